@@ -1,0 +1,16 @@
+/* Memory that lives as long as its plan: strings and small tables made while a configuration is bound. Freed all at once.
+ * Thread: the control thread only. Never used in `work`. */
+#pragma once
+
+#include "core/base.h"
+
+struct ps_arena;
+
+struct ps_arena *ps_arena_create(void);
+void ps_arena_destroy(struct ps_arena *arena);
+
+/* Zeroed, aligned to 16. Ends the process when there is no memory (a plan is small). */
+void *ps_arena_alloc(struct ps_arena *arena, size_t bytes);
+char *ps_arena_copy(struct ps_arena *arena, const char *text, size_t length);
+char *ps_arena_text(struct ps_arena *arena, const char *text);
+char *ps_arena_format(struct ps_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

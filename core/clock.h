@@ -1,0 +1,16 @@
+/* Time as an argument: no stage reads a clock in `work`, so a whole agent runs under a fake one (tests/sim). */
+#pragma once
+
+#include "core/base.h"
+
+struct ps_now {
+    uint64_t mono_ns; /* monotonic */
+    int64_t wall_ms;  /* since the epoch */
+};
+
+#define PS_NEVER UINT64_MAX
+#define PS_NS_PER_MS UINT64_C(1000000)
+#define PS_NS_PER_S UINT64_C(1000000000)
+
+/* The real clocks. Thread: any. */
+struct ps_now ps_clock_now(void);

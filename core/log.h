@@ -1,0 +1,29 @@
+/* The log: one line per message: time, level, component, text. To stderr (with journald priorities under systemd) or to a file.
+ *
+ * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds; what was held back is
+ * counted, and the count is written with the next line of it. So a stage may log an error on a retry path without thought; it must
+ * still not log per event. Thread: any (a mutex guards the writer; workers only meet it when they have something to say). */
+#pragma once
+
+#include "core/status.h"
+
+enum ps_log_level { PS_LOG_TRACE, PS_LOG_DEBUG, PS_LOG_INFO, PS_LOG_WARN, PS_LOG_ERROR, PS_LOG_OFF };
+
+/* `component` is a name as configured, e.g. "source r1", or "agent". Must outlive the call only. */
+void ps_log(enum ps_log_level level, const char *component, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+void ps_log_set_level(enum ps_log_level level);
+enum ps_log_level ps_log_get_level(void);
+
+/* Level by Java's or syslog's name, any case ("INFO", "warning"). Returns PS_FAIL for an unknown word. */
+enum ps_status ps_log_level_parse(const char *word, enum ps_log_level *level);
+
+/* Appends to `path` from now on (created 0644). NULL goes back to stderr. */
+enum ps_status ps_log_open(const char *path, struct ps_err *err);
+
+/* How many lines of a level were asked for since start, those held back included (metrics). */
+uint64_t ps_log_count(enum ps_log_level level);
+
+/* Turns the rate limit off (tests that read every line). */
+void ps_log_unlimited(void);

@@ -1,0 +1,47 @@
+#include "core/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+_Noreturn void ps_assert_failed(const char *file, int line, const char *expression)
+{
+    fprintf(stderr, "penstock: assertion failed at %s:%d: %s\n", file, line, expression);
+    abort();
+}
+
+static void err_write(struct ps_err *err, const char *format, va_list arguments)
+{
+    size_t room = sizeof err->text - err->length;
+    int written = vsnprintf(err->text + err->length, room, format, arguments);
+    if (written < 0)
+        return;
+    err->length += (size_t)written < room ? (size_t)written : room - 1;
+}
+
+enum ps_status ps_err_set(struct ps_err *err, const char *format, ...)
+{
+    if (err == NULL)
+        return PS_FAIL;
+    va_list arguments;
+    va_start(arguments, format);
+    err->length = 0;
+    err_write(err, format, arguments);
+    va_end(arguments);
+    return PS_FAIL;
+}
+
+enum ps_status ps_err_append(struct ps_err *err, const char *format, ...)
+{
+    if (err == NULL)
+        return PS_FAIL;
+    if (err->length > 0 && err->length + 1 < sizeof err->text) {
+        err->text[err->length++] = '\n';
+        err->text[err->length] = '\0';
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    err_write(err, format, arguments);
+    va_end(arguments);
+    return PS_FAIL;
+}

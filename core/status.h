@@ -1,0 +1,20 @@
+/* Set-up errors: a stack of lines, the innermost first. Never used for what happens to data. */
+#pragma once
+
+#include "core/base.h"
+
+enum ps_status { PS_OK = 0, PS_FAIL = -1 };
+
+#define PS_ERR_BYTES 2048
+
+struct ps_err {
+    char text[PS_ERR_BYTES]; /* lines, separated by newlines; truncated rather than overrun */
+    size_t length;
+};
+
+/* Starts the stack anew with one line (printf rules). Returns PS_FAIL, so that `return ps_err_set(...)` reads well.
+ * `err` may be NULL: then only the status is returned. Thread: any; owns nothing. */
+enum ps_status ps_err_set(struct ps_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds a line: what the caller was doing when it got the error. Returns PS_FAIL. */
+enum ps_status ps_err_append(struct ps_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
