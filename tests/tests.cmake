@@ -1,0 +1,56 @@
+# One executable per *_test.c, named by its path (tests/unit/batch_test.c -> unit_batch), labelled by its folder.
+# tests/fuzz/*_fuzz.c replay their corpus (tests/fuzz/corpus/<name>/) as tests, and are libFuzzer programs in the fuzz preset.
+file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.c)
+file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
+
+add_library(ps_test_support STATIC ${test_support} ${CMAKE_SOURCE_DIR}/tests/support/support.h)
+set_target_properties(ps_test_support PROPERTIES LINKER_LANGUAGE C)
+target_link_libraries(ps_test_support PUBLIC ps_engine PkgConfig::CMOCKA)
+
+if(PS_SANITIZE)
+  set(runner setarch -R) # sanitizers want no address randomization where vm.mmap_rnd_bits is 32
+endif()
+set(test_environment "PENSTOCK=$<TARGET_FILE_DIR:ps_engine>/penstock;PENSTOCK_SOURCE=${CMAKE_SOURCE_DIR}"
+  "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1:exitcode=66"
+  "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp")
+
+foreach(source ${test_sources})
+  get_filename_component(folder ${source} DIRECTORY)
+  get_filename_component(folder ${folder} NAME)
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "_test$" "" name ${name})
+  set(target ${folder}_${name})
+  add_executable(${target} ${source})
+  target_link_libraries(${target} PRIVATE ps_test_support)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${target} COMMAND ${runner} $<TARGET_FILE:${target}>)
+  set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT 120 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
+endforeach()
+
+# Scripts: tests/<folder>/*_test.sh; they need the program. Exit 77 with a line "SKIP: reason" when something is missing.
+file(GLOB test_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.sh)
+foreach(source ${test_scripts})
+  get_filename_component(folder ${source} DIRECTORY)
+  get_filename_component(folder ${folder} NAME)
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "_test$" "" name ${name})
+  add_test(NAME ${folder}_${name} COMMAND bash ${source})
+  set_tests_properties(${folder}_${name} PROPERTIES LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
+endforeach()
+
+file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
+foreach(source ${fuzz_sources})
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "_fuzz$" "" name ${name})
+  set(target fuzz_${name})
+  if(PS_SANITIZE STREQUAL "fuzzer")
+    add_executable(${target} ${source})
+    target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${target} ${source} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+  endif()
+  target_link_libraries(${target} PRIVATE ps_engine)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${target} COMMAND ${runner} $<TARGET_FILE:${target}> ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT 120 ENVIRONMENT "${test_environment}")
+endforeach()
