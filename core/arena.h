@@ -1,5 +1,5 @@
-/* Memory that lives as long as its plan: strings and small tables made while a configuration is bound. Freed all at once.
- * Thread: the control thread only. Never used in `work`. */
+/* Memory that lives as long as its plan: strings and small tables made while a configuration is bound. Freed
+ * all at once. Thread: the control thread only. Never used in `work`. */
 #pragma once
 
 #include "core/base.h"

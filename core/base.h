@@ -1,7 +1,7 @@
 /* What every file may use: assertions that stay on in release, and a few size macros.
  *
- * Errors are of three kinds, never mixed. A programmer's mistake ends the process here, with PS_ASSERT. A set-up error is a
- * `struct ps_err` (core/status.h). What happens to data is an enum and a counter. */
+ * Errors are of three kinds, never mixed. A programmer's mistake ends the process here, with PS_ASSERT. A
+ * set-up error is a `struct ps_err` (core/status.h). What happens to data is an enum and a counter. */
 #pragma once
 
 #include <stdbool.h>

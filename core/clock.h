@@ -1,4 +1,5 @@
-/* Time as an argument: no stage reads a clock in `work`, so a whole agent runs under a fake one (tests/sim). */
+/* Time as an argument: no stage reads a clock in `work`, so a whole agent runs under a fake one (tests/sim).
+ */
 #pragma once
 
 #include "core/base.h"

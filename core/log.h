@@ -1,8 +1,10 @@
-/* The log: one line per message: time, level, component, text. To stderr (with journald priorities under systemd) or to a file.
+/* The log: one line per message: time, level, component, text. To stderr (with journald priorities under
+ * systemd) or to a file.
  *
- * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds; what was held back is
- * counted, and the count is written with the next line of it. So a stage may log an error on a retry path without thought; it must
- * still not log per event. Thread: any (a mutex guards the writer; workers only meet it when they have something to say). */
+ * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds; what
+ * was held back is counted, and the count is written with the next line of it. So a stage may log an error on
+ * a retry path without thought; it must still not log per event. Thread: any (a mutex guards the writer;
+ * workers only meet it when they have something to say). */
 #pragma once
 
 #include "core/status.h"

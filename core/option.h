@@ -1,24 +1,27 @@
 /* Option rows: the one description of a configuration key.
  *
- * From the rows come parsing, checking, `penstock check` messages with "did you mean", `penstock components`, docs/OPTIONS.md and the
- * man page. A stage declares a static array ending with PS_OPTION_END; binding (conf/bind.c) writes typed values at `offset` of the stage's
- * plan struct. There is no second list of keys anywhere. */
+ * From the rows come parsing, checking, `penstock check` messages with "did you mean", `penstock components`,
+ * docs/OPTIONS.md and the man page. A stage declares a static array ending with PS_OPTION_END; binding
+ * (conf/bind.c) writes typed values at `offset` of the stage's plan struct. There is no second list of keys
+ * anywhere. */
 #pragma once
 
 #include "core/base.h"
 
-/* The C type at `offset` is given in brackets. Getters follow Flume's Context: numbers are trimmed, booleans are case-insensitive
- * "true" else false (a word that is neither true nor false is reported as a warning). */
+/* The C type at `offset` is given in brackets. Getters follow Flume's Context: numbers are trimmed, booleans
+ * are case-insensitive "true" else false (a word that is neither true nor false is reported as a warning). */
 enum ps_option_type {
-    PS_OPTION_TEXT,   /* [const char *] NULL when absent without default */
-    PS_OPTION_INT,    /* [int64_t] decimal; min/max are enforced; "bad number" fails the component as in Flume */
+    PS_OPTION_TEXT, /* [const char *] NULL when absent without default */
+    PS_OPTION_INT, /* [int64_t] decimal; min/max are enforced; "bad number" fails the component as in Flume */
     PS_OPTION_DOUBLE, /* [double] */
     PS_OPTION_BOOL,   /* [bool] */
     PS_OPTION_ENUM,   /* [int] index into `words`, matched without regard to case */
     PS_OPTION_LIST,   /* [struct ps_texts] separated by blanks (`\s+`) */
     PS_OPTION_COMMAS, /* [struct ps_texts] separated by commas, blanks around them dropped */
-    PS_OPTION_MAP,    /* [struct ps_pairs] every key that begins with `key`, which ends in '.'; prefix stripped */
-    PS_OPTION_SIZE,   /* [int64_t] bytes: plain number, or with k, m, g (powers of 1024); penstock.* keys only */
+    PS_OPTION_MAP,  /* [struct ps_pairs] every key that begins with `key`, which ends in '.'; prefix stripped
+                     */
+    PS_OPTION_SIZE, /* [int64_t] bytes: plain number, or with k, m, g (powers of 1024); penstock.* keys only
+                     */
 };
 
 struct ps_texts {
@@ -57,15 +60,19 @@ struct ps_option {
     const char *key;
     enum ps_option_type type;
     size_t offset;
-    const char *fallback; /* the default, as one would write it; NULL = none */
-    int64_t min, max;     /* both 0: unbounded; INT and SIZE only */
-    const char *unit;     /* "ms", "s", "bytes", "events", ... or NULL */
-    const char *const *aliases; /* other spellings (deprecated or documented wrongly), NULL-terminated, or NULL; the row's own key wins */
+    const char *fallback;       /* the default, as one would write it; NULL = none */
+    int64_t min, max;           /* both 0: unbounded; INT and SIZE only */
+    const char *unit;           /* "ms", "s", "bytes", "events", ... or NULL */
+    const char *const *aliases; /* other spellings (deprecated or documented wrongly), NULL-terminated, or
+                                   NULL; the row's own key wins */
     const char *const *words;   /* ENUM: NULL-terminated */
     unsigned flags;
     enum ps_reload reload;
     const char *help; /* one sentence or two, no full stop needed */
 };
 
-#define PS_OPTION_END {.key = NULL}
+#define PS_OPTION_END                                                                                        \
+    {                                                                                                        \
+        .key = NULL                                                                                          \
+    }
 #define PS_WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})

@@ -12,9 +12,10 @@ struct ps_err {
     size_t length;
 };
 
-/* Starts the stack anew with one line (printf rules). Returns PS_FAIL, so that `return ps_err_set(...)` reads well.
- * `err` may be NULL: then only the status is returned. Thread: any; owns nothing. */
+/* Starts the stack anew with one line (printf rules). Returns PS_FAIL, so that `return ps_err_set(...)` reads
+ * well. `err` may be NULL: then only the status is returned. Thread: any; owns nothing. */
 enum ps_status ps_err_set(struct ps_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Adds a line: what the caller was doing when it got the error. Returns PS_FAIL. */
-enum ps_status ps_err_append(struct ps_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum ps_status ps_err_append(struct ps_err *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));

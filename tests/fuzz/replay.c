@@ -1,4 +1,5 @@
-/* Stands in for libFuzzer's main outside the fuzz preset: runs the target over every file of the folders and files named. */
+/* Stands in for libFuzzer's main outside the fuzz preset: runs the target over every file of the folders and
+ * files named. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,7 +22,8 @@ static void replay_file(const char *path)
     if (fstat(fileno(file), &facts) != 0)
         exit(1);
     size_t size = (size_t)facts.st_size;
-    uint8_t *data = malloc(size > 0 ? size : 1); /* exactly as long as the input, so that ASan sees an overrun */
+    uint8_t *data =
+        malloc(size > 0 ? size : 1); /* exactly as long as the input, so that ASan sees an overrun */
     if (data == NULL || fread(data, 1, size, file) != size)
         exit(1);
     fclose(file);

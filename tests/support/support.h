@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-/* The seed of a property test: PENSTOCK_SEED if set, else from the clock. Printed, so that a failure can be replayed. */
+/* The seed of a property test: PENSTOCK_SEED if set, else from the clock. Printed, so that a failure can be
+ * replayed. */
 uint64_t ps_test_seed(void);
 
 /* xorshift64*: the next number of the generator in `*state` (never 0). */

@@ -1,0 +1,60 @@
+/* Blocks: the bytes of batches, and the process-wide depot they come from.
+ *
+ * The depot is one reservation of address space of the memory budget's size (core/budget:
+ * `penstock.memory.budget`), cut into blocks of PS_BLOCK_BYTES; memory is touched only when a block is first
+ * used, and blocks are reused last in, first out. Each worker keeps a small cache of free blocks (plain
+ * memory), and only fills or empties it from the depot (lock-free stack, rings/stack.h) in groups.
+ *
+ * A block is referenced by batches of its home worker alone, so its count is a plain integer: only the home
+ * worker takes blocks, adds references and drops them. A body larger than a block lives in an oversize block,
+ * whose whole length is reserved from the same budget before the first byte. Thread: the functions taking a
+ * `struct ps_block_cache` are the home worker's; the depot itself is safe from any. */
+#pragma once
+
+#include "core/status.h"
+
+#define PS_BLOCK_BYTES (256U * 1024U)
+
+struct ps_depot;
+
+struct ps_block {
+    char *base;
+    uint32_t size;         /* PS_BLOCK_BYTES, or more for an oversize block */
+    uint32_t references;   /* home worker only */
+    struct ps_block *next; /* in a cache */
+    bool oversize;
+};
+
+/* A worker's blocks. */
+struct ps_block_cache {
+    struct ps_depot *depot;
+    struct ps_block *free; /* LIFO */
+    uint32_t free_count;
+    uint64_t taken_count, refused_count; /* single writer: home worker */
+};
+
+/* Reserves address space; `budget_bytes` is rounded down to whole blocks, at least 16. */
+struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err);
+void ps_depot_destroy(struct ps_depot *depot);
+
+uint64_t ps_depot_budget_bytes(const struct ps_depot *depot);
+/* Bytes of blocks out of the depot's hands (in batches and in caches), and of oversize blocks. Thread: any.
+ */
+uint64_t ps_depot_used_bytes(const struct ps_depot *depot);
+
+void ps_block_cache_init(struct ps_block_cache *cache, struct ps_depot *depot);
+void ps_block_cache_fini(struct ps_block_cache *cache);
+
+/* A block with one reference, or NULL when the budget is used up (an ordinary outcome: the source waits). */
+struct ps_block *ps_block_take(struct ps_block_cache *cache);
+
+/* A block of at least `size` bytes with one reference, or NULL when the budget has no room. Allocates
+ * (malloc): for bodies larger than PS_BLOCK_BYTES only. */
+struct ps_block *ps_block_take_oversize(struct ps_block_cache *cache, uint32_t size);
+
+void ps_block_drop(struct ps_block_cache *cache, struct ps_block *block);
+
+static inline void ps_block_hold(struct ps_block *block)
+{
+    block->references++;
+}

@@ -1,0 +1,14 @@
+#include "core/clock.h"
+
+#include <time.h>
+
+struct ps_now ps_clock_now(void)
+{
+    struct timespec mono, wall;
+    clock_gettime(CLOCK_MONOTONIC, &mono);
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct ps_now){
+        .mono_ns = (uint64_t)mono.tv_sec * PS_NS_PER_S + (uint64_t)mono.tv_nsec,
+        .wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000,
+    };
+}

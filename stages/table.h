@@ -1,0 +1,6 @@
+/* The table of all stages, made of stages.def. NULL-terminated. */
+#pragma once
+
+#include "core/stage.h"
+
+extern const struct ps_stage_ops *const ps_stages[];
