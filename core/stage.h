@@ -96,6 +96,9 @@ struct ps_port {
     struct ps_block_cache *blocks; /* for buffers that live across batches (partial lines): counted in the
                                       budget, home worker only */
     struct ps_runner *runner;
+    /* How leases leave a stage: the engine's, or a test's. Call ps_port_done and ps_port_home. */
+    void (*done)(struct ps_port *port, struct ps_lease **lease);
+    void (*home)(struct ps_port *port, struct ps_lease **lease);
 };
 
 /* ---- source ---- */
@@ -202,7 +205,10 @@ struct ps_channel_ops {
 };
 
 /* A lease goes home, from whatever worker the port is on. */
-void ps_port_home(struct ps_port *port, struct ps_lease **lease);
+static inline void ps_port_home(struct ps_port *port, struct ps_lease **lease)
+{
+    port->home(port, lease);
+}
 
 /* ---- sink ---- */
 
@@ -228,7 +234,10 @@ struct ps_sink_ops {
 
 /* A lease that PS_KEPT took is settled in full: sends it home and counts it delivered. In the order the
  * leases were taken. */
-void ps_port_done(struct ps_port *port, struct ps_lease **lease);
+static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
+{
+    port->done(port, lease);
+}
 
 /* ---- serializer (a sub-stage of sinks that write streams) ---- */
 
