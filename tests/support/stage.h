@@ -1,0 +1,151 @@
+/* Runs one stage by hand, without the engine: binds its keys, checks, builds and opens it, hands it batches
+ * and leases, and records what leaves it. The clock is the test's own. One thread; cmocka assertions inside,
+ * so that a failure names what went wrong. */
+#pragma once
+
+#include "core/stage.h"
+#include "tests/support/support.h"
+
+/* An event as tests write and read it. */
+struct ps_test_event {
+    const char *body;
+    uint32_t length;
+    const char *const *headers; /* name, value, name, value, .., NULL; or NULL */
+};
+
+/* PS_EVENT("body", "name", "value", ..): an event with headers. */
+#define PS_EVENT(text, ...)                                                                                  \
+    ((struct ps_test_event){                                                                                 \
+        .body = (text), .length = (uint32_t)strlen(text), .headers = PS_WORDS(__VA_ARGS__)})
+/* PS_KEYS("host", "::", "port", "0"): configuration keys of a stage, prefix stripped. */
+#define PS_KEYS(...) PS_WORDS(__VA_ARGS__)
+
+/* The value, terminated, or NULL. */
+const char *ps_test_event_header(const struct ps_test_event *event, const char *name);
+size_t ps_test_event_header_count(const struct ps_test_event *event);
+
+struct ps_test_problem {
+    enum ps_log_level severity;
+    char key[128];
+    char message[512];
+};
+
+#define PS_TEST_PROBLEMS_MAX 32
+#define PS_TEST_BATCHES_MAX 4096
+
+struct ps_test_stage {
+    const struct ps_stage_ops *ops;
+    void *plan, *state;
+    struct ps_context context; /* change channels, instances, .. between init and build */
+    struct ps_arena *arena;
+    struct ps_depot *depot;
+    struct ps_pool *pool;
+    struct ps_port port;
+    struct ps_counters counters;
+    struct ps_now now; /* the fake clock: what every call is given */
+    struct ps_err err; /* of the last bind, check, build or open that failed */
+    bool built, opened;
+
+    struct ps_test_problem problems[PS_TEST_PROBLEMS_MAX]; /* what `check` (and binding) reported */
+    size_t problem_count;
+
+    struct ps_batch *batch; /* source: the open batch */
+
+    struct ps_test_event *events; /* source: all events of closed batches, in order */
+    size_t event_count, event_room;
+
+    struct ps_lease *done[PS_TEST_BATCHES_MAX]; /* sink: leases given to ps_port_done, in order */
+    size_t done_count;
+    struct ps_lease *home[PS_TEST_BATCHES_MAX]; /* channel: leases given to ps_port_home, in order */
+    size_t home_count;
+
+    struct ps_batch *batches[PS_TEST_BATCHES_MAX]; /* out of the pool; given back by ps_test_stage_fini */
+    size_t batch_count;
+
+    struct ps_pairs system;        /* what context.system_property answers from */
+    struct ps_test_stage *subs[8]; /* sub-stages (serializers) */
+    size_t sub_count;
+    uint64_t budget_bytes; /* of the depot; 0 = 64 MiB. Set before the first batch is taken: see _init */
+};
+
+/* ---- life ---- */
+
+/* Makes arena, depot, pool, port; nothing of the stage yet. */
+void ps_test_stage_init(struct ps_test_stage *stage, const struct ps_stage_ops *ops);
+void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
+                              uint64_t budget_bytes, uint32_t batches_max);
+/* Closes what is open, gives back every batch, frees everything. Fails the test when the pool misses a batch.
+ */
+void ps_test_stage_fini(struct ps_test_stage *stage);
+
+/* Binds keys (NULL: none) and runs `check`. PS_FAIL: what Flume drops; see err and problems. */
+enum ps_status ps_test_stage_bind(struct ps_test_stage *stage, const char *const *keys);
+enum ps_status ps_test_stage_build(struct ps_test_stage *stage);
+enum ps_status ps_test_stage_open(struct ps_test_stage *stage);
+void ps_test_stage_close(struct ps_test_stage *stage);
+
+/* init + bind + build + open; fails the test when one fails. */
+void ps_test_stage_start(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
+                         const char *const *keys);
+
+/* The fake clock (it starts at 2023-11-14 22:13:20 UTC = 1700000000000 ms). */
+void ps_test_stage_pass_ms(struct ps_test_stage *stage, uint64_t ms);
+/* Sets the fake clock to the real one. */
+void ps_test_stage_real_clock(struct ps_test_stage *stage);
+
+/* True when a problem of that severity mentions `text` in its key or message. */
+bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_log_level severity, const char *text);
+
+static inline uint64_t ps_test_stage_counter(const struct ps_test_stage *stage, enum ps_counter counter)
+{
+    return ps_counter_read(&stage->counters, counter);
+}
+
+/* ---- sources ---- */
+
+/* One call of `work`, into the open batch (taken when there is none). A batch that comes back full or flushed
+ * is closed. Also calls `tick`. */
+enum ps_result ps_test_source_work(struct ps_test_stage *stage);
+
+/* Closes the open batch as the engine would when all channels took it: its events are appended to
+ * stage->events, then `accepted` and `delivered` are called. */
+void ps_test_source_close_batch(struct ps_test_stage *stage);
+
+/* Closes the open batch without it reaching a channel: calls `refused`; its events are not recorded. */
+void ps_test_source_refuse_batch(struct ps_test_stage *stage, const char *reason);
+
+/* Works (waiting on the port's epoll in between, fake clock moved by the real time that passed) until
+ * `count` events are there in closed batches; fails the test after `patience_ms` of real time. Each call of
+ * `work` that yields events is a batch of its own. */
+void ps_test_source_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms);
+
+/* Works for a while although nothing more is expected, then asserts that there are exactly `count` events. */
+void ps_test_source_settle(struct ps_test_stage *stage, size_t count, unsigned quiet_ms);
+
+/* Forgets recorded events. */
+void ps_test_source_clear(struct ps_test_stage *stage);
+
+/* ---- interceptors, selectors, sinks, channels: leases made by hand ---- */
+
+/* The chain's lease of a new batch with these events. */
+struct ps_lease *ps_test_lease(struct ps_test_stage *stage, const struct ps_test_event *events, size_t count);
+#define PS_LEASE(stage, ...)                                                                                 \
+    ps_test_lease((stage), (const struct ps_test_event[]){__VA_ARGS__},                                      \
+                  PS_COUNT_OF(((const struct ps_test_event[]){__VA_ARGS__})))
+
+/* The event at a position of a lease, copied (arena memory). Headers: own ones first, then the batch's. */
+struct ps_test_event ps_test_lease_event(struct ps_test_stage *stage, const struct ps_lease *lease,
+                                         uint32_t position);
+
+/* One call of `work`. The sink may have nulled *lease (PS_KEPT). */
+enum ps_result ps_test_sink_work(struct ps_test_stage *stage, struct ps_lease **lease);
+uint64_t ps_test_sink_tick(struct ps_test_stage *stage);
+/* Calls `recall` until it is true (at most 10 s of real time) and returns what came back, oldest first. */
+struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage);
+/* Ticks until `count` leases are in stage->done; fails the test after `patience_ms` of real time. */
+void ps_test_sink_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms);
+
+/* Serializers: runs begin, every event of the lease, flush, end; what was written, terminated. Free it. */
+char *ps_test_serializer_run(struct ps_test_stage *stage, const struct ps_lease *lease, size_t *length);
+
+enum ps_result ps_test_interceptor_work(struct ps_test_stage *stage, struct ps_lease *lease);
