@@ -27,5 +27,11 @@ enum ps_status ps_log_open(const char *path, struct ps_err *err);
 /* How many lines of a level were asked for since start, those held back included (metrics). */
 uint64_t ps_log_count(enum ps_log_level level);
 
+/* How many different messages (format and component) were asked for (metrics). */
+uint64_t ps_log_distinct_count(void);
+
+/* Writes what is still owed for lines held back. Called at the end of a run. */
+void ps_log_flush(void);
+
 /* Turns the rate limit off (tests that read every line). */
 void ps_log_unlimited(void);

@@ -1,0 +1,42 @@
+/* The log's rate limit: a bounded table of (format string, component) with what each wrote lately. Pure: time
+ * is an argument. Thread: whoever holds the log's mutex. */
+#pragma once
+
+#include "core/base.h"
+
+#define PS_LOG_LIMIT_ENTRIES 256U
+#define PS_LOG_LIMIT_WAYS 4U /* entries looked at for one key; of those the oldest makes room */
+#define PS_LOG_LIMIT_LINES 10U
+#define PS_LOG_LIMIT_WINDOW_NS UINT64_C(10000000000)
+#define PS_LOG_LIMIT_TEXT 200U
+
+struct ps_log_limit_entry {
+    const char *format; /* compared as a pointer; NULL = free */
+    uint64_t component_hash;
+    uint64_t window_ns; /* when the window began */
+    uint64_t held;      /* lines not written since the last one that was */
+    uint32_t lines;     /* written in this window */
+    int level;
+    char component[64];
+    char text[PS_LOG_LIMIT_TEXT]; /* the last line held back, cut */
+};
+
+struct ps_log_limit {
+    struct ps_log_limit_entry entries[PS_LOG_LIMIT_ENTRIES];
+    uint64_t swept_ns;
+    uint64_t distinct; /* keys seen for the first time; one that was evicted and comes back counts again */
+};
+
+/* Whether a line may be written now. True: *held tells how many were held back before it. False: the entry
+ * that counted it, for ps_log_limit_hold. An evicted entry that still owes a count is copied to *evicted
+ * (evicted->held > 0), so that the caller can say so. */
+bool ps_log_limit_admit(struct ps_log_limit *limit, const char *format, const char *component,
+                        uint64_t mono_ns, uint64_t *held, struct ps_log_limit_entry **entry,
+                        struct ps_log_limit_entry *evicted);
+
+/* Remembers what was held back, for the line that will say so. */
+void ps_log_limit_hold(struct ps_log_limit_entry *entry, int level, const char *component, const char *text);
+
+/* The next entry whose window is over (`all`: any) and that still owes a count; NULL when there is none. The
+ * caller writes the line and sets `held` to 0. Looks through the table at most once a window unless `all`. */
+struct ps_log_limit_entry *ps_log_limit_owing(struct ps_log_limit *limit, uint64_t mono_ns, bool all);
