@@ -95,6 +95,7 @@ struct ps_batch {
 
     /* From here on: the pool's and the home worker's alone. */
     struct ps_pool *home;
+    struct ps_carver *carver;
     struct ps_source_runner *runner;
     uint64_t sequence;          /* of this source on this worker, from 1, without gaps */
     uint32_t runner_generation; /* a completion of an older generation is discarded */
@@ -104,7 +105,6 @@ struct ps_batch {
     bool complete, lost, in_window;
     uint32_t block_count;
     struct ps_block *blocks[PS_BATCH_BLOCKS_MAX];
-    struct ps_block *meta; /* where rows grow upward and headers downward */
     struct ps_batch *next;
     struct ps_lease leases[]; /* [0] is the chain's; ps_pool says how many */
 };
@@ -127,6 +127,17 @@ char *ps_batch_reserve(struct ps_batch *batch, uint32_t minimum, uint32_t *room)
 
 /* The first `used` bytes of what was reserved now belong to this batch. */
 void ps_batch_commit(struct ps_batch *batch, uint32_t used);
+
+/* The `length` bytes behind the committed ones are input that was read but not handled yet, because the batch
+ * is full: the next ps_batch_reserve, of this batch or of the next one of the same source, returns them at
+ * its start (moved to another block if need be), and ps_batch_left says how many they are. One such rest at a
+ * time: go on with it before reading anything else. */
+void ps_batch_leave(struct ps_batch *batch, uint32_t length);
+uint32_t ps_batch_left(const struct ps_batch *batch);
+
+/* `count` rows for bodies of `length` bytes each that stand one after the other. Returns how many fitted
+ * (`full` is set when not all). */
+uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length, uint32_t count);
 
 /* `length` bytes for a header value or a new body, at alignment 1. NULL: no memory. Also for interceptors
  * (another meta block is added). */
@@ -153,6 +164,9 @@ bool ps_batch_header_remove(struct ps_batch *batch, struct ps_event *event, cons
  * memory. */
 bool ps_batch_shared_set(struct ps_batch *batch, const struct ps_name *name, const char *value,
                          uint32_t value_length, bool replace);
+
+/* Takes a header away from all events of the batch at once: the shared one and every own one. */
+void ps_batch_shared_remove(struct ps_batch *batch, const struct ps_name *name);
 
 /* Adds a span, or moves the position of the last one of the same stream and generation. False: list full
  * (`full` is set). */
@@ -237,9 +251,29 @@ struct ps_pool *ps_pool_create(struct ps_depot *depot, struct ps_pool_limits lim
 void ps_pool_destroy(struct ps_pool *pool);
 uint16_t ps_pool_worker(const struct ps_pool *pool);
 struct ps_block_cache *ps_pool_cache(struct ps_pool *pool);
+const struct ps_pool_limits *ps_pool_limits(const struct ps_pool *pool);
+/* A descriptor, or NULL; and back. For core/batch.c, which fills and empties it. */
+struct ps_batch *ps_pool_take(struct ps_pool *pool);
+void ps_pool_give(struct ps_pool *pool, struct ps_batch *batch);
+
+/* Where a source's batches are cut from: the blocks that are being filled. One per source runner, since
+ * sources on one worker have open batches at the same time. Home worker only. */
+struct ps_carver {
+    struct ps_pool *pool;
+    struct ps_block *meta, *bytes; /* each with one reference of the carver's own, or NULL */
+    uint32_t meta_up, meta_down;   /* rows up to here; headers and values from here */
+    uint32_t bytes_used;
+    uint32_t left; /* ps_batch_leave */
+};
+
+void ps_carver_init(struct ps_carver *carver, struct ps_pool *pool);
+void ps_carver_fini(struct ps_carver *carver);
 
 /* An empty batch with its chain lease ready, or NULL: descriptors or budget used up. */
-struct ps_batch *ps_batch_take(struct ps_pool *pool, struct ps_now now);
+struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now);
+
+/* The batch will get no more rows: what it did not use goes to the next one. Engine only. */
+void ps_batch_close(struct ps_batch *batch);
 
 /* Gives everything back. All leases must be home. */
 void ps_batch_give(struct ps_batch *batch);

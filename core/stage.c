@@ -3,7 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void ps_report(const struct ps_context *context, enum ps_log_level severity, const char *key, const char *format, ...)
+void ps_report(const struct ps_context *context, enum ps_log_level severity, const char *key,
+               const char *format, ...)
 {
     char message[PS_ERR_BYTES];
     va_list arguments;
