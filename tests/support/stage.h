@@ -3,6 +3,7 @@
  * so that a failure names what went wrong. */
 #pragma once
 
+#include "conf/problem.h"
 #include "core/stage.h"
 #include "tests/support/support.h"
 
@@ -24,13 +25,6 @@ struct ps_test_event {
 const char *ps_test_event_header(const struct ps_test_event *event, const char *name);
 size_t ps_test_event_header_count(const struct ps_test_event *event);
 
-struct ps_test_problem {
-    enum ps_log_level severity;
-    char key[128];
-    char message[512];
-};
-
-#define PS_TEST_PROBLEMS_MAX 32
 #define PS_TEST_BATCHES_MAX 4096
 
 struct ps_test_stage {
@@ -40,14 +34,14 @@ struct ps_test_stage {
     struct ps_arena *arena;
     struct ps_depot *depot;
     struct ps_pool *pool;
+    struct ps_carver carver;
     struct ps_port port;
     struct ps_counters counters;
     struct ps_now now; /* the fake clock: what every call is given */
     struct ps_err err; /* of the last bind, check, build or open that failed */
     bool built, opened;
 
-    struct ps_test_problem problems[PS_TEST_PROBLEMS_MAX]; /* what `check` (and binding) reported */
-    size_t problem_count;
+    struct ps_problems problems; /* what binding and `check` reported */
 
     struct ps_batch *batch; /* source: the open batch */
 
@@ -62,10 +56,12 @@ struct ps_test_stage {
     struct ps_batch *batches[PS_TEST_BATCHES_MAX]; /* out of the pool; given back by ps_test_stage_fini */
     size_t batch_count;
 
-    struct ps_pairs system;        /* what context.system_property answers from */
-    struct ps_test_stage *subs[8]; /* sub-stages (serializers) */
+    struct ps_pairs system; /* what context.system_property answers from */
+    struct {
+        const struct ps_stage_ops *ops;
+        void *plan;
+    } subs[8]; /* sub-stages (serializers) that were built */
     size_t sub_count;
-    uint64_t budget_bytes; /* of the depot; 0 = 64 MiB. Set before the first batch is taken: see _init */
 };
 
 /* ---- life ---- */
@@ -88,13 +84,16 @@ void ps_test_stage_close(struct ps_test_stage *stage);
 void ps_test_stage_start(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
                          const char *const *keys);
 
+/* Gives every batch back and forgets leases and events: for long tests. */
+void ps_test_stage_recycle(struct ps_test_stage *stage);
+
 /* The fake clock (it starts at 2023-11-14 22:13:20 UTC = 1700000000000 ms). */
 void ps_test_stage_pass_ms(struct ps_test_stage *stage, uint64_t ms);
 /* Sets the fake clock to the real one. */
 void ps_test_stage_real_clock(struct ps_test_stage *stage);
 
 /* True when a problem of that severity mentions `text` in its key or message. */
-bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_log_level severity, const char *text);
+bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_severity severity, const char *text);
 
 static inline uint64_t ps_test_stage_counter(const struct ps_test_stage *stage, enum ps_counter counter)
 {

@@ -1,0 +1,550 @@
+#include "tests/support/stage.h"
+
+#include "conf/bind.h"
+#include "stages/table.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define DEFAULT_BUDGET_BYTES (UINT64_C(64) << 20)
+#define DEFAULT_BATCHES_MAX 256
+
+const char *ps_test_event_header(const struct ps_test_event *event, const char *name)
+{
+    for (size_t i = 0; event->headers != NULL && event->headers[i] != NULL; i += 2) {
+        if (strcmp(event->headers[i], name) == 0)
+            return event->headers[i + 1];
+    }
+    return NULL;
+}
+
+size_t ps_test_event_header_count(const struct ps_test_event *event)
+{
+    size_t count = 0;
+    while (event->headers != NULL && event->headers[count] != NULL)
+        count += 2;
+    return count / 2;
+}
+
+/* ---- what the engine would hand in ---- */
+
+/* The stage of a context or port made here. */
+static struct ps_test_stage *stage_of_context(const struct ps_context *context)
+{
+    return (struct ps_test_stage *)((char *)(uintptr_t)context - offsetof(struct ps_test_stage, context));
+}
+
+static struct ps_test_stage *stage_of_port(struct ps_port *port)
+{
+    return (struct ps_test_stage *)((char *)port - offsetof(struct ps_test_stage, port));
+}
+
+static void record_problem(const struct ps_context *context, enum ps_log_level level, const char *key,
+                           const char *message)
+{
+    struct ps_test_stage *stage = stage_of_context(context);
+    enum ps_severity severity = level >= PS_LOG_ERROR  ? PS_SEVERITY_ERROR
+                                : level == PS_LOG_WARN ? PS_SEVERITY_WARNING
+                                                       : PS_SEVERITY_NOTE;
+    ps_problem_add(&stage->problems, severity, (struct ps_place){.key = key}, NULL, "%s", message);
+}
+
+static const char *system_property(const void *argument, const char *name)
+{
+    const struct ps_test_stage *stage = argument;
+    return ps_pairs_get(&stage->system, name);
+}
+
+static struct ps_bind binding(struct ps_test_stage *stage)
+{
+    return (struct ps_bind){.arena = stage->arena, .problems = &stage->problems, .prefix = "a1.test.t1."};
+}
+
+static bool stage_is_called(const struct ps_stage_ops *ops, const char *type)
+{
+    if (strcasecmp(ops->name, type) == 0)
+        return true;
+    for (size_t i = 0; ops->aliases != NULL && ops->aliases[i] != NULL; i++) {
+        if (strcasecmp(ops->aliases[i], type) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const struct ps_stage_ops *build_sub_stage(struct ps_context *context, enum ps_kind kind,
+                                                  const char *type, const struct ps_pairs *pairs, void **plan,
+                                                  struct ps_err *err)
+{
+    struct ps_test_stage *stage = stage_of_context(context);
+    const struct ps_stage_ops *ops = NULL;
+    for (size_t i = 0; ps_stages[i] != NULL; i++) {
+        if (ps_stages[i]->kind == kind && stage_is_called(ps_stages[i], type))
+            ops = ps_stages[i];
+    }
+    if (ops == NULL) {
+        ps_err_set(err, "unknown type %s", type);
+        return NULL;
+    }
+    assert_true(stage->sub_count < PS_COUNT_OF(stage->subs));
+    *plan = ps_arena_alloc(stage->arena, ops->plan_size);
+    struct ps_bind bind = binding(stage);
+    if (ps_bind_options(&bind, ops->options, NULL, pairs, *plan) != PS_OK) {
+        ps_err_set(err, "bad keys for %s", type);
+        return NULL;
+    }
+    if ((ops->check != NULL && ops->check(*plan, context) != PS_OK) ||
+        (ops->build != NULL && ops->build(*plan, context, err) != PS_OK))
+        return NULL;
+    stage->subs[stage->sub_count].ops = ops;
+    stage->subs[stage->sub_count++].plan = *plan;
+    return ops;
+}
+
+static void record_done(struct ps_port *port, struct ps_lease **lease)
+{
+    struct ps_test_stage *stage = stage_of_port(port);
+    assert_true(stage->done_count < PS_TEST_BATCHES_MAX);
+    assert_int_equal((*lease)->settled, (*lease)->count);
+    stage->done[stage->done_count++] = *lease;
+    *lease = NULL;
+}
+
+static void record_home(struct ps_port *port, struct ps_lease **lease)
+{
+    struct ps_test_stage *stage = stage_of_port(port);
+    assert_true(stage->home_count < PS_TEST_BATCHES_MAX);
+    stage->home[stage->home_count++] = *lease;
+    *lease = NULL;
+}
+
+/* ---- life ---- */
+
+void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
+                              uint64_t budget_bytes, uint32_t batches_max)
+{
+    static const char *const channels[] = {"c1"};
+    *stage = (struct ps_test_stage){.ops = ops};
+    stage->arena = ps_arena_create();
+    ps_problems_init(&stage->problems, stage->arena);
+    stage->depot = ps_depot_create(budget_bytes, &stage->err);
+    assert_non_null(stage->depot);
+    assert_true(batches_max <= PS_TEST_BATCHES_MAX);
+    stage->pool = ps_pool_create(
+        stage->depot, (struct ps_pool_limits){.batches_max = batches_max, .leases_max = 9}, 0, &stage->err);
+    assert_non_null(stage->pool);
+    ps_carver_init(&stage->carver, stage->pool);
+    stage->now = (struct ps_now){.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
+    stage->context = (struct ps_context){
+        .agent = "a1",
+        .component = "test t1",
+        .name = "t1",
+        .arena = stage->arena,
+        .system_property = system_property,
+        .sub_stage = build_sub_stage,
+        .report = record_problem,
+        .argument = stage,
+        .channels = {PS_COUNT_OF(channels), channels},
+        .instances = 1,
+        .producers = 1,
+        .consumers = 1,
+        .batch_events_max = PS_BATCH_EVENTS_MAX,
+        .client_queue_bytes = UINT64_C(16) << 20,
+    };
+    stage->port = (struct ps_port){
+        .component = "test t1",
+        .name = "t1",
+        .counters = &stage->counters,
+        .instances = 1,
+        .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+        .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+        .blocks = ps_pool_cache(stage->pool),
+        .done = record_done,
+        .home = record_home,
+    };
+    assert_true(stage->port.epoll_fd >= 0 && stage->port.wake_fd >= 0);
+    ps_log_unlimited();
+}
+
+void ps_test_stage_init(struct ps_test_stage *stage, const struct ps_stage_ops *ops)
+{
+    ps_test_stage_init_sized(stage, ops, DEFAULT_BUDGET_BYTES, DEFAULT_BATCHES_MAX);
+}
+
+enum ps_status ps_test_stage_bind(struct ps_test_stage *stage, const char *const *keys)
+{
+    size_t count = 0;
+    while (keys != NULL && keys[count] != NULL)
+        count += 2;
+    struct ps_pair *items = ps_arena_alloc(stage->arena, (count / 2 + 1) * sizeof *items);
+    for (size_t i = 0; i < count; i += 2)
+        items[i / 2] = (struct ps_pair){.key = keys[i], .value = keys[i + 1], .file = "test", .line = 1};
+    struct ps_pairs pairs = {count / 2, items};
+    stage->plan = ps_arena_alloc(stage->arena, stage->ops->plan_size + 1);
+    struct ps_bind bind = binding(stage);
+    if (ps_bind_options(&bind, stage->ops->options, NULL, &pairs, stage->plan) != PS_OK)
+        return ps_err_set(
+            &stage->err, "binding: %s",
+            stage->problems.count > 0
+                ? ps_problem_text(stage->arena, &stage->problems.items[stage->problems.count - 1])
+                : "no problem was recorded");
+    if (stage->ops->check != NULL && stage->ops->check(stage->plan, &stage->context) != PS_OK)
+        return ps_err_set(
+            &stage->err, "check: %s",
+            stage->problems.count > 0
+                ? ps_problem_text(stage->arena, &stage->problems.items[stage->problems.count - 1])
+                : "no problem was recorded");
+    return PS_OK;
+}
+
+enum ps_status ps_test_stage_build(struct ps_test_stage *stage)
+{
+    assert_false(stage->built);
+    stage->port.instances = stage->context.instances;
+    if (stage->ops->build != NULL && stage->ops->build(stage->plan, &stage->context, &stage->err) != PS_OK)
+        return PS_FAIL;
+    stage->built = true;
+    return PS_OK;
+}
+
+enum ps_status ps_test_stage_open(struct ps_test_stage *stage)
+{
+    assert_true(stage->built && !stage->opened);
+    stage->state = calloc(1, stage->ops->state_size + 1);
+    assert_non_null(stage->state);
+    if (stage->ops->open != NULL &&
+        stage->ops->open(stage->plan, stage->state, &stage->port, &stage->err) != PS_OK) {
+        free(stage->state);
+        stage->state = NULL;
+        return PS_FAIL;
+    }
+    stage->opened = true;
+    return PS_OK;
+}
+
+void ps_test_stage_close(struct ps_test_stage *stage)
+{
+    assert_true(stage->opened);
+    if (stage->ops->close != NULL)
+        stage->ops->close(stage->plan, stage->state);
+    free(stage->state);
+    stage->state = NULL;
+    stage->opened = false;
+}
+
+void ps_test_stage_start(struct ps_test_stage *stage, const struct ps_stage_ops *ops, const char *const *keys)
+{
+    ps_test_stage_init(stage, ops);
+    if (ps_test_stage_bind(stage, keys) != PS_OK || ps_test_stage_build(stage) != PS_OK ||
+        ps_test_stage_open(stage) != PS_OK)
+        fail_msg("%s: %s", ops->name, stage->err.text);
+}
+
+static void give_batches(struct ps_test_stage *stage)
+{
+    for (size_t i = 0; i < stage->batch_count; i++)
+        ps_batch_give(stage->batches[i]);
+    stage->batch_count = stage->done_count = stage->home_count = 0;
+    stage->batch = NULL;
+}
+
+void ps_test_stage_recycle(struct ps_test_stage *stage)
+{
+    give_batches(stage);
+    ps_test_source_clear(stage);
+}
+
+void ps_test_stage_fini(struct ps_test_stage *stage)
+{
+    if (stage->opened)
+        ps_test_stage_close(stage);
+    give_batches(stage);
+    ps_carver_fini(&stage->carver);
+    assert_int_equal(ps_pool_out_count(stage->pool), 0);
+    if (stage->built && stage->ops->teardown != NULL)
+        stage->ops->teardown(stage->plan);
+    while (stage->sub_count > 0) {
+        stage->sub_count--;
+        if (stage->subs[stage->sub_count].ops->teardown != NULL)
+            stage->subs[stage->sub_count].ops->teardown(stage->subs[stage->sub_count].plan);
+    }
+    close(stage->port.epoll_fd);
+    close(stage->port.wake_fd);
+    ps_pool_destroy(stage->pool);
+    ps_depot_destroy(stage->depot);
+    free(stage->events);
+    ps_problems_fini(&stage->problems);
+    ps_arena_destroy(stage->arena);
+}
+
+void ps_test_stage_pass_ms(struct ps_test_stage *stage, uint64_t ms)
+{
+    stage->now.mono_ns += ms * PS_NS_PER_MS;
+    stage->now.wall_ms += (int64_t)ms;
+}
+
+void ps_test_stage_real_clock(struct ps_test_stage *stage)
+{
+    stage->now = ps_clock_now();
+}
+
+bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_severity severity, const char *text)
+{
+    for (size_t i = 0; i < stage->problems.count; i++) {
+        const struct ps_problem *problem = &stage->problems.items[i];
+        if (problem->severity == severity && (strstr(problem->what, text) != NULL ||
+                                              (problem->key != NULL && strstr(problem->key, text) != NULL) ||
+                                              (problem->cure != NULL && strstr(problem->cure, text) != NULL)))
+            return true;
+    }
+    return false;
+}
+
+static struct ps_batch *take_batch(struct ps_test_stage *stage)
+{
+    struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
+    if (batch != NULL)
+        stage->batches[stage->batch_count++] = batch;
+    return batch;
+}
+
+/* ---- sources ---- */
+
+enum ps_result ps_test_source_work(struct ps_test_stage *stage)
+{
+    if (stage->ops->source->tick != NULL)
+        stage->ops->source->tick(stage->plan, stage->state, &stage->now);
+    if (stage->batch == NULL)
+        stage->batch = take_batch(stage);
+    assert_non_null(stage->batch);
+    enum ps_result result = stage->ops->source->work(stage->plan, stage->state, stage->batch, &stage->now);
+    if (stage->batch->full || stage->batch->flush)
+        ps_test_source_close_batch(stage);
+    return result;
+}
+
+static struct ps_test_event copy_event(struct ps_test_stage *stage, const struct ps_batch *batch,
+                                       const struct ps_event *event)
+{
+    size_t count = 0;
+    const struct ps_header *header;
+    struct ps_header_cursor cursor = ps_headers_begin(batch, event);
+    while (ps_headers_next(&cursor) != NULL)
+        count++;
+    const char **headers = ps_arena_alloc(stage->arena, (2 * count + 1) * sizeof *headers);
+    size_t used = 0;
+    cursor = ps_headers_begin(batch, event);
+    while ((header = ps_headers_next(&cursor)) != NULL) {
+        headers[used++] = ps_arena_copy(stage->arena, header->name->text, header->name->length);
+        headers[used++] = ps_arena_copy(stage->arena, header->value, header->value_length);
+    }
+    return (struct ps_test_event){
+        .body = ps_arena_copy(stage->arena, event->body, event->body_length),
+        .length = event->body_length,
+        .headers = headers,
+    };
+}
+
+void ps_test_source_close_batch(struct ps_test_stage *stage)
+{
+    struct ps_batch *batch = stage->batch;
+    if (batch == NULL)
+        return;
+    stage->batch = NULL;
+    ps_batch_close(batch);
+    for (uint32_t row = 0; row < batch->count; row++) {
+        if (stage->event_count == stage->event_room) {
+            stage->event_room = stage->event_room == 0 ? 1024 : 2 * stage->event_room;
+            stage->events = realloc(stage->events, stage->event_room * sizeof *stage->events);
+            assert_non_null(stage->events);
+        }
+        stage->events[stage->event_count++] = copy_event(stage, batch, &batch->events[row]);
+    }
+    if (stage->ops->source->accepted != NULL)
+        stage->ops->source->accepted(stage->plan, stage->state, batch, &stage->now);
+    if (stage->ops->source->delivered != NULL && stage->ops->source->needs >= PS_LEVEL_DURABLE)
+        stage->ops->source->delivered(stage->plan, stage->state, batch, &stage->now);
+    stage->batch_count--; /* the open batch is always the last one taken */
+    assert_ptr_equal(stage->batches[stage->batch_count], batch);
+    ps_batch_give(batch);
+}
+
+void ps_test_source_refuse_batch(struct ps_test_stage *stage, const char *reason)
+{
+    struct ps_batch *batch = stage->batch;
+    if (batch == NULL)
+        return;
+    stage->batch = NULL;
+    ps_batch_close(batch);
+    if (stage->ops->source->refused != NULL)
+        stage->ops->source->refused(stage->plan, stage->state, batch, reason, &stage->now);
+    stage->batch_count--;
+    ps_batch_give(batch);
+}
+
+/* Waits up to 10 ms for something to read, and moves the fake clock by what passed. */
+static void rest(struct ps_test_stage *stage)
+{
+    struct ps_now before = ps_clock_now();
+    struct epoll_event event;
+    (void)epoll_wait(stage->port.epoll_fd, &event, 1, 10);
+    struct ps_now after = ps_clock_now();
+    stage->now.mono_ns += after.mono_ns - before.mono_ns;
+    stage->now.wall_ms += (int64_t)((after.mono_ns - before.mono_ns) / PS_NS_PER_MS);
+}
+
+static void work_and_close(struct ps_test_stage *stage)
+{
+    enum ps_result result = ps_test_source_work(stage);
+    if (stage->batch != NULL && stage->batch->count > 0)
+        ps_test_source_close_batch(stage);
+    if (result != PS_DONE)
+        rest(stage);
+}
+
+void ps_test_source_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms)
+{
+    uint64_t until = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    while (stage->event_count < count) {
+        work_and_close(stage);
+        if (stage->event_count < count && ps_clock_now().mono_ns > until)
+            fail_msg("%zu events came in %u ms, not %zu", stage->event_count, patience_ms, count);
+    }
+}
+
+void ps_test_source_settle(struct ps_test_stage *stage, size_t count, unsigned quiet_ms)
+{
+    uint64_t until = ps_clock_now().mono_ns + quiet_ms * PS_NS_PER_MS;
+    while (ps_clock_now().mono_ns < until)
+        work_and_close(stage);
+    assert_int_equal(stage->event_count, count);
+}
+
+void ps_test_source_clear(struct ps_test_stage *stage)
+{
+    stage->event_count = 0;
+}
+
+/* ---- leases ---- */
+
+struct ps_lease *ps_test_lease(struct ps_test_stage *stage, const struct ps_test_event *events, size_t count)
+{
+    struct ps_batch *batch = take_batch(stage);
+    assert_non_null(batch);
+    for (size_t i = 0; i < count; i++) {
+        struct ps_event *event = ps_batch_add_copy(batch, events[i].body, events[i].length);
+        assert_non_null(event);
+        for (size_t h = 0; events[i].headers != NULL && events[i].headers[h] != NULL; h += 2) {
+            uint32_t length = (uint32_t)strlen(events[i].headers[h + 1]);
+            char *value = ps_batch_alloc(batch, length + 1);
+            const struct ps_name *name =
+                ps_batch_name(batch, events[i].headers[h], strlen(events[i].headers[h]));
+            assert_true(value != NULL && name != NULL);
+            memcpy(value, events[i].headers[h + 1], length + 1);
+            assert_true(ps_batch_header_add(batch, event, name, value, length));
+        }
+    }
+    ps_batch_close(batch);
+    struct ps_lease *lease = &batch->leases[0];
+    lease->index = NULL;
+    lease->count = batch->count;
+    lease->bytes = batch->body_bytes;
+    return lease;
+}
+
+struct ps_test_event ps_test_lease_event(struct ps_test_stage *stage, const struct ps_lease *lease,
+                                         uint32_t position)
+{
+    assert_true(position < lease->count);
+    return copy_event(stage, lease->batch, ps_lease_event(lease, position));
+}
+
+enum ps_result ps_test_interceptor_work(struct ps_test_stage *stage, struct ps_lease *lease)
+{
+    return stage->ops->interceptor->work(stage->plan, stage->state, lease, &stage->now);
+}
+
+enum ps_result ps_test_sink_work(struct ps_test_stage *stage, struct ps_lease **lease)
+{
+    struct ps_lease *offered = *lease;
+    enum ps_result result = stage->ops->sink->work(stage->plan, stage->state, lease, &stage->now);
+    if (result == PS_KEPT) {
+        assert_null(*lease);
+    } else {
+        assert_ptr_equal(*lease, offered);
+        if (result == PS_DONE)
+            assert_int_equal(offered->settled, offered->count);
+    }
+    return result;
+}
+
+uint64_t ps_test_sink_tick(struct ps_test_stage *stage)
+{
+    if (stage->ops->sink->tick == NULL)
+        return PS_NEVER;
+    return stage->ops->sink->tick(stage->plan, stage->state, &stage->now);
+}
+
+struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage)
+{
+    struct ps_lease *back = NULL;
+    uint64_t until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
+    while (stage->ops->sink->recall != NULL &&
+           !stage->ops->sink->recall(stage->plan, stage->state, &back, &stage->now)) {
+        if (ps_clock_now().mono_ns > until)
+            fail_msg("recall did not end in 10 s");
+        usleep(1000);
+    }
+    return back;
+}
+
+void ps_test_sink_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms)
+{
+    uint64_t until = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    while (stage->done_count < count) {
+        ps_test_sink_tick(stage);
+        if (stage->done_count >= count)
+            break;
+        if (ps_clock_now().mono_ns > until)
+            fail_msg("%zu leases were done in %u ms, not %zu", stage->done_count, patience_ms, count);
+        struct ps_now before = ps_clock_now();
+        usleep(1000);
+        stage->now.mono_ns += ps_clock_now().mono_ns - before.mono_ns;
+    }
+}
+
+/* ---- serializers ---- */
+
+struct memory_output {
+    struct ps_output output;
+    FILE *stream;
+};
+
+static bool memory_write(struct ps_output *output, const void *data, size_t length)
+{
+    struct memory_output *memory = (struct memory_output *)output;
+    return length == 0 || fwrite(data, 1, length, memory->stream) == length;
+}
+
+char *ps_test_serializer_run(struct ps_test_stage *stage, const struct ps_lease *lease, size_t *length)
+{
+    const struct ps_serializer_ops *ops = stage->ops->serializer;
+    char *text = NULL;
+    struct memory_output memory = {.output = {.write = memory_write},
+                                   .stream = open_memstream(&text, length)};
+    assert_non_null(memory.stream);
+    if (ops->begin != NULL)
+        assert_true(ops->begin(stage->plan, stage->state, &memory.output));
+    for (uint32_t i = 0; i < lease->count; i++)
+        assert_true(
+            ops->event(stage->plan, stage->state, lease->batch, ps_lease_event(lease, i), &memory.output));
+    if (ops->flush != NULL)
+        assert_true(ops->flush(stage->plan, stage->state, &memory.output));
+    if (ops->end != NULL)
+        assert_true(ops->end(stage->plan, stage->state, &memory.output));
+    fclose(memory.stream);
+    return text;
+}
