@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# Everything CI runs, in one command. Needs Debian 12 and git; installs the packages that are missing.
+#
+#   ./test.sh                  release build and all tests; ASan + UBSan; TSan; clang; real Kafka and Flume if java and mvn are there
+#   ./test.sh --quick          a debug build with the fast tests only (at most 3 minutes)
+#   ./test.sh NAME...          the tests whose name matches one of these (regular expressions), release build
+#   ./test.sh --preset P ...   with another preset (debug, asan, tsan, clang, coverage)
+#   ./test.sh --real           also installs a JDK and Maven
+#   ./test.sh --list           the names
+#
+# Environment: BUILD (where the builds go, default build), JOBS (default: the number of cores).
+# The last line is "N passed, N failed, N skipped"; the exit code is 0 only if nothing failed.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+build=${BUILD:-build}
+jobs=${JOBS:-$(nproc)}
+mode=full preset='' kinds=(build test) names=()
+while (($#)); do
+    case $1 in
+    --quick) mode=quick ;;
+    --preset) preset=${2:?--preset needs a name}; shift ;;
+    --real) kinds+=(real) ;;
+    --list) mode=list ;;
+    -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit ;;
+    -*) echo "test.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
+    *) names+=("$1"); [[ $mode != full ]] || mode=names ;;
+    esac
+    shift
+done
+
+results=$(mktemp -d)
+background=()
+finish() {
+    ((${#background[@]} == 0)) || kill "${background[@]}" 2>/dev/null || true
+    rm -rf "$results"
+}
+trap finish EXIT
+
+say() { printf '\n== %s  [%d s]\n' "$*" "$SECONDS"; }
+
+configure() { # PRESET
+    local launcher=()
+    if command -v ccache >/dev/null; then
+        launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    fi
+    if ! cmake --preset "$1" -B "$build/$1" "${launcher[@]}" >"$results/configure.log" 2>&1; then
+        tail -40 "$results/configure.log"
+        return 1
+    fi
+}
+
+compile() { # PRESET [TARGET]...
+    local one=$1
+    shift
+    if ! cmake --build "$build/$one" -j "$jobs" ${1:+--target "$@"} >"$results/build.log" 2>&1; then
+        grep -E 'error|FAILED|undefined reference|warning' "$results/build.log" | head -40
+        return 1
+    fi
+}
+
+failed_steps=0
+broken() { # WHAT: a step that is not a test failed
+    echo "FAILED: $1"
+    failed_steps=$((failed_steps + 1))
+}
+
+# A test that writes without end fills neither disk nor terminal: files are capped here, output by ctest.
+run() { # LABEL-OF-THIS-RUN PRESET CTEST-OPTION...
+    local title=$1 one=$2
+    shift 2
+    (
+        ulimit -f 8388608
+        ctest --test-dir "$build/$one" --output-on-failure --timeout 600 --no-tests=ignore \
+            --test-output-size-passed 4096 --test-output-size-failed 65536 \
+            --output-junit "$results/$title.xml" "$@"
+    ) >"$results/ctest.log" 2>&1 || true
+    sed -n '/% tests passed/,$d; /^Internal ctest/d; /Test project/d; /\(Start\|Passed\) /d; p' "$results/ctest.log" |
+        grep -v '^ *$' | head -400 || true
+    report "$title"
+}
+
+cases() { # FILE...: name <tab> seconds <tab> passed|failed|skipped <tab> reason, from what ctest wrote
+    awk '
+        function attribute(name,   at) {
+            at = index($0, " " name "=\"")
+            if (!at) return ""
+            rest = substr($0, at + length(name) + 3)
+            return substr(rest, 1, index(rest, "\"") - 1)
+        }
+        function flush() {
+            if (test != "") printf "%s\t%s\t%s\t%s\n", test, seconds, status, reason
+            test = ""
+        }
+        /<testcase / {
+            flush()
+            test = attribute("name"); seconds = attribute("time"); reason = ""
+            status = attribute("status")
+            status = status == "run" ? "passed" : (status == "notrun" || status == "disabled") ? "skipped" : "failed"
+        }
+        test != "" && /<skipped message="/ && !/SKIP_RETURN_CODE/ { status = "failed"; reason = "did not run" }
+        test != "" && match($0, /SKIP: .*/) { reason = substr($0, RSTART + 6); sub(/<.*/, "", reason) }
+        END { flush() }
+    ' "$@"
+}
+
+report() { # TITLE: one line, and why tests were skipped
+    [[ -e $results/$1.xml ]] || { broken "$1: ctest did not run"; return; }
+    cases "$results/$1.xml" | awk -F'\t' -v title="$1" '
+        { count[$3]++; seconds += $2 }
+        $3 == "skipped" { printf "SKIP %s: %s\n", $1, ($4 == "" ? "no reason given" : $4) }
+        END { printf "%s: %d passed, %d failed, %d skipped (%.0f s of tests)\n", title, count["passed"], count["failed"], count["skipped"], seconds }'
+}
+
+summary() {
+    local all=("$results"/*.xml)
+    [[ -e ${all[0]} ]] || all=(/dev/null)
+    say "the ten slowest tests"
+    for one in "${all[@]}"; do cases "$one" | sed "s|^|$(basename "$one" .xml)/|"; done | sort -t$'\t' -k2,2nr | head -10 |
+        awk -F'\t' '{ printf "%8.1f s  %s\n", $2, $1 }'
+    echo
+    for one in "${all[@]}"; do cases "$one" | awk -F'\t' -v title="$(basename "$one" .xml)" '$3 == "failed" { print "FAILED " title "/" $1, $4 }'; done
+    cases "${all[@]}" | awk -F'\t' -v steps="$failed_steps" '
+        { count[$3]++ }
+        END {
+            failed = count["failed"] + steps
+            printf "%d passed, %d failed, %d skipped\n", count["passed"], failed, count["skipped"]
+            exit failed > 0 || count["passed"] == 0
+        }'
+}
+
+targets() { # PRESET TEST-REGEX: which of the tests are programs to build
+    cmake --build "$build/$1" --target help | sed -n 's/^\([A-Za-z0-9_]*\): phony$/\1/p' | sort >"$results/targets"
+    ctest --test-dir "$build/$1" -N -R "$2" | sed -n 's/^ *Test *#[0-9]*: //p' | sort | comm -12 - "$results/targets"
+}
+
+join() { local IFS='|'; echo "($*)"; }
+
+selected() { # PRESET NAME...: only these tests, built and run
+    local one=$1 list
+    shift
+    configure "$one" || { broken "configure $one"; return; }
+    mapfile -t list < <(targets "$one" "$(join "$@")")
+    compile "$one" penstock "${list[@]}" || { broken "build $one"; return; }
+    run "$one" "$one" -j "$jobs" -R "$(join "$@")"
+}
+
+whole() { # PRESET CTEST-OPTION...: everything built, then the tests
+    local one=$1
+    shift
+    say "$one"
+    configure "$one" || { broken "configure $one"; return; }
+    compile "$one" || { broken "build $one"; return; }
+    run "$one" "$one" "$@"
+}
+
+fetch_real() { # what the real servers need, while we build
+    command -v java >/dev/null && command -v mvn >/dev/null || return 0
+    (tests/real/kafka fetch && tests/real/flume fetch) >"$results/fetch.log" 2>&1 &
+    background+=($!)
+}
+
+scripts() {
+    say "scripts and layout"
+    local files
+    mapfile -t files < <(git ls-files | while read -r file; do
+        [[ -f $file ]] && head -c 64 "$file" | head -1 | grep -qaE '^#!.*\b(ba)?sh\b' && echo "$file"; done)
+    shellcheck "${files[@]}" || broken "shellcheck"
+    mapfile -t files < <(git ls-files '*.c' '*.h')
+    clang-format --dry-run --Werror "${files[@]}" 2>&1 | sed -n 's/: error: .*//p' | cut -d: -f1 | sort | uniq -c | head -20
+    [[ ${PIPESTATUS[0]} == 0 ]] || broken "clang-format (run clang-format -i on these files)"
+}
+
+say "packages"
+.ci/packages "${kinds[@]}"
+
+case $mode in
+list)
+    configure "${preset:-release}"
+    ctest --test-dir "$build/${preset:-release}" -N | sed -n 's/^ *Test *#[0-9]*: //p'
+    exit
+    ;;
+names)
+    say "${preset:-release}: ${names[*]}"
+    selected "${preset:-release}" "${names[@]}"
+    ;;
+quick)
+    whole "${preset:-debug}" -j "$jobs" -LE '^(e2e|real|stress|sim)$'
+    ;;
+full)
+    fetch_real
+    scripts
+    if [[ $preset ]]; then
+        whole "$preset" -j "$jobs" -LE '^real$'
+    else
+        whole release -j "$jobs" -LE '^(e2e|real)$'
+        say "end to end, on the mock cluster"
+        run e2e release -j 1 -L '^e2e$'
+        whole asan -j "$jobs" -LE '^(e2e|real|stress)$'
+        say "tsan"
+        selected tsan '^stress_' '^sim_' '^unit_(ring|batch|block|spsc|spmc|mpmc|park|worker|tap)'
+        say "clang: no warnings"
+        { configure clang && compile clang penstock; } || broken "build clang"
+        say "real Kafka and Flume"
+        ((${#background[@]} == 0)) || wait "${background[@]}" || echo "fetching jars failed: $(tail -3 "$results/fetch.log")"
+        background=()
+        run real release -j 1 -L '^real$'
+    fi
+    ;;
+esac
+summary
