@@ -32,6 +32,11 @@ size_t ps_test_event_header_count(const struct ps_test_event *event)
 
 /* ---- what the engine would hand in ---- */
 
+/* Behind a door of its own: stages have a `struct ps_problems` too. */
+struct ps_test_problems {
+    struct ps_problems list;
+};
+
 /* The stage of a context or port made here. */
 static struct ps_test_stage *stage_of_context(const struct ps_context *context)
 {
@@ -50,7 +55,7 @@ static void record_problem(const struct ps_context *context, enum ps_log_level l
     enum ps_severity severity = level >= PS_LOG_ERROR  ? PS_SEVERITY_ERROR
                                 : level == PS_LOG_WARN ? PS_SEVERITY_WARNING
                                                        : PS_SEVERITY_NOTE;
-    ps_problem_add(&stage->problems, severity, (struct ps_place){.key = key}, NULL, "%s", message);
+    ps_problem_add(&stage->problems->list, severity, (struct ps_place){.key = key}, NULL, "%s", message);
 }
 
 static const char *system_property(const void *argument, const char *name)
@@ -61,7 +66,8 @@ static const char *system_property(const void *argument, const char *name)
 
 static struct ps_bind binding(struct ps_test_stage *stage)
 {
-    return (struct ps_bind){.arena = stage->arena, .problems = &stage->problems, .prefix = "a1.test.t1."};
+    return (struct ps_bind){
+        .arena = stage->arena, .problems = &stage->problems->list, .prefix = "a1.test.t1."};
 }
 
 static bool stage_is_called(const struct ps_stage_ops *ops, const char *type)
@@ -129,7 +135,8 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
     static const char *const channels[] = {"c1"};
     *stage = (struct ps_test_stage){.ops = ops};
     stage->arena = ps_arena_create();
-    ps_problems_init(&stage->problems, stage->arena);
+    stage->problems = ps_arena_alloc(stage->arena, sizeof *stage->problems);
+    ps_problems_init(&stage->problems->list, stage->arena);
     stage->depot = ps_depot_create(budget_bytes, &stage->err);
     assert_non_null(stage->depot);
     assert_true(batches_max <= PS_TEST_BATCHES_MAX);
@@ -174,6 +181,14 @@ void ps_test_stage_init(struct ps_test_stage *stage, const struct ps_stage_ops *
     ps_test_stage_init_sized(stage, ops, DEFAULT_BUDGET_BYTES, DEFAULT_BATCHES_MAX);
 }
 
+static const char *last_problem(struct ps_test_stage *stage)
+{
+    const struct ps_problems *list = &stage->problems->list;
+    if (list->count == 0)
+        return "no problem was recorded";
+    return ps_problem_text(stage->arena, &list->items[list->count - 1]);
+}
+
 enum ps_status ps_test_stage_bind(struct ps_test_stage *stage, const char *const *keys)
 {
     size_t count = 0;
@@ -186,17 +201,9 @@ enum ps_status ps_test_stage_bind(struct ps_test_stage *stage, const char *const
     stage->plan = ps_arena_alloc(stage->arena, stage->ops->plan_size + 1);
     struct ps_bind bind = binding(stage);
     if (ps_bind_options(&bind, stage->ops->options, NULL, &pairs, stage->plan) != PS_OK)
-        return ps_err_set(
-            &stage->err, "binding: %s",
-            stage->problems.count > 0
-                ? ps_problem_text(stage->arena, &stage->problems.items[stage->problems.count - 1])
-                : "no problem was recorded");
+        return ps_err_set(&stage->err, "binding: %s", last_problem(stage));
     if (stage->ops->check != NULL && stage->ops->check(stage->plan, &stage->context) != PS_OK)
-        return ps_err_set(
-            &stage->err, "check: %s",
-            stage->problems.count > 0
-                ? ps_problem_text(stage->arena, &stage->problems.items[stage->problems.count - 1])
-                : "no problem was recorded");
+        return ps_err_set(&stage->err, "check: %s", last_problem(stage));
     return PS_OK;
 }
 
@@ -276,7 +283,7 @@ void ps_test_stage_fini(struct ps_test_stage *stage)
     ps_pool_destroy(stage->pool);
     ps_depot_destroy(stage->depot);
     free(stage->events);
-    ps_problems_fini(&stage->problems);
+    ps_problems_fini(&stage->problems->list);
     ps_arena_destroy(stage->arena);
 }
 
@@ -291,13 +298,20 @@ void ps_test_stage_real_clock(struct ps_test_stage *stage)
     stage->now = ps_clock_now();
 }
 
-bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_severity severity, const char *text)
+bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_log_level level, const char *text)
 {
-    for (size_t i = 0; i < stage->problems.count; i++) {
-        const struct ps_problem *problem = &stage->problems.items[i];
-        if (problem->severity == severity && (strstr(problem->what, text) != NULL ||
-                                              (problem->key != NULL && strstr(problem->key, text) != NULL) ||
-                                              (problem->cure != NULL && strstr(problem->cure, text) != NULL)))
+    static const enum ps_log_level levels[] = {
+        [PS_SEVERITY_ERROR] = PS_LOG_ERROR,
+        [PS_SEVERITY_DROPPED] = PS_LOG_ERROR,
+        [PS_SEVERITY_WARNING] = PS_LOG_WARN,
+        [PS_SEVERITY_NOTE] = PS_LOG_INFO,
+    };
+    for (size_t i = 0; i < stage->problems->list.count; i++) {
+        const struct ps_problem *problem = &stage->problems->list.items[i];
+        if (levels[problem->severity] == level &&
+            (strstr(problem->what, text) != NULL ||
+             (problem->key != NULL && strstr(problem->key, text) != NULL) ||
+             (problem->cure != NULL && strstr(problem->cure, text) != NULL)))
             return true;
     }
     return false;

@@ -3,7 +3,6 @@
  * so that a failure names what went wrong. */
 #pragma once
 
-#include "conf/problem.h"
 #include "core/stage.h"
 #include "tests/support/support.h"
 
@@ -27,6 +26,8 @@ size_t ps_test_event_header_count(const struct ps_test_event *event);
 
 #define PS_TEST_BATCHES_MAX 4096
 
+struct ps_test_problems;
+
 struct ps_test_stage {
     const struct ps_stage_ops *ops;
     void *plan, *state;
@@ -41,7 +42,7 @@ struct ps_test_stage {
     struct ps_err err; /* of the last bind, check, build or open that failed */
     bool built, opened;
 
-    struct ps_problems problems; /* what binding and `check` reported */
+    struct ps_test_problems *problems; /* what binding and `check` reported */
 
     struct ps_batch *batch; /* source: the open batch */
 
@@ -92,8 +93,9 @@ void ps_test_stage_pass_ms(struct ps_test_stage *stage, uint64_t ms);
 /* Sets the fake clock to the real one. */
 void ps_test_stage_real_clock(struct ps_test_stage *stage);
 
-/* True when a problem of that severity mentions `text` in its key or message. */
-bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_severity severity, const char *text);
+/* True when a problem of that level (ERROR: the component is dropped) mentions `text` in its key or message.
+ */
+bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_log_level level, const char *text);
 
 static inline uint64_t ps_test_stage_counter(const struct ps_test_stage *stage, enum ps_counter counter)
 {
