@@ -71,6 +71,7 @@ struct ps_context {
     unsigned instances;       /* workers this stage will be opened on */
     unsigned producers, consumers; /* channel: how many runners put and take */
     uint32_t batch_events_max;     /* engine's limit for one batch on this flow */
+    uint64_t memory_budget_bytes;  /* the process's whole budget: what a byteCapacity default derives from */
     uint64_t client_queue_bytes; /* what a client library may hold on to (librdkafka queues): its line of the
                                     memory budget */
 };
