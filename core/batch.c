@@ -539,7 +539,7 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
     batch->tickets = batch->last_ticket = NULL;
     batch->body_bytes = 0;
     batch->carver = carver;
-    batch->runner = NULL;
+    batch->window = NULL;
     batch->sequence = 0;
     batch->holders = batch->promises = 0;
     batch->lease_count = 1;

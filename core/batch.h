@@ -57,7 +57,7 @@ enum ps_level { PS_LEVEL_NONE, PS_LEVEL_ACCEPTED, PS_LEVEL_DURABLE, PS_LEVEL_DEL
 
 struct ps_batch;
 struct ps_pool;
-struct ps_source_runner;
+struct ps_window;
 
 /* One reader's share of a batch: what rings carry and stages own. One owner at a time. */
 struct ps_lease {
@@ -96,9 +96,8 @@ struct ps_batch {
     /* From here on: the pool's and the home worker's alone. */
     struct ps_pool *home;
     struct ps_carver *carver;
-    struct ps_source_runner *runner;
+    struct ps_window *window;
     uint64_t sequence;          /* of this source on this worker, from 1, without gaps */
-    uint32_t runner_generation; /* a completion of an older generation is discarded */
     uint16_t holders;           /* leases out: memory */
     uint16_t promises;          /* of those, required ones: acknowledgement */
     uint16_t lease_count;       /* leases handed out so far */
