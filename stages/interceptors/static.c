@@ -1,0 +1,67 @@
+/* Interceptor static (Flume's StaticInterceptor): one fixed header, set once for the whole batch. Thread: the
+ * source's worker. */
+#include "core/stage.h"
+
+#include <string.h>
+
+struct static_plan {
+    const char *key, *value;
+    bool preserve;
+    const struct ps_name *name;
+    uint32_t value_length;
+};
+
+#define FIELD(name) offsetof(struct static_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "key",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(key),
+     .fallback = "key",
+     .help = "name of the header"},
+    {.key = "value",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(value),
+     .fallback = "value",
+     .help = "its value"},
+    {.key = "preserveExisting",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(preserve),
+     .fallback = "true",
+     .help = "keep the header of an event that has one already"},
+    PS_OPTION_END,
+};
+
+static enum ps_status static_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    (void)context;
+    (void)err;
+    struct static_plan *plan = plan_;
+    plan->name = ps_name_intern(plan->key);
+    plan->value_length = (uint32_t)strlen(plan->value);
+    return PS_OK;
+}
+
+static enum ps_result static_work(const void *plan_, void *state, struct ps_lease *lease,
+                                  const struct ps_now *now)
+{
+    (void)state;
+    (void)now;
+    const struct static_plan *plan = plan_;
+    return ps_batch_shared_set(lease->batch, plan->name, plan->value, plan->value_length, !plan->preserve)
+               ? PS_DONE
+               : PS_RETRY;
+}
+
+static const struct ps_interceptor_ops interceptor = {.work = static_work};
+
+const struct ps_stage_ops ps_interceptor_static = {
+    .kind = PS_KIND_INTERCEPTOR,
+    .name = "static",
+    .aliases = PS_WORDS("org.apache.flume.interceptor.StaticInterceptor$Builder"),
+    .summary = "adds a fixed header",
+    .options = options,
+    .plan_size = sizeof(struct static_plan),
+    .build = static_build,
+    .interceptor = &interceptor,
+};

@@ -1,0 +1,68 @@
+/* Interceptor timestamp (Flume's TimestampInterceptor): a header with the time in ms since the epoch, once
+ * for the whole batch. Thread: the source's worker. Must never read a clock. */
+#include "core/stage.h"
+
+struct timestamp_plan {
+    const char *header;
+    bool preserve;
+    const struct ps_name *name;
+};
+
+#define FIELD(name) offsetof(struct timestamp_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "headerName",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(header),
+     .fallback = "timestamp",
+     .help = "name of the header"},
+    {.key = "preserveExisting",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(preserve),
+     .fallback = "false",
+     .help = "keep the header of an event that has one already"},
+    PS_OPTION_END,
+};
+
+static enum ps_status timestamp_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    (void)context;
+    (void)err;
+    struct timestamp_plan *plan = plan_;
+    plan->name = ps_name_intern(plan->header);
+    return PS_OK;
+}
+
+static enum ps_result timestamp_work(const void *plan_, void *state, struct ps_lease *lease,
+                                     const struct ps_now *now)
+{
+    (void)state;
+    const struct timestamp_plan *plan = plan_;
+    char text[24];
+    size_t at = sizeof text;
+    bool negative = now->wall_ms < 0;
+    uint64_t rest = negative ? -(uint64_t)now->wall_ms : (uint64_t)now->wall_ms;
+    do {
+        text[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (negative)
+        text[--at] = '-';
+    return ps_batch_shared_set(lease->batch, plan->name, text + at, (uint32_t)(sizeof text - at),
+                               !plan->preserve)
+               ? PS_DONE
+               : PS_RETRY;
+}
+
+static const struct ps_interceptor_ops interceptor = {.work = timestamp_work};
+
+const struct ps_stage_ops ps_interceptor_timestamp = {
+    .kind = PS_KIND_INTERCEPTOR,
+    .name = "timestamp",
+    .aliases = PS_WORDS("org.apache.flume.interceptor.TimestampInterceptor$Builder"),
+    .summary = "adds the time of arrival as a header",
+    .options = options,
+    .plan_size = sizeof(struct timestamp_plan),
+    .build = timestamp_build,
+    .interceptor = &interceptor,
+};
