@@ -1,0 +1,122 @@
+/* Source seq (Flume's SequenceGeneratorSource): a counter in decimal, from 0, up to totalEvents. Thread: its
+ * worker. A batch is filled whatever batchSize says; events are never skipped, since a full channel is waited
+ * for. */
+#include "core/stage.h"
+
+#include <string.h>
+
+#define DIGITS_MAX 20U
+
+struct seq_plan {
+    int64_t batch_size, total, backoff_ms, backoff_max_ms;
+};
+
+struct seq_state {
+    struct ps_port *port;
+    uint64_t next;
+    uint32_t length; /* of text */
+    char text[DIGITS_MAX];
+};
+
+#define FIELD(name) offsetof(struct seq_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "batchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_size),
+     .fallback = "1",
+     .min = 1,
+     .max = INT32_MAX,
+     .unit = "events",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "events in one transaction; batches here are as large as the channel allows"},
+    {.key = "totalEvents",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(total),
+     .fallback = "9223372036854775807",
+     .unit = "events",
+     .help = "stop after so many"},
+    {.key = "backoffSleepIncrement",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(backoff_ms),
+     .fallback = "1000",
+     .unit = "ms",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "this source rests only when it has sent all"},
+    {.key = "maxBackoffSleep",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(backoff_max_ms),
+     .fallback = "5000",
+     .unit = "ms",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "this source rests only when it has sent all"},
+    PS_OPTION_END,
+};
+
+static enum ps_status seq_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    (void)plan;
+    (void)err;
+    struct seq_state *state = state_;
+    *state = (struct seq_state){.port = port, .length = 1, .text = "0"};
+    return PS_OK;
+}
+
+/* The next number, as text: cheaper than printing each. */
+static void count_up(struct seq_state *state)
+{
+    state->next++;
+    uint32_t at = state->length;
+    while (at > 0 && state->text[at - 1] == '9')
+        state->text[--at] = '0';
+    if (at > 0) {
+        state->text[at - 1]++;
+    } else {
+        memmove(state->text + 1, state->text, state->length++);
+        state->text[0] = '1';
+    }
+}
+
+static enum ps_result seq_work(const void *plan_, void *state_, struct ps_batch *batch,
+                               const struct ps_now *now)
+{
+    (void)now;
+    const struct seq_plan *plan = plan_;
+    struct seq_state *state = state_;
+    uint64_t total = plan->total < 0 ? 0 : (uint64_t)plan->total;
+    if (state->next >= total)
+        return PS_BACKOFF;
+    while (state->next < total && !batch->full) {
+        uint32_t room, used = 0;
+        char *bytes = ps_batch_reserve(batch, DIGITS_MAX, &room);
+        if (bytes == NULL)
+            return batch->full ? PS_DONE : PS_KEPT;
+        while (state->next < total && room - used >= DIGITS_MAX &&
+               ps_batch_add(batch, bytes + used, state->length) != NULL) {
+            memcpy(bytes + used, state->text, state->length);
+            used += state->length;
+            count_up(state);
+        }
+        ps_batch_commit(batch, used);
+    }
+    return PS_DONE;
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_WAIT,
+    .work = seq_work,
+};
+
+const struct ps_stage_ops ps_source_seq = {
+    .kind = PS_KIND_SOURCE,
+    .name = "seq",
+    .aliases = PS_WORDS("org.apache.flume.source.SequenceGeneratorSource"),
+    .summary = "a counter, for trying things out",
+    .options = options,
+    .plan_size = sizeof(struct seq_plan),
+    .state_size = sizeof(struct seq_state),
+    .exclusive = true,
+    .open = seq_open,
+    .source = &source,
+};
