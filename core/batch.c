@@ -475,6 +475,7 @@ static void lease_init(struct ps_lease *lease, struct ps_batch *batch)
     lease->index = NULL;
     lease->count = lease->cursor = lease->pending = lease->settled = 0;
     lease->bytes = 0;
+    lease->memory_bytes = 0;
     lease->channel = UINT16_MAX;
     lease->promise = lease->failed = false;
     memset(lease->outcome, 0, sizeof lease->outcome);
@@ -487,6 +488,7 @@ struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, u
         return NULL;
     struct ps_lease *lease = &batch->leases[batch->lease_count];
     lease_init(lease, batch);
+    lease->memory_bytes = chain->memory_bytes;
     if (index == NULL) { /* the chain's list is not edited any more: it can be shared */
         lease->index = chain->index;
         lease->count = chain->count;
@@ -539,6 +541,8 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
     batch->tickets = batch->last_ticket = NULL;
     batch->body_bytes = 0;
     batch->carver = carver;
+    batch->meta_up_first = carver->meta_up;
+    batch->meta_down_first = carver->meta_down;
     batch->window = NULL;
     batch->sequence = 0;
     batch->holders = batch->promises = 0;
@@ -550,11 +554,17 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
     return batch;
 }
 
+/* Headers that interceptors add later are not counted: they are few, and shared ones are stored once. */
 void ps_batch_close(struct ps_batch *batch)
 {
     struct ps_lease *chain = &batch->leases[0];
+    const struct ps_carver *carver = batch->carver;
+    uint64_t meta = batch->count * sizeof(struct ps_event);
+    if (carver->meta == batch->blocks[0])
+        meta += batch->meta_down_first - carver->meta_down;
     chain->count = batch->count;
     chain->bytes = batch->body_bytes;
+    chain->memory_bytes = (uint32_t)(batch->body_bytes + meta + sizeof *batch);
 }
 
 void ps_batch_give(struct ps_batch *batch)

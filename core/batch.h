@@ -69,6 +69,7 @@ struct ps_lease {
     uint32_t pending;      /* a sink's own: events in flight */
     uint32_t settled;      /* events whose outcome bit is set */
     uint64_t bytes;        /* sum of body lengths (byteCapacity) */
+    uint32_t memory_bytes; /* what the whole batch occupies: bodies, rows, headers (a channel's quota of the budget) */
     uint16_t channel;      /* which of the source's channels; UINT16_MAX while in the chain */
     bool promise;          /* a required channel's: counts for acknowledgement */
     bool failed;           /* at least one event was abandoned: never counted as delivered */
@@ -92,6 +93,7 @@ struct ps_batch {
     uint32_t span_count;
     struct ps_ticket *tickets, *last_ticket; /* in order */
     uint64_t body_bytes;
+    uint32_t meta_up_first, meta_down_first; /* where the carver stood: what rows and headers took since */
 
     /* From here on: the pool's and the home worker's alone. */
     struct ps_pool *home;

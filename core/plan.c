@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define BUDGET_MIN_BYTES (UINT64_C(16) << 20)
+/* Of the budget: all channels together; the rest is for open batches and what sinks hold in flight. */
+#define CHANNELS_PERCENT 70
 #define CLIENT_QUEUE_MIN_BYTES (UINT64_C(8) << 20)
 
 uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
@@ -163,6 +165,8 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
         .instances = 1,
         .batch_events_max = (uint32_t)spec->options.batch_events,
         .memory_budget_bytes = plan->memory_budget_bytes,
+        .channel_quota_bytes = plan->memory_budget_bytes / 100 * CHANNELS_PERCENT /
+                               (spec->channel_count > 0 ? spec->channel_count : 1),
         .client_queue_bytes = share < CLIENT_QUEUE_MIN_BYTES ? CLIENT_QUEUE_MIN_BYTES : share,
     };
 }
@@ -249,9 +253,10 @@ enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err)
         context.consumers = channel->consumer_count;
         if (build_stage(&channel->spec->stage, &context, err) != PS_OK)
             goto failed;
-        channel->counters = aligned_alloc(PS_CACHE_GAP, sizeof *channel->counters);
+        size_t sides = channel->producer_count + channel->consumer_count + 1;
+        channel->counters = aligned_alloc(PS_CACHE_GAP, sides * sizeof *channel->counters);
         PS_ASSERT(channel->counters != NULL);
-        memset(channel->counters, 0, sizeof *channel->counters);
+        memset(channel->counters, 0, sides * sizeof *channel->counters);
     }
     for (; plan->built_sinks < spec->sink_count; plan->built_sinks++) {
         const struct ps_stage_spec *stage = &plan->sinks[plan->built_sinks].spec->stage;

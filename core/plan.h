@@ -90,8 +90,7 @@ struct ps_channel_plan {
     unsigned producer_count, consumer_count;
     unsigned *producer_workers; /* worker of each producer */
     unsigned *consumer_workers;
-    struct ps_counters *counters;
-    struct ps_tap *tap;
+    struct ps_counters *counters; /* one a side: producers first, then consumers; each has one writer */
 };
 
 struct ps_sink_plan {

@@ -72,6 +72,7 @@ struct ps_context {
     unsigned producers, consumers; /* channel: how many runners put and take */
     uint32_t batch_events_max;     /* engine's limit for one batch on this flow */
     uint64_t memory_budget_bytes;  /* the process's whole budget: what a byteCapacity default derives from */
+    uint64_t channel_quota_bytes;  /* channel: its share of the budget, rows and headers included: one slow channel cannot starve the others */
     uint64_t client_queue_bytes; /* what a client library may hold on to (librdkafka queues): its line of the
                                     memory budget */
 };

@@ -25,6 +25,7 @@
 /* What one thread counts. Single writer, read by all. */
 struct tally {
     uint64_t events, bytes;
+    uint64_t memory; /* bytes with rows and headers */
 } PS_ALIGNED_GAP;
 
 struct consumer {
@@ -41,7 +42,8 @@ struct producer {
 
 struct memory {
     int64_t capacity, transaction_capacity, keep_alive_s, byte_capacity, byte_buffer_percent;
-    uint64_t bytes_max; /* 0 = unlimited */
+    uint64_t bytes_max;   /* 0 = unlimited */
+    uint64_t quota_bytes; /* of the memory budget */
     unsigned producer_count, consumer_count;
     struct producer *producers;
     struct consumer *consumers;
@@ -136,6 +138,7 @@ static enum ps_status memory_build(void *plan, struct ps_context *context, struc
     memory->bytes_max = bytes / 100 * (uint64_t)(100 - memory->byte_buffer_percent);
     if (bytes > 0 && memory->bytes_max == 0)
         memory->bytes_max = 1;
+    memory->quota_bytes = context->channel_quota_bytes;
     memory->producer_count = context->producers;
     memory->consumer_count = context->consumers;
     memory->producers = aligned_zero((context->producers + 1) * sizeof *memory->producers);
@@ -150,10 +153,27 @@ static enum ps_status memory_build(void *plan, struct ps_context *context, struc
     return PS_OK;
 }
 
-static void tally_add(struct tally *tally, uint64_t events, uint64_t bytes)
+static void tally_add(struct tally *tally, uint64_t events, uint64_t bytes, uint64_t memory)
 {
     __atomic_store_n(&tally->events, tally->events + events, __ATOMIC_RELAXED);
     __atomic_store_n(&tally->bytes, tally->bytes + bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&tally->memory, tally->memory + memory, __ATOMIC_RELAXED);
+}
+
+static void tally_take_back(struct tally *tally, const struct ps_lease *lease)
+{
+    tally_add(tally, -(uint64_t)lease->count, -lease->bytes, -(uint64_t)lease->memory_bytes);
+}
+
+/* Bytes of the memory budget that are in this channel's rings. */
+static uint64_t memory_quota_used(const struct memory *memory)
+{
+    uint64_t used = 0;
+    for (unsigned i = 0; i < memory->producer_count; i++)
+        used += __atomic_load_n(&memory->producers[i].put.memory, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < memory->consumer_count; i++)
+        used -= __atomic_load_n(&memory->consumers[i].taken.memory, __ATOMIC_RELAXED);
+    return (int64_t)used > 0 ? used : 0;
 }
 
 /* Put minus taken. Read in this order the difference may be a moment too low, never below what later is true
@@ -185,15 +205,16 @@ static enum ps_put memory_put(void *plan, unsigned producer, struct ps_lease **l
     struct ps_fill fill;
     (void)now;
     memory_fill(memory, &fill);
-    if (fill.size >= fill.capacity || (fill.bytes_capacity > 0 && fill.bytes >= fill.bytes_capacity))
+    if (fill.size >= fill.capacity || (fill.bytes_capacity > 0 && fill.bytes >= fill.bytes_capacity) ||
+        (memory->quota_bytes > 0 && memory_quota_used(memory) >= memory->quota_bytes))
         return PS_PUT_FULL;
-    uint64_t events = (*lease)->count, bytes = (*lease)->bytes;
+    uint64_t events = (*lease)->count, bytes = (*lease)->bytes, size = (*lease)->memory_bytes;
     bool pushed =
         mine->single != NULL ? ps_spsc_push(mine->single, *lease) : ps_spmc_push(mine->shared, *lease);
     if (!pushed)
         return PS_PUT_FULL;
     *lease = NULL;
-    tally_add(&mine->put, events, bytes);
+    tally_add(&mine->put, events, bytes, size);
     return PS_PUT_OK;
 }
 
@@ -213,7 +234,7 @@ static struct ps_lease *memory_take(void *plan, unsigned consumer, const struct 
         lease = lane->single != NULL ? ps_spsc_pop(lane->single) : ps_spmc_pop(lane->shared);
     }
     if (lease != NULL)
-        tally_add(&mine->taken, lease->count, lease->bytes);
+        tally_add(&mine->taken, lease->count, lease->bytes, lease->memory_bytes);
     return lease;
 }
 
@@ -228,7 +249,7 @@ static void memory_untake(void *plan, unsigned consumer, struct ps_lease **lease
 {
     struct memory *memory = plan;
     struct consumer *mine = &memory->consumers[consumer];
-    tally_add(&mine->taken, -(uint64_t)(*lease)->count, -(*lease)->bytes);
+    tally_take_back(&mine->taken, *lease);
     (*lease)->next = mine->given_back;
     mine->given_back = *lease;
     *lease = NULL;
@@ -266,7 +287,7 @@ static void memory_restore(void *plan, struct ps_lease *list)
     struct consumer *first = &memory->consumers[0];
     PS_ASSERT(memory->consumer_count > 0);
     for (struct ps_lease *lease = list; lease != NULL; lease = lease->next)
-        tally_add(&first->taken, -(uint64_t)lease->count, -lease->bytes);
+        tally_take_back(&first->taken, lease);
     struct ps_lease **end = &list;
     while (*end != NULL)
         end = &(*end)->next;
