@@ -6,6 +6,10 @@
 #include "core/stage.h"
 #include "tests/support/support.h"
 
+#define STAGE(kind, name) extern const struct ps_stage_ops ps_##kind##_##name;
+#include "stages/stages.def"
+#undef STAGE
+
 /* An event as tests write and read it. */
 struct ps_test_event {
     const char *body;
@@ -17,6 +21,7 @@ struct ps_test_event {
 #define PS_EVENT(text, ...)                                                                                  \
     ((struct ps_test_event){                                                                                 \
         .body = (text), .length = (uint32_t)strlen(text), .headers = PS_WORDS(__VA_ARGS__)})
+#define PS_BODY(text) PS_EVENT(text, NULL)
 /* PS_KEYS("host", "::", "port", "0"): configuration keys of a stage, prefix stripped. */
 #define PS_KEYS(...) PS_WORDS(__VA_ARGS__)
 
