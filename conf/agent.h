@@ -1,0 +1,69 @@
+/* Keys -> agents and their components, as Flume's FlumeConfiguration groups them (FLUME.md 2.2). Nothing is
+ * validated here but the keys themselves; conf/validate.c drops what Flume drops.
+ *
+ * Thread: the control thread. */
+#pragma once
+
+#include "conf/problem.h"
+#include "conf/properties.h"
+#include "core/option.h"
+
+enum ps_section {
+    PS_SECTION_SOURCES,
+    PS_SECTION_CHANNELS,
+    PS_SECTION_SINKS,
+    PS_SECTION_SINKGROUPS,
+    PS_SECTION_CONFIGFILTERS,
+    PS_SECTION_COUNT
+};
+
+/* A component as written: its keys, whether it is listed or not. */
+struct ps_entry {
+    const char *name;
+    struct ps_pair *items; /* malloc'ed while grouping, see ps_grouping_fini */
+    size_t count, room;
+    bool listed;
+};
+
+struct ps_section_entries {
+    const struct ps_pair *list; /* the line `a1.sources = ...`, or NULL */
+    struct ps_entry *entries;
+    size_t count, room;
+};
+
+#define PS_ENTRY_MAX 4096 /* components of one kind */
+#define PS_AGENT_MAX 256  /* agents in the files */
+
+/* One agent as written. */
+struct ps_agent_text {
+    const char *name;
+    struct ps_section_entries sections[PS_SECTION_COUNT];
+    struct ps_pair *penstock; /* <agent>.penstock.*, prefix stripped */
+    size_t penstock_count, penstock_room;
+    size_t key_count;
+    const char *file;
+    int line; /* of its first key */
+};
+
+struct ps_grouping {
+    struct ps_arena *arena;
+    struct ps_problems *problems;
+    struct ps_agent_text *agents;
+    size_t count, room;
+};
+
+/* Groups every property. Keys that belong to no agent, empty values and unknown kinds are reported as Flume
+ * does, with what would be right. Problems of agents other than `wanted` are not reported. */
+void ps_grouping_init(struct ps_grouping *grouping, const struct ps_properties *properties,
+                      const char *wanted, struct ps_arena *arena, struct ps_problems *problems);
+void ps_grouping_fini(struct ps_grouping *grouping);
+
+struct ps_agent_text *ps_grouping_find(const struct ps_grouping *grouping, const char *name);
+struct ps_entry *ps_section_find(const struct ps_section_entries *section, const char *name);
+const char *ps_section_word(enum ps_section section); /* "sources" */
+const char *ps_section_noun(enum ps_section section); /* "source" */
+
+static inline struct ps_pairs ps_entry_pairs(const struct ps_entry *entry)
+{
+    return (struct ps_pairs){entry->count, entry->items};
+}

@@ -1,0 +1,381 @@
+/* See bind.h. The one place where text becomes typed values. */
+#include "conf/bind.h"
+
+#include "conf/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+const struct ps_pair *ps_pairs_find(const struct ps_pairs *pairs, const char *key)
+{
+    for (size_t i = 0; i < pairs->count; i++)
+        if (strcmp(pairs->items[i].key, key) == 0)
+            return &pairs->items[i];
+    return NULL;
+}
+
+struct ps_pairs ps_pairs_below(struct ps_arena *arena, const struct ps_pairs *pairs, const char *prefix)
+{
+    size_t count = 0, skip = strlen(prefix);
+    for (size_t i = 0; i < pairs->count; i++)
+        count += ps_text_begins(pairs->items[i].key, prefix);
+    struct ps_pair *items = ps_arena_alloc(arena, (count + 1) * sizeof *items);
+    struct ps_pairs below = {0, items};
+    for (size_t i = 0; i < pairs->count; i++) {
+        if (!ps_text_begins(pairs->items[i].key, prefix))
+            continue;
+        items[below.count] = pairs->items[i];
+        items[below.count++].key += skip;
+    }
+    return below;
+}
+
+bool ps_parse_int(const char *text, int64_t *value)
+{
+    while (*text != '\0' && (unsigned char)*text <= ' ')
+        text++;
+    const char *digits = text + (*text == '-' || *text == '+');
+    size_t count = strspn(digits, "0123456789");
+    const char *rest = digits + count;
+    while (*rest != '\0' && (unsigned char)*rest <= ' ')
+        rest++;
+    if (count == 0 || *rest != '\0')
+        return false;
+    errno = 0;
+    long long number = strtoll(text, NULL, 10);
+    *value = number;
+    return errno == 0;
+}
+
+bool ps_parse_size(const char *text, int64_t *value)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (end == text || errno != 0 || number < 0)
+        return false;
+    while (*end == ' ')
+        end++;
+    int letter = tolower((unsigned char)*end);
+    unsigned shift = letter == 'k' ? 10 : letter == 'm' ? 20 : letter == 'g' ? 30 : 0;
+    if (shift != 0)
+        end++;
+    if (tolower((unsigned char)*end) == 'b' && shift != 0)
+        end++;
+    if (*end != '\0' || number > INT64_MAX >> shift)
+        return false;
+    *value = number << shift;
+    return true;
+}
+
+static bool parse_double(const char *text, double *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtod(text, &end);
+    while (*end != '\0' && (unsigned char)*end <= ' ')
+        end++;
+    return end != text && *end == '\0' && errno == 0 && isfinite(*value);
+}
+
+static bool is_alias(const struct ps_option *option, const char *key)
+{
+    if (option->aliases == NULL)
+        return false;
+    for (const char *const *alias = option->aliases; *alias != NULL; alias++)
+        if (strcmp(*alias, key) == 0)
+            return true;
+    return false;
+}
+
+const struct ps_option *ps_option_named(const struct ps_option *options, const char *key)
+{
+    if (options == NULL)
+        return NULL;
+    for (const struct ps_option *option = options; option->key != NULL; option++)
+        if (strcmp(option->key, key) == 0)
+            return option;
+    for (const struct ps_option *option = options; option->key != NULL; option++)
+        if (is_alias(option, key))
+            return option;
+    return NULL;
+}
+
+/* A map's key, or one of its aliases, as prefix of `key`: what to strip. */
+static const char *map_prefix(const struct ps_option *option, const char *key)
+{
+    if (option->type != PS_OPTION_MAP)
+        return NULL;
+    if (ps_text_begins(key, option->key) && key[strlen(option->key)] != '\0')
+        return option->key;
+    for (const char *const *alias = option->aliases; alias != NULL && *alias != NULL; alias++)
+        if (ps_text_begins(key, *alias) && key[strlen(*alias)] != '\0')
+            return *alias;
+    return NULL;
+}
+
+const struct ps_option *ps_option_find(const struct ps_option *options, const char *key)
+{
+    const struct ps_option *named = ps_option_named(options, key);
+    if (named != NULL || options == NULL)
+        return named;
+    const struct ps_option *best = NULL; /* the longest prefix */
+    for (const struct ps_option *option = options; option->key != NULL; option++)
+        if (map_prefix(option, key) != NULL && (best == NULL || strlen(option->key) > strlen(best->key)))
+            best = option;
+    return best;
+}
+
+static struct ps_place place_of(const struct ps_bind *bind, const struct ps_pair *pair)
+{
+    return (struct ps_place){pair->file, pair->line,
+                             ps_arena_format(bind->arena, "%s%s", bind->prefix, pair->key)};
+}
+
+/* ---- one value
+ * ----------------------------------------------------------------------------------------------------------------
+ */
+
+static enum ps_status value_refuse(const struct ps_bind *bind, const struct ps_option *option,
+                                   const struct ps_pair *pair, const char *want)
+{
+    bool secret = (option->flags & PS_OPTION_SECRET) != 0;
+    ps_problem_add(bind->problems, PS_SEVERITY_DROPPED, place_of(bind, pair), want, "\"%s\" is no %s",
+                   secret ? "(hidden)" : pair->value,
+                   option->type == PS_OPTION_ENUM     ? "word of this key"
+                   : option->type == PS_OPTION_DOUBLE ? "number"
+                   : option->type == PS_OPTION_SIZE   ? "size"
+                                                      : "whole number");
+    return PS_FAIL;
+}
+
+static enum ps_status int_write(const struct ps_bind *bind, const struct ps_option *option,
+                                const struct ps_pair *pair, int64_t *to)
+{
+    bool parsed =
+        option->type == PS_OPTION_SIZE ? ps_parse_size(pair->value, to) : ps_parse_int(pair->value, to);
+    if (!parsed)
+        return value_refuse(bind, option, pair,
+                            option->type == PS_OPTION_SIZE ? "write a number of bytes, or one with k, m or g"
+                                                           : "write decimal digits alone");
+    if ((option->min == 0 && option->max == 0) || (*to >= option->min && *to <= option->max))
+        return PS_OK;
+    const char *unit = option->unit != NULL ? option->unit : "";
+    const char *cure =
+        option->max == INT64_MAX
+            ? ps_arena_format(bind->arena, "at least %" PRId64 "%s%s", option->min, *unit ? " " : "", unit)
+            : ps_arena_format(bind->arena, "%" PRId64 " to %" PRId64 "%s%s", option->min, option->max,
+                              *unit ? " " : "", unit);
+    ps_problem_add(bind->problems, PS_SEVERITY_DROPPED, place_of(bind, pair), cure,
+                   "%" PRId64 " is out of range", *to);
+    return PS_FAIL;
+}
+
+static enum ps_status enum_write(const struct ps_bind *bind, const struct ps_option *option,
+                                 const struct ps_pair *pair, int *to)
+{
+    const char *word = ps_text_trim(bind->arena, pair->value);
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, word);
+    struct ps_texts words = {0, option->words};
+    for (; words.items[words.count] != NULL; words.count++) {
+        if (strcasecmp(words.items[words.count], word) == 0) {
+            *to = (int)words.count;
+            return PS_OK;
+        }
+        ps_nearest_offer(&nearest, words.items[words.count]);
+    }
+    const char *cure = nearest.word != NULL
+                           ? ps_arena_format(bind->arena, "did you mean %s?", nearest.word)
+                           : ps_arena_format(bind->arena, "one of: %s", ps_texts_join(bind->arena, &words));
+    return value_refuse(bind, option, pair, cure);
+}
+
+static bool bool_parse(const struct ps_bind *bind, const struct ps_pair *pair)
+{
+    const char *word = ps_text_trim(bind->arena, pair->value);
+    bool truth = strcasecmp(word, "true") == 0;
+    if (!truth && strcasecmp(word, "false") != 0)
+        ps_problem_add(bind->problems, PS_SEVERITY_WARNING, place_of(bind, pair), "write true or false",
+                       "\"%s\" is neither true nor false and counts as false", word);
+    return truth;
+}
+
+/* A map takes every pair that no other row takes by name or by a longer prefix. */
+static struct ps_pairs map_collect(const struct ps_bind *bind, const struct ps_option *options,
+                                   const struct ps_option *map, const struct ps_pairs *pairs)
+{
+    struct ps_pair *items = ps_arena_alloc(bind->arena, (pairs->count + 1) * sizeof *items);
+    struct ps_pairs found = {0, items};
+    for (size_t i = 0; i < pairs->count; i++) {
+        const struct ps_pair *pair = &pairs->items[i];
+        if (!ps_text_begins(pair->key, map->key) && map->aliases == NULL)
+            continue;
+        if (ps_option_find(options, pair->key) != map)
+            continue;
+        items[found.count] = *pair;
+        items[found.count++].key += strlen(map_prefix(map, pair->key));
+    }
+    return found;
+}
+
+static enum ps_status value_write(const struct ps_bind *bind, const struct ps_option *option,
+                                  const struct ps_pair *pair, void *to)
+{
+    switch (option->type) {
+    case PS_OPTION_TEXT:
+        *(const char **)to = pair->value;
+        return PS_OK;
+    case PS_OPTION_INT:
+    case PS_OPTION_SIZE:
+        return int_write(bind, option, pair, to);
+    case PS_OPTION_DOUBLE:
+        return parse_double(pair->value, to) ? PS_OK
+                                             : value_refuse(bind, option, pair, "write a number such as 0.5");
+    case PS_OPTION_BOOL:
+        *(bool *)to = bool_parse(bind, pair);
+        return PS_OK;
+    case PS_OPTION_ENUM:
+        return enum_write(bind, option, pair, to);
+    case PS_OPTION_LIST:
+        *(struct ps_texts *)to = ps_text_split_blanks(bind->arena, pair->value);
+        return PS_OK;
+    case PS_OPTION_COMMAS:
+        *(struct ps_texts *)to = ps_text_split_commas(bind->arena, pair->value);
+        return PS_OK;
+    case PS_OPTION_MAP:
+        break; /* not one pair */
+    }
+    return PS_OK;
+}
+
+/* ---- a row
+ * --------------------------------------------------------------------------------------------------------------------
+ */
+
+/* The pair that counts for a row: its own name before its aliases, those in the order of the row. */
+static const struct ps_pair *row_pair(const struct ps_option *option, const struct ps_pairs *pairs)
+{
+    const struct ps_pair *pair = ps_pairs_find(pairs, option->key);
+    for (const char *const *alias = option->aliases; pair == NULL && alias != NULL && *alias != NULL; alias++)
+        pair = ps_pairs_find(pairs, *alias);
+    return pair;
+}
+
+/* Says what is odd about using this row. False when the key must not be bound. */
+static bool row_allowed(const struct ps_bind *bind, const struct ps_option *option,
+                        const struct ps_pair *pair)
+{
+    struct ps_place place = place_of(bind, pair);
+    if (option->flags & PS_OPTION_UNSUPPORTED) {
+        ps_problem_add(
+            bind->problems, bind->allow_unsupported ? PS_SEVERITY_WARNING : PS_SEVERITY_ERROR, place,
+            bind->allow_unsupported ? NULL
+                                    : "remove it, or set penstock.allow.unsupported = true to run without it",
+            "Flume has this key, penstock does not support it yet%s",
+            bind->allow_unsupported ? "; it is left out (penstock.allow.unsupported)" : "");
+        return false;
+    }
+    if (option->flags & PS_OPTION_DEPRECATED)
+        ps_problem_add(bind->problems, PS_SEVERITY_WARNING, place, option->help, "is deprecated");
+    else if (option->flags & PS_OPTION_NO_EFFECT)
+        ps_problem_add(bind->problems, PS_SEVERITY_NOTE, place, option->help, "has no effect");
+    if (strcmp(pair->key, option->key) != 0 && option->type != PS_OPTION_MAP)
+        ps_problem_add(bind->problems, PS_SEVERITY_NOTE, place, NULL, "is an older or other spelling of %s",
+                       option->key);
+    return true;
+}
+
+static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_option *options,
+                               const struct ps_option *option, const struct ps_pairs *pairs, void *plan)
+{
+    void *to = (char *)plan + option->offset;
+    if (option->type == PS_OPTION_MAP) {
+        struct ps_pairs found = map_collect(bind, options, option, pairs);
+        for (size_t i = 0; (option->flags & PS_OPTION_UNSUPPORTED) && i < found.count; i++)
+            row_allowed(bind, option, &found.items[i]);
+        if (!(option->flags & PS_OPTION_UNSUPPORTED))
+            *(struct ps_pairs *)to = found;
+        return PS_OK;
+    }
+    const struct ps_pair *pair = row_pair(option, pairs);
+    if (pair != NULL && row_allowed(bind, option, pair))
+        return value_write(bind, option, pair, to);
+    if (pair == NULL && (option->flags & PS_OPTION_REQUIRED)) {
+        ps_problem_add(bind->problems, PS_SEVERITY_DROPPED,
+                       (struct ps_place){bind->file, bind->line,
+                                         ps_arena_format(bind->arena, "%s%s", bind->prefix, option->key)},
+                       ps_arena_format(bind->arena, "add the key: %s", option->help),
+                       "is required and missing");
+        return PS_FAIL;
+    }
+    if (option->fallback == NULL || (option->flags & PS_OPTION_UNSUPPORTED))
+        return PS_OK;
+    struct ps_pair fallback = {.key = option->key, .value = option->fallback};
+    enum ps_status status = value_write(bind, option, &fallback, to);
+    PS_ASSERT(status == PS_OK); /* a row's own default must be good */
+    return status;
+}
+
+static void offer_rows(struct ps_nearest *nearest, const struct ps_option *options)
+{
+    for (const struct ps_option *option = options; option != NULL && option->key != NULL; option++)
+        ps_nearest_offer(nearest, option->key);
+}
+
+/* A misspelt key; also a misspelt last part below a map's prefix ("kafka.producerr.acks"). */
+static void warn_unknown(const struct ps_bind *bind, const struct ps_option *options,
+                         const struct ps_option *const *common, const struct ps_pair *pair)
+{
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, pair->key);
+    offer_rows(&nearest, options);
+    for (const struct ps_option *const *set = common; set != NULL && *set != NULL; set++)
+        offer_rows(&nearest, *set);
+    const char *cure = NULL;
+    if (nearest.word != NULL && nearest.distance == 0)
+        cure = ps_arena_format(bind->arena, "keys are case-sensitive: write %s", nearest.word);
+    else if (nearest.word != NULL)
+        cure = ps_arena_format(bind->arena, "did you mean %s?", nearest.word);
+    for (const struct ps_option *option = options; cure == NULL && option != NULL && option->key != NULL;
+         option++) {
+        if (option->type != PS_OPTION_MAP)
+            continue;
+        char head[128];
+        size_t length = strlen(option->key);
+        const char *dot = strrchr(pair->key, '.');
+        if (dot == NULL || length >= sizeof head || (size_t)(dot - pair->key) >= sizeof head - 1)
+            continue;
+        memcpy(head, pair->key, (size_t)(dot - pair->key) + 1);
+        head[dot - pair->key + 1] = '\0';
+        ps_nearest_init(&nearest, head);
+        ps_nearest_offer(&nearest, option->key);
+        if (nearest.word != NULL)
+            cure = ps_arena_format(bind->arena, "did you mean %s%s?", option->key, dot + 1);
+    }
+    ps_problem_add(bind->problems, PS_SEVERITY_WARNING, place_of(bind, pair), cure, "unknown key, ignored");
+}
+
+enum ps_status ps_bind_options(const struct ps_bind *bind, const struct ps_option *options,
+                               const struct ps_option *const *common, const struct ps_pairs *pairs,
+                               void *plan)
+{
+    enum ps_status status = PS_OK;
+    for (const struct ps_option *option = options; option != NULL && option->key != NULL; option++)
+        if (row_bind(bind, options, option, pairs, plan) != PS_OK)
+            status = PS_FAIL; /* go on: every problem at once */
+    for (size_t i = 0; i < pairs->count && !bind->quiet_unknown; i++) {
+        const struct ps_pair *pair = &pairs->items[i];
+        bool known = ps_option_find(options, pair->key) != NULL;
+        for (const struct ps_option *const *set = common; set != NULL && *set != NULL; set++)
+            known |= ps_option_find(*set, pair->key) != NULL;
+        if (!known)
+            warn_unknown(bind, options, common, pair);
+    }
+    return status;
+}

@@ -1,0 +1,117 @@
+/* A configuration, read and checked: what an agent file comes to. The entry point of conf/ is `ps_conf_load`.
+ *
+ * Two arenas: problems and surroundings live until `ps_conf_destroy`; the components, their texts and plans
+ * hang on the other, which `ps_conf_take_spec` hands over with the spec. Thread: the control thread. */
+#pragma once
+
+#include "conf/command.h"
+#include "conf/problem.h"
+#include "core/plan.h"
+
+/* One component with its bound plan: a source, interceptor, selector, channel, sink. */
+struct ps_conf_part {
+    const char *name;  /* "r1"; a selector has its source's */
+    const char *label; /* "source r1", "interceptor i1 of source r1": for ps_context.component and the log */
+    const char *type;  /* as written, or the default */
+    const struct ps_stage_ops *ops;
+    struct ps_pairs pairs; /* every key below the component, prefix stripped, in file order, values trimmed */
+    void *plan;            /* ops->plan_size bytes, bound from the rows; `check` has run, `build` has not */
+    const char *file;      /* where its type stands */
+    int line;
+};
+
+struct ps_conf_source {
+    struct ps_conf_part part;
+    struct ps_texts channels; /* valid ones, in the order written */
+    struct ps_conf_part selector;
+    size_t interceptor_count;
+    struct ps_conf_part *interceptors; /* in order */
+    struct ps_source_common common;    /* core/agent_options.c: penstock.workers, back-off */
+};
+
+struct ps_conf_channel {
+    struct ps_conf_part part;
+    size_t source_count, sink_count; /* that are connected */
+};
+
+struct ps_conf_sink {
+    struct ps_conf_part part;
+    const char *channel;
+    const char *group; /* its sink group, or NULL */
+};
+
+struct ps_conf_group {
+    const char *name;
+    struct ps_texts sinks; /* valid ones, in the order written */
+    const char *processor; /* type; "default" when none is written */
+    struct ps_pairs pairs; /* processor.*, prefix stripped */
+    const char *file;
+    int line;
+};
+
+/* What runs: only valid, supported, bound components. */
+struct ps_conf_agent {
+    const char *name;
+    size_t source_count, channel_count, sink_count, group_count;
+    struct ps_conf_source *sources;
+    struct ps_conf_channel *channels;
+    struct ps_conf_sink *sinks;
+    struct ps_conf_group *groups;
+    struct ps_pairs penstock; /* as written, prefix stripped */
+    struct ps_agent_options options;
+};
+
+/* A file or URI the configuration was read from, to see later whether it changed. */
+struct ps_conf_origin {
+    const char *uri;                 /* as given */
+    const char *path;                /* local file, or NULL for http(s) */
+    int64_t modified_ns, size_bytes; /* of the file when it was read; -1 = was not there */
+    int64_t modified_s;              /* http: Last-Modified, for If-Modified-Since; 0 = not sent */
+    uint64_t hash;                   /* of the bytes: a server without Last-Modified */
+};
+
+/* What log4j.properties / log4j2.xml of the configuration directory, -Dflume.root.logger and -Dflume.log.*
+ * ask for. */
+struct ps_conf_log {
+    bool has_level;
+    enum ps_log_level level;
+    const char *path; /* NULL = stderr */
+};
+
+struct ps_conf {
+    struct ps_arena *arena; /* problems and all below but the agent */
+    struct ps_problems problems;
+    struct ps_arena *plan_arena; /* the agent's; NULL once the spec was taken */
+    struct ps_conf_agent agent;  /* not to be looked at once the spec was taken */
+    const struct ps_stage_ops *const *stages;
+    struct ps_texts other_agents; /* names of the other agents in the files */
+    struct ps_pairs system;       /* Java's system properties: -D, FLUME_JAVA_OPTS; last one of a key wins */
+    int64_t heap_bytes;           /* -Xmx of the command line, FLUME_JAVA_OPTS or flume-env.sh; 0 = none */
+    struct ps_conf_log log;
+    size_t origin_count;
+    struct ps_conf_origin *origins;
+};
+
+/* Reads, merges, substitutes, validates, binds and checks. `stages` ends with NULL. Always makes `*out`, with
+ * every problem in out->problems (sorted); PS_FAIL when one of them is an error: then the agent must not
+ * start. What Flume drops is dropped from out->agent and is no error. Touches nothing but the files and URIs
+ * named, and runs nothing but the commands of `external` config filters. */
+enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_stage_ops *const *stages,
+                            struct ps_conf **out);
+
+/* The same from text in memory instead of files: tests, fuzzing. `file` is the name in messages. */
+enum ps_status ps_conf_load_text(const struct ps_command *command, const struct ps_stage_ops *const *stages,
+                                 const char *file, const char *text, size_t length, struct ps_conf **out);
+
+/* The agent as the engine wants it (core/plan.h), for ps_plan_create. The spec, its arena and all it points
+ * to belong to the caller from now on and outlive the conf. Once only, and only after PS_OK. */
+struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf);
+
+void ps_conf_destroy(struct ps_conf *conf);
+
+/* Value of a system property, or NULL; `argument` is the struct ps_conf. Fits ps_context.system_property. */
+const char *ps_conf_system_property(const void *argument, const char *name);
+
+/* True when a file or URI that was read has changed since (http(s): asks with If-Modified-Since; a failure to
+ * ask counts as unchanged and is written to `err`). Thread: control; http may block for up to 30 s. */
+bool ps_conf_changed(const struct ps_conf *conf, const struct ps_command *command, struct ps_err *err);

@@ -1,0 +1,135 @@
+/* See exec.h. posix_spawn in a process group of its own, so that children of a script are killed with it. */
+#include "conf/exec.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static enum ps_status spawn(const struct ps_texts *command, const char *argument, int out, pid_t *pid,
+                            struct ps_err *err)
+{
+    char **argv = calloc(command->count + 2, sizeof *argv);
+    PS_ASSERT(argv != NULL);
+    for (size_t i = 0; i < command->count; i++)
+        argv[i] = (char *)(uintptr_t)command->items[i];
+    argv[command->count] = (char *)(uintptr_t)argument;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, out, 1);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    int failed = posix_spawnp(pid, argv[0], &actions, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    free(argv);
+    return failed == 0 ? PS_OK : ps_err_set(err, "cannot run %s: %s", command->items[0], strerror(failed));
+}
+
+static int left_ms(uint64_t deadline_ns)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    return now_ns >= deadline_ns ? 0 : (int)((deadline_ns - now_ns) / PS_NS_PER_MS) + 1;
+}
+
+/* Reads to the end (so that the child never gets SIGPIPE), keeping the first bytes. */
+static enum ps_status drain(int fd, char *line, size_t room, size_t *length, uint64_t deadline_ns,
+                            struct ps_err *err)
+{
+    char buffer[4096];
+    for (;;) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        int left = left_ms(deadline_ns);
+        int ready = left > 0 ? poll(&wait, 1, left) : 0;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready == 0)
+            return ps_err_set(err, "the command did not end in time and was killed");
+        ssize_t got = read(fd, buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return PS_OK;
+        size_t keep = (size_t)got < room - *length ? (size_t)got : room - *length;
+        memcpy(line + *length, buffer, keep);
+        *length += keep;
+    }
+}
+
+/* Waits for the child until the deadline; then kills its group. */
+static enum ps_status reap(pid_t pid, uint64_t deadline_ns, const char *name, struct ps_err *err)
+{
+    int status = 0;
+    pid_t ended;
+    while ((ended = waitpid(pid, &status, WNOHANG)) == 0 && left_ms(deadline_ns) > 0)
+        usleep(2000);
+    if (ended == 0) {
+        kill(-pid, SIGKILL);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+        return ps_err_set(err, "%s did not end in time and was killed", name);
+    }
+    if (ended < 0)
+        return ps_err_set(err, "cannot wait for %s: %s", name, strerror(errno));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return PS_OK;
+    if (WIFEXITED(status))
+        return ps_err_set(err, "%s ended with %d", name, WEXITSTATUS(status));
+    return ps_err_set(err, "%s was ended by signal %d", name, WTERMSIG(status));
+}
+
+const char *ps_exec_first_line(struct ps_arena *arena, const struct ps_texts *command, const char *argument,
+                               int timeout_ms, struct ps_err *err)
+{
+    int ends[2];
+    pid_t pid;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        ps_err_set(err, "no pipe: %s", strerror(errno));
+        return NULL;
+    }
+    enum ps_status status = spawn(command, argument, ends[1], &pid, err);
+    close(ends[1]);
+    if (status != PS_OK) {
+        close(ends[0]);
+        return NULL;
+    }
+    char *line = malloc(PS_EXEC_LINE_BYTES_MAX);
+    PS_ASSERT(line != NULL);
+    size_t length = 0;
+    const char *result = NULL;
+    uint64_t deadline_ns = ps_clock_now().mono_ns + (uint64_t)timeout_ms * PS_NS_PER_MS;
+    status = drain(ends[0], line, PS_EXEC_LINE_BYTES_MAX, &length, deadline_ns, err);
+    close(ends[0]);
+    if (status != PS_OK)
+        deadline_ns = 0;
+    if (reap(pid, deadline_ns, command->items[0], err) != PS_OK || status != PS_OK)
+        goto out;
+    char *end = memchr(line, '\n', length);
+    if (length == 0)
+        ps_err_set(err, "%s printed nothing", command->items[0]);
+    else if (end == NULL && length == PS_EXEC_LINE_BYTES_MAX)
+        ps_err_set(err, "%s printed a line of more than %d bytes", command->items[0], PS_EXEC_LINE_BYTES_MAX);
+    else {
+        size_t size = end != NULL ? (size_t)(end - line) : length;
+        if (size > 0 && line[size - 1] == '\r')
+            size--;
+        result = ps_arena_copy(arena, line, size);
+    }
+out:
+    free(line);
+    return result;
+}

@@ -1,0 +1,236 @@
+/* ps_conf_load: files -> properties -> substitution -> groups -> filters -> validation. See conf.h. */
+#include "conf/load.h"
+
+#include "conf/agent.h"
+#include "conf/env.h"
+#include "conf/file.h"
+#include "conf/filter.h"
+#include "conf/log4j.h"
+#include "conf/properties.h"
+#include "conf/substitute.h"
+#include "conf/text.h"
+#include "conf/validate.h"
+
+#include "core/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+const char *ps_conf_system_property(const void *argument, const char *name)
+{
+    const struct ps_conf *conf = argument;
+    for (size_t i = conf->system.count; i > 0; i--)
+        if (strcmp(conf->system.items[i - 1].key, name) == 0)
+            return conf->system.items[i - 1].value;
+    return NULL;
+}
+
+static struct ps_conf *conf_create(const struct ps_command *command, const struct ps_stage_ops *const *stages)
+{
+    struct ps_conf *conf = calloc(1, sizeof *conf);
+    PS_ASSERT(conf != NULL);
+    conf->arena = ps_arena_create();
+    conf->plan_arena = ps_arena_create();
+    conf->stages = stages;
+    conf->heap_bytes = command->heap_bytes;
+    ps_problems_init(&conf->problems, conf->arena);
+    struct ps_pair *items = ps_arena_alloc(conf->arena, (command->system.count + 1) * sizeof *items);
+    for (size_t i = 0; i < command->system.count; i++)
+        items[i] = (struct ps_pair){.key = ps_arena_text(conf->arena, command->system.items[i].key),
+                                    .value = ps_arena_text(conf->arena, command->system.items[i].value)};
+    conf->system = (struct ps_pairs){command->system.count, items};
+    return conf;
+}
+
+void ps_conf_destroy(struct ps_conf *conf)
+{
+    if (conf == NULL)
+        return;
+    ps_problems_fini(&conf->problems);
+    ps_arena_destroy(conf->plan_arena);
+    ps_arena_destroy(conf->arena);
+    free(conf);
+}
+
+/* ---- substitution
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+static void load_lookups(struct ps_conf *conf, const struct ps_command *command, struct ps_substitution *how)
+{
+    const char *path = ps_conf_system_property(conf, "lookups");
+    struct ps_file file;
+    struct ps_err err = {.length = 0};
+    bool asked = path != NULL;
+    if (path == NULL && command->conf_dir != NULL)
+        path = ps_arena_format(conf->arena, "%s/lookups.properties", command->conf_dir);
+    if (path == NULL)
+        return;
+    if (ps_file_read(path, PS_PROPERTIES_BYTES_MAX, &file, &err) != PS_OK) {
+        if (asked)
+            ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.key = "-Dlookups"}, NULL,
+                           "%s", err.text);
+        return;
+    }
+    struct ps_properties lookups;
+    ps_properties_init(&lookups, conf->plan_arena);
+    if (ps_properties_load(&lookups, path, file.bytes, file.length, &conf->problems) == PS_OK)
+        ps_substitute_lookups(how, &lookups);
+    ps_properties_fini(&lookups);
+    ps_file_free(&file);
+}
+
+static enum ps_status substitute(struct ps_conf *conf, const struct ps_command *command,
+                                 struct ps_properties *properties)
+{
+    static const char resolver[] = "org.apache.flume.node.EnvVarResolverProperties";
+    struct ps_substitution *how = ps_arena_alloc(conf->arena, sizeof *how);
+    const char *implementation = ps_conf_system_property(conf, "propertiesImplementation");
+    *how = (struct ps_substitution){.arena = conf->plan_arena,
+                                    .problems = &conf->problems,
+                                    .system = &conf->system,
+                                    .environment_mode =
+                                        implementation != NULL && strcmp(implementation, resolver) == 0,
+                                    .now_ms = ps_clock_now().wall_ms,
+                                    .agent = command->agent};
+    if (implementation != NULL && !how->environment_mode)
+        ps_problem_add(
+            &conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.key = "-DpropertiesImplementation"},
+            ps_arena_format(conf->arena, "penstock knows %s", resolver), "%s is not known", implementation);
+    load_lookups(conf, command, how);
+    return ps_substitute(properties, how);
+}
+
+/* ---- traps of the text as a whole
+ * ------------------------------------------------------------------------------------------- */
+
+/* Flume loads values as they stand: a # after a value, and quotes, are part of it. */
+static void warn_values(struct ps_conf *conf, const struct ps_properties *properties, const char *agent)
+{
+    for (size_t i = 0; i < properties->count; i++) {
+        const struct ps_property *property = &properties->items[i];
+        size_t length = strlen(agent);
+        if (strncmp(property->key, agent, length) != 0 || property->key[length] != '.')
+            continue;
+        struct ps_place place = {property->file, property->line, property->key};
+        const char *value = ps_text_trim(conf->plan_arena, property->value);
+        const char *dot = strrchr(property->key, '.');
+        bool shell = strcmp(dot, ".command") == 0 || strcmp(dot, ".shell") == 0;
+        const char *hash = strchr(value, '#');
+        size_t size = strlen(value);
+        if (hash != NULL && hash > value && (hash[-1] == ' ' || hash[-1] == '\t') && !shell)
+            ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
+                           "put the comment on a line of its own",
+                           "a # after a value does not begin a comment: it is part of the value");
+        if (size > 2 && (value[0] == '"' || value[0] == '\'') && value[size - 1] == value[0] && !shell)
+            ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place, "write the value without quotes",
+                           "the quotes are part of the value");
+    }
+}
+
+static void report_no_agent(struct ps_conf *conf, const struct ps_command *command,
+                            const struct ps_grouping *grouping, const char *file)
+{
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, command->agent);
+    const char *cure = "the files have no agent at all";
+    for (size_t i = 0; i < grouping->count; i++)
+        ps_nearest_offer(&nearest, grouping->agents[i].name);
+    if (nearest.word != NULL)
+        cure = ps_arena_format(conf->arena, "did you mean -n %s?", nearest.word);
+    else if (conf->other_agents.count > 0)
+        cure = ps_arena_format(conf->arena, "the files have: %s",
+                               ps_texts_join(conf->arena, &conf->other_agents));
+    ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){.file = file}, cure,
+                   "no configuration for the agent %s", command->agent);
+}
+
+/* Agents that are nearly the wanted one and could not run by themselves: a slip in the name. */
+static void report_stray_agents(struct ps_conf *conf, const struct ps_command *command,
+                                const struct ps_grouping *grouping)
+{
+    for (size_t i = 0; i < grouping->count; i++) {
+        const struct ps_agent_text *agent = &grouping->agents[i];
+        if (strcmp(agent->name, command->agent) == 0 || agent->sections[PS_SECTION_CHANNELS].list != NULL)
+            continue;
+        struct ps_nearest nearest;
+        ps_nearest_init(&nearest, agent->name);
+        ps_nearest_offer(&nearest, command->agent);
+        if (nearest.word != NULL)
+            ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
+                           (struct ps_place){agent->file, agent->line, agent->name},
+                           ps_arena_format(conf->arena, "did you mean %s?", command->agent),
+                           "%zu key%s of an agent without channels", agent->key_count,
+                           agent->key_count == 1 ? "" : "s");
+    }
+}
+
+static void collect_agents(struct ps_conf *conf, const struct ps_command *command,
+                           const struct ps_grouping *grouping)
+{
+    const char **names = ps_arena_alloc(conf->arena, (grouping->count + 1) * sizeof *names);
+    conf->other_agents.items = names;
+    for (size_t i = 0; i < grouping->count; i++) {
+        const struct ps_agent_text *agent = &grouping->agents[i];
+        if (strcmp(agent->name, command->agent) != 0 && agent->sections[PS_SECTION_CHANNELS].list != NULL)
+            names[conf->other_agents.count++] = ps_arena_text(conf->arena, agent->name);
+    }
+}
+
+enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *command,
+                              struct ps_properties *properties, const char *file)
+{
+    struct ps_grouping grouping = {0};
+    if (conf->problems.errors == 0 && substitute(conf, command, properties) == PS_OK) {
+        warn_values(conf, properties, command->agent);
+        ps_grouping_init(&grouping, properties, command->agent, conf->plan_arena, &conf->problems);
+        collect_agents(conf, command, &grouping);
+        struct ps_agent_text *agent = ps_grouping_find(&grouping, command->agent);
+        if (agent == NULL)
+            report_no_agent(conf, command, &grouping, file);
+        report_stray_agents(conf, command, &grouping);
+        if (agent != NULL) {
+            ps_filters_apply(agent, conf->plan_arena, &conf->problems);
+            ps_validate(conf, agent);
+        }
+    }
+    ps_grouping_fini(&grouping);
+    ps_problems_sort(&conf->problems);
+    return conf->problems.errors == 0 ? PS_OK : PS_FAIL;
+}
+
+enum ps_status ps_conf_load_text(const struct ps_command *command, const struct ps_stage_ops *const *stages,
+                                 const char *file, const char *text, size_t length, struct ps_conf **out)
+{
+    struct ps_conf *conf = conf_create(command, stages);
+    struct ps_properties properties;
+    ps_properties_init(&properties, conf->plan_arena);
+    *out = conf;
+    const char *name = ps_arena_text(conf->plan_arena, file);
+    ps_properties_load(&properties, name, text, length, &conf->problems);
+    enum ps_status status = ps_conf_finish(conf, command, &properties, name);
+    ps_properties_fini(&properties);
+    return status;
+}
+
+enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_stage_ops *const *stages,
+                            struct ps_conf **out)
+{
+    struct ps_conf *conf = conf_create(command, stages);
+    struct ps_properties properties;
+    ps_properties_init(&properties, conf->plan_arena);
+    *out = conf;
+    ps_conf_read(conf, command, &properties);
+    if (command->conf_dir != NULL) {
+        ps_env_read(conf, command->conf_dir);
+        ps_log4j_read(conf, command->conf_dir);
+    }
+    ps_log4j_properties(conf);
+    enum ps_status status =
+        ps_conf_finish(conf, command, &properties, conf->origin_count > 0 ? conf->origins[0].uri : NULL);
+    if (properties.count > 0 && command->backup_directory != NULL && !command->dry_run)
+        ps_conf_backup(conf, command, &properties);
+    ps_properties_fini(&properties);
+    return status;
+}

@@ -1,0 +1,23 @@
+/* The steps of ps_conf_load that live in files of their own. Thread: the control thread. */
+#pragma once
+
+#include "conf/conf.h"
+#include "conf/properties.h"
+
+/* conf/origin.c: reads every -f or -u in order into `properties` and remembers them in conf->origins. When
+ * nothing could be read, the backup
+ * (-b) if there is one. What cannot be read is a problem: an error when nothing else was read, else a
+ * warning, as in Flume. */
+void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct ps_properties *properties);
+
+/* conf/origin.c: writes what was read, substituted, to DIR/.AGENT.properties. */
+void ps_conf_backup(struct ps_conf *conf, const struct ps_command *command,
+                    const struct ps_properties *properties);
+
+/* Everything after reading: substitution, grouping, filters, validation. `file` is named when there is no
+ * such agent. */
+enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *command,
+                              struct ps_properties *properties, const char *file);
+
+/* FNV-1a of bytes. */
+uint64_t ps_conf_hash(const char *bytes, size_t length);

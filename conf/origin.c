@@ -1,0 +1,208 @@
+/* Where the configuration comes from: files and URIs, in order, later ones win; the backup; and whether they
+ * changed since. */
+#include "conf/load.h"
+
+#include "conf/file.h"
+#include "conf/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+/* Local path of a URI: file:/x, file:///x, classpath:x (in the configuration directory), a plain path; NULL
+ * for http(s). */
+static const char *path_of(struct ps_arena *arena, const struct ps_command *command, const char *uri)
+{
+    if (strncasecmp(uri, "http:", 5) == 0 || strncasecmp(uri, "https:", 6) == 0)
+        return NULL;
+    if (strncasecmp(uri, "file://", 7) == 0)
+        return uri[7] == '/' ? uri + 7 : strchr(uri + 7, '/') != NULL ? strchr(uri + 7, '/') : uri + 7;
+    if (strncasecmp(uri, "file:", 5) == 0)
+        return uri + 5;
+    if (strncasecmp(uri, "classpath:", 10) != 0)
+        return uri;
+    const char *name = uri + 10;
+    while (*name == '/')
+        name++;
+    return ps_arena_format(arena, "%s/%s", command->conf_dir != NULL ? command->conf_dir : ".", name);
+}
+
+static void origin_read(struct ps_conf *conf, const struct ps_command *command, struct ps_conf_origin *origin,
+                        struct ps_properties *properties, bool *any)
+{
+    struct ps_file file = {0};
+    struct ps_err err = {.length = 0};
+    enum ps_status status = origin->path != NULL
+                                ? ps_file_read(origin->path, PS_PROPERTIES_BYTES_MAX, &file, &err)
+                                : ps_file_fetch(origin->uri, command->user, command->password, 0,
+                                                PS_PROPERTIES_BYTES_MAX, &file, &err);
+    if (status != PS_OK) {
+        const char *cure = origin->path != NULL && origin->path[0] != '/'
+                               ? "paths count from the directory the agent is started in"
+                               : NULL;
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.file = origin->uri}, cure,
+                       "%s", err.text);
+        return;
+    }
+    *any = true;
+    origin->modified_ns = file.modified_ns;
+    origin->modified_s = file.modified_s;
+    origin->size_bytes = (int64_t)file.length;
+    origin->hash = ps_conf_hash(file.bytes, file.length);
+    ps_properties_load(properties, ps_arena_text(conf->plan_arena, origin->uri), file.bytes, file.length,
+                       &conf->problems);
+    ps_file_free(&file);
+}
+
+static const char *backup_path(struct ps_arena *arena, const struct ps_command *command)
+{
+    return ps_arena_format(arena, "%s/.%s.properties", command->backup_directory, command->agent);
+}
+
+static bool backup_read(struct ps_conf *conf, const struct ps_command *command,
+                        struct ps_properties *properties)
+{
+    struct ps_file file;
+    const char *path = ps_arena_text(conf->plan_arena, backup_path(conf->arena, command));
+    if (ps_file_read(path, PS_PROPERTIES_BYTES_MAX, &file, NULL) != PS_OK)
+        return false;
+    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.file = path}, NULL,
+                   "the configuration could not be read: its backup is used");
+    ps_properties_load(properties, path, file.bytes, file.length, &conf->problems);
+    ps_file_free(&file);
+    return true;
+}
+
+void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct ps_properties *properties)
+{
+    const struct ps_texts *uris = command->uris.count > 0 ? &command->uris : &command->files;
+    bool any = false;
+    if (command->uris.count > 0 && command->files.count > 0)
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.key = "-f"},
+                       "give everything with -u", "is not looked at, because -u is given too, as in Flume");
+    conf->origins = ps_arena_alloc(conf->arena, (uris->count + 1) * sizeof *conf->origins);
+    for (size_t i = 0; i < uris->count; i++) {
+        struct ps_conf_origin *origin = &conf->origins[conf->origin_count++];
+        *origin =
+            (struct ps_conf_origin){.uri = ps_arena_text(conf->arena, uris->items[i]), .modified_ns = -1};
+        const char *path = command->uris.count > 0 ? path_of(conf->arena, command, origin->uri) : origin->uri;
+        origin->path = path != NULL ? ps_arena_text(conf->arena, path) : NULL;
+        origin_read(conf, command, origin, properties, &any);
+    }
+    if (!any && command->backup_directory != NULL)
+        any = backup_read(conf, command, properties);
+    if (!any)
+        ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){0}, NULL,
+                       "no configuration could be read");
+}
+
+uint64_t ps_conf_hash(const char *bytes, size_t length)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+/* ---- backup
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
+
+/* Properties.store's escapes: what load reads back as the same text. */
+static void store_text(FILE *file, const char *text, bool key)
+{
+    bool leading = true;
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; leading = false) {
+        unsigned code = *at++;
+        int more = code < 0x80 ? 0 : code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
+        if (more > 0)
+            code &= 0x3fu >> more;
+        for (; more > 0 && (*at & 0xc0) == 0x80; more--)
+            code = code << 6 | (*at++ & 0x3fu);
+        if (code == ' ' && (key || leading))
+            fputs("\\ ", file);
+        else if (code == '\\' || code == '=' || code == ':' || code == '#' || code == '!')
+            fprintf(file, "\\%c", (int)code);
+        else if (code >= 0x10000)
+            fprintf(file, "\\u%04X\\u%04X", 0xd800 + ((code - 0x10000) >> 10),
+                    0xdc00 + ((code - 0x10000) & 0x3ff));
+        else if (code < ' ' || code > '~')
+            fprintf(file, "\\u%04X", code);
+        else
+            fputc((int)code, file);
+    }
+}
+
+/* mkdir -p */
+static void make_directories(struct ps_arena *arena, const char *path)
+{
+    char *copy = ps_arena_text(arena, path);
+    for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(copy, 0755);
+        *slash = '/';
+    }
+    mkdir(copy, 0755);
+}
+
+void ps_conf_backup(struct ps_conf *conf, const struct ps_command *command,
+                    const struct ps_properties *properties)
+{
+    make_directories(conf->arena, command->backup_directory);
+    const char *path = backup_path(conf->arena, command);
+    const char *fresh = ps_arena_format(conf->arena, "%s.new", path);
+    FILE *file = fopen(fresh, "we");
+    bool good = file != NULL;
+    if (good) {
+        for (size_t i = 0; i < properties->count; i++) {
+            store_text(file, properties->items[i].key, true);
+            fputc('=', file);
+            store_text(file, properties->items[i].value, false);
+            fputc('\n', file);
+        }
+        good = ferror(file) == 0;
+        good &= fclose(file) == 0;
+        good = good && rename(fresh, path) == 0;
+    }
+    if (!good)
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.file = path}, NULL,
+                       "the backup cannot be written: %s", strerror(errno));
+}
+
+/* ---- changes
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
+
+static bool file_changed(const struct ps_conf_origin *origin)
+{
+    struct stat status;
+    if (stat(origin->path, &status) != 0)
+        return false; /* being replaced, or gone: Flume keeps running what it has */
+    int64_t modified_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+    return modified_ns != origin->modified_ns || status.st_size != origin->size_bytes;
+}
+
+static bool uri_changed(const struct ps_conf_origin *origin, const struct ps_command *command,
+                        struct ps_err *err)
+{
+    struct ps_file file;
+    if (ps_file_fetch(origin->uri, command->user, command->password, origin->modified_s,
+                      PS_PROPERTIES_BYTES_MAX, &file, err) != PS_OK)
+        return false;
+    bool changed = !file.unchanged && ps_conf_hash(file.bytes, file.length) != origin->hash;
+    ps_file_free(&file);
+    return changed;
+}
+
+bool ps_conf_changed(const struct ps_conf *conf, const struct ps_command *command, struct ps_err *err)
+{
+    bool changed = false;
+    for (size_t i = 0; i < conf->origin_count; i++) {
+        const struct ps_conf_origin *origin = &conf->origins[i];
+        changed |= origin->path != NULL ? file_changed(origin) : uri_changed(origin, command, err);
+    }
+    return changed;
+}

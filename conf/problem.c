@@ -1,0 +1,135 @@
+/* The list of problems. Thread: the control thread. Never prints by itself. */
+#include "conf/problem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ps_problems_init(struct ps_problems *problems, struct ps_arena *arena)
+{
+    memset(problems, 0, sizeof *problems);
+    problems->arena = arena;
+}
+
+void ps_problems_fini(struct ps_problems *problems)
+{
+    free(problems->items);
+    memset(problems, 0, sizeof *problems);
+}
+
+static void problem_count(struct ps_problems *problems, enum ps_severity severity)
+{
+    if (severity == PS_SEVERITY_ERROR)
+        problems->errors++;
+    else if (severity == PS_SEVERITY_DROPPED)
+        problems->dropped++;
+    else if (severity == PS_SEVERITY_WARNING)
+        problems->warnings++;
+}
+
+/* Control characters of a hostile file must not reach a terminal. */
+static char *text_clean(struct ps_arena *arena, const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    char *copy = ps_arena_text(arena, text);
+    for (char *at = copy; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+    return copy;
+}
+
+void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, struct ps_place place,
+                    const char *cure, const char *format, ...)
+{
+    problem_count(problems, severity);
+    if (problems->count == PS_PROBLEM_MAX) {
+        problems->held_back++;
+        return;
+    }
+    if (problems->count == problems->room) {
+        problems->room = problems->room == 0 ? 64 : problems->room * 2;
+        problems->items = realloc(problems->items, problems->room * sizeof *problems->items);
+        PS_ASSERT(problems->items != NULL);
+    }
+    char what[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    problems->items[problems->count++] = (struct ps_problem){
+        .severity = severity,
+        .file = place.file == NULL ? NULL : ps_arena_text(problems->arena, place.file),
+        .line = place.line,
+        .key = text_clean(problems->arena, place.key),
+        .what = text_clean(problems->arena, what),
+        .cure = text_clean(problems->arena, cure),
+    };
+}
+
+/* Files are few: the rank of a file is where it was first met. */
+static size_t file_rank(const struct ps_problems *problems, const char *file)
+{
+    if (file == NULL)
+        return problems->count; /* what belongs to no file comes last */
+    for (size_t i = 0; i < problems->count; i++)
+        if (problems->items[i].file != NULL && strcmp(problems->items[i].file, file) == 0)
+            return i;
+    return problems->count;
+}
+
+struct ranked {
+    struct ps_problem problem;
+    size_t rank, order;
+};
+
+static int ranked_compare(const void *left, const void *right)
+{
+    const struct ranked *a = left, *b = right;
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
+    if (a->problem.line != b->problem.line)
+        return a->problem.line < b->problem.line ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+void ps_problems_sort(struct ps_problems *problems)
+{
+    if (problems->count < 2)
+        return;
+    struct ranked *all = calloc(problems->count, sizeof *all);
+    PS_ASSERT(all != NULL);
+    const char *last_file = NULL;
+    size_t last_rank = 0;
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct ps_problem *problem = &problems->items[i];
+        if (i == 0 || problem->file == NULL || last_file == NULL || strcmp(problem->file, last_file) != 0)
+            last_rank = file_rank(problems, problem->file);
+        last_file = problem->file;
+        all[i] = (struct ranked){*problem, last_rank, i};
+    }
+    qsort(all, problems->count, sizeof *all, ranked_compare);
+    for (size_t i = 0; i < problems->count; i++)
+        problems->items[i] = all[i].problem;
+    free(all);
+}
+
+const char *ps_severity_word(enum ps_severity severity)
+{
+    static const char *const words[] = {"error", "dropped", "warning", "note"};
+    return words[severity];
+}
+
+const char *ps_problem_text(struct ps_arena *arena, const struct ps_problem *problem)
+{
+    const char *where = "";
+    if (problem->file != NULL && problem->line > 0)
+        where = ps_arena_format(arena, "%s:%d: ", problem->file, problem->line);
+    else if (problem->file != NULL)
+        where = ps_arena_format(arena, "%s: ", problem->file);
+    return ps_arena_format(arena, "%s%s: %s%s%s%s%s", where, ps_severity_word(problem->severity),
+                           problem->key != NULL ? problem->key : "", problem->key != NULL ? ": " : "",
+                           problem->what, problem->cure != NULL ? "; " : "",
+                           problem->cure != NULL ? problem->cure : "");
+}

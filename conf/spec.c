@@ -1,0 +1,168 @@
+/* The checked agent as the engine takes it (core/plan.h), and what stages may ask for while they are built.
+ */
+#include "conf/bind.h"
+#include "conf/conf.h"
+#include "conf/types.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Lives in the spec's arena: outlives the conf. */
+struct surroundings {
+    const struct ps_stage_ops *const *stages;
+    struct ps_pairs system;
+};
+
+static const char *surroundings_property(const void *argument, const char *name)
+{
+    const struct surroundings *surroundings = argument;
+    for (size_t i = surroundings->system.count; i > 0; i--)
+        if (strcmp(surroundings->system.items[i - 1].key, name) == 0)
+            return surroundings->system.items[i - 1].value;
+    return NULL;
+}
+
+/* Binds and builds a sub-stage. Its keys were checked with its parent's; what fails now is the machine's. */
+static const struct ps_stage_ops *surroundings_sub_stage(struct ps_context *context, enum ps_kind kind,
+                                                         const char *type, const struct ps_pairs *pairs,
+                                                         void **plan, struct ps_err *err)
+{
+    const struct surroundings *surroundings = context->argument;
+    const struct ps_stage_ops *ops = ps_stage_find(surroundings->stages, kind, type);
+    if (ops == NULL) {
+        ps_err_set(err, "%s `%s` is not there", ps_kind_word(kind), type);
+        return NULL;
+    }
+    struct ps_problems problems;
+    ps_problems_init(&problems, context->arena);
+    struct ps_bind bind = {.arena = context->arena,
+                           .problems = &problems,
+                           .prefix = "",
+                           .quiet_unknown = true,
+                           .allow_unsupported = true};
+    *plan = ps_arena_alloc(context->arena, ops->plan_size);
+    enum ps_status status = ps_bind_options(&bind, ops->options, NULL, pairs, *plan);
+    if (status != PS_OK && problems.count > 0)
+        ps_err_set(err, "%s", ps_problem_text(context->arena, &problems.items[0]));
+    ps_problems_fini(&problems);
+    if (status == PS_OK && ops->build != NULL)
+        status = ops->build(*plan, context, err);
+    return status == PS_OK ? ops : NULL;
+}
+
+/* ---- fingerprints
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+static int pair_compare(const void *left, const void *right)
+{
+    return strcmp(((const struct ps_pair *)left)->key, ((const struct ps_pair *)right)->key);
+}
+
+/* Keys of a source that belong to its selector and interceptors, which have fingerprints of their own. */
+static bool belongs_elsewhere(const struct ps_conf_part *part, const char *key)
+{
+    return part->ops->kind == PS_KIND_SOURCE &&
+           (strncmp(key, "selector.", 9) == 0 || strncmp(key, "interceptors", 12) == 0);
+}
+
+static const char *fingerprint(struct ps_arena *arena, const struct ps_conf_part *part)
+{
+    struct ps_pair *pairs = calloc(part->pairs.count + 1, sizeof *pairs);
+    PS_ASSERT(pairs != NULL);
+    size_t count = 0, length = strlen(part->ops->name) + 2;
+    for (size_t i = 0; i < part->pairs.count; i++) {
+        const struct ps_pair *pair = &part->pairs.items[i];
+        if (strcmp(pair->key, "type") == 0 || belongs_elsewhere(part, pair->key))
+            continue;
+        pairs[count++] = *pair;
+        length += strlen(pair->key) + strlen(pair->value) + 2;
+    }
+    qsort(pairs, count, sizeof *pairs, pair_compare);
+    char *text = ps_arena_alloc(arena, length);
+    char *at = stpcpy(stpcpy(text, part->ops->name), "\n");
+    for (size_t i = 0; i < count; i++)
+        at = stpcpy(stpcpy(stpcpy(stpcpy(at, pairs[i].key), "="), pairs[i].value), "\n");
+    free(pairs);
+    return text;
+}
+
+static struct ps_stage_spec stage_spec(struct ps_arena *arena, const struct ps_conf_part *part)
+{
+    return (struct ps_stage_spec){part->name, part->label, part->ops, part->plan, fingerprint(arena, part)};
+}
+
+/* ---- the spec
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+
+static unsigned channel_number(const struct ps_conf_agent *agent, const char *name)
+{
+    for (size_t i = 0; i < agent->channel_count; i++)
+        if (strcmp(agent->channels[i].part.name, name) == 0)
+            return (unsigned)i;
+    ps_assert_failed(__FILE__, __LINE__, "a valid component names a valid channel");
+}
+
+static struct ps_source_spec source_spec(struct ps_arena *arena, const struct ps_conf_agent *agent,
+                                         const struct ps_conf_source *source)
+{
+    struct ps_source_spec spec = {
+        .stage = stage_spec(arena, &source->part),
+        .interceptors = ps_arena_alloc(arena, (source->interceptor_count + 1) * sizeof *spec.interceptors),
+        .interceptor_count = source->interceptor_count,
+        .selector = stage_spec(arena, &source->selector),
+        .channels = ps_arena_alloc(arena, (source->channels.count + 1) * sizeof *spec.channels),
+        .channel_count = source->channels.count,
+        .common = ps_arena_alloc(arena, sizeof *spec.common),
+    };
+    *spec.common = source->common;
+    for (size_t i = 0; i < source->interceptor_count; i++)
+        spec.interceptors[i] = stage_spec(arena, &source->interceptors[i]);
+    for (size_t i = 0; i < source->channels.count; i++)
+        spec.channels[i] = channel_number(agent, source->channels.items[i]);
+    return spec;
+}
+
+static struct surroundings *surroundings_make(const struct ps_conf *conf)
+{
+    struct ps_arena *arena = conf->plan_arena;
+    struct surroundings *surroundings = ps_arena_alloc(arena, sizeof *surroundings);
+    struct ps_pair *system = ps_arena_alloc(arena, (conf->system.count + 1) * sizeof *system);
+    for (size_t i = 0; i < conf->system.count; i++)
+        system[i] = (struct ps_pair){.key = ps_arena_text(arena, conf->system.items[i].key),
+                                     .value = ps_arena_text(arena, conf->system.items[i].value)};
+    *surroundings = (struct surroundings){conf->stages, {conf->system.count, system}};
+    return surroundings;
+}
+
+struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf)
+{
+    PS_ASSERT(conf->plan_arena != NULL && conf->problems.errors == 0);
+    struct ps_arena *arena = conf->plan_arena;
+    const struct ps_conf_agent *agent = &conf->agent;
+    struct ps_agent_spec *spec = ps_arena_alloc(arena, sizeof *spec);
+    *spec = (struct ps_agent_spec){
+        .name = agent->name,
+        .arena = arena,
+        .options = agent->options,
+        .sources = ps_arena_alloc(arena, (agent->source_count + 1) * sizeof *spec->sources),
+        .channels = ps_arena_alloc(arena, (agent->channel_count + 1) * sizeof *spec->channels),
+        .sinks = ps_arena_alloc(arena, (agent->sink_count + 1) * sizeof *spec->sinks),
+        .source_count = agent->source_count,
+        .channel_count = agent->channel_count,
+        .sink_count = agent->sink_count,
+        .system_property = surroundings_property,
+        .sub_stage = surroundings_sub_stage,
+        .argument = surroundings_make(conf),
+    };
+    for (size_t i = 0; i < agent->channel_count; i++)
+        spec->channels[i].stage = stage_spec(arena, &agent->channels[i].part);
+    for (size_t i = 0; i < agent->source_count; i++)
+        spec->sources[i] = source_spec(arena, agent, &agent->sources[i]);
+    for (size_t i = 0; i < agent->sink_count; i++)
+        spec->sinks[i] = (struct ps_sink_spec){stage_spec(arena, &agent->sinks[i].part),
+                                               channel_number(agent, agent->sinks[i].channel)};
+    conf->plan_arena = NULL;
+    return spec;
+}

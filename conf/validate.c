@@ -1,0 +1,301 @@
+/* See validate.h: the order of things, lists, channels. */
+#include "conf/validation.h"
+
+#include "conf/types.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const char *ps_validation_prefix(struct ps_validation *validation, enum ps_section section, const char *name)
+{
+    return ps_arena_format(validation->arena, "%s.%s.%s.", validation->text->name, ps_section_word(section),
+                           name);
+}
+
+struct ps_place ps_validation_place(struct ps_validation *validation, const struct ps_entry *entry,
+                                    const char *prefix, const char *key)
+{
+    const struct ps_pairs pairs = ps_entry_pairs(entry);
+    const struct ps_pair *pair = ps_pairs_find(&pairs, key);
+    const struct ps_pair *at = pair != NULL ? pair : &pairs.items[0];
+    return (struct ps_place){at->file, at->line, ps_arena_format(validation->arena, "%s%s", prefix, key)};
+}
+
+struct ps_conf_channel *ps_validation_channel(struct ps_validation *validation, const char *name)
+{
+    struct ps_conf_agent *agent = &validation->conf->agent;
+    for (size_t i = 0; i < agent->channel_count; i++)
+        if (strcmp(agent->channels[i].part.name, name) == 0)
+            return &agent->channels[i];
+    return NULL;
+}
+
+/* ---- lists
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+static struct ps_place list_place(struct ps_validation *validation, enum ps_section section)
+{
+    const struct ps_pair *list = validation->text->sections[section].list;
+    return (struct ps_place){
+        list != NULL ? list->file : validation->text->file, list != NULL ? list->line : 0,
+        ps_arena_format(validation->arena, "%s.%s", validation->text->name, ps_section_word(section))};
+}
+
+/* A name in the list that nothing is configured for. */
+static void report_listed_only(struct ps_validation *validation, enum ps_section section, const char *name)
+{
+    const struct ps_section_entries *entries = &validation->text->sections[section];
+    const char *cure = ps_arena_format(validation->arena, "add %s.%s.%s.type, or take it out of the list",
+                                       validation->text->name, ps_section_word(section), name);
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, name);
+    for (size_t i = 0; i < entries->count; i++)
+        if (!entries->entries[i].listed)
+            ps_nearest_offer(&nearest, entries->entries[i].name);
+    if (strchr(name, ',') != NULL)
+        cure = "lists are separated by blanks, not commas";
+    else if (name[0] == '#')
+        cure = "a # after a value does not begin a comment: it is part of the list";
+    else if (nearest.word != NULL)
+        cure = ps_arena_format(validation->arena, "did you mean %s?", nearest.word);
+    ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, list_place(validation, section), cure,
+                   "%s \"%s\" is listed, but has no keys", ps_section_noun(section), name);
+}
+
+static void report_unlisted(struct ps_validation *validation, enum ps_section section,
+                            const struct ps_entry *entry)
+{
+    const char *name = ps_arena_format(validation->arena, "%s.%s.%s", validation->text->name,
+                                       ps_section_word(section), entry->name);
+    bool list = validation->text->sections[section].list != NULL;
+    ps_problem_add(
+        validation->problems, PS_SEVERITY_WARNING,
+        (struct ps_place){entry->items[0].file, entry->items[0].line, name},
+        ps_arena_format(validation->arena, list ? "add %s to %s.%s" : "add the line %2$s.%3$s = %1$s",
+                        entry->name, validation->text->name, ps_section_word(section)),
+        "%s %s is configured, but not listed: Flume ignores it", ps_section_noun(section), entry->name);
+}
+
+struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_section section)
+{
+    const struct ps_section_entries *entries = &validation->text->sections[section];
+    struct ps_listed listed = {0};
+    struct ps_texts names = {0};
+    if (entries->list != NULL) {
+        names = section == PS_SECTION_SINKGROUPS
+                    ? ps_text_split_spaces(validation->arena, entries->list->value)
+                    : ps_text_split_blanks(validation->arena, entries->list->value);
+        names = ps_texts_unique(validation->arena, names);
+        listed.entries = ps_arena_alloc(validation->arena, (names.count + 1) * sizeof *listed.entries);
+    }
+    for (size_t i = 0; i < names.count; i++) {
+        struct ps_entry *entry = ps_section_find(entries, names.items[i]);
+        if (entry == NULL)
+            continue;
+        entry->listed = true;
+        listed.entries[listed.count++] = entry;
+    }
+    for (size_t i = 0; i < names.count; i++)
+        if (ps_section_find(entries, names.items[i]) == NULL)
+            report_listed_only(validation, section, names.items[i]);
+    for (size_t i = 0; i < entries->count; i++)
+        if (!entries->entries[i].listed)
+            report_unlisted(validation, section, &entries->entries[i]);
+    return listed;
+}
+
+/* ---- what all components have
+ * --------------------------------------------------------------------------------------------- */
+
+bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, const struct ps_entry *entry,
+                        const char *prefix, struct ps_conf_part *part)
+{
+    *part = (struct ps_conf_part){
+        .name = entry->name,
+        .label = ps_arena_format(validation->arena, "%s %s", ps_kind_word(kind), entry->name),
+        .file = entry->items[0].file,
+        .line = entry->items[0].line,
+    };
+    struct ps_pair *items = ps_arena_alloc(validation->arena, entry->count * sizeof *items);
+    memcpy(items, entry->items, entry->count * sizeof *items);
+    part->pairs = (struct ps_pairs){entry->count, items};
+    struct ps_place place = ps_validation_place(validation, entry, prefix, "type");
+    part->type = ps_pairs_get(&part->pairs, "type");
+    if (part->type == NULL) {
+        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
+                       ps_arena_format(validation->arena, "add the line %stype = ...", prefix),
+                       "%s has no type", part->label);
+        return false;
+    }
+    part->line = place.line;
+    part->file = place.file;
+    part->ops = ps_part_type(&validation->maker, kind, part->type, place);
+    return part->ops != NULL;
+}
+
+/* The value of a stage's INT row, by its key or an alias; false when it has no such row. */
+static bool part_int(const struct ps_conf_part *part, const char *const *keys, int64_t *value)
+{
+    for (; *keys != NULL; keys++) {
+        const struct ps_option *option = ps_option_named(part->ops->options, *keys);
+        if (option == NULL || option->type != PS_OPTION_INT || (option->flags & PS_OPTION_UNSUPPORTED))
+            continue;
+        memcpy(value, (const char *)part->plan + option->offset, sizeof *value);
+        return true;
+    }
+    return false;
+}
+
+bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_conf_part *part,
+                              const char *prefix, const struct ps_conf_channel *channel)
+{
+    static const char *const batch_keys[] = {"batchSize",      "batch-size",     "flumeBatchSize",
+                                             "sink.batchSize", "hdfs.batchSize", NULL};
+    static const char *const capacity_keys[] = {"transactionCapacity", NULL};
+    int64_t batch, capacity;
+    if (!part_int(part, batch_keys, &batch) || !part_int(&channel->part, capacity_keys, &capacity) ||
+        batch <= capacity)
+        return true;
+    const char *key = batch_keys[0];
+    for (size_t i = 0; batch_keys[i] != NULL; i++)
+        if (ps_option_named(part->ops->options, batch_keys[i]) != NULL)
+            key = ps_option_named(part->ops->options, batch_keys[i])->key;
+    ps_problem_add(
+        validation->problems, PS_SEVERITY_DROPPED, ps_part_place(&validation->maker, part, prefix, key),
+        ps_arena_format(validation->arena,
+                        "set %s.channels.%s.transactionCapacity = %" PRId64 " or more, or a smaller %s",
+                        validation->text->name, channel->part.name, batch, key),
+        "batch size %" PRId64 " is above the transactionCapacity %" PRId64
+        " of channel %s: Flume drops the %s",
+        batch, capacity, channel->part.name, ps_kind_word(part->ops->kind));
+    return false;
+}
+
+/* ---- channels
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+
+/* How many listed components of a section name the channel: what its check hook is told. */
+static unsigned count_users(const struct ps_validation *validation, enum ps_section section,
+                            const char *channel)
+{
+    const struct ps_section_entries *entries = &validation->text->sections[section];
+    unsigned users = 0;
+    for (size_t i = 0; i < entries->count; i++) {
+        struct ps_pairs pairs = ps_entry_pairs(&entries->entries[i]);
+        const char *value = ps_pairs_get(&pairs, section == PS_SECTION_SOURCES ? "channels" : "channel");
+        if (value == NULL)
+            continue;
+        struct ps_texts names = ps_text_split_blanks(validation->arena, value);
+        users += ps_texts_have(&names, channel);
+    }
+    return users;
+}
+
+static void validate_channels(struct ps_validation *validation)
+{
+    struct ps_conf_agent *agent = &validation->conf->agent;
+    struct ps_listed listed = ps_validation_listed(validation, PS_SECTION_CHANNELS);
+    agent->channels = ps_arena_alloc(validation->arena, (listed.count + 1) * sizeof *agent->channels);
+    for (size_t i = 0; i < listed.count; i++) {
+        const struct ps_entry *entry = listed.entries[i];
+        struct ps_conf_channel *channel = &agent->channels[agent->channel_count];
+        const char *prefix = ps_validation_prefix(validation, PS_SECTION_CHANNELS, entry->name);
+        if (!ps_validation_part(validation, PS_KIND_CHANNEL, entry, prefix, &channel->part))
+            continue;
+        struct ps_context context = {
+            .instances = 1,
+            .producers = count_users(validation, PS_SECTION_SOURCES, entry->name),
+            .consumers = count_users(validation, PS_SECTION_SINKS, entry->name),
+            .batch_events_max = PS_BATCH_EVENTS_MAX,
+        };
+        bool bound = ps_part_bind(&validation->maker, &channel->part, prefix, ps_common_channel) == PS_OK;
+        if (bound && ps_part_check(&validation->maker, &channel->part, prefix, &context) == PS_OK)
+            agent->channel_count++;
+    }
+}
+
+/* ---- the agent
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+static void report_nothing(struct ps_validation *validation)
+{
+    const struct ps_agent_text *text = validation->text;
+    struct ps_place place = {text->file, 0, text->name};
+    if (text->sections[PS_SECTION_CHANNELS].list == NULL)
+        ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place,
+                       ps_arena_format(validation->arena, "add the line %s.channels = ...", text->name),
+                       "the agent has no list of channels");
+    else if (validation->conf->agent.channel_count == 0)
+        ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place, NULL,
+                       "the agent has no valid channel");
+    else
+        ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place, NULL,
+                       "the agent has neither a source nor a sink left");
+}
+
+/* Flume takes a channel out that nothing is connected to. A channel with one end is kept, and said. */
+static void validate_connections(struct ps_validation *validation)
+{
+    struct ps_conf_agent *agent = &validation->conf->agent;
+    size_t kept = 0;
+    for (size_t i = 0; i < agent->channel_count; i++) {
+        struct ps_conf_channel *channel = &agent->channels[i];
+        struct ps_place place = {
+            channel->part.file, channel->part.line,
+            ps_arena_format(validation->arena, "%s.channels.%s", agent->name, channel->part.name)};
+        if (channel->source_count == 0 && channel->sink_count == 0) {
+            ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, NULL,
+                           "no source and no sink is connected to channel %s", channel->part.name);
+            continue;
+        }
+        if (channel->sink_count == 0)
+            ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place, "connect a sink to it",
+                           "no sink takes from channel %s: when it is full its sources wait for ever",
+                           channel->part.name);
+        else if (channel->source_count == 0)
+            ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place, NULL,
+                           "no source puts into channel %s", channel->part.name);
+        agent->channels[kept++] = *channel;
+    }
+    agent->channel_count = kept;
+}
+
+static void bind_engine(struct ps_validation *validation)
+{
+    struct ps_conf_agent *agent = &validation->conf->agent;
+    const struct ps_agent_text *text = validation->text;
+    struct ps_pair *items = ps_arena_alloc(validation->arena, (text->penstock_count + 1) * sizeof *items);
+    if (text->penstock_count > 0)
+        memcpy(items, text->penstock, text->penstock_count * sizeof *items);
+    agent->penstock = (struct ps_pairs){text->penstock_count, items};
+    struct ps_bind bind = {.arena = validation->arena,
+                           .problems = validation->problems,
+                           .prefix = ps_arena_format(validation->arena, "%s.penstock.", text->name)};
+    if (ps_bind_options(&bind, ps_agent_option_rows, NULL, &agent->penstock, &agent->options) != PS_OK)
+        ps_problem_add(validation->problems, PS_SEVERITY_ERROR, (struct ps_place){text->file, 0, bind.prefix},
+                       NULL, "the engine's keys cannot be used as they are");
+    validation->maker.allow_unsupported = agent->options.allow_unsupported;
+}
+
+void ps_validate(struct ps_conf *conf, const struct ps_agent_text *text)
+{
+    struct ps_validation validation = {
+        .maker = {.conf = conf, .stages = conf->stages, .arena = conf->plan_arena},
+        .conf = conf,
+        .text = text,
+        .arena = conf->plan_arena,
+        .problems = &conf->problems,
+    };
+    conf->agent.name = text->name;
+    bind_engine(&validation);
+    validate_channels(&validation);
+    ps_validate_sources(&validation);
+    ps_validate_sinks(&validation);
+    ps_validate_groups(&validation);
+    validate_connections(&validation);
+    if (conf->agent.channel_count == 0 || (conf->agent.source_count == 0 && conf->agent.sink_count == 0))
+        report_nothing(&validation);
+}

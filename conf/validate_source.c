@@ -1,0 +1,273 @@
+/* Sources with their selector and interceptors, and sinks: which are dropped, which run. Thread: the control
+ * thread. */
+#include "conf/validation.h"
+
+#include "conf/types.h"
+
+#include <string.h>
+
+static struct ps_bind common_bind(struct ps_validation *validation, const struct ps_conf_part *part,
+                                  const char *prefix)
+{
+    return (struct ps_bind){.arena = validation->arena,
+                            .problems = validation->problems,
+                            .prefix = prefix,
+                            .allow_unsupported = validation->maker.allow_unsupported,
+                            .file = part->file,
+                            .line = part->line,
+                            .quiet_unknown = true};
+}
+
+/* A channel name that is not among the valid ones. */
+static void report_channel(struct ps_validation *validation, struct ps_place place, const char *name,
+                           enum ps_severity severity)
+{
+    const struct ps_section_entries *channels = &validation->text->sections[PS_SECTION_CHANNELS];
+    const struct ps_entry *entry = ps_section_find(channels, name);
+    const char *cure = NULL, *what = "is not declared";
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, name);
+    for (size_t i = 0; i < validation->conf->agent.channel_count; i++)
+        ps_nearest_offer(&nearest, validation->conf->agent.channels[i].part.name);
+    if (strchr(name, ',') != NULL)
+        cure = "lists are separated by blanks, not commas";
+    else if (name[0] == '#')
+        cure = "a # after a value does not begin a comment: it is part of the value";
+    else if (entry != NULL && entry->listed)
+        what = "was dropped";
+    else if (nearest.word != NULL)
+        cure = ps_arena_format(validation->arena, "did you mean %s?", nearest.word);
+    else if (entry != NULL)
+        cure = ps_arena_format(validation->arena, "add %s to %s.channels", name, validation->text->name);
+    else
+        cure = ps_arena_format(validation->arena, "add it to %s.channels and give it a type",
+                               validation->text->name);
+    ps_problem_add(validation->problems, severity, place, cure, "channel \"%s\" %s", name, what);
+}
+
+/* The valid channels of a source, in the order written. */
+static struct ps_texts source_channels(struct ps_validation *validation,
+                                       const struct ps_common_source *common, const struct ps_conf_part *part,
+                                       const char *prefix)
+{
+    struct ps_texts written = ps_texts_unique(validation->arena, common->channels);
+    const char **items = ps_arena_alloc(validation->arena, (written.count + 1) * sizeof *items);
+    struct ps_texts valid = {0, items};
+    struct ps_place place = ps_part_place(&validation->maker, part, prefix, "channels");
+    for (size_t i = 0; i < written.count; i++)
+        if (ps_validation_channel(validation, written.items[i]) != NULL)
+            items[valid.count++] = written.items[i];
+    for (size_t i = 0; i < written.count; i++)
+        if (ps_validation_channel(validation, written.items[i]) == NULL)
+            report_channel(validation, place, written.items[i],
+                           valid.count == 0 ? PS_SEVERITY_DROPPED : PS_SEVERITY_WARNING);
+    if (written.count == 0)
+        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
+                       ps_pairs_get(&part->pairs, "channel") != NULL
+                           ? "a source has `channels`, in the plural"
+                           : ps_arena_format(validation->arena, "add the line %schannels = ...", prefix),
+                       "%s has no channels", part->label);
+    return valid;
+}
+
+static bool source_selector(struct ps_validation *validation, struct ps_conf_source *source,
+                            const struct ps_common_source *common, const char *prefix,
+                            const struct ps_context *context)
+{
+    struct ps_conf_part *selector = &source->selector;
+    const struct ps_pair *type = ps_pairs_find(&common->selector, "type");
+    const char *below = ps_arena_format(validation->arena, "%sselector.", prefix);
+    *selector = (struct ps_conf_part){
+        .name = source->part.name,
+        .label = ps_arena_format(validation->arena, "selector of %s", source->part.label),
+        .type = type != NULL ? type->value : "replicating",
+        .pairs = common->selector,
+        .file = type != NULL ? type->file : source->part.file,
+        .line = type != NULL ? type->line : source->part.line,
+    };
+    struct ps_place place = {selector->file, selector->line,
+                             ps_arena_format(validation->arena, "%stype", below)};
+    selector->ops = ps_part_type(&validation->maker, PS_KIND_SELECTOR, selector->type, place);
+    return selector->ops != NULL &&
+           ps_part_bind(&validation->maker, selector, below, ps_common_type) == PS_OK &&
+           ps_part_check(&validation->maker, selector, below, context) == PS_OK;
+}
+
+/* One interceptor. A bad one drops its source, as in Flume: events must not run past a filter that is
+ * missing. */
+static bool source_interceptor(struct ps_validation *validation, struct ps_conf_source *source,
+                               const char *name, const struct ps_common_source *common, const char *prefix,
+                               const struct ps_context *context)
+{
+    struct ps_arena *arena = validation->arena;
+    struct ps_conf_part *interceptor = &source->interceptors[source->interceptor_count];
+    const char *below = ps_arena_format(arena, "%sinterceptors.%s.", prefix, name);
+    *interceptor = (struct ps_conf_part){
+        .name = name,
+        .label = ps_arena_format(arena, "interceptor %s of %s", name, source->part.label),
+        .pairs = ps_pairs_below(arena, &common->interceptor_keys, ps_arena_format(arena, "%s.", name)),
+    };
+    const struct ps_pair *type = ps_pairs_find(&interceptor->pairs, "type");
+    if (type == NULL) {
+        struct ps_place place = ps_part_place(&validation->maker, &source->part, prefix, "interceptors");
+        const char *cure = ps_arena_format(arena, "add the line %stype = ...", below);
+        if (strchr(name, ',') != NULL)
+            cure = "lists are separated by blanks, not commas";
+        else if (name[0] == '#')
+            cure = "a # after a value does not begin a comment: it is part of the list";
+        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, cure,
+                       "interceptor \"%s\" has no type: Flume drops the source", name);
+        return false;
+    }
+    interceptor->type = type->value;
+    interceptor->file = type->file;
+    interceptor->line = type->line;
+    struct ps_place place = {type->file, type->line, ps_arena_format(arena, "%stype", below)};
+    interceptor->ops = ps_part_type(&validation->maker, PS_KIND_INTERCEPTOR, type->value, place);
+    if (interceptor->ops == NULL ||
+        ps_part_bind(&validation->maker, interceptor, below, ps_common_type) != PS_OK ||
+        ps_part_check(&validation->maker, interceptor, below, context) != PS_OK)
+        return false;
+    source->interceptor_count++;
+    return true;
+}
+
+/* Keys of interceptors that are not in the list. */
+static void report_unlisted_interceptors(struct ps_validation *validation,
+                                         const struct ps_common_source *common, const char *prefix)
+{
+    for (size_t i = 0; i < common->interceptor_keys.count; i++) {
+        const struct ps_pair *pair = &common->interceptor_keys.items[i];
+        const char *name = ps_arena_copy(validation->arena, pair->key, strcspn(pair->key, "."));
+        if (ps_texts_have(&common->interceptors, name) || strcmp(pair->key + strlen(name), ".type") != 0)
+            continue;
+        ps_problem_add(
+            validation->problems, PS_SEVERITY_WARNING,
+            (struct ps_place){pair->file, pair->line,
+                              ps_arena_format(validation->arena, "%sinterceptors.%s", prefix, name)},
+            ps_arena_format(validation->arena, "add %s to %sinterceptors", name, prefix),
+            "interceptor %s is configured, but not listed: Flume ignores it", name);
+    }
+}
+
+static bool source_interceptors(struct ps_validation *validation, struct ps_conf_source *source,
+                                const struct ps_common_source *common, const char *prefix,
+                                const struct ps_context *context)
+{
+    bool good = true;
+    source->interceptors =
+        ps_arena_alloc(validation->arena, (common->interceptors.count + 1) * sizeof *source->interceptors);
+    for (size_t i = 0; i < common->interceptors.count; i++)
+        good &=
+            source_interceptor(validation, source, common->interceptors.items[i], common, prefix, context);
+    report_unlisted_interceptors(validation, common, prefix);
+    return good;
+}
+
+/* What claims something that only one can have runs once. */
+static bool source_workers(struct ps_validation *validation, const struct ps_conf_source *source,
+                           const char *prefix)
+{
+    const struct ps_conf_part *part = &source->part;
+    if (!part->ops->exclusive || source->common.workers <= 1)
+        return true;
+    ps_problem_add(validation->problems, PS_SEVERITY_ERROR,
+                   ps_part_place(&validation->maker, part, prefix, "penstock.workers"), "set it to 1",
+                   "%s cannot run on several workers", part->label);
+    return false;
+}
+
+static bool source_make(struct ps_validation *validation, const struct ps_entry *entry,
+                        struct ps_conf_source *source)
+{
+    const char *prefix = ps_validation_prefix(validation, PS_SECTION_SOURCES, entry->name);
+    struct ps_common_source common = {0};
+    memset(source, 0, sizeof *source);
+    if (!ps_validation_part(validation, PS_KIND_SOURCE, entry, prefix, &source->part))
+        return false;
+    struct ps_conf_part *part = &source->part;
+    struct ps_bind bind = common_bind(validation, part, prefix);
+    bool good = ps_bind_options(&bind, ps_common_source_options, NULL, &part->pairs, &common) == PS_OK;
+    good &= ps_bind_options(&bind, ps_source_common_rows, NULL, &part->pairs, &source->common) == PS_OK;
+    source->channels = source_channels(validation, &common, part, prefix);
+    good &= source->channels.count > 0;
+    struct ps_context context = {
+        .channels = source->channels,
+        .instances = source->common.workers > 1 ? (unsigned)source->common.workers : 1,
+        .batch_events_max = PS_BATCH_EVENTS_MAX,
+    };
+    good &= source_workers(validation, source, prefix);
+    bool bound = ps_part_bind(&validation->maker, part, prefix, ps_common_source) == PS_OK;
+    good &= bound && ps_part_check(&validation->maker, part, prefix, &context) == PS_OK;
+    good &= source_selector(validation, source, &common, prefix, &context);
+    good &= source_interceptors(validation, source, &common, prefix, &context);
+    for (size_t i = 0; bound && i < source->channels.count; i++)
+        good &= ps_validation_batch_fits(validation, part, prefix,
+                                         ps_validation_channel(validation, source->channels.items[i]));
+    return good;
+}
+
+void ps_validate_sources(struct ps_validation *validation)
+{
+    struct ps_conf_agent *agent = &validation->conf->agent;
+    struct ps_listed listed = ps_validation_listed(validation, PS_SECTION_SOURCES);
+    agent->sources = ps_arena_alloc(validation->arena, (listed.count + 1) * sizeof *agent->sources);
+    for (size_t i = 0; i < listed.count; i++) {
+        struct ps_conf_source *source = &agent->sources[agent->source_count];
+        if (!source_make(validation, listed.entries[i], source))
+            continue;
+        agent->source_count++;
+        for (size_t j = 0; j < source->channels.count; j++)
+            ps_validation_channel(validation, source->channels.items[j])->source_count++;
+    }
+}
+
+static bool sink_make(struct ps_validation *validation, const struct ps_entry *entry,
+                      struct ps_conf_sink *sink)
+{
+    const char *prefix = ps_validation_prefix(validation, PS_SECTION_SINKS, entry->name);
+    struct ps_common_sink common = {0};
+    memset(sink, 0, sizeof *sink);
+    if (!ps_validation_part(validation, PS_KIND_SINK, entry, prefix, &sink->part))
+        return false;
+    struct ps_conf_part *part = &sink->part;
+    struct ps_bind bind = common_bind(validation, part, prefix);
+    bool good = ps_bind_options(&bind, ps_common_sink_options, NULL, &part->pairs, &common) == PS_OK;
+    sink->channel = common.channel;
+    const struct ps_conf_channel *channel =
+        sink->channel != NULL ? ps_validation_channel(validation, sink->channel) : NULL;
+    struct ps_place place = ps_part_place(&validation->maker, part, prefix, "channel");
+    if (sink->channel == NULL)
+        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
+                       ps_pairs_get(&part->pairs, "channels") != NULL
+                           ? "a sink has one `channel`, in the singular"
+                           : ps_arena_format(validation->arena, "add the line %schannel = ...", prefix),
+                       "%s has no channel", part->label);
+    else if (channel == NULL && strpbrk(sink->channel, " \t") != NULL && sink->channel[0] != '#' &&
+             strchr(sink->channel, '#') == NULL)
+        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
+                       "give it one channel, or make one sink for each",
+                       "a sink takes from one channel, not from \"%s\"", sink->channel);
+    else if (channel == NULL)
+        report_channel(validation, place, sink->channel, PS_SEVERITY_DROPPED);
+    struct ps_context context = {
+        .instances = 1,
+        .batch_events_max = PS_BATCH_EVENTS_MAX,
+    };
+    good &= channel != NULL;
+    bool bound = ps_part_bind(&validation->maker, part, prefix, ps_common_sink) == PS_OK;
+    good &= bound && ps_part_check(&validation->maker, part, prefix, &context) == PS_OK;
+    if (bound && channel != NULL)
+        good &= ps_validation_batch_fits(validation, part, prefix, channel);
+    return good;
+}
+
+void ps_validate_sinks(struct ps_validation *validation)
+{
+    struct ps_conf_agent *agent = &validation->conf->agent;
+    struct ps_listed listed = ps_validation_listed(validation, PS_SECTION_SINKS);
+    agent->sinks = ps_arena_alloc(validation->arena, (listed.count + 1) * sizeof *agent->sinks);
+    for (size_t i = 0; i < listed.count; i++)
+        if (sink_make(validation, listed.entries[i], &agent->sinks[agent->sink_count]))
+            agent->sink_count++;
+}
