@@ -16,7 +16,7 @@ struct ps_engine {
     pthread_t threads[PS_WORKERS_MAX];
     bool started;
     struct ps_spsc **home;          /* [from * worker_count + to]; NULL on the diagonal */
-    const struct ps_orders *orders; /* RCU */
+    struct ps_orders *orders; /* RCU */
 };
 
 struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, struct ps_err *err)
@@ -69,7 +69,7 @@ void ps_engine_destroy(struct ps_engine *engine)
         ps_spsc_destroy(engine->home[i]);
     ps_depot_destroy(engine->depot);
     free(engine->home);
-    free((void *)(uintptr_t)engine->orders);
+    free(engine->orders);
     free(engine);
 }
 
@@ -140,7 +140,7 @@ enum ps_status ps_engine_fits(const struct ps_engine *engine, const struct ps_pl
 uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan)
 {
     struct ps_orders *orders = calloc(1, sizeof *orders);
-    const struct ps_orders *old = engine->orders;
+    struct ps_orders *old = engine->orders;
     PS_ASSERT(orders != NULL);
     *orders = (struct ps_orders){.number = old != NULL ? old->number + 1 : 1, .phase = phase, .plan = plan};
     if (plan != NULL && phase == PS_PHASE_RUN)
@@ -149,7 +149,7 @@ uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct p
     for (unsigned i = 0; i < engine->worker_count; i++)
         ps_worker_wake(engine->workers[i]);
     urcu_qsbr_synchronize_rcu(); /* simulated: no readers are registered */
-    free((void *)(uintptr_t)old);
+    free(old);
     return orders->number;
 }
 
