@@ -1,9 +1,9 @@
-/* The program's subcommands: main(argc, argv) of each, argv[0] being the subcommand's name. They return the
- * exit code. Thread: the one main runs on. */
+/* The subcommands: argv[0] is the subcommand's name. They return the exit code. */
 #pragma once
 
-/* penstock tail: a sample of live events of a running agent. */
+int ps_main_agent(int argc, char **argv);
+int ps_main_check(int argc, char **argv);
+int ps_main_components(int argc, char **argv);
 int ps_main_tail(int argc, char **argv);
-
-/* penstock demo: generator, agent, broker and verifier on this machine, with a summary. */
 int ps_main_demo(int argc, char **argv);
+int ps_main_mock_broker(int argc, char **argv);

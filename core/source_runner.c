@@ -172,7 +172,6 @@ static bool put_pending(struct ps_source_runner *runner, const struct ps_now *no
         uint32_t count = lease->count;
         if (!runner->waiting)
             ps_count(counters, PS_COUNTER_EventPutAttemptCount, count);
-        ps_tap_offer(runner->base.tap, lease);
         if (channel->spec->stage.ops->channel->put(channel->spec->stage.plan, producer, &runner->pending[i],
                                                    now) == PS_PUT_OK) {
             ps_count(counters, PS_COUNTER_EventPutSuccessCount, count);

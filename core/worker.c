@@ -443,6 +443,11 @@ void ps_worker_set_cpu(struct ps_worker *worker, int cpu, enum ps_idle idle)
     worker->idle = idle;
 }
 
+int ps_worker_cpu(const struct ps_worker *worker)
+{
+    return worker->cpu;
+}
+
 struct ps_source_runner **ps_worker_sources(struct ps_worker *worker, size_t *count)
 {
     *count = __atomic_load_n(&worker->source_count, __ATOMIC_ACQUIRE);

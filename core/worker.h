@@ -69,6 +69,7 @@ uint64_t ps_worker_done_number(const struct ps_worker *worker);
  * After CLOSE was carried out. */
 struct ps_lease *ps_worker_take_left(struct ps_worker *worker);
 const struct ps_worker_stats *ps_worker_stats(const struct ps_worker *worker);
+int ps_worker_cpu(const struct ps_worker *worker);
 void ps_worker_set_cpu(struct ps_worker *worker, int cpu, enum ps_idle idle);
 /* The runners of the current plan, for metrics: valid while the control thread holds the plan. */
 struct ps_source_runner **ps_worker_sources(struct ps_worker *worker, size_t *count);
