@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base.h"
 #include "core/main.h"
 #include "version.h"
 
