@@ -1,0 +1,37 @@
+/* Serializer text (Flume's BodyTextEventSerializer): the body and a newline. Thread: its sink's worker. */
+#include "core/stage.h"
+
+struct text_plan {
+    bool newline;
+};
+
+static const struct ps_option options[] = {
+    {.key = "appendNewline",
+     .type = PS_OPTION_BOOL,
+     .offset = offsetof(struct text_plan, newline),
+     .fallback = "true",
+     .help = "end every event with a newline"},
+    PS_OPTION_END,
+};
+
+static bool text_event(const void *plan_, void *state, const struct ps_batch *batch,
+                       const struct ps_event *event, struct ps_output *output)
+{
+    (void)state;
+    (void)batch;
+    const struct text_plan *plan = plan_;
+    return output->write(output, event->body, event->body_length) &&
+           (!plan->newline || output->write(output, "\n", 1));
+}
+
+static const struct ps_serializer_ops serializer = {.event = text_event};
+
+const struct ps_stage_ops ps_serializer_text = {
+    .kind = PS_KIND_SERIALIZER,
+    .name = "text",
+    .aliases = PS_WORDS("org.apache.flume.serialization.BodyTextEventSerializer$Builder"),
+    .summary = "the body, one event a line",
+    .options = options,
+    .plan_size = sizeof(struct text_plan),
+    .serializer = &serializer,
+};
