@@ -34,7 +34,7 @@ foreach(source ${test_scripts})
   get_filename_component(folder ${folder} NAME)
   get_filename_component(name ${source} NAME_WE)
   string(REGEX REPLACE "_test$" "" name ${name})
-  add_test(NAME ${folder}_${name} COMMAND bash ${source})
+  add_test(NAME ${folder}_${name} COMMAND ${runner} bash ${source})
   set_tests_properties(${folder}_${name} PROPERTIES LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
 endforeach()
 

@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# The rules of the tree that a compiler does not check: who may include whom, one door for each library, atomics in
+# one place, each stage complete, files readable in one sitting, nothing that belongs to one workplace.
+set -euo pipefail
+shopt -s nullglob
+cd "$PENSTOCK_SOURCE"
+
+failures=0
+wrong() { # FILE WHAT
+    echo "$1: $2"
+    failures=$((failures + 1))
+}
+
+# ---- include directions ----
+
+# Which "..." a file may include: a pattern for each folder.
+allowed() { # FILE
+    case $1 in
+    core/main*) echo '*' ;;
+    core/*) echo 'core/*|rings/*|version.h' ;;
+    rings/*) echo 'rings/*|core/base.h' ;;
+    regex/*) echo 'regex/*|core/base.h|core/status.h|core/log.h' ;;
+    conf/*) echo 'conf/*|core/*' ;;
+    stages/channels/*) echo 'core/*|rings/*|regex/*|stages/*' ;;
+    stages/*) echo 'core/*|regex/*|stages/*' ;;
+    esac
+}
+
+matches() { # TEXT PATTERN|PATTERN...
+    local one patterns
+    IFS='|' read -ra patterns <<<"$2"
+    for one in "${patterns[@]}"; do
+        # shellcheck disable=SC2053
+        [[ $1 != $one ]] || return 0
+    done
+    return 1
+}
+
+while IFS=: read -r file header; do
+    may=$(allowed "$file")
+    matches "$header" "$may" || wrong "$file" "includes \"$header\"; it may include $may"
+    case $header in
+    stages/*/*) [[ $file == core/main* ]] || wrong "$file" "includes another stage: \"$header\"" ;;
+    tests/* | bench/*) wrong "$file" "includes \"$header\", which nothing may" ;;
+    core/main*) [[ $file == core/main* ]] || wrong "$file" "includes \"$header\"" ;;
+    esac
+done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' core rings regex conf stages 2>/dev/null |
+    sed -E 's/:# *include "([^"]+)"/:\1/')
+
+# ---- one door for each library ----
+
+# Headers and the files that may include them.
+doors='
+ck_*                rings/*
+hs/*                regex/*
+hs.h                regex/*
+pcre2.h             regex/*
+urcu*               core/*
+urcu/*              core/*
+librdkafka/*        stages/kafka_*|stages/sources/kafka*|stages/sinks/kafka*
+microhttpd.h        core/metrics_server.c
+jansson.h           core/main_*|conf/*|stages/*
+curl/*              core/main_*|conf/*|stages/*
+openssl/*           stages/*
+systemd/*           nowhere
+'
+while IFS=: read -r file header; do
+    while read -r pattern files; do
+        # shellcheck disable=SC2053
+        [[ $pattern && $header == $pattern ]] || continue
+        matches "$file" "$files" || wrong "$file" "includes <$header>; only $files may"
+    done <<<"$doors"
+done < <(grep -roE --include='*.[ch]' '^# *include <[^>]+>' core rings regex conf stages 2>/dev/null |
+    sed -E 's/:# *include <([^>]+)>/:\1/')
+
+# ---- atomics: rings/ alone, but for plain relaxed loads and stores (single-writer counters) ----
+
+while IFS=: read -r file line text; do
+    wrong "$file:$line" "an atomic outside rings/: $text"
+done < <(grep -rnE --include='*.[ch]' '<stdatomic\.h>|_Atomic|__sync_|__atomic_(fetch|exchange|compare|add|sub|or|and|test|thread|signal|clear)|__ATOMIC_(ACQUIRE|RELEASE|ACQ_REL|SEQ_CST)|\bck_pr_' \
+    core regex conf stages 2>/dev/null || true)
+
+# ---- every stage: a line, a file, a test, a page ----
+
+declared=' '
+while read -r kind name; do
+    file=stages/${kind}s/$name.c
+    declared+="$file "
+    [[ -e $file ]] || wrong stages/stages.def "STAGE($kind, $name) has no $file"
+    tests=(tests/stages/"${kind}_${name}"_test.*)
+    ((${#tests[@]})) || wrong "$file" "has no tests/stages/${kind}_${name}_test.c"
+    [[ -s docs/stages/${kind}_$name.md ]] || wrong "$file" "has no docs/stages/${kind}_$name.md"
+    grep -q "ps_${kind}_$name\b" "$file" 2>/dev/null || wrong "$file" "does not define ps_${kind}_$name"
+done < <(sed -nE 's/^STAGE\((\w+), *(\w+)\).*/\1 \2/p' stages/stages.def)
+for file in stages/*/*.c; do
+    [[ $declared == *" $file "* ]] || wrong "$file" "is not in stages/stages.def"
+done
+for page in docs/stages/*.md; do
+    name=$(basename "$page" .md)
+    [[ $declared == *" stages/${name%%_*}s/${name#*_}.c "* ]] || wrong "$page" "is about no stage"
+done
+
+# ---- fuzz targets have something to chew on ----
+
+for file in tests/fuzz/*_fuzz.c; do
+    name=$(basename "$file" _fuzz.c)
+    inputs=(tests/fuzz/corpus/"$name"/*)
+    ((${#inputs[@]} >= 3)) || wrong "$file" "has ${#inputs[@]} inputs in tests/fuzz/corpus/$name, needs 3"
+done
+
+# ---- files ----
+
+mapfile -t sources < <(find core rings regex conf stages bench tests \( -name '*.c' -o -name '*.h' -o -name '*.sh' -o -name '*.cc' \) 2>/dev/null | sort)
+for file in "${sources[@]}"; do
+    lines=$(wc -l <"$file")
+    ((lines <= 600)) || wrong "$file" "has $lines lines, more than 600"
+done
+for file in core/*.h rings/*.h regex/*.h conf/*.h stages/*.h; do
+    grep -q '^#pragma once$' "$file" || wrong "$file" "has no #pragma once"
+    [[ $(head -c 2 "$file") == '/*' ]] || wrong "$file" "does not begin by saying what it is"
+done
+for file in */*/*/*; do # two levels of folders, but for data
+    case $file in
+    tests/*/data/* | tests/fuzz/corpus/* | build/* | docs/* | conf/examples/*) ;;
+    *.c | *.h) wrong "$file" "lies deeper than two folders" ;;
+    esac
+done
+
+# ---- words that must not be there ----
+
+# Written in pieces, so that this file does not find itself.
+words="/wo""rk/|\.\./sha""red|/tmp/pen""stock/|/home/[a-z]+/|TO""DO|FIX""ME|XX""X:"
+words+="|repo1?\.mav""en|mav""en\.org|py""pi\.org|npm""js\.|deb\.deb""ian\.org|proxy\.gol""ang|crat""es\.io|artifact""ory"
+while IFS= read -r hit; do
+    wrong "${hit%%:*}" "${hit#*:}"
+done < <(git ls-files -z --cached --others --exclude-standard -- . ':!tests/fuzz/corpus' ':!tests/*/data' ':!LICENSE' |
+    xargs -0 -r grep -nIE "$words" 2>/dev/null | cut -c 1-200 || true)
+
+# ---- global names ----
+
+archive=$(dirname "$PENSTOCK")/libps_engine.a
+if [[ -e $archive ]] && command -v nm >/dev/null; then
+    while read -r symbol; do
+        wrong libps_engine.a "the global name $symbol does not begin with ps_"
+    done < <(nm -g --defined-only "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' |
+        grep -vE '^(ps_|__asan|__odr_asan|__tsan|__sanitizer|__gcov|\.)' | sort -u || true)
+fi
+
+((failures == 0)) || { echo "$failures things are wrong"; exit 1; }
