@@ -29,6 +29,7 @@ enum option_id {
     OPTION_DRY_RUN,
     OPTION_PLUGINS,
     OPTION_JSON,
+    OPTION_STRICT,
     OPTION_VERIFY_HOST,
 };
 
@@ -60,6 +61,7 @@ static const struct option_row rows[] = {
     {OPTION_PLUGINS, NULL, "plugins-path", true},
     {OPTION_VERIFY_HOST, NULL, "verify-host", true},
     {OPTION_JSON, NULL, "json", false},
+    {OPTION_STRICT, NULL, "strict", false},
 };
 
 /* ---- growing lists in the arena
@@ -166,6 +168,9 @@ static enum ps_status apply(struct ps_command *command, const struct option_row 
         return PS_OK;
     case OPTION_JSON:
         command->json = true;
+        return PS_OK;
+    case OPTION_STRICT:
+        command->strict = true;
         return PS_OK;
     case OPTION_CLASSPATH:
     case OPTION_PLUGINS:

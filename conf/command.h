@@ -19,6 +19,7 @@ struct ps_command {
     bool dry_run;                 /* -d */
     bool help;                    /* -h: nothing else was looked at */
     bool json;                    /* --json (ours) */
+    bool strict;                  /* --strict (ours): check fails for what Flume drops and for warnings too */
     int64_t heap_bytes;           /* -Xmx; 0 = none */
     struct ps_texts
         ignored; /* options that mean nothing without a JVM, as written: for one line in the log */

@@ -84,6 +84,7 @@ struct ps_conf {
     struct ps_arena *plan_arena; /* the agent's; NULL once the spec was taken */
     struct ps_conf_agent agent;  /* not to be looked at once the spec was taken */
     const struct ps_stage_ops *const *stages;
+    const char *wanted;           /* -n */
     struct ps_texts other_agents; /* names of the other agents in the files */
     struct ps_pairs system;       /* Java's system properties: -D, FLUME_JAVA_OPTS; last one of a key wins */
     int64_t heap_bytes;           /* -Xmx of the command line, FLUME_JAVA_OPTS or flume-env.sh; 0 = none */

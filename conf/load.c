@@ -2,6 +2,7 @@
 #include "conf/load.h"
 
 #include "conf/agent.h"
+#include "conf/check.h"
 #include "conf/env.h"
 #include "conf/file.h"
 #include "conf/filter.h"
@@ -33,6 +34,7 @@ static struct ps_conf *conf_create(const struct ps_command *command, const struc
     conf->arena = ps_arena_create();
     conf->plan_arena = ps_arena_create();
     conf->stages = stages;
+    conf->wanted = ps_arena_text(conf->arena, command->agent);
     conf->heap_bytes = command->heap_bytes;
     ps_problems_init(&conf->problems, conf->arena);
     struct ps_pair *items = ps_arena_alloc(conf->arena, (command->system.count + 1) * sizeof *items);
@@ -193,6 +195,7 @@ enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *com
         if (agent != NULL) {
             ps_filters_apply(agent, conf->plan_arena, &conf->problems);
             ps_validate(conf, agent);
+            ps_check_flows(conf);
         }
     }
     ps_grouping_fini(&grouping);

@@ -220,7 +220,7 @@ static void validate_channels(struct ps_validation *validation)
  * ------------------------------------------------------------------------------------------------------------------
  */
 
-static void report_nothing(struct ps_validation *validation)
+static void report_nothing(struct ps_validation *validation, bool channels)
 {
     const struct ps_agent_text *text = validation->text;
     struct ps_place place = {text->file, 0, text->name};
@@ -228,7 +228,7 @@ static void report_nothing(struct ps_validation *validation)
         ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place,
                        ps_arena_format(validation->arena, "add the line %s.channels = ...", text->name),
                        "the agent has no list of channels");
-    else if (validation->conf->agent.channel_count == 0)
+    else if (!channels)
         ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place, NULL,
                        "the agent has no valid channel");
     else
@@ -295,7 +295,8 @@ void ps_validate(struct ps_conf *conf, const struct ps_agent_text *text)
     ps_validate_sources(&validation);
     ps_validate_sinks(&validation);
     ps_validate_groups(&validation);
+    bool channels = conf->agent.channel_count > 0;
     validate_connections(&validation);
     if (conf->agent.channel_count == 0 || (conf->agent.source_count == 0 && conf->agent.sink_count == 0))
-        report_nothing(&validation);
+        report_nothing(&validation, channels);
 }

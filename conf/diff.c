@@ -1,0 +1,124 @@
+/* See diff.h. */
+#include "conf/diff.h"
+
+#include "conf/types.h"
+
+#include <string.h>
+
+const char *ps_change_word(enum ps_change change)
+{
+    static const char *const words[] = {"unchanged", "changed", "added", "removed"};
+    return words[change];
+}
+
+static bool stage_same(const struct ps_stage_spec *a, const struct ps_stage_spec *b)
+{
+    return a->ops == b->ops && a->fingerprint != NULL && b->fingerprint != NULL &&
+           strcmp(a->fingerprint, b->fingerprint) == 0;
+}
+
+static bool source_same(const struct ps_source_spec *a, const struct ps_source_spec *b)
+{
+    bool same = stage_same(&a->stage, &b->stage) && stage_same(&a->selector, &b->selector) &&
+                a->interceptor_count == b->interceptor_count;
+    for (size_t i = 0; same && i < a->interceptor_count; i++)
+        same = strcmp(a->interceptors[i].name, b->interceptors[i].name) == 0 &&
+               stage_same(&a->interceptors[i], &b->interceptors[i]);
+    return same;
+}
+
+/* The stages of one kind in a spec, by number. */
+static const struct ps_stage_spec *stage_at(const struct ps_agent_spec *spec, enum ps_kind kind,
+                                            size_t number)
+{
+    return kind == PS_KIND_SOURCE    ? &spec->sources[number].stage
+           : kind == PS_KIND_CHANNEL ? &spec->channels[number].stage
+                                     : &spec->sinks[number].stage;
+}
+
+static size_t stage_count(const struct ps_agent_spec *spec, enum ps_kind kind)
+{
+    if (spec == NULL)
+        return 0;
+    return kind == PS_KIND_SOURCE    ? spec->source_count
+           : kind == PS_KIND_CHANNEL ? spec->channel_count
+                                     : spec->sink_count;
+}
+
+static size_t stage_number(const struct ps_agent_spec *spec, enum ps_kind kind, const char *name)
+{
+    size_t number = 0;
+    while (number < stage_count(spec, kind) && strcmp(stage_at(spec, kind, number)->name, name) != 0)
+        number++;
+    return number;
+}
+
+static void row_add(struct ps_diff *diff, enum ps_kind kind, const char *name, enum ps_change change)
+{
+    diff->rows[diff->count++] = (struct ps_diff_row){kind, name, change};
+    diff->any |= change != PS_CHANGE_NONE;
+}
+
+static void diff_kind(struct ps_diff *diff, enum ps_kind kind, const struct ps_agent_spec *old,
+                      const struct ps_agent_spec *fresh)
+{
+    for (size_t i = 0; i < stage_count(fresh, kind); i++) {
+        const struct ps_stage_spec *stage = stage_at(fresh, kind, i);
+        size_t before = stage_number(old, kind, stage->name);
+        bool there = before < stage_count(old, kind);
+        bool same = there && (kind == PS_KIND_SOURCE ? source_same(&old->sources[before], &fresh->sources[i])
+                                                     : stage_same(stage_at(old, kind, before), stage));
+        row_add(diff, kind, stage->name, same ? PS_CHANGE_NONE : there ? PS_CHANGE_CHANGED : PS_CHANGE_ADDED);
+    }
+}
+
+static void diff_removed(struct ps_diff *diff, enum ps_kind kind, const struct ps_agent_spec *old,
+                         const struct ps_agent_spec *fresh)
+{
+    for (size_t i = 0; i < stage_count(old, kind); i++) {
+        const char *name = stage_at(old, kind, i)->name;
+        if (stage_number(fresh, kind, name) == stage_count(fresh, kind))
+            row_add(diff, kind, name, PS_CHANGE_REMOVED);
+    }
+}
+
+static bool options_same(const struct ps_agent_options *a, const struct ps_agent_options *b)
+{
+    bool same = a->workers == b->workers && a->idle == b->idle && a->memory_budget == b->memory_budget &&
+                a->batch_events == b->batch_events && a->drain_timeout_ms == b->drain_timeout_ms &&
+                a->reload_timeout_ms == b->reload_timeout_ms &&
+                a->allow_unsupported == b->allow_unsupported && a->cpus.count == b->cpus.count;
+    for (size_t i = 0; same && i < a->cpus.count; i++)
+        same = strcmp(a->cpus.items[i], b->cpus.items[i]) == 0;
+    return same;
+}
+
+void ps_diff_specs(struct ps_diff *diff, struct ps_arena *arena, const struct ps_agent_spec *old,
+                   const struct ps_agent_spec *fresh)
+{
+    static const enum ps_kind kinds[] = {PS_KIND_SOURCE, PS_KIND_CHANNEL, PS_KIND_SINK};
+    size_t room = 1;
+    for (size_t i = 0; i < PS_COUNT_OF(kinds); i++)
+        room += stage_count(old, kinds[i]) + stage_count(fresh, kinds[i]);
+    *diff = (struct ps_diff){.rows = ps_arena_alloc(arena, room * sizeof *diff->rows)};
+    for (size_t i = 0; i < PS_COUNT_OF(kinds); i++)
+        diff_kind(diff, kinds[i], old, fresh);
+    for (size_t i = 0; i < PS_COUNT_OF(kinds); i++)
+        diff_removed(diff, kinds[i], old, fresh);
+    diff->options_changed = old == NULL || !options_same(&old->options, &fresh->options);
+    diff->any |= diff->options_changed;
+}
+
+const char *ps_diff_text(struct ps_arena *arena, const struct ps_diff *diff)
+{
+    const char *text = "";
+    for (size_t i = 0; i < diff->count; i++) {
+        const struct ps_diff_row *row = &diff->rows[i];
+        if (row->change != PS_CHANGE_NONE)
+            text = ps_arena_format(arena, "%s%s%s %s %s", text, *text != '\0' ? ", " : "",
+                                   ps_kind_word(row->kind), row->name, ps_change_word(row->change));
+    }
+    if (diff->options_changed)
+        text = ps_arena_format(arena, "%s%spenstock keys changed", text, *text != '\0' ? ", " : "");
+    return *text != '\0' ? text : "nothing changed";
+}
