@@ -1,0 +1,463 @@
+#include "stages/kafka_sender.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POLL_RECORDS 8192U               /* reports handled per tick */
+#define PATIENCE_NS (5 * PS_NS_PER_S)    /* for answers of brokers, before what was sent is given up */
+#define RECALL_PATIENCE_NS (PS_NS_PER_S) /* the same when the leases are wanted back */
+#define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
+#define REST_NS PS_NS_PER_S
+#define RESTS_MAX 5U /* Flume's sink runner: 1, 2, .. 5 s */
+#define LOOK_NS (20 * PS_NS_PER_MS)
+
+static uint64_t rest_ns(struct ps_kafka_sender *sender)
+{
+    if (sender->rest_count < RESTS_MAX)
+        sender->rest_count++;
+    return sender->rest_count * REST_NS;
+}
+
+static void gauge(const struct ps_kafka_sender *sender, enum ps_kafka_gauge which, uint64_t value)
+{
+    ps_gauge_set(sender->port->counters, (enum ps_counter)(PS_COUNTER_extra + which), value);
+}
+
+/* ---- what went wrong ---- */
+
+static void set_cause(struct ps_kafka_sender *sender, const struct ps_kafka_error *error,
+                      enum ps_kafka_flaw flaw, void *last_token, const char *topic, int32_t partition)
+{
+    struct ps_kafka_cause *cause = &sender->cause;
+    *cause = (struct ps_kafka_cause){
+        .error = error, .flaw = flaw, .last_token = last_token, .group_count = 1, .partition = partition};
+    snprintf(cause->topic, sizeof cause->topic, "%s", topic);
+}
+
+/* A line that says which event it is, by everything but its body. */
+static void describe_event(const void *token, char *text, size_t size)
+{
+    const struct ps_lease *lease = ps_kafka_token_lease(token);
+    const struct ps_event *event = ps_lease_event(lease, ps_kafka_token_position(token));
+    int used = snprintf(text, size, "%" PRIu32 " bytes, headers {", event->body_length);
+    struct ps_header_cursor cursor = ps_headers_begin(lease->batch, event);
+    const struct ps_header *header;
+    for (unsigned i = 0; i < 8 && (header = ps_headers_next(&cursor)) != NULL; i++) {
+        int room = (int)size - used;
+        if (room <= 0)
+            return;
+        used += snprintf(text + used, (size_t)room, "%s%.*s=%.*s", i > 0 ? ", " : "",
+                         (int)(header->name->length < 40 ? header->name->length : 40), header->name->text,
+                         (int)(header->value_length < 40 ? header->value_length : 40), header->value);
+    }
+    if ((size_t)used + 2 <= size)
+        memcpy(text + used, "}", 2);
+}
+
+/* A single event is refused: it is named, stays, and is tried again; nothing behind it is sent before it. */
+static void blame(struct ps_kafka_sender *sender, const char *why)
+{
+    const struct ps_kafka_cause *cause = &sender->cause;
+    char text[512];
+    sender->fence = cause->last_token;
+    uint64_t rest = rest_ns(sender);
+    sender->resume_ns = sender->now_ns + rest;
+    ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
+    if (sender->blamed != cause->last_token)
+        ps_count(sender->port->counters, PS_COUNTER_refused, 1);
+    sender->blamed = cause->last_token;
+    describe_event(cause->last_token, text, sizeof text);
+    ps_log(PS_LOG_ERROR, sender->port->component,
+           "an event cannot be delivered to topic %s, partition %" PRId32
+           ": %s. It is tried again in %" PRIu64 " s and everything behind it waits. The event: %s",
+           cause->topic, cause->partition, why, rest / PS_NS_PER_S, text);
+}
+
+void ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
+                             const char *topic, int32_t partition)
+{
+    const struct ps_kafka_error *error = ps_kafka_error_find(code);
+    set_cause(sender, error, flaw, token, topic, partition);
+    if (flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_SPLIT || error->outcome == PS_KAFKA_BLAME) {
+        /* It never reached the producer, which is as good as before. */
+        blame(sender, flaw != PS_KAFKA_FLAW_NONE ? ps_kafka_flaw_text(flaw)
+                                                 : "it is larger than kafka.producer.max.request.size");
+        ps_count(sender->port->counters, PS_COUNTER_RollbackCount, 1);
+        sender->cause.error = NULL;
+        return;
+    }
+    /* The topic, or the producer: what is on its way arrives or not; then with another producer, which asks
+     * the brokers anew. */
+    sender->phase = PS_KAFKA_COLLECTING;
+    sender->patient = error->outcome != PS_KAFKA_RENEW;
+    sender->purge_again_ns = 0;
+    sender->give_up_ns = sender->now_ns + PATIENCE_NS;
+}
+
+/* ---- listening to the producer ---- */
+
+static void note_failure(struct ps_kafka_sender *sender, const struct ps_kafka_report *report,
+                         const struct ps_kafka_error *error)
+{
+    struct ps_kafka_cause *cause = &sender->cause;
+    struct ps_counters *counters = sender->port->counters;
+    ps_count(counters, PS_COUNTER_retried, report->count);
+    if (report->perhaps_written)
+        ps_count(counters, PS_COUNTER_duplicated, report->count);
+    if (cause->group_left > 0 && cause->error == error) { /* a further part of the same request */
+        cause->group_left -= report->count < cause->group_left ? report->count : cause->group_left;
+        cause->last_token = report->tokens[report->count - 1];
+        return;
+    }
+    if (error->outcome == PS_KAFKA_PURGED || cause->error != NULL)
+        return;
+    set_cause(sender, error, PS_KAFKA_FLAW_NONE, report->tokens[report->count - 1], report->topic,
+              report->partition);
+    cause->group_count = report->group_count;
+    cause->group_left = report->group_count - report->count;
+    cause->group_bytes = report->group_bytes;
+}
+
+/* The event that everything waits for may be through. */
+static void look_at_fence(struct ps_kafka_sender *sender)
+{
+    if (sender->fence == NULL ||
+        !ps_lease_is_settled(ps_kafka_token_lease(sender->fence), ps_kafka_token_position(sender->fence)))
+        return;
+    if (sender->blamed == sender->fence)
+        ps_log(PS_LOG_INFO, sender->port->component, "the event that was refused is delivered now");
+    sender->fence = sender->blamed = NULL;
+}
+
+static void on_report(void *argument, const struct ps_kafka_report *report)
+{
+    struct ps_kafka_sender *sender = argument;
+    const struct ps_kafka_error *error = report->error == 0 ? NULL : ps_kafka_error_find(report->error);
+    bool delivered = error == NULL || error->outcome == PS_KAFKA_DELIVERED;
+    ps_kafka_window_report(&sender->window, report->tokens, report->count, delivered);
+    sender->full = false;
+    if (PS_UNLIKELY(!delivered)) {
+        note_failure(sender, report, error);
+        return;
+    }
+    sender->rest_count = 0;
+    look_at_fence(sender);
+    if (sender->troubled) {
+        sender->troubled = false;
+        ps_log(PS_LOG_INFO, sender->port->component, "Kafka takes events again");
+    }
+}
+
+static bool is_connection_error(int code)
+{
+    return code == -195 || code == -193 || code == -187 || code == -181 || code == -169;
+}
+
+static void on_notice(void *argument, const struct ps_kafka_notice *notice)
+{
+    struct ps_kafka_sender *sender = argument;
+    const char *component = sender->port->component;
+    switch (notice->kind) {
+    case PS_KAFKA_NOTICE_FATAL:
+        sender->fatal = true;
+        ps_log(PS_LOG_WARN, component, "the Kafka producer cannot go on, another one is made: %s",
+               notice->text);
+        break;
+    case PS_KAFKA_NOTICE_ERROR:
+        if (is_connection_error(notice->code)) {
+            ps_count(sender->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+            sender->troubled = true;
+        }
+        ps_log(PS_LOG_WARN, component, "%s (%s). Events wait and nothing is lost", notice->text,
+               ps_kafka_error_find(notice->code)->meaning);
+        break;
+    case PS_KAFKA_NOTICE_STATISTICS:
+        ps_kafka_statistics_read(&sender->statistics, notice->text);
+        break;
+    case PS_KAFKA_NOTICE_LOG: /* what matters of it comes as an error, too */
+        ps_log(PS_LOG_DEBUG, component, "librdkafka: %s", notice->text);
+        break;
+    }
+}
+
+static void poll_producer(struct ps_kafka_sender *sender)
+{
+    if (sender->producer == NULL)
+        return;
+    const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = sender};
+    sender->plan->engine->poll(sender->producer, &listener, POLL_RECORDS);
+}
+
+/* ---- putting it right ---- */
+
+static void begin_collecting(struct ps_kafka_sender *sender, uint64_t patience_ns)
+{
+    sender->phase = PS_KAFKA_COLLECTING;
+    sender->patient = false;
+    sender->purge_again_ns = 0;
+    sender->give_up_ns = sender->now_ns + patience_ns;
+}
+
+/* What was submitted and is not reported: what waits is given up at once, what was sent after a while; what
+ * comes back to wait in between, too. */
+static void press(struct ps_kafka_sender *sender)
+{
+    if (sender->patient || sender->now_ns < sender->purge_again_ns)
+        return;
+    sender->plan->engine->purge(sender->producer, sender->now_ns >= sender->give_up_ns);
+    sender->purge_again_ns = sender->now_ns + PURGE_EVERY_NS;
+}
+
+static void halve(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_cause *cause = &sender->cause;
+    sender->fence = cause->last_token;
+    if (cause->error->outcome == PS_KAFKA_BLAME) {
+        sender->config.request_records_max = cause->group_count / 2;
+        return;
+    }
+    uint64_t was = sender->config.request_bytes_max != 0 ? sender->config.request_bytes_max
+                                                         : sender->plan->request_bytes_max;
+    if (cause->group_bytes != 0 && cause->group_bytes < was)
+        was = cause->group_bytes;
+    sender->config.request_bytes_max = was > 1 ? was / 2 : 1;
+    ps_log(PS_LOG_WARN, sender->port->component,
+           "topic %s refuses requests of %" PRIu64 " bytes; they are made smaller, %" PRIu64
+           " bytes: set kafka.producer.batch.size, or raise the topic's max.message.bytes",
+           cause->topic, was, sender->config.request_bytes_max);
+}
+
+/* Every report is in: what follows from the first that was bad. */
+static void judge(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_cause *cause = &sender->cause;
+    const char *component = sender->port->component;
+    sender->fatal = false;
+    if (cause->error == NULL)
+        return;
+    ps_count(sender->port->counters, PS_COUNTER_RollbackCount, 1);
+    switch (cause->error->outcome) {
+    case PS_KAFKA_SPLIT:
+    case PS_KAFKA_BLAME:
+        if (cause->group_count > 1)
+            halve(sender);
+        else
+            blame(sender, cause->error->meaning);
+        break;
+    case PS_KAFKA_DELIVERED:
+    case PS_KAFKA_PURGED:
+        break;
+    case PS_KAFKA_RENEW:
+    case PS_KAFKA_AGAIN:
+    case PS_KAFKA_WAIT:
+        ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
+        sender->resume_ns = sender->now_ns + rest_ns(sender);
+        sender->troubled = true;
+        ps_log(PS_LOG_WARN, component,
+               "topic %s: %s (%s); undelivered events are sent again, in order, after %" PRIu32 " s",
+               cause->topic, cause->error->name, cause->error->meaning, sender->rest_count);
+        break;
+    }
+    sender->cause.error = NULL;
+    sender->cause.group_left = 0;
+}
+
+static void ask_for_producer(struct ps_kafka_sender *sender)
+{
+    ps_kafka_maker_ask(sender->maker, &sender->config, sender->producer);
+    sender->producer = NULL;
+    sender->phase = PS_KAFKA_RENEWING;
+    ps_kafka_statistics_renew(&sender->statistics);
+}
+
+static void await_producer(struct ps_kafka_sender *sender)
+{
+    struct ps_err err = {0};
+    if (sender->producer == NULL) {
+        if (!ps_kafka_maker_reply(sender->maker, &sender->producer, &err))
+            return;
+        if (sender->producer == NULL) {
+            ps_log(PS_LOG_ERROR, sender->port->component, "no Kafka producer: %s", err.text);
+            sender->resume_ns = sender->now_ns + rest_ns(sender);
+            sender->phase = PS_KAFKA_STALE;
+            return;
+        }
+        ps_count(sender->port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+        ps_count(sender->port->counters, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_producers_made),
+                 1);
+    }
+    if (sender->now_ns < sender->resume_ns)
+        return;
+    ps_kafka_window_rewind(&sender->window);
+    sender->full = false;
+    sender->phase = PS_KAFKA_SENDING;
+}
+
+static void go_on(struct ps_kafka_sender *sender)
+{
+    if (sender->fatal || sender->cause.error != NULL) {
+        begin_collecting(sender, PATIENCE_NS);
+        return;
+    }
+    if (sender->config.request_records_max != 0 && sender->fence == NULL) {
+        /* the event looked for is through: back to large requests */
+        if (sender->window.in_flight == 0) {
+            sender->config.request_records_max = 0;
+            ask_for_producer(sender);
+        }
+        return;
+    }
+    if (sender->now_ns >= sender->resume_ns)
+        ps_kafka_sender_submit(sender);
+}
+
+/* One step of whatever is going on. */
+static void step(struct ps_kafka_sender *sender)
+{
+    switch (sender->phase) {
+    case PS_KAFKA_SENDING:
+        go_on(sender);
+        break;
+    case PS_KAFKA_COLLECTING:
+        if (sender->window.in_flight > 0) {
+            press(sender);
+            break;
+        }
+        judge(sender);
+        ask_for_producer(sender);
+        break;
+    case PS_KAFKA_STALE:
+        if (sender->window.lease_count > 0 && sender->now_ns >= sender->resume_ns)
+            ask_for_producer(sender);
+        break;
+    case PS_KAFKA_RENEWING:
+        await_producer(sender);
+        break;
+    }
+}
+
+static void finish_settled(struct ps_kafka_sender *sender)
+{
+    struct ps_counters *counters = sender->port->counters;
+    struct ps_lease *lease;
+    uint64_t held_ns;
+    while ((lease = ps_kafka_window_pop_settled(&sender->window, sender->now_ns, &held_ns)) != NULL) {
+        ps_count(counters, PS_COUNTER_KafkaEventSendTimer, held_ns / PS_NS_PER_MS);
+        ps_count(counters,
+                 lease->count < sender->plan->flume_batch_size ? PS_COUNTER_BatchUnderflowCount
+                                                               : PS_COUNTER_BatchCompleteCount,
+                 1);
+        ps_port_done(sender->port, &lease);
+    }
+    gauge(sender, PS_KAFKA_GAUGE_events_in_flight, sender->window.in_flight);
+    gauge(sender, PS_KAFKA_GAUGE_leases_held, sender->window.lease_count);
+}
+
+/* ---- a sink's functions ---- */
+
+enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                                    struct ps_port *port, struct ps_err *err)
+{
+    sender->plan = plan;
+    sender->port = port;
+    sender->statistics.counters = port->counters;
+    sender->config = (struct ps_kafka_producer_config){
+        .component = port->component,
+        .pairs = plan->pairs,
+        .pair_count = plan->pair_count,
+        .copy_values = plan->mapping.event_format,
+        .wake_fd = port->wake_fd,
+    };
+    sender->maker = ps_kafka_maker_create(plan->engine, port->component, port->wake_fd, err);
+    if (sender->maker == NULL)
+        return PS_FAIL;
+    sender->producer = plan->engine->create(&sender->config, err);
+    if (sender->producer == NULL) {
+        ps_kafka_maker_destroy(sender->maker, NULL);
+        sender->maker = NULL;
+        return ps_err_append(err, "%s: no Kafka producer", port->component);
+    }
+    ps_count(port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+    gauge(sender, PS_KAFKA_GAUGE_producers_made, 1);
+    return PS_OK;
+}
+
+void ps_kafka_sender_close(struct ps_kafka_sender *sender)
+{
+    PS_ASSERT(sender->window.head == NULL);
+    ps_kafka_maker_destroy(sender->maker, sender->producer);
+    ps_count(sender->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
+    free(sender->datums);
+    sender->maker = NULL;
+    sender->producer = NULL;
+}
+
+enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_lease **lease,
+                                    const struct ps_now *now)
+{
+    sender->now_ns = now->mono_ns;
+    if ((*lease)->settled == (*lease)->count)
+        return PS_DONE;
+    /* One lease may wait for room here: the next stays in the channel, where it counts. */
+    if (sender->window.next != NULL || sender->full || ps_kafka_window_is_full(&sender->window))
+        return PS_BACKOFF;
+    ps_kafka_window_add(&sender->window, lease, now->mono_ns);
+    step(sender);
+    return PS_KEPT;
+}
+
+uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now)
+{
+    sender->now_ns = now->mono_ns;
+    poll_producer(sender);
+    step(sender);
+    finish_settled(sender);
+    if (sender->port->wake_fd < 0)
+        return now->mono_ns + PS_NS_PER_MS;
+    if (sender->phase != PS_KAFKA_SENDING)
+        return now->mono_ns + LOOK_NS;
+    return sender->window.next != NULL && sender->resume_ns > now->mono_ns ? sender->resume_ns : PS_NEVER;
+}
+
+bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now)
+{
+    sender->now_ns = now->mono_ns;
+    if (!sender->recalling) {
+        sender->recalling = true;
+        begin_collecting(sender, RECALL_PATIENCE_NS);
+        sender->full = false;
+    }
+    poll_producer(sender);
+    if (sender->window.in_flight > 0) {
+        press(sender);
+        return false;
+    }
+    struct ps_lease **end = back, *lease;
+    while (*end != NULL)
+        end = &(*end)->next;
+    while ((lease = ps_kafka_window_pop(&sender->window)) != NULL) {
+        if (lease->settled == lease->count) {
+            ps_port_done(sender->port, &lease);
+            continue;
+        }
+        lease->cursor = 0;
+        *end = lease;
+        end = &lease->next;
+    }
+    sender->recalling = false;
+    sender->fence = sender->blamed = NULL;
+    sender->cause.error = NULL;
+    sender->cause.group_left = 0;
+    sender->fatal = false;
+    sender->phase = sender->producer != NULL ? PS_KAFKA_STALE : PS_KAFKA_RENEWING;
+    finish_settled(sender);
+    return true;
+}
+
+bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now)
+{
+    (void)now; /* tick does the work; nothing here waits for more */
+    return sender->window.head == NULL;
+}

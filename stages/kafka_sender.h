@@ -1,0 +1,97 @@
+/* Sends leases through a producer, settles them by its reports, and puts things right when a report says no.
+ *
+ * Running: leases are taken, their events submitted as far as the engine has room; each report settles its
+ * events; leases are done in the order they came. When something failed: stop submitting, give up what waits
+ * in the producer, collect the report of everything that was submitted, have another producer made, and
+ * submit what is not settled again, from the first event on. So order is kept, and nothing is sent twice but
+ * what may have been written without our hearing of it (counted: `duplicated`).
+ *
+ * Thread: one worker calls everything. No call blocks. */
+#pragma once
+
+#include "stages/kafka_errors.h"
+#include "stages/kafka_maker.h"
+#include "stages/kafka_mapping.h"
+#include "stages/kafka_statistics.h"
+#include "stages/kafka_window.h"
+
+#define PS_KAFKA_RUN_MAX 256U /* records handed to the engine at a time */
+
+/* Shared by all workers; const. */
+struct ps_kafka_sender_plan {
+    const struct ps_kafka_engine *engine;
+    struct ps_kafka_mapping mapping;
+    const struct ps_pair *pairs; /* the library's properties */
+    size_t pair_count;
+    uint32_t record_bytes_max;  /* max.request.size: larger ones are not sent */
+    uint32_t request_bytes_max; /* batch.size as configured: where halving starts */
+    uint32_t flume_batch_size;
+};
+
+enum ps_kafka_phase {
+    PS_KAFKA_SENDING,
+    PS_KAFKA_COLLECTING, /* nothing is submitted until every report is in */
+    PS_KAFKA_STALE,      /* the producer was purged: another one is needed before anything is sent */
+    PS_KAFKA_RENEWING,   /* another one is being made */
+};
+
+/* What went wrong first, until it is dealt with. */
+struct ps_kafka_cause {
+    const struct ps_kafka_error *error; /* NULL: nothing */
+    enum ps_kafka_flaw flaw;            /* or an event of ours that cannot be sent */
+    void *last_token;                   /* the last event of the request that failed */
+    uint32_t group_count, group_left;   /* events of that request; not reported yet */
+    uint64_t group_bytes;               /* 0: not known */
+    int32_t partition;
+    char topic[256];
+};
+
+struct ps_kafka_sender {
+    const struct ps_kafka_sender_plan *plan;
+    struct ps_port *port;
+    struct ps_kafka_maker *maker;
+    struct ps_kafka_producer *producer; /* NULL while one is made */
+    struct ps_kafka_producer_config config;
+    struct ps_kafka_window window;
+    struct ps_kafka_statistics statistics;
+
+    enum ps_kafka_phase phase;
+    bool full;  /* the engine has no room: wait for a report */
+    bool fatal; /* the producer said it is finished */
+    bool recalling;
+    bool patient;  /* collecting without giving up what waits */
+    bool troubled; /* a broker error was logged, nothing was delivered since */
+    struct ps_kafka_cause cause;
+    uint32_t rest_count;
+    uint64_t now_ns;         /* of the current call, for what is called back */
+    uint64_t resume_ns;      /* do not submit before */
+    uint64_t give_up_ns;     /* collecting: when to give up what was sent as well */
+    uint64_t purge_again_ns; /* collecting: what is retried meanwhile must be given up, too */
+
+    /* Up to and including this event is submitted, nothing behind it: it is, or may be, the one refused. */
+    void *fence;
+    void *blamed; /* named in the log and counted already */
+
+    struct ps_kafka_record records[PS_KAFKA_RUN_MAX];
+    struct ps_kafka_fields fields;
+    char run_topic[256];
+    char *datums; /* useFlumeEventFormat: encoded events of one run */
+    size_t datums_room;
+};
+
+enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                                    struct ps_port *port, struct ps_err *err);
+void ps_kafka_sender_close(struct ps_kafka_sender *sender);
+
+/* The four functions of a sink (core/stage.h). */
+enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_lease **lease,
+                                    const struct ps_now *now);
+uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now);
+bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now);
+bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now);
+
+/* Submits what is not submitted yet, as far as there is room (kafka_submit.c). */
+void ps_kafka_sender_submit(struct ps_kafka_sender *sender);
+/* An event cannot be submitted: `code` of the error table, or a flaw of the event (kafka_sender.c). */
+void ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
+                             const char *topic, int32_t partition);

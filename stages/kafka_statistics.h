@@ -1,0 +1,34 @@
+/* librdkafka's statistics (statistics.interval.ms) as counters of the sink. Thread: the sink's worker, every
+ * few seconds; parses JSON, which allocates. */
+#pragma once
+
+#include "core/counters.h"
+
+/* The sink's own counters, from PS_COUNTER_extra on, in this order. */
+enum ps_kafka_gauge {
+    PS_KAFKA_GAUGE_queue_messages,
+    PS_KAFKA_GAUGE_queue_bytes,
+    PS_KAFKA_GAUGE_requests_in_flight,
+    PS_KAFKA_GAUGE_requests_sent,
+    PS_KAFKA_GAUGE_request_bytes_sent,
+    PS_KAFKA_GAUGE_rtt_avg_us,
+    PS_KAFKA_GAUGE_rtt_p99_us,
+    PS_KAFKA_GAUGE_producers_made, /* ours */
+    PS_KAFKA_GAUGE_events_in_flight,
+    PS_KAFKA_GAUGE_leases_held,
+    PS_KAFKA_GAUGE_COUNT
+};
+_Static_assert(PS_COUNTER_extra + PS_KAFKA_GAUGE_COUNT <= PS_COUNTER_COUNT, "room for the stage's own");
+
+/* Their names, for ps_stage_ops.counters. */
+extern const char *const ps_kafka_gauge_names[];
+
+struct ps_kafka_statistics {
+    struct ps_counters *counters;
+    uint64_t requests_before, bytes_before; /* of producers before this one */
+    uint64_t requests_now, bytes_now;
+};
+
+void ps_kafka_statistics_read(struct ps_kafka_statistics *statistics, const char *json);
+/* Another producer: its totals start at zero. */
+void ps_kafka_statistics_renew(struct ps_kafka_statistics *statistics);

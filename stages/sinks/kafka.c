@@ -1,0 +1,331 @@
+/* Sink kafka (org.apache.flume.sink.kafka.KafkaSink): events to topics, batches in flight, delivered when the
+ * broker says so. What is Flume's is in kafka_mapping.c, what keeps order and loses nothing in
+ * kafka_sender.c, the client library behind kafka_seam.h. Here: keys, checks, and what they make of the
+ * library's properties.
+ *
+ * Thread: check, build, teardown: control; the rest: its worker. */
+#include "stages/kafka_producer.h"
+#include "stages/kafka_sender.h"
+#include "stages/kafka_settings.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define REQUEST_BYTES "1000000"    /* batch.size: large, so that the broker's cost per event is small */
+#define REQUEST_RECORDS "10000"    /* batch.num.messages */
+#define RECORD_BYTES_MAX "1048576" /* max.request.size of the Java producer */
+#define RECORD_BYTES_ESTIMATE 256U /* what the library holds of a queued record beside its value */
+#define QUEUE_RECORDS_MIN UINT64_C(2048)
+#define QUEUE_RECORDS_MAX UINT64_C(10000000)
+
+struct kafka_plan {
+    const char *bootstrap_servers, *topic;
+    int64_t flume_batch_size;
+    bool use_flume_event_format, allow_topic_override;
+    const char *topic_header, *partition_header, *timestamp_header;
+    int64_t default_partition;
+    struct ps_pairs header_pairs, producer_pairs;
+    const char *required_acks, *serializer, *key_serializer;
+
+    struct ps_kafka_settings settings;
+    struct ps_kafka_sender_plan sender;
+};
+
+#define FIELD(name) offsetof(struct kafka_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "kafka.bootstrap.servers",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(bootstrap_servers),
+     .aliases = PS_WORDS("brokerList"),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "brokers to ask first, host:port, separated by commas"},
+    {.key = "kafka.topic",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(topic),
+     .fallback = "default-flume-topic",
+     .aliases = PS_WORDS("topic"),
+     .help = "where events without a topic header go; %{header} and time escapes are expanded unless "
+             "allowTopicOverride is false"},
+    {.key = "flumeBatchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(flume_batch_size),
+     .fallback = "100",
+     .min = 1,
+     .max = INT32_MAX,
+     .unit = "events",
+     .aliases = PS_WORDS("batchSize", "kafka.flumeBatchSize"),
+     .help = "tells which batches count as complete and which as underflow; batches come as the source made "
+             "them, and many are in flight"},
+    {.key = "useFlumeEventFormat",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(use_flume_event_format),
+     .fallback = "false",
+     .help = "records hold headers and body as an Avro datum, not the body alone"},
+    {.key = "defaultPartitionId",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(default_partition),
+     .fallback = "-1",
+     .min = -1,
+     .max = INT32_MAX,
+     .help = "partition of events without a partition header; -1: by key, or spread"},
+    {.key = "partitionIdHeader",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(partition_header),
+     .help = "header that holds the partition's number"},
+    {.key = "allowTopicOverride",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(allow_topic_override),
+     .fallback = "true",
+     .help = "whether the topic header decides, and escapes in kafka.topic are expanded"},
+    {.key = "topicHeader",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(topic_header),
+     .fallback = "topic",
+     .help = "header that names the topic"},
+    {.key = "timestampHeader",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(timestamp_header),
+     .help = "header whose value, milliseconds since the epoch, becomes the record's timestamp"},
+    {.key = "header.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(header_pairs),
+     .help = "header.<name of the event's header> = name of the record's header"},
+    {.key = "kafka.producer.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(producer_pairs),
+     .help = "properties of the Java producer, see docs/KAFKA_PROPERTIES.md"},
+    {.key = "requiredAcks",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(required_acks),
+     .flags = PS_OPTION_DEPRECATED,
+     .help = "use kafka.producer.acks"},
+    {.key = "serializer.class",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(serializer),
+     .flags = PS_OPTION_DEPRECATED | PS_OPTION_NO_EFFECT,
+     .help = "of Flume before 1.7; values are bytes"},
+    {.key = "key.serializer.class",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(key_serializer),
+     .flags = PS_OPTION_DEPRECATED | PS_OPTION_NO_EFFECT,
+     .help = "of Flume before 1.7; keys are strings"},
+    PS_OPTION_END,
+};
+
+/* ---- check ---- */
+
+static const char *acks_of(const struct kafka_plan *plan)
+{
+    const char *acks = ps_pairs_get(&plan->producer_pairs, "acks");
+    return acks != NULL ? acks : plan->required_acks;
+}
+
+/* 0 and 1: as asked for. Everything else is all. */
+static bool acks_are_weak(const char *acks)
+{
+    return acks != NULL && (strcmp(acks, "0") == 0 || strcmp(acks, "1") == 0);
+}
+
+static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
+{
+    const struct kafka_plan *plan = plan_;
+    const char *acks = acks_of(plan);
+    if (acks_are_weak(acks))
+        ps_report(
+            context, PS_LOG_WARN, "kafka.producer.acks",
+            acks[0] == '0'
+                ? "acks=0: the broker never answers, so every event counts as delivered once it is sent: "
+                  "a broker that fails loses events, and none is counted. Remove the key for acks=all"
+                : "acks=1: what the leader of a partition had not copied when it failed is lost, and a "
+                  "retry may duplicate. Remove the key for acks=all with idempotence");
+    if (plan->header_pairs.count > PS_KAFKA_HEADERS_MAX) {
+        ps_report(context, PS_LOG_ERROR, "header.", "more than %u headers", PS_KAFKA_HEADERS_MAX);
+        return PS_FAIL;
+    }
+    return PS_OK;
+}
+
+/* ---- build ---- */
+
+static uint32_t clamp(uint64_t value, uint64_t min, uint64_t max)
+{
+    return (uint32_t)(value < min ? min : value > max ? max : value);
+}
+
+static void set_number(struct ps_kafka_settings *settings, const char *name, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    ps_kafka_settings_set(settings, name, text);
+}
+
+static void set_default(struct ps_kafka_settings *settings, const char *name, const char *value)
+{
+    if (ps_kafka_settings_get(settings, name) == NULL)
+        ps_kafka_settings_set(settings, name, value);
+}
+
+/* What is sent waits for its answer for ever and is sent again in order, whatever happens to brokers. A
+ * request refused for good ends the producer (gapless), so that nothing overtakes it; the sender makes
+ * another. */
+static void set_delivery(struct ps_kafka_settings *settings, const char *acks)
+{
+    if (acks_are_weak(acks)) {
+        ps_kafka_settings_set(settings, "acks", acks);
+        ps_kafka_settings_set(settings, "enable.idempotence", "false");
+        ps_kafka_settings_set(settings, "max.in.flight.requests.per.connection", "1");
+    } else {
+        ps_kafka_settings_set(settings, "acks", "all");
+        ps_kafka_settings_set(settings, "enable.idempotence", "true");
+        ps_kafka_settings_set(settings, "enable.gapless.guarantee", "true");
+    }
+    set_default(settings, "message.timeout.ms", "0");
+}
+
+static void set_sizes(struct ps_kafka_settings *settings, uint64_t queue_bytes)
+{
+    set_default(settings, "batch.size", REQUEST_BYTES);
+    set_default(settings, "batch.num.messages", REQUEST_RECORDS);
+    set_default(settings, "message.max.bytes", RECORD_BYTES_MAX);
+    set_default(settings, "linger.ms", "0");
+    if (ps_kafka_settings_get(settings, "queue.buffering.max.messages") == NULL)
+        set_number(settings, "queue.buffering.max.messages",
+                   clamp(queue_bytes / RECORD_BYTES_ESTIMATE, QUEUE_RECORDS_MIN, QUEUE_RECORDS_MAX));
+    if (ps_kafka_settings_get(settings, "queue.buffering.max.kbytes") == NULL)
+        set_number(settings, "queue.buffering.max.kbytes", clamp(queue_bytes / 1024, 2048, INT32_MAX));
+    set_default(settings, "statistics.interval.ms", "5000");
+    set_default(settings, "log.connection.close", "false");
+}
+
+static void build_mapping(struct kafka_plan *plan, struct ps_context *context)
+{
+    struct ps_kafka_mapping *mapping = &plan->sender.mapping;
+    *mapping = (struct ps_kafka_mapping){
+        .topic = plan->topic,
+        .topic_length = (uint32_t)strlen(plan->topic),
+        .key_header = ps_name_intern("key"),
+        .default_partition = (int32_t)plan->default_partition,
+        .event_format = plan->use_flume_event_format,
+        .header_count = (uint32_t)plan->header_pairs.count,
+    };
+    mapping->mask = mapping->key_header->mask;
+    if (plan->allow_topic_override) {
+        mapping->topic_header = ps_name_intern(plan->topic_header);
+        mapping->mask |= mapping->topic_header->mask;
+    }
+    if (plan->partition_header != NULL) {
+        mapping->partition_header = ps_name_intern(plan->partition_header);
+        mapping->mask |= mapping->partition_header->mask;
+    }
+    if (plan->timestamp_header != NULL) {
+        mapping->timestamp_header = ps_name_intern(plan->timestamp_header);
+        mapping->mask |= mapping->timestamp_header->mask;
+    }
+    size_t count = plan->header_pairs.count;
+    mapping->header_names = ps_arena_alloc(context->arena, (count + 1) * sizeof *mapping->header_names);
+    mapping->kafka_names = ps_arena_alloc(context->arena, (count + 1) * sizeof *mapping->kafka_names);
+    for (size_t i = 0; i < count; i++) {
+        mapping->header_names[i] = ps_name_intern(plan->header_pairs.items[i].key);
+        mapping->kafka_names[i] = plan->header_pairs.items[i].value;
+        mapping->mask |= mapping->header_names[i]->mask;
+    }
+}
+
+static enum ps_status kafka_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct kafka_plan *plan = plan_;
+    struct ps_kafka_settings *settings = &plan->settings;
+    for (size_t i = 0; i < plan->producer_pairs.count; i++)
+        ps_kafka_settings_set(settings, plan->producer_pairs.items[i].key,
+                              plan->producer_pairs.items[i].value);
+    ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap_servers);
+    set_delivery(settings, acks_of(plan));
+    set_sizes(settings, context->client_queue_bytes);
+    if (ps_kafka_pairs_check(settings->items, settings->count, err) != PS_OK) {
+        ps_kafka_settings_fini(settings);
+        return ps_err_append(err, "%s: kafka.producer", context->component);
+    }
+    build_mapping(plan, context);
+    plan->sender.engine = &ps_kafka_librdkafka;
+    plan->sender.pairs = settings->items;
+    plan->sender.pair_count = settings->count;
+    plan->sender.record_bytes_max =
+        (uint32_t)strtoul(ps_kafka_settings_get(settings, "message.max.bytes"), NULL, 10);
+    plan->sender.request_bytes_max =
+        (uint32_t)strtoul(ps_kafka_settings_get(settings, "batch.size"), NULL, 10);
+    plan->sender.flume_batch_size = (uint32_t)plan->flume_batch_size;
+    return PS_OK;
+}
+
+static void kafka_teardown(void *plan_)
+{
+    struct kafka_plan *plan = plan_;
+    ps_kafka_settings_fini(&plan->settings);
+}
+
+/* ---- a worker's ---- */
+
+static enum ps_status kafka_open(const void *plan_, void *state, struct ps_port *port, struct ps_err *err)
+{
+    const struct kafka_plan *plan = plan_;
+    return ps_kafka_sender_open(state, &plan->sender, port, err);
+}
+
+static void kafka_close(const void *plan, void *state)
+{
+    (void)plan;
+    ps_kafka_sender_close(state);
+}
+
+static enum ps_result kafka_work(const void *plan, void *state, struct ps_lease **lease,
+                                 const struct ps_now *now)
+{
+    (void)plan;
+    return ps_kafka_sender_take(state, lease, now);
+}
+
+static uint64_t kafka_tick(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_kafka_sender_tick(state, now);
+}
+
+static bool kafka_recall(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_kafka_sender_recall(state, back, now);
+}
+
+static bool kafka_drain(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_kafka_sender_drain(state, now);
+}
+
+static const struct ps_sink_ops sink = {
+    .work = kafka_work,
+    .tick = kafka_tick,
+    .recall = kafka_recall,
+    .drain = kafka_drain,
+};
+
+const struct ps_stage_ops ps_sink_kafka = {
+    .kind = PS_KIND_SINK,
+    .name = "kafka",
+    .aliases = PS_WORDS("org.apache.flume.sink.kafka.KafkaSink", "org.apache.flume.kafka.sink.KafkaSink"),
+    .summary = "writes events to Kafka topics",
+    .options = options,
+    .plan_size = sizeof(struct kafka_plan),
+    .state_size = sizeof(struct ps_kafka_sender),
+    .counters = ps_kafka_gauge_names,
+    .check = kafka_check,
+    .build = kafka_build,
+    .teardown = kafka_teardown,
+    .open = kafka_open,
+    .close = kafka_close,
+    .sink = &sink,
+};

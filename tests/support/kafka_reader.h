@@ -1,0 +1,27 @@
+/* What is in a topic: read back with a plain librdkafka consumer, partition by partition. */
+#pragma once
+
+#include "tests/support/support.h"
+
+#include <stdbool.h>
+
+struct ps_test_record {
+    int32_t partition;
+    int64_t offset, timestamp_ms;
+    char *key; /* NULL: none; terminated */
+    size_t key_length;
+    char *value; /* terminated */
+    size_t value_length;
+    char headers[512]; /* "name=value," .. */
+};
+
+struct ps_test_records {
+    struct ps_test_record *items; /* by partition, then offset */
+    size_t count;
+};
+
+/* Everything from the beginning of `partition_count` partitions until their ends are reached and at least
+ * `count` records are there; fails the test after 15 s. */
+struct ps_test_records ps_test_records_read(const char *bootstrap, const char *topic, int partition_count,
+                                            size_t count);
+void ps_test_records_free(struct ps_test_records *records);
