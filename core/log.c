@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -270,6 +271,37 @@ void ps_log(enum ps_log_level level, const char *component, const char *format, 
     }
     pthread_mutex_unlock(&log_state.mutex);
     errno = saved_errno;
+}
+
+bool ps_log_text(enum ps_log_level level, const char *component, const char *text, size_t length)
+{
+    if (level < ps_log_get_level() || level >= PS_LOG_OFF)
+        return true;
+    char head[512];
+    pthread_mutex_lock(&log_state.mutex);
+    log_state.counts[level]++;
+    if (log_state.form == FORM_UNKNOWN)
+        log_state.form = form_of_stderr();
+    if (log_state.form == FORM_FILE)
+        file_follow(ps_clock_now().mono_ns);
+    size_t used = line_head(head, log_state.form, level);
+    used += escape(head + used, 300, component);
+    head[used++] = ':';
+    head[used++] = ' ';
+    struct iovec pieces[] = {{head, used}, {(void *)(uintptr_t)text, length}, {(void *)(uintptr_t) "\n", 1}};
+    int fd = log_state.fd >= 0 ? log_state.fd : STDERR_FILENO;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    log_state.stuck = poll(&ready, 1, log_state.stuck ? 0 : STUCK_WAIT_MS) == 0;
+    bool written = !log_state.stuck;
+    if (written) {
+        ssize_t result;
+        do
+            result = writev(fd, pieces, 3);
+        while (result < 0 && errno == EINTR);
+        written = result > 0 || errno != EAGAIN;
+    }
+    pthread_mutex_unlock(&log_state.mutex);
+    return written;
 }
 
 void ps_log_flush(void)

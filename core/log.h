@@ -15,6 +15,11 @@ enum ps_log_level { PS_LOG_TRACE, PS_LOG_DEBUG, PS_LOG_INFO, PS_LOG_WARN, PS_LOG
 void ps_log(enum ps_log_level level, const char *component, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Writes `length` bytes of text as they are, newlines included, after the head of a line, and a newline;
+ * never held back. For the logger sink, whose lines are its output; the caller keeps control characters out.
+ * False: nobody reads the log at the moment, nothing was written. True also when the level is not logged. */
+bool ps_log_text(enum ps_log_level level, const char *component, const char *text, size_t length);
+
 void ps_log_set_level(enum ps_log_level level);
 enum ps_log_level ps_log_get_level(void);
 

@@ -1,0 +1,139 @@
+/* See file_output.h. */
+#include "stages/file_output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES (256U * 1024U)
+#define COPY_BYTES_MAX 1024U /* shorter pieces are cheaper copied than told apart */
+#define GATHERED_BYTES_MAX (1024U * 1024U)
+
+/* Writes the gathered pieces at the offset, in as many calls as it takes. */
+static bool drain(struct ps_file_output *output)
+{
+    struct iovec *piece = output->pieces;
+    int count = output->piece_count;
+    while (count > 0) {
+        ssize_t written = pwritev(output->fd, piece, count, (off_t)output->offset);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0) {
+            output->error = written < 0 ? errno : EIO;
+            output->failed = true;
+            return false;
+        }
+        output->offset += (uint64_t)written;
+        size_t rest = (size_t)written;
+        while (count > 0 && rest >= piece->iov_len) {
+            rest -= piece->iov_len;
+            piece++;
+            count--;
+        }
+        if (count > 0) {
+            piece->iov_base = (char *)piece->iov_base + rest;
+            piece->iov_len -= rest;
+        }
+    }
+    output->piece_count = 0;
+    output->piece_bytes = 0;
+    output->used = 0;
+    return true;
+}
+
+static bool add_piece(struct ps_file_output *output, const char *data, size_t length)
+{
+    struct iovec *last = output->piece_count > 0 ? &output->pieces[output->piece_count - 1] : NULL;
+    if (last != NULL && (char *)last->iov_base + last->iov_len == data) {
+        last->iov_len += length;
+    } else {
+        if (output->piece_count == PS_FILE_OUTPUT_PIECES && !drain(output))
+            return false;
+        output->pieces[output->piece_count++] =
+            (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = length};
+    }
+    output->piece_bytes += length;
+    return output->piece_bytes < GATHERED_BYTES_MAX || drain(output);
+}
+
+static bool file_write(struct ps_output *base, const void *data_, size_t length)
+{
+    struct ps_file_output *output = (struct ps_file_output *)base;
+    const char *data = data_;
+    if (output->failed)
+        return false;
+    if (length > COPY_BYTES_MAX && data == output->lasting && length == output->lasting_length)
+        return add_piece(output, data, length);
+    while (length > 0) {
+        /* Drained first, as add_piece must find the buffer's bytes where they were put. */
+        if ((output->used == BUFFER_BYTES || output->piece_count == PS_FILE_OUTPUT_PIECES) && !drain(output))
+            return false;
+        size_t part = BUFFER_BYTES - output->used < length ? BUFFER_BYTES - output->used : length;
+        char *to = output->buffer + output->used;
+        memcpy(to, data, part);
+        output->used += part;
+        data += part;
+        length -= part;
+        if (!add_piece(output, to, part))
+            return false;
+    }
+    return true;
+}
+
+bool ps_file_output_init(struct ps_file_output *output)
+{
+    *output = (struct ps_file_output){.output = {.write = file_write}, .fd = -1};
+    output->buffer = malloc(BUFFER_BYTES);
+    return output->buffer != NULL;
+}
+
+void ps_file_output_fini(struct ps_file_output *output)
+{
+    free(output->buffer);
+    output->buffer = NULL;
+}
+
+void ps_file_output_begin(struct ps_file_output *output, int fd)
+{
+    output->fd = fd;
+    output->failed = false;
+    output->good = output->offset = 0;
+    output->used = output->piece_bytes = 0;
+    output->piece_count = 0;
+    output->lasting = NULL;
+}
+
+bool ps_file_output_commit(struct ps_file_output *output)
+{
+    output->lasting = NULL;
+    if (output->failed || !drain(output))
+        return false;
+    output->good = output->offset;
+    return true;
+}
+
+void ps_file_output_undo(struct ps_file_output *output)
+{
+    /* A file that cannot be cut is overwritten from the same place by the next write. */
+    if (output->offset > output->good && ftruncate(output->fd, (off_t)output->good) != 0)
+        output->error = errno;
+    output->offset = output->good;
+    output->used = output->piece_bytes = 0;
+    output->piece_count = 0;
+    output->lasting = NULL;
+    output->failed = false;
+}
+
+static bool swallow(struct ps_output *output, const void *data, size_t length)
+{
+    (void)output;
+    (void)data;
+    (void)length;
+    return true;
+}
+
+struct ps_output ps_file_output_nowhere(void)
+{
+    return (struct ps_output){.write = swallow};
+}

@@ -1,0 +1,349 @@
+/* Sink file_roll (Flume's RollingFileSink): events through a serializer into a file, a new one every
+ * rollInterval. Thread: its worker. Writes go to the page cache, as Flume's do: no fsync.
+ *
+ * A lease is written in full before it is settled. What a failed write left behind is cut off again, so a
+ * retry leaves neither torn nor doubled events (Flume leaves both). Every file is new: a name that is taken
+ * is passed over. */
+#include "core/stage.h"
+#include "stages/file_output.h"
+#include "stages/path_manager.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_BYTES 4096
+#define RETRY_NS (3 * PS_NS_PER_S)
+#define TAKEN_NAMES_MAX 1000
+
+struct file_roll_plan {
+    const char *directory, *path_manager, *extension, *prefix, *serializer_type;
+    int64_t roll_interval_s, batch_size;
+    struct ps_pairs serializer_keys;
+    enum ps_path_style style;
+    const struct ps_time_zone *zone;
+    const struct ps_stage_ops *serializer;
+    void *serializer_plan;
+};
+
+struct file_roll_state {
+    struct ps_port *port;
+    void *serializer; /* its state */
+    struct ps_path_manager names;
+    bool began; /* the first tick: names are dated */
+    int fd;     /* -1: none could be made yet */
+    struct ps_file_output output;
+    uint64_t roll_ns, retry_ns;
+    bool failing; /* said so already */
+    char path[PATH_BYTES];
+};
+
+#define FIELD(name) offsetof(struct file_roll_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "sink.directory",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(directory),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "where the files are made; must exist"},
+    {.key = "sink.rollInterval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_interval_s),
+     .fallback = "30",
+     .unit = "s",
+     .help = "begin a new file so often, also when nothing was written; 0: never"},
+    {.key = "sink.pathManager",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(path_manager),
+     .fallback = "DEFAULT",
+     .help = "DEFAULT: names from the start time; ROLLTIME: from the time of the roll"},
+    {.key = "sink.pathManager.extension",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(extension),
+     .help = "what file names end in, after a dot"},
+    {.key = "sink.pathManager.prefix",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(prefix),
+     .help = "what file names begin with"},
+    {.key = "sink.serializer",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(serializer_type),
+     .fallback = "TEXT",
+     .help = "text, header_and_text or avro_event"},
+    {.key = "sink.serializer.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(serializer_keys),
+     .help = "keys of the serializer"},
+    {.key = "sink.batchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_size),
+     .fallback = "100",
+     .unit = "events",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "events in one transaction; batches come as the source made them"},
+    PS_OPTION_END,
+};
+
+static enum ps_status file_roll_check(const void *plan_, const struct ps_context *context_)
+{
+    const struct file_roll_plan *plan = plan_;
+    struct ps_context context = *context_;
+    enum ps_path_style style;
+    struct ps_err err = {.length = 0};
+    void *serializer_plan;
+    if (!ps_path_style_parse(plan->path_manager, &style)) {
+        ps_report(&context, PS_LOG_ERROR, "sink.pathManager", "%s is neither DEFAULT nor ROLLTIME",
+                  plan->path_manager);
+        return PS_FAIL;
+    }
+    if (context_->sub_stage((struct ps_context *)(uintptr_t)context_, PS_KIND_SERIALIZER,
+                            plan->serializer_type, &plan->serializer_keys, &serializer_plan, &err) == NULL)
+        return PS_FAIL;
+    if (strlen(plan->directory) + 256 > PATH_BYTES) {
+        ps_report(&context, PS_LOG_ERROR, "sink.directory", "the path is too long");
+        return PS_FAIL;
+    }
+    return PS_OK;
+}
+
+static enum ps_status file_roll_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct file_roll_plan *plan = plan_;
+    bool known;
+    plan->zone = ps_time_zone_load(context->arena, NULL, &known);
+    if (plan->extension == NULL)
+        plan->extension = "";
+    if (plan->prefix == NULL)
+        plan->prefix = "";
+    if (!ps_path_style_parse(plan->path_manager, &plan->style))
+        return ps_err_set(err, "path manager %s is neither DEFAULT nor ROLLTIME", plan->path_manager);
+    plan->serializer = context->sub_stage(context, PS_KIND_SERIALIZER, plan->serializer_type,
+                                          &plan->serializer_keys, &plan->serializer_plan, err);
+    return plan->serializer != NULL ? PS_OK : PS_FAIL;
+}
+
+/* ---- files ---- */
+
+static const char *cure_of(int error)
+{
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+        return "free space there";
+    case ENOENT:
+    case ENOTDIR:
+        return "make the directory";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return "let this process write there";
+    case EMFILE:
+    case ENFILE:
+        return "raise the limit of open files";
+    default:
+        return "see to the file system";
+    }
+}
+
+/* Says once what is wrong, and what helps. */
+static void fail(struct file_roll_state *state, const struct ps_now *now, const char *what, int error)
+{
+    ps_count(state->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+    state->retry_ns = now->mono_ns + RETRY_NS;
+    if (!state->failing)
+        ps_log(PS_LOG_ERROR, state->port->component,
+               "cannot %s %s: %s; %s: events wait in the channel meanwhile", what, state->path,
+               strerror(error), cure_of(error));
+    state->failing = true;
+}
+
+static void work_again(struct file_roll_state *state)
+{
+    if (state->failing)
+        ps_log(PS_LOG_INFO, state->port->component, "writes again, to %s", state->path);
+    state->failing = false;
+}
+
+static bool file_begin(const struct file_roll_plan *plan, struct file_roll_state *state,
+                       const struct ps_now *now)
+{
+    size_t folder = strlen(plan->directory);
+    memcpy(state->path, plan->directory, folder);
+    state->path[folder] = '/';
+    for (int attempt = 0; attempt < TAKEN_NAMES_MAX; attempt++) {
+        uint64_t number = state->names.number;
+        if (!ps_path_manager_next(&state->names, now->wall_ms, state->path + folder + 1,
+                                  PATH_BYTES - folder - 1)) {
+            fail(state, now, "make", ENAMETOOLONG);
+            return false;
+        }
+        state->fd = open(state->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (state->fd >= 0)
+            break;
+        if (errno != EEXIST) {
+            state->names.number = number; /* the same name again, next time */
+            fail(state, now, "make", errno);
+            return false;
+        }
+    }
+    if (state->fd < 0) {
+        fail(state, now, "make", EEXIST);
+        return false;
+    }
+    ps_file_output_begin(&state->output, state->fd);
+    const struct ps_serializer_ops *ops = plan->serializer->serializer;
+    if ((ops->begin != NULL &&
+         !ops->begin(plan->serializer_plan, state->serializer, &state->output.output)) ||
+        !ps_file_output_commit(&state->output)) {
+        fail(state, now, "write", state->output.error);
+        close(state->fd);
+        (void)unlink(state->path);
+        state->fd = -1;
+        return false;
+    }
+    ps_count(state->port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+    work_again(state);
+    return true;
+}
+
+static void file_end(const struct file_roll_plan *plan, struct file_roll_state *state)
+{
+    const struct ps_serializer_ops *ops = plan->serializer->serializer;
+    if (state->fd < 0)
+        return;
+    bool good =
+        (ops->flush == NULL || ops->flush(plan->serializer_plan, state->serializer, &state->output.output)) &&
+        (ops->end == NULL || ops->end(plan->serializer_plan, state->serializer, &state->output.output)) &&
+        ps_file_output_commit(&state->output);
+    if (!good)
+        ps_file_output_undo(&state->output);
+    if (close(state->fd) != 0 || !good) {
+        ps_count(state->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+        ps_log(PS_LOG_ERROR, state->port->component, "cannot close %s: %s", state->path,
+               strerror(good ? errno : state->output.error));
+    } else {
+        ps_count(state->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
+    }
+    state->fd = -1;
+}
+
+/* ---- the stage ---- */
+
+static enum ps_status file_roll_open(const void *plan_, void *state_, struct ps_port *port,
+                                     struct ps_err *err)
+{
+    const struct file_roll_plan *plan = plan_;
+    struct file_roll_state *state = state_;
+    struct stat facts;
+    *state = (struct file_roll_state){.port = port, .fd = -1};
+    if (stat(plan->directory, &facts) == 0 && !S_ISDIR(facts.st_mode))
+        return ps_err_set(err, "%s is no directory; name one in sink.directory", plan->directory);
+    if (access(plan->directory, W_OK | X_OK) != 0)
+        return ps_err_set(err, "cannot write in %s: %s; %s", plan->directory, strerror(errno),
+                          cure_of(errno));
+    if (!ps_file_output_init(&state->output))
+        return ps_err_set(err, "no memory for a buffer");
+    state->serializer = calloc(1, plan->serializer->state_size + 1);
+    if (state->serializer == NULL) {
+        ps_file_output_fini(&state->output);
+        return ps_err_set(err, "no memory for serializer %s", plan->serializer->name);
+    }
+    if (plan->serializer->open != NULL &&
+        plan->serializer->open(plan->serializer_plan, state->serializer, port, err) != PS_OK) {
+        free(state->serializer);
+        ps_file_output_fini(&state->output);
+        return PS_FAIL;
+    }
+    return PS_OK;
+}
+
+static void file_roll_close(const void *plan_, void *state_)
+{
+    const struct file_roll_plan *plan = plan_;
+    struct file_roll_state *state = state_;
+    file_end(plan, state);
+    if (plan->serializer->close != NULL)
+        plan->serializer->close(plan->serializer_plan, state->serializer);
+    free(state->serializer);
+    ps_file_output_fini(&state->output);
+}
+
+static uint64_t file_roll_tick(const void *plan_, void *state_, const struct ps_now *now)
+{
+    const struct file_roll_plan *plan = plan_;
+    struct file_roll_state *state = state_;
+    if (!state->began) {
+        state->began = true;
+        ps_path_manager_init(&state->names, plan->style, plan->prefix, plan->extension, plan->zone,
+                             now->wall_ms);
+        state->roll_ns = PS_NEVER;
+        if (plan->roll_interval_s > 0 && (uint64_t)plan->roll_interval_s < PS_NEVER / 2 / PS_NS_PER_S)
+            state->roll_ns = now->mono_ns + (uint64_t)plan->roll_interval_s * PS_NS_PER_S;
+    }
+    if (now->mono_ns >= state->roll_ns) {
+        uint64_t interval_ns = (uint64_t)plan->roll_interval_s * PS_NS_PER_S;
+        state->roll_ns += (now->mono_ns - state->roll_ns) / interval_ns * interval_ns + interval_ns;
+        if (state->fd >= 0)
+            state->retry_ns = 0;
+        file_end(plan, state);
+    }
+    if (state->fd < 0 && now->mono_ns >= state->retry_ns)
+        (void)file_begin(plan, state, now);
+    return state->fd < 0 && state->retry_ns < state->roll_ns ? state->retry_ns : state->roll_ns;
+}
+
+static enum ps_result file_roll_work(const void *plan_, void *state_, struct ps_lease **lease_,
+                                     const struct ps_now *now)
+{
+    const struct file_roll_plan *plan = plan_;
+    struct file_roll_state *state = state_;
+    struct ps_lease *lease = *lease_;
+    const struct ps_serializer_ops *ops = plan->serializer->serializer;
+    if (state->fd < 0)
+        return PS_RETRY;
+    bool good = true;
+    for (uint32_t position = lease->cursor; good && position < lease->count; position++) {
+        if (ps_lease_is_settled(lease, position))
+            continue;
+        const struct ps_event *event = ps_lease_event(lease, position);
+        ps_file_output_lasting(&state->output, event->body, event->body_length);
+        good =
+            ops->event(plan->serializer_plan, state->serializer, lease->batch, event, &state->output.output);
+    }
+    good = good && (ops->flush == NULL ||
+                    ops->flush(plan->serializer_plan, state->serializer, &state->output.output));
+    if (good && ps_file_output_commit(&state->output)) {
+        ps_lease_settle_all(lease);
+        work_again(state);
+        return PS_DONE;
+    }
+    ps_count(state->port->counters, PS_COUNTER_EventWriteFail, 1);
+    fail(state, now, "write", state->output.error);
+    /* What the serializer still holds of this lease must not come out before it is written again. */
+    struct ps_output nowhere = ps_file_output_nowhere();
+    if (ops->flush != NULL)
+        (void)ops->flush(plan->serializer_plan, state->serializer, &nowhere);
+    ps_file_output_undo(&state->output);
+    return PS_RETRY;
+}
+
+static const struct ps_sink_ops sink = {.work = file_roll_work, .tick = file_roll_tick};
+
+const struct ps_stage_ops ps_sink_file_roll = {
+    .kind = PS_KIND_SINK,
+    .name = "file_roll",
+    .aliases = PS_WORDS("org.apache.flume.sink.RollingFileSink"),
+    .summary = "writes files in a directory, a new one every so often",
+    .options = options,
+    .plan_size = sizeof(struct file_roll_plan),
+    .state_size = sizeof(struct file_roll_state),
+    .exclusive = true,
+    .check = file_roll_check,
+    .build = file_roll_build,
+    .open = file_roll_open,
+    .close = file_roll_close,
+    .sink = &sink,
+};

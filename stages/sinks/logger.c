@@ -1,0 +1,123 @@
+/* Sink logger (Flume's LoggerSink): every event as text into the log, at level INFO. Thread: its worker.
+ * Lines are not rate-limited: they are this sink's output; while nobody reads the log, events wait. */
+#include "core/stage.h"
+#include "stages/hex_dump.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define BYTES_DEFAULT 16
+
+struct logger_plan {
+    const char *bytes_text;
+    uint32_t bytes_max;
+};
+
+struct logger_state {
+    struct ps_port *port;
+    struct ps_java_map map;
+    struct ps_dump dump;
+};
+
+static const struct ps_option options[] = {
+    {.key = "maxBytesToLog",
+     .type = PS_OPTION_TEXT,
+     .offset = offsetof(struct logger_plan, bytes_text),
+     .fallback = "16",
+     .unit = "bytes",
+     .help = "how much of a body is shown; what is no number counts as 16"},
+    PS_OPTION_END,
+};
+
+/* Java's Integer.parseInt; false also for a negative number, with which Flume fails on every event. */
+static bool bytes_parse(const char *text, uint32_t *bytes)
+{
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || number < 0 || number > INT32_MAX)
+        return false;
+    *bytes = (uint32_t)number;
+    return true;
+}
+
+static enum ps_status logger_check(const void *plan_, const struct ps_context *context)
+{
+    const struct logger_plan *plan = plan_;
+    uint32_t bytes;
+    if (!bytes_parse(plan->bytes_text, &bytes))
+        ps_report(context, PS_LOG_WARN, "maxBytesToLog", "%s is no number of bytes: %d is used",
+                  plan->bytes_text, BYTES_DEFAULT);
+    return PS_OK;
+}
+
+static enum ps_status logger_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    (void)context;
+    (void)err;
+    struct logger_plan *plan = plan_;
+    if (!bytes_parse(plan->bytes_text, &plan->bytes_max))
+        plan->bytes_max = BYTES_DEFAULT;
+    return PS_OK;
+}
+
+static enum ps_status logger_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    (void)plan;
+    (void)err;
+    struct logger_state *state = state_;
+    state->port = port;
+    ps_java_map_init(&state->map);
+    ps_dump_init(&state->dump);
+    return PS_OK;
+}
+
+static void logger_close(const void *plan, void *state_)
+{
+    (void)plan;
+    struct logger_state *state = state_;
+    ps_java_map_fini(&state->map);
+    ps_dump_fini(&state->dump);
+}
+
+static enum ps_result logger_work(const void *plan_, void *state_, struct ps_lease **lease_,
+                                  const struct ps_now *now)
+{
+    (void)now;
+    const struct logger_plan *plan = plan_;
+    struct logger_state *state = state_;
+    struct ps_lease *lease = *lease_;
+    struct ps_dump *dump = &state->dump;
+    if (ps_log_get_level() > PS_LOG_INFO) {
+        ps_lease_settle_all(lease);
+        return PS_DONE;
+    }
+    for (; lease->cursor < lease->count; lease->cursor++) {
+        if (ps_lease_is_settled(lease, lease->cursor))
+            continue;
+        if (!ps_dump_event(dump, &state->map, lease->batch, ps_lease_event(lease, lease->cursor),
+                           plan->bytes_max))
+            return PS_RETRY;
+        if (!ps_log_text(PS_LOG_INFO, state->port->component, dump->data, dump->length))
+            return PS_BACKOFF;
+        ps_lease_settle(lease, lease->cursor);
+    }
+    return PS_DONE;
+}
+
+static const struct ps_sink_ops sink = {.work = logger_work};
+
+const struct ps_stage_ops ps_sink_logger = {
+    .kind = PS_KIND_SINK,
+    .name = "logger",
+    .aliases = PS_WORDS("org.apache.flume.sink.LoggerSink"),
+    .summary = "writes every event to the log",
+    .options = options,
+    .plan_size = sizeof(struct logger_plan),
+    .state_size = sizeof(struct logger_state),
+    .check = logger_check,
+    .build = logger_build,
+    .open = logger_open,
+    .close = logger_close,
+    .sink = &sink,
+};
