@@ -32,13 +32,33 @@ const char *ps_kafka_flaw_text(enum ps_kafka_flaw flaw)
     case PS_KAFKA_FLAW_TIMESTAMP:
         return "its timestamp header is negative: check timestampHeader";
     case PS_KAFKA_FLAW_ESCAPE:
-        return "kafka.topic has a time escape and the event no header timestamp: add a timestamp interceptor";
+        return "kafka.topic has a time escape and the event no header timestamp with milliseconds: add a "
+               "timestamp "
+               "interceptor";
     case PS_KAFKA_FLAW_TOPIC:
         return "its topic is not a legal name: check kafka.topic and the topic header";
     case PS_KAFKA_FLAW_NONE:
         break;
     }
     return "nothing";
+}
+
+static enum ps_kafka_flaw default_topic(const struct ps_kafka_mapping *mapping, const struct ps_batch *batch,
+                                        const struct ps_event *event, struct ps_kafka_fields *fields,
+                                        const struct ps_now *now, struct ps_slice *topic)
+{
+    *topic = (struct ps_slice){mapping->topic, mapping->topic_length};
+    if (mapping->topic_escape == NULL)
+        return PS_KAFKA_FLAW_NONE;
+    uint32_t length = 0;
+    enum ps_escape_result result = ps_escape_expand(mapping->topic_escape, &fields->escapes, batch, event,
+                                                    now, fields->topic, sizeof fields->topic, &length);
+    if (result == PS_ESCAPE_TOO_LONG)
+        return PS_KAFKA_FLAW_TOPIC;
+    if (result != PS_ESCAPE_OK)
+        return PS_KAFKA_FLAW_ESCAPE;
+    *topic = (struct ps_slice){fields->topic, length};
+    return PS_KAFKA_FLAW_NONE;
 }
 
 static void map_headers(const struct ps_kafka_mapping *mapping, const struct ps_batch *batch,
@@ -56,16 +76,19 @@ static void map_headers(const struct ps_kafka_mapping *mapping, const struct ps_
 
 enum ps_kafka_flaw ps_kafka_mapping_apply(const struct ps_kafka_mapping *mapping,
                                           const struct ps_batch *batch, const struct ps_event *event,
-                                          struct ps_kafka_fields *fields, struct ps_kafka_record *record,
-                                          struct ps_slice *topic, bool *timestamp_ignored)
+                                          struct ps_kafka_fields *fields, const struct ps_now *now,
+                                          struct ps_kafka_record *record, struct ps_slice *topic,
+                                          bool *timestamp_ignored)
 {
     struct ps_slice value;
     int64_t number;
-    if (mapping->topic_header == NULL || !ps_event_header(batch, event, mapping->topic_header, topic))
-        *topic = (struct ps_slice){mapping->topic, mapping->topic_length};
-
     *record = (struct ps_kafka_record){.partition = mapping->default_partition,
                                        .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE};
+    if (mapping->topic_header == NULL || !ps_event_header(batch, event, mapping->topic_header, topic)) {
+        enum ps_kafka_flaw flaw = default_topic(mapping, batch, event, fields, now, topic);
+        if (flaw != PS_KAFKA_FLAW_NONE)
+            return flaw;
+    }
     if (ps_event_header(batch, event, mapping->key_header, &value)) {
         record->key = value.length > 0 ? value.data : "";
         record->key_length = value.length;

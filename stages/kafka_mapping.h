@@ -3,9 +3,11 @@
 #pragma once
 
 #include "core/stage.h"
+#include "stages/escape.h"
 #include "stages/kafka_seam.h"
 
-#define PS_KAFKA_HEADERS_MAX 100U /* header.* keys */
+#define PS_KAFKA_HEADERS_MAX 100U     /* header.* keys */
+#define PS_KAFKA_TOPIC_BYTES_MAX 256U /* a topic's name, with room to see that it is too long */
 
 struct ps_kafka_mapping {
     const char *topic; /* kafka.topic */
@@ -29,7 +31,7 @@ enum ps_kafka_flaw {
     PS_KAFKA_FLAW_NONE,
     PS_KAFKA_FLAW_PARTITION, /* the partition header is no number, or negative */
     PS_KAFKA_FLAW_TIMESTAMP, /* negative */
-    PS_KAFKA_FLAW_ESCAPE,    /* a time escape in kafka.topic, and no timestamp header */
+    PS_KAFKA_FLAW_ESCAPE,    /* a time escape in kafka.topic, and no usable header timestamp */
     PS_KAFKA_FLAW_TOPIC,     /* not a legal name */
 };
 
@@ -39,7 +41,8 @@ const char *ps_kafka_flaw_text(enum ps_kafka_flaw flaw);
 struct ps_kafka_fields {
     struct ps_kafka_header headers[PS_KAFKA_HEADERS_MAX];
     uint32_t header_count;
-    char topic[256]; /* where escapes are expanded */
+    char topic[PS_KAFKA_TOPIC_BYTES_MAX]; /* where escapes are expanded */
+    struct ps_escape_cache escapes;
 };
 
 /* True: no event of this batch needs anything but its body sent to kafka.topic. */
@@ -55,5 +58,6 @@ static inline bool ps_kafka_mapping_is_plain(const struct ps_kafka_mapping *mapp
  */
 enum ps_kafka_flaw ps_kafka_mapping_apply(const struct ps_kafka_mapping *mapping,
                                           const struct ps_batch *batch, const struct ps_event *event,
-                                          struct ps_kafka_fields *fields, struct ps_kafka_record *record,
-                                          struct ps_slice *topic, bool *timestamp_ignored);
+                                          struct ps_kafka_fields *fields, const struct ps_now *now,
+                                          struct ps_kafka_record *record, struct ps_slice *topic,
+                                          bool *timestamp_ignored);

@@ -24,7 +24,8 @@ struct ps_kafka_producer {
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
     struct ps_kafka_topic_cache topics;
-    int wake_fd;             /* a copy of the worker's: it may be closed before this is destroyed */
+    int wake_fd; /* a copy of the worker's: it may be closed before this is destroyed */
+    enum ps_kafka_spread spread;
     int flags;               /* RD_KAFKA_MSG_F_COPY or 0 */
     rd_kafka_event_t *event; /* delivery reports not handed over in full yet */
     uint32_t event_count;    /* records of the whole event */
@@ -56,8 +57,8 @@ static int32_t next_available(const rd_kafka_topic_t *topic, uint32_t start, int
 static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, size_t key_length,
                                 int32_t count, void *topic_opaque, void *token)
 {
-    (void)topic_opaque;
-    if (key != NULL)
+    const struct ps_kafka_producer *producer = topic_opaque;
+    if (key != NULL && producer->spread == PS_KAFKA_SPREAD_BY_KEY)
         return ps_kafka_partition_of_key(key, key_length, count);
     if (choosing == NULL) /* records of one lease stay together: the token's upper bits name it */
         return next_available(
@@ -100,8 +101,8 @@ enum ps_status ps_kafka_pairs_check(const struct ps_pair *pairs, size_t count, s
     return status;
 }
 
-static enum ps_status configure(rd_kafka_conf_t *conf, const struct ps_kafka_producer_config *config,
-                                struct ps_err *err)
+static enum ps_status configure(struct ps_kafka_producer *producer, rd_kafka_conf_t *conf,
+                                const struct ps_kafka_producer_config *config, struct ps_err *err)
 {
     if (set_pairs(conf, config->pairs, config->pair_count, err) != PS_OK)
         return PS_FAIL;
@@ -124,6 +125,7 @@ static enum ps_status configure(rd_kafka_conf_t *conf, const struct ps_kafka_pro
         rd_kafka_conf_set_default_topic_conf(conf, topic_conf);
     }
     rd_kafka_topic_conf_set_partitioner_cb(topic_conf, choose_partition);
+    rd_kafka_topic_conf_set_opaque(topic_conf, producer);
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS |
                                        RD_KAFKA_EVENT_LOG);
     return PS_OK;
@@ -135,8 +137,10 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
     char reason[512];
     struct ps_kafka_producer *producer = calloc(1, sizeof *producer);
     PS_ASSERT(producer != NULL);
+    producer->spread = config->spread;
+    producer->flags = config->copy_values ? RD_KAFKA_MSG_F_COPY : 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    if (configure(conf, config, err) != PS_OK) {
+    if (configure(producer, conf, config, err) != PS_OK) {
         rd_kafka_conf_destroy(conf);
         free(producer);
         return NULL;
@@ -150,7 +154,6 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
     }
     rd_kafka_set_log_queue(producer->client, NULL);
     producer->queue = rd_kafka_queue_get_main(producer->client);
-    producer->flags = config->copy_values ? RD_KAFKA_MSG_F_COPY : 0;
     ps_kafka_topic_cache_init(&producer->topics, producer->client);
     producer->wake_fd = config->wake_fd >= 0 ? fcntl(config->wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (producer->wake_fd >= 0) {
@@ -283,7 +286,7 @@ static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kaf
         topic->sticky_partition = choice.partition;
         if (done == 0 || choice.partition < 0) /* refused, or the partitions are not known yet */
             return done;
-        topic->sticky_bytes_left = STICKY_BYTES;
+        topic->sticky_bytes_left = producer->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : STICKY_BYTES;
         return done;
     }
     uint32_t want = is_plain(records) ? run_length(records, count, topic->sticky_bytes_left) : 1;
@@ -307,7 +310,8 @@ static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_ka
     *error = 0;
     while (done < count && *error == 0) {
         const struct ps_kafka_record *rest = records + done;
-        if (rest->partition == PS_KAFKA_PARTITION_ANY && rest->key == NULL) {
+        if (rest->partition == PS_KAFKA_PARTITION_ANY &&
+            (rest->key == NULL || producer->spread != PS_KAFKA_SPREAD_BY_KEY)) {
             done += produce_sticky(producer, topic, rest, count - done, error);
             continue;
         }

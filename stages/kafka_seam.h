@@ -9,7 +9,7 @@
 #include "core/option.h"
 #include "core/status.h"
 
-#define PS_KAFKA_PARTITION_ANY (-1) /* by key as Java's default partitioner does; without key: sticky */
+#define PS_KAFKA_PARTITION_ANY (-1) /* as enum ps_kafka_spread says */
 #define PS_KAFKA_TIMESTAMP_NONE (-1)
 
 struct ps_kafka_header {
@@ -68,6 +68,13 @@ struct ps_kafka_listener {
     void *argument;
 };
 
+/* How records that name no partition find one. */
+enum ps_kafka_spread {
+    PS_KAFKA_SPREAD_BY_KEY, /* by key as Java's default partitioner; without one: sticky */
+    PS_KAFKA_SPREAD_STICKY, /* keys are not looked at: a while on each partition */
+    PS_KAFKA_SPREAD_EVENLY, /* each record on the next partition */
+};
+
 /* How a producer is made. Owned by the caller; not kept. */
 struct ps_kafka_producer_config {
     const char *component;       /* for the log */
@@ -75,8 +82,9 @@ struct ps_kafka_producer_config {
     size_t pair_count;
     uint64_t request_bytes_max;   /* 0: as the properties say; else requests shall be no larger .. */
     uint32_t request_records_max; /* .. and hold no more records */
-    bool copy_values;             /* values are only valid during `submit` */
-    int wake_fd;                  /* eventfd to write to when there is something to poll; -1: none */
+    enum ps_kafka_spread spread;
+    bool copy_values; /* values are only valid during `submit` */
+    int wake_fd;      /* eventfd to write to when there is something to poll; -1: none */
 };
 
 struct ps_kafka_producer;

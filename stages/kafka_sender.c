@@ -63,7 +63,7 @@ static void blame(struct ps_kafka_sender *sender, const char *why)
     char text[512];
     sender->fence = cause->last_token;
     uint64_t rest = rest_ns(sender);
-    sender->resume_ns = sender->now_ns + rest;
+    sender->resume_ns = sender->now.mono_ns + rest;
     ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
     if (sender->blamed != cause->last_token)
         ps_count(sender->port->counters, PS_COUNTER_refused, 1);
@@ -93,7 +93,7 @@ void ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
     sender->phase = PS_KAFKA_COLLECTING;
     sender->patient = error->outcome != PS_KAFKA_RENEW;
     sender->purge_again_ns = 0;
-    sender->give_up_ns = sender->now_ns + PATIENCE_NS;
+    sender->give_up_ns = sender->now.mono_ns + PATIENCE_NS;
 }
 
 /* ---- listening to the producer ---- */
@@ -197,17 +197,17 @@ static void begin_collecting(struct ps_kafka_sender *sender, uint64_t patience_n
     sender->phase = PS_KAFKA_COLLECTING;
     sender->patient = false;
     sender->purge_again_ns = 0;
-    sender->give_up_ns = sender->now_ns + patience_ns;
+    sender->give_up_ns = sender->now.mono_ns + patience_ns;
 }
 
 /* What was submitted and is not reported: what waits is given up at once, what was sent after a while; what
  * comes back to wait in between, too. */
 static void press(struct ps_kafka_sender *sender)
 {
-    if (sender->patient || sender->now_ns < sender->purge_again_ns)
+    if (sender->patient || sender->now.mono_ns < sender->purge_again_ns)
         return;
-    sender->plan->engine->purge(sender->producer, sender->now_ns >= sender->give_up_ns);
-    sender->purge_again_ns = sender->now_ns + PURGE_EVERY_NS;
+    sender->plan->engine->purge(sender->producer, sender->now.mono_ns >= sender->give_up_ns);
+    sender->purge_again_ns = sender->now.mono_ns + PURGE_EVERY_NS;
 }
 
 static void halve(struct ps_kafka_sender *sender)
@@ -253,7 +253,7 @@ static void judge(struct ps_kafka_sender *sender)
     case PS_KAFKA_AGAIN:
     case PS_KAFKA_WAIT:
         ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
-        sender->resume_ns = sender->now_ns + rest_ns(sender);
+        sender->resume_ns = sender->now.mono_ns + rest_ns(sender);
         sender->troubled = true;
         ps_log(PS_LOG_WARN, component,
                "topic %s: %s (%s); undelivered events are sent again, in order, after %" PRIu32 " s",
@@ -280,7 +280,7 @@ static void await_producer(struct ps_kafka_sender *sender)
             return;
         if (sender->producer == NULL) {
             ps_log(PS_LOG_ERROR, sender->port->component, "no Kafka producer: %s", err.text);
-            sender->resume_ns = sender->now_ns + rest_ns(sender);
+            sender->resume_ns = sender->now.mono_ns + rest_ns(sender);
             sender->phase = PS_KAFKA_STALE;
             return;
         }
@@ -288,7 +288,7 @@ static void await_producer(struct ps_kafka_sender *sender)
         ps_count(sender->port->counters, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_producers_made),
                  1);
     }
-    if (sender->now_ns < sender->resume_ns)
+    if (sender->now.mono_ns < sender->resume_ns)
         return;
     ps_kafka_window_rewind(&sender->window);
     sender->full = false;
@@ -309,7 +309,7 @@ static void go_on(struct ps_kafka_sender *sender)
         }
         return;
     }
-    if (sender->now_ns >= sender->resume_ns)
+    if (sender->now.mono_ns >= sender->resume_ns)
         ps_kafka_sender_submit(sender);
 }
 
@@ -329,7 +329,7 @@ static void step(struct ps_kafka_sender *sender)
         ask_for_producer(sender);
         break;
     case PS_KAFKA_STALE:
-        if (sender->window.lease_count > 0 && sender->now_ns >= sender->resume_ns)
+        if (sender->window.lease_count > 0 && sender->now.mono_ns >= sender->resume_ns)
             ask_for_producer(sender);
         break;
     case PS_KAFKA_RENEWING:
@@ -343,12 +343,8 @@ static void finish_settled(struct ps_kafka_sender *sender)
     struct ps_counters *counters = sender->port->counters;
     struct ps_lease *lease;
     uint64_t held_ns;
-    while ((lease = ps_kafka_window_pop_settled(&sender->window, sender->now_ns, &held_ns)) != NULL) {
+    while ((lease = ps_kafka_window_pop_settled(&sender->window, sender->now.mono_ns, &held_ns)) != NULL) {
         ps_count(counters, PS_COUNTER_KafkaEventSendTimer, held_ns / PS_NS_PER_MS);
-        ps_count(counters,
-                 lease->count < sender->plan->flume_batch_size ? PS_COUNTER_BatchUnderflowCount
-                                                               : PS_COUNTER_BatchCompleteCount,
-                 1);
         ps_port_done(sender->port, &lease);
     }
     gauge(sender, PS_KAFKA_GAUGE_events_in_flight, sender->window.in_flight);
@@ -367,6 +363,7 @@ enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct
         .component = port->component,
         .pairs = plan->pairs,
         .pair_count = plan->pair_count,
+        .spread = plan->spread,
         .copy_values = plan->mapping.event_format,
         .wake_fd = port->wake_fd,
     };
@@ -397,7 +394,7 @@ void ps_kafka_sender_close(struct ps_kafka_sender *sender)
 enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_lease **lease,
                                     const struct ps_now *now)
 {
-    sender->now_ns = now->mono_ns;
+    sender->now = *now;
     if ((*lease)->settled == (*lease)->count)
         return PS_DONE;
     /* One lease may wait for room here: the next stays in the channel, where it counts. */
@@ -410,7 +407,7 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
 
 uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now)
 {
-    sender->now_ns = now->mono_ns;
+    sender->now = *now;
     poll_producer(sender);
     step(sender);
     finish_settled(sender);
@@ -423,7 +420,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
 
 bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now)
 {
-    sender->now_ns = now->mono_ns;
+    sender->now = *now;
     if (!sender->recalling) {
         sender->recalling = true;
         begin_collecting(sender, RECALL_PATIENCE_NS);

@@ -25,7 +25,7 @@ struct ps_kafka_sender_plan {
     size_t pair_count;
     uint32_t record_bytes_max;  /* max.request.size: larger ones are not sent */
     uint32_t request_bytes_max; /* batch.size as configured: where halving starts */
-    uint32_t flume_batch_size;
+    enum ps_kafka_spread spread;
 };
 
 enum ps_kafka_phase {
@@ -43,7 +43,7 @@ struct ps_kafka_cause {
     uint32_t group_count, group_left;   /* events of that request; not reported yet */
     uint64_t group_bytes;               /* 0: not known */
     int32_t partition;
-    char topic[256];
+    char topic[PS_KAFKA_TOPIC_BYTES_MAX];
 };
 
 struct ps_kafka_sender {
@@ -63,7 +63,7 @@ struct ps_kafka_sender {
     bool troubled; /* a broker error was logged, nothing was delivered since */
     struct ps_kafka_cause cause;
     uint32_t rest_count;
-    uint64_t now_ns;         /* of the current call, for what is called back */
+    struct ps_now now;       /* of the current call, for what is called back */
     uint64_t resume_ns;      /* do not submit before */
     uint64_t give_up_ns;     /* collecting: when to give up what was sent as well */
     uint64_t purge_again_ns; /* collecting: what is retried meanwhile must be given up, too */
@@ -74,7 +74,7 @@ struct ps_kafka_sender {
 
     struct ps_kafka_record records[PS_KAFKA_RUN_MAX];
     struct ps_kafka_fields fields;
-    char run_topic[256];
+    char run_topic[PS_KAFKA_TOPIC_BYTES_MAX];
     char *datums; /* useFlumeEventFormat: encoded events of one run */
     size_t datums_room;
 };

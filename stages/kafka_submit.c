@@ -76,8 +76,8 @@ static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct p
     struct ps_kafka_record *record = &sender->records[run->count];
     struct ps_slice topic = {0};
     bool timestamp_ignored = false;
-    enum ps_kafka_flaw flaw =
-        ps_kafka_mapping_apply(mapping, batch, event, &sender->fields, record, &topic, &timestamp_ignored);
+    enum ps_kafka_flaw flaw = ps_kafka_mapping_apply(mapping, batch, event, &sender->fields, &sender->now,
+                                                     record, &topic, &timestamp_ignored);
     if (timestamp_ignored)
         ps_log(PS_LOG_WARN, sender->port->component, "Invalid timestamp in header %s: the broker gets ours",
                mapping->timestamp_header->text);

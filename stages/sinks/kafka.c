@@ -5,6 +5,7 @@
  *
  * Thread: check, build, teardown: control; the rest: its worker. */
 #include "stages/kafka_producer.h"
+#include "stages/kafka_properties.h"
 #include "stages/kafka_sender.h"
 #include "stages/kafka_settings.h"
 
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define REQUEST_BYTES "1000000"    /* batch.size: large, so that the broker's cost per event is small */
 #define REQUEST_RECORDS "10000"    /* batch.num.messages */
@@ -58,8 +58,8 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "events",
      .aliases = PS_WORDS("batchSize", "kafka.flumeBatchSize"),
-     .help = "tells which batches count as complete and which as underflow; batches come as the source made "
-             "them, and many are in flight"},
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "events in one transaction; batches come as the source made them, and many are in flight"},
     {.key = "useFlumeEventFormat",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(use_flume_event_format),
@@ -130,23 +130,69 @@ static bool acks_are_weak(const char *acks)
     return acks != NULL && (strcmp(acks, "0") == 0 || strcmp(acks, "1") == 0);
 }
 
+static void note(void *argument, enum ps_log_level severity, const char *key, const char *message)
+{
+    char name[256];
+    snprintf(name, sizeof name, "kafka.producer.%s", key);
+    ps_report(argument, severity, name, "%s", message);
+}
+
+static void be_deaf(void *argument, enum ps_log_level severity, const char *key, const char *message)
+{
+    (void)argument;
+    (void)severity;
+    (void)key;
+    (void)message;
+}
+
+/* Java's properties as the library's. `settings` NULL: only looks at them. */
+static enum ps_status translate(const struct kafka_plan *plan, const struct ps_context *context,
+                                const struct ps_notes *notes, struct ps_kafka_settings *settings,
+                                struct ps_err *err)
+{
+    struct ps_tls_globals globals;
+    ps_tls_globals_fill(&globals, context->system_property, context->argument);
+    const struct ps_kafka_properties properties = {
+        .client = PS_KAFKA_PRODUCER,
+        .pairs = &plan->producer_pairs,
+        .tls = &globals,
+        .system_property = context->system_property,
+        .argument = context->argument,
+        .notes = notes,
+    };
+    return ps_kafka_properties_translate(&properties, settings, err);
+}
+
+static const char *acks_warning(const char *acks)
+{
+    if (acks[0] == '0')
+        return "acks=0: the broker never answers, so an event counts as delivered once it is sent; a broker "
+               "that "
+               "fails loses events and nobody counts them. Remove the key for acks=all";
+    return "acks=1: what the leader of a partition had not copied when it failed is lost, and a retry may "
+           "duplicate. Remove the key for acks=all with idempotence";
+}
+
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
 {
     const struct kafka_plan *plan = plan_;
     const char *acks = acks_of(plan);
+    enum ps_status status = PS_OK;
+    struct ps_err err = {0};
     if (acks_are_weak(acks))
-        ps_report(
-            context, PS_LOG_WARN, "kafka.producer.acks",
-            acks[0] == '0'
-                ? "acks=0: the broker never answers, so every event counts as delivered once it is sent: "
-                  "a broker that fails loses events, and none is counted. Remove the key for acks=all"
-                : "acks=1: what the leader of a partition had not copied when it failed is lost, and a "
-                  "retry may duplicate. Remove the key for acks=all with idempotence");
+        ps_report(context, PS_LOG_WARN, "kafka.producer.acks", "%s", acks_warning(acks));
     if (plan->header_pairs.count > PS_KAFKA_HEADERS_MAX) {
         ps_report(context, PS_LOG_ERROR, "header.", "more than %u headers", PS_KAFKA_HEADERS_MAX);
-        return PS_FAIL;
+        status = PS_FAIL;
     }
-    return PS_OK;
+    if (plan->allow_topic_override && ps_escape_compile(context->arena, plan->topic, NULL, &err) == NULL) {
+        ps_report(context, PS_LOG_ERROR, "kafka.topic", "%s", err.text);
+        status = PS_FAIL;
+    }
+    const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
+    if (translate(plan, context, &notes, NULL, &err) != PS_OK)
+        status = PS_FAIL;
+    return status;
 }
 
 /* ---- build ---- */
@@ -174,12 +220,13 @@ static void set_default(struct ps_kafka_settings *settings, const char *name, co
  * another. */
 static void set_delivery(struct ps_kafka_settings *settings, const char *acks)
 {
-    if (acks_are_weak(acks)) {
-        ps_kafka_settings_set(settings, "acks", acks);
+    const char *idempotence = ps_kafka_settings_get(settings, "enable.idempotence");
+    bool weak = acks_are_weak(acks);
+    ps_kafka_settings_set(settings, "acks", weak ? acks : "all");
+    if (weak || (idempotence != NULL && strcmp(idempotence, "false") == 0)) {
         ps_kafka_settings_set(settings, "enable.idempotence", "false");
         ps_kafka_settings_set(settings, "max.in.flight.requests.per.connection", "1");
     } else {
-        ps_kafka_settings_set(settings, "acks", "all");
         ps_kafka_settings_set(settings, "enable.idempotence", "true");
         ps_kafka_settings_set(settings, "enable.gapless.guarantee", "true");
     }
@@ -201,7 +248,7 @@ static void set_sizes(struct ps_kafka_settings *settings, uint64_t queue_bytes)
     set_default(settings, "log.connection.close", "false");
 }
 
-static void build_mapping(struct kafka_plan *plan, struct ps_context *context)
+static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *context, struct ps_err *err)
 {
     struct ps_kafka_mapping *mapping = &plan->sender.mapping;
     *mapping = (struct ps_kafka_mapping){
@@ -214,6 +261,16 @@ static void build_mapping(struct kafka_plan *plan, struct ps_context *context)
     };
     mapping->mask = mapping->key_header->mask;
     if (plan->allow_topic_override) {
+        const struct ps_escape *escape = ps_escape_compile(context->arena, plan->topic, NULL, err);
+        if (escape == NULL)
+            return ps_err_append(err, "%s: kafka.topic", context->component);
+        const char *constant = ps_escape_constant(escape);
+        if (constant == NULL) {
+            mapping->topic_escape = escape;
+        } else {
+            mapping->topic = constant;
+            mapping->topic_length = (uint32_t)strlen(constant);
+        }
         mapping->topic_header = ps_name_intern(plan->topic_header);
         mapping->mask |= mapping->topic_header->mask;
     }
@@ -233,15 +290,18 @@ static void build_mapping(struct kafka_plan *plan, struct ps_context *context)
         mapping->kafka_names[i] = plan->header_pairs.items[i].value;
         mapping->mask |= mapping->header_names[i]->mask;
     }
+    return PS_OK;
 }
 
 static enum ps_status kafka_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct kafka_plan *plan = plan_;
     struct ps_kafka_settings *settings = &plan->settings;
-    for (size_t i = 0; i < plan->producer_pairs.count; i++)
-        ps_kafka_settings_set(settings, plan->producer_pairs.items[i].key,
-                              plan->producer_pairs.items[i].value);
+    const struct ps_notes notes = {.report = be_deaf}; /* `check` has said it all */
+    if (translate(plan, context, &notes, settings, err) != PS_OK) {
+        ps_kafka_settings_fini(settings);
+        return ps_err_append(err, "%s: kafka.producer", context->component);
+    }
     ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap_servers);
     set_delivery(settings, acks_of(plan));
     set_sizes(settings, context->client_queue_bytes);
@@ -249,7 +309,10 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
         ps_kafka_settings_fini(settings);
         return ps_err_append(err, "%s: kafka.producer", context->component);
     }
-    build_mapping(plan, context);
+    if (build_mapping(plan, context, err) != PS_OK) {
+        ps_kafka_settings_fini(settings);
+        return PS_FAIL;
+    }
     plan->sender.engine = &ps_kafka_librdkafka;
     plan->sender.pairs = settings->items;
     plan->sender.pair_count = settings->count;
@@ -257,7 +320,12 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
         (uint32_t)strtoul(ps_kafka_settings_get(settings, "message.max.bytes"), NULL, 10);
     plan->sender.request_bytes_max =
         (uint32_t)strtoul(ps_kafka_settings_get(settings, "batch.size"), NULL, 10);
-    plan->sender.flume_batch_size = (uint32_t)plan->flume_batch_size;
+    static const enum ps_kafka_spread spreads[] = {
+        [PS_KAFKA_PARTITIONER_BY_KEY] = PS_KAFKA_SPREAD_BY_KEY,
+        [PS_KAFKA_PARTITIONER_STICKY] = PS_KAFKA_SPREAD_STICKY,
+        [PS_KAFKA_PARTITIONER_EVENLY] = PS_KAFKA_SPREAD_EVENLY,
+    };
+    plan->sender.spread = spreads[ps_kafka_properties_partitioner(&plan->producer_pairs)];
     return PS_OK;
 }
 
