@@ -4,8 +4,8 @@
 
 /* A block is given up for a new one when less than this is left of it: room for a few rows with their
  * headers, or for one read. */
-#define META_LEFT_MIN 4096U
-#define BYTES_LEFT_MIN 4096U
+#define META_LEFT_MIN (PS_BLOCK_BYTES / 4)
+#define BYTES_LEFT_MIN (PS_BLOCK_BYTES / 16)
 #define ROWS_HEADROOM 1024U /* meta bytes kept free for headers when rows grow */
 
 /* ---- blocks of a batch ---- */
