@@ -14,6 +14,7 @@
 
 #include "core/clock.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -148,6 +149,12 @@ static void report_no_agent(struct ps_conf *conf, const struct ps_command *comma
                    "no configuration for the agent %s", command->agent);
 }
 
+/* host1 and host2 are two agents, not a slip. */
+static bool both_numbered(const char *a, const char *b)
+{
+    return isdigit((unsigned char)a[strlen(a) - 1]) && isdigit((unsigned char)b[strlen(b) - 1]);
+}
+
 /* Agents that are nearly the wanted one and could not run by themselves: a slip in the name. */
 static void report_stray_agents(struct ps_conf *conf, const struct ps_command *command,
                                 const struct ps_grouping *grouping)
@@ -159,7 +166,7 @@ static void report_stray_agents(struct ps_conf *conf, const struct ps_command *c
         struct ps_nearest nearest;
         ps_nearest_init(&nearest, agent->name);
         ps_nearest_offer(&nearest, command->agent);
-        if (nearest.word != NULL)
+        if (nearest.word != NULL && !both_numbered(agent->name, command->agent))
             ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
                            (struct ps_place){agent->file, agent->line, agent->name},
                            ps_arena_format(conf->arena, "did you mean %s?", command->agent),
@@ -209,6 +216,7 @@ enum ps_status ps_conf_load_text(const struct ps_command *command, const struct 
     struct ps_conf *conf = conf_create(command, stages);
     struct ps_properties properties;
     ps_properties_init(&properties, conf->plan_arena);
+    properties.agent = command->agent;
     *out = conf;
     const char *name = ps_arena_text(conf->plan_arena, file);
     ps_properties_load(&properties, name, text, length, &conf->problems);
@@ -223,6 +231,7 @@ enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_st
     struct ps_conf *conf = conf_create(command, stages);
     struct ps_properties properties;
     ps_properties_init(&properties, conf->plan_arena);
+    properties.agent = command->agent;
     *out = conf;
     ps_conf_read(conf, command, &properties);
     if (command->conf_dir != NULL) {

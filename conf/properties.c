@@ -82,6 +82,7 @@ struct reader {
     unsigned char *text; /* the logical line: room for all that is left of the file */
     size_t text_length;
     int text_line; /* where it begins */
+    unsigned utf8_lines;
 };
 
 static bool is_blank(unsigned char c)
@@ -294,44 +295,6 @@ static void line_split(const unsigned char *text, size_t length, size_t *key_len
     *value_start = at;
 }
 
-static void warn_duplicate(const struct ps_properties *properties, const struct ps_property *now,
-                           struct ps_problems *problems)
-{
-    const struct ps_property *before = ps_properties_find(properties, now->key);
-    if (before == NULL || before->file != now->file || strcmp(before->value, now->value) == 0)
-        return;
-    ps_problem_add(problems, PS_SEVERITY_WARNING, (struct ps_place){now->file, now->line, now->key},
-                   "remove one of the two lines",
-                   "written twice with different values: line %d is replaced by this one", before->line);
-}
-
-static enum ps_status property_read(struct ps_properties *properties, const struct reader *reader,
-                                    const char *file, struct ps_problems *problems)
-{
-    size_t key_length, value_start;
-    bool nul = false;
-    line_split(reader->text, reader->text_length, &key_length, &value_start);
-    struct ps_property property = {
-        .key = text_unescape(properties->arena, reader->text, key_length, &nul),
-        .value = text_unescape(properties->arena, reader->text + value_start,
-                               reader->text_length - value_start, &nul),
-        .file = file,
-        .line = reader->text_line,
-    };
-    struct ps_place place = {file, reader->text_line, property.key};
-    if (property.key == NULL || property.value == NULL) {
-        ps_problem_add(problems, PS_SEVERITY_ERROR, place, "write \\\\u for a backslash and a u",
-                       "\\u is not followed by four hexadecimal digits: Java refuses the whole file");
-        return PS_FAIL;
-    }
-    if (nul)
-        ps_problem_add(problems, PS_SEVERITY_WARNING, place, "remove it",
-                       "has a NUL character, which is replaced by U+FFFD");
-    warn_duplicate(properties, &property, problems);
-    ps_properties_put(properties, property);
-    return PS_OK;
-}
-
 /* --- bytes that are not ASCII
  * -------------------------------------------------------------------------------------------------- */
 
@@ -370,30 +333,87 @@ static bool line_is_utf8(const unsigned char *text, size_t length, unsigned *fir
     return *first != 0;
 }
 
+#define UTF8_WARNINGS_MAX 5
+
 /* A file written in UTF-8 is still read as ISO-8859-1 by Flume: say so where it changes a key or value. */
-static void warn_utf8(const struct reader *reader, const char *file, struct ps_problems *problems)
+static void warn_utf8(struct reader *reader, struct ps_place place, bool concerned,
+                      struct ps_problems *problems)
 {
     unsigned first;
     if (!line_is_utf8(reader->text, reader->text_length, &first))
         return;
-    struct ps_place place = {file, reader->text_line, NULL};
-    if (first == 0xfeff && reader->text[0] == 0xef)
+    if (first == 0xfeff && reader->text[0] == 0xef) {
         ps_problem_add(problems, PS_SEVERITY_WARNING, place, "save the file without a byte order mark",
                        "begins with a UTF-8 byte order mark, which becomes part of the first key");
-    else if (first == 0xa0)
+        return;
+    }
+    if (!concerned || reader->utf8_lines++ >= UTF8_WARNINGS_MAX)
+        return;
+    if (first == 0xa0) {
         ps_problem_add(problems, PS_SEVERITY_WARNING, place, "replace it by an ordinary blank",
                        "has a no-break space, which is not a blank here but part of the key or value");
-    else if (first < 0x10000)
-        ps_problem_add(
-            problems, PS_SEVERITY_WARNING, place,
-            ps_arena_format(problems->arena, "write it as \\u%04x", first),
-            "has UTF-8 bytes; Flume reads the file as ISO-8859-1, so U+%04X becomes other characters", first);
-    else
-        ps_problem_add(
-            problems, PS_SEVERITY_WARNING, place,
-            ps_arena_format(problems->arena, "write it as \\u%04x\\u%04x", 0xd800 + ((first - 0x10000) >> 10),
-                            0xdc00 + ((first - 0x10000) & 0x3ff)),
-            "has UTF-8 bytes; Flume reads the file as ISO-8859-1, so U+%04X becomes other characters", first);
+        return;
+    }
+    const char *escape = first < 0x10000 ? ps_arena_format(problems->arena, "write it as \\u%04x", first)
+                                         : ps_arena_format(problems->arena, "write it as \\u%04x\\u%04x",
+                                                           0xd800 + ((first - 0x10000) >> 10),
+                                                           0xdc00 + ((first - 0x10000) & 0x3ff));
+    ps_problem_add(problems, PS_SEVERITY_WARNING, place, escape,
+                   "has UTF-8 bytes; Flume reads the file as ISO-8859-1, so U+%04X becomes other characters",
+                   first);
+}
+
+/* --- one line ------------------------------------------------------------------------------------- */
+
+/* Lines of other agents, which do not run, are not worth a word. */
+static bool of_wanted_agent(const struct ps_properties *properties, const char *key)
+{
+    const char *dot = strchr(key, '.');
+    if (properties->agent == NULL || dot == NULL)
+        return true;
+    return strlen(properties->agent) == (size_t)(dot - key) &&
+           strncmp(key, properties->agent, (size_t)(dot - key)) == 0;
+}
+
+static void warn_duplicate(const struct ps_properties *properties, const struct ps_property *now,
+                           struct ps_problems *problems)
+{
+    const struct ps_property *before = ps_properties_find(properties, now->key);
+    if (before == NULL || before->file != now->file || strcmp(before->value, now->value) == 0)
+        return;
+    ps_problem_add(problems, PS_SEVERITY_WARNING, (struct ps_place){now->file, now->line, now->key},
+                   "remove one of the two lines",
+                   "written twice with different values: line %d is replaced by this one", before->line);
+}
+
+static enum ps_status property_read(struct ps_properties *properties, struct reader *reader, const char *file,
+                                    struct ps_problems *problems)
+{
+    size_t key_length, value_start;
+    bool nul = false;
+    line_split(reader->text, reader->text_length, &key_length, &value_start);
+    struct ps_property property = {
+        .key = text_unescape(properties->arena, reader->text, key_length, &nul),
+        .value = text_unescape(properties->arena, reader->text + value_start,
+                               reader->text_length - value_start, &nul),
+        .file = file,
+        .line = reader->text_line,
+    };
+    struct ps_place place = {file, reader->text_line, property.key};
+    if (property.key == NULL || property.value == NULL) {
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, "write \\\\u for a backslash and a u",
+                       "\\u is not followed by four hexadecimal digits: Java refuses the whole file");
+        return PS_FAIL;
+    }
+    if (nul)
+        ps_problem_add(problems, PS_SEVERITY_WARNING, place, "remove it",
+                       "has a NUL character, which is replaced by U+FFFD");
+    bool concerned = of_wanted_agent(properties, property.key);
+    warn_utf8(reader, place, concerned, problems);
+    if (concerned)
+        warn_duplicate(properties, &property, problems);
+    ps_properties_put(properties, property);
+    return PS_OK;
 }
 
 enum ps_status ps_properties_load(struct ps_properties *properties, const char *file, const char *bytes,
@@ -415,9 +435,12 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
             status = PS_FAIL;
             break;
         }
-        warn_utf8(&reader, file, problems);
         status = property_read(properties, &reader, file, problems);
     }
+    if (reader.utf8_lines > UTF8_WARNINGS_MAX)
+        ps_problem_add(problems, PS_SEVERITY_WARNING, (struct ps_place){file, 0, NULL},
+                       "native2ascii turns a whole file", "has UTF-8 bytes in %u more lines",
+                       reader.utf8_lines - UTF8_WARNINGS_MAX);
     free(reader.text);
     return status;
 }

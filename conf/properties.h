@@ -20,6 +20,7 @@ struct ps_property {
 
 struct ps_properties {
     struct ps_arena *arena;
+    const char *agent;         /* warn for keys of this agent, and of none, alone; NULL = for all */
     struct ps_property *items; /* malloc'ed; in the order in which keys were first met */
     size_t count, room;
     uint32_t *slots; /* hash index: item number + 1 */

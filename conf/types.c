@@ -134,6 +134,8 @@ const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_ki
 {
     struct ps_nearest nearest;
     ps_nearest_init(&nearest, last_part(type));
+    if (strchr(type, '.') != NULL && !ps_text_begins(type, FLUME))
+        nearest.distance = 1;
     for (const struct ps_stage_ops *const *stage = stages; *stage != NULL; stage++)
         if ((*stage)->kind == kind)
             ps_nearest_offer(&nearest, (*stage)->name);

@@ -13,7 +13,8 @@ const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stage
  * `kind` may also be PS_KIND_COUNT for a sink processor. */
 const char *ps_type_flume_name(enum ps_kind kind, const char *type);
 
-/* The word nearest to `type` among names and aliases of ours and of Flume's; NULL = none is near. */
+/* The word nearest to `type` among names of ours and of Flume's; NULL = none is near. A class of somebody
+ * else's package is near to Flume's class of the same name alone. */
 const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_kind kind, const char *type);
 
 const char *ps_kind_word(enum ps_kind kind); /* "source" */

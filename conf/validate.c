@@ -247,6 +247,11 @@ static void validate_connections(struct ps_validation *validation)
             channel->part.file, channel->part.line,
             ps_arena_format(validation->arena, "%s.channels.%s", agent->name, channel->part.name)};
         if (channel->source_count == 0 && channel->sink_count == 0) {
+            /* When something wanted it, why it was dropped has been said. */
+            if (count_users(validation, PS_SECTION_SOURCES, channel->part.name) +
+                    count_users(validation, PS_SECTION_SINKS, channel->part.name) >
+                0)
+                continue;
             ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, NULL,
                            "no source and no sink is connected to channel %s", channel->part.name);
             continue;

@@ -38,13 +38,13 @@ static struct ps_texts group_members(struct ps_validation *validation, const str
         const char *name = names.items[i];
         struct ps_conf_sink *sink = sink_find(validation, name);
         const struct ps_entry *entry = ps_section_find(&validation->text->sections[PS_SECTION_SINKS], name);
+        if (sink == NULL && entry != NULL && entry->listed)
+            continue; /* dropped, and why has been said */
         if (sink == NULL)
             ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
                            strchr(name, ',') != NULL ? "lists are separated by blanks, not commas" : NULL,
                            "sink \"%s\" of the group %s", name,
-                           entry == NULL   ? "does not exist"
-                           : entry->listed ? "was dropped"
-                                           : "is not listed");
+                           entry == NULL ? "does not exist" : "is not listed");
         else if (sink->group != NULL)
             ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, "a sink can be in one group",
                            "sink %s is in group %s already: not added", name, sink->group);
