@@ -7,7 +7,10 @@
 #define BUDGET_MIN_BYTES (UINT64_C(16) << 20)
 /* Of the budget: all channels together; the rest is for open batches and what sinks hold in flight. */
 #define CHANNELS_PERCENT 70
-#define CLIENT_QUEUE_MIN_BYTES (UINT64_C(8) << 20)
+#define CLIENT_QUEUE_MIN_BYTES (UINT64_C(4) << 20)
+/* More in flight than a broker's round trip needs only costs memory: librdkafka adds some 400 bytes a
+ * message. */
+#define CLIENT_QUEUE_MAX_BYTES (UINT64_C(16) << 20)
 
 uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
 {
@@ -167,7 +170,9 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
         .memory_budget_bytes = plan->memory_budget_bytes,
         .channel_quota_bytes = plan->memory_budget_bytes / 100 * CHANNELS_PERCENT /
                                (spec->channel_count > 0 ? spec->channel_count : 1),
-        .client_queue_bytes = share < CLIENT_QUEUE_MIN_BYTES ? CLIENT_QUEUE_MIN_BYTES : share,
+        .client_queue_bytes = share < CLIENT_QUEUE_MIN_BYTES   ? CLIENT_QUEUE_MIN_BYTES
+                              : share > CLIENT_QUEUE_MAX_BYTES ? CLIENT_QUEUE_MAX_BYTES
+                                                               : share,
     };
 }
 
