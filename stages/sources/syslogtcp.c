@@ -1,0 +1,218 @@
+/* Source syslogtcp (Flume's SyslogTcpSource): syslog messages over TCP, one per line. Thread: its worker.
+ * Full channels are waited for, which stops the senders; Flume drops the event. */
+#include "core/stage.h"
+
+#include "stages/stream.h"
+#include "stages/syslog_source.h"
+
+#define EVENT_SIZE_MAX (100 * 1024 * 1024)
+
+struct syslogtcp_plan {
+    const char *host;
+    int64_t port, event_size;
+    struct ps_syslog_source_options syslog;
+    struct ps_tls_options tls;
+    struct ps_syslog_source source;
+    struct ps_tls_server *server;
+};
+
+struct syslogtcp_state {
+    struct ps_stream stream; /* first: tests ask it for its port */
+    const struct syslogtcp_plan *plan;
+    struct ps_port *port;
+    struct ps_syslog_single parser;
+};
+
+#define FIELD(name) offsetof(struct syslogtcp_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "host",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(host),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "Address or name to listen on; 0.0.0.0 or :: for all, IPv4 and IPv6"},
+    {.key = "port",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(port),
+     .min = 0,
+     .max = 65535,
+     .flags = PS_OPTION_REQUIRED,
+     .help = "TCP port to listen on; 0: any free one, which the log tells"},
+    {.key = "eventSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(event_size),
+     .fallback = "2500",
+     .min = INT32_MIN,
+     .max = EVENT_SIZE_MAX,
+     .unit = "bytes",
+     .help = "A longer line is cut there: the event gets flume.syslog.status = Incomplete, the rest is the "
+             "next event. Below 10 counts as 10"},
+    PS_SYSLOG_SOURCE_OPTION_ROWS(struct syslogtcp_plan, syslog),
+    PS_TLS_OPTION_ROWS(struct syslogtcp_plan, tls),
+    PS_OPTION_END,
+};
+
+static void tls_note(void *argument, enum ps_log_level severity, const char *key, const char *message)
+{
+    ps_report(argument, severity, key, "%s", message);
+}
+
+static enum ps_status make_tls(const struct syslogtcp_plan *plan, struct ps_tls_server **server,
+                               const struct ps_context *context, struct ps_err *err)
+{
+    if (!plan->tls.enabled)
+        return PS_OK;
+    struct ps_tls_globals globals;
+    struct ps_notes notes = {.report = tls_note, .argument = (void *)(uintptr_t)context};
+    ps_tls_globals_fill(&globals, context->system_property, context->argument);
+    return ps_tls_server_build(server, &plan->tls, &globals, server == NULL ? &notes : NULL, err);
+}
+
+static enum ps_status check(const void *plan_, const struct ps_context *context)
+{
+    const struct syslogtcp_plan *plan = plan_;
+    struct ps_err err = {.length = 0};
+    if (make_tls(plan, NULL, context, &err) != PS_OK) {
+        ps_report(context, PS_LOG_ERROR, "ssl", "%s", err.text);
+        return PS_FAIL;
+    }
+    return ps_syslog_source_check(&plan->syslog, context);
+}
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct syslogtcp_plan *plan = plan_;
+    if (ps_syslog_source_build(&plan->source, &plan->syslog, plan->event_size, false, context, err) != PS_OK)
+        return PS_FAIL;
+    if (make_tls(plan, &plan->server, context, err) != PS_OK) {
+        ps_syslog_source_teardown(&plan->source);
+        return PS_FAIL;
+    }
+    return PS_OK;
+}
+
+static void teardown(void *plan_)
+{
+    struct syslogtcp_plan *plan = plan_;
+    ps_tls_server_teardown(plan->server);
+    ps_syslog_source_teardown(&plan->source);
+}
+
+static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
+                         uint32_t length, uint32_t *used)
+{
+    struct syslogtcp_state *state = owner;
+    const struct ps_syslog_client *names = &state->plan->source.client;
+    struct ps_syslog_client client = {.ip_name = names->ip_name,
+                                      .host_name = names->host_name,
+                                      .ip = connection->ip,
+                                      .host = connection->host};
+    bool wanted = names->ip_name != NULL || names->host_name != NULL;
+    for (*used = 0;;) {
+        uint32_t took = 0;
+        enum ps_parsed parsed = ps_syslog_single_next(&state->parser, batch, data + *used, length - *used,
+                                                      wanted ? &client : NULL, &took);
+        *used += took;
+        switch (parsed) {
+        case PS_PARSED_ADDED:
+            break;
+        case PS_PARSED_DROPPED:
+            ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
+            break;
+        case PS_PARSED_FULL:
+            return PS_FEED_FULL;
+        case PS_PARSED_MEMORY:
+            return PS_FEED_MEMORY;
+        case PS_PARSED_PARTIAL:
+            return PS_FEED_MORE;
+        }
+    }
+}
+
+static void closed(void *owner, struct ps_connection *connection)
+{
+    struct syslogtcp_state *state = owner;
+    if (connection->carry.length > 0) /* a message without its newline: not an event, as in Flume */
+        ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+}
+
+static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
+
+static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct syslogtcp_plan *plan = plan_;
+    struct syslogtcp_state *state = state_;
+    state->plan = plan;
+    state->port = port;
+    if (!ps_syslog_single_init(&state->parser, &plan->source.rules))
+        return ps_err_set(err, "no memory");
+    const struct ps_stream_options stream = {
+        .ops = &stream_ops,
+        .owner = state,
+        .message_bytes_max = plan->source.rules.size_max,
+        .tls = plan->server,
+    };
+    const struct ps_bind_options bind = {
+        .host = plan->host, .port = (unsigned)plan->port, .share = port->instances > 1};
+    if (ps_stream_init(&state->stream, &stream, port, err) == PS_OK) {
+        if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
+            return PS_OK;
+        ps_stream_fini(&state->stream);
+    }
+    ps_syslog_single_fini(&state->parser);
+    return ps_err_append(err, "%s", port->component);
+}
+
+static void close_source(const void *plan, void *state_)
+{
+    (void)plan;
+    struct syslogtcp_state *state = state_;
+    ps_stream_fini(&state->stream);
+    ps_syslog_single_fini(&state->parser);
+}
+
+static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
+{
+    (void)plan;
+    struct syslogtcp_state *state = state_;
+    ps_syslog_time_now(&state->parser.time, now->wall_ms);
+    return ps_stream_work(&state->stream, batch, now);
+}
+
+static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
+{
+    (void)plan;
+    struct syslogtcp_state *state = state_;
+    return ps_stream_tick(&state->stream, now);
+}
+
+static bool drain(const void *plan, void *state_, const struct ps_now *now)
+{
+    (void)plan;
+    struct syslogtcp_state *state = state_;
+    return ps_stream_drain(&state->stream, now);
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_WAIT,
+    .work = work,
+    .tick = tick,
+    .drain = drain,
+};
+
+const struct ps_stage_ops ps_source_syslogtcp = {
+    .kind = PS_KIND_SOURCE,
+    .name = "syslogtcp",
+    .aliases = PS_WORDS("org.apache.flume.source.SyslogTcpSource"),
+    .summary = "Syslog messages over TCP, one per line",
+    .options = options,
+    .plan_size = sizeof(struct syslogtcp_plan),
+    .state_size = sizeof(struct syslogtcp_state),
+    .check = check,
+    .build = build,
+    .teardown = teardown,
+    .open = open_source,
+    .close = close_source,
+    .source = &source,
+};

@@ -1,0 +1,126 @@
+#include "stages/utf8.h"
+
+#include <string.h>
+
+static bool is_tail(uint8_t byte)
+{
+    return (byte & 0xC0) == 0x80;
+}
+
+/* Second byte wrong for the first one, of a three-byte form (surrogates are found by the third). */
+static bool is_bad3(uint8_t first, uint8_t second)
+{
+    return (first == 0xE0 && (second & 0xE0) == 0x80) || !is_tail(second);
+}
+
+static bool is_bad4(uint8_t first, uint8_t second)
+{
+    return first > 0xF4 || (first == 0xF0 && second < 0x90) || (first == 0xF4 && (second & 0xF0) != 0x80) ||
+           !is_tail(second);
+}
+
+/* Looks at the sequence at `p` (p < end, first byte not ASCII). Returns its length when well-formed; else 0,
+ * and *skip is how many bytes one replacement character stands for. */
+static size_t sequence(const uint8_t *p, const uint8_t *end, size_t *skip)
+{
+    size_t left = (size_t)(end - p);
+    uint8_t first = p[0];
+    *skip = 1;
+    if (first >= 0xC2 && first <= 0xDF)
+        return left >= 2 && is_tail(p[1]) ? 2 : 0;
+    if (first >= 0xE0 && first <= 0xEF) {
+        if (left < 2 || is_bad3(first, p[1]))
+            return 0;
+        *skip = 2;
+        if (left < 3 || !is_tail(p[2]))
+            return 0;
+        *skip = 3;
+        return first == 0xED && p[1] >= 0xA0 ? 0 : 3;
+    }
+    if (first >= 0xF0 && first <= 0xF4) {
+        if (left < 2 || is_bad4(first, p[1]))
+            return 0;
+        *skip = 2;
+        if (left < 3 || !is_tail(p[2]))
+            return 0;
+        *skip = 3;
+        return left >= 4 && is_tail(p[3]) ? 4 : 0;
+    }
+    return 0;
+}
+
+static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
+{
+    uint64_t word;
+    while (end - p >= 8) {
+        memcpy(&word, p, 8);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+        p += 8;
+    }
+    while (p < end && *p < 0x80)
+        p++;
+    return p;
+}
+
+size_t ps_utf8_valid_length(const char *text, size_t length)
+{
+    const uint8_t *start = (const uint8_t *)text, *p = start, *end = start + length;
+    size_t skip;
+    while ((p = skip_ascii(p, end)) < end) {
+        size_t good = sequence(p, end, &skip);
+        if (good == 0)
+            break;
+        p += good;
+    }
+    return (size_t)(p - start);
+}
+
+size_t ps_utf8_repair(const char *text, size_t length, char *out)
+{
+    const uint8_t *p = (const uint8_t *)text, *end = p + length;
+    char *to = out;
+    size_t skip;
+    while (p < end) {
+        const uint8_t *stop = skip_ascii(p, end);
+        memcpy(to, p, (size_t)(stop - p));
+        to += stop - p;
+        p = stop;
+        if (p == end)
+            break;
+        size_t good = sequence(p, end, &skip);
+        if (good > 0) {
+            memcpy(to, p, good);
+            to += good;
+            p += good;
+        } else {
+            memcpy(to, "\xEF\xBF\xBD", 3);
+            to += 3;
+            p += skip;
+        }
+    }
+    return (size_t)(to - out);
+}
+
+size_t ps_utf8_char_count(const char *text, size_t length)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < length; i++) {
+        uint8_t byte = (uint8_t)text[i];
+        count += !is_tail(byte);
+        count += byte >= 0xF0; /* a pair of surrogates */
+    }
+    return count;
+}
+
+bool ps_utf8_has_terminator(const char *text, size_t length)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    for (size_t i = 0; i + 1 < length; i++) {
+        if (p[i] == 0xC2 && p[i + 1] == 0x85)
+            return true;
+        if (p[i] == 0xE2 && i + 2 < length && p[i + 1] == 0x80 && (p[i + 2] & 0xFE) == 0xA8)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,19 @@
+/* UTF-8 as Java reads it: what is malformed, how many replacement characters it becomes, how long a text is
+ * in Java's chars. Thread: any; pure. */
+#pragma once
+
+#include "core/base.h"
+
+/* How many bytes at the start are well-formed UTF-8 (all of them: `length`). */
+size_t ps_utf8_valid_length(const char *text, size_t length);
+
+/* Copies `text` to `out` (room for 3 * length bytes), every malformed sequence replaced by U+FFFD exactly as
+ * `new String(bytes, UTF_8)` does (java.lang.String.decodeUTF8). Returns the bytes written. */
+size_t ps_utf8_repair(const char *text, size_t length, char *out);
+
+/* Length in UTF-16 code units (Java's `char`) of well-formed UTF-8; of malformed text an upper bound. */
+size_t ps_utf8_char_count(const char *text, size_t length);
+
+/* True when well-formed or malformed UTF-8 text has one of Java's line terminators other than \n, \r: U+0085,
+ * U+2028, U+2029 (java.util.regex: what `.` does not match). */
+bool ps_utf8_has_terminator(const char *text, size_t length);

@@ -1,0 +1,98 @@
+#include "tests/support/net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stages/stream.h"
+
+unsigned ps_test_tcp_port(const struct ps_test_stage *stage, uint16_t listener)
+{
+    return ps_stream_port(stage->state, listener);
+}
+
+static int connect_to(const char *address, unsigned port, int type)
+{
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    bool is_six = strchr(address, ':') != NULL;
+    int fd = socket(is_six ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    struct timeval limit = {.tv_sec = 10};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit), 0);
+    if (is_six) {
+        assert_int_equal(inet_pton(AF_INET6, address, &six.sin6_addr), 1);
+        assert_int_equal(connect(fd, (struct sockaddr *)&six, sizeof six), 0);
+    } else {
+        assert_int_equal(inet_pton(AF_INET, address, &four.sin_addr), 1);
+        assert_int_equal(connect(fd, (struct sockaddr *)&four, sizeof four), 0);
+    }
+    return fd;
+}
+
+int ps_test_connect(const char *address, unsigned port)
+{
+    return connect_to(address, port, SOCK_STREAM);
+}
+
+int ps_test_connect_udp(const char *address, unsigned port)
+{
+    return connect_to(address, port, SOCK_DGRAM);
+}
+
+void ps_test_send(int fd, const void *data, size_t length)
+{
+    const char *p = data;
+    do {
+        ssize_t n = send(fd, p, length, MSG_NOSIGNAL);
+        assert_true(n >= 0);
+        p += n;
+        length -= (size_t)n;
+    } while (length > 0);
+}
+
+void ps_test_send_text(int fd, const char *text)
+{
+    ps_test_send(fd, text, strlen(text));
+}
+
+char *ps_test_receive(struct ps_test_stage *stage, int fd, size_t length, unsigned patience_ms, bool *closed)
+{
+    char *text = ps_arena_alloc(stage->arena, length + 1);
+    size_t used = 0;
+    uint64_t until = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    *closed = false;
+    while (used < length && !*closed && ps_clock_now().mono_ns < until) {
+        ps_test_source_work(stage);
+        ps_test_source_close_batch(stage);
+        ssize_t n = recv(fd, text + used, length - used, MSG_DONTWAIT);
+        if (n > 0)
+            used += (size_t)n;
+        else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+            *closed = true;
+        else
+            usleep(1000);
+    }
+    text[used] = '\0';
+    return text;
+}
+
+void ps_test_expect(const struct ps_test_event *event, const char *body, const char *const *headers)
+{
+    assert_string_equal(event->body, body);
+    assert_int_equal(event->length, strlen(body));
+    size_t count = 0;
+    while (headers != NULL && headers[count] != NULL) {
+        const char *value = ps_test_event_header(event, headers[count]);
+        if (value == NULL)
+            fail_msg("header %s is missing (body: %s)", headers[count], body);
+        assert_string_equal(value, headers[count + 1]);
+        count += 2;
+    }
+    assert_int_equal(ps_test_event_header_count(event), count / 2);
+}
