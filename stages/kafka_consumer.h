@@ -1,0 +1,113 @@
+/* librdkafka's consumer, for the source: a client in a group, a queue of what the group says (rebalances,
+ * commit replies, errors, log lines) and a queue of records.
+ *
+ * The two are kept apart on purpose. Every partition's queue is forwarded to the record queue before it is
+ * assigned, so a source that must not read (its channel is full) simply leaves that queue alone: the client
+ * stops fetching by itself when it is full, nothing fetched is thrown away, and polling the other queue keeps
+ * the client in its group (`max.poll.interval.ms`) and lets it see rebalances.
+ *
+ * Records are taken with rd_kafka_consume_callback_queue. Do not use rd_kafka_consume_batch_queue: up to
+ * librdkafka 2.0 it skips records when a partition is paused, resumed or rebalanced during the call
+ * (librdkafka pull request 4208; Debian 12 has 2.0.2).
+ *
+ * Thread: one worker calls everything. No callback of ours runs on the library's threads. */
+#pragma once
+
+#include "core/option.h"
+#include "core/status.h"
+
+#include <librdkafka/rdkafka.h>
+
+/* A record of a partition that is assigned to us. Valid during the call that hands it over. */
+struct ps_kafka_message {
+    uint32_t stream; /* index of its partition in the group's table */
+    int64_t offset;
+    int64_t timestamp_ms;          /* -1: the record has none */
+    const char *key;               /* NULL: none */
+    const char *value;             /* NULL: a tombstone */
+    const struct ps_slice *mapped; /* one for each wanted header name; data NULL: the record has none */
+    uint32_t key_length, value_length;
+};
+
+enum ps_kafka_take {
+    PS_KAFKA_TAKEN,
+    PS_KAFKA_TAKEN_LAST, /* enough for this call */
+    PS_KAFKA_NOT_TAKEN,  /* no room: the record is kept and offered first at the next call */
+};
+
+struct ps_kafka_consumer_config {
+    const char *component;       /* for the log; must outlive the consumer */
+    const struct ps_pair *pairs; /* the library's own properties */
+    size_t pair_count;
+    struct ps_texts subscription; /* topic names, or one "^.." expression */
+    struct ps_texts wanted;       /* names of record headers to look for; must outlive the consumer */
+    int wake_fd;                  /* eventfd written to when there is something to poll; -1: none */
+};
+
+struct ps_kafka_consumer {
+    const char *component;
+    rd_kafka_t *client;
+    rd_kafka_queue_t *control, *records, *closing;
+    struct ps_texts wanted;
+    struct ps_slice *mapped;      /* of the record at hand */
+    bool fatal;                   /* the client is finished: abandon it and open another */
+    struct ps_kafka_message kept; /* not taken; its bytes are in `kept_bytes` */
+    struct ps_slice *kept_mapped;
+    char *kept_bytes;
+    size_t kept_room;
+    bool has_kept;
+    int last_error; /* logged last, and when: the same one again is held back for a while */
+    uint64_t last_error_ns;
+    uint64_t mono_ns; /* of the last poll */
+};
+
+/* What `poll` calls. Lists are the library's and die with the call. */
+struct ps_kafka_consumer_listener {
+    void (*assigned)(void *argument, rd_kafka_topic_partition_list_t *list);
+    void (*revoked)(void *argument, rd_kafka_topic_partition_list_t *list);
+    void (*committed)(void *argument, rd_kafka_resp_err_t error, const rd_kafka_topic_partition_list_t *list);
+    void *argument;
+};
+
+/* Makes the client and subscribes; connects by itself, does not wait for brokers. Takes milliseconds. */
+enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
+                                      const struct ps_kafka_consumer_config *config, struct ps_err *err);
+
+/* Serves what the group says, without waiting. Must be called well within max.poll.interval.ms. */
+void ps_kafka_consumer_poll(struct ps_kafka_consumer *consumer,
+                            const struct ps_kafka_consumer_listener *listener, uint64_t mono_ns);
+
+struct ps_kafka_consumer_reader {
+    /* The stream of a partition, or UINT32_MAX: not ours (any more), the record is thrown away. */
+    uint32_t (*stream)(void *argument, const rd_kafka_message_t *message);
+    enum ps_kafka_take (*take)(void *argument, const struct ps_kafka_message *message);
+    void *argument;
+};
+
+/* Hands over records, in order per partition, until none is there or the reader has enough. Returns how many
+ * were taken. */
+uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
+                                const struct ps_kafka_consumer_reader *reader);
+
+/* True when a record waits that was not taken. */
+static inline bool ps_kafka_consumer_has_kept(const struct ps_kafka_consumer *consumer)
+{
+    return consumer->has_kept;
+}
+
+/* Forgets that record (its partition was revoked, or we stop): it will be read again by whoever is next. */
+static inline void ps_kafka_consumer_forget_kept(struct ps_kafka_consumer *consumer)
+{
+    consumer->has_kept = false;
+}
+
+/* From now on records of this partition go to the record queue. Before it is assigned. */
+void ps_kafka_consumer_forward(struct ps_kafka_consumer *consumer, const char *topic, int32_t partition);
+
+/* Leaves the group: goes on through `poll` (a last rebalance may come) until `closed`. */
+void ps_kafka_consumer_close(struct ps_kafka_consumer *consumer);
+bool ps_kafka_consumer_closed(const struct ps_kafka_consumer *consumer);
+
+/* Frees it; if it is not closed the group notices by its session time-out. May take as long as the library's
+ * threads take to end (milliseconds, usually). */
+void ps_kafka_consumer_destroy(struct ps_kafka_consumer *consumer);

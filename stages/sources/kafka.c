@@ -1,0 +1,478 @@
+/* Source kafka (Flume's org.apache.flume.source.kafka.KafkaSource): a member of a consumer group.
+ *
+ * Records are copied into the batch as they come; offsets are committed only past what the sinks delivered,
+ * also for batches that interceptors emptied. While a channel is full the record queue is left alone and the
+ * group is polled on (kafka_consumer.h), so the group never rebalances for it. Rebalances: kafka_rebalance.h.
+ *
+ * Thread: its worker. It must never commit what was not delivered, and never wait for a broker. */
+#include "core/stage.h"
+#include "stages/kafka_properties.h"
+#include "stages/kafka_rebalance.h"
+#include "stages/kafka_record.h"
+#include "stages/kafka_topic_regex.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_GROUP "flume"
+#define COMMIT_INTERVAL_NS (500 * PS_NS_PER_MS)
+#define REVOKE_WAIT_MAX_MS 30000        /* the whole group waits for us */
+#define LEAVE_WAIT_NS (5 * PS_NS_PER_S) /* stopping: for the last commit, and for leaving the group, each */
+#define RECORD_OVERHEAD_BYTES 512U      /* what the library needs for a fetched record beside its bytes */
+#define MEMORY_RETRY_NS PS_NS_PER_MS
+
+struct kafka_plan {
+    const char *bootstrap, *regex, *group, *old_group, *zookeeper, *topic_header, *timestamp_header;
+    struct ps_texts topics, old_topics;
+    struct ps_pairs headers, consumer;
+    int64_t batch_size, batch_duration_ms;
+    bool flume_event_format, set_topic_header, migrate_offsets;
+    /* Made by build: */
+    struct ps_kafka_settings settings;
+    struct ps_texts subscription, wanted;
+    struct ps_kafka_record_plan record;
+    uint64_t revoke_wait_ns;
+};
+
+enum phase { RUNNING, FINISHING, LEAVING, LEFT };
+
+struct kafka_state {
+    struct ps_port *port;
+    struct ps_kafka_group group;
+    struct ps_kafka_record_state record;
+    enum phase phase;
+    bool paused;
+    bool starved;         /* no memory for a record that waits */
+    uint64_t deadline_ns; /* of the phase, when it has one; 0 = not yet */
+    uint64_t idle_since_ns;
+};
+
+#define FIELD(name) offsetof(struct kafka_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "kafka.bootstrap.servers",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(bootstrap),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "brokers to begin with, host:port separated by commas"},
+    {.key = "kafka.topics",
+     .type = PS_OPTION_COMMAS,
+     .offset = FIELD(topics),
+     .help = "topics to read, separated by commas"},
+    {.key = "kafka.topics.regex",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(regex),
+     .help = "Java expression for the names of topics to read; wins over kafka.topics"},
+    {.key = "kafka.consumer.group.id",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(group),
+     .help = "consumer group; without it \"flume\""},
+    {.key = "batchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_size),
+     .fallback = "1000",
+     .min = 1,
+     .max = INT32_MAX,
+     .unit = "events",
+     .help = "most events in a batch (1024 at most)"},
+    {.key = "batchDurationMillis",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_duration_ms),
+     .fallback = "1000",
+     .min = 1,
+     .max = INT32_MAX,
+     .unit = "ms",
+     .help = "a batch never waits so long here: it is closed as soon as its channel runs dry; counts idle "
+             "time for "
+             "KafkaEmptyCount"},
+    {.key = "useFlumeEventFormat",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(flume_event_format),
+     .fallback = "false",
+     .help = "records are Flume events in Avro's binary encoding, headers included"},
+    {.key = "setTopicHeader",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(set_topic_header),
+     .fallback = "true",
+     .help = "put the topic into a header"},
+    {.key = "topicHeader",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(topic_header),
+     .fallback = "topic",
+     .help = "name of that header"},
+    {.key = "timestampHeader",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(timestamp_header),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "Flume's guide has it, Flume's code does not: the header is always \"timestamp\""},
+    {.key = "header.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(headers),
+     .help = "header.<event header> = <record header>: copied into the event"},
+    {.key = "kafka.consumer.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(consumer),
+     .help = "the consumer's properties, by Java's names or librdkafka's: docs/KAFKA_PROPERTIES.md"},
+    {.key = "topic",
+     .type = PS_OPTION_COMMAS,
+     .offset = FIELD(old_topics),
+     .flags = PS_OPTION_DEPRECATED,
+     .help = "kafka.topics"},
+    {.key = "groupId",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(old_group),
+     .flags = PS_OPTION_DEPRECATED,
+     .help = "kafka.consumer.group.id"},
+    {.key = "zookeeperConnect",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(zookeeper),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "ZooKeeper is not asked for anything: name the brokers in kafka.bootstrap.servers"},
+    {.key = "migrateZookeeperOffsets",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(migrate_offsets),
+     .fallback = "true",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "offsets kept in ZooKeeper (Flume before 1.7) are not taken over: let a Flume do it once"},
+    PS_OPTION_END,
+};
+
+/* ---- check and build ---- */
+
+static void note(void *argument, enum ps_log_level severity, const char *key, const char *message)
+{
+    const struct ps_context *context = argument;
+    char full[256];
+    snprintf(full, sizeof full, "kafka.consumer.%s", key);
+    context->report(context, severity, full, message);
+}
+
+static struct ps_texts wanted_topics(const struct kafka_plan *plan)
+{
+    return plan->topics.count > 0 ? plan->topics : plan->old_topics;
+}
+
+/* What is between "kafka.consumer." and librdkafka. */
+static enum ps_status translate(const struct kafka_plan *plan, const struct ps_context *context,
+                                struct ps_kafka_settings *settings, const struct ps_notes *notes,
+                                struct ps_err *err)
+{
+    struct ps_tls_globals globals = {0};
+    ps_tls_globals_fill(&globals, context->system_property, context->argument);
+    const struct ps_kafka_properties properties = {
+        .client = PS_KAFKA_CONSUMER,
+        .pairs = &plan->consumer,
+        .tls = &globals,
+        .system_property = context->system_property,
+        .argument = context->argument,
+        .notes = notes,
+    };
+    return ps_kafka_properties_translate(&properties, settings, err);
+}
+
+static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
+{
+    const struct kafka_plan *plan = plan_;
+    struct ps_err err = {0};
+    const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
+    if (plan->regex == NULL && wanted_topics(plan).count == 0) {
+        ps_report(context, PS_LOG_ERROR, "kafka.topics",
+                  "no topic is named: set kafka.topics or kafka.topics.regex");
+        return PS_FAIL;
+    }
+    if (plan->regex != NULL && ps_kafka_topic_regex(context->arena, plan->regex, &err) == NULL) {
+        ps_report(context, PS_LOG_ERROR, "kafka.topics.regex",
+                  "\"%s\": %s; write it without, or list the topics in kafka.topics", plan->regex, err.text);
+        return PS_FAIL;
+    }
+    return translate(plan, context, NULL, &notes, &err);
+}
+
+static void build_subscription(struct kafka_plan *plan, struct ps_context *context)
+{
+    struct ps_texts topics = wanted_topics(plan);
+    if (plan->regex != NULL) {
+        const char **items = ps_arena_alloc(context->arena, sizeof *items);
+        items[0] = ps_kafka_topic_regex(context->arena, plan->regex, NULL);
+        topics = (struct ps_texts){1, items};
+    }
+    plan->subscription = topics;
+}
+
+static void build_headers(struct kafka_plan *plan, struct ps_context *context)
+{
+    struct ps_kafka_record_plan *record = &plan->record;
+    record->timestamp = ps_name_intern("timestamp");
+    record->partition = ps_name_intern("partition");
+    record->offset = ps_name_intern("offset");
+    record->key = ps_name_intern("key");
+    record->topic = plan->set_topic_header ? ps_name_intern(plan->topic_header) : NULL;
+    if (plan->regex == NULL && plan->subscription.count == 1)
+        record->single_topic = plan->subscription.items[0];
+    size_t count = plan->headers.count;
+    const struct ps_name **names = ps_arena_alloc(context->arena, (count + 1) * sizeof *names);
+    const char **wanted = ps_arena_alloc(context->arena, (count + 1) * sizeof *wanted);
+    for (size_t i = 0; i < count; i++) {
+        names[i] = ps_name_intern(plan->headers.items[i].key);
+        wanted[i] = plan->headers.items[i].value;
+    }
+    record->mapped = names;
+    record->mapped_count = count;
+    plan->wanted = (struct ps_texts){count, wanted};
+    record->flume_event_format = plan->flume_event_format;
+    record->batch_events_max = context->batch_events_max;
+    if (plan->batch_size < record->batch_events_max)
+        record->batch_events_max = (uint32_t)plan->batch_size;
+}
+
+static void set_number(struct ps_kafka_settings *settings, const char *name, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    ps_kafka_settings_set(settings, name, text);
+}
+
+static uint64_t number_of(const struct ps_kafka_settings *settings, const char *name, uint64_t otherwise)
+{
+    const char *text = ps_kafka_settings_get(settings, name);
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
+/* What the library fetches ahead stays within its line of the memory budget, unless the user says otherwise.
+ */
+static void bound_memory(struct kafka_plan *plan, const struct ps_context *context)
+{
+    struct ps_kafka_settings *settings = &plan->settings;
+    uint64_t bytes = context->client_queue_bytes / (context->instances > 0 ? context->instances : 1);
+    if (bytes < 1024 * 1024)
+        bytes = 1024 * 1024;
+    if (bytes / 1024 > 2097151)
+        bytes = UINT64_C(2097151) * 1024;
+    if (ps_kafka_settings_get(settings, "queued.max.messages.kbytes") == NULL)
+        set_number(settings, "queued.max.messages.kbytes", bytes / 1024);
+    if (ps_kafka_settings_get(settings, "queued.min.messages") == NULL)
+        set_number(settings, "queued.min.messages", bytes / RECORD_OVERHEAD_BYTES);
+    uint64_t fetch = number_of(settings, "fetch.max.bytes", 52428800);
+    uint64_t largest = number_of(settings, "message.max.bytes", 1000000);
+    if (fetch > bytes)
+        set_number(settings, "fetch.max.bytes", bytes > largest ? bytes : largest);
+}
+
+static enum ps_status kafka_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct kafka_plan *plan = plan_;
+    struct ps_kafka_settings *settings = &plan->settings;
+    if (translate(plan, context, settings, NULL, err) != PS_OK) {
+        ps_kafka_settings_fini(settings);
+        return PS_FAIL;
+    }
+    ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap);
+    const char *group = plan->group != NULL ? plan->group : plan->old_group;
+    ps_kafka_settings_set(settings, "group.id", group != NULL ? group : DEFAULT_GROUP);
+    if (ps_kafka_settings_get(settings, "client.id") == NULL) {
+        char *id = ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name);
+        ps_kafka_settings_set(settings, "client.id", id);
+    }
+    bound_memory(plan, context);
+    build_subscription(plan, context);
+    build_headers(plan, context);
+    uint64_t wait_ms = number_of(settings, "max.poll.interval.ms", 300000) * 3 / 4;
+    plan->revoke_wait_ns = (wait_ms < REVOKE_WAIT_MAX_MS ? wait_ms : REVOKE_WAIT_MAX_MS) * PS_NS_PER_MS;
+    return PS_OK;
+}
+
+static void kafka_teardown(void *plan_)
+{
+    struct kafka_plan *plan = plan_;
+    ps_kafka_settings_fini(&plan->settings);
+}
+
+/* ---- open and close ---- */
+
+static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct kafka_plan *plan = plan_;
+    struct kafka_state *state = state_;
+    *state = (struct kafka_state){.port = port};
+    ps_kafka_group_init(&state->group, port->component, port->counters, COMMIT_INTERVAL_NS,
+                        plan->revoke_wait_ns);
+    const struct ps_kafka_consumer_config config = {
+        .component = port->component,
+        .pairs = plan->settings.items,
+        .pair_count = plan->settings.count,
+        .subscription = plan->subscription,
+        .wanted = plan->wanted,
+        .wake_fd = port->wake_fd,
+    };
+    if (ps_kafka_consumer_open(&state->group.consumer, &config, err) != PS_OK)
+        return PS_FAIL;
+    state->record = (struct ps_kafka_record_state){
+        .plan = &plan->record, .streams = &state->group.streams, .counters = port->counters};
+    return PS_OK;
+}
+
+static void kafka_close(const void *plan, void *state_)
+{
+    (void)plan;
+    struct kafka_state *state = state_;
+    if (state->phase != LEFT)
+        ps_log(PS_LOG_WARN, state->port->component,
+               "closed before it could leave the group: the group notices by its session time-out");
+    ps_kafka_consumer_destroy(&state->group.consumer);
+    ps_kafka_group_fini(&state->group);
+}
+
+/* ---- running ---- */
+
+static enum ps_kafka_take take(void *argument, const struct ps_kafka_message *message)
+{
+    struct kafka_state *state = argument;
+    return ps_kafka_record_take(&state->record, message);
+}
+
+static uint32_t stream_of(void *argument, const rd_kafka_message_t *message)
+{
+    struct kafka_state *state = argument;
+    return ps_kafka_streams_of_record(&state->group.streams, message);
+}
+
+static enum ps_result kafka_work(const void *plan, void *state_, struct ps_batch *batch,
+                                 const struct ps_now *now)
+{
+    (void)plan;
+    struct kafka_state *state = state_;
+    if (state->phase != RUNNING)
+        return PS_KEPT;
+    const struct ps_kafka_consumer_reader reader = {.stream = stream_of, .take = take, .argument = state};
+    uint32_t before = batch->count;
+    ps_kafka_record_begin(&state->record, batch);
+    uint32_t read = ps_kafka_consumer_read(&state->group.consumer, &reader);
+    state->starved = ps_kafka_consumer_has_kept(&state->group.consumer) && !batch->full;
+    if (read == 0)
+        return batch->full ? PS_DONE : PS_KEPT;
+    state->idle_since_ns = now->mono_ns;
+    if (before == 0 && batch->count > 0)
+        ps_count(state->port->counters, PS_COUNTER_AppendBatchReceivedCount, 1);
+    ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, batch->count - before);
+    ps_count(state->port->counters, PS_COUNTER_bytes, state->record.taken_bytes);
+    return PS_DONE;
+}
+
+/* Flume counts a poll that brought nothing; here one is counted for each batchDurationMillis without records.
+ */
+static void count_idle(const struct kafka_plan *plan, struct kafka_state *state, uint64_t mono_ns)
+{
+    uint64_t interval_ns = (uint64_t)plan->batch_duration_ms * PS_NS_PER_MS;
+    if (state->paused || state->idle_since_ns == 0) {
+        state->idle_since_ns = mono_ns;
+    } else if (mono_ns - state->idle_since_ns >= interval_ns) {
+        state->idle_since_ns = mono_ns;
+        ps_count(state->port->counters, PS_COUNTER_KafkaEmptyCount, 1);
+    }
+}
+
+static uint64_t kafka_tick(const void *plan, void *state_, const struct ps_now *now)
+{
+    struct kafka_state *state = state_;
+    uint64_t next_ns = ps_kafka_group_tick(&state->group, now->mono_ns);
+    if (state->phase == RUNNING)
+        count_idle(plan, state, now->mono_ns);
+    if (state->starved && now->mono_ns + MEMORY_RETRY_NS < next_ns)
+        next_ns = now->mono_ns + MEMORY_RETRY_NS;
+    return next_ns;
+}
+
+static void kafka_accepted(const void *plan, void *state_, const struct ps_batch *batch,
+                           const struct ps_now *now)
+{
+    (void)plan;
+    struct kafka_state *state = state_;
+    ps_count(state->port->counters, PS_COUNTER_KafkaEventGetTimer,
+             (now->mono_ns - batch->opened.mono_ns) / PS_NS_PER_MS);
+}
+
+static void kafka_delivered(const void *plan, void *state_, const struct ps_batch *batch,
+                            const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct kafka_state *state = state_;
+    for (uint32_t i = 0; i < batch->span_count; i++)
+        ps_kafka_streams_delivered(&state->group.streams, batch->spans[i].stream, batch->spans[i].generation,
+                                   batch->spans[i].position);
+}
+
+static void kafka_paused(const void *plan, void *state_, bool paused, const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct kafka_state *state = state_;
+    state->paused = paused;
+}
+
+/* ---- stopping ---- */
+
+/* Nothing more is read; what was read is waited for, for as long as the engine allows. */
+static void finish(struct kafka_state *state, const struct ps_now *now)
+{
+    if (!ps_kafka_group_is_drained(&state->group))
+        return;
+    bool settled = ps_kafka_group_settle(&state->group);
+    if (state->deadline_ns == 0)
+        state->deadline_ns = now->mono_ns + LEAVE_WAIT_NS;
+    if (!settled && now->mono_ns < state->deadline_ns)
+        return;
+    if (!settled)
+        ps_log(PS_LOG_WARN, state->port->component,
+               "the last offsets could not be committed: some records will be read again");
+    ps_kafka_consumer_close(&state->group.consumer);
+    state->group.revoke_wait_ns = 0; /* there is nothing to wait for any more */
+    state->phase = LEAVING;
+    state->deadline_ns = now->mono_ns + LEAVE_WAIT_NS;
+}
+
+static bool kafka_drain(const void *plan, void *state_, const struct ps_now *now)
+{
+    (void)plan;
+    struct kafka_state *state = state_;
+    if (state->phase == RUNNING) {
+        state->phase = FINISHING;
+        state->starved = false;
+        ps_kafka_consumer_forget_kept(&state->group.consumer);
+    }
+    if (state->phase == FINISHING)
+        finish(state, now);
+    if (state->phase == LEAVING &&
+        (ps_kafka_consumer_closed(&state->group.consumer) || now->mono_ns >= state->deadline_ns))
+        state->phase = LEFT;
+    return state->phase == LEFT;
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_DELIVERED,
+    .when_full = PS_WAIT,
+    .work = kafka_work,
+    .tick = kafka_tick,
+    .accepted = kafka_accepted,
+    .delivered = kafka_delivered,
+    .paused = kafka_paused,
+    .drain = kafka_drain,
+};
+
+const struct ps_stage_ops ps_source_kafka = {
+    .kind = PS_KIND_SOURCE,
+    .name = "kafka",
+    .aliases = PS_WORDS("org.apache.flume.source.kafka.KafkaSource"),
+    .summary = "a member of a Kafka consumer group; commits what was delivered",
+    .options = options,
+    .plan_size = sizeof(struct kafka_plan),
+    .state_size = sizeof(struct kafka_state),
+    .check = kafka_check,
+    .build = kafka_build,
+    .teardown = kafka_teardown,
+    .open = kafka_open,
+    .close = kafka_close,
+    .source = &source,
+};
