@@ -182,12 +182,13 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     }
 }
 
-static void poll_producer(struct ps_kafka_sender *sender)
+/* True when there is more to poll at once. */
+static bool poll_producer(struct ps_kafka_sender *sender)
 {
     if (sender->producer == NULL)
-        return;
+        return false;
     const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = sender};
-    sender->plan->engine->poll(sender->producer, &listener, POLL_RECORDS);
+    return sender->plan->engine->poll(sender->producer, &listener, POLL_RECORDS) >= POLL_RECORDS;
 }
 
 /* ---- putting it right ---- */
@@ -408,9 +409,11 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
 uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now)
 {
     sender->now = *now;
-    poll_producer(sender);
+    bool more = poll_producer(sender);
     step(sender);
     finish_settled(sender);
+    if (more) /* nothing will wake us for what is there already */
+        return now->mono_ns;
     if (sender->port->wake_fd < 0)
         return now->mono_ns + PS_NS_PER_MS;
     if (sender->phase != PS_KAFKA_SENDING)
