@@ -21,7 +21,8 @@ struct ps_test_event {
 #define PS_EVENT(text, ...)                                                                                  \
     ((struct ps_test_event){                                                                                 \
         .body = (text), .length = (uint32_t)strlen(text), .headers = PS_WORDS(__VA_ARGS__)})
-#define PS_BODY(text) PS_EVENT(text, NULL)
+#define PS_BODY(text)                                                                                        \
+    ((struct ps_test_event){.body = (text), .length = (uint32_t)strlen(text), .headers = NULL})
 /* PS_KEYS("host", "::", "port", "0"): configuration keys of a stage, prefix stripped. */
 #define PS_KEYS(...) PS_WORDS(__VA_ARGS__)
 
