@@ -80,8 +80,9 @@ static int password_length(const char *password)
     return password != NULL ? (int)strlen(password) : 0;
 }
 
-/* The iteration count of a password-based algorithm: -1 when it has none that we can read. */
-static int64_t pbe_iterations(const X509_ALGOR *algorithm)
+/* The iteration count of a password-based algorithm: -1 when it has none that we can read. PBES2 names a
+ * second algorithm, which may not be PBES2 again (`inner`). */
+static int64_t pbe_iterations(const X509_ALGOR *algorithm, bool inner)
 {
     const ASN1_OBJECT *object;
     const void *value;
@@ -90,16 +91,18 @@ static int64_t pbe_iterations(const X509_ALGOR *algorithm)
     X509_ALGOR_get0(&object, &type, &value, algorithm);
     if (type != V_ASN1_SEQUENCE || value == NULL)
         return -1;
+    if (OBJ_obj2nid(object) == NID_pbes2 && inner)
+        return -1;
     if (OBJ_obj2nid(object) == NID_pbes2) {
         PBE2PARAM *outer = ASN1_item_unpack(value, ASN1_ITEM_rptr(PBE2PARAM));
         if (outer != NULL)
-            iterations = pbe_iterations(outer->keyfunc);
+            iterations = pbe_iterations(outer->keyfunc, true);
         PBE2PARAM_free(outer);
     } else if (OBJ_obj2nid(object) == NID_id_pbkdf2) {
-        PBKDF2PARAM *inner = ASN1_item_unpack(value, ASN1_ITEM_rptr(PBKDF2PARAM));
-        if (inner != NULL && !ASN1_INTEGER_get_int64(&iterations, inner->iter))
+        PBKDF2PARAM *derived = ASN1_item_unpack(value, ASN1_ITEM_rptr(PBKDF2PARAM));
+        if (derived != NULL && !ASN1_INTEGER_get_int64(&iterations, derived->iter))
             iterations = INT64_MAX;
-        PBKDF2PARAM_free(inner);
+        PBKDF2PARAM_free(derived);
     } else {
         PBEPARAM *old = ASN1_item_unpack(value, ASN1_ITEM_rptr(PBEPARAM));
         if (old != NULL && !ASN1_INTEGER_get_int64(&iterations, old->iter))
@@ -170,7 +173,7 @@ static enum ps_status key_bag(struct walk *walk, const PKCS12_SAFEBAG *bag)
     } else {
         const X509_ALGOR *algorithm = NULL;
         X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &algorithm, NULL);
-        if (pbe_iterations(algorithm) > PKCS12_ITERATIONS_MAX)
+        if (pbe_iterations(algorithm, false) > PKCS12_ITERATIONS_MAX)
             return too_slow(walk);
         const char *password = walk->input->key_password != NULL ? walk->input->key_password : walk->password;
         ERR_clear_error();
@@ -275,7 +278,7 @@ static enum ps_status safes_read(struct walk *walk, const STACK_OF(PKCS7) * safe
             if (safe->d.encrypted == NULL || safe->d.encrypted->enc_data == NULL)
                 return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err,
                                          "the PKCS12 store is broken");
-            if (pbe_iterations(safe->d.encrypted->enc_data->algorithm) > PKCS12_ITERATIONS_MAX)
+            if (pbe_iterations(safe->d.encrypted->enc_data->algorithm, false) > PKCS12_ITERATIONS_MAX)
                 return too_slow(walk);
             bags = PKCS12_unpack_p7encdata(safe, walk->password, password_length(walk->password));
             if (bags == NULL && walk->input->password == NULL)

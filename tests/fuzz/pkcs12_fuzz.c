@@ -1,0 +1,22 @@
+/* The PKCS12 reader over arbitrary bytes: without a password, so that altered stores are read past their MAC,
+ * and with one. */
+#include "stages/keystore_parts.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        struct ps_keystore_input input = {.data = data,
+                                          .length = size,
+                                          .key_password = "changeit",
+                                          .password = round == 1 ? "changeit" : NULL};
+        enum ps_keystore_fault fault = PS_KEYSTORE_SOUND;
+        struct ps_err err = {.length = 0};
+        struct ps_keystore *store = ps_keystore_create();
+        enum ps_status status = ps_keystore_pkcs12(store, &input, &fault, &err);
+        PS_ASSERT((status == PS_OK) == (fault == PS_KEYSTORE_SOUND));
+        ps_keystore_close(store);
+    }
+    return 0;
+}
