@@ -224,7 +224,6 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
     ps_plan_destroy(old);
     agent->reload_count++;
     pthread_mutex_unlock(&agent->lock);
-    ps_plan_describe(next, log_line, NULL);
     ps_log(PS_LOG_INFO, "agent", "reloaded; %llu events carried over in channels",
            (unsigned long long)carried.events);
     if (lost.events > 0)

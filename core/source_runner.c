@@ -460,8 +460,11 @@ void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **l
     if (ps_runner_is_open(&runner->base))
         links_close(runner, runner->plan->spec->interceptor_count, true);
     ps_runner_close(&runner->base, now);
-    if (runner->chain != NULL)
+    if (runner->chain != NULL) {
+        if (runner->routed)
+            ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount, runner->chain->batch->count);
         chain_end(runner);
+    }
     batch_discard(runner);
     ps_window_detach(runner->window);
     runner->window = NULL;
