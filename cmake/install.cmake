@@ -14,6 +14,10 @@ install(DIRECTORY conf/examples/ DESTINATION conf/examples FILES_MATCHING PATTER
 install(DIRECTORY docs/ DESTINATION docs PATTERN "man" EXCLUDE PATTERN "decisions" EXCLUDE)
 install(FILES README.md LICENSE DESTINATION docs OPTIONAL)
 install(DIRECTORY docs/man/ DESTINATION share/man/man1 FILES_MATCHING PATTERN "*.1")
+# The page of all components comes from the program: there is no second list of keys.
+install(CODE "execute_process(COMMAND \"$<TARGET_FILE:penstock>\" components --man
+  OUTPUT_FILE \"${CMAKE_BINARY_DIR}/generated/penstock-components.7\" COMMAND_ERROR_IS_FATAL ANY)")
+install(FILES ${CMAKE_BINARY_DIR}/generated/penstock-components.7 DESTINATION share/man/man7)
 install(FILES ${CMAKE_BINARY_DIR}/generated/penstock.service DESTINATION lib/systemd/system)
 
 string(TOLOWER "${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR}" system)

@@ -264,7 +264,7 @@ static void usage(FILE *file)
           "it into\n"
           "two Kafka topics of an embedded broker; a verifier reads them and accounts for every event.\n"
           "\n"
-          "  --rate EVENTS      events a second (default 100000)\n"
+          "  --rate EVENTS      events a second (default 200000)\n"
           "  --seconds S        how long (default 15)\n"
           "  --connections N    TCP connections (default 4, at most 64)\n"
           "  --config FILE      the agent file (default conf/examples/quickstart.properties beside the "
@@ -299,7 +299,7 @@ int ps_main_demo(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    unsigned long rate = 100000, seconds = 15, connections = 4;
+    unsigned long rate = 200000, seconds = 15, connections = 4;
     const char *config = NULL;
     bool keep = false, good = true;
     int option;

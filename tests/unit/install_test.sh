@@ -12,7 +12,7 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 complete() { # PREFIX
     local file
     for file in bin/penstock bin/flume-ng conf/examples/quickstart.properties docs/OPERATIONS.md docs/LICENSE \
-        share/man/man1/penstock.1 share/man/man1/flume-ng.1 lib/systemd/system/penstock.service; do
+        share/man/man1/penstock.1 share/man/man1/flume-ng.1 share/man/man7/penstock-components.7 lib/systemd/system/penstock.service; do
         [[ -e $1/$file ]] || fail "$file is missing in $1"
     done
     for file in conf/packages.txt conf/bind.c docs/decisions docs/man; do
@@ -50,7 +50,7 @@ runs "${top[0]}"
 
 # The man pages and the unit, where there is a checker.
 if command -v mandoc >/dev/null; then
-    mandoc -T lint -W warning "$work"/prefix/share/man/man1/*.1 || fail "man pages"
+    mandoc -T lint -W warning "$work"/prefix/share/man/man*/*.[17] || fail "man pages"
 fi
 if command -v systemd-analyze >/dev/null; then
     unit=$work/penstock.service
