@@ -57,7 +57,7 @@ static void entry_put(struct ps_entry *entry, struct ps_pair pair)
 }
 
 /* `rest` is what follows "sources.": name, dot, key. The name has at least one character, which may be a dot:
- * Flume looks for the dot from the second one on. NULL when it is no component key. */
+ * Flume looks for the dot from the second one on. False when it is no component key. */
 static bool entry_add(struct ps_grouping *grouping, struct ps_section_entries *section, const char *rest,
                       struct ps_pair pair)
 {
@@ -192,7 +192,8 @@ static void property_add(struct ps_grouping *grouping, const struct ps_property 
     }
     const char *dot = strchr(key, '.');
     if (dot == NULL || dot == key || dot[1] == '\0' || ps_text_begins(key, "//")) {
-        report_agentless(grouping, key, place);
+        if (!property->used)
+            report_agentless(grouping, key, place);
         return;
     }
     struct ps_agent_text *agent =

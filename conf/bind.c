@@ -145,8 +145,8 @@ static enum ps_status value_refuse(const struct ps_bind *bind, const struct ps_o
                                    const struct ps_pair *pair, const char *want)
 {
     bool secret = (option->flags & PS_OPTION_SECRET) != 0;
-    ps_problem_add(bind->problems, PS_SEVERITY_DROPPED, place_of(bind, pair), want, "\"%s\" is no %s",
-                   secret ? "(hidden)" : pair->value,
+    ps_problem_add(bind->problems, bind->refuse ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED,
+                   place_of(bind, pair), want, "\"%s\" is no %s", secret ? "(hidden)" : pair->value,
                    option->type == PS_OPTION_ENUM     ? "word of this key"
                    : option->type == PS_OPTION_DOUBLE ? "number"
                    : option->type == PS_OPTION_SIZE   ? "size"
@@ -171,8 +171,8 @@ static enum ps_status int_write(const struct ps_bind *bind, const struct ps_opti
             ? ps_arena_format(bind->arena, "at least %" PRId64 "%s%s", option->min, *unit ? " " : "", unit)
             : ps_arena_format(bind->arena, "%" PRId64 " to %" PRId64 "%s%s", option->min, option->max,
                               *unit ? " " : "", unit);
-    ps_problem_add(bind->problems, PS_SEVERITY_DROPPED, place_of(bind, pair), cure,
-                   "%" PRId64 " is out of range", *to);
+    ps_problem_add(bind->problems, bind->refuse ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED,
+                   place_of(bind, pair), cure, "%" PRId64 " is out of range", *to);
     return PS_FAIL;
 }
 
@@ -267,11 +267,21 @@ static const struct ps_pair *row_pair(const struct ps_option *option, const stru
     return pair;
 }
 
+/* A key that is not supported yet does no harm where it says what happens anyway. */
+static bool is_harmless(const struct ps_option *option, const char *value)
+{
+    if (option->fallback != NULL && strcasecmp(option->fallback, value) == 0)
+        return true;
+    return option->type == PS_OPTION_BOOL && option->fallback == NULL && strcasecmp(value, "true") != 0;
+}
+
 /* Says what is odd about using this row. False when the key must not be bound. */
 static bool row_allowed(const struct ps_bind *bind, const struct ps_option *option,
                         const struct ps_pair *pair)
 {
     struct ps_place place = place_of(bind, pair);
+    if ((option->flags & PS_OPTION_UNSUPPORTED) && is_harmless(option, pair->value))
+        return false;
     if (option->flags & PS_OPTION_UNSUPPORTED) {
         ps_problem_add(
             bind->problems, bind->allow_unsupported ? PS_SEVERITY_WARNING : PS_SEVERITY_ERROR, place,

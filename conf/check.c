@@ -48,9 +48,11 @@ static void check_loop(struct ps_conf *conf, const struct ps_conf_source *source
         ps_arena_format(conf->arena,
                         "set %s.allowTopicOverride = false, or %s.sources.%s.setTopicHeader = false", prefix,
                         conf->agent.name, source->part.name),
-        "source %s sets the header \"%s\" and this sink obeys it: every event goes to the topic it came "
-        "from%s, not to kafka.topic",
-        source->part.name, header, same ? ", is read again, and so on for ever" : "");
+        "source %s sets the header \"%s\" and this sink obeys it: every event goes to %s instead of "
+        "kafka.topic",
+        source->part.name, header,
+        same ? "the topic it came from, to be read again, for ever,"
+             : "a topic named like the one it came from");
 }
 
 void ps_check_flows(struct ps_conf *conf)

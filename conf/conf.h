@@ -43,7 +43,7 @@ struct ps_conf_sink {
 struct ps_conf_group {
     const char *name;
     struct ps_texts sinks; /* valid ones, in the order written */
-    const char *processor; /* type; "default" when none is written */
+    const char *processor; /* type, as written */
     struct ps_pairs pairs; /* processor.*, prefix stripped */
     const char *file;
     int line;

@@ -22,6 +22,7 @@ struct filters {
     struct ps_arena *arena;
     struct ps_problems *problems;
     const char *agent;
+    bool allow_unsupported;
     struct filter *items;
     size_t count;
 };
@@ -64,7 +65,8 @@ static void filter_make(struct filters *filters, const char *name, const struct 
             return;
         }
     } else if (type_is(type, "hadoop", CLASS "HadoopCredentialStoreConfigFilter")) {
-        ps_problem_add(filters->problems, PS_SEVERITY_ERROR, place,
+        ps_problem_add(filters->problems,
+                       filters->allow_unsupported ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR, place,
                        "use type = external with command = a script that prints the secret of the alias it "
                        "is given, or type = env",
                        "config filter `hadoop` reads a Java key store of Hadoop, which penstock cannot");
@@ -147,6 +149,9 @@ static const char *value_filter(struct filters *filters, const char *value, stru
 void ps_filters_apply(struct ps_agent_text *agent, struct ps_arena *arena, struct ps_problems *problems)
 {
     struct filters filters = {.arena = arena, .problems = problems, .agent = agent->name};
+    const struct ps_pairs penstock = {agent->penstock_count, agent->penstock};
+    const char *allow = ps_pairs_get(&penstock, "allow.unsupported");
+    filters.allow_unsupported = allow != NULL && strcasecmp(allow, "true") == 0;
     struct ps_section_entries *section = &agent->sections[PS_SECTION_CONFIGFILTERS];
     if (section->list != NULL) {
         struct ps_texts names = ps_texts_unique(arena, ps_text_split_blanks(arena, section->list->value));

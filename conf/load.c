@@ -150,9 +150,16 @@ static void report_no_agent(struct ps_conf *conf, const struct ps_command *comma
 }
 
 /* host1 and host2 are two agents, not a slip. */
-static bool both_numbered(const char *a, const char *b)
+static bool numbered_alike(const char *a, const char *b)
 {
-    return isdigit((unsigned char)a[strlen(a) - 1]) && isdigit((unsigned char)b[strlen(b) - 1]);
+    size_t n = strlen(a), m = strlen(b);
+    if (n == 0 || m == 0 || !isdigit((unsigned char)a[n - 1]) || !isdigit((unsigned char)b[m - 1]))
+        return false;
+    while (n > 0 && isdigit((unsigned char)a[n - 1]))
+        n--;
+    while (m > 0 && isdigit((unsigned char)b[m - 1]))
+        m--;
+    return n == m && strncmp(a, b, n) == 0;
 }
 
 /* Agents that are nearly the wanted one and could not run by themselves: a slip in the name. */
@@ -166,7 +173,7 @@ static void report_stray_agents(struct ps_conf *conf, const struct ps_command *c
         struct ps_nearest nearest;
         ps_nearest_init(&nearest, agent->name);
         ps_nearest_offer(&nearest, command->agent);
-        if (nearest.word != NULL && !both_numbered(agent->name, command->agent))
+        if (nearest.word != NULL && !numbered_alike(agent->name, command->agent))
             ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
                            (struct ps_place){agent->file, agent->line, agent->name},
                            ps_arena_format(conf->arena, "did you mean %s?", command->agent),

@@ -131,6 +131,11 @@ static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context,
                                .file = checking->part->file,
                                .line = checking->part->line};
     struct ps_place place = ps_part_place(maker, checking->part, checking->prefix, NULL);
+    for (size_t i = 0; i < checking->part->pairs.count; i++) { /* a text option points at its pair's value */
+        const struct ps_pair *pair = &checking->part->pairs.items[i];
+        if (pair->value == type)
+            place = ps_part_place(maker, checking->part, checking->prefix, pair->key);
+    }
     const char *prefix = checking->prefix;
     for (size_t i = 0; i < pairs->count; i++) {
         const struct ps_pair *whole = pair_of_tail(checking->part, pairs->items[i].key);

@@ -34,9 +34,12 @@ static char *text_clean(struct ps_arena *arena, const char *text)
     if (text == NULL)
         return NULL;
     char *copy = ps_arena_text(arena, text);
-    for (char *at = copy; *at != '\0'; at++)
+    for (char *at = copy; *at != '\0'; at++) {
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             *at = '?';
+        else if ((unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0 && at[1] != '\0')
+            at[0] = at[1] = '?'; /* U+0080 to U+009F */
+    }
     return copy;
 }
 

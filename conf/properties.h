@@ -15,7 +15,8 @@
 struct ps_property {
     const char *key, *value; /* UTF-8, not trimmed; in the arena */
     const char *file;
-    int line; /* where the logical line begins, from 1 */
+    int line;  /* where the logical line begins, from 1 */
+    bool used; /* some ${...} asked for it */
 };
 
 struct ps_properties {

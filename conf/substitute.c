@@ -367,6 +367,7 @@ static const char *property_value(struct work *work, const char *key, const stru
     const struct ps_property *property = ps_properties_find(work->properties, key);
     if (property == NULL)
         return NULL;
+    work->properties->items[property - work->properties->items].used = true;
     return property_finish(work, (size_t)(property - work->properties->items), outer, depth + 1);
 }
 

@@ -46,8 +46,9 @@ static struct ps_place list_place(struct ps_validation *validation, enum ps_sect
 static void report_listed_only(struct ps_validation *validation, enum ps_section section, const char *name)
 {
     const struct ps_section_entries *entries = &validation->text->sections[section];
-    const char *cure = ps_arena_format(validation->arena, "add %s.%s.%s.type, or take it out of the list",
-                                       validation->text->name, ps_section_word(section), name);
+    const char *cure = ps_arena_format(validation->arena, "add %s.%s.%s.%s, or take it out of the list",
+                                       validation->text->name, ps_section_word(section), name,
+                                       section == PS_SECTION_SINKGROUPS ? "sinks" : "type");
     struct ps_nearest nearest;
     ps_nearest_init(&nearest, name);
     for (size_t i = 0; i < entries->count; i++)
@@ -278,10 +279,9 @@ static void bind_engine(struct ps_validation *validation)
     agent->penstock = (struct ps_pairs){text->penstock_count, items};
     struct ps_bind bind = {.arena = validation->arena,
                            .problems = validation->problems,
-                           .prefix = ps_arena_format(validation->arena, "%s.penstock.", text->name)};
-    if (ps_bind_options(&bind, ps_agent_option_rows, NULL, &agent->penstock, &agent->options) != PS_OK)
-        ps_problem_add(validation->problems, PS_SEVERITY_ERROR, (struct ps_place){text->file, 0, bind.prefix},
-                       NULL, "the engine's keys cannot be used as they are");
+                           .prefix = ps_arena_format(validation->arena, "%s.penstock.", text->name),
+                           .refuse = true};
+    ps_bind_options(&bind, ps_agent_option_rows, NULL, &agent->penstock, &agent->options);
     validation->maker.allow_unsupported = agent->options.allow_unsupported;
 }
 

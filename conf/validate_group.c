@@ -60,6 +60,12 @@ static struct ps_texts group_members(struct ps_validation *validation, const str
 static bool group_processor(struct ps_validation *validation, const struct ps_conf_group *group,
                             struct ps_place place)
 {
+    if (group->processor == NULL) {
+        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
+                       "write processor.type = failover or load_balance; a single sink needs no group",
+                       "the group has no processor.type: Flume drops the group and its sinks");
+        return false;
+    }
     const char *flume = ps_type_flume_name(PS_KIND_PROCESSOR, group->processor);
     bool allowed = validation->maker.allow_unsupported;
     if (flume != NULL && strcmp(flume, "default") == 0) {
@@ -109,11 +115,15 @@ static void group_make(struct ps_validation *validation, const struct ps_entry *
         .name = entry->name, .pairs = common.processor, .file = place.file, .line = place.line};
     group->sinks = group_members(validation, &common.sinks, place, entry->name);
     if (group->sinks.count == 0) {
-        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, NULL, "the group has no sink left");
+        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
+                       common.sinks.count == 0
+                           ? ps_arena_format(validation->arena, "add the line %ssinks = ...", prefix)
+                           : NULL,
+                       common.sinks.count == 0 ? "the group has no sinks" : "the group has no sink left");
         return;
     }
     const struct ps_pair *type = ps_pairs_find(&common.processor, "type");
-    group->processor = type != NULL ? type->value : "default";
+    group->processor = type != NULL ? type->value : NULL;
     place = ps_validation_place(validation, entry, prefix, "processor.type");
     if (group_processor(validation, group, place))
         agent->group_count++;
