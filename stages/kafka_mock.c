@@ -23,6 +23,8 @@ struct ps_kafka_mock *ps_kafka_mock_create(unsigned broker_count, struct ps_err 
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     /* it gets a line for every client that goes away */
     rd_kafka_conf_set(conf, "log_level", "3", reason, sizeof reason);
+    /* as real brokers: answers do not wait for the client's delayed acknowledgement (40 ms) */
+    rd_kafka_conf_set(conf, "socket.nagle.disable", "true", reason, sizeof reason);
     mock->host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (mock->host == NULL) {
         rd_kafka_conf_destroy(conf);

@@ -114,6 +114,7 @@ static enum ps_status configure(struct ps_kafka_producer *producer, rd_kafka_con
         return PS_FAIL;
     static const struct ps_pair ours[] = {
         {.key = "log.queue", .value = "true"},
+        {.key = "socket.nagle.disable", .value = "true"}, /* as Java's client */
         {.key = "sticky.partitioning.linger.ms",
          .value = "0"}, /* our partitioner is asked for every record */
     };
