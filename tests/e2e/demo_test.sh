@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# penstock demo: it delivers, and its verifier is not to be fooled: an agent file that loses events, or sends them
+# twice, is found out. Then a look around while it is held open: tail, topics, health.
+set -euo pipefail
+
+[[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
+example=$PENSTOCK_SOURCE/conf/examples/quickstart.properties
+work=$(mktemp -d)
+held=''
+# Files of an agent that did not end well are kept by the demo; here they go with us.
+export TMPDIR=$work
+finish() {
+    [[ -z $held ]] || kill -INT "$held" 2>/dev/null || true
+    [[ -z $held ]] || wait "$held" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT
+
+fail() { echo "FAILED: $*" >&2; cat "$work"/out "$work"/penstock-demo-*/agent.log 2>/dev/null | tail -60 >&2; exit 1; }
+
+demo() { # WANTED-EXIT OPTION...
+    local wanted=$1 code=0
+    shift
+    "$PENSTOCK" demo --rate 10000 --seconds 2 "$@" >"$work/out" 2>&1 || code=$?
+    ((code == wanted)) || fail "demo $*: exit $code, not $wanted"
+}
+
+shows() { # PATTERN
+    grep -qE "$1" "$work/out" || fail "the summary does not show: $1"
+}
+
+echo "delivers"
+demo 0 --config "$example"
+shows '^  sent +20000 events over 4 connections'
+shows '^  delivered +20000$'
+shows '^  lost +0$'
+shows '^  duplicated +0$'
+shows '^  reordered +0$'
+shows '^  latency +p50 [0-9.]+ ms, p99 [0-9.]+ ms, p99.9 [0-9.]+ ms'
+shows '^   1 s +in +[0-9]+ +delivered +[0-9]+ +[0-9]+ events/s +agent CPU +[0-9]+ %'
+shows '^topic +kcat -b 127.0.0.1:[0-9]+ -t quickstart.rest'
+[[ -z $(find "$work" -name 'penstock-demo-*') ]] || fail "left something behind"
+
+echo "finds losses"
+grep -v 'selector.default' "$example" >"$work/lossy.properties"
+demo 1 --config "$work/lossy.properties"
+shows '^  delivered +2000$'
+shows '^  lost +18000$'
+
+echo "finds duplicates"
+sed -e 's/^quickstart.channels = .*/& twice/; s/^quickstart.sinks = .*/& twice/; s/^\(quickstart.sources.syslog.channels = .*\)/\1 twice/' \
+    -e 's/^\(quickstart.sources.syslog.selector.default = .*\)/\1 twice/' "$example" >"$work/twice.properties"
+sed -n 's/^quickstart.channels.rest/quickstart.channels.twice/p; s/^quickstart.sinks.rest/quickstart.sinks.twice/p' "$example" |
+    sed 's/channel = rest/channel = twice/' >>"$work/twice.properties"
+demo 1 --config "$work/twice.properties"
+shows '^  delivered +20000$'
+shows '^  lost +0$'
+shows '^  duplicated +[1-9]'
+
+echo "says what is wrong"
+demo 2 --config /nonexistent/agent.properties
+shows 'the agent ended'
+demo 2 --rate none
+
+echo "held open"
+"$PENSTOCK" demo --rate 2000 --seconds 1 --keep --config "$example" >"$work/out" 2>&1 &
+held=$!
+for ((i = 0; i < 600; i++)); do
+    grep -q 'Held open' "$work/out" && break
+    kill -0 "$held" 2>/dev/null || fail "demo --keep ended"
+    sleep 0.1
+done
+shows 'Held open'
+url=$(sed -n 's/^metrics *curl \(.*\)\/metrics\/prometheus$/\1/p' "$work/out" | head -1)
+"$PENSTOCK" tail rest -n 2 -w 30 -u "$url" >"$work/tail" || fail "tail: exit $?"
+[[ $(wc -l <"$work/tail") == 2 ]] || fail "tail shows $(cat "$work/tail")"
+grep -qE '^\{.*origin=quickstart.*\} demo [0-9a-f]{16} c=' "$work/tail" || fail "tail shows $(cat "$work/tail")"
+"$PENSTOCK" tail errors -j -n 1 -w 30 -u "$url" >"$work/tail" || fail "tail -j: exit $?"
+grep -q '^{"headers":{.*"Severity":"3"' "$work/tail" || fail "tail -j shows $(cat "$work/tail")"
+code=0
+"$PENSTOCK" tail nothing -u "$url" >"$work/tail" 2>&1 || code=$?
+[[ $code == 2 ]] && grep -q 'no channel or sink nothing' "$work/tail" || fail "tail of nothing: exit $code: $(cat "$work/tail")"
+code=0
+"$PENSTOCK" tail rest -u http://127.0.0.1:1 >"$work/tail" 2>&1 || code=$?
+[[ $code == 2 ]] && grep -q 'flume.monitoring.type=http' "$work/tail" || fail "tail of nobody: exit $code"
+if command -v curl >/dev/null; then
+    [[ $(curl -s --noproxy '*' "$url/healthz") == ok ]] || fail "not healthy: $(curl -s --noproxy '*' "$url/healthz")"
+    curl -s --noproxy '*' "$url/metrics" | grep -q '"SINK.rest":{"Type":"SINK"' || fail "no SINK.rest in /metrics"
+    curl -s --noproxy '*' "$url/metrics/prometheus" >"$work/prometheus"
+    grep -q '^penstock_source_events_accepted_total{component="syslog"} [1-9]' "$work/prometheus" || fail "no events in Prometheus' text"
+    grep -q '^penstock_sink_latency_seconds_count{component="rest"} [1-9]' "$work/prometheus" || fail "no latency in Prometheus' text"
+fi
+if command -v kcat >/dev/null; then
+    brokers=$(sed -n 's/^broker *\([^ ]*\).*/\1/p' "$work/out" | head -1)
+    kcat -b "$brokers" -t quickstart.errors -C -e -q >"$work/topic" || fail "kcat: exit $?"
+    (($(wc -l <"$work/topic") >= 200)) || fail "kcat finds $(wc -l <"$work/topic") errors"
+fi
+kill -INT "$held"
+code=0
+wait "$held" || code=$?
+held=''
+((code == 0)) || fail "demo --keep: exit $code after ^C"
