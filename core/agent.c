@@ -61,7 +61,7 @@ struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_mach
     agent->plan = plan;
     agent->start_ms = ps_clock_now().wall_ms;
     ps_plan_describe(plan, log_line, NULL);
-    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, plan);
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, plan, NULL);
     if (!ps_engine_wait(agent->engine, number, OPEN_WAIT_MS))
         ps_log(PS_LOG_WARN, "agent", "components take long to open");
     return agent;
@@ -103,6 +103,8 @@ struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink)
 static void account_source(void *argument, struct ps_source_runner *runner)
 {
     struct ps_account *account = argument;
+    if (ps_runner_is_open(&runner->base)) /* taken over by the next plan: counted when it ends */
+        return;
     const struct ps_counters *counters = runner->base.counters;
     account->received += ps_counter_read(counters, PS_COUNTER_EventReceivedCount);
     account->accepted += ps_counter_read(counters, PS_COUNTER_EventAcceptedCount);
@@ -128,11 +130,11 @@ static void account_add(struct ps_agent *agent, struct ps_account *account)
 
 /* ---- leaving a plan ---- */
 
-/* Drain, recall, close. Returns whether it drained in time. */
-static bool agent_quiesce(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument),
-                          void *argument)
+/* Drain, recall, close, but for sources that `next` takes over. Returns whether it drained in time. */
+static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
+                          bool (*hurry)(void *argument), void *argument)
 {
-    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan);
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
     uint64_t began_ns = ps_clock_now().mono_ns, said_ns = began_ns;
     bool drained;
     while (!(drained = ps_engine_reached(agent->engine, number))) {
@@ -147,10 +149,10 @@ static bool agent_quiesce(struct ps_agent *agent, uint64_t timeout_ms, bool (*hu
         }
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
-    number = ps_engine_order(agent->engine, PS_PHASE_RECALL, agent->plan);
+    number = ps_engine_order(agent->engine, PS_PHASE_RECALL, agent->plan, next);
     while (!ps_engine_wait(agent->engine, number, RECALL_MS))
         ps_log(PS_LOG_WARN, "agent", "a sink has not given back what it was sending; still waiting");
-    number = ps_engine_order(agent->engine, PS_PHASE_CLOSE, agent->plan);
+    number = ps_engine_order(agent->engine, PS_PHASE_CLOSE, agent->plan, next);
     while (!ps_engine_wait(agent->engine, number, RECALL_MS))
         ps_log(PS_LOG_WARN, "agent", "a component takes long to close; still waiting");
     return drained;
@@ -158,43 +160,21 @@ static bool agent_quiesce(struct ps_agent *agent, uint64_t timeout_ms, bool (*hu
 
 /* ---- reload ---- */
 
-static bool same_stage(const struct ps_stage_spec *a, const struct ps_stage_spec *b)
+/* Whether an open source was built with this plan. */
+static bool plan_is_used(void *argument, const struct ps_plan *plan)
 {
-    return strcmp(a->name, b->name) == 0 && a->ops == b->ops && a->fingerprint != NULL &&
-           b->fingerprint != NULL && strcmp(a->fingerprint, b->fingerprint) == 0;
-}
-
-static bool same_source(const struct ps_source_spec *a, const struct ps_source_spec *b)
-{
-    if (!same_stage(&a->stage, &b->stage) || !same_stage(&a->selector, &b->selector) ||
-        a->interceptor_count != b->interceptor_count || a->channel_count != b->channel_count)
-        return false;
-    for (size_t i = 0; i < a->interceptor_count; i++) {
-        if (!same_stage(&a->interceptors[i], &b->interceptors[i]))
-            return false;
+    struct ps_agent *agent = argument;
+    for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++) {
+        size_t count;
+        struct ps_source_runner **runners = ps_worker_sources(ps_engine_worker(agent->engine, i), &count);
+        for (size_t k = 0; k < count; k++) {
+            for (size_t source = 0; source < plan->spec->source_count; source++) {
+                if (runners[k]->base.spec == &plan->spec->sources[source].stage)
+                    return true;
+            }
+        }
     }
-    return memcmp(a->channels, b->channels, a->channel_count * sizeof *a->channels) == 0;
-}
-
-/* Whether two agents are the same to the letter: then a reload has nothing to do. */
-static bool same_agent(const struct ps_agent_spec *a, const struct ps_agent_spec *b)
-{
-    if (a->source_count != b->source_count || a->channel_count != b->channel_count ||
-        a->sink_count != b->sink_count)
-        return false;
-    for (size_t i = 0; i < a->channel_count; i++) {
-        if (!same_stage(&a->channels[i].stage, &b->channels[i].stage))
-            return false;
-    }
-    for (size_t i = 0; i < a->sink_count; i++) {
-        if (!same_stage(&a->sinks[i].stage, &b->sinks[i].stage) || a->sinks[i].channel != b->sinks[i].channel)
-            return false;
-    }
-    for (size_t i = 0; i < a->source_count; i++) {
-        if (!same_source(&a->sources[i], &b->sources[i]))
-            return false;
-    }
-    return true;
+    return false;
 }
 
 enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
@@ -203,7 +183,7 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
     struct ps_plan *next = ps_plan_create(spec, machine, ps_engine_worker_count(agent->engine), err);
     if (next == NULL)
         goto failed;
-    if (same_agent(agent->plan->spec, spec)) {
+    if (ps_plan_is_same(agent->plan, next)) {
         ps_log(PS_LOG_INFO, "agent", "reload: nothing changed");
         ps_plan_destroy(next);
         return PS_OK;
@@ -212,16 +192,17 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
         goto failed;
     struct ps_left carried, lost;
     struct ps_plan *old = agent->plan;
-    agent_quiesce(agent, (uint64_t)old->spec->options.reload_timeout_ms, NULL, NULL);
+    ps_plan_adopt(next, old);
+    agent_quiesce(agent, next, (uint64_t)old->spec->options.reload_timeout_ms, NULL, NULL);
     pthread_mutex_lock(&agent->lock);
     account_add(agent, &agent->past);
     ps_engine_carry_over(agent->engine, old, next, &carried, &lost);
     agent->past.undelivered += lost.events;
     agent->plan = next;
-    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, next);
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, next, NULL);
     while (!ps_engine_wait(agent->engine, number, OPEN_WAIT_MS))
         ps_log(PS_LOG_WARN, "agent", "components take long to open");
-    ps_plan_destroy(old);
+    ps_plan_retire(old, next, plan_is_used, agent);
     agent->reload_count++;
     pthread_mutex_unlock(&agent->lock);
     ps_log(PS_LOG_INFO, "agent", "reloaded; %llu events carried over in channels",
@@ -247,7 +228,7 @@ void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(vo
 {
     struct ps_left carried, lost;
     agent->stopping = true;
-    bool drained = agent_quiesce(agent, timeout_ms, hurry, argument);
+    bool drained = agent_quiesce(agent, NULL, timeout_ms, hurry, argument);
     pthread_mutex_lock(&agent->lock);
     account_add(agent, &agent->past);
     ps_engine_carry_over(agent->engine, agent->plan, NULL, &carried, &lost);
@@ -255,6 +236,10 @@ void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(vo
     account->undelivered += lost.events;
     account->drained = drained;
     pthread_mutex_unlock(&agent->lock);
+    uint64_t number =
+        ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* what was given up goes home */
+    while (!ps_engine_wait(agent->engine, number, RECALL_MS))
+        ps_log(PS_LOG_WARN, "agent", "a worker does not answer; still waiting");
     ps_engine_destroy(agent->engine);
     ps_plan_destroy(agent->plan);
     pthread_mutex_destroy(&agent->lock);

@@ -15,8 +15,9 @@ struct ps_engine {
     struct ps_pool *pools[PS_WORKERS_MAX];
     pthread_t threads[PS_WORKERS_MAX];
     bool started;
-    struct ps_spsc **home;          /* [from * worker_count + to]; NULL on the diagonal */
-    struct ps_orders *orders; /* RCU */
+    struct ps_spsc **home;                    /* [from * worker_count + to]; NULL on the diagonal */
+    struct ps_orders *orders;                 /* RCU */
+    struct ps_lease *discard[PS_WORKERS_MAX]; /* go out with the next orders */
 };
 
 struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, struct ps_err *err)
@@ -137,12 +138,16 @@ enum ps_status ps_engine_fits(const struct ps_engine *engine, const struct ps_pl
     return PS_OK;
 }
 
-uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan)
+uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
+                         struct ps_plan *next)
 {
     struct ps_orders *orders = calloc(1, sizeof *orders);
     struct ps_orders *old = engine->orders;
     PS_ASSERT(orders != NULL);
-    *orders = (struct ps_orders){.number = old != NULL ? old->number + 1 : 1, .phase = phase, .plan = plan};
+    *orders = (struct ps_orders){
+        .number = old != NULL ? old->number + 1 : 1, .phase = phase, .plan = plan, .next = next};
+    memcpy(orders->discard, engine->discard, sizeof orders->discard);
+    memset(engine->discard, 0, sizeof engine->discard);
     if (plan != NULL && phase == PS_PHASE_RUN)
         plan->epoch = orders->number;
     rcu_assign_pointer(engine->orders, orders);
@@ -209,6 +214,14 @@ static bool will_be_replayed(const struct ps_lease *lease)
     return lease->promise && lease->batch->span_count > 0;
 }
 
+/* Only a batch's home worker may count it: the lease is released there, with the next orders. */
+static void discard(struct ps_engine *engine, struct ps_lease *lease)
+{
+    unsigned home = ps_pool_worker(lease->batch->home);
+    lease->next = engine->discard[home];
+    engine->discard[home] = lease;
+}
+
 static void count_left(struct ps_left *left, const struct ps_lease *lease)
 {
     left->events += lease->count - lease->settled;
@@ -237,14 +250,14 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             list = lease->next;
             lease->next = NULL;
             if (next != NULL && will_be_replayed(lease)) {
-                ps_window_release(lease);
+                discard(engine, lease);
             } else if (to != NULL && to->spec->stage.ops == stage->ops && to->consumer_count > 0) {
                 count_left(carried, lease);
                 *keep_end = lease;
                 keep_end = &lease->next;
             } else {
                 count_left(lost, lease);
-                ps_window_release(lease);
+                discard(engine, lease);
             }
         }
         if (keep != NULL)

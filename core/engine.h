@@ -31,9 +31,10 @@ enum ps_status ps_engine_start(struct ps_engine *engine, struct ps_err *err);
 /* Whether this plan can run on the engine as it is; if not, says which setting needs a restart. */
 enum ps_status ps_engine_fits(const struct ps_engine *engine, const struct ps_plan *plan, struct ps_err *err);
 
-/* Publishes new orders, waits for a grace period (in which every worker has left the old ones), wakes all.
- * Returns their number. */
-uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan);
+/* Publishes new orders (`next`: the plan that will follow, when this one is being left for a reload), waits
+ * for a grace period (in which every worker has left the old ones), wakes all. Returns their number. */
+uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
+                         struct ps_plan *next);
 
 /* Whether every worker has carried out orders of this number. */
 bool ps_engine_reached(const struct ps_engine *engine, uint64_t number);
@@ -47,8 +48,8 @@ struct ps_left {
 };
 
 /* Takes all leases out of the closed plan's channels and runners. With `next`, those of a channel of the same
- * name go to its front (in order); the rest is counted in *lost and sent home. `replayed`: leases of
- * replayable sources are not carried over: their source reads them again. */
+ * name go to its front (in order); the rest is counted in *lost and released with the next orders. Leases of
+ * replayable sources that were closed are not carried over: their successor reads them again. */
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
                           struct ps_left *carried, struct ps_left *lost);
 

@@ -232,12 +232,16 @@ failed:
     return PS_FAIL;
 }
 
-static void plan_unbuild(struct ps_plan *plan)
+static void unbuild_sources(struct ps_plan *plan)
 {
     while (plan->built_sources > 0) {
         const struct ps_source_spec *spec = plan->sources[--plan->built_sources].spec;
         teardown_source(spec, spec->interceptor_count, true, true);
     }
+}
+
+static void unbuild_rest(struct ps_plan *plan)
+{
     while (plan->built_sinks > 0)
         teardown_stage(&plan->sinks[--plan->built_sinks].spec->stage);
     while (plan->built_channels > 0) {
@@ -246,6 +250,12 @@ static void plan_unbuild(struct ps_plan *plan)
         free(channel->counters);
         channel->counters = NULL;
     }
+}
+
+static void plan_unbuild(struct ps_plan *plan)
+{
+    unbuild_sources(plan);
+    unbuild_rest(plan);
 }
 
 enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err)
@@ -279,11 +289,36 @@ failed:
     return PS_FAIL;
 }
 
-void ps_plan_destroy(struct ps_plan *plan)
+static void plan_free(struct ps_plan *plan)
 {
-    if (plan == NULL)
-        return;
     plan_unbuild(plan);
     ps_arena_destroy(plan->spec->arena);
     free(plan);
+}
+
+void ps_plan_destroy(struct ps_plan *plan)
+{
+    while (plan != NULL) {
+        struct ps_plan *older = plan->older;
+        plan_free(plan);
+        plan = older;
+    }
+}
+
+void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next,
+                    bool (*is_used)(void *argument, const struct ps_plan *plan), void *argument)
+{
+    unbuild_rest(plan);
+    struct ps_plan **kept = &next->older;
+    while (plan != NULL) {
+        struct ps_plan *older = plan->older;
+        plan->older = NULL;
+        if (is_used(argument, plan)) {
+            *kept = plan;
+            kept = &plan->older;
+        } else {
+            plan_free(plan);
+        }
+        plan = older;
+    }
 }

@@ -79,6 +79,9 @@ struct ps_agent_spec {
 
 struct ps_source_plan {
     const struct ps_source_spec *spec;
+    /* Reload: the running plan's source that is the same to the letter and whose open instances this one
+     * takes over, or NULL. */
+    const struct ps_source_plan *adopts;
     unsigned instance_count;
     unsigned *workers;   /* of each instance */
     unsigned *producers; /* [instance * channel_count + i]: its producer number at its i-th channel */
@@ -108,6 +111,8 @@ struct ps_plan {
     struct ps_channel_plan *channels;
     struct ps_sink_plan *sinks;
     size_t built_channels, built_sources, built_sinks; /* how far build got: what teardown undoes */
+    struct ps_plan
+        *older; /* plans that are gone but for stages whose open instances a later plan took over */
 };
 
 /* What the machine has; ps_machine_read asks it, tests make one up. */
@@ -127,8 +132,22 @@ struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machi
 /* Builds every stage, channels first. On failure nothing stays built. */
 enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err);
 
-/* Tears down what was built, in reverse order, and frees the plan with its arena. */
+/* Tears down what was built, in reverse order, and frees the plan with its arena; so it does with the older
+ * ones it keeps. */
 void ps_plan_destroy(struct ps_plan *plan);
+
+/* Marks the sources of `next` that are the same as sources of `plan`, down to their channels' names and their
+ * workers: a reload leaves them open. */
+void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan);
+
+/* Whether two agents are the same to the letter: then a reload has nothing to do. */
+bool ps_plan_is_same(const struct ps_plan *a, const struct ps_plan *b);
+
+/* `plan` has been replaced by `next`: tears down its channels and sinks, and keeps the rest while
+ * `is_used(argument, plan)` says that an open source still has its stages; plans kept before are asked about
+ * as well. */
+void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next,
+                    bool (*is_used)(void *argument, const struct ps_plan *plan), void *argument);
 
 /* Every array bound and the proof that going home never blocks: a way-home ring (B -> A) holds more than the
  * descriptors homed at A times the most leases of one batch. A message that names the limit and the key to

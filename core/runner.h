@@ -93,6 +93,11 @@ void ps_source_runner_destroy(struct ps_source_runner *runner);
 bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now);
 /* From now on: no new input. */
 void ps_source_runner_drain(struct ps_source_runner *runner);
+/* Between two plans that both have it: no reading and no putting, but its timers go on (a Kafka consumer must
+ * poll). */
+void ps_source_runner_pause(struct ps_source_runner *runner, const struct ps_now *now);
+/* The next plan's channels from now on; what is pending for a channel goes to the one of the same name. */
+void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source);
 /* Closes the stage; what is pending for a channel is appended to *left (by channel number in lease->channel).
  */
 void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **left,
@@ -110,6 +115,8 @@ struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps
 void ps_sink_runner_destroy(struct ps_sink_runner *runner);
 /* `draining`: the sources have stopped, so an empty channel stays empty. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
+/* It holds nothing and its channel has nothing for it. */
+bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner);
 /* Gives every lease it holds back to its channel. Called each cycle until true. */
 bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *now);
 void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_now *now);

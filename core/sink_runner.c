@@ -150,6 +150,13 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     return moved || runner->inflight < inflight;
 }
 
+bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner)
+{
+    struct ps_fill fill;
+    channel_of(runner)->fill(runner->channel->spec->stage.plan, &fill);
+    return runner->offered == NULL && runner->inflight == 0 && fill.size == 0;
+}
+
 /* Newest first, so that the oldest ends up at the head of the channel. */
 static void untake_reversed(struct ps_sink_runner *runner, struct ps_lease *list)
 {

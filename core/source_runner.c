@@ -434,9 +434,33 @@ void ps_source_runner_drain(struct ps_source_runner *runner)
     runner->backoff_until_ns = 0;
 }
 
+void ps_source_runner_pause(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    source_watch(runner, false);
+    runner->base.deadline_ns = PS_NEVER;
+    if (ps_runner_is_open(&runner->base) && ops_of(runner)->tick != NULL)
+        runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
+}
+
+void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source)
+{
+    struct ps_source_plan *source_plan = &plan->sources[source];
+    size_t count = source_plan->spec->channel_count;
+    PS_ASSERT(source_plan->adopts == runner->plan);
+    runner->plan = source_plan;
+    runner->channels = plan->channels;
+    runner->producers = &source_plan->producers[runner->base.instance * count];
+    for (size_t i = 0; i < 2 * count; i++) {
+        if (runner->pending[i] != NULL)
+            runner->pending[i]->channel = (uint16_t)source_plan->spec->channels[i / 2];
+    }
+}
+
 void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **left, const struct ps_now *now)
 {
     struct ps_lease **end = left;
+    if (runner->window == NULL) /* closed before */
+        return;
     while (*end != NULL)
         end = &(*end)->next;
     if (!batch_is_empty(runner->batch)) {

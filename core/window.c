@@ -124,3 +124,8 @@ uint32_t ps_window_outstanding(const struct ps_window *window)
 {
     return window->out;
 }
+
+bool ps_window_is_detached(const struct ps_window *window)
+{
+    return window->detached;
+}

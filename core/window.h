@@ -23,6 +23,8 @@ struct ps_window *ps_window_create(uint32_t batches_max,
 /* The source is gone: no more calls; freed when the last batch is home. */
 void ps_window_detach(struct ps_window *window);
 
+bool ps_window_is_detached(const struct ps_window *window);
+
 /* The batch was closed: gives it its sequence number. One holder (the chain's lease) and no promise. */
 void ps_window_enter(struct ps_window *window, struct ps_batch *batch);
 

@@ -32,7 +32,7 @@ struct ps_worker {
 
     const struct ps_orders *orders; /* those carried out or being carried out */
     uint64_t orders_number;
-    struct ps_plan *plan;
+    struct ps_plan *plan, *next;
     enum ps_phase phase;
     struct ps_source_runner **sources;
     struct ps_sink_runner **sinks;
@@ -186,7 +186,42 @@ static void wake_touched(struct ps_worker *worker)
     }
 }
 
-static void make_runners(struct ps_worker *worker, struct ps_plan *plan)
+/* Whether the plan that follows takes this source over as it is. */
+static bool is_adopted(const struct ps_worker *worker, const struct ps_source_runner *runner)
+{
+    for (size_t i = 0; worker->next != NULL && i < worker->next->spec->source_count; i++) {
+        if (worker->next->sources[i].adopts == runner->plan)
+            return true;
+    }
+    return false;
+}
+
+/* The open runner of the plan before that this source takes over, taken out of the list; or NULL. */
+static struct ps_source_runner *take_adopted(struct ps_source_runner **runners, size_t count,
+                                             const struct ps_source_plan *source, unsigned instance)
+{
+    for (size_t i = 0; source->adopts != NULL && i < count; i++) {
+        struct ps_source_runner *runner = runners[i];
+        if (runner != NULL && runner->plan == source->adopts && runner->base.instance == instance) {
+            runners[i] = NULL;
+            return runner;
+        }
+    }
+    return NULL;
+}
+
+static struct ps_source_runner *make_source(struct ps_worker *worker, struct ps_source_runner **before,
+                                            size_t count, size_t source, unsigned instance)
+{
+    struct ps_source_runner *runner = take_adopted(before, count, &worker->plan->sources[source], instance);
+    if (runner == NULL)
+        return ps_source_runner_create(worker, worker->plan, source, instance);
+    ps_source_runner_adopt(runner, worker->plan, source);
+    return runner;
+}
+
+static void make_runners(struct ps_worker *worker, struct ps_plan *plan, struct ps_source_runner **before,
+                         size_t before_count)
 {
     size_t sources = 0, sinks = 0;
     worker->plan = plan;
@@ -196,7 +231,7 @@ static void make_runners(struct ps_worker *worker, struct ps_plan *plan)
     for (size_t i = 0; i < plan->spec->source_count; i++) {
         for (unsigned k = 0; k < plan->sources[i].instance_count; k++) {
             if (plan->sources[i].workers[k] == worker->id)
-                worker->sources[sources++] = ps_source_runner_create(worker, plan, i, k);
+                worker->sources[sources++] = make_source(worker, before, before_count, i, k);
         }
     }
     for (size_t i = 0; i < plan->spec->sink_count; i++) {
@@ -214,23 +249,40 @@ static void close_runners(struct ps_worker *worker)
             PS_ASSERT(false); /* RECALL came first */
         ps_sink_runner_close(worker->sinks[i], &worker->now);
     }
-    for (size_t i = 0; i < worker->source_count; i++)
-        ps_source_runner_close(worker->sources[i], &worker->left, &worker->now);
+    for (size_t i = 0; i < worker->source_count; i++) {
+        if (!is_adopted(worker, worker->sources[i]))
+            ps_source_runner_close(worker->sources[i], &worker->left, &worker->now);
+    }
 }
 
-/* Frees the runners: at the next RUN, or when the worker exits; until then metrics may read them. */
-static void free_runners(struct ps_worker *worker)
+/* Frees closed runners: at the next RUN, or when the worker exits; until then metrics may read them. */
+static void free_runners(struct ps_source_runner **sources, size_t source_count,
+                         struct ps_sink_runner **sinks, size_t sink_count)
 {
-    for (size_t i = 0; i < worker->source_count; i++)
-        ps_source_runner_destroy(worker->sources[i]);
-    for (size_t i = 0; i < worker->sink_count; i++)
-        ps_sink_runner_destroy(worker->sinks[i]);
-    free(worker->sources);
-    free(worker->sinks);
-    worker->sources = NULL;
-    worker->sinks = NULL;
-    __atomic_store_n(&worker->source_count, 0, __ATOMIC_RELEASE);
-    __atomic_store_n(&worker->sink_count, 0, __ATOMIC_RELEASE);
+    for (size_t i = 0; i < source_count; i++) {
+        if (sources[i] != NULL)
+            ps_source_runner_destroy(sources[i]);
+    }
+    for (size_t i = 0; i < sink_count; i++)
+        ps_sink_runner_destroy(sinks[i]);
+    free(sources);
+    free(sinks);
+}
+
+/* From one plan's runners to the next one's. */
+static void exchange_runners(struct ps_worker *worker, struct ps_plan *plan)
+{
+    struct ps_source_runner **sources = worker->sources;
+    struct ps_sink_runner **sinks = worker->sinks;
+    size_t source_count = worker->source_count, sink_count = worker->sink_count;
+    if (plan != NULL) {
+        make_runners(worker, plan, sources, source_count);
+    } else {
+        worker->sources = NULL;
+        worker->sinks = NULL;
+        worker->source_count = worker->sink_count = 0;
+    }
+    free_runners(sources, source_count, sinks, sink_count);
 }
 
 static void pin(const struct ps_worker *worker)
@@ -260,13 +312,19 @@ static void take_orders(struct ps_worker *worker)
         return;
     worker->orders_number = orders->number;
     worker->phase = orders->phase;
+    worker->next = orders->next;
+    for (struct ps_lease *lease = orders->discard[worker->id], *after; lease != NULL; lease = after) {
+        after = lease->next;
+        ps_window_release(lease);
+    }
     if (orders->phase == PS_PHASE_RUN && orders->plan != NULL) {
-        free_runners(worker);
-        make_runners(worker, orders->plan);
+        exchange_runners(worker, orders->plan);
         worker->opened_once = false;
     }
-    for (size_t i = 0; i < worker->source_count && orders->phase != PS_PHASE_RUN; i++)
-        ps_source_runner_drain(worker->sources[i]);
+    for (size_t i = 0; i < worker->source_count && orders->phase != PS_PHASE_RUN; i++) {
+        if (!is_adopted(worker, worker->sources[i]))
+            ps_source_runner_drain(worker->sources[i]);
+    }
     if (orders->phase == PS_PHASE_CLOSE)
         close_runners(worker);
 }
@@ -283,13 +341,23 @@ static void open_all(struct ps_worker *worker)
     worker->opened_once = true;
 }
 
+/* Nothing is left to deliver here: the sources that stop have stopped with all their batches home, the sinks
+ * hold nothing and their channels are empty. Without sources that go on, every batch of this worker is home.
+ */
 static bool all_drained(const struct ps_worker *worker)
 {
+    bool adopted = false;
     for (size_t i = 0; i < worker->source_count; i++) {
-        if (!worker->sources[i]->drained)
+        bool stays = is_adopted(worker, worker->sources[i]);
+        if (!stays && !worker->sources[i]->drained)
+            return false;
+        adopted |= stays;
+    }
+    for (size_t i = 0; i < worker->sink_count; i++) {
+        if (!ps_sink_runner_is_idle(worker->sinks[i]))
             return false;
     }
-    return ps_pool_out_count(worker->pool) == 0;
+    return adopted || ps_pool_out_count(worker->pool) == 0;
 }
 
 static bool cycle_recall(struct ps_worker *worker)
@@ -318,9 +386,15 @@ static bool orders_done(struct ps_worker *worker)
 static bool cycle_runners(struct ps_worker *worker)
 {
     bool moved = false;
+    for (size_t i = 0; worker->next != NULL && i < worker->source_count; i++) {
+        if (is_adopted(worker, worker->sources[i]))
+            ps_source_runner_pause(worker->sources[i], &worker->now);
+    }
     if (worker->phase == PS_PHASE_RUN || worker->phase == PS_PHASE_DRAIN) {
-        for (size_t i = 0; i < worker->source_count; i++)
-            moved |= ps_source_runner_cycle(worker->sources[i], &worker->now);
+        for (size_t i = 0; i < worker->source_count; i++) {
+            if (!is_adopted(worker, worker->sources[i]))
+                moved |= ps_source_runner_cycle(worker->sources[i], &worker->now);
+        }
         wake_touched(worker);
         for (size_t i = 0; i < worker->sink_count; i++)
             moved |= ps_sink_runner_cycle(worker->sinks[i], worker->phase == PS_PHASE_DRAIN, &worker->now);
@@ -410,7 +484,7 @@ void ps_worker_run(struct ps_worker *worker)
         }
     }
     urcu_qsbr_unregister_thread();
-    free_runners(worker);
+    exchange_runners(worker, NULL);
 }
 
 /* ---- for the control thread ---- */

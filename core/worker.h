@@ -22,7 +22,9 @@ enum ps_phase {
 struct ps_orders {
     uint64_t number; /* from 1 */
     enum ps_phase phase;
-    struct ps_plan *plan; /* NULL: none */
+    struct ps_plan *plan;                     /* NULL: none */
+    struct ps_lease *discard[PS_WORKERS_MAX]; /* per home worker: leases given up, to be released there */
+    struct ps_plan *next; /* DRAIN .. CLOSE for a reload: what will follow; its adopted sources only pause */
 };
 
 struct ps_engine;
