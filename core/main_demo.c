@@ -21,7 +21,7 @@
 #define START_S 20U  /* how long a part may take to come up */
 #define SETTLE_S 10U /* how long nothing may arrive after the last event was sent */
 
-const char *const demo_topics[DEMO_CLASSES] = {"quickstart.errors", "quickstart.rest"};
+const char *const demo_topics[DEMO_GROUPS] = {"quickstart.errors", "quickstart.rest"};
 
 static volatile sig_atomic_t interrupted;
 
@@ -61,7 +61,7 @@ int demo_broker(struct demo *demo)
     struct ps_err err = {0};
     struct ps_kafka_mock *mock = ps_kafka_mock_create(1, &err);
     bool good = mock != NULL;
-    for (unsigned i = 0; good && i < DEMO_CLASSES; i++)
+    for (unsigned i = 0; good && i < DEMO_GROUPS; i++)
         good = ps_kafka_mock_topic(mock, demo_topics[i], DEMO_PARTITIONS, &err) == PS_OK;
     if (!good) {
         fprintf(stderr, "penstock demo: broker: %s\n", err.text);
@@ -101,7 +101,7 @@ static void progress_line(const struct run *run, uint64_t seconds, uint64_t deli
 {
     const struct demo *demo = run->demo;
     uint64_t sent = demo_read(&demo->sent), delivered = demo_read(&demo->delivered);
-    double fills[DEMO_CLASSES] = {0};
+    double fills[DEMO_GROUPS] = {0};
     demo_agent_fills(&run->agent, fills);
     printf("%4llu s   in %10llu   delivered %10llu   %8llu events/s   agent CPU %3llu %%   channels %.1f %% "
            "%.1f %%\n",
@@ -125,7 +125,7 @@ static bool watch(struct run *run)
                 seen = demo_read(&demo->delivered);
                 quiet_since_ns = ps_clock_now().mono_ns;
             }
-            if (sent_all && seen == demo_read(&demo->sent) && run->end_ns == 0) {
+            if (sent_all && seen == demo->planned * demo->connections && run->end_ns == 0) {
                 run->end_ns = quiet_since_ns;
                 run->end_cpu_ns = demo_agent_cpu_ns(&run->agent);
             }
@@ -187,7 +187,7 @@ static void hints(const struct run *run)
     printf("log         %s\n", run->agent.log);
     printf("metrics     curl http://127.0.0.1:%u/metrics/prometheus\n", run->agent.metrics_port);
     printf("channel     penstock tail rest -n 5 -u http://127.0.0.1:%u\n", run->agent.metrics_port);
-    for (unsigned i = 0; i < DEMO_CLASSES; i++)
+    for (unsigned i = 0; i < DEMO_GROUPS; i++)
         printf("topic       kcat -b %s -t %s -C -o -5 -e -q\n", run->demo->brokers, demo_topics[i]);
     printf("\n");
     fflush(stdout);

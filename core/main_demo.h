@@ -8,11 +8,11 @@
 #include "rings/flag.h"
 
 #define DEMO_CONNECTIONS_MAX 64U
-#define DEMO_CLASSES 2U /* errors, rest: a topic each */
+#define DEMO_GROUPS 2U /* errors, rest: a topic each */
 #define DEMO_PARTITIONS 8U
 #define DEMO_ERROR_EVERY 10U /* one event in so many is an error */
 
-extern const char *const demo_topics[DEMO_CLASSES];
+extern const char *const demo_topics[DEMO_GROUPS];
 
 struct demo {
     /* Set before anybody is started. */
@@ -29,7 +29,6 @@ struct demo {
 
     /* The generator's. */
     PS_ALIGNED_GAP uint64_t sent;
-    uint64_t sent_of[DEMO_CONNECTIONS_MAX][DEMO_CLASSES];
     struct ps_flag sent_all, sent_failed;
 
     /* The parent's. */
@@ -61,11 +60,11 @@ int demo_generate(struct demo *demo);
 int demo_verify(struct demo *demo);
 
 /* One event's text after the syslog head: "demo RUN c=CC k=K n=NNNNNNNNNNNNNNNN d=DDDDDDDDDDDDDDDD ",
- * hexadecimal: connection, class, number of this connection and class from 0, monotonic nanoseconds when it
+ * hexadecimal: connection, group, number of this connection and group from 0, monotonic nanoseconds when it
  * was due. */
 #define DEMO_STAMP_BYTES 68U
 struct demo_stamp {
-    unsigned connection, class;
+    unsigned connection, group;
     uint64_t number, due_ns;
 };
 void demo_stamp_write(const struct demo *demo, const struct demo_stamp *stamp, char *text);

@@ -169,12 +169,12 @@ uint64_t demo_agent_cpu_ns(const struct demo_agent *agent)
     return (user + system) * (PS_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-void demo_agent_fills(const struct demo_agent *agent, double fills[DEMO_CLASSES])
+void demo_agent_fills(const struct demo_agent *agent, double fills[DEMO_GROUPS])
 {
-    static const char *const channels[DEMO_CLASSES] = {"CHANNEL.errors", "CHANNEL.rest"};
+    static const char *const channels[DEMO_GROUPS] = {"CHANNEL.errors", "CHANNEL.rest"};
     struct ps_page page = {0};
     json_t *root = get(agent, "/metrics", &page) == 200 ? json_loadb(page.text, page.length, 0, NULL) : NULL;
-    for (unsigned i = 0; i < DEMO_CLASSES; i++) {
+    for (unsigned i = 0; i < DEMO_GROUPS; i++) {
         const char *fill =
             json_string_value(json_object_get(json_object_get(root, channels[i]), "ChannelFillPercentage"));
         if (fill != NULL)

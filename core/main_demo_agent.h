@@ -25,7 +25,7 @@ bool demo_agent_runs(struct demo_agent *agent);
 uint64_t demo_agent_cpu_ns(const struct demo_agent *agent);
 
 /* ChannelFillPercentage of the channels "errors" and "rest". */
-void demo_agent_fills(const struct demo_agent *agent, double fills[DEMO_CLASSES]);
+void demo_agent_fills(const struct demo_agent *agent, double fills[DEMO_GROUPS]);
 
 /* SIGTERM, and waits. True when it ended well. Nothing when it never ran. */
 bool demo_agent_stop(struct demo_agent *agent);

@@ -22,7 +22,7 @@
 struct connection {
     int fd;
     uint64_t sent; /* events */
-    uint64_t numbers[DEMO_CLASSES];
+    uint64_t numbers[DEMO_GROUPS];
 };
 
 static void hex_write(char *text, uint64_t value, unsigned digits)
@@ -48,14 +48,14 @@ static bool hex_read(const char *text, unsigned digits, uint64_t *value)
 }
 
 /* Offsets in the stamp. */
-enum { AT_RUN = 5, AT_CONNECTION = 24, AT_CLASS = 29, AT_NUMBER = 33, AT_DUE = 52 };
+enum { AT_RUN = 5, AT_CONNECTION = 24, AT_GROUP = 29, AT_NUMBER = 33, AT_DUE = 52 };
 
 void demo_stamp_write(const struct demo *demo, const struct demo_stamp *stamp, char *text)
 {
     memcpy(text, "demo ................ c=.. k=. n=................ d=................", DEMO_STAMP_BYTES);
     memcpy(text + AT_RUN, demo->run_id, 16);
     hex_write(text + AT_CONNECTION, stamp->connection, 2);
-    hex_write(text + AT_CLASS, stamp->class, 1);
+    hex_write(text + AT_GROUP, stamp->group, 1);
     hex_write(text + AT_NUMBER, stamp->number, 16);
     hex_write(text + AT_DUE, stamp->due_ns, 16);
 }
@@ -63,22 +63,22 @@ void demo_stamp_write(const struct demo *demo, const struct demo_stamp *stamp, c
 bool demo_stamp_read(const struct demo *demo, const char *text, size_t length, struct demo_stamp *stamp)
 {
     const char *at = memmem(text, length, "demo ", 5);
-    uint64_t connection, class;
+    uint64_t connection, group;
     if (at == NULL || (size_t)(text + length - at) < DEMO_STAMP_BYTES ||
         memcmp(at + AT_RUN, demo->run_id, 16) != 0 || !hex_read(at + AT_CONNECTION, 2, &connection) ||
-        !hex_read(at + AT_CLASS, 1, &class) || !hex_read(at + AT_NUMBER, 16, &stamp->number) ||
+        !hex_read(at + AT_GROUP, 1, &group) || !hex_read(at + AT_NUMBER, 16, &stamp->number) ||
         !hex_read(at + AT_DUE, 16, &stamp->due_ns))
         return false;
     stamp->connection = (unsigned)connection;
-    stamp->class = (unsigned)class;
-    return connection < demo->connections && class < DEMO_CLASSES;
+    stamp->group = (unsigned)group;
+    return connection < demo->connections && group < DEMO_GROUPS;
 }
 
 /* RFC 3164: "<11>Nov 20 09:00:00 quickstart demo ...": severity 3 goes to the errors, 6 to the rest. */
 static size_t event_write(const struct demo *demo, char *text, const char *time_text, struct demo_stamp stamp)
 {
     static const char tail[] = " GET /index.html 200, took 12 ms, from the cache\n";
-    size_t length = (size_t)sprintf(text, "<%d>%s quickstart ", stamp.class == 0 ? 11 : 14, time_text);
+    size_t length = (size_t)sprintf(text, "<%d>%s quickstart ", stamp.group == 0 ? 11 : 14, time_text);
     demo_stamp_write(demo, &stamp, text + length);
     memcpy(text + length + DEMO_STAMP_BYTES, tail, sizeof tail - 1);
     return length + DEMO_STAMP_BYTES + sizeof tail - 1;
@@ -141,8 +141,8 @@ static bool send_due(struct demo *demo, struct connection *connection, unsigned 
     syslog_time(time_text, sizeof time_text);
     for (; connection->sent + count < due && count < BURST_EVENTS; count++) {
         uint64_t which = connection->sent + count;
-        unsigned class = which % DEMO_ERROR_EVERY == 0 ? 0 : 1;
-        struct demo_stamp stamp = {number, class, connection->numbers[class]++,
+        unsigned group = which % DEMO_ERROR_EVERY == 0 ? 0 : 1;
+        struct demo_stamp stamp = {number, group, connection->numbers[group]++,
                                    start_ns + (which - phase->first) * phase->gap_ns};
         length += event_write(demo, buffer + length, time_text, stamp);
     }
@@ -151,8 +151,6 @@ static bool send_due(struct demo *demo, struct connection *connection, unsigned 
     if (!write_all(connection->fd, buffer, length))
         return false;
     connection->sent += count;
-    for (unsigned class = 0; class < DEMO_CLASSES; class ++)
-        demo_add(&demo->sent_of[number][class], connection->numbers[class] - demo->sent_of[number][class]);
     demo_add(&demo->sent, count);
     return true;
 }
@@ -193,6 +191,8 @@ int demo_generate(struct demo *demo)
     bool good = send_phase(demo, connections, &load);
     ps_flag_set(good ? &demo->sent_all : &demo->sent_failed, true);
     if (good && demo->keep) {
+        for (unsigned i = 0; i < demo->connections; i++) /* numbers that are not checked */
+            connections[i].numbers[0] = connections[i].numbers[1] = demo->planned;
         struct phase keep = {ps_clock_now().mono_ns, PS_NS_PER_S * demo->connections / KEEP_RATE,
                              demo->planned, UINT64_MAX};
         good = send_phase(demo, connections, &keep);

@@ -1,6 +1,6 @@
 /* The demo's verifier: reads both topics to the end and accounts for every event. Each event is known by
- * connection, class and number: a bit each tells what was seen. Within a partition the numbers of one
- * connection and class must rise. Offsets must have no gaps: a gap is what the broker threw away before it
+ * connection, group and number: a bit each tells what was seen. Within a partition the numbers of one
+ * connection and group must rise. Offsets must have no gaps: a gap is what the broker threw away before it
  * was read. */
 #include "core/main_demo.h"
 #include "core/clock.h"
@@ -16,9 +16,9 @@ struct stream {
 
 struct verifier {
     struct demo *demo;
-    struct stream streams[DEMO_CONNECTIONS_MAX][DEMO_CLASSES];
-    int64_t offsets[DEMO_CLASSES][DEMO_PARTITIONS]; /* expected next */
-    uint64_t now_ns; /* when the records of this read came; 0: not looked yet */
+    struct stream streams[DEMO_CONNECTIONS_MAX][DEMO_GROUPS];
+    int64_t offsets[DEMO_GROUPS][DEMO_PARTITIONS]; /* expected next */
+    uint64_t now_ns;                               /* when the records of this read came; 0: not looked yet */
 };
 
 static void on_record(void *argument, const struct ps_kafka_record *record)
@@ -28,7 +28,7 @@ static void on_record(void *argument, const struct ps_kafka_record *record)
     struct demo_stamp stamp;
     unsigned partition = (unsigned)record->partition;
     if (partition >= DEMO_PARTITIONS || !demo_stamp_read(demo, record->value, record->length, &stamp) ||
-        stamp.class != record->topic) {
+        stamp.group != record->topic) {
         demo_add(&demo->foreign, 1);
         return;
     }
@@ -38,7 +38,7 @@ static void on_record(void *argument, const struct ps_kafka_record *record)
     *offset = record->offset + 1;
     if (stamp.number >= demo->planned)
         return; /* while held open: no longer checked */
-    struct stream *stream = &verifier->streams[stamp.connection][stamp.class];
+    struct stream *stream = &verifier->streams[stamp.connection][stamp.group];
     uint64_t *word = &stream->seen[stamp.number / 64], bit = UINT64_C(1) << stamp.number % 64;
     if (*word & bit) {
         demo_add(&demo->duplicated, 1);
@@ -62,12 +62,12 @@ int demo_verify(struct demo *demo)
     struct ps_err err;
     verifier.demo = demo;
     for (unsigned i = 0; i < demo->connections; i++) {
-        for (unsigned class = 0; class < DEMO_CLASSES; class ++) {
-            verifier.streams[i][class].seen = calloc(demo->planned / 64 + 1, sizeof(uint64_t));
-            PS_ASSERT(verifier.streams[i][class].seen != NULL);
+        for (unsigned group = 0; group < DEMO_GROUPS; group++) {
+            verifier.streams[i][group].seen = calloc(demo->planned / 64 + 1, sizeof(uint64_t));
+            PS_ASSERT(verifier.streams[i][group].seen != NULL);
         }
     }
-    struct ps_kafka_reader *reader = ps_kafka_reader_open(demo->brokers, demo_topics, DEMO_CLASSES, &err);
+    struct ps_kafka_reader *reader = ps_kafka_reader_open(demo->brokers, demo_topics, DEMO_GROUPS, &err);
     if (reader == NULL) {
         fprintf(stderr, "penstock demo: verifier: %s\n", err.text);
         ps_flag_set(&demo->verifier_failed, true);

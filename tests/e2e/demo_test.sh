@@ -79,10 +79,12 @@ grep -qE '^\{.*origin=quickstart.*\} demo [0-9a-f]{16} c=' "$work/tail" || fail 
 grep -q '^{"headers":{.*"Severity":"3"' "$work/tail" || fail "tail -j shows $(cat "$work/tail")"
 code=0
 "$PENSTOCK" tail nothing -u "$url" >"$work/tail" 2>&1 || code=$?
-[[ $code == 2 ]] && grep -q 'no channel or sink nothing' "$work/tail" || fail "tail of nothing: exit $code: $(cat "$work/tail")"
+((code == 2)) || fail "tail of nothing: exit $code"
+grep -q 'no channel or sink nothing' "$work/tail" || fail "tail of nothing: $(cat "$work/tail")"
 code=0
 "$PENSTOCK" tail rest -u http://127.0.0.1:1 >"$work/tail" 2>&1 || code=$?
-[[ $code == 2 ]] && grep -q 'flume.monitoring.type=http' "$work/tail" || fail "tail of nobody: exit $code"
+((code == 2)) || fail "tail of nobody: exit $code"
+grep -q 'flume.monitoring.type=http' "$work/tail" || fail "tail of nobody: $(cat "$work/tail")"
 if command -v curl >/dev/null; then
     [[ $(curl -s --noproxy '*' "$url/healthz") == ok ]] || fail "not healthy: $(curl -s --noproxy '*' "$url/healthz")"
     curl -s --noproxy '*' "$url/metrics" | grep -q '"SINK.rest":{"Type":"SINK"' || fail "no SINK.rest in /metrics"
