@@ -1,0 +1,38 @@
+/* Lines as Java's BufferedReader.readLine: ended by \n, \r or \r\n, without the end. Pure; thread: any. */
+#pragma once
+
+#include "core/base.h"
+
+#include <string.h>
+
+struct ps_line_split {
+    bool skip_newline; /* the last line ended in \r: a \n right behind it belongs to it */
+};
+
+/* The next complete line in [*at, end); `known` bytes from *at on are known to hold no end. True: *line, and
+ * *at is behind its end. False: what stands at *at is the beginning of a line. */
+static inline bool ps_line_next(struct ps_line_split *split, char **at, const char *end, size_t known,
+                                struct ps_slice *line)
+{
+    char *start = *at;
+    if (split->skip_newline && start < end) {
+        split->skip_newline = false;
+        if (*start == '\n') {
+            *at = ++start;
+            known = 0;
+        }
+    }
+    if ((size_t)(end - start) <= known)
+        return false;
+    char *from = start + known;
+    char *newline = memchr(from, '\n', (size_t)(end - from));
+    const char *limit = newline != NULL ? newline : end;
+    char *carriage_return = memchr(from, '\r', (size_t)(limit - from));
+    char *stop = carriage_return != NULL ? carriage_return : newline;
+    if (stop == NULL)
+        return false;
+    split->skip_newline = *stop == '\r';
+    *line = (struct ps_slice){start, (uint32_t)(stop - start)};
+    *at = stop + 1;
+    return true;
+}

@@ -1,0 +1,270 @@
+/* Source exec with real commands. */
+#include "tests/support/stage.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void start(struct ps_test_stage *stage, const char *const *keys)
+{
+    ps_test_stage_start(stage, &ps_source_exec, keys);
+}
+
+static void assert_bodies(struct ps_test_stage *stage, const char *const *bodies)
+{
+    size_t count = 0;
+    while (bodies[count] != NULL)
+        count++;
+    ps_test_source_wait(stage, count, 20000);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(stage->events[i].body, bodies[i]);
+        assert_int_equal(ps_test_event_header_count(&stage->events[i]), 0);
+    }
+    ps_test_source_settle(stage, count, 50);
+}
+
+static void test_words(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("command", "printf one\\ntwo\\n\\nfour"));
+    assert_bodies(&stage, PS_WORDS("one", "two", "", "four"));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 4);
+    ps_test_stage_fini(&stage);
+}
+
+/* Without a shell quotes are nothing special; with one the command is one word. */
+static void test_shell(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("command", "echo 'a  b'"));
+    assert_bodies(&stage, PS_WORDS("'a b'"));
+    ps_test_stage_fini(&stage);
+    start(&stage, PS_KEYS("shell", "/bin/sh  -c", "command", "for i in 1 2; do echo \"a  $i\"; done"));
+    assert_bodies(&stage, PS_WORDS("a  1", "a  2"));
+    ps_test_stage_fini(&stage);
+}
+
+/* BufferedReader.readLine: \n, \r and \r\n; over the edges of reads, too. */
+static void test_line_ends(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage,
+          PS_KEYS("shell", "/bin/sh -c", "command",
+                  "printf 'a\\r\\nb\\rc\\n\\rd\\r\\n\\r\\n'; printf 'e\\r'; sleep 0.1; printf '\\nf\\r'; "
+                  "sleep 0.1; printf 'g'"));
+    assert_bodies(&stage, PS_WORDS("a", "b", "c", "", "d", "", "e", "f", "g"));
+    ps_test_stage_fini(&stage);
+}
+
+static void test_charsets(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("command", "printf a\\303\\251b\\ncut\\303\\n\\377x\\n"));
+    assert_bodies(&stage, PS_WORDS("a\xc3\xa9"
+                                   "b",
+                                   "cut\xef\xbf\xbd", "\xef\xbf\xbdx"));
+    ps_test_stage_fini(&stage);
+    start(&stage, PS_KEYS("command", "printf a\\303b\\n", "charset", "ISO-8859-1"));
+    assert_bodies(&stage, PS_WORDS("a\xc3"
+                                   "b"));
+    ps_test_stage_fini(&stage);
+    start(&stage, PS_KEYS("command", "printf a\\303b\\n", "charset", "us-ascii"));
+    assert_bodies(&stage, PS_WORDS("a?b"));
+    ps_test_stage_fini(&stage);
+    ps_test_stage_init(&stage, &ps_source_exec);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("command", "true", "charset", "UTF-16")), PS_FAIL);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "UTF-16"));
+    ps_test_stage_fini(&stage);
+    ps_test_stage_init(&stage, &ps_source_exec);
+    assert_int_equal(ps_test_stage_bind(&stage, NULL), PS_FAIL);
+    ps_test_stage_fini(&stage);
+}
+
+/* Every line of a big output, in order, through small and large batches. */
+static void test_many_lines(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("command", "seq 1 200000"));
+    size_t next = 1;
+    char expected[16];
+    uint64_t until = ps_clock_now().mono_ns + 30 * PS_NS_PER_S;
+    while (next <= 200000) {
+        assert_true(ps_clock_now().mono_ns < until);
+        (void)ps_test_source_work(&stage);
+        if (stage.batch != NULL && stage.batch->count > 0 && next % 3 == 0)
+            ps_test_source_close_batch(&stage);
+        for (size_t i = 0; i < stage.event_count; i++) {
+            snprintf(expected, sizeof expected, "%zu", next++);
+            assert_string_equal(stage.events[i].body, expected);
+        }
+        ps_test_source_clear(&stage);
+        if (stage.batch != NULL && next > 199000)
+            ps_test_source_close_batch(&stage);
+    }
+    ps_test_stage_fini(&stage);
+}
+
+/* A line longer than a block, one that is cut, and what follows them. */
+static void test_long_lines(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    const char *command =
+        "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo short; head -c 300000 /dev/zero | tr "
+        "'\\0' y; printf '\\r\\nlast'";
+    start(&stage, PS_KEYS("shell", "/bin/bash -c", "command", command));
+    ps_test_source_wait(&stage, 4, 20000);
+    assert_int_equal(stage.events[0].length, 1000000);
+    assert_int_equal(strspn(stage.events[0].body, "x"), 1000000);
+    assert_string_equal(stage.events[1].body, "short");
+    assert_int_equal(stage.events[2].length, 300000);
+    assert_int_equal(strspn(stage.events[2].body, "y"), 300000);
+    assert_string_equal(stage.events[3].body, "last");
+    ps_test_stage_fini(&stage);
+
+    start(&stage, PS_KEYS("shell", "/bin/bash -c", "command", command, "penstock.line.max", "400k"));
+    ps_test_source_wait(&stage, 6, 20000);
+    assert_int_equal(stage.events[0].length, 409600);
+    assert_int_equal(stage.events[1].length, 409600);
+    assert_int_equal(stage.events[2].length, 1000000 - 2 * 409600);
+    assert_string_equal(stage.events[3].body, "short");
+    assert_int_equal(stage.events[4].length, 300000);
+    assert_string_equal(stage.events[5].body, "last");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 2);
+    ps_test_stage_fini(&stage);
+
+    /* Not inside a character. */
+    start(&stage, PS_KEYS("command", "printf a\\303\\251\\303\\251\\303\\251\\n", "penstock.line.max", "4"));
+    assert_bodies(&stage, PS_WORDS("a\xc3\xa9", "\xc3\xa9\xc3\xa9"));
+    ps_test_stage_fini(&stage);
+}
+
+static void test_restart(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("command", "echo again", "restart", "true", "restartThrottle", "30"));
+    ps_test_source_wait(&stage, 4, 20000);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(stage.events[i].body, "again");
+    ps_test_stage_fini(&stage);
+    start(&stage, PS_KEYS("command", "echo once", "restart", "false", "restartThrottle", "1"));
+    ps_test_source_wait(&stage, 1, 20000);
+    ps_test_source_settle(&stage, 1, 200);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_no_such_command(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("command", "/no/such/command x", "restart", "true", "restartThrottle", "10"));
+    ps_test_source_settle(&stage, 0, 100);
+    ps_test_stage_fini(&stage);
+}
+
+/* Everything the command left running goes with the source. */
+static void test_group_is_killed(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("shell", "/bin/sh -c", "command", "trap '' TERM; sleep 1000 & echo $!; wait"));
+    ps_test_source_wait(&stage, 1, 20000);
+    pid_t sleeper = (pid_t)atoi(stage.events[0].body);
+    assert_int_equal(kill(sleeper, 0), 0);
+    ps_test_stage_close(&stage);
+    int gone = 0;
+    for (int i = 0; i < 500 && !gone; i++) {
+        char path[64], state = '?';
+        snprintf(path, sizeof path, "/proc/%d/stat", sleeper);
+        FILE *file = fopen(path, "r"); /* a zombie that init has not reaped yet counts as gone */
+        gone = file == NULL || (fscanf(file, "%*d %*s %c", &state) == 1 && state == 'Z');
+        if (file != NULL)
+            fclose(file);
+        usleep(10000);
+    }
+    assert_true(gone);
+    ps_test_stage_fini(&stage);
+}
+
+/* Stopping: the command is told, and what it says then is still taken. */
+static void test_drain(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("shell", "/bin/bash -c", "restart", "true", "command",
+                          "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done"));
+    ps_test_source_wait(&stage, 1, 20000);
+    uint64_t until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
+    while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
+        (void)ps_test_source_work(&stage);
+        assert_true(ps_clock_now().mono_ns < until);
+    }
+    ps_test_source_close_batch(&stage);
+    assert_int_equal(stage.event_count, 2);
+    assert_string_equal(stage.events[1].body, "bye");
+    ps_test_stage_fini(&stage);
+}
+
+static void test_standard_error(void **unused)
+{
+    (void)unused;
+    char path[] = "/tmp/penstock-exec-XXXXXX", text[4096];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("shell", "/bin/sh -c", "command", "echo oops >&2; printf half >&2; echo out",
+                          "logStdErr", "true"));
+    ps_test_source_wait(&stage, 1, 20000);
+    ps_test_source_settle(&stage, 1, 200);
+    ps_test_stage_fini(&stage);
+    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+    ssize_t length = read(fd, text, sizeof text - 1);
+    assert_true(length > 0);
+    text[length] = '\0';
+    assert_non_null(strstr(text, "StderrLogger[1] = 'oops'"));
+    assert_non_null(strstr(text, "StderrLogger[2] = 'half'"));
+    assert_non_null(strstr(text, "exited with 0"));
+    close(fd);
+    unlink(path);
+}
+
+static void test_tail(void **unused)
+{
+    (void)unused;
+    char path[] = "/tmp/penstock-tail-XXXXXX", command[128];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "one\n", 4), 4);
+    snprintf(command, sizeof command, "tail -n +1 -F %s", path);
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("command", command));
+    ps_test_source_wait(&stage, 1, 20000);
+    assert_int_equal(write(fd, "two\nthr", 7), 7);
+    ps_test_source_wait(&stage, 2, 20000);
+    assert_int_equal(write(fd, "ee\n", 3), 3);
+    ps_test_source_wait(&stage, 3, 20000);
+    assert_string_equal(stage.events[2].body, "three");
+    ps_test_stage_fini(&stage);
+    close(fd);
+    unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words),           cmocka_unit_test(test_shell),
+        cmocka_unit_test(test_line_ends),       cmocka_unit_test(test_charsets),
+        cmocka_unit_test(test_many_lines),      cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_restart),         cmocka_unit_test(test_no_such_command),
+        cmocka_unit_test(test_group_is_killed), cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_standard_error),  cmocka_unit_test(test_tail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
