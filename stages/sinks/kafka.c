@@ -16,6 +16,7 @@
 
 #define REQUEST_BYTES "1000000"    /* batch.size: large, so that the broker's cost per event is small */
 #define REQUEST_RECORDS "10000"    /* batch.num.messages */
+#define LINGER_MS "5" /* at 200,000 events/s over four connections: 0 costs 3 times the CPU, for 3 ms less at the median */
 #define RECORD_BYTES_MAX "1048576" /* max.request.size of the Java producer */
 #define RECORD_BYTES_ESTIMATE 256U /* what the library holds of a queued record beside its value */
 #define QUEUE_RECORDS_MIN UINT64_C(2048)
@@ -238,7 +239,7 @@ static void set_sizes(struct ps_kafka_settings *settings, uint64_t queue_bytes)
     set_default(settings, "batch.size", REQUEST_BYTES);
     set_default(settings, "batch.num.messages", REQUEST_RECORDS);
     set_default(settings, "message.max.bytes", RECORD_BYTES_MAX);
-    set_default(settings, "linger.ms", "0");
+    set_default(settings, "linger.ms", LINGER_MS);
     if (ps_kafka_settings_get(settings, "queue.buffering.max.messages") == NULL)
         set_number(settings, "queue.buffering.max.messages",
                    clamp(queue_bytes / RECORD_BYTES_ESTIMATE, QUEUE_RECORDS_MIN, QUEUE_RECORDS_MAX));
