@@ -1,5 +1,5 @@
 /* See command.h. Accepts what commons-cli accepts of `flume-ng agent`: -n a1, -n=a1, -na1, --name a1,
- * --name=a1, -name a1. */
+ * --name=a1, -name a1, and long names cut short as long as only one begins so. */
 #include "conf/command.h"
 
 #include "conf/text.h"
@@ -192,6 +192,20 @@ static enum ps_status apply(struct ps_command *command, const struct option_row 
     return PS_FAIL;
 }
 
+/* The one long name that begins so, as commons-cli takes it; NULL when there is none or more than one. */
+static const struct option_row *row_begun(const char *name, size_t length)
+{
+    const struct option_row *found = NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(rows) && length > 1; i++) {
+        if (strncmp(rows[i].longs, name, length) != 0)
+            continue;
+        if (found != NULL && found->id != rows[i].id)
+            return NULL;
+        found = &rows[i];
+    }
+    return found;
+}
+
 /* The row a word names, and the value written into the word itself ("--name=a1", "-na1"), or NULL. */
 static const struct option_row *row_find(const char *word, const char **inner)
 {
@@ -206,6 +220,9 @@ static const struct option_row *row_find(const char *word, const char **inner)
             strncmp(rows[i].shorts, name, length) == 0)
             return &rows[i];
     }
+    const struct option_row *begun = row_begun(name, length);
+    if (begun != NULL)
+        return begun;
     for (size_t i = 0; i < PS_COUNT_OF(rows) && !two; i++) {
         if (rows[i].shorts == NULL || rows[i].shorts[1] != '\0' || !rows[i].argument ||
             name[0] != rows[i].shorts[0])
