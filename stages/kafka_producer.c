@@ -112,6 +112,8 @@ static enum ps_status configure(struct ps_kafka_producer *producer, rd_kafka_con
     if (config->request_records_max != 0 &&
         set_number(conf, "batch.num.messages", config->request_records_max, err) != PS_OK)
         return PS_FAIL;
+    if (config->one_at_a_time && set_number(conf, "max.in.flight.requests.per.connection", 1, err) != PS_OK)
+        return PS_FAIL;
     static const struct ps_pair ours[] = {
         {.key = "log.queue", .value = "true"},
         {.key = "socket.nagle.disable", .value = "true"}, /* as Java's client */
@@ -365,17 +367,16 @@ static void notify(struct ps_kafka_producer *producer, const struct ps_kafka_lis
     char text[512];
     const char *facility, *line;
     int level;
+    rd_kafka_resp_err_t fatal;
     struct ps_kafka_notice notice = {0};
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_ERROR:
         notice.kind = PS_KAFKA_NOTICE_ERROR;
         notice.code = rd_kafka_event_error(event);
         notice.text = rd_kafka_event_error_string(event);
-        if (notice.code == RD_KAFKA_RESP_ERR__FATAL) {
-            notice.kind = PS_KAFKA_NOTICE_FATAL;
-            notice.code = rd_kafka_fatal_error(producer->client, text, sizeof text);
-            notice.text = text;
-        }
+        fatal = rd_kafka_fatal_error(producer->client, text, sizeof text);
+        if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR)
+            notice = (struct ps_kafka_notice){PS_KAFKA_NOTICE_FATAL, fatal, text};
         break;
     case RD_KAFKA_EVENT_STATS:
         notice.kind = PS_KAFKA_NOTICE_STATISTICS;

@@ -82,6 +82,7 @@ struct ps_kafka_producer_config {
     size_t pair_count;
     uint64_t request_bytes_max;   /* 0: as the properties say; else requests shall be no larger .. */
     uint32_t request_records_max; /* .. and hold no more records */
+    bool one_at_a_time;           /* one request in flight: a culprit is looked for */
     enum ps_kafka_spread spread;
     bool copy_values; /* values are only valid during `submit` */
     int wake_fd;      /* eventfd to write to when there is something to poll; -1: none */

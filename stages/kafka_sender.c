@@ -10,7 +10,8 @@
 #define RECALL_PATIENCE_NS (PS_NS_PER_S) /* the same when the leases are wanted back */
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
 #define REST_NS PS_NS_PER_S
-#define RESTS_MAX 5U /* Flume's sink runner: 1, 2, .. 5 s */
+#define RESTS_MAX 5U                      /* Flume's sink runner: 1, 2, .. 5 s */
+#define SMALL_REQUEST_BYTES (16U * 1024U) /* halving below this is not kept once the culprit is found */
 #define LOOK_NS (20 * PS_NS_PER_MS)
 
 static uint64_t rest_ns(struct ps_kafka_sender *sender)
@@ -75,10 +76,23 @@ static void blame(struct ps_kafka_sender *sender, const char *why)
            cause->topic, cause->partition, why, rest / PS_NS_PER_S, text);
 }
 
+static void begin_collecting(struct ps_kafka_sender *sender, uint64_t patience_ns)
+{
+    sender->phase = PS_KAFKA_COLLECTING;
+    sender->patient = false;
+    sender->purge_again_ns = 0;
+    sender->give_up_ns = sender->now.mono_ns + patience_ns;
+}
+
 void ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
                              const char *topic, int32_t partition)
 {
     const struct ps_kafka_error *error = ps_kafka_error_find(code);
+    if (error->outcome == PS_KAFKA_RENEW) { /* a report says why */
+        sender->fatal = true;
+        begin_collecting(sender, PATIENCE_NS);
+        return;
+    }
     set_cause(sender, error, flaw, token, topic, partition);
     if (flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_SPLIT || error->outcome == PS_KAFKA_BLAME) {
         /* It never reached the producer, which is as good as before. */
@@ -90,10 +104,8 @@ void ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
     }
     /* The topic, or the producer: what is on its way arrives or not; then with another producer, which asks
      * the brokers anew. */
-    sender->phase = PS_KAFKA_COLLECTING;
-    sender->patient = error->outcome != PS_KAFKA_RENEW;
-    sender->purge_again_ns = 0;
-    sender->give_up_ns = sender->now.mono_ns + PATIENCE_NS;
+    begin_collecting(sender, PATIENCE_NS);
+    sender->patient = true;
 }
 
 /* ---- listening to the producer ---- */
@@ -193,14 +205,6 @@ static bool poll_producer(struct ps_kafka_sender *sender)
 
 /* ---- putting it right ---- */
 
-static void begin_collecting(struct ps_kafka_sender *sender, uint64_t patience_ns)
-{
-    sender->phase = PS_KAFKA_COLLECTING;
-    sender->patient = false;
-    sender->purge_again_ns = 0;
-    sender->give_up_ns = sender->now.mono_ns + patience_ns;
-}
-
 /* What was submitted and is not reported: what waits is given up at once, what was sent after a while; what
  * comes back to wait in between, too. */
 static void press(struct ps_kafka_sender *sender)
@@ -215,6 +219,7 @@ static void halve(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
     sender->fence = cause->last_token;
+    sender->config.one_at_a_time = true; /* what would overtake a refused request is not on its way then */
     if (cause->error->outcome == PS_KAFKA_BLAME) {
         sender->config.request_records_max = cause->group_count / 2;
         return;
@@ -235,6 +240,8 @@ static void judge(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
     const char *component = sender->port->component;
+    if (sender->fatal && cause->error == NULL)
+        set_cause(sender, ps_kafka_error_find(-150), PS_KAFKA_FLAW_NONE, NULL, "-", -1);
     sender->fatal = false;
     if (cause->error == NULL)
         return;
@@ -296,18 +303,29 @@ static void await_producer(struct ps_kafka_sender *sender)
     sender->phase = PS_KAFKA_SENDING;
 }
 
+/* The event looked for is through: back to large requests. What a topic refused as too large stays halved,
+ * unless that would leave requests too small to be worth anything. */
+static void restore_requests(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_producer_config *config = &sender->config;
+    uint32_t small = sender->plan->request_bytes_max < SMALL_REQUEST_BYTES ? sender->plan->request_bytes_max
+                                                                           : SMALL_REQUEST_BYTES;
+    config->one_at_a_time = false;
+    config->request_records_max = 0;
+    if (config->request_bytes_max != 0 && config->request_bytes_max < small)
+        config->request_bytes_max = small;
+    ask_for_producer(sender);
+}
+
 static void go_on(struct ps_kafka_sender *sender)
 {
     if (sender->fatal || sender->cause.error != NULL) {
         begin_collecting(sender, PATIENCE_NS);
         return;
     }
-    if (sender->config.request_records_max != 0 && sender->fence == NULL) {
-        /* the event looked for is through: back to large requests */
-        if (sender->window.in_flight == 0) {
-            sender->config.request_records_max = 0;
-            ask_for_producer(sender);
-        }
+    if (sender->config.one_at_a_time && sender->fence == NULL) {
+        if (sender->window.in_flight == 0)
+            restore_requests(sender);
         return;
     }
     if (sender->now.mono_ns >= sender->resume_ns)

@@ -1,0 +1,79 @@
+/* Every produce error a broker may answer with, at the first, a middle and the last request of a burst:
+ * nothing lost, nothing twice, order kept. The embedded broker does not append what it refuses, so each case
+ * is exact. */
+#include "stages/kafka_errors.h"
+#include "tests/support/kafka_sink.h"
+
+#include <stdio.h>
+
+#define LEASES 4U
+#define EVENTS 25U
+#define REQUESTS ((int)LEASES) /* one lease a request */
+
+static bool is_broker_error(const struct ps_kafka_error *error)
+{
+    return error->code > 0 && error->outcome != PS_KAFKA_DELIVERED &&
+           strcmp(error->meaning, "not an answer to produce") != 0;
+}
+
+/* A request of at most 25 records, so that a burst of 100 is four; the error hits the one at `position`. */
+static void burst_with_error(struct ps_test_kafka_sink *kafka, int code, int position)
+{
+    rd_kafka_resp_err_t answers[REQUESTS] = {RD_KAFKA_RESP_ERR_NO_ERROR};
+    answers[position] = (rd_kafka_resp_err_t)code;
+    rd_kafka_mock_push_request_errors_array(kafka->cluster, PS_TEST_PRODUCE, (size_t)position + 1, answers);
+    ps_test_kafka_sink_send(kafka, LEASES, EVENTS);
+    ps_test_kafka_sink_wait(kafka, 10000);
+    rd_kafka_mock_clear_request_errors(kafka->cluster, PS_TEST_PRODUCE);
+    ps_test_stage_recycle(&kafka->stage);
+    kafka->lease_count = 0;
+}
+
+static void run_position(int position)
+{
+    struct ps_test_kafka_sink kafka;
+    ps_test_kafka_sink_start(&kafka, 1, "errors", 1,
+                             PS_KEYS("kafka.producer.batch.num.messages", "25", "kafka.producer.linger.ms",
+                                     "20", "kafka.producer.retry.backoff.ms", "10"));
+    kafka.haste = 50;
+    burst_with_error(&kafka, 0, 0); /* connect first */
+    for (size_t i = 0; i < ps_kafka_error_count; i++) {
+        if (!is_broker_error(&ps_kafka_errors[i]))
+            continue;
+        print_message("%s at request %d\n", ps_kafka_errors[i].name, position);
+        burst_with_error(&kafka, ps_kafka_errors[i].code, position);
+    }
+    ps_test_kafka_sink_verify(&kafka, false);
+    assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), 0);
+    /* only errors after which the library cannot tell are counted as possible duplicates */
+    assert_in_range(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_duplicated), 0, EVENTS);
+    ps_test_kafka_sink_stop(&kafka);
+}
+
+static void test_first_request(void **state)
+{
+    (void)state;
+    run_position(0);
+}
+
+static void test_middle_request(void **state)
+{
+    (void)state;
+    run_position(2);
+}
+
+static void test_last_request(void **state)
+{
+    (void)state;
+    run_position(3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_request),
+        cmocka_unit_test(test_middle_request),
+        cmocka_unit_test(test_last_request),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

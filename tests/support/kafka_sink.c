@@ -1,0 +1,130 @@
+#include "tests/support/kafka_sink.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define PATIENCE_NS (15 * PS_NS_PER_S)
+
+extern const struct ps_stage_ops ps_sink_kafka;
+
+void ps_test_kafka_sink_start(struct ps_test_kafka_sink *kafka, unsigned brokers, const char *topic,
+                              int partition_count, const char *const *keys)
+{
+    struct ps_err err = {0};
+    const char *all[64] = {NULL};
+    size_t count = 0;
+    *kafka = (struct ps_test_kafka_sink){.topic = topic, .partition_count = partition_count, .haste = 10};
+    kafka->mock = ps_kafka_mock_create(brokers, &err);
+    assert_non_null(kafka->mock);
+    kafka->cluster = ps_kafka_mock_cluster(kafka->mock);
+    assert_int_equal(ps_kafka_mock_topic(kafka->mock, topic, (unsigned)partition_count, &err), PS_OK);
+    all[count++] = "kafka.bootstrap.servers";
+    all[count++] = ps_kafka_mock_bootstrap(kafka->mock);
+    all[count++] = "kafka.topic";
+    all[count++] = topic;
+    for (size_t i = 0; keys != NULL && keys[i] != NULL && count < PS_COUNT_OF(all) - 1; i++)
+        all[count++] = keys[i];
+    ps_test_stage_start(&kafka->stage, &ps_sink_kafka, all);
+}
+
+void ps_test_kafka_sink_stop(struct ps_test_kafka_sink *kafka)
+{
+    ps_test_stage_fini(&kafka->stage);
+    ps_kafka_mock_destroy(kafka->mock);
+}
+
+struct ps_lease *ps_test_kafka_sink_lease(struct ps_test_kafka_sink *kafka, uint32_t count, uint32_t length)
+{
+    struct ps_test_event *events = calloc(count, sizeof *events);
+    char *text = malloc((size_t)count * (length + 1));
+    assert_non_null(events);
+    assert_non_null(text);
+    for (uint32_t i = 0; i < count; i++) {
+        char *body = text + (size_t)i * (length + 1);
+        int used = snprintf(body, length + 1, "%llu ", (unsigned long long)kafka->sent++);
+        assert_in_range(used, 1, length);
+        memset(body + used, '.', length - (uint32_t)used);
+        events[i] = (struct ps_test_event){.body = body, .length = length};
+    }
+    struct ps_lease *lease = ps_test_lease(&kafka->stage, events, count);
+    free(events);
+    free(text);
+    return lease;
+}
+
+void ps_test_kafka_sink_turn(struct ps_test_kafka_sink *kafka)
+{
+    struct ps_test_stage *stage = &kafka->stage;
+    uint64_t before_ns = ps_clock_now().mono_ns, count;
+    if (kafka->waiting != NULL && ps_test_sink_work(stage, &kafka->waiting) == PS_KEPT)
+        kafka->lease_count++;
+    if (ps_test_sink_tick(stage) > stage->now.mono_ns) {
+        struct pollfd wake = {.fd = stage->port.wake_fd, .events = POLLIN};
+        if (poll(&wake, 1, 1) > 0)
+            assert_int_equal(read(stage->port.wake_fd, &count, sizeof count), sizeof count);
+    }
+    stage->now.mono_ns += (ps_clock_now().mono_ns - before_ns) * kafka->haste;
+}
+
+void ps_test_kafka_sink_offer(struct ps_test_kafka_sink *kafka, struct ps_lease *lease)
+{
+    uint64_t deadline_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    assert_null(kafka->waiting);
+    kafka->waiting = lease;
+    do {
+        ps_test_kafka_sink_turn(kafka);
+        if (ps_clock_now().mono_ns > deadline_ns)
+            fail_msg("the sink did not take a lease in 15 s");
+    } while (kafka->waiting != NULL);
+}
+
+void ps_test_kafka_sink_send(struct ps_test_kafka_sink *kafka, unsigned leases, uint32_t count)
+{
+    for (unsigned i = 0; i < leases; i++)
+        ps_test_kafka_sink_offer(kafka, ps_test_kafka_sink_lease(kafka, count, 32));
+}
+
+void ps_test_kafka_sink_wait(struct ps_test_kafka_sink *kafka, unsigned patience_ms)
+{
+    uint64_t deadline_ns = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    while (kafka->stage.done_count < kafka->lease_count) {
+        ps_test_kafka_sink_turn(kafka);
+        if (ps_clock_now().mono_ns > deadline_ns)
+            fail_msg("%zu of %zu leases were done in %u ms", kafka->stage.done_count, kafka->lease_count,
+                     patience_ms);
+    }
+}
+
+void ps_test_kafka_sink_pass(struct ps_test_kafka_sink *kafka, unsigned real_ms)
+{
+    uint64_t until_ns = ps_clock_now().mono_ns + real_ms * PS_NS_PER_MS;
+    while (ps_clock_now().mono_ns < until_ns)
+        ps_test_kafka_sink_turn(kafka);
+}
+
+void ps_test_kafka_sink_verify(struct ps_test_kafka_sink *kafka, bool duplicates)
+{
+    struct ps_test_records records =
+        ps_test_records_read(ps_kafka_mock_bootstrap(kafka->mock), kafka->topic, kafka->partition_count, 0);
+    unsigned *seen = calloc(kafka->sent + 1, sizeof *seen);
+    assert_non_null(seen);
+    for (size_t i = 0; i < records.count; i++) {
+        const struct ps_test_record *record = &records.items[i];
+        uint64_t number = strtoull(record->value, NULL, 10);
+        assert_true(number < kafka->sent);
+        seen[number]++;
+        if (duplicates || i == 0 || record[-1].partition != record->partition)
+            continue;
+        uint64_t before = strtoull(record[-1].value, NULL, 10);
+        if (before >= number)
+            fail_msg("partition %d: event %llu comes after event %llu", record->partition,
+                     (unsigned long long)number, (unsigned long long)before);
+    }
+    for (uint64_t number = 0; number < kafka->sent; number++) {
+        if (seen[number] == 0 || (seen[number] > 1 && !duplicates))
+            fail_msg("event %llu is there %u times", (unsigned long long)number, seen[number]);
+    }
+    free(seen);
+    ps_test_records_free(&records);
+}
