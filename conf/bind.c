@@ -98,10 +98,10 @@ const struct ps_option *ps_option_named(const struct ps_option *options, const c
     if (options == NULL)
         return NULL;
     for (const struct ps_option *option = options; option->key != NULL; option++)
-        if (strcmp(option->key, key) == 0)
+        if (option->type != PS_OPTION_MAP && strcmp(option->key, key) == 0)
             return option;
     for (const struct ps_option *option = options; option->key != NULL; option++)
-        if (is_alias(option, key))
+        if (option->type != PS_OPTION_MAP && is_alias(option, key))
             return option;
     return NULL;
 }

@@ -1,0 +1,328 @@
+/* A whole load: what is handed to the engine, what a reload sees as changed, URIs over http, backup, external
+ * commands. */
+#include "tests/support/support.h"
+
+#include "conf/conf.h"
+#include "conf/diff.h"
+#include "conf/exec.h"
+#include "conf/file.h"
+#include "conf/text.h"
+#include "tests/conf/fake_stages.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char agent[] = "a1.sources = r1\n"
+                            "a1.channels = c1 c2\n"
+                            "a1.sinks = k1 k2\n"
+                            "a1.sources.r1.type = seq\n"
+                            "a1.sources.r1.channels = c2 c1\n"
+                            "a1.sources.r1.interceptors = i1\n"
+                            "a1.sources.r1.interceptors.i1.type = static\n"
+                            "a1.sources.r1.interceptors.i1.value = v\n"
+                            "a1.channels.c1.type = memory\n"
+                            "a1.channels.c2.type = memory\n"
+                            "a1.channels.c2.capacity = 500\n"
+                            "a1.sinks.k1.type = null\n"
+                            "a1.sinks.k1.channel = c1\n"
+                            "a1.sinks.k2.type = file_roll\n"
+                            "a1.sinks.k2.channel = c2\n"
+                            "a1.sinks.k2.sink.directory = /tmp\n"
+                            "a1.penstock.workers = 2\n";
+
+static struct ps_command *command_of(struct ps_command *command, const char *const *words)
+{
+    char *argv[20] = {(char *)(uintptr_t) "agent"};
+    int argc = 1;
+    struct ps_err err;
+    while (*words != NULL)
+        argv[argc++] = (char *)(uintptr_t)*words++;
+    assert_int_equal(ps_command_parse(command, argc, argv, &err), PS_OK);
+    return command;
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* The spec of a text, plus a line, with `from` replaced by `to` when given. The conf is gone by then. */
+static struct ps_agent_spec *spec_of(const char *more, const char *from, const char *to)
+{
+    struct ps_command command;
+    struct ps_conf *conf;
+    command_of(&command, WORDS("-n", "a1", "-f", "x", "-Dkey=value"));
+    char *text = ps_arena_format(command.arena, "%s%s", agent, more);
+    char *found = from != NULL ? strstr(text, from) : NULL;
+    if (from != NULL) {
+        assert_non_null(found);
+        text =
+            ps_arena_format(command.arena, "%.*s%s%s", (int)(found - text), text, to, found + strlen(from));
+    }
+    assert_int_equal(ps_conf_load_text(&command, fake_table(), "x", text, strlen(text), &conf), PS_OK);
+    assert_int_equal(conf->problems.count, 0);
+    struct ps_agent_spec *spec = ps_conf_take_spec(conf);
+    ps_conf_destroy(conf);
+    ps_command_fini(&command);
+    return spec;
+}
+
+static void the_engine_gets_what_was_written(void **state)
+{
+    (void)state;
+    struct ps_agent_spec *spec = spec_of("", NULL, NULL);
+    assert_string_equal(spec->name, "a1");
+    assert_int_equal(spec->options.workers, 2);
+    assert_int_equal(spec->source_count, 1);
+    assert_int_equal(spec->channel_count, 2);
+    assert_int_equal(spec->sink_count, 2);
+    const struct ps_source_spec *source = &spec->sources[0];
+    assert_string_equal(source->stage.component, "source r1");
+    assert_int_equal(source->channel_count, 2);
+    assert_string_equal(spec->channels[source->channels[0]].stage.name, "c2");
+    assert_string_equal(spec->channels[source->channels[1]].stage.name, "c1");
+    assert_string_equal(source->selector.ops->name, "replicating");
+    assert_int_equal(source->interceptor_count, 1);
+    assert_string_equal(source->interceptors[0].component, "interceptor i1 of source r1");
+    assert_int_equal(source->common->workers, 1);
+    assert_int_equal(((const struct fake_plan *)spec->channels[1].stage.plan)->capacity, 500);
+    assert_string_equal(spec->channels[spec->sinks[1].channel].stage.name, "c2");
+    assert_string_equal(spec->system_property(spec->argument, "key"), "value");
+    assert_null(spec->system_property(spec->argument, "other"));
+    ps_arena_destroy(spec->arena);
+}
+
+static void sub_stages_are_bound_at_build(void **state)
+{
+    (void)state;
+    struct ps_agent_spec *spec = spec_of("a1.sinks.k2.sink.serializer.appendNewline = false\n", NULL, NULL);
+    const struct fake_plan *sink = spec->sinks[1].stage.plan;
+    struct ps_context context = {.arena = spec->arena, .argument = spec->argument};
+    struct ps_err err = {.length = 0};
+    void *plan = NULL;
+    const struct ps_stage_ops *ops = spec->sub_stage(&context, PS_KIND_SERIALIZER, sink->serializer_type,
+                                                     &sink->serializer_keys, &plan, &err);
+    assert_non_null(ops);
+    assert_string_equal(ops->name, "text");
+    assert_false(((const struct fake_plan *)plan)->flag);
+    assert_null(
+        spec->sub_stage(&context, PS_KIND_SERIALIZER, "nonsense", &sink->serializer_keys, &plan, &err));
+    assert_non_null(strstr(err.text, "nonsense"));
+    ps_arena_destroy(spec->arena);
+}
+
+static void a_reload_knows_what_changed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *more, *from, *to, *said;
+    } cases[] = {
+        {"", NULL, NULL, "nothing changed"},
+        {"# a comment\n", "a1.sinks.k1.type = null", "a1.sinks.k1.type = org.apache.flume.sink.NullSink",
+         "nothing changed"},
+        {"a1.channels.c1.capacity = 300\n", NULL, NULL, "channel c1 changed"},
+        {"", "i1.value = v", "i1.value = w", "source r1 changed"},
+        {"a1.sources.r1.selector.optional = c1\n", NULL, NULL, "source r1 changed"},
+        {"", "a1.sinks.k1.type = null", "a1.sinks.k1.type = logger", "sink k1 changed"},
+        {"", "a1.penstock.workers = 2", "a1.penstock.workers = 3", "penstock keys changed"},
+        {"a1.sinks.k3.type = null\na1.sinks.k3.channel = c1\n", "k1 k2", "k2 k3 k1", "sink k3 added"},
+        {"a1.sinks.k9.type = null\na1.sinks.k9.channel = c1\n", "k1 k2", "k9 k2",
+         "sink k9 added, sink k1 removed"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        /* A component that is not listed is a warning: keep to the spec. */
+        struct ps_agent_spec *old = spec_of("", NULL, NULL);
+        struct ps_command command;
+        struct ps_conf *conf;
+        command_of(&command, WORDS("-n", "a1", "-f", "x"));
+        char *text = ps_arena_format(command.arena, "%s%s", agent, cases[i].more);
+        if (cases[i].from != NULL) {
+            char *found = strstr(text, cases[i].from);
+            assert_non_null(found);
+            text = ps_arena_format(command.arena, "%.*s%s%s", (int)(found - text), text, cases[i].to,
+                                   found + strlen(cases[i].from));
+        }
+        assert_int_equal(ps_conf_load_text(&command, fake_table(), "x", text, strlen(text), &conf), PS_OK);
+        struct ps_agent_spec *fresh = ps_conf_take_spec(conf);
+        struct ps_diff diff;
+        struct ps_arena *arena = ps_arena_create();
+        ps_diff_specs(&diff, arena, old, fresh);
+        assert_string_equal(ps_diff_text(arena, &diff), cases[i].said);
+        assert_int_equal(diff.any, strcmp(cases[i].said, "nothing changed") != 0);
+        ps_arena_destroy(arena);
+        ps_arena_destroy(old->arena);
+        ps_arena_destroy(fresh->arena);
+        ps_conf_destroy(conf);
+        ps_command_fini(&command);
+    }
+}
+
+/* ---- files and URIs
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void changed_files_are_seen_and_a_backup_helps(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/penstock-load-XXXXXX", path[64], backup[64], clean[64];
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/agent.properties", directory);
+    snprintf(backup, sizeof backup, "%s/some/backup", directory);
+    struct ps_command command;
+    struct ps_conf *conf;
+    struct ps_err err = {.length = 0};
+    command_of(&command, WORDS("-n", "a1", "-f", path, "-b", backup));
+    write_text(path, ps_arena_format(
+                         command.arena,
+                         "%sa1.sources.r1.interceptors.i1.key = \\ a\\u00e9\\ud83d\\ude00=:#\\\\\n", agent));
+    assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_OK);
+    assert_false(ps_conf_changed(conf, &command, &err));
+    write_text(path, agent);
+    assert_true(ps_conf_changed(conf, &command, &err));
+    unlink(path);
+    assert_false(ps_conf_changed(conf, &command, &err)); /* gone: what runs goes on */
+    ps_conf_destroy(conf);
+    assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_OK);
+    assert_int_equal(conf->problems.warnings, 2); /* not there; the backup is used */
+    const struct ps_conf_part *interceptor = &conf->agent.sources[0].interceptors[0];
+    assert_string_equal(ps_pairs_get(&interceptor->pairs, "key"), "a\303\251\360\237\230\200=:#\\");
+    ps_conf_destroy(conf);
+    ps_command_fini(&command);
+    snprintf(clean, sizeof clean, "rm -rf %s", directory);
+    assert_int_equal(system(clean), 0);
+}
+
+/* A web server of three answers: the document, not modified, not found; it checks what it is asked. */
+struct server {
+    int fd;
+    char requests[4][2048];
+    int count;
+};
+
+static void *server_run(void *argument)
+{
+    static const char *const answers[] = {
+        "HTTP/1.1 200 OK\r\nLast-Modified: Wed, 15 Nov 2023 03:43:20 GMT\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    };
+    struct server *server = argument;
+    for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
+        int client = accept(server->fd, NULL, NULL);
+        if (client < 0)
+            return NULL;
+        size_t length = 0;
+        while (strstr(server->requests[i], "\r\n\r\n") == NULL) {
+            ssize_t got = read(client, server->requests[i] + length, sizeof server->requests[i] - 1 - length);
+            if (got <= 0)
+                break;
+            length += (size_t)got;
+        }
+        ssize_t sent = write(client, answers[i], strlen(answers[i]));
+        if (i == 0 && sent > 0)
+            sent = write(client, agent, strlen(agent));
+        (void)sent;
+        close(client);
+        server->count++;
+    }
+    return NULL;
+}
+
+static void a_configuration_comes_over_http(void **state)
+{
+    (void)state;
+    struct server server = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    assert_int_equal(bind(server.fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(server.fd, 4), 0);
+    assert_int_equal(getsockname(server.fd, (struct sockaddr *)&address, &size), 0);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, server_run, &server), 0);
+
+    char uri[64];
+    snprintf(uri, sizeof uri, "http://127.0.0.1:%d/agent.properties", ntohs(address.sin_port));
+    struct ps_command command;
+    struct ps_conf *conf;
+    struct ps_err err = {.length = 0};
+    command_of(&command, WORDS("-n", "a1", "-u", uri, "-user", "flume", "-pwd", "secret"));
+    assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_OK);
+    assert_int_equal(conf->agent.sink_count, 2);
+    assert_int_equal(conf->origins[0].modified_s, 1700019800);
+    assert_false(ps_conf_changed(conf, &command, &err));
+    assert_int_equal(err.length, 0);
+    assert_false(ps_conf_changed(conf, &command, &err));
+    assert_non_null(strstr(err.text, "404"));
+    ps_conf_destroy(conf);
+    assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_FAIL);
+    assert_non_null(strstr(conf->problems.items[0].what, "-user and -pwd"));
+    ps_conf_destroy(conf);
+    ps_command_fini(&command);
+    pthread_join(thread, NULL);
+    close(server.fd);
+    assert_int_equal(server.count, 4);
+    assert_non_null(strstr(server.requests[0], "Authorization: Basic Zmx1bWU6c2VjcmV0"));
+    assert_null(strstr(server.requests[0], "If-Modified-Since"));
+    assert_non_null(strstr(server.requests[1], "If-Modified-Since: Wed, 15 Nov 2023 03:43:20 GMT"));
+}
+
+/* ---- commands
+ * --------------------------------------------------------------------------------------------------------------------
+ */
+
+static void commands_give_their_first_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *argument, *line, *said;
+    } cases[] = {
+        {"echo hello", "world", "hello world", NULL},
+        {"printf a%sb\\r\\nsecond", "-", "a-b", NULL},
+        {"printf", "no newline", "no newline", NULL},
+        {"true", "x", NULL, "printed nothing"},
+        {"false", "x", NULL, "ended with 1"},
+        {"/nonexistent/command", "x", NULL, "cannot run"},
+        {"sleep", "20", NULL, "did not end in time"},
+        {"sh -c", "kill -9 $$", NULL, "signal 9"},
+        {"head -c 200000", "/dev/zero", NULL, "more than"},
+    };
+    struct ps_arena *arena = ps_arena_create();
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_err err = {.length = 0};
+        struct ps_texts words = ps_text_split_blanks(arena, cases[i].words);
+        int timeout_ms = strcmp(cases[i].words, "sleep") == 0 ? 100 : PS_EXEC_TIMEOUT_MS;
+        const char *line = ps_exec_first_line(arena, &words, cases[i].argument, timeout_ms, &err);
+        if (cases[i].line != NULL) {
+            assert_non_null(line);
+            assert_string_equal(line, cases[i].line);
+        } else {
+            assert_null(line);
+            if (strstr(err.text, cases[i].said) == NULL)
+                fail_msg("\"%s\" lacks \"%s\"", err.text, cases[i].said);
+        }
+    }
+    ps_arena_destroy(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_engine_gets_what_was_written),
+        cmocka_unit_test(sub_stages_are_bound_at_build),
+        cmocka_unit_test(a_reload_knows_what_changed),
+        cmocka_unit_test(changed_files_are_seen_and_a_backup_helps),
+        cmocka_unit_test(a_configuration_comes_over_http),
+        cmocka_unit_test(commands_give_their_first_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
