@@ -18,7 +18,7 @@ find . -maxdepth 3 -name '*.md' \( -path './README.md' -o -path './docs/*' \) | 
         /^<!-- run(: exit [0-9]+)? -->$/ { wanted = /exit/ ? $4 + 0 : 0; armed = 1; next }
         armed && /^```sh$/ {
             name = document
-            gsub("/", "_", name)
+            gsub(/[.]*\//, "_", name)
             name = sprintf("%s/%s-%05d.block", dir, name, FNR)
             print document ":" FNR, wanted >name
             inside = 1; armed = 0
