@@ -16,7 +16,10 @@ install(FILES README.md LICENSE DESTINATION docs OPTIONAL)
 install(DIRECTORY docs/man/ DESTINATION share/man/man1 FILES_MATCHING PATTERN "*.1")
 # The page of all components comes from the program: there is no second list of keys.
 install(CODE "execute_process(COMMAND \"$<TARGET_FILE:penstock>\" components --man
-  OUTPUT_FILE \"${CMAKE_BINARY_DIR}/generated/penstock-components.7\" COMMAND_ERROR_IS_FATAL ANY)")
+  OUTPUT_VARIABLE components COMMAND_ERROR_IS_FATAL ANY)
+file(WRITE \"${CMAKE_BINARY_DIR}/generated/penstock-components.7\"
+  \".TH PENSTOCK-COMPONENTS 7 2026-11-20 \\\"penstock ${PS_VERSION}\\\"\n\"
+  \".SH NAME\npenstock-components \\\\- every source, channel, sink and their keys\n.SH COMPONENTS\n\" \"\${components}\")")
 install(FILES ${CMAKE_BINARY_DIR}/generated/penstock-components.7 DESTINATION share/man/man7)
 install(FILES ${CMAKE_BINARY_DIR}/generated/penstock.service DESTINATION lib/systemd/system)
 
