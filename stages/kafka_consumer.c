@@ -12,6 +12,19 @@
 
 /* ---- life ---- */
 
+/* The library tells the state of the group in its debug lines only. */
+static enum ps_status watch_group(rd_kafka_conf_t *conf, struct ps_err *err)
+{
+    char contexts[256] = "", reason[256];
+    size_t size = sizeof contexts - sizeof ",cgrp";
+    if (rd_kafka_conf_get(conf, "debug", contexts, &size) != RD_KAFKA_CONF_OK)
+        contexts[0] = '\0';
+    strcat(contexts, contexts[0] != '\0' ? ",cgrp" : "cgrp");
+    if (rd_kafka_conf_set(conf, "debug", contexts, reason, sizeof reason) != RD_KAFKA_CONF_OK)
+        return ps_err_set(err, "debug: %s", reason);
+    return PS_OK;
+}
+
 static enum ps_status configure(rd_kafka_conf_t *conf, const struct ps_kafka_consumer_config *config,
                                 struct ps_err *err)
 {
@@ -28,6 +41,8 @@ static enum ps_status configure(rd_kafka_conf_t *conf, const struct ps_kafka_con
         if (rd_kafka_conf_set(conf, pair->key, pair->value, reason, sizeof reason) != RD_KAFKA_CONF_OK)
             return ps_err_set(err, "%s: %s", pair->key, reason);
     }
+    if (config->cooperative && watch_group(conf, err) != PS_OK)
+        return PS_FAIL;
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT |
                                        RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     return PS_OK;
@@ -140,6 +155,7 @@ static const struct {
     {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "create the topic, or correct kafka.topics"},
     {RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL,
      "all members of a group need a common partition.assignment.strategy"},
+    {RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, "the process stood still for so long"},
     {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "another member has the same group.instance.id"},
     {RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE, "raise the broker's offset.metadata.max.bytes"},
 };
@@ -150,7 +166,7 @@ static const char *cure_of(rd_kafka_resp_err_t code)
         if (cures[i].code == code)
             return cures[i].cure;
     }
-    return "it is tried again";
+    return NULL;
 }
 
 static void report_error(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t code, const char *text,
@@ -163,9 +179,21 @@ static void report_error(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t
         return; /* one of many broken connections */
     consumer->last_error = code;
     consumer->last_error_ns = mono_ns;
-    ps_log(PS_LOG_ERROR, consumer->component, "Kafka: %s (%s); %s; trying on",
+    const char *cure = cure_of(code);
+    ps_log(PS_LOG_ERROR, consumer->component, "Kafka: %s (%s)%s%s; trying on",
            text != NULL && *text != '\0' ? text : rd_kafka_err2str(code), rd_kafka_err2name(code),
-           cure_of(code));
+           cure != NULL ? "; " : "", cure != NULL ? cure : "");
+}
+
+/* "Group "g" changed join state steady -> wait-join (state up)" */
+static void watch_state(struct ps_kafka_consumer *consumer, const char *text)
+{
+    const char *state = strstr(text, " -> ");
+    if (state == NULL)
+        return;
+    state += 4;
+    consumer->rejoining = strncmp(state, "wait-join", 9) == 0 || strncmp(state, "wait-metadata", 13) == 0 ||
+                          strncmp(state, "wait-sync", 9) == 0;
 }
 
 static void report_log(struct ps_kafka_consumer *consumer, rd_kafka_event_t *event)
@@ -174,6 +202,8 @@ static void report_log(struct ps_kafka_consumer *consumer, rd_kafka_event_t *eve
     int level;
     if (rd_kafka_event_log(event, &facility, &text, &level) != 0)
         return;
+    if (strcmp(facility, "CGRPJOINSTATE") == 0)
+        watch_state(consumer, text);
     /* Failed connections also come as errors, once and with a cure. */
     bool said = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0;
     ps_log(level <= 4 && !said ? PS_LOG_WARN : PS_LOG_DEBUG, consumer->component, "librdkafka: %s: %s",

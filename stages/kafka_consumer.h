@@ -40,6 +40,7 @@ struct ps_kafka_consumer_config {
     const struct ps_pair *pairs; /* the library's own properties */
     size_t pair_count;
     struct ps_texts subscription; /* topic names, or one "^.." expression */
+    bool cooperative;             /* its protocol may be: watch the group's state, see `rejoining` */
     struct ps_texts wanted;       /* names of record headers to look for; must outlive the consumer */
     int wake_fd;                  /* eventfd written to when there is something to poll; -1: none */
 };
@@ -56,6 +57,9 @@ struct ps_kafka_consumer {
     char *kept_bytes;
     size_t kept_room;
     bool has_kept;
+    /* The group forms anew while we keep partitions (cooperative protocol): do not commit. Up to librdkafka
+     * 2.10 a commit that arrives then costs the whole assignment (issue 4059). */
+    bool rejoining;
     int last_error; /* logged last, and when: the same one again is held back for a while */
     uint64_t last_error_ns;
     uint64_t mono_ns; /* of the last poll */

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #define RETRY_NS (500 * PS_NS_PER_MS) /* after a commit that failed */
+#define REFUSED_MAX 4U                /* commits in a row during a revocation */
 #define POLL_NS (500 * PS_NS_PER_MS)  /* how often the group is polled when nothing happens */
 
 void ps_kafka_group_init(struct ps_kafka_group *group, const char *component, struct ps_counters *counters,
@@ -82,10 +83,16 @@ static void on_committed(void *argument, rd_kafka_resp_err_t error,
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         group->commit_failed = true;
         group->dirty = true;
-        ps_log(PS_LOG_WARN, group->component,
-               "offsets could not be committed: %s (%s); it is tried again while the partitions are ours",
-               rd_kafka_err2str(error), rd_kafka_err2name(error));
+        group->refused++;
+        group->out |= error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+                      error == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+                      error == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+        if (error != group->said)
+            ps_log(PS_LOG_WARN, group->component,
+                   "offsets could not be committed: %s (%s); it is tried again while the partitions are ours",
+                   rd_kafka_err2str(error), rd_kafka_err2name(error));
     }
+    group->said = error;
 }
 
 /* Commits if there is something, none is under way, and the last one was not just refused. */
@@ -93,6 +100,8 @@ static void commit_when(struct ps_kafka_group *group, uint64_t interval_ns)
 {
     if (group->commit_failed && interval_ns < RETRY_NS)
         interval_ns = RETRY_NS;
+    if (group->consumer.rejoining)
+        return;
     if (group->dirty && !group->commit_begun && group->mono_ns - group->commit_sent_ns >= interval_ns)
         commit(group);
 }
@@ -180,7 +189,8 @@ static void on_assigned(void *argument, rd_kafka_topic_partition_list_t *list)
         ps_kafka_consumer_forward(&group->consumer, list->elems[i].topic, list->elems[i].partition);
     }
     assign(group, list);
-    ps_log(PS_LOG_INFO, group->component, "%d partition(s) assigned by the group", list->cnt);
+    if (list->cnt > 0)
+        ps_log(PS_LOG_INFO, group->component, "%d partition(s) assigned by the group", list->cnt);
 }
 
 /* A record that waits for room and whose partition goes: its next owner reads it. */
@@ -206,6 +216,8 @@ static void on_revoked(void *argument, rd_kafka_topic_partition_list_t *list)
     if (group->revoked == NULL) {
         group->revoked = rd_kafka_topic_partition_list_copy(list);
         group->revoke_until_ns = group->mono_ns + group->revoke_wait_ns;
+        group->out = false;
+        group->refused = 0;
         return;
     }
     for (int i = 0; i < list->cnt; i++) { /* a second one before the first was through */
@@ -240,10 +252,13 @@ static bool revoked_drained(const struct ps_kafka_group *group, bool *dirty)
 static void go_on_revoking(struct ps_kafka_group *group)
 {
     bool dirty;
-    if (rd_kafka_assignment_lost(group->consumer.client)) {
+    if (group->out || rd_kafka_assignment_lost(group->consumer.client)) {
         end_revocation(group, "the group had lost us; what was not committed is read again by others");
     } else if (revoked_drained(group, &dirty) && !dirty && !group->commit_begun) {
         end_revocation(group, "all that was read of them is delivered and committed");
+    } else if (group->refused >= REFUSED_MAX) {
+        end_revocation(group,
+                       "the broker takes no more commits; what was not committed is read again by others");
     } else if (group->mono_ns >= group->revoke_until_ns) {
         ps_log(PS_LOG_WARN, group->component,
                "what was read of revoked partitions was not delivered in time (%" PRIu64

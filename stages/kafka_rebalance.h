@@ -27,11 +27,14 @@ struct ps_kafka_group {
     uint64_t mono_ns;            /* of this cycle */
 
     rd_kafka_topic_partition_list_t *revoked; /* being given up; NULL: none */
+    bool out;                                 /* .. and the group does not know us any more */
     uint64_t revoke_until_ns;
 
-    bool dirty;         /* something delivered may not be committed */
-    bool commit_begun;  /* its answer is outstanding */
-    bool commit_failed; /* the last one: wait before the next */
+    bool dirty;               /* something delivered may not be committed */
+    bool commit_begun;        /* its answer is outstanding */
+    bool commit_failed;       /* the last one: wait before the next */
+    unsigned refused;         /* commits in a row that the broker refused during this revocation */
+    rd_kafka_resp_err_t said; /* what became of the last one, as logged */
     uint64_t commit_sent_ns;
     uint64_t rebalance_count;
 };

@@ -34,6 +34,7 @@ struct kafka_plan {
     struct ps_texts subscription, wanted;
     struct ps_kafka_record_plan record;
     uint64_t revoke_wait_ns;
+    bool cooperative;
 };
 
 enum phase { RUNNING, FINISHING, LEAVING, LEFT };
@@ -278,6 +279,8 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     bound_memory(plan, context);
     build_subscription(plan, context);
     build_headers(plan, context);
+    const char *strategy = ps_kafka_settings_get(settings, "partition.assignment.strategy");
+    plan->cooperative = strategy != NULL && strstr(strategy, "cooperative") != NULL;
     uint64_t wait_ms = number_of(settings, "max.poll.interval.ms", 300000) * 3 / 4;
     plan->revoke_wait_ns = (wait_ms < REVOKE_WAIT_MAX_MS ? wait_ms : REVOKE_WAIT_MAX_MS) * PS_NS_PER_MS;
     return PS_OK;
@@ -304,6 +307,7 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
         .pair_count = plan->settings.count,
         .subscription = plan->subscription,
         .wanted = plan->wanted,
+        .cooperative = plan->cooperative,
         .wake_fd = port->wake_fd,
     };
     if (ps_kafka_consumer_open(&state->group.consumer, &config, err) != PS_OK)

@@ -1,0 +1,101 @@
+/* Partitions that are lost, and revocations that take too long: nothing is committed for them, whatever comes
+ * home of them later is discarded, and their next owner reads from the last commit. */
+#include "stages/kafka_mock.h"
+#include "tests/support/kafka_member.h"
+
+#include <librdkafka/rdkafka.h>
+#include <unistd.h>
+
+static struct ps_kafka_mock *mock;
+static const char *bootstrap;
+
+static int group_setup(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    mock = ps_kafka_mock_create(1, &err);
+    bootstrap = mock != NULL ? ps_kafka_mock_bootstrap(mock) : NULL;
+    return mock != NULL ? 0 : -1;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    ps_kafka_mock_destroy(mock);
+    return 0;
+}
+
+static struct ps_test_member *member_of(const char *topic, const char *group)
+{
+    struct ps_test_member *member = ps_test_member_create(
+        bootstrap, group, PS_KEYS("kafka.topics", topic, "kafka.consumer.max.poll.interval.ms", "6000"));
+    member->hold = true;
+    return member;
+}
+
+static void fill(const char *topic)
+{
+    struct ps_err err = {0};
+    assert_int_equal(ps_kafka_mock_topic(mock, topic, 1, &err), PS_OK);
+    ps_test_kafka_send(bootstrap, &(struct ps_test_sent){.topic = topic, .count = 1000, .partitions = 1});
+}
+
+/* The first member does not poll for too long; the second takes over and commits all; what the first one
+ * delivers then must not bring the commit back. */
+static void test_lost(void **state)
+{
+    (void)state;
+    fill("lost");
+    struct ps_test_member *first = member_of("lost", "g-lost");
+    assert_int_equal(ps_test_members_run(&first, 1, 1000, 10000), 1000);
+    usleep(7000000);
+    struct ps_test_member *second = member_of("lost", "g-lost");
+    assert_int_equal(ps_test_members_run(&second, 1, 1000, 12000), 1000);
+    second->hold = false;
+    ps_test_member_deliver(second, SIZE_MAX);
+    ps_test_members_run(&second, 1, SIZE_MAX, 1500);
+    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-lost", "lost", 0), 1000);
+
+    ps_test_members_run(&first, 1, SIZE_MAX, 100); /* hears that it lost everything */
+    ps_test_member_deliver(first, 1);
+    ps_test_members_run(&first, 1, SIZE_MAX, 1500);
+    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-lost", "lost", 0), 1000);
+    ps_test_member_destroy(first);
+    ps_test_member_destroy(second);
+}
+
+/* The first member's sink is stuck: its partition goes to the second after the deadline, uncommitted. */
+static void test_revocation_out_of_time(void **state)
+{
+    (void)state;
+    fill("stuck");
+    struct ps_test_member *members[2];
+    members[0] = member_of("stuck", "g-stuck");
+    assert_int_equal(ps_test_members_run(members, 1, 1000, 10000), 1000);
+    size_t first_count = members[0]->received_count;
+    members[1] = member_of("stuck", "g-stuck");
+    uint64_t until = ps_clock_now().mono_ns + 25 * PS_NS_PER_S;
+    while (members[0]->received_count + members[1]->received_count < 2000 && ps_clock_now().mono_ns < until)
+        ps_test_members_run(members, 2, 2000, 100);
+    assert_int_equal(members[0]->received_count + members[1]->received_count, 2000);
+    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-stuck", "stuck", 0), RD_KAFKA_OFFSET_INVALID);
+    /* What the first assignment still had under way is discarded. */
+    struct ps_test_member *first = members[0];
+    while (first->held_count > 0 && first->received_count == first_count)
+        ps_test_member_deliver(first, 1);
+    if (first->received_count == first_count) {
+        ps_test_members_run(members, 2, SIZE_MAX, 1200);
+        assert_int_equal(ps_test_kafka_committed(bootstrap, "g-stuck", "stuck", 0), RD_KAFKA_OFFSET_INVALID);
+    }
+    for (size_t i = 0; i < 2; i++)
+        ps_test_member_destroy(members[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_revocation_out_of_time),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}

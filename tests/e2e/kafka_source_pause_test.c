@@ -1,0 +1,73 @@
+/* A channel that stays full for longer than max.poll.interval.ms: the member stays in its group, nothing is
+ * rebalanced, nothing is read twice, and reading goes on where it was. (Flume's source does not poll
+ * meanwhile, is thrown out, and the group rebalances for ever.) */
+#include "stages/kafka_mock.h"
+#include "tests/support/kafka_member.h"
+
+#include <unistd.h>
+
+static struct ps_kafka_mock *mock;
+static const char *bootstrap;
+
+static int group_setup(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    mock = ps_kafka_mock_create(1, &err);
+    bootstrap = mock != NULL ? ps_kafka_mock_bootstrap(mock) : NULL;
+    return mock != NULL ? 0 : -1;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    ps_kafka_mock_destroy(mock);
+    return 0;
+}
+
+static void set_paused(struct ps_test_member *member, bool paused)
+{
+    struct ps_test_stage *stage = &member->stage;
+    member->paused = paused;
+    stage->ops->source->paused(stage->plan, stage->state, paused, &stage->now);
+}
+
+static void send_more(uint32_t first, uint32_t count)
+{
+    ps_test_kafka_send(bootstrap,
+                       &(struct ps_test_sent){
+                           .topic = "pause", .first = first, .count = count, .size = 100, .partitions = 2});
+}
+
+static void test_pause_for_long(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    assert_int_equal(ps_kafka_mock_topic(mock, "pause", 2, &err), PS_OK);
+    send_more(0, 10000);
+    struct ps_test_member *member = ps_test_member_create(
+        bootstrap, "g-pause",
+        PS_KEYS("kafka.topics", "pause", "kafka.consumer.max.poll.interval.ms", "6000", "batchSize", "100"));
+    assert_true(ps_test_members_run(&member, 1, 1000, 10000) >= 1000);
+    size_t before = member->received_count;
+    uint64_t warnings = ps_log_count(PS_LOG_WARN), errors = ps_log_count(PS_LOG_ERROR);
+    set_paused(member, true);
+    send_more(10000, 10000);
+    ps_test_members_run(&member, 1, SIZE_MAX, 10000);
+    assert_int_equal(member->received_count, before);
+    set_paused(member, false);
+    assert_int_equal(ps_test_members_run(&member, 1, 20000, 10000), 20000);
+    assert_int_equal(ps_test_members_check(&member, 1, 20000), 0);
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings);
+    assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
+    assert_true(ps_test_member_drain(member, 5000));
+    ps_test_member_destroy(member);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pause_for_long),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
