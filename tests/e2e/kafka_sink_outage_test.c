@@ -1,0 +1,207 @@
+/* A broker that goes away, moves a leader, is slow, or refuses one event for good; a queue that is full;
+ * leases wanted back meanwhile: nothing lost, order kept. */
+#include "stages/kafka_statistics.h"
+#include "tests/support/kafka_sink.h"
+
+#include <stdio.h>
+
+#define TOO_LARGE RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+
+static void test_broker_down_and_back(void **state)
+{
+    (void)state;
+    struct ps_test_kafka_sink kafka;
+    ps_test_kafka_sink_start(&kafka, 1, "outage", 2,
+                             PS_KEYS("kafka.producer.reconnect.backoff.max.ms", "200"));
+    kafka.haste = 1;
+    ps_test_kafka_sink_send(&kafka, 10, 50);
+    ps_test_kafka_sink_wait(&kafka, 10000);
+    rd_kafka_mock_broker_set_down(kafka.cluster, 1);
+    ps_test_kafka_sink_send(&kafka, 10, 50);
+    ps_test_kafka_sink_pass(&kafka, 1500);
+    assert_int_equal(kafka.stage.done_count, 10);
+    assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_ConnectionFailedCount) > 0);
+    rd_kafka_mock_broker_set_up(kafka.cluster, 1);
+    ps_test_kafka_sink_send(&kafka, 10, 50);
+    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_verify(&kafka, false);
+    assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried),
+                     0); /* the library's own retries */
+    ps_test_kafka_sink_stop(&kafka);
+}
+
+static void test_no_broker_at_start(void **state)
+{
+    (void)state;
+    struct ps_test_kafka_sink kafka;
+    ps_test_kafka_sink_start(&kafka, 1, "late", 1, PS_KEYS("kafka.producer.reconnect.backoff.max.ms", "200"));
+    rd_kafka_mock_broker_set_down(kafka.cluster, 1);
+    ps_test_kafka_sink_send(&kafka, 5, 20);
+    ps_test_kafka_sink_pass(&kafka, 500);
+    assert_int_equal(kafka.stage.done_count, 0);
+    rd_kafka_mock_broker_set_up(kafka.cluster, 1);
+    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_verify(&kafka, false);
+    ps_test_kafka_sink_stop(&kafka);
+}
+
+static void test_leader_moves(void **state)
+{
+    (void)state;
+    struct ps_test_kafka_sink kafka;
+    ps_test_kafka_sink_start(
+        &kafka, 3, "moving", 2,
+        PS_KEYS("kafka.producer.metadata.max.age.ms", "500", "kafka.producer.retry.backoff.ms", "10"));
+    kafka.haste = 1;
+    for (int leader = 1; leader <= 3; leader++) {
+        ps_test_kafka_sink_send(&kafka, 10, 30);
+        rd_kafka_mock_partition_set_leader(kafka.cluster, "moving", 0, leader);
+        rd_kafka_mock_partition_set_leader(kafka.cluster, "moving", 1, leader % 3 + 1);
+        ps_test_kafka_sink_send(&kafka, 10, 30);
+        ps_test_kafka_sink_wait(&kafka, 15000);
+    }
+    ps_test_kafka_sink_verify(&kafka, false);
+    ps_test_kafka_sink_stop(&kafka);
+}
+
+static void test_slow_broker_and_full_queue(void **state)
+{
+    (void)state;
+    struct ps_test_kafka_sink kafka;
+    ps_test_kafka_sink_start(&kafka, 1, "slow", 1,
+                             PS_KEYS("kafka.producer.queue.buffering.max.messages", "200",
+                                     "kafka.producer.batch.num.messages", "100"));
+    kafka.haste = 1;
+    ps_test_kafka_sink_send(&kafka, 1, 1);
+    ps_test_kafka_sink_wait(&kafka, 10000);
+    rd_kafka_mock_broker_set_rtt(kafka.cluster, 1, 100);
+    kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
+    ps_test_kafka_sink_turn(&kafka); /* 150 of 200 */
+    kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
+    ps_test_kafka_sink_turn(&kafka); /* taken, 50 of it sent */
+    kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
+    ps_test_kafka_sink_turn(&kafka);
+    assert_non_null(kafka.waiting); /* stays in the channel */
+    assert_int_equal(ps_test_kafka_sink_counter(
+                         &kafka, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_events_in_flight)),
+                     200);
+    while (kafka.waiting != NULL)
+        ps_test_kafka_sink_turn(&kafka);
+    ps_test_kafka_sink_wait(&kafka, 10000);
+    ps_test_kafka_sink_verify(&kafka, false);
+    ps_test_kafka_sink_stop(&kafka);
+}
+
+/* Requests refused as too large until they cannot be smaller: then one event is blamed, named, and waited
+ * for; nothing behind it is sent meanwhile. */
+static void test_refused_event_holds_the_rest(void **state)
+{
+    (void)state;
+    struct ps_test_kafka_sink kafka;
+    rd_kafka_resp_err_t answers[64];
+    ps_test_kafka_sink_start(&kafka, 1, "poison", 1, PS_KEYS("kafka.producer.linger.ms", "20"));
+    ps_test_kafka_sink_send(&kafka, 1, 10);
+    ps_test_kafka_sink_wait(&kafka, 10000);
+    for (size_t i = 0; i < PS_COUNT_OF(answers); i++)
+        answers[i] = TOO_LARGE;
+    rd_kafka_mock_push_request_errors_array(kafka.cluster, PS_TEST_PRODUCE, PS_COUNT_OF(answers), answers);
+    ps_test_kafka_sink_send(&kafka, 4, 16);
+    for (int i = 0; i < 10000 && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused) == 0; i++)
+        ps_test_kafka_sink_turn(&kafka);
+    assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), 1);
+    assert_int_equal(kafka.stage.done_count, 1);
+    assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_RollbackCount) >=
+                3); /* halved, more than once */
+    rd_kafka_mock_clear_request_errors(kafka.cluster, PS_TEST_PRODUCE);
+    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_verify(&kafka, false);
+    assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), 1);
+    ps_test_kafka_sink_stop(&kafka);
+}
+
+static struct ps_lease *recall(struct ps_test_kafka_sink *kafka)
+{
+    struct ps_test_stage *stage = &kafka->stage;
+    struct ps_lease *back = NULL;
+    for (int i = 0; i < 10000; i++) {
+        if (stage->ops->sink->recall(stage->plan, stage->state, &back, &stage->now))
+            return back;
+        ps_test_kafka_sink_pass(kafka, 1);
+    }
+    fail_msg("recall did not end");
+    return NULL;
+}
+
+static void test_recall_with_dead_broker(void **state)
+{
+    (void)state;
+    struct ps_test_kafka_sink kafka;
+    ps_test_kafka_sink_start(&kafka, 1, "recall", 1,
+                             PS_KEYS("kafka.producer.reconnect.backoff.max.ms", "200"));
+    kafka.haste = 1;
+    ps_test_kafka_sink_send(&kafka, 5, 20);
+    ps_test_kafka_sink_wait(&kafka, 10000);
+    rd_kafka_mock_broker_set_down(kafka.cluster, 1);
+    ps_test_kafka_sink_send(&kafka, 5, 20);
+    ps_test_kafka_sink_pass(&kafka, 300);
+    struct ps_lease *back = recall(&kafka);
+    uint64_t number = 100;
+    size_t count = 0;
+    for (const struct ps_lease *lease = back; lease != NULL; lease = lease->next, count++) {
+        assert_int_equal(lease->pending, 0);
+        assert_int_equal(lease->cursor, 0);
+        assert_int_equal(strtoull(ps_lease_event(lease, 0)->body, NULL, 10), number);
+        number += 20;
+    }
+    assert_int_equal(count, 5);
+    assert_int_equal(kafka.stage.done_count, 5);
+    /* back to work, with the same leases */
+    rd_kafka_mock_broker_set_up(kafka.cluster, 1);
+    kafka.lease_count -= count;
+    while (back != NULL) {
+        struct ps_lease *lease = back;
+        back = back->next;
+        lease->next = NULL;
+        ps_test_kafka_sink_offer(&kafka, lease);
+    }
+    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_verify(&kafka, true); /* what was on its way when the broker died may be twice there */
+    ps_test_kafka_sink_stop(&kafka);
+}
+
+static void test_recall_under_load_duplicates_nothing(void **state)
+{
+    (void)state;
+    struct ps_test_kafka_sink kafka;
+    ps_test_kafka_sink_start(&kafka, 1, "recalls", 2, PS_KEYS("kafka.producer.linger.ms", "5"));
+    kafka.haste = 1;
+    for (int round = 0; round < 5; round++) {
+        ps_test_kafka_sink_send(&kafka, 5, 100);
+        struct ps_lease *back = recall(&kafka);
+        while (back != NULL) {
+            struct ps_lease *lease = back;
+            back = back->next;
+            lease->next = NULL;
+            kafka.lease_count--;
+            ps_test_kafka_sink_offer(&kafka, lease);
+        }
+        ps_test_kafka_sink_wait(&kafka, 10000);
+    }
+    ps_test_kafka_sink_verify(&kafka, false);
+    assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_duplicated), 0);
+    ps_test_kafka_sink_stop(&kafka);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_broker_down_and_back),
+        cmocka_unit_test(test_no_broker_at_start),
+        cmocka_unit_test(test_leader_moves),
+        cmocka_unit_test(test_slow_broker_and_full_queue),
+        cmocka_unit_test(test_refused_event_holds_the_rest),
+        cmocka_unit_test(test_recall_with_dead_broker),
+        cmocka_unit_test(test_recall_under_load_duplicates_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
