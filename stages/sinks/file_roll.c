@@ -87,23 +87,22 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status file_roll_check(const void *plan_, const struct ps_context *context_)
+static enum ps_status file_roll_check(const void *plan_, const struct ps_context *context)
 {
     const struct file_roll_plan *plan = plan_;
-    struct ps_context context = *context_;
     enum ps_path_style style;
     struct ps_err err = {.length = 0};
     void *serializer_plan;
     if (!ps_path_style_parse(plan->path_manager, &style)) {
-        ps_report(&context, PS_LOG_ERROR, "sink.pathManager", "%s is neither DEFAULT nor ROLLTIME",
+        ps_report(context, PS_LOG_ERROR, "sink.pathManager", "%s is neither DEFAULT nor ROLLTIME",
                   plan->path_manager);
         return PS_FAIL;
     }
-    if (context_->sub_stage((struct ps_context *)(uintptr_t)context_, PS_KIND_SERIALIZER,
-                            plan->serializer_type, &plan->serializer_keys, &serializer_plan, &err) == NULL)
+    if (context->sub_stage((struct ps_context *)(uintptr_t)context, PS_KIND_SERIALIZER, plan->serializer_type,
+                           &plan->serializer_keys, &serializer_plan, &err) == NULL)
         return PS_FAIL;
     if (strlen(plan->directory) + 256 > PATH_BYTES) {
-        ps_report(&context, PS_LOG_ERROR, "sink.directory", "the path is too long");
+        ps_report(context, PS_LOG_ERROR, "sink.directory", "the path is too long");
         return PS_FAIL;
     }
     return PS_OK;

@@ -1,0 +1,313 @@
+/* Sink file_roll, on real files. */
+#include "tests/support/stage.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64];
+
+static int make_folder(void **unused)
+{
+    (void)unused;
+    snprintf(folder, sizeof folder, "/tmp/penstock-roll-XXXXXX");
+    return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **unused)
+{
+    (void)unused;
+    char command[128];
+    chmod(folder, 0700);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command) != 0;
+}
+
+/* Content of a file in the folder, terminated; NULL when it is not there. */
+static const char *content(const char *name)
+{
+    static char text[1 << 16];
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return NULL;
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    text[length] = '\0';
+    fclose(file);
+    return text;
+}
+
+static size_t file_count(void)
+{
+    size_t count = 0;
+    DIR *directory = opendir(folder);
+    assert_non_null(directory);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+static void put(struct ps_test_stage *stage, const char *body)
+{
+    struct ps_lease *lease = PS_LEASE(stage, PS_EVENT(body, "k", "v"));
+    assert_int_equal(ps_test_sink_work(stage, &lease), PS_DONE);
+}
+
+static void test_rolls(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_sink_file_roll,
+                        PS_KEYS("sink.directory", folder, "sink.rollInterval", "2", "sink.pathManager.prefix",
+                                "log-", "sink.pathManager.extension", "txt"));
+    (void)ps_test_sink_tick(&stage);
+    assert_string_equal(content("log-1700000000000-1.txt"), ""); /* made at once, also without events */
+    put(&stage, "one");
+    put(&stage, "two");
+    assert_string_equal(content("log-1700000000000-1.txt"), "one\ntwo\n"); /* flushed before it is settled */
+    ps_test_stage_pass_ms(&stage, 1999);
+    (void)ps_test_sink_tick(&stage);
+    assert_int_equal(file_count(), 1);
+    ps_test_stage_pass_ms(&stage, 1);
+    (void)ps_test_sink_tick(&stage);
+    assert_string_equal(content("log-1700000000000-2.txt"), "");
+    put(&stage, "three");
+    assert_string_equal(content("log-1700000000000-2.txt"), "three\n");
+    /* Missed rolls are not made up for; the next one keeps the beat. */
+    ps_test_stage_pass_ms(&stage, 5000);
+    (void)ps_test_sink_tick(&stage);
+    assert_int_equal(file_count(), 3);
+    ps_test_stage_pass_ms(&stage, 999);
+    (void)ps_test_sink_tick(&stage);
+    assert_int_equal(file_count(), 3);
+    ps_test_stage_pass_ms(&stage, 1);
+    assert_int_equal(ps_test_sink_tick(&stage), stage.now.mono_ns + 2 * PS_NS_PER_S);
+    assert_int_equal(file_count(), 4);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 4);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 3);
+    ps_test_stage_close(&stage);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 4);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_never_rolls(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_sink_file_roll,
+                        PS_KEYS("sink.directory", folder, "sink.rollInterval", "0", "sink.pathManager",
+                                "rolltime", "sink.serializer", "header_and_text"));
+    assert_int_equal(ps_test_sink_tick(&stage), PS_NEVER);
+    ps_test_stage_pass_ms(&stage, 100000000);
+    assert_int_equal(ps_test_sink_tick(&stage), PS_NEVER);
+    put(&stage, "x");
+    assert_int_equal(file_count(), 1);
+    ps_test_stage_fini(&stage);
+}
+
+/* Large bodies are written from where they stand, among small ones. */
+static void test_sizes(void **unused)
+{
+    (void)unused;
+    enum { COUNT = 700 };
+    static char big[5000];
+    memset(big, 'b', sizeof big);
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_sink_file_roll, PS_KEYS("sink.directory", folder));
+    (void)ps_test_sink_tick(&stage);
+    struct ps_test_event *events = calloc(COUNT, sizeof *events);
+    size_t expected = 0;
+    uint64_t random = ps_test_seed();
+    for (size_t i = 0; i < COUNT; i++) {
+        uint32_t length = ps_test_random(&random) % 3 ? (uint32_t)(ps_test_random(&random) % 100)
+                                                      : (uint32_t)(ps_test_random(&random) % sizeof big);
+        events[i] = (struct ps_test_event){big, length, NULL};
+        expected += length + 1;
+    }
+    struct ps_lease *lease = ps_test_lease(&stage, events, COUNT);
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_DONE);
+    char path[256];
+    snprintf(path, sizeof path, "%s/1700000000000-1", folder);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    for (size_t i = 0; i < COUNT; i++) {
+        uint32_t length = 0;
+        int byte;
+        while ((byte = fgetc(file)) == 'b')
+            length++;
+        assert_int_equal(byte, '\n');
+        assert_int_equal(length, events[i].length);
+        expected -= length + 1;
+    }
+    assert_int_equal(fgetc(file), EOF);
+    assert_int_equal(expected, 0);
+    fclose(file);
+    free(events);
+    ps_test_stage_fini(&stage);
+}
+
+/* A write that fails in the middle: nothing of the lease stays, and after the cure it comes once.
+ * RLIMIT_FSIZE stands for a full disk. */
+static void fail_and_recover(const char *serializer, bool check_text)
+{
+    struct ps_test_stage stage;
+    ps_test_stage_start(
+        &stage, &ps_sink_file_roll,
+        PS_KEYS("sink.directory", folder, "sink.rollInterval", "0", "sink.serializer", serializer));
+    (void)ps_test_sink_tick(&stage);
+    put(&stage, "before");
+    char path[256];
+    struct stat facts, after;
+    snprintf(path, sizeof path, "%s/1700000000000-1", folder);
+    assert_int_equal(stat(path, &facts), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit, kept;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &kept), 0);
+    limit = kept;
+    limit.rlim_cur = (rlim_t)facts.st_size + 100;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    static char big[3000];
+    memset(big, 'x', sizeof big - 1);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("first"), PS_BODY(big), PS_BODY("last"));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+        assert_int_equal(lease->settled, 0);
+        assert_int_equal(stat(path, &after), 0);
+        assert_int_equal(after.st_size, facts.st_size); /* no torn line for whoever reads the file */
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 3);
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_DONE);
+    if (check_text) {
+        char expected[4096];
+        snprintf(expected, sizeof expected, "before\nfirst\n%s\nlast\n", big);
+        assert_string_equal(content("1700000000000-1"), expected);
+    } else {
+        assert_int_equal(stat(path, &after), 0);
+        off_t grown = after.st_size - facts.st_size; /* one block: its framing, three bodies, no doubles */
+        assert_in_range(grown, 3 + 2999 + 9, 3 + 2999 + 9 + 40);
+    }
+    ps_test_stage_fini(&stage);
+}
+
+static void test_disk_full_text(void **unused)
+{
+    (void)unused;
+    fail_and_recover("text", true);
+}
+
+static void test_disk_full_avro(void **unused)
+{
+    (void)unused;
+    fail_and_recover("avro_event", false);
+}
+
+static void test_missing_directory(void **unused)
+{
+    (void)unused;
+    char path[256];
+    snprintf(path, sizeof path, "%s/not/there", folder);
+    struct ps_test_stage stage;
+    ps_test_stage_init(&stage, &ps_sink_file_roll);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("sink.directory", path)), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
+    assert_non_null(strstr(stage.err.text, path));
+    assert_non_null(strstr(stage.err.text, "make the directory"));
+    ps_test_stage_fini(&stage);
+
+    snprintf(path, sizeof path, "%s/file", folder);
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    ps_test_stage_init(&stage, &ps_sink_file_roll);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("sink.directory", path)), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
+    assert_non_null(strstr(stage.err.text, "no directory"));
+    ps_test_stage_fini(&stage);
+}
+
+/* The directory goes while it runs: events wait for it to come back. */
+static void test_directory_goes(void **unused)
+{
+    (void)unused;
+    char path[256], away[256];
+    snprintf(path, sizeof path, "%s/d", folder);
+    snprintf(away, sizeof away, "%s/away", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_sink_file_roll,
+                        PS_KEYS("sink.directory", path, "sink.rollInterval", "10"));
+    (void)ps_test_sink_tick(&stage);
+    assert_int_equal(rename(path, away), 0);
+    ps_test_stage_pass_ms(&stage, 10000);
+    (void)ps_test_sink_tick(&stage);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("waits"));
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+    assert_int_equal(rename(away, path), 0);
+    uint64_t deadline = ps_test_sink_tick(&stage);
+    assert_int_equal(deadline, stage.now.mono_ns + 3 * PS_NS_PER_S);
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+    ps_test_stage_pass_ms(&stage, 3000);
+    (void)ps_test_sink_tick(&stage);
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_DONE);
+    assert_string_equal(content("d/1700000000000-2"), "waits\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* Another sink's file is not overwritten, as Flume would. */
+static void test_taken_name(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage first, second;
+    ps_test_stage_start(&first, &ps_sink_file_roll, PS_KEYS("sink.directory", folder));
+    ps_test_stage_start(&second, &ps_sink_file_roll, PS_KEYS("sink.directory", folder));
+    (void)ps_test_sink_tick(&first);
+    (void)ps_test_sink_tick(&second);
+    put(&first, "first");
+    put(&second, "second");
+    assert_string_equal(content("1700000000000-1"), "first\n");
+    assert_string_equal(content("1700000000000-2"), "second\n");
+    ps_test_stage_fini(&second);
+    ps_test_stage_fini(&first);
+}
+
+static void test_bad_keys(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *keys[6];
+        const char *message;
+    } cases[] = {
+        {{NULL}, "sink.directory"},
+        {{"sink.directory", "/tmp", "sink.pathManager", "weekly", NULL}, "weekly"},
+        {{"sink.directory", "/tmp", "sink.rollInterval", "soon", NULL}, "soon"},
+        {{"sink.directory", "/tmp", "sink.serializer", "nonesuch", NULL}, NULL},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_sink_file_roll);
+        assert_int_equal(ps_test_stage_bind(&stage, cases[i].keys), PS_FAIL);
+        if (cases[i].message != NULL)
+            assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, cases[i].message));
+        ps_test_stage_fini(&stage);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+        IN_FOLDER(test_rolls),          IN_FOLDER(test_never_rolls),    IN_FOLDER(test_sizes),
+        IN_FOLDER(test_disk_full_text), IN_FOLDER(test_disk_full_avro), IN_FOLDER(test_missing_directory),
+        IN_FOLDER(test_directory_goes), IN_FOLDER(test_taken_name),     IN_FOLDER(test_bad_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
