@@ -54,7 +54,7 @@ compile() { # PRESET [TARGET]...
     local one=$1
     shift
     if ! cmake --build "$build/$one" -j "$jobs" ${1:+--target "$@"} >"$results/build.log" 2>&1; then
-        grep -E 'error|FAILED|undefined reference|warning' "$results/build.log" | head -40
+        grep -vE '^\[[0-9]+/[0-9]+\]' "$results/build.log" | grep -E 'error|FAILED|undefined reference|warning' | head -40
         return 1
     fi
 }
