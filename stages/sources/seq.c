@@ -86,11 +86,14 @@ static enum ps_result seq_work(const void *plan_, void *state_, struct ps_batch 
     uint64_t total = plan->total < 0 ? 0 : (uint64_t)plan->total;
     if (state->next >= total)
         return PS_BACKOFF;
+    uint32_t before = batch->count;
+    bool memory = true;
     while (state->next < total && !batch->full) {
         uint32_t room, used = 0;
         char *bytes = ps_batch_reserve(batch, DIGITS_MAX, &room);
+        memory = bytes != NULL || batch->full;
         if (bytes == NULL)
-            return batch->full ? PS_DONE : PS_KEPT;
+            break;
         while (state->next < total && room - used >= DIGITS_MAX &&
                ps_batch_add(batch, bytes + used, state->length) != NULL) {
             memcpy(bytes + used, state->text, state->length);
@@ -99,7 +102,8 @@ static enum ps_result seq_work(const void *plan_, void *state_, struct ps_batch 
         }
         ps_batch_commit(batch, used);
     }
-    return PS_DONE;
+    ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, batch->count - before);
+    return memory ? PS_DONE : PS_KEPT;
 }
 
 static const struct ps_source_ops source = {

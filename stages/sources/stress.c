@@ -189,6 +189,7 @@ static enum ps_result stress_work(const void *plan_, void *state_, struct ps_bat
     if (state->left != UINT64_MAX)
         state->left -= made;
     state->paced += made;
+    ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, made);
     return made > 0 || batch->full ? PS_DONE : PS_KEPT;
 }
 

@@ -91,7 +91,7 @@ static void test_many_lines(void **unused)
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "seq 1 200000"));
     size_t next = 1;
-    char expected[16];
+    char expected[24];
     uint64_t until = ps_clock_now().mono_ns + 30 * PS_NS_PER_S;
     while (next <= 200000) {
         assert_true(ps_clock_now().mono_ns < until);
