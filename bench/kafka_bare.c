@@ -1,0 +1,168 @@
+/* The ceiling: a bare librdkafka loop with the payload and settings of the peers bench. And how many events a
+ * topic has.
+ *
+ *   bench_kafka_bare --brokers B --topic T --events N [--bytes 120] [--compression none|lz4]   produces;
+ * prints one JSON line bench_kafka_bare --brokers B --count T prints the number of events in topic T
+ *
+ * It calls rd_kafka_produce_batch with 1,024 messages a call on one partition after the other and reads every
+ * delivery report, as the Kafka sink does. acks=all, idempotent, no copies. */
+#include <getopt.h>
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/support/measure.h"
+
+#define PER_CALL 1024
+#define PARTITIONS 4
+
+static uint64_t delivered, failed;
+
+static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+{
+    (void)client;
+    (void)opaque;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        delivered++;
+    else
+        failed++;
+}
+
+static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char text[512];
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof text) != RD_KAFKA_CONF_OK) {
+        fprintf(stderr, "bench_kafka_bare: %s\n", text);
+        exit(2);
+    }
+}
+
+static rd_kafka_t *producer_new(const char *brokers, const char *compression)
+{
+    char text[512];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    set(conf, "bootstrap.servers", brokers);
+    set(conf, "enable.idempotence", "true");
+    set(conf, "acks", "all");
+    set(conf, "message.timeout.ms", "0");
+    set(conf, "compression.type", compression);
+    set(conf, "batch.size", "1000000");
+    set(conf, "batch.num.messages", "10000");
+    set(conf, "queue.buffering.max.messages", "100000");
+    set(conf, "linger.ms", "5");
+    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (client == NULL) {
+        fprintf(stderr, "bench_kafka_bare: %s\n", text);
+        exit(2);
+    }
+    return client;
+}
+
+static void produce(const char *brokers, const char *topic_name, uint64_t events, size_t bytes,
+                    const char *compression)
+{
+    rd_kafka_t *client = producer_new(brokers, compression);
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, topic_name, NULL);
+    rd_kafka_message_t messages[PER_CALL];
+    char *payload = malloc(bytes);
+    PS_ASSERT(topic != NULL && payload != NULL);
+    memset(payload, 'x', bytes);
+    struct ps_usage before = ps_usage_self();
+    int32_t partition = 0;
+    for (uint64_t sent = 0; sent < events;) {
+        int count = events - sent < PER_CALL ? (int)(events - sent) : PER_CALL;
+        memset(messages, 0, sizeof messages);
+        for (int i = 0; i < count; i++) {
+            messages[i].payload = payload;
+            messages[i].len = bytes;
+        }
+        int taken = 0;
+        while (taken < count) {
+            taken += rd_kafka_produce_batch(topic, partition, 0, messages + taken, count - taken);
+            rd_kafka_poll(client, taken < count ? 1 : 0);
+        }
+        sent += (uint64_t)count;
+        partition = (partition + 1) % PARTITIONS;
+    }
+    while (delivered + failed < events)
+        rd_kafka_poll(client, 10);
+    struct ps_usage after = ps_usage_self();
+    double cpu = after.cpu_s - before.cpu_s, wall = after.wall_s - before.wall_s;
+    printf("{\"name\":\"bare "
+           "librdkafka\",\"events\":%llu,\"failed\":%llu,\"seconds\":%.3f,\"cpu_seconds\":%.3f,\"per_cpu_"
+           "second\":%.0f,"
+           "\"rss_mib\":%.1f}\n",
+           (unsigned long long)delivered, (unsigned long long)failed, wall, cpu, (double)delivered / cpu,
+           (double)after.rss_bytes / 1048576.0);
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(client);
+    free(payload);
+}
+
+static int count_events(const char *brokers, const char *topic_name)
+{
+    rd_kafka_t *client = producer_new(brokers, "none");
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, topic_name, NULL);
+    const struct rd_kafka_metadata *metadata;
+    int64_t total = 0;
+    if (rd_kafka_metadata(client, 0, topic, &metadata, 5000) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 1;
+    for (int i = 0; metadata->topic_cnt == 1 && i < metadata->topics[0].partition_cnt; i++) {
+        int64_t low = 0, high = 0;
+        if (rd_kafka_query_watermark_offsets(client, topic_name, i, &low, &high, 5000) ==
+            RD_KAFKA_RESP_ERR_NO_ERROR)
+            total += high - low;
+    }
+    printf("%lld\n", (long long)total);
+    rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(client);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"brokers", 1, NULL, 'b'}, {"topic", 1, NULL, 't'},       {"events", 1, NULL, 'e'},
+        {"bytes", 1, NULL, 's'},   {"compression", 1, NULL, 'z'}, {"count", 1, NULL, 'c'},
+        {NULL, 0, NULL, 0}};
+    const char *brokers = NULL, *topic = NULL, *compression = "none", *count = NULL;
+    uint64_t events = 1000000;
+    size_t bytes = 120;
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'b':
+            brokers = optarg;
+            break;
+        case 't':
+            topic = optarg;
+            break;
+        case 'e':
+            events = strtoull(optarg, NULL, 10);
+            break;
+        case 's':
+            bytes = (size_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'z':
+            compression = optarg;
+            break;
+        case 'c':
+            count = optarg;
+            break;
+        default:
+            return 2;
+        }
+    }
+    if (brokers == NULL || (topic == NULL && count == NULL)) {
+        fprintf(stderr, "usage: bench_kafka_bare --brokers B (--topic T --events N [--bytes N] "
+                        "[--compression C] | --count T)\n");
+        return 2;
+    }
+    if (count != NULL)
+        return count_events(brokers, count);
+    produce(brokers, topic, events, bytes, compression);
+    return 0;
+}
