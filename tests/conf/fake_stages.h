@@ -5,6 +5,7 @@
 #include "core/stage.h"
 
 #include <stddef.h>
+#include <string.h>
 
 struct fake_plan {
     int64_t number, batch, capacity, transaction;
