@@ -287,6 +287,7 @@ bare_case() {
     "$build/bench/bench_kafka_bare" --brokers "$brokers" --topic "$topic" --events "$events" --bytes "$bytes" --compression "$compression"
 }
 
+# shellcheck disable=SC2016 # syslog-ng's own macros
 run_case() {
     case $1 in
     bare) bare_case ;;
@@ -299,9 +300,7 @@ run_case() {
     penstock-netcat) agent_case penstock-netcat penstock netcat --format line ;;
     flume-netcat) agent_case flume-netcat flume netcat --format line ;;
     rsyslog) rsyslog_case ;;
-    # shellcheck disable=SC2016 # syslog-ng's own macros
     syslog-ng) syslog_ng_case syslog-ng 'flags(no-parse)' '$MSG' ;;
-    # shellcheck disable=SC2016
     syslog-ng-parsed) syslog_ng_case syslog-ng-parsed '' '$PROGRAM $HOST $MSG' ;;
     *) echo "peers.sh: no case $1" >&2; return 2 ;;
     esac
