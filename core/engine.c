@@ -207,16 +207,18 @@ static void append_left(struct ps_lease **left, uint16_t channel, struct ps_leas
     }
 }
 
-/* Positions of replayable sources did not move past these batches: the new source reads them again, so
- * carrying them over would only double them. */
+/* Positions of replayable sources that were closed did not move past these batches: the new source reads them
+ * again, so carrying them over would only double them. One that stayed open has read them for good. */
 static bool will_be_replayed(const struct ps_lease *lease)
 {
-    return lease->promise && lease->batch->span_count > 0;
+    return lease->promise && lease->batch->span_count > 0 && ps_window_is_detached(lease->batch->window);
 }
 
-/* Only a batch's home worker may count it: the lease is released there, with the next orders. */
+/* Only a batch's home worker may count it: the lease is released there, with the next orders. It was not
+ * delivered: the position of a source that stayed open must not move past it. */
 static void discard(struct ps_engine *engine, struct ps_lease *lease)
 {
+    lease->failed = true;
     unsigned home = ps_pool_worker(lease->batch->home);
     lease->next = engine->discard[home];
     engine->discard[home] = lease;

@@ -59,6 +59,8 @@ static void stat_add(uint64_t *value, uint64_t amount)
     __atomic_store_n(value, *value + amount, __ATOMIC_RELAXED);
 }
 
+static void exchange_runners(struct ps_worker *worker, struct ps_plan *plan);
+
 struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
                                    bool simulated, struct ps_err *err)
 {
@@ -90,7 +92,7 @@ void ps_worker_destroy(struct ps_worker *worker)
 {
     if (worker == NULL)
         return;
-    PS_ASSERT(worker->source_count == 0 && worker->sink_count == 0);
+    exchange_runners(worker, NULL);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
     ps_park_fini(&worker->park);
@@ -255,7 +257,7 @@ static void close_runners(struct ps_worker *worker)
     }
 }
 
-/* Frees closed runners: at the next RUN, or when the worker exits; until then metrics may read them. */
+/* Frees closed runners: at the next RUN, or with the worker; until then metrics may read them. */
 static void free_runners(struct ps_source_runner **sources, size_t source_count,
                          struct ps_sink_runner **sinks, size_t sink_count)
 {
@@ -484,7 +486,6 @@ void ps_worker_run(struct ps_worker *worker)
         }
     }
     urcu_qsbr_unregister_thread();
-    exchange_runners(worker, NULL);
 }
 
 /* ---- for the control thread ---- */
