@@ -1,0 +1,314 @@
+/* A whole agent on one thread under a made-up clock: workers are cycled in random order, time passes in
+ * random steps, and everything that may go wrong does, from a seed. Hundreds of seeds a run; a failing one is
+ * printed and replayed with PENSTOCK_SEED. */
+#include "tests/support/flow.h"
+
+#include "core/engine.h"
+
+#include <stdio.h>
+
+struct sim {
+    struct flow flow;
+    struct ps_engine *engine;
+    struct ps_plan *plan;
+    struct ps_machine machine;
+    struct ps_now now;
+    uint64_t random;
+    uint64_t steps;
+};
+
+static uint64_t pick(struct sim *sim, uint64_t below)
+{
+    return ps_test_random(&sim->random) % below;
+}
+
+/* ---- the machine ---- */
+
+static struct ps_plan *build_plan(struct sim *sim)
+{
+    struct ps_err err = {0};
+    unsigned workers = sim->engine != NULL ? ps_engine_worker_count(sim->engine) : 0;
+    struct ps_plan *plan = ps_plan_create(flow_spec(&sim->flow), &sim->machine, workers, &err);
+    if (plan == NULL || ps_plan_build(plan, &err) != PS_OK)
+        fail_msg("%s", err.text);
+    return plan;
+}
+
+static void start(struct sim *sim)
+{
+    struct ps_err err = {0};
+    sim->machine = (struct ps_machine){.cores = 4, .memory_bytes = UINT64_C(1) << 30};
+    sim->plan = build_plan(sim);
+    struct ps_engine_settings settings = {
+        .worker_count = sim->plan->worker_count,
+        .memory_budget_bytes = sim->plan->memory_budget_bytes,
+        .batches_max = ps_topology_batches(sim->plan),
+        .leases_max = sim->plan->leases_max,
+        .simulated = true,
+    };
+    sim->engine = ps_engine_create(&settings, &err);
+    if (sim->engine == NULL)
+        fail_msg("%s", err.text);
+}
+
+/* One worker's turn, or time passing. */
+static void step(struct sim *sim)
+{
+    unsigned workers = ps_engine_worker_count(sim->engine);
+    if (pick(sim, 4) == 0) {
+        uint64_t step_ns = pick(sim, 3) == 0 ? pick(sim, PS_NS_PER_S) : pick(sim, PS_NS_PER_MS);
+        sim->now.mono_ns += step_ns;
+        sim->now.wall_ms += (int64_t)(step_ns / PS_NS_PER_MS);
+    }
+    (void)ps_worker_cycle(ps_engine_worker(sim->engine, (unsigned)pick(sim, workers)), &sim->now);
+    if (++sim->steps > 20000000)
+        fail_msg("does not come to an end (seed %llu)", (unsigned long long)sim->flow.seed);
+}
+
+/* False when `steps` were not enough. */
+static bool order(struct sim *sim, enum ps_phase phase, struct ps_plan *plan, struct ps_plan *next,
+                  uint64_t steps)
+{
+    uint64_t number = ps_engine_order(sim->engine, phase, plan, next);
+    for (uint64_t i = 0; i < steps; i++) {
+        if (ps_engine_reached(sim->engine, number))
+            return true;
+        step(sim);
+    }
+    return false;
+}
+
+static void settle_phase(struct sim *sim, enum ps_phase phase, struct ps_plan *plan, struct ps_plan *next)
+{
+    if (!order(sim, phase, plan, next, 1000000))
+        fail_msg("phase %d is never reached (seed %llu)", (int)phase, (unsigned long long)sim->flow.seed);
+}
+
+static void leave_plan(struct sim *sim, struct ps_plan *next, uint64_t drain_steps)
+{
+    (void)order(sim, PS_PHASE_DRAIN, sim->plan, next, drain_steps);
+    settle_phase(sim, PS_PHASE_RECALL, sim->plan, next);
+    settle_phase(sim, PS_PHASE_CLOSE, sim->plan, next);
+}
+
+/* Whether an open source was built with this plan. */
+static bool plan_is_used(void *argument, const struct ps_plan *plan)
+{
+    struct sim *sim = argument;
+    for (unsigned i = 0; i < ps_engine_worker_count(sim->engine); i++) {
+        size_t count;
+        struct ps_source_runner **runners = ps_worker_sources(ps_engine_worker(sim->engine, i), &count);
+        for (size_t k = 0; k < count; k++) {
+            for (size_t source = 0; source < plan->spec->source_count; source++) {
+                if (runners[k]->base.spec == &plan->spec->sources[source].stage)
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void reload(struct sim *sim)
+{
+    struct ps_left carried, lost;
+    struct ps_plan *old = sim->plan;
+    for (unsigned i = 0; i < sim->flow.source_count; i++)
+        sim->flow.sources[i].changes = (unsigned)pick(sim, 2); /* else it stays open */
+    struct ps_plan *next = build_plan(sim);
+    ps_plan_adopt(next, old);
+    leave_plan(sim, next, pick(sim, 400));
+    ps_engine_carry_over(sim->engine, old, next, &carried, &lost);
+    assert_int_equal(lost.events, 0); /* the channels are the same */
+    sim->plan = next;
+    settle_phase(sim, PS_PHASE_RUN, next, NULL);
+    ps_plan_retire(old, next, plan_is_used, sim);
+}
+
+/* Everything is home: descriptors, and all blocks but what caches keep. */
+static void assert_home(struct sim *sim)
+{
+    assert_int_equal(ps_engine_batches_out(sim->engine), 0);
+    uint64_t used = ps_depot_used_bytes(ps_engine_depot(sim->engine));
+    for (unsigned i = 0; i < ps_engine_worker_count(sim->engine); i++)
+        used -= ps_pool_cache(ps_worker_pool(ps_engine_worker(sim->engine, i)))->free_count *
+                (uint64_t)PS_BLOCK_BYTES;
+    assert_int_equal(used, 0);
+}
+
+/* Closes, with what is left given up, as a stop that ran out of time does. Returns the events given up. */
+static uint64_t stop(struct sim *sim, uint64_t drain_steps)
+{
+    struct ps_left carried, lost;
+    leave_plan(sim, NULL, drain_steps);
+    ps_engine_carry_over(sim->engine, sim->plan, NULL, &carried, &lost);
+    settle_phase(sim, PS_PHASE_CLOSE, NULL, NULL); /* what was given up goes home */
+    assert_home(sim);
+    ps_engine_destroy(sim->engine);
+    ps_plan_destroy(sim->plan);
+    sim->engine = NULL;
+    sim->plan = NULL;
+    return lost.events;
+}
+
+/* ---- the seeds ---- */
+
+static void draw(struct sim *sim, uint64_t seed, bool positions)
+{
+    static const char *const capacities[] = {"1", "10", "100", "1000", "100000"};
+    static const char *const keep_alives[] = {"0", "1", "3"};
+    *sim = (struct sim){.random = seed | 1, .now = {.mono_ns = PS_NS_PER_S, .wall_ms = 1700000000000}};
+    struct flow *flow = &sim->flow;
+    flow->seed = seed;
+    flow->total = 300 + pick(sim, 3000);
+    flow->options.workers = (int64_t)(1 + pick(sim, 3));
+    flow->source_count = 1 + (unsigned)pick(sim, 4);
+    flow->channel_count = 1 + (unsigned)pick(sim, 3);
+    flow->sink_count = flow->channel_count + (unsigned)pick(sim, 3);
+    flow->multiplex = pick(sim, 2) == 0;
+    flow->capacity = capacities[pick(sim, PS_COUNT_OF(capacities))];
+    flow->keep_alive_s = keep_alives[pick(sim, PS_COUNT_OF(keep_alives))];
+    for (unsigned i = 0; i < flow->source_count; i++) {
+        flow->sources[i].kind = positions ? FLOW_POSITION : (enum flow_kind)(pick(sim, 3));
+        flow->sources[i].instances = 1 + (unsigned)pick(sim, (uint64_t)flow->options.workers);
+    }
+    for (unsigned i = 0; i < flow->sink_count; i++) {
+        flow->sinks[i].channel = i < flow->channel_count ? i : (unsigned)pick(sim, flow->channel_count);
+        flow->sinks[i].open_failures = pick(sim, 6) == 0 ? (unsigned)pick(sim, 3) : 0;
+    }
+    flow->body_max = pick(sim, 4) == 0 ? 20000 : 300;
+    flow->work_events_max = 1 + (uint32_t)pick(sim, 300);
+    flow->delay_max_ns = pick(sim, 3) == 0 ? PS_NS_PER_S : PS_NS_PER_MS;
+    flow->options.memory_budget = pick(sim, 2) == 0 ? 16 << 20 : 64 << 20;
+    flow->options.batch_events = pick(sim, 3) == 0 ? 1 + (int64_t)pick(sim, 64) : PS_BATCH_EVENTS_MAX;
+    struct flow_chances *chances = &flow->chances;
+    chances->source_idle = (unsigned)pick(sim, 300);
+    chances->source_back_off = (unsigned)pick(sim, 100);
+    chances->oversize = pick(sim, 4) == 0 ? 3 : 0;
+    chances->drop = pick(sim, 2) == 0 ? (unsigned)pick(sim, 400) : 0;
+    chances->chain_later = (unsigned)pick(sim, 300);
+    chances->chain_no_memory = (unsigned)pick(sim, 4);
+    chances->sink_keep = (unsigned)pick(sim, 1000);
+    chances->sink_back_off = (unsigned)pick(sim, 300);
+    chances->sink_retry = (unsigned)pick(sim, 100);
+    chances->sink_partly = (unsigned)pick(sim, 200);
+    chances->recall_later = (unsigned)pick(sim, 900);
+    flow_init(flow);
+}
+
+/* No faults from here on: it must come to its end. */
+static void calm(struct sim *sim)
+{
+    struct flow_chances *chances = &sim->flow.chances;
+    chances->chain_no_memory = chances->sink_retry = 0;
+    for (unsigned i = 0; i < sim->flow.sink_count; i++)
+        sim->flow.sinks[i].dead = false;
+}
+
+static bool has(const struct flow *flow, enum flow_kind kind)
+{
+    for (unsigned i = 0; i < flow->source_count; i++) {
+        if (flow->sources[i].kind == kind)
+            return true;
+    }
+    return false;
+}
+
+static void run_to_end(struct sim *sim)
+{
+    calm(sim);
+    while (!flow_is_made(&sim->flow))
+        step(sim);
+}
+
+/* Everything that is not lost by design comes through, however often the plan changes. */
+static void run_seed(uint64_t seed)
+{
+    struct sim sim;
+    draw(&sim, seed, false);
+    bool reloads = pick(&sim, 2) == 0;
+    start(&sim);
+    (void)order(&sim, PS_PHASE_RUN, sim.plan, NULL, pick(&sim, 100));
+    for (unsigned round = 0; round < 12; round++) {
+        uint64_t steps = pick(&sim, 600);
+        for (uint64_t i = 0; i < steps; i++)
+            step(&sim);
+        struct flow_sink *sink = &sim.flow.sinks[pick(&sim, sim.flow.sink_count)];
+        sink->dead = pick(&sim, 3) == 0;
+        if (reloads && pick(&sim, 2) == 0)
+            reload(&sim);
+    }
+    run_to_end(&sim);
+    assert_int_equal(stop(&sim, 2000000), 0);
+    bool doubles = has(&sim.flow, FLOW_CALLS) || (reloads && has(&sim.flow, FLOW_POSITION));
+    flow_verify(&sim.flow, doubles ? FLOW_AT_LEAST_ONCE : FLOW_EXACTLY_ONCE);
+    if (!doubles)
+        assert_int_equal(flow_seen(&sim.flow), flow_expected(&sim.flow));
+    flow_fini(&sim.flow);
+}
+
+/* A crash at any step: everything in memory is gone, positions are what was delivered. Nothing is lost. */
+static void run_crash_seed(uint64_t seed)
+{
+    struct sim sim;
+    draw(&sim, seed, true);
+    for (unsigned life = 0; life < 4; life++) {
+        start(&sim);
+        (void)order(&sim, PS_PHASE_RUN, sim.plan, NULL, 10);
+        uint64_t steps = pick(&sim, 3000);
+        for (uint64_t i = 0; i < steps; i++)
+            step(&sim);
+        if (pick(&sim, 3) == 0)
+            reload(&sim);
+        (void)stop(&sim, 0); /* what is not delivered is thrown away */
+    }
+    start(&sim);
+    settle_phase(&sim, PS_PHASE_RUN, sim.plan, NULL);
+    run_to_end(&sim);
+    assert_int_equal(stop(&sim, 2000000), 0);
+    flow_verify(&sim.flow, FLOW_AT_LEAST_ONCE);
+    flow_fini(&sim.flow);
+}
+
+static void for_seeds(void (*run)(uint64_t seed), unsigned count)
+{
+    uint64_t seed = ps_test_seed();
+    if (getenv("PENSTOCK_SEED") != NULL) {
+        run(seed);
+        return;
+    }
+    ps_log_set_level(PS_LOG_OFF);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t one = ps_test_random(&seed);
+        char text[32];
+        snprintf(text, sizeof text, "%llu", (unsigned long long)one);
+        fprintf(stderr, "PENSTOCK_SEED=%s\n", text);
+        run(one);
+    }
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SEEDS 40
+#else
+#define SEEDS 300
+#endif
+
+static void test_anything_goes(void **state)
+{
+    (void)state;
+    for_seeds(run_seed, SEEDS);
+}
+
+static void test_crash(void **state)
+{
+    (void)state;
+    for_seeds(run_crash_seed, SEEDS / 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_anything_goes),
+        cmocka_unit_test(test_crash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

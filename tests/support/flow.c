@@ -1,0 +1,322 @@
+#include "tests/support/flow.h"
+
+#include "conf/bind.h"
+#include "conf/problem.h"
+#include "core/arena.h"
+
+#include <stdio.h>
+
+extern const struct ps_stage_ops ps_channel_memory;
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 31;
+    x *= UINT64_C(0x9E3779B97F4A7C15);
+    x ^= x >> 29;
+    x *= UINT64_C(0xBF58476D1CE4E5B9);
+    return x ^ (x >> 32);
+}
+
+bool flow_chance(uint64_t *random, unsigned of_1000)
+{
+    return of_1000 > 0 && ps_test_random(random) % 1000 < of_1000;
+}
+
+bool flow_drops(const struct flow *flow, unsigned origin, uint64_t number)
+{
+    return flow->chances.drop > 0 && mix(number + ((uint64_t)origin << 48) + 1) % 1000 < flow->chances.drop;
+}
+
+unsigned flow_route(const struct flow *flow, unsigned origin, uint64_t number)
+{
+    unsigned channels = flow->sources[origin / FLOW_INSTANCES_MAX].channels;
+    if (!flow->multiplex)
+        return channels;
+    unsigned nth = (unsigned)(mix(number / 3 + 77) % (unsigned)__builtin_popcount(channels));
+    while (nth-- > 0)
+        channels &= channels - 1;
+    return channels & -channels;
+}
+
+void flow_init(struct flow *flow)
+{
+    if (flow->capacity == NULL)
+        flow->capacity = "1000";
+    if (flow->keep_alive_s == NULL)
+        flow->keep_alive_s = "3";
+    if (flow->body_max == 0)
+        flow->body_max = 200;
+    if (flow->work_events_max == 0)
+        flow->work_events_max = 100;
+    if (flow->options.batch_events == 0)
+        flow->options.batch_events = PS_BATCH_EVENTS_MAX;
+    if (flow->options.memory_budget == 0)
+        flow->options.memory_budget = 32 << 20;
+    if (flow->options.drain_timeout_ms == 0)
+        flow->options.drain_timeout_ms = 60000;
+    if (flow->options.reload_timeout_ms == 0)
+        flow->options.reload_timeout_ms = 20;
+    for (unsigned i = 0; i < flow->source_count; i++) {
+        struct flow_source *source = &flow->sources[i];
+        if (source->instances == 0)
+            source->instances = 1;
+        if (source->channels == 0)
+            source->channels = (1U << flow->channel_count) - 1;
+        for (unsigned k = 0; k < source->instances; k++) {
+            for (unsigned c = 0; c < flow->channel_count; c++) {
+                flow->seen[c][flow_origin_number(i, k)] = calloc(1, flow->total);
+                assert_non_null(flow->seen[c][flow_origin_number(i, k)]);
+            }
+        }
+    }
+}
+
+void flow_fini(struct flow *flow)
+{
+    for (unsigned c = 0; c < FLOW_CHANNELS_MAX; c++) {
+        for (unsigned i = 0; i < FLOW_ORIGINS_MAX; i++)
+            free(flow->seen[c][i]);
+    }
+}
+
+/* ---- specs ---- */
+
+static char *text_of(struct ps_arena *arena, const char *kind, const char *letter, unsigned number, bool name)
+{
+    return name ? ps_arena_format(arena, "%s%u", letter, number)
+                : ps_arena_format(arena, "%s %s%u", kind, letter, number);
+}
+
+static struct ps_stage_spec stage_spec(struct flow *flow, struct ps_arena *arena,
+                                       const struct ps_stage_ops *ops, const char *kind, const char *letter,
+                                       unsigned number)
+{
+    struct flow_plan *plan = ps_arena_alloc(arena, sizeof *plan);
+    *plan = (struct flow_plan){.flow = flow, .number = number};
+    return (struct ps_stage_spec){
+        .name = text_of(arena, kind, letter, number, true),
+        .component = text_of(arena, kind, letter, number, false),
+        .ops = ops,
+        .plan = plan,
+        .fingerprint = number < flow->source_count && ops != &flow_sink_stage && ops != &ps_channel_memory
+                           ? ps_arena_format(arena, "%u", flow->sources[number].version)
+                           : NULL,
+    };
+}
+
+static void source_spec(struct flow *flow, struct ps_arena *arena, unsigned number,
+                        struct ps_source_spec *spec)
+{
+    static const struct ps_stage_ops *const kinds[] = {
+        [FLOW_STREAM] = &flow_source_stream,
+        [FLOW_CALLS] = &flow_source_calls,
+        [FLOW_POSITION] = &flow_source_position,
+    };
+    struct flow_source *source = &flow->sources[number];
+    source->version += source->changes;
+    spec->stage = stage_spec(flow, arena, kinds[source->kind], "source", "r", number);
+    spec->interceptors = ps_arena_alloc(arena, sizeof *spec->interceptors);
+    spec->interceptors[0] = stage_spec(flow, arena, &flow_interceptor, "interceptor", "i", number);
+    spec->interceptor_count = 1;
+    spec->selector = stage_spec(flow, arena, &flow_selector, "selector", "s", number);
+    spec->channels = ps_arena_alloc(arena, FLOW_CHANNELS_MAX * sizeof *spec->channels);
+    for (unsigned c = 0; c < flow->channel_count; c++) {
+        if (source->channels >> c & 1)
+            spec->channels[spec->channel_count++] = c;
+    }
+    spec->common = ps_arena_alloc(arena, sizeof *spec->common);
+    *spec->common = (struct ps_source_common){
+        .backoff_increment_ms = 1, .backoff_max_ms = 5, .workers = (int64_t)source->instances};
+}
+
+static struct ps_stage_spec channel_spec(struct flow *flow, struct ps_arena *arena, unsigned number)
+{
+    struct ps_stage_spec spec = stage_spec(flow, arena, &ps_channel_memory, "channel", "c", number);
+    struct ps_pair *items = ps_arena_alloc(arena, 3 * sizeof *items);
+    items[0] = (struct ps_pair){.key = "capacity", .value = flow->capacity};
+    items[1] = (struct ps_pair){.key = "transactionCapacity", .value = "1"};
+    items[2] = (struct ps_pair){.key = "keep-alive", .value = flow->keep_alive_s};
+    struct ps_pairs pairs = {3, items};
+    struct ps_problems problems;
+    ps_problems_init(&problems, arena);
+    struct ps_bind bind = {.arena = arena, .problems = &problems, .prefix = "a1.channels.c."};
+    spec.plan = ps_arena_alloc(arena, ps_channel_memory.plan_size);
+    assert_int_equal(ps_bind_options(&bind, ps_channel_memory.options, NULL, &pairs, spec.plan), PS_OK);
+    ps_problems_fini(&problems);
+    return spec;
+}
+
+struct ps_agent_spec *flow_spec(struct flow *flow)
+{
+    struct ps_arena *arena = ps_arena_create();
+    struct ps_agent_spec *spec = ps_arena_alloc(arena, sizeof *spec);
+    *spec = (struct ps_agent_spec){
+        .name = "a1",
+        .arena = arena,
+        .options = flow->options,
+        .sources = ps_arena_alloc(arena, FLOW_SOURCES_MAX * sizeof *spec->sources),
+        .channels = ps_arena_alloc(arena, FLOW_CHANNELS_MAX * sizeof *spec->channels),
+        .sinks = ps_arena_alloc(arena, FLOW_SINKS_MAX * sizeof *spec->sinks),
+        .source_count = flow->source_count,
+        .channel_count = flow->channel_count,
+        .sink_count = flow->sink_count,
+    };
+    for (unsigned i = 0; i < flow->source_count; i++)
+        source_spec(flow, arena, i, &spec->sources[i]);
+    for (unsigned i = 0; i < flow->channel_count; i++)
+        spec->channels[i].stage = channel_spec(flow, arena, i);
+    for (unsigned i = 0; i < flow->sink_count; i++) {
+        spec->sinks[i].stage = stage_spec(flow, arena, &flow_sink_stage, "sink", "k", i);
+        spec->sinks[i].channel = flow->sinks[i].channel;
+    }
+    return spec;
+}
+
+/* ---- the ledger ---- */
+
+static unsigned sinks_of(const struct flow *flow, unsigned channel)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < flow->sink_count; i++)
+        count += flow->sinks[i].channel == channel;
+    return count;
+}
+
+static bool body_is_good(const struct ps_lease *lease, const struct ps_event *event,
+                         const struct flow_body *body)
+{
+    char text[32];
+    struct ps_slice value;
+    if (event->body_length < sizeof *body || body->length != event->body_length ||
+        body->check != (uint32_t)mix(body->number ^ body->origin))
+        return false;
+    for (uint32_t i = sizeof *body; i < event->body_length; i += 1 + event->body_length / 16) {
+        if ((uint8_t)event->body[i] != (uint8_t)body->number)
+            return false;
+    }
+    uint32_t length = (uint32_t)snprintf(text, sizeof text, "%llu", (unsigned long long)body->number);
+    return ps_event_header(lease->batch, event, ps_name_intern("number"), &value) && value.length == length &&
+           memcmp(value.data, text, length) == 0 &&
+           ps_event_header(lease->batch, event, ps_name_intern("agent"), &value) && value.length == 2 &&
+           memcmp(value.data, "a1", 2) == 0;
+}
+
+void flow_saw(struct flow *flow, unsigned number, const struct ps_lease *lease, uint32_t position)
+{
+    struct flow_sink *sink = &flow->sinks[number];
+    const struct ps_event *event = ps_lease_event(lease, position);
+    struct flow_body body;
+    memcpy(&body, event->body, sizeof body);
+    if (!body_is_good(lease, event, &body) || body.origin >= FLOW_ORIGINS_MAX || body.number >= flow->total ||
+        flow_drops(flow, body.origin, body.number) ||
+        !(flow_route(flow, body.origin, body.number) >> sink->channel & 1)) {
+        __atomic_fetch_add(&flow->bad, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    if (body.generation != sink->generation[body.origin] &&
+        flow->sources[body.origin / FLOW_INSTANCES_MAX].kind == FLOW_POSITION) {
+        if (body.generation < sink->generation[body.origin])
+            sink->disorder++;
+        sink->last[body.origin] = 0;
+    }
+    sink->generation[body.origin] = body.generation;
+    if (body.number + 1 <= sink->last[body.origin] &&
+        flow->sources[body.origin / FLOW_INSTANCES_MAX].kind != FLOW_CALLS) /* a call may come twice */
+        sink->disorder++;
+    sink->last[body.origin] = body.number + 1;
+    sink->settled++;
+    uint8_t *seen = &flow->seen[sink->channel][body.origin][body.number];
+    if (__atomic_load_n(seen, __ATOMIC_RELAXED) < 255)
+        __atomic_fetch_add(seen, 1, __ATOMIC_RELAXED);
+}
+
+bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number)
+{
+    if (flow_drops(flow, origin, number))
+        return true;
+    unsigned route = flow_route(flow, origin, number) & ~flow->optional;
+    for (; route != 0; route &= route - 1) {
+        unsigned channel = (unsigned)__builtin_ctz(route);
+        if (__atomic_load_n(&flow->seen[channel][origin][number], __ATOMIC_RELAXED) == 0)
+            return false;
+    }
+    return true;
+}
+
+bool flow_is_made(const struct flow *flow)
+{
+    for (unsigned i = 0; i < flow->source_count; i++) {
+        for (unsigned k = 0; k < flow->sources[i].instances; k++) {
+            const struct flow_origin *origin = &flow->sources[i].origins[k];
+            if (__atomic_load_n(flow->sources[i].kind == FLOW_POSITION ? &origin->committed : &origin->next,
+                                __ATOMIC_RELAXED) < flow->total)
+                return false;
+        }
+    }
+    return true;
+}
+
+static uint64_t made_by(const struct flow *flow, unsigned source, unsigned instance)
+{
+    const struct flow_origin *origin = &flow->sources[source].origins[instance];
+    return flow->sources[source].kind == FLOW_POSITION ? origin->committed : origin->next;
+}
+
+uint64_t flow_seen(const struct flow *flow)
+{
+    uint64_t seen = 0;
+    for (unsigned i = 0; i < flow->sink_count; i++)
+        seen += flow->sinks[i].settled;
+    return seen;
+}
+
+uint64_t flow_expected(const struct flow *flow)
+{
+    uint64_t expected = 0;
+    for (unsigned i = 0; i < flow->source_count; i++) {
+        for (unsigned k = 0; k < flow->sources[i].instances; k++) {
+            unsigned origin = flow_origin_number(i, k);
+            for (uint64_t n = 0; n < made_by(flow, i, k); n++) {
+                if (!flow_drops(flow, origin, n))
+                    expected += (unsigned)__builtin_popcount(flow_route(flow, origin, n) & ~flow->optional);
+            }
+        }
+    }
+    return expected;
+}
+
+static void verify_origin(const struct flow *flow, unsigned source, unsigned instance,
+                          enum flow_doubles doubles)
+{
+    unsigned origin = flow_origin_number(source, instance);
+    uint64_t made = made_by(flow, source, instance);
+    for (unsigned c = 0; c < flow->channel_count; c++) {
+        for (uint64_t n = 0; n < flow->total; n++) {
+            bool wanted = n < made && !flow_drops(flow, origin, n) && (flow_route(flow, origin, n) >> c & 1);
+            unsigned seen = flow->seen[c][origin][n];
+            if (wanted && seen == 0 && !(flow->optional >> c & 1))
+                fail_msg("lost: channel c%u, source r%u instance %u, event %llu of %llu (seed %llu)", c,
+                         source, instance, (unsigned long long)n, (unsigned long long)made,
+                         (unsigned long long)flow->seed);
+            if (seen > 1 && doubles == FLOW_EXACTLY_ONCE)
+                fail_msg("seen %u times: channel c%u, source r%u instance %u, event %llu (seed %llu)", seen,
+                         c, source, instance, (unsigned long long)n, (unsigned long long)flow->seed);
+        }
+    }
+}
+
+void flow_verify(const struct flow *flow, enum flow_doubles doubles)
+{
+    if (flow->bad > 0)
+        fail_msg("%llu events are not what was made (seed %llu)", (unsigned long long)flow->bad,
+                 (unsigned long long)flow->seed);
+    for (unsigned i = 0; i < flow->source_count; i++) {
+        for (unsigned k = 0; k < flow->sources[i].instances; k++)
+            verify_origin(flow, i, k, doubles);
+    }
+    for (unsigned i = 0; i < flow->sink_count; i++) {
+        if (sinks_of(flow, flow->sinks[i].channel) == 1 && flow->sinks[i].disorder > 0)
+            fail_msg("sink k%u: %llu times out of order (seed %llu)", i,
+                     (unsigned long long)flow->sinks[i].disorder, (unsigned long long)flow->seed);
+    }
+}

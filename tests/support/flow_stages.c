@@ -1,0 +1,470 @@
+/* The stages of tests/support/flow.h. Each draws its behaviour from a generator in its own state. */
+#include "tests/support/flow.h"
+
+#include <stdio.h>
+
+static uint64_t seed_of(const struct flow_plan *plan, const struct ps_port *port, uint64_t salt)
+{
+    uint64_t seed = plan->flow->seed * UINT64_C(0x9E3779B97F4A7C15) + plan->number * 1000 + salt;
+    seed = (seed ^ (port != NULL ? port->instance + 1 : 0)) * UINT64_C(0xD1342543DE82EF95);
+    return seed != 0 ? seed : 1;
+}
+
+static uint32_t check_of(const struct flow_body *body)
+{
+    uint64_t x = body->number ^ body->origin; /* the same as flow.c's mix */
+    x ^= x >> 31;
+    x *= UINT64_C(0x9E3779B97F4A7C15);
+    x ^= x >> 29;
+    x *= UINT64_C(0xBF58476D1CE4E5B9);
+    return (uint32_t)(x ^ (x >> 32));
+}
+
+/* ---- sources ---- */
+
+struct source_state {
+    struct ps_port *port;
+    struct flow_origin *origin;
+    uint64_t random;
+    uint64_t next;
+    uint64_t call; /* CALLS: events of the call that has no answer yet; 0 = none */
+    unsigned number;
+    char *scratch;
+};
+
+static enum ps_status source_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct flow_plan *plan = plan_;
+    struct source_state *state = state_;
+    struct flow_source *source = &plan->flow->sources[plan->number];
+    (void)err;
+    state->port = port;
+    state->origin = &source->origins[port->instance];
+    state->origin->opened++;
+    state->number = flow_origin_number(plan->number, port->instance);
+    state->random = seed_of(plan, port, state->origin->opened * 31);
+    state->next = source->kind == FLOW_POSITION ? state->origin->committed : state->origin->next;
+    state->scratch = malloc(2 * PS_BLOCK_BYTES);
+    assert_non_null(state->scratch);
+    return PS_OK;
+}
+
+static void source_close(const void *plan, void *state_)
+{
+    (void)plan;
+    free(((struct source_state *)state_)->scratch);
+}
+
+/* One event, either way a source may do it. */
+static bool make_event(const struct flow *flow, struct source_state *state, struct ps_batch *batch)
+{
+    uint32_t length = (uint32_t)(sizeof(struct flow_body) + ps_test_random(&state->random) % flow->body_max);
+    if (flow_chance(&state->random, flow->chances.oversize))
+        length = PS_BLOCK_BYTES + 1 + (uint32_t)(ps_test_random(&state->random) % 1000);
+    struct flow_body body = {.origin = state->number,
+                             .generation = (uint32_t)state->origin->opened,
+                             .number = state->next,
+                             .length = length};
+    body.check = check_of(&body);
+    if (length > PS_BLOCK_BYTES || ps_test_random(&state->random) % 2 == 0) {
+        memset(state->scratch, (int)(body.number & 0xFF), length);
+        memcpy(state->scratch, &body, sizeof body);
+        return ps_batch_add_copy(batch, state->scratch, length) != NULL;
+    }
+    uint32_t room;
+    char *bytes = ps_batch_reserve(batch, length, &room);
+    if (bytes == NULL || ps_batch_add(batch, bytes, length) == NULL)
+        return false;
+    assert_true(room >= length);
+    memset(bytes, (int)(body.number & 0xFF), length);
+    memcpy(bytes, &body, sizeof body);
+    ps_batch_commit(batch, length);
+    return true;
+}
+
+static enum ps_result source_work(const void *plan_, void *state_, struct ps_batch *batch,
+                                  const struct ps_now *now)
+{
+    const struct flow_plan *plan = plan_;
+    const struct flow *flow = plan->flow;
+    struct source_state *state = state_;
+    (void)now;
+    if (state->next >= flow->total || flow_chance(&state->random, flow->chances.source_back_off))
+        return PS_BACKOFF;
+    if (flow_chance(&state->random, flow->chances.source_idle))
+        return PS_KEPT;
+    uint64_t count = 1 + ps_test_random(&state->random) % flow->work_events_max;
+    uint32_t made = 0;
+    bool positions = flow->sources[plan->number].kind == FLOW_POSITION;
+    uint32_t stream = state->port->instance, generation = (uint32_t)state->origin->opened;
+    if (positions && !ps_batch_span(batch, stream, generation, (int64_t)state->next - 1))
+        return batch->full ? PS_DONE : PS_KEPT; /* makes room for it; moving it cannot fail */
+    while (made < count && state->next < flow->total && make_event(flow, state, batch)) {
+        assert_true(!positions || ps_batch_span(batch, stream, generation, (int64_t)state->next));
+        state->next++;
+        made++;
+    }
+    if (flow->sources[plan->number].kind == FLOW_STREAM)
+        __atomic_store_n(&state->origin->next, state->next, __ATOMIC_RELAXED);
+    if (made > 0)
+        ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, made);
+    return made > 0 || batch->full ? PS_DONE : PS_KEPT;
+}
+
+/* A call that stands alone in its batch, so that it is accepted or refused as a whole. */
+static enum ps_result calls_work(const void *plan_, void *state_, struct ps_batch *batch,
+                                 const struct ps_now *now)
+{
+    const struct flow_plan *plan = plan_;
+    struct source_state *state = state_;
+    if (state->call > 0)
+        return PS_KEPT;
+    uint64_t before = state->next;
+    enum ps_result result = source_work(plan, state, batch, now);
+    state->call = state->next - before;
+    if (state->call > 0) {
+        assert_true(ps_batch_ticket(batch, before + 1, (uint32_t)state->call));
+        batch->flush = true;
+    }
+    return result;
+}
+
+static void calls_accepted(const void *plan, void *state_, const struct ps_batch *batch,
+                           const struct ps_now *now)
+{
+    struct source_state *state = state_;
+    (void)plan;
+    (void)now;
+    assert_non_null(batch->tickets);
+    assert_int_equal(batch->tickets->origin, state->next - state->call + 1);
+    assert_int_equal(batch->tickets->events, state->call);
+    state->call = 0;
+    state->origin->accepted_calls++;
+    __atomic_store_n(&state->origin->next, state->next, __ATOMIC_RELAXED);
+}
+
+static void calls_refused(const void *plan, void *state_, const struct ps_batch *batch, const char *reason,
+                          const struct ps_now *now)
+{
+    struct source_state *state = state_;
+    (void)plan;
+    (void)now;
+    assert_non_null(batch->tickets);
+    assert_non_null(strstr(reason, "is full"));
+    state->next -= state->call;
+    state->call = 0;
+    state->origin->refused_calls++;
+}
+
+static bool calls_drain(const void *plan, void *state_, const struct ps_now *now)
+{
+    struct source_state *state = state_;
+    (void)plan;
+    (void)now;
+    return state->call == 0;
+}
+
+/* In order, without a gap, and not before every event was seen by a sink of each required channel. */
+static void position_delivered(const void *plan_, void *state_, const struct ps_batch *batch,
+                               const struct ps_now *now)
+{
+    const struct flow_plan *plan = plan_;
+    struct source_state *state = state_;
+    (void)now;
+    assert_int_equal(batch->span_count, 1);
+    assert_int_equal(batch->spans[0].stream, state->port->instance);
+    assert_int_equal(batch->spans[0].generation, state->origin->opened);
+    uint64_t end = (uint64_t)batch->spans[0].position + 1;
+    assert_int_equal(end - state->origin->committed, batch->count);
+    for (uint64_t n = state->origin->committed; n < end; n++)
+        assert_true(flow_was_seen(plan->flow, state->number, n));
+    __atomic_store_n(&state->origin->committed, end, __ATOMIC_RELAXED);
+}
+
+#define FLOW_SOURCE_STAGE(stage_name, ops_)                                                                  \
+    {                                                                                                        \
+        .kind = PS_KIND_SOURCE, .name = stage_name, .summary = "made up",                                    \
+        .plan_size = sizeof(struct flow_plan), .state_size = sizeof(struct source_state),                    \
+        .open = source_open, .close = source_close, .source = (ops_)                                         \
+    }
+
+static const struct ps_source_ops stream_ops = {
+    .needs = PS_LEVEL_ACCEPTED, .when_full = PS_WAIT, .work = source_work};
+static const struct ps_source_ops calls_ops = {.needs = PS_LEVEL_ACCEPTED,
+                                               .when_full = PS_REFUSE,
+                                               .work = calls_work,
+                                               .accepted = calls_accepted,
+                                               .refused = calls_refused,
+                                               .drain = calls_drain};
+static const struct ps_source_ops position_ops = {
+    .needs = PS_LEVEL_DELIVERED, .when_full = PS_WAIT, .work = source_work, .delivered = position_delivered};
+
+const struct ps_stage_ops flow_source_stream = FLOW_SOURCE_STAGE("flow-stream", &stream_ops);
+const struct ps_stage_ops flow_source_calls = FLOW_SOURCE_STAGE("flow-calls", &calls_ops);
+const struct ps_stage_ops flow_source_position = FLOW_SOURCE_STAGE("flow-position", &position_ops);
+
+/* ---- interceptor: two headers, and drops ---- */
+
+struct chain_state {
+    uint64_t random;
+};
+
+static enum ps_status chain_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    (void)err;
+    ((struct chain_state *)state_)->random = seed_of(plan, port, 7);
+    return PS_OK;
+}
+
+struct keep_argument {
+    const struct flow *flow;
+};
+
+static bool keep_event(void *argument, struct ps_event *event)
+{
+    const struct flow *flow = ((struct keep_argument *)argument)->flow;
+    struct flow_body body;
+    memcpy(&body, event->body, sizeof body);
+    return !flow_drops(flow, body.origin, body.number);
+}
+
+static enum ps_result interceptor_work(const void *plan_, void *state_, struct ps_lease *lease,
+                                       const struct ps_now *now)
+{
+    const struct flow_plan *plan = plan_;
+    struct chain_state *state = state_;
+    const struct ps_name *number = ps_name_intern("number");
+    (void)now;
+    if (flow_chance(&state->random, plan->flow->chances.chain_later))
+        return PS_KEPT;
+    if (!ps_batch_shared_set(lease->batch, ps_name_intern("agent"), "a1", 2, true))
+        return PS_RETRY;
+    for (uint32_t i = 0; i < lease->count; i++) {
+        struct ps_event *event = ps_lease_event(lease, i);
+        struct flow_body body;
+        char text[32];
+        memcpy(&body, event->body, sizeof body);
+        if (flow_chance(&state->random, plan->flow->chances.chain_no_memory))
+            return PS_RETRY; /* half-way: what was set is set again */
+        uint32_t length = (uint32_t)snprintf(text, sizeof text, "%llu", (unsigned long long)body.number);
+        char *value = ps_batch_alloc(lease->batch, length);
+        if (value == NULL)
+            return PS_RETRY;
+        memcpy(value, text, length);
+        if (!ps_batch_header_set(lease->batch, event, number, value, length))
+            return PS_RETRY;
+    }
+    struct keep_argument argument = {plan->flow};
+    return ps_lease_filter(lease, keep_event, &argument) ? PS_DONE : PS_RETRY;
+}
+
+static const struct ps_interceptor_ops interceptor_ops = {.work = interceptor_work};
+const struct ps_stage_ops flow_interceptor = {
+    .kind = PS_KIND_INTERCEPTOR,
+    .name = "flow-interceptor",
+    .summary = "made up",
+    .plan_size = sizeof(struct flow_plan),
+    .state_size = sizeof(struct chain_state),
+    .open = chain_open,
+    .interceptor = &interceptor_ops,
+};
+
+/* ---- selector ---- */
+
+static enum ps_result selector_work(const void *plan_, void *state, const struct ps_lease *lease,
+                                    struct ps_route *route, const struct ps_now *now)
+{
+    const struct flow_plan *plan = plan_;
+    const struct flow *flow = plan->flow;
+    unsigned mine = flow->sources[plan->number].channels;
+    (void)state;
+    (void)now;
+    for (unsigned c = 0, nth = 0; c < flow->channel_count; c++) {
+        if (!(mine >> c & 1))
+            continue;
+        bool required = !(flow->optional >> c & 1);
+        if (!flow->multiplex)
+            ps_route_all(route, nth, required);
+        for (uint32_t i = 0; flow->multiplex && i < lease->count; i++) {
+            struct flow_body body;
+            memcpy(&body, ps_lease_event(lease, i)->body, sizeof body);
+            if (flow_route(flow, body.origin, body.number) >> c & 1)
+                ps_route_row(route, nth, required, ps_lease_row(lease, i));
+        }
+        nth++;
+    }
+    return PS_DONE;
+}
+
+static const struct ps_selector_ops selector_ops = {.work = selector_work};
+const struct ps_stage_ops flow_selector = {
+    .kind = PS_KIND_SELECTOR,
+    .name = "flow-selector",
+    .summary = "made up",
+    .plan_size = sizeof(struct flow_plan),
+    .selector = &selector_ops,
+};
+
+/* ---- sink ---- */
+
+struct kept {
+    struct ps_lease *lease;
+    uint64_t due_ns;
+};
+
+struct sink_state {
+    struct ps_port *port;
+    struct flow_sink *sink;
+    uint64_t random;
+    struct kept kept[FLOW_KEPT_MAX]; /* oldest first */
+    unsigned kept_count;
+};
+
+static enum ps_status sink_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct flow_plan *plan = plan_;
+    struct sink_state *state = state_;
+    struct flow_sink *sink = &plan->flow->sinks[plan->number];
+    if (sink->open_failures > 0) {
+        sink->open_failures--;
+        return ps_err_set(err, "does not open, %u more times", sink->open_failures);
+    }
+    state->port = port;
+    state->sink = sink;
+    state->random = seed_of(plan, NULL, 99);
+    return PS_OK;
+}
+
+static void sink_close(const void *plan, void *state_)
+{
+    (void)plan;
+    assert_int_equal(((struct sink_state *)state_)->kept_count, 0);
+}
+
+static void settle(const struct flow_plan *plan, struct ps_lease *lease, uint32_t most)
+{
+    while (lease->cursor < lease->count && most-- > 0) {
+        assert_false(ps_lease_is_settled(lease, lease->cursor));
+        flow_saw(plan->flow, plan->number, lease, lease->cursor);
+        ps_lease_settle(lease, lease->cursor);
+        lease->cursor++;
+    }
+}
+
+static bool is_dead(const struct sink_state *state)
+{
+    return __atomic_load_n(&state->sink->dead, __ATOMIC_RELAXED);
+}
+
+static void keep(const struct flow_plan *plan, struct sink_state *state, struct ps_lease **lease,
+                 const struct ps_now *now)
+{
+    uint64_t delay_ns =
+        plan->flow->delay_max_ns > 0 ? ps_test_random(&state->random) % plan->flow->delay_max_ns : 0;
+    state->kept[state->kept_count++] = (struct kept){*lease, now->mono_ns + delay_ns};
+    *lease = NULL;
+}
+
+static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease **lease,
+                                const struct ps_now *now)
+{
+    const struct flow_plan *plan = plan_;
+    const struct flow_chances *chances = &plan->flow->chances;
+    struct sink_state *state = state_;
+    assert_true((*lease)->settled == (*lease)->cursor); /* here both move together */
+    if (state->kept_count == FLOW_KEPT_MAX || flow_chance(&state->random, chances->sink_back_off))
+        return PS_BACKOFF;
+    if (!is_dead(state) && flow_chance(&state->random, chances->sink_retry)) {
+        state->sink->rolled_back++;
+        return PS_RETRY;
+    }
+    if (is_dead(state) || state->kept_count > 0 || flow_chance(&state->random, chances->sink_keep)) {
+        keep(plan, state, lease, now);
+        return PS_KEPT;
+    }
+    if (flow_chance(&state->random, chances->sink_partly)) {
+        settle(plan, *lease, (uint32_t)(ps_test_random(&state->random) % (*lease)->count));
+        if (ps_test_random(&state->random) % 4 > 0)
+            return PS_BACKOFF;
+        if (chances->sink_retry == 0)
+            return PS_BACKOFF;
+        state->sink->rolled_back++;
+        return PS_RETRY;
+    }
+    settle(plan, *lease, UINT32_MAX);
+    return PS_DONE;
+}
+
+static void oldest_away(struct sink_state *state)
+{
+    memmove(state->kept, state->kept + 1, --state->kept_count * sizeof state->kept[0]);
+}
+
+static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *now)
+{
+    const struct flow_plan *plan = plan_;
+    struct sink_state *state = state_;
+    if (is_dead(state))
+        return PS_NEVER;
+    while (state->kept_count > 0 && state->kept[0].due_ns <= now->mono_ns) {
+        struct ps_lease *lease = state->kept[0].lease;
+        oldest_away(state);
+        settle(plan, lease, UINT32_MAX);
+        ps_port_done(state->port, &lease);
+        assert_null(lease);
+    }
+    if (state->kept_count > 0 && state->kept[0].lease->cursor + 1 < state->kept[0].lease->count)
+        settle(plan, state->kept[0].lease, 1); /* some events earlier than the rest */
+    return state->kept_count > 0 ? state->kept[0].due_ns : PS_NEVER;
+}
+
+/* Some of the oldest get through after all, the others go back, some of them half done. */
+static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back, const struct ps_now *now)
+{
+    const struct flow_plan *plan = plan_;
+    struct sink_state *state = state_;
+    (void)now;
+    if (flow_chance(&state->random, plan->flow->chances.recall_later))
+        return false;
+    while (!is_dead(state) && state->kept_count > 0 && ps_test_random(&state->random) % 3 == 0) {
+        struct ps_lease *lease = state->kept[0].lease;
+        oldest_away(state);
+        settle(plan, lease, UINT32_MAX);
+        ps_port_done(state->port, &lease);
+    }
+    if (!is_dead(state) && state->kept_count > 0) { /* never all of them: then it would be done */
+        struct ps_lease *lease = state->kept[0].lease;
+        settle(plan, lease, (uint32_t)(ps_test_random(&state->random) % (lease->count - lease->cursor)));
+    }
+    struct ps_lease **end = back;
+    while (*end != NULL)
+        end = &(*end)->next;
+    while (state->kept_count > 0) {
+        *end = state->kept[0].lease;
+        (*end)->next = NULL;
+        end = &(*end)->next;
+        state->sink->given_back++;
+        oldest_away(state);
+    }
+    return true;
+}
+
+static bool sink_drain(const void *plan, void *state_, const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    return ((struct sink_state *)state_)->kept_count == 0;
+}
+
+static const struct ps_sink_ops sink_ops = {
+    .work = sink_work, .tick = sink_tick, .recall = sink_recall, .drain = sink_drain};
+const struct ps_stage_ops flow_sink_stage = {
+    .kind = PS_KIND_SINK,
+    .name = "flow-sink",
+    .summary = "made up",
+    .plan_size = sizeof(struct flow_plan),
+    .state_size = sizeof(struct sink_state),
+    .open = sink_open,
+    .close = sink_close,
+    .sink = &sink_ops,
+};
