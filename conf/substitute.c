@@ -323,15 +323,15 @@ static void expand(struct work *work, const char *text, size_t length, struct bu
             at = run;
             continue;
         }
-        if (out->length > begin && out->text[out->length - 1] == '$') {
-            buffer_add(work, out, text + at + 1, 1); /* $${ becomes ${ */
-            at += 2;
-            continue;
-        }
         size_t end = closing_brace(text, at + 2, length);
         if (end == length) {
-            buffer_add(work, out, text + at, length - at);
+            buffer_add(work, out, text + at, length - at); /* never closed: all the rest stays, escapes too */
             return;
+        }
+        if (out->length > begin && out->text[out->length - 1] == '$') {
+            buffer_add(work, out, text + at + 1, 1); /* $${x} becomes ${x} */
+            at += 2;
+            continue;
         }
         if (!replace(work, text + at + 2, end - at - 2, out, outer, depth))
             buffer_add(work, out, text + at, end + 1 - at);

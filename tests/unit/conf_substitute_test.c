@@ -102,6 +102,7 @@ static void defaults_nesting_and_escapes(void **state)
         {"$${a${sys:one}}", "${auno}"},        /* the inside of an escaped one is still looked at */
         {"${dollar}${sys:one}", "${sys:one}"}, /* a value that ends in $ escapes what follows */
         {"${unclosed ${sys:one}", "${unclosed ${sys:one}"},
+        {"$${unclosed ${sys:one", "$${unclosed ${sys:one"},
         {"${}", "${}"},
         {"${sys:one}}", "uno}"},
     };
