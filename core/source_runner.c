@@ -8,6 +8,7 @@
 
 #include "core/worker.h"
 
+#define MEMORY_WAIT_NS (2 * PS_NS_PER_MS)
 #define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
 
 static const struct ps_source_ops *ops_of(const struct ps_source_runner *runner)
@@ -313,6 +314,9 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
         if (!runner->waiting)
             ps_worker_count_memory_wait(runner->base.worker);
         source_wait(runner, true, now);
+        /* Another worker's blocks may be what comes free: nobody wakes us for that. */
+        if (now->mono_ns + MEMORY_WAIT_NS < runner->base.deadline_ns)
+            runner->base.deadline_ns = now->mono_ns + MEMORY_WAIT_NS;
         return false;
     }
     source_wait(runner, false, now);

@@ -1,5 +1,6 @@
 #include "core/worker.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -450,7 +451,10 @@ static void worker_park(struct ps_worker *worker)
                                    .tv_nsec = (long)(wait_ns % PS_NS_PER_S)};
         stat_add(&worker->stats.parked_count, 1);
         urcu_qsbr_thread_offline();
-        epoll_pwait2(worker->epoll_fd, events, PS_COUNT_OF(events), &timeout, NULL);
+        if (epoll_pwait2(worker->epoll_fd, events, PS_COUNT_OF(events), &timeout, NULL) < 0 &&
+            errno == ENOSYS)
+            epoll_wait(worker->epoll_fd, events, PS_COUNT_OF(events),
+                       (int)(wait_ns / PS_NS_PER_MS) + 1); /* before Linux 5.11 */
         urcu_qsbr_thread_online();
     }
     ps_park_cancel(&worker->park);
