@@ -18,9 +18,8 @@ struct ps_kafka_reader {
 /* The mock cluster answers an empty fetch only when its time is up: short times, or latency is the fetch's.
  */
 static const char *const settings[][2] = {
-    {"socket.nagle.disable", "true"},
-    {"fetch.wait.max.ms", "5"},      {"fetch.error.backoff.ms", "5"},    {"auto.offset.reset", "earliest"},
-    {"enable.auto.commit", "false"}, {"queued.min.messages", "1000000"},
+    {"socket.nagle.disable", "true"},  {"fetch.wait.max.ms", "5"},      {"fetch.error.backoff.ms", "5"},
+    {"auto.offset.reset", "earliest"}, {"enable.auto.commit", "false"}, {"queued.min.messages", "1000000"},
 };
 
 static rd_kafka_t *client_make(const char *brokers, struct ps_err *err)

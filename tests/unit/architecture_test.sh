@@ -133,8 +133,8 @@ words="/wo""rk/|\.\./sha""red|/tmp/pen""stock/|/home/[a-z]+/|TO""DO|FIX""ME|XX""
 words+="|repo1?\.mav""en|mav""en\.org|py""pi\.org|npm""js\.|deb\.deb""ian\.org|proxy\.gol""ang|crat""es\.io|artifact""ory"
 while IFS= read -r hit; do
     wrong "${hit%%:*}" "${hit#*:}"
-done < <(git ls-files -z --cached --others --exclude-standard -- . ':!tests/fuzz/corpus' ':!tests/*/data' ':!LICENSE' |
-    xargs -0 -r grep -nIE "$words" 2>/dev/null | cut -c 1-200 || true)
+done < <(find . \( -name .git -o -path './build*' -o -path ./tests/fuzz/corpus -o -path './tests/*/data' \) -prune -o \
+    -type f ! -name LICENSE -print0 | xargs -0 -r grep -nIE "$words" 2>/dev/null | cut -c 1-200 || true)
 
 # ---- global names ----
 
