@@ -17,8 +17,8 @@
 #include <string.h>
 
 #define DEFAULT_GROUP "flume"
-#define COMMIT_INTERVAL_NS (500 * PS_NS_PER_MS)
-#define REVOKE_WAIT_MAX_MS 30000        /* the whole group waits for us */
+#define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* what a crash makes come twice */
+#define REVOKE_WAIT_MAX_MS 30000                /* the whole group waits for us */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S) /* stopping: for the last commit, and for leaving the group, each */
 #define RECORD_OVERHEAD_BYTES 512U      /* what the library needs for a fetched record beside its bytes */
 #define MEMORY_RETRY_NS PS_NS_PER_MS
