@@ -10,7 +10,7 @@ target_link_libraries(ps_test_support PUBLIC ps_engine PkgConfig::CMOCKA)
 if(PS_SANITIZE)
   set(runner setarch -R) # sanitizers want no address randomization where vm.mmap_rnd_bits is 32
 endif()
-set(test_environment "PENSTOCK=$<TARGET_FILE_DIR:ps_engine>/penstock;PENSTOCK_SOURCE=${CMAKE_SOURCE_DIR}"
+set(test_environment "PENSTOCK=$<TARGET_FILE_DIR:ps_engine>/penstock;PENSTOCK_SOURCE=${CMAKE_SOURCE_DIR};PENSTOCK_TOOLS=${CMAKE_BINARY_DIR}/tests"
   "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1:exitcode=66"
   "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp")
 
@@ -27,6 +27,15 @@ foreach(source ${test_sources})
   set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT 120 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
 endforeach()
 
+# What the scripts of tests/real need beside the program: every tests/real/*.c.
+file(GLOB real_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/real/*.c)
+foreach(source ${real_sources})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE ps_flags PkgConfig::RDKAFKA)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+endforeach()
+
 # Scripts: tests/<folder>/*_test.sh; they need the program. Exit 77 with a line "SKIP: reason" when something is missing.
 file(GLOB test_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.sh)
 foreach(source ${test_scripts})
@@ -36,6 +45,9 @@ foreach(source ${test_scripts})
   string(REGEX REPLACE "_test$" "" name ${name})
   add_test(NAME ${folder}_${name} COMMAND ${runner} bash ${source})
   set_tests_properties(${folder}_${name} PROPERTIES LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
+  if(folder STREQUAL "real") # servers of a gigabyte, and faults whose length counts: one at a time
+    set_tests_properties(${folder}_${name} PROPERTIES RESOURCE_LOCK real_servers RUN_SERIAL TRUE)
+  endif()
 endforeach()
 
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
