@@ -1,0 +1,174 @@
+/* StressSource -> memory -> null, in this process, beside a bare loop that writes the same bytes into blocks
+ * of the same size: what the engine adds to an event. And the hop alone: full batches through a memory
+ * channel and home again, with nothing written.
+ *
+ *   bench_stress_null [seconds] [rounds]      default 2 3
+ *
+ * Prints a JSON line: events per CPU-second of both, nanoseconds an event, and the hop. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench/support/measure.h"
+#include "conf/conf.h"
+#include "core/agent.h"
+#include "core/window.h"
+#include "rings/spsc.h"
+#include "stages/table.h"
+
+#define BODY_BYTES 120
+
+static const char agent_text[] =
+    "a.sources = s\na.channels = c\na.sinks = k\n"
+    "a.sources.s.type = org.apache.flume.source.StressSource\na.sources.s.size = 120\na.sources.s.channels = "
+    "c\n"
+    "a.channels.c.type = memory\na.channels.c.capacity = 100000\n"
+    "a.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.logEveryNEvents = 2000000000\n";
+
+static void count_delivered(void *argument, const struct ps_metrics_component *component)
+{
+    if (component->kind == PS_KIND_SINK)
+        *(uint64_t *)argument += component->counters[PS_COUNTER_EventDrainSuccessCount];
+}
+
+static void ignore_process(void *argument, const struct ps_metrics_process *process)
+{
+    (void)argument;
+    (void)process;
+}
+
+static void ignore_worker(void *argument, const struct ps_metrics_worker *worker)
+{
+    (void)argument;
+    (void)worker;
+}
+
+static uint64_t delivered(const struct ps_metrics_source *source)
+{
+    uint64_t events = 0;
+    struct ps_metrics_visitor visitor = {.argument = &events,
+                                         .process = ignore_process,
+                                         .component = count_delivered,
+                                         .worker = ignore_worker};
+    source->visit(source->argument, &visitor);
+    return events;
+}
+
+static struct ps_agent *agent_start(void)
+{
+    char *arguments[] = {"agent", "-n", "a", "-f", "-"};
+    struct ps_command command;
+    struct ps_conf *conf = NULL;
+    struct ps_machine machine;
+    struct ps_err err = {0};
+    PS_ASSERT(ps_command_parse(&command, 5, arguments, &err) == PS_OK);
+    PS_ASSERT(ps_conf_load_text(&command, ps_stages, "bench", agent_text, sizeof agent_text - 1, &conf) ==
+              PS_OK);
+    ps_machine_read(&machine);
+    struct ps_agent *agent = ps_agent_start(ps_conf_take_spec(conf), &machine, &err);
+    PS_ASSERT(agent != NULL);
+    ps_conf_destroy(conf);
+    ps_command_fini(&command);
+    return agent;
+}
+
+/* Events per CPU-second. */
+static double run_agent(double seconds)
+{
+    struct ps_account account;
+    struct ps_agent *agent = agent_start();
+    struct ps_metrics_source source = ps_agent_metrics(agent);
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    struct ps_usage before = ps_usage_self();
+    uint64_t events = delivered(&source);
+    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
+                                 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
+              NULL);
+    struct ps_usage after = ps_usage_self();
+    events = delivered(&source) - events;
+    ps_agent_stop(agent, 5000, NULL, NULL, &account);
+    PS_ASSERT(account.undelivered == 0 && account.accepted == account.delivered);
+    return (double)events / (after.cpu_s - before.cpu_s);
+}
+
+/* Only the bytes: a block written over and over, an event's worth at a time. */
+static double run_bare(double seconds)
+{
+    enum { EVENTS = 1024 };
+    char *bytes = malloc(EVENTS * BODY_BYTES);
+    PS_ASSERT(bytes != NULL);
+    struct ps_usage before = ps_usage_self(), after;
+    uint64_t events = 0;
+    do {
+        for (int round = 0; round < 1000; round++) {
+            memset(bytes, 0x7F, EVENTS * BODY_BYTES);
+            __asm__ volatile("" : : "r"(bytes) : "memory");
+            events += EVENTS;
+        }
+        after = ps_usage_self();
+    } while (after.cpu_s - before.cpu_s < seconds);
+    free(bytes);
+    return (double)events / (after.cpu_s - before.cpu_s);
+}
+
+/* Nanoseconds an event for a lease of 1,024 events through a ring, home through another, and released: the
+ * hop by itself. */
+static double run_hop(double seconds)
+{
+    struct ps_depot *depot = ps_depot_create(UINT64_C(64) << 20, NULL);
+    struct ps_pool *pool = ps_pool_create(depot, (struct ps_pool_limits){64, 3}, 0, NULL);
+    struct ps_spsc *there = ps_spsc_create(64), *home = ps_spsc_create(64);
+    struct ps_window *window = ps_window_create(64, NULL, NULL);
+    struct ps_carver carver;
+    uint64_t events = 0;
+    ps_carver_init(&carver, pool);
+    struct ps_usage before = ps_usage_self(), after;
+    do {
+        for (int round = 0; round < 1000; round++) {
+            struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0, 0});
+            batch->count = PS_BATCH_EVENTS_MAX; /* rows are not looked at */
+            ps_batch_close(batch);
+            ps_window_enter(window, batch);
+            PS_ASSERT(ps_spsc_push(there, &batch->leases[0]));
+            struct ps_lease *lease = ps_spsc_pop(there);
+            ps_lease_settle_all(lease);
+            PS_ASSERT(ps_spsc_push(home, lease));
+            ps_window_release(ps_spsc_pop(home));
+            events += PS_BATCH_EVENTS_MAX;
+        }
+        after = ps_usage_self();
+    } while (after.cpu_s - before.cpu_s < seconds);
+    ps_carver_fini(&carver);
+    ps_window_detach(window);
+    ps_spsc_destroy(there);
+    ps_spsc_destroy(home);
+    ps_pool_destroy(pool);
+    ps_depot_destroy(depot);
+    return (after.cpu_s - before.cpu_s) * 1e9 / (double)events;
+}
+
+int main(int argc, char **argv)
+{
+    double seconds = argc > 1 ? atof(argv[1]) : 2.0;
+    int rounds = argc > 2 ? atoi(argv[2]) : 3;
+    double agent[16], bare[16], hop[16];
+    ps_log_set_level(PS_LOG_WARN);
+    if (rounds < 1 || rounds > 16 || seconds <= 0)
+        return 2;
+    for (int i = 0; i < rounds; i++) {
+        bare[i] = run_bare(seconds / 2);
+        agent[i] = run_agent(seconds);
+        hop[i] = run_hop(seconds / 4);
+    }
+    struct ps_spread a = ps_spread_of(agent, (size_t)rounds), b = ps_spread_of(bare, (size_t)rounds),
+                     h = ps_spread_of(hop, (size_t)rounds);
+    ps_result_print(
+        "stress_null",
+        "\"events_per_cpu_second\":{\"low\":%.0f,\"median\":%.0f,\"high\":%.0f},\"ns_per_event\":%.2f,"
+        "\"bare_memset_per_cpu_second\":%.0f,\"ratio\":%.3f,\"hop_ns_per_event\":%.3f,\"goal_per_cpu_"
+        "second\":40000000,"
+        "\"goal_hop_ns\":5",
+        a.low, a.median, a.high, 1e9 / a.median, b.median, a.median / b.median, h.median);
+    return 0;
+}
