@@ -159,6 +159,8 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
         .producers = 1,
         .consumers = 1,
         .batch_events_max = PS_BATCH_EVENTS_MAX,
+        .memory_budget_bytes = budget_bytes,
+        .channel_quota_bytes = budget_bytes,
         .client_queue_bytes = UINT64_C(16) << 20,
     };
     stage->port = (struct ps_port){
