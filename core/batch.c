@@ -1,4 +1,7 @@
+/* Batches: where their bytes come from, how they are filled, taken and given back. Headers are in
+ * core/header.c, leases in core/lease.c. */
 #include "core/batch.h"
+#include "core/batch_parts.h"
 
 #include <string.h>
 
@@ -77,8 +80,7 @@ static bool carver_new_bytes(struct ps_carver *carver)
     return true;
 }
 
-/* `length` bytes from the top of the meta block, at the given alignment. */
-static char *meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment)
+char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment)
 {
     struct ps_carver *carver = batch->carver;
     if (length > PS_BLOCK_BYTES / 2) { /* too long to be carved: a block of its own */
@@ -110,7 +112,7 @@ static char *meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignm
 
 char *ps_batch_alloc(struct ps_batch *batch, uint32_t length)
 {
-    return meta_alloc(batch, length, 1);
+    return ps_batch_meta_alloc(batch, length, 1);
 }
 
 /* ---- filling ---- */
@@ -249,7 +251,7 @@ bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation,
     }
     if (batch->span_count % 16 == 0) { /* grows by copying: 16, 32, .. 256 */
         uint32_t bytes = (batch->span_count + 16) * (uint32_t)sizeof(struct ps_span);
-        struct ps_span *spans = (struct ps_span *)(void *)meta_alloc(batch, bytes, 16);
+        struct ps_span *spans = (struct ps_span *)(void *)ps_batch_meta_alloc(batch, bytes, 16);
         if (spans == NULL)
             return false;
         if (batch->span_count > 0)
@@ -268,7 +270,7 @@ bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events)
         last->events_end = batch->count;
         return true;
     }
-    struct ps_ticket *ticket = (struct ps_ticket *)(void *)meta_alloc(batch, sizeof *ticket, 8);
+    struct ps_ticket *ticket = (struct ps_ticket *)(void *)ps_batch_meta_alloc(batch, sizeof *ticket, 8);
     if (ticket == NULL)
         return false;
     *ticket = (struct ps_ticket){.origin = origin, .events = events, .events_end = batch->count};
@@ -278,239 +280,6 @@ bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events)
         batch->tickets = ticket;
     batch->last_ticket = ticket;
     return true;
-}
-
-/* ---- headers ---- */
-
-const struct ps_name *ps_batch_name(struct ps_batch *batch, const char *text, size_t length)
-{
-    if (length > 65536)
-        return NULL;
-    struct ps_name *name =
-        (struct ps_name *)(void *)meta_alloc(batch, (uint32_t)(sizeof(struct ps_name) + length + 1), 8);
-    if (name == NULL)
-        return NULL;
-    name->hash = ps_name_hash(text, length);
-    name->mask = ps_name_mask(name->hash);
-    name->length = (uint32_t)length;
-    memcpy(name->text, text, length);
-    name->text[length] = '\0';
-    return name;
-}
-
-struct ps_header *ps_header_find(struct ps_header *list, const struct ps_name *name)
-{
-    while (list != NULL && !ps_name_equal(list->name, name))
-        list = list->next;
-    return list;
-}
-
-static bool header_push(struct ps_batch *batch, struct ps_header **list, const struct ps_name *name,
-                        const char *value, uint32_t value_length)
-{
-    struct ps_header *header = (struct ps_header *)(void *)meta_alloc(batch, sizeof *header, 8);
-    if (header == NULL)
-        return false;
-    *header = (struct ps_header){.name = name, .value = value, .next = *list, .value_length = value_length};
-    *list = header;
-    return true;
-}
-
-bool ps_batch_header_add(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
-                         const char *value, uint32_t value_length)
-{
-    if (!header_push(batch, &event->headers, name, value, value_length))
-        return false;
-    event->mask |= name->mask;
-    batch->own_mask |= name->mask;
-    return true;
-}
-
-bool ps_batch_header_set(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
-                         const char *value, uint32_t value_length)
-{
-    struct ps_header *header = event->mask & name->mask ? ps_header_find(event->headers, name) : NULL;
-    if (header == NULL)
-        return ps_batch_header_add(batch, event, name, value, value_length);
-    header->value = value;
-    header->value_length = value_length;
-    return true;
-}
-
-static void header_unlink(struct ps_header **list, const struct ps_name *name)
-{
-    while (*list != NULL) {
-        if (ps_name_equal((*list)->name, name))
-            *list = (*list)->next;
-        else
-            list = &(*list)->next;
-    }
-}
-
-/* Gives every event its own copy of the shared headers it does not override, so that one event can then
- * differ. */
-static bool shared_spell_out(struct ps_batch *batch)
-{
-    for (struct ps_header *shared = batch->shared; shared != NULL; shared = shared->next) {
-        for (uint32_t row = 0; row < batch->count; row++) {
-            struct ps_event *event = &batch->events[row];
-            if ((event->mask & shared->name->mask) && ps_header_find(event->headers, shared->name) != NULL)
-                continue;
-            if (!ps_batch_header_add(batch, event, shared->name, shared->value, shared->value_length))
-                return false;
-        }
-    }
-    batch->shared = NULL;
-    batch->shared_mask = 0;
-    return true;
-}
-
-bool ps_batch_header_remove(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name)
-{
-    if ((batch->shared_mask & name->mask) && ps_header_find(batch->shared, name) != NULL &&
-        !shared_spell_out(batch))
-        return false;
-    if (event->mask & name->mask)
-        header_unlink(&event->headers, name);
-    return true;
-}
-
-void ps_batch_shared_remove(struct ps_batch *batch, const struct ps_name *name)
-{
-    if (batch->shared_mask & name->mask)
-        header_unlink(&batch->shared, name);
-    if ((batch->own_mask & name->mask) == 0)
-        return;
-    for (uint32_t row = 0; row < batch->count; row++) {
-        if (batch->events[row].mask & name->mask)
-            header_unlink(&batch->events[row].headers, name);
-    }
-}
-
-bool ps_batch_shared_set(struct ps_batch *batch, const struct ps_name *name, const char *value,
-                         uint32_t value_length, bool replace)
-{
-    struct ps_header *header = batch->shared_mask & name->mask ? ps_header_find(batch->shared, name) : NULL;
-    if (header != NULL && !replace)
-        return true;
-    char *copy = ps_batch_alloc(batch, value_length > 0 ? value_length : 1);
-    if (copy == NULL)
-        return false;
-    if (value_length > 0)
-        memcpy(copy, value, value_length);
-    if (header == NULL && !header_push(batch, &batch->shared, name, copy, value_length))
-        return false;
-    if (header != NULL) {
-        header->value = copy;
-        header->value_length = value_length;
-    }
-    batch->shared_mask |= name->mask;
-    if (replace && (batch->own_mask & name->mask)) {
-        for (uint32_t row = 0; row < batch->count; row++) {
-            if (batch->events[row].mask & name->mask)
-                header_unlink(&batch->events[row].headers, name);
-        }
-    }
-    return true;
-}
-
-struct ps_header_cursor ps_headers_begin(const struct ps_batch *batch, const struct ps_event *event)
-{
-    return (struct ps_header_cursor){.batch = batch, .event = event, .next = event->headers};
-}
-
-const struct ps_header *ps_headers_next(struct ps_header_cursor *cursor)
-{
-    for (;;) {
-        if (cursor->next == NULL) {
-            if (cursor->shared)
-                return NULL;
-            cursor->shared = true;
-            cursor->next = cursor->batch->shared;
-            continue;
-        }
-        struct ps_header *header = cursor->next;
-        cursor->next = header->next;
-        if (cursor->shared && (cursor->event->mask & header->name->mask) &&
-            ps_header_find(cursor->event->headers, header->name) != NULL)
-            continue;
-        return header;
-    }
-}
-
-/* ---- leases ---- */
-
-bool ps_lease_filter(struct ps_lease *lease, bool (*keep)(void *argument, struct ps_event *event),
-                     void *argument)
-{
-    uint32_t kept = 0;
-    for (uint32_t position = 0; position < lease->count; position++) {
-        struct ps_event *event = ps_lease_event(lease, position);
-        bool stays = keep(argument, event);
-        if (!stays && lease->index == NULL) {
-            uint16_t *index =
-                (uint16_t *)(void *)meta_alloc(lease->batch, lease->count * (uint32_t)sizeof *index, 2);
-            if (index == NULL)
-                return false;
-            for (uint32_t i = 0; i < lease->count; i++)
-                index[i] = (uint16_t)i;
-            lease->index = index;
-        }
-        if (!stays) {
-            lease->bytes -= event->body_length;
-            continue;
-        }
-        if (lease->index != NULL)
-            lease->index[kept] = lease->index[position];
-        kept++;
-    }
-    lease->count = kept;
-    return true;
-}
-
-static void lease_init(struct ps_lease *lease, struct ps_batch *batch)
-{
-    lease->batch = batch;
-    lease->next = NULL;
-    lease->index = NULL;
-    lease->count = lease->cursor = lease->pending = lease->settled = 0;
-    lease->bytes = 0;
-    lease->memory_bytes = 0;
-    lease->channel = UINT16_MAX;
-    lease->promise = lease->failed = false;
-    memset(lease->outcome, 0, sizeof lease->outcome);
-}
-
-struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count)
-{
-    struct ps_batch *batch = chain->batch;
-    if (batch->lease_count == ps_pool_limits(batch->home)->leases_max)
-        return NULL;
-    struct ps_lease *lease = &batch->leases[batch->lease_count];
-    lease_init(lease, batch);
-    lease->memory_bytes = chain->memory_bytes;
-    if (index == NULL) { /* the chain's list is not edited any more: it can be shared */
-        lease->index = chain->index;
-        lease->count = chain->count;
-        lease->bytes = chain->bytes;
-    } else {
-        lease->index = (uint16_t *)(void *)meta_alloc(batch, count * (uint32_t)sizeof *index, 2);
-        if (lease->index == NULL)
-            return NULL;
-        memcpy(lease->index, index, count * sizeof *index);
-        lease->count = count;
-        for (uint32_t i = 0; i < count; i++)
-            lease->bytes += batch->events[index[i]].body_length;
-    }
-    batch->lease_count++;
-    return lease;
-}
-
-void ps_lease_settle_all(struct ps_lease *lease)
-{
-    memset(lease->outcome, 0xFF, sizeof lease->outcome);
-    lease->settled = lease->count;
-    lease->cursor = lease->count;
 }
 
 /* ---- taking and giving ---- */
@@ -549,7 +318,7 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
     batch->lease_count = 1;
     batch->complete = batch->lost = batch->in_window = false;
     batch->block_count = 0;
-    lease_init(&batch->leases[0], batch);
+    ps_lease_init(&batch->leases[0], batch);
     PS_ASSERT(batch_hold(batch, carver->meta)); /* always blocks[0]: where the rows stand */
     return batch;
 }
