@@ -1,0 +1,353 @@
+/* What every channel promises (core/stage.h), asked of each of them on one thread: a put that is taken, a put
+ * that is refused and leaves the lease, order, Flume's rollback (untake), the way home, fill, strip and
+ * restore; then random calls against a model. */
+#include "tests/support/stage.h"
+
+#include <stdio.h>
+
+#define PRODUCERS_MAX 3U
+#define CONSUMERS_MAX 3U
+
+struct adapter {
+    const struct ps_stage_ops *ops;
+    const char *keys[8];
+    uint64_t capacity;
+};
+
+static const struct adapter adapters[] = {
+    {.ops = &ps_channel_memory, .keys = {"capacity", "20", "transactionCapacity", "5"}, .capacity = 20},
+};
+
+static void start(struct ps_test_stage *stage, const struct adapter *adapter, unsigned producers,
+                  unsigned consumers)
+{
+    ps_test_stage_init_sized(stage, adapter->ops, UINT64_C(64) << 20, PS_TEST_BATCHES_MAX);
+    stage->context.producers = producers;
+    stage->context.consumers = consumers;
+    if (ps_test_stage_bind(stage, adapter->keys) != PS_OK || ps_test_stage_build(stage) != PS_OK)
+        fail_msg("%s: %s", adapter->ops->name, stage->err.text);
+}
+
+static struct ps_lease *some_lease(struct ps_test_stage *stage, unsigned events)
+{
+    struct ps_test_event bodies[16];
+    assert_true(events <= PS_COUNT_OF(bodies));
+    for (unsigned i = 0; i < events; i++)
+        bodies[i] = PS_BODY("body");
+    return ps_test_lease(stage, bodies, events);
+}
+
+static enum ps_put put(struct ps_test_stage *stage, unsigned producer, struct ps_lease *lease)
+{
+    struct ps_lease *offered = lease;
+    enum ps_put result = stage->ops->channel->put(stage->plan, producer, &offered, &stage->now);
+    assert_ptr_equal(offered, result == PS_PUT_OK ? NULL : lease);
+    return result;
+}
+
+static struct ps_lease *take(struct ps_test_stage *stage, unsigned consumer)
+{
+    return stage->ops->channel->take(stage->plan, consumer, &stage->now);
+}
+
+static void untake(struct ps_test_stage *stage, unsigned consumer, struct ps_lease *lease)
+{
+    stage->ops->channel->untake(stage->plan, consumer, &lease);
+    assert_null(lease);
+}
+
+static struct ps_fill fill(const struct ps_test_stage *stage)
+{
+    struct ps_fill now = {0};
+    stage->ops->channel->fill(stage->plan, &now);
+    return now;
+}
+
+static void test_accepts_refuses_and_empties(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i], 1, 1);
+        assert_null(take(&stage, 0));
+        assert_int_equal(fill(&stage).capacity, adapters[i].capacity);
+        assert_true(stage.ops->channel->hungry(stage.plan, 0));
+        struct ps_lease *leases[64], *refused = NULL;
+        unsigned count = 0;
+        for (uint64_t size = 0;; size += 3) {
+            struct ps_lease *lease = some_lease(&stage, 3);
+            assert_int_equal(fill(&stage).size, size);
+            assert_int_equal(fill(&stage).bytes, size * 4);
+            if (put(&stage, 0, lease) == PS_PUT_FULL) {
+                refused = lease;
+                assert_true(size >= adapters[i].capacity); /* a batch is let in while there is any room */
+                break;
+            }
+            assert_true(size < adapters[i].capacity);
+            leases[count++] = lease;
+        }
+        assert_int_equal(put(&stage, 0, refused), PS_PUT_FULL);
+        assert_false(stage.ops->channel->hungry(stage.plan, 0));
+        for (unsigned k = 0; k < count; k++) {
+            struct ps_lease *lease = take(&stage, 0);
+            assert_ptr_equal(lease, leases[k]);
+            stage.ops->channel->done(stage.plan, 0, &lease, &stage.port);
+            assert_null(lease);
+            assert_int_equal(stage.home_count, k + 1);
+            assert_ptr_equal(stage.home[k], leases[k]);
+        }
+        assert_null(take(&stage, 0));
+        assert_int_equal(fill(&stage).size, 0);
+        assert_int_equal(fill(&stage).bytes, 0);
+        assert_int_equal(put(&stage, 0, refused), PS_PUT_OK);
+        assert_ptr_equal(take(&stage, 0), refused);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Given back newest first, they come again oldest first, before what was put later. */
+static void test_rollback(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        for (unsigned consumers = 1; consumers <= CONSUMERS_MAX; consumers++) {
+            struct ps_test_stage stage;
+            start(&stage, &adapters[i], 1, consumers);
+            struct ps_lease *leases[4], *taken[3];
+            for (size_t k = 0; k < 4; k++)
+                assert_int_equal(put(&stage, 0, leases[k] = some_lease(&stage, 2)), PS_PUT_OK);
+            for (size_t k = 0; k < 3; k++)
+                assert_ptr_equal(taken[k] = take(&stage, 0), leases[k]);
+            assert_int_equal(fill(&stage).size, 2);
+            for (size_t k = 3; k-- > 0;)
+                untake(&stage, 0, taken[k]);
+            assert_int_equal(fill(&stage).size, 8);
+            for (size_t k = 0; k < 4; k++)
+                assert_ptr_equal(take(&stage, 0), leases[k]);
+            assert_null(take(&stage, 0));
+            ps_test_stage_fini(&stage);
+        }
+    }
+}
+
+/* Over a reload: out of one, into another. */
+static void test_strip_and_restore(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage from, to;
+        start(&from, &adapters[i], 1, 1);
+        start(&to, &adapters[i], 1, 1);
+        assert_null(from.ops->channel->strip(from.plan));
+        struct ps_lease *leases[5], *later = some_lease(&from, 1);
+        for (size_t k = 0; k < 5; k++)
+            assert_int_equal(put(&from, 0, leases[k] = some_lease(&from, 2)), PS_PUT_OK);
+        struct ps_lease *first = take(&from, 0);
+        untake(&from, 0, first);
+        struct ps_lease *list = from.ops->channel->strip(from.plan);
+        assert_int_equal(fill(&from).size, 0);
+        assert_null(take(&from, 0));
+        struct ps_lease *at = list;
+        for (size_t k = 0; k < 5; k++, at = at->next)
+            assert_ptr_equal(at, leases[k]);
+        assert_null(at);
+        assert_int_equal(put(&to, 0, later), PS_PUT_OK);
+        to.ops->channel->restore(to.plan, list);
+        assert_int_equal(fill(&to).size, 11);
+        for (size_t k = 0; k < 5; k++)
+            assert_ptr_equal(take(&to, 0), leases[k]);
+        assert_ptr_equal(take(&to, 0), later);
+        assert_null(take(&to, 0));
+        ps_test_stage_fini(&to);
+        ps_test_stage_fini(&from);
+    }
+}
+
+/* ---- random calls against a model ---- */
+
+struct record {
+    struct ps_lease *lease;
+    unsigned producer, order; /* the how-manieth of its producer */
+    enum { IN_CHANNEL, HELD, GIVEN_BACK, GONE } where;
+    unsigned consumer; /* HELD, GIVEN_BACK */
+};
+
+struct model {
+    struct record records[PS_TEST_BATCHES_MAX];
+    size_t count;
+    uint64_t size;
+    unsigned put[PRODUCERS_MAX];
+    int last[CONSUMERS_MAX][PRODUCERS_MAX]; /* the newest first seen, for order */
+    struct record *held[CONSUMERS_MAX][16]; /* in the order taken */
+    unsigned held_count[CONSUMERS_MAX];
+    struct record *back[CONSUMERS_MAX][32]; /* last = next to take */
+    unsigned back_count[CONSUMERS_MAX];
+};
+
+static struct record *record_of(struct model *model, const struct ps_lease *lease)
+{
+    for (size_t i = model->count; i-- > 0;) {
+        if (model->records[i].lease == lease)
+            return &model->records[i];
+    }
+    fail_msg("a lease that was never put");
+    return NULL;
+}
+
+static void model_put(struct ps_test_stage *stage, struct model *model, unsigned producer, uint64_t capacity,
+                      uint64_t *random)
+{
+    if (model->count == PS_TEST_BATCHES_MAX - 1 || stage->batch_count == PS_TEST_BATCHES_MAX - 1)
+        return;
+    struct ps_lease *lease = some_lease(stage, 1 + (unsigned)(ps_test_random(random) % 6));
+    if (put(stage, producer, lease) == PS_PUT_FULL) {
+        assert_true(model->size >= capacity);
+        return;
+    }
+    assert_true(model->size < capacity);
+    model->records[model->count++] =
+        (struct record){.lease = lease, .producer = producer, .order = model->put[producer]++};
+    model->size += lease->count;
+}
+
+static void model_take(struct ps_test_stage *stage, struct model *model, unsigned consumer)
+{
+    if (model->held_count[consumer] == PS_COUNT_OF(model->held[0]))
+        return;
+    struct ps_lease *lease = take(stage, consumer);
+    if (lease == NULL) {
+        assert_int_equal(model->back_count[consumer], 0);
+        for (size_t i = 0; i < model->count; i++)
+            assert_true(model->records[i].where != IN_CHANNEL);
+        return;
+    }
+    struct record *record = record_of(model, lease);
+    if (model->back_count[consumer] > 0) { /* those given back come first, in order */
+        assert_ptr_equal(record, model->back[consumer][--model->back_count[consumer]]);
+    } else {
+        assert_true(record->where == IN_CHANNEL);
+        assert_true((int)record->order > model->last[consumer][record->producer]);
+        model->last[consumer][record->producer] = (int)record->order;
+    }
+    record->where = HELD;
+    record->consumer = consumer;
+    model->size -= lease->count;
+    model->held[consumer][model->held_count[consumer]++] = record;
+}
+
+static void model_untake(struct ps_test_stage *stage, struct model *model, unsigned consumer)
+{
+    while (model->held_count[consumer] > 0) { /* all of them, the newest first */
+        struct record *record = model->held[consumer][--model->held_count[consumer]];
+        record->where = GIVEN_BACK;
+        model->size += record->lease->count;
+        model->back[consumer][model->back_count[consumer]++] = record;
+        untake(stage, consumer, record->lease);
+    }
+}
+
+static void model_done(struct ps_test_stage *stage, struct model *model, unsigned consumer)
+{
+    if (model->held_count[consumer] == 0)
+        return;
+    struct record *record = model->held[consumer][0];
+    memmove(&model->held[consumer][0], &model->held[consumer][1],
+            --model->held_count[consumer] * sizeof model->held[0][0]);
+    record->where = GONE;
+    struct ps_lease *lease = record->lease;
+    size_t home = stage->home_count;
+    stage->ops->channel->done(stage->plan, consumer, &lease, &stage->port);
+    assert_null(lease);
+    assert_int_equal(stage->home_count, home + 1);
+    assert_ptr_equal(stage->home[home], record->lease);
+}
+
+static void run_model(const struct adapter *adapter, unsigned producers, unsigned consumers, uint64_t *random)
+{
+    static struct model model;
+    struct ps_test_stage stage;
+    memset(&model, 0, sizeof model);
+    memset(model.last, 0xFF, sizeof model.last); /* -1 */
+    start(&stage, adapter, producers, consumers);
+    for (int step = 0; step < 4000; step++) {
+        unsigned consumer = (unsigned)(ps_test_random(random) % consumers);
+        switch (ps_test_random(random) % 8) {
+        case 0:
+        case 1:
+        case 2:
+            model_put(&stage, &model, (unsigned)(ps_test_random(random) % producers), adapter->capacity,
+                      random);
+            break;
+        case 3:
+        case 4:
+        case 5:
+            model_take(&stage, &model, consumer);
+            break;
+        case 6:
+            model_done(&stage, &model, consumer);
+            break;
+        default:
+            if (ps_test_random(random) % 4 == 0)
+                model_untake(&stage, &model, consumer);
+            break;
+        }
+        assert_int_equal(fill(&stage).size, model.size);
+    }
+    /* What is left comes out, and nothing is missing. */
+    for (unsigned consumer = 0; consumer < consumers; consumer++) {
+        while (model.held_count[consumer] > 0)
+            model_done(&stage, &model, consumer);
+        while (model.back_count[consumer] > 0) {
+            model_take(&stage, &model, consumer);
+            model_done(&stage, &model, consumer);
+        }
+    }
+    for (struct ps_lease *lease = stage.ops->channel->strip(stage.plan); lease != NULL; lease = lease->next) {
+        struct record *record = record_of(&model, lease);
+        assert_true(record->where == IN_CHANNEL);
+        record->where = GONE;
+    }
+    for (size_t i = 0; i < model.count; i++)
+        assert_int_equal(model.records[i].where, GONE);
+    assert_int_equal(fill(&stage).size, 0);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_against_a_model(void **unused)
+{
+    (void)unused;
+    uint64_t random = ps_test_seed();
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        for (unsigned producers = 1; producers <= PRODUCERS_MAX; producers++) {
+            for (unsigned consumers = 1; consumers <= CONSUMERS_MAX; consumers++)
+                run_model(&adapters[i], producers, consumers, &random);
+        }
+    }
+}
+
+static void test_bytes_are_limited(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    struct adapter adapter = {
+        .ops = &ps_channel_memory,
+        .keys = {"capacity", "1000", "byteCapacity", "100", "byteCapacityBufferPercentage", "20"}};
+    start(&stage, &adapter, 1, 1);
+    assert_int_equal(fill(&stage).bytes_capacity, 80);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(put(&stage, 0, some_lease(&stage, 1)), PS_PUT_OK);
+    assert_int_equal(put(&stage, 0, some_lease(&stage, 1)), PS_PUT_FULL);
+    assert_non_null(take(&stage, 0));
+    assert_int_equal(put(&stage, 0, some_lease(&stage, 1)), PS_PUT_OK);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_accepts_refuses_and_empties), cmocka_unit_test(test_rollback),
+        cmocka_unit_test(test_strip_and_restore),           cmocka_unit_test(test_against_a_model),
+        cmocka_unit_test(test_bytes_are_limited),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
