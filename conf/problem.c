@@ -28,17 +28,24 @@ static void problem_count(struct ps_problems *problems, enum ps_severity severit
         problems->warnings++;
 }
 
-/* Control characters of a hostile file must not reach a terminal. */
+/* Control characters of a hostile file must not reach a terminal; the lines of a struct ps_err become one. */
 static char *text_clean(struct ps_arena *arena, const char *text)
 {
     if (text == NULL)
         return NULL;
-    char *copy = ps_arena_text(arena, text);
-    for (char *at = copy; *at != '\0'; at++) {
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = '?';
-        else if ((unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0 && at[1] != '\0')
-            at[0] = at[1] = '?'; /* U+0080 to U+009F */
+    char *copy = ps_arena_alloc(arena, strlen(text) * 2 + 1);
+    char *to = copy;
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (*at == '\n') {
+            to = stpcpy(to, "; ");
+        } else if (*at < ' ' || *at == 0x7f) {
+            *to++ = '?';
+        } else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) { /* U+0080 to U+009F */
+            *to++ = '?';
+            at++;
+        } else {
+            *to++ = (char)*at;
+        }
     }
     return copy;
 }

@@ -247,21 +247,23 @@ static void validate_connections(struct ps_validation *validation)
         struct ps_place place = {
             channel->part.file, channel->part.line,
             ps_arena_format(validation->arena, "%s.channels.%s", agent->name, channel->part.name)};
+        /* When somebody wanted it, why he was dropped has been said; it only matters to an agent that starts.
+         */
+        bool wanted = count_users(validation, PS_SECTION_SOURCES, channel->part.name) +
+                          count_users(validation, PS_SECTION_SINKS, channel->part.name) >
+                      0;
+        bool starts = validation->problems->errors == 0;
         if (channel->source_count == 0 && channel->sink_count == 0) {
-            /* When something wanted it, why it was dropped has been said. */
-            if (count_users(validation, PS_SECTION_SOURCES, channel->part.name) +
-                    count_users(validation, PS_SECTION_SINKS, channel->part.name) >
-                0)
-                continue;
-            ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, NULL,
-                           "no source and no sink is connected to channel %s", channel->part.name);
+            if (!wanted)
+                ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, NULL,
+                               "no source and no sink is connected to channel %s", channel->part.name);
             continue;
         }
-        if (channel->sink_count == 0)
+        if (channel->sink_count == 0 && starts)
             ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place, "connect a sink to it",
                            "no sink takes from channel %s: when it is full its sources wait for ever",
                            channel->part.name);
-        else if (channel->source_count == 0)
+        else if (channel->source_count == 0 && starts)
             ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place, NULL,
                            "no source puts into channel %s", channel->part.name);
         agent->channels[kept++] = *channel;

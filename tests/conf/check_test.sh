@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# penstock check and penstock components as a user runs them: exit codes, text, JSON, the examples, docs/OPTIONS.md.
+set -uo pipefail
+[[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
+cd "$PENSTOCK_SOURCE" || exit 1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+fail() { echo "FAILED: $*"; failed=1; }
+
+run() { # CODE WORDS...: runs penstock, keeps what it says in $work/out, compares the exit code
+    local want=$1 code; shift
+    "$PENSTOCK" "$@" >"$work/out" 2>&1; code=$?
+    [[ $code == "$want" ]] || { fail "$* ended with $code, not $want:"; cat "$work/out"; }
+}
+says() { grep -qF -- "$1" "$work/out" || { fail "does not say: $1"; cat "$work/out"; }; }
+
+cat >"$work/good.properties" <<'END'
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = seq
+a1.sources.r1.channels = c1
+a1.channels.c1.type = memory
+a1.sinks.k1.type = null
+a1.sinks.k1.channel = c1
+END
+sed 's/type = seq/type = jms/' "$work/good.properties" >"$work/unsupported.properties"
+{ cat "$work/good.properties"; echo "a1.sources.r1.bachSize = 5"; } >"$work/warning.properties"
+{ cat "$work/good.properties"; echo "a1.penstock.memory.budget = 1k"; } >"$work/budget.properties"
+
+run 0 check -n a1 -f "$work/good.properties"
+says "source r1: seq"; says "workers: "; says "a1: fine"
+grep -q $'\033' "$work/out" && fail "colours although this is no terminal"
+run 1 check -n a1 -f "$work/unsupported.properties"
+says "unsupported.properties:4: error: a1.sources.r1.type: Flume's source \`jms\` is not supported by penstock yet"
+run 0 check -n a1 -f "$work/warning.properties"
+says "warning.properties:9: warning: a1.sources.r1.bachSize: unknown key, ignored; did you mean batchSize?"
+run 1 check -n a1 -f "$work/warning.properties" --strict
+run 1 check -n a1 -f "$work/budget.properties"
+says "penstock.memory.budget"
+run 1 check -n a1 -f "$work/nothing.properties"
+says "No such file"
+run 2 check -f "$work/good.properties"
+says "-n NAME"
+run 2 check --nonsense
+run 0 check --help
+says "Examples:"
+run 0 check -n a1 -f "$work/good.properties" --json
+says '"starts": true'
+run 1 check -n a1 -f "$work/unsupported.properties" --json
+says '"severity": "error"'; says '"line": 4'; says '"starts": false'
+if command -v python3 >/dev/null; then
+    python3 -m json.tool <"$work/out" >/dev/null || fail "--json is not JSON"
+fi
+# check writes nothing, not even the backup that the agent would write.
+run 0 check -n a1 -f "$work/good.properties" -b "$work/backup"
+[[ -e $work/backup ]] && fail "check wrote a backup"
+
+for example in conf/examples/*.properties; do
+    agent=$(grep -m1 -oE '^[A-Za-z0-9_]+' "$example") # the first key's agent
+    run 0 check -n "$agent" -f "$example" --strict
+done
+
+run 0 components
+says "syslogtcp"
+run 0 components memory
+says "transactionCapacity"
+run 0 components org.apache.flume.channel.memorychannel
+says "capacity"
+run 0 components sources
+says "source seq"
+run 1 components memroy
+says "did you mean memory?"
+run 1 components jms
+says "not supported by penstock yet"
+run 2 components a b
+run 0 components --man
+says ".SS The agent"
+run 0 components --markdown
+cmp -s "$work/out" docs/OPTIONS.md || fail "docs/OPTIONS.md is old: penstock components --markdown > docs/OPTIONS.md"
+exit $failed
