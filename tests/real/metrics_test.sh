@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# The same agent file through a real Flume 1.11 and through penstock: /metrics has the same components with the same
+# fields and the same forms of values, and the counters that do not depend on timing are the same. The other paths and
+# methods answer alike.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+for program in java mvn curl jq nc; do
+    command -v $program >/dev/null || { echo "SKIP: no $program (./test.sh --real installs it)"; exit 77; }
+done
+[[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
+"$here/flume" fetch >/dev/null 2>&1 || { echo "SKIP: Flume's jars cannot be fetched"; exit 77; }
+
+work=$(mktemp -d)
+agent=''
+finish() {
+    [[ -z $agent ]] || kill "$agent" 2>/dev/null || true
+    [[ -z $agent ]] || wait "$agent" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+ask() { curl -s --noproxy '*' --max-time 10 "$@"; }
+
+port_base=$((20000 + RANDOM % 9000))
+
+agent_file() { # NAME: FILE for this engine
+    mkdir -p "$work/$1"
+    cat >"$work/$1.properties" <<-EOF_
+	a1.sources = counter events
+	a1.channels = c1 c2
+	a1.sinks = k1
+	a1.sources.counter.type = seq
+	a1.sources.counter.totalEvents = 150
+	a1.sources.counter.channels = c1
+	a1.sources.events.type = syslogtcp
+	a1.sources.events.host = 127.0.0.1
+	a1.sources.events.port = $2
+	a1.sources.events.channels = c2
+	a1.channels.c1.type = memory
+	a1.channels.c1.capacity = 1000
+	a1.channels.c2.type = memory
+	a1.channels.c2.capacity = 300
+	a1.sinks.k1.type = file_roll
+	a1.sinks.k1.sink.directory = $work/$1
+	a1.sinks.k1.channel = c1
+	a1.penstock.drain.timeout = 100
+	EOF_
+}
+
+# Runs one engine, feeds it 20 events that nothing takes, and keeps its answers in $work/NAME.*.
+observe() { # NAME SYSLOG-PORT METRICS-PORT COMMAND...
+    local name=$1 syslog=$2 url=http://127.0.0.1:$3 i
+    shift 3
+    "$@" >"$work/$name.log" 2>&1 &
+    agent=$!
+    for ((i = 0; i < 300; i++)); do
+        [[ $(ask "$url/metrics" | jq -r '."SINK.k1".EventDrainSuccessCount' 2>/dev/null) == 150 ]] && break
+        kill -0 "$agent" 2>/dev/null || fail "$name ended: $(tail -5 "$work/$name.log")"
+        sleep 0.2
+    done
+    for ((i = 0; i < 20; i++)); do echo "<13>Nov 20 09:00:0$((i % 10)) host event $i"; done >"$work/events"
+    nc -q 1 127.0.0.1 "$syslog" <"$work/events" >/dev/null || true
+    for ((i = 0; i < 100; i++)); do
+        [[ $(ask "$url/metrics" | jq -r '."CHANNEL.c2".ChannelSize') == 20 ]] && break
+        sleep 0.1
+    done
+    ask "$url/metrics" >"$work/$name.json"
+    {
+        ask -o /dev/null -w 'metrics %{http_code} %{content_type}\n' "$url/metrics"
+        ask -o /dev/null -w 'other case %{http_code}\n' "$url/METRICS"
+        ask -w ' root %{http_code} %{content_type}\n' "$url/"
+        ask -o /dev/null -w 'missing %{http_code}\n' "$url/nothing"
+        ask -o /dev/null -w 'below %{http_code}\n' "$url/metrics/"
+        ask -o /dev/null -w 'post %{http_code}\n' -X POST "$url/metrics"
+        ask -o /dev/null -w 'trace %{http_code} %{size_download}\n' -X TRACE "$url/metrics"
+        ask -o /dev/null -w 'options %{http_code} %{size_download}\n' -X OPTIONS "$url/metrics"
+    } >"$work/$name.answers"
+    kill "$agent"
+    wait "$agent" || true
+    agent=''
+}
+
+agent_file flume "$port_base"
+agent_file penstock $((port_base + 1))
+FLUME_JAVA="-Xmx256m -Dflume.monitoring.type=http -Dflume.monitoring.port=$((port_base + 2))" FLUME_LOG=WARN \
+    observe flume "$port_base" $((port_base + 2)) "$here/flume" agent -n a1 -f "$work/flume.properties"
+observe penstock $((port_base + 1)) $((port_base + 3)) "$PENSTOCK" agent -n a1 -f "$work/penstock.properties" \
+    -Dflume.monitoring.type=http "-Dflume.monitoring.port=$((port_base + 3))"
+
+# Components and their fields; the form of each value.
+forms='to_entries | map({(.key): (.value | map_values(if type != "string" then "no string" elif test("^[0-9]+$") then "whole"
+    elif test("^[0-9]+\\.[0-9]+(E-?[0-9]+)?$") then "double" else . end))}) | add'
+for name in flume penstock; do jq -S "$forms" "$work/$name.json" >"$work/$name.forms"; done
+diff "$work/flume.forms" "$work/penstock.forms" || fail "fields or forms differ (< Flume, > penstock)"
+
+# What does not depend on timing.
+values='{
+    accepted: ."SOURCE.counter".EventAcceptedCount,
+    syslog: [."SOURCE.events".EventReceivedCount, ."SOURCE.events".EventAcceptedCount],
+    c1: [."CHANNEL.c1".ChannelSize, ."CHANNEL.c1".ChannelCapacity, ."CHANNEL.c1".ChannelFillPercentage, ."CHANNEL.c1".EventTakeSuccessCount],
+    c2: [."CHANNEL.c2".ChannelSize, ."CHANNEL.c2".ChannelCapacity, ."CHANNEL.c2".ChannelFillPercentage, ."CHANNEL.c2".EventPutSuccessCount],
+    k1: [."SINK.k1".EventDrainSuccessCount, ."SINK.k1".ConnectionCreatedCount],
+    running: map(.StopTime) | unique }'
+for name in flume penstock; do jq -S "$values" "$work/$name.json" >"$work/$name.values"; done
+diff "$work/flume.values" "$work/penstock.values" || fail "values differ (< Flume, > penstock)"
+diff "$work/flume.answers" "$work/penstock.answers" || fail "answers differ (< Flume, > penstock)"
