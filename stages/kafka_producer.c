@@ -39,7 +39,7 @@ struct ps_kafka_producer {
  * it chose here. Not set: it runs on the library's own thread. */
 struct choice {
     uint32_t *turn;
-    int32_t partition;
+    int32_t partition; /* -1: it was not asked, since the topic's partitions are not known yet */
 };
 static _Thread_local struct choice *choosing;
 
@@ -58,14 +58,16 @@ static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, 
                                 int32_t count, void *topic_opaque, void *token)
 {
     const struct ps_kafka_producer *producer = topic_opaque;
+    int32_t partition;
     if (key != NULL && producer->spread == PS_KAFKA_SPREAD_BY_KEY)
-        return ps_kafka_partition_of_key(key, key_length, count);
-    if (choosing == NULL) /* records of one lease stay together: the token's upper bits name it */
-        return next_available(
-            topic, (uint32_t)(((uintptr_t)token >> 10) * UINT64_C(0x9e3779b97f4a7c15) >> 32), count);
-    choosing->partition = next_available(topic, *choosing->turn, count);
-    *choosing->turn = (uint32_t)choosing->partition + 1;
-    return choosing->partition;
+        partition = ps_kafka_partition_of_key(key, key_length, count);
+    else if (choosing != NULL)
+        partition = next_available(topic, *choosing->turn, count);
+    else /* which have a leader is not settled at that moment */
+        partition = (int32_t)(((uintptr_t)token >> 10) * UINT64_C(0x9e3779b97f4a7c15) % (uint32_t)count);
+    if (choosing != NULL)
+        choosing->partition = partition;
+    return partition;
 }
 
 const char *ps_kafka_library_version(void)
@@ -108,11 +110,6 @@ static enum ps_status configure(struct ps_kafka_producer *producer, rd_kafka_con
         return PS_FAIL;
     if (config->request_bytes_max != 0 &&
         set_number(conf, "batch.size", config->request_bytes_max, err) != PS_OK)
-        return PS_FAIL;
-    if (config->request_records_max != 0 &&
-        set_number(conf, "batch.num.messages", config->request_records_max, err) != PS_OK)
-        return PS_FAIL;
-    if (config->one_at_a_time && set_number(conf, "max.in.flight.requests.per.connection", 1, err) != PS_OK)
         return PS_FAIL;
     static const struct ps_pair ours[] = {
         {.key = "log.queue", .value = "true"},
@@ -286,9 +283,15 @@ static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kaf
         choosing = &choice;
         done = produce(producer, topic, RD_KAFKA_PARTITION_UA, records, 1, error);
         choosing = NULL;
-        topic->sticky_partition = choice.partition;
-        if (done == 0 || choice.partition < 0) /* refused, or the partitions are not known yet */
+        if (done == 0)
             return done;
+        if (choice.partition < 0) {
+            *error = PS_KAFKA_FULL;
+            return done;
+        }
+        topic->known = true;
+        topic->turn = (uint32_t)choice.partition + 1;
+        topic->sticky_partition = choice.partition;
         topic->sticky_bytes_left = producer->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : STICKY_BYTES;
         return done;
     }
@@ -306,6 +309,25 @@ static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kaf
     return done;
 }
 
+/* Records with a key: the partitioner knows where they go. */
+static uint32_t produce_keyed(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
+                              const struct ps_kafka_record *records, uint32_t count, int *error)
+{
+    uint32_t want = is_plain(records) && topic->known ? run_length(records, count, UINT32_MAX) : 1;
+    struct choice choice = {.turn = &topic->turn, .partition = -1};
+    choosing = &choice;
+    uint32_t done = produce(producer, topic, RD_KAFKA_PARTITION_UA, records, want, error);
+    choosing = NULL;
+    if (choice.partition >= 0)
+        topic->known = true;
+    else if (done > 0)
+        *error = PS_KAFKA_FULL;
+    return done;
+}
+
+/* While a topic's partitions are not known, a single record waits for them in the library and the rest here
+ * (Java's producer waits for metadata, too): what is spread before the leaders are known would be spread
+ * badly, also to partitions without one. */
 static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                                 const struct ps_kafka_record *records, uint32_t count, int *error)
 {
@@ -318,10 +340,12 @@ static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_ka
             done += produce_sticky(producer, topic, rest, count - done, error);
             continue;
         }
+        if (rest->partition == PS_KAFKA_PARTITION_ANY) {
+            done += produce_keyed(producer, topic, rest, count - done, error);
+            continue;
+        }
         uint32_t want = is_plain(rest) ? run_length(rest, count - done, UINT32_MAX) : 1;
-        done += produce(producer, topic,
-                        rest->partition == PS_KAFKA_PARTITION_ANY ? RD_KAFKA_PARTITION_UA : rest->partition,
-                        rest, want, error);
+        done += produce(producer, topic, rest->partition, rest, want, error);
     }
     return done;
 }

@@ -80,9 +80,7 @@ struct ps_kafka_producer_config {
     const char *component;       /* for the log */
     const struct ps_pair *pairs; /* the library's own properties */
     size_t pair_count;
-    uint64_t request_bytes_max;   /* 0: as the properties say; else requests shall be no larger .. */
-    uint32_t request_records_max; /* .. and hold no more records */
-    bool one_at_a_time;           /* one request in flight: a culprit is looked for */
+    uint64_t request_bytes_max; /* 0: as the properties say; else requests are no larger */
     enum ps_kafka_spread spread;
     bool copy_values; /* values are only valid during `submit` */
     int wake_fd;      /* eventfd to write to when there is something to poll; -1: none */

@@ -11,7 +11,7 @@
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
 #define REST_NS PS_NS_PER_S
 #define RESTS_MAX 5U                      /* Flume's sink runner: 1, 2, .. 5 s */
-#define SMALL_REQUEST_BYTES (16U * 1024U) /* halving below this is not kept once the culprit is found */
+#define SMALL_REQUEST_BYTES (16U * 1024U) /* a smaller limit than this is not kept */
 #define LOOK_NS (20 * PS_NS_PER_MS)
 
 static uint64_t rest_ns(struct ps_kafka_sender *sender)
@@ -174,8 +174,9 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     switch (notice->kind) {
     case PS_KAFKA_NOTICE_FATAL:
         sender->fatal = true;
-        ps_log(PS_LOG_WARN, component, "the Kafka producer cannot go on, another one is made: %s",
-               notice->text);
+        /* after a refused request (gapless) the line about that request says it all */
+        ps_log(notice->code == -148 ? PS_LOG_DEBUG : PS_LOG_WARN, component,
+               "the Kafka producer cannot go on, another one is made: %s", notice->text);
         break;
     case PS_KAFKA_NOTICE_ERROR:
         if (is_connection_error(notice->code)) {
@@ -219,20 +220,20 @@ static void halve(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
     sender->fence = cause->last_token;
-    sender->config.one_at_a_time = true; /* what would overtake a refused request is not on its way then */
+    sender->stepping = true;
     if (cause->error->outcome == PS_KAFKA_BLAME) {
-        sender->config.request_records_max = cause->group_count / 2;
+        sender->step_records = cause->group_count / 2;
         return;
     }
-    uint64_t was = sender->config.request_bytes_max != 0 ? sender->config.request_bytes_max
-                                                         : sender->plan->request_bytes_max;
+    uint64_t was = sender->step_bytes != 0 ? sender->step_bytes : sender->plan->request_bytes_max;
     if (cause->group_bytes != 0 && cause->group_bytes < was)
         was = cause->group_bytes;
-    sender->config.request_bytes_max = was > 1 ? was / 2 : 1;
+    sender->step_bytes = was > 1 ? was / 2 : 1;
     ps_log(PS_LOG_WARN, sender->port->component,
-           "topic %s refuses requests of %" PRIu64 " bytes; they are made smaller, %" PRIu64
-           " bytes: set kafka.producer.batch.size, or raise the topic's max.message.bytes",
-           cause->topic, was, sender->config.request_bytes_max);
+           "topic %s refuses a request of %" PRIu64
+           " bytes; smaller ones are tried: set kafka.producer.batch.size, or raise the topic's "
+           "max.message.bytes",
+           cause->topic, was);
 }
 
 /* Every report is in: what follows from the first that was bad. */
@@ -303,18 +304,23 @@ static void await_producer(struct ps_kafka_sender *sender)
     sender->phase = PS_KAFKA_SENDING;
 }
 
-/* The event looked for is through: back to large requests. What a topic refused as too large stays halved,
- * unless that would leave requests too small to be worth anything. */
-static void restore_requests(struct ps_kafka_sender *sender)
+/* The event looked for is through: back to large requests, but for those that a topic refused as too large;
+ * a limit that would leave next to nothing is not kept. */
+static void stop_stepping(struct ps_kafka_sender *sender)
 {
-    struct ps_kafka_producer_config *config = &sender->config;
-    uint32_t small = sender->plan->request_bytes_max < SMALL_REQUEST_BYTES ? sender->plan->request_bytes_max
-                                                                           : SMALL_REQUEST_BYTES;
-    config->one_at_a_time = false;
-    config->request_records_max = 0;
-    if (config->request_bytes_max != 0 && config->request_bytes_max < small)
-        config->request_bytes_max = small;
-    ask_for_producer(sender);
+    uint64_t learned = sender->step_bytes;
+    uint64_t before = sender->config.request_bytes_max != 0 ? sender->config.request_bytes_max
+                                                            : sender->plan->request_bytes_max;
+    sender->stepping = false;
+    sender->step_records = 0;
+    sender->step_bytes = 0;
+    if (learned == 0)
+        return;
+    learned = learned < SMALL_REQUEST_BYTES ? SMALL_REQUEST_BYTES : learned;
+    if (learned < before) {
+        sender->config.request_bytes_max = learned;
+        ask_for_producer(sender);
+    }
 }
 
 static void go_on(struct ps_kafka_sender *sender)
@@ -323,9 +329,8 @@ static void go_on(struct ps_kafka_sender *sender)
         begin_collecting(sender, PATIENCE_NS);
         return;
     }
-    if (sender->config.one_at_a_time && sender->fence == NULL) {
-        if (sender->window.in_flight == 0)
-            restore_requests(sender);
+    if (sender->stepping && sender->fence == NULL && sender->window.in_flight == 0) {
+        stop_stepping(sender);
         return;
     }
     if (sender->now.mono_ns >= sender->resume_ns)
@@ -466,6 +471,9 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     }
     sender->recalling = false;
     sender->fence = sender->blamed = NULL;
+    sender->stepping = false;
+    sender->step_records = 0;
+    sender->step_bytes = 0;
     sender->cause.error = NULL;
     sender->cause.group_left = 0;
     sender->fatal = false;

@@ -70,6 +70,11 @@ struct ps_kafka_sender {
 
     /* Up to and including this event is submitted, nothing behind it: it is, or may be, the one refused. */
     void *fence;
+    /* Looking for it: so many records or bytes are submitted (0: any number), and nothing more before they
+     * are reported. What the broker refuses is overtaken by nothing then. */
+    bool stepping;
+    uint32_t step_records;
+    uint64_t step_bytes;
     void *blamed; /* named in the log and counted already */
 
     struct ps_kafka_record records[PS_KAFKA_RUN_MAX];

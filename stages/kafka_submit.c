@@ -18,19 +18,20 @@ struct run {
     int code;
     enum ps_kafka_flaw flaw;
     int32_t partition;
-    const char *topic_name;
 };
+
+/* Remembers the name, cut if need be, for comparing and for messages. */
+static void name_topic(struct ps_kafka_sender *sender, struct run *run, const char *name, uint32_t length)
+{
+    run->topic_length = length < sizeof sender->run_topic ? length : (uint32_t)sizeof sender->run_topic - 1;
+    if (length > 0)
+        memcpy(sender->run_topic, name, run->topic_length);
+    sender->run_topic[run->topic_length] = 0;
+}
 
 static bool choose_topic(struct ps_kafka_sender *sender, struct run *run, const char *name, uint32_t length)
 {
-    if (length >= sizeof sender->run_topic) {
-        run->flaw = PS_KAFKA_FLAW_TOPIC;
-        return false;
-    }
-    memcpy(sender->run_topic, name, length);
-    sender->run_topic[length] = 0;
-    run->topic_length = length;
-    run->topic_name = sender->run_topic;
+    name_topic(sender, run, name, length);
     run->topic = sender->plan->engine->topic(sender->producer, name, length);
     if (run->topic == NULL)
         run->flaw = PS_KAFKA_FLAW_TOPIC;
@@ -88,6 +89,8 @@ static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct p
         return false;
     run->flaw = flaw;
     run->partition = record->partition;
+    if (run->count == 0)
+        name_topic(sender, run, topic.data, topic.length);
     if (flaw != PS_KAFKA_FLAW_NONE ||
         (run->count == 0 && !choose_topic(sender, run, topic.data, topic.length)))
         return false;
@@ -135,13 +138,22 @@ static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct
     if (plain && !choose_topic(sender, run, mapping->topic, mapping->topic_length))
         return lease->cursor;
     uint32_t position = lease->cursor;
-    for (; position < end && run->count < PS_KAFKA_RUN_MAX; position++) {
+    uint32_t most = sender->step_records != 0 && sender->step_records < PS_KAFKA_RUN_MAX
+                        ? sender->step_records
+                        : PS_KAFKA_RUN_MAX;
+    uint64_t bytes = 0;
+    for (; position < end && run->count < most; position++) {
         if (lease->settled > 0 && ps_lease_is_settled(lease, position))
             continue;
         bool added =
             plain ? add_plain(sender, run, lease, position) : add_mapped(sender, run, lease, position);
         if (!added)
             break;
+        bytes += sender->records[run->count - 1].value_length + sender->records[run->count - 1].key_length;
+        if (sender->step_bytes != 0 && bytes > sender->step_bytes && run->count > 1) {
+            run->count--;
+            break;
+        }
         if (sender->records[run->count - 1].header_count > 0)
             return position + 1;
     }
@@ -157,23 +169,23 @@ static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, u
         lease->cursor = next;
         if (next == end)
             return true; /* settled ones only */
-        ps_kafka_sender_refused(sender, ps_kafka_token(lease, next), run.code, run.flaw,
-                                run.topic_name != NULL ? run.topic_name : "", run.partition);
+        ps_kafka_sender_refused(sender, ps_kafka_token(lease, next), run.code, run.flaw, sender->run_topic,
+                                run.partition);
         return false;
     }
     int error = 0;
     uint32_t taken =
         sender->plan->engine->submit(sender->producer, run.topic, sender->records, run.count, &error);
     ps_kafka_window_sent(&sender->window, taken);
+    if (error == PS_KAFKA_FULL)
+        sender->full = true;
     if (PS_LIKELY(taken == run.count)) {
         lease->cursor = next;
-        return true;
+        return error == 0;
     }
     void *token = sender->records[taken].token;
     lease->cursor = ps_kafka_token_position(token);
-    if (error == PS_KAFKA_FULL)
-        sender->full = true;
-    else
+    if (error != PS_KAFKA_FULL)
         ps_kafka_sender_refused(sender, token, error, PS_KAFKA_FLAW_NONE, sender->run_topic,
                                 sender->records[taken].partition);
     return false;
@@ -189,6 +201,8 @@ void ps_kafka_sender_submit(struct ps_kafka_sender *sender)
         if (fenced)
             end = ps_kafka_token_position(sender->fence) + 1;
         while (lease->cursor < end) {
+            if (sender->stepping && window->in_flight > 0)
+                return;
             if (!submit_run(sender, lease, end))
                 return;
         }

@@ -36,10 +36,15 @@ static void test_no_broker_at_start(void **state)
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 1, "late", 1, PS_KEYS("kafka.producer.reconnect.backoff.max.ms", "200"));
     rd_kafka_mock_broker_set_down(kafka.cluster, 1);
-    ps_test_kafka_sink_send(&kafka, 5, 20);
+    ps_test_kafka_sink_send(&kafka, 1, 20);
+    kafka.waiting = ps_test_kafka_sink_lease(&kafka, 20, 32); /* not taken before partitions are known */
     ps_test_kafka_sink_pass(&kafka, 500);
+    assert_non_null(kafka.waiting);
     assert_int_equal(kafka.stage.done_count, 0);
     rd_kafka_mock_broker_set_up(kafka.cluster, 1);
+    while (kafka.waiting != NULL)
+        ps_test_kafka_sink_turn(&kafka);
+    ps_test_kafka_sink_send(&kafka, 5, 20);
     ps_test_kafka_sink_wait(&kafka, 15000);
     ps_test_kafka_sink_verify(&kafka, false);
     ps_test_kafka_sink_stop(&kafka);
@@ -102,8 +107,8 @@ static void test_refused_event_holds_the_rest(void **state)
     ps_test_kafka_sink_start(&kafka, 1, "poison", 1, PS_KEYS("kafka.producer.linger.ms", "20"));
     ps_test_kafka_sink_send(&kafka, 1, 10);
     ps_test_kafka_sink_wait(&kafka, 10000);
-    for (size_t i = 0; i < PS_COUNT_OF(answers); i++)
-        answers[i] = TOO_LARGE;
+    for (size_t i = 0; i < PS_COUNT_OF(answers); i++) /* each new producer sends one record, then the rest */
+        answers[i] = i % 2 == 0 ? TOO_LARGE : RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_mock_push_request_errors_array(kafka.cluster, PS_TEST_PRODUCE, PS_COUNT_OF(answers), answers);
     ps_test_kafka_sink_send(&kafka, 4, 16);
     for (int i = 0; i < 10000 && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused) == 0; i++)
