@@ -101,7 +101,7 @@ const struct ps_kafka_error ps_kafka_errors[] = {
      "the broker refuses the credentials: check kafka.producer.sasl.jaas.config"},
     {59, "UNKNOWN_PRODUCER_ID", PS_KAFKA_RENEW,
      "the broker forgot this producer: its records were all deleted"},
-    {67, "DELEGATION_TOKEN_EXPIRED", PS_KAFKA_WAIT, "the delegation token expired: renew it"},
+    {66, "DELEGATION_TOKEN_EXPIRED", PS_KAFKA_WAIT, "the delegation token expired: renew it"},
     {72, "LISTENER_NOT_FOUND", PS_KAFKA_AGAIN, "the leader has no listener of this name"},
     {74, "FENCED_LEADER_EPOCH", PS_KAFKA_AGAIN, "the leader moved: the library asks for the new one"},
     {75, "UNKNOWN_LEADER_EPOCH", PS_KAFKA_AGAIN, "the broker does not know of the new leader yet"},
