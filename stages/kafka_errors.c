@@ -108,7 +108,7 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {76, "UNSUPPORTED_COMPRESSION_TYPE", PS_KAFKA_WAIT,
      "the broker does not know kafka.producer.compression.type: zstd needs 2.1 or newer"},
     {77, "STALE_BROKER_EPOCH", PS_KAFKA_AGAIN, "the broker restarted"},
-    {84, "ELIGIBLE_LEADERS_NOT_AVAILABLE", PS_KAFKA_AGAIN, "no replica may become leader"},
+    {83, "ELIGIBLE_LEADERS_NOT_AVAILABLE", PS_KAFKA_AGAIN, "no replica may become leader"},
     {87, "INVALID_RECORD", PS_KAFKA_BLAME,
      "the broker refuses a record: no key on a compacted topic, or a bad timestamp or header"},
     {89, "THROTTLING_QUOTA_EXCEEDED", PS_KAFKA_AGAIN, "above the quota of this client"},
