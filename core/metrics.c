@@ -208,7 +208,9 @@ void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page)
 
 bool ps_metrics_healthy(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page)
 {
-    bool healthy = true;
+    bool healthy = !metrics->process.stopping;
+    if (!healthy)
+        ps_page_text(page, "the agent is stopping\n");
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
         if (component->state == PS_METRICS_OPEN)

@@ -90,6 +90,7 @@ if command -v curl >/dev/null; then
     curl -s --noproxy '*' "$url/metrics" | grep -q '"SINK.rest":{"Type":"SINK"' || fail "no SINK.rest in /metrics"
     curl -s --noproxy '*' "$url/metrics/prometheus" >"$work/prometheus"
     grep -q '^penstock_source_events_accepted_total{component="syslog"} [1-9]' "$work/prometheus" || fail "no events in Prometheus' text"
+    grep -q '^# TYPE penstock_sink_kafka_queue_messages gauge' "$work/prometheus" || fail "no librdkafka statistics in Prometheus' text"
     grep -q '^penstock_sink_latency_seconds_count{component="rest"} [1-9]' "$work/prometheus" || fail "no latency in Prometheus' text"
 fi
 if command -v kcat >/dev/null; then

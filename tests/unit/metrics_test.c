@@ -19,7 +19,7 @@ static struct {
         const char *error;
     } state;
     uint64_t heartbeat_ns;
-    bool parked;
+    bool parked, stopping;
     struct ps_histogram latency;
     struct ps_tap *tap;
 } engine;
@@ -62,9 +62,11 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
     sink.counters[PS_COUNTER_extra + 2] = 9;
     struct ps_metrics_component file = {
         .kind = PS_KIND_SINK, .name = "k2", .type = "file_roll", .start_ms = 5};
-    visitor->process(visitor->argument,
-                     &(struct ps_metrics_process){
-                         .agent = "a1", .start_ms = 1500, .budget_bytes = 1 << 20, .reload_count = 3});
+    visitor->process(visitor->argument, &(struct ps_metrics_process){.agent = "a1",
+                                                                     .start_ms = 1500,
+                                                                     .budget_bytes = 1 << 20,
+                                                                     .reload_count = 3,
+                                                                     .stopping = engine.stopping});
     visitor->component(visitor->argument, &source);
     visitor->component(visitor->argument, &quoted);
     visitor->component(visitor->argument, &interceptor);
@@ -152,7 +154,7 @@ static int setup(void **state)
     struct ps_err err;
     memset(&engine.state, 0, sizeof engine.state);
     engine.heartbeat_ns = ps_clock_now().mono_ns;
-    engine.parked = false;
+    engine.parked = engine.stopping = false;
     engine.tap = ps_tap_create();
     server =
         ps_metrics_server_start(&(struct ps_metrics_server_settings){.host = "127.0.0.1"}, &provider, &err);
@@ -412,6 +414,10 @@ static void test_health(void **state)
     request("GET", "/healthz");
     assert_int_equal(reply.status, 503);
     assert_string_equal(reply.body, "sink k1 is not open yet: cannot reach 10.0.0.1:9092\n");
+    engine.stopping = true;
+    request("GET", "/healthz");
+    assert_int_equal(reply.status, 503);
+    assert_memory_equal(reply.body, "the agent is stopping\n", 22);
 }
 
 static void test_stuck_worker(void **state)
