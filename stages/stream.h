@@ -47,7 +47,10 @@ struct ps_connection {
     uint32_t out_sent;    /* of `out` */
     uint64_t owed;        /* events that wait for an answer (the source's count) */
     uint64_t deadline_ns; /* of a handshake, a held or a lingering connection; 0 = none */
-    uint32_t discarded;   /* bytes thrown away while lingering */
+    uint32_t bits;        /* the source's own use */
+    const char *farewell; /* sent at the end, after everything owed; NULL = nothing. The source's */
+    uint32_t farewell_length;
+    uint32_t discarded; /* bytes thrown away while lingering */
     struct ps_tls_connection *tls;
     struct ps_connection *next; /* free list, or stream->more */
     struct ps_address peer;

@@ -219,7 +219,17 @@ bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connect
 
 void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection)
 {
-    if (!connection->closing || connection->lingering || connection->owed > 0 || connection->out.length > 0)
+    if (!connection->closing || connection->lingering || connection->owed > 0)
+        return;
+    if (connection->farewell != NULL) {
+        uint64_t origin = ps_connection_origin(connection);
+        const char *farewell = connection->farewell;
+        connection->farewell = NULL;
+        ps_stream_send(stream, connection, farewell, connection->farewell_length);
+        if (ps_stream_find(stream, origin) == NULL)
+            return;
+    }
+    if (connection->out.length > 0)
         return;
     /* Closing while the peer still sends would reset the connection and could take the last reply with it. */
     if (connection->tls == NULL && shutdown(connection->fd, SHUT_WR) == 0) {

@@ -1,0 +1,369 @@
+/* Source netcat (Flume's NetcatSource): lines over TCP, each answered with "OK" once the channels have it.
+ * Thread: its worker. The answers to a batch are sent when it was accepted, in the order of the lines. */
+#include "core/stage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/charset.h"
+#include "stages/stream.h"
+#include "stages/text_scan.h"
+#include "stages/utf8.h"
+
+#define LINE_CHARS_MAX (16 * 1024 * 1024)
+#define WIDE_LINE_CHARS_MAX 32768 /* of UTF-16 and UTF-32 */
+#define OKS_AT_ONCE 1024U
+
+struct netcat_plan {
+    const char *host, *encoding;
+    int64_t port, line_chars_max;
+    bool ack;
+    struct ps_charset charset;
+};
+
+struct netcat_state {
+    struct ps_stream stream; /* first: tests ask it for its port */
+    const struct netcat_plan *plan;
+    struct ps_port *port;
+    struct ps_transcoder transcoder;
+    char too_long[PS_CHARSET_ENCODED_MAX(128)]; /* the farewell of a client whose line is too long */
+    uint32_t too_long_length;
+    char *oks; /* OKS_AT_ONCE answers */
+    uint32_t ok_length;
+};
+
+#define FIELD(name) offsetof(struct netcat_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "bind",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(host),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "Address or name to listen on; 0.0.0.0 or :: for all, IPv4 and IPv6"},
+    {.key = "port",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(port),
+     .min = 0,
+     .max = 65535,
+     .flags = PS_OPTION_REQUIRED,
+     .help = "TCP port to listen on; 0: any free one, which the log tells"},
+    {.key = "max-line-length",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(line_chars_max),
+     .fallback = "512",
+     .min = 1,
+     .max = LINE_CHARS_MAX,
+     .unit = "characters",
+     .help =
+         "Java characters (UTF-16 units) of a line, its newline included; a client that sends a longer one "
+         "is told so and cut off"},
+    {.key = "ack-every-event",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(ack),
+     .fallback = "true",
+     .help = "Answer OK for every line"},
+    {.key = "encoding",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(encoding),
+     .fallback = "utf-8",
+     .help = "Character set of the lines and the answers; bodies are always UTF-8"},
+    PS_OPTION_END,
+};
+
+static enum ps_status check(const void *plan_, const struct ps_context *context)
+{
+    const struct netcat_plan *plan = plan_;
+    struct ps_charset charset;
+    struct ps_err err = {.length = 0};
+    if (ps_charset_find(plan->encoding, &charset, &err) != PS_OK) {
+        ps_report(context, PS_LOG_ERROR, "encoding", "%s", err.text);
+        return PS_FAIL;
+    }
+    if (charset.unit > 1 && plan->line_chars_max > WIDE_LINE_CHARS_MAX) {
+        ps_report(context, PS_LOG_ERROR, "max-line-length", "at most %d with encoding %s",
+                  WIDE_LINE_CHARS_MAX, plan->encoding);
+        return PS_FAIL;
+    }
+    return PS_OK;
+}
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    (void)context;
+    struct netcat_plan *plan = plan_;
+    return ps_charset_find(plan->encoding, &plan->charset, err);
+}
+
+/* ---- lines ---- */
+
+/* Where the first newline ends, or NULL. */
+static const char *line_end(const struct ps_charset *charset, bool little, const char *data, uint32_t length)
+{
+    if (PS_LIKELY(charset->unit == 1)) {
+        const char *newline = memchr(data, '\n', length);
+        return newline != NULL ? newline + 1 : NULL;
+    }
+    unsigned unit = charset->unit;
+    for (uint32_t i = 0; i + unit <= length; i += unit) {
+        uint8_t sum = 0;
+        for (unsigned k = 0; k < unit; k++)
+            sum |= (k == (little ? 0 : unit - 1)) ? (uint8_t)(data[i + k] ^ '\n') : (uint8_t)data[i + k];
+        if (sum == 0)
+            return data + i + unit;
+    }
+    return NULL;
+}
+
+/* A line as UTF-8: in place where it can be, else decoded into the batch. False: no memory. */
+static bool decode(struct netcat_state *state, struct ps_batch *batch, bool little, char **line,
+                   uint32_t *length)
+{
+    bool utf8 = state->plan->charset.kind == PS_CHARSET_UTF8;
+    if (state->plan->charset.unit == 1 && state->plan->charset.kind < PS_CHARSET_UTF16 &&
+        (ps_text_is_plain(*line, *length) || (utf8 && ps_utf8_valid_length(*line, *length) == *length)))
+        return true;
+    char *copy = ps_batch_alloc(batch, (uint32_t)PS_CHARSET_DECODED_MAX(*length));
+    if (copy == NULL)
+        return false;
+    size_t used;
+    (void)ps_transcoder_decode(&state->transcoder, *line, *length, true, little, copy, &used);
+    *line = copy;
+    *length = (uint32_t)used;
+    return true;
+}
+
+static enum ps_feed refuse_line(struct netcat_state *state, struct ps_connection *connection)
+{
+    connection->farewell = state->too_long;
+    connection->farewell_length = state->too_long_length;
+    ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+    ps_log(PS_LOG_WARN, state->port->component,
+           "%s sent a line longer than max-line-length = %lld characters: cut off", connection->ip_text,
+           (long long)state->plan->line_chars_max);
+    return PS_FEED_CLOSE;
+}
+
+static bool is_too_long(const struct netcat_state *state, const char *line, uint32_t length)
+{
+    uint64_t max = (uint64_t)state->plan->line_chars_max;
+    return length >= max && ps_utf8_char_count(line, length) >= max;
+}
+
+/* The bytes behind the last newline: can a line of them still be short enough? */
+static bool is_hopeless(const struct netcat_state *state, const char *data, uint32_t length)
+{
+    if (length >= 4 * (uint64_t)state->plan->line_chars_max)
+        return true;
+    if (state->plan->charset.kind == PS_CHARSET_UTF8)
+        return is_too_long(state, data, length);
+    return state->plan->charset.kind <= PS_CHARSET_LATIN1 && length >= (uint64_t)state->plan->line_chars_max;
+}
+
+/* UTF-16: the mark at the beginning of the connection says how it goes on. */
+static uint32_t read_mark(const struct netcat_state *state, struct ps_connection *connection,
+                          const char *data, uint32_t length)
+{
+    if (connection->bits != 0 || state->plan->charset.kind != PS_CHARSET_UTF16 || length < 2)
+        return 0;
+    bool little = memcmp(data, "\xFF\xFE", 2) == 0;
+    connection->bits = little ? 2 : 1;
+    return little || memcmp(data, "\xFE\xFF", 2) == 0 ? 2 : 0;
+}
+
+static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
+                         uint32_t length, uint32_t *used)
+{
+    struct netcat_state *state = owner;
+    const struct ps_charset *charset = &state->plan->charset;
+    uint64_t origin = ps_connection_origin(connection);
+    uint32_t rows = batch->count, at = read_mark(state, connection, data, length);
+    bool little = charset->little || connection->bits == 2;
+    enum ps_feed answer = PS_FEED_MORE;
+    const char *end = line_end(charset, little, data + at, length - at);
+    *used = at;
+    if (end != NULL && !ps_batch_ticket(batch, origin, 0)) /* so that no row is without its ticket */
+        return PS_FEED_MEMORY;
+    for (; end != NULL; end = line_end(charset, little, data + at, length - at)) {
+        char *line = data + at;
+        uint32_t line_length = (uint32_t)(end - line) - charset->unit;
+        if (!decode(state, batch, little, &line, &line_length)) {
+            answer = PS_FEED_MEMORY;
+            break;
+        }
+        if (is_too_long(state, line, line_length)) {
+            answer = refuse_line(state, connection);
+            break;
+        }
+        if (ps_batch_add(batch, line, line_length) == NULL) {
+            answer = PS_FEED_FULL;
+            break;
+        }
+        *used = at = (uint32_t)(end - data);
+    }
+    if (answer == PS_FEED_MORE && is_hopeless(state, data + at, length - at))
+        answer = refuse_line(state, connection);
+    rows = batch->count - rows;
+    if (rows > 0) {
+        PS_ASSERT(ps_batch_ticket(batch, origin, rows)); /* becomes one with the first */
+        connection->owed += rows;
+        batch->flush |= state->plan->ack;
+    }
+    return answer;
+}
+
+static void closed(void *owner, struct ps_connection *connection)
+{
+    struct netcat_state *state = owner;
+    if (connection->carry.length > 0) /* a line without its newline: not an event, as in Flume */
+        ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+}
+
+static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
+
+/* ---- answers ---- */
+
+static void accepted(const void *plan, void *state_, const struct ps_batch *batch, const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct netcat_state *state = state_;
+    for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
+        uint32_t left = state->plan->ack ? ticket->events : 0;
+        struct ps_connection *connection = ps_stream_find(&state->stream, ticket->origin);
+        if (connection == NULL)
+            continue;
+        PS_ASSERT(connection->owed >= ticket->events);
+        connection->owed -= ticket->events;
+        while (left > 0 && connection != NULL) {
+            uint32_t some = left < OKS_AT_ONCE ? left : OKS_AT_ONCE;
+            ps_stream_send(&state->stream, connection, state->oks, (size_t)some * state->ok_length);
+            connection = ps_stream_find(&state->stream, ticket->origin);
+            left -= some;
+        }
+        if (connection != NULL)
+            ps_stream_settle(&state->stream, connection);
+    }
+}
+
+static void refused(const void *plan, void *state_, const struct ps_batch *batch, const char *reason,
+                    const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct netcat_state *state = state_;
+    char text[300], encoded[PS_CHARSET_ENCODED_MAX(sizeof text)];
+    int length = snprintf(text, sizeof text, "FAILED: %.250s\n", reason);
+    size_t encoded_length;
+    ps_transcoder_encode(&state->transcoder, text, (size_t)length, encoded, &encoded_length);
+    for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
+        struct ps_connection *connection = ps_stream_find(&state->stream, ticket->origin);
+        for (uint32_t i = 0; i < ticket->events && connection != NULL; i++) {
+            connection->owed--;
+            ps_stream_send(&state->stream, connection, encoded, encoded_length);
+            connection = ps_stream_find(&state->stream, ticket->origin);
+        }
+        if (connection != NULL)
+            ps_stream_settle(&state->stream, connection);
+    }
+}
+
+/* ---- life ---- */
+
+static enum ps_status make_answers(struct netcat_state *state, struct ps_err *err)
+{
+    char text[128], ok[PS_CHARSET_ENCODED_MAX(3)];
+    size_t length;
+    int written = snprintf(text, sizeof text,
+                           "FAILED: Event exceeds the maximum length (%lld chars, including newline)\n",
+                           (long long)state->plan->line_chars_max);
+    ps_transcoder_encode(&state->transcoder, text, (size_t)written, state->too_long, &length);
+    state->too_long_length = (uint32_t)length;
+    ps_transcoder_encode(&state->transcoder, "OK\n", 3, ok, &length);
+    state->ok_length = (uint32_t)length;
+    state->oks = malloc(OKS_AT_ONCE * length);
+    if (state->oks == NULL)
+        return ps_err_set(err, "no memory");
+    for (uint32_t i = 0; i < OKS_AT_ONCE; i++)
+        memcpy(state->oks + i * length, ok, length);
+    return PS_OK;
+}
+
+static void close_source(const void *plan, void *state_)
+{
+    (void)plan;
+    struct netcat_state *state = state_;
+    ps_stream_fini(&state->stream);
+    ps_transcoder_close(&state->transcoder);
+    free(state->oks);
+}
+
+static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct netcat_plan *plan = plan_;
+    struct netcat_state *state = state_;
+    state->plan = plan;
+    state->port = port;
+    const struct ps_stream_options stream = {
+        .ops = &stream_ops,
+        .owner = state,
+        .message_bytes_max = 4 * (uint32_t)plan->line_chars_max,
+        .replies = true,
+    };
+    const struct ps_bind_options bind = {
+        .host = plan->host, .port = (unsigned)plan->port, .share = port->instances > 1};
+    if (ps_stream_init(&state->stream, &stream, port, err) == PS_OK) {
+        if (ps_transcoder_open(&state->transcoder, &plan->charset, err) == PS_OK &&
+            make_answers(state, err) == PS_OK && ps_stream_listen(&state->stream, &bind, err) == PS_OK)
+            return PS_OK;
+        close_source(plan, state);
+    }
+    return ps_err_append(err, "%s", port->component);
+}
+
+static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
+{
+    (void)plan;
+    struct netcat_state *state = state_;
+    return ps_stream_work(&state->stream, batch, now);
+}
+
+static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
+{
+    (void)plan;
+    struct netcat_state *state = state_;
+    return ps_stream_tick(&state->stream, now);
+}
+
+static bool drain(const void *plan, void *state_, const struct ps_now *now)
+{
+    (void)plan;
+    struct netcat_state *state = state_;
+    return ps_stream_drain(&state->stream, now);
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_REFUSE,
+    .work = work,
+    .tick = tick,
+    .accepted = accepted,
+    .refused = refused,
+    .drain = drain,
+};
+
+const struct ps_stage_ops ps_source_netcat = {
+    .kind = PS_KIND_SOURCE,
+    .name = "netcat",
+    .aliases = PS_WORDS("org.apache.flume.source.NetcatSource"),
+    .summary = "Lines over TCP, each answered with OK",
+    .options = options,
+    .plan_size = sizeof(struct netcat_plan),
+    .state_size = sizeof(struct netcat_state),
+    .check = check,
+    .build = build,
+    .open = open_source,
+    .close = close_source,
+    .source = &source,
+};
