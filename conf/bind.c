@@ -301,6 +301,36 @@ static bool row_allowed(const struct ps_bind *bind, const struct ps_option *opti
     return true;
 }
 
+/* A row's own default must be good. */
+static enum ps_status fallback_write(const struct ps_bind *bind, const struct ps_option *option, void *to)
+{
+    struct ps_pair fallback = {.key = option->key, .value = option->fallback};
+    if (option->fallback == NULL || (option->flags & PS_OPTION_UNSUPPORTED))
+        return PS_OK;
+    enum ps_status status = value_write(bind, option, &fallback, to);
+    PS_ASSERT(status == PS_OK);
+    return status;
+}
+
+/* Where Flume's component shrugs at a bad value, the default counts. */
+static enum ps_status lenient_write(const struct ps_bind *bind, const struct ps_option *option,
+                                    const struct ps_pair *pair, void *to)
+{
+    struct ps_problems aside;
+    struct ps_bind quiet = *bind;
+    ps_problems_init(&aside, bind->arena);
+    quiet.problems = &aside;
+    enum ps_status status = value_write(&quiet, option, pair, to);
+    if (status != PS_OK) {
+        ps_problem_add(bind->problems, PS_SEVERITY_WARNING, place_of(bind, pair), aside.items[0].cure,
+                       "%s: the default %s counts", aside.items[0].what,
+                       option->fallback != NULL ? option->fallback : "");
+        status = fallback_write(bind, option, to);
+    }
+    ps_problems_fini(&aside);
+    return status;
+}
+
 static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_option *options,
                                const struct ps_option *option, const struct ps_pairs *pairs, void *plan)
 {
@@ -315,7 +345,7 @@ static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_optio
     }
     const struct ps_pair *pair = row_pair(option, pairs);
     if (pair != NULL && row_allowed(bind, option, pair))
-        return value_write(bind, option, pair, to);
+        return (option->flags & PS_OPTION_LENIENT ? lenient_write : value_write)(bind, option, pair, to);
     if (pair == NULL && (option->flags & PS_OPTION_REQUIRED)) {
         ps_problem_add(bind->problems, PS_SEVERITY_DROPPED,
                        (struct ps_place){bind->file, bind->line,
@@ -324,12 +354,7 @@ static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_optio
                        "is required and missing");
         return PS_FAIL;
     }
-    if (option->fallback == NULL || (option->flags & PS_OPTION_UNSUPPORTED))
-        return PS_OK;
-    struct ps_pair fallback = {.key = option->key, .value = option->fallback};
-    enum ps_status status = value_write(bind, option, &fallback, to);
-    PS_ASSERT(status == PS_OK); /* a row's own default must be good */
-    return status;
+    return fallback_write(bind, option, to);
 }
 
 static void offer_rows(struct ps_nearest *nearest, const struct ps_option *options)

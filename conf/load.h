@@ -4,10 +4,8 @@
 #include "conf/conf.h"
 #include "conf/properties.h"
 
-/* conf/origin.c: reads every -f or -u in order into `properties` and remembers them in conf->origins. When
- * nothing could be read, the backup
- * (-b) if there is one. What cannot be read is a problem: an error when nothing else was read, else a
- * warning, as in Flume. */
+/* conf/origin.c: reads every -f or -u in order into `properties` and remembers them in conf->origins. One that cannot be read is an error, as in
+ * Flume, unless there is a backup (-b), which is then used instead of all of them. */
 void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct ps_properties *properties);
 
 /* conf/origin.c: writes what was read, substituted, to DIR/.AGENT.properties. */

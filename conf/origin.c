@@ -30,8 +30,9 @@ static const char *path_of(struct ps_arena *arena, const struct ps_command *comm
     return ps_arena_format(arena, "%s/%s", command->conf_dir != NULL ? command->conf_dir : ".", name);
 }
 
-static void origin_read(struct ps_conf *conf, const struct ps_command *command, struct ps_conf_origin *origin,
-                        struct ps_properties *properties, bool *any)
+/* NULL when it was read, else why it was not. */
+static const char *origin_read(struct ps_conf *conf, const struct ps_command *command,
+                               struct ps_conf_origin *origin, struct ps_properties *properties)
 {
     struct ps_file file = {0};
     struct ps_err err = {.length = 0};
@@ -39,15 +40,8 @@ static void origin_read(struct ps_conf *conf, const struct ps_command *command, 
                                 ? ps_file_read(origin->path, PS_PROPERTIES_BYTES_MAX, &file, &err)
                                 : ps_file_fetch(origin->uri, command->user, command->password, 0,
                                                 PS_PROPERTIES_BYTES_MAX, &file, &err);
-    if (status != PS_OK) {
-        const char *cure = origin->path != NULL && origin->path[0] != '/'
-                               ? "paths count from the directory the agent is started in"
-                               : NULL;
-        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.file = origin->uri}, cure,
-                       "%s", err.text);
-        return;
-    }
-    *any = true;
+    if (status != PS_OK)
+        return ps_arena_text(conf->arena, err.text);
     origin->modified_ns = file.modified_ns;
     origin->modified_s = file.modified_s;
     origin->size_bytes = (int64_t)file.length;
@@ -55,6 +49,7 @@ static void origin_read(struct ps_conf *conf, const struct ps_command *command, 
     ps_properties_load(properties, ps_arena_text(conf->plan_arena, origin->uri), file.bytes, file.length,
                        &conf->problems);
     ps_file_free(&file);
+    return NULL;
 }
 
 static const char *backup_path(struct ps_arena *arena, const struct ps_command *command)
@@ -62,15 +57,22 @@ static const char *backup_path(struct ps_arena *arena, const struct ps_command *
     return ps_arena_format(arena, "%s/.%s.properties", command->backup_directory, command->agent);
 }
 
+/* What was read so far is forgotten: a configuration with a part missing is another configuration. */
 static bool backup_read(struct ps_conf *conf, const struct ps_command *command,
                         struct ps_properties *properties)
 {
     struct ps_file file;
+    const char *agent = properties->agent;
+    if (command->backup_directory == NULL)
+        return false;
     const char *path = ps_arena_text(conf->plan_arena, backup_path(conf->arena, command));
     if (ps_file_read(path, PS_PROPERTIES_BYTES_MAX, &file, NULL) != PS_OK)
         return false;
     ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.file = path}, NULL,
                    "the configuration could not be read: its backup is used");
+    ps_properties_fini(properties);
+    ps_properties_init(properties, conf->plan_arena);
+    properties->agent = agent;
     ps_properties_load(properties, path, file.bytes, file.length, &conf->problems);
     ps_file_free(&file);
     return true;
@@ -79,7 +81,8 @@ static bool backup_read(struct ps_conf *conf, const struct ps_command *command,
 void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct ps_properties *properties)
 {
     const struct ps_texts *uris = command->uris.count > 0 ? &command->uris : &command->files;
-    bool any = false;
+    const char **failures = ps_arena_alloc(conf->arena, (uris->count + 1) * sizeof *failures);
+    bool failed = false;
     if (command->uris.count > 0 && command->files.count > 0)
         ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.key = "-f"},
                        "give everything with -u", "is not looked at, because -u is given too, as in Flume");
@@ -90,13 +93,19 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
             (struct ps_conf_origin){.uri = ps_arena_text(conf->arena, uris->items[i]), .modified_ns = -1};
         const char *path = command->uris.count > 0 ? path_of(conf->arena, command, origin->uri) : origin->uri;
         origin->path = path != NULL ? ps_arena_text(conf->arena, path) : NULL;
-        origin_read(conf, command, origin, properties, &any);
+        failures[i] = origin_read(conf, command, origin, properties);
+        failed |= failures[i] != NULL;
     }
-    if (!any && command->backup_directory != NULL)
-        any = backup_read(conf, command, properties);
-    if (!any)
-        ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){0}, NULL,
-                       "no configuration could be read");
+    bool backup = failed && backup_read(conf, command, properties);
+    for (size_t i = 0; i < uris->count; i++) {
+        const struct ps_conf_origin *origin = &conf->origins[i];
+        bool relative = origin->path != NULL && origin->path[0] != '/';
+        if (failures[i] != NULL)
+            ps_problem_add(&conf->problems, backup ? PS_SEVERITY_WARNING : PS_SEVERITY_ERROR,
+                           (struct ps_place){.file = origin->uri},
+                           relative ? "paths count from the directory penstock is started in" : NULL, "%s",
+                           failures[i]);
+    }
 }
 
 uint64_t ps_conf_hash(const char *bytes, size_t length)

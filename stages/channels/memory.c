@@ -51,6 +51,7 @@ struct memory {
 
 static const struct ps_option options[] = {
     {.key = "capacity",
+     .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
      .offset = offsetof(struct memory, capacity),
      .fallback = "100",
@@ -59,6 +60,7 @@ static const struct ps_option options[] = {
      .unit = "events",
      .help = "most events put and not yet taken; what a sink holds in flight does not count"},
     {.key = "transactionCapacity",
+     .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
      .offset = offsetof(struct memory, transaction_capacity),
      .fallback = "100",
@@ -68,6 +70,7 @@ static const struct ps_option options[] = {
      .help =
          "must not exceed capacity, as in Flume; does not size batches here (they are at most capacity/4)"},
     {.key = "keep-alive",
+     .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
      .offset = offsetof(struct memory, keep_alive_s),
      .fallback = "3",
@@ -76,6 +79,7 @@ static const struct ps_option options[] = {
      .unit = "s",
      .help = "how long a source that must answer waits for room before it refuses"},
     {.key = "byteCapacity",
+     .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
      .offset = offsetof(struct memory, byte_capacity),
      .fallback = "-1",
@@ -85,6 +89,7 @@ static const struct ps_option options[] = {
      .help = "most bytes of bodies; 0 = unlimited (the memory budget still holds); unset: 40 % of the memory "
              "budget"},
     {.key = "byteCapacityBufferPercentage",
+     .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
      .offset = offsetof(struct memory, byte_buffer_percent),
      .fallback = "20",

@@ -21,6 +21,7 @@ struct logger_state {
 
 static const struct ps_option options[] = {
     {.key = "maxBytesToLog",
+     .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct logger_plan, bytes_text),
      .fallback = "16",

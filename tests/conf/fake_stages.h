@@ -147,6 +147,7 @@ static const struct ps_option fake_kafka_sink_rows[] = {
 
 static const struct ps_option fake_memory_rows[] = {
     {.key = "capacity",
+     .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
      .offset = AT(capacity),
      .fallback = "100",
