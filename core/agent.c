@@ -198,6 +198,7 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
     account_add(agent, &agent->past);
     ps_engine_carry_over(agent->engine, old, next, &carried, &lost);
     agent->past.undelivered += lost.events;
+    agent->past.delivered += lost.settled;
     agent->plan = next;
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, next, NULL);
     while (!ps_engine_wait(agent->engine, number, OPEN_WAIT_MS))
@@ -234,6 +235,7 @@ void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(vo
     ps_engine_carry_over(agent->engine, agent->plan, NULL, &carried, &lost);
     *account = agent->past;
     account->undelivered += lost.events;
+    account->delivered += lost.settled;
     account->drained = drained;
     pthread_mutex_unlock(&agent->lock);
     uint64_t number =

@@ -227,6 +227,7 @@ static void discard(struct ps_engine *engine, struct ps_lease *lease)
 static void count_left(struct ps_left *left, const struct ps_lease *lease)
 {
     left->events += lease->count - lease->settled;
+    left->settled += lease->settled;
     left->batches++;
 }
 

@@ -45,6 +45,7 @@ bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t ti
 /* What is left of a plan after CLOSE was reached. */
 struct ps_left {
     uint64_t events, batches;
+    uint64_t settled; /* events of the same leases that were delivered, or refused, one by one */
 };
 
 /* Takes all leases out of the closed plan's channels and runners. With `next`, those of a channel of the same
