@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_MAX 64U                             /* served in one poll */
+#define EVENTS_MAX 64U /* served in one poll */
+#define NUDGE_NS (5 * PS_NS_PER_MS)
+#define NUDGES_MAX 200U                            /* for a second; by then the library has woken by itself */
 #define SAME_ERROR_NS (UINT64_C(30) * PS_NS_PER_S) /* the same error is said again after so long */
 
 /* ---- life ---- */
@@ -62,6 +64,13 @@ static enum ps_status subscribe(struct ps_kafka_consumer *consumer, struct ps_te
     return PS_OK;
 }
 
+static uint64_t number_of(const rd_kafka_conf_t *conf, const char *name)
+{
+    char text[32] = "";
+    size_t size = sizeof text;
+    return rd_kafka_conf_get(conf, name, text, &size) == RD_KAFKA_CONF_OK ? strtoull(text, NULL, 10) : 0;
+}
+
 enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
                                       const struct ps_kafka_consumer_config *config, struct ps_err *err)
 {
@@ -72,6 +81,8 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
         rd_kafka_conf_destroy(conf);
         return PS_FAIL;
     }
+    consumer->records_max = number_of(conf, "queued.min.messages");
+    consumer->bytes_max = number_of(conf, "queued.max.messages.kbytes") * 1024;
     consumer->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
     if (consumer->client == NULL) {
         rd_kafka_conf_destroy(conf);
@@ -257,6 +268,7 @@ struct reading {
     struct ps_kafka_consumer *consumer;
     const struct ps_kafka_consumer_reader *reader;
     uint32_t count;
+    uint64_t bytes;
 };
 
 /* The last header of each wanted name, as Flume's source takes it. */
@@ -329,6 +341,7 @@ static void on_record(rd_kafka_message_t *record, void *argument)
     };
     if (message.stream == UINT32_MAX)
         return;
+    reading->bytes += message.key_length + message.value_length;
     if (consumer->wanted.count > 0)
         find_headers(consumer, record);
     enum ps_kafka_take taken = reading->reader->take(reading->reader->argument, &message);
@@ -354,5 +367,37 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
             return 1;
     }
     rd_kafka_consume_callback_queue(consumer->records, 0, on_record, &reading);
+    if (reading.count > 0)
+        consumer->average_bytes = (7 * consumer->average_bytes + reading.bytes / reading.count) / 8;
     return reading.count;
+}
+
+/* Any request to a broker wakes the thread that fetches from it; one for metadata is small, and with a
+ * time-out of zero its answer is not waited for. */
+static void nudge(struct ps_kafka_consumer *consumer)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (rd_kafka_metadata(consumer->client, 0, NULL, &metadata, 0) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(metadata);
+}
+
+uint64_t ps_kafka_consumer_refill(struct ps_kafka_consumer *consumer, uint64_t mono_ns)
+{
+    uint64_t full = consumer->bytes_max / (consumer->average_bytes + 1);
+    if (full > consumer->records_max)
+        full = consumer->records_max;
+    uint64_t length = rd_kafka_queue_length(consumer->records);
+    if (length >= full / 4 * 3) {
+        consumer->was_full = true;
+        consumer->nudge_count = 0;
+    }
+    if (!consumer->was_full)
+        return PS_NEVER;
+    if (length < full / 2 && mono_ns - consumer->nudge_ns >= NUDGE_NS) {
+        consumer->nudge_ns = mono_ns;
+        if (++consumer->nudge_count == NUDGES_MAX)
+            consumer->was_full = false;
+        nudge(consumer);
+    }
+    return mono_ns + NUDGE_NS;
 }

@@ -10,6 +10,9 @@
  * librdkafka 2.0 it skips records when a partition is paused, resumed or rebalanced during the call
  * (librdkafka pull request 4208; Debian 12 has 2.0.2).
  *
+ * Up to librdkafka 2.2 a full queue makes a broker's thread sleep for up to a second, although the queue may
+ * be empty long before that; `refill` wakes it. (`fetch.queue.backoff.ms` came with 2.3.)
+ *
  * Thread: one worker calls everything. No callback of ours runs on the library's threads. */
 #pragma once
 
@@ -63,6 +66,12 @@ struct ps_kafka_consumer {
     int last_error; /* logged last, and when: the same one again is held back for a while */
     uint64_t last_error_ns;
     uint64_t mono_ns; /* of the last poll */
+    /* The record queue: its limits, what a record takes of them, whether it has been full since it last ran
+     * low. */
+    uint64_t records_max, bytes_max, average_bytes;
+    bool was_full;
+    unsigned nudge_count;
+    uint64_t nudge_ns;
 };
 
 /* What `poll` calls. Lists are the library's and die with the call. */
@@ -92,6 +101,10 @@ struct ps_kafka_consumer_reader {
  * were taken. */
 uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
                                 const struct ps_kafka_consumer_reader *reader);
+
+/* Once a cycle in which records may be read: when the queue was full and runs low, has the library fetch
+ * again. Returns when it wants to be called next at the latest. */
+uint64_t ps_kafka_consumer_refill(struct ps_kafka_consumer *consumer, uint64_t mono_ns);
 
 /* True when a record waits that was not taken. */
 static inline bool ps_kafka_consumer_has_kept(const struct ps_kafka_consumer *consumer)

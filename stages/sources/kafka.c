@@ -381,8 +381,13 @@ static uint64_t kafka_tick(const void *plan, void *state_, const struct ps_now *
 {
     struct kafka_state *state = state_;
     uint64_t next_ns = ps_kafka_group_tick(&state->group, now->mono_ns);
-    if (state->phase == RUNNING)
+    if (state->phase == RUNNING) {
         count_idle(plan, state, now->mono_ns);
+        uint64_t refill_ns =
+            state->paused ? PS_NEVER : ps_kafka_consumer_refill(&state->group.consumer, now->mono_ns);
+        if (refill_ns < next_ns)
+            next_ns = refill_ns;
+    }
     if (state->starved && now->mono_ns + MEMORY_RETRY_NS < next_ns)
         next_ns = now->mono_ns + MEMORY_RETRY_NS;
     return next_ns;

@@ -1,6 +1,7 @@
 /* A channel that stays full for longer than max.poll.interval.ms: the member stays in its group, nothing is
  * rebalanced, nothing is read twice, and reading goes on where it was. (Flume's source does not poll
- * meanwhile, is thrown out, and the group rebalances for ever.) */
+ * meanwhile, is thrown out, and the group rebalances for ever.) The client's queue is so small that it is
+ * full a hundred times over: a library that slept for a second each time would not get through. */
 #include "stages/kafka_mock.h"
 #include "tests/support/kafka_member.h"
 
@@ -45,9 +46,11 @@ static void test_pause_for_long(void **state)
     struct ps_err err = {0};
     assert_int_equal(ps_kafka_mock_topic(mock, "pause", 2, &err), PS_OK);
     send_more(0, 10000);
-    struct ps_test_member *member = ps_test_member_create(
-        bootstrap, "g-pause",
-        PS_KEYS("kafka.topics", "pause", "kafka.consumer.max.poll.interval.ms", "6000", "batchSize", "100"));
+    struct ps_test_member *member =
+        ps_test_member_create(bootstrap, "g-pause",
+                              PS_KEYS("kafka.topics", "pause", "kafka.consumer.max.poll.interval.ms", "6000",
+                                      "batchSize", "100", "kafka.consumer.queued.min.messages", "200",
+                                      "kafka.consumer.max.partition.fetch.bytes", "20000"));
     assert_true(ps_test_members_run(&member, 1, 1000, 10000) >= 1000);
     size_t before = member->received_count;
     uint64_t warnings = ps_log_count(PS_LOG_WARN), errors = ps_log_count(PS_LOG_ERROR);
