@@ -4,8 +4,9 @@
 #include "conf/conf.h"
 #include "conf/properties.h"
 
-/* conf/origin.c: reads every -f or -u in order into `properties` and remembers them in conf->origins. One that cannot be read is an error, as in
- * Flume, unless there is a backup (-b), which is then used instead of all of them. */
+/* conf/origin.c: reads every -f or -u in order into `properties` and remembers them in conf->origins. One
+ * that cannot be read is an error, as in Flume, unless there is a backup (-b), which is then used instead of
+ * all of them. */
 void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct ps_properties *properties);
 
 /* conf/origin.c: writes what was read, substituted, to DIR/.AGENT.properties. */
