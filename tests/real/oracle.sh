@@ -1,0 +1,82 @@
+# Shared by tests/real/flume_oracle_*_test.sh, which source it first: the same agent file through a real Flume 1.11 and
+# through penstock, their outputs side by side. The script defines
+#
+#   agent_file DIR   writes the file to standard output; all output of the agent goes below DIR
+#   arrived DIR      how many events have come out so far (default: lines of all files below DIR)
+#
+# and calls `both EVENTS`; then $work/flume and $work/penstock hold the outputs, $work/*.log the logs.
+# shellcheck shell=bash
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
+skip() { echo "SKIP: $*"; exit 77; }
+for program in java mvn; do
+    command -v $program >/dev/null || skip "no $program, which a real Flume needs"
+done
+[[ -x $PENSTOCK ]] || skip "no program at $PENSTOCK"
+"$here/flume" fetch >/dev/null 2>&1 || skip "Flume's jars cannot be fetched"
+
+work=$(mktemp -d)
+agent=''
+finish() {
+    local code=$?
+    [[ -z $agent ]] || kill -KILL "$agent" 2>/dev/null || true
+    if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
+    exit $code
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+    echo "FAILED: $*" >&2
+    tail -n 8 "$work"/*.log >&2
+    exit 1
+}
+
+arrived() { # DIR
+    find "$1" -type f -exec cat {} + | wc -l
+}
+
+run() { # NAME EVENTS COMMAND...
+    local name=$1 events=$2 i
+    shift 2
+    mkdir -p "$work/$name"
+    agent_file "$work/$name" >"$work/$name.properties"
+    "$@" agent -n a1 -f "$work/$name.properties" >"$work/$name.log" 2>&1 </dev/null &
+    agent=$!
+    for ((i = 0; i < 600; i++)); do
+        (($(arrived "$work/$name") >= events)) && break
+        kill -0 "$agent" 2>/dev/null || fail "$name ended"
+        sleep 0.1
+    done
+    ((i < 600)) || fail "$name: $(arrived "$work/$name") events came, not $events"
+    sleep "${SETTLE:-0.5}" # what should not come
+    kill -TERM "$agent"
+    wait "$agent" || true
+    agent=''
+}
+
+both() { # EVENTS
+    run flume "$1" "$here/flume"
+    run penstock "$1" "$PENSTOCK"
+}
+
+same() { # WHAT FLUME PENSTOCK: two files or texts in files
+    diff -u --label "Flume: $1" --label "penstock: $1" "$2" "$3" || fail "$1 differs"
+    echo "same: $1"
+}
+
+# One sink's files below DIR, in the order of their numbers, as one text.
+content() { # DIR
+    local file
+    for file in $(find "$1" -type f | sort -t- -k2 -n); do cat "$file"; done
+}
+
+same_content() { # WHAT FOLDER [FILTER]...: folder below each engine's output
+    local what=$1 folder=$2 engine
+    shift 2
+    (($#)) || set -- cat
+    for engine in flume penstock; do content "$work/$engine/$folder" | "$@" >"$work/$engine.text"; done
+    same "$what" "$work/flume.text" "$work/penstock.text"
+}
