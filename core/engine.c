@@ -7,6 +7,8 @@
 #include <time.h>
 #include <urcu-qsbr.h>
 
+#include "rings/tsan.h"
+
 struct ps_engine {
     struct ps_engine_settings settings;
     struct ps_depot *depot;
@@ -150,10 +152,12 @@ uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct p
     memset(engine->discard, 0, sizeof engine->discard);
     if (plan != NULL && phase == PS_PHASE_RUN)
         plan->epoch = orders->number;
+    PS_TSAN_RELEASE(orders);
     rcu_assign_pointer(engine->orders, orders);
     for (unsigned i = 0; i < engine->worker_count; i++)
         ps_worker_wake(engine->workers[i]);
     urcu_qsbr_synchronize_rcu(); /* simulated: no readers are registered */
+    PS_TSAN_ACQUIRE(engine);
     free(old);
     return orders->number;
 }
@@ -293,7 +297,9 @@ uint64_t ps_engine_batches_out(const struct ps_engine *engine)
 
 const struct ps_orders *ps_engine_orders(const struct ps_engine *engine)
 {
-    return rcu_dereference(engine->orders);
+    const struct ps_orders *orders = rcu_dereference(engine->orders);
+    PS_TSAN_ACQUIRE(orders);
+    return orders;
 }
 
 struct ps_spsc *ps_engine_home_ring(struct ps_engine *engine, unsigned from, unsigned to)

@@ -14,6 +14,7 @@
 #include "rings/flag.h"
 #include "rings/park.h"
 #include "rings/spsc.h"
+#include "rings/tsan.h"
 
 #define HOME_PER_CYCLE 256U
 #define SLOW_CYCLE_NS PS_NS_PER_MS
@@ -450,6 +451,7 @@ static void worker_park(struct ps_worker *worker)
         struct timespec timeout = {.tv_sec = (time_t)(wait_ns / PS_NS_PER_S),
                                    .tv_nsec = (long)(wait_ns % PS_NS_PER_S)};
         stat_add(&worker->stats.parked_count, 1);
+        PS_TSAN_RELEASE(worker->engine); /* ps_engine_order waits for it */
         urcu_qsbr_thread_offline();
         if (epoll_pwait2(worker->epoll_fd, events, PS_COUNT_OF(events), &timeout, NULL) < 0 &&
             errno == ENOSYS)
@@ -474,6 +476,7 @@ void ps_worker_run(struct ps_worker *worker)
     while (!__atomic_load_n(&worker->exit_wanted, __ATOMIC_RELAXED)) {
         struct ps_now now = ps_clock_now();
         bool moved = ps_worker_cycle(worker, &now);
+        PS_TSAN_RELEASE(worker->engine);
         urcu_qsbr_quiescent_state();
         if (moved) {
             uint64_t took_ns = ps_clock_now().mono_ns - now.mono_ns;
