@@ -1,0 +1,221 @@
+/* The engine with real threads: several workers, sources, channels and sinks that behave as they like,
+ * reloads under load, and a stop with sinks that are dead. Every event is numbered and accounted for. */
+#include "tests/support/flow.h"
+
+#include "core/agent_parts.h"
+#include "rings/tsan.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#if defined(PS_TSAN) || defined(__SANITIZE_ADDRESS__)
+#define EVENTS UINT64_C(6000)
+#define ROUNDS 4
+#else
+#define EVENTS UINT64_C(60000)
+#define ROUNDS 6
+#endif
+#define PATIENCE_NS (80 * PS_NS_PER_S)
+
+static const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
+
+static void sleep_ms(unsigned ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = (long)ms * 1000000}, NULL);
+}
+
+static struct ps_agent *start(struct flow *flow)
+{
+    struct ps_err err = {0};
+    struct ps_agent *agent = ps_agent_start(flow_spec(flow), &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    return agent;
+}
+
+static void reload(struct ps_agent *agent, struct flow *flow, uint64_t *random)
+{
+    struct ps_err err = {0};
+    for (unsigned i = 0; i < flow->source_count; i++)
+        flow->sources[i].changes = (unsigned)(ps_test_random(random) % 2);
+    if (ps_agent_reload(agent, flow_spec(flow), &machine, &err) != PS_OK)
+        fail_msg("%s", err.text);
+}
+
+/* All but the open batch of each source instance. */
+static void wait_home(struct ps_agent *agent, const struct flow *flow)
+{
+    unsigned open = 0;
+    for (unsigned i = 0; i < flow->source_count; i++)
+        open += flow->sources[i].instances;
+    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    while (ps_engine_batches_out(agent->engine) > open) {
+        if (ps_clock_now().mono_ns > until_ns)
+            fail_msg("%llu batches do not come home",
+                     (unsigned long long)ps_engine_batches_out(agent->engine));
+        sleep_ms(1);
+    }
+}
+
+/* Streams on every worker, one event in many channels or in one, order kept, nothing lost or doubled. */
+static void draw(struct flow *flow, uint64_t *random)
+{
+    flow->seed = ps_test_random(random);
+    flow->total = EVENTS;
+    flow->options.workers = 1 + (int64_t)(ps_test_random(random) % 4);
+    flow->options.idle = (int)(ps_test_random(random) % 2 == 0 ? PS_IDLE_AUTO : PS_IDLE_PARK);
+    flow->source_count = 1 + (unsigned)(ps_test_random(random) % 3);
+    flow->channel_count = 1 + (unsigned)(ps_test_random(random) % 3);
+    flow->sink_count = flow->channel_count + (unsigned)(ps_test_random(random) % 2);
+    flow->multiplex = ps_test_random(random) % 2 == 0;
+    flow->capacity = ps_test_random(random) % 3 == 0 ? "100" : "10000";
+    for (unsigned i = 0; i < flow->source_count; i++) {
+        flow->sources[i].kind = ps_test_random(random) % 2 == 0 ? FLOW_STREAM : FLOW_POSITION;
+        flow->sources[i].instances = 1 + (unsigned)(ps_test_random(random) % (uint64_t)flow->options.workers);
+    }
+    for (unsigned i = 0; i < flow->sink_count; i++)
+        flow->sinks[i].channel = i % flow->channel_count;
+    flow->delay_max_ns = PS_NS_PER_MS;
+    flow->options.memory_budget = ps_test_random(random) % 2 == 0 ? 16 << 20 : 128 << 20;
+    flow->chances = (struct flow_chances){.source_idle = 50,
+                                          .drop = 60,
+                                          .chain_later = 10,
+                                          .sink_keep = 300,
+                                          .sink_back_off = 100,
+                                          .sink_partly = 100,
+                                          .recall_later = 300};
+}
+
+static void run(struct flow *flow, bool reloads, uint64_t *random)
+{
+    flow_init(flow);
+    struct ps_agent *agent = start(flow);
+    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    while (!flow_is_made(flow)) {
+        if (ps_clock_now().mono_ns > until_ns)
+            fail_msg("does not come to an end (seed %llu)", (unsigned long long)flow->seed);
+        sleep_ms(2);
+        if (reloads)
+            reload(agent, flow, random);
+    }
+    wait_home(agent, flow);
+    struct ps_account account;
+    ps_agent_stop(agent, 30000, NULL, NULL, &account);
+    assert_true(account.drained);
+    assert_int_equal(account.undelivered, 0);
+    flow_verify(flow, reloads ? FLOW_AT_LEAST_ONCE : FLOW_EXACTLY_ONCE);
+    if (!reloads)
+        assert_int_equal(account.delivered, flow_expected(flow));
+    flow_fini(flow);
+}
+
+static void test_everything_arrives(void **state)
+{
+    (void)state;
+    uint64_t random = ps_test_seed();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct flow flow = {0};
+        draw(&flow, &random);
+        run(&flow, false, &random);
+    }
+}
+
+static void test_reloads_under_load(void **state)
+{
+    (void)state;
+    uint64_t random = ps_test_seed();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct flow flow = {0};
+        draw(&flow, &random);
+        flow.options.reload_timeout_ms = (int64_t)(ps_test_random(&random) % 20) + 1;
+        run(&flow, true, &random);
+    }
+}
+
+/* Streams alone survive any number of reloads without a double: channels are carried over. */
+static void test_reloads_double_nothing(void **state)
+{
+    (void)state;
+    uint64_t random = ps_test_seed();
+    struct flow flow = {0};
+    draw(&flow, &random);
+    for (unsigned i = 0; i < flow.source_count; i++)
+        flow.sources[i].kind = FLOW_STREAM;
+    flow.options.reload_timeout_ms = 1;
+    flow_init(&flow);
+    struct ps_agent *agent = start(&flow);
+    while (!flow_is_made(&flow))
+        reload(agent, &flow, &random);
+    wait_home(agent, &flow);
+    struct ps_account account;
+    ps_agent_stop(agent, 30000, NULL, NULL, &account);
+    flow_verify(&flow, FLOW_EXACTLY_ONCE);
+    assert_int_equal(account.undelivered, 0);
+    assert_int_equal(account.delivered, flow_expected(&flow));
+    assert_int_equal(flow_seen(&flow), flow_expected(&flow));
+    flow_fini(&flow);
+}
+
+/* One worker does it all on one thread. */
+static void test_one_worker(void **state)
+{
+    (void)state;
+    uint64_t random = ps_test_seed();
+    for (unsigned round = 0; round < 2; round++) {
+        struct flow flow = {0};
+        draw(&flow, &random);
+        flow.options.workers = 1;
+        flow.options.idle = round == 0 ? PS_IDLE_PARK : PS_IDLE_AUTO;
+        for (unsigned i = 0; i < flow.source_count; i++)
+            flow.sources[i].instances = 1;
+        run(&flow, round == 1, &random);
+    }
+}
+
+/* Sinks that stop answering while they hold leases, some half done: the stop is bounded, and its account adds
+ * up to what was made. */
+static void test_stop_with_dead_sinks(void **state)
+{
+    (void)state;
+    uint64_t random = ps_test_seed();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct flow flow = {0};
+        draw(&flow, &random);
+        flow.total = 100 * EVENTS;
+        flow.multiplex = true; /* each event in one channel, so that the account is a sum */
+        for (unsigned i = 0; i < flow.source_count; i++)
+            flow.sources[i].kind = FLOW_STREAM;
+        flow_init(&flow);
+        struct ps_agent *agent = start(&flow);
+        sleep_ms(20);
+        for (unsigned i = 0; i < flow.sink_count; i++)
+            __atomic_store_n(&flow.sinks[i].dead, true, __ATOMIC_RELAXED);
+        sleep_ms(20);
+        if (ps_test_random(&random) % 2 == 0)
+            reload(agent, &flow, &random);
+        struct ps_account account;
+        ps_agent_stop(agent, 20, NULL, NULL, &account);
+        uint64_t made = 0;
+        for (unsigned i = 0; i < flow.source_count; i++) {
+            for (unsigned k = 0; k < flow.sources[i].instances; k++)
+                made += flow.sources[i].origins[k].next;
+        }
+        assert_int_equal(account.accepted, made);
+        assert_int_equal(account.received, made);
+        assert_int_equal(account.delivered, flow_seen(&flow));
+        assert_int_equal(account.delivered + account.undelivered + account.dropped, made);
+        assert_false(account.drained);
+        flow_fini(&flow);
+    }
+}
+
+int main(void)
+{
+    ps_log_set_level(PS_LOG_OFF);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_everything_arrives),     cmocka_unit_test(test_reloads_under_load),
+        cmocka_unit_test(test_reloads_double_nothing), cmocka_unit_test(test_one_worker),
+        cmocka_unit_test(test_stop_with_dead_sinks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
