@@ -26,7 +26,8 @@ static const struct ps_option options[] = {
      .offset = offsetof(struct logger_plan, bytes_text),
      .fallback = "16",
      .unit = "bytes",
-     .help = "how much of a body is shown; what is no number counts as 16"},
+     .help = "how much of a body is shown; what is no number counts as 16. Flume 1.11 documents this key and "
+             "ignores it"},
     PS_OPTION_END,
 };
 

@@ -53,4 +53,4 @@ agent_file() {
 }
 # c1: CZ, US (optional); c2: US, XX (optional); c3: US; c4: XX, NO, none; `all` to each.
 both $((9 * 2 + 9 * 2 + 9 + 9 * 3 + 4))
-for channel in $channels; do same_content "channel $channel" $channel sort; done
+for channel in $channels; do same_content "channel $channel" "$channel" sort; done
