@@ -10,6 +10,9 @@
 #define DEPOT_BLOCKS_MIN 16U
 #define CACHE_BLOCKS_MAX 16U /* a cache with more gives half of them back */
 #define CACHE_GROUP 4U       /* blocks moved at a time */
+/* Free blocks in all caches together are at most a quarter of the budget (64 workers): a worker in need must
+ * not wait for idle ones. */
+#define CACHE_BLOCKS_SHARE 256U
 
 /* What a free block is in the depot's stack; also the token of an oversize block's reservation. */
 struct depot_block {
@@ -100,7 +103,9 @@ static void depot_push(struct ps_depot *depot, struct depot_block *block)
 
 void ps_block_cache_init(struct ps_block_cache *cache, struct ps_depot *depot)
 {
-    *cache = (struct ps_block_cache){.depot = depot};
+    uint32_t share = depot->block_count / CACHE_BLOCKS_SHARE;
+    *cache = (struct ps_block_cache){.depot = depot,
+                                     .free_max = share < CACHE_BLOCKS_MAX ? share : CACHE_BLOCKS_MAX};
 }
 
 static void cache_give_back(struct ps_block_cache *cache, uint32_t keep)
@@ -120,7 +125,7 @@ void ps_block_cache_fini(struct ps_block_cache *cache)
 
 static void cache_refill(struct ps_block_cache *cache)
 {
-    for (uint32_t i = 0; i < CACHE_GROUP; i++) {
+    for (uint32_t i = 0; i < CACHE_GROUP && i <= cache->free_max; i++) {
         struct depot_block *block = depot_pop(cache->depot);
         if (block == NULL)
             return;
@@ -152,6 +157,7 @@ struct ps_block *ps_block_take_oversize(struct ps_block_cache *cache, uint32_t s
 {
     uint32_t tokens = (uint32_t)(((uint64_t)size + PS_BLOCK_BYTES - 1) / PS_BLOCK_BYTES);
     struct depot_block *reserved = NULL, *one;
+    cache_give_back(cache, 0);
     for (uint32_t i = 0; i < tokens && (one = depot_pop(cache->depot)) != NULL; i++) {
         one->reserved = reserved;
         reserved = one;
@@ -199,6 +205,6 @@ void ps_block_drop(struct ps_block_cache *cache, struct ps_block *block)
     }
     block->next = cache->free;
     cache->free = block;
-    if (++cache->free_count > CACHE_BLOCKS_MAX)
-        cache_give_back(cache, CACHE_BLOCKS_MAX / 2);
+    if (++cache->free_count > cache->free_max)
+        cache_give_back(cache, cache->free_max / 2);
 }

@@ -29,7 +29,7 @@ struct ps_block {
 struct ps_block_cache {
     struct ps_depot *depot;
     struct ps_block *free; /* LIFO */
-    uint32_t free_count;
+    uint32_t free_count, free_max;
     uint64_t taken_count, refused_count; /* single writer: home worker */
 };
 
