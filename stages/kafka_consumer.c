@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_MAX 64U /* served in one poll */
+#define EVENTS_MAX 64U    /* served in one poll */
+#define KEPT_BYTES 65536U /* for a record that found no room; larger ones make it grow */
 #define NUDGE_NS (5 * PS_NS_PER_MS)
 #define NUDGES_MAX 200U                            /* for a second; by then the library has woken by itself */
 #define SAME_ERROR_NS (UINT64_C(30) * PS_NS_PER_S) /* the same error is said again after so long */
@@ -99,7 +100,9 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
     }
     consumer->mapped = calloc(config->wanted.count + 1, sizeof *consumer->mapped);
     consumer->kept_mapped = calloc(config->wanted.count + 1, sizeof *consumer->kept_mapped);
-    PS_ASSERT(consumer->mapped != NULL && consumer->kept_mapped != NULL);
+    consumer->kept_room = KEPT_BYTES;
+    consumer->kept_bytes = malloc(KEPT_BYTES);
+    PS_ASSERT(consumer->mapped != NULL && consumer->kept_mapped != NULL && consumer->kept_bytes != NULL);
     if (subscribe(consumer, config->subscription, err) != PS_OK) {
         ps_kafka_consumer_destroy(consumer);
         return PS_FAIL;
@@ -304,7 +307,7 @@ static void keep(struct ps_kafka_consumer *consumer, const struct ps_kafka_messa
         need += message->mapped[i].length;
     if (need > consumer->kept_room) {
         free(consumer->kept_bytes);
-        consumer->kept_room = need < 4096 ? 4096 : need;
+        consumer->kept_room = need;
         consumer->kept_bytes = malloc(consumer->kept_room);
         PS_ASSERT(consumer->kept_bytes != NULL);
     }
