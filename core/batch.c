@@ -161,8 +161,7 @@ char *ps_batch_reserve(struct ps_batch *batch, uint32_t minimum, uint32_t *room)
         minimum = carver->left;
     PS_ASSERT(minimum <= PS_BLOCK_BYTES);
     if (carver->bytes == NULL || carver->bytes->size - carver->bytes_used < minimum) {
-        if (batch->block_count + 2 >=
-            PS_BATCH_BLOCKS_MAX) { /* two stay for headers and bodies that interceptors make */
+        if (batch->block_count >= PS_BATCH_FILL_BLOCKS_MAX) {
             batch->full = true;
             return NULL;
         }
@@ -199,7 +198,7 @@ uint32_t ps_batch_left(const struct ps_batch *batch)
 
 static struct ps_event *add_oversize(struct ps_batch *batch, const char *body, uint32_t length)
 {
-    if (batch->block_count + 2 >= PS_BATCH_BLOCKS_MAX) {
+    if (batch->block_count >= PS_BATCH_FILL_BLOCKS_MAX) {
         batch->full = true;
         return NULL;
     }

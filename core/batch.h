@@ -16,7 +16,10 @@
 
 #define PS_BATCH_EVENTS_MAX                                                                                  \
     1024U /* rows; also bounds the 10 bits of an event's index in a delivery report's opaque */
-#define PS_BATCH_BLOCKS_MAX 8U  /* blocks a batch may reference */
+#define PS_BATCH_FILL_BLOCKS_MAX 6U /* blocks a source may fill; then the batch is full */
+#define PS_BATCH_BLOCKS_MAX                                                                                  \
+    64U /* blocks a batch may reference: the rest is for headers and bodies that interceptors make, which    \
+           must not fail for ever */
 #define PS_BATCH_SPANS_MAX 256U /* position spans; the batch closes when there is no room for one more */
 
 struct ps_header {
@@ -69,7 +72,8 @@ struct ps_lease {
     uint32_t pending;      /* a sink's own: events in flight */
     uint32_t settled;      /* events whose outcome bit is set */
     uint64_t bytes;        /* sum of body lengths (byteCapacity) */
-    uint32_t memory_bytes; /* what the whole batch occupies: bodies, rows, headers (a channel's quota of the budget) */
+    uint32_t memory_bytes; /* what the whole batch occupies: bodies, rows, headers (a channel's quota of the
+                              budget) */
     uint16_t channel;      /* which of the source's channels; UINT16_MAX while in the chain */
     bool promise;          /* a required channel's: counts for acknowledgement */
     bool failed;           /* at least one event was abandoned: never counted as delivered */
@@ -99,10 +103,10 @@ struct ps_batch {
     struct ps_pool *home;
     struct ps_carver *carver;
     struct ps_window *window;
-    uint64_t sequence;          /* of this source on this worker, from 1, without gaps */
-    uint16_t holders;           /* leases out: memory */
-    uint16_t promises;          /* of those, required ones: acknowledgement */
-    uint16_t lease_count;       /* leases handed out so far */
+    uint64_t sequence;    /* of this source on this worker, from 1, without gaps */
+    uint16_t holders;     /* leases out: memory */
+    uint16_t promises;    /* of those, required ones: acknowledgement */
+    uint16_t lease_count; /* leases handed out so far */
     bool complete, lost, in_window;
     uint32_t block_count;
     struct ps_block *blocks[PS_BATCH_BLOCKS_MAX];
