@@ -6,33 +6,26 @@
  * source does. */
 #include "core/stage.h"
 #include "stages/child.h"
-#include "stages/line_split.h"
-#include "stages/slab.h"
-#include "stages/utf8.h"
+#include "stages/pipe_lines.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define READ_BYTES (64U * 1024U)
-#define IN_BLOCK_MAX (PS_BLOCK_BYTES / 2) /* a longer beginning of a line moves to a buffer of its own */
-#define READS_MAX 8                       /* in one call of work */
-#define POLL_NS (50 * PS_NS_PER_MS)       /* while waiting for the end of a process */
-#define TERM_NS (5 * PS_NS_PER_S)         /* then SIGKILL */
+#define READS_MAX 8                 /* of standard error, in one call of tick */
+#define POLL_NS (50 * PS_NS_PER_MS) /* while waiting for the end of a process */
+#define TERM_NS (5 * PS_NS_PER_S)   /* then SIGKILL */
 #define DRAIN_NS (2 * PS_NS_PER_S)
 #define ERROR_LINE_BYTES 2048U
-
-enum charset { CHARSET_UTF8, CHARSET_ASCII, CHARSET_SINGLE };
 
 struct exec_plan {
     const char *command, *shell, *charset_name;
     int64_t throttle_ms, batch_size, batch_timeout_ms, line_max;
     bool restart, log_errors;
-    enum charset charset;
+    enum ps_charset charset;
     const char *const *argv;
 };
 
@@ -44,15 +37,8 @@ struct exec_state {
     uint64_t at_ns; /* ENDS: SIGKILL; WAITS: start again */
     struct ps_child child;
     struct ps_child_cpus cpus;
-    struct ps_line_split split;
-    uint32_t known; /* bytes left in the block that hold no line end */
-    bool unsplit;   /* bytes left in the block were not looked at */
-    bool ended;     /* end of the output: what is left is the last line */
-    uint32_t line_max;
-    struct ps_slab slab;
-    struct ps_buffer carry;         /* the beginning of a line too long for a block; */
-    uint32_t carry_end, carry_next; /* when not 0: of that line, and where the next one begins */
-    uint64_t drain_ns;              /* draining until; 0 = not */
+    struct ps_pipe_lines lines;
+    uint64_t drain_ns; /* draining until; 0 = not */
     char error_line[ERROR_LINE_BYTES];
     uint32_t error_length;
     uint64_t error_count;
@@ -123,32 +109,11 @@ static const struct ps_option options[] = {
 
 /* ---- set-up ---- */
 
-static bool charset_parse(const char *name, enum charset *charset)
-{
-    static const struct {
-        const char *name;
-        enum charset charset;
-    } names[] = {
-        {"utf-8", CHARSET_UTF8},         {"utf8", CHARSET_UTF8},          {"us-ascii", CHARSET_ASCII},
-        {"ascii", CHARSET_ASCII},        {"iso-8859-1", CHARSET_SINGLE},  {"iso8859-1", CHARSET_SINGLE},
-        {"iso8859_1", CHARSET_SINGLE},   {"latin1", CHARSET_SINGLE},      {"iso-8859-2", CHARSET_SINGLE},
-        {"iso-8859-4", CHARSET_SINGLE},  {"iso-8859-5", CHARSET_SINGLE},  {"iso-8859-9", CHARSET_SINGLE},
-        {"iso-8859-13", CHARSET_SINGLE}, {"iso-8859-15", CHARSET_SINGLE}, {"iso-8859-16", CHARSET_SINGLE},
-    };
-    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
-        if (strcasecmp(name, names[i].name) == 0) {
-            *charset = names[i].charset;
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum ps_status exec_check(const void *plan_, const struct ps_context *context)
 {
     const struct exec_plan *plan = plan_;
-    enum charset charset;
-    if (!charset_parse(plan->charset_name, &charset)) {
+    enum ps_charset charset;
+    if (!ps_charset_parse(plan->charset_name, &charset)) {
         ps_report(context, PS_LOG_ERROR, "charset", "%s is not read here; use UTF-8, US-ASCII or ISO-8859-1",
                   plan->charset_name);
         return PS_FAIL;
@@ -173,7 +138,7 @@ static size_t words_split(struct ps_arena *arena, const char *text, const char *
 static enum ps_status exec_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct exec_plan *plan = plan_;
-    if (!charset_parse(plan->charset_name, &plan->charset))
+    if (!ps_charset_parse(plan->charset_name, &plan->charset))
         return ps_err_set(err, "charset %s is not read here", plan->charset_name);
     const char *line = plan->shell != NULL ? plan->shell : plan->command;
     const char **argv = ps_arena_alloc(context->arena, (strlen(line) + 3) * sizeof *argv);
@@ -190,14 +155,10 @@ static enum ps_status exec_open(const void *plan_, void *state_, struct ps_port 
     (void)err;
     const struct exec_plan *plan = plan_;
     struct exec_state *state = state_;
-    *state = (struct exec_state){.port = port, .line_max = (uint32_t)plan->line_max};
-    /* A line must fit the memory there is beside others. */
-    uint64_t most = ps_depot_budget_bytes(port->blocks->depot) / 4;
-    if (state->line_max > most)
-        state->line_max = (uint32_t)most;
+    *state = (struct exec_state){.port = port};
     ps_child_init(&state->child);
     ps_child_cpus_init(&state->cpus);
-    ps_slab_init(&state->slab, port->blocks);
+    ps_pipe_lines_init(&state->lines, port, plan->charset, (uint32_t)plan->line_max);
     return PS_OK;
 }
 
@@ -206,8 +167,7 @@ static void exec_close(const void *plan, void *state_)
     (void)plan;
     struct exec_state *state = state_;
     ps_child_kill(&state->child);
-    ps_buffer_free(&state->slab, &state->carry);
-    ps_slab_fini(&state->slab);
+    ps_pipe_lines_fini(&state->lines);
 }
 
 /* ---- the process ---- */
@@ -242,7 +202,6 @@ static void run_over(const struct exec_plan *plan, struct exec_state *state, con
 static void run_start(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now)
 {
     struct ps_err err = {.length = 0};
-    state->split.skip_newline = false;
     state->error_length = 0;
     if (ps_child_start(&state->child, plan->argv, plan->log_errors, &state->cpus, &err) != PS_OK) {
         ps_log(PS_LOG_ERROR, state->port->component, "%s; write the command's path in full, or check `shell`",
@@ -251,7 +210,7 @@ static void run_start(const struct exec_plan *plan, struct exec_state *state, co
         return;
     }
     state->phase = PHASE_RUNS;
-    state->ended = false;
+    ps_pipe_lines_begin(&state->lines, state->child.output);
     watch(state, state->child.output);
     watch(state, state->child.errors);
     watch(state, state->child.pidfd);
@@ -262,7 +221,7 @@ static void run_end(struct exec_state *state, const struct ps_now *now)
 {
     unwatch(state, state->child.output);
     close(state->child.output);
-    state->child.output = -1;
+    state->child.output = state->lines.fd = -1;
     state->phase = PHASE_ENDS;
     state->at_ns = now->mono_ns + TERM_NS;
     if (!ps_child_poll(&state->child))
@@ -344,215 +303,19 @@ static uint64_t exec_tick(const void *plan_, void *state_, const struct ps_now *
     return state->phase == PHASE_WAITS ? state->at_ns : PS_NEVER;
 }
 
-/* ---- lines ---- */
+/* ---- the stage ---- */
 
-/* Adds one line as Flume would: decoded and encoded again (lines above IN_BLOCK_MAX are not looked at).
- * False: the batch is full or there is no memory. */
-static bool line_add(const struct exec_plan *plan, struct exec_state *state, struct ps_batch *batch,
-                     char *text, uint32_t length)
-{
-    if (plan->charset == CHARSET_ASCII) {
-        for (uint32_t i = 0; i < length; i++) {
-            if ((unsigned char)text[i] >= 0x80)
-                text[i] = '?';
-        }
-    } else if (plan->charset == CHARSET_UTF8 && ps_utf8_valid_length(text, length) < length) {
-        char *repaired = ps_batch_alloc(batch, 3 * length);
-        if (repaired == NULL)
-            return false;
-        length = (uint32_t)ps_utf8_repair(text, length, repaired);
-        text = repaired;
-    }
-    if (ps_batch_add(batch, text, length) == NULL)
-        return false;
-    ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, 1);
-    return true;
-}
-
-/* Where to cut a line that is too long: not inside a character. */
-static uint32_t cut_length(const struct exec_plan *plan, const struct exec_state *state, const char *text)
-{
-    uint32_t length = state->line_max;
-    while (plan->charset == CHARSET_UTF8 && length + 3 > state->line_max && length > 1 &&
-           ((unsigned char)text[length] & 0xC0) == 0x80)
-        length--;
-    return length;
-}
-
-/* Adds the lines in [*at, end); what stays there is the beginning of one. False: the batch is full or there
- * is no memory, and *at is where to go on. */
-static bool lines_take(const struct exec_plan *plan, struct exec_state *state, struct ps_batch *batch,
-                       char **at, char *end, uint32_t known)
-{
-    for (;; known = 0) {
-        struct ps_line_split before = state->split;
-        char *start = *at, *next = start;
-        struct ps_slice line;
-        if (!ps_line_next(&state->split, &next, end, known, &line)) {
-            *at = next;
-            if ((size_t)(end - next) <= state->line_max)
-                return true;
-            line = (struct ps_slice){next, (uint32_t)(end - next)};
-        }
-        bool cut = line.length > state->line_max;
-        if (cut) {
-            line.length = cut_length(plan, state, line.data);
-            next = (char *)(uintptr_t)line.data + line.length;
-            state->split.skip_newline = false;
-        }
-        if (!line_add(plan, state, batch, (char *)(uintptr_t)line.data, line.length)) {
-            state->split = before;
-            *at = start;
-            return false;
-        }
-        ps_count(state->port->counters, PS_COUNTER_malformed, cut);
-        *at = next;
-    }
-}
-
-/* ---- a line too long for a block ---- */
-
-/* Moves the beginning of a line out of the block. */
-static bool carry_begin(struct exec_state *state, struct ps_batch *batch, uint32_t left)
-{
-    uint32_t room;
-    if (!ps_buffer_grow(&state->slab, &state->carry, left + READ_BYTES))
-        return false;
-    const char *bytes = ps_batch_reserve(batch, left, &room);
-    if (bytes == NULL)
-        return false;
-    memcpy(state->carry.data, bytes, left);
-    state->carry.length = left;
-    ps_batch_commit(batch, 0);
-    state->known = 0;
-    return true;
-}
-
-/* The buffer's first `carry_end` bytes are a line: adds it, and puts what came behind it back into the block.
- */
-static bool carry_finish(struct exec_state *state, struct ps_batch *batch)
-{
-    struct ps_buffer *carry = &state->carry;
-    if (state->carry_end > 0) {
-        if (ps_batch_add_copy(batch, carry->data, state->carry_end) == NULL)
-            return false;
-        ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, 1);
-        state->carry_end = 0;
-    }
-    uint32_t rest = carry->length - state->carry_next, room;
-    if (rest > 0) {
-        char *bytes = ps_batch_reserve(batch, rest, &room);
-        if (bytes == NULL)
-            return false;
-        memcpy(bytes, carry->data + state->carry_next, rest);
-        ps_batch_leave(batch, rest);
-        state->unsplit = true;
-    }
-    state->carry_next = 0;
-    ps_buffer_free(&state->slab, carry);
-    return true;
-}
-
-/* Bytes of the pipe; 0: none now; -1: its end. */
-static ssize_t pipe_read(const struct exec_state *state, char *to, size_t room)
-{
-    ssize_t length = read(state->child.output, to, room < READ_BYTES ? room : READ_BYTES);
-    if (length > 0)
-        return length;
-    return length < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
-}
-
-static void carry_read(const struct exec_plan *plan, struct exec_state *state, bool *blocked)
-{
-    struct ps_buffer *carry = &state->carry;
-    uint32_t known = carry->length, twice = carry->room > state->line_max ? carry->room : 2 * carry->room;
-    *blocked = true;
-    if (carry->room - known < READ_BYTES &&
-        !ps_buffer_grow(&state->slab, carry, twice > known + READ_BYTES ? twice : known + READ_BYTES))
-        return;
-    ssize_t length = pipe_read(state, carry->data + known, carry->room - known);
-    if (length == 0)
-        return;
-    *blocked = false;
-    if (length < 0) {
-        state->ended = true;
-        state->carry_end = state->carry_next = carry->length;
-        return;
-    }
-    carry->length += (uint32_t)length;
-    char *next = carry->data;
-    struct ps_slice line;
-    if (ps_line_next(&state->split, &next, carry->data + carry->length, known, &line)) {
-        state->carry_end = line.length;
-        state->carry_next = (uint32_t)(next - carry->data);
-    }
-    if ((state->carry_end == 0 ? carry->length : state->carry_end) > state->line_max) {
-        state->carry_end = state->carry_next = cut_length(plan, state, carry->data);
-        state->split.skip_newline = false;
-        ps_count(state->port->counters, PS_COUNTER_malformed, 1);
-    }
-}
-
-/* ---- reading ---- */
-
-/* One read and what it gives. *moved: something came of it. PS_DONE: go on. */
-static enum ps_result read_once(const struct exec_plan *plan, struct exec_state *state,
-                                struct ps_batch *batch, bool *moved)
-{
-    bool blocked;
-    if (state->carry_next > 0) {
-        *moved = true;
-        return carry_finish(state, batch) ? PS_DONE : PS_KEPT;
-    }
-    if (state->carry.length > 0) {
-        carry_read(plan, state, &blocked);
-        return blocked ? PS_KEPT : PS_DONE;
-    }
-    uint32_t left = ps_batch_left(batch), room;
-    if (left > IN_BLOCK_MAX && !state->unsplit && !state->ended)
-        return carry_begin(state, batch, left) ? PS_DONE : PS_KEPT;
-    char *bytes = ps_batch_reserve(batch, left + (state->unsplit || state->ended ? 0 : 4096), &room);
-    if (bytes == NULL)
-        return PS_KEPT;
-    ssize_t length = 0;
-    if (!state->unsplit && !state->ended) {
-        length = pipe_read(state, bytes + left, room - left);
-        if (length == 0)
-            return PS_KEPT;
-        state->ended = length < 0;
-        length = state->ended ? 0 : length;
-    }
-    char *at = bytes, *end = bytes + left + length;
-    bool all = lines_take(plan, state, batch, &at, end, state->unsplit ? 0 : state->known);
-    if (all && state->ended && at < end) { /* the last line has no end */
-        all = line_add(plan, state, batch, at, (uint32_t)(end - at));
-        at = all ? end : at;
-    }
-    ps_batch_commit(batch, (uint32_t)(at - bytes));
-    ps_batch_leave(batch, (uint32_t)(end - at));
-    state->unsplit = !all;
-    state->known = (uint32_t)(end - at);
-    *moved |= at > bytes;
-    return all ? PS_DONE : PS_KEPT;
-}
-
-static enum ps_result exec_work(const void *plan_, void *state_, struct ps_batch *batch,
+static enum ps_result exec_work(const void *plan, void *state_, struct ps_batch *batch,
                                 const struct ps_now *now)
 {
-    const struct exec_plan *plan = plan_;
+    (void)plan;
     struct exec_state *state = state_;
-    bool moved = false;
     if (state->phase != PHASE_RUNS)
         return PS_KEPT;
-    for (int i = 0; i < READS_MAX; i++) {
-        if (read_once(plan, state, batch, &moved) != PS_DONE)
-            return moved || batch->full ? PS_DONE : PS_KEPT;
-        if (state->ended && !state->unsplit && state->carry_next == 0) {
-            run_end(state, now);
-            return PS_DONE;
-        }
-    }
-    return PS_DONE;
+    enum ps_result result = ps_pipe_lines_work(&state->lines, batch);
+    if (ps_pipe_lines_over(&state->lines))
+        run_end(state, now);
+    return result;
 }
 
 /* The command is told to stop, and what it still writes is taken. */
