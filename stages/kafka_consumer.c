@@ -158,7 +158,7 @@ static const struct {
     const char *cure;
 } cures[] = {
     {RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "check kafka.bootstrap.servers, the brokers and the network"},
-    {RD_KAFKA_RESP_ERR__TRANSPORT, "check the brokers and the network"},
+    {RD_KAFKA_RESP_ERR__TRANSPORT, "check kafka.bootstrap.servers, the brokers and the network"},
     {RD_KAFKA_RESP_ERR__RESOLVE, "check the host names in kafka.bootstrap.servers and the name service"},
     {RD_KAFKA_RESP_ERR__SSL, "check kafka.consumer.security.protocol and the kafka.consumer.ssl.* stores"},
     {RD_KAFKA_RESP_ERR__AUTHENTICATION, "check kafka.consumer.sasl.mechanism and sasl.jaas.config"},
@@ -183,16 +183,32 @@ static const char *cure_of(rd_kafka_resp_err_t code)
     return NULL;
 }
 
+/* Whether this error was said a short while ago; if not, it is about to be. That all brokers are down is no
+ * news after the reason of one of them, nor is one broken connection after that. */
+static bool said_already(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t code, uint64_t mono_ns)
+{
+    size_t oldest = 0;
+    bool down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT;
+    for (size_t i = 0; i < PS_COUNT_OF(consumer->said); i++) {
+        rd_kafka_resp_err_t before = consumer->said[i].code;
+        bool connection = before == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+                          before == RD_KAFKA_RESP_ERR__TRANSPORT || before == RD_KAFKA_RESP_ERR__RESOLVE ||
+                          before == RD_KAFKA_RESP_ERR__SSL || before == RD_KAFKA_RESP_ERR__AUTHENTICATION;
+        if ((before == code || (down && connection)) && mono_ns - consumer->said[i].mono_ns < SAME_ERROR_NS)
+            return true;
+        if (consumer->said[i].mono_ns < consumer->said[oldest].mono_ns)
+            oldest = i;
+    }
+    consumer->said[oldest].code = code;
+    consumer->said[oldest].mono_ns = mono_ns;
+    return false;
+}
+
 static void report_error(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t code, const char *text,
                          uint64_t mono_ns)
 {
-    if (code == consumer->last_error && mono_ns - consumer->last_error_ns < SAME_ERROR_NS)
+    if (said_already(consumer, code, mono_ns))
         return;
-    if (code == RD_KAFKA_RESP_ERR__TRANSPORT && consumer->last_error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN &&
-        mono_ns - consumer->last_error_ns < SAME_ERROR_NS)
-        return; /* one of many broken connections */
-    consumer->last_error = code;
-    consumer->last_error_ns = mono_ns;
     const char *cure = cure_of(code);
     ps_log(PS_LOG_ERROR, consumer->component, "Kafka: %s (%s)%s%s; trying on",
            text != NULL && *text != '\0' ? text : rd_kafka_err2str(code), rd_kafka_err2name(code),

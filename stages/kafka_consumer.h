@@ -63,8 +63,10 @@ struct ps_kafka_consumer {
     /* The group forms anew while we keep partitions (cooperative protocol): do not commit. Up to librdkafka
      * 2.10 a commit that arrives then costs the whole assignment (issue 4059). */
     bool rejoining;
-    int last_error; /* logged last, and when: the same one again is held back for a while */
-    uint64_t last_error_ns;
+    struct {
+        rd_kafka_resp_err_t code;
+        uint64_t mono_ns;
+    } said[8];        /* errors logged last: the same ones are held back for a while */
     uint64_t mono_ns; /* of the last poll */
     /* The record queue: its limits, what a record takes of them, whether it has been full since it last ran
      * low. */
