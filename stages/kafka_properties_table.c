@@ -84,7 +84,8 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     IGNORED("socket.connection.setup.timeout.max.ms", PC,
             "the time-out does not grow here: socket.connection.setup.timeout.ms holds for every attempt"),
     NUMBER("reconnect.backoff.ms", PC, "reconnect.backoff.ms", 0, LONG_TOP, 0, 3600000),
-    NUMBER("reconnect.backoff.max.ms", PC, "reconnect.backoff.max.ms", 0, LONG_TOP, 0, 3600000),
+    NUMBER("reconnect.backoff.max.ms", PC, "reconnect.backoff.max.ms", 0, LONG_TOP, 0, 3600000,
+           .fallback = "1000"), /* librdkafka's 10 s would be felt after every restart of a broker */
     NUMBER("request.timeout.ms", P, "request.timeout.ms", 0, INT_TOP, 1, 900000,
            .help = "how long the broker may wait for its replicas"),
     NUMBER("request.timeout.ms", PC, "socket.timeout.ms", 0, INT_TOP, 10, 300000,

@@ -55,6 +55,8 @@ static const struct expectation expectations[] = {
     {P, "enable.idempotence", "yes", "enable.idempotence", NULL, PS_LOG_ERROR, "true, false", true},
     {P, "retries", "0", "retries", "1", PS_LOG_WARN, "outside", false},
     {P, "reconnect.backoff.ms", "20000", "reconnect.backoff.max.ms", "20000", PS_LOG_WARN, "at least reconnect.backoff.ms", false},
+    {P, "reconnect.backoff.ms", "200", "reconnect.backoff.max.ms", "1000", NONE, NULL, false},
+    {C, "reconnect.backoff.max.ms", "10000", "reconnect.backoff.max.ms", "10000", NONE, NULL, false},
     {P, "send.buffer.bytes", "-1", "socket.send.buffer.bytes", "0", NONE, NULL, false},
     {P, "metadata.max.age.ms", "60000", "topic.metadata.refresh.interval.ms", "60000", NONE, NULL, false},
     {P, "bootstrap.servers", "x:1", "bootstrap.servers", NULL, PS_LOG_INFO, "kafka.bootstrap.servers", false},
