@@ -1,7 +1,7 @@
 /* Reads whole topics and accounts for numbered events (tests/real/sequence.h): the far end of the real tests.
  *
  *   sequence_check --brokers B --topics T[,T..] --events N [--streams S] [--idle-s N] [--set K=V]..
- *                  [--header NAME=VALUE].. [--no-headers] [--lost-below N] [--may-end-early] [--may-repeat]
+ *                  [--header NAME=VALUE].. [--no-headers] [--lost-below N] [--may-repeat] [--only N]
  *
  * Reads from the beginning until every event is there and all partitions are at their ends, or nothing has
  * come for --idle-s seconds (10). Prints one JSON line:
@@ -14,8 +14,8 @@
  *   headers     records that lack one of --header, or have any with --no-headers
  *   partitions  how many hold records
  * Exit 0: nothing lost, duplicated, reordered, foreign, no header wrong. --lost-below N: lost numbers below N
- * are no fault (a killed agent's channel). --may-end-early: only holes are. --may-repeat: duplicates are none
- * (at least once), nor is their order. */
+ * are no fault (a killed agent's channel). --only N: just N of them are expected, from the beginning of each
+ * stream without holes. --may-repeat: duplicates are none (at least once), nor is their order. */
 #include "tests/real/sequence.h"
 
 #include <getopt.h>
@@ -39,8 +39,8 @@ struct check {
     const char *brokers;
     char *topics[TOPICS_MAX];
     unsigned topic_count, streams, partition_count;
-    uint64_t events, idle_s, lost_below;
-    bool may_repeat, may_end_early, no_headers;
+    uint64_t events, idle_s, lost_below, only;
+    bool may_repeat, no_headers;
     char *settings[SETTINGS_MAX], *headers[HEADERS_MAX];
     unsigned setting_count, header_count;
     bool at_end[TOPICS_MAX][PARTITIONS_MAX], filled[TOPICS_MAX][PARTITIONS_MAX];
@@ -80,28 +80,41 @@ static rd_kafka_t *client_make(const struct check *check)
     return client;
 }
 
+/* How many partitions a topic has; it may only be about to be made. 0: there is none. */
+static int partition_count(const struct check *check, rd_kafka_t *client, const char *name)
+{
+    rd_kafka_resp_err_t failed = 0;
+    int count = 0;
+    for (time_t began = time(NULL); count == 0 && time(NULL) - began <= (time_t)check->idle_s;) {
+        const struct rd_kafka_metadata *metadata;
+        rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
+        failed = rd_kafka_metadata(client, 0, topic, &metadata, 5000);
+        if (failed == 0) {
+            count = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+            rd_kafka_metadata_destroy(metadata);
+        }
+        rd_kafka_topic_destroy(topic);
+        if (count == 0)
+            nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    }
+    if (count == 0)
+        fprintf(stderr, "sequence_check: topic %s: %s\n", name,
+                failed != 0 ? rd_kafka_err2str(failed) : "does not exist");
+    return count <= PARTITIONS_MAX ? count : 0;
+}
+
 /* All partitions of all topics, from their beginnings. */
 static bool assign(struct check *check, rd_kafka_t *client)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
     bool good = true;
     for (unsigned i = 0; good && i < check->topic_count; i++) {
-        const struct rd_kafka_metadata *metadata = NULL;
-        rd_kafka_topic_t *topic = rd_kafka_topic_new(client, check->topics[i], NULL);
-        rd_kafka_resp_err_t failed = rd_kafka_metadata(client, 0, topic, &metadata, 15000);
-        int count = failed == 0 && metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
-        good = count > 0 && count <= PARTITIONS_MAX;
-        if (!good)
-            fprintf(stderr, "sequence_check: topic %s: %s\n", check->topics[i],
-                    failed != 0 ? rd_kafka_err2str(failed) : "does not exist");
-        for (int32_t partition = 0; good && partition < count; partition++) {
+        int count = partition_count(check, client, check->topics[i]);
+        good = count > 0;
+        check->partition_count += (unsigned)count;
+        for (int32_t partition = 0; partition < count; partition++)
             rd_kafka_topic_partition_list_add(list, check->topics[i], partition)->offset =
                 RD_KAFKA_OFFSET_BEGINNING;
-            check->partition_count++;
-        }
-        if (metadata != NULL)
-            rd_kafka_metadata_destroy(metadata);
-        rd_kafka_topic_destroy(topic);
     }
     good = good && rd_kafka_assign(client, list) == 0;
     rd_kafka_topic_partition_list_destroy(list);
@@ -183,7 +196,7 @@ static void read_all(struct check *check, rd_kafka_t *client)
             last = time(NULL);
         }
         rd_kafka_message_destroy(message);
-        if (check->found >= check->events && is_at_end(check))
+        if (check->found >= (check->only > 0 ? check->only : check->events) && is_at_end(check))
             break;
     }
 }
@@ -197,12 +210,12 @@ static int report(const struct check *check)
         uint64_t end = all[i].events;
         while (end > 0 && !is_seen(&all[i], end - 1))
             end--;
-        for (uint64_t number = 0; number < all[i].events; number++) {
+        for (uint64_t number = 0; number < (check->only > 0 ? end : all[i].events); number++) {
             if (is_seen(&all[i], number))
                 continue;
             lost++;
             holes += number < end;
-            faults += number >= check->lost_below && (number < end || !check->may_end_early);
+            faults += number >= check->lost_below;
             if ((int64_t)number > last_lost)
                 last_lost = (int64_t)number;
         }
@@ -213,19 +226,20 @@ static int report(const struct check *check)
     printf("{\"events\":%" PRIu64 ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"last_lost\":%" PRId64
            ",\"holes\":%" PRIu64 ",\"duplicated\":%" PRIu64 ",\"reordered\":%" PRIu64 ",\"foreign\":%" PRIu64
            ",\"headers\":%" PRIu64 ",\"partitions\":%u}\n",
-           check->events, check->received, lost, last_lost, holes, check->duplicated, check->reordered,
-           check->foreign, check->bad_headers, partitions);
+           check->only > 0 ? check->only : check->events, check->received, lost, last_lost, holes,
+           check->duplicated, check->reordered, check->foreign, check->bad_headers, partitions);
     bool repeats_wrong = !check->may_repeat && (check->duplicated != 0 || check->reordered != 0);
-    return faults != 0 || repeats_wrong || check->foreign != 0 || check->bad_headers != 0;
+    return faults != 0 || (check->only > 0 && check->found != check->only) || repeats_wrong ||
+           check->foreign != 0 || check->bad_headers != 0;
 }
 
 static bool options_read(struct check *check, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"brokers", 1, NULL, 'b'},    {"topics", 1, NULL, 't'},        {"events", 1, NULL, 'e'},
-        {"streams", 1, NULL, 's'},    {"idle-s", 1, NULL, 'i'},        {"set", 1, NULL, 'X'},
-        {"header", 1, NULL, 'h'},     {"no-headers", 0, NULL, 'n'},    {"lost-below", 1, NULL, 'l'},
-        {"may-repeat", 0, NULL, 'r'}, {"may-end-early", 0, NULL, 'E'}, {NULL, 0, NULL, 0}};
+        {"brokers", 1, NULL, 'b'},    {"topics", 1, NULL, 't'},     {"events", 1, NULL, 'e'},
+        {"streams", 1, NULL, 's'},    {"idle-s", 1, NULL, 'i'},     {"set", 1, NULL, 'X'},
+        {"header", 1, NULL, 'h'},     {"no-headers", 0, NULL, 'n'}, {"lost-below", 1, NULL, 'l'},
+        {"may-repeat", 0, NULL, 'r'}, {"only", 1, NULL, 'o'},       {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
         uint64_t number = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
@@ -261,8 +275,8 @@ static bool options_read(struct check *check, int argc, char **argv)
         case 'l':
             check->lost_below = number;
             break;
-        case 'E':
-            check->may_end_early = true;
+        case 'o':
+            check->only = number;
             break;
         case 'r':
             check->may_repeat = true;

@@ -172,10 +172,15 @@ static void run(struct load *load)
         streams[i].events = sequence_share(load->events, load->streams, i);
     }
     load->began_ns = now_ns();
-    bool busy = true;
-    while (busy && !interrupted) {
+    bool busy = true, ending = false;
+    while (busy) {
         uint64_t now = now_ns();
         busy = false;
+        if (interrupted && !ending) {
+            ending = true;
+            for (unsigned i = 0; i < load->streams; i++)
+                streams[i].events = streams[i].made;
+        }
         for (unsigned i = 0; i < load->streams; i++) {
             struct stream *stream = &streams[i];
             if (stream->fd < 0)

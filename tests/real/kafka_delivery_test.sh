@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# One real broker, the real agent, default settings: every event once and in order, whatever happens to the broker
+# (SIGKILL, SIGSTOP) and to the connection (cut between append and reply), and what SIGTERM and SIGKILL of the agent
+# leave behind. What librdkafka's mock cannot prove, since it does not deduplicate.
+#
+#   STALL_S=30   how long the broker is stopped (10)
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+stall_s=${STALL_S:-10}
+proxied=$((port + 30)) proxy=$((port + 31)) # a listener that is reached through the proxy only
+
+step "a broker"
+listeners=PLAIN://127.0.0.1:$port
+kafka_start --set "listeners=$listeners,PROXIED://127.0.0.1:$proxied,CONTROLLER://127.0.0.1:$((port + 10))" \
+    --set "advertised.listeners=$listeners,PROXIED://127.0.0.1:$proxy" \
+    --set listener.security.protocol.map=PLAIN:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+
+step "a perfect counter: a million numbers, each once, in order, over four partitions"
+agent_file seq numbers sources.r1.type=seq sources.r1.host= sources.r1.port= sources.r1.totalEvents=1000000
+agent_start seq
+check numbers 1000000 1 --no-headers
+(($(field partitions "$found") == 4)) || fail "not over all partitions"
+agent_stop seq
+[[ $account == "events accepted 1000000, delivered 1000000, dropped 0, refused by the far end 0, possibly doubled 0, not delivered 0" ]] ||
+    fail "the account is wrong: $account"
+segment=$(echo "$work"/kafka/1/data/numbers-0/*.log)
+"$kafka" run kafka.tools.DumpLogSegments --files "$segment" >"$work/segment" 2>&1 || fail "no dump of $segment"
+grep -q 'producerId: [0-9]' "$work/segment" || fail "not an idempotent producer: $(grep -m1 producerId "$work/segment")"
+
+step "the broker is killed under load and comes back"
+agent_file killed killed
+agent_start killed
+load_start --events "$endless" --rate 30000
+sleep 2
+kafka_kill
+sleep 1
+kafka_start
+sleep 2
+load_stop
+check_sent killed killed
+await_log killed 'brokers are down.*Events wait and nothing is lost'
+await_log killed 'Kafka takes events again'
+
+step "the broker stands still for $stall_s s under load, with 64 MiB for events"
+agent_file stalled stalled penstock.memory.budget=64m channels.c1.capacity=10000000
+agent_start stalled
+await_log stalled 'listening on'
+base=$(memory_mib stalled VmRSS)
+load_start --events "$endless" --rate 40000 --bytes 400
+sleep 2
+kafka_signal STOP
+sleep "$stall_s"
+kafka_signal CONT
+sleep 3
+high=$(memory_mib stalled VmHWM)
+load_stop
+check_sent stalled stalled
+echo "    memory $base MiB at first, $high MiB at most"
+(($(field blocked "$sent") > 0)) || fail "the source was not held back"
+# The budget is the events'; librdkafka adds up to 400 bytes for each of at most 65,536 in flight (16 MiB / 256).
+((high <= base + 64 + 26)) || fail "the agent took $high MiB, $base MiB of them for itself"
+(($(accounted dropped) == 0)) || fail "the account is wrong: $account"
+
+step "connections are cut between append and reply"
+cut() { # NAME EVERY [KEY=VALUE]...
+    local name=$1 every=$2
+    shift 2
+    "$PENSTOCK_TOOLS/cut_proxy" --listen "$proxy" --to "127.0.0.1:$proxied" --cut-every "$every" >"$work/cuts" 2>"$work/proxy.log" &
+    local pid=$!
+    children[$pid]=proxy
+    agent_file "$name" "$name" sinks.k1.kafka.bootstrap.servers="127.0.0.1:$proxy" "$@"
+    agent_start "$name"
+    load_start --events 200000 --rate 50000
+    load_wait
+    agent_stop "$name"
+    kill -TERM "$pid"
+    wait "$pid" || fail "the proxy ended badly"
+    unset "children[$pid]"
+    cuts=$(<"$work/cuts")
+    echo "    $cuts"
+}
+cut cut 20
+(($(field cuts "$cuts") >= 3)) || fail "too few cuts: $cuts"
+check cut 200000 4
+
+step "the same without idempotence (acks=1): the cuts do make duplicates, and the account finds them"
+cut control 20 sinks.k1.kafka.producer.acks=1
+found=$("$PENSTOCK_TOOLS/sequence_check" --brokers "$brokers" --topics control --events 200000 --streams 4) && fail "cuts make no duplicates: $found"
+echo "    control: $found"
+(($(field duplicated "$found") > 0 && $(field lost "$found") == 0)) || fail "not what cuts do"
+
+step "the agent is ended under load: what it accepted is delivered"
+agent_file ended ended
+agent_start ended
+load_start --events "$endless" --rate 50000
+sleep 3
+agent_stop ended
+load_stop
+accepted=$(accounted 'events accepted')
+((accepted > 50000 && accepted == $(accounted delivered))) || fail "counts differ: $account"
+check ended "$endless" 4 --only "$accepted"
+
+step "the agent is killed under load: what was answered may be lost (a memory channel), nothing comes twice"
+agent_file answers answers sources.r1.type=netcat sources.r1.host= sources.r1.bind=127.0.0.1
+agent_start answers
+load_start --events 200000 --rate 40000 --format line --answers
+sleep 2
+agent_kill answers
+agent_start answers
+load_wait
+echo "    $sent"
+(($(field reconnects "$sent") >= 4)) || fail "no reconnects: $sent"
+check answers 200000 4 --lost-below "$(field resumed "$sent")"
+agent_stop answers

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# A real broker that wants TLS and passwords, spoken to with the lines of a Flume user's file: PLAIN and SCRAM by
+# sasl.jaas.config, trust from PEM, PKCS12 and JKS stores, a client's own certificate, from sink and source. A wrong
+# password and an untrusted authority are said once and hold up nobody else; the file put right, all is delivered.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+for program in openssl keytool; do
+    command -v $program >/dev/null || skip "$program is needed to make stores"
+done
+
+step "a broker with listeners for TLS, for passwords and for both"
+plain=127.0.0.1:$port both=localhost:$((port + 20)) tls=localhost:$((port + 21)) login=localhost:$((port + 22)) mutual=localhost:$((port + 23))
+listeners=PLAIN://$plain,SECURE://$both,TLS://$tls,LOGIN://$login,MUTUAL://$mutual
+key_store="ssl.keystore.type=PEM ssl.keystore.location=$work/kafka/tls/server.pem"
+options=(--tls --sasl --set "listeners=$listeners,CONTROLLER://127.0.0.1:$((port + 10))" --set "advertised.listeners=$listeners"
+    --set listener.security.protocol.map=PLAIN:PLAINTEXT,SECURE:SASL_SSL,TLS:SSL,LOGIN:SASL_PLAINTEXT,MUTUAL:SSL,CONTROLLER:PLAINTEXT
+    --set 'listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_penstock="penstock-secret";'
+    --set 'listener.name.login.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;'
+    --set 'listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;'
+    --set listener.name.mutual.ssl.client.auth=required
+    --set listener.name.mutual.ssl.truststore.type=PEM --set "listener.name.mutual.ssl.truststore.location=$work/kafka/tls/ca.pem")
+for name in tls mutual; do
+    for pair in $key_store; do options+=(--set "listener.name.$name.$pair"); done
+done
+kafka_start "${options[@]}"
+
+step "stores"
+stores=$work/stores ca=$work/kafka/tls/ca.pem
+mkdir "$stores"
+{
+    keytool -importcert -noprompt -alias ca -file "$ca" -keystore "$stores/trust.jks" -storetype JKS -storepass changeit
+    keytool -importcert -noprompt -alias ca -file "$ca" -keystore "$stores/trust.p12" -storetype PKCS12 -storepass changeit
+    openssl req -newkey rsa:2048 -nodes -subj /CN=agent -keyout "$stores/agent.key" -out "$stores/agent.csr"
+    openssl x509 -req -in "$stores/agent.csr" -CA "$ca" -CAkey "$work/kafka/tls/ca.key" -CAcreateserial -days 30 -out "$stores/agent.crt"
+    openssl pkcs12 -export -inkey "$stores/agent.key" -in "$stores/agent.crt" -certfile "$ca" -name agent -passout pass:changeit \
+        -out "$stores/agent.p12"
+    keytool -importkeystore -noprompt -srckeystore "$stores/agent.p12" -srcstorepass changeit -srcstoretype PKCS12 \
+        -destkeystore "$stores/agent.jks" -deststorepass changeit -deststoretype JKS
+    openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=stranger -keyout "$stores/other.key" -out "$stores/other.pem"
+} >"$work/stores.log" 2>&1 || fail "no stores made"
+
+plain_login='org.apache.kafka.common.security.plain.PlainLoginModule required username="penstock" password="penstock-secret";'
+scram_login='org.apache.kafka.common.security.scram.ScramLoginModule required username="penstock" password="penstock-secret";'
+
+# A source that counts, to every sink that follows.
+counter_file() { # NAME EVENTS
+    cat >"$work/$1.properties" <<-EOF_
+	a1.sources = r1
+	a1.sources.r1.type = seq
+	a1.sources.r1.totalEvents = $2
+	a1.channels =
+	a1.sinks =
+	a1.sources.r1.channels =
+	EOF_
+}
+
+# A sink NAME to topic NAME, with a channel of its own.
+add_sink() { # AGENT NAME BROKERS [PRODUCER-PROPERTY=VALUE]...
+    local file=$work/$1.properties name=$2 pair
+    sed -i -E "s/^a1\\.(channels|sinks|sources\\.r1\\.channels) =.*/& $name/" "$file"
+    cat >>"$file" <<-EOF_
+	a1.channels.$name.type = memory
+	a1.channels.$name.capacity = 100000
+	a1.sinks.$name.type = org.apache.flume.sink.kafka.KafkaSink
+	a1.sinks.$name.channel = $name
+	a1.sinks.$name.kafka.topic = $name
+	a1.sinks.$name.kafka.bootstrap.servers = $3
+	EOF_
+    shift 3
+    for pair in "$@"; do echo "a1.sinks.$name.kafka.producer.${pair%%=*} = ${pair#*=}" >>"$file"; done
+}
+
+jks=(ssl.truststore.location="$stores/trust.jks" ssl.truststore.password=changeit)
+p12=(ssl.truststore.location="$stores/trust.p12" ssl.truststore.type=PKCS12 ssl.truststore.password=changeit)
+pem=(ssl.truststore.location="$ca" ssl.truststore.type=PEM)
+
+step "nine sinks, nine ways in"
+counter_file ways 20000
+add_sink ways plain "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=PLAIN sasl.jaas.config="$plain_login"
+add_sink ways scram256 "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-256 sasl.jaas.config="$scram_login"
+add_sink ways scram512 "$both" security.protocol=SASL_SSL sasl.mechanism=SCRAM-SHA-512 sasl.jaas.config="$scram_login" "${pem[@]}"
+add_sink ways pem "$tls" security.protocol=SSL "${pem[@]}"
+add_sink ways p12 "$tls" security.protocol=SSL "${p12[@]}"
+add_sink ways jks "$tls" security.protocol=SSL "${jks[@]}"
+add_sink ways both "$both" security.protocol=SASL_SSL sasl.mechanism=PLAIN sasl.jaas.config="$plain_login" "${jks[@]}"
+add_sink ways mutualjks "$mutual" security.protocol=SSL "${jks[@]}" ssl.keystore.location="$stores/agent.jks" \
+    ssl.keystore.password=changeit ssl.key.password=changeit
+add_sink ways mutualp12 "$mutual" security.protocol=SSL "${p12[@]}" ssl.keystore.location="$stores/agent.p12" ssl.keystore.type=PKCS12 \
+    ssl.keystore.password=changeit
+agent_start ways
+for topic in plain scram256 scram512 pem p12 jks both mutualjks mutualp12; do check "$topic" 20000 1; done
+agent_stop ways
+says_nothing ways ' (WARN|ERROR) '
+
+
+step "a source by SASL_SSL"
+agent_file reader copied sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
+    sources.r1.kafka.bootstrap.servers="$both" sources.r1.kafka.topics=both sources.r1.kafka.consumer.group.id=reader \
+    sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.security.protocol=SASL_SSL \
+    sources.r1.kafka.consumer.sasl.mechanism=SCRAM-SHA-256 sources.r1.kafka.consumer.sasl.jaas.config="$scram_login" \
+    sources.r1.kafka.consumer.ssl.truststore.location="$stores/trust.jks" sources.r1.kafka.consumer.ssl.truststore.password=changeit \
+    sinks.k1.allowTopicOverride=false sinks.k1.header.topic=from
+agent_start reader
+check copied 20000 1 --header from=both --may-repeat # two partitions become others: order is not kept
+(($(field received "$found") == 20000)) || fail "something came twice"
+agent_stop reader
+says_nothing reader ' (WARN|ERROR) '
+
+step "a wrong password, an authority nobody trusts, and a sink that is well"
+counter_file faulty 50000
+add_sink faulty well "$tls" security.protocol=SSL "${pem[@]}"
+add_sink faulty wrong "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-256 sasl.jaas.config="${scram_login/-secret/-guess}"
+add_sink faulty distrusted "$tls" security.protocol=SSL ssl.truststore.location="$stores/other.pem" ssl.truststore.type=PEM
+agent_start faulty
+check well 50000 1
+await_log faulty 'sink wrong: .*the broker refuses the credentials: check kafka.producer.sasl.mechanism and sasl.jaas.config'
+await_log faulty 'sink distrusted: .*certificate verify failed.*TLS failed: check kafka.producer.security.protocol'
+sleep 2 # more attempts, hardly more lines
+agent_is_up faulty || fail "the agent ended"
+(($(grep -cE 'sink (wrong|distrusted): ' "$work/faulty.log") <= 8)) || fail "says it over and over"
+
+step "the file is put right: nothing was lost meanwhile"
+sed -i -e 's/-guess/-secret/' -e "s|$stores/other.pem|$ca|" "$work/faulty.properties"
+kill -HUP "${agents[faulty]}"
+check wrong 50000 1
+check distrusted 50000 1
+agent_stop faulty
+(($(accounted delivered) == 150000)) || fail "the account is wrong: $account"

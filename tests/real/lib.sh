@@ -1,0 +1,234 @@
+# Shared by tests/real/*_test.sh, which source it first: a Kafka of its own for each script, agents, loads and the
+# account at the far end. Builds nothing. Everything it starts ends with the script.
+#
+#   PENSTOCK         the program                       PENSTOCK_TOOLS   where sequence_load and the others are
+#   PENSTOCK_SOURCE  the root of the sources           PENSTOCK_PORT    first port to try (default: at random)
+#   KEEP=1           leave the working directory
+# shellcheck shell=bash
+set -euo pipefail
+
+PENSTOCK_SOURCE=${PENSTOCK_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+PENSTOCK=${PENSTOCK:-$PENSTOCK_SOURCE/build/release/penstock}
+PENSTOCK_TOOLS=${PENSTOCK_TOOLS:-$(dirname "$PENSTOCK")/tests}
+kafka=$PENSTOCK_SOURCE/tests/real/kafka
+export KAFKA_HEAP=${KAFKA_HEAP:-512m}
+
+skip() { echo "SKIP: $*"; exit 77; }
+
+# Called as `fail WHAT` from anywhere in the script itself (not in a subshell).
+fail() {
+    echo "FAILED: $*" >&2
+    local log
+    for log in "$work"/*.log; do
+        [[ ! -s $log ]] || { echo "--- ${log##*/}"; tail -40 "$log"; } >&2
+    done
+    exit 1
+}
+
+step_began=$SECONDS
+step() { # WHAT: says what is tried now
+    echo "[$((SECONDS - step_began)) s] $*"
+}
+
+for program in java mvn; do
+    command -v $program >/dev/null || skip "$program is needed for a real Kafka"
+done
+for program in "$PENSTOCK" "$PENSTOCK_TOOLS"/{sequence_load,sequence_check,cut_proxy}; do
+    [[ -x $program ]] || skip "no program $program"
+done
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-real.XXXXXX")
+declare -A children=() # pid -> what it is
+finish() {
+    local child code=$?
+    for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
+    for child in $("$kafka" pids --dir "$work/kafka" 2>/dev/null); do kill -KILL "$child" 2>/dev/null || true; done
+    if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
+    exit $code
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+await() { # SECONDS COMMAND...: until it succeeds
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.1
+    done
+}
+
+await_log() { # AGENT PATTERN [SECONDS]: a line of its log
+    await "${3:-30}" grep -qE -- "$2" "$work/$1.log" || fail "agent $1 does not say: $2"
+}
+
+says_nothing() { # AGENT PATTERN
+    ! grep -E -- "$2" "$work/$1.log" || fail "agent $1 says that"
+}
+
+field() { # NAME JSON: a number of it
+    sed -nE 's/.*"'"$1"'":(-?[0-9]+).*/\1/p' <<<"$2"
+}
+
+# ---- ports: 60 in a row that nobody listens on, below those the kernel gives to clients ----
+
+port_is_free() { # PORT
+    local hex
+    printf -v hex ':%04X ' "$1"
+    ! cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q "^ *[0-9]*: [0-9A-F]*$hex[0-9A-F:]* 0A "
+}
+
+port_find() {
+    local first at
+    for ((try = 0; try < 100; try++)); do
+        first=${PENSTOCK_PORT:-$((12000 + RANDOM % 300 * 60))}
+        for ((at = first; at < first + 60; at++)); do port_is_free $at || continue 2; done
+        echo "$first"
+        return
+    done
+    return 1
+}
+port=$(port_find) || skip "no 60 free ports in a row${PENSTOCK_PORT:+ from $PENSTOCK_PORT}"
+load_port=$((port + 40))
+
+# ---- the broker ----
+
+# Topics are made when first written to. A broker that was killed may come back after 3 s rather than 9.
+kafka_usual=(--set num.partitions=4 --set broker.session.timeout.ms=3000 --set broker.heartbeat.interval.ms=500)
+kafka_options=()
+kafka_start() { # [OPTION]... of tests/real/kafka; without any: those of the last time (brokers that are down come back)
+    (($# == 0)) || kafka_options=("$@")
+    "$kafka" start --dir "$work/kafka" --port "$port" "${kafka_usual[@]}" "${kafka_options[@]}" >"$work/kafka.log" 2>&1 ||
+        fail "Kafka does not start"
+    brokers=$(<"$work/kafka/bootstrap")
+}
+
+kafka_signal() { # SIGNAL [NODE]
+    kill -"$1" "$(<"$work/kafka/${2:-1}/pid")"
+}
+
+# Kills a broker and waits until it is gone.
+kafka_kill() { # [NODE]
+    local pid
+    pid=$(<"$work/kafka/${1:-1}/pid")
+    kill -KILL "$pid"
+    await 10 eval "! kill -0 $pid 2>/dev/null" || fail "broker ${1:-1} lives"
+}
+
+kafka_topic() { # NAME PARTITIONS [COPIES]
+    "$kafka" topic "$@" --dir "$work/kafka" >>"$work/kafka.log" 2>&1 || fail "topic $1 is not made"
+}
+
+# ---- agents: file $work/NAME.properties, agent a1, log $work/NAME.log, standard input of agent_file ----
+
+declare -A agents=() # name -> pid
+
+agent_start() { # NAME [OPTION]...
+    local name=$1
+    shift
+    "$PENSTOCK" agent -n a1 -f "$work/$name.properties" "$@" >>"$work/$name.log" 2>&1 </dev/null &
+    agents[$name]=$!
+    children[$!]="agent $name"
+}
+
+agent_is_up() { # NAME
+    kill -0 "${agents[$1]}" 2>/dev/null
+}
+
+# Ended by SIGTERM: it must deliver what it holds and exit 0.
+agent_stop() { # NAME
+    local pid=${agents[$1]} code=0
+    kill -TERM "$pid"
+    wait "$pid" || code=$?
+    unset "children[$pid]"
+    ((code == 0)) || fail "agent $1 ends with $code after SIGTERM"
+    account=$(sed -nE 's/.* stopped: (.*)/\1/p' "$work/$1.log" | tail -1)
+    [[ $account ]] || fail "agent $1 gives no account"
+}
+
+agent_kill() { # NAME
+    local pid=${agents[$1]}
+    kill -KILL "$pid"
+    wait "$pid" 2>/dev/null || true
+    unset "children[$pid]"
+}
+
+accounted() { # WORDS: the number after them in the account of the agent stopped last
+    sed -nE 's/(.*, |^)'"$1"' ([0-9]+).*/\2/p' <<<"$account"
+}
+
+# Memory of an agent: now (VmRSS), or the most it ever held (VmHWM).
+memory_mib() { # AGENT VmRSS|VmHWM
+    awk '/^'"$2"':/ {print int($2 / 1024)}' "/proc/${agents[$1]}/status"
+}
+
+# Syslog over TCP -> memory -> one Kafka sink: the usual file. A test adds its own keys, or replaces some.
+agent_file() { # NAME TOPIC [KEY=VALUE]...  (keys without the agent's name)
+    local name=$1 file=$work/$1.properties pair
+    cat >"$file" <<-EOF_
+	a1.sources = r1
+	a1.channels = c1
+	a1.sinks = k1
+	a1.sources.r1.type = syslogtcp
+	a1.sources.r1.host = 127.0.0.1
+	a1.sources.r1.port = $load_port
+	a1.sources.r1.channels = c1
+	a1.channels.c1.type = memory
+	a1.channels.c1.capacity = 100000
+	a1.channels.c1.transactionCapacity = 1000
+	a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink
+	a1.sinks.k1.kafka.bootstrap.servers = $brokers
+	a1.sinks.k1.kafka.topic = $2
+	a1.sinks.k1.channel = c1
+	EOF_
+    shift 2
+    for pair in "$@"; do agent_key "$name" "$pair"; done
+}
+
+agent_key() { # NAME KEY=VALUE: adds it, replaces it; KEY= removes it
+    local file=$work/$1.properties
+    grep -v "^a1\.${2%%=*} = " "$file" >"$file.new"
+    [[ -z ${2#*=} ]] || echo "a1.${2%%=*} = ${2#*=}" >>"$file.new"
+    mv "$file.new" "$file"
+}
+
+# ---- load and account ----
+
+endless=100000000
+load_start() { # OPTION... of sequence_load
+    "$PENSTOCK_TOOLS/sequence_load" --to "127.0.0.1:$load_port" "$@" >"$work/load" 2>"$work/load.log" &
+    load=$!
+    children[$load]=load
+}
+
+load_wait() { # until all was sent; sets `sent`, its JSON line
+    wait "$load" || fail "the load ends with $?"
+    unset "children[$load]"
+    sent=$(<"$work/load")
+}
+
+load_stop() { # no further lines; what was begun is sent
+    kill -TERM "$load"
+    load_wait
+}
+
+# Reads topics to their ends; everything must be there once and in order, unless options say what may differ.
+check() { # TOPICS EVENTS STREAMS [OPTION]... of sequence_check; sets `found`, its JSON line
+    local topics=$1 events=$2 streams=$3 code=0
+    shift 3
+    found=$("$PENSTOCK_TOOLS/sequence_check" --brokers "$brokers" --topics "$topics" --events "$events" --streams "$streams" "$@" \
+        2>>"$work/check.log") || code=$?
+    echo "    $topics: $found"
+    ((code == 0)) || fail "topic $topics is not as it should be"
+}
+
+# After load_stop: the agent drains and ends; all that was sent it accepted, and is in the topic once and in order.
+check_sent() { # AGENT TOPIC [OPTION]... of sequence_check
+    local agent=$1 topic=$2 events
+    shift 2
+    events=$(field sent "$sent")
+    agent_stop "$agent"
+    echo "    load: $sent"
+    check "$topic" "$endless" 4 --only "$events" "$@"
+    [[ $(accounted 'events accepted') == "$events" && $(accounted delivered) == "$events" ]] || fail "counts differ: $account"
+}
