@@ -18,19 +18,21 @@
 static size_t make_text(uint64_t *seed, char *text)
 {
     static const char *const pieces[] = {
-        "\\",  "\n", "\r",     "\r\n",    "=",   ":",       " ",      "\t",   "\f",       "#",
-        "!",   "a",  "key",    "\\u0041", "\\u", "\\ud83d", "\\ude0", "\\\n", "\\\r\n  ", "\\\\",
-        "\\t", "x1", "value ", "\xe9",    "\\=", "\\ ",     "\n#",    "\n!",  "00",       "\\u00e9"};
+        "\\",  "\n", "\r",     "\r\n",    "=",   ":",       " ",     "\t",   "\f",       "#",
+        "!",   "a",  "key",    "\\u0041", "\\u", "\\ud83d", "\\uzz", "\\\n", "\\\r\n  ", "\\\\",
+        "\\t", "x1", "value ", "\xe9",    "\\=", "\\ ",     "\n#",   "\n!",  "00",       "\\u00e9"};
     size_t length = 0, want = ps_test_random(seed) % BYTES_MAX;
     bool malformed = ps_test_random(seed) % 8 == 0; /* else hardly a file would be read to its end */
     while (length < want) {
         uint64_t pick = ps_test_random(seed);
         if (pick % 20 == 0) {
-            text[length++] = (char)(pick >> 8);
+            char byte = (char)(pick >> 8);
+            text[length++] =
+                byte == '?' ? '-' : byte; /* a lone surrogate becomes '?' too: two keys would be one */
             continue;
         }
         const char *piece = pieces[(pick >> 16) % PS_COUNT_OF(pieces)];
-        if (!malformed && (strcmp(piece, "\\u") == 0 || strcmp(piece, "\\ude0") == 0))
+        if (!malformed && (strcmp(piece, "\\u") == 0 || strcmp(piece, "\\uzz") == 0))
             continue;
         size_t size = strlen(piece);
         memcpy(text + length, piece, size);
