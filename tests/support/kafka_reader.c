@@ -42,8 +42,11 @@ static char *copy_bytes(const void *data, size_t length)
 static void keep(struct ps_test_records *records, const rd_kafka_message_t *message)
 {
     rd_kafka_timestamp_type_t type;
-    records->items = realloc(records->items, (records->count + 1) * sizeof *records->items);
-    assert_non_null(records->items);
+    if ((records->count & (records->count - 1)) == 0) { /* 0, 1, 2, 4, ..: full */
+        size_t room = records->count == 0 ? 1 : 2 * records->count;
+        records->items = realloc(records->items, room * sizeof *records->items);
+        assert_non_null(records->items);
+    }
     struct ps_test_record *record = &records->items[records->count++];
     *record = (struct ps_test_record){
         .partition = message->partition,
