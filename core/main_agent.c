@@ -18,6 +18,7 @@
 #include "version.h"
 
 #define WORKER_STUCK_MS 10000U
+#define FILE_WAIT_MS 1000
 
 struct service {
     struct ps_command command;
@@ -225,8 +226,33 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+static bool files_are_missing(const struct ps_command *command)
+{
+    for (size_t i = 0; i < command->files.count; i++) {
+        if (access(command->files.items[i], F_OK) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* A service that is called before its file exists waits for it when -Dflume.called.from.service is given, as
- * flume-ng does. */
+ * flume-ng does. False: told to stop meanwhile. */
+static bool wait_for_files(struct service *service)
+{
+    if (ps_pairs_get(&service->command.system, "flume.called.from.service") == NULL)
+        return true;
+    while (files_are_missing(&service->command)) {
+        ps_log(PS_LOG_WARN, "agent",
+               "a configuration file is not there yet; waiting for it (flume.called.from.service)");
+        struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
+        poll(&ready, 1, FILE_WAIT_MS);
+        int signal_number = read_signals(service);
+        if (signal_number == SIGTERM || signal_number == SIGINT)
+            return false;
+    }
+    return true;
+}
+
 static enum ps_status load_first(struct service *service)
 {
     enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->conf);
@@ -239,6 +265,8 @@ static int run(struct service *service)
 {
     struct ps_err err = {0};
     service->signal_fd = open_signals();
+    if (!wait_for_files(service))
+        return 0;
     if (load_first(service) != PS_OK) {
         ps_log(PS_LOG_ERROR, "agent", "not started: %zu error%s in the configuration",
                service->conf->problems.errors, service->conf->problems.errors == 1 ? "" : "s");
