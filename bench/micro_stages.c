@@ -1,0 +1,273 @@
+/* What the small stages cost an event: interceptors, selectors, serializers, escapes. One iteration is one
+ * event. */
+#include <string.h>
+#include <strings.h>
+
+#include "bench/support/micro.h"
+#include "conf/bind.h"
+#include "core/runner.h"
+#include "stages/escape.h"
+#include "stages/table.h"
+
+#define EVENTS 250
+#define BODY_BYTES 120
+#define ROUTES 4
+
+/* A stage that is bound, built and open, and a batch for it. */
+struct bed {
+    struct ps_arena *arena;
+    struct ps_problems problems;
+    struct ps_depot *depot;
+    struct ps_pool *pool;
+    struct ps_carver carver;
+    struct ps_counters counters;
+    struct ps_port port;
+    struct ps_now now;
+    const struct ps_stage_ops *ops;
+    void *plan, *state;
+};
+
+static const struct ps_stage_ops *stage_find(enum ps_kind kind, const char *name)
+{
+    size_t i = 0;
+    while (ps_stages[i] != NULL && (ps_stages[i]->kind != kind || strcasecmp(ps_stages[i]->name, name) != 0))
+        i++;
+    PS_ASSERT(ps_stages[i] != NULL);
+    return ps_stages[i];
+}
+
+static void bed_make(struct bed *bed)
+{
+    memset(bed, 0, sizeof *bed);
+    bed->arena = ps_arena_create();
+    ps_problems_init(&bed->problems, bed->arena);
+    bed->depot = ps_depot_create(UINT64_C(64) << 20, NULL);
+    PS_ASSERT(bed->depot != NULL);
+    bed->pool = ps_pool_create(bed->depot, (struct ps_pool_limits){64, 2 * ROUTES + 1}, 0, NULL);
+    PS_ASSERT(bed->pool != NULL);
+    ps_carver_init(&bed->carver, bed->pool);
+    bed->now = ps_clock_now();
+    bed->port = (struct ps_port){.component = "bench",
+                                 .name = "b1",
+                                 .counters = &bed->counters,
+                                 .instances = 1,
+                                 .epoll_fd = -1,
+                                 .wake_fd = -1,
+                                 .blocks = ps_pool_cache(bed->pool)};
+}
+
+/* `keys`: key, value, .., NULL. */
+static void bed_open(struct bed *bed, enum ps_kind kind, const char *name, const char *const *keys)
+{
+    static const char *const channels[ROUTES] = {"c1", "c2", "c3", "c4"};
+    struct ps_pair pairs[8];
+    size_t count = 0;
+    for (; keys[2 * count] != NULL; count++)
+        pairs[count] = (struct ps_pair){.key = keys[2 * count], .value = keys[2 * count + 1]};
+    bed->ops = stage_find(kind, name);
+    bed->plan = ps_arena_alloc(bed->arena, bed->ops->plan_size + 1);
+    bed->state = ps_arena_alloc(bed->arena, bed->ops->state_size + 1);
+    struct ps_bind bind = {.arena = bed->arena, .problems = &bed->problems, .prefix = ""};
+    struct ps_context context = {.agent = "a1",
+                                 .component = "bench",
+                                 .name = "b1",
+                                 .arena = bed->arena,
+                                 .channels = {ROUTES, channels},
+                                 .instances = 1};
+    PS_ASSERT(ps_bind_options(&bind, bed->ops->options, NULL, &(struct ps_pairs){count, pairs}, bed->plan) ==
+              PS_OK);
+    PS_ASSERT(bed->ops->build == NULL || bed->ops->build(bed->plan, &context, NULL) == PS_OK);
+    PS_ASSERT(bed->ops->open == NULL || bed->ops->open(bed->plan, bed->state, &bed->port, NULL) == PS_OK);
+}
+
+static void bed_free(struct bed *bed)
+{
+    if (bed->ops != NULL && bed->ops->close != NULL)
+        bed->ops->close(bed->plan, bed->state);
+    ps_carver_fini(&bed->carver);
+    ps_pool_destroy(bed->pool);
+    ps_depot_destroy(bed->depot);
+    ps_problems_fini(&bed->problems);
+    ps_arena_destroy(bed->arena);
+}
+
+/* Events with three headers, one of which, `h`, has four values. */
+static struct ps_batch *batch_make(struct bed *bed, bool headers)
+{
+    static const char body[BODY_BYTES] = "body";
+    static const char *const values[] = {"alpha", "beta", "gamma", "delta"};
+    struct ps_batch *batch = ps_batch_take(&bed->carver, bed->now);
+    PS_ASSERT(batch != NULL);
+    for (unsigned i = 0; i < EVENTS; i++) {
+        struct ps_event *event = ps_batch_add_copy(batch, body, BODY_BYTES);
+        PS_ASSERT(event != NULL);
+        if (!headers)
+            continue;
+        const char *value = values[i * 7 / 3 % 4];
+        PS_ASSERT(ps_batch_header_add(batch, event, ps_name_intern("h"), value, (uint32_t)strlen(value)) &&
+                  ps_batch_header_add(batch, event, ps_name_intern("timestamp"), "1700000000000", 13) &&
+                  ps_batch_header_add(batch, event, ps_name_intern("host"), "web1.example.org", 16));
+    }
+    ps_batch_close(batch);
+    return batch;
+}
+
+/* ---- interceptors: a new batch each time, so its making is measured alone and to be taken off ---- */
+
+static void interceptor_run(struct ps_micro *micro, const char *name, const char *const *keys)
+{
+    struct bed bed;
+    bed_make(&bed);
+    if (name != NULL)
+        bed_open(&bed, PS_KIND_INTERCEPTOR, name, keys);
+    while (ps_micro_batch(micro, EVENTS)) {
+        struct ps_batch *batch = batch_make(&bed, false);
+        if (name != NULL)
+            PS_ASSERT(bed.ops->interceptor->work(bed.plan, bed.state, &batch->leases[0], &bed.now) ==
+                      PS_DONE);
+        ps_batch_give(batch);
+    }
+    bed_free(&bed);
+}
+
+static void bench_no_interceptor(struct ps_micro *micro)
+{
+    interceptor_run(micro, NULL, NULL);
+}
+
+static void bench_timestamp(struct ps_micro *micro)
+{
+    interceptor_run(micro, "timestamp", (const char *const[]){NULL});
+}
+
+static void bench_uuid(struct ps_micro *micro)
+{
+    interceptor_run(micro, "uuid", (const char *const[]){NULL});
+}
+
+/* ---- selectors ---- */
+
+static void selector_run(struct ps_micro *micro, const char *name, const char *const *keys)
+{
+    struct bed bed;
+    bed_make(&bed);
+    bed_open(&bed, PS_KIND_SELECTOR, name, keys);
+    struct ps_batch *batch = batch_make(&bed, true);
+    while (ps_micro_batch(micro, EVENTS)) {
+        struct ps_route *route = ps_route_create(ROUTES);
+        PS_ASSERT(bed.ops->selector->work(bed.plan, bed.state, &batch->leases[0], route, &bed.now) ==
+                  PS_DONE);
+        ps_route_destroy(route);
+    }
+    ps_batch_give(batch);
+    bed_free(&bed);
+}
+
+static void bench_replicating(struct ps_micro *micro)
+{
+    selector_run(micro, "replicating", (const char *const[]){NULL});
+}
+
+static void bench_multiplexing(struct ps_micro *micro)
+{
+    selector_run(micro, "multiplexing",
+                 (const char *const[]){"header", "h", "mapping.alpha", "c1", "mapping.beta", "c2",
+                                       "mapping.gamma", "c3", "default", "c4", NULL});
+}
+
+/* ---- serializers ---- */
+
+static bool count_bytes(struct ps_output *output, const void *data, size_t length)
+{
+    (void)output;
+    (void)data;
+    (void)length;
+    return true;
+}
+
+static void serializer_run(struct ps_micro *micro, const char *name, const char *const *keys)
+{
+    struct bed bed;
+    bed_make(&bed);
+    bed_open(&bed, PS_KIND_SERIALIZER, name, keys);
+    const struct ps_serializer_ops *ops = bed.ops->serializer;
+    struct ps_output output = {.write = count_bytes};
+    struct ps_batch *batch = batch_make(&bed, true);
+    PS_ASSERT(ops->begin == NULL || ops->begin(bed.plan, bed.state, &output));
+    while (ps_micro_batch(micro, EVENTS)) {
+        for (unsigned i = 0; i < EVENTS; i++)
+            PS_ASSERT(ops->event(bed.plan, bed.state, batch, &batch->events[i], &output));
+        PS_ASSERT(ops->flush == NULL || ops->flush(bed.plan, bed.state, &output));
+    }
+    ps_micro_bytes(micro, BODY_BYTES);
+    ps_batch_give(batch);
+    bed_free(&bed);
+}
+
+static void bench_text(struct ps_micro *micro)
+{
+    serializer_run(micro, "text", (const char *const[]){NULL});
+}
+
+static void bench_header_and_text(struct ps_micro *micro)
+{
+    serializer_run(micro, "header_and_text", (const char *const[]){NULL});
+}
+
+static void bench_avro(struct ps_micro *micro)
+{
+    serializer_run(micro, "avro_event", (const char *const[]){NULL});
+}
+
+static void bench_avro_snappy(struct ps_micro *micro)
+{
+    serializer_run(micro, "avro_event", (const char *const[]){"compressionCodec", "snappy", NULL});
+}
+
+/* ---- escapes ---- */
+
+static void escape_run(struct ps_micro *micro, const char *pattern)
+{
+    struct bed bed;
+    bed_make(&bed);
+    struct ps_err err;
+    const struct ps_escape *escape = ps_escape_compile(bed.arena, pattern, NULL, &err);
+    PS_ASSERT(escape != NULL);
+    struct ps_escape_cache *cache = ps_arena_alloc(bed.arena, sizeof *cache);
+    struct ps_batch *batch = batch_make(&bed, true);
+    while (ps_micro_batch(micro, EVENTS)) {
+        for (unsigned i = 0; i < EVENTS; i++) {
+            char out[256];
+            uint32_t length;
+            PS_ASSERT(ps_escape_expand(escape, cache, batch, &batch->events[i], &bed.now, out, sizeof out,
+                                       &length) == PS_ESCAPE_OK);
+        }
+    }
+    ps_batch_give(batch);
+    bed_free(&bed);
+}
+
+static void bench_escape_header(struct ps_micro *micro)
+{
+    escape_run(micro, "topic-%{h}");
+}
+
+static void bench_escape_times(struct ps_micro *micro)
+{
+    escape_run(micro, "logs/%{host}/%Y-%m-%d/%H%M");
+}
+
+void ps_micro_stages(void)
+{
+    ps_micro_add("interceptor/none_new_batch", bench_no_interceptor);
+    ps_micro_add("interceptor/timestamp_new_batch", bench_timestamp);
+    ps_micro_add("interceptor/uuid_new_batch", bench_uuid);
+    ps_micro_add("selector/replicating", bench_replicating);
+    ps_micro_add("selector/multiplexing", bench_multiplexing);
+    ps_micro_add("serializer/text", bench_text);
+    ps_micro_add("serializer/header_and_text", bench_header_and_text);
+    ps_micro_add("serializer/avro_event", bench_avro);
+    ps_micro_add("serializer/avro_event_snappy", bench_avro_snappy);
+    ps_micro_add("escape/topic_header", bench_escape_header);
+    ps_micro_add("escape/path_with_times", bench_escape_times);
+}
