@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+#define TIME_BYTES_MAX 24U
+#define TIME_DIGITS 15U /* of any time a stamp with four digits of a year can mean, sign included */
+
 /* A message taken apart; slices into the line. `data` NULL: not there. */
 struct fields {
     struct ps_slice priority, version, stamp, host, body;
@@ -258,15 +261,17 @@ static bool make_body(const struct ps_syslog_single_rules *rules, struct ps_batc
     return true;
 }
 
-/* The stamp's bytes are not part of the body: the number is written over them. */
-static struct ps_slice render_time(const struct fields *fields, bool in_place, char *room)
+/* The stamp's bytes are not part of the body: where they are enough, the number is written over them. */
+static struct ps_slice render_time(const struct fields *fields, bool in_place, struct ps_syslog_row *row)
 {
-    char text[24];
+    char text[TIME_BYTES_MAX];
     uint32_t length = ps_time_render(fields->ms, text);
-    if (in_place && length <= fields->stamp.length)
-        room = (char *)(uintptr_t)fields->stamp.data;
-    memcpy(room, text, length);
-    return (struct ps_slice){room, length};
+    char *to = in_place ? (char *)(uintptr_t)fields->stamp.data : row->bytes;
+    PS_ASSERT(!in_place || length <= fields->stamp.length);
+    if (!in_place)
+        row->bytes += length;
+    memcpy(to, text, length);
+    return (struct ps_slice){to, length};
 }
 
 /* How a message began. */
@@ -302,8 +307,11 @@ static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *ba
         else if (!make_body(rules, batch, &fields, plain, &body))
             return PS_PARSED_MEMORY;
     }
+    bool in_place = !formatted && body.data != line && fields.stamp.length >= TIME_DIGITS;
+    uint32_t headers = 2U + (fields.priority.length > 0) + (fields.version.length > 0) + fields.has_time +
+                       (fields.host.length > 0) + (start.bad || start.incomplete);
     struct ps_syslog_row row;
-    if (!ps_syslog_row_init(&row, batch, client, 24))
+    if (!ps_syslog_row_init(&row, batch, headers, client, fields.has_time && !in_place ? TIME_BYTES_MAX : 0))
         return PS_PARSED_MEMORY;
     struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
     if (event == NULL)
@@ -314,11 +322,8 @@ static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *ba
         ps_syslog_row_push(&row, names->priority, fields.priority);
     if (fields.version.length > 0)
         ps_syslog_row_push(&row, names->version, fields.version);
-    if (fields.has_time) {
-        ps_syslog_row_push(&row, names->timestamp,
-                           render_time(&fields, !formatted && body.data != line, row.bytes));
-        row.bytes += 24;
-    }
+    if (fields.has_time)
+        ps_syslog_row_push(&row, names->timestamp, render_time(&fields, in_place, &row));
     if (fields.host.length > 0)
         ps_syslog_row_push(&row, names->host, fields.host);
     if (start.bad || start.incomplete)

@@ -37,9 +37,6 @@ struct ps_syslog_client {
     struct ps_slice ip, host, port;
 };
 
-#define PS_SYSLOG_HEADERS_MAX 7 /* of the parsers */
-#define PS_SYSLOG_CLIENT_MAX 3  /* of the client */
-
 /* Room for the headers of one event, taken before its row is added, so that an event is never there without
  * them. */
 struct ps_syslog_row {
@@ -49,14 +46,13 @@ struct ps_syslog_row {
     char *bytes; /* for values */
 };
 
-/* All headers a parser may push, those of the client, and `bytes` for values. False: no memory. */
-static inline bool ps_syslog_row_init(struct ps_syslog_row *row, struct ps_batch *batch,
+/* `count` headers, those of the client, and `bytes` for values. False: no memory. */
+static inline bool ps_syslog_row_init(struct ps_syslog_row *row, struct ps_batch *batch, uint32_t count,
                                       const struct ps_syslog_client *client, uint32_t bytes)
 {
     const uintptr_t align = _Alignof(struct ps_header) - 1;
-    uint32_t count = PS_SYSLOG_HEADERS_MAX;
     if (client != NULL) {
-        count += PS_SYSLOG_CLIENT_MAX;
+        count += 3;
         bytes += client->ip.length + client->host.length + client->port.length;
     }
     char *room = ps_batch_alloc(batch, count * (uint32_t)sizeof(struct ps_header) + (uint32_t)align + bytes);

@@ -4,6 +4,7 @@
 
 #include "stages/stream.h"
 #include "stages/syslog_source.h"
+#include "stages/tls_stage.h"
 
 #define EVENT_SIZE_MAX (100 * 1024 * 1024)
 
@@ -52,30 +53,11 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static void tls_note(void *argument, enum ps_log_level severity, const char *key, const char *message)
-{
-    ps_report(argument, severity, key, "%s", message);
-}
-
-static enum ps_status make_tls(const struct syslogtcp_plan *plan, struct ps_tls_server **server,
-                               const struct ps_context *context, struct ps_err *err)
-{
-    if (!plan->tls.enabled)
-        return PS_OK;
-    struct ps_tls_globals globals;
-    struct ps_notes notes = {.report = tls_note, .argument = (void *)(uintptr_t)context};
-    ps_tls_globals_fill(&globals, context->system_property, context->argument);
-    return ps_tls_server_build(server, &plan->tls, &globals, server == NULL ? &notes : NULL, err);
-}
-
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct syslogtcp_plan *plan = plan_;
-    struct ps_err err = {.length = 0};
-    if (make_tls(plan, NULL, context, &err) != PS_OK) {
-        ps_report(context, PS_LOG_ERROR, "ssl", "%s", err.text);
+    if (ps_tls_stage_check(&plan->tls, context) != PS_OK)
         return PS_FAIL;
-    }
     return ps_syslog_source_check(&plan->syslog, context);
 }
 
@@ -84,7 +66,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     struct syslogtcp_plan *plan = plan_;
     if (ps_syslog_source_build(&plan->source, &plan->syslog, plan->event_size, false, context, err) != PS_OK)
         return PS_FAIL;
-    if (make_tls(plan, &plan->server, context, err) != PS_OK) {
+    if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) != PS_OK) {
         ps_syslog_source_teardown(&plan->source);
         return PS_FAIL;
     }

@@ -8,11 +8,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "stages/datagrams.h"
 #include "stages/stream.h"
 
 unsigned ps_test_tcp_port(const struct ps_test_stage *stage, uint16_t listener)
 {
     return ps_stream_port(stage->state, listener);
+}
+
+unsigned ps_test_udp_port(const struct ps_test_stage *stage)
+{
+    return ps_datagrams_port(stage->state);
 }
 
 static int connect_to(const char *address, unsigned port, int type)

@@ -7,6 +7,7 @@
 /* Port of a TCP source's listener (its state begins with a struct ps_stream), of a UDP source's socket (with
  * a struct ps_datagrams). */
 unsigned ps_test_tcp_port(const struct ps_test_stage *stage, uint16_t listener);
+unsigned ps_test_udp_port(const struct ps_test_stage *stage);
 
 int ps_test_connect(const char *address, unsigned port);
 /* Connected UDP socket. */

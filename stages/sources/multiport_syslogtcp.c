@@ -1,0 +1,397 @@
+/* Source multiport_syslogtcp (Flume's MultiportSyslogTCPSource): syslog lines over TCP on several ports, by
+ * the other of Flume's two parsers, each port with its own character set. Thread: its worker. Full channels
+ * are waited for, which stops the senders; Flume drops the batch. A port that cannot be bound is tried again
+ * every 3 s while the others work. */
+#include "core/stage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/stream.h"
+#include "stages/syslog_multi.h"
+#include "stages/tls_stage.h"
+
+#define EVENT_SIZE_MAX (100 * 1024 * 1024)
+#define REBIND_NS (3 * PS_NS_PER_S)
+
+struct port_plan {
+    unsigned port;
+    const struct ps_charset *charset;
+};
+
+struct multiport_plan {
+    const char *host, *port_header, *default_charset, *keep_fields, *client_ip_header, *client_host_header;
+    struct ps_texts port_texts;
+    struct ps_pairs port_charsets;
+    int64_t event_size, batch_size, read_buffer_bytes, processors;
+    struct ps_tls_options tls;
+    struct port_plan *ports;
+    size_t port_count;
+    struct ps_syslog_multi_rules rules;
+    struct ps_syslog_client client; /* header names only */
+    struct ps_tls_server *server;
+};
+
+/* A port of this worker, in the order of plan->ports. */
+struct port_state {
+    struct ps_transcoder transcoder;
+    bool bound;
+    char text[8];
+    uint32_t text_length;
+};
+
+struct multiport_state {
+    struct ps_stream stream; /* first: tests ask it for its ports */
+    const struct multiport_plan *plan;
+    struct ps_port *port;
+    struct ps_syslog_multi parser;
+    struct port_state *ports;
+    size_t *by_listener; /* the port of each listener of the stream */
+    uint64_t rebind_ns;  /* 0: all are bound */
+};
+
+#define FIELD(name) offsetof(struct multiport_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "host",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(host),
+     .help = "Address or name to listen on; without it, or with 0.0.0.0 or ::, all, IPv4 and IPv6"},
+    {.key = "ports",
+     .type = PS_OPTION_LIST,
+     .offset = FIELD(port_texts),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "TCP ports to listen on, separated by blanks"},
+    {.key = "eventSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(event_size),
+     .fallback = "2500",
+     .min = 1,
+     .max = EVENT_SIZE_MAX,
+     .unit = "bytes",
+     .help =
+         "A line that reaches it is cut there: the event gets flume.syslog.status = Incomplete, the rest is "
+         "the next event"},
+    {.key = "portHeader",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(port_header),
+     .help = "Header that gets the number of the port the event came in on"},
+    {.key = "charset.default",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(default_charset),
+     .fallback = "UTF-8",
+     .help =
+         "Character set of the lines; a line that is not well-formed is kept as it is and marked Invalid"},
+    {.key = "charset.port.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(port_charsets),
+     .help = "charset.port.<port>: character set of one port"},
+    {.key = "batchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_size),
+     .fallback = "100",
+     .min = 1,
+     .max = INT32_MAX,
+     .unit = "events",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "events in one transaction; batches here are as large as the channel allows"},
+    {.key = "readBufferBytes",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(read_buffer_bytes),
+     .fallback = "1024",
+     .min = 1,
+     .max = INT32_MAX,
+     .unit = "bytes",
+     .aliases = PS_WORDS("readBufferSize"),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "size of a read; reads here are as large as there is data"},
+    {.key = "numProcessors",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(processors),
+     .min = 0,
+     .max = INT32_MAX,
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "threads; here penstock.workers says how many workers listen"},
+    {.key = "keepFields",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(keep_fields),
+     .fallback = "none",
+     .help = "none or false: the body is the message alone; all or true: the whole line; or any of priority "
+             "version timestamp hostname, which are put in front of the body in this order"},
+    {.key = "clientIPHeader",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(client_ip_header),
+     .help = "Header that gets the sender's IP address"},
+    {.key = "clientHostnameHeader",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(client_host_header),
+     .help = "Header that gets the sender's host name as the resolver has it, else its IP address"},
+    PS_TLS_OPTION_ROWS(struct multiport_plan, tls),
+    PS_OPTION_END,
+};
+
+/* ---- plan ---- */
+
+static bool read_port(const char *text, unsigned *port)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    *port = (unsigned)value;
+    return *text >= '0' && *text <= '9' && *end == '\0' && value <= 65535;
+}
+
+static enum ps_status check_charsets(const struct multiport_plan *plan, const struct ps_context *context)
+{
+    struct ps_charset charset;
+    struct ps_err err = {.length = 0};
+    unsigned port;
+    if (ps_charset_find(plan->default_charset, &charset, &err) != PS_OK) {
+        ps_report(context, PS_LOG_ERROR, "charset.default", "%s", err.text);
+        return PS_FAIL;
+    }
+    for (size_t i = 0; i < plan->port_charsets.count; i++) {
+        const struct ps_pair *pair = &plan->port_charsets.items[i];
+        char key[64];
+        snprintf(key, sizeof key, "charset.port.%.32s", pair->key);
+        if (!read_port(pair->key, &port)) {
+            ps_report(context, PS_LOG_ERROR, key, "\"%s\" is no port number", pair->key);
+            return PS_FAIL;
+        }
+        if (ps_charset_find(pair->value, &charset, &err) != PS_OK) {
+            ps_report(context, PS_LOG_ERROR, key, "%s", err.text);
+            return PS_FAIL;
+        }
+    }
+    return PS_OK;
+}
+
+static enum ps_status check(const void *plan_, const struct ps_context *context)
+{
+    const struct multiport_plan *plan = plan_;
+    unsigned port;
+    for (size_t i = 0; i < plan->port_texts.count; i++) {
+        if (!read_port(plan->port_texts.items[i], &port)) {
+            ps_report(context, PS_LOG_ERROR, "ports", "\"%s\" is no port number (0 to 65535)",
+                      plan->port_texts.items[i]);
+            return PS_FAIL;
+        }
+    }
+    if (plan->port_texts.count == 0 || plan->port_texts.count > PS_STREAM_LISTENERS_MAX) {
+        ps_report(context, PS_LOG_ERROR, "ports", "between 1 and %d ports", PS_STREAM_LISTENERS_MAX);
+        return PS_FAIL;
+    }
+    if (check_charsets(plan, context) != PS_OK)
+        return PS_FAIL;
+    return ps_tls_stage_check(&plan->tls, context);
+}
+
+static const struct ps_name *header_name(const char *text)
+{
+    return text != NULL ? ps_name_intern(text) : NULL;
+}
+
+static enum ps_status build_ports(struct multiport_plan *plan, struct ps_context *context, struct ps_err *err)
+{
+    plan->ports = ps_arena_alloc(context->arena, plan->port_texts.count * sizeof *plan->ports);
+    for (size_t i = 0; i < plan->port_texts.count; i++) {
+        struct ps_charset *charset = ps_arena_alloc(context->arena, sizeof *charset);
+        const char *name = plan->default_charset;
+        unsigned port = 0, other;
+        read_port(plan->port_texts.items[i], &port);
+        for (size_t k = 0; k < plan->port_charsets.count; k++) {
+            if (read_port(plan->port_charsets.items[k].key, &other) && other == port)
+                name = plan->port_charsets.items[k].value;
+        }
+        if (ps_charset_find(name, charset, err) != PS_OK)
+            return PS_FAIL;
+        plan->ports[plan->port_count++] = (struct port_plan){port, charset};
+    }
+    return PS_OK;
+}
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct multiport_plan *plan = plan_;
+    bool known;
+    const char *zone = context->system_property != NULL
+                           ? context->system_property(context->argument, "user.timezone")
+                           : NULL;
+    plan->rules = (struct ps_syslog_multi_rules){
+        .zone = ps_time_zone_load(context->arena, zone, &known),
+        .keep = ps_keep_parse(plan->keep_fields),
+        .size_max = (uint32_t)plan->event_size,
+    };
+    ps_syslog_names_init(&plan->rules.names, true);
+    plan->client = (struct ps_syslog_client){.ip_name = header_name(plan->client_ip_header),
+                                             .host_name = header_name(plan->client_host_header),
+                                             .port_name = header_name(plan->port_header)};
+    if (build_ports(plan, context, err) != PS_OK)
+        return PS_FAIL;
+    return ps_tls_stage_build(&plan->server, &plan->tls, context, err);
+}
+
+static void teardown(void *plan)
+{
+    ps_tls_server_teardown(((struct multiport_plan *)plan)->server);
+}
+
+/* ---- work ---- */
+
+static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
+                         uint32_t length, uint32_t *used)
+{
+    struct multiport_state *state = owner;
+    struct port_state *port = &state->ports[state->by_listener[connection->listener]];
+    struct ps_syslog_client client = state->plan->client;
+    client.ip = connection->ip;
+    client.host = connection->host;
+    client.port = (struct ps_slice){port->text, port->text_length};
+    bool wanted = client.ip_name != NULL || client.host_name != NULL || client.port_name != NULL;
+    uint64_t failed = 0, empty = 0;
+    enum ps_parsed parsed;
+    *used = 0;
+    do {
+        uint32_t took = 0;
+        parsed = ps_syslog_multi_next(&state->parser, batch, &port->transcoder, data + *used, length - *used,
+                                      wanted ? &client : NULL, &took, &failed);
+        *used += took;
+        empty += parsed == PS_PARSED_DROPPED;
+    } while (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED);
+    ps_count(state->port->counters, PS_COUNTER_EventReadFail, failed);
+    ps_count(state->port->counters, PS_COUNTER_GenericProcessingFail, empty);
+    ps_count(state->port->counters, PS_COUNTER_malformed, failed + empty);
+    return parsed == PS_PARSED_FULL     ? PS_FEED_FULL
+           : parsed == PS_PARSED_MEMORY ? PS_FEED_MEMORY
+                                        : PS_FEED_MORE;
+}
+
+static void closed(void *owner, struct ps_connection *connection)
+{
+    struct multiport_state *state = owner;
+    if (connection->carry.length > 0) /* a line without its newline: not an event, as in Flume */
+        ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+}
+
+static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
+
+/* ---- life ---- */
+
+/* Binds what is not bound yet; returns how many are. `err`: of the last that failed. */
+static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
+{
+    const struct multiport_plan *plan = state->plan;
+    size_t bound = 0;
+    for (size_t i = 0; i < plan->port_count; i++) {
+        struct port_state *port = &state->ports[i];
+        const struct ps_bind_options bind = {
+            .host = plan->host, .port = plan->ports[i].port, .share = state->port->instances > 1};
+        if (!port->bound && ps_stream_listen(&state->stream, &bind, err) == PS_OK) {
+            uint16_t listener = (uint16_t)(state->stream.listener_count - 1);
+            port->bound = true;
+            port->text_length = (uint32_t)snprintf(port->text, sizeof port->text, "%u",
+                                                   ps_stream_port(&state->stream, listener) & 0xFFFF);
+            state->by_listener[listener] = i;
+        } else if (!port->bound) {
+            ps_log(PS_LOG_ERROR, state->port->component, "%s; trying again every 3 s", err->text);
+        }
+        bound += port->bound;
+    }
+    return bound;
+}
+
+static void close_source(const void *plan_, void *state_)
+{
+    const struct multiport_plan *plan = plan_;
+    struct multiport_state *state = state_;
+    ps_stream_fini(&state->stream);
+    for (size_t i = 0; i < plan->port_count && state->ports != NULL; i++)
+        ps_transcoder_close(&state->ports[i].transcoder);
+    free(state->ports);
+    free(state->by_listener);
+}
+
+static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct multiport_plan *plan = plan_;
+    struct multiport_state *state = state_;
+    const struct ps_stream_options stream = {
+        .ops = &stream_ops,
+        .owner = state,
+        .message_bytes_max = plan->rules.size_max,
+        .tls = plan->server,
+    };
+    state->plan = plan;
+    state->port = port;
+    ps_syslog_multi_init(&state->parser, &plan->rules);
+    if (ps_stream_init(&state->stream, &stream, port, err) != PS_OK)
+        return ps_err_append(err, "%s", port->component);
+    state->ports = calloc(plan->port_count, sizeof *state->ports);
+    state->by_listener = calloc(plan->port_count, sizeof *state->by_listener);
+    size_t bound = 0;
+    enum ps_status status =
+        state->ports != NULL && state->by_listener != NULL ? PS_OK : ps_err_set(err, "no memory");
+    for (size_t i = 0; i < plan->port_count && status == PS_OK; i++)
+        status = ps_transcoder_open(&state->ports[i].transcoder, plan->ports[i].charset, err);
+    if (status == PS_OK)
+        bound = bind_ports(state, err);
+    if (bound == 0) {
+        close_source(plan, state);
+        return ps_err_append(err, "%s", port->component);
+    }
+    if (bound < plan->port_count)
+        state->rebind_ns = ps_clock_now().mono_ns + REBIND_NS;
+    return PS_OK;
+}
+
+static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
+{
+    (void)plan;
+    struct multiport_state *state = state_;
+    ps_syslog_time_now(&state->parser.time, now->wall_ms);
+    return ps_stream_work(&state->stream, batch, now);
+}
+
+static uint64_t tick(const void *plan_, void *state_, const struct ps_now *now)
+{
+    const struct multiport_plan *plan = plan_;
+    struct multiport_state *state = state_;
+    uint64_t next = ps_stream_tick(&state->stream, now);
+    if (state->rebind_ns != 0 && now->mono_ns >= state->rebind_ns) {
+        struct ps_err err = {.length = 0};
+        state->rebind_ns = bind_ports(state, &err) < plan->port_count ? now->mono_ns + REBIND_NS : 0;
+    }
+    return state->rebind_ns != 0 && state->rebind_ns < next ? state->rebind_ns : next;
+}
+
+static bool drain(const void *plan, void *state_, const struct ps_now *now)
+{
+    (void)plan;
+    struct multiport_state *state = state_;
+    state->rebind_ns = 0;
+    return ps_stream_drain(&state->stream, now);
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_WAIT,
+    .work = work,
+    .tick = tick,
+    .drain = drain,
+};
+
+const struct ps_stage_ops ps_source_multiport_syslogtcp = {
+    .kind = PS_KIND_SOURCE,
+    .name = "multiport_syslogtcp",
+    .aliases = PS_WORDS("org.apache.flume.source.MultiportSyslogTCPSource"),
+    .summary = "Syslog lines over TCP on several ports, each with its character set",
+    .options = options,
+    .plan_size = sizeof(struct multiport_plan),
+    .state_size = sizeof(struct multiport_state),
+    .check = check,
+    .build = build,
+    .teardown = teardown,
+    .open = open_source,
+    .close = close_source,
+    .source = &source,
+};

@@ -1,0 +1,159 @@
+/* Source netcatudp (Flume's NetcatUdpSource): the first line of each datagram, as it is. Thread: its worker.
+ * A full channel stops the reading; what the kernel cannot keep meanwhile it drops, and that is counted. */
+#include "core/stage.h"
+
+#include <string.h>
+
+#include "stages/datagrams.h"
+#include "stages/syslog_text.h"
+
+struct netcatudp_plan {
+    const char *host, *header;
+    int64_t port, receive_buffer_bytes;
+    const struct ps_name *name;
+};
+
+struct netcatudp_state {
+    struct ps_datagrams datagrams; /* first: tests ask it for its port */
+    const struct netcatudp_plan *plan;
+    struct ps_port *port;
+};
+
+#define FIELD(name) offsetof(struct netcatudp_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "bind",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(host),
+     .help = "Address or name to listen on; without it, or with 0.0.0.0 or ::, all, IPv4 and IPv6"},
+    {.key = "port",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(port),
+     .min = 0,
+     .max = 65535,
+     .flags = PS_OPTION_REQUIRED,
+     .help = "UDP port to listen on; 0: any free one, which the log tells"},
+    {.key = "remoteAddress",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(header),
+     .aliases = PS_WORDS("remoteAddressHeader"),
+     .help = "Header that gets the sender's address in Java's form, /address:port"},
+    {.key = "penstock.receive.buffer",
+     .type = PS_OPTION_SIZE,
+     .offset = FIELD(receive_buffer_bytes),
+     .fallback = "4m",
+     .min = 4096,
+     .max = 1 << 30,
+     .unit = "bytes",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "Receive buffer asked of the kernel (SO_RCVBUF); it gives at most net.core.rmem_max"},
+    PS_OPTION_END,
+};
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    (void)context;
+    (void)err;
+    struct netcatudp_plan *plan = plan_;
+    plan->name = plan->header != NULL ? ps_name_intern(plan->header) : NULL;
+    return PS_OK;
+}
+
+static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct netcatudp_plan *plan = plan_;
+    struct netcatudp_state *state = state_;
+    state->plan = plan;
+    state->port = port;
+    const struct ps_bind_options bind = {.host = plan->host,
+                                         .port = (unsigned)plan->port,
+                                         .datagrams = true,
+                                         .share = port->instances > 1,
+                                         .receive_buffer_bytes = (int)plan->receive_buffer_bytes};
+    if (ps_datagrams_init(&state->datagrams, &bind, plan->name != NULL, port, err) == PS_OK)
+        return PS_OK;
+    return ps_err_append(err, "%s", port->component);
+}
+
+static void close_source(const void *plan, void *state)
+{
+    (void)plan;
+    ps_datagrams_fini(&((struct netcatudp_state *)state)->datagrams);
+}
+
+/* False: no row was added; the batch is full or memory is. */
+static bool take(const struct netcatudp_state *state, struct ps_batch *batch, struct ps_slice datagram,
+                 const struct ps_address *peer)
+{
+    const char *newline = datagram.length > 0 ? memchr(datagram.data, '\n', datagram.length) : NULL;
+    uint32_t length = newline != NULL ? (uint32_t)(newline - datagram.data) : datagram.length, room;
+    struct ps_syslog_row row = {.list = NULL};
+    bool wanted = state->plan->name != NULL;
+    if (wanted && !ps_syslog_row_init(&row, batch, 1, NULL, PS_ADDRESS_TEXT_BYTES))
+        return false;
+    char *data = ps_batch_reserve(batch, length, &room);
+    if (data == NULL)
+        return false;
+    if (length > 0)
+        memcpy(data, datagram.data, length);
+    struct ps_event *event = ps_batch_add(batch, data, length);
+    if (event == NULL)
+        return false;
+    ps_batch_commit(batch, length);
+    if (wanted) {
+        ps_syslog_row_push(&row, state->plan->name,
+                           (struct ps_slice){row.bytes, ps_address_java(peer, row.bytes)});
+        ps_syslog_row_finish(&row, batch, event);
+    }
+    return true;
+}
+
+static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct netcatudp_state *state = state_;
+    const struct ps_address *peer;
+    struct ps_slice datagram;
+    uint32_t rows = batch->count;
+    uint64_t bytes = batch->body_bytes;
+    ps_datagrams_begin(&state->datagrams);
+    while (ps_datagrams_peek(&state->datagrams, &datagram, &peer)) {
+        if (!take(state, batch, datagram, peer)) {
+            batch->flush |= batch->count > 0;
+            break;
+        }
+        ps_datagrams_advance(&state->datagrams);
+    }
+    rows = batch->count - rows;
+    ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, rows);
+    ps_count(state->port->counters, PS_COUNTER_bytes, batch->body_bytes - bytes);
+    return rows > 0 || batch->full ? PS_DONE : PS_KEPT;
+}
+
+static bool drain(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_datagrams_drain(&((struct netcatudp_state *)state)->datagrams, now);
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_WAIT,
+    .work = work,
+    .drain = drain,
+};
+
+const struct ps_stage_ops ps_source_netcatudp = {
+    .kind = PS_KIND_SOURCE,
+    .name = "netcatudp",
+    .aliases = PS_WORDS("org.apache.flume.source.NetcatUdpSource"),
+    .summary = "The first line of each UDP datagram",
+    .options = options,
+    .plan_size = sizeof(struct netcatudp_plan),
+    .state_size = sizeof(struct netcatudp_state),
+    .build = build,
+    .open = open_source,
+    .close = close_source,
+    .source = &source,
+};

@@ -1,0 +1,188 @@
+/* Source syslogudp (Flume's SyslogUDPSource): one syslog message a datagram; what stands behind a newline in
+ * it is not looked at, as in Flume. Thread: its worker. A full channel stops the reading; what the kernel
+ * cannot keep meanwhile it drops, and that is counted. */
+#include "core/stage.h"
+
+#include <string.h>
+
+#include "stages/datagrams.h"
+#include "stages/syslog_source.h"
+
+struct syslogudp_plan {
+    const char *host;
+    int64_t port, receive_buffer_bytes;
+    struct ps_syslog_source_options syslog;
+    struct ps_syslog_source source;
+};
+
+struct syslogudp_state {
+    struct ps_datagrams datagrams; /* first: tests ask it for its port */
+    const struct syslogudp_plan *plan;
+    struct ps_port *port;
+    struct ps_syslog_single parser;
+    struct ps_address peer; /* of the last datagram, and its text */
+    struct ps_syslog_client client;
+    char ip[PS_ADDRESS_TEXT_BYTES];
+};
+
+#define FIELD(name) offsetof(struct syslogudp_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "host",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(host),
+     .help = "Address or name to listen on; without it, or with 0.0.0.0 or ::, all, IPv4 and IPv6"},
+    {.key = "port",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(port),
+     .min = 0,
+     .max = 65535,
+     .flags = PS_OPTION_REQUIRED,
+     .help = "UDP port to listen on; 0: any free one, which the log tells"},
+    {.key = "penstock.receive.buffer",
+     .type = PS_OPTION_SIZE,
+     .offset = FIELD(receive_buffer_bytes),
+     .fallback = "4m",
+     .min = 4096,
+     .max = 1 << 30,
+     .unit = "bytes",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "Receive buffer asked of the kernel (SO_RCVBUF); it gives at most net.core.rmem_max"},
+    PS_SYSLOG_SOURCE_OPTION_ROWS(struct syslogudp_plan, syslog),
+    PS_OPTION_END,
+};
+
+static enum ps_status check(const void *plan, const struct ps_context *context)
+{
+    return ps_syslog_source_check(&((const struct syslogudp_plan *)plan)->syslog, context);
+}
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct syslogudp_plan *plan = plan_;
+    return ps_syslog_source_build(&plan->source, &plan->syslog, PS_DATAGRAM_BYTES_MAX, true, context, err);
+}
+
+static void teardown(void *plan)
+{
+    ps_syslog_source_teardown(&((struct syslogudp_plan *)plan)->source);
+}
+
+static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct syslogudp_plan *plan = plan_;
+    struct syslogudp_state *state = state_;
+    state->plan = plan;
+    state->port = port;
+    state->client = plan->source.client;
+    const struct ps_bind_options bind = {.host = plan->host,
+                                         .port = (unsigned)plan->port,
+                                         .datagrams = true,
+                                         .share = port->instances > 1,
+                                         .receive_buffer_bytes = (int)plan->receive_buffer_bytes};
+    bool peers = state->client.ip_name != NULL || state->client.host_name != NULL;
+    if (!ps_syslog_single_init(&state->parser, &plan->source.rules))
+        return ps_err_set(err, "%s: no memory", port->component);
+    if (ps_datagrams_init(&state->datagrams, &bind, peers, port, err) == PS_OK)
+        return PS_OK;
+    ps_syslog_single_fini(&state->parser);
+    return ps_err_append(err, "%s", port->component);
+}
+
+static void close_source(const void *plan, void *state_)
+{
+    (void)plan;
+    struct syslogudp_state *state = state_;
+    ps_datagrams_fini(&state->datagrams);
+    ps_syslog_single_fini(&state->parser);
+}
+
+/* The sender's texts; mostly those of the last datagram. */
+static const struct ps_syslog_client *client_of(struct syslogudp_state *state, const struct ps_address *peer)
+{
+    if (!state->datagrams.peers)
+        return NULL;
+    if (peer->length != state->peer.length ||
+        memcmp(&peer->storage, &state->peer.storage, peer->length) != 0) {
+        state->peer = *peer;
+        state->client.ip = (struct ps_slice){state->ip, ps_address_ip(peer, state->ip)};
+        state->client.host = state->client.ip;
+    }
+    return &state->client;
+}
+
+static enum ps_parsed take(struct syslogudp_state *state, struct ps_batch *batch, struct ps_slice datagram,
+                           const struct ps_address *peer)
+{
+    uint32_t room, used;
+    char *data = ps_batch_reserve(batch, datagram.length, &room);
+    if (data == NULL)
+        return batch->full ? PS_PARSED_FULL : PS_PARSED_MEMORY;
+    if (datagram.length > 0)
+        memcpy(data, datagram.data, datagram.length);
+    enum ps_parsed parsed =
+        ps_syslog_single_next(&state->parser, batch, data, datagram.length, client_of(state, peer), &used);
+    if (parsed == PS_PARSED_ADDED)
+        ps_batch_commit(batch, datagram.length);
+    return parsed;
+}
+
+static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
+{
+    (void)plan;
+    struct syslogudp_state *state = state_;
+    struct ps_counters *counters = state->port->counters;
+    const struct ps_address *peer;
+    struct ps_slice datagram;
+    uint32_t rows = batch->count, dropped = 0;
+    uint64_t bytes = batch->body_bytes;
+    enum ps_parsed parsed = PS_PARSED_ADDED;
+    ps_syslog_time_now(&state->parser.time, now->wall_ms);
+    ps_datagrams_begin(&state->datagrams);
+    while (ps_datagrams_peek(&state->datagrams, &datagram, &peer)) {
+        parsed = take(state, batch, datagram, peer);
+        if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY)
+            break;
+        dropped += parsed == PS_PARSED_DROPPED;
+        ps_datagrams_advance(&state->datagrams);
+        if (dropped > PS_BATCH_EVENTS_MAX)
+            break;
+    }
+    if (parsed == PS_PARSED_MEMORY && batch->count > 0)
+        batch->flush = true;
+    rows = batch->count - rows;
+    ps_count(counters, PS_COUNTER_EventReceivedCount, rows);
+    ps_count(counters, PS_COUNTER_bytes, batch->body_bytes - bytes);
+    ps_count(counters, PS_COUNTER_EventReadFail, dropped);
+    ps_count(counters, PS_COUNTER_malformed, dropped);
+    return rows > 0 || batch->full || dropped > 0 ? PS_DONE : PS_KEPT;
+}
+
+static bool drain(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_datagrams_drain(&((struct syslogudp_state *)state)->datagrams, now);
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_WAIT,
+    .work = work,
+    .drain = drain,
+};
+
+const struct ps_stage_ops ps_source_syslogudp = {
+    .kind = PS_KIND_SOURCE,
+    .name = "syslogudp",
+    .aliases = PS_WORDS("org.apache.flume.source.SyslogUDPSource"),
+    .summary = "Syslog messages over UDP, one a datagram",
+    .options = options,
+    .plan_size = sizeof(struct syslogudp_plan),
+    .state_size = sizeof(struct syslogudp_state),
+    .check = check,
+    .build = build,
+    .teardown = teardown,
+    .open = open_source,
+    .close = close_source,
+    .source = &source,
+};

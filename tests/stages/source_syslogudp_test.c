@@ -1,0 +1,153 @@
+#include "tests/support/net.h"
+
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+extern const struct ps_stage_ops ps_source_syslogudp;
+
+#define LOCAL "host", "127.0.0.1", "port", "0"
+
+/* What Flume 1.11 makes of them: the first line counts; no number between "<" and ">" at the end is an error.
+ */
+static void test_datagrams(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS(LOCAL, "clientIPHeader", "ip"));
+    int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
+    static const char *const sent[] = {
+        "<13>2003-10-11T22:14:15Z h one\n<13>two", "", "<", "<13", "\n\n<13>x", "x", "<1\nabc\ndef"};
+    for (size_t i = 0; i < PS_COUNT_OF(sent); i++)
+        ps_test_send_text(fd, sent[i]);
+    ps_test_source_wait(&stage, 5, 5000);
+    ps_test_expect(&stage.events[0], "one",
+                   PS_WORDS("Facility", "1", "Severity", "5", "priority", "13", "timestamp", "1065910455000",
+                            "host", "h", "ip", "127.0.0.1"));
+    ps_test_expect(&stage.events[1], "<13", PS_WORDS("Facility", "1", "Severity", "5", "ip", "127.0.0.1"));
+    ps_test_expect(&stage.events[2], "<13>x", PS_WORDS("Facility", "1", "Severity", "5", "ip", "127.0.0.1"));
+    ps_test_expect(
+        &stage.events[3], "x",
+        PS_WORDS("Facility", "0", "Severity", "0", "flume.syslog.status", "Invalid", "ip", "127.0.0.1"));
+    ps_test_expect(
+        &stage.events[4], "<1\nabc",
+        PS_WORDS("Facility", "0", "Severity", "0", "flume.syslog.status", "Invalid", "ip", "127.0.0.1"));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 2);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 5);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* None is cut, none is lost, at any size, more than one batch of them. */
+static void test_sizes(void **unused)
+{
+    (void)unused;
+    static const size_t sizes[] = {5, 120, 2047, 2048, 2049, 9000, 30000, 65507};
+    static char text[65507];
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS(LOCAL));
+    int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
+    size_t count = 0;
+    for (size_t round = 0; round < 20; round++) {
+        for (size_t i = 0; i < PS_COUNT_OF(sizes); i++, count++) {
+            memset(text, 'a' + (int)i, sizes[i]);
+            memcpy(text, "<13>", 4);
+            ps_test_send(fd, text, sizes[i]);
+        }
+        ps_test_source_wait(&stage, count, 5000);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t which = i % PS_COUNT_OF(sizes);
+        assert_int_equal(stage.events[i].length, sizes[which]);
+        assert_int_equal(stage.events[i].body[sizes[which] - 1], 'a' + (int)which);
+    }
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* Runs of datagrams that the kernel keeps in one piece (UDP_SEGMENT here, GRO in the wild) come apart again.
+ */
+static void test_runs(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS(LOCAL));
+    int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
+    int size = 100;
+    if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size) != 0) {
+        print_message("SKIP: the kernel has no UDP_SEGMENT\n");
+        close(fd);
+        ps_test_stage_fini(&stage);
+        skip();
+    }
+    enum { RUN = 50, RUNS = 60 };
+    static char text[RUN * 100];
+    for (int run = 0; run < RUNS; run++) {
+        for (int i = 0; i < RUN; i++) {
+            memset(text + i * 100, '.', 100);
+            char head[32];
+            int length = snprintf(head, sizeof head, "<13>%d:", run * RUN + i);
+            memcpy(text + i * 100, head, (size_t)length);
+        }
+        ps_test_send(fd, text, sizeof text - (size_t)(run % 7)); /* the last one may be shorter */
+        if (run % 10 == 9)
+            ps_test_source_wait(&stage, (size_t)(run + 1) * RUN, 5000);
+    }
+    for (int i = 0; i < RUNS * RUN; i++) {
+        char head[32];
+        int length = snprintf(head, sizeof head, "<13>%d:", i);
+        assert_memory_equal(stage.events[i].body, head, (size_t)length);
+        assert_int_equal(stage.events[i].length, i % RUN == RUN - 1 ? 100 - i / RUN % 7 : 100);
+    }
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* What overruns the kernel's buffer while nobody reads is counted. */
+static void test_kernel_drops(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS(LOCAL, "penstock.receive.buffer", "4096"));
+    int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
+    for (int i = 0; i < 1000; i++)
+        ps_test_send_text(fd, "<13>x");
+    for (int i = 0; i < 20; i++)
+        ps_test_source_work(&stage);
+    ps_test_send_text(fd, "<13>last"); /* brings the count along */
+    for (int i = 0; i < 20; i++)
+        ps_test_source_work(&stage);
+    ps_test_source_close_batch(&stage);
+    assert_true(stage.event_count > 1 && stage.event_count < 1001);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_kernel_dropped) + stage.event_count, 1001);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_drain(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS("port", "0"));
+    int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
+    for (int i = 0; i < 200; i++)
+        ps_test_send_text(fd, "<13>x");
+    for (int i = 0; i < 10 && !ps_source_syslogudp.source->drain(stage.plan, stage.state, &stage.now); i++)
+        ps_test_source_work(&stage);
+    assert_true(ps_source_syslogudp.source->drain(stage.plan, stage.state, &stage.now));
+    ps_test_source_close_batch(&stage);
+    assert_int_equal(stage.event_count, 200);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_datagrams),    cmocka_unit_test(test_sizes), cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_kernel_drops), cmocka_unit_test(test_drain),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
