@@ -12,6 +12,7 @@
 #define REST_NS PS_NS_PER_S
 #define RESTS_MAX 5U                      /* Flume's sink runner: 1, 2, .. 5 s */
 #define SMALL_REQUEST_BYTES (16U * 1024U) /* a smaller limit than this is not kept */
+#define IDLE_POLL_NS (10 * PS_NS_PER_MS)
 #define LOOK_NS (20 * PS_NS_PER_MS)
 
 static uint64_t rest_ns(struct ps_kafka_sender *sender)
@@ -432,6 +433,11 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
 uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now)
 {
     sender->now = *now;
+    bool idle = sender->window.lease_count == 0 && sender->phase == PS_KAFKA_SENDING;
+    if (idle &&
+        now->mono_ns < sender->polled_ns + IDLE_POLL_NS) /* notices can wait, a busy worker's cycle not */
+        return sender->polled_ns + IDLE_POLL_NS;
+    sender->polled_ns = now->mono_ns;
     bool more = poll_producer(sender);
     step(sender);
     finish_settled(sender);

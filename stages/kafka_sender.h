@@ -63,7 +63,8 @@ struct ps_kafka_sender {
     bool troubled; /* a broker error was logged, nothing was delivered since */
     struct ps_kafka_cause cause;
     uint32_t rest_count;
-    struct ps_now now;       /* of the current call, for what is called back */
+    struct ps_now now; /* of the current call, for what is called back */
+    uint64_t polled_ns;
     uint64_t resume_ns;      /* do not submit before */
     uint64_t give_up_ns;     /* collecting: when to give up what was sent as well */
     uint64_t purge_again_ns; /* collecting: what is retried meanwhile must be given up, too */

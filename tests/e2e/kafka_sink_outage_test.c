@@ -197,6 +197,104 @@ static void test_recall_under_load_duplicates_nothing(void **state)
     ps_test_kafka_sink_stop(&kafka);
 }
 
+static void test_delivery_timeout(void **state)
+{
+    (void)state;
+    struct ps_test_kafka_sink kafka;
+    ps_test_kafka_sink_start(&kafka, 1, "timeout", 1,
+                             PS_KEYS("kafka.producer.delivery.timeout.ms", "1000", "kafka.producer.linger.ms",
+                                     "0", "kafka.producer.request.timeout.ms", "900"));
+    ps_test_kafka_sink_send(&kafka, 2, 20);
+    ps_test_kafka_sink_wait(&kafka, 10000);
+    rd_kafka_mock_broker_set_down(kafka.cluster, 1);
+    ps_test_kafka_sink_send(&kafka, 2, 20);
+    for (int i = 0; i < 6000 && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) == 0; i++)
+        ps_test_kafka_sink_turn(&kafka);
+    assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) > 0);
+    assert_int_equal(kafka.stage.done_count, 2); /* Flume rolls back and tries again, and so does this */
+    rd_kafka_mock_broker_set_up(kafka.cluster, 1);
+    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_verify(&kafka, true);
+    ps_test_kafka_sink_stop(&kafka);
+}
+
+/* The topic itself is refused: nothing is sent, the log says why, and it goes on once that is put right. */
+static void run_topic_error(rd_kafka_resp_err_t error)
+{
+    struct ps_test_kafka_sink kafka;
+    ps_test_kafka_sink_start(
+        &kafka, 1, "refused", 1,
+        PS_KEYS("kafka.producer.topic.metadata.propagation.max.ms", "100", "kafka.producer.linger.ms", "0"));
+    rd_kafka_mock_topic_set_error(kafka.cluster, "refused", error);
+    ps_test_kafka_sink_send(&kafka, 1, 20);
+    ps_test_kafka_sink_pass(&kafka, 1000);
+    assert_int_equal(kafka.stage.done_count, 0);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "refused", RD_KAFKA_RESP_ERR_NO_ERROR);
+    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_send(&kafka, 3, 20);
+    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_verify(&kafka, false);
+    ps_test_kafka_sink_stop(&kafka);
+}
+
+static void test_topic_refused(void **state)
+{
+    (void)state;
+    run_topic_error(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    run_topic_error(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+}
+
+static void test_weak_acks(void **state)
+{
+    (void)state;
+    static const char *const acks[] = {"0", "1"};
+    for (size_t i = 0; i < PS_COUNT_OF(acks); i++) {
+        struct ps_test_kafka_sink kafka;
+        ps_test_kafka_sink_start(
+            &kafka, 1, "weak", 2,
+            PS_KEYS("kafka.producer.acks", acks[i], "kafka.producer.retry.backoff.ms", "10"));
+        ps_test_kafka_sink_send(&kafka, 5, 50);
+        ps_test_kafka_sink_wait(&kafka, 10000);
+        rd_kafka_mock_push_request_errors(kafka.cluster, PS_TEST_PRODUCE, 2,
+                                          acks[i][0] == '1' ? RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS
+                                                            : RD_KAFKA_RESP_ERR_NO_ERROR,
+                                          RD_KAFKA_RESP_ERR_NO_ERROR);
+        ps_test_kafka_sink_send(&kafka, 5, 50);
+        ps_test_kafka_sink_wait(&kafka, 10000);
+        ps_test_kafka_sink_verify(&kafka, false);
+        ps_test_kafka_sink_stop(&kafka);
+    }
+}
+
+/* Stopping in the middle of anything: every lease comes back or was done, and nothing is left behind. */
+static void test_recall_and_close_at_any_time(void **state)
+{
+    (void)state;
+    uint64_t seed = ps_test_seed();
+    static const rd_kafka_resp_err_t errors[] = {
+        RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+        RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION};
+    for (int round = 0; round < 25; round++) {
+        struct ps_test_kafka_sink kafka;
+        ps_test_kafka_sink_start(&kafka, 1, "anytime", 2, PS_KEYS("kafka.producer.linger.ms", "1"));
+        rd_kafka_mock_push_request_errors(kafka.cluster, PS_TEST_PRODUCE, 2, RD_KAFKA_RESP_ERR_NO_ERROR,
+                                          errors[ps_test_random(&seed) % PS_COUNT_OF(errors)]);
+        for (int i = 0; i < 4; i++) {
+            kafka.waiting = ps_test_kafka_sink_lease(&kafka, 10, 32);
+            for (int k = 0; k < 20 && kafka.waiting != NULL; k++)
+                ps_test_kafka_sink_turn(&kafka);
+        }
+        ps_test_kafka_sink_pass(&kafka, (unsigned)(ps_test_random(&seed) % 30));
+        kafka.waiting = NULL; /* the channel's again */
+        size_t back_count = 0;
+        for (struct ps_lease *back = recall(&kafka); back != NULL; back = back->next)
+            back_count++;
+        assert_int_equal(kafka.stage.done_count + back_count, kafka.lease_count);
+        ps_test_kafka_sink_stop(&kafka);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +305,10 @@ int main(void)
         cmocka_unit_test(test_refused_event_holds_the_rest),
         cmocka_unit_test(test_recall_with_dead_broker),
         cmocka_unit_test(test_recall_under_load_duplicates_nothing),
+        cmocka_unit_test(test_delivery_timeout),
+        cmocka_unit_test(test_topic_refused),
+        cmocka_unit_test(test_weak_acks),
+        cmocka_unit_test(test_recall_and_close_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
