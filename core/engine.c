@@ -62,9 +62,9 @@ void ps_engine_destroy(struct ps_engine *engine)
         return;
     for (unsigned i = 0; engine->started && i < engine->worker_count; i++)
         ps_worker_stop(engine->workers[i]);
+    for (unsigned i = 0; engine->started && i < engine->worker_count; i++)
+        pthread_join(engine->threads[i], NULL);
     for (unsigned i = 0; i < engine->worker_count; i++) {
-        if (engine->started)
-            pthread_join(engine->threads[i], NULL);
         ps_worker_destroy(engine->workers[i]);
         ps_pool_destroy(engine->pools[i]);
     }
@@ -258,7 +258,8 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             lease->next = NULL;
             if (next != NULL && will_be_replayed(lease)) {
                 discard(engine, lease);
-            } else if (to != NULL && to->spec->stage.ops == stage->ops && to->consumer_count > 0) {
+            } else if (to != NULL && to->spec->stage.ops == stage->ops && to->consumer_count > 0 &&
+                       stage->ops->channel->restore != NULL) {
                 count_left(carried, lease);
                 *keep_end = lease;
                 keep_end = &lease->next;

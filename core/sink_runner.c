@@ -27,6 +27,7 @@ static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
     PS_ASSERT(done->settled >= done->count);
     uint64_t opened = done->batch->opened.mono_ns;
     ps_histogram_record(runner->latency, now->mono_ns > opened ? now->mono_ns - opened : 0, done->count);
+    ps_count(runner->channel_counters, PS_COUNTER_EventTakeSuccessCount, done->count);
     ps_count(runner->base.counters, PS_COUNTER_EventDrainSuccessCount, done->count);
     ps_count(runner->base.counters, PS_COUNTER_bytes, done->bytes);
     ps_count(runner->base.counters, PS_COUNTER_batches, 1);
@@ -70,7 +71,6 @@ static struct ps_lease *sink_take(struct ps_sink_runner *runner, const struct ps
     if (lease == NULL)
         return NULL;
     ps_count(runner->channel_counters, PS_COUNTER_EventTakeAttemptCount, lease->count);
-    ps_count(runner->channel_counters, PS_COUNTER_EventTakeSuccessCount, lease->count);
     ps_count(runner->base.counters, PS_COUNTER_EventDrainAttemptCount, lease->count);
     ps_count(runner->base.counters,
              lease->batch->full ? PS_COUNTER_BatchCompleteCount : PS_COUNTER_BatchUnderflowCount, 1);

@@ -10,6 +10,8 @@
 
 #define MEMORY_WAIT_NS (2 * PS_NS_PER_MS)
 #define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
+/* How soon a source that found the budget used up looks again: another worker's blocks may have come free. */
+#define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
 
 static const struct ps_source_ops *ops_of(const struct ps_source_runner *runner)
 {
@@ -136,6 +138,12 @@ static void source_watch(struct ps_source_runner *runner, bool watch)
     runner->watched = watch;
 }
 
+static void wake_at(struct ps_source_runner *runner, uint64_t mono_ns)
+{
+    if (mono_ns < runner->base.deadline_ns)
+        runner->base.deadline_ns = mono_ns;
+}
+
 /* ---- putting ---- */
 
 static void source_wait(struct ps_source_runner *runner, bool wait, const struct ps_now *now)
@@ -250,7 +258,7 @@ static bool chain_advance(struct ps_source_runner *runner, const struct ps_now *
     if (!runner->routed) {
         runner->routed = ps_chain_run(runner, now);
         if (!runner->routed) {
-            runner->base.deadline_ns = now->mono_ns + PS_NS_PER_MS;
+            wake_at(runner, now->mono_ns + PS_NS_PER_MS);
             return false;
         }
     }
@@ -267,8 +275,7 @@ static bool chain_advance(struct ps_source_runner *runner, const struct ps_now *
             source_wait(runner, false, now);
             return true;
         }
-        if (until < runner->base.deadline_ns)
-            runner->base.deadline_ns = until;
+        wake_at(runner, until);
     }
     return false;
 }
@@ -325,9 +332,10 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
     return true;
 }
 
+/* A position or an answer owed makes a batch, also without events. */
 static bool batch_is_empty(const struct ps_batch *batch)
 {
-    return batch == NULL || (batch->count == 0 && batch->span_count == 0);
+    return batch == NULL || (batch->count == 0 && batch->span_count == 0 && batch->tickets == NULL);
 }
 
 /* Nothing more goes into it, or somebody waits for it. */
@@ -391,6 +399,7 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
                    ops->drain(runner->base.spec->plan, runner->base.state, now);
     if (!stopped)
         return;
+    source_watch(runner, false); /* nobody reads any more: what is readable must not wake the worker */
     batch_discard(runner);
     if (ps_window_outstanding(runner->window) == 0)
         runner->drained = true;
@@ -415,17 +424,24 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
         runner->base.deadline_ns = PS_NEVER;
         if (ops_of(runner)->tick != NULL)
             runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
-        bool was_waiting = runner->chain != NULL;
+        const struct ps_block_cache *cache = runner->base.port.blocks;
+        uint64_t refused = cache->refused_count;
+        bool was_waiting = runner->chain != NULL, reads = false;
         if (chain_advance(runner, now)) {
             moved = was_waiting;
-            if (source_may_read(runner, now))
+            reads = source_may_read(runner, now);
+            if (reads)
                 moved |= source_fill(runner, now);
             else if (batch_is_due(runner))
                 moved |= batch_close(runner, now);
         }
-        if (now->mono_ns < runner->backoff_until_ns && runner->backoff_until_ns < runner->base.deadline_ns)
-            runner->base.deadline_ns = runner->backoff_until_ns;
-        source_watch(runner, !runner->waiting && now->mono_ns >= runner->backoff_until_ns);
+        if (now->mono_ns < runner->backoff_until_ns)
+            wake_at(runner, runner->backoff_until_ns);
+        if (cache->refused_count != refused) {
+            wake_at(runner, now->mono_ns + MEMORY_LOOK_NS);
+            reads = false;
+        }
+        source_watch(runner, reads && !runner->waiting && now->mono_ns >= runner->backoff_until_ns);
     }
     if (runner->draining)
         source_drain(runner, now);
@@ -476,6 +492,11 @@ void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **l
     }
     if (runner->chain != NULL && !runner->routed)
         runner->routed = ps_chain_run(runner, now);
+    if (runner->chain != NULL && !runner->routed) {
+        ps_log(PS_LOG_WARN, runner->base.spec->component,
+               "%u events are given up: an interceptor is not done with them", runner->chain->count);
+        ps_count(runner->base.counters, PS_COUNTER_dropped, runner->chain->count);
+    }
     for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
         if (runner->pending[i] == NULL)
             continue;

@@ -381,7 +381,9 @@ static bool orders_done(struct ps_worker *worker)
         return all_drained(worker);
     case PS_PHASE_RECALL:
         return cycle_recall(worker);
-    case PS_PHASE_CLOSE:
+    case PS_PHASE_CLOSE: /* nothing goes home any more: what is on its way arrives now */
+        while (cycle_home(worker)) {
+        }
         return true;
     }
     return false;

@@ -1,0 +1,603 @@
+/* What the engine does when, to the nanosecond: Flume's back-off and keep-alive times, retries of open,
+ * ticks. The clock only ever moves to the next deadline the workers name, so that a deadline that is missing,
+ * late or too early is found; and small truths of the duty cycle that need a source and a sink told what to
+ * do. */
+#include "core/engine.h"
+
+#include "core/arena.h"
+#include "conf/bind.h"
+#include "conf/problem.h"
+#include "tests/support/support.h"
+
+extern const struct ps_stage_ops ps_channel_memory, ps_selector_replicating;
+
+#define CALLS_MAX 64U
+#define KEPT_MAX 1024U
+
+/* What the stages are told, and what they saw. */
+static struct {
+    enum ps_result source_answer;
+    uint32_t make, body_bytes; /* rows a call makes; 0 = none */
+    bool flush, ticket_only, refuses;
+    unsigned source_opens_after, sink_opens_after; /* failures first */
+    uint64_t tick_every_ns;
+    enum ps_result chain_answer, sink_answer;
+
+    uint64_t source_calls[CALLS_MAX], sink_calls[CALLS_MAX], ticks[CALLS_MAX];
+    uint64_t source_opens[CALLS_MAX], sink_opens[CALLS_MAX];
+    unsigned source_call_count, sink_call_count, tick_count, source_open_count, sink_open_count;
+    unsigned accepted, refused, paused, resumed, delivered_events;
+    uint64_t accepted_ns, refused_ns;
+    struct ps_lease *kept[KEPT_MAX];
+    unsigned kept_count;
+    struct ps_port *sink_port;
+} script;
+
+static struct ps_engine *engine;
+static struct ps_plan *plan;
+static struct ps_now now;
+
+static void note(uint64_t *calls, unsigned *count, uint64_t mono_ns)
+{
+    if (*count < CALLS_MAX)
+        calls[(*count)++] = mono_ns;
+}
+
+/* ---- stages ---- */
+
+static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
+{
+    (void)p;
+    (void)state;
+    (void)port;
+    note(script.source_opens, &script.source_open_count, now.mono_ns);
+    return script.source_open_count > script.source_opens_after ? PS_OK : ps_err_set(err, "not yet");
+}
+
+static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
+{
+    static char body[PS_BLOCK_BYTES];
+    (void)p;
+    (void)state;
+    note(script.source_calls, &script.source_call_count, at->mono_ns);
+    if (script.ticket_only) {
+        script.ticket_only = false;
+        assert_true(ps_batch_ticket(batch, 1, 0));
+        batch->flush = true;
+    }
+    uint32_t made = 0;
+    for (; made < script.make; made++) {
+        if (ps_batch_add_copy(batch, body, script.body_bytes) == NULL)
+            break;
+    }
+    if (made > 0 && script.flush)
+        batch->flush = true;
+    if (script.flush)
+        script.make = 0;
+    return made > 0 ? PS_DONE : script.source_answer;
+}
+
+static uint64_t source_tick(const void *p, void *state, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    if (script.tick_every_ns == 0)
+        return PS_NEVER;
+    if (script.tick_count == 0 || at->mono_ns >= script.ticks[script.tick_count - 1] + script.tick_every_ns)
+        note(script.ticks, &script.tick_count, at->mono_ns);
+    return script.ticks[script.tick_count - 1] + script.tick_every_ns;
+}
+
+static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)batch;
+    script.accepted++;
+    script.accepted_ns = at->mono_ns;
+}
+
+static void source_refused(const void *p, void *state, const struct ps_batch *batch, const char *reason,
+                           const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)batch;
+    assert_string_equal(reason, "channel c1 is full");
+    script.refused++;
+    script.refused_ns = at->mono_ns;
+}
+
+static void source_paused(const void *p, void *state, bool paused, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)at;
+    assert_int_equal(script.paused - script.resumed, paused ? 0 : 1); /* in turns */
+    (*(paused ? &script.paused : &script.resumed))++;
+}
+
+#define SOURCE(when)                                                                                         \
+    {                                                                                                        \
+        .needs = PS_LEVEL_ACCEPTED, .when_full = (when), .work = source_work, .tick = source_tick,           \
+        .accepted = source_accepted, .refused = source_refused, .paused = source_paused                      \
+    }
+static const struct ps_source_ops waiting_ops = SOURCE(PS_WAIT), refusing_ops = SOURCE(PS_REFUSE);
+static const struct ps_stage_ops waiting = {
+    .kind = PS_KIND_SOURCE, .name = "waiting", .open = source_open, .source = &waiting_ops};
+static const struct ps_stage_ops refusing = {
+    .kind = PS_KIND_SOURCE, .name = "refusing", .open = source_open, .source = &refusing_ops};
+
+static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)lease;
+    (void)at;
+    return script.chain_answer;
+}
+
+static const struct ps_interceptor_ops chain_ops = {.work = chain_work};
+static const struct ps_stage_ops chain = {
+    .kind = PS_KIND_INTERCEPTOR, .name = "chain", .interceptor = &chain_ops};
+
+static enum ps_status sink_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
+{
+    (void)p;
+    (void)state;
+    script.sink_port = port;
+    note(script.sink_opens, &script.sink_open_count, now.mono_ns);
+    return script.sink_open_count > script.sink_opens_after ? PS_OK : ps_err_set(err, "not yet");
+}
+
+static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    note(script.sink_calls, &script.sink_call_count, at->mono_ns);
+    if (script.sink_answer == PS_KEPT) {
+        assert_true(script.kept_count < KEPT_MAX);
+        script.kept[script.kept_count++] = *lease;
+        *lease = NULL;
+    } else if (script.sink_answer == PS_DONE) {
+        script.delivered_events += (*lease)->count;
+        ps_lease_settle_all(*lease);
+    }
+    return script.sink_answer;
+}
+
+/* All at once, as a client library may report them. */
+static bool sink_recall(const void *p, void *state, struct ps_lease **back, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)back;
+    (void)at;
+    for (unsigned i = 0; i < script.kept_count; i++) {
+        ps_lease_settle_all(script.kept[i]);
+        ps_port_done(script.sink_port, &script.kept[i]);
+    }
+    script.kept_count = 0;
+    return true;
+}
+
+static const struct ps_sink_ops sink_ops = {.work = sink_work, .recall = sink_recall};
+static const struct ps_stage_ops sink = {
+    .kind = PS_KIND_SINK, .name = "sink", .open = sink_open, .sink = &sink_ops};
+
+/* ---- the agent: r1 -> c1 -> k1 ---- */
+
+static void *bound_channel(struct ps_arena *arena, const char *capacity)
+{
+    struct ps_pair *items = ps_arena_alloc(arena, 2 * sizeof *items);
+    items[0] = (struct ps_pair){.key = "capacity", .value = capacity};
+    items[1] = (struct ps_pair){.key = "transactionCapacity", .value = "1"};
+    struct ps_pairs pairs = {2, items};
+    struct ps_problems problems;
+    ps_problems_init(&problems, arena);
+    struct ps_bind bind = {.arena = arena, .problems = &problems, .prefix = "a1.channels.c1."};
+    void *bound = ps_arena_alloc(arena, ps_channel_memory.plan_size);
+    assert_int_equal(ps_bind_options(&bind, ps_channel_memory.options, NULL, &pairs, bound), PS_OK);
+    ps_problems_fini(&problems);
+    return bound;
+}
+
+static void start_agent(const struct ps_stage_ops *source, unsigned workers, const char *capacity)
+{
+    struct ps_err err = {0};
+    struct ps_arena *arena = ps_arena_create();
+    struct ps_agent_spec *spec = ps_arena_alloc(arena, sizeof *spec);
+    *spec = (struct ps_agent_spec){
+        .name = "a1",
+        .arena = arena,
+        .options = {.workers = (int64_t)workers, .memory_budget = 16 << 20, .batch_events = 1024},
+        .sources = ps_arena_alloc(arena, sizeof *spec->sources),
+        .channels = ps_arena_alloc(arena, sizeof *spec->channels),
+        .sinks = ps_arena_alloc(arena, sizeof *spec->sinks),
+        .source_count = 1,
+        .channel_count = 1,
+        .sink_count = 1,
+    };
+    spec->sources[0] = (struct ps_source_spec){
+        .stage = {.name = "r1", .component = "source r1", .ops = source},
+        .interceptors = ps_arena_alloc(arena, sizeof(struct ps_stage_spec)),
+        .interceptor_count = 1,
+        .selector = {.name = "s1",
+                     .component = "selector of source r1",
+                     .ops = &ps_selector_replicating,
+                     .plan = ps_arena_alloc(arena, ps_selector_replicating.plan_size)},
+        .channels = ps_arena_alloc(arena, sizeof(unsigned)),
+        .channel_count = 1,
+        .common = ps_arena_alloc(arena, sizeof(struct ps_source_common)),
+    };
+    spec->sources[0].interceptors[0] =
+        (struct ps_stage_spec){.name = "i1", .component = "interceptor i1", .ops = &chain};
+    *spec->sources[0].common = (struct ps_source_common){1000, 5000, 1};
+    spec->channels[0].stage = (struct ps_stage_spec){.name = "c1",
+                                                     .component = "channel c1",
+                                                     .ops = &ps_channel_memory,
+                                                     .plan = bound_channel(arena, capacity)};
+    spec->sinks[0].stage = (struct ps_stage_spec){.name = "k1", .component = "sink k1", .ops = &sink};
+    struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
+    plan = ps_plan_create(spec, &machine, 0, &err);
+    if (plan == NULL || ps_plan_build(plan, &err) != PS_OK)
+        fail_msg("%s", err.text);
+    struct ps_engine_settings settings = {.worker_count = plan->worker_count,
+                                          .memory_budget_bytes = plan->memory_budget_bytes,
+                                          .batches_max = ps_topology_batches(plan),
+                                          .leases_max = plan->leases_max,
+                                          .simulated = true};
+    engine = ps_engine_create(&settings, &err);
+    assert_non_null(engine);
+    now = (struct ps_now){.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
+    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    ps_log_set_level(PS_LOG_OFF);
+    memset(&script, 0, sizeof script);
+    script.source_answer = PS_KEPT;
+    script.sink_answer = PS_DONE;
+    script.chain_answer = PS_DONE;
+    script.body_bytes = 10;
+    return 0;
+}
+
+/* Cycles all workers until nothing moves. */
+static void settle(void)
+{
+    bool moved = true;
+    for (unsigned i = 0; moved; i++) {
+        assert_true(i < 100000);
+        moved = false;
+        for (unsigned k = 0; k < ps_engine_worker_count(engine); k++)
+            moved |= ps_worker_cycle(ps_engine_worker(engine, k), &now);
+    }
+}
+
+/* On to the next deadline any worker names. */
+static void advance(void)
+{
+    uint64_t next_ns = PS_NEVER;
+    for (unsigned k = 0; k < ps_engine_worker_count(engine); k++) {
+        uint64_t due_ns = ps_worker_deadline_ns(ps_engine_worker(engine, k));
+        next_ns = due_ns < next_ns ? due_ns : next_ns;
+    }
+    assert_true(next_ns > now.mono_ns); /* else it would spin */
+    now.wall_ms += (int64_t)((next_ns - now.mono_ns) / PS_NS_PER_MS);
+    now.mono_ns = next_ns;
+    settle();
+}
+
+static void run_for(uint64_t ns)
+{
+    uint64_t until_ns = now.mono_ns + ns;
+    settle();
+    while (now.mono_ns < until_ns)
+        advance();
+}
+
+static void reach(uint64_t number)
+{
+    for (unsigned i = 0; !ps_engine_reached(engine, number); i++) {
+        assert_true(i < 1000);
+        settle();
+        if (!ps_engine_reached(engine, number))
+            advance();
+    }
+}
+
+static struct ps_left stop_agent(bool drain)
+{
+    struct ps_left carried, lost;
+    if (drain)
+        reach(ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL));
+    else
+        (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, NULL));
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, plan, NULL));
+    ps_engine_carry_over(engine, plan, NULL, &carried, &lost);
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, NULL, NULL));
+    assert_int_equal(ps_engine_batches_out(engine), 0);
+    ps_engine_destroy(engine);
+    ps_plan_destroy(plan);
+    return lost;
+}
+
+static void assert_times(const uint64_t *times, unsigned count, const unsigned *seconds, unsigned expected)
+{
+    assert_true(count >= expected);
+    for (unsigned i = 0; i < expected; i++)
+        assert_int_equal((times[i] - times[0]) / PS_NS_PER_MS, seconds[i] * 1000);
+}
+
+static const struct ps_counters *source_counters(void)
+{
+    size_t count;
+    struct ps_source_runner **runners =
+        ps_worker_sources(ps_engine_worker(engine, plan->sources[0].workers[0]), &count);
+    assert_int_equal(count, 1);
+    return runners[0]->base.counters;
+}
+
+/* ---- tests ---- */
+
+/* Flume's PollableSourceRunner: 1, 2, .. 5 s, and from the start after an event. */
+static void test_source_back_off(void **state)
+{
+    (void)state;
+    script.source_answer = PS_BACKOFF;
+    start_agent(&waiting, 1, "100");
+    run_for(26 * PS_NS_PER_S);
+    assert_times(script.source_calls, script.source_call_count,
+                 (const unsigned[]){0, 1, 3, 6, 10, 15, 20, 25}, 8);
+    script.make = 1;
+    script.flush = true;
+    script.source_call_count = 0;
+    run_for(12 * PS_NS_PER_S); /* at the end of the rest: an event, and at once the first back-off again */
+    assert_int_equal(script.delivered_events, 1);
+    assert_times(script.source_calls, script.source_call_count, (const unsigned[]){0, 0, 1, 3, 6}, 5);
+    (void)stop_agent(true);
+}
+
+/* Flume's SinkRunner: the lease goes back and is offered again after 1, 2, .. 5 s. */
+static void test_sink_roll_back(void **state)
+{
+    (void)state;
+    script.sink_answer = PS_RETRY;
+    script.make = 3;
+    script.flush = true;
+    script.source_answer = PS_KEPT;
+    start_agent(&waiting, 2, "100");
+    run_for(26 * PS_NS_PER_S);
+    assert_times(script.sink_calls, script.sink_call_count, (const unsigned[]){0, 1, 3, 6, 10, 15, 20, 25},
+                 8);
+    script.sink_answer = PS_DONE;
+    run_for(5 * PS_NS_PER_S);
+    assert_int_equal(script.delivered_events, 3);
+    const struct ps_counters *side = &plan->channels[0].counters[plan->channels[0].producer_count];
+    assert_int_equal(ps_counter_read(side, PS_COUNTER_EventTakeSuccessCount),
+                     3); /* however often it was taken */
+    assert_true(ps_counter_read(side, PS_COUNTER_EventTakeAttemptCount) > 3);
+    (void)stop_agent(true);
+}
+
+/* Flume's lifecycle supervisor: every 3 s, and the others run meanwhile. */
+static void test_open_again(void **state)
+{
+    (void)state;
+    script.sink_opens_after = 3;
+    script.source_opens_after = 1;
+    script.make = 1;
+    script.flush = true;
+    start_agent(&waiting, 2, "100");
+    run_for(10 * PS_NS_PER_S);
+    assert_times(script.sink_opens, script.sink_open_count, (const unsigned[]){0, 3, 6, 9}, 4);
+    assert_times(script.source_opens, script.source_open_count, (const unsigned[]){0, 3}, 2);
+    assert_int_equal(script.sink_open_count, 4);
+    assert_int_equal(script.source_open_count, 2);
+    assert_int_equal(script.delivered_events, 1);
+    (void)stop_agent(true);
+}
+
+static void test_never_opened_stops(void **state)
+{
+    (void)state;
+    script.source_opens_after = script.sink_opens_after = 1000;
+    start_agent(&waiting, 2, "100");
+    run_for(4 * PS_NS_PER_S);
+    (void)stop_agent(true);
+}
+
+static void make_one(uint32_t rows)
+{
+    script.make = rows;
+    script.flush = true;
+}
+
+/* keep-alive is 3 s by default: refused exactly then, and not a call of work before. */
+static void test_refuse_after_keep_alive(void **state)
+{
+    (void)state;
+    script.sink_answer = PS_BACKOFF;
+    make_one(1);
+    start_agent(&refusing, 1, "1");
+    run_for(PS_NS_PER_S); /* one is with the sink, */
+    make_one(1);
+    run_for(PS_NS_PER_S); /* one fills the channel */
+    assert_int_equal(script.accepted, 2);
+    make_one(1);
+    uint64_t asked_ns = now.mono_ns;
+    unsigned calls = script.source_call_count;
+    run_for(2 * PS_NS_PER_S);
+    assert_int_equal(script.refused, 0);
+    assert_int_equal(script.paused, 1);
+    assert_int_equal(script.source_call_count, calls + 1);
+    run_for(2 * PS_NS_PER_S);
+    assert_int_equal(script.refused, 1);
+    assert_int_equal(script.refused_ns - asked_ns, 3 * PS_NS_PER_S);
+    assert_int_equal(script.resumed, 1);
+    const struct ps_counters *counters = source_counters();
+    assert_int_equal(ps_counter_read(counters, PS_COUNTER_ChannelWriteFail), 1);
+    assert_int_equal(ps_counter_read(counters, PS_COUNTER_EventAcceptedCount), 2);
+    assert_int_equal(ps_counter_read(counters, PS_COUNTER_blocked_ns), 3 * PS_NS_PER_S);
+    assert_int_equal(ps_counter_read(&plan->channels[0].counters[0], PS_COUNTER_EventPutAttemptCount), 3);
+    assert_int_equal(ps_counter_read(&plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount), 2);
+    script.sink_answer = PS_DONE;
+    (void)stop_agent(true);
+    assert_int_equal(script.delivered_events, 2);
+}
+
+/* Room that comes with the last nanosecond is taken. */
+static void test_room_in_time(void **state)
+{
+    (void)state;
+    script.sink_answer = PS_BACKOFF;
+    make_one(1);
+    start_agent(&refusing, 1, "1");
+    run_for(PS_NS_PER_S);
+    make_one(1);
+    run_for(PS_NS_PER_S);
+    make_one(1);
+    run_for(2 * PS_NS_PER_S);
+    script.sink_answer = PS_DONE;
+    run_for(2 * PS_NS_PER_S);
+    assert_int_equal(script.refused, 0);
+    assert_int_equal(script.accepted, 3);
+    assert_int_equal(script.delivered_events, 3);
+    (void)stop_agent(true);
+}
+
+static void test_tick(void **state)
+{
+    (void)state;
+    script.tick_every_ns = 7 * PS_NS_PER_MS + 1;
+    start_agent(&waiting, 1, "100");
+    run_for(PS_NS_PER_S / 10);
+    assert_int_equal(script.tick_count, 16); /* the last one ends the run */
+    for (unsigned i = 0; i < script.tick_count; i++)
+        assert_int_equal(script.ticks[i] - script.ticks[0], i * script.tick_every_ns);
+    (void)stop_agent(true);
+}
+
+/* Somebody asked something that makes no event (an empty Avro batch): the answer is owed all the same. */
+static void test_ticket_without_events(void **state)
+{
+    (void)state;
+    script.ticket_only = true;
+    start_agent(&refusing, 1, "100");
+    settle();
+    assert_int_equal(script.accepted, 1);
+    (void)stop_agent(true);
+}
+
+/* More leases go home at a stop than a worker takes in one cycle: all are home when the close is reached. */
+static void test_close_takes_everything_home(void **state)
+{
+    (void)state;
+    struct ps_left carried, lost;
+    script.sink_answer = PS_KEPT;
+    start_agent(&waiting, 2, "2000");
+    while (script.kept_count < 700) {
+        make_one(1);
+        settle();
+        if (script.kept_count < 700)
+            advance();
+    }
+    (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, NULL));
+    uint64_t number = ps_engine_order(engine, PS_PHASE_CLOSE, plan, NULL);
+    for (unsigned k = 0; k < 2; k++) /* one cycle each */
+        (void)ps_worker_cycle(ps_engine_worker(engine, k), &now);
+    assert_true(ps_engine_reached(engine, number));
+    assert_int_equal(ps_engine_batches_out(engine), 0);
+    ps_engine_carry_over(engine, plan, NULL, &carried, &lost);
+    assert_int_equal(lost.batches, 0);
+    ps_engine_destroy(engine);
+    ps_plan_destroy(plan);
+}
+
+/* The budget is used up by somebody else, who gives it back without a word: the source looks again soon. */
+static void test_memory_comes_back(void **state)
+{
+    (void)state;
+    script.sink_opens_after = 1000;
+    start_agent(&waiting, 2, "100000");
+    run_for(PS_NS_PER_S);
+    struct ps_block_cache hoard;
+    static struct ps_block *blocks[64];
+    unsigned count = 0;
+    ps_block_cache_init(&hoard, ps_engine_depot(engine));
+    while (count < 64 && (blocks[count] = ps_block_take(&hoard)) != NULL)
+        count++;
+    assert_true(count > 32);
+    script.source_answer = PS_KEPT;
+    script.make = 10;
+    script.body_bytes = PS_BLOCK_BYTES / 2 + 1;
+    run_for(PS_NS_PER_S);
+    uint64_t put = ps_counter_read(&plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount);
+    run_for(PS_NS_PER_S);
+    assert_int_equal(ps_counter_read(&plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount), put);
+    uint64_t back_ns = now.mono_ns;
+    while (count > 0)
+        ps_block_drop(&hoard, blocks[--count]);
+    ps_block_cache_fini(&hoard);
+    while (ps_counter_read(&plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount) == put)
+        advance();
+    assert_true(now.mono_ns - back_ns <= 10 * PS_NS_PER_MS);
+    (void)stop_agent(false);
+}
+
+/* An interceptor that is not done when the time is up: what it had is counted, not forgotten. */
+static void test_chain_given_up(void **state)
+{
+    (void)state;
+    script.chain_answer = PS_KEPT;
+    make_one(5);
+    start_agent(&waiting, 1, "100");
+    run_for(PS_NS_PER_S);
+    (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
+    run_for(PS_NS_PER_S);
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, NULL));
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, plan, NULL));
+    assert_int_equal(ps_counter_read(source_counters(), PS_COUNTER_dropped), 5);
+    assert_int_equal(ps_engine_batches_out(engine), 0);
+    ps_engine_destroy(engine);
+    ps_plan_destroy(plan);
+}
+
+/* Drain timeouts and all: what stays in the channel is said. */
+static void test_undelivered(void **state)
+{
+    (void)state;
+    script.sink_answer = PS_BACKOFF;
+    make_one(5);
+    start_agent(&waiting, 2, "100");
+    run_for(PS_NS_PER_S);
+    make_one(7);
+    run_for(PS_NS_PER_S);
+    struct ps_left lost = stop_agent(false);
+    assert_int_equal(lost.events, 12);
+    assert_int_equal(lost.batches, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_source_back_off, fresh),
+        cmocka_unit_test_setup(test_sink_roll_back, fresh),
+        cmocka_unit_test_setup(test_open_again, fresh),
+        cmocka_unit_test_setup(test_never_opened_stops, fresh),
+        cmocka_unit_test_setup(test_refuse_after_keep_alive, fresh),
+        cmocka_unit_test_setup(test_room_in_time, fresh),
+        cmocka_unit_test_setup(test_tick, fresh),
+        cmocka_unit_test_setup(test_ticket_without_events, fresh),
+        cmocka_unit_test_setup(test_close_takes_everything_home, fresh),
+        cmocka_unit_test_setup(test_memory_comes_back, fresh),
+        cmocka_unit_test_setup(test_chain_given_up, fresh),
+        cmocka_unit_test_setup(test_undelivered, fresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
