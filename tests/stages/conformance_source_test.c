@@ -33,6 +33,12 @@ static void connect_tcp(const struct adapter *adapter, struct ps_test_stage *sta
     client = ps_test_connect("127.0.0.1", ps_test_tcp_port(stage, 0));
 }
 
+static void connect_udp(const struct adapter *adapter, struct ps_test_stage *stage)
+{
+    (void)adapter;
+    client = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(stage));
+}
+
 static void disconnect(void)
 {
     close(client);
@@ -89,6 +95,27 @@ static const struct adapter adapters[] = {
      .keys = {"host", "127.0.0.1", "port", "0"},
      .begin = connect_tcp,
      .send = send_syslog,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_multiport_syslogtcp,
+     .keys = {"host", "127.0.0.1", "ports", "0"},
+     .begin = connect_tcp,
+     .send = send_syslog,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_syslogudp,
+     .keys = {"host", "127.0.0.1", "port", "0"},
+     .begin = connect_udp,
+     .send = send_syslog,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_netcatudp,
+     .keys = {"bind", "127.0.0.1", "port", "0"},
+     .begin = connect_udp,
+     .send = send_line,
      .end = disconnect,
      .expect = expect_line,
      .asserts_memory = true},
