@@ -2,7 +2,8 @@
  *
  * One ring per producing worker: SPSC with one consumer, SPMC with several, so that nobody ever waits for a
  * descheduled thread. Leases given back by a sink (Flume's rollback) form an ordered list of the consumer's
- * own, served before the rings.
+ * own, served before the rings. What a reload carries over stands in one more ring, which all consumers
+ * share.
  *
  * How full it is: every producer counts what it put and every consumer what it took, each in its own cache
  * line; the difference of the sums is what the channel holds. There is no shared counter. A batch is admitted
@@ -47,6 +48,7 @@ struct memory {
     unsigned producer_count, consumer_count;
     struct producer *producers;
     struct consumer *consumers;
+    struct ps_spmc *restored; /* of the channel before a reload: before the producers' rings; or NULL */
 };
 
 static const struct ps_option options[] = {
@@ -120,10 +122,12 @@ static void memory_teardown(void *plan)
         ps_spsc_destroy(memory->producers[i].single);
         ps_spmc_destroy(memory->producers[i].shared);
     }
+    ps_spmc_destroy(memory->restored);
     free(memory->producers);
     free(memory->consumers);
     memory->producers = NULL;
     memory->consumers = NULL;
+    memory->restored = NULL;
 }
 
 static void *aligned_zero(size_t bytes)
@@ -232,6 +236,8 @@ static struct ps_lease *memory_take(void *plan, unsigned consumer, const struct 
     if (lease != NULL) {
         mine->given_back = lease->next;
         lease->next = NULL;
+    } else if (memory->restored != NULL) {
+        lease = ps_spmc_pop(memory->restored);
     }
     for (unsigned i = 0; lease == NULL && i < memory->producer_count; i++) {
         struct producer *lane = &memory->producers[mine->next_lane];
@@ -265,6 +271,8 @@ static bool memory_hungry(const void *plan, unsigned producer)
     const struct memory *memory = plan;
     const struct producer *mine = &memory->producers[producer];
     size_t count = mine->single != NULL ? ps_spsc_count(mine->single) : ps_spmc_count(mine->shared);
+    if (memory->restored != NULL)
+        count += ps_spmc_count(memory->restored);
     return count < HUNGRY_LEASES;
 }
 
@@ -273,31 +281,41 @@ static uint64_t memory_keep_alive_ms(const void *plan)
     return (uint64_t)((const struct memory *)plan)->keep_alive_s * 1000;
 }
 
+/* What was given back is older than what is in the rings. */
 static struct ps_lease *memory_strip(void *plan)
 {
     struct memory *memory = plan;
+    struct ps_now now = {0};
     struct ps_lease *first = NULL, **end = &first;
     for (unsigned i = 0; i < memory->consumer_count; i++) {
-        struct ps_now now = {0};
-        while ((*end = memory_take(memory, i, &now)) != NULL)
+        while (memory->consumers[i].given_back != NULL) {
+            *end = memory_take(memory, i, &now);
             end = &(*end)->next;
+        }
     }
+    while (memory->consumer_count > 0 && (*end = memory_take(memory, 0, &now)) != NULL)
+        end = &(*end)->next;
     *end = NULL;
     return first;
 }
 
+/* For all consumers, not for one: it may be the one whose far end is dead. */
 static void memory_restore(void *plan, struct ps_lease *list)
 {
     struct memory *memory = plan;
-    struct consumer *first = &memory->consumers[0];
-    PS_ASSERT(memory->consumer_count > 0);
+    size_t count = 0;
+    PS_ASSERT(memory->consumer_count > 0 && memory->restored == NULL);
     for (struct ps_lease *lease = list; lease != NULL; lease = lease->next)
-        tally_take_back(&first->taken, lease);
-    struct ps_lease **end = &list;
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = first->given_back;
-    first->given_back = list;
+        count++;
+    memory->restored = ps_spmc_create(count);
+    while (list != NULL) {
+        struct ps_lease *lease = list;
+        list = lease->next;
+        lease->next = NULL;
+        tally_take_back(&memory->consumers[0].taken, lease);
+        bool pushed = ps_spmc_push(memory->restored, lease);
+        PS_ASSERT(pushed);
+    }
 }
 
 const struct ps_stage_ops ps_channel_memory = {
