@@ -65,6 +65,8 @@ struct ps_kafka_sender {
     uint32_t rest_count;
     struct ps_now now; /* of the current call, for what is called back */
     uint64_t polled_ns;
+    uint64_t progress_ns;    /* last delivery, or when there was nothing to deliver */
+    uint64_t warned_ns;      /* that there was none since; else the same */
     uint64_t resume_ns;      /* do not submit before */
     uint64_t give_up_ns;     /* collecting: when to give up what was sent as well */
     uint64_t purge_again_ns; /* collecting: what is retried meanwhile must be given up, too */
@@ -98,6 +100,23 @@ bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *
 
 /* Submits what is not submitted yet, as far as there is room (kafka_submit.c). */
 void ps_kafka_sender_submit(struct ps_kafka_sender *sender);
-/* An event cannot be submitted: `code` of the error table, or a flaw of the event (kafka_sender.c). */
+
+/* ---- what a failure means (kafka_recovery.c) ---- */
+
+#define PS_KAFKA_PATIENCE_NS (5 * PS_NS_PER_S) /* for answers of brokers, before what was sent is given up   \
+                                                */
+
+/* An event cannot be submitted: `code` of the error table, or a flaw of the event. */
 void ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
                              const char *topic, int32_t partition);
+/* A report that is no delivery. */
+void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafka_report *report,
+                            const struct ps_kafka_error *error);
+/* Submit nothing before every report is in. */
+void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns);
+/* Every report is in: what follows from the first that was bad. */
+void ps_kafka_sender_judge(struct ps_kafka_sender *sender);
+/* The event that everything waits for may be through. */
+void ps_kafka_sender_look_at_fence(struct ps_kafka_sender *sender);
+/* How long to rest: 1, 2, .. 5 s until something is delivered. */
+uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender);

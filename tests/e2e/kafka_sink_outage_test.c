@@ -244,6 +244,23 @@ static void test_topic_refused(void **state)
     run_topic_error(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
 }
 
+static void test_long_silence_is_said(void **state)
+{
+    (void)state;
+    struct ps_test_kafka_sink kafka;
+    ps_test_kafka_sink_start(&kafka, 1, "silent", 1, NULL);
+    ps_test_kafka_sink_send(&kafka, 1, 20);
+    ps_test_kafka_sink_wait(&kafka, 10000);
+    rd_kafka_mock_broker_set_rtt(kafka.cluster, 1, 1000);
+    uint64_t warnings = ps_log_count(PS_LOG_WARN);
+    kafka.haste = 50; /* a second of waiting is fifty */
+    ps_test_kafka_sink_send(&kafka, 1, 20);
+    ps_test_kafka_sink_wait(&kafka, 10000);
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
+    ps_test_kafka_sink_verify(&kafka, false);
+    ps_test_kafka_sink_stop(&kafka);
+}
+
 static void test_weak_acks(void **state)
 {
     (void)state;
@@ -307,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_recall_under_load_duplicates_nothing),
         cmocka_unit_test(test_delivery_timeout),
         cmocka_unit_test(test_topic_refused),
+        cmocka_unit_test(test_long_silence_is_said),
         cmocka_unit_test(test_weak_acks),
         cmocka_unit_test(test_recall_and_close_at_any_time),
     };
