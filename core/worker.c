@@ -46,7 +46,8 @@ struct ps_worker {
     uint64_t touched;                         /* bit per worker to wake at the end of the cycle */
 
     PS_ALIGNED_GAP struct ps_worker_stats stats; /* single writer */
-    PS_ALIGNED_GAP uint64_t done_number;         /* release: read by control */
+    PS_ALIGNED_GAP struct ps_mark done;          /* number of the orders carried out: read by control */
+    struct ps_mark sources_seen, sinks_seen;     /* for metrics */
     uint64_t exit_wanted;
     struct ps_park park;
 };
@@ -242,8 +243,10 @@ static void make_runners(struct ps_worker *worker, struct ps_plan *plan, struct 
         if (plan->sinks[i].worker == worker->id)
             worker->sinks[sinks++] = ps_sink_runner_create(worker, plan, i);
     }
-    __atomic_store_n(&worker->sink_count, sinks, __ATOMIC_RELEASE);
-    __atomic_store_n(&worker->source_count, sources, __ATOMIC_RELEASE);
+    worker->sink_count = sinks;
+    ps_mark_move(&worker->sinks_seen, sinks);
+    worker->source_count = sources;
+    ps_mark_move(&worker->sources_seen, sources);
 }
 
 static void close_runners(struct ps_worker *worker)
@@ -285,6 +288,8 @@ static void exchange_runners(struct ps_worker *worker, struct ps_plan *plan)
         worker->sources = NULL;
         worker->sinks = NULL;
         worker->source_count = worker->sink_count = 0;
+        ps_mark_move(&worker->sources_seen, 0);
+        ps_mark_move(&worker->sinks_seen, 0);
     }
     free_runners(sources, source_count, sinks, sink_count);
 }
@@ -418,8 +423,8 @@ bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now)
         open_all(worker);
     bool moved = cycle_home(worker);
     moved |= cycle_runners(worker);
-    if (PS_UNLIKELY(worker->done_number != worker->orders_number) && orders_done(worker))
-        __atomic_store_n(&worker->done_number, worker->orders_number, __ATOMIC_RELEASE);
+    if (PS_UNLIKELY(ps_mark_own(&worker->done) != worker->orders_number) && orders_done(worker))
+        ps_mark_move(&worker->done, worker->orders_number);
     wake_touched(worker);
     return moved || worker->home_first != NULL;
 }
@@ -428,7 +433,7 @@ uint64_t ps_worker_deadline_ns(const struct ps_worker *worker)
 {
     uint64_t deadline_ns = worker->now.mono_ns + PARK_MAX_NS;
     bool running = worker->phase == PS_PHASE_RUN || worker->phase == PS_PHASE_DRAIN;
-    if (worker->done_number != worker->orders_number)
+    if (ps_mark_own(&worker->done) != worker->orders_number)
         deadline_ns = worker->now.mono_ns + PS_NS_PER_MS;
     for (size_t i = 0; running && i < worker->source_count; i++) {
         uint64_t due_ns = worker->sources[i]->base.deadline_ns;
@@ -506,7 +511,7 @@ void ps_worker_wake(struct ps_worker *worker)
 
 uint64_t ps_worker_done_number(const struct ps_worker *worker)
 {
-    return __atomic_load_n(&worker->done_number, __ATOMIC_ACQUIRE);
+    return ps_mark_read(&worker->done);
 }
 
 struct ps_lease *ps_worker_take_left(struct ps_worker *worker)
@@ -534,13 +539,13 @@ int ps_worker_cpu(const struct ps_worker *worker)
 
 struct ps_source_runner **ps_worker_sources(struct ps_worker *worker, size_t *count)
 {
-    *count = __atomic_load_n(&worker->source_count, __ATOMIC_ACQUIRE);
+    *count = ps_mark_read(&worker->sources_seen);
     return worker->sources;
 }
 
 struct ps_sink_runner **ps_worker_sinks(struct ps_worker *worker, size_t *count)
 {
-    *count = __atomic_load_n(&worker->sink_count, __ATOMIC_ACQUIRE);
+    *count = ps_mark_read(&worker->sinks_seen);
     return worker->sinks;
 }
 

@@ -144,7 +144,8 @@ static enum ps_status memory_build(void *plan, struct ps_context *context, struc
     (void)err;
     uint64_t bytes = memory->byte_capacity >= 0 ? (uint64_t)memory->byte_capacity
                                                 : context->memory_budget_bytes / 100 * BYTE_CAPACITY_PERCENT;
-    memory->bytes_max = bytes / 100 * (uint64_t)(100 - memory->byte_buffer_percent);
+    uint64_t percent = (uint64_t)(100 - memory->byte_buffer_percent);
+    memory->bytes_max = bytes / 100 * percent + bytes % 100 * percent / 100;
     if (bytes > 0 && memory->bytes_max == 0)
         memory->bytes_max = 1;
     memory->quota_bytes = context->channel_quota_bytes;
