@@ -1,0 +1,130 @@
+/* The single-port syslog parser: any bytes, cut anywhere, any keepFields and eventSize. It must stay inside
+ * the bytes, take all of them, and make the same events of them however they are cut. Input: keepFields and
+ * mode (1 byte), eventSize (1), where to cut (1), then the bytes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/syslog_single.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct {
+    struct ps_arena *arena;
+    const struct ps_time_zone *zone;
+    struct ps_depot *depot;
+    struct ps_pool *pool;
+    struct ps_syslog_names names;
+    struct ps_syslog_format *format;
+} made;
+
+static void make(void)
+{
+    static const struct ps_pair items[] = {
+        {.key = "regex", .value = "<(\\d+)>(\\w*) ?\\[([^\\]]*)\\] (\\S+) (.*)"},
+        {.key = "search", .value = "([+-]\\d\\d):"},
+        {.key = "replace", .value = "$1"},
+        {.key = "dateFormat", .value = "dd/MMM/yyyy:HH:mm:ss Z"}};
+    const struct ps_pairs pairs = {PS_COUNT_OF(items), items};
+    bool known;
+    made.arena = ps_arena_create();
+    made.zone = ps_time_zone_load(made.arena, "Europe/Berlin", &known);
+    made.depot = ps_depot_create(UINT64_C(16) << 20, NULL);
+    made.pool = ps_pool_create(made.depot, (struct ps_pool_limits){4, 2}, 0, NULL);
+    ps_syslog_names_init(&made.names, false);
+    made.format = ps_syslog_format_create(&pairs, NULL);
+    PS_ASSERT(made.format != NULL);
+}
+
+struct result {
+    uint64_t hash;
+    uint32_t events, left;
+};
+
+static uint64_t mix(uint64_t hash, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (uint8_t)bytes[i]) * UINT64_C(1099511628211);
+    return (hash ^ length) * UINT64_C(1099511628211);
+}
+
+static uint64_t mix_event(uint64_t hash, const struct ps_event *event)
+{
+    hash = mix(hash, event->body, event->body_length);
+    for (const struct ps_header *header = event->headers; header != NULL; header = header->next) {
+        hash = mix(hash, header->name->text, header->name->length);
+        hash = mix(hash, header->value, header->value_length);
+    }
+    return hash;
+}
+
+/* Parses `length` bytes, first only up to `cut`, as a stream brings them. */
+static struct result run(const struct ps_syslog_single_rules *rules, const char *bytes, uint32_t length,
+                         uint32_t cut)
+{
+    struct result result = {.hash = 1};
+    struct ps_syslog_single parser;
+    struct ps_carver carver;
+    uint32_t at = 0, end = cut;
+    char *copy = malloc(length + 1U);
+    PS_ASSERT(copy != NULL && ps_syslog_single_init(&parser, rules));
+    memcpy(copy, bytes, length);
+    ps_syslog_time_now(&parser.time, 1700000000000);
+    ps_carver_init(&carver, made.pool);
+    struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0, 0});
+    for (;;) {
+        uint32_t used = 0;
+        enum ps_parsed parsed = ps_syslog_single_next(&parser, batch, copy + at, end - at, NULL, &used);
+        PS_ASSERT(used <= end - at);
+        at += used;
+        if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY)
+            PS_ASSERT(batch->count > 0 && used == 0);
+        if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY) {
+            for (uint32_t i = 0; i < batch->count; i++)
+                result.hash = mix_event(result.hash, &batch->events[i]);
+            result.events += batch->count;
+            ps_batch_give(batch);
+            batch = ps_batch_take(&carver, (struct ps_now){0, 0});
+            continue;
+        }
+        if (parsed == PS_PARSED_PARTIAL && end < length) {
+            end = length;
+            continue;
+        }
+        if (parsed == PS_PARSED_PARTIAL || rules->datagrams)
+            break;
+    }
+    for (uint32_t i = 0; i < batch->count; i++)
+        result.hash = mix_event(result.hash, &batch->events[i]);
+    result.events += batch->count;
+    result.left = end - at;
+    PS_ASSERT(rules->datagrams || result.left < rules->size_max);
+    ps_batch_give(batch);
+    ps_carver_fini(&carver);
+    ps_syslog_single_fini(&parser);
+    free(copy);
+    return result;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (made.pool == NULL)
+        make();
+    if (size < 3 || size > 65536)
+        return 0;
+    const struct ps_syslog_single_rules rules = {
+        .names = made.names,
+        .zone = made.zone,
+        .keep = data[0] & 31,
+        .size_max = data[1] < PS_SYSLOG_SIZE_MIN ? PS_SYSLOG_SIZE_MIN : data[1] * 8U,
+        .datagrams = data[0] & 32,
+        .format = data[0] & 64 ? made.format : NULL,
+    };
+    uint32_t length = (uint32_t)size - 3, cut = data[2] < length ? data[2] : length;
+    const char *bytes = (const char *)data + 3;
+    struct result whole = run(&rules, bytes, length, length);
+    if (!rules.datagrams) {
+        struct result parts = run(&rules, bytes, length, cut);
+        PS_ASSERT(whole.hash == parts.hash && whole.events == parts.events && whole.left == parts.left);
+    }
+    return 0;
+}
