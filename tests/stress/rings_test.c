@@ -1,0 +1,160 @@
+/* The rings between threads: nothing lost, nothing doubled, each producer's order kept by every consumer, and
+ * what was written before a push is there after the pop (under ThreadSanitizer by rings/tsan.h). */
+#include "rings/mpmc.h"
+#include "rings/spmc.h"
+#include "rings/spsc.h"
+#include "rings/tsan.h"
+#include "tests/support/support.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#ifdef PS_TSAN
+#define ITEMS 10000U
+#else
+#define ITEMS 100000U
+#endif
+#define SIDES_MAX 3U
+
+struct item {
+    uint32_t producer, number;
+    uint64_t payload;
+    uint32_t taken; /* by its consumer, without any atomic */
+};
+
+struct test {
+    void *ring;
+    bool (*push)(void *ring, void *entry);
+    void *(*pop)(void *ring);
+    unsigned producers, consumers;
+    struct item *items[SIDES_MAX];
+    uint64_t popped; /* atomic */
+};
+
+struct side {
+    struct test *test;
+    unsigned number;
+    uint64_t sum, disorder;
+};
+
+#define ADAPT(kind)                                                                                          \
+    static bool kind##_push(void *ring, void *entry)                                                         \
+    {                                                                                                        \
+        return ps_##kind##_push(ring, entry);                                                                \
+    }                                                                                                        \
+    static void *kind##_pop(void *ring)                                                                      \
+    {                                                                                                        \
+        return ps_##kind##_pop(ring);                                                                        \
+    }
+ADAPT(spsc)
+ADAPT(spmc)
+ADAPT(mpmc)
+
+static void *produce(void *argument)
+{
+    struct side *side = argument;
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        struct item *item = &side->test->items[side->number][i];
+        *item = (struct item){.producer = side->number, .number = i, .payload = i * 3ULL + side->number};
+        while (!side->test->push(side->test->ring, item))
+            sched_yield();
+    }
+    return NULL;
+}
+
+static void *consume(void *argument)
+{
+    struct side *side = argument;
+    struct test *test = side->test;
+    uint32_t next[SIDES_MAX] = {0};
+    while (__atomic_load_n(&test->popped, __ATOMIC_RELAXED) < (uint64_t)test->producers * ITEMS) {
+        struct item *item = test->pop(test->ring);
+        if (item == NULL) {
+            sched_yield();
+            continue;
+        }
+        __atomic_fetch_add(&test->popped, 1, __ATOMIC_RELAXED);
+        item->taken++;
+        side->sum += item->payload;
+        side->disorder += item->number < next[item->producer];
+        next[item->producer] = item->number + 1;
+    }
+    return NULL;
+}
+
+static void run(struct test *test)
+{
+    struct side producers[SIDES_MAX], consumers[SIDES_MAX];
+    pthread_t threads[2 * SIDES_MAX];
+    unsigned count = 0;
+    for (unsigned i = 0; i < test->producers; i++) {
+        test->items[i] = calloc(ITEMS, sizeof *test->items[i]);
+        assert_non_null(test->items[i]);
+        producers[i] = (struct side){.test = test, .number = i};
+        assert_int_equal(pthread_create(&threads[count++], NULL, produce, &producers[i]), 0);
+    }
+    for (unsigned i = 0; i < test->consumers; i++) {
+        consumers[i] = (struct side){.test = test, .number = i};
+        assert_int_equal(pthread_create(&threads[count++], NULL, consume, &consumers[i]), 0);
+    }
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    uint64_t sum = 0, expected = 0;
+    for (unsigned i = 0; i < test->consumers; i++) {
+        sum += consumers[i].sum;
+        assert_int_equal(consumers[i].disorder, 0);
+    }
+    for (unsigned i = 0; i < test->producers; i++) {
+        for (uint32_t k = 0; k < ITEMS; k++) {
+            assert_int_equal(test->items[i][k].taken, 1);
+            expected += k * 3ULL + i;
+        }
+        free(test->items[i]);
+    }
+    assert_int_equal(sum, expected);
+    assert_null(test->pop(test->ring));
+}
+
+static void test_spsc(void **state)
+{
+    (void)state;
+    for (size_t capacity = 1; capacity <= 1000; capacity *= 31) {
+        struct ps_spsc *ring = ps_spsc_create(capacity);
+        struct test test = {.ring = ring, .push = spsc_push, .pop = spsc_pop, .producers = 1, .consumers = 1};
+        run(&test);
+        ps_spsc_destroy(ring);
+    }
+}
+
+static void test_spmc(void **state)
+{
+    (void)state;
+    for (size_t capacity = 1; capacity <= 1000; capacity *= 31) {
+        struct ps_spmc *ring = ps_spmc_create(capacity);
+        struct test test = {.ring = ring, .push = spmc_push, .pop = spmc_pop, .producers = 1, .consumers = 3};
+        run(&test);
+        ps_spmc_destroy(ring);
+    }
+}
+
+static void test_mpmc(void **state)
+{
+    (void)state;
+    /* Never tiny: a producer that is descheduled in the middle stalls the others (rings/mpmc.h). */
+    for (size_t capacity = 100; capacity <= 10000; capacity *= 100) {
+        struct ps_mpmc *ring = ps_mpmc_create(capacity);
+        struct test test = {.ring = ring, .push = mpmc_push, .pop = mpmc_pop, .producers = 3, .consumers = 3};
+        run(&test);
+        ps_mpmc_destroy(ring);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spsc),
+        cmocka_unit_test(test_spmc),
+        cmocka_unit_test(test_mpmc),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

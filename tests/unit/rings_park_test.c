@@ -1,0 +1,50 @@
+/* Parking, one thread: who clears the flag writes once, cancel empties the descriptor. The race itself:
+ * tests/stress/park_litmus_test.c. */
+#include "rings/park.h"
+
+#include "tests/support/support.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+static bool readable(const struct ps_park *park)
+{
+    struct pollfd ready = {.fd = park->event_fd, .events = POLLIN};
+    return poll(&ready, 1, 0) == 1;
+}
+
+static void test_park(void **state)
+{
+    struct ps_park park;
+    (void)state;
+    assert_true(ps_park_init(&park));
+    assert_false(ps_park_wake(&park)); /* nobody sleeps */
+    assert_false(readable(&park));
+    for (unsigned i = 0; i < 3; i++) {
+        ps_park_announce(&park);
+        assert_true(ps_park_wake(&park));
+        assert_false(ps_park_wake(&park)); /* one write a park */
+        assert_true(readable(&park));
+        ps_park_cancel(&park);
+        assert_false(readable(&park));
+    }
+    ps_park_announce(&park);
+    ps_park_cancel(&park); /* found something before it slept */
+    assert_false(ps_park_wake(&park));
+    assert_false(readable(&park));
+    uint64_t one = 1; /* a library's thread wakes it by the descriptor alone, several times */
+    assert_int_equal(write(park.event_fd, &one, sizeof one), sizeof one);
+    assert_int_equal(write(park.event_fd, &one, sizeof one), sizeof one);
+    assert_true(readable(&park));
+    ps_park_cancel(&park);
+    assert_false(readable(&park));
+    ps_park_fini(&park);
+    assert_int_equal(park.event_fd, -1);
+    ps_park_fini(&park);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_park)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
