@@ -21,7 +21,13 @@ enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_o
     *stream = (struct ps_stream){.options = *options, .port = port, .row_bytes = 256};
     ps_slab_init(&stream->slab, port->blocks);
     stream->events = calloc(EVENTS_MAX, sizeof *stream->events);
-    return stream->events != NULL ? PS_OK : ps_err_set(err, "no memory");
+    if (stream->events == NULL)
+        return ps_err_set(err, "no memory");
+    if (options->names && (stream->names = ps_reverse_names_create(port->wake_fd, err)) == NULL) {
+        free(stream->events);
+        return PS_FAIL;
+    }
+    return PS_OK;
 }
 
 static void close_listeners(struct ps_stream *stream)
@@ -48,6 +54,7 @@ void ps_stream_fini(struct ps_stream *stream)
     free(stream->listeners);
     free(stream->events);
     ps_slab_fini(&stream->slab);
+    ps_reverse_names_destroy(stream->names);
 }
 
 /* ---- splitting what was received ---- */
@@ -408,12 +415,7 @@ static void sweep(struct ps_stream *stream, const struct ps_now *now)
         struct ps_connection *connection = ps_connection_at(stream, slot);
         if (connection->fd < 0 || connection->deadline_ns == 0 || connection->deadline_ns > now->mono_ns)
             continue;
-        if (connection->held && stream->options.ops->expired != NULL) {
-            ps_connection_set_deadline(stream, connection, 0);
-            stream->options.ops->expired(stream->options.owner, connection);
-        } else {
-            ps_connection_close(stream, connection);
-        }
+        ps_connection_expire(stream, connection);
     }
 }
 
@@ -421,6 +423,7 @@ uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now)
 {
     uint64_t next = stream->rest != NULL || stream->more != NULL ? now->mono_ns + PS_NS_PER_MS : PS_NEVER;
     stream->mono_ns = now->mono_ns;
+    ps_stream_poll_names(stream);
     if (stream->accept_after_ns != 0) {
         if (now->mono_ns >= stream->accept_after_ns) {
             stream->accept_after_ns = 0;

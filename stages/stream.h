@@ -15,8 +15,8 @@
 
 #include "core/stage.h"
 #include "stages/address.h"
+#include "stages/reverse_names.h"
 #include "stages/slab.h"
-#include "stages/syslog_text.h"
 #include "stages/tls.h"
 
 #define PS_STREAM_LISTENERS_MAX 1024
@@ -36,7 +36,7 @@ struct ps_connection {
     uint16_t listener; /* index: the source's order of ports */
     bool closing;      /* nothing more is read; closes when nothing is owed and all replies are out */
     bool lingering;    /* replies are out, the write side is shut: waits for the peer to close */
-    bool held;         /* not read until ps_stream_release */
+    bool held;         /* not read until its name is known */
     bool unwritable;   /* replies wait for the socket */
     bool wants_write;  /* TLS */
     bool listed;       /* in stream->more */
@@ -54,7 +54,8 @@ struct ps_connection {
     struct ps_tls_connection *tls;
     struct ps_connection *next; /* free list, or stream->more */
     struct ps_address peer;
-    struct ps_slice ip, host; /* texts of the peer for headers; host: what the source set */
+    struct ps_slice ip, host; /* texts of the peer for headers; host: with options.names only */
+    struct ps_buffer name;    /* where `host` stands */
     char ip_text[PS_ADDRESS_TEXT_BYTES];
 };
 
@@ -63,13 +64,9 @@ struct ps_stream_ops {
      * with. */
     enum ps_feed (*feed)(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
                          uint32_t length, uint32_t *used);
-    /* A new connection, before anything is read. May be NULL. */
-    void (*opened)(void *owner, struct ps_connection *connection, const struct ps_now *now);
     /* The connection goes; connection->carry.length bytes of an unfinished message go with it. May be NULL.
      */
     void (*closed)(void *owner, struct ps_connection *connection);
-    /* A held connection's time is up. May be NULL. */
-    void (*expired)(void *owner, struct ps_connection *connection);
 };
 
 struct ps_stream_options {
@@ -78,6 +75,7 @@ struct ps_stream_options {
     uint32_t message_bytes_max; /* `feed` always finds a whole message (or refuses it) in that many bytes */
     const struct ps_tls_server *tls; /* NULL: plain */
     bool replies;                    /* connections stay open after the peer's half-close until answered */
+    bool names; /* peers' host names are wanted: a connection is not read before its name is known (5 s) */
 };
 
 struct ps_listener {
@@ -95,7 +93,8 @@ struct ps_stream {
     struct ps_connection **chunks; /* of PS_CONNECTION_CHUNK each */
     uint32_t chunk_count;
     struct ps_connection *free;
-    uint32_t open_count, timed_count;
+    uint32_t open_count, timed_count, held_count;
+    struct ps_reverse_names *names;
     struct epoll_event *events;
     int event_count, event_next;
     struct ps_connection *rest; /* whose bytes were received but not split yet: comes first */
@@ -132,10 +131,6 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
                     size_t length);
 /* Call after connection->owed or ->closing changed: closes what is finished. */
 void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection);
-
-/* Stops and resumes reading a connection (in `opened`, and later). `until_ns`: `expired` is called then. */
-void ps_stream_hold(struct ps_stream *stream, struct ps_connection *connection, uint64_t until_ns);
-void ps_stream_release(struct ps_stream *stream, struct ps_connection *connection);
 
 /* Port number of a listener (tests; header portHeader). */
 unsigned ps_stream_port(const struct ps_stream *stream, uint16_t listener);

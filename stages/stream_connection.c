@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define HANDSHAKE_NS (10 * PS_NS_PER_S)
+#define NAME_NS (5 * PS_NS_PER_S)
 #define LINGER_NS PS_NS_PER_S
 #define LINGER_BYTES_MAX (1U << 20)
 #define REPLIES_BYTES_MAX (1U << 20) /* of one connection, unsent: beyond it is cut off */
@@ -115,8 +116,7 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
         ps_connection_set_deadline(stream, connection, now->mono_ns + HANDSHAKE_NS);
     stream->open_count++;
     ps_gauge_set(stream->port->counters, PS_COUNTER_OpenConnectionCount, stream->open_count);
-    if (stream->options.ops->opened != NULL)
-        stream->options.ops->opened(stream->options.owner, connection, now);
+    ps_connection_ask_name(stream, connection);
     return connection;
 }
 
@@ -152,6 +152,9 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     connection->fd = -1;
     ps_buffer_free(&stream->slab, &connection->carry);
     ps_buffer_free(&stream->slab, &connection->out);
+    ps_buffer_free(&stream->slab, &connection->name);
+    if (connection->held)
+        stream->held_count--;
     connection->next = stream->free;
     stream->free = connection;
     stream->open_count--;
@@ -254,17 +257,56 @@ bool ps_connection_linger(struct ps_stream *stream, struct ps_connection *connec
     return false;
 }
 
-void ps_stream_hold(struct ps_stream *stream, struct ps_connection *connection, uint64_t until_ns)
-{
-    connection->held = true;
-    ps_connection_set_deadline(stream, connection, until_ns);
-    ps_connection_watch(stream, connection);
-}
+/* ---- host names ---- */
 
-void ps_stream_release(struct ps_stream *stream, struct ps_connection *connection)
+static void release(struct ps_stream *stream, struct ps_connection *connection)
 {
     connection->held = false;
+    stream->held_count--;
     ps_connection_set_deadline(stream, connection,
                                connection->tls != NULL ? stream->mono_ns + HANDSHAKE_NS : 0);
     ps_connection_watch(stream, connection);
+}
+
+/* True: the connection has its name. */
+static bool find_name(struct ps_stream *stream, struct ps_connection *connection)
+{
+    struct ps_slice name;
+    if (!ps_reverse_names_find(stream->names, &connection->peer, stream->mono_ns, &name))
+        return false;
+    if (ps_buffer_grow(&stream->slab, &connection->name, name.length + 1)) {
+        memcpy(connection->name.data, name.data, name.length);
+        connection->host = (struct ps_slice){connection->name.data, name.length};
+    }
+    return true;
+}
+
+void ps_connection_ask_name(struct ps_stream *stream, struct ps_connection *connection)
+{
+    connection->host = connection->ip; /* until it is known, and when it is not */
+    if (stream->names == NULL || find_name(stream, connection))
+        return;
+    connection->held = true;
+    stream->held_count++;
+    ps_connection_set_deadline(stream, connection, stream->mono_ns + NAME_NS);
+    ps_connection_watch(stream, connection);
+}
+
+void ps_stream_poll_names(struct ps_stream *stream)
+{
+    if (stream->held_count == 0 || !ps_reverse_names_poll(stream->names, stream->mono_ns))
+        return;
+    for (uint32_t slot = 0; slot < stream->chunk_count * PS_CONNECTION_CHUNK; slot++) {
+        struct ps_connection *connection = ps_connection_at(stream, slot);
+        if (connection->fd >= 0 && connection->held && find_name(stream, connection))
+            release(stream, connection);
+    }
+}
+
+void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connection)
+{
+    if (connection->held)
+        release(stream, connection); /* its address will do */
+    else
+        ps_connection_close(stream, connection);
 }

@@ -21,5 +21,11 @@ bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connect
 bool ps_connection_linger(struct ps_stream *stream, struct ps_connection *connection);
 void ps_connection_set_deadline(struct ps_stream *stream, struct ps_connection *connection, uint64_t at_ns);
 
+/* Holds a new connection until its peer's name is known, when names are wanted. */
+void ps_connection_ask_name(struct ps_stream *stream, struct ps_connection *connection);
+void ps_stream_poll_names(struct ps_stream *stream);
+/* Its deadline has come: a held one goes on without a name, any other is closed. */
+void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connection);
+
 void ps_listener_accept(struct ps_stream *stream, uint16_t listener, const struct ps_now *now);
 void ps_listeners_arm(struct ps_stream *stream, bool armed);

@@ -320,6 +320,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .owner = state,
         .message_bytes_max = plan->rules.size_max,
         .tls = plan->server,
+        .names = plan->client.host_name != NULL,
     };
     state->plan = plan;
     state->port = port;

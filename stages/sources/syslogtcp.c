@@ -133,6 +133,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .owner = state,
         .message_bytes_max = plan->source.rules.size_max,
         .tls = plan->server,
+        .names = plan->source.client.host_name != NULL,
     };
     const struct ps_bind_options bind = {
         .host = plan->host, .port = (unsigned)plan->port, .share = port->instances > 1};

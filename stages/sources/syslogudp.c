@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "stages/datagrams.h"
+#include "stages/reverse_names.h"
 #include "stages/syslog_source.h"
 
 struct syslogudp_plan {
@@ -23,6 +24,8 @@ struct syslogudp_state {
     struct ps_address peer; /* of the last datagram, and its text */
     struct ps_syslog_client client;
     char ip[PS_ADDRESS_TEXT_BYTES];
+    struct ps_reverse_names *names; /* NULL: not wanted */
+    uint64_t mono_ns;
 };
 
 #define FIELD(name) offsetof(struct syslogudp_plan, name)
@@ -83,8 +86,11 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     bool peers = state->client.ip_name != NULL || state->client.host_name != NULL;
     if (!ps_syslog_single_init(&state->parser, &plan->source.rules))
         return ps_err_set(err, "%s: no memory", port->component);
-    if (ps_datagrams_init(&state->datagrams, &bind, peers, port, err) == PS_OK)
+    bool named = state->client.host_name == NULL ||
+                 (state->names = ps_reverse_names_create(port->wake_fd, err)) != NULL;
+    if (named && ps_datagrams_init(&state->datagrams, &bind, peers, port, err) == PS_OK)
         return PS_OK;
+    ps_reverse_names_destroy(state->names);
     ps_syslog_single_fini(&state->parser);
     return ps_err_append(err, "%s", port->component);
 }
@@ -94,6 +100,7 @@ static void close_source(const void *plan, void *state_)
     (void)plan;
     struct syslogudp_state *state = state_;
     ps_datagrams_fini(&state->datagrams);
+    ps_reverse_names_destroy(state->names);
     ps_syslog_single_fini(&state->parser);
 }
 
@@ -106,8 +113,11 @@ static const struct ps_syslog_client *client_of(struct syslogudp_state *state, c
         memcmp(&peer->storage, &state->peer.storage, peer->length) != 0) {
         state->peer = *peer;
         state->client.ip = (struct ps_slice){state->ip, ps_address_ip(peer, state->ip)};
-        state->client.host = state->client.ip;
     }
+    /* A datagram cannot wait: until the name is known, the address stands for it. */
+    if (state->names != NULL &&
+        !ps_reverse_names_find(state->names, peer, state->mono_ns, &state->client.host))
+        state->client.host = state->client.ip;
     return &state->client;
 }
 
@@ -138,6 +148,9 @@ static enum ps_result work(const void *plan, void *state_, struct ps_batch *batc
     uint64_t bytes = batch->body_bytes;
     enum ps_parsed parsed = PS_PARSED_ADDED;
     ps_syslog_time_now(&state->parser.time, now->wall_ms);
+    state->mono_ns = now->mono_ns;
+    if (state->names != NULL)
+        (void)ps_reverse_names_poll(state->names, now->mono_ns);
     ps_datagrams_begin(&state->datagrams);
     while (ps_datagrams_peek(&state->datagrams, &datagram, &peer)) {
         parsed = take(state, batch, datagram, peer);

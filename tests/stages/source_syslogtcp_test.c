@@ -1,6 +1,12 @@
 #include "tests/support/net.h"
 
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -240,6 +246,175 @@ static void test_drain_reads_what_is_there(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* What the resolver says about 127.0.0.1, on every event, also those sent before it was known. */
+static void test_host_name(void **unused)
+{
+    (void)unused;
+    char expected[256];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (getnameinfo((struct sockaddr *)&address, sizeof address, expected, sizeof expected, NULL, 0,
+                    NI_NAMEREQD) != 0)
+        strcpy(expected, "127.0.0.1");
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL, "clientHostnameHeader", "host", "clientIPHeader", "ip"));
+    for (int i = 0; i < 2; i++) {
+        int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+        ps_test_send_text(fd, "<13>2003-10-11T22:14:15Z other x\n");
+        ps_test_source_wait(&stage, (size_t)i + 1, 8000);
+        ps_test_expect(&stage.events[i], "x",
+                       PS_WORDS("Facility", "1", "Severity", "5", "priority", "13", "timestamp",
+                                "1065910455000", "host", expected, "ip", "127.0.0.1"));
+        close(fd);
+    }
+    ps_test_stage_fini(&stage);
+}
+
+/* A TLS client between calls of work. */
+static void tls_step(struct ps_test_stage *stage, SSL *ssl, int result)
+{
+    int error = SSL_get_error(ssl, result);
+    assert_true(error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE);
+    ps_test_source_work(stage);
+    usleep(500);
+}
+
+static void test_tls(void **unused)
+{
+    (void)unused;
+    char store[512];
+    snprintf(store, sizeof store, "%s/tests/unit/data/stores/server.p12", getenv("PENSTOCK_SOURCE"));
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL, "ssl", "true", "keystore", store, "keystore-password", "changeit",
+                          "keystore-type", "PKCS12"));
+    unsigned port = ps_test_tcp_port(&stage, 0);
+    int plain = ps_test_connect("127.0.0.1", port); /* no TLS: cut off, harms nobody */
+    ps_test_send_text(plain, "<13>plain\n");
+    int fd = ps_test_connect("127.0.0.1", port), result;
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(context);
+    SSL_set_fd(ssl, fd);
+    for (int i = 0; (result = SSL_connect(ssl)) != 1; i++) {
+        assert_true(i < 5000);
+        tls_step(&stage, ssl, result);
+    }
+    static char text[300000];
+    size_t length = 0;
+    for (int i = 0; i < 5000; i++)
+        length += (size_t)sprintf(text + length, "<13>2003-10-11T22:14:15Z h tls %d\n", i);
+    for (size_t at = 0; at < length;) {
+        result = SSL_write(ssl, text + at, (int)(length - at < 16000 ? length - at : 16000));
+        if (result > 0)
+            at += (size_t)result;
+        else
+            tls_step(&stage, ssl, result);
+    }
+    ps_test_source_wait(&stage, 5000, 10000);
+    for (int i = 0; i < 5000; i++) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "tls %d", i);
+        assert_string_equal(stage.events[i].body, expected);
+    }
+    SSL_shutdown(ssl);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    close(fd);
+    close(plain);
+    ps_test_source_settle(&stage, 5000, 50);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 0);
+    ps_test_stage_fini(&stage);
+}
+
+/* Out of descriptors: those connected go on, new ones are accepted when there are some again. */
+static void test_out_of_descriptors(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    struct rlimit old, low;
+    start(&stage, PS_KEYS(LOCAL));
+    unsigned port = ps_test_tcp_port(&stage, 0);
+    int early = ps_test_connect("127.0.0.1", port);
+    ps_test_send_text(early, "<13>early\n");
+    ps_test_source_wait(&stage, 1, 5000);
+    int late = ps_test_connect("127.0.0.1", port);
+    ps_test_send_text(late, "<13>late\n");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    low = old;
+    low.rlim_cur = (rlim_t)late + 1; /* no descriptor above those there are */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    ps_test_source_settle(&stage, 1, 50);
+    ps_test_send_text(early, "<13>goes on\n");
+    ps_test_source_wait(&stage, 2, 5000);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    ps_test_source_wait(&stage, 3, 5000); /* within a second of the fake clock, which follows the real one */
+    ps_test_expect(&stage.events[2], "<13>late", PS_WORDS("Facility", "1", "Severity", "5"));
+    close(early);
+    close(late);
+    ps_test_stage_fini(&stage);
+}
+
+/* The user's own format; the built-in ones still work. */
+static void test_format(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage,
+          PS_KEYS(LOCAL, "format.regex", "<(\\d+)>(\\w*) ?\\[([^\\]]*)\\] (\\S+) (.*)", "format.search",
+                  "([+-]\\d\\d):", "format.replace", "$1", "format.dateFormat", "dd/MMM/yyyy:HH:mm:ss Z"));
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    ps_test_send_text(fd, "<13>2 [11/Oct/2003:22:14:15 +02:00] ho\xC3\xB6st own form\n"
+                          "<13>[no date] h x\n<13>2003-10-11T22:14:15Z h y\n");
+    ps_test_source_wait(&stage, 3, 5000);
+    ps_test_expect(&stage.events[0], "own form",
+                   PS_WORDS("Facility", "1", "Severity", "5", "priority", "13", "version", "2", "timestamp",
+                            "1065903255000", "host", "ho\xC3\xB6st"));
+    ps_test_expect(&stage.events[1], "x",
+                   PS_WORDS("Facility", "1", "Severity", "5", "priority", "13", "host", "h"));
+    ps_test_expect(&stage.events[2], "y",
+                   PS_WORDS("Facility", "1", "Severity", "5", "priority", "13", "timestamp", "1065910455000",
+                            "host", "h"));
+    close(fd);
+    ps_test_stage_fini(&stage);
+    ps_test_stage_init(&stage, &ps_source_syslogtcp);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS(LOCAL, "format.regex", "<(")), PS_FAIL);
+    assert_int_equal(
+        ps_test_stage_bind(&stage, PS_KEYS(LOCAL, "format.regex", "x", "format.dateFormat", "b")), PS_FAIL);
+    ps_test_stage_fini(&stage);
+}
+
+/* Many connections that say nothing are never looked at again. */
+static void test_many_connections(void **unused)
+{
+    (void)unused;
+    enum { COUNT = 1000 };
+    static int fds[COUNT];
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL));
+    unsigned port = ps_test_tcp_port(&stage, 0);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = ps_test_connect("127.0.0.1", port);
+        if (i % 100 == 99)
+            ps_test_source_settle(&stage, 0, 1);
+    }
+    ps_test_source_settle(&stage, 0, 20);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), COUNT);
+    struct epoll_event event;
+    assert_int_equal(epoll_wait(stage.port.epoll_fd, &event, 1, 0), 0);
+    for (int i = 0; i < COUNT; i++)
+        ps_test_send_text(fds[i], "<13>half");
+    ps_test_source_settle(&stage, 0, 20);
+    for (int i = 0; i < COUNT; i++)
+        ps_test_send_text(fds[i], " line\n");
+    ps_test_source_wait(&stage, COUNT, 10000);
+    for (int i = 0; i < COUNT; i++) {
+        assert_string_equal(stage.events[i].body, "<13>half line");
+        close(fds[i]);
+    }
+    ps_test_source_settle(&stage, COUNT, 50);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 0);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +427,11 @@ int main(void)
         cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_both_families),
         cmocka_unit_test(test_drain_reads_what_is_there),
+        cmocka_unit_test(test_host_name),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_out_of_descriptors),
+        cmocka_unit_test(test_format),
+        cmocka_unit_test(test_many_connections),
     };
     setenv("TZ", "UTC", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
