@@ -4,6 +4,7 @@
  * library's properties.
  *
  * Thread: check, build, teardown: control; the rest: its worker. */
+#include "stages/java_map.h"
 #include "stages/kafka_producer.h"
 #include "stages/kafka_properties.h"
 #include "stages/kafka_sender.h"
@@ -253,6 +254,33 @@ static void set_sizes(struct ps_kafka_settings *settings, uint64_t queue_bytes)
     set_default(settings, "log.connection.close", "false");
 }
 
+static uint32_t java_bucket(const char *name, size_t count)
+{
+    uint32_t hash = ps_java_hash(name, strlen(name)), table = 16;
+    while (count > table * 3 / 4)
+        table *= 2;
+    return (hash ^ hash >> 16) & (table - 1);
+}
+
+/* A record's headers come in the order in which Flume has them: that of a Java HashMap of the event headers'
+ * names. */
+static void build_headers(const struct kafka_plan *plan, struct ps_kafka_mapping *mapping)
+{
+    size_t count = plan->header_pairs.count;
+    for (size_t i = 0; i < count; i++) {
+        const struct ps_pair *pair = &plan->header_pairs.items[i];
+        uint32_t bucket = java_bucket(pair->key, count);
+        size_t at = i;
+        for (; at > 0 && java_bucket(mapping->header_names[at - 1]->text, count) > bucket; at--) {
+            mapping->header_names[at] = mapping->header_names[at - 1];
+            mapping->kafka_names[at] = mapping->kafka_names[at - 1];
+        }
+        mapping->header_names[at] = ps_name_intern(pair->key);
+        mapping->kafka_names[at] = pair->value;
+        mapping->mask |= mapping->header_names[at]->mask;
+    }
+}
+
 static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *context, struct ps_err *err)
 {
     struct ps_kafka_mapping *mapping = &plan->sender.mapping;
@@ -290,11 +318,7 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
     size_t count = plan->header_pairs.count;
     mapping->header_names = ps_arena_alloc(context->arena, (count + 1) * sizeof *mapping->header_names);
     mapping->kafka_names = ps_arena_alloc(context->arena, (count + 1) * sizeof *mapping->kafka_names);
-    for (size_t i = 0; i < count; i++) {
-        mapping->header_names[i] = ps_name_intern(plan->header_pairs.items[i].key);
-        mapping->kafka_names[i] = plan->header_pairs.items[i].value;
-        mapping->mask |= mapping->header_names[i]->mask;
-    }
+    build_headers(plan, mapping);
     return PS_OK;
 }
 
