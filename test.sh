@@ -142,7 +142,7 @@ selected() { # PRESET NAME...: only these tests, built and run
     shift
     configure "$one" || { broken "configure $one"; return; }
     mapfile -t list < <(targets "$one" "$(join "$@")")
-    compile "$one" penstock "${list[@]}" || broken "build $one"
+    compile "$one" penstock real_tools "${list[@]}" || broken "build $one"
     run "$one" "$one" -j "$jobs" -R "$(join "$@")"
 }
 

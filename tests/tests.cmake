@@ -29,10 +29,12 @@ endforeach()
 
 # What the scripts of tests/real need beside the program: every tests/real/*.c.
 file(GLOB real_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/real/*.c)
+add_custom_target(real_tools)
 foreach(source ${real_sources})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE ps_flags PkgConfig::RDKAFKA)
+  add_dependencies(real_tools ${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 endforeach()
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Three real brokers, three copies, two of which must have it: one broker is killed under load and comes back later,
 # then another. Nothing lost, nothing twice, order kept; the load goes on meanwhile.
+# shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 export KAFKA_HEAP=384m
 

@@ -4,6 +4,7 @@
 # leave behind. What librdkafka's mock cannot prove, since it does not deduplicate.
 #
 #   STALL_S=30   how long the broker is stopped (10)
+# shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 stall_s=${STALL_S:-10}
@@ -32,7 +33,7 @@ agent_file killed killed
 agent_start killed
 load_start --events "$endless" --rate 30000
 sleep 2
-kafka_kill
+kafka_kill 1
 sleep 1
 kafka_start
 sleep 2

@@ -2,6 +2,7 @@
 # A real broker that makes no topics by itself. A topic that is not there is said, and made later, events flow. Then
 # two agents share a consumer group under load, and one is killed: nothing is lost, and only what it had not committed
 # comes twice.
+# shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 step "a broker that makes no topics"

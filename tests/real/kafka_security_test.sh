@@ -2,6 +2,7 @@
 # A real broker that wants TLS and passwords, spoken to with the lines of a Flume user's file: PLAIN and SCRAM by
 # sasl.jaas.config, trust from PEM, PKCS12 and JKS stores, a client's own certificate, from sink and source. A wrong
 # password and an untrusted authority are said once and hold up nobody else; the file put right, all is delivered.
+# shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for program in openssl keytool; do
     command -v $program >/dev/null || skip "$program is needed to make stores"
@@ -12,7 +13,7 @@ plain=127.0.0.1:$port both=localhost:$((port + 20)) tls=localhost:$((port + 21))
 listeners=PLAIN://$plain,SECURE://$both,TLS://$tls,LOGIN://$login,MUTUAL://$mutual
 key_store="ssl.keystore.type=PEM ssl.keystore.location=$work/kafka/tls/server.pem"
 options=(--tls --sasl --set "listeners=$listeners,CONTROLLER://127.0.0.1:$((port + 10))" --set "advertised.listeners=$listeners"
-    --set listener.security.protocol.map=PLAIN:PLAINTEXT,SECURE:SASL_SSL,TLS:SSL,LOGIN:SASL_PLAINTEXT,MUTUAL:SSL,CONTROLLER:PLAINTEXT
+    --set "listener.security.protocol.map=PLAIN:PLAINTEXT,SECURE:SASL_SSL,TLS:SSL,LOGIN:SASL_PLAINTEXT,MUTUAL:SSL,CONTROLLER:PLAINTEXT"
     --set 'listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_penstock="penstock-secret";'
     --set 'listener.name.login.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;'
     --set 'listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;'
