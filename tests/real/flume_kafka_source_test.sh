@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# The Kafka source beside a real Flume's: one file of many sources, the same topics read by both; events with all their
+# headers and the offsets they commit compared. Then each goes on where the other one has stopped, and both share a group.
+export FLUME_LOG=INFO # its source says what it was assigned only there
+# shellcheck source=tests/real/kafka_oracle.sh
+source "$(dirname "${BASH_SOURCE[0]}")/kafka_oracle.sh"
+
+step "broker"
+kafka_start
+create_topics src.a src.b src.event src.late src.shared src.txn src.many
+
+# ---- input ----
+
+step "input"
+seq 1 200 | produce src.a
+for ((i = 0; i < 30; i++)); do printf 'key %d é|keyed %d 𝄞\n' $i $i; done | produce src.a -K'|'
+printf 'with headers\n' | produce src.a -H origin=first -H other=x -H 'größe=10 µm' -H origin=last -H empty= -H stray=none
+printf 'with others\n' | produce src.a -H topic=own -H time=7 -H hash=h -H other=
+printf '|under an empty key\nk|\n' | produce src.a -K'|'
+printf 'gone|\n|\n' | produce src.a -K'|' -Z # without value: with a key, and without one
+for codec in gzip snappy lz4 zstd; do seq 1 20 | sed "s/^/$codec /" | produce src.b -z $codec; done
+for ((i = 0; i < 3; i++)); do seq 1 5 | produce src.txn -p 0 -X transactional.id=one; done
+seq 1 5000 | produce src.many
+produce src.late <<<'too early'
+
+mkdir "$work/events"
+datum() { # NAME: an event from standard input
+    cat >"$work/events/$1"
+}
+avro_event 'no headers' | datum 01
+avro_event 'own headers' topic=own timestamp=12 partition=x offset= key=mine a=1 | datum 02
+printf '\377\377\377' | datum 03   # no event: ends within a number
+avro_event '' 'größe=10 µm' | datum 04
+printf '\002\001a\002b\000' | datum 05 # a length below 0
+{ avro_event 'with something behind it'; printf 'xyz'; } | datum 06
+avro_event 'cut off' a=1 | head -c 9 | datum 07
+printf '\001\010\002c\002d\000\012block' | datum 08  # a block that tells its size
+printf '\002\002a\0021\002\002b\0022\000\014blocks' | datum 09
+printf '\004\002a\0021\002a\0022\000\012twice' | datum 10
+avro_event "$(printf 'long %.0s' {1..3000})" "$(printf 'n%.0s' {1..300})=$(printf 'v%.0s' {1..700})" | datum 11
+produce src.event -p 0 "$work"/events/0*
+produce src.event -p 0 -K'|' -Z <<<'gone|'
+produce src.event -p 0 "$work"/events/1*
+avro_event 'under a key' key=mine b=2 | produce src.event -p 1 -k theirs -H origin=record -D '\t\t'
+avro_event 'mapped' from=event | produce src.event -p 1 -H origin=record -D '\t\t'
+of_a=236 of_b=80 of_event=10 of_txn=15 of_many=5000
+
+# ---- the agent ----
+
+swapped=''
+kafka_source() { # ENGINE NAME KEY=VALUE...: a source, its channel and its sink
+    local engine=$1 name=$2 directory=$work/out/$1/$2 group=$1.$2 pair
+    [[ ! $swapped ]] || group=$([[ $engine == flume ]] && echo penstock || echo flume).$name
+    [[ $name != shared ]] || directory=$work/shared/$engine
+    mkdir -p "$directory"
+    shift 2
+    printf "a1.sources.$name.%s\n" type=org.apache.flume.source.kafka.KafkaSource "kafka.bootstrap.servers=$brokers" "channels=$name"
+    case $name in
+    old) echo "a1.sources.$name.groupId = $group" ;;
+    shared) ;; # the usual group, "flume"
+    *) echo "a1.sources.$name.kafka.consumer.group.id = $group" ;;
+    esac
+    [[ $name == late || $name == shared ]] || echo "a1.sources.$name.kafka.consumer.auto.offset.reset = earliest"
+    for pair; do echo "a1.sources.$name.${pair%%=*} = ${pair#*=}"; done
+    printf "a1.channels.$name.%s\n" type=memory capacity=10000 transactionCapacity=1000
+    printf "a1.sinks.$name.%s\n" type=file_roll "channel=$name" "sink.directory=$directory" sink.rollInterval=0 sink.serializer=header_and_text
+}
+
+sources="list regex named old event event2 txn many late shared"
+agent_text() { # ENGINE
+    printf "a1.%s = $sources\n" sources channels sinks
+    kafka_source "$1" list 'kafka.topics=src.a , src.b' header.from=origin header.none=empty header.offset=other 'header.gr\u00f6\u00dfe=gr\u00f6\u00dfe' \
+        header.topic=topic header.timestamp=time header.key=hash
+    kafka_source "$1" regex 'kafka.topics.regex=src\\.[a-b]|other' kafka.topics=src.many setTopicHeader=false batchSize=7 batchDurationMillis=100
+    kafka_source "$1" named kafka.topics=src.b topicHeader=where kafka.consumer.fetch.min.bytes=1
+    kafka_source "$1" old topic=src.a zookeeperConnect=127.0.0.1:1 migrateZookeeperOffsets=false
+    kafka_source "$1" event kafka.topics=src.event useFlumeEventFormat=true header.from=origin backoffSleepIncrement=20
+    kafka_source "$1" event2 kafka.topics=src.event useFlumeEventFormat=true topicHeader=a backoffSleepIncrement=20
+    kafka_source "$1" txn kafka.topics=src.txn kafka.consumer.isolation.level=read_committed
+    kafka_source "$1" many kafka.topics=src.many batchSize=1000
+    kafka_source "$1" late kafka.topics=src.late
+    kafka_source "$1" shared kafka.topics=src.shared
+}
+
+step "both agents"
+both_start
+expected=$((2 * (of_a + of_b) + of_b + of_a + 2 * of_event + of_txn + of_many))
+both_reach $expected
+
+step "records that come later"
+await_log penstock 'source shared: 2 partition' 60
+await_log flume 'src\.late - partition 3 assigned'
+sleep 2
+seq 1 10 | produce src.late
+for ((i = 0; i < 4; i++)); do seq 1 25 | sed "s/^/$i /" | produce src.shared -p $i; done
+expected=$((expected + 10))
+both_reach $expected
+both_stop
+
+step "compare"
+committed() { # offsets of all groups, as GROUP TOPIC PARTITION OFFSET END
+    "$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe --all-groups --offsets \
+        2>>"$work/kafka.log" | awk '$3 ~ /^[0-9]+$/ {print $1, $2, $3, $4, $5}' | sort >"$work/offsets"
+}
+same_offsets() {
+    local engine
+    committed
+    for engine in $engines; do sed -n "s/^$engine\.//p" "$work/offsets" >"$work/$engine.offsets"; done
+    same "committed offsets" "$work/flume.offsets" "$work/penstock.offsets"
+}
+same_lines() {
+    local engine name
+    for name in $sources; do
+        [[ $name != shared ]] || continue
+        for engine in $engines; do
+            lines "$engine" "$name" >"$work/$engine.lines"
+            [[ $name != event* ]] || { by_name <"$work/$engine.lines" >"$work/by_name" && mv "$work/by_name" "$work/$engine.lines"; }
+        done
+        same "source $name" "$work/flume.lines" "$work/penstock.lines"
+    done
+}
+same_lines
+same_offsets
+cat "$work/shared"/*/* | sed 's/.*} //' | LC_ALL=C sort >"$work/shared.read"
+for ((i = 0; i < 4; i++)); do seq 1 25 | sed "s/^/$i /"; done | LC_ALL=C sort >"$work/shared.sent"
+same "a group of both" "$work/shared.sent" "$work/shared.read"
+for engine in $engines; do
+    (($(cat "$work/shared/$engine"/* | wc -l) == 50)) || fail "the shared group did not give $engine two partitions of four"
+done
+
+step "each goes on where the other has stopped"
+seq 1 40 | produce src.a
+swapped=1
+both_start
+both_reach $((expected + 3 * 40))
+both_stop
+same_lines
+same_offsets
+all_same
