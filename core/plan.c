@@ -5,6 +5,9 @@
 #include <string.h>
 
 #define BUDGET_MIN_BYTES (UINT64_C(16) << 20)
+/* Every source instance keeps two blocks of its own, and fills six: with less, idle ones would starve others
+ * for ever. */
+#define BUDGET_SOURCE_BYTES (UINT64_C(8) * PS_BLOCK_BYTES)
 /* Of the budget: all channels together; the rest is for open batches and what sinks hold in flight. */
 #define CHANNELS_PERCENT 70
 #define CLIENT_QUEUE_MIN_BYTES (UINT64_C(4) << 20)
@@ -20,14 +23,23 @@ uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
     return (uint32_t)(quarter < limit ? quarter : limit);
 }
 
-static uint64_t budget_of(const struct ps_agent_options *options, const struct ps_machine *machine)
+static uint64_t budget_needed(const struct ps_agent_spec *spec)
 {
-    if (options->memory_budget > 0)
-        return (uint64_t)options->memory_budget;
+    uint64_t needed = 0;
+    for (size_t i = 0; i < spec->source_count; i++)
+        needed += (uint64_t)spec->sources[i].common->workers * BUDGET_SOURCE_BYTES;
+    return needed > BUDGET_MIN_BYTES ? needed : BUDGET_MIN_BYTES;
+}
+
+static uint64_t budget_of(const struct ps_agent_spec *spec, const struct ps_machine *machine)
+{
+    if (spec->options.memory_budget > 0)
+        return (uint64_t)spec->options.memory_budget;
     uint64_t budget = machine->memory_bytes / 4;
     if (machine->heap_hint_bytes > 0 && machine->heap_hint_bytes < budget)
         budget = machine->heap_hint_bytes;
-    return budget < BUDGET_MIN_BYTES ? BUDGET_MIN_BYTES : budget;
+    uint64_t needed = budget_needed(spec);
+    return budget < needed ? needed : budget;
 }
 
 static unsigned decide_workers(const struct ps_agent_spec *spec, const struct ps_machine *machine)
@@ -120,15 +132,15 @@ struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machi
     PS_ASSERT(plan != NULL);
     plan->spec = spec;
     plan->leases_max = 3;
-    plan->memory_budget_bytes = budget_of(&spec->options, machine);
+    plan->memory_budget_bytes = budget_of(spec, machine);
     plan->worker_count = worker_count > 0 ? worker_count : decide_workers(spec, machine);
     plan->sources = ps_arena_alloc(spec->arena, (spec->source_count + 1) * sizeof *plan->sources);
     plan->channels = ps_arena_alloc(spec->arena, (spec->channel_count + 1) * sizeof *plan->channels);
     plan->sinks = ps_arena_alloc(spec->arena, (spec->sink_count + 1) * sizeof *plan->sinks);
-    if (plan->memory_budget_bytes < BUDGET_MIN_BYTES) {
+    if (plan->memory_budget_bytes < budget_needed(spec)) {
         ps_err_set(err, "penstock.memory.budget is %llu bytes: at least %llu MiB are needed",
                    (unsigned long long)plan->memory_budget_bytes,
-                   (unsigned long long)(BUDGET_MIN_BYTES >> 20));
+                   (unsigned long long)(budget_needed(spec) >> 20));
         ps_plan_destroy(plan);
         return NULL;
     }

@@ -178,7 +178,7 @@ static void draw(struct sim *sim, uint64_t seed, bool positions)
     flow->body_max = pick(sim, 4) == 0 ? 20000 : 300;
     flow->work_events_max = 1 + (uint32_t)pick(sim, 300);
     flow->delay_max_ns = pick(sim, 3) == 0 ? PS_NS_PER_S : PS_NS_PER_MS;
-    flow->options.memory_budget = pick(sim, 2) == 0 ? 16 << 20 : 64 << 20;
+    flow->options.memory_budget = pick(sim, 2) == 0 ? 24 << 20 : 64 << 20;
     flow->options.batch_events = pick(sim, 3) == 0 ? 1 + (int64_t)pick(sim, 64) : PS_BATCH_EVENTS_MAX;
     struct flow_chances *chances = &flow->chances;
     chances->source_idle = (unsigned)pick(sim, 300);

@@ -1,0 +1,245 @@
+/* Plans: who runs where, how channels are numbered, budgets, and what is taken back when a stage does not
+ * build. */
+#include "tests/support/flow.h"
+
+#include <stdio.h>
+
+static const struct ps_machine machine = {.cores = 9, .memory_bytes = UINT64_C(1) << 30};
+
+static struct ps_plan *plan_of(struct flow *flow, const struct ps_machine *on, unsigned workers,
+                               struct ps_err *err)
+{
+    if (flow->seen[0][0] == NULL)
+        flow_init(flow);
+    return ps_plan_create(flow_spec(flow), on, workers, err);
+}
+
+static struct flow small_flow(void)
+{
+    return (struct flow){.total = 1,
+                         .source_count = 2,
+                         .channel_count = 2,
+                         .sink_count = 3,
+                         .sinks = {{.channel = 0}, {.channel = 1}, {.channel = 1}}};
+}
+
+static void test_batch_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(ps_batch_events_limit(1, 1024), 1);
+    assert_int_equal(ps_batch_events_limit(100, 1024), 25);
+    assert_int_equal(ps_batch_events_limit(1000000, 1024), 1024);
+}
+
+/* min(units, cores - 1), at least 1; never fewer than the widest source needs. */
+static void test_worker_count(void **state)
+{
+    (void)state;
+    const struct {
+        unsigned cores, instances;
+        int64_t asked;
+        unsigned expected;
+    } cases[] = {
+        {1, 1, 0, 1}, {2, 1, 0, 1}, {4, 1, 0, 3}, {64, 1, 0, 5}, {2, 3, 0, 3}, {2, 1, 7, 7}, {64, 4, 2, 4},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_err err = {0};
+        struct ps_machine on = {.cores = cases[i].cores, .memory_bytes = UINT64_C(1) << 30};
+        struct flow flow = small_flow();
+        flow.sources[0].instances = cases[i].instances;
+        flow.options.workers = cases[i].asked;
+        struct ps_plan *plan = plan_of(&flow, &on, 0, &err);
+        assert_non_null(plan);
+        assert_int_equal(plan->worker_count, cases[i].expected);
+        ps_plan_destroy(plan);
+        flow_fini(&flow);
+    }
+}
+
+/* Units take workers in turn; producers and consumers of a channel are numbered without gaps. */
+static void test_places(void **state)
+{
+    struct ps_err err = {0};
+    struct flow flow = small_flow();
+    (void)state;
+    flow.sources[0].instances = 3;
+    flow.sources[1].channels = 2;
+    struct ps_plan *plan = plan_of(&flow, &machine, 3, &err);
+    assert_non_null(plan);
+    for (unsigned k = 0; k < 3; k++) {
+        assert_int_equal(plan->sources[0].workers[k], k);
+        assert_int_equal(plan->sources[0].producers[2 * k], k);
+        assert_int_equal(plan->sources[0].producers[2 * k + 1], k);
+    }
+    assert_int_equal(plan->sources[1].workers[0], 0);
+    assert_int_equal(plan->sources[1].producers[0], 3);
+    assert_int_equal(plan->channels[0].producer_count, 3);
+    assert_int_equal(plan->channels[1].producer_count, 4);
+    assert_int_equal(plan->channels[1].producer_workers[3], 0);
+    assert_int_equal(plan->channels[0].consumer_count, 1);
+    assert_int_equal(plan->channels[1].consumer_count, 2);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(plan->sinks[i].worker, (4 + i) % 3);
+        assert_int_equal(plan->channels[flow.sinks[i].channel].consumer_workers[plan->sinks[i].consumer],
+                         plan->sinks[i].worker);
+    }
+    assert_int_equal(plan->leases_max, 5); /* the chain's, and each channel required and optional */
+    assert_int_equal(plan->sources[0].batch_events_max, 250);
+    ps_plan_destroy(plan);
+    flow_fini(&flow);
+}
+
+static void test_budget(void **state)
+{
+    (void)state;
+    const struct {
+        int64_t asked;
+        uint64_t memory, hint, expected_mib; /* 0: refused */
+    } cases[] = {
+        {0, UINT64_C(4) << 30, 0, 1024},
+        {0, UINT64_C(4) << 30, 100 << 20, 100},
+        {0, 32 << 20, 0, 16},
+        {64 << 20, UINT64_C(4) << 30, 100 << 20, 64},
+        {(16 << 20) - 1, UINT64_C(4) << 30, 0, 0},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_err err = {0};
+        struct ps_machine on = {4, cases[i].memory, cases[i].hint};
+        struct flow flow = small_flow();
+        flow_init(&flow);
+        flow.options.memory_budget = cases[i].asked;
+        struct ps_plan *plan = plan_of(&flow, &on, 0, &err);
+        if (cases[i].expected_mib == 0) {
+            assert_null(plan);
+            assert_non_null(strstr(err.text, "penstock.memory.budget"));
+        } else {
+            assert_non_null(plan);
+            assert_int_equal(plan->memory_budget_bytes >> 20, cases[i].expected_mib);
+        }
+        ps_plan_destroy(plan);
+        flow_fini(&flow);
+    }
+}
+
+/* Each source keeps blocks of its own: many of them need more than the least there is. */
+static void test_budget_of_many_sources(void **state)
+{
+    struct ps_err err = {0};
+    struct ps_machine small = {4, 32 << 20, 20 << 20};
+    struct flow flow = {
+        .total = 1, .source_count = 8, .channel_count = 1, .sink_count = 1, .options = {.workers = 4}};
+    (void)state;
+    for (unsigned i = 0; i < 8; i++)
+        flow.sources[i].instances = 4;
+    flow_init(&flow);
+    flow.options.memory_budget = 16 << 20;
+    assert_null(plan_of(&flow, &small, 0, &err));
+    assert_non_null(strstr(err.text, "at least 64 MiB"));
+    flow.options.memory_budget = 0; /* not asked for: enough is taken */
+    struct ps_plan *plan = plan_of(&flow, &small, 0, &err);
+    assert_int_equal(plan->memory_budget_bytes, 64 << 20);
+    ps_plan_destroy(plan);
+    flow_fini(&flow);
+}
+
+/* ---- build and teardown ---- */
+
+static unsigned built, build_limit;
+
+static enum ps_status count_build(void *plan, struct ps_context *context, struct ps_err *err)
+{
+    (void)plan;
+    assert_non_null(context->arena);
+    if (built == build_limit)
+        return ps_err_set(err, "no more");
+    built++;
+    return PS_OK;
+}
+
+static void count_teardown(void *plan)
+{
+    (void)plan;
+    assert_true(built > 0);
+    built--;
+}
+
+/* Whichever stage does not build: what was built before it is torn down, once. */
+static void test_build_failures(void **state)
+{
+    struct ps_stage_ops source = flow_source_stream, interceptor = flow_interceptor;
+    struct ps_stage_ops selector = flow_selector, sink = flow_sink_stage;
+    struct ps_stage_ops *const all[] = {&source, &interceptor, &selector, &sink};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(all); i++) {
+        all[i]->build = count_build;
+        all[i]->teardown = count_teardown;
+    }
+    for (build_limit = 0; build_limit <= 9; build_limit++) {
+        struct ps_err err = {0};
+        struct flow flow = small_flow();
+        flow_init(&flow);
+        struct ps_agent_spec *spec = flow_spec(&flow);
+        for (size_t i = 0; i < spec->source_count; i++) {
+            spec->sources[i].stage.ops = &source;
+            spec->sources[i].selector.ops = &selector;
+            spec->sources[i].interceptors[0].ops = &interceptor;
+        }
+        for (size_t i = 0; i < spec->sink_count; i++)
+            spec->sinks[i].stage.ops = &sink;
+        struct ps_plan *plan = ps_plan_create(spec, &machine, 0, &err);
+        assert_non_null(plan);
+        if (build_limit < 9) { /* 3 sinks, 2 sources with an interceptor and a selector each */
+            assert_int_equal(ps_plan_build(plan, &err), PS_FAIL);
+            assert_non_null(strstr(err.text, "no more"));
+            assert_non_null(strstr(err.text, "while building"));
+            assert_int_equal(built, 0);
+        } else {
+            assert_int_equal(ps_plan_build(plan, &err), PS_OK);
+            assert_int_equal(built, 9);
+        }
+        ps_plan_destroy(plan);
+        assert_int_equal(built, 0);
+        flow_fini(&flow);
+    }
+}
+
+/* ---- what a reload leaves open ---- */
+
+static void test_adopt(void **state)
+{
+    struct ps_err err = {0};
+    struct flow flow = small_flow();
+    (void)state;
+    struct ps_plan *a = plan_of(&flow, &machine, 2, &err);
+    flow.sources[1].changes = 1;
+    struct ps_plan *b = plan_of(&flow, &machine, 2, &err), *c = plan_of(&flow, &machine, 3, &err);
+    ps_plan_adopt(b, a);
+    assert_ptr_equal(b->sources[0].adopts, &a->sources[0]);
+    assert_null(b->sources[1].adopts); /* it differs */
+    ps_plan_adopt(c, a);
+    assert_ptr_equal(c->sources[0].adopts, &a->sources[0]);
+    flow.sources[0].channels = 1; /* other channels */
+    struct ps_plan *d = plan_of(&flow, &machine, 2, &err);
+    ps_plan_adopt(d, a);
+    assert_null(d->sources[0].adopts);
+    assert_false(ps_plan_is_same(a, b));
+    ps_plan_destroy(a);
+    ps_plan_destroy(b);
+    ps_plan_destroy(c);
+    ps_plan_destroy(d);
+    flow_fini(&flow);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_batch_limit),
+        cmocka_unit_test(test_worker_count),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_budget_of_many_sources),
+        cmocka_unit_test(test_build_failures),
+        cmocka_unit_test(test_adopt),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
