@@ -1,0 +1,62 @@
+/* Header names: one object for each text, equal by pointer or by text. */
+#include "core/name.h"
+
+#include "tests/support/support.h"
+
+#include <stdio.h>
+
+static void test_intern(void **state)
+{
+    const struct ps_name *names[2000];
+    char text[32];
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(text, sizeof text, "intern %u", i);
+        names[i] = ps_name_intern(text);
+        assert_string_equal(names[i]->text, text);
+        assert_int_equal(names[i]->length, strlen(text));
+        assert_int_equal(names[i]->hash, ps_name_hash(text, strlen(text)));
+        assert_int_equal(__builtin_popcountll(names[i]->mask), 1);
+        assert_int_equal(names[i]->mask, ps_name_mask(names[i]->hash));
+    }
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(text, sizeof text, "intern %u", i);
+        assert_ptr_equal(ps_name_intern(text), names[i]);
+        assert_ptr_equal(ps_name_intern_bytes(text, strlen(text)), names[i]);
+        assert_true(ps_name_equal(names[i], names[i]));
+        assert_false(ps_name_equal(names[i], names[(i + 1) % 2000]));
+    }
+}
+
+/* Any bytes, also none, and a zero byte among them. */
+static void test_bytes(void **state)
+{
+    (void)state;
+    const struct ps_name *empty = ps_name_intern(""), *zero = ps_name_intern_bytes("a\0b", 3);
+    assert_int_equal(empty->length, 0);
+    assert_ptr_equal(ps_name_intern_bytes("xyz", 0), empty);
+    assert_int_equal(zero->length, 3);
+    assert_ptr_not_equal(zero, ps_name_intern("a"));
+    assert_ptr_equal(zero, ps_name_intern_bytes("a\0b", 3));
+    char longest[65536];
+    memset(longest, 'n', sizeof longest);
+    assert_int_equal(ps_name_intern_bytes(longest, sizeof longest)->length, sizeof longest);
+}
+
+static void test_hash(void **state)
+{
+    (void)state; /* FNV-1a's own test vectors */
+    assert_int_equal(ps_name_hash("", 0), 0x811C9DC5U);
+    assert_int_equal(ps_name_hash("a", 1), 0xE40C292CU);
+    assert_int_equal(ps_name_hash("foobar", 6), 0xBF9CF968U);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_intern),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_hash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
