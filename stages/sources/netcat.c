@@ -15,6 +15,9 @@
 #define WIDE_LINE_CHARS_MAX 32768 /* of UTF-16 and UTF-32 */
 #define OKS_AT_ONCE 1024U
 
+/* ps_connection.bits, for UTF-16. */
+enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4 };
+
 struct netcat_plan {
     const char *host, *encoding;
     int64_t port, line_chars_max;
@@ -31,6 +34,7 @@ struct netcat_state {
     uint32_t too_long_length;
     char *oks; /* OKS_AT_ONCE answers */
     uint32_t ok_length;
+    uint32_t mark_length; /* of the byte order mark that begins a connection's answers in UTF-16 */
 };
 
 #define FIELD(name) offsetof(struct netcat_plan, name)
@@ -133,10 +137,13 @@ static bool decode(struct netcat_state *state, struct ps_batch *batch, bool litt
     return true;
 }
 
-static enum ps_feed refuse_line(struct netcat_state *state, struct ps_connection *connection)
+/* `rows`: of this connection in this call, whose answers go out before. */
+static enum ps_feed refuse_line(struct netcat_state *state, struct ps_connection *connection, uint32_t rows)
 {
-    connection->farewell = state->too_long;
-    connection->farewell_length = state->too_long_length;
+    bool marked = (connection->bits & MARKED) || (state->plan->ack && connection->owed + rows > 0);
+    uint32_t skip = marked ? state->mark_length : 0;
+    connection->farewell = state->too_long + skip;
+    connection->farewell_length = state->too_long_length - skip;
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_count(state->port->counters, PS_COUNTER_malformed, 1);
     ps_log(PS_LOG_WARN, state->port->component,
@@ -165,10 +172,10 @@ static bool is_hopeless(const struct netcat_state *state, const char *data, uint
 static uint32_t read_mark(const struct netcat_state *state, struct ps_connection *connection,
                           const char *data, uint32_t length)
 {
-    if (connection->bits != 0 || state->plan->charset.kind != PS_CHARSET_UTF16 || length < 2)
+    if ((connection->bits & ORDER_KNOWN) || state->plan->charset.kind != PS_CHARSET_UTF16 || length < 2)
         return 0;
     bool little = memcmp(data, "\xFF\xFE", 2) == 0;
-    connection->bits = little ? 2 : 1;
+    connection->bits |= ORDER_KNOWN | (little ? LITTLE : 0);
     return little || memcmp(data, "\xFE\xFF", 2) == 0 ? 2 : 0;
 }
 
@@ -179,7 +186,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
     const struct ps_charset *charset = &state->plan->charset;
     uint64_t origin = ps_connection_origin(connection);
     uint32_t rows = batch->count, at = read_mark(state, connection, data, length);
-    bool little = charset->little || connection->bits == 2;
+    bool little = charset->little || (connection->bits & LITTLE);
     enum ps_feed answer = PS_FEED_MORE;
     const char *end = line_end(charset, little, data + at, length - at);
     *used = at;
@@ -193,7 +200,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
             break;
         }
         if (is_too_long(state, line, line_length)) {
-            answer = refuse_line(state, connection);
+            answer = refuse_line(state, connection, batch->count - rows);
             break;
         }
         if (ps_batch_add(batch, line, line_length) == NULL) {
@@ -203,7 +210,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
         *used = at = (uint32_t)(end - data);
     }
     if (answer == PS_FEED_MORE && is_hopeless(state, data + at, length - at))
-        answer = refuse_line(state, connection);
+        answer = refuse_line(state, connection, batch->count - rows);
     rows = batch->count - rows;
     if (rows > 0) {
         PS_ASSERT(ps_batch_ticket(batch, origin, rows)); /* becomes one with the first */
@@ -224,6 +231,21 @@ static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
 
 /* ---- answers ---- */
 
+/* Sends an answer; the first of a connection is preceded by the mark. NULL: the connection is gone. */
+static struct ps_connection *answer_with(struct netcat_state *state, struct ps_connection *connection,
+                                         const char *text, size_t length)
+{
+    uint64_t origin = ps_connection_origin(connection);
+    if (state->mark_length > 0 && !(connection->bits & MARKED)) {
+        connection->bits |= MARKED;
+        ps_stream_send(&state->stream, connection, state->too_long, state->mark_length);
+        if ((connection = ps_stream_find(&state->stream, origin)) == NULL)
+            return NULL;
+    }
+    ps_stream_send(&state->stream, connection, text, length);
+    return ps_stream_find(&state->stream, origin);
+}
+
 static void accepted(const void *plan, void *state_, const struct ps_batch *batch, const struct ps_now *now)
 {
     (void)plan;
@@ -238,8 +260,7 @@ static void accepted(const void *plan, void *state_, const struct ps_batch *batc
         connection->owed -= ticket->events;
         while (left > 0 && connection != NULL) {
             uint32_t some = left < OKS_AT_ONCE ? left : OKS_AT_ONCE;
-            ps_stream_send(&state->stream, connection, state->oks, (size_t)some * state->ok_length);
-            connection = ps_stream_find(&state->stream, ticket->origin);
+            connection = answer_with(state, connection, state->oks, (size_t)some * state->ok_length);
             left -= some;
         }
         if (connection != NULL)
@@ -261,8 +282,8 @@ static void refused(const void *plan, void *state_, const struct ps_batch *batch
         struct ps_connection *connection = ps_stream_find(&state->stream, ticket->origin);
         for (uint32_t i = 0; i < ticket->events && connection != NULL; i++) {
             connection->owed--;
-            ps_stream_send(&state->stream, connection, encoded, encoded_length);
-            connection = ps_stream_find(&state->stream, ticket->origin);
+            connection = answer_with(state, connection, encoded + state->mark_length,
+                                     encoded_length - state->mark_length);
         }
         if (connection != NULL)
             ps_stream_settle(&state->stream, connection);
@@ -280,13 +301,15 @@ static enum ps_status make_answers(struct netcat_state *state, struct ps_err *er
                            (long long)state->plan->line_chars_max);
     ps_transcoder_encode(&state->transcoder, text, (size_t)written, state->too_long, &length);
     state->too_long_length = (uint32_t)length;
+    state->mark_length = state->plan->charset.kind == PS_CHARSET_UTF16 ? 2 : 0;
     ps_transcoder_encode(&state->transcoder, "OK\n", 3, ok, &length);
+    length -= state->mark_length;
     state->ok_length = (uint32_t)length;
     state->oks = malloc(OKS_AT_ONCE * length);
     if (state->oks == NULL)
         return ps_err_set(err, "no memory");
     for (uint32_t i = 0; i < OKS_AT_ONCE; i++)
-        memcpy(state->oks + i * length, ok, length);
+        memcpy(state->oks + i * length, ok + state->mark_length, length);
     return PS_OK;
 }
 
