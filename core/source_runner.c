@@ -401,8 +401,12 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
         return;
     source_watch(runner, false); /* nobody reads any more: what is readable must not wake the worker */
     batch_discard(runner);
-    if (ps_window_outstanding(runner->window) == 0)
+    if (!ps_runner_is_open(&runner->base))
+        runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
+    if (ps_window_outstanding(runner->window) == 0) {
         runner->drained = true;
+        runner->base.deadline_ns = PS_NEVER;
+    }
 }
 
 /* Whether `work` may still be called. */

@@ -568,6 +568,25 @@ static void test_chain_given_up(void **state)
     ps_plan_destroy(plan);
 }
 
+/* A source that has stopped wakes nobody while a slow sink is waited for, whether it had opened or not. */
+static void test_drained_source_is_quiet(void **state)
+{
+    (void)state;
+    for (unsigned opens_after = 0; opens_after <= 1000; opens_after += 1000) {
+        fresh(NULL);
+        script.source_opens_after = opens_after;
+        script.tick_every_ns = 7 * PS_NS_PER_MS;
+        script.sink_answer = PS_BACKOFF;
+        make_one(1);
+        start_agent(&waiting, 1, "100");
+        run_for(PS_NS_PER_S);
+        script.source_answer = PS_KEPT;
+        (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
+        run_for(5 * PS_NS_PER_S); /* advance fails on a deadline that is over */
+        (void)stop_agent(false);
+    }
+}
+
 /* Drain timeouts and all: what stays in the channel is said. */
 static void test_undelivered(void **state)
 {
@@ -597,6 +616,7 @@ int main(void)
         cmocka_unit_test_setup(test_close_takes_everything_home, fresh),
         cmocka_unit_test_setup(test_memory_comes_back, fresh),
         cmocka_unit_test_setup(test_chain_given_up, fresh),
+        cmocka_unit_test_setup(test_drained_source_is_quiet, fresh),
         cmocka_unit_test_setup(test_undelivered, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
