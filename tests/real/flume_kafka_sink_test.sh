@@ -4,6 +4,7 @@
 # shellcheck source=tests/real/kafka_oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/kafka_oracle.sh"
 
+export TZ=America/St_Johns # hours and a half from UTC: time escapes are local
 step "broker"
 kafka_start --set log.retention.ms=-1 # there are records of the year 2000
 create_topics flume.format penstock.format
@@ -140,7 +141,7 @@ agent_text() { # ENGINE
     sink shell shell kafka.topic="$e.shell" header.host=host
     sink shell2 shell2 kafka.topic="$e.shell2"
     sink numbers numbers kafka.topic="$e.numbers" defaultPartitionId=1 flumeBatchSize=7
-    sink syslog syslog "kafka.topic=$e.syslog.%{host}.%y%m" header.Severity=severity header.Facility=facility timestampHeader=timestamp
+    sink syslog syslog "kafka.topic=$e.syslog.%{host}.%Y%y%m%n%d%e%j.%a%A%b%B.%H%k%I%l%M%S%p.%s_%t.%q%[localhost]_" header.Severity=severity header.Facility=facility timestampHeader=timestamp
 
     for name in $engines; do # what both have written, by both
         kafka_source "$e" "back_$name" "$name.format" useFlumeEventFormat=true "channels=back_$name"
