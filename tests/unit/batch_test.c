@@ -365,7 +365,6 @@ static void do_remove(struct bench *bench, struct model *model)
             if (own >= 0 || shared >= 0)
                 before[before_count++] = own >= 0 ? event->own[own] : model->shared[shared];
         }
-        event->own_count = 0;
         const struct ps_header *header = model->batch->events[i].headers;
         unsigned count = 0;
         for (const struct ps_header *one = header; one != NULL; one = one->next)
@@ -386,8 +385,7 @@ static void do_remove(struct bench *bench, struct model *model)
     if (done) {
         assert_null(model->batch->shared);
         model->shared_count = 0;
-        struct ps_slice value;
-        assert_false(ps_event_header(model->batch, &model->batch->events[row], bench->names[name], &value));
+        assert_null(ps_header_find(model->batch->events[row].headers, bench->names[name]));
     }
 }
 
