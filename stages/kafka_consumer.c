@@ -183,6 +183,13 @@ static const char *cure_of(rd_kafka_resp_err_t code)
     return NULL;
 }
 
+static bool is_connection(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
+           code == RD_KAFKA_RESP_ERR__RESOLVE || code == RD_KAFKA_RESP_ERR__SSL ||
+           code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
+}
+
 /* Whether this error was said a short while ago; if not, it is about to be. That all brokers are down is no
  * news after the reason of one of them, nor is one broken connection after that. */
 static bool said_already(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t code, uint64_t mono_ns)
@@ -191,17 +198,24 @@ static bool said_already(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t
     bool down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT;
     for (size_t i = 0; i < PS_COUNT_OF(consumer->said); i++) {
         rd_kafka_resp_err_t before = consumer->said[i].code;
-        bool connection = before == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
-                          before == RD_KAFKA_RESP_ERR__TRANSPORT || before == RD_KAFKA_RESP_ERR__RESOLVE ||
-                          before == RD_KAFKA_RESP_ERR__SSL || before == RD_KAFKA_RESP_ERR__AUTHENTICATION;
-        if ((before == code || (down && connection)) && mono_ns - consumer->said[i].mono_ns < SAME_ERROR_NS)
+        if ((before == code || (down && is_connection(before))) &&
+            mono_ns - consumer->said[i].mono_ns < SAME_ERROR_NS)
             return true;
         if (consumer->said[i].mono_ns < consumer->said[oldest].mono_ns)
             oldest = i;
     }
     consumer->said[oldest].code = code;
     consumer->said[oldest].mono_ns = mono_ns;
+    consumer->cut_off |= is_connection(code);
     return false;
+}
+
+/* Records come: what cut us off is over, and is news when it happens again. */
+static void report_recovery(struct ps_kafka_consumer *consumer)
+{
+    consumer->cut_off = false;
+    memset(consumer->said, 0, sizeof consumer->said);
+    ps_log(PS_LOG_INFO, consumer->component, "Kafka gives records again");
 }
 
 static void report_error(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t code, const char *text,
@@ -386,6 +400,8 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
             return 1;
     }
     rd_kafka_consume_callback_queue(consumer->records, 0, on_record, &reading);
+    if (reading.count > 0 && consumer->cut_off)
+        report_recovery(consumer);
     if (reading.count > 0)
         consumer->average_bytes = (7 * consumer->average_bytes + reading.bytes / reading.count) / 8;
     return reading.count;

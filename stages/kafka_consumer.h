@@ -63,6 +63,7 @@ struct ps_kafka_consumer {
     /* The group forms anew while we keep partitions (cooperative protocol): do not commit. Up to librdkafka
      * 2.10 a commit that arrives then costs the whole assignment (issue 4059). */
     bool rejoining;
+    bool cut_off; /* an error of the connection was said, and no record came since */
     struct {
         rd_kafka_resp_err_t code;
         uint64_t mono_ns;

@@ -22,6 +22,7 @@ static void write_configuration(const char *path, const char *bootstrap)
             "a1.sources.r1.kafka.topics = dropped\n"
             "a1.sources.r1.kafka.consumer.group.id = g-dropped\n"
             "a1.sources.r1.kafka.consumer.auto.offset.reset = earliest\n"
+            "a1.sources.r1.kafka.consumer.session.timeout.ms = 6000\n"
             "a1.sources.r1.penstock.workers = 2\n"
             "a1.sources.r1.selector.type = multiplexing\n"
             "a1.sources.r1.selector.header = topic\n"
