@@ -11,16 +11,6 @@
 #define LEASES_SPARE 17U /* a reload may bring more channels per source than the first plan had: up to 8 */
 #define KAFKA_THREADS 3U /* librdkafka: main, broker threads */
 
-static unsigned library_threads(const struct ps_agent_spec *spec)
-{
-    unsigned clients = 0;
-    for (size_t i = 0; i < spec->sink_count; i++)
-        clients += strcmp(spec->sinks[i].stage.ops->name, "kafka") == 0;
-    for (size_t i = 0; i < spec->source_count; i++)
-        clients += strcmp(spec->sources[i].stage.ops->name, "kafka") == 0;
-    return clients * KAFKA_THREADS;
-}
-
 static void log_line(void *argument, const char *text)
 {
     (void)argument;
@@ -33,13 +23,13 @@ static struct ps_engine *engine_for(const struct ps_plan *plan, const struct ps_
     const struct ps_agent_options *options = &plan->spec->options;
     struct ps_engine_settings settings = {
         .worker_count = plan->worker_count,
-        .memory_budget_bytes = plan->memory_budget_bytes,
+        .memory_budget_bytes = plan->block_budget_bytes,
         .batches_max = ps_topology_batches(plan),
         .leases_max = plan->leases_max > LEASES_SPARE ? plan->leases_max : LEASES_SPARE,
         .cpus = options->cpus,
         .idle = (enum ps_idle)options->idle,
         .cores = machine->cores,
-        .library_threads = library_threads(plan->spec),
+        .library_threads = ps_agent_client_count(plan->spec) * KAFKA_THREADS,
     };
     return ps_engine_create(&settings, err);
 }

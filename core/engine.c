@@ -134,7 +134,7 @@ enum ps_status ps_engine_fits(const struct ps_engine *engine, const struct ps_pl
         return ps_err_set(err, "the new configuration has more channels on one source than this agent was "
                                "started for: restart it");
     if (ps_topology_batches(plan) > engine->settings.batches_max ||
-        plan->memory_budget_bytes > ps_depot_budget_bytes(engine->depot) + PS_BLOCK_BYTES)
+        plan->block_budget_bytes > ps_depot_budget_bytes(engine->depot) + PS_BLOCK_BYTES)
         return ps_err_set(err,
                           "the new configuration asks for a larger memory budget: restart the agent for it");
     return PS_OK;

@@ -13,10 +13,10 @@ struct ps_engine;
 
 struct ps_engine_settings {
     unsigned worker_count;
-    uint64_t memory_budget_bytes;
-    uint32_t batches_max; /* a worker */
-    uint16_t leases_max;  /* a batch */
-    struct ps_texts cpus; /* as in ps_agent_options */
+    uint64_t memory_budget_bytes; /* for blocks */
+    uint32_t batches_max;         /* a worker */
+    uint16_t leases_max;          /* a batch */
+    struct ps_texts cpus;         /* as in ps_agent_options */
     enum ps_idle idle;
     unsigned cores, library_threads; /* expected; decides whether to pin */
     bool simulated;                  /* no threads: the caller runs ps_worker_cycle */

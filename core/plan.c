@@ -8,9 +8,9 @@
 /* Every source instance keeps two blocks of its own, and fills six: with less, idle ones would starve others
  * for ever. */
 #define BUDGET_SOURCE_BYTES (UINT64_C(8) * PS_BLOCK_BYTES)
-/* Of the budget: all channels together; the rest is for open batches and what sinks hold in flight. */
+/* Of the blocks: all channels together; the rest is for open batches and what sinks hold in flight. */
 #define CHANNELS_PERCENT 70
-#define CLIENT_QUEUE_MIN_BYTES (UINT64_C(4) << 20)
+#define CLIENT_QUEUE_MIN_BYTES (UINT64_C(1) << 20)
 /* More in flight than a broker's round trip needs only costs memory: librdkafka adds some 400 bytes a
  * message. */
 #define CLIENT_QUEUE_MAX_BYTES (UINT64_C(16) << 20)
@@ -23,11 +23,34 @@ uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
     return (uint32_t)(quarter < limit ? quarter : limit);
 }
 
+unsigned ps_agent_client_count(const struct ps_agent_spec *spec)
+{
+    unsigned clients = 0;
+    for (size_t i = 0; i < spec->sink_count; i++)
+        clients += strcmp(spec->sinks[i].stage.ops->name, "kafka") == 0;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        if (strcmp(spec->sources[i].stage.ops->name, "kafka") == 0)
+            clients += (unsigned)spec->sources[i].common->workers;
+    }
+    return clients;
+}
+
+/* What one client library may hold of its own: an equal share of a quarter of the budget. */
+static uint64_t client_queue_bytes(const struct ps_plan *plan)
+{
+    unsigned clients = ps_agent_client_count(plan->spec);
+    uint64_t share = plan->memory_budget_bytes / 4 / (clients > 0 ? clients : 1);
+    return share < CLIENT_QUEUE_MIN_BYTES   ? CLIENT_QUEUE_MIN_BYTES
+           : share > CLIENT_QUEUE_MAX_BYTES ? CLIENT_QUEUE_MAX_BYTES
+                                            : share;
+}
+
 static uint64_t budget_needed(const struct ps_agent_spec *spec)
 {
     uint64_t needed = 0;
     for (size_t i = 0; i < spec->source_count; i++)
         needed += (uint64_t)spec->sources[i].common->workers * BUDGET_SOURCE_BYTES;
+    needed += ps_agent_client_count(spec) * 2 * CLIENT_QUEUE_MIN_BYTES;
     return needed > BUDGET_MIN_BYTES ? needed : BUDGET_MIN_BYTES;
 }
 
@@ -144,6 +167,8 @@ struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machi
         ps_plan_destroy(plan);
         return NULL;
     }
+    plan->block_budget_bytes =
+        plan->memory_budget_bytes - ps_agent_client_count(spec) * client_queue_bytes(plan);
     place_units(plan);
     connect_channels(plan);
     if (ps_topology_check(plan, err) != PS_OK) {
@@ -164,10 +189,6 @@ static void report_to_log(const struct ps_context *context, enum ps_log_level se
 static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage_spec *stage)
 {
     const struct ps_agent_spec *spec = plan->spec;
-    size_t clients = spec->sink_count;
-    for (size_t i = 0; i < spec->source_count; i++)
-        clients += plan->sources[i].instance_count;
-    uint64_t share = plan->memory_budget_bytes / 4 / (clients > 0 ? clients : 1);
     return (struct ps_context){
         .agent = spec->name,
         .component = stage->component,
@@ -180,11 +201,9 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
         .instances = 1,
         .batch_events_max = (uint32_t)spec->options.batch_events,
         .memory_budget_bytes = plan->memory_budget_bytes,
-        .channel_quota_bytes = plan->memory_budget_bytes / 100 * CHANNELS_PERCENT /
+        .channel_quota_bytes = plan->block_budget_bytes / 100 * CHANNELS_PERCENT /
                                (spec->channel_count > 0 ? spec->channel_count : 1),
-        .client_queue_bytes = share < CLIENT_QUEUE_MIN_BYTES   ? CLIENT_QUEUE_MIN_BYTES
-                              : share > CLIENT_QUEUE_MAX_BYTES ? CLIENT_QUEUE_MAX_BYTES
-                                                               : share,
+        .client_queue_bytes = client_queue_bytes(plan),
     };
 }
 

@@ -105,7 +105,8 @@ struct ps_plan {
     uint64_t epoch; /* of publication, from 1 */
     struct ps_agent_spec *spec;
     unsigned worker_count;
-    uint64_t memory_budget_bytes;
+    uint64_t memory_budget_bytes; /* of the process */
+    uint64_t block_budget_bytes;  /* of it, for blocks: what is left when client libraries have their lines */
     uint16_t leases_max;
     struct ps_source_plan *sources;
     struct ps_channel_plan *channels;
@@ -128,6 +129,10 @@ void ps_machine_read(struct ps_machine *machine);
  * failure. Thread: control. */
 struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                unsigned worker_count, struct ps_err *err);
+
+/* Clients of a library that holds events of its own (librdkafka): Kafka sinks, and instances of Kafka
+ * sources. */
+unsigned ps_agent_client_count(const struct ps_agent_spec *spec);
 
 /* Builds every stage, channels first. On failure nothing stays built. */
 enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err);

@@ -41,7 +41,7 @@ static void start(struct sim *sim)
     sim->plan = build_plan(sim);
     struct ps_engine_settings settings = {
         .worker_count = sim->plan->worker_count,
-        .memory_budget_bytes = sim->plan->memory_budget_bytes,
+        .memory_budget_bytes = sim->plan->block_budget_bytes,
         .batches_max = ps_topology_batches(sim->plan),
         .leases_max = sim->plan->leases_max,
         .simulated = true,

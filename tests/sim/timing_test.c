@@ -243,7 +243,7 @@ static void start_agent(const struct ps_stage_ops *source, unsigned workers, con
     if (plan == NULL || ps_plan_build(plan, &err) != PS_OK)
         fail_msg("%s", err.text);
     struct ps_engine_settings settings = {.worker_count = plan->worker_count,
-                                          .memory_budget_bytes = plan->memory_budget_bytes,
+                                          .memory_budget_bytes = plan->block_budget_bytes,
                                           .batches_max = ps_topology_batches(plan),
                                           .leases_max = plan->leases_max,
                                           .simulated = true};

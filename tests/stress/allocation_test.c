@@ -146,7 +146,7 @@ static void agent_start(struct agent *agent)
     if (agent->plan == NULL || ps_plan_build(agent->plan, &err) != PS_OK)
         fail_msg("%s", err.text);
     struct ps_engine_settings settings = {.worker_count = agent->plan->worker_count,
-                                          .memory_budget_bytes = agent->plan->memory_budget_bytes,
+                                          .memory_budget_bytes = agent->plan->block_budget_bytes,
                                           .batches_max = ps_topology_batches(agent->plan),
                                           .leases_max = agent->plan->leases_max,
                                           .simulated = true};
