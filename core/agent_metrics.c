@@ -91,7 +91,7 @@ static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor
     struct ps_metrics_process process = {
         .agent = spec->name,
         .start_ms = agent->start_ms,
-        .budget_bytes = ps_depot_budget_bytes(ps_engine_depot(agent->engine)),
+        .budget_bytes = agent->plan->memory_budget_bytes,
         .used_bytes = ps_depot_used_bytes(ps_engine_depot(agent->engine)),
         .reload_count = agent->reload_count,
         .reload_failed_count = agent->reload_failed_count,

@@ -20,6 +20,37 @@
 #define WORKER_STUCK_MS 10000U
 #define FILE_WAIT_MS 1000
 
+static const char usage[] =
+    "Usage: penstock agent -n NAME -f FILE [OPTION]...\n"
+    "Runs agent NAME of a Flume configuration file. SIGTERM stops it after delivery of what it holds; "
+    "SIGHUP, or a change of\n"
+    "the file, reads the configuration again.\n"
+    "\n"
+    "  -n, --name NAME             the agent\n"
+    "  -f, --conf-file FILE        its configuration; several are merged in order\n"
+    "  -u, --conf-uri URI          the same from file:, classpath:, http: or https: (-user, -pwd for http)\n"
+    "  -c, --conf DIR              configuration directory: log4j files, flume-env.sh (read, never "
+    "executed)\n"
+    "  -i, --poll-interval S       seconds between looks at the files (default 30; 300 for http)\n"
+    "  -b, --backup-directory DIR  keep the last good configuration there, and start from it when there is "
+    "no other\n"
+    "      --no-reload-conf        do not look at the files again\n"
+    "  -d, --dryrun                check only, as `penstock check`\n"
+    "  -Dkey=value                 a Java system property, for ${sys:key} and Flume's own:\n"
+    "        flume.monitoring.type=http|prometheus, flume.monitoring.port=41414   metrics\n"
+    "        flume.root.logger=DEBUG,console, flume.log.dir, flume.log.file       log\n"
+    "        javax.net.ssl.keyStore and the like                                  default key stores\n"
+    "  -Xmx512m                    memory budget (or <agent>.penstock.memory.budget in the file)\n"
+    "  -h, --help                  this text\n"
+    "Every other option of `flume-ng agent` is accepted and means nothing here; ZooKeeper's are refused.\n"
+    "\n"
+    "Exit status: 0 stopped as told, 1 not started, 2 wrong usage.\n"
+    "\n"
+    "Examples:\n"
+    "  penstock agent -n a1 -c /etc/flume/conf -f /etc/flume/conf/a1.properties\n"
+    "  penstock agent -n a1 -f a1.properties -Dflume.monitoring.type=http "
+    "-Dflume.root.logger=DEBUG,console\n";
+
 struct service {
     struct ps_command command;
     struct ps_conf *conf; /* of the plan that runs: its system properties and origins */
@@ -298,7 +329,9 @@ int ps_main_agent(int argc, char **argv)
         return 2;
     }
     int code;
-    if (service.command.help || service.command.dry_run)
+    if (service.command.help)
+        code = fputs(usage, stdout) >= 0 ? 0 : 1;
+    else if (service.command.dry_run)
         code = ps_main_check(argc, argv);
     else
         code = run(&service);
