@@ -168,7 +168,7 @@ scripts() {
         while read -r file; do
             head -c 64 "$file" | head -1 | grep -qaE '^#!.*(/| )(ba)?sh\b' && echo "$file"
         done)
-    shellcheck "${files[@]}" || broken "shellcheck"
+    shellcheck -x -P SCRIPTDIR "${files[@]}" || broken "shellcheck"
     mapfile -t files < <(find core rings regex conf stages bench tests -name '*.[ch]')
     if ! clang-format --dry-run --Werror "${files[@]}" >"$results/layout" 2>&1; then
         sed -n 's/:[0-9]*:[0-9]*: error: .*//p' "$results/layout" | sort | uniq -c
