@@ -134,7 +134,7 @@ static void check_headers(const struct bench *bench, const struct model *model, 
         seen++;
     assert_int_equal(seen, rest);
     for (unsigned name = 0; name < NAMES; name++) {
-        struct ps_slice value;
+        struct ps_slice value = {NULL, 0};
         int own = model_own(event, name), shared = model_shared(model, name);
         assert_int_equal(ps_event_header(model->batch, real, bench->names[name], &value),
                          own >= 0 || shared >= 0);
