@@ -207,7 +207,7 @@ static bool go_on(struct ps_stream *stream, struct ps_batch *batch)
             connection->frame = 1;
         feed_frames(stream, batch, connection);
     }
-    if (stream->rest == NULL && connection->doomed)
+    if (stream->rest == NULL && connection->doomed && connection->fd >= 0)
         ps_connection_close(stream, connection);
     return stream->rest == NULL || batch->count > rows;
 }
