@@ -38,6 +38,12 @@ static void ignore_process(void *argument, const struct ps_metrics_process *proc
     (void)process;
 }
 
+static void ignore_ring(void *argument, const struct ps_metrics_ring *ring)
+{
+    (void)argument;
+    (void)ring;
+}
+
 static void ignore_worker(void *argument, const struct ps_metrics_worker *worker)
 {
     (void)argument;
@@ -50,6 +56,7 @@ static uint64_t delivered(const struct ps_metrics_source *source)
     struct ps_metrics_visitor visitor = {.argument = &events,
                                          .process = ignore_process,
                                          .component = count_delivered,
+                                         .ring = ignore_ring,
                                          .worker = ignore_worker};
     source->visit(source->argument, &visitor);
     return events;

@@ -8,7 +8,7 @@
 struct sum {
     struct ps_metrics_component component;
     char error[256];
-    struct ps_histogram latency;
+    struct ps_histogram latency, batch_events;
 };
 
 static void sum_counters(struct sum *sum, const struct ps_counters *counters)
@@ -35,7 +35,10 @@ static void sum_runner(struct sum *sum, struct ps_runner *runner)
 
 static void sum_source(void *argument, struct ps_source_runner *runner)
 {
-    sum_runner(argument, &runner->base);
+    struct sum *sum = argument;
+    sum_runner(sum, &runner->base);
+    ps_histogram_add(&sum->batch_events, runner->batch_events);
+    sum->component.batch_events = &sum->batch_events;
 }
 
 static struct sum *sum_begin(struct sum *sum, const struct ps_stage_spec *spec, int64_t start_ms)
@@ -60,6 +63,23 @@ static void visit_channel(const struct ps_agent *agent, const struct ps_channel_
     sum.component.instances = 1;
     channel->spec->stage.ops->channel->fill(channel->spec->stage.plan, &sum.component.fill);
     visitor->component(visitor->argument, &sum.component);
+}
+
+static void visit_rings(const struct ps_channel_plan *channel, const struct ps_metrics_visitor *visitor)
+{
+    const struct ps_stage_spec *stage = &channel->spec->stage;
+    for (unsigned i = 0; stage->ops->channel->ring != NULL && i < channel->producer_count; i++) {
+        struct ps_fill fill;
+        stage->ops->channel->ring(stage->plan, i, &fill);
+        struct ps_metrics_ring ring = {
+            .channel = stage->name,
+            .producer = i,
+            .consumer = channel->consumer_count > 0 ? channel->consumer_workers[0] : 0,
+            .size = fill.size,
+            .capacity = fill.capacity,
+        };
+        visitor->ring(visitor->argument, &ring);
+    }
 }
 
 static void visit_worker(struct ps_agent *agent, unsigned id, const struct ps_metrics_visitor *visitor)
@@ -104,6 +124,8 @@ static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor
     }
     for (size_t i = 0; i < spec->channel_count; i++)
         visit_channel(agent, &agent->plan->channels[i], visitor);
+    for (size_t i = 0; i < spec->channel_count; i++)
+        visit_rings(&agent->plan->channels[i], visitor);
     for (size_t i = 0; i < spec->sink_count; i++) {
         struct ps_sink_runner *runner = ps_agent_sink(agent, i);
         sum_begin(&sum, &spec->sinks[i].stage, 0);

@@ -37,7 +37,7 @@ struct ps_metrics_component {
 
 struct ps_metrics_ring {
     const char *channel;
-    unsigned producer, consumer; /* workers */
+    unsigned producer, consumer; /* number of the producer at its channel; worker of its (first) consumer */
     uint64_t size, capacity;     /* leases */
 };
 

@@ -57,6 +57,7 @@ struct ps_source_runner {
     uint64_t backoff_until_ns;
     unsigned backoff_count;
     bool draining, drained;
+    struct ps_histogram *batch_events; /* of the batches closed */
 };
 
 struct ps_sink_runner {

@@ -48,6 +48,8 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
     runner->plan = source_plan;
     runner->channels = plan->channels;
     runner->producers = &source_plan->producers[instance * spec->channel_count];
+    runner->batch_events = calloc(1, sizeof *runner->batch_events);
+    PS_ASSERT(runner->batch_events != NULL);
     runner->route = ps_route_create(spec->channel_count);
     runner->pending = calloc(2 * spec->channel_count + 1, sizeof(struct ps_lease *));
     runner->interceptors = calloc(spec->interceptor_count + 1, sizeof *runner->interceptors);
@@ -70,6 +72,7 @@ void ps_source_runner_destroy(struct ps_source_runner *runner)
     free(runner->interceptors);
     free(runner->pending);
     ps_route_destroy(runner->route);
+    free(runner->batch_events);
     ps_runner_fini(&runner->base);
     free(runner);
 }
@@ -304,6 +307,7 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
 {
     struct ps_batch *batch = runner->batch;
     runner->batch = NULL;
+    ps_histogram_record(runner->batch_events, batch->count, 1);
     ps_batch_close(batch);
     ps_window_enter(runner->window, batch);
     runner->chain = &batch->leases[0];

@@ -72,7 +72,8 @@ struct ps_context {
     unsigned producers, consumers; /* channel: how many runners put and take */
     uint32_t batch_events_max;     /* engine's limit for one batch on this flow */
     uint64_t memory_budget_bytes;  /* the process's whole budget: what a byteCapacity default derives from */
-    uint64_t channel_quota_bytes;  /* channel: its share of the budget, rows and headers included: one slow channel cannot starve the others */
+    uint64_t channel_quota_bytes;  /* channel: its share of the budget, rows and headers included: one slow
+                                      channel cannot starve the others */
     uint64_t client_queue_bytes; /* what a client library may hold on to (librdkafka queues): its line of the
                                     memory budget */
 };
@@ -198,6 +199,9 @@ struct ps_channel_ops {
     bool (*hungry)(const void *plan, unsigned producer);
     /* Thread: any. */
     void (*fill)(const void *plan, struct ps_fill *fill);
+    /* Thread: any. The ring of one producer: leases in it and its capacity, in fill->size and ->capacity.
+     * NULL: no rings. */
+    void (*ring)(const void *plan, unsigned producer, struct ps_fill *fill);
     uint64_t (*keep_alive_ms)(const void *plan); /* how long a refusing source waits for room */
     /* Thread: control, while no worker runs: takes every lease out, oldest first (to carry contents over a
      * reload, or to count them at the end). */

@@ -277,6 +277,15 @@ static bool memory_hungry(const void *plan, unsigned producer)
     return count < HUNGRY_LEASES;
 }
 
+static void memory_ring(const void *plan, unsigned producer, struct ps_fill *fill)
+{
+    const struct memory *memory = plan;
+    const struct producer *lane = &memory->producers[producer];
+    *fill = (struct ps_fill){
+        .size = lane->single != NULL ? ps_spsc_count(lane->single) : ps_spmc_count(lane->shared),
+        .capacity = lane->single != NULL ? ps_spsc_capacity(lane->single) : ps_spmc_capacity(lane->shared)};
+}
+
 static uint64_t memory_keep_alive_ms(const void *plan)
 {
     return (uint64_t)((const struct memory *)plan)->keep_alive_s * 1000;
@@ -294,7 +303,7 @@ static struct ps_lease *memory_strip(void *plan)
             end = &(*end)->next;
         }
     }
-    while (memory->consumer_count > 0 && (*end = memory_take(memory, 0, &now)) != NULL)
+    while ((*end = memory_take(memory, 0, &now)) != NULL) /* there is a consumer 0 also without a sink */
         end = &(*end)->next;
     *end = NULL;
     return first;
@@ -338,6 +347,7 @@ const struct ps_stage_ops ps_channel_memory = {
             .untake = memory_untake,
             .hungry = memory_hungry,
             .fill = memory_fill,
+            .ring = memory_ring,
             .keep_alive_ms = memory_keep_alive_ms,
             .strip = memory_strip,
             .restore = memory_restore,
