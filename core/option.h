@@ -51,7 +51,8 @@ enum ps_option_flags {
     PS_OPTION_DEPRECATED = 1 << 3,  /* accepted, with a warning naming what replaces it (in `help`) */
     PS_OPTION_EXTENSION = 1 << 4,   /* ours: Flume does not know the key and ignores it */
     PS_OPTION_UNSUPPORTED = 1 << 5, /* Flume knows it, we do not yet: `check` says so by name */
-    PS_OPTION_LENIENT = 1 << 6,     /* a value that is none counts as absent, with a warning: some of Flume's components do so */
+    PS_OPTION_LENIENT =
+        1 << 6, /* a value that is none counts as absent, with a warning: some of Flume's components do so */
 };
 
 /* What a reload must redo when this key changes. */

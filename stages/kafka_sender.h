@@ -103,8 +103,9 @@ void ps_kafka_sender_submit(struct ps_kafka_sender *sender);
 
 /* ---- what a failure means (kafka_recovery.c) ---- */
 
-#define PS_KAFKA_PATIENCE_NS (5 * PS_NS_PER_S) /* for answers of brokers, before what was sent is given up   \
-                                                */
+#define PS_KAFKA_PATIENCE_NS                                                                                 \
+    (5 * PS_NS_PER_S) /* for answers of brokers, before what was sent is given up                            \
+                       */
 
 /* An event cannot be submitted: `code` of the error table, or a flaw of the event. */
 void ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,

@@ -180,7 +180,7 @@ same_records time "$spread"
 same_records old "$spread"
 same_records shell
 same_records numbers
-for topic in $(grep -E '^(esc|syslog|over)\.' "$work/flume.topics"); do same_records "$topic" "$spread"; done
+while read -r topic; do same_records "$topic" "$spread"; done < <(grep -E '^(esc|syslog|over)\.' "$work/flume.topics")
 for engine in $engines; do
     records default-flume-topic "$spread" | grep "\"engine\",\"$engine\"" | sed "s/$engine/ENGINE/" >"$work/$engine.records" || true
 done

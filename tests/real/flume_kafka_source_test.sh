@@ -6,6 +6,7 @@ export FLUME_LOG=INFO # its source says what it was assigned only there
 source "$(dirname "${BASH_SOURCE[0]}")/kafka_oracle.sh"
 
 step "broker"
+# shellcheck disable=SC2119 # no options wanted
 kafka_start
 create_topics src.a src.b src.event src.late src.shared src.txn src.many
 
