@@ -285,24 +285,36 @@ uint64_t flow_expected(const struct flow *flow)
     return expected;
 }
 
-static void verify_origin(const struct flow *flow, unsigned source, unsigned instance,
-                          enum flow_doubles doubles)
+uint64_t flow_dropped(const struct flow *flow)
+{
+    uint64_t dropped = 0;
+    for (unsigned i = 0; i < flow->source_count; i++) {
+        for (unsigned k = 0; flow->sources[i].kind == FLOW_STREAM && k < flow->sources[i].instances; k++)
+            dropped += flow->sources[i].origins[k].dropped;
+    }
+    return dropped;
+}
+
+/* Returns how many events are missing that may be. */
+static uint64_t verify_origin(const struct flow *flow, unsigned source, unsigned instance,
+                              enum flow_doubles doubles)
 {
     unsigned origin = flow_origin_number(source, instance);
-    uint64_t made = made_by(flow, source, instance);
-    for (unsigned c = 0; c < flow->channel_count; c++) {
-        for (uint64_t n = 0; n < flow->total; n++) {
-            bool wanted = n < made && !flow_drops(flow, origin, n) && (flow_route(flow, origin, n) >> c & 1);
-            unsigned seen = flow->seen[c][origin][n];
-            if (wanted && seen == 0 && !(flow->optional >> c & 1))
-                fail_msg("lost: channel c%u, source r%u instance %u, event %llu of %llu (seed %llu)", c,
-                         source, instance, (unsigned long long)n, (unsigned long long)made,
+    uint64_t made = made_by(flow, source, instance), missing = 0;
+    for (uint64_t n = 0; n < flow->total; n++) {
+        bool here = n >= made || flow_was_seen(flow, origin, n);
+        missing += !here;
+        if (!here && (flow->sources[source].kind != FLOW_STREAM || missing > flow->given_up))
+            fail_msg("lost: source r%u instance %u, event %llu of %llu (seed %llu)", source, instance,
+                     (unsigned long long)n, (unsigned long long)made, (unsigned long long)flow->seed);
+        for (unsigned c = 0; c < flow->channel_count; c++) {
+            if (flow->seen[c][origin][n] > 1 && doubles == FLOW_EXACTLY_ONCE)
+                fail_msg("seen %u times: channel c%u, source r%u instance %u, event %llu (seed %llu)",
+                         flow->seen[c][origin][n], c, source, instance, (unsigned long long)n,
                          (unsigned long long)flow->seed);
-            if (seen > 1 && doubles == FLOW_EXACTLY_ONCE)
-                fail_msg("seen %u times: channel c%u, source r%u instance %u, event %llu (seed %llu)", seen,
-                         c, source, instance, (unsigned long long)n, (unsigned long long)flow->seed);
         }
     }
+    return missing;
 }
 
 void flow_verify(const struct flow *flow, enum flow_doubles doubles)
@@ -310,10 +322,14 @@ void flow_verify(const struct flow *flow, enum flow_doubles doubles)
     if (flow->bad > 0)
         fail_msg("%llu events are not what was made (seed %llu)", (unsigned long long)flow->bad,
                  (unsigned long long)flow->seed);
+    uint64_t missing = 0;
     for (unsigned i = 0; i < flow->source_count; i++) {
         for (unsigned k = 0; k < flow->sources[i].instances; k++)
-            verify_origin(flow, i, k, doubles);
+            missing += verify_origin(flow, i, k, doubles);
     }
+    if (missing > flow->given_up)
+        fail_msg("%llu events are missing, %llu were given up (seed %llu)", (unsigned long long)missing,
+                 (unsigned long long)flow->given_up, (unsigned long long)flow->seed);
     for (unsigned i = 0; i < flow->sink_count; i++) {
         if (sinks_of(flow, flow->sinks[i].channel) == 1 && flow->sinks[i].disorder > 0)
             fail_msg("sink k%u: %llu times out of order (seed %llu)", i,

@@ -29,7 +29,7 @@ struct flow_origin {
     uint64_t committed; /* POSITION: everything below was delivered */
     uint64_t opened;    /* times: the generation */
     uint64_t accepted_calls, refused_calls;
-    bool exhausted; /* has made all */
+    uint64_t dropped; /* by the interceptor */
 } PS_ALIGNED_GAP;
 
 struct flow_source {
@@ -74,7 +74,8 @@ struct flow {
     struct flow_chances chances;
     struct ps_agent_options options;
     uint8_t *seen[FLOW_CHANNELS_MAX][FLOW_ORIGINS_MAX]; /* by number; stays at 255 */
-    uint64_t bad; /* bodies or headers that are not what was made; atomic */
+    uint64_t given_up; /* STREAM events that a closing source said it gives up: so many may be missing */
+    uint64_t bad;      /* bodies or headers that are not what was made; atomic */
 };
 
 /* Fills in what the caller left 0, and makes the ledger. */
@@ -100,6 +101,9 @@ enum flow_doubles {
 /* Fails the test unless everything that was made (POSITION: committed) reached every required channel it was
  * routed to, in order where one sink serves the channel. */
 void flow_verify(const struct flow *flow, enum flow_doubles doubles);
+
+/* What STREAM's interceptors dropped: the rest of the engine's counter was given up. */
+uint64_t flow_dropped(const struct flow *flow);
 
 /* Events in the ledger, each as often as it was seen. */
 uint64_t flow_seen(const struct flow *flow);

@@ -254,8 +254,15 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
         if (!ps_batch_header_set(lease->batch, event, number, value, length))
             return PS_RETRY;
     }
+    struct flow_body first;
+    memcpy(&first, ps_lease_event(lease, 0)->body, sizeof first);
     struct keep_argument argument = {plan->flow};
-    return ps_lease_filter(lease, keep_event, &argument) ? PS_DONE : PS_RETRY;
+    uint32_t before = lease->count;
+    if (!ps_lease_filter(lease, keep_event, &argument))
+        return PS_RETRY;
+    plan->flow->sources[plan->number].origins[first.origin % FLOW_INSTANCES_MAX].dropped +=
+        before - lease->count;
+    return PS_DONE;
 }
 
 static const struct ps_interceptor_ops interceptor_ops = {.work = interceptor_work};
@@ -383,7 +390,8 @@ static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease
         return PS_KEPT;
     }
     if (flow_chance(&state->random, chances->sink_partly)) {
-        settle(plan, *lease, (uint32_t)(ps_test_random(&state->random) % (*lease)->count));
+        settle(plan, *lease,
+               (uint32_t)(ps_test_random(&state->random) % ((*lease)->count - (*lease)->cursor)));
         if (ps_test_random(&state->random) % 4 > 0)
             return PS_BACKOFF;
         if (chances->sink_retry == 0)
