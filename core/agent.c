@@ -173,6 +173,10 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
     struct ps_plan *next = ps_plan_create(spec, machine, ps_engine_worker_count(agent->engine), err);
     if (next == NULL)
         goto failed;
+    if (ps_plan_needs_restart(agent->plan, next))
+        ps_log(PS_LOG_WARN, "agent",
+               "penstock.workers, .cpus, .idle and .memory.budget take effect at the next start, not on a "
+               "reload");
     if (ps_plan_is_same(agent->plan, next)) {
         ps_log(PS_LOG_INFO, "agent", "reload: nothing changed");
         ps_plan_destroy(next);

@@ -148,6 +148,10 @@ void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan);
 /* Whether two agents are the same to the letter: then a reload has nothing to do. */
 bool ps_plan_is_same(const struct ps_plan *a, const struct ps_plan *b);
 
+/* Whether they differ in keys that only a new start puts in force: workers, CPUs, idle strategy, memory
+ * budget. */
+bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b);
+
 /* `plan` has been replaced by `next`: tears down its channels and sinks, and keeps the rest while
  * `is_used(argument, plan)` says that an open source still has its stages; plans kept before are asked about
  * as well. */

@@ -33,11 +33,27 @@ static bool same_source(const struct ps_plan *a_plan, const struct ps_source_spe
     return true;
 }
 
+/* The agent's own keys that a reload can put in force. */
+static bool same_options(const struct ps_agent_options *a, const struct ps_agent_options *b)
+{
+    return a->batch_events == b->batch_events && a->drain_timeout_ms == b->drain_timeout_ms &&
+           a->reload_timeout_ms == b->reload_timeout_ms;
+}
+
+bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b)
+{
+    const struct ps_agent_options *x = &a->spec->options, *y = &b->spec->options;
+    bool cpus = x->cpus.count == y->cpus.count;
+    for (size_t i = 0; cpus && i < x->cpus.count; i++)
+        cpus = strcmp(x->cpus.items[i], y->cpus.items[i]) == 0;
+    return !cpus || x->workers != y->workers || x->idle != y->idle || x->memory_budget != y->memory_budget;
+}
+
 bool ps_plan_is_same(const struct ps_plan *a_plan, const struct ps_plan *b_plan)
 {
     const struct ps_agent_spec *a = a_plan->spec, *b = b_plan->spec;
-    if (a->source_count != b->source_count || a->channel_count != b->channel_count ||
-        a->sink_count != b->sink_count)
+    if (!same_options(&a->options, &b->options) || a->source_count != b->source_count ||
+        a->channel_count != b->channel_count || a->sink_count != b->sink_count)
         return false;
     for (size_t i = 0; i < a->channel_count; i++) {
         if (!same_stage(&a->channels[i].stage, &b->channels[i].stage))

@@ -285,6 +285,7 @@ static bool chain_advance(struct ps_source_runner *runner, const struct ps_now *
 
 /* ---- filling ---- */
 
+/* Any consumer: what the open batch holds for it must not wait for the one that is stuck. */
 static bool source_hungry(const struct ps_source_runner *runner)
 {
     for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
