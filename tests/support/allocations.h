@@ -19,9 +19,9 @@
 #define PS_TEST_ALLOCATIONS 1
 #endif
 
-static __thread uint64_t ps_test_allocation_count;
+static __thread uint64_t ps_test_allocation_count __attribute__((unused));
 /* The number of the allocation that fails (counted from now on, 1 = the next); 0 = none. */
-static __thread uint64_t ps_test_allocation_fails;
+static __thread uint64_t ps_test_allocation_fails __attribute__((unused));
 
 #if PS_TEST_ALLOCATIONS
 void *__libc_malloc(size_t bytes);
