@@ -265,11 +265,12 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
     if ((*lease)->settled == (*lease)->count)
         return PS_DONE;
     /* One lease may wait for room here: the next stays in the channel, where it counts. */
-    if (sender->window.next != NULL || sender->full || ps_kafka_window_is_full(&sender->window))
+    if (sender->window.next != NULL || sender->full || ps_kafka_window_is_full(&sender->window) ||
+        !ps_kafka_window_may_add(&sender->window, now->mono_ns, sender->plan->linger_ns))
         return PS_BACKOFF;
     if (sender->window.lease_count == 0)
         sender->progress_ns = sender->warned_ns = now->mono_ns;
-    ps_kafka_window_add(&sender->window, lease, now->mono_ns);
+    ps_kafka_window_add(&sender->window, lease, now->mono_ns, sender->plan->linger_ns);
     step(sender);
     return PS_KEPT;
 }

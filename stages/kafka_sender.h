@@ -26,6 +26,7 @@ struct ps_kafka_sender_plan {
     uint32_t record_bytes_max;  /* max.request.size: larger ones are not sent */
     uint32_t request_bytes_max; /* batch.size as configured: where halving starts */
     enum ps_kafka_spread spread;
+    uint64_t linger_ns; /* what comes within this time is a wave (kafka_window.h); 0: no limit of waves */
 };
 
 enum ps_kafka_phase {

@@ -2,7 +2,22 @@
 
 #define SLOT(number) ((number) & (PS_KAFKA_WINDOW_LEASES_MAX - 1))
 
-void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns)
+/* The next lease begins a new wave. */
+static bool wave_is_over(const struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns)
+{
+    return window->lease_count == 0 || window->wave_bytes >= PS_KAFKA_WAVE_BYTES ||
+           now_ns >= window->wave_ns + linger_ns;
+}
+
+bool ps_kafka_window_may_add(const struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns)
+{
+    if (linger_ns == 0 || !wave_is_over(window, now_ns, linger_ns) || window->lease_count == 0)
+        return true;
+    return window->wave - window->waves[SLOT(window->done_count)] + 1 < PS_KAFKA_WAVES_MAX;
+}
+
+void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns,
+                         uint64_t linger_ns)
 {
     struct ps_lease *taken = *lease;
     *lease = NULL;
@@ -17,6 +32,13 @@ void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease
     window->tail = taken;
     if (window->next == NULL)
         window->next = taken;
+    if (wave_is_over(window, now_ns, linger_ns)) {
+        window->wave++;
+        window->wave_ns = now_ns;
+        window->wave_bytes = 0;
+    }
+    window->wave_bytes += taken->bytes;
+    window->waves[SLOT(window->taken_count)] = window->wave;
     window->lease_count++;
     window->taken_ns[SLOT(window->taken_count++)] = now_ns;
 }

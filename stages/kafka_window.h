@@ -19,7 +19,21 @@ struct ps_kafka_window {
     uint64_t in_flight; /* events sent and not reported */
     uint64_t taken_count, done_count;
     uint64_t taken_ns[PS_KAFKA_WINDOW_LEASES_MAX]; /* when each lease came, by its number */
+    /* Leases that came close together (ps_kafka_window_may_add). */
+    uint64_t wave, wave_ns, wave_bytes;         /* the newest: number, when it began, bodies in it */
+    uint64_t waves[PS_KAFKA_WINDOW_LEASES_MAX]; /* of each lease, by its number */
 };
+
+#define PS_KAFKA_WAVES_MAX                                                                                   \
+    3U /* measured: 2, 3, 4, no limit: 3.2, 2.8, 2.5, 2.1 M events per CPU-second; 1.7, 2.0, 2.3, 2.1 M/s */
+#define PS_KAFKA_WAVE_BYTES (UINT64_C(1) << 20)
+
+/* Whether another lease may be taken now. librdkafka 2.0.2 has one request of an idempotent producer's
+ * partition in flight (it limits messages where it means requests), and when more is ready to be sent it does
+ * not wait for the answer but asks again and again whether it may: a good part of a CPU. So no more is handed
+ * over than is sent soon: a few waves, each of what comes within `linger_ns` and is no larger than a request.
+ * `linger_ns` 0: no such limit. */
+bool ps_kafka_window_may_add(const struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns);
 
 static inline void *ps_kafka_token(const struct ps_lease *lease, uint32_t position)
 {
@@ -44,7 +58,8 @@ static inline bool ps_kafka_window_is_full(const struct ps_kafka_window *window)
 }
 
 /* Takes the lease (and nulls it). Not when full. */
-void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns);
+void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns,
+                         uint64_t linger_ns);
 
 /* `count` events of the lease at the head of what is to be sent were accepted. */
 static inline void ps_kafka_window_sent(struct ps_kafka_window *window, uint32_t count)

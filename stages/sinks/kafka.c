@@ -322,6 +322,17 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
     return PS_OK;
 }
 
+/* The limit of waves holds for the usual linger and an idempotent producer; who sizes the producer's queue
+ * (buffer.memory) or sends at once has said what he wants. */
+static uint64_t wave_linger_ns(const struct ps_kafka_settings *settings, bool sizes_are_given)
+{
+    double linger_ms = strtod(ps_kafka_settings_get(settings, "linger.ms"), NULL);
+    if (sizes_are_given || linger_ms < 2 ||
+        strcmp(ps_kafka_settings_get(settings, "enable.idempotence"), "true") != 0)
+        return 0;
+    return (uint64_t)(linger_ms * (double)PS_NS_PER_MS);
+}
+
 static enum ps_status kafka_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct kafka_plan *plan = plan_;
@@ -333,6 +344,8 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     }
     ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap_servers);
     set_delivery(settings, acks_of(plan));
+    bool sizes_are_given = ps_kafka_settings_get(settings, "queue.buffering.max.messages") != NULL ||
+                           ps_kafka_settings_get(settings, "queue.buffering.max.kbytes") != NULL;
     set_sizes(settings, context->client_queue_bytes);
     if (ps_kafka_pairs_check(settings->items, settings->count, err) != PS_OK) {
         ps_kafka_settings_fini(settings);
@@ -354,6 +367,7 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
         [PS_KAFKA_PARTITIONER_STICKY] = PS_KAFKA_SPREAD_STICKY,
         [PS_KAFKA_PARTITIONER_EVENLY] = PS_KAFKA_SPREAD_EVENLY,
     };
+    plan->sender.linger_ns = wave_linger_ns(settings, sizes_are_given);
     plan->sender.spread = spreads[ps_kafka_properties_partitioner(&plan->producer_pairs)];
     return PS_OK;
 }
