@@ -286,7 +286,7 @@ static void check_held(const char *topic, const char *const *keys, const struct 
     for (int i = 0; i < 10000 && lease->settled == 0; i++) {
         ps_test_stage_real_clock(&stage);
         ps_test_sink_tick(&stage);
-        poll(NULL, 0, 1);
+        usleep(1000);
     }
     for (int i = 0; i < 20; i++) { /* rests of 1, 2, .. 5 s pass */
         ps_test_stage_pass_ms(&stage, 1000);
