@@ -68,7 +68,9 @@ static void visit_channel(const struct ps_agent *agent, const struct ps_channel_
 static void visit_rings(const struct ps_channel_plan *channel, const struct ps_metrics_visitor *visitor)
 {
     const struct ps_stage_spec *stage = &channel->spec->stage;
-    for (unsigned i = 0; stage->ops->channel->ring != NULL && i < channel->producer_count; i++) {
+    if (visitor->ring == NULL || stage->ops->channel->ring == NULL)
+        return;
+    for (unsigned i = 0; i < channel->producer_count; i++) {
         struct ps_fill fill;
         stage->ops->channel->ring(stage->plan, i, &fill);
         struct ps_metrics_ring ring = {

@@ -66,7 +66,7 @@ struct ps_metrics_visitor {
     void *argument;
     void (*process)(void *argument, const struct ps_metrics_process *process);
     void (*component)(void *argument, const struct ps_metrics_component *component);
-    void (*ring)(void *argument, const struct ps_metrics_ring *ring);
+    void (*ring)(void *argument, const struct ps_metrics_ring *ring); /* or NULL */
     void (*worker)(void *argument, const struct ps_metrics_worker *worker);
 };
 
