@@ -2,7 +2,7 @@
  * A closed loop; it measures nothing but itself.
  *
  *   bench_blast --to 127.0.0.1:5140 --events 1000000 [--connections 4] [--bytes 120] [--format
- * rfc3164|rfc5424|line] [--answers]
+ * rfc3164|rfc5424|line] [--answers] [--rate N]
  *
  * Every event carries its connection and sequence number. With --answers it reads what the far side answers
  * (netcat's OK) and does not end before every event was answered. Prints one JSON line: sent, answered,
@@ -28,6 +28,7 @@ struct blast {
     const char *to;
     unsigned connections, bytes;
     uint64_t events;
+    double rate; /* events/s of all connections; 0: as fast as they are taken */
     const char *format;
     bool answers;
 };
@@ -85,10 +86,23 @@ static size_t render(const struct blast *blast, const struct lane *lane, char *t
     return total;
 }
 
+/* How many events this connection may have made by now. */
+static uint64_t lane_due(const struct blast *blast, const struct lane *lane)
+{
+    static double began;
+    if (blast->rate <= 0)
+        return lane->events;
+    if (began <= 0)
+        began = ps_usage_self().wall_s;
+    double due = (ps_usage_self().wall_s - began) * blast->rate / blast->connections;
+    return due < (double)lane->events ? (uint64_t)due : lane->events;
+}
+
 static void refill(const struct blast *blast, struct lane *lane)
 {
+    uint64_t due = lane_due(blast, lane);
     lane->length = lane->sent = 0;
-    while (lane->made < lane->events && lane->length + blast->bytes + 160 < CHUNK_BYTES) {
+    while (lane->made < due && lane->length + blast->bytes + 160 < CHUNK_BYTES) {
         lane->length += render(blast, lane, lane->chunk + lane->length);
         lane->made++;
     }
@@ -131,23 +145,24 @@ static void run(const struct blast *blast, struct lane *lanes)
         for (unsigned i = 0; i < blast->connections; i++) {
             bool finished = lane_turn(blast, &lanes[i]);
             done &= finished;
-            bool more = lanes[i].sent < lanes[i].length || lanes[i].made < lanes[i].events;
+            bool more =
+                lanes[i].sent < lanes[i].length || (blast->rate <= 0 && lanes[i].made < lanes[i].events);
             ready[i] =
                 (struct pollfd){.fd = finished ? -1 : lanes[i].fd, .events = (short)(more ? POLLOUT : 0)};
             if (blast->answers)
                 ready[i].events |= POLLIN;
         }
         if (!done)
-            poll(ready, blast->connections, 100);
+            poll(ready, blast->connections, blast->rate > 0 ? 1 : 100);
     }
 }
 
 static bool parse(struct blast *blast, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"to", 1, NULL, 't'},    {"events", 1, NULL, 'e'}, {"connections", 1, NULL, 'c'},
-        {"bytes", 1, NULL, 'b'}, {"format", 1, NULL, 'f'}, {"answers", 0, NULL, 'a'},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"to", 1, NULL, 't'},          {"events", 1, NULL, 'e'},
+                                            {"connections", 1, NULL, 'c'}, {"bytes", 1, NULL, 'b'},
+                                            {"rate", 1, NULL, 'r'},        {"format", 1, NULL, 'f'},
+                                            {"answers", 0, NULL, 'a'},     {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -162,6 +177,9 @@ static bool parse(struct blast *blast, int argc, char **argv)
             break;
         case 'b':
             blast->bytes = (unsigned)atoi(optarg);
+            break;
+        case 'r':
+            blast->rate = atof(optarg);
             break;
         case 'f':
             blast->format = optarg;

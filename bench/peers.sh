@@ -9,7 +9,8 @@
 #   penstock-best   netcat -> memory -> four Kafka sinks     flume-best   the same file in Flume, tuned
 #   penstock-stress StressSource -> memory -> null           flume-stress the same file in Flume
 #   penstock-netcat netcat -> memory -> null                 flume-netcat the same file in Flume
-#   rsyslog         imptcp -> omkafka                        syslog-ng, syslog-ng-parsed: network() -> kafka-c()
+#   rsyslog         imptcp -> omkafka
+#   syslog-ng       network(flags(no-parse)) -> kafka-c(); -parsed: parsed, its default template; -json: parsed, as JSON
 #
 # Prints a JSON line a case and round: events, those that arrived, CPU-seconds of the process, events per CPU-second, the broker's CPU-seconds per million events, peak
 # memory. Everything that arrives is counted at the broker; a case that loses events says so. Peers are taken from Debian packages, unpacked into a cache and run as
@@ -31,7 +32,7 @@ while (($#)); do
     esac
     shift
 done
-((${#cases[@]})) || cases=(bare penstock flume penstock-best flume-best penstock-stress flume-stress penstock-netcat flume-netcat rsyslog syslog-ng syslog-ng-parsed)
+((${#cases[@]})) || cases=(bare penstock flume penstock-best flume-best penstock-stress flume-stress penstock-netcat flume-netcat rsyslog syslog-ng syslog-ng-parsed syslog-ng-json)
 
 work=$(mktemp -d)
 process=''
@@ -107,7 +108,7 @@ line() { # NAME ARRIVED CPU-BEFORE CPU-AFTER BEGAN ENDED BROKER-BEFORE BROKER-AF
     rss=$(awk '/VmHWM/ { print $2 / 1024 }' "/proc/$process/status")
     awk -v name="$1" -v sent="$events" -v arrived="$2" -v a="$3" -v b="$4" -v t="$5" -v u="$6" -v ba="$7" -v bb="$8" -v rss="$rss" -v bytes="$bytes" \
         -v compression="$compression" 'BEGIN {
-        printf "{\"name\":\"%s\",\"bytes\":%d,\"compression\":\"%s\",\"events\":%d,\"arrived\":%d,\"lost\":%d,\"duplicated\":%d,", name, bytes, compression, sent, arrived, \
+        printf "{\"name\":\"%s\",\"bytes\":%d,\"compression\":\"%s\",\"events\":%.0f,\"arrived\":%.0f,\"lost\":%.0f,\"duplicated\":%.0f,", name, bytes, compression, sent, arrived, \
             (arrived < sent ? sent - arrived : 0), (arrived > sent ? arrived - sent : 0)
         printf "\"seconds\":%.2f,\"cpu_seconds\":%.2f,\"per_cpu_second\":%.0f,\"broker_cpu_per_million\":%.3f,\"rss_mib\":%.0f}\n", \
             u - t, b - a, arrived / (b - a), (bb - ba) * 1e6 / arrived, rss }'
@@ -301,7 +302,8 @@ run_case() {
     flume-netcat) agent_case flume-netcat flume netcat --format line ;;
     rsyslog) rsyslog_case ;;
     syslog-ng) syslog_ng_case syslog-ng 'flags(no-parse)' '$MSG' ;;
-    syslog-ng-parsed) syslog_ng_case syslog-ng-parsed '' '$PROGRAM $HOST $MSG' ;;
+    syslog-ng-parsed) syslog_ng_case syslog-ng-parsed '' '$ISODATE $HOST $MSGHDR$MSG' ;;
+    syslog-ng-json) syslog_ng_case syslog-ng-json '' '$(format-json --scope rfc5424)' ;;
     *) echo "peers.sh: no case $1" >&2; return 2 ;;
     esac
 }
