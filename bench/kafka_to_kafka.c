@@ -16,10 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/support/agent.h"
 #include "bench/support/measure.h"
-#include "conf/conf.h"
-#include "core/agent.h"
-#include "stages/table.h"
 
 #define BODY_BYTES 120U
 #define PER_CALL 1024
@@ -205,35 +203,6 @@ static struct figures run_bare(const char *brokers, uint64_t events)
 
 /* ---- the agent ---- */
 
-static void count_delivered(void *argument, const struct ps_metrics_component *component)
-{
-    if (component->kind == PS_KIND_SINK)
-        *(uint64_t *)argument += component->counters[PS_COUNTER_EventDrainSuccessCount];
-}
-
-static void ignore_process(void *argument, const struct ps_metrics_process *process)
-{
-    (void)argument;
-    (void)process;
-}
-
-static void ignore_worker(void *argument, const struct ps_metrics_worker *worker)
-{
-    (void)argument;
-    (void)worker;
-}
-
-static uint64_t delivered(const struct ps_metrics_source *source)
-{
-    uint64_t events = 0;
-    struct ps_metrics_visitor visitor = {.argument = &events,
-                                         .process = ignore_process,
-                                         .component = count_delivered,
-                                         .worker = ignore_worker};
-    source->visit(source->argument, &visitor);
-    return events;
-}
-
 static struct ps_agent *agent_start(const char *brokers)
 {
     static unsigned number;
@@ -256,21 +225,7 @@ static struct ps_agent *agent_start(const char *brokers)
                           "a.sinks.k.channel = c\n",
                           brokers, (int)getpid(), number++, (long long)time(NULL), brokers);
     PS_ASSERT(length > 0 && (size_t)length < sizeof text);
-    char *arguments[] = {"agent", "-n", "a", "-f", "-"};
-    struct ps_command command;
-    struct ps_conf *conf = NULL;
-    struct ps_machine machine;
-    struct ps_err err = {0};
-    PS_ASSERT(ps_command_parse(&command, 5, arguments, &err) == PS_OK);
-    if (ps_conf_load_text(&command, ps_stages, "bench", text, (size_t)length, &conf) != PS_OK)
-        fatal("the agent's file is not taken");
-    ps_machine_read(&machine);
-    struct ps_agent *agent = ps_agent_start(ps_conf_take_spec(conf), &machine, &err);
-    if (agent == NULL)
-        fatal(err.text);
-    ps_conf_destroy(conf);
-    ps_command_fini(&command);
-    return agent;
+    return ps_bench_agent_start(text);
 }
 
 static struct figures run_agent(const char *brokers, uint64_t events)
@@ -278,12 +233,11 @@ static struct figures run_agent(const char *brokers, uint64_t events)
     const struct timespec moment = {.tv_nsec = 5000000};
     struct ps_account account;
     struct ps_agent *agent = agent_start(brokers);
-    struct ps_metrics_source source = ps_agent_metrics(agent);
     uint64_t first, last;
-    while ((first = delivered(&source)) == 0)
+    while ((first = ps_bench_agent_delivered(agent)) == 0)
         nanosleep(&moment, NULL);
     struct ps_usage before = ps_usage_self();
-    while ((last = delivered(&source)) < events)
+    while ((last = ps_bench_agent_delivered(agent)) < events)
         nanosleep(&moment, NULL);
     struct ps_usage after = ps_usage_self();
     ps_agent_stop(agent, 10000, NULL, NULL, &account);

@@ -11,11 +11,9 @@
 #include <time.h>
 
 #include "bench/support/measure.h"
-#include "conf/conf.h"
-#include "core/agent.h"
+#include "bench/support/agent.h"
 #include "core/window.h"
 #include "rings/spsc.h"
-#include "stages/table.h"
 
 #define BODY_BYTES 120
 
@@ -26,74 +24,19 @@ static const char agent_text[] =
     "a.channels.c.type = memory\na.channels.c.capacity = 100000\n"
     "a.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.logEveryNEvents = 2000000000\n";
 
-static void count_delivered(void *argument, const struct ps_metrics_component *component)
-{
-    if (component->kind == PS_KIND_SINK)
-        *(uint64_t *)argument += component->counters[PS_COUNTER_EventDrainSuccessCount];
-}
-
-static void ignore_process(void *argument, const struct ps_metrics_process *process)
-{
-    (void)argument;
-    (void)process;
-}
-
-static void ignore_ring(void *argument, const struct ps_metrics_ring *ring)
-{
-    (void)argument;
-    (void)ring;
-}
-
-static void ignore_worker(void *argument, const struct ps_metrics_worker *worker)
-{
-    (void)argument;
-    (void)worker;
-}
-
-static uint64_t delivered(const struct ps_metrics_source *source)
-{
-    uint64_t events = 0;
-    struct ps_metrics_visitor visitor = {.argument = &events,
-                                         .process = ignore_process,
-                                         .component = count_delivered,
-                                         .ring = ignore_ring,
-                                         .worker = ignore_worker};
-    source->visit(source->argument, &visitor);
-    return events;
-}
-
-static struct ps_agent *agent_start(void)
-{
-    char *arguments[] = {"agent", "-n", "a", "-f", "-"};
-    struct ps_command command;
-    struct ps_conf *conf = NULL;
-    struct ps_machine machine;
-    struct ps_err err = {0};
-    PS_ASSERT(ps_command_parse(&command, 5, arguments, &err) == PS_OK);
-    PS_ASSERT(ps_conf_load_text(&command, ps_stages, "bench", agent_text, sizeof agent_text - 1, &conf) ==
-              PS_OK);
-    ps_machine_read(&machine);
-    struct ps_agent *agent = ps_agent_start(ps_conf_take_spec(conf), &machine, &err);
-    PS_ASSERT(agent != NULL);
-    ps_conf_destroy(conf);
-    ps_command_fini(&command);
-    return agent;
-}
-
 /* Events per CPU-second. */
 static double run_agent(double seconds)
 {
     struct ps_account account;
-    struct ps_agent *agent = agent_start();
-    struct ps_metrics_source source = ps_agent_metrics(agent);
+    struct ps_agent *agent = ps_bench_agent_start(agent_text);
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
     struct ps_usage before = ps_usage_self();
-    uint64_t events = delivered(&source);
+    uint64_t events = ps_bench_agent_delivered(agent);
     nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
                                  .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
               NULL);
     struct ps_usage after = ps_usage_self();
-    events = delivered(&source) - events;
+    events = ps_bench_agent_delivered(agent) - events;
     ps_agent_stop(agent, 5000, NULL, NULL, &account);
     PS_ASSERT(account.undelivered == 0 && account.accepted == account.delivered);
     return (double)events / (after.cpu_s - before.cpu_s);

@@ -21,10 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/support/agent.h"
 #include "bench/support/measure.h"
-#include "conf/conf.h"
-#include "core/agent.h"
-#include "stages/table.h"
 
 #define CONNECTIONS 4
 #define EVENT_BYTES 120
@@ -222,57 +220,12 @@ static double run_bare(const struct kind *kind, double seconds)
 
 /* ---- the engine ---- */
 
-struct sums {
-    uint64_t delivered, kernel_dropped;
-};
-
-static void add_component(void *argument, const struct ps_metrics_component *component)
-{
-    struct sums *sums = argument;
-    if (component->kind == PS_KIND_SINK)
-        sums->delivered += component->counters[PS_COUNTER_EventDrainSuccessCount];
-    if (component->kind == PS_KIND_SOURCE)
-        sums->kernel_dropped += component->counters[PS_COUNTER_kernel_dropped];
-}
-
-static void ignore_process(void *argument, const struct ps_metrics_process *process)
-{
-    (void)argument;
-    (void)process;
-}
-
-static void ignore_worker(void *argument, const struct ps_metrics_worker *worker)
-{
-    (void)argument;
-    (void)worker;
-}
-
-static struct sums read_sums(const struct ps_metrics_source *source)
-{
-    struct sums sums = {0};
-    struct ps_metrics_visitor visitor = {
-        .argument = &sums, .process = ignore_process, .component = add_component, .worker = ignore_worker};
-    source->visit(source->argument, &visitor);
-    return sums;
-}
-
 static struct ps_agent *agent_start(const struct kind *kind, unsigned port)
 {
-    char *arguments[] = {"agent", "-n", "a", "-f", "-"}, text[2048];
+    char text[2048];
     int length = snprintf(text, sizeof text, "%s", agent_text);
-    length += snprintf(text + length, sizeof text - (size_t)length, kind->keys, port);
-    struct ps_command command;
-    struct ps_conf *conf = NULL;
-    struct ps_machine machine;
-    struct ps_err err = {0};
-    PS_ASSERT(ps_command_parse(&command, 5, arguments, &err) == PS_OK);
-    PS_ASSERT(ps_conf_load_text(&command, ps_stages, "bench", text, (size_t)length, &conf) == PS_OK);
-    ps_machine_read(&machine);
-    struct ps_agent *agent = ps_agent_start(ps_conf_take_spec(conf), &machine, &err);
-    PS_ASSERT(agent != NULL);
-    ps_conf_destroy(conf);
-    ps_command_fini(&command);
-    return agent;
+    snprintf(text + length, sizeof text - (size_t)length, kind->keys, port);
+    return ps_bench_agent_start(text);
 }
 
 /* A port that was free a moment ago. */
@@ -288,20 +241,20 @@ static double run_agent(const struct kind *kind, double seconds, uint64_t *kerne
     struct ps_account account;
     unsigned port = free_port(kind);
     struct ps_agent *agent = agent_start(kind, port);
-    struct ps_metrics_source source = ps_agent_metrics(agent);
     rest(0.3);
     pid_t sender = sender_start(kind, port);
     rest(0.3);
     struct ps_usage before = ps_usage_self();
-    struct sums first = read_sums(&source);
+    uint64_t first = ps_bench_agent_delivered(agent);
+    uint64_t dropped = ps_bench_agent_sum(agent, PS_KIND_SOURCE, PS_COUNTER_kernel_dropped);
     rest(seconds);
     struct ps_usage after = ps_usage_self();
-    struct sums last = read_sums(&source);
+    uint64_t last = ps_bench_agent_delivered(agent);
+    *kernel_dropped = ps_bench_agent_sum(agent, PS_KIND_SOURCE, PS_COUNTER_kernel_dropped) - dropped;
     sender_stop(sender);
     ps_agent_stop(agent, 5000, NULL, NULL, &account);
-    *kernel_dropped = last.kernel_dropped - first.kernel_dropped;
     PS_ASSERT(account.undelivered == 0 && account.accepted == account.delivered);
-    return (double)(last.delivered - first.delivered) / (after.cpu_s - before.cpu_s);
+    return (double)(last - first) / (after.cpu_s - before.cpu_s);
 }
 
 int main(int argc, char **argv)

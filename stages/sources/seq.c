@@ -8,7 +8,7 @@
 #define DIGITS_MAX 20U
 
 struct seq_plan {
-    int64_t batch_size, total, backoff_ms, backoff_max_ms;
+    int64_t batch_size, total;
 };
 
 struct seq_state {
@@ -36,20 +36,6 @@ static const struct ps_option options[] = {
      .fallback = "9223372036854775807",
      .unit = "events",
      .help = "stop after so many"},
-    {.key = "backoffSleepIncrement",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(backoff_ms),
-     .fallback = "1000",
-     .unit = "ms",
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "this source rests only when it has sent all"},
-    {.key = "maxBackoffSleep",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(backoff_max_ms),
-     .fallback = "5000",
-     .unit = "ms",
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "this source rests only when it has sent all"},
     PS_OPTION_END,
 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct stress_plan {
-    int64_t size, total, successful, batch_size, per_second, backoff_ms, backoff_max_ms;
+    int64_t size, total, successful, batch_size, per_second;
     char *oversize_body; /* a body longer than a block, made once */
 };
 
@@ -60,20 +60,6 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "events/s",
      .help = "0 or less: no limit"},
-    {.key = "backoffSleepIncrement",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(backoff_ms),
-     .fallback = "1000",
-     .unit = "ms",
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "this source rests only when it has sent all"},
-    {.key = "maxBackoffSleep",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(backoff_max_ms),
-     .fallback = "5000",
-     .unit = "ms",
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "this source rests only when it has sent all"},
     PS_OPTION_END,
 };
 

@@ -1,0 +1,16 @@
+/* An agent inside a bench program, and what it has counted. */
+#pragma once
+
+#include "core/agent.h"
+
+/* Agent `a` of this configuration text, started; ends the program with a message when it does not start. */
+struct ps_agent *ps_bench_agent_start(const char *text);
+
+/* Sum of a counter over all components of a kind. */
+uint64_t ps_bench_agent_sum(struct ps_agent *agent, enum ps_kind kind, enum ps_counter counter);
+
+/* Events all sinks have delivered so far. */
+static inline uint64_t ps_bench_agent_delivered(struct ps_agent *agent)
+{
+    return ps_bench_agent_sum(agent, PS_KIND_SINK, PS_COUNTER_EventDrainSuccessCount);
+}
