@@ -18,6 +18,7 @@
 #define RUN_MAX 256U     /* records per call of produce_batch */
 #define REPORTS_MAX 512U /* tokens per report */
 #define HEADERS_MAX 128U
+#define HELD_MAX 10000              /* partitions paused in silence */
 #define STICKY_BYTES (256U * 1024U) /* records without key stay on a partition for so many bytes */
 
 struct ps_kafka_producer {
@@ -26,9 +27,10 @@ struct ps_kafka_producer {
     struct ps_kafka_topic_cache topics;
     int wake_fd; /* a copy of the worker's: it may be closed before this is destroyed */
     enum ps_kafka_spread spread;
-    int flags;               /* RD_KAFKA_MSG_F_COPY or 0 */
-    rd_kafka_event_t *event; /* delivery reports not handed over in full yet */
-    uint32_t event_count;    /* records of the whole event */
+    int flags;                             /* RD_KAFKA_MSG_F_COPY or 0 */
+    rd_kafka_topic_partition_list_t *held; /* paused, or NULL */
+    rd_kafka_event_t *event;               /* delivery reports not handed over in full yet */
+    uint32_t event_count;                  /* records of the whole event */
     rd_kafka_message_t run[RUN_MAX];
     rd_kafka_vu_t fields[HEADERS_MAX + 8];
     const rd_kafka_message_t *messages[REPORTS_MAX];
@@ -40,6 +42,7 @@ struct ps_kafka_producer {
 struct choice {
     uint32_t *turn;
     int32_t partition; /* -1: it was not asked, since the topic's partitions are not known yet */
+    int32_t count;     /* of the topic's partitions, when it was asked */
 };
 static _Thread_local struct choice *choosing;
 
@@ -65,8 +68,10 @@ static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, 
         partition = next_available(topic, *choosing->turn, count);
     else /* which have a leader is not settled at that moment */
         partition = (int32_t)(((uintptr_t)token >> 10) * UINT64_C(0x9e3779b97f4a7c15) % (uint32_t)count);
-    if (choosing != NULL)
+    if (choosing != NULL) {
         choosing->partition = partition;
+        choosing->count = count;
+    }
     return partition;
 }
 
@@ -168,6 +173,8 @@ static void producer_destroy(struct ps_kafka_producer *producer)
     rd_kafka_queue_io_event_enable(producer->queue, -1, NULL, 0);
     if (producer->event != NULL)
         rd_kafka_event_destroy(producer->event);
+    if (producer->held != NULL)
+        rd_kafka_topic_partition_list_destroy(producer->held);
     ps_kafka_topic_cache_fini(&producer->topics);
     rd_kafka_queue_destroy(producer->queue);
     rd_kafka_destroy(producer->client);
@@ -290,6 +297,7 @@ static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kaf
             return done;
         }
         topic->known = true;
+        topic->partition_end = choice.count;
         topic->turn = (uint32_t)choice.partition + 1;
         topic->sticky_partition = choice.partition;
         topic->sticky_bytes_left = producer->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : STICKY_BYTES;
@@ -318,9 +326,10 @@ static uint32_t produce_keyed(struct ps_kafka_producer *producer, struct ps_kafk
     choosing = &choice;
     uint32_t done = produce(producer, topic, RD_KAFKA_PARTITION_UA, records, want, error);
     choosing = NULL;
-    if (choice.partition >= 0)
+    if (choice.partition >= 0) {
         topic->known = true;
-    else if (done > 0)
+        topic->partition_end = choice.count;
+    } else if (done > 0)
         *error = PS_KAFKA_FULL;
     return done;
 }
@@ -345,9 +354,31 @@ static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_ka
             continue;
         }
         uint32_t want = is_plain(rest) ? run_length(rest, count - done, UINT32_MAX) : 1;
+        if (rest->partition >= topic->partition_end)
+            topic->partition_end = rest->partition + 1;
         done += produce(producer, topic, rest->partition, rest, want, error);
     }
     return done;
+}
+
+/* Asks the library's main thread and waits for its answer, some 100 us; only in silence. */
+static void producer_hold(struct ps_kafka_producer *producer, bool hold)
+{
+    if (!hold && producer->held != NULL) {
+        rd_kafka_resume_partitions(producer->client, producer->held);
+        rd_kafka_topic_partition_list_destroy(producer->held);
+        producer->held = NULL;
+    }
+    if (!hold || producer->held != NULL)
+        return;
+    producer->held = rd_kafka_topic_partition_list_new(16);
+    for (uint32_t i = 1; i <= producer->topics.count; i++) {
+        const struct ps_kafka_topic *topic = &producer->topics.items[i];
+        for (int32_t partition = 0; partition < topic->partition_end && producer->held->cnt < HELD_MAX;
+             partition++)
+            rd_kafka_topic_partition_list_add(producer->held, topic->name, partition);
+    }
+    rd_kafka_pause_partitions(producer->client, producer->held);
 }
 
 static void producer_purge(struct ps_kafka_producer *producer, bool in_flight)
@@ -455,4 +486,5 @@ const struct ps_kafka_engine ps_kafka_librdkafka = {
     .submit = producer_submit,
     .poll = producer_poll,
     .purge = producer_purge,
+    .hold = producer_hold,
 };

@@ -107,6 +107,9 @@ struct ps_kafka_engine {
     /* Gives up what waits (its reports come with a purge code); with `in_flight` also what was sent and not
      * answered. */
     void (*purge)(struct ps_kafka_producer *producer, bool in_flight);
+    /* Sends nothing new of what it has until told otherwise; what is in flight stays so. For brokers that do
+     * not answer (kafka_silence.c). */
+    void (*hold)(struct ps_kafka_producer *producer, bool hold);
 };
 
 /* librdkafka; kafka_producer.c */

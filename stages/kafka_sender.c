@@ -10,8 +10,6 @@
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
 #define SMALL_REQUEST_BYTES (16U * 1024U) /* a smaller limit than this is not kept */
 #define IDLE_POLL_NS (10 * PS_NS_PER_MS)
-#define STALL_NS (10 * PS_NS_PER_S)       /* without a report: the log says so, .. */
-#define STALL_AGAIN_NS (60 * PS_NS_PER_S) /* .. and again after so long */
 #define LOOK_NS (20 * PS_NS_PER_MS)
 
 static void gauge(const struct ps_kafka_sender *sender, enum ps_kafka_gauge which, uint64_t value)
@@ -28,11 +26,13 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
     bool delivered = error == NULL || error->outcome == PS_KAFKA_DELIVERED;
     ps_kafka_window_report(&sender->window, report->tokens, report->count, delivered);
     sender->full = false;
+    ps_kafka_sender_break_silence(sender);
     if (PS_UNLIKELY(!delivered)) {
         ps_kafka_sender_failed(sender, report, error);
         return;
     }
     sender->rest_count = 0;
+    sender->broken = false;
     sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
     ps_kafka_sender_look_at_fence(sender);
     if (sender->troubled) {
@@ -57,10 +57,11 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
         ps_log(notice->code == -148 ? PS_LOG_DEBUG : PS_LOG_WARN, component,
                "the Kafka producer cannot go on, another one is made: %s", notice->text);
         break;
-    case PS_KAFKA_NOTICE_ERROR:
+    case PS_KAFKA_NOTICE_ERROR: /* a connection broke: what was in flight must be sent again */
+        ps_kafka_sender_break_silence(sender);
         if (is_connection_error(notice->code)) {
             ps_count(sender->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
-            sender->troubled = true;
+            sender->troubled = sender->broken = true;
         }
         ps_log(PS_LOG_WARN, component, "%s (%s). Events wait and nothing is lost", notice->text,
                ps_kafka_error_find(notice->code)->meaning);
@@ -97,6 +98,7 @@ static void press(struct ps_kafka_sender *sender)
 
 static void ask_for_producer(struct ps_kafka_sender *sender)
 {
+    sender->held = false;
     ps_kafka_maker_ask(sender->maker, &sender->config, sender->producer);
     sender->producer = NULL;
     sender->phase = PS_KAFKA_RENEWING;
@@ -184,27 +186,6 @@ static void step(struct ps_kafka_sender *sender)
     }
 }
 
-/* The library retries what passes by itself without a word. When nothing is delivered for long, say so. */
-static void look_at_progress(struct ps_kafka_sender *sender)
-{
-    uint64_t now_ns = sender->now.mono_ns;
-    if (sender->window.in_flight == 0) {
-        sender->progress_ns = sender->warned_ns = now_ns;
-        return;
-    }
-    bool first = sender->warned_ns == sender->progress_ns;
-    if (now_ns < sender->warned_ns + (first ? STALL_NS : STALL_AGAIN_NS))
-        return;
-    sender->warned_ns = now_ns;
-    sender->troubled = true;
-    ps_log(PS_LOG_WARN, sender->port->component,
-           "nothing was delivered for %" PRIu64 " s, %" PRIu64
-           " events wait for an answer, last sent to topic %s: does it exist, do its partitions have leaders "
-           "and "
-           "enough replicas in sync (min.insync.replicas), may this client write to it?",
-           (now_ns - sender->progress_ns) / PS_NS_PER_S, sender->window.in_flight, sender->run_topic);
-}
-
 static void finish_settled(struct ps_kafka_sender *sender)
 {
     struct ps_counters *counters = sender->port->counters;
@@ -286,7 +267,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     bool more = poll_producer(sender);
     step(sender);
     finish_settled(sender);
-    look_at_progress(sender);
+    uint64_t look_ns = ps_kafka_sender_look_at_silence(sender);
     if (more) /* nothing will wake us for what is there already */
         return now->mono_ns;
     if (sender->port->wake_fd < 0)
@@ -295,7 +276,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
         return now->mono_ns + LOOK_NS;
     if (sender->window.next != NULL && sender->resume_ns > now->mono_ns)
         return sender->resume_ns;
-    return sender->window.in_flight > 0 ? now->mono_ns + STALL_NS : PS_NEVER;
+    return look_ns;
 }
 
 bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now)

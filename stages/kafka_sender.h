@@ -61,12 +61,15 @@ struct ps_kafka_sender {
     bool fatal; /* the producer said it is finished */
     bool recalling;
     bool patient;  /* collecting without giving up what waits */
+    bool broken;   /* a connection broke and nothing was delivered since */
+    bool held;     /* the engine was told to send nothing new (kafka_silence.c) */
     bool troubled; /* a broker error was logged, nothing was delivered since */
     struct ps_kafka_cause cause;
     uint32_t rest_count;
     struct ps_now now; /* of the current call, for what is called back */
     uint64_t polled_ns;
     uint64_t progress_ns;    /* last delivery, or when there was nothing to deliver */
+    uint64_t hold_ns;        /* when to hold, or let go, next at the earliest */
     uint64_t warned_ns;      /* that there was none since; else the same */
     uint64_t resume_ns;      /* do not submit before */
     uint64_t give_up_ns;     /* collecting: when to give up what was sent as well */
@@ -101,6 +104,13 @@ bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *
 
 /* Submits what is not submitted yet, as far as there is room (kafka_submit.c). */
 void ps_kafka_sender_submit(struct ps_kafka_sender *sender);
+
+/* ---- brokers that do not answer (kafka_silence.c) ---- */
+
+/* Every tick. Returns when to look again at the latest. */
+uint64_t ps_kafka_sender_look_at_silence(struct ps_kafka_sender *sender);
+/* Something was heard. */
+void ps_kafka_sender_break_silence(struct ps_kafka_sender *sender);
 
 /* ---- what a failure means (kafka_recovery.c) ---- */
 

@@ -12,6 +12,7 @@ struct ps_kafka_topic {
     rd_kafka_topic_t *handle;
     char *name;
     uint32_t length, hash;
+    int32_t partition_end;      /* partitions below this one may have been used */
     bool known;                 /* its partitions were there at the last look */
     int32_t sticky_partition;   /* where records without key go now; -1: to be chosen */
     uint32_t sticky_bytes_left; /* until another one is chosen */
