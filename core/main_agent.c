@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "conf/diff.h"
 #include "core/agent.h"
 #include "core/main.h"
 #include "core/metrics_server.h"
@@ -125,6 +126,16 @@ static enum ps_status start_monitoring(struct service *service, struct ps_err *e
 
 /* ---- reload ---- */
 
+static void say_changes(const struct ps_agent_spec *old, const struct ps_agent_spec *fresh)
+{
+    struct ps_arena *arena = ps_arena_create();
+    struct ps_diff diff;
+    ps_diff_specs(&diff, arena, old, fresh);
+    if (diff.any)
+        ps_log(PS_LOG_INFO, "agent", "reload: %s", ps_diff_text(arena, &diff));
+    ps_arena_destroy(arena);
+}
+
 static void reload(struct service *service)
 {
     struct ps_conf *conf = NULL;
@@ -144,7 +155,9 @@ static void reload(struct service *service)
     }
     apply_log(conf);
     struct ps_machine machine = machine_for(conf);
-    if (ps_agent_reload(service->agent, ps_conf_take_spec(conf), &machine, &err) != PS_OK)
+    struct ps_agent_spec *fresh = ps_conf_take_spec(conf);
+    say_changes(ps_agent_plan(service->agent)->spec, fresh);
+    if (ps_agent_reload(service->agent, fresh, &machine, &err) != PS_OK)
         ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on: %s", err.text);
     ps_conf_destroy(service->conf);
     service->conf = conf;
@@ -335,6 +348,7 @@ int ps_main_agent(int argc, char **argv)
         code = ps_main_check(argc, argv);
     else
         code = run(&service);
+    ps_log_flush();
     ps_conf_destroy(service.conf);
     ps_command_fini(&service.command);
     if (service.signal_fd >= 0)
