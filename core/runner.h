@@ -69,7 +69,7 @@ struct ps_sink_runner {
     uint64_t inflight;                    /* leases the sink has taken */
     uint64_t backoff_until_ns;
     unsigned failures;
-    bool recalled, drained, empty;
+    bool recalled, empty;
     struct ps_lease *recall_list;
     struct ps_histogram *latency; /* from a batch's opening to its delivery, per event */
 };

@@ -141,7 +141,7 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     if (now->mono_ns < runner->backoff_until_ns)
         wake_ns = runner->backoff_until_ns;
     if (draining && ops_of(runner)->drain != NULL)
-        runner->drained = ops_of(runner)->drain(base->spec->plan, base->state, now);
+        ops_of(runner)->drain(base->spec->plan, base->state, now);
     if (ops_of(runner)->tick != NULL) {
         uint64_t due_ns = ops_of(runner)->tick(base->spec->plan, base->state, now);
         wake_ns = due_ns < wake_ns ? due_ns : wake_ns;

@@ -381,18 +381,3 @@ enum ps_escape_result ps_escape_expand(const struct ps_escape *escape, struct ps
     *length = used;
     return PS_ESCAPE_OK;
 }
-
-const char *ps_escape_result_text(enum ps_escape_result result)
-{
-    switch (result) {
-    case PS_ESCAPE_OK:
-        return "no error";
-    case PS_ESCAPE_NO_TIMESTAMP:
-        return "the event has no header `timestamp`; add the timestamp interceptor to its source";
-    case PS_ESCAPE_BAD_TIMESTAMP:
-        return "the event's header `timestamp` is no time in ms; add the timestamp interceptor to its source";
-    case PS_ESCAPE_TOO_LONG:
-        return "the text is too long";
-    }
-    return "unknown";
-}

@@ -55,6 +55,3 @@ struct ps_escape_cache {
 enum ps_escape_result ps_escape_expand(const struct ps_escape *escape, struct ps_escape_cache *cache,
                                        const struct ps_batch *batch, const struct ps_event *event,
                                        const struct ps_now *now, char *out, uint32_t room, uint32_t *length);
-
-/* One line for a log: what a result means and what helps. */
-const char *ps_escape_result_text(enum ps_escape_result result);

@@ -75,11 +75,6 @@ static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, 
     return partition;
 }
 
-const char *ps_kafka_library_version(void)
-{
-    return rd_kafka_version_str();
-}
-
 /* ---- life ---- */
 
 static enum ps_status set_pairs(rd_kafka_conf_t *conf, const struct ps_pair *pairs, size_t count,

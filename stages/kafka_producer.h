@@ -3,9 +3,6 @@
 
 #include "stages/kafka_seam.h"
 
-/* The library's version, "2.0.2". Thread: any. */
-const char *ps_kafka_library_version(void);
-
 /* Finds out whether the library takes a set of properties, without connecting to anything or starting
  * threads. PS_FAIL and a line naming the property when not. Thread: control. */
 enum ps_status ps_kafka_pairs_check(const struct ps_pair *pairs, size_t count, struct ps_err *err);
