@@ -2,20 +2,15 @@
 # bench_<name>, which measures two things in turn and prints one JSON object a line (perf/README.md says how to read them).
 file(GLOB micro_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/micro_*.c)
 file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
-file(GLOB bench_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/support/*.c)
 list(REMOVE_ITEM bench_sources ${micro_sources})
 
-add_library(ps_bench_support STATIC ${bench_support} ${CMAKE_SOURCE_DIR}/bench/support/measure.h)
-set_target_properties(ps_bench_support PROPERTIES LINKER_LANGUAGE C)
-target_link_libraries(ps_bench_support PUBLIC ps_engine)
-
 add_executable(bench_micro ${micro_sources} ${CMAKE_SOURCE_DIR}/bench/support/micro.cc)
-target_link_libraries(bench_micro PRIVATE ps_bench_support benchmark::benchmark PkgConfig::JEMALLOC)
+target_link_libraries(bench_micro PRIVATE ps_bench benchmark::benchmark PkgConfig::JEMALLOC)
 set_target_properties(bench_micro PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 
 foreach(source ${bench_sources})
   get_filename_component(name ${source} NAME_WE)
   add_executable(bench_${name} ${source})
-  target_link_libraries(bench_${name} PRIVATE ps_bench_support PkgConfig::JEMALLOC)
+  target_link_libraries(bench_${name} PRIVATE ps_bench PkgConfig::JEMALLOC)
   set_target_properties(bench_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endforeach()

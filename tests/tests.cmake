@@ -5,7 +5,7 @@ file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
 
 add_library(ps_test_support STATIC ${test_support} ${CMAKE_SOURCE_DIR}/tests/support/support.h)
 set_target_properties(ps_test_support PROPERTIES LINKER_LANGUAGE C)
-target_link_libraries(ps_test_support PUBLIC ps_engine PkgConfig::CMOCKA)
+target_link_libraries(ps_test_support PUBLIC ps_bench ps_engine PkgConfig::CMOCKA)
 
 if(PS_SANITIZE)
   set(runner setarch -R) # sanitizers want no address randomization where vm.mmap_rnd_bits is 32
@@ -63,7 +63,7 @@ foreach(source ${fuzz_sources})
   else()
     add_executable(${target} ${source} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
   endif()
-  target_link_libraries(${target} PRIVATE ps_engine)
+  target_link_libraries(${target} PRIVATE ps_bench ps_engine)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${target} COMMAND ${runner} $<TARGET_FILE:${target}> ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
   set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT 120 ENVIRONMENT "${test_environment}")

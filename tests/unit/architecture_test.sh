@@ -23,6 +23,8 @@ allowed() { # FILE
     conf/*) echo 'conf/*|core/*' ;;
     stages/channels/*) echo 'core/*|rings/*|regex/*|stages/*' ;;
     stages/*) echo 'core/*|regex/*|stages/*' ;;
+    bench/support/*) echo 'core/*|rings/*|conf/*|stages/*|bench/support/*' ;;
+    bench/load/* | bench/verify/* | bench/plan/*) echo "core/*|rings/*|regex/*|stages/*|bench/support/*|${1%/*}/*" ;;
     esac
 }
 
@@ -41,10 +43,11 @@ while IFS=: read -r file header; do
     matches "$header" "$may" || wrong "$file" "includes \"$header\"; it may include $may"
     case $header in
     stages/*/*) [[ $file == core/main* ]] || wrong "$file" "includes another stage: \"$header\"" ;;
+    bench/*/*) [[ $file == core/main* || $file == bench/* ]] || wrong "$file" "includes \"$header\", which only core/main* may" ;;
     tests/* | bench/*) wrong "$file" "includes \"$header\", which nothing may" ;;
     core/main*) [[ $file == core/main* ]] || wrong "$file" "includes \"$header\"" ;;
     esac
-done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' core rings regex conf stages 2>/dev/null |
+done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' core rings regex conf stages bench/*/ 2>/dev/null |
     sed -E 's/:# *include "([^"]+)"/:\1/')
 
 # ---- one door for each library ----
@@ -59,9 +62,11 @@ urcu*               core/*
 urcu/*              core/*
 librdkafka/*        stages/kafka_*|stages/sources/kafka*|stages/sinks/kafka*
 microhttpd.h        core/metrics_server.c
-jansson.h           core/main_*|conf/*|stages/*
-curl/*              core/main_*|conf/*|stages/*
+jansson.h           core/main_*|conf/*|stages/*|bench/*
+curl/*              core/main_*|conf/*|stages/*|bench/*
 openssl/*           stages/*
+isa-l*              bench/support/*
+isa-l/*             bench/support/*
 systemd/*           nowhere
 '
 while IFS=: read -r file header; do
@@ -70,7 +75,7 @@ while IFS=: read -r file header; do
         [[ $pattern && $header == $pattern ]] || continue
         matches "$file" "$files" || wrong "$file" "includes <$header>; only $files may"
     done <<<"$doors"
-done < <(grep -roE --include='*.[ch]' '^# *include <[^>]+>' core rings regex conf stages 2>/dev/null |
+done < <(grep -roE --include='*.[ch]' '^# *include <[^>]+>' core rings regex conf stages bench/*/ 2>/dev/null |
     sed -E 's/:# *include <([^>]+)>/:\1/')
 
 # ---- atomics: rings/ alone, but for plain relaxed loads and stores (single-writer counters) ----
@@ -78,7 +83,7 @@ done < <(grep -roE --include='*.[ch]' '^# *include <[^>]+>' core rings regex con
 while IFS=: read -r file line text; do
     wrong "$file:$line" "an atomic outside rings/: $text"
 done < <(grep -rnE --include='*.[ch]' '<stdatomic\.h>|_Atomic|__sync_|__atomic_(fetch|exchange|compare|add|sub|or|and|test|thread|signal|clear)|__ATOMIC_(ACQUIRE|RELEASE|ACQ_REL|SEQ_CST)|\bck_pr_' \
-    core regex conf stages 2>/dev/null || true)
+    core regex conf stages bench/*/ 2>/dev/null || true)
 
 # ---- every stage: a line, a file, a test, a page ----
 
@@ -115,7 +120,7 @@ for file in "${sources[@]}"; do
     lines=$(wc -l <"$file")
     ((lines <= 600)) || wrong "$file" "has $lines lines, more than 600"
 done
-for file in core/*.h rings/*.h regex/*.h conf/*.h stages/*.h; do
+for file in core/*.h rings/*.h regex/*.h conf/*.h stages/*.h bench/*/*.h; do
     grep -q '^#pragma once$' "$file" || wrong "$file" "has no #pragma once"
     [[ $(head -c 2 "$file") == '/*' ]] || wrong "$file" "does not begin by saying what it is"
 done
