@@ -17,6 +17,8 @@ struct ps_url {
         const char *name, *value; /* percent-decoded */
         bool used;                /* somebody asked for it */
     } keys[PS_URL_KEYS_MAX];
+    unsigned asked_count;
+    const char *asked[PS_URL_KEYS_MAX]; /* names and prefixes somebody knows: not copied */
     char *storage;
 };
 

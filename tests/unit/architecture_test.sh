@@ -24,7 +24,7 @@ allowed() { # FILE
     stages/channels/*) echo 'core/*|rings/*|regex/*|stages/*' ;;
     stages/*) echo 'core/*|regex/*|stages/*' ;;
     bench/support/*) echo 'core/*|rings/*|conf/*|stages/*|bench/support/*' ;;
-    bench/load/* | bench/verify/* | bench/plan/*) echo "core/*|rings/*|regex/*|stages/*|bench/support/*|${1%/*}/*" ;;
+    bench/load/* | bench/verify/* | bench/plan/*) echo "core/*|rings/*|regex/*|conf/*|stages/*|bench/support/*|${1%/*}/*" ;;
     esac
 }
 
