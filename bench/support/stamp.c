@@ -1,0 +1,282 @@
+/* The stamp, written and found: twelve bits make two digits by one table, ISA-L computes the checksum. */
+#include "bench/support/stamp.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include <isa-l/crc.h>
+
+#define HEAD_BYTES 28U  /* before H */
+#define CHECK_BYTES 32U /* before C */
+#define DIGIT 0x80U     /* marks a digit among bytes */
+#define BAD_DIGITS_MAX                                                                                       \
+    2U /* so many digits may be no digits, and it still looks like a stamp that was hurt                     \
+        */
+
+/* Every pair of base64url digits, in the order of their 12-bit value. */
+#define DIGITS(X, a)                                                                                         \
+    X(a, 'A')                                                                                                \
+    X(a, 'B')                                                                                                \
+    X(a, 'C') X(a, 'D') X(a, 'E') X(a, 'F') X(a, 'G') X(a, 'H') X(a, 'I') X(a, 'J') X(a, 'K') X(a, 'L')      \
+        X(a, 'M') X(a, 'N') X(a, 'O') X(a, 'P') X(a, 'Q') X(a, 'R') X(a, 'S') X(a, 'T') X(a, 'U') X(a, 'V')  \
+            X(a, 'W') X(a, 'X') X(a, 'Y') X(a, 'Z') X(a, 'a') X(a, 'b') X(a, 'c') X(a, 'd') X(a, 'e')        \
+                X(a, 'f') X(a, 'g') X(a, 'h') X(a, 'i') X(a, 'j') X(a, 'k') X(a, 'l') X(a, 'm') X(a, 'n')    \
+                    X(a, 'o') X(a, 'p') X(a, 'q') X(a, 'r') X(a, 's') X(a, 't') X(a, 'u') X(a, 'v')          \
+                        X(a, 'w') X(a, 'x') X(a, 'y') X(a, 'z') X(a, '0') X(a, '1') X(a, '2') X(a, '3')      \
+                            X(a, '4') X(a, '5') X(a, '6') X(a, '7') X(a, '8') X(a, '9') X(a, '-') X(a, '_')
+#define ROWS                                                                                                 \
+    ROW('A')                                                                                                 \
+    ROW('B')                                                                                                 \
+    ROW('C') ROW('D') ROW('E') ROW('F') ROW('G') ROW('H') ROW('I') ROW('J') ROW('K') ROW('L') ROW('M')       \
+        ROW('N') ROW('O') ROW('P') ROW('Q') ROW('R') ROW('S') ROW('T') ROW('U') ROW('V') ROW('W') ROW('X')   \
+            ROW('Y') ROW('Z') ROW('a') ROW('b') ROW('c') ROW('d') ROW('e') ROW('f') ROW('g') ROW('h')        \
+                ROW('i') ROW('j') ROW('k') ROW('l') ROW('m') ROW('n') ROW('o') ROW('p') ROW('q') ROW('r')    \
+                    ROW('s') ROW('t') ROW('u') ROW('v') ROW('w') ROW('x') ROW('y') ROW('z') ROW('0')         \
+                        ROW('1') ROW('2') ROW('3') ROW('4') ROW('5') ROW('6') ROW('7') ROW('8') ROW('9')     \
+                            ROW('-') ROW('_')
+#define PAIR(a, b) {a, b},
+#define ROW(a) DIGITS(PAIR, a)
+static const char pairs[4096][2] = {ROWS};
+
+/* What a byte is worth as a digit; 0: it is none. The digits' own order, turned round. */
+static const uint8_t values[256] = {
+    ['A'] = DIGIT | 0,  ['B'] = DIGIT | 1,  ['C'] = DIGIT | 2,  ['D'] = DIGIT | 3,  ['E'] = DIGIT | 4,
+    ['F'] = DIGIT | 5,  ['G'] = DIGIT | 6,  ['H'] = DIGIT | 7,  ['I'] = DIGIT | 8,  ['J'] = DIGIT | 9,
+    ['K'] = DIGIT | 10, ['L'] = DIGIT | 11, ['M'] = DIGIT | 12, ['N'] = DIGIT | 13, ['O'] = DIGIT | 14,
+    ['P'] = DIGIT | 15, ['Q'] = DIGIT | 16, ['R'] = DIGIT | 17, ['S'] = DIGIT | 18, ['T'] = DIGIT | 19,
+    ['U'] = DIGIT | 20, ['V'] = DIGIT | 21, ['W'] = DIGIT | 22, ['X'] = DIGIT | 23, ['Y'] = DIGIT | 24,
+    ['Z'] = DIGIT | 25, ['a'] = DIGIT | 26, ['b'] = DIGIT | 27, ['c'] = DIGIT | 28, ['d'] = DIGIT | 29,
+    ['e'] = DIGIT | 30, ['f'] = DIGIT | 31, ['g'] = DIGIT | 32, ['h'] = DIGIT | 33, ['i'] = DIGIT | 34,
+    ['j'] = DIGIT | 35, ['k'] = DIGIT | 36, ['l'] = DIGIT | 37, ['m'] = DIGIT | 38, ['n'] = DIGIT | 39,
+    ['o'] = DIGIT | 40, ['p'] = DIGIT | 41, ['q'] = DIGIT | 42, ['r'] = DIGIT | 43, ['s'] = DIGIT | 44,
+    ['t'] = DIGIT | 45, ['u'] = DIGIT | 46, ['v'] = DIGIT | 47, ['w'] = DIGIT | 48, ['x'] = DIGIT | 49,
+    ['y'] = DIGIT | 50, ['z'] = DIGIT | 51, ['0'] = DIGIT | 52, ['1'] = DIGIT | 53, ['2'] = DIGIT | 54,
+    ['3'] = DIGIT | 55, ['4'] = DIGIT | 56, ['5'] = DIGIT | 57, ['6'] = DIGIT | 58, ['7'] = DIGIT | 59,
+    ['8'] = DIGIT | 60, ['9'] = DIGIT | 61, ['-'] = DIGIT | 62, ['_'] = DIGIT | 63,
+};
+
+uint32_t ps_stamp_crc32c(uint32_t crc, const void *data, size_t length)
+{
+    const unsigned char *at = data;
+    crc = ~crc; /* ISA-L leaves both inversions to its caller */
+    for (; PS_UNLIKELY(length > INT_MAX); at += INT_MAX, length -= INT_MAX)
+        crc = crc32_iscsi((unsigned char *)(uintptr_t)at, INT_MAX, crc);
+    return ~crc32_iscsi((unsigned char *)(uintptr_t)at, (int)length, crc);
+}
+
+static inline void put(char *to, uint64_t bits)
+{
+    memcpy(to, pairs[bits & 0xfff], 2);
+}
+
+void ps_stamp_write(const struct ps_stamp *stamp, char *to)
+{
+    uint32_t covered = stamp->covered & PS_STAMP_COVERED_MAX;
+    uint64_t tail = (uint64_t)covered << 1 | (stamp->last ? 1U : 0U);
+    uint64_t run = stamp->run, source = stamp->source, sequence = stamp->sequence, due = stamp->due_us;
+    memcpy(to, "~1", 2);
+    put(to + 2, run >> 12);
+    put(to + 4, run);
+    put(to + 6, source >> 6);
+    put(to + 8, source << 6 | (sequence >> 36 & 63));
+    put(to + 10, sequence >> 24);
+    put(to + 12, sequence >> 12);
+    put(to + 14, sequence);
+    put(to + 16, due >> 42);
+    put(to + 18, due >> 30);
+    put(to + 20, due >> 18);
+    put(to + 22, due >> 6);
+    put(to + 24, due << 6 | tail >> 12);
+    put(to + 26, tail);
+    uint32_t crc = ps_stamp_crc32c(0, to, HEAD_BYTES);
+    put(to + 28, crc >> 12);
+    put(to + 30, crc);
+    crc = ps_stamp_crc32c(crc, to + HEAD_BYTES, CHECK_BYTES - HEAD_BYTES);
+    if (covered > 0)
+        crc = ps_stamp_crc32c(crc, to + PS_STAMP_BYTES, covered);
+    put(to + 32, crc >> 24);
+    put(to + 34, crc >> 12);
+    put(to + 36, crc);
+}
+
+/* `count` digits as a number; digits that are none make it larger than any that was written. */
+static inline uint64_t take(const char *from, unsigned count)
+{
+    uint64_t number = 0;
+    unsigned all = DIGIT;
+    for (unsigned i = 0; i < count; i++) {
+        uint8_t value = values[(uint8_t)from[i]];
+        all &= value;
+        number = number << 6 | (value & 63U);
+    }
+    return all != 0 ? number : UINT64_MAX;
+}
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* \uXXXX at `from`: the code unit, or -1. */
+static int32_t unit(const char *from, size_t length)
+{
+    int32_t code = 0;
+    if (length < 6 || from[0] != '\\' || from[1] != 'u')
+        return -1;
+    for (unsigned i = 2; i < 6; i++) {
+        int digit = hex(from[i]);
+        if (digit < 0)
+            return -1;
+        code = code << 4 | digit;
+    }
+    return code;
+}
+
+static size_t utf8(uint32_t code, char *to)
+{
+    if (code < 0x80) {
+        to[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        to[0] = (char)(0xc0 | code >> 6);
+        to[1] = (char)(0x80 | (code & 63));
+        return 2;
+    }
+    if (code < 0x10000) {
+        to[0] = (char)(0xe0 | code >> 12);
+        to[1] = (char)(0x80 | (code >> 6 & 63));
+        to[2] = (char)(0x80 | (code & 63));
+        return 3;
+    }
+    to[0] = (char)(0xf0 | code >> 18);
+    to[1] = (char)(0x80 | (code >> 12 & 63));
+    to[2] = (char)(0x80 | (code >> 6 & 63));
+    to[3] = (char)(0x80 | (code & 63));
+    return 4;
+}
+
+/* One escape of JSON (RFC 8259, 7), which begins at from[0]. Returns how many bytes it has, 0 when it is
+ * none. */
+static size_t unescape(const char *from, size_t length, char *to, size_t *written)
+{
+    static const char names[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    const char *name = length >= 2 && from[1] != '\0' ? strchr(names, from[1]) : NULL;
+    if (name != NULL) {
+        to[0] = meant[name - names];
+        *written = 1;
+        return 2;
+    }
+    int32_t high = unit(from, length);
+    if (high < 0)
+        return 0;
+    if (high < 0xd800 || high > 0xdfff) {
+        *written = utf8((uint32_t)high, to);
+        return 6;
+    }
+    int32_t low = high < 0xdc00 ? unit(from + 6, length - 6) : -1;
+    if (low < 0xdc00 || low > 0xdfff)
+        return 0;
+    *written = utf8(0x10000U + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00), to);
+    return 12;
+}
+
+/* The checksum of `covered` bytes after JSON's escapes are undone; false when there are not so many. */
+static bool crc_unescaped(uint32_t crc, const char *from, size_t length, size_t covered, uint32_t *result)
+{
+    char room[256];
+    size_t at = 0, done = 0, used = 0;
+    while (done < covered) {
+        size_t written = 1, taken = 1;
+        if (at == length)
+            return false;
+        if (from[at] == '\\')
+            taken = unescape(from + at, length - at, room + used, &written);
+        else
+            room[used] = from[at];
+        if (taken == 0 || written > covered - done)
+            return false;
+        at += taken;
+        used += written;
+        done += written;
+        if (used > sizeof room - 4) {
+            crc = ps_stamp_crc32c(crc, room, used);
+            used = 0;
+        }
+    }
+    *result = ps_stamp_crc32c(crc, room, used);
+    return true;
+}
+
+/* The covered bytes of a stamp that can be believed; `crc` is that of what comes before C. */
+static enum ps_stamp_state covered_check(const struct ps_stamp *stamp, const char *at, size_t length,
+                                         uint32_t crc)
+{
+    uint64_t wanted = take(at + CHECK_BYTES, 6);
+    const char *from = at + PS_STAMP_BYTES;
+    size_t left = length - PS_STAMP_BYTES, covered = stamp->covered;
+    if (left < covered)
+        return PS_STAMP_CUT; /* escapes only make it longer */
+    uint32_t plain = covered > 0 ? ps_stamp_crc32c(crc, from, covered) : crc;
+    if (PS_LIKELY(plain == wanted))
+        return PS_STAMP_GOOD;
+    if (memchr(from, '\\', covered) != NULL && crc_unescaped(crc, from, left, covered, &plain) &&
+        plain == wanted)
+        return PS_STAMP_GOOD;
+    return PS_STAMP_CHANGED;
+}
+
+/* What begins with "~1" at `at`, of `length` bytes to the record's end. */
+static enum ps_stamp_state check(const char *at, size_t length, struct ps_stamp *stamp)
+{
+    if (PS_UNLIKELY(length < PS_STAMP_BYTES)) {
+        for (size_t i = 2; i < length; i++)
+            if (values[(uint8_t)at[i]] == 0)
+                return PS_STAMP_NONE;
+        return PS_STAMP_BROKEN;
+    }
+    uint32_t crc = ps_stamp_crc32c(0, at, HEAD_BYTES);
+    uint64_t who = take(at + 2, 7), sequence = take(at + 9, 7), due = take(at + 16, 9),
+             tail = take(at + 25, 3);
+    if (PS_UNLIKELY((crc & 0xffffff) != take(at + HEAD_BYTES, 4) || who == UINT64_MAX ||
+                    sequence == UINT64_MAX || due == UINT64_MAX || tail == UINT64_MAX)) {
+        unsigned bad = 0;
+        for (size_t i = 2; i < PS_STAMP_BYTES; i++)
+            bad += values[(uint8_t)at[i]] == 0;
+        return bad <= BAD_DIGITS_MAX ? PS_STAMP_BROKEN : PS_STAMP_NONE;
+    }
+    stamp->run = (uint32_t)(who >> 18);
+    stamp->source = (uint32_t)who & PS_STAMP_SOURCE_MAX;
+    stamp->sequence = sequence;
+    stamp->due_us = due;
+    stamp->covered = (uint32_t)(tail >> 1);
+    stamp->last = tail & 1;
+    crc = ps_stamp_crc32c(crc, at + HEAD_BYTES, CHECK_BYTES - HEAD_BYTES);
+    return covered_check(stamp, at, length, crc);
+}
+
+enum ps_stamp_state ps_stamp_find(const char *data, size_t length, struct ps_stamp *stamp, size_t *at)
+{
+    enum ps_stamp_state found = PS_STAMP_NONE;
+    const char *end = data + length, *next = data;
+    while (next < end && (next = memchr(next, '~', (size_t)(end - next))) != NULL) {
+        if (end - next >= 2 && next[1] == '1') {
+            enum ps_stamp_state state = check(next, (size_t)(end - next), stamp);
+            if (state != PS_STAMP_NONE && found == PS_STAMP_NONE && at != NULL)
+                *at = (size_t)(next - data);
+            if (state == PS_STAMP_BROKEN)
+                found = state;
+            else if (state != PS_STAMP_NONE) {
+                if (at != NULL)
+                    *at = (size_t)(next - data);
+                return state;
+            }
+        }
+        next++;
+    }
+    return found;
+}
