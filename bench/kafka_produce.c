@@ -1,11 +1,12 @@
 /* Sink kafka against a bare rd_kafka_produce_batch loop: same payload, same settings, same embedded broker in
- * a process of its own, in turn. Prints one JSON line: events per CPU-second of this process (the library's
+ * a process of its own, in turn. Prints a record: events per CPU-second of this process (the library's
  * threads included) of both, and their ratio.
  *
- *   bench_kafka_produce [events] [rounds]      default 2000000 3
+ *   bench_kafka_produce [--events 2000000] [--rounds 3]
  *
  * Both send the events of the same ring of batches, 1,024 a batch, 120 bytes each, over four partitions, and
  * read every delivery report. */
+#include "bench/support/duel.h"
 #include "conf/bind.h"
 #include "conf/problem.h"
 #include "core/stage.h"
@@ -19,7 +20,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,26 +30,16 @@
 
 extern const struct ps_stage_ops ps_sink_kafka;
 
-static uint32_t per_batch = PS_BATCH_EVENTS_MAX;
+#define LINGER_MS "0"
+
 static struct ps_batch *ring[BATCHES];
 static bool busy[BATCHES];
 
-static double cpu_seconds(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-struct result {
-    double events_per_cpu_second, events_per_second;
+struct job {
+    const char *bootstrap;
+    uint64_t events;
+    double bare_per_second, sink_per_second; /* wall clock, of the last round */
 };
-
-static struct result result_of(uint64_t events, double cpu, uint64_t wall_ns)
-{
-    return (struct result){(double)events / cpu, (double)events * 1e9 / (double)wall_ns};
-}
 
 /* ---- the broker, in a process of its own ---- */
 
@@ -93,20 +83,21 @@ static void count_reports(rd_kafka_t *client, const rd_kafka_message_t *message,
     reported++;
 }
 
-static struct result run_bare(const char *bootstrap, const char *linger, uint64_t events)
+static double run_bare(void *argument)
 {
+    struct job *job = argument;
     char reason[256], records[24], kilobytes[24];
     snprintf(records, sizeof records, "%llu", (unsigned long long)QUEUE_BYTES / 256);
     snprintf(kilobytes, sizeof kilobytes, "%llu", (unsigned long long)QUEUE_BYTES / 1024);
     const char *const settings[][2] = {
-        {"bootstrap.servers", bootstrap},
+        {"bootstrap.servers", job->bootstrap},
         {"acks", "all"},
         {"enable.idempotence", "true"},
         {"message.timeout.ms", "0"},
         {"batch.size", "1000000"},
         {"batch.num.messages", "10000"},
         {"message.max.bytes", "1048576"},
-        {"linger.ms", linger},
+        {"linger.ms", LINGER_MS},
         {"queue.buffering.max.messages", records},
         {"queue.buffering.max.kbytes", kilobytes},
     };
@@ -128,9 +119,8 @@ static struct result run_bare(const char *bootstrap, const char *linger, uint64_
 
     reported = 0;
     uint64_t sent = 0, batches = 0;
-    uint64_t start_ns = ps_clock_now().mono_ns;
-    double start = cpu_seconds();
-    while (sent < events) {
+    struct ps_usage before = ps_usage_self();
+    while (sent < job->events) {
         const struct ps_batch *batch = ring[batches % BATCHES];
         int32_t partition = (int32_t)(batches++ % PARTITIONS);
         for (uint32_t i = 0; i < batch->count; i++)
@@ -147,10 +137,11 @@ static struct result run_bare(const char *bootstrap, const char *linger, uint64_
     }
     while (reported < sent)
         rd_kafka_poll(client, 100);
-    struct result result = result_of(sent, cpu_seconds() - start, ps_clock_now().mono_ns - start_ns);
+    struct ps_usage after = ps_usage_self();
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(client);
-    return result;
+    job->bare_per_second = (double)sent / (after.wall_s - before.wall_s);
+    return (double)sent / (after.cpu_s - before.cpu_s);
 }
 
 /* ---- the sink ---- */
@@ -179,12 +170,12 @@ static void report(const struct ps_context *context, enum ps_log_level severity,
         fprintf(stderr, "%s: %s\n", key, message);
 }
 
-static void *make_plan(struct harness *harness, const char *bootstrap, const char *linger)
+static void *make_plan(struct harness *harness, const char *bootstrap)
 {
     const struct ps_pair items[] = {
         {.key = "kafka.bootstrap.servers", .value = bootstrap},
         {.key = "kafka.topic", .value = "bench"},
-        {.key = "kafka.producer.linger.ms", .value = linger},
+        {.key = "kafka.producer.linger.ms", .value = LINGER_MS},
     };
     const struct ps_pairs pairs = {PS_COUNT_OF(items), items};
     struct ps_problems problems;
@@ -215,8 +206,9 @@ static struct ps_lease *next_lease(uint64_t number)
     return lease;
 }
 
-static struct result run_sink(const char *bootstrap, const char *linger, uint64_t events)
+static double run_sink(void *argument)
 {
+    struct job *job = argument;
     struct harness harness = {.arena = ps_arena_create()};
     harness.context = (struct ps_context){.agent = "a1",
                                           .component = "sink k1",
@@ -232,7 +224,7 @@ static struct result run_sink(const char *bootstrap, const char *linger, uint64_
                                     .epoll_fd = -1,
                                     .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
                                     .done = on_done};
-    void *plan = make_plan(&harness, bootstrap, linger);
+    void *plan = make_plan(&harness, job->bootstrap);
     void *state = calloc(1, ps_sink_kafka.state_size);
     struct ps_err err = {0};
     if (ps_sink_kafka.open(plan, state, &harness.port, &err) != PS_OK) {
@@ -241,14 +233,13 @@ static struct result run_sink(const char *bootstrap, const char *linger, uint64_
     }
     /* the bare loop waits for metadata first; so does this: one batch there and back */
     const struct ps_sink_ops *sink = ps_sink_kafka.sink;
-    uint64_t sent = 0, number = 0, warm = per_batch;
-    uint64_t start_ns = 0;
-    double start = 0;
+    uint64_t sent = 0, number = 0, warm = PS_BATCH_EVENTS_MAX;
+    struct ps_usage before = {0};
     struct ps_lease *lease = NULL;
     for (;;) {
         struct ps_now now = ps_clock_now();
         bool moved = false;
-        for (unsigned i = 0; i < 16 && sent < (start_ns == 0 ? warm : events + warm); i++) {
+        for (unsigned i = 0; i < 16 && sent < (before.wall_s <= 0 ? warm : job->events + warm); i++) {
             if (lease == NULL)
                 lease = next_lease(number);
             if (lease == NULL)
@@ -261,12 +252,11 @@ static struct result run_sink(const char *bootstrap, const char *linger, uint64_
             moved = true;
         }
         uint64_t due_ns = sink->tick(plan, state, &now);
-        if (start_ns == 0 && harness.delivered >= warm) {
-            start_ns = now.mono_ns;
-            start = cpu_seconds();
+        if (before.wall_s <= 0 && harness.delivered >= warm) {
+            before = ps_usage_self();
             continue;
         }
-        if (start_ns != 0 && harness.delivered >= events + warm)
+        if (before.wall_s > 0 && harness.delivered >= job->events + warm)
             break;
         if (!moved && due_ns > now.mono_ns) { /* as an idle worker does: park on the eventfd */
             struct pollfd wait = {.fd = harness.port.wake_fd, .events = POLLIN};
@@ -275,29 +265,17 @@ static struct result run_sink(const char *bootstrap, const char *linger, uint64_
                 continue;
         }
     }
-    struct result result =
-        result_of(harness.delivered - warm, cpu_seconds() - start, ps_clock_now().mono_ns - start_ns);
+    struct ps_usage after = ps_usage_self();
     ps_sink_kafka.close(plan, state);
     ps_sink_kafka.teardown(plan);
     free(state);
     close(harness.port.wake_fd);
     ps_arena_destroy(harness.arena);
-    return result;
+    job->sink_per_second = (double)(harness.delivered - warm) / (after.wall_s - before.wall_s);
+    return (double)(harness.delivered - warm) / (after.cpu_s - before.cpu_s);
 }
 
 /* ---- both ---- */
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, compare);
-    return values[count / 2];
-}
 
 static void fill_ring(struct ps_carver *carver)
 {
@@ -306,7 +284,7 @@ static void fill_ring(struct ps_carver *carver)
         ring[i] = ps_batch_take(carver, ps_clock_now());
         PS_ASSERT(ring[i] != NULL);
         memset(body, 'a' + (int)(i % 26), sizeof body);
-        while (ring[i]->count < per_batch && ps_batch_add_copy(ring[i], body, sizeof body) != NULL)
+        while (ps_batch_add_copy(ring[i], body, sizeof body) != NULL)
             continue;
         ps_batch_close(ring[i]);
         ring[i]->sequence = i;
@@ -316,13 +294,9 @@ static void fill_ring(struct ps_carver *carver)
 int main(int argc, char **argv)
 {
     char bootstrap[256];
-    uint64_t events = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000000;
-    unsigned rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 3;
-    const char *linger = argc > 3 ? argv[3] : "0";
-    if (argc > 4)
-        per_batch = (uint32_t)strtoul(argv[4], NULL, 10);
-    if (rounds < 1 || rounds > 64 || per_batch < 1 || per_batch > PS_BATCH_EVENTS_MAX)
-        return 1;
+    struct ps_bench_options options = {.seconds = 1, .rounds = 3, .events = 2000000};
+    static struct ps_duel_result result;
+    ps_bench_options_parse(&options, argc, argv);
     pid_t broker = start_broker(bootstrap, sizeof bootstrap);
 
     struct ps_err err = {0};
@@ -333,23 +307,20 @@ int main(int argc, char **argv)
     ps_carver_init(&carver, pool);
     fill_ring(&carver);
 
-    double bare[64], sink[64], bare_wall[64], sink_wall[64], ratio[64];
-    for (unsigned i = 0; i < rounds; i++) {
-        struct result b = run_bare(bootstrap, linger, events), s = run_sink(bootstrap, linger, events);
-        bare[i] = b.events_per_cpu_second;
-        sink[i] = s.events_per_cpu_second;
-        bare_wall[i] = b.events_per_second;
-        sink_wall[i] = s.events_per_second;
-        ratio[i] = sink[i] / bare[i];
-        fprintf(stderr, "round %u: bare %.2f M, sink %.2f M events per CPU-second, ratio %.2f\n", i + 1,
-                bare[i] / 1e6, sink[i] / 1e6, ratio[i]);
-    }
-    printf("{\"bench\": \"kafka_produce\", \"body_bytes\": %u, \"partitions\": %d, \"linger_ms\": %s, "
-           "\"events_per_batch\": %u, \"bare_events_per_cpu_second\": %.0f, "
-           "\"sink_events_per_cpu_second\": %.0f, \"bare_events_per_second\": %.0f, "
-           "\"sink_events_per_second\": %.0f, \"ratio\": %.3f}\n",
-           BODY_BYTES, PARTITIONS, linger, per_batch, median(bare, rounds), median(sink, rounds),
-           median(bare_wall, rounds), median(sink_wall, rounds), median(ratio, rounds));
+    struct job job = {.bootstrap = bootstrap, .events = options.events};
+    const struct ps_duel duel = {.bench = "kafka_produce",
+                                 .variant = "sink to mock",
+                                 .unit = "events/CPU-s",
+                                 .reference = "rd_kafka_produce_batch loop",
+                                 .goal_ratio = 0.7,
+                                 .subject = run_sink,
+                                 .bare = run_bare,
+                                 .argument = &job};
+    ps_duel_run(&duel, options.rounds, &result);
+    ps_duel_print(&duel, &result,
+                  "\"bytes\":%u,\"partitions\":%d,\"events_per_batch\":%u,\"events_per_second\":%.0f,"
+                  "\"reference_events_per_second\":%.0f",
+                  BODY_BYTES, PARTITIONS, PS_BATCH_EVENTS_MAX, job.sink_per_second, job.bare_per_second);
     kill(broker, SIGKILL);
     waitpid(broker, NULL, 0);
     return 0;

@@ -1,8 +1,8 @@
 /* Kafka -> memory -> Kafka, in this process, beside a bare librdkafka loop that consumes and produces: the
- * same records of the same broker, in turn. Prints a JSON line: events per CPU-second of this process (the
+ * same records of the same broker, in turn. Prints a record: events per CPU-second of this process (the
  * library's threads included) of both.
  *
- *   bench_kafka_to_kafka BROKERS [EVENTS] [ROUNDS]      default 2000000 3
+ *   bench_kafka_to_kafka --brokers LIST [--events 2000000] [--rounds 3]
  *
  * The broker is somebody else's (tests/real/kafka start): the embedded one keeps too little. Topics bench-in
  * and bench-out are made with four partitions; EVENTS records of 120 bytes are put into the first once.
@@ -17,15 +17,16 @@
 #include <unistd.h>
 
 #include "bench/support/agent.h"
-#include "bench/support/measure.h"
+#include "bench/support/duel.h"
 
 #define BODY_BYTES 120U
 #define PER_CALL 1024
 #define PARTITIONS 4
-#define ROUNDS_MAX 16
 
-struct figures {
-    double per_cpu_second, per_second;
+struct job {
+    const char *brokers;
+    uint64_t events;
+    double bare_per_second, agent_per_second; /* wall clock, of the last round */
 };
 
 static void fatal(const char *what)
@@ -160,10 +161,12 @@ static rd_kafka_t *consumer_new(const char *brokers)
     return client;
 }
 
-static struct figures run_bare(const char *brokers, uint64_t events)
+static double run_bare(void *argument)
 {
+    struct job *job = argument;
+    const uint64_t events = job->events;
     static rd_kafka_message_t *taken[PER_CALL], messages[PER_CALL];
-    rd_kafka_t *consumer = consumer_new(brokers), *producer = producer_new(brokers);
+    rd_kafka_t *consumer = consumer_new(job->brokers), *producer = producer_new(job->brokers);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(producer, "bench-out", NULL);
     struct ps_usage before = {0};
@@ -197,8 +200,8 @@ static struct figures run_bare(const char *brokers, uint64_t events)
     rd_kafka_destroy(producer);
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(consumer);
-    return (struct figures){(double)sent / (after.cpu_s - before.cpu_s),
-                            (double)sent / (after.wall_s - before.wall_s)};
+    job->bare_per_second = (double)sent / (after.wall_s - before.wall_s);
+    return (double)sent / (after.cpu_s - before.cpu_s);
 }
 
 /* ---- the agent ---- */
@@ -228,57 +231,48 @@ static struct ps_agent *agent_start(const char *brokers)
     return ps_bench_agent_start(text);
 }
 
-static struct figures run_agent(const char *brokers, uint64_t events)
+static double run_agent(void *argument)
 {
+    struct job *job = argument;
     const struct timespec moment = {.tv_nsec = 5000000};
     struct ps_account account;
-    struct ps_agent *agent = agent_start(brokers);
+    struct ps_agent *agent = agent_start(job->brokers);
     uint64_t first, last;
     while ((first = ps_bench_agent_delivered(agent)) == 0)
         nanosleep(&moment, NULL);
     struct ps_usage before = ps_usage_self();
-    while ((last = ps_bench_agent_delivered(agent)) < events)
+    while ((last = ps_bench_agent_delivered(agent)) < job->events)
         nanosleep(&moment, NULL);
     struct ps_usage after = ps_usage_self();
     ps_agent_stop(agent, 10000, NULL, NULL, &account);
     if (account.undelivered != 0 || account.accepted != account.delivered)
         fatal("the agent's account does not add up");
-    return (struct figures){(double)(last - first) / (after.cpu_s - before.cpu_s),
-                            (double)(last - first) / (after.wall_s - before.wall_s)};
+    job->agent_per_second = (double)(last - first) / (after.wall_s - before.wall_s);
+    return (double)(last - first) / (after.cpu_s - before.cpu_s);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        fprintf(stderr, "usage: bench_kafka_to_kafka BROKERS [EVENTS] [ROUNDS]\n");
-        return 2;
-    }
-    uint64_t events = argc > 2 ? strtoull(argv[2], NULL, 10) : 2000000;
-    size_t rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 3;
-    double agent[ROUNDS_MAX], bare[ROUNDS_MAX], agent_wall[ROUNDS_MAX], bare_wall[ROUNDS_MAX],
-        ratio[ROUNDS_MAX];
-    if (rounds < 1 || rounds > ROUNDS_MAX || events < PER_CALL)
-        return 2;
+    struct ps_bench_options options = {.seconds = 1, .rounds = 3, .events = 2000000};
+    static struct ps_duel_result result;
+    ps_bench_options_parse(&options, argc, argv);
+    if (options.brokers == NULL || options.events < PER_CALL)
+        fatal("--brokers is needed, and --events above 1,023");
     ps_log_set_level(PS_LOG_WARN);
-    fill(argv[1], events);
-    for (size_t i = 0; i < rounds; i++) {
-        struct figures b = run_bare(argv[1], events), a = run_agent(argv[1], events);
-        bare[i] = b.per_cpu_second;
-        agent[i] = a.per_cpu_second;
-        bare_wall[i] = b.per_second;
-        agent_wall[i] = a.per_second;
-        ratio[i] = a.per_cpu_second / b.per_cpu_second;
-        fprintf(stderr, "round %zu: bare %.2f M, agent %.2f M events per CPU-second\n", i + 1, bare[i] / 1e6,
-                agent[i] / 1e6);
-    }
-    struct ps_spread a = ps_spread_of(agent, rounds), b = ps_spread_of(bare, rounds),
-                     r = ps_spread_of(ratio, rounds);
-    ps_result_print(
-        "kafka_to_kafka",
-        "\"body_bytes\":%u,\"partitions\":%d,\"events_per_cpu_second\":{\"low\":%.0f,\"median\":%.0f,"
-        "\"high\":%.0f},\"bare_per_cpu_second\":{\"low\":%.0f,\"median\":%.0f,\"high\":%.0f},"
-        "\"events_per_second\":%.0f,\"bare_per_second\":%.0f,\"ratio\":%.3f,\"goal_ratio\":0.7",
-        BODY_BYTES, PARTITIONS, a.low, a.median, a.high, b.low, b.median, b.high,
-        ps_spread_of(agent_wall, rounds).median, ps_spread_of(bare_wall, rounds).median, r.median);
+    fill(options.brokers, options.events);
+    struct job job = {.brokers = options.brokers, .events = options.events};
+    const struct ps_duel duel = {.bench = "kafka_to_kafka",
+                                 .variant = "real broker",
+                                 .unit = "events/CPU-s",
+                                 .reference = "consume and produce loop",
+                                 .goal_ratio = 0.7,
+                                 .subject = run_agent,
+                                 .bare = run_bare,
+                                 .argument = &job};
+    ps_duel_run(&duel, options.rounds, &result);
+    ps_duel_print(
+        &duel, &result,
+        "\"bytes\":%u,\"partitions\":%d,\"events_per_second\":%.0f,\"reference_events_per_second\":%.0f",
+        BODY_BYTES, PARTITIONS, job.agent_per_second, job.bare_per_second);
     return 0;
 }

@@ -2,16 +2,15 @@
  * of the same size: what the engine adds to an event. And the hop alone: full batches through a memory
  * channel and home again, with nothing written.
  *
- *   bench_stress_null [seconds] [rounds]      default 2 3
+ *   bench_stress_null [--seconds 2] [--rounds 3]
  *
- * Prints a JSON line: events per CPU-second of both, nanoseconds an event, and the hop. */
-#include <stdio.h>
+ * Prints two records: events per CPU-second of both, and the hop's nanoseconds an event. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "bench/support/measure.h"
 #include "bench/support/agent.h"
+#include "bench/support/duel.h"
 #include "core/window.h"
 #include "rings/spsc.h"
 
@@ -25,8 +24,9 @@ static const char agent_text[] =
     "a.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.logEveryNEvents = 2000000000\n";
 
 /* Events per CPU-second. */
-static double run_agent(double seconds)
+static double run_agent(void *options)
 {
+    double seconds = ((struct ps_bench_options *)options)->seconds;
     struct ps_account account;
     struct ps_agent *agent = ps_bench_agent_start(agent_text);
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
@@ -43,8 +43,9 @@ static double run_agent(double seconds)
 }
 
 /* Only the bytes: a block written over and over, an event's worth at a time. */
-static double run_bare(double seconds)
+static double run_bare(void *options)
 {
+    double seconds = ((struct ps_bench_options *)options)->seconds / 2;
     enum { EVENTS = 1024 };
     char *bytes = malloc(EVENTS * BODY_BYTES);
     PS_ASSERT(bytes != NULL);
@@ -64,8 +65,9 @@ static double run_bare(double seconds)
 
 /* Nanoseconds an event for a lease of 1,024 events through a ring, home through another, and released: the
  * hop by itself. */
-static double run_hop(double seconds)
+static double run_hop(void *options)
 {
+    double seconds = ((struct ps_bench_options *)options)->seconds / 4;
     struct ps_depot *depot = ps_depot_create(UINT64_C(64) << 20, NULL);
     struct ps_pool *pool = ps_pool_create(depot, (struct ps_pool_limits){64, 3}, 0, NULL);
     struct ps_spsc *there = ps_spsc_create(64), *home = ps_spsc_create(64);
@@ -100,25 +102,28 @@ static double run_hop(double seconds)
 
 int main(int argc, char **argv)
 {
-    double seconds = argc > 1 ? atof(argv[1]) : 2.0;
-    int rounds = argc > 2 ? atoi(argv[2]) : 3;
-    double agent[16], bare[16], hop[16];
+    struct ps_bench_options options = {.seconds = 2, .rounds = 3};
+    static struct ps_duel_result result;
+    ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
-    if (rounds < 1 || rounds > 16 || seconds <= 0)
-        return 2;
-    for (int i = 0; i < rounds; i++) {
-        bare[i] = run_bare(seconds / 2);
-        agent[i] = run_agent(seconds);
-        hop[i] = run_hop(seconds / 4);
-    }
-    struct ps_spread a = ps_spread_of(agent, (size_t)rounds), b = ps_spread_of(bare, (size_t)rounds),
-                     h = ps_spread_of(hop, (size_t)rounds);
-    ps_result_print(
-        "stress_null",
-        "\"events_per_cpu_second\":{\"low\":%.0f,\"median\":%.0f,\"high\":%.0f},\"ns_per_event\":%.2f,"
-        "\"bare_memset_per_cpu_second\":%.0f,\"ratio\":%.3f,\"hop_ns_per_event\":%.3f,\"goal_per_cpu_"
-        "second\":40000000,"
-        "\"goal_hop_ns\":5",
-        a.low, a.median, a.high, 1e9 / a.median, b.median, a.median / b.median, h.median);
+    const struct ps_duel whole = {.bench = "stress_null",
+                                  .variant = "stress to null",
+                                  .unit = "events/CPU-s",
+                                  .reference = "memset of the same bytes",
+                                  .goal = 40e6,
+                                  .subject = run_agent,
+                                  .bare = run_bare,
+                                  .argument = &options};
+    const struct ps_duel hop = {.bench = "stress_null",
+                                .variant = "hop",
+                                .unit = "ns/event",
+                                .lower_is_better = true,
+                                .goal = 5,
+                                .subject = run_hop,
+                                .argument = &options};
+    ps_duel_run(&whole, options.rounds, &result);
+    ps_duel_print(&whole, &result, "\"bytes\":%d", BODY_BYTES);
+    ps_duel_run(&hop, options.rounds, &result);
+    ps_duel_print(&hop, &result, "\"events_per_batch\":%u", PS_BATCH_EVENTS_MAX);
     return 0;
 }

@@ -2,10 +2,10 @@
  * same bytes: recv and a search for newlines over TCP, recvmmsg over UDP. The sender is a process of its own,
  * not counted.
  *
- *   bench_syslog_receive [seconds] [rounds] [which]    default 2 3 all; which: single, multi, udp
+ *   bench_syslog_receive [--seconds 2] [--rounds 3] [--only single|multi|udp]
  *
- * One JSON line for each of syslogtcp, multiport_syslogtcp, syslogudp: events per CPU-second of both and
- * their ratio. */
+ * A record for each of syslogtcp, multiport_syslogtcp, syslogudp: events per CPU-second of both and their
+ * ratio. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/udp.h>
@@ -22,13 +22,12 @@
 #include <unistd.h>
 
 #include "bench/support/agent.h"
-#include "bench/support/measure.h"
+#include "bench/support/duel.h"
 
 #define CONNECTIONS 4
 #define EVENT_BYTES 120
 #define CHUNK_EVENTS 512
 #define DATAGRAMS_AT_ONCE 64
-#define ROUNDS_MAX 16
 
 struct kind {
     const char *name, *format, *keys; /* keys: %u is the port */
@@ -189,8 +188,16 @@ static uint64_t bare_datagrams(int fd, char *room)
     return n > 0 ? (uint64_t)n : 0;
 }
 
-static double run_bare(const struct kind *kind, double seconds)
+struct job {
+    const struct kind *kind;
+    double seconds;
+    uint64_t kernel_dropped; /* in all rounds */
+};
+
+static double run_bare(void *argument)
 {
+    const struct job *job = argument;
+    const struct kind *kind = job->kind;
     unsigned port;
     enum { ROOM = 128 * 1024 };
     char *room = malloc(ROOM);
@@ -208,7 +215,7 @@ static double run_bare(const struct kind *kind, double seconds)
         for (int i = 0; i < 1000; i++)
             events += kind->datagrams ? bare_datagrams(fd, room) : bare_streams(epoll_fd, room, ROOM);
         after = ps_usage_self();
-    } while (after.wall_s - before.wall_s < seconds);
+    } while (after.wall_s - before.wall_s < job->seconds);
     sender_stop(sender);
     for (int i = 0; !kind->datagrams && i < CONNECTIONS; i++)
         close(lanes[i]);
@@ -236,8 +243,10 @@ static unsigned free_port(const struct kind *kind)
     return port;
 }
 
-static double run_agent(const struct kind *kind, double seconds, uint64_t *kernel_dropped)
+static double run_agent(void *argument)
 {
+    struct job *job = argument;
+    const struct kind *kind = job->kind;
     struct ps_account account;
     unsigned port = free_port(kind);
     struct ps_agent *agent = agent_start(kind, port);
@@ -247,10 +256,10 @@ static double run_agent(const struct kind *kind, double seconds, uint64_t *kerne
     struct ps_usage before = ps_usage_self();
     uint64_t first = ps_bench_agent_delivered(agent);
     uint64_t dropped = ps_bench_agent_sum(agent, PS_KIND_SOURCE, PS_COUNTER_kernel_dropped);
-    rest(seconds);
+    rest(job->seconds);
     struct ps_usage after = ps_usage_self();
     uint64_t last = ps_bench_agent_delivered(agent);
-    *kernel_dropped = ps_bench_agent_sum(agent, PS_KIND_SOURCE, PS_COUNTER_kernel_dropped) - dropped;
+    job->kernel_dropped += ps_bench_agent_sum(agent, PS_KIND_SOURCE, PS_COUNTER_kernel_dropped) - dropped;
     sender_stop(sender);
     ps_agent_stop(agent, 5000, NULL, NULL, &account);
     PS_ASSERT(account.undelivered == 0 && account.accepted == account.delivered);
@@ -259,31 +268,29 @@ static double run_agent(const struct kind *kind, double seconds, uint64_t *kerne
 
 int main(int argc, char **argv)
 {
-    double seconds = argc > 1 ? atof(argv[1]) : 2.0;
-    int rounds = argc > 2 ? atoi(argv[2]) : 3;
-    const char *which = argc > 3 ? argv[3] : "all";
-    double agent[ROUNDS_MAX], bare[ROUNDS_MAX];
+    struct ps_bench_options options = {.seconds = 2, .rounds = 3, .only = ""};
+    static struct ps_duel_result result;
+    ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
-    if (rounds < 1 || rounds > ROUNDS_MAX || seconds <= 0)
-        return 2;
     for (size_t k = 0; k < PS_COUNT_OF(kinds); k++) {
         const struct kind *kind = &kinds[k];
-        uint64_t dropped = 0;
-        if (strcmp(which, "all") != 0 && strcmp(which, kind->name) != 0)
+        struct job job = {.kind = kind, .seconds = options.seconds};
+        char variant[64];
+        if (options.only[0] != '\0' && strcmp(options.only, kind->name) != 0)
             continue;
-        for (int i = 0; i < rounds; i++) {
-            bare[i] = run_bare(kind, seconds);
-            agent[i] = run_agent(kind, seconds, &dropped);
-        }
-        struct ps_spread a = ps_spread_of(agent, (size_t)rounds), b = ps_spread_of(bare, (size_t)rounds);
-        ps_result_print("syslog_receive",
-                        "\"parser\":\"%s\",\"format\":\"%s\",\"bytes\":%d,\"connections\":%d,"
-                        "\"events_per_cpu_second\":{\"low\":%.0f,\"median\":%.0f,\"high\":%.0f},"
-                        "\"bare_per_cpu_second\":%.0f,\"ratio\":%.3f,\"goal_ratio\":%.2f,"
-                        "\"goal_per_cpu_second\":%d,\"kernel_dropped\":%llu",
-                        kind->name, kind->format, EVENT_BYTES, kind->datagrams ? 1 : CONNECTIONS, a.low,
-                        a.median, a.high, b.median, a.median / b.median, kind->datagrams ? 0.5 : 0.25,
-                        kind->datagrams ? 0 : 4000000, (unsigned long long)dropped);
+        snprintf(variant, sizeof variant, "%s %s", kind->name, kind->format);
+        const struct ps_duel duel = {.bench = "syslog_receive",
+                                     .variant = variant,
+                                     .unit = "events/CPU-s",
+                                     .reference = kind->datagrams ? "recvmmsg" : "recv and split",
+                                     .goal = kind->datagrams ? 0 : 4e6,
+                                     .goal_ratio = kind->datagrams ? 0.5 : 0.25,
+                                     .subject = run_agent,
+                                     .bare = run_bare,
+                                     .argument = &job};
+        ps_duel_run(&duel, options.rounds, &result);
+        ps_duel_print(&duel, &result, "\"bytes\":%d,\"connections\":%d,\"kernel_dropped\":%llu", EVENT_BYTES,
+                      kind->datagrams ? 1 : CONNECTIONS, (unsigned long long)job.kernel_dropped);
     }
     return 0;
 }

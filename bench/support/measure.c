@@ -1,6 +1,5 @@
 #include "bench/support/measure.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,16 +64,6 @@ struct ps_spread ps_spread_of(double *figures, size_t count)
 {
     PS_ASSERT(count > 0);
     qsort(figures, count, sizeof *figures, compare_doubles);
-    return (struct ps_spread){figures[0], figures[count / 2], figures[count - 1]};
-}
-
-void ps_result_print(const char *bench, const char *format, ...)
-{
-    va_list arguments;
-    printf("{\"bench\":\"%s\",\"cpus\":%ld,", bench, sysconf(_SC_NPROCESSORS_ONLN));
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    printf("}\n");
-    fflush(stdout);
+    double median = (figures[(count - 1) / 2] + figures[count / 2]) / 2;
+    return (struct ps_spread){figures[0], median, figures[count - 1]};
 }

@@ -1,5 +1,4 @@
-/* What the bench programs share: CPU time of this process or of a child, wall time, and one JSON object a
- * line. */
+/* What the bench programs share: CPU time of this process or of a child, wall time, medians. */
 #pragma once
 
 #include "core/base.h"
@@ -19,6 +18,3 @@ struct ps_spread {
     double low, median, high;
 };
 struct ps_spread ps_spread_of(double *figures, size_t count);
-
-/* Prints {"bench":..., "machine":..., key:value...}; `pairs` is printf text of the inner part. */
-void ps_result_print(const char *bench, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,188 @@
+"""What bench/run, bench/peers and bench/overload share: the record they all print, the machine it was measured on,
+processes that are measured, and a line of progress on a terminal.
+
+A record is one JSON object a line:
+
+    bench, variant    what was measured
+    value, unit       the median, and what of; better: "higher" or "lower"
+    low, high         lowest and highest of the samples; rounds: how many; samples: all of them
+    reference, reference_value, reference_low, reference_high, reference_samples
+                      what it was measured beside, in turn in the same run, where there is such a thing
+    ratio, ratio_low, ratio_high
+                      value / reference by pairs: what may be compared between machines
+    goal, goal_ratio  what is asked of it
+    machine, version, date
+
+A bench that cannot run here is {"bench":..,"variant":..,"skip":"reason"}."""
+
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _first(path, pattern, otherwise="unknown"):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            found = re.search(pattern, file.read(), re.M)
+            return found.group(1).strip() if found else otherwise
+    except OSError:
+        return otherwise
+
+
+def _library(name):
+    try:
+        return subprocess.run(["pkg-config", "--modversion", name], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def machine():
+    return {
+        "cpu": _first("/proc/cpuinfo", r"^model name\s*: (.*)$"),
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "kernel": platform.release(),
+        "os": _first("/etc/os-release", r'^PRETTY_NAME="?([^"\n]*)'),
+        "librdkafka": _library("rdkafka"),
+        "hyperscan": _library("libhs"),
+    }
+
+
+def version(build):
+    try:
+        return subprocess.run([os.path.join(build, "penstock"), "version"], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def date():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def spread(samples, prefix=""):
+    """The members of a record that say what was measured."""
+    return {
+        prefix + "value": statistics.median(samples),
+        prefix + "low": min(samples),
+        prefix + "high": max(samples),
+        prefix + "samples": list(samples),
+    }
+
+
+def merged(records):
+    """Several records of one bench and variant (several processes) as one."""
+    out = dict(records[0])
+    out.update(spread([one for record in records for one in record["samples"]]))
+    out["rounds"] = len(out["samples"])
+    if "reference" in out:
+        out.update(spread([one for record in records for one in record["reference_samples"]], "reference_"))
+        ratios = [a / b for a, b in zip(out["samples"], out["reference_samples"])]
+        out.update(ratio=statistics.median(ratios), ratio_low=min(ratios), ratio_high=max(ratios))
+    return out
+
+
+def rounded(value):
+    if isinstance(value, float):
+        short = float(f"{value:.6g}")
+        return int(short) if short.is_integer() else short
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(one) for one in value]
+    return value
+
+
+class Writer:
+    """Writes records, completed by machine, version and date, to a file or standard output."""
+
+    def __init__(self, path, build):
+        self.file = open(path, "w", encoding="utf-8") if path else sys.stdout
+        self.machine, self.version = machine(), version(build)
+
+    def write(self, record):
+        full = {**rounded(record), "machine": self.machine, "version": self.version, "date": date()}
+        print(json.dumps(full, separators=(",", ":")), file=self.file, flush=True)
+
+
+class Progress:
+    """One line on a terminal that is written over; nothing elsewhere."""
+
+    def __init__(self):
+        self.live = sys.stderr.isatty()
+
+    def show(self, text):
+        if self.live:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+    def clear(self):
+        if self.live:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def say(self, text):
+        self.clear()
+        print(text, file=sys.stderr, flush=True)
+
+
+# ---- processes that are measured ----
+
+
+def cpu_seconds(pid):
+    """User and system time of a process and its threads so far."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / TICKS
+    except (OSError, IndexError):
+        return 0.0
+
+
+def memory_peak_bytes(pid):
+    return int(_first(f"/proc/{pid}/status", r"^VmHWM:\s*(\d+)", "0")) * 1024
+
+
+def pinned(cpus):
+    """For Popen's preexec_fn: on these CPUs only; dies with us."""
+
+    def go():
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+
+    return go
+
+
+def end(process, seconds=10):
+    """SIGTERM, then SIGKILL. Returns the exit code."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
+def listening(port, process, seconds=30, datagrams=False):
+    """Waits until somebody listens on the port; False when the process ended or time is up."""
+    wanted = f":{port:04X}"
+    files = ["/proc/net/udp", "/proc/net/udp6"] if datagrams else ["/proc/net/tcp", "/proc/net/tcp6"]
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and process.poll() is None:
+        for name in files:
+            try:
+                with open(name, encoding="ascii") as file:
+                    for line in file.readlines()[1:]:
+                        fields = line.split()
+                        if fields[1].endswith(wanted) and (datagrams or fields[3] == "0A"):
+                            return True
+            except OSError:
+                pass
+        time.sleep(0.05)
+    return False
