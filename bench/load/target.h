@@ -80,8 +80,14 @@ void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t 
 /* The connection is lost or could not be made: an outage begins (or goes on). The lane counts outages and
  * their length and shows the reason. */
 void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason);
+/* Ready to take events. Every target says so once before the schedule starts, even where nothing connects. */
 void ps_lane_up(struct ps_lane *lane, uint64_t now_ns);
 /* When to try again after the n-th failure in a row (0, 1, ...): 100 ms doubling to 5 s, with jitter from the
  * lane's seed. */
 uint64_t ps_lane_retry_at(struct ps_lane *lane, unsigned failures, uint64_t now_ns);
 uint32_t ps_lane_number(const struct ps_lane *lane); /* from 0 */
+/* The clock, read anew: for completions after a call that may have taken long. */
+uint64_t ps_lane_now(const struct ps_lane *lane);
+/* Another descriptor than before, under whatever number (a number may come again). ps_lane_down and
+ * ps_lane_up imply it. */
+void ps_lane_descriptor_changed(struct ps_lane *lane);
