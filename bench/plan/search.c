@@ -1,0 +1,208 @@
+/* Which trial comes next. Three levels: short single trials find the neighbourhood, longer ones narrow it,
+ * full-length ones, repeated, confirm both ends. */
+#include "bench/plan/search_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define FIRST_STEP 4.0 /* how fast the first trials climb */
+
+struct ps_search *ps_search_create(const struct ps_search_config *config)
+{
+    PS_ASSERT(config->goal_count > 0 && config->goal_count <= PS_GOALS_MAX);
+    PS_ASSERT(config->rate_min > 0 && config->rate_max >= config->rate_min && config->precision > 0);
+    struct ps_search *search = calloc(1, sizeof *search);
+    PS_ASSERT(search != NULL);
+    search->config = *config;
+    struct ps_search_config *own = &search->config;
+    if (own->repeats == 0)
+        own->repeats = 3;
+    if (own->repeats_max == 0)
+        own->repeats_max = 5;
+    if (own->confidence == 0)
+        own->confidence = 0.95;
+    if (own->rate_first == 0)
+        own->rate_first = own->rate_min;
+    own->rate_first = fmin(fmax(own->rate_first, own->rate_min), own->rate_max);
+    if (own->long_s == 0)
+        own->long_s = fmin(fmax(own->budget_s / own->goal_count / 30, 0.5), 30);
+    search->levels[0] = (struct ps_search_level){own->long_s / 4, own->precision * 4, 1};
+    search->levels[1] = (struct ps_search_level){own->long_s / 2, own->precision * 2, 1};
+    search->levels[2] = (struct ps_search_level){own->long_s, own->precision, own->repeats};
+    search->overhead_s = own->long_s / 4;
+    return search;
+}
+
+void ps_search_destroy(struct ps_search *search)
+{
+    free(search);
+}
+
+/* Rates as people would write them; never outside the range. */
+static double tidy(const struct ps_search *search, double rate)
+{
+    double unit = pow(10, floor(log10(rate)) - 3);
+    rate = round(rate / unit) * unit;
+    return fmin(fmax(rate, search->config.rate_min), search->config.rate_max);
+}
+
+/* What the nearest trial above says came through: only a hint where to look. 0: none. */
+static double goodput_hint(const struct ps_search *search, unsigned goal, double upper)
+{
+    double hint = 0, nearest = INFINITY;
+    if (search->config.goals[goal].percentile > 0)
+        return 0;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        const struct ps_search_trial *trial = &search->trials[i];
+        if (trial->answer.goodput <= 0 || trial->answer.failed || trial->ask.rate < upper ||
+            trial->ask.rate >= nearest)
+            continue;
+        nearest = trial->ask.rate;
+        hint = trial->answer.goodput;
+    }
+    return hint;
+}
+
+/* Between two ends: at the hint if there is one, just below it first, then just above; else in the middle. */
+static double inside(const struct ps_search *search, unsigned goal, const struct ps_search_bounds *bounds,
+                     double width)
+{
+    double hint = goodput_hint(search, goal, bounds->upper), half = sqrt(1 + width);
+    double below = hint / half, above = hint * half;
+    if (below > bounds->lower * half && below * half < bounds->upper)
+        return below;
+    if (hint > bounds->lower && above * half < bounds->upper && above > bounds->lower)
+        return above;
+    return sqrt(bounds->lower * bounds->upper);
+}
+
+/* The trial that brings a level on; 0: the level has what it wants. `before` are the bounds of the level
+ * before, where to begin. */
+static double step(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
+                   const struct ps_search_bounds *before, const struct ps_search_bounds *now)
+{
+    const struct ps_search_config *config = &search->config;
+    double lower = now->lower, upper = now->upper, stretch = (1 + level->width) * (1 + level->width);
+    if (level == &search->levels[0])
+        stretch = FIRST_STEP;
+    if (now->open > 0)
+        return now->open;
+    if (lower == 0 && upper == 0)
+        return before->lower > 0 ? before->lower : before->upper > 0 ? before->upper : config->rate_first;
+    if (upper == 0) {
+        if (lower >= config->rate_max)
+            return 0;
+        return before->upper > lower ? before->upper : tidy(search, lower * stretch);
+    }
+    if (lower == 0) {
+        if (upper <= config->rate_min)
+            return 0;
+        double hint = goodput_hint(search, goal, upper) / sqrt(1 + level->width);
+        if (before->lower > 0 && before->lower < upper)
+            return before->lower;
+        return tidy(search,
+                    hint > config->rate_min && hint < upper / (1 + level->width) ? hint : upper / stretch);
+    }
+    if (upper <= lower * (1 + level->width) * 1.0005)
+        return 0;
+    double rate = tidy(search, inside(search, goal, now, level->width));
+    return rate > lower && rate < upper ? rate : 0; /* 0: they lie as close as numbers can tell */
+}
+
+/* The first level that still wants something of this goal. */
+static bool advance(struct ps_search *search, unsigned goal, unsigned level_count, struct ps_search_ask *ask)
+{
+    struct ps_search_bounds before = {0}, now;
+    for (unsigned i = 0; i < level_count; i++) {
+        const struct ps_search_level *level = &search->levels[i];
+        ps_search_judge(search, goal, level, &now);
+        double rate = step(search, goal, level, &before, &now);
+        if (rate > 0) {
+            *ask = (struct ps_search_ask){rate, level->seconds, goal};
+            return true;
+        }
+        before = now;
+    }
+    return false;
+}
+
+/* Both ends are confirmed: once more at the end that has fewer trials, to be surer. */
+static bool confirm(struct ps_search *search, unsigned goal, struct ps_search_ask *ask)
+{
+    const struct ps_search_level *last = &search->levels[PS_SEARCH_LEVELS - 1];
+    struct ps_search_figure figure;
+    ps_search_figure(search, goal, &figure);
+    if (figure.lower == 0 || figure.upper == 0 || figure.confidence >= search->config.confidence)
+        return false;
+    unsigned at_lower = ps_search_repeats(search, last, figure.lower);
+    unsigned at_upper = ps_search_repeats(search, last, figure.upper);
+    if (at_lower >= search->config.repeats_max && at_upper >= search->config.repeats_max)
+        return false;
+    *ask = (struct ps_search_ask){at_upper < at_lower ? figure.upper : figure.lower, last->seconds, goal};
+    return true;
+}
+
+/* Coarse levels of all goals first: they share their trials. */
+static bool choose(struct ps_search *search, struct ps_search_ask *ask)
+{
+    for (unsigned levels = 1; levels <= PS_SEARCH_LEVELS; levels++)
+        for (unsigned goal = 0; goal < search->config.goal_count; goal++)
+            if (advance(search, goal, levels, ask))
+                return true;
+    for (unsigned goal = 0; goal < search->config.goal_count; goal++)
+        if (confirm(search, goal, ask))
+            return true;
+    return false;
+}
+
+bool ps_search_next(struct ps_search *search, struct ps_search_ask *ask)
+{
+    if (search->out_of_time || search->failed_in_a_row >= 3 || search->trial_count == PS_SEARCH_TRIALS_MAX)
+        return false;
+    if (!search->asked) {
+        if (!choose(search, &search->ask))
+            return false;
+        double end_s = search->spent_s + search->ask.seconds + search->overhead_s;
+        if (search->trial_count > 0 && end_s > search->config.budget_s) {
+            search->out_of_time = true;
+            return false;
+        }
+        search->asked = true;
+    }
+    *ask = search->ask;
+    return true;
+}
+
+void ps_search_feed(struct ps_search *search, const struct ps_search_answer *answer)
+{
+    PS_ASSERT(search->asked && search->trial_count < PS_SEARCH_TRIALS_MAX);
+    search->trials[search->trial_count++] = (struct ps_search_trial){search->ask, *answer};
+    search->asked = false;
+    search->spent_s += answer->cost_s;
+    search->failed_in_a_row = answer->failed ? search->failed_in_a_row + 1 : 0;
+    /* What trials cost beside their length, with more weight on the last: overloaded ones drain for long, and
+     * those come at the beginning. */
+    double overhead_s = fmax(0, answer->cost_s - search->ask.seconds);
+    search->overhead_s = search->trial_count == 1 ? overhead_s : (search->overhead_s + overhead_s) / 2;
+}
+
+unsigned ps_search_trial_count(const struct ps_search *search)
+{
+    return search->trial_count;
+}
+
+const struct ps_search_trial *ps_search_trial(const struct ps_search *search, unsigned number)
+{
+    PS_ASSERT(number < search->trial_count);
+    return &search->trials[number];
+}
+
+double ps_search_spent_s(const struct ps_search *search)
+{
+    return search->spent_s;
+}
+
+double ps_search_long_s(const struct ps_search *search)
+{
+    return search->levels[PS_SEARCH_LEVELS - 1].seconds;
+}

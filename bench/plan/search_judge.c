@@ -1,0 +1,215 @@
+/* What the trials say: verdicts, bounds, and how sure they are. */
+#include "bench/plan/belief.h"
+#include "bench/plan/search_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+#define RATES_MAX 256U
+
+const char *ps_verdict_text(enum ps_verdict verdict)
+{
+    static const char *const texts[] = {"held", "lost", "late", "generator", "failed"};
+    return texts[verdict];
+}
+
+const char *ps_search_status_text(enum ps_search_status status)
+{
+    static const char *const texts[] = {"out-of-time",       "found", "below-range", "above-range",
+                                        "generator-limited", "failed"};
+    return texts[status];
+}
+
+enum ps_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal)
+{
+    PS_ASSERT(trial < search->trial_count && goal < search->config.goal_count);
+    const struct ps_search_answer *answer = &search->trials[trial].answer;
+    const struct ps_goal *wish = &search->config.goals[goal];
+    if (answer->failed)
+        return PS_VERDICT_FAILED;
+    if (answer->lost > wish->loss_max * answer->sent)
+        return PS_VERDICT_LOST;
+    if (!answer->generator_held) /* before lateness, which counts from the due time: it would be the load's */
+        return PS_VERDICT_GENERATOR;
+    if (wish->percentile > 0 && answer->latency_ns[goal] > (double)wish->latency_limit_ns)
+        return PS_VERDICT_LATE;
+    if (answer->growth > wish->loss_max + search->config.precision / 2)
+        return PS_VERDICT_LATE;
+    return PS_VERDICT_HELD;
+}
+
+/* ---- the trials of one rate ---- */
+
+struct tally {
+    double rate;
+    double full_good_s, full_bad_s, short_good_s, short_bad_s;
+    unsigned generator, bad;
+};
+
+static int is_full(const struct ps_search_trial *trial, const struct ps_search_level *level)
+{
+    return trial->ask.seconds > level->seconds * 0.999;
+}
+
+static void tally_add(struct tally *tally, const struct ps_search_trial *trial, enum ps_verdict verdict,
+                      const struct ps_search_level *level)
+{
+    bool good = verdict == PS_VERDICT_HELD, full = is_full(trial, level);
+    double *sum = full ? (good ? &tally->full_good_s : &tally->full_bad_s)
+                       : (good ? &tally->short_good_s : &tally->short_bad_s);
+    *sum += trial->ask.seconds;
+    tally->bad += !good;
+    tally->generator += verdict == PS_VERDICT_GENERATOR;
+}
+
+/* All trials by rate, ascending. Returns how many rates. */
+static unsigned tally_all(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
+                          struct tally tallies[RATES_MAX])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        const struct ps_search_trial *trial = &search->trials[i];
+        unsigned at = 0;
+        while (at < count && tallies[at].rate < trial->ask.rate)
+            at++;
+        if (at == count || tallies[at].rate > trial->ask.rate) {
+            if (count == RATES_MAX)
+                continue;
+            memmove(&tallies[at + 1], &tallies[at], (count - at) * sizeof *tallies);
+            tallies[at] = (struct tally){.rate = trial->ask.rate};
+            count++;
+        }
+        tally_add(&tallies[at], trial, ps_search_verdict(search, i, goal), level);
+    }
+    return count;
+}
+
+enum class { UNDECIDED, LOWER, UPPER };
+
+/* The draft's rule (its appendix on load classification) with an exceed ratio of one half: a rate is a lower
+ * bound when at most half of the time asked for can still turn out bad, an upper bound when more than half of
+ * it is bad already. Short bad trials count against a rate, less what short good ones balance. */
+static enum class classify(const struct tally *tally, const struct ps_search_level *level) {
+    double asked_s = level->seconds * level->repeats;
+    double bad_s = tally->full_bad_s + fmax(0, tally->short_bad_s - tally->short_good_s);
+    double whole_s = fmax(bad_s + tally->full_good_s, asked_s);
+    if (whole_s - tally->full_good_s <= 0.5 * whole_s) return LOWER;
+    return bad_s > 0.5 * whole_s ? UPPER : UNDECIDED;
+}
+
+void ps_search_judge(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
+                     struct ps_search_bounds *bounds)
+{
+    struct tally tallies[RATES_MAX];
+    unsigned count = tally_all(search, goal, level, tallies);
+    *bounds = (struct ps_search_bounds){0};
+    for (unsigned i = 0; i < count && bounds->upper == 0; i++) {
+        switch (classify(&tallies[i], level)) {
+        case LOWER:
+            bounds->lower = tallies[i].rate;
+            bounds->open = 0;
+            break;
+        case UPPER:
+            bounds->upper = tallies[i].rate;
+            bounds->generator = 2 * tallies[i].generator > tallies[i].bad;
+            break;
+        case UNDECIDED:
+            if (tallies[i].full_good_s + tallies[i].full_bad_s > 0)
+                bounds->open = tallies[i].rate;
+            break;
+        }
+    }
+}
+
+unsigned ps_search_repeats(const struct ps_search *search, const struct ps_search_level *level, double rate)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < search->trial_count; i++)
+        count += search->trials[i].ask.rate == rate && is_full(&search->trials[i], level);
+    return count;
+}
+
+/* ---- the figure ---- */
+
+static struct ps_belief believe(const struct ps_search *search, unsigned goal, double lower, double upper)
+{
+    struct tally tallies[RATES_MAX];
+    struct ps_belief_point points[RATES_MAX];
+    const struct ps_search_level *last = &search->levels[PS_SEARCH_LEVELS - 1];
+    unsigned count = 0, rates = tally_all(search, goal, last, tallies);
+    for (unsigned i = 0; i < rates; i++) {
+        const struct tally *tally = &tallies[i];
+        if (tally->rate < lower / 2 || tally->rate > upper * 2)
+            continue; /* says nothing but that trials lapse */
+        points[count++] = (struct ps_belief_point){
+            tally->rate,
+            (tally->full_good_s + tally->short_good_s) / last->seconds,
+            (tally->full_bad_s + tally->short_bad_s) / last->seconds,
+        };
+    }
+    return ps_belief_of(points, count, lower, upper);
+}
+
+/* What the search would answer if it ended now. */
+static enum ps_search_status status_of(const struct ps_search *search, const struct ps_search_bounds *bounds,
+                                       bool last_level)
+{
+    const struct ps_search_level *last = &search->levels[PS_SEARCH_LEVELS - 1];
+    if (search->failed_in_a_row >= 3)
+        return PS_SEARCH_FAILED;
+    if (!last_level)
+        return PS_SEARCH_OUT_OF_TIME;
+    if (bounds->upper == 0 && bounds->lower >= search->config.rate_max)
+        return PS_SEARCH_ABOVE_RANGE;
+    if (bounds->lower == 0 && bounds->upper > 0 && bounds->upper <= search->config.rate_min)
+        return bounds->generator ? PS_SEARCH_GENERATOR_LIMITED : PS_SEARCH_BELOW_RANGE;
+    if (bounds->lower == 0 || bounds->upper == 0 || bounds->upper > bounds->lower * (1 + last->width) * 1.001)
+        return PS_SEARCH_OUT_OF_TIME;
+    return bounds->generator ? PS_SEARCH_GENERATOR_LIMITED : PS_SEARCH_FOUND;
+}
+
+void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_search_figure *figure)
+{
+    struct ps_search_bounds bounds = {0};
+    unsigned level = PS_SEARCH_LEVELS;
+    *figure = (struct ps_search_figure){0};
+    do /* the longest trials that say anything */
+        ps_search_judge(search, goal, &search->levels[--level], &bounds);
+    while (level > 0 && bounds.lower == 0 && bounds.upper == 0);
+    if (bounds.lower == 0 || bounds.upper == 0) { /* one end only: a shorter level may know both */
+        for (unsigned other = level; other-- > 0;) {
+            struct ps_search_bounds wider;
+            ps_search_judge(search, goal, &search->levels[other], &wider);
+            bool agrees = wider.lower != 0 && wider.upper > wider.lower &&
+                          (bounds.lower == 0 || wider.upper > bounds.lower) &&
+                          (bounds.upper == 0 || wider.lower < bounds.upper);
+            if (!agrees)
+                continue;
+            level = other;
+            if (bounds.lower == 0)
+                bounds.lower = wider.lower;
+            if (bounds.upper == 0) {
+                bounds.upper = wider.upper;
+                bounds.generator = wider.generator;
+            }
+            break;
+        }
+    }
+    figure->status = status_of(search, &bounds, level == PS_SEARCH_LEVELS - 1);
+    figure->lower = bounds.lower;
+    figure->upper = bounds.upper;
+    figure->rate = bounds.lower;
+    unsigned lower_repeats = ps_search_repeats(search, &search->levels[PS_SEARCH_LEVELS - 1], bounds.lower);
+    unsigned upper_repeats = ps_search_repeats(search, &search->levels[PS_SEARCH_LEVELS - 1], bounds.upper);
+    figure->repeats = bounds.upper == 0                                    ? lower_repeats
+                      : bounds.lower == 0 || upper_repeats < lower_repeats ? upper_repeats
+                                                                           : lower_repeats;
+    if (bounds.lower == 0 || bounds.upper == 0)
+        return;
+    struct ps_belief belief = believe(search, goal, bounds.lower, bounds.upper);
+    figure->confidence = belief.confidence;
+    figure->low95 = belief.low95;
+    figure->high95 = belief.high95;
+    if (!bounds.generator)
+        figure->rate = fmin(fmax(belief.median, bounds.lower), bounds.upper);
+}
