@@ -1,0 +1,147 @@
+/* Target stdout: events on standard output, for pipes. An event counts as completed when the kernel took its
+ * last byte. A pipe whose reader is gone cannot be opened again: from then on every event fails.
+ *
+ * Thread: the lane's sender. Standard output is made non-blocking while it is used; a terminal is
+ * not, since standard error is the same file there. */
+#include "bench/load/block_queue.h"
+#include "bench/load/targets.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct output {
+    struct ps_block_queue queue;
+    int flags; /* as they were */
+    bool full, up;
+    const char *broken; /* why nothing can be written any more */
+};
+
+static enum ps_status stdout_plan(void **plan, struct ps_url *url, enum ps_framing *framing,
+                                  struct ps_err *err)
+{
+    (void)url;
+    (void)framing;
+    (void)err;
+    *plan = NULL;
+    return PS_OK;
+}
+
+static void stdout_unplan(void *plan)
+{
+    (void)plan;
+}
+
+static enum ps_status stdout_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
+{
+    struct output *output = calloc(1, sizeof *output);
+    (void)plan;
+    if (output == NULL)
+        return ps_err_set(err, "no memory");
+    ps_block_queue_init(&output->queue, lane);
+    output->flags = isatty(STDOUT_FILENO) ? -1 : fcntl(STDOUT_FILENO, F_GETFL);
+    if (output->flags >= 0)
+        fcntl(STDOUT_FILENO, F_SETFL, output->flags | O_NONBLOCK);
+    *state = output;
+    return PS_OK;
+}
+
+static void stdout_give(void *state, struct ps_load_block *block)
+{
+    struct output *output = state;
+    block->cursor = 0;
+    ps_block_queue_push(&output->queue, block);
+}
+
+static void fail_all(struct output *output, uint64_t now_ns)
+{
+    ps_block_queue_rewind(&output->queue);
+    for (uint32_t count; (count = ps_block_queue_ready(&output->queue)) > 0;) {
+        ps_block_queue_advance(&output->queue, count);
+        ps_block_queue_fail(&output->queue, count, output->broken);
+    }
+    if (output->up)
+        ps_lane_down(output->queue.lane, now_ns, output->broken);
+    output->up = false;
+}
+
+/* False: not now. */
+static bool write_block(struct output *output)
+{
+    struct ps_load_block *block = output->queue.next;
+    ssize_t written =
+        write(STDOUT_FILENO, block->bytes + block->cursor, block->ends[block->count - 1] - block->cursor);
+    if (written < 0) {
+        output->full = errno == EAGAIN || errno == EINTR;
+        if (!output->full)
+            output->broken = errno == EPIPE ? "standard output: nobody reads it any more" : strerror(errno);
+        return false;
+    }
+    uint32_t event = output->queue.next_event, first = event;
+    block->cursor += (uint32_t)written;
+    while (event < block->count && block->ends[event] <= block->cursor)
+        event++;
+    if (event > first) {
+        ps_block_queue_advance(&output->queue, event - first);
+        ps_block_queue_complete(&output->queue, event - first, ps_lane_now(output->queue.lane));
+    }
+    return true;
+}
+
+static uint64_t stdout_work(void *state, uint64_t now_ns)
+{
+    struct output *output = state;
+    if (!output->up && output->broken == NULL) {
+        output->up = true;
+        ps_lane_up(output->queue.lane, now_ns);
+    }
+    output->full = false;
+    while (output->broken == NULL && output->queue.next != NULL && write_block(output))
+        ;
+    if (output->broken != NULL)
+        fail_all(output, now_ns);
+    return PS_NEVER;
+}
+
+static int stdout_descriptor(void *state, short *events)
+{
+    const struct output *output = state;
+    *events = POLLOUT;
+    return output->full ? STDOUT_FILENO : -1;
+}
+
+static bool stdout_finish(void *state, uint64_t now_ns)
+{
+    const struct output *output = state;
+    (void)now_ns;
+    return ps_block_queue_is_empty(&output->queue);
+}
+
+static void stdout_close(void *state)
+{
+    struct output *output = state;
+    if (output->flags >= 0)
+        fcntl(STDOUT_FILENO, F_SETFL, output->flags);
+    free(output);
+}
+
+const struct ps_target_ops ps_target_stdout = {
+    .scheme = "stdout",
+    .summary = "stdout: (or -): standard output; what people read goes to standard error",
+    .framing = PS_FRAMING_NEWLINE,
+    .completion = PS_COMPLETION_WRITTEN,
+    .blocks_max = 2,
+    .one_lane = true,
+    .plan = stdout_plan,
+    .unplan = stdout_unplan,
+    .open = stdout_open,
+    .give = stdout_give,
+    .work = stdout_work,
+    .descriptor = stdout_descriptor,
+    .finish = stdout_finish,
+    .close = stdout_close,
+};

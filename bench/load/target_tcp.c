@@ -1,0 +1,41 @@
+/* Target tcp: events on a TCP connection, one a line or octet-counted (RFC 6587). An event counts as
+ * completed when the kernel took its last byte: TCP says no more; what was in its buffers when a connection
+ * breaks may be lost (and is found by verify).
+ *
+ * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, but for names in plan. */
+#include "bench/load/stream.h"
+#include "bench/load/targets.h"
+
+#include <stdlib.h>
+
+static enum ps_status tcp_plan(void **made, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
+{
+    struct ps_stream_plan *plan = calloc(1, sizeof *plan);
+    if (plan == NULL)
+        return ps_err_set(err, "no memory");
+    if (ps_stream_plan_read(plan, url, 514, err) != PS_OK ||
+        ps_stream_framing_read(url, framing, err) != PS_OK) {
+        free(plan);
+        return PS_FAIL;
+    }
+    *made = plan;
+    return PS_OK;
+}
+
+const struct ps_target_ops ps_target_tcp = {
+    .scheme = "tcp",
+    .summary =
+        "tcp://HOST:PORT?framing=newline|octet-counted&send_buffer=64KiB&nagle=false: syslog and lines "
+        "over TCP",
+    .framing = PS_FRAMING_NEWLINE,
+    .completion = PS_COMPLETION_WRITTEN,
+    .blocks_max = 4,
+    .plan = tcp_plan,
+    .unplan = free,
+    .open = ps_stream_open,
+    .give = ps_stream_give,
+    .work = ps_stream_work,
+    .descriptor = ps_stream_descriptor,
+    .finish = ps_stream_finish,
+    .close = ps_stream_close,
+};
