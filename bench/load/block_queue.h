@@ -1,0 +1,55 @@
+/* The blocks a target was given, oldest first: what is completed, what is handed on and not answered, what is
+ * still to be handed on. For targets whose answers come in the order of the events (netcat, HTTP, Avro, UDP).
+ *
+ * Thread: the lane's sender. No allocation. */
+#pragma once
+
+#include "bench/load/target.h"
+
+struct ps_block_queue {
+    struct ps_lane *lane;
+    struct ps_load_block *head, *tail;
+    struct ps_load_block *next; /* the block of the next event to hand on; NULL: there is none */
+    uint32_t next_event;        /* in it */
+    uint64_t in_flight;         /* events handed on and not completed */
+};
+
+static inline void ps_block_queue_init(struct ps_block_queue *queue, struct ps_lane *lane)
+{
+    *queue = (struct ps_block_queue){.lane = lane};
+}
+
+static inline bool ps_block_queue_is_empty(const struct ps_block_queue *queue)
+{
+    return queue->head == NULL;
+}
+
+void ps_block_queue_push(struct ps_block_queue *queue, struct ps_load_block *block);
+
+/* Where event `at` of a block begins, and its length, framing included. */
+static inline uint32_t ps_block_begin(const struct ps_load_block *block, uint32_t at)
+{
+    return at == 0 ? 0 : block->ends[at - 1];
+}
+
+static inline uint32_t ps_block_length(const struct ps_load_block *block, uint32_t at)
+{
+    return block->ends[at] - ps_block_begin(block, at);
+}
+
+/* Events that can be handed on from block `next` without a look at the one behind it. */
+static inline uint32_t ps_block_queue_ready(const struct ps_block_queue *queue)
+{
+    return queue->next != NULL ? queue->next->count - queue->next_event : 0;
+}
+
+/* The next `count` <= ps_block_queue_ready() events were handed on. */
+void ps_block_queue_advance(struct ps_block_queue *queue, uint32_t count);
+
+/* The oldest `count` <= in_flight events are where they should be; they may span blocks. */
+void ps_block_queue_complete(struct ps_block_queue *queue, uint64_t count, uint64_t now_ns);
+/* They were refused for good. */
+void ps_block_queue_fail(struct ps_block_queue *queue, uint64_t count, const char *reason);
+
+/* Everything in flight is to be handed on again, from the first event that is not completed. */
+void ps_block_queue_rewind(struct ps_block_queue *queue);
