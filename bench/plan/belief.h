@@ -4,7 +4,8 @@
  * that is held every other time; w is how gradual the change is (0.25, 1, 2.5 or 6 % of the rate); e is how
  * often a trial says nothing about the subject (2 or 12 %). Before the trials T is anywhere from 25 % below
  * the lower end to 25 % above the upper end, with equal chance in its logarithm, and every w and e equally
- * likely. A trial shorter than full length counts for its share of it. What comes out is the chance that T
+ * likely. A trial shorter than full length counts for its share of it, and only when it was not held: a queue
+ * may have taken what was too much. What comes out is the chance that T
  * lies between the two ends, and the interval that holds it with 95 %.
  *
  * What it cannot know: trials that err together (a machine that is busy for the whole minute).

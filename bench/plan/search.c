@@ -67,7 +67,8 @@ static double goodput_hint(const struct ps_search *search, unsigned goal, double
 static double inside(const struct ps_search *search, unsigned goal, const struct ps_search_bounds *bounds,
                      double width)
 {
-    double hint = goodput_hint(search, goal, bounds->upper), half = sqrt(1 + width);
+    double hint = goodput_hint(search, goal, bounds->upper);
+    double half = pow(1 + width, 0.48); /* rounding must not make them too wide */
     double below = hint / half, above = hint * half;
     if (below > bounds->lower * half && below * half < bounds->upper)
         return below;
@@ -103,7 +104,7 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
         return tidy(search,
                     hint > config->rate_min && hint < upper / (1 + level->width) ? hint : upper / stretch);
     }
-    if (upper <= lower * (1 + level->width) * 1.0005)
+    if (upper <= lower * (1 + level->width))
         return 0;
     double rate = tidy(search, inside(search, goal, now, level->width));
     return rate > lower && rate < upper ? rate : 0; /* 0: they lie as close as numbers can tell */

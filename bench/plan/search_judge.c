@@ -84,14 +84,20 @@ static unsigned tally_all(const struct ps_search *search, unsigned goal, const s
     return count;
 }
 
+/* Short trials speak against a rate, less what other short ones balance, and never for it: a queue may have
+ * taken what was too much. */
+static double bad_seconds(const struct tally *tally)
+{
+    return tally->full_bad_s + fmax(0, tally->short_bad_s - tally->short_good_s);
+}
+
 enum class { UNDECIDED, LOWER, UPPER };
 
 /* The draft's rule (its appendix on load classification) with an exceed ratio of one half: a rate is a lower
  * bound when at most half of the time asked for can still turn out bad, an upper bound when more than half of
- * it is bad already. Short bad trials count against a rate, less what short good ones balance. */
+ * it is bad already. */
 static enum class classify(const struct tally *tally, const struct ps_search_level *level) {
-    double asked_s = level->seconds * level->repeats;
-    double bad_s = tally->full_bad_s + fmax(0, tally->short_bad_s - tally->short_good_s);
+    double asked_s = level->seconds * level->repeats; double bad_s = bad_seconds(tally);
     double whole_s = fmax(bad_s + tally->full_good_s, asked_s);
     if (whole_s - tally->full_good_s <= 0.5 * whole_s) return LOWER;
     return bad_s > 0.5 * whole_s ? UPPER : UNDECIDED;
@@ -141,11 +147,8 @@ static struct ps_belief believe(const struct ps_search *search, unsigned goal, d
         const struct tally *tally = &tallies[i];
         if (tally->rate < lower / 2 || tally->rate > upper * 2)
             continue; /* says nothing but that trials lapse */
-        points[count++] = (struct ps_belief_point){
-            tally->rate,
-            (tally->full_good_s + tally->short_good_s) / last->seconds,
-            (tally->full_bad_s + tally->short_bad_s) / last->seconds,
-        };
+        points[count++] = (struct ps_belief_point){tally->rate, tally->full_good_s / last->seconds,
+                                                   bad_seconds(tally) / last->seconds};
     }
     return ps_belief_of(points, count, lower, upper);
 }
@@ -163,7 +166,7 @@ static enum ps_search_status status_of(const struct ps_search *search, const str
         return PS_SEARCH_ABOVE_RANGE;
     if (bounds->lower == 0 && bounds->upper > 0 && bounds->upper <= search->config.rate_min)
         return bounds->generator ? PS_SEARCH_GENERATOR_LIMITED : PS_SEARCH_BELOW_RANGE;
-    if (bounds->lower == 0 || bounds->upper == 0 || bounds->upper > bounds->lower * (1 + last->width) * 1.001)
+    if (bounds->lower == 0 || bounds->upper == 0 || bounds->upper > bounds->lower * (1 + last->width))
         return PS_SEARCH_OUT_OF_TIME;
     return bounds->generator ? PS_SEARCH_GENERATOR_LIMITED : PS_SEARCH_FOUND;
 }
