@@ -1,0 +1,139 @@
+/* The page as a whole: sections in order, then a file written beside the old one and put in its place. See
+ * report.h. */
+#include "bench/plan/report.h"
+#include "bench/plan/report_parts.h"
+#include "bench/plan/report_svg.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void ps_report_section_begin(struct ps_html *html, const char *id, const char *heading,
+                             const char *explanation)
+{
+    ps_html_print(
+        html,
+        "<section id=\"%s\" aria-labelledby=\"%s-heading\">\n<div class=\"about\"><h2 id=\"%s-heading\">%s"
+        "</h2>\n<p>%s</p></div>\n<div class=\"content\">\n",
+        id, id, id, heading, explanation);
+}
+
+void ps_report_section_end(struct ps_html *html)
+{
+    ps_html_raw(html, "</div>\n</section>\n");
+}
+
+void ps_report_missing(struct ps_html *html, const char *why)
+{
+    ps_html_print(html, "<p class=\"missing\">Not measured: %s.</p>\n", why);
+}
+
+/* The shapes of verdicts, once, for the table of trials. */
+static void write_symbols(struct ps_html *html)
+{
+    struct ps_svg svg = {.html = html};
+    ps_html_raw(html, "<svg class=\"symbols\" aria-hidden=\"true\">\n");
+    for (unsigned verdict = 0; verdict < PS_VERDICTS; verdict++) {
+        const char *name = ps_verdict_name((enum ps_verdict)verdict);
+        char class[32];
+        snprintf(class, sizeof(class), "ink v-%s", name);
+        ps_html_print(html, "<symbol id=\"v-%s\" viewBox=\"0 0 16 16\">", name);
+        ps_svg_mark(&svg, (enum ps_shape)verdict, 8, 8, 4.5, class, NULL);
+        ps_html_raw(html, "</symbol>\n");
+    }
+    ps_html_raw(html,
+                "<defs><pattern id=\"hatch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" "
+                "patternTransform=\"rotate(45)\"><line x1=\"0\" y1=\"0\" x2=\"0\" y2=\"6\" class=\"hatch\"/>"
+                "</pattern></defs>\n</svg>\n");
+}
+
+static void write_page(struct ps_html *html, const struct ps_report *report)
+{
+    const char *name = ps_report_string(json_object_get(report->json, "subject"), "name");
+    ps_html_raw(
+        html,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+        "content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
+        "dark\">\n<title>Capacity of ");
+    ps_html_text(html, name ? name : "a pipeline");
+    ps_html_raw(html, " – penstock plan</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n");
+    ps_html_raw(html, ps_report_style);
+    ps_html_raw(html, "</style>\n</head>\n<body>\n");
+    write_symbols(html);
+    ps_html_raw(html, "<main>\n");
+    ps_report_head(html, report);
+    ps_report_latency(html, report);
+    ps_report_percentiles(html, report);
+    ps_report_timeline(html, report);
+    ps_report_limits(html, report);
+    ps_report_scaling(html, report);
+    ps_report_projection(html, report);
+    ps_report_trials(html, report);
+    ps_report_machine(html, report);
+    ps_html_raw(
+        html,
+        "</main>\n<footer><p>Latencies count from the time an event was due, not from when it was sent: "
+        "a stall shows in full. Written by penstock ");
+    ps_html_text(html, ps_report_string(report->json, "penstock"));
+    ps_html_raw(html,
+                " plan; this page is one file and asks for nothing from a network.</p></footer>\n</body>\n"
+                "</html>\n");
+}
+
+static enum ps_status write_all(int file, const struct ps_html *html)
+{
+    for (size_t written = 0; written < html->length;) {
+        ssize_t count = write(file, html->data + written, html->length - written);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return PS_FAIL;
+        written += (size_t)count;
+    }
+    return PS_OK;
+}
+
+static enum ps_status put_in_place(const struct ps_html *html, const char *path, struct ps_err *err)
+{
+    char *beside = NULL;
+    if (asprintf(&beside, "%s.%ld.tmp", path, (long)getpid()) < 0)
+        return ps_err_set(err, "no memory");
+    enum ps_status status = PS_FAIL;
+    int file = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0) {
+        ps_err_set(err, "%s: %s", beside, strerror(errno));
+        free(beside);
+        return PS_FAIL;
+    }
+    bool written = write_all(file, html) == PS_OK;
+    if ((close(file) == 0) & written && rename(beside, path) == 0)
+        status = PS_OK;
+    else
+        ps_err_set(err, "%s: %s", path, strerror(errno));
+    if (status != PS_OK)
+        unlink(beside);
+    free(beside);
+    return status;
+}
+
+enum ps_status ps_report_write(const json_t *result, const char *path, struct ps_err *err)
+{
+    struct ps_report report;
+    struct ps_html html = {0};
+    enum ps_status status = PS_FAIL;
+    bool read = ps_report_data_init(&report, result);
+    if (read)
+        write_page(&html, &report);
+    if (!read || html.failed)
+        ps_err_set(err, "no memory for the report");
+    else
+        status = put_in_place(&html, path, err);
+    if (status != PS_OK)
+        ps_err_append(err, "writing the report");
+    ps_html_fini(&html);
+    ps_report_data_fini(&report);
+    return status;
+}

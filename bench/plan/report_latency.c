@@ -1,0 +1,326 @@
+/* Latency over offered rate, one point a trial: where the subject keeps up, where it bends, where it breaks.
+ * The line of a percentile goes through the median of trials at the same rate; the shape of a point is the
+ * trial's verdict. */
+#include "bench/plan/report_parts.h"
+#include "bench/plan/report_svg.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CURVES 3U
+#define TICKS_Y 10U
+#define SAME_RATE 1.002 /* repeats of a rate */
+
+static const struct {
+    enum ps_quantile quantile;
+    const char *class;
+} curves[CURVES] = {{PS_P50, "s3"}, {PS_P99, "s1"}, {PS_P999, "s2"}};
+
+struct point {
+    double rate, latency_ns[CURVES];
+};
+
+struct latency_chart {
+    const struct ps_report *report;
+    const struct ps_report_trial **trials; /* with a latency, by rate */
+    size_t trial_count;
+    struct point *points; /* medians by rate */
+    size_t point_count;
+    double low_ns, high_ns, rate_low, rate_high;
+    double knee; /* rate, NaN */
+};
+
+static int by_rate(const void *one, const void *other)
+{
+    const struct ps_report_trial *a = *(const struct ps_report_trial *const *)one;
+    const struct ps_report_trial *b = *(const struct ps_report_trial *const *)other;
+    return a->rate != b->rate ? (a->rate > b->rate) - (a->rate < b->rate) : (a > b) - (a < b);
+}
+
+static int by_value(const void *one, const void *other)
+{
+    double a = *(const double *)one, b = *(const double *)other;
+    return (a > b) - (a < b);
+}
+
+static double median_latency(struct ps_report_trial const *const *trials, size_t count,
+                             enum ps_quantile quantile)
+{
+    double values[PS_REPORT_ITEMS_MAX];
+    size_t found = 0;
+    for (size_t index = 0; index < count && found < PS_REPORT_ITEMS_MAX; index++)
+        if (trials[index]->latency_ns[quantile] > 0)
+            values[found++] = trials[index]->latency_ns[quantile];
+    if (!found)
+        return (double)NAN;
+    qsort(values, found, sizeof(values[0]), by_value);
+    return found % 2 ? values[found / 2] : (values[found / 2 - 1] + values[found / 2]) / 2;
+}
+
+/* Trials of the same rate become one point. A trial that the generator spoiled says nothing about the curve.
+ */
+static void find_points(struct latency_chart *chart)
+{
+    const struct ps_report_trial *same[PS_REPORT_ITEMS_MAX];
+    for (size_t first = 0, next; first < chart->trial_count; first = next) {
+        size_t count = 0;
+        for (next = first;
+             next < chart->trial_count && chart->trials[next]->rate <= chart->trials[first]->rate * SAME_RATE;
+             next++)
+            if (chart->trials[next]->verdict != PS_VERDICT_GENERATOR && count < PS_REPORT_ITEMS_MAX)
+                same[count++] = chart->trials[next];
+        if (!count)
+            continue;
+        struct point *point = &chart->points[chart->point_count++];
+        point->rate = same[0]->rate;
+        for (unsigned curve = 0; curve < CURVES; curve++)
+            point->latency_ns[curve] = median_latency(same, count, curves[curve].quantile);
+    }
+}
+
+/* Where the curve of p99 is farthest below the chord from its first to its last point, on the axes as drawn
+ * (Satopää and others, "Finding a kneedle in a haystack", 2011). Only of a curve that rises by more than half
+ * a decade. */
+static double find_knee(const struct latency_chart *chart)
+{
+    if (chart->point_count < 4)
+        return (double)NAN;
+    const struct point *first = &chart->points[0], *last = &chart->points[chart->point_count - 1];
+    double rise = log10(last->latency_ns[1] / first->latency_ns[1]), width = last->rate - first->rate;
+    double knee = (double)NAN, farthest = 0.1;
+    if (!(rise > 0.5) || !(width > 0))
+        return knee;
+    for (size_t index = 1; index + 1 < chart->point_count; index++) {
+        const struct point *point = &chart->points[index];
+        double below =
+            (point->rate - first->rate) / width - log10(point->latency_ns[1] / first->latency_ns[1]) / rise;
+        if (below > farthest) {
+            farthest = below;
+            knee = point->rate;
+        }
+    }
+    return knee;
+}
+
+static bool find_range(struct latency_chart *chart)
+{
+    chart->low_ns = chart->rate_low = INFINITY;
+    for (size_t index = 0; index < chart->report->trial_count; index++) {
+        const struct ps_report_trial *trial = &chart->report->trials[index];
+        bool any = false;
+        for (unsigned curve = 0; curve < CURVES; curve++) {
+            double ns = trial->latency_ns[curves[curve].quantile];
+            if (!(ns > 0) || !(trial->rate > 0))
+                continue;
+            any = true;
+            chart->low_ns = fmin(chart->low_ns, ns);
+            chart->high_ns = fmax(chart->high_ns, ns);
+        }
+        if (!any)
+            continue;
+        chart->trials[chart->trial_count++] = trial;
+        chart->rate_low = fmin(chart->rate_low, trial->rate);
+        chart->rate_high = fmax(chart->rate_high, trial->rate);
+    }
+    for (size_t index = 0; index < chart->report->goal_count; index++) {
+        double limit = chart->report->goals[index].latency_limit_ns;
+        if (limit > 0) {
+            chart->low_ns = fmin(chart->low_ns, limit);
+            chart->high_ns = fmax(chart->high_ns, limit);
+        }
+    }
+    return chart->trial_count > 0;
+}
+
+/* ---- drawing ---- */
+
+/* The rates found: a line each with its interval behind it, labels in rows above the plot. Returns nothing
+ * the caller needs: rows that do not fit are left out, the rates are on the page's head too. */
+static void draw_answers(struct ps_svg *svg, const struct latency_chart *chart, const struct ps_plot *plot,
+                         const struct ps_axis *rates)
+{
+    for (size_t index = 0; index < chart->report->goal_count; index++) {
+        const struct ps_report_goal *goal = &chart->report->goals[index];
+        if (!(goal->rate > 0) || goal->rate > rates->high)
+            continue;
+        double x = ps_axis_at(rates, goal->rate);
+        if (goal->lower > 0 && goal->upper >= goal->lower)
+            ps_svg_rectangle(svg, ps_axis_at(rates, goal->lower), plot->top, ps_axis_at(rates, goal->upper),
+                             plot->bottom, "interval");
+        char words[96], text[160], cut[160];
+        snprintf(text, sizeof(text), "%s: %s/s", ps_report_goal_words(goal, words, sizeof(words)),
+                 ps_figure_short(goal->rate).text);
+        ps_svg_text_cut(text, svg->width - 8, cut, sizeof(cut));
+        double half = ps_svg_text_width(cut) / 2, middle = fmin(fmax(x, half + 1), svg->width - half - 1);
+        struct ps_svg_place places[3];
+        for (unsigned row = 0; row < PS_COUNT_OF(places); row++)
+            places[row] = (struct ps_svg_place){middle, plot->top - 8 - row * 18.0, PS_ANCHOR_MIDDLE};
+        ps_svg_line(svg, x, plot->top - 4, x, plot->bottom, "answer");
+        ps_svg_text_somewhere(svg, places, PS_COUNT_OF(places), "label strong", cut);
+    }
+}
+
+static void draw_limits(struct ps_svg *svg, const struct latency_chart *chart, const struct ps_plot *plot,
+                        const struct ps_axis *latencies)
+{
+    for (size_t index = 0; index < chart->report->goal_count; index++) {
+        const struct ps_report_goal *goal = &chart->report->goals[index];
+        if (!(goal->latency_limit_ns > 0))
+            continue;
+        double y = ps_axis_at(latencies, goal->latency_limit_ns);
+        char text[96];
+        snprintf(text, sizeof(text), "goal: p%g below %s", goal->percentile,
+                 ps_figure_ns(goal->latency_limit_ns).text);
+        ps_svg_line(svg, plot->left, y, plot->right, y, "goal");
+        const struct ps_svg_place places[] = {{plot->left + 6, y - 6, PS_ANCHOR_START},
+                                              {plot->left + 6, y + 15, PS_ANCHOR_START}};
+        ps_svg_text_somewhere(svg, places, PS_COUNT_OF(places), "label", text);
+    }
+}
+
+static void draw_curves(struct ps_svg *svg, const struct latency_chart *chart, const struct ps_plot *plot,
+                        const struct ps_axis *rates, const struct ps_axis *latencies)
+{
+    struct ps_svg_label labels[CURVES];
+    unsigned label_count = 0;
+    double radius = chart->trial_count > 60 ? 3 : 4.5;
+    for (unsigned curve = 0; curve < CURVES; curve++) {
+        char class[32];
+        double end = (double)NAN;
+        snprintf(class, sizeof(class), "series %s", curves[curve].class);
+        ps_svg_path_begin(svg, class);
+        for (size_t index = 0; index < chart->point_count; index++) {
+            double ns = chart->points[index].latency_ns[curve];
+            if (!(ns > 0))
+                continue;
+            end = ps_axis_at(latencies, ns);
+            ps_svg_path_to(svg, ps_axis_at(rates, chart->points[index].rate), end);
+        }
+        ps_svg_path_end(svg);
+        if (isfinite(end))
+            labels[label_count++] =
+                (struct ps_svg_label){end, curves[curve].class, ps_quantile_names[curves[curve].quantile]};
+    }
+    for (unsigned curve = 0; curve < CURVES; curve++) {
+        for (size_t index = 0; index < chart->trial_count; index++) {
+            const struct ps_report_trial *trial = chart->trials[index];
+            double ns = trial->latency_ns[curves[curve].quantile];
+            if (!(ns > 0))
+                continue;
+            char tip[160], class[32];
+            snprintf(tip, sizeof(tip), "trial %g: %s/s, %s %s, %s", trial->number,
+                     ps_figure_count(trial->rate).text, ps_quantile_names[curves[curve].quantile],
+                     ps_figure_ns(ns).text, ps_verdict_name(trial->verdict));
+            snprintf(class, sizeof(class), "%s v-%s", curves[curve].class, ps_verdict_name(trial->verdict));
+            ps_svg_mark(svg, (enum ps_shape)trial->verdict, ps_axis_at(rates, trial->rate),
+                        ps_axis_at(latencies, ns), radius, class, tip);
+        }
+    }
+    ps_svg_labels_right(svg, plot, labels, label_count);
+}
+
+static void draw_knee(struct ps_svg *svg, const struct latency_chart *chart, const struct ps_axis *rates,
+                      const struct ps_axis *latencies)
+{
+    for (size_t index = 0; index < chart->point_count; index++) {
+        const struct point *point = &chart->points[index];
+        if (point->rate != chart->knee)
+            continue;
+        double x = ps_axis_at(rates, point->rate), y = ps_axis_at(latencies, point->latency_ns[1]);
+        char text[64];
+        snprintf(text, sizeof(text), "knee: %s/s", ps_figure_short(point->rate).text);
+        ps_html_print(svg->html, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"10\" class=\"ring\"/>\n", x, y);
+        const struct ps_svg_place places[] = {{x - 14, y - 12, PS_ANCHOR_END},
+                                              {x - 14, y - 30, PS_ANCHOR_END},
+                                              {x + 14, y + 20, PS_ANCHOR_START},
+                                              {x - 14, y + 22, PS_ANCHOR_END}};
+        ps_svg_text_somewhere(svg, places, PS_COUNT_OF(places), "label", text);
+    }
+}
+
+static void draw(struct ps_svg *svg, const void *context)
+{
+    const struct latency_chart *chart = context;
+    struct ps_plot plot = {.top = 84, .right = svg->width - 86, .bottom = svg->height - 44};
+    struct ps_axis latencies = ps_axis_log(chart->low_ns, chart->high_ns, TICKS_Y, plot.bottom, plot.top);
+    plot.left = ps_svg_axis_room(&latencies, ps_figure_ns);
+    double low = chart->rate_low > chart->rate_high * 0.5 ? chart->rate_low : 0;
+    struct ps_axis rates = ps_axis_linear(low, chart->rate_high, svg->narrow ? 5 : 9, plot.left, plot.right);
+    ps_svg_axis_bottom(svg, &plot, &rates, ps_figure_short, "offered rate, events per second");
+    ps_svg_axis_left(svg, &plot, &latencies, ps_figure_ns, NULL);
+    ps_svg_text(svg, 0, 13, PS_ANCHOR_START, "axis", "latency from the time an event was due");
+    draw_answers(svg, chart, &plot, &rates);
+    draw_limits(svg, chart, &plot, &latencies);
+    draw_curves(svg, chart, &plot, &rates, &latencies);
+    draw_knee(svg, chart, &rates, &latencies);
+}
+
+/* The shapes that occur, in the words of the verdicts. */
+static void write_legend(struct ps_html *html, const struct latency_chart *chart)
+{
+    bool present[PS_VERDICTS] = {false};
+    for (size_t index = 0; index < chart->trial_count; index++)
+        present[chart->trials[index]->verdict] = true;
+    ps_html_raw(html, "<ul class=\"legend\" aria-label=\"Verdicts of trials\">\n");
+    for (unsigned verdict = 0; verdict < PS_VERDICTS; verdict++) {
+        if (!present[verdict])
+            continue;
+        struct ps_svg svg = {.html = html};
+        ps_html_raw(html, "<li><svg class=\"key\" viewBox=\"0 0 16 16\" aria-hidden=\"true\">");
+        char class[32];
+        snprintf(class, sizeof(class), "ink v-%s", ps_verdict_name((enum ps_verdict)verdict));
+        ps_svg_mark(&svg, (enum ps_shape)verdict, 8, 8, 4.5, class, NULL);
+        ps_html_print(html, "</svg><span><b>%s</b> %s</span></li>\n",
+                      ps_verdict_name((enum ps_verdict)verdict),
+                      ps_verdict_meaning((enum ps_verdict)verdict));
+    }
+    ps_html_raw(html, "</ul>\n");
+}
+
+static void write_chart(struct ps_html *html, struct latency_chart *chart)
+{
+    qsort(chart->trials, chart->trial_count, sizeof(*chart->trials), by_rate);
+    find_points(chart);
+    chart->knee = find_knee(chart);
+    char description[512];
+    int length =
+        snprintf(description, sizeof(description),
+                 "%zu trials from %s to %s events per second; latencies from %s to %s.", chart->trial_count,
+                 ps_figure_count(chart->rate_low).text, ps_figure_count(chart->rate_high).text,
+                 ps_figure_ns(chart->low_ns).text, ps_figure_ns(chart->high_ns).text);
+    if (isfinite(chart->knee))
+        snprintf(description + length, sizeof(description) - (size_t)length,
+                 " The 99th percentile bends upwards at %s events per second.",
+                 ps_figure_count(chart->knee).text);
+    const struct ps_svg_figure figure = {.id = "latency",
+                                         .title = "Latency over offered rate",
+                                         .description = description,
+                                         .wide_height = 440,
+                                         .narrow_height = 400,
+                                         .draw = draw,
+                                         .context = chart};
+    ps_svg_figure(html, &figure);
+    write_legend(html, chart);
+}
+
+void ps_report_latency(struct ps_html *html, const struct ps_report *report)
+{
+    ps_report_section_begin(
+        html, "throughput-latency", "Throughput and latency",
+        "Each point is a trial. Left of the knee more load costs little; right of it events wait in queues, "
+        "and latency "
+        "grows with every second that the overload lasts. Plan for a rate left of the knee.");
+    struct latency_chart chart = {.report = report,
+                                  .trials = calloc(report->trial_count + 1, sizeof(void *)),
+                                  .points = calloc(report->trial_count + 1, sizeof(struct point))};
+    if (!chart.trials || !chart.points)
+        html->failed = true;
+    else if (find_range(&chart))
+        write_chart(html, &chart);
+    else
+        ps_report_missing(html, "no trial has a latency");
+    free(chart.trials);
+    free(chart.points);
+    ps_report_section_end(html);
+}

@@ -1,0 +1,29 @@
+/* The sections of the report's page, one file each, in the order of the page. Each writes its own <section>,
+ * and says so when what it would show was not measured.
+ *
+ * Thread: any. */
+#pragma once
+
+#include "bench/plan/report_data.h"
+#include "bench/plan/report_html.h"
+
+extern const char ps_report_style[];
+
+void ps_report_head(struct ps_html *html, const struct ps_report *report);
+void ps_report_latency(struct ps_html *html, const struct ps_report *report);
+void ps_report_percentiles(struct ps_html *html, const struct ps_report *report);
+void ps_report_timeline(struct ps_html *html, const struct ps_report *report);
+void ps_report_limits(struct ps_html *html, const struct ps_report *report);
+void ps_report_scaling(struct ps_html *html, const struct ps_report *report);
+void ps_report_projection(struct ps_html *html, const struct ps_report *report);
+void ps_report_trials(struct ps_html *html, const struct ps_report *report);
+void ps_report_machine(struct ps_html *html, const struct ps_report *report);
+
+/* <section> with its heading and the lines that say how to read it (our own markup). */
+void ps_report_section_begin(struct ps_html *html, const char *id, const char *heading,
+                             const char *explanation);
+void ps_report_section_end(struct ps_html *html);
+/* "was not measured: why" in place of a chart. */
+void ps_report_missing(struct ps_html *html, const char *why);
+/* A goal in words: "p99 below 20 ms". Numbers only; `text` of the goal when it has none. */
+const char *ps_report_goal_words(const struct ps_report_goal *goal, char *words, size_t room);

@@ -1,0 +1,68 @@
+/* How many machines: what the plan computed from what it measured. Marked as such, with everything it
+ * assumes. */
+#include "bench/plan/report_figure.h"
+#include "bench/plan/report_parts.h"
+
+#include <math.h>
+
+static void write_figure(struct ps_html *html, const char *name, const char *value, const char *more)
+{
+    ps_html_print(html, "<div><dt>%s</dt><dd>%s%s%s</dd></div>\n", name, value, more[0] ? " " : "", more);
+}
+
+static void write_figures(struct ps_html *html, const json_t *json)
+{
+    double machines = ps_report_number(json, "machines"), spare = ps_report_number(json, "spare");
+    double retention = ps_report_number(json, "retention_s"),
+           replication = ps_report_number(json, "replication");
+    double disk = ps_report_number(json, "disk_bytes_per_broker"), error = ps_report_number(json, "error");
+    char more[192] = "";
+    ps_html_raw(html, "<dl class=\"figures\">\n");
+    write_figure(html, "asked for", ps_figure_count(ps_report_number(json, "asked_rate")).text, "events/s");
+    write_figure(html, "event size", ps_figure_count(ps_report_number(json, "size_bytes")).text, "bytes");
+    if (spare >= 0)
+        snprintf(more, sizeof(more), "<span class=\"quiet\">%s may be down</span>",
+                 ps_figure_count(spare).text);
+    write_figure(html, "machines", ps_figure_count(machines).text, more);
+    write_figure(html, "workers on each", ps_figure_count(ps_report_number(json, "workers_per_machine")).text,
+                 "");
+    write_figure(html, "headroom kept", ps_figure_share(ps_report_number(json, "headroom")).text, "");
+    write_figure(html, "Kafka partitions", ps_figure_count(ps_report_number(json, "partitions")).text, "");
+    more[0] = '\0';
+    if (retention > 0)
+        snprintf(more, sizeof(more), "<span class=\"quiet\">for %s%s%s</span>",
+                 ps_figure_seconds(retention).text, replication > 0 ? ", copies: " : "",
+                 replication > 0 ? ps_figure_count(replication).text : "");
+    write_figure(html, "disk on each broker", ps_figure_bytes(disk).text, more);
+    write_figure(html, "error of the fit", ps_figure_share(error).text, "");
+    ps_html_raw(html, "</dl>\n");
+}
+
+void ps_report_projection(struct ps_html *html, const struct ps_report *report)
+{
+    ps_report_section_begin(
+        html, "projection", "How many machines",
+        "Computed from what was measured here, for machines like this one. Nothing in this section "
+        "was measured; its worth is that of its assumptions.");
+    const json_t *json = json_object_get(report->json, "projection");
+    if (json_object_size(json)) {
+        ps_html_raw(
+            html,
+            "<div class=\"projection\">\n<p class=\"status warn\"><span aria-hidden=\"true\">◇</span> a "
+            "projection, not a measurement</p>\n");
+        write_figures(html, json);
+        const json_t *assumptions = ps_report_array(json, "assumptions");
+        ps_html_raw(html, "<h3>It assumes</h3>\n");
+        if (!assumptions)
+            ps_report_missing(html, "the assumptions were not kept");
+        else
+            ps_html_raw(html, "<ul class=\"assumptions\">\n");
+        for (size_t index = 0; index < json_array_size(assumptions) && index < PS_REPORT_ITEMS_MAX; index++)
+            if (json_is_string(json_array_get(assumptions, index)))
+                ps_html_element(html, "li", json_string_value(json_array_get(assumptions, index)));
+        ps_html_raw(html, assumptions ? "</ul>\n</div>\n" : "</div>\n");
+    } else {
+        ps_report_missing(html, "no rate was asked for (ask with --machines-for RATE)");
+    }
+    ps_report_section_end(html);
+}
