@@ -14,7 +14,7 @@
 #include "core/histogram.h"
 
 #define PS_TRACKER_RUNS_MAX 64U
-#define PS_TRACKER_STREAM_BITS 20U /* stream numbers are taken modulo 2^20 */
+#define PS_TRACKER_STREAM_BITS 28U /* stream numbers are taken modulo 2^28 */
 
 struct ps_tally {
     uint64_t received; /* distinct events */

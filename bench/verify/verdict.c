@@ -1,0 +1,233 @@
+/* Counts against what was sent. Each way of knowing has its contradictions; any of them makes the answer
+ * "unknown", never a figure. */
+#include "bench/verify/verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *ps_known_name(enum ps_known known)
+{
+    static const char *const names[] = {NULL, "manifest", "events", "last marks"};
+    return names[known];
+}
+
+static const struct ps_manifest *manifest_find(const struct ps_expected *expected, uint32_t run)
+{
+    for (unsigned i = 0; i < expected->manifest_count; i++)
+        if (expected->manifests[i].run == run)
+            return &expected->manifests[i];
+    return NULL;
+}
+
+bool ps_verdict_looks_at(const struct ps_expected *expected, uint32_t run)
+{
+    return expected->manifest_count == 0 || manifest_find(expected, run) != NULL;
+}
+
+bool ps_verdict_end(const struct ps_expected *expected, const struct ps_source *source, uint64_t *end)
+{
+    const struct ps_manifest *manifest = manifest_find(expected, source->run);
+    if (manifest != NULL) {
+        const struct ps_manifest_source *entry = ps_manifest_find(manifest, source->source);
+        *end = entry != NULL ? entry->events : 0;
+    } else
+        *end = source->last_contradicts ? 0 : source->last_end;
+    return *end > 0 && *end >= source->seen.end;
+}
+
+static void tally_add(struct ps_tally *to, const struct ps_tally *from)
+{
+    to->received += from->received;
+    to->duplicated += from->duplicated;
+    to->reordered += from->reordered;
+    to->changed += from->changed;
+    to->cut += from->cut;
+    to->unknown += from->unknown;
+}
+
+bool ps_verdict_progress(const struct ps_account *account, const struct ps_expected *expected,
+                         struct ps_tally *tally, uint64_t *sent)
+{
+    struct ps_run *run;
+    memset(tally, 0, sizeof *tally);
+    for (unsigned at = 0; (run = ps_tracker_each_run(account->tracker, &at)) != NULL;)
+        if (ps_verdict_looks_at(expected, run->run))
+            tally_add(tally, &run->tally);
+    *sent = expected->events;
+    for (unsigned i = 0; i < expected->manifest_count; i++)
+        *sent = (i > 0 ? *sent : 0) + expected->manifests[i].events;
+    return expected->manifest_missing == 0 && (expected->manifest_count > 0 || expected->events_known);
+}
+
+/* The first reason stays. */
+__attribute__((format(printf, 2, 3))) static void doubt(struct ps_verdict *verdict, const char *format, ...)
+{
+    va_list arguments;
+    verdict->complete = false;
+    if (verdict->why[0] != '\0')
+        return;
+    va_start(arguments, format);
+    vsnprintf(verdict->why, sizeof verdict->why, format, arguments);
+    va_end(arguments);
+}
+
+/* By a manifest: its sources, whether seen or not, and no others. */
+static void manifest_judge(struct ps_verdict *verdict, const struct ps_account *account,
+                           const struct ps_manifest *manifest)
+{
+    struct ps_run *run = ps_tracker_find(account->tracker, manifest->run);
+    struct ps_source *source;
+    uint64_t known = manifest->events;
+    verdict->sent += manifest->events;
+    verdict->failed += manifest->failed;
+    for (uint32_t at = 0; run != NULL && (source = ps_tracker_each_source(run, &at)) != NULL;) {
+        const struct ps_manifest_source *entry = ps_manifest_find(manifest, source->source);
+        if (entry == NULL)
+            doubt(verdict, "events of source %u came, which the manifest of run %06x does not know",
+                  source->source, run->run);
+        else if (source->seen.end > entry->events)
+            doubt(verdict,
+                  "event %llu of source %u came, of which the manifest of run %06x says that it sent %llu",
+                  (unsigned long long)source->seen.end - 1, source->source, run->run,
+                  (unsigned long long)entry->events);
+        else
+            known -= source->seen.count;
+    }
+    verdict->lost += known;
+}
+
+/* By the number of events in all. */
+static void events_judge(struct ps_verdict *verdict, const struct ps_expected *expected, uint64_t holes)
+{
+    uint64_t received = verdict->tally.received;
+    verdict->sent = expected->events;
+    if (verdict->run_count > 1)
+        doubt(verdict, "events of %u runs came, and --events does not say of which: give --run",
+              verdict->run_count);
+    else if (received > expected->events || holes > expected->events - received)
+        doubt(verdict, "more was sent than --events says: %llu events came and %llu below them are missing",
+              (unsigned long long)received, (unsigned long long)holes);
+    else
+        verdict->lost = expected->events - received;
+}
+
+/* By the marks on the last events of one run's sources. */
+static void marks_judge(struct ps_verdict *verdict, const struct ps_expected *expected,
+                        const struct ps_run *run)
+{
+    struct ps_source *source;
+    uint64_t end, next = UINT64_MAX;
+    for (uint32_t at = 0; (source = ps_tracker_each_source(run, &at)) != NULL;) {
+        if (!ps_verdict_end(expected, source, &end))
+            doubt(verdict,
+                  source->last_end == 0
+                      ? "the last event of source %u of run %06x did not come (or has not been sent yet), so "
+                        "nobody knows how many it sent: give --manifest or --events"
+                      : "the marks on last events of source %u of run %06x contradict what came: give "
+                        "--manifest or --events",
+                  source->source, run->run);
+        else
+            verdict->lost += ps_sequences_missing(&source->seen, end);
+        if (next != UINT64_MAX && source->source != next)
+            doubt(verdict,
+                  "sources %llu to %u of run %06x are not among those seen: if they were to send, all of "
+                  "theirs is lost: give --manifest or --events",
+                  (unsigned long long)next, source->source - 1, run->run);
+        next = source->source + 1U;
+    }
+    if (expected->sources != 0 && run->source_count != expected->sources)
+        doubt(verdict,
+              "events of %u sources of run %06x came, and --sources says %u: give --manifest or --events",
+              run->source_count, run->run, expected->sources);
+}
+
+/* Adds up the runs looked at. Returns how many events are missing below the highest numbers seen. */
+static uint64_t runs_add(struct ps_verdict *verdict, const struct ps_account *account,
+                         const struct ps_expected *expected)
+{
+    struct ps_run *run;
+    struct ps_source *source;
+    uint64_t holes = 0;
+    for (unsigned at = 0; (run = ps_tracker_each_run(account->tracker, &at)) != NULL;) {
+        const struct ps_tally *tally = &run->tally;
+        if (!ps_verdict_looks_at(expected, run->run)) {
+            verdict->other_runs += tally->received + tally->duplicated + tally->unknown;
+            continue;
+        }
+        tally_add(&verdict->tally, tally);
+        if (verdict->run_count++ == 0)
+            verdict->run = run->run;
+        verdict->early += run->early;
+        verdict->due_before += run->due_before;
+        verdict->source_count += run->source_count;
+        for (uint32_t from = 0; (source = ps_tracker_each_source(run, &from)) != NULL;) {
+            uint64_t missing = ps_sequences_missing(&source->seen, source->seen.end);
+            holes += missing > source->tally.unknown ? missing - source->tally.unknown : 0;
+        }
+    }
+    return holes;
+}
+
+static void judge(struct ps_verdict *verdict, const struct ps_account *account,
+                  const struct ps_expected *expected, uint64_t holes)
+{
+    struct ps_run *run;
+    verdict->complete = true;
+    if (expected->manifest_missing > 0) {
+        doubt(verdict, "the manifest was not there when verify ended, so nobody knows how much was sent");
+    } else if (expected->manifest_count > 0) {
+        verdict->known = PS_KNOWN_MANIFEST;
+        for (unsigned i = 0; i < expected->manifest_count; i++)
+            manifest_judge(verdict, account, &expected->manifests[i]);
+    } else if (expected->events_known) {
+        verdict->known = PS_KNOWN_EVENTS;
+        events_judge(verdict, expected, holes);
+    } else if (verdict->run_count == 0) {
+        doubt(verdict, "nothing with a stamp came, and nobody said how much was sent: give --manifest or "
+                       "--events");
+    } else {
+        verdict->known = PS_KNOWN_MARKS;
+        for (unsigned at = 0; (run = ps_tracker_each_run(account->tracker, &at)) != NULL;)
+            marks_judge(verdict, expected, run);
+    }
+    if (verdict->tally.unknown > 0)
+        doubt(verdict,
+              "of %llu events it was no longer known whether they had come before: give more --memory",
+              (unsigned long long)verdict->tally.unknown);
+    if (account->untracked > 0)
+        doubt(
+            verdict,
+            "%llu stamped records could not be tracked: more than %u runs, or too little memory: give --run "
+            "or more --memory",
+            (unsigned long long)account->untracked, PS_TRACKER_RUNS_MAX);
+}
+
+static int exit_code(const struct ps_verdict *verdict, const struct ps_account *account, bool lossy)
+{
+    const struct ps_tally *tally = &verdict->tally;
+    if (tally->duplicated + tally->reordered + tally->changed + tally->cut + account->broken > 0)
+        return 1;
+    if (verdict->lost_at_least > 0 && !lossy)
+        return 1;
+    return !verdict->complete || lossy || verdict->facts.order_blind > 0 ? 2 : 0;
+}
+
+void ps_verdict_make(struct ps_verdict *verdict, const struct ps_account *account,
+                     const struct ps_expected *expected, bool lossy)
+{
+    memset(verdict, 0, sizeof *verdict);
+    verdict->other_runs = account->other;
+    uint64_t holes = runs_add(verdict, account, expected);
+    if (account->run_only)
+        verdict->run = account->run;
+    else if (verdict->run_count == 0 && expected->manifest_count == 1)
+        verdict->run = expected->manifests[0].run;
+    verdict->run_known = account->run_only || verdict->run_count == 1 || expected->manifest_count == 1;
+    ps_tracker_facts(account->tracker, &verdict->facts);
+    judge(verdict, account, expected, holes);
+    verdict->lost_at_least = verdict->complete ? verdict->lost : holes;
+    if (!verdict->complete)
+        verdict->lost = 0;
+    verdict->exit_code = exit_code(verdict, account, lossy);
+}
