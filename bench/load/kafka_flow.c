@@ -424,6 +424,7 @@ static bool poll_reports(struct ps_kafka_flow *flow)
 {
     const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = flow};
     bool more = flow->plan->engine->poll(flow->producer, &listener, POLL_MAX) >= POLL_MAX;
+    flow->now_ns = ps_lane_now(flow->lane);
     complete(flow);
     return more;
 }

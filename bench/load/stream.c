@@ -203,6 +203,44 @@ static void write_blocks(struct stream *stream)
     }
 }
 
+/* A no to an event of which only a part is written yet: the rest would be taken for another event. */
+static void refuse_half(struct stream *stream, uint64_t now_ns, const char *reason)
+{
+    struct ps_block_queue *queue = &stream->queue;
+    bool begun = queue->next != NULL && queue->next->cursor > ps_block_begin(queue->next, queue->next_event);
+    if (begun) {
+        ps_block_queue_advance(queue, 1);
+        ps_block_queue_fail(queue, 1, reason);
+    }
+    lose(stream, now_ns, begun ? reason : "more answers than events came back");
+}
+
+/* False: the connection was given up. */
+static bool take_answers(struct stream *stream, const char *data, size_t length, uint64_t now_ns)
+{
+    char reason[PS_STREAM_REASON_BYTES] = "";
+    while (length > 0) {
+        size_t taken = length;
+        bool refused = false;
+        uint32_t count =
+            stream->plan->answers(&stream->answer_memory, data, length, &taken, &refused, reason);
+        if (count == UINT32_MAX || count > stream->queue.in_flight) {
+            lose(stream, now_ns, count == UINT32_MAX ? reason : "more answers than events came back");
+            return false;
+        }
+        ps_block_queue_complete(&stream->queue, count, now_ns);
+        if (refused && stream->queue.in_flight == 0) {
+            refuse_half(stream, now_ns, reason);
+            return false;
+        }
+        if (refused)
+            ps_block_queue_fail(&stream->queue, 1, reason);
+        data += taken;
+        length -= taken;
+    }
+    return true;
+}
+
 static void read_answers(struct stream *stream, uint64_t now_ns)
 {
     const struct ps_stream_plan *plan = stream->plan;
@@ -216,14 +254,8 @@ static void read_answers(struct stream *stream, uint64_t now_ns)
             lose(stream, now_ns, reason);
             return;
         }
-        if (length == 0 || plan->answers == NULL)
-            continue;
-        uint32_t count = plan->answers(&stream->answer_memory, answers, (size_t)length, reason);
-        if (count == UINT32_MAX || count > stream->queue.in_flight) {
-            lose(stream, now_ns, count == UINT32_MAX ? reason : "more answers than events came back");
+        if (length > 0 && plan->answers != NULL && !take_answers(stream, answers, (size_t)length, now_ns))
             return;
-        }
-        ps_block_queue_complete(&stream->queue, count, now_ns);
     } while (length == (ssize_t)sizeof answers);
 }
 

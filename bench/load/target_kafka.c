@@ -7,6 +7,7 @@
  * Thread: the plan: any; the rest: the lane's sender. */
 #include "bench/load/kafka_flow.h"
 #include "bench/load/target_keys.h"
+#include "bench/load/targets.h"
 #include "core/clock.h"
 #include "stages/kafka_partition_count.h"
 #include "stages/kafka_producer.h"

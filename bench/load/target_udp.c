@@ -9,15 +9,19 @@
  * Thread: the lane's sender. Never blocks. */
 #include "bench/load/block_queue.h"
 #include "bench/load/target_keys.h"
+#include "bench/load/targets.h"
 #include "core/clock.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h> /* errqueue.h needs it */
+#include <linux/errqueue.h>
 #include <unistd.h>
 
 #define MESSAGES_MAX 64U             /* a call */
@@ -45,7 +49,7 @@ struct udp_target {
     int fd;
     enum udp_phase phase;
     bool full; /* the socket's buffer: wait until it is writable */
-    bool up;
+    bool up;   /* told the lane so */
     unsigned failures;
     uint32_t segment_bytes_max; /* longer ones are not segmented; the device's MTU says how long */
     uint64_t resume_ns;
@@ -91,8 +95,12 @@ static enum ps_status udp_open(void **state, const void *plan, struct ps_lane *l
         free(udp);
         return PS_FAIL;
     }
-    int bytes = SEND_BUFFER_BYTES; /* as much of it as the kernel allows */
+    int bytes = SEND_BUFFER_BYTES, yes = 1; /* as much of it as the kernel allows */
     setsockopt(udp->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    if (udp->plan->address.ss_family == AF_INET6)
+        setsockopt(udp->fd, IPPROTO_IPV6, IPV6_RECVERR, &yes, sizeof yes);
+    else
+        setsockopt(udp->fd, IPPROTO_IP, IP_RECVERR, &yes, sizeof yes);
     *state = udp;
     return PS_OK;
 }
@@ -161,12 +169,30 @@ static void lost(struct udp_target *udp, uint64_t now_ns, const char *reason)
     ps_lane_down(udp->queue.lane, now_ns, reason);
 }
 
-/* Has a refusal come for what was sent before? */
+/* Has a refusal come for what was sent before? The socket's error alone would not do: sendmmsg swallows it
+ * when it has sent a datagram before it met it. */
 static bool was_refused(struct udp_target *udp)
 {
-    int error = 0;
-    socklen_t length = sizeof error;
-    return getsockopt(udp->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0;
+    bool found = false;
+    for (;;) {
+        char space[512];
+        struct msghdr message = {.msg_control = space, .msg_controllen = sizeof space};
+        if (recvmsg(udp->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+            break;
+        const struct cmsghdr *control = CMSG_FIRSTHDR(&message);
+        if (control == NULL || control->cmsg_len < CMSG_LEN(sizeof(struct sock_extended_err)))
+            continue;
+        struct sock_extended_err error;
+        memcpy(&error, CMSG_DATA(control), sizeof error);
+        if (error.ee_origin != SO_EE_ORIGIN_LOCAL && error.ee_errno == ECONNREFUSED)
+            found = true;
+    }
+    if (found) { /* the same once more */
+        int error;
+        socklen_t length = sizeof error;
+        getsockopt(udp->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    }
+    return found;
 }
 
 static void refused(struct udp_target *udp, uint64_t now_ns)
@@ -193,6 +219,7 @@ static bool not_sent(struct udp_target *udp, int error, uint64_t now_ns)
     case EINTR:
         return true;
     case ECONNREFUSED: /* of an earlier one, that was believed */
+        was_refused(udp);
         refused(udp, now_ns);
         return false;
     case EINVAL:
@@ -264,6 +291,10 @@ static uint64_t udp_work(void *state, uint64_t now_ns)
 {
     struct udp_target *udp = state;
     udp->full = false;
+    if (!udp->up && udp->failures == 0) {
+        udp->up = true;
+        ps_lane_up(udp->queue.lane, now_ns);
+    }
     if (udp->phase != UDP_SENDING || udp->failures > 0)
         resume(udp, now_ns);
     while (udp->phase == UDP_SENDING && udp->failures == 0 && udp->queue.next != NULL) {
@@ -278,8 +309,8 @@ static uint64_t udp_work(void *state, uint64_t now_ns)
 static int udp_descriptor(void *state, short *events)
 {
     const struct udp_target *udp = state;
-    *events = POLLOUT;
-    return udp->full ? udp->fd : -1;
+    *events = udp->full ? POLLOUT : 0;
+    return udp->fd;
 }
 
 static bool udp_finish(void *state, uint64_t now_ns)

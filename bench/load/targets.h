@@ -5,3 +5,6 @@
 
 extern const struct ps_target_ops ps_target_tcp;
 extern const struct ps_target_ops ps_target_stdout;
+extern const struct ps_target_ops ps_target_udp;
+extern const struct ps_target_ops ps_target_netcat;
+extern const struct ps_target_ops ps_target_kafka;

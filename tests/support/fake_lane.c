@@ -86,6 +86,17 @@ WEAK uint32_t ps_lane_number(const struct ps_lane *lane)
     return lane->number;
 }
 
+WEAK uint64_t ps_lane_now(const struct ps_lane *lane)
+{
+    (void)lane;
+    return ps_clock_now().mono_ns;
+}
+
+WEAK void ps_lane_descriptor_changed(struct ps_lane *lane)
+{
+    (void)lane;
+}
+
 /* ---- the sender ---- */
 
 enum ps_status ps_test_lane_plan(const struct ps_target_ops *ops, const char *text, struct ps_err *err)
