@@ -1,0 +1,69 @@
+"""Brokers for benches: a real Kafka (tests/real/kafka) or librdkafka's mock cluster as a process of its own. The real one stores, replicates
+and costs what a broker costs; the mock one needs no Java and keeps about 5 MB of a partition, so whoever reads from it must keep up."""
+
+import os
+import subprocess
+import tempfile
+
+from . import results
+
+PARTITIONS = 4
+
+
+class Unavailable(Exception):
+    pass
+
+
+class Real:
+    kind = "real"
+
+    def __init__(self, port):
+        self.tool = os.path.join(results.SOURCE, "tests/real/kafka")
+        self.folder = tempfile.mkdtemp(prefix="penstock-kafka-")
+        started = self._run("start", "--port", str(port))
+        self.address = started.stdout.split("\n")[0]
+        if started.returncode != 0 or not self.address:
+            self.stop()
+            raise Unavailable("no real Kafka: java or mvn is missing, or it did not start")
+        self.pid = int(self._run("pids").stdout.split()[0])
+
+    def _run(self, verb, *words):
+        return subprocess.run([self.tool, verb, *words, "--dir", self.folder + "/kafka"], capture_output=True, text=True)
+
+    def topic(self, name):
+        self._run("topic", name, str(PARTITIONS))
+
+    def warm(self, build):
+        """A JVM that has not compiled its hot path yet costs several times as much."""
+        self.topic("warm")
+        for _ in range(2):
+            subprocess.run([os.path.join(build, "bench/bench_kafka_bare"), "--brokers", self.address, "--topic", "warm", "--events", "4000000"],
+                           capture_output=True)
+
+    def stop(self):
+        self._run("stop", "--wipe")
+        subprocess.run(["rm", "-rf", self.folder])
+
+
+class Mock:
+    kind = "mock"
+
+    def __init__(self, build):
+        self.process = subprocess.Popen([os.path.join(build, "penstock"), "mock-broker", "--with-parent"], stdout=subprocess.PIPE, text=True)
+        self.address = self.process.stdout.readline().strip()
+        if not self.address:
+            raise Unavailable("penstock mock-broker did not start")
+        self.pid = self.process.pid
+
+    def topic(self, name):
+        """They appear when they are asked for, with four partitions."""
+
+    def warm(self, build):
+        """Nothing to warm."""
+
+    def stop(self):
+        results.end(self.process)
+
+
+def start(kind, build):
+    return Mock(build) if kind == "mock" else Real(20000 + os.getpid() % 8000)

@@ -1,0 +1,281 @@
+"""What bench/peers and bench/overload measure: penstock and its peers, each with the settings its own documents recommend for speed
+(docs/BENCHMARKS.md says which and why).
+
+A subject takes events on a port of 127.0.0.1 and brings them to a topic, or throws them away. `start` writes its configuration and
+returns its process; what cannot run here raises Skip with the reason. Debian's rsyslog and syslog-ng conflict with each other: their
+packages are unpacked into a cache and run as plain processes."""
+
+import dataclasses
+import glob
+import os
+import shutil
+import subprocess
+
+from . import results
+
+CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "penstock-peers")
+PACKAGES = {
+    "rsyslog": ["rsyslog", "rsyslog-kafka", "libestr0", "libfastjson4", "liblognorm5"],
+    "syslog-ng": ["syslog-ng-core", "syslog-ng-mod-rdkafka", "libivykis0", "libnet1", "libwrap0", "libjson-c5", "libpcre3"],
+}
+
+
+class Skip(Exception):
+    pass
+
+
+@dataclasses.dataclass
+class Place:
+    """Where one run of a subject happens."""
+
+    build: str
+    folder: str  # for its configuration and log
+    port: int  # where it listens; port + 1: its metrics
+    brokers: str = ""
+    topic: str = ""
+    bytes: int = 120
+    compression: str = "none"
+    budget: str = ""  # penstock's memory budget
+    cpus: object = None  # it may run on these only
+
+    def spawn(self, command, environment=None):
+        log = open(os.path.join(self.folder, "log"), "w", encoding="utf-8")
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder,
+                                env={**os.environ, **(environment or {})}, preexec_fn=results.pinned(self.cpus))
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def log_end(self):
+        try:
+            with open(os.path.join(self.folder, "log"), encoding="utf-8", errors="replace") as file:
+                return (file.read().strip().splitlines() or [""])[-1][:200]
+        except OSError:
+            return ""
+
+
+@dataclasses.dataclass
+class Subject:
+    name: str
+    about: str  # for tables
+    start: object  # place -> process
+    scheme: str = "tcp"  # how load reaches it; "": it makes its events itself
+    format: str = "rfc3164"
+    kafka: bool = True  # else it throws them away, and its own counter says how many came
+    share: float = 1.0  # of the events the others get; slow ones need less for as long a run
+    settings: str = ""
+
+
+# ---- agent files, the same for penstock and Flume ----
+
+
+def kafka_sink(name, place):
+    return f"""
+a.sinks.{name}.type = org.apache.flume.sink.kafka.KafkaSink
+a.sinks.{name}.channel = c
+a.sinks.{name}.kafka.bootstrap.servers = {place.brokers}
+a.sinks.{name}.kafka.topic = {place.topic}
+a.sinks.{name}.flumeBatchSize = 10000
+a.sinks.{name}.kafka.producer.acks = all
+a.sinks.{name}.kafka.producer.linger.ms = 5
+a.sinks.{name}.kafka.producer.batch.size = 524288
+a.sinks.{name}.kafka.producer.compression.type = {place.compression}
+"""
+
+
+def agent_text(place, source, sinks):
+    listening = {
+        "syslogtcp": f"a.sources.s.type = syslogtcp\na.sources.s.host = 127.0.0.1\na.sources.s.port = {place.port}\n",
+        "syslogudp": f"a.sources.s.type = syslogudp\na.sources.s.host = 127.0.0.1\na.sources.s.port = {place.port}\n",
+        "netcat": f"a.sources.s.type = netcat\na.sources.s.bind = 127.0.0.1\na.sources.s.port = {place.port}\na.sources.s.ack-every-event = false\n",
+        "stress": f"a.sources.s.type = org.apache.flume.source.StressSource\na.sources.s.size = {place.bytes}\na.sources.s.batchSize = 1000\n",
+    }[source]
+    text = "a.sources = s\na.channels = c\na.sources.s.channels = c\n" + listening
+    text += "a.channels.c.type = memory\na.channels.c.capacity = 200000\na.channels.c.transactionCapacity = 20000\n"
+    if place.budget:
+        text += f"a.penstock.memory.budget = {place.budget}\n"
+    if sinks == 0:
+        return text + "a.sinks = k\na.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.batchSize = 10000\na.sinks.k.logEveryNEvents = 100000000\n"
+    names = [f"k{number + 1}" for number in range(sinks)]
+    return text + f"a.sinks = {' '.join(names)}\n" + "".join(kafka_sink(name, place) for name in names)
+
+
+def penstock(source, sinks):
+    def start(place):
+        path = place.write("agent.properties", agent_text(place, source, sinks))
+        return place.spawn([os.path.join(place.build, "penstock"), "agent", "-n", "a", "-f", path, "--no-reload-conf",
+                            "-Dflume.monitoring.type=http", f"-Dflume.monitoring.port={place.port + 1}"])
+
+    return start
+
+
+def flume(source, sinks):
+    def start(place):
+        if not (shutil.which("java") and shutil.which("mvn")):
+            raise Skip("java or mvn is missing")
+        place.budget = ""
+        path = place.write("agent.properties", agent_text(place, source, sinks))
+        return place.spawn([os.path.join(results.SOURCE, "tests/real/flume"), "agent", "-n", "a", "-f", path, "--no-reload-conf"],
+                           {"FLUME_LOG": "WARN", "FLUME_JAVA": f"-Xmx2g -Dflume.monitoring.type=http -Dflume.monitoring.port={place.port + 1}"})
+
+    return start
+
+
+# ---- rsyslog and syslog-ng ----
+
+
+def unpacked(name):
+    """Debian packages in the cache; the folder they lie in."""
+    root = os.path.join(CACHE, "root")
+    os.makedirs(CACHE, exist_ok=True)
+    for package in PACKAGES[name]:
+        done = os.path.join(CACHE, package + ".done")
+        if os.path.exists(done):
+            continue
+        got = subprocess.run(["apt-get", "download", package], cwd=CACHE, capture_output=True)
+        files = glob.glob(os.path.join(CACHE, package + "_*.deb"))
+        if got.returncode != 0 or not files or subprocess.run(["dpkg", "-x", files[0], root]).returncode != 0:
+            raise Skip(f"package {package} cannot be downloaded")
+        open(done, "w", encoding="utf-8").close()
+    libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/syslog-ng", "usr/lib/syslog-ng/3.38"]
+    return root, {"LD_LIBRARY_PATH": ":".join(os.path.join(root, one) for one in libraries)}
+
+
+def rsyslog(udp=False):
+    def start(place):
+        root, environment = unpacked("rsyslog")
+        listening = (f'module(load="imudp" threads="2" timeRequery="8" batchSize="128")\ninput(type="imudp" port="{place.port}" address="127.0.0.1" rcvbufSize="4m")'
+                     if udp else f'module(load="imptcp" threads="2")\ninput(type="imptcp" port="{place.port}" address="127.0.0.1")')
+        path = place.write("rsyslog.conf", f"""
+global(workDirectory="{place.folder}")
+main_queue(queue.type="FixedArray" queue.size="500000" queue.dequeueBatchSize="10000" queue.workerThreads="1")
+module(load="omkafka")
+{listening}
+template(name="raw" type="string" string="%rawmsg%")
+action(type="omkafka" broker=["{place.brokers}"] topic="{place.topic}" template="raw" partitions.auto="on" resubmitOnFailure="on"
+  confParam=["acks=all","enable.idempotence=true","linger.ms=5","batch.size=1000000","batch.num.messages=10000",
+             "queue.buffering.max.messages=500000","compression.type={place.compression}"])
+""")
+        return place.spawn([f"{root}/usr/sbin/rsyslogd", "-n", "-f", path, "-i", f"{place.folder}/pid", "-M", f"{root}/usr/lib/x86_64-linux-gnu/rsyslog"], environment)
+
+    return start
+
+
+def syslog_ng(flags, message, transport="tcp"):
+    def start(place):
+        root, environment = unpacked("syslog-ng")
+        receiving = 'so-rcvbuf(4194304)' if transport == "udp" else "max-connections(100) log-iw-size(400000)"
+        path = place.write("syslog-ng.conf", f"""
+@version: 3.38
+@module afsocket
+@module syslogformat
+@module kafka
+options {{ stats-freq(0); keep-hostname(yes); use-dns(no); log-fifo-size(1000000); threaded(yes); }};
+source s {{ network(ip("127.0.0.1") port({place.port}) transport("{transport}") {receiving} log-fetch-limit(10000) {flags}); }};
+destination d {{ kafka-c(bootstrap-servers("{place.brokers}") topic("{place.topic}") message("{message}") workers(1)
+  config("acks" => "all", "enable.idempotence" => "true", "linger.ms" => "5", "batch.num.messages" => "10000",
+         "queue.buffering.max.messages" => "500000", "compression.type" => "{place.compression}")); }};
+log {{ source(s); destination(d); {'flags(flow-control);' if transport == 'tcp' else ''} }};
+""")
+        return place.spawn([f"{root}/usr/sbin/syslog-ng", "-F", "-f", path, "--module-path", f"{root}/usr/lib/syslog-ng/3.38",
+                            "-R", f"{place.folder}/persist", "-p", f"{place.folder}/pid", "-c", f"{place.folder}/ctl", "--no-caps"], environment)
+
+    return start
+
+
+# ---- what is not in Debian: used where it is found ----
+
+
+def program(*names):
+    for name in names:
+        found = shutil.which(name) or next(iter(glob.glob(f"/opt/*/bin/{name}")), None)
+        if found:
+            return found
+    raise Skip(f"{names[0]} is not on this machine (not in Debian 12)")
+
+
+def fluent_bit(place):
+    path = place.write("fluent-bit.conf", f"""
+[SERVICE]
+    flush 0.1
+    log_level warn
+[INPUT]
+    name tcp
+    listen 127.0.0.1
+    port {place.port}
+    format none
+    separator \\n
+    chunk_size 1024
+    buffer_size 4096
+    threaded on
+    mem_buf_limit 256M
+[OUTPUT]
+    name kafka
+    match *
+    brokers {place.brokers}
+    topics {place.topic}
+    format raw
+    raw_log_key log
+    queue_full_retries 0
+    rdkafka.acks all
+    rdkafka.enable.idempotence true
+    rdkafka.linger.ms 5
+    rdkafka.batch.num.messages 10000
+    rdkafka.queue.buffering.max.messages 500000
+    rdkafka.compression.type {place.compression}
+""")
+    return place.spawn([program("fluent-bit", "td-agent-bit"), "-c", path])
+
+
+def vector(place):
+    path = place.write("vector.toml", f"""
+data_dir = "{place.folder}"
+acknowledgements.enabled = true
+[sources.s]
+type = "socket"
+mode = "tcp"
+address = "127.0.0.1:{place.port}"
+[sinks.k]
+type = "kafka"
+inputs = ["s"]
+bootstrap_servers = "{place.brokers}"
+topic = "{place.topic}"
+compression = "{place.compression}"
+encoding.codec = "text"
+buffer.type = "memory"
+buffer.max_events = 100000
+buffer.when_full = "block"
+[sinks.k.librdkafka_options]
+"acks" = "all"
+"enable.idempotence" = "true"
+"linger.ms" = "5"
+"batch.num.messages" = "10000"
+"queue.buffering.max.messages" = "500000"
+""")
+    return place.spawn([program("vector"), "--config", path, "--quiet"])
+
+
+RAW = "flags(no-parse)"
+ALL = [
+    Subject("penstock", "syslogtcp → memory → Kafka", penstock("syslogtcp", 1)),
+    Subject("flume", "Flume 1.11, the same file", flume("syslogtcp", 1), share=0.1, settings="-Xmx2g"),
+    Subject("rsyslog", "imptcp → omkafka, raw", rsyslog(), settings="FixedArray queue of 500,000, batches of 10,000, raw template"),
+    Subject("syslog-ng", "network() → kafka-c(), raw", syslog_ng(RAW, "$MSG"), settings="no-parse, log-fetch-limit 10,000, log-iw-size 400,000, flow control"),
+    Subject("syslog-ng-parsed", "the same, parsed, its default template", syslog_ng("", "$ISODATE $HOST $MSGHDR$MSG"), settings="as above, parsed"),
+    Subject("syslog-ng-json", "the same, parsed, as JSON", syslog_ng("", "$(format-json --scope rfc5424)"), share=0.5, settings="as above, format-json"),
+    Subject("fluent-bit", "tcp → kafka, raw", fluent_bit, settings="threaded input, flush 0.1 s, raw"),
+    Subject("vector", "socket → kafka, text", vector, share=0.5, settings="acknowledgements, memory buffer of 100,000, blocking"),
+    Subject("penstock-best", "netcat → memory → four Kafka sinks", penstock("netcat", 4), format="fixed"),
+    Subject("flume-best", "Flume 1.11, the same file (its own best case)", flume("netcat", 4), format="fixed", share=0.5, settings="-Xmx2g"),
+    Subject("penstock-stress", "StressSource → memory → null", penstock("stress", 0), scheme="", kafka=False),
+    Subject("flume-stress", "Flume 1.11, the same file", flume("stress", 0), scheme="", kafka=False, settings="-Xmx2g, batches of 1,000"),
+    Subject("penstock-netcat", "netcat → memory → null", penstock("netcat", 0), format="fixed", kafka=False),
+    Subject("flume-netcat", "Flume 1.11, the same file", flume("netcat", 0), format="fixed", kafka=False, settings="-Xmx2g"),
+    Subject("penstock-udp", "syslogudp → memory → Kafka", penstock("syslogudp", 1), scheme="udp"),
+    Subject("rsyslog-udp", "imudp → omkafka, raw", rsyslog(udp=True), scheme="udp", settings="2 threads, recvmmsg of 128"),
+    Subject("syslog-ng-udp", "network(udp) → kafka-c(), raw", syslog_ng(RAW, "$MSG", "udp"), scheme="udp", settings="so-rcvbuf 4 MB"),
+]
+BY_NAME = {one.name: one for one in ALL}
