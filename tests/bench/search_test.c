@@ -254,9 +254,9 @@ static void test_loss_inversion(void **state)
     target.capacity = 103456;
     target.bad_from = target.bad_to = 0;
     while (ps_search_next(search, &ask)) {
-        if (ask.seconds > 3.9 && ask.rate < 0.99 * target.capacity && target.bad_to == 0) {
+        if (ask.seconds > 3.9 && ask.rate < target.capacity && target.bad_to == 0) {
             target.bad_from = ask.rate * 0.99;
-            target.bad_to = ask.rate * 1.001;
+            target.bad_to = ask.rate;
         }
         struct ps_search_answer answer = run_trial(&target, &ask, &config);
         ps_search_feed(search, &answer);
