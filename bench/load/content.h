@@ -34,12 +34,15 @@ void ps_content_destroy(struct ps_content *content);
 
 /* The largest event it can make, framing included. */
 uint32_t ps_content_event_bytes_max(const struct ps_content *content);
-/* Of the events so far or, before any, of a sample: bytes an event, framing included. */
+/* Of a sample of a thousand events: bytes an event, framing included. */
 double ps_content_event_bytes_mean(const struct ps_content *content);
 
-/* The formats' names and one line each, NULL at the end: for --help. */
+/* The formats' names and one line each, NULL at the end: for --help. The fields of a template are
+ * ps_template_fields (bench/load/template.h). */
 struct ps_content_format {
-    const char *name, *summary, *template;
+    const char *name, *summary;
+    const char *template; /* without a size */
+    const char *sized[3]; /* with one: the first that fits is taken; NULL where there are fewer */
 };
 extern const struct ps_content_format ps_content_formats[];
 

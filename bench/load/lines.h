@@ -1,0 +1,32 @@
+/* The lines of a file, held in memory, to be sent in turn: {line} of a template.
+ *
+ * The file is read once, so a pipe will do and it may change afterwards. Empty lines are left out; a carriage
+ * return before a newline belongs to the line. Thread: open and close on one, the rest any; const after open.
+ */
+#pragma once
+
+#include "core/status.h"
+
+#define PS_LINES_BYTES_MAX (UINT64_C(1) << 30)
+#define PS_LINE_BYTES_MAX (UINT32_C(1) << 20)
+
+struct ps_lines {
+    char *bytes;
+    size_t bytes_length, room;
+    uint64_t count;
+    uint64_t *places; /* start and end of each line */
+    uint32_t length_min, length_max;
+    uint64_t longest; /* the line's number in the file, from 1 */
+};
+
+/* Names the file and what is wrong: cannot be read, larger than 1 GiB, a line above 1 MiB, no line at all. */
+enum ps_status ps_lines_open(struct ps_lines *lines, const char *path, struct ps_err *err);
+void ps_lines_close(struct ps_lines *lines);
+
+/* The line for a sequence number: all of them in the file's order, then from the front again. */
+static inline struct ps_slice ps_lines_get(const struct ps_lines *lines, uint64_t sequence)
+{
+    uint64_t line = sequence % lines->count;
+    uint64_t start = lines->places[2 * line], end = lines->places[2 * line + 1];
+    return (struct ps_slice){lines->bytes + start, (uint32_t)(end - start)};
+}
