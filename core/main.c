@@ -27,6 +27,7 @@ static const struct subcommand subcommands[] = {
     {"components", ps_main_components, "every source, channel, sink ... with its keys, defaults and meaning"},
     {"tail", ps_main_tail, "show live events of a channel or sink of a running agent"},
     {"demo", ps_main_demo, "the main job, from generator to verified Kafka topics, on an embedded broker"},
+    {"verify", ps_main_verify, "find what a pipeline lost, doubled, reordered or changed of a load"},
     {"mock-broker", ps_main_mock_broker,
      "librdkafka's mock Kafka cluster as a process of its own, for tests"},
     {"version", main_version, "print the version"},

@@ -7,3 +7,4 @@ int ps_main_components(int argc, char **argv);
 int ps_main_tail(int argc, char **argv);
 int ps_main_demo(int argc, char **argv);
 int ps_main_mock_broker(int argc, char **argv);
+int ps_main_verify(int argc, char **argv);

@@ -55,6 +55,12 @@ struct ps_run *ps_tracker_run(struct ps_tracker *tracker, uint32_t run);
 struct ps_source *ps_tracker_source(struct ps_tracker *tracker, struct ps_run *run, uint32_t source);
 /* Found, or NULL. */
 struct ps_run *ps_tracker_find(const struct ps_tracker *tracker, uint32_t run);
+/* Whether anything of this source came. */
+static inline bool ps_run_has(const struct ps_run *run, uint32_t source)
+{
+    struct ps_source *const *page = run->pages[source >> 9 & 511];
+    return page != NULL && page[source & 511] != NULL;
+}
 
 enum ps_tracked {
     PS_TRACKED_NEW,

@@ -1,0 +1,305 @@
+/* The report for people. */
+#include "bench/support/quantity.h"
+#include "bench/verify/outcome_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TABLE_SOURCES_MAX 16U /* more are shown only when something is wrong with them */
+#define TABLE_ROWS_MAX 50U
+#define RANGES_SHOWN 6U
+#define NUMBER_BYTES 32
+
+static const char *count(uint64_t number, char *text)
+{
+    return ps_quantity_print_count(number, text, NUMBER_BYTES);
+}
+
+void ps_outcome_progress(struct ps_live *live, const struct ps_outcome_second *second)
+{
+    char received[NUMBER_BYTES], sent[NUMBER_BYTES], rate[NUMBER_BYTES], p50[NUMBER_BYTES], p99[NUMBER_BYTES];
+    const struct ps_tally *tally = &second->tally;
+    ps_live_object(live, live->json ? ps_outcome_json_progress(second) : NULL, true);
+    if (live->json)
+        return;
+    bool wrong = tally->duplicated + tally->reordered + tally->changed + tally->cut > 0;
+    ps_live_status(
+        live,
+        "%5.0f s  %s%s%s received  %s/s  %sduplicated %llu  reordered %llu  corrupted %llu%s  p50 %s  p99 %s",
+        second->t_s, count(tally->received, received), second->sent > 0 ? " of " : "",
+        second->sent > 0 ? count(second->sent, sent) : "",
+        ps_quantity_print_rate(second->rate, rate, sizeof rate),
+        wrong ? ps_live_style(live, PS_LIVE_BAD) : "", (unsigned long long)tally->duplicated,
+        (unsigned long long)tally->reordered, (unsigned long long)(tally->changed + tally->cut),
+        ps_live_style(live, PS_LIVE_PLAIN),
+        ps_quantity_print_ns(ps_histogram_percentile(second->latency_ns, 50), p50, sizeof p50),
+        ps_quantity_print_ns(ps_histogram_percentile(second->latency_ns, 99), p99, sizeof p99));
+}
+
+/* ---- the sources ---- */
+
+static bool source_wrong(const struct ps_outcome *outcome, const struct ps_source *source)
+{
+    uint64_t end;
+    const struct ps_tally *tally = &source->tally;
+    if (!ps_verdict_end(outcome->expected, source, &end))
+        end = source->seen.end;
+    return ps_sequences_missing(&source->seen, end) + tally->duplicated + tally->reordered + tally->changed +
+               tally->cut + tally->unknown >
+           0;
+}
+
+static void absent_sources(const struct ps_outcome *outcome, ps_outcome_source_taker *taker, void *argument,
+                           bool wrong)
+{
+    const struct ps_expected *expected = outcome->expected;
+    for (unsigned i = 0; i < expected->manifest_count; i++) {
+        const struct ps_manifest *manifest = &expected->manifests[i];
+        struct ps_run *run = ps_tracker_find(outcome->account->tracker, manifest->run);
+        for (uint32_t k = 0; k < manifest->source_count; k++) {
+            const struct ps_manifest_source *entry = &manifest->sources[k];
+            struct ps_outcome_source one = {.run = manifest->run, .entry = entry, .wrong = entry->events > 0};
+            if (one.wrong == wrong && (run == NULL || !ps_run_has(run, entry->source)))
+                taker(argument, outcome, &one);
+        }
+    }
+}
+
+void ps_outcome_sources(const struct ps_outcome *outcome, ps_outcome_source_taker *taker, void *argument)
+{
+    for (int pass = 1; pass >= 0; pass--) {
+        struct ps_run *run;
+        struct ps_source *source;
+        for (unsigned at = 0; (run = ps_tracker_each_run(outcome->account->tracker, &at)) != NULL;) {
+            for (uint32_t from = 0; ps_verdict_looks_at(outcome->expected, run->run) &&
+                                    (source = ps_tracker_each_source(run, &from)) != NULL;) {
+                struct ps_outcome_source one = {.run = run->run, .source = source};
+                one.wrong = source_wrong(outcome, source);
+                if (one.wrong == (pass == 1))
+                    taker(argument, outcome, &one);
+            }
+        }
+        absent_sources(outcome, taker, argument, pass == 1);
+    }
+}
+
+struct table {
+    struct ps_live *live;
+    uint64_t rows, wrong, all, omitted;
+};
+
+struct shown {
+    char text[256];
+    size_t length;
+    unsigned count;
+};
+
+static bool range_show(void *argument, uint64_t first, uint64_t last)
+{
+    struct shown *shown = argument;
+    if (shown->count++ == RANGES_SHOWN) {
+        shown->length +=
+            (size_t)snprintf(shown->text + shown->length, sizeof shown->text - shown->length, ", ...");
+        return false;
+    }
+    shown->length += (size_t)snprintf(shown->text + shown->length, sizeof shown->text - shown->length,
+                                      "%s%llu", shown->count > 1 ? ", " : "", (unsigned long long)first);
+    if (last > first)
+        shown->length += (size_t)snprintf(shown->text + shown->length, sizeof shown->text - shown->length,
+                                          "-%llu", (unsigned long long)last);
+    return true;
+}
+
+static void source_count(void *argument, const struct ps_outcome *outcome,
+                         const struct ps_outcome_source *one)
+{
+    struct table *table = argument;
+    (void)outcome;
+    table->all++;
+    table->wrong += one->wrong;
+}
+
+static void source_row(void *argument, const struct ps_outcome *outcome, const struct ps_outcome_source *one)
+{
+    static const struct ps_tally nothing;
+    struct table *table = argument;
+    struct shown shown = {.length = 0};
+    char received[NUMBER_BYTES], lost[NUMBER_BYTES] = "?", duplicated[NUMBER_BYTES], reordered[NUMBER_BYTES],
+                                 changed[NUMBER_BYTES];
+    if (table->all > TABLE_SOURCES_MAX && !one->wrong)
+        return;
+    if (table->rows++ >= TABLE_ROWS_MAX) {
+        table->omitted++;
+        return;
+    }
+    const struct ps_tally *tally = one->source != NULL ? &one->source->tally : &nothing;
+    uint64_t end;
+    if (one->source == NULL) {
+        count(one->entry->events, lost);
+        if (one->entry->events > 0)
+            range_show(&shown, 0, one->entry->events - 1);
+    } else {
+        bool known = ps_verdict_end(outcome->expected, one->source, &end);
+        if (known && tally->unknown == 0)
+            count(ps_sequences_missing(&one->source->seen, end), lost);
+        ps_sequences_ranges(&one->source->seen, known ? end : one->source->seen.end, range_show, &shown);
+    }
+    char run[16] = "";
+    if (outcome->verdict->run_count > 1)
+        snprintf(run, sizeof run, "%06x ", one->run);
+    ps_live_print(table->live, "  %s%s%6u %15s %12s %12s %12s %12s%s%s%s\n",
+                  one->wrong ? ps_live_style(table->live, PS_LIVE_BAD) : "", run,
+                  one->source != NULL ? one->source->source : one->entry->source,
+                  count(tally->received, received), lost, count(tally->duplicated, duplicated),
+                  count(tally->reordered, reordered), count(tally->changed + tally->cut, changed),
+                  shown.length > 0 ? "  lost: " : "", shown.text, ps_live_style(table->live, PS_LIVE_PLAIN));
+}
+
+static void sources_print(struct ps_live *live, const struct ps_outcome *outcome)
+{
+    struct table table = {.live = live};
+    ps_outcome_sources(outcome, source_count, &table);
+    if (table.all == 0 || (table.wrong == 0 && table.all > TABLE_SOURCES_MAX))
+        return;
+    ps_live_print(live, "\n  %s%s%6s %15s %12s %12s %12s %12s%s\n", ps_live_style(live, PS_LIVE_DIM),
+                  outcome->verdict->run_count > 1 ? "run    " : "", "source", "received", "lost",
+                  "duplicated", "reordered", "corrupted", ps_live_style(live, PS_LIVE_PLAIN));
+    ps_outcome_sources(outcome, source_row, &table);
+    if (table.omitted > 0)
+        ps_live_print(live, "  and %llu sources more\n", (unsigned long long)table.omitted);
+}
+
+/* ---- the whole ---- */
+
+static void line(struct ps_live *live, const char *name, uint64_t number, bool bad, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+static void line(struct ps_live *live, const char *name, uint64_t number, bool bad, const char *format, ...)
+{
+    char text[NUMBER_BYTES], note[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(note, sizeof note, format, arguments);
+    va_end(arguments);
+    ps_live_print(live, "  %-12s %s%15s%s%s%s\n", name, bad ? ps_live_style(live, PS_LIVE_BAD) : "",
+                  count(number, text), bad ? ps_live_style(live, PS_LIVE_PLAIN) : "",
+                  note[0] != '\0' ? "  " : "", note);
+}
+
+static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
+{
+    const struct ps_verdict *verdict = outcome->verdict;
+    const struct ps_tally *tally = &verdict->tally;
+    const struct ps_account *account = outcome->account;
+    char text[NUMBER_BYTES], known[64] = "";
+    if (verdict->known == PS_KNOWN_MANIFEST || verdict->known == PS_KNOWN_EVENTS)
+        snprintf(known, sizeof known, "of %s sent, by %s", count(verdict->sent, text),
+                 verdict->known == PS_KNOWN_MANIFEST ? "the manifest" : "--events");
+    line(live, "received", tally->received, false, "%s", known);
+    if (verdict->complete)
+        line(live, "lost", verdict->lost, verdict->lost > 0, "%s",
+             verdict->known == PS_KNOWN_MARKS && account->records > 0 && outcome->expected->sources == 0
+                 ? "by the marks on last events; a source of which nothing came would not be noticed"
+                 : "");
+    else
+        ps_live_print(live, "  %-12s %s%15s%s  at least %s\n", "lost", ps_live_style(live, PS_LIVE_WARN),
+                      "unknown", ps_live_style(live, PS_LIVE_PLAIN), count(verdict->lost_at_least, text));
+    if (verdict->failed > 0)
+        line(live, "", verdict->failed, false, "of those sent could not be delivered by load itself");
+    line(live, "duplicated", tally->duplicated, tally->duplicated > 0, "%s", "");
+    line(live, "reordered", tally->reordered, tally->reordered > 0, "%s", "");
+    line(live, "corrupted", tally->changed, tally->changed > 0, "%s", "");
+    if (tally->cut + account->broken > 0) {
+        line(live, "cut", tally->cut, tally->cut > 0, "their ends are missing");
+        line(live, "broken", account->broken, account->broken > 0, "the stamp itself is damaged or cut");
+    }
+    if (account->foreign > 0)
+        line(live, "foreign", account->foreign, false, "without a stamp");
+    if (verdict->other_runs > 0)
+        line(live, "other runs", verdict->other_runs, false, "%s",
+             tally->received == 0
+                 ? "and none of the run that was wanted: is the manifest or --run of another?"
+                 : "");
+    if (tally->unknown > 0)
+        line(live, "unknown", tally->unknown, true,
+             "came after it was forgotten whether they had come before");
+}
+
+static void latency_print(struct ps_live *live, const struct ps_outcome *outcome,
+                          const struct ps_histogram *latency)
+{
+    static const double percentiles[] = {50, 90, 99, 99.9, 99.99};
+    char text[NUMBER_BYTES];
+    if (latency->count == 0)
+        return;
+    ps_live_print(live, "\n  latency from due time  ");
+    for (size_t i = 0; i < PS_COUNT_OF(percentiles); i++)
+        ps_live_print(
+            live, " p%.15g %s ", percentiles[i],
+            ps_quantity_print_ns(ps_histogram_percentile(latency, percentiles[i]), text, sizeof text));
+    ps_live_print(live, " max %s\n", ps_quantity_print_ns(latency->max, text, sizeof text));
+    if (outcome->verdict->early > 0)
+        ps_live_print(live,
+                      "  %s events came before they were due: the clocks of sender and verifier differ\n",
+                      count(outcome->verdict->early, text));
+    if (outcome->verdict->due_before > 0)
+        ps_live_print(live,
+                      "  %s events were due before verify began: their latency counts until they were read\n",
+                      count(outcome->verdict->due_before, text));
+}
+
+static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome)
+{
+    const struct ps_verdict *verdict = outcome->verdict;
+    const struct ps_tally *tally = &verdict->tally;
+    char text[NUMBER_BYTES];
+    if (!verdict->complete)
+        ps_live_print(live, "\n%show many were lost is not known:%s %s\n", ps_live_style(live, PS_LIVE_WARN),
+                      ps_live_style(live, PS_LIVE_PLAIN), verdict->why);
+    if (outcome->remark != NULL)
+        ps_live_print(live, "\n%sthe far end:%s %s\n", ps_live_style(live, PS_LIVE_WARN),
+                      ps_live_style(live, PS_LIVE_PLAIN), outcome->remark);
+    if (verdict->facts.order_blind > 0)
+        ps_live_print(live, "\nthe order of %s events could not be judged: give more --memory\n",
+                      count(verdict->facts.order_blind, text));
+    if (verdict->exit_code == 0)
+        ps_live_print(live, "\n%sall there, once, in order and whole%s\n", ps_live_style(live, PS_LIVE_GOOD),
+                      ps_live_style(live, PS_LIVE_PLAIN));
+    else if (verdict->exit_code == 1)
+        ps_live_print(live, "\n%s%s%llu lost, %llu duplicated, %llu reordered, %llu corrupted%s\n",
+                      ps_live_style(live, PS_LIVE_BAD), verdict->complete ? "" : "at least ",
+                      (unsigned long long)verdict->lost_at_least, (unsigned long long)tally->duplicated,
+                      (unsigned long long)tally->reordered,
+                      (unsigned long long)(tally->changed + tally->cut + outcome->account->broken),
+                      ps_live_style(live, PS_LIVE_PLAIN));
+    else
+        ps_live_print(live, "\n%scannot be told%s\n", ps_live_style(live, PS_LIVE_WARN),
+                      ps_live_style(live, PS_LIVE_PLAIN));
+}
+
+void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome)
+{
+    struct ps_histogram *latency = calloc(1, sizeof *latency);
+    struct ps_run *run;
+    PS_ASSERT(latency != NULL);
+    for (unsigned at = 0; (run = ps_tracker_each_run(outcome->account->tracker, &at)) != NULL;)
+        if (ps_verdict_looks_at(outcome->expected, run->run))
+            ps_histogram_add(latency, &run->latency_ns);
+    ps_live_clear(live);
+    if (live->json) {
+        ps_live_object(live, ps_outcome_json_summary(outcome, latency), false);
+        free(latency);
+        return;
+    }
+    if (outcome->verdict->run_known)
+        ps_live_print(live, "%srun %06x%s, ", ps_live_style(live, PS_LIVE_BOLD), outcome->verdict->run,
+                      ps_live_style(live, PS_LIVE_PLAIN));
+    else
+        ps_live_print(live, "%u runs, ", outcome->verdict->run_count);
+    ps_live_print(live, "%.1f s, ended: %s\n\n", outcome->seconds, outcome->ended);
+    counts_print(live, outcome);
+    latency_print(live, outcome, latency);
+    sources_print(live, outcome);
+    verdict_print(live, outcome);
+    free(latency);
+}
