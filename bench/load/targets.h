@@ -4,7 +4,9 @@
 #include "bench/load/target.h"
 
 extern const struct ps_target_ops ps_target_tcp;
-extern const struct ps_target_ops ps_target_stdout;
-extern const struct ps_target_ops ps_target_udp;
+extern const struct ps_target_ops ps_target_tls;
 extern const struct ps_target_ops ps_target_netcat;
+extern const struct ps_target_ops ps_target_udp;
 extern const struct ps_target_ops ps_target_kafka;
+extern const struct ps_target_ops ps_target_file;
+extern const struct ps_target_ops ps_target_stdout;

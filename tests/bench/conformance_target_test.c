@@ -4,8 +4,7 @@
 #include "bench/load/targets.h"
 #include "tests/support/peer.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,6 +34,11 @@ static const struct kind kinds[] = {
      .url = "netcat://127.0.0.1:%u?ack=false",
      .protocol = ps_test_protocol_lines,
      .size = SMALL},
+    {.ops = &ps_target_tls,
+     .url = "tls://127.0.0.1:%u",
+     .protocol = ps_test_protocol_lines,
+     .size = SMALL,
+     .tls = true},
     {.ops = &ps_target_udp, .url = "udp://127.0.0.1:%u", .size = SMALL, .datagrams = true},
     {.ops = &ps_target_udp, .url = "udp://127.0.0.1:%u", .size = {100, 100}, .datagrams = true},
     {.ops = &ps_target_udp, .url = "udp://127.0.0.1:%u?segment=false", .size = {100, 100}, .datagrams = true},
@@ -278,6 +282,62 @@ static void test_udp_too_large_is_refused_for_good(void **state)
     end();
 }
 
+/* The certificate is the reason of the outage. */
+static void tls_reason(const char *keys, const char *part)
+{
+    char url[512];
+    static const struct kind tls = {
+        .ops = &ps_target_tls, .protocol = ps_test_protocol_lines, .size = SMALL, .tls = true};
+    kind = &tls;
+    begin(NULL);
+    snprintf(url, sizeof url, "tls://127.0.0.1:%u?%s", peer.port, keys);
+    ps_test_lane_open(&lane, kind->ops, url);
+    ps_test_lane_give(&lane, 10, kind->size);
+    if (part == NULL) {
+        assert_true(ps_test_lane_run(&lane, 5000, NULL, NULL));
+        assert_true(ps_test_peer_await(&peer, 10));
+    } else {
+        assert_true(ps_test_lane_run(&lane, 5000, lane_is_down, NULL));
+        if (strstr(lane.reason, part) == NULL)
+            fail_msg("%s: \"%s\" does not say \"%s\"", url, lane.reason, part);
+        assert_int_equal(lane.completed, 0);
+    }
+    end();
+}
+
+static void test_tls_says_what_is_wrong_with_a_certificate(void **state)
+{
+    (void)state;
+    char keys[256];
+    tls_reason("verify=true", "ca=FILE");
+    tls_reason("verify=false", NULL);
+    snprintf(keys, sizeof keys, "ca=%s&server-name=other.test", ps_test_certificate_file());
+    tls_reason(keys, "server-name=NAME");
+    snprintf(keys, sizeof keys, "ca=%s&server-name=penstock.test", ps_test_certificate_file());
+    tls_reason(keys, NULL);
+    snprintf(keys, sizeof keys, "verify=false&cert=%s&key=%s", ps_test_certificate_file(),
+             ps_test_certificate_key_file());
+    tls_reason(keys, NULL);
+}
+
+static void test_tls_meets_a_server_without_it(void **state)
+{
+    (void)state;
+    static const struct kind plain = {.ops = &ps_target_tls,
+                                      .url = "tls://127.0.0.1:%u?verify=false",
+                                      .protocol = ps_test_protocol_netcat,
+                                      .size = SMALL};
+    kind = &plain;
+    begin(NULL);
+    open_lane();
+    ps_test_lane_give(&lane, 10, kind->size);
+    for (unsigned i = 0; i < 10; i++) /* the server waits for a newline, and so do we for its answer */
+        ps_test_lane_turn(&lane, 5);
+    assert_int_equal(lane.completed, 0);
+    assert_false(lane.up);
+    end();
+}
+
 static void expect_refused(const struct ps_target_ops *ops, const char *url, const char *part)
 {
     struct ps_err err = {0};
@@ -295,6 +355,9 @@ static void test_urls_that_cannot_be(void **state)
     expect_refused(&ps_target_netcat, "netcat://127.0.0.1:99?ack=perhaps", "true");
     expect_refused(&ps_target_netcat, "netcat://127.0.0.1:99?akc=true", "ack");
     expect_refused(&ps_target_netcat, "netcat://127.0.0.1", "port");
+    expect_refused(&ps_target_tls, "tls://127.0.0.1?ca=/nonexistent/ca.pem", "No such file");
+    expect_refused(&ps_target_tls, "tls://127.0.0.1?key=/nonexistent/key.pem", "without cert");
+    expect_refused(&ps_target_tls, "tls://127.0.0.1?verfy=true", "verify");
 }
 
 static int choose(void **state)
@@ -305,6 +368,7 @@ static int choose(void **state)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* as the program */
     static const struct CMUnitTest for_each[] = {
         cmocka_unit_test(test_brings_every_event_in_order),
         cmocka_unit_test(test_single_events_go_out_at_once),
@@ -315,6 +379,8 @@ int main(void)
     };
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(test_netcat_failed_answers),
+        cmocka_unit_test(test_tls_says_what_is_wrong_with_a_certificate),
+        cmocka_unit_test(test_tls_meets_a_server_without_it),
         cmocka_unit_test(test_udp_too_large_is_refused_for_good),
         cmocka_unit_test(test_urls_that_cannot_be),
     };

@@ -64,7 +64,7 @@ librdkafka/*        stages/kafka_*|stages/sources/kafka*|stages/sinks/kafka*
 microhttpd.h        core/metrics_server.c
 jansson.h           core/main_*|conf/*|stages/*|bench/*
 curl/*              core/main_*|conf/*|stages/*|bench/*
-openssl/*           stages/*
+openssl/*           stages/*|bench/load/tls_client.c
 isa-l*              bench/support/*
 isa-l/*             bench/support/*
 systemd/*           nowhere
