@@ -30,7 +30,7 @@ void ps_micro_add(const char *name, void (*run)(struct ps_micro *micro))
 int main(int argc, char **argv)
 {
 #define MICRO(noun) ps_micro_##noun();
-#include "bench/micro.def"
+#include "bench/support/micro.def"
 #undef MICRO
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv))

@@ -28,9 +28,9 @@ void ps_micro_bytes(struct ps_micro *micro, uint64_t bytes_per_iteration);
 
 void ps_micro_add(const char *name, void (*run)(struct ps_micro *micro));
 
-/* Each bench/micro_<noun>.c has one; micro.cc calls them all, by bench/micro.def. */
+/* Each bench/micro_<noun>.c has one; micro.cc calls them all, by bench/support/micro.def. */
 #define MICRO(noun) void ps_micro_##noun(void);
-#include "bench/micro.def"
+#include "bench/support/micro.def"
 #undef MICRO
 
 #ifdef __cplusplus
