@@ -127,8 +127,8 @@ static void write_interval(struct ps_html *html, const struct ps_report_goal *go
         ps_html_print(html, "<p class=\"interval-text\">%s – %s", ps_figure_count(goal->lower).text,
                       ps_figure_count(goal->upper).text);
         if (goal->rate > 0)
-            ps_html_print(html, " <span class=\"quiet nobreak\">(± %s)</span>",
-                          ps_figure_share((goal->upper - goal->lower) / 2 / goal->rate).text);
+            ps_html_print(html, " <span class=\"quiet nobreak\">(± %.1f" PS_FIGURE_BLANK "%%)</span>",
+                          fmin((goal->upper - goal->lower) / 2 / goal->rate * 100, 999));
         ps_html_raw(html, "</p>\n");
     }
     ps_html_raw(html, "<p class=\"quiet\">");

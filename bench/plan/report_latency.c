@@ -10,7 +10,12 @@
 
 #define CURVES 3U
 #define TICKS_Y 10U
+#define ANSWER_ROWS 4U /* of labels above the plot */
+#define ANSWER_ROW 18.0
+#define BRACKET 9.0
+#define CLOSE_UP 6      /* the answers' interval is closer together than this part of the whole */
 #define SAME_RATE 1.002 /* repeats of a rate */
+#define SAME_RATE_CLOSE 1.0002
 
 static const struct {
     enum ps_quantile quantile;
@@ -28,7 +33,11 @@ struct latency_chart {
     struct point *points; /* medians by rate */
     size_t point_count;
     double low_ns, high_ns, rate_low, rate_high;
-    double knee; /* rate, NaN */
+    double knee;     /* rate, NaN */
+    double from, to; /* only trials whose rate is within */
+    size_t beyond;   /* trials that the generator spoiled, at rates beyond all others: not shown */
+    const char *id, *title;
+    bool whole; /* all rates: with knee and legend */
 };
 
 static int by_rate(const void *one, const void *other)
@@ -65,8 +74,9 @@ static void find_points(struct latency_chart *chart)
     const struct ps_report_trial *same[PS_REPORT_ITEMS_MAX];
     for (size_t first = 0, next; first < chart->trial_count; first = next) {
         size_t count = 0;
-        for (next = first;
-             next < chart->trial_count && chart->trials[next]->rate <= chart->trials[first]->rate * SAME_RATE;
+        for (next = first; next < chart->trial_count &&
+                           chart->trials[next]->rate <=
+                               chart->trials[first]->rate * (chart->whole ? SAME_RATE : SAME_RATE_CLOSE);
              next++)
             if (chart->trials[next]->verdict != PS_VERDICT_GENERATOR && count < PS_REPORT_ITEMS_MAX)
                 same[count++] = chart->trials[next];
@@ -103,25 +113,49 @@ static double find_knee(const struct latency_chart *chart)
     return knee;
 }
 
-static bool find_range(struct latency_chart *chart)
+static bool has_latency(const struct ps_report_trial *trial)
 {
-    chart->low_ns = chart->rate_low = INFINITY;
+    bool any = false;
+    for (unsigned curve = 0; curve < CURVES; curve++)
+        any = any || trial->latency_ns[curves[curve].quantile] > 0;
+    return any && trial->rate > 0;
+}
+
+/* The rates to show: those of the trials that say something about the subject, if there are any. */
+static void find_rates(struct latency_chart *chart)
+{
+    double all = 0;
+    chart->rate_low = INFINITY;
     for (size_t index = 0; index < chart->report->trial_count; index++) {
         const struct ps_report_trial *trial = &chart->report->trials[index];
-        bool any = false;
+        if (!has_latency(trial) || trial->rate < chart->from || trial->rate > chart->to)
+            continue;
+        all = fmax(all, trial->rate);
+        chart->rate_low = fmin(chart->rate_low, trial->rate);
+        if (trial->verdict != PS_VERDICT_GENERATOR)
+            chart->rate_high = fmax(chart->rate_high, trial->rate);
+    }
+    chart->rate_high = chart->rate_high > 0 ? chart->rate_high : all;
+}
+
+static bool find_trials(struct latency_chart *chart)
+{
+    find_rates(chart);
+    chart->low_ns = INFINITY;
+    for (size_t index = 0; index < chart->report->trial_count; index++) {
+        const struct ps_report_trial *trial = &chart->report->trials[index];
+        if (!has_latency(trial) || trial->rate < chart->from || trial->rate > chart->to)
+            continue;
+        if (trial->rate > chart->rate_high) {
+            chart->beyond++;
+            continue;
+        }
+        chart->trials[chart->trial_count++] = trial;
         for (unsigned curve = 0; curve < CURVES; curve++) {
             double ns = trial->latency_ns[curves[curve].quantile];
-            if (!(ns > 0) || !(trial->rate > 0))
-                continue;
-            any = true;
-            chart->low_ns = fmin(chart->low_ns, ns);
-            chart->high_ns = fmax(chart->high_ns, ns);
+            chart->low_ns = ns > 0 ? fmin(chart->low_ns, ns) : chart->low_ns;
+            chart->high_ns = ns > 0 ? fmax(chart->high_ns, ns) : chart->high_ns;
         }
-        if (!any)
-            continue;
-        chart->trials[chart->trial_count++] = trial;
-        chart->rate_low = fmin(chart->rate_low, trial->rate);
-        chart->rate_high = fmax(chart->rate_high, trial->rate);
     }
     for (size_t index = 0; index < chart->report->goal_count; index++) {
         double limit = chart->report->goals[index].latency_limit_ns;
@@ -135,30 +169,57 @@ static bool find_range(struct latency_chart *chart)
 
 /* ---- drawing ---- */
 
-/* The rates found: a line each with its interval behind it, labels in rows above the plot. Returns nothing
- * the caller needs: rows that do not fit are left out, the rates are on the page's head too. */
+static bool shows(const struct ps_axis *rates, const struct ps_report_goal *goal)
+{
+    return goal->rate > 0 && goal->rate <= rates->high && goal->rate >= rates->low;
+}
+
+/* The rates found: a line each, its interval as a bracket above the plot, and above these the labels in rows.
+ * Labels that do not fit are left out: the rates are on the page's head too. */
 static void draw_answers(struct ps_svg *svg, const struct latency_chart *chart, const struct ps_plot *plot,
                          const struct ps_axis *rates)
 {
+    double bracket = plot->top - 4;
     for (size_t index = 0; index < chart->report->goal_count; index++) {
         const struct ps_report_goal *goal = &chart->report->goals[index];
-        if (!(goal->rate > 0) || goal->rate > rates->high)
+        if (!shows(rates, goal))
             continue;
         double x = ps_axis_at(rates, goal->rate);
-        if (goal->lower > 0 && goal->upper >= goal->lower)
-            ps_svg_rectangle(svg, ps_axis_at(rates, goal->lower), plot->top, ps_axis_at(rates, goal->upper),
-                             plot->bottom, "interval");
+        bracket -= BRACKET;
+        ps_svg_line(svg, x, bracket, x, plot->bottom, "answer");
+        ps_svg_avoid(svg, x, plot->top, x, plot->bottom);
+        if (goal->lower > 0 && goal->upper >= goal->lower) {
+            double from = ps_axis_at(rates, goal->lower), to = ps_axis_at(rates, goal->upper);
+            ps_svg_line(svg, from, bracket, to, bracket, "bracket");
+            ps_svg_line(svg, from, bracket - 3, from, bracket + 3, "bracket");
+            ps_svg_line(svg, to, bracket - 3, to, bracket + 3, "bracket");
+        }
+        ps_svg_mark(svg, PS_SHAPE_DIAMOND, x, bracket, 3, "ink", NULL);
+    }
+    for (size_t index = 0; index < chart->report->goal_count; index++) {
+        const struct ps_report_goal *goal = &chart->report->goals[index];
+        if (!shows(rates, goal))
+            continue;
         char words[96], text[160], cut[160];
         snprintf(text, sizeof(text), "%s: %s/s", ps_report_goal_words(goal, words, sizeof(words)),
                  ps_figure_short(goal->rate).text);
         ps_svg_text_cut(text, svg->width - 8, cut, sizeof(cut));
-        double half = ps_svg_text_width(cut) / 2, middle = fmin(fmax(x, half + 1), svg->width - half - 1);
-        struct ps_svg_place places[3];
-        for (unsigned row = 0; row < PS_COUNT_OF(places); row++)
-            places[row] = (struct ps_svg_place){middle, plot->top - 8 - row * 18.0, PS_ANCHOR_MIDDLE};
-        ps_svg_line(svg, x, plot->top - 4, x, plot->bottom, "answer");
+        double half = ps_svg_text_width(cut) / 2;
+        double middle = fmin(fmax(ps_axis_at(rates, goal->rate), half + 1), svg->width - half - 1);
+        struct ps_svg_place places[ANSWER_ROWS];
+        for (unsigned row = 0; row < ANSWER_ROWS; row++)
+            places[row] = (struct ps_svg_place){middle, bracket - 10 - row * ANSWER_ROW, PS_ANCHOR_MIDDLE};
         ps_svg_text_somewhere(svg, places, PS_COUNT_OF(places), "label strong", cut);
     }
+}
+
+/* The room above the plot: the axis' title, rows of labels, brackets. */
+static double room_above(const struct latency_chart *chart)
+{
+    unsigned answers = 0;
+    for (size_t index = 0; index < chart->report->goal_count; index++)
+        answers += chart->report->goals[index].rate > 0;
+    return 30 + (answers < ANSWER_ROWS ? answers : ANSWER_ROWS) * ANSWER_ROW + answers * BRACKET;
 }
 
 static void draw_limits(struct ps_svg *svg, const struct latency_chart *chart, const struct ps_plot *plot,
@@ -173,8 +234,11 @@ static void draw_limits(struct ps_svg *svg, const struct latency_chart *chart, c
         snprintf(text, sizeof(text), "goal: p%g below %s", goal->percentile,
                  ps_figure_ns(goal->latency_limit_ns).text);
         ps_svg_line(svg, plot->left, y, plot->right, y, "goal");
-        const struct ps_svg_place places[] = {{plot->left + 6, y - 6, PS_ANCHOR_START},
-                                              {plot->left + 6, y + 15, PS_ANCHOR_START}};
+        ps_svg_avoid(svg, plot->left, y, plot->right, y);
+        const struct ps_svg_place places[] = {{plot->left + 6, y - 7, PS_ANCHOR_START},
+                                              {plot->left + 6, y + 17, PS_ANCHOR_START},
+                                              {plot->right - 6, y - 7, PS_ANCHOR_END},
+                                              {plot->right - 6, y + 17, PS_ANCHOR_END}};
         ps_svg_text_somewhere(svg, places, PS_COUNT_OF(places), "label", text);
     }
 }
@@ -231,10 +295,12 @@ static void draw_knee(struct ps_svg *svg, const struct latency_chart *chart, con
         char text[64];
         snprintf(text, sizeof(text), "knee: %s/s", ps_figure_short(point->rate).text);
         ps_html_print(svg->html, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"10\" class=\"ring\"/>\n", x, y);
-        const struct ps_svg_place places[] = {{x - 14, y - 12, PS_ANCHOR_END},
-                                              {x - 14, y - 30, PS_ANCHOR_END},
-                                              {x + 14, y + 20, PS_ANCHOR_START},
-                                              {x - 14, y + 22, PS_ANCHOR_END}};
+        const struct ps_svg_place places[] = {
+            {x - 14, y - 10, PS_ANCHOR_END},   {x - 14, y + 22, PS_ANCHOR_END},
+            {x + 14, y + 22, PS_ANCHOR_START}, {x - 14, y - 28, PS_ANCHOR_END},
+            {x - 14, y + 38, PS_ANCHOR_END},   {x + 14, y + 38, PS_ANCHOR_START},
+            {x - 14, y - 46, PS_ANCHOR_END},   {x - 14, y + 56, PS_ANCHOR_END},
+            {x - 14, y - 64, PS_ANCHOR_END},   {x + 14, y - 12, PS_ANCHOR_START}};
         ps_svg_text_somewhere(svg, places, PS_COUNT_OF(places), "label", text);
     }
 }
@@ -242,7 +308,7 @@ static void draw_knee(struct ps_svg *svg, const struct latency_chart *chart, con
 static void draw(struct ps_svg *svg, const void *context)
 {
     const struct latency_chart *chart = context;
-    struct ps_plot plot = {.top = 84, .right = svg->width - 86, .bottom = svg->height - 44};
+    struct ps_plot plot = {.top = room_above(chart), .right = svg->width - 86, .bottom = svg->height - 44};
     struct ps_axis latencies = ps_axis_log(chart->low_ns, chart->high_ns, TICKS_Y, plot.bottom, plot.top);
     plot.left = ps_svg_axis_room(&latencies, ps_figure_ns);
     double low = chart->rate_low > chart->rate_high * 0.5 ? chart->rate_low : 0;
@@ -251,8 +317,8 @@ static void draw(struct ps_svg *svg, const void *context)
     ps_svg_axis_left(svg, &plot, &latencies, ps_figure_ns, NULL);
     ps_svg_text(svg, 0, 13, PS_ANCHOR_START, "axis", "latency from the time an event was due");
     draw_answers(svg, chart, &plot, &rates);
-    draw_limits(svg, chart, &plot, &latencies);
     draw_curves(svg, chart, &plot, &rates, &latencies);
+    draw_limits(svg, chart, &plot, &latencies);
     draw_knee(svg, chart, &rates, &latencies);
 }
 
@@ -278,11 +344,11 @@ static void write_legend(struct ps_html *html, const struct latency_chart *chart
     ps_html_raw(html, "</ul>\n");
 }
 
-static void write_chart(struct ps_html *html, struct latency_chart *chart)
+static void write_figure(struct ps_html *html, struct latency_chart *chart)
 {
     qsort(chart->trials, chart->trial_count, sizeof(*chart->trials), by_rate);
     find_points(chart);
-    chart->knee = find_knee(chart);
+    chart->knee = chart->whole ? find_knee(chart) : (double)NAN;
     char description[512];
     int length =
         snprintf(description, sizeof(description),
@@ -293,15 +359,67 @@ static void write_chart(struct ps_html *html, struct latency_chart *chart)
         snprintf(description + length, sizeof(description) - (size_t)length,
                  " The 99th percentile bends upwards at %s events per second.",
                  ps_figure_count(chart->knee).text);
-    const struct ps_svg_figure figure = {.id = "latency",
-                                         .title = "Latency over offered rate",
+    const struct ps_svg_figure figure = {.id = chart->id,
+                                         .title = chart->title,
                                          .description = description,
                                          .wide_height = 440,
                                          .narrow_height = 400,
                                          .draw = draw,
                                          .context = chart};
     ps_svg_figure(html, &figure);
-    write_legend(html, chart);
+}
+
+/* A chart of the trials within these rates, when there are at least `least`; `whole`: with knee and legend.
+ */
+static bool write_chart(struct ps_html *html, const struct ps_report *report, const char *id,
+                        const char *title, double from, double to, size_t least, bool whole)
+{
+    struct latency_chart chart = {.report = report,
+                                  .trials = calloc(report->trial_count + 1, sizeof(void *)),
+                                  .points = calloc(report->trial_count + 1, sizeof(struct point)),
+                                  .from = from,
+                                  .to = to,
+                                  .id = id,
+                                  .title = title,
+                                  .whole = whole};
+    bool shown = false;
+    if (!chart.trials || !chart.points) {
+        html->failed = true;
+    } else if (find_trials(&chart) && chart.trial_count >= least) {
+        shown = true;
+        if (!whole)
+            ps_html_element(html, "h3", title);
+        write_figure(html, &chart);
+        if (whole)
+            write_legend(html, &chart);
+        if (whole && chart.beyond)
+            ps_html_print(
+                html,
+                "<p class=\"note\">%zu trial%s at higher rates not shown: the generator could not offer "
+                "them.</p>\n",
+                chart.beyond, chart.beyond == 1 ? "" : "s");
+    }
+    free(chart.trials);
+    free(chart.points);
+    return shown;
+}
+
+/* The search spends most trials close to the answers, where the whole picture has no room for them. */
+static void write_close_up(struct ps_html *html, const struct ps_report *report)
+{
+    double low = INFINITY, high = 0, widest = 0;
+    for (size_t index = 0; index < report->goal_count; index++) {
+        const struct ps_report_goal *goal = &report->goals[index];
+        if (!(goal->rate > 0))
+            continue;
+        low = fmin(low, goal->lower > 0 ? fmin(goal->lower, goal->rate) : goal->rate);
+        high = fmax(high, fmax(goal->upper, goal->rate)); /* fmax takes the number when one is NaN */
+    }
+    for (size_t index = 0; index < report->trial_count; index++)
+        if (report->trials[index].verdict != PS_VERDICT_GENERATOR)
+            widest = fmax(widest, report->trials[index].rate);
+    if (high > 0 && (high - low) * CLOSE_UP < widest && high * 1.02 - low * 0.98 < widest / 3)
+        write_chart(html, report, "latency-close", "Close to the answer", low * 0.98, high * 1.02, 5, false);
 }
 
 void ps_report_latency(struct ps_html *html, const struct ps_report *report)
@@ -311,16 +429,9 @@ void ps_report_latency(struct ps_html *html, const struct ps_report *report)
         "Each point is a trial. Left of the knee more load costs little; right of it events wait in queues, "
         "and latency "
         "grows with every second that the overload lasts. Plan for a rate left of the knee.");
-    struct latency_chart chart = {.report = report,
-                                  .trials = calloc(report->trial_count + 1, sizeof(void *)),
-                                  .points = calloc(report->trial_count + 1, sizeof(struct point))};
-    if (!chart.trials || !chart.points)
-        html->failed = true;
-    else if (find_range(&chart))
-        write_chart(html, &chart);
+    if (write_chart(html, report, "latency", "Latency over offered rate", 0, INFINITY, 1, true))
+        write_close_up(html, report);
     else
         ps_report_missing(html, "no trial has a latency");
-    free(chart.trials);
-    free(chart.points);
     ps_report_section_end(html);
 }

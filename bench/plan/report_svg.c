@@ -133,15 +133,54 @@ void ps_svg_text(struct ps_svg *svg, double x, double y, enum ps_anchor anchor, 
     ps_html_raw(svg->html, "</text>\n");
 }
 
+void ps_svg_avoid(struct ps_svg *svg, double x1, double y1, double x2, double y2)
+{
+    if (svg->segment_count < PS_SVG_SEGMENTS_MAX)
+        svg->segments[svg->segment_count++] = (struct ps_box){x1, y1, x2, y2};
+}
+
+/* Whether a line comes into a box: the part of it that lies between the box's edges, one pair after the
+ * other. */
+static bool crosses(const struct ps_box *line, const struct ps_box *box)
+{
+    double from = 0, to = 1;
+    const double starts[] = {line->left, line->top},
+                 lengths[] = {line->right - line->left, line->bottom - line->top};
+    const double lows[] = {box->left, box->top}, highs[] = {box->right, box->bottom};
+    for (unsigned axis = 0; axis < 2; axis++) {
+        if (fabs(lengths[axis]) < 1e-9) {
+            if (starts[axis] < lows[axis] || starts[axis] > highs[axis])
+                return false;
+            continue;
+        }
+        double one = (lows[axis] - starts[axis]) / lengths[axis],
+               other = (highs[axis] - starts[axis]) / lengths[axis];
+        from = fmax(from, fmin(one, other));
+        to = fmin(to, fmax(one, other));
+    }
+    return from < to;
+}
+
+static bool covers_line(const struct ps_svg *svg, const struct ps_box *box)
+{
+    for (unsigned index = 0; index < svg->segment_count; index++)
+        if (crosses(&svg->segments[index], box))
+            return true;
+    return false;
+}
+
 bool ps_svg_text_somewhere(struct ps_svg *svg, const struct ps_svg_place *places, size_t count,
                            const char *class, const char *text)
 {
-    for (size_t index = 0; index < count; index++) {
-        struct ps_box box = ps_svg_text_box(places[index].x, places[index].y, places[index].anchor, text);
-        if (!ps_svg_free(svg, &box))
-            continue;
-        ps_svg_text(svg, places[index].x, places[index].y, places[index].anchor, class, text);
-        return true;
+    for (unsigned lines_too = 0; lines_too < 2; lines_too++) {
+        for (size_t index = 0; index < count; index++) {
+            const struct ps_svg_place *place = &places[index];
+            struct ps_box box = ps_svg_text_box(place->x, place->y, place->anchor, text);
+            if (!ps_svg_free(svg, &box) || (!lines_too && covers_line(svg, &box)))
+                continue;
+            ps_svg_text(svg, place->x, place->y, place->anchor, class, text);
+            return true;
+        }
     }
     return false;
 }
@@ -170,7 +209,11 @@ void ps_svg_path_begin(struct ps_svg *svg, const char *class)
 void ps_svg_path_to(struct ps_svg *svg, double x, double y)
 {
     ps_html_print(svg->html, "%s%.1f %.1f", svg->path_open ? "L" : "M", x, y);
+    if (svg->path_open)
+        ps_svg_avoid(svg, svg->path_x, svg->path_y, x, y);
     svg->path_open = true;
+    svg->path_x = x;
+    svg->path_y = y;
 }
 
 void ps_svg_path_end(struct ps_svg *svg)

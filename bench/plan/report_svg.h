@@ -14,6 +14,7 @@
 #include "bench/plan/report_html.h"
 
 #define PS_SVG_BOXES_MAX 256U
+#define PS_SVG_SEGMENTS_MAX 1024U
 
 struct ps_box {
     double left, top, right, bottom;
@@ -26,6 +27,9 @@ struct ps_svg {
     bool path_open;
     unsigned box_count; /* text placed so far */
     struct ps_box boxes[PS_SVG_BOXES_MAX];
+    unsigned segment_count;                      /* pieces of lines that text had better not cover */
+    struct ps_box segments[PS_SVG_SEGMENTS_MAX]; /* from left, top to right, bottom, as drawn: not ordered */
+    double path_x, path_y;                       /* where the open path is */
 };
 
 struct ps_svg_figure {
@@ -55,7 +59,8 @@ double ps_svg_text_width(const char *text);
 struct ps_box ps_svg_text_box(double x, double y, enum ps_anchor anchor, const char *text);
 /* Whether a box lies on the picture and touches no text placed before. */
 bool ps_svg_free(const struct ps_svg *svg, const struct ps_box *box);
-/* Places text at the first of these places where it is free; false: nowhere, nothing was drawn. */
+/* Places text at the first of these places where it covers neither text nor a line that was avoided, else at
+ * the first where it covers no text; false: nowhere, nothing was drawn. */
 struct ps_svg_place {
     double x, y;
     enum ps_anchor anchor;
@@ -64,6 +69,9 @@ bool ps_svg_text_somewhere(struct ps_svg *svg, const struct ps_svg_place *places
                            const char *class, const char *text);
 /* As many bytes of `text` as fit into `width`, with "…" when it was cut; into `to`. */
 const char *ps_svg_text_cut(const char *text, double width, char *to, size_t room);
+
+/* Text placed by ps_svg_text_somewhere keeps clear of this line. Paths are avoided without being asked. */
+void ps_svg_avoid(struct ps_svg *svg, double x1, double y1, double x2, double y2);
 
 void ps_svg_line(struct ps_svg *svg, double x1, double y1, double x2, double y2, const char *class);
 void ps_svg_rectangle(struct ps_svg *svg, double left, double top, double right, double bottom,

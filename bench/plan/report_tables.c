@@ -51,7 +51,7 @@ static void write_trial(struct ps_html *html, const struct ps_report_trial *tria
 static void write_table(struct ps_html *html, const struct ps_report *report)
 {
     static const char *const columns[] = {"trial",         "asked, 1/s", "verdict", "goal",    "time",
-                                          "achieved, 1/s", "received",   "lost",    "doubled", "out of order",
+                                          "achieved, 1/s", "received",   "lost",    "doubled", "reordered",
                                           "changed",       "p50",        "p99",     "p99.9",   "max",
                                           "CPU time",      "memory"};
     ps_html_raw(

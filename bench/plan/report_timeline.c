@@ -12,6 +12,8 @@
 #define COLUMNS_MAX 400U /* points that a line gets; more are merged */
 #define FILLS_MAX 6U
 #define PANELS_MAX 4U
+#define PANEL_TITLE 30 /* pixels above a panel, for its title */
+#define PANEL_GAP 16   /* ...below it */
 
 struct column {
     double t, offered, completed, received, backlog, latency_ns, fill[FILLS_MAX];
@@ -248,10 +250,20 @@ static void draw_outages(struct ps_svg *svg, const struct timeline *timeline, co
         double left = ps_axis_at(times, at ? timeline->columns[at - 1].t : 0);
         double right = ps_axis_at(times, timeline->columns[end].t);
         ps_svg_rectangle(svg, left, plot->top, fmax(right, left + 2), plot->bottom, "outage");
-        const struct ps_svg_place places[] = {{(left + right) / 2, plot->top - 5, PS_ANCHOR_MIDDLE}};
+        const struct ps_svg_place places[] = {{(left + right) / 2, plot->top - 3, PS_ANCHOR_MIDDLE}};
         if (first)
             ps_svg_text_somewhere(svg, places, PS_COUNT_OF(places), "label", "outage");
         at = end;
+    }
+}
+
+/* The axis below the last panel holds for those above it. */
+static void draw_time_grid(struct ps_svg *svg, const struct ps_plot *plot, const struct ps_axis *times)
+{
+    ps_svg_line(svg, plot->left, plot->bottom, plot->right, plot->bottom, "base");
+    for (unsigned index = 0; index < times->tick_count; index++) {
+        double x = ps_axis_at(times, times->ticks[index]);
+        ps_svg_line(svg, x, plot->top, x, plot->bottom, "grid");
     }
 }
 
@@ -260,29 +272,29 @@ static void draw(struct ps_svg *svg, const void *context)
     const struct timeline *timeline = context;
     struct panel panels[PANELS_MAX];
     unsigned count = find_panels(panels, timeline);
-    double top = 0, left = 0, right = svg->width - (svg->narrow ? 104 : 124);
+    double top = 0, left = 0, right = svg->width - (svg->narrow ? 112 : 124);
     struct ps_axis values[PANELS_MAX];
     for (unsigned index = 0; index < count; index++) {
-        double bottom = top + 22 + panels[index].height;
+        double bottom = top + PANEL_TITLE + panels[index].height;
         values[index] = panels[index].log
-                            ? ps_axis_log(panels[index].low, panels[index].high, 5, bottom, top + 22)
-                            : ps_axis_linear(0, panels[index].high, 4, bottom, top + 22);
+                            ? ps_axis_log(panels[index].low, panels[index].high, 5, bottom, top + PANEL_TITLE)
+                            : ps_axis_linear(0, panels[index].high, 4, bottom, top + PANEL_TITLE);
         left = fmax(left, ps_svg_axis_room(&values[index], panels[index].format));
-        top = bottom + 14;
+        top = bottom + PANEL_GAP;
     }
     struct ps_axis times = ps_axis_linear(0, timeline->seconds, svg->narrow ? 6 : 11, left, right);
     for (unsigned index = 0; index < count; index++) {
         struct ps_plot plot = {left, values[index].to, right, values[index].from};
         struct ps_svg_label labels[FILLS_MAX];
         char title[64];
-        ps_svg_text(svg, 0, plot.top - 8, PS_ANCHOR_START, "axis",
+        ps_svg_text(svg, 0, plot.top - 14, PS_ANCHOR_START, "axis",
                     ps_svg_text_cut(panels[index].title, svg->width, title, sizeof(title)));
         draw_outages(svg, timeline, &plot, &times, index == 0);
         ps_svg_axis_left(svg, &plot, &values[index], panels[index].format, NULL);
         if (index + 1 == count)
             ps_svg_axis_bottom(svg, &plot, &times, ps_figure_number, "seconds since the trial began");
         else
-            ps_svg_line(svg, plot.left, plot.bottom, plot.right, plot.bottom, "base");
+            draw_time_grid(svg, &plot, &times);
         for (unsigned line = 0; line < panels[index].line_count; line++)
             draw_line(svg, timeline, &panels[index].lines[line], &times, &values[index], &labels[line]);
         ps_svg_labels_right(svg, &plot, labels, panels[index].line_count);
@@ -302,7 +314,7 @@ static bool write_timeline(struct ps_html *html, const struct ps_report_trial *t
     unsigned count = find_panels(panels, &timeline);
     double height = 44;
     for (unsigned index = 0; index < count; index++)
-        height += panels[index].height + 36;
+        height += panels[index].height + PANEL_TITLE + PANEL_GAP;
     char title[160], description[300];
     snprintf(title, sizeof(title), "Trial %g: %s events/s, %s", trial->number,
              ps_figure_count(trial->rate).text, what);
@@ -313,8 +325,8 @@ static bool write_timeline(struct ps_html *html, const struct ps_report_trial *t
     const struct ps_svg_figure figure = {.id = id,
                                          .title = title,
                                          .description = description,
-                                         .wide_height = height - 14,
-                                         .narrow_height = height - 14,
+                                         .wide_height = height - PANEL_GAP,
+                                         .narrow_height = height - PANEL_GAP,
                                          .draw = draw,
                                          .context = &timeline};
     if (count && timeline.count > 0) {
