@@ -1,8 +1,8 @@
 /* The render loop: carries out the ops of a compiled template, event by event. Nothing is allocated; all that
  * an event says follows from seed, source, sequence and due time.
  *
- * Copies are done in pieces of 16 bytes that may reach over the end of what is wanted, never over the end of
- * the room: an event for which there may not be enough is made in the writer's scratch first. */
+ * Copies are done in pieces that may reach over the end of what is wanted (PS_CONTENT_SLACK), never over the
+ * end of the room: an event for which there may not be enough is made in the writer's scratch first. */
 #include <math.h>
 
 #include "bench/load/content_parts.h"
@@ -117,10 +117,8 @@ static char *ip_write(char *to, const struct ps_template_part *part, uint64_t ra
     uint32_t address = part->network;
     if (part->host_bits > 0)
         address |= (uint32_t)(random >> (64 - part->host_bits));
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        to = ps_digits_write(to, address >> shift & 255);
-        *to++ = '.';
-    }
+    for (int shift = 24; shift >= 0; shift -= 8)
+        to = ps_digits_octet(to, address >> shift & 255);
     return to - 1;
 }
 
@@ -140,22 +138,27 @@ static char *words_write(char *to, const struct ps_words *words, const struct ps
     return to - 1;
 }
 
-/* `length` bytes of text that begins and ends in a letter, or begins with a blank where asked. Writes up to
- * 15 bytes more. */
-static void pad_put(char *to, const struct ps_words *words, size_t length, bool blank, uint64_t random)
+/* `length` bytes of text that begins and ends in a letter, or begins with a blank where asked. `exact`: may
+ * not write up to 63 bytes more. */
+static inline void pad_put(char *to, const struct ps_words *words, size_t length, bool blank, bool exact,
+                           uint64_t random)
 {
     if (length == 0)
         return;
-    size_t from = (random % (PS_WORDS_TEXT_BYTES / 16)) * 16, done = 0;
-    while (done < length) {
-        size_t piece = length - done, left = PS_WORDS_TEXT_BYTES - from;
-        memcpy(to + done, words->text + from, piece < left ? piece : left);
-        done += piece < left ? piece : left;
-        from = 0;
+    const char *from = words->text + (random % PS_WORDS_STARTS) * 16;
+    char first = *from == ' ' ? 'a' : *from;
+    size_t done = 0;
+    if (PS_UNLIKELY(exact || length > 512)) {
+        for (; length - done > PS_WORDS_PIECE; done += PS_WORDS_PIECE)
+            memcpy(to + done, from, PS_WORDS_PIECE);
+        memcpy(to + done, from, length - done);
+    } else { /* large steps, so that a length that varies a little takes as many of them */
+        for (; done < length; done += 64)
+            memcpy(to + done, from + done, 64);
     }
-    to[0] = blank && length > 1 ? ' ' : to[0] == ' ' ? 'a' : to[0];
-    if (to[length - 1] == ' ')
-        to[length - 1] = 's';
+    to[0] = blank && length > 1 ? ' ' : first;
+    char last = to[length - 1];
+    to[length - 1] = last == ' ' ? 's' : last; /* stored in any case: a branch would be guessed wrong */
 }
 
 /* ---- an event ---- */
@@ -170,7 +173,7 @@ static void pad_do(const struct ps_content *content, const struct ps_content_op 
     size_t done = (size_t)(event->at - start) + op->length;
     if (done >= body)
         return;
-    pad_put(event->at, &content->words, body - done, op->blank, random_of(event, op->keys));
+    pad_put(event->at, &content->words, body - done, op->blank, false, random_of(event, op->keys));
     event->at += body - done;
 }
 
@@ -190,7 +193,7 @@ static void pad_insert(const struct ps_content *content, struct event *event, co
         event->stamp += more;
     if (event->cover_end != NULL && event->cover_end >= event->pad)
         event->cover_end += more;
-    pad_put(event->pad, &content->words, more, op->blank, random_of(event, op->keys));
+    pad_put(event->pad, &content->words, more, op->blank, true, random_of(event, op->keys));
     event->at += more;
 }
 

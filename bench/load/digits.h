@@ -7,6 +7,8 @@
 
 /* "00" "01" ... "99" */
 extern const char ps_digit_pairs[201];
+/* "0." "1." ... "255." */
+extern const char ps_octets[256][4];
 /* 0, 10, 100, ... 10^19 */
 extern const uint64_t ps_digit_limits[20];
 /* "00" "01" ... "ff" */
@@ -40,18 +42,40 @@ static inline void ps_digits_put(char *to, uint64_t value, unsigned width)
         *to = (char)('0' + value % 10);
 }
 
-/* As many digits as it needs. Returns the end. */
+/* Eight digits at once, the first in the low byte: quotients by 100 and by 10 side by side in one word. */
+static inline uint64_t ps_digits_eight(uint32_t value)
+{
+    uint64_t word = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t tens = ((word * 10486) >> 20) & UINT64_C(0x0000007f0000007f);
+    word = tens | (word - 100 * tens) << 16;
+    tens = ((word * 103) >> 10) & UINT64_C(0x000f000f000f000f);
+    return (tens | (word - 10 * tens) << 8) | UINT64_C(0x3030303030303030);
+}
+
+/* As many digits as it needs, without a branch that depends on how many while there are at most eight. May
+ * write 8 bytes more than it returns. Returns the end. */
 static inline char *ps_digits_write(char *to, uint64_t value)
 {
     unsigned count = ps_digits_count(value);
+    if (PS_LIKELY(value < 100000000)) {
+        uint64_t word = ps_digits_eight((uint32_t)value) >> (8 * (8 - count));
+        memcpy(to, &word, 8);
+        return to + count;
+    }
     ps_digits_put(to, value, count);
     return to + count;
 }
 
 static inline char *ps_digits_write_signed(char *to, int64_t value)
 {
-    if (value >= 0)
-        return ps_digits_write(to, (uint64_t)value);
+    bool negative = value < 0;
     *to = '-';
-    return ps_digits_write(to + 1, 0 - (uint64_t)value);
+    return ps_digits_write(to + negative, negative ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+/* A byte as decimal text and a point. May write 4 bytes more. Returns the end. */
+static inline char *ps_digits_octet(char *to, unsigned octet)
+{
+    memcpy(to, ps_octets[octet], 4);
+    return to + 2 + (octet > 9) + (octet > 99);
 }

@@ -37,7 +37,8 @@ static inline uint32_t ps_alias_draw(const struct ps_alias *alias, uint64_t rand
 {
     uint32_t index = (uint32_t)(((random >> 32) * alias->count) >> 32);
     struct ps_alias_row row = alias->rows[index];
-    return (uint32_t)random < row.threshold ? index : row.other;
+    uint32_t other = 0 - (uint32_t)((uint32_t)random >= row.threshold); /* a branch would be guessed wrong */
+    return index ^ ((index ^ row.other) & other);
 }
 
 /* Weights > 0, finite; count > 0. */

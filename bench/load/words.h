@@ -8,7 +8,10 @@
 #define PS_WORDS_COUNT 256U
 #define PS_WORD_BYTES_MIN 2U
 #define PS_WORD_BYTES_MAX 7U
-#define PS_WORDS_TEXT_BYTES 8192U
+/* Padding is cut in pieces of up to PIECE bytes, from one of STARTS places, 16 bytes apart. */
+#define PS_WORDS_STARTS 256U
+#define PS_WORDS_PIECE 4096U
+#define PS_WORDS_TEXT_BYTES (PS_WORDS_STARTS * 16 + PS_WORDS_PIECE)
 
 struct ps_words {
     char entries[PS_WORDS_COUNT][8]; /* the word and blanks */
