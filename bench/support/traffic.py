@@ -21,7 +21,7 @@ class Tool:
         self.command = [os.path.join(build, "penstock"), *words, "--json"]
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=results.pinned(cpus))
         self.began = time.monotonic()
-        self.progress, self.summary, self.moved, self.at_end, self.errors = [], None, self.began, 0, []
+        self.progress, self.summary, self.moved, self.ended, self.errors = [], None, self.began, 0.0, []
         self.cpu_seconds = 0.0
         self.threads = [threading.Thread(target=one, daemon=True) for one in (self._read, self._read_errors)]
         for thread in self.threads:
@@ -34,7 +34,7 @@ class Tool:
             except ValueError:
                 continue
             if one.get("type") == "summary":
-                self.summary = one
+                self.summary, self.ended = one, time.monotonic()
             elif one.get("type") == "progress":
                 if one.get("received", 0) != self.received():
                     self.moved = time.monotonic()
@@ -49,6 +49,10 @@ class Tool:
     def received(self):
         """What verify has seen so far."""
         return self.progress[-1].get("received", 0) if self.progress else 0
+
+    def last_arrival(self, events):
+        """When the last of so many events came. A verify that has seen all of them ends after a second of silence."""
+        return self.ended - 1.0 if self.summary and self.summary.get("received", 0) >= events else self.moved
 
     def wait(self, seconds):
         """Its summary; raises when it is not done by then or prints none."""
