@@ -1,0 +1,28 @@
+/* What a file holds, told by its first bytes: lines, an Avro container, or one of them through gzip. Fed as
+ * it is read. Thread: the far end's. */
+#pragma once
+
+#include "bench/verify/far_avro.h"
+
+struct ps_far_gunzip;
+
+struct ps_far_content {
+    enum { PS_FAR_CONTENT_UNKNOWN, PS_FAR_CONTENT_TEXT, PS_FAR_CONTENT_AVRO, PS_FAR_CONTENT_GZIP } kind;
+    char head[4]; /* not told yet */
+    unsigned headed;
+    bool plain; /* inside gzip: not gzip again */
+    bool dead;  /* the rest cannot be understood */
+    struct ps_far_text text;
+    struct ps_far_avro *avro;
+    struct ps_far_gunzip *gunzip;
+};
+
+void ps_far_content_init(struct ps_far_content *content);
+void ps_far_content_fini(struct ps_far_content *content);
+/* `name` is the file's, for the notes. */
+void ps_far_content_feed(struct ps_far_content *content, const char *name, const char *data, size_t length,
+                         struct ps_far_hand *hand, struct ps_far_notes *notes);
+/* No more comes: a line without newline is a record; a block or a gzip stream that is not complete is noted.
+ * The content can be fed anew. */
+void ps_far_content_end(struct ps_far_content *content, const char *name, struct ps_far_hand *hand,
+                        struct ps_far_notes *notes);

@@ -1,0 +1,7 @@
+#include "bench/verify/far_ends.h"
+
+const struct ps_far_end_ops *const ps_far_ends[] = {
+    &ps_far_kafka,
+    &ps_far_files,
+    NULL,
+};

@@ -1,0 +1,157 @@
+#include "bench/verify/far_file.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_BYTES (128U * 1024U)
+#define READ_GZIP_BYTES (8U * 1024U) /* grows a thousandfold at most */
+
+struct ps_far_file *ps_far_file_create(const struct ps_far_listed *listed, uint64_t stream)
+{
+    struct ps_far_file *file = calloc(1, sizeof *file);
+    PS_ASSERT(file != NULL);
+    file->path = strdup(listed->path);
+    PS_ASSERT(file->path != NULL);
+    file->identity = listed->identity;
+    file->fd = -1;
+    file->stream = stream;
+    ps_far_content_init(&file->content);
+    return file;
+}
+
+void ps_far_file_destroy(struct ps_far_file *file)
+{
+    ps_far_file_close(file);
+    ps_far_content_fini(&file->content);
+    free(file->path);
+    free(file);
+}
+
+bool ps_far_file_open(struct ps_far_file *file, struct ps_far_notes *notes)
+{
+    struct ps_far_listed now;
+    if (file->fd >= 0)
+        return true;
+    file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (file->fd < 0) {
+        if (errno != ENOENT) { /* else it was renamed or removed: the next listing shows it */
+            ps_far_note(notes, true, "%s cannot be read: %s", file->path, strerror(errno));
+            file->refused = true;
+        }
+        return false;
+    }
+    if (ps_far_identify(NULL, file->fd, &now) && ps_far_identity_compare(&now.identity, &file->identity) == 0)
+        return true;
+    ps_far_file_close(file);
+    return false;
+}
+
+void ps_far_file_close(struct ps_far_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+}
+
+/* Remembers the first and the last bytes of what was read. */
+static void remember(struct ps_far_file *file, const char *data, size_t length)
+{
+    if (file->headed < PS_FAR_HEAD_BYTES) {
+        size_t more = PS_FAR_HEAD_BYTES - file->headed;
+        more = length < more ? length : more;
+        memcpy(file->head + file->headed, data, more);
+        file->headed += (unsigned)more;
+    }
+    if (length >= PS_FAR_TAIL_BYTES) {
+        memcpy(file->tail, data + length - PS_FAR_TAIL_BYTES, PS_FAR_TAIL_BYTES);
+        file->tailed = PS_FAR_TAIL_BYTES;
+        return;
+    }
+    size_t old = PS_FAR_TAIL_BYTES - length < file->tailed ? PS_FAR_TAIL_BYTES - length : file->tailed;
+    memmove(file->tail, file->tail + file->tailed - old, old);
+    memcpy(file->tail + old, data, length);
+    file->tailed = (unsigned)(old + length);
+}
+
+bool ps_far_file_read(struct ps_far_file *file, struct ps_far_hand *hand, struct ps_far_notes *notes)
+{
+    static _Thread_local char data[READ_BYTES];
+    size_t want = file->content.kind == PS_FAR_CONTENT_GZIP ? READ_GZIP_BYTES : READ_BYTES;
+    if (file->position >= file->limit)
+        return false;
+    if (want > file->limit - file->position)
+        want = file->limit - file->position;
+    ssize_t got = pread(file->fd, data, want, (off_t)file->position);
+    if (got <= 0) {
+        if (got < 0)
+            ps_far_note(notes, true, "%s cannot be read: %s", file->path, strerror(errno));
+        file->limit = file->position;
+        return false;
+    }
+    remember(file, data, (size_t)got);
+    file->position += (uint64_t)got;
+    hand->stream = file->stream;
+    hand->arrival_ns = ps_clock_now().mono_ns;
+    if (!file->content.dead)
+        ps_far_content_feed(&file->content, file->path, data, (size_t)got, hand, notes);
+    return true;
+}
+
+/* Do the bytes at `offset` equal `wanted`? */
+static bool stands_at(int fd, uint64_t offset, const char *wanted, unsigned length)
+{
+    char there[PS_FAR_HEAD_BYTES];
+    return pread(fd, there, length, (off_t)offset) == (ssize_t)length && memcmp(there, wanted, length) == 0;
+}
+
+bool ps_far_file_same(const struct ps_far_file *file)
+{
+    return file->tailed == 0 || stands_at(file->fd, file->position - file->tailed, file->tail, file->tailed);
+}
+
+void ps_far_file_restart(struct ps_far_file *file, struct ps_far_hand *hand, struct ps_far_notes *notes)
+{
+    hand->stream = file->stream;
+    hand->arrival_ns = ps_clock_now().mono_ns;
+    ps_far_content_end(&file->content, file->path, hand, notes);
+    file->position = file->limit = 0;
+    file->headed = file->tailed = 0;
+}
+
+bool ps_far_file_begins_like(const struct ps_far_file *copy, const struct ps_far_file *file)
+{
+    char there[PS_FAR_HEAD_BYTES];
+    if (file->headed == 0)
+        return false;
+    ssize_t length = pread(copy->fd, there, file->headed, 0);
+    return length > 0 && memcmp(there, file->head, (size_t)length) == 0;
+}
+
+bool ps_far_file_continues(const struct ps_far_file *copy, const struct ps_far_file *file)
+{
+    return file->tailed > 0 && stands_at(copy->fd, 0, file->head, file->headed) &&
+           stands_at(copy->fd, file->position - file->tailed, file->tail, file->tailed);
+}
+
+void ps_far_file_swap(struct ps_far_file *file, struct ps_far_file *copy)
+{
+    struct ps_far_file old = *file;
+    file->content = copy->content;
+    file->stream = copy->stream;
+    file->position = file->limit = 0;
+    file->headed = file->tailed = 0;
+    copy->content = old.content;
+    copy->stream = old.stream;
+    copy->position = old.position;
+    copy->limit = old.position;
+    memcpy(copy->head, old.head, old.headed);
+    memcpy(copy->tail, old.tail, old.tailed);
+    copy->headed = old.headed;
+    copy->tailed = old.tailed;
+    copy->copy_of = NULL;
+    copy->settled = true;
+}

@@ -1,0 +1,208 @@
+#include "bench/verify/far_listing.h"
+#include "core/clock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DEPTH_MAX 16U
+#define DIRECTORIES_MAX 512U /* remembered, for whoever watches them */
+
+enum ps_status ps_far_place_init(struct ps_far_place *place, const char *path, struct ps_err *err)
+{
+    struct stat info;
+    *place = (struct ps_far_place){.kind = PS_FAR_FILE, .path = path};
+    if (stat(path, &info) == 0) {
+        if (S_ISDIR(info.st_mode))
+            place->kind = PS_FAR_DIRECTORY;
+        else if (!S_ISREG(info.st_mode))
+            return ps_err_set(err, "%s is neither a file nor a directory", path);
+    } else if (errno != ENOENT && errno != ENOTDIR) {
+        return ps_err_set(err, "%s: %s", path, strerror(errno));
+    } else if (strpbrk(path, "*?[") != NULL) {
+        place->kind = PS_FAR_PATTERN;
+    }
+    return PS_OK;
+}
+
+static uint64_t time_ns(const struct statx_timestamp *time)
+{
+    return (uint64_t)time->tv_sec * PS_NS_PER_S + time->tv_nsec;
+}
+
+bool ps_far_identify(const char *path, int fd, struct ps_far_listed *file)
+{
+    struct statx info;
+    if (statx(path != NULL ? AT_FDCWD : fd, path != NULL ? path : "", path != NULL ? 0 : AT_EMPTY_PATH,
+              STATX_BASIC_STATS | STATX_BTIME, &info) != 0 ||
+        !S_ISREG(info.stx_mode))
+        return false;
+    file->identity = (struct ps_far_identity){
+        .device = (uint64_t)info.stx_dev_major << 32 | info.stx_dev_minor,
+        .inode = info.stx_ino,
+        .born_ns = (info.stx_mask & STATX_BTIME) != 0 ? time_ns(&info.stx_btime) : 0};
+    file->size = info.stx_size;
+    file->changed_ns = time_ns(&info.stx_mtime);
+    return true;
+}
+
+int ps_far_identity_compare(const struct ps_far_identity *a, const struct ps_far_identity *b)
+{
+    if (a->inode != b->inode)
+        return a->inode < b->inode ? -1 : 1;
+    if (a->device != b->device)
+        return a->device < b->device ? -1 : 1;
+    if (a->born_ns != b->born_ns)
+        return a->born_ns < b->born_ns ? -1 : 1;
+    return 0;
+}
+
+static void add(struct ps_far_listing *listing, const char *path)
+{
+    struct ps_far_listed file;
+    if (!ps_far_identify(path, -1, &file))
+        return;
+    if (listing->count == PS_FAR_FILES_MAX) {
+        listing->truncated = true;
+        return;
+    }
+    if (listing->count == listing->room) {
+        listing->room = listing->room == 0 ? 16 : listing->room * 2;
+        struct ps_far_listed *files = realloc(listing->files, listing->room * sizeof *files);
+        PS_ASSERT(files != NULL);
+        listing->files = files;
+    }
+    file.path = strdup(path);
+    PS_ASSERT(file.path != NULL);
+    listing->files[listing->count++] = file;
+}
+
+static void add_directory(struct ps_far_listing *listing, const char *path)
+{
+    if (listing->directory_count == DIRECTORIES_MAX)
+        return;
+    if (listing->directories == NULL)
+        listing->directories = calloc(DIRECTORIES_MAX, sizeof *listing->directories);
+    PS_ASSERT(listing->directories != NULL);
+    char *copy = strdup(path);
+    PS_ASSERT(copy != NULL);
+    listing->directories[listing->directory_count++] = copy;
+}
+
+/* Links to files are files; links to directories are not followed, for they may lead in circles. */
+static void walk(struct ps_far_listing *listing, const char *path, unsigned depth)
+{
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return;
+    add_directory(listing, path);
+    for (const struct dirent *one; (one = readdir(directory)) != NULL;) {
+        char name[4096];
+        struct stat info;
+        if (strcmp(one->d_name, ".") == 0 || strcmp(one->d_name, "..") == 0 ||
+            (size_t)snprintf(name, sizeof name, "%s/%s", path, one->d_name) >= sizeof name)
+            continue;
+        if (one->d_type == DT_DIR ||
+            (one->d_type == DT_UNKNOWN && lstat(name, &info) == 0 && S_ISDIR(info.st_mode))) {
+            if (depth < DEPTH_MAX)
+                walk(listing, name, depth + 1);
+        } else {
+            add(listing, name);
+        }
+    }
+    closedir(directory);
+}
+
+/* "/var/log" of "/var/log/app.log"; "." of "app.log". */
+static void directory_of(const char *path, char *directory, size_t room)
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(directory, room, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path),
+             slash == NULL ? "." : path);
+}
+
+static void add_siblings(struct ps_far_listing *listing, const char *path)
+{
+    char directory_path[4096], name[4096];
+    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+    size_t length = strlen(base);
+    directory_of(path, directory_path, sizeof directory_path);
+    DIR *directory = opendir(directory_path);
+    if (directory == NULL)
+        return;
+    add_directory(listing, directory_path);
+    for (const struct dirent *one; (one = readdir(directory)) != NULL;) {
+        const char *rest = one->d_name + length;
+        if (strncmp(one->d_name, base, length) != 0 || (*rest != '.' && *rest != '-') ||
+            (strlen(rest) > 3 && strcmp(rest + strlen(rest) - 3, ".gz") == 0))
+            continue;
+        if ((size_t)snprintf(name, sizeof name, "%s/%s", directory_path, one->d_name) < sizeof name)
+            add(listing, name);
+    }
+    closedir(directory);
+}
+
+static void add_matches(struct ps_far_listing *listing, const char *pattern)
+{
+    glob_t found;
+    char directory_path[4096];
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            add(listing, found.gl_pathv[i]);
+        globfree(&found);
+    }
+    directory_of(pattern, directory_path, sizeof directory_path);
+    if (strpbrk(directory_path, "*?[") == NULL)
+        add_directory(listing, directory_path);
+}
+
+static int compare_names(const void *a_, const void *b_)
+{
+    const struct ps_far_listed *a = a_, *b = b_;
+    return strverscmp(a->path, b->path);
+}
+
+static int compare_times(const void *a_, const void *b_)
+{
+    const struct ps_far_listed *a = a_, *b = b_;
+    if (a->changed_ns != b->changed_ns)
+        return a->changed_ns < b->changed_ns ? -1 : 1;
+    return strverscmp(a->path, b->path);
+}
+
+void ps_far_listing_take(struct ps_far_listing *listing, const struct ps_far_place *place)
+{
+    *listing = (struct ps_far_listing){.count = 0};
+    switch (place->kind) {
+    case PS_FAR_FILE:
+        if (place->siblings)
+            add_siblings(listing, place->path);
+        add(listing, place->path);
+        break;
+    case PS_FAR_DIRECTORY:
+        walk(listing, place->path, 0);
+        break;
+    case PS_FAR_PATTERN:
+        add_matches(listing, place->path);
+        break;
+    }
+    if (listing->count > 1)
+        qsort(listing->files, listing->count, sizeof *listing->files,
+              place->by_name ? compare_names : compare_times);
+}
+
+void ps_far_listing_fini(struct ps_far_listing *listing)
+{
+    for (size_t i = 0; i < listing->count; i++)
+        free(listing->files[i].path);
+    for (size_t i = 0; i < listing->directory_count; i++)
+        free(listing->directories[i]);
+    free(listing->files);
+    free(listing->directories);
+    *listing = (struct ps_far_listing){.count = 0};
+}

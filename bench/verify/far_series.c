@@ -1,0 +1,360 @@
+#include "bench/verify/far_series.h"
+#include "core/clock.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#define SCAN_NS (100 * PS_NS_PER_MS)
+#define SCAN_SHARE 10U                 /* at most one part in ten of the time goes into listing directories */
+#define QUIET_NS (10 * PS_NS_PER_S)    /* after so long nobody writes to a file that is gone */
+#define HOLD_NS PS_NS_PER_S            /* a copy's original is truncated so soon, or it is no copy */
+#define HOLD_MAX_NS (30 * PS_NS_PER_S) /* however long it grows */
+#define OPEN_MAX 128U                  /* finished files that stay open; files opened in advance */
+#define MISSED_MAX 3U                  /* a listing may miss what is renamed meanwhile */
+
+#define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)
+
+void ps_far_series_init(struct ps_far_series *series, const struct ps_far_place *place, bool by_file,
+                        struct ps_far_notes *notes)
+{
+    *series = (struct ps_far_series){.place = *place, .by_file = by_file, .notes = notes};
+    series->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (place->kind != PS_FAR_FILE)
+        return;
+    struct ps_far_listing listing;
+    series->place.siblings = true;
+    ps_far_listing_take(&listing, &series->place);
+    series->ignored = calloc(listing.count + 1, sizeof *series->ignored);
+    PS_ASSERT(series->ignored != NULL);
+    for (size_t i = 0; i < listing.count; i++)
+        if (strcmp(listing.files[i].path, place->path) != 0)
+            series->ignored[series->ignored_count++] = listing.files[i].identity;
+    ps_far_listing_fini(&listing);
+}
+
+void ps_far_series_fini(struct ps_far_series *series)
+{
+    for (size_t i = 0; i < series->count; i++)
+        ps_far_file_destroy(series->files[i]);
+    free(series->files);
+    free(series->identified);
+    free(series->ignored);
+    if (series->watch_fd >= 0)
+        close(series->watch_fd);
+}
+
+/* ---- what files there are ---- */
+
+static int compare_files(const void *a_, const void *b_)
+{
+    const struct ps_far_file *const *a = a_, *const *b = b_;
+    return ps_far_identity_compare(&(*a)->identity, &(*b)->identity);
+}
+
+static void identified_sort(struct ps_far_series *series)
+{
+    for (size_t i = 0; i < series->count; i++)
+        series->identified[i] = series->files[i];
+    if (series->count > 1)
+        qsort(series->identified, series->count, sizeof(struct ps_far_file *), compare_files);
+}
+
+/* Among the first `count` of `identified`. */
+static struct ps_far_file *find(const struct ps_far_series *series, size_t count,
+                                const struct ps_far_identity *identity)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = ps_far_identity_compare(identity, &series->identified[middle]->identity);
+        if (order == 0)
+            return series->identified[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+static bool is_ignored(const struct ps_far_series *series, const struct ps_far_identity *identity)
+{
+    for (size_t i = 0; i < series->ignored_count; i++)
+        if (ps_far_identity_compare(&series->ignored[i], identity) == 0)
+            return true;
+    return false;
+}
+
+/* "app.log.1.gz" beside an "app.log.1" that was read. */
+static bool is_compressed_copy(const struct ps_far_series *series, size_t count, const char *path)
+{
+    size_t length = strlen(path);
+    if (length < 4 || strcmp(path + length - 3, ".gz") != 0)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (strlen(series->files[i]->path) == length - 3 &&
+            strncmp(series->files[i]->path, path, length - 3) == 0)
+            return true;
+    return false;
+}
+
+static void add(struct ps_far_series *series, size_t before, const struct ps_far_listed *listed)
+{
+    if (series->count == series->room) {
+        series->room = series->room == 0 ? 16 : series->room * 2;
+        series->files = realloc(series->files, series->room * sizeof *series->files);
+        series->identified = realloc(series->identified, series->room * sizeof *series->identified);
+        PS_ASSERT(series->files != NULL && series->identified != NULL);
+    }
+    uint64_t stream = series->by_file ? series->next_stream++ % PS_FAR_STREAMS_MAX : 0;
+    struct ps_far_file *file = ps_far_file_create(listed, stream);
+    file->refused = is_compressed_copy(series, before, listed->path);
+    file->grown_ns = ps_clock_now().mono_ns;
+    series->files[series->count++] = file;
+}
+
+/* A file that is known: by another name, perhaps. One that was closed is opened again when it has grown. */
+static void known_update(struct ps_far_series *series, struct ps_far_file *file,
+                         const struct ps_far_listed *listed)
+{
+    file->missed = 0;
+    if (strcmp(file->path, listed->path) != 0) {
+        free(file->path);
+        file->path = strdup(listed->path);
+        PS_ASSERT(file->path != NULL);
+    }
+    if (file->cold && listed->size != file->position && ps_far_file_open(file, series->notes))
+        file->cold = false;
+}
+
+/* Its name is gone, and whoever had it open does not write to it any more. */
+static bool is_gone(const struct ps_far_file *file, uint64_t now_ns)
+{
+    return file->missed >= MISSED_MAX &&
+           (file->fd < 0 || (file->position >= file->limit && now_ns - file->grown_ns > QUIET_NS));
+}
+
+/* The last line of a file that is gone may have no newline. */
+static void forget_gone(struct ps_far_series *series, uint64_t now_ns, struct ps_far_hand *hand)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < series->count; i++)
+        if (series->files[i]->copy_of != NULL && is_gone(series->files[i]->copy_of, now_ns))
+            series->files[i]->copy_of = NULL;
+    for (size_t i = 0; i < series->count; i++) {
+        struct ps_far_file *file = series->files[i];
+        if (!is_gone(file, now_ns)) {
+            series->files[kept++] = file;
+            continue;
+        }
+        if (file->fd < 0 && !file->cold && !file->refused)
+            ps_far_note(series->notes, true, "%s went away before it was read", file->path);
+        ps_far_file_restart(file, hand, series->notes);
+        ps_far_file_destroy(file);
+    }
+    series->count = kept;
+}
+
+/* One listing. True: there are new files. */
+static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
+{
+    struct ps_far_listing listing;
+    struct ps_far_place place;
+    uint64_t start_ns = ps_clock_now().mono_ns;
+    size_t before = series->count;
+    if (before == 0 && series->place.kind == PS_FAR_FILE &&
+        ps_far_place_init(&place, series->place.path, NULL) == PS_OK && place.kind == PS_FAR_DIRECTORY)
+        series->place.kind = PS_FAR_DIRECTORY; /* it was not there yet */
+    ps_far_listing_take(&listing, &series->place);
+    for (size_t i = 0; i < before; i++)
+        series->files[i]->missed++;
+    for (size_t i = 0; i < listing.count; i++) {
+        struct ps_far_file *file = find(series, before, &listing.files[i].identity);
+        if (file != NULL)
+            known_update(series, file, &listing.files[i]);
+        else if (!is_ignored(series, &listing.files[i].identity))
+            add(series, before, &listing.files[i]);
+    }
+    if (listing.truncated)
+        ps_far_note(series->notes, true, "more than %u files: the others are not read", PS_FAR_FILES_MAX);
+    for (size_t i = 0; i < listing.directory_count && series->watch_fd >= 0; i++)
+        inotify_add_watch(series->watch_fd, listing.directories[i], WATCHED);
+    ps_far_listing_fini(&listing);
+    bool more = series->count > before;
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    forget_gone(series, now_ns, hand);
+    identified_sort(series);
+    series->unread = 0;
+    uint64_t pause_ns = (now_ns - start_ns) * SCAN_SHARE;
+    series->scan_ns = now_ns + (pause_ns > SCAN_NS ? pause_ns : SCAN_NS);
+    return more;
+}
+
+/* ---- what is in them ---- */
+
+static struct ps_far_file *original_find(const struct ps_far_series *series, const struct ps_far_file *file)
+{
+    for (size_t i = 0; i < series->count; i++) {
+        struct ps_far_file *other = series->files[i];
+        if (other != file && other->fd >= 0 && other->missed == 0 && ps_far_file_begins_like(file, other))
+            return other;
+    }
+    return NULL;
+}
+
+/* A file that begins as another one does may be the copy that is made before that one is truncated. Read it
+ * now and its records would be there twice: it waits until the other one is truncated, or for so long that it
+ * must be something else. True: it waits. */
+static bool is_held(struct ps_far_series *series, struct ps_far_file *file, uint64_t size, uint64_t now_ns)
+{
+    if (file->settled || file->position > 0 || size == 0)
+        return false;
+    if (file->copy_of == NULL) {
+        file->copy_of = original_find(series, file);
+        file->held_ns = now_ns;
+    } else if (!ps_far_file_begins_like(file, file->copy_of)) {
+        file->copy_of = NULL;
+    }
+    if (size > file->held_bytes) {
+        file->held_until_ns = now_ns + HOLD_NS;
+        file->held_bytes = size;
+    }
+    if (file->copy_of != NULL && now_ns < file->held_until_ns && now_ns - file->held_ns < HOLD_MAX_NS)
+        return true;
+    file->copy_of = NULL;
+    file->settled = true;
+    return false;
+}
+
+/* The file became shorter, or other bytes stand where some were read. If there is a copy that holds what was
+ * read, the rest of it comes first. */
+static void truncated(struct ps_far_series *series, size_t index, struct ps_far_hand *hand)
+{
+    struct ps_far_file *file = series->files[index];
+    for (size_t i = 0; i < series->count; i++) {
+        struct ps_far_file *copy = series->files[i];
+        if (copy == file || copy->settled || copy->position > 0 || copy->refused ||
+            !ps_far_file_open(copy, series->notes) || !ps_far_file_continues(copy, file))
+            continue;
+        struct ps_far_listed now;
+        ps_far_file_swap(file, copy);
+        if (ps_far_identify(NULL, copy->fd, &now))
+            copy->limit = now.size;
+        copy->grown_ns = ps_clock_now().mono_ns;
+        if (i > index) { /* it comes before what is written now */
+            series->files[index] = copy;
+            series->files[i] = file;
+        }
+        return;
+    }
+    ps_far_note(series->notes, true,
+                "%s was truncated: what was written to it after it was last read may be missing", file->path);
+    ps_far_file_restart(file, hand, series->notes);
+}
+
+/* Of the files that were read to their end, closes those that did not grow for longest, so that no more than
+ * OPEN_MAX of them stay open. */
+static void close_some(struct ps_far_series *series)
+{
+    for (;;) {
+        struct ps_far_file *oldest = NULL;
+        size_t finished = 0;
+        for (size_t i = 0; i < series->count; i++) {
+            struct ps_far_file *file = series->files[i];
+            if (file->fd < 0 || file->missed > 0 || file->copy_of != NULL || file->position < file->limit)
+                continue;
+            finished++;
+            if (oldest == NULL || file->grown_ns < oldest->grown_ns)
+                oldest = file;
+        }
+        if (finished <= OPEN_MAX)
+            return;
+        ps_far_file_close(oldest);
+        oldest->cold = true;
+    }
+}
+
+/* Looks how far a file may be read. */
+static void look_at(struct ps_far_series *series, size_t index, uint64_t now_ns, struct ps_far_hand *hand)
+{
+    struct ps_far_file *file = series->files[index];
+    struct ps_far_listed now;
+    if (file->refused || file->cold || !ps_far_file_open(file, series->notes) ||
+        !ps_far_identify(NULL, file->fd, &now) || now.size == file->position ||
+        is_held(series, file, now.size, now_ns))
+        return;
+    if (now.size < file->position || !ps_far_file_same(file)) {
+        truncated(series, index, hand);
+        return;
+    }
+    file->limit = now.size;
+    file->grown_ns = now_ns;
+}
+
+/* The last files first: what is seen in a file was then written before what is seen in the files before it,
+ * and reading up to the limits, in order, keeps the order of writing. Files far behind the first ones that
+ * are not open yet have to wait. */
+static void look(struct ps_far_series *series, struct ps_far_hand *hand)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    size_t end = 0, unopened = 0;
+    for (; end < series->count && unopened < OPEN_MAX; end++)
+        unopened += series->files[end]->fd < 0 && !series->files[end]->cold && !series->files[end]->refused;
+    for (size_t i = end; i-- > 0;)
+        look_at(series, i, now_ns, hand);
+    series->unread = 0;
+    close_some(series);
+}
+
+static bool read_some(struct ps_far_series *series, struct ps_far_hand *hand)
+{
+    for (; series->unread < series->count; series->unread++) {
+        struct ps_far_file *file = series->files[series->unread];
+        while (file->fd >= 0 && ps_far_file_read(file, hand, series->notes))
+            if (hand->count > 0)
+                return true;
+    }
+    return false;
+}
+
+/* True: something was made or renamed. */
+static bool watch_drain(struct ps_far_series *series)
+{
+    char room[8192] __attribute__((aligned(__alignof__(struct inotify_event))));
+    ssize_t length;
+    bool names = false;
+    while (series->watch_fd >= 0 && (length = read(series->watch_fd, room, sizeof room)) > 0)
+        for (const char *at = room; at < room + length;) {
+            const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
+            names = names || (event->mask & ~(uint32_t)IN_MODIFY) != 0;
+            at += sizeof *event + event->len;
+        }
+    return names;
+}
+
+bool ps_far_series_read(struct ps_far_series *series, int timeout_ms, struct ps_far_hand *hand)
+{
+    uint64_t end_ns = ps_clock_now().mono_ns + (uint64_t)timeout_ms * PS_NS_PER_MS;
+    for (bool names = false;;) {
+        if (read_some(series, hand))
+            return true;
+        if (names || ps_clock_now().mono_ns >= series->scan_ns) {
+            for (unsigned again = 0; scan(series, hand) && again < MISSED_MAX; again++)
+                ;
+        }
+        look(series, hand);
+        if (hand->count > 0 || read_some(series, hand))
+            return true;
+        uint64_t now_ns = ps_clock_now().mono_ns;
+        if (now_ns >= end_ns)
+            return false;
+        uint64_t until_ns = end_ns < series->scan_ns ? end_ns : series->scan_ns;
+        uint64_t wait_ms = until_ns > now_ns ? (until_ns - now_ns) / PS_NS_PER_MS + 1 : 0;
+        struct pollfd wait = {.fd = series->watch_fd, .events = POLLIN};
+        poll(&wait, series->watch_fd >= 0, (int)wait_ms);
+        names = watch_drain(series);
+    }
+}
