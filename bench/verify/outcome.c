@@ -26,7 +26,7 @@ void ps_outcome_progress(struct ps_live *live, const struct ps_outcome_second *s
     bool wrong = tally->duplicated + tally->reordered + tally->changed + tally->cut > 0;
     ps_live_status(
         live,
-        "%5.0f s  %s%s%s received  %s/s  %sduplicated %llu  reordered %llu  corrupted %llu%s  p50 %s  p99 %s",
+        "%5.0f s  %s%s%s received  %s  %sduplicated %llu  reordered %llu  corrupted %llu%s  p50 %s  p99 %s",
         second->t_s, count(tally->received, received), second->sent > 0 ? " of " : "",
         second->sent > 0 ? count(second->sent, sent) : "",
         ps_quantity_print_rate(second->rate, rate, sizeof rate),
@@ -51,7 +51,7 @@ static bool source_wrong(const struct ps_outcome *outcome, const struct ps_sourc
 }
 
 static void absent_sources(const struct ps_outcome *outcome, ps_outcome_source_taker *taker, void *argument,
-                           bool wrong)
+                           bool all, bool wrong)
 {
     const struct ps_expected *expected = outcome->expected;
     for (unsigned i = 0; i < expected->manifest_count; i++) {
@@ -60,28 +60,37 @@ static void absent_sources(const struct ps_outcome *outcome, ps_outcome_source_t
         for (uint32_t k = 0; k < manifest->source_count; k++) {
             const struct ps_manifest_source *entry = &manifest->sources[k];
             struct ps_outcome_source one = {.run = manifest->run, .entry = entry, .wrong = entry->events > 0};
-            if (one.wrong == wrong && (run == NULL || !ps_run_has(run, entry->source)))
+            if ((all || one.wrong == wrong) && (run == NULL || !ps_run_has(run, entry->source)))
                 taker(argument, outcome, &one);
         }
     }
 }
 
-void ps_outcome_sources(const struct ps_outcome *outcome, ps_outcome_source_taker *taker, void *argument)
+/* Those for which `wrong` holds, or all of them. */
+static void sources_pass(const struct ps_outcome *outcome, ps_outcome_source_taker *taker, void *argument,
+                         bool all, bool wrong)
 {
-    for (int pass = 1; pass >= 0; pass--) {
-        struct ps_run *run;
-        struct ps_source *source;
-        for (unsigned at = 0; (run = ps_tracker_each_run(outcome->account->tracker, &at)) != NULL;) {
-            for (uint32_t from = 0; ps_verdict_looks_at(outcome->expected, run->run) &&
-                                    (source = ps_tracker_each_source(run, &from)) != NULL;) {
-                struct ps_outcome_source one = {.run = run->run, .source = source};
-                one.wrong = source_wrong(outcome, source);
-                if (one.wrong == (pass == 1))
-                    taker(argument, outcome, &one);
-            }
+    struct ps_run *run;
+    struct ps_source *source;
+    for (unsigned at = 0; (run = ps_tracker_each_run(outcome->account->tracker, &at)) != NULL;) {
+        if (!ps_verdict_looks_at(outcome->expected, run->run))
+            continue;
+        for (uint32_t from = 0; (source = ps_tracker_each_source(run, &from)) != NULL;) {
+            struct ps_outcome_source one = {.run = run->run, .source = source};
+            one.wrong = source_wrong(outcome, source);
+            if (all || one.wrong == wrong)
+                taker(argument, outcome, &one);
         }
-        absent_sources(outcome, taker, argument, pass == 1);
     }
+    absent_sources(outcome, taker, argument, all, wrong);
+}
+
+void ps_outcome_sources(const struct ps_outcome *outcome, bool wrong_first, ps_outcome_source_taker *taker,
+                        void *argument)
+{
+    sources_pass(outcome, taker, argument, !wrong_first, true);
+    if (wrong_first)
+        sources_pass(outcome, taker, argument, false, false);
 }
 
 struct table {
@@ -159,13 +168,13 @@ static void source_row(void *argument, const struct ps_outcome *outcome, const s
 static void sources_print(struct ps_live *live, const struct ps_outcome *outcome)
 {
     struct table table = {.live = live};
-    ps_outcome_sources(outcome, source_count, &table);
+    ps_outcome_sources(outcome, false, source_count, &table);
     if (table.all == 0 || (table.wrong == 0 && table.all > TABLE_SOURCES_MAX))
         return;
     ps_live_print(live, "\n  %s%s%6s %15s %12s %12s %12s %12s%s\n", ps_live_style(live, PS_LIVE_DIM),
                   outcome->verdict->run_count > 1 ? "run    " : "", "source", "received", "lost",
                   "duplicated", "reordered", "corrupted", ps_live_style(live, PS_LIVE_PLAIN));
-    ps_outcome_sources(outcome, source_row, &table);
+    ps_outcome_sources(outcome, true, source_row, &table);
     if (table.omitted > 0)
         ps_live_print(live, "  and %llu sources more\n", (unsigned long long)table.omitted);
 }

@@ -116,6 +116,14 @@ static void list_add(void *argument, const struct ps_outcome *outcome, const str
                                                  : absent_object(outcome, one->run, one->entry));
 }
 
+static uint64_t source_total(const struct ps_outcome *outcome)
+{
+    uint64_t total = outcome->verdict->source_count;
+    for (unsigned i = 0; i < outcome->expected->manifest_count; i++)
+        total += outcome->expected->manifests[i].source_count;
+    return total;
+}
+
 static json_t *histogram_array(const struct ps_histogram *histogram)
 {
     json_t *list = json_array();
@@ -187,7 +195,7 @@ json_t *ps_outcome_json_summary(const struct ps_outcome *outcome, const struct p
     json_object_set_new(object, "clock_step_ms",
                         json_real(rounded((double)outcome->account->clock_step_ns / 1e6, 1000)));
     set(object, "memory_bytes", verdict->facts.memory_bytes_max);
-    ps_outcome_sources(outcome, list_add, &list);
+    ps_outcome_sources(outcome, source_total(outcome) > PS_OUTCOME_SOURCES_MAX, list_add, &list);
     json_object_set_new(object, "sources", list.sources);
     set(object, "sources_omitted", list.omitted);
     set(object, "exit_code", (uint64_t)verdict->exit_code);

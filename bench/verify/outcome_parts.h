@@ -14,8 +14,10 @@ struct ps_outcome_source {
 
 typedef void ps_outcome_source_taker(void *argument, const struct ps_outcome *outcome,
                                      const struct ps_outcome_source *one);
-/* All sources looked at; those with something wrong first. */
-void ps_outcome_sources(const struct ps_outcome *outcome, ps_outcome_source_taker *taker, void *argument);
+/* All sources looked at, by their numbers or those with something wrong first; those of which nothing came
+ * are behind the others. */
+void ps_outcome_sources(const struct ps_outcome *outcome, bool wrong_first, ps_outcome_source_taker *taker,
+                        void *argument);
 
 json_t *ps_outcome_json_progress(const struct ps_outcome_second *second);
 json_t *ps_outcome_json_summary(const struct ps_outcome *outcome, const struct ps_histogram *latency_ns);
