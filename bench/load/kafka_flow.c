@@ -93,11 +93,6 @@ enum ps_status ps_kafka_flow_open(struct ps_kafka_flow *flow, const struct ps_ka
         close(flow->wake_fd);
         return PS_FAIL;
     }
-    if (plan->engine->topic(flow->producer, plan->topic, (uint32_t)strlen(plan->topic)) == NULL) {
-        ps_kafka_flow_close(flow);
-        return ps_err_set(err, "`%s` is no name of a topic: 1 to 249 letters, digits, . _ - are wanted",
-                          plan->topic);
-    }
     return PS_OK;
 }
 
@@ -340,7 +335,7 @@ static uint32_t records_make(struct ps_kafka_flow *flow, uint32_t *at)
         uint32_t length = block->ends[*at] - begin;
         if (PS_UNLIKELY(slot->results[*at] != 0))
             continue;
-        if (PS_UNLIKELY(length + PS_KAFKA_FLOW_KEY_BYTES > flow->plan->record_bytes_max)) {
+        if (PS_UNLIKELY(length > flow->plan->value_bytes_max)) {
             settle(block, *at, RESULT_TOO_LONG);
             continue;
         }

@@ -31,7 +31,7 @@ struct ps_kafka_flow_plan {
     bool by_source;           /* a lane's partition is its number modulo... */
     unsigned partition_count; /* ... this */
     int32_t partition;        /* else; PS_KAFKA_PARTITION_ANY */
-    uint32_t record_bytes_max;
+    uint32_t value_bytes_max;
     uint64_t linger_ns;
     unsigned waves_max; /* 0: no limit */
 };

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RECORD_OVERHEAD_BYTES 64U /* what the library counts beside value and key is below this */
 #define METADATA_TIMEOUT_MS 10000
 #define WAVES 3U
 #define LINGER_MS "5"
@@ -47,7 +48,7 @@ static enum ps_status settings_make(struct ps_kafka_flow_plan *plan, struct ps_u
     ps_kafka_settings_set(settings, "queue.buffering.max.messages", "10000000"); /* our window is smaller */
     ps_kafka_settings_set(settings, "queue.buffering.max.kbytes", "2097151");
     for (unsigned at = 0; ps_url_next(url, "kafka.", &at, &name, &value);)
-        ps_kafka_settings_set(settings, name + strlen("kafka."), value);
+        ps_kafka_settings_set(settings, name, value);
     const char *timeout = ps_kafka_settings_get(settings, "delivery.timeout.ms");
     if (timeout != NULL) /* another name of message.timeout.ms */
         ps_kafka_settings_set(settings, "message.timeout.ms", timeout);
@@ -62,6 +63,13 @@ static enum ps_status settings_make(struct ps_kafka_flow_plan *plan, struct ps_u
     return ps_kafka_pairs_check(settings->items, settings->count, err);
 }
 
+static bool is_topic_name(const char *name)
+{
+    size_t length = strlen(name);
+    size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return good == length && length > 0 && length <= 249 && !is_word(name, ".", "..");
+}
+
 /* What we need to know ourselves of the properties. */
 static void settings_read(struct ps_kafka_flow_plan *plan)
 {
@@ -69,8 +77,9 @@ static void settings_read(struct ps_kafka_flow_plan *plan)
     if (linger == NULL)
         linger = ps_kafka_settings_get(&plan->settings, "linger.ms");
     plan->linger_ns = (uint64_t)(strtod(linger, NULL) * (double)PS_NS_PER_MS);
-    plan->record_bytes_max =
-        (uint32_t)strtoul(ps_kafka_settings_get(&plan->settings, "message.max.bytes"), NULL, 10);
+    uint32_t bytes = (uint32_t)strtoul(ps_kafka_settings_get(&plan->settings, "message.max.bytes"), NULL, 10);
+    plan->value_bytes_max =
+        bytes - RECORD_OVERHEAD_BYTES - PS_KAFKA_FLOW_KEY_BYTES; /* it is 1,000 at least */
 }
 
 static enum ps_status partition_read(struct ps_kafka_flow_plan *plan, struct ps_url *url, struct ps_err *err)
@@ -99,6 +108,9 @@ static enum ps_status kafka_read(struct ps_kafka_flow_plan *plan, struct ps_url 
     uint64_t waves = WAVES;
     if (*url->hosts == '\0' || strlen(url->path) < 2 || strchr(url->path + 1, '/') != NULL)
         return ps_err_set(err, "kafka://HOST:PORT,HOST:PORT/TOPIC is wanted");
+    if (!is_topic_name(url->path + 1))
+        return ps_err_set(err, "`%s` is no name of a topic: 1 to 249 letters, digits, . _ - are wanted",
+                          url->path + 1);
     plan->topic = strdup(url->path + 1);
     if (plan->topic == NULL)
         return ps_err_set(err, "no memory");

@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #define WEAK __attribute__((weak))
-#define FAILED_MAX 4096U
 
 /* The block's own pointers are the target's. */
 struct ps_test_block {
@@ -50,7 +49,7 @@ WEAK void ps_lane_completed(struct ps_lane *lane, struct ps_load_block *block, u
 WEAK void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t count,
                          const char *reason)
 {
-    for (uint32_t i = 0; i < count && lane->failed_count < FAILED_MAX; i++)
+    for (uint32_t i = 0; i < count && lane->failed_count < PS_TEST_FAILED_MAX; i++)
         lane->failed_list[lane->failed_count++] = block->first_sequence + block->completed + i;
     lane->failed += count;
     snprintf(lane->failure, sizeof lane->failure, "%s", reason);
@@ -121,8 +120,6 @@ void ps_test_lane_open(struct ps_lane *lane, const struct ps_target_ops *ops, co
     uint32_t number = lane->number;
     *lane = (struct ps_lane){.ops = ops, .framing = ops->framing, .number = number};
     lane->back_off_ns = 5 * PS_NS_PER_MS;
-    lane->failed_list = calloc(FAILED_MAX, sizeof *lane->failed_list);
-    assert_non_null(lane->failed_list);
     enum ps_status status = ps_url_parse(&lane->url, text, &err);
     if (status == PS_OK)
         status = ops->plan(&lane->plan, &lane->url, &lane->framing, &err);
@@ -144,7 +141,6 @@ void ps_test_lane_close(struct ps_lane *lane)
         lane->blocks = block->later;
         block_free(block);
     }
-    free(lane->failed_list);
 }
 
 bool ps_test_lane_has_room(const struct ps_lane *lane)

@@ -9,6 +9,8 @@
 #include "bench/load/target.h"
 #include "tests/support/support.h"
 
+#define PS_TEST_FAILED_MAX 4096U
+
 struct ps_lane {
     const struct ps_target_ops *ops;
     struct ps_url url;
@@ -22,10 +24,10 @@ struct ps_lane {
     uint64_t given, completed, failed; /* events */
     uint64_t ups, downs;
     bool up, down;
-    unsigned failures_max; /* in a row */
-    char reason[256];      /* of the last outage */
-    char failure[256];     /* of the last events that failed */
-    uint64_t *failed_list; /* sequences of the first of them */
+    unsigned failures_max;                    /* in a row */
+    char reason[256];                         /* of the last outage */
+    char failure[256];                        /* of the last events that failed */
+    uint64_t failed_list[PS_TEST_FAILED_MAX]; /* sequences of the first of them; good after close, too */
     size_t failed_count;
 };
 
