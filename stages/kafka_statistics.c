@@ -18,6 +18,7 @@ const char *const ps_kafka_gauge_names[] = {
     NAME(producers_made),
     GAUGE(events_in_flight),
     GAUGE(leases_held),
+    GAUGE(queue_limit_messages),
     NULL,
 };
 _Static_assert(PS_COUNT_OF(ps_kafka_gauge_names) == PS_KAFKA_GAUGE_COUNT + 1, "a name for each");
@@ -44,6 +45,7 @@ void ps_kafka_statistics_read(struct ps_kafka_statistics *statistics, const char
         return;
     set(statistics, PS_KAFKA_GAUGE_queue_messages, number(root, "msg_cnt"));
     set(statistics, PS_KAFKA_GAUGE_queue_bytes, number(root, "msg_size"));
+    set(statistics, PS_KAFKA_GAUGE_queue_limit_messages, number(root, "msg_max"));
     statistics->requests_now = number(root, "tx");
     statistics->bytes_now = number(root, "tx_bytes");
 

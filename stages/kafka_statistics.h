@@ -16,6 +16,7 @@ enum ps_kafka_gauge {
     PS_KAFKA_GAUGE_producers_made, /* ours */
     PS_KAFKA_GAUGE_events_in_flight,
     PS_KAFKA_GAUGE_leases_held,
+    PS_KAFKA_GAUGE_queue_limit_messages,
     PS_KAFKA_GAUGE_COUNT
 };
 _Static_assert(PS_COUNTER_extra + PS_KAFKA_GAUGE_COUNT <= PS_COUNTER_COUNT, "room for the stage's own");

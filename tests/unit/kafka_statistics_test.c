@@ -13,11 +13,13 @@ static void test_read(void **state)
     static struct ps_counters counters;
     struct ps_kafka_statistics statistics = {.counters = &counters};
     ps_kafka_statistics_read(
-        &statistics, "{\"msg_cnt\": 7, \"msg_size\": 700, \"tx\": 12, \"tx_bytes\": 3400, \"brokers\": {"
+        &statistics, "{\"msg_cnt\": 7, \"msg_size\": 700, \"msg_max\": 5000, \"tx\": 12, \"tx_bytes\": 3400, "
+                     "\"brokers\": {"
                      "\"a:1/1\": {\"waitresp_cnt\": 2, \"rtt\": {\"avg\": 100, \"p99\": 900, \"cnt\": 3}},"
                      "\"b:1/2\": {\"waitresp_cnt\": 1, \"rtt\": {\"avg\": 500, \"p99\": 700, \"cnt\": 1}},"
                      "\"c:1/bootstrap\": {\"waitresp_cnt\": -1}}}");
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_queue_messages), 7);
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_queue_limit_messages), 5000);
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_queue_bytes), 700);
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_requests_in_flight), 3);
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_requests_sent), 12);

@@ -1,0 +1,167 @@
+#include "bench/plan/child.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static _Noreturn void exec_child(const struct ps_child *child, const char *program,
+                                 const char *const *arguments, int out, pid_t parent)
+{
+    sigset_t none;
+    char *list[PS_CHILD_ARGUMENTS_MAX + 2] = {(char *)(uintptr_t) "penstock"};
+    for (unsigned i = 0; arguments[i] != NULL; i++)
+        list[i + 1] = (char *)(uintptr_t)arguments[i];
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    setpgid(0, 0);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    int log = open(child->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    int nothing = open("/dev/null", O_RDONLY);
+    dup2(nothing, STDIN_FILENO);
+    if (log >= 0)
+        dup2(log, STDERR_FILENO);
+    dup2(out >= 0 ? out : log, STDOUT_FILENO);
+    if (getppid() == parent)
+        execve(program, list, environ);
+    fprintf(stderr, "cannot run %s: %s\n", program, strerror(errno));
+    _exit(127);
+}
+
+enum ps_status ps_child_start(struct ps_child *child, const char *program, const char *const *arguments,
+                              const char *log, bool quiet, struct ps_err *err)
+{
+    int ends[2] = {-1, -1};
+    *child = (struct ps_child){.out = -1};
+    unsigned count = 0;
+    while (arguments[count] != NULL)
+        count++;
+    PS_ASSERT(count > 0 && count <= PS_CHILD_ARGUMENTS_MAX);
+    snprintf(child->log, sizeof child->log, "%s", log);
+    if (!quiet && pipe2(ends, O_CLOEXEC) != 0)
+        return ps_err_set(err, "cannot start `penstock %s`: %s", arguments[0], strerror(errno));
+    pid_t parent = getpid();
+    child->pid = fork();
+    if (child->pid == 0)
+        exec_child(child, program != NULL ? program : "/proc/self/exe", arguments, ends[1], parent);
+    if (ends[1] >= 0)
+        close(ends[1]);
+    if (child->pid < 0) {
+        child->pid = 0;
+        if (ends[0] >= 0)
+            close(ends[0]);
+        return ps_err_set(err, "cannot start `penstock %s`: %s", arguments[0], strerror(errno));
+    }
+    child->out = ends[0];
+    if (child->out >= 0)
+        fcntl(child->out, F_SETFL, O_NONBLOCK);
+    return PS_OK;
+}
+
+/* Reads what is there. */
+static void fill(struct ps_child *child)
+{
+    while (child->out >= 0) {
+        if (child->room - child->length < 65536) {
+            if (child->room >= PS_CHILD_LINE_BYTES_MAX)
+                child->length = 0; /* no line is that long */
+            else
+                child->room = child->room == 0 ? 131072 : 2 * child->room;
+            child->buffer = realloc(child->buffer, child->room);
+            PS_ASSERT(child->buffer != NULL);
+        }
+        ssize_t got = read(child->out, child->buffer + child->length, child->room - child->length - 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0) {
+            close(child->out);
+            child->out = -1;
+            return;
+        }
+        child->length += (size_t)got;
+        if (memchr(child->buffer + child->length - got, '\n', (size_t)got) != NULL)
+            return;
+    }
+}
+
+const char *ps_child_line(struct ps_child *child)
+{
+    if (child->line_length > 0) { /* the one handed out before */
+        child->length -= child->line_length;
+        memmove(child->buffer, child->buffer + child->line_length, child->length);
+        child->line_length = 0;
+    }
+    char *end = child->length > 0 ? memchr(child->buffer, '\n', child->length) : NULL;
+    if (end == NULL) {
+        fill(child);
+        end = child->length > 0 ? memchr(child->buffer, '\n', child->length) : NULL;
+    }
+    if (end == NULL)
+        return NULL;
+    *end = '\0';
+    child->line_length = (size_t)(end - child->buffer) + 1;
+    return child->buffer;
+}
+
+bool ps_child_runs(struct ps_child *child)
+{
+    if (child->pid > 0 && waitpid(child->pid, &child->exit_status, WNOHANG) == child->pid)
+        child->pid = 0;
+    return child->pid > 0;
+}
+
+void ps_child_end(struct ps_child *child, unsigned wait_ms)
+{
+    if (ps_child_runs(child)) {
+        kill(child->pid, SIGTERM);
+        for (unsigned waited = 0; waited < wait_ms && ps_child_runs(child); waited += 10)
+            nanosleep(&(struct timespec){.tv_nsec = 10 * (long)PS_NS_PER_MS}, NULL);
+        if (ps_child_runs(child)) {
+            kill(child->pid, SIGKILL);
+            waitpid(child->pid, &child->exit_status, 0);
+            child->pid = 0;
+        }
+    }
+    if (child->out > 0)
+        close(child->out);
+    child->out = -1;
+    free(child->buffer);
+    child->buffer = NULL;
+    child->length = child->room = child->line_length = 0;
+}
+
+int ps_child_exit_code(const struct ps_child *child)
+{
+    if (child->pid != 0 || child->log[0] == '\0')
+        return -1;
+    return WIFEXITED(child->exit_status) ? WEXITSTATUS(child->exit_status)
+                                         : 128 + WTERMSIG(child->exit_status);
+}
+
+void ps_child_explain(const struct ps_child *child, const char *what, struct ps_err *err)
+{
+    char line[512], last[512] = "";
+    FILE *file = fopen(child->log, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] != '\0')
+            memcpy(last, line, sizeof last);
+    }
+    if (file != NULL)
+        fclose(file);
+    if (last[0] != '\0')
+        ps_err_append(err, "%s said: %s", what, last);
+}

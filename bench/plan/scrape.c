@@ -1,0 +1,189 @@
+#include "bench/plan/scrape.h"
+#include "core/clock.h"
+
+#include <curl/curl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The end of `name{labels}`: the closing brace outside quotes. NULL: none. */
+static char *labels_end(char *at)
+{
+    bool quoted = false;
+    for (; *at != '\0'; at++) {
+        if (quoted && *at == '\\' && at[1] != '\0')
+            at++;
+        else if (*at == '"')
+            quoted = !quoted;
+        else if (*at == '}' && !quoted)
+            return at;
+    }
+    return NULL;
+}
+
+/* One line, taken apart in place. */
+static bool parse_line(char *line, struct ps_scrape_sample *sample)
+{
+    if (line[0] == '#' || line[0] == '\0' || line[0] == ' ')
+        return false;
+    char *name_end = line + strcspn(line, "{ "), *value = name_end;
+    sample->name = line;
+    sample->labels = "";
+    if (*name_end == '{') {
+        char *end = labels_end(name_end + 1);
+        if (end == NULL)
+            return false;
+        sample->labels = name_end + 1;
+        *end = '\0';
+        value = end + 1;
+        *name_end = '\0';
+    }
+    if (*value != ' ')
+        return false;
+    *value++ = '\0';
+    char *end;
+    sample->value = strtod(value, &end);
+    return end != value && (*end == '\0' || *end == ' ') && name_end != line && isfinite(sample->value);
+}
+
+void ps_scrape_parse(struct ps_scrape *scrape, const char *text, size_t length)
+{
+    scrape->count = 0;
+    scrape->text = malloc(length + 1);
+    scrape->samples = calloc(PS_SCRAPE_SAMPLES_MAX, sizeof *scrape->samples);
+    PS_ASSERT(scrape->text != NULL && scrape->samples != NULL);
+    memcpy(scrape->text, text, length);
+    scrape->text[length] = '\0';
+    char *rest = scrape->text, *line;
+    while ((line = strsep(&rest, "\n")) != NULL && scrape->count < PS_SCRAPE_SAMPLES_MAX)
+        scrape->count += parse_line(line, &scrape->samples[scrape->count]);
+}
+
+void ps_scrape_fini(struct ps_scrape *scrape)
+{
+    free(scrape->samples);
+    free(scrape->text);
+    *scrape = (struct ps_scrape){0};
+}
+
+/* ---- over HTTP ---- */
+
+struct answer {
+    char *text;
+    size_t length;
+};
+
+static size_t on_data(char *data, size_t size, size_t count, void *argument)
+{
+    struct answer *answer = argument;
+    size_t more = size * count;
+    if (answer->length + more > PS_SCRAPE_BYTES_MAX)
+        return 0;
+    char *text = realloc(answer->text, answer->length + more + 1);
+    if (text == NULL)
+        return 0;
+    memcpy(text + answer->length, data, more);
+    answer->text = text;
+    answer->length += more;
+    return more;
+}
+
+/* http://host:port of whatever was given. */
+static void page_url(const char *url, char *page, size_t room)
+{
+    size_t length = strcspn(url, "?#");
+    const char *host = strstr(url, "://");
+    host = host != NULL ? host + 3 : url;
+    size_t path = (size_t)(host - url) + strcspn(host, "/?#");
+    if (path < length)
+        length = path;
+    snprintf(page, room, "%s%.*s/metrics/prometheus", host == url ? "http://" : "", (int)length, url);
+}
+
+enum ps_status ps_scrape_get(struct ps_scrape *scrape, const char *url, struct ps_err *err)
+{
+    char page[1024];
+    struct answer answer = {0};
+    long status = 0;
+    *scrape = (struct ps_scrape){.at_s = (double)ps_clock_now().mono_ns / 1e9};
+    page_url(url, page, sizeof page);
+    CURL *curl = curl_easy_init();
+    if (curl == NULL)
+        return ps_err_set(err, "%s: no memory", page);
+    curl_easy_setopt(curl, CURLOPT_URL, page);
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 2000L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+    CURLcode code = curl_easy_perform(curl);
+    if (code == CURLE_OK)
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(curl);
+    enum ps_status result = PS_OK;
+    if (code != CURLE_OK)
+        result = ps_err_set(err, "%s: %s", page, curl_easy_strerror(code));
+    else if (status != 200)
+        result = ps_err_set(err, "%s: HTTP status %ld instead of an agent's metrics", page, status);
+    else
+        ps_scrape_parse(scrape, answer.text != NULL ? answer.text : "", answer.length);
+    if (result == PS_OK && ps_scrape_find(scrape, "penstock_component_info", NULL) == NULL) {
+        ps_scrape_fini(scrape);
+        result = ps_err_set(err, "%s is no page of a penstock agent", page);
+    }
+    free(answer.text);
+    return result;
+}
+
+/* ---- looking things up ---- */
+
+bool ps_scrape_label(const struct ps_scrape_sample *sample, const char *label, char *value, size_t room)
+{
+    size_t length = strlen(label);
+    for (const char *at = sample->labels; *at != '\0';) {
+        const char *equals = strchr(at, '=');
+        if (equals == NULL || equals[1] != '"')
+            return false;
+        bool wanted = (size_t)(equals - at) == length && memcmp(at, label, length) == 0;
+        size_t used = 0;
+        for (at = equals + 2; *at != '\0' && *at != '"'; at++) {
+            if (*at == '\\' && at[1] != '\0')
+                at++;
+            if (wanted && used + 1 < room)
+                value[used++] = *at;
+        }
+        if (wanted) {
+            value[used] = '\0';
+            return true;
+        }
+        at += *at == '"';
+        at += *at == ',';
+    }
+    return false;
+}
+
+const struct ps_scrape_sample *ps_scrape_find(const struct ps_scrape *scrape, const char *name,
+                                              const char *labels)
+{
+    for (unsigned i = 0; i < scrape->count; i++)
+        if (strcmp(scrape->samples[i].name, name) == 0 &&
+            (labels == NULL || strcmp(scrape->samples[i].labels, labels) == 0))
+            return &scrape->samples[i];
+    return NULL;
+}
+
+double ps_scrape_value(const struct ps_scrape *scrape, const char *name, const char *labels, double otherwise)
+{
+    const struct ps_scrape_sample *sample = ps_scrape_find(scrape, name, labels);
+    return sample != NULL ? sample->value : otherwise;
+}
+
+double ps_scrape_sum(const struct ps_scrape *scrape, const char *name)
+{
+    double sum = 0;
+    for (unsigned i = 0; i < scrape->count; i++)
+        if (strcmp(scrape->samples[i].name, name) == 0)
+            sum += scrape->samples[i].value;
+    return sum;
+}

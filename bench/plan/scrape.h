@@ -1,0 +1,42 @@
+/* What an agent says about itself at one moment: its Prometheus page, read and taken apart.
+ *
+ * Thread: the driver's, or the one that watches a trial; a scrape has one owner. */
+#pragma once
+
+#include "core/status.h"
+
+#define PS_SCRAPE_SAMPLES_MAX 4096U
+#define PS_SCRAPE_BYTES_MAX (4U << 20)
+
+struct ps_scrape_sample {
+    const char *name;   /* "penstock_worker_busy_seconds_total" */
+    const char *labels; /* worker="0",cpu="1"; "" */
+    double value;
+};
+
+struct ps_scrape {
+    double at_s; /* monotonic, when it was asked for */
+    unsigned count;
+    struct ps_scrape_sample *samples;
+    char *text; /* names and labels lie in it */
+};
+
+/* Prometheus' text exposition format 0.0.4. Lines that are none are left out, as are samples beyond
+ * PS_SCRAPE_SAMPLES_MAX. Owns: ps_scrape_fini. */
+void ps_scrape_parse(struct ps_scrape *scrape, const char *text, size_t length);
+void ps_scrape_fini(struct ps_scrape *scrape);
+
+/* GET of the agent's page; `url` is http://host:port, with or without /metrics or /metrics/prometheus. Waits
+ * 2 s at most. The error names the URL. */
+enum ps_status ps_scrape_get(struct ps_scrape *scrape, const char *url, struct ps_err *err);
+
+/* The value of a label, copied; false: there is no such label. */
+bool ps_scrape_label(const struct ps_scrape_sample *sample, const char *label, char *value, size_t room);
+/* The sample of that name and labels; NULL labels: the first of the name. NULL: none. */
+const struct ps_scrape_sample *ps_scrape_find(const struct ps_scrape *scrape, const char *name,
+                                              const char *labels);
+/* Its value, or `otherwise`. */
+double ps_scrape_value(const struct ps_scrape *scrape, const char *name, const char *labels,
+                       double otherwise);
+/* All samples of the name added up. */
+double ps_scrape_sum(const struct ps_scrape *scrape, const char *name);
