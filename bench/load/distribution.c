@@ -1,6 +1,8 @@
 /* Drawing, and the tables for it. See distribution.h; what users write is read in distribution_parse.c. */
 #include "bench/load/distribution.h"
 
+#include <string.h>
+
 #include "bench/load/distribution_parts.h"
 
 /* ---- alias (Walker; made as Vose does) ---- */
@@ -45,38 +47,39 @@ void ps_alias_make(struct ps_alias *alias, struct ps_arena *arena, const double 
 
 #define ZIPF_HEAD 256U
 #define ZIPF_PARTS 64U
-#define ZIPF_BUCKETS_MAX 4096U /* 256 + 64 ln(2^63 / 256) = 2,699 */
+#define ZIPF_BUCKETS_MAX 2304U /* 256 + 64 ln(2^48 / 256) = 2,030, and some for rounding down */
 
 /* The weight of ranks a .. a + width - 1. */
-static double zipf_weight(double a, uint32_t width, double s)
+static double zipf_weight(double a, uint64_t width, double s)
 {
     if (width <= 64) {
         double sum = 0;
-        for (uint32_t i = 0; i < width; i++)
+        for (unsigned i = 0; i < width; i++)
             sum += pow(a + i, -s);
         return sum;
     }
-    double low = a - 0.5, high = a + width - 0.5; /* the midpoint rule, backwards: off by s(s+1)/24a^2 */
+    double low = a - 0.5,
+           high = a + (double)width - 0.5; /* the midpoint rule, backwards: off by s(s+1)/24a^2 */
     return fabs(s - 1) < 1e-9 ? log(high / low) : (pow(low, 1 - s) - pow(high, 1 - s)) / (s - 1);
 }
 
 void ps_zipf_make(struct ps_distribution *distribution, struct ps_arena *arena, uint64_t ranks, double s)
 {
     double weights[ZIPF_BUCKETS_MAX];
-    struct ps_zipf_bucket *buckets = ps_arena_alloc(arena, ZIPF_BUCKETS_MAX * sizeof *buckets);
+    struct ps_zipf_bucket buckets[ZIPF_BUCKETS_MAX];
     uint32_t count = 0;
-    for (uint64_t first = 1; first <= ranks && count < ZIPF_BUCKETS_MAX; count++) {
-        uint64_t width = first < ZIPF_HEAD ? 1 : first / ZIPF_PARTS;
-        if (width > UINT32_MAX)
-            width = UINT32_MAX;
-        if (width > ranks - first + 1)
-            width = ranks - first + 1;
-        weights[count] = zipf_weight((double)first, (uint32_t)width, s);
-        buckets[count] = (struct ps_zipf_bucket){
-            first - 1, (uint32_t)width, (float)(s * (double)width / ((double)first + (double)width / 2) / 2)};
+    for (uint64_t first = 1; first <= ranks; count++) {
+        PS_ASSERT(count < ZIPF_BUCKETS_MAX);
+        uint64_t width = first < ZIPF_HEAD ? 1 : first / ZIPF_PARTS, left = ranks - first + 1;
+        width = width < left ? width : left;
+        weights[count] = zipf_weight((double)first, width, s);
+        buckets[count].first = first - 1;
+        buckets[count].width = width;
+        buckets[count].bend = s * (double)width / ((double)first + (double)width / 2) / 2;
         first += width;
     }
-    distribution->buckets = buckets;
+    distribution->buckets = ps_arena_alloc(arena, count * sizeof *buckets);
+    memcpy(distribution->buckets, buckets, count * sizeof *buckets);
     ps_alias_make(&distribution->alias, arena, weights, count);
 }
 
@@ -86,7 +89,7 @@ static int64_t zipf_draw(const struct ps_distribution *distribution, uint64_t ra
     uint64_t rank = bucket->first;
     if (bucket->width > 1) {
         double u = (double)(ps_mix_next(random) >> 11) * 0x1p-53;
-        rank += (uint64_t)((u - (double)bucket->bend * u * (1 - u)) * bucket->width);
+        rank += (uint64_t)((u - bucket->bend * u * (1 - u)) * (double)bucket->width);
     }
     return (int64_t)((uint64_t)distribution->min + rank);
 }

@@ -61,9 +61,8 @@ struct ps_distribution {
     double mean, deviation;
     struct ps_alias alias; /* ZIPF: over buckets; CHOICE: over values */
     struct ps_zipf_bucket {
-        uint64_t first; /* of its ranks, from 0 */
-        uint32_t width; /* ranks */
-        float bend;     /* half the slope of the density across it */
+        uint64_t first, width; /* ranks, from 0 */
+        double bend;           /* half the slope of the density across it */
     } * buckets;
     const double *values;
     const struct ps_ziggurat *ziggurat;
