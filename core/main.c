@@ -30,6 +30,7 @@ static const struct subcommand subcommands[] = {
     {"verify", ps_main_verify, "find what a pipeline lost, doubled, reordered or changed of a load"},
     {"mock-broker", ps_main_mock_broker,
      "librdkafka's mock Kafka cluster as a process of its own, for tests"},
+    {"load", ps_main_load, "an open-loop load generator for syslog, Flume, HTTP, Kafka and files"},
     {"version", main_version, "print the version"},
 };
 

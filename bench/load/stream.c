@@ -22,7 +22,7 @@
 enum stream_phase { STREAM_RESTING, STREAM_CONNECTING, STREAM_SHAKING, STREAM_UP };
 
 struct stream {
-    const struct ps_stream_plan *plan;
+    const struct ps_load_stream_plan *plan;
     struct ps_block_queue queue;
     enum stream_phase phase;
     int fd;
@@ -37,10 +37,10 @@ struct stream {
 
 /* ---- the plan ---- */
 
-enum ps_status ps_stream_plan_read(struct ps_stream_plan *plan, struct ps_url *url, unsigned default_port,
-                                   struct ps_err *err)
+enum ps_status ps_load_stream_plan_read(struct ps_load_stream_plan *plan, struct ps_url *url,
+                                        unsigned default_port, struct ps_err *err)
 {
-    plan->transport = &ps_stream_plain;
+    plan->transport = &ps_load_stream_plain;
     if (ps_target_key_bytes(url, "send_buffer", &plan->send_buffer_bytes, err) != PS_OK ||
         ps_target_key_bool(url, "nagle", &plan->nagle, err) != PS_OK)
         return PS_FAIL;
@@ -49,7 +49,7 @@ enum ps_status ps_stream_plan_read(struct ps_stream_plan *plan, struct ps_url *u
     return ps_url_address(url, default_port, &plan->address, &plan->address_bytes, err);
 }
 
-enum ps_status ps_stream_framing_read(struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
+enum ps_status ps_load_stream_framing_read(struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
 {
     static const char *const words[] = {"newline", "octet-counted", NULL};
     unsigned word = *framing == PS_FRAMING_OCTET_COUNTED;
@@ -88,8 +88,8 @@ static void lose(struct stream *stream, uint64_t now_ns, const char *reason)
 
 static void shake(struct stream *stream, uint64_t now_ns)
 {
-    const struct ps_stream_transport *transport = stream->plan->transport;
-    char reason[PS_STREAM_REASON_BYTES] = "";
+    const struct ps_load_stream_transport *transport = stream->plan->transport;
+    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
     int done = 1;
     if (transport->handshake != NULL)
         done = transport->handshake(stream->session, &stream->wants, reason);
@@ -106,7 +106,7 @@ static void shake(struct stream *stream, uint64_t now_ns)
 
 static void connected(struct stream *stream, uint64_t now_ns)
 {
-    char reason[PS_STREAM_REASON_BYTES] = "";
+    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
     stream->session = stream->plan->transport->open(stream->plan->transport_plan, stream->fd, reason);
     if (stream->session == NULL) {
         lose(stream, now_ns, reason);
@@ -118,7 +118,7 @@ static void connected(struct stream *stream, uint64_t now_ns)
 
 static void connect_begin(struct stream *stream, uint64_t now_ns)
 {
-    const struct ps_stream_plan *plan = stream->plan;
+    const struct ps_load_stream_plan *plan = stream->plan;
     int yes = 1, size = (int)plan->send_buffer_bytes;
     stream->deadline_ns = now_ns + CONNECT_NS;
     stream->fd = socket(plan->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -180,7 +180,7 @@ static void account(struct stream *stream, size_t bytes, uint64_t now_ns)
 
 static void write_blocks(struct stream *stream)
 {
-    char reason[PS_STREAM_REASON_BYTES] = "";
+    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
     for (size_t total = 0; stream->queue.next != NULL && total < WORK_BYTES_MAX;) {
         struct iovec parts[PARTS_MAX];
         int count = 0;
@@ -218,7 +218,7 @@ static void refuse_half(struct stream *stream, uint64_t now_ns, const char *reas
 /* False: the connection was given up. */
 static bool take_answers(struct stream *stream, const char *data, size_t length, uint64_t now_ns)
 {
-    char reason[PS_STREAM_REASON_BYTES] = "";
+    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
     while (length > 0) {
         size_t taken = length;
         bool refused = false;
@@ -243,8 +243,8 @@ static bool take_answers(struct stream *stream, const char *data, size_t length,
 
 static void read_answers(struct stream *stream, uint64_t now_ns)
 {
-    const struct ps_stream_plan *plan = stream->plan;
-    char answers[ANSWER_BYTES], reason[PS_STREAM_REASON_BYTES] = "";
+    const struct ps_load_stream_plan *plan = stream->plan;
+    char answers[ANSWER_BYTES], reason[PS_LOAD_STREAM_REASON_BYTES] = "";
     short wants = 0; /* reading is always polled for */
     ssize_t length;
     stream->looked_ns = now_ns;
@@ -261,7 +261,7 @@ static void read_answers(struct stream *stream, uint64_t now_ns)
 
 /* ---- what the lane calls ---- */
 
-enum ps_status ps_stream_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
+enum ps_status ps_load_stream_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
 {
     struct stream *stream = calloc(1, sizeof *stream);
     if (stream == NULL)
@@ -273,14 +273,14 @@ enum ps_status ps_stream_open(void **state, const void *plan, struct ps_lane *la
     return PS_OK;
 }
 
-void ps_stream_give(void *state, struct ps_load_block *block)
+void ps_load_stream_give(void *state, struct ps_load_block *block)
 {
     struct stream *stream = state;
     block->cursor = 0;
     ps_block_queue_push(&stream->queue, block);
 }
 
-uint64_t ps_stream_work(void *state, uint64_t now_ns)
+uint64_t ps_load_stream_work(void *state, uint64_t now_ns)
 {
     struct stream *stream = state;
     if (stream->phase == STREAM_RESTING && now_ns >= stream->deadline_ns)
@@ -304,7 +304,7 @@ uint64_t ps_stream_work(void *state, uint64_t now_ns)
     return stream->queue.next != NULL && !stream->full ? now_ns : PS_NEVER;
 }
 
-int ps_stream_descriptor(void *state, short *events)
+int ps_load_stream_descriptor(void *state, short *events)
 {
     const struct stream *stream = state;
     switch (stream->phase) {
@@ -324,7 +324,7 @@ int ps_stream_descriptor(void *state, short *events)
     return stream->fd;
 }
 
-bool ps_stream_finish(void *state, uint64_t now_ns)
+bool ps_load_stream_finish(void *state, uint64_t now_ns)
 {
     struct stream *stream = state;
     (void)now_ns;
@@ -335,7 +335,7 @@ bool ps_stream_finish(void *state, uint64_t now_ns)
     return true;
 }
 
-void ps_stream_close(void *state)
+void ps_load_stream_close(void *state)
 {
     part(state);
     free(state);

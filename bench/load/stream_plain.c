@@ -16,7 +16,7 @@ static void *plain_open(const void *plan, int fd, char *reason)
     struct plain *plain = malloc(sizeof *plain);
     (void)plan;
     if (plain == NULL)
-        snprintf(reason, PS_STREAM_REASON_BYTES, "no memory");
+        snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "no memory");
     else
         plain->fd = fd;
     return plain;
@@ -38,7 +38,7 @@ static ssize_t plain_write(void *session, const struct iovec *parts, int count, 
         *wants = POLLOUT;
         return 0;
     }
-    snprintf(reason, PS_STREAM_REASON_BYTES, "%s", strerror(errno));
+    snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "%s", strerror(errno));
     return -1;
 }
 
@@ -52,7 +52,7 @@ static ssize_t plain_read(void *session, char *to, size_t room, short *wants, ch
         *wants = POLLIN;
         return 0;
     }
-    snprintf(reason, PS_STREAM_REASON_BYTES, "%s",
+    snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "%s",
              length == 0 ? "the other side closed the connection" : strerror(errno));
     return -1;
 }
@@ -74,7 +74,7 @@ static void plain_close(void *session)
     free(session);
 }
 
-const struct ps_stream_transport ps_stream_plain = {
+const struct ps_load_stream_transport ps_load_stream_plain = {
     .open = plain_open,
     .write = plain_write,
     .read = plain_read,

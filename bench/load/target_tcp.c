@@ -10,11 +10,11 @@
 
 static enum ps_status tcp_plan(void **made, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
 {
-    struct ps_stream_plan *plan = calloc(1, sizeof *plan);
+    struct ps_load_stream_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return ps_err_set(err, "no memory");
-    if (ps_stream_plan_read(plan, url, 514, err) != PS_OK ||
-        ps_stream_framing_read(url, framing, err) != PS_OK) {
+    if (ps_load_stream_plan_read(plan, url, 514, err) != PS_OK ||
+        ps_load_stream_framing_read(url, framing, err) != PS_OK) {
         free(plan);
         return PS_FAIL;
     }
@@ -32,10 +32,10 @@ const struct ps_target_ops ps_target_tcp = {
     .blocks_max = 4,
     .plan = tcp_plan,
     .unplan = free,
-    .open = ps_stream_open,
-    .give = ps_stream_give,
-    .work = ps_stream_work,
-    .descriptor = ps_stream_descriptor,
-    .finish = ps_stream_finish,
-    .close = ps_stream_close,
+    .open = ps_load_stream_open,
+    .give = ps_load_stream_give,
+    .work = ps_load_stream_work,
+    .descriptor = ps_load_stream_descriptor,
+    .finish = ps_load_stream_finish,
+    .close = ps_load_stream_close,
 };

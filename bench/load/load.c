@@ -1,0 +1,454 @@
+#include "bench/load/load.h"
+#include "bench/load/lane.h"
+#include "bench/load/load_watch.h"
+#include "bench/load/summary.h"
+#include "bench/support/measure.h"
+#include "bench/support/nearest.h"
+#include "bench/support/stamp.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CONNECT_NS (10 * PS_NS_PER_S) /* how long a target may refuse at the start */
+#define LOOK_NS (50 * PS_NS_PER_MS)
+#define HEAD_START_NS (5 * PS_NS_PER_MS) /* between the order to start and the start */
+#define BLOCK_BYTES_MAX (256U << 10)
+#define BLOCK_BYTES_MIN 4096U
+#define BLOCKS_BYTES_MAX (UINT64_C(512) << 20) /* of all */
+#define THREAD_RATE 3e6                        /* events a second that one thread is trusted with */
+
+/* What a run is made of. */
+struct load {
+    const struct ps_load_config *config;
+    const struct ps_target_ops *ops;
+    void *plan;
+    struct ps_url url;
+    struct ps_shape *shape;
+    struct ps_content *content;
+    uint32_t thread_count;
+    struct ps_sender *senders[PS_LOAD_THREADS_MAX];
+    pthread_t threads[PS_LOAD_THREADS_MAX];
+    uint32_t started;
+    uint64_t start_ns;
+    int64_t wall_offset_ns; /* real wall clock minus monotonic at the start */
+};
+
+static int64_t wall_offset_ns(void)
+{
+    struct timespec wall;
+    uint64_t before_ns = ps_pacer_now();
+    clock_gettime(CLOCK_REALTIME, &wall);
+    uint64_t after_ns = ps_pacer_now();
+    return (int64_t)wall.tv_sec * (int64_t)PS_NS_PER_S + wall.tv_nsec -
+           (int64_t)(before_ns + (after_ns - before_ns) / 2);
+}
+
+static int interrupts(const struct ps_load_config *config)
+{
+    return config->interrupts != NULL ? (int)*config->interrupts : 0;
+}
+
+/* ---- making ---- */
+
+static enum ps_status target_find(struct load *load, struct ps_err *err)
+{
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, load->url.scheme);
+    for (const struct ps_target_ops *const *ops = ps_targets; *ops != NULL; ops++) {
+        if (strcmp((*ops)->scheme, load->url.scheme) == 0) {
+            load->ops = *ops;
+            return PS_OK;
+        }
+        ps_nearest_offer(&nearest, (*ops)->scheme);
+    }
+    if (nearest.word != NULL)
+        return ps_err_set(err, "--target %s: there is no target `%s`; did you mean %s?", load->url.text,
+                          load->url.scheme, nearest.word);
+    return ps_err_set(err, "--target %s: there is no target `%s`; `penstock load --help` lists them",
+                      load->url.text, load->url.scheme);
+}
+
+static enum ps_status target_create(struct load *load, enum ps_framing *framing, struct ps_err *err)
+{
+    const struct ps_load_config *config = load->config;
+    if (ps_url_parse(&load->url, config->target, err) != PS_OK || target_find(load, err) != PS_OK)
+        return PS_FAIL;
+    if (load->ops->one_lane && config->connections > 1)
+        return ps_err_set(err, "--connections %u: %s: is one; leave --connections away", config->connections,
+                          load->ops->scheme);
+    *framing = load->ops->framing;
+    if (load->ops->plan(&load->plan, &load->url, framing, err) != PS_OK) {
+        load->ops = NULL;
+        return PS_FAIL;
+    }
+    return ps_url_check(&load->url, err);
+}
+
+static uint32_t threads_wanted(const struct ps_load_config *config)
+{
+    uint32_t wanted = config->threads;
+    if (wanted == 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        double needed = ceil(config->shape.rate / THREAD_RATE), most = cores > 2 ? (double)(cores - 1) : 1;
+        wanted = needed < 1 ? 1 : (uint32_t)(needed < most ? needed : most);
+    }
+    if (wanted > config->connections)
+        wanted = config->connections;
+    return wanted < PS_LOAD_THREADS_MAX ? wanted : PS_LOAD_THREADS_MAX;
+}
+
+static uint64_t block_bytes(const struct load *load)
+{
+    uint64_t bytes = BLOCKS_BYTES_MAX / ((uint64_t)load->config->connections * load->ops->blocks_max);
+    uint64_t event_max = ps_content_event_bytes_max(load->content);
+    if (bytes > BLOCK_BYTES_MAX)
+        bytes = BLOCK_BYTES_MAX;
+    if (bytes < BLOCK_BYTES_MIN)
+        bytes = BLOCK_BYTES_MIN;
+    return bytes > event_max ? bytes : event_max;
+}
+
+static enum ps_status senders_create(struct load *load, struct ps_err *err)
+{
+    const struct ps_load_config *config = load->config;
+    struct ps_sender_config sender = {
+        .ops = load->ops,
+        .plan = load->plan,
+        .content = load->content,
+        .shape = load->shape,
+        .lane_step = threads_wanted(config),
+        .lane_total = config->connections,
+        .source_first = config->source_first,
+        .event_max = config->event_max,
+        .duration_ns = config->shape.duration_ns > 0 ? config->shape.duration_ns : PS_NEVER,
+        .seed = config->seed,
+        .connect_over_ns = config->connect_over_ns,
+        .block_bytes = block_bytes(load),
+        .spin = config->spin,
+    };
+    for (uint32_t i = 0; i < sender.lane_step; i++) {
+        sender.lane_first = i;
+        sender.cpu = config->cpu_count > 0 ? config->cpus[i % config->cpu_count] : -1;
+        if (ps_sender_create(&load->senders[i], &sender, err) != PS_OK)
+            return PS_FAIL;
+        load->thread_count++;
+    }
+    return PS_OK;
+}
+
+static enum ps_status create(struct load *load, struct ps_err *err)
+{
+    const struct ps_load_config *config = load->config;
+    struct ps_content_config content = config->content;
+    if (config->source_first + (uint64_t)config->connections - 1 > PS_STAMP_SOURCE_MAX)
+        return ps_err_set(err, "--first-source %u: with %u connections the highest source would be above %u",
+                          config->source_first, config->connections, PS_STAMP_SOURCE_MAX);
+    if (ps_shape_create(&load->shape, &config->shape, err) != PS_OK ||
+        target_create(load, &content.framing, err) != PS_OK)
+        return PS_FAIL;
+    content.run = config->run;
+    content.seed = config->seed;
+    if (ps_content_create(&load->content, &content, err) != PS_OK)
+        return PS_FAIL;
+    return senders_create(load, err);
+}
+
+static void destroy(struct load *load)
+{
+    for (uint32_t i = 0; i < load->started; i++)
+        ps_sender_stop(load->senders[i]);
+    for (uint32_t i = 0; i < load->started; i++)
+        pthread_join(load->threads[i], NULL);
+    load->started = 0;
+    for (uint32_t i = 0; i < load->thread_count; i++)
+        ps_sender_destroy(load->senders[i]);
+    if (load->ops != NULL)
+        load->ops->unplan(load->plan);
+    ps_content_destroy(load->content);
+    ps_shape_destroy(load->shape);
+    ps_url_fini(&load->url);
+}
+
+/* ---- starting ---- */
+
+static enum ps_status threads_start(struct load *load, struct ps_err *err)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
+    for (; load->started < load->thread_count; load->started++) {
+        if (pthread_create(&load->threads[load->started], NULL, ps_sender_run,
+                           load->senders[load->started]) != 0)
+            break;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return load->started == load->thread_count ? PS_OK : ps_err_set(err, "cannot start a thread");
+}
+
+static enum ps_status not_connected(struct load *load, struct ps_err *err)
+{
+    char reason[PS_SENDER_REASON_BYTES] = "";
+    uint64_t up = 0;
+    for (uint32_t i = 0; i < load->thread_count; i++) {
+        up += ps_statistics_read(&load->senders[i]->statistics.lanes_up);
+        if (reason[0] == '\0')
+            ps_sender_last_reason(load->senders[i], reason, sizeof reason);
+    }
+    const char *what = reason[0] != '\0' ? reason : "no answer";
+    if (load->config->connections > 1)
+        return ps_err_set(err, "%s: %s (%llu of %u connections were made within %llu s; --wait waits longer)",
+                          load->url.text, what, (unsigned long long)up, load->config->connections,
+                          CONNECT_NS / (unsigned long long)PS_NS_PER_S);
+    return ps_err_set(err, "%s: %s (tried for %llu s; --wait tries longer)", load->url.text, what,
+                      CONNECT_NS / (unsigned long long)PS_NS_PER_S);
+}
+
+/* Until every lane was up once. */
+static enum ps_status connect_wait(struct load *load, struct ps_live *live, struct ps_err *err)
+{
+    const struct ps_load_config *config = load->config;
+    uint64_t deadline_ns = ps_pacer_now() + config->connect_over_ns + CONNECT_NS;
+    for (;;) {
+        uint32_t ready = 0;
+        uint64_t up = 0;
+        for (uint32_t i = 0; i < load->thread_count; i++) {
+            enum ps_sender_phase phase = ps_sender_phase(load->senders[i]);
+            if (phase == PS_SENDER_FAILED) {
+                pthread_join(load->threads[i], NULL);
+                load->threads[i] = load->threads[--load->started];
+                *err = load->senders[i]->failure;
+                return PS_FAIL;
+            }
+            ready += phase == PS_SENDER_READY;
+            up += ps_statistics_read(&load->senders[i]->statistics.lanes_up);
+        }
+        if (ready == load->thread_count)
+            return PS_OK;
+        if (interrupts(config) > 0)
+            return ps_err_set(err, "%s: interrupted before it was connected", load->url.text);
+        if (ps_pacer_now() >= deadline_ns && !config->wait)
+            return not_connected(load, err);
+        ps_live_status(live, "connecting to %s: %llu of %u", load->url.text, (unsigned long long)up,
+                       config->connections);
+        usleep(5000);
+    }
+}
+
+/* ---- running ---- */
+
+/* When the schedule ends by itself: PS_NEVER when that is not known before. */
+static uint64_t schedule_end_ns(const struct load *load)
+{
+    const struct ps_load_config *config = load->config;
+    uint64_t end_ns = config->shape.duration_ns > 0 ? config->shape.duration_ns : PS_NEVER,
+             last_ns = PS_NEVER;
+    unsigned piece = 0;
+    if (load->shape->trace_ns != NULL)
+        last_ns = load->shape->trace_ns[load->shape->trace_count - 1] + 1;
+    else if (config->event_max > 0 && !load->shape->closed && !load->shape->poisson)
+        last_ns = ps_shape_due_ns(load->shape, (double)config->event_max, &piece);
+    return last_ns < end_ns ? last_ns : end_ns;
+}
+
+static bool all_done(const struct load *load)
+{
+    for (uint32_t i = 0; i < load->thread_count; i++) {
+        if (ps_sender_phase(load->senders[i]) != PS_SENDER_DONE)
+            return false;
+    }
+    return true;
+}
+
+/* Interrupted: the schedule ends now. */
+static void cut_all(struct load *load, struct ps_load_watch *watch, struct ps_load_result *result)
+{
+    uint64_t now_ns = ps_pacer_now(), since_ns = now_ns > load->start_ns ? now_ns - load->start_ns : 0;
+    result->interrupted = true;
+    if (since_ns >= watch->end_ns)
+        return;
+    watch->end_ns = since_ns;
+    for (uint32_t i = 0; i < load->thread_count; i++)
+        ps_sender_cut(load->senders[i], since_ns);
+}
+
+/* Until everything was completed, or the time to settle is over. */
+static void watch_run(struct load *load, struct ps_load_watch *watch, struct ps_load_result *result)
+{
+    const struct ps_load_config *config = load->config;
+    uint64_t next_ns = load->start_ns + LOOK_NS, deadline_ns = PS_NEVER;
+    while (!all_done(load) && interrupts(config) < 2) {
+        uint64_t now_ns = ps_pacer_now();
+        if (interrupts(config) > 0 && !result->interrupted)
+            cut_all(load, watch, result);
+        if (now_ns >= next_ns) {
+            ps_load_watch_look(watch, now_ns);
+            next_ns = now_ns + LOOK_NS - now_ns % LOOK_NS;
+        }
+        if (watch->end_ns == PS_NEVER && load->shape->poisson && config->event_max > 0 &&
+            ps_load_watch_due(watch, now_ns - load->start_ns) == config->event_max)
+            watch->end_ns = now_ns - load->start_ns;
+        if (deadline_ns == PS_NEVER && watch->end_ns != PS_NEVER && now_ns > load->start_ns &&
+            now_ns - load->start_ns >= watch->end_ns)
+            deadline_ns = load->start_ns + watch->end_ns + config->settle_ns;
+        if (now_ns >= deadline_ns)
+            break;
+        usleep(5000);
+    }
+    for (uint32_t i = 0; i < load->thread_count; i++)
+        ps_sender_stop(load->senders[i]);
+    for (uint32_t i = 0; i < load->started; i++)
+        pthread_join(load->threads[i], NULL);
+    load->started = 0;
+}
+
+/* ---- the result ---- */
+
+static void outages_collect(const struct load *load, struct ps_load_result *result)
+{
+    for (uint32_t i = 0; i < load->thread_count; i++) {
+        const struct ps_sender *sender = load->senders[i];
+        for (uint32_t k = 0;
+             k < sender->outage_count && k < PS_SENDER_OUTAGES && result->outage_count < PS_SENDER_OUTAGES;
+             k++) {
+            const struct ps_outage *outage = &sender->outages[k];
+            struct ps_load_outage *to = &result->outages[result->outage_count++];
+            uint64_t to_ns = outage->to_ns != 0 ? outage->to_ns : ps_pacer_now();
+            uint64_t from_ns = outage->from_ns > load->start_ns ? outage->from_ns : load->start_ns;
+            to->t = (double)(from_ns - load->start_ns) / 1e9;
+            to->seconds = to_ns > from_ns ? (double)(to_ns - from_ns) / 1e9 : 0;
+            memcpy(to->reason, outage->reason, sizeof to->reason);
+        }
+        for (uint32_t k = 0; k < PS_SENDER_REASONS && sender->reasons[k].count > 0; k++) {
+            if (result->reason_count < PS_SENDER_REASONS)
+                result->reasons[result->reason_count++] = sender->reasons[k];
+        }
+    }
+}
+
+static enum ps_status sources_collect(const struct load *load, struct ps_load_result *result,
+                                      uint64_t *last_due_ns, uint64_t *last_completed_ns, struct ps_err *err)
+{
+    result->source_count = load->config->connections;
+    result->sources = calloc(result->source_count, sizeof *result->sources);
+    if (result->sources == NULL)
+        return ps_err_set(err, "no memory");
+    for (uint32_t i = 0; i < load->thread_count; i++) {
+        const struct ps_sender *sender = load->senders[i];
+        ps_statistics_merge(&result->total, &sender->statistics);
+        for (uint32_t k = 0; k < sender->lane_count; k++) {
+            const struct ps_lane *lane = &sender->lanes[k];
+            result->sources[lane->number] = (struct ps_load_source){lane->sequence, lane->failed};
+            if (lane->last_due_ns > *last_due_ns)
+                *last_due_ns = lane->last_due_ns;
+            if (lane->last_completed_ns > *last_completed_ns)
+                *last_completed_ns = lane->last_completed_ns;
+        }
+    }
+    return PS_OK;
+}
+
+static enum ps_status result_make(const struct load *load, struct ps_load_watch *watch,
+                                  struct ps_load_result *result, struct ps_err *err)
+{
+    uint64_t last_due_ns = 0, last_completed_ns = load->start_ns;
+    if (sources_collect(load, result, &last_due_ns, &last_completed_ns, err) != PS_OK)
+        return PS_FAIL;
+    outages_collect(load, result);
+    const struct ps_statistics *total = &result->total;
+    uint64_t end_ns = watch->end_ns, growth = 0;
+    result->closed_loop = load->shape->closed;
+    if (load->shape->closed)
+        end_ns = last_completed_ns - load->start_ns;
+    else if (end_ns == PS_NEVER || (load->shape->poisson && load->config->event_max > 0))
+        end_ns = last_due_ns + 1;
+    result->due = load->shape->closed ? total->sent : ps_load_watch_due(watch, end_ns - (end_ns > 0));
+    if (!load->shape->closed)
+        growth = ps_load_watch_growth(watch);
+    result->seconds = (double)end_ns / 1e9;
+    uint64_t kept = result->due > growth + total->failed ? result->due - growth - total->failed : 0;
+    if (load->shape->closed || kept > total->completed)
+        kept = total->completed;
+    if (end_ns > 0) {
+        result->asked_rate = (double)result->due / result->seconds;
+        result->achieved_rate = (double)kept / result->seconds;
+    }
+    result->held = load->shape->closed || (double)kept >= (double)result->due * (1 - load->config->tolerance);
+    result->backlog_max = watch->backlog_max;
+    return PS_OK;
+}
+
+uint64_t ps_load_result_undelivered(const struct ps_load_result *result)
+{
+    uint64_t done = result->total.completed + result->total.failed;
+    return result->due > done ? result->due - done : 0;
+}
+
+int ps_load_result_code(const struct ps_load_result *result)
+{
+    if (result->total.failed > 0 || ps_load_result_undelivered(result) > 0)
+        return 1;
+    return result->held ? 0 : 3;
+}
+
+void ps_load_result_fini(struct ps_load_result *result)
+{
+    free(result->sources);
+}
+
+/* ---- all of it ---- */
+
+static enum ps_status run(struct load *load, struct ps_live *live, struct ps_load_result *result,
+                          struct ps_err *err)
+{
+    const struct ps_load_config *config = load->config;
+    struct ps_load_watch watch = {.config = config,
+                                  .shape = load->shape,
+                                  .senders = load->senders,
+                                  .sender_count = load->thread_count,
+                                  .live = live};
+    if (threads_start(load, err) != PS_OK || connect_wait(load, live, err) != PS_OK)
+        return PS_FAIL;
+    enum ps_status status = ps_load_watch_init(&watch, err);
+    if (status == PS_OK) {
+        double cpu_before_s = ps_usage_self().cpu_s;
+        load->wall_offset_ns = wall_offset_ns();
+        load->start_ns = watch.start_ns = ps_pacer_now() + HEAD_START_NS;
+        result->start_wall_ns = config->start_wall_ns != 0 ? config->start_wall_ns
+                                                           : (int64_t)load->start_ns + load->wall_offset_ns;
+        watch.end_ns = schedule_end_ns(load);
+        for (uint32_t i = 0; i < load->thread_count; i++)
+            ps_sender_start(load->senders[i], load->start_ns,
+                            result->start_wall_ns - (int64_t)load->start_ns);
+        watch_run(load, &watch, result);
+        result->cpu_seconds = ps_usage_self().cpu_s - cpu_before_s;
+        result->clock_step_ms = (double)(wall_offset_ns() - load->wall_offset_ns) / 1e6;
+        status = result_make(load, &watch, result, err);
+    }
+    ps_load_watch_fini(&watch);
+    return status;
+}
+
+enum ps_status ps_load_run(const struct ps_load_config *config, struct ps_live *live,
+                           struct ps_load_result *result, struct ps_err *err)
+{
+    struct load load = {.config = config};
+    memset(result, 0, sizeof *result);
+    enum ps_status status = create(&load, err);
+    if (status == PS_OK)
+        status = run(&load, live, result, err);
+    if (status == PS_OK) {
+        result->run = config->run;
+        result->source_first = config->source_first;
+        result->completion = load.ops->completion;
+        result->size_bytes = (uint32_t)(ps_content_event_bytes_mean(load.content) + 0.5);
+    }
+    destroy(&load);
+    if (status == PS_OK && config->manifest != NULL)
+        status = ps_summary_manifest_write(config->manifest, result, err);
+    return status;
+}

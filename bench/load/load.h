@@ -1,0 +1,72 @@
+/* A whole run of load: target, content and schedule are made, senders started, watched and joined, and what
+ * happened is said. Thread: the main one. */
+#pragma once
+
+#include "bench/load/content.h"
+#include "bench/load/sender.h"
+#include "bench/load/shape.h"
+#include "bench/support/live.h"
+
+#include <signal.h>
+
+#define PS_LOAD_CPUS_MAX 256U
+#define PS_LOAD_THREADS_MAX 256U
+#define PS_LOAD_CONNECTIONS_MAX 65536U
+
+struct ps_load_config {
+    const char *target;               /* URL */
+    struct ps_content_config content; /* framing, run and seed are set by the run */
+    struct ps_shape_config shape;
+    uint64_t event_max;   /* 0: no limit */
+    uint32_t connections; /* sources */
+    uint64_t connect_over_ns;
+    uint32_t threads;   /* 0: as needed */
+    uint32_t cpu_count; /* 0: not pinned */
+    int cpus[PS_LOAD_CPUS_MAX];
+    bool spin;
+    uint64_t seed;
+    int64_t start_wall_ns; /* since the epoch; 0: now */
+    uint32_t run;          /* of the stamps */
+    uint32_t source_first;
+    const char *manifest; /* NULL: none */
+    uint64_t settle_ns;
+    double tolerance;                        /* share of the asked rate */
+    bool wait;                               /* for the target, however long it takes */
+    const volatile sig_atomic_t *interrupts; /* 1: end well, 2: at once */
+};
+
+/* What came out. Times are seconds since the schedule's start. */
+struct ps_load_result {
+    uint32_t run, source_first, source_count;
+    double seconds; /* how long the schedule ran */
+    double asked_rate, achieved_rate;
+    bool held, closed_loop, interrupted;
+    uint64_t due, backlog_max;
+    struct ps_statistics total;
+    double cpu_seconds;
+    enum ps_completion completion;
+    double clock_step_ms;
+    int64_t start_wall_ns;
+    uint32_t size_bytes;
+    uint32_t outage_count;
+    struct ps_load_outage {
+        double t, seconds;
+        char reason[PS_SENDER_REASON_BYTES];
+    } outages[PS_SENDER_OUTAGES];
+    uint32_t reason_count;
+    struct ps_sender_reason reasons[PS_SENDER_REASONS];
+    struct ps_load_source {
+        uint64_t events, failed;
+    } * sources; /* source_count of them */
+};
+
+/* PS_FAIL: it could not start, or the manifest could not be written. Owns: ps_load_result_fini, in any case.
+ */
+enum ps_status ps_load_run(const struct ps_load_config *config, struct ps_live *live,
+                           struct ps_load_result *result, struct ps_err *err);
+void ps_load_result_fini(struct ps_load_result *result);
+
+/* Of what was due, neither completed nor failed. */
+uint64_t ps_load_result_undelivered(const struct ps_load_result *result);
+/* 0 held, 1 events failed or undelivered, 3 the asked rate was not held. */
+int ps_load_result_code(const struct ps_load_result *result);

@@ -1,0 +1,39 @@
+/* Inside a run: what the main thread keeps about the senders while they work. */
+#pragma once
+
+#include "bench/load/load.h"
+
+/* A look at the backlog, 20 times a second. */
+struct ps_load_sample {
+    uint64_t since_ns, due, outstanding; /* outstanding: due and neither completed nor failed */
+};
+
+struct ps_load_watch {
+    const struct ps_load_config *config;
+    const struct ps_shape *shape;
+    struct ps_sender *const *senders;
+    uint32_t sender_count;
+    struct ps_live *live;
+    uint64_t start_ns;
+    uint64_t end_ns;            /* of the schedule, since its start; PS_NEVER: not known yet */
+    struct ps_schedule *scouts; /* random arrivals: the lanes' schedules once more, to count what is due */
+    uint64_t scouted;
+    struct ps_load_sample *samples;
+    uint64_t sample_count, sample_room;
+    uint64_t backlog_max;
+    uint64_t second; /* the next progress */
+    uint64_t completed_before, due_before, shown_ns;
+    struct ps_histogram latency_before, latency_between;
+    struct ps_statistics total; /* scratch */
+};
+
+enum ps_status ps_load_watch_init(struct ps_load_watch *watch, struct ps_err *err);
+void ps_load_watch_fini(struct ps_load_watch *watch);
+
+/* Events due by a time since the start. */
+uint64_t ps_load_watch_due(struct ps_load_watch *watch, uint64_t since_ns);
+/* Looks once; shows progress when a second is over. */
+void ps_load_watch_look(struct ps_load_watch *watch, uint64_t now_ns);
+/* By how much what is outstanding grew from the run's beginning to its end: events that the target did not
+ * keep up with. Minima over windows, so that what is always on its way does not count. */
+uint64_t ps_load_watch_growth(const struct ps_load_watch *watch);

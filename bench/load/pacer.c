@@ -1,0 +1,142 @@
+#include "bench/load/pacer.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define LOOK_NS UINT64_C(20000) /* between looks at the descriptors while busy or spinning */
+#define SLEEP_MAX_NS (20 * PS_NS_PER_MS)
+#define SLEEP_STEP_NS PS_NS_PER_MS
+#define MARK_NS PS_NS_PER_MS
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * PS_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t ps_pacer_now(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+static void mark(struct ps_pacer *pacer, uint64_t now_ns)
+{
+    pacer->mark_ns = now_ns;
+    pacer->mark_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void ps_pacer_init(struct ps_pacer *pacer, int epoll, bool spin, struct ps_histogram *gap_ns)
+{
+    memset(pacer, 0, sizeof *pacer);
+    pacer->epoll = epoll;
+    pacer->spin = spin;
+    pacer->gap_ns = gap_ns;
+    pacer->seen_ns = ps_pacer_now();
+    mark(pacer, pacer->seen_ns);
+}
+
+static void gap_note(struct ps_pacer *pacer, uint64_t from_ns, uint64_t to_ns)
+{
+    pacer->gaps[pacer->gap_count++ % PS_PACER_GAPS] = (struct ps_pacer_gap){from_ns, to_ns};
+    ps_histogram_record(pacer->gap_ns, to_ns - from_ns, 1);
+}
+
+void ps_pacer_saw(struct ps_pacer *pacer, uint64_t now_ns)
+{
+    if (PS_UNLIKELY(now_ns - pacer->seen_ns > PS_PACER_GAP_NS)) {
+        gap_note(pacer, pacer->seen_ns, now_ns);
+        mark(pacer, now_ns);
+    }
+    pacer->seen_ns = now_ns;
+}
+
+void ps_pacer_worked(struct ps_pacer *pacer, uint64_t now_ns)
+{
+    uint64_t before_ns = pacer->seen_ns;
+    pacer->seen_ns = now_ns;
+    if (now_ns - before_ns <= PS_PACER_GAP_NS) {
+        if (now_ns - pacer->mark_ns > MARK_NS)
+            mark(pacer, now_ns);
+        return;
+    }
+    uint64_t wall_ns = now_ns - pacer->mark_ns, cpu_ns = pacer->mark_cpu_ns;
+    mark(pacer, now_ns);
+    cpu_ns = pacer->mark_cpu_ns - cpu_ns;
+    uint64_t away_ns = wall_ns > cpu_ns ? wall_ns - cpu_ns : 0;
+    if (away_ns > now_ns - before_ns)
+        away_ns = now_ns - before_ns;
+    if (away_ns > PS_PACER_GAP_NS) /* when exactly is not known */
+        gap_note(pacer, before_ns, before_ns + away_ns);
+}
+
+uint64_t ps_pacer_gaps_within(const struct ps_pacer *pacer, uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t total_ns = 0;
+    uint32_t count = pacer->gap_count < PS_PACER_GAPS ? pacer->gap_count : PS_PACER_GAPS;
+    for (uint32_t i = 1; i <= count; i++) {
+        const struct ps_pacer_gap *gap = &pacer->gaps[(pacer->gap_count - i) % PS_PACER_GAPS];
+        if (gap->to_ns <= from_ns)
+            break; /* the others are older */
+        uint64_t begin_ns = gap->from_ns > from_ns ? gap->from_ns : from_ns;
+        uint64_t end_ns = gap->to_ns < to_ns ? gap->to_ns : to_ns;
+        total_ns += end_ns > begin_ns ? end_ns - begin_ns : 0;
+    }
+    return total_ns;
+}
+
+static int poll_descriptors(struct ps_pacer *pacer, uint64_t timeout_ns)
+{
+    struct timespec timeout = {(time_t)(timeout_ns / PS_NS_PER_S), (long)(timeout_ns % PS_NS_PER_S)};
+    if (pacer->epoll < 0) {
+        if (timeout_ns > 0)
+            nanosleep(&timeout, NULL);
+        return 0;
+    }
+    int count = epoll_pwait2(pacer->epoll, pacer->ready, PS_PACER_READY_MAX, &timeout, NULL);
+    return count > 0 ? count : 0;
+}
+
+/* A look without waiting, when the last one is long ago. */
+static int look(struct ps_pacer *pacer, uint64_t now_ns)
+{
+    if (pacer->epoll < 0 || now_ns - pacer->polled_ns < LOOK_NS)
+        return 0;
+    pacer->polled_ns = now_ns;
+    int count = poll_descriptors(pacer, 0);
+    ps_pacer_worked(pacer, ps_pacer_now());
+    return count;
+}
+
+static uint64_t sleep_for(struct ps_pacer *pacer, uint64_t ns, int *ready_count)
+{
+    *ready_count = poll_descriptors(pacer, ns < SLEEP_MAX_NS ? ns : SLEEP_MAX_NS);
+    uint64_t now_ns = ps_pacer_now();
+    pacer->seen_ns = pacer->polled_ns = now_ns;
+    mark(pacer, now_ns); /* asleep is not away */
+    return now_ns;
+}
+
+uint64_t ps_pacer_wait(struct ps_pacer *pacer, uint64_t until_ns, int *ready_count)
+{
+    uint64_t now_ns = ps_pacer_now();
+    ps_pacer_worked(pacer, now_ns);
+    *ready_count = 0;
+    if (!pacer->spin && until_ns > now_ns)
+        return sleep_for(pacer, until_ns - now_ns > SLEEP_STEP_NS ? until_ns - now_ns : SLEEP_STEP_NS,
+                         ready_count);
+    if (until_ns > now_ns && until_ns - now_ns > PS_PACER_SPIN_NS) {
+        now_ns = sleep_for(pacer, until_ns - now_ns - PS_PACER_SPIN_NS, ready_count);
+        if (*ready_count > 0 || until_ns - now_ns > PS_PACER_SPIN_NS)
+            return now_ns;
+    }
+    *ready_count = look(pacer, now_ns);
+    while (*ready_count == 0 && now_ns < until_ns) {
+        now_ns = ps_pacer_now();
+        ps_pacer_saw(pacer, now_ns);
+        *ready_count = look(pacer, now_ns);
+    }
+    return ps_pacer_now();
+}

@@ -1,0 +1,56 @@
+/* When events are due: the shape of the load as a curve of the rate over time, or a recorded trace.
+ *
+ * The curve is made of pieces in which the rate is constant or changes linearly, once or in a cycle. Event
+ * number i is due when the area under the curve reaches i: T(i) is computed from i alone, never by adding up,
+ * so nothing drifts and it does not matter who computes it. In double arithmetic with 53 bits: after a day
+ * T(i) is off by less than 0.1 ns before it is rounded to the nanosecond.
+ *
+ * Times are nanoseconds since the schedule's start. Thread: any; const once made. */
+#pragma once
+
+#include "core/status.h"
+
+struct ps_shape_config {
+    const char *text; /* "constant", "sine:min=10k,max=100k,period=1m"; NULL: constant, or closed without a
+                         rate */
+    double rate;      /* events a second; 0: not given */
+    uint64_t duration_ns; /* 0: not given */
+};
+
+/* From `start_ns` on, where `start_events` were due. */
+struct ps_shape_piece {
+    double start_ns, start_events;
+    double rate;     /* events a ns at its start */
+    double slope;    /* events a ns, a ns */
+    double event_ns; /* 1 / rate */
+};
+
+struct ps_shape {
+    const char *name;
+    bool closed;  /* as fast as possible: no schedule at all */
+    bool poisson; /* the curve is the mean; arrivals are random */
+    struct ps_shape_piece *pieces;
+    unsigned piece_count;
+    double cycle_ns, cycle_events; /* 0: the last piece goes on for ever */
+    uint64_t *trace_ns;            /* instead of the curve: when each event is due, ascending */
+    uint64_t trace_count;
+};
+
+/* Names what is wrong, and what would be right. Owns: the caller destroys it. May read a trace file. */
+enum ps_status ps_shape_create(struct ps_shape **shape, const struct ps_shape_config *config,
+                               struct ps_err *err);
+void ps_shape_destroy(struct ps_shape *shape);
+
+/* When the area under the curve is `events` (event i: T(i)); PS_NEVER when that never happens. `*piece` is
+ * where to look first, 0 in the beginning. Not for closed shapes. */
+uint64_t ps_shape_due_ns(const struct ps_shape *shape, double events, unsigned *piece);
+/* How many events are due before `until_ns`: the smallest i with T(i) >= until_ns. For Poisson: how many are
+ * expected. */
+uint64_t ps_shape_event_count(const struct ps_shape *shape, uint64_t until_ns);
+
+/* For --help: name and one line each, NULL at the end. */
+struct ps_shape_form {
+    const char *name, *summary;
+    const char *keys; /* separated by blanks */
+};
+extern const struct ps_shape_form ps_shape_forms[];

@@ -1,0 +1,35 @@
+/* What a sender counts. One writer, the sender's thread; the main thread reads along (relaxed), which may be
+ * off by what is happening at that moment. */
+#pragma once
+
+#include "core/histogram.h"
+
+struct ps_statistics {
+    uint64_t sent;                  /* events handed to targets */
+    uint64_t completed, failed;     /* events */
+    uint64_t bytes;                 /* of completed events, framing included */
+    uint64_t lanes_up, lanes_down;  /* down: lost, and being tried again */
+    struct ps_histogram latency_ns; /* completed minus due */
+    struct ps_histogram
+        schedule_error_ns; /* handed to the target minus due, where the target did not block */
+    struct ps_histogram schedule_error_net_ns; /* without the witness's gaps */
+    struct ps_histogram gap_ns;                /* that the witness saw */
+};
+
+static inline void ps_statistics_add(uint64_t *counter, uint64_t count)
+{
+    __atomic_store_n(counter, *counter + count, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t ps_statistics_read(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* Adds what a part holds now. */
+void ps_statistics_merge(struct ps_statistics *total, const struct ps_statistics *part);
+
+/* The latencies recorded since an earlier reading, which is brought up to date. The maximum is that of the
+ * highest bucket that was added to. */
+void ps_statistics_since(const struct ps_histogram *now, struct ps_histogram *earlier,
+                         struct ps_histogram *between);

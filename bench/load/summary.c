@@ -1,0 +1,267 @@
+#include "bench/load/summary.h"
+#include "bench/support/quantity.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NUMBER_BYTES 32U
+#define CLOCK_STEP_MS 10.0 /* said from here on */
+
+static json_t *integer(uint64_t number)
+{
+    return json_integer((json_int_t)number);
+}
+
+/* ---- a second ---- */
+
+static void progress_object(struct ps_live *live, const struct ps_load_progress *progress)
+{
+    static const double percentiles[] = {50, 99};
+    json_t *object = json_pack(
+        "{s:s,s:f,s:f,s:o,s:o,s:o,s:o,s:o,s:f,s:o,s:o,s:o,s:b}", "type", "progress", "t", progress->t,
+        "asked", progress->asked_rate < 0 ? 0 : progress->asked_rate, "due", integer(progress->due), "sent",
+        integer(progress->sent), "completed", integer(progress->completed), "failed",
+        integer(progress->failed), "backlog", integer(progress->backlog), "rate", progress->rate, "bytes",
+        integer(progress->bytes), "connections_up", integer(progress->lanes_up), "latency_ns",
+        ps_live_percentiles(progress->latency_ns, percentiles, 2), "outage", progress->outage);
+    if (progress->error != NULL)
+        json_object_set_new(object, "error", json_string(progress->error));
+    ps_live_object(live, object, true);
+}
+
+static void progress_line(struct ps_live *live, const struct ps_load_progress *progress)
+{
+    char rate[NUMBER_BYTES], asked[NUMBER_BYTES], backlog[NUMBER_BYTES], p50[NUMBER_BYTES], p99[NUMBER_BYTES],
+        error[PS_SENDER_REASON_BYTES + 32] = "";
+    bool behind = progress->backlog > (uint64_t)(progress->asked_rate / 10) && progress->asked_rate >= 0;
+    const char *plain = ps_live_style(live, PS_LIVE_PLAIN);
+    if (progress->failed > 0)
+        snprintf(error, sizeof error, "  failed %llu", (unsigned long long)progress->failed);
+    if (progress->outage && progress->error != NULL)
+        snprintf(error, sizeof error, "  OUTAGE: %s", progress->error);
+    ps_quantity_print_rate(progress->asked_rate < 0 ? 0 : progress->asked_rate, asked, sizeof asked);
+    ps_live_status(live, "%5.0f s  %s%s%s of %s  backlog %s%s%s  p50 %s  p99 %s%s%s", progress->t,
+                   ps_live_style(live, behind ? PS_LIVE_WARN : PS_LIVE_GOOD),
+                   ps_quantity_print_rate(progress->rate, rate, sizeof rate), plain,
+                   progress->asked_rate < 0 ? "closed loop" : asked,
+                   ps_live_style(live, behind ? PS_LIVE_WARN : PS_LIVE_PLAIN),
+                   ps_quantity_print_count(progress->backlog, backlog, sizeof backlog), plain,
+                   ps_quantity_print_ns(ps_histogram_percentile(progress->latency_ns, 50), p50, sizeof p50),
+                   ps_quantity_print_ns(ps_histogram_percentile(progress->latency_ns, 99), p99, sizeof p99),
+                   ps_live_style(live, PS_LIVE_BAD), error);
+}
+
+void ps_summary_progress(struct ps_live *live, const struct ps_load_progress *progress)
+{
+    if (live->json)
+        progress_object(live, progress);
+    else
+        progress_line(live, progress);
+}
+
+/* ---- the end ---- */
+
+static void run_print(uint32_t run, char *text)
+{
+    snprintf(text, 8, "%06x", run & 0xffffffU);
+}
+
+static json_t *outages_array(const struct ps_load_result *result)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < result->outage_count; i++)
+        json_array_append_new(array,
+                              json_pack("{s:f,s:f,s:s}", "t", result->outages[i].t, "seconds",
+                                        result->outages[i].seconds, "reason", result->outages[i].reason));
+    return array;
+}
+
+static json_t *gaps_object(const struct ps_histogram *gap_ns)
+{
+    static const double percentiles[] = {50, 99.9};
+    json_t *object = ps_live_percentiles(gap_ns, percentiles, 2);
+    json_object_set_new(object, "total", integer(gap_ns->sum));
+    json_object_set_new(object, "count", integer(gap_ns->count));
+    return object;
+}
+
+static void summary_object(struct ps_live *live, const struct ps_load_result *result)
+{
+    static const double errors[] = {50, 99, 99.9}, latencies[] = {50, 90, 99, 99.9, 99.99};
+    const struct ps_statistics *total = &result->total;
+    char run[8];
+    run_print(result->run, run);
+    json_t *object = json_pack(
+        "{s:s,s:s,s:o,s:o,s:f,s:f,s:f,s:b,s:b,s:b}", "type", "summary", "run", run, "source_first",
+        integer(result->source_first), "sources", integer(result->source_count), "seconds", result->seconds,
+        "asked_rate", result->asked_rate, "achieved_rate", result->achieved_rate, "held", result->held,
+        "closed_loop", result->closed_loop, "interrupted", result->interrupted);
+    json_t *counts = json_pack(
+        "{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:f}", "due", integer(result->due), "sent", integer(total->sent),
+        "completed", integer(total->completed), "failed", integer(total->failed), "undelivered",
+        integer(ps_load_result_undelivered(result)), "backlog_max", integer(result->backlog_max), "bytes",
+        integer(total->bytes), "cpu_seconds", result->cpu_seconds);
+    json_t *times = json_pack(
+        "{s:o,s:o,s:o,s:o,s:s,s:o,s:f}", "schedule_error_ns",
+        ps_live_percentiles(&total->schedule_error_ns, errors, 3), "schedule_error_net_ns",
+        ps_live_percentiles(&total->schedule_error_net_ns, errors, 3), "witness_gap_ns",
+        gaps_object(&total->gap_ns), "latency_ns", ps_live_percentiles(&total->latency_ns, latencies, 5),
+        "completion", result->completion == PS_COMPLETION_WRITTEN ? "written" : "acknowledged", "outages",
+        outages_array(result), "clock_step_ms", result->clock_step_ms);
+    json_object_update(object, counts);
+    json_object_update(object, times);
+    json_decref(counts);
+    json_decref(times);
+    json_t *reasons = json_array();
+    for (uint32_t i = 0; i < result->reason_count; i++)
+        json_array_append_new(reasons, json_pack("{s:s,s:o}", "reason", result->reasons[i].text, "events",
+                                                 integer(result->reasons[i].count)));
+    json_object_set_new(object, "failures", reasons);
+    ps_live_object(live, object, false);
+}
+
+static const char *ns_text(const struct ps_histogram *histogram, double percentile, char *text)
+{
+    return ps_quantity_print_ns(percentile < 100 ? ps_histogram_percentile(histogram, percentile)
+                                                 : histogram->max,
+                                text, NUMBER_BYTES);
+}
+
+static void print_counts(struct ps_live *live, const struct ps_load_result *result)
+{
+    const struct ps_statistics *total = &result->total;
+    char a[NUMBER_BYTES], b[NUMBER_BYTES], c[NUMBER_BYTES];
+    uint64_t undelivered = ps_load_result_undelivered(result);
+    ps_live_print(live, "  due         %16s events in %.2f s\n",
+                  ps_quantity_print_count(result->due, a, sizeof a), result->seconds);
+    ps_live_print(live, "  completed   %16s (%s)\n", ps_quantity_print_count(total->completed, a, sizeof a),
+                  result->completion == PS_COMPLETION_WRITTEN ? "written: the kernel took them"
+                                                              : "acknowledged by the target");
+    if (total->failed > 0)
+        ps_live_print(live, "  failed      %s%16s%s\n", ps_live_style(live, PS_LIVE_BAD),
+                      ps_quantity_print_count(total->failed, a, sizeof a),
+                      ps_live_style(live, PS_LIVE_PLAIN));
+    for (uint32_t i = 0; i < result->reason_count; i++)
+        ps_live_print(live, "              %16s %s\n",
+                      ps_quantity_print_count(result->reasons[i].count, a, sizeof a),
+                      result->reasons[i].text);
+    if (undelivered > 0)
+        ps_live_print(live, "  undelivered %s%16s%s\n", ps_live_style(live, PS_LIVE_BAD),
+                      ps_quantity_print_count(undelivered, a, sizeof a), ps_live_style(live, PS_LIVE_PLAIN));
+    ps_live_print(
+        live, "  bytes       %16s (%s/s)\n", ps_quantity_print_bytes(total->bytes, a, sizeof a),
+        ps_quantity_print_bytes(result->seconds > 0 ? (uint64_t)((double)total->bytes / result->seconds) : 0,
+                                b, sizeof b));
+    if (!result->closed_loop)
+        ps_live_print(live, "  backlog     %16s events at most\n",
+                      ps_quantity_print_count(result->backlog_max, c, sizeof c));
+    ps_live_print(live, "  CPU         %14.2f s\n", result->cpu_seconds);
+}
+
+static void print_times(struct ps_live *live, const struct ps_load_result *result)
+{
+    const struct ps_statistics *total = &result->total;
+    char a[NUMBER_BYTES], b[NUMBER_BYTES], c[NUMBER_BYTES], d[NUMBER_BYTES], e[NUMBER_BYTES];
+    ps_live_print(live, "  latency     p50 %s, p99 %s, p99.9 %s, p99.99 %s, max %s (%s)\n",
+                  ns_text(&total->latency_ns, 50, a), ns_text(&total->latency_ns, 99, b),
+                  ns_text(&total->latency_ns, 99.9, c), ns_text(&total->latency_ns, 99.99, d),
+                  ns_text(&total->latency_ns, 100, e),
+                  result->closed_loop ? "closed loop: from rendering, so it hides what a full target delays"
+                                      : "from when each event was due");
+    if (result->closed_loop)
+        return;
+    ps_live_print(live,
+                  "  schedule    p99.9 %s late, %s net of what the core was away for (%llu gaps, %s in all, "
+                  "the longest %s)\n",
+                  ns_text(&total->schedule_error_ns, 99.9, a),
+                  ns_text(&total->schedule_error_net_ns, 99.9, b), (unsigned long long)total->gap_ns.count,
+                  ps_quantity_print_ns(total->gap_ns.sum, c, sizeof c), ns_text(&total->gap_ns, 100, d));
+}
+
+static void print_end(struct ps_live *live, const struct ps_load_config *config,
+                      const struct ps_load_result *result)
+{
+    char a[NUMBER_BYTES], b[NUMBER_BYTES], run[8];
+    run_print(result->run, run);
+    bool good = result->held && ps_load_result_code(result) == 0;
+    ps_live_print(live, "%s%s%s  %s of %s asked  run %s, source%s %u",
+                  ps_live_style(live, good ? PS_LIVE_GOOD : PS_LIVE_BAD),
+                  result->closed_loop ? "CLOSED LOOP"
+                  : result->held      ? "HELD"
+                                      : "NOT HELD",
+                  ps_live_style(live, PS_LIVE_PLAIN),
+                  ps_quantity_print_rate(result->achieved_rate, a, sizeof a),
+                  result->closed_loop ? "no rate" : ps_quantity_print_rate(result->asked_rate, b, sizeof b),
+                  run, result->source_count > 1 ? "s" : "", result->source_first);
+    if (result->source_count > 1)
+        ps_live_print(live, " to %u", result->source_first + result->source_count - 1);
+    ps_live_print(live, "%s\n  target      %s\n", result->interrupted ? " (interrupted)" : "",
+                  config->target);
+    print_counts(live, result);
+    print_times(live, result);
+    for (uint32_t i = 0; i < result->outage_count; i++)
+        ps_live_print(live, "  outage      at %.1f s for %.2f s: %s\n", result->outages[i].t,
+                      result->outages[i].seconds, result->outages[i].reason);
+    if (fabs(result->clock_step_ms) > CLOCK_STEP_MS)
+        ps_live_print(live,
+                      "  clock       the wall clock moved by %.1f ms during the run; due times did not\n",
+                      result->clock_step_ms);
+}
+
+void ps_summary_write(struct ps_live *live, const struct ps_load_config *config,
+                      const struct ps_load_result *result)
+{
+    if (live->json)
+        summary_object(live, result);
+    else
+        print_end(live, config, result);
+}
+
+/* ---- the manifest ---- */
+
+static json_t *manifest_object(const struct ps_load_result *result)
+{
+    char run[8], start[64];
+    time_t second = (time_t)(result->start_wall_ns / (int64_t)PS_NS_PER_S);
+    struct tm tm;
+    run_print(result->run, run);
+    gmtime_r(&second, &tm);
+    size_t length = strftime(start, sizeof start, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(start + length, sizeof start - length, ".%09lldZ",
+             (long long)(result->start_wall_ns % (int64_t)PS_NS_PER_S));
+    json_t *sources = json_array();
+    for (uint32_t i = 0; i < result->source_count; i++)
+        json_array_append_new(sources, json_pack("{s:o,s:o,s:o}", "source", integer(result->source_first + i),
+                                                 "events", integer(result->sources[i].events), "failed",
+                                                 integer(result->sources[i].failed)));
+    return json_pack("{s:s,s:s,s:f,s:o,s:o}", "run", run, "start", start, "seconds", result->seconds,
+                     "size_bytes", integer(result->size_bytes), "sources", sources);
+}
+
+enum ps_status ps_summary_manifest_write(const char *path, const struct ps_load_result *result,
+                                         struct ps_err *err)
+{
+    size_t room = strlen(path) + 8;
+    char *beside = malloc(room);
+    if (beside == NULL)
+        return ps_err_set(err, "no memory");
+    snprintf(beside, room, "%s.new", path);
+    json_t *manifest = manifest_object(result);
+    FILE *file = manifest != NULL ? fopen(beside, "we") : NULL;
+    bool good = file != NULL && json_dumpf(manifest, file, JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0 &&
+                fputc('\n', file) != EOF;
+    if (file != NULL && fclose(file) != 0)
+        good = false;
+    good = good && rename(beside, path) == 0;
+    if (!good)
+        ps_err_set(err, "--manifest %s: %s", path, strerror(errno));
+    json_decref(manifest);
+    free(beside);
+    return good ? PS_OK : PS_FAIL;
+}

@@ -1,0 +1,21 @@
+/* What a run of load says: a line or object a second, the end, the manifest. Thread: the main one. */
+#pragma once
+
+#include "bench/load/load.h"
+
+/* One second of a run. */
+struct ps_load_progress {
+    double t, asked_rate, rate; /* rate: completed in this second; asked < 0: closed loop */
+    uint64_t due, sent, completed, failed, backlog, bytes, lanes_up, lanes;
+    const struct ps_histogram *latency_ns; /* of this second */
+    bool outage;
+    const char *error; /* NULL: none */
+};
+void ps_summary_progress(struct ps_live *live, const struct ps_load_progress *progress);
+
+void ps_summary_write(struct ps_live *live, const struct ps_load_config *config,
+                      const struct ps_load_result *result);
+
+/* {"run":"3fa9c2","start":"..","seconds":..,"size_bytes":..,"sources":[..]}, written beside and renamed. */
+enum ps_status ps_summary_manifest_write(const char *path, const struct ps_load_result *result,
+                                         struct ps_err *err);
