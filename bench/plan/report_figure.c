@@ -69,7 +69,7 @@ struct ps_figure ps_figure_short(double count)
     } units[] = {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
     if (!isfinite(count))
         return none();
-    for (size_t index = 0; index < PS_COUNT_OF(units); index++) {
+    for (size_t index = 0; fabs(count) < 1e15 && index < PS_COUNT_OF(units); index++) {
         if (fabs(count) < units[index].size * 0.9995)
             continue;
         struct ps_figure figure = three_digits(count / units[index].size, true);
@@ -90,7 +90,7 @@ struct ps_figure ps_figure_ns(double ns)
         return with_unit(ns / 1e3, "µs", true);
     if (size < 999.5e6)
         return with_unit(ns / 1e6, "ms", true);
-    if (size < 600e9)
+    if (size < 9999.5e9)
         return with_unit(ns / 1e9, "s", true);
     return size < 36000e9 ? with_unit(ns / 60e9, "min", true) : with_unit(ns / 3600e9, "h", true);
 }

@@ -19,7 +19,7 @@ struct ps_figure {
 struct ps_figure ps_figure_count(double count);
 /* For axes and labels: 800k, 1.2M, 0.5; three digits. */
 struct ps_figure ps_figure_short(double count);
-/* 18.4 ms: three digits, ns to s, then min and h. */
+/* 18.4 ms: three digits, ns to s; from 10,000 s on min and h. */
 struct ps_figure ps_figure_ns(double ns);
 /* 97 %; below 10 % one digit more, below 1 % three digits that count. 0.97 is given. */
 struct ps_figure ps_figure_share(double share);

@@ -18,7 +18,7 @@ void ps_svg_axis_bottom(struct ps_svg *svg, const struct ps_plot *plot, const st
         ps_svg_line(svg, x, plot->top, x, plot->bottom, "grid");
         ps_svg_line(svg, x, plot->bottom, x, plot->bottom + 4, "base");
         struct ps_figure text = format(axis->ticks[index]);
-        struct ps_box box = ps_svg_text_box(x, plot->bottom + 18, PS_ANCHOR_MIDDLE, text.text);
+        struct ps_box box = ps_svg_text_box(x, plot->bottom + 18, PS_ANCHOR_MIDDLE, "tick", text.text);
         if (box.left < behind + 4)
             continue;
         if (box.right > svg->width) /* the last one, at the edge */

@@ -13,9 +13,8 @@
 #define ANSWER_ROWS 4U /* of labels above the plot */
 #define ANSWER_ROW 18.0
 #define BRACKET 9.0
-#define CLOSE_UP 6      /* the answers' interval is closer together than this part of the whole */
-#define SAME_RATE 1.002 /* repeats of a rate */
-#define SAME_RATE_CLOSE 1.0002
+#define CLOSE_UP 6 /* the answers' interval is closer together than this part of the whole */
+#define STEPS 150  /* rates closer together than this part of the axis are one point of the curve */
 
 static const struct {
     enum ps_quantile quantile;
@@ -67,16 +66,17 @@ static double median_latency(struct ps_report_trial const *const *trials, size_t
     return found % 2 ? values[found / 2] : (values[found / 2 - 1] + values[found / 2]) / 2;
 }
 
-/* Trials of the same rate become one point. A trial that the generator spoiled says nothing about the curve.
+/* Trials of about the same rate become one point. A trial that the generator spoiled says nothing about the
+ * curve.
  */
 static void find_points(struct latency_chart *chart)
 {
     const struct ps_report_trial *same[PS_REPORT_ITEMS_MAX];
+    double near = (chart->whole ? chart->rate_high : chart->rate_high - chart->rate_low) / STEPS;
     for (size_t first = 0, next; first < chart->trial_count; first = next) {
         size_t count = 0;
-        for (next = first; next < chart->trial_count &&
-                           chart->trials[next]->rate <=
-                               chart->trials[first]->rate * (chart->whole ? SAME_RATE : SAME_RATE_CLOSE);
+        for (next = first;
+             next < chart->trial_count && chart->trials[next]->rate <= chart->trials[first]->rate + near;
              next++)
             if (chart->trials[next]->verdict != PS_VERDICT_GENERATOR && count < PS_REPORT_ITEMS_MAX)
                 same[count++] = chart->trials[next];
@@ -203,8 +203,8 @@ static void draw_answers(struct ps_svg *svg, const struct latency_chart *chart, 
         char words[96], text[160], cut[160];
         snprintf(text, sizeof(text), "%s: %s/s", ps_report_goal_words(goal, words, sizeof(words)),
                  ps_figure_short(goal->rate).text);
-        ps_svg_text_cut(text, svg->width - 8, cut, sizeof(cut));
-        double half = ps_svg_text_width(cut) / 2;
+        ps_svg_text_cut(text, svg->width / PS_SVG_STRONG - 8, cut, sizeof(cut));
+        double half = ps_svg_text_width(cut) * PS_SVG_STRONG / 2;
         double middle = fmin(fmax(ps_axis_at(rates, goal->rate), half + 1), svg->width - half - 1);
         struct ps_svg_place places[ANSWER_ROWS];
         for (unsigned row = 0; row < ANSWER_ROWS; row++)
@@ -227,7 +227,11 @@ static void draw_limits(struct ps_svg *svg, const struct latency_chart *chart, c
 {
     for (size_t index = 0; index < chart->report->goal_count; index++) {
         const struct ps_report_goal *goal = &chart->report->goals[index];
-        if (!(goal->latency_limit_ns > 0))
+        bool again = false; /* several goals may share a limit */
+        for (size_t before = 0; before < index; before++)
+            again = again || (chart->report->goals[before].latency_limit_ns == goal->latency_limit_ns &&
+                              chart->report->goals[before].percentile == goal->percentile);
+        if (!(goal->latency_limit_ns > 0) || again)
             continue;
         double y = ps_axis_at(latencies, goal->latency_limit_ns);
         char text[96];
@@ -273,7 +277,7 @@ static void draw_curves(struct ps_svg *svg, const struct latency_chart *chart, c
             if (!(ns > 0))
                 continue;
             char tip[160], class[32];
-            snprintf(tip, sizeof(tip), "trial %g: %s/s, %s %s, %s", trial->number,
+            snprintf(tip, sizeof(tip), "trial %s: %s/s, %s %s, %s", ps_figure_count(trial->number).text,
                      ps_figure_count(trial->rate).text, ps_quantile_names[curves[curve].quantile],
                      ps_figure_ns(ns).text, ps_verdict_name(trial->verdict));
             snprintf(class, sizeof(class), "%s v-%s", curves[curve].class, ps_verdict_name(trial->verdict));

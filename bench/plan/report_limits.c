@@ -35,7 +35,7 @@ static size_t find_parts(const struct ps_report *report, struct part parts[PS_RE
         const json_t *json = json_array_get(list, index);
         double used = ps_report_number(json, ranked ? "utilisation" : "value");
         struct part part = {.rank = ranked ? fmax(ps_report_number(json, "rank"), 0) : 0,
-                            .utilisation = used,
+                            .utilisation = used >= 0 ? used : (double)NAN,
                             .headroom = ranked ? ps_report_number(json, "headroom") : 1 - used,
                             .saturates_at = ps_report_number(json, "saturates_at"),
                             .name = ps_report_string(json, "part"),

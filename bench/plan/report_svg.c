@@ -102,9 +102,9 @@ const char *ps_svg_text_cut(const char *text, double width, char *to, size_t roo
     return to;
 }
 
-struct ps_box ps_svg_text_box(double x, double y, enum ps_anchor anchor, const char *text)
+struct ps_box ps_svg_text_box(double x, double y, enum ps_anchor anchor, const char *class, const char *text)
 {
-    double width = ps_svg_text_width(text);
+    double width = ps_svg_text_width(text) * (strstr(class, "strong") ? PS_SVG_STRONG : 1);
     double left = x - (anchor == PS_ANCHOR_START ? 0 : anchor == PS_ANCHOR_MIDDLE ? width / 2 : width);
     return (struct ps_box){left, y - PS_SVG_TEXT * 0.95, left + width, y + PS_SVG_TEXT * 0.3};
 }
@@ -126,7 +126,7 @@ void ps_svg_text(struct ps_svg *svg, double x, double y, enum ps_anchor anchor, 
                  const char *text)
 {
     if (svg->box_count < PS_SVG_BOXES_MAX)
-        svg->boxes[svg->box_count++] = ps_svg_text_box(x, y, anchor, text);
+        svg->boxes[svg->box_count++] = ps_svg_text_box(x, y, anchor, class, text);
     ps_html_print(svg->html, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">", x, y,
                   anchor_names[anchor], class);
     ps_html_text(svg->html, text);
@@ -175,7 +175,7 @@ bool ps_svg_text_somewhere(struct ps_svg *svg, const struct ps_svg_place *places
     for (unsigned lines_too = 0; lines_too < 2; lines_too++) {
         for (size_t index = 0; index < count; index++) {
             const struct ps_svg_place *place = &places[index];
-            struct ps_box box = ps_svg_text_box(place->x, place->y, place->anchor, text);
+            struct ps_box box = ps_svg_text_box(place->x, place->y, place->anchor, class, text);
             if (!ps_svg_free(svg, &box) || (!lines_too && covers_line(svg, &box)))
                 continue;
             ps_svg_text(svg, place->x, place->y, place->anchor, class, text);

@@ -55,8 +55,9 @@ enum ps_anchor { PS_ANCHOR_START, PS_ANCHOR_MIDDLE, PS_ANCHOR_END };
 void ps_svg_text(struct ps_svg *svg, double x, double y, enum ps_anchor anchor, const char *class,
                  const char *text);
 double ps_svg_text_width(const char *text);
-/* The box that text would take. */
-struct ps_box ps_svg_text_box(double x, double y, enum ps_anchor anchor, const char *text);
+/* The box that text would take; "strong" in `class` takes PS_SVG_STRONG times as much. */
+#define PS_SVG_STRONG 1.12
+struct ps_box ps_svg_text_box(double x, double y, enum ps_anchor anchor, const char *class, const char *text);
 /* Whether a box lies on the picture and touches no text placed before. */
 bool ps_svg_free(const struct ps_svg *svg, const struct ps_box *box);
 /* Places text at the first of these places where it covers neither text nor a line that was avoided, else at

@@ -316,7 +316,7 @@ static bool write_timeline(struct ps_html *html, const struct ps_report_trial *t
     for (unsigned index = 0; index < count; index++)
         height += panels[index].height + PANEL_TITLE + PANEL_GAP;
     char title[160], description[300];
-    snprintf(title, sizeof(title), "Trial %g: %s events/s, %s", trial->number,
+    snprintf(title, sizeof(title), "Trial %s: %s events/s, %s", ps_figure_count(trial->number).text,
              ps_figure_count(trial->rate).text, what);
     snprintf(description, sizeof(description),
              "%zu seconds or parts of seconds; received %s of %s events, lost %s, p99 latency %s.",
