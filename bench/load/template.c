@@ -199,7 +199,8 @@ static enum ps_status field_read(struct reader *reader)
             return PS_FAIL;
     }
     if (reader->text[reader->at] != '}')
-        return ps_template_fail(reader->text, part.offset, reader->err, "{%s is not closed by a brace", name);
+        return ps_template_fail(reader->text, part.offset, reader->err, "{%s is not closed: a } is missing",
+                                name);
     arguments.offset = part.offset;
     if (field->parse != NULL && field->parse(&part, reader->arena, first, &arguments, &inner) != PS_OK)
         return ps_template_fail(reader->text, arguments.offset, reader->err, "{%s}: %s", name, inner.text);
