@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+"""Looks at pages of `penstock plan --report`: what they are made of, and what a browser makes of them.
+
+report_check.py variants RESULT.json DIR     result documents that try the page: none, one, a hundred trials, hostile text...
+report_check.py static PAGE...               well-formed, self-contained, nothing of foreign text became markup
+report_check.py browser CHROMIUM PAGE...     at 360 and 1600 pixels, light and dark: fits, shows data, nothing lies on anything
+"""
+import copy
+import html
+import html.parser
+import json
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+EVIL = '<script>alert(1)</script>"\'>&amp;<img src=x onerror=alert(2)>\u202e\u0007]]>--></svg></style><a href=http://evil.example/>'
+WIDTHS = (360, 1600)
+
+
+# ---- documents ----
+
+def poison(value):
+    if isinstance(value, str):
+        return EVIL
+    if isinstance(value, list):
+        return [poison(one) for one in value]
+    return {key: poison(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def hostile(sample):
+    document = poison(sample)
+    for trial, original in zip(document['trials'], sample['trials']):
+        trial['verdict'] = original['verdict']
+        for second in trial['timeline']:
+            second['fill'] = {EVIL: 0.5, EVIL * 40: 0.2, 'c' * 3000: 0.7, '日本語のチャンネル名': 0.9}
+    document['trials'][3]['verdict'] = EVIL
+    document['goals'][0].update(latency_limit_ns=None, loss_max=None)
+    document['machine'][EVIL] = EVIL
+    return document
+
+
+def one(sample):
+    document = copy.deepcopy(sample)
+    document.update(trials=document['trials'][9:10], goals=document['goals'][:1], limits=document['limits'][:1], projection=None)
+    document['scaling'] = {'points': document['scaling']['points'][:1]}
+    return document
+
+
+def many(sample):
+    chance = random.Random(7)
+    document = copy.deepcopy(sample)
+    document['trials'] = [copy.deepcopy(sample['trials'][index % len(sample['trials'])]) for index in range(100)]
+    for index, trial in enumerate(document['trials']):
+        trial.update(number=index + 1, rate=int(trial['rate'] * chance.uniform(0.9, 1.1)))
+    document['goals'] = [dict(sample['goals'][index % len(sample['goals'])], rate=780000 + 9000 * index, lower=775000 + 9000 * index,
+                              upper=790000 + 9000 * index) for index in range(8)]
+    return document
+
+
+def wide(sample):
+    """From a microsecond to a hundred seconds."""
+    document = copy.deepcopy(sample)
+    document['trials'] = []
+    for index, ns in enumerate((1e3, 1e3, 2e3, 5e4, 1e6, 3e7, 5e8, 1e10, 1e11)):
+        trial = copy.deepcopy(sample['trials'][9])
+        top = [min(1e11, ns * times) for times in (1, 1.5, 2, 5, 8, 10)]
+        trial.update(number=index + 1, rate=100000 * (index + 1), verdict='held' if index < 7 else 'late',
+                     latency_ns=dict(zip(('p50', 'p90', 'p99', 'p99.9', 'p99.99', 'max'), top)),
+                     histogram=[[value, 10 ** (5 - step)] for step, value in enumerate(top)])
+        document['trials'].append(trial)
+    return document
+
+
+def long(sample):
+    """Hours of seconds, more channels than are shown."""
+    document = copy.deepcopy(sample)
+    for trial in document['trials']:
+        second = trial['timeline'][0]
+        trial['timeline'] = [dict(second, t=t, outage=t in (1000, 1001, 3600), completed=trial['rate'] * (1 if t % 500 else 0.1),
+                                  fill={f'a-channel-with-a-long-name-{channel}': channel / 10 for channel in range(9)})
+                             for t in range(5000)]
+    return document
+
+
+def absurd(sample):
+    """The right names, wrong types and numbers that no machine has."""
+    return dict(
+        sample, goals=[3, 'x', None, {'goal': 5, 'rate': 'many', 'lower': [], 'upper': {}}],
+        limits=[7, {'part': 'p', 'utilisation': 1e308, 'headroom': -5, 'rank': 'a'}, {'part': 'q', 'utilisation': -3}],
+        trials=[1, None, [], {}, {'rate': 1e308, 'latency_ns': {'p50': 1e300, 'p99': -4}}, {'rate': -5},
+                {'rate': 5, 'latency_ns': {'p50': 0, 'p99': 1}, 'utilisation': [3, {'part': 4}],
+                 'histogram': [[1], [2, 3, 4], 'x', [5, -1], [1e30, 1e30], [1, 1e17], [2, 1]],
+                 'timeline': [1, {'t': -1}, {'t': 1e300}, {'t': 0, 'fill': {'a': 'b', 'c': 4e17}}, {'t': 1e8, 'offered': 9e17}]}],
+        scaling={'points': [1, {'workers': -1, 'rate': 4}, {'workers': 60000, 'rate': 1e17}, {'workers': 1, 'rate': 1e-9}],
+                 'lambda': 1e17, 'sigma': -5, 'kappa': 1e17, 'error': 50, 'peak_workers': 1e17},
+        projection={'machines': -1, 'assumptions': [1, 2, None], 'spare': 1e17, 'headroom': 1e17})
+
+
+def variants(path, folder):
+    with open(path, encoding='utf-8') as file:
+        sample = json.load(file)
+    documents = {
+        'sample': sample, 'empty': {}, 'zero': dict(sample, trials=[], goals=[], limits=[], scaling=None, projection=None),
+        'wrong': {key: 'text' if isinstance(value, (list, dict)) else [1, {}] for key, value in sample.items()},
+    }
+    for make in (one, many, wide, long, hostile, absurd):
+        documents[make.__name__] = make(sample)
+    for name, document in documents.items():
+        with open(f'{folder}/{name}.json', 'w', encoding='utf-8') as file:
+            json.dump(document, file)
+
+
+# ---- what a page is made of ----
+
+class Page(html.parser.HTMLParser):
+    """Elements nest, names are ours, references stay inside the page."""
+    VOID = {'meta', 'link', 'br', 'hr', 'input', 'img', 'base', 'col', 'embed', 'source', 'track', 'wbr'}
+    EMPTY = {'path', 'line', 'rect', 'circle', 'use'}
+    KNOWN = set('html head meta title link style body main header footer section article div span p h1 h2 h3 b a code pre time '
+                'ol ul li dl dt dd figure figcaption table caption thead tbody tr th td '
+                'svg desc defs pattern symbol text'.split()) | EMPTY
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.problems, self.ids, self.references = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        if tag not in self.KNOWN:
+            self.problems.append(f'an element <{tag}>')
+        for name, value in attributes:
+            self.attribute(tag, name, value or '')
+        if tag == 'th' and 'scope' not in named:
+            self.problems.append('a <th> without scope')
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def attribute(self, tag, name, value):
+        if name == 'id':
+            self.ids.append(value)
+        elif name in ('href', 'xlink:href'):
+            if value.startswith('#'):
+                self.references.append(value[1:])
+            elif value != 'data:,':
+                self.problems.append(f'<{tag} {name}="{value}"> leaves the page')
+        elif name in ('aria-labelledby', 'aria-describedby'):
+            self.references += value.split()
+        elif name == 'src' or name.startswith('on') or name == 'style':
+            self.problems.append(f'<{tag} {name}="{value[:60]}">')
+        if re.search(r'\bnan\b|\binf\b', value) and name in ('d', 'x', 'y', 'x1', 'y1', 'x2', 'y2', 'width', 'height', 'viewbox'):
+            self.problems.append(f'<{tag} {name}="{value[:60]}"> is no number')
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f'</{tag}> closes something else')
+
+
+def static(path):
+    with open(path, encoding='utf-8') as file:
+        text = file.read()
+    page = Page()
+    page.feed(text)
+    page.close()
+    problems = page.problems + [f'<{tag}> is not closed' for tag in page.open]
+    problems += [f'id {one} twice' for one in set(page.ids) if page.ids.count(one) > 1]
+    problems += [f'no element has the id {one}' for one in set(page.references) - set(page.ids)]
+    problems += [f'{one} in the style' for one in re.findall(r'url\((?!#)[^)]*\)|@import', text.split('</style>')[0])]
+    for picture in re.findall(r'<svg.*?</svg>', text, re.S):
+        try:
+            tree = xml.etree.ElementTree.fromstring(picture)
+        except xml.etree.ElementTree.ParseError as error:
+            problems.append(f'a picture that is no XML: {error}')
+            continue
+        if tree.get('aria-hidden') != 'true' and (tree.find('title') is None or tree.find('desc') is None or tree.get('role') != 'img'):
+            problems.append('a picture without title, desc or role')
+    return problems
+
+
+# ---- what a browser makes of it ----
+
+LOOK = '''<script>
+addEventListener('error', event => parent.postMessage({error: String(event.message)}, '*'));
+addEventListener('load', () => {
+  const found = {width: innerWidth, background: getComputedStyle(document.body).backgroundColor, charts: {}, problems: []};
+  const wrong = text => { if (found.problems.length < 20) found.problems.push(text); };
+  if (document.documentElement.scrollWidth > innerWidth)
+    wrong('the page is ' + document.documentElement.scrollWidth + ' pixels wide');
+  for (const entry of performance.getEntriesByType('resource')) wrong('it loads ' + entry.name);
+  const shown = one => { const box = one.getBoundingClientRect(); return box.width > 0 && box.height > 0; };
+
+  for (const figure of document.querySelectorAll('figure.chart')) {
+    const pictures = [...figure.querySelectorAll('svg')].filter(shown);
+    if (pictures.length != 1) { wrong(figure.id + ' shows ' + pictures.length + ' pictures'); continue; }
+    found.charts[figure.id] = pictures[0].querySelectorAll('.mark, path.series').length;
+    const frame = pictures[0].getBoundingClientRect();
+    const texts = [...pictures[0].querySelectorAll('text')].map(one => [one.textContent, one.getBoundingClientRect()]);
+    texts.forEach(([text, box], index) => {
+      if (box.left < frame.left - 1.5 || box.right > frame.right + 1.5 || box.top < frame.top - 1.5 || box.bottom > frame.bottom + 1.5)
+        wrong(figure.id + ': "' + text + '" leaves the picture');
+      for (const [other, its] of texts.slice(index + 1)) // boxes hold room for accents and tails: three pixels are air
+        if (box.left + 1 < its.right && its.left + 1 < box.right && box.top + 3 < its.bottom && its.top + 3 < box.bottom)
+          wrong(figure.id + ': "' + text + '" lies on "' + other + '"');
+    });
+  }
+
+  const light = colour => { // WCAG 2.1: relative luminance
+    const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(one => (one /= 255) <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = one => {
+    for (; one; one = one.parentElement) {
+      const colour = getComputedStyle(one).backgroundColor;
+      if (colour != 'rgba(0, 0, 0, 0)') return colour;
+    }
+    return found.background;
+  };
+  for (const one of document.querySelectorAll('main *, footer *')) {
+    if (![...one.childNodes].some(node => node.nodeType == 3 && node.data.trim()) || !shown(one)) continue;
+    const style = getComputedStyle(one), colour = one.closest('svg') ? style.fill : style.color;
+    const [low, high] = [light(colour), light(behind(one))].sort((a, b) => a - b);
+    if ((high + 0.05) / (low + 0.05) < 4.5) wrong('"' + one.textContent.trim().slice(0, 40) + '" is hard to read: ' + colour + ' on ' + behind(one));
+  }
+  parent.postMessage(found, '*');
+});
+</script>'''
+
+
+def look(chromium, path, dark):
+    """What the page says of itself at each width, in frames of that width: a window has a least width of its own."""
+    with open(path, encoding='utf-8') as file:
+        text = file.read().replace('</head>', LOOK + '</head>', 1)
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f'{folder}/page.html', 'w', encoding='utf-8') as file:
+            file.write(text)
+        frames = ''.join(f'<iframe src="page.html" width="{width}" height="900" frameborder="0"></iframe>' for width in WIDTHS)
+        with open(f'{folder}/frames.html', 'w', encoding='utf-8') as file:
+            file.write('<!DOCTYPE html><meta name="color-scheme" content="light dark"><pre id="found"></pre><script>addEventListener("message", '
+                       'event => document.getElementById("found").append(JSON.stringify(event.data) + "\\n"));</script>' + frames)
+        command = [chromium, '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+                   '--disable-background-networking', '--disable-component-update', '--disable-sync', '--hide-scrollbars',
+                   '--enable-logging=stderr', f'--user-data-dir={folder}/user', '--window-size=1700,1000',
+                   f'--blink-settings=preferredColorScheme={0 if dark else 1}', '--virtual-time-budget=10000', '--dump-dom',
+                   f'file://{folder}/frames.html']
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    printed = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.S)
+    found = [json.loads(line) for line in html.unescape(printed.group(1)).splitlines()] if printed else []
+    console = [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
+    return found, console
+
+
+def browser(chromium, path):
+    problems, backgrounds = [], {}
+    for dark in (False, True):
+        found, problems_of_console = look(chromium, path, dark)
+        problems += problems_of_console
+        problems += [one['error'] for one in found if 'error' in one]
+        views = {one['width']: one for one in found if 'width' in one}
+        if sorted(views) != sorted(WIDTHS):
+            return problems + [f'the browser showed widths {sorted(views)}']
+        for width, view in views.items():
+            where = f'{width} pixels, {"dark" if dark else "light"}: '
+            problems += [where + one for one in view['problems']]
+            problems += [f'{where}{chart} shows no data' for chart, marks in view['charts'].items() if not marks]
+            backgrounds[dark] = view['background']
+    if backgrounds[False] == backgrounds[True]:
+        problems.append(f'light and dark have the same background {backgrounds[False]}')
+    return problems
+
+
+def main():
+    if sys.argv[1] == 'variants':
+        return variants(*sys.argv[2:])
+    check = static if sys.argv[1] == 'static' else lambda path: browser(sys.argv[2], path)
+    wrong = 0
+    for path in sys.argv[3 if sys.argv[1] == 'browser' else 2:]:
+        for problem in check(path):
+            print(f'{path.rsplit("/", 1)[-1]}: {problem}')
+            wrong += 1
+    return sys.exit(1 if wrong else 0)
+
+
+main()

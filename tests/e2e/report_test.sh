@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# The page of `penstock plan --report`: made from a result document alone, one file that asks for nothing, no markup out
+# of foreign text, and, where there is a browser, looked at: narrow and wide, light and dark, from no trial to a hundred.
+set -euo pipefail
+
+[[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
+command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
+sample=$PENSTOCK_SOURCE/tests/bench/data/plan-result.json
+check=$PENSTOCK_SOURCE/tests/e2e/report_check.py
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+render() { # RESULT PAGE
+    "$PENSTOCK" plan --render "$1" --report "$2" >"$work/out" 2>&1 || fail "plan --render $1: exit $?: $(cat "$work/out")"
+}
+
+echo "one page"
+render "$sample" "$work/out.html"
+grep -q '812,000' "$work/out.html" || fail "the answer is not on the page"
+grep -qi '<script' "$work/out.html" && fail "the page has a script"
+for section in throughput-latency latency-percentiles timeline limits scaling projection trials machine; do
+    grep -q "<section id=\"$section\"" "$work/out.html" || fail "no section $section"
+done
+grep -q 'Not measured' "$work/out.html" && fail "something is missing on the page of a complete result"
+render "$sample" "$work/again.html"
+cmp -s "$work/out.html" "$work/again.html" || fail "the same document gives two pages"
+
+echo "what cannot be done"
+code=0
+"$PENSTOCK" plan --render "$sample" --report "$work/nowhere/out.html" >"$work/out" 2>&1 || code=$?
+((code != 0)) || fail "a page was written to a folder that is not there"
+grep -q 'nowhere' "$work/out" || fail "the message does not name the file: $(cat "$work/out")"
+[[ -z $(find "$work" -name '*.tmp') ]] || fail "left something behind"
+
+echo "documents of all kinds"
+mkdir "$work/pages"
+python3 "$check" variants "$sample" "$work/pages"
+pages=()
+for document in "$work"/pages/*.json; do
+    render "$document" "${document%.json}.html"
+    pages+=("${document%.json}.html")
+done
+((${#pages[@]} >= 10)) || fail "only ${#pages[@]} pages"
+python3 "$check" static "${pages[@]}" || fail "the pages are not as they should be"
+grep -q 'Not measured' "$work/pages/zero.html" || fail "a page of nothing does not say so"
+
+echo "in a browser"
+chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+[[ $chromium ]] || { echo "SKIP: no chromium; everything else was checked"; exit 77; }
+python3 "$check" browser "$chromium" "${pages[@]}" || fail "the pages do not look as they should"
