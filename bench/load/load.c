@@ -16,7 +16,7 @@
 
 #define CONNECT_NS (10 * PS_NS_PER_S) /* how long a target may refuse at the start */
 #define LOOK_NS (50 * PS_NS_PER_MS)
-#define HEAD_START_NS (5 * PS_NS_PER_MS) /* between the order to start and the start */
+#define HEAD_START_NS (30 * PS_NS_PER_MS) /* from the order to the start: more than a pacer sleeps */
 #define BLOCK_BYTES_MAX (256U << 10)
 #define BLOCK_BYTES_MIN 4096U
 #define BLOCKS_BYTES_MAX (UINT64_C(512) << 20) /* of all */
@@ -287,7 +287,7 @@ static void watch_run(struct load *load, struct ps_load_watch *watch, struct ps_
             cut_all(load, watch, result);
         if (now_ns >= next_ns) {
             ps_load_watch_look(watch, now_ns);
-            next_ns = now_ns + LOOK_NS - now_ns % LOOK_NS;
+            next_ns += (now_ns - next_ns) / LOOK_NS * LOOK_NS + LOOK_NS;
         }
         if (watch->end_ns == PS_NEVER && load->shape->poisson && config->event_max > 0 &&
             ps_load_watch_due(watch, now_ns - load->start_ns) == config->event_max)
@@ -297,8 +297,11 @@ static void watch_run(struct load *load, struct ps_load_watch *watch, struct ps_
             deadline_ns = load->start_ns + watch->end_ns + config->settle_ns;
         if (now_ns >= deadline_ns)
             break;
-        usleep(5000);
+        now_ns = ps_pacer_now();
+        if (now_ns < next_ns)
+            usleep(next_ns - now_ns < 5 * PS_NS_PER_MS ? (useconds_t)((next_ns - now_ns) / 1000 + 1) : 5000);
     }
+    ps_load_watch_end(watch, ps_pacer_now());
     for (uint32_t i = 0; i < load->thread_count; i++)
         ps_sender_stop(load->senders[i]);
     for (uint32_t i = 0; i < load->started; i++)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SAMPLES_FIRST 1024U
+#define SHOWN_MIN_NS (500 * PS_NS_PER_MS)
 #define WINDOW_MIN_NS (250 * PS_NS_PER_MS)
 
 enum ps_status ps_load_watch_init(struct ps_load_watch *watch, struct ps_err *err)
@@ -125,6 +126,14 @@ void ps_load_watch_look(struct ps_load_watch *watch, uint64_t now_ns)
         return;
     watch->second = since_ns / PS_NS_PER_S + 1;
     show(watch, now_ns, due, backlog);
+}
+
+void ps_load_watch_end(struct ps_load_watch *watch, uint64_t now_ns)
+{
+    if (watch->shown_ns == 0 || now_ns - watch->shown_ns < SHOWN_MIN_NS)
+        return;
+    watch->second = 0;
+    ps_load_watch_look(watch, now_ns);
 }
 
 uint64_t ps_load_watch_growth(const struct ps_load_watch *watch)

@@ -34,6 +34,8 @@ void ps_load_watch_fini(struct ps_load_watch *watch);
 uint64_t ps_load_watch_due(struct ps_load_watch *watch, uint64_t since_ns);
 /* Looks once; shows progress when a second is over. */
 void ps_load_watch_look(struct ps_load_watch *watch, uint64_t now_ns);
+/* The last look: shows what was not shown yet, if it is a good part of a second. */
+void ps_load_watch_end(struct ps_load_watch *watch, uint64_t now_ns);
 /* By how much what is outstanding grew from the run's beginning to its end: events that the target did not
  * keep up with. Minima over windows, so that what is always on its way does not count. */
 uint64_t ps_load_watch_growth(const struct ps_load_watch *watch);
