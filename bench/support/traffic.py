@@ -46,6 +46,12 @@ class Tool:
         for line in self.process.stderr:
             self.errors = self.errors[-9:] + [line.rstrip()]
 
+    def ready(self):
+        """Waits for its first line: it knows by then where it begins to read."""
+        while not self.progress and self.process.poll() is None and time.monotonic() < self.began + 10:
+            time.sleep(0.02)
+        return self
+
     def received(self):
         """What verify has seen so far."""
         return self.progress[-1].get("received", 0) if self.progress else 0
