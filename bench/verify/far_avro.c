@@ -101,7 +101,7 @@ static enum got take_map(struct ps_far_data *data, struct header *header)
             return GOT;
         if (count < 0 && !ps_far_avro_long(data, &size))
             return MORE;
-        if (count < -PS_FAR_AVRO_HEADER_BYTES_MAX || count > PS_FAR_AVRO_HEADER_BYTES_MAX)
+        if (count < -(int64_t)PS_FAR_AVRO_HEADER_BYTES_MAX || count > (int64_t)PS_FAR_AVRO_HEADER_BYTES_MAX)
             return BAD;
         for (count = count < 0 ? -count : count; count > 0; count--) {
             const char *name, *value;

@@ -1,0 +1,383 @@
+/* Far end file, read once: lines, directories in the order they were written, patterns, gzip, Avro
+ * containers; what is damaged or missing is said. */
+#include "tests/support/avro.h"
+#include "tests/support/far.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+static char folder[64];
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/far_file_XXXXXX");
+    return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info, (void)kind, (void)where;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Writes FOLDER/name with a time of its own: `second` 0 is now. */
+static void write_file(const char *name, const void *data, size_t length, long second)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    if (length > 0)
+        assert_int_equal(fwrite(data, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+    struct timespec times[2] = {{.tv_sec = second}, {.tv_sec = second}};
+    if (second > 0)
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void write_text(const char *name, const char *text, long second)
+{
+    write_file(name, text, strlen(text), second);
+}
+
+static void make_folder(const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void expect_all(struct ps_test_far *far, const char *const *texts, size_t count)
+{
+    ps_test_far_collect(far, count);
+    if (!far->ended)
+        ps_test_far_expect_nothing(far, 0);
+    assert_true(far->ended);
+    for (size_t i = 0; i < count; i++)
+        ps_test_far_expect(far, i, texts[i]);
+}
+#define EXPECT_ALL(far, ...)                                                                                 \
+    expect_all(far, (const char *const[]){__VA_ARGS__},                                                      \
+               sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static void test_lines(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    write_text("lines", "one\n\ntwo \r\n\r\n three\nfour without newline", 0);
+    ps_test_far_open(&far, "file://%s/lines", folder);
+    EXPECT_ALL(&far, "one", "two \r", " three", "four without newline");
+    assert_int_equal(far.records[3].stream, 0);
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+
+    write_text("empty", "", 0);
+    ps_test_far_open(&far, "%s/empty", folder); /* a bare path */
+    ps_test_far_collect(&far, 0);
+    ps_test_far_expect_nothing(&far, 0);
+    assert_true(far.ended);
+    ps_test_far_close(&far);
+}
+
+/* Many lines, longer than what is read at once. */
+static void test_many_lines(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    char path[128];
+    snprintf(path, sizeof path, "%s/many", folder);
+    FILE *file = fopen(path, "w");
+    for (unsigned i = 0; i < 100000; i++)
+        fprintf(file, "line %u %*s\n", i, (int)(i % 97), "x");
+    fclose(file);
+    ps_test_far_open(&far, "file://%s", path);
+    ps_test_far_collect(&far, 100000);
+    for (unsigned i = 0; i < 100000; i++)
+        assert_int_equal(strtoul(far.records[i].data + 5, NULL, 10), i);
+    ps_test_far_close(&far);
+}
+
+static void test_long_line(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    size_t long_length = (3U << 20) + 77;
+    char *text = malloc(long_length + 8);
+    memset(text, 'x', long_length);
+    memcpy(text + long_length, "\nshort\n", 7);
+    write_file("long", text, long_length + 7, 0);
+    ps_test_far_open(&far, "file://%s/long", folder);
+    ps_test_far_collect(&far, 2);
+    assert_int_equal(far.records[0].length, 1U << 20);
+    ps_test_far_expect(&far, 1, "short");
+    ps_test_far_expect_remark(&far, "lines of more than 1 MiB were cut", true);
+    ps_test_far_close(&far);
+    free(text);
+}
+
+/* file_roll's names; those of the same time by their number. */
+static void test_directory(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    make_folder("roll");
+    make_folder("roll/deeper");
+    write_text("roll/1700000000000-10", "f\n", 1700000100);
+    write_text("roll/1700000000000-9", "e\n", 1700000100);
+    write_text("roll/1700000000000-2", "b\nc\n", 1700000002);
+    write_text("roll/1700000000000-1", "a\n", 1700000001);
+    write_text("roll/1700000000000-3", "", 1700000003);
+    write_text("roll/deeper/1700000000000-4", "d", 1700000004);
+    ps_test_far_open(&far, "file://%s/roll", folder);
+    EXPECT_ALL(&far, "a", "b", "c", "d", "e", "f");
+    assert_int_equal(far.records[5].stream, 0);
+    ps_test_far_close(&far);
+
+    ps_test_far_open(&far, "file://%s/roll/?stream=file&order=name", folder);
+    EXPECT_ALL(&far, "a", "b", "c", "e", "f", "d");
+    assert_true(far.records[1].stream == far.records[2].stream);
+    assert_true(far.records[3].stream != far.records[4].stream);
+    ps_test_far_close(&far);
+
+    ps_test_far_open(&far, "file://%s/roll/*-%%5B13]", folder);
+    EXPECT_ALL(&far, "a");
+    ps_test_far_close(&far);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    char url[256];
+    snprintf(url, sizeof url, "file://%s/nothing", folder);
+    ps_test_far_refused(url, "there is no such file");
+    snprintf(url, sizeof url, "file://%s/nothing*", folder);
+    ps_test_far_refused(url, "nothing matches");
+    make_folder("hollow");
+    snprintf(url, sizeof url, "file://%s/hollow", folder);
+    ps_test_far_refused(url, "the directory holds no files");
+    snprintf(url, sizeof url, "file://%s/lines?folow=true", folder);
+    ps_test_far_refused(url, "did you mean `follow`");
+    snprintf(url, sizeof url, "file://%s/lines?stream=each", folder);
+    ps_test_far_refused(url, "stream is all or file, not `each`");
+    ps_test_far_refused("file:///dev/null", "neither a file nor a directory");
+    ps_test_far_refused("file://host/path", "a path is wanted");
+}
+
+/* ---- gzip ---- */
+
+static size_t gzip(const char *text, unsigned char *out, size_t room)
+{
+    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)text,
+                       .avail_in = (uInt)strlen(text),
+                       .next_out = out,
+                       .avail_out = (uInt)room};
+    assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&stream);
+    return room - stream.avail_out;
+}
+
+static void test_gzip(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    unsigned char data[4096] = {0};
+    size_t length = gzip("one\ntw", data, 2000);
+    length += gzip("o\nthree", data + length, 2000); /* a second member goes on */
+    write_file("a.gz", data, length + 512, 0);       /* padding */
+    ps_test_far_open(&far, "file://%s/a.gz", folder);
+    EXPECT_ALL(&far, "one", "two", "three");
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+
+    write_file("early.gz", data, length - 10, 0);
+    ps_test_far_open(&far, "file://%s/early.gz", folder);
+    ps_test_far_collect(&far, 3);
+    ps_test_far_expect_nothing(&far, 0);
+    ps_test_far_expect_remark(&far, "the gzip stream ends early", true);
+    ps_test_far_close(&far);
+
+    data[15] ^= 0x55;
+    write_file("bad.gz", data, length, 0);
+    ps_test_far_open(&far, "file://%s/bad.gz", folder);
+    while (!far.ended)
+        ps_test_far_read(&far, 0);
+    ps_test_far_expect_remark(&far, "the gzip stream is damaged", true);
+    ps_test_far_close(&far);
+}
+
+/* ---- Avro ---- */
+
+static void test_avro_codecs(void **state)
+{
+    (void)state;
+    static const char *const codecs[] = {"null", "deflate", "snappy"};
+    for (size_t i = 0; i < 3; i++) {
+        struct ps_test_far far;
+        struct ps_test_avro avro;
+        ps_test_avro_begin(&avro, PS_TEST_AVRO_FLUME, codecs[i]);
+        for (unsigned k = 0; k < 5000; k++) {
+            char body[64];
+            ps_test_avro_event(&avro, body, (size_t)sprintf(body, "event %u", k));
+            if (k % 700 == 699)
+                ps_test_avro_end_block(&avro);
+        }
+        ps_test_avro_end_block(&avro);
+        write_file("events.avro", avro.data, avro.length, 0);
+        ps_test_far_open(&far, "file://%s/events.avro", folder);
+        ps_test_far_collect(&far, 5000);
+        for (unsigned k = 0; k < 5000; k++)
+            assert_int_equal(strtoul(far.records[k].data + 6, NULL, 10), k);
+        ps_test_far_expect_nothing(&far, 0);
+        ps_test_far_expect_remark(&far, NULL, false);
+        ps_test_far_close(&far);
+        ps_test_avro_free(&avro);
+    }
+}
+
+/* Other schemas: everything that has to be stepped over before the body; no body at all. */
+static void test_avro_schemas(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    struct ps_test_avro avro;
+    ps_test_avro_begin(
+        &avro,
+        "{\"type\":\"record\",\"name\":\"a.b.R\",\"fields\":["
+        "{\"name\":\"n\",\"type\":\"null\"},{\"name\":\"t\",\"type\":\"boolean\"},{\"name\":\"i\",\"type\":"
+        "\"int\"},"
+        "{\"name\":\"l\",\"type\":{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}},"
+        "{\"name\":\"f\",\"type\":\"float\"},{\"name\":\"d\",\"type\":\"double\"},"
+        "{\"name\":\"x\",\"type\":{\"type\":\"fixed\",\"name\":\"F\",\"size\":3}},"
+        "{\"name\":\"e\",\"type\":{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\"]}},"
+        "{\"name\":\"a\",\"type\":{\"type\":\"array\",\"items\":\"F\"}},"
+        "{\"name\":\"m\",\"type\":{\"type\":\"map\",\"values\":[\"null\",\"long\"]}},"
+        "{\"name\":\"next\",\"type\":[\"null\",\"a.b.R\"]},"
+        "{\"name\":\"body\",\"type\":[\"null\",\"string\"]}]}",
+        "null");
+    for (int nested = 0; nested < 2; nested++) {
+        for (int depth = 0; depth <= nested; depth++) {
+            ps_test_avro_raw(&avro, "\1", 1);
+            ps_test_avro_long(&avro, -5);
+            ps_test_avro_long(&avro, INT64_MIN);
+            ps_test_avro_raw(&avro, "ffffdddddddd", 12);
+            ps_test_avro_raw(&avro, "fix", 3);
+            ps_test_avro_long(&avro, 1);
+            ps_test_avro_long(&avro, 2); /* array: a block of two, a block of one with its size */
+            ps_test_avro_raw(&avro, "abcdef", 6);
+            ps_test_avro_long(&avro, -1);
+            ps_test_avro_long(&avro, 3);
+            ps_test_avro_raw(&avro, "ghi", 3);
+            ps_test_avro_long(&avro, 0);
+            ps_test_avro_long(&avro, 1); /* map */
+            ps_test_avro_text(&avro, "key", 3);
+            ps_test_avro_long(&avro, 1);
+            ps_test_avro_long(&avro, 77);
+            ps_test_avro_long(&avro, 0);
+            ps_test_avro_long(&avro, depth < nested); /* next */
+        }
+        for (int depth = nested; depth >= 0; depth--) {
+            ps_test_avro_long(&avro, 1);
+            ps_test_avro_text(&avro, depth == 0 ? "the body" : "inner", depth == 0 ? 8 : 5);
+        }
+        ps_test_avro_end_datum(&avro);
+    }
+    ps_test_avro_end_block(&avro);
+    write_file("r.avro", avro.data, avro.length, 0);
+    ps_test_far_open(&far, "file://%s/r.avro", folder);
+    EXPECT_ALL(&far, "the body", "the body");
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+    ps_test_avro_free(&avro);
+
+    ps_test_avro_begin(&avro,
+                       "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"id\",\"type\":\"long\"},"
+                       "{\"name\":\"text\",\"type\":\"string\"}]}",
+                       "deflate");
+    ps_test_avro_long(&avro, 1);
+    ps_test_avro_text(&avro, "somewhere in here", 17);
+    ps_test_avro_end_datum(&avro);
+    ps_test_avro_end_block(&avro);
+    write_file("text.avro", avro.data, avro.length, 0);
+    ps_test_far_open(&far, "file://%s/text.avro", folder);
+    EXPECT_ALL(&far, "\x02\x22somewhere in here");
+    ps_test_far_close(&far);
+    ps_test_avro_free(&avro);
+
+    ps_test_avro_begin(&avro, "\"bytes\"", "snappy");
+    ps_test_avro_text(&avro, "alone", 5);
+    ps_test_avro_end_datum(&avro);
+    ps_test_avro_end_block(&avro);
+    write_file("bytes.avro", avro.data, avro.length, 0);
+    ps_test_far_open(&far, "file://%s/bytes.avro", folder);
+    EXPECT_ALL(&far, "alone");
+    ps_test_far_close(&far);
+    ps_test_avro_free(&avro);
+}
+
+/* A damaged block is skipped, the next ones are read; a file that ends early is said to. */
+static void test_avro_damaged(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    struct ps_test_avro avro;
+    size_t ends[3];
+    ps_test_avro_begin(&avro, PS_TEST_AVRO_FLUME, "snappy");
+    for (unsigned i = 0; i < 3; i++) {
+        char body[64];
+        ps_test_avro_event(&avro, body, (size_t)sprintf(body, "event %u", i));
+        ps_test_avro_end_block(&avro);
+        ends[i] = avro.length;
+    }
+    avro.data[ends[0] + 6] ^= 1; /* in the compressed bytes: the checksum shows it */
+    write_file("bad.avro", avro.data, avro.length, 0);
+    ps_test_far_open(&far, "file://%s/bad.avro", folder);
+    EXPECT_ALL(&far, "event 0", "event 2");
+    ps_test_far_expect_remark(&far, "damaged Avro blocks were skipped", true);
+    ps_test_far_close(&far);
+
+    avro.data[ends[1] - 3] ^= 1; /* in the marker: the next whole one is behind the third block */
+    write_file("marker.avro", avro.data, avro.length, 0);
+    ps_test_far_open(&far, "file://%s/marker.avro", folder);
+    EXPECT_ALL(&far, "event 0");
+    ps_test_far_expect_remark(&far, "damaged Avro blocks were skipped", true);
+    ps_test_far_close(&far);
+
+    write_file("early.avro", avro.data, ends[0] + 9, 0);
+    ps_test_far_open(&far, "file://%s/early.avro", folder);
+    EXPECT_ALL(&far, "event 0");
+    ps_test_far_expect_remark(&far, "ends in the middle of a block", true);
+    ps_test_far_close(&far);
+    ps_test_avro_free(&avro);
+
+    ps_test_avro_begin(&avro, PS_TEST_AVRO_FLUME, "zstandard");
+    write_file("codec.avro", avro.data, avro.length, 0);
+    ps_test_far_open(&far, "file://%s/codec.avro", folder);
+    ps_test_far_expect_nothing(&far, 0);
+    ps_test_far_expect_remark(&far, "codec `zstandard` is not there", true);
+    ps_test_far_close(&far);
+    ps_test_avro_free(&avro);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines),        cmocka_unit_test(test_many_lines),
+        cmocka_unit_test(test_long_line),    cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_gzip),
+        cmocka_unit_test(test_avro_codecs),  cmocka_unit_test(test_avro_schemas),
+        cmocka_unit_test(test_avro_damaged),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
