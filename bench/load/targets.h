@@ -7,6 +7,8 @@ extern const struct ps_target_ops ps_target_tcp;
 extern const struct ps_target_ops ps_target_tls;
 extern const struct ps_target_ops ps_target_netcat;
 extern const struct ps_target_ops ps_target_udp;
+extern const struct ps_target_ops ps_target_http;
+extern const struct ps_target_ops ps_target_https;
 extern const struct ps_target_ops ps_target_kafka;
 extern const struct ps_target_ops ps_target_file;
 extern const struct ps_target_ops ps_target_stdout;

@@ -1,0 +1,159 @@
+/* Target http: what answers mean, several requests at a time, URLs. (What all targets have in common:
+ * conformance_target_test.c.) */
+#include "bench/load/targets.h"
+#include "tests/support/peer.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+static const struct ps_test_event_size size = {60, 300};
+static struct ps_test_peer peer;
+static struct ps_lane lane;
+
+static void begin(const char *url, int (*verdict)(struct ps_test_peer *, uint64_t, uint32_t))
+{
+    char text[256];
+    peer = (struct ps_test_peer){.protocol = ps_test_protocol_http, .size = size, .verdict = verdict};
+    ps_test_peer_start(&peer);
+    lane = (struct ps_lane){0};
+    snprintf(text, sizeof text, url, peer.port); /* NOLINT: of this file */
+    ps_test_lane_open(&lane, &ps_target_http, text);
+}
+
+static void end(void)
+{
+    ps_test_lane_close(&lane);
+    ps_test_peer_stop(&peer);
+}
+
+/* The n-th answer: 503, 200, 429, 200, 408, 200, 500, .. */
+static int every_other_later(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
+{
+    static const int codes[] = {503, 200, 429, 200, 408, 200, 500, 200};
+    (void)sequence;
+    (void)count;
+    return codes[from->verdicts++ % PS_COUNT_OF(codes)];
+}
+
+static void test_what_is_refused_for_now_comes_again_in_order(void **state)
+{
+    (void)state;
+    begin("http://127.0.0.1:%u/x?batch=50", every_other_later);
+    assert_true(ps_test_lane_send(&lane, 1000, 60, size, 10000));
+    assert_int_equal(lane.completed, 1000);
+    assert_int_equal(lane.downs, 0); /* it never lasted */
+    assert_int_equal(peer.accepted, 1);
+    ps_test_peer_check(&peer, &lane, 1000, true);
+    end();
+}
+
+static int always_full(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
+{
+    (void)sequence;
+    (void)count;
+    return from->verdicts > 0 ? 200 : 503;
+}
+
+static bool lane_is_down(void *argument)
+{
+    (void)argument;
+    return lane.downs > 0;
+}
+
+static void test_refusals_that_last_are_an_outage(void **state)
+{
+    (void)state;
+    begin("http://127.0.0.1:%u/x", always_full);
+    ps_test_lane_give(&lane, 10, size);
+    assert_true(ps_test_lane_run(&lane, 10000, lane_is_down, NULL));
+    assert_string_equal(lane.reason, "HTTP 503: hm");
+    assert_int_equal(lane.completed, 0);
+    peer.verdicts = 1;
+    assert_true(ps_test_lane_run(&lane, 10000, NULL, NULL));
+    assert_true(lane.up);
+    ps_test_peer_check(&peer, &lane, 10, true);
+    end();
+}
+
+static int every_fifth_bad(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
+{
+    (void)sequence;
+    (void)count;
+    return from->verdicts++ % 5 == 4 ? 400 : 200;
+}
+
+static void test_what_is_refused_for_good_fails(void **state)
+{
+    (void)state;
+    begin("http://127.0.0.1:%u/?body=plain", every_fifth_bad);
+    assert_true(ps_test_lane_send(&lane, 1000, 60, size, 20000));
+    assert_int_equal(lane.completed, 800);
+    assert_int_equal(lane.failed, 200);
+    assert_string_equal(lane.failure, "HTTP 400: hm");
+    for (size_t i = 0; i < lane.failed_count; i++)
+        assert_int_equal(lane.failed_list[i] % 5, 4);
+    ps_test_peer_check(&peer, &lane, 1000, true);
+    end();
+}
+
+static int now_and_then_later(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
+{
+    (void)sequence;
+    (void)count;
+    return from->verdicts++ % 7 == 3 ? 503 : 200;
+}
+
+/* Several connections have no order between them; nothing is lost and nothing comes twice. */
+static void test_several_requests_at_a_time(void **state)
+{
+    (void)state;
+    static uint8_t seen[5000];
+    memset(seen, 0, sizeof seen);
+    begin("http://127.0.0.1:%u/x?requests=8&batch=20", now_and_then_later);
+    assert_true(ps_test_lane_send(&lane, 5000, 300, size, 20000));
+    assert_int_equal(lane.completed, 5000);
+    assert_in_range(peer.accepted, 2, 8);
+    assert_int_equal(peer.count, 5000);
+    for (size_t i = 0; i < peer.count; i++) {
+        assert_int_equal(seen[peer.sequences[i]], 0);
+        seen[peer.sequences[i]] = 1;
+    }
+    end();
+}
+
+static void expect_refused(const struct ps_target_ops *ops, const char *url, const char *part)
+{
+    struct ps_err err = {0};
+    if (ps_test_lane_plan(ops, url, &err) == PS_OK)
+        fail_msg("%s was taken", url);
+    if (strstr(err.text, part) == NULL)
+        fail_msg("%s: \"%s\" does not say \"%s\"", url, err.text, part);
+}
+
+static void test_urls_that_cannot_be(void **state)
+{
+    (void)state;
+    expect_refused(&ps_target_http, "http:///path", "HOST:PORT");
+    expect_refused(&ps_target_http, "http://127.0.0.1:1?body=xml", "lines");
+    expect_refused(&ps_target_http, "http://127.0.0.1:1?batch=0", "batch");
+    expect_refused(&ps_target_http, "http://127.0.0.1:1?body=plain&batch=2", "one event a request");
+    expect_refused(&ps_target_http, "http://127.0.0.1:1?requests=65", "requests");
+    expect_refused(&ps_target_http, "http://127.0.0.1:1?header=nothing", "NAME:VALUE");
+    expect_refused(&ps_target_http, "http://127.0.0.1:1?timeout=never", "timeout");
+    expect_refused(&ps_target_http, "http://127.0.0.1:1?verify=false", "verify"); /* of https alone */
+    expect_refused(&ps_target_https, "https://127.0.0.1:1?ca=/nonexistent", "no such file");
+    expect_refused(&ps_target_https, "https://127.0.0.1:1?bdoy=plain", "body");
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN); /* as the program */
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_refused_for_now_comes_again_in_order),
+        cmocka_unit_test(test_refusals_that_last_are_an_outage),
+        cmocka_unit_test(test_what_is_refused_for_good_fails),
+        cmocka_unit_test(test_several_requests_at_a_time),
+        cmocka_unit_test(test_urls_that_cannot_be),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
