@@ -25,6 +25,7 @@ struct ps_far_file {
     bool cold;                   /* was read to its end and closed */
     bool refused;                /* cannot be opened, or is what was read already */
     bool settled;                /* it is known to be no copy of another file, or has been taken for one */
+    bool doubted;                /* seems to be truncated */
     struct ps_far_file *copy_of; /* perhaps; not read until that is decided */
     uint64_t held_ns, held_until_ns, held_bytes;
 };

@@ -240,6 +240,7 @@ static void truncated(struct ps_far_series *series, size_t index, struct ps_far_
             !ps_far_file_open(copy, series->notes) || !ps_far_file_continues(copy, file))
             continue;
         struct ps_far_listed now;
+        file->doubted = false;
         ps_far_file_swap(file, copy);
         if (ps_far_identify(NULL, copy->fd, &now))
             copy->limit = now.size;
@@ -248,6 +249,11 @@ static void truncated(struct ps_far_series *series, size_t index, struct ps_far_
             series->files[index] = copy;
             series->files[i] = file;
         }
+        return;
+    }
+    file->doubted = !file->doubted;
+    if (file->doubted) { /* look for new files first: the copy may be one of them */
+        series->scan_ns = 0;
         return;
     }
     ps_far_note(series->notes, true,
@@ -292,6 +298,7 @@ static void look_at(struct ps_far_series *series, size_t index, uint64_t now_ns,
     }
     file->limit = now.size;
     file->grown_ns = now_ns;
+    file->doubted = false;
 }
 
 /* The last files first: what is seen in a file was then written before what is seen in the files before it,

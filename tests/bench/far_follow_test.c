@@ -1,0 +1,292 @@
+/* Far end file, followed: what is appended, files that come, both ways of rotation, what is cut off. */
+#include "tests/support/avro.h"
+#include "tests/support/far.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+static char folder[64];
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/far_follow_XXXXXX");
+    return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info, (void)kind, (void)where;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static const char *in_folder(const char *name)
+{
+    static char paths[4][256];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static void append(const char *name, const void *data, size_t length)
+{
+    int fd = open(in_folder(name), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, data, length), length);
+    close(fd);
+}
+
+static void append_text(const char *name, const char *text)
+{
+    append(name, text, strlen(text));
+}
+
+/* Lines "NAME 0" .. with numbers going on. */
+static void append_numbers(const char *name, unsigned first, unsigned count)
+{
+    FILE *file = fopen(in_folder(name), "a");
+    assert_non_null(file);
+    for (unsigned i = first; i < first + count; i++)
+        fprintf(file, "number %u with something behind it\n", i);
+    fclose(file);
+}
+
+static void copy(const char *from, const char *to)
+{
+    char data[65536];
+    FILE *in = fopen(in_folder(from), "r"), *out = fopen(in_folder(to), "w");
+    assert_non_null(in);
+    assert_non_null(out);
+    for (size_t length; (length = fread(data, 1, sizeof data, in)) > 0;)
+        assert_int_equal(fwrite(data, 1, length, out), length);
+    fclose(in);
+    fclose(out);
+}
+
+static void expect_numbers(struct ps_test_far *far, unsigned count)
+{
+    ps_test_far_collect(far, count);
+    ps_test_far_expect_nothing(far, 150);
+    for (unsigned i = 0; i < count; i++)
+        if (strtoul(far->records[i].data + 7, NULL, 10) != i)
+            fail_msg("record %u is: %s", i, far->records[i].data);
+}
+
+static void test_append(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    ps_test_far_open(&far, "file://%s/append?follow=true", folder);
+    ps_test_far_expect_nothing(&far, 20);
+    ps_test_far_expect_remark(&far, "nothing is there yet", false);
+    append_text("append", "one\ntw");
+    ps_test_far_collect(&far, 1);
+    ps_test_far_expect_nothing(&far, 20); /* the line is not complete */
+    append_text("append", "o\n");
+    ps_test_far_collect(&far, 2);
+    ps_test_far_expect(&far, 0, "one");
+    ps_test_far_expect(&far, 1, "two");
+    ps_test_far_expect_remark(&far, NULL, false);
+    assert_null(far.ops->address(far.state));
+    ps_test_far_close(&far);
+}
+
+/* The old file is still written to for a while after it was renamed. */
+static void test_rename(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    append_numbers("app.log.1", 7000, 10); /* from before: not read */
+    ps_test_far_open(&far, "file://%s/app.log?follow=true", folder);
+    append_numbers("app.log", 0, 1000);
+    ps_test_far_collect(&far, 1000);
+    rename(in_folder("app.log.1"), in_folder("app.log.2"));
+    rename(in_folder("app.log"), in_folder("app.log.1"));
+    append_numbers("app.log.1", 1000, 10);
+    append_numbers("app.log", 1010, 1000);
+    expect_numbers(&far, 2010);
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+}
+
+/* Several rotations between two looks: the files in between have never had the name that is followed. */
+static void test_rename_fast(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    char from[32], to[32];
+    ps_test_far_open(&far, "file://%s/fast.log?follow=true", folder);
+    append_numbers("fast.log", 0, 100);
+    ps_test_far_collect(&far, 50 + 50);
+    for (unsigned round = 1; round <= 5; round++) {
+        for (unsigned i = 9; i > 0; i--) {
+            snprintf(from, sizeof from, i == 1 ? "fast.log" : "fast.log.%u", i - 1);
+            snprintf(to, sizeof to, "fast.log.%u", i);
+            rename(in_folder(from), in_folder(to));
+        }
+        append_numbers("fast.log", round * 100, 100);
+        usleep(5000); /* the clock of files has ticks */
+    }
+    expect_numbers(&far, 600);
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+}
+
+/* The copy holds what had not been read when the original was truncated. */
+static void test_copytruncate(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    ps_test_far_open(&far, "file://%s/ct.log?follow=true", folder);
+    append_numbers("ct.log", 0, 1000);
+    ps_test_far_collect(&far, 1000);
+    append_text("ct.log", "number 1000 has two ");
+    ps_test_far_expect_nothing(&far, 120);
+    append_text("ct.log", "halves\n");
+    append_numbers("ct.log", 1001, 99);
+    copy("ct.log", "ct.log.1");
+    assert_int_equal(truncate(in_folder("ct.log"), 0), 0);
+    append_numbers("ct.log", 1100, 10);
+    expect_numbers(&far, 1110);
+    assert_string_equal(far.records[1000].data, "number 1000 has two halves");
+
+    /* and again: with more behind it than had been read, and with a look between copy and truncation */
+    append_numbers("ct.log", 1110, 5000);
+    ps_test_far_collect(&far, 6110);
+    rename(in_folder("ct.log.1"), in_folder("ct.log.2"));
+    append_numbers("ct.log", 6110, 10);
+    copy("ct.log", "ct.log.1");
+    expect_numbers(&far, 6120);
+    assert_int_equal(truncate(in_folder("ct.log"), 0), 0);
+    append_numbers("ct.log", 6120, 10000);
+    expect_numbers(&far, 16120);
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+}
+
+static void test_truncated(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    append_numbers("cut.log", 0, 100);
+    ps_test_far_open(&far, "file://%s/cut.log?follow=true", folder);
+    ps_test_far_collect(&far, 100);
+    assert_int_equal(truncate(in_folder("cut.log"), 0), 0);
+    append_numbers("cut.log", 100, 10);
+    expect_numbers(&far, 110);
+    ps_test_far_expect_remark(
+        &far, "was truncated: what was written to it after it was last read may be missing", true);
+    ps_test_far_close(&far);
+}
+
+/* A file that was written twice is no copy before a truncation: it is read, a moment later. */
+static void test_same_twice(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    assert_int_equal(mkdir(in_folder("twice"), 0755), 0);
+    ps_test_far_open(&far, "file://%s/twice?follow=true", folder);
+    append_numbers("twice/1", 0, 50);
+    ps_test_far_collect(&far, 50);
+    copy("twice/1", "twice/2");
+    ps_test_far_collect(&far, 100);
+    for (unsigned i = 0; i < 50; i++)
+        assert_string_equal(far.records[i].data, far.records[50 + i].data);
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+}
+
+/* As file_roll writes: the next file begins where the last one ended; more files than stay open. */
+static void test_directory(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    ps_test_far_open(&far, "file://%s/roll?follow=true", folder); /* is not there yet */
+    ps_test_far_expect_nothing(&far, 10);
+    assert_int_equal(mkdir(in_folder("roll"), 0755), 0);
+    for (unsigned i = 0; i < 400; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "roll/1700000000000-%u", i + 1);
+        append_numbers(name, i * 100, i % 50 == 49 ? 0 : 100);
+        if (i % 50 == 49)
+            append_numbers(name, i * 100, 100);
+        if (i % 100 == 0)
+            ps_test_far_read(&far, 0);
+    }
+    expect_numbers(&far, 40000);
+    append_numbers("roll/1700000000000-1", 40000, 10); /* closed long ago */
+    ps_test_far_collect(&far, 40010);
+    append_numbers("roll/1700000000000-400", 40010, 10);
+    expect_numbers(&far, 40020);
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+}
+
+/* A compressed copy of what was read is not read again; one that comes alone is. */
+static void test_compressed(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    assert_int_equal(mkdir(in_folder("gz"), 0755), 0);
+    ps_test_far_open(&far, "file://%s/gz?follow=true", folder);
+    append_numbers("gz/a", 0, 100);
+    ps_test_far_collect(&far, 100);
+    gzFile file = gzopen(in_folder("gz/a.gz"), "w");
+    gzputs(file, "number 0\n");
+    gzclose(file);
+    unlink(in_folder("gz/a"));
+    file = gzopen(in_folder("gz/b.gz"), "w");
+    gzputs(file, "number 100\nnumber 101\n");
+    gzclose(file);
+    expect_numbers(&far, 102);
+    ps_test_far_close(&far);
+}
+
+/* A block that is being written is waited for. */
+static void test_avro(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    struct ps_test_avro avro;
+    size_t written = 0;
+    ps_test_avro_begin(&avro, PS_TEST_AVRO_FLUME, "deflate");
+    ps_test_far_open(&far, "file://%s/events.avro?follow=true", folder);
+    for (unsigned i = 0; i < 20; i++) {
+        char body[64];
+        for (unsigned k = 0; k < 10; k++)
+            ps_test_avro_event(&avro, body, (size_t)sprintf(body, "number %u", i * 10 + k));
+        ps_test_avro_end_block(&avro);
+        size_t length = avro.length - written - i;
+        append("events.avro", avro.data + written, length);
+        written += length;
+        ps_test_far_collect(&far, i == 0 ? 10 : i * 10);
+        ps_test_far_expect_remark(&far, NULL, false);
+    }
+    append("events.avro", avro.data + written, avro.length - written);
+    expect_numbers(&far, 200);
+    ps_test_avro_free(&avro);
+    ps_test_far_close(&far);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_append),      cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_rename_fast), cmocka_unit_test(test_copytruncate),
+        cmocka_unit_test(test_truncated),   cmocka_unit_test(test_same_twice),
+        cmocka_unit_test(test_directory),   cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_avro),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
