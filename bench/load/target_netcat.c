@@ -48,7 +48,7 @@ static uint32_t netcat_answers(uint64_t *memory, const char *data, size_t length
         for (size_t i = 0; i < piece && at.line.length + i < sizeof at.line.reason; i++)
             at.line.reason[at.line.length + i] = from[i];
         if (at.line.length + piece > ANSWER_BYTES_MAX) {
-            snprintf(reason, PS_STREAM_REASON_BYTES, "an answer of more than %u bytes", ANSWER_BYTES_MAX);
+            snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "an answer of more than %u bytes", ANSWER_BYTES_MAX);
             return UINT32_MAX;
         }
         if (newline == NULL) {
@@ -57,7 +57,7 @@ static uint32_t netcat_answers(uint64_t *memory, const char *data, size_t length
         }
         if (at.line.wrong || at.line.length + piece < 2) {
             size_t shown = at.line.length < sizeof at.line.reason ? at.line.length : sizeof at.line.reason;
-            snprintf(reason, PS_STREAM_REASON_BYTES, "answer: %.*s%.*s", (int)shown, at.line.reason,
+            snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "answer: %.*s%.*s", (int)shown, at.line.reason,
                      (int)piece, from);
             *refused = true;
             *taken = (size_t)(newline + 1 - data);
@@ -77,10 +77,10 @@ static enum ps_status netcat_plan(void **made, struct ps_url *url, enum ps_frami
 {
     (void)framing;
     bool ack = true;
-    struct ps_stream_plan *plan = calloc(1, sizeof *plan);
+    struct ps_load_stream_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return ps_err_set(err, "no memory");
-    if (ps_stream_plan_read(plan, url, 0, err) != PS_OK ||
+    if (ps_load_stream_plan_read(plan, url, 0, err) != PS_OK ||
         ps_target_key_bool(url, "ack", &ack, err) != PS_OK) {
         free(plan);
         return PS_FAIL;
@@ -100,10 +100,10 @@ const struct ps_target_ops ps_target_netcat = {
     .blocks_max = 8,
     .plan = netcat_plan,
     .unplan = free,
-    .open = ps_stream_open,
-    .give = ps_stream_give,
-    .work = ps_stream_work,
-    .descriptor = ps_stream_descriptor,
-    .finish = ps_stream_finish,
-    .close = ps_stream_close,
+    .open = ps_load_stream_open,
+    .give = ps_load_stream_give,
+    .work = ps_load_stream_work,
+    .descriptor = ps_load_stream_descriptor,
+    .finish = ps_load_stream_finish,
+    .close = ps_load_stream_close,
 };

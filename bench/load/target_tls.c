@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 struct tls_plan {
-    struct ps_stream_plan stream; /* first */
+    struct ps_load_stream_plan stream; /* first */
     struct ps_tls_client *client;
 };
 
@@ -24,13 +24,13 @@ static enum ps_status tls_plan(void **made, struct ps_url *url, enum ps_framing 
     struct tls_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return ps_err_set(err, "no memory");
-    if (ps_stream_plan_read(&plan->stream, url, 6514, err) != PS_OK ||
-        ps_stream_framing_read(url, framing, err) != PS_OK ||
+    if (ps_load_stream_plan_read(&plan->stream, url, 6514, err) != PS_OK ||
+        ps_load_stream_framing_read(url, framing, err) != PS_OK ||
         ps_tls_client_create(&plan->client, url, err) != PS_OK) {
         tls_unplan(plan);
         return PS_FAIL;
     }
-    plan->stream.transport = &ps_stream_tls;
+    plan->stream.transport = &ps_load_stream_tls;
     plan->stream.transport_plan = plan->client;
     *made = plan;
     return PS_OK;
@@ -46,10 +46,10 @@ const struct ps_target_ops ps_target_tls = {
     .blocks_max = 4,
     .plan = tls_plan,
     .unplan = tls_unplan,
-    .open = ps_stream_open,
-    .give = ps_stream_give,
-    .work = ps_stream_work,
-    .descriptor = ps_stream_descriptor,
-    .finish = ps_stream_finish,
-    .close = ps_stream_close,
+    .open = ps_load_stream_open,
+    .give = ps_load_stream_give,
+    .work = ps_load_stream_work,
+    .descriptor = ps_load_stream_descriptor,
+    .finish = ps_load_stream_finish,
+    .close = ps_load_stream_close,
 };

@@ -115,7 +115,7 @@ static void *tls_open(const void *plan, int fd, char *reason)
         SSL_set_connect_state(session->ssl);
         return session;
     }
-    snprintf(reason, PS_STREAM_REASON_BYTES, "TLS: no session");
+    snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "TLS: no session");
     if (session != NULL)
         SSL_free(session->ssl);
     free(session);
@@ -128,7 +128,7 @@ static void explain_handshake(const struct session *session, char *reason)
 {
     long verdict = SSL_get_verify_result(session->ssl);
     if (verdict == X509_V_OK) {
-        snprintf(reason, PS_STREAM_REASON_BYTES, "TLS handshake failed: %s", openssl_reason());
+        snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "TLS handshake failed: %s", openssl_reason());
         return;
     }
     bool name = verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
@@ -136,7 +136,7 @@ static void explain_handshake(const struct session *session, char *reason)
                  verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
                  verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
                  verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
-    snprintf(reason, PS_STREAM_REASON_BYTES, "TLS: the certificate is not accepted: %s%s",
+    snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "TLS: the certificate is not accepted: %s%s",
              X509_verify_cert_error_string(verdict),
              name    ? "; give server-name=NAME as the certificate has it"
              : trust ? "; give ca=FILE of its authority, or verify=false"
@@ -154,17 +154,17 @@ static int explain(const struct session *session, int returned, int error, short
         *wants = POLLOUT;
         return 0;
     case SSL_ERROR_ZERO_RETURN:
-        snprintf(reason, PS_STREAM_REASON_BYTES, "the other side closed the connection");
+        snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "the other side closed the connection");
         break;
     case SSL_ERROR_SYSCALL:
-        snprintf(reason, PS_STREAM_REASON_BYTES, "%s",
+        snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "%s",
                  error != 0 ? strerror(error) : "the other side closed the connection");
         break;
     default:
         if (!SSL_is_init_finished(session->ssl))
             explain_handshake(session, reason);
         else
-            snprintf(reason, PS_STREAM_REASON_BYTES, "TLS: %s", openssl_reason());
+            snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "TLS: %s", openssl_reason());
         break;
     }
     ERR_clear_error();
@@ -228,7 +228,7 @@ static void tls_close(void *opened)
     free(session);
 }
 
-const struct ps_stream_transport ps_stream_tls = {
+const struct ps_load_stream_transport ps_load_stream_tls = {
     .open = tls_open,
     .handshake = tls_handshake,
     .write = tls_write,

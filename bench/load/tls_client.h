@@ -17,4 +17,4 @@ enum ps_status ps_tls_client_create(struct ps_tls_client **client, struct ps_url
 void ps_tls_client_destroy(struct ps_tls_client *client);
 
 /* transport_plan: the struct ps_tls_client. Reasons say what is wrong with the other side's certificate. */
-extern const struct ps_stream_transport ps_stream_tls;
+extern const struct ps_load_stream_transport ps_load_stream_tls;
