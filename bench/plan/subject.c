@@ -1,0 +1,275 @@
+/* Starting, watching and stopping a subject. */
+#include "bench/plan/subject.h"
+#include "core/clock.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define START_S 30.0
+#define EMPTY_S 10.0
+#define STOP_MS 8000U
+
+void ps_subject_note(struct ps_subject *subject, const char *format, ...)
+{
+    va_list arguments;
+    if (subject->note_count == PS_SUBJECT_NOTES_MAX)
+        return;
+    va_start(arguments, format);
+    vsnprintf(subject->notes[subject->note_count++], sizeof subject->notes[0], format, arguments);
+    va_end(arguments);
+}
+
+static double now_s(void)
+{
+    return (double)ps_clock_now().mono_ns / 1e9;
+}
+
+static void rest(unsigned ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
+}
+
+static enum ps_status directory_make(struct ps_subject *subject, struct ps_err *err)
+{
+    const char *temporary = getenv("TMPDIR");
+    snprintf(subject->directory, sizeof subject->directory, "%s/penstock-plan-XXXXXX",
+             temporary != NULL && temporary[0] != '\0' && strlen(temporary) < 100 ? temporary : "/tmp");
+    if (mkdtemp(subject->directory) != NULL)
+        return PS_OK;
+    ps_err_set(err, "cannot make a directory like %s: %s", subject->directory, strerror(errno));
+    subject->directory[0] = '\0';
+    return PS_FAIL;
+}
+
+static void path_in(const struct ps_subject *subject, const char *name, char *path, size_t room)
+{
+    snprintf(path, room, "%s/%s", subject->directory, name);
+}
+
+/* ---- the broker ---- */
+
+static enum ps_status broker_start(struct ps_subject *subject, struct ps_err *err)
+{
+    static const char *const arguments[] = {"mock-broker", "--with-parent", NULL};
+    char log[PS_SUBJECT_TEXT_BYTES + 16];
+    path_in(subject, "broker.log", log, sizeof log);
+    if (ps_child_start(&subject->broker, subject->config->program, arguments, log, false, err) != PS_OK)
+        return PS_FAIL;
+    const char *line = NULL;
+    for (double end_s = now_s() + START_S; line == NULL && now_s() < end_s; rest(10)) {
+        line = ps_child_line(&subject->broker);
+        if (line == NULL && !ps_child_runs(&subject->broker))
+            break;
+    }
+    if (line == NULL) {
+        ps_err_set(err, "the embedded broker does not start");
+        ps_child_explain(&subject->broker, "it", err);
+        return PS_FAIL;
+    }
+    snprintf(subject->brokers, sizeof subject->brokers, "%s", line);
+    subject->embedded_broker = true;
+    ps_subject_note(subject, "the broker is librdkafka's mock cluster on this machine: it keeps nothing on "
+                             "disk and replicates nothing (--brokers names real ones)");
+    return PS_OK;
+}
+
+/* ---- the agent ---- */
+
+static unsigned metrics_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    unsigned port = 0;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+        getsockname(fd, (struct sockaddr *)&address, &size) == 0)
+        port = ntohs(address.sin_port);
+    if (fd >= 0)
+        close(fd);
+    return port;
+}
+
+/* All components open. */
+static bool agent_is_up(const struct ps_subject *subject)
+{
+    struct ps_scrape scrape;
+    bool up = true;
+    if (ps_scrape_get(&scrape, subject->metrics_url, NULL) != PS_OK)
+        return false;
+    for (unsigned i = 0; i < scrape.count; i++)
+        if (strcmp(scrape.samples[i].name, "penstock_component_up") == 0 && scrape.samples[i].value < 1)
+            up = false;
+    ps_scrape_fini(&scrape);
+    return up;
+}
+
+static enum ps_status agent_start(struct ps_subject *subject, struct ps_err *err)
+{
+    const struct ps_subject_config *config = subject->config;
+    const char *arguments[PS_CHILD_ARGUMENTS_MAX] = {"agent", "-n", config->agent};
+    unsigned count = 3, port = metrics_port();
+    char log[PS_SUBJECT_TEXT_BYTES + 16], file[PS_SUBJECT_TEXT_BYTES + 32], port_option[64];
+    path_in(subject, "agent.log", log, sizeof log);
+    path_in(subject, "plan.properties", file, sizeof file);
+    snprintf(port_option, sizeof port_option, "-Dflume.monitoring.port=%u", port);
+    snprintf(subject->metrics_url, sizeof subject->metrics_url, "http://127.0.0.1:%u", port);
+    for (unsigned i = 0; i < config->agent_argument_count; i++)
+        arguments[count++] = config->agent_arguments[i];
+    const char *own[] = {"-f",
+                         file,
+                         "--no-reload-conf",
+                         "-Dflume.monitoring.type=http",
+                         "-Dpenstock.monitoring.host=127.0.0.1",
+                         port_option};
+    for (size_t i = 0; i < PS_COUNT_OF(own); i++)
+        arguments[count++] = own[i];
+    if (ps_child_start(&subject->agent, config->program, arguments, log, true, err) != PS_OK)
+        return PS_FAIL;
+    subject->pid = (int)subject->agent.pid;
+    for (double end_s = now_s() + START_S; now_s() < end_s; rest(50)) {
+        if (!ps_child_runs(&subject->agent))
+            break;
+        if (agent_is_up(subject))
+            return PS_OK;
+    }
+    ps_err_set(err, "the agent does not %s", ps_child_runs(&subject->agent) ? "get ready" : "start");
+    ps_child_explain(&subject->agent, "it", err);
+    return PS_FAIL;
+}
+
+static enum ps_status file_start(struct ps_subject *subject, struct ps_err *err)
+{
+    const struct ps_subject_config *config = subject->config;
+    bool wants_broker = false;
+    if (ps_subject_wants_broker(config, &wants_broker, err) != PS_OK)
+        return PS_FAIL;
+    if (wants_broker && config->brokers != NULL)
+        snprintf(subject->brokers, sizeof subject->brokers, "%s", config->brokers);
+    else if (wants_broker && broker_start(subject, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_subject_derive(subject, err) != PS_OK)
+        return PS_FAIL;
+    return agent_start(subject, err);
+}
+
+enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subject_config *config,
+                                struct ps_err *err)
+{
+    *subject = (struct ps_subject){.config = config, .pid = config->pid};
+    subject->agent.out = subject->broker.out = -1;
+    subject->kind = config->agent != NULL           ? PS_SUBJECT_AGENT_FILE
+                    : config->agent_metrics != NULL ? PS_SUBJECT_RUNNING_AGENT
+                                                    : PS_SUBJECT_FOREIGN;
+    if (config->target != NULL)
+        snprintf(subject->target, sizeof subject->target, "%s", config->target);
+    for (unsigned i = 0; i < config->from_count; i++)
+        snprintf(subject->from[i], sizeof subject->from[i], "%s", config->from[i]);
+    subject->from_count = config->from_count;
+    if (directory_make(subject, err) != PS_OK)
+        return PS_FAIL;
+    if (config->agent != NULL)
+        return file_start(subject, err);
+    if (config->agent_metrics == NULL)
+        return PS_OK;
+    struct ps_scrape scrape;
+    snprintf(subject->metrics_url, sizeof subject->metrics_url, "%s", config->agent_metrics);
+    if (ps_scrape_get(&scrape, subject->metrics_url, err) != PS_OK)
+        return ps_err_append(err, "--agent-metrics: the agent has to run with -Dflume.monitoring.type=http");
+    ps_scrape_fini(&scrape);
+    if (subject->from_count == 0)
+        ps_subject_note(subject, "no far end is named: what arrived is taken from the agent's own counters, "
+                                 "and latency is not known");
+    return PS_OK;
+}
+
+/* ---- between trials, and the end ---- */
+
+/* Removes the files of a directory: all, or all but the newest. */
+static void directory_empty(const char *directory, bool but_newest)
+{
+    char newest[PS_SUBJECT_TEXT_BYTES + 300] = "", path[PS_SUBJECT_TEXT_BYTES + 300];
+    struct timespec newest_time = {0};
+    for (unsigned pass = but_newest ? 0 : 1; pass < 2; pass++) {
+        DIR *list = opendir(directory);
+        const struct dirent *entry;
+        while (list != NULL && (entry = readdir(list)) != NULL) {
+            struct stat facts;
+            snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+            if (lstat(path, &facts) != 0 || !S_ISREG(facts.st_mode))
+                continue;
+            bool newer =
+                facts.st_mtim.tv_sec > newest_time.tv_sec ||
+                (facts.st_mtim.tv_sec == newest_time.tv_sec && facts.st_mtim.tv_nsec >= newest_time.tv_nsec);
+            if (pass == 0 && newer) {
+                newest_time = facts.st_mtim;
+                memcpy(newest, path, sizeof newest);
+            } else if (pass == 1 && strcmp(path, newest) != 0) {
+                unlink(path);
+            }
+        }
+        if (list != NULL)
+            closedir(list);
+    }
+}
+
+bool ps_subject_settle(struct ps_subject *subject, struct ps_err *err)
+{
+    for (double end_s = now_s() + EMPTY_S; subject->metrics_url[0] != '\0' && now_s() < end_s; rest(100)) {
+        struct ps_scrape scrape;
+        if (ps_scrape_get(&scrape, subject->metrics_url, err) != PS_OK)
+            break;
+        double waiting = ps_scrape_sum(&scrape, "penstock_channel_size_events");
+        ps_scrape_fini(&scrape);
+        if (waiting <= 0)
+            break;
+    }
+    if (subject->roll_directory[0] != '\0')
+        directory_empty(subject->roll_directory, true);
+    if (subject->kind == PS_SUBJECT_AGENT_FILE && !ps_child_runs(&subject->agent)) {
+        ps_err_set(err, "the agent ended (%d)", ps_child_exit_code(&subject->agent));
+        ps_child_explain(&subject->agent, "it", err);
+        return false;
+    }
+    if (subject->embedded_broker && !ps_child_runs(&subject->broker)) {
+        ps_err_set(err, "the embedded broker ended (%d)", ps_child_exit_code(&subject->broker));
+        return false;
+    }
+    return true;
+}
+
+void ps_subject_setup(const struct ps_subject *subject, struct ps_trial_setup *setup)
+{
+    setup->program = subject->config->program;
+    setup->target = subject->target;
+    for (unsigned i = 0; i < subject->from_count; i++)
+        setup->from[i] = subject->from[i];
+    setup->from_count = subject->from_count;
+    setup->directory = subject->directory;
+    setup->metrics_url = subject->metrics_url[0] != '\0' ? subject->metrics_url : NULL;
+    setup->pid = subject->pid;
+}
+
+void ps_subject_stop(struct ps_subject *subject)
+{
+    ps_child_end(&subject->agent, STOP_MS);
+    ps_child_end(&subject->broker, STOP_MS);
+    if (subject->roll_directory[0] != '\0') {
+        directory_empty(subject->roll_directory, false);
+        rmdir(subject->roll_directory);
+    }
+    if (subject->directory[0] != '\0') {
+        directory_empty(subject->directory, false);
+        rmdir(subject->directory);
+    }
+    subject->directory[0] = subject->roll_directory[0] = '\0';
+}

@@ -1,0 +1,217 @@
+/* What load, verify and the agent said about one trial, put together. Nothing here waits or measures. */
+#include "bench/plan/trial.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GENERATOR_LATE_S 0.05     /* later than this it was the generator that did not keep up */
+#define GENERATOR_LATE_SHARE 0.02 /* of the trial */
+
+static double number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : 0;
+}
+
+static bool is_summary(const json_t *object)
+{
+    const char *type = json_string_value(json_object_get(object, "type"));
+    return type != NULL && strcmp(type, "summary") == 0;
+}
+
+/* ---- seconds ---- */
+
+/* The timeline's object of this second, made when it is missing. */
+static json_t *second_of(struct ps_trial *trial, double t)
+{
+    if (trial->timeline == NULL)
+        trial->timeline = json_array();
+    size_t second = t > 1 ? (size_t)(t - 0.5) : 0; /* a line at t tells of the second before it */
+    if (second > 100000)
+        return NULL;
+    while (json_array_size(trial->timeline) <= second)
+        json_array_append_new(
+            trial->timeline,
+            json_pack("{s:f,s:b}", "t", (double)json_array_size(trial->timeline) + 1, "outage", 0));
+    return json_array_get(trial->timeline, second);
+}
+
+void ps_trial_take_load_second(struct ps_trial *trial, double t, const json_t *progress)
+{
+    json_t *second = second_of(trial, t);
+    json_object_set_new(second, "offered", json_real(number(progress, "asked")));
+    json_object_set_new(second, "completed", json_real(number(progress, "rate")));
+    json_object_set_new(second, "backlog", json_real(number(progress, "backlog")));
+    json_object_set_new(second, "outage", json_boolean(json_is_true(json_object_get(progress, "outage"))));
+    if (json_object_get(second, "latency_p99_ns") == NULL) /* replaced by the far end's, where there is one */
+        json_object_set_new(second, "latency_p99_ns",
+                            json_real(number(json_object_get(progress, "latency_ns"), "p99")));
+}
+
+void ps_trial_take_verify_second(struct ps_trial *trial, double t, const json_t *progress)
+{
+    const json_t *latency = json_object_get(progress, "latency_ns");
+    if (t < 0.5)
+        return; /* before the load began */
+    json_t *second = second_of(trial, t);
+    json_object_set_new(second, "received", json_real(number(progress, "rate")));
+    if (number(progress, "rate") <= 0)
+        return;
+    json_object_set_new(second, "latency_p50_ns", json_real(number(latency, "p50")));
+    json_object_set_new(second, "latency_p99_ns", json_real(number(latency, "p99")));
+}
+
+void ps_trial_take_fills(struct ps_trial *trial, double t, const struct ps_scrape *scrape)
+{
+    json_t *second = second_of(trial, t + 0.5), *fills = json_object();
+    for (unsigned i = 0; i < scrape->count; i++) {
+        const struct ps_scrape_sample *sample = &scrape->samples[i];
+        char channel[64];
+        if (strcmp(sample->name, "penstock_channel_size_events") != 0 ||
+            !ps_scrape_label(sample, "component", channel, sizeof channel))
+            continue;
+        double capacity = ps_scrape_value(scrape, "penstock_channel_capacity_events", sample->labels, 0);
+        if (capacity > 0)
+            json_object_set_new(fills, channel, json_real(sample->value / capacity));
+    }
+    json_object_set_new(second, "fill", fills);
+}
+
+/* ---- summaries ---- */
+
+bool ps_trial_take_load(struct ps_trial *trial, const json_t *summary)
+{
+    if (!is_summary(summary))
+        return false;
+    double seconds = number(summary, "seconds"), failed = number(summary, "failed");
+    trial->offered = number(summary, "due");
+    trial->sent = number(summary, "completed") + failed;
+    trial->achieved_rate = number(summary, "achieved_rate");
+    trial->schedule_error_p99_ns = number(json_object_get(summary, "schedule_error_ns"), "p99");
+    trial->interrupted = json_is_true(json_object_get(summary, "interrupted"));
+    if (trial->sent > failed)
+        trial->event_bytes = number(summary, "bytes") / (trial->sent - failed);
+    trial->goodput = trial->achieved_rate;
+    /* What was due and not taken in time is a queue too, in the generator's hands. */
+    double shortfall = trial->rate > 0 ? 1 - trial->achieved_rate / trial->rate : 0;
+    trial->growth = fmax(shortfall, 0);
+    double late_s = trial->schedule_error_p99_ns / 1e9;
+    trial->generator_held =
+        late_s <= fmax(GENERATOR_LATE_S, GENERATOR_LATE_SHARE * seconds) || shortfall <= 0.001;
+    trial->lost = failed; /* refused for good */
+    if (number(summary, "clock_step_ms") > 10 || number(summary, "clock_step_ms") < -10)
+        snprintf(trial->note, sizeof trial->note, "the clock was moved by %.0f ms",
+                 number(summary, "clock_step_ms"));
+    trial->latency = json_deep_copy(json_object_get(summary, "latency_ns"));
+    return trial->offered > 0;
+}
+
+double ps_trial_percentile(const json_t *histogram, double percentile)
+{
+    double total = 0, sum = 0, value = 0;
+    size_t at;
+    const json_t *pair;
+    json_array_foreach(histogram, at, pair) total += json_number_value(json_array_get(pair, 1));
+    json_array_foreach(histogram, at, pair)
+    {
+        sum += json_number_value(json_array_get(pair, 1));
+        value = json_number_value(json_array_get(pair, 0));
+        if (sum >= total * percentile / 100 * (1 - 1e-12))
+            break;
+    }
+    return value;
+}
+
+static void account(struct ps_trial *trial, double received)
+{
+    trial->received = received;
+    trial->lost = fmax(trial->lost, trial->sent - received);
+    trial->loss = trial->sent > 0 ? trial->lost / trial->sent : 0;
+    if (trial->seconds > 0)
+        trial->goodput = fmin(trial->goodput, received / trial->seconds);
+}
+
+bool ps_trial_take_verify(struct ps_trial *trial, const json_t *summary, const struct ps_goal *goals,
+                          unsigned goal_count)
+{
+    if (!is_summary(summary))
+        return false;
+    const char *lossy = json_string_value(json_object_get(summary, "lossy_far_end"));
+    trial->duplicated = number(summary, "duplicated");
+    trial->reordered = number(summary, "reordered");
+    trial->corrupted = number(summary, "corrupted") + number(summary, "cut") + number(summary, "broken");
+    account(trial, number(summary, "received"));
+    if (lossy != NULL)
+        snprintf(trial->note, sizeof trial->note, "%.240s", lossy);
+    json_decref(trial->latency);
+    trial->latency = json_deep_copy(json_object_get(summary, "latency_ns"));
+    trial->histogram = json_deep_copy(json_object_get(summary, "histogram"));
+    for (unsigned i = 0; i < goal_count; i++)
+        if (goals[i].percentile > 0)
+            trial->latency_ns[i] = ps_trial_percentile(trial->histogram, goals[i].percentile);
+    return true;
+}
+
+void ps_trial_take_counters(struct ps_trial *trial, double delivered)
+{
+    account(trial, delivered);
+}
+
+/* Seconds of delay gained in a second: the slope of the median latency over the full seconds of the trial.
+ * The first second is left out: connections and caches are cold. */
+static double slope_of(const json_t *timeline, double seconds)
+{
+    double n = 0, x = 0, y = 0, xx = 0, xy = 0;
+    size_t at;
+    const json_t *second;
+    json_array_foreach(timeline, at, second)
+    {
+        double t = number(second, "t"), latency_s = number(second, "latency_p50_ns") / 1e9;
+        if (t < 1.5 || t > seconds + 0.25 || latency_s <= 0)
+            continue;
+        n++;
+        x += t;
+        y += latency_s;
+        xx += t * t;
+        xy += t * latency_s;
+    }
+    double determinant = n * xx - x * x;
+    return n >= 3 && determinant > 0 ? (n * xy - x * y) / determinant : 0;
+}
+
+void ps_trial_conclude(struct ps_trial *trial)
+{
+    trial->growth = fmax(trial->growth, slope_of(trial->timeline, trial->seconds));
+}
+
+void ps_trial_answer(const struct ps_trial *trial, const struct ps_goal *goals, unsigned goal_count,
+                     struct ps_search_answer *answer)
+{
+    *answer = (struct ps_search_answer){
+        .sent = trial->sent,
+        .lost = trial->lost,
+        .growth = trial->growth,
+        .goodput = trial->goodput,
+        .generator_held = trial->generator_held,
+        .failed = trial->failed,
+        .cost_s = trial->cost_s,
+    };
+    for (unsigned i = 0; i < goal_count; i++) {
+        answer->latency_ns[i] = trial->latency_ns[i];
+        double limit_ns = (double)goals[i].latency_limit_ns;
+        /* A generator that was itself late by half of what is allowed proves nothing. */
+        if (goals[i].percentile > 0 && trial->latency_ns[i] > limit_ns &&
+            trial->schedule_error_p99_ns > limit_ns / 2)
+            answer->generator_held = false;
+    }
+}
+
+void ps_trial_fini(struct ps_trial *trial)
+{
+    json_decref(trial->latency);
+    json_decref(trial->histogram);
+    json_decref(trial->timeline);
+    trial->latency = trial->histogram = trial->timeline = NULL;
+}
