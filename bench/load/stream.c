@@ -1,37 +1,23 @@
 #include "bench/load/stream.h"
 #include "bench/load/block_queue.h"
+#include "bench/load/connection.h"
 #include "bench/load/target_keys.h"
 #include "core/clock.h"
 
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define PARTS_MAX 8
 #define WORK_BYTES_MAX (1U << 20) /* written in one call, then the other lanes have their turn */
 #define ANSWER_BYTES 16384U
-#define LOOK_NS PS_NS_PER_MS         /* how often a stream without answers looks for the peer's end */
-#define CONNECT_NS (5 * PS_NS_PER_S) /* connecting and shaking hands */
-#define STEADY_NS PS_NS_PER_S        /* a connection that held so long was no failure */
-
-enum stream_phase { STREAM_RESTING, STREAM_CONNECTING, STREAM_SHAKING, STREAM_UP };
+#define LOOK_NS PS_NS_PER_MS /* how often a stream without answers looks for the peer's end */
 
 struct stream {
-    const struct ps_load_stream_plan *plan;
+    struct ps_connection connection; /* first */
     struct ps_block_queue queue;
-    enum stream_phase phase;
-    int fd;
-    void *session;
-    short wants;          /* what the transport waits for */
-    bool full;            /* the socket took no more */
-    unsigned failures;    /* in a row */
-    uint64_t deadline_ns; /* resting: until then; connecting and shaking: at most until then */
-    uint64_t up_ns, looked_ns;
+    const struct ps_load_stream_plan *plan;
+    bool full; /* the socket took no more */
+    uint64_t looked_ns;
     uint64_t answer_memory;
 };
 
@@ -59,98 +45,26 @@ enum ps_status ps_load_stream_framing_read(struct ps_url *url, enum ps_framing *
     return PS_OK;
 }
 
-/* ---- connecting ---- */
+/* ---- connections ---- */
 
-static void part(struct stream *stream)
+/* Everything not completed is sent again. */
+static void rewind_blocks(struct stream *stream)
 {
-    if (stream->session != NULL)
-        stream->plan->transport->close(stream->session);
-    stream->session = NULL;
-    if (stream->fd >= 0)
-        close(stream->fd);
-    stream->fd = -1;
-}
-
-/* The connection is lost, or could not be made: everything not completed is sent again. */
-static void lose(struct stream *stream, uint64_t now_ns, const char *reason)
-{
-    part(stream);
-    if (stream->phase == STREAM_UP && now_ns - stream->up_ns >= STEADY_NS)
-        stream->failures = 0;
     for (struct ps_load_block *block = stream->queue.head; block != NULL; block = block->next)
         block->cursor = ps_block_begin(block, block->completed);
     ps_block_queue_rewind(&stream->queue);
-    stream->phase = STREAM_RESTING;
     stream->full = false;
-    ps_lane_down(stream->queue.lane, now_ns, reason);
-    stream->deadline_ns = ps_lane_retry_at(stream->queue.lane, stream->failures++, now_ns);
 }
 
-static void shake(struct stream *stream, uint64_t now_ns)
+static void lose(struct stream *stream, uint64_t now_ns, const char *reason)
 {
-    const struct ps_load_stream_transport *transport = stream->plan->transport;
-    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
-    int done = 1;
-    if (transport->handshake != NULL)
-        done = transport->handshake(stream->session, &stream->wants, reason);
-    if (done < 0) {
-        lose(stream, now_ns, reason);
-    } else if (done > 0) {
-        stream->phase = STREAM_UP;
-        stream->wants = 0;
-        stream->up_ns = stream->looked_ns = now_ns;
-        stream->answer_memory = 0;
-        ps_lane_up(stream->queue.lane, now_ns);
-    }
+    rewind_blocks(stream);
+    ps_connection_lose(&stream->connection, now_ns, reason);
 }
 
-static void connected(struct stream *stream, uint64_t now_ns)
+static bool is_up(const struct stream *stream)
 {
-    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
-    stream->session = stream->plan->transport->open(stream->plan->transport_plan, stream->fd, reason);
-    if (stream->session == NULL) {
-        lose(stream, now_ns, reason);
-        return;
-    }
-    stream->phase = STREAM_SHAKING;
-    shake(stream, now_ns);
-}
-
-static void connect_begin(struct stream *stream, uint64_t now_ns)
-{
-    const struct ps_load_stream_plan *plan = stream->plan;
-    int yes = 1, size = (int)plan->send_buffer_bytes;
-    stream->deadline_ns = now_ns + CONNECT_NS;
-    stream->fd = socket(plan->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (stream->fd < 0) {
-        lose(stream, now_ns, strerror(errno));
-        return;
-    }
-    ps_lane_descriptor_changed(stream->queue.lane);
-    if (!plan->nagle)
-        setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if (size > 0)
-        setsockopt(stream->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    stream->phase = STREAM_CONNECTING;
-    if (connect(stream->fd, (const struct sockaddr *)&plan->address, plan->address_bytes) == 0)
-        connected(stream, now_ns);
-    else if (errno != EINPROGRESS)
-        lose(stream, now_ns, strerror(errno));
-}
-
-static void connect_go_on(struct stream *stream, uint64_t now_ns)
-{
-    struct pollfd ready = {.fd = stream->fd, .events = POLLOUT};
-    int error = 0;
-    socklen_t length = sizeof error;
-    if (poll(&ready, 1, 0) <= 0)
-        return;
-    if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
-        error = errno;
-    if (error != 0)
-        lose(stream, now_ns, strerror(error));
-    else
-        connected(stream, now_ns);
+    return stream->connection.phase == PS_CONNECTION_UP;
 }
 
 /* ---- writing and reading ---- */
@@ -188,8 +102,8 @@ static void write_blocks(struct stream *stream)
              block = block->next)
             parts[count++] =
                 (struct iovec){block->bytes + block->cursor, block->ends[block->count - 1] - block->cursor};
-        ssize_t written =
-            stream->plan->transport->write(stream->session, parts, count, &stream->wants, reason);
+        ssize_t written = stream->plan->transport->write(stream->connection.session, parts, count,
+                                                         &stream->connection.wants, reason);
         uint64_t now_ns = ps_lane_now(stream->queue.lane);
         if (written < 0) {
             lose(stream, now_ns, reason);
@@ -249,7 +163,7 @@ static void read_answers(struct stream *stream, uint64_t now_ns)
     ssize_t length;
     stream->looked_ns = now_ns;
     do {
-        length = plan->transport->read(stream->session, answers, sizeof answers, &wants, reason);
+        length = plan->transport->read(stream->connection.session, answers, sizeof answers, &wants, reason);
         if (length < 0) {
             lose(stream, now_ns, reason);
             return;
@@ -267,7 +181,7 @@ enum ps_status ps_load_stream_open(void **state, const void *plan, struct ps_lan
     if (stream == NULL)
         return ps_err_set(err, "no memory");
     stream->plan = plan;
-    stream->fd = -1;
+    ps_connection_init(&stream->connection, plan, lane);
     ps_block_queue_init(&stream->queue, lane);
     *state = stream; /* resting, until now */
     return PS_OK;
@@ -283,45 +197,27 @@ void ps_load_stream_give(void *state, struct ps_load_block *block)
 uint64_t ps_load_stream_work(void *state, uint64_t now_ns)
 {
     struct stream *stream = state;
-    if (stream->phase == STREAM_RESTING && now_ns >= stream->deadline_ns)
-        connect_begin(stream, now_ns);
-    else if (stream->phase == STREAM_CONNECTING)
-        connect_go_on(stream, now_ns);
-    else if (stream->phase == STREAM_SHAKING)
-        shake(stream, now_ns);
-    if (stream->phase != STREAM_UP && stream->phase != STREAM_RESTING && now_ns >= stream->deadline_ns)
-        lose(stream, now_ns,
-             stream->phase == STREAM_CONNECTING ? "connecting took more than 5 s"
-                                                : "the handshake took more than 5 s");
-    if (stream->phase != STREAM_UP)
-        return stream->deadline_ns;
+    bool was_up = is_up(stream);
+    ps_connection_work(&stream->connection, now_ns);
+    if (!is_up(stream))
+        return stream->connection.deadline_ns;
+    if (!was_up) {
+        stream->looked_ns = now_ns;
+        stream->answer_memory = 0;
+    }
     if (stream->plan->answers != NULL || now_ns - stream->looked_ns >= LOOK_NS)
         read_answers(stream, now_ns);
-    if (stream->phase == STREAM_UP)
+    if (is_up(stream))
         write_blocks(stream);
-    if (stream->phase != STREAM_UP)
-        return stream->deadline_ns;
+    if (!is_up(stream))
+        return stream->connection.deadline_ns;
     return stream->queue.next != NULL && !stream->full ? now_ns : PS_NEVER;
 }
 
 int ps_load_stream_descriptor(void *state, short *events)
 {
     const struct stream *stream = state;
-    switch (stream->phase) {
-    case STREAM_RESTING:
-        *events = 0;
-        break;
-    case STREAM_CONNECTING:
-        *events = POLLOUT;
-        break;
-    case STREAM_SHAKING:
-        *events = stream->wants;
-        break;
-    case STREAM_UP:
-        *events = (short)(POLLIN | (stream->full ? stream->wants : 0));
-        break;
-    }
-    return stream->fd;
+    return ps_connection_descriptor(&stream->connection, stream->full, events);
 }
 
 bool ps_load_stream_finish(void *state, uint64_t now_ns)
@@ -330,13 +226,14 @@ bool ps_load_stream_finish(void *state, uint64_t now_ns)
     (void)now_ns;
     if (!ps_block_queue_is_empty(&stream->queue))
         return false;
-    if (stream->phase == STREAM_UP)
-        stream->plan->transport->end(stream->session);
+    if (is_up(stream))
+        stream->plan->transport->end(stream->connection.session);
     return true;
 }
 
 void ps_load_stream_close(void *state)
 {
-    part(state);
-    free(state);
+    struct stream *stream = state;
+    ps_connection_close(&stream->connection);
+    free(stream);
 }
