@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void ps_report_section_begin(struct ps_html *html, const char *id, const char *heading,
@@ -96,23 +97,42 @@ static enum ps_status write_all(int file, const struct ps_html *html)
     return PS_OK;
 }
 
+bool ps_report_page(struct ps_html *html, const json_t *result)
+{
+    struct ps_report report;
+    bool read = ps_report_data_init(&report, result);
+    if (read)
+        write_page(html, &report);
+    ps_report_data_fini(&report);
+    return read && !html->failed;
+}
+
+static enum ps_status write_file(const struct ps_html *html, const char *path, int flags, struct ps_err *err)
+{
+    int file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | flags, 0666);
+    if (file < 0)
+        return ps_err_set(err, "%s: %s", path, strerror(errno));
+    bool written = write_all(file, html) == PS_OK;
+    int reason = errno;
+    if (close(file) != 0 && written) {
+        written = false;
+        reason = errno;
+    }
+    return written ? PS_OK : ps_err_set(err, "%s: %s", path, strerror(reason));
+}
+
 static enum ps_status put_in_place(const struct ps_html *html, const char *path, struct ps_err *err)
 {
+    struct stat there;
+    if (stat(path, &there) == 0 &&
+        !S_ISREG(there.st_mode)) /* a pipe or a device is written to, never replaced */
+        return write_file(html, path, 0, err);
     char *beside = NULL;
     if (asprintf(&beside, "%s.%ld.tmp", path, (long)getpid()) < 0)
         return ps_err_set(err, "no memory");
-    enum ps_status status = PS_FAIL;
-    int file = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0) {
-        ps_err_set(err, "%s: %s", beside, strerror(errno));
-        free(beside);
-        return PS_FAIL;
-    }
-    bool written = write_all(file, html) == PS_OK;
-    if ((close(file) == 0) & written && rename(beside, path) == 0)
-        status = PS_OK;
-    else
-        ps_err_set(err, "%s: %s", path, strerror(errno));
+    enum ps_status status = write_file(html, beside, O_CREAT, err);
+    if (status == PS_OK && rename(beside, path) != 0)
+        status = ps_err_set(err, "%s: %s", path, strerror(errno));
     if (status != PS_OK)
         unlink(beside);
     free(beside);
@@ -121,19 +141,11 @@ static enum ps_status put_in_place(const struct ps_html *html, const char *path,
 
 enum ps_status ps_report_write(const json_t *result, const char *path, struct ps_err *err)
 {
-    struct ps_report report;
     struct ps_html html = {0};
-    enum ps_status status = PS_FAIL;
-    bool read = ps_report_data_init(&report, result);
-    if (read)
-        write_page(&html, &report);
-    if (!read || html.failed)
-        ps_err_set(err, "no memory for the report");
-    else
-        status = put_in_place(&html, path, err);
+    enum ps_status status = ps_report_page(&html, result) ? put_in_place(&html, path, err)
+                                                          : ps_err_set(err, "no memory for the report");
     if (status != PS_OK)
         ps_err_append(err, "writing the report");
     ps_html_fini(&html);
-    ps_report_data_fini(&report);
     return status;
 }

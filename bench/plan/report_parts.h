@@ -9,6 +9,10 @@
 
 extern const char ps_report_style[];
 
+/* The whole page of a result document, in memory. False: no memory. Owns: the caller ends `html` either way.
+ */
+bool ps_report_page(struct ps_html *html, const json_t *result);
+
 void ps_report_head(struct ps_html *html, const struct ps_report *report);
 void ps_report_latency(struct ps_html *html, const struct ps_report *report);
 void ps_report_percentiles(struct ps_html *html, const struct ps_report *report);
