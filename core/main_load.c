@@ -352,7 +352,7 @@ static int options_parse(struct ps_load_config *config, struct outer *outer, int
         else if (option == OPTION_QUIET)
             outer->quiet = true;
         else if (option == OPTION_WAIT)
-            config->wait = true;
+            config->connect_ns = PS_NEVER;
         else if (option == OPTION_NO_STAMP)
             config->content.stamp = false;
         else
@@ -389,6 +389,7 @@ int ps_main_load(int argc, char **argv)
         .spin = true,
         .seed = 1,
         .settle_ns = 10 * PS_NS_PER_S,
+        .connect_ns = 10 * PS_NS_PER_S,
         .tolerance = 0.001,
         .content.stamp = true,
         .interrupts = &interrupts,

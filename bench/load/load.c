@@ -1,6 +1,5 @@
 #include "bench/load/load.h"
-#include "bench/load/lane.h"
-#include "bench/load/load_watch.h"
+#include "bench/load/load_parts.h"
 #include "bench/load/summary.h"
 #include "bench/support/measure.h"
 #include "bench/support/nearest.h"
@@ -14,29 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CONNECT_NS (10 * PS_NS_PER_S) /* how long a target may refuse at the start */
 #define LOOK_NS (50 * PS_NS_PER_MS)
 #define HEAD_START_NS (30 * PS_NS_PER_MS) /* from the order to the start: more than a pacer sleeps */
 #define BLOCK_BYTES_MAX (256U << 10)
 #define BLOCK_BYTES_MIN 4096U
 #define BLOCKS_BYTES_MAX (UINT64_C(512) << 20) /* of all */
 #define THREAD_RATE 3e6                        /* events a second that one thread is trusted with */
-
-/* What a run is made of. */
-struct load {
-    const struct ps_load_config *config;
-    const struct ps_target_ops *ops;
-    void *plan;
-    struct ps_url url;
-    struct ps_shape *shape;
-    struct ps_content *content;
-    uint32_t thread_count;
-    struct ps_sender *senders[PS_LOAD_THREADS_MAX];
-    pthread_t threads[PS_LOAD_THREADS_MAX];
-    uint32_t started;
-    uint64_t start_ns;
-    int64_t wall_offset_ns; /* real wall clock minus monotonic at the start */
-};
 
 static int64_t wall_offset_ns(void)
 {
@@ -55,7 +37,7 @@ static int interrupts(const struct ps_load_config *config)
 
 /* ---- making ---- */
 
-static enum ps_status target_find(struct load *load, struct ps_err *err)
+static enum ps_status target_find(struct ps_load *load, struct ps_err *err)
 {
     struct ps_nearest nearest;
     ps_nearest_init(&nearest, load->url.scheme);
@@ -73,7 +55,7 @@ static enum ps_status target_find(struct load *load, struct ps_err *err)
                       load->url.text, load->url.scheme);
 }
 
-static enum ps_status target_create(struct load *load, enum ps_framing *framing, struct ps_err *err)
+static enum ps_status target_create(struct ps_load *load, enum ps_framing *framing, struct ps_err *err)
 {
     const struct ps_load_config *config = load->config;
     if (ps_url_parse(&load->url, config->target, err) != PS_OK || target_find(load, err) != PS_OK)
@@ -102,7 +84,7 @@ static uint32_t threads_wanted(const struct ps_load_config *config)
     return wanted < PS_LOAD_THREADS_MAX ? wanted : PS_LOAD_THREADS_MAX;
 }
 
-static uint64_t block_bytes(const struct load *load)
+static uint64_t block_bytes(const struct ps_load *load)
 {
     uint64_t bytes = BLOCKS_BYTES_MAX / ((uint64_t)load->config->connections * load->ops->blocks_max);
     uint64_t event_max = ps_content_event_bytes_max(load->content);
@@ -113,7 +95,7 @@ static uint64_t block_bytes(const struct load *load)
     return bytes > event_max ? bytes : event_max;
 }
 
-static enum ps_status senders_create(struct load *load, struct ps_err *err)
+static enum ps_status senders_create(struct ps_load *load, struct ps_err *err)
 {
     const struct ps_load_config *config = load->config;
     struct ps_sender_config sender = {
@@ -141,7 +123,7 @@ static enum ps_status senders_create(struct load *load, struct ps_err *err)
     return PS_OK;
 }
 
-static enum ps_status create(struct load *load, struct ps_err *err)
+static enum ps_status create(struct ps_load *load, struct ps_err *err)
 {
     const struct ps_load_config *config = load->config;
     struct ps_content_config content = config->content;
@@ -158,7 +140,7 @@ static enum ps_status create(struct load *load, struct ps_err *err)
     return senders_create(load, err);
 }
 
-static void destroy(struct load *load)
+static void destroy(struct ps_load *load)
 {
     for (uint32_t i = 0; i < load->started; i++)
         ps_sender_stop(load->senders[i]);
@@ -176,7 +158,7 @@ static void destroy(struct load *load)
 
 /* ---- starting ---- */
 
-static enum ps_status threads_start(struct load *load, struct ps_err *err)
+static enum ps_status threads_start(struct ps_load *load, struct ps_err *err)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -190,7 +172,7 @@ static enum ps_status threads_start(struct load *load, struct ps_err *err)
     return load->started == load->thread_count ? PS_OK : ps_err_set(err, "cannot start a thread");
 }
 
-static enum ps_status not_connected(struct load *load, struct ps_err *err)
+static enum ps_status not_connected(struct ps_load *load, struct ps_err *err)
 {
     char reason[PS_SENDER_REASON_BYTES] = "";
     uint64_t up = 0;
@@ -200,30 +182,38 @@ static enum ps_status not_connected(struct load *load, struct ps_err *err)
             ps_sender_last_reason(load->senders[i], reason, sizeof reason);
     }
     const char *what = reason[0] != '\0' ? reason : "no answer";
+    double tried_s = (double)load->config->connect_ns / 1e9;
     if (load->config->connections > 1)
-        return ps_err_set(err, "%s: %s (%llu of %u connections were made within %llu s; --wait waits longer)",
-                          load->url.text, what, (unsigned long long)up, load->config->connections,
-                          CONNECT_NS / (unsigned long long)PS_NS_PER_S);
-    return ps_err_set(err, "%s: %s (tried for %llu s; --wait tries longer)", load->url.text, what,
-                      CONNECT_NS / (unsigned long long)PS_NS_PER_S);
+        return ps_err_set(err,
+                          "%s: %s (%llu of %u connections were made within %g s of trying; --wait goes on)",
+                          load->url.text, what, (unsigned long long)up, load->config->connections, tried_s);
+    return ps_err_set(err, "%s: %s (tried for %g s; --wait goes on)", load->url.text, what, tried_s);
+}
+
+/* A target could not be opened: whose sender has ended. */
+static enum ps_status failed(struct ps_load *load, uint32_t sender, struct ps_err *err)
+{
+    for (uint32_t i = 0; i < load->started; i++)
+        ps_sender_stop(load->senders[i]);
+    for (uint32_t i = 0; i < load->started; i++)
+        pthread_join(load->threads[i], NULL);
+    load->started = 0;
+    *err = load->senders[sender]->failure;
+    return PS_FAIL;
 }
 
 /* Until every lane was up once. */
-static enum ps_status connect_wait(struct load *load, struct ps_live *live, struct ps_err *err)
+static enum ps_status connect_wait(struct ps_load *load, struct ps_live *live, struct ps_err *err)
 {
     const struct ps_load_config *config = load->config;
-    uint64_t deadline_ns = ps_pacer_now() + config->connect_over_ns + CONNECT_NS;
+    uint64_t begin_ns = ps_pacer_now();
     for (;;) {
         uint32_t ready = 0;
         uint64_t up = 0;
         for (uint32_t i = 0; i < load->thread_count; i++) {
             enum ps_sender_phase phase = ps_sender_phase(load->senders[i]);
-            if (phase == PS_SENDER_FAILED) {
-                pthread_join(load->threads[i], NULL);
-                load->threads[i] = load->threads[--load->started];
-                *err = load->senders[i]->failure;
-                return PS_FAIL;
-            }
+            if (phase == PS_SENDER_FAILED)
+                return failed(load, i, err);
             ready += phase == PS_SENDER_READY;
             up += ps_statistics_read(&load->senders[i]->statistics.lanes_up);
         }
@@ -231,7 +221,8 @@ static enum ps_status connect_wait(struct load *load, struct ps_live *live, stru
             return PS_OK;
         if (interrupts(config) > 0)
             return ps_err_set(err, "%s: interrupted before it was connected", load->url.text);
-        if (ps_pacer_now() >= deadline_ns && !config->wait)
+        if (config->connect_ns != PS_NEVER &&
+            ps_pacer_now() - begin_ns >= config->connect_over_ns + config->connect_ns)
             return not_connected(load, err);
         ps_live_status(live, "connecting to %s: %llu of %u", load->url.text, (unsigned long long)up,
                        config->connections);
@@ -242,7 +233,7 @@ static enum ps_status connect_wait(struct load *load, struct ps_live *live, stru
 /* ---- running ---- */
 
 /* When the schedule ends by itself: PS_NEVER when that is not known before. */
-static uint64_t schedule_end_ns(const struct load *load)
+static uint64_t schedule_end_ns(const struct ps_load *load)
 {
     const struct ps_load_config *config = load->config;
     uint64_t end_ns = config->shape.duration_ns > 0 ? config->shape.duration_ns : PS_NEVER,
@@ -255,7 +246,7 @@ static uint64_t schedule_end_ns(const struct load *load)
     return last_ns < end_ns ? last_ns : end_ns;
 }
 
-static bool all_done(const struct load *load)
+static bool all_done(const struct ps_load *load)
 {
     for (uint32_t i = 0; i < load->thread_count; i++) {
         if (ps_sender_phase(load->senders[i]) != PS_SENDER_DONE)
@@ -265,7 +256,7 @@ static bool all_done(const struct load *load)
 }
 
 /* Interrupted: the schedule ends now. */
-static void cut_all(struct load *load, struct ps_load_watch *watch, struct ps_load_result *result)
+static void cut_all(struct ps_load *load, struct ps_load_watch *watch, struct ps_load_result *result)
 {
     uint64_t now_ns = ps_pacer_now(), since_ns = now_ns > load->start_ns ? now_ns - load->start_ns : 0;
     result->interrupted = true;
@@ -277,7 +268,7 @@ static void cut_all(struct load *load, struct ps_load_watch *watch, struct ps_lo
 }
 
 /* Until everything was completed, or the time to settle is over. */
-static void watch_run(struct load *load, struct ps_load_watch *watch, struct ps_load_result *result)
+static void watch_run(struct ps_load *load, struct ps_load_watch *watch, struct ps_load_result *result)
 {
     const struct ps_load_config *config = load->config;
     uint64_t next_ns = load->start_ns + LOOK_NS, deadline_ns = PS_NEVER;
@@ -309,103 +300,9 @@ static void watch_run(struct load *load, struct ps_load_watch *watch, struct ps_
     load->started = 0;
 }
 
-/* ---- the result ---- */
-
-static void outages_collect(const struct load *load, struct ps_load_result *result)
-{
-    for (uint32_t i = 0; i < load->thread_count; i++) {
-        const struct ps_sender *sender = load->senders[i];
-        for (uint32_t k = 0;
-             k < sender->outage_count && k < PS_SENDER_OUTAGES && result->outage_count < PS_SENDER_OUTAGES;
-             k++) {
-            const struct ps_outage *outage = &sender->outages[k];
-            struct ps_load_outage *to = &result->outages[result->outage_count++];
-            uint64_t to_ns = outage->to_ns != 0 ? outage->to_ns : ps_pacer_now();
-            uint64_t from_ns = outage->from_ns > load->start_ns ? outage->from_ns : load->start_ns;
-            to->t = (double)(from_ns - load->start_ns) / 1e9;
-            to->seconds = to_ns > from_ns ? (double)(to_ns - from_ns) / 1e9 : 0;
-            memcpy(to->reason, outage->reason, sizeof to->reason);
-        }
-        for (uint32_t k = 0; k < PS_SENDER_REASONS && sender->reasons[k].count > 0; k++) {
-            if (result->reason_count < PS_SENDER_REASONS)
-                result->reasons[result->reason_count++] = sender->reasons[k];
-        }
-    }
-}
-
-static enum ps_status sources_collect(const struct load *load, struct ps_load_result *result,
-                                      uint64_t *last_due_ns, uint64_t *last_completed_ns, struct ps_err *err)
-{
-    result->source_count = load->config->connections;
-    result->sources = calloc(result->source_count, sizeof *result->sources);
-    if (result->sources == NULL)
-        return ps_err_set(err, "no memory");
-    for (uint32_t i = 0; i < load->thread_count; i++) {
-        const struct ps_sender *sender = load->senders[i];
-        ps_statistics_merge(&result->total, &sender->statistics);
-        for (uint32_t k = 0; k < sender->lane_count; k++) {
-            const struct ps_lane *lane = &sender->lanes[k];
-            result->sources[lane->number] = (struct ps_load_source){lane->sequence, lane->failed};
-            if (lane->last_due_ns > *last_due_ns)
-                *last_due_ns = lane->last_due_ns;
-            if (lane->last_completed_ns > *last_completed_ns)
-                *last_completed_ns = lane->last_completed_ns;
-        }
-    }
-    return PS_OK;
-}
-
-static enum ps_status result_make(const struct load *load, struct ps_load_watch *watch,
-                                  struct ps_load_result *result, struct ps_err *err)
-{
-    uint64_t last_due_ns = 0, last_completed_ns = load->start_ns;
-    if (sources_collect(load, result, &last_due_ns, &last_completed_ns, err) != PS_OK)
-        return PS_FAIL;
-    outages_collect(load, result);
-    const struct ps_statistics *total = &result->total;
-    uint64_t end_ns = watch->end_ns, growth = 0;
-    result->closed_loop = load->shape->closed;
-    if (load->shape->closed)
-        end_ns = last_completed_ns - load->start_ns;
-    else if (end_ns == PS_NEVER || (load->shape->poisson && load->config->event_max > 0))
-        end_ns = last_due_ns + 1;
-    result->due = load->shape->closed ? total->sent : ps_load_watch_due(watch, end_ns - (end_ns > 0));
-    if (!load->shape->closed)
-        growth = ps_load_watch_growth(watch);
-    result->seconds = (double)end_ns / 1e9;
-    uint64_t kept = result->due > growth + total->failed ? result->due - growth - total->failed : 0;
-    if (load->shape->closed || kept > total->completed)
-        kept = total->completed;
-    if (end_ns > 0) {
-        result->asked_rate = (double)result->due / result->seconds;
-        result->achieved_rate = (double)kept / result->seconds;
-    }
-    result->held = load->shape->closed || (double)kept >= (double)result->due * (1 - load->config->tolerance);
-    result->backlog_max = watch->backlog_max;
-    return PS_OK;
-}
-
-uint64_t ps_load_result_undelivered(const struct ps_load_result *result)
-{
-    uint64_t done = result->total.completed + result->total.failed;
-    return result->due > done ? result->due - done : 0;
-}
-
-int ps_load_result_code(const struct ps_load_result *result)
-{
-    if (result->total.failed > 0 || ps_load_result_undelivered(result) > 0)
-        return 1;
-    return result->held ? 0 : 3;
-}
-
-void ps_load_result_fini(struct ps_load_result *result)
-{
-    free(result->sources);
-}
-
 /* ---- all of it ---- */
 
-static enum ps_status run(struct load *load, struct ps_live *live, struct ps_load_result *result,
+static enum ps_status run(struct ps_load *load, struct ps_live *live, struct ps_load_result *result,
                           struct ps_err *err)
 {
     const struct ps_load_config *config = load->config;
@@ -430,7 +327,7 @@ static enum ps_status run(struct load *load, struct ps_live *live, struct ps_loa
         watch_run(load, &watch, result);
         result->cpu_seconds = ps_usage_self().cpu_s - cpu_before_s;
         result->clock_step_ms = (double)(wall_offset_ns() - load->wall_offset_ns) / 1e6;
-        status = result_make(load, &watch, result, err);
+        status = ps_load_result_make(load, &watch, result, err);
     }
     ps_load_watch_fini(&watch);
     return status;
@@ -439,7 +336,7 @@ static enum ps_status run(struct load *load, struct ps_live *live, struct ps_loa
 enum ps_status ps_load_run(const struct ps_load_config *config, struct ps_live *live,
                            struct ps_load_result *result, struct ps_err *err)
 {
-    struct load load = {.config = config};
+    struct ps_load load = {.config = config};
     memset(result, 0, sizeof *result);
     enum ps_status status = create(&load, err);
     if (status == PS_OK)

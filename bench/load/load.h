@@ -30,8 +30,8 @@ struct ps_load_config {
     uint32_t source_first;
     const char *manifest; /* NULL: none */
     uint64_t settle_ns;
-    double tolerance;                        /* share of the asked rate */
-    bool wait;                               /* for the target, however long it takes */
+    double tolerance;    /* share of the asked rate */
+    uint64_t connect_ns; /* how long the target may refuse at the start; PS_NEVER: for ever */
     const volatile sig_atomic_t *interrupts; /* 1: end well, 2: at once */
 };
 

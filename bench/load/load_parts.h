@@ -1,0 +1,24 @@
+/* Inside a run of load: what it is made of. Thread: the main one. */
+#pragma once
+
+#include "bench/load/load_watch.h"
+
+/* What a run is made of. */
+struct ps_load {
+    const struct ps_load_config *config;
+    const struct ps_target_ops *ops;
+    void *plan;
+    struct ps_url url;
+    struct ps_shape *shape;
+    struct ps_content *content;
+    uint32_t thread_count;
+    struct ps_sender *senders[PS_LOAD_THREADS_MAX];
+    pthread_t threads[PS_LOAD_THREADS_MAX];
+    uint32_t started;
+    uint64_t start_ns;
+    int64_t wall_offset_ns; /* real wall clock minus monotonic at the start */
+};
+
+/* Counts up what the senders did; after their threads ended. */
+enum ps_status ps_load_result_make(const struct ps_load *load, struct ps_load_watch *watch,
+                                   struct ps_load_result *result, struct ps_err *err);

@@ -1,0 +1,121 @@
+/* The pacer's bookkeeping: gaps are noted and taken off, descriptors are seen while it waits. No test asserts
+ * how well it keeps time; bench_load_pacing measures that. */
+#include "tests/support/support.h"
+
+#include "bench/load/pacer.h"
+#include "core/clock.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static struct ps_histogram gap_ns;
+
+static struct ps_pacer pacer_make(int epoll, bool spin)
+{
+    struct ps_pacer pacer;
+    memset(&gap_ns, 0, sizeof gap_ns);
+    ps_pacer_init(&pacer, epoll, spin, &gap_ns);
+    return pacer;
+}
+
+static void gaps_between_readings_are_noted(void **state)
+{
+    (void)state;
+    struct ps_pacer pacer = pacer_make(-1, true);
+    uint64_t base = pacer.seen_ns;
+    for (uint64_t i = 1; i <= 100; i++)
+        ps_pacer_saw(&pacer, base + i * 100);
+    assert_int_equal(gap_ns.count, 0);
+    ps_pacer_saw(&pacer, base + 10000 + 500000); /* away for half a millisecond */
+    assert_int_equal(gap_ns.count, 1);
+    assert_int_equal(gap_ns.max, 500000);
+    ps_pacer_saw(&pacer, base + 510100);
+    ps_pacer_saw(&pacer, base + 510100 + 100000);
+    assert_int_equal(gap_ns.count, 2);
+    /* Whatever part of a time they cover. */
+    assert_int_equal(ps_pacer_gaps_within(&pacer, base, base + 1000000), 600000);
+    assert_int_equal(ps_pacer_gaps_within(&pacer, base + 20000, base + 30000), 10000);
+    assert_int_equal(ps_pacer_gaps_within(&pacer, base + 500000, base + 520100), 20000);
+    assert_int_equal(ps_pacer_gaps_within(&pacer, base + 610100, base + 700000), 0);
+}
+
+static void old_gaps_are_forgotten(void **state)
+{
+    (void)state;
+    struct ps_pacer pacer = pacer_make(-1, true);
+    uint64_t base = pacer.seen_ns;
+    for (uint64_t i = 1; i <= 1000; i++)
+        ps_pacer_saw(&pacer, base + i * 50000);
+    assert_int_equal(gap_ns.count, 1000);
+    assert_int_equal(ps_pacer_gaps_within(&pacer, 0, PS_NEVER), PS_PACER_GAPS * UINT64_C(50000));
+}
+
+/* Time that the thread slept while it should have worked is no CPU time: a gap. Time it computed is none. */
+static void being_away_at_work_is_noted(void **state)
+{
+    (void)state;
+    struct ps_pacer pacer = pacer_make(-1, true);
+    usleep(20000);
+    ps_pacer_worked(&pacer, ps_pacer_now());
+    assert_int_equal(gap_ns.count, 1);
+    assert_true(gap_ns.max >= 19000000);
+}
+
+static void it_waits_until_the_time(void **state)
+{
+    (void)state;
+    for (int spin = 0; spin <= 1; spin++) {
+        struct ps_pacer pacer = pacer_make(-1, spin);
+        static const uint64_t waits_ns[] = {0, 1000, 100000, 5000000, 15000000};
+        for (size_t i = 0; i < PS_COUNT_OF(waits_ns); i++) {
+            uint64_t until_ns = ps_pacer_now() + waits_ns[i];
+            int ready;
+            while (ps_pacer_now() < until_ns) {
+                ps_pacer_wait(&pacer, until_ns, &ready);
+                assert_int_equal(ready, 0);
+            }
+        }
+        uint64_t before_ns = ps_pacer_now();
+        int ready;
+        uint64_t now_ns = ps_pacer_wait(&pacer, PS_NEVER, &ready); /* comes back to look for orders */
+        assert_true(now_ns > before_ns && ready == 0);
+    }
+}
+
+static void descriptors_are_seen(void **state)
+{
+    (void)state;
+    int epoll = epoll_create1(EPOLL_CLOEXEC), fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_true(epoll >= 0 && fd >= 0);
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = 77};
+    assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), 0);
+    for (int spin = 0; spin <= 1; spin++) {
+        static const uint64_t waits_ns[] = {2000000, 5000000, 60000000};
+        struct ps_pacer pacer = pacer_make(epoll, spin);
+        for (size_t i = 0; i < PS_COUNT_OF(waits_ns); i++) {
+            int ready = 0;
+            for (uint64_t until_ns = ps_pacer_now() + waits_ns[i]; ready == 0 && ps_pacer_now() < until_ns;)
+                ps_pacer_wait(&pacer, until_ns, &ready);
+            assert_int_equal(ready, 1);
+            assert_int_equal(pacer.ready[0].data.u32, 77);
+        }
+        usleep(1000);
+        int ready;
+        ps_pacer_wait(&pacer, 0, &ready); /* late already: it looks all the same */
+        assert_int_equal(ready, 1);
+    }
+    close(fd);
+    close(epoll);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gaps_between_readings_are_noted),
+        cmocka_unit_test(old_gaps_are_forgotten),
+        cmocka_unit_test(being_away_at_work_is_noted),
+        cmocka_unit_test(it_waits_until_the_time),
+        cmocka_unit_test(descriptors_are_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
