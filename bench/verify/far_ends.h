@@ -5,3 +5,6 @@
 
 extern const struct ps_far_end_ops ps_far_kafka; /* far_kafka.c */
 extern const struct ps_far_end_ops ps_far_files; /* far_files.c */
+extern const struct ps_far_end_ops ps_far_tcp;   /* far_listen_tcp.c */
+extern const struct ps_far_end_ops ps_far_udp;   /* far_listen_udp.c */
+extern const struct ps_far_end_ops ps_far_http;  /* far_listen_http.c */

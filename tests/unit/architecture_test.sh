@@ -61,7 +61,7 @@ pcre2.h             regex/*
 urcu*               core/*
 urcu/*              core/*
 librdkafka/*        stages/kafka_*|stages/sources/kafka*|stages/sinks/kafka*
-microhttpd.h        core/metrics_server.c
+microhttpd.h        core/metrics_server.c|bench/verify/far_listen_http.c
 jansson.h           core/main_*|conf/*|stages/*|bench/*
 curl/*              core/main_*|conf/*|stages/*|bench/*
 openssl/*           stages/*|bench/load/tls_client.c
