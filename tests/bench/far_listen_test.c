@@ -187,7 +187,7 @@ static void test_refused(void **state)
     ps_test_far_refused("tcp://127.0.0.1", "a port is missing");
     ps_test_far_refused("udp://127.0.0.1:0/x", "udp://HOST:PORT is wanted");
     ps_test_far_refused("tcp://127.0.0.1:0?framing=none", "framing is detect, lines or octets");
-    ps_test_far_refused("tcp://127.0.0.1:0?frame=lines", "did you mean `framing`");
+    ps_test_far_refused("tcp://127.0.0.1:0?framin=lines", "did you mean `framing`");
 }
 
 /* ---- udp ---- */
