@@ -11,9 +11,6 @@
 
 #define CONNECT_MS 5000L
 #define READY_MAX 16
-#define REFUSAL_NS (10 * PS_NS_PER_MS) /* doubling .. */
-#define REFUSAL_DOUBLINGS_MAX 6U       /* .. to 640 ms */
-#define PERSISTS_NS PS_NS_PER_S        /* refusals for so long are an outage */
 
 /* ---- libcurl's sockets and timer ---- */
 
@@ -123,7 +120,7 @@ void ps_http_lane_close(struct ps_http_lane *lane)
 
 static void note_up(struct ps_http_lane *lane)
 {
-    lane->failures = lane->refusals = 0;
+    lane->failures = lane->refusals.count = 0;
     if (!lane->up)
         ps_lane_up(lane->queue.lane, lane->now_ns);
     lane->up = true;
@@ -138,12 +135,8 @@ static void note_down(struct ps_http_lane *lane, const char *reason)
 /* The far side says "later". */
 static void note_refusal(struct ps_http_lane *lane, const char *reason)
 {
-    if (lane->refusals == 0)
-        lane->refused_ns = lane->now_ns;
-    unsigned doublings = lane->refusals < REFUSAL_DOUBLINGS_MAX ? lane->refusals : REFUSAL_DOUBLINGS_MAX;
-    lane->resume_ns = lane->now_ns + (REFUSAL_NS << doublings);
-    lane->refusals++;
-    if (lane->up && lane->now_ns - lane->refused_ns >= PERSISTS_NS)
+    lane->resume_ns = ps_refusals_add(&lane->refusals, lane->now_ns);
+    if (lane->up && ps_refusals_persist(&lane->refusals, lane->now_ns))
         note_down(lane, reason);
 }
 
@@ -280,7 +273,7 @@ static uint64_t earlier(uint64_t one, uint64_t other)
 uint64_t ps_http_lane_work(struct ps_http_lane *lane, uint64_t now_ns)
 {
     lane->now_ns = now_ns;
-    if (!lane->up && lane->failures == 0 && lane->refusals == 0)
+    if (!lane->up && lane->failures == 0 && lane->refusals.count == 0)
         note_up(lane); /* the first request will tell */
     drive(lane);
     lane->now_ns = ps_lane_now(lane->queue.lane);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "bench/load/block_queue.h"
+#include "bench/load/refusals.h"
 
 #include <curl/curl.h>
 
@@ -62,11 +63,10 @@ struct ps_http_lane {
     struct ps_http_request requests[PS_HTTP_REQUESTS_MAX]; /* a ring, in the order of the events */
     unsigned first, count, busy;
     bool up;
-    bool rewinding;      /* something is to be sent again: nothing is sent until all is answered */
-    uint64_t resume_ns;  /* nothing is sent before */
-    unsigned failures;   /* of the connection, in a row */
-    unsigned refusals;   /* answers that said later, in a row */
-    uint64_t refused_ns; /* the first of them */
+    bool rewinding;     /* something is to be sent again: nothing is sent until all is answered */
+    uint64_t resume_ns; /* nothing is sent before */
+    unsigned failures;  /* of the connection, in a row */
+    struct ps_refusals refusals;
 };
 
 enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http_plan *plan,

@@ -9,6 +9,7 @@ extern const struct ps_target_ops ps_target_netcat;
 extern const struct ps_target_ops ps_target_udp;
 extern const struct ps_target_ops ps_target_http;
 extern const struct ps_target_ops ps_target_https;
+extern const struct ps_target_ops ps_target_avro;
 extern const struct ps_target_ops ps_target_kafka;
 extern const struct ps_target_ops ps_target_file;
 extern const struct ps_target_ops ps_target_stdout;

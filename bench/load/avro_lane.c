@@ -1,0 +1,426 @@
+#include "bench/load/avro_lane.h"
+
+#include "core/clock.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CALL_BYTES_MAX (16U << 20) /* no more events are added beyond */
+#define READ_BYTES 16384U
+#define FLUSH_BYTES 64U /* what a flush may add */
+
+static struct ps_avro_call *call_at(struct ps_avro_lane *lane, unsigned number)
+{
+    return &lane->calls[(lane->first + number) % lane->plan->window];
+}
+
+/* ---- life ---- */
+
+enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro_plan *plan,
+                                 struct ps_lane *owner, struct ps_err *err)
+{
+    lane->plan = plan;
+    ps_connection_init(&lane->connection, &plan->stream, owner);
+    ps_block_queue_init(&lane->queue, owner);
+    if (plan->compression_level == 0)
+        return PS_OK;
+    if (deflateInit(&lane->deflater, plan->compression_level) != Z_OK)
+        return ps_err_set(err, "no memory to compress");
+    if (inflateInit(&lane->inflater) != Z_OK) {
+        deflateEnd(&lane->deflater);
+        return ps_err_set(err, "no memory to decompress");
+    }
+    return PS_OK;
+}
+
+void ps_avro_lane_close(struct ps_avro_lane *lane)
+{
+    ps_connection_close(&lane->connection);
+    for (size_t i = 0; i < PS_AVRO_WINDOW_MAX; i++)
+        free(lane->calls[i].bytes);
+    free(lane->packed);
+    if (lane->plan->compression_level > 0) {
+        deflateEnd(&lane->deflater);
+        inflateEnd(&lane->inflater);
+    }
+}
+
+static bool is_up(const struct ps_avro_lane *lane)
+{
+    return lane->connection.phase == PS_CONNECTION_UP;
+}
+
+/* Nothing of the connection that was holds for the next one. */
+static void forget(struct ps_avro_lane *lane)
+{
+    for (unsigned i = 0; i < lane->count; i++) {
+        struct ps_avro_call *call = call_at(lane, i);
+        if (call->state != PS_AVRO_CALL_TAKEN)
+            call->state = PS_AVRO_CALL_READY;
+    }
+    lane->busy = 0;
+    lane->writing = NULL;
+    lane->greeted = lane->greeting = lane->full = lane->rewinding = lane->refused = false;
+    lane->in_length = 0;
+    if (lane->plan->compression_level > 0) {
+        deflateReset(&lane->deflater);
+        inflateReset(&lane->inflater);
+    }
+}
+
+static void lose(struct ps_avro_lane *lane, const char *reason)
+{
+    forget(lane);
+    ps_connection_lose(&lane->connection, lane->now_ns, reason);
+}
+
+/* ---- calls ---- */
+
+static bool room_for(struct ps_avro_call *call, size_t more)
+{
+    if (call->length + more <= call->room)
+        return true;
+    size_t room = (call->length + more) * 2;
+    uint8_t *bytes = realloc(call->bytes, room);
+    if (bytes == NULL)
+        return false;
+    call->bytes = bytes;
+    call->room = room;
+    return true;
+}
+
+/* Events of the next block, as one block of the array. */
+static bool add_block(struct ps_avro_lane *lane, struct ps_avro_call *call)
+{
+    const struct ps_load_block *block = lane->queue.next;
+    uint32_t from = lane->queue.next_event, ready = ps_block_queue_ready(&lane->queue);
+    uint32_t left = lane->plan->batch - call->count, count = ready < left ? ready : left;
+    size_t bytes = block->ends[from + count - 1] - ps_block_begin(block, from);
+    if (!room_for(call, bytes + (size_t)count * PS_AVRO_EVENT_BYTES + PS_AVRO_COUNT_BYTES + 1))
+        return false;
+    call->length += ps_avro_put_count(call->bytes + call->length, count);
+    for (uint32_t i = from; i < from + count; i++)
+        call->length += ps_avro_put_event(call->bytes + call->length, block->bytes + ps_block_begin(block, i),
+                                          ps_block_length(block, i));
+    call->count += count;
+    ps_block_queue_advance(&lane->queue, count);
+    return true;
+}
+
+static bool call_make(struct ps_avro_lane *lane, struct ps_avro_call *call)
+{
+    call->length = 0;
+    call->count = 0;
+    call->state = PS_AVRO_CALL_READY;
+    if (!room_for(call, PS_AVRO_CALL_BYTES))
+        return false;
+    call->length = ps_avro_put_call(call->bytes);
+    while (lane->queue.next != NULL && call->count < lane->plan->batch && call->length < CALL_BYTES_MAX) {
+        if (!add_block(lane, call))
+            break;
+    }
+    if (call->count == 0)
+        return false;
+    call->bytes[call->length++] = 0; /* no more blocks */
+    return true;
+}
+
+/* The call to write next; NULL: none may be. Before the server knows the protocol there is one at a time. */
+static struct ps_avro_call *next_call(struct ps_avro_lane *lane)
+{
+    if (lane->rewinding || lane->now_ns < lane->resume_ns || (!lane->greeted && lane->greeting))
+        return NULL;
+    for (unsigned i = 0; i < lane->count; i++) {
+        struct ps_avro_call *call = call_at(lane, i);
+        if (call->state == PS_AVRO_CALL_READY)
+            return call;
+    }
+    if (lane->count == lane->plan->window || lane->queue.next == NULL)
+        return NULL;
+    struct ps_avro_call *call = call_at(lane, lane->count);
+    if (!call_make(lane, call))
+        return NULL;
+    lane->count++;
+    return call;
+}
+
+/* ---- writing ---- */
+
+/* What goes before the call: framing, and the first time the handshake. */
+static size_t head_make(struct ps_avro_lane *lane, const struct ps_avro_call *call)
+{
+    bool greet = !lane->greeted;
+    size_t at = ps_avro_put_int32(lane->head, call->serial);
+    at += ps_avro_put_int32(lane->head + at, greet ? 2 : 1);
+    if (greet) {
+        at += ps_avro_put_int32(lane->head + at, PS_AVRO_HANDSHAKE_BYTES);
+        at += ps_avro_put_handshake(lane->head + at);
+        lane->greeting = true;
+    }
+    return at + ps_avro_put_int32(lane->head + at, (uint32_t)call->length);
+}
+
+static bool deflate_part(z_stream *deflater, uint8_t *data, size_t length, int flush)
+{
+    deflater->next_in = data;
+    deflater->avail_in = (uInt)length;
+    return deflate(deflater, flush) == Z_OK && deflater->avail_in == 0 && deflater->avail_out > 0;
+}
+
+/* Head and call through the connection's one stream. */
+static bool pack(struct ps_avro_lane *lane)
+{
+    z_stream *deflater = &lane->deflater;
+    size_t wanted = deflateBound(deflater, lane->parts[0].iov_len + lane->parts[1].iov_len) + FLUSH_BYTES;
+    if (wanted > lane->packed_room) {
+        uint8_t *packed = realloc(lane->packed, wanted);
+        if (packed == NULL)
+            return false;
+        lane->packed = packed;
+        lane->packed_room = wanted;
+    }
+    deflater->next_out = lane->packed;
+    deflater->avail_out = (uInt)lane->packed_room;
+    bool good = deflate_part(deflater, lane->parts[0].iov_base, lane->parts[0].iov_len, Z_NO_FLUSH) &&
+                deflate_part(deflater, lane->parts[1].iov_base, lane->parts[1].iov_len, Z_SYNC_FLUSH);
+    lane->parts[0] = (struct iovec){lane->packed, lane->packed_room - deflater->avail_out};
+    lane->parts[1] = (struct iovec){lane->packed, 0};
+    return good;
+}
+
+static bool begin_writing(struct ps_avro_lane *lane)
+{
+    struct ps_avro_call *call = next_call(lane);
+    if (call == NULL)
+        return false;
+    call->serial = ++lane->serial;
+    call->state = PS_AVRO_CALL_WRITING;
+    lane->writing = call;
+    lane->parts[0] = (struct iovec){lane->head, head_make(lane, call)};
+    lane->parts[1] = (struct iovec){call->bytes, call->length};
+    if (lane->plan->compression_level == 0 || pack(lane))
+        return true;
+    lose(lane, "a batch cannot be compressed");
+    return false;
+}
+
+static void written(struct ps_avro_lane *lane, size_t bytes)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct iovec *part = &lane->parts[i];
+        size_t taken = bytes < part->iov_len ? bytes : part->iov_len;
+        part->iov_base = (uint8_t *)part->iov_base + taken;
+        part->iov_len -= taken;
+        bytes -= taken;
+    }
+    if (lane->parts[0].iov_len + lane->parts[1].iov_len > 0)
+        return;
+    lane->writing->state = PS_AVRO_CALL_BUSY;
+    lane->writing->sent_ns = lane->now_ns;
+    lane->writing = NULL;
+    lane->busy++;
+}
+
+static void write_calls(struct ps_avro_lane *lane)
+{
+    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
+    lane->full = false;
+    while (lane->writing != NULL || begin_writing(lane)) {
+        bool head_done = lane->parts[0].iov_len == 0;
+        const struct iovec *parts = lane->parts + head_done;
+        int count = head_done || lane->parts[1].iov_len == 0 ? 1 : 2;
+        ssize_t length = lane->plan->stream.transport->write(lane->connection.session, parts, count,
+                                                             &lane->connection.wants, reason);
+        if (length < 0) {
+            lose(lane, reason);
+            return;
+        }
+        lane->full = length == 0;
+        if (lane->full)
+            return;
+        written(lane, (size_t)length);
+    }
+}
+
+/* ---- answers ---- */
+
+static struct ps_avro_call *call_find(struct ps_avro_lane *lane, uint32_t serial)
+{
+    for (unsigned i = 0; i < lane->count; i++) {
+        struct ps_avro_call *call = call_at(lane, i);
+        if (call->state == PS_AVRO_CALL_BUSY && call->serial == serial)
+            return call;
+    }
+    return NULL;
+}
+
+static void taken(struct ps_avro_lane *lane, struct ps_avro_call *call)
+{
+    call->state = PS_AVRO_CALL_TAKEN;
+    lane->refusals.count = 0;
+    if (lane->refused)
+        ps_lane_up(lane->queue.lane, lane->now_ns);
+    lane->refused = false;
+}
+
+static void refused(struct ps_avro_lane *lane, struct ps_avro_call *call, enum ps_avro_status status)
+{
+    call->state = PS_AVRO_CALL_AGAIN;
+    if (!lane->rewinding)
+        lane->resume_ns = ps_refusals_add(&lane->refusals, lane->now_ns);
+    lane->rewinding = true;
+    if (lane->refused || !ps_refusals_persist(&lane->refusals, lane->now_ns))
+        return;
+    lane->refused = true;
+    ps_lane_down(lane->queue.lane, lane->now_ns,
+                 status == PS_AVRO_FAILED ? "the source answers FAILED: is its channel full?"
+                                          : "the source answers UNKNOWN");
+}
+
+/* False: the connection was given up. */
+static bool answered(struct ps_avro_lane *lane, const struct ps_avro_answer *answer)
+{
+    struct ps_avro_call *call = call_find(lane, answer->serial);
+    if (answer->no_match || answer->failed || call == NULL) {
+        char reason[PS_LOAD_STREAM_REASON_BYTES];
+        snprintf(reason, sizeof reason, "%s%s",
+                 answer->no_match ? "the server does not speak Flume's protocol"
+                 : answer->failed ? "the server answers with an error: "
+                                  : "an answer to nothing that was asked",
+                 answer->error);
+        lose(lane, reason);
+        return false;
+    }
+    lane->greeted = true;
+    lane->busy--;
+    if (answer->status == PS_AVRO_OK)
+        taken(lane, call);
+    else
+        refused(lane, call, answer->status);
+    return true;
+}
+
+/* False: the connection was given up. */
+static bool read_all(struct ps_avro_lane *lane)
+{
+    size_t at = 0;
+    for (;;) {
+        struct ps_avro_answer answer;
+        size_t length = 0;
+        enum ps_avro_reading reading = ps_avro_read_answer(lane->in + at, lane->in_length - at,
+                                                           !lane->greeted, lane->scratch, &answer, &length);
+        if (reading == PS_AVRO_NONSENSE) {
+            lose(lane, "what came back is no answer of Avro's");
+            return false;
+        }
+        if (reading == PS_AVRO_MORE)
+            break;
+        if (!answered(lane, &answer))
+            return false;
+        at += length;
+    }
+    memmove(lane->in, lane->in + at, lane->in_length - at);
+    lane->in_length -= at;
+    return true;
+}
+
+/* Bytes off the connection; compressed ones are decompressed as far as there is room, and parsed. */
+static bool take_bytes(struct ps_avro_lane *lane, uint8_t *data, size_t length)
+{
+    z_stream *inflater = &lane->inflater;
+    inflater->next_in = data;
+    inflater->avail_in = (uInt)length;
+    do {
+        size_t room = sizeof lane->in - lane->in_length;
+        if (lane->plan->compression_level == 0) {
+            size_t copied = inflater->avail_in < room ? inflater->avail_in : room;
+            memcpy(lane->in + lane->in_length, inflater->next_in, copied);
+            inflater->next_in += copied;
+            inflater->avail_in -= (uInt)copied;
+            lane->in_length += copied;
+        } else {
+            inflater->next_out = lane->in + lane->in_length;
+            inflater->avail_out = (uInt)room;
+            int result = inflate(inflater, Z_SYNC_FLUSH);
+            lane->in_length = sizeof lane->in - inflater->avail_out;
+            if (result != Z_OK && result != Z_BUF_ERROR) {
+                lose(lane, "what came back is not compressed");
+                return false;
+            }
+        }
+        if (!read_all(lane))
+            return false;
+    } while (inflater->avail_in > 0 || lane->in_length == sizeof lane->in);
+    return true;
+}
+
+static void read_answers(struct ps_avro_lane *lane)
+{
+    uint8_t data[READ_BYTES];
+    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
+    short wants = 0; /* reading is always polled for */
+    ssize_t length;
+    do {
+        length = lane->plan->stream.transport->read(lane->connection.session, (char *)data, sizeof data,
+                                                    &wants, reason);
+        if (length < 0)
+            lose(lane, reason);
+    } while (length > 0 && take_bytes(lane, data, (size_t)length) && length == (ssize_t)sizeof data);
+}
+
+/* ---- the cycle ---- */
+
+static void settle(struct ps_avro_lane *lane)
+{
+    while (lane->count > 0 && lane->calls[lane->first].state == PS_AVRO_CALL_TAKEN) {
+        uint32_t count = lane->calls[lane->first].count;
+        lane->first = (lane->first + 1) % lane->plan->window;
+        lane->count--;
+        ps_block_queue_complete(&lane->queue, count, lane->now_ns);
+    }
+}
+
+/* Everything is answered: what was refused is to be sent again. */
+static void rewind_calls(struct ps_avro_lane *lane)
+{
+    for (unsigned i = 0; i < lane->count; i++) {
+        struct ps_avro_call *call = call_at(lane, i);
+        if (call->state == PS_AVRO_CALL_AGAIN)
+            call->state = PS_AVRO_CALL_READY;
+    }
+    lane->rewinding = false;
+}
+
+/* When the oldest call that is not answered has waited too long. */
+static uint64_t deadline(struct ps_avro_lane *lane)
+{
+    for (unsigned i = 0; i < lane->count; i++) {
+        const struct ps_avro_call *call = call_at(lane, i);
+        if (call->state == PS_AVRO_CALL_BUSY)
+            return call->sent_ns + lane->plan->timeout_ns;
+    }
+    return PS_NEVER;
+}
+
+uint64_t ps_avro_lane_work(struct ps_avro_lane *lane, uint64_t now_ns)
+{
+    lane->now_ns = now_ns;
+    ps_connection_work(&lane->connection, now_ns);
+    if (is_up(lane))
+        read_answers(lane);
+    lane->now_ns = ps_lane_now(lane->queue.lane);
+    settle(lane);
+    if (is_up(lane) && lane->now_ns >= deadline(lane))
+        lose(lane, "no answer in time");
+    if (lane->rewinding && lane->busy == 0 && lane->writing == NULL && lane->now_ns >= lane->resume_ns)
+        rewind_calls(lane);
+    if (is_up(lane))
+        write_calls(lane);
+    if (!is_up(lane))
+        return lane->connection.deadline_ns;
+    uint64_t again = deadline(lane);
+    bool resting = lane->busy == 0 && lane->now_ns < lane->resume_ns;
+    return resting && lane->resume_ns < again ? lane->resume_ns : again;
+}

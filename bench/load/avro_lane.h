@@ -1,0 +1,82 @@
+/* One lane's calls of appendBatch over one connection: batches of events go out, a few of them unanswered at
+ * a time, answers complete them in order.
+ *
+ * OK completes a batch. FAILED and UNKNOWN (the source's channel is full) send it again with back-off, after
+ * everything else that is under way was answered and before anything new. An error, an answer that is none,
+ * no answer in time, and a broken connection give the connection up; what was not answered is sent again over
+ * another one, and may be there twice.
+ *
+ * Thread: the lane's sender. Never blocks. Buffers grow to the size of a batch, then nothing is allocated but
+ * by TLS. */
+#pragma once
+
+#include "bench/load/avro_wire.h"
+#include "bench/load/block_queue.h"
+#include "bench/load/connection.h"
+#include "bench/load/refusals.h"
+
+#include <zlib.h>
+
+#define PS_AVRO_WINDOW_MAX 32U
+#define PS_AVRO_HEAD_BYTES (8U + 4U + PS_AVRO_HANDSHAKE_BYTES + 4U)
+
+/* Shared by all lanes; const. */
+struct ps_avro_plan {
+    struct ps_load_stream_plan stream; /* first */
+    struct ps_tls_client *tls;         /* or NULL */
+    uint32_t batch;                    /* events a call */
+    unsigned window;                   /* calls not answered */
+    int compression_level;             /* 0: none */
+    uint64_t timeout_ns;
+};
+
+enum ps_avro_state {
+    PS_AVRO_CALL_READY, /* to be written */
+    PS_AVRO_CALL_WRITING,
+    PS_AVRO_CALL_BUSY, /* not answered */
+    PS_AVRO_CALL_TAKEN,
+    PS_AVRO_CALL_AGAIN, /* refused for now */
+};
+
+struct ps_avro_call {
+    enum ps_avro_state state;
+    uint32_t serial;
+    uint32_t count; /* events */
+    uint8_t *bytes; /* metadata, name, events */
+    size_t length, room;
+    uint64_t sent_ns;
+};
+
+struct ps_avro_lane {
+    const struct ps_avro_plan *plan;
+    struct ps_connection connection;
+    struct ps_block_queue queue;
+    struct ps_avro_call calls[PS_AVRO_WINDOW_MAX]; /* a ring, in the order of the events */
+    unsigned first, count, busy;
+    uint32_t serial;
+    uint64_t now_ns;
+
+    bool greeted, greeting; /* the handshake is answered; is on its way */
+    bool full;              /* the socket */
+    bool rewinding;         /* something is to be sent again: nothing new is sent until all is answered */
+    bool refused;           /* the lane was told that this is an outage */
+    struct ps_refusals refusals;
+    uint64_t resume_ns; /* nothing is sent before */
+
+    struct ps_avro_call *writing;
+    struct iovec parts[2]; /* what is left of it */
+    uint8_t head[PS_AVRO_HEAD_BYTES];
+    z_stream deflater, inflater;
+    uint8_t *packed; /* a call, compressed */
+    size_t packed_room;
+
+    size_t in_length;
+    uint8_t in[PS_AVRO_WIRE_BYTES_MAX];
+    uint8_t scratch[PS_AVRO_ANSWER_BYTES_MAX];
+};
+
+enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro_plan *plan,
+                                 struct ps_lane *owner, struct ps_err *err);
+/* Returns when to be called again. */
+uint64_t ps_avro_lane_work(struct ps_avro_lane *lane, uint64_t now_ns);
+void ps_avro_lane_close(struct ps_avro_lane *lane);

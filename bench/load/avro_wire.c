@@ -1,0 +1,222 @@
+#include "bench/load/avro_wire.h"
+
+#include <string.h>
+
+const char ps_avro_protocol[] =
+    "{\"protocol\":\"AvroSourceProtocol\",\"namespace\":\"org.apache.flume.source.avro\",\"types\":["
+    "{\"type\":\"enum\",\"name\":\"Status\",\"symbols\":[\"OK\",\"FAILED\",\"UNKNOWN\"]},"
+    "{\"type\":\"record\",\"name\":\"AvroFlumeEvent\",\"fields\":["
+    "{\"name\":\"headers\",\"type\":{\"type\":\"map\",\"values\":\"string\"}},"
+    "{\"name\":\"body\",\"type\":\"bytes\"}]}],\"messages\":{"
+    "\"append\":{\"request\":[{\"name\":\"event\",\"type\":\"AvroFlumeEvent\"}],\"response\":\"Status\"},"
+    "\"appendBatch\":{\"request\":[{\"name\":\"events\",\"type\":{\"type\":\"array\",\"items\":"
+    "\"AvroFlumeEvent\"}}],\"response\":\"Status\"}}}";
+
+const uint8_t ps_avro_protocol_md5[16] = {0x30, 0xda, 0x54, 0x05, 0x9d, 0xf7, 0x2d, 0x95,
+                                          0x84, 0xb8, 0x67, 0xd5, 0x20, 0x2e, 0x20, 0x69};
+
+/* ---- writing ---- */
+
+/* A long: zig-zag, seven bits a byte, the low ones first. */
+static size_t put_long(uint8_t *to, int64_t number)
+{
+    uint64_t rest = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+    size_t length = 0;
+    for (; rest >= 0x80; rest >>= 7)
+        to[length++] = (uint8_t)(rest | 0x80);
+    to[length++] = (uint8_t)rest;
+    return length;
+}
+
+size_t ps_avro_put_handshake(uint8_t *to)
+{
+    size_t at = 0, text = sizeof ps_avro_protocol - 1;
+    memcpy(to, ps_avro_protocol_md5, 16); /* clientHash */
+    at += 16;
+    at += put_long(to + at, 1); /* clientProtocol: union(null, string) */
+    at += put_long(to + at, (int64_t)text);
+    memcpy(to + at, ps_avro_protocol, text);
+    at += text;
+    memcpy(to + at, ps_avro_protocol_md5,
+           16); /* serverHash: a guess; a wrong one is answered with the right */
+    at += 16;
+    at += put_long(to + at, 0); /* meta: null */
+    PS_ASSERT(at == PS_AVRO_HANDSHAKE_BYTES);
+    return at;
+}
+
+size_t ps_avro_put_call(uint8_t *to)
+{
+    static const char name[] = "appendBatch";
+    size_t at = put_long(to, 0); /* no metadata */
+    at += put_long(to + at, (int64_t)sizeof name - 1);
+    memcpy(to + at, name, sizeof name - 1);
+    return at + sizeof name - 1;
+}
+
+size_t ps_avro_put_count(uint8_t *to, uint32_t count)
+{
+    return put_long(to, count);
+}
+
+size_t ps_avro_put_event(uint8_t *to, const char *body, uint32_t length)
+{
+    size_t at = put_long(to, 0); /* headers: an empty map */
+    at += put_long(to + at, length);
+    memcpy(to + at, body, length);
+    return at + length;
+}
+
+size_t ps_avro_put_int32(uint8_t *to, uint32_t number)
+{
+    to[0] = (uint8_t)(number >> 24);
+    to[1] = (uint8_t)(number >> 16);
+    to[2] = (uint8_t)(number >> 8);
+    to[3] = (uint8_t)number;
+    return 4;
+}
+
+/* ---- reading ---- */
+
+struct reader {
+    const uint8_t *at, *end;
+    bool bad; /* for good: everything read from then on is 0 */
+};
+
+static int64_t get_long(struct reader *in)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64 && !in->bad && in->at < in->end; shift += 7) {
+        uint8_t byte = *in->at++;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return (int64_t)(value >> 1 ^ (0 - (value & 1)));
+    }
+    in->bad = true;
+    return 0;
+}
+
+/* Bytes or a string: where they are; `*length` of them. */
+static const uint8_t *get_bytes(struct reader *in, size_t *length)
+{
+    int64_t count = get_long(in);
+    const uint8_t *bytes = in->at;
+    if (in->bad || count < 0 || count > in->end - in->at) {
+        in->bad = true;
+        count = 0;
+    }
+    in->at += count;
+    *length = (size_t)count;
+    return bytes;
+}
+
+/* A map of strings to bytes. A block's count may be negative: then its size in bytes follows. */
+static void skip_map(struct reader *in)
+{
+    for (;;) {
+        int64_t count = get_long(in);
+        size_t length;
+        if (in->bad || count == 0)
+            return;
+        if (count < 0) {
+            get_long(in);
+            count = count == INT64_MIN ? INT64_MAX : -count;
+        }
+        for (; count > 0 && !in->bad; count--) {
+            get_bytes(in, &length);
+            get_bytes(in, &length);
+        }
+    }
+}
+
+/* HandshakeResponse: match BOTH, CLIENT or NONE; union(null, string), union(null, fixed 16), union(null,
+ * map).
+ */
+static void get_handshake(struct reader *in, struct ps_avro_answer *answer)
+{
+    size_t length;
+    int64_t match = get_long(in);
+    in->bad = in->bad || match < 0 || match > 2;
+    answer->no_match = match == 2;
+    int64_t branch = get_long(in);
+    if (branch == 1)
+        get_bytes(in, &length);
+    in->bad = in->bad || branch < 0 || branch > 1;
+    branch = get_long(in);
+    if (branch == 1) {
+        in->bad = in->bad || in->end - in->at < 16;
+        in->at += in->bad ? 0 : 16;
+    }
+    in->bad = in->bad || branch < 0 || branch > 1;
+    branch = get_long(in);
+    if (branch == 1)
+        skip_map(in);
+    in->bad = in->bad || branch < 0 || branch > 1;
+}
+
+/* Text from outside, for people: no control characters. */
+static void error_set(struct ps_avro_answer *answer, const uint8_t *text, size_t length)
+{
+    size_t kept = 0;
+    for (; kept < length && kept < sizeof answer->error - 1 && text[kept] >= ' '; kept++)
+        answer->error[kept] = (char)text[kept];
+    answer->error[kept] = '\0';
+}
+
+static bool get_payload(struct reader *in, bool handshake, struct ps_avro_answer *answer)
+{
+    if (handshake)
+        get_handshake(in, answer);
+    if (answer->no_match && !in->bad)
+        return true; /* nothing was called */
+    skip_map(in);
+    in->bad = in->bad || in->at == in->end || *in->at > 1;
+    if (in->bad)
+        return false;
+    answer->failed = *in->at++ == 1;
+    int64_t number = get_long(in); /* a status, or an error's branch: the string is the first */
+    if (answer->failed) {
+        size_t length;
+        in->bad = in->bad || number != 0;
+        const uint8_t *text = get_bytes(in, &length);
+        error_set(answer, text, length);
+    } else {
+        in->bad = in->bad || number < PS_AVRO_OK || number > PS_AVRO_UNKNOWN;
+        answer->status = in->bad ? PS_AVRO_UNKNOWN : (enum ps_avro_status)number;
+    }
+    return !in->bad && in->at == in->end;
+}
+
+static uint32_t get_int32(const uint8_t *from)
+{
+    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+}
+
+enum ps_avro_reading ps_avro_read_answer(const uint8_t *data, size_t length, bool handshake, uint8_t *scratch,
+                                         struct ps_avro_answer *answer, size_t *taken)
+{
+    *answer = (struct ps_avro_answer){0};
+    if (length < 8)
+        return PS_AVRO_MORE;
+    answer->serial = get_int32(data);
+    uint32_t pieces = get_int32(data + 4);
+    size_t at = 8, total = 0;
+    if (pieces > PS_AVRO_PIECES_MAX)
+        return PS_AVRO_NONSENSE;
+    for (; pieces > 0; pieces--) {
+        if (length - at < 4)
+            return PS_AVRO_MORE;
+        uint32_t piece = get_int32(data + at);
+        at += 4;
+        if (piece > PS_AVRO_ANSWER_BYTES_MAX - total)
+            return PS_AVRO_NONSENSE;
+        if (piece > length - at)
+            return PS_AVRO_MORE;
+        memcpy(scratch + total, data + at, piece);
+        total += piece;
+        at += piece;
+    }
+    *taken = at;
+    struct reader in = {.at = scratch, .end = scratch + total};
+    return get_payload(&in, handshake, answer) ? PS_AVRO_ANSWER : PS_AVRO_NONSENSE;
+}

@@ -1,0 +1,53 @@
+/* What Flume's Avro source speaks: Avro IPC's binary encoding inside the framing of its Netty transport
+ * (org.apache.avro.ipc.netty.NettyTransportCodec), protocol org.apache.flume.source.avro.AvroSourceProtocol.
+ *
+ *   message  int32 serial, int32 number of buffers, each int32 length and bytes (big-endian): the payload is
+ *            these one behind the other
+ *   request  [HandshakeRequest, the first on a connection] map metadata, string name, array<AvroFlumeEvent>
+ *   answer   [HandshakeResponse] map metadata, boolean error, Status or union of errors (a string)
+ *
+ * Thread: any; nothing here keeps state. */
+#pragma once
+
+#include "core/base.h"
+
+#define PS_AVRO_HANDSHAKE_BYTES 545U
+#define PS_AVRO_CALL_BYTES 13U   /* metadata and name */
+#define PS_AVRO_EVENT_BYTES 11U  /* beside the body: at most */
+#define PS_AVRO_COUNT_BYTES 10U  /* of an array's block: at most */
+#define PS_AVRO_PIECES_MAX 1024U /* buffers of an answer */
+#define PS_AVRO_ANSWER_BYTES_MAX 65536U
+/* Room for the largest answer on the wire. */
+#define PS_AVRO_WIRE_BYTES_MAX (8 + 4 * PS_AVRO_PIECES_MAX + PS_AVRO_ANSWER_BYTES_MAX)
+
+/* The protocol as JSON, and its MD5, which names it. Ours: the server is told the text. */
+extern const char ps_avro_protocol[];
+extern const uint8_t ps_avro_protocol_md5[16];
+
+/* Each writes to `to` and returns how many bytes. */
+size_t ps_avro_put_handshake(uint8_t *to);
+size_t ps_avro_put_call(uint8_t *to); /* of appendBatch; blocks of events follow, and a count of 0 */
+size_t ps_avro_put_count(uint8_t *to, uint32_t count);
+size_t ps_avro_put_event(uint8_t *to, const char *body, uint32_t length); /* without headers */
+size_t ps_avro_put_int32(uint8_t *to, uint32_t number);                   /* big-endian: framing */
+
+enum ps_avro_reading {
+    PS_AVRO_MORE, /* it is not all there */
+    PS_AVRO_ANSWER,
+    PS_AVRO_NONSENSE, /* this is no answer, or a larger one than there can be */
+};
+
+enum ps_avro_status { PS_AVRO_OK, PS_AVRO_FAILED, PS_AVRO_UNKNOWN };
+
+struct ps_avro_answer {
+    uint32_t serial;
+    bool no_match; /* the server does not know our protocol */
+    bool failed;   /* the call did; `error` says why */
+    enum ps_avro_status status;
+    char error[160];
+};
+
+/* The answer at `data`, `*taken` bytes of it. `handshake`: it begins with a HandshakeResponse. `scratch` has
+ * PS_AVRO_ANSWER_BYTES_MAX bytes. */
+enum ps_avro_reading ps_avro_read_answer(const uint8_t *data, size_t length, bool handshake, uint8_t *scratch,
+                                         struct ps_avro_answer *answer, size_t *taken);
