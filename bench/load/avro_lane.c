@@ -22,7 +22,7 @@ enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro
                                  struct ps_lane *owner, struct ps_err *err)
 {
     lane->plan = plan;
-    ps_connection_init(&lane->connection, &plan->stream, owner);
+    ps_load_connection_init(&lane->connection, &plan->stream, owner);
     ps_block_queue_init(&lane->queue, owner);
     if (plan->compression_level == 0)
         return PS_OK;
@@ -37,7 +37,7 @@ enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro
 
 void ps_avro_lane_close(struct ps_avro_lane *lane)
 {
-    ps_connection_close(&lane->connection);
+    ps_load_connection_close(&lane->connection);
     for (size_t i = 0; i < PS_AVRO_WINDOW_MAX; i++)
         free(lane->calls[i].bytes);
     free(lane->packed);
@@ -49,7 +49,7 @@ void ps_avro_lane_close(struct ps_avro_lane *lane)
 
 static bool is_up(const struct ps_avro_lane *lane)
 {
-    return lane->connection.phase == PS_CONNECTION_UP;
+    return lane->connection.phase == PS_LOAD_CONNECTION_UP;
 }
 
 /* Nothing of the connection that was holds for the next one. */
@@ -73,7 +73,7 @@ static void forget(struct ps_avro_lane *lane)
 static void lose(struct ps_avro_lane *lane, const char *reason)
 {
     forget(lane);
-    ps_connection_lose(&lane->connection, lane->now_ns, reason);
+    ps_load_connection_lose(&lane->connection, lane->now_ns, reason);
 }
 
 /* ---- calls ---- */
@@ -407,7 +407,7 @@ static uint64_t deadline(struct ps_avro_lane *lane)
 uint64_t ps_avro_lane_work(struct ps_avro_lane *lane, uint64_t now_ns)
 {
     lane->now_ns = now_ns;
-    ps_connection_work(&lane->connection, now_ns);
+    ps_load_connection_work(&lane->connection, now_ns);
     if (is_up(lane))
         read_answers(lane);
     lane->now_ns = ps_lane_now(lane->queue.lane);

@@ -49,7 +49,7 @@ struct ps_avro_call {
 
 struct ps_avro_lane {
     const struct ps_avro_plan *plan;
-    struct ps_connection connection;
+    struct ps_load_connection connection;
     struct ps_block_queue queue;
     struct ps_avro_call calls[PS_AVRO_WINDOW_MAX]; /* a ring, in the order of the events */
     unsigned first, count, busy;

@@ -13,7 +13,7 @@
 #define LOOK_NS PS_NS_PER_MS /* how often a stream without answers looks for the peer's end */
 
 struct stream {
-    struct ps_connection connection; /* first */
+    struct ps_load_connection connection; /* first */
     struct ps_block_queue queue;
     const struct ps_load_stream_plan *plan;
     bool full; /* the socket took no more */
@@ -59,12 +59,12 @@ static void rewind_blocks(struct stream *stream)
 static void lose(struct stream *stream, uint64_t now_ns, const char *reason)
 {
     rewind_blocks(stream);
-    ps_connection_lose(&stream->connection, now_ns, reason);
+    ps_load_connection_lose(&stream->connection, now_ns, reason);
 }
 
 static bool is_up(const struct stream *stream)
 {
-    return stream->connection.phase == PS_CONNECTION_UP;
+    return stream->connection.phase == PS_LOAD_CONNECTION_UP;
 }
 
 /* ---- writing and reading ---- */
@@ -181,7 +181,7 @@ enum ps_status ps_load_stream_open(void **state, const void *plan, struct ps_lan
     if (stream == NULL)
         return ps_err_set(err, "no memory");
     stream->plan = plan;
-    ps_connection_init(&stream->connection, plan, lane);
+    ps_load_connection_init(&stream->connection, plan, lane);
     ps_block_queue_init(&stream->queue, lane);
     *state = stream; /* resting, until now */
     return PS_OK;
@@ -198,7 +198,7 @@ uint64_t ps_load_stream_work(void *state, uint64_t now_ns)
 {
     struct stream *stream = state;
     bool was_up = is_up(stream);
-    ps_connection_work(&stream->connection, now_ns);
+    ps_load_connection_work(&stream->connection, now_ns);
     if (!is_up(stream))
         return stream->connection.deadline_ns;
     if (!was_up) {
@@ -217,7 +217,7 @@ uint64_t ps_load_stream_work(void *state, uint64_t now_ns)
 int ps_load_stream_descriptor(void *state, short *events)
 {
     const struct stream *stream = state;
-    return ps_connection_descriptor(&stream->connection, stream->full, events);
+    return ps_load_connection_descriptor(&stream->connection, stream->full, events);
 }
 
 bool ps_load_stream_finish(void *state, uint64_t now_ns)
@@ -234,6 +234,6 @@ bool ps_load_stream_finish(void *state, uint64_t now_ns)
 void ps_load_stream_close(void *state)
 {
     struct stream *stream = state;
-    ps_connection_close(&stream->connection);
+    ps_load_connection_close(&stream->connection);
     free(stream);
 }

@@ -103,7 +103,7 @@ static uint64_t avro_work(void *state, uint64_t now_ns)
 static int avro_descriptor(void *state, short *events)
 {
     const struct ps_avro_lane *avro = state;
-    return ps_connection_descriptor(&avro->connection, avro->full, events);
+    return ps_load_connection_descriptor(&avro->connection, avro->full, events);
 }
 
 static bool avro_finish(void *state, uint64_t now_ns)
