@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# penstock load from the command line: messages, exit codes, what it prints, and that a load can be repeated.
+set -euo pipefail
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# load CODE OPTION...: its output in $work/out and $work/err
+load() {
+    local wanted=$1 code=0
+    shift
+    # No time is asserted: whether a busy machine held the rate does not matter here.
+    "$PENSTOCK" load --tolerance 90% "$@" >"$work/out" 2>"$work/err" || code=$?
+    ((code == wanted)) || fail "load $*: exit code $code, not $wanted: $(cat "$work/err")"
+}
+
+refused() { # MESSAGE OPTION...
+    local message=$1
+    shift
+    load 2 "$@"
+    grep -qF -- "$message" "$work/err" || fail "load $*: \"$(cat "$work/err")\" does not say \"$message\""
+    (($(wc -l <"$work/err") <= 3)) || fail "load $*: a long message: $(cat "$work/err")"
+}
+
+# ---- what is wrong is said ----
+
+refused 'a target is given as --target tcp://x' tcp://x
+refused '--target is missing'
+refused 'there is no option --duratoin; did you mean --duration?' --duratoin 10s --target -
+refused '--rate needs a value' --target - --rate
+refused '--rate: `fast` is not a number' --rate fast --target -
+refused '--rate: `10 per second` ends in' --rate '10 per second' --target -
+refused '--rate: `-5` is not a number' --rate -5 --target -
+refused '--rate: `0` is not above 0' --rate 0 --target -
+refused '--duration: `soon` is not a duration' --duration soon --target -
+refused '--events: `1.5` is not a whole number' --events 1.5 --target -
+refused 'there is no shape `brust`; did you mean burst?' --rate 5 --shape brust:on=1s,off=1s --target -
+refused 'there is no target `udb`; did you mean udp?' --target udb://127.0.0.1:514
+refused 'did you mean `framing`?' --target 'tcp://127.0.0.1:514?framming=newline'
+refused '`99999` is no port' --target tcp://127.0.0.1:99999
+refused 'hots' --template 'hello {hots}' --events 1 --target -
+refused 'jsom' --format jsom --events 1 --target -
+refused 'No such file' --lines "$work/nothing" --events 1 --target -
+refused 'one of --format, --template and --lines' --format json --lines /dev/null --target -
+refused '--run: `12345` is not six hexadecimal digits' --run 12345 --target -
+refused '--start-time: `today` is not a time' --start-time today --target -
+refused '--pace: spin or sleep' --pace jump --target -
+refused '--cpus: `x` is no list' --cpus x --target -
+refused 'there is no CPU 1000' --cpus 1000 --target -
+refused '--threads 4: each thread needs a connection' --threads 4 --target tcp://127.0.0.1:1
+refused '--tolerance: `5` is more than the whole' --tolerance 5 --target -
+
+# ---- help has every target and shape ----
+
+load 0 --help
+for word in constant poisson burst ramp step sine replay closed tcp:// stdout: rfc3164 examples; do
+    grep -qF "$word" "$work/out" || fail "--help does not mention $word"
+done
+
+# ---- standard output: the events and nothing else; the end on standard error ----
+
+repeatable=(--seed 7 --run 0a0b0c --start-time 2026-01-02T03:04:05Z --format rfc3164 --size 120)
+load 0 --events 5000 --rate 1M "${repeatable[@]}" --target -
+(($(wc -l <"$work/out") == 5000)) || fail "not 5,000 lines on standard output"
+(($(wc -c <"$work/out") == 600000)) || fail "not 120 bytes an event"
+grep -q '"type":"summary".*"completed":5000,"failed":0,"undelivered":0' "$work/err" || fail "no summary: $(cat "$work/err")"
+head -1 "$work/out" | grep -q 'Jan  2 03:04:05' || fail "not the start time: $(head -1 "$work/out")"
+mv "$work/out" "$work/first"
+
+# Again: the same bytes. Another seed: others. A file: the same.
+load 0 --events 5000 --rate 1M "${repeatable[@]}" --target stdout:
+cmp "$work/out" "$work/first" || fail "the same seed gave other bytes"
+load 0 --events 5000 --rate 1M "${repeatable[@]}" --seed 8 --target -
+! cmp -s "$work/out" "$work/first" || fail "another seed gave the same bytes"
+load 0 --events 5000 --rate 1M "${repeatable[@]}" --target "file://$work/events.log" --json
+cmp "$work/events.log" "$work/first" || fail "the file differs from standard output"
+
+# Random arrivals are repeated, too.
+load 0 --events 2000 --rate 100k --shape poisson "${repeatable[@]}" --target -
+mv "$work/out" "$work/first"
+load 0 --events 2000 --rate 100k --shape poisson "${repeatable[@]}" --pace sleep --target -
+cmp "$work/out" "$work/first" || fail "the same seed gave other arrivals"
+
+# ---- a replayed trace, a manifest, a closed loop ----
+
+printf '2026-11-20T10:00:00.000Z a\n2026-11-20T10:00:00.100Z b\n2026-11-20T10:00:00.300Z c\n' >"$work/trace"
+load 0 --shape "replay:$work/trace,speed=3" --manifest "$work/manifest" --run 00beef --first-source 9 --target -
+(($(wc -l <"$work/out") == 3)) || fail "the trace has 3 arrivals"
+grep -q '"run":"00beef".*"sources":\[{"source":9,"events":3,"failed":0}\]' "$work/manifest" || fail "manifest: $(cat "$work/manifest")"
+[[ ! -e $work/manifest.new ]] || fail "the manifest was not renamed"
+load 0 --events 100 --target -
+grep -q '"closed_loop":true' "$work/err" || fail "a closed loop is not labelled"
+load 2 --events 1 --manifest "$work/no/such/place" --target -
+grep -q 'No such file' "$work/err" || fail "a manifest that cannot be written is not said"
+
+# ---- a reader that goes away: events fail, the exit code says so ----
+
+"$PENSTOCK" load --rate 100k --duration 1s --settle 1s --target - 2>"$work/err" | head -1 >/dev/null || true
+grep -q 'nobody reads it any more' "$work/err" || fail "a closed pipe is not said: $(cat "$work/err")"
+
+# ---- a signal ends it well ----
+
+"$PENSTOCK" load --rate 1000 --manifest "$work/manifest" --target - >"$work/out" 2>"$work/err" &
+pid=$!
+sleep 1
+kill -TERM "$pid"
+code=0
+wait "$pid" || code=$?
+((code == 0 || code == 3)) || fail "exit code $code after a signal: $(cat "$work/err")"
+sent=$(wc -l <"$work/out")
+grep -q "\"events\":$sent,\"failed\":0" "$work/manifest" || fail "$sent lines, manifest: $(cat "$work/manifest")"
+grep -q '"interrupted":true' "$work/err" || fail "no summary after a signal"
+
+# ---- a terminal: a live line, no JSON; colour unless NO_COLOR ----
+
+if command -v script >/dev/null; then
+    run="'$PENSTOCK' load --rate 1000 --duration 2s --tolerance 90% --target file://$work/tty.log"
+    TERM=xterm script -qec "$run" /dev/null >"$work/tty" </dev/null || fail "on a terminal"
+    grep -q 'HELD' "$work/tty" || fail "no verdict on a terminal: $(cat "$work/tty")"
+    ! grep -q '"type"' "$work/tty" || fail "JSON on a terminal"
+    grep -q $'\033\\[32m' "$work/tty" || fail "no colour on a terminal"
+    NO_COLOR=1 TERM=xterm script -qec "$run" /dev/null >"$work/tty" </dev/null || fail "on a terminal"
+    ! grep -q $'\033\\[32m' "$work/tty" || fail "colour in spite of NO_COLOR"
+fi
+echo "load: fine"
