@@ -17,7 +17,8 @@ class Unavailable(Exception):
 class Real:
     kind = "real"
 
-    def __init__(self, port):
+    def __init__(self, port, cpus):
+        self.cpus = cpus
         self.tool = os.path.join(results.SOURCE, "tests/real/kafka")
         self.folder = tempfile.mkdtemp(prefix="penstock-kafka-")
         started = self._run("start", "--port", str(port))
@@ -28,7 +29,8 @@ class Real:
         self.pid = int(self._run("pids").stdout.split()[0])
 
     def _run(self, verb, *words):
-        return subprocess.run([self.tool, verb, *words, "--dir", self.folder + "/kafka"], capture_output=True, text=True)
+        return subprocess.run([self.tool, verb, *words, "--dir", self.folder + "/kafka"], capture_output=True, text=True,
+                              preexec_fn=results.pinned(self.cpus))
 
     def topic(self, name):
         self._run("topic", name, str(PARTITIONS))
@@ -48,8 +50,9 @@ class Real:
 class Mock:
     kind = "mock"
 
-    def __init__(self, build):
-        self.process = subprocess.Popen([os.path.join(build, "penstock"), "mock-broker", "--with-parent"], stdout=subprocess.PIPE, text=True)
+    def __init__(self, build, cpus):
+        self.process = subprocess.Popen([os.path.join(build, "penstock"), "mock-broker", "--with-parent"], stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=results.pinned(cpus))
         self.address = self.process.stdout.readline().strip()
         if not self.address:
             raise Unavailable("penstock mock-broker did not start")
@@ -65,5 +68,6 @@ class Mock:
         results.end(self.process)
 
 
-def start(kind, build):
-    return Mock(build) if kind == "mock" else Real(20000 + os.getpid() % 8000)
+def start(kind, build, cpus=None):
+    """On these CPUs only, if any are given."""
+    return Mock(build, cpus) if kind == "mock" else Real(20000 + os.getpid() % 8000, cpus)

@@ -8,7 +8,9 @@ packages are unpacked into a cache and run as plain processes."""
 import dataclasses
 import glob
 import os
+import random
 import shutil
+import socket
 import subprocess
 
 from . import results
@@ -22,6 +24,20 @@ PACKAGES = {
 
 class Skip(Exception):
     pass
+
+
+def free_port():
+    """Below the ports the kernel gives out, free for TCP and UDP a moment ago, and so is the next one."""
+    while True:
+        port = random.randrange(12000, 31000, 2)
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                for one in (port, port + 1):
+                    with socket.socket(socket.AF_INET, kind) as probe:
+                        probe.bind(("127.0.0.1", one))
+            return port
+        except OSError:
+            continue
 
 
 @dataclasses.dataclass

@@ -84,7 +84,8 @@ class Tool:
 
 
 def load(build, url, run, size, format_, events=None, rate=None, duration=None, connections=4, cpus=None, more=()):
-    words = ["load", "--target", url, "--run", run, "--format", format_, "--size", str(size), "--connections", str(connections)]
+    words = ["load", "--target", url, "--run", run, "--format", format_, "--size", str(size), "--connections", str(connections),
+             "--threads", "1", "--pace", "sleep"]  # spinning would take a CPU that the subject and its broker want
     for name, value in (("--events", events), ("--rate", rate), ("--duration", duration)):
         if value is not None:
             words += [name, f"{value:.10g}" if isinstance(value, float) else str(value)]
