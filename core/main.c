@@ -31,6 +31,7 @@ static const struct subcommand subcommands[] = {
     {"mock-broker", ps_main_mock_broker,
      "librdkafka's mock Kafka cluster as a process of its own, for tests"},
     {"load", ps_main_load, "an open-loop load generator for syslog, Flume, HTTP, Kafka and files"},
+    {"plan", ps_main_plan, "how much a pipeline holds, what limits it, and how many machines it takes"},
     {"version", main_version, "print the version"},
 };
 

@@ -9,3 +9,4 @@ int ps_main_demo(int argc, char **argv);
 int ps_main_mock_broker(int argc, char **argv);
 int ps_main_verify(int argc, char **argv);
 int ps_main_load(int argc, char **argv);
+int ps_main_plan(int argc, char **argv);

@@ -296,7 +296,7 @@ void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *tria
         for (unsigned p = 0; p < trials[i].parts.count && limits->count < PS_LIMITS_MAX; p++) {
             const struct ps_part *part = &trials[i].parts.items[p];
             struct ps_limit *limit = &limits->items[limits->count];
-            struct line line;
+            struct line line = {0};
             bool known = false;
             for (unsigned before = 0; before < limits->count && !known; before++)
                 known = strcmp(limits->items[before].part, part->part) == 0;

@@ -29,6 +29,16 @@ void ps_subject_note(struct ps_subject *subject, const char *format, ...)
     va_end(arguments);
 }
 
+enum ps_status ps_subject_text(char *to, struct ps_err *err, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(to, PS_SUBJECT_TEXT_BYTES, format, arguments);
+    va_end(arguments);
+    return length >= 0 && length < (int)PS_SUBJECT_TEXT_BYTES ? PS_OK
+                                                              : ps_err_set(err, "`%s...` is too long", to);
+}
+
 static double now_s(void)
 {
     return (double)ps_clock_now().mono_ns / 1e9;

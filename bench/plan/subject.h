@@ -64,7 +64,13 @@ void ps_subject_setup(const struct ps_subject *subject, struct ps_trial_setup *s
 __attribute__((format(printf, 2, 3))) void ps_subject_note(struct ps_subject *subject, const char *format,
                                                            ...);
 
-/* ---- inside: an agent file's target, far ends and what is overridden (bench/plan/subject_file.c) ---- */
+/* ---- inside ---- */
+
+/* Writes a text of at most PS_SUBJECT_TEXT_BYTES; the error says that it is too long. */
+__attribute__((format(printf, 3, 4))) enum ps_status ps_subject_text(char *to, struct ps_err *err,
+                                                                     const char *format, ...);
+
+/* An agent file's target, far ends and what is overridden (bench/plan/subject_file.c): */
 
 /* Reads the file, chooses the source to load and writes DIRECTORY/plan.properties. Topics that the embedded
  * broker needs are the caller's business (they appear when asked for). */

@@ -93,14 +93,16 @@ static enum ps_status choose_source(struct deriving *deriving, struct ps_err *er
                       outline->sources[0].name, outline->sources[0].type);
 }
 
-static void derive_kafka_source(struct deriving *deriving, const struct ps_outline_part *source)
+static enum ps_status derive_kafka_source(struct deriving *deriving, const struct ps_outline_part *source,
+                                          struct ps_err *err)
 {
     struct ps_subject *subject = deriving->subject;
     const char *topics = ps_outline_get(source, "kafka.topics", ps_outline_get(source, "topic", ""));
     set(deriving, "sources", source->name, "kafka.bootstrap.servers", "%s", subject->brokers);
-    if (source == deriving->source && subject->config->target == NULL)
-        snprintf(subject->target, sizeof subject->target, "kafka://%s/%.*s", subject->brokers,
-                 (int)strcspn(topics, ", "), topics);
+    if (source != deriving->source)
+        return PS_OK;
+    return ps_subject_text(subject->target, err, "kafka://%s/%.*s", subject->brokers,
+                           (int)strcspn(topics, ", "), topics);
 }
 
 /* Each source that listens gets a port of its own, so that no running agent is in the way. */
@@ -113,10 +115,8 @@ static enum ps_status derive_source(struct deriving *deriving, const struct ps_o
         set(deriving, "sources", source->name, "penstock.workers", "%u", subject->config->workers);
     if (entry == NULL || subject->config->target != NULL)
         return PS_OK;
-    if (entry->port_key == NULL) {
-        derive_kafka_source(deriving, source);
-        return PS_OK;
-    }
+    if (entry->port_key == NULL)
+        return derive_kafka_source(deriving, source, err);
     unsigned port = free_port(entry->datagrams);
     if (port == 0)
         return ps_err_set(err, "no free port for source %s: %s", source->name, strerror(errno));
@@ -175,9 +175,13 @@ static enum ps_status derive_kafka_sink(struct deriving *deriving, const struct 
         ps_subject_note(subject, "sink %s is measured without TLS and SASL: the embedded broker has none",
                         sink->name);
     }
-    snprintf(text, sizeof text, "kafka://%s/%s?offset=latest", subject->brokers,
-             ps_outline_get(sink, "kafka.topic", ps_outline_get(sink, "topic", "default-flume-topic")));
-    return counted ? add_from(subject, text, err) : PS_OK;
+    if (!counted)
+        return PS_OK;
+    const char *topic =
+        ps_outline_get(sink, "kafka.topic", ps_outline_get(sink, "topic", "default-flume-topic"));
+    if (ps_subject_text(text, err, "kafka://%s/%s?offset=latest", subject->brokers, topic) != PS_OK)
+        return PS_FAIL;
+    return add_from(subject, text, err);
 }
 
 /* A directory below the sink's own: the same disk, and nobody reads it. */
@@ -185,19 +189,21 @@ static enum ps_status derive_file_roll(struct deriving *deriving, const struct p
                                        bool counted, struct ps_err *err)
 {
     struct ps_subject *subject = deriving->subject;
-    char text[PS_SUBJECT_TEXT_BYTES + 32];
+    char text[PS_SUBJECT_TEXT_BYTES];
     const char *directory = ps_outline_get(sink, "sink.directory", "");
     if (!counted || subject->roll_directory[0] != '\0')
         return PS_OK;
-    snprintf(subject->roll_directory, sizeof subject->roll_directory, "%s/penstock-plan-%d", directory,
-             (int)getpid());
+    if (ps_subject_text(subject->roll_directory, err, "%s/penstock-plan-%d", directory, (int)getpid()) !=
+        PS_OK)
+        return PS_FAIL;
     if (mkdir(subject->roll_directory, 0700) != 0 && errno != EEXIST) {
         ps_err_set(err, "sink %s: cannot make %s: %s", sink->name, subject->roll_directory, strerror(errno));
         subject->roll_directory[0] = '\0';
         return PS_FAIL;
     }
     set(deriving, "sinks", sink->name, "sink.directory", "%s", subject->roll_directory);
-    snprintf(text, sizeof text, "file://%s?follow=true", subject->roll_directory);
+    if (ps_subject_text(text, err, "file://%s?follow=true", subject->roll_directory) != PS_OK)
+        return PS_FAIL;
     return add_from(subject, text, err);
 }
 

@@ -1,0 +1,251 @@
+/* The driver. */
+#include "bench/plan/planning.h"
+#include "core/clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool stopped(const struct ps_planning *planning)
+{
+    return planning->config->stop != NULL && *planning->config->stop != 0;
+}
+
+static void note(const struct ps_planning *planning, const char *text)
+{
+    if (planning->config->on_note != NULL)
+        planning->config->on_note(planning->config->argument, text);
+}
+
+/* ---- one search ---- */
+
+/* Different for every trial of this plan, and most likely from those of others. */
+static unsigned run_name(struct ps_planning *planning)
+{
+    static uint64_t state;
+    if (state == 0)
+        state = planning->config->seed * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)planning->started_wall_ms;
+    state += UINT64_C(0x9e3779b97f4a7c15); /* splitmix64 */
+    uint64_t mixed = (state ^ (state >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (unsigned)((mixed ^ (mixed >> 31)) & 0xffffffU);
+}
+
+static void setup_make(struct ps_planning *planning, struct ps_trial_setup *setup)
+{
+    const struct ps_planning_config *config = planning->config;
+    *setup = (struct ps_trial_setup){
+        .stop = config->stop, .watch = config->on_watch, .watch_argument = config->argument};
+    ps_subject_setup(&planning->subject, setup);
+    for (unsigned i = 0; i < config->load_option_count; i++)
+        setup->load_options[i] = config->load_options[i];
+    setup->load_option_count = config->load_option_count;
+}
+
+/* Keeps the trial, or lets it go when `keep` is not wanted. */
+static void keep_trial(struct ps_planning *planning, struct ps_trial *trial, bool keep)
+{
+    if (trial->event_bytes > 0)
+        planning->event_bytes = trial->event_bytes;
+    if (!keep) {
+        ps_trial_fini(trial);
+        return;
+    }
+    if (planning->trial_count == planning->trial_room) {
+        planning->trial_room = planning->trial_room == 0 ? 64 : 2 * planning->trial_room;
+        planning->trials = realloc(planning->trials, planning->trial_room * sizeof *planning->trials);
+        PS_ASSERT(planning->trials != NULL);
+    }
+    planning->trials[planning->trial_count++] = *trial;
+}
+
+/* Until the search has what it wants. PS_FAIL: the subject ended. */
+static enum ps_status search_run(struct ps_planning *planning, struct ps_search *search,
+                                 const struct ps_search_config *wish, bool keep, struct ps_err *err)
+{
+    const struct ps_planning_config *config = planning->config;
+    struct ps_trial_setup setup;
+    struct ps_search_ask ask;
+    setup_make(planning, &setup);
+    while (!stopped(planning) && ps_search_next(search, &ask)) {
+        struct ps_trial trial;
+        struct ps_search_answer answer;
+        if (keep && config->on_begin != NULL)
+            config->on_begin(config->argument, planning, &ask);
+        ps_trial_run(&trial, &setup, &ask, run_name(planning), wish->goals, wish->goal_count);
+        if (trial.interrupted) {
+            ps_trial_fini(&trial);
+            break;
+        }
+        bool alive = ps_subject_settle(&planning->subject, err);
+        trial.failed = trial.failed || !alive;
+        if (!alive)
+            snprintf(trial.note, sizeof trial.note, "%.250s", err->text);
+        ps_trial_answer(&trial, wish->goals, wish->goal_count, &answer);
+        ps_search_feed(search, &answer);
+        keep_trial(planning, &trial, keep);
+        if (keep && config->on_trial != NULL)
+            config->on_trial(config->argument, planning);
+        if (!alive)
+            return PS_FAIL;
+    }
+    return PS_OK;
+}
+
+static enum ps_status subject_start(struct ps_planning *planning, struct ps_subject_config *own,
+                                    struct ps_err *err)
+{
+    *own = planning->config->subject;
+    own->workers = planning->workers;
+    return ps_subject_start(&planning->subject, own, err);
+}
+
+/* ---- workers ---- */
+
+/* The first goal at fewer workers. The subject that runs now is stopped for it. */
+static enum ps_status scale(struct ps_planning *planning, struct ps_subject_config *own, struct ps_err *err)
+{
+    const struct ps_planning_config *config = planning->config;
+    struct ps_search_figure top;
+    ps_search_figure(planning->search, 0, &top);
+    enum ps_status status = PS_OK;
+    for (unsigned workers = config->workers_min;
+         workers < config->workers_max && status == PS_OK && !stopped(planning); workers++) {
+        struct ps_search_config wish = config->search;
+        char text[128];
+        wish.budget_s = config->search.budget_s / config->search.goal_count;
+        wish.goal_count = 1;
+        if (top.lower > 0)
+            wish.rate_first =
+                fmin(fmax(top.lower * workers / config->workers_max, wish.rate_min), wish.rate_max);
+        ps_subject_stop(&planning->subject);
+        planning->workers = workers;
+        snprintf(text, sizeof text, "now with %u worker%s", workers, workers == 1 ? "" : "s");
+        note(planning, text);
+        status = subject_start(planning, own, err);
+        struct ps_search *search = ps_search_create(&wish);
+        if (status == PS_OK)
+            status = search_run(planning, search, &wish, false, err);
+        struct ps_planning_point *point = &planning->points[planning->point_count];
+        *point = (struct ps_planning_point){.workers = workers};
+        ps_search_figure(search, 0, &point->figure);
+        if (!stopped(planning) && point->figure.lower > 0)
+            planning->point_count++;
+        ps_search_destroy(search);
+    }
+    return status;
+}
+
+static void fit(struct ps_planning *planning)
+{
+    struct ps_scaling_point points[PS_SCALING_POINTS_MAX];
+    struct ps_planning_point *top = &planning->points[planning->point_count];
+    ps_search_figure(planning->search, 0, &top->figure);
+    top->workers = planning->config->workers_max;
+    if (top->figure.lower > 0 && planning->point_count < PS_SCALING_POINTS_MAX)
+        planning->point_count++;
+    for (unsigned i = 0; i < planning->point_count; i++)
+        points[i] = (struct ps_scaling_point){planning->points[i].workers, planning->points[i].figure.rate};
+    planning->scaled = ps_scaling_fit(points, planning->point_count, &planning->scaling);
+}
+
+/* ---- what follows from the trials ---- */
+
+static void find_limits(struct ps_planning *planning)
+{
+    struct ps_search_figure figure;
+    struct ps_limits_trial *trials = calloc(planning->trial_count + 1, sizeof *trials);
+    PS_ASSERT(trials != NULL);
+    unsigned count = 0;
+    ps_search_figure(planning->search, 0, &figure);
+    for (unsigned i = 0; i < planning->trial_count; i++) {
+        const struct ps_trial *trial = &planning->trials[i];
+        enum ps_verdict verdict = ps_search_verdict(planning->search, i, 0);
+        if (trial->failed || verdict == PS_VERDICT_GENERATOR)
+            continue;
+        trials[count++] = (struct ps_limits_trial){
+            .rate = trial->achieved_rate, .held = verdict == PS_VERDICT_HELD, .parts = trial->parts};
+    }
+    ps_limits_find(&planning->limits, trials, count, figure.lower > 0 ? figure.lower : figure.upper);
+    free(trials);
+}
+
+/* From the best of the measured worker counts. */
+static void project(struct ps_planning *planning)
+{
+    struct ps_search_figure figure;
+    struct ps_err err = {0};
+    ps_search_figure(planning->search, 0, &figure);
+    struct ps_projection_measured measured = {
+        .rate = figure.lower, .size_bytes = planning->event_bytes, .workers = planning->config->workers_max};
+    for (unsigned i = 0; i < planning->point_count; i++) {
+        if (planning->points[i].figure.lower <= measured.rate)
+            continue;
+        figure = planning->points[i].figure;
+        measured.rate = figure.lower;
+        measured.workers = planning->points[i].workers;
+    }
+    measured.error = figure.upper > 0 && figure.lower > 0 ? (figure.high95 / figure.low95 - 1) / 2 : 0;
+    if (planning->scaled)
+        measured.error = fmax(measured.error, planning->scaling.error);
+    const char *target = planning->subject.target;
+    measured.shared = strstr(target, "127.0.0.1") != NULL || strstr(target, "localhost") != NULL;
+    measured.at_least =
+        figure.status == PS_SEARCH_ABOVE_RANGE || figure.status == PS_SEARCH_GENERATOR_LIMITED;
+    planning->projected =
+        ps_projection_make(&planning->config->wish, &measured, &planning->projection, &err) == PS_OK;
+    if (!planning->projected)
+        snprintf(planning->projection_note, sizeof planning->projection_note, "%.250s", err.text);
+}
+
+enum ps_status ps_planning_run(struct ps_planning *planning, const struct ps_planning_config *config,
+                               struct ps_err *err)
+{
+    struct ps_now start = ps_clock_now();
+    struct ps_subject_config own;
+    *planning = (struct ps_planning){.config = config, .started_wall_ms = start.wall_ms};
+    planning->workers = config->workers_max;
+    planning->search = ps_search_create(&config->search);
+    enum ps_status status = subject_start(planning, &own, err);
+    for (unsigned i = 0; i < planning->subject.note_count; i++)
+        note(planning, planning->subject.notes[i]);
+    if (status == PS_OK)
+        status = search_run(planning, planning->search, &config->search, true, err);
+    if (status == PS_OK && config->workers_max > 0 && !stopped(planning))
+        status = scale(planning, &own, err);
+    ps_subject_stop(&planning->subject);
+    planning->subject.config = &config->subject;
+    if (planning->trial_count > 0)
+        find_limits(planning);
+    if (config->workers_max > 0)
+        fit(planning);
+    if (config->project)
+        project(planning);
+    planning->interrupted = stopped(planning);
+    planning->seconds = (double)(ps_clock_now().mono_ns - start.mono_ns) / 1e9;
+    return status;
+}
+
+void ps_planning_fini(struct ps_planning *planning)
+{
+    for (unsigned i = 0; i < planning->trial_count; i++)
+        ps_trial_fini(&planning->trials[i]);
+    free(planning->trials);
+    ps_search_destroy(planning->search);
+    planning->trials = NULL;
+    planning->search = NULL;
+}
+
+int ps_planning_code(const struct ps_planning *planning)
+{
+    for (unsigned i = 0; i < planning->config->search.goal_count; i++) {
+        struct ps_search_figure figure;
+        ps_search_figure(planning->search, i, &figure);
+        bool good = figure.status == PS_SEARCH_FOUND || figure.status == PS_SEARCH_ABOVE_RANGE ||
+                    figure.status == PS_SEARCH_GENERATOR_LIMITED;
+        if (!good || figure.lower == 0)
+            return 1;
+    }
+    return 0;
+}

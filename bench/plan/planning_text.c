@@ -1,0 +1,166 @@
+#include "bench/plan/planning_text.h"
+#include "bench/plan/goal.h"
+#include "bench/plan/result.h"
+#include "bench/support/quantity.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LIMITS_SHOWN 4U
+
+static const char *count_text(double count, char text[32])
+{
+    return ps_quantity_print_count(count > 0 ? (uint64_t)(count + 0.5) : 0, text, 32);
+}
+
+static enum ps_live_style style_of(enum ps_verdict verdict)
+{
+    return verdict == PS_VERDICT_HELD        ? PS_LIVE_GOOD
+           : verdict == PS_VERDICT_GENERATOR ? PS_LIVE_WARN
+                                             : PS_LIVE_BAD;
+}
+
+/* "[806,000 .. 822,000]", "[806,000 .. ?]" */
+static const char *interval_text(const struct ps_search_figure *figure, char *text, size_t room)
+{
+    char lower[32], upper[32];
+    snprintf(text, room, "[%s .. %s]", figure->lower > 0 ? count_text(figure->lower, lower) : "?",
+             figure->upper > 0 ? count_text(figure->upper, upper) : "?");
+    return text;
+}
+
+/* Why it was not held. */
+static void reason_text(const struct ps_trial *trial, enum ps_verdict verdict, char *text, size_t room)
+{
+    char lost[32];
+    text[0] = '\0';
+    if (verdict == PS_VERDICT_LOST)
+        snprintf(text, room, "  lost %s (%.3g %%)", count_text(trial->lost, lost), trial->loss * 100);
+    else if (verdict == PS_VERDICT_LATE && trial->growth > 0.005)
+        snprintf(text, room, "  falls behind by %.3g %%", trial->growth * 100);
+    else if (verdict == PS_VERDICT_GENERATOR)
+        snprintf(text, room, "  the generator itself was %.0f ms late", trial->schedule_error_p99_ns / 1e6);
+    if (verdict == PS_VERDICT_FAILED || trial->note[0] != '\0')
+        snprintf(text + strlen(text), room - strlen(text), "  %s", trial->note);
+}
+
+void ps_planning_print_trial(struct ps_live *live, const struct ps_planning *planning)
+{
+    unsigned number = planning->trial_count - 1;
+    const struct ps_trial *trial = &planning->trials[number];
+    unsigned goal = ps_search_trial(planning->search, number)->ask.goal;
+    enum ps_verdict verdict = ps_search_verdict(planning->search, number, goal);
+    struct ps_search_figure figure;
+    char rate[32], interval[80], reason[400], p99[32] = "";
+    const json_t *latency = json_object_get(trial->latency, "p99");
+    ps_search_figure(planning->search, goal, &figure);
+    reason_text(trial, verdict, reason, sizeof reason);
+    if (json_is_number(latency))
+        ps_quantity_print_ns((uint64_t)json_number_value(latency), p99, sizeof p99);
+    ps_live_note(live, "%3u  %-10s %12s/s %6.2f s  %s%-9s%s  p99 %-9s %s%s%s%s", number + 1,
+                 planning->config->search.goals[goal].name, count_text(trial->rate, rate), trial->seconds,
+                 ps_live_style(live, style_of(verdict)), ps_verdict_text(verdict),
+                 ps_live_style(live, PS_LIVE_PLAIN), p99[0] != '\0' ? p99 : "-",
+                 interval_text(&figure, interval, sizeof interval), ps_live_style(live, PS_LIVE_DIM), reason,
+                 ps_live_style(live, PS_LIVE_PLAIN));
+}
+
+/* ---- the end ---- */
+
+static void print_goal(struct ps_live *live, const struct ps_planning *planning, unsigned index)
+{
+    const struct ps_goal *goal = &planning->config->search.goals[index];
+    struct ps_search_figure figure;
+    char text[96], note[640], rate[32], off[48] = "";
+    ps_search_figure(planning->search, index, &figure);
+    ps_result_note(planning, index, note, sizeof note);
+    bool good = figure.status == PS_SEARCH_FOUND;
+    bool at_least = figure.status == PS_SEARCH_GENERATOR_LIMITED || figure.status == PS_SEARCH_ABOVE_RANGE;
+    if (figure.lower > 0 && figure.upper > 0)
+        snprintf(off, sizeof off, " \302\261 %.1f %%, %.0f %% sure", (figure.upper / figure.lower - 1) * 50,
+                 figure.confidence * 100);
+    ps_live_print(live, "\n%s%s%s (%s): ", ps_live_style(live, PS_LIVE_BOLD), goal->name,
+                  ps_live_style(live, PS_LIVE_PLAIN), ps_goal_text(goal, text, sizeof text));
+    if (figure.rate > 0)
+        ps_live_print(live, "%s%s%s events/s%s%s%s\n",
+                      ps_live_style(live, good ? PS_LIVE_GOOD : PS_LIVE_WARN), at_least ? "at least " : "",
+                      count_text(figure.rate, rate), at_least ? "" : off,
+                      good || at_least ? "" : ", not confirmed: ",
+                      good || at_least ? "" : ps_search_status_text(figure.status));
+    else
+        ps_live_print(live, "%snot found: %s\n", ps_live_style(live, PS_LIVE_BAD),
+                      ps_search_status_text(figure.status));
+    ps_live_print(live, "%s%s    %s%s\n", ps_live_style(live, PS_LIVE_PLAIN),
+                  ps_live_style(live, PS_LIVE_DIM), note, ps_live_style(live, PS_LIVE_PLAIN));
+}
+
+static void print_limits(struct ps_live *live, const struct ps_limits *limits)
+{
+    if (limits->count == 0)
+        return;
+    ps_live_print(live, "\nwhat limits it\n");
+    for (unsigned i = 0; i < limits->count && i < LIMITS_SHOWN; i++)
+        ps_live_print(live, "  %u. %s\n", i + 1, limits->items[i].text);
+}
+
+static void print_scaling(struct ps_live *live, const struct ps_planning *planning)
+{
+    const struct ps_scaling *scaling = &planning->scaling;
+    char rate[32];
+    if (!planning->scaled)
+        return;
+    ps_live_print(live, "\nworkers (Universal Scalability Law: sigma %.3f, kappa %.4f, error %.1f %%)\n",
+                  scaling->sigma, scaling->kappa, scaling->error * 100);
+    for (unsigned i = 0; i < planning->point_count; i++)
+        ps_live_print(live, "  %3u  %12s events/s\n", planning->points[i].workers,
+                      count_text(planning->points[i].figure.rate, rate));
+    if (scaling->peak_workers > 0)
+        ps_live_print(live, "  more than %.0f would make it slower\n", scaling->peak_workers);
+}
+
+static void print_assumption(void *argument, const char *text)
+{
+    ps_live_print(argument, "  - %s\n", text);
+}
+
+static void print_projection(struct ps_live *live, const struct ps_planning *planning)
+{
+    const struct ps_projection *projection = &planning->projection;
+    const struct ps_projection_wish *wish = &planning->config->wish;
+    char rate[32], machine[32], disk[32];
+    if (!planning->config->project)
+        return;
+    if (!planning->projected) {
+        ps_live_print(live, "\nno projection: %s\n", planning->projection_note);
+        return;
+    }
+    ps_live_print(live, "\n%sprojection%s for %s events/s (error of the figure it stands on: %.1f %%)\n",
+                  ps_live_style(live, PS_LIVE_BOLD), ps_live_style(live, PS_LIVE_PLAIN),
+                  count_text(wish->rate, rate), projection->error * 100);
+    ps_live_print(live, "  %u machines (%u of them may be down), %s events/s each\n", projection->machines,
+                  wish->spare, count_text(projection->machine_rate, machine));
+    ps_live_print(live, "  %u partitions", projection->partitions);
+    if (projection->disk_bytes_per_broker > 0)
+        ps_live_print(live, ", %s of disk on each of %u brokers",
+                      ps_quantity_print_bytes((uint64_t)projection->disk_bytes_per_broker, disk, sizeof disk),
+                      projection->brokers);
+    ps_live_print(live, "\n");
+    for (unsigned i = 0; i < projection->assumption_count; i++)
+        print_assumption(live, projection->assumptions[i]);
+}
+
+void ps_planning_print(struct ps_live *live, const struct ps_planning *planning)
+{
+    ps_live_clear(live);
+    for (unsigned i = 0; i < planning->config->search.goal_count; i++)
+        print_goal(live, planning, i);
+    print_limits(live, &planning->limits);
+    print_scaling(live, planning);
+    print_projection(live, planning);
+    if (planning->subject.note_count > 0 || planning->config->paced_by_sleep)
+        ps_live_print(live, "\nassumptions\n");
+    ps_result_assumptions(planning, print_assumption, live);
+    ps_live_print(live, "\n%u trials in %.0f s%s\n", planning->trial_count, planning->seconds,
+                  planning->interrupted ? ", interrupted" : "");
+}
