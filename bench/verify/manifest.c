@@ -3,6 +3,7 @@
 #include "bench/support/stamp.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -67,24 +68,14 @@ static enum ps_status sources_read(struct ps_manifest *manifest, const json_t *l
     return PS_OK;
 }
 
-enum ps_status ps_manifest_read(struct ps_manifest *manifest, const char *path, bool *found,
-                                struct ps_err *err)
+enum ps_status ps_manifest_parse(struct ps_manifest *manifest, const char *text, size_t length,
+                                 struct ps_err *err)
 {
-    struct stat facts;
     json_error_t error;
     memset(manifest, 0, sizeof *manifest);
-    *found = false;
-    if (stat(path, &facts) != 0)
-        return errno == ENOENT ? PS_OK : ps_err_set(err, "--manifest %s: %s", path, strerror(errno));
-    if (!S_ISREG(facts.st_mode) || facts.st_size > FILE_BYTES_MAX)
-        return ps_err_set(err, "--manifest %s: it is no file of at most %u MiB", path, FILE_BYTES_MAX >> 20);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return ps_err_set(err, "--manifest %s: %s", path, strerror(errno));
-    json_t *root = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
-    fclose(file);
+    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL)
-        return ps_err_set(err, "--manifest %s: line %d is no JSON: %s", path, error.line, error.text);
+        return ps_err_set(err, "line %d is no JSON: %s", error.line, error.text);
     const char *run = json_string_value(json_object_get(root, "run"));
     enum ps_status status =
         run != NULL ? ps_manifest_run("its \"run\"", run, &manifest->run, err)
@@ -92,10 +83,43 @@ enum ps_status ps_manifest_read(struct ps_manifest *manifest, const char *path, 
     if (status == PS_OK)
         status = sources_read(manifest, json_object_get(root, "sources"), err);
     json_decref(root);
-    if (status != PS_OK) {
+    if (status != PS_OK)
         ps_manifest_fini(manifest);
-        return ps_err_append(err, "--manifest %s cannot be used", path);
+    return status;
+}
+
+/* All of a file; NULL: `err` says why. */
+static char *file_read(const char *path, size_t length, struct ps_err *err)
+{
+    FILE *file = fopen(path, "re");
+    char *text = malloc(length + 1);
+    if (file == NULL || text == NULL || fread(text, 1, length, file) != length) {
+        ps_err_set(err, "--manifest %s: %s", path, file == NULL ? strerror(errno) : "cannot be read");
+        free(text);
+        text = NULL;
     }
+    if (file != NULL)
+        fclose(file);
+    return text;
+}
+
+enum ps_status ps_manifest_read(struct ps_manifest *manifest, const char *path, bool *found,
+                                struct ps_err *err)
+{
+    struct stat facts;
+    memset(manifest, 0, sizeof *manifest);
+    *found = false;
+    if (stat(path, &facts) != 0)
+        return errno == ENOENT ? PS_OK : ps_err_set(err, "--manifest %s: %s", path, strerror(errno));
+    if (!S_ISREG(facts.st_mode) || facts.st_size > FILE_BYTES_MAX)
+        return ps_err_set(err, "--manifest %s: it is no file of at most %u MiB", path, FILE_BYTES_MAX >> 20);
+    char *text = file_read(path, (size_t)facts.st_size, err);
+    if (text == NULL)
+        return PS_FAIL;
+    enum ps_status status = ps_manifest_parse(manifest, text, (size_t)facts.st_size, err);
+    free(text);
+    if (status != PS_OK)
+        return ps_err_append(err, "--manifest %s cannot be used", path);
     *found = true;
     return PS_OK;
 }

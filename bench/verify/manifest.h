@@ -18,6 +18,9 @@ struct ps_manifest {
  * there is no such file yet. Owns: ps_manifest_fini frees. */
 enum ps_status ps_manifest_read(struct ps_manifest *manifest, const char *path, bool *found,
                                 struct ps_err *err);
+/* The same of its text. */
+enum ps_status ps_manifest_parse(struct ps_manifest *manifest, const char *text, size_t length,
+                                 struct ps_err *err);
 void ps_manifest_fini(struct ps_manifest *manifest);
 
 /* NULL: it is not in it. */
