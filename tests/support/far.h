@@ -1,5 +1,4 @@
-/* A far end of verify read by hand, and events with faults planted among them: what is written to the medium
- * must come out of the far end, and what the stamps say of it must be exactly the faults. */
+/* A far end of verify read by hand: the records that come out of it. */
 #pragma once
 
 #include "bench/verify/far_end.h"
@@ -37,34 +36,3 @@ void ps_test_far_expect(const struct ps_test_far *far, size_t index, const char 
 /* Expects a remark that holds `part` (NULL: none at all). */
 void ps_test_far_expect_remark(const struct ps_test_far *far, const char *part, bool lossy);
 void ps_test_far_close(struct ps_test_far *far);
-
-/* ---- faults ---- */
-
-enum ps_test_wrap { PS_TEST_WRAP_NONE, PS_TEST_WRAP_SYSLOG, PS_TEST_WRAP_JSON };
-
-#define PS_TEST_FAULTS_RUN 0x3fa9c2U
-
-/* `sent` events of one source, the last one marked so; of what is written one is missing, one is there twice,
- * two neighbours are swapped, one has another byte in what its stamp covers, one is cut in the middle of it.
- */
-struct ps_test_faults {
-    unsigned sent;
-    size_t count;
-    char **events; /* as written, terminated, without framing */
-    size_t *lengths;
-};
-
-#define PS_TEST_FAULTS_LOST 1U
-#define PS_TEST_FAULTS_DUPLICATED 1U
-#define PS_TEST_FAULTS_REORDERED 1U
-#define PS_TEST_FAULTS_CORRUPTED 2U /* the changed one and the cut one */
-
-/* `events` at least 20. */
-void ps_test_faults_make(struct ps_test_faults *faults, unsigned sent, enum ps_test_wrap wrap);
-void ps_test_faults_free(struct ps_test_faults *faults);
-/* All of them with a newline behind each; the caller frees. */
-char *ps_test_faults_lines(const struct ps_test_faults *faults, size_t *length);
-
-/* The records hold every event that was written, in order, and nothing else (`inside`: each as a part of a
- * record). */
-void ps_test_faults_expect(const struct ps_test_faults *faults, const struct ps_test_far *far, bool inside);

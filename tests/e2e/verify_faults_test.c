@@ -1,0 +1,350 @@
+/* penstock verify as a process finds exactly the faults that were planted, behind every far end: Kafka, a
+ * file, a directory of rolled files, Avro containers of every codec, gzip, followed files that are rotated,
+ * TCP by lines and by frames, UDP, HTTP as JSON and as lines; with the stamps alone, inside syslog and inside
+ * JSON. */
+#include "tests/support/avro.h"
+#include "tests/support/net.h"
+#include "tests/support/verify.h"
+
+#include "stages/kafka_mock.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <librdkafka/rdkafka.h>
+
+#define SENT 300U
+
+static char folder[64];
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info, (void)kind, (void)where;
+    return remove(path);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/verify_faults_XXXXXX");
+    return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static const char *in_folder(const char *name)
+{
+    static char paths[4][256];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static void append(const char *path, const void *data, size_t length)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, data, length), length);
+    close(fd);
+}
+
+static void append_event(const char *path, const struct ps_test_faults *faults, size_t index)
+{
+    append(path, faults->events[index], faults->lengths[index]);
+    append(path, "\n", 1);
+}
+
+/* Runs `check` for each way the stamp may be wrapped. */
+static void each_wrap(void (*check)(const struct ps_test_faults *faults))
+{
+    if (!ps_test_verify_there()) {
+        print_message("SKIP: no program at $PENSTOCK\n");
+        skip();
+    }
+    for (unsigned wrap = PS_TEST_WRAP_NONE; wrap <= PS_TEST_WRAP_JSON; wrap++) {
+        struct ps_test_faults faults;
+        ps_test_faults_make(&faults, SENT, (enum ps_test_wrap)wrap);
+        check(&faults);
+        ps_test_faults_free(&faults);
+        assert_int_equal(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+        assert_int_equal(mkdir(folder, 0755), 0);
+    }
+}
+
+/* ---- files ---- */
+
+static void expect_of(const struct ps_test_faults *faults, const char *name, const char *query)
+{
+    struct ps_test_verify verify;
+    ps_test_verify_start(&verify, SENT, "file://%s/%s%s", folder, name, query);
+    ps_test_verify_expect_faults(&verify, faults);
+}
+
+static void check_file(const struct ps_test_faults *faults)
+{
+    size_t length;
+    char *lines = ps_test_faults_lines(faults, &length);
+    append(in_folder("file"), lines, length);
+    expect_of(faults, "file", "");
+    free(lines);
+}
+
+static void check_directory(const struct ps_test_faults *faults)
+{
+    char name[64];
+    for (size_t i = 0; i < faults->count; i++) {
+        snprintf(name, sizeof name, "1700000000000-%zu", i / 17 + 1);
+        append_event(in_folder(name), faults, i);
+    }
+    for (size_t i = 0; i <= faults->count / 17; i++) { /* all of the same time: their numbers tell */
+        struct timespec times[2] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
+        snprintf(name, sizeof name, "1700000000000-%zu", i + 1);
+        utimensat(AT_FDCWD, in_folder(name), times, 0);
+    }
+    expect_of(faults, "", "");
+}
+
+static void check_gzip(const struct ps_test_faults *faults)
+{
+    size_t length;
+    char *lines = ps_test_faults_lines(faults, &length);
+    gzFile file = gzopen(in_folder("file.gz"), "w");
+    assert_non_null(file);
+    assert_int_equal(gzwrite(file, lines, (unsigned)length), length);
+    gzclose(file);
+    expect_of(faults, "file.gz", "");
+    free(lines);
+}
+
+static void avro_make(struct ps_test_avro *avro, const struct ps_test_faults *faults, const char *codec)
+{
+    ps_test_avro_begin(avro, PS_TEST_AVRO_FLUME, codec);
+    for (size_t i = 0; i < faults->count; i++) {
+        ps_test_avro_event(avro, faults->events[i], faults->lengths[i]);
+        if (i % 40 == 39)
+            ps_test_avro_end_block(avro);
+    }
+    ps_test_avro_end_block(avro);
+}
+
+static void check_avro(const struct ps_test_faults *faults)
+{
+    static const char *const codecs[] = {"null", "deflate", "snappy"};
+    for (size_t i = 0; i < 3; i++) {
+        struct ps_test_avro avro;
+        avro_make(&avro, faults, codecs[i]);
+        append(in_folder(codecs[i]), avro.data, avro.length);
+        expect_of(faults, codecs[i], "");
+        ps_test_avro_free(&avro);
+    }
+}
+
+/* Written while it is read: a file that is renamed, then one that is copied and truncated. */
+static void check_rotated(const struct ps_test_faults *faults)
+{
+    struct ps_test_verify verify;
+    ps_test_verify_start(&verify, SENT, "file://%s/app.log?follow=true", folder);
+    for (size_t i = 0; i < faults->count; i++) {
+        append_event(in_folder("app.log"), faults, i);
+        if (i == 100 || i == 102)
+            rename(in_folder("app.log"), in_folder(i == 100 ? "app.log.2" : "app.log.1"));
+        if (i == 200) {
+            char data[65536];
+            FILE *file = fopen(in_folder("app.log"), "r");
+            size_t length = fread(data, 1, sizeof data, file);
+            fclose(file);
+            append(in_folder("app.log-copy"), data, length);
+            assert_int_equal(truncate(in_folder("app.log"), 0), 0);
+        }
+        if (i % 50 == 49)
+            usleep(20000);
+    }
+    ps_test_verify_expect_faults(&verify, faults);
+}
+
+static void check_avro_followed(const struct ps_test_faults *faults)
+{
+    struct ps_test_verify verify;
+    struct ps_test_avro avro;
+    avro_make(&avro, faults, "deflate");
+    ps_test_verify_start(&verify, SENT, "file://%s?follow=true", folder);
+    for (size_t at = 0; at < avro.length; at += 777) {
+        append(in_folder("events.avro"), avro.data + at, avro.length - at < 777 ? avro.length - at : 777);
+        usleep(2000);
+    }
+    ps_test_verify_expect_faults(&verify, faults);
+    ps_test_avro_free(&avro);
+}
+
+/* ---- Kafka ---- */
+
+static void check_kafka(const struct ps_test_faults *faults)
+{
+    struct ps_test_verify verify;
+    struct ps_err err = {.length = 0};
+    char text[256];
+    struct ps_kafka_mock *mock = ps_kafka_mock_create(1, &err);
+    assert_non_null(mock);
+    assert_int_equal(ps_kafka_mock_topic(mock, "faults", 3, &err), PS_OK);
+    ps_test_verify_start(&verify, SENT, "kafka://%s/faults", ps_kafka_mock_bootstrap(mock));
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", ps_kafka_mock_bootstrap(mock), text, sizeof text);
+    rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    assert_non_null(producer);
+    for (size_t i = 0; i < faults->count; i++)
+        assert_int_equal(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC("faults"), RD_KAFKA_V_PARTITION(1),
+                                           RD_KAFKA_V_VALUE(faults->events[i], faults->lengths[i]),
+                                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_flush(producer, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    ps_test_verify_expect_faults(&verify, faults);
+    rd_kafka_destroy(producer);
+    ps_kafka_mock_destroy(mock);
+}
+
+/* ---- listening ---- */
+
+static void check_tcp(const struct ps_test_faults *faults)
+{
+    struct ps_test_verify verify;
+    size_t length;
+    char *lines = ps_test_faults_lines(faults, &length);
+    ps_test_verify_start(&verify, SENT, "tcp://127.0.0.1:0");
+    int fd = ps_test_connect("127.0.0.1", verify.port);
+    for (size_t at = 0; at < length; at += 1009)
+        ps_test_send(fd, lines + at, length - at < 1009 ? length - at : 1009);
+    ps_test_verify_expect_faults(&verify, faults);
+    close(fd);
+    free(lines);
+}
+
+static void check_tcp_octets(const struct ps_test_faults *faults)
+{
+    struct ps_test_verify verify;
+    bool syslog = faults->events[0][0] == '<'; /* recognised then */
+    ps_test_verify_start(&verify, SENT, syslog ? "tcp://127.0.0.1:0" : "tcp://127.0.0.1:0?framing=octets");
+    int fd = ps_test_connect("127.0.0.1", verify.port);
+    for (size_t i = 0; i < faults->count; i++) {
+        char head[16];
+        ps_test_send(fd, head, (size_t)sprintf(head, "%zu ", faults->lengths[i]));
+        ps_test_send(fd, faults->events[i], faults->lengths[i]);
+    }
+    close(fd);
+    ps_test_verify_expect_faults(&verify, faults);
+}
+
+static void check_udp(const struct ps_test_faults *faults)
+{
+    struct ps_test_verify verify;
+    ps_test_verify_start(&verify, SENT, "udp://127.0.0.1:0");
+    int fd = ps_test_connect_udp("127.0.0.1", verify.port);
+    for (size_t i = 0; i < faults->count; i++)
+        ps_test_send(fd, faults->events[i], faults->lengths[i]);
+    ps_test_verify_expect_faults(&verify, faults);
+    close(fd);
+}
+
+static void post(int fd, const char *type, const char *body, size_t length)
+{
+    char text[512];
+    size_t used = 0;
+    ps_test_send(
+        fd, text,
+        (size_t)snprintf(text, sizeof text,
+                         "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+                         type, length));
+    ps_test_send(fd, body, length);
+    for (text[0] = '\0'; strstr(text, "\r\n\r\n") == NULL; text[used] = '\0') {
+        ssize_t n = recv(fd, text + used, sizeof text - 1 - used, 0);
+        assert_true(n > 0);
+        used += (size_t)n;
+    }
+    assert_int_equal(strncmp(text, "HTTP/1.1 200 ", 13), 0);
+}
+
+static void check_http_lines(const struct ps_test_faults *faults)
+{
+    struct ps_test_verify verify;
+    size_t length;
+    char *lines = ps_test_faults_lines(faults, &length), *at = lines;
+    ps_test_verify_start(&verify, SENT, "http://127.0.0.1:0");
+    int fd = ps_test_connect("127.0.0.1", verify.port);
+    while (*at != '\0') { /* seven events a request */
+        char *end = at;
+        for (unsigned i = 0; i < 7 && *end != '\0'; i++)
+            end = strchr(end, '\n') + 1;
+        post(fd, "text/plain", at, (size_t)(end - at));
+        at = end;
+    }
+    ps_test_verify_expect_faults(&verify, faults);
+    close(fd);
+    free(lines);
+}
+
+/* Flume's JSON handler: bodies are strings, so quotes in them are escaped. */
+static void check_http_json(const struct ps_test_faults *faults)
+{
+    struct ps_test_verify verify;
+    ps_test_verify_start(&verify, SENT, "http://127.0.0.1:0");
+    int fd = ps_test_connect("127.0.0.1", verify.port);
+    char *body = malloc(65536);
+    assert_non_null(body);
+    for (size_t i = 0; i < faults->count;) {
+        size_t length = (size_t)sprintf(body, "[");
+        for (size_t last = i + 11 < faults->count ? i + 11 : faults->count; i < last; i++) {
+            length += (size_t)sprintf(body + length, "%s{\"headers\":{\"host\":\"h1\"},\"body\":\"",
+                                      length > 1 ? "," : "");
+            for (const char *one = faults->events[i]; *one != '\0'; one++) {
+                if (*one == '"' || *one == '\\')
+                    body[length++] = '\\';
+                body[length++] = *one;
+            }
+            length += (size_t)sprintf(body + length, "\"}");
+        }
+        body[length++] = ']';
+        post(fd, "application/json", body, length);
+    }
+    ps_test_verify_expect_faults(&verify, faults);
+    close(fd);
+    free(body);
+}
+
+#define TEST(name)                                                                                           \
+    static void test_##name(void **state)                                                                    \
+    {                                                                                                        \
+        (void)state;                                                                                         \
+        each_wrap(check_##name);                                                                             \
+    }
+TEST(file)
+TEST(directory)
+TEST(gzip)
+TEST(avro)
+TEST(rotated)
+TEST(avro_followed)
+TEST(kafka)
+TEST(tcp)
+TEST(tcp_octets)
+TEST(udp)
+TEST(http_lines)
+TEST(http_json)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_file),  cmocka_unit_test(test_directory),  cmocka_unit_test(test_gzip),
+        cmocka_unit_test(test_avro),  cmocka_unit_test(test_rotated),    cmocka_unit_test(test_avro_followed),
+        cmocka_unit_test(test_kafka), cmocka_unit_test(test_tcp),        cmocka_unit_test(test_tcp_octets),
+        cmocka_unit_test(test_udp),   cmocka_unit_test(test_http_lines), cmocka_unit_test(test_http_json),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
