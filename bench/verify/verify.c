@@ -125,6 +125,9 @@ static enum ps_status readers_start(struct verify *verify, struct ps_err *err)
             return ps_err_append(err, "--from %s", options->from[i]);
         verify->url_count++;
         reader->ops = ps_verify_far_end(reader->url.scheme);
+        if (reader->ops == NULL && strcmp(reader->url.scheme, "stdout") == 0)
+            return ps_err_set(err, "--from %s: verify does not read standard input; write it to a file first",
+                              options->from[i]);
         if (reader->ops == NULL) {
             char known[256] = "";
             for (const struct ps_far_end_ops *const *ops = ps_far_ends; *ops != NULL; ops++)
