@@ -73,17 +73,17 @@ static enum ps_status broker_start(struct ps_subject *subject, struct ps_err *er
     static const char *const arguments[] = {"mock-broker", "--with-parent", NULL};
     char log[PS_SUBJECT_TEXT_BYTES + 16];
     path_in(subject, "broker.log", log, sizeof log);
-    if (ps_child_start(&subject->broker, subject->config->program, arguments, log, false, err) != PS_OK)
+    if (ps_process_start(&subject->broker, subject->config->program, arguments, log, false, err) != PS_OK)
         return PS_FAIL;
     const char *line = NULL;
     for (double end_s = now_s() + START_S; line == NULL && now_s() < end_s; rest(10)) {
-        line = ps_child_line(&subject->broker);
-        if (line == NULL && !ps_child_runs(&subject->broker))
+        line = ps_process_line(&subject->broker);
+        if (line == NULL && !ps_process_runs(&subject->broker))
             break;
     }
     if (line == NULL) {
         ps_err_set(err, "the embedded broker does not start");
-        ps_child_explain(&subject->broker, "it", err);
+        ps_process_explain(&subject->broker, "it", err);
         return PS_FAIL;
     }
     snprintf(subject->brokers, sizeof subject->brokers, "%s", line);
@@ -126,7 +126,7 @@ static bool agent_is_up(const struct ps_subject *subject)
 static enum ps_status agent_start(struct ps_subject *subject, struct ps_err *err)
 {
     const struct ps_subject_config *config = subject->config;
-    const char *arguments[PS_CHILD_ARGUMENTS_MAX] = {"agent", "-n", config->agent};
+    const char *arguments[PS_PROCESS_ARGUMENTS_MAX] = {"agent", "-n", config->agent};
     unsigned count = 3, port = metrics_port();
     char log[PS_SUBJECT_TEXT_BYTES + 16], file[PS_SUBJECT_TEXT_BYTES + 32], port_option[64];
     path_in(subject, "agent.log", log, sizeof log);
@@ -143,17 +143,17 @@ static enum ps_status agent_start(struct ps_subject *subject, struct ps_err *err
                          port_option};
     for (size_t i = 0; i < PS_COUNT_OF(own); i++)
         arguments[count++] = own[i];
-    if (ps_child_start(&subject->agent, config->program, arguments, log, true, err) != PS_OK)
+    if (ps_process_start(&subject->agent, config->program, arguments, log, true, err) != PS_OK)
         return PS_FAIL;
     subject->pid = (int)subject->agent.pid;
     for (double end_s = now_s() + START_S; now_s() < end_s; rest(50)) {
-        if (!ps_child_runs(&subject->agent))
+        if (!ps_process_runs(&subject->agent))
             break;
         if (agent_is_up(subject))
             return PS_OK;
     }
-    ps_err_set(err, "the agent does not %s", ps_child_runs(&subject->agent) ? "get ready" : "start");
-    ps_child_explain(&subject->agent, "it", err);
+    ps_err_set(err, "the agent does not %s", ps_process_runs(&subject->agent) ? "get ready" : "start");
+    ps_process_explain(&subject->agent, "it", err);
     return PS_FAIL;
 }
 
@@ -245,13 +245,13 @@ bool ps_subject_settle(struct ps_subject *subject, struct ps_err *err)
     }
     if (subject->roll_directory[0] != '\0')
         directory_empty(subject->roll_directory, true);
-    if (subject->kind == PS_SUBJECT_AGENT_FILE && !ps_child_runs(&subject->agent)) {
-        ps_err_set(err, "the agent ended (%d)", ps_child_exit_code(&subject->agent));
-        ps_child_explain(&subject->agent, "it", err);
+    if (subject->kind == PS_SUBJECT_AGENT_FILE && !ps_process_runs(&subject->agent)) {
+        ps_err_set(err, "the agent ended (%d)", ps_process_exit_code(&subject->agent));
+        ps_process_explain(&subject->agent, "it", err);
         return false;
     }
-    if (subject->embedded_broker && !ps_child_runs(&subject->broker)) {
-        ps_err_set(err, "the embedded broker ended (%d)", ps_child_exit_code(&subject->broker));
+    if (subject->embedded_broker && !ps_process_runs(&subject->broker)) {
+        ps_err_set(err, "the embedded broker ended (%d)", ps_process_exit_code(&subject->broker));
         return false;
     }
     return true;
@@ -271,8 +271,8 @@ void ps_subject_setup(const struct ps_subject *subject, struct ps_trial_setup *s
 
 void ps_subject_stop(struct ps_subject *subject)
 {
-    ps_child_end(&subject->agent, STOP_MS);
-    ps_child_end(&subject->broker, STOP_MS);
+    ps_process_end(&subject->agent, STOP_MS);
+    ps_process_end(&subject->broker, STOP_MS);
     if (subject->roll_directory[0] != '\0') {
         directory_empty(subject->roll_directory, false);
         rmdir(subject->roll_directory);

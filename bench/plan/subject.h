@@ -7,7 +7,7 @@
  * Thread: the driver's. */
 #pragma once
 
-#include "bench/plan/child.h"
+#include "bench/plan/process.h"
 #include "bench/plan/trial.h"
 
 #define PS_SUBJECT_TEXT_BYTES 512U
@@ -43,7 +43,7 @@ struct ps_subject {
     bool embedded_broker;
     char roll_directory[PS_SUBJECT_TEXT_BYTES]; /* of a file_roll sink, ours; "": none */
     int pid;                                    /* 0: unknown */
-    struct ps_child agent, broker;
+    struct ps_process agent, broker;
     char notes[PS_SUBJECT_NOTES_MAX][256]; /* what was decided for the user: to be shown as assumptions */
     unsigned note_count;
 };

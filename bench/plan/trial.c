@@ -1,6 +1,6 @@
 /* Running a trial: verify first, then load when verify is ready; then whatever is still on its way. */
 #include "bench/plan/trial.h"
-#include "bench/plan/child.h"
+#include "bench/plan/process.h"
 #include "bench/support/measure.h"
 #include "core/clock.h"
 
@@ -23,7 +23,7 @@ struct run {
     const struct ps_trial_setup *setup;
     const struct ps_goal *goals;
     unsigned goal_count;
-    struct ps_child load, verify;
+    struct ps_process load, verify;
     char run[16], manifest[512], load_log[512], verify_log[512];
     bool ready, load_done, verify_done;
     double begin_s, load_begin_s, load_end_s; /* monotonic; load_begin 0: not yet */
@@ -110,9 +110,9 @@ static void take_lines(struct run *run)
         ready[1].fd = -1;
     poll(ready, 2, 50);
     const char *line;
-    while (ready[0].fd >= 0 && (line = ps_child_line(&run->load)) != NULL)
+    while (ready[0].fd >= 0 && (line = ps_process_line(&run->load)) != NULL)
         load_line(run, line);
-    while (ready[1].fd >= 0 && (line = ps_child_line(&run->verify)) != NULL)
+    while (ready[1].fd >= 0 && (line = ps_process_line(&run->verify)) != NULL)
         verify_line(run, line);
 }
 
@@ -182,7 +182,7 @@ static void look_after(struct run *run)
 static bool start_verify(struct run *run)
 {
     const struct ps_trial_setup *setup = run->setup;
-    const char *arguments[PS_CHILD_ARGUMENTS_MAX] = {"verify", "--json"};
+    const char *arguments[PS_PROCESS_ARGUMENTS_MAX] = {"verify", "--json"};
     unsigned count = 2;
     char idle[32];
     struct ps_err err = {0};
@@ -194,7 +194,7 @@ static bool start_verify(struct run *run)
         arguments[count++] = "--from";
         arguments[count++] = setup->from[i];
     }
-    if (ps_child_start(&run->verify, setup->program, arguments, run->verify_log, false, &err) != PS_OK)
+    if (ps_process_start(&run->verify, setup->program, arguments, run->verify_log, false, &err) != PS_OK)
         return fail(run, &err);
     double end_s = now_s() + READY_S;
     while (!run->ready && now_s() < end_s && !told_to_stop(run) && run->verify.out >= 0)
@@ -202,14 +202,14 @@ static bool start_verify(struct run *run)
     if (run->ready || told_to_stop(run))
         return true;
     ps_err_set(&err, "verify does not get ready");
-    ps_child_explain(&run->verify, "verify", &err);
+    ps_process_explain(&run->verify, "verify", &err);
     return fail(run, &err);
 }
 
 static bool start_load(struct run *run)
 {
     const struct ps_trial_setup *setup = run->setup;
-    const char *arguments[PS_CHILD_ARGUMENTS_MAX] = {"load", "--json"};
+    const char *arguments[PS_PROCESS_ARGUMENTS_MAX] = {"load", "--json"};
     unsigned count = 2;
     char rate[32], duration[32], settle[32];
     struct ps_err err = {0};
@@ -222,7 +222,7 @@ static bool start_load(struct run *run)
         arguments[count++] = rest[i];
     for (unsigned i = 0; i < setup->load_option_count; i++)
         arguments[count++] = setup->load_options[i];
-    if (ps_child_start(&run->load, setup->program, arguments, run->load_log, false, &err) != PS_OK)
+    if (ps_process_start(&run->load, setup->program, arguments, run->load_log, false, &err) != PS_OK)
         return fail(run, &err);
     return true;
 }
@@ -239,11 +239,11 @@ static bool wait_load(struct run *run)
     if (told_to_stop(run))
         return true;
     bool slow = run->load.out >= 0;
-    ps_child_end(&run->load, END_MS);
+    ps_process_end(&run->load, END_MS);
     if (run->load_done)
         return true;
     ps_err_set(&err, slow ? "load does not end" : "load could not run");
-    ps_child_explain(&run->load, "load", &err);
+    ps_process_explain(&run->load, "load", &err);
     return fail(run, &err);
 }
 
@@ -254,11 +254,11 @@ static bool wait_verify(struct run *run)
     while (run->verify.out >= 0 && now_s() < end_s && !told_to_stop(run))
         take_lines(run);
     if (run->verify.out >= 0)
-        ps_child_end(&run->verify, END_MS);
+        ps_process_end(&run->verify, END_MS);
     if (run->verify_done || told_to_stop(run))
         return true;
     ps_err_set(&err, "verify says nothing");
-    ps_child_explain(&run->verify, "verify", &err);
+    ps_process_explain(&run->verify, "verify", &err);
     return fail(run, &err);
 }
 
@@ -318,8 +318,8 @@ void ps_trial_run(struct ps_trial *trial, const struct ps_trial_setup *setup, co
         }
     }
     trial->interrupted = told_to_stop(run);
-    ps_child_end(&run->load, END_MS);
-    ps_child_end(&run->verify, END_MS);
+    ps_process_end(&run->load, END_MS);
+    ps_process_end(&run->verify, END_MS);
     unlink(run->manifest);
     ps_trial_conclude(trial);
     ps_scrape_fini(&run->before);

@@ -1,4 +1,4 @@
-#include "bench/plan/child.h"
+#include "bench/plan/process.h"
 #include "core/clock.h"
 
 #include <errno.h>
@@ -14,11 +14,11 @@
 
 extern char **environ;
 
-static _Noreturn void exec_child(const struct ps_child *child, const char *program,
+static _Noreturn void exec_child(const struct ps_process *child, const char *program,
                                  const char *const *arguments, int out, pid_t parent)
 {
     sigset_t none;
-    char *list[PS_CHILD_ARGUMENTS_MAX + 2] = {(char *)(uintptr_t) "penstock"};
+    char *list[PS_PROCESS_ARGUMENTS_MAX + 2] = {(char *)(uintptr_t) "penstock"};
     for (unsigned i = 0; arguments[i] != NULL; i++)
         list[i + 1] = (char *)(uintptr_t)arguments[i];
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -39,15 +39,15 @@ static _Noreturn void exec_child(const struct ps_child *child, const char *progr
     _exit(127);
 }
 
-enum ps_status ps_child_start(struct ps_child *child, const char *program, const char *const *arguments,
-                              const char *log, bool quiet, struct ps_err *err)
+enum ps_status ps_process_start(struct ps_process *child, const char *program, const char *const *arguments,
+                                const char *log, bool quiet, struct ps_err *err)
 {
     int ends[2] = {-1, -1};
-    *child = (struct ps_child){.out = -1};
+    *child = (struct ps_process){.out = -1};
     unsigned count = 0;
     while (arguments[count] != NULL)
         count++;
-    PS_ASSERT(count > 0 && count <= PS_CHILD_ARGUMENTS_MAX);
+    PS_ASSERT(count > 0 && count <= PS_PROCESS_ARGUMENTS_MAX);
     snprintf(child->log, sizeof child->log, "%s", log);
     if (!quiet && pipe2(ends, O_CLOEXEC) != 0)
         return ps_err_set(err, "cannot start `penstock %s`: %s", arguments[0], strerror(errno));
@@ -70,11 +70,11 @@ enum ps_status ps_child_start(struct ps_child *child, const char *program, const
 }
 
 /* Reads what is there. */
-static void fill(struct ps_child *child)
+static void fill(struct ps_process *child)
 {
     while (child->out >= 0) {
         if (child->room - child->length < 65536) {
-            if (child->room >= PS_CHILD_LINE_BYTES_MAX)
+            if (child->room >= PS_PROCESS_LINE_BYTES_MAX)
                 child->length = 0; /* no line is that long */
             else
                 child->room = child->room == 0 ? 131072 : 2 * child->room;
@@ -97,7 +97,7 @@ static void fill(struct ps_child *child)
     }
 }
 
-const char *ps_child_line(struct ps_child *child)
+const char *ps_process_line(struct ps_process *child)
 {
     if (child->line_length > 0) { /* the one handed out before */
         child->length -= child->line_length;
@@ -116,20 +116,20 @@ const char *ps_child_line(struct ps_child *child)
     return child->buffer;
 }
 
-bool ps_child_runs(struct ps_child *child)
+bool ps_process_runs(struct ps_process *child)
 {
     if (child->pid > 0 && waitpid(child->pid, &child->exit_status, WNOHANG) == child->pid)
         child->pid = 0;
     return child->pid > 0;
 }
 
-void ps_child_end(struct ps_child *child, unsigned wait_ms)
+void ps_process_end(struct ps_process *child, unsigned wait_ms)
 {
-    if (ps_child_runs(child)) {
+    if (ps_process_runs(child)) {
         kill(child->pid, SIGTERM);
-        for (unsigned waited = 0; waited < wait_ms && ps_child_runs(child); waited += 10)
+        for (unsigned waited = 0; waited < wait_ms && ps_process_runs(child); waited += 10)
             nanosleep(&(struct timespec){.tv_nsec = 10 * (long)PS_NS_PER_MS}, NULL);
-        if (ps_child_runs(child)) {
+        if (ps_process_runs(child)) {
             kill(child->pid, SIGKILL);
             waitpid(child->pid, &child->exit_status, 0);
             child->pid = 0;
@@ -143,7 +143,7 @@ void ps_child_end(struct ps_child *child, unsigned wait_ms)
     child->length = child->room = child->line_length = 0;
 }
 
-int ps_child_exit_code(const struct ps_child *child)
+int ps_process_exit_code(const struct ps_process *child)
 {
     if (child->pid != 0 || child->log[0] == '\0')
         return -1;
@@ -151,7 +151,7 @@ int ps_child_exit_code(const struct ps_child *child)
                                          : 128 + WTERMSIG(child->exit_status);
 }
 
-void ps_child_explain(const struct ps_child *child, const char *what, struct ps_err *err)
+void ps_process_explain(const struct ps_process *child, const char *what, struct ps_err *err)
 {
     char line[512], last[512] = "";
     FILE *file = fopen(child->log, "re");

@@ -9,10 +9,10 @@
 
 #include <sys/types.h>
 
-#define PS_CHILD_LINE_BYTES_MAX (16U << 20) /* a summary with its histogram and many sources */
-#define PS_CHILD_ARGUMENTS_MAX 128U
+#define PS_PROCESS_LINE_BYTES_MAX (16U << 20) /* a summary with its histogram and many sources */
+#define PS_PROCESS_ARGUMENTS_MAX 128U
 
-struct ps_child {
+struct ps_process {
     pid_t pid;       /* 0: none, or it was waited for */
     int out;         /* -1: closed: it ended or closed it */
     int exit_status; /* as of waitpid, once pid is 0 */
@@ -23,20 +23,20 @@ struct ps_child {
 
 /* `arguments` as for execv, without the program; NULL at the end. `program` NULL: this program itself. `log`:
  * a file that is written anew. With `quiet`, standard output goes to the log too. */
-enum ps_status ps_child_start(struct ps_child *child, const char *program, const char *const *arguments,
-                              const char *log, bool quiet, struct ps_err *err);
+enum ps_status ps_process_start(struct ps_process *child, const char *program, const char *const *arguments,
+                                const char *log, bool quiet, struct ps_err *err);
 
 /* The next line without its newline, valid until the next call; NULL: none now. Never waits. A line beyond
  * the limit is dropped. */
-const char *ps_child_line(struct ps_child *child);
+const char *ps_process_line(struct ps_process *child);
 
 /* Whether it still runs. */
-bool ps_child_runs(struct ps_child *child);
+bool ps_process_runs(struct ps_process *child);
 /* Sends SIGTERM, waits up to `wait_ms`, then kills it. Closes everything. May be called on one that never
  * started ({0} or ended). */
-void ps_child_end(struct ps_child *child, unsigned wait_ms);
+void ps_process_end(struct ps_process *child, unsigned wait_ms);
 /* 0 to 255; 128 + the signal that ended it; -1: runs, or never did. */
-int ps_child_exit_code(const struct ps_child *child);
+int ps_process_exit_code(const struct ps_process *child);
 
 /* Adds the last line of its log to the error. */
-void ps_child_explain(const struct ps_child *child, const char *what, struct ps_err *err);
+void ps_process_explain(const struct ps_process *child, const char *what, struct ps_err *err);
