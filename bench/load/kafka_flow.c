@@ -106,6 +106,7 @@ void ps_kafka_flow_give(struct ps_kafka_flow *flow, struct ps_load_block *block)
     memset(slot->results, 0, block->count * sizeof *slot->results);
     block->target = slot;
     block->next = NULL;
+    slot->before = flow->tail;
     if (flow->tail != NULL)
         flow->tail->next = block;
     else
@@ -208,39 +209,6 @@ static bool is_final(int code)
     return code == MSG_TIMED_OUT || outcome == PS_KAFKA_SPLIT || outcome == PS_KAFKA_BLAME;
 }
 
-static void on_report(void *argument, const struct ps_kafka_report *report)
-{
-    struct ps_kafka_flow *flow = argument;
-    PS_ASSERT(flow->in_flight >= report->count);
-    flow->in_flight -= report->count;
-    flow->full = false;
-    if (report->error != PS_KAFKA_OK && !is_final(report->error)) {
-        if (ps_kafka_error_find(report->error)->outcome != PS_KAFKA_PURGED)
-            collect(flow, ps_kafka_error_find(report->error)->meaning);
-        return;
-    }
-    int16_t result = report->error == PS_KAFKA_OK ? RESULT_DELIVERED : (int16_t)report->error;
-    for (uint32_t i = 0; i < report->count; i++) {
-        uintptr_t token = (uintptr_t)report->tokens[i];
-        settle((struct ps_load_block *)(token >> TOKEN_BITS), token & ((1U << TOKEN_BITS) - 1), result);
-    }
-    if (flow->phase == PS_KAFKA_FLOW_SENDING)
-        note_up(flow);
-}
-
-static void on_notice(void *argument, const struct ps_kafka_notice *notice)
-{
-    struct ps_kafka_flow *flow = argument;
-    if (notice->kind != PS_KAFKA_NOTICE_ERROR && notice->kind != PS_KAFKA_NOTICE_FATAL)
-        return;
-    if (notice->code != ALL_BROKERS_DOWN || flow->reason[0] == '\0') /* the one before it says why */
-        snprintf(flow->reason, sizeof flow->reason, "%s", notice->text);
-    if (notice->kind == PS_KAFKA_NOTICE_FATAL)
-        collect(flow, notice->text);
-    else if (notice->code == ALL_BROKERS_DOWN)
-        note_down(flow, flow->reason);
-}
-
 static const char *reason_of(int16_t result, char *text, size_t room)
 {
     if (result == RESULT_TOO_LONG)
@@ -262,29 +230,85 @@ static uint32_t front_length(const struct ps_load_block *block, const struct ps_
     return slot->results[from] != 0 ? count : 0;
 }
 
-static void complete(struct ps_kafka_flow *flow)
+/* It goes back to the lane. */
+static void block_unlink(struct ps_kafka_flow *flow, struct ps_load_block *block)
 {
+    struct ps_kafka_slot *slot = block->target;
+    if (flow->next == block) { /* what was left of it had its results already */
+        flow->next = block->next;
+        flow->next_event = block->next != NULL ? block->next->completed : 0;
+    }
+    if (slot->before != NULL)
+        slot->before->next = block->next;
+    else
+        flow->head = block->next;
+    if (block->next != NULL)
+        ((struct ps_kafka_slot *)block->next->target)->before = slot->before;
+    else
+        flow->tail = slot->before;
+    slot->free = flow->free;
+    flow->free = slot;
+}
+
+/* What has results at the block's front. */
+static void complete(struct ps_kafka_flow *flow, struct ps_load_block *block)
+{
+    struct ps_kafka_slot *slot = block->target;
     char text[256];
-    while (flow->head != NULL) {
-        struct ps_load_block *block = flow->head;
-        struct ps_kafka_slot *slot = block->target;
+    for (bool more = true; more;) {
         uint32_t count = slot->settled > block->completed ? front_length(block, slot) : 0;
         if (count == 0)
             return;
         int16_t result = slot->results[block->completed];
-        if (block->completed + count == block->count) { /* it goes back */
-            PS_ASSERT(flow->next != block);
-            flow->head = block->next;
-            if (flow->head == NULL)
-                flow->tail = NULL;
-            slot->free = flow->free;
-            flow->free = slot;
-        }
+        more = block->completed + count < block->count;
+        if (!more)
+            block_unlink(flow, block);
         if (result == RESULT_DELIVERED)
             ps_lane_completed(flow->lane, block, count, flow->now_ns);
         else
             ps_lane_failed(flow->lane, block, count, reason_of(result, text, sizeof text));
     }
+}
+
+static void on_report(void *argument, const struct ps_kafka_report *report)
+{
+    struct ps_kafka_flow *flow = argument;
+    flow->now_ns = ps_lane_now(flow->lane);
+    PS_ASSERT(flow->in_flight >= report->count);
+    flow->in_flight -= report->count;
+    flow->full = false;
+    if (report->error != PS_KAFKA_OK && !is_final(report->error)) {
+        if (ps_kafka_error_find(report->error)->outcome != PS_KAFKA_PURGED)
+            collect(flow, ps_kafka_error_find(report->error)->meaning);
+        return;
+    }
+    int16_t result = report->error == PS_KAFKA_OK ? RESULT_DELIVERED : (int16_t)report->error;
+    struct ps_load_block *block = NULL;
+    for (uint32_t i = 0; i < report->count; i++) {
+        uintptr_t token = (uintptr_t)report->tokens[i];
+        struct ps_load_block *of = (struct ps_load_block *)(token >> TOKEN_BITS);
+        if (of != block && block != NULL)
+            complete(flow, block);
+        block = of;
+        settle(block, token & ((1U << TOKEN_BITS) - 1), result);
+    }
+    if (block != NULL)
+        complete(flow, block);
+    if (flow->phase == PS_KAFKA_FLOW_SENDING)
+        note_up(flow);
+}
+
+static void on_notice(void *argument, const struct ps_kafka_notice *notice)
+{
+    struct ps_kafka_flow *flow = argument;
+    if (notice->kind != PS_KAFKA_NOTICE_ERROR && notice->kind != PS_KAFKA_NOTICE_FATAL)
+        return;
+    if (notice->code != ALL_BROKERS_DOWN || flow->reason[0] == '\0') /* the one before it says why */
+        snprintf(flow->reason, sizeof flow->reason, "%s", notice->text);
+    if (notice->kind == PS_KAFKA_NOTICE_FATAL)
+        collect(flow, notice->text);
+    else if (notice->code == ALL_BROKERS_DOWN)
+        note_down(flow, flow->reason);
 }
 
 /* ---- submitting ---- */
@@ -370,6 +394,7 @@ static void refused(struct ps_kafka_flow *flow, void *token, int error)
 /* Some of the next block. */
 static void submit_some(struct ps_kafka_flow *flow, struct ps_kafka_topic *topic)
 {
+    struct ps_load_block *block = flow->next;
     uint32_t end = flow->next_event;
     int error = 0;
     uint32_t count = records_make(flow, &end);
@@ -388,6 +413,7 @@ static void submit_some(struct ps_kafka_flow *flow, struct ps_kafka_topic *topic
         flow->next = flow->next->next;
         flow->next_event = flow->next != NULL ? flow->next->completed : 0;
     }
+    complete(flow, block); /* what was refused at once */
 }
 
 /* True when there is more that could be submitted now. */
@@ -419,8 +445,6 @@ static bool poll_reports(struct ps_kafka_flow *flow)
 {
     const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = flow};
     bool more = flow->plan->engine->poll(flow->producer, &listener, POLL_MAX) >= POLL_MAX;
-    flow->now_ns = ps_lane_now(flow->lane);
-    complete(flow);
     return more;
 }
 
@@ -478,7 +502,6 @@ uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns)
     if (flow->phase == PS_KAFKA_FLOW_RESTING)
         return flow->resume_ns;
     more = submit(flow) || more;
-    complete(flow); /* what was refused at once */
     if (more)
         return now_ns;
     return flow->phase == PS_KAFKA_FLOW_SENDING ? look_at_silence(flow) : now_ns;

@@ -2,7 +2,8 @@
  * reports complete them.
  *
  * Values are not copied: they stay in their block until the report. Reports of different partitions overtake
- * each other, so each event's result is noted, and blocks are completed from the front.
+ * each other, so each event's result is noted. A block is completed from its front; it does not wait for
+ * blocks before it, whose events may be in other partitions.
  *
  * What a report may say (stages/kafka_errors.h): the broker refuses the record, or it was not delivered
  * within the time the user gave: the events fail, with Kafka's reason. Anything else that the library does
@@ -38,9 +39,10 @@ struct ps_kafka_flow_plan {
 
 /* What we note about a block. */
 struct ps_kafka_slot {
-    struct ps_kafka_slot *free; /* the next one */
-    uint32_t settled;           /* events with a result */
-    uint32_t failed;            /* of them */
+    struct ps_kafka_slot *free;   /* the next one */
+    struct ps_load_block *before; /* the block in front of this one */
+    uint32_t settled;             /* events with a result */
+    uint32_t failed;              /* of them */
     uint64_t wave;
     int16_t results[PS_LOAD_BLOCK_EVENTS];
 };

@@ -36,7 +36,7 @@ static int begin(void **state)
 {
     (void)state;
     struct ps_err err = {0};
-    lane = (struct ps_lane){0};
+    lane = (struct ps_lane){.unordered = true};
     snprintf(topic, sizeof topic, "t%u", topic_number++);
     return ps_kafka_mock_topic(mock, topic, 4, &err);
 }

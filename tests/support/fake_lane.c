@@ -22,17 +22,20 @@ static void block_free(struct ps_test_block *block)
 
 /* ---- what a target asks of its lane ---- */
 
-/* The contract: events complete in the order they were given. */
+/* The contract: events complete in the order they were given, unless the target says otherwise. */
 static void settle(struct ps_lane *lane, struct ps_load_block *block, uint32_t count)
 {
-    struct ps_test_block *mine = lane->blocks;
+    struct ps_test_block **place = &lane->blocks;
+    while (lane->unordered && *place != NULL && &(*place)->block != block)
+        place = &(*place)->later;
+    struct ps_test_block *mine = *place;
     assert_ptr_equal(block, mine);
     assert_true(count > 0);
     assert_true(block->completed + count <= block->count);
     block->completed += count;
     if (block->completed < block->count)
         return;
-    lane->blocks = mine->later;
+    *place = mine->later;
     lane->outstanding--;
     memset(block->bytes, '!', block->ends[block->count - 1]); /* whoever still sends it will show */
     block_free(mine);
@@ -118,7 +121,8 @@ void ps_test_lane_open(struct ps_lane *lane, const struct ps_target_ops *ops, co
 {
     struct ps_err err = {0};
     uint32_t number = lane->number;
-    *lane = (struct ps_lane){.ops = ops, .framing = ops->framing, .number = number};
+    bool unordered = lane->unordered;
+    *lane = (struct ps_lane){.ops = ops, .framing = ops->framing, .number = number, .unordered = unordered};
     lane->back_off_ns = 5 * PS_NS_PER_MS;
     enum ps_status status = ps_url_parse(&lane->url, text, &err);
     if (status == PS_OK)

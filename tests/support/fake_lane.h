@@ -18,6 +18,7 @@ struct ps_lane {
     enum ps_framing framing;
     uint32_t number;
     uint64_t back_off_ns; /* between tries to connect */
+    bool unordered;       /* blocks may be completed in any order; each from its front */
 
     struct ps_test_block *blocks; /* given and not back, oldest first */
     uint32_t outstanding;
