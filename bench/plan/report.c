@@ -32,13 +32,24 @@ void ps_report_missing(struct ps_html *html, const char *why)
     ps_html_print(html, "<p class=\"missing\">Not measured: %s.</p>\n", why);
 }
 
+void ps_report_list(struct ps_html *html, const char *heading, const json_t *texts)
+{
+    if (!texts)
+        return;
+    ps_html_print(html, "<h3>%s</h3>\n<ul class=\"assumptions\">\n", heading);
+    for (size_t index = 0; index < json_array_size(texts) && index < PS_REPORT_ITEMS_MAX; index++)
+        if (json_is_string(json_array_get(texts, index)))
+            ps_html_element(html, "li", json_string_value(json_array_get(texts, index)));
+    ps_html_raw(html, "</ul>\n");
+}
+
 /* The shapes of verdicts, once, for the table of trials. */
 static void write_symbols(struct ps_html *html)
 {
     struct ps_svg svg = {.html = html};
     ps_html_raw(html, "<svg class=\"symbols\" aria-hidden=\"true\">\n");
     for (unsigned verdict = 0; verdict < PS_VERDICTS; verdict++) {
-        const char *name = ps_verdict_name((enum ps_verdict)verdict);
+        const char *name = ps_verdict_text((enum ps_verdict)verdict);
         char class[32];
         snprintf(class, sizeof(class), "ink v-%s", name);
         ps_html_print(html, "<symbol id=\"v-%s\" viewBox=\"0 0 16 16\">", name);

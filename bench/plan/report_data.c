@@ -10,25 +10,16 @@
 const char *const ps_quantile_names[PS_QUANTILES] = {"p50", "p90", "p99", "p99.9", "p99.99", "max"};
 const double ps_quantile_shares[PS_QUANTILES] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
 
-static const struct {
-    const char *name, *meaning;
-} verdicts[PS_VERDICTS] = {
-    [PS_VERDICT_HELD] = {"held", "kept the goal"},
-    [PS_VERDICT_LATE] = {"late", "arrived later than the goal allows"},
-    [PS_VERDICT_LOST] = {"lost", "lost more than the goal allows"},
-    [PS_VERDICT_GENERATOR] = {"generator",
-                              "the generator could not offer the rate; says nothing about the subject"},
-    [PS_VERDICT_FAILED] = {"failed", "the trial could not be completed"},
-};
-
-const char *ps_verdict_name(enum ps_verdict verdict)
+const char *ps_report_verdict_meaning(enum ps_verdict verdict)
 {
-    return verdicts[verdict].name;
-}
-
-const char *ps_verdict_meaning(enum ps_verdict verdict)
-{
-    return verdicts[verdict].meaning;
+    static const char *const meanings[PS_VERDICTS] = {
+        [PS_VERDICT_HELD] = "kept the goal",
+        [PS_VERDICT_LOST] = "lost more than the goal allows",
+        [PS_VERDICT_LATE] = "later than the goal allows, or a queue that grew",
+        [PS_VERDICT_GENERATOR] = "the load itself was not offered: says nothing about the subject",
+        [PS_VERDICT_FAILED] = "the trial could not be completed",
+    };
+    return meanings[verdict];
 }
 
 double ps_report_number(const json_t *object, const char *key)
@@ -59,7 +50,7 @@ static double not_negative(const json_t *object, const char *key)
 static enum ps_verdict verdict_of(const char *name)
 {
     for (unsigned index = 0; name && index < PS_VERDICTS; index++)
-        if (!strcmp(name, verdicts[index].name))
+        if (!strcmp(name, ps_verdict_text((enum ps_verdict)index)))
             return (enum ps_verdict)index;
     return PS_VERDICT_FAILED;
 }
@@ -83,6 +74,7 @@ static void read_trial(struct ps_report_trial *trial, const json_t *json)
         .rss_bytes = not_negative(json, "rss_bytes"),
         .goal = ps_report_string(json, "goal"),
         .verdict_text = ps_report_string(json, "verdict"),
+        .note = ps_report_string(json, "note"),
         .histogram = ps_report_array(json, "histogram"),
         .timeline = ps_report_array(json, "timeline"),
         .utilisation = ps_report_array(json, "utilisation"),

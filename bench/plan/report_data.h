@@ -4,7 +4,7 @@
  * Thread: any; const once read. Borrows from the document. */
 #pragma once
 
-#include "core/base.h"
+#include "bench/plan/search.h"
 
 #include <jansson.h>
 
@@ -12,18 +12,10 @@
 #define PS_REPORT_TRIALS_MAX 1000U
 #define PS_REPORT_ITEMS_MAX 64U /* of any list within: limits, scaling points, assumptions */
 
-enum ps_verdict {
-    PS_VERDICT_HELD,
-    PS_VERDICT_LATE,
-    PS_VERDICT_LOST,
-    PS_VERDICT_GENERATOR,
-    PS_VERDICT_FAILED
-};
-#define PS_VERDICTS 5U
+#define PS_VERDICTS (PS_VERDICT_FAILED + 1U)
 
-/* "held"; what the page says about it. */
-const char *ps_verdict_name(enum ps_verdict verdict);
-const char *ps_verdict_meaning(enum ps_verdict verdict);
+/* What the page says about a verdict. */
+const char *ps_report_verdict_meaning(enum ps_verdict verdict);
 
 enum ps_quantile { PS_P50, PS_P90, PS_P99, PS_P999, PS_P9999, PS_MAX };
 #define PS_QUANTILES 6U
@@ -35,7 +27,7 @@ struct ps_report_trial {
         loss;
     double latency_ns[PS_QUANTILES];
     double cpu_seconds, rss_bytes;
-    const char *goal, *verdict_text;
+    const char *goal, *verdict_text, *note;
     enum ps_verdict verdict;
     const json_t *histogram, *timeline, *utilisation; /* NULL when missing or empty */
 };

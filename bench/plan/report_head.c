@@ -14,7 +14,15 @@ static const struct {
     {"above-range", "warn", "▲", "held even at the highest rate tried: the true figure is higher"},
     {"out-of-time", "warn", "◷", "time ran out: the interval is what is known"},
     {"generator-limited", "warn", "▲", "the generator was the limit: the true figure is higher"},
+    {"failed", "bad", "✕", "trials broke down"},
 };
+
+/* The figure is a lower bound. */
+static bool at_least(const struct ps_report_goal *goal)
+{
+    return goal->status &&
+           (!strcmp(goal->status, "above-range") || !strcmp(goal->status, "generator-limited"));
+}
 
 const char *ps_report_goal_words(const struct ps_report_goal *goal, char *words, size_t room)
 {
@@ -100,8 +108,8 @@ static void write_headline(struct ps_html *html, const struct ps_report *report)
             ps_html_text(html, name);
         else
             ps_html_raw(html, "The subject");
-        ps_html_print(html, " holds <span class=\"nobreak\">%s events/s</span> with ",
-                      ps_figure_count(answer->rate).text);
+        ps_html_print(html, " holds %s<span class=\"nobreak\">%s events/s</span> with ",
+                      at_least(answer) ? "at least " : "", ps_figure_count(answer->rate).text);
         ps_html_text(html, ps_report_goal_words(answer, words, sizeof(words)));
     } else if (report->goal_count) {
         ps_html_raw(html, "No rate was found that ");
@@ -132,13 +140,16 @@ static void write_interval(struct ps_html *html, const struct ps_report_goal *go
         ps_html_raw(html, "</p>\n");
     }
     ps_html_raw(html, "<p class=\"quiet\">");
-    if (goal->confidence > 0)
-        ps_html_print(html, "%s confidence", ps_figure_share(goal->confidence).text);
+    if (goal->latency_limit_ns > 0 && goal->loss_max == 0)
+        ps_html_raw(html, "and no event lost; ");
+    if (goal->confidence > 0) /* never "100 % sure" */
+        ps_html_print(html, "%.*f" PS_FIGURE_BLANK "%% sure", goal->confidence > 0.985 ? 1 : 0,
+                      fmin(goal->confidence * 100, 99.9));
     if (goal->repeats > 0)
-        ps_html_print(html, "%s%s trial%s at the answer", goal->confidence > 0 ? ", " : "",
+        ps_html_print(html, "%s%s full trial%s at each end", goal->confidence > 0 ? ", " : "",
                       ps_figure_count(goal->repeats).text, goal->repeats == 1 ? "" : "s");
     if (!(goal->confidence > 0) && !(goal->repeats > 0))
-        ps_html_raw(html, "how sure: not measured");
+        ps_html_raw(html, "how sure: not known");
     ps_html_raw(html, "</p>\n");
 }
 
@@ -163,7 +174,8 @@ static void write_goal(struct ps_html *html, const struct ps_report_goal *goal, 
     ps_html_text(html, ps_report_goal_words(goal, words, sizeof(words)));
     ps_html_raw(html, "</h2>\n");
     if (goal->rate > 0)
-        ps_html_print(html, "<p class=\"big\">%s <span class=\"unit\">events/s</span></p>\n",
+        ps_html_print(html, "<p class=\"big\">%s%s <span class=\"unit\">events/s</span></p>\n",
+                      at_least(goal) ? "<span class=\"unit\">at least</span> " : "",
                       ps_figure_count(goal->rate).text);
     else
         ps_html_raw(html, "<p class=\"big\">" PS_FIGURE_NONE " <span class=\"unit\">no rate</span></p>\n");
@@ -274,6 +286,8 @@ void ps_report_head(struct ps_html *html, const struct ps_report *report)
     if (seconds > 0)
         ps_html_print(html, " · %zu trial%s in %s", report->trial_count + report->trials_left_out,
                       report->trial_count == 1 ? "" : "s", ps_figure_seconds(seconds).text);
+    if (json_is_true(json_object_get(report->json, "interrupted")))
+        ps_html_raw(html, " · interrupted");
     ps_html_raw(html, "</span></div>\n");
     write_headline(html, report);
     ps_html_raw(html, "<div class=\"answers\">\n");
@@ -285,10 +299,8 @@ void ps_report_head(struct ps_html *html, const struct ps_report *report)
     const char *part = ps_report_string(limit, "part"), *text = ps_report_string(limit, "text");
     if (part || text) {
         ps_html_raw(html, "<p class=\"limit\"><b>What limits it:</b> ");
-        ps_html_text(html, part);
-        ps_html_raw(html, part && text ? " – " : "");
-        ps_html_text(html, text);
-        ps_html_raw(html, "</p>\n");
+        ps_html_text(html, text ? text : part);
+        ps_html_raw(html, ".</p>\n");
     }
     write_command(html, ps_report_array(report->json, "command"));
     ps_html_raw(html, "</header>\n");

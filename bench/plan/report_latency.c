@@ -10,6 +10,7 @@
 
 #define CURVES 3U
 #define TICKS_Y 10U
+#define LIMIT_PLACES 12U
 #define ANSWER_ROWS 4U /* of labels above the plot */
 #define ANSWER_ROW 18.0
 #define BRACKET 9.0
@@ -239,10 +240,11 @@ static void draw_limits(struct ps_svg *svg, const struct latency_chart *chart, c
                  ps_figure_ns(goal->latency_limit_ns).text);
         ps_svg_line(svg, plot->left, y, plot->right, y, "goal");
         ps_svg_avoid(svg, plot->left, y, plot->right, y);
-        const struct ps_svg_place places[] = {{plot->left + 6, y - 7, PS_ANCHOR_START},
-                                              {plot->left + 6, y + 17, PS_ANCHOR_START},
-                                              {plot->right - 6, y - 7, PS_ANCHOR_END},
-                                              {plot->right - 6, y + 17, PS_ANCHOR_END}};
+        struct ps_svg_place places[2 * LIMIT_PLACES]; /* from the left, above the line and below */
+        double step = (plot->right - plot->left - 12 - ps_svg_text_width(text)) / (LIMIT_PLACES - 1);
+        for (unsigned place = 0; place < PS_COUNT_OF(places); place++)
+            places[place] = (struct ps_svg_place){plot->left + 6 + place / 2 * fmax(step, 0),
+                                                  place % 2 ? y + 17 : y - 7, PS_ANCHOR_START};
         ps_svg_text_somewhere(svg, places, PS_COUNT_OF(places), "label", text);
     }
 }
@@ -279,8 +281,8 @@ static void draw_curves(struct ps_svg *svg, const struct latency_chart *chart, c
             char tip[160], class[32];
             snprintf(tip, sizeof(tip), "trial %s: %s/s, %s %s, %s", ps_figure_count(trial->number).text,
                      ps_figure_count(trial->rate).text, ps_quantile_names[curves[curve].quantile],
-                     ps_figure_ns(ns).text, ps_verdict_name(trial->verdict));
-            snprintf(class, sizeof(class), "%s v-%s", curves[curve].class, ps_verdict_name(trial->verdict));
+                     ps_figure_ns(ns).text, ps_verdict_text(trial->verdict));
+            snprintf(class, sizeof(class), "%s v-%s", curves[curve].class, ps_verdict_text(trial->verdict));
             ps_svg_mark(svg, (enum ps_shape)trial->verdict, ps_axis_at(rates, trial->rate),
                         ps_axis_at(latencies, ns), radius, class, tip);
         }
@@ -339,11 +341,11 @@ static void write_legend(struct ps_html *html, const struct latency_chart *chart
         struct ps_svg svg = {.html = html};
         ps_html_raw(html, "<li><svg class=\"key\" viewBox=\"0 0 16 16\" aria-hidden=\"true\">");
         char class[32];
-        snprintf(class, sizeof(class), "ink v-%s", ps_verdict_name((enum ps_verdict)verdict));
+        snprintf(class, sizeof(class), "ink v-%s", ps_verdict_text((enum ps_verdict)verdict));
         ps_svg_mark(&svg, (enum ps_shape)verdict, 8, 8, 4.5, class, NULL);
         ps_html_print(html, "</svg><span><b>%s</b> %s</span></li>\n",
-                      ps_verdict_name((enum ps_verdict)verdict),
-                      ps_verdict_meaning((enum ps_verdict)verdict));
+                      ps_verdict_text((enum ps_verdict)verdict),
+                      ps_report_verdict_meaning((enum ps_verdict)verdict));
     }
     ps_html_raw(html, "</ul>\n");
 }

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define BUSY 0.9  /* from here on a part is shown as the one that limits */
+#define BUSY 0.9 /* from here on a part is shown as the one that limits */
+#define SHOWN 10U
 #define TIGHT 0.7 /* ...as one that comes next */
 
 struct part {
@@ -60,7 +61,11 @@ static void write_part(struct ps_html *html, const struct part *part)
         ps_html_text(html, part->of);
         ps_html_raw(html, "</span>");
     }
-    ps_html_print(html, "<span class=\"used\">%s</span></div>\n", ps_figure_share(used).text);
+    ps_html_print(html, "<span class=\"used\">%s</span>", ps_figure_share(used).text);
+    if (isfinite(part->headroom))
+        ps_html_print(html, "<span class=\"quiet\">headroom %s</span>",
+                      ps_figure_share(fmax(part->headroom, 0)).text);
+    ps_html_raw(html, "</div>\n");
     if (isfinite(used)) {
         double width = fmax(fmin(used, 1), 0) * 100;
         ps_html_print(html,
@@ -70,18 +75,11 @@ static void write_part(struct ps_html *html, const struct part *part)
                       "height=\"6\"/></svg>\n",
                       width);
     }
-    ps_html_raw(html, "<p class=\"quiet\">");
-    if (isfinite(part->headroom))
-        ps_html_print(html, "headroom %s", ps_figure_share(fmax(part->headroom, 0)).text);
-    if (part->saturates_at > 0)
-        ps_html_print(html, "%sfull at about %s events/s", isfinite(part->headroom) ? " · " : "",
+    if (part->text && part->text[0])
+        ps_html_element(html, "p class=\"quiet\"", part->text);
+    else if (part->saturates_at > 0)
+        ps_html_print(html, "<p class=\"quiet\">full at about %s events/s</p>\n",
                       ps_figure_count(part->saturates_at).text);
-    ps_html_raw(html, "</p>\n");
-    if (part->text && part->text[0]) {
-        ps_html_raw(html, "<p>");
-        ps_html_text(html, part->text);
-        ps_html_raw(html, "</p>\n");
-    }
     ps_html_raw(html, "</li>\n");
 }
 
@@ -95,9 +93,12 @@ void ps_report_limits(struct ps_html *html, const struct ps_report *report)
     size_t count = find_parts(report, parts);
     if (count) {
         ps_html_raw(html, "<ol class=\"parts\">\n");
-        for (size_t index = 0; index < count; index++)
+        for (size_t index = 0; index < count && index < SHOWN; index++)
             write_part(html, &parts[index]);
         ps_html_raw(html, "</ol>\n");
+        if (count > SHOWN)
+            ps_html_print(html, "<p class=\"note\">%zu more part%s in the result document.</p>\n",
+                          count - SHOWN, count == SHOWN + 1 ? " is" : "s are");
     } else {
         ps_report_missing(html, "the subject's own figures were not read (a foreign system shows none)");
     }

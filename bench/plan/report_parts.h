@@ -29,5 +29,7 @@ void ps_report_section_begin(struct ps_html *html, const char *id, const char *h
 void ps_report_section_end(struct ps_html *html);
 /* "was not measured: why" in place of a chart. */
 void ps_report_missing(struct ps_html *html, const char *why);
+/* A heading and a list of foreign texts; nothing when the list is NULL. */
+void ps_report_list(struct ps_html *html, const char *heading, const json_t *texts);
 /* A goal in words: "p99 below 20 ms". Numbers only; `text` of the goal when it has none. */
 const char *ps_report_goal_words(const struct ps_report_goal *goal, char *words, size_t room);

@@ -224,7 +224,7 @@ static void draw_series(struct ps_svg *svg, const struct series *series, const c
             snprintf(tip, sizeof(tip), "%s/s: %s within %s", ps_figure_count(series->trial->rate).text,
                      format_nines(whole).text, ps_figure_ns(ns).text);
             char mark[48];
-            snprintf(mark, sizeof(mark), "%s v-%s", class, ps_verdict_name(series->trial->verdict));
+            snprintf(mark, sizeof(mark), "%s v-%s", class, ps_verdict_text(series->trial->verdict));
             ps_svg_mark(svg, (enum ps_shape)series->trial->verdict, ps_axis_at(nines, whole),
                         ps_axis_at(latencies, ns), 3.5, mark, tip);
             break;
@@ -251,7 +251,7 @@ static void draw(struct ps_svg *svg, const void *context)
         const struct series *series = &chart->series[index];
         draw_series(svg, series, series->class, &nines, &latencies);
         snprintf(texts[index], sizeof(texts[index]), svg->narrow ? "%s/s" : "%s/s %s",
-                 ps_figure_short(series->trial->rate).text, ps_verdict_name(series->trial->verdict));
+                 ps_figure_short(series->trial->rate).text, ps_verdict_text(series->trial->verdict));
         labels[index] = (struct ps_svg_label){ps_axis_at(&latencies, series->points[series->count - 1].ns),
                                               series->class, texts[index]};
     }
@@ -267,7 +267,7 @@ static void write_chart(struct ps_html *html, const struct percentile_chart *cha
         length += (size_t)snprintf(
             description + length, sizeof(description) - length,
             "At %s events per second (%s): p50 %s, p99 %s, p99.9 %s, max %s. ",
-            ps_figure_count(trial->rate).text, ps_verdict_name(trial->verdict),
+            ps_figure_count(trial->rate).text, ps_verdict_text(trial->verdict),
             ps_figure_ns(trial->latency_ns[PS_P50]).text, ps_figure_ns(trial->latency_ns[PS_P99]).text,
             ps_figure_ns(trial->latency_ns[PS_P999]).text, ps_figure_ns(trial->latency_ns[PS_MAX]).text);
     }

@@ -24,9 +24,12 @@ static void write_figures(struct ps_html *html, const json_t *json)
         snprintf(more, sizeof(more), "<span class=\"quiet\">%s may be down</span>",
                  ps_figure_count(spare).text);
     write_figure(html, "machines", ps_figure_count(machines).text, more);
+    write_figure(html, "counted on each", ps_figure_count(ps_report_number(json, "machine_rate")).text,
+                 "events/s");
     write_figure(html, "workers on each", ps_figure_count(ps_report_number(json, "workers_per_machine")).text,
                  "");
     write_figure(html, "headroom kept", ps_figure_share(ps_report_number(json, "headroom")).text, "");
+    write_figure(html, "brokers", ps_figure_count(ps_report_number(json, "brokers")).text, "");
     write_figure(html, "Kafka partitions", ps_figure_count(ps_report_number(json, "partitions")).text, "");
     more[0] = '\0';
     if (retention > 0)
@@ -34,7 +37,7 @@ static void write_figures(struct ps_html *html, const json_t *json)
                  ps_figure_seconds(retention).text, replication > 0 ? ", copies: " : "",
                  replication > 0 ? ps_figure_count(replication).text : "");
     write_figure(html, "disk on each broker", ps_figure_bytes(disk).text, more);
-    write_figure(html, "error of the fit", ps_figure_share(error).text, "");
+    write_figure(html, "error of what was measured", ps_figure_share(error).text, "");
     ps_html_raw(html, "</dl>\n");
 }
 
@@ -52,15 +55,10 @@ void ps_report_projection(struct ps_html *html, const struct ps_report *report)
             "projection, not a measurement</p>\n");
         write_figures(html, json);
         const json_t *assumptions = ps_report_array(json, "assumptions");
-        ps_html_raw(html, "<h3>It assumes</h3>\n");
+        ps_report_list(html, "It assumes", assumptions);
         if (!assumptions)
-            ps_report_missing(html, "the assumptions were not kept");
-        else
-            ps_html_raw(html, "<ul class=\"assumptions\">\n");
-        for (size_t index = 0; index < json_array_size(assumptions) && index < PS_REPORT_ITEMS_MAX; index++)
-            if (json_is_string(json_array_get(assumptions, index)))
-                ps_html_element(html, "li", json_string_value(json_array_get(assumptions, index)));
-        ps_html_raw(html, assumptions ? "</ul>\n</div>\n" : "</div>\n");
+            ps_report_missing(html, "its assumptions were not kept");
+        ps_html_raw(html, "</div>\n");
     } else {
         ps_report_missing(html, "no rate was asked for (ask with --machines-for RATE)");
     }

@@ -22,12 +22,12 @@ static void fault_cell(struct ps_html *html, double count)
 static void write_trial(struct ps_html *html, const struct ps_report_trial *trial)
 {
     ps_html_print(html, "<tr class=\"v-%s\"><th scope=\"row\" class=\"n\">%s</th>",
-                  ps_verdict_name(trial->verdict), ps_figure_count(trial->number).text);
+                  ps_verdict_text(trial->verdict), ps_figure_count(trial->number).text);
     number_cell(html, ps_figure_count(trial->rate));
     ps_html_print(html,
                   "<td class=\"verdict\"><svg class=\"key\" viewBox=\"0 0 16 16\" aria-hidden=\"true\"><use "
                   "href=\"#v-%s\"/></svg>",
-                  ps_verdict_name(trial->verdict));
+                  ps_verdict_text(trial->verdict));
     ps_html_text(html, trial->verdict_text ? trial->verdict_text : "not said");
     ps_html_raw(html, "</td><td>");
     ps_html_text(html, trial->goal ? trial->goal : PS_FIGURE_NONE);
@@ -48,6 +48,21 @@ static void write_trial(struct ps_html *html, const struct ps_report_trial *tria
     ps_html_raw(html, "</tr>\n");
 }
 
+static void write_notes(struct ps_html *html, const struct ps_report *report)
+{
+    unsigned written = 0;
+    for (size_t index = 0; index < report->trial_count && written < PS_REPORT_ITEMS_MAX; index++) {
+        const struct ps_report_trial *trial = &report->trials[index];
+        if (!trial->note || !trial->note[0])
+            continue;
+        ps_html_print(html, "%s<li>Trial %s: ", written++ ? "" : "<ul class=\"assumptions\">\n",
+                      ps_figure_count(trial->number).text);
+        ps_html_text(html, trial->note);
+        ps_html_raw(html, "</li>\n");
+    }
+    ps_html_raw(html, written ? "</ul>\n" : "");
+}
+
 static void write_table(struct ps_html *html, const struct ps_report *report)
 {
     static const char *const columns[] = {"trial",         "asked, 1/s", "verdict", "goal",    "time",
@@ -64,6 +79,7 @@ static void write_table(struct ps_html *html, const struct ps_report *report)
     for (size_t index = 0; index < report->trial_count; index++)
         write_trial(html, &report->trials[index]);
     ps_html_raw(html, "</tbody></table></div>\n");
+    write_notes(html, report);
     if (report->trials_left_out)
         ps_html_print(html, "<p class=\"note\">%zu more trials are in the result document.</p>\n",
                       report->trials_left_out);
@@ -138,5 +154,6 @@ void ps_report_machine(struct ps_html *html, const struct ps_report *report)
     write_pair(html, "seed of the load", text);
     write_others(html, machine);
     ps_html_raw(html, "</dl>\n");
+    ps_report_list(html, "What else to know", ps_report_array(report->json, "assumptions"));
     ps_report_section_end(html);
 }

@@ -212,7 +212,7 @@ static void draw_line(struct ps_svg *svg, const struct timeline *timeline, const
     snprintf(class, sizeof(class), "series %s", line->class);
     for (size_t at = 0; at <= timeline->count; at++) {
         double value = at < timeline->count ? value_of(&timeline->columns[at], line) : (double)NAN;
-        if (!isfinite(value)) { /* a gap is a gap */
+        if (!isfinite(value) || (values->log && value <= 0)) { /* a gap is a gap */
             if (open)
                 ps_svg_path_end(svg);
             open = false;
@@ -230,7 +230,7 @@ static void draw_line(struct ps_svg *svg, const struct timeline *timeline, const
     for (size_t at = 0; at < timeline->count; at++) {
         double value = value_of(&timeline->columns[at], line);
         char tip[128];
-        if (!isfinite(value) || !strncmp(line->class, "wide", 4))
+        if (!isfinite(value) || (values->log && value <= 0) || !strncmp(line->class, "wide", 4))
             continue;
         snprintf(tip, sizeof(tip), "%g s: %s", timeline->columns[at].t, ps_figure_number(value).text);
         ps_svg_mark(svg, PS_SHAPE_DISC, ps_axis_at(times, timeline->columns[at].t), ps_axis_at(values, value),
@@ -376,7 +376,7 @@ void ps_report_timeline(struct ps_html *html, const struct ps_report *report)
     bool any = held && write_timeline(html, held, "timeline-held", "held");
     if (too_much) {
         char what[64];
-        snprintf(what, sizeof(what), "too much (%s)", ps_verdict_name(too_much->verdict));
+        snprintf(what, sizeof(what), "too much (%s)", ps_verdict_text(too_much->verdict));
         any = write_timeline(html, too_much, "timeline-over", what) || any;
     }
     if (!any)
