@@ -24,17 +24,15 @@ void ps_outcome_progress(struct ps_live *live, const struct ps_outcome_second *s
     if (live->json)
         return;
     bool wrong = tally->duplicated + tally->reordered + tally->changed + tally->cut > 0;
-    ps_live_status(
-        live,
-        "%5.0f s  %s%s%s received  %s  %sduplicated %llu  reordered %llu  corrupted %llu%s  p50 %s  p99 %s",
-        second->t_s, count(tally->received, received), second->sent > 0 ? " of " : "",
-        second->sent > 0 ? count(second->sent, sent) : "",
-        ps_quantity_print_rate(second->rate, rate, sizeof rate),
-        wrong ? ps_live_style(live, PS_LIVE_BAD) : "", (unsigned long long)tally->duplicated,
-        (unsigned long long)tally->reordered, (unsigned long long)(tally->changed + tally->cut),
-        ps_live_style(live, PS_LIVE_PLAIN),
-        ps_quantity_print_ns(ps_histogram_percentile(second->latency_ns, 50), p50, sizeof p50),
-        ps_quantity_print_ns(ps_histogram_percentile(second->latency_ns, 99), p99, sizeof p99));
+    ps_live_status(live, "%4.0f s  %s%s%s  %s  %sdup %llu  reord %llu  corr %llu%s  p50 %s  p99 %s",
+                   second->t_s, count(tally->received, received), second->sent > 0 ? " of " : "",
+                   second->sent > 0 ? count(second->sent, sent) : "",
+                   ps_quantity_print_rate(second->rate, rate, sizeof rate),
+                   wrong ? ps_live_style(live, PS_LIVE_BAD) : "", (unsigned long long)tally->duplicated,
+                   (unsigned long long)tally->reordered, (unsigned long long)(tally->changed + tally->cut),
+                   ps_live_style(live, PS_LIVE_PLAIN),
+                   ps_quantity_print_ns(ps_histogram_percentile(second->latency_ns, 50), p50, sizeof p50),
+                   ps_quantity_print_ns(ps_histogram_percentile(second->latency_ns, 99), p99, sizeof p99));
 }
 
 /* ---- the sources ---- */

@@ -198,7 +198,7 @@ static void ready_say(struct verify *verify)
         const struct reader *reader = &verify->readers[i];
         json_t *address = reader->address[0] != '\0' ? json_string(reader->address) : json_null();
         json_array_append_new(list, json_pack("{s:s,s:o}", "url", reader->url.text, "address", address));
-        if (reader->address[0] != '\0' && !verify->live.json && !verify->options->quiet)
+        if (reader->address[0] != '\0' && !verify->live.json)
             ps_live_note(&verify->live, "listening on %s://%s", reader->url.scheme, reader->address);
     }
     object = json_object();
