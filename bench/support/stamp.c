@@ -15,29 +15,26 @@
         */
 
 /* Every pair of base64url digits, in the order of their 12-bit value. */
-#define DIGITS(X, a)                                                                                         \
-    X(a, 'A')                                                                                                \
-    X(a, 'B')                                                                                                \
-    X(a, 'C')                                                                                                \
-    X(a, 'D')                                                                                                \
-    X(a, 'E') X(a, 'F') X(a, 'G') X(a, 'H') X(a, 'I') X(a, 'J') X(a, 'K') X(a, 'L') X(a, 'M') X(a, 'N')      \
-        X(a, 'O') X(a, 'P') X(a, 'Q') X(a, 'R') X(a, 'S') X(a, 'T') X(a, 'U') X(a, 'V') X(a, 'W') X(a, 'X')  \
-            X(a, 'Y') X(a, 'Z') X(a, 'a') X(a, 'b') X(a, 'c') X(a, 'd') X(a, 'e') X(a, 'f') X(a, 'g')        \
-                X(a, 'h') X(a, 'i') X(a, 'j') X(a, 'k') X(a, 'l') X(a, 'm') X(a, 'n') X(a, 'o') X(a, 'p')    \
-                    X(a, 'q') X(a, 'r') X(a, 's') X(a, 't') X(a, 'u') X(a, 'v') X(a, 'w') X(a, 'x')          \
-                        X(a, 'y') X(a, 'z') X(a, '0') X(a, '1') X(a, '2') X(a, '3') X(a, '4') X(a, '5')      \
-                            X(a, '6') X(a, '7') X(a, '8') X(a, '9') X(a, '-') X(a, '_')
-#define ROWS                                                                                                 \
-    ROW('A')                                                                                                 \
-    ROW('B')                                                                                                 \
-    ROW('C')                                                                                                 \
-    ROW('D')                                                                                                 \
-    ROW('E') ROW('F') ROW('G') ROW('H') ROW('I') ROW('J') ROW('K') ROW('L') ROW('M') ROW('N') ROW('O')       \
-        ROW('P') ROW('Q') ROW('R') ROW('S') ROW('T') ROW('U') ROW('V') ROW('W') ROW('X') ROW('Y') ROW('Z')   \
-            ROW('a') ROW('b') ROW('c') ROW('d') ROW('e') ROW('f') ROW('g') ROW('h') ROW('i') ROW('j')        \
-                ROW('k') ROW('l') ROW('m') ROW('n') ROW('o') ROW('p') ROW('q') ROW('r') ROW('s') ROW('t')    \
-                    ROW('u') ROW('v') ROW('w') ROW('x') ROW('y') ROW('z') ROW('0') ROW('1') ROW('2')         \
-                        ROW('3') ROW('4') ROW('5') ROW('6') ROW('7') ROW('8') ROW('9') ROW('-') ROW('_')
+/* clang-format off */
+#define DIGITS(X, a) \
+    X(a, 'A') X(a, 'B') X(a, 'C') X(a, 'D') X(a, 'E') X(a, 'F') X(a, 'G') X(a, 'H') \
+    X(a, 'I') X(a, 'J') X(a, 'K') X(a, 'L') X(a, 'M') X(a, 'N') X(a, 'O') X(a, 'P') \
+    X(a, 'Q') X(a, 'R') X(a, 'S') X(a, 'T') X(a, 'U') X(a, 'V') X(a, 'W') X(a, 'X') \
+    X(a, 'Y') X(a, 'Z') X(a, 'a') X(a, 'b') X(a, 'c') X(a, 'd') X(a, 'e') X(a, 'f') \
+    X(a, 'g') X(a, 'h') X(a, 'i') X(a, 'j') X(a, 'k') X(a, 'l') X(a, 'm') X(a, 'n') \
+    X(a, 'o') X(a, 'p') X(a, 'q') X(a, 'r') X(a, 's') X(a, 't') X(a, 'u') X(a, 'v') \
+    X(a, 'w') X(a, 'x') X(a, 'y') X(a, 'z') X(a, '0') X(a, '1') X(a, '2') X(a, '3') \
+    X(a, '4') X(a, '5') X(a, '6') X(a, '7') X(a, '8') X(a, '9') X(a, '-') X(a, '_')
+#define ROWS \
+    ROW('A') ROW('B') ROW('C') ROW('D') ROW('E') ROW('F') ROW('G') ROW('H') \
+    ROW('I') ROW('J') ROW('K') ROW('L') ROW('M') ROW('N') ROW('O') ROW('P') \
+    ROW('Q') ROW('R') ROW('S') ROW('T') ROW('U') ROW('V') ROW('W') ROW('X') \
+    ROW('Y') ROW('Z') ROW('a') ROW('b') ROW('c') ROW('d') ROW('e') ROW('f') \
+    ROW('g') ROW('h') ROW('i') ROW('j') ROW('k') ROW('l') ROW('m') ROW('n') \
+    ROW('o') ROW('p') ROW('q') ROW('r') ROW('s') ROW('t') ROW('u') ROW('v') \
+    ROW('w') ROW('x') ROW('y') ROW('z') ROW('0') ROW('1') ROW('2') ROW('3') \
+    ROW('4') ROW('5') ROW('6') ROW('7') ROW('8') ROW('9') ROW('-') ROW('_')
+/* clang-format on */
 #define PAIR(a, b) {a, b},
 #define ROW(a) DIGITS(PAIR, a)
 static const char pairs[4096][2] = {ROWS};
