@@ -9,9 +9,12 @@ import dataclasses
 import glob
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
+import time
+import urllib.request
 
 from . import results
 
@@ -84,6 +87,25 @@ class Subject:
     kafka: bool = True  # else it throws them away, and its own counter says how many came
     share: float = 1.0  # of the events the others get; slow ones need less for as long a run
     settings: str = ""
+    counter: object = None  # place -> events it says it has taken from its source and passed on; None: it does not say
+
+
+def metric(name):
+    """A counter of an agent's JSON metrics."""
+
+    def read(place):
+        with urllib.request.urlopen(f"http://127.0.0.1:{place.port + 1}/metrics", timeout=5) as answer:
+            return sum(int(one) for one in re.findall(rf'"{name}":"(\d+)"', answer.read().decode()))
+
+    return read
+
+
+def rsyslog_counter(place):
+    """What impstats wrote last about its input."""
+    time.sleep(1.5)
+    with open(os.path.join(place.folder, "stats"), encoding="utf-8", errors="replace") as file:
+        found = re.findall(r'"origin": *"(?:imptcp|imudp)"[^}]*"submitted": *(\d+)', file.read())
+    return int(found[-1]) if found else None
 
 
 # ---- agent files, the same for penstock and Flume ----
@@ -171,6 +193,7 @@ def rsyslog(udp=False):
         path = place.write("rsyslog.conf", f"""
 global(workDirectory="{place.folder}")
 main_queue(queue.type="FixedArray" queue.size="500000" queue.dequeueBatchSize="10000" queue.workerThreads="1")
+module(load="impstats" interval="1" format="json" log.syslog="off" log.file="{place.folder}/stats")
 module(load="omkafka")
 {listening}
 template(name="raw" type="string" string="%rawmsg%")
@@ -278,21 +301,22 @@ buffer.when_full = "block"
 
 
 RAW = "flags(no-parse)"
+DRAINED, TAKEN = metric("EventDrainSuccessCount"), metric("EventTakeSuccessCount")
 ALL = [
-    Subject("penstock", "syslogtcp → memory → Kafka", penstock("syslogtcp", 1)),
-    Subject("flume", "Flume 1.11, the same file", flume("syslogtcp", 1), share=0.1, settings="-Xmx2g"),
-    Subject("rsyslog", "imptcp → omkafka, raw", rsyslog(), settings="FixedArray queue of 500,000, batches of 10,000, raw template"),
+    Subject("penstock", "syslogtcp → memory → Kafka", penstock("syslogtcp", 1), counter=DRAINED),
+    Subject("flume", "Flume 1.11, the same file", flume("syslogtcp", 1), share=0.1, settings="-Xmx2g", counter=DRAINED),
+    Subject("rsyslog", "imptcp → omkafka, raw", rsyslog(), settings="FixedArray queue of 500,000, batches of 10,000, raw template", counter=rsyslog_counter),
     Subject("syslog-ng", "network() → kafka-c(), raw", syslog_ng(RAW, "$MSG"), settings="no-parse, log-fetch-limit 10,000, log-iw-size 400,000, flow control"),
     Subject("syslog-ng-parsed", "the same, parsed, its default template", syslog_ng("", "$ISODATE $HOST $MSGHDR$MSG"), settings="as above, parsed"),
     Subject("syslog-ng-json", "the same, parsed, as JSON", syslog_ng("", "$(format-json --scope rfc5424)"), share=0.5, settings="as above, format-json"),
     Subject("fluent-bit", "tcp → kafka, raw", fluent_bit, settings="threaded input, flush 0.1 s, raw"),
     Subject("vector", "socket → kafka, text", vector, share=0.5, settings="acknowledgements, memory buffer of 100,000, blocking"),
-    Subject("penstock-best", "netcat → memory → four Kafka sinks", penstock("netcat", 4), format="fixed"),
-    Subject("flume-best", "Flume 1.11, the same file (its own best case)", flume("netcat", 4), format="fixed", share=0.5, settings="-Xmx2g"),
-    Subject("penstock-stress", "StressSource → memory → null", penstock("stress", 0), scheme="", kafka=False),
-    Subject("flume-stress", "Flume 1.11, the same file", flume("stress", 0), scheme="", kafka=False, settings="-Xmx2g, batches of 1,000"),
-    Subject("penstock-netcat", "netcat → memory → null", penstock("netcat", 0), format="fixed", kafka=False),
-    Subject("flume-netcat", "Flume 1.11, the same file", flume("netcat", 0), format="fixed", kafka=False, settings="-Xmx2g"),
+    Subject("penstock-best", "netcat → memory → four Kafka sinks", penstock("netcat", 4), format="fixed", counter=DRAINED),
+    Subject("flume-best", "Flume 1.11, the same file (its own best case)", flume("netcat", 4), format="fixed", share=0.5, settings="-Xmx2g", counter=DRAINED),
+    Subject("penstock-stress", "StressSource → memory → null", penstock("stress", 0), scheme="", kafka=False, counter=TAKEN),
+    Subject("flume-stress", "Flume 1.11, the same file", flume("stress", 0), scheme="", kafka=False, settings="-Xmx2g, batches of 1,000", counter=TAKEN),
+    Subject("penstock-netcat", "netcat → memory → null", penstock("netcat", 0), format="fixed", kafka=False, counter=TAKEN),
+    Subject("flume-netcat", "Flume 1.11, the same file", flume("netcat", 0), format="fixed", kafka=False, settings="-Xmx2g", counter=TAKEN),
     Subject("penstock-udp", "syslogudp → memory → Kafka", penstock("syslogudp", 1), scheme="udp"),
     Subject("rsyslog-udp", "imudp → omkafka, raw", rsyslog(udp=True), scheme="udp", settings="2 threads, recvmmsg of 128"),
     Subject("syslog-ng-udp", "network(udp) → kafka-c(), raw", syslog_ng(RAW, "$MSG", "udp"), scheme="udp", settings="so-rcvbuf 4 MB"),
