@@ -180,7 +180,7 @@ static bool unpack_deflate(struct ps_far_avro *avro, const char *data, size_t le
     stream->next_in = (unsigned char *)(uintptr_t)data;
     stream->avail_in = (uInt)length;
     plain->length = 0;
-    reserve(plain, length * 2);
+    reserve(plain, length * 2 + 256);
     for (;;) {
         stream->next_out = (unsigned char *)plain->data + plain->length;
         stream->avail_out = (uInt)(plain->room - plain->length);
@@ -202,7 +202,7 @@ static bool unpack_snappy(struct ps_far_avro *avro, const char *data, size_t len
     if (length < 4 || snappy_uncompressed_length(data, length - 4, &size) != SNAPPY_OK ||
         size > PS_FAR_AVRO_PLAIN_BYTES_MAX)
         return false;
-    reserve(plain, size);
+    reserve(plain, size + 1);
     plain->length = plain->room;
     if (snappy_uncompress(data, length - 4, plain->data, &plain->length) != SNAPPY_OK)
         return false;
