@@ -302,6 +302,7 @@ static int finish(struct verify *verify, enum ps_end end, const struct ps_err *e
     outcome.seconds = (double)(now_ns() - verify->start_ns) / 1e9;
     if (now_ns() - verify->second_ns >= LOOK_NS)
         second_say(verify, now_ns(), true);
+    ps_account_clock(verify->account);
     ps_verdict_make(&verdict, verify->account, &verify->expected, lossy);
     if (end == PS_END_FAILED)
         verdict.exit_code = 2;
