@@ -475,7 +475,7 @@ static void bad_configurations_are_named(void **state)
     config.connections = 2;
     expect_failure(&config, "highest source");
     config = config_for(&nobody, "");
-    config.shape.text = "sinus";
+    config.shape.text = "sien";
     expect_failure(&config, "did you mean sine?");
 }
 
