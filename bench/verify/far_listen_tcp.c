@@ -95,7 +95,7 @@ static void descriptors_raise(void)
 static enum ps_status far_tcp_open(void **state, struct ps_url *url, struct ps_err *err)
 {
     struct ps_bind_options options;
-    enum ps_far_framing framing;
+    enum ps_far_framing framing = PS_FAR_DETECT;
     *state = NULL;
     if (framing_of(url, &framing, err) != PS_OK || ps_url_check(url, err) != PS_OK ||
         ps_far_bind_options(url, false, &options, err) != PS_OK)
