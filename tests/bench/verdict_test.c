@@ -378,6 +378,28 @@ static void test_latency(void **state)
     assert_int_equal(run->tally.duplicated, 4);
 }
 
+/* A clock that is set while verify runs, either way: told, the largest kept, and latencies are as before. */
+static void test_clock_is_set(void **state)
+{
+    (void)state;
+    assert_in_range(ps_account_clock(account) + 1000000000, 0, 2000000000);
+    account->start_wall_ns += UINT64_C(3600000000000); /* as if the clock were set back by an hour */
+    int64_t step = ps_account_clock(account);
+    assert_in_range(-step, UINT64_C(3590000000000), UINT64_C(3610000000000));
+    assert_int_equal(account->clock_step_ns, step);
+    account->start_wall_ns -= UINT64_C(3600000000000) + UINT64_C(60000000000); /* and forward, by a minute */
+    step = ps_account_clock(account);
+    assert_in_range(step, UINT64_C(50000000000), UINT64_C(70000000000));
+    assert_true(account->clock_step_ns < 0);
+    char text[PS_STAMP_BYTES];
+    struct ps_stamp stamp = {RUN, 0, 0, account->start_wall_ns / 1000 + 1, 0, false};
+    struct ps_far_record far = {.data = text, .length = sizeof text};
+    far.arrival_mono_ns = account->start_mono_ns + 5000000;
+    ps_stamp_write(&stamp, text);
+    ps_account_take(account, &far, 0);
+    assert_in_range(account->latency_ns.max, 4990000, 5010000);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -407,6 +429,7 @@ int main(void)
         CASE(test_forgotten),
         CASE(test_progress),
         CASE(test_latency),
+        CASE(test_clock_is_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
