@@ -12,7 +12,7 @@ fail() { echo "FAILED: $*" >&2; cat "$work"/* >&2; exit 1; }
 
 echo "the list"
 "$run" --list >"$work/list" || fail "--list: exit $?"
-lines=$(grep -cE '^[a-z][^#]* (one|all) ' "$PENSTOCK_SOURCE/bench/suite.def")
+lines=$(grep -cE '^[a-z][^#]* (one|all|long) ' "$PENSTOCK_SOURCE/bench/suite.def")
 (($(wc -l <"$work/list") == lines)) || fail "lists $(wc -l <"$work/list") of $lines"
 grep -qE '^syslog_receive +[A-Z]' "$work/list" || fail "no syslog_receive"
 code=0
