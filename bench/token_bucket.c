@@ -100,8 +100,11 @@ static void out_close(struct bucket *bucket)
 static void out_flush(struct bucket *bucket)
 {
     char byte;
-    if (bucket->out >= 0 && recv(bucket->out, &byte, 1, 0) == 0)
+    ssize_t got = bucket->out >= 0 ? recv(bucket->out, &byte, 1, 0) : 1;
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
         out_close(bucket); /* verify ended */
+    if (bucket->input_count > 0)
+        out_open(bucket);
     while (bucket->out >= 0 && bucket->output_length > 0) {
         ssize_t sent = send(bucket->out, bucket->output, bucket->output_length, MSG_NOSIGNAL);
         if (sent < 0 && (errno == EAGAIN || errno == EINTR))
@@ -166,7 +169,6 @@ static void accept_all(struct bucket *bucket)
         input->fd = fd;
         input->length = 0;
         bucket->inputs[bucket->input_count++] = input;
-        out_open(bucket);
     }
 }
 
@@ -185,6 +187,7 @@ static void cycle(struct bucket *bucket)
     poll(&ready, bucket->input_count == 0, bucket->input_count == 0 ? 100 : TICK_MS);
     refill(bucket);
     accept_all(bucket);
+    out_flush(bucket);
     for (unsigned i = 0; i < bucket->input_count; i++) {
         struct input *input = bucket->inputs[i];
         if (input_read(bucket, input))

@@ -256,24 +256,26 @@ static void describe(struct ps_limit *limit, const struct ps_part *part, double 
         say(limit, "%s was %.0f %% full at %.0f events/s%s", part->part, percent, rate,
             limit->utilisation > 0.5 ? ": what takes from it is slower than what fills it" : "");
     else if (part->kind == PS_PART_LOSS)
-        say(limit, "%s: %.3f %% of the %s at %.0f events/s", part->part, percent, part->of, rate);
+        say(limit, "%s: %.3f %% of %s at %.0f events/s", part->part, percent, part->of, rate);
     else if (part->kind == PS_PART_WAIT)
         say(limit, "%s: %.0f %% of the time %s at %.0f events/s", part->part, percent, part->of, rate);
     else if (limit->saturates_at > 0)
         say(limit,
-            "%s used %.0f %% of its %s at %.0f events/s; by a straight line through the trials it is "
+            "%s: %.0f %% of %s at %.0f events/s; by a straight line through the trials it is "
             "full at %.0f events/s",
             part->part, percent, part->of, rate, limit->saturates_at);
     else
-        say(limit, "%s used %.0f %% of its %s at %.0f events/s and did not grow with the rate", part->part,
-            percent, part->of, rate);
+        say(limit, "%s: %.0f %% of %s at %.0f events/s; it did not grow with the rate", part->part, percent,
+            part->of, rate);
 }
 
 /* Parts with a line by where it ends; then full queues, losses and waits; then the rest. */
 static double order_of(const struct ps_limit *limit)
 {
+    if (limit->kind == PS_PART_TIME && limit->saturates_at > 0)
+        return limit->saturates_at;
     if (limit->kind == PS_PART_TIME)
-        return limit->saturates_at > 0 ? limit->saturates_at : 1e30;
+        return limit->utilisation > 0.95 ? 0 : 1e30;
     return 1e31 * (2 - fmin(limit->utilisation, 1));
 }
 

@@ -157,7 +157,7 @@ void ps_process_explain(const struct ps_process *child, const char *what, struct
     FILE *file = fopen(child->log, "re");
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         line[strcspn(line, "\n")] = '\0';
-        if (line[0] != '\0')
+        if (line[0] != '\0' && strstr(line, "--help`") == NULL)
             memcpy(last, line, sizeof last);
     }
     if (file != NULL)

@@ -15,6 +15,7 @@
 #define START_S 30.0 /* load is connected and begins */
 #define SETTLE_S 2.0 /* load may still bring what is due */
 #define DRAIN_S 60.0 /* the far end may still get it */
+#define QUIET_S 5.0  /* nothing came for so long: nothing will */
 #define END_MS 3000U
 #define WATCH_S 0.5
 
@@ -27,6 +28,7 @@ struct run {
     char run[16], manifest[512], load_log[512], verify_log[512];
     bool ready, load_done, verify_done;
     double begin_s, load_begin_s, load_end_s; /* monotonic; load_begin 0: not yet */
+    double came_s;                            /* when verify last said that something came */
     struct ps_scrape before;
     struct ps_parts during;
     double watched_s, cpu_before_s;
@@ -94,7 +96,9 @@ static void verify_line(struct run *run, const char *line)
         run->ready = true;
     else if (strcmp(type, "progress") == 0 && run->load_begin_s > 0)
         ps_trial_take_verify_second(run->trial, now_s() - run->load_begin_s, object);
-    else if (strcmp(type, "summary") == 0)
+    if (json_number_value(json_object_get(object, "rate")) > 0)
+        run->came_s = now_s();
+    if (strcmp(type, "summary") == 0)
         run->verify_done = ps_trial_take_verify(run->trial, object, run->goals, run->goal_count);
     json_decref(object);
 }
@@ -187,7 +191,7 @@ static bool start_verify(struct run *run)
     char idle[32];
     struct ps_err err = {0};
     snprintf(idle, sizeof idle, "%ums", setup->from_drain_ms > 0 ? setup->from_drain_ms : 1000);
-    const char *rest[] = {"--run", run->run, "--manifest", run->manifest, "--idle", idle};
+    const char *rest[] = {"--manifest", run->manifest, "--idle", idle};
     for (size_t i = 0; i < PS_COUNT_OF(rest); i++)
         arguments[count++] = rest[i];
     for (unsigned i = 0; i < setup->from_count; i++) {
@@ -251,10 +255,15 @@ static bool wait_verify(struct run *run)
 {
     double end_s = now_s() + DRAIN_S;
     struct ps_err err = {0};
-    while (run->verify.out >= 0 && now_s() < end_s && !told_to_stop(run))
+    run->came_s = now_s();
+    while (run->verify.out >= 0 && now_s() < end_s && now_s() < run->came_s + QUIET_S && !told_to_stop(run))
         take_lines(run);
-    if (run->verify.out >= 0)
-        ps_process_end(&run->verify, END_MS);
+    if (run->verify.out >= 0 && !told_to_stop(run)) { /* it says on SIGTERM what it has */
+        kill(run->verify.pid, SIGTERM);
+        end_s = now_s() + QUIET_S;
+        while (run->verify.out >= 0 && now_s() < end_s)
+            take_lines(run);
+    }
     if (run->verify_done || told_to_stop(run))
         return true;
     ps_err_set(&err, "verify says nothing");

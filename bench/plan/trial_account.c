@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define GENERATOR_LATE_S 0.05     /* later than this it was the generator that did not keep up */
+#define EVEN_SHARE 0.2            /* of the spread: how far from the middle the median may be */
+#define EVEN_LEAST_S 0.02         /* a spread that says something */
 #define GENERATOR_LATE_SHARE 0.02 /* of the trial */
 
 static double number(const json_t *object, const char *key)
@@ -160,8 +162,8 @@ void ps_trial_take_counters(struct ps_trial *trial, double delivered)
 }
 
 /* Seconds of delay gained in a second: the slope of the median latency over the full seconds of the trial.
- * The first second is left out: connections and caches are cold. */
-static double slope_of(const json_t *timeline, double seconds)
+ * The first second is left out: connections and caches are cold. False: too few seconds. */
+static bool slope_of(const json_t *timeline, double seconds, double *slope)
 {
     double n = 0, x = 0, y = 0, xx = 0, xy = 0;
     size_t at;
@@ -178,12 +180,33 @@ static double slope_of(const json_t *timeline, double seconds)
         xy += t * latency_s;
     }
     double determinant = n * xx - x * x;
-    return n >= 3 && determinant > 0 ? (n * xy - x * y) / determinant : 0;
+    if (n < 3 || determinant <= 0)
+        return false;
+    *slope = (n * xy - x * y) / determinant;
+    return true;
+}
+
+/* The same for a trial of a second or two: a queue that grows evenly spreads the latencies evenly, with the
+ * median in the middle; a slow moment now and then does not. */
+static double spread_of(const struct ps_trial *trial)
+{
+    double low = ps_trial_percentile(trial->histogram, 5) / 1e9;
+    double middle = ps_trial_percentile(trial->histogram, 50) / 1e9;
+    double high = ps_trial_percentile(trial->histogram, 95) / 1e9;
+    bool even = fabs(middle - (low + high) / 2) < EVEN_SHARE * (high - low);
+    return even && high - low > EVEN_LEAST_S && trial->seconds > 0 ? (high - low) / 0.9 / trial->seconds : 0;
 }
 
 void ps_trial_conclude(struct ps_trial *trial)
 {
-    trial->growth = fmax(trial->growth, slope_of(trial->timeline, trial->seconds));
+    double growth = 0;
+    if (!slope_of(trial->timeline, trial->seconds, &growth))
+        growth = spread_of(trial);
+    if (growth <= 0)
+        return;
+    trial->growth = fmax(trial->growth, growth);
+    trial->goodput =
+        fmin(trial->goodput, trial->rate / (1 + growth)); /* a delay of (rate / capacity - 1) t */
 }
 
 void ps_trial_answer(const struct ps_trial *trial, const struct ps_goal *goals, unsigned goal_count,
