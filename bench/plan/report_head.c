@@ -108,9 +108,14 @@ static void write_headline(struct ps_html *html, const struct ps_report *report)
             ps_html_text(html, name);
         else
             ps_html_raw(html, "The subject");
+        bool confirmed = !answer->status || strcmp(answer->status, "out-of-time") != 0;
         ps_html_print(html, " holds %s<span class=\"nobreak\">%s events/s</span> with ",
-                      at_least(answer) ? "at least " : "", ps_figure_count(answer->rate).text);
+                      at_least(answer) ? "at least "
+                      : confirmed      ? ""
+                                       : "about ",
+                      ps_figure_count(answer->rate).text);
         ps_html_text(html, ps_report_goal_words(answer, words, sizeof(words)));
+        ps_html_raw(html, confirmed ? "" : " – not confirmed");
     } else if (report->goal_count) {
         ps_html_raw(html, "No rate was found that ");
         if (name)

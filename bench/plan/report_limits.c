@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #define BUSY 0.9 /* from here on a part is shown as the one that limits */
-#define SHOWN 10U
-#define TIGHT 0.7 /* ...as one that comes next */
+#define IDLE 0.01
+#define SHOWN 8U
+#define SHOWN_ALWAYS 3U /* even when idle: what comes next is asked for */
+#define TIGHT 0.7       /* ...as one that comes next */
 
 struct part {
     double rank, utilisation, headroom, saturates_at;
@@ -93,12 +95,17 @@ void ps_report_limits(struct ps_html *html, const struct ps_report *report)
     size_t count = find_parts(report, parts);
     if (count) {
         ps_html_raw(html, "<ol class=\"parts\">\n");
-        for (size_t index = 0; index < count && index < SHOWN; index++)
+        size_t shown = 0;
+        for (size_t index = 0; index < count && shown < SHOWN; index++) {
+            if (index >= SHOWN_ALWAYS && parts[index].utilisation < IDLE)
+                continue;
             write_part(html, &parts[index]);
+            shown++;
+        }
         ps_html_raw(html, "</ol>\n");
-        if (count > SHOWN)
+        if (count > shown)
             ps_html_print(html, "<p class=\"note\">%zu more part%s in the result document.</p>\n",
-                          count - SHOWN, count == SHOWN + 1 ? " is" : "s are");
+                          count - shown, count == shown + 1 ? ", less busy, is" : "s, less busy, are");
     } else {
         ps_report_missing(html, "the subject's own figures were not read (a foreign system shows none)");
     }

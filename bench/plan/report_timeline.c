@@ -11,6 +11,7 @@
 
 #define COLUMNS_MAX 400U /* points that a line gets; more are merged */
 #define FILLS_MAX 6U
+#define SAMPLES_WANTED 4U
 #define PANELS_MAX 4U
 #define PANEL_TITLE 30 /* pixels above a panel, for its title */
 #define PANEL_GAP 16   /* ...below it */
@@ -95,6 +96,12 @@ static int by_time(const void *one, const void *other)
     return (a->t > b->t) - (a->t < b->t);
 }
 
+/* Nothing is offered and nothing arrives any more. */
+static bool over(const struct column *column)
+{
+    return !isfinite(column->offered) && !isfinite(column->completed) && !(column->received > 0);
+}
+
 static bool timeline_read(struct timeline *timeline)
 {
     size_t samples = json_array_size(timeline->trial->timeline);
@@ -107,6 +114,8 @@ static bool timeline_read(struct timeline *timeline)
                         &timeline->columns[timeline->count]))
             timeline->count++;
     qsort(timeline->columns, timeline->count, sizeof(*timeline->columns), by_time);
+    while (timeline->count > 1 && over(&timeline->columns[timeline->count - 1]))
+        timeline->count--;
     size_t share = timeline->count / COLUMNS_MAX + 1, kept = 0;
     for (size_t index = 0; index < timeline->count; index++) {
         if (index % share == 0)
@@ -338,6 +347,17 @@ static bool write_timeline(struct ps_html *html, const struct ps_report_trial *t
     return drawn;
 }
 
+/* Short trials have hardly a second to show: only when there is no other. */
+static bool long_enough(const struct ps_report *report, const struct ps_report_trial *trial)
+{
+    size_t longest = 0;
+    for (size_t index = 0; index < report->trial_count; index++) {
+        size_t samples = json_array_size(report->trials[index].timeline);
+        longest = samples > longest ? samples : longest;
+    }
+    return json_array_size(trial->timeline) >= (longest < SAMPLES_WANTED ? longest : SAMPLES_WANTED);
+}
+
 /* The latest held trial nearest below the answer, and the lowest rate above it that was too much. */
 static void choose(const struct ps_report *report, const struct ps_report_trial **held,
                    const struct ps_report_trial **too_much)
@@ -347,18 +367,16 @@ static void choose(const struct ps_report *report, const struct ps_report_trial 
     for (size_t index = 0; index < report->trial_count; index++) {
         const struct ps_report_trial *trial = &report->trials[index];
         bool same = !answer || !answer->goal || !trial->goal || !strcmp(answer->goal, trial->goal);
-        if (!trial->timeline || !same)
-            continue;
-        if (trial->verdict == PS_VERDICT_HELD && trial->rate <= rate &&
-            (!*held || trial->rate >= (*held)->rate))
+        if (trial->timeline && same && trial->verdict == PS_VERDICT_HELD && trial->rate <= rate &&
+            long_enough(report, trial) && (!*held || trial->rate >= (*held)->rate))
             *held = trial;
     }
     for (size_t index = 0; index < report->trial_count; index++) {
         const struct ps_report_trial *trial = &report->trials[index];
-        if (trial->timeline &&
-            (trial->verdict == PS_VERDICT_LOST || trial->verdict == PS_VERDICT_LATE ||
-             trial->verdict == PS_VERDICT_FAILED) &&
-            (!*held || trial->rate > (*held)->rate) && (!*too_much || trial->rate <= (*too_much)->rate))
+        bool bad = trial->verdict == PS_VERDICT_LOST || trial->verdict == PS_VERDICT_LATE ||
+                   trial->verdict == PS_VERDICT_FAILED;
+        if (trial->timeline && bad && long_enough(report, trial) && (!*held || trial->rate > (*held)->rate) &&
+            (!*too_much || trial->rate <= (*too_much)->rate))
             *too_much = trial;
     }
 }

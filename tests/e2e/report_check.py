@@ -102,12 +102,13 @@ def absurd(sample):
 def variants(path, folder):
     with open(path, encoding='utf-8') as file:
         sample = json.load(file)
+    what = {key: sample[key] for key in ('kind', 'version')}
     documents = {
-        'sample': sample, 'empty': {}, 'zero': dict(sample, trials=[], goals=[], limits=[], scaling=None, projection=None),
-        'wrong': {key: 'text' if isinstance(value, (list, dict)) else [1, {}] for key, value in sample.items()},
+        'sample': sample, 'empty': what, 'zero': dict(sample, trials=[], goals=[], limits=[], scaling=None, projection=None),
+        'wrong': dict({key: 'text' if isinstance(value, (list, dict)) else [1, {}] for key, value in sample.items()}, **what),
     }
     for make in (one, many, wide, long, hostile, absurd):
-        documents[make.__name__] = make(sample)
+        documents[make.__name__] = dict(make(sample), **what)
     for name, document in documents.items():
         with open(f'{folder}/{name}.json', 'w', encoding='utf-8') as file:
             json.dump(document, file)
