@@ -6,10 +6,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PARTS_MAX 8
 #define WORK_BYTES_MAX (1U << 20) /* written in one call, then the other lanes have their turn */
 #define ANSWER_BYTES 16384U
+#define HALF_BYTES 1024U     /* the longest answer */
 #define LOOK_NS PS_NS_PER_MS /* how often a stream without answers looks for the peer's end */
 
 struct stream {
@@ -18,7 +20,8 @@ struct stream {
     const struct ps_load_stream_plan *plan;
     bool full; /* the socket took no more */
     uint64_t looked_ns;
-    uint64_t answer_memory;
+    size_t half_length; /* of an answer that is not all there */
+    char half_answer[HALF_BYTES];
 };
 
 /* ---- the plan ---- */
@@ -133,13 +136,12 @@ static void refuse_half(struct stream *stream, uint64_t now_ns, const char *reas
 static bool take_answers(struct stream *stream, const char *data, size_t length, uint64_t now_ns)
 {
     char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
-    while (length > 0) {
-        size_t taken = length;
+    for (size_t taken = 1; taken > 0; data += taken, length -= taken) {
         bool refused = false;
-        uint32_t count =
-            stream->plan->answers(&stream->answer_memory, data, length, &taken, &refused, reason);
-        if (count == UINT32_MAX || count > stream->queue.in_flight) {
-            lose(stream, now_ns, count == UINT32_MAX ? reason : "more answers than events came back");
+        taken = 0;
+        uint32_t count = stream->plan->answers(data, length, &taken, &refused, reason);
+        if (count > stream->queue.in_flight) {
+            lose(stream, now_ns, "more answers than events came back");
             return false;
         }
         ps_block_queue_complete(&stream->queue, count, now_ns);
@@ -149,9 +151,13 @@ static bool take_answers(struct stream *stream, const char *data, size_t length,
         }
         if (refused)
             ps_block_queue_fail(&stream->queue, 1, reason);
-        data += taken;
-        length -= taken;
     }
+    if (length > sizeof stream->half_answer) {
+        lose(stream, now_ns, "an answer came back that does not end");
+        return false;
+    }
+    memcpy(stream->half_answer, data, length);
+    stream->half_length = length;
     return true;
 }
 
@@ -161,16 +167,21 @@ static void read_answers(struct stream *stream, uint64_t now_ns)
     char answers[ANSWER_BYTES], reason[PS_LOAD_STREAM_REASON_BYTES] = "";
     short wants = 0; /* reading is always polled for */
     ssize_t length;
+    size_t room, half;
     stream->looked_ns = now_ns;
     do {
-        length = plan->transport->read(stream->connection.session, answers, sizeof answers, &wants, reason);
+        half = stream->half_length;
+        room = sizeof answers - half;
+        memcpy(answers, stream->half_answer, half);
+        length = plan->transport->read(stream->connection.session, answers + half, room, &wants, reason);
         if (length < 0) {
             lose(stream, now_ns, reason);
             return;
         }
-        if (length > 0 && plan->answers != NULL && !take_answers(stream, answers, (size_t)length, now_ns))
+        if (length > 0 && plan->answers != NULL &&
+            !take_answers(stream, answers, half + (size_t)length, now_ns))
             return;
-    } while (length == (ssize_t)sizeof answers);
+    } while (length == (ssize_t)room);
 }
 
 /* ---- what the lane calls ---- */
@@ -203,7 +214,7 @@ uint64_t ps_load_stream_work(void *state, uint64_t now_ns)
         return stream->connection.deadline_ns;
     if (!was_up) {
         stream->looked_ns = now_ns;
-        stream->answer_memory = 0;
+        stream->half_length = 0;
     }
     if (stream->plan->answers != NULL || now_ns - stream->looked_ns >= LOOK_NS)
         read_answers(stream, now_ns);

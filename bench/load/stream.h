@@ -36,12 +36,10 @@ struct ps_load_stream_plan {
     bool nagle;                 /* small segments are held back */
     const struct ps_load_stream_transport *transport;
     const void *transport_plan;
-    /* Counts the answers in what came back, one an event in order, up to the first that is a no: `*refused`,
-     * `reason` says why, and `*taken` bytes were looked at (else all of them). NULL: an event is completed
-     * when it was written, and what comes back is thrown away. `*memory` is 0 when a connection begins.
-     * UINT32_MAX: this is no answer; the connection is given up with `reason`. */
-    uint32_t (*answers)(uint64_t *memory, const char *data, size_t length, size_t *taken, bool *refused,
-                        char *reason);
+    /* Counts the answers in what came back, one an event in order, up to the first that is a no (`*refused`,
+     * `reason` says why); `*taken` bytes of it. The rest comes again, with more behind it. NULL: an event is
+     * completed when it was written, and what comes back is thrown away. */
+    uint32_t (*answers)(const char *data, size_t length, size_t *taken, bool *refused, char *reason);
 };
 
 extern const struct ps_load_stream_transport ps_load_stream_plain;

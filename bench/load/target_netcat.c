@@ -12,63 +12,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_BYTES_MAX 1024U
-
-/* The answer at hand, between calls. */
-union memory {
-    uint64_t number;
-    struct {
-        uint16_t length; /* bytes of the line so far */
-        bool wrong;      /* it does not say OK */
-        char reason[5];  /* its first bytes, when it came in pieces */
-    } line;
-};
-_Static_assert(sizeof(union memory) == sizeof(uint64_t), "fits a connection's memory");
-
-/* Says whether the line so far, `length` bytes of which the last `piece_length` stand at `piece`, can be OK.
- */
-static bool may_be_ok(const char *piece, size_t piece_length, size_t before)
+static bool is_ok(const char *line, size_t length)
 {
-    static const char ok[] = "OK\r";
-    if (before + piece_length > sizeof ok - 1)
-        return false;
-    return memcmp(piece, ok + before, piece_length) == 0;
+    if (length > 0 && line[length - 1] == '\r')
+        length--;
+    return length == 2 && memcmp(line, "OK", 2) == 0;
 }
 
-static uint32_t netcat_answers(uint64_t *memory, const char *data, size_t length, size_t *taken,
-                               bool *refused, char *reason)
+static uint32_t netcat_answers(const char *data, size_t length, size_t *taken, bool *refused, char *reason)
 {
-    union memory at = {.number = *memory};
     uint32_t count = 0;
-    const char *from = data, *end = data + length;
-    while (from < end) {
-        const char *newline = memchr(from, '\n', (size_t)(end - from));
-        size_t piece = (size_t)((newline != NULL ? newline : end) - from);
-        at.line.wrong = at.line.wrong || !may_be_ok(from, piece, at.line.length);
-        for (size_t i = 0; i < piece && at.line.length + i < sizeof at.line.reason; i++)
-            at.line.reason[at.line.length + i] = from[i];
-        if (at.line.length + piece > ANSWER_BYTES_MAX) {
-            snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "an answer of more than %u bytes", ANSWER_BYTES_MAX);
-            return UINT32_MAX;
-        }
-        if (newline == NULL) {
-            at.line.length = (uint16_t)(at.line.length + piece);
-            break;
-        }
-        if (at.line.wrong || at.line.length + piece < 2) {
-            size_t shown = at.line.length < sizeof at.line.reason ? at.line.length : sizeof at.line.reason;
-            snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "answer: %.*s%.*s", (int)shown, at.line.reason,
-                     (int)piece, from);
-            *refused = true;
-            *taken = (size_t)(newline + 1 - data);
-            *memory = 0;
-            return count;
-        }
-        count++;
+    const char *from = data, *newline;
+    while ((newline = memchr(from, '\n', length - (size_t)(from - data))) != NULL) {
+        bool good = is_ok(from, (size_t)(newline - from));
+        if (!good)
+            snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "answer: %.*s", (int)(newline - from), from);
         from = newline + 1;
-        at.number = 0;
+        *refused = !good;
+        if (!good)
+            break;
+        count++;
     }
-    *memory = at.number;
+    *taken = (size_t)(from - data);
     return count;
 }
 

@@ -117,6 +117,7 @@ bool ps_test_link_send(struct ps_test_link *link, const void *data, size_t lengt
 static void link_close(struct ps_test_link *link)
 {
     SSL_free(link->tls);
+    ps_test_link_unzip(link);
     close(link->fd);
     free(link->in);
     *link = (struct ps_test_link){.fd = -1};

@@ -15,6 +15,7 @@ struct ps_test_link { /* one connection; the server's thread */
     struct ps_test_peer *peer;
     int fd;
     void *tls; /* SSL *, or NULL */
+    void *zip; /* of ps_test_protocol_avro_zlib, or NULL */
     char *in;
     size_t length, room;
     unsigned requests; /* so far on this connection */
@@ -27,7 +28,8 @@ ps_test_protocol ps_test_protocol_lines;  /* tcp, tls */
 ps_test_protocol ps_test_protocol_netcat; /* answers OK, or "FAILED: no" when the verdict is not 0 */
 ps_test_protocol
     ps_test_protocol_http; /* Flume's JSON, lines or plain by the content type; the verdict is the status */
-ps_test_protocol ps_test_protocol_avro; /* the verdict is the Status; -1: an error answer */
+ps_test_protocol ps_test_protocol_avro_zlib; /* compressed both ways */
+ps_test_protocol ps_test_protocol_avro;      /* the verdict is the Status; -1: an error answer */
 
 struct ps_test_peer {
     ps_test_protocol *protocol;
@@ -70,6 +72,7 @@ void ps_test_peer_check(struct ps_test_peer *peer, const struct ps_lane *lane, u
 uint64_t ps_test_peer_took(struct ps_test_peer *peer, const char *text, size_t length);
 uint64_t ps_test_peer_sequence(struct ps_test_peer *peer, const char *text, size_t length);
 bool ps_test_link_send(struct ps_test_link *link, const void *data, size_t length);
+void ps_test_link_unzip(struct ps_test_link *link); /* frees what zlib has */
 
 /* A certificate for 127.0.0.1 and "penstock.test", written as PEM to a new file whose name is returned
  * (static memory); the same key for every server of this process. Removed at exit. */

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <strings.h>
+#include <zlib.h>
 
 static int verdict_of(struct ps_test_peer *peer, uint64_t sequence, uint32_t count, int fine)
 {
@@ -272,6 +273,37 @@ static uint8_t *message_gather(const struct ps_test_link *link, size_t at, size_
     return payload;
 }
 
+struct zip {
+    z_stream in, out;
+    char *plain;
+    size_t length, room;
+};
+
+static bool zip_send(struct ps_test_link *link, const uint8_t *data, size_t length)
+{
+    struct zip *zip = link->zip;
+    uint8_t packed[256];
+    if (zip == NULL)
+        return ps_test_link_send(link, data, length);
+    zip->out.next_in = (uint8_t *)(uintptr_t)data;
+    zip->out.avail_in = (uInt)length;
+    zip->out.next_out = packed;
+    zip->out.avail_out = sizeof packed;
+    PS_ASSERT(deflate(&zip->out, Z_SYNC_FLUSH) == Z_OK && zip->out.avail_out > 0);
+    return ps_test_link_send(link, packed, sizeof packed - zip->out.avail_out);
+}
+
+void ps_test_link_unzip(struct ps_test_link *link)
+{
+    struct zip *zip = link->zip;
+    if (zip == NULL)
+        return;
+    inflateEnd(&zip->in);
+    deflateEnd(&zip->out);
+    free(zip->plain);
+    free(zip);
+}
+
 static bool answer(struct ps_test_link *link, const uint8_t *serial, int verdict)
 {
     /* match BOTH, no protocol, no hash, no meta; no meta; no error; the status */
@@ -297,8 +329,8 @@ static bool answer(struct ps_test_link *link, const uint8_t *serial, int verdict
     big_endian(head + 8, 1);
     uint8_t length_field[4];
     big_endian(length_field, (uint32_t)length - 1);
-    return ps_test_link_send(link, head, sizeof head) && ps_test_link_send(link, payload, 1) &&
-           ps_test_link_send(link, length_field, 4) && ps_test_link_send(link, payload + 1, length - 1);
+    return zip_send(link, head, sizeof head) && zip_send(link, payload, 1) &&
+           zip_send(link, length_field, 4) && zip_send(link, payload + 1, length - 1);
 }
 
 size_t ps_test_protocol_avro(struct ps_test_link *link)
@@ -326,4 +358,36 @@ size_t ps_test_protocol_avro(struct ps_test_link *link)
         at += taken;
     }
     return at;
+}
+
+size_t ps_test_protocol_avro_zlib(struct ps_test_link *link)
+{
+    struct zip *zip = link->zip;
+    if (zip == NULL) {
+        link->zip = zip = calloc(1, sizeof *zip);
+        PS_ASSERT(zip != NULL && inflateInit(&zip->in) == Z_OK && deflateInit(&zip->out, 6) == Z_OK);
+    }
+    zip->in.next_in = (uint8_t *)link->in;
+    zip->in.avail_in = (uInt)link->length;
+    do {
+        zip->room = zip->length + 65536;
+        zip->plain = realloc(zip->plain, zip->room);
+        PS_ASSERT(zip->plain != NULL);
+        zip->in.next_out = (uint8_t *)zip->plain + zip->length;
+        zip->in.avail_out = 65536;
+        int result = inflate(&zip->in, Z_SYNC_FLUSH);
+        if (result != Z_OK && result != Z_BUF_ERROR)
+            return SIZE_MAX;
+        zip->length = zip->room - zip->in.avail_out;
+    } while (zip->in.avail_out == 0);
+    struct ps_test_link plain = *link; /* the same, but for what it says */
+    plain.in = zip->plain;
+    plain.length = zip->length;
+    size_t taken = ps_test_protocol_avro(&plain);
+    link->requests = plain.requests;
+    if (taken == SIZE_MAX)
+        return SIZE_MAX;
+    memmove(zip->plain, zip->plain + taken, zip->length - taken);
+    zip->length -= taken;
+    return link->length;
 }
