@@ -2,6 +2,7 @@
 #include "bench/load/load.h"
 #include "bench/load/shape_parts.h"
 #include "bench/load/summary.h"
+#include "bench/load/template.h"
 #include "bench/support/nearest.h"
 #include "bench/support/quantity.h"
 #include "bench/support/stamp.h"
@@ -116,10 +117,12 @@ static void usage(FILE *to)
           to);
     for (const struct ps_content_format *format = ps_content_formats; format->name != NULL; format++)
         fprintf(to, "      %-10s %s\n", format->name, format->summary);
+    fputs("  --template TEXT        text with fields; {{ is a brace\n", to);
+    for (const struct ps_template_field *field = ps_template_fields; field->name != NULL; field++)
+        fprintf(to, "      {%s%s}\n          %s\n", field->name, field->arguments, field->summary);
     fputs(
-        "  --template TEXT        text with {fields}\n"
-        "  --lines FILE           the lines of a file, in turn\n"
-        "  --size BYTES           of an event\n"
+        "  --lines FILE           the lines of a file in turn; with --template: its {line}\n"
+        "  --size BYTES           of an event, framing included\n"
         "  --seed N               default 1: the same seed gives the same events and random arrivals\n"
         "  --start-time ISO8601   the clock that events show and due times count from (default: now)\n"
         "  --run HEX6|auto        the run's name in the stamps\n"
@@ -318,8 +321,8 @@ static enum ps_status check(struct ps_load_config *config, struct ps_err *err)
     struct ps_content_config *content = &config->content;
     if (config->target == NULL)
         return ps_err_set(err, "--target is missing: where to, such as --target tcp://127.0.0.1:5140");
-    if ((content->format != NULL) + (content->template != NULL) + (content->lines != NULL) > 1)
-        return ps_err_set(err, "one of --format, --template and --lines, not several");
+    if (content->format != NULL && (content->template != NULL || content->lines != NULL))
+        return ps_err_set(err, "--format or --template or --lines; only --template and --lines go together");
     if (content->format == NULL && content->template == NULL && content->lines == NULL)
         content->format = "rfc3164";
     if (config->threads > config->connections)
