@@ -209,6 +209,13 @@ static void reason_show(struct ps_sender *sender, const char *reason)
     pthread_mutex_unlock(&sender->lock);
 }
 
+/* An error of whatever kind. */
+static void reason_note(struct ps_sender *sender, const char *reason)
+{
+    reason_show(sender, reason);
+    ps_statistics_add(&sender->statistics.reasons, 1);
+}
+
 void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t count, const char *reason)
 {
     struct ps_sender *sender = lane->sender;
@@ -228,6 +235,7 @@ void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t 
         }
     }
     lane->failed += count;
+    ps_statistics_add(&sender->statistics.reasons, 1);
     ps_statistics_add(&sender->statistics.failed, count);
     block_advance(lane, block, count);
 }
@@ -249,13 +257,14 @@ void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason)
 {
     struct ps_sender *sender = lane->sender;
     ps_lane_descriptor_changed(lane);
-    reason_show(sender, reason);
+    reason_note(sender, reason);
     if (lane->up)
         ps_statistics_add(&sender->statistics.lanes_up, UINT64_MAX); /* one less */
     lane->up = false;
     if (lane->down || (ps_lane_given(lane) && lane->outstanding == 0))
         return;
     lane->down = true;
+    ps_statistics_add(&sender->statistics.downs, 1);
     ps_statistics_add(&sender->statistics.lanes_down, 1);
     if (sender->down_count++ == 0 && sender->start_ns != 0)
         outage_begin(sender, now_ns, reason);

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SHOW_CONNECTING_NS (200 * PS_NS_PER_MS)
 #define LOOK_NS (50 * PS_NS_PER_MS)
 #define HEAD_START_NS (30 * PS_NS_PER_MS) /* from the order to the start: more than a pacer sleeps */
 #define BLOCK_BYTES_MAX (256U << 10)
@@ -224,8 +225,9 @@ static enum ps_status connect_wait(struct ps_load *load, struct ps_live *live, s
         if (config->connect_ns != PS_NEVER &&
             ps_pacer_now() - begin_ns >= config->connect_over_ns + config->connect_ns)
             return not_connected(load, err);
-        ps_live_status(live, "connecting to %s: %llu of %u", load->url.text, (unsigned long long)up,
-                       config->connections);
+        if (ps_pacer_now() - begin_ns > SHOW_CONNECTING_NS)
+            ps_live_status(live, "connecting to %s: %llu of %u", load->url.text, (unsigned long long)up,
+                           config->connections);
         usleep(5000);
     }
 }
@@ -344,7 +346,8 @@ enum ps_status ps_load_run(const struct ps_load_config *config, struct ps_live *
     if (status == PS_OK) {
         result->run = config->run;
         result->source_first = config->source_first;
-        result->completion = load.ops->completion;
+        result->completion =
+            load.ops->completes != NULL ? load.ops->completes(load.plan) : load.ops->completion;
         result->size_bytes = (uint32_t)(ps_content_event_bytes_mean(load.content) + 0.5);
     }
     destroy(&load);

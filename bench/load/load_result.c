@@ -71,7 +71,7 @@ enum ps_status ps_load_result_make(const struct ps_load *load, struct ps_load_wa
     if (load->shape->closed || kept > total->completed)
         kept = total->completed;
     if (end_ns > 0) {
-        result->asked_rate = (double)result->due / result->seconds;
+        result->asked_rate = load->shape->closed ? 0 : (double)result->due / result->seconds;
         result->achieved_rate = (double)kept / result->seconds;
     }
     result->held = load->shape->closed || (double)kept >= (double)result->due * (1 - load->config->tolerance);

@@ -58,9 +58,9 @@ uint64_t ps_load_watch_due(struct ps_load_watch *watch, uint64_t since_ns)
 
 static void total_take(struct ps_load_watch *watch)
 {
-    memset(&watch->total, 0, sizeof watch->total);
+    memset(&watch->total, 0, offsetof(struct ps_statistics, latency_ns));
     for (uint32_t i = 0; i < watch->sender_count; i++)
-        ps_statistics_merge(&watch->total, &watch->senders[i]->statistics);
+        ps_statistics_count(&watch->total, &watch->senders[i]->statistics);
 }
 
 /* Every other sample is dropped when there is no room: the run is long then. */
@@ -77,10 +77,16 @@ static void sample_add(struct ps_load_watch *watch, struct ps_load_sample sample
 static void show(struct ps_load_watch *watch, uint64_t now_ns, uint64_t due, uint64_t backlog)
 {
     char reason[PS_SENDER_REASON_BYTES] = "";
-    const struct ps_statistics *total = &watch->total;
+    struct ps_statistics *total = &watch->total;
     double between_s = (double)(now_ns - watch->shown_ns) / 1e9;
-    for (uint32_t i = 0; i < watch->sender_count && reason[0] == '\0'; i++)
-        ps_sender_last_reason(watch->senders[i], reason, sizeof reason);
+    bool outage = total->lanes_down > 0 || total->downs > watch->downs_before;
+    for (uint32_t i = 0; i < watch->sender_count && reason[0] == '\0'; i++) {
+        if (outage || total->reasons > watch->reasons_before)
+            ps_sender_last_reason(watch->senders[i], reason, sizeof reason);
+    }
+    memset(&total->latency_ns, 0, sizeof total->latency_ns);
+    for (uint32_t i = 0; i < watch->sender_count; i++)
+        ps_histogram_add(&total->latency_ns, &watch->senders[i]->statistics.latency_ns);
     ps_statistics_since(&total->latency_ns, &watch->latency_before, &watch->latency_between);
     struct ps_load_progress progress = {
         .t = (double)(now_ns - watch->start_ns) / 1e9,
@@ -95,11 +101,13 @@ static void show(struct ps_load_watch *watch, uint64_t now_ns, uint64_t due, uin
         .lanes_up = total->lanes_up,
         .lanes = watch->config->connections,
         .latency_ns = &watch->latency_between,
-        .outage = total->lanes_down > 0,
+        .outage = outage,
         .error = reason[0] != '\0' ? reason : NULL,
     };
     watch->completed_before = total->completed;
     watch->due_before = due;
+    watch->downs_before = total->downs;
+    watch->reasons_before = total->reasons;
     watch->shown_ns = now_ns;
     ps_summary_progress(watch->live, &progress);
 }

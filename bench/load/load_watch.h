@@ -22,7 +22,7 @@ struct ps_load_watch {
     uint64_t sample_count, sample_room;
     uint64_t backlog_max;
     uint64_t second; /* the next progress */
-    uint64_t completed_before, due_before, shown_ns;
+    uint64_t completed_before, due_before, downs_before, reasons_before, shown_ns;
     struct ps_histogram latency_before, latency_between;
     struct ps_statistics total; /* scratch */
 };

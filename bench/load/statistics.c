@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-void ps_statistics_merge(struct ps_statistics *total, const struct ps_statistics *part)
+void ps_statistics_count(struct ps_statistics *total, const struct ps_statistics *part)
 {
     total->sent += ps_statistics_read(&part->sent);
     total->completed += ps_statistics_read(&part->completed);
@@ -10,6 +10,13 @@ void ps_statistics_merge(struct ps_statistics *total, const struct ps_statistics
     total->bytes += ps_statistics_read(&part->bytes);
     total->lanes_up += ps_statistics_read(&part->lanes_up);
     total->lanes_down += ps_statistics_read(&part->lanes_down);
+    total->downs += ps_statistics_read(&part->downs);
+    total->reasons += ps_statistics_read(&part->reasons);
+}
+
+void ps_statistics_merge(struct ps_statistics *total, const struct ps_statistics *part)
+{
+    ps_statistics_count(total, part);
     ps_histogram_add(&total->latency_ns, &part->latency_ns);
     ps_histogram_add(&total->schedule_error_ns, &part->schedule_error_ns);
     ps_histogram_add(&total->schedule_error_net_ns, &part->schedule_error_net_ns);

@@ -37,19 +37,21 @@ static void progress_object(struct ps_live *live, const struct ps_load_progress 
 
 static void progress_line(struct ps_live *live, const struct ps_load_progress *progress)
 {
-    char rate[NUMBER_BYTES], asked[NUMBER_BYTES], backlog[NUMBER_BYTES], p50[NUMBER_BYTES], p99[NUMBER_BYTES],
-        error[PS_SENDER_REASON_BYTES + 32] = "";
+    char rate[NUMBER_BYTES], asked[NUMBER_BYTES + 4] = "of ", backlog[NUMBER_BYTES], p50[NUMBER_BYTES],
+                                                  p99[NUMBER_BYTES], error[PS_SENDER_REASON_BYTES + 32] = "";
     bool behind = progress->backlog > (uint64_t)(progress->asked_rate / 10) && progress->asked_rate >= 0;
     const char *plain = ps_live_style(live, PS_LIVE_PLAIN);
     if (progress->failed > 0)
         snprintf(error, sizeof error, "  failed %llu", (unsigned long long)progress->failed);
     if (progress->outage && progress->error != NULL)
         snprintf(error, sizeof error, "  OUTAGE: %s", progress->error);
-    ps_quantity_print_rate(progress->asked_rate < 0 ? 0 : progress->asked_rate, asked, sizeof asked);
-    ps_live_status(live, "%5.0f s  %s%s%s of %s  backlog %s%s%s  p50 %s  p99 %s%s%s", progress->t,
+    if (progress->asked_rate < 0)
+        snprintf(asked, sizeof asked, "closed loop");
+    else
+        ps_quantity_print_rate(progress->asked_rate, asked + 3, sizeof asked - 3);
+    ps_live_status(live, "%5.0f s  %s%s%s %s  backlog %s%s%s  p50 %s  p99 %s%s%s", progress->t,
                    ps_live_style(live, behind ? PS_LIVE_WARN : PS_LIVE_GOOD),
-                   ps_quantity_print_rate(progress->rate, rate, sizeof rate), plain,
-                   progress->asked_rate < 0 ? "closed loop" : asked,
+                   ps_quantity_print_rate(progress->rate, rate, sizeof rate), plain, asked,
                    ps_live_style(live, behind ? PS_LIVE_WARN : PS_LIVE_PLAIN),
                    ps_quantity_print_count(progress->backlog, backlog, sizeof backlog), plain,
                    ps_quantity_print_ns(ps_histogram_percentile(progress->latency_ns, 50), p50, sizeof p50),
@@ -138,7 +140,7 @@ static void print_counts(struct ps_live *live, const struct ps_load_result *resu
     const struct ps_statistics *total = &result->total;
     char a[NUMBER_BYTES], b[NUMBER_BYTES], c[NUMBER_BYTES];
     uint64_t undelivered = ps_load_result_undelivered(result);
-    ps_live_print(live, "  due         %16s events in %.2f s\n",
+    ps_live_print(live, "  %s        %16s events in %.2f s\n", result->closed_loop ? "sent" : "due ",
                   ps_quantity_print_count(result->due, a, sizeof a), result->seconds);
     ps_live_print(live, "  completed   %16s (%s)\n", ps_quantity_print_count(total->completed, a, sizeof a),
                   result->completion == PS_COMPLETION_WRITTEN ? "written: the kernel took them"
@@ -187,18 +189,19 @@ static void print_times(struct ps_live *live, const struct ps_load_result *resul
 static void print_end(struct ps_live *live, const struct ps_load_config *config,
                       const struct ps_load_result *result)
 {
-    char a[NUMBER_BYTES], b[NUMBER_BYTES], run[8];
+    char a[NUMBER_BYTES], b[NUMBER_BYTES], run[8], asked[NUMBER_BYTES + 16] = "";
     run_print(result->run, run);
+    if (!result->closed_loop)
+        snprintf(asked, sizeof asked, " of %s asked",
+                 ps_quantity_print_rate(result->asked_rate, b, sizeof b));
     bool good = result->held && ps_load_result_code(result) == 0;
-    ps_live_print(live, "%s%s%s  %s of %s asked  run %s, source%s %u",
-                  ps_live_style(live, good ? PS_LIVE_GOOD : PS_LIVE_BAD),
-                  result->closed_loop ? "CLOSED LOOP"
-                  : result->held      ? "HELD"
-                                      : "NOT HELD",
-                  ps_live_style(live, PS_LIVE_PLAIN),
-                  ps_quantity_print_rate(result->achieved_rate, a, sizeof a),
-                  result->closed_loop ? "no rate" : ps_quantity_print_rate(result->asked_rate, b, sizeof b),
-                  run, result->source_count > 1 ? "s" : "", result->source_first);
+    ps_live_print(
+        live, "%s%s%s  %s%s  run %s, source%s %u", ps_live_style(live, good ? PS_LIVE_GOOD : PS_LIVE_BAD),
+        result->closed_loop ? "CLOSED LOOP"
+        : result->held      ? "HELD"
+                            : "NOT HELD",
+        ps_live_style(live, PS_LIVE_PLAIN), ps_quantity_print_rate(result->achieved_rate, a, sizeof a), asked,
+        run, result->source_count > 1 ? "s" : "", result->source_first);
     if (result->source_count > 1)
         ps_live_print(live, " to %u", result->source_first + result->source_count - 1);
     ps_live_print(live, "%s\n  target      %s\n", result->interrupted ? " (interrupted)" : "",

@@ -49,6 +49,9 @@ struct ps_target_ops {
     enum ps_status (*plan)(void **plan, struct ps_url *url, enum ps_framing *framing, struct ps_err *err);
     void (*unplan)(void *plan);
 
+    /* What completion means with this plan; NULL: `completion`. */
+    enum ps_completion (*completes)(const void *plan);
+
     /* Begins to connect. PS_FAIL only for what no waiting can cure. `*state` is the lane's. */
     enum ps_status (*open)(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err);
     /* Takes a block; the target has it until its last event is completed or failed. Only called with less

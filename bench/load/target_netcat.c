@@ -55,6 +55,12 @@ static enum ps_status netcat_plan(void **made, struct ps_url *url, enum ps_frami
     return PS_OK;
 }
 
+static enum ps_completion netcat_completes(const void *plan)
+{
+    const struct ps_load_stream_plan *stream = plan;
+    return stream->answers != NULL ? PS_COMPLETION_ACKNOWLEDGED : PS_COMPLETION_WRITTEN;
+}
+
 const struct ps_target_ops ps_target_netcat = {
     .scheme = "netcat",
     .summary =
@@ -62,6 +68,7 @@ const struct ps_target_ops ps_target_netcat = {
         "answers OK to each line",
     .framing = PS_FRAMING_NEWLINE,
     .completion = PS_COMPLETION_ACKNOWLEDGED,
+    .completes = netcat_completes,
     .blocks_max = 8,
     .plan = netcat_plan,
     .unplan = free,
