@@ -2,6 +2,7 @@
 #include "bench/load/content.h"
 #include "bench/load/shape.h"
 #include "bench/load/target.h"
+#include "bench/load/content.h"
 #include "core/main_load.h"
 
 void load_usage(FILE *to)
