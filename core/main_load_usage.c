@@ -2,8 +2,20 @@
 #include "bench/load/content.h"
 #include "bench/load/shape.h"
 #include "bench/load/target.h"
-#include "bench/load/content.h"
+#include "bench/load/template.h"
 #include "core/main_load.h"
+
+#include <string.h>
+
+/* "URL: what it is", on two lines: URLs with all their keys are long. */
+static void target_print(FILE *to, const char *summary)
+{
+    const char *colon = strstr(summary, ": ");
+    if (colon == NULL)
+        fprintf(to, "      %s\n", summary);
+    else
+        fprintf(to, "      %.*s\n          %s\n", (int)(colon - summary), summary, colon + 2);
+}
 
 void load_usage(FILE *to)
 {
@@ -29,7 +41,7 @@ void load_usage(FILE *to)
           "  --target URL           one of\n",
           to);
     for (const struct ps_target_ops *const *target = ps_targets; *target != NULL; target++)
-        fprintf(to, "      %s\n", (*target)->summary);
+        target_print(to, (*target)->summary);
     fputs("  --connections N        each is a source with a sequence of its own (default 1)\n"
           "  --connect-over D       open them one by one over this time, before the load starts\n"
           "  --wait                 for the target for ever, not for 10 s\n"
