@@ -24,7 +24,7 @@ void ps_parts_add(struct ps_parts *parts, const char *part, const char *of, enum
 {
     if (!isfinite(value))
         return;
-    value = fmax(value, 0);
+    value = kind == PS_PART_TIME || kind == PS_PART_WAIT ? fmin(fmax(value, 0), 1) : fmax(value, 0);
     for (unsigned i = 0; i < parts->count; i++) {
         if (strcmp(parts->items[i].part, part) != 0)
             continue;
@@ -159,9 +159,8 @@ static void measure_kernel(struct ps_parts *parts, const struct ps_scrape *befor
 }
 
 void ps_parts_measure(struct ps_parts *parts, const struct ps_scrape *before, const struct ps_scrape *after,
-                      const struct ps_parts *during, double cpus)
+                      const struct ps_parts *during, double seconds, double cpus)
 {
-    double seconds = after->at_s - before->at_s;
     if (!(seconds > 0))
         return;
     measure_counters(parts, before, after, seconds);

@@ -31,10 +31,11 @@ struct ps_parts {
     struct ps_part items[PS_PARTS_MAX];
 };
 
-/* Counters of `after` less those of `before`, gauges (queues) at their highest of `during`, which may be
- * NULL. What `before` lacks is left out. */
+/* Counters of `after` less those of `before`, by the `seconds` in which load came (outside of them an agent
+ * is idle); gauges (queues) at their highest of `during`, which may be NULL. What `before` lacks is left out.
+ */
 void ps_parts_measure(struct ps_parts *parts, const struct ps_scrape *before, const struct ps_scrape *after,
-                      const struct ps_parts *during, double cpus);
+                      const struct ps_parts *during, double seconds, double cpus);
 /* Queues as they are now; each keeps its highest value. */
 void ps_parts_watch(struct ps_parts *during, const struct ps_scrape *scrape);
 /* Adds a part, or raises it when it is there. Ignored when there is no room. */

@@ -27,8 +27,8 @@ struct run {
     struct ps_process load, verify;
     char run[16], manifest[512], load_log[512], verify_log[512];
     bool ready, load_done, verify_done;
-    double begin_s, load_begin_s, load_end_s; /* monotonic; load_begin 0: not yet */
-    double came_s;                            /* when verify last said that something came */
+    double begin_s, load_begin_s; /* monotonic; load_begin 0: not yet */
+    double came_s;                /* when verify last said that something came */
     struct ps_scrape before;
     struct ps_parts during;
     double watched_s, cpu_before_s;
@@ -162,7 +162,7 @@ static void look_after(struct run *run)
     if (setup->metrics_url != NULL && run->before.text != NULL &&
         ps_scrape_get(&after, setup->metrics_url, NULL) == PS_OK) {
         static const char cpu[] = "process_cpu_seconds_total";
-        ps_parts_measure(&trial->parts, &run->before, &after, &run->during, cpus);
+        ps_parts_measure(&trial->parts, &run->before, &after, &run->during, trial->seconds, cpus);
         trial->cpu_seconds =
             ps_scrape_value(&after, cpu, NULL, 0) - ps_scrape_value(&run->before, cpu, NULL, 0);
         ps_scrape_fini(&after);
@@ -170,11 +170,11 @@ static void look_after(struct run *run)
     if (setup->pid > 0) {
         struct ps_usage usage = ps_usage_of(setup->pid);
         trial->cpu_seconds = usage.cpu_s - run->cpu_before_s;
-        if ((double)usage.rss_bytes > trial->rss_bytes)
+        if (setup->metrics_url == NULL)
             trial->rss_bytes = (double)usage.rss_bytes;
         if (setup->metrics_url == NULL && trial->seconds > 0)
             ps_parts_add(&trial->parts, "subject's CPU", "all CPUs", PS_PART_TIME,
-                         trial->cpu_seconds / (run->load_end_s - run->begin_s) / cpus);
+                         trial->cpu_seconds / trial->seconds / cpus);
     }
     if (run->machine_all_s > 0 && ps_machine_busy(&busy_s, &all_s) && all_s > run->machine_all_s)
         ps_parts_add(&trial->parts, "this machine's CPUs", "time, generator and far end included",
@@ -239,7 +239,6 @@ static bool wait_load(struct run *run)
         take_lines(run);
         watch(run);
     }
-    run->load_end_s = now_s();
     if (told_to_stop(run))
         return true;
     bool slow = run->load.out >= 0;
@@ -320,9 +319,8 @@ void ps_trial_run(struct ps_trial *trial, const struct ps_trial_setup *setup, co
         look_before(run);
         if (!told_to_stop(run) && start_load(run) && wait_load(run) && !told_to_stop(run)) {
             look_after(run);
-            if (setup->from_count > 0)
-                wait_verify(run);
-            else
+            bool read = setup->from_count > 0 && wait_verify(run);
+            if (setup->from_count == 0 || (read && trial->lossy && run->before.text != NULL))
                 wait_counters(run);
         }
     }

@@ -39,11 +39,13 @@ struct ps_trial {
     double sent;          /* of them, those that left the generator */
     double achieved_rate; /* events/s completed while the schedule ran */
     double received, lost, duplicated, reordered, corrupted;
+    double refused;               /* by the target, for good: part of lost */
     double loss;                  /* lost / sent */
     double growth;                /* seconds of delay gained in a second */
     double goodput;               /* events/s that came through, 0: unknown */
     double schedule_error_p99_ns; /* how late the generator itself was */
     bool generator_held;
+    bool lossy; /* the far end itself threw records away: what is lost is not the subject's fault alone */
     bool failed, interrupted;
     char note[256];                  /* why it failed, or what is to be known about it */
     json_t *latency;                 /* percentiles and maximum, ns; NULL: not known */
@@ -73,7 +75,7 @@ bool ps_trial_take_load(struct ps_trial *trial, const json_t *summary);
 /* verify's summary, behind load's. */
 bool ps_trial_take_verify(struct ps_trial *trial, const json_t *summary, const struct ps_goal *goals,
                           unsigned goal_count);
-/* Instead of verify's: what the agent's sinks delivered meanwhile. */
+/* Instead of verify's count, or when its far end was lossy: what the agent's sinks delivered meanwhile. */
 void ps_trial_take_counters(struct ps_trial *trial, double delivered);
 /* A second of load and of verify, `t` seconds after the load began; to the timeline. */
 void ps_trial_take_load_second(struct ps_trial *trial, double t, const json_t *progress);

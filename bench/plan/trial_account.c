@@ -102,7 +102,7 @@ bool ps_trial_take_load(struct ps_trial *trial, const json_t *summary)
     double late_s = trial->schedule_error_p99_ns / 1e9;
     trial->generator_held =
         late_s <= fmax(GENERATOR_LATE_S, GENERATOR_LATE_SHARE * seconds) || shortfall <= 0.001;
-    trial->lost = failed; /* refused for good */
+    trial->refused = failed;
     if (number(summary, "clock_step_ms") > 10 || number(summary, "clock_step_ms") < -10)
         snprintf(trial->note, sizeof trial->note, "the clock was moved by %.0f ms",
                  number(summary, "clock_step_ms"));
@@ -129,7 +129,7 @@ double ps_trial_percentile(const json_t *histogram, double percentile)
 static void account(struct ps_trial *trial, double received)
 {
     trial->received = received;
-    trial->lost = fmax(trial->lost, trial->sent - received);
+    trial->lost = fmax(trial->refused, trial->sent - received);
     trial->loss = trial->sent > 0 ? trial->lost / trial->sent : 0;
     if (trial->seconds > 0)
         trial->goodput = fmin(trial->goodput, received / trial->seconds);
@@ -145,8 +145,9 @@ bool ps_trial_take_verify(struct ps_trial *trial, const json_t *summary, const s
     trial->reordered = number(summary, "reordered");
     trial->corrupted = number(summary, "corrupted") + number(summary, "cut") + number(summary, "broken");
     account(trial, number(summary, "received"));
+    trial->lossy = lossy != NULL;
     if (lossy != NULL)
-        snprintf(trial->note, sizeof trial->note, "%.240s", lossy);
+        snprintf(trial->note, sizeof trial->note, "%.150s", lossy);
     json_decref(trial->latency);
     trial->latency = json_deep_copy(json_object_get(summary, "latency_ns"));
     trial->histogram = json_deep_copy(json_object_get(summary, "histogram"));
@@ -158,7 +159,11 @@ bool ps_trial_take_verify(struct ps_trial *trial, const json_t *summary, const s
 
 void ps_trial_take_counters(struct ps_trial *trial, double delivered)
 {
+    size_t length = strlen(trial->note);
     account(trial, delivered);
+    if (trial->lossy)
+        snprintf(trial->note + length, sizeof trial->note - length,
+                 "; so the agent's own counters say what was delivered");
 }
 
 /* Seconds of delay gained in a second: the slope of the median latency over the full seconds of the trial.
