@@ -161,18 +161,42 @@ static void add_matches(struct ps_far_listing *listing, const char *pattern)
         add_directory(listing, directory_path);
 }
 
+/* The length of the name without a counter at its end (".1" to ".9999", as rotation counts), and that. */
+static size_t stem_of(const char *path, unsigned *counter)
+{
+    size_t length = strlen(path), digits = 0;
+    while (digits < length && path[length - digits - 1] >= '0' && path[length - digits - 1] <= '9')
+        digits++;
+    *counter = 0;
+    if (digits == 0 || digits > 4 || digits == length || path[length - digits - 1] != '.')
+        return length;
+    *counter = (unsigned)strtoul(path + length - digits, NULL, 10);
+    return length - digits - 1;
+}
+
+/* Names in the order of writing: numbers in them count up ("x-9" before "x-10"), a rotation's counter counts
+ * down to the file that has none ("log.2", "log.1", "log"). */
 static int compare_names(const void *a_, const void *b_)
 {
     const struct ps_far_listed *a = a_, *b = b_;
-    return strverscmp(a->path, b->path);
+    unsigned a_counter, b_counter;
+    size_t a_length = stem_of(a->path, &a_counter), b_length = stem_of(b->path, &b_counter);
+    if (a_length == b_length && memcmp(a->path, b->path, a_length) == 0)
+        return a_counter == b_counter ? 0 : a_counter > b_counter ? -1 : 1;
+    char a_stem[4096], b_stem[4096];
+    snprintf(a_stem, sizeof a_stem, "%.*s", (int)a_length, a->path);
+    snprintf(b_stem, sizeof b_stem, "%.*s", (int)b_length, b->path);
+    return strverscmp(a_stem, b_stem);
 }
 
-static int compare_times(const void *a_, const void *b_)
+/* The clock of a file system has ticks: files of the same tick by their names. */
+static int compare_times(const void *a, const void *b)
 {
-    const struct ps_far_listed *a = a_, *b = b_;
-    if (a->changed_ns != b->changed_ns)
-        return a->changed_ns < b->changed_ns ? -1 : 1;
-    return strverscmp(a->path, b->path);
+    uint64_t a_ns = ((const struct ps_far_listed *)a)->changed_ns,
+             b_ns = ((const struct ps_far_listed *)b)->changed_ns;
+    if (a_ns != b_ns)
+        return a_ns < b_ns ? -1 : 1;
+    return compare_names(a, b);
 }
 
 void ps_far_listing_take(struct ps_far_listing *listing, const struct ps_far_place *place)

@@ -150,6 +150,15 @@ static void test_directory(void **state)
     assert_true(far.records[3].stream != far.records[4].stream);
     ps_test_far_close(&far);
 
+    make_folder("rotated");
+    write_text("rotated/app.log", "d\n", 1700000100);
+    write_text("rotated/app.log.1", "c\n", 1700000100);
+    write_text("rotated/app.log.10", "a\n", 1700000100);
+    write_text("rotated/app.log.2", "b\n", 1700000100);
+    ps_test_far_open(&far, "file://%s/rotated", folder);
+    EXPECT_ALL(&far, "a", "b", "c", "d");
+    ps_test_far_close(&far);
+
     ps_test_far_open(&far, "file://%s/roll/*-%%5B13]", folder);
     EXPECT_ALL(&far, "a");
     ps_test_far_close(&far);

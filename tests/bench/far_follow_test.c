@@ -136,7 +136,6 @@ static void test_rename_fast(void **state)
             rename(in_folder(from), in_folder(to));
         }
         append_numbers("fast.log", round * 100, 100);
-        usleep(5000); /* the clock of files has ticks */
     }
     expect_numbers(&far, 600);
     ps_test_far_expect_remark(&far, NULL, false);

@@ -20,7 +20,7 @@
 
 #define SENT 300U
 
-static char folder[64];
+static char folder[64]; /* of each test and wrap its own */
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
 {
@@ -28,17 +28,16 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
     return remove(path);
 }
 
-static int setup(void **state)
+static void folder_make(void)
 {
-    (void)state;
     strcpy(folder, "/tmp/verify_faults_XXXXXX");
-    return mkdtemp(folder) != NULL ? 0 : -1;
+    assert_non_null(mkdtemp(folder));
 }
 
-static int teardown(void **state)
+static int folder_remove(void **state)
 {
     (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return folder[0] == '\0' ? 0 : nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static const char *in_folder(const char *name)
@@ -74,10 +73,11 @@ static void each_wrap(void (*check)(const struct ps_test_faults *faults))
     for (unsigned wrap = PS_TEST_WRAP_NONE; wrap <= PS_TEST_WRAP_JSON; wrap++) {
         struct ps_test_faults faults;
         ps_test_faults_make(&faults, SENT, (enum ps_test_wrap)wrap);
+        folder_make();
         check(&faults);
+        folder_remove(NULL);
+        folder[0] = '\0';
         ps_test_faults_free(&faults);
-        assert_int_equal(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-        assert_int_equal(mkdir(folder, 0755), 0);
     }
 }
 
@@ -341,10 +341,18 @@ TEST(http_json)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_file),  cmocka_unit_test(test_directory),  cmocka_unit_test(test_gzip),
-        cmocka_unit_test(test_avro),  cmocka_unit_test(test_rotated),    cmocka_unit_test(test_avro_followed),
-        cmocka_unit_test(test_kafka), cmocka_unit_test(test_tcp),        cmocka_unit_test(test_tcp_octets),
-        cmocka_unit_test(test_udp),   cmocka_unit_test(test_http_lines), cmocka_unit_test(test_http_json),
+        cmocka_unit_test_teardown(test_file, folder_remove),
+        cmocka_unit_test_teardown(test_directory, folder_remove),
+        cmocka_unit_test_teardown(test_gzip, folder_remove),
+        cmocka_unit_test_teardown(test_avro, folder_remove),
+        cmocka_unit_test_teardown(test_rotated, folder_remove),
+        cmocka_unit_test_teardown(test_avro_followed, folder_remove),
+        cmocka_unit_test_teardown(test_kafka, folder_remove),
+        cmocka_unit_test_teardown(test_tcp, folder_remove),
+        cmocka_unit_test_teardown(test_tcp_octets, folder_remove),
+        cmocka_unit_test_teardown(test_udp, folder_remove),
+        cmocka_unit_test_teardown(test_http_lines, folder_remove),
+        cmocka_unit_test_teardown(test_http_json, folder_remove),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
