@@ -137,7 +137,9 @@ def agent_text(place, source, sinks):
     if place.budget:
         text += f"a.penstock.memory.budget = {place.budget}\n"
     if sinks == 0:
-        return text + "a.sinks = k\na.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.batchSize = 10000\na.sinks.k.logEveryNEvents = 100000000\n"
+        batch = 1000 if source == "stress" else 10000
+        return text + (f"a.sinks = k\na.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.batchSize = {batch}\n"
+                       "a.sinks.k.logEveryNEvents = 100000000\n")
     names = [f"k{number + 1}" for number in range(sinks)]
     return text + f"a.sinks = {' '.join(names)}\n" + "".join(kafka_sink(name, place) for name in names)
 
@@ -188,7 +190,8 @@ def unpacked(name):
 def rsyslog(udp=False):
     def start(place):
         root, environment = unpacked("rsyslog")
-        listening = (f'module(load="imudp" threads="2" timeRequery="8" batchSize="128")\ninput(type="imudp" port="{place.port}" address="127.0.0.1" rcvbufSize="4m")'
+        listening = (f'module(load="imudp" threads="2" timeRequery="8" batchSize="128")\n'
+                     f'input(type="imudp" port="{place.port}" address="127.0.0.1" rcvbufSize="4m")'
                      if udp else f'module(load="imptcp" threads="2")\ninput(type="imptcp" port="{place.port}" address="127.0.0.1")')
         path = place.write("rsyslog.conf", f"""
 global(workDirectory="{place.folder}")
@@ -201,7 +204,8 @@ action(type="omkafka" broker=["{place.brokers}"] topic="{place.topic}" template=
   confParam=["acks=all","enable.idempotence=true","linger.ms=5","batch.size=1000000","batch.num.messages=10000",
              "queue.buffering.max.messages=500000","compression.type={place.compression}"])
 """)
-        return place.spawn([f"{root}/usr/sbin/rsyslogd", "-n", "-f", path, "-i", f"{place.folder}/pid", "-M", f"{root}/usr/lib/x86_64-linux-gnu/rsyslog"], environment)
+        return place.spawn([f"{root}/usr/sbin/rsyslogd", "-n", "-f", path, "-i", f"{place.folder}/pid",
+                            "-M", f"{root}/usr/lib/x86_64-linux-gnu/rsyslog"], environment)
 
     return start
 
@@ -305,16 +309,22 @@ DRAINED, TAKEN = metric("EventDrainSuccessCount"), metric("EventTakeSuccessCount
 ALL = [
     Subject("penstock", "syslogtcp → memory → Kafka", penstock("syslogtcp", 1), counter=DRAINED),
     Subject("flume", "Flume 1.11, the same file", flume("syslogtcp", 1), share=0.1, settings="-Xmx2g", counter=DRAINED),
-    Subject("rsyslog", "imptcp → omkafka, raw", rsyslog(), settings="FixedArray queue of 500,000, batches of 10,000, raw template", counter=rsyslog_counter),
-    Subject("syslog-ng", "network() → kafka-c(), raw", syslog_ng(RAW, "$MSG"), settings="no-parse, log-fetch-limit 10,000, log-iw-size 400,000, flow control"),
-    Subject("syslog-ng-parsed", "the same, parsed, its default template", syslog_ng("", "$ISODATE $HOST $MSGHDR$MSG"), settings="as above, parsed"),
-    Subject("syslog-ng-json", "the same, parsed, as JSON", syslog_ng("", "$(format-json --scope rfc5424)"), share=0.5, settings="as above, format-json"),
+    Subject("rsyslog", "imptcp → omkafka, raw", rsyslog(),
+            settings="FixedArray queue of 500,000, batches of 10,000, raw template", counter=rsyslog_counter),
+    Subject("syslog-ng", "network() → kafka-c(), raw", syslog_ng(RAW, "$MSG"),
+            settings="no-parse, log-fetch-limit 10,000, log-iw-size 400,000, flow control"),
+    Subject("syslog-ng-parsed", "the same, parsed, its default template", syslog_ng("", "$ISODATE $HOST $MSGHDR$MSG"),
+            settings="as above, parsed"),
+    Subject("syslog-ng-json", "the same, parsed, as JSON", syslog_ng("", "$(format-json --scope rfc5424)"), share=0.5,
+            settings="as above, format-json"),
     Subject("fluent-bit", "tcp → kafka, raw", fluent_bit, settings="threaded input, flush 0.1 s, raw"),
     Subject("vector", "socket → kafka, text", vector, share=0.5, settings="acknowledgements, memory buffer of 100,000, blocking"),
     Subject("penstock-best", "netcat → memory → four Kafka sinks", penstock("netcat", 4), format="fixed", counter=DRAINED),
-    Subject("flume-best", "Flume 1.11, the same file (its own best case)", flume("netcat", 4), format="fixed", share=0.5, settings="-Xmx2g", counter=DRAINED),
+    Subject("flume-best", "Flume 1.11, the same file (its own best case)", flume("netcat", 4), format="fixed", share=0.5,
+            settings="-Xmx2g", counter=DRAINED),
     Subject("penstock-stress", "StressSource → memory → null", penstock("stress", 0), scheme="", kafka=False, counter=TAKEN),
-    Subject("flume-stress", "Flume 1.11, the same file", flume("stress", 0), scheme="", kafka=False, settings="-Xmx2g, batches of 1,000", counter=TAKEN),
+    Subject("flume-stress", "Flume 1.11, the same file", flume("stress", 0),
+            scheme="", kafka=False, settings="-Xmx2g, batches of 1,000", counter=TAKEN),
     Subject("penstock-netcat", "netcat → memory → null", penstock("netcat", 0), format="fixed", kafka=False, counter=TAKEN),
     Subject("flume-netcat", "Flume 1.11, the same file", flume("netcat", 0), format="fixed", kafka=False, settings="-Xmx2g", counter=TAKEN),
     Subject("penstock-udp", "syslogudp → memory → Kafka", penstock("syslogudp", 1), scheme="udp"),

@@ -27,7 +27,7 @@ rmdir "$work/empty"
 
 [[ -x $build/bench/bench_stress_null ]] || { echo "SKIP: no bench programs in $build"; exit 77; }
 echo "one bench"
-"$run" --build "$build" --quick --seconds 0.1 --out "$work/new" stress_null 2>"$work/log" || fail "exit $?"
+"$run" --build "$build" --quick --seconds 0.4 --out "$work/new" stress_null 2>"$work/log" || fail "exit $?"
 python3 - "$work/new" <<'PY' || fail "the records are not as bench/support/results.py says"
 import json, sys
 records = [json.loads(line) for line in open(sys.argv[1])]

@@ -18,12 +18,12 @@ shows folded.txt '^worker-0;ps_worker_run;ps_source_syslogtcp_receive;__libc_rec
 shows folded.txt '^worker-0;ps_worker_run;inner 1$'
 shows folded.txt '^rdk:broker1;\[librdkafka.so.1\] 1$'
 # share, of it own, libraries, kernel, samples, ns an event
-shows out '^source syslogtcp_receive +25\.0% +12\.5% +0\.0% +12\.5% +2 +250000\.0$'
+shows out '^source syslogtcp_receive +25\.0% +12\.5% +0\.0% +12\.5% +2 +250000\.00$'
 shows out '^sink null_work +12\.5% +0\.0% +12\.5% +0\.0% +1 '
 shows out '^librdkafka +25\.0% +0\.0% +12\.5% +12\.5% +2 '
 shows out '^receiving, kernel +12\.5% .* 1 '
 shows out '^main: kernel +12\.5% .* 1 '
-shows out '^all +100\.0% .* 8 +1000000\.0$'
+shows out '^all +100\.0% .* 8 +1000000\.00$'
 
 echo "the picture"
 python3 - "$work/flame.svg" <<'PY' || fail "flame.svg"
