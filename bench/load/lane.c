@@ -36,21 +36,53 @@ uint64_t ps_lane_now(const struct ps_lane *lane)
 
 /* ---- giving ---- */
 
+/* Adds up equal values before they are recorded: neighbours in a block mostly are. Values fall within a
+ * block, so that the first of a run is its highest. */
+struct tally {
+    struct ps_histogram *histogram;
+    uint64_t value;
+    uint32_t bucket, count;
+};
+
+static inline void tally_flush(const struct tally *tally)
+{
+    if (tally->count > 0)
+        ps_histogram_record(tally->histogram, tally->value, tally->count);
+}
+
+static inline void tally_add(struct tally *tally, uint64_t value)
+{
+    uint32_t bucket = ps_histogram_bucket(value);
+    if (bucket == tally->bucket && tally->count > 0) {
+        tally->count++;
+        return;
+    }
+    tally_flush(tally);
+    tally->value = value;
+    tally->bucket = bucket;
+    tally->count = 1;
+}
+
 /* How late the events of a block were handed to the target, not counting the time in which it took none. */
 static void errors_record(struct ps_lane *lane, const struct ps_load_block *block, uint64_t handed_ns)
 {
     struct ps_sender *sender = lane->sender;
-    struct ps_statistics *statistics = &sender->statistics;
+    struct tally raw = {.histogram = &sender->statistics.schedule_error_ns};
+    struct tally net = {.histogram = &sender->statistics.schedule_error_net_ns};
+    struct ps_pacer_overlap gaps;
+    uint64_t freed_ns = lane->freed_ns;
     if (handed_ns - block->due_ns[0] > PS_PACER_GAP_NS && sender->config.clock == NULL)
         ps_pacer_worked(&sender->pacer, handed_ns);
+    ps_pacer_overlap_begin(&gaps, &sender->pacer, block->due_ns[0] > freed_ns ? block->due_ns[0] : freed_ns,
+                           handed_ns);
     for (uint32_t i = 0; i < block->count; i++) {
-        uint64_t from_ns = block->due_ns[i] > lane->freed_ns ? block->due_ns[i] : lane->freed_ns;
-        uint64_t error_ns = handed_ns > from_ns ? handed_ns - from_ns : 0, net_ns = error_ns;
-        if (error_ns > PS_PACER_GAP_NS)
-            net_ns -= ps_pacer_gaps_within(&sender->pacer, from_ns, handed_ns);
-        ps_histogram_record(&statistics->schedule_error_ns, error_ns, 1);
-        ps_histogram_record(&statistics->schedule_error_net_ns, net_ns, 1);
+        uint64_t from_ns = block->due_ns[i] > freed_ns ? block->due_ns[i] : freed_ns;
+        uint64_t error_ns = handed_ns > from_ns ? handed_ns - from_ns : 0;
+        tally_add(&raw, error_ns);
+        tally_add(&net, error_ns - ps_pacer_overlap(&gaps, from_ns));
     }
+    tally_flush(&raw);
+    tally_flush(&net);
 }
 
 /* Takes events that are due and renders them. A block that has no room for all of them gets those that fit:
@@ -188,14 +220,10 @@ void ps_lane_completed(struct ps_lane *lane, struct ps_load_block *block, uint32
     PS_ASSERT(end <= block->count);
     if (count == 0)
         return;
-    for (uint32_t i = first; i < end;) { /* events due together are recorded together */
-        uint64_t due_ns = block->due_ns[i];
-        uint32_t next = i + 1;
-        while (next < end && block->due_ns[next] == due_ns)
-            next++;
-        ps_histogram_record(&statistics->latency_ns, now_ns > due_ns ? now_ns - due_ns : 0, next - i);
-        i = next;
-    }
+    struct tally latency = {.histogram = &statistics->latency_ns};
+    for (uint32_t i = first; i < end; i++)
+        tally_add(&latency, now_ns > block->due_ns[i] ? now_ns - block->due_ns[i] : 0);
+    tally_flush(&latency);
     ps_statistics_add(&statistics->bytes, block->ends[end - 1] - (first > 0 ? block->ends[first - 1] : 0));
     ps_statistics_add(&statistics->completed, count);
     lane->last_completed_ns = now_ns;

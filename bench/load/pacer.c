@@ -72,19 +72,42 @@ void ps_pacer_worked(struct ps_pacer *pacer, uint64_t now_ns)
         gap_note(pacer, before_ns, before_ns + away_ns);
 }
 
-uint64_t ps_pacer_gaps_within(const struct ps_pacer *pacer, uint64_t from_ns, uint64_t to_ns)
+static const struct ps_pacer_gap *gap_at(const struct ps_pacer *pacer, uint32_t number)
 {
-    uint64_t total_ns = 0;
-    uint32_t count = pacer->gap_count < PS_PACER_GAPS ? pacer->gap_count : PS_PACER_GAPS;
-    for (uint32_t i = 1; i <= count; i++) {
-        const struct ps_pacer_gap *gap = &pacer->gaps[(pacer->gap_count - i) % PS_PACER_GAPS];
-        if (gap->to_ns <= from_ns)
-            break; /* the others are older */
-        uint64_t begin_ns = gap->from_ns > from_ns ? gap->from_ns : from_ns;
-        uint64_t end_ns = gap->to_ns < to_ns ? gap->to_ns : to_ns;
-        total_ns += end_ns > begin_ns ? end_ns - begin_ns : 0;
+    return &pacer->gaps[number % PS_PACER_GAPS];
+}
+
+/* Of one gap. */
+static uint64_t within(const struct ps_pacer_gap *gap, uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t begin_ns = gap->from_ns > from_ns ? gap->from_ns : from_ns;
+    uint64_t end_ns = gap->to_ns < to_ns ? gap->to_ns : to_ns;
+    return end_ns > begin_ns ? end_ns - begin_ns : 0;
+}
+
+void ps_pacer_overlap_begin(struct ps_pacer_overlap *overlap, const struct ps_pacer *pacer, uint64_t from_ns,
+                            uint64_t to_ns)
+{
+    uint32_t kept = pacer->gap_count < PS_PACER_GAPS ? pacer->gap_count : PS_PACER_GAPS;
+    *overlap = (struct ps_pacer_overlap){.pacer = pacer, .to_ns = to_ns, .oldest = pacer->gap_count};
+    for (uint32_t i = 0; i < kept && gap_at(pacer, overlap->oldest - 1)->to_ns > from_ns; i++) {
+        if (overlap->oldest < pacer->gap_count)
+            overlap->behind_ns += within(gap_at(pacer, overlap->oldest), from_ns, to_ns);
+        overlap->oldest--;
     }
-    return total_ns;
+}
+
+uint64_t ps_pacer_overlap(struct ps_pacer_overlap *overlap, uint64_t from_ns)
+{
+    const struct ps_pacer *pacer = overlap->pacer;
+    while (overlap->oldest < pacer->gap_count && gap_at(pacer, overlap->oldest)->to_ns <= from_ns) {
+        overlap->oldest++;
+        if (overlap->oldest < pacer->gap_count)
+            overlap->behind_ns -= within(gap_at(pacer, overlap->oldest), 0, overlap->to_ns);
+    }
+    if (overlap->oldest == pacer->gap_count)
+        return 0;
+    return overlap->behind_ns + within(gap_at(pacer, overlap->oldest), from_ns, overlap->to_ns);
 }
 
 static int poll_descriptors(struct ps_pacer *pacer, uint64_t timeout_ns)

@@ -13,7 +13,7 @@
 
 #define PS_PACER_SPIN_NS UINT64_C(3000000) /* before the due time */
 #define PS_PACER_GAP_NS UINT64_C(20000)    /* shorter ones are not told from the loop itself */
-#define PS_PACER_GAPS 64U                  /* remembered */
+#define PS_PACER_GAPS 512U                 /* remembered */
 #define PS_PACER_READY_MAX 64
 
 struct ps_pacer {
@@ -44,7 +44,16 @@ void ps_pacer_worked(struct ps_pacer *pacer, uint64_t now_ns);
 /* Two readings of the clock in a row without a call in between. */
 void ps_pacer_saw(struct ps_pacer *pacer, uint64_t now_ns);
 
-/* How much of a time lies in gaps. */
-uint64_t ps_pacer_gaps_within(const struct ps_pacer *pacer, uint64_t from_ns, uint64_t to_ns);
+/* How much of the time from this or that moment to `to_ns` lies in gaps, for moments that rise: a few
+ * nanoseconds an event, however many gaps there were. */
+struct ps_pacer_overlap {
+    const struct ps_pacer *pacer;
+    uint64_t to_ns;
+    uint32_t oldest;    /* the oldest gap that is not over by the moment; gap_count: none */
+    uint64_t behind_ns; /* time in the gaps after that one */
+};
+void ps_pacer_overlap_begin(struct ps_pacer_overlap *overlap, const struct ps_pacer *pacer, uint64_t from_ns,
+                            uint64_t to_ns);
+uint64_t ps_pacer_overlap(struct ps_pacer_overlap *overlap, uint64_t from_ns);
 
 uint64_t ps_pacer_now(void);

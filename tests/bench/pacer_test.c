@@ -18,6 +18,13 @@ static struct ps_pacer pacer_make(int epoll, bool spin)
     return pacer;
 }
 
+static uint64_t overlap(const struct ps_pacer *pacer, uint64_t from_ns, uint64_t to_ns)
+{
+    struct ps_pacer_overlap gaps;
+    ps_pacer_overlap_begin(&gaps, pacer, from_ns, to_ns);
+    return ps_pacer_overlap(&gaps, from_ns);
+}
+
 static void gaps_between_readings_are_noted(void **state)
 {
     (void)state;
@@ -33,10 +40,10 @@ static void gaps_between_readings_are_noted(void **state)
     ps_pacer_saw(&pacer, base + 510100 + 100000);
     assert_int_equal(gap_ns.count, 2);
     /* Whatever part of a time they cover. */
-    assert_int_equal(ps_pacer_gaps_within(&pacer, base, base + 1000000), 600000);
-    assert_int_equal(ps_pacer_gaps_within(&pacer, base + 20000, base + 30000), 10000);
-    assert_int_equal(ps_pacer_gaps_within(&pacer, base + 500000, base + 520100), 20000);
-    assert_int_equal(ps_pacer_gaps_within(&pacer, base + 610100, base + 700000), 0);
+    assert_int_equal(overlap(&pacer, base, base + 1000000), 600000);
+    assert_int_equal(overlap(&pacer, base + 20000, base + 30000), 10000);
+    assert_int_equal(overlap(&pacer, base + 500000, base + 520100), 20000);
+    assert_int_equal(overlap(&pacer, base + 610100, base + 700000), 0);
 }
 
 static void old_gaps_are_forgotten(void **state)
@@ -47,7 +54,32 @@ static void old_gaps_are_forgotten(void **state)
     for (uint64_t i = 1; i <= 1000; i++)
         ps_pacer_saw(&pacer, base + i * 50000);
     assert_int_equal(gap_ns.count, 1000);
-    assert_int_equal(ps_pacer_gaps_within(&pacer, 0, PS_NEVER), PS_PACER_GAPS * UINT64_C(50000));
+    assert_int_equal(overlap(&pacer, 0, PS_NEVER), PS_PACER_GAPS * UINT64_C(50000));
+}
+
+/* Moments that rise, against adding the gaps up one by one. */
+static void overlaps_are_what_adding_up_gives(void **state)
+{
+    (void)state;
+    uint64_t seed = ps_test_seed();
+    for (unsigned round = 0; round < 200; round++) {
+        struct ps_pacer pacer = pacer_make(-1, true);
+        uint64_t first = pacer.seen_ns, now = first;
+        for (uint64_t i = ps_test_random(&seed) % 700; i > 0; i--)
+            ps_pacer_saw(&pacer, now += ps_test_random(&seed) % 60000);
+        uint64_t to = now + 1000 - ps_test_random(&seed) % 50000, from = first - 1000;
+        struct ps_pacer_overlap gaps;
+        ps_pacer_overlap_begin(&gaps, &pacer, from, to);
+        for (; from < to; from += ps_test_random(&seed) % 30000) {
+            uint64_t wanted = 0, got = ps_pacer_overlap(&gaps, from);
+            for (uint32_t i = 0; i < pacer.gap_count && i < PS_PACER_GAPS; i++) {
+                uint64_t begin = pacer.gaps[i].from_ns > from ? pacer.gaps[i].from_ns : from;
+                uint64_t end = pacer.gaps[i].to_ns < to ? pacer.gaps[i].to_ns : to;
+                wanted += end > begin ? end - begin : 0;
+            }
+            assert_int_equal(got, wanted);
+        }
+    }
 }
 
 /* Time that the thread slept while it should have worked is no CPU time: a gap. Time it computed is none. */
@@ -111,11 +143,9 @@ static void descriptors_are_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gaps_between_readings_are_noted),
-        cmocka_unit_test(old_gaps_are_forgotten),
-        cmocka_unit_test(being_away_at_work_is_noted),
-        cmocka_unit_test(it_waits_until_the_time),
-        cmocka_unit_test(descriptors_are_seen),
+        cmocka_unit_test(gaps_between_readings_are_noted),   cmocka_unit_test(old_gaps_are_forgotten),
+        cmocka_unit_test(overlaps_are_what_adding_up_gives), cmocka_unit_test(being_away_at_work_is_noted),
+        cmocka_unit_test(it_waits_until_the_time),           cmocka_unit_test(descriptors_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
