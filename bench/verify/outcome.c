@@ -204,10 +204,7 @@ static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
                  verdict->known == PS_KNOWN_MANIFEST ? "the manifest" : "--events");
     line(live, "received", tally->received, false, "%s", known);
     if (verdict->complete)
-        line(live, "lost", verdict->lost, verdict->lost > 0, "%s",
-             verdict->known == PS_KNOWN_MARKS && account->records > 0 && outcome->expected->sources == 0
-                 ? "by the marks on last events; a source of which nothing came would not be noticed"
-                 : "");
+        line(live, "lost", verdict->lost, verdict->lost > 0, "%s", "");
     else
         ps_live_print(live, "  %-12s %s%15s%s  at least %s\n", "lost", ps_live_style(live, PS_LIVE_WARN),
                       "unknown", ps_live_style(live, PS_LIVE_PLAIN), count(verdict->lost_at_least, text));

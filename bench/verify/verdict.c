@@ -112,7 +112,7 @@ static void events_judge(struct ps_verdict *verdict, const struct ps_expected *e
         verdict->lost = expected->events - received;
 }
 
-/* By the marks on the last events of one run's sources. */
+/* By the marks on the last events of one run's sources, and how many of them there are. */
 static void marks_judge(struct ps_verdict *verdict, const struct ps_expected *expected,
                         const struct ps_run *run)
 {
@@ -136,7 +136,10 @@ static void marks_judge(struct ps_verdict *verdict, const struct ps_expected *ex
                   (unsigned long long)next, source->source - 1, run->run);
         next = source->source + 1U;
     }
-    if (expected->sources != 0 && run->source_count != expected->sources)
+    if (expected->sources == 0)
+        doubt(verdict, "a source of which nothing came would not be noticed: give --manifest, --events or "
+                       "--sources");
+    else if (run->source_count != expected->sources)
         doubt(verdict,
               "events of %u sources of run %06x came, and --sources says %u: give --manifest or --events",
               run->source_count, run->run, expected->sources);

@@ -113,8 +113,12 @@ static void test_marks(void **state)
     (void)state;
     several(0, 10);
     last(0, 10);
+    unknown(0, 2, "a source of which nothing came");
+    expected.sources = 1;
     known(0, 0);
     assert_int_equal(verdict.known, PS_KNOWN_MARKS);
+    expected.sources = 2;
+    unknown(0, 2, "--sources says 2");
     several(1, 9); /* the second one has not ended */
     unknown(0, 2, "the last event of source 1");
     last(1, 10);
@@ -303,6 +307,7 @@ static void test_too_many_runs(void **state)
     (void)state;
     for (uint32_t i = 0; i <= PS_TRACKER_RUNS_MAX; i++)
         record(i, 0, 0, true, PS_STAMP_BYTES + 10);
+    expected.sources = 1;
     unknown(0, 2, "could not be tracked");
 }
 
@@ -314,6 +319,7 @@ static void test_one_run_wanted(void **state)
     unknown(0, 2, "nothing with a stamp");
     last(0, 0);
     record(OTHER_RUN, 0, 0, false, PS_STAMP_BYTES + 10);
+    expected.sources = 1;
     known(0, 0);
     assert_int_equal(verdict.other_runs, 1);
     assert_int_equal(account->other_run, OTHER_RUN);

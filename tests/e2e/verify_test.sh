@@ -55,8 +55,8 @@ load --target "file://$work/older.log" --rate 4000 --events 200 --format json --
 good="received=400 records=400 lost=0 complete=true duplicated=0 reordered=0 corrupted=0 cut=0 broken=0 foreign=0"
 check "manifest" 0 "$good known_by=\"manifest\" sent=400 run=\"3fa9c2\"" --from whole.log --manifest whole.json
 check "events" 0 "$good known_by=\"events\"" --from whole.log --events 400
-check "last marks" 0 "$good" --from whole.log
-check "sources" 0 "$good" --from whole.log --sources 1
+check "last marks alone" 2 'received=400 lost=null lost_at_least=0 complete=false' --from whole.log
+check "last marks" 0 "$good" --from whole.log --sources 1
 check "two far ends" 0 "received=600 runs=2 lost=0 run=null" --from whole.log --from older.log --manifest whole.json --manifest older.json
 
 # ---- one fault at a time ----
@@ -66,7 +66,7 @@ plant() { # AWK
 }
 plant 'NR != 100'
 check "dropped" 1 'received=399 lost=1 duplicated=0 reordered=0 corrupted=0 lost_ranges=[[99,99]]' --from fault.log --manifest whole.json
-check "dropped, by marks" 1 'lost=1 complete=true' --from fault.log
+check "dropped, by marks" 1 'lost=1 complete=true' --from fault.log --sources 1
 plant '{ print } NR == 100 { print }'
 check "doubled" 1 'received=400 records=401 lost=0 duplicated=1 reordered=0 corrupted=0' --from fault.log --manifest whole.json
 plant 'NR == 100 { kept = $0; next } { print } NR == 101 { print kept }'
@@ -102,8 +102,8 @@ check "another run's manifest" 1 'received=0 lost=400 other_runs=200' --from old
 check "an empty file" 2 'received=0 lost=null' --from fault.log
 check "an empty file, manifest" 1 'received=0 lost=400' --from fault.log --manifest whole.json
 cat older.log whole.log >fault.log
-check "two runs" 0 'runs=2 received=600 run=null lost=0' --from fault.log
-check "one of two runs" 0 'received=400 other_runs=200 lost=0 run="3fa9c2"' --from fault.log --run 3fa9c2
+check "two runs" 0 'runs=2 received=600 run=null lost=0' --from fault.log --sources 1
+check "one of two runs" 0 'received=400 other_runs=200 lost=0 run="3fa9c2"' --from fault.log --run 3fa9c2 --sources 1
 check "--events of which run" 2 'lost=null' --from fault.log --events 600
 
 # ---- while load runs; the manifest comes at its end ----
@@ -127,8 +127,8 @@ code=0
 wait "$verifier" || code=$?
 ((code == 2)) || wrong "a signal: exit $code"
 [[ $(field ended) == '"signal"' && $(field received) == 400 && $(field lost) == null ]] || wrong "a signal: $(field ended)"
-check "idle" 0 'ended="idle" lost=0' --from "file://$work/whole.log?follow=true" --idle 1s
-check "duration" 0 'ended="duration" lost=0' --from "file://$work/whole.log?follow=true" --duration 1s --idle 10s
+check "idle" 0 'ended="idle" lost=0' --from "file://$work/whole.log?follow=true" --idle 1s --sources 1
+check "duration" 0 'ended="duration" lost=0' --from "file://$work/whole.log?follow=true" --duration 1s --idle 10s --sources 1
 
 # ---- usage ----
 
