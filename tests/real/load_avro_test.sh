@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# `penstock load` into the sources of a real Flume 1.11: avro (plain, windows of calls, compressed, over TLS, a channel
+# that is full, an agent that is killed and comes back), HTTP and netcat. What its file_roll sinks wrote is verified.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
+skip() { echo "SKIP: $*"; exit 77; }
+for program in java mvn keytool; do
+    command -v $program >/dev/null || skip "no $program, which a real Flume needs"
+done
+[[ -x $PENSTOCK ]] || skip "no program at $PENSTOCK"
+"$here/flume" fetch >/dev/null 2>&1 || skip "Flume's jars cannot be fetched"
+
+work=$(mktemp -d)
+agent=''
+finish() {
+    local code=$?
+    [[ -z $agent ]] || kill -KILL "$agent" 2>/dev/null || true
+    if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
+    exit $code
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+fail() {
+    echo "FAILED: $*" >&2
+    tail -n 3 "$work"/*.log "$work"/*.json | cut -c 1-500 >&2
+    exit 1
+}
+
+# ---- the agent: for each source a channel and a directory ----
+
+base=$((20000 + RANDOM % 10000))
+names=(plain window zlib tls full http netcat)
+declare -A port
+for i in "${!names[@]}"; do port[${names[i]}]=$((base + i)); done
+
+keytool -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
+    -dname CN=penstock.test -ext san=dns:penstock.test -validity 2 >/dev/null 2>&1 || skip "keytool makes no certificate"
+keytool -exportcert -keystore "$work/store.p12" -storepass secret -alias a -rfc >"$work/ca.pem" 2>/dev/null
+
+{
+    echo "a1.sources = ${names[*]}"
+    echo "a1.channels = ${names[*]}"
+    echo "a1.sinks = ${names[*]}"
+    for name in "${names[@]}"; do
+        mkdir "$work/$name"
+        type=avro
+        case $name in http | netcat) type=$name ;; esac
+        cat <<-EOF_
+	a1.sources.$name.type = $type
+	a1.sources.$name.bind = 127.0.0.1
+	a1.sources.$name.port = ${port[$name]}
+	a1.sources.$name.channels = $name
+	a1.channels.$name.type = memory
+	a1.channels.$name.capacity = 100000
+	a1.channels.$name.transactionCapacity = 1000
+	a1.sinks.$name.type = file_roll
+	a1.sinks.$name.channel = $name
+	a1.sinks.$name.sink.directory = $work/$name
+	a1.sinks.$name.sink.rollInterval = 0
+	a1.sinks.$name.sink.batchSize = 1000
+	EOF_
+    done
+    cat <<-EOF_
+	a1.sources.zlib.compression-type = deflate
+	a1.sources.tls.ssl = true
+	a1.sources.tls.keystore = $work/store.p12
+	a1.sources.tls.keystore-password = secret
+	a1.sources.tls.keystore-type = PKCS12
+	a1.channels.full.capacity = 200
+	a1.channels.full.transactionCapacity = 100
+	a1.channels.full.keep-alive = 0
+	a1.sinks.full.sink.batchSize = 10
+	EOF_
+} >"$work/agent.properties"
+
+listens() { # PORT
+    local hex
+    printf -v hex ':%04X ' "$1"
+    grep -qs "^ *[0-9]*: [0-9A-F]*${hex}[0-9A-F:]* 0A " /proc/net/tcp /proc/net/tcp6
+}
+
+start() {
+    "$here/flume" agent -n a1 -f "$work/agent.properties" >>"$work/agent.log" 2>&1 </dev/null &
+    agent=$!
+    local name i
+    for name in "${names[@]}"; do
+        for ((i = 0; i < 600; i++)); do
+            listens "${port[$name]}" && break
+            kill -0 $agent 2>/dev/null || fail "Flume ended"
+            sleep 0.1
+        done
+        ((i < 600)) || fail "Flume's source $name does not listen"
+    done
+}
+
+# ---- loads ----
+
+load() { # NAME URL [OPTION]...
+    local name=$1 url=$2
+    shift 2
+    "$PENSTOCK" load --target "$url" --manifest "$work/$name.manifest" --format rfc3164 --json --settle 60s --tolerance 1 "$@" \
+        >"$work/$name.json" 2>>"$work/load.log" || fail "load into $name: exit $?"
+}
+
+verify() { # NAME [SAYS]: what is there; SAYS: what the summary must say
+    "$PENSTOCK" verify --from "file://$work/$1?follow=true" --manifest "$work/$1.manifest" --idle 20s --json \
+        >"$work/$1.verified.json" 2>>"$work/load.log" || [[ ${2:-} ]] || fail "verify of $1: exit $?"
+    local summary
+    summary=$(tail -n 1 "$work/$1.verified.json")
+    [[ $summary == *'"lost":0'* && $summary == *'"corrupted":0'* ]] || fail "$1: something was lost: $summary"
+    [[ $summary == *"${2:-\"duplicated\":0}"* ]] || fail "$1: not ${2:-\"duplicated\":0}: $summary"
+    echo "ok: $1: $(sed -nE 's/.*"achieved_rate":([0-9]+).*/\1/p' "$work/$1.json" | tail -n 1) events/s"
+}
+
+ordered='"reordered":0'
+start
+load plain "avro://127.0.0.1:${port[plain]}" --rate 20k --events 40k --connections 2
+verify plain
+[[ $(tail -n 1 "$work/plain.verified.json") == *"$ordered"* ]] || fail "plain: reordered"
+
+# Flume handles the calls of one connection on several threads: their order is its own.
+load window "avro://127.0.0.1:${port[window]}?batch=1000&window=8" --rate 50k --events 100k
+verify window '"duplicated":0'
+
+load zlib "avro://127.0.0.1:${port[zlib]}?compression=zlib" --rate 10k --events 20k
+verify zlib
+load tls "avro://127.0.0.1:${port[tls]}?tls=true&ca=$work/ca.pem&server-name=penstock.test" --rate 10k --events 20k
+verify tls
+
+# More than the sink takes: the source answers FAILED, the load comes again, in order.
+load full "avro://127.0.0.1:${port[full]}?batch=100" --rate 100k --events 2k
+verify full
+[[ $(tail -n 1 "$work/full.verified.json") == *"$ordered"* ]] || fail "full: reordered"
+grep -q "Channel.*Exception" "$work/agent.log" || fail "full: the channel was never full"
+
+load http "http://127.0.0.1:${port[http]}?batch=500" --rate 20k --events 40k
+verify http
+load netcat "netcat://127.0.0.1:${port[netcat]}" --rate 20k --events 40k
+verify netcat
+
+# Killed and started again: an outage on the timeline, and everything is acknowledged in the end. What the memory
+# channel held is lost with it, which is Flume's promise, not the load's.
+"$PENSTOCK" load --target "avro://127.0.0.1:${port[plain]}" --rate 5k --duration 12s --format rfc3164 --json --settle 60s \
+    --tolerance 1 >"$work/killed.json" 2>>"$work/load.log" &
+loader=$!
+sleep 3
+kill -KILL "$agent"
+wait "$agent" 2>/dev/null || true
+start
+wait $loader || fail "load into a killed agent: exit $?"
+summary=$(tail -n 1 "$work/killed.json")
+[[ $summary == *'"completed":60000'* && $summary == *'"failed":0'* ]] || fail "killed: $summary"
+[[ $summary == *'"outages":[{'* ]] || fail "killed: no outage is told of: $summary"
+echo "ok: killed and back"
