@@ -117,6 +117,9 @@ static void clf_put(char *to, const struct ps_civil *civil, int32_t offset_s)
 static uint32_t strftime_put(char *to, const struct ps_template_part *part, const struct ps_civil *civil,
                              int32_t offset_s)
 {
+    char zone[6] = "UTC"; /* its abbreviation is not known here */
+    if (part->zone != NULL)
+        offset_put(zone, offset_s, false);
     struct tm tm = {.tm_sec = (int)civil->second,
                     .tm_min = (int)civil->minute,
                     .tm_hour = (int)civil->hour,
@@ -126,7 +129,7 @@ static uint32_t strftime_put(char *to, const struct ps_template_part *part, cons
                     .tm_wday = (int)civil->week_day,
                     .tm_yday = (int)civil->year_day - 1,
                     .tm_gmtoff = offset_s,
-                    .tm_zone = part->zone == NULL ? "UTC" : part->zone_name};
+                    .tm_zone = zone};
     return (uint32_t)strftime(to, PS_STRFTIME_TEXT_MAX, part->text, &tm);
 }
 

@@ -58,7 +58,6 @@ struct ps_template_part {
     const struct ps_slice *texts;
     enum ps_template_time time;
     const struct ps_time_zone *zone; /* NULL: UTC */
-    const char *zone_name;           /* as it was written */
     uint32_t network, host_bits;     /* IP: address and how many bits are drawn */
 };
 

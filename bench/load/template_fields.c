@@ -129,7 +129,6 @@ static enum ps_status time_parse(struct ps_template_part *part, struct ps_arena 
         part->zone = ps_time_zone_load(arena, strcmp(zone, "local") == 0 ? NULL : zone, &known);
     if (!known)
         return ps_err_set(err, "there is no time zone %s; local, UTC, Europe/Berlin, GMT+02:00 are", zone);
-    part->zone_name = zone;
     const char *name = ps_arguments_next(arguments);
     if (name == NULL)
         return PS_OK;
