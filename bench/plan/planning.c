@@ -208,6 +208,8 @@ enum ps_status ps_planning_run(struct ps_planning *planning, const struct ps_pla
     planning->workers = config->workers_max;
     planning->search = ps_search_create(&config->search);
     enum ps_status status = subject_start(planning, &own, err);
+    planning->tried_to_start =
+        status == PS_OK || planning->subject.agent.log[0] != '\0' || planning->subject.broker.log[0] != '\0';
     for (unsigned i = 0; i < planning->subject.note_count; i++)
         note(planning, planning->subject.notes[i]);
     if (status == PS_OK)

@@ -55,6 +55,7 @@ struct ps_planning {
     struct ps_planning_point points[PS_SCALING_POINTS_MAX];
     unsigned point_count;
     struct ps_scaling scaling;
+    bool tried_to_start; /* it was known what to start; false after an error: the question was wrong */
     bool scaled, projected, interrupted;
     struct ps_projection projection;
     char projection_note[256]; /* why there is none */

@@ -1,0 +1,158 @@
+/* An agent's page taken apart, and what limits it. */
+#include <math.h>
+#include <stdio.h>
+
+#include "bench/plan/limits.h"
+#include "tests/support/support.h"
+
+static void parse(struct ps_scrape *scrape, const char *text)
+{
+    *scrape = (struct ps_scrape){0};
+    ps_scrape_parse(scrape, text, strlen(text));
+}
+
+static void test_scrape(void **state)
+{
+    (void)state;
+    struct ps_scrape scrape;
+    char value[64];
+    parse(&scrape, "# HELP a help\n# TYPE a counter\na 1\na{x=\"1\"} 2\nb{x=\"q\\\"}\",y=\"z\"} 3.5 1234\n"
+                   "\nbroken\nbroken{x=\"1\n=1\nc{} 4\nd NaN\ne 1e3\nf x\n");
+    assert_int_equal(scrape.count, 5);
+    assert_true(ps_scrape_value(&scrape, "a", "", -1) == 1);
+    assert_true(ps_scrape_value(&scrape, "a", "x=\"1\"", -1) == 2);
+    assert_true(ps_scrape_value(&scrape, "b", NULL, -1) == 3.5);
+    assert_true(ps_scrape_value(&scrape, "c", NULL, -1) == 4);
+    assert_true(ps_scrape_value(&scrape, "d", NULL, -1) == -1);
+    assert_true(ps_scrape_value(&scrape, "e", NULL, -1) == 1000);
+    assert_true(ps_scrape_sum(&scrape, "a") == 3);
+    const struct ps_scrape_sample *sample = ps_scrape_find(&scrape, "b", NULL);
+    assert_true(ps_scrape_label(sample, "x", value, sizeof value));
+    assert_string_equal(value, "q\"}");
+    assert_true(ps_scrape_label(sample, "y", value, sizeof value));
+    assert_string_equal(value, "z");
+    assert_false(ps_scrape_label(sample, "z", value, sizeof value));
+    ps_scrape_fini(&scrape);
+}
+
+static void test_measure(void **state)
+{
+    (void)state;
+    struct ps_scrape before, after;
+    struct ps_parts *parts = calloc(2, sizeof *parts), *during = parts + 1;
+    parse(&before, "penstock_worker_busy_seconds_total{worker=\"0\",cpu=\"-1\"} 10\n"
+                   "penstock_source_blocked_seconds_total{component=\"r1\"} 1\n"
+                   "penstock_source_events_kernel_dropped_total{component=\"r1\"} 5\n"
+                   "penstock_source_events_received_total{component=\"r1\"} 100\n"
+                   "penstock_sink_kafka_requests_sent_total{component=\"k1\"} 100\n"
+                   "process_cpu_seconds_total 20\n");
+    parse(&after, "penstock_worker_busy_seconds_total{worker=\"0\",cpu=\"-1\"} 11.5\n"
+                  "penstock_worker_busy_seconds_total{worker=\"1\",cpu=\"-1\"} 1\n" /* came meanwhile */
+                  "penstock_source_blocked_seconds_total{component=\"r1\"} 2\n"
+                  "penstock_source_events_kernel_dropped_total{component=\"r1\"} 15\n"
+                  "penstock_source_events_received_total{component=\"r1\"} 190\n"
+                  "penstock_sink_kafka_requests_sent_total{component=\"k1\"} 1100\n"
+                  "penstock_sink_kafka_rtt_avg_seconds{component=\"k1\"} 0.002\n"
+                  "penstock_sink_kafka_queue_messages{component=\"k1\"} 10\n"
+                  "penstock_sink_kafka_queue_limit_messages{component=\"k1\"} 1000\n"
+                  "penstock_channel_size_events{component=\"c1\"} 5\n"
+                  "penstock_channel_capacity_events{component=\"c1\"} 100\n"
+                  "penstock_channel_size_bytes{component=\"c1\"} 5\n"
+                  "penstock_channel_capacity_bytes{component=\"c1\"} 0\n" /* no limit of its own */
+                  "process_cpu_seconds_total 22\n");
+    ps_parts_add(during, "channel c1", "capacity", PS_PART_QUEUE, 0.75);
+    ps_parts_measure(parts, &before, &after, during, 2, 4);
+    static const struct {
+        const char *part;
+        double value;
+    } expected[] = {
+        {"worker 0", 0.75},
+        {"source r1 blocked", 0.5},
+        {"source r1 kernel drops", 0.1},
+        {"sink k1 broker round trip", 0.2},
+        {"sink k1 librdkafka queue", 0.01},
+        {"channel c1", 0.75},
+        {"agent's CPU", 0.25},
+    };
+    assert_int_equal(parts->count, PS_COUNT_OF(expected));
+    for (size_t i = 0; i < PS_COUNT_OF(expected); i++) {
+        const struct ps_part *part = ps_parts_find(parts, expected[i].part);
+        assert_non_null(part);
+        assert_true(fabs(part->value - expected[i].value) < 1e-9);
+    }
+    ps_scrape_fini(&before);
+    ps_scrape_fini(&after);
+    free(parts);
+}
+
+static void add_trial(struct ps_limits_trial *trial, double rate, bool held)
+{
+    *trial = (struct ps_limits_trial){.rate = rate, .held = held};
+    ps_parts_add(&trial->parts, "worker 0", "cycle time", PS_PART_TIME, fmin(0.05 + rate / 1000000, 1));
+    ps_parts_add(&trial->parts, "worker 1", "cycle time", PS_PART_TIME, rate / 4000000);
+    ps_parts_add(&trial->parts, "memory", "memory budget", PS_PART_TIME, 0.1);
+    ps_parts_add(&trial->parts, "channel c1", "capacity", PS_PART_QUEUE, held ? 0.01 : 0.9);
+    ps_parts_add(&trial->parts, "channel c2", "capacity", PS_PART_QUEUE, 0);
+}
+
+/* Parts whose shares are straight lines are found to end where they do. */
+static void test_ranking(void **state)
+{
+    (void)state;
+    struct ps_limits_trial *trials = calloc(5, sizeof *trials);
+    struct ps_limits *limits = calloc(1, sizeof *limits);
+    static const double rates[] = {100000, 400000, 800000, 900000, 1600000};
+    for (unsigned i = 0; i < 5; i++)
+        add_trial(&trials[i], rates[i], i < 4);
+    ps_limits_find(limits, trials, 5, 900000);
+    assert_int_equal(limits->count, 5);
+    assert_string_equal(limits->items[0].part, "worker 0");
+    assert_true(fabs(limits->items[0].saturates_at - 950000) < 1);
+    assert_true(fabs(limits->items[0].utilisation - 0.95) < 1e-9);
+    assert_true(fabs(limits->items[0].headroom - 0.05) < 1e-9);
+    assert_non_null(strstr(limits->items[0].text, "straight line"));
+    assert_string_equal(limits->items[1].part, "worker 1"); /* the next */
+    assert_true(fabs(limits->items[1].saturates_at - 4000000) < 1);
+    assert_string_equal(limits->items[2].part, "memory"); /* does not grow */
+    assert_true(limits->items[2].saturates_at == 0);
+    assert_string_equal(limits->items[3].part, "channel c1");
+    assert_true(fabs(limits->items[3].utilisation - 0.01) < 1e-9);
+
+    /* One trial alone gives a line through nothing. */
+    ps_limits_find(limits, &trials[1], 1, 400000);
+    assert_string_equal(limits->items[0].part, "worker 0");
+    assert_true(fabs(limits->items[0].saturates_at - 400000 / 0.45) < 1);
+    ps_limits_find(limits, trials, 5, 0);
+    assert_int_equal(limits->count, 0);
+    free(limits);
+    free(trials);
+}
+
+/* A full channel is said, and what it means. */
+static void test_full_queue(void **state)
+{
+    (void)state;
+    struct ps_limits_trial *trial = calloc(1, sizeof *trial);
+    struct ps_limits *limits = calloc(1, sizeof *limits);
+    trial->rate = 1000;
+    ps_parts_add(&trial->parts, "channel c1", "capacity", PS_PART_QUEUE, 0.98);
+    ps_parts_add(&trial->parts, "source r1 kernel drops", "datagrams", PS_PART_LOSS, 0.25);
+    ps_parts_add(&trial->parts, "not a number", "anything", PS_PART_TIME, NAN);
+    ps_limits_find(limits, trial, 1, 1000);
+    assert_int_equal(limits->count, 2);
+    assert_non_null(strstr(limits->items[0].text, "slower than what fills it"));
+    assert_non_null(strstr(limits->items[1].text, "25.000 %"));
+    free(limits);
+    free(trial);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scrape),
+        cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_ranking),
+        cmocka_unit_test(test_full_queue),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
