@@ -91,12 +91,11 @@ static void block_fill(struct ps_lane *lane, struct ps_load_block *block, uint64
 {
     struct ps_sender *sender = lane->sender;
     struct ps_schedule before = lane->schedule;
-    int64_t offset_ns = sender->order_wall_offset_ns;
     uint64_t since_ns = now_ns - sender->start_ns;
     uint32_t count = ps_schedule_take(&lane->schedule, since_ns, PS_LOAD_BLOCK_EVENTS, block->due_ns);
     for (uint32_t i = 0; i < count; i++) {
+        sender->wall_ns[i] = block->due_ns[i] + sender->start_wall_ns;
         block->due_ns[i] += sender->start_ns;
-        sender->wall_ns[i] = block->due_ns[i] + (uint64_t)offset_ns;
     }
     struct ps_content_order order = {
         .source = sender->config.source_first + lane->number,

@@ -33,7 +33,7 @@ static int64_t wall_offset_ns(void)
 
 static int interrupts(const struct ps_load_config *config)
 {
-    return config->interrupts != NULL ? (int)*config->interrupts : 0;
+    return config->interrupts != NULL ? __atomic_load_n(config->interrupts, __ATOMIC_RELAXED) : 0;
 }
 
 /* ---- making ---- */
@@ -324,8 +324,7 @@ static enum ps_status run(struct ps_load *load, struct ps_live *live, struct ps_
                                                            : (int64_t)load->start_ns + load->wall_offset_ns;
         watch.end_ns = schedule_end_ns(load);
         for (uint32_t i = 0; i < load->thread_count; i++)
-            ps_sender_start(load->senders[i], load->start_ns,
-                            result->start_wall_ns - (int64_t)load->start_ns);
+            ps_sender_start(load->senders[i], load->start_ns, (uint64_t)result->start_wall_ns);
         watch_run(load, &watch, result);
         result->cpu_seconds = ps_usage_self().cpu_s - cpu_before_s;
         result->clock_step_ms = (double)(wall_offset_ns() - load->wall_offset_ns) / 1e6;

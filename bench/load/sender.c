@@ -26,9 +26,10 @@ enum ps_sender_phase ps_sender_phase(const struct ps_sender *sender)
     return (enum ps_sender_phase)order_read(&sender->phase);
 }
 
-void ps_sender_start(struct ps_sender *sender, uint64_t start_ns, int64_t wall_offset_ns)
+void ps_sender_start(struct ps_sender *sender, uint64_t start_ns, uint64_t start_wall_ns)
 {
-    __atomic_store_n(&sender->order_wall_offset_ns, wall_offset_ns, __ATOMIC_RELAXED);
+    PS_ASSERT(start_ns != 0 && start_wall_ns != 0);
+    __atomic_store_n(&sender->order_start_wall_ns, start_wall_ns, __ATOMIC_RELAXED);
     __atomic_store_n(&sender->order_start_ns, start_ns, __ATOMIC_RELAXED);
 }
 
@@ -162,9 +163,14 @@ static bool all_seen_up(const struct ps_sender *sender)
     return true;
 }
 
+/* The order to start is two words; it is there when both are. */
 static void start(struct ps_sender *sender, uint64_t start_ns)
 {
+    uint64_t start_wall_ns = order_read(&sender->order_start_wall_ns);
+    if (start_ns == 0 || start_wall_ns == 0)
+        return;
     sender->start_ns = start_ns;
+    sender->start_wall_ns = start_wall_ns;
     phase_set(sender, PS_SENDER_RUNNING);
     for (uint32_t i = 0; i < sender->lane_count; i++) {
         const struct ps_lane *lane = &sender->lanes[i];
@@ -220,8 +226,8 @@ uint64_t ps_sender_cycle(struct ps_sender *sender, uint64_t now_ns)
         wake_ns = open_lanes(sender, now_ns);
     else if (phase == PS_SENDER_CONNECTING && all_seen_up(sender))
         phase_set(sender, PS_SENDER_READY);
-    if (sender->start_ns == 0 && (order_ns = order_read(&sender->order_start_ns)) != 0)
-        start(sender, order_ns);
+    if (sender->start_ns == 0)
+        start(sender, order_read(&sender->order_start_ns));
     if ((order_ns = order_read(&sender->order_cut_ns)) != PS_NEVER)
         cut(sender, order_ns);
     for (uint32_t i = 0; i < sender->opened; i++) {

@@ -70,7 +70,8 @@ struct ps_sender {
     struct ps_content_writer *writer;
     uint64_t *wall_ns;             /* scratch for one block */
     uint64_t created_ns, start_ns; /* monotonic; start 0: not yet */
-    uint64_t down_since_ns;        /* some lane is down; 0: none */
+    uint64_t start_wall_ns;
+    uint64_t down_since_ns; /* some lane is down; 0: none */
     uint32_t down_count;
     struct ps_pacer pacer;
 
@@ -86,7 +87,7 @@ struct ps_sender {
     uint64_t phase; /* enum ps_sender_phase; written by the sender */
     /* Orders; written by the main thread. */
     uint64_t order_start_ns PS_ALIGNED_GAP; /* monotonic; 0: wait */
-    int64_t order_wall_offset_ns;           /* wall clock minus monotonic; given before the start */
+    uint64_t order_start_wall_ns;           /* the wall clock then; 0: wait */
     uint64_t order_cut_ns;                  /* of the schedule; PS_NEVER: none */
     uint64_t order_stop;                    /* at once */
 };
@@ -104,7 +105,7 @@ void *ps_sender_run(void *sender);
 void ps_sender_close(struct ps_sender *sender);
 
 /* Orders. Thread: the main one. */
-void ps_sender_start(struct ps_sender *sender, uint64_t start_ns, int64_t wall_offset_ns);
+void ps_sender_start(struct ps_sender *sender, uint64_t start_ns, uint64_t start_wall_ns);
 void ps_sender_cut(struct ps_sender *sender, uint64_t end_ns);
 void ps_sender_stop(struct ps_sender *sender);
 enum ps_sender_phase ps_sender_phase(const struct ps_sender *sender);

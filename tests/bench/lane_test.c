@@ -194,7 +194,7 @@ static void world_begin(struct plan plan)
     for (int i = 0; i < 3; i++)
         ps_sender_cycle(world.sender, world.now_ns);
     assert_int_equal(ps_sender_phase(world.sender), PS_SENDER_READY);
-    ps_sender_start(world.sender, world.now_ns, OFFSET_NS);
+    ps_sender_start(world.sender, world.now_ns, world.now_ns + (uint64_t)OFFSET_NS);
 }
 
 static uint64_t at(double seconds)

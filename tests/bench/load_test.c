@@ -205,7 +205,7 @@ static char target[128];
 
 static struct ps_load_config config_for(const struct sink *sink, const char *query)
 {
-    interrupts = 0;
+    __atomic_store_n(&interrupts, 0, __ATOMIC_RELAXED);
     snprintf(target, sizeof target, "tcp://127.0.0.1:%u%s", sink->port, query);
     return (struct ps_load_config){
         .target = target,
@@ -370,7 +370,7 @@ static void *interrupt_soon(void *argument)
 {
     (void)argument;
     pause_ms(400);
-    interrupts = 1;
+    __atomic_store_n(&interrupts, 1, __ATOMIC_RELAXED);
     return NULL;
 }
 
