@@ -85,8 +85,10 @@ static enum ps_status choose_source(struct deriving *deriving, struct ps_err *er
     }
     if (deriving->source != NULL || deriving->subject->config->target != NULL)
         return PS_OK;
-    if (outline->source_count == 0)
-        return ps_err_set(err, "the agent has no source: there is nothing to load");
+    if (outline->source_count == 0) {
+        ps_err_set(err, "the agent has no source: there is nothing to load");
+        return outline->dropped.length > 0 ? ps_err_append(err, "%s", outline->dropped.text) : PS_FAIL;
+    }
     return ps_err_set(err,
                       "it cannot be found out how to load source %s (%s): name where the events go with "
                       "--target, for example --target file:///PATH for an exec source that follows PATH",
@@ -253,7 +255,7 @@ static enum ps_status derive_parts(struct deriving *deriving, struct ps_err *err
     if (by_counters)
         ps_subject_note(subject, "the sinks keep nothing: what arrived is taken from the agent's own "
                                  "counters, and latency is not known");
-    if (!by_counters && subject->from_count == 0)
+    if (!by_counters && subject->from_count == 0 && subject->config->from_count == 0)
         return ps_err_set(err, "no sink takes from source %s: name the far end with --from",
                           deriving->source != NULL ? deriving->source->name : "that is loaded");
     return PS_OK;

@@ -19,7 +19,6 @@ static enum ps_status problems_say(const struct ps_conf *conf, struct ps_err *er
 {
     struct ps_arena *arena = ps_arena_create();
     unsigned shown = 0;
-    ps_err_set(err, "this agent would not start (`penstock check` tells everything)");
     for (size_t i = 0; i < conf->problems.count && shown < PROBLEMS_SHOWN; i++) {
         const struct ps_problem *problem = &conf->problems.items[i];
         if (problem->severity != PS_SEVERITY_ERROR && problem->severity != PS_SEVERITY_DROPPED)
@@ -68,8 +67,11 @@ enum ps_status ps_outline_read(struct ps_outline *outline, const char *const *ar
     if (ps_command_parse(&own->command, (int)argument_count + 1, own->arguments, err) != PS_OK)
         return PS_FAIL;
     own->command.dry_run = true;
-    if (ps_conf_load(&own->command, ps_stages, &own->conf) != PS_OK)
+    if (ps_conf_load(&own->command, ps_stages, &own->conf) != PS_OK) {
+        ps_err_set(err, "this agent would not start (`penstock check` tells everything)");
         return problems_say(own->conf, err);
+    }
+    problems_say(own->conf, &outline->dropped);
     parts_take(outline, &own->conf->agent);
     return PS_OK;
 }

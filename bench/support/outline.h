@@ -22,6 +22,7 @@ struct ps_outline_part {
 struct ps_outline {
     struct ps_outline_part sources[PS_OUTLINE_PARTS_MAX], sinks[PS_OUTLINE_PARTS_MAX];
     unsigned source_count, sink_count;
+    struct ps_err dropped; /* what the agent would leave out, and why; empty: nothing */
     void *own;
 };
 
