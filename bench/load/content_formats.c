@@ -3,7 +3,9 @@
 #include "bench/load/content.h"
 
 #define PRIORITY "{choice:134=50,133=20,132=12,131=8,165=10}"
-#define TAG "{choice:app=40,web=25,db=15,cron=12,sshd=8}"
+/* Of one length, as the process ids are: heads of one width are rendered in one piece. */
+#define TAG "{choice:shop=40,cart=25,auth=15,cron=12,sshd=8}"
+#define PID "{int:10000..32767}"
 #define LEVEL "{choice:INFO=80,DEBUG=10,WARN=7,ERROR=3}"
 #define SERVICE "{choice:cart=30,search=30,login=20,billing=12,mail=8}"
 #define METHOD "{choice:GET=80,POST=14,PUT=4,DELETE=2}"
@@ -13,15 +15,15 @@
 
 const struct ps_content_format ps_content_formats[] = {
     {"rfc3164",
-     "BSD syslog: <134>Nov 20 09:00:00 host-000042 app[8127]: STAMP text",
-     "<" PRIORITY ">{time:rfc3164} {host} " TAG "[{int:1000..32767}]: {stamp} " WORDS,
-     {"<" PRIORITY ">{time:rfc3164} {host} " TAG "[{int:1000..32767}]: {stamp}{pad}",
+     "BSD syslog: <134>Nov 20 09:00:00 host-000042 shop[18127]: STAMP text",
+     "<" PRIORITY ">{time:rfc3164} {host} " TAG "[" PID "]: {stamp} " WORDS,
+     {"<" PRIORITY ">{time:rfc3164} {host} " TAG "[" PID "]: {stamp}{pad}",
       "<13>{time:rfc3164} h t: {stamp}{pad}"}},
     {"rfc5424",
-     "syslog with structured data: <134>1 2026-11-20T09:00:00.123Z host-000042 app 8127 ID47 [...] STAMP "
+     "syslog with structured data: <134>1 2026-11-20T09:00:00.123Z host-000042 shop 18127 ID47 [...] STAMP "
      "text",
-     "<" PRIORITY ">1 {time:rfc3339} {host} " TAG " {int:1000..32767} ID{int:10..99} " DATA " {stamp} " WORDS,
-     {"<" PRIORITY ">1 {time:rfc3339} {host} " TAG " {int:1000..32767} ID{int:10..99} " DATA " {stamp}{pad}",
+     "<" PRIORITY ">1 {time:rfc3339} {host} " TAG " " PID " ID{int:10..99} " DATA " {stamp} " WORDS,
+     {"<" PRIORITY ">1 {time:rfc3339} {host} " TAG " " PID " ID{int:10..99} " DATA " {stamp}{pad}",
       "<13>1 {time:rfc3339} h t - - [a@1 b=\"c\"] {stamp}{pad}",
       "<13>1 {time:rfc3339} h t - - - {stamp}{pad}"}},
     {"combined",

@@ -6,8 +6,8 @@
 #include "bench/load/content.h"
 
 #define PS_TEST_SECOND_NS UINT64_C(1000000000)
-#define PS_TEST_START_NS (UINT64_C(1795165362) * PS_TEST_SECOND_NS + 123456789) /* 2026-11-20 09:02:42 UTC   \
-                                                                                 */
+/* 2026-11-20 09:02:42 UTC and a bit */
+#define PS_TEST_START_NS (UINT64_C(1795165362) * PS_TEST_SECOND_NS + 123456789)
 #define PS_TEST_EVENTS_MAX 1000U
 
 extern const enum ps_framing ps_test_framings[3];
