@@ -232,7 +232,9 @@ uint64_t ps_sender_cycle(struct ps_sender *sender, uint64_t now_ns)
         cut(sender, order_ns);
     for (uint32_t i = 0; i < sender->opened; i++) {
         uint64_t next_ns = sender->due_ns[i] < sender->work_ns[i] ? sender->due_ns[i] : sender->work_ns[i];
-        if (next_ns <= now_ns || (sender->start_ns != 0 && ps_lane_given(&sender->lanes[i])))
+        bool given =
+            sender->due_ns[i] == PS_NEVER && sender->start_ns != 0 && ps_lane_given(&sender->lanes[i]);
+        if (next_ns <= now_ns || given)
             next_ns = lane_cycle(sender, i, now_ns);
         if (next_ns < wake_ns)
             wake_ns = next_ns;
