@@ -1,0 +1,145 @@
+/* What a run shows: objects one a line where there is no terminal, a line that is rewritten and cut to the
+ * width where there is one, colour only there and not against NO_COLOR. */
+#include "tests/support/support.h"
+
+#include "bench/support/live.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static char text[16384];
+
+/* A pseudo terminal of so many columns: our side as a stream, the other as a descriptor. */
+static FILE *terminal(unsigned short columns, int *other)
+{
+    struct winsize size = {.ws_row = 24, .ws_col = columns};
+    *other = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(*other >= 0);
+    assert_int_equal(grantpt(*other), 0);
+    assert_int_equal(unlockpt(*other), 0);
+    int fd = open(ptsname(*other), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(ioctl(fd, TIOCSWINSZ, &size), 0);
+    FILE *stream = fdopen(fd, "w");
+    assert_non_null(stream);
+    return stream;
+}
+
+static const char *seen(int fd)
+{
+    ssize_t length = read(fd, text, sizeof text - 1);
+    assert_true(length >= 0);
+    text[length] = '\0';
+    return text;
+}
+
+static void objects_are_lines_without_a_terminal(void **state)
+{
+    (void)state;
+    struct ps_live live;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    ps_live_init(&live, file, false, false);
+    assert_true(live.json && !live.colour);
+    ps_live_status(&live, "not seen");
+    ps_live_print(&live, "not seen\n");
+    ps_live_object(&live, json_pack("{s:s,s:f}", "type", "progress", "t", 0.5), true);
+    ps_live_object(&live, NULL, true);
+    ps_live_object(&live, json_pack("{s:s}", "type", "summary"), false);
+    ps_live_clear(&live);
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    assert_string_equal(text, "{\"type\":\"progress\",\"t\":0.5}\n{\"type\":\"summary\"}\n");
+    assert_string_equal(ps_live_style(&live, PS_LIVE_BAD), "");
+    fclose(file);
+}
+
+static void quiet_says_the_end_only(void **state)
+{
+    (void)state;
+    struct ps_live live;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    ps_live_init(&live, file, true, true);
+    ps_live_object(&live, json_pack("{s:s}", "type", "progress"), true);
+    ps_live_object(&live, json_pack("{s:s}", "type", "summary"), false);
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    assert_string_equal(text, "{\"type\":\"summary\"}\n");
+    fclose(file);
+}
+
+static void a_terminal_gets_one_line_rewritten(void **state)
+{
+    (void)state;
+    struct ps_live live;
+    int other;
+    FILE *stream = terminal(20, &other);
+    setenv("TERM", "xterm", 1);
+    unsetenv("NO_COLOR");
+    ps_live_init(&live, stream, false, false);
+    assert_true(!live.json && live.colour);
+    assert_string_equal(ps_live_style(&live, PS_LIVE_BAD), "\033[31m");
+    ps_live_object(&live, json_pack("{s:s}", "type", "progress"), true); /* not seen */
+    ps_live_status(&live, "short");
+    assert_string_equal(seen(other), "\r\033[Kshort\033[0m");
+    /* 19 columns: colours take none, \xc2\xb5 takes one. */
+    ps_live_status(&live, "\033[31m0123456789\033[0m \xc2\xb5s 456789 cut");
+    assert_string_equal(seen(other), "\r\033[K\033[31m0123456789\033[0m \xc2\xb5s 45678\033[0m");
+    ps_live_note(&live, "stays");
+    assert_string_equal(seen(other), "\r\033[Kstays\r\n");
+    ps_live_print(&live, "%s\n", "the end");
+    assert_string_equal(seen(other), "the end\r\n");
+    fclose(stream);
+    close(other);
+}
+
+static void colour_can_be_refused(void **state)
+{
+    (void)state;
+    struct ps_live live;
+    int other;
+    FILE *stream = terminal(80, &other);
+    setenv("TERM", "xterm", 1);
+    setenv("NO_COLOR", "1", 1);
+    ps_live_init(&live, stream, false, false);
+    assert_true(!live.json && !live.colour);
+    setenv("NO_COLOR", "", 1); /* empty: as if it were not set */
+    ps_live_init(&live, stream, false, false);
+    assert_true(live.colour);
+    ps_live_init(&live, stream, true, false); /* --json on a terminal */
+    assert_true(live.json && !live.colour);
+    setenv("TERM", "dumb", 1);
+    ps_live_init(&live, stream, false, false);
+    assert_true(live.json);
+    fclose(stream);
+    close(other);
+}
+
+static void percentiles_are_named(void **state)
+{
+    (void)state;
+    static struct ps_histogram histogram;
+    static const double percentiles[] = {50, 99.9};
+    ps_histogram_record(&histogram, 100, 999);
+    ps_histogram_record(&histogram, 1000000, 1);
+    json_t *object = ps_live_percentiles(&histogram, percentiles, 2);
+    char *dump = json_dumps(object, JSON_COMPACT);
+    assert_string_equal(dump, "{\"p50\":100,\"p99.9\":100,\"max\":1000000}");
+    free(dump);
+    json_decref(object);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(objects_are_lines_without_a_terminal),
+        cmocka_unit_test(quiet_says_the_end_only),
+        cmocka_unit_test(a_terminal_gets_one_line_rewritten),
+        cmocka_unit_test(colour_can_be_refused),
+        cmocka_unit_test(percentiles_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
