@@ -146,19 +146,27 @@ static inline void pad_put(char *to, const struct ps_words *words, size_t length
     if (length == 0)
         return;
     const char *from = words->text + (random % PS_WORDS_STARTS) * 16;
-    char first = *from == ' ' ? 'a' : *from;
-    size_t done = 0;
     if (PS_UNLIKELY(exact || length > 512)) {
+        size_t done = 0;
         for (; length - done > PS_WORDS_PIECE; done += PS_WORDS_PIECE)
             memcpy(to + done, from, PS_WORDS_PIECE);
         memcpy(to + done, from, length - done);
-    } else { /* large steps, so that a length that varies a little takes as many of them */
-        for (; done < length; done += 64)
-            memcpy(to + done, from + done, 64);
+        to[0] = blank && length > 1 ? ' ' : to[0] == ' ' ? 'a' : to[0];
+        if (to[length - 1] == ' ')
+            to[length - 1] = 's';
+        return;
     }
-    to[0] = blank && length > 1 ? ' ' : first;
-    char last = to[length - 1];
-    to[length - 1] = last == ' ' ? 's' : last; /* stored in any case: a branch would be guessed wrong */
+    /* The ends are put right in a register and by where it is cut (blanks are single), not by storing a byte:
+     * the stamp's checksum reads words, and would wait for it. */
+    from += from[length - 1] == ' ';
+    uint64_t head;
+    memcpy(&head, from, 8);
+    char first = *from == ' ' ? 'a' : *from;
+    first = blank && length > 1 ? ' ' : first;
+    head = (head & ~UINT64_C(0xff)) | (uint8_t)first;
+    for (size_t done = 0; done < length; done += 64)
+        memcpy(to + done, from + done, 64);
+    memcpy(to, &head, 8);
 }
 
 /* ---- an event ---- */
