@@ -257,6 +257,14 @@ static bool all_done(const struct ps_load *load)
     return true;
 }
 
+static bool any_hopeless(const struct ps_load *load)
+{
+    bool hopeless = false;
+    for (uint32_t i = 0; i < load->thread_count; i++)
+        hopeless = hopeless || ps_sender_hopeless(load->senders[i]);
+    return hopeless;
+}
+
 /* Interrupted: the schedule ends now. */
 static void cut_all(struct ps_load *load, struct ps_load_watch *watch, struct ps_load_result *result)
 {
@@ -276,7 +284,7 @@ static void watch_run(struct ps_load *load, struct ps_load_watch *watch, struct 
     uint64_t next_ns = load->start_ns + LOOK_NS, deadline_ns = PS_NEVER;
     while (!all_done(load) && interrupts(config) < 2) {
         uint64_t now_ns = ps_pacer_now();
-        if (interrupts(config) > 0 && !result->interrupted)
+        if ((interrupts(config) > 0 || any_hopeless(load)) && !result->interrupted)
             cut_all(load, watch, result);
         if (now_ns >= next_ns) {
             ps_load_watch_look(watch, now_ns);

@@ -142,17 +142,29 @@ static uint64_t sleep_for(struct ps_pacer *pacer, uint64_t ns, int *ready_count)
     return now_ns;
 }
 
-uint64_t ps_pacer_wait(struct ps_pacer *pacer, uint64_t until_ns, int *ready_count)
+/* How long there is nothing to be exact about. */
+static uint64_t idle_ns(const struct ps_pacer *pacer, uint64_t due_ns, uint64_t until_ns, uint64_t now_ns)
 {
-    uint64_t now_ns = ps_pacer_now();
+    uint64_t early_ns = pacer->spin ? PS_PACER_SPIN_NS : 0, first_ns = due_ns < until_ns ? due_ns : until_ns;
+    if (first_ns <= now_ns || due_ns - now_ns <= early_ns)
+        return 0;
+    uint64_t ns = due_ns - now_ns - early_ns;
+    if (until_ns - now_ns < ns)
+        ns = until_ns - now_ns;
+    return pacer->spin || ns > SLEEP_STEP_NS ? ns : SLEEP_STEP_NS;
+}
+
+uint64_t ps_pacer_wait(struct ps_pacer *pacer, uint64_t due_ns, uint64_t until_ns, int *ready_count)
+{
+    uint64_t now_ns = ps_pacer_now(), ns;
     ps_pacer_worked(pacer, now_ns);
     *ready_count = 0;
-    if (!pacer->spin && until_ns > now_ns)
-        return sleep_for(pacer, until_ns - now_ns > SLEEP_STEP_NS ? until_ns - now_ns : SLEEP_STEP_NS,
-                         ready_count);
-    if (until_ns > now_ns && until_ns - now_ns > PS_PACER_SPIN_NS) {
-        now_ns = sleep_for(pacer, until_ns - now_ns - PS_PACER_SPIN_NS, ready_count);
-        if (*ready_count > 0 || until_ns - now_ns > PS_PACER_SPIN_NS)
+    if (until_ns > due_ns)
+        until_ns = due_ns;
+    ns = idle_ns(pacer, due_ns, until_ns, now_ns);
+    if (ns > 0) {
+        now_ns = sleep_for(pacer, ns, ready_count);
+        if (*ready_count > 0 || !pacer->spin || idle_ns(pacer, due_ns, until_ns, now_ns) > 0)
             return now_ns;
     }
     *ready_count = look(pacer, now_ns);

@@ -34,9 +34,10 @@ struct ps_pacer {
 /* `gap_ns` is written to by this thread only. */
 void ps_pacer_init(struct ps_pacer *pacer, int epoll, bool spin, struct ps_histogram *gap_ns);
 
-/* Returns when it is `until_ns`, or a descriptor is ready (ready[0 .. *ready_count)), or after 20 ms, so that
- * orders are seen. Looks at the descriptors now and then even when it is late already. Returns the time. */
-uint64_t ps_pacer_wait(struct ps_pacer *pacer, uint64_t until_ns, int *ready_count);
+/* Returns when it is `due_ns` or, less exactly, `until_ns`, or a descriptor is ready (ready[0 ..
+ * *ready_count)), or after 20 ms, so that orders are seen. Only for due_ns does it spin. Looks at the
+ * descriptors now and then even when it is late already. Returns the time. */
+uint64_t ps_pacer_wait(struct ps_pacer *pacer, uint64_t due_ns, uint64_t until_ns, int *ready_count);
 
 /* The sender worked since the last reading and now reads the clock: was it away in between? */
 void ps_pacer_worked(struct ps_pacer *pacer, uint64_t now_ns);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define FINISH_LOOK_NS PS_NS_PER_MS /* how often a target is asked whether it has finished */
@@ -41,6 +42,11 @@ void ps_sender_cut(struct ps_sender *sender, uint64_t end_ns)
 void ps_sender_stop(struct ps_sender *sender)
 {
     __atomic_store_n(&sender->order_stop, 1, __ATOMIC_RELAXED);
+}
+
+bool ps_sender_hopeless(const struct ps_sender *sender)
+{
+    return order_read(&sender->hopeless) != 0;
 }
 
 bool ps_sender_last_reason(struct ps_sender *sender, char *reason, size_t room)
@@ -220,6 +226,7 @@ uint64_t ps_sender_cycle(struct ps_sender *sender, uint64_t now_ns)
 {
     enum ps_sender_phase phase = ps_sender_phase(sender);
     uint64_t wake_ns = PS_NEVER, order_ns;
+    sender->next_due_ns = PS_NEVER;
     if (phase == PS_SENDER_DONE || phase == PS_SENDER_FAILED)
         return PS_NEVER;
     if (sender->opened < sender->lane_count)
@@ -238,6 +245,8 @@ uint64_t ps_sender_cycle(struct ps_sender *sender, uint64_t now_ns)
             next_ns = lane_cycle(sender, i, now_ns);
         if (next_ns < wake_ns)
             wake_ns = next_ns;
+        if (sender->due_ns[i] < sender->next_due_ns)
+            sender->next_due_ns = sender->due_ns[i];
     }
     return wake_ns;
 }
@@ -257,6 +266,7 @@ void *ps_sender_run(void *argument)
     struct ps_sender *sender = argument;
     if (sender->config.cpu >= 0)
         pin(sender->config.cpu);
+    prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps end when they should, and not up to 50 us later */
     ps_pacer_init(&sender->pacer, epoll_create1(EPOLL_CLOEXEC), sender->config.spin,
                   &sender->statistics.gap_ns);
     while (order_read(&sender->order_stop) == 0) {
@@ -265,7 +275,7 @@ void *ps_sender_run(void *argument)
         if (phase == PS_SENDER_DONE || phase == PS_SENDER_FAILED)
             break;
         int ready_count;
-        ps_pacer_wait(&sender->pacer, wake_ns, &ready_count);
+        ps_pacer_wait(&sender->pacer, sender->next_due_ns, wake_ns, &ready_count);
         for (int i = 0; i < ready_count; i++)
             sender->work_ns[sender->pacer.ready[i].data.u32] = 0;
     }

@@ -63,6 +63,7 @@ struct ps_sender {
      * all. */
     uint64_t *due_ns;           /* the next event, when a block is free for it */
     uint64_t *work_ns;          /* when the target wants to go on */
+    uint64_t next_due_ns;       /* of all lanes; found by the cycle */
     struct ps_load_block *free; /* last in, first out: warm in the cache */
     void *memory;
     size_t memory_bytes;
@@ -85,6 +86,7 @@ struct ps_sender {
 
     struct ps_statistics statistics PS_ALIGNED_GAP;
     uint64_t phase; /* enum ps_sender_phase; written by the sender */
+    uint64_t hopeless;
     /* Orders; written by the main thread. */
     uint64_t order_start_ns PS_ALIGNED_GAP; /* monotonic; 0: wait */
     uint64_t order_start_wall_ns;           /* the wall clock then; 0: wait */
@@ -97,7 +99,8 @@ enum ps_status ps_sender_create(struct ps_sender **sender, const struct ps_sende
 /* After its thread ended. */
 void ps_sender_destroy(struct ps_sender *sender);
 
-/* Does what is due at now_ns, once for each lane. Returns when there will be something to do again. */
+/* Does what is due at now_ns, once for each lane. Returns when there will be something to do again;
+ * next_due_ns is when the next event is due that can be sent. */
 uint64_t ps_sender_cycle(struct ps_sender *sender, uint64_t now_ns);
 /* Cycles until it is done, failed or stopped; then closes the lanes. The argument and result of a thread. */
 void *ps_sender_run(void *sender);
@@ -109,5 +112,7 @@ void ps_sender_start(struct ps_sender *sender, uint64_t start_ns, uint64_t start
 void ps_sender_cut(struct ps_sender *sender, uint64_t end_ns);
 void ps_sender_stop(struct ps_sender *sender);
 enum ps_sender_phase ps_sender_phase(const struct ps_sender *sender);
+/* A target said that it will never take events again. */
+bool ps_sender_hopeless(const struct ps_sender *sender);
 /* The last error's reason; false: there was none. Thread: any. */
 bool ps_sender_last_reason(struct ps_sender *sender, char *reason, size_t room);

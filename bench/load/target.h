@@ -85,6 +85,8 @@ void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t 
 void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason);
 /* Ready to take events. Every target says so once before the schedule starts, even where nothing connects. */
 void ps_lane_up(struct ps_lane *lane, uint64_t now_ns);
+/* Nothing will ever be taken again (standard output was closed): the run ends early. */
+void ps_lane_hopeless(struct ps_lane *lane);
 /* When to try again after the n-th failure in a row (0, 1, ...): 100 ms doubling to 5 s, with jitter from the
  * lane's seed. */
 uint64_t ps_lane_retry_at(struct ps_lane *lane, unsigned failures, uint64_t now_ns);

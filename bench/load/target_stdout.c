@@ -1,5 +1,5 @@
 /* Target stdout: events on standard output, for pipes. An event counts as completed when the kernel took its
- * last byte. A pipe whose reader is gone cannot be opened again: from then on every event fails.
+ * last byte. A pipe whose reader is gone cannot be opened again: events fail and the run ends.
  *
  * Thread: the lane's sender. Standard output is made non-blocking while it is used; a terminal is
  * not, since standard error is the same file there. */
@@ -66,6 +66,7 @@ static void fail_all(struct output *output, uint64_t now_ns)
     }
     if (output->up)
         ps_lane_down(output->queue.lane, now_ns, output->broken);
+    ps_lane_hopeless(output->queue.lane);
     output->up = false;
 }
 

@@ -103,13 +103,14 @@ static void it_waits_until_the_time(void **state)
             uint64_t until_ns = ps_pacer_now() + waits_ns[i];
             int ready;
             while (ps_pacer_now() < until_ns) {
-                ps_pacer_wait(&pacer, until_ns, &ready);
+                ps_pacer_wait(&pacer, i % 2 == 0 ? until_ns : PS_NEVER, until_ns, &ready);
                 assert_int_equal(ready, 0);
             }
         }
         uint64_t before_ns = ps_pacer_now();
         int ready;
-        uint64_t now_ns = ps_pacer_wait(&pacer, PS_NEVER, &ready); /* comes back to look for orders */
+        uint64_t now_ns =
+            ps_pacer_wait(&pacer, PS_NEVER, PS_NEVER, &ready); /* comes back to look for orders */
         assert_true(now_ns > before_ns && ready == 0);
     }
 }
@@ -127,13 +128,13 @@ static void descriptors_are_seen(void **state)
         for (size_t i = 0; i < PS_COUNT_OF(waits_ns); i++) {
             int ready = 0;
             for (uint64_t until_ns = ps_pacer_now() + waits_ns[i]; ready == 0 && ps_pacer_now() < until_ns;)
-                ps_pacer_wait(&pacer, until_ns, &ready);
+                ps_pacer_wait(&pacer, i % 2 == 0 ? until_ns : PS_NEVER, until_ns, &ready);
             assert_int_equal(ready, 1);
             assert_int_equal(pacer.ready[0].data.u32, 77);
         }
         usleep(1000);
         int ready;
-        ps_pacer_wait(&pacer, 0, &ready); /* late already: it looks all the same */
+        ps_pacer_wait(&pacer, 0, 0, &ready); /* late already: it looks all the same */
         assert_int_equal(ready, 1);
     }
     close(fd);
