@@ -158,7 +158,8 @@ static enum ps_search_status status_of(const struct ps_search *search, const str
                                        bool last_level)
 {
     const struct ps_search_level *last = &search->levels[PS_SEARCH_LEVELS - 1];
-    if (search->failed_in_a_row >= 3)
+    if (search->failed_in_a_row >= 3 ||
+        (search->trial_count > 0 && search->failed_in_a_row == search->trial_count))
         return PS_SEARCH_FAILED;
     if (!last_level)
         return PS_SEARCH_OUT_OF_TIME;

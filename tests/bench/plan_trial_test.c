@@ -247,6 +247,25 @@ static void test_plan_text(void **state)
     free(planning);
 }
 
+/* Even the least is too much. */
+static void test_plan_below(void **state)
+{
+    (void)state;
+    struct ps_planning_config config = plan_config("good:");
+    struct ps_planning *planning = calloc(1, sizeof *planning);
+    struct ps_search_figure figure;
+    struct ps_err err = {0};
+    config.search.rate_min = config.search.rate_first = 8000;
+    assert_int_equal(ps_planning_run(planning, &config, &err), PS_OK);
+    assert_int_equal(ps_planning_code(planning), 1);
+    ps_search_figure(planning->search, 0, &figure);
+    assert_int_equal(figure.status, PS_SEARCH_BELOW_RANGE);
+    assert_false(planning->projected);
+    assert_non_null(strstr(planning->projection_note, "no rate was held"));
+    ps_planning_fini(planning);
+    free(planning);
+}
+
 /* Nothing can be measured: it ends, and says why. */
 static void test_plan_broken(void **state)
 {
@@ -269,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_trials),      cmocka_unit_test(test_broken_trials),
         cmocka_unit_test(test_interrupted), cmocka_unit_test(test_plan),
         cmocka_unit_test(test_plan_text),   cmocka_unit_test(test_plan_broken),
+        cmocka_unit_test(test_plan_below),
     };
     return cmocka_run_group_tests(tests, make_program, remove_program);
 }

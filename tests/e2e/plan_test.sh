@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# penstock plan with real load, verify and agents: mechanics only. How near its figures come to a known capacity is
+# measured by bench/plan_token_bucket.sh, for that is a matter of time.
+set -euo pipefail
+
+[[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
+command -v jq >/dev/null || { echo "SKIP: no jq"; exit 77; }
+work=$(mktemp -d)
+# What the plan leaves behind would be here.
+mkdir "$work/tmp"
+export TMPDIR=$work/tmp
+trap 'rm -rf "$work"' EXIT
+
+fail() { echo "FAILED: $*" >&2; tail -c 3000 "$work/out" >&2; cat "$work/err" >&2; exit 1; }
+
+plan() { # WANTED-EXIT OPTION...
+    local wanted=$1 code=0
+    shift
+    "$PENSTOCK" plan "$@" >"$work/out" 2>"$work/err" || code=$?
+    ((code == wanted)) || fail "plan $*: exit $code, not $wanted"
+    local left=("$TMPDIR"/*)
+    [[ ! -e ${left[0]} ]] || fail "it left ${left[*]}"
+}
+
+# The result, the last line.
+result() { # JQ-FILTER
+    tail -n 1 "$work/out" | jq -e "$1" >/dev/null || fail "not so: $1"
+}
+
+agent() { # FILE SINK-LINE...
+    local file=$work/$1
+    shift
+    {
+        printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1' 'sources.r1.channels = c1' \
+            'sources.r1.type = syslogtcp' 'sources.r1.host = 0.0.0.0' 'sources.r1.port = 1' \
+            'channels.c1.type = memory' 'channels.c1.capacity = 100000' 'sinks.k1.channel = c1'
+        printf 'a1.sinks.k1.%s\n' "$@"
+    } >"$file"
+}
+
+agent null.properties 'type = null'
+mkdir "$work/roll"
+agent roll.properties 'type = file_roll' "sink.directory = $work/roll"
+agent kafka.properties 'type = org.apache.flume.sink.kafka.KafkaSink' 'kafka.bootstrap.servers = nowhere:9092' \
+    'kafka.topic = planned'
+
+echo "an agent whose sink keeps nothing: by its counters, and never above the range"
+quick=(--within 12s --rate-min 100 --rate-max 2000 --rate-first 1000)
+plan 0 -n a1 -f "$work/null.properties" "${quick[@]}" --result "$work/result.json" --report "$work/page.html" \
+    --machines-for 10k
+result '.kind == "penstock-plan" and .goals[0].status == "above-range" and .goals[0].lower == 2000'
+result '.subject.from == "the agent'\''s own counters"'
+result '[.trials[] | select(.verdict == "held" and .received == .sent and .sent > 0)] | length >= 2'
+result '.limits | map(.part) | index("worker 0") != null'
+result '.projection.machines == 9' # 10,000 by 70 % of 2,000, and one spare
+result '.trials[0].cpu_seconds != null and .trials[0].rss_bytes > 1000000'
+[[ -s $work/page.html ]] || fail "no page"
+
+echo "the page again, from the result"
+plan 0 --render "$work/result.json" --report "$work/again.html"
+cmp "$work/page.html" "$work/again.html" || fail "the page is another"
+
+echo "an agent that writes files"
+plan 0 -n a1 -f "$work/roll.properties" "${quick[@]}"
+result '.goals[0].status == "above-range" and (.subject.from | startswith("file://"))'
+result 'all(.trials[]; .latency_ns.p99 > 0 and (.histogram | length) > 0)'
+left=("$work"/roll/*)
+[[ ! -e ${left[0]} ]] || fail "it left ${left[*]} in the sink's directory"
+
+echo "an agent with an embedded broker, two goals, two worker counts"
+plan 0 -n a1 -f "$work/kafka.properties" "${quick[@]}" --goal ndr --goal 'p99<5s' --workers 1..2
+result '.goals | map(.status) == ["above-range", "above-range"]'
+result '.subject.brokers == "embedded" and (.subject.from | test("/planned"))'
+result '.scaling.points | map(.workers) == [1, 2]'
+
+echo "interrupted: what is known is said, and nothing is left"
+"$PENSTOCK" plan -n a1 -f "$work/null.properties" --within 10m --result "$work/cut.json" >"$work/out" 2>"$work/err" &
+plan=$!
+until grep -q '"type":"trial"' "$work/out"; do
+    kill -0 $plan 2>/dev/null || fail "it ended"
+    sleep 0.1
+done
+kill -INT $plan
+code=0
+wait $plan || code=$?
+((code == 1)) || fail "interrupted: exit $code"
+result '.interrupted and (.trials | length) >= 1'
+[[ -s $work/cut.json ]] || fail "no result"
+left=("$TMPDIR"/*)
+[[ ! -e ${left[0]} ]] || fail "it left ${left[*]}"
+
+echo "errors say what to do"
+says() { # WANTED-EXIT PATTERN OPTION...
+    local pattern=$2
+    plan "$1" "${@:3}"
+    grep -q -- "$pattern" "$work/err" || fail "it does not say: $pattern"
+}
+says 2 '--from is missing' --target tcp://127.0.0.1:9
+says 2 '-n has to name' -f "$work/null.properties"
+says 2 'pdr=0.1%' --goal fast -n a1 -f "$work/null.properties"
+says 2 'null.properties' --render "$work/null.properties" --report "$work/x.html"
+echo '{"kind":"other"}' >"$work/other.json"
+says 2 'is no result' --render "$work/other.json" --report "$work/x.html"
+says 2 'would not start' -n a1 -f "$work/nothing.properties"
+sed 's/syslogtcp/exec/; $a a1.sources.r1.command = true' "$work/null.properties" >"$work/exec.properties"
+says 2 '--target' -n a1 -f "$work/exec.properties"
+
+echo "a target that refuses: failed trials, and the reason"
+plan 1 --target tcp://127.0.0.1:1 --from "file://$work/roll?follow=true" --within 5s
+result '.goals[0].status == "failed" and (.trials | length) >= 1 and all(.trials[]; .note | test("refused"))'
+echo "good"
