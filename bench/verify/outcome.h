@@ -24,6 +24,7 @@ struct ps_outcome {
     const struct ps_expected *expected;
     const struct ps_verdict *verdict;
     double seconds;
+    double last_s;      /* when the last event with a stamp came; below 0: none did */
     const char *ended;  /* "idle", "signal" ... */
     const char *remark; /* what far ends noticed, NULL: nothing */
     bool lossy;

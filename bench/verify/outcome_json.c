@@ -186,6 +186,8 @@ json_t *ps_outcome_json_summary(const struct ps_outcome *outcome, const struct p
     set(object, "runs", verdict->run_count);
     json_object_set_new(object, "ended", json_string(outcome->ended));
     json_object_set_new(object, "seconds", json_real(rounded(outcome->seconds, 1000)));
+    json_object_set_new(object, "last_arrival",
+                        outcome->last_s >= 0 ? json_real(rounded(outcome->last_s, 1000)) : json_null());
     counts_set(object, outcome);
     json_object_set_new(object, "latency_ns",
                         ps_live_percentiles(latency, percentiles, PS_COUNT_OF(percentiles)));

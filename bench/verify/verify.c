@@ -300,6 +300,7 @@ static int finish(struct verify *verify, enum ps_end end, const struct ps_err *e
     outcome.lossy = lossy;
     outcome.ended = ps_end_name(end);
     outcome.seconds = (double)(now_ns() - verify->start_ns) / 1e9;
+    outcome.last_s = ((double)verify->account->active_mono_ns - (double)verify->start_ns) / 1e9;
     if (now_ns() - verify->second_ns >= LOOK_NS)
         second_say(verify, now_ns(), true);
     ps_account_clock(verify->account);
