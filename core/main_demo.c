@@ -1,256 +1,177 @@
 /* penstock demo: the main job on one machine. Starts a broker (librdkafka's mock cluster), a real `penstock
- * agent`, a verifier at the far end and a generator, shows a line a second, and accounts for every event at
- * the end. */
+ * agent`, `penstock verify` at the far end and `penstock load`, shows a line a second, and accounts for every
+ * event at the end. */
 #include "core/main_demo.h"
 #include "core/clock.h"
 #include "core/main.h"
 #include "core/main_demo_agent.h"
-#include "stages/kafka_mock.h"
+#include "core/main_demo_run.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define START_S 20U  /* how long a part may take to come up */
-#define SETTLE_S 10U /* how long nothing may arrive after the last event was sent */
+#define START_S 20.0 /* how long the broker may take to come up */
+#define END_MS 3000U
+#define KEEP_RATE 10U /* events a second while held open */
 
-const char *const demo_topics[DEMO_GROUPS] = {"quickstart.errors", "quickstart.rest"};
+const char *const demo_topics[DEMO_TOPICS] = {"quickstart.errors", "quickstart.rest"};
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupts;
 
 static void on_interrupt(int number)
 {
     (void)number;
-    interrupted = 1;
+    interrupts = interrupts + 1;
 }
 
-/* ---- processes ---- */
-
-/* A child that dies with us. Its ^C is ours to handle. */
-static pid_t spawn(int (*body)(struct demo *demo), struct demo *demo)
+void demo_path(const struct demo *demo, const char *name, char path[DEMO_PATH_BYTES])
 {
-    pid_t parent = getpid();
-    pid_t child = fork();
-    if (child != 0)
-        return child;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGINT, SIG_IGN);
-    if (getppid() != parent)
-        _exit(1);
-    _exit(body(demo));
+    snprintf(path, DEMO_PATH_BYTES, "%s/%s", demo->directory, name);
 }
 
-static void end(pid_t child, int signal_number)
+double demo_now_s(void)
 {
-    if (child <= 0)
-        return;
-    if (signal_number != 0)
-        kill(child, signal_number);
-    waitpid(child, NULL, 0);
+    return (double)ps_clock_now().mono_ns / 1e9;
 }
 
-int demo_broker(struct demo *demo)
+void demo_rest(unsigned ms)
 {
-    struct ps_err err = {0};
-    struct ps_kafka_mock *mock = ps_kafka_mock_create(1, &err);
-    bool good = mock != NULL;
-    for (unsigned i = 0; good && i < DEMO_GROUPS; i++)
-        good = ps_kafka_mock_topic(mock, demo_topics[i], DEMO_PARTITIONS, &err) == PS_OK;
-    if (!good) {
-        fprintf(stderr, "penstock demo: broker: %s\n", err.text);
-        return 1;
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
+}
+
+/* ---- what there is besides the agent ---- */
+
+static enum ps_status directory_make(struct demo *demo, struct ps_err *err)
+{
+    const char *temporary = getenv("TMPDIR");
+    snprintf(demo->directory, sizeof demo->directory, "%s/penstock-demo-XXXXXX",
+             temporary != NULL && strlen(temporary) < 32 ? temporary : "/tmp");
+    if (mkdtemp(demo->directory) != NULL)
+        return PS_OK;
+    ps_err_set(err, "cannot make %s: %s", demo->directory, strerror(errno));
+    demo->directory[0] = '\0';
+    return PS_FAIL;
+}
+
+static void directory_remove(const struct demo *demo)
+{
+    static const char *const names[] = {"agent.log",  "broker.log",    "load.log",
+                                        "verify.log", "manifest.json", "keep.log"};
+    char path[DEMO_PATH_BYTES];
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+        demo_path(demo, names[i], path);
+        unlink(path);
     }
-    snprintf(demo->brokers, sizeof demo->brokers, "%s", ps_kafka_mock_bootstrap(mock));
-    ps_flag_set(&demo->broker_ready, true);
-    for (;;)
-        pause();
+    rmdir(demo->directory);
 }
 
-/* False: the child ended, or took too long. */
-static bool wait_flag(const struct ps_flag *flag, pid_t child, const char *what)
+static enum ps_status broker_start(struct ps_process *broker, struct demo *demo, struct ps_err *err)
 {
-    for (unsigned i = 0; i < START_S * 100 && !interrupted; i++) {
-        if (ps_flag_get(flag))
-            return true;
-        if (waitpid(child, NULL, WNOHANG) != 0)
-            break;
-        usleep(10000);
-    }
-    fprintf(stderr, "penstock demo: the %s did not start\n", what);
-    return false;
-}
-
-/* ---- the run ---- */
-
-struct run {
-    struct demo *demo;
-    struct demo_agent agent;
-    pid_t broker, verifier, generator;
-    uint64_t start_ns, end_ns; /* of the load: first event due, last event delivered */
-    uint64_t start_cpu_ns, end_cpu_ns;
-};
-
-static void progress_line(const struct run *run, uint64_t seconds, uint64_t delivered_before, uint64_t cpu_ns)
-{
-    const struct demo *demo = run->demo;
-    uint64_t sent = demo_read(&demo->sent), delivered = demo_read(&demo->delivered);
-    double fills[DEMO_GROUPS] = {0};
-    demo_agent_fills(&run->agent, fills);
-    printf("%4llu s   in %10llu   delivered %10llu   %8llu events/s   agent CPU %3llu %%   channels %.1f %% "
-           "%.1f %%\n",
-           (unsigned long long)seconds, (unsigned long long)sent, (unsigned long long)delivered,
-           (unsigned long long)(delivered - delivered_before), (unsigned long long)(cpu_ns / 10000000),
-           fills[0], fills[1]);
-    fflush(stdout);
-}
-
-/* A line a second until everything sent has arrived, or nothing arrives any more. */
-static bool watch(struct run *run)
-{
-    struct demo *demo = run->demo;
-    uint64_t delivered = 0, cpu_ns = run->start_cpu_ns, quiet_since_ns = run->start_ns;
-    for (uint64_t second = 1; !interrupted; second++) {
-        uint64_t until_ns = run->start_ns + second * PS_NS_PER_S, seen = demo_read(&demo->delivered);
-        while (ps_clock_now().mono_ns < until_ns && !interrupted) {
-            usleep(5000);
-            bool sent_all = ps_flag_get(&demo->sent_all);
-            if (demo_read(&demo->delivered) != seen || !sent_all) {
-                seen = demo_read(&demo->delivered);
-                quiet_since_ns = ps_clock_now().mono_ns;
-            }
-            if (sent_all && seen == demo->planned * demo->connections && run->end_ns == 0) {
-                run->end_ns = quiet_since_ns;
-                run->end_cpu_ns = demo_agent_cpu_ns(&run->agent);
-            }
-        }
-        uint64_t cpu_before_ns = cpu_ns;
-        cpu_ns = demo_agent_cpu_ns(&run->agent);
-        if (run->end_ns != 0)
-            return true;
-        progress_line(run, second, delivered, cpu_ns - cpu_before_ns);
-        delivered = demo_read(&demo->delivered);
-        if (ps_flag_get(&demo->sent_failed) || ps_flag_get(&demo->verifier_failed) ||
-            !demo_agent_runs(&run->agent))
-            return false;
-        if (ps_clock_now().mono_ns - quiet_since_ns > SETTLE_S * PS_NS_PER_S)
+    char topics[DEMO_TOPICS][64], log[DEMO_PATH_BYTES];
+    const char *arguments[] = {"mock-broker", "--topic", topics[0], "--topic", topics[1], NULL}, *line = NULL;
+    for (unsigned i = 0; i < DEMO_TOPICS; i++)
+        snprintf(topics[i], sizeof topics[i], "%s:%u", demo_topics[i], DEMO_PARTITIONS);
+    demo_path(demo, "broker.log", log);
+    if (ps_process_start(broker, NULL, arguments, log, false, err) != PS_OK)
+        return PS_FAIL;
+    for (double end_s = demo_now_s() + START_S; line == NULL && interrupts == 0 && demo_now_s() < end_s;
+         demo_rest(10)) {
+        line = ps_process_line(broker);
+        if (line == NULL && broker->out < 0)
             break;
     }
-    run->end_ns = quiet_since_ns;
-    run->end_cpu_ns = cpu_ns;
-    return !interrupted;
-}
-
-static void summary(const struct run *run, uint64_t sent, uint64_t lost)
-{
-    const struct demo *demo = run->demo;
-    double seconds = (double)(run->end_ns - run->start_ns) / 1e9;
-    double cpu_s = (double)(run->end_cpu_ns - run->start_cpu_ns) / 1e9;
-    printf("\n  sent        %12llu events over %u connections in %.1f s\n", (unsigned long long)sent,
-           demo->connections, seconds);
-    printf("  delivered   %12llu\n", (unsigned long long)demo->delivered);
-    printf("  lost        %12llu\n", (unsigned long long)lost);
-    printf("  duplicated  %12llu\n", (unsigned long long)demo->duplicated);
-    printf("  reordered   %12llu\n", (unsigned long long)demo->reordered);
-    printf("  rate        %12.0f events/s (the generator's: --rate)\n",
-           seconds > 0 ? (double)demo->delivered / seconds : 0);
-    printf("  CPU         %12.0f events per CPU-second of the agent (%.2f s used)\n",
-           cpu_s > 0 ? (double)demo->delivered / cpu_s : 0, cpu_s);
-    printf("  latency     p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms, from due to read at the far "
-           "end\n",
-           (double)ps_histogram_percentile(&demo->latency_ns, 50) / 1e6,
-           (double)ps_histogram_percentile(&demo->latency_ns, 99) / 1e6,
-           (double)ps_histogram_percentile(&demo->latency_ns, 99.9) / 1e6,
-           (double)demo->latency_ns.max / 1e6);
-    if (demo->foreign > 0)
-        printf("  foreign     %12llu records that are no event of this run\n",
-               (unsigned long long)demo->foreign);
-    if (demo->discarded > 0)
-        printf("\nNot verified: the embedded broker keeps only about 5 MB of a partition and threw %llu "
-               "records away\n"
-               "before they were read. Try a lower --rate.\n",
-               (unsigned long long)demo->discarded);
+    if (line != NULL) {
+        snprintf(demo->brokers, sizeof demo->brokers, "%s", line);
+        return PS_OK;
+    }
+    ps_err_set(err, "the broker did not start");
+    ps_process_explain(broker, "it", err);
+    return PS_FAIL;
 }
 
 /* Where to look while it runs. */
-static void hints(const struct run *run)
+static void hints(const struct demo *demo, const struct demo_agent *agent)
 {
-    printf("broker      %s (librdkafka's mock cluster: memory only)\n", run->demo->brokers);
-    printf("agent       process %d, syslog on 127.0.0.1:%u, file %s\n", (int)run->agent.pid, run->demo->port,
-           run->agent.config);
-    printf("log         %s\n", run->agent.log);
-    printf("metrics     curl http://127.0.0.1:%u/metrics/prometheus\n", run->agent.metrics_port);
-    printf("channel     penstock tail rest -n 5 -u http://127.0.0.1:%u\n", run->agent.metrics_port);
-    for (unsigned i = 0; i < DEMO_GROUPS; i++)
-        printf("topic       kcat -b %s -t %s -C -o -5 -e -q\n", run->demo->brokers, demo_topics[i]);
+    printf("broker      %s (librdkafka's mock cluster: memory only)\n", demo->brokers);
+    printf("agent       process %d, syslog on 127.0.0.1:%u, file %s\n", (int)agent->process.pid, agent->port,
+           agent->config);
+    printf("log         %s\n", agent->process.log);
+    printf("metrics     curl http://127.0.0.1:%u/metrics/prometheus\n", agent->metrics_port);
+    printf("channel     penstock tail rest -n 5 -u http://127.0.0.1:%u\n", agent->metrics_port);
+    for (unsigned i = 0; i < DEMO_TOPICS; i++)
+        printf("topic       kcat -b %s -t %s -C -o -5 -e -q\n", demo->brokers, demo_topics[i]);
     printf("\n");
     fflush(stdout);
 }
 
-static bool start(struct run *run, const char *config)
+/* ---- the run ---- */
+
+/* Until ^C: a slow load that nobody verifies. */
+static void hold(const struct demo *demo, struct demo_agent *agent)
 {
-    struct demo *demo = run->demo;
+    char log[DEMO_PATH_BYTES];
+    struct ps_process load = {.out = -1};
     struct ps_err err = {0};
-    run->broker = spawn(demo_broker, demo);
-    if (run->broker < 0 || !wait_flag(&demo->broker_ready, run->broker, "broker"))
-        return false;
-    if (demo_agent_start(&run->agent, config, demo, &err) != PS_OK) {
+    demo_path(demo, "keep.log", log);
+    struct demo_load wish = {.rate = KEEP_RATE, .log = log, .quiet = true};
+    if (demo_load_start(&load, demo, agent, &wish, &err) != PS_OK) {
         fprintf(stderr, "penstock demo: %s\n", err.text);
-        return false;
+        return;
     }
-    run->verifier = spawn(demo_verify, demo);
-    return run->verifier > 0 && wait_flag(&demo->verifier_ready, run->verifier, "verifier");
+    printf("\nHeld open with a few events a second; ^C ends it.\n\n");
+    hints(demo, agent);
+    while (interrupts == 0 && demo_agent_runs(agent))
+        demo_rest(100);
+    interrupts = 0;
+    ps_process_end(&load, END_MS);
 }
 
-/* 0: nothing lost, duplicated or reordered. 1: something was. 2: it could not be found out. */
-static int run_load(struct run *run)
+static int run_load(struct demo *demo, struct demo_agent *agent)
 {
-    struct demo *demo = run->demo;
-    hints(run);
-    run->start_cpu_ns = demo_agent_cpu_ns(&run->agent);
-    run->start_ns = ps_clock_now().mono_ns;
-    run->generator = spawn(demo_generate, demo);
-    bool good = watch(run);
-    uint64_t sent = demo->planned * demo->connections, delivered = demo_read(&demo->delivered);
-    if (!good) {
-        fprintf(stderr, "penstock demo: ended early; see %s\n", run->agent.log);
-        sent = demo_read(&demo->sent);
-    }
-    uint64_t lost = sent - delivered;
-    summary(run, sent, lost);
-    if (good && demo->keep) {
-        printf("\nHeld open with a few events a second; ^C ends it.\n\n");
-        hints(run);
-        while (!interrupted)
-            usleep(100000);
-        interrupted = 0;
-    }
-    if (!good || demo->discarded > 0 || demo->foreign > 0)
+    struct ps_err err = {0};
+    struct demo_run run;
+    hints(demo, agent);
+    printf("warming up: a second of events that are not counted\n");
+    fflush(stdout);
+    if (demo_warm_up(demo, agent, &err) != PS_OK) {
+        fprintf(stderr, "penstock demo: %s; see %s\n", err.text, agent->process.log);
         return 2;
-    return lost == 0 && demo->duplicated == 0 && demo->reordered == 0 ? 0 : 1;
+    }
+    enum ps_status status = demo_run_measure(&run, demo, agent, &err);
+    if (status != PS_OK)
+        fprintf(stderr, "penstock demo: ended early: %s; see %s\n", err.text, agent->process.log);
+    demo_run_summary(&run);
+    fflush(stdout);
+    int code = status == PS_OK ? demo_run_code(&run) : 2;
+    demo_run_fini(&run);
+    if (status == PS_OK && demo->keep && interrupts == 0)
+        hold(demo, agent);
+    return code;
 }
 
-static int demo_run(struct demo *demo, const char *config)
+static int demo_run(struct demo *demo)
 {
-    struct run run = {.demo = demo};
-    int code = start(&run, config) ? run_load(&run) : 2;
-    ps_flag_set(&demo->finish, true);
-    end(run.generator, 0);
-    bool drained = demo_agent_stop(&run.agent);
-    end(run.verifier, 0);
-    end(run.broker, SIGKILL);
-    if (!drained && code == 0) {
-        fprintf(stderr, "penstock demo: the agent did not stop well; see %s\n", run.agent.log);
+    struct ps_process broker = {.out = -1};
+    struct demo_agent agent = {.process.out = -1};
+    struct ps_err err = {0};
+    int code = 2;
+    if (directory_make(demo, &err) == PS_OK && broker_start(&broker, demo, &err) == PS_OK &&
+        demo_agent_start(&agent, demo, &err) == PS_OK)
+        code = run_load(demo, &agent);
+    else
+        fprintf(stderr, "penstock demo: %s\n", err.text);
+    if (!demo_agent_stop(&agent) && code == 0) {
+        fprintf(stderr, "penstock demo: the agent did not stop well; see %s\n", agent.process.log);
         code = 1;
     }
+    ps_process_end(&broker, END_MS);
     if (code == 0)
-        demo_agent_clean(&run.agent);
+        directory_remove(demo);
     return code;
 }
 
@@ -260,16 +181,19 @@ static void usage(FILE *file)
 {
     fputs("usage: penstock demo [--rate EVENTS] [--seconds S] [--connections N] [--config FILE] [--keep]\n"
           "\n"
-          "Runs the main job on this machine: a generator sends syslog over TCP to a real agent, which sorts "
-          "it into\n"
-          "two Kafka topics of an embedded broker; a verifier reads them and accounts for every event.\n"
+          "Runs the main job on this machine: `penstock load` sends syslog over TCP to a real agent, which "
+          "sorts it into\n"
+          "two Kafka topics of an embedded broker; `penstock verify` reads them and accounts for every "
+          "event.\n"
           "\n"
           "  --rate EVENTS      events a second (default 200000)\n"
-          "  --seconds S        how long (default 15)\n"
+          "  --seconds S        how long (default 15), after a second that warms up and is not counted\n"
           "  --connections N    TCP connections (default 4, at most 64)\n"
           "  --config FILE      the agent file (default conf/examples/quickstart.properties beside the "
           "program)\n"
           "  --keep             hold it open afterwards, to look around\n"
+          "\n"
+          "^C ends the load; what was sent is still accounted for. A second one ends everything.\n"
           "\n"
           "Exit code: 0 when nothing was lost, duplicated or reordered, 1 when something was, 2 when it "
           "could not be\n"
@@ -288,6 +212,14 @@ static bool number_parse(const char *text, unsigned long min, unsigned long max,
     return false;
 }
 
+static void signals_set(void)
+{
+    struct sigaction interrupt = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTERM, &interrupt, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
 int ps_main_demo(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -299,45 +231,28 @@ int ps_main_demo(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    unsigned long rate = 200000, seconds = 15, connections = 4;
-    const char *config = NULL;
-    bool keep = false, good = true;
+    struct demo demo = {.rate = 200000, .seconds = 15, .connections = 4, .interrupts = &interrupts};
+    bool good = true;
     int option;
     optind = 0;
     while (good && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (option == 'r')
-            good = number_parse(optarg, 1, 10000000, &rate);
+            good = number_parse(optarg, 1, 10000000, &demo.rate);
         else if (option == 's')
-            good = number_parse(optarg, 1, 3600, &seconds);
+            good = number_parse(optarg, 1, 3600, &demo.seconds);
         else if (option == 'n')
-            good = number_parse(optarg, 1, DEMO_CONNECTIONS_MAX, &connections);
+            good = number_parse(optarg, 1, DEMO_CONNECTIONS_MAX, &demo.connections);
         else if (option == 'c')
-            config = optarg;
+            demo.config = optarg;
         else if (option == 'k')
-            keep = true;
+            demo.keep = true;
         else if (option == 'h')
             return usage(stdout), 0;
         else
             return usage(stderr), 2;
     }
-    if (!good || optind != argc || connections > rate)
+    if (!good || optind != argc || demo.connections > demo.rate)
         return usage(stderr), 2;
-    struct demo *demo = mmap(NULL, sizeof *demo, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (demo == MAP_FAILED) {
-        perror("penstock demo");
-        return 2;
-    }
-    demo->rate = rate;
-    demo->seconds = (unsigned)seconds;
-    demo->connections = (unsigned)connections;
-    demo->planned = rate * seconds / connections;
-    demo->keep = keep;
-    snprintf(demo->run_id, sizeof demo->run_id, "%08llx%08x",
-             (unsigned long long)ps_clock_now().wall_ms & 0xffffffff, (unsigned)getpid());
-    signal(SIGINT, on_interrupt);
-    signal(SIGTERM, on_interrupt);
-    signal(SIGPIPE, SIG_IGN);
-    int code = demo_run(demo, config);
-    munmap(demo, sizeof *demo);
-    return code;
+    signals_set();
+    return demo_run(&demo);
 }

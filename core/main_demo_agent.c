@@ -1,24 +1,18 @@
 #include "core/main_demo_agent.h"
-#include "core/clock.h"
-#include "core/page.h"
+#include "bench/plan/scrape.h"
+#include "bench/support/measure.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
-#include <jansson.h>
-
 #define START_S 20U
+#define STOP_MS 60000U /* above penstock.drain.timeout */
 
 /* A port nobody uses just now. */
 static uint16_t free_port(void)
@@ -38,10 +32,15 @@ static uint16_t free_port(void)
 }
 
 /* conf/examples beside the program's folder (installed) or above it (build/release). */
-static bool find_config(const char *program, char *path, size_t room)
+static enum ps_status find_config(char *path, size_t room, struct ps_err *err)
 {
     static const char *const ways[] = {"/../conf/examples", "/../../conf/examples",
                                        "/../../../conf/examples"};
+    char program[512];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0)
+        return ps_err_set(err, "cannot find the program itself: %s", strerror(errno));
+    program[length] = '\0';
     const char *slash = strrchr(program, '/');
     for (size_t i = 0; slash != NULL && i < PS_COUNT_OF(ways); i++) {
         snprintf(path, room, "%.*s%s/quickstart.properties", (int)(slash - program), program, ways[i]);
@@ -49,156 +48,122 @@ static bool find_config(const char *program, char *path, size_t room)
         if (real != NULL) {
             snprintf(path, room, "%s", real);
             free(real);
-            return true;
+            return PS_OK;
         }
     }
-    return false;
+    return ps_err_set(err, "no conf/examples/quickstart.properties near %s; name it with --config", program);
 }
 
-static size_t on_data(char *data, size_t size, size_t count, void *argument)
+static bool scrape(const struct demo_agent *agent, struct ps_scrape *scrape)
 {
-    ps_page_append(argument, data, size * count);
-    return size * count;
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", agent->metrics_port);
+    return ps_scrape_get(scrape, url, NULL) == PS_OK;
 }
 
-/* GET from the agent's metrics server; 0: no answer. */
-static long get(const struct demo_agent *agent, const char *path, struct ps_page *page)
+/* All components are open. */
+static bool is_up(const struct demo_agent *agent)
 {
-    char url[128];
-    long status = 0;
-    snprintf(url, sizeof url, "http://127.0.0.1:%u%s", agent->metrics_port, path);
-    CURL *curl = curl_easy_init();
-    if (curl == NULL)
-        return 0;
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 2L);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, page);
-    if (curl_easy_perform(curl) == CURLE_OK)
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_cleanup(curl);
-    return status;
+    struct ps_scrape page;
+    bool up = true;
+    if (!scrape(agent, &page))
+        return false;
+    for (unsigned i = 0; i < page.count; i++)
+        if (strcmp(page.samples[i].name, "penstock_component_up") == 0 && page.samples[i].value < 1)
+            up = false;
+    ps_scrape_fini(&page);
+    return up;
 }
 
-static _Noreturn void exec_agent(const struct demo_agent *agent, const struct demo *demo, const char *program)
+static enum ps_status wait_up(struct demo_agent *agent, const struct demo *demo, struct ps_err *err)
 {
-    char port[32], brokers[300], metrics[64];
-    snprintf(port, sizeof port, "-Ddemo.port=%u", demo->port);
+    double end_s = demo_now_s() + START_S;
+    while (demo_now_s() < end_s && *demo->interrupts == 0) {
+        if (!demo_agent_runs(agent))
+            return ps_err_set(err, "the agent ended; see %s", agent->process.log);
+        if (is_up(agent))
+            return PS_OK;
+        demo_rest(50);
+    }
+    if (*demo->interrupts > 0)
+        return ps_err_set(err, "interrupted");
+    return ps_err_set(err, "the agent is not well after %u s; see %s", START_S, agent->process.log);
+}
+
+enum ps_status demo_agent_start(struct demo_agent *agent, const struct demo *demo, struct ps_err *err)
+{
+    char port[32], brokers[300], metrics[64], log[DEMO_PATH_BYTES];
+    if (demo->config != NULL)
+        snprintf(agent->config, sizeof agent->config, "%s", demo->config);
+    else if (find_config(agent->config, sizeof agent->config, err) != PS_OK)
+        return PS_FAIL;
+    agent->port = free_port();
+    agent->metrics_port = free_port();
+    snprintf(port, sizeof port, "-Ddemo.port=%u", agent->port);
     snprintf(brokers, sizeof brokers, "-Ddemo.brokers=%s", demo->brokers);
     snprintf(metrics, sizeof metrics, "-Dflume.monitoring.port=%u", agent->metrics_port);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGINT, SIG_IGN); /* ^C is for the demo, which stops the agent in its turn */
-    int log = open(agent->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
-    if (log >= 0) {
-        dup2(log, STDOUT_FILENO);
-        dup2(log, STDERR_FILENO);
-    }
-    execl(program, "penstock", "agent", "-n", "quickstart", "-f", agent->config, port, brokers, metrics,
-          "-Dflume.monitoring.type=http", "-Dpenstock.monitoring.host=127.0.0.1", (char *)NULL);
-    _exit(127);
-}
-
-static enum ps_status wait_healthy(struct demo_agent *agent, struct ps_err *err)
-{
-    struct ps_page page = {0};
-    long status = 0;
-    for (unsigned i = 0; i < START_S * 20 && status != 200; i++) {
-        if (!demo_agent_runs(agent)) {
-            ps_page_fini(&page);
-            return ps_err_set(err, "the agent ended; see %s", agent->log);
-        }
-        usleep(50000);
-        ps_page_fini(&page);
-        status = get(agent, "/healthz", &page);
-    }
-    if (status != 200)
-        ps_err_set(err, "the agent is not well after %u s; see %s: %s", START_S, agent->log,
-                   page.length > 0 ? page.text : "no answer");
-    ps_page_fini(&page);
-    return status == 200 ? PS_OK : PS_FAIL;
-}
-
-enum ps_status demo_agent_start(struct demo_agent *agent, const char *config, struct demo *demo,
-                                struct ps_err *err)
-{
-    char program[512];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length <= 0)
-        return ps_err_set(err, "cannot find the program itself: %s", strerror(errno));
-    program[length] = '\0';
-    if (config != NULL)
-        snprintf(agent->config, sizeof agent->config, "%s", config);
-    else if (!find_config(program, agent->config, sizeof agent->config))
-        return ps_err_set(err, "no conf/examples/quickstart.properties near %s; name it with --config",
-                          program);
-    const char *temporary = getenv("TMPDIR");
-    snprintf(agent->directory, sizeof agent->directory, "%s/penstock-demo-XXXXXX",
-             temporary != NULL && strlen(temporary) < 32 ? temporary : "/tmp");
-    if (mkdtemp(agent->directory) == NULL)
-        return ps_err_set(err, "cannot make %s: %s", agent->directory, strerror(errno));
-    snprintf(agent->log, sizeof agent->log, "%s/agent.log", agent->directory);
-    demo->port = free_port();
-    agent->metrics_port = free_port();
-    agent->pid = fork();
-    if (agent->pid < 0)
-        return ps_err_set(err, "cannot start the agent: %s", strerror(errno));
-    if (agent->pid == 0)
-        exec_agent(agent, demo, program);
-    return wait_healthy(agent, err);
+    demo_path(demo, "agent.log", log);
+    const char *arguments[] = {"agent",
+                               "-n",
+                               "quickstart",
+                               "-f",
+                               agent->config,
+                               port,
+                               brokers,
+                               metrics,
+                               "-Dflume.monitoring.type=http",
+                               "-Dpenstock.monitoring.host=127.0.0.1",
+                               NULL};
+    if (ps_process_start(&agent->process, NULL, arguments, log, true, err) != PS_OK)
+        return PS_FAIL;
+    return wait_up(agent, demo, err);
 }
 
 bool demo_agent_runs(struct demo_agent *agent)
 {
-    if (agent->pid > 0 && waitpid(agent->pid, NULL, WNOHANG) != 0)
-        agent->pid = 0;
-    return agent->pid > 0;
+    return ps_process_runs(&agent->process);
 }
 
-uint64_t demo_agent_cpu_ns(const struct demo_agent *agent)
+double demo_agent_cpu_s(const struct demo_agent *agent)
 {
-    char path[64];
-    unsigned long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)agent->pid);
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
-        user = system = 0;
-    fclose(file);
-    return (user + system) * (PS_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+    return agent->process.pid > 0 ? ps_usage_of((int)agent->process.pid).cpu_s : 0;
 }
 
-void demo_agent_fills(const struct demo_agent *agent, double fills[DEMO_GROUPS])
+/* The value that the channel `name` has under `what`; 0 when there is no such channel. */
+static double channel_value(const struct ps_scrape *page, const char *what, const char *name)
 {
-    static const char *const channels[DEMO_GROUPS] = {"CHANNEL.errors", "CHANNEL.rest"};
-    struct ps_page page = {0};
-    json_t *root = get(agent, "/metrics", &page) == 200 ? json_loadb(page.text, page.length, 0, NULL) : NULL;
-    for (unsigned i = 0; i < DEMO_GROUPS; i++) {
-        const char *fill =
-            json_string_value(json_object_get(json_object_get(root, channels[i]), "ChannelFillPercentage"));
-        if (fill != NULL)
-            fills[i] = strtod(fill, NULL);
+    char component[256];
+    for (unsigned i = 0; i < page->count; i++) {
+        const struct ps_scrape_sample *sample = &page->samples[i];
+        if (strcmp(sample->name, what) == 0 &&
+            ps_scrape_label(sample, "component", component, sizeof component) && strcmp(component, name) == 0)
+            return sample->value;
     }
-    json_decref(root);
-    ps_page_fini(&page);
+    return 0;
+}
+
+bool demo_agent_look(const struct demo_agent *agent, struct demo_agent_look *look)
+{
+    static const char *const channels[DEMO_TOPICS] = {"errors", "rest"};
+    struct ps_scrape page;
+    *look = (struct demo_agent_look){0};
+    if (!scrape(agent, &page))
+        return false;
+    look->accepted = ps_scrape_sum(&page, "penstock_source_events_accepted_total");
+    look->delivered = ps_scrape_sum(&page, "penstock_sink_events_delivered_total");
+    look->waiting = ps_scrape_sum(&page, "penstock_channel_size_events");
+    for (unsigned i = 0; i < DEMO_TOPICS; i++) {
+        double capacity = channel_value(&page, "penstock_channel_capacity_events", channels[i]);
+        if (capacity > 0)
+            look->fills[i] =
+                100 * channel_value(&page, "penstock_channel_size_events", channels[i]) / capacity;
+    }
+    ps_scrape_fini(&page);
+    return true;
 }
 
 bool demo_agent_stop(struct demo_agent *agent)
 {
-    int status = 0;
-    if (agent->pid <= 0)
-        return agent->directory[0] == '\0';
-    kill(agent->pid, SIGTERM);
-    pid_t ended = waitpid(agent->pid, &status, 0);
-    agent->pid = 0;
-    return ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-void demo_agent_clean(struct demo_agent *agent)
-{
-    if (agent->directory[0] == '\0')
-        return;
-    unlink(agent->log);
-    rmdir(agent->directory);
+    ps_process_end(&agent->process, STOP_MS);
+    return ps_process_exit_code(&agent->process) == 0;
 }

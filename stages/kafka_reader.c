@@ -261,14 +261,6 @@ struct ps_kafka_reader *ps_kafka_reader_open_with(const struct ps_kafka_reader_o
     return NULL;
 }
 
-struct ps_kafka_reader *ps_kafka_reader_open(const char *brokers, const char *const *topics,
-                                             unsigned topic_count, struct ps_err *err)
-{
-    return ps_kafka_reader_open_with(
-        &(struct ps_kafka_reader_options){.brokers = brokers, .topics = topics, .topic_count = topic_count},
-        err);
-}
-
 void ps_kafka_reader_close(struct ps_kafka_reader *reader)
 {
     if (reader == NULL)

@@ -1,4 +1,4 @@
-/* Reads whole topics without a group: what stands at the far end of demo, verify, benches and tests.
+/* Reads whole topics without a group: what stands at the far end of verify, benches and tests.
  *
  * Every partition that the topics have when they are opened is read, each in order; partitions that are added
  * later are not. Records that the brokers threw away before they were read (retention, a log cut short) are
@@ -42,9 +42,6 @@ struct ps_kafka_reader_options {
  */
 struct ps_kafka_reader *ps_kafka_reader_open_with(const struct ps_kafka_reader_options *options,
                                                   struct ps_err *err);
-/* From the beginning, committed records. */
-struct ps_kafka_reader *ps_kafka_reader_open(const char *brokers, const char *const *topics,
-                                             unsigned topic_count, struct ps_err *err);
 void ps_kafka_reader_close(struct ps_kafka_reader *reader);
 
 /* Calls `record` for each of a few thousand records at most; waits up to `timeout_ms` for the first. Returns
