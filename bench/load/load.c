@@ -72,12 +72,23 @@ static enum ps_status target_create(struct ps_load *load, enum ps_framing *frami
     return ps_url_check(&load->url, err);
 }
 
-static uint32_t threads_wanted(const struct ps_load_config *config)
+/* Events a second at most; 0 when that is not known. */
+static double peak_rate(const struct ps_shape *shape)
 {
+    double peak = 0;
+    for (unsigned i = 0; i < shape->piece_count; i++)
+        peak = fmax(peak, shape->pieces[i].rate * 1e9);
+    return peak;
+}
+
+static uint32_t threads_wanted(const struct ps_load *load)
+{
+    const struct ps_load_config *config = load->config;
     uint32_t wanted = config->threads;
     if (wanted == 0) {
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        double needed = ceil(config->shape.rate / THREAD_RATE), most = cores > 2 ? (double)(cores - 1) : 1;
+        double needed = ceil(peak_rate(load->shape) / THREAD_RATE),
+               most = cores > 2 ? (double)(cores - 1) : 1;
         wanted = needed < 1 ? 1 : (uint32_t)(needed < most ? needed : most);
     }
     if (wanted > config->connections)
@@ -104,7 +115,7 @@ static enum ps_status senders_create(struct ps_load *load, struct ps_err *err)
         .plan = load->plan,
         .content = load->content,
         .shape = load->shape,
-        .lane_step = threads_wanted(config),
+        .lane_step = threads_wanted(load),
         .lane_total = config->connections,
         .source_first = config->source_first,
         .event_max = config->event_max,
@@ -159,6 +170,18 @@ static void destroy(struct ps_load *load)
 
 /* ---- starting ---- */
 
+/* The main thread wakes up often enough to be in the way of a pinned sender. */
+static void make_way(const struct ps_load_config *config)
+{
+    cpu_set_t allowed;
+    if (config->cpu_count == 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return;
+    for (uint32_t i = 0; i < config->cpu_count; i++)
+        CPU_CLR((size_t)config->cpus[i], &allowed);
+    if (CPU_COUNT(&allowed) > 0)
+        sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 static enum ps_status threads_start(struct ps_load *load, struct ps_err *err)
 {
     sigset_t all, before;
@@ -170,6 +193,7 @@ static enum ps_status threads_start(struct ps_load *load, struct ps_err *err)
             break;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    make_way(load->config);
     return load->started == load->thread_count ? PS_OK : ps_err_set(err, "cannot start a thread");
 }
 

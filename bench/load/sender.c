@@ -264,16 +264,19 @@ static void pin(int cpu)
 void *ps_sender_run(void *argument)
 {
     struct ps_sender *sender = argument;
-    if (sender->config.cpu >= 0)
-        pin(sender->config.cpu);
     prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps end when they should, and not up to 50 us later */
     ps_pacer_init(&sender->pacer, epoll_create1(EPOLL_CLOEXEC), sender->config.spin,
                   &sender->statistics.gap_ns);
+    bool pinned = false;
     while (order_read(&sender->order_stop) == 0) {
         uint64_t wake_ns = ps_sender_cycle(sender, ps_pacer_now());
         enum ps_sender_phase phase = ps_sender_phase(sender);
         if (phase == PS_SENDER_DONE || phase == PS_SENDER_FAILED)
             break;
+        /* Not before the targets are open: threads of their libraries would inherit it. */
+        if (!pinned && phase != PS_SENDER_CONNECTING && sender->config.cpu >= 0)
+            pin(sender->config.cpu);
+        pinned = pinned || phase != PS_SENDER_CONNECTING;
         int ready_count;
         ps_pacer_wait(&sender->pacer, sender->next_due_ns, wake_ns, &ready_count);
         for (int i = 0; i < ready_count; i++)
