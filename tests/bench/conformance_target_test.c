@@ -107,6 +107,9 @@ static void open_lane(void)
         snprintf(url + length, sizeof url - (size_t)length, "%sca=%s", strchr(url, '?') != NULL ? "&" : "?",
                  ps_test_certificate_file());
     ps_test_lane_open(&lane, kind->ops, url);
+    enum ps_completion completion =
+        kind->ops->completes != NULL ? kind->ops->completes(lane.plan) : kind->ops->completion;
+    assert_int_equal(completion == PS_COMPLETION_ACKNOWLEDGED, kind->acknowledged);
 }
 
 static void end(void)
