@@ -61,12 +61,6 @@ static enum ps_completion netcat_completes(const void *plan)
     return stream->answers != NULL ? PS_COMPLETION_ACKNOWLEDGED : PS_COMPLETION_WRITTEN;
 }
 
-static enum ps_completion netcat_completes(const void *made)
-{
-    const struct ps_load_stream_plan *plan = made;
-    return plan->answers != NULL ? PS_COMPLETION_ACKNOWLEDGED : PS_COMPLETION_WRITTEN;
-}
-
 const struct ps_target_ops ps_target_netcat = {
     .scheme = "netcat",
     .summary =
@@ -74,7 +68,6 @@ const struct ps_target_ops ps_target_netcat = {
         "answers OK to each line",
     .framing = PS_FRAMING_NEWLINE,
     .completion = PS_COMPLETION_ACKNOWLEDGED,
-    .completes = netcat_completes,
     .completes = netcat_completes,
     .blocks_max = 8,
     .plan = netcat_plan,
