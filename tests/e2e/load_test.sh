@@ -86,6 +86,19 @@ mv "$work/out" "$work/first"
 load 0 --events 2000 --rate 100k --shape poisson "${repeatable[@]}" --pace sleep --target -
 cmp "$work/out" "$work/first" || fail "the same seed gave other arrivals"
 
+# ---- JSON lines: every member that is promised, and the second's figures ----
+
+load 0 --rate 2000 --duration 2s --target "file://$work/json.log"
+progress='^{"type":"progress","t":1\.[0-9]+,"asked":[0-9.e+]+,"due":[0-9]+,"sent":[0-9]+,"completed":[0-9]+,"failed":0,"backlog":[0-9]+,'
+progress+='"rate":[0-9.e+]+,"bytes":[0-9]+,"connections_up":1,"latency_ns":{"p50":[0-9]+,"p99":[0-9]+,"max":[0-9]+},"outage":false}$'
+grep -qE "$progress" "$work/out" || fail "no progress as promised: $(head -1 "$work/out")"
+for member in run source_first sources seconds asked_rate achieved_rate held closed_loop due sent completed failed backlog_max bytes \
+    cpu_seconds schedule_error_ns schedule_error_net_ns witness_gap_ns latency_ns completion outages clock_step_ms p99.99; do
+    tail -1 "$work/out" | grep -qF "\"$member\":" || fail "the summary has no $member: $(tail -1 "$work/out")"
+done
+load 0 --rate 2000 --duration 2s --quiet --target "file://$work/json.log"
+(($(wc -l <"$work/out") == 1)) || fail "--quiet says more than the end"
+
 # ---- a replayed trace, a manifest, a closed loop ----
 
 printf '2026-11-20T10:00:00.000Z a\n2026-11-20T10:00:00.100Z b\n2026-11-20T10:00:00.300Z c\n' >"$work/trace"
