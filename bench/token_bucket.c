@@ -236,7 +236,7 @@ int main(int argc, char **argv)
     }
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (bucket.queue <= 0)
-        bucket.queue = bucket.rate / 200 + 1; /* 5 ms worth */
+        bucket.queue = bucket.rate / 50 + 1; /* 20 ms worth: it may be that late itself */
     bucket.output = malloc(OUTPUT_BYTES);
     if (bucket.output == NULL)
         fatal("malloc");
