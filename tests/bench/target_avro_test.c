@@ -190,7 +190,7 @@ static void test_failed_within_a_window(void **state)
     begin("batch=20&window=8", ps_test_protocol_avro, every_third_failed);
     assert_true(ps_test_lane_send(&lane, 2000, 77, size, 20000));
     assert_int_equal(lane.completed, 2000);
-    assert_int_equal(peer.count, 2000);
+    assert_int_equal(ps_test_peer_count(&peer), 2000);
     for (size_t i = 0; i < peer.count; i++) {
         assert_int_equal(seen[peer.sequences[i]], 0);
         seen[peer.sequences[i]] = 1;
