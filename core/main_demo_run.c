@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LOOK_AGAIN_S 5.0
 #define READY_S 20.0  /* how long verify may take to open its topics */
 #define SETTLE_S 10.0 /* how long nothing may arrive after the last event was due */
 #define END_MS 5000U
@@ -123,16 +124,26 @@ static void load_line(struct demo_run *run, const char *line)
     json_decref(object);
 }
 
+/* One that does not answer is not asked again for a while: that takes two seconds each time. */
+static void look_at_agent(struct demo_run *run)
+{
+    struct demo_agent_look look;
+    if (demo_now_s() < run->look_again_s)
+        return;
+    if (demo_agent_look(run->agent, &look))
+        run->last = look;
+    else
+        run->look_again_s = demo_now_s() + LOOK_AGAIN_S;
+}
+
 /* Verify tells of a second. What went into the agent is asked for now, so that both are of one moment. */
 static void second_line(struct demo_run *run, const json_t *progress)
 {
-    struct demo_agent_look look;
     double t = number(progress, "t"), cpu_s = demo_agent_cpu_s(run->agent);
     uint64_t received = count(progress, "received");
     bool moved = received > run->received;
-    if (!demo_agent_look(run->agent, &look))
-        look = run->before;
-    double in = look.accepted - run->before.accepted, cpu_share = (cpu_s - run->cpu_line_s) * 100;
+    look_at_agent(run);
+    double in = run->last.accepted - run->before.accepted, cpu_share = (cpu_s - run->cpu_line_s) * 100;
     run->received = received;
     run->cpu_line_s = cpu_s;
     if (moved) {
@@ -147,7 +158,7 @@ static void second_line(struct demo_run *run, const json_t *progress)
     printf("%4u s   in %10.0f   delivered %10llu   %8.0f events/s   agent CPU %3.0f %%   channels %.1f %% "
            "%.1f %%\n",
            ++run->lines, in, (unsigned long long)received, number(progress, "rate"),
-           cpu_share > 0 ? cpu_share : 0, look.fills[0], look.fills[1]);
+           cpu_share > 0 ? cpu_share : 0, run->last.fills[0], run->last.fills[1]);
     fflush(stdout);
 }
 
@@ -172,8 +183,8 @@ static void take_lines(struct demo_run *run)
     poll(ready, 2, 100);
     while (run->load.log[0] != '\0' && (line = ps_process_line(&run->load)) != NULL)
         load_line(run, line);
-    while (run->verify.log[0] != '\0' && (line = ps_process_line(&run->verify)) != NULL)
-        verify_line(run, line);
+    if (run->verify.log[0] != '\0' && (line = ps_process_line(&run->verify)) != NULL)
+        verify_line(run, line); /* one at a time: it may take long */
 }
 
 /* ---- the run ---- */
@@ -239,7 +250,7 @@ static enum ps_status watch(struct demo_run *run, struct ps_err *err)
     return PS_FAIL;
 }
 
-/* It ends early: what they know so far is asked for. */
+/* It ends early: what they know is asked for. */
 static void conclude(struct demo_run *run)
 {
     tell_load(run, 2);
@@ -264,13 +275,14 @@ enum ps_status demo_run_measure(struct demo_run *run, const struct demo *demo, s
         return PS_FAIL;
     if (!demo_agent_look(agent, &run->before))
         return ps_err_set(err, "the agent's metrics do not answer");
+    run->last = run->before;
     run->cpu_begin_s = run->cpu_line_s = run->cpu_s = demo_agent_cpu_s(agent);
     struct demo_load wish = {
         .rate = demo->rate, .seconds = demo->seconds, .manifest = run->manifest, .log = run->load_log};
     enum ps_status status = demo_load_start(&run->load, demo, agent, &wish, err);
     if (status == PS_OK)
         status = watch(run, err);
-    if (status != PS_OK)
+    if (status != PS_OK || run->loaded == NULL)
         conclude(run);
     ps_process_end(&run->load, END_MS);
     ps_process_end(&run->verify, END_MS);

@@ -29,10 +29,11 @@ struct demo_run {
     struct demo_agent *agent;
     struct ps_process load, verify;
     char manifest[DEMO_PATH_BYTES], load_log[DEMO_PATH_BYTES], verify_log[DEMO_PATH_BYTES];
-    json_t *loaded, *verified; /* their summaries; NULL: not yet */
-    struct demo_agent_look before;
+    json_t *loaded, *verified;             /* their summaries; NULL: not yet */
+    struct demo_agent_look before, last;   /* of the agent: before the load; when it last answered */
     double ready_s, begin_s;               /* monotonic; 0: not yet */
     double moved_s;                        /* when verify last said that something new came */
+    double look_again_s;                   /* the agent did not answer; not before */
     double line_s;                         /* verify's time of the line before */
     double cpu_begin_s, cpu_line_s, cpu_s; /* the agent's: at the start, a line ago, with the last arrival */
     uint64_t received, sent;
