@@ -1,0 +1,234 @@
+#!/usr/bin/env bash
+# penstock load and penstock verify on both sides of an agent (syslogtcp, replicated into a file_roll sink and a Kafka
+# sink): their figures are the agent's own counters. Then faults, planted behind the agent in what file_roll wrote, and
+# before it, so that the topic has them: one event dropped, one doubled, two neighbours swapped, one byte flipped are
+# found exactly. Real brokers, rsyslog and Flume: tests/real/load_verify_peers_test.sh.
+# shellcheck disable=SC2016 # what awk is given
+set -euo pipefail
+for program in jq curl; do
+    command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
+done
+[[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
+
+work=$(mktemp -d)
+declare -A children=()
+finish() {
+    local code=$? child
+    for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
+    rm -rf "$work"
+    exit $code
+}
+trap finish EXIT
+
+fail() {
+    echo "FAILED: $*" >&2
+    tail -n 5 "$work"/*.err >&2 || true
+    exit 1
+}
+
+await() { # WHAT COMMAND...: until it succeeds, 30 s at most
+    local what=$1 i
+    shift
+    for ((i = 0; i < 300; i++)); do
+        "$@" && return
+        sleep 0.1
+    done
+    fail "$what"
+}
+
+port_is_free() {
+    local hex
+    printf -v hex ':%04X ' "$1"
+    ! grep -qs "^ *[0-9]*: [0-9A-F]*${hex}" /proc/net/tcp /proc/net/tcp6
+}
+free_port() { # prints one
+    local port
+    for (( ; ; )); do
+        port=$((20000 + RANDOM % 10000))
+        ! port_is_free $port || break
+    done
+    echo $port
+}
+
+# ---- the agent ----
+
+"$PENSTOCK" mock-broker --topic whole:1 >"$work/brokers" 2>"$work/brokers.err" &
+children[$!]=1
+await "no mock broker" test -s "$work/brokers"
+brokers=$(<"$work/brokers")
+port=$(free_port)
+metrics_port=$(free_port)
+mkdir "$work/rolled"
+cat >"$work/agent.properties" <<EOF_
+a1.sources = r1
+a1.channels = files topic
+a1.sinks = files topic
+a1.sources.r1.type = syslogtcp
+a1.sources.r1.host = 127.0.0.1
+a1.sources.r1.port = $port
+a1.sources.r1.channels = files topic
+a1.channels.files.type = memory
+a1.channels.files.capacity = 20000
+a1.channels.topic.type = memory
+a1.channels.topic.capacity = 20000
+a1.sinks.files.type = file_roll
+a1.sinks.files.channel = files
+a1.sinks.files.sink.directory = $work/rolled
+a1.sinks.files.sink.rollInterval = 1
+a1.sinks.topic.type = org.apache.flume.sink.kafka.KafkaSink
+a1.sinks.topic.channel = topic
+a1.sinks.topic.kafka.bootstrap.servers = $brokers
+a1.sinks.topic.kafka.topic = whole
+EOF_
+"$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics_port" \
+    >"$work/agent.out" 2>"$work/agent.err" &
+agent=$!
+children[$agent]=1
+
+metric() { # COMPONENT COUNTER
+    curl -s --noproxy '*' --max-time 10 "http://127.0.0.1:$metrics_port/metrics" | jq -r ".\"$1\".$2"
+}
+metric_is() { [[ $(metric "$1" "$2") == "$3" ]]; }
+listens() { ! port_is_free "$port"; }
+await "the agent does not listen" listens
+await "no metrics" metric_is SOURCE.r1 EventReceivedCount 0
+
+# ---- figures ----
+
+# The summary of a load or a verify ($work/NAME.json) against a condition of jq.
+says() { # NAME CONDITION
+    tail -n 1 "$work/$1.json" | jq -e "select(.type == \"summary\") | $2" >/dev/null ||
+        fail "$1: not $2: $(tail -n 1 "$work/$1.json" | jq -c 'del(.histogram)' | cut -c 1-900)"
+}
+
+verify() { # NAME EXIT URL MANIFEST
+    local code=0
+    "$PENSTOCK" verify --from "$3" --manifest "$work/$4" --idle 20s --json >"$work/$1.json" 2>"$work/$1.err" || code=$?
+    ((code == $2)) || fail "verify $1: exit $code, not $2: $(tail -n 1 "$work/$1.json" | cut -c 1-600)"
+}
+
+load() { # NAME URL OPTION...: everything is sent; no time is asserted
+    local name=$1 url=$2
+    shift 2
+    "$PENSTOCK" load --target "$url" --format rfc3164 --json --tolerance 1 --manifest "$work/$name.manifest" "$@" \
+        >"$work/$name.json" 2>"$work/$name.err" || fail "load $name: exit $?"
+}
+
+clean='.lost == 0 and .complete and .known_by == "manifest" and .duplicated == 0 and .reordered == 0 and .corrupted == 0 and
+    .cut == 0 and .broken == 0 and .foreign == 0 and .unknown == 0 and .lossy_far_end == null'
+
+# ---- through the agent: what load sent, what the agent counted and what verify read ----
+
+events=6000
+load load "tcp://127.0.0.1:$port" --rate 3k --events $events --connections 3
+says load ".completed == $events and .failed == 0 and .sources == 3"
+verify topic 0 "kafka://$brokers/whole" load.manifest
+verify files 0 "file://$work/rolled?follow=true" load.manifest
+for far in topic files; do
+    says $far "$clean and .received == $events and .records == $events and .sent == $events"
+    says $far "[.sources[] | .received] == [2000, 2000, 2000] and all(.sources[]; .lost_ranges == [] and .end_known)"
+done
+
+counters() { # EVENTS: through the source and through each of the two ways
+    local component
+    await "r1: $(metric SOURCE.r1 EventReceivedCount) received, not $1" metric_is SOURCE.r1 EventReceivedCount "$1"
+    await "r1: $(metric SOURCE.r1 EventAcceptedCount) accepted, not $1" metric_is SOURCE.r1 EventAcceptedCount "$1"
+    for component in files topic; do
+        await "$component: not $1 put" metric_is CHANNEL.$component EventPutSuccessCount "$1"
+        await "$component: not $1 taken" metric_is CHANNEL.$component EventTakeSuccessCount "$1"
+        await "$component: not $1 drained" metric_is SINK.$component EventDrainSuccessCount "$1"
+    done
+}
+counters $events
+echo "ok: $events events: load, verify and the agent's counters agree"
+
+# ---- faults before the agent: it brings to the topic what it gets ----
+
+# Event n of a single source is line n + 1.
+load again "file://$work/again.log" --rate 100k --events 1000 --run 0fa017
+(($(wc -l <"$work/again.log") == 1000)) || fail "load wrote $(wc -l <"$work/again.log") lines"
+flip='{ last = substr($0, length($0)); $0 = substr($0, 1, length($0) - 1) (last == "x" ? "y" : "x") }'
+faults="NR == 100 { next } NR == 200 { print } NR == 300 { kept = \$0; next } NR == 400 $flip { print } NR == 301 { print kept }"
+awk "$faults" "$work/again.log" >"$work/faulty.log"
+(($(wc -l <"$work/faulty.log") == 1000)) || fail "the faults are not planted"
+cat "$work/faulty.log" >"/dev/tcp/127.0.0.1/$port"
+counters $((events + 1000))
+verify before 1 "kafka://$brokers/whole" again.manifest
+found='.received == 999 and .records == '$((events + 1000))' and .other_runs == '$events' and .lost == 1 and .complete and
+    .duplicated == 1 and .reordered == 1 and .corrupted == 1 and .cut == 0 and .broken == 0 and .foreign == 0 and
+    .sources[0].lost_ranges == [[99, 99]]'
+says before "$found"
+verify before_files 1 "file://$work/rolled?follow=true" again.manifest
+says before_files "$found"
+# What stood there before is as whole as it was.
+verify still 0 "kafka://$brokers/whole" load.manifest
+says still "$clean and .other_runs == 1000"
+echo "ok: faults before the agent, found behind it"
+
+# ---- the agent ends; faults behind it, in its files, one at a time ----
+
+kill -TERM $agent
+wait $agent || fail "the agent ended with $?"
+unset "children[$agent]"
+grep -q "events accepted $((events + 1000)), delivered $((2 * (events + 1000))), dropped 0" "$work/agent.err" ||
+    fail "the agent's account: $(grep 'stopped:' "$work/agent.err")"
+
+# A rolled file with events enough of the first run.
+file=''
+for one in "$work"/rolled/*; do
+    (($(wc -l <"$one") < 400)) || file=${file:-$one}
+done
+[[ $file ]] || fail "no file with 400 events: $(wc -l "$work"/rolled/*)"
+cp -r "$work/rolled" "$work/whole"
+
+# The number that base64url digits of a stamp stand for.
+digits() { # TEXT
+    local -i value=0
+    local alphabet=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ i before
+    for ((i = 0; i < ${#1}; i++)); do
+        before=${alphabet%%"${1:i:1}"*}
+        value=$((value * 64 + ${#before}))
+    done
+    echo $value
+}
+stamp_of() { # LINE: sets source and sequence
+    local stamp
+    stamp=$(sed -n "${1}p" "$work/whole/${file##*/}" | grep -oE '~1[A-Za-z0-9_-]{36}')
+    source=$(digits "${stamp:6:3}") sequence=$(digits "${stamp:9:7}")
+}
+
+# Edits that file only, and puts it right again. Its time of change is then another: files are read by their names.
+plant() { # NAME AWK CONDITION
+    awk "$2" "$work/whole/${file##*/}" >"$file"
+    verify "$1" 1 "file://$work/rolled?order=name" load.manifest
+    says "$1" "$3"
+    cp "$work/whole/${file##*/}" "$file"
+}
+one() { # of FIELD: one of it, and nothing else wrong
+    local field=$1 all=(lost duplicated reordered corrupted cut broken foreign) condition='.complete' name
+    for name in "${all[@]}"; do condition+=" and .$name == $([[ $name == "$field" ]] && echo 1 || echo 0)"; done
+    echo "$condition"
+}
+stamp_of 100
+plant dropped 'NR != 100' "$(one lost) and .received == $((events - 1)) and
+    (.sources[] | select(.lost == 1) | .source == $source and .lost_ranges == [[$sequence, $sequence]])"
+stamp_of 200
+plant doubled '{ print } NR == 200 { print }' "$(one duplicated) and .received == $events and
+    (.sources[] | select(.duplicated == 1) | .source == $source)"
+
+# Swapped with the next line of the same source: those of other sources lie between.
+stamp_of 300
+first=$source
+for ((next = 301; next < 330; next++)); do
+    stamp_of $next
+    ((source != first)) || break
+done
+((source == first && next < 330)) || fail "source $first does not come again"
+plant swapped "NR == 300 { kept = \$0; next } { print } NR == $next { print kept }" \
+    "$(one reordered) and .received == $events and (.sources[] | select(.reordered == 1) | .source == $source)"
+stamp_of 350
+plant flipped "NR == 350 $flip { print }" "$(one corrupted) and .received == $events and
+    (.sources[] | select(.corrupted == 1) | .source == $source)"
+verify whole 0 "file://$work/rolled?order=name" load.manifest
+says whole "$clean and .received == $events and .records == $((events + 1000)) and .other_runs == 1000"
+echo "ok: faults behind the agent"
