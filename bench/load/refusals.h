@@ -5,7 +5,7 @@
 #include "core/clock.h"
 
 #define PS_REFUSAL_NS (10 * PS_NS_PER_MS) /* doubling .. */
-#define PS_REFUSAL_DOUBLINGS_MAX 6U       /* .. to 640 ms */
+#define PS_REFUSAL_DOUBLINGS_MAX 3U       /* .. to 80 ms: an idle target would be measured too low */
 #define PS_REFUSALS_PERSIST_NS PS_NS_PER_S
 
 struct ps_refusals {
