@@ -87,6 +87,7 @@ static void run(const char *target, int cpu, double rate, double seconds, struct
         .spin = true,
         .seed = 1,
         .settle_ns = 10 * PS_NS_PER_S,
+        .every_ns = PS_LIVE_EVERY_NS,
         .connect_ns = 10 * PS_NS_PER_S,
         .tolerance = 0.001,
     };

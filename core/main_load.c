@@ -50,6 +50,7 @@ enum option_number {
     OPTION_NO_STAMP,
     OPTION_MANIFEST,
     OPTION_SETTLE,
+    OPTION_EVERY,
     OPTION_TOLERANCE,
     OPTION_WAIT,
     OPTION_JSON,
@@ -79,6 +80,7 @@ static const struct option options[] = {
     {"no-stamp", no_argument, NULL, OPTION_NO_STAMP},
     {"manifest", required_argument, NULL, OPTION_MANIFEST},
     {"settle", required_argument, NULL, OPTION_SETTLE},
+    {"every", required_argument, NULL, OPTION_EVERY},
     {"tolerance", required_argument, NULL, OPTION_TOLERANCE},
     {"wait", no_argument, NULL, OPTION_WAIT},
     {"json", no_argument, NULL, OPTION_JSON},
@@ -190,6 +192,8 @@ static enum ps_status when_set(struct ps_load_config *config, int option, const 
         return pace_parse(config, text, err);
     case OPTION_CONNECT_OVER:
         return ps_quantity_duration("--connect-over", text, &config->connect_over_ns, err);
+    case OPTION_EVERY:
+        return ps_live_every_parse(text, &config->every_ns, err);
     case OPTION_SETTLE:
         return ps_quantity_duration("--settle", text, &config->settle_ns, err);
     default:
@@ -346,6 +350,7 @@ int ps_main_load(int argc, char **argv)
         .spin = true,
         .seed = 1,
         .settle_ns = 10 * PS_NS_PER_S,
+        .every_ns = PS_LIVE_EVERY_NS,
         .connect_ns = 10 * PS_NS_PER_S,
         .tolerance = 0.001,
         .content.stamp = true,

@@ -68,6 +68,7 @@ void load_usage(FILE *to)
         "  --tolerance SHARE      of the asked rate that may be missing (default 0.1%)\n"
         "  --manifest FILE        what was sent, for `penstock verify --manifest`\n"
         "  --json                 JSON lines also on a terminal\n"
+        "  --every D              a line of progress so often, 100ms to 1h (default 1s)\n"
         "  --quiet                no progress, only the end\n"
         "\n"
         "Exit code: 0 the rate was held, 1 events failed or were not delivered, 2 it could not start, 3 the "

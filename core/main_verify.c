@@ -1,4 +1,5 @@
 /* penstock verify: the far end of penstock load. Options only; the work is in bench/verify. */
+#include "bench/support/live.h"
 #include "bench/support/quantity.h"
 #include "bench/verify/verify.h"
 #include "core/main.h"
@@ -16,6 +17,7 @@ enum {
     OPTION_IDLE,
     OPTION_DURATION,
     OPTION_MEMORY,
+    OPTION_EVERY,
     OPTION_JSON,
     OPTION_QUIET
 };
@@ -29,6 +31,7 @@ static const struct option options[] = {
     {"idle", required_argument, NULL, OPTION_IDLE},
     {"duration", required_argument, NULL, OPTION_DURATION},
     {"memory", required_argument, NULL, OPTION_MEMORY},
+    {"every", required_argument, NULL, OPTION_EVERY},
     {"json", no_argument, NULL, OPTION_JSON},
     {"quiet", no_argument, NULL, OPTION_QUIET},
     {"help", no_argument, NULL, 'h'},
@@ -59,6 +62,7 @@ static void usage(FILE *to)
           "  --memory BYTES     limit for what is remembered (default 512MiB); beyond it the oldest is "
           "forgotten, and said\n"
           "  --json             JSON lines; so it is anyway when standard output is no terminal\n"
+          "  --every D          a line of progress so often, 100ms to 1h (default 1s)\n"
           "  --quiet            no progress\n"
           "\nexamples:\n"
           "  penstock verify --from kafka://127.0.0.1:9092/logs --manifest run.json\n"
@@ -93,6 +97,8 @@ static enum ps_status number_take(struct ps_verify_options *to, int option, cons
             return ps_err_set(err, "--duration: 0 would end it before it begins; leave it out to go on until "
                                    "--idle ends it");
         return status;
+    case OPTION_EVERY:
+        return ps_live_every_parse(text, &to->every_ns, err);
     default:
         status = ps_quantity_bytes("--memory", text, &to->memory_bytes, err);
         if (status == PS_OK && to->memory_bytes < PS_VERIFY_MEMORY_BYTES_MIN)
@@ -144,7 +150,8 @@ static enum ps_status options_check(const struct ps_verify_options *to, struct p
 
 int ps_main_verify(int argc, char **argv)
 {
-    struct ps_verify_options to = {.idle_ns = PS_VERIFY_IDLE_NS, .memory_bytes = PS_VERIFY_MEMORY_BYTES};
+    struct ps_verify_options to = {
+        .idle_ns = PS_VERIFY_IDLE_NS, .memory_bytes = PS_VERIFY_MEMORY_BYTES, .every_ns = PS_LIVE_EVERY_NS};
     struct ps_err err = {.length = 0};
     enum ps_status status = PS_OK;
     int option;

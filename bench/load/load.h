@@ -30,6 +30,7 @@ struct ps_load_config {
     uint32_t source_first;
     const char *manifest; /* NULL: none */
     uint64_t settle_ns;
+    uint64_t every_ns;   /* a progress each */
     double tolerance;    /* share of the asked rate */
     uint64_t connect_ns; /* how long the target may refuse at the start; PS_NEVER: for ever */
     const volatile sig_atomic_t *interrupts; /* 1: end well, 2: at once */

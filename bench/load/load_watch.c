@@ -11,7 +11,7 @@
 enum ps_status ps_load_watch_init(struct ps_load_watch *watch, struct ps_err *err)
 {
     const struct ps_load_config *config = watch->config;
-    watch->second = 1;
+    watch->next_ns = watch->config->every_ns;
     watch->sample_room = SAMPLES_FIRST;
     watch->samples = calloc(watch->sample_room, sizeof *watch->samples);
     if (watch->samples == NULL)
@@ -130,9 +130,9 @@ void ps_load_watch_look(struct ps_load_watch *watch, uint64_t now_ns)
         sample_add(watch, (struct ps_load_sample){since_ns, due, due > done ? due - done : 0});
     if (backlog > watch->backlog_max)
         watch->backlog_max = backlog;
-    if (since_ns < watch->second * PS_NS_PER_S)
+    if (since_ns < watch->next_ns)
         return;
-    watch->second = since_ns / PS_NS_PER_S + 1;
+    watch->next_ns = (since_ns / watch->config->every_ns + 1) * watch->config->every_ns;
     show(watch, now_ns, due, backlog);
 }
 
@@ -140,7 +140,7 @@ void ps_load_watch_end(struct ps_load_watch *watch, uint64_t now_ns)
 {
     if (watch->shown_ns == 0 || now_ns - watch->shown_ns < SHOWN_MIN_NS)
         return;
-    watch->second = 0;
+    watch->next_ns = 0;
     ps_load_watch_look(watch, now_ns);
 }
 

@@ -21,7 +21,7 @@ struct ps_load_watch {
     struct ps_load_sample *samples;
     uint64_t sample_count, sample_room;
     uint64_t backlog_max;
-    uint64_t second; /* the next progress */
+    uint64_t next_ns; /* the next progress, since the start */
     uint64_t completed_before, due_before, downs_before, reasons_before, shown_ns;
     struct ps_histogram latency_before, latency_between;
     struct ps_statistics total; /* scratch */
@@ -32,9 +32,9 @@ void ps_load_watch_fini(struct ps_load_watch *watch);
 
 /* Events due by a time since the start. */
 uint64_t ps_load_watch_due(struct ps_load_watch *watch, uint64_t since_ns);
-/* Looks once; shows progress when a second is over. */
+/* Looks once; shows progress when it is time (--every). */
 void ps_load_watch_look(struct ps_load_watch *watch, uint64_t now_ns);
-/* The last look: shows what was not shown yet, if it is a good part of a second. */
+/* The last look: shows what was not shown yet, if it is long enough. */
 void ps_load_watch_end(struct ps_load_watch *watch, uint64_t now_ns);
 /* By how much what is outstanding grew from the run's beginning to its end: events that the target did not
  * keep up with. Minima over windows, so that what is always on its way does not count. */

@@ -4,10 +4,14 @@
  * Thread: one at a time. Never called by a thread that sends or reads events. */
 #pragma once
 
+#include "core/clock.h"
 #include "core/histogram.h"
+#include "core/status.h"
 
 #include <jansson.h>
 #include <stdio.h>
+
+#define PS_LIVE_EVERY_NS PS_NS_PER_S /* a progress each, unless --every says otherwise */
 
 struct ps_live {
     FILE *to;
@@ -20,6 +24,9 @@ struct ps_live {
 /* `to` is standard output, or standard error when events go to standard output. JSON when asked for or when
  * `to` is no terminal. */
 void ps_live_init(struct ps_live *live, FILE *to, bool json, bool quiet);
+
+/* --every: 100ms to 1h. */
+enum ps_status ps_live_every_parse(const char *text, uint64_t *every_ns, struct ps_err *err);
 
 /* "\033[32m" or, without colour, "". */
 enum ps_live_style { PS_LIVE_PLAIN, PS_LIVE_GOOD, PS_LIVE_WARN, PS_LIVE_BAD, PS_LIVE_DIM, PS_LIVE_BOLD };

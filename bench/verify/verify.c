@@ -207,7 +207,7 @@ static void ready_say(struct verify *verify)
     ps_live_object(&verify->live, object, false);
 }
 
-/* Once a second. */
+/* As often as --every says. */
 static void second_say(struct verify *verify, uint64_t now, bool last)
 {
     struct ps_outcome_second second = {.latency_ns = &verify->latency_ns};
@@ -264,7 +264,7 @@ static enum ps_end watch(struct verify *verify, struct ps_err *err)
                               err) != PS_OK)
             return PS_END_FAILED;
         state_take(verify, &state);
-        if (state.now_ns - verify->second_ns >= PS_NS_PER_S)
+        if (state.now_ns - verify->second_ns >= options->every_ns)
             second_say(verify, state.now_ns, false);
         enum ps_end end = ps_ends_check(&ends, &state);
         if (end != PS_END_NOT)

@@ -29,6 +29,7 @@ struct ps_verify_options {
     uint64_t idle_ns;     /* > 0 */
     uint64_t duration_ns; /* 0: until another end */
     uint64_t memory_bytes;
+    uint64_t every_ns; /* a progress each */
     bool json, quiet;
 };
 

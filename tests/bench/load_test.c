@@ -215,6 +215,7 @@ static struct ps_load_config config_for(const struct sink *sink, const char *que
         .spin = true,
         .seed = 3,
         .settle_ns = 20 * S,
+        .every_ns = PS_LIVE_EVERY_NS,
         .connect_ns = 10 * S,
         .tolerance = 0.001,
         .run = 0x123456,
