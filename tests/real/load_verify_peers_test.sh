@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# penstock load | penstock verify through penstock, rsyslog and Flume 1.11 into a real Kafka: the figures on both sides are
+# those subjects' own counters (Flume's JSON metrics, rsyslog's impstats). Then a load with faults planted on its way (one event
+# dropped, one doubled, two neighbours swapped, one byte flipped) through each of them: found exactly in the topic.
+#
+# rsyslog's packages are unpacked into the same cache as by bench/peers and run as a plain process.
+# shellcheck source=tests/real/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+for program in jq curl; do
+    command -v $program >/dev/null || skip "no $program"
+done
+"$PENSTOCK_SOURCE/tests/real/flume" fetch >/dev/null 2>&1 || skip "Flume's jars cannot be fetched"
+
+events=100000 again=1000
+metrics_port=$((port + 41))
+missing=() # subjects that could not be had
+
+# ---- figures ----
+
+summary() { tail -n 1 "$work/$1.json"; }
+
+says() { # NAME CONDITION: the summary of a load or a verify
+    summary "$1" | jq -e "select(.type == \"summary\") | $2" >/dev/null ||
+        fail "$1: not $2: $(summary "$1" | jq -c 'del(.histogram)' | cut -c 1-900)"
+}
+
+clean='.lost == 0 and .complete and .known_by == "manifest" and .duplicated == 0 and .reordered == 0 and .corrupted == 0 and
+    .cut == 0 and .broken == 0 and .foreign == 0 and .unknown == 0 and .lossy_far_end == null'
+
+verify_start() { # NAME TOPIC MANIFEST IDLE
+    "$PENSTOCK" verify --from "kafka://$brokers/$2" --manifest "$work/$3" --idle "$4" --json >"$work/$1.json" 2>"$work/$1.log" &
+    verifier=$!
+    children[$verifier]="verify $1"
+    await 30 grep -q '"type":"ready"' "$work/$1.json" || fail "verify $1 is not ready"
+}
+
+verify_end() { # NAME EXIT
+    local code=0
+    wait "$verifier" || code=$?
+    unset "children[$verifier]"
+    ((code == $2)) || fail "verify $1: exit $code, not $2: $(summary "$1" | jq -c 'del(.histogram)' | cut -c 1-900)"
+}
+
+is() { # NUMBER COMMAND...: prints that number
+    [[ $("${@:2}") == "$1" ]]
+}
+counter_is() { # NUMBER COMMAND...: within 20 s
+    local wanted=$1
+    shift
+    await 20 is "$wanted" "$@" || fail "$*: $("$@"), not $wanted"
+}
+
+# ---- counters ----
+
+metric() { # COMPONENT COUNTER: of penstock and Flume alike
+    curl -s --noproxy '*' --max-time 10 "http://127.0.0.1:$metrics_port/metrics" | jq -r ".\"$1\".$2" 2>/dev/null
+}
+impstats() { # ORIGIN COUNTER: as written last; a line is a time and JSON
+    sed -nE 's/^[^{]*//p' "$work/impstats" 2>/dev/null | jq -r -R "fromjson? | select(.origin == \"$1\") | .$2 // empty" | tail -n 1
+}
+
+counters_of_agent() { # EVENTS
+    counter_is "$1" metric SOURCE.r1 EventReceivedCount
+    counter_is "$1" metric SOURCE.r1 EventAcceptedCount
+    counter_is "$1" metric CHANNEL.c1 EventPutSuccessCount
+    counter_is "$1" metric CHANNEL.c1 EventTakeSuccessCount
+    counter_is "$1" metric SINK.k1 EventDrainSuccessCount
+}
+counters_of_penstock() { counters_of_agent "$1"; }
+counters_of_flume() { counters_of_agent "$1"; }
+counters_of_rsyslog() { # EVENTS
+    # Not omkafka's "acked": it hears of the last acknowledgements only when it sends again.
+    counter_is "$1" impstats imptcp submitted
+    counter_is "$1" impstats core.queue enqueued
+    counter_is "$1" impstats core.action processed
+    counter_is "$1" impstats omkafka submitted
+    counter_is 0 impstats core.action failed
+    counter_is 0 impstats omkafka failures
+}
+
+# ---- subjects: each listens on $load_port and writes into the topic of its name ----
+
+start_penstock() {
+    agent_file penstock penstock
+    agent_start penstock -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics_port"
+    subject=${agents[penstock]}
+}
+
+start_flume() {
+    agent_file flume flume
+    FLUME_LOG=WARN FLUME_JAVA="-Xmx512m -Dflume.monitoring.type=http -Dflume.monitoring.port=$metrics_port" \
+        "$PENSTOCK_SOURCE/tests/real/flume" agent -n a1 -f "$work/flume.properties" --no-reload-conf >"$work/flume.log" 2>&1 </dev/null &
+    subject=$!
+    children[$subject]=flume
+}
+
+# Debian's packages in the cache of bench/peers; sets `root`. Fails when they cannot be had.
+rsyslog_unpack() {
+    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-peers package
+    root=$cache/root
+    mkdir -p "$cache"
+    for package in rsyslog rsyslog-kafka libestr0 libfastjson4 liblognorm5; do
+        [[ ! -e $cache/$package.done ]] || continue
+        (cd "$cache" && apt-get download "$package" && dpkg -x "$package"_*.deb root) >>"$work/packages" 2>&1 || return 1
+        touch "$cache/$package.done"
+    done
+}
+
+start_rsyslog() {
+    local lib=usr/lib/x86_64-linux-gnu root
+    rsyslog_unpack || return 1
+    cat >"$work/rsyslog.conf" <<-EOF_
+	global(workDirectory="$work")
+	main_queue(queue.type="FixedArray" queue.size="500000")
+	module(load="impstats" interval="1" format="json" log.syslog="off" log.file="$work/impstats")
+	module(load="omkafka")
+	module(load="imptcp")
+	input(type="imptcp" port="$load_port" address="127.0.0.1")
+	template(name="raw" type="string" string="%rawmsg%")
+	action(name="kafka" type="omkafka" broker=["$brokers"] topic="rsyslog" template="raw" partitions.auto="on" resubmitOnFailure="on"
+	  confParam=["acks=all","enable.idempotence=true","linger.ms=5"])
+	EOF_
+    LD_LIBRARY_PATH=$root/$lib:$root/lib/x86_64-linux-gnu "$root/usr/sbin/rsyslogd" -n -f "$work/rsyslog.conf" -i "$work/rsyslog.pid" \
+        -M "$root/$lib/rsyslog" >"$work/rsyslog.log" 2>&1 </dev/null &
+    subject=$!
+    children[$subject]=rsyslog
+}
+
+stop() {
+    local code=0
+    kill -TERM "$subject"
+    wait "$subject" || code=$?
+    unset "children[$subject]"
+    # A JVM that ended well after SIGTERM says 143.
+    ((code == 0 || code == 143)) || fail "$1 ends with $code after SIGTERM"
+}
+
+# ---- the same for each ----
+
+# Event n of the single source is line n + 1.
+"$PENSTOCK" load --target "file://$work/whole" --rate 100k --events $again --format rfc3164 --json --tolerance 1 \
+    --manifest "$work/faults.manifest" >"$work/faults-load.json" 2>"$work/faults-load.log" || fail "load into a file: exit $?"
+(($(wc -l <"$work/whole") == again)) || fail "load wrote $(wc -l <"$work/whole") lines"
+# shellcheck disable=SC2016 # awk's
+awk 'NR == 100 { next }
+    NR == 200 { print }
+    NR == 300 { kept = $0; next }
+    NR == 400 { last = substr($0, length($0)); $0 = substr($0, 1, length($0) - 1) (last == "x" ? "y" : "x") }
+    { print }
+    NR == 301 { print kept }' "$work/whole" >"$work/faulty"
+(($(wc -l <"$work/faulty") == again)) || fail "the faults are not planted"
+
+try() { # SUBJECT
+    local name=$1
+    step "$name: $events events"
+    kafka_topic "$name" 1 # a partition, so that order is known everywhere
+    start_"$name" || { echo "    SKIP: $name cannot be had: $(tail -n 1 "$work/packages")"; missing+=("$name"); return; }
+    await 120 eval "! port_is_free $load_port || ! kill -0 $subject 2>/dev/null" || fail "$name does not listen"
+    kill -0 "$subject" 2>/dev/null || fail "$name ended"
+    verify_start "$name-verify" "$name" "$name.manifest" 20s
+    # The figures are compared, no rate is asserted.
+    "$PENSTOCK" load --target "tcp://127.0.0.1:$load_port" --rate 10k --events $events --connections 4 --format rfc3164 \
+        --tolerance 1 --settle 60s --json --manifest "$work/$name.manifest" >"$work/$name-load.json" 2>"$work/$name-load.log" ||
+        fail "load into $name: exit $?"
+    verify_end "$name-verify" 0
+    says "$name-load" ".completed == $events and .failed == 0 and .sources == 4 and .outages == []"
+    says "$name-verify" "$clean and .received == $events and .records == $events and .sent == $events and
+        [.sources[] | .received] == [25000, 25000, 25000, 25000] and all(.sources[]; .lost_ranges == [] and .end_known)"
+    counters_of_"$name" $events
+    echo "    $(summary "$name-verify" | jq -c '{received, lost, duplicated, reordered, corrupted, p99_ms: (.latency_ns.p99 / 1e6 | round)}')"
+
+    step "$name: faults before it"
+    cat "$work/faulty" >"/dev/tcp/127.0.0.1/$load_port"
+    counters_of_"$name" $((events + again))
+    verify_start "$name-faults" "$name" faults.manifest 3s
+    verify_end "$name-faults" 1
+    says "$name-faults" ".received == $((again - 1)) and .records == $((events + again)) and .other_runs == $events and .lost == 1 and
+        .complete and .duplicated == 1 and .reordered == 1 and .corrupted == 1 and .cut == 0 and .broken == 0 and .foreign == 0 and
+        .sources[0].lost_ranges == [[99, 99]]"
+    echo "    $(summary "$name-faults" | jq -c '{received, lost, ranges: .sources[0].lost_ranges, duplicated, reordered, corrupted}')"
+    if [[ $name == penstock ]]; then agent_stop penstock; else stop "$name"; fi
+}
+
+step "a broker"
+kafka_start --brokers 1
+try penstock
+[[ $(accounted 'events accepted') == $((events + again)) && $(accounted delivered) == $((events + again)) ]] || fail "counts differ: $account"
+try flume
+try rsyslog
+((${#missing[@]} == 0)) || skip "all is well, but not tried: ${missing[*]}"
