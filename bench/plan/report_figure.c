@@ -99,7 +99,7 @@ struct ps_figure ps_figure_share(double share)
 {
     if (!isfinite(share))
         return none();
-    double percent = share * 100;
+    double percent = fabs(share) < 1e-8 ? 0 : share * 100; /* what is left over of a sum is nothing */
     if (fabs(percent) < 1)
         return with_unit(percent, "%", true);
     struct ps_figure figure;

@@ -139,9 +139,9 @@ static void write_interval(struct ps_html *html, const struct ps_report_goal *go
     if (goal->lower >= 0 && goal->upper >= goal->lower) {
         ps_html_print(html, "<p class=\"interval-text\">%s – %s", ps_figure_count(goal->lower).text,
                       ps_figure_count(goal->upper).text);
-        if (goal->rate > 0)
+        if ((goal->upper - goal->lower) / 2 < goal->rate / 2)
             ps_html_print(html, " <span class=\"quiet nobreak\">(± %.1f" PS_FIGURE_BLANK "%%)</span>",
-                          fmin((goal->upper - goal->lower) / 2 / goal->rate * 100, 999));
+                          (goal->upper - goal->lower) / 2 / goal->rate * 100);
         ps_html_raw(html, "</p>\n");
     }
     ps_html_raw(html, "<p class=\"quiet\">");

@@ -347,38 +347,36 @@ static bool write_timeline(struct ps_html *html, const struct ps_report_trial *t
     return drawn;
 }
 
-/* Short trials have hardly a second to show: only when there is no other. */
-static bool long_enough(const struct ps_report *report, const struct ps_report_trial *trial)
-{
-    size_t longest = 0;
-    for (size_t index = 0; index < report->trial_count; index++) {
-        size_t samples = json_array_size(report->trials[index].timeline);
-        longest = samples > longest ? samples : longest;
-    }
-    return json_array_size(trial->timeline) >= (longest < SAMPLES_WANTED ? longest : SAMPLES_WANTED);
-}
-
-/* The latest held trial nearest below the answer, and the lowest rate above it that was too much. */
-static void choose(const struct ps_report *report, const struct ps_report_trial **held,
-                   const struct ps_report_trial **too_much)
+/* The latest held trial nearest below the answer, with at least so many samples. */
+static const struct ps_report_trial *find_held(const struct ps_report *report, size_t samples)
 {
     const struct ps_report_goal *answer = ps_report_answer(report);
+    const struct ps_report_trial *best = NULL;
     double rate = answer ? answer->rate * 1.01 : INFINITY;
     for (size_t index = 0; index < report->trial_count; index++) {
         const struct ps_report_trial *trial = &report->trials[index];
         bool same = !answer || !answer->goal || !trial->goal || !strcmp(answer->goal, trial->goal);
-        if (trial->timeline && same && trial->verdict == PS_VERDICT_HELD && trial->rate <= rate &&
-            long_enough(report, trial) && (!*held || trial->rate >= (*held)->rate))
-            *held = trial;
+        if (same && trial->verdict == PS_VERDICT_HELD && trial->rate <= rate &&
+            json_array_size(trial->timeline) >= samples && (!best || trial->rate >= best->rate))
+            best = trial;
     }
+    return best;
+}
+
+/* The latest trial of the lowest rate above that one that was too much. */
+static const struct ps_report_trial *find_too_much(const struct ps_report *report, size_t samples,
+                                                   const struct ps_report_trial *held)
+{
+    const struct ps_report_trial *best = NULL;
     for (size_t index = 0; index < report->trial_count; index++) {
         const struct ps_report_trial *trial = &report->trials[index];
         bool bad = trial->verdict == PS_VERDICT_LOST || trial->verdict == PS_VERDICT_LATE ||
                    trial->verdict == PS_VERDICT_FAILED;
-        if (trial->timeline && bad && long_enough(report, trial) && (!*held || trial->rate > (*held)->rate) &&
-            (!*too_much || trial->rate <= (*too_much)->rate))
-            *too_much = trial;
+        if (bad && json_array_size(trial->timeline) >= samples && (!held || trial->rate > held->rate) &&
+            (!best || trial->rate <= best->rate))
+            best = trial;
     }
+    return best;
 }
 
 void ps_report_timeline(struct ps_html *html, const struct ps_report *report)
@@ -390,7 +388,11 @@ void ps_report_timeline(struct ps_html *html, const struct ps_report *report)
                             "be held; a backlog that grows "
                             "steadily cannot end well, however long the buffers are.");
     const struct ps_report_trial *held = NULL, *too_much = NULL;
-    choose(report, &held, &too_much);
+    for (size_t samples = SAMPLES_WANTED; samples > 0 && !held;
+         samples--) /* short trials have hardly a second to show */
+        held = find_held(report, samples);
+    for (size_t samples = SAMPLES_WANTED; samples > 0 && !too_much; samples--)
+        too_much = find_too_much(report, samples, held);
     bool any = held && write_timeline(html, held, "timeline-held", "held");
     if (too_much) {
         char what[64];

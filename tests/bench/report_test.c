@@ -42,6 +42,8 @@ static void figures_are_for_people(void **state)
     assert_string_equal(ps_figure_share(0.041).text, "4.1" NARROW "%");
     assert_string_equal(ps_figure_share(0.001).text, "0.1" NARROW "%");
     assert_string_equal(ps_figure_share(0).text, "0" NARROW "%");
+    assert_string_equal(ps_figure_share(1e-6).text, "0.0001" NARROW "%");
+    assert_string_equal(ps_figure_share(1.6e-12).text, "0" NARROW "%");
     assert_string_equal(ps_figure_bytes(999).text, "999" NARROW "B");
     assert_string_equal(ps_figure_bytes(999.9e9).text, "1" NARROW "TB");
     assert_string_equal(ps_figure_seconds(158.4).text, "2" NARROW "min 38" NARROW "s");
