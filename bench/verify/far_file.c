@@ -17,6 +17,8 @@ struct ps_far_file *ps_far_file_create(const struct ps_far_listed *listed, uint6
     file->path = strdup(listed->path);
     PS_ASSERT(file->path != NULL);
     file->identity = listed->identity;
+    file->changed_ns = listed->changed_ns;
+    file->size = listed->size;
     file->fd = -1;
     file->stream = stream;
     ps_far_content_init(&file->content);
@@ -113,22 +115,35 @@ bool ps_far_file_same(const struct ps_far_file *file)
     return file->tailed == 0 || stands_at(file->fd, file->position - file->tailed, file->tail, file->tailed);
 }
 
+static void begin_anew(struct ps_far_file *file)
+{
+    file->position = file->limit = 0;
+    file->headed = file->tailed = 0;
+    file->settled = false;
+    file->copy_of = NULL;
+    file->held_bytes = 0;
+    file->doubted_ns = 0;
+}
+
 void ps_far_file_restart(struct ps_far_file *file, struct ps_far_hand *hand, struct ps_far_notes *notes)
 {
     hand->stream = file->stream;
     hand->arrival_ns = ps_clock_now().mono_ns;
     ps_far_content_end(&file->content, file->path, hand, notes);
-    file->position = file->limit = 0;
-    file->headed = file->tailed = 0;
+    begin_anew(file);
 }
 
 bool ps_far_file_begins_like(const struct ps_far_file *copy, const struct ps_far_file *file)
 {
-    char there[PS_FAR_HEAD_BYTES];
-    if (file->headed == 0)
-        return false;
-    ssize_t length = pread(copy->fd, there, file->headed, 0);
-    return length > 0 && memcmp(there, file->head, (size_t)length) == 0;
+    char there[PS_FAR_HEAD_BYTES], here[PS_FAR_HEAD_BYTES];
+    const char *head = file->head;
+    ssize_t length = file->headed;
+    if (length == 0) { /* nothing was read of it yet */
+        length = pread(file->fd, here, sizeof here, 0);
+        head = here;
+    }
+    ssize_t copied = length > 0 ? pread(copy->fd, there, (size_t)length, 0) : 0;
+    return copied > 0 && memcmp(there, head, (size_t)copied) == 0;
 }
 
 bool ps_far_file_continues(const struct ps_far_file *copy, const struct ps_far_file *file)
@@ -142,8 +157,7 @@ void ps_far_file_swap(struct ps_far_file *file, struct ps_far_file *copy)
     struct ps_far_file old = *file;
     file->content = copy->content;
     file->stream = copy->stream;
-    file->position = file->limit = 0;
-    file->headed = file->tailed = 0;
+    begin_anew(file);
     copy->content = old.content;
     copy->stream = old.stream;
     copy->position = old.position;

@@ -15,17 +15,19 @@ struct ps_far_file {
     uint64_t position; /* read so far */
     uint64_t limit;    /* may be read up to there: the size when it was last looked at */
     uint64_t stream;
-    uint64_t grown_ns; /* monotonic: when it was last seen to grow */
+    uint64_t changed_ns; /* wall clock: of its last change, when it was last looked at */
+    uint64_t size;       /* when it was last looked at, or listed */
+    uint64_t grown_ns;   /* monotonic: when it was last seen to grow */
     struct ps_far_content content;
     char head[PS_FAR_HEAD_BYTES], tail[PS_FAR_TAIL_BYTES]; /* the first and the last bytes read */
     unsigned headed, tailed;
 
     /* following (far_series.c) */
-    unsigned missed;             /* so many listings in a row do not have it */
+    uint64_t missed_ns;          /* no listing has it since then; 0: the last one has */
     bool cold;                   /* was read to its end and closed */
     bool refused;                /* cannot be opened, or is what was read already */
     bool settled;                /* it is known to be no copy of another file, or has been taken for one */
-    bool doubted;                /* seems to be truncated */
+    uint64_t doubted_ns;         /* seems to be truncated since then; 0: not */
     struct ps_far_file *copy_of; /* perhaps; not read until that is decided */
     uint64_t held_ns, held_until_ns, held_bytes;
 };

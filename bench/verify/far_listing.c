@@ -176,27 +176,51 @@ static size_t stem_of(const char *path, unsigned *counter)
 
 /* Names in the order of writing: numbers in them count up ("x-9" before "x-10"), a rotation's counter counts
  * down to the file that has none ("log.2", "log.1", "log"). */
-static int compare_names(const void *a_, const void *b_)
+static int compare_names(const char *a, const char *b)
 {
-    const struct ps_far_listed *a = a_, *b = b_;
     unsigned a_counter, b_counter;
-    size_t a_length = stem_of(a->path, &a_counter), b_length = stem_of(b->path, &b_counter);
-    if (a_length == b_length && memcmp(a->path, b->path, a_length) == 0)
+    size_t a_length = stem_of(a, &a_counter), b_length = stem_of(b, &b_counter);
+    if (a_length == b_length && memcmp(a, b, a_length) == 0)
         return a_counter == b_counter ? 0 : a_counter > b_counter ? -1 : 1;
     char a_stem[4096], b_stem[4096];
-    snprintf(a_stem, sizeof a_stem, "%.*s", (int)a_length, a->path);
-    snprintf(b_stem, sizeof b_stem, "%.*s", (int)b_length, b->path);
+    snprintf(a_stem, sizeof a_stem, "%.*s", (int)a_length, a);
+    snprintf(b_stem, sizeof b_stem, "%.*s", (int)b_length, b);
     return strverscmp(a_stem, b_stem);
 }
 
 /* The clock of a file system has ticks: files of the same tick by their names. */
-static int compare_times(const void *a, const void *b)
+int ps_far_order(const struct ps_far_place *place, const char *a_path, uint64_t a_changed_ns,
+                 const char *b_path, uint64_t b_changed_ns)
 {
-    uint64_t a_ns = ((const struct ps_far_listed *)a)->changed_ns,
-             b_ns = ((const struct ps_far_listed *)b)->changed_ns;
-    if (a_ns != b_ns)
-        return a_ns < b_ns ? -1 : 1;
-    return compare_names(a, b);
+    if (!place->by_name && a_changed_ns != b_changed_ns)
+        return a_changed_ns < b_changed_ns ? -1 : 1;
+    return compare_names(a_path, b_path);
+}
+
+static int compare(const void *a_, const void *b_, void *place)
+{
+    const struct ps_far_listed *a = a_, *b = b_;
+    return ps_far_order(place, a->path, a->changed_ns, b->path, b->changed_ns);
+}
+
+static int compare_identities(const void *a_, const void *b_)
+{
+    const struct ps_far_listed *a = a_, *b = b_;
+    return ps_far_identity_compare(&a->identity, &b->identity);
+}
+
+/* A file with two names is one: links, and what is renamed while the directory is read. */
+static void remove_twins(struct ps_far_listing *listing)
+{
+    size_t kept = 0;
+    qsort(listing->files, listing->count, sizeof *listing->files, compare_identities);
+    for (size_t i = 0; i < listing->count; i++) {
+        if (kept > 0 && compare_identities(&listing->files[kept - 1], &listing->files[i]) == 0)
+            free(listing->files[i].path);
+        else
+            listing->files[kept++] = listing->files[i];
+    }
+    listing->count = kept;
 }
 
 void ps_far_listing_take(struct ps_far_listing *listing, const struct ps_far_place *place)
@@ -215,9 +239,10 @@ void ps_far_listing_take(struct ps_far_listing *listing, const struct ps_far_pla
         add_matches(listing, place->path);
         break;
     }
-    if (listing->count > 1)
-        qsort(listing->files, listing->count, sizeof *listing->files,
-              place->by_name ? compare_names : compare_times);
+    if (listing->count < 2)
+        return;
+    remove_twins(listing);
+    qsort_r(listing->files, listing->count, sizeof *listing->files, compare, (void *)(uintptr_t)place);
 }
 
 void ps_far_listing_fini(struct ps_far_listing *listing)

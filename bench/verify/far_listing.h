@@ -42,6 +42,10 @@ enum ps_status ps_far_place_init(struct ps_far_place *place, const char *path, s
 void ps_far_listing_take(struct ps_far_listing *listing, const struct ps_far_place *place);
 void ps_far_listing_fini(struct ps_far_listing *listing);
 
+/* Which of two files was written before the other, as far as that can be told: by `place`'s order. */
+int ps_far_order(const struct ps_far_place *place, const char *a_path, uint64_t a_changed_ns,
+                 const char *b_path, uint64_t b_changed_ns);
+
 /* Of a path or an open descriptor (path NULL). False: it is no regular file. */
 bool ps_far_identify(const char *path, int fd, struct ps_far_listed *file);
 int ps_far_identity_compare(const struct ps_far_identity *a, const struct ps_far_identity *b);

@@ -12,8 +12,11 @@
 #define QUIET_NS (10 * PS_NS_PER_S)    /* after so long nobody writes to a file that is gone */
 #define HOLD_NS PS_NS_PER_S            /* a copy's original is truncated so soon, or it is no copy */
 #define HOLD_MAX_NS (30 * PS_NS_PER_S) /* however long it grows */
+#define GONE_NS (20 * PS_NS_PER_MS)    /* for a file that was never opened */
+#define DOUBT_NS (300 * PS_NS_PER_MS)  /* so long the copy of a truncated file is looked for */
 #define OPEN_MAX 128U                  /* finished files that stay open; files opened in advance */
-#define MISSED_MAX 3U                  /* a listing may miss what is renamed meanwhile */
+#define ROUNDS_MAX 8U
+#define SCANS_MAX 4U /* at once: a listing may miss what is renamed meanwhile */
 
 #define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)
 
@@ -101,6 +104,13 @@ static bool is_compressed_copy(const struct ps_far_series *series, size_t count,
     return false;
 }
 
+/* An open file can be read whatever becomes of its name. */
+static void open_early(struct ps_far_series *series, struct ps_far_file *file)
+{
+    if (file->fd < 0 && !file->cold && !file->refused && series->early_count < OPEN_MAX)
+        series->early_count += ps_far_file_open(file, series->notes);
+}
+
 static void add(struct ps_far_series *series, size_t before, const struct ps_far_listed *listed)
 {
     if (series->count == series->room) {
@@ -114,13 +124,16 @@ static void add(struct ps_far_series *series, size_t before, const struct ps_far
     file->refused = is_compressed_copy(series, before, listed->path);
     file->grown_ns = ps_clock_now().mono_ns;
     series->files[series->count++] = file;
+    open_early(series, file);
 }
 
 /* A file that is known: by another name, perhaps. One that was closed is opened again when it has grown. */
 static void known_update(struct ps_far_series *series, struct ps_far_file *file,
                          const struct ps_far_listed *listed)
 {
-    file->missed = 0;
+    file->missed_ns = 0;
+    file->changed_ns = listed->changed_ns;
+    file->size = listed->size;
     if (strcmp(file->path, listed->path) != 0) {
         free(file->path);
         file->path = strdup(listed->path);
@@ -128,13 +141,17 @@ static void known_update(struct ps_far_series *series, struct ps_far_file *file,
     }
     if (file->cold && listed->size != file->position && ps_far_file_open(file, series->notes))
         file->cold = false;
+    open_early(series, file);
 }
 
-/* Its name is gone, and whoever had it open does not write to it any more. */
+/* Its name is gone, and whoever had it open does not write to it any more. One that was never opened cannot
+ * be read, and others wait for it. */
 static bool is_gone(const struct ps_far_file *file, uint64_t now_ns)
 {
-    return file->missed >= MISSED_MAX &&
-           (file->fd < 0 || (file->position >= file->limit && now_ns - file->grown_ns > QUIET_NS));
+    uint64_t patience_ns = file->fd < 0 && !file->cold ? GONE_NS : QUIET_NS;
+    bool unread = file->fd >= 0 && file->position < file->size;
+    return file->missed_ns != 0 && !unread && now_ns - file->missed_ns > patience_ns &&
+           now_ns - file->grown_ns > patience_ns;
 }
 
 /* The last line of a file that is gone may have no newline. */
@@ -150,7 +167,7 @@ static void forget_gone(struct ps_far_series *series, uint64_t now_ns, struct ps
             series->files[kept++] = file;
             continue;
         }
-        if (file->fd < 0 && !file->cold && !file->refused)
+        if (file->position < file->size && !file->refused)
             ps_far_note(series->notes, true, "%s went away before it was read", file->path);
         ps_far_file_restart(file, hand, series->notes);
         ps_far_file_destroy(file);
@@ -169,8 +186,12 @@ static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
         ps_far_place_init(&place, series->place.path, NULL) == PS_OK && place.kind == PS_FAR_DIRECTORY)
         series->place.kind = PS_FAR_DIRECTORY; /* it was not there yet */
     ps_far_listing_take(&listing, &series->place);
-    for (size_t i = 0; i < before; i++)
-        series->files[i]->missed++;
+    series->early_count = 0;
+    for (size_t i = 0; i < before; i++) {
+        struct ps_far_file *file = series->files[i];
+        file->missed_ns = file->missed_ns == 0 ? start_ns : file->missed_ns;
+        series->early_count += file->fd >= 0 && file->position == 0;
+    }
     for (size_t i = 0; i < listing.count; i++) {
         struct ps_far_file *file = find(series, before, &listing.files[i].identity);
         if (file != NULL)
@@ -195,11 +216,15 @@ static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
 
 /* ---- what is in them ---- */
 
+/* One that was begun to be read, or will be before this one. */
 static struct ps_far_file *original_find(const struct ps_far_series *series, const struct ps_far_file *file)
 {
+    bool before = true;
     for (size_t i = 0; i < series->count; i++) {
         struct ps_far_file *other = series->files[i];
-        if (other != file && other->fd >= 0 && other->missed == 0 && ps_far_file_begins_like(file, other))
+        before = before && other != file;
+        if (other != file && other->fd >= 0 && (other->headed > 0 || before) &&
+            ps_far_file_begins_like(file, other))
             return other;
     }
     return NULL;
@@ -229,9 +254,16 @@ static bool is_held(struct ps_far_series *series, struct ps_far_file *file, uint
     return false;
 }
 
+enum seen {
+    SEEN,
+    UNCLEAR, /* files behind it have to wait */
+    MOVED,   /* it changed places: all have to be looked at again */
+};
+
 /* The file became shorter, or other bytes stand where some were read. If there is a copy that holds what was
- * read, the rest of it comes first. */
-static void truncated(struct ps_far_series *series, size_t index, struct ps_far_hand *hand)
+ * read, the rest of it comes first; it may not have been listed yet. */
+static enum seen truncated(struct ps_far_series *series, size_t index, uint64_t now_ns,
+                           struct ps_far_hand *hand)
 {
     struct ps_far_file *file = series->files[index];
     for (size_t i = 0; i < series->count; i++) {
@@ -239,26 +271,22 @@ static void truncated(struct ps_far_series *series, size_t index, struct ps_far_
         if (copy == file || copy->settled || copy->position > 0 || copy->refused ||
             !ps_far_file_open(copy, series->notes) || !ps_far_file_continues(copy, file))
             continue;
-        struct ps_far_listed now;
-        file->doubted = false;
         ps_far_file_swap(file, copy);
-        if (ps_far_identify(NULL, copy->fd, &now))
-            copy->limit = now.size;
-        copy->grown_ns = ps_clock_now().mono_ns;
         if (i > index) { /* it comes before what is written now */
             series->files[index] = copy;
             series->files[i] = file;
         }
-        return;
+        return MOVED;
     }
-    file->doubted = !file->doubted;
-    if (file->doubted) { /* look for new files first: the copy may be one of them */
-        series->scan_ns = 0;
-        return;
-    }
+    if (file->doubted_ns == 0)
+        file->doubted_ns = now_ns;
+    series->scan_ns = 0;
+    if (now_ns - file->doubted_ns < DOUBT_NS)
+        return UNCLEAR;
     ps_far_note(series->notes, true,
                 "%s was truncated: what was written to it after it was last read may be missing", file->path);
     ps_far_file_restart(file, hand, series->notes);
+    return MOVED;
 }
 
 /* Of the files that were read to their end, closes those that did not grow for longest, so that no more than
@@ -270,7 +298,7 @@ static void close_some(struct ps_far_series *series)
         size_t finished = 0;
         for (size_t i = 0; i < series->count; i++) {
             struct ps_far_file *file = series->files[i];
-            if (file->fd < 0 || file->missed > 0 || file->copy_of != NULL || file->position < file->limit)
+            if (file->fd < 0 || file->missed_ns != 0 || file->copy_of != NULL || file->position < file->size)
                 continue;
             finished++;
             if (oldest == NULL || file->grown_ns < oldest->grown_ns)
@@ -284,34 +312,78 @@ static void close_some(struct ps_far_series *series)
 }
 
 /* Looks how far a file may be read. */
-static void look_at(struct ps_far_series *series, size_t index, uint64_t now_ns, struct ps_far_hand *hand)
+static enum seen look_at(struct ps_far_series *series, size_t index, uint64_t now_ns,
+                         struct ps_far_hand *hand)
 {
     struct ps_far_file *file = series->files[index];
     struct ps_far_listed now;
-    if (file->refused || file->cold || !ps_far_file_open(file, series->notes) ||
-        !ps_far_identify(NULL, file->fd, &now) || now.size == file->position ||
-        is_held(series, file, now.size, now_ns))
-        return;
-    if (now.size < file->position || !ps_far_file_same(file)) {
-        truncated(series, index, hand);
-        return;
+    if (file->refused || file->cold)
+        return SEEN;
+    if (!ps_far_file_open(file, series->notes) || !ps_far_identify(NULL, file->fd, &now)) {
+        series->scan_ns = 0; /* it has another name by now, or none */
+        return file->refused ? SEEN : UNCLEAR;
     }
+    file->changed_ns = now.changed_ns;
+    file->size = now.size;
+    if (now.size == file->position)
+        return SEEN;
+    if (is_held(series, file, now.size, now_ns))
+        return UNCLEAR;
+    if (now.size < file->position || !ps_far_file_same(file))
+        return truncated(series, index, now_ns, hand);
     file->limit = now.size;
     file->grown_ns = now_ns;
-    file->doubted = false;
+    file->doubted_ns = 0;
+    return SEEN;
+}
+
+static int compare_unread(const void *a_, const void *b_, void *place)
+{
+    const struct ps_far_file *const *a = a_, *const *b = b_;
+    return ps_far_order(place, (*a)->path, (*a)->changed_ns, (*b)->path, (*b)->changed_ns);
+}
+
+/* Files of which nothing was read yet are put in order anew: a listing that is taken while files are renamed,
+ * copied and truncated may have missed one of them, or seen one before and another one behind a rotation.
+ * True: their order was another one. */
+static bool sort_unread(struct ps_far_series *series)
+{
+    size_t first = series->count;
+    bool sorted = true;
+    for (; first > 0 && series->files[first - 1]->position == 0; first--)
+        sorted =
+            sorted && (first == series->count ||
+                       compare_unread(&series->files[first - 1], &series->files[first], &series->place) <= 0);
+    if (!sorted)
+        qsort_r(series->files + first, series->count - first, sizeof(struct ps_far_file *), compare_unread,
+                &series->place);
+    return !sorted;
 }
 
 /* The last files first: what is seen in a file was then written before what is seen in the files before it,
- * and reading up to the limits, in order, keeps the order of writing. Files far behind the first ones that
- * are not open yet have to wait. */
+ * and reading up to the limits, in order, keeps the order of writing. Files behind one that is not clear have
+ * to wait, and so do those that are far behind the first ones that are not open yet. */
 static void look(struct ps_far_series *series, struct ps_far_hand *hand)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
-    size_t end = 0, unopened = 0;
-    for (; end < series->count && unopened < OPEN_MAX; end++)
-        unopened += series->files[end]->fd < 0 && !series->files[end]->cold && !series->files[end]->refused;
-    for (size_t i = end; i-- > 0;)
-        look_at(series, i, now_ns, hand);
+    bool moved = true;
+    size_t clear = 0;
+    for (unsigned round = 0; moved && round < ROUNDS_MAX; round++) {
+        size_t end = 0, unopened = 0;
+        moved = false;
+        for (; end < series->count && unopened < OPEN_MAX; end++)
+            unopened +=
+                series->files[end]->fd < 0 && !series->files[end]->cold && !series->files[end]->refused;
+        clear = series->count;
+        for (size_t i = end; i-- > 0;) {
+            enum seen seen = look_at(series, i, now_ns, hand);
+            moved = moved || seen == MOVED;
+            clear = seen == SEEN ? clear : i;
+        }
+        moved = sort_unread(series) || moved;
+    }
+    for (size_t i = clear + 1; i < series->count; i++)
+        series->files[i]->limit = series->files[i]->position;
     series->unread = 0;
     close_some(series);
 }
@@ -342,17 +414,33 @@ static bool watch_drain(struct ps_far_series *series)
     return names;
 }
 
+/* Some file is about to be begun. */
+static bool begins(const struct ps_far_series *series)
+{
+    for (size_t i = 0; i < series->count; i++)
+        if (series->files[i]->position == 0 && series->files[i]->limit > 0)
+            return true;
+    return false;
+}
+
+/* Before a file is begun, all files that were there when it was looked at must be known: one of them may come
+ * before it. */
+static void look_around(struct ps_far_series *series, struct ps_far_hand *hand)
+{
+    look(series, hand);
+    for (unsigned again = 0; again < SCANS_MAX && begins(series) && scan(series, hand); again++)
+        look(series, hand);
+}
+
 bool ps_far_series_read(struct ps_far_series *series, int timeout_ms, struct ps_far_hand *hand)
 {
     uint64_t end_ns = ps_clock_now().mono_ns + (uint64_t)timeout_ms * PS_NS_PER_MS;
     for (bool names = false;;) {
         if (read_some(series, hand))
             return true;
-        if (names || ps_clock_now().mono_ns >= series->scan_ns) {
-            for (unsigned again = 0; scan(series, hand) && again < MISSED_MAX; again++)
-                ;
-        }
-        look(series, hand);
+        if (names || ps_clock_now().mono_ns >= series->scan_ns)
+            scan(series, hand);
+        look_around(series, hand);
         if (hand->count > 0 || read_some(series, hand))
             return true;
         uint64_t now_ns = ps_clock_now().mono_ns;

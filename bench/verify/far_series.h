@@ -13,9 +13,10 @@ struct ps_far_series {
     struct ps_far_identity *ignored; /* siblings that were there before us */
     size_t ignored_count;
     uint64_t next_stream;
-    uint64_t scan_ns; /* when to look for new files */
-    int watch_fd;     /* inotify; -1: there is none */
-    size_t unread;    /* files before this one have nothing to read */
+    uint64_t scan_ns;   /* when to look for new files */
+    int watch_fd;       /* inotify; -1: there is none */
+    size_t early_count; /* files that are open and not begun */
+    size_t unread;      /* files before this one have nothing to read */
     struct ps_far_notes *notes;
 };
 
