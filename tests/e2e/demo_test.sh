@@ -75,6 +75,24 @@ demo 2 --config /nonexistent/agent.properties
 shows 'the agent ended'
 demo 2 --rate none
 
+echo "ended by hand: what was sent is accounted for"
+mkdir "$work/hand"
+TMPDIR=$work/hand "$PENSTOCK" demo --rate 2000 --seconds 600 --config "$example" >"$work/out" 2>&1 &
+held=$!
+for ((i = 0; i < 600; i++)); do
+    ! grep -q '^   2 s' "$work/out" || break
+    kill -0 "$held" 2>/dev/null || fail "demo ended"
+    sleep 0.1
+done
+kill -INT "$held"
+code=0
+wait "$held" || code=$?
+held=''
+((code == 0)) || fail "demo ended by hand: exit $code"
+shows '^  sent +[1-9][0-9]* events'
+shows '^  lost +0$'
+rmdir "$work/hand" || fail "left something behind"
+
 echo "held open"
 "$PENSTOCK" demo --rate 2000 --seconds 1 --keep --config "$example" >"$work/out" 2>&1 &
 held=$!
