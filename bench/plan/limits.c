@@ -1,5 +1,6 @@
 /* Parts, measured and ranked. */
 #include "bench/plan/limits.h"
+#include "bench/support/quantity.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -251,21 +252,24 @@ __attribute__((format(printf, 2, 3))) static void say(struct ps_limit *limit, co
 static void describe(struct ps_limit *limit, const struct ps_part *part, double rate)
 {
     double percent = limit->utilisation * 100;
+    char at[32], full[32];
+    ps_quantity_print_count((uint64_t)rate, at, sizeof at);
+    ps_quantity_print_count((uint64_t)fmin(limit->saturates_at, 1e18), full, sizeof full);
     if (part->kind == PS_PART_QUEUE)
-        say(limit, "%s was %.0f %% full at %.0f events/s%s", part->part, percent, rate,
+        say(limit, "%s was %.0f %% full at %s events/s%s", part->part, percent, at,
             limit->utilisation > 0.5 ? ": what takes from it is slower than what fills it" : "");
     else if (part->kind == PS_PART_LOSS)
-        say(limit, "%s: %.3f %% of %s at %.0f events/s", part->part, percent, part->of, rate);
+        say(limit, "%s: %.3f %% of %s at %s events/s", part->part, percent, part->of, at);
     else if (part->kind == PS_PART_WAIT)
-        say(limit, "%s: %.0f %% of the time %s at %.0f events/s", part->part, percent, part->of, rate);
+        say(limit, "%s: %.0f %% of the time %s at %s events/s", part->part, percent, part->of, at);
     else if (limit->saturates_at > 0)
         say(limit,
-            "%s: %.0f %% of %s at %.0f events/s; by a straight line through the trials it is "
-            "full at %.0f events/s",
-            part->part, percent, part->of, rate, limit->saturates_at);
+            "%s: %.0f %% of %s at %s events/s; by a straight line through the trials it is full at %s "
+            "events/s",
+            part->part, percent, part->of, at, full);
     else
-        say(limit, "%s: %.0f %% of %s at %.0f events/s; it did not grow with the rate", part->part, percent,
-            part->of, rate);
+        say(limit, "%s: %.0f %% of %s at %s events/s; it did not grow with the rate", part->part, percent,
+            part->of, at);
 }
 
 /* Parts with a line by where it ends; then full queues, losses and waits; then the rest. */

@@ -1,6 +1,7 @@
 /* Machines: whole ones for the rate with head-room, and those that may be down. Partitions: so many that none
  * carries more than 5 MB/s and every worker has one. Disk: what is kept, as many times as it is kept. */
 #include "bench/plan/projection.h"
+#include "bench/support/quantity.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -44,8 +45,9 @@ static void machines(const struct ps_projection_wish *wish, const struct ps_proj
 {
     double needed = ceil(wish->rate / projection->machine_rate * (1 - 1e-12));
     projection->machines = (unsigned)needed + wish->spare;
-    assume(projection, "each machine is like the one measured and holds what it held: %.0f events/s",
-           measured->rate);
+    char held[32];
+    assume(projection, "each machine is like the one measured and holds what it held: %s events/s",
+           ps_quantity_print_count((uint64_t)measured->rate, held, sizeof held));
     if (measured->at_least)
         assume(projection, "the measured figure is \"at least\": fewer machines may do");
     if (measured->shared)

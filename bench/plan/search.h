@@ -47,8 +47,10 @@ struct ps_search_answer {
     double goodput;    /* events/s that came through, 0: not known. Only a guess to aim with */
     double latency_ns[PS_GOALS_MAX]; /* each goal's percentile */
     bool generator_held;             /* false: the load could not offer the rate, whatever the subject did */
-    bool failed;                     /* no measurement: the subject or a part of the trial broke down */
-    double cost_s;                   /* the whole trial, with start, drain and all */
+    bool generator_late[PS_GOALS_MAX]; /* so late itself that a latency above the goal's limit proves nothing
+                                        */
+    bool failed;                       /* no measurement: the subject or a part of the trial broke down */
+    double cost_s;                     /* the whole trial, with start, drain and all */
 };
 
 enum ps_verdict {

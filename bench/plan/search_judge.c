@@ -32,7 +32,7 @@ enum ps_verdict ps_search_verdict(const struct ps_search *search, unsigned trial
     if (!answer->generator_held) /* before lateness, which counts from the due time: it would be the load's */
         return PS_VERDICT_GENERATOR;
     if (wish->percentile > 0 && answer->latency_ns[goal] > (double)wish->latency_limit_ns)
-        return PS_VERDICT_LATE;
+        return answer->generator_late[goal] ? PS_VERDICT_GENERATOR : PS_VERDICT_LATE;
     if (answer->growth > wish->loss_max + search->config.precision / 2)
         return PS_VERDICT_LATE;
     return PS_VERDICT_HELD;

@@ -104,10 +104,10 @@ static void test_late_generator(void **state)
     struct ps_trial trial = {.generator_held = true, .latency_ns = {25e6}, .schedule_error_p99_ns = 15e6};
     struct ps_search_answer answer;
     ps_trial_answer(&trial, goals, 1, &answer);
-    assert_false(answer.generator_held);
+    assert_true(answer.generator_held && answer.generator_late[0]); /* other goals may still be judged */
     trial.schedule_error_p99_ns = 5e6;
     ps_trial_answer(&trial, goals, 1, &answer);
-    assert_true(answer.generator_held);
+    assert_true(answer.generator_held && !answer.generator_late[0]);
 }
 
 /* A queue that grows, in a long trial by its seconds, in a short one by how latencies spread. */

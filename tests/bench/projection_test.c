@@ -36,7 +36,7 @@ static void test_worked_example(void **state)
     assert_true(fabs(projection.disk_bytes_per_broker / (160e6 * 604800 / 0.7) - 1) < 1e-9);
     assert_true(projection.error == 0.02);
     assert_true(assumes(&projection, "30 % of each machine"));
-    assert_true(assumes(&projection, "250000 events/s"));
+    assert_true(assumes(&projection, "250,000 events/s"));
     assert_false(assumes(&projection, "at least"));
 }
 
