@@ -213,8 +213,18 @@ static unsigned find_panels(struct panel panels[PANELS_MAX], const struct timeli
     return count;
 }
 
-static void draw_line(struct ps_svg *svg, const struct timeline *timeline, const struct line *line,
-                      const struct ps_axis *times, const struct ps_axis *values, struct ps_svg_label *label)
+/* A sample tells of the time since the one before it. */
+static double began(const struct timeline *timeline, size_t at)
+{
+    if (at > 0)
+        return timeline->columns[at - 1].t;
+    double length = timeline->count > 1 ? timeline->columns[1].t - timeline->columns[0].t : 1;
+    return fmax(timeline->columns[0].t - length, 0);
+}
+
+static void draw_line(struct ps_svg *svg, const struct timeline *timeline, const struct panel *panel,
+                      const struct line *line, const struct ps_axis *times, const struct ps_axis *values,
+                      struct ps_svg_label *label)
 {
     char class[48];
     bool open = false;
@@ -230,6 +240,7 @@ static void draw_line(struct ps_svg *svg, const struct timeline *timeline, const
         if (!open)
             ps_svg_path_begin(svg, class);
         open = true;
+        ps_svg_path_to(svg, ps_axis_at(times, began(timeline, at)), ps_axis_at(values, value));
         ps_svg_path_to(svg, ps_axis_at(times, timeline->columns[at].t), ps_axis_at(values, value));
         *label = (struct ps_svg_label){ps_axis_at(values, value), line->class, line->name};
     }
@@ -241,9 +252,10 @@ static void draw_line(struct ps_svg *svg, const struct timeline *timeline, const
         char tip[128];
         if (!isfinite(value) || (values->log && value <= 0) || !strncmp(line->class, "wide", 4))
             continue;
-        snprintf(tip, sizeof(tip), "%g s: %s", timeline->columns[at].t, ps_figure_number(value).text);
-        ps_svg_mark(svg, PS_SHAPE_DISC, ps_axis_at(times, timeline->columns[at].t), ps_axis_at(values, value),
-                    2, class, tip);
+        double middle = (began(timeline, at) + timeline->columns[at].t) / 2;
+        snprintf(tip, sizeof(tip), "%g s to %g s: %s", began(timeline, at), timeline->columns[at].t,
+                 panel->format(value).text);
+        ps_svg_mark(svg, PS_SHAPE_DISC, ps_axis_at(times, middle), ps_axis_at(values, value), 2, class, tip);
     }
 }
 
@@ -256,7 +268,7 @@ static void draw_outages(struct ps_svg *svg, const struct timeline *timeline, co
         size_t end = at;
         while (end + 1 < timeline->count && timeline->columns[end + 1].outage)
             end++;
-        double left = ps_axis_at(times, at ? timeline->columns[at - 1].t : 0);
+        double left = ps_axis_at(times, began(timeline, at));
         double right = ps_axis_at(times, timeline->columns[end].t);
         ps_svg_rectangle(svg, left, plot->top, fmax(right, left + 2), plot->bottom, "outage");
         const struct ps_svg_place places[] = {{(left + right) / 2, plot->top - 3, PS_ANCHOR_MIDDLE}};
@@ -305,7 +317,8 @@ static void draw(struct ps_svg *svg, const void *context)
         else
             draw_time_grid(svg, &plot, &times);
         for (unsigned line = 0; line < panels[index].line_count; line++)
-            draw_line(svg, timeline, &panels[index].lines[line], &times, &values[index], &labels[line]);
+            draw_line(svg, timeline, &panels[index], &panels[index].lines[line], &times, &values[index],
+                      &labels[line]);
         ps_svg_labels_right(svg, &plot, labels, panels[index].line_count);
     }
 }
