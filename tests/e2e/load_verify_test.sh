@@ -2,7 +2,8 @@
 # penstock load and penstock verify on both sides of an agent (syslogtcp, replicated into a file_roll sink and a Kafka
 # sink): their figures are the agent's own counters. Then faults, planted behind the agent in what file_roll wrote, and
 # before it, so that the topic has them: one event dropped, one doubled, two neighbours swapped, one byte flipped are
-# found exactly. Real brokers, rsyslog and Flume: tests/real/load_verify_peers_test.sh.
+# found exactly. At last datagrams that the kernel drops before an agent reads them: lost is what the agent says it was.
+# Real brokers, rsyslog and Flume: tests/real/load_verify_peers_test.sh.
 # shellcheck disable=SC2016 # what awk is given
 set -euo pipefail
 for program in jq curl; do
@@ -232,3 +233,60 @@ plant flipped "NR == 350 $flip { print }" "$(one corrupted) and .received == $ev
 verify whole 0 "file://$work/rolled?order=name" load.manifest
 says whole "$clean and .received == $events and .records == $((events + 1000)) and .other_runs == 1000"
 echo "ok: faults behind the agent"
+
+# ---- what really is lost: an agent that stands still while datagrams come ----
+
+mkdir "$work/datagrams"
+cat >"$work/datagrams.properties" <<EOF_
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = syslogudp
+a1.sources.r1.host = 127.0.0.1
+a1.sources.r1.port = $port
+a1.sources.r1.penstock.receive.buffer = 65536
+a1.sources.r1.channels = c1
+a1.channels.c1.type = memory
+a1.channels.c1.capacity = 20000
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.channel = c1
+a1.sinks.k1.sink.directory = $work/datagrams
+a1.sinks.k1.sink.rollInterval = 0
+EOF_
+"$PENSTOCK" agent -n a1 -f "$work/datagrams.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics_port" \
+    >"$work/datagrams.out" 2>"$work/datagrams.err" &
+agent=$!
+children[$agent]=1
+await "the agent does not listen" grep -q 'listening on' "$work/datagrams.err"
+await "no metrics" metric_is SOURCE.r1 EventReceivedCount 0
+
+dropped() {
+    curl -s --noproxy '*' --max-time 10 "http://127.0.0.1:$metrics_port/metrics/prometheus" |
+        sed -nE 's/^penstock_source_events_kernel_dropped_total\{.*\} ([0-9]+)$/\1/p'
+}
+
+# Datagrams one by one: of a run that the kernel keeps together and drops it may count one.
+"$PENSTOCK" load --target "udp://127.0.0.1:$port?segment=false" --rate 2k --events 8000 --format rfc3164 --json --tolerance 1 \
+    --manifest "$work/datagrams.manifest" >"$work/datagrams-load.json" 2>"$work/datagrams-load.err" &
+loader=$!
+children[$loader]=1
+await "nothing comes" eval '(($(metric SOURCE.r1 EventReceivedCount) > 500))'
+kill -STOP $agent
+sleep 1
+kill -CONT $agent
+wait $loader || fail "load of datagrams: exit $?"
+unset "children[$loader]"
+says datagrams-load '.completed == 8000 and .failed == 0'
+all_counted() { (($(dropped) + $(metric SOURCE.r1 EventReceivedCount) == 8000)); }
+await "$(dropped) dropped and $(metric SOURCE.r1 EventReceivedCount) received are not 8000" all_counted
+lost=$(dropped)
+((lost > 0)) || fail "nothing was dropped"
+await "accepted is not received" metric_is SOURCE.r1 EventAcceptedCount $((8000 - lost))
+await "not all drained" metric_is SINK.k1 EventDrainSuccessCount $((8000 - lost))
+code=0
+"$PENSTOCK" verify --from "file://$work/datagrams" --manifest "$work/datagrams.manifest" --json >"$work/datagrams.json" \
+    2>"$work/datagrams-verify.err" || code=$?
+((code == 1)) || fail "verify of datagrams: exit $code"
+says datagrams ".lost == $lost and .received == $((8000 - lost)) and .complete and .duplicated == 0 and .reordered == 0 and
+    .corrupted == 0 and .broken == 0 and ([.sources[].lost_ranges[] | .[1] - .[0] + 1] | add) == $lost"
+echo "ok: $lost datagrams dropped by the kernel, counted by the agent and found by verify"
