@@ -10,6 +10,7 @@ declare -A children=()
 finish() {
     local code=$? child
     for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
+    wait 2>/dev/null || true
     rm -rf "$work"
     exit $code
 }
@@ -67,7 +68,7 @@ listen() { # NAME SCHEME
         >"$work/$1.verify.json" 2>"$work/$1.verify.err" &
     listener=$!
     children[$listener]=1
-    await "verify $1 is not ready" grep -q '"type":"ready"' "$work/$1.verify.json"
+    await "verify $1 is not ready" grep -qs '"type":"ready"' "$work/$1.verify.json"
     address=$(sed -nE 's/.*"address":"([^"]+)".*/\1/p' "$work/$1.verify.json" | head -n 1)
     [[ $address ]] || fail "verify $1 names no address"
 }
