@@ -241,6 +241,22 @@ static bool line_of(const struct ps_limits_trial *trials, unsigned count, bool h
     return true;
 }
 
+/* The part's value where it was too much, and that rate; 0: not seen. */
+static double beyond_of(const struct ps_limits_trial *trials, unsigned count, const char *part, double rate,
+                        double *at)
+{
+    double value = 0;
+    *at = INFINITY;
+    for (unsigned i = 0; i < count; i++) {
+        const struct ps_part *found = ps_parts_find(&trials[i].parts, part);
+        if (found == NULL || trials[i].held || trials[i].rate <= rate || trials[i].rate >= *at)
+            continue;
+        *at = trials[i].rate;
+        value = found->value;
+    }
+    return value;
+}
+
 __attribute__((format(printf, 2, 3))) static void say(struct ps_limit *limit, const char *format, ...)
 {
     va_list arguments;
@@ -249,19 +265,25 @@ __attribute__((format(printf, 2, 3))) static void say(struct ps_limit *limit, co
     va_end(arguments);
 }
 
-static void describe(struct ps_limit *limit, const struct ps_part *part, double rate)
+static void describe(struct ps_limit *limit, const struct ps_part *part, double rate, double beyond_at)
 {
     double percent = limit->utilisation * 100;
-    char at[32], full[32];
+    char at[32], full[32], over[32], beyond[96] = "";
+    if (limit->beyond > 0.0005) {
+        ps_quantity_print_count((uint64_t)beyond_at, over, sizeof over);
+        snprintf(beyond, sizeof beyond, ", %.3g %% at %s", limit->beyond * 100, over);
+    }
     ps_quantity_print_count((uint64_t)rate, at, sizeof at);
     ps_quantity_print_count((uint64_t)fmin(limit->saturates_at, 1e18), full, sizeof full);
     if (part->kind == PS_PART_QUEUE)
-        say(limit, "%s was %.0f %% full at %s events/s%s", part->part, percent, at,
-            limit->utilisation > 0.5 ? ": what takes from it is slower than what fills it" : "");
+        say(limit, "%s was %.0f %% full at %s events/s%s%s", part->part, percent, at, beyond,
+            limit->utilisation > 0.5 || limit->beyond > 0.5
+                ? ": what takes from it is slower than what fills it"
+                : "");
     else if (part->kind == PS_PART_LOSS)
-        say(limit, "%s: %.3f %% of %s at %s events/s", part->part, percent, part->of, at);
+        say(limit, "%s: %.3g %% of %s at %s events/s%s", part->part, percent, part->of, at, beyond);
     else if (part->kind == PS_PART_WAIT)
-        say(limit, "%s: %.0f %% of the time %s at %s events/s", part->part, percent, part->of, at);
+        say(limit, "%s: %.0f %% of the time %s at %s events/s%s", part->part, percent, part->of, at, beyond);
     else if (limit->saturates_at > 0)
         say(limit,
             "%s: %.0f %% of %s at %s events/s; by a straight line through the trials it is full at %s "
@@ -279,7 +301,8 @@ static double order_of(const struct ps_limit *limit)
         return limit->saturates_at;
     if (limit->kind == PS_PART_TIME)
         return limit->utilisation > 0.95 ? 0 : 1e30;
-    return 1e31 * (2 - fmin(limit->utilisation, 1));
+    double most = fmax(limit->utilisation, limit->beyond);
+    return (most > 0.0005 ? 1e29 : 1e31) * (2 - fmin(most, 1)); /* before parts that do not grow */
 }
 
 static int compare_limits(const void *left, const void *right)
@@ -305,14 +328,19 @@ void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *tria
             bool known = false;
             for (unsigned before = 0; before < limits->count && !known; before++)
                 known = strcmp(limits->items[before].part, part->part) == 0;
-            if (known || !line_of(trials, count, held >= 2, part->part, rate, &line))
+            /* What was only seen where it was too much (kernel drops) is 0 elsewhere. */
+            if (known ||
+                (!line_of(trials, count, held >= 2, part->part, rate, &line) && part->kind == PS_PART_TIME))
                 continue;
             *limit = (struct ps_limit){.kind = part->kind, .utilisation = line.at};
             snprintf(limit->part, sizeof limit->part, "%s", part->part);
             limit->headroom = fmax(0, 1 - line.at);
             if (part->kind == PS_PART_TIME && line.slope * rate > 0.005)
                 limit->saturates_at = fmax(1 - line.base, 0) / line.slope;
-            describe(limit, part, rate);
+            double beyond_at = 0;
+            if (part->kind != PS_PART_TIME)
+                limit->beyond = beyond_of(trials, count, part->part, rate, &beyond_at);
+            describe(limit, part, rate, beyond_at);
             limits->count++;
         }
     }

@@ -56,8 +56,9 @@ struct ps_limits_trial {
 struct ps_limit {
     char part[96];
     enum ps_part_kind kind;
-    double utilisation;  /* at the answer's rate */
-    double headroom;     /* 1 - utilisation, not below 0 */
+    double utilisation; /* at the answer's rate */
+    double headroom;    /* 1 - utilisation, not below 0 */
+    double beyond; /* queues, losses, waits: its value at the lowest rate that was too much; 0: not seen */
     double saturates_at; /* events/s, by a straight line through the trials; 0: does not grow with the rate */
     char text[256];
 };

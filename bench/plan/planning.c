@@ -101,6 +101,17 @@ static enum ps_status subject_start(struct ps_planning *planning, struct ps_subj
     return ps_subject_start(&planning->subject, own, err);
 }
 
+/* Counters know nothing of latency. */
+static enum ps_status check_goals(const struct ps_planning *planning, struct ps_err *err)
+{
+    const struct ps_search_config *search = &planning->config->search;
+    for (unsigned i = 0; i < search->goal_count; i++)
+        if (search->goals[i].percentile > 0 && planning->subject.from_count == 0)
+            return ps_err_set(err, "--goal %s: latency can only be seen at a far end; name one with --from",
+                              search->goals[i].name);
+    return PS_OK;
+}
+
 /* ---- workers ---- */
 
 /* The first goal at fewer workers. The subject that runs now is stopped for it. */
@@ -212,6 +223,10 @@ enum ps_status ps_planning_run(struct ps_planning *planning, const struct ps_pla
         status == PS_OK || planning->subject.agent.log[0] != '\0' || planning->subject.broker.log[0] != '\0';
     for (unsigned i = 0; i < planning->subject.note_count; i++)
         note(planning, planning->subject.notes[i]);
+    if (status == PS_OK && check_goals(planning, err) != PS_OK) {
+        planning->tried_to_start = false;
+        status = PS_FAIL;
+    }
     if (status == PS_OK)
         status = search_run(planning, planning->search, &config->search, true, err);
     if (status == PS_OK && config->workers_max > 0 && !stopped(planning))

@@ -196,6 +196,7 @@ static json_t *limits_array(const struct ps_limits *limits)
         set(object, "part", json_string(limit->part));
         set(object, "utilisation", json_real(limit->utilisation));
         set(object, "headroom", json_real(limit->headroom));
+        set(object, "beyond", number(limit->beyond, limit->beyond > 0));
         set(object, "saturates_at", number(round(limit->saturates_at), limit->saturates_at > 0));
         set(object, "text", json_string(limit->text));
         json_array_append_new(array, object);

@@ -47,9 +47,6 @@ void ps_trial_take_load_second(struct ps_trial *trial, double t, const json_t *p
     json_object_set_new(second, "completed", json_real(number(progress, "rate")));
     json_object_set_new(second, "backlog", json_real(number(progress, "backlog")));
     json_object_set_new(second, "outage", json_boolean(json_is_true(json_object_get(progress, "outage"))));
-    if (json_object_get(second, "latency_p99_ns") == NULL) /* replaced by the far end's, where there is one */
-        json_object_set_new(second, "latency_p99_ns",
-                            json_real(number(json_object_get(progress, "latency_ns"), "p99")));
 }
 
 void ps_trial_take_verify_second(struct ps_trial *trial, double t, const json_t *progress)
@@ -161,6 +158,10 @@ void ps_trial_take_counters(struct ps_trial *trial, double delivered)
 {
     size_t length = strlen(trial->note);
     account(trial, delivered);
+    if (!trial->lossy) { /* load's own latencies end where it handed over: they are not the pipeline's */
+        json_decref(trial->latency);
+        trial->latency = NULL;
+    }
     if (trial->lossy)
         snprintf(trial->note + length, sizeof trial->note - length,
                  "; so the agent's own counters say what was delivered");

@@ -104,8 +104,9 @@ static void test_ranking(void **state)
     static const double rates[] = {100000, 400000, 800000, 900000, 1600000};
     for (unsigned i = 0; i < 5; i++)
         add_trial(&trials[i], rates[i], i < 4);
+    ps_parts_add(&trials[4].parts, "kernel drops", "datagrams", PS_PART_LOSS, 0.2); /* only there */
     ps_limits_find(limits, trials, 5, 900000);
-    assert_int_equal(limits->count, 5);
+    assert_int_equal(limits->count, 6);
     assert_string_equal(limits->items[0].part, "worker 0");
     assert_true(fabs(limits->items[0].saturates_at - 950000) < 1);
     assert_true(fabs(limits->items[0].utilisation - 0.95) < 1e-9);
@@ -113,10 +114,14 @@ static void test_ranking(void **state)
     assert_non_null(strstr(limits->items[0].text, "straight line"));
     assert_string_equal(limits->items[1].part, "worker 1"); /* the next */
     assert_true(fabs(limits->items[1].saturates_at - 4000000) < 1);
-    assert_string_equal(limits->items[2].part, "memory"); /* does not grow */
-    assert_true(limits->items[2].saturates_at == 0);
-    assert_string_equal(limits->items[3].part, "channel c1");
-    assert_true(fabs(limits->items[3].utilisation - 0.01) < 1e-9);
+    assert_string_equal(limits->items[2].part, "channel c1"); /* it filled when it was too much */
+    assert_true(fabs(limits->items[2].utilisation - 0.01) < 1e-9 &&
+                fabs(limits->items[2].beyond - 0.9) < 1e-9);
+    assert_non_null(strstr(limits->items[2].text, "90 % at 1,600,000: what takes from it is slower"));
+    assert_string_equal(limits->items[3].part, "kernel drops");
+    assert_true(limits->items[3].utilisation == 0 && fabs(limits->items[3].beyond - 0.2) < 1e-9);
+    assert_string_equal(limits->items[4].part, "memory"); /* does not grow */
+    assert_true(limits->items[4].saturates_at == 0);
 
     /* One trial alone gives a line through nothing. */
     ps_limits_find(limits, &trials[1], 1, 400000);
@@ -141,7 +146,7 @@ static void test_full_queue(void **state)
     ps_limits_find(limits, trial, 1, 1000);
     assert_int_equal(limits->count, 2);
     assert_non_null(strstr(limits->items[0].text, "slower than what fills it"));
-    assert_non_null(strstr(limits->items[1].text, "25.000 %"));
+    assert_non_null(strstr(limits->items[1].text, "25 %"));
     free(limits);
     free(trial);
 }
