@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # penstock load | penstock verify through penstock, rsyslog and Flume 1.11 into a real Kafka: the figures on both sides are
 # those subjects' own counters (Flume's JSON metrics, rsyslog's impstats). Then a load with faults planted on its way (one event
-# dropped, one doubled, two neighbours swapped, one byte flipped) through each of them: found exactly in the topic.
+# dropped, one doubled, two neighbours swapped, one byte flipped) through each of them: found exactly in the topic. At
+# last a Flume that drops datagrams while the broker stands still: lost is what its counters say it was.
 #
 # rsyslog's packages are unpacked into the same cache as by bench/peers and run as a plain process.
 # shellcheck source=tests/real/lib.sh
@@ -31,7 +32,7 @@ verify_start() { # NAME TOPIC MANIFEST IDLE
     "$PENSTOCK" verify --from "kafka://$brokers/$2" --manifest "$work/$3" --idle "$4" --json >"$work/$1.json" 2>"$work/$1.log" &
     verifier=$!
     children[$verifier]="verify $1"
-    await 30 grep -q '"type":"ready"' "$work/$1.json" || fail "verify $1 is not ready"
+    await 30 grep -qs '"type":"ready"' "$work/$1.json" || fail "verify $1 is not ready"
 }
 
 verify_end() { # NAME EXIT
@@ -181,10 +182,48 @@ try() { # SUBJECT
     if [[ $name == penstock ]]; then agent_stop penstock; else stop "$name"; fi
 }
 
+# Flume's UDP source throws away what a full channel does not take: received, and not accepted.
+flows() { (($(metric SINK.k1 EventDrainSuccessCount) > 500)); }
+drops() {
+    local accepted listening
+    step "flume drops"
+    kafka_topic drops 1
+    agent_file drops drops sources.r1.type=syslogudp channels.c1.capacity=500 channels.c1.transactionCapacity=100 channels.c1.keep-alive=0 \
+        sinks.k1.flumeBatchSize=100
+    FLUME_LOG=ERROR FLUME_JAVA="-Xmx512m -Dflume.monitoring.type=http -Dflume.monitoring.port=$metrics_port" \
+        "$PENSTOCK_SOURCE/tests/real/flume" agent -n a1 -f "$work/drops.properties" --no-reload-conf >"$work/drops.log" 2>&1 </dev/null &
+    subject=$!
+    children[$subject]=flume
+    printf -v listening ':%04X ' "$load_port"
+    await 60 grep -qsE "^ *[0-9]+: [0-9A-F]*$listening" /proc/net/udp /proc/net/udp6 || fail "flume does not listen for datagrams"
+    counter_is 0 metric SOURCE.r1 EventReceivedCount
+    verify_start drops drops drops.manifest 10s
+    "$PENSTOCK" load --target "udp://127.0.0.1:$load_port?segment=false" --rate 1k --events 8000 --format rfc3164 --tolerance 1 --json \
+        --manifest "$work/drops.manifest" >"$work/drops-load.json" 2>"$work/drops-load.log" &
+    load=$!
+    children[$load]=load
+    await 20 flows || fail "nothing goes through"
+    kafka_signal STOP
+    sleep 3
+    kafka_signal CONT
+    wait $load || fail "load of datagrams: exit $?"
+    unset "children[$load]"
+    says drops-load '.completed == 8000 and .failed == 0'
+    verify_end drops 1
+    counter_is 8000 metric SOURCE.r1 EventReceivedCount
+    accepted=$(metric SOURCE.r1 EventAcceptedCount)
+    counter_is "$accepted" metric SINK.k1 EventDrainSuccessCount
+    ((accepted < 8000)) || fail "nothing was dropped"
+    says drops ".received == $accepted and .lost == $((8000 - accepted)) and .complete and .corrupted == 0 and .broken == 0"
+    echo "    $(summary drops | jq -c '{received, lost, duplicated, reordered}')"
+    stop flume
+}
+
 step "a broker"
 kafka_start --brokers 1
 try penstock
 [[ $(accounted 'events accepted') == $((events + again)) && $(accounted delivered) == $((events + again)) ]] || fail "counts differ: $account"
 try flume
+drops
 try rsyslog
 ((${#missing[@]} == 0)) || skip "all is well, but not tried: ${missing[*]}"
