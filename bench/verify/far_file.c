@@ -79,28 +79,33 @@ static void remember(struct ps_far_file *file, const char *data, size_t length)
     file->tailed = (unsigned)(old + length);
 }
 
-bool ps_far_file_read(struct ps_far_file *file, struct ps_far_hand *hand, struct ps_far_notes *notes)
+static _Thread_local char fetched[READ_BYTES];
+
+size_t ps_far_file_fetch(struct ps_far_file *file, struct ps_far_notes *notes)
 {
-    static _Thread_local char data[READ_BYTES];
     size_t want = file->content.kind == PS_FAR_CONTENT_GZIP ? READ_GZIP_BYTES : READ_BYTES;
     if (file->position >= file->limit)
-        return false;
+        return 0;
     if (want > file->limit - file->position)
         want = file->limit - file->position;
-    ssize_t got = pread(file->fd, data, want, (off_t)file->position);
-    if (got <= 0) {
-        if (got < 0)
-            ps_far_note(notes, true, "%s cannot be read: %s", file->path, strerror(errno));
-        file->limit = file->position;
-        return false;
-    }
-    remember(file, data, (size_t)got);
-    file->position += (uint64_t)got;
+    ssize_t got = pread(file->fd, fetched, want, (off_t)file->position);
+    if (got > 0)
+        return (size_t)got;
+    if (got < 0)
+        ps_far_note(notes, true, "%s cannot be read: %s", file->path, strerror(errno));
+    file->limit = file->position;
+    return 0;
+}
+
+void ps_far_file_take(struct ps_far_file *file, size_t length, struct ps_far_hand *hand,
+                      struct ps_far_notes *notes)
+{
+    remember(file, fetched, length);
+    file->position += length;
     hand->stream = file->stream;
     hand->arrival_ns = ps_clock_now().mono_ns;
     if (!file->content.dead)
-        ps_far_content_feed(&file->content, file->path, data, (size_t)got, hand, notes);
-    return true;
+        ps_far_content_feed(&file->content, file->path, fetched, length, hand, notes);
 }
 
 /* Do the bytes at `offset` equal `wanted`? */

@@ -24,6 +24,7 @@ struct ps_far_file {
 
     /* following (far_series.c) */
     uint64_t missed_ns;          /* no listing has it since then; 0: the last one has */
+    unsigned missed;             /* so many listings in a row do not have it */
     bool cold;                   /* was read to its end and closed */
     bool refused;                /* cannot be opened, or is what was read already */
     bool settled;                /* it is known to be no copy of another file, or has been taken for one */
@@ -38,8 +39,12 @@ void ps_far_file_destroy(struct ps_far_file *file);
 /* Opens it where it is not open. False: it cannot be (noted), or another file has its name by now. */
 bool ps_far_file_open(struct ps_far_file *file, struct ps_far_notes *notes);
 void ps_far_file_close(struct ps_far_file *file);
-/* Reads a piece, at most up to the limit, and hands its records over. False: the end, for now. */
-bool ps_far_file_read(struct ps_far_file *file, struct ps_far_hand *hand, struct ps_far_notes *notes);
+/* Reads a piece, at most up to the limit, which then waits for ps_far_file_take; the next fetch of any file
+ * forgets it. Returns its length; 0: the end, for now. */
+size_t ps_far_file_fetch(struct ps_far_file *file, struct ps_far_notes *notes);
+/* Hands the records of the piece over. */
+void ps_far_file_take(struct ps_far_file *file, size_t length, struct ps_far_hand *hand,
+                      struct ps_far_notes *notes);
 /* The bytes before the position are those that were read there: the file only grew. */
 bool ps_far_file_same(const struct ps_far_file *file);
 /* Begins anew at 0; what was not complete is handed over. */

@@ -100,7 +100,10 @@ static bool next_file(struct far_files *far)
 static enum ps_far_read read_once(struct far_files *far, struct ps_far_hand *hand)
 {
     while (next_file(far)) {
-        if (!ps_far_file_read(far->file, hand, &far->notes)) {
+        size_t length = ps_far_file_fetch(far->file, &far->notes);
+        if (length > 0) {
+            ps_far_file_take(far->file, length, hand, &far->notes);
+        } else {
             ps_far_file_restart(far->file, hand, &far->notes); /* its end */
             ps_far_file_destroy(far->file);
             far->file = NULL;

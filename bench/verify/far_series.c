@@ -16,7 +16,8 @@
 #define DOUBT_NS (300 * PS_NS_PER_MS)  /* so long the copy of a truncated file is looked for */
 #define OPEN_MAX 128U                  /* finished files that stay open; files opened in advance */
 #define ROUNDS_MAX 8U
-#define SCANS_MAX 4U /* at once: a listing may miss what is renamed meanwhile */
+#define MISSED_MIN 3U /* listings in a row */
+#define SCANS_MAX 4U  /* at once: a listing may miss what is renamed meanwhile */
 
 #define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)
 
@@ -132,6 +133,7 @@ static void known_update(struct ps_far_series *series, struct ps_far_file *file,
                          const struct ps_far_listed *listed)
 {
     file->missed_ns = 0;
+    file->missed = 0;
     file->changed_ns = listed->changed_ns;
     file->size = listed->size;
     if (strcmp(file->path, listed->path) != 0) {
@@ -150,7 +152,7 @@ static bool is_gone(const struct ps_far_file *file, uint64_t now_ns)
 {
     uint64_t patience_ns = file->fd < 0 && !file->cold ? GONE_NS : QUIET_NS;
     bool unread = file->fd >= 0 && file->position < file->size;
-    return file->missed_ns != 0 && !unread && now_ns - file->missed_ns > patience_ns &&
+    return file->missed > MISSED_MIN && !unread && now_ns - file->missed_ns > patience_ns &&
            now_ns - file->grown_ns > patience_ns;
 }
 
@@ -181,7 +183,7 @@ static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
     struct ps_far_listing listing;
     struct ps_far_place place;
     uint64_t start_ns = ps_clock_now().mono_ns;
-    size_t before = series->count;
+    size_t before = series->count, known = 0;
     if (before == 0 && series->place.kind == PS_FAR_FILE &&
         ps_far_place_init(&place, series->place.path, NULL) == PS_OK && place.kind == PS_FAR_DIRECTORY)
         series->place.kind = PS_FAR_DIRECTORY; /* it was not there yet */
@@ -190,10 +192,12 @@ static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
     for (size_t i = 0; i < before; i++) {
         struct ps_far_file *file = series->files[i];
         file->missed_ns = file->missed_ns == 0 ? start_ns : file->missed_ns;
+        file->missed++;
         series->early_count += file->fd >= 0 && file->position == 0;
     }
     for (size_t i = 0; i < listing.count; i++) {
         struct ps_far_file *file = find(series, before, &listing.files[i].identity);
+        known += file != NULL;
         if (file != NULL)
             known_update(series, file, &listing.files[i]);
         else if (!is_ignored(series, &listing.files[i].identity))
@@ -205,6 +209,12 @@ static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
         inotify_add_watch(series->watch_fd, listing.directories[i], WATCHED);
     ps_far_listing_fini(&listing);
     bool more = series->count > before;
+    bool vanished = false; /* it was in the listing before this one */
+    for (size_t i = 0; i < before; i++)
+        vanished = vanished || series->files[i]->missed == 1;
+    if (more && vanished && known == 0) /* others may have come and gone between */
+        ps_far_note(series->notes, true, "%s: rotated so fast that files may have gone unseen",
+                    series->place.path);
     uint64_t now_ns = ps_clock_now().mono_ns;
     forget_gone(series, now_ns, hand);
     identified_sort(series);
@@ -388,13 +398,34 @@ static void look(struct ps_far_series *series, struct ps_far_hand *hand)
     close_some(series);
 }
 
+/* What was read may be kept: the file was not truncated meanwhile, and before a file is begun all files that
+ * were there when it was read are known, for one of them may come before it. */
+static bool may_take(struct ps_far_series *series, struct ps_far_file *file, struct ps_far_hand *hand)
+{
+    if (file->position > 0)
+        return ps_far_file_same(file);
+    return series->rescans >= SCANS_MAX || !scan(series, hand);
+}
+
+/* False: nothing is there, or all files have to be looked at again. */
 static bool read_some(struct ps_far_series *series, struct ps_far_hand *hand)
 {
     for (; series->unread < series->count; series->unread++) {
         struct ps_far_file *file = series->files[series->unread];
-        while (file->fd >= 0 && ps_far_file_read(file, hand, series->notes))
+        while (file->fd >= 0) {
+            size_t length = ps_far_file_fetch(file, series->notes);
+            if (length == 0)
+                break;
+            if (!may_take(series, file, hand)) {
+                series->rescans++;
+                series->again = true;
+                return false;
+            }
+            series->rescans = 0;
+            ps_far_file_take(file, length, hand, series->notes);
             if (hand->count > 0)
                 return true;
+        }
     }
     return false;
 }
@@ -414,40 +445,23 @@ static bool watch_drain(struct ps_far_series *series)
     return names;
 }
 
-/* Some file is about to be begun. */
-static bool begins(const struct ps_far_series *series)
-{
-    for (size_t i = 0; i < series->count; i++)
-        if (series->files[i]->position == 0 && series->files[i]->limit > 0)
-            return true;
-    return false;
-}
-
-/* Before a file is begun, all files that were there when it was looked at must be known: one of them may come
- * before it. */
-static void look_around(struct ps_far_series *series, struct ps_far_hand *hand)
-{
-    look(series, hand);
-    for (unsigned again = 0; again < SCANS_MAX && begins(series) && scan(series, hand); again++)
-        look(series, hand);
-}
-
 bool ps_far_series_read(struct ps_far_series *series, int timeout_ms, struct ps_far_hand *hand)
 {
     uint64_t end_ns = ps_clock_now().mono_ns + (uint64_t)timeout_ms * PS_NS_PER_MS;
     for (bool names = false;;) {
+        series->again = false;
         if (read_some(series, hand))
             return true;
         if (names || ps_clock_now().mono_ns >= series->scan_ns)
             scan(series, hand);
-        look_around(series, hand);
-        if (hand->count > 0 || read_some(series, hand))
+        look(series, hand);
+        if (read_some(series, hand))
             return true;
         uint64_t now_ns = ps_clock_now().mono_ns;
-        if (now_ns >= end_ns)
-            return false;
+        if (now_ns >= end_ns || hand->count > 0)
+            return hand->count > 0;
         uint64_t until_ns = end_ns < series->scan_ns ? end_ns : series->scan_ns;
-        uint64_t wait_ms = until_ns > now_ns ? (until_ns - now_ns) / PS_NS_PER_MS + 1 : 0;
+        uint64_t wait_ms = until_ns > now_ns && !series->again ? (until_ns - now_ns) / PS_NS_PER_MS + 1 : 0;
         struct pollfd wait = {.fd = series->watch_fd, .events = POLLIN};
         poll(&wait, series->watch_fd >= 0, (int)wait_ms);
         names = watch_drain(series);

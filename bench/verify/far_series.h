@@ -16,6 +16,8 @@ struct ps_far_series {
     uint64_t scan_ns;   /* when to look for new files */
     int watch_fd;       /* inotify; -1: there is none */
     size_t early_count; /* files that are open and not begun */
+    unsigned rescans;   /* in a row, because a file was about to be begun */
+    bool again;         /* look at all files again before reading on */
     size_t unread;      /* files before this one have nothing to read */
     struct ps_far_notes *notes;
 };
