@@ -81,7 +81,7 @@ static void load_line(struct run *run, const char *line)
     if (strcmp(type_of(object), "progress") == 0) {
         if (run->load_begin_s == 0)
             run->load_begin_s = now_s() - t;
-        ps_trial_take_load_second(run->trial, t, object);
+        ps_trial_take_load_step(run->trial, t, object);
     } else if (strcmp(type_of(object), "summary") == 0) {
         run->load_done = ps_trial_take_load(run->trial, object);
     }
@@ -95,7 +95,7 @@ static void verify_line(struct run *run, const char *line)
     if (strcmp(type, "ready") == 0)
         run->ready = true;
     else if (strcmp(type, "progress") == 0 && run->load_begin_s > 0)
-        ps_trial_take_verify_second(run->trial, now_s() - run->load_begin_s, object);
+        ps_trial_take_verify_step(run->trial, now_s() - run->load_begin_s, object);
     if (json_number_value(json_object_get(object, "rate")) > 0)
         run->came_s = now_s();
     if (strcmp(type, "summary") == 0)
@@ -188,10 +188,11 @@ static bool start_verify(struct run *run)
     const struct ps_trial_setup *setup = run->setup;
     const char *arguments[PS_PROCESS_ARGUMENTS_MAX] = {"verify", "--json"};
     unsigned count = 2;
-    char idle[32];
+    char idle[32], every[32];
     struct ps_err err = {0};
     snprintf(idle, sizeof idle, "%ums", setup->from_drain_ms > 0 ? setup->from_drain_ms : 1000);
-    const char *rest[] = {"--manifest", run->manifest, "--idle", idle};
+    snprintf(every, sizeof every, "%.0fms", PS_TRIAL_STEP_S * 1000);
+    const char *rest[] = {"--manifest", run->manifest, "--idle", idle, "--every", every};
     for (size_t i = 0; i < PS_COUNT_OF(rest); i++)
         arguments[count++] = rest[i];
     for (unsigned i = 0; i < setup->from_count; i++) {
@@ -215,13 +216,15 @@ static bool start_load(struct run *run)
     const struct ps_trial_setup *setup = run->setup;
     const char *arguments[PS_PROCESS_ARGUMENTS_MAX] = {"load", "--json"};
     unsigned count = 2;
-    char rate[32], duration[32], settle[32];
+    char rate[32], duration[32], settle[32], every[32];
     struct ps_err err = {0};
     snprintf(rate, sizeof rate, "%.9g", run->trial->rate);
     snprintf(duration, sizeof duration, "%.0fms", run->trial->seconds * 1000);
     snprintf(settle, sizeof settle, "%.0fs", SETTLE_S);
-    const char *rest[] = {"--target", setup->target, "--rate",     rate,          "--duration", duration,
-                          "--run",    run->run,      "--manifest", run->manifest, "--settle",   settle};
+    snprintf(every, sizeof every, "%.0fms", PS_TRIAL_STEP_S * 1000);
+    const char *rest[] = {"--target", setup->target, "--rate",  rate,         "--duration",
+                          duration,   "--run",       run->run,  "--manifest", run->manifest,
+                          "--settle", settle,        "--every", every};
     for (size_t i = 0; i < PS_COUNT_OF(rest); i++)
         arguments[count++] = rest[i];
     for (unsigned i = 0; i < setup->load_option_count; i++)

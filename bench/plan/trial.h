@@ -11,6 +11,7 @@
 #include <signal.h>
 
 #define PS_TRIAL_FROM_MAX 16U
+#define PS_TRIAL_STEP_S 0.25 /* of a timeline: what --every asks of load and verify */
 #define PS_TRIAL_OPTIONS_MAX 64U
 
 struct ps_trial_setup {
@@ -50,7 +51,7 @@ struct ps_trial {
     char note[256];                  /* why it failed, or what is to be known about it */
     json_t *latency;                 /* percentiles and maximum, ns; NULL: not known */
     json_t *histogram;               /* [[value, count], ...]; NULL */
-    json_t *timeline;                /* an object for each second */
+    json_t *timeline;                /* an object for each step */
     double cpu_seconds;              /* the subject's while load ran; < 0: unknown */
     double rss_bytes;                /* its peak; < 0: unknown */
     double cost_s;                   /* all in all */
@@ -77,10 +78,10 @@ bool ps_trial_take_verify(struct ps_trial *trial, const json_t *summary, const s
                           unsigned goal_count);
 /* Instead of verify's count, or when its far end was lossy: what the agent's sinks delivered meanwhile. */
 void ps_trial_take_counters(struct ps_trial *trial, double delivered);
-/* A second of load and of verify, `t` seconds after the load began; to the timeline. */
-void ps_trial_take_load_second(struct ps_trial *trial, double t, const json_t *progress);
-void ps_trial_take_verify_second(struct ps_trial *trial, double t, const json_t *progress);
-/* Fills of channels at the time, to the second they belong to. */
+/* A step of load and of verify that ended `t` seconds after the load began; to the timeline. */
+void ps_trial_take_load_step(struct ps_trial *trial, double t, const json_t *progress);
+void ps_trial_take_verify_step(struct ps_trial *trial, double t, const json_t *progress);
+/* Fills of channels at the time, to the step they belong to. */
 void ps_trial_take_fills(struct ps_trial *trial, double t, const struct ps_scrape *scrape);
 /* At the end: growth from the timeline. */
 void ps_trial_conclude(struct ps_trial *trial);

@@ -23,48 +23,50 @@ static bool is_summary(const json_t *object)
     return type != NULL && strcmp(type, "summary") == 0;
 }
 
-/* ---- seconds ---- */
+/* ---- the timeline ---- */
 
-/* The timeline's object of this second, made when it is missing. */
-static json_t *second_of(struct ps_trial *trial, double t)
+/* The timeline's object of the step that ends at `t` (a line tells of the time before it), made when it is
+ * missing. */
+static json_t *step_of(struct ps_trial *trial, double t)
 {
     if (trial->timeline == NULL)
         trial->timeline = json_array();
-    size_t second = t > 1 ? (size_t)(t - 0.5) : 0; /* a line at t tells of the second before it */
-    if (second > 100000)
+    size_t step = t > PS_TRIAL_STEP_S ? (size_t)(t / PS_TRIAL_STEP_S - 0.5) : 0;
+    if (step > 100000)
         return NULL;
-    while (json_array_size(trial->timeline) <= second)
-        json_array_append_new(
-            trial->timeline,
-            json_pack("{s:f,s:b}", "t", (double)json_array_size(trial->timeline) + 1, "outage", 0));
-    return json_array_get(trial->timeline, second);
+    while (json_array_size(trial->timeline) <= step)
+        json_array_append_new(trial->timeline,
+                              json_pack("{s:f,s:b}", "t",
+                                        ((double)json_array_size(trial->timeline) + 1) * PS_TRIAL_STEP_S,
+                                        "outage", 0));
+    return json_array_get(trial->timeline, step);
 }
 
-void ps_trial_take_load_second(struct ps_trial *trial, double t, const json_t *progress)
+void ps_trial_take_load_step(struct ps_trial *trial, double t, const json_t *progress)
 {
-    json_t *second = second_of(trial, t);
-    json_object_set_new(second, "offered", json_real(number(progress, "asked")));
-    json_object_set_new(second, "completed", json_real(number(progress, "rate")));
-    json_object_set_new(second, "backlog", json_real(number(progress, "backlog")));
-    json_object_set_new(second, "outage", json_boolean(json_is_true(json_object_get(progress, "outage"))));
+    json_t *step = step_of(trial, t);
+    json_object_set_new(step, "offered", json_real(number(progress, "asked")));
+    json_object_set_new(step, "completed", json_real(number(progress, "rate")));
+    json_object_set_new(step, "backlog", json_real(number(progress, "backlog")));
+    json_object_set_new(step, "outage", json_boolean(json_is_true(json_object_get(progress, "outage"))));
 }
 
-void ps_trial_take_verify_second(struct ps_trial *trial, double t, const json_t *progress)
+void ps_trial_take_verify_step(struct ps_trial *trial, double t, const json_t *progress)
 {
     const json_t *latency = json_object_get(progress, "latency_ns");
-    if (t < 0.5)
+    if (t < PS_TRIAL_STEP_S / 2)
         return; /* before the load began */
-    json_t *second = second_of(trial, t);
-    json_object_set_new(second, "received", json_real(number(progress, "rate")));
+    json_t *step = step_of(trial, t);
+    json_object_set_new(step, "received", json_real(number(progress, "rate")));
     if (number(progress, "rate") <= 0)
         return;
-    json_object_set_new(second, "latency_p50_ns", json_real(number(latency, "p50")));
-    json_object_set_new(second, "latency_p99_ns", json_real(number(latency, "p99")));
+    json_object_set_new(step, "latency_p50_ns", json_real(number(latency, "p50")));
+    json_object_set_new(step, "latency_p99_ns", json_real(number(latency, "p99")));
 }
 
 void ps_trial_take_fills(struct ps_trial *trial, double t, const struct ps_scrape *scrape)
 {
-    json_t *second = second_of(trial, t + 0.5), *fills = json_object();
+    json_t *step = step_of(trial, t + PS_TRIAL_STEP_S / 2), *fills = json_object();
     for (unsigned i = 0; i < scrape->count; i++) {
         const struct ps_scrape_sample *sample = &scrape->samples[i];
         char channel[64];
@@ -75,7 +77,7 @@ void ps_trial_take_fills(struct ps_trial *trial, double t, const struct ps_scrap
         if (capacity > 0)
             json_object_set_new(fills, channel, json_real(sample->value / capacity));
     }
-    json_object_set_new(second, "fill", fills);
+    json_object_set_new(step, "fill", fills);
 }
 
 /* ---- summaries ---- */
@@ -167,17 +169,17 @@ void ps_trial_take_counters(struct ps_trial *trial, double delivered)
                  "; so the agent's own counters say what was delivered");
 }
 
-/* Seconds of delay gained in a second: the slope of the median latency over the full seconds of the trial.
- * The first second is left out: connections and caches are cold. False: too few seconds. */
+/* Seconds of delay gained in a second: the slope of the median latency over the steps of the trial. The first
+ * second is left out: connections and caches are cold. False: less than three seconds are left. */
 static bool slope_of(const json_t *timeline, double seconds, double *slope)
 {
     double n = 0, x = 0, y = 0, xx = 0, xy = 0;
     size_t at;
-    const json_t *second;
-    json_array_foreach(timeline, at, second)
+    const json_t *step;
+    json_array_foreach(timeline, at, step)
     {
-        double t = number(second, "t"), latency_s = number(second, "latency_p50_ns") / 1e9;
-        if (t < 1.5 || t > seconds + 0.25 || latency_s <= 0)
+        double t = number(step, "t"), latency_s = number(step, "latency_p50_ns") / 1e9;
+        if (t < 1 + PS_TRIAL_STEP_S / 2 || t > seconds + PS_TRIAL_STEP_S / 2 || latency_s <= 0)
             continue;
         n++;
         x += t;
@@ -186,7 +188,7 @@ static bool slope_of(const json_t *timeline, double seconds, double *slope)
         xy += t * latency_s;
     }
     double determinant = n * xx - x * x;
-    if (n < 3 || determinant <= 0)
+    if (n * PS_TRIAL_STEP_S < 3 || determinant <= 0)
         return false;
     *slope = (n * xy - x * y) / determinant;
     return true;

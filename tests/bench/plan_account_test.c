@@ -27,11 +27,11 @@ static bool take_verify(struct ps_trial *trial, const char *text, const struct p
     return taken;
 }
 
-static void take_second(struct ps_trial *trial, double t, double p50_ms)
+static void take_step(struct ps_trial *trial, double t, double p50_ms)
 {
     json_t *object = json_pack("{s:f,s:{s:f,s:f}}", "rate", 1000.0, "latency_ns", "p50", p50_ms * 1e6, "p99",
                                p50_ms * 2e6);
-    ps_trial_take_verify_second(trial, t, object);
+    ps_trial_take_verify_step(trial, t, object);
     json_decref(object);
 }
 
@@ -110,13 +110,13 @@ static void test_late_generator(void **state)
     assert_true(answer.generator_held && !answer.generator_late[0]);
 }
 
-/* A queue that grows, in a long trial by its seconds, in a short one by how latencies spread. */
+/* A queue that grows, in a long trial by its steps, in a short one by how latencies spread. */
 static void test_growth(void **state)
 {
     (void)state;
     struct ps_trial trial = {.rate = 1000, .seconds = 5, .goodput = 1000};
-    for (unsigned second = 1; second <= 7; second++)
-        take_second(&trial, second, second == 1 ? 500 : 10.0 * second); /* the first does not count */
+    for (double t = PS_TRIAL_STEP_S; t <= 7; t += PS_TRIAL_STEP_S)
+        take_step(&trial, t, t <= 1 ? 500 : 10.0 * t); /* the first second does not count */
     ps_trial_conclude(&trial);
     assert_true(fabs(trial.growth - 0.01) < 1e-6);
     assert_true(fabs(trial.goodput - 1000 / 1.01) < 1e-3);
