@@ -102,9 +102,9 @@ says() { # NAME CONDITION
         fail "$1: not $2: $(tail -n 1 "$work/$1.json" | jq -c 'del(.histogram)' | cut -c 1-900)"
 }
 
-verify() { # NAME EXIT URL MANIFEST
+verify() { # NAME EXIT URL MANIFEST [IDLE]
     local code=0
-    "$PENSTOCK" verify --from "$3" --manifest "$work/$4" --idle 20s --json >"$work/$1.json" 2>"$work/$1.err" || code=$?
+    "$PENSTOCK" verify --from "$3" --manifest "$work/$4" --idle "${5:-20s}" --json >"$work/$1.json" 2>"$work/$1.err" || code=$?
     ((code == $2)) || fail "verify $1: exit $code, not $2: $(tail -n 1 "$work/$1.json" | cut -c 1-600)"
 }
 
@@ -154,12 +154,12 @@ awk "$faults" "$work/again.log" >"$work/faulty.log"
 (($(wc -l <"$work/faulty.log") == 1000)) || fail "the faults are not planted"
 cat "$work/faulty.log" >"/dev/tcp/127.0.0.1/$port"
 counters $((events + 1000))
-verify before 1 "kafka://$brokers/whole" again.manifest
+verify before 1 "kafka://$brokers/whole" again.manifest 3s
 found='.received == 999 and .records == '$((events + 1000))' and .other_runs == '$events' and .lost == 1 and .complete and
     .duplicated == 1 and .reordered == 1 and .corrupted == 1 and .cut == 0 and .broken == 0 and .foreign == 0 and
     .sources[0].lost_ranges == [[99, 99]]'
 says before "$found"
-verify before_files 1 "file://$work/rolled?follow=true" again.manifest
+verify before_files 1 "file://$work/rolled?follow=true" again.manifest 3s
 says before_files "$found"
 # What stood there before is as whole as it was.
 verify still 0 "kafka://$brokers/whole" load.manifest
