@@ -175,7 +175,7 @@ static size_t stem_of(const char *path, unsigned *counter)
 }
 
 /* Names in the order of writing: numbers in them count up ("x-9" before "x-10"), a rotation's counter counts
- * down to the file that has none ("log.2", "log.1", "log"). */
+ * down, and the file that has no counter or date behind its name comes last ("log.2", "log.1", "log"). */
 static int compare_names(const char *a, const char *b)
 {
     unsigned a_counter, b_counter;
@@ -183,8 +183,8 @@ static int compare_names(const char *a, const char *b)
     if (a_length == b_length && memcmp(a, b, a_length) == 0)
         return a_counter == b_counter ? 0 : a_counter > b_counter ? -1 : 1;
     char a_stem[4096], b_stem[4096];
-    snprintf(a_stem, sizeof a_stem, "%.*s", (int)a_length, a);
-    snprintf(b_stem, sizeof b_stem, "%.*s", (int)b_length, b);
+    snprintf(a_stem, sizeof a_stem, "%.*s\xff", (int)a_length, a); /* behind every name that goes on */
+    snprintf(b_stem, sizeof b_stem, "%.*s\xff", (int)b_length, b);
     return strverscmp(a_stem, b_stem);
 }
 

@@ -153,10 +153,11 @@ static void test_directory(void **state)
     make_folder("rotated");
     write_text("rotated/app.log", "d\n", 1700000100);
     write_text("rotated/app.log.1", "c\n", 1700000100);
+    write_text("rotated/app.log-20261120", "z\n", 1700000100);
     write_text("rotated/app.log.10", "a\n", 1700000100);
     write_text("rotated/app.log.2", "b\n", 1700000100);
     ps_test_far_open(&far, "file://%s/rotated", folder);
-    EXPECT_ALL(&far, "a", "b", "c", "d");
+    EXPECT_ALL(&far, "z", "a", "b", "c", "d");
     ps_test_far_close(&far);
 
     ps_test_far_open(&far, "file://%s/roll/*-%%5B13]", folder);
