@@ -30,11 +30,12 @@ static void set(json_t *object, const char *key, json_t *value)
 
 /* ---- goals ---- */
 
-/* Full-length trials at a rate and what most of them came to. */
+/* "3 trials of 4 s at 806,000 events/s: 2 held, 1 late" */
 static void trials_at(const struct ps_planning *planning, unsigned goal, double rate, char *text, size_t room)
 {
-    unsigned counts[PS_VERDICT_FAILED + 1] = {0}, all = 0, most = 0;
-    char shown[32];
+    unsigned counts[PS_VERDICT_FAILED + 1] = {0}, all = 0;
+    char shown[32], came[96] = "";
+    size_t length = 0;
     double seconds = ps_search_long_s(planning->search);
     for (unsigned i = 0; i < planning->trial_count; i++) {
         const struct ps_search_ask *ask = &ps_search_trial(planning->search, i)->ask;
@@ -43,15 +44,16 @@ static void trials_at(const struct ps_planning *planning, unsigned goal, double 
         counts[ps_search_verdict(planning->search, i, goal)]++;
         all++;
     }
-    for (unsigned verdict = 1; verdict < PS_COUNT_OF(counts); verdict++)
-        if (counts[verdict] > counts[most])
-            most = verdict;
+    for (unsigned verdict = 0; verdict < PS_COUNT_OF(counts); verdict++)
+        if (counts[verdict] > 0)
+            length += (size_t)snprintf(came + length, sizeof came - length, "%s%u %s", length > 0 ? ", " : "",
+                                       counts[verdict], ps_verdict_text((enum ps_verdict)verdict));
     ps_quantity_print_count((uint64_t)rate, shown, sizeof shown);
     if (all == 0)
         snprintf(text, room, "%s events/s: short trials only", shown);
     else
-        snprintf(text, room, "%u of %u trials of %.3g s at %s events/s: %s", counts[most], all, seconds,
-                 shown, ps_verdict_text((enum ps_verdict)most));
+        snprintf(text, room, "%u trial%s of %.3g s at %s events/s: %s", all, all == 1 ? "" : "s", seconds,
+                 shown, came);
 }
 
 void ps_result_note(const struct ps_planning *planning, unsigned goal, char *text, size_t room)

@@ -14,7 +14,7 @@ json_t *ps_result_trial(const struct ps_planning *planning, unsigned number);
 enum ps_status ps_result_write(const json_t *document, const char *path, struct ps_err *err);
 enum ps_status ps_result_read(json_t **document, const char *path, struct ps_err *err);
 
-/* What stands behind a goal's figure: "5 trials of 4 s at 806,000: all held; ..." */
+/* What stands behind a goal's figure: "3 trials of 4 s at 806,000 events/s: 3 held; ..." */
 void ps_result_note(const struct ps_planning *planning, unsigned goal, char *text, size_t room);
 /* What was assumed: from subject, load and machine. `line` is called for each. */
 void ps_result_assumptions(const struct ps_planning *planning, void (*line)(void *argument, const char *text),
