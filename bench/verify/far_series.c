@@ -407,6 +407,15 @@ static bool may_take(struct ps_far_series *series, struct ps_far_file *file, str
     return series->rescans >= SCANS_MAX || !scan(series, hand);
 }
 
+/* Nothing is read before all files were looked at again. */
+static void look_needed(struct ps_far_series *series)
+{
+    series->rescans++;
+    series->again = true;
+    for (size_t i = 0; i < series->count; i++)
+        series->files[i]->limit = series->files[i]->position;
+}
+
 /* False: nothing is there, or all files have to be looked at again. */
 static bool read_some(struct ps_far_series *series, struct ps_far_hand *hand)
 {
@@ -417,8 +426,7 @@ static bool read_some(struct ps_far_series *series, struct ps_far_hand *hand)
             if (length == 0)
                 break;
             if (!may_take(series, file, hand)) {
-                series->rescans++;
-                series->again = true;
+                look_needed(series);
                 return false;
             }
             series->rescans = 0;
