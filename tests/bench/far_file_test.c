@@ -2,40 +2,19 @@
  * containers; what is damaged or missing is said. */
 #include "tests/support/avro.h"
 #include "tests/support/far.h"
+#include "tests/support/folder.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-static char folder[64];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/far_file_XXXXXX");
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
-{
-    (void)info, (void)kind, (void)where;
-    return remove(path);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 /* Writes FOLDER/name with a time of its own: `second` 0 is now. */
 static void write_file(const char *name, const void *data, size_t length, long second)
 {
     char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", ps_test_folder(), name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     if (length > 0)
@@ -54,7 +33,7 @@ static void write_text(const char *name, const char *text, long second)
 static void make_folder(const char *name)
 {
     char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", ps_test_folder(), name);
     assert_int_equal(mkdir(path, 0755), 0);
 }
 
@@ -76,14 +55,14 @@ static void test_lines(void **state)
     (void)state;
     struct ps_test_far far;
     write_text("lines", "one\n\ntwo \r\n\r\n three\nfour without newline", 0);
-    ps_test_far_open(&far, "file://%s/lines", folder);
+    ps_test_far_open(&far, "file://%s/lines", ps_test_folder());
     EXPECT_ALL(&far, "one", "two \r", " three", "four without newline");
     assert_int_equal(far.records[3].stream, 0);
     ps_test_far_expect_remark(&far, NULL, false);
     ps_test_far_close(&far);
 
     write_text("empty", "", 0);
-    ps_test_far_open(&far, "%s/empty", folder); /* a bare path */
+    ps_test_far_open(&far, "%s/empty", ps_test_folder()); /* a bare path */
     ps_test_far_collect(&far, 0);
     ps_test_far_expect_nothing(&far, 0);
     assert_true(far.ended);
@@ -96,7 +75,7 @@ static void test_many_lines(void **state)
     (void)state;
     struct ps_test_far far;
     char path[128];
-    snprintf(path, sizeof path, "%s/many", folder);
+    snprintf(path, sizeof path, "%s/many", ps_test_folder());
     FILE *file = fopen(path, "w");
     for (unsigned i = 0; i < 100000; i++)
         fprintf(file, "line %u %*s\n", i, (int)(i % 97), "x");
@@ -117,7 +96,7 @@ static void test_long_line(void **state)
     memset(text, 'x', long_length);
     memcpy(text + long_length, "\nshort\n", 7);
     write_file("long", text, long_length + 7, 0);
-    ps_test_far_open(&far, "file://%s/long", folder);
+    ps_test_far_open(&far, "file://%s/long", ps_test_folder());
     ps_test_far_collect(&far, 2);
     assert_int_equal(far.records[0].length, 1U << 20);
     ps_test_far_expect(&far, 1, "short");
@@ -139,12 +118,12 @@ static void test_directory(void **state)
     write_text("roll/1700000000000-1", "a\n", 1700000001);
     write_text("roll/1700000000000-3", "", 1700000003);
     write_text("roll/deeper/1700000000000-4", "d", 1700000004);
-    ps_test_far_open(&far, "file://%s/roll", folder);
+    ps_test_far_open(&far, "file://%s/roll", ps_test_folder());
     EXPECT_ALL(&far, "a", "b", "c", "d", "e", "f");
     assert_int_equal(far.records[5].stream, 0);
     ps_test_far_close(&far);
 
-    ps_test_far_open(&far, "file://%s/roll/?stream=file&order=name", folder);
+    ps_test_far_open(&far, "file://%s/roll/?stream=file&order=name", ps_test_folder());
     EXPECT_ALL(&far, "a", "b", "c", "e", "f", "d");
     assert_true(far.records[1].stream == far.records[2].stream);
     assert_true(far.records[3].stream != far.records[4].stream);
@@ -156,11 +135,11 @@ static void test_directory(void **state)
     write_text("rotated/app.log-20261120", "z\n", 1700000100);
     write_text("rotated/app.log.10", "a\n", 1700000100);
     write_text("rotated/app.log.2", "b\n", 1700000100);
-    ps_test_far_open(&far, "file://%s/rotated", folder);
+    ps_test_far_open(&far, "file://%s/rotated", ps_test_folder());
     EXPECT_ALL(&far, "z", "a", "b", "c", "d");
     ps_test_far_close(&far);
 
-    ps_test_far_open(&far, "file://%s/roll/*-%%5B13]", folder);
+    ps_test_far_open(&far, "file://%s/roll/*-%%5B13]", ps_test_folder());
     EXPECT_ALL(&far, "a");
     ps_test_far_close(&far);
 }
@@ -169,16 +148,16 @@ static void test_refused(void **state)
 {
     (void)state;
     char url[256];
-    snprintf(url, sizeof url, "file://%s/nothing", folder);
+    snprintf(url, sizeof url, "file://%s/nothing", ps_test_folder());
     ps_test_far_refused(url, "there is no such file");
-    snprintf(url, sizeof url, "file://%s/nothing*", folder);
+    snprintf(url, sizeof url, "file://%s/nothing*", ps_test_folder());
     ps_test_far_refused(url, "nothing matches");
     make_folder("hollow");
-    snprintf(url, sizeof url, "file://%s/hollow", folder);
+    snprintf(url, sizeof url, "file://%s/hollow", ps_test_folder());
     ps_test_far_refused(url, "the directory holds no files");
-    snprintf(url, sizeof url, "file://%s/lines?folow=true", folder);
+    snprintf(url, sizeof url, "file://%s/lines?folow=true", ps_test_folder());
     ps_test_far_refused(url, "did you mean `follow`");
-    snprintf(url, sizeof url, "file://%s/lines?stream=each", folder);
+    snprintf(url, sizeof url, "file://%s/lines?stream=each", ps_test_folder());
     ps_test_far_refused(url, "stream is all or file, not `each`");
     ps_test_far_refused("file:///dev/null", "neither a file nor a directory");
     ps_test_far_refused("file://host/path", "a path is wanted");
@@ -206,13 +185,13 @@ static void test_gzip(void **state)
     size_t length = gzip("one\ntw", data, 2000);
     length += gzip("o\nthree", data + length, 2000); /* a second member goes on */
     write_file("a.gz", data, length + 512, 0);       /* padding */
-    ps_test_far_open(&far, "file://%s/a.gz", folder);
+    ps_test_far_open(&far, "file://%s/a.gz", ps_test_folder());
     EXPECT_ALL(&far, "one", "two", "three");
     ps_test_far_expect_remark(&far, NULL, false);
     ps_test_far_close(&far);
 
     write_file("early.gz", data, length - 10, 0);
-    ps_test_far_open(&far, "file://%s/early.gz", folder);
+    ps_test_far_open(&far, "file://%s/early.gz", ps_test_folder());
     ps_test_far_collect(&far, 3);
     ps_test_far_expect_nothing(&far, 0);
     ps_test_far_expect_remark(&far, "the gzip stream ends early", true);
@@ -220,7 +199,7 @@ static void test_gzip(void **state)
 
     data[15] ^= 0x55;
     write_file("bad.gz", data, length, 0);
-    ps_test_far_open(&far, "file://%s/bad.gz", folder);
+    ps_test_far_open(&far, "file://%s/bad.gz", ps_test_folder());
     while (!far.ended)
         ps_test_far_read(&far, 0);
     ps_test_far_expect_remark(&far, "the gzip stream is damaged", true);
@@ -245,7 +224,7 @@ static void test_avro_codecs(void **state)
         }
         ps_test_avro_end_block(&avro);
         write_file("events.avro", avro.data, avro.length, 0);
-        ps_test_far_open(&far, "file://%s/events.avro", folder);
+        ps_test_far_open(&far, "file://%s/events.avro", ps_test_folder());
         ps_test_far_collect(&far, 5000);
         for (unsigned k = 0; k < 5000; k++)
             assert_int_equal(strtoul(far.records[k].data + 6, NULL, 10), k);
@@ -305,7 +284,7 @@ static void test_avro_schemas(void **state)
     }
     ps_test_avro_end_block(&avro);
     write_file("r.avro", avro.data, avro.length, 0);
-    ps_test_far_open(&far, "file://%s/r.avro", folder);
+    ps_test_far_open(&far, "file://%s/r.avro", ps_test_folder());
     EXPECT_ALL(&far, "the body", "the body");
     ps_test_far_expect_remark(&far, NULL, false);
     ps_test_far_close(&far);
@@ -320,7 +299,7 @@ static void test_avro_schemas(void **state)
     ps_test_avro_end_datum(&avro);
     ps_test_avro_end_block(&avro);
     write_file("text.avro", avro.data, avro.length, 0);
-    ps_test_far_open(&far, "file://%s/text.avro", folder);
+    ps_test_far_open(&far, "file://%s/text.avro", ps_test_folder());
     EXPECT_ALL(&far, "\x02\x22somewhere in here");
     ps_test_far_close(&far);
     ps_test_avro_free(&avro);
@@ -330,7 +309,7 @@ static void test_avro_schemas(void **state)
     ps_test_avro_end_datum(&avro);
     ps_test_avro_end_block(&avro);
     write_file("bytes.avro", avro.data, avro.length, 0);
-    ps_test_far_open(&far, "file://%s/bytes.avro", folder);
+    ps_test_far_open(&far, "file://%s/bytes.avro", ps_test_folder());
     EXPECT_ALL(&far, "alone");
     ps_test_far_close(&far);
     ps_test_avro_free(&avro);
@@ -352,20 +331,20 @@ static void test_avro_damaged(void **state)
     }
     avro.data[ends[0] + 6] ^= 1; /* in the compressed bytes: the checksum shows it */
     write_file("bad.avro", avro.data, avro.length, 0);
-    ps_test_far_open(&far, "file://%s/bad.avro", folder);
+    ps_test_far_open(&far, "file://%s/bad.avro", ps_test_folder());
     EXPECT_ALL(&far, "event 0", "event 2");
     ps_test_far_expect_remark(&far, "damaged Avro blocks were skipped", true);
     ps_test_far_close(&far);
 
     avro.data[ends[1] - 3] ^= 1; /* in the marker: the next whole one is behind the third block */
     write_file("marker.avro", avro.data, avro.length, 0);
-    ps_test_far_open(&far, "file://%s/marker.avro", folder);
+    ps_test_far_open(&far, "file://%s/marker.avro", ps_test_folder());
     EXPECT_ALL(&far, "event 0");
     ps_test_far_expect_remark(&far, "damaged Avro blocks were skipped", true);
     ps_test_far_close(&far);
 
     write_file("early.avro", avro.data, ends[0] + 9, 0);
-    ps_test_far_open(&far, "file://%s/early.avro", folder);
+    ps_test_far_open(&far, "file://%s/early.avro", ps_test_folder());
     EXPECT_ALL(&far, "event 0");
     ps_test_far_expect_remark(&far, "ends in the middle of a block", true);
     ps_test_far_close(&far);
@@ -373,7 +352,7 @@ static void test_avro_damaged(void **state)
 
     ps_test_avro_begin(&avro, PS_TEST_AVRO_FLUME, "zstandard");
     write_file("codec.avro", avro.data, avro.length, 0);
-    ps_test_far_open(&far, "file://%s/codec.avro", folder);
+    ps_test_far_open(&far, "file://%s/codec.avro", ps_test_folder());
     ps_test_far_expect_nothing(&far, 0);
     ps_test_far_expect_remark(&far, "codec `zstandard` is not there", true);
     ps_test_far_close(&far);
@@ -389,5 +368,5 @@ int main(void)
         cmocka_unit_test(test_avro_codecs),  cmocka_unit_test(test_avro_schemas),
         cmocka_unit_test(test_avro_damaged),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
 }

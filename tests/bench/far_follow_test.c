@@ -1,61 +1,23 @@
 /* Far end file, followed: what is appended, files that come, both ways of rotation, what is cut off. */
 #include "tests/support/avro.h"
 #include "tests/support/far.h"
+#include "tests/support/folder.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-static char folder[64];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/far_follow_XXXXXX");
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
-{
-    (void)info, (void)kind, (void)where;
-    return remove(path);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static void append(const char *name, const void *data, size_t length)
-{
-    int fd = open(in_folder(name), O_WRONLY | O_CREAT | O_APPEND, 0644);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, data, length), length);
-    close(fd);
-}
-
 static void append_text(const char *name, const char *text)
 {
-    append(name, text, strlen(text));
+    ps_test_folder_append(name, text, strlen(text));
 }
 
 /* Lines "NAME 0" .. with numbers going on. */
 static void append_numbers(const char *name, unsigned first, unsigned count)
 {
-    FILE *file = fopen(in_folder(name), "a");
+    FILE *file = fopen(ps_test_folder_path(name), "a");
     assert_non_null(file);
     for (unsigned i = first; i < first + count; i++)
         fprintf(file, "number %u with something behind it\n", i);
@@ -65,7 +27,7 @@ static void append_numbers(const char *name, unsigned first, unsigned count)
 static void copy(const char *from, const char *to)
 {
     char data[65536];
-    FILE *in = fopen(in_folder(from), "r"), *out = fopen(in_folder(to), "w");
+    FILE *in = fopen(ps_test_folder_path(from), "r"), *out = fopen(ps_test_folder_path(to), "w");
     assert_non_null(in);
     assert_non_null(out);
     for (size_t length; (length = fread(data, 1, sizeof data, in)) > 0;)
@@ -87,7 +49,7 @@ static void test_append(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    ps_test_far_open(&far, "file://%s/append?follow=true", folder);
+    ps_test_far_open(&far, "file://%s/append?follow=true", ps_test_folder());
     ps_test_far_expect_nothing(&far, 20);
     ps_test_far_expect_remark(&far, "nothing is there yet", false);
     append_text("append", "one\ntw");
@@ -108,11 +70,11 @@ static void test_rename(void **state)
     (void)state;
     struct ps_test_far far;
     append_numbers("app.log.1", 7000, 10); /* from before: not read */
-    ps_test_far_open(&far, "file://%s/app.log?follow=true", folder);
+    ps_test_far_open(&far, "file://%s/app.log?follow=true", ps_test_folder());
     append_numbers("app.log", 0, 1000);
     ps_test_far_collect(&far, 1000);
-    rename(in_folder("app.log.1"), in_folder("app.log.2"));
-    rename(in_folder("app.log"), in_folder("app.log.1"));
+    rename(ps_test_folder_path("app.log.1"), ps_test_folder_path("app.log.2"));
+    rename(ps_test_folder_path("app.log"), ps_test_folder_path("app.log.1"));
     append_numbers("app.log.1", 1000, 10);
     append_numbers("app.log", 1010, 1000);
     expect_numbers(&far, 2010);
@@ -126,14 +88,14 @@ static void test_rename_fast(void **state)
     (void)state;
     struct ps_test_far far;
     char from[32], to[32];
-    ps_test_far_open(&far, "file://%s/fast.log?follow=true", folder);
+    ps_test_far_open(&far, "file://%s/fast.log?follow=true", ps_test_folder());
     append_numbers("fast.log", 0, 100);
     ps_test_far_collect(&far, 50 + 50);
     for (unsigned round = 1; round <= 5; round++) {
         for (unsigned i = 9; i > 0; i--) {
             snprintf(from, sizeof from, i == 1 ? "fast.log" : "fast.log.%u", i - 1);
             snprintf(to, sizeof to, "fast.log.%u", i);
-            rename(in_folder(from), in_folder(to));
+            rename(ps_test_folder_path(from), ps_test_folder_path(to));
         }
         append_numbers("fast.log", round * 100, 100);
     }
@@ -147,7 +109,7 @@ static void test_copytruncate(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    ps_test_far_open(&far, "file://%s/ct.log?follow=true", folder);
+    ps_test_far_open(&far, "file://%s/ct.log?follow=true", ps_test_folder());
     append_numbers("ct.log", 0, 1000);
     ps_test_far_collect(&far, 1000);
     append_text("ct.log", "number 1000 has two ");
@@ -155,7 +117,7 @@ static void test_copytruncate(void **state)
     append_text("ct.log", "halves\n");
     append_numbers("ct.log", 1001, 99);
     copy("ct.log", "ct.log.1");
-    assert_int_equal(truncate(in_folder("ct.log"), 0), 0);
+    assert_int_equal(truncate(ps_test_folder_path("ct.log"), 0), 0);
     append_numbers("ct.log", 1100, 10);
     expect_numbers(&far, 1110);
     assert_string_equal(far.records[1000].data, "number 1000 has two halves");
@@ -163,11 +125,11 @@ static void test_copytruncate(void **state)
     /* and again: with more behind it than had been read, and with a look between copy and truncation */
     append_numbers("ct.log", 1110, 5000);
     ps_test_far_collect(&far, 6110);
-    rename(in_folder("ct.log.1"), in_folder("ct.log.2"));
+    rename(ps_test_folder_path("ct.log.1"), ps_test_folder_path("ct.log.2"));
     append_numbers("ct.log", 6110, 10);
     copy("ct.log", "ct.log.1");
     expect_numbers(&far, 6120);
-    assert_int_equal(truncate(in_folder("ct.log"), 0), 0);
+    assert_int_equal(truncate(ps_test_folder_path("ct.log"), 0), 0);
     append_numbers("ct.log", 6120, 10000);
     expect_numbers(&far, 16120);
     ps_test_far_expect_remark(&far, NULL, false);
@@ -179,9 +141,9 @@ static void test_truncated(void **state)
     (void)state;
     struct ps_test_far far;
     append_numbers("cut.log", 0, 100);
-    ps_test_far_open(&far, "file://%s/cut.log?follow=true", folder);
+    ps_test_far_open(&far, "file://%s/cut.log?follow=true", ps_test_folder());
     ps_test_far_collect(&far, 100);
-    assert_int_equal(truncate(in_folder("cut.log"), 0), 0);
+    assert_int_equal(truncate(ps_test_folder_path("cut.log"), 0), 0);
     append_numbers("cut.log", 100, 10);
     expect_numbers(&far, 110);
     ps_test_far_expect_remark(
@@ -194,8 +156,8 @@ static void test_same_twice(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    assert_int_equal(mkdir(in_folder("twice"), 0755), 0);
-    ps_test_far_open(&far, "file://%s/twice?follow=true", folder);
+    assert_int_equal(mkdir(ps_test_folder_path("twice"), 0755), 0);
+    ps_test_far_open(&far, "file://%s/twice?follow=true", ps_test_folder());
     append_numbers("twice/1", 0, 50);
     ps_test_far_collect(&far, 50);
     copy("twice/1", "twice/2");
@@ -211,9 +173,9 @@ static void test_directory(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    ps_test_far_open(&far, "file://%s/roll?follow=true", folder); /* is not there yet */
+    ps_test_far_open(&far, "file://%s/roll?follow=true", ps_test_folder()); /* is not there yet */
     ps_test_far_expect_nothing(&far, 10);
-    assert_int_equal(mkdir(in_folder("roll"), 0755), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("roll"), 0755), 0);
     for (unsigned i = 0; i < 400; i++) {
         char name[32];
         snprintf(name, sizeof name, "roll/1700000000000-%u", i + 1);
@@ -237,15 +199,15 @@ static void test_compressed(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    assert_int_equal(mkdir(in_folder("gz"), 0755), 0);
-    ps_test_far_open(&far, "file://%s/gz?follow=true", folder);
+    assert_int_equal(mkdir(ps_test_folder_path("gz"), 0755), 0);
+    ps_test_far_open(&far, "file://%s/gz?follow=true", ps_test_folder());
     append_numbers("gz/a", 0, 100);
     ps_test_far_collect(&far, 100);
-    gzFile file = gzopen(in_folder("gz/a.gz"), "w");
+    gzFile file = gzopen(ps_test_folder_path("gz/a.gz"), "w");
     gzputs(file, "number 0\n");
     gzclose(file);
-    unlink(in_folder("gz/a"));
-    file = gzopen(in_folder("gz/b.gz"), "w");
+    unlink(ps_test_folder_path("gz/a"));
+    file = gzopen(ps_test_folder_path("gz/b.gz"), "w");
     gzputs(file, "number 100\nnumber 101\n");
     gzclose(file);
     expect_numbers(&far, 102);
@@ -260,19 +222,19 @@ static void test_avro(void **state)
     struct ps_test_avro avro;
     size_t written = 0;
     ps_test_avro_begin(&avro, PS_TEST_AVRO_FLUME, "deflate");
-    ps_test_far_open(&far, "file://%s/events.avro?follow=true", folder);
+    ps_test_far_open(&far, "file://%s/events.avro?follow=true", ps_test_folder());
     for (unsigned i = 0; i < 20; i++) {
         char body[64];
         for (unsigned k = 0; k < 10; k++)
             ps_test_avro_event(&avro, body, (size_t)sprintf(body, "number %u", i * 10 + k));
         ps_test_avro_end_block(&avro);
         size_t length = avro.length - written - i;
-        append("events.avro", avro.data + written, length);
+        ps_test_folder_append("events.avro", avro.data + written, length);
         written += length;
         ps_test_far_collect(&far, i == 0 ? 10 : i * 10);
         ps_test_far_expect_remark(&far, NULL, false);
     }
-    append("events.avro", avro.data + written, avro.length - written);
+    ps_test_folder_append("events.avro", avro.data + written, avro.length - written);
     expect_numbers(&far, 200);
     ps_test_avro_free(&avro);
     ps_test_far_close(&far);
@@ -287,5 +249,5 @@ int main(void)
         cmocka_unit_test(test_directory),   cmocka_unit_test(test_compressed),
         cmocka_unit_test(test_avro),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
 }

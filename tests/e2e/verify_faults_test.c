@@ -3,13 +3,13 @@
  * TCP by lines and by frames, UDP, HTTP as JSON and as lines; with the stamps alone, inside syslog and inside
  * JSON. */
 #include "tests/support/avro.h"
+#include "tests/support/folder.h"
 #include "tests/support/net.h"
 #include "tests/support/verify.h"
 
 #include "stages/kafka_mock.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,47 +20,10 @@
 
 #define SENT 300U
 
-static char folder[64]; /* of each test and wrap its own */
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
+static void append_event(const char *name, const struct ps_test_faults *faults, size_t index)
 {
-    (void)info, (void)kind, (void)where;
-    return remove(path);
-}
-
-static void folder_make(void)
-{
-    strcpy(folder, "/tmp/verify_faults_XXXXXX");
-    assert_non_null(mkdtemp(folder));
-}
-
-static int folder_remove(void **state)
-{
-    (void)state;
-    return folder[0] == '\0' ? 0 : nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static void append(const char *path, const void *data, size_t length)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, data, length), length);
-    close(fd);
-}
-
-static void append_event(const char *path, const struct ps_test_faults *faults, size_t index)
-{
-    append(path, faults->events[index], faults->lengths[index]);
-    append(path, "\n", 1);
+    ps_test_folder_append(name, faults->events[index], faults->lengths[index]);
+    ps_test_folder_append(name, "\n", 1);
 }
 
 /* Runs `check` for each way the stamp may be wrapped. */
@@ -73,10 +36,9 @@ static void each_wrap(void (*check)(const struct ps_test_faults *faults))
     for (unsigned wrap = PS_TEST_WRAP_NONE; wrap <= PS_TEST_WRAP_JSON; wrap++) {
         struct ps_test_faults faults;
         ps_test_faults_make(&faults, SENT, (enum ps_test_wrap)wrap);
-        folder_make();
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
         check(&faults);
-        folder_remove(NULL);
-        folder[0] = '\0';
+        ps_test_folder_teardown(NULL);
         ps_test_faults_free(&faults);
     }
 }
@@ -86,7 +48,7 @@ static void each_wrap(void (*check)(const struct ps_test_faults *faults))
 static void expect_of(const struct ps_test_faults *faults, const char *name, const char *query)
 {
     struct ps_test_verify verify;
-    ps_test_verify_start(&verify, SENT, "file://%s/%s%s", folder, name, query);
+    ps_test_verify_start(&verify, SENT, "file://%s/%s%s", ps_test_folder(), name, query);
     ps_test_verify_expect_faults(&verify, faults);
 }
 
@@ -94,7 +56,7 @@ static void check_file(const struct ps_test_faults *faults)
 {
     size_t length;
     char *lines = ps_test_faults_lines(faults, &length);
-    append(in_folder("file"), lines, length);
+    ps_test_folder_append("file", lines, length);
     expect_of(faults, "file", "");
     free(lines);
 }
@@ -104,12 +66,12 @@ static void check_directory(const struct ps_test_faults *faults)
     char name[64];
     for (size_t i = 0; i < faults->count; i++) {
         snprintf(name, sizeof name, "1700000000000-%zu", i / 17 + 1);
-        append_event(in_folder(name), faults, i);
+        append_event(name, faults, i);
     }
     for (size_t i = 0; i <= faults->count / 17; i++) { /* all of the same time: their numbers tell */
         struct timespec times[2] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
         snprintf(name, sizeof name, "1700000000000-%zu", i + 1);
-        utimensat(AT_FDCWD, in_folder(name), times, 0);
+        utimensat(AT_FDCWD, ps_test_folder_path(name), times, 0);
     }
     expect_of(faults, "", "");
 }
@@ -118,7 +80,7 @@ static void check_gzip(const struct ps_test_faults *faults)
 {
     size_t length;
     char *lines = ps_test_faults_lines(faults, &length);
-    gzFile file = gzopen(in_folder("file.gz"), "w");
+    gzFile file = gzopen(ps_test_folder_path("file.gz"), "w");
     assert_non_null(file);
     assert_int_equal(gzwrite(file, lines, (unsigned)length), length);
     gzclose(file);
@@ -143,7 +105,7 @@ static void check_avro(const struct ps_test_faults *faults)
     for (size_t i = 0; i < 3; i++) {
         struct ps_test_avro avro;
         avro_make(&avro, faults, codecs[i]);
-        append(in_folder(codecs[i]), avro.data, avro.length);
+        ps_test_folder_append(codecs[i], avro.data, avro.length);
         expect_of(faults, codecs[i], "");
         ps_test_avro_free(&avro);
     }
@@ -153,18 +115,18 @@ static void check_avro(const struct ps_test_faults *faults)
 static void check_rotated(const struct ps_test_faults *faults)
 {
     struct ps_test_verify verify;
-    ps_test_verify_start(&verify, SENT, "file://%s/app.log?follow=true", folder);
+    ps_test_verify_start(&verify, SENT, "file://%s/app.log?follow=true", ps_test_folder());
     for (size_t i = 0; i < faults->count; i++) {
-        append_event(in_folder("app.log"), faults, i);
+        append_event("app.log", faults, i);
         if (i == 100 || i == 102)
-            rename(in_folder("app.log"), in_folder(i == 100 ? "app.log.2" : "app.log.1"));
+            rename(ps_test_folder_path("app.log"), ps_test_folder_path(i == 100 ? "app.log.2" : "app.log.1"));
         if (i == 200) {
             char data[65536];
-            FILE *file = fopen(in_folder("app.log"), "r");
+            FILE *file = fopen(ps_test_folder_path("app.log"), "r");
             size_t length = fread(data, 1, sizeof data, file);
             fclose(file);
-            append(in_folder("app.log-copy"), data, length);
-            assert_int_equal(truncate(in_folder("app.log"), 0), 0);
+            ps_test_folder_append("app.log-copy", data, length);
+            assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
         }
         if (i % 50 == 49)
             usleep(20000);
@@ -177,9 +139,9 @@ static void check_avro_followed(const struct ps_test_faults *faults)
     struct ps_test_verify verify;
     struct ps_test_avro avro;
     avro_make(&avro, faults, "deflate");
-    ps_test_verify_start(&verify, SENT, "file://%s?follow=true", folder);
+    ps_test_verify_start(&verify, SENT, "file://%s?follow=true", ps_test_folder());
     for (size_t at = 0; at < avro.length; at += 777) {
-        append(in_folder("events.avro"), avro.data + at, avro.length - at < 777 ? avro.length - at : 777);
+        ps_test_folder_append("events.avro", avro.data + at, avro.length - at < 777 ? avro.length - at : 777);
         usleep(2000);
     }
     ps_test_verify_expect_faults(&verify, faults);
@@ -341,18 +303,18 @@ TEST(http_json)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_file, folder_remove),
-        cmocka_unit_test_teardown(test_directory, folder_remove),
-        cmocka_unit_test_teardown(test_gzip, folder_remove),
-        cmocka_unit_test_teardown(test_avro, folder_remove),
-        cmocka_unit_test_teardown(test_rotated, folder_remove),
-        cmocka_unit_test_teardown(test_avro_followed, folder_remove),
-        cmocka_unit_test_teardown(test_kafka, folder_remove),
-        cmocka_unit_test_teardown(test_tcp, folder_remove),
-        cmocka_unit_test_teardown(test_tcp_octets, folder_remove),
-        cmocka_unit_test_teardown(test_udp, folder_remove),
-        cmocka_unit_test_teardown(test_http_lines, folder_remove),
-        cmocka_unit_test_teardown(test_http_json, folder_remove),
+        cmocka_unit_test_teardown(test_file, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_directory, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_gzip, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_avro, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_rotated, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_avro_followed, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_kafka, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_tcp, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_tcp_octets, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_udp, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_http_lines, ps_test_folder_teardown),
+        cmocka_unit_test_teardown(test_http_json, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
