@@ -283,7 +283,7 @@ static const char *remarks_join(const struct verify *verify, char *text, size_t 
         size_t used = strlen(text);
         *lossy |= reader->lossy;
         if (reader->remark[0] != '\0' && verify->thread_count > 1)
-            snprintf(text + used, room - used, "%s%s: %s", used > 0 ? "; " : "", reader->url.text,
+            snprintf(text + used, room - used, "%s%s: %s", used > 0 ? "; " : "", verify->options->from[i],
                      reader->remark);
         else if (reader->remark[0] != '\0')
             snprintf(text, room, "%s", reader->remark);
@@ -314,7 +314,7 @@ static int finish(struct verify *verify, enum ps_end end, const struct ps_err *e
         fprintf(stderr, "penstock verify: %s\n", err->text);
     for (unsigned i = 0; i < verify->thread_count; i++)
         if (verify->readers[i].failed)
-            fprintf(stderr, "penstock verify: --from %s: %s\n", verify->readers[i].url.text,
+            fprintf(stderr, "penstock verify: --from %s: %s\n", verify->options->from[i],
                     verify->readers[i].err.text);
     return verdict.exit_code;
 }
