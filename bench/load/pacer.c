@@ -129,7 +129,7 @@ static int look(struct ps_pacer *pacer, uint64_t now_ns)
         return 0;
     pacer->polled_ns = now_ns;
     int count = poll_descriptors(pacer, 0);
-    ps_pacer_worked(pacer, ps_pacer_now());
+    ps_pacer_saw(pacer, ps_pacer_now()); /* it waits for nothing: longer than a moment is away, too */
     return count;
 }
 
