@@ -54,7 +54,7 @@ static void machines(const struct ps_projection_wish *wish, const struct ps_proj
         assume(
             projection,
             "generator and far end ran on the measured machine too: one of its own holds at least as much");
-    assume(projection, "load is spread evenly over %.0f machines while %u are down", needed, wish->spare);
+    assume(projection, "load is spread evenly over %.0f machines with %u down", needed, wish->spare);
     assume(projection, "%.0f %% of each machine is kept free for peaks", wish->headroom * 100);
     assume(projection, "network and brokers hold %.1f MB/s; they were not what was measured",
            wish->rate * wish->size_bytes / 1e6);
