@@ -1,6 +1,6 @@
 /* penstock plan: capacity planning (bench/plan), shown while it runs. */
 #include "bench/plan/planning_text.h"
-#include "bench/plan/report.h"
+#include "bench/report/report.h"
 #include "bench/plan/result.h"
 #include "bench/support/quantity.h"
 #include "core/main.h"

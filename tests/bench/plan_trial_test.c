@@ -7,7 +7,7 @@
 
 #include "bench/plan/planning.h"
 #include "bench/plan/planning_text.h"
-#include "bench/plan/report.h"
+#include "bench/report/report.h"
 #include "bench/plan/result.h"
 #include "tests/support/support.h"
 

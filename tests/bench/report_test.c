@@ -1,9 +1,9 @@
 /* The report's page: numbers, axes, places of labels, text from outside, and what is written where. How it
  * looks is for tests/e2e/report_test.sh. */
-#include "bench/plan/report.h"
-#include "bench/plan/report_figure.h"
-#include "bench/plan/report_parts.h"
-#include "bench/plan/report_svg.h"
+#include "bench/report/report.h"
+#include "bench/report/figure.h"
+#include "bench/report/parts.h"
+#include "bench/report/svg.h"
 #include "tests/support/support.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* A result document of anybody's making becomes a page: without reading or writing where it must not, with
  * nothing of its text as markup, and without numbers a browser cannot draw. */
-#include "bench/plan/report_parts.h"
+#include "bench/report/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* See report_html.h. */
-#include "bench/plan/report_html.h"
+#include "bench/report/html.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* The page as a whole: sections in order, then a file written beside the old one and put in its place. See
  * report.h. */
-#include "bench/plan/report.h"
-#include "bench/plan/report_parts.h"
-#include "bench/plan/report_svg.h"
+#include "bench/report/report.h"
+#include "bench/report/parts.h"
+#include "bench/report/svg.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* How many machines: what the plan computed from what it measured. Marked as such, with everything it
  * assumes. */
-#include "bench/plan/report_figure.h"
-#include "bench/plan/report_parts.h"
+#include "bench/report/figure.h"
+#include "bench/report/parts.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* See report_figure.h. */
-#include "bench/plan/report_figure.h"
+#include "bench/report/figure.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* See report_axis.h. */
-#include "bench/plan/report_axis.h"
+#include "bench/report/axis.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* Shapes, paths and text of a picture. See report_svg.h; axes and labels are in report_labels.c. */
-#include "bench/plan/report_svg.h"
+#include "bench/report/svg.h"
 
 #include <math.h>
 #include <stdio.h>

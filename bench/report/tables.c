@@ -1,6 +1,6 @@
 /* The trials one by one, the machine and the versions. */
-#include "bench/plan/report_figure.h"
-#include "bench/plan/report_parts.h"
+#include "bench/report/figure.h"
+#include "bench/report/parts.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Axes of a picture and the labels at the ends of its lines, so that nothing lies on anything. See
  * report_svg.h. */
-#include "bench/plan/report_figure.h"
-#include "bench/plan/report_svg.h"
+#include "bench/report/figure.h"
+#include "bench/report/svg.h"
 
 #include <math.h>
 

@@ -1,8 +1,8 @@
 /* Latency over offered rate, one point a trial: where the subject keeps up, where it bends, where it breaks.
  * The line of a percentile goes through the median of trials at the same rate; the shape of a point is the
  * trial's verdict. */
-#include "bench/plan/report_parts.h"
-#include "bench/plan/report_svg.h"
+#include "bench/report/parts.h"
+#include "bench/report/svg.h"
 
 #include <math.h>
 #include <stdio.h>

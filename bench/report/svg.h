@@ -9,9 +9,9 @@
  * Thread: its owner. */
 #pragma once
 
-#include "bench/plan/report_axis.h"
-#include "bench/plan/report_figure.h"
-#include "bench/plan/report_html.h"
+#include "bench/report/axis.h"
+#include "bench/report/figure.h"
+#include "bench/report/html.h"
 
 #define PS_SVG_BOXES_MAX 256U
 #define PS_SVG_SEGMENTS_MAX 1024U

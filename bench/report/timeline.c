@@ -1,8 +1,8 @@
 /* What happened within a trial, second by second: rates, backlog, fill of channels, latency, one above the
  * other on one time axis. For the trial that confirmed the answer and for the one that showed what is too
  * much. */
-#include "bench/plan/report_parts.h"
-#include "bench/plan/report_svg.h"
+#include "bench/report/parts.h"
+#include "bench/report/svg.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -196,7 +196,7 @@ static unsigned find_panels(struct panel panels[PANELS_MAX], const struct timeli
          .format = ps_figure_share,
          .high = 1,
          .height = 70},
-        {.title = "latency, p99 of each second",
+        {.title = "latency, p99 of each step",
          .lines = {{"p99", "s1", offsetof(struct column, latency_ns)}},
          .line_count = 1,
          .format = ps_figure_ns,

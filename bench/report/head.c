@@ -1,6 +1,6 @@
 /* The top of the report: what was measured, the answers in large, what limits, the command to do it again. */
-#include "bench/plan/report_figure.h"
-#include "bench/plan/report_parts.h"
+#include "bench/report/figure.h"
+#include "bench/report/parts.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * Thread: any. */
 #pragma once
 
-#include "bench/plan/report_data.h"
-#include "bench/plan/report_html.h"
+#include "bench/report/data.h"
+#include "bench/report/html.h"
 
 extern const char ps_report_style[];
 

@@ -1,7 +1,7 @@
 /* The style of the report: colours that those who confuse red and green can tell apart (after Okabe and Ito),
  * and that differ in lightness and line style too, so that a grey print still reads; dark where the reader
  * asks for it, never on paper. Pictures name classes only. */
-#include "bench/plan/report_parts.h"
+#include "bench/report/parts.h"
 
 const char ps_report_style[] =
     ":root {\n"

@@ -1,8 +1,8 @@
 /* Latency by percentile as HdrHistogram's plots show it: x is 1/(1 - percentile) on a logarithmic axis, so
  * that 90 %, 99 %, 99.9 % are equally far apart and the tail is not a pixel at the edge. For a few trials
  * around the answer. */
-#include "bench/plan/report_parts.h"
-#include "bench/plan/report_svg.h"
+#include "bench/report/parts.h"
+#include "bench/report/svg.h"
 
 #include <math.h>
 #include <stdio.h>

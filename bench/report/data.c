@@ -1,5 +1,5 @@
 /* See report_data.h. */
-#include "bench/plan/report_data.h"
+#include "bench/report/data.h"
 
 #include <math.h>
 #include <stdlib.h>

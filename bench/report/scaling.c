@@ -1,8 +1,8 @@
 /* Rate over number of workers: measured points and the Universal Scalability Law fitted to them (Gunther, "A
  * General Theory of Computational Scalability", 2008): X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N -
  * 1)). */
-#include "bench/plan/report_parts.h"
-#include "bench/plan/report_svg.h"
+#include "bench/report/parts.h"
+#include "bench/report/svg.h"
 
 #include <math.h>
 #include <stdio.h>

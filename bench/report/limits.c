@@ -1,6 +1,6 @@
 /* What limits the subject: how busy each part was at the answer, in the order in which they fill up. */
-#include "bench/plan/report_figure.h"
-#include "bench/plan/report_parts.h"
+#include "bench/report/figure.h"
+#include "bench/report/parts.h"
 
 #include <math.h>
 #include <stdlib.h>
