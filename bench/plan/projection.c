@@ -91,6 +91,7 @@ enum ps_status ps_projection_make(const struct ps_projection_wish *wish,
     if (own.size_bytes <= 0)
         own.size_bytes = measured->size_bytes;
     PS_ASSERT(own.rate > 0 && own.headroom >= 0 && own.headroom < 1);
+    projection->workers = measured->workers;
     projection->machine_rate = rate_at_size(measured, own.size_bytes, projection) * (1 - own.headroom);
     if (own.rate / projection->machine_rate > MACHINES_MAX)
         return ps_err_set(err, "more than %.0f machines of %.0f events/s each", MACHINES_MAX,

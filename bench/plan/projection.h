@@ -30,6 +30,7 @@ struct ps_projection_measured {
 struct ps_projection {
     double machine_rate; /* events/s planned for one machine, head-room taken off */
     unsigned machines;   /* spare ones included */
+    unsigned workers;    /* on each, as it was measured; 0: not said */
     unsigned partitions, brokers;
     double disk_bytes_per_broker; /* 0: not asked */
     double error;

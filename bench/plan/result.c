@@ -254,7 +254,6 @@ static json_t *projection_object(const struct ps_planning *planning)
     if (!planning->projected)
         return json_null();
     json_t *object = json_object(), *assumptions = json_array();
-    unsigned workers = planning->config->workers_max;
     for (unsigned i = 0; i < projection->assumption_count; i++)
         assumption_add(assumptions, projection->assumptions[i]);
     ps_result_assumptions(planning, assumption_add, assumptions);
@@ -265,7 +264,7 @@ static json_t *projection_object(const struct ps_planning *planning)
     set(object, "spare", json_integer(wish->spare));
     set(object, "machine_rate", number(round(projection->machine_rate), true));
     set(object, "machines", json_integer(projection->machines));
-    set(object, "workers_per_machine", number(workers, workers > 0));
+    set(object, "workers_per_machine", number(projection->workers, projection->workers > 0));
     set(object, "partitions", json_integer(projection->partitions));
     set(object, "brokers", json_integer(projection->brokers));
     set(object, "disk_bytes_per_broker",

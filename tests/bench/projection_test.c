@@ -29,6 +29,7 @@ static void test_worked_example(void **state)
     struct ps_projection projection;
     struct ps_err err = {0};
     assert_int_equal(ps_projection_make(&wish, &measured, &projection, &err), PS_OK);
+    assert_int_equal(projection.workers, 4);
     assert_true(fabs(projection.machine_rate - 175000) < 0.001);
     assert_int_equal(projection.machines, 5 + 1); /* 4.57 -> 5 */
     assert_int_equal(projection.partitions, 32);  /* 160 MB/s by 5; 24 workers */
