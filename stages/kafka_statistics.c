@@ -8,18 +8,9 @@
 #define NAME(name) "kafka_" #name
 #define GAUGE(name) "kafka_" #name "_now" /* may go down: core/metrics.h */
 const char *const ps_kafka_gauge_names[] = {
-    GAUGE(queue_messages),
-    GAUGE(queue_bytes),
-    GAUGE(requests_in_flight),
-    NAME(requests_sent),
-    NAME(request_bytes_sent),
-    GAUGE(rtt_avg_us),
-    GAUGE(rtt_p99_us),
-    NAME(producers_made),
-    GAUGE(events_in_flight),
-    GAUGE(leases_held),
-    GAUGE(queue_limit_messages),
-    NULL,
+    GAUGE(queue_messages),    GAUGE(queue_bytes), GAUGE(requests_in_flight),   NAME(requests_sent),
+    NAME(request_bytes_sent), GAUGE(rtt_avg_us),  GAUGE(rtt_p99_us),           NAME(producers_made),
+    GAUGE(events_in_flight),  GAUGE(leases_held), GAUGE(queue_limit_messages), NULL,
 };
 _Static_assert(PS_COUNT_OF(ps_kafka_gauge_names) == PS_KAFKA_GAUGE_COUNT + 1, "a name for each");
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # penstock load from the command line: messages, exit codes, what it prints, and that a load can be repeated.
+# shellcheck disable=SC2016 # messages of the program quote with backticks
 set -euo pipefail
 
 work=$(mktemp -d)
