@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/text.h"
 #include "core/base.h"
 #include "core/main.h"
 #include "version.h"
@@ -27,11 +28,11 @@ static const struct subcommand subcommands[] = {
     {"components", ps_main_components, "every source, channel, sink ... with its keys, defaults and meaning"},
     {"tail", ps_main_tail, "show live events of a channel or sink of a running agent"},
     {"demo", ps_main_demo, "the main job, from generator to verified Kafka topics, on an embedded broker"},
+    {"load", ps_main_load, "an open-loop load generator for syslog, Flume, HTTP, Kafka and files"},
     {"verify", ps_main_verify, "find what a pipeline lost, doubled, reordered or changed of a load"},
+    {"plan", ps_main_plan, "how much a pipeline holds, what limits it, and how many machines it takes"},
     {"mock-broker", ps_main_mock_broker,
      "librdkafka's mock Kafka cluster as a process of its own, for tests"},
-    {"load", ps_main_load, "an open-loop load generator for syslog, Flume, HTTP, Kafka and files"},
-    {"plan", ps_main_plan, "how much a pipeline holds, what limits it, and how many machines it takes"},
     {"version", main_version, "print the version"},
 };
 
@@ -45,7 +46,9 @@ static void usage(FILE *to)
     fprintf(to, "\n`penstock COMMAND --help` tells more.\n\nexamples:\n"
                 "  penstock check -n a1 -f flume.properties\n"
                 "  penstock agent -n a1 -c /etc/flume/conf -f flume.properties -Dflume.monitoring.type=http\n"
-                "  penstock components kafka\n");
+                "  penstock components kafka\n"
+                "  penstock load --rate 100k --duration 10s --target tcp://127.0.0.1:5140\n"
+                "  penstock plan -n a1 -f flume.properties --goal 'p99<20ms' --report plan.html\n");
 }
 
 int main(int argc, char **argv)
@@ -65,7 +68,14 @@ int main(int argc, char **argv)
         if (strcmp(name, subcommands[i].name) == 0)
             return subcommands[i].run(argc - 1, argv + 1);
     }
-    fprintf(stderr, "penstock: there is no command `%s`\n\n", name);
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, name);
+    for (size_t i = 0; i < PS_COUNT_OF(subcommands); i++)
+        ps_nearest_offer(&nearest, subcommands[i].name);
+    if (nearest.word != NULL)
+        fprintf(stderr, "penstock: there is no command `%s`; did you mean `%s`?\n\n", name, nearest.word);
+    else
+        fprintf(stderr, "penstock: there is no command `%s`\n\n", name);
     usage(stderr);
     return 2;
 }
