@@ -106,9 +106,13 @@ static uint64_t records_in(rd_kafka_t *client, const char *topic)
     uint64_t sum = 0;
     for (int32_t partition = 0; partition < PARTITIONS; partition++) {
         int64_t low = 0, high = 0;
-        if (rd_kafka_query_watermark_offsets(client, topic, partition, &low, &high, 10000) !=
-            RD_KAFKA_RESP_ERR_NO_ERROR)
-            fatal("a partition does not answer");
+        unsigned tries = 0; /* a new topic has no leaders for a moment */
+        while (rd_kafka_query_watermark_offsets(client, topic, partition, &low, &high, 10000) !=
+               RD_KAFKA_RESP_ERR_NO_ERROR) {
+            if (++tries == 100)
+                fatal("a partition does not answer");
+            usleep(100000);
+        }
         sum += (uint64_t)(high - low);
     }
     return sum;
