@@ -203,7 +203,7 @@ full)
         run e2e release -j 1 -L '^e2e$'
         whole asan -j "$jobs" -LE '^(e2e|real|stress)$'
         say "tsan"
-        selected tsan '^stress_' '^sim_' '^unit_(ring|batch|block|spsc|spmc|mpmc|park|worker|window|tap|log|metrics)'
+        selected tsan '^stress_' '^sim_' '^bench_(lane|load|pacer)' '^unit_(ring|batch|block|spsc|spmc|mpmc|park|worker|window|tap|log|metrics)'
         say "clang: no warnings"
         { configure clang && compile clang penstock; } || broken "build clang"
         say "real Kafka and Flume"
