@@ -7,73 +7,16 @@
  * Prints a record for each rate. The figure is the schedule error's p99.9 net of the gaps that the spinning
  * sender, the witness of its core, saw; beside it the raw error, the gaps, and the share of the asked rate
  * that was achieved. Goals: 1 ms; 0.999. */
-#include <arpa/inet.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "bench/load/load.h"
+#include "bench/support/drain.h"
 #include "bench/support/duel.h"
 #include "core/clock.h"
 
 #define GOAL_NS 1e6
-
-static void cpus_choose(int *first, int *last)
-{
-    cpu_set_t set;
-    PS_ASSERT(sched_getaffinity(0, sizeof set, &set) == 0);
-    *first = -1;
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET((size_t)cpu, &set))
-            continue;
-        if (*first < 0)
-            *first = cpu;
-        *last = cpu;
-    }
-}
-
-static void pin(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    (void)sched_setaffinity(0, sizeof set, &set);
-}
-
-static _Noreturn void drain(int listener)
-{
-    for (;;) {
-        int fd = accept(listener, NULL, NULL);
-        while (recv(fd, NULL, 4 << 20, MSG_TRUNC) > 0)
-            ;
-        close(fd);
-    }
-}
-
-static pid_t drain_start(int cpu, unsigned *port)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof at;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    PS_ASSERT(listener >= 0 && bind(listener, (struct sockaddr *)&at, sizeof at) == 0 &&
-              listen(listener, 16) == 0 && getsockname(listener, (struct sockaddr *)&at, &length) == 0);
-    *port = ntohs(at.sin_port);
-    pid_t child = fork();
-    PS_ASSERT(child >= 0);
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        pin(cpu);
-        drain(listener);
-    }
-    close(listener);
-    return child;
-}
 
 static void run(const char *target, int cpu, double rate, double seconds, struct ps_load_result *result)
 {
@@ -140,15 +83,14 @@ int main(int argc, char **argv)
     unsigned port;
     int other_cpu, send_cpu = 0;
     ps_bench_options_parse(&options, argc, argv);
-    cpus_choose(&other_cpu, &send_cpu);
-    pid_t drainer = drain_start(other_cpu, &port); /* the main thread is there, too */
-    pin(other_cpu);
+    ps_cpu_ends(&other_cpu, &send_cpu);
+    pid_t drainer = ps_drain_start(other_cpu, &port); /* the main thread is there, too */
+    ps_cpu_pin(other_cpu);
     snprintf(target, sizeof target, "tcp://127.0.0.1:%u", port);
     for (size_t i = 0; i < PS_COUNT_OF(rates); i++) {
         if (options.only == NULL || strcmp(options.only, rates[i]) == 0)
             measure(rates[i], target, send_cpu, &options);
     }
-    kill(drainer, SIGKILL);
-    waitpid(drainer, NULL, 0);
+    ps_drain_stop(drainer);
     return 0;
 }

@@ -8,18 +8,16 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/support/drain.h"
 #include "bench/support/duel.h"
 
 #define EVENT_BYTES 256
@@ -34,71 +32,6 @@ struct job {
     double events_per_cpu_second; /* of load, the last round */
 };
 
-static void pin(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    (void)sched_setaffinity(0, sizeof set, &set);
-}
-
-/* The first and the last CPU this process may use. */
-static void choose_cpus(struct job *job)
-{
-    cpu_set_t set;
-    PS_ASSERT(sched_getaffinity(0, sizeof set, &set) == 0);
-    job->send_cpu = -1;
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET((size_t)cpu, &set))
-            continue;
-        if (job->send_cpu < 0)
-            job->send_cpu = cpu;
-        job->drain_cpu = cpu;
-    }
-}
-
-static _Noreturn void drain(int listener)
-{
-    struct pollfd lanes[1 + CONNECTIONS] = {{.fd = listener, .events = POLLIN}};
-    for (int i = 1; i <= CONNECTIONS; i++)
-        lanes[i].fd = -1;
-    for (;;) {
-        poll(lanes, 1 + CONNECTIONS, -1);
-        for (int i = 1; i <= CONNECTIONS; i++) {
-            if (lanes[i].fd >= 0 && lanes[i].revents != 0 &&
-                recv(lanes[i].fd, NULL, 4 << 20, MSG_DONTWAIT | MSG_TRUNC) == 0) {
-                close(lanes[i].fd);
-                lanes[i].fd = -1;
-            }
-        }
-        for (int i = 1; i <= CONNECTIONS && lanes[0].revents != 0; i++) {
-            if (lanes[i].fd < 0) {
-                lanes[i] = (struct pollfd){.fd = accept(listener, NULL, NULL), .events = POLLIN};
-                break;
-            }
-        }
-    }
-}
-
-static pid_t drain_start(struct job *job)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof at;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    PS_ASSERT(listener >= 0 && bind(listener, (struct sockaddr *)&at, sizeof at) == 0 &&
-              listen(listener, 16) == 0 && getsockname(listener, (struct sockaddr *)&at, &length) == 0);
-    job->port = ntohs(at.sin_port);
-    pid_t child = fork();
-    PS_ASSERT(child >= 0);
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        pin(job->drain_cpu);
-        drain(listener);
-    }
-    close(listener);
-    return child;
-}
-
 /* ---- bare ---- */
 
 static double run_bare(void *argument)
@@ -110,7 +43,7 @@ static double run_bare(void *argument)
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int lanes[CONNECTIONS];
     memset(chunk, 'x', sizeof chunk);
-    pin(job->send_cpu);
+    ps_cpu_pin(job->send_cpu);
     for (int i = 0; i < CONNECTIONS; i++) {
         lanes[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         PS_ASSERT(lanes[i] >= 0 && connect(lanes[i], (struct sockaddr *)&to, sizeof to) == 0);
@@ -149,7 +82,7 @@ static _Noreturn void become_load(const struct job *job, int out)
     snprintf(size, sizeof size, "%d", EVENT_BYTES);
     snprintf(cpu, sizeof cpu, "%d", job->send_cpu);
     dup2(out, STDOUT_FILENO);
-    pin(job->send_cpu);
+    ps_cpu_pin(job->send_cpu);
     execl(job->program, job->program, "load", "--target", target, "--duration", duration, "--format",
           "rfc3164", "--size", size, "--connections", connections, "--threads", "1", "--cpus", cpu, "--json",
           (char *)NULL);
@@ -206,8 +139,8 @@ int main(int argc, char **argv)
         return 77;
     }
     job.seconds = options.seconds;
-    choose_cpus(&job);
-    pid_t drainer = drain_start(&job);
+    ps_cpu_ends(&job.send_cpu, &job.drain_cpu);
+    pid_t drainer = ps_drain_start(job.drain_cpu, &job.port);
     const struct ps_duel duel = {.bench = "load_tcp",
                                  .variant = "rfc3164",
                                  .unit = "events/s",
@@ -219,7 +152,6 @@ int main(int argc, char **argv)
     ps_duel_run(&duel, options.rounds, &result);
     ps_duel_print(&duel, &result, "\"bytes\":%d,\"connections\":%d,\"events_per_cpu_second\":%.0f",
                   EVENT_BYTES, CONNECTIONS, job.events_per_cpu_second);
-    kill(drainer, SIGKILL);
-    waitpid(drainer, NULL, 0);
+    ps_drain_stop(drainer);
     return 0;
 }
