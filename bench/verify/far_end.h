@@ -34,7 +34,8 @@ struct ps_far_end_ops {
      * dropped, answers that could not be sent. NULL when there is nothing. `*lossy`: records may be missing
      * for this reason, so "lost" is not the subject's fault alone. The text is valid until the next call. */
     const char *(*remark)(void *state, bool *lossy);
-    /* Where it listens, for people and for `port 0`: "127.0.0.1:41234"; NULL where it does not. */
+    /* Where it listens, for people and for `port 0`: "127.0.0.1:41234". NULL where it does not
+     * listen. */
     const char *(*address)(void *state);
     void (*close)(void *state);
 };

@@ -135,12 +135,6 @@ static const char *far_files_remark(void *state, bool *lossy)
     return ps_far_notes_text(&far->notes, first);
 }
 
-static const char *far_files_address(void *state)
-{
-    (void)state;
-    return NULL;
-}
-
 const struct ps_far_end_ops ps_far_files = {
     .scheme = "file",
     .summary =
@@ -149,6 +143,5 @@ const struct ps_far_end_ops ps_far_files = {
     .open = far_files_open,
     .read = far_files_read,
     .remark = far_files_remark,
-    .address = far_files_address,
     .close = far_files_close,
 };

@@ -115,12 +115,6 @@ static const char *far_kafka_remark(void *state, bool *lossy)
     return *lossy ? far->remark : NULL;
 }
 
-static const char *far_kafka_address(void *state)
-{
-    (void)state;
-    return NULL;
-}
-
 static void far_kafka_close(void *state)
 {
     struct far_kafka *far = state;
@@ -135,6 +129,5 @@ const struct ps_far_end_ops ps_far_kafka = {
     .open = far_kafka_open,
     .read = far_kafka_read,
     .remark = far_kafka_remark,
-    .address = far_kafka_address,
     .close = far_kafka_close,
 };
