@@ -378,26 +378,17 @@ static void test_tls_meets_a_server_without_it(void **state)
     end();
 }
 
-static void expect_refused(const struct ps_target_ops *ops, const char *url, const char *part)
-{
-    struct ps_err err = {0};
-    if (ps_test_lane_plan(ops, url, &err) == PS_OK)
-        fail_msg("%s was taken", url);
-    if (strstr(err.text, part) == NULL)
-        fail_msg("%s: \"%s\" does not say \"%s\"", url, err.text, part);
-}
-
 static void test_urls_that_cannot_be(void **state)
 {
     (void)state;
-    expect_refused(&ps_target_udp, "udp://127.0.0.1:99?segmnt=true", "segment");
-    expect_refused(&ps_target_udp, "udp://127.0.0.1:99?segment=maybe", "true");
-    expect_refused(&ps_target_netcat, "netcat://127.0.0.1:99?ack=perhaps", "true");
-    expect_refused(&ps_target_netcat, "netcat://127.0.0.1:99?akc=true", "ack");
-    expect_refused(&ps_target_netcat, "netcat://127.0.0.1", "port");
-    expect_refused(&ps_target_tls, "tls://127.0.0.1?ca=/nonexistent/ca.pem", "No such file");
-    expect_refused(&ps_target_tls, "tls://127.0.0.1?key=/nonexistent/key.pem", "without cert");
-    expect_refused(&ps_target_tls, "tls://127.0.0.1?verfy=true", "verify");
+    ps_test_lane_refused(&ps_target_udp, "udp://127.0.0.1:99?segmnt=true", "segment");
+    ps_test_lane_refused(&ps_target_udp, "udp://127.0.0.1:99?segment=maybe", "true");
+    ps_test_lane_refused(&ps_target_netcat, "netcat://127.0.0.1:99?ack=perhaps", "true");
+    ps_test_lane_refused(&ps_target_netcat, "netcat://127.0.0.1:99?akc=true", "ack");
+    ps_test_lane_refused(&ps_target_netcat, "netcat://127.0.0.1", "port");
+    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1?ca=/nonexistent/ca.pem", "No such file");
+    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1?key=/nonexistent/key.pem", "without cert");
+    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1?verfy=true", "verify");
 }
 
 static int choose(void **state)

@@ -120,6 +120,21 @@ static void test_rfc5424(void **state)
     syslog_all("rfc5424", true);
 }
 
+#define EVENT_ROOM 1024
+
+/* Event `k` as terminated text, which the regex must match. Returns its length. */
+static size_t event_matches(const struct sample *sample, uint32_t k, const regex_t *regex, regmatch_t *groups,
+                            size_t group_count, char text[EVENT_ROOM])
+{
+    struct ps_slice event = ps_test_event(&sample->events, k);
+    assert_in_range(event.length, 1, EVENT_ROOM - 1);
+    memcpy(text, event.data, event.length);
+    text[event.length] = '\0';
+    if (regexec(regex, text, group_count, groups, 0) != 0)
+        fail_msg("%s", text);
+    return event.length;
+}
+
 /* RFC 5424 6: the header to the letter, and structured data of RFC 5424 6.3. */
 static void test_rfc5424_grammar(void **state)
 {
@@ -134,13 +149,8 @@ static void test_rfc5424_grammar(void **state)
         if (!sample_make(&sample, "rfc5424", sizes[i / 2], i % 2 == 0))
             continue;
         for (uint32_t k = 0; k < EVENTS; k++) {
-            struct ps_slice event = ps_test_event(&sample.events, k);
-            char text[1024];
-            assert_in_range(event.length, 1, sizeof text - 1);
-            memcpy(text, event.data, event.length);
-            text[event.length] = '\0';
-            if (regexec(&regex, text, 0, NULL, 0) != 0)
-                fail_msg("%s", text);
+            char text[EVENT_ROOM];
+            event_matches(&sample, k, &regex, NULL, 0, text);
         }
         sample_free(&sample);
     }
@@ -166,13 +176,8 @@ static void test_combined(void **state)
         if (!sample_make(&sample, "combined", sizes[i / 2], i % 2 == 0))
             continue;
         for (uint32_t k = 0; k < EVENTS; k++) {
-            struct ps_slice event = ps_test_event(&sample.events, k);
-            char text[1024];
-            assert_in_range(event.length, 1, sizeof text - 1);
-            memcpy(text, event.data, event.length);
-            text[event.length] = '\0';
-            if (regexec(&regex, text, PS_COUNT_OF(groups), groups, 0) != 0)
-                fail_msg("%s", text);
+            char text[EVENT_ROOM];
+            event_matches(&sample, k, &regex, groups, PS_COUNT_OF(groups), text);
             /* a log analyser keeps the last string, no more: what the stamp covers lies within it */
             stamp_check(&sample, text + groups[9].rm_so, (size_t)(groups[9].rm_eo - groups[9].rm_so), k);
         }
@@ -239,14 +244,9 @@ static void test_keyvalue(void **state)
         if (!sample_make(&sample, "keyvalue", sizes[i / 2], i % 2 == 0))
             continue;
         for (uint32_t k = 0; k < EVENTS; k++) {
-            struct ps_slice event = ps_test_event(&sample.events, k);
-            char text[1024];
-            assert_in_range(event.length, 1, sizeof text - 1);
-            memcpy(text, event.data, event.length);
-            text[event.length] = '\0';
-            if (regexec(&regex, text, 0, NULL, 0) != 0)
-                fail_msg("%s", text);
-            stamp_check(&sample, text, event.length, k);
+            char text[EVENT_ROOM];
+            size_t length = event_matches(&sample, k, &regex, NULL, 0, text);
+            stamp_check(&sample, text, length, k);
         }
         checked++;
         sample_free(&sample);

@@ -280,26 +280,17 @@ static void test_no_answer(void **state)
     end();
 }
 
-static void expect_refused(const char *url, const char *part)
-{
-    struct ps_err err = {0};
-    if (ps_test_lane_plan(&ps_target_avro, url, &err) == PS_OK)
-        fail_msg("%s was taken", url);
-    if (strstr(err.text, part) == NULL)
-        fail_msg("%s: \"%s\" does not say \"%s\"", url, err.text, part);
-}
-
 static void test_urls_that_cannot_be(void **state)
 {
     (void)state;
-    expect_refused("avro://127.0.0.1", "port");
-    expect_refused("avro://127.0.0.1:1?batch=0", "batch");
-    expect_refused("avro://127.0.0.1:1?window=33", "window");
-    expect_refused("avro://127.0.0.1:1?compression=gzip", "zlib");
-    expect_refused("avro://127.0.0.1:1?compression=zlib&level=10", "level");
-    expect_refused("avro://127.0.0.1:1?compression=zlib&tls=true", "not both");
-    expect_refused("avro://127.0.0.1:1?timeout=later", "timeout");
-    expect_refused("avro://127.0.0.1:1?bacth=10", "batch");
+    ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1", "port");
+    ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?batch=0", "batch");
+    ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?window=33", "window");
+    ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?compression=gzip", "zlib");
+    ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?compression=zlib&level=10", "level");
+    ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?compression=zlib&tls=true", "not both");
+    ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?timeout=later", "timeout");
+    ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?bacth=10", "batch");
 }
 
 int main(void)

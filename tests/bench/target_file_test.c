@@ -240,25 +240,16 @@ static void test_nowhere_to_write(void **state)
     assert_int_equal(rmdir(name), 0);
 }
 
-static void expect_refused(const char *url, const char *part)
-{
-    struct ps_err err = {0};
-    if (ps_test_lane_plan(&ps_target_file, url, &err) == PS_OK)
-        fail_msg("%s was taken", url);
-    if (strstr(err.text, part) == NULL)
-        fail_msg("%s: \"%s\" does not say \"%s\"", url, err.text, part);
-}
-
 static void test_urls_that_cannot_be(void **state)
 {
     (void)state;
-    expect_refused("file://tmp/log", "three slashes");
-    expect_refused("file://", "file:///PATH");
-    expect_refused("file:///tmp/x?rotate=daily", "copytruncate");
-    expect_refused("file:///tmp/x?size=0", "size");
-    expect_refused("file:///tmp/x?keep=0", "keep");
-    expect_refused("file:///tmp/x?kepe=3", "keep");
-    expect_refused("file:///dev/null?rotate=rename", "no file");
+    ps_test_lane_refused(&ps_target_file, "file://tmp/log", "three slashes");
+    ps_test_lane_refused(&ps_target_file, "file://", "file:///PATH");
+    ps_test_lane_refused(&ps_target_file, "file:///tmp/x?rotate=daily", "copytruncate");
+    ps_test_lane_refused(&ps_target_file, "file:///tmp/x?size=0", "size");
+    ps_test_lane_refused(&ps_target_file, "file:///tmp/x?keep=0", "keep");
+    ps_test_lane_refused(&ps_target_file, "file:///tmp/x?kepe=3", "keep");
+    ps_test_lane_refused(&ps_target_file, "file:///dev/null?rotate=rename", "no file");
 }
 
 int main(void)

@@ -121,28 +121,19 @@ static void test_several_requests_at_a_time(void **state)
     end();
 }
 
-static void expect_refused(const struct ps_target_ops *ops, const char *url, const char *part)
-{
-    struct ps_err err = {0};
-    if (ps_test_lane_plan(ops, url, &err) == PS_OK)
-        fail_msg("%s was taken", url);
-    if (strstr(err.text, part) == NULL)
-        fail_msg("%s: \"%s\" does not say \"%s\"", url, err.text, part);
-}
-
 static void test_urls_that_cannot_be(void **state)
 {
     (void)state;
-    expect_refused(&ps_target_http, "http:///path", "HOST:PORT");
-    expect_refused(&ps_target_http, "http://127.0.0.1:1?body=xml", "lines");
-    expect_refused(&ps_target_http, "http://127.0.0.1:1?batch=0", "batch");
-    expect_refused(&ps_target_http, "http://127.0.0.1:1?body=plain&batch=2", "one event a request");
-    expect_refused(&ps_target_http, "http://127.0.0.1:1?requests=65", "requests");
-    expect_refused(&ps_target_http, "http://127.0.0.1:1?header=nothing", "NAME:VALUE");
-    expect_refused(&ps_target_http, "http://127.0.0.1:1?timeout=never", "timeout");
-    expect_refused(&ps_target_http, "http://127.0.0.1:1?verify=false", "verify"); /* of https alone */
-    expect_refused(&ps_target_https, "https://127.0.0.1:1?ca=/nonexistent", "no such file");
-    expect_refused(&ps_target_https, "https://127.0.0.1:1?bdoy=plain", "body");
+    ps_test_lane_refused(&ps_target_http, "http:///path", "HOST:PORT");
+    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?body=xml", "lines");
+    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?batch=0", "batch");
+    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?body=plain&batch=2", "one event a request");
+    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?requests=65", "requests");
+    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?header=nothing", "NAME:VALUE");
+    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?timeout=never", "timeout");
+    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?verify=false", "verify"); /* of https alone */
+    ps_test_lane_refused(&ps_target_https, "https://127.0.0.1:1?ca=/nonexistent", "no such file");
+    ps_test_lane_refused(&ps_target_https, "https://127.0.0.1:1?bdoy=plain", "body");
 }
 
 int main(void)

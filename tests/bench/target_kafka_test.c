@@ -340,30 +340,21 @@ static void test_closing_with_events_outstanding(void **state)
     rd_kafka_mock_broker_set_up(ps_kafka_mock_cluster(mock), 1);
 }
 
-static void expect_refused(const char *url, const char *part)
-{
-    struct ps_err err = {0};
-    if (ps_test_lane_plan(&ps_target_kafka, url, &err) == PS_OK)
-        fail_msg("%s was taken", url);
-    if (strstr(err.text, part) == NULL)
-        fail_msg("%s: \"%s\" does not say \"%s\"", url, err.text, part);
-}
-
 static void test_urls_that_cannot_be(void **state)
 {
     (void)state;
     char url[256];
-    expect_refused("kafka://127.0.0.1:9", "TOPIC");
-    expect_refused("kafka:///topic", "HOST:PORT");
-    expect_refused("kafka://127.0.0.1:9/a/b", "TOPIC");
-    expect_refused("kafka://127.0.0.1:9/t?kafka.lingr.ms=5", "lingr.ms");
-    expect_refused("kafka://127.0.0.1:9/t?kafka.linger.ms=soon", "linger.ms");
-    expect_refused("kafka://127.0.0.1:9/t?key=random", "sequence");
-    expect_refused("kafka://127.0.0.1:9/t?partition=some", "source");
-    expect_refused("kafka://127.0.0.1:9/t?kafka.transactional.id=x", "transactions");
-    expect_refused("kafka://127.0.0.1:9/t?parttion=1", "partition");
+    ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9", "TOPIC");
+    ps_test_lane_refused(&ps_target_kafka, "kafka:///topic", "HOST:PORT");
+    ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/a/b", "TOPIC");
+    ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?kafka.lingr.ms=5", "lingr.ms");
+    ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?kafka.linger.ms=soon", "linger.ms");
+    ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?key=random", "sequence");
+    ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?partition=some", "source");
+    ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?kafka.transactional.id=x", "transactions");
+    ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?parttion=1", "partition");
     snprintf(url, sizeof url, "kafka://%s/not%%20a%%20topic", ps_kafka_mock_bootstrap(mock));
-    expect_refused(url, "name of a topic");
+    ps_test_lane_refused(&ps_target_kafka, url, "name of a topic");
 }
 
 int main(void)

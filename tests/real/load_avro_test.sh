@@ -1,27 +1,11 @@
 #!/usr/bin/env bash
 # `penstock load` into the sources of a real Flume 1.11: avro (plain, windows of calls, compressed, over TLS, a channel
 # that is full, an agent that is killed and comes back), HTTP and netcat. What its file_roll sinks wrote is verified.
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
-skip() { echo "SKIP: $*"; exit 77; }
-for program in java mvn keytool; do
-    command -v $program >/dev/null || skip "no $program, which a real Flume needs"
-done
-[[ -x $PENSTOCK ]] || skip "no program at $PENSTOCK"
-"$here/flume" fetch >/dev/null 2>&1 || skip "Flume's jars cannot be fetched"
+# shellcheck source=tests/real/oracle.sh
+source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
+command -v keytool >/dev/null || skip "no keytool, which makes the key store of a real Flume"
 
-work=$(mktemp -d)
-agent=''
-finish() {
-    local code=$?
-    [[ -z $agent ]] || kill -KILL "$agent" 2>/dev/null || true
-    if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
-    exit $code
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-fail() {
+fail() { # what load and verify said lies in JSON files
     echo "FAILED: $*" >&2
     tail -n 3 "$work"/*.log "$work"/*.json | cut -c 1-500 >&2
     exit 1

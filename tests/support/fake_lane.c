@@ -117,6 +117,15 @@ enum ps_status ps_test_lane_plan(const struct ps_target_ops *ops, const char *te
     return status;
 }
 
+void ps_test_lane_refused(const struct ps_target_ops *ops, const char *url, const char *part)
+{
+    struct ps_err err = {0};
+    if (ps_test_lane_plan(ops, url, &err) == PS_OK)
+        fail_msg("%s was taken", url);
+    if (strstr(err.text, part) == NULL)
+        fail_msg("%s: \"%s\" does not say \"%s\"", url, err.text, part);
+}
+
 void ps_test_lane_open(struct ps_lane *lane, const struct ps_target_ops *ops, const char *text)
 {
     struct ps_err err = {0};

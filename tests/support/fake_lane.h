@@ -40,6 +40,8 @@ struct ps_test_event_size {
 void ps_test_lane_open(struct ps_lane *lane, const struct ps_target_ops *ops, const char *url);
 /* Only the plan: PS_FAIL and the message. Everything is let go again. */
 enum ps_status ps_test_lane_plan(const struct ps_target_ops *ops, const char *url, struct ps_err *err);
+/* Fails the test when the URL is taken, or when the message does not have `part` in it. */
+void ps_test_lane_refused(const struct ps_target_ops *ops, const char *url, const char *part);
 /* Closes, gives up what is outstanding, frees. */
 void ps_test_lane_close(struct ps_lane *lane);
 
