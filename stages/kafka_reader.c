@@ -97,9 +97,9 @@ static bool set_all(rd_kafka_conf_t *conf, const struct ps_kafka_reader_options 
     for (size_t i = 0; good && i < PS_COUNT_OF(settings); i++)
         good = set(conf, settings[i][0], settings[i][1], err);
     bool debug = false;
-    for (unsigned i = 0; good && i < options->property_count; i++) {
-        good = set(conf, options->properties[i].name, options->properties[i].value, err);
-        debug = debug || strcmp(options->properties[i].name, "debug") == 0;
+    for (size_t i = 0; good && i < options->pair_count; i++) {
+        good = set(conf, options->pairs[i].key, options->pairs[i].value, err);
+        debug = debug || strcmp(options->pairs[i].key, "debug") == 0;
     }
     for (size_t i = 0; good && i < PS_COUNT_OF(fixed); i++)
         good = set(conf, fixed[i][0], fixed[i][1], err);
@@ -235,8 +235,8 @@ static enum ps_status topic_start(struct ps_kafka_reader *reader, const char *na
     return PS_OK;
 }
 
-struct ps_kafka_reader *ps_kafka_reader_open_with(const struct ps_kafka_reader_options *options,
-                                                  struct ps_err *err)
+struct ps_kafka_reader *ps_kafka_reader_open(const struct ps_kafka_reader_options *options,
+                                             struct ps_err *err)
 {
     struct ps_kafka_reader *reader = calloc(1, sizeof *reader);
     PS_ASSERT(reader != NULL);

@@ -8,6 +8,7 @@
  * Thread: the opener's. */
 #pragma once
 
+#include "core/option.h"
 #include "core/status.h"
 
 #define PS_KAFKA_READER_STREAMS_MAX (1U << 20)
@@ -23,10 +24,6 @@ struct ps_kafka_record {
     size_t length;
 };
 
-struct ps_kafka_reader_property {
-    const char *name, *value; /* of librdkafka: "security.protocol" */
-};
-
 struct ps_kafka_reader_options {
     const char *brokers; /* host:port,host:port */
     const char *const *topics;
@@ -34,14 +31,14 @@ struct ps_kafka_reader_options {
     bool latest;          /* only what comes after `open`; else from the beginning */
     bool uncommitted;     /* also records of transactions that are open or were aborted */
     unsigned patience_ms; /* for brokers that do not answer and topics that are not there yet; 0: 10 s */
-    const struct ps_kafka_reader_property *properties; /* win over those of the reader */
-    unsigned property_count;
+    const struct ps_pair *pairs; /* the library's properties; they win over those of the reader */
+    size_t pair_count;
 };
 
 /* NULL and lines in `err` when it cannot be made, brokers do not answer or a topic does not appear in time.
  */
-struct ps_kafka_reader *ps_kafka_reader_open_with(const struct ps_kafka_reader_options *options,
-                                                  struct ps_err *err);
+struct ps_kafka_reader *ps_kafka_reader_open(const struct ps_kafka_reader_options *options,
+                                             struct ps_err *err);
 void ps_kafka_reader_close(struct ps_kafka_reader *reader);
 
 /* Calls `record` for each of a few thousand records at most; waits up to `timeout_ms` for the first. Returns

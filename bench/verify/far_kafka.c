@@ -36,16 +36,15 @@ static unsigned topics_split(char *path, const char **topics)
 static enum ps_status far_kafka_open(void **state, struct ps_url *url, struct ps_err *err)
 {
     const char *topics[TOPICS_MAX];
-    struct ps_kafka_reader_property properties[PS_URL_KEYS_MAX];
-    struct ps_kafka_reader_options options = {
-        .brokers = url->hosts, .topics = topics, .properties = properties};
+    struct ps_pair pairs[PS_URL_KEYS_MAX] = {0};
+    struct ps_kafka_reader_options options = {.brokers = url->hosts, .topics = topics, .pairs = pairs};
     if (ps_far_choice(url, "isolation", "read_committed", "read_uncommitted", &options.uncommitted, err) !=
             PS_OK ||
         ps_far_choice(url, "offset", "earliest", "latest", &options.latest, err) != PS_OK)
         return PS_FAIL;
-    for (unsigned at = 0; ps_url_next(url, "kafka.", &at, &properties[options.property_count].name,
-                                      &properties[options.property_count].value);)
-        options.property_count++;
+    for (unsigned at = 0;
+         ps_url_next(url, "kafka.", &at, &pairs[options.pair_count].key, &pairs[options.pair_count].value);)
+        options.pair_count++;
     if (ps_url_check(url, err) != PS_OK)
         return PS_FAIL;
     char *path = strdup(url->path);
@@ -58,7 +57,7 @@ static enum ps_status far_kafka_open(void **state, struct ps_url *url, struct ps
         ps_err_set(err, "%s: 1 to %u topics are wanted: kafka://HOST:PORT/TOPIC,TOPIC", url->text,
                    TOPICS_MAX);
     } else {
-        struct ps_kafka_reader *reader = ps_kafka_reader_open_with(&options, err);
+        struct ps_kafka_reader *reader = ps_kafka_reader_open(&options, err);
         if (reader != NULL) {
             far = calloc(1, sizeof *far);
             PS_ASSERT(far != NULL);
