@@ -3,6 +3,7 @@
 #include "conf/agent.h"
 
 #include "conf/text.h"
+#include "core/nearest.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 #include "conf/bind.h"
 
 #include "conf/text.h"
+#include "core/nearest.h"
 
 #include <ctype.h>
 #include <errno.h>

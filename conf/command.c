@@ -3,6 +3,7 @@
 #include "conf/command.h"
 
 #include "conf/text.h"
+#include "core/nearest.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -10,6 +10,7 @@
 #include "conf/properties.h"
 #include "conf/substitute.h"
 #include "conf/text.h"
+#include "core/nearest.h"
 #include "conf/validate.h"
 
 #include "core/clock.h"

@@ -1,5 +1,5 @@
-/* Java's small text operations, as Flume uses them on keys and values: trim, split, case-blind compare,
- * nearest word. Thread: the control thread. Results live in the arena. */
+/* Java's small text operations, as Flume uses them on keys and values: trim, split. Thread: the control
+ * thread. Results live in the arena. */
 #pragma once
 
 #include "core/arena.h"
@@ -28,14 +28,3 @@ struct ps_texts ps_texts_unique(struct ps_arena *arena, struct ps_texts texts);
 
 /* "a, b, c" */
 const char *ps_texts_join(struct ps_arena *arena, const struct ps_texts *texts);
-
-/* The nearest of some words to what was written: Damerau-Levenshtein (optimal string alignment) without
- * regard to case. */
-struct ps_nearest {
-    const char *written;
-    const char *word; /* NULL: none is near enough */
-    unsigned distance;
-};
-
-void ps_nearest_init(struct ps_nearest *nearest, const char *written);
-void ps_nearest_offer(struct ps_nearest *nearest, const char *word);

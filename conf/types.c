@@ -2,6 +2,7 @@
 #include "conf/types.h"
 
 #include "conf/text.h"
+#include "core/nearest.h"
 
 #include <string.h>
 #include <strings.h>

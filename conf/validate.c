@@ -2,6 +2,7 @@
 #include "conf/validation.h"
 
 #include "conf/types.h"
+#include "core/nearest.h"
 
 #include <inttypes.h>
 #include <string.h>

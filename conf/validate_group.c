@@ -3,6 +3,7 @@
 #include "conf/validation.h"
 
 #include "conf/types.h"
+#include "core/nearest.h"
 
 #include <string.h>
 #include <strings.h>

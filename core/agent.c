@@ -167,6 +167,28 @@ static bool plan_is_used(void *argument, const struct ps_plan *plan)
     return false;
 }
 
+static void reread_stage(const struct ps_link *link)
+{
+    if (link->spec->ops->reread != NULL)
+        link->spec->ops->reread(link->spec->plan);
+}
+
+/* Stages that go on read files of their own again. Asked of the first instance: the plan is shared. */
+static void agent_reread(struct ps_agent *agent)
+{
+    for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++) {
+        size_t count;
+        struct ps_source_runner **runners = ps_worker_sources(ps_engine_worker(agent->engine, i), &count);
+        for (size_t k = 0; k < count; k++) {
+            const struct ps_source_runner *runner = runners[k];
+            for (size_t n = 0; runner->base.instance == 0 && n < runner->plan->spec->interceptor_count; n++)
+                reread_stage(&runner->interceptors[n]);
+            if (runner->base.instance == 0)
+                reread_stage(&runner->selector);
+        }
+    }
+}
+
 enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
                                const struct ps_machine *machine, struct ps_err *err)
 {
@@ -178,15 +200,17 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
                "penstock.workers, .cpus, .idle and .memory.budget take effect at the next start, not on a "
                "reload");
     if (ps_plan_is_same(agent->plan, next)) {
-        ps_log(PS_LOG_INFO, "agent", "reload: nothing changed");
+        ps_log(PS_LOG_INFO, "agent", "reload: nothing changed in the configuration");
         ps_plan_destroy(next);
+        agent_reread(agent);
         return PS_OK;
     }
-    if (ps_engine_fits(agent->engine, next, err) != PS_OK || ps_plan_build(next, err) != PS_OK)
-        goto failed;
     struct ps_left carried, lost;
     struct ps_plan *old = agent->plan;
     ps_plan_adopt(next, old);
+    next->running = true;
+    if (ps_engine_fits(agent->engine, next, err) != PS_OK || ps_plan_build(next, err) != PS_OK)
+        goto failed;
     agent_quiesce(agent, next, (uint64_t)old->spec->options.reload_timeout_ms, NULL, NULL);
     pthread_mutex_lock(&agent->lock);
     account_add(agent, &agent->past);
@@ -200,6 +224,7 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
     ps_plan_retire(old, next, plan_is_used, agent);
     agent->reload_count++;
     pthread_mutex_unlock(&agent->lock);
+    agent_reread(agent);
     ps_log(PS_LOG_INFO, "agent", "reloaded; %llu events carried over in channels",
            (unsigned long long)carried.events);
     if (lost.events > 0)

@@ -1,5 +1,7 @@
 /* What the agent tells the metrics server: instances added up under the agent's lock, so that no reload takes
  * the plan away meanwhile. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/agent_parts.h"
@@ -51,6 +53,60 @@ static struct sum *sum_begin(struct sum *sum, const struct ps_stage_spec *spec, 
     sum->component.extra = spec->ops->counters;
     sum->component.state = PS_METRICS_OPEN;
     return sum;
+}
+
+/* ---- numbers with a label: of the stages of a chain ---- */
+
+struct series_list {
+    struct ps_series *items;
+    size_t count, room;
+};
+
+static void series_add(void *argument, const struct ps_series *series)
+{
+    struct series_list *list = argument;
+    if (list->count == list->room) {
+        list->room = list->room == 0 ? 64 : 2 * list->room;
+        list->items = realloc(list->items, list->room * sizeof *list->items);
+        PS_ASSERT(list->items != NULL);
+    }
+    list->items[list->count++] = *series;
+}
+
+static void visit_link(const struct ps_link *link, const char *name, const struct ps_metrics_visitor *visitor)
+{
+    const struct ps_stage_ops *ops = link->spec->ops;
+    struct series_list list = {NULL, 0, 0};
+    if (ops->series == NULL)
+        return;
+    ops->series(link->spec->plan, series_add, &list);
+    struct ps_metrics_component component = {.kind = ops->kind,
+                                             .name = name,
+                                             .type = ops->name,
+                                             .instances = 1,
+                                             .series = list.items,
+                                             .series_count = list.count};
+    visitor->component(visitor->argument, &component);
+    free(list.items);
+}
+
+struct links_visit {
+    const struct ps_metrics_visitor *visitor;
+    bool done; /* the plan is shared: one instance speaks for all */
+};
+
+static void visit_links(void *argument, struct ps_source_runner *runner)
+{
+    struct links_visit *visit = argument;
+    if (visit->done)
+        return;
+    visit->done = true;
+    for (size_t i = 0; i < runner->plan->spec->interceptor_count; i++) {
+        char name[256];
+        snprintf(name, sizeof name, "%s/%s", runner->base.spec->name, runner->interceptors[i].spec->name);
+        visit_link(&runner->interceptors[i], name, visit->visitor);
+    }
+    visit_link(&runner->selector, runner->base.spec->name, visit->visitor);
 }
 
 static void visit_channel(const struct ps_agent *agent, const struct ps_channel_plan *channel,
@@ -123,6 +179,7 @@ static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor
     for (size_t i = 0; i < spec->source_count; i++) {
         ps_agent_each_source(agent, i, sum_source, sum_begin(&sum, &spec->sources[i].stage, 0));
         visitor->component(visitor->argument, &sum.component);
+        ps_agent_each_source(agent, i, visit_links, &(struct links_visit){visitor, false});
     }
     for (size_t i = 0; i < spec->channel_count; i++)
         visit_channel(agent, &agent->plan->channels[i], visitor);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf/text.h"
+#include "core/nearest.h"
 #include "core/base.h"
 #include "core/main.h"
 #include "version.h"

@@ -20,6 +20,7 @@
 
 #define WORKER_STUCK_MS 10000U
 #define FILE_WAIT_MS 1000
+#define PROGRAM "/proc/self/exe" /* helper processes are this program */
 
 static const char usage[] =
     "Usage: penstock agent -n NAME -f FILE [OPTION]...\n"
@@ -156,6 +157,7 @@ static void reload(struct service *service)
     apply_log(conf);
     struct ps_machine machine = machine_for(conf);
     struct ps_agent_spec *fresh = ps_conf_take_spec(conf);
+    fresh->program = PROGRAM;
     say_changes(ps_agent_plan(service->agent)->spec, fresh);
     if (ps_agent_reload(service->agent, fresh, &machine, &err) != PS_OK)
         ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on: %s", err.text);
@@ -318,7 +320,9 @@ static int run(struct service *service)
     }
     ps_log(PS_LOG_INFO, "agent", "penstock %s starts agent %s", PS_VERSION, service->command.agent);
     struct ps_machine machine = machine_for(service->conf);
-    service->agent = ps_agent_start(ps_conf_take_spec(service->conf), &machine, &err);
+    struct ps_agent_spec *spec = ps_conf_take_spec(service->conf);
+    spec->program = PROGRAM;
+    service->agent = ps_agent_start(spec, &machine, &err);
     if (service->agent == NULL) {
         ps_log(PS_LOG_ERROR, "agent", "not started: %s", err.text);
         return 1;

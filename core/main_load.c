@@ -2,7 +2,7 @@
 #include "bench/load/load.h"
 #include "bench/load/shape_parts.h"
 #include "bench/load/summary.h"
-#include "bench/support/nearest.h"
+#include "core/nearest.h"
 #include "bench/support/quantity.h"
 #include "bench/support/stamp.h"
 #include "core/clock.h"

@@ -44,6 +44,26 @@ static struct ps_histogram *histogram_copy(const struct ps_histogram *histogram)
     return copy;
 }
 
+static struct ps_series *series_copy(const struct ps_series *series, size_t count)
+{
+    if (count == 0)
+        return NULL;
+    struct ps_series *copy = calloc(count, sizeof *copy);
+    PS_ASSERT(copy != NULL);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = series[i];
+        copy[i].label_value = text_copy(series[i].label_value);
+    }
+    return copy;
+}
+
+static void series_free(const struct ps_series *series, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free((void *)(uintptr_t)series[i].label_value);
+    free((void *)(uintptr_t)series);
+}
+
 static void take_process(void *argument, const struct ps_metrics_process *process)
 {
     struct ps_metrics *metrics = argument;
@@ -62,6 +82,7 @@ static void take_component(void *argument, const struct ps_metrics_component *co
     copy->error = text_copy(component->error);
     copy->latency_ns = histogram_copy(component->latency_ns);
     copy->batch_events = histogram_copy(component->batch_events);
+    copy->series = series_copy(component->series, component->series_count);
 }
 
 static void take_ring(void *argument, const struct ps_metrics_ring *ring)
@@ -102,6 +123,7 @@ void ps_metrics_fini(struct ps_metrics *metrics)
         free((void *)(uintptr_t)component->error);
         free((void *)(uintptr_t)component->latency_ns);
         free((void *)(uintptr_t)component->batch_events);
+        series_free(component->series, component->series_count);
     }
     for (size_t i = 0; i < metrics->ring_count; i++)
         free((void *)(uintptr_t)metrics->rings[i].channel);

@@ -33,6 +33,8 @@ struct ps_metrics_component {
     const struct ps_histogram *latency_ns; /* sinks: from when an event was read to when it was done, or NULL.
                                               Copied during the visit */
     const struct ps_histogram *batch_events; /* events of a batch or lease, or NULL */
+    const struct ps_series *series;          /* numbers with a label; copied during the visit */
+    size_t series_count;
 };
 
 struct ps_metrics_ring {

@@ -192,6 +192,62 @@ static void extras_write(struct ps_page *page, const struct ps_metrics *metrics)
     }
 }
 
+/* ---- numbers with a label ---- */
+
+static bool series_written(const struct ps_metrics *metrics, size_t component, size_t number)
+{
+    const struct ps_metrics_component *mine = &metrics->components[component];
+    for (size_t i = 0; i <= component; i++) {
+        const struct ps_metrics_component *other = &metrics->components[i];
+        size_t end = i == component ? number : other->series_count;
+        for (size_t k = 0; k < end && other->kind == mine->kind; k++) {
+            if (strcmp(other->series[k].name, mine->series[number].name) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void series_sample(struct ps_page *page, const char *name,
+                          const struct ps_metrics_component *component, const struct ps_series *series)
+{
+    ps_page_format(page, "%s{component=", name);
+    ps_page_label(page, component->name);
+    ps_page_format(page, ",%s=", series->label);
+    ps_page_label(page, series->label_value);
+    ps_page_format(page, "} %.15g\n", series->value);
+}
+
+/* All of one name, of components of one kind, from this one on. */
+static void series_family(struct ps_page *page, const struct ps_metrics *metrics, size_t first,
+                          const struct ps_series *series)
+{
+    char name[128];
+    enum ps_kind kind = metrics->components[first].kind;
+    snprintf(name, sizeof name, "penstock_%s_%s%s", ps_metrics_kind(kind), series->name,
+             series->gauge ? "" : "_total");
+    head(page, name, series->gauge ? "gauge" : "counter", series->help);
+    for (size_t i = first; i < metrics->component_count; i++) {
+        const struct ps_metrics_component *component = &metrics->components[i];
+        for (size_t k = 0; k < component->series_count && component->kind == kind; k++) {
+            if (strcmp(component->series[k].name, series->name) == 0)
+                series_sample(page, name, component, &component->series[k]);
+        }
+    }
+}
+
+static void series_write(struct ps_page *page, const struct ps_metrics *metrics)
+{
+    for (size_t i = 0; i < metrics->component_count; i++) {
+        const struct ps_metrics_component *component = &metrics->components[i];
+        for (size_t k = 0; k < component->series_count; k++) {
+            /* Series of one name stand together or alternate in a short pattern: this ends early. */
+            if (!series_written(metrics, i, k))
+                series_family(page, metrics, i, &component->series[k]);
+        }
+    }
+}
+
 /* ---- histograms ---- */
 
 static void histogram_write(struct ps_page *page, const char *name,
@@ -420,6 +476,7 @@ void ps_metrics_prometheus(const struct ps_metrics *metrics, struct ps_page *pag
         histograms_write(page, metrics, (enum ps_kind)kind);
     }
     extras_write(page, metrics);
+    series_write(page, metrics);
     channels_write(page, metrics);
     rings_write(page, metrics);
     workers_write(page, metrics);

@@ -204,6 +204,8 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
         .channel_quota_bytes = plan->block_budget_bytes / 100 * CHANNELS_PERCENT /
                                (spec->channel_count > 0 ? spec->channel_count : 1),
         .client_queue_bytes = client_queue_bytes(plan),
+        .program = spec->program,
+        .running = plan->running,
     };
 }
 
@@ -232,6 +234,13 @@ static void teardown_source(const struct ps_source_spec *source, size_t intercep
         teardown_stage(&source->interceptors[interceptors]);
 }
 
+static void chain_share_end(struct ps_chain_share *share)
+{
+    if (share->value != NULL)
+        share->destroy(share->value);
+    *share = (struct ps_chain_share){.value = NULL};
+}
+
 static enum ps_status build_source(struct ps_plan *plan, struct ps_source_plan *source, struct ps_err *err)
 {
     const struct ps_source_spec *spec = source->spec;
@@ -243,6 +252,7 @@ static enum ps_status build_source(struct ps_plan *plan, struct ps_source_plan *
     for (; interceptors < spec->interceptor_count; interceptors++) {
         struct ps_context context = context_for(plan, &spec->interceptors[interceptors]);
         context.instances = source->instance_count;
+        context.chain = &source->chain;
         if (build_stage(&spec->interceptors[interceptors], &context, err) != PS_OK)
             goto failed;
     }
@@ -250,9 +260,15 @@ static enum ps_status build_source(struct ps_plan *plan, struct ps_source_plan *
     context.channels = (struct ps_texts){spec->channel_count, names};
     context.instances = source->instance_count;
     context.batch_events_max = source->batch_events_max;
+    context.chain = &source->chain;
     if (build_stage(&spec->selector, &context, err) != PS_OK)
         goto failed;
     selector = true;
+    context.chain = NULL;
+    if (source->chain.value != NULL && source->chain.finish(source->chain.value, err) != PS_OK) {
+        ps_err_append(err, "while building the chain of %s", spec->stage.component);
+        goto failed;
+    }
     context.component = spec->stage.component;
     context.name = spec->stage.name;
     if (build_stage(&spec->stage, &context, err) != PS_OK)
@@ -260,14 +276,18 @@ static enum ps_status build_source(struct ps_plan *plan, struct ps_source_plan *
     return PS_OK;
 failed:
     teardown_source(spec, interceptors, selector, false);
+    chain_share_end(&source->chain);
     return PS_FAIL;
 }
 
 static void unbuild_sources(struct ps_plan *plan)
 {
     while (plan->built_sources > 0) {
-        const struct ps_source_spec *spec = plan->sources[--plan->built_sources].spec;
-        teardown_source(spec, spec->interceptor_count, true, true);
+        struct ps_source_plan *source = &plan->sources[--plan->built_sources];
+        if (source->adopts != NULL) /* never built */
+            continue;
+        teardown_source(source->spec, source->spec->interceptor_count, true, true);
+        chain_share_end(&source->chain);
     }
 }
 
@@ -311,7 +331,8 @@ enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err)
             goto failed;
     }
     for (; plan->built_sources < spec->source_count; plan->built_sources++) {
-        if (build_source(plan, &plan->sources[plan->built_sources], err) != PS_OK)
+        if (plan->sources[plan->built_sources].adopts == NULL &&
+            build_source(plan, &plan->sources[plan->built_sources], err) != PS_OK)
             goto failed;
     }
     return PS_OK;

@@ -74,7 +74,8 @@ struct ps_agent_spec {
     const char *(*system_property)(const void *argument, const char *name);
     const struct ps_stage_ops *(*sub_stage)(struct ps_context *context, enum ps_kind kind, const char *type,
                                             const struct ps_pairs *pairs, void **plan, struct ps_err *err);
-    void *argument; /* for both */
+    void *argument;      /* for both */
+    const char *program; /* as in ps_context */
 };
 
 struct ps_source_plan {
@@ -83,8 +84,9 @@ struct ps_source_plan {
      * takes over, or NULL. */
     const struct ps_source_plan *adopts;
     unsigned instance_count;
-    unsigned *workers;   /* of each instance */
-    unsigned *producers; /* [instance * channel_count + i]: its producer number at its i-th channel */
+    struct ps_chain_share chain; /* of its built stages */
+    unsigned *workers;           /* of each instance */
+    unsigned *producers;         /* [instance * channel_count + i]: its producer number at its i-th channel */
     uint32_t batch_events_max;
 };
 
@@ -112,6 +114,7 @@ struct ps_plan {
     struct ps_channel_plan *channels;
     struct ps_sink_plan *sinks;
     size_t built_channels, built_sources, built_sinks; /* how far build got: what teardown undoes */
+    bool running;                                      /* built while another plan runs */
     struct ps_plan
         *older; /* plans that are gone but for stages whose open instances a later plan took over */
 };
@@ -134,7 +137,8 @@ struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machi
  * sources. */
 unsigned ps_agent_client_count(const struct ps_agent_spec *spec);
 
-/* Builds every stage, channels first. On failure nothing stays built. */
+/* Builds every stage, channels first; not those of sources that stay open (ps_plan_adopt). On failure nothing
+ * stays built. */
 enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err);
 
 /* Tears down what was built, in reverse order, and frees the plan with its arena; so it does with the older

@@ -44,6 +44,7 @@ struct ps_source_runner {
     const unsigned *producers;        /* producer number at each of the source's channels */
     struct ps_link *interceptors;
     struct ps_link selector;
+    struct ps_chain_share chain_share; /* of the open links */
     struct ps_route *route;
     struct ps_carver carver;
     struct ps_window *window;

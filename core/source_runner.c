@@ -26,13 +26,15 @@ static void source_deliver(void *argument, struct ps_batch *batch)
                                   ps_worker_now(runner->base.worker));
 }
 
-static void link_init(struct ps_link *link, const struct ps_stage_spec *spec, const struct ps_port *port)
+static void link_init(struct ps_link *link, const struct ps_stage_spec *spec, const struct ps_port *port,
+                      struct ps_chain_share *chain)
 {
     link->spec = spec;
     link->port = *port;
     link->port.component = spec->component;
     link->port.name = spec->name;
     link->port.epoll_fd = -1;
+    link->port.chain = chain;
     link->state = calloc(1, spec->ops->state_size > 0 ? spec->ops->state_size : 1);
     PS_ASSERT(link->state != NULL);
 }
@@ -55,8 +57,8 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
     runner->interceptors = calloc(spec->interceptor_count + 1, sizeof *runner->interceptors);
     PS_ASSERT(runner->pending != NULL && runner->interceptors != NULL);
     for (size_t i = 0; i < spec->interceptor_count; i++)
-        link_init(&runner->interceptors[i], &spec->interceptors[i], &runner->base.port);
-    link_init(&runner->selector, &spec->selector, &runner->base.port);
+        link_init(&runner->interceptors[i], &spec->interceptors[i], &runner->base.port, &runner->chain_share);
+    link_init(&runner->selector, &spec->selector, &runner->base.port, &runner->chain_share);
     ps_carver_init(&runner->carver, ps_worker_pool(worker));
     bool replayable = spec->stage.ops->source->needs > PS_LEVEL_ACCEPTED;
     runner->window = ps_window_create(ps_pool_limits(ps_worker_pool(worker))->batches_max,
@@ -102,6 +104,9 @@ static void links_close(struct ps_source_runner *runner, size_t interceptors, bo
         link_close(&runner->selector);
     while (interceptors-- > 0)
         link_close(&runner->interceptors[interceptors]);
+    if (runner->chain_share.value != NULL)
+        runner->chain_share.destroy(runner->chain_share.value);
+    runner->chain_share = (struct ps_chain_share){.value = NULL};
 }
 
 /* The chain first, then the source, which may have input at once. */

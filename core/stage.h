@@ -74,8 +74,31 @@ struct ps_context {
     uint64_t memory_budget_bytes;  /* the process's whole budget: what a byteCapacity default derives from */
     uint64_t channel_quota_bytes;  /* channel: its share of the budget, rows and headers included: one slow
                                       channel cannot starve the others */
-    uint64_t client_queue_bytes; /* what a client library may hold on to (librdkafka queues): its line of the
-                                    memory budget */
+    uint64_t client_queue_bytes;  /* what a client library may hold on to (librdkafka queues): its line of the
+                                     memory budget */
+    struct ps_chain_share *chain; /* interceptors, selectors, at build: what the stages of one source's chain
+                                     share; else NULL */
+    const char *program; /* the penstock program, for helper processes of its own (regex/compiler.h); NULL:
+                            there is none (tests): the work is done in this process */
+    bool running;        /* workers are at work (a reload): leave the CPUs to them */
+};
+
+/* One thing that the stages of a source's chain share: the regex passes (stages/regex_chain.h). Whoever needs
+ * it first makes it. There is one for the plan (control thread: `finish` is called when all stages of the
+ * chain are built) and one for each open instance (its worker; `finish` NULL); each ends with its owner. */
+struct ps_chain_share {
+    void *value;
+    enum ps_status (*finish)(void *value, struct ps_err *err);
+    void (*destroy)(void *value);
+};
+
+/* A number with a label, for metrics: what counters without labels cannot say (hits of each rule). */
+struct ps_series {
+    const char *name; /* "rule_hits": becomes penstock_rule_hits_total; a gauge has its unit in the name */
+    const char *help; /* one sentence; the same for all of one name; static, as name and label are */
+    const char *label, *label_value; /* "rule", "health-checks" */
+    bool gauge;
+    double value;
 };
 
 /* printf for context->report. */
@@ -96,6 +119,7 @@ struct ps_port {
                      while the channel is full. -1 in the simulator */
     int wake_fd; /* eventfd: eight bytes written here wake the worker (library threads, helper threads). -1 in
                     the simulator */
+    struct ps_chain_share *chain;  /* interceptors, selectors: of this open instance of the chain */
     struct ps_block_cache *blocks; /* for buffers that live across batches (partial lines): counted in the
                                       budget, home worker only */
     struct ps_runner *runner;
@@ -281,6 +305,15 @@ struct ps_stage_ops {
     void (*teardown)(void *plan);
     enum ps_status (*open)(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
     void (*close)(const void *plan, void *state);
+    /* More lines for `penstock check` about what would run (a bound plan, not built): which engine runs an
+     * expression and why. Thread: control. */
+    void (*describe)(const void *plan, const struct ps_context *context,
+                     void (*line)(void *argument, const char *text), void *argument);
+    /* Told to reload: read files of its own again (a rules file). Does not wait. Thread: control. */
+    void (*reread)(const void *plan);
+    /* Calls `add` for each number with a label. Thread: any, while the plan is built. */
+    void (*series)(const void *plan, void (*add)(void *argument, const struct ps_series *series),
+                   void *argument);
 
     union {
         const struct ps_source_ops *source;

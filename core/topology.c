@@ -68,6 +68,28 @@ static void say(void (*line)(void *argument, const char *text), void *argument, 
     line(argument, text);
 }
 
+static void describe_stage(const struct ps_plan *plan, const struct ps_stage_spec *stage,
+                           void (*line)(void *argument, const char *text), void *argument)
+{
+    struct ps_context context = {.agent = plan->spec->name,
+                                 .component = stage->component,
+                                 .name = stage->name,
+                                 .arena = plan->spec->arena,
+                                 .system_property = plan->spec->system_property,
+                                 .argument = plan->spec->argument,
+                                 .program = plan->spec->program};
+    if (stage->ops->describe != NULL)
+        stage->ops->describe(stage->plan, &context, line, argument);
+}
+
+static void describe_chain(const struct ps_plan *plan, const struct ps_source_spec *source,
+                           void (*line)(void *argument, const char *text), void *argument)
+{
+    for (size_t i = 0; i < source->interceptor_count; i++)
+        describe_stage(plan, &source->interceptors[i], line, argument);
+    describe_stage(plan, &source->selector, line, argument);
+}
+
 void ps_plan_describe(const struct ps_plan *plan, void (*line)(void *argument, const char *text),
                       void *argument)
 {
@@ -95,6 +117,8 @@ void ps_plan_describe(const struct ps_plan *plan, void (*line)(void *argument, c
         say(line, argument, "worker %u: %s (%s) from %s", plan->sinks[i].worker,
             spec->sinks[i].stage.component, spec->sinks[i].stage.ops->name,
             spec->channels[spec->sinks[i].channel].stage.component);
+    for (size_t i = 0; i < spec->source_count; i++)
+        describe_chain(plan, &spec->sources[i], line, argument);
     unsigned rings = plan->worker_count * (plan->worker_count - 1);
     say(line, argument, "way home: %u ring%s of %zu entries", rings, rings == 1 ? "" : "s",
         ps_topology_home_entries(plan));

@@ -1,4 +1,5 @@
 #include "core/worker.h"
+#include "core/swap.h"
 #include "core/worker_parts.h"
 
 #include <errno.h>
@@ -254,6 +255,7 @@ static void worker_park(struct ps_worker *worker)
                                    .tv_nsec = (long)(wait_ns % PS_NS_PER_S)};
         stat_add(&worker->stats.parked_count, 1);
         PS_TSAN_RELEASE(worker->engine); /* ps_engine_order waits for it */
+        PS_TSAN_RELEASE(&ps_swap_grace);
         urcu_qsbr_thread_offline();
         if (epoll_pwait2(worker->epoll_fd, events, PS_COUNT_OF(events), &timeout, NULL) < 0 &&
             errno == ENOSYS)
@@ -279,6 +281,7 @@ void ps_worker_run(struct ps_worker *worker)
         struct ps_now now = ps_clock_now();
         bool moved = ps_worker_cycle(worker, &now);
         PS_TSAN_RELEASE(worker->engine);
+        PS_TSAN_RELEASE(&ps_swap_grace);
         urcu_qsbr_quiescent_state();
         if (moved) {
             uint64_t took_ns = ps_clock_now().mono_ns - now.mono_ns;

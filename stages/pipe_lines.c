@@ -1,7 +1,7 @@
 /* See pipe_lines.h. */
 #include "stages/pipe_lines.h"
 
-#include "stages/utf8.h"
+#include "core/utf8.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "stages/syslog_single.h"
 
 #include "stages/text_scan.h"
-#include "stages/utf8.h"
+#include "core/utf8.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bench/load/content_parts.h"
-#include "bench/support/nearest.h"
+#include "core/nearest.h"
 #include "core/clock.h"
 
 #define SAMPLE_EVENTS 1000U

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "bench/load/distribution_parts.h"
-#include "bench/support/nearest.h"
+#include "core/nearest.h"
 
 #define CHOICES_MAX 4096U
 

@@ -2,7 +2,7 @@
 #include "bench/load/load_parts.h"
 #include "bench/load/summary.h"
 #include "bench/support/measure.h"
-#include "bench/support/nearest.h"
+#include "core/nearest.h"
 #include "bench/support/stamp.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* From "sine:min=10k,max=100k,period=1m" to a curve. Set-up only. */
 #include "bench/load/shape_parts.h"
-#include "bench/support/nearest.h"
+#include "core/nearest.h"
 #include "bench/support/quantity.h"
 
 #include <math.h>

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/support/nearest.h"
+#include "core/nearest.h"
 
 #define NAME_BYTES_MAX 32U
 #define ARGUMENTS_MAX 4100U

@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 
 #include "bench/load/template.h"
-#include "bench/support/nearest.h"
+#include "core/nearest.h"
 #include "stages/time_zone.h"
 
 #define WIDTH_MAX 18U

@@ -1,5 +1,5 @@
 #include "bench/support/url.h"
-#include "conf/text.h"
+#include "core/nearest.h"
 
 #include <netdb.h>
 #include <stdio.h>

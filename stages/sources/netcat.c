@@ -9,7 +9,7 @@
 #include "stages/charset.h"
 #include "stages/stream.h"
 #include "stages/text_scan.h"
-#include "stages/utf8.h"
+#include "core/utf8.h"
 
 #define LINE_CHARS_MAX (16 * 1024 * 1024)
 #define WIDE_LINE_CHARS_MAX 32768 /* of UTF-16 and UTF-32 */

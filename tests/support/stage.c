@@ -162,6 +162,7 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
         .memory_budget_bytes = budget_bytes,
         .channel_quota_bytes = budget_bytes,
         .client_queue_bytes = UINT64_C(16) << 20,
+        .chain = &stage->chain_built,
     };
     stage->port = (struct ps_port){
         .component = "test t1",
@@ -171,6 +172,7 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
         .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
         .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .blocks = ps_pool_cache(stage->pool),
+        .chain = &stage->chain_open,
         .done = record_done,
         .home = record_home,
     };
@@ -209,13 +211,24 @@ enum ps_status ps_test_stage_bind(struct ps_test_stage *stage, const char *const
     return PS_OK;
 }
 
+static void end_share(struct ps_chain_share *share)
+{
+    if (share->value != NULL)
+        share->destroy(share->value);
+    *share = (struct ps_chain_share){.value = NULL};
+}
+
 enum ps_status ps_test_stage_build(struct ps_test_stage *stage)
 {
     assert_false(stage->built);
     stage->port.instances = stage->context.instances;
-    if (stage->ops->build != NULL && stage->ops->build(stage->plan, &stage->context, &stage->err) != PS_OK)
+    if (stage->ops->build != NULL && stage->ops->build(stage->plan, &stage->context, &stage->err) != PS_OK) {
+        end_share(&stage->chain_built);
         return PS_FAIL;
-    stage->built = true;
+    }
+    stage->built = true; /* also when `finish` fails: torn down at the end */
+    if (stage->chain_built.value != NULL)
+        return stage->chain_built.finish(stage->chain_built.value, &stage->err);
     return PS_OK;
 }
 
@@ -239,6 +252,7 @@ void ps_test_stage_close(struct ps_test_stage *stage)
     assert_true(stage->opened);
     if (stage->ops->close != NULL)
         stage->ops->close(stage->plan, stage->state);
+    end_share(&stage->chain_open);
     free(stage->state);
     stage->state = NULL;
     stage->opened = false;
@@ -275,6 +289,7 @@ void ps_test_stage_fini(struct ps_test_stage *stage)
     assert_int_equal(ps_pool_out_count(stage->pool), 0);
     if (stage->built && stage->ops->teardown != NULL)
         stage->ops->teardown(stage->plan);
+    end_share(&stage->chain_built);
     while (stage->sub_count > 0) {
         stage->sub_count--;
         if (stage->subs[stage->sub_count].ops->teardown != NULL)

@@ -63,7 +63,8 @@ struct ps_test_stage {
     struct ps_batch *batches[PS_TEST_BATCHES_MAX]; /* out of the pool; given back by ps_test_stage_fini */
     size_t batch_count;
 
-    struct ps_pairs system; /* what context.system_property answers from */
+    struct ps_chain_share chain_built, chain_open; /* of a chain of this one stage */
+    struct ps_pairs system;                        /* what context.system_property answers from */
     struct {
         const struct ps_stage_ops *ops;
         void *plan;

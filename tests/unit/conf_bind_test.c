@@ -3,6 +3,7 @@
 
 #include "conf/bind.h"
 #include "conf/text.h"
+#include "core/nearest.h"
 #include "conf/types.h"
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #include "tests/support/support.h"
 
 #include "stages/text_scan.h"
-#include "stages/utf8.h"
+#include "core/utf8.h"
 
 #define R "\xEF\xBF\xBD"
 

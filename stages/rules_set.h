@@ -1,0 +1,78 @@
+/* Rule sets at work: a tree of rules (regex/rules.h) compiled into matchers and tables, evaluated over
+ * leases. Used by the selector and the interceptor of that name, by `penstock rules`, and by benches. What
+ * keeps a set up to date while events flow is stages/rules_live.h.
+ *
+ * A set is const and shared; a worker's scratch for it holds what changes. Counters, rate limits and samples
+ * live in a book (below), which outlives sets: a rule keeps its counts over a reload as long as its name
+ * stays. */
+#pragma once
+
+#include "core/stage.h"
+#include "regex/matcher.h"
+#include "regex/rules.h"
+
+struct ps_rules_set;
+struct ps_rules_scratch;
+struct ps_rules_book;
+
+/* What rules count, by name; one for each stage plan. `instances`: workers. Thread: made by control; entries
+ * are added by whoever makes sets (one thread at a time); counted by workers, each its own column; read by
+ * any. */
+struct ps_rules_book *ps_rules_book_create(unsigned instances);
+void ps_rules_book_destroy(struct ps_rules_book *book);
+struct ps_rules_count {
+    uint64_t hits, bytes, dropped; /* events the rule acted on; their bodies; those it dropped */
+    int64_t last_hit_ms;           /* wall clock; 0: never */
+};
+/* Each rule that the current set has, then those that only earlier ones had. */
+void ps_rules_book_each(const struct ps_rules_book *book,
+                        void (*each)(void *argument, const char *rule, const struct ps_rules_count *count),
+                        void *argument);
+
+struct ps_rules_set_options {
+    struct ps_texts
+        channels;     /* what `route` may name, in this order; count 0 and `any_channel`: not checked */
+    bool any_channel; /* for `penstock rules`: channels are numbered as they are met */
+    bool routes;      /* false: an interceptor: `route` and `default` are errors */
+    struct ps_matcher_options matcher;
+    struct ps_rules_book *book; /* NULL: no counting */
+    unsigned instances;
+};
+
+struct ps_rules_set_report {
+    struct ps_matcher_report matcher; /* of the body's; times and bytes are sums over all subjects */
+    uint32_t pattern_count, header_matcher_count, always_count; /* always: rules asked about every event */
+};
+
+/* Takes `rules` over, also on failure. NULL: errors (a channel that is none of the source's, what the
+ * compiler refused) were added to `problems`. */
+struct ps_rules_set *ps_rules_set_create(struct ps_rules *rules, const struct ps_rules_set_options *options,
+                                         struct ps_rules_set_report *report,
+                                         struct ps_rules_problems *problems);
+void ps_rules_set_destroy(struct ps_rules_set *set);
+const struct ps_rules *ps_rules_set_rules(const struct ps_rules_set *set);
+/* Names of the channels by number: the options', or as met. */
+struct ps_texts ps_rules_set_channels(const struct ps_rules_set *set);
+
+struct ps_rules_scratch *ps_rules_scratch_create(const struct ps_rules_set *set, unsigned instance,
+                                                 struct ps_err *err);
+void ps_rules_scratch_destroy(struct ps_rules_scratch *scratch);
+
+/* Told of every rule that acted on an event, in order, before its actions ran; for `explain`, `test`,
+ * `bench`. */
+typedef void (*ps_rules_trace)(void *argument, uint16_t row, const struct ps_rule *rule);
+
+/* Matches and acts on all events of the lease: headers are set, bodies replaced, rows routed (route NULL: an
+ * interceptor) and, by an interceptor, dropped from the lease. All of it with this one set. PS_DONE, or
+ * PS_RETRY for want of memory: call again with the same set and scratch, it goes on where it stopped and
+ * counts nothing twice. */
+enum ps_result ps_rules_set_work(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
+                                 struct ps_lease *lease, struct ps_route *route, const struct ps_now *now,
+                                 ps_rules_trace trace, void *argument);
+/* Whether a lease is half done (PS_RETRY came last): then the set must stay. */
+bool ps_rules_scratch_is_busy(const struct ps_rules_scratch *scratch);
+
+/* Whether this condition holds for the event, for `explain`: evaluated on its own, slowly. */
+bool ps_rules_condition_holds(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
+                              const struct ps_condition *condition, const struct ps_batch *batch,
+                              const struct ps_event *event);
