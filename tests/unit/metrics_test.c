@@ -42,8 +42,23 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
     struct ps_metrics_component quoted = {
         .kind = PS_KIND_SOURCE, .name = "k\"\\\n2", .type = "kafka", .start_ms = 1, .stop_ms = 2};
     quoted.counters[PS_COUNTER_KafkaCommitTimer] = 1234;
-    struct ps_metrics_component interceptor = {
-        .kind = PS_KIND_INTERCEPTOR, .name = "r1/i1", .type = "static"};
+    static const struct ps_series hits[] = {
+        {.name = "rule_hits", .help = "Hits", .label = "rule", .label_value = "a\"b", .value = 12345678901},
+        {.name = "rules_loaded_seconds",
+         .help = "When",
+         .label = "file",
+         .label_value = "f",
+         .gauge = true,
+         .value = 1.5},
+        {.name = "rule_hits", .help = "Hits", .label = "rule", .label_value = "c", .value = 0},
+    };
+    struct ps_metrics_component interceptor = {.kind = PS_KIND_INTERCEPTOR,
+                                               .name = "r1/i1",
+                                               .type = "rules",
+                                               .series = hits,
+                                               .series_count = PS_COUNT_OF(hits)};
+    struct ps_metrics_component second = {
+        .kind = PS_KIND_INTERCEPTOR, .name = "r1/i2", .type = "rules", .series = &hits[2], .series_count = 1};
     struct ps_metrics_component channel = {.kind = PS_KIND_CHANNEL,
                                            .name = "c1",
                                            .type = "memory",
@@ -70,6 +85,7 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
     visitor->component(visitor->argument, &source);
     visitor->component(visitor->argument, &quoted);
     visitor->component(visitor->argument, &interceptor);
+    visitor->component(visitor->argument, &second);
     visitor->component(visitor->argument, &channel);
     visitor->component(visitor->argument, &sink);
     visitor->component(visitor->argument, &file);
@@ -379,7 +395,13 @@ static void test_prometheus(void **state)
     expect_line("penstock_component_up{kind=\"sink\",component=\"k1\"} 1");
     expect_line("penstock_reloads_total{result=\"ok\"} 3");
     expect_line("penstock_memory_budget_bytes 1048576");
-    const char *dump = getenv("PENSTOCK_DUMP"); /* for promtool check metrics */
+    expect_line("penstock_interceptor_rule_hits_total{component=\"r1/i1\",rule=\"a\\\"b\"} 12345678901");
+    expect_line("penstock_interceptor_rule_hits_total{component=\"r1/i1\",rule=\"c\"} 0");
+    expect_line("penstock_interceptor_rule_hits_total{component=\"r1/i2\",rule=\"c\"} 0");
+    expect_line("penstock_interceptor_rules_loaded_seconds{component=\"r1/i1\",file=\"f\"} 1.5");
+    assert_null(strstr(strstr(reply.body, "# TYPE penstock_interceptor_rule_hits_total") + 1,
+                       "# TYPE penstock_interceptor_rule_hits_total")); /* one family, one head */
+    const char *dump = getenv("PENSTOCK_DUMP");                         /* for promtool check metrics */
     if (dump != NULL) {
         FILE *file = fopen(dump, "w");
         assert_non_null(file);
