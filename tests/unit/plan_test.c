@@ -144,7 +144,21 @@ static void test_budget_of_many_sources(void **state)
 
 /* ---- build and teardown ---- */
 
-static unsigned built, build_limit;
+static unsigned built, build_limit, finished, finish_fails;
+
+static enum ps_status count_finish(void *value, struct ps_err *err)
+{
+    assert_ptr_equal(value, &finished);
+    finished++;
+    return finish_fails ? ps_err_set(err, "no chain") : PS_OK;
+}
+
+static void count_destroy(void *value)
+{
+    assert_ptr_equal(value, &finished);
+    assert_true(built > 0);
+    built--;
+}
 
 static enum ps_status count_build(void *plan, struct ps_context *context, struct ps_err *err)
 {
@@ -161,6 +175,58 @@ static void count_teardown(void *plan)
     (void)plan;
     assert_true(built > 0);
     built--;
+}
+
+/* An interceptor that makes the thing its chain shares. */
+static enum ps_status share_build(void *plan, struct ps_context *context, struct ps_err *err)
+{
+    if (count_build(plan, context, err) != PS_OK)
+        return PS_FAIL;
+    assert_non_null(context->chain);
+    assert_null(context->chain->value);
+    *context->chain = (struct ps_chain_share){&finished, count_finish, count_destroy};
+    built++;
+    return PS_OK;
+}
+
+/* What a chain shares is finished once all its stages are built, ends with the plan, and is not made at all
+ * for a source that stays open over a reload. */
+static void test_chain_share(void **state)
+{
+    struct ps_stage_ops interceptor = flow_interceptor;
+    (void)state;
+    interceptor.build = share_build;
+    interceptor.teardown = count_teardown;
+    build_limit = UINT32_MAX;
+    for (finish_fails = 0; finish_fails < 2; finish_fails++) {
+        struct ps_err err = {0};
+        struct flow flow = small_flow();
+        struct ps_plan *plans[2];
+        finished = 0;
+        flow_init(&flow);
+        for (unsigned i = 0; i < 2; i++) {
+            struct ps_agent_spec *spec = flow_spec(&flow);
+            spec->sources[0].interceptors[0].ops = spec->sources[1].interceptors[0].ops = &interceptor;
+            plans[i] = ps_plan_create(spec, &machine, 0, &err);
+            assert_non_null(plans[i]);
+        }
+        if (finish_fails) {
+            assert_int_equal(ps_plan_build(plans[0], &err), PS_FAIL);
+            assert_non_null(strstr(err.text, "while building the chain of source"));
+            assert_int_equal(built, 0);
+        } else {
+            assert_int_equal(ps_plan_build(plans[0], &err), PS_OK);
+            assert_int_equal(finished, 2);
+            assert_int_equal(built, 4);
+            ps_plan_adopt(plans[1], plans[0]);
+            assert_int_equal(ps_plan_build(plans[1], &err), PS_OK);
+            assert_int_equal(built, 4);
+        }
+        ps_plan_destroy(plans[1]);
+        ps_plan_destroy(plans[0]);
+        assert_int_equal(built, 0);
+        flow_fini(&flow);
+    }
 }
 
 /* Whichever stage does not build: what was built before it is torn down, once. */
@@ -239,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_budget_of_many_sources),
         cmocka_unit_test(test_build_failures),
+        cmocka_unit_test(test_chain_share),
         cmocka_unit_test(test_adopt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
