@@ -3,20 +3,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/pcre2.h"
+#include "regex/regex.h"
 #include "stages/java_date.h"
 
 #define STAMP_BYTES_MAX 1024 /* a stamp longer than that after replacing has no time */
 
 struct ps_syslog_format {
-    struct ps_pcre2 *regex, *search;
-    struct ps_pcre2_replacement *replacement;
+    struct ps_regex *regex, *search;
+    struct ps_regex_replacement *replacement;
     struct ps_java_date *date;
 };
 
 struct ps_syslog_matcher {
     const struct ps_syslog_format *format;
-    struct ps_pcre2_scratch *match, *search;
+    struct ps_regex_scratch *scratch;
 };
 
 struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, struct ps_err *err)
@@ -30,12 +30,12 @@ struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, s
         ps_err_set(err, "it is missing, and the other format keys have no effect without it");
         goto failed;
     }
-    format->regex = ps_pcre2_create(regex, PS_PCRE2_WHOLE, err);
+    format->regex = ps_regex_create(regex, 0, PS_REGEX_WHOLE, err);
     if (format->regex == NULL)
         goto failed;
     if (search != NULL) {
         key = "format.search";
-        format->search = ps_pcre2_create(search, PS_PCRE2_FIND, err);
+        format->search = ps_regex_create(search, 0, PS_REGEX_FIND, err);
         if (format->search == NULL)
             goto failed;
         key = "format.replace";
@@ -43,7 +43,7 @@ struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, s
             ps_err_set(err, "it is missing: format.search needs it");
             goto failed;
         }
-        format->replacement = ps_pcre2_replacement_create(format->search, replace, err);
+        format->replacement = ps_regex_replacement_create(format->search, replace, err);
         if (format->replacement == NULL)
             goto failed;
     }
@@ -62,9 +62,9 @@ void ps_syslog_format_destroy(struct ps_syslog_format *format)
     if (format == NULL)
         return;
     ps_java_date_destroy(format->date);
-    ps_pcre2_replacement_destroy(format->replacement);
-    ps_pcre2_destroy(format->search);
-    ps_pcre2_destroy(format->regex);
+    ps_regex_replacement_destroy(format->replacement);
+    ps_regex_destroy(format->search);
+    ps_regex_destroy(format->regex);
     free(format);
 }
 
@@ -74,13 +74,7 @@ struct ps_syslog_matcher *ps_syslog_matcher_create(const struct ps_syslog_format
     if (matcher == NULL)
         return NULL;
     matcher->format = format;
-    matcher->match = ps_pcre2_scratch_create(format->regex);
-    if (format->search != NULL)
-        matcher->search = ps_pcre2_scratch_create(format->search);
-    if (matcher->match == NULL || (format->search != NULL && matcher->search == NULL)) {
-        ps_syslog_matcher_destroy(matcher);
-        return NULL;
-    }
+    matcher->scratch = ps_regex_scratch_create();
     return matcher;
 }
 
@@ -88,8 +82,7 @@ void ps_syslog_matcher_destroy(struct ps_syslog_matcher *matcher)
 {
     if (matcher == NULL)
         return;
-    ps_pcre2_scratch_destroy(matcher->match);
-    ps_pcre2_scratch_destroy(matcher->search);
+    ps_regex_scratch_destroy(matcher->scratch);
     free(matcher);
 }
 
@@ -98,16 +91,16 @@ bool ps_syslog_matcher_match(struct ps_syslog_matcher *matcher, struct ps_syslog
 {
     const struct ps_syslog_format *format = matcher->format;
     *match = (struct ps_syslog_match){0};
-    if (!ps_pcre2_match(format->regex, matcher->match, text, length, 0, match->group,
-                        PS_COUNT_OF(match->group)))
+    if (!ps_regex_find(format->regex, matcher->scratch, text, length, 0, match->group,
+                       PS_COUNT_OF(match->group)))
         return false;
-    unsigned groups = ps_pcre2_group_count(format->regex);
+    unsigned groups = ps_regex_group_count(format->regex);
     match->group_count = groups < 5 ? groups : 5;
     struct ps_slice stamp = match->group[3];
     char replaced[STAMP_BYTES_MAX];
     if (stamp.data != NULL && format->search != NULL) {
-        size_t used = ps_pcre2_replace_all(format->search, matcher->search, format->replacement, stamp.data,
-                                           stamp.length, replaced, sizeof replaced);
+        size_t used = ps_regex_replace_all(format->search, matcher->scratch, format->replacement, stamp.data,
+                                           stamp.length, replaced, sizeof replaced, NULL);
         if (used == SIZE_MAX)
             return true;
         stamp = (struct ps_slice){replaced, (uint32_t)used};

@@ -1,0 +1,214 @@
+/* One expression compiled by PCRE2's JIT from what regex/java.c made of it; finding with groups. Called by
+ * the control thread (create, destroy) and by workers (find), who never compile and never allocate, but for
+ * repairing a malformed subject longer than any before. */
+#include "regex/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/utf8.h"
+#include "regex/regex_parts.h"
+
+/* Bounds on one match. The JIT counts steps more coarsely than the interpreter; a step is some tens of
+ * nanoseconds at most. */
+#define STEPS_MAX 1000000U
+#define HEAP_KIB_MAX 16384U
+#define JIT_STACK_FIRST_BYTES (32U << 10)
+#define JIT_STACK_MAX_BYTES (1U << 20)
+
+struct ps_regex {
+    pcre2_code *code;
+    char *text;
+    unsigned flags;
+    bool jit;
+    struct ps_java_regex java;
+};
+
+struct ps_regex_scratch {
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack;
+    char *repaired;
+    size_t repaired_room;
+    uint64_t given_up;
+};
+
+/* What PCRE2 says of our own translation; a reader of it needs both texts. */
+static enum ps_status compile(struct ps_regex *regex, enum ps_regex_how how, struct ps_err *err)
+{
+    uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
+    if (how == PS_REGEX_WHOLE)
+        options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    PS_ASSERT(context != NULL);
+    pcre2_set_newline(context, PCRE2_NEWLINE_ANY);
+    int error;
+    PCRE2_SIZE at;
+    regex->code =
+        pcre2_compile((PCRE2_SPTR)regex->java.pcre2, PCRE2_ZERO_TERMINATED, options, &error, &at, context);
+    pcre2_compile_context_free(context);
+    if (regex->code == NULL) {
+        PCRE2_UCHAR message[256];
+        pcre2_get_error_message(error, message, sizeof message);
+        return ps_err_set(err, "the expression is beyond PCRE2: %s", (char *)message);
+    }
+    /* Without the JIT matching is slower, not wrong. */
+    regex->jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
+    return PS_OK;
+}
+
+struct ps_regex *ps_regex_create(const char *pattern, unsigned flags, enum ps_regex_how how,
+                                 struct ps_err *err)
+{
+    struct ps_regex *regex = calloc(1, sizeof *regex);
+    PS_ASSERT(regex != NULL);
+    regex->flags = flags;
+    regex->text = strdup(pattern);
+    PS_ASSERT(regex->text != NULL);
+    if (ps_java_regex_translate(pattern, flags, &regex->java, err) != PS_OK) {
+        free(regex->text);
+        free(regex);
+        return NULL;
+    }
+    if (compile(regex, how, err) != PS_OK) {
+        ps_regex_destroy(regex);
+        return NULL;
+    }
+    return regex;
+}
+
+void ps_regex_destroy(struct ps_regex *regex)
+{
+    if (regex == NULL)
+        return;
+    pcre2_code_free(regex->code);
+    ps_java_regex_fini(&regex->java);
+    free(regex->text);
+    free(regex);
+}
+
+const struct ps_java_regex *ps_regex_java(const struct ps_regex *regex)
+{
+    return &regex->java;
+}
+
+const char *ps_regex_text(const struct ps_regex *regex)
+{
+    return regex->text;
+}
+
+unsigned ps_regex_flags_of(const struct ps_regex *regex)
+{
+    return regex->flags;
+}
+
+unsigned ps_regex_group_count(const struct ps_regex *regex)
+{
+    return regex->java.group_count;
+}
+
+int ps_regex_group_number(const struct ps_regex *regex, const char *name)
+{
+    for (unsigned i = 1; i <= regex->java.group_count; i++)
+        if (regex->java.group_names[i] != NULL && strcmp(regex->java.group_names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+const char *ps_regex_group_name(const struct ps_regex *regex, unsigned group)
+{
+    return group <= regex->java.group_count ? regex->java.group_names[group] : NULL;
+}
+
+struct ps_regex_scratch *ps_regex_scratch_create(void)
+{
+    struct ps_regex_scratch *scratch = calloc(1, sizeof *scratch);
+    PS_ASSERT(scratch != NULL);
+    scratch->data = pcre2_match_data_create(PS_REGEX_GROUPS_MAX, NULL);
+    scratch->context = pcre2_match_context_create(NULL);
+    scratch->stack = pcre2_jit_stack_create(JIT_STACK_FIRST_BYTES, JIT_STACK_MAX_BYTES, NULL);
+    PS_ASSERT(scratch->data != NULL && scratch->context != NULL && scratch->stack != NULL);
+    pcre2_set_match_limit(scratch->context, STEPS_MAX);
+    pcre2_set_heap_limit(scratch->context, HEAP_KIB_MAX);
+    pcre2_jit_stack_assign(scratch->context, NULL, scratch->stack);
+    return scratch;
+}
+
+void ps_regex_scratch_destroy(struct ps_regex_scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    pcre2_jit_stack_free(scratch->stack);
+    pcre2_match_context_free(scratch->context);
+    pcre2_match_data_free(scratch->data);
+    free(scratch->repaired);
+    free(scratch);
+}
+
+uint64_t ps_regex_scratch_given_up(const struct ps_regex_scratch *scratch)
+{
+    return scratch->given_up;
+}
+
+/* `start` moves with the text: what stands before it is repaired on its own. */
+static struct ps_slice repair(struct ps_regex_scratch *scratch, const char *subject, size_t length,
+                              size_t *start)
+{
+    if (scratch->repaired_room < 3 * length) {
+        free(scratch->repaired);
+        scratch->repaired_room = 3 * length;
+        scratch->repaired = malloc(scratch->repaired_room);
+        PS_ASSERT(scratch->repaired != NULL);
+    }
+    size_t before = ps_utf8_repair(subject, *start, scratch->repaired);
+    size_t after = ps_utf8_repair(subject + *start, length - *start, scratch->repaired + before);
+    *start = before;
+    return (struct ps_slice){scratch->repaired, (uint32_t)(before + after)};
+}
+
+struct ps_slice ps_regex_well_formed(struct ps_regex_scratch *scratch, const char *subject, size_t length,
+                                     size_t *start)
+{
+    PS_ASSERT(*start <= length && length <= UINT32_MAX / 3);
+    if (subject == NULL)
+        return (struct ps_slice){"", 0};
+    if (PS_LIKELY(ps_utf8_valid_length(subject, length) == length))
+        return (struct ps_slice){subject, (uint32_t)length};
+    return repair(scratch, subject, length, start);
+}
+
+bool ps_regex_find_well_formed(const struct ps_regex *regex, struct ps_regex_scratch *scratch,
+                               struct ps_slice subject, size_t start, struct ps_slice *groups, unsigned count)
+{
+    PCRE2_SPTR text = (PCRE2_SPTR)subject.data;
+    int found;
+    if (PS_LIKELY(regex->jit))
+        found = pcre2_jit_match(regex->code, text, subject.length, start, 0, scratch->data, scratch->context);
+    else
+        found = pcre2_match(regex->code, text, subject.length, start, PCRE2_NO_UTF_CHECK, scratch->data,
+                            scratch->context);
+    if (found < 0) {
+        scratch->given_up += found != PCRE2_ERROR_NOMATCH;
+        return false;
+    }
+    const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(scratch->data);
+    /* 0: the expression has more groups than the scratch has room for; all the room is filled. */
+    unsigned filled = found == 0 ? PS_REGEX_GROUPS_MAX : (unsigned)found;
+    for (unsigned i = 0; i < count; i++) {
+        groups[i] = (struct ps_slice){0};
+        if (i < filled && ends[2 * i] != PCRE2_UNSET)
+            groups[i] =
+                (struct ps_slice){subject.data + ends[2 * i], (uint32_t)(ends[2 * i + 1] - ends[2 * i])};
+    }
+    return true;
+}
+
+bool ps_regex_find(const struct ps_regex *regex, struct ps_regex_scratch *scratch, const char *subject,
+                   size_t length, size_t start, struct ps_slice *groups, unsigned count)
+{
+    struct ps_slice text = ps_regex_well_formed(scratch, subject, length, &start);
+    return ps_regex_find_well_formed(regex, scratch, text, start, groups, count);
+}
