@@ -69,12 +69,24 @@ struct ps_rules_problem {
     const char *what, *cure; /* cure may be NULL */
 };
 
+/* A file that was read or looked for: what to watch, also when there are errors. */
+struct ps_rules_file {
+    const char *name;
+    uint64_t hash; /* ps_rules_hash of its bytes as they were parsed; 0: it could not be read */
+};
+/* To see whether a file changed since it was parsed: goes on from `hash`, PS_RULES_HASH to begin with. Never
+ * 0. */
+#define PS_RULES_HASH UINT64_C(0xcbf29ce484222325)
+uint64_t ps_rules_hash(uint64_t hash, const char *bytes, size_t length);
+
 /* At most 100 are kept; `count` goes on. */
 #define PS_RULES_PROBLEMS_MAX 100U
 struct ps_rules_problems {
     struct ps_arena *arena; /* their texts; the caller's */
     struct ps_rules_problem items[PS_RULES_PROBLEMS_MAX];
     size_t count, errors, warnings;
+    struct ps_rules_file *files; /* by ps_rules_load, in the arena; each once, the first one first */
+    size_t file_count;
 };
 void ps_rules_problem_add(struct ps_rules_problems *problems, enum ps_rules_severity severity,
                           struct ps_rules_place place, const char *cure, const char *format, ...)
