@@ -226,6 +226,22 @@ const struct ps_header *ps_headers_next(struct ps_header_cursor *cursor);
 bool ps_lease_filter(struct ps_lease *lease, bool (*keep)(void *argument, struct ps_event *event),
                      void *argument);
 
+/* The same by bits: row r of the batch is kept when bit r % 64 of word r / 64 is set; bits of rows that are
+ * not in the lease do not matter. Costs nothing to speak of when all are kept. Chain only. False: no memory
+ * for the index list, and nothing has changed. */
+bool ps_lease_filter_bits(struct ps_lease *lease, const uint64_t *keep);
+
+/* Gives an event another body, in a block the batch references (ps_batch_alloc). The old one stays where it
+ * is: header values may point into it. Chain only. */
+static inline void ps_lease_body_set(struct ps_lease *lease, struct ps_event *event, char *body,
+                                     uint32_t length)
+{
+    lease->bytes = lease->bytes - event->body_length + length;
+    lease->memory_bytes += length;
+    event->body = body;
+    event->body_length = length;
+}
+
 /* A further lease of the same batch, for the selector, with the given rows (copied into the batch) or, with
  * `index` NULL, the chain's own list. NULL: no memory or too many leases. */
 struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count);

@@ -33,6 +33,63 @@ bool ps_lease_filter(struct ps_lease *lease, bool (*keep)(void *argument, struct
     return true;
 }
 
+/* A lease that has an index keeps it, shortened in place. */
+static void filter_index(struct ps_lease *lease, const uint64_t *keep)
+{
+    const struct ps_event *events = lease->batch->events;
+    uint32_t kept = 0;
+    uint64_t bytes = 0;
+    for (uint32_t position = 0; position < lease->count; position++) {
+        uint16_t row = lease->index[position];
+        uint64_t stays = (keep[row / 64] >> (row % 64)) & 1;
+        lease->index[kept] = row;
+        kept += (uint32_t)stays;
+        bytes += -stays & events[row].body_length;
+    }
+    lease->count = kept;
+    lease->bytes = bytes;
+}
+
+/* Bits of word `word`, without those behind the last row. */
+static uint64_t rows_of(const uint64_t *keep, uint32_t word, uint32_t count)
+{
+    uint32_t left = count - word * 64;
+    return left >= 64 ? keep[word] : keep[word] & ((UINT64_C(1) << left) - 1);
+}
+
+bool ps_lease_filter_bits(struct ps_lease *lease, const uint64_t *keep)
+{
+    if (lease->index != NULL) {
+        filter_index(lease, keep);
+        return true;
+    }
+    const struct ps_event *events = lease->batch->events;
+    uint32_t words = (lease->count + 63) / 64, kept = 0;
+    for (uint32_t word = 0; word < words; word++)
+        kept += (uint32_t)__builtin_popcountll(rows_of(keep, word, lease->count));
+    if (kept == lease->count)
+        return true;
+    uint16_t *index = NULL;
+    if (kept > 0) {
+        index = (uint16_t *)(void *)ps_batch_meta_alloc(lease->batch, kept * (uint32_t)sizeof *index, 2);
+        if (index == NULL)
+            return false;
+    }
+    uint32_t next = 0;
+    uint64_t bytes = 0;
+    for (uint32_t word = 0; word < words; word++) {
+        for (uint64_t rows = rows_of(keep, word, lease->count); rows != 0; rows &= rows - 1) {
+            uint16_t row = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(rows));
+            index[next++] = row;
+            bytes += events[row].body_length;
+        }
+    }
+    lease->index = index;
+    lease->count = kept;
+    lease->bytes = bytes;
+    return true;
+}
+
 void ps_lease_init(struct ps_lease *lease, struct ps_batch *batch)
 {
     lease->batch = batch;

@@ -275,8 +275,8 @@ static enum ps_status build_source(struct ps_plan *plan, struct ps_source_plan *
         goto failed;
     return PS_OK;
 failed:
+    chain_share_end(&source->chain); /* made of what the stages have: it goes first */
     teardown_source(spec, interceptors, selector, false);
-    chain_share_end(&source->chain);
     return PS_FAIL;
 }
 
@@ -286,8 +286,8 @@ static void unbuild_sources(struct ps_plan *plan)
         struct ps_source_plan *source = &plan->sources[--plan->built_sources];
         if (source->adopts != NULL) /* never built */
             continue;
-        teardown_source(source->spec, source->spec->interceptor_count, true, true);
         chain_share_end(&source->chain);
+        teardown_source(source->spec, source->spec->interceptor_count, true, true);
     }
 }
 

@@ -287,9 +287,9 @@ void ps_test_stage_fini(struct ps_test_stage *stage)
     give_batches(stage);
     ps_carver_fini(&stage->carver);
     assert_int_equal(ps_pool_out_count(stage->pool), 0);
+    end_share(&stage->chain_built);
     if (stage->built && stage->ops->teardown != NULL)
         stage->ops->teardown(stage->plan);
-    end_share(&stage->chain_built);
     while (stage->sub_count > 0) {
         stage->sub_count--;
         if (stage->subs[stage->sub_count].ops->teardown != NULL)

@@ -1,0 +1,23 @@
+/* A configuration key that holds a Java regular expression: checked, described and compiled alike wherever it
+ * stands. Thread: control. */
+#pragma once
+
+#include "core/stage.h"
+#include "regex/regex.h"
+
+/* How a stage runs its expression: what `describe` and the look at its cost go by. */
+enum ps_regex_run {
+    PS_REGEX_RUN_BITS,   /* through the chain's pass: which events match */
+    PS_REGEX_RUN_GROUPS, /* the same, and PCRE2 on those that do */
+    PS_REGEX_RUN_PCRE2,  /* PCRE2 alone */
+};
+
+/* Reports an expression that does not compile (ERROR, with the position and the reason; PS_FAIL), one that is
+ * empty (as Flume's components do), and one that is dear (WARN). */
+enum ps_status ps_regex_option_check(const struct ps_context *context, const char *key, const char *pattern,
+                                     enum ps_regex_how how, enum ps_regex_run run);
+
+/* "interceptor i1 of source r1: regex "status=(200|404)": Hyperscan". */
+void ps_regex_option_describe(const struct ps_context *context, const char *key, const char *pattern,
+                              enum ps_regex_how how, enum ps_regex_run run,
+                              void (*line)(void *argument, const char *text), void *argument);
