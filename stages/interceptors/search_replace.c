@@ -1,0 +1,379 @@
+/* Interceptor search_replace (Flume's SearchAndReplaceInterceptor): bodies with every match of an expression
+ * replaced, by Java's rules. Thread: the source's worker.
+ *
+ * Flume decodes every body and encodes it again, so a body that is malformed in its charset changes even
+ * where nothing matches; so it does here. Otherwise the chain's scan says which events match, and the rest
+ * are not touched. New bodies are gathered in the state and then put into the batch together, a newline
+ * between, so that the next pass can scan them in place; when the batch has no room the gathered ones stay
+ * for the next call, and no event is replaced twice. */
+#include "core/utf8.h"
+#include "stages/charset.h"
+#include "stages/regex_chain.h"
+#include "stages/regex_option.h"
+#include "stages/tally.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* So much is gathered before it goes into the batch; a batch that has many blocks already gets all in one. */
+#define GATHER_BYTES (PS_BLOCK_BYTES / 4)
+#define BLOCKS_MANY (PS_BATCH_BLOCKS_MAX / 2)
+#define NEW_BODY_BYTES_MAX (UINT64_C(1) << 30)
+
+struct search_replace_plan {
+    const char *pattern, *text, *charset_name;
+    struct ps_regex *regex;
+    struct ps_regex_replacement *replacement;
+    struct ps_charset charset;
+    bool scanned;          /* ASCII is ASCII in this charset: the chain's scan helps */
+    uint64_t budget_bytes; /* of the process; 0: not known */
+    struct ps_regex_use use;
+    struct ps_tally left;
+};
+
+struct buffer {
+    char *data;
+    size_t room;
+};
+
+struct gathered {
+    struct ps_event *event;
+    size_t offset;
+    uint32_t length;
+};
+
+struct search_replace_state {
+    struct ps_port *port;
+    struct ps_regex_scratch *own_scratch; /* when the chain's is not there */
+    struct ps_transcoder transcoder;
+    struct buffer decoded, replaced, out;
+    size_t used;       /* of out */
+    uint64_t made;     /* bytes made for this batch so far */
+    uint32_t position; /* next event to look at */
+    uint32_t count;    /* gathered, not yet in the batch */
+    struct gathered gathered[PS_BATCH_EVENTS_MAX];
+};
+
+#define FIELD(name) offsetof(struct search_replace_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "searchPattern",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(pattern),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "Java regular expression; every match in the body is replaced"},
+    {.key = "replaceString",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(text),
+     .fallback = "",
+     .help = "what takes its place: $1 and ${name} are groups, a backslash takes a character as it is"},
+    {.key = "charset",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(charset_name),
+     .fallback = "UTF-8",
+     .help = "character set of the bodies, by Java's name"},
+    PS_OPTION_END,
+};
+
+/* ---- set-up ---- */
+
+static enum ps_status search_replace_check(const void *plan_, const struct ps_context *context)
+{
+    const struct search_replace_plan *plan = plan_;
+    struct ps_err err = {.length = 0};
+    struct ps_charset charset;
+    bool good = true;
+    if (ps_charset_find(plan->charset_name, &charset, &err) != PS_OK) {
+        ps_report(context, PS_LOG_ERROR, "charset", "%s", err.text);
+        good = false;
+    }
+    if (ps_regex_option_check(context, "searchPattern", plan->pattern, PS_REGEX_FIND, PS_REGEX_RUN_GROUPS) !=
+        PS_OK)
+        return PS_FAIL;
+    struct ps_regex *regex = ps_regex_create(plan->pattern, 0, PS_REGEX_FIND, NULL);
+    struct ps_regex_replacement *replacement = ps_regex_replacement_create(regex, plan->text, &err);
+    if (replacement == NULL) {
+        ps_report(context, PS_LOG_ERROR, "replaceString", "%s", err.text);
+        good = false;
+    } else {
+        ps_regex_replacement_destroy(replacement);
+    }
+    ps_regex_destroy(regex);
+    return good ? PS_OK : PS_FAIL;
+}
+
+static void search_replace_teardown(void *plan_)
+{
+    struct search_replace_plan *plan = plan_;
+    ps_regex_replacement_destroy(plan->replacement);
+    if (plan->regex != NULL)
+        ps_regex_destroy(plan->regex);
+    plan->replacement = NULL;
+    plan->regex = NULL;
+}
+
+static enum ps_status search_replace_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct search_replace_plan *plan = plan_;
+    if (ps_charset_find(plan->charset_name, &plan->charset, err) != PS_OK)
+        return PS_FAIL;
+    plan->scanned = plan->charset.kind < PS_CHARSET_UTF16;
+    plan->budget_bytes = context->memory_budget_bytes;
+    plan->regex = ps_regex_create(plan->pattern, 0, PS_REGEX_FIND, err);
+    if (plan->regex != NULL)
+        plan->replacement = ps_regex_replacement_create(plan->regex, plan->text, err);
+    if (plan->replacement == NULL) {
+        search_replace_teardown(plan);
+        return PS_FAIL;
+    }
+    plan->left = ps_tally_make(context);
+    if (plan->scanned)
+        ps_regex_chain_add(context, plan->regex, &plan->use);
+    ps_regex_chain_edits(context);
+    return PS_OK;
+}
+
+static void search_replace_close(const void *plan, void *state_)
+{
+    (void)plan;
+    struct search_replace_state *state = state_;
+    if (state->own_scratch != NULL)
+        ps_regex_scratch_destroy(state->own_scratch);
+    ps_transcoder_close(&state->transcoder);
+    free(state->decoded.data);
+    free(state->replaced.data);
+    free(state->out.data);
+}
+
+static enum ps_status search_replace_open(const void *plan_, void *state_, struct ps_port *port,
+                                          struct ps_err *err)
+{
+    const struct search_replace_plan *plan = plan_;
+    struct search_replace_state *state = state_;
+    state->port = port;
+    if (ps_transcoder_open(&state->transcoder, &plan->charset, err) != PS_OK)
+        return PS_FAIL;
+    if (!plan->scanned)
+        state->own_scratch = ps_regex_scratch_create();
+    else if (ps_regex_chain_open(&plan->use, port, err) != PS_OK) {
+        ps_transcoder_close(&state->transcoder);
+        return PS_FAIL;
+    }
+    return PS_OK;
+}
+
+/* ---- one body ---- */
+
+/* Room for so many bytes; allocates only for what is longer than anything before. */
+static bool buffer_need(struct buffer *buffer, size_t bytes)
+{
+    if (bytes <= buffer->room)
+        return true;
+    size_t room = buffer->room > 0 ? buffer->room : 4096;
+    while (room < bytes)
+        room *= 2;
+    char *data = realloc(buffer->data, room);
+    if (data == NULL)
+        return false;
+    *buffer = (struct buffer){data, room};
+    return true;
+}
+
+enum outcome {
+    BODY_SAME,
+    BODY_NEW,
+    BODY_TOO_LONG, /* the result would be: left as it is */
+};
+
+/* replaceAll of a text into `buffer` from `used` on. `most`: bytes the result may have. */
+static enum outcome text_replace(const struct search_replace_plan *plan, struct search_replace_state *state,
+                                 const char *text, size_t length, struct buffer *buffer, size_t used,
+                                 size_t most, size_t *made, uint32_t *count)
+{
+    struct ps_regex_scratch *scratch =
+        plan->scanned ? ps_regex_chain_scratch(state->port) : state->own_scratch;
+    for (size_t guess = length + 64; buffer_need(buffer, used + guess); guess = buffer->room - used + 1) {
+        *made = ps_regex_replace_all(plan->regex, scratch, plan->replacement, text, length,
+                                     buffer->data + used, buffer->room - used, count);
+        if (*made != SIZE_MAX)
+            return *made <= most ? BODY_NEW : BODY_TOO_LONG;
+        if (buffer->room - used > most)
+            break;
+    }
+    return BODY_TOO_LONG;
+}
+
+/* UTF-8, or nothing but ASCII. `matches`: what the scan says. */
+static enum outcome body_utf8(const struct search_replace_plan *plan, struct search_replace_state *state,
+                              const struct ps_event *event, bool matches, size_t most, size_t *made)
+{
+    uint32_t count = 0;
+    if (matches) {
+        enum outcome outcome = text_replace(plan, state, event->body, event->body_length, &state->out,
+                                            state->used, most, made, &count);
+        if (outcome == BODY_TOO_LONG || count > 0)
+            return outcome;
+    }
+    if (ps_utf8_valid_length(event->body, event->body_length) == event->body_length)
+        return BODY_SAME;
+    if (!buffer_need(&state->out, state->used + 3 * (size_t)event->body_length))
+        return BODY_TOO_LONG;
+    *made = ps_utf8_repair(event->body, event->body_length, state->out.data + state->used);
+    return *made <= most ? BODY_NEW : BODY_TOO_LONG;
+}
+
+/* Any other charset: decoded, replaced, encoded. */
+static enum outcome body_transcode(const struct search_replace_plan *plan, struct search_replace_state *state,
+                                   const struct ps_event *event, size_t most, size_t *made)
+{
+    size_t length, replaced;
+    uint32_t count;
+    if (!buffer_need(&state->decoded, PS_CHARSET_DECODED_MAX(event->body_length)))
+        return BODY_TOO_LONG;
+    (void)ps_transcoder_decode(&state->transcoder, event->body, event->body_length, true, false,
+                               state->decoded.data, &length);
+    if (text_replace(plan, state, state->decoded.data, length, &state->replaced, 0, most, &replaced,
+                     &count) != BODY_NEW ||
+        !buffer_need(&state->out, state->used + PS_CHARSET_ENCODED_MAX(replaced)))
+        return BODY_TOO_LONG;
+    ps_transcoder_encode(&state->transcoder, state->replaced.data, replaced, state->out.data + state->used,
+                         made);
+    if (*made == event->body_length &&
+        (*made == 0 || memcmp(state->out.data + state->used, event->body, *made) == 0))
+        return BODY_SAME;
+    return *made <= most ? BODY_NEW : BODY_TOO_LONG;
+}
+
+static bool is_ascii(const struct ps_event *event)
+{
+    for (uint32_t i = 0; i < event->body_length; i++) {
+        if ((uint8_t)event->body[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+/* What may still be made for this batch: what it has already and what is made must both fit the budget. */
+static size_t bytes_left(const struct search_replace_plan *plan, const struct search_replace_state *state,
+                         const struct ps_batch *batch)
+{
+    uint64_t most = NEW_BODY_BYTES_MAX;
+    if (plan->budget_bytes > 0) {
+        uint64_t free_bytes =
+            plan->budget_bytes > batch->body_bytes ? (plan->budget_bytes - batch->body_bytes) / 4 * 3 : 0;
+        if (free_bytes < most)
+            most = free_bytes;
+    }
+    return most > state->made ? (size_t)(most - state->made) : 0;
+}
+
+static void event_replace(const struct search_replace_plan *plan, struct search_replace_state *state,
+                          const struct ps_batch *batch, struct ps_event *event, bool matches)
+{
+    size_t most = bytes_left(plan, state, batch), made = 0;
+    bool utf8 = plan->charset.kind == PS_CHARSET_UTF8 || (plan->scanned && is_ascii(event));
+    enum outcome outcome = utf8 ? body_utf8(plan, state, event, matches, most, &made)
+                                : body_transcode(plan, state, event, most, &made);
+    if (outcome == BODY_TOO_LONG)
+        ps_tally_add(&plan->left, state->port, 1);
+    if (outcome != BODY_NEW)
+        return;
+    state->gathered[state->count++] = (struct gathered){event, state->used, (uint32_t)made};
+    state->used += made;
+    state->made += made + 1;
+    if (buffer_need(&state->out, state->used + 1))
+        state->out.data[state->used++] = '\n';
+}
+
+/* ---- the batch ---- */
+
+/* Puts what was gathered into the batch. False: no room; it stays gathered. */
+static bool gathered_put(struct search_replace_state *state, struct ps_lease *lease)
+{
+    if (state->count == 0)
+        return true;
+    char *room = ps_batch_alloc(lease->batch, state->used > 0 ? (uint32_t)state->used : 1);
+    if (room == NULL)
+        return false;
+    memcpy(room, state->out.data, state->used);
+    for (uint32_t i = 0; i < state->count; i++) {
+        const struct gathered *gathered = &state->gathered[i];
+        ps_lease_body_set(lease, gathered->event, room + gathered->offset, gathered->length);
+    }
+    state->count = 0;
+    state->used = 0;
+    return true;
+}
+
+static enum ps_result search_replace_work(const void *plan_, void *state_, struct ps_lease *lease,
+                                          const struct ps_now *now)
+{
+    (void)now;
+    const struct search_replace_plan *plan = plan_;
+    struct search_replace_state *state = state_;
+    if (lease->count == 0)
+        return PS_DONE;
+    const uint64_t *bits = plan->scanned ? ps_regex_chain_bits(&plan->use, state->port, lease) : NULL;
+    size_t gather = lease->batch->block_count < BLOCKS_MANY ? GATHER_BYTES : SIZE_MAX;
+    if (!gathered_put(state, lease))
+        return PS_RETRY;
+    while (state->position < lease->count) {
+        uint16_t row = ps_lease_row(lease, state->position++);
+        bool matches = bits != NULL && ((bits[row / 64] >> (row % 64)) & 1);
+        event_replace(plan, state, lease->batch, &lease->batch->events[row], matches);
+        if (state->used >= gather && !gathered_put(state, lease))
+            return PS_RETRY;
+    }
+    if (!gathered_put(state, lease))
+        return PS_RETRY;
+    state->position = 0;
+    state->made = 0;
+    return PS_DONE;
+}
+
+/* ---- what is said about it ---- */
+
+static void search_replace_describe(const void *plan_, const struct ps_context *context,
+                                    void (*line)(void *argument, const char *text), void *argument)
+{
+    const struct search_replace_plan *plan = plan_;
+    struct ps_charset charset;
+    bool scanned =
+        ps_charset_find(plan->charset_name, &charset, NULL) == PS_OK && charset.kind < PS_CHARSET_UTF16;
+    ps_regex_option_describe(context, "searchPattern", plan->pattern, PS_REGEX_FIND,
+                             scanned ? PS_REGEX_RUN_GROUPS : PS_REGEX_RUN_PCRE2, line, argument);
+}
+
+static void search_replace_series(const void *plan_,
+                                  void (*add)(void *argument, const struct ps_series *series), void *argument)
+{
+    const struct search_replace_plan *plan = plan_;
+    ps_regex_chain_series(&plan->use, add, argument);
+    add(argument,
+        &(struct ps_series){.name = "replacements_left_out",
+                            .help = "Bodies left as they were because the new ones would not fit the "
+                                    "memory budget",
+                            .label = "reason",
+                            .label_value = "too long",
+                            .value = (double)ps_tally_sum(&plan->left)});
+}
+
+static const struct ps_interceptor_ops interceptor = {.work = search_replace_work};
+
+const struct ps_stage_ops ps_interceptor_search_replace = {
+    .kind = PS_KIND_INTERCEPTOR,
+    .name = "search_replace",
+    .aliases = PS_WORDS("org.apache.flume.interceptor.SearchAndReplaceInterceptor$Builder"),
+    .summary = "replaces what a regular expression finds in the body",
+    .options = options,
+    .plan_size = sizeof(struct search_replace_plan),
+    .state_size = sizeof(struct search_replace_state),
+    .check = search_replace_check,
+    .build = search_replace_build,
+    .teardown = search_replace_teardown,
+    .open = search_replace_open,
+    .close = search_replace_close,
+    .describe = search_replace_describe,
+    .series = search_replace_series,
+    .interceptor = &interceptor,
+};
