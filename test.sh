@@ -200,7 +200,7 @@ full)
     else
         whole release -j "$jobs" -LE '^(e2e|real)$'
         say "end to end, on the mock cluster"
-        run e2e release -j 1 -L '^e2e$'
+        run e2e release -j "$jobs" -L '^e2e$'
         whole asan -j "$jobs" -LE '^(e2e|real|stress)$'
         say "tsan"
         selected tsan '^stress_' '^sim_' '^bench_(lane|load|pacer)' '^unit_(ring|batch|block|spsc|spmc|mpmc|park|worker|window|tap|log|metrics)'

@@ -47,6 +47,10 @@ foreach(source ${test_scripts})
   string(REGEX REPLACE "_test$" "" name ${name})
   add_test(NAME ${folder}_${name} COMMAND ${runner} bash ${source})
   set_tests_properties(${folder}_${name} PROPERTIES LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
+  file(STRINGS ${source} alone REGEX "^# Runs alone:") # its outcome depends on having the machine to itself
+  if(alone)
+    set_tests_properties(${folder}_${name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
   if(folder STREQUAL "real") # servers of a gigabyte, and faults whose length counts: one at a time
     set_tests_properties(${folder}_${name} PROPERTIES RESOURCE_LOCK real_servers RUN_SERIAL TRUE)
   endif()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # bench/peers and bench/overload, small: bare librdkafka and penstock on the mock cluster, every event accounted for.
+# Runs alone: capacities are searched.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }

@@ -5,6 +5,7 @@
 # found exactly. At last datagrams that the kernel drops before an agent reads them: lost is what the agent says it was.
 # Real brokers, rsyslog and Flume: tests/real/load_verify_peers_test.sh.
 # shellcheck disable=SC2016 # what awk is given
+# Runs alone: what the kernel drops, and a load that holds its rate.
 set -euo pipefail
 for program in jq curl; do
     command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }

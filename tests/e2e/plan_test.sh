@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # penstock plan with real load, verify and agents: mechanics only. What it finds depends on how busy the machine is: that is
 # asserted in tests/bench in simulated time, and measured by bench/plan_token_bucket.
+# Runs alone: trials end early on a busy machine.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
