@@ -348,7 +348,7 @@ static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_optio
     if (pair != NULL && row_allowed(bind, option, pair))
         return (option->flags & PS_OPTION_LENIENT ? lenient_write : value_write)(bind, option, pair, to);
     if (pair == NULL && (option->flags & PS_OPTION_REQUIRED)) {
-        ps_problem_add(bind->problems, PS_SEVERITY_DROPPED,
+        ps_problem_add(bind->problems, bind->refuse ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED,
                        (struct ps_place){bind->file, bind->line,
                                          ps_arena_format(bind->arena, "%s%s", bind->prefix, option->key)},
                        ps_arena_format(bind->arena, "add the key: %s", option->help),

@@ -15,7 +15,7 @@ struct ps_bind {
     bool allow_unsupported; /* penstock.allow.unsupported: unsupported keys are left out with a warning */
     const char *file;       /* where the component stands, for what is missing */
     int line;
-    bool refuse;        /* a bad value is an error, not a dropped component: the engine's own keys */
+    bool refuse;        /* a bad value is an error, not a dropped component: keys that Flume does not have */
     bool quiet_unknown; /* unknown keys are somebody else's: a sub-stage that is given its parent's keys */
 };
 

@@ -51,7 +51,8 @@ enum ps_status ps_part_bind(const struct ps_part_maker *maker, struct ps_conf_pa
                            .prefix = prefix,
                            .allow_unsupported = maker->allow_unsupported,
                            .file = part->file,
-                           .line = part->line};
+                           .line = part->line,
+                           .refuse = part->ops->refuses};
     return ps_bind_options(&bind, part->ops->options, common, &part->pairs, part->plan);
 }
 
@@ -102,10 +103,10 @@ static void checking_report(const struct ps_context *context, enum ps_log_level 
                             const char *message)
 {
     struct checking *checking = context->argument;
-    enum ps_severity severity = level >= PS_LOG_ERROR  ? PS_SEVERITY_DROPPED
-                                : level == PS_LOG_WARN ? PS_SEVERITY_WARNING
-                                                       : PS_SEVERITY_NOTE;
-    checking->failed |= severity == PS_SEVERITY_DROPPED;
+    enum ps_severity severity = level == PS_LOG_WARN ? PS_SEVERITY_WARNING : PS_SEVERITY_NOTE;
+    if (level >= PS_LOG_ERROR)
+        severity = checking->part->ops->refuses ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED;
+    checking->failed |= level >= PS_LOG_ERROR;
     ps_problem_add(&checking->maker->conf->problems, severity,
                    ps_part_place(checking->maker, checking->part, checking->prefix, key), NULL, "%s",
                    message);

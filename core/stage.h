@@ -298,6 +298,8 @@ struct ps_stage_ops {
     const char *const
         *counters;  /* names of its own counters (PS_COUNTER_extra + i), NULL-terminated, or NULL */
     bool exclusive; /* cannot run on several workers: penstock.workers is refused */
+    bool refuses;   /* a bad key, or what `check` finds, keeps the agent from starting and a reload from
+                       happening; else the component is dropped, as Flume does. For what Flume does not have */
 
     enum ps_status (*check)(const void *plan,
                             const struct ps_context *context); /* PS_FAIL: the component is dropped */
