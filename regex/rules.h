@@ -58,7 +58,7 @@
 
 struct ps_rules_place {
     const char *file;
-    int line, column; /* from 1; columns in characters */
+    int line, column; /* from 1; columns in characters; line 0: the file as a whole */
 };
 
 enum ps_rules_severity { PS_RULES_ERROR, PS_RULES_WARNING, PS_RULES_NOTE };
@@ -79,7 +79,7 @@ struct ps_rules_file {
 #define PS_RULES_HASH UINT64_C(0xcbf29ce484222325)
 uint64_t ps_rules_hash(uint64_t hash, const char *bytes, size_t length);
 
-/* At most 100 are kept; `count` goes on. */
+/* At most 100 are kept, errors before others; `count`, `errors` and `warnings` go on. */
 #define PS_RULES_PROBLEMS_MAX 100U
 struct ps_rules_problems {
     struct ps_arena *arena; /* their texts; the caller's */
@@ -88,6 +88,10 @@ struct ps_rules_problems {
     struct ps_rules_file *files; /* by ps_rules_load, in the arena; each once, the first one first */
     size_t file_count;
 };
+static inline size_t ps_rules_problems_kept(const struct ps_rules_problems *problems)
+{
+    return problems->count < PS_RULES_PROBLEMS_MAX ? problems->count : PS_RULES_PROBLEMS_MAX;
+}
 void ps_rules_problem_add(struct ps_rules_problems *problems, enum ps_rules_severity severity,
                           struct ps_rules_place place, const char *cure, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
@@ -99,6 +103,10 @@ const char *ps_rules_problem_text(struct ps_arena *arena, const struct ps_rules_
 struct ps_rules_subject {
     const char *header; /* NULL: the body */
 };
+
+/* A decimal number as conditions know it: -?digits[.digits], at most 15 significant digits, so that a double
+ * holds it exactly enough to compare. Anything else is compared as bytes. */
+bool ps_rules_number(const char *text, size_t length, double *number);
 
 /* An expression over a subject; equal ones (subject, text, flags) are one. */
 struct ps_rules_pattern {
@@ -239,8 +247,9 @@ struct ps_rules {
     size_t rule_count;     /* without disabled ones */
     struct ps_rule *disabled;
     size_t disabled_count;
-    struct ps_rules_pattern *patterns;
-    uint32_t pattern_count;
+    struct ps_rules_pattern *patterns; /* those that only disabled rules use stand behind the others ... */
+    uint32_t pattern_count;            /* ... and are not counted: there is no need to compile them */
+    uint32_t pattern_count_all;
     struct ps_rules_channel *defaults;
     size_t default_count;
     struct ps_rules_test *tests;
@@ -261,3 +270,6 @@ struct ps_rules *ps_rules_load(const char *path, struct ps_rules_problems *probl
 struct ps_rules *ps_rules_parse(const char *name, const char *text, size_t length,
                                 struct ps_rules_problems *problems);
 void ps_rules_destroy(struct ps_rules *rules);
+
+/* Whether it holds for every event, as far as can be seen without one: `true`, `body ~ /^/`, `x or true`. */
+bool ps_condition_is_always(const struct ps_rules *rules, const struct ps_condition *condition);

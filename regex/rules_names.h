@@ -1,0 +1,22 @@
+/* A table from texts to numbers that grows: ten thousand names without looking at each for each. Thread: one
+ * parse's. Texts are copied into the arena. */
+#pragma once
+
+#include "core/arena.h"
+
+#define RULES_NAME_NONE UINT32_MAX
+
+struct rules_names {
+    struct rules_name *slots;
+    uint32_t room, count; /* room: a power of two, or 0 */
+};
+
+struct rules_name {
+    const char *text; /* NULL: free */
+    uint32_t length, hash, number;
+};
+
+uint32_t rules_names_find(const struct rules_names *names, const char *text, size_t length);
+/* It must not be there yet. */
+void rules_names_add(struct rules_names *names, struct ps_arena *arena, const char *text, size_t length,
+                     uint32_t number);
