@@ -1,0 +1,164 @@
+/* Counting the states of an expression by reading it. Pure. */
+#include "regex/cost.h"
+
+#include <string.h>
+
+#define DEPTH_MAX 1000U
+
+struct reader {
+    const char *at;
+    unsigned depth;
+};
+
+static uint64_t add(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static uint64_t times(uint64_t a, uint64_t b)
+{
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+static uint64_t number(const char **at)
+{
+    uint64_t value = 0;
+    for (; **at >= '0' && **at <= '9'; ++*at)
+        value = add(times(value, 10), (uint64_t)(**at - '0'));
+    return value;
+}
+
+/* {n}, {n,} or {n,m} at `at`: the states that the last repeat keeps, and the length. 0: it is none. */
+static size_t repeat(const char *at, uint64_t *bound)
+{
+    const char *start = at;
+    if (*at != '{' || at[1] < '0' || at[1] > '9')
+        return 0;
+    at++;
+    uint64_t from = number(&at), to = from;
+    if (*at == ',') {
+        at++;
+        to = *at == '}' ? add(from, 1) : number(&at);
+    }
+    if (*at != '}')
+        return 0;
+    *bound = to > from ? to : from;
+    return (size_t)(at + 1 - start);
+}
+
+/* Behind the class that begins at `at`. */
+static const char *class_end(const char *at)
+{
+    at++;
+    if (*at == '^')
+        at++;
+    if (*at == ']')
+        at++;
+    for (; *at != '\0' && *at != ']'; at++) {
+        if (*at == '\\' && at[1] != '\0')
+            at++;
+        else if (*at == '[' && at[1] == ':' && strstr(at, ":]") != NULL)
+            at = strstr(at, ":]") + 1;
+    }
+    return *at == ']' ? at + 1 : at;
+}
+
+static const char *escape_end(const char *at)
+{
+    if (at[1] == '\0')
+        return at + 1;
+    if (at[1] != 'x')
+        return at + 2;
+    at += 2;
+    if (*at == '{') {
+        const char *end = strchr(at, '}');
+        return end == NULL ? at : end + 1;
+    }
+    for (unsigned i = 0; i < 2 && strchr("0123456789abcdefABCDEF", *at) != NULL && *at != '\0'; i++)
+        at++;
+    return at;
+}
+
+static uint64_t alternatives(struct reader *reader);
+
+/* One thing that can be repeated. Zero-width ones have no state. */
+static uint64_t atom(struct reader *reader)
+{
+    const char *at = reader->at;
+    if (*at == '(') {
+        reader->at++;
+        if (at[1] == '?') { /* "?:", "?i)", "?<=", "?<name>": what is no letter of it counts for nothing */
+            reader->at += 1 + strcspn(at + 1, ":)=!>");
+            if (*reader->at == '\0')
+                return 0;
+            if (*reader->at++ == ')')
+                return 0;
+        }
+        uint64_t states = alternatives(reader);
+        if (*reader->at == ')')
+            reader->at++;
+        return states;
+    }
+    if (*at == '[')
+        reader->at = class_end(at);
+    else if (*at == '\\')
+        reader->at = escape_end(at);
+    else
+        reader->at++;
+    return *at == '^' || *at == '$' || (*at == '\\' && strchr("bBAzZG", at[1]) != NULL) ? 0 : 1;
+}
+
+static uint64_t sequence(struct reader *reader)
+{
+    uint64_t states = 0;
+    while (*reader->at != '\0' && *reader->at != '|' && *reader->at != ')') {
+        uint64_t one = atom(reader), bound;
+        for (size_t length; (length = repeat(reader->at, &bound)) > 0; reader->at += length)
+            one = times(one, bound < 1 ? 1 : bound);
+        states = add(states, one);
+    }
+    return states;
+}
+
+static uint64_t alternatives(struct reader *reader)
+{
+    if (++reader->depth > DEPTH_MAX) { /* nobody writes that; it must not take our stack */
+        reader->at += strlen(reader->at);
+        return UINT64_MAX;
+    }
+    uint64_t states = sequence(reader);
+    while (*reader->at == '|') {
+        reader->at++;
+        states = add(states, sequence(reader));
+    }
+    reader->depth--;
+    return states;
+}
+
+uint64_t ps_cost_states(const char *text)
+{
+    struct reader reader = {text, 0};
+    uint64_t states = alternatives(&reader);
+    while (*reader.at != '\0') { /* a bracket that closes nothing: not our worry here */
+        reader.at++;
+        states = add(states, alternatives(&reader));
+    }
+    return states;
+}
+
+bool ps_cost_largest_repeat(const char *text, struct ps_cost_repeat *largest)
+{
+    *largest = (struct ps_cost_repeat){0};
+    for (const char *at = text; *at != '\0';) {
+        uint64_t bound;
+        size_t length = repeat(at, &bound);
+        if (length > 0 && bound > largest->bound)
+            *largest = (struct ps_cost_repeat){(size_t)(at - text), length, bound};
+        if (length > 0)
+            at += length;
+        else
+            at = *at == '\\' ? escape_end(at) : *at == '[' ? class_end(at) : at + 1;
+    }
+    return largest->length > 0;
+}
