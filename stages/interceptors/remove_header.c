@@ -1,19 +1,34 @@
 /* Interceptor remove_header (Flume's RemoveHeaderInterceptor): takes headers away by name, from the whole
- * batch at once. Thread: the source's worker.
+ * batch at once, and by a regular expression over names. Thread: the source's worker.
  *
- * `fromListSeparator` is a regular expression in Flume. What people write there is a plain text with optional
- * blanks around it, and that is what is understood here: literal characters, backslash-escaped ones, and
- * `\s*` or
- * `\s+` before and after. */
+ * Header names repeat: what the expression says of each is remembered, so that it runs once a name. */
 #include "core/stage.h"
+#include "regex/regex.h"
+#include "stages/regex_option.h"
 
-#include <ctype.h>
 #include <string.h>
+
+#define DECISIONS 64U
+#define DECISION_BYTES 56U /* longer names are matched each time */
 
 struct remove_header_plan {
     const char *with_name, *from_list, *separator, *matching;
     size_t name_count;
     const struct ps_name **names;
+    struct ps_regex *regex; /* NULL: no `matching` */
+};
+
+/* What the expression says of one name. */
+struct decision {
+    uint32_t hash;
+    uint8_t length;
+    bool known, remove;
+    char text[DECISION_BYTES];
+};
+
+struct remove_header_state {
+    struct ps_regex_scratch *scratch;
+    struct decision decisions[DECISIONS]; /* by hash; one makes room for another */
 };
 
 #define FIELD(name) offsetof(struct remove_header_plan, name)
@@ -31,139 +46,187 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(separator),
      .fallback = "\\s*,\\s*",
-     .help = "what stands between the names of fromList: a plain text, \\s* or \\s+ around it"},
+     .help = "Java regular expression for what stands between the names of fromList"},
     {.key = "matching",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(matching),
-     .flags = PS_OPTION_UNSUPPORTED,
-     .help = "a regular expression over header names; comes with the rule engine"},
+     .help = "Java regular expression; headers whose whole name matches are removed"},
     PS_OPTION_END,
 };
-
-/* A separator understood: blanks (at least `before`), a text, blanks (at least `after`). -1: no blanks there.
- */
-struct separator {
-    int before, after;
-    size_t length;
-    char text[64];
-};
-
-/* `\s*` or `\s+` at `*at`: the least number of blanks; -1 when neither stands there. */
-static int blanks_read(const char **at)
-{
-    if (strncmp(*at, "\\s", 2) != 0)
-        return -1;
-    char many = (*at)[2];
-    *at += many == '*' || many == '+' ? 3 : 2;
-    return many == '*' ? 0 : 1;
-}
-
-static bool separator_read(const char *pattern, struct separator *separator)
-{
-    const char *at = pattern;
-    *separator = (struct separator){.before = blanks_read(&at), .after = -1};
-    while (*at != '\0' && strncmp(at, "\\s", 2) != 0) {
-        if (*at == '\\') {
-            at++;
-            if (!ispunct((unsigned char)*at)) /* \d, \w, \t, ..: a class, or the end */
-                return false;
-        } else if (strchr(".[]{}()*+?^$|", *at) != NULL) {
-            return false;
-        }
-        if (separator->length == sizeof separator->text)
-            return false;
-        separator->text[separator->length++] = *at++;
-    }
-    separator->after = blanks_read(&at);
-    bool bare = pattern[0] == '\\' && pattern[1] == 's' && pattern[2] != '*' && pattern[2] != '+' &&
-                separator->length == 0 && *at == '\0';
-    /* "\s" alone is one blank, which differs from "\s+" only by empty names, which no header has. */
-    return *at == '\0' && (separator->length > 0 || separator->before == 1 || bare);
-}
-
-/* Whether the separator stands at `at`: its length, or 0. */
-static size_t separator_match(const struct separator *separator, const char *at)
-{
-    const char *start = at;
-    size_t blanks = 0;
-    if (separator->before >= 0) {
-        blanks = strspn(at, " \t\n\v\f\r");
-        if (blanks < (size_t)separator->before)
-            return 0;
-        at += blanks;
-    }
-    if (strncmp(at, separator->text, separator->length) != 0)
-        return 0;
-    at += separator->length;
-    if (separator->after >= 0) {
-        blanks = strspn(at, " \t\n\v\f\r");
-        if (blanks < (size_t)separator->after)
-            return 0;
-        at += blanks;
-    }
-    return (size_t)(at - start);
-}
 
 static enum ps_status remove_header_check(const void *plan_, const struct ps_context *context)
 {
     const struct remove_header_plan *plan = plan_;
-    struct separator separator;
-    if (plan->from_list != NULL && !separator_read(plan->separator, &separator)) {
-        ps_report(
-            context, PS_LOG_ERROR, "fromListSeparator",
-            "only a plain text is understood as a separator, with \\s* or \\s+ around it, not the regular "
-            "expression \"%s\"",
-            plan->separator);
-        return PS_FAIL;
-    }
-    if (plan->with_name == NULL && plan->from_list == NULL)
+    enum ps_status status = PS_OK;
+    if (plan->from_list != NULL && ps_regex_option_check(context, "fromListSeparator", plan->separator,
+                                                         PS_REGEX_FIND, PS_REGEX_RUN_PCRE2) != PS_OK)
+        status = PS_FAIL;
+    if (plan->matching != NULL && ps_regex_option_check(context, "matching", plan->matching, PS_REGEX_WHOLE,
+                                                        PS_REGEX_RUN_PCRE2) != PS_OK)
+        status = PS_FAIL;
+    if (plan->with_name == NULL && plan->from_list == NULL && plan->matching == NULL)
         ps_report(context, PS_LOG_WARN, "withName",
-                  "neither withName nor fromList is set: nothing is removed");
-    return PS_OK;
+                  "neither withName nor fromList nor matching is set: nothing is removed");
+    return status;
 }
+
+/* ---- build ---- */
 
 static void names_add(struct remove_header_plan *plan, const char *text, size_t length)
 {
-    if (length > 0 && length <= 65536)
+    if (length <= 65536) /* no header has a longer one */
         plan->names[plan->name_count++] = ps_name_intern_bytes(text, length);
+}
+
+/* Java's String.split: no empty piece before a separator of no width at the start, and none at the end. */
+static void names_split(struct remove_header_plan *plan, const struct ps_regex *separator,
+                        struct ps_regex_scratch *scratch)
+{
+    const char *text = plan->from_list;
+    size_t length = strlen(text), begun = 0, from = 0, first = plan->name_count, filled = first;
+    struct ps_slice match;
+    while (from <= length && ps_regex_find(separator, scratch, text, length, from, &match, 1)) {
+        size_t start = (size_t)(match.data - text), end = start + match.length;
+        if (end > 0) {
+            names_add(plan, text + begun, start - begun);
+            begun = end;
+        }
+        from = end;
+        if (match.length == 0) { /* the next one begins a character later */
+            from++;
+            while (from < length && ((uint8_t)text[from] & 0xC0) == 0x80)
+                from++;
+        }
+    }
+    names_add(plan, text + begun, length - begun);
+    for (size_t i = first; i < plan->name_count; i++) {
+        if (plan->names[i]->length > 0)
+            filled = i + 1;
+    }
+    if (begun > 0)
+        plan->name_count = filled;
+}
+
+static enum ps_status list_build(struct remove_header_plan *plan, struct ps_err *err)
+{
+    struct ps_regex *separator = ps_regex_create(plan->separator, 0, PS_REGEX_FIND, err);
+    if (separator == NULL)
+        return ps_err_append(err, "fromListSeparator \"%s\"", plan->separator);
+    struct ps_regex_scratch *scratch = ps_regex_scratch_create();
+    names_split(plan, separator, scratch);
+    ps_regex_scratch_destroy(scratch);
+    ps_regex_destroy(separator);
+    return PS_OK;
 }
 
 static enum ps_status remove_header_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct remove_header_plan *plan = plan_;
-    size_t most = 2 + (plan->from_list != NULL ? strlen(plan->from_list) : 0);
+    size_t most =
+        4 + (plan->from_list != NULL ? 2 * strlen(plan->from_list) : 0); /* a text, an empty one, .. */
     plan->names = ps_arena_alloc(context->arena, most * sizeof(struct ps_name *));
     if (plan->with_name != NULL)
         names_add(plan, plan->with_name, strlen(plan->with_name));
-    if (plan->from_list == NULL)
+    if (plan->from_list != NULL && list_build(plan, err) != PS_OK)
+        return PS_FAIL;
+    if (plan->matching == NULL)
         return PS_OK;
-    struct separator separator;
-    if (!separator_read(plan->separator, &separator))
-        return ps_err_set(err, "fromListSeparator \"%s\" is not understood", plan->separator);
-    const char *start = plan->from_list, *at = start;
-    while (*at != '\0') {
-        size_t matched = separator_match(&separator, at);
-        if (matched == 0) {
-            at++;
-            continue;
-        }
-        names_add(plan, start, (size_t)(at - start));
-        at += matched;
-        start = at;
-    }
-    names_add(plan, start, (size_t)(at - start));
+    plan->regex = ps_regex_create(plan->matching, 0, PS_REGEX_WHOLE, err);
+    return plan->regex != NULL ? PS_OK : ps_err_append(err, "matching \"%s\"", plan->matching);
+}
+
+static void remove_header_teardown(void *plan_)
+{
+    struct remove_header_plan *plan = plan_;
+    if (plan->regex != NULL)
+        ps_regex_destroy(plan->regex);
+    plan->regex = NULL;
+}
+
+static enum ps_status remove_header_open(const void *plan_, void *state_, struct ps_port *port,
+                                         struct ps_err *err)
+{
+    (void)port;
+    (void)err;
+    const struct remove_header_plan *plan = plan_;
+    struct remove_header_state *state = state_;
+    if (plan->regex != NULL)
+        state->scratch = ps_regex_scratch_create();
     return PS_OK;
 }
 
-static enum ps_result remove_header_work(const void *plan_, void *state, struct ps_lease *lease,
+static void remove_header_close(const void *plan, void *state_)
+{
+    (void)plan;
+    struct remove_header_state *state = state_;
+    if (state->scratch != NULL)
+        ps_regex_scratch_destroy(state->scratch);
+    state->scratch = NULL;
+}
+
+/* ---- work ---- */
+
+static bool name_matches(const struct remove_header_plan *plan, struct remove_header_state *state,
+                         const struct ps_name *name)
+{
+    struct decision *decision = &state->decisions[name->hash % DECISIONS];
+    if (decision->known && decision->hash == name->hash && decision->length == name->length &&
+        memcmp(decision->text, name->text, name->length) == 0)
+        return decision->remove;
+    bool remove = ps_regex_find(plan->regex, state->scratch, name->text, name->length, 0, NULL, 0);
+    if (name->length <= DECISION_BYTES) {
+        *decision = (struct decision){
+            .hash = name->hash, .length = (uint8_t)name->length, .known = true, .remove = remove};
+        memcpy(decision->text, name->text, name->length);
+    }
+    return remove;
+}
+
+/* The batch's own first: then no event's removal has to spell them out. */
+static void matching_remove(const struct remove_header_plan *plan, struct remove_header_state *state,
+                            struct ps_lease *lease)
+{
+    struct ps_batch *batch = lease->batch;
+    for (const struct ps_header *header = batch->shared; header != NULL;) {
+        if (name_matches(plan, state, header->name)) {
+            ps_batch_shared_remove(batch, header->name);
+            header = batch->shared;
+        } else {
+            header = header->next;
+        }
+    }
+    for (uint32_t position = 0; position < lease->count && batch->own_mask != 0; position++) {
+        struct ps_event *event = ps_lease_event(lease, position);
+        for (const struct ps_header *header = event->headers; header != NULL;) {
+            if (name_matches(plan, state, header->name)) {
+                (void)ps_batch_header_remove(batch, event, header->name);
+                header = event->headers;
+            } else {
+                header = header->next;
+            }
+        }
+    }
+}
+
+static enum ps_result remove_header_work(const void *plan_, void *state_, struct ps_lease *lease,
                                          const struct ps_now *now)
 {
-    (void)state;
     (void)now;
     const struct remove_header_plan *plan = plan_;
     for (size_t i = 0; i < plan->name_count; i++)
         ps_batch_shared_remove(lease->batch, plan->names[i]);
+    if (plan->regex != NULL)
+        matching_remove(plan, state_, lease);
     return PS_DONE;
+}
+
+static void remove_header_describe(const void *plan_, const struct ps_context *context,
+                                   void (*line)(void *argument, const char *text), void *argument)
+{
+    const struct remove_header_plan *plan = plan_;
+    if (plan->matching != NULL)
+        ps_regex_option_describe(context, "matching", plan->matching, PS_REGEX_WHOLE, PS_REGEX_RUN_PCRE2,
+                                 line, argument);
 }
 
 static const struct ps_interceptor_ops interceptor = {.work = remove_header_work};
@@ -175,7 +238,12 @@ const struct ps_stage_ops ps_interceptor_remove_header = {
     .summary = "removes headers by name",
     .options = options,
     .plan_size = sizeof(struct remove_header_plan),
+    .state_size = sizeof(struct remove_header_state),
     .check = remove_header_check,
     .build = remove_header_build,
+    .teardown = remove_header_teardown,
+    .open = remove_header_open,
+    .close = remove_header_close,
+    .describe = remove_header_describe,
     .interceptor = &interceptor,
 };
