@@ -68,6 +68,23 @@ void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint1
     route->routed[row / 64] |= UINT64_C(1) << (row % 64);
 }
 
+void ps_route_positions(struct ps_route *route, unsigned channel, bool required, const struct ps_lease *lease,
+                        uint32_t from, uint32_t to)
+{
+    size_t number = 2 * (size_t)channel + (required ? 0 : 1);
+    struct route_slot *slot = &route->slots[number];
+    if (from >= to)
+        return;
+    PS_ASSERT(number < route->slot_count && to <= lease->count &&
+              slot->count + (to - from) <= PS_BATCH_EVENTS_MAX);
+    uint16_t *rows = slot->rows + slot->count;
+    for (uint32_t position = from; position < to; position++)
+        rows[position - from] = ps_lease_row(lease, position);
+    slot->count += to - from;
+    for (uint32_t i = 0; i < to - from; i++)
+        route->routed[rows[i] / 64] |= UINT64_C(1) << (rows[i] % 64);
+}
+
 static uint32_t route_dropped(const struct ps_route *route, const struct ps_lease *chain)
 {
     uint32_t dropped = 0;
@@ -124,20 +141,33 @@ static bool run_interceptors(struct ps_source_runner *runner, const struct ps_no
     return true;
 }
 
+/* The selector is asked once: when there is no memory for the leases, only they are tried again (what it
+ * counted and set must not be done twice). */
+static bool run_selector(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    const struct ps_stage_spec *selector = runner->selector.spec;
+    if (runner->chain_stage > runner->plan->spec->interceptor_count)
+        return true;
+    route_clear(runner->route);
+    if (selector->ops->selector->work(selector->plan, runner->selector.state, runner->chain, runner->route,
+                                      now) != PS_DONE)
+        return false;
+    runner->chain_stage = runner->plan->spec->interceptor_count + 1;
+    return true;
+}
+
 bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (!run_interceptors(runner, now))
         return false;
-    route_clear(runner->route);
-    if (runner->chain->count > 0) {
-        const struct ps_stage_spec *selector = runner->selector.spec;
-        enum ps_result result = selector->ops->selector->work(selector->plan, runner->selector.state,
-                                                              runner->chain, runner->route, now);
-        if (result != PS_DONE || !chain_split(runner))
-            return false;
-        uint32_t dropped = route_dropped(runner->route, runner->chain);
-        if (dropped > 0)
-            ps_count(runner->base.counters, PS_COUNTER_dropped, dropped);
+    if (runner->chain->count == 0) {
+        route_clear(runner->route);
+        return true;
     }
+    if (!run_selector(runner, now) || !chain_split(runner))
+        return false;
+    uint32_t dropped = route_dropped(runner->route, runner->chain);
+    if (dropped > 0)
+        ps_count(runner->base.counters, PS_COUNTER_dropped, dropped);
     return true;
 }

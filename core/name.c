@@ -36,20 +36,29 @@ static struct ps_name *name_create(const char *text, size_t length, uint32_t has
     return name;
 }
 
-const struct ps_name *ps_name_intern_bytes(const char *text, size_t length)
+const struct ps_name *ps_name_intern_try(const char *text, size_t length)
 {
+    if (length > NAME_BYTES_MAX)
+        return NULL;
     uint32_t hash = ps_name_hash(text, length);
     size_t slot = hash % PS_COUNT_OF(table);
     pthread_mutex_lock(&lock);
     while (table[slot] != NULL && (table[slot]->hash != hash || table[slot]->length != length ||
                                    memcmp(table[slot]->text, text, length) != 0))
         slot = (slot + 1) % PS_COUNT_OF(table);
-    if (table[slot] == NULL) {
-        PS_ASSERT(name_count++ < NAMES_MAX);
+    if (table[slot] == NULL && name_count < NAMES_MAX) {
+        name_count++;
         table[slot] = name_create(text, length, hash);
     }
     const struct ps_name *name = table[slot];
     pthread_mutex_unlock(&lock);
+    return name;
+}
+
+const struct ps_name *ps_name_intern_bytes(const char *text, size_t length)
+{
+    const struct ps_name *name = ps_name_intern_try(text, length);
+    PS_ASSERT(name != NULL);
     return name;
 }
 

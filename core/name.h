@@ -17,6 +17,9 @@ struct ps_name {
  * the process ends. At most 65,536 names of at most 64 KiB: configuration, not data. */
 const struct ps_name *ps_name_intern(const char *text);
 const struct ps_name *ps_name_intern_bytes(const char *text, size_t length);
+/* The same for names from files that may be read again and again (rules): NULL when there are 65,536 names
+ * already, or this one is longer than 64 KiB. Thread: any but workers in `work`. */
+const struct ps_name *ps_name_intern_try(const char *text, size_t length);
 
 uint32_t ps_name_hash(const char *text, size_t length);
 

@@ -50,7 +50,7 @@ struct ps_source_runner {
     struct ps_window *window;
     struct ps_batch *batch; /* open */
     struct ps_lease *chain; /* of the closed batch that is on its way to its channels; NULL: none */
-    size_t chain_stage;     /* next interceptor */
+    size_t chain_stage;     /* next interceptor; their count + 1: the selector is done, too */
     bool routed;
     struct ps_lease **pending; /* by slot (2 * channel + optional): made, not yet put */
     bool waiting, watched;     /* told `paused`; its epoll is in the worker's */

@@ -181,6 +181,9 @@ void ps_route_all(struct ps_route *route, unsigned channel, bool required);
 /* This row (a row number, not a position) goes to this channel. Rows of one channel must be added in order.
  */
 void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint16_t row);
+/* The same for the rows at positions `from` .. `to` - 1 of the lease. */
+void ps_route_positions(struct ps_route *route, unsigned channel, bool required, const struct ps_lease *lease,
+                        uint32_t from, uint32_t to);
 
 static inline uint16_t ps_lease_row(const struct ps_lease *lease, uint32_t position)
 {
@@ -188,7 +191,8 @@ static inline uint16_t ps_lease_row(const struct ps_lease *lease, uint32_t posit
 }
 
 struct ps_selector_ops {
-    /* Says where each event goes; an event without a route is dropped and counted. PS_DONE. */
+    /* Says where each event goes; an event without a route is dropped and counted. PS_DONE, or PS_RETRY (no
+     * memory: called again for the same lease, with an empty route). After PS_DONE it is not asked again. */
     enum ps_result (*work)(const void *plan, void *state, const struct ps_lease *lease,
                            struct ps_route *route, const struct ps_now *now);
 };

@@ -23,6 +23,8 @@ void ps_rules_book_destroy(struct ps_rules_book *book);
 struct ps_rules_count {
     uint64_t hits, bytes, dropped; /* events the rule acted on; their bodies; those it dropped */
     int64_t last_hit_ms;           /* wall clock; 0: never */
+    uint64_t failed;               /* actions given up: the batch had no room for what they make */
+    uint64_t keys_replaced;        /* of `limit ... per`: forgotten to make room for others */
 };
 /* Each rule that the current set has, then those that only earlier ones had. */
 void ps_rules_book_each(const struct ps_rules_book *book,
@@ -56,7 +58,10 @@ struct ps_texts ps_rules_set_channels(const struct ps_rules_set *set);
 
 struct ps_rules_scratch *ps_rules_scratch_create(const struct ps_rules_set *set, unsigned instance,
                                                  struct ps_err *err);
+/* Before its set, and before the book. */
 void ps_rules_scratch_destroy(struct ps_rules_scratch *scratch);
+/* Sums over its matchers. Thread: any. */
+void ps_rules_scratch_counts(const struct ps_rules_scratch *scratch, struct ps_matcher_counts *counts);
 
 /* Told of every rule that acted on an event, in order, before its actions ran; for `explain`, `test`,
  * `bench`. */

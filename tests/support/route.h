@@ -36,6 +36,14 @@ void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint1
     route->slots[slot].count++;
 }
 
+void ps_route_positions(struct ps_route *route, unsigned channel, bool required, const struct ps_lease *lease,
+                        uint32_t from, uint32_t to)
+{
+    assert_true(to <= lease->count);
+    for (uint32_t position = from; position < to; position++)
+        ps_route_row(route, channel, required, ps_lease_row(lease, position));
+}
+
 /* One call of `work` on the chain's lease. */
 static struct ps_route *ps_test_selector_work(struct ps_test_stage *stage, struct ps_lease *lease)
 {

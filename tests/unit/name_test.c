@@ -51,12 +51,36 @@ static void test_hash(void **state)
     assert_int_equal(ps_name_hash("foobar", 6), 0xBF9CF968U);
 }
 
+/* Last: the table is full from here on. */
+static void test_full(void **state)
+{
+    (void)state;
+    char text[32];
+    const struct ps_name *first = NULL, *name = NULL;
+    for (unsigned i = 0; i < 70000; i++) {
+        int length = snprintf(text, sizeof text, "full %u", i);
+        name = ps_name_intern_try(text, (size_t)length);
+        if (i == 0)
+            first = name;
+        if (name == NULL)
+            break;
+    }
+    assert_null(name);
+    assert_non_null(first);
+    assert_ptr_equal(ps_name_intern_try("full 0", 6), first); /* those that are there are found */
+    char *long_one = calloc(1, 65537);
+    assert_non_null(long_one);
+    assert_null(ps_name_intern_try(long_one, 65537));
+    free(long_one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_intern),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
