@@ -34,34 +34,51 @@ static bool set_compile(struct rules_build *build)
     return true;
 }
 
-struct ps_rules_set *ps_rules_set_create(struct ps_rules *rules, const struct ps_rules_set_options *options,
-                                         struct ps_rules_set_report *report,
-                                         struct ps_rules_problems *problems)
+static struct ps_rules_set *set_new(struct ps_rules *rules, const struct ps_rules_set_options *options)
 {
-    struct ps_rules_set_report unread;
     struct ps_rules_set *set = calloc(1, sizeof *set);
     PS_ASSERT(set != NULL);
-    struct rules_build build = {
-        .set = set, .options = options, .problems = problems, .report = report != NULL ? report : &unread};
-    *build.report = (struct ps_rules_set_report){.matcher = {.failed_pattern = UINT32_MAX}};
     set->arena = ps_arena_create();
     set->rules = rules;
     set->book = options->book;
     set->instances = options->instances > 0 ? options->instances : 1;
     set->routes = options->routes;
-    set->channels = options->channels;
-    if (options->any_channel) /* a list of our own, which grows; and names outlive the options */
-        set->channels = (struct ps_texts){0, NULL};
+    if (!options->any_channel) /* else a list of our own, which grows */
+        set->channels = options->channels;
     set->rule_count = (uint32_t)rules->rule_count;
     set->rule = ps_arena_alloc(set->arena, (set->rule_count + 1) * sizeof *set->rule);
     for (uint32_t i = 0; i < set->rule_count; i++)
         set->rule[i].entry = RULES_NONE;
+    return set;
+}
+
+struct ps_rules_set *ps_rules_set_create(struct ps_rules *rules, const struct ps_rules_set_options *options,
+                                         struct ps_rules_set_report *report,
+                                         struct ps_rules_problems *problems)
+{
+    struct ps_rules_set_report unread;
+    struct rules_build build = {.set = set_new(rules, options),
+                                .options = options,
+                                .problems = problems,
+                                .report = report != NULL ? report : &unread};
+    *build.report = (struct ps_rules_set_report){.matcher = {.failed_pattern = UINT32_MAX}};
     bool good = set_compile(&build);
     free(build.header_table);
     if (good)
-        return set;
-    ps_rules_set_destroy(set);
+        return build.set;
+    ps_rules_set_destroy(build.set);
     return NULL;
+}
+
+bool ps_rules_set_check(const struct ps_rules *rules, const struct ps_rules_set_options *options,
+                        struct ps_rules_problems *problems)
+{
+    struct ps_rules *same = (struct ps_rules *)(uintptr_t)rules; /* only read, and not taken over */
+    struct rules_build build = {.set = set_new(same, options), .options = options, .problems = problems};
+    bool good = ps_rules_actions_compile(&build);
+    ps_arena_destroy(build.set->arena);
+    free(build.set);
+    return good;
 }
 
 void ps_rules_set_destroy(struct ps_rules_set *set)
