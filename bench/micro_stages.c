@@ -1,5 +1,6 @@
 /* What the small stages cost an event: interceptors, selectors, serializers, escapes. One iteration is one
  * event. */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,6 +12,7 @@
 
 #define EVENTS 250
 #define BODY_BYTES 120
+#define LINE_BYTES 256
 #define ROUTES 4
 
 /* A stage that is bound, built and open, and a batch for it. */
@@ -22,6 +24,7 @@ struct bed {
     struct ps_carver carver;
     struct ps_counters counters;
     struct ps_port port;
+    struct ps_chain_share chain_built, chain_open;
     struct ps_now now;
     const struct ps_stage_ops *ops;
     void *plan, *state;
@@ -53,6 +56,7 @@ static void bed_make(struct bed *bed)
                                  .instances = 1,
                                  .epoll_fd = -1,
                                  .wake_fd = -1,
+                                 .chain = &bed->chain_open,
                                  .blocks = ps_pool_cache(bed->pool)};
 }
 
@@ -60,7 +64,7 @@ static void bed_make(struct bed *bed)
 static void bed_open(struct bed *bed, enum ps_kind kind, const char *name, const char *const *keys)
 {
     static const char *const channels[ROUTES] = {"c1", "c2", "c3", "c4"};
-    struct ps_pair pairs[8];
+    struct ps_pair pairs[16];
     size_t count = 0;
     for (; keys[2 * count] != NULL; count++)
         pairs[count] = (struct ps_pair){.key = keys[2 * count], .value = keys[2 * count + 1]};
@@ -73,10 +77,13 @@ static void bed_open(struct bed *bed, enum ps_kind kind, const char *name, const
                                  .name = "b1",
                                  .arena = bed->arena,
                                  .channels = {ROUTES, channels},
+                                 .chain = &bed->chain_built,
                                  .instances = 1};
     PS_ASSERT(ps_bind_options(&bind, bed->ops->options, NULL, &(struct ps_pairs){count, pairs}, bed->plan) ==
               PS_OK);
     PS_ASSERT(bed->ops->build == NULL || bed->ops->build(bed->plan, &context, NULL) == PS_OK);
+    PS_ASSERT(bed->chain_built.value == NULL ||
+              bed->chain_built.finish(bed->chain_built.value, NULL) == PS_OK);
     PS_ASSERT(bed->ops->open == NULL || bed->ops->open(bed->plan, bed->state, &bed->port, NULL) == PS_OK);
 }
 
@@ -84,6 +91,12 @@ static void bed_free(struct bed *bed)
 {
     if (bed->ops != NULL && bed->ops->close != NULL)
         bed->ops->close(bed->plan, bed->state);
+    if (bed->chain_open.value != NULL)
+        bed->chain_open.destroy(bed->chain_open.value);
+    if (bed->chain_built.value != NULL)
+        bed->chain_built.destroy(bed->chain_built.value);
+    if (bed->ops != NULL && bed->ops->teardown != NULL)
+        bed->ops->teardown(bed->plan);
     ps_carver_fini(&bed->carver);
     ps_pool_destroy(bed->pool);
     ps_depot_destroy(bed->depot);
@@ -143,6 +156,88 @@ static void bench_timestamp(struct ps_micro *micro)
 static void bench_uuid(struct ps_micro *micro)
 {
     interceptor_run(micro, "uuid", (const char *const[]){NULL});
+}
+
+/* Log lines that stand one after the other, a newline between, as sources leave them. */
+static struct ps_batch *lines_make(struct bed *bed)
+{
+    static char lines[EVENTS * (LINE_BYTES + 1)];
+    if (lines[0] == '\0') {
+        memset(lines, '.', sizeof lines);
+        for (unsigned i = 0; i < EVENTS; i++) {
+            char *line = lines + (size_t)i * (LINE_BYTES + 1), head[200];
+            int length = snprintf(head, sizeof head,
+                                  "2024-05-06T07:08:09Z web%u app[%u]: method=GET path=/items/%u status=%u "
+                                  "bytes=%u user=u%u ",
+                                  i % 4, 1000 + i, i * 37, i % 8 == 0 ? 404 : 201, i * 101, i % 50);
+            memcpy(line, head, (size_t)length);
+            line[LINE_BYTES] = '\n';
+        }
+    }
+    struct ps_batch *batch = ps_batch_take(&bed->carver, bed->now);
+    PS_ASSERT(batch != NULL);
+    uint32_t room;
+    char *bytes = ps_batch_reserve(batch, sizeof lines, &room);
+    PS_ASSERT(bytes != NULL);
+    memcpy(bytes, lines, sizeof lines);
+    ps_batch_commit(batch, sizeof lines);
+    for (unsigned i = 0; i < EVENTS; i++)
+        PS_ASSERT(ps_batch_add(batch, bytes + (size_t)i * (LINE_BYTES + 1), LINE_BYTES) != NULL);
+    ps_batch_close(batch);
+    return batch;
+}
+
+static void lines_run(struct ps_micro *micro, const char *name, const char *const *keys)
+{
+    struct bed bed;
+    bed_make(&bed);
+    if (name != NULL)
+        bed_open(&bed, PS_KIND_INTERCEPTOR, name, keys);
+    while (ps_micro_batch(micro, EVENTS)) {
+        struct ps_batch *batch = lines_make(&bed);
+        if (name != NULL)
+            PS_ASSERT(bed.ops->interceptor->work(bed.plan, bed.state, &batch->leases[0], &bed.now) ==
+                      PS_DONE);
+        ps_batch_give(batch);
+    }
+    ps_micro_bytes(micro, LINE_BYTES);
+    bed_free(&bed);
+}
+
+static void bench_no_interceptor_lines(struct ps_micro *micro)
+{
+    lines_run(micro, NULL, NULL);
+}
+
+/* One event of eight is kept. */
+static void bench_one_filter(struct ps_micro *micro)
+{
+    lines_run(micro, "regex_filter", (const char *const[]){"regex", "status=(200|404)", NULL});
+}
+
+static void extractor4_run(struct ps_micro *micro, const char *regex)
+{
+    lines_run(micro, "regex_extractor",
+              (const char *const[]){"regex", regex, "serializers", "s1 s2 s3 s4", "serializers.s1.name",
+                                    "method", "serializers.s2.name", "path", "serializers.s3.name", "status",
+                                    "serializers.s4.name", "bytes", NULL});
+}
+
+static void bench_extractor4(struct ps_micro *micro)
+{
+    extractor4_run(micro, "method=(\\w+) path=(\\S+) status=(\\d+) bytes=(\\d+)");
+}
+
+static void bench_extractor4_no_match(struct ps_micro *micro)
+{
+    extractor4_run(micro, "method=(\\w+) path=(\\S+) status=(5\\d+) bytes=(\\d+)");
+}
+
+/* One event of eight is changed. */
+static void bench_search_replace(struct ps_micro *micro)
+{
+    lines_run(micro, "search_replace",
+              (const char *const[]){"searchPattern", "status=404", "replaceString", "status=gone", NULL});
 }
 
 /* ---- selectors ---- */
@@ -262,6 +357,11 @@ void ps_micro_stages(void)
     ps_micro_add("interceptor/none_new_batch", bench_no_interceptor);
     ps_micro_add("interceptor/timestamp_new_batch", bench_timestamp);
     ps_micro_add("interceptor/uuid_new_batch", bench_uuid);
+    ps_micro_add("interceptor/none_new_lines", bench_no_interceptor_lines);
+    ps_micro_add("interceptor/one_filter_new_lines", bench_one_filter);
+    ps_micro_add("interceptor/extractor4_new_lines", bench_extractor4);
+    ps_micro_add("interceptor/extractor4_no_match_new_lines", bench_extractor4_no_match);
+    ps_micro_add("interceptor/search_replace_new_lines", bench_search_replace);
     ps_micro_add("selector/replicating", bench_replicating);
     ps_micro_add("selector/multiplexing", bench_multiplexing);
     ps_micro_add("serializer/text", bench_text);
