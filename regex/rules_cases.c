@@ -5,8 +5,6 @@
 #include "core/nearest.h"
 #include "regex/rules_parts.h"
 
-static const char *const test_words[] = {"body", "header", "expect", NULL};
-
 static bool take_string(struct rules_parser *parser, const char *what, struct ps_slice *text)
 {
     struct rules_token *token = &parser->token;
@@ -171,9 +169,10 @@ void rules_take_test(struct rules_parser *parser)
     bool body = false;
     size_t errors = loader->problems->errors;
     while (rules_block_goes_on(parser, "test", test.name, test.place)) {
+        struct ps_rules_place from = parser->token.place;
         take_statement(parser, &test, &body);
         if (parser->panic)
-            rules_recover(parser, test_words);
+            rules_recover(parser, false, from);
     }
     if (loader->problems->errors == errors)
         test_check(parser, &test);

@@ -155,6 +155,9 @@ static void operator_missing(struct rules_parser *parser)
                 ps_nearest_offer(&nearest, operators[i].word);
         if (rules_token_is(token, "matches") || rules_token_is(token, "like"))
             cure = "write ~ /expression/";
+        else if (rules_token_is(token, "eq") || rules_token_is(token, "is") ||
+                 rules_token_is(token, "equals"))
+            cure = "write ==";
         else if (nearest.word != NULL)
             cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
     }

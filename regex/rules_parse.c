@@ -140,7 +140,8 @@ const char *rules_take_header(struct rules_parser *parser)
     struct rules_token *token = &parser->token;
     if (!rules_at_header(parser) || rules_token_is(token, "header")) {
         rules_expected(parser, "a header, written header.NAME or header.\"any name\"",
-                       token->kind == TOKEN_WORD && !is_one_of(token, rules_action_words)
+                       token->kind == TOKEN_WORD && !rules_at_header(parser) &&
+                               !is_one_of(token, rules_action_words)
                            ? ps_arena_format(parser->arena, "did you mean header.%s?", rules_word(parser))
                            : NULL);
         return NULL;
@@ -204,10 +205,17 @@ static bool at_file_word(const struct rules_parser *parser)
     return parser->token.first_on_line && is_one_of(&parser->token, rules_file_words);
 }
 
-static bool at_statement(const struct rules_parser *parser, const char *const *statements)
+/* The words that begin a line in the middle of a statement. */
+static const char *const going_on[] = {"and", "or",       "not",    "true", "exists", "size", "body",
+                                       "in",  "contains", "begins", "ends", "as",     "with", "unless",
+                                       "to",  "per",      "burst",  "else", NULL};
+
+static bool at_statement(const struct rules_parser *parser, bool in_rule)
 {
-    return parser->token.first_on_line && (is_one_of(&parser->token, statements) ||
-                                           (statements != rules_action_words && rules_at_header(parser)));
+    const struct rules_token *token = &parser->token;
+    if (!token->first_on_line || token->kind != TOKEN_WORD)
+        return false;
+    return !in_rule || (!is_one_of(token, going_on) && !rules_at_header(parser));
 }
 
 /* One token on, quietly; expressions are read as such, lest a brace in one be taken for ours. */
@@ -221,12 +229,13 @@ static void skip_token(struct rules_parser *parser)
         rules_lexer_next(&parser->lexer, &parser->token);
 }
 
-void rules_recover(struct rules_parser *parser, const char *const *statements)
+void rules_recover(struct rules_parser *parser, bool in_rule, struct ps_rules_place from)
 {
     unsigned depth = 0;
     parser->lexer.quiet = true;
     while (parser->token.kind != TOKEN_END && !at_file_word(parser)) {
-        if (depth == 0 && (parser->token.kind == TOKEN_CLOSE || at_statement(parser, statements)))
+        bool moved = parser->token.place.line != from.line || parser->token.place.column != from.column;
+        if (depth == 0 && (parser->token.kind == TOKEN_CLOSE || (moved && at_statement(parser, in_rule))))
             break;
         if (parser->token.kind == TOKEN_OPEN)
             depth++;
@@ -296,6 +305,19 @@ static bool take_priority(struct rules_parser *parser, struct ps_rule *rule)
     return true;
 }
 
+static const char *head_cure(struct rules_parser *parser)
+{
+    struct ps_nearest nearest;
+    if (parser->token.kind != TOKEN_WORD)
+        return NULL;
+    ps_nearest_init(&nearest, rules_word(parser));
+    ps_nearest_offer(&nearest, "priority");
+    ps_nearest_offer(&nearest, "disabled");
+    if (nearest.word != NULL)
+        return ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
+    return "a name of several words stands in quotes: \"a name\"";
+}
+
 /* Everything up to and with the brace. False: there is no block to read. */
 static bool take_rule_head(struct rules_parser *parser, struct ps_rule *rule)
 {
@@ -311,10 +333,7 @@ static bool take_rule_head(struct rules_parser *parser, struct ps_rule *rule)
             priority = true;
             take_priority(parser, rule);
         } else if (!rules_take_word(parser, "disabled")) {
-            rules_expected(parser, "`priority N`, `disabled` or `{`",
-                           parser->token.kind == TOKEN_WORD
-                               ? "a name of several words stands in quotes: \"a name\""
-                               : NULL);
+            rules_expected(parser, "`priority N`, `disabled` or `{`", head_cure(parser));
         } else {
             rule->disabled = true;
         }
@@ -386,12 +405,13 @@ static void take_rule(struct rules_parser *parser)
     if (take_rule_head(parser, &rule)) {
         name_claim(parser, &rule);
         while (rules_block_goes_on(parser, "rule", rule.name, rule.place)) {
+            struct ps_rules_place from = parser->token.place;
             if (rules_at_word(parser, "when"))
                 take_when(parser);
             else
                 rules_take_action(parser);
             if (parser->panic)
-                rules_recover(parser, rules_action_words);
+                rules_recover(parser, true, from);
         }
         if (loader->problems->errors == errors)
             rules_check_rule(parser);

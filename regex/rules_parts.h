@@ -125,8 +125,8 @@ bool rules_take_channels(struct rules_parser *parser, struct ps_rules_channel **
 /* Whether a statement of the block follows; its brace is taken, a missing one reported. */
 bool rules_block_goes_on(struct rules_parser *parser, const char *kind, const char *name,
                          struct ps_rules_place place);
-/* Skips to the next statement of a block (or its end). */
-void rules_recover(struct rules_parser *parser, const char *const *statements);
+/* From the statement that began at `from` to the next one of the block, or its end. */
+void rules_recover(struct rules_parser *parser, bool in_rule, struct ps_rules_place from);
 extern const char *const rules_file_words[]; /* what begins a statement of a file */
 
 /* ---- rules_condition.c, rules_action.c, rules_template.c, rules_cases.c ---- */
