@@ -29,7 +29,7 @@ struct ps_time_zone {
 
 /* Days since 1970-01-01 of a date, and back (Howard Hinnant, "chrono-compatible low-level date algorithms").
  */
-static int64_t days_from_date(int64_t year, int month, int day)
+int64_t ps_civil_days(int64_t year, int month, int day)
 {
     year -= month <= 2;
     int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -57,7 +57,7 @@ void ps_civil_from_wall(int64_t wall_s, struct ps_civil *civil)
     civil->minute = (unsigned)(rest / 60 % 60);
     civil->second = (unsigned)(rest % 60);
     civil->week_day = (unsigned)(((days + 4) % 7 + 7) % 7);
-    civil->year_day = (unsigned)(days - days_from_date(civil->year, 1, 1) + 1);
+    civil->year_day = (unsigned)(days - ps_civil_days(civil->year, 1, 1) + 1);
 }
 
 /* ---- the footer: std offset [dst [offset] ,start[/time],end[/time]] ---- */
@@ -138,11 +138,11 @@ static bool tail_read(struct ps_time_zone *zone, const char *text)
 /* When a rule strikes in a year, on the wall clock. */
 static int64_t rule_wall(const struct rule *rule, int64_t year)
 {
-    int64_t first = days_from_date(year, rule->month, 1);
+    int64_t first = ps_civil_days(year, rule->month, 1);
     int64_t first_week_day = ((first + 4) % 7 + 7) % 7;
     int64_t day = first + (rule->week_day - first_week_day + 7) % 7 + (rule->week - 1) * 7;
     int64_t next =
-        rule->month == 12 ? days_from_date(year + 1, 1, 1) : days_from_date(year, rule->month + 1, 1);
+        rule->month == 12 ? ps_civil_days(year + 1, 1, 1) : ps_civil_days(year, rule->month + 1, 1);
     if (day >= next)
         day -= 7;
     return day * DAY_S + rule->time_s;
@@ -343,4 +343,13 @@ int64_t ps_time_zone_from_wall(const struct ps_time_zone *zone, int64_t wall_s)
     if (earlier_good && later_good)
         return earlier > later ? earlier : later;
     return later_good ? later : earlier;
+}
+
+bool ps_time_zone_from_wall_strict(const struct ps_time_zone *zone, int64_t wall_s, int64_t *utc_s)
+{
+    int32_t before = ps_time_zone_offset(zone, wall_s - DAY_S),
+            after = ps_time_zone_offset(zone, wall_s + DAY_S);
+    int64_t one = wall_s - (before > after ? before : after), two = wall_s - (before > after ? after : before);
+    *utc_s = ps_time_zone_offset(zone, one) == wall_s - one ? one : two;
+    return ps_time_zone_offset(zone, *utc_s) == wall_s - *utc_s;
 }

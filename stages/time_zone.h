@@ -21,6 +21,10 @@ int32_t ps_time_zone_offset(const struct ps_time_zone *zone, int64_t utc_s);
  * if the clock had not been put forward. As java.util.GregorianCalendar. */
 int64_t ps_time_zone_from_wall(const struct ps_time_zone *zone, int64_t wall_s);
 
+/* The same as Joda-Time means it: twice there, the earlier one; not there: false
+ * (IllegalInstantException). */
+bool ps_time_zone_from_wall_strict(const struct ps_time_zone *zone, int64_t wall_s, int64_t *utc_s);
+
 struct ps_civil {
     int64_t year;
     unsigned month, day; /* from 1 */
@@ -31,3 +35,6 @@ struct ps_civil {
 
 /* Calendar fields of a wall clock reading, proleptic Gregorian. */
 void ps_civil_from_wall(int64_t wall_s, struct ps_civil *civil);
+
+/* Days since 1970-01-01 of a date, proleptic Gregorian; month from 1, `day` may be beyond the month. */
+int64_t ps_civil_days(int64_t year, int month, int day);
