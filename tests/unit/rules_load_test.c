@@ -150,7 +150,8 @@ static void test_includes(void **state)
     assert_true(fixture->problems.files[0].hash == ps_rules_hash(PS_RULES_HASH, first, strlen(first)));
     fixture_free(fixture);
     /* the text in memory includes relative to its name */
-    fixture = parse(path, "include \"d/b.rules\"\ninclude \"a.rules\"\n", 39);
+    static const char ring[] = "include \"d/b.rules\"\ninclude \"a.rules\"\n";
+    fixture = parse(path, ring, sizeof ring - 1);
     assert_null(fixture->rules);
     assert_int_equal(fixture->problems.errors, 1);
     assert_non_null(strstr(fixture->problems.items[0].what, "files include each other in a ring"));
@@ -196,6 +197,12 @@ static void test_depth(void **state)
     fixture_free(fixture);
 }
 
+static bool ends_with(const char *text, size_t length, const char *end)
+{
+    size_t end_length = strlen(end);
+    return length >= end_length && memcmp(text + length - end_length, end, end_length) == 0;
+}
+
 /* Cut off after any byte a file is either refused, or was cut between two statements. */
 static void test_half_written(void **state)
 {
@@ -215,8 +222,7 @@ static void test_half_written(void **state)
     size_t good = 0;
     for (size_t length = 0; length < sizeof text; length++) {
         struct fixture *fixture = parse("t", text, length);
-        bool between = (length > 2 && memcmp(text + length - 2, "\n}", 2) == 0) ||
-                       (length > 3 && memcmp(text + length - 3, "\n}\n", 3) == 0);
+        bool between = ends_with(text, length, "\n}") || ends_with(text, length, "\n}\n");
         bool plain = length >= 10 && length <= 26; /* mode and default have no end of their own */
         if (fixture->rules != NULL) {
             good++;
