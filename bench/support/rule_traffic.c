@@ -3,7 +3,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* ---- words: four syllables, all different, in no order ---- */
+/* ---- words: four syllables, all different, in no order (none begins with z: rsyslog would uncompress it)
+ * ---- */
 
 #define SYLLABLES 75U /* 15 consonants, 5 vowels */
 #define WORDS (SYLLABLES * SYLLABLES * SYLLABLES * SYLLABLES)
@@ -14,7 +15,7 @@ enum word_set { OF_RULES, OF_NOBODY };
 
 static void word_make(enum word_set set, uint64_t number, char word[WORD_BYTES])
 {
-    static const char consonants[] = "bdfghklmnprstvz", vowels[] = "aeiou";
+    static const char consonants[] = "bdfghklmnprstvw", vowels[] = "aeiou";
     uint64_t place = (uint64_t)set * (WORDS / 2) + number % (WORDS / 2);
     uint64_t at = (place * WORDS_STEP + PS_RULE_TRAFFIC_SEED) % WORDS;
     for (int i = 0; i < WORD_BYTES; i += 2) {
