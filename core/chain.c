@@ -39,7 +39,7 @@ void ps_route_destroy(struct ps_route *route)
     free(route);
 }
 
-static void route_clear(struct ps_route *route)
+void ps_route_clear(struct ps_route *route)
 {
     memset(route->routed, 0, sizeof route->routed);
     for (size_t i = 0; i < route->slot_count; i++) {
@@ -83,6 +83,22 @@ void ps_route_positions(struct ps_route *route, unsigned channel, bool required,
     slot->count += to - from;
     for (uint32_t i = 0; i < to - from; i++)
         route->routed[rows[i] / 64] |= UINT64_C(1) << (rows[i] % 64);
+}
+
+bool ps_route_has(const struct ps_route *route, unsigned channel, bool required, uint16_t row)
+{
+    size_t number = 2 * (size_t)channel + (required ? 0 : 1);
+    PS_ASSERT(number < route->slot_count);
+    const struct route_slot *slot = &route->slots[number];
+    uint32_t from = 0, to = slot->count; /* rows are in order */
+    while (from < to) {
+        uint32_t middle = (from + to) / 2;
+        if (slot->rows[middle] < row)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return slot->all || (from < slot->count && slot->rows[from] == row);
 }
 
 static uint32_t route_dropped(const struct ps_route *route, const struct ps_lease *chain)
@@ -148,7 +164,7 @@ static bool run_selector(struct ps_source_runner *runner, const struct ps_now *n
     const struct ps_stage_spec *selector = runner->selector.spec;
     if (runner->chain_stage > runner->plan->spec->interceptor_count)
         return true;
-    route_clear(runner->route);
+    ps_route_clear(runner->route);
     if (selector->ops->selector->work(selector->plan, runner->selector.state, runner->chain, runner->route,
                                       now) != PS_DONE)
         return false;
@@ -161,7 +177,7 @@ bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now)
     if (!run_interceptors(runner, now))
         return false;
     if (runner->chain->count == 0) {
-        route_clear(runner->route);
+        ps_route_clear(runner->route);
         return true;
     }
     if (!run_selector(runner, now) || !chain_split(runner))

@@ -108,6 +108,9 @@ void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **l
 /* The chain (core/chain.c). */
 struct ps_route *ps_route_create(size_t channel_count);
 void ps_route_destroy(struct ps_route *route);
+void ps_route_clear(struct ps_route *route);
+/* Whether this row goes there. For those who run a selector by hand (`penstock rules`). */
+bool ps_route_has(const struct ps_route *route, unsigned channel, bool required, uint16_t row);
 /* Runs what is left of the chain and routes. True when all leases are made (runner->pending); false: call
  * again. */
 bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now);
