@@ -154,7 +154,7 @@ void rules_take_test(struct rules_parser *parser)
     struct ps_rules *rules = &loader->owned->rules;
     struct ps_rules_test test = {.place = parser->token.place, .body = {"", 0}};
     test.name = rules_take_name(parser, "the test's name", false);
-    if (test.name == NULL)
+    if (test.name == NULL || !rules_take(parser, TOKEN_OPEN, "`{`"))
         return;
     uint32_t first = rules_names_find(&loader->test_names, test.name, strlen(test.name));
     if (first != RULES_NAME_NONE)
@@ -164,8 +164,6 @@ void rules_take_test(struct rules_parser *parser)
     else
         rules_names_add(&loader->test_names, loader->arena, test.name, strlen(test.name),
                         (uint32_t)rules->test_count);
-    if (!rules_take(parser, TOKEN_OPEN, "`{`"))
-        return;
     bool body = false;
     size_t errors = loader->problems->errors;
     while (rules_block_goes_on(parser, "test", test.name, test.place)) {

@@ -355,6 +355,8 @@ static void name_claim(struct rules_parser *parser, const struct ps_rule *rule)
 {
     struct rules_loader *loader = parser->loader;
     size_t length = strlen(rule->name);
+    if (loader->all_count == PS_RULES_MAX)
+        return;
     uint32_t first = rules_names_find(&loader->rule_names, rule->name, length);
     if (first == RULES_NAME_NONE)
         rules_names_add(&loader->rule_names, loader->arena, rule->name, length, (uint32_t)loader->all_count);
