@@ -7,6 +7,7 @@
 #include "stages/joda_date.h"
 #include "stages/regex_chain.h"
 #include "stages/regex_option.h"
+#include "stages/syslog_time.h"
 #include "stages/tally.h"
 
 #include <stdio.h>
@@ -253,14 +254,13 @@ static bool value_keep(struct ps_batch *batch, const struct ps_event *event, str
     return true;
 }
 
-/* 1: `value` is the number, in `text`; 0: it is no such date. */
+/* `value` becomes the number, in `text`. False: it is no such date. */
 static bool value_millis(const struct ps_joda_date *date, struct ps_slice *value, char *text)
 {
     int64_t ms;
     if (value->data == NULL || !ps_joda_date_parse(date, value->data, value->length, &ms))
         return false;
-    int length = snprintf(text, NUMBER_BYTES, "%lld", (long long)ms);
-    *value = (struct ps_slice){text, (uint32_t)length};
+    *value = (struct ps_slice){text, ps_time_render(ms, text)};
     return true;
 }
 
