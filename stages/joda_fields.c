@@ -211,8 +211,8 @@ static bool part_set(int64_t *ms, enum ps_joda_field field, int32_t value)
     int64_t unit = sizes[field].unit_ms, range = sizes[field].range_ms / unit;
     if (value < 0 || value >= range)
         return false;
-    int64_t old = floor_div(*ms, unit);
-    old -= floor_div(old, range) * range;
+    int64_t old = floor_div(*ms, unit) % range;
+    old += old < 0 ? range : 0;
     *ms = wrap_add(*ms, (value - old) * unit);
     return true;
 }
