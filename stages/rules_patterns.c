@@ -84,34 +84,38 @@ bool ps_rules_patterns_assign(struct rules_build *build)
 
 /* ---- cost ---- */
 
-/* Reading an expression is cheap, compiling it alone is not: only those that look dear are. */
-static bool pattern_is_bearable(struct rules_build *build, const struct ps_rules_pattern *pattern)
+/* Reading an expression is cheap, compiling it alone is not: nothing is compiled here. */
+static bool pattern_is_bearable(struct ps_rules_problems *problems, const struct ps_rules_pattern *pattern)
 {
     const struct ps_java_regex *java = ps_regex_java(pattern->regex);
-    if (java->hyperscan == NULL || ps_cost_states(java->hyperscan) <= PS_COST_STATES_HIGH)
+    if (java->exactness == PS_REGEX_NONE) {
+        ps_rules_problem_add(problems, PS_RULES_WARNING, pattern->place, NULL,
+                             "PCRE2 runs this expression on every text: %s", java->why);
         return true;
+    }
+    uint64_t states = java->hyperscan != NULL ? ps_cost_states(java->hyperscan) : 0;
+    if (states <= PS_COST_STATES_HIGH)
+        return true;
+    if (states <= PS_COST_STATES_RUINOUS) {
+        ps_rules_problem_add(problems, PS_RULES_WARNING, pattern->place,
+                             "lower its repeats; `penstock rules check` says what it costs",
+                             "this expression is expensive: it comes to about %llu states",
+                             (unsigned long long)states);
+        return true;
+    }
     struct ps_matcher_cost cost;
-    ps_matcher_cost_of(pattern->regex, &cost);
-    if (cost.grade == PS_COST_FINE)
-        return true;
-    ps_rules_problem_add(build->problems, cost.grade == PS_COST_RUINOUS ? PS_RULES_ERROR : PS_RULES_WARNING,
-                         pattern->place, "make the repeat smaller, or write what must be in the text instead",
-                         "this expression %s: about %llu states%s%s",
-                         cost.grade == PS_COST_RUINOUS ? "would be ruinous" : "is dear",
-                         (unsigned long long)cost.states, cost.why[0] != '\0' ? "; " : "", cost.why);
-    return cost.grade != PS_COST_RUINOUS;
+    ps_matcher_cost_of(pattern->regex, &cost); /* what is ruinous is not compiled by it either */
+    ps_rules_problem_add(problems, PS_RULES_ERROR, pattern->place,
+                         "lower its repeats, or write what must be in the text instead",
+                         "this expression is ruinous: %s", cost.why);
+    return false;
 }
 
-static bool costs_check(struct rules_build *build)
+bool ps_rules_patterns_check(const struct ps_rules *rules, struct ps_rules_problems *problems)
 {
-    const struct ps_rules *rules = build->set->rules;
     bool good = true;
-    for (uint32_t i = 0; i < rules->pattern_count; i++) {
-        if (build->options->matcher.cancelled != NULL && i % 64 == 0 &&
-            build->options->matcher.cancelled(build->options->matcher.argument))
-            return false;
-        good &= pattern_is_bearable(build, &rules->patterns[i]);
-    }
+    for (uint32_t i = 0; i < rules->pattern_count; i++)
+        good &= pattern_is_bearable(problems, &rules->patterns[i]);
     return good;
 }
 
@@ -167,8 +171,6 @@ static struct ps_matcher *matcher_make(struct rules_build *build, uint32_t heade
 bool ps_rules_patterns_compile(struct rules_build *build)
 {
     struct ps_rules_set *set = build->set;
-    if (!costs_check(build))
-        return false;
     build->report->matcher.cached = true; /* as long as none had to be compiled */
     if (set->body_pattern_count > 0) {
         set->body = matcher_make(build, RULES_NONE, set->body_pattern_count, &set->body_patterns);

@@ -24,6 +24,7 @@ static bool set_compile(struct rules_build *build)
     struct ps_rules_set *set = build->set;
     /* All of what can be said without compiling is said at once. */
     bool good = ps_rules_actions_compile(build);
+    good &= ps_rules_patterns_check(build->set->rules, build->problems);
     good &= ps_rules_patterns_assign(build);
     good = good && ps_rules_conditions_compile(build) && ps_rules_patterns_compile(build);
     if (!good)
@@ -76,6 +77,7 @@ bool ps_rules_set_check(const struct ps_rules *rules, const struct ps_rules_set_
     struct ps_rules *same = (struct ps_rules *)(uintptr_t)rules; /* only read, and not taken over */
     struct rules_build build = {.set = set_new(same, options), .options = options, .problems = problems};
     bool good = ps_rules_actions_compile(&build);
+    good &= ps_rules_patterns_check(rules, problems);
     ps_arena_destroy(build.set->arena);
     free(build.set);
     return good;

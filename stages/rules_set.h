@@ -46,7 +46,8 @@ struct ps_rules_set_report {
     uint32_t pattern_count, header_matcher_count, always_count; /* always: rules asked about every event */
 };
 
-/* What can be said without compiling anything: channels, routes in an interceptor. The rules stay the
+/* What can be said without compiling anything: channels, routes in an interceptor, what
+ * expressions cost. The rules stay the
  * caller's. False: errors were added. For `check`. */
 bool ps_rules_set_check(const struct ps_rules *rules, const struct ps_rules_set_options *options,
                         struct ps_rules_problems *problems);

@@ -169,6 +169,7 @@ struct rules_build {
 const struct ps_name *ps_rules_name(struct rules_build *build, const char *text, struct ps_rules_place place);
 /* Which matcher each pattern belongs to, then (after conditions) the matchers. */
 bool ps_rules_patterns_assign(struct rules_build *build);
+bool ps_rules_patterns_check(const struct ps_rules *rules, struct ps_rules_problems *problems);
 bool ps_rules_patterns_compile(struct rules_build *build);
 /* Programs and triggers of all rules. */
 bool ps_rules_conditions_compile(struct rules_build *build);

@@ -45,7 +45,8 @@ void ps_route_positions(struct ps_route *route, unsigned channel, bool required,
 }
 
 /* One call of `work` on the chain's lease. */
-static struct ps_route *ps_test_selector_work(struct ps_test_stage *stage, struct ps_lease *lease)
+static __attribute__((unused)) struct ps_route *ps_test_selector_work(struct ps_test_stage *stage,
+                                                                      struct ps_lease *lease)
 {
     struct ps_route *route = calloc(1, sizeof *route);
     assert_non_null(route);
@@ -71,7 +72,7 @@ static enum ps_test_way ps_test_route_way(const struct ps_route *route, const st
     return times[0] ? PS_WAY_REQUIRED : times[1] ? PS_WAY_OPTIONAL : PS_WAY_NONE;
 }
 
-static void ps_test_route_free(struct ps_route *route)
+static __attribute__((unused)) void ps_test_route_free(struct ps_route *route)
 {
     free(route);
 }
