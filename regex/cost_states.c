@@ -89,7 +89,7 @@ static uint64_t atom(struct reader *reader)
     if (*at == '(') {
         reader->at++;
         if (at[1] == '?') { /* "?:", "?i)", "?<=", "?<name>": what is no letter of it counts for nothing */
-            reader->at += 1 + strcspn(at + 1, ":)=!>");
+            reader->at += strcspn(reader->at, ":)=!>");
             if (*reader->at == '\0')
                 return 0;
             if (*reader->at++ == ')')
@@ -106,7 +106,9 @@ static uint64_t atom(struct reader *reader)
         reader->at = escape_end(at);
     else
         reader->at++;
-    return *at == '^' || *at == '$' || (*at == '\\' && strchr("bBAzZG", at[1]) != NULL) ? 0 : 1;
+    bool zero_width =
+        *at == '^' || *at == '$' || (*at == '\\' && at[1] != '\0' && strchr("bBAzZG", at[1]) != NULL);
+    return zero_width ? 0 : 1;
 }
 
 static uint64_t sequence(struct reader *reader)

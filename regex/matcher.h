@@ -4,10 +4,12 @@
  * confirmed by PCRE2 where the translation says so (regex/java.h); what Hyperscan cannot do is run by PCRE2
  * alone. So the answer is always Java's find(), for any bytes.
  *
- * Subjects are scanned in batches where that gives the same answer: bodies that stand one after the other in
- * memory with a newline between are scanned in place when no expression can match across a newline; others
- * are copied into the scratch's room with "\xFF\n" between, which no translated expression can match across
- * (docs/decisions: batch scanning). Long subjects are scanned alone.
+ * Subjects are scanned in batches where that gives the same answer. What stands between them depends on the
+ * set: "\n" when no expression can match across one (then bodies that stand one after the other in memory
+ * with a newline between are scanned in place; others are copied); "\xFF", which no translated expression
+ * matches, when there is no ^ or $; else "\n\xFF\n", and those expressions that may begin with a newline are
+ * confirmed. In copies 0xFF becomes 0xFE: to Java both are U+FFFD. Long subjects are scanned alone
+ * (docs/decisions/0015).
  *
  * A scan error (there should be none) is counted; the subjects concerned are then decided by PCRE2 alone. */
 #pragma once
@@ -40,7 +42,10 @@ struct ps_matcher_report {
     uint32_t failed_pattern; /* on failure: the expression to blame, or UINT32_MAX */
 };
 
-/* `patterns` must outlive it; equal ones may occur twice. NULL: `err` says which expression and why. `report`
+/* Expressions that are ruinous (below), or that Hyperscan refuses, are left to PCRE2: ps_matcher_explain says
+ * so. Callers that want to refuse them ask ps_matcher_cost_of first.
+ *
+ * `patterns` must outlive it; equal ones may occur twice. NULL: `err` says which expression and why. `report`
  * may be NULL. Thread: control, or a helper's. */
 struct ps_matcher *ps_matcher_create(const struct ps_regex *const *patterns, uint32_t count,
                                      const struct ps_matcher_options *options,

@@ -31,7 +31,7 @@ struct ps_matcher {
                                          empty subject, without the former. All ascending */
     uint32_t always_count, pcre2_count, empty_count;
     enum ps_matcher_border border;
-    bool minds_ff; /* some expression would match "any byte": a 0xFF in a subject must become 0xFE */
+    bool minds_ff; /* U+FFFD may be part of a match: a 0xFF must become 0xFE, which is one to Java, too */
 };
 
 /* Of one worker's scratch. */

@@ -96,25 +96,19 @@ static void members_fill(struct ps_matcher *matcher, const struct ps_matcher_pla
     free(next);
 }
 
-static bool names_high_bytes(const char *text)
-{
-    return strcasestr(text, "\\xFE") != NULL || strcasestr(text, "\\xFF") != NULL;
-}
-
 static void border_choose(struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
                           const uint8_t *outcomes)
 {
-    bool crosses = false, anchored = false, high = false;
+    bool crosses = false, anchored = false;
     for (uint32_t i = 0; i < matcher->count; i++) {
         if (!in_database(plan, outcomes, i))
             continue;
         const struct ps_java_regex *java = ps_regex_java(matcher->patterns[i]);
         crosses |= java->crosses_newline;
         anchored |= java->anchored;
-        high = high || names_high_bytes(java->hyperscan);
+        matcher->minds_ff |= java->repair;
     }
     matcher->border = !crosses ? PS_BORDER_NEWLINE : !anchored ? PS_BORDER_FF : PS_BORDER_BOTH;
-    matcher->minds_ff = crosses || high;
 }
 
 static enum ps_matcher_worth worth_of(const struct ps_matcher *matcher, const struct ps_java_regex *java,
