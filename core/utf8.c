@@ -1,6 +1,9 @@
 #include "core/utf8.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 static bool is_tail(uint8_t byte)
 {
@@ -52,6 +55,16 @@ static size_t sequence(const uint8_t *p, const uint8_t *end, size_t *skip)
 static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
 {
     uint64_t word;
+#ifdef __SSE2__
+    while (end - p >= 64) {
+        const __m128i *at = (const __m128i *)(const void *)p;
+        __m128i some = _mm_or_si128(_mm_or_si128(_mm_loadu_si128(at), _mm_loadu_si128(at + 1)),
+                                    _mm_or_si128(_mm_loadu_si128(at + 2), _mm_loadu_si128(at + 3)));
+        if (_mm_movemask_epi8(some) != 0)
+            break;
+        p += 64;
+    }
+#endif
     while (end - p >= 8) {
         memcpy(&word, p, 8);
         if (word & UINT64_C(0x8080808080808080))

@@ -60,6 +60,26 @@ static void test_repair_any(void **unused)
     }
 }
 
+/* One bad byte anywhere in a long text, at any alignment. */
+static void test_long(void **unused)
+{
+    (void)unused;
+    char text[300];
+    for (size_t start = 0; start < 8; start++) {
+        for (size_t bad = start; bad < sizeof text; bad++) {
+            memset(text, 'a', sizeof text);
+            assert_int_equal(ps_utf8_valid_length(text + start, sizeof text - start), sizeof text - start);
+            text[bad] = '\x80';
+            assert_int_equal(ps_utf8_valid_length(text + start, sizeof text - start), bad - start);
+            if (bad + 2 < sizeof text) { /* and a good character beyond ASCII */
+                memcpy(text + bad, "\xE2\x82\xAC", 3);
+                assert_int_equal(ps_utf8_valid_length(text + start, sizeof text - start),
+                                 sizeof text - start);
+            }
+        }
+    }
+}
+
 static void test_counts(void **unused)
 {
     (void)unused;
@@ -90,6 +110,7 @@ static void test_plain(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_repair), cmocka_unit_test(test_repair_any),
-                                       cmocka_unit_test(test_counts), cmocka_unit_test(test_plain)};
+                                       cmocka_unit_test(test_long), cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_plain)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
