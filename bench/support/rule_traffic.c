@@ -56,7 +56,7 @@ const char *ps_rule_traffic_name(enum ps_rule_traffic_kind kind)
 
 enum shape { STATUS, PATH, EXCEPTION, TAG, USER, HOST, BETWEEN, ANCHORED };
 
-static const char *const channel_names[PS_RULE_TRAFFIC_SHAPES] = {"status", "path", "exception", "tag",
+static const char *const channel_names[PS_RULE_TRAFFIC_SHAPES] = {"status", "path", "exception", "program",
                                                                   "user",   "host", "between",   "anchored"};
 
 /* As people write them; %s is the rule's own word. What all traffic has in common with them ("request",
