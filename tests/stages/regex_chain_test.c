@@ -3,6 +3,7 @@
 #include "stages/regex_chain.h"
 #include "tests/support/stage.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #define STAGES_MAX 80U
@@ -11,6 +12,7 @@ struct chain {
     struct ps_test_stage *stages[STAGES_MAX];
     unsigned count;
     struct ps_chain_share built, open;
+    bool finished;
 };
 
 static void chain_add(struct chain *chain, const struct ps_stage_ops *ops, const char *const *keys)
@@ -41,8 +43,9 @@ static void chain_replace(struct chain *chain, const char *regex, const char *te
 static void chain_open(struct chain *chain)
 {
     struct ps_err err = {0};
-    if (chain->open.value == NULL && chain->built.finish(chain->built.value, &err) != PS_OK)
+    if (!chain->finished && chain->built.finish(chain->built.value, &err) != PS_OK)
         fail_msg("%s", err.text);
+    chain->finished = true;
     for (unsigned i = 0; i < chain->count; i++)
         assert_int_equal(ps_test_stage_open(chain->stages[i]), PS_OK);
 }
@@ -256,6 +259,48 @@ static void test_counts(void **unused)
     chain_fini(&chain);
 }
 
+struct reader {
+    struct chain *chain;
+    bool stop;
+    uint64_t calls;
+};
+
+static void *read_series(void *argument)
+{
+    struct reader *reader = argument;
+    while (!__atomic_load_n(&reader->stop, __ATOMIC_RELAXED)) {
+        (void)counted(reader->chain, "regex_scanned", "1");
+        (void)counted(reader->chain, "regex_given_up", "1");
+        __atomic_fetch_add(&reader->calls, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+/* Metrics are read while workers scan, close and open. (What this is for shows under ThreadSanitizer.) */
+static void test_counts_meanwhile(void **unused)
+{
+    (void)unused;
+    struct chain chain = {.count = 0};
+    chain_filter(&chain, "a(?=x)", true);
+    chain_add(&chain, &ps_interceptor_regex_extractor,
+              PS_KEYS("regex", "(b+)", "serializers", "s", "serializers.s.name", "b"));
+    chain_open(&chain);
+    struct reader reader = {.chain = &chain};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, read_series, &reader), 0);
+    for (unsigned i = 0; i < 300 || __atomic_load_n(&reader.calls, __ATOMIC_RELAXED) < 100; i++) {
+        chain_work(&chain, PS_LEASE(chain.stages[0], PS_BODY("ax"), PS_BODY("ab"), PS_BODY("b")));
+        ps_test_stage_recycle(chain.stages[0]);
+        if (i % 10 == 0) {
+            chain_close(&chain);
+            chain_open(&chain);
+        }
+    }
+    __atomic_store_n(&reader.stop, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    chain_fini(&chain);
+}
+
 /* What Hyperscan should not be given is run by PCRE2, beside the others of its pass. */
 static void test_ruinous(void **unused)
 {
@@ -418,7 +463,8 @@ int main(void)
         cmocka_unit_test(test_one_scan),         cmocka_unit_test(test_edits_between),
         cmocka_unit_test(test_batches_again),    cmocka_unit_test(test_asked_again),
         cmocka_unit_test(test_many_expressions), cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_ruinous),          cmocka_unit_test(test_against_naive),
+        cmocka_unit_test(test_counts_meanwhile), cmocka_unit_test(test_ruinous),
+        cmocka_unit_test(test_against_naive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

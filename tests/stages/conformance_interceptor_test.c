@@ -1,0 +1,231 @@
+/* What every interceptor promises (core/stage.h), asked of each of them: events stay in order, what it drops
+ * is taken off the lease's count and bytes; when memory is short it answers PS_RETRY, and called again it
+ * comes to the same events, none of them edited twice; once warm it allocates nothing; it closes without a
+ * trace and opens again. */
+#include "stages/table.h"
+#include "tests/support/allocations.h"
+#include "tests/support/stage.h"
+
+#include <stdio.h>
+
+#define EVENTS 300U
+#define BLOCKS 64U
+
+struct adapter {
+    const struct ps_stage_ops *ops;
+    const char *keys[16];
+    bool random; /* values differ from run to run */
+};
+
+#define SERIALIZER "org.apache.flume.interceptor.RegexExtractorInterceptorMillisSerializer"
+
+static const struct adapter adapters[] = {
+    {.ops = &ps_interceptor_timestamp},
+    {.ops = &ps_interceptor_host},
+    {.ops = &ps_interceptor_static, .keys = {"key", "k", "value", "v"}},
+    {.ops = &ps_interceptor_remove_header, .keys = {"withName", "a", "matching", "b.*"}},
+    {.ops = &ps_interceptor_uuid, .random = true},
+    {.ops = &ps_interceptor_regex_filter, .keys = {"regex", "n=\\d*[02468]\\b"}},
+    {.ops = &ps_interceptor_regex_filter, .keys = {"regex", "a(?=b)", "excludeEvents", "true"}},
+    {.ops = &ps_interceptor_regex_extractor,
+     .keys = {"regex", "n=(\\d)(\\d+)? t=(\\S+)", "serializers", "s1 s2 s3", "serializers.s1.name", "a",
+              "serializers.s2.name", "second", "serializers.s3.name", "t", "serializers.s3.type", SERIALIZER,
+              "serializers.s3.pattern", "yyyy-MM-ddZ"}},
+    {.ops = &ps_interceptor_search_replace, .keys = {"searchPattern", "n=(\\d)", "replaceString", "n=n=1$1"}},
+    {.ops = &ps_interceptor_search_replace,
+     .keys = {"searchPattern", "n", "replaceString", "nn", "charset", "UTF-16LE"}},
+};
+
+/* Their tests need files of their own: tests/stages/interceptor_rules_test.c. */
+static const char *const elsewhere[] = {"rules"};
+
+static void test_all_are_here(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; ps_stages[i] != NULL; i++) {
+        bool here = ps_stages[i]->kind != PS_KIND_INTERCEPTOR;
+        for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
+            here |= adapters[k].ops == ps_stages[i];
+        for (size_t k = 0; k < PS_COUNT_OF(elsewhere); k++)
+            here |= strcmp(elsewhere[k], ps_stages[i]->name) == 0;
+        if (!here)
+            fail_msg("interceptor %s is not asked", ps_stages[i]->name);
+    }
+}
+
+static void start(struct ps_test_stage *stage, const struct adapter *adapter)
+{
+    ps_test_stage_init_sized(stage, adapter->ops, UINT64_C(1) * BLOCKS * PS_BLOCK_BYTES, 8);
+    if (ps_test_stage_bind(stage, adapter->keys) != PS_OK || ps_test_stage_build(stage) != PS_OK ||
+        ps_test_stage_open(stage) != PS_OK)
+        fail_msg("%s: %s", adapter->ops->name, stage->err.text);
+}
+
+/* Events of all sorts, with own headers and one of the batch. */
+static struct ps_lease *some_lease(struct ps_test_stage *stage)
+{
+    static struct ps_test_event events[EVENTS];
+    static char bodies[EVENTS][64];
+    static const char *const own[] = {"a", "1", "b2", "2", "c", "3", NULL};
+    for (unsigned i = 0; i < EVENTS; i++) {
+        int length =
+            snprintf(bodies[i], sizeof bodies[i], "n=%u t=%s%s", i, i % 5 == 0 ? "never" : "2024-01-01+0000",
+                     i % 7 == 0    ? " \xFF"
+                     : i % 11 == 0 ? " ab"
+                                   : "");
+        events[i] = (struct ps_test_event){.body = bodies[i],
+                                           .length = i % 13 == 0 ? 0 : (uint32_t)length,
+                                           .headers = i % 3 == 0 ? own : NULL};
+    }
+    struct ps_lease *lease = ps_test_lease(stage, events, EVENTS);
+    assert_true(ps_batch_shared_set(lease->batch, ps_name_intern("b"), "all", 3, false));
+    return lease;
+}
+
+/* Rows, bodies and headers as one text. `values` false: without the values of headers. */
+static char *lease_text(const struct ps_lease *lease, bool values)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *file = open_memstream(&text, &length);
+    assert_non_null(file);
+    for (uint32_t i = 0; i < lease->count; i++) {
+        const struct ps_event *event = ps_lease_event(lease, i);
+        fprintf(file, "%u:", ps_lease_row(lease, i));
+        fwrite(event->body, 1, event->body_length, file);
+        struct ps_header_cursor cursor = ps_headers_begin(lease->batch, event);
+        const struct ps_header *header;
+        while ((header = ps_headers_next(&cursor)) != NULL)
+            fprintf(file, " %s=%.*s", header->name->text, values ? (int)header->value_length : 0,
+                    header->value);
+        fputc('\n', file);
+    }
+    fclose(file);
+    return text;
+}
+
+static void test_order_and_sums(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i]);
+        struct ps_lease *lease = some_lease(&stage);
+        assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
+        uint64_t bytes = 0;
+        int last = -1;
+        for (uint32_t k = 0; k < lease->count; k++) {
+            assert_true(ps_lease_row(lease, k) > last);
+            last = ps_lease_row(lease, k);
+            bytes += ps_lease_event(lease, k)->body_length;
+        }
+        assert_int_equal(lease->bytes, bytes);
+        lease->count = 0; /* all dropped by somebody before */
+        assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Takes all blocks, and what is left of the batch's own. */
+static unsigned hoard_all(struct ps_test_stage *stage, struct ps_block_cache *hoard, struct ps_block **taken,
+                          struct ps_lease *lease)
+{
+    unsigned count = 0;
+    ps_block_cache_init(hoard, stage->depot);
+    while ((taken[count] = ps_block_take(hoard)) != NULL)
+        count++;
+    for (uint32_t piece = 4096; piece > 0; piece /= 4) {
+        while (ps_batch_alloc(lease->batch, piece) != NULL)
+            ;
+    }
+    return count;
+}
+
+static void test_short_of_memory(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i]);
+        struct ps_lease *lease = some_lease(&stage);
+        assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
+        char *wanted = lease_text(lease, !adapters[i].random);
+        lease = some_lease(&stage);
+        struct ps_block_cache hoard;
+        struct ps_block *taken[BLOCKS + 1];
+        unsigned count = hoard_all(&stage, &hoard, taken, lease);
+        enum ps_result result;
+        for (unsigned calls = 0; (result = ps_test_interceptor_work(&stage, lease)) == PS_RETRY; calls++) {
+            assert_true(count > 0);
+            if (calls % 2 == 1) {
+                ps_block_drop(&hoard, taken[--count]);
+                /* of which somebody else takes nearly all */
+                if (calls < 20)
+                    (void)ps_batch_alloc(lease->batch, PS_BLOCK_BYTES - 3000);
+            }
+        }
+        assert_int_equal(result, PS_DONE);
+        char *got = lease_text(lease, !adapters[i].random);
+        if (strcmp(got, wanted) != 0)
+            fail_msg("%s: other events when memory was short", adapters[i].ops->name);
+        free(got);
+        free(wanted);
+        while (count > 0)
+            ps_block_drop(&hoard, taken[--count]);
+        ps_block_cache_fini(&hoard);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+static void test_allocates_nothing(void **unused)
+{
+    (void)unused;
+    if (!PS_TEST_ALLOCATIONS)
+        skip();
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i]);
+        for (unsigned round = 0; round < 6; round++) {
+            struct ps_lease *lease = some_lease(&stage);
+            uint64_t before = ps_test_allocation_count;
+            enum ps_result result = stage.ops->interceptor->work(stage.plan, stage.state, lease, &stage.now);
+            if (round > 1 && ps_test_allocation_count != before)
+                fail_msg("%s allocates", adapters[i].ops->name);
+            assert_int_equal(result, PS_DONE);
+            ps_test_stage_recycle(&stage);
+        }
+        ps_test_stage_fini(&stage);
+    }
+}
+
+static void test_opens_again(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i]);
+        char *texts[3];
+        for (unsigned round = 0; round < 3; round++) {
+            struct ps_lease *lease = some_lease(&stage);
+            assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
+            texts[round] = lease_text(lease, !adapters[i].random);
+            assert_string_equal(texts[round], texts[0]);
+            ps_test_stage_close(&stage);
+            assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+            ps_test_stage_recycle(&stage);
+        }
+        for (unsigned round = 0; round < 3; round++)
+            free(texts[round]);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_are_here),    cmocka_unit_test(test_order_and_sums),
+        cmocka_unit_test(test_short_of_memory), cmocka_unit_test(test_allocates_nothing),
+        cmocka_unit_test(test_opens_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
