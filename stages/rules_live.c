@@ -61,11 +61,12 @@ static void log_loaded(const struct ps_rules_live *live, const struct ps_rules_a
     const struct ps_rules_live_state *state = &live->state;
     const char *file = live->options.file;
     ps_log(PS_LOG_INFO, live->options.component,
-           "%s: %" PRIu32 " rules (%" PRIu32 " expressions) at work, number %" PRIu64
-           "; %s in %.1f ms; database %" PRIu64 " KiB, each worker's scratch %" PRIu64 " KiB",
-           file, state->rules, state->patterns, state->generation,
-           state->cached ? "from the cache" : "compiled", (double)state->compile_ns / PS_NS_PER_MS,
-           state->database_bytes >> 10, state->scratch_bytes >> 10);
+           "%s: %" PRIu32 " rule%s (%" PRIu32 " expression%s) at work, number %" PRIu64
+           "; %s in %.1f ms; database %.1f KiB, each worker's scratch %.1f KiB",
+           file, state->rules, state->rules == 1 ? "" : "s", state->patterns, state->patterns == 1 ? "" : "s",
+           state->generation, state->cached ? "from the cache" : "compiled",
+           (double)state->compile_ns / PS_NS_PER_MS, (double)state->database_bytes / 1024,
+           (double)state->scratch_bytes / 1024);
     if (attempt->report.matcher.cache_note[0] != '\0')
         ps_log(PS_LOG_WARN, live->options.component, "%s: cache: %s", file,
                attempt->report.matcher.cache_note);
@@ -92,6 +93,13 @@ void ps_rules_live_note(struct ps_rules_live *live, const struct ps_rules_attemp
                live->options.file);
 }
 
+void ps_rules_live_forgive(struct ps_rules_live *live)
+{
+    pthread_mutex_lock(&live->lock);
+    live->state.error[0] = '\0';
+    pthread_mutex_unlock(&live->lock);
+}
+
 /* ---- life ---- */
 
 static struct ps_rules_live *live_alloc(const struct ps_rules_live_options *options)
@@ -115,12 +123,12 @@ struct ps_rules_live *ps_rules_live_create(const struct ps_rules_live_options *o
     bool limited = false;
     struct ps_rules_live *live = live_alloc(options);
     live->watch = ps_rules_watch_create(options->watch, &limited);
-    live->last.live = live;
-    ps_rules_attempt_run(&live->last);
-    live->version = live->last.version;
+    live->good.live = live->bad.live = live;
+    ps_rules_attempt_run(&live->good);
+    live->version = live->good.version;
     if (live->version == NULL) {
         char text[PS_ERR_BYTES];
-        errors_gather(&live->last, text, sizeof text);
+        errors_gather(&live->good, text, sizeof text);
         ps_err_set(err, "%s", text);
         ps_rules_live_destroy(live);
         return NULL;
@@ -132,7 +140,7 @@ struct ps_rules_live *ps_rules_live_create(const struct ps_rules_live_options *o
         return NULL;
     }
     (void)ps_swap_replace(&live->swap, live->version);
-    ps_rules_live_note(live, &live->last);
+    ps_rules_live_note(live, &live->good);
     if (limited)
         ps_log(PS_LOG_WARN, options->component,
                "%s: no inotify (limit of instances?): the file is looked at every few seconds",
@@ -149,7 +157,8 @@ void ps_rules_live_destroy(struct ps_rules_live *live)
         pthread_join(live->thread, NULL);
     }
     ps_rules_version_destroy(live->version);
-    ps_rules_attempt_fini(&live->last);
+    ps_rules_attempt_fini(&live->good);
+    ps_rules_attempt_fini(&live->bad);
     ps_rules_watch_destroy(live->watch);
     if (live->wake_fd >= 0)
         close(live->wake_fd);

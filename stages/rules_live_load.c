@@ -115,7 +115,7 @@ static struct ps_rules_version *version_create(struct ps_rules_attempt *attempt,
         if (*scratch != NULL)
             continue;
         ps_rules_problem_add(attempt->problems, PS_RULES_ERROR,
-                             (struct ps_rules_place){attempt->live->options.file, 1, 1}, NULL, "%s",
+                             (struct ps_rules_place){attempt->live->options.file, 0, 0}, NULL, "%s",
                              err.text);
         ps_rules_version_destroy(version);
         return NULL;

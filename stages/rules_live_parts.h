@@ -61,7 +61,8 @@ struct ps_rules_live {
     /* The rules thread's alone (before it is started: control's; while it waits for the idle one: that
      * one's). */
     struct ps_rules_watch *watch;
-    struct ps_rules_attempt last; /* without its version */
+    struct ps_rules_attempt good; /* what the rules at work were made of */
+    struct ps_rules_attempt bad;  /* the last one, if it failed; else without an arena */
     bool stop, wanted;            /* wishes seen */
     bool dirty;                   /* something changed since the last attempt */
     bool patient;                 /* the last attempt was overtaken: the next one is not */
@@ -88,6 +89,8 @@ void ps_rules_version_destroy(struct ps_rules_version *version);
 bool ps_rules_live_is_overtaken(struct ps_rules_live *live);
 /* What a load came to, for `state` and the log: a version (already at work), or problems. Takes the lock. */
 void ps_rules_live_note(struct ps_rules_live *live, const struct ps_rules_attempt *attempt);
+/* The files are again what the rules at work were made of. */
+void ps_rules_live_forgive(struct ps_rules_live *live);
 
 void *ps_rules_live_thread(void *live);
 enum ps_rules_wish { PS_RULES_WISH_REREAD, PS_RULES_WISH_STOP };

@@ -48,6 +48,13 @@ static void give_rule(void *giving_, const char *rule, const struct ps_rules_cou
     give(giving, "rule_hits", "Events a rule acted on.", false, (double)count->hits);
     give(giving, "rule_bytes", "Bytes of bodies of the events a rule acted on.", false, (double)count->bytes);
     give(giving, "rule_dropped", "Events a rule dropped.", false, (double)count->dropped);
+    if (count->failed > 0)
+        give(giving, "rule_failed_actions", "Actions given up: the batch had no room for what they make.",
+             false, (double)count->failed);
+    if (count->keys_replaced > 0)
+        give(giving, "rule_limit_keys_replaced",
+             "Keys of limits that were forgotten to make room for others.", false,
+             (double)count->keys_replaced);
     give(giving, "rule_last_hit_timestamp_seconds", "When a rule last acted on an event; 0: never.", true,
          (double)count->last_hit_ms / 1000.0);
 }

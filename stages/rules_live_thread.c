@@ -111,14 +111,15 @@ static void wait_released(struct ps_rules_live *live, struct ps_rules_version *o
         (void)ps_swap_replace(&live->swap, live->version);
 }
 
-static void publish(struct ps_rules_live *live, struct ps_rules_version *version)
+static void publish(struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
 {
     struct ps_rules_version *old = live->version;
     pthread_mutex_lock(&live->lock);
-    live->version = version;
+    live->version = attempt->version;
     live->retiring = old;
     pthread_mutex_unlock(&live->lock);
-    (void)ps_swap_replace(&live->swap, version);
+    (void)ps_swap_replace(&live->swap, attempt->version);
+    ps_rules_live_note(live, attempt);
     wait_released(live, old);
     pthread_mutex_lock(&live->lock);
     ps_rules_version_count(old, &live->past);
@@ -129,15 +130,48 @@ static void publish(struct ps_rules_live *live, struct ps_rules_version *version
 
 /* ---- reloading ---- */
 
+/* What was read last, well or not. */
+static const struct ps_rules_attempt *latest(const struct ps_rules_live *live)
+{
+    return live->bad.arena != NULL ? &live->bad : &live->good;
+}
+
+/* Whether there is nothing to do: the files are those of the rules at work, or those refused before. */
+static bool nothing_new(struct ps_rules_live *live, bool wanted)
+{
+    if (ps_rules_attempt_is_current(&live->good)) {
+        if (wanted || live->bad.arena != NULL)
+            ps_log(PS_LOG_INFO, live->options.component, "%s: what it says is at work", live->options.file);
+        ps_rules_attempt_fini(&live->bad);
+        ps_rules_live_forgive(live);
+        return true;
+    }
+    return !wanted && live->bad.arena != NULL && ps_rules_attempt_is_current(&live->bad);
+}
+
+static void take(struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
+{
+    ps_rules_attempt_fini(&live->bad);
+    if (attempt->version == NULL) {
+        live->bad = *attempt;
+        ps_rules_attempt_follow(&live->bad);
+        ps_rules_live_note(live, &live->bad);
+        return;
+    }
+    ps_rules_attempt_fini(&live->good);
+    live->good = *attempt;
+    ps_rules_attempt_follow(&live->good);
+    publish(live, &live->good);
+}
+
 static void reload(struct ps_rules_live *live)
 {
-    bool wanted = live->wanted, failed = live->last.version == NULL;
+    bool wanted = live->wanted;
     struct ps_rules_attempt attempt = {.live = live, .idle = true};
     live->wanted = live->dirty = false;
-    ps_rules_attempt_follow(&live->last); /* before reading: what changes from now on is seen */
-    if (ps_rules_attempt_is_current(&live->last) && !(wanted && failed)) {
-        if (wanted)
-            ps_log(PS_LOG_INFO, live->options.component, "%s: nothing changed", live->options.file);
+    ps_rules_attempt_follow(latest(live)); /* before reading: what changes from now on is seen */
+    if (nothing_new(live, wanted)) {
+        ps_rules_attempt_follow(latest(live));
         return;
     }
     idle_run(attempt_task, &attempt);
@@ -147,14 +181,9 @@ static void reload(struct ps_rules_live *live)
         change_seen(live);
         return;
     }
-    ps_rules_attempt_fini(&live->last);
-    live->last = attempt;
-    ps_rules_attempt_follow(&live->last);
-    if (attempt.version != NULL)
-        publish(live, attempt.version);
-    ps_rules_live_note(live, &attempt);
+    take(live, &attempt);
     /* It may have changed while it was read, or an include before anybody watched it. */
-    live->unsettled = ps_rules_attempt_is_current(&live->last) ? 0 : live->unsettled + 1;
+    live->unsettled = ps_rules_attempt_is_current(latest(live)) ? 0 : live->unsettled + 1;
     if (live->unsettled > 0 && live->unsettled <= UNSETTLED_MAX)
         change_seen(live);
 }
@@ -189,8 +218,8 @@ void *ps_rules_live_thread(void *live_)
     (void)pthread_setname_np(pthread_self(), "rules");
     if (live->cpus_known)
         (void)pthread_setaffinity_np(pthread_self(), sizeof live->cpus, &live->cpus);
-    ps_rules_attempt_follow(&live->last);
-    if (live->options.watch && !ps_rules_attempt_is_current(&live->last))
+    ps_rules_attempt_follow(&live->good);
+    if (live->options.watch && !ps_rules_attempt_is_current(&live->good))
         change_seen(live);
     while (!live->stop) {
         uint64_t until_ns = due_ns(live);
