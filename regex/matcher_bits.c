@@ -64,15 +64,11 @@ static void bits_settle(struct ps_matcher_scratch *scratch, const struct ps_slic
     }
 }
 
-static bool find_empty(const struct ps_slice *subjects, uint32_t count, uint64_t *empty)
+static void find_empty(const struct ps_slice *subjects, uint32_t count, uint64_t *empty)
 {
-    bool any = false;
     memset(empty, 0, PS_MATCHER_WORDS * sizeof *empty);
-    for (uint32_t i = 0; i < count; i++) {
-        any |= subjects[i].length == 0;
+    for (uint32_t i = 0; i < count; i++)
         empty[i / 64] |= (uint64_t)(subjects[i].length == 0) << i % 64;
-    }
-    return any;
 }
 
 /* What empty subjects match was found out when the matcher was made. */
@@ -123,9 +119,10 @@ void ps_matcher_scan_bits(const struct ps_matcher *matcher, struct ps_matcher_sc
     uint64_t empty[PS_MATCHER_WORDS], failed[PS_MATCHER_WORDS], all[PS_MATCHER_WORDS] = {0};
     PS_ASSERT(scratch->matcher == matcher && matcher->count <= 64 && count <= PS_MATCHER_SUBJECTS_MAX);
     memset(bits, 0, (size_t)matcher->count * PS_MATCHER_WORDS * sizeof *bits);
-    ps_matcher_count_subjects(scratch, subjects, count);
+    bool any_empty = ps_matcher_count_subjects(scratch, subjects, count);
     scratch->bits = bits;
-    bool any_empty = find_empty(subjects, count, empty);
+    if (any_empty)
+        find_empty(subjects, count, empty);
     bool any_failed = matcher->hyperscan != NULL && bits_scan(scratch, subjects, count, failed);
     if (any_empty)
         bits_clear(matcher->count, empty, bits);

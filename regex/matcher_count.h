@@ -8,14 +8,19 @@ static inline void ps_matcher_count_add(uint64_t *count, uint64_t more)
     __atomic_store_n(count, *count + more, __ATOMIC_RELAXED);
 }
 
-static inline void ps_matcher_count_subjects(struct ps_matcher_scratch *scratch,
+/* True when there are empty ones among them. */
+static inline bool ps_matcher_count_subjects(struct ps_matcher_scratch *scratch,
                                              const struct ps_slice *subjects, uint32_t count)
 {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < count; i++)
+    uint32_t empty = 0;
+    for (uint32_t i = 0; i < count; i++) {
         bytes += subjects[i].length;
+        empty += subjects[i].length == 0;
+    }
     ps_matcher_count_add(&scratch->counts.subjects, count);
     ps_matcher_count_add(&scratch->counts.bytes, bytes);
+    return empty > 0;
 }
 
 static inline void ps_matcher_count_given_up(struct ps_matcher_scratch *scratch)

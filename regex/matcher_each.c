@@ -206,7 +206,7 @@ void ps_matcher_scan_each(const struct ps_matcher *matcher, struct ps_matcher_sc
 {
     struct report report = {each, argument, subjects};
     PS_ASSERT(scratch->matcher == matcher && count <= PS_MATCHER_SUBJECTS_MAX);
-    ps_matcher_count_subjects(scratch, subjects, count);
+    (void)ps_matcher_count_subjects(scratch, subjects, count);
     for (uint32_t at = 0; at < count;) {
         ps_matcher_chunk_next(scratch, subjects, at, count);
         uint32_t next = at + scratch->chunk.count;
