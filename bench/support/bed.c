@@ -149,3 +149,16 @@ struct ps_batch *ps_bed_batch(struct ps_bed *bed, const char *lines, uint32_t le
     ps_batch_close(batch);
     return batch;
 }
+
+struct ps_batch *ps_bed_batch_over(struct ps_bed *bed, char *lines, uint32_t length, uint32_t count,
+                                   uint32_t *taken)
+{
+    struct ps_batch *batch = ps_batch_take(&bed->carver, bed->now);
+    PS_ASSERT(batch != NULL);
+    *taken = 0;
+    while (*taken < count && ps_batch_add(batch, lines + (size_t)*taken * (length + 1), length) != NULL)
+        ++*taken;
+    PS_ASSERT(*taken > 0);
+    ps_batch_close(batch);
+    return batch;
+}

@@ -1,0 +1,156 @@
+/* What one regex interceptor adds to an event: regex_filter and regex_extractor over batches of log lines
+ * that stand as a source reads them, minus the making of the same batches without them.
+ *
+ *   bench_regex_interceptors [--seconds 2] [--rounds 5] [--only filter|extractor]
+ *
+ * Records: nanoseconds an event of CPU time, over none. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench/support/bed.h"
+#include "bench/support/duel.h"
+#include "bench/support/rule_traffic.h"
+
+#define EVENTS 16384U
+#define LINE_BYTES (PS_RULE_TRAFFIC_BYTES + 1)
+
+#define EXTRACTED "user=([a-z]+) status=([0-9]+) service=([a-z]+) ms=([0-9]+)"
+
+struct kind {
+    const char *only, *variant, *stage;
+    const char *has, *lacks; /* which lines of the log; or NULL */
+    double goal;
+    const char *keys[24];
+};
+
+static const struct kind kinds[] = {
+    {"filter",
+     "regex_filter, half of the events match",
+     "regex_filter",
+     "status=",
+     NULL,
+     10,
+     {"regex", "status=(200|404)", NULL}},
+    {"filter",
+     "regex_filter, none match",
+     "regex_filter",
+     NULL,
+     NULL,
+     10,
+     {"regex", "kernel panic", "excludeEvents", "true", NULL}},
+    {"extractor",
+     "regex_extractor, 4 groups, all match",
+     "regex_extractor",
+     " user=",
+     NULL,
+     250,
+     {"regex", EXTRACTED, "serializers", "u s v m", "serializers.u.name", "user", "serializers.s.name",
+      "status", "serializers.v.name", "service", "serializers.m.name", "ms", NULL}},
+    {"extractor",
+     "regex_extractor, 4 groups, none match",
+     "regex_extractor",
+     NULL,
+     " user=",
+     15,
+     {"regex", EXTRACTED, "serializers", "u s v m", "serializers.u.name", "user", "serializers.s.name",
+      "status", "serializers.v.name", "service", "serializers.m.name", "ms", NULL}},
+};
+
+/* Lines of the spread log that have, or have not, what is asked. */
+static void lines_make(const struct kind *kind, char *lines)
+{
+    struct ps_rule_traffic traffic;
+    ps_rule_traffic_init(&traffic, PS_RULE_TRAFFIC_SPREAD, 100);
+    for (uint32_t i = 0; i < EVENTS;) {
+        char *line = lines + (size_t)i * LINE_BYTES;
+        ps_rule_traffic_event(&traffic, line);
+        line[PS_RULE_TRAFFIC_BYTES] = '\n';
+        bool has = kind->has == NULL || memmem(line, LINE_BYTES, kind->has, strlen(kind->has)) != NULL;
+        bool lacks =
+            kind->lacks == NULL || memmem(line, LINE_BYTES, kind->lacks, strlen(kind->lacks)) == NULL;
+        i += has && lacks;
+    }
+}
+
+static double cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/* All events once. Returns how many were left. */
+static uint32_t pass(struct ps_bed *bed, char *lines, bool with)
+{
+    uint32_t left = 0;
+    for (uint32_t at = 0, taken; at < EVENTS; at += taken) {
+        uint32_t count = EVENTS - at < PS_BATCH_EVENTS_MAX ? EVENTS - at : PS_BATCH_EVENTS_MAX;
+        struct ps_batch *batch =
+            ps_bed_batch_over(bed, lines + (size_t)at * LINE_BYTES, PS_RULE_TRAFFIC_BYTES, count, &taken);
+        if (with)
+            PS_ASSERT(bed->ops->interceptor->work(bed->plan, bed->state, &batch->leases[0], &bed->now) ==
+                      PS_DONE);
+        left += batch->leases[0].count;
+        ps_batch_give(batch);
+    }
+    return left;
+}
+
+/* Nanoseconds an event. */
+static double measure(struct ps_bed *bed, char *lines, bool with, double seconds)
+{
+    double began = cpu_ns(), now;
+    uint64_t passes = 0;
+    do {
+        pass(bed, lines, with);
+        passes++;
+        now = cpu_ns();
+    } while (now - began < seconds * 1e9);
+    return (now - began) / (double)passes / EVENTS;
+}
+
+static void kind_run(const struct kind *kind, const struct ps_bench_options *options, char *lines)
+{
+    static struct ps_duel_result result;
+    struct ps_bed bed;
+    double seconds = options->seconds / 4, without[PS_ROUNDS_MAX];
+    lines_make(kind, lines);
+    ps_bed_init(&bed, UINT64_C(64) << 20);
+    ps_bed_open(&bed, PS_KIND_INTERCEPTOR, kind->stage, (struct ps_texts){0}, kind->keys);
+    measure(&bed, lines, false, seconds / 2);
+    measure(&bed, lines, true, seconds / 2);
+    result.rounds = options->rounds;
+    for (unsigned i = 0; i < options->rounds; i++) {
+        bool first = i % 2 == 0;
+        double with = first ? 0 : measure(&bed, lines, true, seconds);
+        without[i] = measure(&bed, lines, false, seconds);
+        with = first ? measure(&bed, lines, true, seconds) : with;
+        result.subject[i] = with - without[i];
+    }
+    const struct ps_duel duel = {.bench = "regex_interceptors",
+                                 .variant = kind->variant,
+                                 .unit = "ns/event",
+                                 .lower_is_better = true,
+                                 .goal = kind->goal};
+    uint32_t left = pass(&bed, lines, true);
+    ps_duel_print(&duel, &result, "\"bytes\":%u,\"left\":%.4g,\"without_ns\":%.4g", PS_RULE_TRAFFIC_BYTES,
+                  (double)left / EVENTS, ps_spread_of(without, options->rounds).median);
+    ps_bed_fini(&bed);
+}
+
+int main(int argc, char **argv)
+{
+    struct ps_bench_options options = {.seconds = 2, .rounds = 5};
+    ps_bench_options_parse(&options, argc, argv);
+    ps_log_set_level(PS_LOG_WARN);
+    char *lines = malloc((size_t)EVENTS * LINE_BYTES);
+    PS_ASSERT(lines != NULL);
+    for (size_t k = 0; k < PS_COUNT_OF(kinds); k++) {
+        if (options.only == NULL || strcmp(options.only, kinds[k].only) == 0)
+            kind_run(&kinds[k], &options, lines);
+    }
+    free(lines);
+    return 0;
+}
