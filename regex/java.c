@@ -1,89 +1,77 @@
-/* Java's regular expressions in the words of PCRE2 and Hyperscan. Called by the control thread and by
- * helpers' threads; pure. */
+/* Java's regular expressions in the words of PCRE2 and Hyperscan: parsed (java_parse.c), then printed twice
+ * (java_pcre2.c, java_hyperscan.c). Called by the control thread and by helpers' threads; pure. */
 #include "regex/java.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_literal(const char *pattern)
+#include "regex/java_parts.h"
+
+/* Fewest bytes of a match, in what may be malformed UTF-8: U+FFFD may be one byte. */
+static uint64_t length_min(const struct ps_java_node *node)
 {
-    for (const char *p = pattern; *p != '\0'; p++)
-        if ((unsigned char)*p < ' ' || strchr("\\^$.|?*+()[]{}", *p) != NULL)
-            return false;
-    return *pattern != '\0';
+    uint64_t length = 0, least = UINT64_MAX;
+    switch (node->kind) {
+    case PS_JAVA_CLASS:
+        return node->set->ascii[0] != 0 || node->set->ascii[1] != 0 || node->set->replacement ? 1 : 2;
+    case PS_JAVA_CONCAT:
+        for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
+            length += length_min(child);
+        break;
+    case PS_JAVA_EITHER:
+        for (const struct ps_java_node *child = node->child; child != NULL; child = child->next) {
+            uint64_t of_child = length_min(child);
+            least = of_child < least ? of_child : least;
+        }
+        length = least;
+        break;
+    case PS_JAVA_REPEAT:
+        length = node->min == 0 ? 0 : node->min * length_min(node->child);
+        break;
+    case PS_JAVA_GROUP:
+    case PS_JAVA_ATOMIC:
+        return length_min(node->child);
+    case PS_JAVA_LINE_BREAK:
+    case PS_JAVA_GRAPHEME:
+        return 1;
+    default:
+        break;
+    }
+    return length > UINT32_MAX ? UINT32_MAX : length;
 }
 
-static char *escape(const char *pattern)
+static char **copy_names(const struct ps_java_parser *parser)
 {
-    char *out = malloc(4 * strlen(pattern) + 1), *to = out;
-    PS_ASSERT(out != NULL);
-    for (const unsigned char *p = (const unsigned char *)pattern; *p != '\0'; p++)
-        to += sprintf(to, isascii(*p) && isalnum(*p) ? "%c" : "\\x%02X", *p);
-    *to = '\0';
-    return out;
-}
-
-static char *with_flags(const char *pattern, unsigned flags)
-{
-    char *out = malloc(strlen(pattern) + 16);
-    PS_ASSERT(out != NULL);
-    sprintf(out, "%s%s%s%s%s", flags & PS_REGEX_CASE_INSENSITIVE ? "(?i)" : "",
-            flags & PS_REGEX_MULTILINE ? "(?m)" : "", flags & PS_REGEX_DOTALL ? "(?s)" : "",
-            flags & PS_REGEX_COMMENTS ? "(?x)" : "", pattern);
-    return out;
-}
-
-static void names(const pcre2_code *code, struct ps_java_regex *regex)
-{
-    uint32_t groups = 0, count = 0, size = 0;
-    PCRE2_SPTR table = NULL;
-    pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &groups);
-    pcre2_pattern_info(code, PCRE2_INFO_NAMECOUNT, &count);
-    pcre2_pattern_info(code, PCRE2_INFO_NAMEENTRYSIZE, &size);
-    pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, &table);
-    regex->group_count = groups;
-    regex->group_names = calloc(groups + 1, sizeof *regex->group_names);
-    PS_ASSERT(regex->group_names != NULL);
-    for (uint32_t i = 0; i < count; i++, table += size)
-        regex->group_names[table[0] << 8 | table[1]] = strdup((const char *)table + 2);
+    char **names = calloc(parser->group_count + 1, sizeof *names);
+    PS_ASSERT(names != NULL);
+    for (unsigned i = 1; i <= parser->group_count; i++)
+        if (parser->names[i] != NULL) {
+            names[i] = strdup(parser->names[i]);
+            PS_ASSERT(names[i] != NULL);
+        }
+    return names;
 }
 
 enum ps_status ps_java_regex_translate(const char *pattern, unsigned flags, struct ps_java_regex *regex,
                                        struct ps_err *err)
 {
-    int error;
-    PCRE2_SIZE at;
+    struct ps_arena *arena = ps_arena_create();
+    struct ps_java_parser parser = {.arena = arena, .pattern = pattern, .err = err, .flags = flags};
+    const struct ps_java_node *root = ps_java_parse(&parser);
     *regex = (struct ps_java_regex){.exactness = PS_REGEX_NONE};
-    if (strlen(pattern) > PS_REGEX_PATTERN_BYTES_MAX)
-        return ps_err_set(err, "the expression is longer than %u bytes", PS_REGEX_PATTERN_BYTES_MAX);
-    regex->pcre2 = with_flags(pattern, flags);
-    pcre2_code *code =
-        pcre2_compile((PCRE2_SPTR)regex->pcre2, PCRE2_ZERO_TERMINATED, PCRE2_UTF, &error, &at, NULL);
-    if (code == NULL) {
-        PCRE2_UCHAR message[256];
-        pcre2_get_error_message(error, message, sizeof message);
-        ps_err_set(err, "\"%s\" is no valid expression: %s at offset %zu", pattern, (char *)message,
-                   (size_t)at);
-        ps_java_regex_fini(regex);
-        return PS_FAIL;
+    if (root != NULL) {
+        struct ps_java_text text = {.data = NULL};
+        uint64_t least = length_min(root);
+        regex->group_count = parser.group_count;
+        regex->group_names = copy_names(&parser);
+        regex->length_min = (uint32_t)least;
+        ps_java_print_pcre2(&text, arena, root, parser.group_count);
+        regex->pcre2 = text.data;
+        ps_java_print_hyperscan(regex, arena, root);
     }
-    names(code, regex);
-    pcre2_code_free(code);
-    if (is_literal(pattern) && flags == 0) {
-        regex->exactness = PS_REGEX_EXACT;
-        regex->hyperscan = escape(pattern);
-        regex->length_min = (uint32_t)strlen(pattern);
-    } else if (strcmp(pattern, ".*") == 0) {
-        regex->exactness = PS_REGEX_ALWAYS;
-    } else {
-        snprintf(regex->why, sizeof regex->why, "not a plain text");
-    }
-    return PS_OK;
+    free(parser.names);
+    ps_arena_destroy(arena);
+    return root != NULL ? PS_OK : PS_FAIL;
 }
 
 void ps_java_regex_fini(struct ps_java_regex *regex)

@@ -44,7 +44,7 @@ static enum ps_status compile(struct ps_regex *regex, enum ps_regex_how how, str
         options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     PS_ASSERT(context != NULL);
-    pcre2_set_newline(context, PCRE2_NEWLINE_ANY);
+    pcre2_set_parens_nest_limit(context, 4096); /* the translation adds some */
     int error;
     PCRE2_SIZE at;
     regex->code =

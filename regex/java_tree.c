@@ -1,0 +1,50 @@
+/* Questions about an expression's tree that both printers ask. Called while translating; pure. */
+#include "regex/java_parts.h"
+
+bool ps_java_nullable(const struct ps_java_node *node)
+{
+    const struct ps_java_node *child = node->child;
+    switch (node->kind) {
+    case PS_JAVA_EMPTY:
+        return true;
+    case PS_JAVA_CONCAT:
+        while (child != NULL && ps_java_nullable(child))
+            child = child->next;
+        return child == NULL;
+    case PS_JAVA_EITHER:
+        while (child != NULL && !ps_java_nullable(child))
+            child = child->next;
+        return child != NULL;
+    case PS_JAVA_REPEAT:
+        return node->min == 0 || ps_java_nullable(child);
+    case PS_JAVA_GROUP:
+    case PS_JAVA_ATOMIC:
+        return ps_java_nullable(child);
+    default:
+        return false;
+    }
+}
+
+bool ps_java_deterministic(const struct ps_java_node *node)
+{
+    switch (node->kind) {
+    case PS_JAVA_EITHER:
+    case PS_JAVA_GRAPHEME:
+        return false;
+    case PS_JAVA_REPEAT:
+        /* A group that is not, repeated, is not either; "?" never is. */
+        if (node->min != node->max || (node->max == 1 && node->min == 0))
+            return false;
+        return ps_java_deterministic(node->child);
+    case PS_JAVA_CONCAT:
+        for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
+            if (!ps_java_deterministic(child))
+                return false;
+        return true;
+    case PS_JAVA_GROUP:
+    case PS_JAVA_ATOMIC:
+        return ps_java_deterministic(node->child);
+    default:
+        return true;
+    }
+}
