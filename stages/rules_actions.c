@@ -34,7 +34,8 @@ static enum rules_step given_up(struct rules_work *work, uint32_t rule)
 static enum rules_step header_set(struct rules_work *work, struct ps_event *event, const struct ps_name *name,
                                   struct ps_slice value)
 {
-    bool done = ps_batch_header_set(work->batch, event, name, value.data, value.length);
+    const char *bytes = value.length > 0 ? value.data : ""; /* of an empty body there may be none */
+    bool done = ps_batch_header_set(work->batch, event, name, bytes, value.length);
     return done ? RULES_STEP_NEXT : RULES_STEP_AGAIN;
 }
 

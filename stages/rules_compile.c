@@ -244,8 +244,8 @@ static void rule_triggers(struct rules_build *build, struct trees *trees, uint32
     struct ps_rules_set *set = build->set;
     uint32_t first = trees->first[rule], root = trees->first[rule + 1] - 1;
     size_t before = pairs->count;
-    bool sure =
-        trees->nodes[root].kind == NODE_LEAF && trees->nodes[root].condition->kind == PS_CONDITION_TRUE;
+    const struct node *top = &trees->nodes[root];
+    bool sure = top->kind == NODE_LEAF && top->condition->kind == PS_CONDITION_TRUE && !top->negated;
     if (isinf(trees->nodes[root].cost)) {
         set->always[set->always_count++] = rule << 2 | (sure ? 0 : RULES_ENTRY_UNSURE);
         return;

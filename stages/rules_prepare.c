@@ -139,30 +139,37 @@ static uint32_t saved_number(struct ps_rules_set *set, const struct ps_name *nam
     return set->saved_count++;
 }
 
-/* The patterns of a condition, in the order written, each once. Chains lean to either side: no recursion. */
+struct visit {
+    const struct ps_condition *condition;
+    bool negated;
+};
+
+/* The patterns of a condition whose match makes it truer (those under a `not` give no groups), in the order
+ * written, each once. Chains may lean to either side: no recursion. */
 static uint32_t patterns_list(struct ps_arena *arena, const struct ps_condition *root, uint32_t **patterns)
 {
     size_t depth = 0, room = 16;
     uint32_t count = 0;
-    const struct ps_condition **stack = malloc(room * sizeof *stack);
+    struct visit *stack = malloc(room * sizeof *stack);
     PS_ASSERT(stack != NULL);
-    stack[depth++] = root;
+    stack[depth++] = (struct visit){root, false};
     while (depth > 0) {
-        const struct ps_condition *condition = stack[--depth];
+        struct visit visit = stack[--depth];
+        const struct ps_condition *condition = visit.condition;
         if (depth + 2 > room) {
             room *= 2;
             stack = realloc(stack, room * sizeof *stack);
             PS_ASSERT(stack != NULL);
         }
         if (condition->kind == PS_CONDITION_NOT) {
-            stack[depth++] = condition->left;
+            stack[depth++] = (struct visit){condition->left, !visit.negated};
         } else if (condition->kind == PS_CONDITION_AND || condition->kind == PS_CONDITION_OR) {
-            stack[depth++] = condition->right;
-            stack[depth++] = condition->left;
-        } else if (condition->kind == PS_CONDITION_MATCH) {
+            stack[depth++] = (struct visit){condition->right, visit.negated};
+            stack[depth++] = (struct visit){condition->left, visit.negated};
+        } else if (condition->kind == PS_CONDITION_MATCH && !visit.negated) {
             bool there = false;
-            for (uint32_t i = 0; i < count && i < 256; i++)
-                there |= (*patterns)[i] == condition->pattern;
+            for (uint32_t i = 0; i < count && !there; i++)
+                there = (*patterns)[i] == condition->pattern;
             if (there)
                 continue;
             *patterns = list_grow(arena, *patterns, count, sizeof **patterns);
