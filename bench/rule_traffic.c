@@ -44,7 +44,7 @@ int main(int argc, char **argv)
         return usage();
     bool dense = strcmp(argv[1], "dense") == 0;
     uint64_t rules = strtoull(argv[2], NULL, 10), events = argc == 5 ? strtoull(argv[4], NULL, 10) : 0;
-    if ((!dense && strcmp(argv[1], "spread") != 0) || rules < (dense ? 3 : 1) ||
+    if ((!dense && strcmp(argv[1], "spread") != 0) || rules < (dense ? 4 : 1) ||
         rules > PS_RULE_TRAFFIC_RULES_MAX)
         return usage();
     ps_rule_traffic_init(&traffic, dense ? PS_RULE_TRAFFIC_DENSE : PS_RULE_TRAFFIC_SPREAD, (uint32_t)rules);

@@ -40,9 +40,19 @@ static uint32_t random_below(struct ps_rule_traffic *traffic, uint32_t limit)
     return (uint32_t)(((random_next(traffic) >> 32) * limit) >> 32);
 }
 
+/* Dense: so many rules a service. The first four are one of which every event of the service hits; the others
+ * hit some of those that the fourth does. */
+static const char *const dense_patterns[] = {
+    "service=(%s-%u) status=2[0-9][0-9]", "service=(%s-%u) status=3[0-9][0-9]",
+    "service=(%s-%u) status=4[0-9][0-9]", "service=(%s-%u) status=5[0-9][0-9]",
+    "service=(%s-%u) status=50[0-9]",     "service=(%s-%u) status=503",
+};
+#define DENSE_EACH 4U /* rules of a service that hit all of its events, one each */
+
 void ps_rule_traffic_init(struct ps_rule_traffic *traffic, enum ps_rule_traffic_kind kind, uint32_t rules)
 {
-    PS_ASSERT(rules >= (kind == PS_RULE_TRAFFIC_DENSE ? 3 : 1) && rules <= PS_RULE_TRAFFIC_RULES_MAX);
+    PS_ASSERT(rules >= (kind == PS_RULE_TRAFFIC_DENSE ? DENSE_EACH : 1) &&
+              rules <= PS_RULE_TRAFFIC_RULES_MAX);
     *traffic =
         (struct ps_rule_traffic){.kind = kind, .rules = rules, .one_in = 100, .random = PS_RULE_TRAFFIC_SEED};
 }
@@ -74,13 +84,6 @@ static const char *const spread_patterns[PS_RULE_TRAFFIC_SHAPES] = {
 
 static const char *const service_names[] = {"checkout", "payment", "inventory", "shipping",
                                             "search",   "session", "catalogue", "billing"};
-
-/* Dense: rule 3k hits every event of service k, 3k + 1 and 3k + 2 some of them. */
-static const char *const dense_patterns[] = {
-    "service=(%s-%u) status=[0-9]+",
-    "service=(%s-%u) status=[45][0-9][0-9]",
-    "service=(%s-%u) status=50[0-9]",
-};
 
 unsigned ps_rule_traffic_pattern(const struct ps_rule_traffic *traffic, uint32_t rule,
                                  char pattern[PS_RULE_TRAFFIC_PATTERN_BYTES])
@@ -284,13 +287,13 @@ static void spread_event(struct ps_rule_traffic *traffic, struct line *line, uin
 
 static uint32_t dense_event(struct ps_rule_traffic *traffic, struct line *line)
 {
-    uint32_t service = random_below(traffic, traffic->rules / (uint32_t)PS_COUNT_OF(dense_patterns));
-    uint32_t bits = random_below(traffic, 1000);
+    uint32_t each = (uint32_t)PS_COUNT_OF(dense_patterns), bits = random_below(traffic, 1000);
+    uint32_t service = random_below(traffic, (traffic->rules + each - DENSE_EACH) / each);
+    unsigned status = status_of(traffic);
     put(line, "time=2026-11-20T09:%02u:%02u.%03uZ level=INFO service=%s-%u status=%u ms=%u msg=\"", bits % 60,
-        bits * 7 % 60, bits, service_names[service % PS_COUNT_OF(service_names)], service, status_of(traffic),
-        bits);
+        bits * 7 % 60, bits, service_names[service % PS_COUNT_OF(service_names)], service, status, bits);
     put_text(traffic, line, "\"");
-    return service * (uint32_t)PS_COUNT_OF(dense_patterns);
+    return service * each + status / 100 - 2;
 }
 
 uint32_t ps_rule_traffic_event(struct ps_rule_traffic *traffic, char event[PS_RULE_TRAFFIC_BYTES])
