@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/regex_fragment.h"
+
 #define PATTERNS_MAX 64U
 #define WORDS PS_MATCHER_WORDS
 
@@ -14,9 +16,10 @@ _Static_assert(PS_BATCH_EVENTS_MAX <= PS_MATCHER_SUBJECTS_MAX, "a batch is one s
 
 struct pattern {
     const struct ps_regex *regex;
-    const char *component; /* who registered it; lives as long as the plan */
-    bool alone;            /* PCRE2 is asked about every event: too costly for Hyperscan */
-    unsigned slot;         /* of its bits: the matcher's number, or one behind the matcher's */
+    struct ps_regex *fragment; /* ours: `regex` is it; NULL: `regex` is the stage's */
+    const char *component;     /* who registered it; lives as long as the plan */
+    bool alone;                /* PCRE2 is asked about every event: too costly for Hyperscan */
+    unsigned slot;             /* of its bits: the matcher's number, or one behind the matcher's */
 };
 
 struct pass {
@@ -131,9 +134,11 @@ static void chain_destroy(void *value)
     struct ps_regex_chain *chain = value;
     PS_ASSERT(chain->open == NULL);
     for (unsigned i = 0; i < chain->pass_count; i++) {
-        if (chain->passes[i]->matcher != NULL)
-            ps_matcher_destroy(chain->passes[i]->matcher);
-        free(chain->passes[i]);
+        struct pass *pass = chain->passes[i];
+        ps_matcher_destroy(pass->matcher);
+        for (unsigned k = 0; k < pass->count; k++)
+            ps_regex_destroy(pass->patterns[k].fragment);
+        free(pass);
     }
     pthread_mutex_destroy(&chain->lock);
     free(chain->passes);
@@ -158,7 +163,8 @@ static struct ps_regex_chain *chain_of(struct ps_context *context)
     return chain;
 }
 
-void ps_regex_chain_add(struct ps_context *context, const struct ps_regex *regex, struct ps_regex_use *use)
+static struct pattern *pattern_add(struct ps_context *context, const struct ps_regex *regex,
+                                   struct ps_regex_use *use)
 {
     struct ps_regex_chain *chain = chain_of(context);
     if (chain->edited || chain->passes[chain->pass_count - 1]->count == PATTERNS_MAX) {
@@ -177,6 +183,19 @@ void ps_regex_chain_add(struct ps_context *context, const struct ps_regex *regex
     ps_matcher_cost_of(regex, &cost);
     if (cost.grade == PS_COST_RUINOUS)
         pattern_alone(pattern, cost.why);
+    return pattern;
+}
+
+void ps_regex_chain_add(struct ps_context *context, const struct ps_regex *regex, struct ps_regex_use *use)
+{
+    (void)pattern_add(context, regex, use);
+}
+
+void ps_regex_chain_add_candidates(struct ps_context *context, const struct ps_regex *regex,
+                                   struct ps_regex_use *use)
+{
+    struct ps_regex *fragment = ps_regex_fragment_of(regex);
+    pattern_add(context, fragment != NULL ? fragment : regex, use)->fragment = fragment;
 }
 
 void ps_regex_chain_edits(struct ps_context *context)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "regex/matcher.h"
+#include "stages/regex_fragment.h"
 
 enum ps_status ps_regex_option_check(const struct ps_context *context, const char *key, const char *pattern,
                                      enum ps_regex_how how, enum ps_regex_run run)
@@ -19,8 +20,10 @@ enum ps_status ps_regex_option_check(const struct ps_context *context, const cha
         return PS_FAIL;
     }
     struct ps_matcher_cost cost = {.grade = PS_COST_FINE};
+    struct ps_regex *fragment = run == PS_REGEX_RUN_GROUPS ? ps_regex_fragment_of(regex) : NULL;
     if (run != PS_REGEX_RUN_PCRE2)
-        ps_matcher_cost_of(regex, &cost);
+        ps_matcher_cost_of(fragment != NULL ? fragment : regex, &cost);
+    ps_regex_destroy(fragment);
     if (cost.grade == PS_COST_HIGH)
         ps_report(context, PS_LOG_WARN, key, "is dear: %s", cost.why);
     else if (cost.grade == PS_COST_RUINOUS)
@@ -31,22 +34,33 @@ enum ps_status ps_regex_option_check(const struct ps_context *context, const cha
     return PS_OK;
 }
 
-/* Who runs it, and why. */
+/* Who says which texts it is found in, and why. */
+static void engine_of(const struct ps_regex *regex, char *words, size_t room)
+{
+    struct ps_matcher_cost cost;
+    ps_matcher_cost_of(regex, &cost);
+    if (cost.grade == PS_COST_RUINOUS)
+        snprintf(words, room, "PCRE2 alone: %s", cost.why);
+    else
+        (void)ps_matcher_explain(regex, words, room);
+}
+
 static void engine_words(const struct ps_regex *regex, enum ps_regex_run run, char *words, size_t room)
 {
+    char engine[512];
     if (run == PS_REGEX_RUN_PCRE2) {
         snprintf(words, room, "PCRE2");
         return;
     }
-    struct ps_matcher_cost cost;
-    ps_matcher_cost_of(regex, &cost);
-    char why[512] = "";
-    if (cost.grade == PS_COST_RUINOUS)
-        snprintf(why, sizeof why, "PCRE2 alone: %s", cost.why);
+    struct ps_regex *fragment = run == PS_REGEX_RUN_GROUPS ? ps_regex_fragment_of(regex) : NULL;
+    engine_of(fragment != NULL ? fragment : regex, engine, sizeof engine);
+    if (fragment != NULL)
+        snprintf(words, room, "PCRE2, on events in which there is \"%.100s\": %s", ps_regex_text(fragment),
+                 engine);
     else
-        (void)ps_matcher_explain(regex, why, sizeof why);
-    snprintf(words, room, "%s%s", why,
-             run == PS_REGEX_RUN_GROUPS ? "; groups by PCRE2, on events that match" : "");
+        snprintf(words, room, "%s%s", engine,
+                 run == PS_REGEX_RUN_GROUPS ? "; groups by PCRE2, on events that match" : "");
+    ps_regex_destroy(fragment);
 }
 
 void ps_regex_option_describe(const struct ps_context *context, const char *key, const char *pattern,

@@ -224,7 +224,7 @@ static enum ps_status regex_extractor_build(void *plan_, struct ps_context *cont
         return PS_FAIL;
     }
     plan->refused = ps_tally_make(context);
-    ps_regex_chain_add(context, plan->regex, &plan->use);
+    ps_regex_chain_add_candidates(context, plan->regex, &plan->use);
     return PS_OK;
 }
 

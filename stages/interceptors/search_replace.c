@@ -128,7 +128,7 @@ static enum ps_status search_replace_build(void *plan_, struct ps_context *conte
     }
     plan->left = ps_tally_make(context);
     if (plan->scanned)
-        ps_regex_chain_add(context, plan->regex, &plan->use);
+        ps_regex_chain_add_candidates(context, plan->regex, &plan->use);
     ps_regex_chain_edits(context);
     return PS_OK;
 }
