@@ -60,13 +60,16 @@ enum ps_status ps_java_regex_translate(const char *pattern, unsigned flags, stru
     const struct ps_java_node *root = ps_java_parse(&parser);
     *regex = (struct ps_java_regex){.exactness = PS_REGEX_NONE};
     if (root != NULL) {
-        struct ps_java_text text = {.data = NULL};
+        struct ps_java_text text = {.data = NULL}, after = {.data = NULL};
         uint64_t least = length_min(root);
         regex->group_count = parser.group_count;
         regex->group_names = copy_names(&parser);
         regex->length_min = (uint32_t)least;
-        ps_java_print_pcre2(&text, arena, root, parser.group_count);
+        ps_java_print_pcre2(&text, arena, root, parser.group_count, true);
+        if (ps_java_has(root, PS_JAVA_LAST_MATCH))
+            ps_java_print_pcre2(&after, arena, root, parser.group_count, false);
         regex->pcre2 = text.data;
+        regex->pcre2_after = after.data;
         ps_java_print_hyperscan(regex, arena, root);
     }
     free(parser.names);
@@ -80,6 +83,7 @@ void ps_java_regex_fini(struct ps_java_regex *regex)
         free(regex->group_names[i]);
     free(regex->group_names);
     free(regex->pcre2);
+    free(regex->pcre2_after);
     free(regex->hyperscan);
     *regex = (struct ps_java_regex){0};
 }

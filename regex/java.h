@@ -50,6 +50,7 @@ enum ps_regex_exactness {
 
 struct ps_java_regex {
     char *pcre2;          /* pattern for PCRE2 with PCRE2_UTF; every flag is spelt out in it */
+    char *pcre2_after;    /* the same for the search behind an empty match, where \G is not; NULL: the same */
     char *hyperscan;      /* pattern for Hyperscan, flags as below; NULL for PS_REGEX_ALWAYS and _NONE */
     bool prefilter;       /* HS_FLAG_PREFILTER may be given: every report is confirmed */
     bool repair;          /* U+FFFD may be part of a match: see above, 0xFF */

@@ -8,11 +8,14 @@
 
 /* ---- what Java itself refuses ---- */
 
-/* Lengths as Java computes them in 32 bits, with what goes wrong there. */
+/* Lengths as Java computes them in 32 bits, with what goes wrong there: what stands behind alternatives is
+ * counted from zero, so that a sum that has grown too large is not seen. */
 struct lengths {
-    int32_t max;
-    bool valid;
+    int32_t max, before;
+    bool valid, before_valid;
 };
+
+static const struct lengths no_lengths = {.valid = true, .before_valid = true};
 
 static int32_t wrap(int64_t value)
 {
@@ -21,11 +24,38 @@ static int32_t wrap(int64_t value)
 
 static void study(const struct ps_java_node *node, struct lengths *lengths);
 
+static struct lengths study_alone(const struct ps_java_node *node)
+{
+    struct lengths lengths = no_lengths;
+    study(node, &lengths);
+    lengths.max = wrap((int64_t)lengths.max + lengths.before);
+    lengths.valid &= lengths.before_valid;
+    return lengths;
+}
+
+/* Alternatives: all children, or the only one and nothing. */
+static void study_either(const struct ps_java_node *node, struct lengths *lengths)
+{
+    int32_t longest = node->kind == PS_JAVA_EITHER ? -1 : 0;
+    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next) {
+        struct lengths inner = study_alone(child);
+        longest = inner.max > longest ? inner.max : longest;
+        lengths->before_valid &= inner.valid;
+    }
+    lengths->before = wrap((int64_t)wrap((int64_t)lengths->before + lengths->max) + longest);
+    lengths->before_valid &= lengths->valid;
+    lengths->max = 0;
+    lengths->valid = true;
+}
+
 static void study_repeat(const struct ps_java_node *node, struct lengths *lengths)
 {
     bool question = node->min == 0 && node->max == 1;
     if (question) {
-        study(node->child, lengths);
+        if (node->of_group && node->greed != PS_JAVA_POSSESSIVE)
+            study_either(node, lengths);
+        else
+            study(node->child, lengths);
         return;
     }
     if (node->of_group && node->greed != PS_JAVA_POSSESSIVE && !ps_java_deterministic(node->child)) {
@@ -39,8 +69,7 @@ static void study_repeat(const struct ps_java_node *node, struct lengths *length
             lengths->max = wrap((int64_t)lengths->max + max);
         return;
     }
-    struct lengths inner = {0, true};
-    study(node->child, &inner);
+    struct lengths inner = study_alone(node->child);
     if (!lengths->valid || !inner.valid) {
         lengths->valid = false;
         return;
@@ -72,17 +101,9 @@ static void study(const struct ps_java_node *node, struct lengths *lengths)
         for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
             study(child, lengths);
         break;
-    case PS_JAVA_EITHER: {
-        int32_t longest = -1;
-        for (const struct ps_java_node *child = node->child; child != NULL; child = child->next) {
-            struct lengths inner = {0, true};
-            study(child, &inner);
-            longest = inner.max > longest ? inner.max : longest;
-            lengths->valid &= inner.valid;
-        }
-        lengths->max = wrap((int64_t)lengths->max + longest);
+    case PS_JAVA_EITHER:
+        study_either(node, lengths);
         break;
-    }
     default:
         break;
     }
@@ -153,7 +174,7 @@ static void expand_repeat(struct work *work, const struct ps_java_node *node, bo
     expand(work, node->child, false, &once);
     if (max != node->min && max == PS_JAVA_UNBOUNDED)
         work->reason = "a look-behind with an unbounded repeat that is not its first part is not supported";
-    if (once.count > 1 && node->greed == PS_JAVA_POSSESSIVE)
+    if ((once.count > 1 || node->min != node->max) && node->greed == PS_JAVA_POSSESSIVE)
         work->reason = "a look-behind with a possessive repeat of several lengths is not supported";
     list_open(out);
     if (work->reason != NULL)
@@ -269,10 +290,8 @@ static void expand(struct work *work, const struct ps_java_node *node, bool left
 struct ps_java_node *ps_java_behind(struct ps_arena *arena, const struct ps_java_node *look,
                                     const char **reason)
 {
-    struct lengths lengths = {0, true};
-    study(look->child, &lengths);
     *reason = "Look-behind group does not have an obvious maximum length";
-    if (!lengths.valid)
+    if (!study_alone(look->child).valid)
         return NULL;
     struct work work = {.arena = arena};
     struct list list;

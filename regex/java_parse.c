@@ -231,16 +231,16 @@ static struct ps_java_node *parse_group(struct ps_java_parser *parser)
     struct ps_java_node *content = parse_either(parser);
     if (content == NULL)
         return NULL;
-    if (ps_java_read(parser) != ')')
-        return ps_java_fail(parser, "Unclosed group", "write \\( for the character");
-    parser->flags = flags;
-    parser->depth--;
     if (node->kind == PS_JAVA_EMPTY)
         node = content;
     else
         node->child = content;
     if (!check_behind(parser, node))
         return NULL;
+    if (ps_java_read(parser) != ')')
+        return ps_java_fail(parser, "Unclosed group", "write \\( for the character");
+    parser->flags = flags;
+    parser->depth--;
     return parse_repeat(parser, node, node->kind != PS_JAVA_LOOK);
 }
 

@@ -161,9 +161,11 @@ struct ps_java_text {
 void ps_java_text_put(struct ps_java_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* regex/java_pcre2.c */
+/* regex/java_pcre2.c; `last_match` false: \G matches nowhere. */
 void ps_java_print_pcre2(struct ps_java_text *text, struct ps_arena *arena, const struct ps_java_node *root,
-                         unsigned group_count);
+                         unsigned group_count, bool last_match);
+/* Is there one of that kind? */
+bool ps_java_has(const struct ps_java_node *node, enum ps_java_kind kind);
 
 /* regex/java_behind.c: a look-behind's content in a form that PCRE2 takes: NULL with `*reason` when there is
  * none. Alternatives in `child`, `next`. */

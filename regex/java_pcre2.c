@@ -171,9 +171,6 @@ static void put_anchor(struct ps_java_text *text, const struct ps_java_node *nod
     case PS_JAVA_END:
         pattern = "\\z";
         break;
-    case PS_JAVA_LAST_MATCH:
-        pattern = "\\G";
-        break;
     default:
         break;
     }
@@ -186,6 +183,7 @@ struct printer {
     struct ps_java_text *text;
     struct ps_arena *arena;
     unsigned group_count;
+    bool last_match;
 };
 
 static void put_node(struct printer *printer, const struct ps_java_node *node);
@@ -209,14 +207,6 @@ static void put_wrapped(struct printer *printer, const char *open, const struct 
     ps_java_text_put(printer->text, ")");
 }
 
-static bool has_line_break(const struct ps_java_node *node)
-{
-    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
-        if (has_line_break(child))
-            return true;
-    return node->kind == PS_JAVA_LINE_BREAK;
-}
-
 static void put_repeat(struct printer *printer, const struct ps_java_node *node)
 {
     const struct ps_java_node *child = node->child;
@@ -224,7 +214,7 @@ static void put_repeat(struct printer *printer, const struct ps_java_node *node)
     /* Java does not come back into a round of a possessive repeat, nor of one that it calls deterministic. */
     if (child->kind == PS_JAVA_CLASS)
         put_node(printer, child);
-    else if (possessive || (has_line_break(child) && ps_java_deterministic(child)))
+    else if (possessive || (ps_java_has(child, PS_JAVA_LINE_BREAK) && ps_java_deterministic(child)))
         put_wrapped(printer, "(?>", child);
     else if (child->kind == PS_JAVA_GROUP)
         put_node(printer, child);
@@ -291,6 +281,9 @@ static void put_node(struct printer *printer, const struct ps_java_node *node)
         else
             ps_java_text_put(text, node->caseless ? "(?i:\\g{%u})" : "\\g{%u}", node->number);
         break;
+    case PS_JAVA_LAST_MATCH:
+        ps_java_text_put(text, printer->last_match ? "\\G" : "(?!)");
+        break;
     case PS_JAVA_BOUNDARY:
         put_boundary(text, node);
         break;
@@ -306,9 +299,10 @@ static void put_node(struct printer *printer, const struct ps_java_node *node)
 }
 
 void ps_java_print_pcre2(struct ps_java_text *text, struct ps_arena *arena, const struct ps_java_node *root,
-                         unsigned group_count)
+                         unsigned group_count, bool last_match)
 {
-    struct printer printer = {.text = text, .arena = arena, .group_count = group_count};
+    struct printer printer = {
+        .text = text, .arena = arena, .group_count = group_count, .last_match = last_match};
     ps_java_text_put(text, "%s", ""); /* never NULL */
     if (root->kind == PS_JAVA_EITHER)
         put_children(&printer, root, "|");

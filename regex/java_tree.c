@@ -48,3 +48,11 @@ bool ps_java_deterministic(const struct ps_java_node *node)
         return true;
     }
 }
+
+bool ps_java_has(const struct ps_java_node *node, enum ps_java_kind kind)
+{
+    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
+        if (ps_java_has(child, kind))
+            return true;
+    return node->kind == kind;
+}

@@ -21,6 +21,7 @@
 
 struct ps_regex {
     pcre2_code *code;
+    pcre2_code *after; /* behind an empty match: the same but for \G */
     char *text;
     unsigned flags;
     bool jit;
@@ -36,8 +37,8 @@ struct ps_regex_scratch {
     uint64_t given_up;
 };
 
-/* What PCRE2 says of our own translation; a reader of it needs both texts. */
-static enum ps_status compile(struct ps_regex *regex, enum ps_regex_how how, struct ps_err *err)
+/* NULL: `err` says what PCRE2 says of our translation. */
+static pcre2_code *compile(const char *pattern, enum ps_regex_how how, bool *jit, struct ps_err *err)
 {
     uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
     if (how == PS_REGEX_WHOLE)
@@ -47,17 +48,18 @@ static enum ps_status compile(struct ps_regex *regex, enum ps_regex_how how, str
     pcre2_set_parens_nest_limit(context, 4096); /* the translation adds some */
     int error;
     PCRE2_SIZE at;
-    regex->code =
-        pcre2_compile((PCRE2_SPTR)regex->java.pcre2, PCRE2_ZERO_TERMINATED, options, &error, &at, context);
+    pcre2_code *code =
+        pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &error, &at, context);
     pcre2_compile_context_free(context);
-    if (regex->code == NULL) {
+    if (code == NULL) {
         PCRE2_UCHAR message[256];
         pcre2_get_error_message(error, message, sizeof message);
-        return ps_err_set(err, "the expression is beyond PCRE2: %s", (char *)message);
+        ps_err_set(err, "the expression is beyond PCRE2: %s", (char *)message);
+        return NULL;
     }
     /* Without the JIT matching is slower, not wrong. */
-    regex->jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
-    return PS_OK;
+    *jit &= pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+    return code;
 }
 
 struct ps_regex *ps_regex_create(const char *pattern, unsigned flags, enum ps_regex_how how,
@@ -73,7 +75,11 @@ struct ps_regex *ps_regex_create(const char *pattern, unsigned flags, enum ps_re
         free(regex);
         return NULL;
     }
-    if (compile(regex, how, err) != PS_OK) {
+    regex->jit = true;
+    regex->code = compile(regex->java.pcre2, how, &regex->jit, err);
+    if (regex->code != NULL && regex->java.pcre2_after != NULL)
+        regex->after = compile(regex->java.pcre2_after, how, &regex->jit, err);
+    if (regex->code == NULL || (regex->after == NULL && regex->java.pcre2_after != NULL)) {
         ps_regex_destroy(regex);
         return NULL;
     }
@@ -85,6 +91,7 @@ void ps_regex_destroy(struct ps_regex *regex)
     if (regex == NULL)
         return;
     pcre2_code_free(regex->code);
+    pcre2_code_free(regex->after);
     ps_java_regex_fini(&regex->java);
     free(regex->text);
     free(regex);
@@ -181,14 +188,16 @@ struct ps_slice ps_regex_well_formed(struct ps_regex_scratch *scratch, const cha
 }
 
 bool ps_regex_find_well_formed(const struct ps_regex *regex, struct ps_regex_scratch *scratch,
-                               struct ps_slice subject, size_t start, struct ps_slice *groups, unsigned count)
+                               struct ps_slice subject, size_t start, bool after_empty,
+                               struct ps_slice *groups, unsigned count)
 {
+    const pcre2_code *code = after_empty && regex->after != NULL ? regex->after : regex->code;
     PCRE2_SPTR text = (PCRE2_SPTR)subject.data;
     int found;
     if (PS_LIKELY(regex->jit))
-        found = pcre2_jit_match(regex->code, text, subject.length, start, 0, scratch->data, scratch->context);
+        found = pcre2_jit_match(code, text, subject.length, start, 0, scratch->data, scratch->context);
     else
-        found = pcre2_match(regex->code, text, subject.length, start, PCRE2_NO_UTF_CHECK, scratch->data,
+        found = pcre2_match(code, text, subject.length, start, PCRE2_NO_UTF_CHECK, scratch->data,
                             scratch->context);
     if (found < 0) {
         scratch->given_up += found != PCRE2_ERROR_NOMATCH;
@@ -210,5 +219,5 @@ bool ps_regex_find(const struct ps_regex *regex, struct ps_regex_scratch *scratc
                    size_t length, size_t start, struct ps_slice *groups, unsigned count)
 {
     struct ps_slice text = ps_regex_well_formed(scratch, subject, length, &start);
-    return ps_regex_find_well_formed(regex, scratch, text, start, groups, count);
+    return ps_regex_find_well_formed(regex, scratch, text, start, false, groups, count);
 }

@@ -165,15 +165,17 @@ size_t ps_regex_replace_all(const struct ps_regex *regex, struct ps_regex_scratc
     struct output output = {.to = out, .room = room};
     size_t done = 0, from = 0;
     uint32_t replaced = 0;
+    bool was_empty = false;
     struct ps_slice text = ps_regex_well_formed(scratch, subject, length, &from);
     while (from <= text.length &&
-           ps_regex_find_well_formed(regex, scratch, text, from, groups, replacement->groups)) {
+           ps_regex_find_well_formed(regex, scratch, text, from, was_empty, groups, replacement->groups)) {
         size_t start = (size_t)(groups[0].data - text.data), end = start + groups[0].length;
         if (!put(&output, text.data + done, start - done) || !put_replacement(&output, replacement, groups))
             return SIZE_MAX;
         replaced++;
         done = from = end;
-        if (start == end) { /* an empty match: the next one begins a character later */
+        was_empty = start == end;
+        if (was_empty) { /* an empty match: the next one begins a character later */
             from++;
             while (from < text.length && ((uint8_t)text.data[from] & 0xC0) == 0x80)
                 from++;
