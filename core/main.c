@@ -31,6 +31,7 @@ static const struct subcommand subcommands[] = {
     {"load", ps_main_load, "an open-loop load generator for syslog, Flume, HTTP, Kafka and files"},
     {"verify", ps_main_verify, "find what a pipeline lost, doubled, reordered or changed of a load"},
     {"plan", ps_main_plan, "how much a pipeline holds, what limits it, and how many machines it takes"},
+    {"rules", ps_main_rules, "check, test, explain and measure the rules of a rules file"},
     {"mock-broker", ps_main_mock_broker,
      "librdkafka's mock Kafka cluster as a process of its own, for tests"},
     {"version", main_version, "print the version"},

@@ -10,5 +10,6 @@ int ps_main_mock_broker(int argc, char **argv);
 int ps_main_verify(int argc, char **argv);
 int ps_main_load(int argc, char **argv);
 int ps_main_plan(int argc, char **argv);
+int ps_main_rules(int argc, char **argv);
 /* `penstock rules compile`, a process of the engine's own: no arguments. */
 int ps_main_rules_compile(void);
