@@ -8,17 +8,16 @@
  * It may find more; `exactness` says when it cannot. How it is made so:
  * - what a class or a dot may match outside ASCII becomes one to four bytes 0x80..0xFE ("[\x80-\xFE]{1,4}";
  * in a star or plus simply those bytes). 0xFF is never part of a match: no text has it, and the matcher puts
- * "\xFF\n" between events. A subject that has it all the same must be repaired (core/utf8.h: it is U+FFFD
- * then) before Hyperscan sees it, where `repair` says so, or be decided by PCRE2;
+ * it between events. Where `repair` says that malformed bytes may be part of a match, a subject that has 0xFF
+ * all the same must be given with other malformed bytes in its place;
  * - letters without regard to case are spelt out ([eE]): Java's (?i) means ASCII letters only;
  * - look-around, \b where no neighbour is surely an ASCII word character, \B, atomic and possessive groups
  * are left out or loosened (a look-ahead that ends the expression, and a look-behind that begins it, are kept
  * as text); a back-reference becomes what its group may match;
  * - what may match nothing at either end of the whole expression, or of a branch of it, is cut off (".*x.*"
  * is "x", "x[a-z]+" is "x[a-z]"): where a match ends does not matter, only whether there is one;
- * - ^ and $ of Java become ^ and (?:$|\xFF) with Hyperscan's MULTILINE, since the matcher puts newlines, or
- * "\xFF\n", between events. So a report may end one byte behind its event: it belongs to the last event that
- * begins at or before it.
+ * - ^ and $ of Java become ^ and $ with Hyperscan's MULTILINE, since the matcher puts newlines between
+ * events.
  *
  * Thread: any; pure. Everything is malloc'ed and belongs to the result. */
 #pragma once

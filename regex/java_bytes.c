@@ -406,10 +406,10 @@ static void put_node(struct ps_java_text *text, const struct ps_bytes_node *node
         ps_java_text_put(text, "(?:^|[\\x0d\\x85\\xa8\\xa9])");
         break;
     case PS_BYTES_END:
-        ps_java_text_put(text, "(?:$|\\xff)");
+        ps_java_text_put(text, "$");
         break;
     case PS_BYTES_LINE_END: /* before the first byte of any terminator */
-        ps_java_text_put(text, "(?:$|[\\x0d\\xc2\\xe2\\xff])");
+        ps_java_text_put(text, "(?:$|[\\x0d\\xc2\\xe2])");
         break;
     case PS_BYTES_BOUNDARY:
         ps_java_text_put(text, "\\b");
