@@ -151,6 +151,8 @@ static void visit_worker(struct ps_agent *agent, unsigned id, const struct ps_me
         .cycles = __atomic_load_n(&stats->cycles, __ATOMIC_RELAXED),
         .busy_ns = __atomic_load_n(&stats->busy_ns, __ATOMIC_RELAXED),
         .cycle_max_ns = __atomic_load_n(&stats->cycle_max_ns, __ATOMIC_RELAXED),
+        .slow_cycles = __atomic_load_n(&stats->slow_cycles, __ATOMIC_RELAXED),
+        .slow = stats->slow,
         .parked_count = __atomic_load_n(&stats->parked_count, __ATOMIC_RELAXED),
         .heartbeat_ns = __atomic_load_n(&stats->heartbeat_ns, __ATOMIC_RELAXED),
         .batches_out = ps_pool_out_count(ps_worker_pool(worker)),

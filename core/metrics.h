@@ -43,12 +43,22 @@ struct ps_metrics_ring {
     uint64_t size, capacity;     /* leases */
 };
 
+#define PS_SLOW_CYCLE_NS UINT64_C(1000000)
+#define PS_SLOW_CYCLES_KEPT 64U
+/* A duty cycle that took longer than that; written by the worker, read by anybody. */
+struct ps_slow_cycle {
+    uint64_t start_ns, took_ns; /* monotonic */
+};
+
 struct ps_metrics_worker {
     unsigned id;
     int cpu; /* pinned to, or -1 */
     uint64_t cycles;
-    uint64_t busy_ns, idle_ns; /* idle: spinning, yielding and parked */
-    uint64_t cycle_max_ns;     /* the longest cycle since start, without idling */
+    uint64_t busy_ns, idle_ns;        /* idle: spinning, yielding and parked */
+    uint64_t cycle_max_ns;            /* the longest cycle since start, without idling */
+    uint64_t slow_cycles;             /* above PS_SLOW_CYCLE_NS */
+    const struct ps_slow_cycle *slow; /* the last of them: number n (from 0) at n % PS_SLOW_CYCLES_KEPT; the
+                                         worker's own, while the agent lives */
     uint64_t parked_count;
     uint64_t heartbeat_ns; /* monotonic: when its last cycle began */
     bool parked;

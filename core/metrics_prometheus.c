@@ -379,6 +379,8 @@ static void workers_write(struct ps_page *page, const struct ps_metrics *metrics
          offsetof(struct ps_metrics_worker, idle_ns), 1e-9},
         {"penstock_worker_cycle_max_seconds", "gauge", "The longest cycle since start",
          offsetof(struct ps_metrics_worker, cycle_max_ns), 1e-9},
+        {"penstock_worker_slow_cycles_total", "counter", "Duty cycles that took more than a millisecond",
+         offsetof(struct ps_metrics_worker, slow_cycles), 0},
         {"penstock_worker_parks_total", "counter", "Times it went to sleep",
          offsetof(struct ps_metrics_worker, parked_count), 0},
         {"penstock_worker_batches_out", "gauge", "Batches of its pool in use",

@@ -16,7 +16,6 @@
 #include "rings/tsan.h"
 
 #define HOME_PER_CYCLE 256U
-#define SLOW_CYCLE_NS PS_NS_PER_MS
 #define SPIN_PINNED_CYCLES 2000U
 #define SPIN_SHARED_CYCLES 2U
 #define PARK_MAX_NS PS_NS_PER_S
@@ -266,6 +265,14 @@ static void worker_park(struct ps_worker *worker)
     ps_park_cancel(&worker->park);
 }
 
+static void slow_cycle(struct ps_worker_stats *stats, uint64_t start_ns, uint64_t took_ns)
+{
+    struct ps_slow_cycle *slow = &stats->slow[stats->slow_cycles % PS_SLOW_CYCLES_KEPT];
+    stat_set(&slow->start_ns, start_ns);
+    stat_set(&slow->took_ns, took_ns);
+    stat_add(&stats->slow_cycles, 1);
+}
+
 void ps_worker_run(struct ps_worker *worker)
 {
     char name[16];
@@ -289,8 +296,8 @@ void ps_worker_run(struct ps_worker *worker)
             stat_add(&worker->stats.busy_ns, took_ns);
             if (took_ns > worker->stats.cycle_max_ns)
                 stat_set(&worker->stats.cycle_max_ns, took_ns);
-            if (took_ns > SLOW_CYCLE_NS)
-                stat_add(&worker->stats.slow_cycles, 1);
+            if (PS_UNLIKELY(took_ns > PS_SLOW_CYCLE_NS))
+                slow_cycle(&worker->stats, now.mono_ns, took_ns);
             idle = 0;
         } else if (idle++ >= spin && worker->idle != PS_IDLE_SPIN) {
             worker_park(worker);

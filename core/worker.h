@@ -8,6 +8,7 @@
  * one thread. */
 #pragma once
 
+#include "core/metrics.h"
 #include "core/plan.h"
 #include "core/runner.h"
 
@@ -30,7 +31,9 @@ struct ps_orders {
 struct ps_engine;
 
 struct ps_worker_stats {
-    uint64_t cycles, busy_cycles, busy_ns, parked_count, cycle_max_ns, slow_cycles; /* slow: above 1 ms */
+    uint64_t cycles, busy_cycles, busy_ns, parked_count, cycle_max_ns;
+    uint64_t slow_cycles; /* above PS_SLOW_CYCLE_NS */
+    struct ps_slow_cycle slow[PS_SLOW_CYCLES_KEPT];
     uint64_t heartbeat_ns; /* mono time of the last cycle's start */
     uint64_t memory_waits; /* times a source found the budget used up */
     uint64_t home_leases;  /* leases that came home */
