@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bench/support/agent.h"
 #include "bench/support/drain.h"
 #include "bench/support/duel.h"
 #include "bench/support/pump.h"
+#include "bench/support/rule_agent.h"
 #include "bench/support/rule_traffic.h"
 
 #define RULES 1000U
@@ -29,13 +29,6 @@ struct job {
     double hits; /* of an event */
 };
 
-static const char agent_text[] =
-    "a.sources = s\na.penstock.workers = 1\na.penstock.cpus = %d\n"
-    "a.sources.s.type = netcat\na.sources.s.bind = 127.0.0.1\na.sources.s.port = %u\n"
-    "a.sources.s.ack-every-event = false\n"
-    "a.channels = status path exception program user host between anchored rest\n"
-    "a.sources.s.channels = status path exception program user host between anchored rest\n";
-
 static void rest(double seconds)
 {
     nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
@@ -43,40 +36,12 @@ static void rest(double seconds)
               NULL);
 }
 
-/* Nine channels with a null sink each. */
-static struct ps_agent *agent_start(const struct job *job, unsigned port, bool rules)
-{
-    static const char *const names[] = {"status", "path", "exception", "program", "user",
-                                        "host",   "rest", "between",   "anchored"};
-    char text[8192], *end = text + sizeof text;
-    char *at = text + snprintf(text, sizeof text, agent_text, job->worker_cpu, port);
-    at += snprintf(at, (size_t)(end - at), "a.sinks =");
-    for (size_t i = 0; i < PS_COUNT_OF(names); i++)
-        at += snprintf(at, (size_t)(end - at), " k%s", names[i]);
-    for (size_t i = 0; i < PS_COUNT_OF(names); i++)
-        at += snprintf(at, (size_t)(end - at),
-                       "\na.channels.%s.type = memory\na.channels.%s.capacity = 100000\n"
-                       "a.channels.%s.transactionCapacity = 10000\na.sinks.k%s.type = null\n"
-                       "a.sinks.k%s.channel = %s\na.sinks.k%s.logEveryNEvents = 2000000000",
-                       names[i], names[i], names[i], names[i], names[i], names[i], names[i]);
-    if (rules)
-        at += snprintf(at, (size_t)(end - at),
-                       "\na.sources.s.selector.type = rules\na.sources.s.selector.rules.file = %s\n"
-                       "a.sources.s.selector.rules.cache = none\n",
-                       job->rules);
-    else /* all to one channel, as nearly all events go with rules */
-        at += snprintf(at, (size_t)(end - at),
-                       "\na.sources.s.selector.type = multiplexing\na.sources.s.selector.header = none\n"
-                       "a.sources.s.selector.default = rest\n");
-    PS_ASSERT(at < end);
-    return ps_bench_agent_start(text);
-}
-
 static double run(struct job *job, bool rules)
 {
     struct ps_account account;
     unsigned port = ps_pump_port();
-    struct ps_agent *agent = agent_start(job, port, rules);
+    struct ps_agent *agent = ps_rule_agent_start(
+        &(struct ps_rule_agent){.rules = rules ? job->rules : NULL, .cpu = job->worker_cpu, .port = port});
     pid_t pump = ps_pump_start(job->pump_cpu, port, job->lines, (size_t)EVENTS * LINE_BYTES);
     rest(0.5);
     struct ps_usage before = ps_usage_self();
