@@ -68,7 +68,7 @@ public class Generate {
         case 8: return new Part("\\v", "\n", "\u000B", "\u0085", "\u2029");
         case 9: return new Part("\\V", "a", " ");
         case 10: return new Part("\\R", TERMINATORS);
-        case 11: return new Part("\\N{LATIN SMALL LETTER A}", "a");
+        case 11: return chance(90) ? property() : new Part("\\N{LATIN SMALL LETTER A}", "a");
         default: return property();
         }
     }
@@ -228,6 +228,9 @@ public class Generate {
         }
     }
 
+    /* Java's look-behind counts chars: "(?<=^.)a" does not match behind a surrogate pair. Not copied, not compared. */
+    static String withoutPairs(String text) { return text.codePoints().filter(c -> c < 0x10000).collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append).toString(); }
+
     static byte[] subject(Part part) throws IOException {
         StringBuilder text = new StringBuilder();
         if (chance(4))
@@ -254,7 +257,8 @@ public class Generate {
         }
         if (chance(12)) text.append(pick(TERMINATORS));
         if (text.length() > 40) text.setLength(40);
-        byte[] bytes = text.toString().getBytes(StandardCharsets.UTF_8); // a cut pair becomes "?"
+        String whole = part.text.contains("(?<") ? withoutPairs(text.toString()) : text.toString();
+        byte[] bytes = whole.getBytes(StandardCharsets.UTF_8); // a cut pair becomes "?"
         if (!chance(15))
             return bytes;
         int at = below(bytes.length + 1);
@@ -278,7 +282,7 @@ public class Generate {
             default: text.append(letter()); break;
             }
         }
-        return text.toString();
+        return text.toString().replace("\0", ""); // ours ends there
     }
 
     static String escape(byte[] bytes) {
