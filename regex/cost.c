@@ -72,7 +72,7 @@ enum ps_matcher_engine ps_matcher_explain(const struct ps_regex *regex, char *wh
     }
     if (java->exactness == PS_REGEX_CONFIRM)
         snprintf(why, room, "Hyperscan, confirmed by PCRE2%s%s", java->why[0] == '\0' ? "" : ": ", java->why);
-    else if (java->exactness == PS_REGEX_PLAIN || java->anchored)
+    else if (java->exactness == PS_REGEX_PLAIN || java->anchored || java->repair)
         snprintf(why, room, "Hyperscan, confirmed by PCRE2 where the text is not plain ASCII");
     else
         snprintf(why, room, "Hyperscan");

@@ -119,8 +119,10 @@ static enum ps_matcher_worth worth_of(const struct ps_matcher *matcher, const st
     if (matcher->border == PS_BORDER_BOTH && java->crosses_newline &&
         ps_matcher_begins_with_newline(java->hyperscan))
         return PS_WORTH_ASKED; /* the newline may have been ours */
-    /* ^ and $ also match at newlines within a subject, which a plain one does not have. */
-    return java->exactness == PS_REGEX_EXACT && !java->anchored ? PS_WORTH_TAKEN : PS_WORTH_PLAIN;
+    /* ^ and $ also match at newlines within a subject, and one character beyond ASCII is several bytes, which
+     * may pass for several characters: neither is in a plain one. */
+    bool taken = java->exactness == PS_REGEX_EXACT && !java->anchored && !java->repair;
+    return taken ? PS_WORTH_TAKEN : PS_WORTH_PLAIN;
 }
 
 void ps_matcher_settle(struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
