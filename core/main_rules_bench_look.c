@@ -45,7 +45,7 @@ static void pair_add(struct pass *pass, uint32_t first, uint32_t second)
 {
     struct ps_rules_bench *bench = pass->bench;
     const uint32_t key[2] = {first, second};
-    uint32_t number = rules_names_find(&pass->pairs, (const char *)key, sizeof key);
+    uint32_t number = ps_rules_names_find(&pass->pairs, (const char *)key, sizeof key);
     if (number == RULES_NAME_NONE) {
         if (bench->pair_count == PAIRS_MAX)
             return;
@@ -56,7 +56,7 @@ static void pair_add(struct pass *pass, uint32_t first, uint32_t second)
         }
         number = (uint32_t)bench->pair_count++;
         bench->pairs[number] = (struct ps_rules_bench_pair){first, second, 0};
-        rules_names_add(&pass->pairs, bench->arena, (const char *)key, sizeof key, number);
+        ps_rules_names_add(&pass->pairs, bench->arena, (const char *)key, sizeof key, number);
     }
     bench->pairs[number].count++;
 }
@@ -65,12 +65,12 @@ static void pair_add(struct pass *pass, uint32_t first, uint32_t second)
 static void hidden_add(struct pass *pass, uint32_t rule, uint32_t hider)
 {
     const uint32_t key[2] = {rule, hider};
-    uint32_t number = rules_names_find(&pass->hiders, (const char *)key, sizeof key);
+    uint32_t number = ps_rules_names_find(&pass->hiders, (const char *)key, sizeof key);
     if (number == RULES_NAME_NONE) {
         if (pass->hider_count == PAIRS_MAX)
             return;
         number = pass->hider_count++;
-        rules_names_add(&pass->hiders, pass->bench->arena, (const char *)key, sizeof key, number);
+        ps_rules_names_add(&pass->hiders, pass->bench->arena, (const char *)key, sizeof key, number);
     }
     uint64_t count = ++pass->hider_counts[number];
     struct ps_rules_bench_rule *hidden = &pass->bench->rules[rule];

@@ -2,6 +2,7 @@
  * compiled set comes to. Starts nothing, opens no port. Thread: main. */
 #include "conf/conf.h"
 #include "core/main_rules.h"
+#include "regex/cost.h"
 #include "stages/rules_stage.h"
 #include "stages/table.h"
 
@@ -12,6 +13,8 @@
 #include <jansson.h>
 
 #define COSTLY_SHOWN 20U
+/* Of more expressions than that, only those that look costly are compiled one by one. */
+#define ALONE_MAX 1000U
 
 static const char *const engines[] = {"none", "Hyperscan", "Hyperscan+PCRE2", "PCRE2"};
 static const char *const grades[] = {"fine", "high", "ruinous"};
@@ -110,15 +113,24 @@ static bool agent_look(struct ps_rules_command *command)
 
 /* ---- expressions ---- */
 
+static bool looks_costly(const struct ps_regex *regex)
+{
+    const struct ps_java_regex *java = ps_regex_java(regex);
+    return java->hyperscan != NULL &&
+           (java->prefilter || ps_cost_states(java->hyperscan) > PS_COST_STATES_HIGH / 10);
+}
+
 static void look_at_patterns(struct check *check)
 {
     const struct ps_rules *rules = check->rules;
+    bool one_by_one = check->command->verbose || rules->pattern_count <= ALONE_MAX;
     check->looks = ps_arena_alloc(check->bed.arena, (rules->pattern_count + 1) * sizeof *check->looks);
     for (uint32_t i = 0; i < rules->pattern_count; i++) {
         struct look *look = &check->looks[i];
         const struct ps_rules_pattern *pattern = &rules->patterns[i];
         look->engine = ps_matcher_explain(pattern->regex, look->why, sizeof look->why);
-        ps_matcher_cost_of(pattern->regex, &look->cost);
+        if (one_by_one || looks_costly(pattern->regex))
+            ps_matcher_cost_of(pattern->regex, &look->cost);
         check->engine_counts[look->engine]++;
         check->costly += look->cost.grade != PS_COST_FINE;
         if (look->cost.grade == PS_COST_RUINOUS)

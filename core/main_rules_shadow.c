@@ -89,11 +89,11 @@ static const char *condition_words(struct shadows *shadows, const struct ps_cond
 static uint32_t leaf_number(struct shadows *shadows, const struct ps_condition *leaf)
 {
     const char *words = condition_words(shadows, leaf);
-    uint32_t number = rules_names_find(&shadows->leaves, words, strlen(words));
+    uint32_t number = ps_rules_names_find(&shadows->leaves, words, strlen(words));
     if (number != RULES_NAME_NONE)
         return number;
     number = shadows->leaf_count++;
-    rules_names_add(&shadows->leaves, shadows->arena, words, strlen(words), number);
+    ps_rules_names_add(&shadows->leaves, shadows->arena, words, strlen(words), number);
     if (number >= shadows->taker_room) {
         size_t room = shadows->taker_room == 0 ? 1024 : 2 * shadows->taker_room;
         shadows->takers = realloc(shadows->takers, room * sizeof(struct taker *));
@@ -166,7 +166,7 @@ static uint32_t literal_taker(const struct shadows *shadows, const char *text)
     for (size_t size = 1; size <= length && size < LENGTHS_MAX; size++) {
         for (size_t at = 0; shadows->lengths[size] && at + size <= length; at++) {
             memcpy(key + prefix, literal + at, size);
-            uint32_t rule = rules_names_find(&shadows->literals, key, prefix + size);
+            uint32_t rule = ps_rules_names_find(&shadows->literals, key, prefix + size);
             best = rule < best ? rule : best;
         }
     }
@@ -203,8 +203,9 @@ static void taker_add(struct shadows *shadows, uint32_t rule, const struct alter
     shadows->takers[first] = taker;
     const char *text = alternative->count == 1 ? shadows->texts[first] : NULL;
     size_t length = text != NULL ? strlen(strchr(text, '\n') + 1) : LENGTHS_MAX;
-    if (length < LENGTHS_MAX && rules_names_find(&shadows->literals, text, strlen(text)) == RULES_NAME_NONE) {
-        rules_names_add(&shadows->literals, shadows->arena, text, strlen(text), rule);
+    if (length < LENGTHS_MAX &&
+        ps_rules_names_find(&shadows->literals, text, strlen(text)) == RULES_NAME_NONE) {
+        ps_rules_names_add(&shadows->literals, shadows->arena, text, strlen(text), rule);
         shadows->lengths[length] = true;
     }
 }

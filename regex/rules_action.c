@@ -13,8 +13,8 @@ typedef bool (*take_function)(struct rules_parser *parser, struct ps_action *act
 static bool take_route(struct rules_parser *parser, struct ps_action *action)
 {
     action->kind = PS_ACTION_ROUTE;
-    action->optional = rules_take_word(parser, "optional");
-    return rules_take_channels(parser, &action->channels, &action->channel_count);
+    action->optional = ps_rules_take_word(parser, "optional");
+    return ps_rules_take_channels(parser, &action->channels, &action->channel_count);
 }
 
 /* "tag" and "set" take a word as well as a string. */
@@ -22,7 +22,7 @@ static bool take_text(struct rules_parser *parser, const char *what)
 {
     if (parser->token.kind == TOKEN_STRING || parser->token.kind == TOKEN_WORD)
         return true;
-    rules_expected(parser, what, NULL);
+    ps_rules_expected(parser, what, NULL);
     return false;
 }
 
@@ -30,76 +30,76 @@ static bool take_template(struct rules_parser *parser, struct ps_template *templ
 {
     struct rules_token *token = &parser->token;
     if (token->kind == TOKEN_WORD && !ps_rules_number(token->text, token->length, &(double){0})) {
-        rules_wrong(parser, token->place,
-                    ps_arena_format(parser->arena, "write \"%.*s\"", (int)token->length, token->text),
-                    "the value of a header stands in quotes");
+        ps_rules_wrong(parser, token->place,
+                       ps_arena_format(parser->arena, "write \"%.*s\"", (int)token->length, token->text),
+                       "the value of a header stands in quotes");
         return false;
     }
-    if (!take_text(parser, "a string, the header's value") || !rules_template(parser, token, template))
+    if (!take_text(parser, "a string, the header's value") || !ps_rules_template(parser, token, template))
         return false;
-    rules_advance(parser);
+    ps_rules_advance(parser);
     return true;
 }
 
 static bool take_set(struct rules_parser *parser, struct ps_action *action)
 {
     action->kind = PS_ACTION_SET;
-    action->header = rules_take_header(parser);
+    action->header = ps_rules_take_header(parser);
     if (action->header == NULL)
         return false;
     if (parser->token.kind == TOKEN_EQUAL) {
-        rules_wrong(parser, parser->token.place, "write =", "`set` gives a value, == compares");
+        ps_rules_wrong(parser, parser->token.place, "write =", "`set` gives a value, == compares");
         return false;
     }
-    if (!rules_take(parser, TOKEN_ASSIGN, "`=` and the header's value") ||
+    if (!ps_rules_take(parser, TOKEN_ASSIGN, "`=` and the header's value") ||
         !take_template(parser, &action->text))
         return false;
-    if (!rules_take_word(parser, "unless"))
+    if (!ps_rules_take_word(parser, "unless"))
         return true;
     action->unless_exists = true;
-    if (rules_take_word(parser, "exists"))
+    if (ps_rules_take_word(parser, "exists"))
         return true;
-    rules_expected(parser, "`exists` behind `unless`", NULL);
+    ps_rules_expected(parser, "`exists` behind `unless`", NULL);
     return false;
 }
 
 static bool take_copy(struct rules_parser *parser, struct ps_action *action)
 {
     action->kind = PS_ACTION_COPY;
-    action->from = rules_take_header(parser);
+    action->from = ps_rules_take_header(parser);
     if (action->from == NULL)
         return false;
-    if (!rules_take_word(parser, "to")) {
-        rules_expected(parser, "`to` and another header", "copy header.a to header.b");
+    if (!ps_rules_take_word(parser, "to")) {
+        ps_rules_expected(parser, "`to` and another header", "copy header.a to header.b");
         return false;
     }
-    action->header = rules_take_header(parser);
+    action->header = ps_rules_take_header(parser);
     return action->header != NULL;
 }
 
 static bool take_remove(struct rules_parser *parser, struct ps_action *action)
 {
     action->kind = PS_ACTION_REMOVE;
-    action->header = rules_take_header(parser);
+    action->header = ps_rules_take_header(parser);
     return action->header != NULL;
 }
 
 static bool take_extract(struct rules_parser *parser, struct ps_action *action)
 {
     action->kind = PS_ACTION_EXTRACT;
-    if (!rules_take_subject(parser, &action->subject))
+    if (!ps_rules_take_subject(parser, &action->subject))
         return false;
     if (parser->token.kind != TOKEN_TILDE) {
-        rules_expected(parser, "~ and an expression with named groups",
-                       "extract body ~ /user=(?<user>\\w+)/");
+        ps_rules_expected(parser, "~ and an expression with named groups",
+                          "extract body ~ /user=(?<user>\\w+)/");
         return false;
     }
-    rules_advance_regex(parser);
+    ps_rules_advance_regex(parser);
     if (parser->token.kind != TOKEN_REGEX) {
         parser->panic = true;
         return false;
     }
-    action->regex = rules_regex(parser, &parser->token);
+    action->regex = ps_rules_regex(parser, &parser->token);
     if (action->regex != NULL) {
         bool named = false;
         for (unsigned i = 1; i <= ps_regex_group_count(action->regex); i++)
@@ -108,32 +108,32 @@ static bool take_extract(struct rules_parser *parser, struct ps_action *action)
             ps_rules_problem_add(parser->loader->problems, PS_RULES_WARNING, parser->token.place,
                                  "name the parts to be kept: (?<name>...)",
                                  "this expression has no named group: `extract` sets nothing");
-        rules_giver_add(parser, action->regex);
+        ps_rules_giver_add(parser, action->regex);
     }
-    rules_advance(parser);
+    ps_rules_advance(parser);
     return true;
 }
 
 static bool take_replace(struct rules_parser *parser, struct ps_action *action)
 {
     action->kind = PS_ACTION_REPLACE;
-    if (parser->token.kind != TOKEN_REGEX) { /* rules_take_action read one */
+    if (parser->token.kind != TOKEN_REGEX) { /* ps_rules_take_action read one */
         parser->panic = true;
         return false;
     }
-    action->regex = rules_regex(parser, &parser->token);
-    rules_advance(parser);
-    if (!rules_take_word(parser, "with")) {
-        rules_expected(parser, "`with` and the new text", "replace /[0-9]{16}/ with \"****\"");
+    action->regex = ps_rules_regex(parser, &parser->token);
+    ps_rules_advance(parser);
+    if (!ps_rules_take_word(parser, "with")) {
+        ps_rules_expected(parser, "`with` and the new text", "replace /[0-9]{16}/ with \"****\"");
         return false;
     }
     if (parser->token.kind != TOKEN_STRING) {
-        rules_expected(parser, "a string, the new text", NULL);
+        ps_rules_expected(parser, "a string, the new text", NULL);
         return false;
     }
     struct ps_err err = {.length = 0};
     if (strlen(parser->token.text) != parser->token.length) {
-        rules_wrong(parser, parser->token.place, NULL, "a replacement cannot hold a NUL byte");
+        ps_rules_wrong(parser, parser->token.place, NULL, "a replacement cannot hold a NUL byte");
         return false;
     }
     if (action->regex != NULL) {
@@ -146,7 +146,7 @@ static bool take_replace(struct rules_parser *parser, struct ps_action *action)
                        parser->loader->owned->disposable_count)
                 ->replacement = action->replacement;
     }
-    rules_advance(parser);
+    ps_rules_advance(parser);
     return true;
 }
 
@@ -154,7 +154,7 @@ static bool take_tag(struct rules_parser *parser, struct ps_action *action)
 {
     action->kind = PS_ACTION_TAG;
     struct ps_rules_place place = parser->token.place;
-    const char *tag = rules_take_name(parser, "a word for the tag", true);
+    const char *tag = ps_rules_take_name(parser, "a word for the tag", true);
     if (tag == NULL)
         return false;
     if (strchr(tag, ',') != NULL)
@@ -191,12 +191,12 @@ static uint64_t take_count(struct rules_parser *parser, const char *what, uint64
 {
     uint64_t number = 0;
     const struct rules_token *token = &parser->token;
-    if (token->kind != TOKEN_WORD || !rules_text_count(token->text, token->length, max, &number) ||
+    if (token->kind != TOKEN_WORD || !ps_rules_text_count(token->text, token->length, max, &number) ||
         number == 0) {
-        rules_expected(parser, what, NULL);
+        ps_rules_expected(parser, what, NULL);
         return 0;
     }
-    rules_advance(parser);
+    ps_rules_advance(parser);
     return number;
 }
 
@@ -205,7 +205,7 @@ static bool take_sample(struct rules_parser *parser, struct ps_action *action)
     action->kind = PS_ACTION_SAMPLE;
     struct ps_rules_place place = parser->token.place;
     uint64_t first = take_count(parser, "1/N, as in `sample 1/100`", SAMPLE_MAX);
-    if (first == 0 || !rules_take(parser, TOKEN_SLASH, "`/` and a number, as in `sample 1/100`"))
+    if (first == 0 || !ps_rules_take(parser, TOKEN_SLASH, "`/` and a number, as in `sample 1/100`"))
         return false;
     action->one_in = take_count(parser, "a number from 1 on, as in `sample 1/100`", SAMPLE_MAX);
     if (action->one_in == 0)
@@ -227,10 +227,10 @@ static bool take_amount(struct rules_parser *parser, const char *what, double mi
     const struct rules_token *token = &parser->token;
     if (token->kind != TOKEN_WORD || !ps_rules_number(token->text, token->length, amount) || *amount < min ||
         *amount <= 0 || *amount > RATE_MAX) {
-        rules_expected(parser, what, NULL);
+        ps_rules_expected(parser, what, NULL);
         return false;
     }
-    rules_advance(parser);
+    ps_rules_advance(parser);
     return true;
 }
 
@@ -242,16 +242,16 @@ static bool take_rate(struct rules_parser *parser, struct ps_action *action)
     } units[] = {{"s", 1}, {"m", 60}, {"h", 3600}};
     double amount;
     if (!take_amount(parser, "a number above 0, as in `limit 100/s`", 0, &amount) ||
-        !rules_take(parser, TOKEN_SLASH, "`/` and s, m or h, as in `limit 100/s`"))
+        !ps_rules_take(parser, TOKEN_SLASH, "`/` and s, m or h, as in `limit 100/s`"))
         return false;
     for (size_t i = 0; i < PS_COUNT_OF(units); i++) {
-        if (!rules_take_word(parser, units[i].word))
+        if (!ps_rules_take_word(parser, units[i].word))
             continue;
         action->per_second = amount / units[i].seconds;
         action->burst = action->per_second > 1 ? action->per_second : 1;
         return true;
     }
-    rules_expected(parser, "s, m or h: a second, a minute or an hour", NULL);
+    ps_rules_expected(parser, "s, m or h: a second, a minute or an hour", NULL);
     return false;
 }
 
@@ -264,24 +264,24 @@ static bool take_limit(struct rules_parser *parser, struct ps_action *action)
     for (;;) {
         struct ps_rules_place place = parser->token.place;
         bool again = false;
-        if (rules_take_word(parser, "per")) {
+        if (ps_rules_take_word(parser, "per")) {
             again = action->per_key;
             action->per_key = true;
-            if (!rules_take_subject(parser, &action->subject))
+            if (!ps_rules_take_subject(parser, &action->subject))
                 return false;
-        } else if (rules_take_word(parser, "burst")) {
+        } else if (ps_rules_take_word(parser, "burst")) {
             again = burst;
             burst = true;
             if (!take_amount(parser, "a number from 1 on", 1, &action->burst))
                 return false;
-        } else if (rules_take_word(parser, "else")) {
+        } else if (ps_rules_take_word(parser, "else")) {
             again = rest;
             rest = true;
-            if (!rules_take_word(parser, "route")) {
-                rules_expected(parser, "`route` and a channel behind `else`", NULL);
+            if (!ps_rules_take_word(parser, "route")) {
+                ps_rules_expected(parser, "`route` and a channel behind `else`", NULL);
                 return false;
             }
-            if (!rules_take_channels(parser, &action->channels, &action->channel_count))
+            if (!ps_rules_take_channels(parser, &action->channels, &action->channel_count))
                 return false;
         } else {
             return true;
@@ -303,8 +303,9 @@ static const struct {
     {"sample", take_sample},   {"limit", take_limit},     {"stop", take_stop}, {"continue", take_continue},
 };
 
-const char *const rules_action_words[] = {"when", "route", "set",    "copy",  "remove", "extract",  "replace",
-                                          "tag",  "drop",  "sample", "limit", "stop",   "continue", NULL};
+const char *const ps_rules_action_words[] = {"when",    "route",   "set",      "copy", "remove",
+                                             "extract", "replace", "tag",      "drop", "sample",
+                                             "limit",   "stop",    "continue", NULL};
 
 static void action_missing(struct rules_parser *parser)
 {
@@ -322,33 +323,33 @@ static void action_missing(struct rules_parser *parser)
                   {"and", "a condition goes on before the actions"}};
     const char *cure = NULL;
     if (parser->token.kind == TOKEN_WORD) {
-        const char *word = rules_word(parser);
+        const char *word = ps_rules_word(parser);
         struct ps_nearest nearest;
         ps_nearest_init(&nearest, word);
-        for (size_t i = 0; rules_action_words[i] != NULL; i++)
-            ps_nearest_offer(&nearest, rules_action_words[i]);
+        for (size_t i = 0; ps_rules_action_words[i] != NULL; i++)
+            ps_nearest_offer(&nearest, ps_rules_action_words[i]);
         for (size_t i = 0; i < PS_COUNT_OF(habits); i++)
             if (strcmp(habits[i].word, word) == 0)
                 cure = habits[i].cure;
         if (cure == NULL && nearest.word != NULL)
             cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
     }
-    rules_expected(parser, "`when`, an action or `}`",
-                   cure != NULL ? cure
-                                : "the actions are route, set, copy, remove, extract, replace, tag, drop, "
-                                  "sample, limit, stop and continue");
+    ps_rules_expected(parser, "`when`, an action or `}`",
+                      cure != NULL ? cure
+                                   : "the actions are route, set, copy, remove, extract, replace, tag, drop, "
+                                     "sample, limit, stop and continue");
 }
 
-void rules_take_action(struct rules_parser *parser)
+void ps_rules_take_action(struct rules_parser *parser)
 {
     for (size_t i = 0; i < PS_COUNT_OF(actions); i++) {
-        if (!rules_at_word(parser, actions[i].word))
+        if (!ps_rules_at_word(parser, actions[i].word))
             continue;
         struct ps_action action = {.place = parser->token.place};
         if (actions[i].take == take_replace)
-            rules_advance_regex(parser);
+            ps_rules_advance_regex(parser);
         else
-            rules_advance(parser);
+            ps_rules_advance(parser);
         if (actions[i].take(parser, &action))
             *RULES_PUSH(parser->arena, parser->rule->actions, parser->rule->action_count) = action;
         return;

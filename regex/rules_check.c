@@ -75,7 +75,7 @@ static void actions_check(struct rules_parser *parser)
     }
 }
 
-void rules_check_rule(struct rules_parser *parser)
+void ps_rules_check_rule(struct rules_parser *parser)
 {
     const struct ps_rule *rule = parser->rule;
     struct ps_rules_problems *problems = parser->loader->problems;
@@ -102,14 +102,14 @@ void rules_check_rule(struct rules_parser *parser)
 static void expected_check(struct rules_loader *loader)
 {
     for (size_t i = 0; i < loader->expected_count; i++) {
-        const struct rules_expected *expected = &loader->expected[i];
-        uint32_t number = rules_names_find(&loader->rule_names, expected->rule, strlen(expected->rule));
+        const struct ps_rules_expected *expected = &loader->expected[i];
+        uint32_t number = ps_rules_names_find(&loader->rule_names, expected->rule, strlen(expected->rule));
         if (number != RULES_NAME_NONE && !loader->all[number].disabled)
             continue;
         if (number != RULES_NAME_NONE) {
             ps_rules_problem_add(loader->problems, PS_RULES_WARNING, expected->place, NULL,
                                  "the test expects rule \"%s\", which is disabled at %s", expected->rule,
-                                 rules_place_text(loader->arena, loader->all[number].place));
+                                 ps_rules_place_text(loader->arena, loader->all[number].place));
             continue;
         }
         struct ps_nearest nearest;
@@ -149,12 +149,12 @@ static void unreachable_check(struct rules_loader *loader)
                              rules->rules[i + 1].name,
                              behind == 0 ? "" : ps_arena_format(loader->arena, " and %zu more", behind),
                              behind == 0 ? "is" : "are", rule->name,
-                             rules_place_text(loader->arena, rule->place));
+                             ps_rules_place_text(loader->arena, rule->place));
         return;
     }
 }
 
-void rules_check_all(struct rules_loader *loader)
+void ps_rules_check_all(struct rules_loader *loader)
 {
     expected_check(loader);
     unreachable_check(loader);

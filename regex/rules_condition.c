@@ -39,18 +39,18 @@ static struct ps_condition *take_match(struct rules_parser *parser, struct ps_ru
                                        struct ps_rules_place place)
 {
     bool negated = parser->token.kind == TOKEN_NOT_TILDE;
-    rules_advance_regex(parser);
+    ps_rules_advance_regex(parser);
     if (parser->token.kind != TOKEN_REGEX) {
         parser->panic = true; /* the lexer has said why */
         return NULL;
     }
     struct ps_condition *match = condition_new(parser, PS_CONDITION_MATCH, place);
-    bool good = rules_pattern(parser, subject, &parser->token, &match->pattern);
-    rules_advance(parser);
+    bool good = ps_rules_pattern_number(parser, subject, &parser->token, &match->pattern);
+    ps_rules_advance(parser);
     if (!good)
         return condition_new(parser, PS_CONDITION_TRUE, place); /* stands in: there is an error already */
     if (!negated && parser->negations % 2 == 0)
-        rules_giver_add(parser, parser->loader->owned->rules.patterns[match->pattern].regex);
+        ps_rules_giver_add(parser, parser->loader->owned->rules.patterns[match->pattern].regex);
     if (!negated)
         return match;
     struct ps_condition *not = condition_new(parser, PS_CONDITION_NOT, place);
@@ -75,26 +75,26 @@ static bool take_value(struct rules_parser *parser, struct ps_rules_value *value
 {
     struct rules_token *token = &parser->token;
     if (token->kind == TOKEN_WORD && !ps_rules_number(token->text, token->length, &(double){0})) {
-        rules_wrong(parser, token->place,
-                    ps_arena_format(parser->arena, "write \"%.*s\"", (int)token->length, token->text),
-                    "a text to compare with stands in quotes");
+        ps_rules_wrong(parser, token->place,
+                       ps_arena_format(parser->arena, "write \"%.*s\"", (int)token->length, token->text),
+                       "a text to compare with stands in quotes");
         return false;
     }
     if (token->kind != TOKEN_WORD && token->kind != TOKEN_STRING) {
-        rules_expected(parser, "a string or a number to compare with", NULL);
+        ps_rules_expected(parser, "a string or a number to compare with", NULL);
         return false;
     }
     if (token->kind == TOKEN_STRING)
         value_warn(parser, token);
     value->text = (struct ps_slice){ps_arena_copy(parser->arena, token->text, token->length), token->length};
     value->is_number = ps_rules_number(token->text, token->length, &value->number);
-    rules_advance(parser);
+    ps_rules_advance(parser);
     return true;
 }
 
 static bool take_list(struct rules_parser *parser, struct ps_condition *condition)
 {
-    if (!rules_take(parser, TOKEN_LEFT, "( and the texts, as in (\"a\", \"b\")"))
+    if (!ps_rules_take(parser, TOKEN_LEFT, "( and the texts, as in (\"a\", \"b\")"))
         return false;
     for (;;) {
         struct ps_rules_value value;
@@ -103,9 +103,9 @@ static bool take_list(struct rules_parser *parser, struct ps_condition *conditio
         *RULES_PUSH(parser->arena, condition->values, condition->value_count) = value;
         if (parser->token.kind != TOKEN_COMMA)
             break;
-        rules_advance(parser);
+        ps_rules_advance(parser);
     }
-    return rules_take(parser, TOKEN_RIGHT, "`,` or `)`");
+    return ps_rules_take(parser, TOKEN_RIGHT, "`,` or `)`");
 }
 
 static const struct {
@@ -123,7 +123,7 @@ static const struct {
 static bool operator_at(const struct rules_parser *parser, enum ps_condition_operator *op)
 {
     for (size_t i = 0; i < PS_COUNT_OF(operators); i++) {
-        bool found = operators[i].kind == TOKEN_END ? rules_at_word(parser, operators[i].word)
+        bool found = operators[i].kind == TOKEN_END ? ps_rules_at_word(parser, operators[i].word)
                                                     : parser->token.kind == operators[i].kind;
         if (found) {
             *op = operators[i].op;
@@ -138,37 +138,37 @@ static void operator_missing(struct rules_parser *parser)
 {
     const struct rules_token *token = &parser->token;
     if (token->kind == TOKEN_ASSIGN) {
-        rules_wrong(parser, token->place, "write ==", "a comparison has two equals signs");
+        ps_rules_wrong(parser, token->place, "write ==", "a comparison has two equals signs");
         return;
     }
-    if (rules_at_word(parser, "not")) {
-        rules_wrong(parser, token->place, "write it in front: not header.x in (\"a\")",
-                    "`not` stands before a whole condition");
+    if (ps_rules_at_word(parser, "not")) {
+        ps_rules_wrong(parser, token->place, "write it in front: not header.x in (\"a\")",
+                       "`not` stands before a whole condition");
         return;
     }
     const char *cure = NULL;
     if (token->kind == TOKEN_WORD) {
         struct ps_nearest nearest;
-        ps_nearest_init(&nearest, rules_word(parser));
+        ps_nearest_init(&nearest, ps_rules_word(parser));
         for (size_t i = 0; i < PS_COUNT_OF(operators); i++)
             if (operators[i].kind == TOKEN_END)
                 ps_nearest_offer(&nearest, operators[i].word);
-        if (rules_token_is(token, "matches") || rules_token_is(token, "like"))
+        if (ps_rules_token_is(token, "matches") || ps_rules_token_is(token, "like"))
             cure = "write ~ /expression/";
-        else if (rules_token_is(token, "eq") || rules_token_is(token, "is") ||
-                 rules_token_is(token, "equals"))
+        else if (ps_rules_token_is(token, "eq") || ps_rules_token_is(token, "is") ||
+                 ps_rules_token_is(token, "equals"))
             cure = "write ==";
         else if (nearest.word != NULL)
             cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
     }
-    rules_expected(parser, "~, !~, ==, !=, <, <=, >, >=, in, contains, begins or ends", cure);
+    ps_rules_expected(parser, "~, !~, ==, !=, <, <=, >, >=, in, contains, begins or ends", cure);
 }
 
 static struct ps_condition *take_test(struct rules_parser *parser)
 {
     struct ps_rules_place place = parser->token.place;
     struct ps_rules_subject subject;
-    if (!rules_take_subject(parser, &subject))
+    if (!ps_rules_take_subject(parser, &subject))
         return NULL;
     if (parser->token.kind == TOKEN_TILDE || parser->token.kind == TOKEN_NOT_TILDE)
         return take_match(parser, subject, place);
@@ -178,7 +178,7 @@ static struct ps_condition *take_test(struct rules_parser *parser)
         operator_missing(parser);
         return NULL;
     }
-    rules_advance(parser);
+    ps_rules_advance(parser);
     if (compare->op == PS_OPERATOR_IN)
         return take_list(parser, compare) ? compare : NULL;
     struct ps_rules_value value;
@@ -191,36 +191,36 @@ static struct ps_condition *take_test(struct rules_parser *parser)
 static struct ps_condition *take_size(struct rules_parser *parser)
 {
     struct ps_condition *size = condition_new(parser, PS_CONDITION_SIZE, parser->token.place);
-    rules_advance(parser);
+    ps_rules_advance(parser);
     uint64_t bytes;
     if (!operator_at(parser, &size->op) || size->op >= PS_OPERATOR_IN) {
-        rules_expected(parser, "==, !=, <, <=, > or >= and a number of bytes", NULL);
+        ps_rules_expected(parser, "==, !=, <, <=, > or >= and a number of bytes", NULL);
         return NULL;
     }
-    rules_advance(parser);
+    ps_rules_advance(parser);
     const struct rules_token *token = &parser->token;
-    if (token->kind != TOKEN_WORD || !rules_text_count(token->text, token->length, INT64_MAX, &bytes)) {
-        rules_expected(parser, "a number of bytes", "write digits only, as in: size > 65536");
+    if (token->kind != TOKEN_WORD || !ps_rules_text_count(token->text, token->length, INT64_MAX, &bytes)) {
+        ps_rules_expected(parser, "a number of bytes", "write digits only, as in: size > 65536");
         return NULL;
     }
     struct ps_rules_value *value = RULES_PUSH(parser->arena, size->values, size->value_count);
-    value->text = (struct ps_slice){rules_word(parser), token->length};
+    value->text = (struct ps_slice){ps_rules_word(parser), token->length};
     value->is_number = true;
     value->number = (double)bytes;
-    rules_advance(parser);
+    ps_rules_advance(parser);
     return size;
 }
 
 static struct ps_condition *take_exists(struct rules_parser *parser)
 {
     struct ps_condition *exists = condition_new(parser, PS_CONDITION_EXISTS, parser->token.place);
-    rules_advance(parser);
-    if (rules_at_word(parser, "body")) {
-        rules_wrong(parser, parser->token.place, "write `size > 0` for a body that is not empty",
-                    "a body is always there");
+    ps_rules_advance(parser);
+    if (ps_rules_at_word(parser, "body")) {
+        ps_rules_wrong(parser, parser->token.place, "write `size > 0` for a body that is not empty",
+                       "a body is always there");
         return NULL;
     }
-    exists->subject.header = rules_take_header(parser);
+    exists->subject.header = ps_rules_take_header(parser);
     return exists->subject.header != NULL ? exists : NULL;
 }
 
@@ -233,7 +233,7 @@ static void condition_missing(struct rules_parser *parser)
     static const char *const words[] = {"body", "exists", "size", "true", "not"};
     const char *cure = NULL;
     if (parser->token.kind == TOKEN_WORD) {
-        const char *word = rules_word(parser);
+        const char *word = ps_rules_word(parser);
         struct ps_nearest nearest;
         ps_nearest_init(&nearest, word);
         for (size_t i = 0; i < PS_COUNT_OF(words); i++)
@@ -247,33 +247,34 @@ static void condition_missing(struct rules_parser *parser)
     } else if (parser->token.kind == TOKEN_SLASH) {
         cure = "write body ~ before it";
     }
-    rules_expected(parser, "a condition (body, header.NAME, exists, size, true, not or a bracket)", cure);
+    ps_rules_expected(parser, "a condition (body, header.NAME, exists, size, true, not or a bracket)", cure);
 }
 
 static struct ps_condition *take_primary(struct rules_parser *parser)
 {
     struct ps_rules_place place = parser->token.place;
     if (parser->token.kind == TOKEN_LEFT) {
-        rules_advance(parser);
+        ps_rules_advance(parser);
         struct ps_condition *inner = take_or(parser);
         if (inner == NULL)
             return NULL;
         if (parser->token.kind != TOKEN_RIGHT) {
-            rules_expected(parser, "`)`, `and` or `or`",
-                           ps_arena_format(parser->arena, "the bracket at line %d, column %d is not closed",
-                                           place.line, place.column));
+            ps_rules_expected(parser, "`)`, `and` or `or`",
+                              ps_arena_format(parser->arena,
+                                              "the bracket at line %d, column %d is not closed", place.line,
+                                              place.column));
             return NULL;
         }
-        rules_advance(parser);
+        ps_rules_advance(parser);
         return inner;
     }
-    if (rules_take_word(parser, "true"))
+    if (ps_rules_take_word(parser, "true"))
         return condition_new(parser, PS_CONDITION_TRUE, place);
-    if (rules_at_word(parser, "exists"))
+    if (ps_rules_at_word(parser, "exists"))
         return take_exists(parser);
-    if (rules_at_word(parser, "size"))
+    if (ps_rules_at_word(parser, "size"))
         return take_size(parser);
-    if (rules_at_word(parser, "body") || rules_at_header(parser))
+    if (ps_rules_at_word(parser, "body") || ps_rules_at_header(parser))
         return take_test(parser);
     condition_missing(parser);
     return NULL;
@@ -284,9 +285,9 @@ static struct ps_condition *take_not(struct rules_parser *parser)
     struct ps_rules_place place = parser->token.place;
     struct ps_condition *result = NULL;
     if (++parser->nesting > PS_RULES_NESTING_MAX) {
-        rules_wrong(parser, place, "make several rules of it", "conditions stand more than %u deep",
-                    PS_RULES_NESTING_MAX);
-    } else if (rules_take_word(parser, "not")) {
+        ps_rules_wrong(parser, place, "make several rules of it", "conditions stand more than %u deep",
+                       PS_RULES_NESTING_MAX);
+    } else if (ps_rules_take_word(parser, "not")) {
         parser->negations++;
         struct ps_condition *inner = take_not(parser);
         parser->negations--;
@@ -312,7 +313,7 @@ static struct ps_condition *take_chain(struct rules_parser *parser, const char *
         if (part == NULL)
             return NULL;
         *RULES_PUSH(parser->arena, parts, count) = part;
-    } while (rules_take_word(parser, word));
+    } while (ps_rules_take_word(parser, word));
     return chain_join(parser, kind, parts, count);
 }
 
@@ -326,7 +327,7 @@ static struct ps_condition *take_or(struct rules_parser *parser)
     return take_chain(parser, "or", PS_CONDITION_OR, take_and);
 }
 
-struct ps_condition *rules_take_condition(struct rules_parser *parser)
+struct ps_condition *ps_rules_take_condition(struct rules_parser *parser)
 {
     parser->nesting = 0;
     parser->negations = 0;

@@ -6,8 +6,9 @@
 
 #include "regex/rules_text.h"
 
-void rules_lexer_init(struct rules_lexer *lexer, struct ps_arena *arena, struct ps_rules_problems *problems,
-                      const char *file, const char *text, size_t length)
+void ps_rules_lexer_init(struct rules_lexer *lexer, struct ps_arena *arena,
+                         struct ps_rules_problems *problems, const char *file, const char *text,
+                         size_t length)
 {
     *lexer = (struct rules_lexer){.arena = arena,
                                   .problems = problems,
@@ -95,7 +96,7 @@ static void read_string(struct rules_lexer *lexer, struct rules_token *token)
         }
         struct ps_rules_place place = place_here(lexer);
         size_t taken, made;
-        const char *cure = rules_text_unescape(lexer->at, lexer->end, &taken, out + used, &made);
+        const char *cure = ps_rules_text_unescape(lexer->at, lexer->end, &taken, out + used, &made);
         if (cure != NULL)
             report(lexer, place, cure, "a backslash in a string stands before one of \" \\ n r t xHH uHHHH");
         step(lexer, taken);
@@ -180,7 +181,7 @@ static void token_begin(struct rules_lexer *lexer, struct rules_token *token)
     lexer->fresh = false;
 }
 
-void rules_lexer_next(struct rules_lexer *lexer, struct rules_token *token)
+void ps_rules_lexer_next(struct rules_lexer *lexer, struct rules_token *token)
 {
     token_begin(lexer, token);
     if (lexer->at == lexer->end)
@@ -204,7 +205,7 @@ void rules_lexer_next(struct rules_lexer *lexer, struct rules_token *token)
 
 static const char delimiters[] = "|!,%@";
 
-bool rules_lexer_at_regex(struct rules_lexer *lexer)
+bool ps_rules_lexer_at_regex(struct rules_lexer *lexer)
 {
     skip_blanks(lexer);
     if (lexer->at == lexer->end)
@@ -239,10 +240,10 @@ static void read_flags(struct rules_lexer *lexer, struct rules_token *token)
     }
 }
 
-void rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token)
+void ps_rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token)
 {
     token_begin(lexer, token);
-    if (!rules_lexer_at_regex(lexer)) {
+    if (!ps_rules_lexer_at_regex(lexer)) {
         bad(lexer, token, token->place,
             lexer->at < lexer->end && *lexer->at == '"'
                 ? "expressions stand between slashes, /like this/; compare texts with == or `contains`"
@@ -296,7 +297,7 @@ void rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token)
             "an empty expression matches everything");
 }
 
-int rules_token_column(const struct rules_token *token, size_t offset)
+int ps_rules_token_column(const struct rules_token *token, size_t offset)
 {
     int column = token->raw_column;
     const char *at = token->raw;
@@ -322,13 +323,13 @@ int rules_token_column(const struct rules_token *token, size_t offset)
 
 /* ---- what tokens are called ---- */
 
-bool rules_token_is(const struct rules_token *token, const char *word)
+bool ps_rules_token_is(const struct rules_token *token, const char *word)
 {
     return token->kind == TOKEN_WORD && strlen(word) == token->length &&
            memcmp(token->text, word, token->length) == 0;
 }
 
-const char *rules_token_words(struct ps_arena *arena, const struct rules_token *token)
+const char *ps_rules_token_words(struct ps_arena *arena, const struct rules_token *token)
 {
     switch (token->kind) {
     case TOKEN_END:

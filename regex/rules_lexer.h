@@ -54,18 +54,19 @@ struct rules_lexer {
     bool quiet; /* problems are not reported: the parser is looking for where to go on */
 };
 
-void rules_lexer_init(struct rules_lexer *lexer, struct ps_arena *arena, struct ps_rules_problems *problems,
-                      const char *file, const char *text, size_t length);
-void rules_lexer_next(struct rules_lexer *lexer, struct rules_token *token);
+void ps_rules_lexer_init(struct rules_lexer *lexer, struct ps_arena *arena,
+                         struct ps_rules_problems *problems, const char *file, const char *text,
+                         size_t length);
+void ps_rules_lexer_next(struct rules_lexer *lexer, struct rules_token *token);
 /* The same where an expression stands: /.../flags or m|...|flags. TOKEN_BAD after a report when something
  * else is there. */
-void rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token);
+void ps_rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token);
 /* Whether what comes next looks like one. */
-bool rules_lexer_at_regex(struct rules_lexer *lexer);
+bool ps_rules_lexer_at_regex(struct rules_lexer *lexer);
 
 /* Column of the UTF-16 unit `offset` of a REGEX token's text. */
-int rules_token_column(const struct rules_token *token, size_t offset);
+int ps_rules_token_column(const struct rules_token *token, size_t offset);
 
 /* "`word`", "a string", "the end of the file": for "expected X, found ...". In the arena. */
-const char *rules_token_words(struct ps_arena *arena, const struct rules_token *token);
-bool rules_token_is(const struct rules_token *token, const char *word);
+const char *ps_rules_token_words(struct ps_arena *arena, const struct rules_token *token);
+bool ps_rules_token_is(const struct rules_token *token, const char *word);

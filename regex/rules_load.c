@@ -8,7 +8,7 @@
 
 #include "regex/rules_parts.h"
 
-void *rules_grow(struct ps_arena *arena, void *items, size_t count, size_t item_bytes)
+void *ps_rules_grow(struct ps_arena *arena, void *items, size_t count, size_t item_bytes)
 {
     if (count == 0)
         return ps_arena_alloc(arena, 4 * item_bytes);
@@ -83,7 +83,7 @@ static void text_parse(struct rules_loader *loader, const char *file, const char
         text += 3;
         length -= 3;
     }
-    const char *bad = length > 0 ? rules_text_bad_byte(text, length, &nul) : NULL;
+    const char *bad = length > 0 ? ps_rules_text_bad_byte(text, length, &nul) : NULL;
     if (bad != NULL) {
         const char *what = nul ? "a NUL byte" : "this is not UTF-8";
         const char *cure =
@@ -95,7 +95,7 @@ static void text_parse(struct rules_loader *loader, const char *file, const char
         return;
     }
     loader->bytes += length;
-    rules_parse_text(loader, file, text, length, depth);
+    ps_rules_parse_text(loader, file, text, length, depth);
 }
 
 /* "a.rules:3 -> b.rules:1 -> a.rules" */
@@ -105,8 +105,8 @@ static const char *chain_text(struct rules_loader *loader, size_t from, struct p
     for (size_t i = from; i < loader->seen_count; i++)
         if (loader->seen[i].open && i > from)
             text = ps_arena_format(loader->arena, "%s%s -> ", text,
-                                   rules_place_text(loader->arena, loader->seen[i].include));
-    return ps_arena_format(loader->arena, "%s%s -> %s", text, rules_place_text(loader->arena, last),
+                                   ps_rules_place_text(loader->arena, loader->seen[i].include));
+    return ps_arena_format(loader->arena, "%s%s -> %s", text, ps_rules_place_text(loader->arena, last),
                            loader->seen[from].path);
 }
 
@@ -123,7 +123,7 @@ static bool seen_before(struct rules_loader *loader, const struct stat *status, 
         else
             ps_rules_problem_add(loader->problems, PS_RULES_WARNING, place, NULL,
                                  "%s is included already, at %s: it is not read again", seen->path,
-                                 rules_place_text(loader->arena, seen->include));
+                                 ps_rules_place_text(loader->arena, seen->include));
         return true;
     }
     return false;
@@ -134,9 +134,9 @@ static void file_list(struct rules_loader *loader, const char *path, uint64_t ha
 {
     struct ps_rules *rules = &loader->owned->rules;
     struct ps_rules_problems *problems = loader->problems;
-    if (rules_names_find(&loader->files, path, strlen(path)) != RULES_NAME_NONE)
+    if (ps_rules_names_find(&loader->files, path, strlen(path)) != RULES_NAME_NONE)
         return;
-    rules_names_add(&loader->files, loader->arena, path, strlen(path), 0);
+    ps_rules_names_add(&loader->files, loader->arena, path, strlen(path), 0);
     *RULES_PUSH(loader->arena, rules->files, rules->file_count) = ps_arena_text(loader->arena, path);
     *RULES_PUSH(problems->arena, problems->files, problems->file_count) =
         (struct ps_rules_file){ps_arena_text(problems->arena, path), hash};
@@ -188,7 +188,8 @@ static void file_parse(struct rules_loader *loader, const char *path, struct ps_
     free(content.bytes);
 }
 
-void rules_include(struct rules_loader *loader, const char *name, struct ps_rules_place place, unsigned depth)
+void ps_rules_include(struct rules_loader *loader, const char *name, struct ps_rules_place place,
+                      unsigned depth)
 {
     if (depth > PS_RULES_INCLUDE_DEPTH_MAX || loader->seen_count >= RULES_FILES_MAX) {
         ps_rules_problem_add(
@@ -245,11 +246,11 @@ static struct ps_rules *loader_finish(struct rules_loader *loader, size_t errors
 {
     struct ps_rules *rules = &loader->owned->rules;
     if (loader->problems->errors == errors) {
-        rules_patterns_settle(loader);
+        ps_rules_patterns_settle(loader);
         rules_sort(loader);
-        rules_check_all(loader);
+        ps_rules_check_all(loader);
     }
-    rules_problems_sort(loader->problems);
+    ps_rules_problems_sort(loader->problems);
     if (loader->problems->errors == errors)
         return rules;
     ps_rules_destroy(rules);

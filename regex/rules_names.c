@@ -24,7 +24,7 @@ static struct rules_name *slot_of(const struct rules_names *names, const char *t
     }
 }
 
-uint32_t rules_names_find(const struct rules_names *names, const char *text, size_t length)
+uint32_t ps_rules_names_find(const struct rules_names *names, const char *text, size_t length)
 {
     if (names->room == 0)
         return RULES_NAME_NONE;
@@ -32,8 +32,8 @@ uint32_t rules_names_find(const struct rules_names *names, const char *text, siz
     return slot->text != NULL ? slot->number : RULES_NAME_NONE;
 }
 
-void rules_names_add(struct rules_names *names, struct ps_arena *arena, const char *text, size_t length,
-                     uint32_t number)
+void ps_rules_names_add(struct rules_names *names, struct ps_arena *arena, const char *text, size_t length,
+                        uint32_t number)
 {
     if (names->count * 2 >= names->room) {
         struct rules_names old = *names;

@@ -16,7 +16,7 @@ struct rules_name {
     uint32_t length, hash, number;
 };
 
-uint32_t rules_names_find(const struct rules_names *names, const char *text, size_t length);
+uint32_t ps_rules_names_find(const struct rules_names *names, const char *text, size_t length);
 /* It must not be there yet. */
-void rules_names_add(struct rules_names *names, struct ps_arena *arena, const char *text, size_t length,
-                     uint32_t number);
+void ps_rules_names_add(struct rules_names *names, struct ps_arena *arena, const char *text, size_t length,
+                        uint32_t number);

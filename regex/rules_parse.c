@@ -9,26 +9,26 @@
 
 #define PRIORITY_MAX 1000000
 
-const char *const rules_file_words[] = {"rule", "test", "include", "mode", "default", NULL};
+const char *const ps_rules_file_words[] = {"rule", "test", "include", "mode", "default", NULL};
 
 /* ---- tokens ---- */
 
-void rules_advance(struct rules_parser *parser)
+void ps_rules_advance(struct rules_parser *parser)
 {
-    rules_lexer_next(&parser->lexer, &parser->token);
+    ps_rules_lexer_next(&parser->lexer, &parser->token);
     if (parser->token.kind == TOKEN_BAD) /* reported by the lexer */
         parser->panic = parser->lexer.quiet = true;
 }
 
-void rules_advance_regex(struct rules_parser *parser)
+void ps_rules_advance_regex(struct rules_parser *parser)
 {
-    rules_lexer_regex(&parser->lexer, &parser->token);
+    ps_rules_lexer_regex(&parser->lexer, &parser->token);
     if (parser->token.kind == TOKEN_BAD)
         parser->panic = parser->lexer.quiet = true;
 }
 
-void rules_wrong(struct rules_parser *parser, struct ps_rules_place place, const char *cure,
-                 const char *format, ...)
+void ps_rules_wrong(struct rules_parser *parser, struct ps_rules_place place, const char *cure,
+                    const char *format, ...)
 {
     if (parser->panic)
         return;
@@ -41,36 +41,36 @@ void rules_wrong(struct rules_parser *parser, struct ps_rules_place place, const
     parser->panic = parser->lexer.quiet = true;
 }
 
-void rules_expected(struct rules_parser *parser, const char *what, const char *cure)
+void ps_rules_expected(struct rules_parser *parser, const char *what, const char *cure)
 {
-    rules_wrong(parser, parser->token.place, cure, "expected %s, found %s", what,
-                rules_token_words(parser->arena, &parser->token));
+    ps_rules_wrong(parser, parser->token.place, cure, "expected %s, found %s", what,
+                   ps_rules_token_words(parser->arena, &parser->token));
 }
 
-bool rules_take(struct rules_parser *parser, enum rules_token_kind kind, const char *what)
+bool ps_rules_take(struct rules_parser *parser, enum rules_token_kind kind, const char *what)
 {
     if (parser->token.kind != kind) {
-        rules_expected(parser, what, NULL);
+        ps_rules_expected(parser, what, NULL);
         return false;
     }
-    rules_advance(parser);
+    ps_rules_advance(parser);
     return true;
 }
 
-bool rules_at_word(const struct rules_parser *parser, const char *word)
+bool ps_rules_at_word(const struct rules_parser *parser, const char *word)
 {
-    return rules_token_is(&parser->token, word);
+    return ps_rules_token_is(&parser->token, word);
 }
 
-bool rules_take_word(struct rules_parser *parser, const char *word)
+bool ps_rules_take_word(struct rules_parser *parser, const char *word)
 {
-    if (!rules_at_word(parser, word))
+    if (!ps_rules_at_word(parser, word))
         return false;
-    rules_advance(parser);
+    ps_rules_advance(parser);
     return true;
 }
 
-const char *rules_word(struct rules_parser *parser)
+const char *ps_rules_word(struct rules_parser *parser)
 {
     return ps_arena_copy(parser->arena, parser->token.text, parser->token.length);
 }
@@ -80,7 +80,7 @@ const char *rules_word(struct rules_parser *parser)
 static bool is_one_of(const struct rules_token *token, const char *const *words)
 {
     for (; *words != NULL; words++)
-        if (rules_token_is(token, *words))
+        if (ps_rules_token_is(token, *words))
             return true;
     return false;
 }
@@ -99,86 +99,88 @@ static const char *name_check(struct rules_parser *parser, const struct rules_to
             what = "a name holds a control character";
     if (what == NULL)
         return ps_arena_copy(parser->loader->arena, text, length);
-    rules_wrong(parser, token->place, NULL, "%s", what);
+    ps_rules_wrong(parser, token->place, NULL, "%s", what);
     return NULL;
 }
 
-const char *rules_take_name(struct rules_parser *parser, const char *what, bool reserved)
+const char *ps_rules_take_name(struct rules_parser *parser, const char *what, bool reserved)
 {
     struct rules_token *token = &parser->token;
     if (token->kind != TOKEN_WORD && token->kind != TOKEN_STRING) {
-        rules_expected(parser, what, NULL);
+        ps_rules_expected(parser, what, NULL);
         return NULL;
     }
     if (reserved && token->kind == TOKEN_WORD &&
-        (is_one_of(token, rules_action_words) || is_one_of(token, rules_file_words) ||
-         rules_token_is(token, "expect") || rules_at_header(parser))) {
-        rules_expected(parser, what,
-                       ps_arena_format(parser->arena,
-                                       "a name that is also a word of the language stands in quotes: \"%s\"",
-                                       rules_word(parser)));
+        (is_one_of(token, ps_rules_action_words) || is_one_of(token, ps_rules_file_words) ||
+         ps_rules_token_is(token, "expect") || ps_rules_at_header(parser))) {
+        ps_rules_expected(
+            parser, what,
+            ps_arena_format(parser->arena,
+                            "a name that is also a word of the language stands in quotes: \"%s\"",
+                            ps_rules_word(parser)));
         return NULL;
     }
     const char *name = name_check(parser, token, token->text, token->length);
     if (name != NULL)
-        rules_advance(parser);
+        ps_rules_advance(parser);
     return name;
 }
 
 static const char header_word[] = "header.";
 
-bool rules_at_header(const struct rules_parser *parser)
+bool ps_rules_at_header(const struct rules_parser *parser)
 {
     const struct rules_token *token = &parser->token;
-    return token->kind == TOKEN_WORD && (rules_token_is(token, "header") ||
+    return token->kind == TOKEN_WORD && (ps_rules_token_is(token, "header") ||
                                          (token->length >= sizeof header_word - 1 &&
                                           memcmp(token->text, header_word, sizeof header_word - 1) == 0));
 }
 
-const char *rules_take_header(struct rules_parser *parser)
+const char *ps_rules_take_header(struct rules_parser *parser)
 {
     struct rules_token *token = &parser->token;
-    if (!rules_at_header(parser) || rules_token_is(token, "header")) {
-        rules_expected(parser, "a header, written header.NAME or header.\"any name\"",
-                       token->kind == TOKEN_WORD && !rules_at_header(parser) &&
-                               !is_one_of(token, rules_action_words)
-                           ? ps_arena_format(parser->arena, "did you mean header.%s?", rules_word(parser))
-                           : NULL);
+    if (!ps_rules_at_header(parser) || ps_rules_token_is(token, "header")) {
+        ps_rules_expected(
+            parser, "a header, written header.NAME or header.\"any name\"",
+            token->kind == TOKEN_WORD && !ps_rules_at_header(parser) &&
+                    !is_one_of(token, ps_rules_action_words)
+                ? ps_arena_format(parser->arena, "did you mean header.%s?", ps_rules_word(parser))
+                : NULL);
         return NULL;
     }
     size_t length = token->length - (sizeof header_word - 1);
     if (length == 0) {
-        rules_advance(parser);
+        ps_rules_advance(parser);
         if (token->kind != TOKEN_STRING || !token->glued) {
-            rules_expected(parser, "a name right behind `header.`", "header.name or header.\"any name\"");
+            ps_rules_expected(parser, "a name right behind `header.`", "header.name or header.\"any name\"");
             return NULL;
         }
     }
     const char *name = length > 0 ? name_check(parser, token, token->text + token->length - length, length)
                                   : name_check(parser, token, token->text, token->length);
     if (name != NULL)
-        rules_advance(parser);
+        ps_rules_advance(parser);
     return name;
 }
 
-bool rules_take_subject(struct rules_parser *parser, struct ps_rules_subject *subject)
+bool ps_rules_take_subject(struct rules_parser *parser, struct ps_rules_subject *subject)
 {
     subject->header = NULL;
-    if (rules_take_word(parser, "body"))
+    if (ps_rules_take_word(parser, "body"))
         return true;
-    if (!rules_at_header(parser)) {
-        rules_expected(parser, "`body` or header.NAME", NULL);
+    if (!ps_rules_at_header(parser)) {
+        ps_rules_expected(parser, "`body` or header.NAME", NULL);
         return false;
     }
-    subject->header = rules_take_header(parser);
+    subject->header = ps_rules_take_header(parser);
     return subject->header != NULL;
 }
 
-bool rules_take_channels(struct rules_parser *parser, struct ps_rules_channel **channels, size_t *count)
+bool ps_rules_take_channels(struct rules_parser *parser, struct ps_rules_channel **channels, size_t *count)
 {
     for (;;) {
         struct ps_rules_place place = parser->token.place;
-        const char *name = rules_take_name(parser, "the name of a channel", true);
+        const char *name = ps_rules_take_name(parser, "the name of a channel", true);
         if (name == NULL)
             return false;
         bool twice = false;
@@ -188,12 +190,12 @@ bool rules_take_channels(struct rules_parser *parser, struct ps_rules_channel **
             ps_rules_problem_add(parser->loader->problems, PS_RULES_WARNING, place, NULL,
                                  "channel `%s` is named twice here", name);
         else if (*count == 1024)
-            rules_wrong(parser, place, NULL, "more than 1024 channels in one list");
+            ps_rules_wrong(parser, place, NULL, "more than 1024 channels in one list");
         else
             *RULES_PUSH(parser->loader->arena, *channels, *count) = (struct ps_rules_channel){name, place};
         if (parser->token.kind != TOKEN_COMMA)
             return true;
-        rules_advance(parser);
+        ps_rules_advance(parser);
     }
 }
 
@@ -202,7 +204,7 @@ bool rules_take_channels(struct rules_parser *parser, struct ps_rules_channel **
 /* A word of the file's own at the start of a line ends everything: a brace is missing. */
 static bool at_file_word(const struct rules_parser *parser)
 {
-    return parser->token.first_on_line && is_one_of(&parser->token, rules_file_words);
+    return parser->token.first_on_line && is_one_of(&parser->token, ps_rules_file_words);
 }
 
 /* The words that begin a line in the middle of a statement. */
@@ -215,21 +217,21 @@ static bool at_statement(const struct rules_parser *parser, bool in_rule)
     const struct rules_token *token = &parser->token;
     if (!token->first_on_line || token->kind != TOKEN_WORD)
         return false;
-    return !in_rule || (!is_one_of(token, going_on) && !rules_at_header(parser));
+    return !in_rule || (!is_one_of(token, going_on) && !ps_rules_at_header(parser));
 }
 
 /* One token on, quietly; expressions are read as such, lest a brace in one be taken for ours. */
 static void skip_token(struct rules_parser *parser)
 {
     bool regex = parser->token.kind == TOKEN_TILDE || parser->token.kind == TOKEN_NOT_TILDE ||
-                 rules_at_word(parser, "replace");
-    if (regex && rules_lexer_at_regex(&parser->lexer))
-        rules_lexer_regex(&parser->lexer, &parser->token);
+                 ps_rules_at_word(parser, "replace");
+    if (regex && ps_rules_lexer_at_regex(&parser->lexer))
+        ps_rules_lexer_regex(&parser->lexer, &parser->token);
     else
-        rules_lexer_next(&parser->lexer, &parser->token);
+        ps_rules_lexer_next(&parser->lexer, &parser->token);
 }
 
-void rules_recover(struct rules_parser *parser, bool in_rule, struct ps_rules_place from)
+void ps_rules_recover(struct rules_parser *parser, bool in_rule, struct ps_rules_place from)
 {
     unsigned depth = 0;
     parser->lexer.quiet = true;
@@ -267,22 +269,22 @@ static void file_recover(struct rules_parser *parser, struct ps_rules_place from
     parser->panic = parser->lexer.quiet = false;
 }
 
-bool rules_block_goes_on(struct rules_parser *parser, const char *kind, const char *name,
-                         struct ps_rules_place place)
+bool ps_rules_block_goes_on(struct rules_parser *parser, const char *kind, const char *name,
+                            struct ps_rules_place place)
 {
     while (parser->token.kind == TOKEN_SEMICOLON)
-        rules_advance(parser);
+        ps_rules_advance(parser);
     if (parser->token.kind == TOKEN_CLOSE) {
-        rules_advance(parser);
+        ps_rules_advance(parser);
         return false;
     }
     if (parser->token.kind != TOKEN_END && !at_file_word(parser))
         return true;
     struct ps_rules_place at = parser->token.place;
-    rules_wrong(parser, at, "a } is missing",
-                parser->token.kind == TOKEN_END ? "the file ends inside %s \"%s\", begun at line %d"
-                                                : "%s \"%s\", begun at line %d, is not closed before this",
-                kind, name, place.line);
+    ps_rules_wrong(parser, at, "a } is missing",
+                   parser->token.kind == TOKEN_END ? "the file ends inside %s \"%s\", begun at line %d"
+                                                   : "%s \"%s\", begun at line %d, is not closed before this",
+                   kind, name, place.line);
     parser->panic = parser->lexer.quiet = false;
     return false;
 }
@@ -296,12 +298,12 @@ static bool take_priority(struct rules_parser *parser, struct ps_rule *rule)
     bool good = token->kind == TOKEN_WORD && ps_rules_number(token->text, token->length, &number) &&
                 memchr(token->text, '.', token->length) == NULL;
     if (!good || number < -PRIORITY_MAX || number > PRIORITY_MAX) {
-        rules_expected(parser, "a whole number from -1000000 to 1000000 behind `priority`",
-                       "higher ones are asked first; without one it is 0");
+        ps_rules_expected(parser, "a whole number from -1000000 to 1000000 behind `priority`",
+                          "higher ones are asked first; without one it is 0");
         return false;
     }
     rule->priority = (int64_t)number;
-    rules_advance(parser);
+    ps_rules_advance(parser);
     return true;
 }
 
@@ -310,7 +312,7 @@ static const char *head_cure(struct rules_parser *parser)
     struct ps_nearest nearest;
     if (parser->token.kind != TOKEN_WORD)
         return NULL;
-    ps_nearest_init(&nearest, rules_word(parser));
+    ps_nearest_init(&nearest, ps_rules_word(parser));
     ps_nearest_offer(&nearest, "priority");
     ps_nearest_offer(&nearest, "disabled");
     if (nearest.word != NULL)
@@ -323,17 +325,17 @@ static bool take_rule_head(struct rules_parser *parser, struct ps_rule *rule)
 {
     bool priority = false;
     rule->place = parser->token.place;
-    rule->name = rules_take_name(parser, "the name of the rule", false);
+    rule->name = ps_rules_take_name(parser, "the name of the rule", false);
     while (rule->name != NULL && !parser->panic && parser->token.kind != TOKEN_OPEN) {
         struct ps_rules_place place = parser->token.place;
-        if (rules_take_word(parser, "priority")) {
+        if (ps_rules_take_word(parser, "priority")) {
             if (priority)
                 ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, NULL,
                                      "`priority` twice for one rule");
             priority = true;
             take_priority(parser, rule);
-        } else if (!rules_take_word(parser, "disabled")) {
-            rules_expected(parser, "`priority N`, `disabled` or `{`", head_cure(parser));
+        } else if (!ps_rules_take_word(parser, "disabled")) {
+            ps_rules_expected(parser, "`priority N`, `disabled` or `{`", head_cure(parser));
         } else {
             rule->disabled = true;
         }
@@ -341,13 +343,13 @@ static bool take_rule_head(struct rules_parser *parser, struct ps_rule *rule)
     if (rule->name == NULL)
         rule->name = "?";
     if (!parser->panic)
-        return rules_take(parser, TOKEN_OPEN, "`{`");
+        return ps_rules_take(parser, TOKEN_OPEN, "`{`");
     while (parser->token.kind != TOKEN_END && parser->token.kind != TOKEN_OPEN && !at_file_word(parser))
         skip_token(parser);
     parser->panic = parser->lexer.quiet = false;
     bool block = parser->token.kind == TOKEN_OPEN;
     if (block)
-        rules_advance(parser);
+        ps_rules_advance(parser);
     return block;
 }
 
@@ -357,42 +359,43 @@ static void name_claim(struct rules_parser *parser, const struct ps_rule *rule)
     size_t length = strlen(rule->name);
     if (loader->all_count == PS_RULES_MAX)
         return;
-    uint32_t first = rules_names_find(&loader->rule_names, rule->name, length);
+    uint32_t first = ps_rules_names_find(&loader->rule_names, rule->name, length);
     if (first == RULES_NAME_NONE)
-        rules_names_add(&loader->rule_names, loader->arena, rule->name, length, (uint32_t)loader->all_count);
+        ps_rules_names_add(&loader->rule_names, loader->arena, rule->name, length,
+                           (uint32_t)loader->all_count);
     else if (strcmp(rule->name, "?") != 0)
         ps_rules_problem_add(loader->problems, PS_RULES_ERROR, rule->place,
                              "counters go by name: give it another", "there is a rule \"%s\" already, at %s",
-                             rule->name, rules_place_text(parser->arena, loader->all[first].place));
+                             rule->name, ps_rules_place_text(parser->arena, loader->all[first].place));
 }
 
 static void take_when(struct rules_parser *parser)
 {
     struct ps_rule *rule = parser->rule;
     struct ps_rules_place place = parser->token.place;
-    rules_advance(parser);
-    struct ps_condition *when = rules_take_condition(parser);
+    ps_rules_advance(parser);
+    struct ps_condition *when = ps_rules_take_condition(parser);
     if (when == NULL)
         return;
     if (rule->when != NULL)
         ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place,
                              "join the conditions with `and`", "`when` twice in rule \"%s\"", rule->name);
     rule->when = when;
-    if (!rules_take_word(parser, "as"))
+    if (!ps_rules_take_word(parser, "as"))
         return;
-    if (!rules_take_word(parser, "prefix")) {
-        rules_expected(parser, "`prefix \"x.\"` behind `as`", NULL);
+    if (!ps_rules_take_word(parser, "prefix")) {
+        ps_rules_expected(parser, "`prefix \"x.\"` behind `as`", NULL);
         return;
     }
     if (parser->token.kind != TOKEN_STRING) {
-        rules_expected(parser, "a string, the prefix", NULL);
+        ps_rules_expected(parser, "a string, the prefix", NULL);
         return;
     }
     const char *prefix = name_check(parser, &parser->token, parser->token.text, parser->token.length);
     if (prefix == NULL)
         return;
     rule->prefix = prefix;
-    rules_advance(parser);
+    ps_rules_advance(parser);
 }
 
 static void take_rule(struct rules_parser *parser)
@@ -406,17 +409,17 @@ static void take_rule(struct rules_parser *parser)
     parser->rule = &rule;
     if (take_rule_head(parser, &rule)) {
         name_claim(parser, &rule);
-        while (rules_block_goes_on(parser, "rule", rule.name, rule.place)) {
+        while (ps_rules_block_goes_on(parser, "rule", rule.name, rule.place)) {
             struct ps_rules_place from = parser->token.place;
-            if (rules_at_word(parser, "when"))
+            if (ps_rules_at_word(parser, "when"))
                 take_when(parser);
             else
-                rules_take_action(parser);
+                ps_rules_take_action(parser);
             if (parser->panic)
-                rules_recover(parser, true, from);
+                ps_rules_recover(parser, true, from);
         }
         if (loader->problems->errors == errors)
-            rules_check_rule(parser);
+            ps_rules_check_rule(parser);
         if (loader->all_count < PS_RULES_MAX) {
             *RULES_PUSH(loader->arena, loader->all, loader->all_count) = rule;
         } else if (!loader->rules_full) {
@@ -436,15 +439,15 @@ static void take_mode(struct rules_parser *parser, struct ps_rules_place place)
     if (loader->mode_place.line > 0)
         ps_rules_problem_add(loader->problems, PS_RULES_ERROR, place, "once for all files is enough",
                              "`mode` is set already, at %s",
-                             rules_place_text(parser->arena, loader->mode_place));
+                             ps_rules_place_text(parser->arena, loader->mode_place));
     loader->mode_place = place;
-    if (rules_take_word(parser, "first"))
+    if (ps_rules_take_word(parser, "first"))
         loader->owned->rules.mode = PS_RULES_FIRST;
-    else if (rules_take_word(parser, "all"))
+    else if (ps_rules_take_word(parser, "all"))
         loader->owned->rules.mode = PS_RULES_ALL;
     else
-        rules_expected(parser, "`first` or `all` behind `mode`",
-                       "first: the first rule that matches acts; all: every one that matches");
+        ps_rules_expected(parser, "`first` or `all` behind `mode`",
+                          "first: the first rule that matches acts; all: every one that matches");
 }
 
 static void take_default(struct rules_parser *parser, struct ps_rules_place place)
@@ -454,23 +457,23 @@ static void take_default(struct rules_parser *parser, struct ps_rules_place plac
     if (loader->default_place.line > 0)
         ps_rules_problem_add(loader->problems, PS_RULES_ERROR, place, "name all channels in one place",
                              "`default` is set already, at %s",
-                             rules_place_text(parser->arena, loader->default_place));
+                             ps_rules_place_text(parser->arena, loader->default_place));
     loader->default_place = place;
-    rules_take_channels(parser, &rules->defaults, &rules->default_count);
+    ps_rules_take_channels(parser, &rules->defaults, &rules->default_count);
 }
 
 static void take_include(struct rules_parser *parser)
 {
     struct rules_token token = parser->token;
     if (token.kind != TOKEN_STRING) {
-        rules_expected(parser, "the name of a file in quotes", "include \"common.rules\"");
+        ps_rules_expected(parser, "the name of a file in quotes", "include \"common.rules\"");
         return;
     }
     const char *name = name_check(parser, &token, token.text, token.length);
     if (name == NULL)
         return;
-    rules_advance(parser);
-    rules_include(parser->loader, name, token.place, parser->depth + 1);
+    ps_rules_advance(parser);
+    ps_rules_include(parser->loader, name, token.place, parser->depth + 1);
 }
 
 static void statement_missing(struct rules_parser *parser)
@@ -478,42 +481,42 @@ static void statement_missing(struct rules_parser *parser)
     const char *cure = NULL;
     if (parser->token.kind == TOKEN_WORD) {
         struct ps_nearest nearest;
-        ps_nearest_init(&nearest, rules_word(parser));
-        for (size_t i = 0; rules_file_words[i] != NULL; i++)
-            ps_nearest_offer(&nearest, rules_file_words[i]);
+        ps_nearest_init(&nearest, ps_rules_word(parser));
+        for (size_t i = 0; ps_rules_file_words[i] != NULL; i++)
+            ps_nearest_offer(&nearest, ps_rules_file_words[i]);
         if (nearest.word != NULL)
             cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
-        else if (is_one_of(&parser->token, rules_action_words))
+        else if (is_one_of(&parser->token, ps_rules_action_words))
             cure = "it belongs into a rule: rule name { when ... }";
     } else if (parser->token.kind == TOKEN_CLOSE) {
         cure = "there is one } too many before or here";
     }
-    rules_expected(parser, "`rule`, `test`, `include`, `mode` or `default`", cure);
+    ps_rules_expected(parser, "`rule`, `test`, `include`, `mode` or `default`", cure);
 }
 
 static void take_statement(struct rules_parser *parser)
 {
     struct ps_rules_place place = parser->token.place;
-    if (rules_take_word(parser, "rule"))
+    if (ps_rules_take_word(parser, "rule"))
         take_rule(parser);
-    else if (rules_take_word(parser, "test"))
-        rules_take_test(parser);
-    else if (rules_take_word(parser, "include"))
+    else if (ps_rules_take_word(parser, "test"))
+        ps_rules_take_test(parser);
+    else if (ps_rules_take_word(parser, "include"))
         take_include(parser);
-    else if (rules_take_word(parser, "mode"))
+    else if (ps_rules_take_word(parser, "mode"))
         take_mode(parser, place);
-    else if (rules_take_word(parser, "default"))
+    else if (ps_rules_take_word(parser, "default"))
         take_default(parser, place);
     else
         statement_missing(parser);
 }
 
-void rules_parse_text(struct rules_loader *loader, const char *file, const char *text, size_t length,
-                      unsigned depth)
+void ps_rules_parse_text(struct rules_loader *loader, const char *file, const char *text, size_t length,
+                         unsigned depth)
 {
     struct rules_parser parser = {.loader = loader, .arena = loader->arena, .depth = depth};
-    rules_lexer_init(&parser.lexer, loader->arena, loader->problems, file, text, length);
-    rules_advance(&parser);
+    ps_rules_lexer_init(&parser.lexer, loader->arena, loader->problems, file, text, length);
+    ps_rules_advance(&parser);
     if (parser.token.kind == TOKEN_END && (depth == 0 || length == 0))
         ps_rules_problem_add(loader->problems, PS_RULES_ERROR, (struct ps_rules_place){.file = file}, NULL,
                              length == 0 ? "the file is empty" : "there is nothing in this file");
@@ -524,6 +527,6 @@ void rules_parse_text(struct rules_loader *loader, const char *file, const char 
         if (parser.panic)
             file_recover(&parser, from);
         while (parser.token.kind == TOKEN_SEMICOLON)
-            rules_advance(&parser);
+            ps_rules_advance(&parser);
     }
 }

@@ -14,9 +14,9 @@
 #define RULES_FILES_MAX 10000U
 
 /* A list in an arena that doubles: a new, zeroed item at its end. Old copies stay in the arena. */
-void *rules_grow(struct ps_arena *arena, void *items, size_t count, size_t item_bytes);
+void *ps_rules_grow(struct ps_arena *arena, void *items, size_t count, size_t item_bytes);
 #define RULES_PUSH(arena, items, count)                                                                      \
-    ((items) = rules_grow((arena), (items), (count), sizeof *(items)), &(items)[(count)++])
+    ((items) = ps_rules_grow((arena), (items), (count), sizeof *(items)), &(items)[(count)++])
 
 struct rules_disposable {
     struct ps_regex *regex;
@@ -54,12 +54,12 @@ struct rules_loader {
     bool *pattern_live; /* by number: used by a rule that is not disabled */
     size_t pattern_live_count;
     struct ps_rules_place mode_place, default_place; /* line 0: not given */
-    struct rules_expected *expected;
+    struct ps_rules_expected *expected;
     size_t expected_count;
 };
 
 /* A rule that a test names: looked up when all is read. */
-struct rules_expected {
+struct ps_rules_expected {
     const char *rule;
     struct ps_rules_place place;
 };
@@ -88,68 +88,68 @@ struct rules_parser {
 
 /* ---- rules_problem.c ---- */
 /* "file:12" */
-const char *rules_place_text(struct ps_arena *arena, struct ps_rules_place place);
-void rules_problems_sort(struct ps_rules_problems *problems);
+const char *ps_rules_place_text(struct ps_arena *arena, struct ps_rules_place place);
+void ps_rules_problems_sort(struct ps_rules_problems *problems);
 
 /* ---- rules_load.c ---- */
 /* Parses the file named at `place`, relative to the file that place is in. */
-void rules_include(struct rules_loader *loader, const char *name, struct ps_rules_place place,
-                   unsigned depth);
+void ps_rules_include(struct rules_loader *loader, const char *name, struct ps_rules_place place,
+                      unsigned depth);
 
 /* ---- rules_parse.c ---- */
-void rules_parse_text(struct rules_loader *loader, const char *file, const char *text, size_t length,
-                      unsigned depth);
-void rules_advance(struct rules_parser *parser);
+void ps_rules_parse_text(struct rules_loader *loader, const char *file, const char *text, size_t length,
+                         unsigned depth);
+void ps_rules_advance(struct rules_parser *parser);
 /* The token that is current was the last before an expression: reads that. */
-void rules_advance_regex(struct rules_parser *parser);
+void ps_rules_advance_regex(struct rules_parser *parser);
 /* A mistake in the syntax: reported unless one was just reported, and what follows is skipped. */
-void rules_wrong(struct rules_parser *parser, struct ps_rules_place place, const char *cure,
-                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+void ps_rules_wrong(struct rules_parser *parser, struct ps_rules_place place, const char *cure,
+                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The same for the current token: "expected X, found Y". */
-void rules_expected(struct rules_parser *parser, const char *what, const char *cure);
-bool rules_take(struct rules_parser *parser, enum rules_token_kind kind, const char *what);
-bool rules_take_word(struct rules_parser *parser, const char *word);
-bool rules_at_word(const struct rules_parser *parser, const char *word);
+void ps_rules_expected(struct rules_parser *parser, const char *what, const char *cure);
+bool ps_rules_take(struct rules_parser *parser, enum rules_token_kind kind, const char *what);
+bool ps_rules_take_word(struct rules_parser *parser, const char *word);
+bool ps_rules_at_word(const struct rules_parser *parser, const char *word);
 /* The current word, terminated, in the arena. */
-const char *rules_word(struct rules_parser *parser);
+const char *ps_rules_word(struct rules_parser *parser);
 /* A name: a word or a string, checked. `reserved`: words that begin a statement are refused. NULL: reported.
  */
-const char *rules_take_name(struct rules_parser *parser, const char *what, bool reserved);
+const char *ps_rules_take_name(struct rules_parser *parser, const char *what, bool reserved);
 /* `header.NAME`; NULL: reported. */
-const char *rules_take_header(struct rules_parser *parser);
-bool rules_at_header(const struct rules_parser *parser);
+const char *ps_rules_take_header(struct rules_parser *parser);
+bool ps_rules_at_header(const struct rules_parser *parser);
 /* `body` or a header. */
-bool rules_take_subject(struct rules_parser *parser, struct ps_rules_subject *subject);
+bool ps_rules_take_subject(struct rules_parser *parser, struct ps_rules_subject *subject);
 /* "c1, c2" */
-bool rules_take_channels(struct rules_parser *parser, struct ps_rules_channel **channels, size_t *count);
+bool ps_rules_take_channels(struct rules_parser *parser, struct ps_rules_channel **channels, size_t *count);
 /* Whether a statement of the block follows; its brace is taken, a missing one reported. */
-bool rules_block_goes_on(struct rules_parser *parser, const char *kind, const char *name,
-                         struct ps_rules_place place);
+bool ps_rules_block_goes_on(struct rules_parser *parser, const char *kind, const char *name,
+                            struct ps_rules_place place);
 /* From the statement that began at `from` to the next one of the block, or its end. */
-void rules_recover(struct rules_parser *parser, bool in_rule, struct ps_rules_place from);
-extern const char *const rules_file_words[]; /* what begins a statement of a file */
+void ps_rules_recover(struct rules_parser *parser, bool in_rule, struct ps_rules_place from);
+extern const char *const ps_rules_file_words[]; /* what begins a statement of a file */
 
 /* ---- rules_condition.c, rules_action.c, rules_template.c, rules_cases.c ---- */
-struct ps_condition *rules_take_condition(struct rules_parser *parser);
-extern const char *const rules_action_words[];
-void rules_take_action(struct rules_parser *parser);
+struct ps_condition *ps_rules_take_condition(struct rules_parser *parser);
+extern const char *const ps_rules_action_words[];
+void ps_rules_take_action(struct rules_parser *parser);
 /* A template out of a string token; false: reported. */
-bool rules_template(struct rules_parser *parser, const struct rules_token *token,
-                    struct ps_template *template);
-void rules_take_test(struct rules_parser *parser);
+bool ps_rules_template(struct rules_parser *parser, const struct rules_token *token,
+                       struct ps_template *template);
+void ps_rules_take_test(struct rules_parser *parser);
 
 /* ---- rules_pattern.c ---- */
 /* The expression of a REGEX token, made once for equal ones. NULL: reported. The loader's. */
-struct ps_regex *rules_regex(struct rules_parser *parser, const struct rules_token *token);
-bool rules_pattern(struct rules_parser *parser, struct ps_rules_subject subject,
-                   const struct rules_token *token, uint32_t *number);
+struct ps_regex *ps_rules_regex(struct rules_parser *parser, const struct rules_token *token);
+bool ps_rules_pattern_number(struct rules_parser *parser, struct ps_rules_subject subject,
+                             const struct rules_token *token, uint32_t *number);
 /* Its named groups can be set from here on in the rule. */
-void rules_giver_add(struct rules_parser *parser, const struct ps_regex *regex);
+void ps_rules_giver_add(struct rules_parser *parser, const struct ps_regex *regex);
 /* Puts the patterns that only disabled rules use behind the others. */
-void rules_patterns_settle(struct rules_loader *loader);
+void ps_rules_patterns_settle(struct rules_loader *loader);
 
 /* ---- rules_check.c ---- */
 /* A rule has been read: groups that templates name, actions that come to nothing. */
-void rules_check_rule(struct rules_parser *parser);
+void ps_rules_check_rule(struct rules_parser *parser);
 /* Everything has been read. */
-void rules_check_all(struct rules_loader *loader);
+void ps_rules_check_all(struct rules_loader *loader);

@@ -32,17 +32,17 @@ static void regex_refuse(struct rules_parser *parser, const struct rules_token *
     const char *reason = reason_of(said, token->text, &offset);
     struct ps_rules_place place = token->place;
     if (offset >= 0)
-        place.column = rules_token_column(token, (size_t)offset);
+        place.column = ps_rules_token_column(token, (size_t)offset);
     ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, NULL, "bad expression: %s", reason);
 }
 
-struct ps_regex *rules_regex(struct rules_parser *parser, const struct rules_token *token)
+struct ps_regex *ps_rules_regex(struct rules_parser *parser, const struct rules_token *token)
 {
     struct rules_loader *loader = parser->loader;
     char *key = ps_arena_alloc(parser->arena, token->length + 1);
     key[0] = (char)token->flags;
     memcpy(key + 1, token->text, token->length);
-    uint32_t number = rules_names_find(&loader->regexes, key, token->length + 1);
+    uint32_t number = ps_rules_names_find(&loader->regexes, key, token->length + 1);
     if (number != RULES_NAME_NONE)
         return loader->regex_list[number];
     struct ps_err err = {.length = 0};
@@ -52,17 +52,18 @@ struct ps_regex *rules_regex(struct rules_parser *parser, const struct rules_tok
         return NULL;
     }
     RULES_PUSH(loader->arena, loader->owned->disposables, loader->owned->disposable_count)->regex = regex;
-    rules_names_add(&loader->regexes, loader->arena, key, token->length + 1, (uint32_t)loader->regex_count);
+    ps_rules_names_add(&loader->regexes, loader->arena, key, token->length + 1,
+                       (uint32_t)loader->regex_count);
     *RULES_PUSH(loader->arena, loader->regex_list, loader->regex_count) = regex;
     return regex;
 }
 
-bool rules_pattern(struct rules_parser *parser, struct ps_rules_subject subject,
-                   const struct rules_token *token, uint32_t *number)
+bool ps_rules_pattern_number(struct rules_parser *parser, struct ps_rules_subject subject,
+                             const struct rules_token *token, uint32_t *number)
 {
     struct rules_loader *loader = parser->loader;
     struct ps_rules *rules = &loader->owned->rules;
-    struct ps_regex *regex = rules_regex(parser, token);
+    struct ps_regex *regex = ps_rules_regex(parser, token);
     if (regex == NULL)
         return false;
     size_t name_length = subject.header != NULL ? strlen(subject.header) + 1 : 0; /* the body has no name */
@@ -70,10 +71,10 @@ bool rules_pattern(struct rules_parser *parser, struct ps_rules_subject subject,
     memcpy(key, &regex, sizeof regex);
     if (name_length > 0)
         memcpy(key + sizeof regex, subject.header, name_length);
-    *number = rules_names_find(&loader->patterns, key, sizeof regex + name_length);
+    *number = ps_rules_names_find(&loader->patterns, key, sizeof regex + name_length);
     if (*number == RULES_NAME_NONE) {
         *number = rules->pattern_count_all;
-        rules_names_add(&loader->patterns, loader->arena, key, sizeof regex + name_length, *number);
+        ps_rules_names_add(&loader->patterns, loader->arena, key, sizeof regex + name_length, *number);
         size_t count = rules->pattern_count_all;
         *RULES_PUSH(loader->arena, rules->patterns, count) =
             (struct ps_rules_pattern){subject, regex, token->place};
@@ -85,7 +86,7 @@ bool rules_pattern(struct rules_parser *parser, struct ps_rules_subject subject,
     return true;
 }
 
-void rules_giver_add(struct rules_parser *parser, const struct ps_regex *regex)
+void ps_rules_giver_add(struct rules_parser *parser, const struct ps_regex *regex)
 {
     *RULES_PUSH(parser->arena, parser->givers, parser->giver_count) = regex;
 }
@@ -102,7 +103,7 @@ static void condition_renumber(struct ps_condition *condition, const uint32_t *n
     condition_renumber(condition->right, numbers);
 }
 
-void rules_patterns_settle(struct rules_loader *loader)
+void ps_rules_patterns_settle(struct rules_loader *loader)
 {
     struct ps_rules *rules = &loader->owned->rules;
     uint32_t count = rules->pattern_count_all, live = 0, next = 0;

@@ -74,7 +74,7 @@ const char *ps_rules_problem_text(struct ps_arena *arena, const struct ps_rules_
                            problem->cure != NULL ? "; " : "", problem->cure != NULL ? problem->cure : "");
 }
 
-const char *rules_place_text(struct ps_arena *arena, struct ps_rules_place place)
+const char *ps_rules_place_text(struct ps_arena *arena, struct ps_rules_place place)
 {
     return ps_arena_format(arena, "%s:%d", place.file, place.line);
 }
@@ -98,7 +98,7 @@ static int ranked_compare(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-void rules_problems_sort(struct ps_rules_problems *problems)
+void ps_rules_problems_sort(struct ps_rules_problems *problems)
 {
     size_t count = ps_rules_problems_kept(problems);
     struct ranked all[PS_RULES_PROBLEMS_MAX];

@@ -40,16 +40,16 @@ static bool reference_add(struct rules_parser *parser, const struct rules_token 
         *RULES_PUSH(parser->arena, parser->uses, parser->use_count) =
             (struct rules_group_use){copy, token->place};
     } else {
-        rules_wrong(parser, token->place,
-                    "it holds ${group}, ${header.name}, ${body} or ${rule}; a $ itself is written $$",
-                    "\"${%.*s}\" names nothing", (int)(length > 100 ? 100 : length), name);
+        ps_rules_wrong(parser, token->place,
+                       "it holds ${group}, ${header.name}, ${body} or ${rule}; a $ itself is written $$",
+                       "\"${%.*s}\" names nothing", (int)(length > 100 ? 100 : length), name);
         return false;
     }
     return true;
 }
 
-bool rules_template(struct rules_parser *parser, const struct rules_token *token,
-                    struct ps_template *template)
+bool ps_rules_template(struct rules_parser *parser, const struct rules_token *token,
+                       struct ps_template *template)
 {
     const char *text = token->text, *end = text + token->length;
     *template = (struct ps_template){0};
@@ -69,8 +69,8 @@ bool rules_template(struct rules_parser *parser, const struct rules_token *token
         const char *close =
             dollar + 1 < end && dollar[1] == '{' ? memchr(dollar, '}', (size_t)(end - dollar)) : NULL;
         if (close == NULL) {
-            rules_wrong(parser, token->place, "write ${name}, or $$ for a dollar sign",
-                        "a lone $ in a text that is filled in");
+            ps_rules_wrong(parser, token->place, "write ${name}, or $$ for a dollar sign",
+                           "a lone $ in a text that is filled in");
             return false;
         }
         if (!reference_add(parser, token, template, dollar + 2, (size_t)(close - dollar - 2)))

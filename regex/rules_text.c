@@ -64,7 +64,7 @@ static const char *unescape_unicode(const char *at, const char *end, size_t *tak
     return NULL;
 }
 
-const char *rules_text_unescape(const char *at, const char *end, size_t *taken, char *out, size_t *made)
+const char *ps_rules_text_unescape(const char *at, const char *end, size_t *taken, char *out, size_t *made)
 {
     static const char plain[] = "\"\\nrt", means[] = "\"\\\n\r\t";
     *taken = 1;
@@ -91,7 +91,7 @@ const char *rules_text_unescape(const char *at, const char *end, size_t *taken, 
     return "write \\\\ for a backslash";
 }
 
-bool rules_text_count(const char *text, size_t length, uint64_t max, uint64_t *number)
+bool ps_rules_text_count(const char *text, size_t length, uint64_t max, uint64_t *number)
 {
     uint64_t value = 0;
     if (length == 0 || length > 18)
@@ -134,7 +134,7 @@ bool ps_rules_number(const char *text, size_t length, double *number)
     return true;
 }
 
-const char *rules_text_bad_byte(const char *text, size_t length, bool *nul)
+const char *ps_rules_text_bad_byte(const char *text, size_t length, bool *nul)
 {
     size_t valid = ps_utf8_valid_length(text, length);
     const char *zero = memchr(text, '\0', valid);
