@@ -58,7 +58,7 @@ void ps_rules_attempt_each(const struct ps_rules_attempt *attempt,
                            void *argument)
 {
     const struct ps_rules_problems *problems = attempt->problems;
-    size_t kept = problems->count < PS_RULES_PROBLEMS_MAX ? problems->count : PS_RULES_PROBLEMS_MAX;
+    size_t kept = ps_rules_problems_kept(problems);
     for (size_t i = 0; i < kept; i++)
         line(argument, problems->items[i].severity,
              ps_rules_problem_text(attempt->arena, &problems->items[i]));

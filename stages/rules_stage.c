@@ -54,17 +54,25 @@ const struct ps_option ps_rules_stage_options[] = {
 
 /* ---- check ---- */
 
+static void report_problem(const struct ps_context *context, const struct ps_rules_problem *problem)
+{
+    const struct ps_rules_place *place = &problem->place;
+    char position[32] = "";
+    if (place->line > 0)
+        snprintf(position, sizeof position, ":%d:%d", place->line, place->column);
+    ps_report(context,
+              problem->severity == PS_RULES_ERROR     ? PS_LOG_ERROR
+              : problem->severity == PS_RULES_WARNING ? PS_LOG_WARN
+                                                      : PS_LOG_INFO,
+              "rules.file", "%s%s: %s%s%s", place->file, position, problem->what,
+              problem->cure != NULL ? "; " : "", problem->cure != NULL ? problem->cure : "");
+}
+
 static void report_problems(const struct ps_context *context, const struct ps_rules_problems *problems)
 {
-    size_t kept = problems->count < PS_RULES_PROBLEMS_MAX ? problems->count : PS_RULES_PROBLEMS_MAX;
-    for (size_t i = 0; i < kept; i++) {
-        enum ps_rules_severity severity = problems->items[i].severity;
-        ps_report(context,
-                  severity == PS_RULES_ERROR     ? PS_LOG_ERROR
-                  : severity == PS_RULES_WARNING ? PS_LOG_WARN
-                                                 : PS_LOG_INFO,
-                  "rules.file", "%s", ps_rules_problem_text(context->arena, &problems->items[i]));
-    }
+    size_t kept = ps_rules_problems_kept(problems);
+    for (size_t i = 0; i < kept; i++)
+        report_problem(context, &problems->items[i]);
     if (problems->count > kept)
         ps_report(context, PS_LOG_WARN, "rules.file", "%zu more like these", problems->count - kept);
 }
