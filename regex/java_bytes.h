@@ -41,6 +41,9 @@ struct ps_bytes_node *ps_bytes_trim(struct ps_arena *arena, struct ps_bytes_node
 /* Matches the empty text anywhere. */
 bool ps_bytes_nullable(const struct ps_bytes_node *node);
 
+/* One class, once or more, or any number of times: printed as one class of bytes. */
+bool ps_bytes_is_run(const struct ps_bytes_node *node);
+
 /* What the whole comes to, and its text. */
 struct ps_bytes_summary {
     enum ps_regex_exactness loss;
@@ -50,5 +53,6 @@ struct ps_bytes_summary {
     bool never; /* it cannot match */
     bool idle;  /* it matches the empty text, so that it says nothing */
 };
-void ps_bytes_sum_up(const struct ps_bytes_node *root, struct ps_bytes_summary *summary);
+void ps_bytes_sum_up(struct ps_arena *arena, const struct ps_bytes_node *root,
+                     struct ps_bytes_summary *summary);
 void ps_bytes_print(struct ps_java_text *text, const struct ps_bytes_node *root);

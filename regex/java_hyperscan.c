@@ -469,7 +469,7 @@ void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena
         return;
     }
     bytes = ps_bytes_trim(arena, bytes, &trimmed);
-    ps_bytes_sum_up(bytes, &summary);
+    ps_bytes_sum_up(arena, bytes, &summary);
     if (summary.never || summary.idle) {
         refuse(regex, summary.never ? "it can never match" : "nothing in it must be there to be found");
         if (summary.idle && summary.why != NULL)
