@@ -52,9 +52,14 @@ def property_text(text):
     return text.replace("\\", "\\\\")
 
 
+def numbered(routes):
+    """A channel for each route."""
+    return {route: f"c{number}" for number, route in enumerate(routes)}
+
+
 def agent_text(place, channels, chain, selector=""):
     """A netcat source, these interceptors, a memory channel and a null sink for each route."""
-    names = [f"c{number}" for number in range(len(channels))]
+    names = list(channels.values())
     text = f"a.sources = s\na.channels = {' '.join(names)}\na.sinks = {' '.join('k' + one for one in names)}\n"
     text += f"a.sources.s.type = netcat\na.sources.s.bind = 127.0.0.1\na.sources.s.port = {place.port}\na.sources.s.ack-every-event = false\n"
     text += f"a.sources.s.channels = {' '.join(names)}\n" + selector + chain
@@ -80,36 +85,34 @@ def extractor(rule):
 def routing_text(place, job):
     """Flume's idiom: an extractor a rule sets the header, the multiplexing selector reads it."""
     rules = job.rules
-    channels = list(dict.fromkeys(one.channel for one in rules)) + [REST]
-    names = {channel: f"c{number}" for number, channel in enumerate(channels)}
+    names = numbered([*dict.fromkeys(one.channel for one in rules), REST])
     selector = "a.sources.s.selector.type = multiplexing\na.sources.s.selector.header = route\n"
     for one in rules:
         selector += f"a.sources.s.selector.mapping.{one.word} = {names[one.channel]}\n"
     selector += f"a.sources.s.selector.default = {names[REST]}\n"
-    return agent_text(place, channels, interceptors([extractor(one) for one in rules]), selector), channels
+    return agent_text(place, names, interceptors([extractor(one) for one in rules]), selector), names
 
 
 def rules_text(place, job):
     """penstock's: a rules file."""
     rules = job.rules
-    channels = list(dict.fromkeys(one.channel for one in rules)) + [REST]
-    names = {channel: f"c{number}" for number, channel in enumerate(channels)}
+    names = numbered([*dict.fromkeys(one.channel for one in rules), REST])
     text = f"mode first\ndefault {names[REST]}\n"
     for number, one in enumerate(rules):
         text += f"rule r{number} {{ when body ~ m!{one.pattern}! route {names[one.channel]} }}\n"
     path = place.write("traffic.rules", text)
-    return agent_text(place, channels, "", f"a.sources.s.selector.type = rules\na.sources.s.selector.rules.file = {path}\n"), channels
+    return agent_text(place, names, "", f"a.sources.s.selector.type = rules\na.sources.s.selector.rules.file = {path}\n"), names
 
 
 def taken(place, channels):
     """Events each sink has taken, by route."""
     with urllib.request.urlopen(f"http://127.0.0.1:{place.port + 1}/metrics", timeout=30) as answer:
         found = json.loads(answer.read().decode())
-    return {channel: int(found.get(f"CHANNEL.c{number}", {}).get("EventTakeSuccessCount", 0)) for number, channel in enumerate(channels)}
+    return {route: int(found.get(f"CHANNEL.{channel}", {}).get("EventTakeSuccessCount", 0)) for route, channel in channels.items()}
 
 
 class Agent:
-    """penstock or Flume with an agent file that `text` makes: (place, job) -> (text, names of routes)."""
+    """penstock or Flume with an agent file that `text` makes: (place, job) -> (text, {route: channel})."""
 
     def __init__(self, name, about, text, java=False, settings=""):
         self.name, self.about, self.text, self.java, self.settings = name, about, text, java, settings
