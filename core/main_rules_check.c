@@ -1,6 +1,7 @@
 /* penstock rules check: every problem of a rules file, who runs each expression, what is costly, what the
  * compiled set comes to. Starts nothing, opens no port. Thread: main. */
 #include "conf/conf.h"
+#include "conf/report.h"
 #include "core/main_rules.h"
 #include "regex/cost.h"
 #include "stages/rules_stage.h"
@@ -82,33 +83,30 @@ static size_t sources_look(struct ps_rules_command *command, const struct ps_con
     return found;
 }
 
-/* False: said why. */
-static bool agent_look(struct ps_rules_command *command)
+/* 0, or the exit code: said why. */
+static int agent_look(struct ps_rules_command *command)
 {
     struct ps_command agent = {
         .arena = command->arena, .agent = command->agent, .files = command->agent_files, .dry_run = true};
     struct ps_conf *conf;
     if (command->agent_files.count == 0) {
         fputs("penstock rules check: -n wants a configuration, too: -f FILE\n", stderr);
-        return false;
+        return 2;
     }
     (void)ps_conf_load(&agent, ps_stages, &conf); /* `penstock check` tells what is wrong with it */
     size_t found = sources_look(command, &conf->agent);
-    if (found == 0 && conf->problems.errors > 0)
+    if (found == 0) {
+        ps_report_problems(stderr, conf, ps_report_colour(stderr));
         fprintf(stderr,
-                "penstock rules check: the configuration has errors; see `penstock check -n %s -f %s`\n",
-                command->agent, command->agent_files.items[0]);
-    else if (found == 0)
-        fprintf(stderr,
-                "penstock rules check: no source%s%s of agent %s has valid rules (selector.type = "
-                "rules); see `penstock check`\n",
+                "penstock rules check: no source%s%s of agent %s has valid rules (selector.type = rules)\n",
                 command->source != NULL ? " " : "", command->source != NULL ? command->source : "",
                 command->agent);
-    else if (found > 1)
+    }
+    if (found > 1)
         fprintf(stderr, "penstock rules check: %zu sources of agent %s have rules; name one with --source\n",
                 found, command->agent);
     ps_conf_destroy(conf);
-    return found == 1;
+    return found == 1 ? 0 : found == 0 ? 1 : 2;
 }
 
 /* ---- expressions ---- */
@@ -120,6 +118,17 @@ static bool looks_costly(const struct ps_regex *regex)
            (java->prefilter || ps_cost_states(java->hyperscan) > PS_COST_STATES_HIGH / 10);
 }
 
+/* Without compiling it. */
+static enum ps_matcher_engine engine_expected(const struct ps_regex *regex)
+{
+    const struct ps_java_regex *java = ps_regex_java(regex);
+    if (java->exactness == PS_REGEX_ALWAYS)
+        return PS_ENGINE_NONE;
+    if (java->exactness == PS_REGEX_NONE)
+        return PS_ENGINE_PCRE2;
+    return java->prefilter ? PS_ENGINE_PREFILTER : PS_ENGINE_HYPERSCAN;
+}
+
 static void look_at_patterns(struct check *check)
 {
     const struct ps_rules *rules = check->rules;
@@ -128,9 +137,11 @@ static void look_at_patterns(struct check *check)
     for (uint32_t i = 0; i < rules->pattern_count; i++) {
         struct look *look = &check->looks[i];
         const struct ps_rules_pattern *pattern = &rules->patterns[i];
-        look->engine = ps_matcher_explain(pattern->regex, look->why, sizeof look->why);
-        if (one_by_one || looks_costly(pattern->regex))
+        look->engine = engine_expected(pattern->regex);
+        if (one_by_one || looks_costly(pattern->regex)) {
+            look->engine = ps_matcher_explain(pattern->regex, look->why, sizeof look->why);
             ps_matcher_cost_of(pattern->regex, &look->cost);
+        }
         check->engine_counts[look->engine]++;
         check->costly += look->cost.grade != PS_COST_FINE;
         if (look->cost.grade == PS_COST_RUINOUS)
@@ -276,8 +287,9 @@ int ps_main_rules_check(struct ps_rules_command *command)
 {
     struct check check = {.command = command};
     struct ps_rules *rules;
-    if (command->agent != NULL && !agent_look(command))
-        return 2;
+    int code = command->agent != NULL ? agent_look(command) : 0;
+    if (code != 0)
+        return code;
     if (command->channels.count > 0)
         command->routes_known = true;
     check.file = command->files.items[0];

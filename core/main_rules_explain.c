@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -322,6 +323,8 @@ static bool explain_lines(struct explain *explain)
     size_t room = 0, number = 0;
     ssize_t length;
     bool good = true;
+    if (isatty(STDIN_FILENO))
+        fputs("events, one a line; end with Ctrl-D:\n", stderr);
     while (good && (length = getline(&line, &room, stdin)) >= 0) {
         if (length > 0 && line[length - 1] == '\n')
             length--;
