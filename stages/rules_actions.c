@@ -41,23 +41,26 @@ static enum rules_step header_set(struct rules_work *work, struct ps_event *even
 
 /* ---- where to ---- */
 
-/* A channel of which the event is already sure is not named twice; required wins. */
-static void route_add(struct ps_rules_scratch *scratch, uint32_t route)
+uint32_t ps_rules_route_add(uint32_t *routes, uint32_t count, uint32_t route)
 {
-    for (uint32_t i = scratch->event_route_first; i < scratch->route_used; i++) {
-        if (scratch->routes[i] / 2 != route / 2)
+    for (uint32_t i = 0; i < count; i++) {
+        if (routes[i] / 2 != route / 2)
             continue;
         if (route % 2 == 0)
-            scratch->routes[i] = route;
-        return;
+            routes[i] = route;
+        return count;
     }
-    scratch->routes[scratch->route_used++] = route;
+    routes[count] = route;
+    return count + 1;
 }
 
 static void routes_add(struct ps_rules_scratch *scratch, const struct rules_action *action)
 {
+    uint32_t *routes = scratch->routes + scratch->event_route_first;
+    uint32_t count = scratch->route_used - scratch->event_route_first;
     for (uint32_t i = 0; i < action->route_count; i++)
-        route_add(scratch, action->routes[i]);
+        count = ps_rules_route_add(routes, count, action->routes[i]);
+    scratch->route_used = scratch->event_route_first + count;
 }
 
 static enum rules_step drop(struct ps_rules_scratch *scratch, uint32_t rule)
@@ -266,14 +269,12 @@ static enum rules_step action_run(struct rules_work *work, uint32_t rule, const 
     return RULES_STEP_NEXT;
 }
 
-static void rule_begin(struct rules_work *work, uint32_t rule, const struct ps_event *event, uint16_t row)
+static inline void rule_count(struct rules_work *work, uint32_t rule, uint32_t length)
 {
     struct rules_counts *counts = work->scratch->counts[rule];
     ps_rules_count_add(&counts->hits, 1);
-    ps_rules_count_add(&counts->bytes, event->body_length);
+    ps_rules_count_add(&counts->bytes, length);
     __atomic_store_n(&counts->last_hit_ms, work->now->wall_ms, __ATOMIC_RELAXED);
-    if (work->trace != NULL)
-        work->trace(work->argument, row, &work->set->rules->rules[rule]);
 }
 
 /* Groups of the condition's expressions, out of the event as it came. */
@@ -303,7 +304,9 @@ static enum rules_step rule_run(struct rules_work *work, uint32_t number, struct
     const struct rules_rule *rule = &work->set->rule[number];
     enum rules_step step = RULES_STEP_NEXT;
     if (scratch->step_next == STEP_BEGIN) {
-        rule_begin(work, number, event, row);
+        rule_count(work, number, event->body_length);
+        if (work->trace != NULL)
+            work->trace(work->argument, row, &work->set->rules->rules[number]);
         scratch->step_next = STEP_CAPTURE;
     }
     if (scratch->step_next == STEP_CAPTURE) {
@@ -352,8 +355,38 @@ static void event_end(struct ps_rules_scratch *scratch, uint32_t position, uint1
     uint32_t count = scratch->route_used - scratch->event_route_first;
     if (count == 0 && !scratch->event_dropped)
         return; /* by default */
-    scratch->outcomes[scratch->outcome_count++] =
-        (struct rules_outcome){scratch->event_route_first, (uint16_t)count, (uint16_t)position};
+    scratch->outcomes[scratch->outcome_count++] = (struct rules_outcome){
+        scratch->routes + scratch->event_route_first, (uint16_t)count, (uint16_t)position};
+}
+
+/* An event on which one rule acts, which only routes. */
+static inline void act_plain(struct rules_work *work, const struct rules_hit *hit, uint32_t number)
+{
+    struct ps_rules_scratch *scratch = work->scratch;
+    const struct rules_rule *rule = &work->set->rule[number];
+    rule_count(work, number, ps_lease_event(work->lease, hit->position)->body_length);
+    if (rule->route_count > 0)
+        scratch->outcomes[scratch->outcome_count++] =
+            (struct rules_outcome){rule->routes, (uint16_t)rule->route_count, (uint16_t)hit->position};
+}
+
+/* False: no memory. */
+static bool act_event(struct rules_work *work, const struct rules_hit *hit)
+{
+    struct ps_rules_scratch *scratch = work->scratch;
+    struct ps_event *event = ps_lease_event(work->lease, hit->position);
+    uint16_t row = (uint16_t)(event - work->batch->events);
+    if (!scratch->event_open)
+        event_begin(work, event);
+    for (; scratch->rule_next < hit->count; scratch->rule_next++, scratch->step_next = STEP_BEGIN) {
+        enum rules_step step = rule_run(work, scratch->store[hit->first + scratch->rule_next], event, row);
+        if (step == RULES_STEP_AGAIN)
+            return false;
+        if (step == RULES_STEP_OVER)
+            break;
+    }
+    event_end(scratch, hit->position, row);
+    return true;
 }
 
 bool ps_rules_act(struct rules_work *work)
@@ -361,19 +394,11 @@ bool ps_rules_act(struct rules_work *work)
     struct ps_rules_scratch *scratch = work->scratch;
     for (; scratch->hit_next < scratch->hit_count; scratch->hit_next++) {
         const struct rules_hit *hit = &scratch->hits[scratch->hit_next];
-        struct ps_event *event = ps_lease_event(work->lease, hit->position);
-        uint16_t row = (uint16_t)(event - work->batch->events);
-        if (!scratch->event_open)
-            event_begin(work, event);
-        for (; scratch->rule_next < hit->count; scratch->rule_next++, scratch->step_next = STEP_BEGIN) {
-            enum rules_step step =
-                rule_run(work, scratch->store[hit->first + scratch->rule_next], event, row);
-            if (step == RULES_STEP_AGAIN)
-                return false;
-            if (step == RULES_STEP_OVER)
-                break;
-        }
-        event_end(scratch, hit->position, row);
+        uint32_t rule = scratch->store[hit->first];
+        if (hit->count == 1 && work->set->rule[rule].plain && work->trace == NULL)
+            act_plain(work, hit, rule);
+        else if (!act_event(work, hit))
+            return false;
     }
     if (scratch->text_room > TEXT_ROOM_KEPT) {
         free(scratch->text);
@@ -402,7 +427,7 @@ void ps_rules_route(const struct ps_rules_set *rules, const struct ps_rules_scra
         }
         uint16_t row = ps_lease_row(lease, outcome->position);
         for (uint32_t k = 0; k < outcome->count; k++) {
-            uint32_t to = scratch->routes[outcome->first + k];
+            uint32_t to = outcome->routes[k];
             ps_route_row(route, to / 2, to % 2 == 0, row);
         }
         next = outcome->position + 1U;

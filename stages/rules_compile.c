@@ -310,6 +310,13 @@ static void lists_fill(struct ps_rules_set *set, struct pairs *pairs)
         set->prelude |= header->triggers;
     }
     set->prelude |= set->always_count > 0;
+    set->simple = set->single && !set->prelude;
+    set->first_rules = ps_arena_alloc(set->arena, ((size_t)set->atom_count + 1) * sizeof(uint32_t));
+    for (uint32_t atom = 0; atom < set->atom_count; atom++) {
+        uint32_t first = set->atom_first[atom], end = set->atom_first[atom + 1];
+        set->first_rules[atom] = first < end ? set->entries[first] >> 2 : RULES_NONE;
+        set->simple &= first == end || (set->entries[first] & RULES_ENTRY_UNSURE) == 0;
+    }
 }
 
 /* ---- programs ---- */

@@ -386,6 +386,25 @@ static void body_hit(void *argument, uint32_t subject, const uint32_t *patterns,
         scratch->store_full = true;
 }
 
+/* Where all is said by the patterns that were found. */
+static void body_hit_simple(void *argument, uint32_t subject, const uint32_t *patterns,
+                            uint32_t pattern_count)
+{
+    struct ps_rules_scratch *scratch = argument;
+    const uint32_t *first_rules = scratch->set->first_rules;
+    uint32_t rule = first_rules[patterns[0]];
+    for (uint32_t i = 1; i < pattern_count; i++) {
+        uint32_t other = first_rules[patterns[i]];
+        rule = other < rule ? other : rule;
+    }
+    if (rule == RULES_NONE)
+        return;
+    scratch->store[scratch->hit_count] = rule;
+    scratch->hits[scratch->hit_count] =
+        (struct rules_hit){scratch->hit_count, 1, scratch->scan_from + subject};
+    scratch->hit_count++;
+}
+
 void ps_rules_evaluate(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
                        const struct ps_lease *lease)
 {
@@ -402,7 +421,11 @@ void ps_rules_evaluate(const struct ps_rules_set *set, struct ps_rules_scratch *
             const struct ps_event *event = ps_lease_event(lease, from + i);
             scratch->subjects[i] = (struct ps_slice){event->body, event->body_length};
         }
-        ps_matcher_scan_each(set->body, scratch->body, scratch->subjects, count, body_hit, &look);
+        if (set->simple)
+            ps_matcher_scan_each(set->body, scratch->body, scratch->subjects, count, body_hit_simple,
+                                 scratch);
+        else
+            ps_matcher_scan_each(set->body, scratch->body, scratch->subjects, count, body_hit, &look);
     }
     if (!scratch->store_full)
         gap_evaluate(&look, from + count);

@@ -365,6 +365,26 @@ static bool rule_actions(struct rules_build *build, uint32_t number)
     return good;
 }
 
+/* A rule that does nothing but route, like most: where to is known once and for all. */
+static void rule_plain(struct ps_rules_set *set, struct rules_rule *rule)
+{
+    size_t count = 0;
+    rule->plain = rule->capture_count == 0;
+    for (uint32_t i = 0; i < rule->action_count; i++) {
+        enum ps_action_kind kind = rule->actions[i].source->kind;
+        rule->plain &= kind == PS_ACTION_ROUTE || kind == PS_ACTION_STOP || kind == PS_ACTION_CONTINUE;
+        count += rule->actions[i].route_count;
+    }
+    if (!rule->plain)
+        return;
+    rule->routes = ps_arena_alloc(set->arena, (count + 1) * sizeof *rule->routes);
+    for (uint32_t i = 0; i < rule->action_count; i++) {
+        for (uint32_t k = 0; k < rule->actions[i].route_count; k++)
+            rule->route_count =
+                ps_rules_route_add(rule->routes, rule->route_count, rule->actions[i].routes[k]);
+    }
+}
+
 static uint32_t meters_of(const struct ps_rules *rules)
 {
     uint32_t count = 0;
@@ -400,6 +420,7 @@ bool ps_rules_actions_compile(struct rules_build *build)
     for (uint32_t i = 0; i < set->rule_count; i++) {
         good &= rule_captures(build, &rules->rules[i], &set->rule[i]);
         good &= rule_actions(build, i);
+        rule_plain(set, &set->rule[i]);
     }
     meters_size(set);
     if (rules->default_count > 0 && !build->options->routes)

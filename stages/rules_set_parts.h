@@ -101,8 +101,11 @@ struct rules_action {
 };
 
 struct rules_rule {
-    uint32_t program; /* first step; RULES_YES: always true */
+    uint32_t program; /* first step */
     bool last;        /* when it acted, no later rule does */
+    bool plain;       /* it only routes: to these */
+    uint32_t *routes;
+    uint32_t route_count;
     struct rules_capture *captures;
     struct rules_action *actions;
     uint32_t capture_count, action_count;
@@ -124,6 +127,7 @@ struct ps_rules_set {
     unsigned instances;
     bool routes;
     bool single;       /* at most one rule acts on an event */
+    bool simple;       /* single, and it is the first of those that the patterns found in the body lead to */
     bool prelude;      /* events without a hit in the body may match, too */
     bool drops;        /* an action may drop */
     bool saves_header; /* captures look at headers as they came */
@@ -141,7 +145,8 @@ struct ps_rules_set {
 
     uint32_t *atom_first, *entries; /* atom's list: entries[atom_first[a] .. atom_first[a + 1] - 1] */
     uint32_t atom_count;
-    uint32_t *always; /* entries, ascending */
+    uint32_t *first_rules; /* simple: of each of the body's patterns */
+    uint32_t *always;      /* entries, ascending */
     uint32_t always_count;
     struct rules_check *program;
     struct rules_rule *rule;
@@ -230,8 +235,8 @@ struct rules_hit {
     uint32_t position;
 };
 struct rules_outcome {
-    uint32_t first; /* routes in the scratch */
-    uint16_t count; /* 0: dropped */
+    const uint32_t *routes; /* of the rule, or in the scratch */
+    uint16_t count;         /* 0: dropped */
     uint16_t position;
 };
 struct rules_constant {
@@ -320,6 +325,8 @@ struct rules_work {
 };
 /* Acts on the hits. False: no memory; call again. */
 bool ps_rules_act(struct rules_work *work);
+/* Adds a route to a list of an event's: a channel is there once, and required wins. The new count. */
+uint32_t ps_rules_route_add(uint32_t *routes, uint32_t count, uint32_t route);
 /* Says where every event of the lease goes. */
 void ps_rules_route(const struct ps_rules_set *set, const struct ps_rules_scratch *scratch,
                     const struct ps_lease *lease, struct ps_route *route);
