@@ -492,6 +492,8 @@ void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena
     regex->anchored = summary.anchored;
     if (summary.why != NULL && summary.loss == regex->exactness)
         snprintf(regex->why, sizeof regex->why, "%s at %u", summary.why, summary.at);
-    else if (regex->exactness == PS_REGEX_PLAIN)
-        snprintf(regex->why, sizeof regex->why, ". stops at the end of a line");
+    else if (regex->exactness != PS_REGEX_EXACT)
+        snprintf(regex->why, sizeof regex->why, "%s",
+                 regex->exactness == PS_REGEX_PLAIN ? ". stops at the end of a line"
+                                                    : "a possessive repeat or an atomic group comes first");
 }
