@@ -16,10 +16,11 @@ _Static_assert(PS_BATCH_EVENTS_MAX <= PS_MATCHER_SUBJECTS_MAX, "a batch is one s
 
 struct pattern {
     const struct ps_regex *regex;
-    struct ps_regex *fragment; /* ours: `regex` is it; NULL: `regex` is the stage's */
-    const char *component;     /* who registered it; lives as long as the plan */
-    bool alone;                /* PCRE2 is asked about every event: too costly for Hyperscan */
-    unsigned slot;             /* of its bits: the matcher's number, or one behind the matcher's */
+    struct ps_regex *fragment;    /* ours: `regex` is it; NULL: `regex` is the stage's */
+    const struct ps_regex *whole; /* PCRE2 looks for it in what the fragment was found in; or NULL */
+    const char *component;        /* who registered it; lives as long as the plan */
+    bool alone;                   /* PCRE2 is asked about every event: too costly for Hyperscan */
+    unsigned slot;                /* of its bits: the matcher's number, or one behind the matcher's */
 };
 
 struct pass {
@@ -186,16 +187,25 @@ static struct pattern *pattern_add(struct ps_context *context, const struct ps_r
     return pattern;
 }
 
+static struct pattern *fragment_add(struct ps_context *context, const struct ps_regex *regex,
+                                    struct ps_regex_use *use)
+{
+    struct ps_regex *fragment = ps_regex_fragment_of(regex);
+    struct pattern *pattern = pattern_add(context, fragment != NULL ? fragment : regex, use);
+    pattern->fragment = fragment;
+    return pattern;
+}
+
 void ps_regex_chain_add(struct ps_context *context, const struct ps_regex *regex, struct ps_regex_use *use)
 {
-    (void)pattern_add(context, regex, use);
+    struct pattern *pattern = fragment_add(context, regex, use);
+    pattern->whole = pattern->fragment != NULL ? regex : NULL;
 }
 
 void ps_regex_chain_add_candidates(struct ps_context *context, const struct ps_regex *regex,
                                    struct ps_regex_use *use)
 {
-    struct ps_regex *fragment = ps_regex_fragment_of(regex);
-    pattern_add(context, fragment != NULL ? fragment : regex, use)->fragment = fragment;
+    (void)fragment_add(context, regex, use);
 }
 
 void ps_regex_chain_edits(struct ps_context *context)
@@ -295,6 +305,20 @@ static void scan_alone(struct open_chain *open, const struct ps_regex *regex, ui
     }
 }
 
+/* Leaves the subjects in which the whole expression is found. */
+static void confirm_whole(struct open_chain *open, const struct ps_regex *whole, uint32_t count,
+                          uint64_t *bits)
+{
+    for (uint32_t word = 0; word < (count + 63) / 64; word++) {
+        for (uint64_t left = bits[word]; left != 0; left &= left - 1) {
+            uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(left);
+            const struct ps_slice *subject = &open->subjects[i];
+            if (!ps_regex_find(whole, open->scratch, subject->data, subject->length, 0, NULL, 0))
+                bits[word] &= ~(left & -left);
+        }
+    }
+}
+
 /* From subjects, which are positions of the lease, to rows of the batch. */
 static void bits_spread(const struct ps_lease *lease, const uint64_t *by_subject, uint64_t *by_row)
 {
@@ -320,10 +344,13 @@ static void pass_scan(struct open_chain *open, const struct pass *pass, struct o
     if (pass->matcher != NULL)
         ps_matcher_scan_bits(pass->matcher, opened->scratch, open->subjects, lease->count,
                              opened->by_subject);
-    for (unsigned i = 0; pass->scanned_count < pass->count && i < pass->count; i++) {
+    for (unsigned i = 0; i < pass->count; i++) {
         const struct pattern *pattern = &pass->patterns[i];
+        uint64_t *bits = opened->by_subject + pattern->slot * WORDS;
         if (pattern->alone)
-            scan_alone(open, pattern->regex, lease->count, opened->by_subject + pattern->slot * WORDS);
+            scan_alone(open, pattern->regex, lease->count, bits);
+        if (pattern->whole != NULL)
+            confirm_whole(open, pattern->whole, lease->count, bits);
     }
     opened->current = opened->by_subject;
     if (lease->index != NULL) {

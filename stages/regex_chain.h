@@ -20,8 +20,8 @@ struct ps_regex_use {
  * Thread: control, at build. */
 void ps_regex_chain_add(struct ps_context *context, const struct ps_regex *regex, struct ps_regex_use *use);
 /* For a stage that runs the expression itself on the events its bits report (groups, replacements): these may
- * be more than those that match. What is scanned for is a part of the expression, where that is cheaper
- * (stages/regex_fragment.h). */
+ * be more than those that match. (Where a part of the expression is what is scanned for,
+ * stages/regex_fragment.h, they are not looked at twice.) */
 void ps_regex_chain_add_candidates(struct ps_context *context, const struct ps_regex *regex,
                                    struct ps_regex_use *use);
 /* This stage edits bodies: the next expression begins a new pass. */

@@ -1,7 +1,7 @@
 /* See regex_fragment.h. Reads the expression from left to right and keeps the run of plain characters, digits
  * (\d), word characters (\w) and simple classes with the most plain characters, where nothing in the run may
- * be left out or repeated without end. Groups are opened up; what is not understood ends the run, or the
- * whole attempt. */
+ * be left out or repeated without end. Groups are opened up, alternatives of plain text kept as they are;
+ * what is not understood ends the run, or the whole attempt. */
 #include "stages/regex_fragment.h"
 
 #include <ctype.h>
@@ -22,7 +22,9 @@ struct reader {
     const char *at;
     unsigned depth; /* groups opened up */
     bool failed;    /* something that is not understood */
-    bool cut;       /* a run ended inside the expression */
+    bool begun;     /* there was something that every match has */
+    bool endless;   /* and behind it something that repeats without end .. */
+    bool inside;    /* .. and something again behind that: worth it */
     struct run run, best;
 };
 
@@ -31,6 +33,7 @@ struct atom {
     char text[64];
     size_t length; /* 0: it ends the run */
     unsigned plain;
+    bool endless; /* it may repeat something without end */
 };
 
 static void run_end(struct reader *reader)
@@ -39,7 +42,6 @@ static void run_end(struct reader *reader)
         reader->best = reader->run;
     reader->run.length = 0;
     reader->run.plain = 0;
-    reader->cut = true;
 }
 
 /* A run does not begin with a class: it would tell little and cost something. */
@@ -61,28 +63,31 @@ static void run_add(struct reader *reader, const struct atom *atom, unsigned tim
 
 struct repeat {
     unsigned least;
-    bool exact; /* so many times, not more */
+    bool exact;   /* so many times, not more */
+    bool endless; /* or as good as */
 };
 
 /* What stands behind an atom; nothing: once. */
 static struct repeat repeat_read(struct reader *reader)
 {
-    struct repeat repeat = {1, true};
+    struct repeat repeat = {1, true, false};
     switch (*reader->at) {
     case '?':
     case '*':
-        repeat = (struct repeat){0, false};
+        repeat = (struct repeat){0, false, *reader->at == '*'};
         reader->at++;
         break;
     case '+':
-        repeat = (struct repeat){1, false};
+        repeat = (struct repeat){1, false, true};
         reader->at++;
         break;
     case '{': {
         char *end;
         unsigned long least = strtoul(reader->at + 1, &end, 10);
-        repeat = (struct repeat){least > REPEAT_MAX ? REPEAT_MAX : (unsigned)least, *end == '}'};
-        repeat.exact &= least <= REPEAT_MAX;
+        unsigned long most = *end == ',' ? strtoul(end + 1, NULL, 10) : least; /* 0: "{3,}" */
+        repeat.least = least > REPEAT_MAX ? REPEAT_MAX : (unsigned)least;
+        repeat.exact = *end == '}' && least <= REPEAT_MAX;
+        repeat.endless = (most == 0 && *end == ',') || most > REPEAT_MAX;
         reader->at = end + strcspn(end, "}");
         reader->failed |= *reader->at == '\0';
         reader->at += *reader->at != '\0';
@@ -99,6 +104,9 @@ static struct repeat repeat_read(struct reader *reader)
 static void atom_put(struct reader *reader, const struct atom *atom)
 {
     struct repeat repeat = repeat_read(reader);
+    reader->inside |= reader->endless && repeat.least > 0;
+    reader->begun |= repeat.least > 0;
+    reader->endless |= reader->begun && (repeat.endless || atom->endless);
     if (atom->length > 0 && repeat.least > 0)
         run_add(reader, atom, repeat.least);
     if (atom->length > 0 && repeat.least > 0 && repeat.exact)
@@ -256,6 +264,29 @@ static bool is_look_around(const char *at)
     return at[1] == '?' && (at[2] == '=' || at[2] == '!' || (at[2] == '<' && (at[3] == '=' || at[3] == '!')));
 }
 
+/* Alternatives that are plain text, as "(?:200|404)"; else nothing. `at`: behind what opens the group. */
+static struct atom atom_alternatives(const char *at, const char *end)
+{
+    struct atom atom = {.endless = true};
+    unsigned length = 0, least = UINT32_MAX;
+    if ((size_t)(end - at) + 4 > sizeof atom.text)
+        return atom;
+    for (const char *c = at; c < end; c++) {
+        bool border = *c == '|' || c + 1 == end; /* the last one is the bracket */
+        if (!border && !isalnum((unsigned char)*c) && strchr(" _=:/,", *c) == NULL)
+            return atom;
+        if (border && length < least)
+            least = length;
+        length = border ? 0 : length + 1;
+    }
+    memcpy(atom.text, "(?:", 3);
+    memcpy(atom.text + 3, at, (size_t)(end - at));
+    atom.length = 3 + (size_t)(end - at);
+    atom.plain = least;
+    atom.endless = false;
+    return atom;
+}
+
 /* Opens the group up when what is in it stands there once at least, or passes over it. */
 static void group_read(struct reader *reader)
 {
@@ -277,8 +308,11 @@ static void group_read(struct reader *reader)
         reader->depth++;
         return;
     }
+    struct atom atom = atom_alternatives(reader->at + opening, end);
+    if (!alternatives)
+        atom = (struct atom){.endless = true};
     reader->at = end;
-    atom_put(reader, &(struct atom){.length = 0});
+    atom_put(reader, &atom);
 }
 
 static void next_read(struct reader *reader)
@@ -336,9 +370,8 @@ char *ps_regex_fragment(const char *pattern)
         return NULL;
     while (*reader.at != '\0' && !reader.failed)
         next_read(&reader);
-    bool cut = reader.cut;
     run_end(&reader);
-    if (reader.failed || !cut || reader.best.plain < PLAIN_MIN)
+    if (reader.failed || !reader.inside || reader.best.plain < PLAIN_MIN)
         return NULL;
     return strndup(reader.best.text, reader.best.length);
 }

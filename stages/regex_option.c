@@ -20,7 +20,7 @@ enum ps_status ps_regex_option_check(const struct ps_context *context, const cha
         return PS_FAIL;
     }
     struct ps_matcher_cost cost = {.grade = PS_COST_FINE};
-    struct ps_regex *fragment = run == PS_REGEX_RUN_GROUPS ? ps_regex_fragment_of(regex) : NULL;
+    struct ps_regex *fragment = run != PS_REGEX_RUN_PCRE2 ? ps_regex_fragment_of(regex) : NULL;
     if (run != PS_REGEX_RUN_PCRE2)
         ps_matcher_cost_of(fragment != NULL ? fragment : regex, &cost);
     ps_regex_destroy(fragment);
@@ -52,7 +52,7 @@ static void engine_words(const struct ps_regex *regex, enum ps_regex_run run, ch
         snprintf(words, room, "PCRE2");
         return;
     }
-    struct ps_regex *fragment = run == PS_REGEX_RUN_GROUPS ? ps_regex_fragment_of(regex) : NULL;
+    struct ps_regex *fragment = run != PS_REGEX_RUN_PCRE2 ? ps_regex_fragment_of(regex) : NULL;
     engine_of(fragment != NULL ? fragment : regex, engine, sizeof engine);
     if (fragment != NULL)
         snprintf(words, room, "PCRE2, on events in which there is \"%.100s\": %s", ps_regex_text(fragment),

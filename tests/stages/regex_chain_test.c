@@ -409,6 +409,9 @@ static void test_against_naive(void **unused)
         {"\\s+", "", false},
         {"$", "<", false},
         {"never", "ever", false},
+        {"n=\\d+.*status=4", NULL, true},
+        {"a\\w*a\\s*status=(404|500)", NULL, true},
+        {"x+(-|\\s)*status=(\\d+)", "$2$1", false},
     };
     uint64_t seed = ps_test_seed() | 1;
     for (unsigned round = 0; round < 60; round++) {

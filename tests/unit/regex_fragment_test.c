@@ -13,31 +13,39 @@ static void test_by_hand(void **unused)
         const char *pattern, *fragment;
     } cases[] = {
         {"method=(\\w+) path=(\\S+) status=(5\\d+) bytes=(\\d+)", " status\\=5\\d"},
-        {"^(\\S+ \\S+) (\\w+) \\[(.*?)\\]", NULL},
+        {"^(\\S+ \\S+) (\\w+) \\[(.*?)\\]", NULL}, /* nothing of any length */
         {"(?<who>user)name=(?:[a-z]+)-x*end", "username\\=[a-z]"},
-        {"id=\\d{3}(?=x)abcd\\d*", "id\\=\\d\\d\\dabcd"},
-        {"ab{2,}cdef.*", "bbcdef"},
-        {"a+bcd.", "abcd"},
-        {"abc?defg.*z", "defg"},
-        {"abc*+defg.*z", "defg"},
-        {"a(b(c)d)e.*", "abcde"},
-        {"(abcd)+x.*", NULL},
-        {"(abcd)?wxyz.*", "wxyz"},
-        {"(a|b)wxyz.*", "wxyz"},
-        {"\\bstatus=\\d+\\b.*", "status\\=\\d"},
-        {"caf\xC3\xA9 au lait.*", " au lait"},
-        {"[^a]status[ab].*", "status[ab]"},
-        {"a\\.b\\.c\\.d.*", "a\\.b\\.c\\.d"},
+        {"i+d=\\d{3}(?=x)abcd\\d*", "id\\=\\d\\d\\dabcd"},
+        {".+ab{2,}cdef.*", "bbcdef"},
+        {"a+bcd", "abcd"},
+        {"x.*abc?defg.*z", "defg"},
+        {"x.*abc*+defg.*z", "defg"},
+        {"a(b(c)d)e.*z", "abcde"},
+        {"(abcd)+x.*y", NULL},
+        {"(abcd)?x+wxyz.*", "xwxyz"},
+        {"a+(a\\.|b)wxyz", "wxyz"},
+        {"x+y status=(?:200|404) .*z", "y status\\=(?:200|404) "},
+        {"x+ab(?:|cdefghi)y", NULL}, /* one of them is nothing */
+        {"\\bstatus=\\d+\\b.", "status\\=\\d"},
+        {"caf\xC3\xA9+ au lait", " au lait"},
+        {"[^a]status[ab]+x", "status[ab]"},
+        {"a\\.b\\.c\\.d.*e", "a\\.b\\.c\\.d"},
+        {"a.{3,}bcde", "bcde"},
+        {"a.{3,100}bcde", "bcde"},
+        {"a.{3,10}bcde", NULL}, /* Hyperscan can count to ten */
         {"status", NULL},       /* as cheap as it is */
-        {"abcd|efgh.*", NULL},  /* nothing that all have */
-        {"ab.*", NULL},         /* too short */
-        {"(?i)abcdef.*", NULL}, /* another meaning of letters */
-        {"a(?i:b)cdefgh.*", NULL},
-        {"\\Qabcdef\\E.*", NULL},
+        {".*status=(200|404).*", NULL},
+        {"user=(\\w+)", NULL},
+        {"a?b.status=\\d", NULL},
+        {"abcd|efgh.*i", NULL},  /* nothing that all have */
+        {"ab.*cd", NULL},        /* too short */
+        {"(?i)abcdef.*x", NULL}, /* another meaning of letters */
+        {"a(?i:b)+cdefgh.*x", NULL},
+        {"x+\\Qabcdef\\E.*x", NULL},
         {"(abcdef).*\\1", NULL},
-        {"\\x41bcdef.*", NULL},
-        {"\\p{L}abcdef.*", NULL},
-        {"[a&&[b]]abcdef.*", "abcdef"},
+        {"x+\\x41bcdef", NULL},
+        {"\\p{L}+abcdef", NULL},
+        {"[a&&[b]]+abcdef", "abcdef"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char *fragment = ps_regex_fragment(cases[i].pattern);
