@@ -1,0 +1,290 @@
+#!/usr/bin/env bash
+# penstock rules: check, test, explain and bench, and the worked examples of docs/RULES.md with their tests.
+set -euo pipefail
+
+[[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
+command -v jq >/dev/null || { echo "SKIP: no jq"; exit 77; }
+work=$(mktemp -d)
+mkdir "$work/tmp"
+export TMPDIR=$work/tmp
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fail() { echo "FAILED: $*" >&2; cat out err >&2; exit 1; }
+
+rules() { # WANTED-EXIT ARGUMENT...
+    local wanted=$1 code=0
+    shift
+    "$PENSTOCK" rules "$@" >out 2>err || code=$?
+    [[ $code == "$wanted" ]] || fail "rules $*: exit $code, not $wanted"
+}
+
+said() { grep -qF -- "$1" out || fail "it does not say: $1"; }
+silent() { ! grep -qF -- "$1" out || fail "it says: $1"; }
+complained() { grep -qF -- "$1" err || fail "it does not complain: $1"; }
+holds() { jq -e "$1" out >/dev/null || fail "not so: $1"; }
+
+cat >web.rules <<'END'
+mode first
+default rest
+rule health { when body ~ /GET \/healthz / drop }
+rule errors priority 10 {
+    when body ~ m|" (?<status>5\d\d) | and (header.host ~ /^web/i or exists header."x forwarded")
+    set header.topic = "errors-${status}"
+    route errors, audit
+}
+rule disk { when body ~ /ERROR disk/ tag disk route errors }
+rule debug { when body ~ /\bDEBUG\b/ sample 1/100 }
+rule cards { when body ~ /\d{16}/ replace /\b(\d{4})\d{8}(\d{4})\b/ with "$1********$2" }
+test "an error" {
+    body "GET / \" 503 "
+    header.host = "web1"
+    expect rules errors
+    expect route errors, audit
+    expect header.topic == "errors-503"
+    expect no header.tags
+}
+test "health" { body "GET /healthz " expect drop expect rules health expect route none }
+test "debug is kept at first" { body "a DEBUG b" expect rules debug expect route rest }
+test "debug is kept at first, again" { body "a DEBUG b" expect route rest }
+test "cards" { body "no 4111111111111111" expect body "no 4111********1111" }
+END
+
+# ---- usage ----
+
+rules 2
+complained 'Usage: penstock rules COMMAND'
+rules 0 --help
+said 'penstock rules bench web.rules --sample access.log'
+for command in check test explain bench; do
+    rules 0 $command --help
+    said "Usage: penstock rules $command"
+    said 'Examples:'
+    rules 2 $command
+    complained 'name a rules file'
+done
+rules 2 chek web.rules
+complained 'did you mean `check`?'
+rules 2 check web.rules --chanels a
+complained 'did you mean --channels?'
+rules 2 check web.rules --sample x
+complained 'there is no option --sample'
+rules 2 explain web.rules --header host text
+complained '--header takes NAME=VALUE'
+rules 2 explain web.rules two words
+complained 'put the line in quotes'
+rules 2 test web.rules --coverage-min 101
+complained '--coverage-min takes a number from 0 to 100'
+rules 2 bench web.rules
+complained '--sample LOG'
+
+# ---- check ----
+
+rules 0 check web.rules
+said 'web.rules: fine'
+said 'rules        5, mode first, 5 tests, in 1 file'
+rules 0 check web.rules --channels errors,audit,rest
+rules 1 check web.rules --channels errors,rest
+said 'web.rules:7:19: error: channel audit'
+rules 0 check web.rules --verbose
+said 'web.rules:3'
+said 'Hyperscan'
+rules 0 check - <web.rules
+rules 1 check nothing.rules
+said 'cannot read nothing.rules'
+rules 0 check web.rules --json
+holds '.good and .errors == 0 and .rules == 5 and (.expressions | length) == 6 and .database_bytes > 0'
+holds '[.expressions[] | select(.header == "host")] | length == 1'
+
+printf 'rule a { when boddy ~ /x/ drop }\nrule b { when body ~ /(x/ drop }\nrule c { when true route }\n' >bad.rules
+rules 1 check bad.rules
+said 'bad.rules:1:15: error: expected a condition'
+said 'did you mean `body`?'
+said 'bad.rules:2:'
+said 'bad.rules:3:'
+said 'bad.rules: 3 errors: these rules would not run'
+rules 1 check bad.rules --json
+holds '(.good | not) and .errors == 3 and .problems[0].line == 1 and .problems[0].column == 15'
+
+cat >shadow.rules <<'END'
+mode first
+rule all-errors { when body ~ /ERROR/ route a }
+rule disk { when body ~ /ERROR disk/ route b }
+rule both { when size > 5 and body contains "an ERROR here" route b }
+rule two { when header.x == "1" and header.y == "2" tag t }
+rule two-again { when header.y == "2" and exists header.z and header.x == "1" tag u }
+rule either { when body ~ /ERROR!/ or header.x == "3" tag v }
+rule either-again { when header.x == "3" or body contains "ERROR?" tag w }
+rule goes-on { when body ~ /WARN/ tag w continue }
+rule warn { when body ~ /WARN/ tag x }
+END
+rules 0 check shadow.rules
+for rule in disk both two-again either-again; do said "rule \"$rule\" can never act"; done
+for rule in all-errors two either goes-on warn; do silent "rule \"$rule\" can never act"; done
+said 'shadow.rules: 4 warnings'
+rules 1 check shadow.rules --strict
+
+cat >a1.properties <<END
+a1.sources = r1 r2
+a1.channels = c1 c2
+a1.sinks = k1 k2
+a1.sources.r1.type = netcat
+a1.sources.r1.bind = 127.0.0.1
+a1.sources.r1.port = 1
+a1.sources.r1.channels = c1 c2
+a1.sources.r1.selector.type = rules
+a1.sources.r1.selector.rules.file = $work/agent.rules
+a1.sources.r2.type = netcat
+a1.sources.r2.bind = 127.0.0.1
+a1.sources.r2.port = 2
+a1.sources.r2.channels = c1
+a1.sources.r2.interceptors = i1
+a1.sources.r2.interceptors.i1.type = rules
+a1.sources.r2.interceptors.i1.rules.file = $work/clean.rules
+a1.channels.c1.type = memory
+a1.channels.c2.type = memory
+a1.sinks.k1.type = null
+a1.sinks.k1.channel = c1
+a1.sinks.k2.type = null
+a1.sinks.k2.channel = c2
+END
+echo 'rule a { when body ~ /x/ route c1, c2 }' >agent.rules
+echo 'rule a { when body ~ /x/ drop }' >clean.rules
+rules 2 check -n a1 -f a1.properties
+complained 'name one with --source'
+rules 0 check -n a1 -f a1.properties --source r1
+said "$work/agent.rules: fine"
+rules 0 check -n a1 -f a1.properties --source r2
+said "$work/clean.rules: fine"
+rules 1 check agent.rules -n a1 -f a1.properties --source r2 # an interceptor routes nothing
+said 'agent.rules:1:'
+echo 'rule a { when body ~ /x/ route c3 }' >agent.rules
+rules 1 check -n a1 -f a1.properties --source r1
+complained 'agent.rules:1:32'
+rules 2 check -n a1
+complained '-f FILE'
+
+# a limit that the compiler cannot keep
+seq 2000 | sed 's/.*/rule r& { when body ~ m,word&[a-z]{1\\,300}end&, drop }/' >large.rules
+rules 1 check large.rules --compile-memory 20M
+said 'error'
+
+# ---- test ----
+
+rules 0 test web.rules
+said 'web.rules: 5 tests, 0 failed; 4 of 5 rules acted (80 %)'
+said 'rules that no test made act: disk'
+silent 'ok '
+rules 0 test web.rules --coverage-min 80 -v
+said 'ok    an error'
+rules 1 test web.rules --coverage-min 81
+said 'coverage is below 81 %'
+rules 0 test web.rules --json
+holds '.passed and .files[0].coverage_percent == 80 and .files[0].uncovered == ["disk"] and (.files[0].cases | length) == 5'
+
+cat >wrong.rules <<'END'
+rule a { when body ~ /x(?<n>\d)/ set header.t = "${n}" replace /x/ with "y" route c }
+rule b { when body ~ /drop/ drop }
+test "all of it is wrong" {
+    body "x1"
+    expect rules b
+    expect route d
+    expect header.t == "2"
+    expect header.u == "1"
+    expect no header.n
+    expect body "x1"
+}
+test "kept" { body "x1" expect drop }
+test "right" { body "drop" expect drop }
+END
+rules 1 test wrong.rules
+said 'FAIL  all of it is wrong  (wrong.rules:3)'
+said 'wrong.rules: 3 tests, 2 failed'
+[[ $(grep -c 'expected  ' out) == 7 ]] || fail 'not seven differences'
+said 'came      (no such header)'
+rules 1 test wrong.rules web.rules bad.rules
+said 'web.rules: 5 tests, 0 failed'
+complained 'bad.rules:1:15: error'
+rules 1 test wrong.rules --json
+holds '(.passed | not) and .files[0].failed == 2'
+
+# ---- explain ----
+
+rules 0 explain web.rules 'GET / " 503 ' --header host=WEB1
+said 'rule errors (web.rules:4) acts'
+said 'status = "503"'
+said 'no   exists header."x forwarded"'
+said '-> route errors, audit'
+said 'routed to errors, audit'
+said 'header.topic = errors-503'
+rules 0 explain web.rules 'GET / " 503 '
+said 'no rule matches'
+said 'routed to rest, by default'
+rules 0 explain web.rules 'GET / " 503 ' --all
+said 'rule errors (web.rules:4) does not match'
+rules 0 explain web.rules 'ERROR disk DEBUG'
+said 'rule debug (web.rules:10) matches, too, but an earlier rule ended it'
+rules 0 explain web.rules 'GET /healthz '
+said 'dropped'
+rules 0 explain web.rules 'card 4111111111111111'
+said 'body = card 4111********1111'
+printf 'a DEBUG b\na DEBUG \033[31m\200b\n' | "$PENSTOCK" rules explain web.rules - >out 2>err || fail 'explain -'
+said 'routed to rest'
+said 'dropped' # the second of a hundred
+said '\x1b[31m\x80b'
+rules 0 explain web.rules --json 'GET / " 503 ' --header host=web1
+holds '.route == ["errors", "audit"] and .headers.topic == "errors-503" and .rules[0].acts and .rules[0].when.parts[0].holds'
+rules 1 explain bad.rules x
+complained 'bad.rules:1:15'
+
+# ---- bench ----
+
+for i in $(seq 500); do
+    printf 'GET /healthz \nline %s\na DEBUG and ERROR disk %s\n4111111111111111\n' "$i" "$i"
+done >sample.log
+rules 0 bench web.rules --sample sample.log --seconds 0.2
+said '2,000 lines'
+said 'ns an event'
+said 'bare scan'
+said 'never matched: errors'
+said 'hidden: debug matched 500 times and never acted; disk came first'
+said 'overlap: disk and debug both match 500 events'
+rules 0 bench web.rules --sample - --seconds 0.2 --json <sample.log
+holds '.sample_lines == 2000 and .ns_per_event > 0 and .unmatched == 500 and .overlapping == 500 and (.overlaps | length) == 1'
+holds '.rules[] | select(.rule == "health") | .matches == 500 and .acts == 500'
+[[ -z $(ls -A tmp) ]] || fail 'it left something in TMPDIR'
+rules 1 bench web.rules --sample none.log
+complained 'cannot read none.log'
+: >empty.log
+rules 1 bench web.rules --sample empty.log
+complained 'it is empty'
+rules 1 bench bad.rules --sample sample.log
+complained 'bad.rules:1:15'
+
+# ---- the worked examples, and what the documents show of them ----
+
+for file in "$PENSTOCK_SOURCE"/docs/rules/*.rules "$PENSTOCK_SOURCE"/conf/examples/*.rules; do
+    rules 0 check --strict "$file"
+    rules 0 test "$file"
+done
+for file in "$PENSTOCK_SOURCE"/docs/rules/*.rules; do
+    rules 0 test --coverage-min 100 "$file"
+done
+# Every rule in a block of docs/RULES.md that names its file stands in that file, word for word.
+python3 - "$PENSTOCK_SOURCE" <<'END' >out 2>err || fail 'docs/RULES.md shows other rules than its files'
+import re, sys
+root = sys.argv[1] + "/docs/"
+text = open(root + "RULES.md").read()
+found = 0
+for name, block in re.findall(r"\((rules/[\w-]+\.rules)\)[^`]*(?:`[^`]+`[^`]*)*?\n\n```\n(.*?)```", text, re.S):
+    whole = open(root + name).read()
+    whole = re.sub(r"\n    # .*", "", whole)
+    for rule in re.findall(r"^rule .*?^}", block, re.S | re.M):
+        found += 1
+        if rule not in whole:
+            sys.exit(f"{name}:\n{rule}")
+if found < 9:
+    sys.exit(f"only {found} rules")
+END
+
+echo ok
