@@ -181,7 +181,7 @@ struct ps_matcher_scratch *ps_matcher_scratch_create(const struct ps_matcher *ma
     scratch->seen = calloc(matcher->expression_count + 1, sizeof *scratch->seen);
     scratch->matched = calloc(matcher->count + 1, sizeof *scratch->matched);
     /* The border is copied as four bytes, of which it may need one. */
-    scratch->staging = malloc(PS_MATCHER_STAGING_BYTES + 8);
+    scratch->staging = aligned_alloc(4096, PS_MATCHER_STAGING_BYTES + 4096);
     if (matcher->hyperscan != NULL)
         scratch->hyperscan = ps_hyperscan_scratch_create(matcher->hyperscan, err);
     else

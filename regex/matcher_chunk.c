@@ -20,6 +20,17 @@ static const struct border {
     [PS_BORDER_BOTH] = {"\n\xFF\n", 3},
 };
 
+/* The ends of the subjects are there. */
+static void chunk_set(struct ps_matcher_scratch *scratch, const char *data, uint32_t length, uint32_t first,
+                      uint32_t count, uint32_t gap)
+{
+    scratch->chunk = (struct ps_matcher_chunk){data, length, first, count, gap};
+    scratch->cursor = 0;
+    /* What stands before the first subject and behind the last one, so that neither is a special one. */
+    scratch->limits[0] = 0U - gap;
+    scratch->limits[count + 1] = UINT32_MAX;
+}
+
 /* How many subjects from `at` on stand one after the other with a newline between. */
 static uint32_t run_length(const struct ps_slice *subjects, uint32_t at, uint32_t count, uint32_t *ends)
 {
@@ -41,18 +52,13 @@ static bool chunk_run(struct ps_matcher_scratch *scratch, const struct ps_slice 
 {
     if (scratch->matcher->border != PS_BORDER_NEWLINE || subjects[at].data == NULL)
         return false;
-    uint32_t run = run_length(subjects, at, count, scratch->ends);
-    uint32_t length = scratch->ends[run - 1];
+    uint32_t run = run_length(subjects, at, count, scratch->limits + 1);
+    uint32_t length = scratch->limits[run];
     if (run < RUN_SUBJECTS_MIN && length < RUN_BYTES_MIN && run < count - at)
         return false;
     if (scratch->matcher->minds_ff && ps_matcher_has_ff(subjects[at].data, length))
         return false;
-    scratch->chunk = (struct ps_matcher_chunk){.data = subjects[at].data,
-                                               .length = length,
-                                               .first = at,
-                                               .count = run,
-                                               .gap = 1,
-                                               .ends = scratch->ends};
+    chunk_set(scratch, subjects[at].data, length, at, run, 1);
     return true;
 }
 
@@ -76,9 +82,8 @@ void ps_matcher_chunk_alone(struct ps_matcher_scratch *scratch, const struct ps_
         ps_matcher_copy(room, data, subject->length);
         data = room;
     }
-    scratch->ends[0] = subject->length;
-    scratch->chunk = (struct ps_matcher_chunk){
-        .data = data, .length = subject->length, .first = at, .count = 1, .gap = 0, .ends = scratch->ends};
+    scratch->limits[1] = subject->length;
+    chunk_set(scratch, data, subject->length, at, 1, 0);
 }
 
 static void chunk_copy(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects, uint32_t at,
@@ -93,22 +98,16 @@ static void chunk_copy(struct ps_matcher_scratch *scratch, const struct ps_slice
             break;
         ps_matcher_copy(scratch->staging + length, subject->data, subject->length);
         length += subject->length;
-        scratch->ends[next - at] = length;
+        scratch->limits[next - at + 1] = length;
         memcpy(scratch->staging + length, border->text, sizeof border->text); /* there is room for four */
         length += border->length;
     }
-    scratch->chunk = (struct ps_matcher_chunk){.data = scratch->staging,
-                                               .length = length,
-                                               .first = at,
-                                               .count = next - at,
-                                               .gap = border->length,
-                                               .ends = scratch->ends};
+    chunk_set(scratch, scratch->staging, length, at, next - at, border->length);
 }
 
 void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects, uint32_t at,
                            uint32_t count)
 {
-    scratch->cursor = 0;
     if (chunk_run(scratch, subjects, at, count))
         return;
     if (subjects[at].length > PS_MATCHER_ALONE_BYTES)
@@ -117,28 +116,25 @@ void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_s
         chunk_copy(scratch, subjects, at, count);
 }
 
-static uint32_t start_of(const struct ps_matcher_chunk *chunk, uint32_t subject)
-{
-    return subject == 0 ? 0 : chunk->ends[subject - 1] + chunk->gap;
-}
-
-/* Hyperscan reports nearly, but not surely, in order: look near the last one first. */
+/* Hyperscan reports nearly, but not surely, in order: it is the subject of the last report or the next one,
+ * or else searched for. Where nothing can be predicted nothing branches: this is run for every report. */
 uint32_t ps_matcher_chunk_find(struct ps_matcher_scratch *scratch, uint32_t to)
 {
-    const struct ps_matcher_chunk *chunk = &scratch->chunk;
-    uint32_t low = scratch->cursor, high = chunk->count;
-    if (to < start_of(chunk, low))
+    const uint32_t *ends = scratch->limits + 1, *before = scratch->limits, gap = scratch->chunk.gap;
+    uint32_t low = scratch->cursor, high = scratch->chunk.count;
+    if (PS_UNLIKELY(to < before[low] + gap))
         low = 0;
-    for (unsigned i = 0; i < 4 && low < high && chunk->ends[low] < to; i++)
-        low++;
-    while (low < high && chunk->ends[low] < to) { /* the first that ends there or later */
+    low += ends[low] < to;
+    while (PS_UNLIKELY(ends[low] < to)) { /* the first that ends there or later; the end mark is behind all */
         uint32_t middle = low + (high - low) / 2;
-        if (chunk->ends[middle] < to)
+        if (ends[middle] < to)
             low = middle + 1;
         else
             high = middle;
+        if (low == high)
+            break;
     }
-    if (low == chunk->count || to < start_of(chunk, low))
+    if (PS_UNLIKELY(low == scratch->chunk.count || to < before[low] + gap))
         return UINT32_MAX; /* in the border */
     scratch->cursor = low;
     return low;

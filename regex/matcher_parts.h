@@ -74,7 +74,6 @@ struct ps_matcher_chunk {
     uint32_t length;
     uint32_t first, count; /* subjects */
     uint32_t gap;          /* bytes of the border */
-    uint32_t *ends;        /* [count]: one past the last byte of each */
 };
 
 struct ps_matcher_scratch {
@@ -94,7 +93,8 @@ struct ps_matcher_scratch {
     uint32_t *matched; /* patterns of one subject; room for all */
     char *staging, *large;
     size_t large_room;
-    uint32_t ends[PS_MATCHER_SUBJECTS_MAX];
+    uint32_t limits[PS_MATCHER_SUBJECTS_MAX + 2]; /* of the chunk: [i + 1] is one past the last byte of
+                                                     subject i; [0] and the one behind the last are marks */
 };
 
 /* Makes the next chunk of subjects [at, count), at most to the end: in place, copied, or alone. */
