@@ -4,9 +4,9 @@
  * One file, readable by people: comments (# to the end of the line), includes, named rules, tests kept beside
  * them.
  *
- *     include "common.rules"             # relative to the file that includes
- *     mode first                         # or all: which matching rules act; at most once, first is the
- * default default c1, c2                     # channels of events that no rule routed; none: they are dropped
+ *     include "common.rules"   # relative to the file that includes; read once
+ *     mode first               # or all: which matching rules act; at most once, without it first
+ *     default c1, c2           # channels of events that no rule routed; none: they are dropped
  *
  *     rule health-checks {
  *         when body ~ /GET \/healthz / and not header.env == "test"
@@ -28,27 +28,28 @@
  *     }
  *
  * Conditions: or < and < not, brackets. `SUBJECT ~ REGEX`, `SUBJECT !~ REGEX` (Java's find), `SUBJECT OP
- * VALUE` with
- * == != < <= > >= (as numbers when both sides are decimal numbers, else as bytes; ~= is no operator) or
- * `SUBJECT in
- * ("a", "b")`, `SUBJECT contains "x"`, `begins "x"`, `ends "x"`, `exists header.x`, `size OP N` (bytes of the
+ * VALUE` with == != < <= > >= (as numbers when both sides are decimal numbers, else as bytes), `SUBJECT in
+ * ("a", 5)`, `SUBJECT contains "x"`, `begins "x"`, `ends "x"`, `exists header.x`, `size OP N` (bytes of the
  * body), `true`. SUBJECT: body, header.NAME, header."any name". A comparison with a header that an event does
  * not have is false, `!=` and `!~` too (write `not header.x == "y"`). REGEX: /.../FLAGS or m followed by any
- * of | ! , % @ and closed by the same, FLAGS of i m s x u U d; the delimiter inside is written with a
- * backslash. Strings: "..." with \" \\ \n \r \t \xHH \uHHHH, ${group}, ${header.x},
- * ${body}, ${rule} and $$ where templates are allowed.
+ * of | ! , % @ and closed by the same on its line, FLAGS of i m s x u U d; the delimiter inside is written
+ * with a backslash and stands without it in the expression, but for \| which stays. Strings: "..." on one
+ * line with \" \\ \n \r \t \xHH \uHHHH; ${group}, ${header.x}, ${body}, ${rule} and $$ where templates are
+ * allowed.
  *
- * Actions, in the order written: `route C[, C]`, `route optional C[, C]`, `set header.X = TEMPLATE`, `set
- * header.X = TEMPLATE unless exists`, `copy header.X to header.Y`, `remove header.X`, `extract SUBJECT ~
- * REGEX` (its named groups become headers), `replace REGEX with TEMPLATE` (Java's replaceAll on the body; $1
- * ${name}), `tag "word"` (added to the header `tags`, comma separated, no repeats), `drop`, `sample 1/N`,
- * `limit N/s|m|h [per SUBJECT] [burst N]` (what is above is dropped, or with `else route C` goes there),
- * `stop` (all: no later rule), `continue` (first: later rules are asked, too). Named groups of the body or
- * header expressions of `when` that matched become headers, too, before the actions run; a group's name is
- * its header's, and `as prefix "x."` after `when ...` puts a prefix before.
+ * Actions, in the order written, blanks or a semicolon between: `route C[, C]`, `route optional C[, C]`, `set
+ * header.X = TEMPLATE`, `set header.X = TEMPLATE unless exists`, `copy header.X to header.Y`, `remove
+ * header.X`, `extract SUBJECT ~ REGEX` (its named groups become headers), `replace REGEX with "..."` (Java's
+ * replaceAll on the body; $1 ${name}), `tag word` (added to the header `tags`, comma separated, no repeats),
+ * `drop`, `sample 1/N`, `limit N/s|m|h [per SUBJECT] [burst N] [else route C[, C]]` (what is above is
+ * dropped, or goes there), `stop` (all: no later rule), `continue` (first: later rules are asked, too). Named
+ * groups of the expressions of `when` that matched, but those below an odd number of `not`, become headers
+ * before the actions run; a group's name is its header's, and `as prefix "x."` behind the condition puts a
+ * prefix before.
  *
  * `rule NAME [priority N] [disabled] {`: higher priorities first, equal ones as they stand (includes in their
- * place).
+ * place). Exactly one `when`. Names are words ([A-Za-z0-9_.-] and letters beyond ASCII) or strings; those of
+ * channels and tags that are also words of the language stand in quotes.
  *
  * Thread: control, or a helper's. Everything is the tree's (one arena). */
 #pragma once

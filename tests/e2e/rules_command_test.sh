@@ -208,6 +208,39 @@ complained 'bad.rules:1:15: error'
 rules 1 test wrong.rules --json
 holds '(.passed | not) and .files[0].failed == 2'
 
+# How rules act, as docs/RULES.md says.
+cat >semantics.rules <<'END'
+mode all
+default rest
+rule sets priority 10 { when body ~ /a/ set header.seen = "1" replace /a/ with "b" replace /b/ with "c" }
+rule unseen { when header.seen == "1" tag never }
+rule body-as-it-came { when body ~ /a/ tag came set header.now = "${body}" }
+rule prefixed { when body ~ /n=(?<n>\d+)/ as prefix "x." extract body ~ /m=(?<m>\d+)/ set header.both = "${n}-${m}-${header.x.n}" }
+rule under-not { when not (not body ~ /k=(?<k>\d)/) tag k }
+rule optional { when body ~ /opt/ route optional o route p }
+rule required { when body ~ /opt/ route o }
+rule numbers { when header.v == 404.0 or header.w > 5 tag num }
+rule not-prod { when header.env != "prod" tag other-env }
+rule not-prod-or-none { when not header.env == "prod" and exists header.env tag both }
+rule stops priority -1 { when body ~ /hold/ tag halted stop }
+rule after priority -2 { when body ~ /hold/ tag never }
+rule limited priority -3 { when body ~ /lim/ limit 1/h else route o }
+rule drops priority 20 { when body ~ /^dropped/ drop }
+test "order" { body "a" expect rules sets, body-as-it-came expect body "c" expect header.now == "c" expect header.tags == "came" }
+test "prefix" { body "n=1 m=2" expect header.x.n == "1" expect header.x.m == "2" expect header.both == "1-2-1" expect no header.n expect no header.m }
+test "double not" { body "k=7" expect header.k == "7" }
+test "routes add up" { body "opt" expect route o, p }
+test "numbers" { body "x" header.v = "0404" header.w = "10" expect header.tags == "num" }
+test "no number" { body "x" header.v = "404x" expect rules none }
+test "env none" { body "x" expect rules none }
+test "env test" { body "x" header.env = "test" expect header.tags == "other-env,both" }
+test "stop" { body "hold" expect header.tags == "halted" }
+test "drop ends" { body "dropped a" expect rules drops expect drop }
+END
+rules 0 test semantics.rules
+rules 1 check semantics.rules --strict
+said 'rule "after" can never act'
+
 # ---- explain ----
 
 rules 0 explain web.rules 'GET / " 503 ' --header host=WEB1
