@@ -26,6 +26,7 @@ struct search_replace_plan {
     struct ps_regex_replacement *replacement;
     struct ps_charset charset;
     bool scanned;          /* ASCII is ASCII in this charset: the chain's scan helps */
+    bool plain;            /* the replacement is ASCII */
     uint64_t budget_bytes; /* of the process; 0: not known */
     struct ps_regex_use use;
     struct ps_tally left;
@@ -77,6 +78,15 @@ static const struct ps_option options[] = {
 
 /* ---- set-up ---- */
 
+static bool is_ascii(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if ((uint8_t)text[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
 static enum ps_status search_replace_check(const void *plan_, const struct ps_context *context)
 {
     const struct search_replace_plan *plan = plan_;
@@ -118,6 +128,7 @@ static enum ps_status search_replace_build(void *plan_, struct ps_context *conte
     if (ps_charset_find(plan->charset_name, &plan->charset, err) != PS_OK)
         return PS_FAIL;
     plan->scanned = plan->charset.kind < PS_CHARSET_UTF16;
+    plan->plain = is_ascii(plan->text, strlen(plan->text));
     plan->budget_bytes = context->memory_budget_bytes;
     plan->regex = ps_regex_create(plan->pattern, 0, PS_REGEX_FIND, err);
     if (plan->regex != NULL)
@@ -244,13 +255,12 @@ static enum outcome body_transcode(const struct search_replace_plan *plan, struc
     return *made <= most ? BODY_NEW : BODY_TOO_LONG;
 }
 
-static bool is_ascii(const struct ps_event *event)
+/* Whether a body is its own UTF-8, and so is what becomes of it. */
+static bool is_utf8(const struct search_replace_plan *plan, const struct ps_event *event, bool matches)
 {
-    for (uint32_t i = 0; i < event->body_length; i++) {
-        if ((uint8_t)event->body[i] >= 0x80)
-            return false;
-    }
-    return true;
+    if (plan->charset.kind == PS_CHARSET_UTF8)
+        return true;
+    return plan->scanned && (!matches || plan->plain) && is_ascii(event->body, event->body_length);
 }
 
 /* What may still be made for this batch: what it has already and what is made must both fit the budget. */
@@ -271,9 +281,8 @@ static void event_replace(const struct search_replace_plan *plan, struct search_
                           const struct ps_batch *batch, struct ps_event *event, bool matches)
 {
     size_t most = bytes_left(plan, state, batch), made = 0;
-    bool utf8 = plan->charset.kind == PS_CHARSET_UTF8 || (plan->scanned && is_ascii(event));
-    enum outcome outcome = utf8 ? body_utf8(plan, state, event, matches, most, &made)
-                                : body_transcode(plan, state, event, most, &made);
+    enum outcome outcome = is_utf8(plan, event, matches) ? body_utf8(plan, state, event, matches, most, &made)
+                                                         : body_transcode(plan, state, event, most, &made);
     if (outcome == BODY_TOO_LONG)
         ps_tally_add(&plan->left, state->port, 1);
     if (outcome != BODY_NEW)

@@ -50,6 +50,10 @@ static void test_keys(void **unused)
          "a\xFF",
          "\xE9"
          "b\xFF"},
+        {{"searchPattern", "e", "replaceString", "\xC3\xA9", "charset", "US-ASCII", NULL}, "here", "h?r?"},
+        {{"searchPattern", "e", "replaceString", "\xC3\xA9", "charset", "ISO-8859-1", NULL},
+         "here",
+         "h\xE9r\xE9"},
         {{"searchPattern", "a", "replaceString", "\xE2\x82\xAC", "charset", "ISO-8859-1", NULL},
          "a\xFF",
          "?\xFF"},
