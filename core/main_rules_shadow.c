@@ -33,7 +33,7 @@ struct shadows {
     struct ps_arena *arena;
     struct rules_names leaves; /* leaf in words -> number */
     uint32_t leaf_count;
-    struct taker **takers; /* by the lowest requirement */
+    struct taker **takers; /* by the last requirement: what was met last is what few others ask for */
     size_t taker_room;
     struct rules_names literals; /* subject and literal -> the first rule that asks for it alone */
     bool lengths[LENGTHS_MAX];   /* of literals */
@@ -194,14 +194,14 @@ static void taker_add(struct shadows *shadows, uint32_t rule, const struct alter
     if (alternative->count == 0)
         return; /* takes all: the parser has said so */
     struct taker *taker = ps_arena_alloc(shadows->arena, sizeof *taker);
-    uint32_t first = alternative->items[0];
+    uint32_t last = alternative->items[alternative->count - 1];
     taker->rule = rule;
     taker->count = alternative->count;
     taker->items = ps_arena_alloc(shadows->arena, alternative->count * sizeof(uint32_t));
     memcpy(taker->items, alternative->items, alternative->count * sizeof(uint32_t));
-    taker->next = shadows->takers[first];
-    shadows->takers[first] = taker;
-    const char *text = alternative->count == 1 ? shadows->texts[first] : NULL;
+    taker->next = shadows->takers[last];
+    shadows->takers[last] = taker;
+    const char *text = alternative->count == 1 ? shadows->texts[last] : NULL;
     size_t length = text != NULL ? strlen(strchr(text, '\n') + 1) : LENGTHS_MAX;
     if (length < LENGTHS_MAX &&
         ps_rules_names_find(&shadows->literals, text, strlen(text)) == RULES_NAME_NONE) {

@@ -101,6 +101,7 @@ void ps_rules_check_rule(struct rules_parser *parser)
 
 static void expected_check(struct rules_loader *loader)
 {
+    size_t unknown = 0; /* for more than a few, nobody is told what was meant */
     for (size_t i = 0; i < loader->expected_count; i++) {
         const struct ps_rules_expected *expected = &loader->expected[i];
         uint32_t number = ps_rules_names_find(&loader->rule_names, expected->rule, strlen(expected->rule));
@@ -113,8 +114,9 @@ static void expected_check(struct rules_loader *loader)
             continue;
         }
         struct ps_nearest nearest;
+        unknown++;
         ps_nearest_init(&nearest, expected->rule);
-        for (size_t j = 0; j < loader->all_count && j < 10000; j++)
+        for (size_t j = 0; j < loader->all_count && j < 10000 && unknown < 20; j++)
             ps_nearest_offer(&nearest, loader->all[j].name);
         ps_rules_problem_add(loader->problems, PS_RULES_ERROR, expected->place,
                              nearest.word != NULL

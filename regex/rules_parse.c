@@ -8,6 +8,7 @@
 #include "regex/rules_parts.h"
 
 #define PRIORITY_MAX 1000000
+#define ERRORS_MAX 10000U /* then the rest of the file is not looked at */
 
 const char *const ps_rules_file_words[] = {"rule", "test", "include", "mode", "default", NULL};
 
@@ -520,7 +521,7 @@ void ps_rules_parse_text(struct rules_loader *loader, const char *file, const ch
     if (parser.token.kind == TOKEN_END && (depth == 0 || length == 0))
         ps_rules_problem_add(loader->problems, PS_RULES_ERROR, (struct ps_rules_place){.file = file}, NULL,
                              length == 0 ? "the file is empty" : "there is nothing in this file");
-    while (parser.token.kind != TOKEN_END) {
+    while (parser.token.kind != TOKEN_END && loader->problems->errors < ERRORS_MAX) {
         struct ps_rules_place from = parser.token.place;
         if (!parser.panic)
             take_statement(&parser);
