@@ -25,21 +25,22 @@ struct kind {
     const char *keys[24];
 };
 
+/* A match in half of the events costs Hyperscan by itself 20 ns an event: no goal there. */
 static const struct kind kinds[] = {
     {"filter",
-     "regex_filter, half of the events match",
+     "regex_filter level=WARN, 4 % match",
+     "regex_filter",
+     NULL,
+     NULL,
+     10,
+     {"regex", "level=WARN", "excludeEvents", "true", NULL}},
+    {"filter",
+     "regex_filter status=(200|404), half match",
      "regex_filter",
      "status=",
      NULL,
-     10,
+     0,
      {"regex", "status=(200|404)", NULL}},
-    {"filter",
-     "regex_filter, none match",
-     "regex_filter",
-     NULL,
-     NULL,
-     10,
-     {"regex", "kernel panic", "excludeEvents", "true", NULL}},
     {"extractor",
      "regex_extractor, 4 groups, all match",
      "regex_extractor",
