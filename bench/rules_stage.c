@@ -8,7 +8,7 @@
  * than a second a round the largest set is left out: then it is only looked whether it works.
  *
  * Records: nanoseconds an event of CPU time, in place and copied, at each number of rules; and what 1,000 and
- * 10,000 rules cost against 10. bench/rules_curve draws them. */
+ * 10,000 rules cost against 10. bench/rules_report draws them. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -72,5 +72,6 @@ assert sum(1 for bench, _ in found if bench == "regex_interceptors") == 4
 peers = [json.loads(line) for line in open(f"{sys.argv[1]}/peers")]
 assert [one["variant"] for one in peers] == ["filter penstock", "hundred penstock", "chain penstock"], peers
 PY
-"$PENSTOCK_SOURCE/bench/rules_curve" "$work/records" "$work/curve.svg" || fail "rules_curve: exit $?"
+"$PENSTOCK_SOURCE/bench/rules_report" "$work/records" "$work/curve.svg" >"$work/log" || fail "rules_report: exit $?"
+grep -q '^| spread 1000 against 10 | ' "$work/log" || fail "the tables"
 python3 -c 'import sys, xml.dom.minidom as x; d = x.parse(sys.argv[1]); assert len(d.getElementsByTagName("circle")) == 6' "$work/curve.svg" || fail "the curve"
