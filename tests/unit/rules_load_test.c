@@ -207,7 +207,7 @@ static bool ends_with(const char *text, size_t length, const char *end)
 static void test_half_written(void **state)
 {
     (void)state;
-    static const char text[] =
+    static const char whole[] =
         "mode first\n"
         "default c1, c2\n"
         "rule a priority 5 {\n"
@@ -219,8 +219,9 @@ static void test_half_written(void **state)
         "  body \"a\"\n"
         "  expect rules a\n"
         "}\n";
+    char *text = strdup(whole);
     size_t good = 0;
-    for (size_t length = 0; length < sizeof text; length++) {
+    for (size_t length = 0; length < sizeof whole; length++) {
         struct fixture *fixture = parse("t", text, length);
         bool between = ends_with(text, length, "\n}") || ends_with(text, length, "\n}\n");
         bool plain = length >= 10 && length <= 26; /* mode and default have no end of their own */
@@ -233,6 +234,7 @@ static void test_half_written(void **state)
         fixture_free(fixture);
     }
     assert_in_range(good, 4, 20);
+    free(text);
 }
 
 static void test_many_problems(void **state)
