@@ -40,6 +40,14 @@ static uint64_t length_min(const struct ps_java_node *node)
     return length > UINT32_MAX ? UINT32_MAX : length;
 }
 
+static void number_groups(const struct ps_java_node *node, const struct ps_java_node **groups)
+{
+    if (node->kind == PS_JAVA_GROUP)
+        groups[node->number] = node;
+    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
+        number_groups(child, groups);
+}
+
 static char **copy_names(const struct ps_java_parser *parser)
 {
     char **names = calloc(parser->group_count + 1, sizeof *names);
@@ -57,11 +65,14 @@ enum ps_status ps_java_regex_translate(const char *pattern, unsigned flags, stru
 {
     struct ps_arena *arena = ps_arena_create();
     struct ps_java_parser parser = {.arena = arena, .pattern = pattern, .err = err, .flags = flags};
-    const struct ps_java_node *root = ps_java_parse(&parser);
+    struct ps_java_node *root = ps_java_parse(&parser);
     *regex = (struct ps_java_regex){.exactness = PS_REGEX_NONE};
     if (root != NULL) {
         struct ps_java_text text = {.data = NULL}, after = {.data = NULL};
+        const struct ps_java_node **groups = ps_arena_alloc(arena, (parser.group_count + 1) * sizeof *groups);
         uint64_t least = length_min(root);
+        number_groups(root, groups);
+        ps_java_fold(root, groups, parser.group_count);
         regex->group_count = parser.group_count;
         regex->group_names = copy_names(&parser);
         regex->length_min = (uint32_t)least;
@@ -70,7 +81,7 @@ enum ps_status ps_java_regex_translate(const char *pattern, unsigned flags, stru
             ps_java_print_pcre2(&after, arena, root, parser.group_count, false);
         regex->pcre2 = text.data;
         regex->pcre2_after = after.data;
-        ps_java_print_hyperscan(regex, arena, root);
+        ps_java_print_hyperscan(regex, arena, root, groups);
     }
     free(parser.names);
     ps_arena_destroy(arena);

@@ -13,7 +13,7 @@
 
 struct converter {
     struct ps_arena *arena;
-    const struct ps_java_node **groups; /* by number; for back-references */
+    const struct ps_java_node *const *groups; /* by number; for back-references */
     unsigned group_count;
     unsigned references; /* nesting of them */
     size_t made;
@@ -283,21 +283,21 @@ static struct ps_bytes_node *anything(struct converter *converter, const struct 
     return repeat;
 }
 
-/* Letters in either case: what a caseless back-reference may match. */
-static void fold(struct ps_bytes_node *node, bool unicode)
+/* Letters in either case: what a caseless back-reference may match. PCRE2 takes more for the same than Java,
+ * and some cases of ASCII letters are beyond ASCII. */
+static void fold(struct ps_bytes_node *node)
 {
     if (node->kind == PS_BYTES_CHARACTER) {
         uint64_t upper = node->ascii[1] & 0x07FFFFFE, lower = node->ascii[1] & UINT64_C(0x07FFFFFE00000000);
         node->ascii[1] |= upper << 32 | lower >> 32;
-        if (unicode)
-            node->high = node->replacement = true;
-    } else if (node->kind == PS_BYTES_TEXT && unicode) {
+        node->high = node->replacement = true;
+    } else if (node->kind == PS_BYTES_TEXT) {
         node->kind = PS_BYTES_CHARACTER;
         node->ascii[0] = node->ascii[1] = UINT64_MAX;
         node->high = true;
     }
     for (struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
-        fold(child, unicode);
+        fold(child);
 }
 
 static struct ps_bytes_node *convert_reference(struct converter *converter, const struct ps_java_node *node)
@@ -309,8 +309,8 @@ static struct ps_bytes_node *convert_reference(struct converter *converter, cons
         converter->references++;
         made = convert(converter, converter->groups[node->number]->child, (struct context){.bare = true});
         converter->references--;
-        if (node->caseless)
-            fold(made, node->unicode);
+        if (node->folds)
+            fold(made);
     } else {
         made = anything(converter, node);
     }
@@ -403,14 +403,6 @@ static struct ps_bytes_node *convert(struct converter *converter, const struct p
 
 /* ---- the whole ---- */
 
-static void number_groups(struct converter *converter, const struct ps_java_node *node)
-{
-    if (node->kind == PS_JAVA_GROUP)
-        converter->groups[node->number] = node;
-    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
-        number_groups(converter, child);
-}
-
 /* Java finds something in every subject: at its beginning (^x*), or at its end (x*$), or anywhere. */
 static bool always(const struct ps_java_node *root)
 {
@@ -451,9 +443,9 @@ static void refuse(struct ps_java_regex *regex, const char *why)
 }
 
 void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena,
-                             const struct ps_java_node *root)
+                             const struct ps_java_node *root, const struct ps_java_node *const *groups)
 {
-    struct converter converter = {.arena = arena, .group_count = regex->group_count};
+    struct converter converter = {.arena = arena, .groups = groups, .group_count = regex->group_count};
     struct context context = {.leading = true, .trailing = true};
     enum ps_regex_exactness trimmed = PS_REGEX_EXACT;
     struct ps_bytes_summary summary;
@@ -461,8 +453,6 @@ void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena
         regex->exactness = PS_REGEX_ALWAYS;
         return;
     }
-    converter.groups = ps_arena_alloc(arena, (regex->group_count + 1) * sizeof *converter.groups);
-    number_groups(&converter, root);
     struct ps_bytes_node *bytes = convert(&converter, root, context);
     if (converter.made > NODES_MAX) {
         refuse(regex, "it is too long for Hyperscan");

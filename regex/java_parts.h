@@ -91,6 +91,7 @@ struct ps_java_node {
     bool of_group; /* what is repeated stands in parentheses: Java repeats it in another way then */
     bool behind, negative;
     bool caseless, unicode; /* REFERENCE; BOUNDARY under (?U) */
+    bool folds;             /* REFERENCE: case makes a difference to what it may match */
     bool unix_lines;        /* LINE_BEGIN, LAST_END, LINE_END: under (?d) */
     unsigned number;
 };
@@ -164,6 +165,8 @@ void ps_java_text_put(struct ps_java_text *text, const char *format, ...)
 /* regex/java_pcre2.c; `last_match` false: \G matches nowhere. */
 void ps_java_print_pcre2(struct ps_java_text *text, struct ps_arena *arena, const struct ps_java_node *root,
                          unsigned group_count, bool last_match);
+/* Sets `folds` of back-references. `groups`: by number. */
+void ps_java_fold(struct ps_java_node *root, const struct ps_java_node *const *groups, unsigned group_count);
 /* Is there one of that kind? */
 bool ps_java_has(const struct ps_java_node *node, enum ps_java_kind kind);
 
@@ -174,4 +177,4 @@ struct ps_java_node *ps_java_behind(struct ps_arena *arena, const struct ps_java
 
 /* regex/java_hyperscan.c: fills in what struct ps_java_regex says for Hyperscan. */
 void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena,
-                             const struct ps_java_node *root);
+                             const struct ps_java_node *root, const struct ps_java_node *const *groups);

@@ -278,8 +278,8 @@ static void put_node(struct printer *printer, const struct ps_java_node *node)
     case PS_JAVA_REFERENCE:
         if (node->number > printer->group_count)
             ps_java_text_put(text, "(?!)");
-        else
-            ps_java_text_put(text, node->caseless ? "(?i:\\g{%u})" : "\\g{%u}", node->number);
+        else /* PCRE2 also takes other letters than ASCII's for the same: see ps_java_fold */
+            ps_java_text_put(text, node->folds ? "(?i:\\g{%u})" : "\\g{%u}", node->number);
         break;
     case PS_JAVA_LAST_MATCH:
         ps_java_text_put(text, printer->last_match ? "\\G" : "(?!)");
@@ -298,14 +298,27 @@ static void put_node(struct printer *printer, const struct ps_java_node *node)
     }
 }
 
+static bool has_possessive_group(const struct ps_java_node *node)
+{
+    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
+        if (has_possessive_group(child))
+            return true;
+    return node->kind == PS_JAVA_REPEAT && node->child->kind != PS_JAVA_CLASS &&
+           (node->greed == PS_JAVA_POSSESSIVE || ps_java_has(node->child, PS_JAVA_LINE_BREAK));
+}
+
 void ps_java_print_pcre2(struct ps_java_text *text, struct ps_arena *arena, const struct ps_java_node *root,
                          unsigned group_count, bool last_match)
 {
     struct printer printer = {
         .text = text, .arena = arena, .group_count = group_count, .last_match = last_match};
-    ps_java_text_put(text, "%s", ""); /* never NULL */
+    bool atomic = ps_java_has(root, PS_JAVA_ATOMIC) || has_possessive_group(root);
+    /* PCRE2's JIT (10.42) has an optimization for repeats that come first ("early fail") which goes wrong in
+     * atomic groups; behind an assertion it is not tried. */
+    ps_java_text_put(text, "%s", atomic ? "(?=)(?:" : "");
     if (root->kind == PS_JAVA_EITHER)
         put_children(&printer, root, "|");
     else
         put_node(&printer, root);
+    ps_java_text_put(text, "%s", atomic ? ")" : "");
 }

@@ -56,3 +56,25 @@ bool ps_java_has(const struct ps_java_node *node, enum ps_java_kind kind)
             return true;
     return node->kind == kind;
 }
+
+/* May match an ASCII letter, or under (?u) anything that is no digit. */
+static bool has_letters(const struct ps_java_node *node, bool unicode)
+{
+    if (node->kind == PS_JAVA_CLASS)
+        return (node->set->ascii[1] & UINT64_C(0x07FFFFFE07FFFFFE)) != 0 || (unicode && node->set->high_some);
+    if (node->kind == PS_JAVA_REFERENCE || node->kind == PS_JAVA_GRAPHEME)
+        return true;
+    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
+        if (has_letters(child, unicode))
+            return true;
+    return false;
+}
+
+void ps_java_fold(struct ps_java_node *root, const struct ps_java_node *const *groups, unsigned group_count)
+{
+    for (struct ps_java_node *child = root->child; child != NULL; child = child->next)
+        ps_java_fold(child, groups, group_count);
+    if (root->kind == PS_JAVA_REFERENCE)
+        root->folds =
+            root->caseless && root->number <= group_count && has_letters(groups[root->number], root->unicode);
+}
