@@ -97,18 +97,15 @@ static bool is_held(const struct ps_rules_live *live, const struct ps_rules_vers
 }
 
 /* Workers that are half way through a lease keep what they began it with. When none is any more, one grace
- * period more: then their last use of it lies behind them. */
-static void wait_released(struct ps_rules_live *live, struct ps_rules_version *old)
+ * period more: who has just let go of it used it after the one before. */
+static void wait_released(struct ps_rules_live *live, const struct ps_rules_version *old)
 {
-    bool waited = false;
     while (!live->stop && is_held(live, old)) { /* stopped: no worker runs */
-        waited = true;
         struct pollfd wish = {.fd = live->wake_fd, .events = POLLIN};
         if (poll(&wish, 1, 1) > 0)
             wishes_take(live);
     }
-    if (waited)
-        (void)ps_swap_replace(&live->swap, live->version);
+    (void)ps_swap_replace(&live->swap, live->version);
 }
 
 static void publish(struct ps_rules_live *live, const struct ps_rules_attempt *attempt)

@@ -4,11 +4,14 @@
 #include "tests/support/route.h"
 #include "tests/support/rules_files.h"
 
+#include <stdio.h>
+
 static const char *const channels[] = {"c1", "c2", "c3"};
 
 static enum ps_status try_bind(struct ps_test_stage *stage, const char *text)
 {
-    const char *file = ps_test_rules_write("a.rules", "%s", text);
+    static char file[4096]; /* the plan's for as long as it is there */
+    snprintf(file, sizeof file, "%s", ps_test_rules_write("a.rules", "%s", text));
     ps_test_stage_init(stage, &ps_selector_rules);
     stage->context.channels = (struct ps_texts){PS_COUNT_OF(channels), channels};
     return ps_test_stage_bind(stage, PS_KEYS("rules.file", file, "rules.cache", "none", "rules.settle", "0"));

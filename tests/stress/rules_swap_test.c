@@ -11,13 +11,14 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
 #define WORKERS 3U
 #define EVENTS 40U
 #if defined(PS_TSAN) || defined(__SANITIZE_ADDRESS__)
-#define SWAPS 150U
+#define SWAPS 80U
 #else
 #define SWAPS 1000U
 #endif
@@ -167,7 +168,8 @@ static void test_swaps(void **state)
     (void)state;
     uint64_t random = ps_test_seed();
     generation_name = ps_name_intern("generation");
-    const char *file = ps_test_rules_write("a.rules", RULES, 1);
+    static char file[4096]; /* the plan's for as long as it is there */
+    snprintf(file, sizeof file, "%s", ps_test_rules_write("a.rules", RULES, 1));
     ps_test_stage_init(&shared, &ps_interceptor_rules);
     shared.context.instances = WORKERS;
     assert_int_equal(
