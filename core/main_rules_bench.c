@@ -269,10 +269,6 @@ static bool bench_run(struct ps_rules_bench *bench)
         fputs("penstock rules bench: the events are too large to be measured\n", stderr);
         return false;
     }
-    if (bench->command->json)
-        ps_rules_bench_print_json(bench);
-    else
-        ps_rules_bench_print(bench);
     return true;
 }
 
@@ -297,10 +293,14 @@ int ps_main_rules_bench(struct ps_rules_command *command)
     }
     bench.arena = ps_arena_create();
     bool opened = sample_read(&bench), good = opened && bench_run(&bench);
+    if (command->cache == folder) /* before anything is printed: who reads it may be gone */
+        (void)nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+    if (good && command->json)
+        ps_rules_bench_print_json(&bench);
+    else if (good)
+        ps_rules_bench_print(&bench);
     if (opened)
         ps_rules_bed_close(&bench.bed);
-    if (command->cache == folder)
-        (void)nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
     free(bench.pairs);
     free(bench.lines);
     free(bench.text);
