@@ -12,7 +12,7 @@ command -v java >/dev/null || skip "no java"
 for program in unit_java_regex_table unit_java_regex_matcher; do
     [[ -x $tools/$program ]] || skip "no program $tools/$program"
 done
-version=$(java -version 2>&1 | sed -n '1s/.*"\([0-9]*\).*/\1/p')
+version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
 # A single file can be run since 11; \b changed its meaning in 19.
 ((version >= 11 && version <= 18)) || skip "Java $version: what we do is what Java 9 to 18 do"
 
