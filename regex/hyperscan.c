@@ -11,6 +11,7 @@
 
 /* So often may a set be tried again without an expression that was too much for it. */
 #define TRIES_MAX 64U
+#define PAGE_BYTES 4096
 
 struct ps_hyperscan {
     hs_database_t *database;
@@ -216,6 +217,12 @@ size_t ps_hyperscan_scratch_bytes(const struct ps_hyperscan *hyperscan)
     return bytes;
 }
 
+void ps_hyperscan_touch(void *memory, size_t bytes)
+{
+    for (volatile char *at = memory, *end = at + bytes; at < end; at += PAGE_BYTES)
+        *at = *at;
+}
+
 struct ps_hyperscan_scratch *ps_hyperscan_scratch_create(const struct ps_hyperscan *hyperscan,
                                                          struct ps_err *err)
 {
@@ -224,6 +231,7 @@ struct ps_hyperscan_scratch *ps_hyperscan_scratch_create(const struct ps_hypersc
         ps_err_set(err, "there is no memory for Hyperscan's scratch");
         return NULL;
     }
+    ps_hyperscan_touch(scratch, ps_hyperscan_scratch_bytes(hyperscan));
     return (struct ps_hyperscan_scratch *)scratch;
 }
 

@@ -55,6 +55,10 @@ void ps_hyperscan_close(struct ps_hyperscan *hyperscan);
 size_t ps_hyperscan_database_bytes(const struct ps_hyperscan *hyperscan);
 size_t ps_hyperscan_scratch_bytes(const struct ps_hyperscan *hyperscan);
 
+/* Has the kernel give memory its pages now, without changing what is in it: whoever uses it first, a worker
+ * that meets new rules, must not wait for that. Nobody else has it yet. */
+void ps_hyperscan_touch(void *memory, size_t bytes);
+
 struct ps_hyperscan_scratch *ps_hyperscan_scratch_create(const struct ps_hyperscan *hyperscan,
                                                          struct ps_err *err);
 void ps_hyperscan_scratch_destroy(struct ps_hyperscan_scratch *scratch);

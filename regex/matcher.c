@@ -187,8 +187,13 @@ struct ps_matcher_scratch *ps_matcher_scratch_create(const struct ps_matcher *ma
     else
         ps_err_set(err, "there is no memory for a matcher's scratch");
     if (scratch->hits != NULL && scratch->seen != NULL && scratch->matched != NULL &&
-        scratch->staging != NULL && (matcher->hyperscan == NULL || scratch->hyperscan != NULL))
+        scratch->staging != NULL && (matcher->hyperscan == NULL || scratch->hyperscan != NULL)) {
+        ps_hyperscan_touch(scratch->hits, scratch->hit_room * sizeof *scratch->hits);
+        ps_hyperscan_touch(scratch->seen, matcher->expression_count * sizeof *scratch->seen);
+        ps_hyperscan_touch(scratch->matched, matcher->count * sizeof *scratch->matched);
+        ps_hyperscan_touch(scratch->staging, PS_MATCHER_STAGING_BYTES);
         return scratch;
+    }
     ps_matcher_scratch_destroy(scratch);
     return NULL;
 }
