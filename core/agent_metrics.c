@@ -70,7 +70,10 @@ static void series_add(void *argument, const struct ps_series *series)
         list->items = realloc(list->items, list->room * sizeof *list->items);
         PS_ASSERT(list->items != NULL);
     }
-    list->items[list->count++] = *series;
+    struct ps_series *item = &list->items[list->count++];
+    *item = *series;
+    item->label_value = strdup(series->label_value); /* the stage may forget it: a rule that is gone */
+    PS_ASSERT(item->label_value != NULL);
 }
 
 static void visit_link(const struct ps_link *link, const char *name, const struct ps_metrics_visitor *visitor)
@@ -87,6 +90,8 @@ static void visit_link(const struct ps_link *link, const char *name, const struc
                                              .series = list.items,
                                              .series_count = list.count};
     visitor->component(visitor->argument, &component);
+    for (size_t i = 0; i < list.count; i++)
+        free((void *)(uintptr_t)list.items[i].label_value);
     free(list.items);
 }
 

@@ -96,7 +96,7 @@ struct ps_chain_share {
 struct ps_series {
     const char *name; /* "rule_hits": becomes penstock_rule_hits_total; a gauge has its unit in the name */
     const char *help; /* one sentence; the same for all of one name; static, as name and label are */
-    const char *label, *label_value; /* "rule", "health-checks" */
+    const char *label, *label_value; /* "rule", "health-checks"; the value lives as long as `add` is called */
     bool gauge;
     double value;
 };
