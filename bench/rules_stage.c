@@ -1,11 +1,14 @@
 /* The rule stage by itself: the selector `rules` over prepared batches, beside bare Hyperscan over the same
  * bodies with the same expressions, at 10 to 10,000 rules (bench/support/rule_traffic.h).
  *
- *   bench_rules_stage [--seconds 2] [--rounds 5] [--only spread|dense]
+ *   bench_rules_stage [--seconds 2] [--rounds 5] [--only spread|dense] [--events RULES]
  *
- * Bare is the faster of a scan an event and a scan a batch, with a callback that counts. All sets are
+ * Bare is the faster of a scan an event and a scan a batch, with a callback that counts. Bodies stand one
+ * after the other with newlines between, as a source reads them (in place), or apart (copied: whoever scans
+ * them as a batch, the stage or the bare loop, has to copy them together). All sets are
  * measured in turn in each round, back and forth, so that their ratios come from the same minutes. With less
- * than a second a round the largest set is left out: then it is only looked whether it works.
+ * than a second a round the largest set is left out: then it is only looked whether it works. --events: no
+ * set of more rules than that.
  *
  * Records: nanoseconds an event of CPU time, in place and copied, at each number of rules; and what 1,000 and
  * 10,000 rules cost against 10. bench/rules_report draws them. */
@@ -32,7 +35,7 @@ static const uint32_t sizes[SIZES] = {10, 100, 1000, 10000};
 static const char *const channel_names[] = {"status", "path", "exception", "program", "user",
                                             "host",   "rest", "between",   "anchored"};
 
-enum way { IN_PLACE, COPIED, BARE_EVENTS, BARE_BATCHES, WAYS };
+enum way { IN_PLACE, COPIED, BARE_EVENTS, BARE_BATCHES, BARE_COPIED, WAYS };
 
 /* One set of rules: the stage, batches for it, and Hyperscan alone. */
 struct set {
@@ -43,7 +46,7 @@ struct set {
     struct ps_batch *batches[2][BATCHES_MAX]; /* IN_PLACE, COPIED */
     unsigned batch_count[2];
     uint32_t batch_events[BATCHES_MAX]; /* in place */
-    char *lines;
+    char *lines, *room;                 /* all events; where a bare loop puts those of a batch */
     struct ps_hyperscan *hyperscan;
     struct ps_hyperscan_scratch *scratch;
     double compile_s;
@@ -134,7 +137,8 @@ static void set_make(struct set *set, enum ps_rule_traffic_kind kind, uint32_t r
     snprintf(path, sizeof path, "%.200s/%s-%u.rules", folder, ps_rule_traffic_name(kind), rules);
     rules_write(&traffic, path);
     set->lines = malloc((size_t)EVENTS * LINE_BYTES);
-    PS_ASSERT(set->lines != NULL);
+    set->room = malloc((size_t)PS_BATCH_EVENTS_MAX * LINE_BYTES);
+    PS_ASSERT(set->lines != NULL && set->room != NULL);
     for (uint32_t i = 0; i < EVENTS; i++) {
         char *line = set->lines + (size_t)i * LINE_BYTES;
         hits += ps_rule_traffic_event(&traffic, line) != PS_RULE_TRAFFIC_NONE;
@@ -163,6 +167,7 @@ static void set_free(struct set *set)
     ps_hyperscan_scratch_destroy(set->scratch);
     ps_hyperscan_close(set->hyperscan);
     free(set->lines);
+    free(set->room);
 }
 
 /* ---- one pass over all events ---- */
@@ -204,9 +209,14 @@ static void bare_pass(struct set *set, enum way way)
         return;
     }
     for (unsigned i = 0; i < set->batch_count[IN_PLACE]; i++) {
-        uint32_t length = set->batch_events[i] * LINE_BYTES;
-        bare_scan(set, data, length);
-        data += length;
+        uint32_t count = set->batch_events[i];
+        for (uint32_t row = 0; way == BARE_COPIED && row < count; row++) {
+            char *to = set->room + (size_t)row * LINE_BYTES;
+            memcpy(to, data + (size_t)row * LINE_BYTES, PS_RULE_TRAFFIC_BYTES);
+            to[PS_RULE_TRAFFIC_BYTES] = '\n';
+        }
+        bare_scan(set, way == BARE_COPIED ? set->room : data, count * LINE_BYTES);
+        data += (size_t)count * LINE_BYTES;
     }
 }
 
@@ -241,9 +251,10 @@ static void counts_check(struct set *set, enum way way)
 
 /* ---- records ---- */
 
-static double bare_of(const struct set *set, unsigned round)
+/* Beside bodies that lie apart, bare batches are copied together, too. */
+static double bare_of(const struct set *set, enum way way, unsigned round)
 {
-    return fmin(set->ns[BARE_EVENTS][round], set->ns[BARE_BATCHES][round]);
+    return fmin(set->ns[BARE_EVENTS][round], set->ns[way == COPIED ? BARE_COPIED : BARE_BATCHES][round]);
 }
 
 /* For ps_duel_print: there is a reference. It was measured with all the others. */
@@ -276,15 +287,15 @@ static void record_set(const struct set *set, enum way way, unsigned rounds)
     result.rounds = rounds;
     for (unsigned i = 0; i < rounds; i++) {
         result.subject[i] = set->ns[way][i];
-        result.bare[i] = bare_of(set, i);
+        result.bare[i] = bare_of(set, way, i);
         result.ratio[i] = result.subject[i] / result.bare[i];
     }
     ps_duel_print(&duel, &result,
                   "\"bytes\":%u,\"rules\":%u,\"hit\":%.4g,\"bare_events_ns\":%.4g,\"bare_batches_ns\":%.4g,"
                   "\"database_bytes\":%zu,\"compile_cpu_s\":%.3g",
                   PS_RULE_TRAFFIC_BYTES, set->rules, set->hits, median_of(set->ns[BARE_EVENTS], rounds),
-                  median_of(set->ns[BARE_BATCHES], rounds), ps_hyperscan_database_bytes(set->hyperscan),
-                  set->compile_s);
+                  median_of(set->ns[way == COPIED ? BARE_COPIED : BARE_BATCHES], rounds),
+                  ps_hyperscan_database_bytes(set->hyperscan), set->compile_s);
 }
 
 /* What many rules cost against few; `way` WAYS: bare Hyperscan. */
@@ -305,8 +316,8 @@ static void record_growth(const struct set *many, const struct set *few, enum wa
                                  .bare = taken_in_turn};
     result.rounds = rounds;
     for (unsigned i = 0; i < rounds; i++) {
-        result.subject[i] = way == WAYS ? bare_of(many, i) : many->ns[way][i];
-        result.bare[i] = way == WAYS ? bare_of(few, i) : few->ns[way][i];
+        result.subject[i] = way == WAYS ? bare_of(many, IN_PLACE, i) : many->ns[way][i];
+        result.bare[i] = way == WAYS ? bare_of(few, IN_PLACE, i) : few->ns[way][i];
         result.ratio[i] = result.subject[i] / result.bare[i];
     }
     ps_duel_print(&duel, &result, "\"bytes\":%u", PS_RULE_TRAFFIC_BYTES);
@@ -318,8 +329,9 @@ static void kind_run(enum ps_rule_traffic_kind kind, const struct ps_bench_optio
                      const char *folder)
 {
     static struct set sets[SIZES];
-    bool quick = options->seconds < 1;
-    unsigned count = quick ? SIZES - 1 : SIZES;
+    unsigned count = options->seconds < 1 ? SIZES - 1 : SIZES;
+    while (count > 1 && sizes[count - 1] > options->events)
+        count--;
     double seconds = options->seconds / 8;
     for (unsigned i = 0; i < count; i++) {
         set_make(&sets[i], kind, sizes[i], folder);
@@ -350,7 +362,7 @@ static void kind_run(enum ps_rule_traffic_kind kind, const struct ps_bench_optio
 
 int main(int argc, char **argv)
 {
-    struct ps_bench_options options = {.seconds = 2, .rounds = 5};
+    struct ps_bench_options options = {.seconds = 2, .rounds = 5, .events = UINT64_MAX};
     char folder[] = "/tmp/penstock-rules-XXXXXX";
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
