@@ -14,8 +14,8 @@
 
 struct run {
     char text[RUN_BYTES];
-    size_t length;
-    unsigned plain; /* characters that stand for themselves */
+    size_t length, plain_end; /* in all; up to the last plain character */
+    unsigned plain;           /* characters that stand for themselves */
 };
 
 struct reader {
@@ -36,11 +36,12 @@ struct atom {
     bool endless; /* it may repeat something without end */
 };
 
+/* A class at its end is left off: Hyperscan finds plain text in half the time. */
 static void run_end(struct reader *reader)
 {
     if (reader->run.plain > reader->best.plain)
         reader->best = reader->run;
-    reader->run.length = 0;
+    reader->run.length = reader->run.plain_end = 0;
     reader->run.plain = 0;
 }
 
@@ -56,6 +57,8 @@ static void run_add(struct reader *reader, const struct atom *atom, unsigned tim
         memcpy(run->text + run->length, atom->text, atom->length);
         run->length += atom->length;
         run->plain += atom->plain;
+        if (atom->plain > 0)
+            run->plain_end = run->length;
     }
 }
 
@@ -373,7 +376,7 @@ char *ps_regex_fragment(const char *pattern)
     run_end(&reader);
     if (reader.failed || !reader.inside || reader.best.plain < PLAIN_MIN)
         return NULL;
-    return strndup(reader.best.text, reader.best.length);
+    return strndup(reader.best.text, reader.best.plain_end);
 }
 
 struct ps_regex *ps_regex_fragment_of(const struct ps_regex *regex)

@@ -12,9 +12,9 @@ static void test_by_hand(void **unused)
     static const struct {
         const char *pattern, *fragment;
     } cases[] = {
-        {"method=(\\w+) path=(\\S+) status=(5\\d+) bytes=(\\d+)", " status\\=5\\d"},
+        {"method=(\\w+) path=(\\S+) status=(5\\d+) bytes=(\\d+)", " status\\=5"},
         {"^(\\S+ \\S+) (\\w+) \\[(.*?)\\]", NULL}, /* nothing of any length */
-        {"(?<who>user)name=(?:[a-z]+)-x*end", "username\\=[a-z]"},
+        {"(?<who>user)name=(?:[a-z]+)-x*end", "username\\="},
         {"i+d=\\d{3}(?=x)abcd\\d*", "id\\=\\d\\d\\dabcd"},
         {".+ab{2,}cdef.*", "bbcdef"},
         {"a+bcd", "abcd"},
@@ -27,9 +27,9 @@ static void test_by_hand(void **unused)
         {"x+y status=(?:200|404) .*z", "xy status\\=(?:200|404) "},
         {"x+ab(?:|cdefghi)y", "xab(?:|cdefghi)y"},
         {"x+ab(?:|cdefghi)", NULL}, /* one of them is nothing */
-        {"\\bstatus=\\d+\\b.", "status\\=\\d"},
+        {"\\bstatus=\\d+\\b.", "status\\="},
         {"caf\xC3\xA9+ au lait", " au lait"},
-        {"[^a]status[ab]+x", "status[ab]"},
+        {"[^a]status[ab]+x", "status"},
         {"a\\.b\\.c\\.d.*e", "a\\.b\\.c\\.d"},
         {"a.{3,}bcde", "bcde"},
         {"a.{3,100}bcde", "bcde"},
