@@ -317,6 +317,9 @@ static void lists_fill(struct ps_rules_set *set, struct pairs *pairs)
         set->first_rules[atom] = first < end ? set->entries[first] >> 2 : RULES_NONE;
         set->simple &= first == end || (set->entries[first] & RULES_ENTRY_UNSURE) == 0;
     }
+    set->plain = set->simple && set->body_pattern_count > 0;
+    for (uint32_t i = 0; i < set->rule_count; i++)
+        set->plain &= set->rule[i].plain;
 }
 
 /* ---- programs ---- */

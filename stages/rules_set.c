@@ -146,6 +146,7 @@ static bool counts_make(struct ps_rules_scratch *scratch)
     bool good = true;
     scratch->counts = make(set->rule_count, sizeof(struct rules_counts *), &good);
     scratch->rare = make(set->rule_count, sizeof(struct rules_rare_counts *), &good);
+    scratch->quick = make(set->plain ? set->rule_count : 0, sizeof *scratch->quick, &good);
     scratch->meters = make(set->meter_count, sizeof(struct rules_meter *), &good);
     for (uint32_t i = 0; good && i < set->rule_count; i++) {
         uint32_t entry = set->rule[i].entry;
@@ -154,6 +155,9 @@ static bool counts_make(struct ps_rules_scratch *scratch)
             counted ? ps_rules_book_counts(set->book, entry, scratch->instance) : &scratch->unread;
         scratch->rare[i] =
             counted ? ps_rules_book_rare(set->book, entry, scratch->instance) : &scratch->unread_rare;
+        if (set->plain)
+            scratch->quick[i] =
+                (struct rules_quick){scratch->counts[i], set->rule[i].routes, set->rule[i].route_count};
     }
     for (uint32_t i = 0; good && i < set->meter_count; i++) {
         uint32_t entry = set->rule[set->meters[i].rule].entry;
@@ -241,6 +245,7 @@ void ps_rules_scratch_destroy(struct ps_rules_scratch *scratch)
     ps_regex_scratch_destroy(scratch->regex);
     free(scratch->counts);
     free(scratch->rare);
+    free(scratch->quick);
     free(scratch->meters);
     free(scratch->store);
     free(scratch->hits);
@@ -313,6 +318,10 @@ enum ps_result ps_rules_set_work(const struct ps_rules_set *set, struct ps_rules
                               .now = now,
                               .trace = trace,
                               .argument = argument};
+    if (set->plain && trace == NULL && !scratch->busy) {
+        ps_rules_plain_work(set, scratch, lease, route, now);
+        return PS_DONE;
+    }
     if (!scratch->busy)
         lease_begin(set, scratch, lease);
     for (;;) {

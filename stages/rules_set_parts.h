@@ -128,6 +128,7 @@ struct ps_rules_set {
     bool routes;
     bool single;       /* at most one rule acts on an event */
     bool simple;       /* single, and it is the first of those that the patterns found in the body lead to */
+    bool plain;        /* simple, and rules only route */
     bool prelude;      /* events without a hit in the body may match, too */
     bool drops;        /* an action may drop */
     bool saves_header; /* captures look at headers as they came */
@@ -243,6 +244,12 @@ struct rules_constant {
     uint64_t lease; /* number of the lease it was copied for */
     const char *value;
 };
+/* What a plain set needs of a rule. */
+struct rules_quick {
+    struct rules_counts *counts;
+    const uint32_t *routes;
+    uint32_t route_count;
+};
 /* One header's values of the lease that is being scanned. */
 struct rules_header_scan {
     struct ps_matcher_scratch *scratch;
@@ -265,6 +272,7 @@ struct ps_rules_scratch {
     struct ps_slice *subjects;
     struct rules_counts **counts;    /* by rule */
     struct rules_rare_counts **rare; /* by rule */
+    struct rules_quick *quick;       /* by rule; of a plain set */
     struct rules_counts unread;      /* where they point when nothing is counted */
     struct rules_rare_counts unread_rare;
     struct rules_meter **meters;
@@ -330,6 +338,10 @@ uint32_t ps_rules_route_add(uint32_t *routes, uint32_t count, uint32_t route);
 /* Says where every event of the lease goes. */
 void ps_rules_route(const struct ps_rules_set *set, const struct ps_rules_scratch *scratch,
                     const struct ps_lease *lease, struct ps_route *route);
+
+/* The whole of it for a plain set. */
+void ps_rules_plain_work(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
+                         const struct ps_lease *lease, struct ps_route *route, const struct ps_now *now);
 
 enum rules_step {
     RULES_STEP_NEXT,  /* done (or given up and counted) */

@@ -47,6 +47,9 @@ static const char *const regexes[] = {"/a/",
                                       "/\\bab\\b/",
                                       "/[^a]b/",
                                       "/(?<g1>.)$/"};
+/* They have no groups, and do not match everything. */
+static const char *const bodies[] = {"/a/",   "/b+c/", "/^a/",  "/c$/", "/[ab]{2}/",
+                                     "/AB/i", "/5|6/", "/a.c/", "/aa/"};
 static const char *const replaced[] = {"/a/", "/b+c/", "/(?<g1>a.)/", "/[ab]{2}/", "/c$/", "/^$/"};
 static const char *const headers[] = {"h1", "h2", "h3", "g1", "tags", "\"x y\""};
 static const char *const values[] = {"a", "b", "ab", "5", "5.0", "-1", "12", "", "abc"};
@@ -155,13 +158,29 @@ static void put_action(struct ps_test_text *text, bool routes)
     }
 }
 
-void ps_test_rules_random(struct ps_test_text *text, bool routes, uint64_t *random)
+static void put_plain(struct ps_test_text *text, bool routes)
+{
+    for (unsigned i = 0, count = 1 + pick(PS_TEST_RANDOM_RULES_MAX); i < count; i++) {
+        put(text, "rule r%u { when body ~ %s", i, PICK(bodies));
+        if (pick(3) == 0)
+            put(text, " or body ~ %s", PICK(bodies));
+        if (routes && pick(8))
+            put(text, " route %sc%u, c%u", pick(3) ? "" : "optional ", 1 + pick(4), 1 + pick(4));
+        put(text, " }\n");
+    }
+}
+
+void ps_test_rules_random(struct ps_test_text *text, bool routes, bool plain, uint64_t *random)
 {
     random_state = random;
     text->length = 0;
-    put(text, "mode %s\n", pick(2) ? "all" : "first");
+    put(text, "mode %s\n", !plain && pick(2) ? "all" : "first");
     if (routes && pick(2))
         put(text, "default c%u\n", 1 + pick(4));
+    if (plain) {
+        put_plain(text, routes);
+        return;
+    }
     for (unsigned i = 0, count = 1 + pick(PS_TEST_RANDOM_RULES_MAX); i < count; i++) {
         put(text, "rule r%u priority %u {\n  when ", i, pick(3));
         put_condition(text, 1 + pick(3));

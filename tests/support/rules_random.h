@@ -11,6 +11,7 @@ struct ps_test_text {
     size_t length;
 };
 
-/* Writes a file that parses; channels are c1 to c4. `routes`: for a selector. `random`: as ps_test_random.
- * Thread: one at a time. */
-void ps_test_rules_random(struct ps_test_text *text, bool routes, uint64_t *random);
+/* Writes a file that parses; channels are c1 to c4. `routes`: for a selector. `plain`: rules only route, by
+ * what is in the body, and the first that matches acts. `random`: as ps_test_random. Thread: one at a time.
+ */
+void ps_test_rules_random(struct ps_test_text *text, bool routes, bool plain, uint64_t *random);

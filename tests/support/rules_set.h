@@ -16,6 +16,7 @@ struct ps_test_rules {
     struct ps_rules_scratch *scratch;
     struct ps_route route;
     bool routes;
+    bool quiet;                           /* nobody is told what acted: `acted` stays empty */
     char acted[PS_BATCH_EVENTS_MAX][256]; /* by row: names of rules, in order, each with a blank behind */
 };
 
@@ -115,7 +116,7 @@ static enum ps_result ps_test_rules_try(struct ps_test_rules *rules, struct ps_l
     if (!ps_rules_scratch_is_busy(rules->scratch))
         memset(rules->acted, 0, sizeof rules->acted);
     return ps_rules_set_work(rules->set, rules->scratch, lease, rules->routes ? &rules->route : NULL,
-                             &rules->stage.now, ps_test_rules_trace, rules);
+                             &rules->stage.now, rules->quiet ? NULL : ps_test_rules_trace, rules);
 }
 
 static __attribute__((unused)) void ps_test_rules_work(struct ps_test_rules *rules, struct ps_lease *lease)

@@ -1,0 +1,65 @@
+/* Sets of rules that only route, by what is found in bodies, the first one that matches: as most are. Then
+ * nothing can fail, wait or change an event, and all is done while the scan reports: no lists of hits, no
+ * second pass. Thread: the worker. */
+#include "stages/rules_set_parts.h"
+
+struct plain {
+    const struct ps_rules_set *set;
+    struct ps_rules_scratch *scratch;
+    const struct ps_lease *lease;
+    struct ps_route *route; /* NULL: an interceptor, which only counts */
+    int64_t wall_ms;
+    uint32_t next; /* position behind the last one with a route */
+};
+
+/* Events on which no rule acted, or none that routes. */
+static void by_default(const struct plain *plain, uint32_t to)
+{
+    for (uint32_t i = 0; i < plain->set->default_count; i++)
+        ps_route_positions(plain->route, plain->set->defaults[i] / 2, true, plain->lease, plain->next, to);
+}
+
+static void plain_hit(void *argument, uint32_t subject, const uint32_t *patterns, uint32_t pattern_count)
+{
+    struct plain *plain = argument;
+    const uint32_t *first_rules = plain->set->first_rules;
+    uint32_t number = first_rules[patterns[0]];
+    for (uint32_t i = 1; i < pattern_count; i++) {
+        uint32_t other = first_rules[patterns[i]];
+        number = other < number ? other : number;
+    }
+    if (PS_UNLIKELY(number == RULES_NONE))
+        return;
+    const struct rules_quick *quick = &plain->scratch->quick[number];
+    struct rules_counts *counts = quick->counts;
+    ps_rules_count_add(&counts->hits, 1);
+    ps_rules_count_add(&counts->bytes, plain->scratch->subjects[subject].length);
+    __atomic_store_n(&counts->last_hit_ms, plain->wall_ms, __ATOMIC_RELAXED);
+    if (quick->route_count == 0 || plain->route == NULL)
+        return;
+    if (plain->next < subject)
+        by_default(plain, subject);
+    uint16_t row = ps_lease_row(plain->lease, subject);
+    for (uint32_t i = 0; i < quick->route_count; i++)
+        ps_route_row(plain->route, quick->routes[i] / 2, quick->routes[i] % 2 == 0, row);
+    plain->next = subject + 1;
+}
+
+void ps_rules_plain_work(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
+                         const struct ps_lease *lease, struct ps_route *route, const struct ps_now *now)
+{
+    struct plain plain = {set, scratch, lease, route, now->wall_ms, 0};
+    for (uint32_t i = 0; i < lease->count; i++) {
+        const struct ps_event *event = ps_lease_event(lease, i);
+        scratch->subjects[i] = (struct ps_slice){event->body, event->body_length};
+    }
+    ps_matcher_scan_each(set->body, scratch->body, scratch->subjects, lease->count, plain_hit, &plain);
+    if (route == NULL)
+        return;
+    if (plain.next > 0) {
+        by_default(&plain, lease->count);
+        return;
+    }
+    for (uint32_t i = 0; i < set->default_count; i++)
+        ps_route_all(route, set->defaults[i] / 2, true);
+}
