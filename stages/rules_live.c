@@ -124,6 +124,7 @@ struct ps_rules_live *ps_rules_live_create(const struct ps_rules_live_options *o
     struct ps_rules_live *live = live_alloc(options);
     live->watch = ps_rules_watch_create(options->watch, &limited);
     live->good.live = live->bad.live = live;
+    live->good.began_ns = ps_clock_now().mono_ns;
     ps_rules_attempt_run(&live->good);
     live->version = live->good.version;
     if (live->version == NULL) {

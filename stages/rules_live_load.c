@@ -77,17 +77,24 @@ void ps_rules_attempt_fini(struct ps_rules_attempt *attempt)
 
 /* ---- making it ---- */
 
+void ps_rules_attempt_say(struct ps_rules_attempt *attempt)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    if (now_ns - attempt->began_ns < SAY_AFTER_NS || now_ns - attempt->said_ns < SAY_AGAIN_NS)
+        return;
+    attempt->said_ns = now_ns;
+    ps_log(PS_LOG_INFO, attempt->live->options.component,
+           "%s: compiling %zu rules (%zu expressions) since %" PRIu64 " s", attempt->live->options.file,
+           __atomic_load_n(&attempt->rules, __ATOMIC_RELAXED),
+           __atomic_load_n(&attempt->patterns, __ATOMIC_RELAXED), (now_ns - attempt->began_ns) / PS_NS_PER_S);
+}
+
 static bool cancelled(void *argument)
 {
     struct ps_rules_attempt *attempt = argument;
-    uint64_t now_ns = ps_clock_now().mono_ns;
-    if (now_ns - attempt->began_ns >= SAY_AFTER_NS && now_ns - attempt->said_ns >= SAY_AGAIN_NS) {
-        attempt->said_ns = now_ns;
-        ps_log(PS_LOG_INFO, attempt->live->options.component,
-               "%s: compiling %zu rules (%zu expressions) since %" PRIu64 " s", attempt->live->options.file,
-               attempt->rules, attempt->patterns, (now_ns - attempt->began_ns) / PS_NS_PER_S);
-    }
-    if (attempt->idle && !attempt->cancelled)
+    if (!attempt->idle)
+        ps_rules_attempt_say(attempt);
+    else if (!attempt->cancelled)
         attempt->cancelled = ps_rules_live_is_overtaken(attempt->live);
     return attempt->cancelled;
 }
@@ -126,15 +133,14 @@ static struct ps_rules_version *version_create(struct ps_rules_attempt *attempt,
 void ps_rules_attempt_run(struct ps_rules_attempt *attempt)
 {
     const struct ps_rules_live *live = attempt->live;
-    attempt->began_ns = ps_clock_now().mono_ns;
     attempt->arena = ps_arena_create();
     attempt->problems = ps_arena_alloc(attempt->arena, sizeof *attempt->problems);
     attempt->problems->arena = attempt->arena;
     struct ps_rules *rules = ps_rules_load(live->options.file, attempt->problems);
     if (rules == NULL)
         return;
-    attempt->rules = rules->rule_count;
-    attempt->patterns = rules->pattern_count;
+    __atomic_store_n(&attempt->rules, rules->rule_count, __ATOMIC_RELAXED);
+    __atomic_store_n(&attempt->patterns, (size_t)rules->pattern_count, __ATOMIC_RELAXED);
     struct ps_rules_set_options options = live->options.set;
     options.book = live->book;
     options.matcher.idle |= attempt->idle;

@@ -35,8 +35,8 @@ struct ps_rules_attempt {
     struct ps_rules_problems *problems; /* in it; and the files that were read */
     struct ps_rules_version *version;   /* NULL: see problems, or `cancelled` */
     struct ps_rules_set_report report;
-    size_t rules, patterns;
-    uint64_t began_ns, said_ns; /* for the log, when it takes long */
+    size_t rules, patterns;     /* relaxed: for the log, when it takes long */
+    uint64_t began_ns, said_ns; /* the waiting thread's */
     bool idle;                  /* leave the CPUs to workers */
     bool cancelled;
 };
@@ -70,9 +70,11 @@ struct ps_rules_live {
     unsigned unsettled;           /* attempts in a row that read something else than what is there now */
 };
 
-/* Reads, compiles and makes every scratch: into *attempt, zeroed but for `live` and `idle`. Thread: control
- * (build), or the idle one. */
+/* Reads, compiles and makes every scratch: into *attempt, zeroed but for `live`, `idle` and `began_ns`.
+ * Thread: control (build), or the idle one. */
 void ps_rules_attempt_run(struct ps_rules_attempt *attempt);
+/* Logs that it takes long, when it does. Thread: the one that waits for it (at build: the same). */
+void ps_rules_attempt_say(struct ps_rules_attempt *attempt);
 /* Not its version. */
 void ps_rules_attempt_fini(struct ps_rules_attempt *attempt);
 /* Whether the files are what the attempt read, those missing that were. */

@@ -56,16 +56,28 @@ static void *idle_main(void *task_)
     return NULL;
 }
 
-/* On a thread of its own, at SCHED_IDLE, from which there is no way back without privileges. */
-static void idle_run(void (*run)(void *argument), void *argument)
+static void join_in_time(pthread_t thread, struct ps_rules_attempt *attempt)
+{
+    struct timespec until;
+    do {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        ps_rules_attempt_say(attempt);
+    } while (pthread_timedjoin_np(thread, NULL, &until) != 0);
+}
+
+/* On a thread of its own, at SCHED_IDLE, from which there is no way back without privileges. `attempt` NULL:
+ * there is nothing to tell meanwhile. */
+static void idle_run(void (*run)(void *argument), void *argument, struct ps_rules_attempt *attempt)
 {
     struct task task = {run, argument};
     pthread_t thread;
-    if (pthread_create(&thread, NULL, idle_main, &task) != 0) {
+    if (pthread_create(&thread, NULL, idle_main, &task) != 0)
         run(argument); /* no threads to be had: late is worse */
-        return;
-    }
-    pthread_join(thread, NULL);
+    else if (attempt != NULL)
+        join_in_time(thread, attempt);
+    else
+        pthread_join(thread, NULL);
 }
 
 static void attempt_task(void *attempt)
@@ -122,7 +134,7 @@ static void publish(struct ps_rules_live *live, const struct ps_rules_attempt *a
     ps_rules_version_count(old, &live->past);
     live->retiring = NULL;
     pthread_mutex_unlock(&live->lock);
-    idle_run(version_task, old);
+    idle_run(version_task, old, NULL);
 }
 
 /* ---- reloading ---- */
@@ -164,14 +176,14 @@ static void take(struct ps_rules_live *live, const struct ps_rules_attempt *atte
 static void reload(struct ps_rules_live *live)
 {
     bool wanted = live->wanted;
-    struct ps_rules_attempt attempt = {.live = live, .idle = true};
+    struct ps_rules_attempt attempt = {.live = live, .idle = true, .began_ns = ps_clock_now().mono_ns};
     live->wanted = live->dirty = false;
     ps_rules_attempt_follow(latest(live)); /* before reading: what changes from now on is seen */
     if (nothing_new(live, wanted)) {
         ps_rules_attempt_follow(latest(live));
         return;
     }
-    idle_run(attempt_task, &attempt);
+    idle_run(attempt_task, &attempt, &attempt);
     live->patient = attempt.cancelled && !live->patient;
     if (attempt.cancelled) {
         ps_rules_attempt_fini(&attempt);

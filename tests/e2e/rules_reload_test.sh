@@ -190,8 +190,9 @@ for ((number = 2; number <= 40; number++)); do
         sleep 0.3
         ;;
     16) kill -HUP $agent ;;
-    18) # another agent file: sinks are exchanged, the sources and their rules go on
-        sed -i "s/^\(a1.sinks.odd.sink.rollInterval\) = .*/\1 = $((3600 + number))/" "$work/agent.properties"
+    18) # another agent file: a sink is exchanged, r1 and its rules go on; r2 is built anew, with its rules
+        sed -i "s/^\(a1.sinks.odd.sink.rollInterval\) = .*/\1 = $((3600 + number))/
+            s/^\(a1.sources.r2.interceptors.i1.rules.settle\) = .*/\1 = $((20 + number))/" "$work/agent.properties"
         kill -HUP $agent
         ;;
     esac
