@@ -3,6 +3,7 @@
 #include "regex/cost.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,29 +19,29 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static enum ps_hyperscan_outcome build_one(const struct ps_java_regex *java, uint64_t *bytes,
-                                           struct ps_err *err)
+/* LEFT_OUT: it is nothing for Hyperscan. */
+static enum ps_hyperscan_outcome build_one(const struct ps_java_regex *java, uint64_t *bytes)
 {
-    struct ps_hyperscan_expression expression = {
-        .text = java->hyperscan,
-        .flags = (java->prefilter ? PS_HYPERSCAN_PREFILTER : 0U) |
-                 (java->length_min == 0 ? PS_HYPERSCAN_ALLOW_EMPTY : 0U),
-    };
+    struct ps_hyperscan_expression expression;
     struct ps_hyperscan_built built;
     uint32_t failed;
-    if (ps_hyperscan_build(&expression, 1, &built, &failed, err) != PS_OK)
+    enum ps_hyperscan_outcome outcome = PS_HYPERSCAN_LEFT_OUT;
+    *bytes = 0;
+    if (!ps_matcher_expression_of(java, &expression))
         return PS_HYPERSCAN_LEFT_OUT;
-    enum ps_hyperscan_outcome outcome = (enum ps_hyperscan_outcome)built.outcomes[0];
-    *bytes = built.length;
-    ps_hyperscan_built_fini(&built);
-    return outcome;
+    if (ps_hyperscan_build(&expression, 1, &built, &failed, NULL) == PS_OK) {
+        outcome = (enum ps_hyperscan_outcome)built.outcomes[0];
+        *bytes = built.length;
+        ps_hyperscan_built_fini(&built);
+    }
+    bool filter = (expression.flags & PS_HYPERSCAN_PREFILTER) != 0;
+    free((char *)(uintptr_t)expression.text);
+    return outcome == PS_HYPERSCAN_AS_ASKED && filter ? PS_HYPERSCAN_PREFILTERED : outcome;
 }
 
 enum ps_matcher_engine ps_matcher_explain(const struct ps_regex *regex, char *why, size_t room)
 {
     const struct ps_java_regex *java = ps_regex_java(regex);
-    char refusal[200];
-    struct ps_err err;
     uint64_t bytes;
     if (java->exactness == PS_REGEX_ALWAYS) {
         snprintf(why, room, "no engine: it matches every text");
@@ -51,23 +52,14 @@ enum ps_matcher_engine ps_matcher_explain(const struct ps_regex *regex, char *wh
                  java->why[0] == '\0' ? "not for Hyperscan" : java->why);
         return PS_ENGINE_PCRE2;
     }
-    uint64_t states = ps_cost_states(java->hyperscan);
-    if (states > PS_COST_STATES_RUINOUS) {
-        snprintf(why, room, "PCRE2 alone, on every text: %llu states are too many for Hyperscan",
-                 (unsigned long long)states);
-        return PS_ENGINE_PCRE2;
-    }
-    enum ps_hyperscan_outcome outcome = build_one(java, &bytes, &err);
+    enum ps_hyperscan_outcome outcome = build_one(java, &bytes);
     if (outcome == PS_HYPERSCAN_LEFT_OUT) {
-        const char *says =
-            ps_hyperscan_refusal(java->hyperscan, PS_HYPERSCAN_PREFILTER, refusal, sizeof refusal);
-        snprintf(why, room, "PCRE2 alone, on every text: Hyperscan refuses it (%s)",
-                 says == NULL ? "too large" : says);
+        snprintf(why, room, "PCRE2 alone, on every text: it is too much for Hyperscan");
         return PS_ENGINE_PCRE2;
     }
-    if (java->prefilter || outcome == PS_HYPERSCAN_PREFILTERED) {
-        snprintf(why, room, "Hyperscan's prefilter, confirmed by PCRE2%s%s", java->why[0] == '\0' ? "" : ": ",
-                 java->why);
+    if (outcome == PS_HYPERSCAN_PREFILTERED) {
+        const char *because = java->prefilter ? java->why : "exactly it is too much for Hyperscan";
+        snprintf(why, room, "Hyperscan's prefilter, confirmed by PCRE2: %s", because);
         return PS_ENGINE_PREFILTER;
     }
     if (java->exactness == PS_REGEX_CONFIRM)
@@ -111,7 +103,6 @@ static void say_states(const struct ps_regex *regex, struct ps_matcher_cost *cos
 void ps_matcher_cost_of(const struct ps_regex *regex, struct ps_matcher_cost *cost)
 {
     const struct ps_java_regex *java = ps_regex_java(regex);
-    struct ps_err err;
     *cost = (struct ps_matcher_cost){.grade = PS_COST_FINE};
     if (java->exactness == PS_REGEX_ALWAYS)
         return;
@@ -127,7 +118,7 @@ void ps_matcher_cost_of(const struct ps_regex *regex, struct ps_matcher_cost *co
         return;
     }
     uint64_t start = now_ns();
-    enum ps_hyperscan_outcome outcome = build_one(java, &cost->database_bytes, &err);
+    enum ps_hyperscan_outcome outcome = build_one(java, &cost->database_bytes);
     cost->compile_ns = now_ns() - start;
     if (outcome == PS_HYPERSCAN_LEFT_OUT) {
         cost->grade = PS_COST_HIGH;

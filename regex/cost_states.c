@@ -1,6 +1,8 @@
 /* Counting the states of an expression by reading it. Pure. */
 #include "regex/cost.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX 1000U
@@ -29,21 +31,29 @@ static uint64_t number(const char **at)
     return value;
 }
 
-/* {n}, {n,} or {n,m} at `at`: the states that the last repeat keeps, and the length. 0: it is none. */
-static size_t repeat(const char *at, uint64_t *bound)
+struct bounds {
+    uint64_t least, most; /* {n,}: n + 1 */
+    bool open;
+};
+
+/* {n}, {n,} or {n,m} at `at`: the length of it. 0: it is none. */
+static size_t repeat(const char *at, struct bounds *bounds)
 {
     const char *start = at;
     if (*at != '{' || at[1] < '0' || at[1] > '9')
         return 0;
     at++;
-    uint64_t from = number(&at), to = from;
+    *bounds = (struct bounds){.least = number(&at)};
+    bounds->most = bounds->least;
     if (*at == ',') {
         at++;
-        to = *at == '}' ? add(from, 1) : number(&at);
+        bounds->open = *at == '}';
+        bounds->most = bounds->open ? add(bounds->least, 1) : number(&at);
     }
     if (*at != '}')
         return 0;
-    *bound = to > from ? to : from;
+    if (bounds->most < bounds->least)
+        bounds->most = bounds->least;
     return (size_t)(at + 1 - start);
 }
 
@@ -115,9 +125,10 @@ static uint64_t sequence(struct reader *reader)
 {
     uint64_t states = 0;
     while (*reader->at != '\0' && *reader->at != '|' && *reader->at != ')') {
-        uint64_t one = atom(reader), bound;
-        for (size_t length; (length = repeat(reader->at, &bound)) > 0; reader->at += length)
-            one = times(one, bound < 1 ? 1 : bound);
+        uint64_t one = atom(reader);
+        struct bounds bounds;
+        for (size_t length; (length = repeat(reader->at, &bounds)) > 0; reader->at += length)
+            one = times(one, bounds.most < 1 ? 1 : bounds.most);
         states = add(states, one);
     }
     return states;
@@ -149,18 +160,56 @@ uint64_t ps_cost_states(const char *text)
     return states;
 }
 
+/* What stands at `at`, when it is no repeat: skipped as a whole. */
+static const char *token_end(const char *at)
+{
+    return *at == '\\' ? escape_end(at) : *at == '[' ? class_end(at) : at + 1;
+}
+
 bool ps_cost_largest_repeat(const char *text, struct ps_cost_repeat *largest)
 {
     *largest = (struct ps_cost_repeat){0};
     for (const char *at = text; *at != '\0';) {
-        uint64_t bound;
-        size_t length = repeat(at, &bound);
-        if (length > 0 && bound > largest->bound)
-            *largest = (struct ps_cost_repeat){(size_t)(at - text), length, bound};
-        if (length > 0)
-            at += length;
-        else
-            at = *at == '\\' ? escape_end(at) : *at == '[' ? class_end(at) : at + 1;
+        struct bounds bounds;
+        size_t length = repeat(at, &bounds);
+        if (length > 0 && bounds.most > largest->bound)
+            *largest = (struct ps_cost_repeat){(size_t)(at - text), length, bounds.most};
+        at = length > 0 ? at + length : token_end(at);
     }
     return largest->length > 0;
+}
+
+/* Repeats above `cap` lose their upper bound, and what is above it of the lower one. */
+static void loosen(const char *text, uint64_t cap, char *to)
+{
+    for (const char *at = text; *at != '\0';) {
+        struct bounds bounds;
+        size_t length = repeat(at, &bounds);
+        if (length > 0 && (bounds.open ? bounds.least : bounds.most) > cap) {
+            to += sprintf(to, "{%u,}", (unsigned)(bounds.least < cap ? bounds.least : cap));
+            at += length;
+            continue;
+        }
+        const char *end = length > 0 ? at + length : token_end(at);
+        memcpy(to, at, (size_t)(end - at));
+        to += end - at;
+        at = end;
+    }
+    *to = '\0';
+}
+
+char *ps_cost_loosen(const char *text)
+{
+    /* "{9}" may become "{1,}". */
+    char *loose = malloc(2 * strlen(text) + 1);
+    PS_ASSERT(loose != NULL);
+    strcpy(loose, text);
+    for (uint64_t cap = 1000; ps_cost_states(loose) > PS_COST_STATES_LOOSENED; cap /= 10) {
+        if (cap == 0) {
+            free(loose);
+            return NULL;
+        }
+        loosen(text, cap, loose);
+    }
+    return loose;
 }

@@ -156,19 +156,6 @@ void ps_hyperscan_platform(char *text, size_t room)
              platform.cpu_features, failed != HS_SUCCESS ? " (unknown)" : "");
 }
 
-const char *ps_hyperscan_refusal(const char *text, uint32_t flags, char *why, size_t room)
-{
-    hs_expr_info_t *info = NULL;
-    hs_compile_error_t *error = NULL;
-    if (hs_expression_info(text, flags_of(flags), &info, &error) == HS_SUCCESS) {
-        free(info);
-        return NULL;
-    }
-    snprintf(why, room, "%s", error->message);
-    hs_free_compile_error(error);
-    return why;
-}
-
 struct ps_hyperscan *ps_hyperscan_open(const unsigned char *bytes, size_t length, struct ps_err *err)
 {
     if (hs_valid_platform() != HS_SUCCESS) {

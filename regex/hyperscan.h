@@ -42,9 +42,6 @@ void ps_hyperscan_built_fini(struct ps_hyperscan_built *built);
 /* The library's version and what it finds of this CPU: databases are good for equal ones. `room` >= 200. */
 void ps_hyperscan_platform(char *text, size_t room);
 
-/* NULL when an expression alone is fine; else why Hyperscan refuses it, into `why`. */
-const char *ps_hyperscan_refusal(const char *text, uint32_t flags, char *why, size_t room);
-
 struct ps_hyperscan;         /* a database and the first scratch of it; const, shared */
 struct ps_hyperscan_scratch; /* one thread's */
 

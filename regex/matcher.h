@@ -42,8 +42,8 @@ struct ps_matcher_report {
     uint32_t failed_pattern; /* on failure: the expression to blame, or UINT32_MAX */
 };
 
-/* Expressions that are ruinous (below), or that Hyperscan refuses, are left to PCRE2: ps_matcher_explain says
- * so. Callers that want to refuse them ask ps_matcher_cost_of first.
+/* Expressions that are too much for Hyperscan are loosened for it and confirmed by PCRE2, or left to PCRE2:
+ * ps_matcher_explain says so. Callers that want to refuse ruinous ones ask ps_matcher_cost_of first.
  *
  * `patterns` must outlive it; equal ones may occur twice. NULL: `err` says which expression and why. `report`
  * may be NULL. Thread: control, or a helper's. */

@@ -39,7 +39,10 @@ uint64_t ps_matcher_scratch_bytes(const struct ps_matcher *matcher);
 
 /* ---- regex/matcher_plan.c: what goes to Hyperscan and how ---- */
 
-/* An expression for Hyperscan, and whom it stands for. */
+/* What Hyperscan gets of a pattern, if it gets one; the text is malloc'ed. Without its id. */
+bool ps_matcher_expression_of(const struct ps_java_regex *java, struct ps_hyperscan_expression *expression);
+
+/* The expressions for Hyperscan, and whom they stand for. */
 struct ps_matcher_plan {
     struct ps_hyperscan_expression *expressions;
     uint32_t count;

@@ -15,31 +15,38 @@ static void *zeroed(size_t count, size_t size)
     return memory;
 }
 
-static bool is_for_hyperscan(const struct ps_java_regex *java)
+bool ps_matcher_expression_of(const struct ps_java_regex *java, struct ps_hyperscan_expression *expression)
 {
-    return java->exactness != PS_REGEX_ALWAYS && java->exactness != PS_REGEX_NONE &&
-           java->hyperscan != NULL && ps_cost_states(java->hyperscan) <= PS_COST_STATES_RUINOUS;
+    if (java->exactness == PS_REGEX_ALWAYS || java->exactness == PS_REGEX_NONE || java->hyperscan == NULL)
+        return false;
+    char *text = ps_cost_loosen(java->hyperscan);
+    if (text == NULL)
+        return false;
+    bool prefilter = java->prefilter || strcmp(text, java->hyperscan) != 0;
+    *expression = (struct ps_hyperscan_expression){
+        .text = text,
+        .flags = (prefilter ? PS_HYPERSCAN_PREFILTER : 0U) |
+                 (java->length_min == 0 ? PS_HYPERSCAN_ALLOW_EMPTY : 0U),
+    };
+    return true;
 }
 
-static uint32_t flags_of(const struct ps_java_regex *java)
+/* Open addressing; slots hold expression + 1. The expression equal to this one, or this one, which then
+ * belongs to the plan. */
+static uint32_t intern(struct ps_matcher_plan *plan, uint32_t *slots, uint32_t mask,
+                       struct ps_hyperscan_expression expression)
 {
-    return (java->prefilter ? PS_HYPERSCAN_PREFILTER : 0U) |
-           (java->length_min == 0 ? PS_HYPERSCAN_ALLOW_EMPTY : 0U);
-}
-
-/* Open addressing; slots hold expression + 1. The expression equal to this one, a new one if there is none.
- */
-static uint32_t intern(struct ps_matcher_plan *plan, uint32_t *slots, uint32_t mask, const char *text,
-                       uint32_t flags)
-{
-    uint32_t at = (uint32_t)(ps_bytes_hash(text, strlen(text)) + flags) & mask;
+    uint32_t at =
+        (uint32_t)(ps_bytes_hash(expression.text, strlen(expression.text)) + expression.flags) & mask;
     for (; slots[at] != 0; at = (at + 1) & mask) {
         const struct ps_hyperscan_expression *other = &plan->expressions[slots[at] - 1];
-        if (other->flags == flags && strcmp(other->text, text) == 0)
+        if (other->flags == expression.flags && strcmp(other->text, expression.text) == 0) {
+            free((char *)(uintptr_t)expression.text);
             return slots[at] - 1;
+        }
     }
-    plan->expressions[plan->count] =
-        (struct ps_hyperscan_expression){.text = text, .flags = flags, .id = plan->count};
+    expression.id = plan->count;
+    plan->expressions[plan->count] = expression;
     slots[at] = ++plan->count;
     return plan->count - 1;
 }
@@ -54,16 +61,18 @@ void ps_matcher_plan_init(struct ps_matcher_plan *plan, const struct ps_regex *c
     *plan = (struct ps_matcher_plan){.expressions = zeroed(count, sizeof *plan->expressions),
                                      .expression_of = zeroed(count, sizeof *plan->expression_of)};
     for (uint32_t i = 0; i < count; i++) {
-        const struct ps_java_regex *java = ps_regex_java(patterns[i]);
-        plan->expression_of[i] = is_for_hyperscan(java)
-                                     ? intern(plan, slots, size - 1, java->hyperscan, flags_of(java))
-                                     : UINT32_MAX;
+        struct ps_hyperscan_expression expression;
+        plan->expression_of[i] = UINT32_MAX;
+        if (ps_matcher_expression_of(ps_regex_java(patterns[i]), &expression))
+            plan->expression_of[i] = intern(plan, slots, size - 1, expression);
     }
     free(slots);
 }
 
 void ps_matcher_plan_fini(struct ps_matcher_plan *plan)
 {
+    for (uint32_t i = 0; i < plan->count; i++)
+        free((char *)(uintptr_t)plan->expressions[i].text);
     free(plan->expressions);
     free(plan->expression_of);
     *plan = (struct ps_matcher_plan){0};
@@ -112,12 +121,13 @@ static void border_choose(struct ps_matcher *matcher, const struct ps_matcher_pl
 }
 
 static enum ps_matcher_worth worth_of(const struct ps_matcher *matcher, const struct ps_java_regex *java,
-                                      uint8_t outcome)
+                                      const struct ps_hyperscan_expression *expression, uint8_t outcome)
 {
-    if (java->exactness == PS_REGEX_CONFIRM || java->prefilter || outcome == PS_HYPERSCAN_PREFILTERED)
+    if (java->exactness == PS_REGEX_CONFIRM || outcome == PS_HYPERSCAN_PREFILTERED ||
+        (expression->flags & PS_HYPERSCAN_PREFILTER) != 0)
         return PS_WORTH_ASKED;
     if (matcher->border == PS_BORDER_BOTH && java->crosses_newline &&
-        ps_matcher_begins_with_newline(java->hyperscan))
+        ps_matcher_begins_with_newline(expression->text))
         return PS_WORTH_ASKED; /* the newline may have been ours */
     /* ^ and $ also match at newlines within a subject, and one character beyond ASCII is several bytes, which
      * may pass for several characters: neither is in a plain one. */
@@ -143,7 +153,8 @@ void ps_matcher_settle(struct ps_matcher *matcher, const struct ps_matcher_plan 
             continue;
         }
         if (in_database(plan, outcomes, i))
-            matcher->worth[i] = (uint8_t)worth_of(matcher, java, outcomes[plan->expression_of[i]]);
+            matcher->worth[i] = (uint8_t)worth_of(matcher, java, &plan->expressions[plan->expression_of[i]],
+                                                  outcomes[plan->expression_of[i]]);
         else
             matcher->pcre2[matcher->pcre2_count++] = i;
         if (ps_regex_find(regex, scratch, "", 0, 0, NULL, 0))
