@@ -96,6 +96,7 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
                                                                    .cpu = -1,
                                                                    .cycles = 1000,
                                                                    .busy_ns = 2500000000,
+                                                                   .slow_cycles = 3,
                                                                    .heartbeat_ns = engine.heartbeat_ns,
                                                                    .parked = engine.parked});
 }
@@ -388,6 +389,7 @@ static void test_prometheus(void **state)
     expect_line("penstock_channel_capacity_events{component=\"c1\"} 300");
     expect_line("penstock_ring_size_leases{channel=\"c1\",producer=\"0\",consumer=\"1\"} 5");
     expect_line("penstock_worker_busy_seconds_total{worker=\"0\",cpu=\"-1\"} 2.5");
+    expect_line("penstock_worker_slow_cycles_total{worker=\"0\",cpu=\"-1\"} 3");
     expect_line("penstock_sink_latency_seconds_bucket{component=\"k1\",le=\"0.001\"} 10");
     expect_line("penstock_sink_latency_seconds_bucket{component=\"k1\",le=\"0.1\"} 15");
     expect_line("penstock_sink_latency_seconds_bucket{component=\"k1\",le=\"+Inf\"} 15");
