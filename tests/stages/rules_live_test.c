@@ -381,33 +381,40 @@ static void wait_generation(struct ps_rules_live *live, uint64_t generation)
     }
 }
 
+/* One call of `work` that finds `rule` to be the first one, and is done with its lease or not. */
+static const void *used(struct ps_rules_live *live, unsigned instance, const char *rule, bool finished)
+{
+    struct ps_rules_scratch *scratch;
+    urcu_qsbr_thread_online();
+    const struct ps_rules_set *set = ps_rules_live_acquire(live, instance, &scratch);
+    assert_string_equal(ps_rules_set_rules(set)->rules[0].name, rule);
+    assert_false(ps_rules_scratch_is_busy(scratch));
+    ps_rules_live_release(live, instance, finished);
+    PS_TSAN_RELEASE(&ps_swap_grace);
+    urcu_qsbr_thread_offline();
+    return set;
+}
+
 static void test_half_done_lease_keeps_its_set(void **state)
 {
-    struct ps_rules_scratch *scratch, *later;
     (void)state;
     struct ps_rules_live *live =
         live_create(ps_test_rules_write("a.rules", "rule one { when body ~ /a/ drop }\n"));
-    const struct ps_rules_set *set = ps_rules_live_acquire(live, 0, &scratch);
-    ps_rules_live_release(live, 0, false);
+    const void *set = used(live, 0, "one", false);
     ps_test_rules_write("a.rules", "rule two { when body ~ /b/ drop }\n");
     wait_generation(live, 2);
     usleep(QUIET_MS * 1000); /* time enough to free what it must not free */
-    assert_ptr_equal(ps_rules_live_acquire(live, 0, &later), set);
-    assert_ptr_equal(later, scratch);
-    assert_string_equal(ps_rules_set_rules(set)->rules[0].name, "one");
-    assert_string_equal(ps_rules_set_rules(ps_rules_live_acquire(live, 1, &later))->rules[0].name, "two");
-    ps_rules_live_release(live, 1, true);
-    ps_rules_live_release(live, 0, false); /* still not done */
-    assert_ptr_equal(ps_rules_live_acquire(live, 0, &later), set);
-    ps_rules_live_release(live, 0, true);
-    assert_string_equal(ps_rules_set_rules(ps_rules_live_acquire(live, 0, &later))->rules[0].name, "two");
-    ps_rules_live_release(live, 0, true);
+    assert_ptr_equal(used(live, 0, "one", false), set);
+    (void)used(live, 1, "two", true);
+    assert_ptr_equal(used(live, 0, "one", false), set); /* still not done */
+    assert_ptr_equal(used(live, 0, "one", true), set);
+    (void)used(live, 0, "two", true);
     ps_test_rules_write("a.rules", "rule three { when body ~ /c/ drop }\n");
     wait_generation(live, 3);
-    (void)ps_rules_live_acquire(live, 1, &later);
-    ps_rules_live_release(live, 1, false);
+    (void)used(live, 1, "three", false);
     ps_test_rules_write("a.rules", "rule four { when body ~ /d/ drop }\n");
     wait_generation(live, 4);
+    (void)used(live, 0, "four", true);
     ps_rules_live_destroy(live); /* held for ever: a source that was closed in the middle */
 }
 
