@@ -18,11 +18,19 @@
 #define TEXT_BYTES_MAX (UINT64_C(256) << 20) /* a replacement that would be longer is given up */
 /* Blocks that are left to the batch for index lists: without them it could not be split or filtered. */
 #define BLOCKS_SPARE 4U
+#define ROOM_SPARE 256U /* headers and names that go with a value */
 
 bool ps_rules_has_room(const struct ps_batch *batch, uint64_t length)
 {
-    return batch->block_count + BLOCKS_SPARE < PS_BATCH_BLOCKS_MAX &&
-           length <= ps_depot_budget_bytes(ps_pool_cache(batch->home)->depot) / 4;
+    const struct ps_carver *carver = batch->carver;
+    if (batch->block_count + BLOCKS_SPARE >= PS_BATCH_BLOCKS_MAX)
+        return false;
+    if (carver->meta != NULL && carver->meta_down - carver->meta_up >= length + ROOM_SPARE)
+        return true;
+    uint64_t held = length > PS_BLOCK_BYTES ? length : PS_BLOCK_BYTES;
+    for (uint32_t i = 0; i < batch->block_count; i++)
+        held += batch->blocks[i]->size;
+    return held <= ps_depot_budget_bytes(ps_pool_cache(batch->home)->depot) / 2;
 }
 
 static enum rules_step given_up(struct rules_work *work, uint32_t rule)

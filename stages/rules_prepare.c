@@ -415,7 +415,9 @@ bool ps_rules_actions_compile(struct rules_build *build)
     const struct ps_rules *rules = set->rules;
     bool good = true;
     set->single = true;
-    set->tags = ps_name_intern("tags");
+    set->tags = ps_rules_name(build, "tags", (struct ps_rules_place){.file = "rules"});
+    if (set->tags == NULL)
+        return false;
     set->meters = ps_arena_alloc(set->arena, (meters_of(rules) + 1) * sizeof *set->meters);
     for (uint32_t i = 0; i < set->rule_count; i++) {
         good &= rule_captures(build, &rules->rules[i], &set->rule[i]);

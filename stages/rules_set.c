@@ -343,13 +343,22 @@ enum ps_result ps_rules_set_work(const struct ps_rules_set *set, struct ps_rules
 
 /* ---- one condition, for people ---- */
 
+static bool subject_find(const struct ps_rules_subject *subject, const struct ps_batch *batch,
+                         const struct ps_event *event, struct ps_slice *text)
+{
+    *text = (struct ps_slice){event->body, event->body_length};
+    if (subject->header == NULL)
+        return true;
+    const struct ps_name *name = ps_name_intern_try(subject->header, strlen(subject->header));
+    return name != NULL && ps_event_header(batch, event, name, text);
+}
+
 static bool pattern_holds(const struct ps_rules_set *set, struct ps_rules_scratch *scratch, uint32_t number,
                           const struct ps_batch *batch, const struct ps_event *event)
 {
     const struct ps_rules_pattern *pattern = &set->rules->patterns[number];
-    struct ps_slice text = {event->body, event->body_length};
-    if (pattern->subject.header != NULL &&
-        !ps_event_header(batch, event, ps_name_intern(pattern->subject.header), &text))
+    struct ps_slice text;
+    if (!subject_find(&pattern->subject, batch, event, &text))
         return false;
     return ps_regex_find(pattern->regex, scratch->regex, text.data, text.length, 0, NULL, 0);
 }
@@ -358,9 +367,8 @@ static bool leaf_holds(const struct ps_rules_set *set, struct ps_rules_scratch *
                        const struct ps_condition *condition, const struct ps_batch *batch,
                        const struct ps_event *event)
 {
-    struct ps_slice text = {event->body, event->body_length};
-    bool there = condition->subject.header == NULL ||
-                 ps_event_header(batch, event, ps_name_intern(condition->subject.header), &text);
+    struct ps_slice text;
+    bool there = subject_find(&condition->subject, batch, event, &text);
     switch (condition->kind) {
     case PS_CONDITION_MATCH:
         return pattern_holds(set, scratch, condition->pattern, batch, event);

@@ -348,8 +348,8 @@ enum rules_step {
     RULES_STEP_OVER,  /* the event's end: it was dropped, or goes elsewhere */
     RULES_STEP_AGAIN, /* no memory */
 };
-/* Whether the batch may still get `length` bytes: it references a bounded number of blocks, and an answer
- * that can never be "yes" must not be waited for. */
+/* Whether the batch may still get `length` bytes: it references a bounded number of blocks, and may not hold
+ * more than half of the budget. What can never be had must not be waited for. */
 bool ps_rules_has_room(const struct ps_batch *batch, uint64_t length);
 /* A value for a header out of the action's template. */
 enum rules_step ps_rules_template_make(struct rules_work *work, const struct rules_action *action,

@@ -93,6 +93,29 @@ static void test_no_room_ever(void **unused)
     ps_test_rules_end(rules);
 }
 
+/* One event that grows and grows: it may not take the whole budget, for which nobody else would make room. */
+static void test_no_room_for_one(void **unused)
+{
+    (void)unused;
+    struct ps_test_rules *rules = ps_test_rules_start("rule a { when true\n"
+                                                      "set header.a = \"${body}${body}\"\n"
+                                                      "set header.b = \"${body}${body}\"\n"
+                                                      "set header.c = \"${body}${body}\"\n"
+                                                      "set header.d = \"${body}${body}\"\n"
+                                                      "route c1 }",
+                                                      true);
+    size_t length = 5 << 20; /* the budget is 64 MiB */
+    char *body = malloc(length);
+    assert_non_null(body);
+    memset(body, 'x', length);
+    struct ps_lease *lease = PS_LEASE(&rules->stage, bytes(body, length));
+    ps_test_rules_work(rules, lease);
+    assert_string_equal(ps_test_rules_ways(rules, lease, 0), "c1 ");
+    assert_int_equal(ps_test_rules_count(rules, "a").failed, 2);
+    free(body);
+    ps_test_rules_end(rules);
+}
+
 /* Every one of many rules acts on every event: more than one round finds room for. */
 static void test_all_act(void **unused)
 {
@@ -188,9 +211,10 @@ static void test_no_allocations(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_bytes),    cmocka_unit_test(test_megabytes),
-        cmocka_unit_test(test_no_room_ever), cmocka_unit_test(test_all_act),
-        cmocka_unit_test(test_ten_thousand), cmocka_unit_test(test_no_allocations),
+        cmocka_unit_test(test_any_bytes),      cmocka_unit_test(test_megabytes),
+        cmocka_unit_test(test_no_room_ever),   cmocka_unit_test(test_no_room_for_one),
+        cmocka_unit_test(test_all_act),        cmocka_unit_test(test_ten_thousand),
+        cmocka_unit_test(test_no_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
