@@ -160,6 +160,34 @@ static enum ps_hyperscan_scan chunk_scan(struct ps_matcher_scratch *scratch)
     return done;
 }
 
+/* The usual case: one report about a subject, about one pattern, and nothing to ask. */
+static bool report_simple(const struct ps_matcher *matcher, const struct report *report, uint64_t hit)
+{
+    const uint32_t *start = &matcher->member_start[(uint32_t)hit];
+    const uint32_t *pattern = &matcher->members[start[0]];
+    if (start[1] - start[0] != 1 || matcher->worth[*pattern] != PS_WORTH_TAKEN)
+        return false;
+    report->each(report->argument, (uint32_t)(hit >> 32), pattern, 1);
+    return true;
+}
+
+/* Only subjects with hits match anything. */
+static void chunk_report_hits(struct ps_matcher_scratch *scratch, const struct report *report)
+{
+    const uint64_t *hits = scratch->hits;
+    uint32_t count = scratch->hit_count;
+    for (uint32_t i = 0, next; i < count; i = next) {
+        uint64_t subject = hits[i] >> 32;
+        next = i + 1;
+        if ((next == count || hits[next] >> 32 != subject) &&
+            report_simple(scratch->matcher, report, hits[i]))
+            continue;
+        while (next < count && hits[next] >> 32 == subject)
+            next++;
+        report_one(scratch, report, (uint32_t)subject, hits + i, next - i);
+    }
+}
+
 /* All hits of the chunk are there. */
 static void chunk_report(struct ps_matcher_scratch *scratch, const struct report *report)
 {
@@ -168,14 +196,12 @@ static void chunk_report(struct ps_matcher_scratch *scratch, const struct report
     const uint64_t *hits = scratch->hits;
     if (PS_UNLIKELY(scratch->unordered))
         sort_uint64_t(scratch->hits, count);
-    bool without_hits_too = matcher->pcre2_count + matcher->empty_count > 0;
+    if (matcher->pcre2_count + matcher->empty_count == 0) {
+        chunk_report_hits(scratch, report);
+        return;
+    }
     for (uint32_t subject = first, i = 0; subject < last; subject++) {
         uint32_t start = i;
-        if (!without_hits_too) {
-            if (i == count)
-                return;
-            subject = (uint32_t)(hits[i] >> 32);
-        }
         while (i < count && hits[i] >> 32 == subject)
             i++;
         report_one(scratch, report, subject, hits + start, i - start);
