@@ -192,12 +192,14 @@ static void test_no_allocations(void **unused)
         "rule b { when body ~ /secret/ replace /secret/ with \"******\" }\n"
         "rule c { when header.h ~ /x/ and not body ~ /q/ copy header.h to header.i sample 1/2 }\n",
         true);
+    static const char *const with_header[] = {"h", "x", NULL};
     struct ps_test_event events[64];
     char text[64][32];
     for (unsigned round = 0; round < 6; round++) {
         for (unsigned i = 0; i < 64; i++) {
             snprintf(text[i], sizeof text[i], "u%u secret", i + 64 * round);
-            events[i] = i % 3 ? PS_BODY(text[i]) : PS_EVENT(text[i], "h", "x");
+            events[i] = PS_BODY(text[i]);
+            events[i].headers = i % 3 ? NULL : with_header;
         }
         struct ps_lease *lease = ps_test_lease(&rules->stage, events, 64);
         uint64_t before = ps_test_allocation_count;
