@@ -1,6 +1,8 @@
 /* Letters without regard to case, as java.util.regex compares them: ASCII only, or under (?u) by
  * Character.toUpperCase and toLowerCase, whose tables stand here (Unicode 13, Java 17). Called while
  * translating; pure. */
+#include <stdlib.h>
+
 #include "regex/java_parts.h"
 
 /* Every `stride`-th code point from `first` to `last` becomes itself plus `delta`. */
@@ -159,43 +161,54 @@ static uint32_t to_lower(uint32_t c)
     return look_up(lower, PS_COUNT_OF(lower), c);
 }
 
-#define CASED_MAX 3072 /* code points that have another case */
-
-/* Calls for every code point with another case; the few others match themselves alone. */
-static void each_cased(void (*each)(void *argument, uint32_t c), void *argument)
-{
-    for (size_t i = 0; i < PS_COUNT_OF(upper); i++)
-        for (uint32_t c = upper[i].first; c <= upper[i].last; c += (uint32_t)upper[i].stride)
-            each(argument, c);
-    for (size_t i = 0; i < PS_COUNT_OF(lower); i++)
-        for (uint32_t c = lower[i].first; c <= lower[i].last; c += (uint32_t)lower[i].stride)
-            each(argument, c);
-}
+#define CASED_MAX 3072 /* code points that have another case are fewer */
 
 struct gather {
-    uint32_t first, last; /* what is asked for */
     struct ps_java_range *ranges;
     size_t count;
 };
 
-static bool within(const struct gather *gather, uint32_t c)
+static void add(struct gather *gather, uint32_t c)
 {
-    return c >= gather->first && c <= gather->last;
+    PS_ASSERT(gather->count < 2 * CASED_MAX - 1);
+    gather->ranges[gather->count++] = (struct ps_java_range){c, c};
 }
 
-static void gather_range(void *argument, uint32_t c)
+/* The part of a row that becomes something from `first` to `last`. False: none. */
+static bool clip(const struct row *row, uint32_t first, uint32_t last, uint32_t *from, uint32_t *to)
 {
-    struct gather *gather = argument;
-    uint32_t up = to_upper(c);
-    if (gather->count < CASED_MAX && (within(gather, up) || within(gather, to_lower(up))))
-        gather->ranges[gather->count++] = (struct ps_java_range){c, c};
+    int64_t low = (int64_t)first - row->delta, high = (int64_t)last - row->delta;
+    low = low < row->first ? row->first : low;
+    high = high > row->last ? row->last : high;
+    if (low > high)
+        return false;
+    low += ((row->stride - (low - row->first) % row->stride) % row->stride);
+    *from = (uint32_t)low;
+    *to = (uint32_t)high;
+    return low <= high;
 }
 
-static void gather_one(void *argument, uint32_t c)
+/* Everything whose upper case is within. */
+static void gather_upper(struct gather *gather, uint32_t first, uint32_t last)
 {
-    struct gather *gather = argument;
-    if (gather->count < CASED_MAX && within(gather, to_lower(to_upper(c))))
-        gather->ranges[gather->count++] = (struct ps_java_range){c, c};
+    uint32_t from, to;
+    for (size_t i = 0; i < PS_COUNT_OF(upper); i++)
+        if (clip(&upper[i], first, last, &from, &to))
+            for (uint32_t c = from; c <= to; c += (uint32_t)upper[i].stride)
+                add(gather, c);
+}
+
+/* Everything whose upper case has a lower case that is within. */
+static void gather_key(struct gather *gather, uint32_t first, uint32_t last)
+{
+    uint32_t from, to;
+    for (size_t i = 0; i < PS_COUNT_OF(lower); i++)
+        if (clip(&lower[i], first, last, &from, &to))
+            for (uint32_t u = from; u <= to; u += (uint32_t)lower[i].stride) {
+                gather_upper(gather, u, u);
+                if (to_upper(u) == u)
+                    add(gather, u);
+            }
 }
 
 static uint32_t swap_ascii(uint32_t c)
@@ -215,9 +228,12 @@ const struct ps_java_set *ps_java_case_one(struct ps_arena *arena, uint32_t code
     uint32_t up = to_upper(code_point), key = to_lower(up);
     if (up == key)
         return ps_java_set_one(arena, code_point);
-    struct gather gather = {key, key, ps_arena_alloc(arena, CASED_MAX * sizeof(struct ps_java_range)), 0};
-    each_cased(gather_one, &gather);
-    gather.ranges[gather.count++] = (struct ps_java_range){key, key};
+    struct ps_java_range few[64];
+    struct gather gather = {few, 0};
+    gather_key(&gather, key, key);
+    if (to_lower(key) == key)
+        gather_upper(&gather, key, key);
+    add(&gather, key);
     return ps_java_set_make(arena, gather.ranges, gather.count, "");
 }
 
@@ -234,8 +250,12 @@ const struct ps_java_set *ps_java_case_range(struct ps_arena *arena, uint32_t fi
                 ranges[count++] = (struct ps_java_range){swap_ascii(c), swap_ascii(c)};
         return ps_java_set_make(arena, ranges, count, "");
     }
-    struct gather gather = {first, last, ps_arena_alloc(arena, (CASED_MAX + 1) * sizeof ranges[0]), 0};
-    each_cased(gather_range, &gather);
+    struct gather gather = {malloc(2 * CASED_MAX * sizeof ranges[0]), 0};
+    PS_ASSERT(gather.ranges != NULL);
+    gather_upper(&gather, first, last);
+    gather_key(&gather, first, last);
     gather.ranges[gather.count++] = ranges[0];
-    return ps_java_set_make(arena, gather.ranges, gather.count, "");
+    const struct ps_java_set *set = ps_java_set_make(arena, gather.ranges, gather.count, "");
+    free(gather.ranges);
+    return set;
 }
