@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -179,19 +178,6 @@ static enum ps_status run_child(uint32_t count, const struct ps_bytes *key, cons
     return status;
 }
 
-static enum ps_status run_here(const struct ps_hyperscan_expression *expressions, uint32_t count, bool idle,
-                               struct ps_compile_answer *answer, struct ps_err *err)
-{
-    int policy = sched_getscheduler(0);
-    struct sched_param before, none = {0};
-    bool lowered = idle && policy >= 0 && sched_getparam(0, &before) == 0 &&
-                   sched_setscheduler(0, SCHED_IDLE, &none) == 0;
-    enum ps_status status = ps_hyperscan_build(expressions, count, &answer->built, &answer->failed, err);
-    if (lowered)
-        (void)sched_setscheduler(0, policy, &before);
-    return status;
-}
-
 enum ps_status ps_compile_run(const struct ps_hyperscan_expression *expressions, uint32_t count,
                               const struct ps_bytes *key, const struct ps_compile_how *how,
                               struct ps_compile_answer *answer, struct ps_err *err)
@@ -201,5 +187,5 @@ enum ps_status ps_compile_run(const struct ps_hyperscan_expression *expressions,
         return ps_err_set(err, "compiling was cancelled");
     if (how->program != NULL)
         return run_child(count, key, how, answer, err);
-    return run_here(expressions, count, how->limits.idle, answer, err);
+    return ps_hyperscan_build(expressions, count, &answer->built, &answer->failed, err);
 }

@@ -53,7 +53,8 @@ enum ps_status ps_compile_answer_read(const unsigned char *bytes, size_t length,
                                       struct ps_compile_answer *answer, struct ps_err *err);
 void ps_compile_answer_fini(struct ps_compile_answer *answer);
 
-/* Compiles; blocks for as long as it takes. `program` NULL: in this thread, without limits but `idle`. PS_OK:
+/* Compiles; blocks for as long as it takes. `program` NULL: in this thread, as it
+ * is, without limits (a thread that goes to SCHED_IDLE may not come back). PS_OK:
  * `answer` has a database (without bytes when all expressions were left out). `failed` of the answer is set
  * in any case. `cancelled` may be NULL; it is asked about twenty times a second (not in this thread). */
 struct ps_compile_how {

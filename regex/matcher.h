@@ -25,7 +25,7 @@ struct ps_matcher_options {
                                     limits below; NULL: in this thread, without them */
     uint64_t compile_memory_bytes;     /* 0: no limit */
     uint64_t compile_time_ms;          /* CPU time; 0: no limit */
-    bool idle;                         /* compile at SCHED_IDLE, so that workers do not feel it */
+    bool idle;                         /* `program` compiles at SCHED_IDLE, so that workers do not feel it */
     bool (*cancelled)(void *argument); /* asked now and then while compiling; or NULL */
     void *argument;
 };
