@@ -8,7 +8,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MANY 1000U
+#else
 #define MANY 10000U
+#endif
 #define PATIENCE_NS (100 * PS_NS_PER_S)
 
 static char file[4096], cache[4096];
