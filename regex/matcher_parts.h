@@ -69,7 +69,7 @@ bool ps_matcher_has_ff(const char *text, size_t length);
 /* ---- regex/matcher_chunk.c: subjects of one scan, and where each ends in it ---- */
 
 #define PS_MATCHER_STAGING_BYTES (16U << 10)
-#define PS_MATCHER_ALONE_BYTES (4U << 10)
+#define PS_MATCHER_ALONE_BYTES 768U /* a longer one costs more to copy than to scan by itself */
 #define PS_MATCHER_HITS_MAX 16384U
 
 struct ps_matcher_chunk {
