@@ -72,6 +72,7 @@ enum ps_status ps_java_regex_translate(const char *pattern, unsigned flags, stru
         const struct ps_java_node **groups = ps_arena_alloc(arena, (parser.group_count + 1) * sizeof *groups);
         uint64_t least = length_min(root);
         number_groups(root, groups);
+        ps_java_mark_words(arena, root);
         ps_java_fold(root, groups, parser.group_count);
         regex->group_count = parser.group_count;
         regex->group_names = copy_names(&parser);

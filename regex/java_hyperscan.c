@@ -21,9 +21,8 @@ struct converter {
 
 /* What stands around a node. */
 struct context {
-    bool leading, trailing;     /* nothing that must match stands before it, behind it */
-    bool word_left, word_right; /* an ASCII word character surely does */
-    bool bare;                  /* in place of a back-reference: without its surroundings */
+    bool leading, trailing; /* nothing that must match stands before it, behind it */
+    bool bare;              /* in place of a back-reference: without its surroundings */
 };
 
 static struct ps_bytes_node *make(struct converter *converter, enum ps_bytes_kind kind,
@@ -125,53 +124,6 @@ static struct ps_bytes_node *character(struct converter *converter, const struct
     return either->child->next == NULL ? either->child : either;
 }
 
-/* ---- words at the edges ---- */
-
-enum edge { EDGE_NONE, EDGE_WORD, EDGE_OTHER }; /* NONE: of no width, look further */
-
-static bool is_word(const struct ps_java_set *set)
-{
-    /* 0-9; A-Z, _, a-z */
-    return !set->high_some && (set->ascii[0] & ~UINT64_C(0x03FF000000000000)) == 0 &&
-           (set->ascii[1] & ~UINT64_C(0x07FFFFFE87FFFFFE)) == 0;
-}
-
-static enum edge edge_of(const struct ps_java_node *node, bool right)
-{
-    enum edge edge = EDGE_NONE;
-    switch (node->kind) {
-    case PS_JAVA_CLASS:
-        return is_word(node->set) ? EDGE_WORD : EDGE_OTHER;
-    case PS_JAVA_CONCAT: /* from the left the first that has one, from the right the last */
-        for (const struct ps_java_node *child = node->child; child != NULL; child = child->next) {
-            enum edge of_child = edge_of(child, right);
-            if (of_child != EDGE_NONE)
-                edge = of_child;
-            if (edge != EDGE_NONE && !right)
-                break;
-        }
-        return edge;
-    case PS_JAVA_EITHER:
-        edge = edge_of(node->child, right);
-        for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
-            if (edge_of(child, right) != edge)
-                return EDGE_OTHER;
-        return edge;
-    case PS_JAVA_REPEAT:
-        edge = edge_of(node->child, right);
-        return node->min == 0 && edge == EDGE_WORD ? EDGE_OTHER : edge;
-    case PS_JAVA_GROUP:
-    case PS_JAVA_ATOMIC:
-        return edge_of(node->child, right);
-    case PS_JAVA_REFERENCE:
-    case PS_JAVA_LINE_BREAK:
-    case PS_JAVA_GRAPHEME:
-        return EDGE_OTHER;
-    default:
-        return EDGE_NONE;
-    }
-}
-
 /* ---- the tree ---- */
 
 static struct ps_bytes_node *convert(struct converter *converter, const struct ps_java_node *node,
@@ -205,44 +157,36 @@ static struct ps_bytes_node *convert_repeat(struct converter *converter, const s
     return repeat;
 }
 
-/* What stands behind each child, from the last one on. */
-static struct context *look_right(struct converter *converter, const struct ps_java_node *node,
-                                  struct context context)
+/* Does nothing that must match stand behind each child? From the last one on. */
+static const bool *look_right(struct converter *converter, const struct ps_java_node *node, bool trailing)
 {
     size_t count = 0;
     for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
         count++;
-    struct context *contexts = ps_arena_alloc(converter->arena, (count + 1) * sizeof *contexts);
+    bool *all = ps_arena_alloc(converter->arena, count + 1);
     const struct ps_java_node **children = ps_arena_alloc(converter->arena, (count + 1) * sizeof *children);
     count = 0;
     for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
         children[count++] = child;
     for (size_t i = count; i-- > 0;) {
-        contexts[i] = context;
-        enum edge edge = edge_of(children[i], false);
-        if (edge != EDGE_NONE)
-            context.word_right = edge == EDGE_WORD;
-        context.trailing &= ps_java_nullable(children[i]);
+        all[i] = trailing;
+        trailing &= ps_java_nullable(children[i]);
     }
-    return contexts;
+    return all;
 }
 
 static struct ps_bytes_node *convert_concat(struct converter *converter, const struct ps_java_node *node,
                                             struct context context)
 {
     struct ps_bytes_node *concat = make(converter, PS_BYTES_CONCAT, node), **link = &concat->child;
-    const struct context *contexts = look_right(converter, node, context);
-    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next, contexts++) {
-        context.trailing = contexts->trailing;
-        context.word_right = contexts->word_right;
+    const bool *trailing = look_right(converter, node, context.trailing);
+    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next) {
+        context.trailing = *trailing++;
         struct ps_bytes_node *made = convert(converter, child, context);
         if (made->kind == PS_BYTES_NEVER)
             return made;
         *link = made;
         link = &made->next;
-        enum edge left = edge_of(child, true);
-        if (left != EDGE_NONE)
-            context.word_left = left == EDGE_WORD;
         context.leading &= ps_java_nullable(child);
     }
     return concat;
@@ -323,7 +267,7 @@ static struct ps_bytes_node *convert_reference(struct converter *converter, cons
 static struct ps_bytes_node *convert_boundary(struct converter *converter, const struct ps_java_node *node,
                                               struct context context)
 {
-    if (node->negative || context.bare || (!context.word_left && !context.word_right))
+    if (node->negative || context.bare || (!node->word_left && !node->word_right))
         return left_out(converter, node, node->negative ? "\\B" : "\\b with no ASCII letter beside it");
     return lost(make(converter, PS_BYTES_BOUNDARY, node), PS_REGEX_PLAIN, "\\b");
 }

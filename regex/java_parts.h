@@ -90,9 +90,10 @@ struct ps_java_node {
     enum { PS_JAVA_GREEDY, PS_JAVA_LAZY, PS_JAVA_POSSESSIVE } greed;
     bool of_group; /* what is repeated stands in parentheses: Java repeats it in another way then */
     bool behind, negative;
-    bool caseless, unicode; /* REFERENCE; BOUNDARY under (?U) */
-    bool folds;             /* REFERENCE: case makes a difference to what it may match */
-    bool unix_lines;        /* LINE_BEGIN, LAST_END, LINE_END: under (?d) */
+    bool caseless, unicode;     /* REFERENCE; BOUNDARY under (?U) */
+    bool folds;                 /* REFERENCE: case makes a difference to what it may match */
+    bool word_left, word_right; /* BOUNDARY: an ASCII word character surely stands there */
+    bool unix_lines;            /* LINE_BEGIN, LAST_END, LINE_END: under (?d) */
     unsigned number;
 };
 
@@ -165,6 +166,8 @@ void ps_java_text_put(struct ps_java_text *text, const char *format, ...)
 /* regex/java_pcre2.c; `last_match` false: \G matches nowhere. */
 void ps_java_print_pcre2(struct ps_java_text *text, struct ps_arena *arena, const struct ps_java_node *root,
                          unsigned group_count, bool last_match);
+/* Sets `word_left` and `word_right` of boundaries (regex/java_word.c). */
+void ps_java_mark_words(struct ps_arena *arena, struct ps_java_node *root);
 /* Sets `folds` of back-references. `groups`: by number. */
 void ps_java_fold(struct ps_java_node *root, const struct ps_java_node *const *groups, unsigned group_count);
 /* Is there one of that kind? */

@@ -144,6 +144,14 @@ static void put_boundary(struct ps_java_text *text, const struct ps_java_node *n
         without_used += (size_t)snprintf(without + without_used, sizeof without - without_used,
                                          "(?<![\\p{L}\\p{Nd}]\\p{Mn}{%d})", marks);
     }
+    if (node->word_right && !node->negative) { /* most are of one of these two kinds */
+        ps_java_text_put(text, "%s", without);
+        return;
+    }
+    if (node->word_left && !node->negative) {
+        ps_java_text_put(text, "(?![_\\p{L}\\p{Nd}]|(?<!_)\\p{Mn})");
+        return;
+    }
     /* After: a word character; else a mark, which is one if a letter stands before it, so that only "_" can
      * make a boundary there; else nothing of a word. */
     ps_java_text_put(text, "(?%s(?=[_\\p{L}\\p{Nd}])%s|(?=\\p{Mn})(?<=_)|(?![_\\p{L}\\p{Nd}\\p{Mn}])(?:%s))",
