@@ -173,9 +173,12 @@ static enum ps_status run_child(uint32_t count, const struct ps_bytes *key, cons
         status = ps_compile_answer_read(bytes.data, bytes.length, count, answer, err);
     ps_bytes_fini(&request);
     ps_bytes_fini(&bytes);
-    if (status == PS_OK && answer->built.outcomes == NULL)
-        return ps_err_set(err, "%s", answer->error);
-    return status;
+    if (status != PS_OK || answer->built.outcomes != NULL)
+        return status;
+    if (how->limits.memory_bytes != 0 && strstr(answer->error, "memory") != NULL)
+        return ps_err_set(err, "compiling took more than %llu MiB of memory",
+                          (unsigned long long)how->limits.memory_bytes >> 20);
+    return ps_err_set(err, "%s", answer->error);
 }
 
 enum ps_status ps_compile_run(const struct ps_hyperscan_expression *expressions, uint32_t count,

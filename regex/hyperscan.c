@@ -125,8 +125,8 @@ enum ps_status ps_hyperscan_build(const struct ps_hyperscan_expression *expressi
         }
         bool named = error->expression >= 0 && (uint32_t)error->expression < rest.count;
         bool memory = strstr(error->message, "memory") != NULL; /* the next try would have no more */
-        uint32_t place = named ? rest.place[error->expression] : memory ? UINT32_MAX : costliest(&rest);
-        if (place == UINT32_MAX || tries == TRIES_MAX || memory) {
+        uint32_t place = memory ? UINT32_MAX : named ? rest.place[error->expression] : costliest(&rest);
+        if (place == UINT32_MAX || tries == TRIES_MAX) {
             *failed = place;
             ps_err_set(err, "Hyperscan: %s", error->message);
             hs_free_compile_error(error);

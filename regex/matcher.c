@@ -22,7 +22,7 @@ static uint64_t now_ns(void)
 static void blame(const struct ps_matcher *matcher, const struct ps_matcher_plan *plan, uint32_t expression,
                   struct ps_matcher_report *report, struct ps_err *err)
 {
-    uint64_t most = 0;
+    uint64_t most = PS_COST_STATES_HIGH / 2; /* smaller ones are as likely as others */
     bool guessed = expression >= plan->count;
     for (uint32_t i = 0; guessed && i < plan->count; i++) {
         uint64_t states = ps_cost_states(plan->expressions[i].text);
