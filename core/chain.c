@@ -68,6 +68,28 @@ void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint1
     route->routed[row / 64] |= UINT64_C(1) << (row % 64);
 }
 
+void ps_route_ways(struct ps_route *route, const struct ps_way *ways, uint32_t count)
+{
+    uint64_t bits = 0;
+    uint32_t word = 0; /* of `routed`; neighbours are mostly in the same one */
+    for (uint32_t i = 0; i < count; i++) {
+        struct ps_way way = ways[i];
+        PS_ASSERT(way.slot < route->slot_count && way.row < PS_BATCH_EVENTS_MAX);
+        struct route_slot *slot = &route->slots[way.slot];
+        if (slot->count > 0 && slot->rows[slot->count - 1] == way.row)
+            continue;
+        PS_ASSERT(slot->count < PS_BATCH_EVENTS_MAX);
+        slot->rows[slot->count++] = way.row;
+        if (way.row / 64 != word) {
+            route->routed[word] |= bits;
+            bits = 0;
+            word = way.row / 64;
+        }
+        bits |= UINT64_C(1) << (way.row % 64);
+    }
+    route->routed[word] |= bits;
+}
+
 void ps_route_positions(struct ps_route *route, unsigned channel, bool required, const struct ps_lease *lease,
                         uint32_t from, uint32_t to)
 {

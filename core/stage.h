@@ -181,6 +181,11 @@ void ps_route_all(struct ps_route *route, unsigned channel, bool required);
 /* This row (a row number, not a position) goes to this channel. Rows of one channel must be added in order.
  */
 void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint16_t row);
+/* Many rows at once, each where it goes: `slot` is 2 * channel, + 1 when optional. In order, as above. */
+struct ps_way {
+    uint16_t slot, row;
+};
+void ps_route_ways(struct ps_route *route, const struct ps_way *ways, uint32_t count);
 /* The same for the rows at positions `from` .. `to` - 1 of the lease. */
 void ps_route_positions(struct ps_route *route, unsigned channel, bool required, const struct ps_lease *lease,
                         uint32_t from, uint32_t to);

@@ -3,6 +3,8 @@
  * second pass. Thread: the worker. */
 #include "stages/rules_set_parts.h"
 
+#define WAYS_MAX 512U
+
 struct plain {
     const struct ps_rules_set *set;
     struct ps_rules_scratch *scratch;
@@ -10,11 +12,20 @@ struct plain {
     struct ps_route *route; /* NULL: an interceptor, which only counts */
     int64_t wall_ms;
     uint32_t next; /* position behind the last one with a route */
+    uint32_t way_count;
+    struct ps_way ways[WAYS_MAX]; /* not handed over yet */
 };
 
-/* Events on which no rule acted, or none that routes. */
-static void by_default(const struct plain *plain, uint32_t to)
+static void ways_flush(struct plain *plain)
 {
+    ps_route_ways(plain->route, plain->ways, plain->way_count);
+    plain->way_count = 0;
+}
+
+/* Events on which no rule acted, or none that routes. */
+static void by_default(struct plain *plain, uint32_t to)
+{
+    ways_flush(plain); /* rows of a channel are in order */
     for (uint32_t i = 0; i < plain->set->default_count; i++)
         ps_route_positions(plain->route, plain->set->defaults[i] / 2, true, plain->lease, plain->next, to);
 }
@@ -40,15 +51,24 @@ static void plain_hit(void *argument, uint32_t subject, const uint32_t *patterns
     if (plain->next < subject)
         by_default(plain, subject);
     uint16_t row = ps_lease_row(plain->lease, subject);
-    for (uint32_t i = 0; i < quick->route_count; i++)
-        ps_route_row(plain->route, quick->routes[i] / 2, quick->routes[i] % 2 == 0, row);
+    for (uint32_t i = 0; i < quick->route_count; i++) {
+        if (plain->way_count == WAYS_MAX)
+            ways_flush(plain);
+        plain->ways[plain->way_count++] = (struct ps_way){(uint16_t)quick->routes[i], row};
+    }
     plain->next = subject + 1;
 }
 
 void ps_rules_plain_work(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
                          const struct ps_lease *lease, struct ps_route *route, const struct ps_now *now)
 {
-    struct plain plain = {set, scratch, lease, route, now->wall_ms, 0};
+    struct plain plain;
+    plain.set = set;
+    plain.scratch = scratch;
+    plain.lease = lease;
+    plain.route = route;
+    plain.wall_ms = now->wall_ms;
+    plain.next = plain.way_count = 0;
     for (uint32_t i = 0; i < lease->count; i++) {
         const struct ps_event *event = ps_lease_event(lease, i);
         scratch->subjects[i] = (struct ps_slice){event->body, event->body_length};

@@ -36,6 +36,12 @@ void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint1
     route->slots[slot].count++;
 }
 
+void ps_route_ways(struct ps_route *route, const struct ps_way *ways, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        ps_route_row(route, ways[i].slot / 2, ways[i].slot % 2 == 0, ways[i].row);
+}
+
 void ps_route_positions(struct ps_route *route, unsigned channel, bool required, const struct ps_lease *lease,
                         uint32_t from, uint32_t to)
 {

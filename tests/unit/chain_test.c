@@ -23,6 +23,14 @@ static void test_positions(void **unused)
         assert_false(ps_route_has(route, 0, false, row));
         assert_true(ps_route_has(route, 1, false, row));
     }
+    ps_route_clear(route);
+    static const struct ps_way ways[] = {{0, 3}, {3, 3}, {0, 64}, {0, 64}, {2, 65}, {0, 199}};
+    ps_route_ways(route, ways, PS_COUNT_OF(ways));
+    for (uint16_t row = 0; row < 200; row++) {
+        assert_int_equal(ps_route_has(route, 0, true, row), row == 3 || row == 64 || row == 199);
+        assert_int_equal(ps_route_has(route, 1, false, row), row == 3);
+        assert_int_equal(ps_route_has(route, 1, true, row), row == 65);
+    }
     uint64_t keep[PS_BATCH_EVENTS_MAX / 64]; /* every other row: positions are not rows */
     memset(keep, 0xAA, sizeof keep);
     assert_true(ps_lease_filter_bits(lease, keep));
