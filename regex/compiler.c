@@ -151,6 +151,10 @@ static enum ps_status explain(enum talk talk, int signal, const struct ps_compil
         return ps_err_set(err, "compiling took more than %.3g s of CPU time", (double)limits->time_ms / 1000);
     if (signal == SIGKILL)
         return ps_err_set(err, "the compiler was killed: there was no memory left for it");
+    if (signal != 0 && limits->memory_bytes != 0) /* not all of the compiler is ready for there being none */
+        return ps_err_set(err,
+                          "the compiler ended by signal %d (%s): perhaps %llu MiB of memory are too little",
+                          signal, strsignal(signal), (unsigned long long)limits->memory_bytes >> 20);
     if (signal != 0)
         return ps_err_set(err, "the compiler ended by signal %d (%s)", signal, strsignal(signal));
     return ps_err_set(err, "the compiler ended without an answer");

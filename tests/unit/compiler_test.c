@@ -202,7 +202,7 @@ static void memory_is_limited(void **state)
     skip(); /* a sanitizer's program has no such limit */
 #endif
     struct ps_compile_how how = {.program = program(), .limits = {.memory_bytes = 20U << 20}};
-    fails_because(&how, "compiling took more than 20 MiB of memory");
+    fails_because(&how, "20 MiB of memory"); /* more than, or too little */
 }
 
 static void cancelled_on_the_way(void **state)
