@@ -4,7 +4,24 @@
  *
  * A set is const and shared; a worker's scratch for it holds what changes. Counters, rate limits and samples
  * live in a book (below), which outlives sets: a rule keeps its counts over a reload as long as its name
- * stays. */
+ * stays.
+ *
+ * What rules mean, beyond what regex/rules.h says of the language:
+ * - All conditions are about the event as it came: what one rule sets, removes or replaces, a later one's
+ *   condition does not see. Actions (templates, `extract`, `replace`, the key of a `limit`) see what was done
+ *   before them.
+ * - A rule that drops an event (`drop`, what `sample` does not keep, what is above a `limit`) is the last to
+ *   act on it, and the event goes nowhere, whatever earlier rules said. `limit ... else route`: it goes there
+ *   and nowhere else.
+ * - Groups become headers of the value they had in the event as it came; a group that took no part sets
+ *   nothing. Groups of expressions under a `not` are not taken. Of several groups of one name the last
+ * counts.
+ * - A channel named twice is routed to once; as required when one of the two says so.
+ * - `sample 1/N` keeps the first of each N of a worker. A worker has its share of a `limit` (rate and burst
+ *   divided by the workers, a burst of one at least). Keys are remembered for the latest 4,096 of a limit and
+ *   worker (fewer when there are more than 256 such limits); a missing header counts as an empty key.
+ * - An action that would make a batch hold more blocks than it may, or more than half of the memory budget,
+ *   is left out and counted (`failed`): waiting for memory would never end. */
 #pragma once
 
 #include "core/stage.h"
