@@ -163,9 +163,6 @@ static void put_anchor(struct ps_java_text *text, const struct ps_java_node *nod
     bool lines = node->unix_lines;
     const char *pattern = "";
     switch (node->kind) {
-    case PS_JAVA_BEGIN:
-        pattern = "\\A";
-        break;
     case PS_JAVA_LINE_BEGIN: /* never at the end of the text */
         pattern = lines ? "(?:(?!\\z)(?:\\A|(?<=\\n)))"
                         : "(?:(?!\\z)(?:\\A|(?<=[\\n\\x{85}\\x{2028}\\x{2029}])|(?<=\\r)(?!\\n)))";
@@ -192,6 +189,7 @@ struct printer {
     struct ps_arena *arena;
     unsigned group_count;
     bool last_match;
+    bool anchored;
 };
 
 static void put_node(struct printer *printer, const struct ps_java_node *node);
@@ -289,6 +287,9 @@ static void put_node(struct printer *printer, const struct ps_java_node *node)
         else /* PCRE2 also takes other letters than ASCII's for the same: see ps_java_fold */
             ps_java_text_put(text, node->folds ? "(?i:\\g{%u})" : "\\g{%u}", node->number);
         break;
+    case PS_JAVA_BEGIN:
+        ps_java_text_put(text, printer->anchored ? "\\A(?=)" : "\\A");
+        break;
     case PS_JAVA_LAST_MATCH:
         ps_java_text_put(text, printer->last_match ? "\\G" : "(?!)");
         break;
@@ -306,13 +307,18 @@ static void put_node(struct printer *printer, const struct ps_java_node *node)
     }
 }
 
-static bool has_possessive_group(const struct ps_java_node *node)
+/* Can match at the beginning of the text only; PCRE2 sees that, too. */
+static bool is_anchored(const struct ps_java_node *node)
 {
-    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
-        if (has_possessive_group(child))
-            return true;
-    return node->kind == PS_JAVA_REPEAT && node->child->kind != PS_JAVA_CLASS &&
-           (node->greed == PS_JAVA_POSSESSIVE || ps_java_has(node->child, PS_JAVA_LINE_BREAK));
+    if (node->kind == PS_JAVA_EITHER) {
+        for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
+            if (!is_anchored(child))
+                return false;
+        return true;
+    }
+    if (node->kind == PS_JAVA_CONCAT || node->kind == PS_JAVA_GROUP)
+        return is_anchored(node->child);
+    return node->kind == PS_JAVA_BEGIN;
 }
 
 void ps_java_print_pcre2(struct ps_java_text *text, struct ps_arena *arena, const struct ps_java_node *root,
@@ -320,13 +326,14 @@ void ps_java_print_pcre2(struct ps_java_text *text, struct ps_arena *arena, cons
 {
     struct printer printer = {
         .text = text, .arena = arena, .group_count = group_count, .last_match = last_match};
-    bool atomic = ps_java_has(root, PS_JAVA_ATOMIC) || has_possessive_group(root);
-    /* PCRE2's JIT (10.42) has an optimization for repeats that come first ("early fail") which goes wrong in
-     * atomic groups; behind an assertion it is not tried. */
-    ps_java_text_put(text, "%s", atomic ? "(?=)(?:" : "");
+    /* PCRE2's JIT (10.42) has an optimization for repeats near the beginning ("early fail") that loses
+     * matches and finds wrong ones where there is more than one way to get there; behind an assertion it is
+     * not tried. */
+    printer.anchored = is_anchored(root);
+    ps_java_text_put(text, "%s", printer.anchored ? "" : "(?=)(?:");
     if (root->kind == PS_JAVA_EITHER)
         put_children(&printer, root, "|");
     else
         put_node(&printer, root);
-    ps_java_text_put(text, "%s", atomic ? ")" : "");
+    ps_java_text_put(text, "%s", printer.anchored ? "" : ")");
 }
