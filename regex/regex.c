@@ -43,6 +43,9 @@ static pcre2_code *compile(const char *pattern, enum ps_regex_how how, bool *jit
     uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
     if (how == PS_REGEX_WHOLE)
         options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
+    /* PCRE2 10.42 makes the repeat in "[^0-9]*(?>(?:[0-9]B)?)[^a]" possessive, which it must not. */
+    if (strstr(pattern, "(?>") != NULL)
+        options |= PCRE2_NO_AUTO_POSSESS;
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     PS_ASSERT(context != NULL);
     pcre2_set_parens_nest_limit(context, 4096); /* the translation adds some */
