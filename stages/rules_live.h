@@ -1,5 +1,5 @@
 /* A rule set kept up to date: loads and compiles a rules file at build, watches it and its includes (inotify
- * on their folders, so that editors' renames and `cp` are seen), compiles what changed on a thread of its own
+ * on their folders, so that editors' renames, `cp` and exchanged links are seen), has what changed compiled
  * at SCHED_IDLE, and swaps the new set in behind one RCU pointer. A file that is bad, gone or half written
  * leaves the old rules running and says why in the log, with line and column, and in metrics.
  *
@@ -10,6 +10,7 @@
 
 struct ps_rules_live;
 
+/* Its texts outlive the live set; `set.book` is made here. */
 struct ps_rules_live_options {
     const char *file;
     int64_t settle_ms; /* quiet time after a change before the file is read */
