@@ -68,7 +68,7 @@ for kind in ("spread", "dense"):
             assert one["goal_ratio"] in (1.2, 1.3) and 0.9 < one["reference_value"] / min(one["bare_events_ns"], one["bare_batches_ns"]) < 1.1, one
     assert found["rules_stage", f"{kind} 1000 against 10"]["ratio"] > 0
     assert found["rules_pipeline", f"{kind} 1000"]["value"] > 0
-assert sum(1 for bench, _ in found if bench == "regex_interceptors") == 4
+assert sum(1 for bench, _ in found if bench == "regex_interceptors") == 5
 peers = [json.loads(line) for line in open(f"{sys.argv[1]}/peers")]
 assert [one["variant"] for one in peers] == ["filter penstock", "hundred penstock", "chain penstock"], peers
 PY
