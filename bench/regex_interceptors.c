@@ -30,12 +30,12 @@ struct kind {
 /* A match in half of the events costs Hyperscan by itself 20 ns an event: no goal there. */
 static const struct kind kinds[] = {
     {"filter",
-     "regex_filter worker-7, 0.6 % match",
+     "regex_filter /healthz, none match",
      "regex_filter",
      NULL,
      NULL,
      10,
-     {"regex", "worker-7", "excludeEvents", "true", NULL}},
+     {"regex", "/healthz", "excludeEvents", "true", NULL}},
     {"filter",
      "regex_filter level=WARN, 4 % match",
      "regex_filter",
