@@ -161,7 +161,8 @@ static void visit_worker(struct ps_agent *agent, unsigned id, const struct ps_me
         .parked_count = __atomic_load_n(&stats->parked_count, __ATOMIC_RELAXED),
         .heartbeat_ns = __atomic_load_n(&stats->heartbeat_ns, __ATOMIC_RELAXED),
         .batches_out = ps_pool_out_count(ps_worker_pool(worker)),
-        .blocks_cached = ps_pool_cache(ps_worker_pool(worker))->free_count,
+        .blocks_cached =
+            __atomic_load_n(&ps_pool_cache(ps_worker_pool(worker))->free_count, __ATOMIC_RELAXED),
     };
     seen.idle_ns = up_ns > seen.busy_ns ? up_ns - seen.busy_ns : 0;
     visitor->worker(visitor->argument, &seen);

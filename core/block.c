@@ -108,12 +108,18 @@ void ps_block_cache_init(struct ps_block_cache *cache, struct ps_depot *depot)
                                      .free_max = share < CACHE_BLOCKS_MAX ? share : CACHE_BLOCKS_MAX};
 }
 
+/* The worker alone counts; metrics read. */
+static void free_count_set(struct ps_block_cache *cache, uint32_t count)
+{
+    __atomic_store_n(&cache->free_count, count, __ATOMIC_RELAXED);
+}
+
 static void cache_give_back(struct ps_block_cache *cache, uint32_t keep)
 {
     while (cache->free_count > keep) {
         struct ps_block *block = cache->free;
         cache->free = block->next;
-        cache->free_count--;
+        free_count_set(cache, cache->free_count - 1);
         depot_push(cache->depot, depot_block_of(block));
     }
 }
@@ -131,7 +137,7 @@ static void cache_refill(struct ps_block_cache *cache)
             return;
         block->block.next = cache->free;
         cache->free = &block->block;
-        cache->free_count++;
+        free_count_set(cache, cache->free_count + 1);
     }
 }
 
@@ -145,7 +151,7 @@ struct ps_block *ps_block_take(struct ps_block_cache *cache)
         return NULL;
     }
     cache->free = block->next;
-    cache->free_count--;
+    free_count_set(cache, cache->free_count - 1);
     cache->taken_count++;
     block->references = 1;
     return block;
@@ -205,6 +211,7 @@ void ps_block_drop(struct ps_block_cache *cache, struct ps_block *block)
     }
     block->next = cache->free;
     cache->free = block;
-    if (++cache->free_count > cache->free_max)
+    free_count_set(cache, cache->free_count + 1);
+    if (cache->free_count > cache->free_max)
         cache_give_back(cache, cache->free_max / 2);
 }
