@@ -144,8 +144,8 @@ struct visit {
     bool negated;
 };
 
-/* The patterns of a condition whose match makes it truer (those under a `not` give no groups), in the order
- * written, each once. Chains may lean to either side: no recursion. */
+/* The patterns of a condition whose match makes it truer (those under a `not` give no groups), the last one
+ * first, each once. Chains may lean to either side: no recursion. */
 static uint32_t patterns_list(struct ps_arena *arena, const struct ps_condition *root, uint32_t **patterns)
 {
     size_t depth = 0, room = 16;
@@ -164,8 +164,8 @@ static uint32_t patterns_list(struct ps_arena *arena, const struct ps_condition 
         if (condition->kind == PS_CONDITION_NOT) {
             stack[depth++] = (struct visit){condition->left, !visit.negated};
         } else if (condition->kind == PS_CONDITION_AND || condition->kind == PS_CONDITION_OR) {
-            stack[depth++] = (struct visit){condition->right, visit.negated};
             stack[depth++] = (struct visit){condition->left, visit.negated};
+            stack[depth++] = (struct visit){condition->right, visit.negated};
         } else if (condition->kind == PS_CONDITION_MATCH && !visit.negated) {
             bool there = false;
             for (uint32_t i = 0; i < count && !there; i++)
@@ -194,7 +194,7 @@ static bool rule_captures(struct rules_build *build, const struct ps_rule *sourc
             patterns[named++] = patterns[i];
     }
     rule->captures = ps_arena_alloc(set->arena, (named + 1) * sizeof *rule->captures);
-    for (uint32_t i = 0; i < named; i++) {
+    for (uint32_t i = named; i-- > 0;) { /* as written: of groups of one name the last counts */
         const struct ps_rules_pattern *pattern = &set->rules->patterns[patterns[i]];
         struct rules_capture *capture = &rule->captures[rule->capture_count];
         if (!capture_make(build, pattern->regex, pattern->subject.header, source, source->place, capture))
