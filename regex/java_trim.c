@@ -117,8 +117,9 @@ static struct ps_bytes_node *trim(struct trimmer *trimmer, struct ps_bytes_node 
 {
     if (node->atomic && !trimmer->end && node->kind == PS_BYTES_REPEAT)
         lose(trimmer, PS_REGEX_CONFIRM);
-    if (trimmer->end)
-        node->atomic = false;
+    if (trimmer->end &&
+        (node->kind != PS_BYTES_REPEAT || node->min <= 1 || node->child->kind == PS_BYTES_CHARACTER))
+        node->atomic = false; /* but for rounds of a group: Java does not come back into the ones before */
     switch (node->kind) {
     case PS_BYTES_CHARACTER:
         node->edge = true;

@@ -51,6 +51,8 @@ static void test_hyperscan(void **unused)
         {"a*+a", "a", PS_REGEX_CONFIRM}, /* Java never finds it */
         {"x(?>a|ab)c", "x(?:a|ab)c", PS_REGEX_CONFIRM},
         {"x(?>a|ab)", "x(?:a|ab)", PS_REGEX_EXACT},
+        {"(xc*?){2}+", "(?:xc*){2}", PS_REGEX_CONFIRM},
+        {"(xc*?)++", "x", PS_REGEX_EXACT},
         {"(?m)^x$", "(?:^|[\\x0d\\x85\\xa8\\xa9])x(?:$|[\\x0d\\xc2\\xe2])", PS_REGEX_PLAIN},
         {"x\\z", "x$", PS_REGEX_PLAIN},
         {"a$b", "ab", PS_REGEX_CONFIRM},
