@@ -5,7 +5,7 @@
 
 #define SHOWN_MAX 40
 #define BITS_PATTERNS_MAX 64U
-#define EACH_PATTERNS_MAX 500U
+#define EACH_PATTERNS_MAX 150U
 
 static unsigned failures;
 static uint64_t pairs, matches;

@@ -10,7 +10,7 @@
 #include "tests/unit/java_regex_table_support.h"
 
 #define SHOWN_MAX 60
-#define RECORDED_LEAKS 4U /* in the recorded table */
+#define RECORDED_LEAKS 5U /* in the recorded table */
 #define TEXT_BYTES 4096
 
 /* Words of our own errors for what Java does and we do not (docs/RULES.md: Java's regular expressions). */
@@ -22,6 +22,7 @@ static const char *const not_done[] = {
     "canonical equivalence",
     "a look-behind with an unbounded repeat that is not its first part",
     "a look-behind with a possessive repeat of several lengths",
+    "Bad intersection syntax", /* Java takes "[\\d&&]" but throws NullPointerException when it matches */
 };
 
 struct counts {
