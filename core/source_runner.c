@@ -10,6 +10,9 @@
 
 #define MEMORY_WAIT_NS (2 * PS_NS_PER_MS)
 #define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
+/* And how long at most it goes on calling, whatever a batch costs (thousands of rules): a cycle stays short.
+ */
+#define CALLS_NS (PS_NS_PER_MS / 2)
 /* How soon a source that found the budget used up looks again: another worker's blocks may have come free. */
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
 
@@ -369,6 +372,11 @@ static void source_back_off(struct ps_source_runner *runner, const struct ps_now
     runner->backoff_until_ns = now->mono_ns + rest_ms * PS_NS_PER_MS;
 }
 
+static bool turn_is_over(const struct ps_source_runner *runner, const struct ps_now *now)
+{
+    return !ps_worker_is_simulated(runner->base.worker) && ps_clock_now().mono_ns - now->mono_ns > CALLS_NS;
+}
+
 /* Calls `work` until there is nothing more, the budget is used up, or a batch does not get through. */
 static bool source_fill(struct ps_source_runner *runner, const struct ps_now *now)
 {
@@ -389,7 +397,7 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
             batch_discard(runner); /* its blocks are used up by an earlier rest: a new one has room */
         else if (batch_is_finished(batch) && !batch_close(runner, now))
             break;
-        if (result != PS_DONE)
+        if (result != PS_DONE || turn_is_over(runner, now))
             break;
     }
     if (runner->chain == NULL && batch_is_due(runner)) {
