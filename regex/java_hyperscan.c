@@ -211,8 +211,12 @@ static struct ps_bytes_node *convert_either(struct converter *converter, const s
 static struct ps_bytes_node *convert_look(struct converter *converter, const struct ps_java_node *node,
                                           struct context context)
 {
-    if (!node->negative && !context.bare && (node->behind ? context.leading : context.trailing))
-        return convert(converter, node->child, context);
+    if (!node->negative && !context.bare && (node->behind ? context.leading : context.trailing)) {
+        struct ps_bytes_node *made = convert(converter, node->child, context);
+        struct ps_bytes_node *apart = make(converter, PS_BYTES_CONCAT, node);
+        apart->child = made; /* it does not follow what stands before it */
+        return made->kind == PS_BYTES_NEVER ? made : apart;
+    }
     return left_out(converter, node, node->behind ? "look-behind" : "look-ahead");
 }
 

@@ -53,6 +53,7 @@ static void test_hyperscan(void **unused)
         {"x(?>a|ab)", "x(?:a|ab)", PS_REGEX_EXACT},
         {"(xc*?){2}+", "(?:xc*){2}", PS_REGEX_CONFIRM},
         {"(xc*?)++", "x", PS_REGEX_EXACT},
+        {"[^a]?+(?<=a)b", "ab", PS_REGEX_CONFIRM},
         {"(?m)^x$", "(?:^|[\\x0d\\x85\\xa8\\xa9])x(?:$|[\\x0d\\xc2\\xe2])", PS_REGEX_PLAIN},
         {"x\\z", "x$", PS_REGEX_PLAIN},
         {"a$b", "ab", PS_REGEX_CONFIRM},
