@@ -47,7 +47,7 @@ static void engine_of(const struct ps_regex *regex, char *words, size_t room)
 
 static void engine_words(const struct ps_regex *regex, enum ps_regex_run run, char *words, size_t room)
 {
-    char engine[512];
+    char engine[400];
     if (run == PS_REGEX_RUN_PCRE2) {
         snprintf(words, room, "PCRE2");
         return;

@@ -349,7 +349,8 @@ bool ps_time_zone_from_wall_strict(const struct ps_time_zone *zone, int64_t wall
 {
     int32_t before = ps_time_zone_offset(zone, wall_s - DAY_S),
             after = ps_time_zone_offset(zone, wall_s + DAY_S);
-    int64_t one = wall_s - (before > after ? before : after), two = wall_s - (before > after ? after : before);
+    int64_t one = wall_s - (before > after ? before : after),
+            two = wall_s - (before > after ? after : before);
     *utc_s = ps_time_zone_offset(zone, one) == wall_s - one ? one : two;
     return ps_time_zone_offset(zone, *utc_s) == wall_s - *utc_s;
 }

@@ -74,7 +74,11 @@ for _ in {1..300}; do
     [[ $(cat "$work"/out/* 2>/dev/null | wc -l) -ge 8000 ]] && break
     sleep 0.1
 done
-kill -TERM "$agent" && wait "$agent" || { fail "the agent ended with $?"; cat "$work/agent.log"; }
+kill -TERM "$agent"
+if ! wait "$agent"; then
+    fail "the agent did not end well"
+    cat "$work/agent.log"
+fi
 agent=
 # Headers of one event in any order: names are sorted.
 sort_headers() {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # penstock rules: check, test, explain and bench, and the worked examples of docs/RULES.md with their tests.
+# shellcheck disable=SC2016 # messages of the program quote with backticks
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
