@@ -328,11 +328,11 @@ units = lambda c: ''.join('\\\\u' + c.encode('utf-16-be').hex()[i:i + 4] for i i
 print(re.sub('[^\0-\x7f]', lambda c: units(c[0]), sys.stdin.read()))"
 }
 
-# All is there when nothing more has come for a while: how much comes is what is tried.
+# All is there when every command has ended and nothing more has come for a while: how much comes is what is tried.
 arrived() { # DIR
     local now
     now=$(find "$1" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }')
-    if [[ $now == 0 || $now != "$(cat "$work/size" 2>/dev/null)" ]]; then
+    if (($(grep -c 'exited with' "$work/${1##*/}.log") < $(wc -w <<<"$names"))) || [[ $now != "$(cat "$work/size" 2>/dev/null)" ]]; then
         echo "$now" >"$work/size"
         touch "$work/changed"
     fi
