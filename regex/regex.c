@@ -8,13 +8,21 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/utf8.h"
 #include "regex/regex_parts.h"
 
-/* Bounds on one match. The JIT counts steps more coarsely than the interpreter; a step is some tens of
- * nanoseconds at most. */
+/* Bounds on one find. PCRE2 counts steps anew for each place a match may begin at, and its JIT does not count
+ * those of simple repeats: what a find takes can grow with the square of the text, or worse ("a.*b.*c"). In
+ * short texts that does not hurt. Longer ones are for the interpreter, which counts every step, and are
+ * looked through in slices of places to begin at, until the time for it is used up. */
 #define STEPS_MAX 1000000U
+#define STEPS_A_BYTE 4U
+#define JIT_BYTES_MAX 4096U
+#define SLICE_BYTES (32U << 20) /* places of a slice times the bytes that each may look at */
+#define SLICE_MIN 16U
+#define FIND_CPU_NS UINT64_C(50000000)
 #define HEAP_KIB_MAX 16384U
 #define JIT_STACK_FIRST_BYTES (32U << 10)
 #define JIT_STACK_MAX_BYTES (1U << 20)
@@ -40,7 +48,7 @@ struct ps_regex_scratch {
 /* NULL: `err` says what PCRE2 says of our translation. */
 static pcre2_code *compile(const char *pattern, enum ps_regex_how how, bool *jit, struct ps_err *err)
 {
-    uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
+    uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT;
     if (how == PS_REGEX_WHOLE)
         options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
     /* PCRE2 10.42 makes the repeat in "[^0-9]*(?>(?:[0-9]B)?)[^a]" possessive, which it must not. */
@@ -190,18 +198,60 @@ struct ps_slice ps_regex_well_formed(struct ps_regex_scratch *scratch, const cha
     return repair(scratch, subject, length, start);
 }
 
+static uint64_t cpu_ns(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+/* The next place a character begins at. */
+static size_t boundary(struct ps_slice subject, size_t at)
+{
+    while (at < subject.length && ((uint8_t)subject.data[at] & 0xC0) == 0x80)
+        at++;
+    return at < subject.length ? at : subject.length;
+}
+
+/* With \G (`whole`) where the search begins means something: then there is one slice. */
+static int interpret(const pcre2_code *code, struct ps_regex_scratch *scratch, struct ps_slice subject,
+                     size_t start, bool whole)
+{
+    size_t left = subject.length - start, slice = SLICE_BYTES / left;
+    uint64_t until_ns = cpu_ns() + FIND_CPU_NS, steps = STEPS_MAX + STEPS_A_BYTE * (uint64_t)left;
+    int found;
+    if (slice < SLICE_MIN)
+        slice = SLICE_MIN;
+    pcre2_set_match_limit(scratch->context, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
+    for (;;) {
+        size_t next = whole ? subject.length : boundary(subject, start + slice);
+        pcre2_set_offset_limit(scratch->context, next < subject.length ? next - 1 : PCRE2_UNSET);
+        found = pcre2_match(code, (PCRE2_SPTR)subject.data, subject.length, start,
+                            PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, scratch->data, scratch->context);
+        if (found != PCRE2_ERROR_NOMATCH || next == subject.length)
+            break;
+        if (cpu_ns() > until_ns) {
+            found = PCRE2_ERROR_MATCHLIMIT;
+            break;
+        }
+        start = next;
+    }
+    pcre2_set_match_limit(scratch->context, STEPS_MAX);
+    pcre2_set_offset_limit(scratch->context, PCRE2_UNSET);
+    return found;
+}
+
 bool ps_regex_find_well_formed(const struct ps_regex *regex, struct ps_regex_scratch *scratch,
                                struct ps_slice subject, size_t start, bool after_empty,
                                struct ps_slice *groups, unsigned count)
 {
     const pcre2_code *code = after_empty && regex->after != NULL ? regex->after : regex->code;
-    PCRE2_SPTR text = (PCRE2_SPTR)subject.data;
     int found;
-    if (PS_LIKELY(regex->jit))
-        found = pcre2_jit_match(code, text, subject.length, start, 0, scratch->data, scratch->context);
+    if (PS_LIKELY(regex->jit && subject.length - start <= JIT_BYTES_MAX))
+        found = pcre2_jit_match(code, (PCRE2_SPTR)subject.data, subject.length, start, 0, scratch->data,
+                                scratch->context);
     else
-        found = pcre2_match(code, text, subject.length, start, PCRE2_NO_UTF_CHECK, scratch->data,
-                            scratch->context);
+        found = interpret(code, scratch, subject, start, regex->after != NULL);
     if (found < 0) {
         scratch->given_up += found != PCRE2_ERROR_NOMATCH;
         return false;

@@ -5,7 +5,8 @@
  * (core/utf8.h); groups of such a subject point into the scratch's repaired copy. An expression is const and
  * shared; a scratch is one thread's and serves any expression. A match that takes more than a bound on its
  * steps is given up, counts as none and is counted, so that no input can hold a worker up. Nothing is
- * allocated while matching, but for the repair of a malformed subject longer than any before. */
+ * allocated while matching, but for the repair of a malformed subject longer than any before, and what
+ * PCRE2's interpreter needs for a subject above 4 KiB. */
 #pragma once
 
 #include "regex/java.h"

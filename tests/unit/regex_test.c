@@ -125,6 +125,35 @@ static void test_bounded(void **unused)
     ps_regex_destroy(deep);
 }
 
+/* What grows with the square of a text, or worse, is given up in a long one, and what does not is found. */
+static void test_long(void **unused)
+{
+    (void)unused;
+    static char text[200000];
+    struct ps_slice groups[3];
+    struct ps_regex *square = make(".*[0-9]", PS_REGEX_FIND), *cube = make("a.*b.*[cd]", PS_REGEX_FIND);
+    struct ps_regex *line = make("^(.*) status=(\\d+)", PS_REGEX_FIND);
+    struct ps_regex_scratch *scratch = ps_regex_scratch_create();
+    memset(text, 'a', sizeof text);
+    memset(text + sizeof text / 2, 'b', sizeof text / 2);
+    assert_false(ps_regex_find(square, scratch, text, sizeof text, 0, groups, 1));
+    assert_int_equal(ps_regex_scratch_given_up(scratch), 1);
+    assert_false(ps_regex_find(cube, scratch, text, sizeof text, 0, groups, 1));
+    assert_int_equal(ps_regex_scratch_given_up(scratch), 2);
+    text[sizeof text - 1] = '7';
+    assert_true(ps_regex_find(square, scratch, text, sizeof text, 0, groups, 1));
+    assert_int_equal(groups[0].length, sizeof text);
+    memcpy(text + 1000, " status=404", 11);
+    assert_true(ps_regex_find(line, scratch, text, sizeof text, 0, groups, 3));
+    assert_int_equal(groups[1].length, 1000);
+    assert_int_equal(groups[2].length, 3);
+    assert_int_equal(ps_regex_scratch_given_up(scratch), 2);
+    ps_regex_scratch_destroy(scratch);
+    ps_regex_destroy(square);
+    ps_regex_destroy(cube);
+    ps_regex_destroy(line);
+}
+
 static void test_refused(void **unused)
 {
     (void)unused;
@@ -161,8 +190,9 @@ static void test_bugs_of_pcre2(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),        cmocka_unit_test(test_names),   cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_many_groups),  cmocka_unit_test(test_bounded), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_bugs_of_pcre2)};
+        cmocka_unit_test(test_match),     cmocka_unit_test(test_names),
+        cmocka_unit_test(test_malformed), cmocka_unit_test(test_many_groups),
+        cmocka_unit_test(test_bounded),   cmocka_unit_test(test_long),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_bugs_of_pcre2)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
