@@ -2,110 +2,23 @@
  * event. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "bench/support/bed.h"
 #include "bench/support/micro.h"
-#include "conf/bind.h"
 #include "core/runner.h"
 #include "stages/escape.h"
-#include "stages/table.h"
 
 #define EVENTS 250
 #define BODY_BYTES 120
 #define LINE_BYTES 256
 #define ROUTES 4
 
-/* A stage that is bound, built and open, and a batch for it. */
-struct bed {
-    struct ps_arena *arena;
-    struct ps_problems problems;
-    struct ps_depot *depot;
-    struct ps_pool *pool;
-    struct ps_carver carver;
-    struct ps_counters counters;
-    struct ps_port port;
-    struct ps_chain_share chain_built, chain_open;
-    struct ps_now now;
-    const struct ps_stage_ops *ops;
-    void *plan, *state;
-};
-
-static const struct ps_stage_ops *stage_find(enum ps_kind kind, const char *name)
-{
-    size_t i = 0;
-    while (ps_stages[i] != NULL && (ps_stages[i]->kind != kind || strcasecmp(ps_stages[i]->name, name) != 0))
-        i++;
-    PS_ASSERT(ps_stages[i] != NULL);
-    return ps_stages[i];
-}
-
-static void bed_make(struct bed *bed)
-{
-    memset(bed, 0, sizeof *bed);
-    bed->arena = ps_arena_create();
-    ps_problems_init(&bed->problems, bed->arena);
-    bed->depot = ps_depot_create(UINT64_C(64) << 20, NULL);
-    PS_ASSERT(bed->depot != NULL);
-    bed->pool = ps_pool_create(bed->depot, (struct ps_pool_limits){64, 2 * ROUTES + 1}, 0, NULL);
-    PS_ASSERT(bed->pool != NULL);
-    ps_carver_init(&bed->carver, bed->pool);
-    bed->now = ps_clock_now();
-    bed->port = (struct ps_port){.component = "bench",
-                                 .name = "b1",
-                                 .counters = &bed->counters,
-                                 .instances = 1,
-                                 .epoll_fd = -1,
-                                 .wake_fd = -1,
-                                 .chain = &bed->chain_open,
-                                 .blocks = ps_pool_cache(bed->pool)};
-}
-
-/* `keys`: key, value, .., NULL. */
-static void bed_open(struct bed *bed, enum ps_kind kind, const char *name, const char *const *keys)
-{
-    static const char *const channels[ROUTES] = {"c1", "c2", "c3", "c4"};
-    struct ps_pair pairs[16];
-    size_t count = 0;
-    for (; keys[2 * count] != NULL; count++)
-        pairs[count] = (struct ps_pair){.key = keys[2 * count], .value = keys[2 * count + 1]};
-    bed->ops = stage_find(kind, name);
-    bed->plan = ps_arena_alloc(bed->arena, bed->ops->plan_size + 1);
-    bed->state = ps_arena_alloc(bed->arena, bed->ops->state_size + 1);
-    struct ps_bind bind = {.arena = bed->arena, .problems = &bed->problems, .prefix = ""};
-    struct ps_context context = {.agent = "a1",
-                                 .component = "bench",
-                                 .name = "b1",
-                                 .arena = bed->arena,
-                                 .channels = {ROUTES, channels},
-                                 .chain = &bed->chain_built,
-                                 .instances = 1};
-    PS_ASSERT(ps_bind_options(&bind, bed->ops->options, NULL, &(struct ps_pairs){count, pairs}, bed->plan) ==
-              PS_OK);
-    PS_ASSERT(bed->ops->build == NULL || bed->ops->build(bed->plan, &context, NULL) == PS_OK);
-    PS_ASSERT(bed->chain_built.value == NULL ||
-              bed->chain_built.finish(bed->chain_built.value, NULL) == PS_OK);
-    PS_ASSERT(bed->ops->open == NULL || bed->ops->open(bed->plan, bed->state, &bed->port, NULL) == PS_OK);
-}
-
-static void bed_free(struct bed *bed)
-{
-    if (bed->ops != NULL && bed->ops->close != NULL)
-        bed->ops->close(bed->plan, bed->state);
-    if (bed->chain_open.value != NULL)
-        bed->chain_open.destroy(bed->chain_open.value);
-    if (bed->chain_built.value != NULL)
-        bed->chain_built.destroy(bed->chain_built.value);
-    if (bed->ops != NULL && bed->ops->teardown != NULL)
-        bed->ops->teardown(bed->plan);
-    ps_carver_fini(&bed->carver);
-    ps_pool_destroy(bed->pool);
-    ps_depot_destroy(bed->depot);
-    ps_problems_fini(&bed->problems);
-    ps_arena_destroy(bed->arena);
-}
+/* What selectors route to. */
+static const char *const channel_names[ROUTES] = {"c1", "c2", "c3", "c4"};
+static const struct ps_texts channels = {ROUTES, channel_names};
 
 /* Events with three headers, one of which, `h`, has four values. */
-static struct ps_batch *batch_make(struct bed *bed, bool headers)
+static struct ps_batch *batch_make(struct ps_bed *bed, bool headers)
 {
     static const char body[BODY_BYTES] = "body";
     static const char *const values[] = {"alpha", "beta", "gamma", "delta"};
@@ -129,10 +42,10 @@ static struct ps_batch *batch_make(struct bed *bed, bool headers)
 
 static void interceptor_run(struct ps_micro *micro, const char *name, const char *const *keys)
 {
-    struct bed bed;
-    bed_make(&bed);
+    struct ps_bed bed;
+    ps_bed_init(&bed, UINT64_C(64) << 20);
     if (name != NULL)
-        bed_open(&bed, PS_KIND_INTERCEPTOR, name, keys);
+        ps_bed_open(&bed, PS_KIND_INTERCEPTOR, name, channels, keys);
     while (ps_micro_batch(micro, EVENTS)) {
         struct ps_batch *batch = batch_make(&bed, false);
         if (name != NULL)
@@ -140,7 +53,7 @@ static void interceptor_run(struct ps_micro *micro, const char *name, const char
                       PS_DONE);
         ps_batch_give(batch);
     }
-    bed_free(&bed);
+    ps_bed_fini(&bed);
 }
 
 static void bench_no_interceptor(struct ps_micro *micro)
@@ -159,7 +72,7 @@ static void bench_uuid(struct ps_micro *micro)
 }
 
 /* Log lines that stand one after the other, a newline between, as sources leave them. */
-static struct ps_batch *lines_make(struct bed *bed)
+static struct ps_batch *lines_make(struct ps_bed *bed)
 {
     static char lines[EVENTS * (LINE_BYTES + 1)];
     if (lines[0] == '\0') {
@@ -189,10 +102,10 @@ static struct ps_batch *lines_make(struct bed *bed)
 
 static void lines_run(struct ps_micro *micro, const char *name, const char *const *keys)
 {
-    struct bed bed;
-    bed_make(&bed);
+    struct ps_bed bed;
+    ps_bed_init(&bed, UINT64_C(64) << 20);
     if (name != NULL)
-        bed_open(&bed, PS_KIND_INTERCEPTOR, name, keys);
+        ps_bed_open(&bed, PS_KIND_INTERCEPTOR, name, channels, keys);
     while (ps_micro_batch(micro, EVENTS)) {
         struct ps_batch *batch = lines_make(&bed);
         if (name != NULL)
@@ -201,7 +114,7 @@ static void lines_run(struct ps_micro *micro, const char *name, const char *cons
         ps_batch_give(batch);
     }
     ps_micro_bytes(micro, LINE_BYTES);
-    bed_free(&bed);
+    ps_bed_fini(&bed);
 }
 
 static void bench_no_interceptor_lines(struct ps_micro *micro)
@@ -244,9 +157,9 @@ static void bench_search_replace(struct ps_micro *micro)
 
 static void selector_run(struct ps_micro *micro, const char *name, const char *const *keys)
 {
-    struct bed bed;
-    bed_make(&bed);
-    bed_open(&bed, PS_KIND_SELECTOR, name, keys);
+    struct ps_bed bed;
+    ps_bed_init(&bed, UINT64_C(64) << 20);
+    ps_bed_open(&bed, PS_KIND_SELECTOR, name, channels, keys);
     struct ps_batch *batch = batch_make(&bed, true);
     while (ps_micro_batch(micro, EVENTS)) {
         struct ps_route *route = ps_route_create(ROUTES);
@@ -255,7 +168,7 @@ static void selector_run(struct ps_micro *micro, const char *name, const char *c
         ps_route_destroy(route);
     }
     ps_batch_give(batch);
-    bed_free(&bed);
+    ps_bed_fini(&bed);
 }
 
 static void bench_replicating(struct ps_micro *micro)
@@ -282,9 +195,9 @@ static bool count_bytes(struct ps_output *output, const void *data, size_t lengt
 
 static void serializer_run(struct ps_micro *micro, const char *name, const char *const *keys)
 {
-    struct bed bed;
-    bed_make(&bed);
-    bed_open(&bed, PS_KIND_SERIALIZER, name, keys);
+    struct ps_bed bed;
+    ps_bed_init(&bed, UINT64_C(64) << 20);
+    ps_bed_open(&bed, PS_KIND_SERIALIZER, name, channels, keys);
     const struct ps_serializer_ops *ops = bed.ops->serializer;
     struct ps_output output = {.write = count_bytes};
     struct ps_batch *batch = batch_make(&bed, true);
@@ -296,7 +209,7 @@ static void serializer_run(struct ps_micro *micro, const char *name, const char 
     }
     ps_micro_bytes(micro, BODY_BYTES);
     ps_batch_give(batch);
-    bed_free(&bed);
+    ps_bed_fini(&bed);
 }
 
 static void bench_text(struct ps_micro *micro)
@@ -323,8 +236,8 @@ static void bench_avro_snappy(struct ps_micro *micro)
 
 static void escape_run(struct ps_micro *micro, const char *pattern)
 {
-    struct bed bed;
-    bed_make(&bed);
+    struct ps_bed bed;
+    ps_bed_init(&bed, UINT64_C(64) << 20);
     struct ps_err err;
     const struct ps_escape *escape = ps_escape_compile(bed.arena, pattern, NULL, &err);
     PS_ASSERT(escape != NULL);
@@ -339,7 +252,7 @@ static void escape_run(struct ps_micro *micro, const char *pattern)
         }
     }
     ps_batch_give(batch);
-    bed_free(&bed);
+    ps_bed_fini(&bed);
 }
 
 static void bench_escape_header(struct ps_micro *micro)

@@ -2,35 +2,9 @@
 # penstock load to every target, from the command line, and what came verified: to verify itself where it listens, to
 # files that rotate, to the mock broker, to an agent's sources that answer or speak TLS; a far side that comes late and
 # one that nobody listens on.
-set -euo pipefail
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v openssl >/dev/null || { echo "SKIP: no openssl, which makes a certificate"; exit 77; }
-
-work=$(mktemp -d)
-declare -A children=()
-finish() {
-    local code=$? child
-    for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    rm -rf "$work"
-    exit $code
-}
-trap finish EXIT
-
-fail() {
-    echo "FAILED: $*" >&2
-    tail -n 3 "$work"/*.err "$work"/*.json 2>/dev/null | cut -c 1-600 >&2 || true
-    exit 1
-}
-
-await() { # WHAT COMMAND...: until it succeeds, 30 s at most
-    local what=$1 i
-    shift
-    for ((i = 0; i < 300; i++)); do
-        "$@" && return
-        sleep 0.1
-    done
-    fail "$what"
-}
 
 load() { # NAME URL [OPTION]...
     local name=$1 url=$2

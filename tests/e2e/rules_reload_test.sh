@@ -2,51 +2,8 @@
 # Rules files changed all the time under load, in every way files are changed, good and bad ones, with SIGHUPs and a change
 # of the agent file in between: penstock verify finds every event once, what a selector's rules send where never overlaps,
 # rules never go back to older ones, and the agent says why it refused what it refused.
-set -euo pipefail
-for program in jq curl; do
-    command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
-done
-[[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
-
-work=$(mktemp -d)
-declare -A children=()
-finish() {
-    local code=$? child
-    for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
-    rm -rf "$work"
-    exit $code
-}
-trap finish EXIT
-
-fail() {
-    echo "FAILED: $*" >&2
-    tail -n 15 "$work"/*.err >&2 || true
-    exit 1
-}
-
-await() { # WHAT COMMAND...: until it succeeds, 30 s at most
-    local what=$1 i
-    shift
-    for ((i = 0; i < 300; i++)); do
-        "$@" && return
-        sleep 0.1
-    done
-    fail "$what"
-}
-
-port_is_free() {
-    local hex
-    printf -v hex ':%04X ' "$1"
-    ! grep -qs "^ *[0-9]*: [0-9A-F]*${hex}" /proc/net/tcp /proc/net/tcp6
-}
-free_port() { # prints one
-    local port
-    for (( ; ; )); do
-        port=$((20000 + RANDOM % 10000))
-        ! port_is_free $port || break
-    done
-    echo $port
-}
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # ---- rules: each number is another text, and sends events to the other channel ----
 
