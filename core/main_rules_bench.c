@@ -49,7 +49,7 @@ static bool sample_text(struct ps_rules_bench *bench, size_t *length)
 
 static bool sample_read(struct ps_rules_bench *bench)
 {
-    size_t length, room = 0;
+    size_t length = 0, room = 0;
     if (!sample_text(bench, &length))
         return false;
     for (const char *at = bench->text, *end = at + length; at < end;) {
