@@ -1,7 +1,9 @@
 /* What a reload of 1,000 rules does to events at 1,000,000 a second: netcat -> rules -> memory -> null in
- * this process, its worker pinned to a CPU of its own; `penstock load` on the first CPU, open loop, each
- * event answered with OK, latencies from the time each was due to its answer. Meanwhile the rules file is
- * replaced; the agent reads it, compiles it in a process of its own and swaps it in.
+ * this process, its worker pinned to a CPU of its own; `penstock load` on the first CPU, open loop. Through a
+ * second source of the same worker, with the same rules, go 10,000 probes a second that are answered with OK:
+ * their latencies count, from the time each was due to its answer. (Answers to all of them would cost more
+ * than the rules.) Meanwhile the rules file is replaced; the agent reads it, compiles it, once for each
+ * source, in processes of their own, and swaps it in.
  *
  *   bench_rules_reload [--seconds 2] [--rounds 5] [--events RATE]
  *
@@ -33,6 +35,7 @@
 #define EVENTS 8192U
 #define LOOKS_MAX 8192U
 #define WARM_S 3.0
+#define PROBE_RATE 10000.0
 
 /* What load said about a tenth of a second. */
 struct look {
@@ -40,18 +43,22 @@ struct look {
     double p99_ns, rate;
 };
 
-struct job {
-    double rate, seconds;
-    int worker_cpu, load_cpu;
-    char program[512], folder[64], rules[128], next[128], lines[128];
-    unsigned port;
-    pid_t load;
-    int load_out;
+/* A running `penstock load`. */
+struct sender {
+    pid_t pid;
+    int out;
     pthread_t reader;
     pthread_mutex_t lock; /* guards looks and summary */
     struct look looks[LOOKS_MAX];
     unsigned look_count;
     char summary[4096];
+};
+
+struct job {
+    double rate, seconds;
+    int worker_cpu, load_cpu;
+    char program[512], folder[64], rules[128], next[128], lines[128];
+    struct sender bulk, probe;
     struct ps_agent *agent;
     struct ps_witness *witness;
     uint64_t slow_seen;
@@ -103,36 +110,38 @@ static double member(const char *json, const char *name)
 
 static void *read_load(void *argument)
 {
-    struct job *job = argument;
+    struct sender *sender = argument;
     char *line = NULL;
     size_t room = 0;
-    FILE *file = fdopen(job->load_out, "r");
+    FILE *file = fdopen(sender->out, "r");
     PS_ASSERT(file != NULL);
     while (getline(&line, &room, file) > 0) {
-        pthread_mutex_lock(&job->lock);
+        pthread_mutex_lock(&sender->lock);
         if (strstr(line, "\"summary\"") != NULL)
-            snprintf(job->summary, sizeof job->summary, "%s", line);
-        else if (strstr(line, "\"progress\"") != NULL && job->look_count < LOOKS_MAX)
-            job->looks[job->look_count++] = (struct look){
+            snprintf(sender->summary, sizeof sender->summary, "%s", line);
+        else if (strstr(line, "\"progress\"") != NULL && sender->look_count < LOOKS_MAX)
+            sender->looks[sender->look_count++] = (struct look){
                 ps_clock_now().mono_ns, member(strstr(line, "\"latency_ns\""), "p99"), member(line, "rate")};
-        pthread_mutex_unlock(&job->lock);
+        pthread_mutex_unlock(&sender->lock);
     }
     free(line);
     fclose(file);
     return NULL;
 }
 
-static void load_start(struct job *job)
+static void load_start(const struct job *job, struct sender *sender, unsigned port, bool ack,
+                       double rate_asked)
 {
     char target[64], rate[32], cpu[16];
     int ends[2];
-    snprintf(target, sizeof target, "netcat://127.0.0.1:%u?ack=true", job->port);
-    snprintf(rate, sizeof rate, "%.0f", job->rate);
+    snprintf(target, sizeof target, "netcat://127.0.0.1:%u?ack=%s", port, ack ? "true" : "false");
+    snprintf(rate, sizeof rate, "%.0f", rate_asked);
     snprintf(cpu, sizeof cpu, "%d", job->load_cpu);
     PS_ASSERT(pipe2(ends, O_CLOEXEC) == 0);
-    job->load = fork();
-    PS_ASSERT(job->load >= 0);
-    if (job->load == 0) {
+    pthread_mutex_init(&sender->lock, NULL);
+    sender->pid = fork();
+    PS_ASSERT(sender->pid >= 0);
+    if (sender->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(ends[1], STDOUT_FILENO);
         ps_cpu_pin(job->load_cpu);
@@ -142,8 +151,15 @@ static void load_start(struct job *job)
         _exit(127);
     }
     close(ends[1]);
-    job->load_out = ends[0];
-    PS_ASSERT(pthread_create(&job->reader, NULL, read_load, job) == 0);
+    sender->out = ends[0];
+    PS_ASSERT(pthread_create(&sender->reader, NULL, read_load, sender) == 0);
+}
+
+static void load_stop(struct sender *sender)
+{
+    kill(sender->pid, SIGINT);
+    pthread_join(sender->reader, NULL);
+    waitpid(sender->pid, NULL, 0);
 }
 
 /* ---- what the agent says ---- */
@@ -165,7 +181,7 @@ static void see_component(void *argument, const struct ps_metrics_component *com
     struct found *found = argument;
     for (size_t i = 0; i < component->series_count; i++) {
         if (strcmp(component->series[i].name, "rules_generation") == 0)
-            found->generation = component->series[i].value;
+            found->generation += component->series[i].value; /* of both sources */
     }
 }
 
@@ -181,7 +197,7 @@ static void look(struct job *job, struct found *found)
     struct ps_metrics_source source = ps_agent_metrics(job->agent);
     const struct ps_metrics_visitor visitor = {
         .argument = found, .process = see_process, .component = see_component, .worker = see_worker};
-    *found = (struct found){.generation = -1};
+    *found = (struct found){.generation = 0};
     source.visit(source.argument, &visitor);
 }
 
@@ -207,19 +223,19 @@ static double longest_cycle_ms(struct job *job, double *gross_ms, unsigned *coun
 }
 
 /* Median of the tenths of a second that lie between; `*worst` is their highest. */
-static double p99_ms(struct job *job, uint64_t from_ns, uint64_t to_ns, double *worst)
+static double p99_ms(struct sender *probe, uint64_t from_ns, uint64_t to_ns, double *worst)
 {
     static double figures[LOOKS_MAX];
     size_t count = 0;
-    pthread_mutex_lock(&job->lock);
-    for (unsigned i = 0; i < job->look_count; i++) {
-        uint64_t end = job->looks[i].end_ns;
+    pthread_mutex_lock(&probe->lock);
+    for (unsigned i = 0; i < probe->look_count; i++) {
+        uint64_t end = probe->looks[i].end_ns;
         if (end - 100 * PS_NS_PER_MS >= from_ns && end <= to_ns + 50 * PS_NS_PER_MS)
-            figures[count++] = job->looks[i].p99_ns / 1e6;
+            figures[count++] = probe->looks[i].p99_ns / 1e6;
     }
-    pthread_mutex_unlock(&job->lock);
+    pthread_mutex_unlock(&probe->lock);
     if (count == 0) {
-        fprintf(stderr, "bench_rules_reload: load said nothing meanwhile: %s\n", job->summary);
+        fprintf(stderr, "bench_rules_reload: load said nothing meanwhile: %s\n", probe->summary);
         exit(1);
     }
     struct ps_spread spread = ps_spread_of(figures, count);
@@ -239,7 +255,7 @@ static uint64_t reload(struct job *job, unsigned round)
     for (int tries = 0; tries < 1200; tries++) {
         rest(0.05);
         look(job, &now);
-        if (now.generation > before.generation)
+        if (now.generation >= before.generation + 2)
             return ps_clock_now().mono_ns;
     }
     fprintf(stderr, "bench_rules_reload: the new rules were not put to work within a minute\n");
@@ -258,11 +274,12 @@ static void measure(struct job *job, unsigned rounds, struct figures *out)
     unsigned count;
     out->latency.rounds = out->cycle.rounds = rounds;
     longest_cycle_ms(job, &gross, &count);
-    struct ps_usage self = ps_usage_self(), load = ps_usage_of(job->load);
+    struct ps_usage self = ps_usage_self(), bulk = ps_usage_of(job->bulk.pid),
+                    probe = ps_usage_of(job->probe.pid);
     for (unsigned i = 0; i < rounds; i++) {
         uint64_t began = ps_clock_now().mono_ns;
         rest(job->seconds);
-        out->latency.bare[i] = p99_ms(job, began, ps_clock_now().mono_ns, &worst);
+        out->latency.bare[i] = p99_ms(&job->probe, began, ps_clock_now().mono_ns, &worst);
         out->worst_before = fmax(out->worst_before, worst);
         out->cycle.bare[i] = longest_cycle_ms(job, &gross, &count);
         out->gross_before = fmax(out->gross_before, gross);
@@ -270,7 +287,7 @@ static void measure(struct job *job, unsigned rounds, struct figures *out)
         began = ps_clock_now().mono_ns;
         uint64_t done = reload(job, i);
         rest(0.15);
-        out->latency.subject[i] = p99_ms(job, began, done + 50 * PS_NS_PER_MS, &worst);
+        out->latency.subject[i] = p99_ms(&job->probe, began, done + 50 * PS_NS_PER_MS, &worst);
         out->worst_during = fmax(out->worst_during, worst);
         out->cycle.subject[i] = longest_cycle_ms(job, &gross, &count);
         out->gross_during = fmax(out->gross_during, gross);
@@ -279,9 +296,10 @@ static void measure(struct job *job, unsigned rounds, struct figures *out)
         out->latency.ratio[i] = out->latency.subject[i] / out->latency.bare[i];
         out->cycle.ratio[i] = out->cycle.subject[i] / out->cycle.bare[i];
     }
-    struct ps_usage self_end = ps_usage_self(), load_end = ps_usage_of(job->load);
-    out->share =
-        (self_end.cpu_s - self.cpu_s + load_end.cpu_s - load.cpu_s) / (self_end.wall_s - self.wall_s) / 2;
+    struct ps_usage self_end = ps_usage_self();
+    double loads =
+        ps_usage_of(job->bulk.pid).cpu_s - bulk.cpu_s + ps_usage_of(job->probe.pid).cpu_s - probe.cpu_s;
+    out->share = (self_end.cpu_s - self.cpu_s + loads) / (self_end.wall_s - self.wall_s) / 2;
     out->reload_s = ps_spread_of(reloads, rounds).median;
 }
 
@@ -312,8 +330,8 @@ static void report(const struct job *job, const struct figures *out)
         &latency, &out->latency,
         "\"bytes\":%u,\"rules\":%u,\"rate\":%.0f,\"achieved_rate\":%.0f,\"held\":%s,\"cpu_share\":%.3f,"
         "\"reload_s\":%.3g,\"worst\":%.4g,\"reference_worst\":%.4g",
-        PS_RULE_TRAFFIC_BYTES, RULES, job->rate, member(job->summary, "achieved_rate"),
-        strstr(job->summary, "\"held\":true") != NULL ? "true" : "false", out->share, out->reload_s,
+        PS_RULE_TRAFFIC_BYTES, RULES, job->rate, member(job->bulk.summary, "achieved_rate"),
+        strstr(job->bulk.summary, "\"held\":true") != NULL ? "true" : "false", out->share, out->reload_s,
         out->worst_during, out->worst_before);
     ps_duel_print(&cycle, &out->cycle,
                   "\"bytes\":%u,\"rules\":%u,\"rate\":%.0f,\"slow\":%u,\"reference_slow\":%u,\"gross\":%.4g,"
@@ -325,7 +343,7 @@ static void report(const struct job *job, const struct figures *out)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 2, .rounds = 5};
-    static struct job job = {.lock = PTHREAD_MUTEX_INITIALIZER, .folder = "/tmp/penstock-rules-XXXXXX"};
+    static struct job job = {.folder = "/tmp/penstock-rules-XXXXXX"};
     static struct figures figures;
     struct ps_account account;
     char self[512];
@@ -348,16 +366,19 @@ int main(int argc, char **argv)
     snprintf(job.lines, sizeof job.lines, "%s/lines", job.folder);
     rules_write(job.rules, RULES);
     lines_write(job.lines);
-    job.port = ps_pump_port();
-    job.agent = ps_rule_agent_start(&(struct ps_rule_agent){
-        .rules = job.rules, .program = job.program, .cpu = job.worker_cpu, .port = job.port, .ack = true});
+    unsigned port = ps_pump_port(), probe_port = ps_pump_port();
+    job.agent = ps_rule_agent_start(&(struct ps_rule_agent){.rules = job.rules,
+                                                            .program = job.program,
+                                                            .cpu = job.worker_cpu,
+                                                            .port = port,
+                                                            .probe_port = probe_port});
     job.witness = ps_witness_start(job.worker_cpu);
-    load_start(&job);
+    load_start(&job, &job.bulk, port, false, job.rate);
+    load_start(&job, &job.probe, probe_port, true, PROBE_RATE);
     rest(WARM_S);
     measure(&job, options.rounds, &figures);
-    kill(job.load, SIGINT);
-    pthread_join(job.reader, NULL);
-    waitpid(job.load, NULL, 0);
+    load_stop(&job.probe);
+    load_stop(&job.bulk);
     ps_agent_stop(job.agent, 5000, NULL, NULL, &account);
     PS_ASSERT(account.undelivered == 0 && account.accepted == account.delivered);
     ps_witness_stop(job.witness);

@@ -25,17 +25,36 @@ static void add(struct text *text, const char *format, ...)
     text->length += (size_t)length;
 }
 
+static void add_source(struct text *text, const struct ps_rule_agent *wanted, const char *name, unsigned port,
+                       bool ack)
+{
+    add(text,
+        "\na.sources.%s.channels = " PLACES "\na.sources.%s.type = netcat\na.sources.%s.bind = 127.0.0.1\n"
+        "a.sources.%s.port = %u\na.sources.%s.ack-every-event = %s\n",
+        name, name, name, name, port, name, ack ? "true" : "false");
+    if (wanted->rules != NULL)
+        add(text,
+            "a.sources.%s.selector.type = rules\na.sources.%s.selector.rules.file = %s\n"
+            "a.sources.%s.selector.rules.cache = none\n",
+            name, name, wanted->rules, name);
+    else
+        add(text,
+            "a.sources.%s.selector.type = multiplexing\na.sources.%s.selector.header = none\n"
+            "a.sources.%s.selector.default = rest\n",
+            name, name, name);
+}
+
 struct ps_agent *ps_rule_agent_start(const struct ps_rule_agent *wanted)
 {
     struct text text = {.length = 0};
     add(&text,
-        "a.sources = s\na.channels = " PLACES "\na.sources.s.channels = " PLACES "\n"
-        "a.penstock.workers = 1\na.penstock.cpus = %d\n"
-        "a.sources.s.type = netcat\na.sources.s.bind = 127.0.0.1\na.sources.s.port = %u\n"
-        "a.sources.s.ack-every-event = %s\na.sinks =",
-        wanted->cpu, wanted->port, wanted->ack ? "true" : "false");
+        "a.sources = s%s\na.channels = " PLACES "\na.penstock.workers = 1\na.penstock.cpus = %d\na.sinks =",
+        wanted->probe_port != 0 ? " p" : "", wanted->cpu);
     for (size_t i = 0; i < PS_COUNT_OF(places); i++)
         add(&text, " k-%s", places[i]);
+    add_source(&text, wanted, "s", wanted->port, false);
+    if (wanted->probe_port != 0)
+        add_source(&text, wanted, "p", wanted->probe_port, true);
     for (size_t i = 0; i < PS_COUNT_OF(places); i++) {
         const char *place = places[i];
         add(&text,
@@ -44,13 +63,6 @@ struct ps_agent *ps_rule_agent_start(const struct ps_rule_agent *wanted)
             "a.sinks.k-%s.channel = %s\na.sinks.k-%s.logEveryNEvents = 2000000000",
             place, place, place, place, place, place, place);
     }
-    if (wanted->rules != NULL)
-        add(&text,
-            "\na.sources.s.selector.type = rules\na.sources.s.selector.rules.file = %s\n"
-            "a.sources.s.selector.rules.cache = none\n",
-            wanted->rules);
-    else
-        add(&text, "\na.sources.s.selector.type = multiplexing\na.sources.s.selector.header = none\n"
-                   "a.sources.s.selector.default = rest\n");
+    add(&text, "\n");
     return ps_bench_agent_start_with(text.bytes, wanted->program);
 }

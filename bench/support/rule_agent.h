@@ -9,7 +9,7 @@ struct ps_rule_agent {
     const char *program; /* compiles the rules in a process of its own; NULL: in this one */
     int cpu;             /* the worker's */
     unsigned port;
-    bool ack; /* each event is answered with OK */
+    unsigned probe_port; /* of a second such source, whose events are answered with OK; 0: none */
 };
 
 /* Ends the program with a message when it does not start. */
