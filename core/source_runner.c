@@ -12,7 +12,7 @@
 #define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
 /* And how long at most it goes on calling, whatever a batch costs (thousands of rules): a cycle stays short.
  */
-#define CALLS_NS (PS_NS_PER_MS / 2)
+#define CALLS_NS (PS_NS_PER_MS / 5)
 /* How soon a source that found the budget used up looks again: another worker's blocks may have come free. */
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
 

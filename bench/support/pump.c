@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int connect_soon(unsigned port)
@@ -44,16 +45,50 @@ static _Noreturn void pump(unsigned port, const char *bytes, size_t length)
     }
 }
 
-pid_t ps_pump_start(int cpu, unsigned port, const char *bytes, size_t length)
+static _Noreturn void pump_paced(unsigned port, const char *bytes, size_t length, size_t rate)
+{
+    int fds[PS_PUMP_CONNECTIONS];
+    size_t at[PS_PUMP_CONNECTIONS] = {0}, owed[PS_PUMP_CONNECTIONS] = {0};
+    struct timespec next;
+    for (int i = 0; i < PS_PUMP_CONNECTIONS; i++)
+        fds[i] = connect_soon(port);
+    for (clock_gettime(CLOCK_MONOTONIC, &next);;
+         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL)) {
+        next.tv_nsec += 1000000;
+        next.tv_sec += next.tv_nsec / 1000000000;
+        next.tv_nsec %= 1000000000;
+        for (int i = 0; i < PS_PUMP_CONNECTIONS; i++) {
+            owed[i] += rate / PS_PUMP_CONNECTIONS;
+            size_t piece = owed[i] < length - at[i] ? owed[i] : length - at[i];
+            ssize_t n = send(fds[i], bytes + at[i], piece, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (n < 0 && errno != EAGAIN)
+                _exit(0);
+            if (n > 0) {
+                at[i] = (at[i] + (size_t)n) % length;
+                owed[i] -= (size_t)n;
+            }
+        }
+    }
+}
+
+/* `rate` 0: as fast as they are taken. */
+pid_t ps_pump_start_paced(int cpu, unsigned port, const char *bytes, size_t length, size_t rate)
 {
     pid_t child = fork();
     PS_ASSERT(child >= 0);
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         ps_cpu_pin(cpu);
+        if (rate > 0)
+            pump_paced(port, bytes, length, rate);
         pump(port, bytes, length);
     }
     return child;
+}
+
+pid_t ps_pump_start(int cpu, unsigned port, const char *bytes, size_t length)
+{
+    return ps_pump_start_paced(cpu, port, bytes, length, 0);
 }
 
 void ps_pump_stop(pid_t child)

@@ -48,7 +48,8 @@ struct ps_agent *ps_rule_agent_start(const struct ps_rule_agent *wanted)
 {
     struct text text = {.length = 0};
     add(&text,
-        "a.sources = s%s\na.channels = " PLACES "\na.penstock.workers = 1\na.penstock.cpus = %d\na.sinks =",
+        "a.sources = s%s\na.channels = " PLACES "\na.penstock.workers = 1\na.penstock.cpus = %d\n"
+        "a.penstock.idle = park\na.sinks =",
         wanted->probe_port != 0 ? " p" : "", wanted->cpu);
     for (size_t i = 0; i < PS_COUNT_OF(places); i++)
         add(&text, " k-%s", places[i]);
