@@ -1,6 +1,8 @@
 /* See bytes.h. Called while matchers are made; never by workers. */
 #include "regex/bytes.h"
 
+#include <errno.h>
+#include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +41,19 @@ void ps_bytes_put_block(struct ps_bytes *bytes, const void *data, size_t length)
 {
     ps_bytes_put_u64(bytes, length);
     ps_bytes_put(bytes, data, length);
+}
+
+bool ps_bytes_write(int fd, const struct ps_bytes *bytes)
+{
+    for (size_t at = 0; at < bytes->length;) {
+        ssize_t n = write(fd, bytes->data + at, bytes->length - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += (size_t)n;
+    }
+    return true;
 }
 
 void ps_bytes_fini(struct ps_bytes *bytes)

@@ -126,19 +126,6 @@ bool ps_cache_load(const char *directory, const struct ps_bytes *key, uint32_t c
     return loaded ? true : refuse(note, room, "the cache file %s/%s is refused: %s", directory, name, why);
 }
 
-static bool write_file(int fd, const struct ps_bytes *bytes)
-{
-    for (size_t at = 0; at < bytes->length;) {
-        ssize_t n = write(fd, bytes->data + at, bytes->length - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += (size_t)n;
-    }
-    return true;
-}
-
 /* Written beside, then renamed: readers find the old file or the new one, whole. */
 static bool replace(int folder, const char *name, const struct ps_bytes *bytes)
 {
@@ -148,7 +135,7 @@ static bool replace(int folder, const char *name, const struct ps_bytes *bytes)
     int fd = openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
-    bool written = write_file(fd, bytes);
+    bool written = ps_bytes_write(fd, bytes);
     int failed = errno;
     close(fd);
     if (written && renameat(folder, aside, folder, name) == 0)

@@ -40,19 +40,6 @@ static enum ps_status read_all(int input, struct ps_bytes *bytes)
     }
 }
 
-static bool write_all(int output, const struct ps_bytes *bytes)
-{
-    for (size_t at = 0; at < bytes->length;) {
-        ssize_t n = write(output, bytes->data + at, bytes->length - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += (size_t)n;
-    }
-    return true;
-}
-
 /* What the program has mapped already is not the compiler's. */
 static uint64_t mapped_bytes(void)
 {
@@ -144,7 +131,7 @@ int ps_compile_serve(int input, int output)
     if (ps_hyperscan_build(request.expressions, request.count, &answer.built, &answer.failed, &err) != PS_OK)
         snprintf(answer.error, sizeof answer.error, "%.1000s", err.text);
     ps_compile_answer_write(&bytes, &answer, request.count);
-    bool written = write_all(output, &bytes);
+    bool written = ps_bytes_write(output, &bytes);
     ps_bytes_fini(&bytes);
     ps_compile_answer_fini(&answer);
     ps_compile_request_fini(&request);
