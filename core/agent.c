@@ -173,20 +173,22 @@ static void reread_stage(const struct ps_link *link)
         link->spec->ops->reread(link->spec->plan);
 }
 
-/* Stages that go on read files of their own again. Asked of the first instance: the plan is shared. */
+/* The plan is shared: the first instance speaks for all. */
+static void reread_source(void *argument, struct ps_source_runner *runner)
+{
+    (void)argument;
+    if (runner->base.instance != 0)
+        return;
+    for (size_t i = 0; i < runner->plan->spec->interceptor_count; i++)
+        reread_stage(&runner->interceptors[i]);
+    reread_stage(&runner->selector);
+}
+
+/* Stages that go on read files of their own again. */
 static void agent_reread(struct ps_agent *agent)
 {
-    for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++) {
-        size_t count;
-        struct ps_source_runner **runners = ps_worker_sources(ps_engine_worker(agent->engine, i), &count);
-        for (size_t k = 0; k < count; k++) {
-            const struct ps_source_runner *runner = runners[k];
-            for (size_t n = 0; runner->base.instance == 0 && n < runner->plan->spec->interceptor_count; n++)
-                reread_stage(&runner->interceptors[n]);
-            if (runner->base.instance == 0)
-                reread_stage(&runner->selector);
-        }
-    }
+    for (size_t i = 0; i < agent->plan->spec->source_count; i++)
+        ps_agent_each_source(agent, i, reread_source, NULL);
 }
 
 enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
