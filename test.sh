@@ -203,7 +203,7 @@ full)
         run e2e release -j "$jobs" -L '^e2e$'
         whole asan -j "$jobs" -LE '^(e2e|real|stress)$'
         say "tsan"
-        selected tsan '^stress_' '^sim_' '^bench_(lane|load|pacer)' '^unit_(ring|batch|block|spsc|spmc|mpmc|park|worker|window|tap|log|metrics)'
+        selected tsan '^stress_' '^sim_' '^bench_load_(lane|load|pacer)$' '^rings_' '^core_(flow_(batch|block|window)|watch_(tap|metrics)|log)$'
         say "clang: no warnings"
         { configure clang && compile clang penstock; } || broken "build clang"
         say "real Kafka and Flume"

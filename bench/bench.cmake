@@ -1,16 +1,29 @@
-# Programs that make numbers. bench/micro_*.c are one Google Benchmark program (bench_micro); every other bench/*.c is a program of its own,
-# bench_<name>, which measures two things in turn and prints one JSON object a line (perf/README.md says how to read them).
-file(GLOB micro_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/micro_*.c)
-file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
-list(REMOVE_ITEM bench_sources ${micro_sources})
+# Programs that make numbers: bench/suite/. A file with a header of its name is a part that they share; micro_*.c are one Google Benchmark
+# program (bench_micro); every other file is a program of its own, bench_<name>, which measures two things in turn and prints one JSON object
+# a line (perf/README.md says how to read them).
+file(GLOB suite_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/suite/*.c)
+set(micro_sources ${suite_sources})
+list(FILTER micro_sources INCLUDE REGEX "/micro_[^/]*$")
+list(REMOVE_ITEM suite_sources ${micro_sources})
+set(suite_parts)
+foreach(source ${suite_sources})
+  string(REGEX REPLACE "[.]c$" ".h" header ${source})
+  if(EXISTS ${header})
+    list(APPEND suite_parts ${source})
+  endif()
+endforeach()
+list(REMOVE_ITEM suite_sources ${suite_parts})
 
-add_executable(bench_micro ${micro_sources} ${CMAKE_SOURCE_DIR}/bench/support/micro.cc)
-target_link_libraries(bench_micro PRIVATE ps_bench benchmark::benchmark PkgConfig::JEMALLOC)
+add_library(ps_suite STATIC ${suite_parts})
+target_link_libraries(ps_suite PUBLIC ps_bench)
+
+add_executable(bench_micro ${micro_sources} ${CMAKE_SOURCE_DIR}/bench/suite/micro.cc)
+target_link_libraries(bench_micro PRIVATE ps_suite benchmark::benchmark PkgConfig::JEMALLOC)
 set_target_properties(bench_micro PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 
-foreach(source ${bench_sources})
+foreach(source ${suite_sources})
   get_filename_component(name ${source} NAME_WE)
   add_executable(bench_${name} ${source})
-  target_link_libraries(bench_${name} PRIVATE ps_bench PkgConfig::JEMALLOC)
+  target_link_libraries(bench_${name} PRIVATE ps_suite PkgConfig::JEMALLOC)
   set_target_properties(bench_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endforeach()

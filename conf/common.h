@@ -1,5 +1,5 @@
 /* The rows every component of a kind has, whatever its type: Flume's common keys. (Those of the engine are in
- * core/agent_options.c.) Thread: any (const tables). */
+ * core/engine/agent_options.c.) Thread: any (const tables). */
 #pragma once
 
 #include "conf/conf.h"

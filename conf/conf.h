@@ -6,7 +6,7 @@
 
 #include "conf/command.h"
 #include "conf/problem.h"
-#include "core/plan.h"
+#include "core/engine/plan.h"
 
 /* One component with its bound plan: a source, interceptor, selector, channel, sink. */
 struct ps_conf_part {
@@ -26,7 +26,7 @@ struct ps_conf_source {
     struct ps_conf_part selector;
     size_t interceptor_count;
     struct ps_conf_part *interceptors; /* in order */
-    struct ps_source_common common;    /* core/agent_options.c: penstock.workers, back-off */
+    struct ps_source_common common;    /* core/engine/agent_options.c: penstock.workers, back-off */
 };
 
 struct ps_conf_channel {
@@ -104,7 +104,7 @@ enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_st
 enum ps_status ps_conf_load_text(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                                  const char *file, const char *text, size_t length, struct ps_conf **out);
 
-/* The agent as the engine wants it (core/plan.h), for ps_plan_create. The spec, its arena and all it points
+/* The agent as the engine wants it (core/engine/plan.h), for ps_plan_create. The spec, its arena and all it points
  * to belong to the caller from now on and outlive the conf. Once only, and only after PS_OK. */
 struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf);
 

@@ -1,7 +1,7 @@
 /* What a reload changes: component by component, by name and fingerprint. Thread: the control thread. */
 #pragma once
 
-#include "core/plan.h"
+#include "core/engine/plan.h"
 
 enum ps_change { PS_CHANGE_NONE, PS_CHANGE_CHANGED, PS_CHANGE_ADDED, PS_CHANGE_REMOVED };
 

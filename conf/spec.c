@@ -1,4 +1,4 @@
-/* The checked agent as the engine takes it (core/plan.h), and what stages may ask for while they are built.
+/* The checked agent as the engine takes it (core/engine/plan.h), and what stages may ask for while they are built.
  */
 #include "conf/bind.h"
 #include "conf/conf.h"

@@ -1,10 +1,10 @@
-/* penstock: the program. Picks the subcommand; each lives in core/main_<name>.c. */
+/* penstock: the program. Picks the subcommand; each lives in core/commands/<name>.c. */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/nearest.h"
 #include "core/base.h"
-#include "core/main.h"
+#include "core/commands/commands.h"
 #include "version.h"
 
 struct subcommand {

@@ -18,7 +18,7 @@
 #pragma once
 
 #include "core/arena.h"
-#include "core/batch.h"
+#include "core/flow/batch.h"
 #include "core/clock.h"
 #include "core/counters.h"
 #include "core/log.h"
@@ -78,12 +78,12 @@ struct ps_context {
                                      memory budget */
     struct ps_chain_share *chain; /* interceptors, selectors, at build: what the stages of one source's chain
                                      share; else NULL */
-    const char *program; /* the penstock program, for helper processes of its own (regex/compiler.h); NULL:
+    const char *program; /* the penstock program, for helper processes of its own (regex/compile/compiler.h); NULL:
                             there is none (tests): the work is done in this process */
     bool running;        /* workers are at work (a reload): leave the CPUs to them */
 };
 
-/* One thing that the stages of a source's chain share: the regex passes (stages/regex_chain.h). Whoever needs
+/* One thing that the stages of a source's chain share: the regex passes (stages/rules/regex_chain.h). Whoever needs
  * it first makes it. There is one for the plan (control thread: `finish` is called when all stages of the
  * chain are built) and one for each open instance (its worker; `finish` NULL); each ends with its owner. */
 struct ps_chain_share {

@@ -1,138 +1,215 @@
-/* What an expression costs and who runs it: for `check` and `rules`. Compiles the one expression, in this
- * thread, unless the estimate forbids. Control thread. */
+/* Counting the states of an expression by reading it. Pure. */
 #include "regex/cost.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "regex/matcher_parts.h"
+#define DEPTH_MAX 1000U
 
-/* A database of one expression; larger ones push others out of the caches. */
-#define DATABASE_BYTES_HIGH (UINT64_C(512) << 10)
+struct reader {
+    const char *at;
+    unsigned depth;
+};
 
-static uint64_t now_ns(void)
+static uint64_t add(uint64_t a, uint64_t b)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-/* LEFT_OUT: it is nothing for Hyperscan. */
-static enum ps_hyperscan_outcome build_one(const struct ps_java_regex *java, uint64_t *bytes)
+static uint64_t times(uint64_t a, uint64_t b)
 {
-    struct ps_hyperscan_expression expression;
-    struct ps_hyperscan_built built;
-    uint32_t failed;
-    enum ps_hyperscan_outcome outcome = PS_HYPERSCAN_LEFT_OUT;
-    *bytes = 0;
-    if (!ps_matcher_expression_of(java, &expression))
-        return PS_HYPERSCAN_LEFT_OUT;
-    if (ps_hyperscan_build(&expression, 1, &built, &failed, NULL) == PS_OK) {
-        outcome = (enum ps_hyperscan_outcome)built.outcomes[0];
-        *bytes = built.length;
-        ps_hyperscan_built_fini(&built);
-    }
-    bool filter = (expression.flags & PS_HYPERSCAN_PREFILTER) != 0;
-    free((char *)(uintptr_t)expression.text);
-    return outcome == PS_HYPERSCAN_AS_ASKED && filter ? PS_HYPERSCAN_PREFILTERED : outcome;
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
 }
 
-enum ps_matcher_engine ps_matcher_explain(const struct ps_regex *regex, char *why, size_t room)
+static uint64_t number(const char **at)
 {
-    const struct ps_java_regex *java = ps_regex_java(regex);
-    uint64_t bytes;
-    if (java->exactness == PS_REGEX_ALWAYS) {
-        snprintf(why, room, "no engine: it matches every text");
-        return PS_ENGINE_NONE;
+    uint64_t value = 0;
+    for (; **at >= '0' && **at <= '9'; ++*at)
+        value = add(times(value, 10), (uint64_t)(**at - '0'));
+    return value;
+}
+
+struct bounds {
+    uint64_t least, most; /* {n,}: n + 1 */
+    bool open;
+};
+
+/* {n}, {n,} or {n,m} at `at`: the length of it. 0: it is none. */
+static size_t repeat(const char *at, struct bounds *bounds)
+{
+    const char *start = at;
+    if (*at != '{' || at[1] < '0' || at[1] > '9')
+        return 0;
+    at++;
+    *bounds = (struct bounds){.least = number(&at)};
+    bounds->most = bounds->least;
+    if (*at == ',') {
+        at++;
+        bounds->open = *at == '}';
+        bounds->most = bounds->open ? add(bounds->least, 1) : number(&at);
     }
-    if (java->exactness == PS_REGEX_NONE || java->hyperscan == NULL) {
-        snprintf(why, room, "PCRE2 alone, on every text: %s",
-                 java->why[0] == '\0' ? "not for Hyperscan" : java->why);
-        return PS_ENGINE_PCRE2;
+    if (*at != '}')
+        return 0;
+    if (bounds->most < bounds->least)
+        bounds->most = bounds->least;
+    return (size_t)(at + 1 - start);
+}
+
+/* Behind the class that begins at `at`. */
+static const char *class_end(const char *at)
+{
+    at++;
+    if (*at == '^')
+        at++;
+    if (*at == ']')
+        at++;
+    for (; *at != '\0' && *at != ']'; at++) {
+        if (*at == '\\' && at[1] != '\0')
+            at++;
+        else if (*at == '[' && at[1] == ':' && strstr(at, ":]") != NULL)
+            at = strstr(at, ":]") + 1;
     }
-    enum ps_hyperscan_outcome outcome = build_one(java, &bytes);
-    if (outcome == PS_HYPERSCAN_LEFT_OUT) {
-        snprintf(why, room, "PCRE2 alone, on every text: it is too much for Hyperscan");
-        return PS_ENGINE_PCRE2;
+    return *at == ']' ? at + 1 : at;
+}
+
+static const char *escape_end(const char *at)
+{
+    if (at[1] == '\0')
+        return at + 1;
+    if (at[1] != 'x')
+        return at + 2;
+    at += 2;
+    if (*at == '{') {
+        const char *end = strchr(at, '}');
+        return end == NULL ? at : end + 1;
     }
-    if (outcome == PS_HYPERSCAN_PREFILTERED) {
-        const char *because = java->prefilter ? java->why : "exactly it is too much for Hyperscan";
-        snprintf(why, room, "Hyperscan's prefilter, confirmed by PCRE2: %s", because);
-        return PS_ENGINE_PREFILTER;
+    for (unsigned i = 0; i < 2 && strchr("0123456789abcdefABCDEF", *at) != NULL && *at != '\0'; i++)
+        at++;
+    return at;
+}
+
+static uint64_t alternatives(struct reader *reader);
+
+/* One thing that can be repeated. Zero-width ones have no state. */
+static uint64_t atom(struct reader *reader)
+{
+    const char *at = reader->at;
+    if (*at == '(') {
+        reader->at++;
+        if (at[1] == '?') { /* "?:", "?i)", "?<=", "?<name>": what is no letter of it counts for nothing */
+            reader->at += strcspn(reader->at, ":)=!>");
+            if (*reader->at == '\0')
+                return 0;
+            if (*reader->at++ == ')')
+                return 0;
+        }
+        uint64_t states = alternatives(reader);
+        if (*reader->at == ')')
+            reader->at++;
+        return states;
     }
-    if (java->exactness == PS_REGEX_CONFIRM)
-        snprintf(why, room, "Hyperscan, confirmed by PCRE2%s%s", java->why[0] == '\0' ? "" : ": ", java->why);
-    else if (java->exactness == PS_REGEX_PLAIN || java->anchored || java->repair)
-        snprintf(why, room, "Hyperscan, confirmed by PCRE2 where the text is not plain ASCII");
+    if (*at == '[')
+        reader->at = class_end(at);
+    else if (*at == '\\')
+        reader->at = escape_end(at);
     else
-        snprintf(why, room, "Hyperscan");
-    return PS_ENGINE_HYPERSCAN;
+        reader->at++;
+    bool zero_width =
+        *at == '^' || *at == '$' || (*at == '\\' && at[1] != '\0' && strchr("bBAzZG", at[1]) != NULL);
+    return zero_width ? 0 : 1;
 }
 
-/* 1,234,567 */
-static const char *grouped(uint64_t number, char text[32])
+static uint64_t sequence(struct reader *reader)
 {
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
-    char *to = text;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            *to++ = ',';
-        *to++ = digits[i];
+    uint64_t states = 0;
+    while (*reader->at != '\0' && *reader->at != '|' && *reader->at != ')') {
+        uint64_t one = atom(reader);
+        struct bounds bounds;
+        for (size_t length; (length = repeat(reader->at, &bounds)) > 0; reader->at += length)
+            one = times(one, bounds.most < 1 ? 1 : bounds.most);
+        states = add(states, one);
+    }
+    return states;
+}
+
+static uint64_t alternatives(struct reader *reader)
+{
+    if (++reader->depth > DEPTH_MAX) { /* nobody writes that; it must not take our stack */
+        reader->at += strlen(reader->at);
+        return UINT64_MAX;
+    }
+    uint64_t states = sequence(reader);
+    while (*reader->at == '|') {
+        reader->at++;
+        states = add(states, sequence(reader));
+    }
+    reader->depth--;
+    return states;
+}
+
+uint64_t ps_cost_states(const char *text)
+{
+    struct reader reader = {text, 0};
+    uint64_t states = alternatives(&reader);
+    while (*reader.at != '\0') { /* a bracket that closes nothing: not our worry here */
+        reader.at++;
+        states = add(states, alternatives(&reader));
+    }
+    return states;
+}
+
+/* What stands at `at`, when it is no repeat: skipped as a whole. */
+static const char *token_end(const char *at)
+{
+    return *at == '\\' ? escape_end(at) : *at == '[' ? class_end(at) : at + 1;
+}
+
+bool ps_cost_largest_repeat(const char *text, struct ps_cost_repeat *largest)
+{
+    *largest = (struct ps_cost_repeat){0};
+    for (const char *at = text; *at != '\0';) {
+        struct bounds bounds;
+        size_t length = repeat(at, &bounds);
+        if (length > 0 && bounds.most > largest->bound)
+            *largest = (struct ps_cost_repeat){(size_t)(at - text), length, bounds.most};
+        at = length > 0 ? at + length : token_end(at);
+    }
+    return largest->length > 0;
+}
+
+/* Repeats above `cap` lose their upper bound, and what is above it of the lower one. */
+static void loosen(const char *text, uint64_t cap, char *to)
+{
+    for (const char *at = text; *at != '\0';) {
+        struct bounds bounds;
+        size_t length = repeat(at, &bounds);
+        if (length > 0 && (bounds.open ? bounds.least : bounds.most) > cap) {
+            to += sprintf(to, "{%u,}", (unsigned)(bounds.least < cap ? bounds.least : cap));
+            at += length;
+            continue;
+        }
+        const char *end = length > 0 ? at + length : token_end(at);
+        memcpy(to, at, (size_t)(end - at));
+        to += end - at;
+        at = end;
     }
     *to = '\0';
-    return text;
 }
 
-static void say_states(const struct ps_regex *regex, struct ps_matcher_cost *cost)
+char *ps_cost_loosen(const char *text)
 {
-    struct ps_cost_repeat repeat;
-    char number[32];
-    bool endless = cost->states == UINT64_MAX;
-    const char *text = ps_regex_text(regex);
-    grouped(cost->states, number);
-    if (ps_cost_largest_repeat(text, &repeat) && repeat.bound > 1 && repeat.length <= 40)
-        snprintf(cost->why, sizeof cost->why, "the repeat %.*s at %zu makes %s states", (int)repeat.length,
-                 text + repeat.at, repeat.at, endless ? "endless" : number);
-    else
-        snprintf(cost->why, sizeof cost->why, "it has %s states", endless ? "endless" : number);
-}
-
-void ps_matcher_cost_of(const struct ps_regex *regex, struct ps_matcher_cost *cost)
-{
-    const struct ps_java_regex *java = ps_regex_java(regex);
-    *cost = (struct ps_matcher_cost){.grade = PS_COST_FINE};
-    if (java->exactness == PS_REGEX_ALWAYS)
-        return;
-    if (java->exactness == PS_REGEX_NONE || java->hyperscan == NULL) {
-        cost->grade = PS_COST_HIGH;
-        snprintf(cost->why, sizeof cost->why, "PCRE2 runs it on every text: %.150s", java->why);
-        return;
+    /* "{9}" may become "{1,}". */
+    char *loose = malloc(2 * strlen(text) + 1);
+    PS_ASSERT(loose != NULL);
+    strcpy(loose, text);
+    for (uint64_t cap = 1000; ps_cost_states(loose) > PS_COST_STATES_LOOSENED; cap /= 10) {
+        if (cap == 0) {
+            free(loose);
+            return NULL;
+        }
+        loosen(text, cap, loose);
     }
-    cost->states = ps_cost_states(java->hyperscan);
-    if (cost->states > PS_COST_STATES_RUINOUS) {
-        cost->grade = PS_COST_RUINOUS;
-        say_states(regex, cost);
-        return;
-    }
-    uint64_t start = now_ns();
-    enum ps_hyperscan_outcome outcome = build_one(java, &cost->database_bytes);
-    cost->compile_ns = now_ns() - start;
-    if (outcome == PS_HYPERSCAN_LEFT_OUT) {
-        cost->grade = PS_COST_HIGH;
-        snprintf(cost->why, sizeof cost->why, "it is too much for Hyperscan: PCRE2 runs it on every text");
-    } else if (cost->states > PS_COST_STATES_HIGH) {
-        cost->grade = PS_COST_HIGH;
-        say_states(regex, cost);
-    } else if (cost->database_bytes > DATABASE_BYTES_HIGH) {
-        cost->grade = PS_COST_HIGH;
-        snprintf(cost->why, sizeof cost->why, "its database alone takes %llu KiB",
-                 (unsigned long long)cost->database_bytes >> 10);
-    } else if (java->length_min == 0) {
-        cost->grade = PS_COST_HIGH;
-        snprintf(cost->why, sizeof cost->why,
-                 "it may match nothing at all, so PCRE2 or a look at each text decides");
-    }
+    return loose;
 }

@@ -32,7 +32,7 @@ struct ps_hyperscan_built {
     uint8_t *outcomes; /* of each expression, in their order */
 };
 
-/* Takes as long and as much memory as it takes: regex/compiler.h has the limits. Fails only when there is not
+/* Takes as long and as much memory as it takes: regex/compile/compiler.h has the limits. Fails only when there is not
  * enough memory, or Hyperscan has no word on which expression is to blame and none is left that could be;
  * `*failed` is then its place or UINT32_MAX. Thread: any but a worker. */
 enum ps_status ps_hyperscan_build(const struct ps_hyperscan_expression *expressions, uint32_t count,

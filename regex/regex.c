@@ -1,4 +1,4 @@
-/* One expression compiled by PCRE2's JIT from what regex/java.c made of it; finding with groups. Called by
+/* One expression compiled by PCRE2's JIT from what regex/java/java.c made of it; finding with groups. Called by
  * the control thread (create, destroy) and by workers (find), who never compile and never allocate, but for
  * repairing a malformed subject longer than any before. */
 #include "regex/regex.h"

@@ -1,5 +1,5 @@
-/* One regular expression as Java means it, with captures and replacement: the translation (regex/java.h)
- * compiled by PCRE2's JIT. What only asks "which of these match" goes to regex/matcher.h first.
+/* One regular expression as Java means it, with captures and replacement: the translation (regex/java/java.h)
+ * compiled by PCRE2's JIT. What only asks "which of these match" goes to regex/matcher/matcher.h first.
  *
  * Subjects are any bytes, read as UTF-8 the way Java decodes them: malformed sequences count as U+FFFD each
  * (core/utf8.h); groups of such a subject point into the scratch's repaired copy. An expression is const and
@@ -9,7 +9,7 @@
  * PCRE2's interpreter needs for a subject above 4 KiB. */
 #pragma once
 
-#include "regex/java.h"
+#include "regex/java/java.h"
 
 #define PS_REGEX_GROUPS_MAX                                                                                  \
     100U /* groups that are handed out, group 0 included; an expression may have more */

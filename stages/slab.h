@@ -3,7 +3,7 @@
  * blocks. Thread: the worker whose cache it is. Never blocks. */
 #pragma once
 
-#include "core/block.h"
+#include "core/flow/block.h"
 
 #define PS_SLAB_CLASSES 5 /* 256 B, 1, 4, 16, 64 KiB */
 #define PS_SLAB_BYTES_MIN 256U

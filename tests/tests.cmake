@@ -1,6 +1,6 @@
-# One executable per *_test.c, named by its path (tests/unit/batch_test.c -> unit_batch), labelled by its folder.
+# One executable per *_test.c, named by its path (tests/core/flow/batch_test.c -> core_flow_batch), labelled by its folder below tests/ (core).
 # tests/fuzz/*_fuzz.c replay their corpus (tests/fuzz/corpus/<name>/) as tests, and are libFuzzer programs in the fuzz preset.
-file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.c)
+file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.c ${CMAKE_SOURCE_DIR}/tests/*/*/*_test.c)
 file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
 
 add_library(ps_test_support STATIC ${test_support} ${CMAKE_SOURCE_DIR}/tests/support/support.h)
@@ -14,12 +14,17 @@ set(test_environment "PENSTOCK=$<TARGET_FILE_DIR:ps_engine>/penstock;PENSTOCK_SO
   "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1:exitcode=66"
   "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp")
 
+function(test_name source name_out folder_out) # tests/core/flow/batch_test.c -> core_flow_batch, core
+  file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR}/tests ${source})
+  string(REGEX REPLACE "_test[.](c|sh)$" "" path ${path})
+  string(REGEX REPLACE "/.*" "" folder ${path})
+  string(REPLACE "/" "_" path ${path})
+  set(${name_out} ${path} PARENT_SCOPE)
+  set(${folder_out} ${folder} PARENT_SCOPE)
+endfunction()
+
 foreach(source ${test_sources})
-  get_filename_component(folder ${source} DIRECTORY)
-  get_filename_component(folder ${folder} NAME)
-  get_filename_component(name ${source} NAME_WE)
-  string(REGEX REPLACE "_test$" "" name ${name})
-  set(target ${folder}_${name})
+  test_name(${source} target folder)
   add_executable(${target} ${source})
   target_link_libraries(${target} PRIVATE ps_test_support)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
@@ -38,21 +43,18 @@ foreach(source ${real_sources})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 endforeach()
 
-# Scripts: tests/<folder>/*_test.sh; they need the program. Exit 77 with a line "SKIP: reason" when something is missing.
-file(GLOB test_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.sh)
+# Scripts: *_test.sh, named and labelled the same way; they need the program. Exit 77 with a line "SKIP: reason" when something is missing.
+file(GLOB test_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.sh ${CMAKE_SOURCE_DIR}/tests/*/*/*_test.sh)
 foreach(source ${test_scripts})
-  get_filename_component(folder ${source} DIRECTORY)
-  get_filename_component(folder ${folder} NAME)
-  get_filename_component(name ${source} NAME_WE)
-  string(REGEX REPLACE "_test$" "" name ${name})
-  add_test(NAME ${folder}_${name} COMMAND ${runner} bash ${source})
-  set_tests_properties(${folder}_${name} PROPERTIES LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
+  test_name(${source} target folder)
+  add_test(NAME ${target} COMMAND ${runner} bash ${source})
+  set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
   file(STRINGS ${source} alone REGEX "^# Runs alone:") # its outcome depends on having the machine to itself
   if(alone)
-    set_tests_properties(${folder}_${name} PROPERTIES RUN_SERIAL TRUE)
+    set_tests_properties(${target} PROPERTIES RUN_SERIAL TRUE)
   endif()
   if(folder STREQUAL "real") # servers of a gigabyte, and faults whose length counts: one at a time
-    set_tests_properties(${folder}_${name} PROPERTIES RESOURCE_LOCK real_servers RUN_SERIAL TRUE)
+    set_tests_properties(${target} PROPERTIES RESOURCE_LOCK real_servers RUN_SERIAL TRUE)
   endif()
 endforeach()
 

@@ -1,11 +1,11 @@
-/* One lane's way into Kafka: blocks are submitted to a producer through the seam (stages/kafka_seam.h), its
+/* One lane's way into Kafka: blocks are submitted to a producer through the seam (stages/kafka/seam.h), its
  * reports complete them.
  *
  * Values are not copied: they stay in their block until the report. Reports of different partitions overtake
  * each other, so each event's result is noted. A block is completed from its front; it does not wait for
  * blocks before it, whose events may be in other partitions.
  *
- * What a report may say (stages/kafka_errors.h): the broker refuses the record, or it was not delivered
+ * What a report may say (stages/kafka/errors.h): the broker refuses the record, or it was not delivered
  * within the time the user gave: the events fail, with Kafka's reason. Anything else that the library does
  * not put right by itself is an outage: what waits is given up and collected, another producer is made, and
  * what is not delivered is submitted again in order.
@@ -14,8 +14,8 @@
 #pragma once
 
 #include "bench/load/target.h"
-#include "stages/kafka_maker.h"
-#include "stages/kafka_settings.h"
+#include "stages/kafka/maker.h"
+#include "stages/kafka/settings.h"
 
 #define PS_KAFKA_FLOW_BLOCKS_MAX 256U
 #define PS_KAFKA_FLOW_RUN_MAX 256U /* records a call of submit */

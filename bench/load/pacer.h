@@ -7,7 +7,7 @@
  * Thread: the sender's. */
 #pragma once
 
-#include "core/histogram.h"
+#include "core/watch/histogram.h"
 
 #include <sys/epoll.h>
 

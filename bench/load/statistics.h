@@ -2,7 +2,7 @@
  * off by what is happening at that moment. */
 #pragma once
 
-#include "core/histogram.h"
+#include "core/watch/histogram.h"
 
 struct ps_statistics {
     uint64_t sent;                  /* events handed to targets */

@@ -9,8 +9,8 @@
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
 #include "core/clock.h"
-#include "stages/kafka_partition_count.h"
-#include "stages/kafka_producer.h"
+#include "stages/kafka/partition_count.h"
+#include "stages/kafka/producer.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include "bench/load/template.h"
 #include "core/nearest.h"
-#include "stages/time_zone.h"
+#include "stages/text/time_zone.h"
 
 #define WIDTH_MAX 18U
 #define HEX_MAX 1024U

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "core/clock.h"
-#include "core/histogram.h"
+#include "core/watch/histogram.h"
 #include "core/status.h"
 
 #include <jansson.h>

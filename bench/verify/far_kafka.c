@@ -1,10 +1,10 @@
-/* Far end kafka: topics, read without a group by stages/kafka_reader.h. A partition is a stream.
+/* Far end kafka: topics, read without a group by stages/kafka/reader.h. A partition is a stream.
  *
  * Thread: the reader's. */
 #include "bench/verify/far_ends.h"
 #include "bench/verify/far_parts.h"
 #include "core/clock.h"
-#include "stages/kafka_reader.h"
+#include "stages/kafka/reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>

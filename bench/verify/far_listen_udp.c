@@ -5,7 +5,7 @@
 #include "bench/verify/far_ends.h"
 #include "bench/verify/far_listen.h"
 #include "core/clock.h"
-#include "stages/datagrams.h"
+#include "stages/net/datagrams.h"
 
 #include <linux/sock_diag.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 
 #include "bench/support/stamp.h"
 #include "bench/verify/sequences.h"
-#include "core/histogram.h"
+#include "core/watch/histogram.h"
 
 #define PS_TRACKER_RUNS_MAX 64U
 #define PS_TRACKER_STREAM_BITS 28U /* stream numbers are taken modulo 2^28 */

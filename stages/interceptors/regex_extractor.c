@@ -4,10 +4,10 @@
  * The chain's scan says which events match (stages/regex_chain.h); PCRE2 takes groups on those alone. Values
  * are slices of the body, which stays where it is for as long as the batch lives; only groups of a body that
  * is no well-formed UTF-8 are copied, from its repaired form. */
-#include "stages/joda_date.h"
-#include "stages/regex_chain.h"
-#include "stages/regex_option.h"
-#include "stages/syslog_time.h"
+#include "stages/text/joda_date.h"
+#include "stages/rules/regex_chain.h"
+#include "stages/rules/regex_option.h"
+#include "stages/syslog/time.h"
 #include "stages/tally.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Interceptor regex_filter (Flume's RegexFilteringInterceptor): keeps the events in whose body the expression
- * is found, or drops them. Thread: the source's worker. The scan is the chain's (stages/regex_chain.h); here
+ * is found, or drops them. Thread: the source's worker. The scan is the chain's (stages/rules/regex_chain.h); here
  * bits become an index list. */
-#include "stages/regex_chain.h"
-#include "stages/regex_option.h"
+#include "stages/rules/regex_chain.h"
+#include "stages/rules/regex_option.h"
 
 struct regex_filter_plan {
     const char *pattern;

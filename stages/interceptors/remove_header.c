@@ -4,7 +4,7 @@
  * Header names repeat: what the expression says of each is remembered, so that it runs once a name. */
 #include "core/stage.h"
 #include "regex/regex.h"
-#include "stages/regex_option.h"
+#include "stages/rules/regex_option.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Interceptor rules: a rules file (docs/RULES.md) drops, tags, extracts and rewrites events; changed while
- * events flow (stages/rules_live.h). It routes nothing: that is the selector's. Not of Flume. Thread: the
+ * events flow (stages/rules/live.h). It routes nothing: that is the selector's. Not of Flume. Thread: the
  * source's worker. */
-#include "stages/rules_stage.h"
+#include "stages/rules/stage.h"
 
 static enum ps_status rules_check(const void *plan, const struct ps_context *context)
 {

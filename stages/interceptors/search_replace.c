@@ -7,9 +7,9 @@
  * between, so that the next pass can scan them in place; when the batch has no room the gathered ones stay
  * for the next call, and no event is replaced twice. */
 #include "core/utf8.h"
-#include "stages/charset.h"
-#include "stages/regex_chain.h"
-#include "stages/regex_option.h"
+#include "stages/text/charset.h"
+#include "stages/rules/regex_chain.h"
+#include "stages/rules/regex_option.h"
 #include "stages/tally.h"
 
 #include <stdlib.h>

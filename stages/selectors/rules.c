@@ -1,6 +1,6 @@
 /* Selector rules: a rules file (docs/RULES.md) says where events go, and may drop them and set headers on the
- * way; changed while events flow (stages/rules_live.h). Not of Flume. Thread: the source's worker. */
-#include "stages/rules_stage.h"
+ * way; changed while events flow (stages/rules/live.h). Not of Flume. Thread: the source's worker. */
+#include "stages/rules/stage.h"
 
 static enum ps_status rules_check(const void *plan, const struct ps_context *context)
 {

@@ -3,7 +3,7 @@
  * at syncIntervalBytes and at every end of a transaction. Thread: its sink's worker. The block being filled
  * is memory of this state: it grows to syncIntervalBytes and one event, and stays. */
 #include "core/stage.h"
-#include "stages/java_map.h"
+#include "stages/text/java_map.h"
 #include "stages/random.h"
 
 #include <snappy-c.h>

@@ -6,7 +6,7 @@
  * is passed over. */
 #include "core/stage.h"
 #include "stages/file_output.h"
-#include "stages/path_manager.h"
+#include "stages/text/path_manager.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,14 +1,14 @@
 /* Sink kafka (org.apache.flume.sink.kafka.KafkaSink): events to topics, batches in flight, delivered when the
- * broker says so. What is Flume's is in kafka_mapping.c, what keeps order and loses nothing in
- * kafka_sender.c, the client library behind kafka_seam.h. Here: keys, checks, and what they make of the
+ * broker says so. What is Flume's is in kafka/mapping.c, what keeps order and loses nothing in
+ * kafka/sender.c, the client library behind kafka/seam.h. Here: keys, checks, and what they make of the
  * library's properties.
  *
  * Thread: check, build, teardown: control; the rest: its worker. */
-#include "stages/java_map.h"
-#include "stages/kafka_producer.h"
-#include "stages/kafka_properties.h"
-#include "stages/kafka_sender.h"
-#include "stages/kafka_settings.h"
+#include "stages/text/java_map.h"
+#include "stages/kafka/producer.h"
+#include "stages/kafka/properties.h"
+#include "stages/kafka/sender.h"
+#include "stages/kafka/settings.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Sink logger (Flume's LoggerSink): every event as text into the log, at level INFO. Thread: its worker.
  * Lines are not rate-limited: they are this sink's output; while nobody reads the log, events wait. */
 #include "core/stage.h"
-#include "stages/hex_dump.h"
+#include "stages/text/hex_dump.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  * BufferedReader.readLine gives them. The command runs in a process group of its own, which goes when the
  * source does. */
 #include "core/stage.h"
-#include "stages/child.h"
-#include "stages/pipe_lines.h"
+#include "stages/process/child.h"
+#include "stages/process/pipe_lines.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,14 +2,14 @@
  *
  * Records are copied into the batch as they come; offsets are committed only past what the sinks delivered,
  * also for batches that interceptors emptied. While a channel is full the record queue is left alone and the
- * group is polled on (kafka_consumer.h), so the group never rebalances for it. Rebalances: kafka_rebalance.h.
+ * group is polled on (kafka/consumer.h), so the group never rebalances for it. Rebalances: kafka/rebalance.h.
  *
  * Thread: its worker. It must never commit what was not delivered, and never wait for a broker. */
 #include "core/stage.h"
-#include "stages/kafka_properties.h"
-#include "stages/kafka_rebalance.h"
-#include "stages/kafka_record.h"
-#include "stages/kafka_topic_regex.h"
+#include "stages/kafka/properties.h"
+#include "stages/kafka/rebalance.h"
+#include "stages/kafka/record.h"
+#include "stages/kafka/topic_regex.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/stream.h"
-#include "stages/syslog_multi.h"
-#include "stages/tls_stage.h"
+#include "stages/net/stream.h"
+#include "stages/syslog/multi.h"
+#include "stages/net/tls_stage.h"
 
 #define EVENT_SIZE_MAX (100 * 1024 * 1024)
 #define REBIND_NS (3 * PS_NS_PER_S)

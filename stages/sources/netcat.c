@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/charset.h"
-#include "stages/stream.h"
-#include "stages/text_scan.h"
+#include "stages/text/charset.h"
+#include "stages/net/stream.h"
+#include "stages/text/scan.h"
 #include "core/utf8.h"
 
 #define LINE_CHARS_MAX (16 * 1024 * 1024)

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "stages/datagrams.h"
-#include "stages/syslog_text.h"
+#include "stages/net/datagrams.h"
+#include "stages/syslog/text.h"
 
 struct netcatudp_plan {
     const char *host, *header;

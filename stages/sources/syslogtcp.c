@@ -2,9 +2,9 @@
  * Full channels are waited for, which stops the senders; Flume drops the event. */
 #include "core/stage.h"
 
-#include "stages/stream.h"
-#include "stages/syslog_source.h"
-#include "stages/tls_stage.h"
+#include "stages/net/stream.h"
+#include "stages/syslog/source.h"
+#include "stages/net/tls_stage.h"
 
 #define EVENT_SIZE_MAX (100 * 1024 * 1024)
 

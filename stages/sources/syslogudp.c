@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#include "stages/datagrams.h"
-#include "stages/reverse_names.h"
-#include "stages/syslog_source.h"
+#include "stages/net/datagrams.h"
+#include "stages/net/reverse_names.h"
+#include "stages/syslog/source.h"
 
 struct syslogudp_plan {
     const char *host;

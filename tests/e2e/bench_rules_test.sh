@@ -13,11 +13,11 @@ fail() { echo "FAILED: $*" >&2; cat "$work"/log >&2; exit 1; }
 
 echo "rule sets and logs"
 for kind in spread dense; do
-    "$build/bench/bench_rule_traffic" $kind 40 patterns >"$work/$kind.patterns"
-    "$build/bench/bench_rule_traffic" $kind 40 log 3000 >"$work/$kind.log"
-    "$build/bench/bench_rule_traffic" $kind 40 rules >"$work/$kind.rules"
-    "$build/bench/bench_rule_traffic" $kind 40 rules-set >"$work/$kind.set"
-    "$build/bench/bench_rule_traffic" $kind 40 log 3000 | cmp - "$work/$kind.log" || fail "$kind: another log from the same seed"
+    "$build/bench/bench_print_rule_traffic" $kind 40 patterns >"$work/$kind.patterns"
+    "$build/bench/bench_print_rule_traffic" $kind 40 log 3000 >"$work/$kind.log"
+    "$build/bench/bench_print_rule_traffic" $kind 40 rules >"$work/$kind.rules"
+    "$build/bench/bench_print_rule_traffic" $kind 40 rules-set >"$work/$kind.set"
+    "$build/bench/bench_print_rule_traffic" $kind 40 log 3000 | cmp - "$work/$kind.log" || fail "$kind: another log from the same seed"
     for file in rules set; do
         "$PENSTOCK" rules check "$work/$kind.$file" >"$work/log" 2>&1 || fail "$kind.$file: its rules are not taken"
     done

@@ -1,7 +1,7 @@
 /* Every produce error a broker may answer with, at the first, a middle and the last request of a burst:
  * nothing lost, nothing twice, order kept. The embedded broker does not append what it refuses, so each case
  * is exact. */
-#include "stages/kafka_errors.h"
+#include "stages/kafka/errors.h"
 #include "tests/support/kafka_sink.h"
 
 #include <stdio.h>

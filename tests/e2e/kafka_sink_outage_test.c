@@ -1,5 +1,5 @@
 /* A broker that goes away, moves a leader, or is slow; a queue that is full: nothing lost, order kept. */
-#include "stages/kafka_statistics.h"
+#include "stages/kafka/statistics.h"
 #include "tests/support/kafka_sink.h"
 
 static void test_broker_down_and_back(void **state)

@@ -1,6 +1,6 @@
 /* Events that go nowhere (a multiplexing selector without a match) are delivered as far as their source is
  * concerned: an agent that drops every record commits them all; also with several workers in the group. */
-#include "stages/kafka_mock.h"
+#include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* Partitions that are lost, and revocations that take too long: nothing is committed for them, whatever comes
  * home of them later is discarded, and their next owner reads from the last commit. */
-#include "stages/kafka_mock.h"
+#include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 
 #include <librdkafka/rdkafka.h>

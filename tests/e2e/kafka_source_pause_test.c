@@ -2,7 +2,7 @@
  * rebalanced, nothing is read twice, and reading goes on where it was. (Flume's source does not poll
  * meanwhile, is thrown out, and the group rebalances for ever.) The client's queue is so small that it is
  * full a hundred times over: a library that slept for a second each time would not get through. */
-#include "stages/kafka_mock.h"
+#include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* Members of a group come and go under load, by both protocols: nothing is lost, and each member sees every
  * partition in order. The embedded cluster refuses commits once a member has joined, which a broker does not,
  * so records may come twice here; that an orderly change brings none twice is shown with a real broker. */
-#include "stages/kafka_mock.h"
+#include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* kafka.topics.regex: matching topics are read, others are not, and one that is made later is found at the
  * next refresh of the metadata. */
-#include "stages/kafka_mock.h"
+#include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 
 static struct ps_kafka_mock *mock;

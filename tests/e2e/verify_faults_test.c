@@ -7,7 +7,7 @@
 #include "tests/support/net.h"
 #include "tests/support/verify.h"
 
-#include "stages/kafka_mock.h"
+#include "stages/kafka/mock.h"
 
 #include <fcntl.h>
 #include <stdio.h>

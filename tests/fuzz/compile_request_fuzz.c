@@ -1,7 +1,7 @@
 /* What `penstock rules compile` reads on its standard input. What is accepted is written again as it was. */
 #include <string.h>
 
-#include "regex/compiler.h"
+#include "regex/compile/compiler.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 

@@ -1,6 +1,6 @@
 /* The login configuration parser over arbitrary bytes, as a value and as a file, and what is made of what it
  * accepts. */
-#include "stages/kafka_jaas.h"
+#include "stages/kafka/jaas.h"
 
 #include <string.h>
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/java_parts.h"
-#include "tests/unit/java_regex_check.h"
+#include "regex/java/parts.h"
+#include "tests/regex/java/check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

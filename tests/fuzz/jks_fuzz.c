@@ -1,6 +1,6 @@
 /* The JKS reader over arbitrary bytes: without a password (no integrity check, so that altered stores get
  * through to the entries), with one, and as a trust store. */
-#include "stages/keystore_parts.h"
+#include "stages/net/keystore_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

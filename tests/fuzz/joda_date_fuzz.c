@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/joda_date.h"
+#include "stages/text/joda_date.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* The reader of Flume events on Kafka: any bytes; slices stay inside, and it ends. */
-#include "stages/kafka_event_format.h"
+#include "stages/kafka/event_format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

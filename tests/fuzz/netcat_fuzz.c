@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "conf/bind.h"
-#include "stages/stream.h"
+#include "stages/net/stream.h"
 #include "stages/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

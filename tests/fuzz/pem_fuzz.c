@@ -1,5 +1,5 @@
 /* The PEM reader over arbitrary bytes, as a key store and as a trust store. */
-#include "stages/keystore_parts.h"
+#include "stages/net/keystore_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

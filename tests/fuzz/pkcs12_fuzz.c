@@ -1,6 +1,6 @@
 /* The PKCS12 reader over arbitrary bytes: without a password, so that altered stores are read past their MAC,
  * and with one. */
-#include "stages/keystore_parts.h"
+#include "stages/net/keystore_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

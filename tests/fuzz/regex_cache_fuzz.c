@@ -1,10 +1,10 @@
-/* Cache files of compiled databases (regex/cache.h), and the compiler's answers in them. The first byte says
+/* Cache files of compiled databases (regex/compile/cache.h), and the compiler's answers in them. The first byte says
  * whether the checksum at the end is made right, which no mutation would do by itself. What is accepted has
  * what was asked for. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/cache.h"
+#include "regex/compile/cache.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 

@@ -1,5 +1,5 @@
 /* The fragment of an expression is found wherever the expression is. Input: the expression, a NUL, a text. */
-#include "stages/regex_fragment.h"
+#include "stages/rules/regex_fragment.h"
 
 #include <stdlib.h>
 #include <string.h>

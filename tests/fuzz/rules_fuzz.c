@@ -1,5 +1,5 @@
 /* Any bytes as a rules file. What was read is walked through; nothing that it includes is a file. */
-#include "regex/rules.h"
+#include "regex/rules/rules.h"
 
 #include <stdlib.h>
 #include <string.h>

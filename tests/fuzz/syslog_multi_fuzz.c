@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/syslog_multi.h"
+#include "stages/syslog/multi.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

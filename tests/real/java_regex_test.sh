@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # java.util.regex, live: cases from a new seed, answered by this machine's Java, then by our regex/regex.h and
-# regex/matcher.h. The recorded table of tests/unit does the same everywhere.
+# regex/matcher/matcher.h. The recorded table of tests/regex does the same everywhere.
 #
 #   PENSTOCK_SEED   the seed to try again          PENSTOCK_PATTERNS   how many expressions (default 1500)
 set -euo pipefail
@@ -9,7 +9,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=${PENSTOCK_TOOLS:-$here/../../build/release/tests}
 skip() { echo "SKIP: $*"; exit 77; }
 command -v java >/dev/null || skip "no java"
-for program in unit_java_regex_table unit_java_regex_matcher; do
+for program in regex_java_table regex_java_matcher; do
     [[ -x $tools/$program ]] || skip "no program $tools/$program"
 done
 version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
@@ -24,5 +24,5 @@ cd "$here/java_regex"
 java Generate.java "$seed" "${PENSTOCK_PATTERNS:-1500}" >"$work/cases"
 java JavaRegex.java <"$work/cases" >"$work/table"
 export PENSTOCK_REGEX_TABLE=$work/table
-"$tools/unit_java_regex_table"
-"$tools/unit_java_regex_matcher"
+"$tools/regex_java_table"
+"$tools/regex_java_matcher"

@@ -3,7 +3,7 @@
  * printed and replayed with PENSTOCK_SEED. */
 #include "tests/support/flow.h"
 
-#include "core/engine.h"
+#include "core/engine/engine.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
  * ticks. The clock only ever moves to the next deadline the workers name, so that a deadline that is missing,
  * late or too early is found; and small truths of the duty cycle that need a source and a sink told what to
  * do. */
-#include "core/engine.h"
+#include "core/engine/engine.h"
 
 #include "core/arena.h"
 #include "conf/bind.h"

@@ -36,7 +36,7 @@ static const struct adapter adapters[] = {
      .keys = {"searchPattern", "n", "replaceString", "nn", "charset", "UTF-16LE"}},
 };
 
-/* Their tests need files of their own: tests/stages/interceptor_rules_test.c. */
+/* Their tests need files of their own: tests/stages/interceptors/rules_test.c. */
 static const char *const elsewhere[] = {"rules"};
 
 static void test_all_are_here(void **unused)

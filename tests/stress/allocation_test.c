@@ -1,6 +1,6 @@
 /* No allocation in work: once warm, ten thousand duty cycles of whole agents ask the allocator for nothing.
  * The allocator's functions are this program's own and count. */
-#include "core/engine.h"
+#include "core/engine/engine.h"
 
 #include "conf/bind.h"
 #include "conf/problem.h"

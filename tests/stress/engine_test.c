@@ -2,7 +2,7 @@
  * reloads under load, and a stop with sinks that are dead. Every event is numbered and accounted for. */
 #include "tests/support/flow.h"
 
-#include "core/agent_parts.h"
+#include "core/engine/agent_parts.h"
 #include "rings/tsan.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * look at the old one again, which is freed at once (AddressSanitizer would say so). */
 #include "tests/support/flow.h"
 
-#include "core/agent_parts.h"
+#include "core/engine/agent_parts.h"
 #include "rings/tsan.h"
 
 #include <time.h>

@@ -4,9 +4,9 @@
 #include "tests/support/folder.h"
 #include "tests/support/rules_files.h"
 
-#include "core/swap.h"
+#include "core/engine/swap.h"
 #include "rings/tsan.h"
-#include "stages/rules_stage.h"
+#include "stages/rules/stage.h"
 
 #include <malloc.h>
 #include <pthread.h>

@@ -7,7 +7,7 @@
  * atomics. flow_verify runs when nothing else does. */
 #pragma once
 
-#include "core/plan.h"
+#include "core/engine/plan.h"
 #include "tests/support/support.h"
 
 #define FLOW_SOURCES_MAX 8U

@@ -2,7 +2,7 @@
  * with what was sent. */
 #pragma once
 
-#include "stages/kafka_mock.h"
+#include "stages/kafka/mock.h"
 #include "tests/support/kafka_reader.h"
 #include "tests/support/stage.h"
 

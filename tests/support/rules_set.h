@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "stages/rules_set.h"
+#include "stages/rules/set.h"
 #include "tests/support/route.h"
 
 struct ps_test_rules {

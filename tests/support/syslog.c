@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-#include "stages/syslog_multi.h"
-#include "stages/syslog_single.h"
+#include "stages/syslog/multi.h"
+#include "stages/syslog/single.h"
 
 static void print_escaped(FILE *out, const char *text, size_t length)
 {

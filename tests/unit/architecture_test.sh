@@ -13,42 +13,88 @@ wrong() { # FILE WHAT
 
 # ---- include directions ----
 
-# Which "..." a file may include: a pattern for each folder.
-allowed() { # FILE
-    case $1 in
-    core/main*) echo '*' ;;
-    core/*) echo 'core/*|rings/*|version.h' ;;
-    rings/*) echo 'rings/*|core/base.h' ;;
-    regex/*) echo 'regex/*|core/base.h|core/status.h|core/log.h|core/arena.h|core/nearest.h|core/utf8.h' ;;
-    conf/*) echo 'conf/*|core/*' ;;
-    stages/channels/*) echo 'core/*|rings/*|regex/*|stages/*' ;;
-    stages/*) echo 'core/*|regex/*|stages/*' ;;
-    bench/support/*) echo 'core/*|rings/*|conf/*|stages/*|bench/support/*' ;;
-    bench/report/*) echo "core/*|bench/support/*|bench/plan/search.h|bench/report/*" ;; # verdicts; the rest it knows from the result document
-    bench/load/* | bench/verify/* | bench/plan/*) echo "core/*|rings/*|regex/*|conf/*|stages/*|bench/support/*|${1%/*}/*" ;;
-    esac
+# An arrow: files that match the first pattern may include "..." that matches one of the others. The first line that matches counts;
+# what a folder includes of itself need not be written. [!/] keeps a pattern to one folder: FLAT stands for the files of a folder itself.
+arrows='
+core/main.c             *
+core/commands/*         *
+core/flow/*             core/FLAT rings/*
+core/watch/*            core/FLAT core/flow/* rings/* version.h
+core/engine/*           core/FLAT core/flow/* core/watch/* rings/*
+core/stage.h            core/FLAT core/flow/*
+core/FLAT
+rings/*                 core/base.h
+regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log.h core/arena.h core/utf8.h
+regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/arena.h core/nearest.h core/utf8.h
+regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/arena.h
+regex/java/*            core/base.h core/status.h core/log.h core/arena.h core/nearest.h core/utf8.h
+regex/FLAT              regex/java/* core/base.h core/status.h core/log.h core/arena.h core/utf8.h
+conf/*                  core/*
+stages/channels/*       SUBJECTS rings/*
+stages/sources/*        SUBJECTS
+stages/interceptors/*   SUBJECTS
+stages/selectors/*      SUBJECTS
+stages/sinks/*          SUBJECTS
+stages/serializers/*    SUBJECTS
+stages/kafka/*          ENGINE stages/net/* stages/text/*
+stages/syslog/*         ENGINE stages/text/*
+stages/rules/*          ENGINE
+stages/net/*            ENGINE
+stages/text/*           ENGINE
+stages/process/*        ENGINE
+stages/FLAT             ENGINE
+bench/support/*         core/* rings/* conf/* stages/*
+bench/report/*          core/* bench/support/* bench/plan/search.h
+bench/load/*            core/* rings/* regex/* conf/* stages/* bench/support/*
+bench/verify/*          core/* rings/* regex/* conf/* stages/* bench/support/*
+bench/plan/*            core/* rings/* regex/* conf/* stages/* bench/support/*
+bench/suite/*           *
+tests/*                 *
+'
+expand() { # PATTERN...: one pattern a line
+    local one
+    for one; do
+        case $one in
+        ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process)/*' ;;
+        *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
+        *) printf '%s\n' "$one" ;;
+        esac
+    done
 }
+shopt -s extglob
+froms=() mays=()
+while read -r from may; do
+    [[ $from ]] || continue
+    froms+=("${from/FLAT/+([!/])}")
+    read -ra patterns <<<"$may"
+    mays+=("$(expand "${patterns[@]}" "${from%/*}/+([!/])")")
+done < <(set -f; echo "$arrows")
 
-matches() { # TEXT PATTERN|PATTERN...
-    local one patterns
-    IFS='|' read -ra patterns <<<"$2"
-    for one in "${patterns[@]}"; do
+matches() { # TEXT PATTERN...
+    local text=$1 one
+    shift
+    for one; do
         # shellcheck disable=SC2053
-        [[ $1 != $one ]] || return 0
+        [[ $text != $one ]] || return 0
     done
     return 1
 }
 
 while IFS=: read -r file header; do
-    may=$(allowed "$file")
-    matches "$header" "$may" || wrong "$file" "includes \"$header\"; it may include $may"
+    for i in "${!froms[@]}"; do
+        # shellcheck disable=SC2053
+        [[ $file == ${froms[i]} ]] || continue
+        mapfile -t may <<<"${mays[i]}"
+        matches "$header" "${may[@]}" || wrong "$file" "includes \"$header\"; it may include ${may[*]}"
+        break
+    done
     case $header in
-    stages/*/*) [[ $file == core/main* ]] || wrong "$file" "includes another stage: \"$header\"" ;;
-    bench/*/*) [[ $file == core/main* || $file == bench/* ]] || wrong "$file" "includes \"$header\", which only core/main* may" ;;
-    tests/* | bench/*) wrong "$file" "includes \"$header\", which nothing may" ;;
-    core/main*) [[ $file == core/main* ]] || wrong "$file" "includes \"$header\"" ;;
+    core/commands/*) [[ $file == core/main.c || $file == core/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
+    stages/@(sources|interceptors|selectors|channels|sinks|serializers)/*) wrong "$file" "includes a stage: \"$header\"" ;;
+    tests/*) [[ $file == tests/* ]] || wrong "$file" "includes \"$header\", which nothing but tests may" ;;
     esac
-done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' core rings regex conf stages bench/*/ 2>/dev/null |
+done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' core rings regex conf stages bench tests |
     sed -E 's/:# *include "([^"]+)"/:\1/')
 
 # ---- one door for each library ----
@@ -59,12 +105,12 @@ ck_*                rings/*
 hs/*                regex/*
 hs.h                regex/*
 pcre2.h             regex/*
-urcu*               core/*
-urcu/*              core/*
-librdkafka/*        stages/kafka_*|stages/sources/kafka*|stages/sinks/kafka*
-microhttpd.h        core/metrics_server.c|bench/verify/far_listen_http.c
-jansson.h           core/main_*|conf/*|stages/*|bench/*
-curl/*              core/main_*|conf/*|stages/*|bench/*
+urcu*               core/engine/*
+urcu/*              core/engine/*
+librdkafka/*        stages/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*
+microhttpd.h        core/watch/metrics_server.c|bench/verify/far_listen_http.c
+jansson.h           core/commands/*|conf/*|stages/*|bench/*
+curl/*              core/commands/*|conf/*|stages/*|bench/*
 openssl/*           stages/*|bench/load/tls_client.c
 isa-l*              bench/support/*
 isa-l/*             bench/support/*
@@ -74,7 +120,8 @@ while IFS=: read -r file header; do
     while read -r pattern files; do
         # shellcheck disable=SC2053
         [[ $pattern && $header == $pattern ]] || continue
-        matches "$file" "$files" || wrong "$file" "includes <$header>; only $files may"
+        IFS='|' read -ra may <<<"$files"
+        matches "$file" "${may[@]}" || wrong "$file" "includes <$header>; only $files may"
     done <<<"$doors"
 done < <(grep -roE --include='*.[ch]' '^# *include <[^>]+>' core rings regex conf stages bench/*/ 2>/dev/null |
     sed -E 's/:# *include <([^>]+)>/:\1/')
@@ -93,12 +140,12 @@ while read -r kind name; do
     file=stages/${kind}s/$name.c
     declared+="$file "
     [[ -e $file ]] || wrong stages/stages.def "STAGE($kind, $name) has no $file"
-    tests=(tests/stages/"${kind}_${name}"_test.*)
-    ((${#tests[@]})) || wrong "$file" "has no tests/stages/${kind}_${name}_test.c"
+    tests=(tests/stages/"${kind}s/${name}"_test.*)
+    ((${#tests[@]})) || wrong "$file" "has no tests/stages/${kind}s/${name}_test.c"
     [[ -s docs/stages/${kind}_$name.md ]] || wrong "$file" "has no docs/stages/${kind}_$name.md"
     grep -q "ps_${kind}_$name\b" "$file" 2>/dev/null || wrong "$file" "does not define ps_${kind}_$name"
 done < <(sed -nE 's/^STAGE\((\w+), *(\w+)\).*/\1 \2/p' stages/stages.def)
-for file in stages/*/*.c; do
+for file in stages/@(sources|interceptors|selectors|channels|sinks|serializers)/*; do
     [[ $declared == *" $file "* ]] || wrong "$file" "is not in stages/stages.def"
 done
 for page in docs/stages/*.md; do
@@ -121,13 +168,15 @@ for file in "${sources[@]}"; do
     lines=$(wc -l <"$file")
     ((lines <= 600)) || wrong "$file" "has $lines lines, more than 600"
 done
-for file in core/*.h rings/*.h regex/*.h conf/*.h stages/*.h bench/*/*.h; do
+for file in {core,regex,stages,bench}/*/*.h core/*.h rings/*.h regex/*.h conf/*.h stages/*.h; do
     grep -q '^#pragma once$' "$file" || wrong "$file" "has no #pragma once"
     [[ $(head -c 2 "$file") == '/*' ]] || wrong "$file" "does not begin by saying what it is"
 done
-for file in */*/*/*; do # two levels of folders, but for data
+for file in */*/*/* tests/*/*/*/*; do # two levels of folders, and the same below tests/
     case $file in
     tests/*/data/* | tests/fuzz/corpus/* | build/* | docs/* | conf/examples/*) ;;
+    tests/*/*/*/*.[ch]) wrong "$file" "lies deeper than two folders below tests/" ;;
+    tests/*) ;;
     *.c | *.h) wrong "$file" "lies deeper than two folders" ;;
     esac
 done

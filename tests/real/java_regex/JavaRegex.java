@@ -1,4 +1,4 @@
-/* What java.util.regex says about cases: standard input to standard output, for tests/unit/java_regex_table_test.c.
+/* What java.util.regex says about cases: standard input to standard output, for tests/regex/java/table_test.c.
  *
  * A line is fields between tabs; %HH in a field is a byte, other text stands for itself (UTF-8). In come
  *   p FLAGS PATTERN              FLAGS: letters as in (?idmsuxU), or -

@@ -1,0 +1,44 @@
+/* One stage, bound, built and open, without an engine around it: for benches that call `work` by hand. And
+ * batches of log lines for it.
+ *
+ * Thread: one, which is the stage's worker. What goes wrong ends the program with a message. */
+#pragma once
+
+#include "conf/bind.h"
+#include "core/flow/batch.h"
+#include "core/stage.h"
+
+struct ps_bed {
+    struct ps_arena *arena;
+    struct ps_problems problems;
+    struct ps_depot *depot;
+    struct ps_pool *pool;
+    struct ps_carver carver;
+    struct ps_counters counters;
+    struct ps_port port;
+    struct ps_chain_share chain_built, chain_open;
+    struct ps_now now;
+    const struct ps_stage_ops *ops; /* NULL: no stage is open */
+    void *plan, *state;
+};
+
+/* `bytes` of memory for batches. */
+void ps_bed_init(struct ps_bed *bed, uint64_t bytes);
+void ps_bed_fini(struct ps_bed *bed);
+
+/* `keys`: key, value, .., NULL. `channels`: what a selector routes to. */
+void ps_bed_open(struct ps_bed *bed, enum ps_kind kind, const char *name, struct ps_texts channels,
+                 const char *const *keys);
+
+/* Sum of a stage's series of that name (ps_stage_ops.series), over all labels. */
+double ps_bed_series_sum(const struct ps_bed *bed, const char *name);
+
+/* A closed batch of up to `count` lines of `length` bytes that stand at `lines`, each with a newline behind
+ * it; `*taken` says how many fitted. In place: as a source reads them, newlines between; else each body is
+ * copied by itself, one close after the other. */
+struct ps_batch *ps_bed_batch(struct ps_bed *bed, const char *lines, uint32_t length, uint32_t count,
+                              bool in_place, uint32_t *taken);
+/* The same without a copy: its bodies stay where they are, in memory that is not the batch's and must outlive
+ * it. What making such a batch costs is a few nanoseconds an event. */
+struct ps_batch *ps_bed_batch_over(struct ps_bed *bed, char *lines, uint32_t length, uint32_t count,
+                                   uint32_t *taken);

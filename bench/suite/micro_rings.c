@@ -1,0 +1,83 @@
+/* What a hop costs: push and pop, and a full hop with its way home. */
+#include "bench/suite/micro.h"
+#include "rings/mpmc.h"
+#include "rings/park.h"
+#include "rings/spmc.h"
+#include "rings/spsc.h"
+
+#define ROUND 1000
+
+static char something;
+
+static void bench_spsc(struct ps_micro *micro)
+{
+    struct ps_spsc *ring = ps_spsc_create(1024);
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            PS_ASSERT(ps_spsc_push(ring, &something));
+            PS_ASSERT(ps_spsc_pop(ring) == &something);
+        }
+    }
+    ps_spsc_destroy(ring);
+}
+
+static void bench_spmc(struct ps_micro *micro)
+{
+    struct ps_spmc *ring = ps_spmc_create(1024);
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            PS_ASSERT(ps_spmc_push(ring, &something));
+            PS_ASSERT(ps_spmc_pop(ring) == &something);
+        }
+    }
+    ps_spmc_destroy(ring);
+}
+
+static void bench_mpmc(struct ps_micro *micro)
+{
+    struct ps_mpmc *ring = ps_mpmc_create(1024);
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            PS_ASSERT(ps_mpmc_push(ring, &something));
+            PS_ASSERT(ps_mpmc_pop(ring) == &something);
+        }
+    }
+    ps_mpmc_destroy(ring);
+}
+
+/* Two rings far enough apart not to share a line that is prefetched: the same cost as one. */
+static void bench_two(struct ps_micro *micro)
+{
+    struct ps_spsc *there = ps_spsc_create(1024), *back = ps_spsc_create(1024);
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            PS_ASSERT(ps_spsc_push(there, &something));
+            void *entry = ps_spsc_pop(there);
+            PS_ASSERT(ps_spsc_push(back, entry));
+            PS_ASSERT(ps_spsc_pop(back) == &something);
+        }
+    }
+    ps_spsc_destroy(there);
+    ps_spsc_destroy(back);
+}
+
+/* Waking somebody who is awake: the fence and one load. */
+static void bench_wake(struct ps_micro *micro)
+{
+    struct ps_park park;
+    PS_ASSERT(ps_park_init(&park));
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++)
+            PS_ASSERT(!ps_park_wake(&park));
+    }
+    ps_park_fini(&park);
+}
+
+void ps_micro_rings(void)
+{
+    ps_micro_add("rings/spsc", bench_spsc);
+    ps_micro_add("rings/spmc", bench_spmc);
+    ps_micro_add("rings/mpmc", bench_mpmc);
+    ps_micro_add("rings/there_and_back", bench_two);
+    ps_micro_add("rings/wake_awake", bench_wake);
+}

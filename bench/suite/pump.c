@@ -1,0 +1,109 @@
+#include "bench/suite/pump.h"
+
+#include "bench/suite/drain.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int connect_soon(unsigned port)
+{
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (int attempt = 0; attempt < 200; attempt++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+            return fd;
+        close(fd);
+        usleep(50000);
+    }
+    _exit(1);
+}
+
+static _Noreturn void pump(unsigned port, const char *bytes, size_t length)
+{
+    struct pollfd lanes[PS_PUMP_CONNECTIONS];
+    size_t at[PS_PUMP_CONNECTIONS] = {0};
+    for (int i = 0; i < PS_PUMP_CONNECTIONS; i++)
+        lanes[i] = (struct pollfd){.fd = connect_soon(port), .events = POLLOUT};
+    for (;;) {
+        poll(lanes, PS_PUMP_CONNECTIONS, 1000);
+        for (int i = 0; i < PS_PUMP_CONNECTIONS; i++) {
+            if (lanes[i].revents == 0)
+                continue;
+            ssize_t n = send(lanes[i].fd, bytes + at[i], length - at[i], MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (n < 0 && errno != EAGAIN)
+                _exit(0);
+            at[i] = n > 0 ? (at[i] + (size_t)n) % length : at[i];
+        }
+    }
+}
+
+static _Noreturn void pump_paced(unsigned port, const char *bytes, size_t length, size_t rate)
+{
+    int fds[PS_PUMP_CONNECTIONS];
+    size_t at[PS_PUMP_CONNECTIONS] = {0}, owed[PS_PUMP_CONNECTIONS] = {0};
+    struct timespec next;
+    for (int i = 0; i < PS_PUMP_CONNECTIONS; i++)
+        fds[i] = connect_soon(port);
+    for (clock_gettime(CLOCK_MONOTONIC, &next);;
+         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL)) {
+        next.tv_nsec += 1000000;
+        next.tv_sec += next.tv_nsec / 1000000000;
+        next.tv_nsec %= 1000000000;
+        for (int i = 0; i < PS_PUMP_CONNECTIONS; i++) {
+            owed[i] += rate / PS_PUMP_CONNECTIONS;
+            size_t piece = owed[i] < length - at[i] ? owed[i] : length - at[i];
+            ssize_t n = send(fds[i], bytes + at[i], piece, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (n < 0 && errno != EAGAIN)
+                _exit(0);
+            if (n > 0) {
+                at[i] = (at[i] + (size_t)n) % length;
+                owed[i] -= (size_t)n;
+            }
+        }
+    }
+}
+
+/* `rate` 0: as fast as they are taken. */
+pid_t ps_pump_start_paced(int cpu, unsigned port, const char *bytes, size_t length, size_t rate)
+{
+    pid_t child = fork();
+    PS_ASSERT(child >= 0);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ps_cpu_pin(cpu);
+        if (rate > 0)
+            pump_paced(port, bytes, length, rate);
+        pump(port, bytes, length);
+    }
+    return child;
+}
+
+pid_t ps_pump_start(int cpu, unsigned port, const char *bytes, size_t length)
+{
+    return ps_pump_start_paced(cpu, port, bytes, length, 0);
+}
+
+void ps_pump_stop(pid_t child)
+{
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
+unsigned ps_pump_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    PS_ASSERT(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+              getsockname(fd, (struct sockaddr *)&at, &length) == 0);
+    close(fd);
+    return ntohs(at.sin_port);
+}

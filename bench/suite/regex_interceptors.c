@@ -1,0 +1,225 @@
+/* What one regex interceptor adds to an event: regex_filter and regex_extractor over batches of log lines
+ * that stand as a source reads them, minus the making of the same batches without them.
+ *
+ *   bench_regex_interceptors [--seconds 2] [--rounds 5] [--only filter|extractor]
+ *
+ * Records: nanoseconds an event of CPU time, over none; hyperscan_ns is what Hyperscan takes by itself. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench/suite/bed.h"
+#include "bench/suite/duel.h"
+#include "bench/suite/rule_traffic.h"
+#include "regex/hyperscan.h"
+#include "regex/regex.h"
+
+#define EVENTS 16384U
+#define LINE_BYTES (PS_RULE_TRAFFIC_BYTES + 1)
+
+#define EXTRACTED "user=([a-z]+) status=([0-9]+) service=([a-z]+) ms=([0-9]+)"
+
+struct kind {
+    const char *only, *variant, *stage;
+    const char *has, *lacks; /* which lines of the log; or NULL */
+    double goal;
+    const char *keys[24];
+};
+
+/* A match in half of the events costs Hyperscan by itself 20 ns an event: no goal there. */
+static const struct kind kinds[] = {
+    {"filter",
+     "regex_filter /healthz, none match",
+     "regex_filter",
+     NULL,
+     NULL,
+     10,
+     {"regex", "/healthz", "excludeEvents", "true", NULL}},
+    {"filter",
+     "regex_filter level=WARN, 4 % match",
+     "regex_filter",
+     NULL,
+     NULL,
+     10,
+     {"regex", "level=WARN", "excludeEvents", "true", NULL}},
+    {"filter",
+     "regex_filter status=(200|404), half match",
+     "regex_filter",
+     "status=",
+     NULL,
+     0,
+     {"regex", "status=(200|404)", NULL}},
+    {"extractor",
+     "regex_extractor, 4 groups, all match",
+     "regex_extractor",
+     " user=",
+     NULL,
+     250,
+     {"regex", EXTRACTED, "serializers", "u s v m", "serializers.u.name", "user", "serializers.s.name",
+      "status", "serializers.v.name", "service", "serializers.m.name", "ms", NULL}},
+    {"extractor",
+     "regex_extractor, 4 groups, none match",
+     "regex_extractor",
+     NULL,
+     " user=",
+     15,
+     {"regex", EXTRACTED, "serializers", "u s v m", "serializers.u.name", "user", "serializers.s.name",
+      "status", "serializers.v.name", "service", "serializers.m.name", "ms", NULL}},
+};
+
+/* Lines of the spread log that have, or have not, what is asked. */
+static void lines_make(const struct kind *kind, char *lines)
+{
+    struct ps_rule_traffic traffic;
+    ps_rule_traffic_init(&traffic, PS_RULE_TRAFFIC_SPREAD, 100);
+    for (uint32_t i = 0; i < EVENTS;) {
+        char *line = lines + (size_t)i * LINE_BYTES;
+        ps_rule_traffic_event(&traffic, line);
+        line[PS_RULE_TRAFFIC_BYTES] = '\n';
+        bool has = kind->has == NULL || memmem(line, LINE_BYTES, kind->has, strlen(kind->has)) != NULL;
+        bool lacks =
+            kind->lacks == NULL || memmem(line, LINE_BYTES, kind->lacks, strlen(kind->lacks)) == NULL;
+        i += has && lacks;
+    }
+}
+
+static double cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/* All events once: nanoseconds. Each batch is written anew before it is measured, as a source does that reads
+ * it. `*left`: events that were not dropped. */
+static double pass(struct ps_bed *bed, const char *lines, bool with, uint32_t *left)
+{
+    static char read[PS_BATCH_EVENTS_MAX * LINE_BYTES];
+    double ns = 0;
+    *left = 0;
+    for (uint32_t at = 0, taken; at < EVENTS; at += taken) {
+        uint32_t count = EVENTS - at < PS_BATCH_EVENTS_MAX ? EVENTS - at : PS_BATCH_EVENTS_MAX;
+        memcpy(read, lines + (size_t)at * LINE_BYTES, (size_t)count * LINE_BYTES);
+        double began = cpu_ns();
+        struct ps_batch *batch = ps_bed_batch_over(bed, read, PS_RULE_TRAFFIC_BYTES, count, &taken);
+        if (with)
+            PS_ASSERT(bed->ops->interceptor->work(bed->plan, bed->state, &batch->leases[0], &bed->now) ==
+                      PS_DONE);
+        *left += batch->leases[0].count;
+        ps_batch_give(batch);
+        ns += cpu_ns() - began;
+    }
+    return ns;
+}
+
+/* Nanoseconds an event. */
+static double measure(struct ps_bed *bed, const char *lines, bool with, double seconds)
+{
+    double ns = 0;
+    uint64_t passes = 0;
+    uint32_t left;
+    for (; ns < seconds * 1e9; passes++)
+        ns += pass(bed, lines, with, &left);
+    return ns / (double)passes / EVENTS;
+}
+
+/* ---- Hyperscan by itself: a scan a batch of the same expression ---- */
+
+static int count_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+                     void *argument)
+{
+    (void)id;
+    (void)from;
+    (void)to;
+    (void)flags;
+    ++*(uint64_t *)argument;
+    return 0;
+}
+
+/* Nanoseconds an event. */
+static double measure_bare(const struct ps_hyperscan *hyperscan, struct ps_hyperscan_scratch *scratch,
+                           const char *lines, double seconds)
+{
+    static char read[PS_BATCH_EVENTS_MAX * LINE_BYTES];
+    double ns = 0;
+    uint64_t passes = 0, hits = 0;
+    for (; ns < seconds * 1e9; passes++) {
+        for (uint32_t at = 0; at < EVENTS; at += PS_BATCH_EVENTS_MAX) {
+            memcpy(read, lines + (size_t)at * LINE_BYTES, sizeof read);
+            double began = cpu_ns();
+            PS_ASSERT(ps_hyperscan_scan(hyperscan, scratch, read, sizeof read, count_hit, &hits) ==
+                      PS_SCAN_DONE);
+            ns += cpu_ns() - began;
+        }
+    }
+    return ns / (double)passes / EVENTS;
+}
+
+static double bare(const char *pattern, const char *lines, double seconds)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_hyperscan_built built;
+    uint32_t failed;
+    struct ps_regex *regex = ps_regex_create(pattern, 0, PS_REGEX_FIND, &err);
+    PS_ASSERT(regex != NULL && ps_regex_java(regex)->hyperscan != NULL);
+    const struct ps_hyperscan_expression expression = {.text = ps_regex_java(regex)->hyperscan};
+    PS_ASSERT(ps_hyperscan_build(&expression, 1, &built, &failed, &err) == PS_OK);
+    struct ps_hyperscan *hyperscan = ps_hyperscan_open(built.bytes, built.length, &err);
+    PS_ASSERT(hyperscan != NULL);
+    struct ps_hyperscan_scratch *scratch = ps_hyperscan_scratch_create(hyperscan, &err);
+    PS_ASSERT(scratch != NULL);
+    measure_bare(hyperscan, scratch, lines, seconds / 4);
+    double ns = measure_bare(hyperscan, scratch, lines, seconds);
+    ps_hyperscan_scratch_destroy(scratch);
+    ps_hyperscan_close(hyperscan);
+    ps_hyperscan_built_fini(&built);
+    ps_regex_destroy(regex);
+    return ns;
+}
+
+static void kind_run(const struct kind *kind, const struct ps_bench_options *options, char *lines)
+{
+    static struct ps_duel_result result;
+    struct ps_bed bed;
+    double seconds = options->seconds / 4, without[PS_ROUNDS_MAX];
+    lines_make(kind, lines);
+    ps_bed_init(&bed, UINT64_C(64) << 20);
+    ps_bed_open(&bed, PS_KIND_INTERCEPTOR, kind->stage, (struct ps_texts){0}, kind->keys);
+    measure(&bed, lines, false, seconds / 2);
+    measure(&bed, lines, true, seconds / 2);
+    result.rounds = options->rounds;
+    for (unsigned i = 0; i < options->rounds; i++) {
+        bool first = i % 2 == 0;
+        double with = first ? 0 : measure(&bed, lines, true, seconds);
+        without[i] = measure(&bed, lines, false, seconds);
+        with = first ? measure(&bed, lines, true, seconds) : with;
+        result.subject[i] = with - without[i];
+    }
+    const struct ps_duel duel = {.bench = "regex_interceptors",
+                                 .variant = kind->variant,
+                                 .unit = "ns/event",
+                                 .lower_is_better = true,
+                                 .goal = kind->goal};
+    uint32_t left;
+    pass(&bed, lines, true, &left);
+    ps_duel_print(&duel, &result, "\"bytes\":%u,\"left\":%.4g,\"without_ns\":%.4g,\"hyperscan_ns\":%.4g",
+                  PS_RULE_TRAFFIC_BYTES, (double)left / EVENTS, ps_spread_of(without, options->rounds).median,
+                  bare(kind->keys[1], lines, seconds));
+    ps_bed_fini(&bed);
+}
+
+int main(int argc, char **argv)
+{
+    struct ps_bench_options options = {.seconds = 2, .rounds = 5};
+    ps_bench_options_parse(&options, argc, argv);
+    ps_log_set_level(PS_LOG_WARN);
+    char *lines = malloc((size_t)EVENTS * LINE_BYTES);
+    PS_ASSERT(lines != NULL);
+    for (size_t k = 0; k < PS_COUNT_OF(kinds); k++) {
+        if (options.only == NULL || strcmp(options.only, kinds[k].only) == 0)
+            kind_run(&kinds[k], &options, lines);
+    }
+    free(lines);
+    return 0;
+}

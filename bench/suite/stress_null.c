@@ -1,0 +1,129 @@
+/* StressSource -> memory -> null, in this process, beside a bare loop that writes the same bytes into blocks
+ * of the same size: what the engine adds to an event. And the hop alone: full batches through a memory
+ * channel and home again, with nothing written.
+ *
+ *   bench_stress_null [--seconds 2] [--rounds 3]
+ *
+ * Prints two records: events per CPU-second of both, and the hop's nanoseconds an event. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench/suite/agent.h"
+#include "bench/suite/duel.h"
+#include "core/flow/window.h"
+#include "rings/spsc.h"
+
+#define BODY_BYTES 120
+
+static const char agent_text[] =
+    "a.sources = s\na.channels = c\na.sinks = k\n"
+    "a.sources.s.type = org.apache.flume.source.StressSource\na.sources.s.size = 120\na.sources.s.channels = "
+    "c\n"
+    "a.channels.c.type = memory\na.channels.c.capacity = 100000\n"
+    "a.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.logEveryNEvents = 2000000000\n";
+
+/* Events per CPU-second. */
+static double run_agent(void *options)
+{
+    double seconds = ((struct ps_bench_options *)options)->seconds;
+    struct ps_account account;
+    struct ps_agent *agent = ps_bench_agent_start(agent_text);
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    struct ps_usage before = ps_usage_self();
+    uint64_t events = ps_bench_agent_delivered(agent);
+    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
+                                 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
+              NULL);
+    struct ps_usage after = ps_usage_self();
+    events = ps_bench_agent_delivered(agent) - events;
+    ps_agent_stop(agent, 5000, NULL, NULL, &account);
+    PS_ASSERT(account.undelivered == 0 && account.accepted == account.delivered);
+    return (double)events / (after.cpu_s - before.cpu_s);
+}
+
+/* Only the bytes: a block written over and over, an event's worth at a time. */
+static double run_bare(void *options)
+{
+    double seconds = ((struct ps_bench_options *)options)->seconds / 2;
+    enum { EVENTS = 1024 };
+    char *bytes = malloc(EVENTS * BODY_BYTES);
+    PS_ASSERT(bytes != NULL);
+    struct ps_usage before = ps_usage_self(), after;
+    uint64_t events = 0;
+    do {
+        for (int round = 0; round < 1000; round++) {
+            memset(bytes, 0x7F, EVENTS * BODY_BYTES);
+            __asm__ volatile("" : : "r"(bytes) : "memory");
+            events += EVENTS;
+        }
+        after = ps_usage_self();
+    } while (after.cpu_s - before.cpu_s < seconds);
+    free(bytes);
+    return (double)events / (after.cpu_s - before.cpu_s);
+}
+
+/* Nanoseconds an event for a lease of 1,024 events through a ring, home through another, and released: the
+ * hop by itself. */
+static double run_hop(void *options)
+{
+    double seconds = ((struct ps_bench_options *)options)->seconds / 4;
+    struct ps_depot *depot = ps_depot_create(UINT64_C(64) << 20, NULL);
+    struct ps_pool *pool = ps_pool_create(depot, (struct ps_pool_limits){64, 3}, 0, NULL);
+    struct ps_spsc *there = ps_spsc_create(64), *home = ps_spsc_create(64);
+    struct ps_window *window = ps_window_create(64, NULL, NULL);
+    struct ps_carver carver;
+    uint64_t events = 0;
+    ps_carver_init(&carver, pool);
+    struct ps_usage before = ps_usage_self(), after;
+    do {
+        for (int round = 0; round < 1000; round++) {
+            struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0, 0});
+            batch->count = PS_BATCH_EVENTS_MAX; /* rows are not looked at */
+            ps_batch_close(batch);
+            ps_window_enter(window, batch);
+            PS_ASSERT(ps_spsc_push(there, &batch->leases[0]));
+            struct ps_lease *lease = ps_spsc_pop(there);
+            ps_lease_settle_all(lease);
+            PS_ASSERT(ps_spsc_push(home, lease));
+            ps_window_release(ps_spsc_pop(home));
+            events += PS_BATCH_EVENTS_MAX;
+        }
+        after = ps_usage_self();
+    } while (after.cpu_s - before.cpu_s < seconds);
+    ps_carver_fini(&carver);
+    ps_window_detach(window);
+    ps_spsc_destroy(there);
+    ps_spsc_destroy(home);
+    ps_pool_destroy(pool);
+    ps_depot_destroy(depot);
+    return (after.cpu_s - before.cpu_s) * 1e9 / (double)events;
+}
+
+int main(int argc, char **argv)
+{
+    struct ps_bench_options options = {.seconds = 2, .rounds = 3};
+    static struct ps_duel_result result;
+    ps_bench_options_parse(&options, argc, argv);
+    ps_log_set_level(PS_LOG_WARN);
+    const struct ps_duel whole = {.bench = "stress_null",
+                                  .variant = "stress to null",
+                                  .unit = "events/CPU-s",
+                                  .reference = "memset of the same bytes",
+                                  .goal = 40e6,
+                                  .subject = run_agent,
+                                  .bare = run_bare,
+                                  .argument = &options};
+    const struct ps_duel hop = {.bench = "stress_null",
+                                .variant = "hop",
+                                .unit = "ns/event",
+                                .lower_is_better = true,
+                                .goal = 5,
+                                .subject = run_hop,
+                                .argument = &options};
+    ps_duel_run(&whole, options.rounds, &result);
+    ps_duel_print(&whole, &result, "\"bytes\":%d", BODY_BYTES);
+    ps_duel_run(&hop, options.rounds, &result);
+    ps_duel_print(&hop, &result, "\"events_per_batch\":%u", PS_BATCH_EVENTS_MAX);
+    return 0;
+}

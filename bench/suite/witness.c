@@ -1,0 +1,75 @@
+#include "bench/suite/witness.h"
+
+#include "bench/suite/drain.h"
+#include "core/clock.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STEP_NS UINT64_C(200000)
+#define GAP_NS UINT64_C(200000)
+#define GAPS 4096U
+
+struct gap {
+    uint64_t from_ns, to_ns;
+};
+
+struct ps_witness {
+    pthread_t thread;
+    int cpu, stopping; /* relaxed */
+    uint64_t count;    /* gaps seen; relaxed */
+    struct gap gaps[GAPS];
+};
+
+static void *watch(void *argument)
+{
+    struct ps_witness *witness = argument;
+    ps_cpu_pin(witness->cpu);
+    if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1}) != 0)
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), -20); /* without the right to either: as anybody */
+    uint64_t due_ns = ps_clock_now().mono_ns;
+    while (!__atomic_load_n(&witness->stopping, __ATOMIC_RELAXED)) {
+        due_ns += STEP_NS;
+        struct timespec until = {(time_t)(due_ns / PS_NS_PER_S), (long)(due_ns % PS_NS_PER_S)};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+        uint64_t now_ns = ps_clock_now().mono_ns;
+        if (now_ns < due_ns + GAP_NS)
+            continue;
+        witness->gaps[witness->count % GAPS] = (struct gap){due_ns, now_ns};
+        __atomic_store_n(&witness->count, witness->count + 1, __ATOMIC_RELAXED);
+        due_ns = now_ns;
+    }
+    return NULL;
+}
+
+struct ps_witness *ps_witness_start(int cpu)
+{
+    struct ps_witness *witness = calloc(1, sizeof *witness);
+    PS_ASSERT(witness != NULL);
+    witness->cpu = cpu;
+    PS_ASSERT(pthread_create(&witness->thread, NULL, watch, witness) == 0);
+    return witness;
+}
+
+uint64_t ps_witness_gap_ns(const struct ps_witness *witness, uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t count = __atomic_load_n(&witness->count, __ATOMIC_RELAXED), sum = 0;
+    for (uint64_t i = count > GAPS ? count - GAPS : 0; i < count; i++) {
+        struct gap gap = witness->gaps[i % GAPS];
+        uint64_t from = gap.from_ns > from_ns ? gap.from_ns : from_ns;
+        uint64_t to = gap.to_ns < to_ns ? gap.to_ns : to_ns;
+        sum += to > from ? to - from : 0;
+    }
+    return sum;
+}
+
+void ps_witness_stop(struct ps_witness *witness)
+{
+    __atomic_store_n(&witness->stopping, 1, __ATOMIC_RELAXED);
+    pthread_join(witness->thread, NULL);
+    free(witness);
+}

@@ -1,0 +1,361 @@
+/* `penstock agent`: reads the configuration, runs it, and minds it: signals, changed files, the watchdog, the
+ * metrics server. The control thread. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "conf/conf.h"
+#include "conf/diff.h"
+#include "core/engine/agent.h"
+#include "core/commands/commands.h"
+#include "core/watch/metrics_server.h"
+#include "core/watch/notify.h"
+#include "stages/table.h"
+#include "version.h"
+
+#define WORKER_STUCK_MS 10000U
+#define FILE_WAIT_MS 1000
+#define PROGRAM "/proc/self/exe" /* helper processes are this program */
+
+static const char usage[] =
+    "Usage: penstock agent -n NAME -f FILE [OPTION]...\n"
+    "Runs agent NAME of a Flume configuration file. SIGTERM stops it after delivery of what it holds; "
+    "SIGHUP, or a change of\n"
+    "the file, reads the configuration again.\n"
+    "\n"
+    "  -n, --name NAME             the agent\n"
+    "  -f, --conf-file FILE        its configuration; several are merged in order\n"
+    "  -u, --conf-uri URI          the same from file:, classpath:, http: or https: (-user, -pwd for http)\n"
+    "  -c, --conf DIR              configuration directory: log4j files, flume-env.sh (read, never "
+    "executed)\n"
+    "  -i, --poll-interval S       seconds between looks at the files (default 30; 300 for http)\n"
+    "  -b, --backup-directory DIR  keep the last good configuration there, and start from it when there is "
+    "no other\n"
+    "      --no-reload-conf        do not look at the files again\n"
+    "  -d, --dryrun                check only, as `penstock check`\n"
+    "  -Dkey=value                 a Java system property, for ${sys:key} and Flume's own:\n"
+    "        flume.monitoring.type=http|prometheus, flume.monitoring.port=41414   metrics\n"
+    "        flume.root.logger=DEBUG,console, flume.log.dir, flume.log.file       log\n"
+    "        javax.net.ssl.keyStore and the like                                  default key stores\n"
+    "  -Xmx512m                    memory budget (or <agent>.penstock.memory.budget in the file)\n"
+    "  -h, --help                  this text\n"
+    "Every other option of `flume-ng agent` is accepted and means nothing here; ZooKeeper's are refused.\n"
+    "\n"
+    "Exit status: 0 stopped as told, 1 not started, 2 wrong usage.\n"
+    "\n"
+    "Examples:\n"
+    "  penstock agent -n a1 -c /etc/flume/conf -f /etc/flume/conf/a1.properties\n"
+    "  penstock agent -n a1 -f a1.properties -Dflume.monitoring.type=http "
+    "-Dflume.root.logger=DEBUG,console\n";
+
+struct service {
+    struct ps_command command;
+    struct ps_conf *conf; /* of the plan that runs: its system properties and origins */
+    struct ps_agent *agent;
+    struct ps_metrics_server *server;
+    struct ps_metrics_source metrics; /* the server keeps its address */
+    int signal_fd;
+    bool hurry; /* a second SIGTERM */
+};
+
+static void say_problems(const struct ps_conf *conf)
+{
+    struct ps_arena *arena = ps_arena_create();
+    for (size_t i = 0; i < conf->problems.count; i++) {
+        const struct ps_problem *problem = &conf->problems.items[i];
+        enum ps_log_level level =
+            problem->severity == PS_SEVERITY_ERROR || problem->severity == PS_SEVERITY_DROPPED ? PS_LOG_ERROR
+            : problem->severity == PS_SEVERITY_WARNING                                         ? PS_LOG_WARN
+                                                                                               : PS_LOG_INFO;
+        ps_log(level, "configuration", "%s", ps_problem_text(arena, problem));
+    }
+    ps_arena_destroy(arena);
+}
+
+static void apply_log(const struct ps_conf *conf)
+{
+    struct ps_err err = {0};
+    if (conf->log.has_level)
+        ps_log_set_level(conf->log.level);
+    if (conf->log.path != NULL && ps_log_open(conf->log.path, &err) != PS_OK)
+        ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", err.text);
+}
+
+static struct ps_machine machine_for(const struct ps_conf *conf)
+{
+    struct ps_machine machine;
+    ps_machine_read(&machine);
+    machine.heap_hint_bytes = (uint64_t)conf->heap_bytes;
+    return machine;
+}
+
+/* ---- monitoring ---- */
+
+static enum ps_status start_monitoring(struct service *service, struct ps_err *err)
+{
+    const char *type = ps_conf_system_property(service->conf, "flume.monitoring.type");
+    const char *port = ps_conf_system_property(service->conf, "flume.monitoring.port");
+    if (type == NULL)
+        return PS_OK;
+    bool prometheus = strcasecmp(type, "prometheus") == 0;
+    if (!prometheus && strcasecmp(type, "http") != 0) {
+        ps_log(PS_LOG_WARN, "agent", "flume.monitoring.type=%s is not supported: use http, or prometheus",
+               type);
+        return PS_OK;
+    }
+    char *end = NULL;
+    unsigned long number = port != NULL ? strtoul(port, &end, 10) : PS_METRICS_SERVER_PORT;
+    if (number > 65535 || (port != NULL && (end == port || *end != '\0')))
+        return ps_err_set(err, "-Dflume.monitoring.port=%s is not a port number", port);
+    struct ps_metrics_server_settings settings = {
+        .host = ps_conf_system_property(service->conf, "penstock.monitoring.host"),
+        .port = (uint16_t)number,
+        .prometheus = prometheus};
+    service->metrics = ps_agent_metrics(service->agent);
+    service->server = ps_metrics_server_start(&settings, &service->metrics, err);
+    if (service->server == NULL)
+        return PS_FAIL;
+    ps_log(PS_LOG_INFO, "agent", "metrics on port %u: /metrics, /metrics/prometheus, /healthz",
+           ps_metrics_server_port(service->server));
+    return PS_OK;
+}
+
+/* ---- reload ---- */
+
+static void say_changes(const struct ps_agent_spec *old, const struct ps_agent_spec *fresh)
+{
+    struct ps_arena *arena = ps_arena_create();
+    struct ps_diff diff;
+    ps_diff_specs(&diff, arena, old, fresh);
+    if (diff.any)
+        ps_log(PS_LOG_INFO, "agent", "reload: %s", ps_diff_text(arena, &diff));
+    ps_arena_destroy(arena);
+}
+
+static void reload(struct service *service)
+{
+    struct ps_conf *conf = NULL;
+    struct ps_err err = {0};
+    ps_notify_reloading();
+    ps_log(PS_LOG_INFO, "agent", "reading the configuration again");
+    enum ps_status status = ps_conf_load(&service->command, ps_stages, &conf);
+    say_problems(conf);
+    if (status != PS_OK) {
+        ps_agent_reload_failed(service->agent);
+        ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on");
+        /* Remember what was read, so that the same mistake is not read again every time. */
+        struct ps_conf *old = service->conf;
+        service->conf = conf;
+        ps_conf_destroy(old);
+        goto done;
+    }
+    apply_log(conf);
+    struct ps_machine machine = machine_for(conf);
+    struct ps_agent_spec *fresh = ps_conf_take_spec(conf);
+    fresh->program = PROGRAM;
+    say_changes(ps_agent_plan(service->agent)->spec, fresh);
+    if (ps_agent_reload(service->agent, fresh, &machine, &err) != PS_OK)
+        ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on: %s", err.text);
+    ps_conf_destroy(service->conf);
+    service->conf = conf;
+done:
+    ps_notify_ready("running");
+}
+
+/* ---- the control loop ---- */
+
+/* Reads pending signals. Returns the last that matters, 0 for none. */
+static int read_signals(struct service *service)
+{
+    struct signalfd_siginfo info;
+    int last = 0;
+    while (read(service->signal_fd, &info, sizeof info) == sizeof info) {
+        if (last != SIGTERM && last != SIGINT)
+            last = (int)info.ssi_signo;
+    }
+    return last;
+}
+
+static bool stop_hurries(void *argument)
+{
+    struct service *service = argument;
+    int signal_number = read_signals(service);
+    if (signal_number == SIGTERM || signal_number == SIGINT) {
+        ps_log(PS_LOG_WARN, "agent", "told to stop a second time: not waiting for delivery any more");
+        service->hurry = true;
+    }
+    return service->hurry;
+}
+
+static int wait_ms_of(const struct service *service, uint64_t poll_at_ns, uint64_t now_ns)
+{
+    uint64_t wait_ms = 1000, watchdog_ms = ps_notify_watchdog_ms();
+    if (watchdog_ms > 0 && watchdog_ms < wait_ms)
+        wait_ms = watchdog_ms;
+    if (!service->command.no_reload && poll_at_ns > now_ns && (poll_at_ns - now_ns) / PS_NS_PER_MS < wait_ms)
+        wait_ms = (poll_at_ns - now_ns) / PS_NS_PER_MS + 1;
+    return (int)wait_ms;
+}
+
+static bool configuration_changed(struct service *service)
+{
+    struct ps_err err = {0};
+    bool changed = ps_conf_changed(service->conf, &service->command, &err);
+    if (err.length > 0)
+        ps_log(PS_LOG_WARN, "agent", "%s", err.text);
+    return changed;
+}
+
+static void control_loop(struct service *service)
+{
+    uint64_t interval_ns = (uint64_t)ps_command_poll_interval_s(&service->command) * PS_NS_PER_S;
+    uint64_t poll_at_ns = ps_clock_now().mono_ns + interval_ns;
+    for (;;) {
+        struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
+        poll(&ready, 1, wait_ms_of(service, poll_at_ns, ps_clock_now().mono_ns));
+        int signal_number = read_signals(service);
+        if (signal_number == SIGTERM || signal_number == SIGINT)
+            return;
+        if (signal_number == SIGHUP)
+            reload(service);
+        uint64_t now_ns = ps_clock_now().mono_ns;
+        if (!service->command.no_reload && now_ns >= poll_at_ns) {
+            if (configuration_changed(service))
+                reload(service);
+            poll_at_ns = ps_clock_now().mono_ns + interval_ns;
+        }
+        if (ps_agent_is_moving(service->agent, WORKER_STUCK_MS))
+            ps_notify_watchdog();
+        else
+            ps_log(PS_LOG_ERROR, "agent", "a worker has not moved for %u s", WORKER_STUCK_MS / 1000);
+    }
+}
+
+static void say_account(const struct ps_account *account)
+{
+    ps_log(account->undelivered > 0 ? PS_LOG_WARN : PS_LOG_INFO, "agent",
+           "stopped: events accepted %llu, delivered %llu, dropped %llu, refused by the far end %llu, "
+           "possibly doubled %llu, not delivered %llu",
+           (unsigned long long)account->accepted, (unsigned long long)account->delivered,
+           (unsigned long long)account->dropped, (unsigned long long)account->refused,
+           (unsigned long long)account->duplicated, (unsigned long long)account->undelivered);
+}
+
+static void stop(struct service *service)
+{
+    struct ps_account account;
+    uint64_t timeout_ms = (uint64_t)ps_agent_plan(service->agent)->spec->options.drain_timeout_ms;
+    ps_notify_stopping("draining");
+    ps_log(PS_LOG_INFO, "agent", "stopping: no new input; waiting up to %llu ms for delivery",
+           (unsigned long long)timeout_ms);
+    if (service->server != NULL)
+        ps_metrics_server_stop(service->server);
+    ps_agent_stop(service->agent, timeout_ms, stop_hurries, service, &account);
+    say_account(&account);
+}
+
+/* Before any thread: they inherit the mask. */
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static bool files_are_missing(const struct ps_command *command)
+{
+    for (size_t i = 0; i < command->files.count; i++) {
+        if (access(command->files.items[i], F_OK) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* A service that is called before its file exists waits for it when -Dflume.called.from.service is given, as
+ * flume-ng does. False: told to stop meanwhile. */
+static bool wait_for_files(struct service *service)
+{
+    if (ps_pairs_get(&service->command.system, "flume.called.from.service") == NULL)
+        return true;
+    while (files_are_missing(&service->command)) {
+        ps_log(PS_LOG_WARN, "agent",
+               "a configuration file is not there yet; waiting for it (flume.called.from.service)");
+        struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
+        poll(&ready, 1, FILE_WAIT_MS);
+        int signal_number = read_signals(service);
+        if (signal_number == SIGTERM || signal_number == SIGINT)
+            return false;
+    }
+    return true;
+}
+
+static enum ps_status load_first(struct service *service)
+{
+    enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->conf);
+    apply_log(service->conf);
+    say_problems(service->conf);
+    return status;
+}
+
+static int run(struct service *service)
+{
+    struct ps_err err = {0};
+    service->signal_fd = open_signals();
+    if (!wait_for_files(service))
+        return 0;
+    if (load_first(service) != PS_OK) {
+        ps_log(PS_LOG_ERROR, "agent", "not started: %zu error%s in the configuration",
+               service->conf->problems.errors, service->conf->problems.errors == 1 ? "" : "s");
+        return 1;
+    }
+    ps_log(PS_LOG_INFO, "agent", "penstock %s starts agent %s", PS_VERSION, service->command.agent);
+    struct ps_machine machine = machine_for(service->conf);
+    struct ps_agent_spec *spec = ps_conf_take_spec(service->conf);
+    spec->program = PROGRAM;
+    service->agent = ps_agent_start(spec, &machine, &err);
+    if (service->agent == NULL) {
+        ps_log(PS_LOG_ERROR, "agent", "not started: %s", err.text);
+        return 1;
+    }
+    if (start_monitoring(service, &err) != PS_OK) {
+        ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", err.text);
+    }
+    ps_notify_ready("running");
+    control_loop(service);
+    stop(service);
+    return 0;
+}
+
+int ps_main_agent(int argc, char **argv)
+{
+    struct service service = {.signal_fd = -1};
+    struct ps_err err = {0};
+    if (ps_command_parse(&service.command, argc, argv, &err) != PS_OK) {
+        fprintf(stderr, "penstock: %s\n", err.text);
+        ps_command_fini(&service.command);
+        return 2;
+    }
+    int code;
+    if (service.command.help)
+        code = fputs(usage, stdout) >= 0 ? 0 : 1;
+    else if (service.command.dry_run)
+        code = ps_main_check(argc, argv);
+    else
+        code = run(&service);
+    ps_log_flush();
+    ps_conf_destroy(service.conf);
+    ps_command_fini(&service.command);
+    if (service.signal_fd >= 0)
+        close(service.signal_fd);
+    return code;
+}

@@ -1,0 +1,213 @@
+/* penstock tail: asks a running agent's metrics server for a sample of live events and shows them. */
+#include "core/commands/commands.h"
+#include "core/watch/metrics_server.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+#include <jansson.h>
+
+struct tail {
+    const char *component;
+    const char *url;
+    unsigned long count, wait_s;
+    bool follow, json, colour;
+    unsigned long shown;
+};
+
+static void usage(FILE *file)
+{
+    fputs("usage: penstock tail CHANNEL|SINK [-n COUNT] [-w SECONDS] [-f] [-j] [-u URL]\n"
+          "\n"
+          "Shows a sample of the events that pass a channel or sink of a running agent, with their headers. "
+          "The agent\n"
+          "must have been started with -Dflume.monitoring.type=http. Nothing is held up and nothing is taken "
+          "away.\n"
+          "\n"
+          "  -n, --count COUNT    how many events (default 10)\n"
+          "  -w, --wait SECONDS   how long to wait for them (default 10, at most 60)\n"
+          "  -f, --follow         go on until interrupted\n"
+          "  -j, --json           one JSON object a line\n"
+          "  -u, --url URL        the agent's metrics server (default http://127.0.0.1:41414)\n"
+          "\n"
+          "Exit code: 0 when events were shown, 1 when none passed, 2 on errors.\n",
+          file);
+}
+
+/* Control characters spelled out: a stranger's bytes do not steer the terminal. */
+static void print_text(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        /* C1 controls are the two bytes c2 80..9f in UTF-8 */
+        bool c1 = byte == 0xc2 && i + 1 < length && (unsigned char)text[i + 1] < 0xa0;
+        if (byte == '\n' || byte == '\t')
+            fputs(byte == '\n' ? "\\n" : "\\t", stdout);
+        else if (byte < 0x20 || byte == 0x7f)
+            printf("\\x%02x", byte);
+        else if (c1)
+            printf("\\x%02x", (unsigned char)text[++i]);
+        else
+            putchar(byte);
+    }
+}
+
+/* {"headers":{..},"body":"..","bytes":N} -> {host=h1, timestamp=1} body */
+static bool print_event(const struct tail *tail, const char *line, size_t length)
+{
+    json_error_t error;
+    json_t *event = json_loadb(line, length, JSON_ALLOW_NUL, &error), *value;
+    if (event == NULL) {
+        fprintf(stderr, "penstock tail: the answer is not understood: %s\n", error.text);
+        return false;
+    }
+    const char *name, *separator = "";
+    fputs(tail->colour ? "\033[2m{" : "{", stdout);
+    json_object_foreach(json_object_get(event, "headers"), name, value)
+    {
+        fputs(separator, stdout);
+        print_text(name, strlen(name));
+        putchar('=');
+        if (json_is_string(value))
+            print_text(json_string_value(value), json_string_length(value));
+        separator = ", ";
+    }
+    fputs(tail->colour ? "}\033[0m " : "} ", stdout);
+    json_t *body = json_object_get(event, "body");
+    if (json_is_string(body))
+        print_text(json_string_value(body), json_string_length(body));
+    if (json_is_true(json_object_get(event, "cut")))
+        printf("... (%lld bytes)", (long long)json_integer_value(json_object_get(event, "bytes")));
+    putchar('\n');
+    json_decref(event);
+    return true;
+}
+
+static size_t on_data(char *data, size_t size, size_t count, void *argument)
+{
+    ps_page_append(argument, data, size * count);
+    return size * count;
+}
+
+/* One request. False on errors, which are told. */
+static bool ask(struct tail *tail, CURL *curl)
+{
+    struct ps_page page = {0}, url = {0};
+    char *name = curl_easy_escape(curl, tail->component, 0);
+    if (name == NULL)
+        return false;
+    unsigned long left = tail->follow ? PS_METRICS_SERVER_TAIL_EVENTS_MAX : tail->count - tail->shown;
+    ps_page_format(&url, "%s/tail?component=%s&count=%lu&wait=%lu", tail->url, name, left,
+                   tail->follow ? 1 : tail->wait_s);
+    curl_free(name);
+    curl_easy_setopt(curl, CURLOPT_URL, url.text);
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)PS_METRICS_SERVER_TAIL_WAIT_S_MAX + 10);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &page);
+    CURLcode code = curl_easy_perform(curl);
+    long status = 0;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    bool ok = code == CURLE_OK && status == 200;
+    if (code != CURLE_OK)
+        fprintf(stderr, "penstock tail: %s: %s\nIs the agent running with -Dflume.monitoring.type=http?\n",
+                tail->url, curl_easy_strerror(code));
+    else if (!ok)
+        fprintf(stderr, "penstock tail: %s answered %ld: %s%s", tail->url, status,
+                page.length > 0 ? page.text : "",
+                page.length > 0 && page.text[page.length - 1] == '\n' ? "" : "\n");
+    for (size_t at = 0; ok && at < page.length; tail->shown++) {
+        const char *end = memchr(page.text + at, '\n', page.length - at);
+        size_t length = (end != NULL ? (size_t)(end - page.text) : page.length) - at;
+        if (tail->json)
+            printf("%.*s\n", (int)length, page.text + at);
+        else
+            ok = print_event(tail, page.text + at, length);
+        at += length + 1;
+    }
+    fflush(stdout);
+    ps_page_fini(&page);
+    ps_page_fini(&url);
+    return ok && !ferror(stdout);
+}
+
+static bool number_parse(const char *text, unsigned long max, unsigned long *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoul(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= max;
+}
+
+/* 0: go on; else the exit code plus 1. */
+static int options_parse(struct tail *tail, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"count", required_argument, NULL, 'n'},
+        {"wait", required_argument, NULL, 'w'},
+        {"follow", no_argument, NULL, 'f'},
+        {"json", no_argument, NULL, 'j'},
+        {"url", required_argument, NULL, 'u'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "n:w:fju:h", options, NULL)) != -1) {
+        bool good = true;
+        if (option == 'n')
+            good = number_parse(optarg, PS_METRICS_SERVER_TAIL_EVENTS_MAX, &tail->count) && tail->count > 0;
+        else if (option == 'w')
+            good = number_parse(optarg, PS_METRICS_SERVER_TAIL_WAIT_S_MAX, &tail->wait_s);
+        else if (option == 'f')
+            tail->follow = true;
+        else if (option == 'j')
+            tail->json = true;
+        else if (option == 'u')
+            tail->url = optarg;
+        else if (option == 'h')
+            return usage(stdout), 1;
+        else
+            return usage(stderr), 3;
+        if (!good) {
+            fprintf(stderr, "penstock tail: bad number %s\n", optarg);
+            return 3;
+        }
+    }
+    if (optind + 1 != argc)
+        return usage(stderr), 3;
+    tail->component = argv[optind];
+    return 0;
+}
+
+int ps_main_tail(int argc, char **argv)
+{
+    struct tail tail = {.url = "http://127.0.0.1:41414", .count = 10, .wait_s = 10};
+    tail.colour = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+    int code = options_parse(&tail, argc, argv);
+    if (code != 0)
+        return code - 1;
+    char *url = strdup(tail.url);
+    CURL *curl = curl_easy_init();
+    if (url == NULL || curl == NULL)
+        return 2;
+    if (url[0] != '\0' && url[strlen(url) - 1] == '/')
+        url[strlen(url) - 1] = '\0';
+    tail.url = url;
+    bool ok;
+    do
+        ok = ask(&tail, curl);
+    while (ok && tail.follow);
+    curl_easy_cleanup(curl);
+    free(url);
+    if (!ok)
+        return 2;
+    if (tail.shown == 0)
+        fprintf(stderr, "penstock tail: nothing passed %s in %lu s\n", tail.component, tail.wait_s);
+    return tail.shown > 0 ? 0 : 1;
+}

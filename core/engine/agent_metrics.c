@@ -1,0 +1,235 @@
+/* What the agent tells the metrics server: instances added up under the agent's lock, so that no reload takes
+ * the plan away meanwhile. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine/agent_parts.h"
+
+/* One component being added up. */
+struct sum {
+    struct ps_metrics_component component;
+    char error[256];
+    struct ps_histogram latency, batch_events;
+};
+
+static void sum_counters(struct sum *sum, const struct ps_counters *counters)
+{
+    for (unsigned i = 0; i < PS_COUNTER_COUNT; i++)
+        sum->component.counters[i] += ps_counter_read(counters, (enum ps_counter)i);
+}
+
+static void sum_runner(struct sum *sum, struct ps_runner *runner)
+{
+    enum ps_runner_state status = (enum ps_runner_state)__atomic_load_n(&runner->status, __ATOMIC_RELAXED);
+    sum_counters(sum, runner->counters);
+    sum->component.instances++;
+    sum->component.start_ms = __atomic_load_n(&runner->start_ms, __ATOMIC_RELAXED);
+    sum->component.stop_ms = __atomic_load_n(&runner->stop_ms, __ATOMIC_RELAXED);
+    if (status == PS_RUNNER_OPEN)
+        return;
+    sum->component.state = status == PS_RUNNER_CLOSED ? PS_METRICS_CLOSED : PS_METRICS_OPENING;
+    pthread_mutex_lock(&runner->lock);
+    memcpy(sum->error, runner->error, sizeof sum->error);
+    pthread_mutex_unlock(&runner->lock);
+    sum->component.error = sum->error[0] != '\0' ? sum->error : NULL;
+}
+
+static void sum_source(void *argument, struct ps_source_runner *runner)
+{
+    struct sum *sum = argument;
+    sum_runner(sum, &runner->base);
+    ps_histogram_add(&sum->batch_events, runner->batch_events);
+    sum->component.batch_events = &sum->batch_events;
+}
+
+static struct sum *sum_begin(struct sum *sum, const struct ps_stage_spec *spec, int64_t start_ms)
+{
+    memset(sum, 0, sizeof *sum);
+    sum->component.kind = spec->ops->kind;
+    sum->component.name = spec->name;
+    sum->component.type = spec->ops->name;
+    sum->component.start_ms = start_ms;
+    sum->component.extra = spec->ops->counters;
+    sum->component.state = PS_METRICS_OPEN;
+    return sum;
+}
+
+/* ---- numbers with a label: of the stages of a chain ---- */
+
+struct series_list {
+    struct ps_series *items;
+    size_t count, room;
+};
+
+static void series_add(void *argument, const struct ps_series *series)
+{
+    struct series_list *list = argument;
+    if (list->count == list->room) {
+        list->room = list->room == 0 ? 64 : 2 * list->room;
+        list->items = realloc(list->items, list->room * sizeof *list->items);
+        PS_ASSERT(list->items != NULL);
+    }
+    struct ps_series *item = &list->items[list->count++];
+    *item = *series;
+    item->label_value = strdup(series->label_value); /* the stage may forget it: a rule that is gone */
+    PS_ASSERT(item->label_value != NULL);
+}
+
+static void visit_link(const struct ps_link *link, const char *name, const struct ps_metrics_visitor *visitor)
+{
+    const struct ps_stage_ops *ops = link->spec->ops;
+    struct series_list list = {NULL, 0, 0};
+    if (ops->series == NULL)
+        return;
+    ops->series(link->spec->plan, series_add, &list);
+    struct ps_metrics_component component = {.kind = ops->kind,
+                                             .name = name,
+                                             .type = ops->name,
+                                             .instances = 1,
+                                             .series = list.items,
+                                             .series_count = list.count};
+    visitor->component(visitor->argument, &component);
+    for (size_t i = 0; i < list.count; i++)
+        free((void *)(uintptr_t)list.items[i].label_value);
+    free(list.items);
+}
+
+struct links_visit {
+    const struct ps_metrics_visitor *visitor;
+    bool done; /* the plan is shared: one instance speaks for all */
+};
+
+static void visit_links(void *argument, struct ps_source_runner *runner)
+{
+    struct links_visit *visit = argument;
+    if (visit->done)
+        return;
+    visit->done = true;
+    for (size_t i = 0; i < runner->plan->spec->interceptor_count; i++) {
+        char name[256];
+        snprintf(name, sizeof name, "%s/%s", runner->base.spec->name, runner->interceptors[i].spec->name);
+        visit_link(&runner->interceptors[i], name, visit->visitor);
+    }
+    visit_link(&runner->selector, runner->base.spec->name, visit->visitor);
+}
+
+static void visit_channel(const struct ps_agent *agent, const struct ps_channel_plan *channel,
+                          const struct ps_metrics_visitor *visitor)
+{
+    struct sum sum;
+    sum_begin(&sum, &channel->spec->stage, agent->start_ms);
+    for (unsigned i = 0; i < channel->producer_count + channel->consumer_count; i++)
+        sum_counters(&sum, &channel->counters[i]);
+    sum.component.instances = 1;
+    channel->spec->stage.ops->channel->fill(channel->spec->stage.plan, &sum.component.fill);
+    visitor->component(visitor->argument, &sum.component);
+}
+
+static void visit_rings(const struct ps_channel_plan *channel, const struct ps_metrics_visitor *visitor)
+{
+    const struct ps_stage_spec *stage = &channel->spec->stage;
+    if (visitor->ring == NULL || stage->ops->channel->ring == NULL)
+        return;
+    for (unsigned i = 0; i < channel->producer_count; i++) {
+        struct ps_fill fill;
+        stage->ops->channel->ring(stage->plan, i, &fill);
+        struct ps_metrics_ring ring = {
+            .channel = stage->name,
+            .producer = i,
+            .consumer = channel->consumer_count > 0 ? channel->consumer_workers[0] : 0,
+            .size = fill.size,
+            .capacity = fill.capacity,
+        };
+        visitor->ring(visitor->argument, &ring);
+    }
+}
+
+static void visit_worker(struct ps_agent *agent, unsigned id, const struct ps_metrics_visitor *visitor)
+{
+    struct ps_worker *worker = ps_engine_worker(agent->engine, id);
+    const struct ps_worker_stats *stats = ps_worker_stats(worker);
+    uint64_t up_ns = (uint64_t)(ps_clock_now().wall_ms - agent->start_ms) * PS_NS_PER_MS;
+    struct ps_metrics_worker seen = {
+        .id = id,
+        .cpu = ps_worker_cpu(worker),
+        .cycles = __atomic_load_n(&stats->cycles, __ATOMIC_RELAXED),
+        .busy_ns = __atomic_load_n(&stats->busy_ns, __ATOMIC_RELAXED),
+        .cycle_max_ns = __atomic_load_n(&stats->cycle_max_ns, __ATOMIC_RELAXED),
+        .slow_cycles = __atomic_load_n(&stats->slow_cycles, __ATOMIC_RELAXED),
+        .slow = stats->slow,
+        .parked_count = __atomic_load_n(&stats->parked_count, __ATOMIC_RELAXED),
+        .heartbeat_ns = __atomic_load_n(&stats->heartbeat_ns, __ATOMIC_RELAXED),
+        .batches_out = ps_pool_out_count(ps_worker_pool(worker)),
+        .blocks_cached =
+            __atomic_load_n(&ps_pool_cache(ps_worker_pool(worker))->free_count, __ATOMIC_RELAXED),
+    };
+    seen.idle_ns = up_ns > seen.busy_ns ? up_ns - seen.busy_ns : 0;
+    visitor->worker(visitor->argument, &seen);
+}
+
+static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor)
+{
+    struct ps_agent *agent = argument;
+    struct sum sum;
+    pthread_mutex_lock(&agent->lock);
+    const struct ps_agent_spec *spec = agent->plan->spec;
+    struct ps_metrics_process process = {
+        .agent = spec->name,
+        .start_ms = agent->start_ms,
+        .budget_bytes = agent->plan->memory_budget_bytes,
+        .used_bytes = ps_depot_used_bytes(ps_engine_depot(agent->engine)),
+        .reload_count = agent->reload_count,
+        .reload_failed_count = agent->reload_failed_count,
+        .stopping = agent->stopping,
+    };
+    visitor->process(visitor->argument, &process);
+    for (size_t i = 0; i < spec->source_count; i++) {
+        ps_agent_each_source(agent, i, sum_source, sum_begin(&sum, &spec->sources[i].stage, 0));
+        visitor->component(visitor->argument, &sum.component);
+        ps_agent_each_source(agent, i, visit_links, &(struct links_visit){visitor, false});
+    }
+    for (size_t i = 0; i < spec->channel_count; i++)
+        visit_channel(agent, &agent->plan->channels[i], visitor);
+    for (size_t i = 0; i < spec->channel_count; i++)
+        visit_rings(&agent->plan->channels[i], visitor);
+    for (size_t i = 0; i < spec->sink_count; i++) {
+        struct ps_sink_runner *runner = ps_agent_sink(agent, i);
+        sum_begin(&sum, &spec->sinks[i].stage, 0);
+        if (runner != NULL) {
+            sum_runner(&sum, &runner->base);
+            ps_histogram_add(&sum.latency, runner->latency);
+            sum.component.latency_ns = &sum.latency;
+        }
+        visitor->component(visitor->argument, &sum.component);
+    }
+    for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++)
+        visit_worker(agent, i, visitor);
+    pthread_mutex_unlock(&agent->lock);
+}
+
+/* A channel is looked at where its sinks take from it. */
+static unsigned agent_taps(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
+                           void *look_argument)
+{
+    struct ps_agent *agent = argument;
+    unsigned count = 0;
+    pthread_mutex_lock(&agent->lock);
+    const struct ps_agent_spec *spec = agent->plan->spec;
+    for (size_t i = 0; i < spec->sink_count; i++) {
+        struct ps_sink_runner *runner = ps_agent_sink(agent, i);
+        bool named = strcmp(spec->sinks[i].stage.name, name) == 0 ||
+                     strcmp(spec->channels[spec->sinks[i].channel].stage.name, name) == 0;
+        if (runner == NULL || !named)
+            continue;
+        look(look_argument, runner->base.tap);
+        count++;
+    }
+    pthread_mutex_unlock(&agent->lock);
+    return count;
+}
+
+struct ps_metrics_source ps_agent_metrics(struct ps_agent *agent)
+{
+    return (struct ps_metrics_source){.argument = agent, .visit = agent_visit, .taps = agent_taps};
+}

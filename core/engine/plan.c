@@ -1,0 +1,376 @@
+#include "core/engine/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUDGET_MIN_BYTES (UINT64_C(16) << 20)
+/* Every source instance keeps two blocks of its own, and fills six: with less, idle ones would starve others
+ * for ever. */
+#define BUDGET_SOURCE_BYTES (UINT64_C(8) * PS_BLOCK_BYTES)
+/* Of the blocks: all channels together; the rest is for open batches and what sinks hold in flight. */
+#define CHANNELS_PERCENT 70
+#define CLIENT_QUEUE_MIN_BYTES (UINT64_C(1) << 20)
+/* More in flight than a broker's round trip needs only costs memory: librdkafka adds some 400 bytes a
+ * message. */
+#define CLIENT_QUEUE_MAX_BYTES (UINT64_C(16) << 20)
+
+uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
+{
+    uint64_t quarter = capacity / 4;
+    if (quarter < 1)
+        quarter = 1;
+    return (uint32_t)(quarter < limit ? quarter : limit);
+}
+
+unsigned ps_agent_client_count(const struct ps_agent_spec *spec)
+{
+    unsigned clients = 0;
+    for (size_t i = 0; i < spec->sink_count; i++)
+        clients += strcmp(spec->sinks[i].stage.ops->name, "kafka") == 0;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        if (strcmp(spec->sources[i].stage.ops->name, "kafka") == 0)
+            clients += (unsigned)spec->sources[i].common->workers;
+    }
+    return clients;
+}
+
+/* What one client library may hold of its own: an equal share of a quarter of the budget. */
+static uint64_t client_queue_bytes(const struct ps_plan *plan)
+{
+    unsigned clients = ps_agent_client_count(plan->spec);
+    uint64_t share = plan->memory_budget_bytes / 4 / (clients > 0 ? clients : 1);
+    return share < CLIENT_QUEUE_MIN_BYTES   ? CLIENT_QUEUE_MIN_BYTES
+           : share > CLIENT_QUEUE_MAX_BYTES ? CLIENT_QUEUE_MAX_BYTES
+                                            : share;
+}
+
+static uint64_t budget_needed(const struct ps_agent_spec *spec)
+{
+    uint64_t needed = 0;
+    for (size_t i = 0; i < spec->source_count; i++)
+        needed += (uint64_t)spec->sources[i].common->workers * BUDGET_SOURCE_BYTES;
+    needed += ps_agent_client_count(spec) * 2 * CLIENT_QUEUE_MIN_BYTES;
+    return needed > BUDGET_MIN_BYTES ? needed : BUDGET_MIN_BYTES;
+}
+
+static uint64_t budget_of(const struct ps_agent_spec *spec, const struct ps_machine *machine)
+{
+    if (spec->options.memory_budget > 0)
+        return (uint64_t)spec->options.memory_budget;
+    uint64_t budget = machine->memory_bytes / 4;
+    if (machine->heap_hint_bytes > 0 && machine->heap_hint_bytes < budget)
+        budget = machine->heap_hint_bytes;
+    uint64_t needed = budget_needed(spec);
+    return budget < needed ? needed : budget;
+}
+
+static unsigned decide_workers(const struct ps_agent_spec *spec, const struct ps_machine *machine)
+{
+    size_t units = spec->sink_count;
+    unsigned widest = 1;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        unsigned instances = (unsigned)spec->sources[i].common->workers;
+        units += instances;
+        widest = instances > widest ? instances : widest;
+    }
+    if (spec->options.workers > 0)
+        return (unsigned)spec->options.workers > widest ? (unsigned)spec->options.workers : widest;
+    size_t count = machine->cores > 1 ? machine->cores - 1 : 1;
+    if (count > units)
+        count = units > 0 ? units : 1;
+    if (count < widest)
+        count = widest;
+    return count > PS_WORKERS_MAX ? PS_WORKERS_MAX : (unsigned)count;
+}
+
+/* Source instances take workers in turn, then sinks: with one worker everything is on it, with more a source
+ * and its sink are apart. */
+static void place_units(struct ps_plan *plan)
+{
+    struct ps_agent_spec *spec = plan->spec;
+    unsigned next = 0;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        struct ps_source_plan *source = &plan->sources[i];
+        source->spec = &spec->sources[i];
+        source->instance_count = (unsigned)spec->sources[i].common->workers;
+        source->workers = ps_arena_alloc(spec->arena, source->instance_count * sizeof *source->workers);
+        for (unsigned k = 0; k < source->instance_count; k++)
+            source->workers[k] = next++ % plan->worker_count;
+    }
+    for (size_t i = 0; i < spec->sink_count; i++) {
+        plan->sinks[i].spec = &spec->sinks[i];
+        plan->sinks[i].worker = next++ % plan->worker_count;
+    }
+}
+
+static unsigned number_of(unsigned *count, unsigned *workers, unsigned worker)
+{
+    workers[*count] = worker;
+    return (*count)++;
+}
+
+/* Numbers producers (one per source instance and channel) and consumers (one per sink) of each channel. */
+static void connect_channels(struct ps_plan *plan)
+{
+    struct ps_agent_spec *spec = plan->spec;
+    size_t producers_max = 1;
+    for (size_t i = 0; i < spec->source_count; i++)
+        producers_max += plan->sources[i].instance_count;
+    for (size_t i = 0; i < spec->channel_count; i++) {
+        struct ps_channel_plan *channel = &plan->channels[i];
+        channel->spec = &spec->channels[i];
+        channel->producer_workers = ps_arena_alloc(spec->arena, producers_max * sizeof(unsigned));
+        channel->consumer_workers = ps_arena_alloc(spec->arena, (spec->sink_count + 1) * sizeof(unsigned));
+    }
+    for (size_t i = 0; i < spec->source_count; i++) {
+        struct ps_source_plan *source = &plan->sources[i];
+        size_t count = source->spec->channel_count;
+        source->producers =
+            ps_arena_alloc(spec->arena, (source->instance_count * count + 1) * sizeof(unsigned));
+        source->batch_events_max = (uint32_t)spec->options.batch_events;
+        for (size_t c = 0; c < count; c++) {
+            struct ps_channel_plan *channel = &plan->channels[source->spec->channels[c]];
+            struct ps_fill fill;
+            channel->spec->stage.ops->channel->fill(channel->spec->stage.plan, &fill);
+            source->batch_events_max = ps_batch_events_limit(fill.capacity, source->batch_events_max);
+            for (unsigned k = 0; k < source->instance_count; k++)
+                source->producers[k * count + c] =
+                    number_of(&channel->producer_count, channel->producer_workers, source->workers[k]);
+        }
+        if (1 + 2 * count > plan->leases_max)
+            plan->leases_max = (uint16_t)(1 + 2 * count);
+    }
+    for (size_t i = 0; i < spec->sink_count; i++) {
+        struct ps_channel_plan *channel = &plan->channels[spec->sinks[i].channel];
+        plan->sinks[i].consumer =
+            number_of(&channel->consumer_count, channel->consumer_workers, plan->sinks[i].worker);
+    }
+}
+
+struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
+                               unsigned worker_count, struct ps_err *err)
+{
+    struct ps_plan *plan = calloc(1, sizeof *plan);
+    PS_ASSERT(plan != NULL);
+    plan->spec = spec;
+    plan->leases_max = 3;
+    plan->memory_budget_bytes = budget_of(spec, machine);
+    plan->worker_count = worker_count > 0 ? worker_count : decide_workers(spec, machine);
+    plan->sources = ps_arena_alloc(spec->arena, (spec->source_count + 1) * sizeof *plan->sources);
+    plan->channels = ps_arena_alloc(spec->arena, (spec->channel_count + 1) * sizeof *plan->channels);
+    plan->sinks = ps_arena_alloc(spec->arena, (spec->sink_count + 1) * sizeof *plan->sinks);
+    if (plan->memory_budget_bytes < budget_needed(spec)) {
+        ps_err_set(err, "penstock.memory.budget is %llu bytes: at least %llu MiB are needed",
+                   (unsigned long long)plan->memory_budget_bytes,
+                   (unsigned long long)(budget_needed(spec) >> 20));
+        ps_plan_destroy(plan);
+        return NULL;
+    }
+    plan->block_budget_bytes =
+        plan->memory_budget_bytes - ps_agent_client_count(spec) * client_queue_bytes(plan);
+    place_units(plan);
+    connect_channels(plan);
+    if (ps_topology_check(plan, err) != PS_OK) {
+        ps_plan_destroy(plan);
+        return NULL;
+    }
+    return plan;
+}
+
+/* ---- build ---- */
+
+static void report_to_log(const struct ps_context *context, enum ps_log_level severity, const char *key,
+                          const char *message)
+{
+    ps_log(severity, context->component, "%s: %s", key, message);
+}
+
+static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage_spec *stage)
+{
+    const struct ps_agent_spec *spec = plan->spec;
+    return (struct ps_context){
+        .agent = spec->name,
+        .component = stage->component,
+        .name = stage->name,
+        .arena = spec->arena,
+        .system_property = spec->system_property,
+        .sub_stage = spec->sub_stage,
+        .report = report_to_log,
+        .argument = spec->argument,
+        .instances = 1,
+        .batch_events_max = (uint32_t)spec->options.batch_events,
+        .memory_budget_bytes = plan->memory_budget_bytes,
+        .channel_quota_bytes = plan->block_budget_bytes / 100 * CHANNELS_PERCENT /
+                               (spec->channel_count > 0 ? spec->channel_count : 1),
+        .client_queue_bytes = client_queue_bytes(plan),
+        .program = spec->program,
+        .running = plan->running,
+    };
+}
+
+static enum ps_status build_stage(const struct ps_stage_spec *stage, struct ps_context *context,
+                                  struct ps_err *err)
+{
+    if (stage->ops->build == NULL || stage->ops->build(stage->plan, context, err) == PS_OK)
+        return PS_OK;
+    return ps_err_append(err, "while building %s", stage->component);
+}
+
+static void teardown_stage(const struct ps_stage_spec *stage)
+{
+    if (stage->ops->teardown != NULL)
+        stage->ops->teardown(stage->plan);
+}
+
+static void teardown_source(const struct ps_source_spec *source, size_t interceptors, bool selector,
+                            bool stage)
+{
+    if (stage)
+        teardown_stage(&source->stage);
+    if (selector)
+        teardown_stage(&source->selector);
+    while (interceptors-- > 0)
+        teardown_stage(&source->interceptors[interceptors]);
+}
+
+static void chain_share_end(struct ps_chain_share *share)
+{
+    if (share->value != NULL)
+        share->destroy(share->value);
+    *share = (struct ps_chain_share){.value = NULL};
+}
+
+static enum ps_status build_source(struct ps_plan *plan, struct ps_source_plan *source, struct ps_err *err)
+{
+    const struct ps_source_spec *spec = source->spec;
+    const char **names = ps_arena_alloc(plan->spec->arena, (spec->channel_count + 1) * sizeof *names);
+    for (size_t i = 0; i < spec->channel_count; i++)
+        names[i] = plan->channels[spec->channels[i]].spec->stage.name;
+    size_t interceptors = 0;
+    bool selector = false;
+    for (; interceptors < spec->interceptor_count; interceptors++) {
+        struct ps_context context = context_for(plan, &spec->interceptors[interceptors]);
+        context.instances = source->instance_count;
+        context.chain = &source->chain;
+        if (build_stage(&spec->interceptors[interceptors], &context, err) != PS_OK)
+            goto failed;
+    }
+    struct ps_context context = context_for(plan, &spec->selector);
+    context.channels = (struct ps_texts){spec->channel_count, names};
+    context.instances = source->instance_count;
+    context.batch_events_max = source->batch_events_max;
+    context.chain = &source->chain;
+    if (build_stage(&spec->selector, &context, err) != PS_OK)
+        goto failed;
+    selector = true;
+    context.chain = NULL;
+    if (source->chain.value != NULL && source->chain.finish(source->chain.value, err) != PS_OK) {
+        ps_err_append(err, "while building the chain of %s", spec->stage.component);
+        goto failed;
+    }
+    context.component = spec->stage.component;
+    context.name = spec->stage.name;
+    if (build_stage(&spec->stage, &context, err) != PS_OK)
+        goto failed;
+    return PS_OK;
+failed:
+    chain_share_end(&source->chain); /* made of what the stages have: it goes first */
+    teardown_source(spec, interceptors, selector, false);
+    return PS_FAIL;
+}
+
+static void unbuild_sources(struct ps_plan *plan)
+{
+    while (plan->built_sources > 0) {
+        struct ps_source_plan *source = &plan->sources[--plan->built_sources];
+        if (source->adopts != NULL) /* never built */
+            continue;
+        chain_share_end(&source->chain);
+        teardown_source(source->spec, source->spec->interceptor_count, true, true);
+    }
+}
+
+static void unbuild_rest(struct ps_plan *plan)
+{
+    while (plan->built_sinks > 0)
+        teardown_stage(&plan->sinks[--plan->built_sinks].spec->stage);
+    while (plan->built_channels > 0) {
+        struct ps_channel_plan *channel = &plan->channels[--plan->built_channels];
+        teardown_stage(&channel->spec->stage);
+        free(channel->counters);
+        channel->counters = NULL;
+    }
+}
+
+static void plan_unbuild(struct ps_plan *plan)
+{
+    unbuild_sources(plan);
+    unbuild_rest(plan);
+}
+
+enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err)
+{
+    struct ps_agent_spec *spec = plan->spec;
+    for (; plan->built_channels < spec->channel_count; plan->built_channels++) {
+        struct ps_channel_plan *channel = &plan->channels[plan->built_channels];
+        struct ps_context context = context_for(plan, &channel->spec->stage);
+        context.producers = channel->producer_count;
+        context.consumers = channel->consumer_count;
+        if (build_stage(&channel->spec->stage, &context, err) != PS_OK)
+            goto failed;
+        size_t sides = channel->producer_count + channel->consumer_count + 1;
+        channel->counters = aligned_alloc(PS_CACHE_GAP, sides * sizeof *channel->counters);
+        PS_ASSERT(channel->counters != NULL);
+        memset(channel->counters, 0, sides * sizeof *channel->counters);
+    }
+    for (; plan->built_sinks < spec->sink_count; plan->built_sinks++) {
+        const struct ps_stage_spec *stage = &plan->sinks[plan->built_sinks].spec->stage;
+        struct ps_context context = context_for(plan, stage);
+        if (build_stage(stage, &context, err) != PS_OK)
+            goto failed;
+    }
+    for (; plan->built_sources < spec->source_count; plan->built_sources++) {
+        if (plan->sources[plan->built_sources].adopts == NULL &&
+            build_source(plan, &plan->sources[plan->built_sources], err) != PS_OK)
+            goto failed;
+    }
+    return PS_OK;
+failed:
+    plan_unbuild(plan);
+    return PS_FAIL;
+}
+
+static void plan_free(struct ps_plan *plan)
+{
+    plan_unbuild(plan);
+    ps_arena_destroy(plan->spec->arena);
+    free(plan);
+}
+
+void ps_plan_destroy(struct ps_plan *plan)
+{
+    while (plan != NULL) {
+        struct ps_plan *older = plan->older;
+        plan_free(plan);
+        plan = older;
+    }
+}
+
+void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next,
+                    bool (*is_used)(void *argument, const struct ps_plan *plan), void *argument)
+{
+    unbuild_rest(plan);
+    struct ps_plan **kept = &next->older;
+    while (plan != NULL) {
+        struct ps_plan *older = plan->older;
+        plan->older = NULL;
+        if (is_used(argument, plan)) {
+            *kept = plan;
+            kept = &plan->older;
+        } else {
+            plan_free(plan);
+        }
+        plan = older;
+    }
+}

@@ -1,0 +1,182 @@
+/* The plan: what an agent runs. Made by the control thread from specs (bound stages), published to the
+ * workers with one RCU pointer, const from then on but for the channels' rings.
+ *
+ * A plan knows which worker runs what: every *unit* (one instance of a source, or a sink) has one worker. */
+#pragma once
+
+#include "core/stage.h"
+
+#define PS_WORKERS_MAX 64U
+#define PS_CHANNELS_PER_SOURCE_MAX 64U
+#define PS_UNITS_MAX 4096U /* source instances plus sinks */
+/* Descriptors homed at one worker: as many batches as can be under way at once. */
+#define PS_BATCHES_PER_WORKER_MAX 16384U
+
+enum ps_idle { PS_IDLE_AUTO, PS_IDLE_SPIN, PS_IDLE_PARK };
+
+/* Agent-level settings (`<agent>.penstock.<key>`); rows in core/engine/agent_options.c. */
+struct ps_agent_options {
+    int64_t workers;           /* 0: min(units, cores - 1), at least 1 */
+    struct ps_texts cpus;      /* CPU numbers, one a worker; empty: chosen */
+    int idle;                  /* enum ps_idle */
+    int64_t memory_budget;     /* bytes; 0: min(25 % of RAM or of the cgroup's limit, -Xmx of flume-env.sh) */
+    int64_t batch_events;      /* most events of a batch */
+    int64_t drain_timeout_ms;  /* SIGTERM: how long delivery is waited for */
+    int64_t reload_timeout_ms; /* reload: how long the old plan may drain before its sinks are recalled */
+    bool allow_unsupported;
+};
+extern const struct ps_option ps_agent_option_rows[];
+
+/* A stage bound by conf, not yet built. */
+struct ps_stage_spec {
+    const char *name;      /* "r1" */
+    const char *component; /* "source r1" */
+    const struct ps_stage_ops *ops;
+    void *plan;              /* ops->plan_size bytes, bound */
+    const char *fingerprint; /* type and all properties in one text: equal = unchanged over a reload; NULL =
+                                never equal */
+};
+
+struct ps_source_spec {
+    struct ps_stage_spec stage;
+    struct ps_stage_spec *interceptors; /* in order */
+    size_t interceptor_count;
+    struct ps_stage_spec selector;
+    unsigned *channels; /* numbers into ps_agent_spec.channels, in file order */
+    size_t channel_count;
+    struct ps_source_common *common;
+};
+
+/* What every source has besides its own rows: ps_source_common_rows. */
+struct ps_source_common {
+    int64_t backoff_increment_ms, backoff_max_ms; /* Flume's PollableSource keys */
+    int64_t workers;                              /* penstock.workers */
+};
+extern const struct ps_option ps_source_common_rows[];
+
+struct ps_channel_spec {
+    struct ps_stage_spec stage;
+};
+
+struct ps_sink_spec {
+    struct ps_stage_spec stage;
+    unsigned channel;
+};
+
+struct ps_agent_spec {
+    const char *name;
+    struct ps_arena *arena; /* everything above lives here; the plan owns it from ps_plan_create on */
+    struct ps_agent_options options;
+    struct ps_source_spec *sources;
+    struct ps_channel_spec *channels;
+    struct ps_sink_spec *sinks;
+    size_t source_count, channel_count, sink_count;
+    const char *(*system_property)(const void *argument, const char *name);
+    const struct ps_stage_ops *(*sub_stage)(struct ps_context *context, enum ps_kind kind, const char *type,
+                                            const struct ps_pairs *pairs, void **plan, struct ps_err *err);
+    void *argument;      /* for both */
+    const char *program; /* as in ps_context */
+};
+
+struct ps_source_plan {
+    const struct ps_source_spec *spec;
+    /* Reload: the running plan's source that is the same to the letter and whose open instances this one
+     * takes over, or NULL. */
+    const struct ps_source_plan *adopts;
+    unsigned instance_count;
+    struct ps_chain_share chain; /* of its built stages */
+    unsigned *workers;           /* of each instance */
+    unsigned *producers;         /* [instance * channel_count + i]: its producer number at its i-th channel */
+    uint32_t batch_events_max;
+};
+
+struct ps_channel_plan {
+    const struct ps_channel_spec *spec;
+    unsigned producer_count, consumer_count;
+    unsigned *producer_workers; /* worker of each producer */
+    unsigned *consumer_workers;
+    struct ps_counters *counters; /* one a side: producers first, then consumers; each has one writer */
+};
+
+struct ps_sink_plan {
+    const struct ps_sink_spec *spec;
+    unsigned worker, consumer; /* consumer number at its channel */
+};
+
+struct ps_plan {
+    uint64_t epoch; /* of publication, from 1 */
+    struct ps_agent_spec *spec;
+    unsigned worker_count;
+    uint64_t memory_budget_bytes; /* of the process */
+    uint64_t block_budget_bytes;  /* of it, for blocks: what is left when client libraries have their lines */
+    uint16_t leases_max;
+    struct ps_source_plan *sources;
+    struct ps_channel_plan *channels;
+    struct ps_sink_plan *sinks;
+    size_t built_channels, built_sources, built_sinks; /* how far build got: what teardown undoes */
+    bool running;                                      /* built while another plan runs */
+    struct ps_plan
+        *older; /* plans that are gone but for stages whose open instances a later plan took over */
+};
+
+/* What the machine has; ps_machine_read asks it, tests make one up. */
+struct ps_machine {
+    unsigned cores;
+    uint64_t memory_bytes;    /* RAM, or the cgroup's limit if lower */
+    uint64_t heap_hint_bytes; /* -Xmx of flume-env.sh or of the command line; 0 = none */
+};
+void ps_machine_read(struct ps_machine *machine);
+
+/* Workers, producers, consumers, batch limits; then ps_topology_check. Builds nothing: `penstock check` uses
+ * it too. `worker_count` 0 = decide. The plan takes the spec and its arena over, also on failure. NULL on
+ * failure. Thread: control. */
+struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
+                               unsigned worker_count, struct ps_err *err);
+
+/* Clients of a library that holds events of its own (librdkafka): Kafka sinks, and instances of Kafka
+ * sources. */
+unsigned ps_agent_client_count(const struct ps_agent_spec *spec);
+
+/* Builds every stage, channels first; not those of sources that stay open (ps_plan_adopt). On failure nothing
+ * stays built. */
+enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err);
+
+/* Tears down what was built, in reverse order, and frees the plan with its arena; so it does with the older
+ * ones it keeps. */
+void ps_plan_destroy(struct ps_plan *plan);
+
+/* Marks the sources of `next` that are the same as sources of `plan`, down to their channels' names and their
+ * workers: a reload leaves them open. */
+void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan);
+
+/* Whether two agents are the same to the letter: then a reload has nothing to do. */
+bool ps_plan_is_same(const struct ps_plan *a, const struct ps_plan *b);
+
+/* Whether they differ in keys that only a new start puts in force: workers, CPUs, idle strategy, memory
+ * budget. */
+bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b);
+
+/* `plan` has been replaced by `next`: tears down its channels and sinks, and keeps the rest while
+ * `is_used(argument, plan)` says that an open source still has its stages; plans kept before are asked about
+ * as well. */
+void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next,
+                    bool (*is_used)(void *argument, const struct ps_plan *plan), void *argument);
+
+/* Every array bound and the proof that going home never blocks: a way-home ring (B -> A) holds more than the
+ * descriptors homed at A times the most leases of one batch. A message that names the limit and the key to
+ * change. */
+enum ps_status ps_topology_check(const struct ps_plan *plan, struct ps_err *err);
+
+/* Entries a way-home ring needs. */
+size_t ps_topology_home_entries(const struct ps_plan *plan);
+
+/* Batches homed at one worker of this plan: bounded by PS_BATCHES_PER_WORKER_MAX. */
+uint32_t ps_topology_batches(const struct ps_plan *plan);
+
+/* Workers, rings and budgets as text lines, for `penstock check` and the start of the log. `line` is called
+ * once a line. */
+void ps_plan_describe(const struct ps_plan *plan, void (*line)(void *argument, const char *text),
+                      void *argument);
+
+/* The largest batch of a flow into channels of these capacities: max(1, capacity / 4), at most `limit`. */
+uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit);

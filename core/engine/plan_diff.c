@@ -1,0 +1,89 @@
+/* What a reload leaves alone: the same agent, the same source. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine/plan.h"
+
+static bool same_stage(const struct ps_stage_spec *a, const struct ps_stage_spec *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->ops == b->ops && a->fingerprint != NULL &&
+           b->fingerprint != NULL && strcmp(a->fingerprint, b->fingerprint) == 0;
+}
+
+static const char *channel_name(const struct ps_plan *plan, const struct ps_source_spec *source,
+                                size_t number)
+{
+    return plan->spec->channels[source->channels[number]].stage.name;
+}
+
+static bool same_source(const struct ps_plan *a_plan, const struct ps_source_spec *a,
+                        const struct ps_plan *b_plan, const struct ps_source_spec *b)
+{
+    if (!same_stage(&a->stage, &b->stage) || !same_stage(&a->selector, &b->selector) ||
+        a->interceptor_count != b->interceptor_count || a->channel_count != b->channel_count)
+        return false;
+    for (size_t i = 0; i < a->interceptor_count; i++) {
+        if (!same_stage(&a->interceptors[i], &b->interceptors[i]))
+            return false;
+    }
+    for (size_t i = 0; i < a->channel_count; i++) {
+        if (strcmp(channel_name(a_plan, a, i), channel_name(b_plan, b, i)) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The agent's own keys that a reload can put in force. */
+static bool same_options(const struct ps_agent_options *a, const struct ps_agent_options *b)
+{
+    return a->batch_events == b->batch_events && a->drain_timeout_ms == b->drain_timeout_ms &&
+           a->reload_timeout_ms == b->reload_timeout_ms;
+}
+
+bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b)
+{
+    const struct ps_agent_options *x = &a->spec->options, *y = &b->spec->options;
+    bool cpus = x->cpus.count == y->cpus.count;
+    for (size_t i = 0; cpus && i < x->cpus.count; i++)
+        cpus = strcmp(x->cpus.items[i], y->cpus.items[i]) == 0;
+    return !cpus || x->workers != y->workers || x->idle != y->idle || x->memory_budget != y->memory_budget;
+}
+
+bool ps_plan_is_same(const struct ps_plan *a_plan, const struct ps_plan *b_plan)
+{
+    const struct ps_agent_spec *a = a_plan->spec, *b = b_plan->spec;
+    if (!same_options(&a->options, &b->options) || a->source_count != b->source_count ||
+        a->channel_count != b->channel_count || a->sink_count != b->sink_count)
+        return false;
+    for (size_t i = 0; i < a->channel_count; i++) {
+        if (!same_stage(&a->channels[i].stage, &b->channels[i].stage))
+            return false;
+    }
+    for (size_t i = 0; i < a->sink_count; i++) {
+        if (!same_stage(&a->sinks[i].stage, &b->sinks[i].stage) || a->sinks[i].channel != b->sinks[i].channel)
+            return false;
+    }
+    for (size_t i = 0; i < a->source_count; i++) {
+        if (!same_source(a_plan, &a->sources[i], b_plan, &b->sources[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool same_place(const struct ps_source_plan *a, const struct ps_source_plan *b)
+{
+    return a->instance_count == b->instance_count &&
+           memcmp(a->workers, b->workers, a->instance_count * sizeof *a->workers) == 0;
+}
+
+void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan)
+{
+    for (size_t i = 0; i < next->spec->source_count; i++) {
+        struct ps_source_plan *source = &next->sources[i];
+        for (size_t k = 0; k < plan->spec->source_count && source->adopts == NULL; k++) {
+            const struct ps_source_plan *old = &plan->sources[k];
+            if (same_source(next, source->spec, plan, old->spec) && same_place(source, old))
+                source->adopts = old;
+        }
+    }
+}

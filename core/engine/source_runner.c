@@ -1,0 +1,543 @@
+/* Runs one source on one worker: fills its open batch, closes it when it is full or when a consumer is
+ * hungry, sends it down the chain and puts its leases, and answers the source when all required channels took
+ * them. One closed batch is under way at a time, which keeps the order in every channel. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "core/engine/worker.h"
+
+#define MEMORY_WAIT_NS (2 * PS_NS_PER_MS)
+#define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
+/* And how long at most it goes on calling, whatever a batch costs (thousands of rules): a cycle stays short.
+ */
+#define CALLS_NS (PS_NS_PER_MS / 5)
+/* How soon a source that found the budget used up looks again: another worker's blocks may have come free. */
+#define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
+
+static const struct ps_source_ops *ops_of(const struct ps_source_runner *runner)
+{
+    return runner->base.spec->ops->source;
+}
+
+static void source_deliver(void *argument, struct ps_batch *batch)
+{
+    struct ps_source_runner *runner = argument;
+    if (ops_of(runner)->delivered != NULL && ps_runner_is_open(&runner->base))
+        ops_of(runner)->delivered(runner->base.spec->plan, runner->base.state, batch,
+                                  ps_worker_now(runner->base.worker));
+}
+
+static void link_init(struct ps_link *link, const struct ps_stage_spec *spec, const struct ps_port *port,
+                      struct ps_chain_share *chain)
+{
+    link->spec = spec;
+    link->port = *port;
+    link->port.component = spec->component;
+    link->port.name = spec->name;
+    link->port.epoll_fd = -1;
+    link->port.chain = chain;
+    link->state = calloc(1, spec->ops->state_size > 0 ? spec->ops->state_size : 1);
+    PS_ASSERT(link->state != NULL);
+}
+
+struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struct ps_plan *plan,
+                                                 size_t source, unsigned instance)
+{
+    struct ps_source_plan *source_plan = &plan->sources[source];
+    const struct ps_source_spec *spec = source_plan->spec;
+    struct ps_source_runner *runner = calloc(1, sizeof *runner);
+    PS_ASSERT(runner != NULL);
+    ps_runner_init(&runner->base, worker, &spec->stage, instance, source_plan->instance_count);
+    runner->plan = source_plan;
+    runner->channels = plan->channels;
+    runner->producers = &source_plan->producers[instance * spec->channel_count];
+    runner->batch_events = calloc(1, sizeof *runner->batch_events);
+    PS_ASSERT(runner->batch_events != NULL);
+    runner->route = ps_route_create(spec->channel_count);
+    runner->pending = calloc(2 * spec->channel_count + 1, sizeof(struct ps_lease *));
+    runner->interceptors = calloc(spec->interceptor_count + 1, sizeof *runner->interceptors);
+    PS_ASSERT(runner->pending != NULL && runner->interceptors != NULL);
+    for (size_t i = 0; i < spec->interceptor_count; i++)
+        link_init(&runner->interceptors[i], &spec->interceptors[i], &runner->base.port, &runner->chain_share);
+    link_init(&runner->selector, &spec->selector, &runner->base.port, &runner->chain_share);
+    ps_carver_init(&runner->carver, ps_worker_pool(worker));
+    bool replayable = spec->stage.ops->source->needs > PS_LEVEL_ACCEPTED;
+    runner->window = ps_window_create(ps_pool_limits(ps_worker_pool(worker))->batches_max,
+                                      replayable ? source_deliver : NULL, runner);
+    return runner;
+}
+
+void ps_source_runner_destroy(struct ps_source_runner *runner)
+{
+    for (size_t i = 0; i < runner->plan->spec->interceptor_count; i++)
+        free(runner->interceptors[i].state);
+    free(runner->selector.state);
+    free(runner->interceptors);
+    free(runner->pending);
+    ps_route_destroy(runner->route);
+    free(runner->batch_events);
+    ps_runner_fini(&runner->base);
+    free(runner);
+}
+
+/* ---- opening ---- */
+
+static bool link_open(struct ps_link *link)
+{
+    struct ps_err err = {0};
+    const struct ps_stage_ops *ops = link->spec->ops;
+    memset(link->state, 0, ops->state_size);
+    if (ops->open == NULL || ops->open(link->spec->plan, link->state, &link->port, &err) == PS_OK)
+        return true;
+    ps_log(PS_LOG_ERROR, link->spec->component, "%s", err.text);
+    return false;
+}
+
+static void link_close(struct ps_link *link)
+{
+    if (link->spec->ops->close != NULL)
+        link->spec->ops->close(link->spec->plan, link->state);
+}
+
+static void links_close(struct ps_source_runner *runner, size_t interceptors, bool selector)
+{
+    if (selector)
+        link_close(&runner->selector);
+    while (interceptors-- > 0)
+        link_close(&runner->interceptors[interceptors]);
+    if (runner->chain_share.value != NULL)
+        runner->chain_share.destroy(runner->chain_share.value);
+    runner->chain_share = (struct ps_chain_share){.value = NULL};
+}
+
+/* The chain first, then the source, which may have input at once. */
+static bool source_open(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    struct ps_runner *base = &runner->base;
+    if (PS_LIKELY(base->status == PS_RUNNER_OPEN))
+        return true;
+    if (base->status == PS_RUNNER_FAILED && now->mono_ns < base->retry_ns)
+        return false;
+    size_t opened = 0, count = runner->plan->spec->interceptor_count;
+    while (opened < count && link_open(&runner->interceptors[opened]))
+        opened++;
+    bool selector = opened == count && link_open(&runner->selector);
+    if (!selector) {
+        links_close(runner, opened, false);
+        __atomic_store_n(&base->status, PS_RUNNER_FAILED, __ATOMIC_RELAXED);
+        base->retry_ns = base->deadline_ns = now->mono_ns + 3 * PS_NS_PER_S;
+        return false;
+    }
+    if (!ps_runner_open(base, now)) {
+        links_close(runner, count, true);
+        return false;
+    }
+    runner->watched = false;
+    return true;
+}
+
+/* The source's epoll in the worker's, or out of it: a full channel must not spin on readable sockets. */
+static void source_watch(struct ps_source_runner *runner, bool watch)
+{
+    if (runner->watched == watch || runner->base.port.epoll_fd < 0)
+        return;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    epoll_ctl(ps_worker_epoll_fd(runner->base.worker), watch ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+              runner->base.port.epoll_fd, &event);
+    runner->watched = watch;
+}
+
+static void wake_at(struct ps_source_runner *runner, uint64_t mono_ns)
+{
+    if (mono_ns < runner->base.deadline_ns)
+        runner->base.deadline_ns = mono_ns;
+}
+
+/* ---- putting ---- */
+
+static void source_wait(struct ps_source_runner *runner, bool wait, const struct ps_now *now)
+{
+    if (runner->waiting == wait)
+        return;
+    if (wait)
+        runner->waiting_since_ns = now->mono_ns;
+    else
+        ps_count(runner->base.counters, PS_COUNTER_blocked_ns, now->mono_ns - runner->waiting_since_ns);
+    runner->waiting = wait;
+    if (ops_of(runner)->paused != NULL)
+        ops_of(runner)->paused(runner->base.spec->plan, runner->base.state, wait, now);
+}
+
+static void drop_optional(struct ps_source_runner *runner, struct ps_lease **pending)
+{
+    ps_count(runner->base.counters, PS_COUNTER_dropped, (*pending)->count);
+    ps_window_release(*pending);
+    *pending = NULL;
+}
+
+/* Tries every lease not put yet. True when none is left. */
+static bool put_pending(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    size_t slots = 2 * runner->plan->spec->channel_count;
+    bool all = true;
+    for (size_t i = 0; i < slots; i++) {
+        struct ps_lease *lease = runner->pending[i];
+        if (lease == NULL)
+            continue;
+        struct ps_channel_plan *channel = &runner->channels[lease->channel];
+        unsigned producer = runner->producers[i / 2];
+        struct ps_counters *counters = &channel->counters[producer];
+        uint32_t count = lease->count;
+        if (!runner->waiting)
+            ps_count(counters, PS_COUNTER_EventPutAttemptCount, count);
+        if (channel->spec->stage.ops->channel->put(channel->spec->stage.plan, producer, &runner->pending[i],
+                                                   now) == PS_PUT_OK) {
+            ps_count(counters, PS_COUNTER_EventPutSuccessCount, count);
+            for (unsigned k = 0; k < channel->consumer_count; k++)
+                ps_worker_touch(runner->base.worker, channel->consumer_workers[k]);
+        } else if (!lease->promise) {
+            drop_optional(runner, &runner->pending[i]);
+        } else {
+            all = false;
+        }
+    }
+    return all;
+}
+
+/* The batch left the chain for good: the chain's own lease goes home. */
+static void chain_end(struct ps_source_runner *runner)
+{
+    struct ps_lease *chain = runner->chain;
+    runner->chain = NULL;
+    ps_window_release(chain);
+}
+
+static void chain_accepted(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    struct ps_batch *batch = runner->chain->batch;
+    ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount, batch->count);
+    ps_count(runner->base.counters, PS_COUNTER_AppendBatchAcceptedCount, 1);
+    ps_count(runner->base.counters, PS_COUNTER_batches, 1);
+    if (ops_of(runner)->accepted != NULL)
+        ops_of(runner)->accepted(runner->base.spec->plan, runner->base.state, batch, now);
+    chain_end(runner);
+}
+
+/* Withdraws what was not put; the sender is told. */
+static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    struct ps_batch *batch = runner->chain->batch;
+    const char *channel = "";
+    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
+        struct ps_lease *lease = runner->pending[i];
+        if (lease == NULL)
+            continue;
+        channel = runner->channels[lease->channel].spec->stage.name;
+        lease->failed = true;
+        ps_window_release(lease);
+        runner->pending[i] = NULL;
+    }
+    char reason[256];
+    snprintf(reason, sizeof reason, "channel %s is full", channel);
+    ps_count(runner->base.counters, PS_COUNTER_ChannelWriteFail, 1);
+    ops_of(runner)->refused(runner->base.spec->plan, runner->base.state, batch, reason, now);
+    chain_end(runner);
+}
+
+static uint64_t keep_alive_ns(const struct ps_source_runner *runner)
+{
+    uint64_t longest_ms = 0;
+    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
+        if (runner->pending[i] == NULL)
+            continue;
+        const struct ps_stage_spec *channel = &runner->channels[runner->pending[i]->channel].spec->stage;
+        uint64_t ms = channel->ops->channel->keep_alive_ms != NULL
+                          ? channel->ops->channel->keep_alive_ms(channel->plan)
+                          : 0;
+        longest_ms = ms > longest_ms ? ms : longest_ms;
+    }
+    return longest_ms * PS_NS_PER_MS;
+}
+
+/* Moves the closed batch on. True when there is none under way any more. */
+static bool chain_advance(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    if (runner->chain == NULL)
+        return true;
+    if (!runner->routed) {
+        runner->routed = ps_chain_run(runner, now);
+        if (!runner->routed) {
+            wake_at(runner, now->mono_ns + PS_NS_PER_MS);
+            return false;
+        }
+    }
+    if (put_pending(runner, now)) {
+        source_wait(runner, false, now);
+        chain_accepted(runner, now);
+        return true;
+    }
+    source_wait(runner, true, now);
+    if (ops_of(runner)->when_full == PS_REFUSE) {
+        uint64_t until = runner->waiting_since_ns + keep_alive_ns(runner);
+        if (now->mono_ns >= until) {
+            chain_refuse(runner, now);
+            source_wait(runner, false, now);
+            return true;
+        }
+        wake_at(runner, until);
+    }
+    return false;
+}
+
+/* ---- filling ---- */
+
+/* Any consumer: what the open batch holds for it must not wait for the one that is stuck. */
+static bool source_hungry(const struct ps_source_runner *runner)
+{
+    for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
+        const struct ps_stage_spec *channel = &runner->channels[runner->plan->spec->channels[i]].spec->stage;
+        if (channel->ops->channel->hungry(channel->plan, runner->producers[i]))
+            return true;
+    }
+    return false;
+}
+
+static void batch_discard(struct ps_source_runner *runner)
+{
+    if (runner->batch != NULL)
+        ps_batch_give(runner->batch);
+    runner->batch = NULL;
+}
+
+/* The open batch goes into the chain. */
+static bool batch_close(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    struct ps_batch *batch = runner->batch;
+    runner->batch = NULL;
+    ps_histogram_record(runner->batch_events, batch->count, 1);
+    ps_batch_close(batch);
+    ps_window_enter(runner->window, batch);
+    runner->chain = &batch->leases[0];
+    runner->chain_stage = 0;
+    runner->routed = false;
+    return chain_advance(runner, now);
+}
+
+static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    if (runner->batch != NULL)
+        return true;
+    runner->batch = ps_batch_take(&runner->carver, *now);
+    if (runner->batch == NULL) {
+        if (!runner->waiting)
+            ps_worker_count_memory_wait(runner->base.worker);
+        source_wait(runner, true, now);
+        /* Another worker's blocks may be what comes free: nobody wakes us for that. */
+        if (now->mono_ns + MEMORY_WAIT_NS < runner->base.deadline_ns)
+            runner->base.deadline_ns = now->mono_ns + MEMORY_WAIT_NS;
+        return false;
+    }
+    source_wait(runner, false, now);
+    if (runner->plan->batch_events_max < runner->batch->capacity)
+        runner->batch->capacity = runner->plan->batch_events_max;
+    return true;
+}
+
+/* A position or an answer owed makes a batch, also without events. */
+static bool batch_is_empty(const struct ps_batch *batch)
+{
+    return batch == NULL || (batch->count == 0 && batch->span_count == 0 && batch->tickets == NULL);
+}
+
+/* Nothing more goes into it, or somebody waits for it. */
+static bool batch_is_finished(const struct ps_batch *batch)
+{
+    return !batch_is_empty(batch) && (batch->full || batch->flush || batch->count == batch->capacity);
+}
+
+static bool batch_is_due(const struct ps_source_runner *runner)
+{
+    return !batch_is_empty(runner->batch) &&
+           (batch_is_finished(runner->batch) || runner->draining || source_hungry(runner));
+}
+
+static void source_back_off(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    const struct ps_source_common *common = runner->plan->spec->common;
+    uint64_t rest_ms = (uint64_t)common->backoff_increment_ms * ++runner->backoff_count;
+    if (rest_ms > (uint64_t)common->backoff_max_ms)
+        rest_ms = (uint64_t)common->backoff_max_ms;
+    runner->backoff_until_ns = now->mono_ns + rest_ms * PS_NS_PER_MS;
+}
+
+static bool turn_is_over(const struct ps_source_runner *runner, const struct ps_now *now)
+{
+    return !ps_worker_is_simulated(runner->base.worker) && ps_clock_now().mono_ns - now->mono_ns > CALLS_NS;
+}
+
+/* Calls `work` until there is nothing more, the budget is used up, or a batch does not get through. */
+static bool source_fill(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    bool moved = false;
+    for (unsigned call = 0; call < CALLS_PER_CYCLE; call++) {
+        if (now->mono_ns < runner->backoff_until_ns || !batch_open(runner, now))
+            break;
+        enum ps_result result =
+            ops_of(runner)->work(runner->base.spec->plan, runner->base.state, runner->batch, now);
+        if (result == PS_DONE) {
+            moved = true;
+            runner->backoff_count = 0;
+        } else if (result != PS_KEPT) {
+            source_back_off(runner, now);
+        }
+        struct ps_batch *batch = runner->batch;
+        if (batch->full && batch_is_empty(batch))
+            batch_discard(runner); /* its blocks are used up by an earlier rest: a new one has room */
+        else if (batch_is_finished(batch) && !batch_close(runner, now))
+            break;
+        if (result != PS_DONE || turn_is_over(runner, now))
+            break;
+    }
+    if (runner->chain == NULL && batch_is_due(runner)) {
+        moved = true;
+        batch_close(runner, now);
+    }
+    return moved;
+}
+
+/* Stopping: `work` is called until the source says that nothing more comes; then the rest goes its way. */
+static void source_drain(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    const struct ps_source_ops *ops = ops_of(runner);
+    if (runner->chain != NULL || !batch_is_empty(runner->batch))
+        return;
+    bool stopped = !ps_runner_is_open(&runner->base) || ops->drain == NULL ||
+                   ops->drain(runner->base.spec->plan, runner->base.state, now);
+    if (!stopped)
+        return;
+    source_watch(runner, false); /* nobody reads any more: what is readable must not wake the worker */
+    batch_discard(runner);
+    if (!ps_runner_is_open(&runner->base))
+        runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
+    if (ps_window_outstanding(runner->window) == 0) {
+        runner->drained = true;
+        runner->base.deadline_ns = PS_NEVER;
+    }
+}
+
+/* Whether `work` may still be called. */
+static bool source_may_read(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    const struct ps_source_ops *ops = ops_of(runner);
+    return !runner->draining ||
+           (ops->drain != NULL && !ops->drain(runner->base.spec->plan, runner->base.state, now));
+}
+
+bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    if (runner->drained)
+        return false;
+    if (!runner->draining && !source_open(runner, now))
+        return false;
+    bool moved = false;
+    if (ps_runner_is_open(&runner->base)) {
+        runner->base.deadline_ns = PS_NEVER;
+        if (ops_of(runner)->tick != NULL)
+            runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
+        const struct ps_block_cache *cache = runner->base.port.blocks;
+        uint64_t refused = cache->refused_count;
+        bool was_waiting = runner->chain != NULL, reads = false;
+        if (chain_advance(runner, now)) {
+            moved = was_waiting;
+            reads = source_may_read(runner, now);
+            if (reads)
+                moved |= source_fill(runner, now);
+            else if (batch_is_due(runner))
+                moved |= batch_close(runner, now);
+        }
+        if (now->mono_ns < runner->backoff_until_ns)
+            wake_at(runner, runner->backoff_until_ns);
+        if (cache->refused_count != refused) {
+            wake_at(runner, now->mono_ns + MEMORY_LOOK_NS);
+            reads = false;
+        }
+        source_watch(runner, reads && !runner->waiting && now->mono_ns >= runner->backoff_until_ns);
+    }
+    if (runner->draining)
+        source_drain(runner, now);
+    return moved;
+}
+
+void ps_source_runner_drain(struct ps_source_runner *runner)
+{
+    runner->draining = true;
+    runner->backoff_until_ns = 0;
+}
+
+void ps_source_runner_pause(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    source_watch(runner, false);
+    runner->base.deadline_ns = PS_NEVER;
+    if (ps_runner_is_open(&runner->base) && ops_of(runner)->tick != NULL)
+        runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
+}
+
+void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source)
+{
+    struct ps_source_plan *source_plan = &plan->sources[source];
+    size_t count = source_plan->spec->channel_count;
+    PS_ASSERT(source_plan->adopts == runner->plan);
+    runner->plan = source_plan;
+    runner->channels = plan->channels;
+    runner->producers = &source_plan->producers[runner->base.instance * count];
+    for (size_t i = 0; i < 2 * count; i++) {
+        if (runner->pending[i] != NULL)
+            runner->pending[i]->channel = (uint16_t)source_plan->spec->channels[i / 2];
+    }
+}
+
+void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **left, const struct ps_now *now)
+{
+    struct ps_lease **end = left;
+    if (runner->window == NULL) /* closed before */
+        return;
+    while (*end != NULL)
+        end = &(*end)->next;
+    if (!batch_is_empty(runner->batch)) {
+        if (runner->chain == NULL)
+            batch_close(runner, now);
+        else
+            ps_log(PS_LOG_WARN, runner->base.spec->component,
+                   "%u events that were read are given up: the channel is full", runner->batch->count);
+    }
+    if (runner->chain != NULL && !runner->routed)
+        runner->routed = ps_chain_run(runner, now);
+    if (runner->chain != NULL && !runner->routed) {
+        ps_log(PS_LOG_WARN, runner->base.spec->component,
+               "%u events are given up: an interceptor is not done with them", runner->chain->count);
+        ps_count(runner->base.counters, PS_COUNTER_dropped, runner->chain->count);
+    }
+    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
+        if (runner->pending[i] == NULL)
+            continue;
+        *end = runner->pending[i];
+        end = &(*end)->next;
+        *end = NULL;
+        runner->pending[i] = NULL;
+    }
+    source_watch(runner, false);
+    if (ps_runner_is_open(&runner->base))
+        links_close(runner, runner->plan->spec->interceptor_count, true);
+    ps_runner_close(&runner->base, now);
+    if (runner->chain != NULL) {
+        if (runner->routed)
+            ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount, runner->chain->batch->count);
+        chain_end(runner);
+    }
+    batch_discard(runner);
+    ps_window_detach(runner->window);
+    runner->window = NULL;
+    ps_carver_fini(&runner->carver);
+}

@@ -1,0 +1,363 @@
+#include "core/engine/worker.h"
+#include "core/engine/swap.h"
+#include "core/engine/worker_parts.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include <urcu-qsbr.h>
+
+#include "rings/spsc.h"
+#include "rings/tsan.h"
+
+#define HOME_PER_CYCLE 256U
+#define SPIN_PINNED_CYCLES 2000U
+#define SPIN_SHARED_CYCLES 2U
+#define PARK_MAX_NS PS_NS_PER_S
+
+static void stat_set(uint64_t *value, uint64_t to)
+{
+    __atomic_store_n(value, to, __ATOMIC_RELAXED);
+}
+
+static void stat_add(uint64_t *value, uint64_t amount)
+{
+    __atomic_store_n(value, *value + amount, __ATOMIC_RELAXED);
+}
+
+struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
+                                   bool simulated, struct ps_err *err)
+{
+    struct ps_worker *worker =
+        aligned_alloc(PS_CACHE_GAP, (sizeof *worker + PS_CACHE_GAP - 1) / PS_CACHE_GAP * PS_CACHE_GAP);
+    PS_ASSERT(worker != NULL);
+    memset(worker, 0, sizeof *worker);
+    worker->engine = engine;
+    worker->id = id;
+    worker->pool = pool;
+    worker->simulated = simulated;
+    worker->cpu = -1;
+    worker->home_last = &worker->home_first;
+    worker->phase = PS_PHASE_CLOSE;
+    worker->epoll_fd = -1;
+    if (!ps_park_init(&worker->park) ||
+        (!simulated && (worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0)) {
+        ps_err_set(err, "no descriptors for worker %u: raise the limit of open files", id);
+        ps_worker_destroy(worker);
+        return NULL;
+    }
+    struct epoll_event event = {.events = EPOLLIN};
+    if (!simulated)
+        PS_ASSERT(epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->park.event_fd, &event) == 0);
+    return worker;
+}
+
+void ps_worker_destroy(struct ps_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    ps_worker_exchange_runners(worker, NULL);
+    if (worker->epoll_fd >= 0)
+        close(worker->epoll_fd);
+    ps_park_fini(&worker->park);
+    free(worker);
+}
+
+/* ---- what runners use ---- */
+
+struct ps_pool *ps_worker_pool(struct ps_worker *worker)
+{
+    return worker->pool;
+}
+
+int ps_worker_wake_fd(const struct ps_worker *worker)
+{
+    return worker->simulated ? -1 : worker->park.event_fd;
+}
+
+int ps_worker_epoll_fd(const struct ps_worker *worker)
+{
+    return worker->epoll_fd;
+}
+
+bool ps_worker_is_simulated(const struct ps_worker *worker)
+{
+    return worker->simulated;
+}
+
+const struct ps_now *ps_worker_now(const struct ps_worker *worker)
+{
+    return &worker->now;
+}
+
+void ps_worker_touch(struct ps_worker *worker, unsigned other)
+{
+    worker->touched |= UINT64_C(1) << other;
+}
+
+void ps_worker_count_memory_wait(struct ps_worker *worker)
+{
+    stat_add(&worker->stats.memory_waits, 1);
+}
+
+void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease)
+{
+    struct ps_lease *going = *lease;
+    unsigned home = ps_pool_worker(going->batch->home);
+    *lease = NULL;
+    going->next = NULL;
+    if (home == worker->id) {
+        *worker->home_last = going;
+        worker->home_last = &going->next;
+        return;
+    }
+    bool pushed = ps_spsc_push(ps_engine_home_ring(worker->engine, worker->id, home), going);
+    PS_ASSERT(pushed); /* proved by ps_topology_check */
+    ps_worker_touch(worker, home);
+}
+
+/* ---- the duty cycle ---- */
+
+bool ps_worker_cycle_home(struct ps_worker *worker)
+{
+    uint64_t count = 0;
+    struct ps_lease *lease = worker->home_first;
+    worker->home_first = NULL;
+    worker->home_last = &worker->home_first;
+    while (lease != NULL) {
+        struct ps_lease *next = lease->next;
+        ps_window_release(lease);
+        lease = next;
+        count++;
+    }
+    for (unsigned from = 0; from < ps_engine_worker_count(worker->engine); from++) {
+        struct ps_spsc *ring = ps_engine_home_ring(worker->engine, from, worker->id);
+        for (unsigned i = 0; ring != NULL && i < HOME_PER_CYCLE && (lease = ps_spsc_pop(ring)) != NULL; i++) {
+            ps_window_release(lease);
+            count++;
+        }
+    }
+    if (count > 0)
+        stat_add(&worker->stats.home_leases, count);
+    return count > 0;
+}
+
+static void wake_touched(struct ps_worker *worker)
+{
+    worker->touched &= ~(UINT64_C(1) << worker->id);
+    while (worker->touched != 0) {
+        unsigned other = (unsigned)__builtin_ctzll(worker->touched);
+        worker->touched &= worker->touched - 1;
+        ps_worker_wake(ps_engine_worker(worker->engine, other));
+    }
+}
+
+static void pin(const struct ps_worker *worker)
+{
+    cpu_set_t set;
+    if (worker->cpu < 0 || worker->simulated)
+        return;
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)worker->cpu, &set);
+    if (pthread_setaffinity_np(pthread_self(), sizeof set, &set) != 0)
+        ps_log(PS_LOG_WARN, "agent", "worker %u cannot be pinned to CPU %d", worker->id, worker->cpu);
+}
+
+static void unpin(const struct ps_worker *worker)
+{
+    cpu_set_t set;
+    if (worker->cpu < 0 || worker->simulated)
+        return;
+    memset(&set, 0xFF, sizeof set);
+    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+/* Opening may block a little, and library threads inherit the affinity: so a worker opens unpinned. */
+static void open_all(struct ps_worker *worker)
+{
+    unpin(worker);
+    for (size_t i = 0; i < worker->sink_count; i++)
+        ps_sink_runner_cycle(worker->sinks[i], false, &worker->now);
+    for (size_t i = 0; i < worker->source_count; i++)
+        ps_source_runner_cycle(worker->sources[i], &worker->now);
+    pin(worker);
+    worker->opened_once = true;
+}
+
+static bool cycle_runners(struct ps_worker *worker)
+{
+    bool moved = false;
+    for (size_t i = 0; worker->next != NULL && i < worker->source_count; i++) {
+        if (ps_worker_adopts(worker, worker->sources[i]))
+            ps_source_runner_pause(worker->sources[i], &worker->now);
+    }
+    if (worker->phase == PS_PHASE_RUN || worker->phase == PS_PHASE_DRAIN) {
+        for (size_t i = 0; i < worker->source_count; i++) {
+            if (!ps_worker_adopts(worker, worker->sources[i]))
+                moved |= ps_source_runner_cycle(worker->sources[i], &worker->now);
+        }
+        wake_touched(worker);
+        for (size_t i = 0; i < worker->sink_count; i++)
+            moved |= ps_sink_runner_cycle(worker->sinks[i], worker->phase == PS_PHASE_DRAIN, &worker->now);
+    }
+    return moved;
+}
+
+bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now)
+{
+    worker->now = *now;
+    stat_add(&worker->stats.cycles, 1);
+    stat_set(&worker->stats.heartbeat_ns, now->mono_ns);
+    ps_worker_take_orders(worker);
+    if (PS_UNLIKELY(!worker->opened_once && worker->phase == PS_PHASE_RUN))
+        open_all(worker);
+    bool moved = ps_worker_cycle_home(worker);
+    moved |= cycle_runners(worker);
+    if (PS_UNLIKELY(ps_mark_own(&worker->done) != worker->orders_number) && ps_worker_orders_done(worker))
+        ps_mark_move(&worker->done, worker->orders_number);
+    wake_touched(worker);
+    return moved || worker->home_first != NULL;
+}
+
+uint64_t ps_worker_deadline_ns(const struct ps_worker *worker)
+{
+    uint64_t deadline_ns = worker->now.mono_ns + PARK_MAX_NS;
+    bool running = worker->phase == PS_PHASE_RUN || worker->phase == PS_PHASE_DRAIN;
+    if (ps_mark_own(&worker->done) != worker->orders_number)
+        deadline_ns = worker->now.mono_ns + PS_NS_PER_MS;
+    for (size_t i = 0; running && i < worker->source_count; i++) {
+        uint64_t due_ns = worker->sources[i]->base.deadline_ns;
+        deadline_ns = due_ns < deadline_ns ? due_ns : deadline_ns;
+    }
+    for (size_t i = 0; running && i < worker->sink_count; i++) {
+        uint64_t due_ns = worker->sinks[i]->base.deadline_ns;
+        deadline_ns = due_ns < deadline_ns ? due_ns : deadline_ns;
+    }
+    return deadline_ns;
+}
+
+/* Announce, look at everything once more with an ordinary cycle, go offline, wait. */
+static void worker_park(struct ps_worker *worker)
+{
+    struct epoll_event events[8];
+    ps_park_announce(&worker->park);
+    struct ps_now now = ps_clock_now();
+    if (!ps_worker_cycle(worker, &now) && !__atomic_load_n(&worker->exit_wanted, __ATOMIC_RELAXED)) {
+        uint64_t deadline_ns = ps_worker_deadline_ns(worker);
+        uint64_t wait_ns = deadline_ns > now.mono_ns ? deadline_ns - now.mono_ns : 0;
+        struct timespec timeout = {.tv_sec = (time_t)(wait_ns / PS_NS_PER_S),
+                                   .tv_nsec = (long)(wait_ns % PS_NS_PER_S)};
+        stat_add(&worker->stats.parked_count, 1);
+        PS_TSAN_RELEASE(worker->engine); /* ps_engine_order waits for it */
+        PS_TSAN_RELEASE(&ps_swap_grace);
+        urcu_qsbr_thread_offline();
+        if (epoll_pwait2(worker->epoll_fd, events, PS_COUNT_OF(events), &timeout, NULL) < 0 &&
+            errno == ENOSYS)
+            epoll_wait(worker->epoll_fd, events, PS_COUNT_OF(events),
+                       (int)(wait_ns / PS_NS_PER_MS) + 1); /* before Linux 5.11 */
+        urcu_qsbr_thread_online();
+    }
+    ps_park_cancel(&worker->park);
+}
+
+static void slow_cycle(struct ps_worker_stats *stats, uint64_t start_ns, uint64_t took_ns)
+{
+    struct ps_slow_cycle *slow = &stats->slow[stats->slow_cycles % PS_SLOW_CYCLES_KEPT];
+    stat_set(&slow->start_ns, start_ns);
+    stat_set(&slow->took_ns, took_ns);
+    stat_add(&stats->slow_cycles, 1);
+}
+
+void ps_worker_run(struct ps_worker *worker)
+{
+    char name[16];
+    snprintf(name, sizeof name, "worker-%u", worker->id);
+    pthread_setname_np(pthread_self(), name);
+    urcu_qsbr_register_thread();
+    unsigned idle = 0;
+    unsigned spin = worker->idle == PS_IDLE_SPIN   ? UINT32_MAX
+                    : worker->idle == PS_IDLE_PARK ? 0
+                    : worker->cpu >= 0             ? SPIN_PINNED_CYCLES
+                                                   : SPIN_SHARED_CYCLES;
+    while (!__atomic_load_n(&worker->exit_wanted, __ATOMIC_RELAXED)) {
+        struct ps_now now = ps_clock_now();
+        bool moved = ps_worker_cycle(worker, &now);
+        PS_TSAN_RELEASE(worker->engine);
+        PS_TSAN_RELEASE(&ps_swap_grace);
+        urcu_qsbr_quiescent_state();
+        if (moved) {
+            uint64_t took_ns = ps_clock_now().mono_ns - now.mono_ns;
+            stat_add(&worker->stats.busy_cycles, 1);
+            stat_add(&worker->stats.busy_ns, took_ns);
+            if (took_ns > worker->stats.cycle_max_ns)
+                stat_set(&worker->stats.cycle_max_ns, took_ns);
+            if (PS_UNLIKELY(took_ns > PS_SLOW_CYCLE_NS))
+                slow_cycle(&worker->stats, now.mono_ns, took_ns);
+            idle = 0;
+        } else if (idle++ >= spin && worker->idle != PS_IDLE_SPIN) {
+            worker_park(worker);
+            idle = 0;
+        }
+    }
+    urcu_qsbr_unregister_thread();
+}
+
+/* ---- for the control thread ---- */
+
+void ps_worker_wake(struct ps_worker *worker)
+{
+    ps_park_wake(&worker->park);
+}
+
+uint64_t ps_worker_done_number(const struct ps_worker *worker)
+{
+    return ps_mark_read(&worker->done);
+}
+
+struct ps_lease *ps_worker_take_left(struct ps_worker *worker)
+{
+    struct ps_lease *left = worker->left;
+    worker->left = NULL;
+    return left;
+}
+
+const struct ps_worker_stats *ps_worker_stats(const struct ps_worker *worker)
+{
+    return &worker->stats;
+}
+
+void ps_worker_set_cpu(struct ps_worker *worker, int cpu, enum ps_idle idle)
+{
+    worker->cpu = cpu;
+    worker->idle = idle;
+}
+
+int ps_worker_cpu(const struct ps_worker *worker)
+{
+    return worker->cpu;
+}
+
+struct ps_source_runner **ps_worker_sources(struct ps_worker *worker, size_t *count)
+{
+    *count = ps_mark_read(&worker->sources_seen);
+    return worker->sources;
+}
+
+struct ps_sink_runner **ps_worker_sinks(struct ps_worker *worker, size_t *count)
+{
+    *count = ps_mark_read(&worker->sinks_seen);
+    return worker->sinks;
+}
+
+void ps_worker_stop(struct ps_worker *worker)
+{
+    __atomic_store_n(&worker->exit_wanted, 1, __ATOMIC_RELAXED);
+    uint64_t one = 1;
+    ssize_t ignored = write(worker->park.event_fd, &one, sizeof one);
+    (void)ignored;
+}

@@ -1,0 +1,82 @@
+/* A worker: one thread, its batches, the sources and sinks placed on it, and one duty cycle over them:
+ *
+ *     orders -> way home -> sources (budget) -> sinks (budget) -> wake whom we gave something -> quiescent
+ * state -> idle
+ *
+ * Nobody waits for anybody: a full ring is an ordinary answer, and going home cannot fail (core/engine/topology.c).
+ * ps_worker_cycle can be called by hand, with a made-up clock: that is how tests/sim runs a whole agent on
+ * one thread. */
+#pragma once
+
+#include "core/watch/metrics.h"
+#include "core/engine/plan.h"
+#include "core/engine/runner.h"
+
+/* What the control thread wants the workers to do: published whole behind one RCU pointer. */
+enum ps_phase {
+    PS_PHASE_RUN,    /* open what the plan puts on this worker, and run it */
+    PS_PHASE_DRAIN,  /* sources take nothing new; sinks deliver what there is */
+    PS_PHASE_RECALL, /* sinks give back what they hold */
+    PS_PHASE_CLOSE,  /* close everything */
+};
+
+struct ps_orders {
+    uint64_t number; /* from 1 */
+    enum ps_phase phase;
+    struct ps_plan *plan;                     /* NULL: none */
+    struct ps_lease *discard[PS_WORKERS_MAX]; /* per home worker: leases given up, to be released there */
+    struct ps_plan *next; /* DRAIN .. CLOSE for a reload: what will follow; its adopted sources only pause */
+};
+
+struct ps_engine;
+
+struct ps_worker_stats {
+    uint64_t cycles, busy_cycles, busy_ns, parked_count, cycle_max_ns;
+    uint64_t slow_cycles; /* above PS_SLOW_CYCLE_NS */
+    struct ps_slow_cycle slow[PS_SLOW_CYCLES_KEPT];
+    uint64_t heartbeat_ns; /* mono time of the last cycle's start */
+    uint64_t memory_waits; /* times a source found the budget used up */
+    uint64_t home_leases;  /* leases that came home */
+};
+
+struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
+                                   bool simulated, struct ps_err *err);
+/* After its thread has ended. */
+void ps_worker_destroy(struct ps_worker *worker);
+
+/* The thread's function; `cpu` -1: not pinned. Returns when told to exit. */
+void ps_worker_run(struct ps_worker *worker);
+
+/* One duty cycle. True when anything moved. Thread: the worker's, or the one that simulates it. */
+bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now);
+
+/* The next time it must be called although nothing happened. */
+uint64_t ps_worker_deadline_ns(const struct ps_worker *worker);
+
+/* ---- for runners, on the worker's own thread ---- */
+struct ps_pool *ps_worker_pool(struct ps_worker *worker);
+int ps_worker_wake_fd(const struct ps_worker *worker);
+int ps_worker_epoll_fd(const struct ps_worker *worker);
+bool ps_worker_is_simulated(const struct ps_worker *worker);
+const struct ps_now *ps_worker_now(const struct ps_worker *worker);
+void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease);
+/* Something was put where that worker takes (or room was made where it puts): wake it at the end of this
+ * cycle. */
+void ps_worker_touch(struct ps_worker *worker, unsigned other);
+void ps_worker_count_memory_wait(struct ps_worker *worker);
+
+/* ---- for the control thread ---- */
+void ps_worker_wake(struct ps_worker *worker);
+/* Orders carried out so far: for RUN, stages opened or tried; DRAIN: sources stopped and all of this worker's
+ * batches home; RECALL: all given back; CLOSE: closed. */
+uint64_t ps_worker_done_number(const struct ps_worker *worker);
+/* RECALL/CLOSE leftovers: leases never put, oldest first, lease->channel = number of the agent's channel.
+ * After CLOSE was carried out. */
+struct ps_lease *ps_worker_take_left(struct ps_worker *worker);
+const struct ps_worker_stats *ps_worker_stats(const struct ps_worker *worker);
+int ps_worker_cpu(const struct ps_worker *worker);
+void ps_worker_set_cpu(struct ps_worker *worker, int cpu, enum ps_idle idle);
+/* The runners of the current plan, for metrics: valid while the control thread holds the plan. */
+struct ps_source_runner **ps_worker_sources(struct ps_worker *worker, size_t *count);
+struct ps_sink_runner **ps_worker_sinks(struct ps_worker *worker, size_t *count);
+void ps_worker_stop(struct ps_worker *worker);

@@ -1,0 +1,176 @@
+/* How a worker carries orders out: makes the runners of a new plan, takes over sources that stay open,
+ * drains, recalls, closes. Thread: the worker's. */
+#include <stdlib.h>
+
+#include "core/engine/worker_parts.h"
+
+/* Whether the plan that follows takes this source over as it is. */
+bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner)
+{
+    for (size_t i = 0; worker->next != NULL && i < worker->next->spec->source_count; i++) {
+        if (worker->next->sources[i].adopts == runner->plan)
+            return true;
+    }
+    return false;
+}
+
+/* The open runner of the plan before that this source takes over, taken out of the list; or NULL. */
+static struct ps_source_runner *take_adopted(struct ps_source_runner **runners, size_t count,
+                                             const struct ps_source_plan *source, unsigned instance)
+{
+    for (size_t i = 0; source->adopts != NULL && i < count; i++) {
+        struct ps_source_runner *runner = runners[i];
+        if (runner != NULL && runner->plan == source->adopts && runner->base.instance == instance) {
+            runners[i] = NULL;
+            return runner;
+        }
+    }
+    return NULL;
+}
+
+static struct ps_source_runner *make_source(struct ps_worker *worker, struct ps_source_runner **before,
+                                            size_t count, size_t source, unsigned instance)
+{
+    struct ps_source_runner *runner = take_adopted(before, count, &worker->plan->sources[source], instance);
+    if (runner == NULL)
+        return ps_source_runner_create(worker, worker->plan, source, instance);
+    ps_source_runner_adopt(runner, worker->plan, source);
+    return runner;
+}
+
+static void make_runners(struct ps_worker *worker, struct ps_plan *plan, struct ps_source_runner **before,
+                         size_t before_count)
+{
+    size_t sources = 0, sinks = 0;
+    worker->plan = plan;
+    worker->sources = calloc(PS_UNITS_MAX, sizeof(struct ps_source_runner *));
+    worker->sinks = calloc(plan->spec->sink_count + 1, sizeof(struct ps_sink_runner *));
+    PS_ASSERT(worker->sources != NULL && worker->sinks != NULL);
+    for (size_t i = 0; i < plan->spec->source_count; i++) {
+        for (unsigned k = 0; k < plan->sources[i].instance_count; k++) {
+            if (plan->sources[i].workers[k] == worker->id)
+                worker->sources[sources++] = make_source(worker, before, before_count, i, k);
+        }
+    }
+    for (size_t i = 0; i < plan->spec->sink_count; i++) {
+        if (plan->sinks[i].worker == worker->id)
+            worker->sinks[sinks++] = ps_sink_runner_create(worker, plan, i);
+    }
+    worker->sink_count = sinks;
+    ps_mark_move(&worker->sinks_seen, sinks);
+    worker->source_count = sources;
+    ps_mark_move(&worker->sources_seen, sources);
+}
+
+static void close_runners(struct ps_worker *worker)
+{
+    for (size_t i = 0; i < worker->sink_count; i++) {
+        while (!ps_sink_runner_recall(worker->sinks[i], &worker->now))
+            PS_ASSERT(false); /* RECALL came first */
+        ps_sink_runner_close(worker->sinks[i], &worker->now);
+    }
+    for (size_t i = 0; i < worker->source_count; i++) {
+        if (!ps_worker_adopts(worker, worker->sources[i]))
+            ps_source_runner_close(worker->sources[i], &worker->left, &worker->now);
+    }
+}
+
+/* Frees closed runners: at the next RUN, or with the worker; until then metrics may read them. */
+static void free_runners(struct ps_source_runner **sources, size_t source_count,
+                         struct ps_sink_runner **sinks, size_t sink_count)
+{
+    for (size_t i = 0; i < source_count; i++) {
+        if (sources[i] != NULL)
+            ps_source_runner_destroy(sources[i]);
+    }
+    for (size_t i = 0; i < sink_count; i++)
+        ps_sink_runner_destroy(sinks[i]);
+    free(sources);
+    free(sinks);
+}
+
+/* From one plan's runners to the next one's. */
+void ps_worker_exchange_runners(struct ps_worker *worker, struct ps_plan *plan)
+{
+    struct ps_source_runner **sources = worker->sources;
+    struct ps_sink_runner **sinks = worker->sinks;
+    size_t source_count = worker->source_count, sink_count = worker->sink_count;
+    if (plan != NULL) {
+        make_runners(worker, plan, sources, source_count);
+    } else {
+        worker->sources = NULL;
+        worker->sinks = NULL;
+        worker->source_count = worker->sink_count = 0;
+        ps_mark_move(&worker->sources_seen, 0);
+        ps_mark_move(&worker->sinks_seen, 0);
+    }
+    free_runners(sources, source_count, sinks, sink_count);
+}
+
+void ps_worker_take_orders(struct ps_worker *worker)
+{
+    const struct ps_orders *orders = ps_engine_orders(worker->engine);
+    if (PS_LIKELY(orders == NULL || orders->number == worker->orders_number))
+        return;
+    worker->orders_number = orders->number;
+    worker->phase = orders->phase;
+    worker->next = orders->next;
+    for (struct ps_lease *lease = orders->discard[worker->id], *after; lease != NULL; lease = after) {
+        after = lease->next;
+        ps_window_release(lease);
+    }
+    if (orders->phase == PS_PHASE_RUN && orders->plan != NULL) {
+        ps_worker_exchange_runners(worker, orders->plan);
+        worker->opened_once = false;
+    }
+    for (size_t i = 0; i < worker->source_count && orders->phase != PS_PHASE_RUN; i++) {
+        if (!ps_worker_adopts(worker, worker->sources[i]))
+            ps_source_runner_drain(worker->sources[i]);
+    }
+    if (orders->phase == PS_PHASE_CLOSE)
+        close_runners(worker);
+}
+
+/* Nothing is left to deliver here: the sources that stop have stopped with all their batches home, the sinks
+ * hold nothing and their channels are empty. Without sources that go on, every batch of this worker is home.
+ */
+static bool all_drained(const struct ps_worker *worker)
+{
+    bool adopted = false;
+    for (size_t i = 0; i < worker->source_count; i++) {
+        bool stays = ps_worker_adopts(worker, worker->sources[i]);
+        if (!stays && !worker->sources[i]->drained)
+            return false;
+        adopted |= stays;
+    }
+    for (size_t i = 0; i < worker->sink_count; i++) {
+        if (!ps_sink_runner_is_idle(worker->sinks[i]))
+            return false;
+    }
+    return adopted || ps_pool_out_count(worker->pool) == 0;
+}
+
+static bool cycle_recall(struct ps_worker *worker)
+{
+    bool all = true;
+    for (size_t i = 0; i < worker->sink_count; i++)
+        all &= ps_sink_runner_recall(worker->sinks[i], &worker->now);
+    return all;
+}
+
+bool ps_worker_orders_done(struct ps_worker *worker)
+{
+    switch (worker->phase) {
+    case PS_PHASE_RUN:
+        return true;
+    case PS_PHASE_DRAIN:
+        return all_drained(worker);
+    case PS_PHASE_RECALL:
+        return cycle_recall(worker);
+    case PS_PHASE_CLOSE: /* nothing goes home any more: what is on its way arrives now */
+        while (ps_worker_cycle_home(worker)) {
+        }
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,346 @@
+/* Batches: where their bytes come from, how they are filled, taken and given back. Headers are in
+ * core/flow/header.c, leases in core/flow/lease.c. */
+#include "core/flow/batch.h"
+#include "core/flow/batch_parts.h"
+
+#include <string.h>
+
+/* A block is given up for a new one when less than this is left of it: room for a few rows with their
+ * headers, or for one read. */
+#define META_LEFT_MIN (PS_BLOCK_BYTES / 4)
+#define BYTES_LEFT_MIN (PS_BLOCK_BYTES / 16)
+#define ROWS_HEADROOM 1024U /* meta bytes kept free for headers when rows grow */
+
+/* ---- blocks of a batch ---- */
+
+static bool batch_holds(const struct ps_batch *batch, const struct ps_block *block)
+{
+    for (uint32_t i = batch->block_count; i-- > 0;) {
+        if (batch->blocks[i] == block)
+            return true;
+    }
+    return false;
+}
+
+/* Makes the batch one of the block's owners; false when its list is full. */
+static bool batch_hold(struct ps_batch *batch, struct ps_block *block)
+{
+    if (batch_holds(batch, block))
+        return true;
+    if (batch->block_count == PS_BATCH_BLOCKS_MAX)
+        return false;
+    ps_block_hold(block);
+    batch->blocks[batch->block_count++] = block;
+    return true;
+}
+
+void ps_carver_init(struct ps_carver *carver, struct ps_pool *pool)
+{
+    *carver = (struct ps_carver){.pool = pool};
+}
+
+void ps_carver_fini(struct ps_carver *carver)
+{
+    struct ps_block_cache *cache = ps_pool_cache(carver->pool);
+    if (carver->meta != NULL)
+        ps_block_drop(cache, carver->meta);
+    if (carver->bytes != NULL)
+        ps_block_drop(cache, carver->bytes);
+    *carver = (struct ps_carver){.pool = carver->pool};
+}
+
+/* A new meta block for the carver; the batches cut from the old one keep it alive. */
+static bool carver_new_meta(struct ps_carver *carver)
+{
+    struct ps_block_cache *cache = ps_pool_cache(carver->pool);
+    struct ps_block *block = ps_block_take(cache);
+    if (block == NULL)
+        return false;
+    if (carver->meta != NULL)
+        ps_block_drop(cache, carver->meta);
+    carver->meta = block;
+    carver->meta_up = 0;
+    carver->meta_down = block->size;
+    return true;
+}
+
+static bool carver_new_bytes(struct ps_carver *carver)
+{
+    struct ps_block_cache *cache = ps_pool_cache(carver->pool);
+    struct ps_block *block = ps_block_take(cache);
+    if (block == NULL)
+        return false;
+    if (carver->bytes != NULL) {
+        if (carver->left > 0)
+            memcpy(block->base, carver->bytes->base + carver->bytes_used, carver->left);
+        ps_block_drop(cache, carver->bytes);
+    }
+    carver->bytes = block;
+    carver->bytes_used = 0;
+    return true;
+}
+
+char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment)
+{
+    struct ps_carver *carver = batch->carver;
+    if (length > PS_BLOCK_BYTES / 2) { /* too long to be carved: a block of its own */
+        struct ps_block_cache *cache = ps_pool_cache(carver->pool);
+        if (batch->block_count == PS_BATCH_BLOCKS_MAX)
+            return NULL;
+        struct ps_block *block =
+            length > PS_BLOCK_BYTES ? ps_block_take_oversize(cache, length) : ps_block_take(cache);
+        if (block == NULL)
+            return NULL;
+        batch->blocks[batch->block_count++] = block;
+        return block->base;
+    }
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (carver->meta != NULL) {
+            uint32_t down = carver->meta_down;
+            if (down >= length && ((down - length) & ~(alignment - 1)) >= carver->meta_up) {
+                if (!batch_hold(batch, carver->meta))
+                    return NULL;
+                carver->meta_down = (down - length) & ~(alignment - 1);
+                return carver->meta->base + carver->meta_down;
+            }
+        }
+        if (!carver_new_meta(carver))
+            return NULL;
+    }
+    return NULL;
+}
+
+char *ps_batch_alloc(struct ps_batch *batch, uint32_t length)
+{
+    return ps_batch_meta_alloc(batch, length, 1);
+}
+
+/* ---- filling ---- */
+
+struct ps_event *ps_batch_add(struct ps_batch *batch, char *body, uint32_t length)
+{
+    struct ps_carver *carver = batch->carver;
+    uint32_t end = carver->meta_up + (uint32_t)sizeof(struct ps_event);
+    if (PS_UNLIKELY(batch->count == batch->capacity || carver->meta_down < end + ROWS_HEADROOM ||
+                    batch->blocks[0] != carver->meta)) {
+        batch->full = true;
+        return NULL;
+    }
+    carver->meta_up = end;
+    struct ps_event *event = &batch->events[batch->count++];
+    *event = (struct ps_event){.body = body, .body_length = length};
+    batch->body_bytes += length;
+    return event;
+}
+
+uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length, uint32_t count)
+{
+    struct ps_carver *carver = batch->carver;
+    uint32_t room = 0;
+    if (batch->blocks[0] == carver->meta && carver->meta_down > carver->meta_up + ROWS_HEADROOM)
+        room = (carver->meta_down - carver->meta_up - ROWS_HEADROOM) / (uint32_t)sizeof(struct ps_event);
+    if (room > batch->capacity - batch->count)
+        room = batch->capacity - batch->count;
+    if (count > room) {
+        count = room;
+        batch->full = true;
+    }
+    struct ps_event *event = &batch->events[batch->count];
+    for (uint32_t i = 0; i < count; i++)
+        event[i] = (struct ps_event){.body = bodies + (size_t)i * length, .body_length = length};
+    batch->count += count;
+    carver->meta_up += count * (uint32_t)sizeof(struct ps_event);
+    batch->body_bytes += (uint64_t)count * length;
+    return count;
+}
+
+char *ps_batch_reserve(struct ps_batch *batch, uint32_t minimum, uint32_t *room)
+{
+    struct ps_carver *carver = batch->carver;
+    if (minimum < carver->left)
+        minimum = carver->left;
+    PS_ASSERT(minimum <= PS_BLOCK_BYTES);
+    if (carver->bytes == NULL || carver->bytes->size - carver->bytes_used < minimum) {
+        if (batch->block_count >= PS_BATCH_FILL_BLOCKS_MAX) {
+            batch->full = true;
+            return NULL;
+        }
+        if (!carver_new_bytes(carver))
+            return NULL;
+    }
+    if (!batch_hold(batch, carver->bytes)) {
+        batch->full = true;
+        return NULL;
+    }
+    *room = carver->bytes->size - carver->bytes_used;
+    return carver->bytes->base + carver->bytes_used;
+}
+
+void ps_batch_commit(struct ps_batch *batch, uint32_t used)
+{
+    struct ps_carver *carver = batch->carver;
+    PS_ASSERT(used <= carver->bytes->size - carver->bytes_used);
+    carver->bytes_used += used;
+    carver->left = 0;
+}
+
+void ps_batch_leave(struct ps_batch *batch, uint32_t length)
+{
+    struct ps_carver *carver = batch->carver;
+    PS_ASSERT(length <= carver->bytes->size - carver->bytes_used);
+    carver->left = length;
+}
+
+uint32_t ps_batch_left(const struct ps_batch *batch)
+{
+    return batch->carver->left;
+}
+
+static struct ps_event *add_oversize(struct ps_batch *batch, const char *body, uint32_t length)
+{
+    if (batch->block_count >= PS_BATCH_FILL_BLOCKS_MAX) {
+        batch->full = true;
+        return NULL;
+    }
+    struct ps_block_cache *cache = ps_pool_cache(batch->carver->pool);
+    struct ps_block *block = ps_block_take_oversize(cache, length);
+    if (block == NULL)
+        return NULL;
+    struct ps_event *event = ps_batch_add(batch, block->base, length);
+    if (event == NULL) {
+        ps_block_drop(cache, block);
+        return NULL;
+    }
+    memcpy(block->base, body, length);
+    batch->blocks[batch->block_count++] = block;
+    return event;
+}
+
+struct ps_event *ps_batch_add_copy(struct ps_batch *batch, const char *body, uint32_t length)
+{
+    PS_ASSERT(batch->carver->left == 0);
+    if (length > PS_BLOCK_BYTES)
+        return add_oversize(batch, body, length);
+    uint32_t room;
+    char *bytes = ps_batch_reserve(batch, length, &room);
+    if (bytes == NULL)
+        return NULL;
+    struct ps_event *event = ps_batch_add(batch, bytes, length);
+    if (event == NULL)
+        return NULL;
+    if (length > 0)
+        memcpy(bytes, body, length);
+    ps_batch_commit(batch, length);
+    return event;
+}
+
+bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position)
+{
+    for (uint32_t i = batch->span_count; i-- > 0;) {
+        struct ps_span *span = &batch->spans[i];
+        if (span->stream == stream && span->generation == generation) {
+            if (position > span->position)
+                span->position = position;
+            return true;
+        }
+    }
+    if (batch->span_count == PS_BATCH_SPANS_MAX) {
+        batch->full = true;
+        return false;
+    }
+    if (batch->span_count % 16 == 0) { /* grows by copying: 16, 32, .. 256 */
+        uint32_t bytes = (batch->span_count + 16) * (uint32_t)sizeof(struct ps_span);
+        struct ps_span *spans = (struct ps_span *)(void *)ps_batch_meta_alloc(batch, bytes, 16);
+        if (spans == NULL)
+            return false;
+        if (batch->span_count > 0)
+            memcpy(spans, batch->spans, batch->span_count * sizeof *spans);
+        batch->spans = spans;
+    }
+    batch->spans[batch->span_count++] = (struct ps_span){stream, generation, position};
+    return true;
+}
+
+bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events)
+{
+    struct ps_ticket *last = batch->last_ticket;
+    if (last != NULL && last->origin == origin && last->events_end + events == batch->count) {
+        last->events += events;
+        last->events_end = batch->count;
+        return true;
+    }
+    struct ps_ticket *ticket = (struct ps_ticket *)(void *)ps_batch_meta_alloc(batch, sizeof *ticket, 8);
+    if (ticket == NULL)
+        return false;
+    *ticket = (struct ps_ticket){.origin = origin, .events = events, .events_end = batch->count};
+    if (last != NULL)
+        last->next = ticket;
+    else
+        batch->tickets = ticket;
+    batch->last_ticket = ticket;
+    return true;
+}
+
+/* ---- taking and giving ---- */
+
+struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
+{
+    if (carver->meta == NULL || carver->meta_down - carver->meta_up < META_LEFT_MIN) {
+        if (!carver_new_meta(carver))
+            return NULL;
+    }
+    if (carver->bytes == NULL || carver->bytes->size - carver->bytes_used < BYTES_LEFT_MIN + carver->left) {
+        if (!carver_new_bytes(carver))
+            return NULL;
+    }
+    struct ps_batch *batch = ps_pool_take(carver->pool);
+    if (batch == NULL)
+        return NULL;
+    carver->meta_up = (carver->meta_up + 15) & ~15U;
+    batch->events = (struct ps_event *)(void *)(carver->meta->base + carver->meta_up);
+    batch->count = 0;
+    batch->capacity = PS_BATCH_EVENTS_MAX;
+    batch->shared = NULL;
+    batch->shared_mask = batch->own_mask = 0;
+    batch->opened = now;
+    batch->full = batch->flush = false;
+    batch->spans = NULL;
+    batch->span_count = 0;
+    batch->tickets = batch->last_ticket = NULL;
+    batch->body_bytes = 0;
+    batch->carver = carver;
+    batch->meta_up_first = carver->meta_up;
+    batch->meta_down_first = carver->meta_down;
+    batch->window = NULL;
+    batch->sequence = 0;
+    batch->holders = batch->promises = 0;
+    batch->lease_count = 1;
+    batch->complete = batch->lost = batch->in_window = false;
+    batch->block_count = 0;
+    ps_lease_init(&batch->leases[0], batch);
+    PS_ASSERT(batch_hold(batch, carver->meta)); /* always blocks[0]: where the rows stand */
+    return batch;
+}
+
+/* Headers that interceptors add later are not counted: they are few, and shared ones are stored once. */
+void ps_batch_close(struct ps_batch *batch)
+{
+    struct ps_lease *chain = &batch->leases[0];
+    const struct ps_carver *carver = batch->carver;
+    uint64_t meta = batch->count * sizeof(struct ps_event);
+    if (carver->meta == batch->blocks[0])
+        meta += batch->meta_down_first - carver->meta_down;
+    chain->count = batch->count;
+    chain->bytes = batch->body_bytes;
+    chain->memory_bytes = (uint32_t)(batch->body_bytes + meta + sizeof *batch);
+}
+
+void ps_batch_give(struct ps_batch *batch)
+{
+    PS_ASSERT(batch->holders == 0);
+    struct ps_block_cache *cache = ps_pool_cache(batch->home);
+    for (uint32_t i = 0; i < batch->block_count; i++)
+        ps_block_drop(cache, batch->blocks[i]);
+    batch->block_count = 0;
+    ps_pool_give(batch->home, batch);
+}

@@ -1,0 +1,136 @@
+/* Leases: one reader's share of a batch. */
+#include "core/flow/batch.h"
+
+#include <string.h>
+
+#include "core/flow/batch_parts.h"
+
+bool ps_lease_filter(struct ps_lease *lease, bool (*keep)(void *argument, struct ps_event *event),
+                     void *argument)
+{
+    uint32_t kept = 0;
+    for (uint32_t position = 0; position < lease->count; position++) {
+        struct ps_event *event = ps_lease_event(lease, position);
+        bool stays = keep(argument, event);
+        if (!stays && lease->index == NULL) {
+            uint16_t *index = (uint16_t *)(void *)ps_batch_meta_alloc(
+                lease->batch, lease->count * (uint32_t)sizeof *index, 2);
+            if (index == NULL)
+                return false;
+            for (uint32_t i = 0; i < lease->count; i++)
+                index[i] = (uint16_t)i;
+            lease->index = index;
+        }
+        if (!stays) {
+            lease->bytes -= event->body_length;
+            continue;
+        }
+        if (lease->index != NULL)
+            lease->index[kept] = lease->index[position];
+        kept++;
+    }
+    lease->count = kept;
+    return true;
+}
+
+/* A lease that has an index keeps it, shortened in place. */
+static void filter_index(struct ps_lease *lease, const uint64_t *keep)
+{
+    const struct ps_event *events = lease->batch->events;
+    uint32_t kept = 0;
+    uint64_t bytes = 0;
+    for (uint32_t position = 0; position < lease->count; position++) {
+        uint16_t row = lease->index[position];
+        uint64_t stays = (keep[row / 64] >> (row % 64)) & 1;
+        lease->index[kept] = row;
+        kept += (uint32_t)stays;
+        bytes += -stays & events[row].body_length;
+    }
+    lease->count = kept;
+    lease->bytes = bytes;
+}
+
+/* Bits of word `word`, without those behind the last row. */
+static uint64_t rows_of(const uint64_t *keep, uint32_t word, uint32_t count)
+{
+    uint32_t left = count - word * 64;
+    return left >= 64 ? keep[word] : keep[word] & ((UINT64_C(1) << left) - 1);
+}
+
+bool ps_lease_filter_bits(struct ps_lease *lease, const uint64_t *keep)
+{
+    if (lease->index != NULL) {
+        filter_index(lease, keep);
+        return true;
+    }
+    const struct ps_event *events = lease->batch->events;
+    uint32_t words = (lease->count + 63) / 64, kept = 0;
+    for (uint32_t word = 0; word < words; word++)
+        kept += (uint32_t)__builtin_popcountll(rows_of(keep, word, lease->count));
+    if (kept == lease->count)
+        return true;
+    uint16_t *index = NULL;
+    if (kept > 0) {
+        index = (uint16_t *)(void *)ps_batch_meta_alloc(lease->batch, kept * (uint32_t)sizeof *index, 2);
+        if (index == NULL)
+            return false;
+    }
+    uint32_t next = 0;
+    uint64_t bytes = 0;
+    for (uint32_t word = 0; word < words; word++) {
+        for (uint64_t rows = rows_of(keep, word, lease->count); rows != 0; rows &= rows - 1) {
+            uint16_t row = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(rows));
+            index[next++] = row;
+            bytes += events[row].body_length;
+        }
+    }
+    lease->index = index;
+    lease->count = kept;
+    lease->bytes = bytes;
+    return true;
+}
+
+void ps_lease_init(struct ps_lease *lease, struct ps_batch *batch)
+{
+    lease->batch = batch;
+    lease->next = NULL;
+    lease->index = NULL;
+    lease->count = lease->cursor = lease->pending = lease->settled = 0;
+    lease->bytes = 0;
+    lease->memory_bytes = 0;
+    lease->channel = UINT16_MAX;
+    lease->promise = lease->failed = false;
+    memset(lease->outcome, 0, sizeof lease->outcome);
+}
+
+struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count)
+{
+    struct ps_batch *batch = chain->batch;
+    if (batch->lease_count == ps_pool_limits(batch->home)->leases_max)
+        return NULL;
+    struct ps_lease *lease = &batch->leases[batch->lease_count];
+    ps_lease_init(lease, batch);
+    lease->memory_bytes = chain->memory_bytes;
+    if (index == NULL) { /* the chain's list is not edited any more: it can be shared */
+        lease->index = chain->index;
+        lease->count = chain->count;
+        lease->bytes = chain->bytes;
+    } else {
+        lease->index = (uint16_t *)(void *)ps_batch_meta_alloc(batch, count * (uint32_t)sizeof *index, 2);
+        if (lease->index == NULL)
+            return NULL;
+        memcpy(lease->index, index, count * sizeof *index);
+        lease->count = count;
+        for (uint32_t i = 0; i < count; i++)
+            lease->bytes += batch->events[index[i]].body_length;
+    }
+    batch->lease_count++;
+    return lease;
+}
+
+void ps_lease_settle_all(struct ps_lease *lease)
+{
+    memset(lease->outcome, 0xFF, sizeof lease->outcome);
+    lease->settled = lease->count;
+    lease->cursor = lease->count;
+}

@@ -1,0 +1,121 @@
+/* Metrics: what the engine tells the outside about itself, and the pages made of it.
+ *
+ * The engine is a provider: it visits its components, rings and workers under whatever lock keeps its plan
+ * alive, and hands out plain numbers. A snapshot copies them, so that nothing of the plan is touched while a
+ * page is written or sent. Threads: the metrics server's, several at a time; never a worker's. */
+#pragma once
+
+#include "core/counters.h"
+#include "core/watch/histogram.h"
+#include "core/watch/page.h"
+#include "core/stage.h"
+#include "core/watch/tap.h"
+
+enum ps_metrics_state {
+    PS_METRICS_OPEN,    /* works */
+    PS_METRICS_OPENING, /* not yet, or not again: open failed and is tried again; `error` says why */
+    PS_METRICS_CLOSED,  /* stopped */
+};
+
+/* One component: source, interceptor, selector, channel or sink, its instances added up. */
+struct ps_metrics_component {
+    enum ps_kind kind;
+    const char *name;          /* "r1"; an interceptor's is "r1/i1", a selector's its source's */
+    const char *type;          /* the stage's name: "syslogtcp", "kafka" */
+    int64_t start_ms, stop_ms; /* wall clock; stop_ms 0 while it runs */
+    unsigned instances;
+    enum ps_metrics_state state;
+    const char *error; /* the last one, while not open; or NULL */
+    uint64_t counters[PS_COUNTER_COUNT];
+    const char *const *extra; /* ps_stage_ops.counters: names of counters[PS_COUNTER_extra + i], or NULL. A
+                                 name that ends in "_now" is a gauge, any other a counter */
+    struct ps_fill fill;      /* channels */
+    const struct ps_histogram *latency_ns; /* sinks: from when an event was read to when it was done, or NULL.
+                                              Copied during the visit */
+    const struct ps_histogram *batch_events; /* events of a batch or lease, or NULL */
+    const struct ps_series *series;          /* numbers with a label; copied during the visit */
+    size_t series_count;
+};
+
+struct ps_metrics_ring {
+    const char *channel;
+    unsigned producer, consumer; /* number of the producer at its channel; worker of its (first) consumer */
+    uint64_t size, capacity;     /* leases */
+};
+
+#define PS_SLOW_CYCLE_NS UINT64_C(1000000)
+#define PS_SLOW_CYCLES_KEPT 64U
+/* A duty cycle that took longer than that; written by the worker, read by anybody. */
+struct ps_slow_cycle {
+    uint64_t start_ns, took_ns; /* monotonic */
+};
+
+struct ps_metrics_worker {
+    unsigned id;
+    int cpu; /* pinned to, or -1 */
+    uint64_t cycles;
+    uint64_t busy_ns, idle_ns;        /* idle: spinning, yielding and parked */
+    uint64_t cycle_max_ns;            /* the longest cycle since start, without idling */
+    uint64_t slow_cycles;             /* above PS_SLOW_CYCLE_NS */
+    const struct ps_slow_cycle *slow; /* the last of them: number n (from 0) at n % PS_SLOW_CYCLES_KEPT; the
+                                         worker's own, while the agent lives */
+    uint64_t parked_count;
+    uint64_t heartbeat_ns; /* monotonic: when its last cycle began */
+    bool parked;
+    uint64_t batches_out; /* of its pool */
+    uint64_t blocks_cached;
+};
+
+struct ps_metrics_process {
+    const char *agent;
+    int64_t start_ms;
+    uint64_t budget_bytes, used_bytes; /* memory budget */
+    uint64_t reload_count, reload_failed_count;
+    bool stopping;
+};
+
+struct ps_metrics_visitor {
+    void *argument;
+    void (*process)(void *argument, const struct ps_metrics_process *process);
+    void (*component)(void *argument, const struct ps_metrics_component *component);
+    void (*ring)(void *argument, const struct ps_metrics_ring *ring); /* or NULL */
+    void (*worker)(void *argument, const struct ps_metrics_worker *worker);
+};
+
+/* What the engine implements. Thread: any; must hold off the plan's end during the call, and not for long. */
+struct ps_metrics_source {
+    void *argument;
+    void (*visit)(void *argument, const struct ps_metrics_visitor *visitor);
+    /* Calls `look` for the tap of each instance of every channel or sink of that name; returns how many.
+     * NULL: no taps. */
+    unsigned (*taps)(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
+                     void *look_argument);
+};
+
+/* A copy of everything. */
+struct ps_metrics {
+    struct ps_metrics_process process;
+    struct ps_metrics_component *components;
+    struct ps_metrics_ring *rings;
+    struct ps_metrics_worker *workers;
+    size_t component_count, ring_count, worker_count;
+};
+
+void ps_metrics_take(struct ps_metrics *metrics, const struct ps_metrics_source *source);
+void ps_metrics_fini(struct ps_metrics *metrics);
+
+/* "source", "sink", ... */
+const char *ps_metrics_kind(enum ps_kind kind);
+
+/* Flume's HTTP metrics (org.apache.flume.instrumentation.http.HTTPMetricsServer): one JSON object, keys
+ * "SOURCE.r1", all values strings. Sources, channels and sinks only. */
+void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page);
+
+/* Prometheus' text exposition format 0.0.4. */
+void ps_metrics_prometheus(const struct ps_metrics *metrics, struct ps_page *page);
+
+/* Whether all is well: components open, workers moving. Appends a line per complaint. `mono_ns` is now. */
+bool ps_metrics_healthy(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
+
+/* A worker that has not begun a cycle for so long, and is not parked, is stuck. */
+#define PS_METRICS_STUCK_NS (10 * PS_NS_PER_S)

@@ -1,0 +1,36 @@
+/* The metrics' HTTP server: what -Dflume.monitoring.type=http starts in Flume, and more.
+ *
+ *   /                    a link, as Flume's
+ *   /metrics             Flume's JSON (or Prometheus' text, as flume.monitoring.type=prometheus asks)
+ *   /metrics/prometheus  Prometheus' text
+ *   /healthz             200 "ok", or 503 and a line per complaint
+ *   /tail?component=NAME&count=N&wait=SECONDS   live events of a channel or sink, a JSON object a line
+ *
+ * Other paths are 404; TRACE and OPTIONS 403. Read only; anybody who reaches the port may read. Threads:
+ * start, stop and port are control's; each connection has a thread of the library's, at most
+ * PS_METRICS_SERVER_CONNECTIONS, none on a worker's CPU by our doing. */
+#pragma once
+
+#include "core/watch/metrics.h"
+
+#define PS_METRICS_SERVER_PORT 41414
+#define PS_METRICS_SERVER_CONNECTIONS 32U
+#define PS_METRICS_SERVER_TAIL_EVENTS_MAX 10000U
+#define PS_METRICS_SERVER_TAIL_WAIT_S_MAX 60U
+
+struct ps_metrics_server;
+
+struct ps_metrics_server_settings {
+    const char *host; /* address to listen on; NULL: every address, as Flume */
+    uint16_t port;    /* 0: any free one */
+    bool prometheus;  /* /metrics is Prometheus' text */
+};
+
+/* `source` must stay valid until stop. NULL on error: port in use, no such address. */
+struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server_settings *settings,
+                                                  const struct ps_metrics_source *source, struct ps_err *err);
+
+/* Waits for answers being written; a /tail ends at once. */
+void ps_metrics_server_stop(struct ps_metrics_server *server);
+
+uint16_t ps_metrics_server_port(const struct ps_metrics_server *server);

@@ -1,0 +1,198 @@
+/* Running the compiler: as a process of its own, watched, or in this thread. Called by the control thread or
+ * a helper, which waits; never by a worker. */
+#include "regex/compile/compiler.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define POLL_MS 50
+
+extern char **environ;
+
+struct child {
+    pid_t pid;
+    int socket; /* request out, answer in */
+};
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int spawn(struct child *child, const char *program, int theirs)
+{
+    const char *argv[] = {program, "rules", "compile", NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    int failed = posix_spawn_file_actions_init(&actions);
+    if (failed != 0)
+        return failed;
+    failed = posix_spawnattr_init(&attributes);
+    if (failed == 0) {
+        (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
+                                                        POSIX_SPAWN_SETSIGMASK);
+        (void)posix_spawnattr_setpgroup(&attributes, 0);
+        (void)posix_spawnattr_setsigdefault(&attributes, &all);
+        (void)posix_spawnattr_setsigmask(&attributes, &none);
+        failed = posix_spawn_file_actions_adddup2(&actions, theirs, 0);
+        if (failed == 0)
+            failed = posix_spawn_file_actions_adddup2(&actions, theirs, 1);
+        if (failed == 0)
+            failed = posix_spawn(&child->pid, program, &actions, &attributes, (char *const *)(uintptr_t)argv,
+                                 environ);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return failed;
+}
+
+static enum ps_status child_start(struct child *child, const char *program, struct ps_err *err)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return ps_err_set(err, "cannot make a socket for the compiler: %s", strerror(errno));
+    (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    int failed = spawn(child, program, ends[1]);
+    close(ends[1]);
+    child->socket = ends[0];
+    if (failed == 0)
+        return PS_OK;
+    close(ends[0]);
+    return ps_err_set(err, "cannot start %s: %s", program, strerror(failed));
+}
+
+enum talk { TALK_DONE, TALK_CANCELLED, TALK_LATE, TALK_BROKEN };
+
+/* One step of sending and receiving. */
+static bool step(int socket, const struct ps_bytes *request, size_t *sent, struct ps_bytes *answer,
+                 enum talk *talk)
+{
+    static _Thread_local unsigned char room[65536];
+    if (*sent < request->length) {
+        ssize_t n = send(socket, request->data + *sent, request->length - *sent, MSG_NOSIGNAL);
+        if (n > 0) {
+            *sent += (size_t)n;
+            if (*sent == request->length)
+                (void)shutdown(socket, SHUT_WR);
+        } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            *sent = request->length; /* it is gone: its exit code will tell */
+        }
+    }
+    ssize_t n = recv(socket, room, sizeof room, 0);
+    if (n > 0) {
+        ps_bytes_put(answer, room, (size_t)n);
+        *talk = TALK_BROKEN;
+        return answer->length <= PS_COMPILE_ANSWER_BYTES_MAX;
+    }
+    *talk = n == 0 ? TALK_DONE : TALK_BROKEN;
+    return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+/* A compiler at SCHED_IDLE may wait long for the CPU; for ever is too long. */
+static uint64_t wall_limit_ms(uint64_t time_ms)
+{
+    return time_ms == 0 || time_ms > UINT64_MAX / 16 ? UINT64_MAX / 2 : time_ms * 10 + 60000;
+}
+
+static enum talk child_talk(int socket, const struct ps_bytes *request, const struct ps_compile_how *how,
+                            struct ps_bytes *answer)
+{
+    uint64_t start = now_ms(), limit = wall_limit_ms(how->limits.time_ms);
+    size_t sent = 0;
+    enum talk talk = TALK_BROKEN;
+    while (step(socket, request, &sent, answer, &talk)) {
+        struct pollfd poll_fd = {.fd = socket,
+                                 .events = (short)(POLLIN | (sent < request->length ? POLLOUT : 0))};
+        (void)poll(&poll_fd, 1, POLL_MS);
+        if (how->cancelled != NULL && how->cancelled(how->argument))
+            return TALK_CANCELLED;
+        if (now_ms() - start > limit)
+            return TALK_LATE;
+    }
+    return talk;
+}
+
+/* Waits for its end; kills it first unless it ends by itself. The signal that ended it, or 0. */
+static int child_end(struct child *child, bool kill_it)
+{
+    int status;
+    close(child->socket);
+    if (kill_it)
+        (void)kill(child->pid, SIGKILL);
+    pid_t got;
+    do {
+        got = waitpid(child->pid, &status, 0);
+    } while (got < 0 && errno == EINTR);
+    return got == child->pid && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static enum ps_status explain(enum talk talk, int signal, const struct ps_compile_limits *limits,
+                              struct ps_err *err)
+{
+    if (talk == TALK_CANCELLED)
+        return ps_err_set(err, "compiling was cancelled");
+    if (talk == TALK_LATE)
+        return ps_err_set(err, "compiling was given up: the compiler got no CPU");
+    if (signal == SIGXCPU || signal == SIGPROF)
+        return ps_err_set(err, "compiling took more than %.3g s of CPU time", (double)limits->time_ms / 1000);
+    if (signal == SIGKILL)
+        return ps_err_set(err, "the compiler was killed: there was no memory left for it");
+    if (signal != 0 && limits->memory_bytes != 0) /* not all of the compiler is ready for there being none */
+        return ps_err_set(err,
+                          "the compiler ended by signal %d (%s): perhaps %llu MiB of memory are too little",
+                          signal, strsignal(signal), (unsigned long long)limits->memory_bytes >> 20);
+    if (signal != 0)
+        return ps_err_set(err, "the compiler ended by signal %d (%s)", signal, strsignal(signal));
+    return ps_err_set(err, "the compiler ended without an answer");
+}
+
+static enum ps_status run_child(uint32_t count, const struct ps_bytes *key, const struct ps_compile_how *how,
+                                struct ps_compile_answer *answer, struct ps_err *err)
+{
+    struct ps_bytes request = {0}, bytes = {0};
+    struct child child;
+    if (child_start(&child, how->program, err) != PS_OK)
+        return PS_FAIL;
+    ps_compile_request_write(&request, &how->limits, key);
+    enum talk talk = child_talk(child.socket, &request, how, &bytes);
+    int signal = child_end(&child, talk != TALK_DONE);
+    enum ps_status status = PS_FAIL;
+    if (talk != TALK_DONE || signal != 0 || bytes.length == 0)
+        explain(talk, signal, &how->limits, err);
+    else
+        status = ps_compile_answer_read(bytes.data, bytes.length, count, answer, err);
+    ps_bytes_fini(&request);
+    ps_bytes_fini(&bytes);
+    if (status != PS_OK || answer->built.outcomes != NULL)
+        return status;
+    if (how->limits.memory_bytes != 0 && strstr(answer->error, "memory") != NULL)
+        return ps_err_set(err, "compiling took more than %llu MiB of memory",
+                          (unsigned long long)how->limits.memory_bytes >> 20);
+    return ps_err_set(err, "%s", answer->error);
+}
+
+enum ps_status ps_compile_run(const struct ps_hyperscan_expression *expressions, uint32_t count,
+                              const struct ps_bytes *key, const struct ps_compile_how *how,
+                              struct ps_compile_answer *answer, struct ps_err *err)
+{
+    *answer = (struct ps_compile_answer){.failed = UINT32_MAX};
+    if (how->cancelled != NULL && how->cancelled(how->argument))
+        return ps_err_set(err, "compiling was cancelled");
+    if (how->program != NULL)
+        return run_child(count, key, how, answer, err);
+    return ps_hyperscan_build(expressions, count, &answer->built, &answer->failed, err);
+}

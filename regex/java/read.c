@@ -1,0 +1,170 @@
+/* Reading a Java expression: code points, quotations \Q..\E spelt out, white space and comments of (?x)
+ * skipped exactly where Java skips them. Called while translating; pure. */
+#include <string.h>
+
+#include "core/utf8.h"
+#include "regex/java/parts.h"
+
+uint32_t ps_java_at(const struct ps_java_parser *parser, size_t index)
+{
+    return index < parser->length ? parser->text[index] : 0;
+}
+
+static bool is_space(uint32_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool is_line_end(const struct ps_java_parser *parser, uint32_t c)
+{
+    if (parser->flags & PS_REGEX_UNIX_LINES)
+        return c == '\n';
+    return c == '\n' || c == '\r' || c == 0x85 || (c | 1) == 0x2029;
+}
+
+/* Leaves the cursor on the first character that counts. */
+static void skip_comments(struct ps_java_parser *parser)
+{
+    if (!(parser->flags & PS_REGEX_COMMENTS))
+        return;
+    for (;;) {
+        uint32_t c = ps_java_at(parser, parser->cursor);
+        if (is_space(c)) {
+            parser->cursor++;
+        } else if (c == '#') {
+            while (parser->cursor < parser->length &&
+                   !is_line_end(parser, ps_java_at(parser, parser->cursor)))
+                parser->cursor++;
+        } else {
+            return;
+        }
+    }
+}
+
+uint32_t ps_java_peek(struct ps_java_parser *parser)
+{
+    skip_comments(parser);
+    return ps_java_at(parser, parser->cursor);
+}
+
+uint32_t ps_java_read(struct ps_java_parser *parser)
+{
+    skip_comments(parser);
+    return ps_java_at(parser, parser->cursor++);
+}
+
+uint32_t ps_java_next(struct ps_java_parser *parser)
+{
+    parser->cursor++;
+    return ps_java_peek(parser);
+}
+
+uint32_t ps_java_next_raw(struct ps_java_parser *parser)
+{
+    return ps_java_at(parser, ++parser->cursor);
+}
+
+uint32_t ps_java_after_next(struct ps_java_parser *parser)
+{
+    parser->cursor += 2;
+    return ps_java_at(parser, parser->cursor - 1);
+}
+
+void *ps_java_fail(struct ps_java_parser *parser, const char *reason, const char *cure)
+{
+    if (!parser->failed)
+        ps_err_set(parser->err, "\"%s\" is no valid expression: %s at offset %lld%s%s", parser->pattern,
+                   reason, (long long)parser->cursor - 1, cure != NULL ? "; " : "", cure != NULL ? cure : "");
+    parser->failed = true;
+    return NULL;
+}
+
+static size_t decode(const char *text, size_t length, uint32_t *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < length;) {
+        uint8_t first = (uint8_t)text[i];
+        size_t tail = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+        uint32_t c = tail == 0 ? first : first & (0x3FU >> tail);
+        for (size_t j = 1; j <= tail; j++)
+            c = c << 6 | ((uint8_t)text[i + j] & 0x3F);
+        out[count++] = c;
+        i += tail + 1;
+    }
+    return count;
+}
+
+static bool is_letter(uint32_t c)
+{
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* Copies from the first \Q on, with a backslash before what might mean something. `in` has two zeros at its
+ * end. */
+static size_t spell_out(const uint32_t *in, size_t from, size_t length, uint32_t *out)
+{
+    size_t used = from;
+    bool quoted = true, begins = true;
+    for (size_t i = from + 2; i < length;) {
+        uint32_t c = in[i++];
+        if (c >= 0x80 || is_letter(c)) {
+            out[used++] = c;
+        } else if (c >= '0' && c <= '9') {
+            if (begins) { /* or it might go on with an escape that stands before */
+                out[used++] = '\\';
+                out[used++] = 'x';
+                out[used++] = '3';
+            }
+            out[used++] = c;
+        } else if (c != '\\') {
+            if (quoted)
+                out[used++] = '\\';
+            out[used++] = c;
+        } else if (quoted && in[i] == 'E') {
+            i++;
+            quoted = false;
+        } else if (quoted) {
+            out[used++] = '\\';
+            out[used++] = '\\';
+        } else if (in[i] == 'Q') {
+            i++;
+            quoted = begins = true;
+            continue;
+        } else {
+            out[used++] = c;
+            if (i < length)
+                out[used++] = in[i++];
+        }
+        begins = false;
+    }
+    return used;
+}
+
+bool ps_java_reader_open(struct ps_java_parser *parser)
+{
+    size_t length = strlen(parser->pattern);
+    if (length > PS_REGEX_PATTERN_BYTES_MAX) {
+        ps_err_set(parser->err, "the expression is longer than %u bytes", PS_REGEX_PATTERN_BYTES_MAX);
+        return false;
+    }
+    const char *bytes = parser->pattern;
+    if (ps_utf8_valid_length(bytes, length) < length) {
+        char *repaired = ps_arena_alloc(parser->arena, 3 * length + 1);
+        length = ps_utf8_repair(bytes, length, repaired);
+        bytes = repaired;
+    }
+    uint32_t *text = ps_arena_alloc(parser->arena, (length + 2) * sizeof *text);
+    size_t count = decode(bytes, length, text), quote = 0;
+    text[count] = text[count + 1] = 0;
+    while (quote + 1 < count && !(text[quote] == '\\' && text[quote + 1] == 'Q'))
+        quote += text[quote] == '\\' ? 2 : 1;
+    if (quote + 1 < count) {
+        uint32_t *spelt = ps_arena_alloc(parser->arena, (quote + 2 + 3 * (count - quote)) * sizeof *spelt);
+        memcpy(spelt, text, quote * sizeof *spelt);
+        count = spell_out(text, quote, count, spelt);
+        text = spelt;
+    }
+    parser->text = text;
+    parser->length = count;
+    return true;
+}

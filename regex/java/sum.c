@@ -1,0 +1,154 @@
+/* What an expression over bytes comes to: how exact it is, and what the matcher must know of it. Called while
+ * translating; pure. */
+#include "regex/java/bytes.h"
+
+bool ps_bytes_is_run(const struct ps_bytes_node *node)
+{
+    return node->kind == PS_BYTES_REPEAT && node->max == PS_JAVA_UNBOUNDED && node->min <= 1 &&
+           node->child->kind == PS_BYTES_CHARACTER;
+}
+
+/* Has a match without any byte. */
+static bool has_no_width(const struct ps_bytes_node *node)
+{
+    const struct ps_bytes_node *child = node->child;
+    switch (node->kind) {
+    case PS_BYTES_NEVER:
+    case PS_BYTES_CHARACTER:
+    case PS_BYTES_TEXT:
+        return false;
+    case PS_BYTES_CONCAT:
+        while (child != NULL && has_no_width(child))
+            child = child->next;
+        return child == NULL;
+    case PS_BYTES_EITHER:
+        while (child != NULL && !has_no_width(child))
+            child = child->next;
+        return child != NULL;
+    case PS_BYTES_REPEAT:
+        return node->min == 0 || has_no_width(child);
+    default:
+        return true;
+    }
+}
+
+/* May begin, or end, with a byte beyond ASCII that is not of a certain character. */
+static bool may_be_high(const struct ps_bytes_node *node, bool end)
+{
+    bool may = node->kind == PS_BYTES_CHARACTER && node->high;
+    for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next) {
+        bool child_may = may_be_high(child, end);
+        if (node->kind == PS_BYTES_CONCAT && end && !has_no_width(child))
+            may = false;
+        may |= child_may;
+        if (node->kind == PS_BYTES_CONCAT && !end && !has_no_width(child))
+            break;
+    }
+    return may;
+}
+
+/* What stands around a node: a run of one class; next to something that may be high. Two such side by side
+ * can share the bytes of one character. */
+struct around {
+    bool run, left, right;
+};
+
+struct summer {
+    struct ps_arena *arena;
+    struct ps_bytes_summary *summary;
+};
+
+static void lose_at(struct ps_bytes_summary *summary, const struct ps_bytes_node *node,
+                    enum ps_regex_exactness loss, const char *why)
+{
+    if (loss > summary->loss) {
+        summary->loss = loss;
+        summary->why = why;
+        summary->at = node->at;
+    }
+}
+
+static void sum_up(struct summer *summer, const struct ps_bytes_node *node, struct around around);
+
+static void sum_up_concat(struct summer *summer, const struct ps_bytes_node *node, struct around around)
+{
+    size_t count = 0;
+    for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
+        count++;
+    const struct ps_bytes_node **children = ps_arena_alloc(summer->arena, (count + 1) * sizeof *children);
+    bool *right = ps_arena_alloc(summer->arena, count + 1);
+    count = 0;
+    for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
+        children[count++] = child;
+    right[count] = around.right;
+    for (size_t i = count; i-- > 0;)
+        right[i] = may_be_high(children[i], false) || (has_no_width(children[i]) && right[i + 1]);
+    for (size_t i = 0; i < count; i++) {
+        sum_up(summer, children[i], (struct around){.left = around.left, .right = right[i + 1]});
+        around.left = may_be_high(children[i], true) || (has_no_width(children[i]) && around.left);
+    }
+}
+
+static void sum_up(struct summer *summer, const struct ps_bytes_node *node, struct around around)
+{
+    struct ps_bytes_summary *summary = summer->summary;
+    if (node->atomic)
+        lose_at(summary, node, PS_REGEX_CONFIRM, "atomic group or possessive repeat");
+    lose_at(summary, node, node->loss, node->why);
+    switch (node->kind) {
+    case PS_BYTES_CHARACTER: {
+        bool exact = node->high_all && (around.run || node->edge) && !around.left && !around.right;
+        if (node->high && !exact)
+            lose_at(summary, node, PS_REGEX_PLAIN, "a character that may be beyond ASCII");
+        summary->repair |= node->high && node->replacement;
+        summary->newline |= node->ascii[0] >> '\n' & 1;
+        break;
+    }
+    case PS_BYTES_BEGIN:
+    case PS_BYTES_END:
+    case PS_BYTES_LINE_END:
+    case PS_BYTES_LINE_BEGIN:
+        summary->anchored = true;
+        break;
+    case PS_BYTES_CONCAT:
+        sum_up_concat(summer, node, around);
+        break;
+    case PS_BYTES_REPEAT:
+        around.run = ps_bytes_is_run(node);
+        if (!around.run && node->max > 1) { /* the rounds stand side by side */
+            around.left |= may_be_high(node->child, true);
+            around.right |= may_be_high(node->child, false);
+        }
+        sum_up(summer, node->child, around);
+        break;
+    default:
+        for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
+            sum_up(summer, child, (struct around){.left = around.left, .right = around.right});
+    }
+}
+
+/* Matches the empty text in most subjects; "^$" does not. */
+static bool is_idle(const struct ps_bytes_node *node)
+{
+    if (node->kind == PS_BYTES_EITHER) {
+        for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
+            if (is_idle(child))
+                return true;
+        return false;
+    }
+    bool begins = false, ends = false;
+    if (node->kind == PS_BYTES_CONCAT)
+        for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next) {
+            begins |= child->kind == PS_BYTES_BEGIN || child->kind == PS_BYTES_LINE_BEGIN;
+            ends |= child->kind == PS_BYTES_END || child->kind == PS_BYTES_LINE_END;
+        }
+    return has_no_width(node) && !(begins && ends);
+}
+
+void ps_bytes_sum_up(struct ps_arena *arena, const struct ps_bytes_node *root,
+                     struct ps_bytes_summary *summary)
+{
+    struct summer summer = {.arena = arena, .summary = summary};
+    *summary = (struct ps_bytes_summary){.never = root->kind == PS_BYTES_NEVER, .idle = is_idle(root)};
+    sum_up(&summer, root, (struct around){.run = false});
+}

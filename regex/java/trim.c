@@ -1,0 +1,178 @@
+/* Cuts off the ends of an expression over bytes what need not be there: whether there is a match counts, not
+ * where it begins and ends. Called while translating; pure. */
+#include "regex/java/bytes.h"
+
+bool ps_bytes_nullable(const struct ps_bytes_node *node)
+{
+    const struct ps_bytes_node *child = node->child;
+    switch (node->kind) {
+    case PS_BYTES_EMPTY:
+        return node->loss == PS_REGEX_EXACT;
+    case PS_BYTES_CONCAT:
+        while (child != NULL && ps_bytes_nullable(child))
+            child = child->next;
+        return child == NULL && node->loss == PS_REGEX_EXACT;
+    case PS_BYTES_EITHER:
+        while (child != NULL && !ps_bytes_nullable(child))
+            child = child->next;
+        return child != NULL;
+    case PS_BYTES_REPEAT:
+        return node->min == 0 || ps_bytes_nullable(child);
+    default:
+        return false;
+    }
+}
+
+struct trimmer {
+    struct ps_arena *arena;
+    enum ps_regex_exactness *loss;
+    bool end; /* else the beginning */
+};
+
+static void lose(struct trimmer *trimmer, enum ps_regex_exactness loss)
+{
+    if (loss > *trimmer->loss)
+        *trimmer->loss = loss;
+}
+
+static bool has_atomic(const struct ps_bytes_node *node)
+{
+    for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
+        if (has_atomic(child))
+            return true;
+    return node->atomic;
+}
+
+/* A repeat of what a plain subject has throughout. */
+static bool is_dots(const struct ps_bytes_node *node)
+{
+    const struct ps_bytes_node *child = node->child;
+    return node->kind == PS_BYTES_REPEAT && node->max == PS_JAVA_UNBOUNDED && !node->atomic &&
+           child->kind == PS_BYTES_CHARACTER && child->high && child->ascii[1] == UINT64_MAX &&
+           (child->ascii[0] | UINT64_C(0x2400)) == UINT64_MAX; /* but for \n and \r */
+}
+
+static struct ps_bytes_node *trim(struct trimmer *trimmer, struct ps_bytes_node *node);
+
+static bool is_outer_anchor(const struct trimmer *trimmer, const struct ps_bytes_node *node)
+{
+    if (trimmer->end)
+        return node->kind == PS_BYTES_END || node->kind == PS_BYTES_LINE_END;
+    return node->kind == PS_BYTES_BEGIN || node->kind == PS_BYTES_LINE_BEGIN;
+}
+
+/* Cuts at one end of a sequence; `step` leads inwards. Removed ones become NULL. */
+static void trim_children(struct trimmer *trimmer, struct ps_bytes_node **children, size_t count)
+{
+    size_t at = trimmer->end ? count - 1 : 0, step = trimmer->end ? SIZE_MAX : 1;
+    for (; at < count; at += step) {
+        struct ps_bytes_node *child = children[at];
+        if (child->kind == PS_BYTES_EMPTY) {
+            if (child->loss == PS_REGEX_EXACT)
+                children[at] = NULL;
+            continue;
+        }
+        if (is_outer_anchor(trimmer, child)) {
+            /* "^.*x" is "x" where all of a subject is dots. */
+            if (count > 2 && at + step < count && is_dots(children[at + step])) {
+                children[at] = NULL;
+                lose(trimmer, PS_REGEX_PLAIN);
+                continue;
+            }
+            return;
+        }
+        if (!ps_bytes_nullable(child)) {
+            children[at] = trim(trimmer, child);
+            return;
+        }
+        if (!trimmer->end && has_atomic(child))
+            lose(trimmer, PS_REGEX_CONFIRM);
+        children[at] = NULL;
+    }
+}
+
+static struct ps_bytes_node *trim_concat(struct trimmer *trimmer, struct ps_bytes_node *node)
+{
+    size_t count = 0, kept = 0;
+    for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
+        count++;
+    if (count == 0)
+        return node;
+    struct ps_bytes_node **children = ps_arena_alloc(trimmer->arena, count * sizeof(struct ps_bytes_node *));
+    for (struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
+        children[kept++] = child;
+    trim_children(trimmer, children, count);
+    struct ps_bytes_node **link = &node->child;
+    for (size_t i = 0; i < count; i++)
+        if (children[i] != NULL) {
+            *link = children[i];
+            link = &children[i]->next;
+        }
+    *link = NULL;
+    return node;
+}
+
+/* A node that nothing stands outside of any more. */
+static struct ps_bytes_node *trim(struct trimmer *trimmer, struct ps_bytes_node *node)
+{
+    if (node->atomic && !trimmer->end && node->kind == PS_BYTES_REPEAT)
+        lose(trimmer, PS_REGEX_CONFIRM);
+    if (trimmer->end &&
+        (node->kind != PS_BYTES_REPEAT || node->min <= 1 || node->child->kind == PS_BYTES_CHARACTER))
+        node->atomic = false; /* but for rounds of a group: Java does not come back into the ones before */
+    switch (node->kind) {
+    case PS_BYTES_CHARACTER:
+        node->edge = true;
+        return node;
+    case PS_BYTES_CONCAT:
+        return trim_concat(trimmer, node);
+    case PS_BYTES_EITHER: {
+        struct ps_bytes_node **link = &node->child;
+        for (struct ps_bytes_node *child = node->child, *next; child != NULL; child = next) {
+            next = child->next;
+            child->next = NULL;
+            *link = trim(trimmer, child);
+            link = &(*link)->next;
+        }
+        return node;
+    }
+    case PS_BYTES_REPEAT:
+        node->max = node->min;
+        if (node->min != 1)
+            return node;
+        node->child->next = NULL;
+        return trim(trimmer, node->child);
+    default:
+        return node;
+    }
+}
+
+static bool are_disjoint(const struct ps_bytes_node *a, const struct ps_bytes_node *b)
+{
+    return (a->ascii[0] & b->ascii[0]) == 0 && (a->ascii[1] & b->ascii[1]) == 0 && !(a->high && b->high);
+}
+
+/* "[^"]*+"" loses nothing: to come back into the repeat would not help. */
+static void settle_atomic(struct ps_bytes_node *node)
+{
+    for (struct ps_bytes_node *child = node->child; child != NULL; child = child->next) {
+        settle_atomic(child);
+        const struct ps_bytes_node *next = child->next;
+        if (next != NULL && next->kind == PS_BYTES_REPEAT && next->min > 0)
+            next = next->child;
+        if (node->kind == PS_BYTES_CONCAT && child->atomic && child->kind == PS_BYTES_REPEAT &&
+            child->child->kind == PS_BYTES_CHARACTER && next != NULL && next->kind == PS_BYTES_CHARACTER &&
+            are_disjoint(child->child, next))
+            child->atomic = false;
+    }
+}
+
+struct ps_bytes_node *ps_bytes_trim(struct ps_arena *arena, struct ps_bytes_node *root,
+                                    enum ps_regex_exactness *loss)
+{
+    struct trimmer trimmer = {.arena = arena, .loss = loss, .end = true};
+    settle_atomic(root);
+    root = trim(&trimmer, root);
+    trimmer.end = false;
+    return trim(&trimmer, root);
+}

@@ -1,0 +1,141 @@
+/* What is scanned in one call: a run of subjects where they are, copies behind each other, or one alone.
+ * Called by workers. Allocates only for a subject longer than any before that must be copied. */
+#include "regex/matcher/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A run shorter than that is copied together with what follows it: a call costs more than the copy. */
+#define RUN_SUBJECTS_MIN 8U
+#define RUN_BYTES_MIN 2048U
+/* Longer runs would push the subjects out of the nearer caches before reports are looked at. */
+#define RUN_BYTES_MAX (64U << 10)
+
+static const struct border {
+    char text[4];
+    uint32_t length;
+} borders[] = {
+    [PS_BORDER_NEWLINE] = {"\n", 1},
+    [PS_BORDER_FF] = {"\xFF", 1},
+    [PS_BORDER_BOTH] = {"\n\xFF\n", 3},
+};
+
+/* The ends of the subjects are there. */
+static void chunk_set(struct ps_matcher_scratch *scratch, const char *data, uint32_t length, uint32_t first,
+                      uint32_t count, uint32_t gap)
+{
+    scratch->chunk = (struct ps_matcher_chunk){data, length, first, count, gap};
+    scratch->cursor = 0;
+    /* What stands before the first subject and behind the last one, so that neither is a special one. */
+    scratch->limits[0] = 0U - gap;
+    scratch->limits[count + 1] = UINT32_MAX;
+}
+
+/* How many subjects from `at` on stand one after the other with a newline between. */
+static uint32_t run_length(const struct ps_slice *subjects, uint32_t at, uint32_t count, uint32_t *ends)
+{
+    const char *base = subjects[at].data;
+    uint32_t end = subjects[at].length, next = at + 1;
+    ends[0] = end;
+    for (; next < count && end < RUN_BYTES_MAX; next++) {
+        if (subjects[next].data != base + end + 1 || base[end] != '\n' ||
+            subjects[next].length > RUN_BYTES_MAX)
+            break;
+        end += 1 + subjects[next].length;
+        ends[next - at] = end;
+    }
+    return next - at;
+}
+
+static bool chunk_run(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects, uint32_t at,
+                      uint32_t count)
+{
+    if (scratch->matcher->border != PS_BORDER_NEWLINE || subjects[at].data == NULL)
+        return false;
+    uint32_t run = run_length(subjects, at, count, scratch->limits + 1);
+    uint32_t length = scratch->limits[run];
+    if (run < RUN_SUBJECTS_MIN && length < RUN_BYTES_MIN && run < count - at)
+        return false;
+    if (scratch->matcher->minds_ff && ps_matcher_has_ff(subjects[at].data, length))
+        return false;
+    chunk_set(scratch, subjects[at].data, length, at, run, 1);
+    return true;
+}
+
+/* Room for a subject that is scanned alone and must be changed. */
+static char *large_room(struct ps_matcher_scratch *scratch, size_t length)
+{
+    if (scratch->large_room < length) {
+        free(scratch->large);
+        scratch->large_room = length + length / 2;
+        scratch->large = malloc(scratch->large_room);
+        PS_ASSERT(scratch->large != NULL);
+    }
+    return scratch->large;
+}
+
+void ps_matcher_chunk_alone(struct ps_matcher_scratch *scratch, const struct ps_slice *subject, uint32_t at)
+{
+    const char *data = subject->data;
+    if (scratch->matcher->minds_ff && ps_matcher_has_ff(data, subject->length)) {
+        char *room = large_room(scratch, subject->length);
+        ps_matcher_copy(room, data, subject->length);
+        data = room;
+    }
+    scratch->limits[1] = subject->length;
+    chunk_set(scratch, data, subject->length, at, 1, 0);
+}
+
+static void chunk_copy(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects, uint32_t at,
+                       uint32_t count)
+{
+    const struct border *border = &borders[scratch->matcher->border];
+    uint32_t next = at, length = 0;
+    for (; next < count; next++) {
+        const struct ps_slice *subject = &subjects[next];
+        if (subject->length > PS_MATCHER_ALONE_BYTES ||
+            length + subject->length + border->length > PS_MATCHER_STAGING_BYTES)
+            break;
+        ps_matcher_copy(scratch->staging + length, subject->data, subject->length);
+        length += subject->length;
+        scratch->limits[next - at + 1] = length;
+        memcpy(scratch->staging + length, border->text, sizeof border->text); /* there is room for four */
+        length += border->length;
+    }
+    chunk_set(scratch, scratch->staging, length, at, next - at, border->length);
+}
+
+void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects, uint32_t at,
+                           uint32_t count)
+{
+    if (chunk_run(scratch, subjects, at, count))
+        return;
+    if (subjects[at].length > PS_MATCHER_ALONE_BYTES)
+        ps_matcher_chunk_alone(scratch, &subjects[at], at);
+    else
+        chunk_copy(scratch, subjects, at, count);
+}
+
+/* Hyperscan reports nearly, but not surely, in order: it is the subject of the last report or the next one,
+ * or else searched for. Where nothing can be predicted nothing branches: this is run for every report. */
+uint32_t ps_matcher_chunk_find(struct ps_matcher_scratch *scratch, uint32_t to)
+{
+    const uint32_t *ends = scratch->limits + 1, *before = scratch->limits, gap = scratch->chunk.gap;
+    uint32_t low = scratch->cursor, high = scratch->chunk.count;
+    if (PS_UNLIKELY(to < before[low] + gap))
+        low = 0;
+    low += ends[low] < to;
+    while (PS_UNLIKELY(ends[low] < to)) { /* the first that ends there or later; the end mark is behind all */
+        uint32_t middle = low + (high - low) / 2;
+        if (ends[middle] < to)
+            low = middle + 1;
+        else
+            high = middle;
+        if (low == high)
+            break;
+    }
+    if (PS_UNLIKELY(low == scratch->chunk.count || to < before[low] + gap))
+        return UINT32_MAX; /* in the border */
+    scratch->cursor = low;
+    return low;
+}

@@ -1,0 +1,252 @@
+/* Scanning batches of subjects for many patterns: the list of what each subject matches. Called by workers,
+ * once a batch; what runs for each hit is kept short. */
+#include "regex/matcher/count.h"
+
+#include <string.h>
+
+struct report {
+    void (*each)(void *argument, uint32_t subject, const uint32_t *patterns, uint32_t pattern_count);
+    void *argument;
+    const struct ps_slice *subjects;
+};
+
+static int hit_list(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+                    void *argument)
+{
+    struct ps_matcher_scratch *scratch = argument;
+    (void)from;
+    (void)flags;
+    uint32_t at = ps_matcher_chunk_find(scratch, (uint32_t)to);
+    if (at == UINT32_MAX || scratch->seen[id] == scratch->stamp + at)
+        return 0; /* a match may end in many places */
+    if (PS_UNLIKELY(scratch->hit_count == scratch->hit_room))
+        return 1;
+    scratch->seen[id] = scratch->stamp + at;
+    uint64_t hit = (uint64_t)(scratch->chunk.first + at) << 32 | id;
+    scratch->unordered |= scratch->hit_count > 0 && hit >> 32 < scratch->hits[scratch->hit_count - 1] >> 32;
+    scratch->hits[scratch->hit_count++] = hit;
+    return 0;
+}
+
+/* Heap sort: in place, no allocation, no bad case. Rare and mostly short. */
+#define SIFT_DOWN(type)                                                                                      \
+    static void sift_down_##type(type *items, uint32_t at, uint32_t count)                                   \
+    {                                                                                                        \
+        type item = items[at];                                                                               \
+        for (uint32_t child; (child = 2 * at + 1) < count; at = child) {                                     \
+            child += child + 1 < count && items[child + 1] > items[child];                                   \
+            if (items[child] <= item)                                                                        \
+                break;                                                                                       \
+            items[at] = items[child];                                                                        \
+        }                                                                                                    \
+        items[at] = item;                                                                                    \
+    }                                                                                                        \
+    static void sort_##type(type *items, uint32_t count)                                                     \
+    {                                                                                                        \
+        for (uint32_t at = count / 2; at-- > 0;)                                                             \
+            sift_down_##type(items, at, count);                                                              \
+        for (uint32_t end = count; end-- > 1;) {                                                             \
+            type largest = items[0];                                                                         \
+            items[0] = items[end];                                                                           \
+            items[end] = largest;                                                                            \
+            sift_down_##type(items, 0, end);                                                                 \
+        }                                                                                                    \
+    }
+SIFT_DOWN(uint32_t)
+SIFT_DOWN(uint64_t)
+
+static void sort_patterns(uint32_t *patterns, uint32_t count)
+{
+    if (count > 16) {
+        sort_uint32_t(patterns, count);
+        return;
+    }
+    for (uint32_t i = 1; i < count; i++) {
+        uint32_t pattern = patterns[i], at = i;
+        for (; at > 0 && patterns[at - 1] > pattern; at--)
+            patterns[at] = patterns[at - 1];
+        patterns[at] = pattern;
+    }
+}
+
+/* Those patterns of the hits' expressions that do match, to `scratch->matched`. */
+static uint32_t judge(struct ps_matcher_scratch *scratch, const struct ps_slice *subject,
+                      const uint64_t *hits, uint32_t hit_count)
+{
+    const struct ps_matcher *matcher = scratch->matcher;
+    uint32_t count = 0;
+    int plain = -1; /* not looked at */
+    for (uint32_t i = 0; i < hit_count; i++) {
+        uint32_t expression = (uint32_t)hits[i];
+        if (i > 0 && hits[i] == hits[i - 1]) /* only when they had to be sorted */
+            continue;
+        for (uint32_t m = matcher->member_start[expression]; m < matcher->member_start[expression + 1]; m++) {
+            uint32_t pattern = matcher->members[m];
+            uint8_t worth = matcher->worth[pattern];
+            if (worth == PS_WORTH_PLAIN && plain < 0)
+                plain = ps_matcher_is_plain(subject->data, subject->length);
+            if (worth == PS_WORTH_TAKEN || (worth == PS_WORTH_PLAIN && plain > 0) ||
+                ps_matcher_confirm(scratch, pattern, subject))
+                scratch->matched[count++] = pattern;
+        }
+    }
+    return count;
+}
+
+static void report_matched(struct ps_matcher_scratch *scratch, const struct report *report, uint32_t subject,
+                           uint32_t count)
+{
+    if (count == 0)
+        return;
+    sort_patterns(scratch->matched, count);
+    report->each(report->argument, subject, scratch->matched, count);
+}
+
+static void report_one(struct ps_matcher_scratch *scratch, const struct report *report, uint32_t subject,
+                       const uint64_t *hits, uint32_t hit_count)
+{
+    const struct ps_matcher *matcher = scratch->matcher;
+    const struct ps_slice *text = &report->subjects[subject];
+    if (text->length == 0) { /* known since the matcher was made */
+        if (matcher->empty_count > 0)
+            report->each(report->argument, subject, matcher->empty, matcher->empty_count);
+        return;
+    }
+    uint32_t count = judge(scratch, text, hits, hit_count);
+    for (uint32_t i = 0; i < matcher->pcre2_count; i++) {
+        if (ps_matcher_ask(scratch, matcher->pcre2[i], text))
+            scratch->matched[count++] = matcher->pcre2[i];
+    }
+    report_matched(scratch, report, subject, count);
+}
+
+/* PCRE2 decides about every pattern: the scan failed. */
+static void report_asked(struct ps_matcher_scratch *scratch, const struct report *report, uint32_t subject)
+{
+    const struct ps_matcher *matcher = scratch->matcher;
+    const struct ps_slice *text = &report->subjects[subject];
+    uint32_t count = 0;
+    if (text->length > 0) {
+        for (uint32_t m = 0; m < matcher->member_start[matcher->expression_count]; m++) {
+            if (ps_matcher_ask(scratch, matcher->members[m], text))
+                scratch->matched[count++] = matcher->members[m];
+        }
+    }
+    if (count == 0) {
+        report_one(scratch, report, subject, NULL, 0);
+        return;
+    }
+    for (uint32_t i = 0; i < matcher->pcre2_count; i++) {
+        if (ps_matcher_ask(scratch, matcher->pcre2[i], text))
+            scratch->matched[count++] = matcher->pcre2[i];
+    }
+    report_matched(scratch, report, subject, count);
+}
+
+static enum ps_hyperscan_scan chunk_scan(struct ps_matcher_scratch *scratch)
+{
+    const struct ps_matcher_chunk *chunk = &scratch->chunk;
+    if (PS_UNLIKELY(scratch->stamp > UINT32_MAX - 2 * PS_MATCHER_SUBJECTS_MAX)) {
+        memset(scratch->seen, 0, scratch->matcher->expression_count * sizeof *scratch->seen);
+        scratch->stamp = 1;
+    }
+    scratch->hit_count = 0;
+    scratch->unordered = false;
+    enum ps_hyperscan_scan done = PS_SCAN_DONE;
+    if (scratch->matcher->hyperscan != NULL)
+        done = ps_hyperscan_scan(scratch->matcher->hyperscan, scratch->hyperscan, chunk->data, chunk->length,
+                                 hit_list, scratch);
+    scratch->stamp += chunk->count;
+    return done;
+}
+
+/* The usual case: one report about a subject, about one pattern, and nothing to ask. */
+static bool report_simple(const struct ps_matcher *matcher, const struct report *report, uint64_t hit)
+{
+    const uint32_t *start = &matcher->member_start[(uint32_t)hit];
+    const uint32_t *pattern = &matcher->members[start[0]];
+    if (start[1] - start[0] != 1 || matcher->worth[*pattern] != PS_WORTH_TAKEN)
+        return false;
+    report->each(report->argument, (uint32_t)(hit >> 32), pattern, 1);
+    return true;
+}
+
+/* Only subjects with hits match anything. */
+static void chunk_report_hits(struct ps_matcher_scratch *scratch, const struct report *report)
+{
+    const uint64_t *hits = scratch->hits;
+    uint32_t count = scratch->hit_count;
+    for (uint32_t i = 0, next; i < count; i = next) {
+        uint64_t subject = hits[i] >> 32;
+        next = i + 1;
+        if ((next == count || hits[next] >> 32 != subject) &&
+            report_simple(scratch->matcher, report, hits[i]))
+            continue;
+        while (next < count && hits[next] >> 32 == subject)
+            next++;
+        report_one(scratch, report, (uint32_t)subject, hits + i, next - i);
+    }
+}
+
+/* All hits of the chunk are there. */
+static void chunk_report(struct ps_matcher_scratch *scratch, const struct report *report)
+{
+    const struct ps_matcher *matcher = scratch->matcher;
+    uint32_t first = scratch->chunk.first, last = first + scratch->chunk.count, count = scratch->hit_count;
+    const uint64_t *hits = scratch->hits;
+    if (PS_UNLIKELY(scratch->unordered))
+        sort_uint64_t(scratch->hits, count);
+    if (matcher->pcre2_count + matcher->empty_count == 0) {
+        chunk_report_hits(scratch, report);
+        return;
+    }
+    for (uint32_t subject = first, i = 0; subject < last; subject++) {
+        uint32_t start = i;
+        while (i < count && hits[i] >> 32 == subject)
+            i++;
+        report_one(scratch, report, subject, hits + start, i - start);
+    }
+}
+
+/* More hits than there is room for: one subject at a time; there is room for each of them. */
+static void chunk_singly(struct ps_matcher_scratch *scratch, const struct report *report)
+{
+    uint32_t first = scratch->chunk.first, last = first + scratch->chunk.count;
+    for (uint32_t subject = first; subject < last; subject++) {
+        ps_matcher_chunk_alone(scratch, &report->subjects[subject], subject);
+        enum ps_hyperscan_scan done = chunk_scan(scratch);
+        if (done == PS_SCAN_DONE) {
+            chunk_report(scratch, report);
+        } else {
+            ps_matcher_count_add(&scratch->counts.scan_errors, 1);
+            report_asked(scratch, report, subject);
+        }
+    }
+}
+
+void ps_matcher_scan_each(const struct ps_matcher *matcher, struct ps_matcher_scratch *scratch,
+                          const struct ps_slice *subjects, uint32_t count,
+                          void (*each)(void *argument, uint32_t subject, const uint32_t *patterns,
+                                       uint32_t pattern_count),
+                          void *argument)
+{
+    struct report report = {each, argument, subjects};
+    PS_ASSERT(scratch->matcher == matcher && count <= PS_MATCHER_SUBJECTS_MAX);
+    (void)ps_matcher_count_subjects(scratch, subjects, count);
+    for (uint32_t at = 0; at < count;) {
+        ps_matcher_chunk_next(scratch, subjects, at, count);
+        uint32_t next = at + scratch->chunk.count;
+        enum ps_hyperscan_scan done = chunk_scan(scratch);
+        if (PS_LIKELY(done == PS_SCAN_DONE)) {
+            chunk_report(scratch, &report);
+        } else if (done == PS_SCAN_STOPPED) {
+            chunk_singly(scratch, &report);
+        } else {
+            ps_matcher_count_add(&scratch->counts.scan_errors, 1);
+            for (; at < next; at++)
+                report_asked(scratch, &report, at);
+        }
+        at = next;
+    }
+    ps_matcher_count_given_up(scratch);
+}

@@ -1,0 +1,231 @@
+/* Making matchers and scratches. Called by the control thread, or by a helper while events flow. */
+#include "regex/matcher/parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "regex/compile/cache.h"
+#include "regex/cost.h"
+
+static const struct ps_matcher_options no_options;
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Compiling failed: which pattern is to blame, if Hyperscan does not say, most likely? */
+static void blame(const struct ps_matcher *matcher, const struct ps_matcher_plan *plan, uint32_t expression,
+                  struct ps_matcher_report *report, struct ps_err *err)
+{
+    uint64_t most = PS_COST_STATES_HIGH / 2; /* smaller ones are as likely as others */
+    bool guessed = expression >= plan->count;
+    for (uint32_t i = 0; guessed && i < plan->count; i++) {
+        uint64_t states = ps_cost_states(plan->expressions[i].text);
+        if (states > most) {
+            most = states;
+            expression = i;
+        }
+    }
+    for (uint32_t i = 0; i < matcher->count && expression < plan->count; i++) {
+        if (plan->expression_of[i] != expression)
+            continue;
+        report->failed_pattern = i;
+        ps_err_append(err, "%s \"%.200s\"%s", guessed ? "the costliest expression is" : "the expression is",
+                      ps_regex_text(matcher->patterns[i]), guessed ? ": perhaps it is the one" : "");
+        return;
+    }
+}
+
+/* From the cache, or compiled. */
+static enum ps_status answer_get(const struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
+                                 const struct ps_matcher_options *options, struct ps_compile_answer *answer,
+                                 struct ps_matcher_report *report, struct ps_err *err)
+{
+    struct ps_bytes key = {0};
+    struct ps_compile_how how = {
+        .program = options->program,
+        .limits = {options->compile_memory_bytes, options->compile_time_ms, options->idle},
+        .cancelled = options->cancelled,
+        .argument = options->argument,
+    };
+    enum ps_status status = PS_OK;
+    ps_compile_key_write(&key, plan->expressions, plan->count);
+    if (options->cache_directory != NULL)
+        report->cached = ps_cache_load(options->cache_directory, &key, plan->count, answer,
+                                       report->cache_note, sizeof report->cache_note);
+    if (!report->cached) {
+        status = ps_compile_run(plan->expressions, plan->count, &key, &how, answer, err);
+        if (status != PS_OK)
+            blame(matcher, plan, answer->failed, report, err);
+        else if (options->cache_directory != NULL) {
+            char note[sizeof report->cache_note];
+            if (!ps_cache_store(options->cache_directory, &key, plan->count, answer, note, sizeof note))
+                memcpy(report->cache_note, note, sizeof note);
+        }
+    }
+    ps_bytes_fini(&key);
+    return status;
+}
+
+/* What the cache kept is not taken when Hyperscan itself refuses it. */
+static enum ps_status open_database(struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
+                                    const struct ps_matcher_options *options,
+                                    struct ps_compile_answer *answer, struct ps_matcher_report *report,
+                                    struct ps_err *err)
+{
+    if (answer_get(matcher, plan, options, answer, report, err) != PS_OK)
+        return PS_FAIL;
+    if (answer->built.bytes == NULL)
+        return PS_OK;
+    matcher->hyperscan = ps_hyperscan_open(answer->built.bytes, answer->built.length, err);
+    if (matcher->hyperscan != NULL || !report->cached)
+        return matcher->hyperscan != NULL ? PS_OK : PS_FAIL;
+    snprintf(report->cache_note, sizeof report->cache_note, "what the cache kept is refused: %.150s",
+             err == NULL ? "damaged" : err->text);
+    ps_compile_answer_fini(answer);
+    struct ps_matcher_options without = *options;
+    without.cache_directory = NULL;
+    report->cached = false;
+    if (answer_get(matcher, plan, &without, answer, report, err) != PS_OK)
+        return PS_FAIL;
+    if (answer->built.bytes != NULL)
+        matcher->hyperscan = ps_hyperscan_open(answer->built.bytes, answer->built.length, err);
+    return answer->built.bytes == NULL || matcher->hyperscan != NULL ? PS_OK : PS_FAIL;
+}
+
+struct ps_matcher *ps_matcher_create(const struct ps_regex *const *patterns, uint32_t count,
+                                     const struct ps_matcher_options *options,
+                                     struct ps_matcher_report *report, struct ps_err *err)
+{
+    struct ps_matcher_report unread;
+    struct ps_matcher_plan plan;
+    struct ps_compile_answer answer = {0};
+    uint64_t start = now_ns();
+    if (report == NULL)
+        report = &unread;
+    *report = (struct ps_matcher_report){.failed_pattern = UINT32_MAX};
+    if (count > PS_COMPILE_EXPRESSIONS_MAX) {
+        ps_err_set(err, "%u expressions are too many for one set; at most %u", count,
+                   PS_COMPILE_EXPRESSIONS_MAX);
+        return NULL;
+    }
+    struct ps_matcher *matcher = calloc(1, sizeof *matcher);
+    PS_ASSERT(matcher != NULL);
+    matcher->patterns = patterns;
+    matcher->count = count;
+    ps_matcher_plan_init(&plan, patterns, count);
+    enum ps_status status = PS_OK;
+    if (plan.count > 0)
+        status = open_database(matcher, &plan, options == NULL ? &no_options : options, &answer, report, err);
+    if (status == PS_OK) {
+        ps_matcher_settle(matcher, &plan, answer.built.outcomes);
+        report->database_bytes =
+            matcher->hyperscan == NULL ? 0 : ps_hyperscan_database_bytes(matcher->hyperscan);
+        report->scratch_bytes = ps_matcher_scratch_bytes(matcher);
+    }
+    ps_compile_answer_fini(&answer);
+    ps_matcher_plan_fini(&plan);
+    report->compile_ns = now_ns() - start;
+    if (status == PS_OK)
+        return matcher;
+    ps_matcher_destroy(matcher);
+    return NULL;
+}
+
+void ps_matcher_destroy(struct ps_matcher *matcher)
+{
+    if (matcher == NULL)
+        return;
+    ps_hyperscan_close(matcher->hyperscan);
+    free(matcher->member_start);
+    free(matcher->members);
+    free(matcher->worth);
+    free(matcher->always);
+    free(matcher->pcre2);
+    free(matcher->empty);
+    free(matcher);
+}
+
+uint32_t ps_matcher_count(const struct ps_matcher *matcher)
+{
+    return matcher->count;
+}
+
+static uint32_t hit_room(const struct ps_matcher *matcher)
+{
+    return matcher->expression_count > PS_MATCHER_HITS_MAX ? matcher->expression_count : PS_MATCHER_HITS_MAX;
+}
+
+uint64_t ps_matcher_scratch_bytes(const struct ps_matcher *matcher)
+{
+    uint64_t bytes = sizeof(struct ps_matcher_scratch) + PS_MATCHER_STAGING_BYTES +
+                     hit_room(matcher) * sizeof(uint64_t) + matcher->expression_count * sizeof(uint32_t) +
+                     matcher->count * sizeof(uint32_t);
+    return bytes + (matcher->hyperscan == NULL ? 0 : ps_hyperscan_scratch_bytes(matcher->hyperscan));
+}
+
+struct ps_matcher_scratch *ps_matcher_scratch_create(const struct ps_matcher *matcher, struct ps_err *err)
+{
+    struct ps_matcher_scratch *scratch = calloc(1, sizeof *scratch);
+    PS_ASSERT(scratch != NULL);
+    scratch->matcher = matcher;
+    scratch->regex = ps_regex_scratch_create();
+    scratch->stamp = 1;
+    scratch->hit_room = hit_room(matcher);
+    scratch->hits = calloc(scratch->hit_room, sizeof *scratch->hits);
+    scratch->seen = calloc(matcher->expression_count + 1, sizeof *scratch->seen);
+    scratch->matched = calloc(matcher->count + 1, sizeof *scratch->matched);
+    /* The border is copied as four bytes, of which it may need one. */
+    scratch->staging = aligned_alloc(4096, PS_MATCHER_STAGING_BYTES + 4096);
+    if (matcher->hyperscan != NULL)
+        scratch->hyperscan = ps_hyperscan_scratch_create(matcher->hyperscan, err);
+    else
+        ps_err_set(err, "there is no memory for a matcher's scratch");
+    if (scratch->hits != NULL && scratch->seen != NULL && scratch->matched != NULL &&
+        scratch->staging != NULL && (matcher->hyperscan == NULL || scratch->hyperscan != NULL)) {
+        ps_hyperscan_touch(scratch->hits, scratch->hit_room * sizeof *scratch->hits);
+        ps_hyperscan_touch(scratch->seen, matcher->expression_count * sizeof *scratch->seen);
+        ps_hyperscan_touch(scratch->matched, matcher->count * sizeof *scratch->matched);
+        ps_hyperscan_touch(scratch->staging, PS_MATCHER_STAGING_BYTES);
+        return scratch;
+    }
+    ps_matcher_scratch_destroy(scratch);
+    return NULL;
+}
+
+void ps_matcher_scratch_destroy(struct ps_matcher_scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    ps_hyperscan_scratch_destroy(scratch->hyperscan);
+    ps_regex_scratch_destroy(scratch->regex);
+    free(scratch->hits);
+    free(scratch->seen);
+    free(scratch->matched);
+    free(scratch->staging);
+    free(scratch->large);
+    free(scratch);
+}
+
+static uint64_t read_count(const uint64_t *count)
+{
+    return __atomic_load_n(count, __ATOMIC_RELAXED);
+}
+
+void ps_matcher_scratch_counts(const struct ps_matcher_scratch *scratch, struct ps_matcher_counts *counts)
+{
+    const struct ps_matcher_counts *own = &scratch->counts;
+    *counts = (struct ps_matcher_counts){
+        .subjects = read_count(&own->subjects),
+        .bytes = read_count(&own->bytes),
+        .confirms = read_count(&own->confirms),
+        .confirmed = read_count(&own->confirmed),
+        .scan_errors = read_count(&own->scan_errors),
+        .given_up = read_count(&own->given_up),
+    };
+}

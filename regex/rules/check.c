@@ -1,0 +1,163 @@
+/* What can be said of rules that are well written and yet not what was meant. */
+#include <string.h>
+
+#include "core/nearest.h"
+#include "regex/rules/parts.h"
+
+/* ---- one rule ---- */
+
+static bool group_is_given(const struct rules_parser *parser, const char *name, struct ps_nearest *nearest)
+{
+    for (size_t i = 0; i < parser->giver_count; i++) {
+        const struct ps_regex *regex = parser->givers[i];
+        for (unsigned group = 1; group <= ps_regex_group_count(regex); group++) {
+            const char *given = ps_regex_group_name(regex, group);
+            if (given == NULL)
+                continue;
+            if (strcmp(given, name) == 0)
+                return true;
+            ps_nearest_offer(nearest, given);
+        }
+    }
+    return false;
+}
+
+static void uses_check(struct rules_parser *parser)
+{
+    for (size_t i = 0; i < parser->use_count; i++) {
+        struct ps_nearest nearest;
+        ps_nearest_init(&nearest, parser->uses[i].name);
+        if (group_is_given(parser, parser->uses[i].name, &nearest))
+            continue;
+        const char *cure = nearest.word != NULL
+                               ? ps_arena_format(parser->arena, "did you mean ${%s}?", nearest.word)
+                               : ps_arena_format(parser->arena, "a header of that name is ${header.%s}",
+                                                 parser->uses[i].name);
+        ps_rules_problem_add(
+            parser->loader->problems, PS_RULES_WARNING, parser->uses[i].place, cure,
+            "${%s} is always empty: no expression of rule \"%s\" that can match has a group of "
+            "that name",
+            parser->uses[i].name, parser->rule->name);
+    }
+}
+
+/* ${body} and ${rule} mean something else. */
+static void group_names_check(struct rules_parser *parser)
+{
+    for (size_t i = 0; i < parser->giver_count; i++) {
+        for (unsigned group = 1; group <= ps_regex_group_count(parser->givers[i]); group++) {
+            const char *name = ps_regex_group_name(parser->givers[i], group);
+            if (name != NULL && (strcmp(name, "body") == 0 || strcmp(name, "rule") == 0))
+                ps_rules_problem_add(
+                    parser->loader->problems, PS_RULES_WARNING, parser->rule->place,
+                    ps_arena_format(parser->arena, "write ${header.%s%s}, or rename the group",
+                                    parser->rule->prefix, name),
+                    "the group (?<%s>...) of rule \"%s\" cannot be had as ${%s}, which is the %s", name,
+                    parser->rule->name, name, name[0] == 'b' ? "event's body" : "rule's name");
+        }
+    }
+}
+
+static void actions_check(struct rules_parser *parser)
+{
+    const struct ps_rule *rule = parser->rule;
+    struct ps_rules_problems *problems = parser->loader->problems;
+    const struct ps_action *drop = NULL;
+    for (size_t i = 0; i < rule->action_count; i++) {
+        const struct ps_action *action = &rule->actions[i];
+        if (drop != NULL && action->kind != PS_ACTION_STOP && action->kind != PS_ACTION_CONTINUE) {
+            ps_rules_problem_add(problems, PS_RULES_WARNING, action->place, NULL,
+                                 "what stands behind `drop` changes an event that is gone");
+            return;
+        }
+        if (action->kind == PS_ACTION_DROP)
+            drop = action;
+    }
+}
+
+void ps_rules_check_rule(struct rules_parser *parser)
+{
+    const struct ps_rule *rule = parser->rule;
+    struct ps_rules_problems *problems = parser->loader->problems;
+    if (rule->when == NULL) {
+        ps_rules_problem_add(problems, PS_RULES_ERROR, rule->place,
+                             "write `when true` if it is for every event", "rule \"%s\" has no `when`",
+                             rule->name);
+        return;
+    }
+    bool sets_groups = false;
+    for (size_t i = 0; i < parser->giver_count && !sets_groups; i++)
+        for (unsigned group = 1; group <= ps_regex_group_count(parser->givers[i]); group++)
+            sets_groups = sets_groups || ps_regex_group_name(parser->givers[i], group) != NULL;
+    if (rule->action_count == 0 && !sets_groups)
+        ps_rules_problem_add(problems, PS_RULES_WARNING, rule->place, NULL,
+                             "rule \"%s\" does nothing but count: it has no action", rule->name);
+    uses_check(parser);
+    group_names_check(parser);
+    actions_check(parser);
+}
+
+/* ---- all of them ---- */
+
+static void expected_check(struct rules_loader *loader)
+{
+    size_t unknown = 0; /* for more than a few, nobody is told what was meant */
+    for (size_t i = 0; i < loader->expected_count; i++) {
+        const struct ps_rules_expected *expected = &loader->expected[i];
+        uint32_t number = ps_rules_names_find(&loader->rule_names, expected->rule, strlen(expected->rule));
+        if (number != RULES_NAME_NONE && !loader->all[number].disabled)
+            continue;
+        if (number != RULES_NAME_NONE) {
+            ps_rules_problem_add(loader->problems, PS_RULES_WARNING, expected->place, NULL,
+                                 "the test expects rule \"%s\", which is disabled at %s", expected->rule,
+                                 ps_rules_place_text(loader->arena, loader->all[number].place));
+            continue;
+        }
+        struct ps_nearest nearest;
+        unknown++;
+        ps_nearest_init(&nearest, expected->rule);
+        for (size_t j = 0; j < loader->all_count && j < 10000 && unknown < 20; j++)
+            ps_nearest_offer(&nearest, loader->all[j].name);
+        ps_rules_problem_add(loader->problems, PS_RULES_ERROR, expected->place,
+                             nearest.word != NULL
+                                 ? ps_arena_format(loader->arena, "did you mean \"%s\"?", nearest.word)
+                                 : NULL,
+                             "there is no rule \"%s\" that a test could expect", expected->rule);
+    }
+}
+
+static bool has_action(const struct ps_rule *rule, enum ps_action_kind kind)
+{
+    for (size_t i = 0; i < rule->action_count; i++)
+        if (rule->actions[i].kind == kind)
+            return true;
+    return false;
+}
+
+/* The first rule that takes every event and lets none go on: those after it are never asked. */
+static void unreachable_check(struct rules_loader *loader)
+{
+    const struct ps_rules *rules = &loader->owned->rules;
+    for (size_t i = 0; i + 1 < rules->rule_count; i++) {
+        const struct ps_rule *rule = &rules->rules[i];
+        bool ends = rules->mode == PS_RULES_FIRST ? !has_action(rule, PS_ACTION_CONTINUE)
+                                                  : has_action(rule, PS_ACTION_STOP);
+        if (!ends || !ps_condition_is_always(rules, rule->when))
+            continue;
+        size_t behind = rules->rule_count - i - 2;
+        ps_rules_problem_add(loader->problems, PS_RULES_WARNING, rules->rules[i + 1].place,
+                             "give the rule that takes all a lower priority, or `continue`",
+                             "rule \"%s\"%s %s never asked: rule \"%s\" (%s) takes every event before",
+                             rules->rules[i + 1].name,
+                             behind == 0 ? "" : ps_arena_format(loader->arena, " and %zu more", behind),
+                             behind == 0 ? "is" : "are", rule->name,
+                             ps_rules_place_text(loader->arena, rule->place));
+        return;
+    }
+}
+
+void ps_rules_check_all(struct rules_loader *loader)
+{
+    expected_check(loader);
+    unreachable_check(loader);
+}

@@ -1,0 +1,116 @@
+/* What is wrong with a rules file: a bounded list, and how a line of it reads. Thread: the parser's. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "regex/rules/parts.h"
+
+/* Control characters of a hostile file must not reach a terminal; lines become one. */
+static const char *text_clean(struct ps_arena *arena, const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    char *copy = ps_arena_alloc(arena, strlen(text) * 2 + 1);
+    char *to = copy;
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (*at == '\n') {
+            to = stpcpy(to, "; ");
+        } else if (*at < ' ' || *at == 0x7f) {
+            *to++ = '?';
+        } else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) { /* U+0080 to U+009F */
+            *to++ = '?';
+            at++;
+        } else {
+            *to++ = (char)*at;
+        }
+    }
+    return copy;
+}
+
+/* Where to put one more: behind the others, or over the last one that is no error. */
+static struct ps_rules_problem *slot_find(struct ps_rules_problems *problems, enum ps_rules_severity severity)
+{
+    if (problems->count <= PS_RULES_PROBLEMS_MAX)
+        return &problems->items[problems->count - 1];
+    for (size_t i = PS_RULES_PROBLEMS_MAX; severity == PS_RULES_ERROR && i-- > 0;)
+        if (problems->items[i].severity != PS_RULES_ERROR)
+            return &problems->items[i];
+    return NULL;
+}
+
+void ps_rules_problem_add(struct ps_rules_problems *problems, enum ps_rules_severity severity,
+                          struct ps_rules_place place, const char *cure, const char *format, ...)
+{
+    problems->count++;
+    problems->errors += severity == PS_RULES_ERROR;
+    problems->warnings += severity == PS_RULES_WARNING;
+    struct ps_rules_problem *slot = slot_find(problems, severity);
+    if (slot == NULL)
+        return;
+    char what[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    if (place.file != NULL)
+        place.file = text_clean(problems->arena, place.file);
+    *slot = (struct ps_rules_problem){.severity = severity,
+                                      .place = place,
+                                      .what = text_clean(problems->arena, what),
+                                      .cure = text_clean(problems->arena, cure)};
+}
+
+const char *ps_rules_problem_text(struct ps_arena *arena, const struct ps_rules_problem *problem)
+{
+    static const char *const words[] = {"error", "warning", "note"};
+    const char *where = "";
+    if (problem->place.file != NULL && problem->place.line > 0)
+        where = ps_arena_format(arena, "%s:%d:%d: ", problem->place.file, problem->place.line,
+                                problem->place.column);
+    else if (problem->place.file != NULL)
+        where = ps_arena_format(arena, "%s: ", problem->place.file);
+    return ps_arena_format(arena, "%s%s: %s%s%s", where, words[problem->severity], problem->what,
+                           problem->cure != NULL ? "; " : "", problem->cure != NULL ? problem->cure : "");
+}
+
+const char *ps_rules_place_text(struct ps_arena *arena, struct ps_rules_place place)
+{
+    return ps_arena_format(arena, "%s:%d", place.file, place.line);
+}
+
+/* ---- in the order of the file ---- */
+
+struct ranked {
+    struct ps_rules_problem problem;
+    size_t rank, order;
+};
+
+static int ranked_compare(const void *left, const void *right)
+{
+    const struct ranked *a = left, *b = right;
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
+    if (a->problem.place.line != b->problem.place.line)
+        return a->problem.place.line < b->problem.place.line ? -1 : 1;
+    if (a->problem.place.column != b->problem.place.column)
+        return a->problem.place.column < b->problem.place.column ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+void ps_rules_problems_sort(struct ps_rules_problems *problems)
+{
+    size_t count = ps_rules_problems_kept(problems);
+    struct ranked all[PS_RULES_PROBLEMS_MAX];
+    for (size_t i = 0; i < count; i++) {
+        all[i] = (struct ranked){problems->items[i], 0, i};
+        const char *file = all[i].problem.place.file;
+        while (all[i].rank < i && file != NULL &&
+               (all[all[i].rank].problem.place.file == NULL ||
+                strcmp(all[all[i].rank].problem.place.file, file) != 0))
+            all[i].rank++;
+    }
+    qsort(all, count, sizeof *all, ranked_compare);
+    for (size_t i = 0; i < count; i++)
+        problems->items[i] = all[i].problem;
+}

@@ -1,0 +1,63 @@
+/* From a Flume event to a Kafka record: what org.apache.flume.sink.kafka.KafkaSink.process does with the
+ * headers. Thread: the plan half is made by the control thread; applying it is the worker's. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/text/escape.h"
+#include "stages/kafka/seam.h"
+
+#define PS_KAFKA_HEADERS_MAX 100U     /* header.* keys */
+#define PS_KAFKA_TOPIC_BYTES_MAX 256U /* a topic's name, with room to see that it is too long */
+
+struct ps_kafka_mapping {
+    const char *topic; /* kafka.topic */
+    uint32_t topic_length;
+    const struct ps_escape
+        *topic_escape;                  /* NULL: the topic has no escapes, or topics may not be overridden */
+    const struct ps_name *topic_header; /* NULL: allowTopicOverride = false */
+    const struct ps_name *key_header;
+    const struct ps_name *partition_header; /* NULL: none */
+    const struct ps_name *timestamp_header; /* NULL: none */
+    int32_t default_partition;              /* or PS_KAFKA_PARTITION_ANY */
+    bool event_format;                      /* useFlumeEventFormat */
+    uint32_t header_count;
+    const struct ps_name **header_names; /* Flume's */
+    const char **kafka_names;
+    uint64_t mask; /* OR of all names: an event without any of these bits is as plain as can be */
+};
+
+/* Why an event cannot become a record. Flume fails the batch for these and tries it again for ever. */
+enum ps_kafka_flaw {
+    PS_KAFKA_FLAW_NONE,
+    PS_KAFKA_FLAW_PARTITION, /* the partition header is no number, or negative */
+    PS_KAFKA_FLAW_TIMESTAMP, /* negative */
+    PS_KAFKA_FLAW_ESCAPE,    /* a time escape in kafka.topic, and no usable header timestamp */
+    PS_KAFKA_FLAW_TOPIC,     /* not a legal name */
+};
+
+const char *ps_kafka_flaw_text(enum ps_kafka_flaw flaw);
+
+/* A worker's scratch for one event. */
+struct ps_kafka_fields {
+    struct ps_kafka_header headers[PS_KAFKA_HEADERS_MAX];
+    uint32_t header_count;
+    char topic[PS_KAFKA_TOPIC_BYTES_MAX]; /* where escapes are expanded */
+    struct ps_escape_cache escapes;
+};
+
+/* True: no event of this batch needs anything but its body sent to kafka.topic. */
+static inline bool ps_kafka_mapping_is_plain(const struct ps_kafka_mapping *mapping,
+                                             const struct ps_batch *batch)
+{
+    return ((batch->shared_mask | batch->own_mask) & mapping->mask) == 0 && mapping->topic_escape == NULL &&
+           !mapping->event_format;
+}
+
+/* Fills everything of the record but value and token; `topic` is where it goes. Headers and topic may point
+ * into `fields`. *timestamp_ignored is set when the timestamp header was no number: Flume warns and goes on.
+ */
+enum ps_kafka_flaw ps_kafka_mapping_apply(const struct ps_kafka_mapping *mapping,
+                                          const struct ps_batch *batch, const struct ps_event *event,
+                                          struct ps_kafka_fields *fields, const struct ps_now *now,
+                                          struct ps_kafka_record *record, struct ps_slice *topic,
+                                          bool *timestamp_ignored);

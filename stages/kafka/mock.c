@@ -1,0 +1,73 @@
+#include "stages/kafka/mock.h"
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <stdlib.h>
+
+struct ps_kafka_mock {
+    rd_kafka_t *host; /* the client the cluster's thread belongs to; never used as one */
+    rd_kafka_mock_cluster_t *cluster;
+    unsigned broker_count;
+};
+
+struct ps_kafka_mock *ps_kafka_mock_create(unsigned broker_count, struct ps_err *err)
+{
+    char reason[512];
+    if (broker_count < 1 || broker_count > 16) {
+        ps_err_set(err, "1 to 16 brokers, not %u", broker_count);
+        return NULL;
+    }
+    struct ps_kafka_mock *mock = calloc(1, sizeof *mock);
+    PS_ASSERT(mock != NULL);
+    mock->broker_count = broker_count;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    /* it gets a line for every client that goes away */
+    rd_kafka_conf_set(conf, "log_level", "3", reason, sizeof reason);
+    /* as real brokers: answers do not wait for the client's delayed acknowledgement (40 ms) */
+    rd_kafka_conf_set(conf, "socket.nagle.disable", "true", reason, sizeof reason);
+    mock->host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+    if (mock->host == NULL) {
+        rd_kafka_conf_destroy(conf);
+        free(mock);
+        ps_err_set(err, "no mock cluster: %s", reason);
+        return NULL;
+    }
+    mock->cluster = rd_kafka_mock_cluster_new(mock->host, (int)broker_count);
+    if (mock->cluster == NULL) {
+        rd_kafka_destroy(mock->host);
+        free(mock);
+        ps_err_set(err, "no mock cluster of %u brokers", broker_count);
+        return NULL;
+    }
+    return mock;
+}
+
+void ps_kafka_mock_destroy(struct ps_kafka_mock *mock)
+{
+    rd_kafka_mock_cluster_destroy(mock->cluster);
+    rd_kafka_destroy(mock->host);
+    free(mock);
+}
+
+const char *ps_kafka_mock_bootstrap(const struct ps_kafka_mock *mock)
+{
+    return rd_kafka_mock_cluster_bootstraps(mock->cluster);
+}
+
+enum ps_status ps_kafka_mock_topic(struct ps_kafka_mock *mock, const char *name, unsigned partition_count,
+                                   struct ps_err *err)
+{
+    if (partition_count < 1 || partition_count > 10000)
+        return ps_err_set(err, "topic %s: 1 to 10000 partitions, not %u", name, partition_count);
+    int replicas = mock->broker_count < 3 ? (int)mock->broker_count : 3;
+    rd_kafka_resp_err_t failed =
+        rd_kafka_mock_topic_create(mock->cluster, name, (int)partition_count, replicas);
+    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return ps_err_set(err, "topic %s: %s", name, rd_kafka_err2str(failed));
+    return PS_OK;
+}
+
+struct rd_kafka_mock_cluster_s *ps_kafka_mock_cluster(struct ps_kafka_mock *mock)
+{
+    return mock->cluster;
+}

@@ -1,0 +1,111 @@
+/* See kafka/streams.h. Allocates only in a rebalance. */
+#include "stages/kafka/streams.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void ps_kafka_streams_fini(struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++)
+        free(streams->items[i].topic);
+    free(streams->items);
+    *streams = (struct ps_kafka_streams){0};
+}
+
+uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const char *topic, int32_t partition)
+{
+    for (uint32_t i = 0; i < streams->count; i++) {
+        const struct ps_kafka_stream *stream = &streams->items[i];
+        if (stream->partition == partition && strcmp(stream->topic, topic) == 0)
+            return i;
+    }
+    return PS_KAFKA_STREAM_NONE;
+}
+
+/* A slot for a partition never seen: one of a partition that is gone, else a new one. */
+static uint32_t take_slot(struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++) {
+        if (streams->items[i].state == PS_KAFKA_STREAM_GONE)
+            return i;
+    }
+    if (streams->count == streams->room) {
+        streams->room = streams->room == 0 ? 16 : 2 * streams->room;
+        streams->items = realloc(streams->items, streams->room * sizeof *streams->items);
+        PS_ASSERT(streams->items != NULL);
+    }
+    streams->items[streams->count] = (struct ps_kafka_stream){0};
+    return streams->count++;
+}
+
+uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition)
+{
+    uint32_t index = ps_kafka_streams_find(streams, topic, partition);
+    if (index == PS_KAFKA_STREAM_NONE) {
+        index = take_slot(streams);
+        free(streams->items[index].topic);
+        streams->items[index].topic = strdup(topic);
+        PS_ASSERT(streams->items[index].topic != NULL);
+    }
+    struct ps_kafka_stream *stream = &streams->items[index];
+    *stream = (struct ps_kafka_stream){
+        .topic = stream->topic,
+        .topic_length = (uint32_t)strlen(stream->topic),
+        .partition = partition,
+        .state = PS_KAFKA_STREAM_OWNED,
+        .generation = ++streams->generation,
+        .taken = PS_KAFKA_POSITION_NONE,
+        .delivered = PS_KAFKA_POSITION_NONE,
+        .skipped = PS_KAFKA_POSITION_NONE,
+        .committing = PS_KAFKA_POSITION_NONE,
+        .committed = PS_KAFKA_POSITION_NONE,
+    };
+    return index;
+}
+
+void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams)
+{
+    memset(streams->cache, 0, sizeof streams->cache);
+}
+
+uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_kafka_message_t *record)
+{
+    uint32_t slot =
+        (uint32_t)(((uintptr_t)record->rkt >> 6) + (uint32_t)record->partition) % PS_KAFKA_STREAM_CACHE;
+    if (PS_UNLIKELY(streams->cache[slot].topic != record->rkt ||
+                    streams->cache[slot].partition != record->partition)) {
+        uint32_t found = ps_kafka_streams_find(streams, rd_kafka_topic_name(record->rkt), record->partition);
+        if (found == PS_KAFKA_STREAM_NONE)
+            return PS_KAFKA_STREAM_NONE;
+        streams->cache[slot].topic = record->rkt;
+        streams->cache[slot].partition = record->partition;
+        streams->cache[slot].stream = found;
+    }
+    uint32_t stream = streams->cache[slot].stream;
+    return streams->items[stream].state == PS_KAFKA_STREAM_OWNED ? stream : PS_KAFKA_STREAM_NONE;
+}
+
+/* What was passed over counts as delivered once nothing taken is outstanding. */
+static void pass_over(struct ps_kafka_stream *stream)
+{
+    if (stream->skipped > stream->delivered && ps_kafka_stream_is_drained(stream))
+        stream->taken = stream->delivered = stream->skipped;
+}
+
+void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset)
+{
+    streams->items[stream].skipped = offset;
+    pass_over(&streams->items[stream]);
+    streams->moved = true;
+}
+
+void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, uint32_t stream, uint32_t generation,
+                                int64_t position)
+{
+    if (stream >= streams->count || streams->items[stream].generation != generation ||
+        streams->items[stream].state == PS_KAFKA_STREAM_GONE)
+        return;
+    streams->items[stream].delivered = position;
+    pass_over(&streams->items[stream]);
+    streams->moved = true;
+}

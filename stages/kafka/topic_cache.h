@@ -1,0 +1,39 @@
+/* Topic handles of one producer, by name: topics come from headers, so their number is bounded and the one
+ * not used for longest goes. Only kafka/producer.c uses this. Thread: the producer's. */
+#pragma once
+
+#include "core/base.h"
+
+#include <librdkafka/rdkafka.h>
+
+#define PS_KAFKA_TOPICS_MAX 1024U
+
+struct ps_kafka_topic {
+    rd_kafka_topic_t *handle;
+    char *name;
+    uint32_t length, hash;
+    int32_t partition_end;      /* partitions below this one may have been used */
+    bool known;                 /* its partitions were there at the last look */
+    int32_t sticky_partition;   /* where records without key go now; -1: to be chosen */
+    uint32_t sticky_bytes_left; /* until another one is chosen */
+    uint32_t turn;              /* partition to try first next time */
+    uint16_t chain;             /* next in its bucket */
+    uint16_t newer, older;
+};
+
+struct ps_kafka_topic_cache {
+    rd_kafka_t *client;
+    struct ps_kafka_topic *items; /* 1 .. count; 0 is nobody, and the ends of the list newest to oldest */
+    uint32_t count;
+    uint16_t buckets[2 * PS_KAFKA_TOPICS_MAX];
+};
+
+void ps_kafka_topic_cache_init(struct ps_kafka_topic_cache *cache, rd_kafka_t *client);
+/* Destroys every handle. */
+void ps_kafka_topic_cache_fini(struct ps_kafka_topic_cache *cache);
+
+/* NULL: no topic can have this name (Kafka's rule: 1 to 249 of [a-zA-Z0-9._-], not "." or ".."). */
+struct ps_kafka_topic *ps_kafka_topic_cache_get(struct ps_kafka_topic_cache *cache, const char *name,
+                                                uint32_t length);
+
+bool ps_kafka_topic_name_is_legal(const char *name, uint32_t length);

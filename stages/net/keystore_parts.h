@@ -1,0 +1,39 @@
+/* What keystore.c and its three readers share: bytes in, entries out. Only keystore*.c and tests include it.
+ *
+ * Each reader gets the whole store in memory (at most PS_KEYSTORE_BYTES_MAX), adds what it finds to the
+ * store, and on failure sets the fault and a line that does not name the store: ps_keystore_open adds that.
+ * Nothing here trusts a length of the input. Thread: control. */
+#pragma once
+
+#include "stages/net/keystore.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#define PS_KEYSTORE_CHAIN_MAX 32 /* certificates of one key */
+
+struct ps_keystore_input {
+    const uint8_t *data;
+    size_t length;
+    const char *password;     /* may be NULL */
+    const char *key_password; /* may be NULL */
+    bool trust_only;
+};
+
+enum ps_status ps_keystore_jks(struct ps_keystore *store, const struct ps_keystore_input *input,
+                               enum ps_keystore_fault *fault, struct ps_err *err);
+enum ps_status ps_keystore_pkcs12(struct ps_keystore *store, const struct ps_keystore_input *input,
+                                  enum ps_keystore_fault *fault, struct ps_err *err);
+enum ps_status ps_keystore_pem(struct ps_keystore *store, const struct ps_keystore_input *input,
+                               enum ps_keystore_fault *fault, struct ps_err *err);
+
+/* Adds a private key. Takes key and chain (frees them on failure). Alias is copied. */
+enum ps_status ps_keystore_add_key(struct ps_keystore *store, const char *alias, size_t alias_length,
+                                   EVP_PKEY *key, STACK_OF(X509) * chain);
+/* Adds a trust anchor; the certificate stays the caller's. One that is there already is not added again. */
+enum ps_status ps_keystore_add_trusted(struct ps_keystore *store, X509 *certificate);
+
+struct ps_keystore *ps_keystore_create(void);
+
+/* Sets the fault and starts the message; returns PS_FAIL. */
+#define PS_KEYSTORE_FAULT(fault, kind, err, ...) (*(fault) = (kind), ps_err_set((err), __VA_ARGS__))

@@ -1,0 +1,455 @@
+#include "stages/net/stream_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define EVENTS_MAX 64
+#define READ_BYTES_MAX (128U * 1024) /* of one connection per round */
+#define READ_BYTES_MIN 4096U
+#define ROUND_BYTES_MAX (512U * 1024) /* of all connections per call */
+#define CARRY_SPLIT_MAX (16U * 1024)  /* a longer unfinished message is received into its own buffer */
+#define FRAME_COPY_MAX (128U * 1024)  /* a longer message gets a block of its own */
+#define SWEEP_NS (200 * PS_NS_PER_MS)
+#define DRAIN_NS PS_NS_PER_S
+
+enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_options *options,
+                              struct ps_port *port, struct ps_err *err)
+{
+    *stream = (struct ps_stream){.options = *options, .port = port, .row_bytes = 256};
+    ps_slab_init(&stream->slab, port->blocks);
+    stream->events = calloc(EVENTS_MAX, sizeof *stream->events);
+    if (stream->events == NULL)
+        return ps_err_set(err, "no memory");
+    if (options->names && (stream->names = ps_reverse_names_create(port->wake_fd, err)) == NULL) {
+        free(stream->events);
+        return PS_FAIL;
+    }
+    return PS_OK;
+}
+
+static void close_listeners(struct ps_stream *stream)
+{
+    for (uint16_t i = 0; i < stream->listener_count; i++) {
+        if (stream->listeners[i].fd >= 0)
+            close(stream->listeners[i].fd);
+        stream->listeners[i].fd = -1;
+    }
+}
+
+void ps_stream_fini(struct ps_stream *stream)
+{
+    close_listeners(stream);
+    stream->rest = NULL;
+    for (uint32_t slot = 0; slot < stream->chunk_count * PS_CONNECTION_CHUNK; slot++) {
+        struct ps_connection *connection = ps_connection_at(stream, slot);
+        if (connection->fd >= 0)
+            ps_connection_close(stream, connection);
+    }
+    for (uint32_t i = 0; i < stream->chunk_count; i++)
+        free(stream->chunks[i]);
+    free(stream->chunks);
+    free(stream->listeners);
+    free(stream->events);
+    ps_slab_fini(&stream->slab);
+    ps_reverse_names_destroy(stream->names);
+}
+
+/* ---- splitting what was received ---- */
+
+/* Whose bytes wait in the batch's block, or in its own buffer, goes on first next time. */
+static void keep_rest(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection,
+                      bool memory)
+{
+    stream->rest = connection;
+    if (memory && batch->count > 0)
+        batch->flush = true; /* what is there can be delivered, and gives its memory back */
+}
+
+static void carry_over(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection,
+                       const char *data, uint32_t length)
+{
+    if (!ps_buffer_grow(&stream->slab, &connection->carry, length)) {
+        ps_batch_leave(batch, length);
+        keep_rest(stream, batch, connection, true);
+        return;
+    }
+    memcpy(connection->carry.data, data, length);
+    connection->carry.length = length;
+}
+
+/* Feeds bytes that stand where the batch's reserved room begins. */
+static void feed(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection,
+                 char *data, uint32_t length)
+{
+    uint32_t used = 0, rows = batch->count;
+    enum ps_feed fed =
+        stream->options.ops->feed(stream->options.owner, connection, batch, data, length, &used);
+    PS_ASSERT(used <= length);
+    rows = batch->count - rows;
+    if (rows > 0)
+        stream->row_bytes = (7 * stream->row_bytes + used / rows) / 8 + 1;
+    ps_batch_commit(batch, used);
+    data += used;
+    length -= used;
+    switch (fed) {
+    case PS_FEED_MORE:
+        if (length > 0)
+            carry_over(stream, batch, connection, data, length);
+        break;
+    case PS_FEED_FULL:
+    case PS_FEED_MEMORY:
+        if (length > 0)
+            ps_batch_leave(batch, length);
+        keep_rest(stream, batch, connection, fed == PS_FEED_MEMORY);
+        break;
+    case PS_FEED_CLOSE:
+        connection->closing = true;
+        ps_connection_watch(stream, connection);
+        ps_stream_settle(stream, connection);
+        break;
+    }
+}
+
+/* Copies a connection's own bytes, which are not many, to the batch and splits them there. */
+static void feed_carry(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
+{
+    uint32_t room, length = connection->carry.length;
+    char *data = ps_batch_reserve(batch, length, &room);
+    if (data == NULL) {
+        keep_rest(stream, batch, connection, !batch->full);
+        return;
+    }
+    memcpy(data, connection->carry.data, length);
+    ps_buffer_free(&stream->slab, &connection->carry);
+    connection->frame = 0;
+    feed(stream, batch, connection, data, length);
+}
+
+/* A message longer than a block: it gets a block of its own. False: not now. */
+static bool feed_giant(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
+{
+    uint32_t used = 0, frame = connection->frame;
+    char *data = ps_batch_alloc(batch, frame);
+    enum ps_feed fed = PS_FEED_MEMORY;
+    if (data != NULL) {
+        memcpy(data, connection->carry.data, frame);
+        fed = stream->options.ops->feed(stream->options.owner, connection, batch, data, frame, &used);
+    } else if (batch->count > 0) {
+        batch->full = true; /* its list of blocks may be full */
+    }
+    if (fed == PS_FEED_CLOSE) {
+        connection->closing = true;
+        connection->carry.length = 0;
+        ps_connection_watch(stream, connection);
+        ps_stream_settle(stream, connection);
+        return false;
+    }
+    if (used < frame) {
+        PS_ASSERT(fed != PS_FEED_MORE && used == 0);
+        keep_rest(stream, batch, connection, fed == PS_FEED_MEMORY);
+        return false;
+    }
+    connection->frame = 0;
+    connection->carry.length -= frame;
+    memmove(connection->carry.data, connection->carry.data + frame, connection->carry.length);
+    return true;
+}
+
+/* A long message was received into the connection's buffer as far as `from` without an end: looks on. */
+static void find_frame(struct ps_stream *stream, struct ps_connection *connection, uint32_t from)
+{
+    struct ps_buffer *carry = &connection->carry;
+    const char *newline = memchr(carry->data + from, '\n', carry->length - from);
+    uint32_t end = newline != NULL ? (uint32_t)(newline - carry->data) + 1 : carry->length;
+    if (end >= stream->options.message_bytes_max)
+        connection->frame = stream->options.message_bytes_max;
+    else if (newline != NULL)
+        connection->frame = end;
+}
+
+/* Splits what stands in the connection's buffer if a message is complete there. */
+static void feed_frames(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
+{
+    if (connection->frame > FRAME_COPY_MAX) {
+        if (!feed_giant(stream, batch, connection) || connection->carry.length == 0)
+            return;
+        if (connection->carry.length > FRAME_COPY_MAX)
+            find_frame(stream, connection, 0);
+        if (connection->carry.length > FRAME_COPY_MAX || connection->closing) {
+            if (connection->frame > 0)
+                keep_rest(stream, batch, connection, false);
+            return;
+        }
+        connection->frame = 1;
+    }
+    if (connection->frame > 0)
+        feed_carry(stream, batch, connection);
+}
+
+/* Goes on with bytes received earlier. False: no progress was possible. */
+static bool go_on(struct ps_stream *stream, struct ps_batch *batch)
+{
+    struct ps_connection *connection = stream->rest;
+    uint32_t room, left = ps_batch_left(batch), rows = batch->count;
+    stream->rest = NULL;
+    if (left > 0) {
+        char *data = ps_batch_reserve(batch, left, &room);
+        if (data == NULL) {
+            keep_rest(stream, batch, connection, !batch->full);
+            return false;
+        }
+        feed(stream, batch, connection, data, left);
+    } else if (connection->carry.length > 0) {
+        if (connection->frame == 0)
+            connection->frame = 1;
+        feed_frames(stream, batch, connection);
+    }
+    if (stream->rest == NULL && connection->doomed && connection->fd >= 0)
+        ps_connection_close(stream, connection);
+    return stream->rest == NULL || batch->count > rows;
+}
+
+/* ---- receiving ---- */
+
+enum received { RECEIVED, NOTHING, ENDED };
+
+static enum received receive(struct ps_stream *stream, struct ps_connection *connection, char *room,
+                             uint32_t size, uint32_t *length)
+{
+    *length = 0;
+    if (PS_LIKELY(connection->tls == NULL)) {
+        ssize_t n = recv(connection->fd, room, size, MSG_DONTWAIT);
+        if (n <= 0)
+            return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? NOTHING : ENDED;
+        *length = (uint32_t)n;
+        return RECEIVED;
+    }
+    size_t n;
+    enum ps_tls_result result = ps_tls_connection_read(connection->tls, room, size, &n);
+    *length = (uint32_t)n;
+    if (connection->deadline_ns != 0 && ps_tls_connection_established(connection->tls))
+        ps_connection_set_deadline(stream, connection, 0);
+    connection->wants_write = result == PS_TLS_WANT_WRITE;
+    ps_connection_watch(stream, connection);
+    if (result == PS_TLS_ERROR)
+        ps_log(PS_LOG_WARN, stream->port->component, "TLS with %s failed: %s", connection->ip_text,
+               ps_tls_connection_reason(connection->tls));
+    if (result == PS_TLS_OK && ps_tls_connection_more(connection->tls) && !connection->listed) {
+        connection->listed = true;
+        connection->next = stream->more;
+        stream->more = connection;
+    }
+    return result == PS_TLS_OK ? RECEIVED : result >= PS_TLS_CLOSED ? ENDED : NOTHING;
+}
+
+static void end_of_input(struct ps_stream *stream, struct ps_connection *connection)
+{
+    if (stream->options.replies && (connection->owed > 0 || connection->out.length > 0)) {
+        connection->closing = true;
+        ps_connection_watch(stream, connection);
+        return;
+    }
+    ps_connection_close(stream, connection);
+}
+
+/* The message is long already: it grows in its own buffer, so that a slow sender costs no copying. */
+static bool read_long(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
+{
+    struct ps_buffer *carry = &connection->carry;
+    uint32_t max = stream->options.message_bytes_max, length;
+    if (carry->room - carry->length < READ_BYTES_MIN) {
+        uint32_t room = carry->room > UINT32_MAX / 4 ? UINT32_MAX - 1 : 4 * carry->room;
+        if (room > max + READ_BYTES_MIN)
+            room = max + READ_BYTES_MIN;
+        if (room < carry->length + READ_BYTES_MIN)
+            room = carry->length + READ_BYTES_MIN;
+        if (!ps_buffer_grow(&stream->slab, carry, room))
+            return false;
+    }
+    uint32_t from = carry->length, room = carry->room - carry->length;
+    enum received got = receive(stream, connection, carry->data + from,
+                                room < READ_BYTES_MAX / 2 ? room : READ_BYTES_MAX / 2, &length);
+    if (got == ENDED)
+        end_of_input(stream, connection);
+    if (got != RECEIVED)
+        return true;
+    carry->length += length;
+    find_frame(stream, connection, from);
+    feed_frames(stream, batch, connection);
+    return true;
+}
+
+/* One read of one connection. False: not now (batch full, or no memory). */
+static bool read_connection(struct ps_stream *stream, struct ps_batch *batch,
+                            struct ps_connection *connection, uint32_t *bytes)
+{
+    if (connection->carry.length > CARRY_SPLIT_MAX) {
+        *bytes = READ_BYTES_MAX / 2;
+        return read_long(stream, batch, connection);
+    }
+    uint32_t carried = connection->carry.length, room, length;
+    char *data = ps_batch_reserve(batch, carried + READ_BYTES_MIN, &room);
+    if (data == NULL)
+        return false;
+    uint32_t wanted = (batch->capacity - batch->count) * stream->row_bytes;
+    wanted = wanted > READ_BYTES_MAX ? READ_BYTES_MAX : wanted < READ_BYTES_MIN ? READ_BYTES_MIN : wanted;
+    if (wanted > room - carried)
+        wanted = room - carried;
+    enum received got = receive(stream, connection, data + carried, wanted, &length);
+    *bytes = length;
+    if (got == ENDED)
+        end_of_input(stream, connection);
+    if (got != RECEIVED)
+        return true;
+    if (carried > 0) {
+        memcpy(data, connection->carry.data, carried);
+        ps_buffer_free(&stream->slab, &connection->carry);
+    }
+    feed(stream, batch, connection, data, carried + length);
+    return true;
+}
+
+/* One readiness. False: come back to it with the next batch. */
+static bool handle(struct ps_stream *stream, struct ps_batch *batch, struct epoll_event event,
+                   const struct ps_now *now, uint32_t *bytes)
+{
+    *bytes = 0;
+    if ((event.data.u64 >> 32) == 0 && (uint32_t)event.data.u64 >= PS_LISTENER_TAG) {
+        ps_listener_accept(stream, (uint16_t)event.data.u64, now);
+        return true;
+    }
+    struct ps_connection *connection = ps_stream_find(stream, event.data.u64);
+    if (connection == NULL)
+        return true;
+    if (connection->lingering) {
+        ps_connection_linger(stream, connection);
+        return true;
+    }
+    if ((event.events & EPOLLOUT) && !ps_connection_flush(stream, connection))
+        return true;
+    if (connection->interest & EPOLLIN) {
+        if (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR) || connection->tls != NULL)
+            return read_connection(stream, batch, connection, bytes);
+    } else if (event.events & (EPOLLHUP | EPOLLERR)) { /* reset while it waits for answers */
+        ps_connection_close(stream, connection);
+    }
+    return true;
+}
+
+/* TLS connections whose bytes are decrypted or buffered inside. */
+static bool read_more(struct ps_stream *stream, struct ps_batch *batch, bool *progress)
+{
+    struct ps_connection *list = stream->more;
+    stream->more = NULL;
+    while (list != NULL) {
+        struct ps_connection *connection = list;
+        uint32_t bytes = 0;
+        list = connection->next;
+        connection->listed = false;
+        bool waits = connection->held || connection->unwritable || connection->closing;
+        bool done = !waits && stream->rest == NULL && !batch->full &&
+                    read_connection(stream, batch, connection, &bytes);
+        *progress |= bytes > 0;
+        if (!done && !connection->closing && !connection->listed) { /* again in the next cycle */
+            connection->listed = true;
+            connection->next = stream->more;
+            stream->more = connection;
+        }
+    }
+    return stream->rest == NULL && !batch->full;
+}
+
+static enum ps_result work(struct ps_stream *stream, struct ps_batch *batch, const struct ps_now *now)
+{
+    if (stream->rest != NULL) {
+        bool moved = go_on(stream, batch);
+        if (stream->rest != NULL || batch->full)
+            return moved || batch->full ? PS_DONE : PS_KEPT;
+    }
+    bool progress = false;
+    if (stream->more != NULL && !read_more(stream, batch, &progress))
+        return progress || batch->full ? PS_DONE : PS_KEPT;
+    if (stream->event_next == stream->event_count) {
+        stream->event_next = 0;
+        stream->event_count = epoll_wait(stream->port->epoll_fd, stream->events, EVENTS_MAX, 0);
+        if (stream->event_count <= 0) {
+            stream->event_count = 0;
+            stream->quiet = true;
+            return progress ? PS_DONE : PS_KEPT;
+        }
+    }
+    uint32_t total = 0, bytes;
+    while (stream->event_next < stream->event_count && total < ROUND_BYTES_MAX) {
+        if (!handle(stream, batch, stream->events[stream->event_next], now, &bytes)) {
+            if (!batch->full && batch->count > 0)
+                batch->flush = true;
+            return batch->full ? PS_DONE : PS_KEPT;
+        }
+        stream->event_next++;
+        total += bytes;
+        if (stream->rest != NULL || batch->full)
+            break;
+    }
+    return PS_DONE;
+}
+
+enum ps_result ps_stream_work(struct ps_stream *stream, struct ps_batch *batch, const struct ps_now *now)
+{
+    uint32_t rows = batch->count;
+    uint64_t bytes = batch->body_bytes;
+    stream->mono_ns = now->mono_ns;
+    enum ps_result result = work(stream, batch, now);
+    ps_count(stream->port->counters, PS_COUNTER_EventReceivedCount, batch->count - rows);
+    ps_count(stream->port->counters, PS_COUNTER_bytes, batch->body_bytes - bytes);
+    return result;
+}
+
+/* ---- timers, the end ---- */
+
+static void sweep(struct ps_stream *stream, const struct ps_now *now)
+{
+    for (uint32_t slot = 0; slot < stream->chunk_count * PS_CONNECTION_CHUNK; slot++) {
+        struct ps_connection *connection = ps_connection_at(stream, slot);
+        if (connection->fd < 0 || connection->deadline_ns == 0 || connection->deadline_ns > now->mono_ns)
+            continue;
+        ps_connection_expire(stream, connection);
+    }
+}
+
+uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now)
+{
+    uint64_t next = stream->rest != NULL || stream->more != NULL ? now->mono_ns + PS_NS_PER_MS : PS_NEVER;
+    stream->mono_ns = now->mono_ns;
+    ps_stream_poll_names(stream);
+    if (stream->accept_after_ns != 0) {
+        if (now->mono_ns >= stream->accept_after_ns) {
+            stream->accept_after_ns = 0;
+            ps_listeners_arm(stream, true);
+        } else {
+            next = stream->accept_after_ns;
+        }
+    }
+    if (stream->timed_count > 0) {
+        if (now->mono_ns >= stream->sweep_ns) {
+            stream->sweep_ns = now->mono_ns + SWEEP_NS;
+            sweep(stream, now);
+        }
+        if (stream->sweep_ns < next)
+            next = stream->sweep_ns;
+    }
+    return next;
+}
+
+bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now)
+{
+    if (stream->drain_until_ns == 0) {
+        close_listeners(stream);
+        stream->drain_until_ns = now->mono_ns + DRAIN_NS;
+        stream->quiet = false;
+        return false;
+    }
+    return stream->rest == NULL && (stream->quiet || now->mono_ns >= stream->drain_until_ns);
+}

@@ -1,0 +1,312 @@
+/* Life of a TCP connection: slots, what the epoll is asked for, replies, the end. Thread: the worker's. */
+#include "stages/net/stream_parts.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HANDSHAKE_NS (10 * PS_NS_PER_S)
+#define NAME_NS (5 * PS_NS_PER_S)
+#define LINGER_NS PS_NS_PER_S
+#define LINGER_BYTES_MAX (1U << 20)
+#define REPLIES_BYTES_MAX (1U << 20) /* of one connection, unsent: beyond it is cut off */
+
+static bool grow(struct ps_stream *stream)
+{
+    uint32_t first = stream->chunk_count * PS_CONNECTION_CHUNK;
+    if (first >= PS_LISTENER_TAG - PS_CONNECTION_CHUNK)
+        return false;
+    if ((stream->chunk_count & (stream->chunk_count - 1)) == 0) { /* 1, 2, 4, .. entries */
+        size_t room = stream->chunk_count == 0 ? 1 : 2 * (size_t)stream->chunk_count;
+        struct ps_connection **chunks = realloc(stream->chunks, room * sizeof *chunks);
+        if (chunks == NULL)
+            return false;
+        stream->chunks = chunks;
+    }
+    struct ps_connection *chunk = calloc(PS_CONNECTION_CHUNK, sizeof *chunk);
+    if (chunk == NULL)
+        return false;
+    stream->chunks[stream->chunk_count++] = chunk;
+    for (uint32_t i = PS_CONNECTION_CHUNK; i-- > 0;) {
+        chunk[i] = (struct ps_connection){.fd = -1, .slot = first + i, .next = stream->free};
+        stream->free = &chunk[i];
+    }
+    return true;
+}
+
+struct ps_connection *ps_connection_at(struct ps_stream *stream, uint32_t slot)
+{
+    PS_ASSERT(slot / PS_CONNECTION_CHUNK < stream->chunk_count);
+    return &stream->chunks[slot / PS_CONNECTION_CHUNK][slot % PS_CONNECTION_CHUNK];
+}
+
+uint64_t ps_connection_origin(const struct ps_connection *connection)
+{
+    return (uint64_t)connection->generation << 32 | connection->slot;
+}
+
+struct ps_connection *ps_stream_find(struct ps_stream *stream, uint64_t origin)
+{
+    uint32_t slot = (uint32_t)origin;
+    if (slot / PS_CONNECTION_CHUNK >= stream->chunk_count)
+        return NULL;
+    struct ps_connection *connection = ps_connection_at(stream, slot);
+    return connection->fd >= 0 && connection->generation == (uint32_t)(origin >> 32) ? connection : NULL;
+}
+
+void ps_connection_set_deadline(struct ps_stream *stream, struct ps_connection *connection, uint64_t at_ns)
+{
+    if (connection->deadline_ns != 0)
+        stream->timed_count--;
+    if (at_ns != 0)
+        stream->timed_count++;
+    connection->deadline_ns = at_ns;
+}
+
+void ps_connection_watch(struct ps_stream *stream, struct ps_connection *connection)
+{
+    uint32_t interest = 0;
+    if (connection->lingering || (!connection->closing && !connection->held && !connection->unwritable))
+        interest |= EPOLLIN;
+    if (connection->unwritable || connection->wants_write)
+        interest |= EPOLLOUT;
+    if (interest == connection->interest)
+        return;
+    connection->interest = interest;
+    struct epoll_event event = {.events = interest, .data.u64 = ps_connection_origin(connection)};
+    PS_ASSERT(epoll_ctl(stream->port->epoll_fd, EPOLL_CTL_MOD, connection->fd, &event) == 0);
+}
+
+struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint16_t listener,
+                                         const struct ps_address *peer, const struct ps_now *now)
+{
+    if (stream->free == NULL && !grow(stream))
+        return NULL;
+    struct ps_connection *connection = stream->free;
+    struct ps_tls_connection *tls = NULL;
+    if (stream->options.tls != NULL && (tls = ps_tls_connection_open(stream->options.tls, fd)) == NULL)
+        return NULL;
+    uint32_t slot = connection->slot, generation = connection->generation + 1;
+    struct ps_connection *next_free = connection->next;
+    *connection = (struct ps_connection){.fd = fd,
+                                         .slot = slot,
+                                         .generation = generation,
+                                         .listener = listener,
+                                         .interest = EPOLLIN,
+                                         .tls = tls,
+                                         .peer = *peer};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = ps_connection_origin(connection)};
+    if (epoll_ctl(stream->port->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+        ps_tls_connection_close(tls);
+        connection->fd = -1;
+        connection->next = next_free;
+        return NULL;
+    }
+    stream->free = next_free;
+    connection->ip =
+        (struct ps_slice){connection->ip_text, ps_address_ip(&connection->peer, connection->ip_text)};
+    if (stream->options.replies) {
+        int on = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    if (tls != NULL)
+        ps_connection_set_deadline(stream, connection, now->mono_ns + HANDSHAKE_NS);
+    stream->open_count++;
+    ps_gauge_set(stream->port->counters, PS_COUNTER_OpenConnectionCount, stream->open_count);
+    ps_connection_ask_name(stream, connection);
+    return connection;
+}
+
+static void unlist(struct ps_stream *stream, struct ps_connection *connection)
+{
+    struct ps_connection **link = &stream->more;
+    while (connection->listed && *link != NULL) {
+        if (*link == connection) {
+            *link = connection->next;
+            connection->listed = false;
+            return;
+        }
+        link = &(*link)->next;
+    }
+}
+
+void ps_connection_close(struct ps_stream *stream, struct ps_connection *connection)
+{
+    if (stream->rest == connection) { /* its bytes are not all split yet */
+        connection->doomed = true;
+        return;
+    }
+    if (stream->options.ops->closed != NULL)
+        stream->options.ops->closed(stream->options.owner, connection);
+    unlist(stream, connection);
+    ps_connection_set_deadline(stream, connection, 0);
+    if (connection->tls != NULL) {
+        (void)ps_tls_connection_shutdown(connection->tls);
+        ps_tls_connection_close(connection->tls);
+        connection->tls = NULL;
+    }
+    close(connection->fd); /* leaves the epoll by itself */
+    connection->fd = -1;
+    ps_buffer_free(&stream->slab, &connection->carry);
+    ps_buffer_free(&stream->slab, &connection->out);
+    ps_buffer_free(&stream->slab, &connection->name);
+    if (connection->held)
+        stream->held_count--;
+    connection->next = stream->free;
+    stream->free = connection;
+    stream->open_count--;
+    ps_gauge_set(stream->port->counters, PS_COUNTER_OpenConnectionCount, stream->open_count);
+}
+
+/* Sends what the socket takes. False: broken. */
+static bool send_some(struct ps_connection *connection, const char *data, size_t length, size_t *sent)
+{
+    *sent = 0;
+    if (connection->tls != NULL) {
+        enum ps_tls_result result = ps_tls_connection_write(connection->tls, data, length, sent);
+        return result == PS_TLS_OK || result == PS_TLS_WANT_READ || result == PS_TLS_WANT_WRITE;
+    }
+    ssize_t n = send(connection->fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ENOBUFS;
+    *sent = (size_t)n;
+    return true;
+}
+
+void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, const char *data,
+                    size_t length)
+{
+    size_t sent = 0;
+    if (connection->doomed || connection->lingering)
+        return;
+    if (connection->out.length == 0 && !send_some(connection, data, length, &sent)) {
+        ps_connection_close(stream, connection);
+        return;
+    }
+    if (sent == length)
+        return;
+    data += sent;
+    length -= sent;
+    if (connection->out.length + length > REPLIES_BYTES_MAX ||
+        !ps_buffer_grow(&stream->slab, &connection->out, connection->out.length + (uint32_t)length)) {
+        ps_connection_close(stream, connection);
+        return;
+    }
+    memcpy(connection->out.data + connection->out.length, data, length);
+    connection->out.length += (uint32_t)length;
+    connection->unwritable = true;
+    ps_connection_watch(stream, connection);
+}
+
+bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connection)
+{
+    size_t sent = 0, left = connection->out.length - connection->out_sent;
+    if (left > 0 && !send_some(connection, connection->out.data + connection->out_sent, left, &sent)) {
+        ps_connection_close(stream, connection);
+        return false;
+    }
+    connection->out_sent += (uint32_t)sent;
+    if (connection->out_sent < connection->out.length)
+        return true;
+    connection->out_sent = 0;
+    ps_buffer_free(&stream->slab, &connection->out);
+    connection->unwritable = connection->wants_write = false;
+    ps_connection_watch(stream, connection);
+    uint64_t origin = ps_connection_origin(connection);
+    ps_stream_settle(stream, connection);
+    return ps_stream_find(stream, origin) != NULL;
+}
+
+void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection)
+{
+    if (!connection->closing || connection->lingering || connection->owed > 0)
+        return;
+    if (connection->farewell != NULL) {
+        uint64_t origin = ps_connection_origin(connection);
+        const char *farewell = connection->farewell;
+        connection->farewell = NULL;
+        ps_stream_send(stream, connection, farewell, connection->farewell_length);
+        if (ps_stream_find(stream, origin) == NULL)
+            return;
+    }
+    if (connection->out.length > 0)
+        return;
+    /* Closing while the peer still sends would reset the connection and could take the last reply with it. */
+    if (connection->tls == NULL && shutdown(connection->fd, SHUT_WR) == 0) {
+        connection->lingering = true;
+        ps_connection_set_deadline(stream, connection, stream->mono_ns + LINGER_NS);
+        ps_connection_watch(stream, connection);
+        return;
+    }
+    ps_connection_close(stream, connection);
+}
+
+bool ps_connection_linger(struct ps_stream *stream, struct ps_connection *connection)
+{
+    char scrap[4096];
+    ssize_t n = recv(connection->fd, scrap, sizeof scrap, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    connection->discarded += n > 0 ? (uint32_t)n : 0;
+    if (n > 0 && connection->discarded < LINGER_BYTES_MAX)
+        return true;
+    ps_connection_close(stream, connection);
+    return false;
+}
+
+/* ---- host names ---- */
+
+static void release(struct ps_stream *stream, struct ps_connection *connection)
+{
+    connection->held = false;
+    stream->held_count--;
+    ps_connection_set_deadline(stream, connection,
+                               connection->tls != NULL ? stream->mono_ns + HANDSHAKE_NS : 0);
+    ps_connection_watch(stream, connection);
+}
+
+/* True: the connection has its name. */
+static bool find_name(struct ps_stream *stream, struct ps_connection *connection)
+{
+    struct ps_slice name;
+    if (!ps_reverse_names_find(stream->names, &connection->peer, stream->mono_ns, &name))
+        return false;
+    if (ps_buffer_grow(&stream->slab, &connection->name, name.length + 1)) {
+        memcpy(connection->name.data, name.data, name.length);
+        connection->host = (struct ps_slice){connection->name.data, name.length};
+    }
+    return true;
+}
+
+void ps_connection_ask_name(struct ps_stream *stream, struct ps_connection *connection)
+{
+    connection->host = connection->ip; /* until it is known, and when it is not */
+    if (stream->names == NULL || find_name(stream, connection))
+        return;
+    connection->held = true;
+    stream->held_count++;
+    ps_connection_set_deadline(stream, connection, stream->mono_ns + NAME_NS);
+    ps_connection_watch(stream, connection);
+}
+
+void ps_stream_poll_names(struct ps_stream *stream)
+{
+    if (stream->held_count == 0 || !ps_reverse_names_poll(stream->names, stream->mono_ns))
+        return;
+    for (uint32_t slot = 0; slot < stream->chunk_count * PS_CONNECTION_CHUNK; slot++) {
+        struct ps_connection *connection = ps_connection_at(stream, slot);
+        if (connection->fd >= 0 && connection->held && find_name(stream, connection))
+            release(stream, connection);
+    }
+}
+
+void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connection)
+{
+    if (connection->held)
+        release(stream, connection); /* its address will do */
+    else
+        ps_connection_close(stream, connection);
+}

@@ -1,0 +1,164 @@
+/* One TLS connection over a non-blocking socket. Called by the worker that owns the socket; never blocks,
+ * never logs. */
+#include "stages/net/tls.h"
+
+#include "stages/net/tls_parts.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ps_tls_connection {
+    SSL *ssl;
+    bool established, more, broken;
+    char reason[160];
+};
+
+struct ps_tls_connection *ps_tls_connection_open(const struct ps_tls_server *server, int fd)
+{
+    struct ps_tls_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return NULL;
+    connection->ssl = SSL_new(server->context);
+    if (connection->ssl == NULL || !SSL_set_fd(connection->ssl, fd)) {
+        SSL_free(connection->ssl);
+        free(connection);
+        ERR_clear_error();
+        return NULL;
+    }
+    SSL_set_accept_state(connection->ssl);
+    return connection;
+}
+
+void ps_tls_connection_close(struct ps_tls_connection *connection)
+{
+    if (connection == NULL)
+        return;
+    SSL_free(connection->ssl);
+    free(connection);
+}
+
+static enum ps_tls_result broken(struct ps_tls_connection *connection, const char *reason)
+{
+    snprintf(connection->reason, sizeof connection->reason, "%s%s",
+             connection->established ? "" : "TLS handshake failed: ", reason);
+    connection->broken = true;
+    connection->more = false;
+    return PS_TLS_ERROR;
+}
+
+/* What a failed call of OpenSSL means. `saved_errno`: errno right after it. */
+static enum ps_tls_result explain(struct ps_tls_connection *connection, int returned, int saved_errno)
+{
+    switch (SSL_get_error(connection->ssl, returned)) {
+    case SSL_ERROR_WANT_READ:
+        return PS_TLS_WANT_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return PS_TLS_WANT_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+        return PS_TLS_CLOSED;
+    case SSL_ERROR_SYSCALL:
+        /* The end of the stream without close_notify, or a reset after data: the peer hung up. */
+        if (saved_errno == 0 ||
+            ((saved_errno == ECONNRESET || saved_errno == EPIPE) && connection->established))
+            return connection->established ? PS_TLS_CLOSED : broken(connection, "the client hung up");
+        return broken(connection, strerror(saved_errno));
+    default: {
+        const char *reason = ERR_reason_error_string(ERR_peek_error());
+        return broken(connection, reason != NULL ? reason : "broken record");
+    }
+    }
+}
+
+static void note_established(struct ps_tls_connection *connection)
+{
+    if (!connection->established && SSL_is_init_finished(connection->ssl))
+        connection->established = true;
+}
+
+static bool handshake_too_long(const struct ps_tls_connection *connection)
+{
+    return !connection->established &&
+           BIO_number_read(SSL_get_rbio(connection->ssl)) > PS_TLS_HANDSHAKE_BYTES_MAX;
+}
+
+enum ps_tls_result ps_tls_connection_read(struct ps_tls_connection *connection, void *buffer, size_t room,
+                                          size_t *length)
+{
+    *length = 0;
+    if (connection->broken)
+        return PS_TLS_ERROR;
+    ERR_clear_error();
+    errno = 0;
+    int returned = SSL_read_ex(connection->ssl, buffer, room, length);
+    int saved_errno = errno;
+    note_established(connection);
+    connection->more = returned == 1;
+    enum ps_tls_result result = returned == 1 ? PS_TLS_OK : explain(connection, returned, saved_errno);
+    if (result != PS_TLS_OK)
+        *length = 0;
+    if (result != PS_TLS_ERROR && handshake_too_long(connection))
+        result = broken(connection, "more bytes than any handshake needs");
+    ERR_clear_error();
+    return result;
+}
+
+enum ps_tls_result ps_tls_connection_write(struct ps_tls_connection *connection, const void *data,
+                                           size_t length, size_t *written)
+{
+    *written = 0;
+    if (connection->broken)
+        return PS_TLS_ERROR;
+    ERR_clear_error();
+    errno = 0;
+    int returned = SSL_write_ex(connection->ssl, data, length, written);
+    int saved_errno = errno;
+    note_established(connection);
+    enum ps_tls_result result = returned == 1 ? PS_TLS_OK : explain(connection, returned, saved_errno);
+    if (result != PS_TLS_OK)
+        *written = 0;
+    ERR_clear_error();
+    return result;
+}
+
+enum ps_tls_result ps_tls_connection_shutdown(struct ps_tls_connection *connection)
+{
+    if (connection->broken || !connection->established)
+        return PS_TLS_OK; /* OpenSSL forbids it after a fatal error; before the handshake there is nobody to
+                             tell */
+    ERR_clear_error();
+    errno = 0;
+    int returned = SSL_shutdown(connection->ssl);
+    int saved_errno = errno;
+    enum ps_tls_result result = returned >= 0 ? PS_TLS_OK : explain(connection, returned, saved_errno);
+    ERR_clear_error();
+    return result;
+}
+
+bool ps_tls_connection_more(const struct ps_tls_connection *connection)
+{
+    return connection->more;
+}
+
+bool ps_tls_connection_established(const struct ps_tls_connection *connection)
+{
+    return connection->established;
+}
+
+const char *ps_tls_connection_protocol(const struct ps_tls_connection *connection)
+{
+    return connection->established ? SSL_get_version(connection->ssl) : "";
+}
+
+const char *ps_tls_connection_cipher_suite(const struct ps_tls_connection *connection)
+{
+    const SSL_CIPHER *cipher = connection->established ? SSL_get_current_cipher(connection->ssl) : NULL;
+    return cipher != NULL ? SSL_CIPHER_standard_name(cipher) : "";
+}
+
+const char *ps_tls_connection_reason(const struct ps_tls_connection *connection)
+{
+    return connection->reason;
+}

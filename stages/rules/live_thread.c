@@ -1,0 +1,251 @@
+/* The rules thread: waits for changes and wishes, has them loaded, publishes what was made, and lets the old
+ * go when no worker uses it. See rules/live.h, rules/live_parts.h. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stages/rules/live_parts.h"
+
+#define LOOK_NS (10 * PS_NS_PER_S)      /* how often files are looked at without an event: NFS has none */
+#define LOOK_ALONE_NS (2 * PS_NS_PER_S) /* when there is nothing else */
+#define SETTLES_MAX 5U                  /* a file that keeps changing is read after so many times settle_ms */
+#define UNSETTLED_MAX 3U
+#define REST_NS (10 * PS_NS_PER_MS) /* between two turns: a busy folder has many events */
+#define WISH_STOP (UINT64_C(1) << 32)
+
+void ps_rules_live_wish(struct ps_rules_live *live, enum ps_rules_wish wish)
+{
+    uint64_t value = wish == PS_RULES_WISH_STOP ? WISH_STOP : 1;
+    ssize_t ignored = write(live->wake_fd, &value, sizeof value);
+    (void)ignored;
+}
+
+static void wishes_take(struct ps_rules_live *live)
+{
+    uint64_t value = 0;
+    if (read(live->wake_fd, &value, sizeof value) != sizeof value)
+        return;
+    live->stop |= value >= WISH_STOP;
+    live->wanted |= value % WISH_STOP != 0;
+}
+
+static void change_seen(struct ps_rules_live *live)
+{
+    live->latest_ns = ps_clock_now().mono_ns;
+    if (!live->dirty)
+        live->first_ns = live->latest_ns;
+    live->dirty = true;
+}
+
+/* ---- the idle thread ---- */
+
+struct task {
+    void (*run)(void *argument);
+    void *argument;
+};
+
+static void *idle_main(void *task_)
+{
+    const struct task *task = task_;
+    (void)pthread_setname_np(pthread_self(), "rules-idle");
+    (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0});
+    task->run(task->argument);
+    return NULL;
+}
+
+static void join_in_time(pthread_t thread, struct ps_rules_attempt *attempt)
+{
+    struct timespec until;
+    do {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        ps_rules_attempt_say(attempt);
+    } while (pthread_timedjoin_np(thread, NULL, &until) != 0);
+}
+
+/* On a thread of its own, at SCHED_IDLE, from which there is no way back without privileges. `attempt` NULL:
+ * there is nothing to tell meanwhile. */
+static void idle_run(void (*run)(void *argument), void *argument, struct ps_rules_attempt *attempt)
+{
+    struct task task = {run, argument};
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, idle_main, &task) != 0)
+        run(argument); /* no threads to be had: late is worse */
+    else if (attempt != NULL)
+        join_in_time(thread, attempt);
+    else
+        pthread_join(thread, NULL);
+}
+
+static void attempt_task(void *attempt)
+{
+    ps_rules_attempt_run(attempt);
+}
+
+static void version_task(void *version)
+{
+    ps_rules_version_destroy(version);
+}
+
+bool ps_rules_live_is_overtaken(struct ps_rules_live *live)
+{
+    wishes_take(live);
+    if (ps_rules_watch_touched(live->watch))
+        change_seen(live);
+    return live->stop || (!live->patient && (live->dirty || live->wanted));
+}
+
+/* ---- publishing ---- */
+
+static bool is_held(const struct ps_rules_live *live, const struct ps_rules_version *version)
+{
+    bool held = false;
+    for (unsigned i = 0; i < live->options.set.instances; i++)
+        held |= __atomic_load_n(&live->instances[i].held, __ATOMIC_RELAXED) == version;
+    return held;
+}
+
+/* Workers that are half way through a lease keep what they began it with. When none is any more, one grace
+ * period more: who has just let go of it used it after the one before. */
+static void wait_released(struct ps_rules_live *live, const struct ps_rules_version *old)
+{
+    while (!live->stop && is_held(live, old)) { /* stopped: no worker runs */
+        struct pollfd wish = {.fd = live->wake_fd, .events = POLLIN};
+        if (poll(&wish, 1, 1) > 0)
+            wishes_take(live);
+    }
+    (void)ps_swap_replace(&live->swap, live->version);
+}
+
+static void publish(struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
+{
+    struct ps_rules_version *old = live->version;
+    pthread_mutex_lock(&live->lock);
+    live->version = attempt->version;
+    live->retiring = old;
+    pthread_mutex_unlock(&live->lock);
+    (void)ps_swap_replace(&live->swap, attempt->version);
+    ps_rules_live_note(live, attempt);
+    wait_released(live, old);
+    pthread_mutex_lock(&live->lock);
+    ps_rules_version_count(old, &live->past);
+    live->retiring = NULL;
+    pthread_mutex_unlock(&live->lock);
+    idle_run(version_task, old, NULL);
+}
+
+/* ---- reloading ---- */
+
+/* What was read last, well or not. */
+static const struct ps_rules_attempt *latest(const struct ps_rules_live *live)
+{
+    return live->bad.arena != NULL ? &live->bad : &live->good;
+}
+
+/* Whether there is nothing to do: the files are those of the rules at work, or those refused before. */
+static bool nothing_new(struct ps_rules_live *live, bool wanted)
+{
+    if (ps_rules_attempt_is_current(&live->good)) {
+        if (wanted || live->bad.arena != NULL)
+            ps_log(PS_LOG_INFO, live->options.component, "%s: what it says is at work", live->options.file);
+        ps_rules_attempt_fini(&live->bad);
+        ps_rules_live_forgive(live);
+        return true;
+    }
+    return !wanted && live->bad.arena != NULL && ps_rules_attempt_is_current(&live->bad);
+}
+
+static void take(struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
+{
+    ps_rules_attempt_fini(&live->bad);
+    if (attempt->version == NULL) {
+        live->bad = *attempt;
+        ps_rules_attempt_follow(&live->bad);
+        ps_rules_live_note(live, &live->bad);
+        return;
+    }
+    ps_rules_attempt_fini(&live->good);
+    live->good = *attempt;
+    ps_rules_attempt_follow(&live->good);
+    publish(live, &live->good);
+}
+
+static void reload(struct ps_rules_live *live)
+{
+    bool wanted = live->wanted;
+    struct ps_rules_attempt attempt = {.live = live, .idle = true, .began_ns = ps_clock_now().mono_ns};
+    live->wanted = live->dirty = false;
+    ps_rules_attempt_follow(latest(live)); /* before reading: what changes from now on is seen */
+    if (nothing_new(live, wanted)) {
+        ps_rules_attempt_follow(latest(live));
+        return;
+    }
+    idle_run(attempt_task, &attempt, &attempt);
+    live->patient = attempt.cancelled && !live->patient;
+    if (attempt.cancelled) {
+        ps_rules_attempt_fini(&attempt);
+        change_seen(live);
+        return;
+    }
+    take(live, &attempt);
+    /* It may have changed while it was read, or an include before anybody watched it. */
+    live->unsettled = ps_rules_attempt_is_current(latest(live)) ? 0 : live->unsettled + 1;
+    if (live->unsettled > 0 && live->unsettled <= UNSETTLED_MAX)
+        change_seen(live);
+}
+
+static uint64_t due_ns(const struct ps_rules_live *live)
+{
+    uint64_t settle_ns = (uint64_t)live->options.settle_ms * PS_NS_PER_MS;
+    if (live->wanted)
+        return 0;
+    if (!live->dirty)
+        return PS_NEVER;
+    uint64_t quiet_ns = live->latest_ns + settle_ns, latest_ns = live->first_ns + SETTLES_MAX * settle_ns;
+    return quiet_ns < latest_ns ? quiet_ns : latest_ns;
+}
+
+static void wait_until(const struct ps_rules_live *live, uint64_t until_ns)
+{
+    struct pollfd fds[] = {{.fd = live->wake_fd, .events = POLLIN},
+                           {.fd = ps_rules_watch_fd(live->watch), .events = POLLIN}};
+    uint64_t now_ns = ps_clock_now().mono_ns, wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    struct timespec timeout = {.tv_sec = (time_t)(wait_ns / PS_NS_PER_S),
+                               .tv_nsec = (long)(wait_ns % PS_NS_PER_S)};
+    (void)ppoll(fds, PS_COUNT_OF(fds), &timeout, NULL); /* a descriptor below 0 is passed over */
+}
+
+void *ps_rules_live_thread(void *live_)
+{
+    struct ps_rules_live *live = live_;
+    bool events = ps_rules_watch_fd(live->watch) >= 0;
+    uint64_t look_ns =
+        live->options.watch ? 0 : PS_NEVER; /* the first at once: since build it may have changed */
+    (void)pthread_setname_np(pthread_self(), "rules");
+    if (live->cpus_known)
+        (void)pthread_setaffinity_np(pthread_self(), sizeof live->cpus, &live->cpus);
+    ps_rules_attempt_follow(&live->good);
+    if (live->options.watch && !ps_rules_attempt_is_current(&live->good))
+        change_seen(live);
+    while (!live->stop) {
+        uint64_t until_ns = due_ns(live);
+        wait_until(live, until_ns < look_ns ? until_ns : look_ns);
+        wishes_take(live);
+        if (ps_rules_watch_touched(live->watch))
+            change_seen(live);
+        uint64_t now_ns = ps_clock_now().mono_ns;
+        if (now_ns >= look_ns) {
+            look_ns = now_ns + (events ? LOOK_NS : LOOK_ALONE_NS);
+            if (ps_rules_watch_look(live->watch))
+                change_seen(live);
+        }
+        if (!live->stop && now_ns >= due_ns(live))
+            reload(live);
+        if (!live->stop && live->options.settle_ms > 0)
+            nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
+    }
+    return NULL;
+}

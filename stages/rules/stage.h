@@ -1,0 +1,38 @@
+/* What the selector `rules` and the interceptor `rules` share: their keys, and everything but `work`. */
+#pragma once
+
+#include "stages/rules/live.h"
+
+struct ps_rules_stage {
+    const char *file, *cache;
+    bool watch;
+    int64_t settle_ms, compile_memory_bytes, compile_time_s;
+    struct ps_rules_live *live;
+};
+
+struct ps_rules_stage_state {
+    unsigned instance;
+};
+
+extern const struct ps_option ps_rules_stage_options[];
+
+/* `routes`: a selector's, whose rules name channels. */
+enum ps_status ps_rules_stage_check(const struct ps_rules_stage *stage, const struct ps_context *context,
+                                    bool routes);
+enum ps_status ps_rules_stage_build(struct ps_rules_stage *stage, struct ps_context *context, bool routes,
+                                    struct ps_err *err);
+
+/* As they stand in ps_stage_ops; `plan` is a struct ps_rules_stage. */
+void ps_rules_stage_teardown(void *plan);
+enum ps_status ps_rules_stage_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
+void ps_rules_stage_close(const void *plan, void *state);
+void ps_rules_stage_describe(const void *plan, const struct ps_context *context,
+                             void (*line)(void *argument, const char *text), void *argument);
+void ps_rules_stage_reread(const void *plan);
+void ps_rules_stage_series(const void *plan, void (*add)(void *argument, const struct ps_series *series),
+                           void *argument);
+
+/* One lease; `route` NULL: an interceptor's. */
+enum ps_result ps_rules_stage_work(const struct ps_rules_stage *stage,
+                                   const struct ps_rules_stage_state *state, struct ps_lease *lease,
+                                   struct ps_route *route, const struct ps_now *now);

@@ -1,0 +1,34 @@
+/* What the two halves of joda_date.h share: joda_date.c reads the pattern, joda_read.c the text. */
+#pragma once
+
+#include "stages/text/joda_date.h"
+#include "stages/text/joda_fields.h"
+#include "stages/text/joda_zones.h"
+#include "stages/text/time_zone.h"
+
+enum item_kind {
+    ITEM_TEXT,
+    ITEM_NUMBER,
+    ITEM_TWO_DIGIT_YEAR,
+    ITEM_FRACTION,
+    ITEM_NAME,
+    ITEM_OFFSET,
+    ITEM_ZONE_NAME,
+    ITEM_ZONE_ID
+};
+
+struct item {
+    enum item_kind kind;
+    enum ps_joda_field field;
+    unsigned digits_max;
+    bool is_signed, lenient; /* numbers; two-digit years */
+    struct ps_slice text;
+};
+
+struct ps_joda_date {
+    struct item items[PS_JODA_FIELDS_MAX];
+    size_t count;
+    int pivot_year, pivot_weekyear;
+    const struct ps_time_zone *zone;
+    const struct ps_joda_zones *zones; /* NULL: the pattern has none */
+};

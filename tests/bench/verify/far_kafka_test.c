@@ -1,0 +1,274 @@
+/* Far end kafka on the mock: several topics, positions, records the broker threw away, topics that come late,
+ * transaction marks, and what cannot be reached. */
+#include "tests/support/far.h"
+
+#include "stages/kafka/mock.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+static struct ps_kafka_mock *mock;
+static const char *brokers;
+
+static int setup(void **state)
+{
+    (void)state;
+    struct ps_err err = {.length = 0};
+    mock = ps_kafka_mock_create(1, &err);
+    brokers = mock != NULL ? ps_kafka_mock_bootstrap(mock) : NULL;
+    return mock != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ps_kafka_mock_destroy(mock);
+    return 0;
+}
+
+static void topic_make(const char *name, unsigned partitions)
+{
+    struct ps_err err = {.length = 0};
+    assert_int_equal(ps_kafka_mock_topic(mock, name, partitions, &err), PS_OK);
+}
+
+static rd_kafka_t *producer_make(void)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text);
+    rd_kafka_conf_set(conf, "linger.ms", "1", text, sizeof text);
+    rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    assert_non_null(producer);
+    return producer;
+}
+
+static void produce(rd_kafka_t *producer, const char *topic, int32_t partition, const char *data,
+                    size_t length)
+{
+    rd_kafka_resp_err_t failed =
+        rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+                          RD_KAFKA_V_VALUE((void *)(uintptr_t)data, length),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK), RD_KAFKA_V_END);
+    assert_int_equal(failed, RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_poll(producer, 0);
+}
+
+static void send_numbers(const char *topic, unsigned partitions, unsigned first, unsigned count,
+                         unsigned size)
+{
+    rd_kafka_t *producer = producer_make();
+    char *text = malloc(size + 32);
+    assert_non_null(text);
+    memset(text, ' ', size + 32);
+    for (unsigned i = first; i < first + count; i++) {
+        int length = sprintf(text, "%u", i);
+        text[length] = ' ';
+        produce(producer, topic, (int32_t)(i % partitions), text, size > 0 ? size : (size_t)length);
+    }
+    assert_int_equal(rd_kafka_flush(producer, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_destroy(producer);
+    free(text);
+}
+
+/* Every number of [first, first + count) once, in order within each stream; how many streams there were. */
+static unsigned expect_numbers(const struct ps_test_far *far, unsigned first, unsigned count)
+{
+    unsigned *last = calloc(1024, sizeof *last), streams = 0;
+    bool *seen = calloc(count, sizeof *seen);
+    assert_int_equal(far->count, count);
+    for (size_t i = 0; i < far->count; i++) {
+        unsigned number = (unsigned)strtoul(far->records[i].data, NULL, 10);
+        uint64_t stream = far->records[i].stream;
+        assert_true(number >= first && number < first + count && stream < 1024);
+        assert_false(seen[number - first]);
+        seen[number - first] = true;
+        streams += last[stream] == 0;
+        assert_true(last[stream] < number + 1);
+        last[stream] = number + 1;
+    }
+    free(last);
+    free(seen);
+    return streams;
+}
+
+static void test_topics(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    topic_make("one", 3);
+    topic_make("two", 5);
+    send_numbers("one", 3, 0, 9000, 0);
+    send_numbers("two", 5, 9000, 10000, 0);
+    ps_test_far_open(&far, "kafka://%s/one,two?isolation=read_uncommitted", brokers);
+    ps_test_far_collect(&far, 19000);
+    assert_int_equal(expect_numbers(&far, 0, 19000), 8);
+    ps_test_far_expect_nothing(&far, 50);
+    ps_test_far_expect_remark(&far, NULL, false);
+    assert_null(far.ops->address); /* it does not listen */
+    ps_test_far_close(&far);
+}
+
+/* What is written after `open` is read, however long the first read takes. */
+static void test_latest(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    topic_make("latest", 4);
+    send_numbers("latest", 4, 0, 1000, 0);
+    ps_test_far_open(&far, "kafka://%s/latest?offset=latest&kafka.client.id=me", brokers);
+    send_numbers("latest", 4, 1000, 500, 0);
+    ps_test_far_collect(&far, 500);
+    expect_numbers(&far, 1000, 500);
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+}
+
+/* Reads until the record of that number is there; which numbers are missing is counted. */
+static unsigned read_until(struct ps_test_far *far, unsigned last)
+{
+    unsigned missing = 0, next = 0;
+    size_t looked = 0;
+    for (int patience = 0; next <= last; patience++) {
+        assert_true(patience < 500);
+        ps_test_far_read(far, 20);
+        for (; looked < far->count; looked++) {
+            unsigned number = (unsigned)strtoul(far->records[looked].data, NULL, 10);
+            assert_true(number >= next);
+            missing += number - next;
+            next = number + 1;
+        }
+    }
+    return missing;
+}
+
+/* The mock keeps 5 MB of a partition: of 12 MB the beginning is gone when reading begins .. */
+static void test_thrown_away_before(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    char remark[64];
+    topic_make("before", 1);
+    send_numbers("before", 1, 0, 12000, 1000);
+    ps_test_far_open(&far, "kafka://%s/before", brokers);
+    unsigned missing = read_until(&far, 11999);
+    assert_true(missing > 1000);
+    snprintf(remark, sizeof remark, "thrown away %u records", missing);
+    ps_test_far_expect_remark(&far, remark, true);
+    ps_test_far_close(&far);
+}
+
+/* .. or goes while it is read too slowly: what is missing is counted exactly. */
+static void test_thrown_away_meanwhile(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    char remark[64];
+    topic_make("meanwhile", 1);
+    ps_test_far_open(
+        &far,
+        "kafka://%s/meanwhile?kafka.queued.min.messages=1000&kafka.queued.max.messages.kbytes=1000&"
+        "kafka.fetch.message.max.bytes=100000",
+        brokers);
+    for (unsigned i = 0; i < 24; i++)
+        send_numbers("meanwhile", 1, i * 500, 500, 1000);
+    unsigned missing = read_until(&far, 11999);
+    assert_true(missing > 1000);
+    snprintf(remark, sizeof remark, "thrown away %u records", missing);
+    ps_test_far_expect_remark(&far, remark, true);
+    send_numbers("meanwhile", 1, 12000, 10, 0);
+    ps_test_far_collect(&far, far.count + 10);
+    ps_test_far_close(&far);
+}
+
+/* Markers of transactions leave gaps in the offsets: nothing is missing. */
+static void test_transactions(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    char text[256];
+    topic_make("transactions", 1);
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text);
+    rd_kafka_conf_set(conf, "transactional.id", "t", text, sizeof text);
+    rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    assert_non_null(producer);
+    assert_null(rd_kafka_init_transactions(producer, 10000));
+    for (unsigned round = 0; round < 3; round++) {
+        assert_null(rd_kafka_begin_transaction(producer));
+        for (unsigned i = 0; i < 10; i++) {
+            int length = sprintf(text, "%u", round * 10 + i);
+            produce(producer, "transactions", 0, text, (size_t)length);
+        }
+        assert_null(rd_kafka_commit_transaction(producer, 10000));
+    }
+    rd_kafka_destroy(producer);
+    ps_test_far_open(&far, "kafka://%s/transactions?isolation=read_committed", brokers);
+    ps_test_far_collect(&far, 30);
+    expect_numbers(&far, 0, 30);
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+}
+
+static void *make_later(void *nothing)
+{
+    (void)nothing;
+    usleep(700000);
+    rd_kafka_mock_topic_set_error(ps_kafka_mock_cluster(mock), "later", RD_KAFKA_RESP_ERR_NO_ERROR);
+    return NULL;
+}
+
+/* Topics that are not there yet are waited for. */
+static void test_late_topic(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    pthread_t thread;
+    topic_make("later", 2);
+    rd_kafka_mock_topic_set_error(ps_kafka_mock_cluster(mock), "later",
+                                  RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    assert_int_equal(pthread_create(&thread, NULL, make_later, NULL), 0);
+    ps_test_far_open(&far, "kafka://%s/later", brokers);
+    pthread_join(thread, NULL);
+    send_numbers("later", 2, 0, 100, 0);
+    ps_test_far_collect(&far, 100);
+    ps_test_far_close(&far);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    char url[256];
+    rd_kafka_mock_topic_set_error(ps_kafka_mock_cluster(mock), "denied",
+                                  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    snprintf(url, sizeof url, "kafka://%s/denied", brokers);
+    ps_test_far_refused(url, "topic denied: Broker: Topic authorization failed");
+    snprintf(url, sizeof url, "kafka://%s/one?isolation=yes", brokers);
+    ps_test_far_refused(url, "isolation is read_committed or read_uncommitted, not `yes`");
+    snprintf(url, sizeof url, "kafka://%s/one?ofset=latest", brokers);
+    ps_test_far_refused(url, "did you mean `offset`");
+    snprintf(url, sizeof url, "kafka://%s/one?kafka.no.such=1", brokers);
+    ps_test_far_refused(url, "no.such");
+    snprintf(url, sizeof url, "kafka://%s/", brokers);
+    ps_test_far_refused(url, "topics are wanted");
+    ps_test_far_refused("kafka:///topic", "brokers are missing");
+    ps_test_far_refused("kafka://127.0.0.1:1/topic", "Connection refused");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_topics),
+        cmocka_unit_test(test_latest),
+        cmocka_unit_test(test_thrown_away_before),
+        cmocka_unit_test(test_thrown_away_meanwhile),
+        cmocka_unit_test(test_transactions),
+        cmocka_unit_test(test_late_topic),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,183 @@
+/* Filtering a chain's lease by bits against asking about each event: the same rows, counts and bytes, also
+ * for leases that were filtered before, and nothing changed when there is no memory. */
+#include "core/flow/batch.h"
+#include "core/flow/batch_parts.h"
+
+#include "tests/support/support.h"
+
+#define BLOCKS 16U
+
+struct bed {
+    struct ps_depot *depot;
+    struct ps_pool *pool;
+    struct ps_carver carver;
+    uint64_t random;
+};
+
+static void bed_init(struct bed *bed)
+{
+    struct ps_err err = {0};
+    *bed = (struct bed){.random = ps_test_seed() | 1};
+    bed->depot = ps_depot_create((uint64_t)BLOCKS * PS_BLOCK_BYTES, &err);
+    assert_non_null(bed->depot);
+    bed->pool =
+        ps_pool_create(bed->depot, (struct ps_pool_limits){.batches_max = 4, .leases_max = 3}, 0, &err);
+    assert_non_null(bed->pool);
+    ps_carver_init(&bed->carver, bed->pool);
+}
+
+static void bed_fini(struct bed *bed)
+{
+    ps_carver_fini(&bed->carver);
+    ps_pool_destroy(bed->pool);
+    ps_depot_destroy(bed->depot);
+}
+
+static uint64_t pick(struct bed *bed, uint64_t below)
+{
+    return ps_test_random(&bed->random) % below;
+}
+
+/* Bodies of different lengths, so that a wrong row shows in the sum. */
+static struct ps_batch *batch_make(struct bed *bed, uint32_t count)
+{
+    static const char text[200] = "";
+    struct ps_batch *batch = ps_batch_take(&bed->carver, (struct ps_now){0});
+    assert_non_null(batch);
+    for (uint32_t i = 0; i < count; i++)
+        assert_non_null(ps_batch_add_copy(batch, text, (uint32_t)pick(bed, sizeof text)));
+    ps_batch_close(batch);
+    return batch;
+}
+
+static bool bit_of(const uint64_t *bits, uint32_t row)
+{
+    return (bits[row / 64] >> (row % 64)) & 1;
+}
+
+/* Bits in one of the shapes that matter: none, all, few, many, half. What is behind the last row is noise. */
+static void bits_make(struct bed *bed, uint64_t *bits)
+{
+    static const uint64_t kept_of_16[] = {0, 16, 1, 15, 8};
+    uint64_t kept = kept_of_16[pick(bed, 5)];
+    for (uint32_t row = 0; row < PS_BATCH_EVENTS_MAX; row++) {
+        if (row % 64 == 0)
+            bits[row / 64] = 0;
+        bits[row / 64] |= (uint64_t)(pick(bed, 16) < kept) << (row % 64);
+    }
+}
+
+static void test_against_naive(void **unused)
+{
+    (void)unused;
+    struct bed bed;
+    bed_init(&bed);
+    for (unsigned round = 0; round < 2000; round++) {
+        uint32_t count = round % 4 == 0 ? PS_BATCH_EVENTS_MAX : (uint32_t)pick(&bed, 200);
+        struct ps_batch *batch = batch_make(&bed, count);
+        struct ps_lease *lease = &batch->leases[0];
+        uint16_t rows[PS_BATCH_EVENTS_MAX];
+        count = lease->count;
+        for (uint32_t i = 0; i < count; i++)
+            rows[i] = (uint16_t)i;
+        for (unsigned filter = 0; filter < 3; filter++) {
+            uint64_t bits[PS_BATCH_EVENTS_MAX / 64], bytes = 0;
+            uint32_t kept = 0;
+            bits_make(&bed, bits);
+            for (uint32_t i = 0; i < count; i++) {
+                if (bit_of(bits, rows[i]))
+                    rows[kept++] = rows[i];
+            }
+            count = kept;
+            assert_true(ps_lease_filter_bits(lease, bits));
+            assert_int_equal(lease->count, count);
+            for (uint32_t i = 0; i < count; i++) {
+                assert_ptr_equal(ps_lease_event(lease, i), &batch->events[rows[i]]);
+                bytes += batch->events[rows[i]].body_length;
+            }
+            assert_int_equal(lease->bytes, bytes);
+        }
+        ps_batch_give(batch);
+    }
+    bed_fini(&bed);
+}
+
+/* All kept: no index list is made. None kept: none is needed. */
+static void test_nothing_to_write(void **unused)
+{
+    (void)unused;
+    struct bed bed;
+    bed_init(&bed);
+    struct ps_batch *batch = batch_make(&bed, 70);
+    struct ps_lease *lease = &batch->leases[0];
+    uint64_t all[] = {~UINT64_C(0), 0x3F}, none[] = {0, ~UINT64_C(0x3F)};
+    assert_true(ps_lease_filter_bits(lease, all));
+    assert_null(lease->index);
+    assert_int_equal(lease->count, 70);
+    assert_true(ps_lease_filter_bits(lease, none));
+    assert_int_equal(lease->count, 0);
+    assert_int_equal(lease->bytes, 0);
+    ps_batch_give(batch);
+    bed_fini(&bed);
+}
+
+static void test_no_memory(void **unused)
+{
+    (void)unused;
+    struct bed bed;
+    bed_init(&bed);
+    struct ps_batch *batch = batch_make(&bed, 100);
+    struct ps_lease *lease = &batch->leases[0];
+    uint64_t bytes = lease->bytes, keep[] = {0x5555, 0};
+    struct ps_block_cache hoard;
+    struct ps_block *taken[BLOCKS];
+    unsigned count = 0;
+    ps_block_cache_init(&hoard, bed.depot);
+    while ((taken[count] = ps_block_take(&hoard)) != NULL)
+        count++;
+    while (ps_batch_meta_alloc(batch, 64, 1) != NULL)
+        ;
+    while (ps_batch_meta_alloc(batch, 1, 1) != NULL)
+        ;
+    assert_false(ps_lease_filter_bits(lease, keep));
+    assert_null(lease->index);
+    assert_int_equal(lease->count, 100);
+    assert_int_equal(lease->bytes, bytes);
+    while (count > 0)
+        ps_block_drop(&hoard, taken[--count]);
+    ps_block_cache_fini(&hoard);
+    assert_true(ps_lease_filter_bits(lease, keep));
+    assert_int_equal(lease->count, 8);
+    ps_batch_give(batch);
+    bed_fini(&bed);
+}
+
+static void test_body_set(void **unused)
+{
+    (void)unused;
+    struct bed bed;
+    bed_init(&bed);
+    struct ps_batch *batch = batch_make(&bed, 3);
+    struct ps_lease *lease = &batch->leases[0];
+    uint64_t others = lease->bytes - batch->events[1].body_length;
+    uint32_t memory_bytes = lease->memory_bytes;
+    char *body = ps_batch_alloc(batch, 5);
+    memcpy(body, "abcde", 5);
+    ps_lease_body_set(lease, &batch->events[1], body, 5);
+    assert_ptr_equal(batch->events[1].body, body);
+    assert_int_equal(lease->bytes, others + 5);
+    assert_int_equal(lease->memory_bytes, memory_bytes + 5);
+    ps_batch_give(batch);
+    bed_fini(&bed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_naive),
+        cmocka_unit_test(test_nothing_to_write),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_body_set),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,189 @@
+/* The acknowledgement window against a model: leases come home in any order, batches complete out of order,
+ * and the source is told in order, exactly up to the first that is not complete. */
+#include "core/flow/window.h"
+
+#include "tests/support/support.h"
+
+#define BATCHES 64U
+#define LEASES 4U
+
+struct bench {
+    struct ps_depot *depot;
+    struct ps_pool *pool;
+    struct ps_carver carver;
+    struct ps_window *window;
+    uint64_t delivered; /* sequence of the last one told */
+};
+
+static void deliver(void *argument, struct ps_batch *batch)
+{
+    struct bench *bench = argument;
+    assert_int_equal(batch->sequence, bench->delivered + 1);
+    assert_int_equal(batch->promises, 0);
+    bench->delivered = batch->sequence;
+}
+
+static void bench_init(struct bench *bench, bool replayable)
+{
+    struct ps_err err = {0};
+    *bench = (struct bench){0};
+    bench->depot = ps_depot_create(16 << 20, &err);
+    bench->pool = ps_pool_create(
+        bench->depot, (struct ps_pool_limits){.batches_max = BATCHES, .leases_max = 1 + LEASES}, 0, &err);
+    assert_true(bench->depot != NULL && bench->pool != NULL);
+    ps_carver_init(&bench->carver, bench->pool);
+    bench->window = ps_window_create(BATCHES, replayable ? deliver : NULL, bench);
+}
+
+static void bench_fini(struct bench *bench)
+{
+    ps_carver_fini(&bench->carver);
+    assert_int_equal(ps_pool_out_count(bench->pool), 0);
+    ps_pool_destroy(bench->pool);
+    assert_int_equal(ps_depot_used_bytes(bench->depot), 0);
+    ps_depot_destroy(bench->depot);
+}
+
+/* A closed batch in the window with so many leases out, besides the chain's. */
+static struct ps_lease *enter(struct bench *bench, unsigned required, unsigned optional)
+{
+    struct ps_batch *batch = ps_batch_take(&bench->carver, (struct ps_now){0});
+    if (batch == NULL)
+        return NULL;
+    assert_non_null(ps_batch_add_copy(batch, "x", 1));
+    ps_batch_close(batch);
+    ps_window_enter(bench->window, batch);
+    for (unsigned i = 0; i < required + optional; i++) {
+        struct ps_lease *lease = ps_lease_split(&batch->leases[0], NULL, 0);
+        assert_non_null(lease);
+        lease->promise = i < required;
+        ps_window_hold(batch, lease->promise);
+    }
+    return &batch->leases[0];
+}
+
+static void test_in_order(void **state)
+{
+    struct bench bench;
+    (void)state;
+    bench_init(&bench, true);
+    struct ps_lease *a = enter(&bench, 1, 0), *b = enter(&bench, 2, 1), *c = enter(&bench, 0, 0);
+    assert_int_equal(ps_window_outstanding(bench.window), 3);
+    ps_window_release(c); /* nothing left of it: complete, but not its turn */
+    ps_window_release(b);
+    ps_window_release(b + 1);
+    ps_window_release(b + 2);
+    assert_int_equal(bench.delivered, 0);
+    ps_window_release(a + 1);
+    assert_int_equal(bench.delivered, 0); /* its chain is not done */
+    ps_window_release(a);
+    assert_int_equal(bench.delivered, 3);
+    assert_int_equal(ps_pool_out_count(bench.pool), 1); /* b: an optional reader still has it */
+    assert_int_equal(ps_window_outstanding(bench.window), 1);
+    ps_window_release(b + 3);
+    assert_int_equal(ps_pool_out_count(bench.pool), 0);
+    ps_window_detach(bench.window);
+    bench_fini(&bench);
+}
+
+/* What was given up stops the window: nothing behind it is told. An optional one that failed does not. */
+static void test_lost(void **state)
+{
+    struct bench bench;
+    (void)state;
+    bench_init(&bench, true);
+    struct ps_lease *a = enter(&bench, 1, 1), *b = enter(&bench, 1, 0), *c = enter(&bench, 1, 0);
+    ps_window_release(a);
+    (a + 2)->failed = true;
+    ps_window_release(a + 2);
+    ps_window_release(a + 1);
+    assert_int_equal(bench.delivered, 1);
+    ps_window_release(b);
+    (b + 1)->failed = true;
+    ps_window_release(b + 1);
+    ps_window_release(c);
+    ps_window_release(c + 1);
+    assert_int_equal(bench.delivered, 1);
+    assert_int_equal(ps_window_outstanding(bench.window), 2);
+    ps_window_detach(bench.window);
+    assert_int_equal(bench.delivered, 1);
+    bench_fini(&bench);
+}
+
+/* The source is closed while batches are out: no call any more, and they are freed as they come. */
+static void test_detach(void **state)
+{
+    struct bench bench;
+    (void)state;
+    for (unsigned replayable = 0; replayable < 2; replayable++) {
+        bench_init(&bench, replayable == 1);
+        struct ps_lease *a = enter(&bench, 1, 0), *b = enter(&bench, 1, 0);
+        assert_false(ps_window_is_detached(bench.window));
+        ps_window_release(b);
+        ps_window_release(b + 1);
+        ps_window_detach(bench.window);
+        assert_int_equal(ps_pool_out_count(bench.pool), 1); /* b was complete, and goes */
+        assert_true(ps_window_is_detached(a->batch->window));
+        ps_window_release(a + 1);
+        ps_window_release(a); /* frees the window */
+        assert_int_equal(bench.delivered, 0);
+        bench_fini(&bench);
+    }
+}
+
+static void test_model(void **state)
+{
+    struct bench bench;
+    struct ps_lease *out[BATCHES * (LEASES + 1)];
+    uint64_t open[4096], entered, told;
+    uint64_t random = ps_test_seed();
+    (void)state;
+    for (unsigned round = 0; round < 40; round++) {
+        bool replayable = round % 4 != 0;
+        unsigned out_count = 0;
+        entered = told = 0;
+        bench_init(&bench, replayable);
+        for (unsigned turn = 0; turn < 3000; turn++) {
+            if (ps_test_random(&random) % 4 == 0) {
+                unsigned required = (unsigned)(ps_test_random(&random) % 3);
+                unsigned optional = (unsigned)(ps_test_random(&random) % 2);
+                struct ps_lease *chain = enter(&bench, required, optional);
+                if (chain == NULL)
+                    continue;
+                open[++entered] = 1 + required;
+                assert_int_equal(chain->batch->sequence, entered);
+                for (unsigned i = 0; i < 1 + required + optional; i++)
+                    out[out_count++] = chain + i;
+            } else if (out_count > 0) {
+                unsigned which = (unsigned)(ps_test_random(&random) % out_count);
+                struct ps_lease *lease = out[which];
+                out[which] = out[--out_count];
+                open[lease->batch->sequence] -= lease->promise;
+                ps_window_release(lease);
+                while (replayable && told < entered && open[told + 1] == 0)
+                    told++;
+                assert_int_equal(bench.delivered, told);
+            }
+        }
+        if (round % 3 == 0)
+            ps_window_detach(bench.window);
+        while (out_count > 0)
+            ps_window_release(out[--out_count]);
+        if (round % 3 != 0) {
+            assert_int_equal(bench.delivered, replayable ? entered : 0);
+            ps_window_detach(bench.window);
+        }
+        bench_fini(&bench);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_in_order),
+        cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_detach),
+        cmocka_unit_test(test_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+#include "tests/support/support.h"
+
+#include "regex/java/java.h"
+
+/* What becomes of an expression for Hyperscan. */
+static void test_hyperscan(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *pattern, *hyperscan;
+        enum ps_regex_exactness exactness;
+    } cases[] = {
+        {".*", NULL, PS_REGEX_ALWAYS},
+        {"", NULL, PS_REGEX_ALWAYS},
+        {"^.*", NULL, PS_REGEX_ALWAYS},
+        {"x*$", NULL, PS_REGEX_ALWAYS},
+        {"a|b?", NULL, PS_REGEX_ALWAYS},
+        {"^x*$", "^x*(?:$|[\\x0d\\xc2\\xe2])", PS_REGEX_PLAIN},
+        {"(?m)^", NULL, PS_REGEX_NONE}, /* not in the empty text */
+        {"^.*$", NULL, PS_REGEX_NONE},
+        {"\\b", NULL, PS_REGEX_NONE},
+        {"(?!x)", NULL, PS_REGEX_NONE},
+        {"\\uD800", NULL, PS_REGEX_NONE},
+        {"status=(200|404)", "status\\x3d(?:200|404)", PS_REGEX_EXACT},
+        {".*status=(200|404).*", "status\\x3d(?:200|404)", PS_REGEX_EXACT},
+        {"^.*ERROR.*", "ERROR", PS_REGEX_PLAIN},
+        {"ERROR.*$", "ERROR", PS_REGEX_PLAIN},
+        {"(?s)^.*ERROR.*", "ERROR", PS_REGEX_PLAIN},
+        {"x[a-z]+", "x[a-z]", PS_REGEX_EXACT},
+        {"[a-z]{3,5}x{2,9}", "[a-z]{3}x{2}", PS_REGEX_EXACT},
+        {"(?:foo.*|.*bar)", "foo|bar", PS_REGEX_EXACT},
+        {"<t>([^<]*)</t>", "\\x3ct\\x3e[\\x00-\\x3b\\x3d-\\x7f\\x80-\\xfe]*\\x3c\\x2ft\\x3e", PS_REGEX_EXACT},
+        {"a.b", "a(?:[\\x00-\\x09\\x0b\\x0c\\x0e-\\x7f]|[\\x80-\\xfe]{1,4})b", PS_REGEX_PLAIN},
+        {"\\S=", "[\\x00-\\x08\\x0e-\\x1f\\x21-\\x7f\\x80-\\xfe]\\x3d", PS_REGEX_EXACT},
+        {"\\S\\W",
+         "[\\x00-\\x08\\x0e-\\x1f\\x21-\\x7f\\x80-\\xfe][\\x00-\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x7f"
+         "\\x80-\\xfe]",
+         PS_REGEX_PLAIN}, /* one character's bytes are not two characters */
+        {"(?i)Err0r", "[Ee][Rr][Rr]0[Rr]", PS_REGEX_EXACT},
+        {"(?iu)k", "[Kk]|\\xe2\\x84\\xaa", PS_REGEX_EXACT}, /* the Kelvin sign */
+        {"caf\xC3\xA9", "caf\\xc3\\xa9", PS_REGEX_EXACT},
+        {"\\bfoo\\b", "\\bfoo\\b", PS_REGEX_PLAIN},
+        {"\\b[^a]x", "[\\x00-\\x60b-\\x7f\\x80-\\xfe]x", PS_REGEX_CONFIRM},
+        {"foo(?=bar)", "foobar", PS_REGEX_EXACT},
+        {"(?<=foo)bar", "foobar", PS_REGEX_EXACT},
+        {"(?<=^|,)bar", "(?:^|\\x2c)bar", PS_REGEX_PLAIN},
+        {"foo(?!bar)", "foo", PS_REGEX_CONFIRM},
+        {"foo(?=bar)b", "foob", PS_REGEX_CONFIRM},
+        {"(a|b)x\\1", "(?:a|b)x(?:a|b)", PS_REGEX_CONFIRM},
+        {"\"[^\"]*+\"", "\\x22[\\x00-\\x21\\x23-\\x7f\\x80-\\xfe]*\\x22", PS_REGEX_EXACT},
+        {"a*+a", "a", PS_REGEX_CONFIRM}, /* Java never finds it */
+        {"x(?>a|ab)c", "x(?:a|ab)c", PS_REGEX_CONFIRM},
+        {"x(?>a|ab)", "x(?:a|ab)", PS_REGEX_EXACT},
+        {"(xc*?){2}+", "(?:xc*){2}", PS_REGEX_CONFIRM},
+        {"(xc*?)++", "x", PS_REGEX_EXACT},
+        {"[^a]?+(?<=a)b", "ab", PS_REGEX_CONFIRM},
+        {"(?m)^x$", "(?:^|[\\x0d\\x85\\xa8\\xa9])x(?:$|[\\x0d\\xc2\\xe2])", PS_REGEX_PLAIN},
+        {"x\\z", "x$", PS_REGEX_PLAIN},
+        {"a$b", "ab", PS_REGEX_CONFIRM},
+        {"x\\R", "x(?:[\\x0a-\\x0d]|\\xc2\\x85|\\xe2\\x80\\xa8|\\xe2\\x80\\xa9)", PS_REGEX_EXACT},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_err err = {.length = 0};
+        struct ps_java_regex regex;
+        const char *wanted = cases[i].hyperscan;
+        if (ps_java_regex_translate(cases[i].pattern, 0, &regex, &err) != PS_OK)
+            fail_msg("%s", err.text);
+        if (regex.exactness != cases[i].exactness || (wanted == NULL) != (regex.hyperscan == NULL) ||
+            (wanted != NULL && strcmp(wanted, regex.hyperscan) != 0))
+            fail_msg("\"%s\" becomes %s, %d (%s)", cases[i].pattern,
+                     regex.hyperscan == NULL ? "nothing" : regex.hyperscan, regex.exactness, regex.why);
+        bool sure = regex.exactness == PS_REGEX_EXACT || regex.exactness == PS_REGEX_ALWAYS;
+        if (sure != (regex.why[0] == '\0'))
+            fail_msg("\"%s\": why \"%s\"", cases[i].pattern, regex.why);
+        assert_int_equal(regex.prefilter, regex.exactness == PS_REGEX_CONFIRM);
+        ps_java_regex_fini(&regex);
+    }
+}
+
+/* What the matcher must know. */
+static void test_facts(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *pattern;
+        bool newline, anchored, repair;
+        uint32_t length_min;
+    } cases[] = {
+        {"foo", false, false, false, 3},           {"foo\\s+bar", true, false, false, 7},
+        {"foo.*bar", false, false, true, 6},       {"(?s)a.b", true, false, true, 3},
+        {"^foo", false, true, false, 3},           {"foo$", false, true, false, 3},
+        {"foo\\s*", false, false, false, 3},       {"[\xC3\xA9\xC3\xA0]x", false, false, false, 3},
+        {"(?:ab|c){2,3}", false, false, false, 2}, {"\xEF\xBF\xBD", false, false, true, 1},
+        {"a[^b]c", true, false, true, 3},          {"\\p{IsGreek}", false, false, false, 2},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_err err = {.length = 0};
+        struct ps_java_regex regex;
+        assert_int_equal(ps_java_regex_translate(cases[i].pattern, 0, &regex, &err), PS_OK);
+        if (regex.crosses_newline != cases[i].newline || regex.anchored != cases[i].anchored ||
+            regex.repair != cases[i].repair || regex.length_min != cases[i].length_min)
+            fail_msg("\"%s\": newline %d, anchored %d, repair %d, at least %u bytes", cases[i].pattern,
+                     regex.crosses_newline, regex.anchored, regex.repair, regex.length_min);
+        ps_java_regex_fini(&regex);
+    }
+}
+
+/* What Java refuses, with its offset and reason (java.util.regex of Java 17), and what we do not do. */
+static void test_refused(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *pattern, *reason;
+        int offset;
+    } cases[] = {
+        {"a**", "Dangling meta character '*'", 2},
+        {"*a", "Dangling meta character '*'", 0},
+        {"a{,3}", "Illegal repetition", 2},
+        {"{", "Illegal repetition", 1},
+        {"a{2", "Unclosed counted closure", 3},
+        {"a{3,2}", "Illegal repetition range", 5},
+        {"a{99999999999}", "Illegal repetition range", 11},
+        {"(", "Unclosed group", 1},
+        {"a)", "Unmatched closing ')'", 0},
+        {"[", "Unclosed character class", 0},
+        {"[]a", "Unclosed character class", 2},
+        {"[b-a]", "Illegal character range", 3},
+        {"[a-\\d]", "Illegal character range", 4},
+        {"[&&]", "Bad class syntax", 2},
+        {"a\\", "Unescaped trailing backslash", 2},
+        {"\\y", "Illegal/unsupported escape sequence", 1},
+        {"[\\b]", "Illegal/unsupported escape sequence", 2},
+        {"\\E", "Illegal/unsupported escape sequence", 1},
+        {"\\09", "Illegal octal escape sequence", 2},
+        {"\\xg", "Illegal hexadecimal escape sequence", 2},
+        {"\\x{110000}", "Hexadecimal codepoint is too big", 8},
+        {"\\u12", "Illegal Unicode escape sequence", 4},
+        {"\\p{Nope}", "Unknown character property name {Nope}", 7},
+        {"\\p{L", "Unclosed character family", 4},
+        {"\\p{}", "Empty character family", 3},
+        {"\\k<x>", "named capturing group <x> does not exist", 4},
+        {"(?<x>a)(?<x>b)", "Named capturing group <x> is already defined", 11},
+        {"(?<1>a)", "capturing group name does not start with a Latin letter", 3},
+        {"(?P<x>a)", "Unknown inline modifier", 2},
+        {"(?#a)", "Unknown inline modifier", 2},
+        {"(?@a)", "Unknown group type", 2},
+        {"(?<=(?:a|b)+)c", "Look-behind group does not have an obvious maximum length", 11},
+        {"\\N{DIGIT ONE}", "names of characters are not supported", -2},
+        {"(?c)a", "canonical equivalence is not supported", -2},
+        {"a{70000}", "a repeat of more than 65,535 times is not supported", -2},
+        {"(?<=ba+)c", "a look-behind with an unbounded repeat that is not its first part", -2},
+        {"\\b{g}", "\\b{g}, the boundary of grapheme clusters, is not supported", -2},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_err err = {.length = 0};
+        struct ps_java_regex regex;
+        assert_int_equal(ps_java_regex_translate(cases[i].pattern, 0, &regex, &err), PS_FAIL);
+        const char *offset = strstr(err.text, " at offset ");
+        assert_non_null(strstr(err.text, cases[i].reason));
+        assert_non_null(offset);
+        if (cases[i].offset != -2 && atoi(offset + strlen(" at offset ")) != cases[i].offset)
+            fail_msg("\"%s\": %s, Java says %d", cases[i].pattern, err.text, cases[i].offset);
+        ps_java_regex_fini(&regex); /* nothing in it */
+    }
+}
+
+static void test_names(void **unused)
+{
+    (void)unused;
+    struct ps_err err = {.length = 0};
+    struct ps_java_regex regex;
+    assert_int_equal(ps_java_regex_translate("(a)(?<one>b)(?:c)(?<Two2>d)", 0, &regex, &err), PS_OK);
+    assert_int_equal(regex.group_count, 3);
+    assert_null(regex.group_names[1]);
+    assert_string_equal(regex.group_names[2], "one");
+    assert_string_equal(regex.group_names[3], "Two2");
+    ps_java_regex_fini(&regex);
+}
+
+/* Nothing grows out of bounds. */
+static void test_bounds(void **unused)
+{
+    (void)unused;
+    struct ps_err err = {.length = 0};
+    struct ps_java_regex regex;
+    char *text = malloc(PS_REGEX_PATTERN_BYTES_MAX + 2);
+    assert_non_null(text);
+    memset(text, 'a', PS_REGEX_PATTERN_BYTES_MAX + 1);
+    text[PS_REGEX_PATTERN_BYTES_MAX + 1] = '\0';
+    assert_int_equal(ps_java_regex_translate(text, 0, &regex, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "longer than"));
+    text[PS_REGEX_PATTERN_BYTES_MAX] = '\0';
+    assert_int_equal(ps_java_regex_translate(text, 0, &regex, &err), PS_OK);
+    assert_int_equal(regex.exactness, PS_REGEX_NONE); /* too long for Hyperscan */
+    ps_java_regex_fini(&regex);
+    for (size_t i = 0; i < 1000; i++)
+        text[i] = "(["[i & 1 ? 0 : i % 3 == 0];
+    text[1000] = '\0';
+    assert_int_equal(ps_java_regex_translate(text, 0, &regex, &err), PS_FAIL);
+    memset(text, '(', 1000);
+    assert_int_equal(ps_java_regex_translate(text, 0, &regex, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "nested too deeply"));
+    assert_int_equal(ps_java_regex_translate("(?<=(?:a{0,99}b{0,99}c{0,99}))d", 0, &regex, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "too many lengths"));
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_hyperscan), cmocka_unit_test(test_facts),
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_bounds)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

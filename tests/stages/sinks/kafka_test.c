@@ -1,0 +1,384 @@
+/* Sink kafka against the embedded cluster: what arrives, and that leases are done when it did. */
+#include "stages/kafka/mock.h"
+#include "stages/table.h"
+#include "conf/problem.h"
+#include "tests/support/kafka_reader.h"
+#include "tests/support/stage.h"
+
+#include <unistd.h>
+#include <stdio.h>
+
+extern const struct ps_stage_ops ps_sink_kafka;
+
+static struct ps_kafka_mock *mock;
+
+static int group_setup(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    mock = ps_kafka_mock_create(1, &err);
+    return mock != NULL ? 0 : -1;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    ps_kafka_mock_destroy(mock);
+    return 0;
+}
+
+static void make_topic(const char *name, unsigned partitions)
+{
+    struct ps_err err = {0};
+    if (ps_kafka_mock_topic(mock, name, partitions, &err) != PS_OK)
+        fail_msg("%s", err.text);
+}
+
+/* Offers the lease until the sink takes it, for 10 s. */
+static void offer(struct ps_test_stage *stage, struct ps_lease *lease)
+{
+    for (int i = 0; i < 10000 && lease != NULL; i++) {
+        ps_test_stage_real_clock(stage);
+        enum ps_result result = ps_test_sink_work(stage, &lease);
+        if (result == PS_BACKOFF) {
+            usleep(1000);
+            ps_test_stage_real_clock(stage);
+            ps_test_sink_tick(stage);
+        } else {
+            assert_int_equal(result, PS_KEPT);
+        }
+    }
+    assert_null(lease);
+}
+
+#define START(stage, topic, ...)                                                                             \
+    ps_test_stage_start((stage), &ps_sink_kafka,                                                             \
+                        PS_KEYS("kafka.bootstrap.servers", ps_kafka_mock_bootstrap(mock), "kafka.topic",     \
+                                topic, ##__VA_ARGS__))
+
+static void test_bodies_arrive_in_order(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    make_topic("order", 1);
+    START(&stage, "order");
+    char text[64][16];
+    for (int lease = 0; lease < 8; lease++) {
+        struct ps_test_event events[64];
+        for (int i = 0; i < 64; i++) {
+            snprintf(text[i], sizeof text[i], "%d", lease * 64 + i);
+            events[i] = (struct ps_test_event){.body = text[i], .length = (uint32_t)strlen(text[i])};
+        }
+        offer(&stage, ps_test_lease(&stage, events, 64));
+    }
+    ps_test_sink_wait(&stage, 8, 10000);
+    assert_true(stage.ops->sink->drain(stage.plan, stage.state, &stage.now));
+    struct ps_test_records records = ps_test_records_read(ps_kafka_mock_bootstrap(mock), "order", 1, 512);
+    assert_int_equal(records.count, 512);
+    for (size_t i = 0; i < records.count; i++) {
+        assert_int_equal(strtoul(records.items[i].value, NULL, 10), i);
+        assert_null(records.items[i].key);
+    }
+    ps_test_records_free(&records);
+    ps_test_stage_fini(&stage);
+}
+
+/* Sends what is given, one lease, and returns what the topic holds then. */
+static struct ps_test_records deliver(struct ps_test_stage *stage, const char *topic, int partitions,
+                                      const struct ps_test_event *events, size_t count)
+{
+    offer(stage, ps_test_lease(stage, events, count));
+    ps_test_sink_wait(stage, stage->done_count + 1, 10000);
+    return ps_test_records_read(ps_kafka_mock_bootstrap(mock), topic, partitions, count);
+}
+
+#define BARE(text) ((struct ps_test_event){.body = (text), .length = (uint32_t)strlen(text)})
+#define EVENTS(...) ((const struct ps_test_event[]){__VA_ARGS__})
+
+static void test_topic_header_and_escapes(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    make_topic("t-web", 1);
+    make_topic("t-20231114", 1);
+    make_topic("other", 1);
+    START(&stage, "t-%{kind}");
+    offer(&stage,
+          PS_LEASE(&stage, PS_EVENT("a", "kind", "web"), PS_EVENT("b", "kind", "web", "topic", "other"),
+                   PS_EVENT("c", "topic", "other"), PS_EVENT("d", "kind", "web")));
+    ps_test_sink_wait(&stage, 1, 10000);
+    struct ps_test_records web = ps_test_records_read(ps_kafka_mock_bootstrap(mock), "t-web", 1, 2);
+    struct ps_test_records other = ps_test_records_read(ps_kafka_mock_bootstrap(mock), "other", 1, 2);
+    assert_int_equal(web.count, 2);
+    assert_string_equal(web.items[0].value, "a");
+    assert_string_equal(web.items[1].value, "d");
+    assert_int_equal(other.count, 2);
+    assert_string_equal(other.items[0].value, "b");
+    assert_string_equal(other.items[1].value, "c");
+    ps_test_records_free(&web);
+    ps_test_records_free(&other);
+    ps_test_stage_fini(&stage);
+
+    START(&stage, "t-%Y%m%d"); /* noon UTC, so that every zone but the farthest says the 14th */
+    web = deliver(&stage, "t-20231114", 1, EVENTS(PS_EVENT("x", "timestamp", "1699963200000")), 1);
+    assert_int_equal(web.count, 1);
+    ps_test_records_free(&web);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_no_override_takes_the_topic_literally(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    make_topic("plain", 1);
+    START(&stage, "plain", "allowTopicOverride", "false");
+    struct ps_test_records records = deliver(&stage, "plain", 1, EVENTS(PS_EVENT("a", "topic", "other")), 1);
+    assert_int_equal(records.count, 1);
+    ps_test_records_free(&records);
+    ps_test_stage_fini(&stage);
+}
+
+/* partitions as Utils.toPositive(Utils.murmur2(key)) % 8 gives them */
+static void test_keys_go_where_java_sends_them(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    make_topic("keyed", 8);
+    START(&stage, "keyed");
+    struct ps_test_records records =
+        deliver(&stage, "keyed", 8,
+                EVENTS(PS_EVENT("kafka", "key", "kafka"), PS_EVENT("giberish", "key", "giberish123456789"),
+                       PS_EVENT("1234", "key", "1234"), PS_EVENT("empty", "key", "")),
+                4);
+    assert_int_equal(records.count, 4);
+    for (size_t i = 0; i < records.count; i++) {
+        const struct ps_test_record *record = &records.items[i];
+        assert_non_null(record->key);
+        unsigned expected = strcmp(record->value, "kafka") == 0      ? 0x5067cf64U % 8
+                            : strcmp(record->value, "giberish") == 0 ? 0x0f552b0cU % 8
+                            : strcmp(record->value, "1234") == 0     ? 0x1fc97b14U % 8
+                                                                     : 0x106e08d9U % 8;
+        assert_int_equal(record->partition, expected);
+        if (strcmp(record->value, "1234") == 0)
+            assert_string_equal(record->key, "1234");
+    }
+    ps_test_records_free(&records);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_partition_header_and_default(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    make_topic("parted", 4);
+    START(&stage, "parted", "defaultPartitionId", "1", "partitionIdHeader", "p");
+    struct ps_test_records records =
+        deliver(&stage, "parted", 4,
+                EVENTS(BARE("a"), PS_EVENT("b", "p", "3"), PS_EVENT("c", "p", "+2", "key", "k")), 3);
+    assert_int_equal(records.count, 3);
+    assert_int_equal(records.items[0].partition, 1);
+    assert_string_equal(records.items[1].value, "c");
+    assert_int_equal(records.items[1].partition, 2);
+    assert_string_equal(records.items[2].value, "b");
+    assert_int_equal(records.items[2].partition, 3);
+    ps_test_records_free(&records);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_headers_and_timestamp(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    make_topic("headers", 1);
+    START(&stage, "headers", "header.host", "Host", "header.level", "lvl", "timestampHeader", "timestamp");
+    struct ps_test_records records =
+        deliver(&stage, "headers", 1,
+                EVENTS(PS_EVENT("a", "host", "h1", "timestamp", "1600000000000"),
+                       PS_EVENT("b", "level", "x", "host", "h2"), PS_EVENT("c", "timestamp", "never"),
+                       PS_EVENT("d", "other", "o")),
+                4);
+    assert_int_equal(records.count, 4);
+    assert_string_equal(records.items[0].headers, "Host=h1,");
+    assert_int_equal(records.items[0].timestamp_ms, 1600000000000);
+    assert_non_null(strstr(records.items[1].headers, "Host=h2,"));
+    assert_non_null(strstr(records.items[1].headers, "lvl=x,"));
+    assert_string_equal(records.items[2].headers, "");
+    assert_true(records.items[2].timestamp_ms > 1700000000000); /* the clock's */
+    assert_string_equal(records.items[3].headers, "");
+    ps_test_records_free(&records);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_flume_event_format(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    make_topic("avro", 1);
+    START(&stage, "avro", "useFlumeEventFormat", "true");
+    struct ps_test_records records =
+        deliver(&stage, "avro", 1, EVENTS(PS_EVENT("body", "h", "v"), BARE("bare"), BARE("")), 3);
+    assert_int_equal(records.count, 3);
+    static const char datum[] = "\x02\x02h\x02v\x00\x08"
+                                "body",
+                      bare[] = "\x00\x08"
+                               "bare",
+                      empty[] = "\x00\x00";
+    assert_int_equal(records.items[0].value_length, sizeof datum - 1);
+    assert_memory_equal(records.items[0].value, datum, sizeof datum - 1);
+    assert_int_equal(records.items[1].value_length, sizeof bare - 1);
+    assert_memory_equal(records.items[1].value, bare, sizeof bare - 1);
+    assert_int_equal(records.items[2].value_length, sizeof empty - 1);
+    assert_memory_equal(records.items[2].value, empty, sizeof empty - 1);
+    ps_test_records_free(&records);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_empty_body_is_no_tombstone(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    make_topic("empty", 1);
+    START(&stage, "empty");
+    struct ps_test_records records = deliver(&stage, "empty", 1, EVENTS(BARE("")), 1);
+    assert_int_equal(records.count, 1);
+    assert_int_equal(records.items[0].value_length, 0);
+    ps_test_records_free(&records);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_records_without_key_spread(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    make_topic("spread", 4);
+    START(&stage, "spread");
+    char *text = malloc(1000);
+    memset(text, 'x', 1000);
+    struct ps_test_event events[200];
+    for (int i = 0; i < 200; i++)
+        events[i] = (struct ps_test_event){.body = text, .length = 1000};
+    for (int lease = 0; lease < 16; lease++) /* 3.2 MB: each partition gets its turns */
+        offer(&stage, ps_test_lease(&stage, events, 200));
+    ps_test_sink_wait(&stage, 16, 10000);
+    struct ps_test_records records = ps_test_records_read(ps_kafka_mock_bootstrap(mock), "spread", 4, 3200);
+    unsigned counts[4] = {0};
+    for (size_t i = 0; i < records.count; i++)
+        counts[records.items[i].partition]++;
+    assert_int_equal(records.count, 3200);
+    for (int i = 0; i < 4; i++)
+        assert_in_range(counts[i], 400, 1600);
+    ps_test_records_free(&records);
+    free(text);
+    ps_test_stage_fini(&stage);
+}
+
+/* Flume fails the batch and tries it again for ever; so does this, and says which event it is. */
+static void check_held(const char *topic, const char *const *keys, const struct ps_test_event *bad)
+{
+    struct ps_test_stage stage;
+    ps_test_stage_init(&stage, &ps_sink_kafka);
+    assert_int_equal(ps_test_stage_bind(&stage, keys), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    struct ps_test_event events[3] = {BARE("before"), *bad, BARE("behind")};
+    struct ps_lease *lease = ps_test_lease(&stage, events, 3);
+    offer(&stage, lease);
+    for (int i = 0; i < 10000 && lease->settled == 0; i++) {
+        ps_test_stage_real_clock(&stage);
+        ps_test_sink_tick(&stage);
+        usleep(1000);
+    }
+    for (int i = 0; i < 20; i++) { /* rests of 1, 2, .. 5 s pass */
+        ps_test_stage_pass_ms(&stage, 1000);
+        ps_test_sink_tick(&stage);
+    }
+    assert_true(ps_lease_is_settled(lease, 0));
+    assert_false(ps_lease_is_settled(lease, 1));
+    assert_false(ps_lease_is_settled(lease, 2));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_refused), 1);
+    assert_true(ps_test_stage_counter(&stage, PS_COUNTER_RollbackCount) >= 4);
+    assert_int_equal(stage.done_count, 0);
+    struct ps_lease *back = ps_test_sink_recall(&stage);
+    assert_ptr_equal(back, lease);
+    assert_int_equal(back->settled, 1);
+    struct ps_test_records records = ps_test_records_read(ps_kafka_mock_bootstrap(mock), topic, 1, 1);
+    assert_int_equal(records.count, 1);
+    assert_string_equal(records.items[0].value, "before");
+    ps_test_records_free(&records);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_bad_events_are_held(void **state)
+{
+    (void)state;
+    const char *brokers = ps_kafka_mock_bootstrap(mock);
+    static char large[2000];
+    memset(large, 'x', sizeof large - 1);
+    make_topic("held1", 1);
+    make_topic("held2", 1);
+    make_topic("held3", 1);
+    make_topic("held4", 1);
+    make_topic("held5", 1);
+    check_held("held1",
+               PS_KEYS("kafka.bootstrap.servers", brokers, "kafka.topic", "held1", "partitionIdHeader", "p"),
+               &PS_EVENT("bad", "p", "one"));
+    check_held("held2",
+               PS_KEYS("kafka.bootstrap.servers", brokers, "kafka.topic", "held2", "partitionIdHeader", "p"),
+               &PS_EVENT("bad", "p", "-1"));
+    check_held("held3",
+               PS_KEYS("kafka.bootstrap.servers", brokers, "kafka.topic", "held3", "timestampHeader", "t"),
+               &PS_EVENT("bad", "t", "-5"));
+    check_held("held4", PS_KEYS("kafka.bootstrap.servers", brokers, "kafka.topic", "held4"),
+               &PS_EVENT("bad", "topic", "no such/name"));
+    check_held("held5",
+               PS_KEYS("kafka.bootstrap.servers", brokers, "kafka.topic", "held5",
+                       "kafka.producer.max.request.size", "1500", "kafka.producer.batch.size", "1000"),
+               &BARE(large));
+}
+
+static void test_check(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    ps_test_stage_init(&stage, &ps_sink_kafka);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("kafka.topic", "t")), PS_FAIL); /* no servers */
+    ps_test_stage_fini(&stage);
+
+    ps_test_stage_init(&stage, &ps_sink_kafka);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("brokerList", "h:1", "topic", "t", "batchSize", "7",
+                                                        "requiredAcks", "1", "serializer.class", "x")),
+                     PS_OK);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, "acks=1"));
+    ps_test_stage_fini(&stage);
+
+    ps_test_stage_init(&stage, &ps_sink_kafka);
+    assert_int_equal(
+        ps_test_stage_bind(&stage, PS_KEYS("kafka.bootstrap.servers", "h:1", "kafka.producer.acks", "0")),
+        PS_OK);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, "acks=0"));
+    ps_test_stage_fini(&stage);
+
+    ps_test_stage_init(&stage, &ps_sink_kafka);
+    assert_int_equal(
+        ps_test_stage_bind(&stage, PS_KEYS("kafka.bootstrap.servers", "h:1", "kafka.producer.acks", "2")),
+        PS_FAIL);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bodies_arrive_in_order),
+        cmocka_unit_test(test_topic_header_and_escapes),
+        cmocka_unit_test(test_no_override_takes_the_topic_literally),
+        cmocka_unit_test(test_keys_go_where_java_sends_them),
+        cmocka_unit_test(test_partition_header_and_default),
+        cmocka_unit_test(test_headers_and_timestamp),
+        cmocka_unit_test(test_flume_event_format),
+        cmocka_unit_test(test_empty_body_is_no_tombstone),
+        cmocka_unit_test(test_records_without_key_spread),
+        cmocka_unit_test(test_bad_events_are_held),
+        cmocka_unit_test(test_check),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}

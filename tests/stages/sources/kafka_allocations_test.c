@@ -1,0 +1,56 @@
+/* Source kafka allocates nothing in `work` once warm. */
+#include "tests/support/allocations.h"
+
+#include "stages/kafka/mock.h"
+#include "tests/support/kafka_member.h"
+
+#define RECORDS 20000U
+#define WARM 5000U
+
+static void test_no_allocations(void **state)
+{
+    (void)state;
+    if (!PS_TEST_ALLOCATIONS)
+        skip();
+    struct ps_err err = {0};
+    struct ps_kafka_mock *mock = ps_kafka_mock_create(1, &err);
+    assert_non_null(mock);
+    const char *bootstrap = ps_kafka_mock_bootstrap(mock);
+    assert_int_equal(ps_kafka_mock_topic(mock, "allocations", 4, &err), PS_OK);
+    ps_test_kafka_send(
+        bootstrap, &(struct ps_test_sent){
+                       .topic = "allocations", .count = RECORDS, .size = 120, .partitions = 4, .key = "key"});
+    struct ps_test_member *member = ps_test_member_create(
+        bootstrap, "g-allocations", PS_KEYS("kafka.topics", "allocations,none", "batchSize", "1000"));
+    struct ps_test_stage *stage = &member->stage;
+    assert_true(ps_test_members_run(&member, 1, WARM, 10000) >= WARM);
+    size_t count = member->received_count;
+    uint64_t allocations = 0, until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
+    while (count < RECORDS && ps_clock_now().mono_ns < until) {
+        ps_test_stage_real_clock(stage);
+        stage->ops->source->tick(stage->plan, stage->state, &stage->now); /* commits at times */
+        struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
+        assert_non_null(batch);
+        uint64_t before = ps_test_allocation_count;
+        stage->ops->source->work(stage->plan, stage->state, batch, &stage->now);
+        allocations += ps_test_allocation_count - before;
+        count += batch->count;
+        ps_batch_close(batch);
+        stage->ops->source->accepted(stage->plan, stage->state, batch, &stage->now);
+        stage->ops->source->delivered(stage->plan, stage->state, batch, &stage->now);
+        ps_batch_give(batch);
+    }
+    assert_int_equal(count, RECORDS);
+    assert_int_equal(allocations, 0);
+    assert_true(ps_test_member_drain(member, 10000));
+    ps_test_member_destroy(member);
+    ps_kafka_mock_destroy(mock);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_allocations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

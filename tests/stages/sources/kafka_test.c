@@ -1,0 +1,307 @@
+/* Source kafka against the embedded cluster: what an event looks like, what is committed when, drain. */
+#include "stages/kafka/mock.h"
+#include "tests/support/kafka_member.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <unistd.h>
+
+extern const struct ps_stage_ops ps_source_kafka;
+
+static struct ps_kafka_mock *mock;
+static const char *bootstrap;
+
+static int group_setup(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    mock = ps_kafka_mock_create(1, &err);
+    bootstrap = mock != NULL ? ps_kafka_mock_bootstrap(mock) : NULL;
+    return mock != NULL ? 0 : -1;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    ps_kafka_mock_destroy(mock);
+    return 0;
+}
+
+static void make_topic(const char *name, unsigned partitions)
+{
+    struct ps_err err = {0};
+    if (ps_kafka_mock_topic(mock, name, partitions, &err) != PS_OK)
+        fail_msg("%s", err.text);
+}
+
+/* Everything in order, per partition; then draining commits and leaves; then a second run goes on there. */
+static void test_consumes_in_order_and_goes_on(void **state)
+{
+    (void)state;
+    make_topic("order", 4);
+    ps_test_kafka_send(
+        bootstrap, &(struct ps_test_sent){.topic = "order", .count = 20000, .size = 120, .partitions = 4});
+    struct ps_test_member *member =
+        ps_test_member_create(bootstrap, "g-order", PS_KEYS("kafka.topics", "order"));
+    assert_int_equal(ps_test_members_run(&member, 1, 20000, 15000), 20000);
+    int64_t next[4] = {0};
+    for (size_t i = 0; i < member->received_count; i++) {
+        const struct ps_test_received *record = &member->received[i];
+        assert_int_equal(record->offset, next[record->partition]);
+        assert_int_equal(record->sequence, record->offset * 4 + record->partition);
+        next[record->partition]++;
+    }
+    assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReceivedCount), 20000);
+    assert_true(ps_test_member_drain(member, 10000));
+    ps_test_member_destroy(member);
+    for (int32_t partition = 0; partition < 4; partition++)
+        assert_int_equal(ps_test_kafka_committed(bootstrap, "g-order", "order", partition), 5000);
+
+    ps_test_kafka_send(
+        bootstrap,
+        &(struct ps_test_sent){.topic = "order", .first = 20000, .count = 8, .size = 120, .partitions = 4});
+    member = ps_test_member_create(bootstrap, "g-order", PS_KEYS("kafka.topics", "order"));
+    assert_int_equal(ps_test_members_run(&member, 1, 9, 6000), 8);
+    assert_true(ps_test_member_drain(member, 10000));
+    ps_test_member_destroy(member);
+}
+
+/* Cycles until `count` records came and returns the batch that holds the first of them, held back. */
+static struct ps_batch *first_batch(struct ps_test_member *member, size_t count)
+{
+    member->hold = true;
+    assert_int_equal(ps_test_members_run(&member, 1, count, 10000), count);
+    assert_true(member->held_count > 0);
+    return member->held[0];
+}
+
+/* The events of all held batches, one after the other. */
+static const struct ps_event *held_event(struct ps_test_member *member, size_t number,
+                                         const struct ps_batch **batch)
+{
+    for (size_t i = 0; i < member->held_count; i++) {
+        *batch = member->held[i];
+        if (number < (*batch)->count)
+            return &(*batch)->events[number];
+        number -= (*batch)->count;
+    }
+    fail_msg("there is no such event");
+    return NULL;
+}
+
+static void assert_header(const struct ps_batch *batch, const struct ps_event *event, const char *name,
+                          const char *value)
+{
+    struct ps_slice found;
+    bool has = ps_event_header(batch, event, ps_name_intern(name), &found);
+    if (value == NULL) {
+        assert_false(has);
+        return;
+    }
+    if (!has)
+        fail_msg("no header %s", name);
+    assert_int_equal(found.length, strlen(value));
+    assert_memory_equal(found.data, value, found.length);
+}
+
+static void assert_body(const struct ps_event *event, const char *body)
+{
+    assert_int_equal(event->body_length, strlen(body));
+    assert_memory_equal(event->body, body, event->body_length);
+}
+
+/* One record with everything, from one of two topics. */
+static void test_headers(void **state)
+{
+    (void)state;
+    make_topic("h1", 1);
+    make_topic("h2", 1);
+    ps_test_kafka_send(bootstrap, &(struct ps_test_sent){.topic = "h1",
+                                                         .first = 7,
+                                                         .count = 1,
+                                                         .partitions = 1,
+                                                         .key = "the key",
+                                                         .timestamp_ms = 1700000000123,
+                                                         .headers = PS_KEYS("origin", "one", "other", "x",
+                                                                            "origin", "two", "empty", "")});
+    struct ps_test_member *member =
+        ps_test_member_create(bootstrap, "g-headers",
+                              PS_KEYS("kafka.topics", " h1 , h2", "header.from", "origin", "header.none",
+                                      "missing", "header.offset", "empty"));
+    const struct ps_batch *batch = first_batch(member, 1);
+    const struct ps_event *event = &batch->events[0];
+    assert_body(event, "7               ");
+    assert_header(batch, event, "timestamp", "1700000000123");
+    assert_header(batch, event, "topic", "h1");
+    assert_header(batch, event, "partition", "0");
+    assert_header(batch, event, "key", "the key");
+    assert_header(batch, event, "from", "two"); /* the last of that name */
+    assert_header(batch, event, "none", NULL);
+    assert_header(batch, event, "offset", ""); /* mapped ones come first, and are kept */
+    assert_header(batch, event, "other", NULL);
+    assert_int_equal(batch->span_count, 1);
+    assert_int_equal(batch->spans[0].position, 0);
+    ps_test_member_destroy(member);
+}
+
+static void test_bodies_of_all_sizes(void **state)
+{
+    (void)state;
+    make_topic("sizes", 1);
+    static char large[400000];
+    memset(large, 'x', sizeof large);
+    ps_test_kafka_send_value(bootstrap, "sizes", 0, NULL, 0); /* a tombstone */
+    ps_test_kafka_send_value(bootstrap, "sizes", 0, "", 0);
+    ps_test_kafka_send_value(bootstrap, "sizes", 0, large, sizeof large);
+    ps_test_kafka_send_value(bootstrap, "sizes", 0, "end", 3);
+    struct ps_test_member *member = ps_test_member_create(
+        bootstrap, "g-sizes", PS_KEYS("kafka.topics", "sizes", "topicHeader", "where", "batchSize", "3"));
+    first_batch(member, 4);
+    const struct ps_batch *batch;
+    assert_body(held_event(member, 0, &batch), "");
+    assert_header(batch, held_event(member, 0, &batch), "where", "sizes");
+    assert_header(batch, held_event(member, 0, &batch), "key", NULL);
+    assert_body(held_event(member, 1, &batch), "");
+    const struct ps_event *event = held_event(member, 2, &batch);
+    assert_int_equal(event->body_length, sizeof large);
+    assert_memory_equal(event->body, large, sizeof large);
+    assert_body(held_event(member, 3, &batch), "end");
+    assert_header(batch, held_event(member, 3, &batch), "offset", "3");
+    assert_true(member->held[0]->count <= 3);
+    ps_test_member_destroy(member);
+}
+
+/* A datum of AvroFlumeEvent: {"topic": "own", "a": "1"}, body "body". */
+static const char datum[] = "\x04\x0atopic\x06own\x02"
+                            "a\x02"
+                            "1\x00\x08"
+                            "body";
+
+static void test_flume_event_format(void **state)
+{
+    (void)state;
+    make_topic("avro", 1);
+    ps_test_kafka_send_value(bootstrap, "avro", 0, "\x01", 1);
+    ps_test_kafka_send_value(bootstrap, "avro", 0, datum, sizeof datum - 1);
+    ps_test_kafka_send_value(bootstrap, "avro", 0, NULL, 0);
+    ps_test_kafka_send_value(bootstrap, "avro", 0, "\xff\xff", 2);
+    struct ps_test_member *member = ps_test_member_create(
+        bootstrap, "g-avro", PS_KEYS("kafka.topics", "avro", "useFlumeEventFormat", "true"));
+    member->hold = true;
+    const struct ps_batch *batch;
+    assert_int_equal(ps_test_members_run(&member, 1, 2, 7000), 1);
+    const struct ps_event *event = held_event(member, 0, &batch);
+    assert_body(event, "body");
+    assert_header(batch, event, "a", "1");
+    assert_header(batch, event, "topic", "own");
+    assert_header(batch, event, "offset", "1");
+    assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReadFail), 3);
+    assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReceivedCount), 1);
+    /* Bad records are passed over for good, once what came before them is delivered. */
+    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-avro", "avro", 0), 1);
+    ps_test_member_deliver(member, 1);
+    assert_true(ps_test_member_drain(member, 10000));
+    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-avro", "avro", 0), 4);
+    ps_test_member_destroy(member);
+}
+
+static void cycle_for(struct ps_test_member *member, unsigned ms)
+{
+    ps_test_members_run(&member, 1, SIZE_MAX, ms);
+}
+
+/* Whatever the time, nothing is committed that was not delivered. */
+static void test_commits_only_what_was_delivered(void **state)
+{
+    (void)state;
+    make_topic("hold", 1);
+    ps_test_kafka_send(bootstrap, &(struct ps_test_sent){.topic = "hold", .count = 100, .partitions = 1});
+    struct ps_test_member *member =
+        ps_test_member_create(bootstrap, "g-hold", PS_KEYS("kafka.topics", "hold", "batchSize", "10"));
+    first_batch(member, 100);
+    assert_true(member->held_count >= 10);
+    cycle_for(member, 1200);
+    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-hold", "hold", 0), RD_KAFKA_OFFSET_INVALID);
+    int64_t delivered = 0;
+    for (int i = 0; i < 3; i++)
+        delivered += member->held[i]->count;
+    ps_test_member_deliver(member, 3);
+    cycle_for(member, 1200);
+    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-hold", "hold", 0), delivered);
+    assert_false(ps_test_member_drain(member, 500)); /* the rest is still awaited */
+    ps_test_member_deliver(member, SIZE_MAX);
+    assert_true(ps_test_member_drain(member, 10000));
+    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-hold", "hold", 0), 100);
+    assert_true(ps_test_stage_counter(&member->stage, PS_COUNTER_KafkaEventGetTimer) < 60000);
+    ps_test_member_destroy(member);
+}
+
+/* Closed without drain: what was not delivered is read again by the next. */
+static void test_reads_again_what_was_not_delivered(void **state)
+{
+    (void)state;
+    make_topic("again", 1);
+    ps_test_kafka_send(bootstrap, &(struct ps_test_sent){.topic = "again", .count = 50, .partitions = 1});
+    struct ps_test_member *members[2];
+    members[0] = ps_test_member_create(
+        bootstrap, "g-again", PS_KEYS("kafka.topics", "again", "kafka.consumer.group.instance.id", "i"));
+    first_batch(members[0], 50);
+    ps_test_member_destroy(members[0]);
+    members[1] = ps_test_member_create(bootstrap, "g-again", PS_KEYS("topic", "again"));
+    assert_int_equal(ps_test_members_run(&members[1], 1, 50, 15000), 50);
+    assert_int_equal(ps_test_members_check(&members[1], 1, 50), 0);
+    assert_true(ps_test_member_drain(members[1], 10000));
+    ps_test_member_destroy(members[1]);
+}
+
+/* A broker that is not there: the source opens, says so once, and stops when told to. */
+static void test_no_broker(void **state)
+{
+    (void)state;
+    uint64_t before = ps_log_count(PS_LOG_ERROR);
+    struct ps_test_member *member =
+        ps_test_member_create("127.0.0.1:1", "g-none", PS_KEYS("kafka.topics", "none"));
+    cycle_for(member, 3000);
+    uint64_t said = ps_log_count(PS_LOG_ERROR) - before;
+    assert_int_equal(said, 1);
+    assert_true(ps_test_stage_counter(&member->stage, PS_COUNTER_KafkaEmptyCount) >= 2);
+    ps_test_member_drain(member, 6000);
+    ps_test_member_destroy(member);
+}
+
+static void assert_dropped(const char *const *keys, const char *problem)
+{
+    struct ps_test_stage *stage = calloc(1, sizeof *stage);
+    ps_test_stage_init(stage, &ps_source_kafka);
+    assert_int_equal(ps_test_stage_bind(stage, keys), PS_FAIL);
+    if (!ps_test_stage_reported(stage, PS_LOG_ERROR, problem))
+        fail_msg("\"%s\" is not in: %s", problem, stage->err.text);
+    ps_test_stage_fini(stage);
+    free(stage);
+}
+
+static void test_check(void **state)
+{
+    (void)state;
+    assert_dropped(PS_KEYS("kafka.topics", "t"), "kafka.bootstrap.servers");
+    assert_dropped(PS_KEYS("zookeeperConnect", "z:2181", "topic", "t"), "kafka.bootstrap.servers");
+    assert_dropped(PS_KEYS("kafka.bootstrap.servers", "b:1"), "kafka.topics");
+    assert_dropped(PS_KEYS("kafka.bootstrap.servers", "b:1", "kafka.topics.regex", "a(?=b)"), "look-around");
+    assert_dropped(PS_KEYS("kafka.bootstrap.servers", "b:1", "kafka.topics", "t", "batchSize", "x"),
+                   "batchSize");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_consumes_in_order_and_goes_on),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_bodies_of_all_sizes),
+        cmocka_unit_test(test_flume_event_format),
+        cmocka_unit_test(test_commits_only_what_was_delivered),
+        cmocka_unit_test(test_reads_again_what_was_not_delivered),
+        cmocka_unit_test(test_no_broker),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}

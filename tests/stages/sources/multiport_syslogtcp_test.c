@@ -1,0 +1,140 @@
+#include "tests/support/net.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stages/net/stream.h"
+
+extern const struct ps_stage_ops ps_source_multiport_syslogtcp;
+
+/* Two ports that were free a moment ago. */
+static void free_ports(unsigned *one, unsigned *two)
+{
+    struct ps_address bound;
+    struct ps_err err = {.length = 0};
+    const struct ps_bind_options any = {.host = "127.0.0.1"};
+    int first = ps_address_bind(&any, &bound, &err);
+    *one = ps_address_port(&bound);
+    int second = ps_address_bind(&any, &bound, &err);
+    *two = ps_address_port(&bound);
+    assert_true(first >= 0 && second >= 0);
+    close(first);
+    close(second);
+}
+
+static void test_ports_and_charsets(void **unused)
+{
+    (void)unused;
+    unsigned one, two;
+    char ports[32], key[32], first[8], second[8];
+    free_ports(&one, &two);
+    snprintf(ports, sizeof ports, "%u  %u", one, two);
+    snprintf(key, sizeof key, "charset.port.%u", two);
+    snprintf(first, sizeof first, "%u", one);
+    snprintf(second, sizeof second, "%u", two);
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_multiport_syslogtcp,
+                        PS_KEYS("host", "127.0.0.1", "ports", ports, "portHeader", "port", "clientIPHeader",
+                                "ip", key, "ISO-8859-1", "readBufferSize", "2048", "numProcessors", "4"));
+    int utf8 = ps_test_connect("127.0.0.1", one), latin = ps_test_connect("127.0.0.1", two);
+    ps_test_send_text(utf8, "<34>1 2003-10-11T22:14:15.003Z höst caf\xC3\xA9\n");
+    ps_test_source_wait(&stage, 1, 5000);
+    ps_test_expect(&stage.events[0], "caf\xC3\xA9",
+                   PS_WORDS("Facility", "4", "Severity", "2", "Priority", "34", "Version", "1", "timestamp",
+                            "1065910455003", "host", "höst", "port", first, "ip", "127.0.0.1"));
+    ps_test_send_text(utf8, "<34>1 2003-10-11T22:14:15.003Z h caf\xE9\n");
+    ps_test_source_wait(&stage, 2, 5000);
+    ps_test_expect(&stage.events[1], "<34>1 2003-10-11T22:14:15.003Z h caf\xE9",
+                   PS_WORDS("flume.syslog.status", "Invalid", "port", first, "ip", "127.0.0.1"));
+    /* The body stays in the port's character set; headers are text. */
+    ps_test_send_text(latin, "<34>1 2003-10-11T22:14:15.003Z h\xF6st caf\xE9\n");
+    ps_test_source_wait(&stage, 3, 5000);
+    ps_test_expect(&stage.events[2], "caf\xE9",
+                   PS_WORDS("Facility", "4", "Severity", "2", "Priority", "34", "Version", "1", "timestamp",
+                            "1065910455003", "host", "höst", "port", second, "ip", "127.0.0.1"));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 1);
+    close(utf8);
+    close(latin);
+    ps_test_stage_fini(&stage);
+}
+
+/* An empty line is no event, a NUL ends a line's text, a line of eventSize bytes is cut. */
+static void test_odd_lines(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_multiport_syslogtcp,
+                        PS_KEYS("host", "127.0.0.1", "ports", "0", "eventSize", "40"));
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    static const char text[] = "\n<13>Xyz  1 00:00:00 h body\0tail\n"
+                               "<13>Xyz  1 00:00:00 h 0123456789012345678\nnope\n";
+    ps_test_send(fd, text, sizeof text - 1);
+    ps_test_source_wait(&stage, 4, 5000);
+#define HEADERS "Facility", "1", "Severity", "5", "Priority", "13", "timestamp", "0", "host", "h"
+    ps_test_expect(&stage.events[0], "body", PS_WORDS(HEADERS));
+    ps_test_expect(&stage.events[1], "012345678901234567",
+                   PS_WORDS(HEADERS, "flume.syslog.status", "Incomplete"));
+    ps_test_expect(&stage.events[2], "8", PS_WORDS("flume.syslog.status", "Invalid"));
+    ps_test_expect(&stage.events[3], "nope", PS_WORDS("flume.syslog.status", "Invalid"));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_GenericProcessingFail), 1);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* One port is taken: the other works, and the taken one is bound when it is free. */
+static void test_one_port_taken(void **unused)
+{
+    (void)unused;
+    unsigned one, two;
+    char ports[32];
+    free_ports(&one, &two);
+    snprintf(ports, sizeof ports, "%u %u", one, two);
+    struct ps_address bound;
+    struct ps_err err = {.length = 0};
+    int taken = ps_address_bind(&(struct ps_bind_options){.host = "127.0.0.1", .port = one}, &bound, &err);
+    assert_true(taken >= 0);
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_multiport_syslogtcp,
+                        PS_KEYS("host", "127.0.0.1", "ports", ports, "portHeader", "port"));
+    int fd = ps_test_connect("127.0.0.1", two);
+    ps_test_send_text(fd, "x\n");
+    ps_test_source_wait(&stage, 1, 5000);
+    close(taken);
+    ps_test_stage_real_clock(&stage);
+    ps_test_stage_pass_ms(&stage, 3500);
+    ps_test_source_work(&stage);
+    int late = ps_test_connect("127.0.0.1", one);
+    ps_test_send_text(late, "y\n");
+    ps_test_source_wait(&stage, 2, 5000);
+    snprintf(ports, sizeof ports, "%u", one);
+    assert_string_equal(ps_test_event_header(&stage.events[1], "port"), ports);
+    close(fd);
+    close(late);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_bad_keys(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_init(&stage, &ps_source_multiport_syslogtcp);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("ports", "5140 x")), PS_FAIL);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("ports", "5140", "charset.port.5140", "nope")),
+                     PS_FAIL);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("ports", "5140", "charset.default", "nope")),
+                     PS_FAIL);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("host", "127.0.0.1")), PS_FAIL);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ports_and_charsets),
+        cmocka_unit_test(test_odd_lines),
+        cmocka_unit_test(test_one_port_taken),
+        cmocka_unit_test(test_bad_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
