@@ -1,13 +1,13 @@
 /* Interceptor regex_extractor (Flume's RegexExtractorInterceptor): groups of the first place where the
  * expression is found in the body become headers. Thread: the source's worker.
  *
- * The chain's scan says which events match (stages/regex_chain.h); PCRE2 takes groups on those alone. Values
+ * The chain's scan says which events match (stages/rules/regex_chain.h); PCRE2 takes groups on those alone. Values
  * are slices of the body, which stays where it is for as long as the batch lives; only groups of a body that
  * is no well-formed UTF-8 are copied, from its repaired form. */
 #include "stages/text/joda_date.h"
 #include "stages/rules/regex_chain.h"
 #include "stages/rules/regex_option.h"
-#include "stages/syslog/time.h"
+#include "stages/text/calendar.h"
 #include "stages/tally.h"
 
 #include <stdio.h>

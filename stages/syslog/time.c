@@ -3,36 +3,6 @@
 #include <string.h>
 
 #define DAY_S INT64_C(86400)
-#define CUTOVER_DAYS INT64_C(-141427) /* 1582-10-15 */
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
-/* Days since 1970-01-01 of the Gregorian calendar; month 0..11, day from 1 (any). */
-static int64_t gregorian_days(int64_t year, int64_t month, int64_t day)
-{
-    int64_t y = month < 2 ? year - 1 : year;
-    int64_t era = floor_div(y, 400), of_era = y - era * 400;
-    int64_t of_year = (153 * ((month + 10) % 12) + 2) / 5;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year + day - 1 - 719468;
-}
-
-static int64_t julian_days(int64_t year, int64_t month, int64_t day)
-{
-    int64_t y = month < 2 ? year - 1 : year;
-    int64_t of_year = (153 * ((month + 10) % 12) + 2) / 5;
-    return floor_div(y * 1461, 4) + of_year + day - 1 - 719470;
-}
-
-int64_t ps_days_from_java(int64_t year, int64_t month, int64_t day)
-{
-    year += floor_div(month, 12);
-    month -= floor_div(month, 12) * 12;
-    int64_t days = gregorian_days(year, month, day);
-    return days >= CUTOVER_DAYS ? days : julian_days(year, month, day);
-}
 
 static bool is_leap(int64_t year)
 {
@@ -60,7 +30,7 @@ void ps_syslog_time_init(struct ps_syslog_time *time, const struct ps_time_zone 
 void ps_syslog_time_now(struct ps_syslog_time *time, int64_t wall_ms)
 {
     time->now_ms = wall_ms;
-    int64_t seconds = floor_div(wall_ms, 1000);
+    int64_t seconds = ps_floor_div(wall_ms, 1000);
     if (seconds == time->now_s)
         return;
     time->now_s = seconds;
@@ -127,7 +97,7 @@ static int64_t add_months(const struct ps_syslog_time *time, int64_t utc_s, int 
 {
     struct ps_civil fields = local_fields(time, utc_s);
     int64_t month = fields.year * 12 + fields.month - 1 + months;
-    int64_t year = floor_div(month, 12);
+    int64_t year = ps_floor_div(month, 12);
     int of_year = (int)(month - year * 12);
     int day = (int)fields.day, last = month_days(year, of_year);
     int64_t days = ps_days_from_java(year, of_year, day < last ? day : last);
@@ -257,9 +227,9 @@ static size_t month_joda(const char *text, size_t length, int *month)
 static int64_t joda_months(int64_t year, int month, int day, int64_t of_day_s, int months)
 {
     int64_t total = year * 12 + month + months;
-    int64_t to_year = floor_div(total, 12);
+    int64_t to_year = ps_floor_div(total, 12);
     int to_month = (int)(total - to_year * 12), last = month_days(to_year, to_month);
-    return gregorian_days(to_year, to_month, day < last ? day : last) * DAY_S + of_day_s;
+    return ps_gregorian_days(to_year, to_month, day < last ? day : last) * DAY_S + of_day_s;
 }
 
 static bool joda_time_of_day(struct cursor *at, int64_t *seconds)
@@ -297,7 +267,7 @@ int64_t ps_syslog_time_utc3164(struct ps_syslog_time *time, const char *text, ui
     int64_t year = time->local_year;
     int last = month_days(year, month); /* withYear: February 29 becomes 28 */
     int pinned = (int)day < last ? (int)day : last;
-    ms = (gregorian_days(year, month, pinned) * DAY_S + of_day) * 1000;
+    ms = (ps_gregorian_days(year, month, pinned) * DAY_S + of_day) * 1000;
     if (ms > time->now_ms) {
         if (joda_months(year, month, pinned, of_day, -1) * 1000 > time->now_ms)
             ms = joda_months(2000, month, (int)day, of_day, -12) * 1000;
@@ -330,7 +300,7 @@ static bool joda_second(struct ps_syslog_time *time, const char *text, int64_t *
     if (day > month_days(year, (int)month - 1) || (!take_char(&at, 'T') && !take_char(&at, 't')) ||
         !joda_time_of_day(&at, &of_day))
         return false;
-    *seconds = gregorian_days(year, month - 1, day) * DAY_S + of_day;
+    *seconds = ps_gregorian_days(year, month - 1, day) * DAY_S + of_day;
     if (text[4] == '-' && text[7] == '-' && text[10] == 'T' && text[13] == ':' && text[16] == ':') {
         memcpy(time->minute.text, text, 16);
         time->minute.utc_s = *seconds - of_day % 60;
@@ -385,20 +355,4 @@ bool ps_syslog_time_utc5424(struct ps_syslog_time *time, const char *text, uint3
     int64_t offset_ms = (two(p + 1) * 60 + two(p + 4)) * 60000;
     *ms += *p == '+' ? -offset_ms : offset_ms;
     return true;
-}
-
-uint32_t ps_time_render(int64_t ms, char *out)
-{
-    char digits[24];
-    uint32_t count = 0, length = 0;
-    uint64_t value = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
-    do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    if (ms < 0)
-        out[length++] = '-';
-    while (count > 0)
-        out[length++] = digits[--count];
-    return length;
 }

@@ -6,6 +6,7 @@
  * stamps repeat. Thread: its owner's; never allocates. */
 #pragma once
 
+#include "stages/text/calendar.h"
 #include "stages/text/time_zone.h"
 
 struct ps_syslog_time {
@@ -47,10 +48,3 @@ int64_t ps_syslog_time_utc3164(struct ps_syslog_time *time, const char *text, ui
 
 /* SyslogParser.parseRfc5424Date. False: not a date. */
 bool ps_syslog_time_utc5424(struct ps_syslog_time *time, const char *text, uint32_t length, int64_t *ms);
-
-/* Days since 1970-01-01 of a date whose month (from 0) and day (from 1) may be out of range; the Julian
- * calendar before 1582-10-15, as GregorianCalendar has it. */
-int64_t ps_days_from_java(int64_t year, int64_t month, int64_t day);
-
-/* Writes `ms` in decimal; returns the length (at most 20). */
-uint32_t ps_time_render(int64_t ms, char *out);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "stages/syslog/time.h"
+#include "stages/text/calendar.h"
 
 #define ITEMS_MAX 64
 

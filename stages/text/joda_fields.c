@@ -1,3 +1,4 @@
+#include "stages/text/calendar.h"
 #include "stages/text/joda_fields.h"
 
 #include "stages/text/time_zone.h"
@@ -41,11 +42,6 @@ static const struct {
 
 /* ---- arithmetic: it wraps around at the ends of time, as Java's does ---- */
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
 static int64_t wrap_add(int64_t a, int64_t b)
 {
     return (int64_t)((uint64_t)a + (uint64_t)b);
@@ -58,7 +54,7 @@ static int64_t ms_of(int64_t days, int64_t ms_of_day)
 
 static int64_t floor_to(int64_t ms, int64_t unit_ms)
 {
-    return (int64_t)((uint64_t)floor_div(ms, unit_ms) * (uint64_t)unit_ms);
+    return (int64_t)((uint64_t)ps_floor_div(ms, unit_ms) * (uint64_t)unit_ms);
 }
 
 static int64_t of_day(int64_t ms)
@@ -69,7 +65,7 @@ static int64_t of_day(int64_t ms)
 static struct ps_civil civil_of(int64_t ms)
 {
     struct ps_civil civil;
-    ps_civil_from_wall(floor_div(ms, SECOND_MS), &civil);
+    ps_civil_from_wall(ps_floor_div(ms, SECOND_MS), &civil);
     return civil;
 }
 
@@ -87,8 +83,8 @@ static int month_days(int64_t year, int month)
 /* 1 = Monday. */
 static int week_day_of(int64_t ms)
 {
-    int64_t days = floor_div(ms, DAY_MS) + 3;
-    return (int)(days - floor_div(days, 7) * 7) + 1;
+    int64_t days = ps_floor_div(ms, DAY_MS) + 3;
+    return (int)(days - ps_floor_div(days, 7) * 7) + 1;
 }
 
 /* ---- weeks: the first has at least four days of its year ---- */
@@ -107,7 +103,7 @@ static int weeks_in(int64_t year)
 
 static int64_t weekyear_of(int64_t ms)
 {
-    int64_t days = floor_div(ms, DAY_MS), year = civil_of(ms).year;
+    int64_t days = ps_floor_div(ms, DAY_MS), year = civil_of(ms).year;
     if (days < first_week_day(year))
         return year - 1;
     return days >= first_week_day(year + 1) ? year + 1 : year;
@@ -115,7 +111,7 @@ static int64_t weekyear_of(int64_t ms)
 
 static int week_of(int64_t ms)
 {
-    return (int)((floor_div(ms, DAY_MS) - first_week_day(weekyear_of(ms))) / 7) + 1;
+    return (int)((ps_floor_div(ms, DAY_MS) - first_week_day(weekyear_of(ms))) / 7) + 1;
 }
 
 /* ---- setting ---- */
@@ -211,7 +207,7 @@ static bool part_set(int64_t *ms, enum ps_joda_field field, int32_t value)
     int64_t unit = sizes[field].unit_ms, range = sizes[field].range_ms / unit;
     if (value < 0 || value >= range)
         return false;
-    int64_t old = floor_div(*ms, unit) % range;
+    int64_t old = ps_floor_div(*ms, unit) % range;
     old += old < 0 ? range : 0;
     *ms = wrap_add(*ms, (value - old) * unit);
     return true;

@@ -1,5 +1,6 @@
 /* See time_zone.h. */
 #include "stages/text/time_zone.h"
+#include "stages/text/calendar.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -38,15 +39,10 @@ int64_t ps_civil_days(int64_t year, int month, int day)
     return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
 void ps_civil_from_wall(int64_t wall_s, struct ps_civil *civil)
 {
-    int64_t days = floor_div(wall_s, DAY_S), rest = wall_s - days * DAY_S;
-    int64_t shifted = days + 719468, era = floor_div(shifted, 146097), day_of_era = shifted - era * 146097;
+    int64_t days = ps_floor_div(wall_s, DAY_S), rest = wall_s - days * DAY_S;
+    int64_t shifted = days + 719468, era = ps_floor_div(shifted, 146097), day_of_era = shifted - era * 146097;
     int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month = (5 * day_of_year + 2) / 153;
