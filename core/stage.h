@@ -78,9 +78,10 @@ struct ps_context {
                                      memory budget */
     struct ps_chain_share *chain; /* interceptors, selectors, at build: what the stages of one source's chain
                                      share; else NULL */
-    const char *program; /* the penstock program, for helper processes of its own (regex/compile/compiler.h); NULL:
+    const char
+        *program; /* the penstock program, for helper processes of its own (regex/compile/compiler.h); NULL:
                             there is none (tests): the work is done in this process */
-    bool running;        /* workers are at work (a reload): leave the CPUs to them */
+    bool running; /* workers are at work (a reload): leave the CPUs to them */
 };
 
 /* One thing that the stages of a source's chain share: the regex passes (stages/rules/regex_chain.h). Whoever needs

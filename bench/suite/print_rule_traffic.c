@@ -13,7 +13,8 @@
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench_print_rule_traffic spread|dense RULES rules|rules-set|patterns|log [EVENTS]\n");
+    fprintf(stderr,
+            "usage: bench_print_rule_traffic spread|dense RULES rules|rules-set|patterns|log [EVENTS]\n");
     return 2;
 }
 

@@ -11,7 +11,8 @@
 #define PS_VERIFY_IDLE_NS UINT64_C(5000000000)   /* silence after the first event */
 #define PS_VERIFY_FIRST_NS UINT64_C(30000000000) /* and before it */
 #define PS_VERIFY_MANIFEST_NS                                                                                \
-    UINT64_C(60000000000) /* silence that ends it while the manifest is not there                            \
+    UINT64_C(                                                                                                \
+        60000000000) /* silence that ends it while the manifest is not there                            \
                            */
 #define PS_VERIFY_MEMORY_BYTES (UINT64_C(512) << 20)
 #define PS_VERIFY_MEMORY_BYTES_MIN (UINT64_C(1) << 20)

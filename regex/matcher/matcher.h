@@ -20,8 +20,9 @@ struct ps_matcher;
 struct ps_matcher_scratch;
 
 struct ps_matcher_options {
-    const char *cache_directory; /* compiled databases are kept there (regex/compile/cache.h); NULL: nowhere */
-    const char *program;         /* as ps_context.program: the compiler runs as a process of its own with the
+    const char
+        *cache_directory; /* compiled databases are kept there (regex/compile/cache.h); NULL: nowhere */
+    const char *program;  /* as ps_context.program: the compiler runs as a process of its own with the
                                     limits below; NULL: in this thread, without them */
     uint64_t compile_memory_bytes;     /* 0: no limit */
     uint64_t compile_time_ms;          /* CPU time; 0: no limit */

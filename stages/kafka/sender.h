@@ -115,7 +115,8 @@ void ps_kafka_sender_break_silence(struct ps_kafka_sender *sender);
 /* ---- what a failure means (kafka/recovery.c) ---- */
 
 #define PS_KAFKA_PATIENCE_NS                                                                                 \
-    (5 * PS_NS_PER_S) /* for answers of brokers, before what was sent is given up                            \
+    (5 *                                                                                                     \
+     PS_NS_PER_S) /* for answers of brokers, before what was sent is given up                            \
                        */
 
 /* An event cannot be submitted: `code` of the error table, or a flaw of the event. */
