@@ -172,11 +172,11 @@ static void find_limits(struct ps_planning *planning)
     ps_search_figure(planning->search, 0, &figure);
     for (unsigned i = 0; i < planning->trial_count; i++) {
         const struct ps_trial *trial = &planning->trials[i];
-        enum ps_verdict verdict = ps_search_verdict(planning->search, i, 0);
-        if (trial->failed || verdict == PS_VERDICT_GENERATOR)
+        enum ps_trial_verdict verdict = ps_search_verdict(planning->search, i, 0);
+        if (trial->failed || verdict == PS_TRIAL_GENERATOR)
             continue;
         trials[count++] = (struct ps_limits_trial){
-            .rate = trial->achieved_rate, .held = verdict == PS_VERDICT_HELD, .parts = trial->parts};
+            .rate = trial->achieved_rate, .held = verdict == PS_TRIAL_HELD, .parts = trial->parts};
     }
     ps_limits_find(&planning->limits, trials, count, figure.lower > 0 ? figure.lower : figure.upper);
     free(trials);

@@ -14,11 +14,11 @@ static const char *count_text(double count, char text[32])
     return ps_quantity_print_count(count > 0 ? (uint64_t)(count + 0.5) : 0, text, 32);
 }
 
-static enum ps_live_style style_of(enum ps_verdict verdict)
+static enum ps_live_style style_of(enum ps_trial_verdict verdict)
 {
-    return verdict == PS_VERDICT_HELD        ? PS_LIVE_GOOD
-           : verdict == PS_VERDICT_GENERATOR ? PS_LIVE_WARN
-                                             : PS_LIVE_BAD;
+    return verdict == PS_TRIAL_HELD        ? PS_LIVE_GOOD
+           : verdict == PS_TRIAL_GENERATOR ? PS_LIVE_WARN
+                                           : PS_LIVE_BAD;
 }
 
 /* "[806,000 .. 822,000]", "[806,000 .. ?]" */
@@ -31,17 +31,17 @@ static const char *interval_text(const struct ps_search_figure *figure, char *te
 }
 
 /* Why it was not held. */
-static void reason_text(const struct ps_trial *trial, enum ps_verdict verdict, char *text, size_t room)
+static void reason_text(const struct ps_trial *trial, enum ps_trial_verdict verdict, char *text, size_t room)
 {
     char lost[32];
     text[0] = '\0';
-    if (verdict == PS_VERDICT_LOST)
+    if (verdict == PS_TRIAL_LOST)
         snprintf(text, room, "  lost %s (%.3g %%)", count_text(trial->lost, lost), trial->loss * 100);
-    else if (verdict == PS_VERDICT_LATE && trial->growth > 0.005)
+    else if (verdict == PS_TRIAL_LATE && trial->growth > 0.005)
         snprintf(text, room, "  falls behind by %.3g %%", trial->growth * 100);
-    else if (verdict == PS_VERDICT_GENERATOR)
+    else if (verdict == PS_TRIAL_GENERATOR)
         snprintf(text, room, "  the generator itself was %.0f ms late", trial->schedule_error_p99_ns / 1e6);
-    if (verdict == PS_VERDICT_FAILED || trial->note[0] != '\0')
+    if (verdict == PS_TRIAL_FAILED || trial->note[0] != '\0')
         snprintf(text + strlen(text), room - strlen(text), "  %s", trial->note);
 }
 
@@ -50,7 +50,7 @@ void ps_planning_print_trial(struct ps_live *live, const struct ps_planning *pla
     unsigned number = planning->trial_count - 1;
     const struct ps_trial *trial = &planning->trials[number];
     unsigned goal = ps_search_trial(planning->search, number)->ask.goal;
-    enum ps_verdict verdict = ps_search_verdict(planning->search, number, goal);
+    enum ps_trial_verdict verdict = ps_search_verdict(planning->search, number, goal);
     struct ps_search_figure figure;
     char rate[32], interval[80], reason[400], p99[32] = "";
     const json_t *latency = json_object_get(trial->latency, "p99");
@@ -60,7 +60,7 @@ void ps_planning_print_trial(struct ps_live *live, const struct ps_planning *pla
         ps_quantity_print_ns((uint64_t)json_number_value(latency), p99, sizeof p99);
     ps_live_note(live, "%3u  %-10s %12s/s %6.2f s  %s%-9s%s  p99 %-9s %s%s%s%s", number + 1,
                  planning->config->search.goals[goal].name, count_text(trial->rate, rate), trial->seconds,
-                 ps_live_style(live, style_of(verdict)), ps_verdict_text(verdict),
+                 ps_live_style(live, style_of(verdict)), ps_trial_verdict_text(verdict),
                  ps_live_style(live, PS_LIVE_PLAIN), p99[0] != '\0' ? p99 : "-",
                  interval_text(&figure, interval, sizeof interval), ps_live_style(live, PS_LIVE_DIM), reason,
                  ps_live_style(live, PS_LIVE_PLAIN));

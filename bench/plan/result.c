@@ -33,7 +33,7 @@ static void set(json_t *object, const char *key, json_t *value)
 /* "3 trials of 4 s at 806,000 events/s: 2 held, 1 late" */
 static void trials_at(const struct ps_planning *planning, unsigned goal, double rate, char *text, size_t room)
 {
-    unsigned counts[PS_VERDICT_FAILED + 1] = {0}, all = 0;
+    unsigned counts[PS_TRIAL_FAILED + 1] = {0}, all = 0;
     char shown[32], came[96] = "";
     size_t length = 0;
     double seconds = ps_search_long_s(planning->search);
@@ -46,8 +46,9 @@ static void trials_at(const struct ps_planning *planning, unsigned goal, double 
     }
     for (unsigned verdict = 0; verdict < PS_COUNT_OF(counts); verdict++)
         if (counts[verdict] > 0)
-            length += (size_t)snprintf(came + length, sizeof came - length, "%s%u %s", length > 0 ? ", " : "",
-                                       counts[verdict], ps_verdict_text((enum ps_verdict)verdict));
+            length +=
+                (size_t)snprintf(came + length, sizeof came - length, "%s%u %s", length > 0 ? ", " : "",
+                                 counts[verdict], ps_trial_verdict_text((enum ps_trial_verdict)verdict));
     ps_quantity_print_count((uint64_t)rate, shown, sizeof shown);
     if (all == 0)
         snprintf(text, room, "%s events/s: short trials only", shown);
@@ -139,7 +140,8 @@ json_t *ps_result_trial(const struct ps_planning *planning, unsigned index)
     set(object, "corrupted", number(trial->corrupted, !trial->failed));
     set(object, "loss", json_real(trial->loss));
     set(object, "queue_growth", json_real(trial->growth));
-    set(object, "verdict", json_string(ps_verdict_text(ps_search_verdict(planning->search, index, goal))));
+    set(object, "verdict",
+        json_string(ps_trial_verdict_text(ps_search_verdict(planning->search, index, goal))));
     set(object, "note", text_or_null(trial->note));
     set(object, "latency_ns", trial->latency != NULL ? json_deep_copy(trial->latency) : json_null());
     set(object, "histogram", trial->histogram != NULL ? json_deep_copy(trial->histogram) : json_array());

@@ -53,14 +53,14 @@ struct ps_search_answer {
     double cost_s;                     /* the whole trial, with start, drain and all */
 };
 
-enum ps_verdict {
-    PS_VERDICT_HELD,
-    PS_VERDICT_LOST,      /* more lost than the goal allows */
-    PS_VERDICT_LATE,      /* too slow, or a queue that grew */
-    PS_VERDICT_GENERATOR, /* the load was not offered: nothing is known about this rate */
-    PS_VERDICT_FAILED,
+enum ps_trial_verdict {
+    PS_TRIAL_HELD,
+    PS_TRIAL_LOST,      /* more lost than the goal allows */
+    PS_TRIAL_LATE,      /* too slow, or a queue that grew */
+    PS_TRIAL_GENERATOR, /* the load was not offered: nothing is known about this rate */
+    PS_TRIAL_FAILED,
 };
-const char *ps_verdict_text(enum ps_verdict verdict);
+const char *ps_trial_verdict_text(enum ps_trial_verdict verdict);
 
 struct ps_search_trial {
     struct ps_search_ask ask;
@@ -101,6 +101,6 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
 
 unsigned ps_search_trial_count(const struct ps_search *search);
 const struct ps_search_trial *ps_search_trial(const struct ps_search *search, unsigned number);
-enum ps_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal);
+enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal);
 double ps_search_spent_s(const struct ps_search *search);
 double ps_search_long_s(const struct ps_search *search); /* a full-length trial */

@@ -7,7 +7,7 @@
 
 #define RATES_MAX 256U
 
-const char *ps_verdict_text(enum ps_verdict verdict)
+const char *ps_trial_verdict_text(enum ps_trial_verdict verdict)
 {
     static const char *const texts[] = {"held", "lost", "late", "generator", "failed"};
     return texts[verdict];
@@ -20,22 +20,22 @@ const char *ps_search_status_text(enum ps_search_status status)
     return texts[status];
 }
 
-enum ps_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal)
+enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal)
 {
     PS_ASSERT(trial < search->trial_count && goal < search->config.goal_count);
     const struct ps_search_answer *answer = &search->trials[trial].answer;
     const struct ps_goal *wish = &search->config.goals[goal];
     if (answer->failed)
-        return PS_VERDICT_FAILED;
+        return PS_TRIAL_FAILED;
     if (answer->lost > wish->loss_max * answer->sent)
-        return PS_VERDICT_LOST;
+        return PS_TRIAL_LOST;
     if (!answer->generator_held) /* before lateness, which counts from the due time: it would be the load's */
-        return PS_VERDICT_GENERATOR;
+        return PS_TRIAL_GENERATOR;
     if (wish->percentile > 0 && answer->latency_ns[goal] > (double)wish->latency_limit_ns)
-        return answer->generator_late[goal] ? PS_VERDICT_GENERATOR : PS_VERDICT_LATE;
+        return answer->generator_late[goal] ? PS_TRIAL_GENERATOR : PS_TRIAL_LATE;
     if (answer->growth > wish->loss_max + search->config.precision / 2)
-        return PS_VERDICT_LATE;
-    return PS_VERDICT_HELD;
+        return PS_TRIAL_LATE;
+    return PS_TRIAL_HELD;
 }
 
 /* ---- the trials of one rate ---- */
@@ -51,15 +51,15 @@ static int is_full(const struct ps_search_trial *trial, const struct ps_search_l
     return trial->ask.seconds > level->seconds * 0.999;
 }
 
-static void tally_add(struct tally *tally, const struct ps_search_trial *trial, enum ps_verdict verdict,
+static void tally_add(struct tally *tally, const struct ps_search_trial *trial, enum ps_trial_verdict verdict,
                       const struct ps_search_level *level)
 {
-    bool good = verdict == PS_VERDICT_HELD, full = is_full(trial, level);
+    bool good = verdict == PS_TRIAL_HELD, full = is_full(trial, level);
     double *sum = full ? (good ? &tally->full_good_s : &tally->full_bad_s)
                        : (good ? &tally->short_good_s : &tally->short_bad_s);
     *sum += trial->ask.seconds;
     tally->bad += !good;
-    tally->generator += verdict == PS_VERDICT_GENERATOR;
+    tally->generator += verdict == PS_TRIAL_GENERATOR;
 }
 
 /* All trials by rate, ascending. Returns how many rates. */

@@ -10,14 +10,14 @@
 const char *const ps_quantile_names[PS_QUANTILES] = {"p50", "p90", "p99", "p99.9", "p99.99", "max"};
 const double ps_quantile_shares[PS_QUANTILES] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
 
-const char *ps_report_verdict_meaning(enum ps_verdict verdict)
+const char *ps_report_verdict_meaning(enum ps_trial_verdict verdict)
 {
     static const char *const meanings[PS_VERDICTS] = {
-        [PS_VERDICT_HELD] = "kept the goal",
-        [PS_VERDICT_LOST] = "lost more than the goal allows",
-        [PS_VERDICT_LATE] = "later than the goal allows, or a queue that grew",
-        [PS_VERDICT_GENERATOR] = "the load itself was not offered: says nothing about the subject",
-        [PS_VERDICT_FAILED] = "the trial could not be completed",
+        [PS_TRIAL_HELD] = "kept the goal",
+        [PS_TRIAL_LOST] = "lost more than the goal allows",
+        [PS_TRIAL_LATE] = "later than the goal allows, or a queue that grew",
+        [PS_TRIAL_GENERATOR] = "the load itself was not offered: says nothing about the subject",
+        [PS_TRIAL_FAILED] = "the trial could not be completed",
     };
     return meanings[verdict];
 }
@@ -47,12 +47,12 @@ static double not_negative(const json_t *object, const char *key)
     return number >= 0 ? number : (double)NAN;
 }
 
-static enum ps_verdict verdict_of(const char *name)
+static enum ps_trial_verdict verdict_of(const char *name)
 {
     for (unsigned index = 0; name && index < PS_VERDICTS; index++)
-        if (!strcmp(name, ps_verdict_text((enum ps_verdict)index)))
-            return (enum ps_verdict)index;
-    return PS_VERDICT_FAILED;
+        if (!strcmp(name, ps_trial_verdict_text((enum ps_trial_verdict)index)))
+            return (enum ps_trial_verdict)index;
+    return PS_TRIAL_FAILED;
 }
 
 static void read_trial(struct ps_report_trial *trial, const json_t *json)
@@ -144,7 +144,7 @@ const struct ps_report_trial *ps_report_trial_at(const struct ps_report *report,
     const struct ps_report_trial *best = NULL;
     for (size_t index = 0; index < report->trial_count; index++) {
         const struct ps_report_trial *trial = &report->trials[index];
-        if (trial->verdict == PS_VERDICT_HELD && trial->rate <= rate * 1.01 &&
+        if (trial->verdict == PS_TRIAL_HELD && trial->rate <= rate * 1.01 &&
             (!best || trial->rate >= best->rate))
             best = trial;
     }

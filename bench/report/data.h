@@ -12,10 +12,10 @@
 #define PS_REPORT_TRIALS_MAX 1000U
 #define PS_REPORT_ITEMS_MAX 64U /* of any list within: limits, scaling points, assumptions */
 
-#define PS_VERDICTS (PS_VERDICT_FAILED + 1U)
+#define PS_VERDICTS (PS_TRIAL_FAILED + 1U)
 
 /* What the page says about a verdict. */
-const char *ps_report_verdict_meaning(enum ps_verdict verdict);
+const char *ps_report_verdict_meaning(enum ps_trial_verdict verdict);
 
 enum ps_quantile { PS_P50, PS_P90, PS_P99, PS_P999, PS_P9999, PS_MAX };
 #define PS_QUANTILES 6U
@@ -28,7 +28,7 @@ struct ps_report_trial {
     double latency_ns[PS_QUANTILES];
     double cpu_seconds, rss_bytes;
     const char *goal, *verdict_text, *note;
-    enum ps_verdict verdict;
+    enum ps_trial_verdict verdict;
     const json_t *histogram, *timeline, *utilisation; /* NULL when missing or empty */
 };
 

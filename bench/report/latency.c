@@ -79,7 +79,7 @@ static void find_points(struct latency_chart *chart)
         for (next = first;
              next < chart->trial_count && chart->trials[next]->rate <= chart->trials[first]->rate + near;
              next++)
-            if (chart->trials[next]->verdict != PS_VERDICT_GENERATOR && count < PS_REPORT_ITEMS_MAX)
+            if (chart->trials[next]->verdict != PS_TRIAL_GENERATOR && count < PS_REPORT_ITEMS_MAX)
                 same[count++] = chart->trials[next];
         if (!count)
             continue;
@@ -133,7 +133,7 @@ static void find_rates(struct latency_chart *chart)
             continue;
         all = fmax(all, trial->rate);
         chart->rate_low = fmin(chart->rate_low, trial->rate);
-        if (trial->verdict != PS_VERDICT_GENERATOR)
+        if (trial->verdict != PS_TRIAL_GENERATOR)
             chart->rate_high = fmax(chart->rate_high, trial->rate);
     }
     chart->rate_high = chart->rate_high > 0 ? chart->rate_high : all;
@@ -195,7 +195,7 @@ static void draw_answers(struct ps_svg *svg, const struct latency_chart *chart, 
             ps_svg_line(svg, from, bracket - 3, from, bracket + 3, "bracket");
             ps_svg_line(svg, to, bracket - 3, to, bracket + 3, "bracket");
         }
-        ps_svg_mark(svg, PS_SHAPE_DIAMOND, x, bracket, 3, "ink", NULL);
+        ps_svg_mark(svg, PS_SVG_SHAPE_DIAMOND, x, bracket, 3, "ink", NULL);
     }
     for (size_t index = 0; index < chart->report->goal_count; index++) {
         const struct ps_report_goal *goal = &chart->report->goals[index];
@@ -281,9 +281,10 @@ static void draw_curves(struct ps_svg *svg, const struct latency_chart *chart, c
             char tip[160], class[32];
             snprintf(tip, sizeof(tip), "trial %s: %s/s, %s %s, %s", ps_figure_count(trial->number).text,
                      ps_figure_count(trial->rate).text, ps_quantile_names[curves[curve].quantile],
-                     ps_figure_ns(ns).text, ps_verdict_text(trial->verdict));
-            snprintf(class, sizeof(class), "%s v-%s", curves[curve].class, ps_verdict_text(trial->verdict));
-            ps_svg_mark(svg, (enum ps_shape)trial->verdict, ps_axis_at(rates, trial->rate),
+                     ps_figure_ns(ns).text, ps_trial_verdict_text(trial->verdict));
+            snprintf(class, sizeof(class), "%s v-%s", curves[curve].class,
+                     ps_trial_verdict_text(trial->verdict));
+            ps_svg_mark(svg, (enum ps_svg_shape)trial->verdict, ps_axis_at(rates, trial->rate),
                         ps_axis_at(latencies, ns), radius, class, tip);
         }
     }
@@ -341,11 +342,11 @@ static void write_legend(struct ps_html *html, const struct latency_chart *chart
         struct ps_svg svg = {.html = html};
         ps_html_raw(html, "<li><svg class=\"key\" viewBox=\"0 0 16 16\" aria-hidden=\"true\">");
         char class[32];
-        snprintf(class, sizeof(class), "ink v-%s", ps_verdict_text((enum ps_verdict)verdict));
-        ps_svg_mark(&svg, (enum ps_shape)verdict, 8, 8, 4.5, class, NULL);
+        snprintf(class, sizeof(class), "ink v-%s", ps_trial_verdict_text((enum ps_trial_verdict)verdict));
+        ps_svg_mark(&svg, (enum ps_svg_shape)verdict, 8, 8, 4.5, class, NULL);
         ps_html_print(html, "</svg><span><b>%s</b> %s</span></li>\n",
-                      ps_verdict_text((enum ps_verdict)verdict),
-                      ps_report_verdict_meaning((enum ps_verdict)verdict));
+                      ps_trial_verdict_text((enum ps_trial_verdict)verdict),
+                      ps_report_verdict_meaning((enum ps_trial_verdict)verdict));
     }
     ps_html_raw(html, "</ul>\n");
 }
@@ -422,7 +423,7 @@ static void write_close_up(struct ps_html *html, const struct ps_report *report)
         high = fmax(high, fmax(goal->upper, goal->rate)); /* fmax takes the number when one is NaN */
     }
     for (size_t index = 0; index < report->trial_count; index++)
-        if (report->trials[index].verdict != PS_VERDICT_GENERATOR)
+        if (report->trials[index].verdict != PS_TRIAL_GENERATOR)
             widest = fmax(widest, report->trials[index].rate);
     if (high > 0 && (high - low) * CLOSE_UP < widest && high * 1.02 - low * 0.98 < widest / 3)
         write_chart(html, report, "latency-close", "Close to the answer", low * 0.98, high * 1.02, 5, false);

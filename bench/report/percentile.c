@@ -97,7 +97,7 @@ static void read_quantiles(struct series *series)
 static bool usable(const struct ps_report_trial *trial)
 {
     return trial->rate > 0 && (trial->histogram || trial->latency_ns[PS_P50] > 0) &&
-           trial->verdict != PS_VERDICT_GENERATOR;
+           trial->verdict != PS_TRIAL_GENERATOR;
 }
 
 static void add_series(struct percentile_chart *chart, const struct ps_report_trial *trial)
@@ -145,7 +145,7 @@ static const struct ps_report_trial *too_much(const struct percentile_chart *cha
     for (size_t index = 0; index < chart->report->trial_count; index++) {
         const struct ps_report_trial *trial = &chart->report->trials[index];
         bool same = answer && answer->goal && trial->goal && !strcmp(answer->goal, trial->goal);
-        if (!usable(trial) || trial->verdict == PS_VERDICT_HELD || trial->rate <= rate * 1.001 ||
+        if (!usable(trial) || trial->verdict == PS_TRIAL_HELD || trial->rate <= rate * 1.001 ||
             (best_same && !same))
             continue;
         if (!best || same > best_same || trial->rate < best->rate) {
@@ -224,8 +224,8 @@ static void draw_series(struct ps_svg *svg, const struct series *series, const c
             snprintf(tip, sizeof(tip), "%s/s: %s within %s", ps_figure_count(series->trial->rate).text,
                      format_nines(whole).text, ps_figure_ns(ns).text);
             char mark[48];
-            snprintf(mark, sizeof(mark), "%s v-%s", class, ps_verdict_text(series->trial->verdict));
-            ps_svg_mark(svg, (enum ps_shape)series->trial->verdict, ps_axis_at(nines, whole),
+            snprintf(mark, sizeof(mark), "%s v-%s", class, ps_trial_verdict_text(series->trial->verdict));
+            ps_svg_mark(svg, (enum ps_svg_shape)series->trial->verdict, ps_axis_at(nines, whole),
                         ps_axis_at(latencies, ns), 3.5, mark, tip);
             break;
         }
@@ -251,7 +251,7 @@ static void draw(struct ps_svg *svg, const void *context)
         const struct series *series = &chart->series[index];
         draw_series(svg, series, series->class, &nines, &latencies);
         snprintf(texts[index], sizeof(texts[index]), svg->narrow ? "%s/s" : "%s/s %s",
-                 ps_figure_short(series->trial->rate).text, ps_verdict_text(series->trial->verdict));
+                 ps_figure_short(series->trial->rate).text, ps_trial_verdict_text(series->trial->verdict));
         labels[index] = (struct ps_svg_label){ps_axis_at(&latencies, series->points[series->count - 1].ns),
                                               series->class, texts[index]};
     }
@@ -267,7 +267,7 @@ static void write_chart(struct ps_html *html, const struct percentile_chart *cha
         length += (size_t)snprintf(
             description + length, sizeof(description) - length,
             "At %s events per second (%s): p50 %s, p99 %s, p99.9 %s, max %s. ",
-            ps_figure_count(trial->rate).text, ps_verdict_text(trial->verdict),
+            ps_figure_count(trial->rate).text, ps_trial_verdict_text(trial->verdict),
             ps_figure_ns(trial->latency_ns[PS_P50]).text, ps_figure_ns(trial->latency_ns[PS_P99]).text,
             ps_figure_ns(trial->latency_ns[PS_P999]).text, ps_figure_ns(trial->latency_ns[PS_MAX]).text);
     }

@@ -49,11 +49,11 @@ static void write_symbols(struct ps_html *html)
     struct ps_svg svg = {.html = html};
     ps_html_raw(html, "<svg class=\"symbols\" aria-hidden=\"true\">\n");
     for (unsigned verdict = 0; verdict < PS_VERDICTS; verdict++) {
-        const char *name = ps_verdict_text((enum ps_verdict)verdict);
+        const char *name = ps_trial_verdict_text((enum ps_trial_verdict)verdict);
         char class[32];
         snprintf(class, sizeof(class), "ink v-%s", name);
         ps_html_print(html, "<symbol id=\"v-%s\" viewBox=\"0 0 16 16\">", name);
-        ps_svg_mark(&svg, (enum ps_shape)verdict, 8, 8, 4.5, class, NULL);
+        ps_svg_mark(&svg, (enum ps_svg_shape)verdict, 8, 8, 4.5, class, NULL);
         ps_html_raw(html, "</symbol>\n");
     }
     ps_html_raw(html,

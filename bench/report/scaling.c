@@ -120,7 +120,7 @@ static void draw(struct ps_svg *svg, const void *context)
         char tip[96];
         snprintf(tip, sizeof(tip), "%g workers: %s/s measured", scaling->workers[index],
                  ps_figure_count(scaling->rates[index]).text);
-        ps_svg_mark(svg, PS_SHAPE_DISC, ps_axis_at(&workers, scaling->workers[index]),
+        ps_svg_mark(svg, PS_SVG_SHAPE_DISC, ps_axis_at(&workers, scaling->workers[index]),
                     ps_axis_at(&rates, scaling->rates[index]), 5, "s1 v-held", tip);
     }
     if (scaling->fitted && scaling->peak_workers >= 1 && scaling->peak_workers <= workers.high) {
@@ -129,7 +129,7 @@ static void draw(struct ps_svg *svg, const void *context)
         const struct ps_svg_place places[] = {{x, y - 12, PS_ANCHOR_MIDDLE}, {x, y + 24, PS_ANCHOR_MIDDLE}};
         char text[64];
         snprintf(text, sizeof(text), "peak: %s workers", ps_figure_number(scaling->peak_workers).text);
-        ps_svg_mark(svg, PS_SHAPE_DIAMOND, x, y, 4, "ink v-generator", NULL);
+        ps_svg_mark(svg, PS_SVG_SHAPE_DIAMOND, x, y, 4, "ink v-generator", NULL);
         ps_svg_text_somewhere(svg, places, PS_COUNT_OF(places), "label", text);
     }
     ps_svg_labels_right(svg, &plot, labels, label_count);

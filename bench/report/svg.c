@@ -222,29 +222,29 @@ void ps_svg_path_end(struct ps_svg *svg)
     svg->path_open = false;
 }
 
-void ps_svg_mark(struct ps_svg *svg, enum ps_shape shape, double x, double y, double radius,
+void ps_svg_mark(struct ps_svg *svg, enum ps_svg_shape shape, double x, double y, double radius,
                  const char *class, const char *tip)
 {
     struct ps_html *html = svg->html;
     ps_html_print(html, "<path class=\"mark %s\" d=\"", class);
     switch (shape) {
-    case PS_SHAPE_DISC:
+    case PS_SVG_SHAPE_DISC:
         ps_html_print(html, "M%.1f %.1fa%.1f %.1f 0 1 0 %.1f 0a%.1f %.1f 0 1 0 %.1f 0z", x - radius, y,
                       radius, radius, 2 * radius, radius, radius, -2 * radius);
         break;
-    case PS_SHAPE_TRIANGLE:
+    case PS_SVG_SHAPE_TRIANGLE:
         ps_html_print(html, "M%.1f %.1fL%.1f %.1fL%.1f %.1fz", x, y - radius * 1.25, x + radius * 1.2,
                       y + radius * 0.9, x - radius * 1.2, y + radius * 0.9);
         break;
-    case PS_SHAPE_CROSS:
+    case PS_SVG_SHAPE_CROSS:
         ps_html_print(html, "M%.1f %.1fL%.1f %.1fM%.1f %.1fL%.1f %.1f", x - radius, y - radius, x + radius,
                       y + radius, x - radius, y + radius, x + radius, y - radius);
         break;
-    case PS_SHAPE_DIAMOND:
+    case PS_SVG_SHAPE_DIAMOND:
         ps_html_print(html, "M%.1f %.1fL%.1f %.1fL%.1f %.1fL%.1f %.1fz", x, y - radius * 1.3,
                       x + radius * 1.3, y, x, y + radius * 1.3, x - radius * 1.3, y);
         break;
-    case PS_SHAPE_SQUARE:
+    case PS_SVG_SHAPE_SQUARE:
         ps_html_print(html, "M%.1f %.1fh%.1fv%.1fh%.1fz", x - radius, y - radius, 2 * radius, 2 * radius,
                       -2 * radius);
         break;

@@ -83,9 +83,15 @@ void ps_svg_path_to(struct ps_svg *svg, double x, double y);
 void ps_svg_path_end(struct ps_svg *svg);
 
 /* In the order of verdicts: held, lost, late, generator, failed. */
-enum ps_shape { PS_SHAPE_DISC, PS_SHAPE_CROSS, PS_SHAPE_TRIANGLE, PS_SHAPE_DIAMOND, PS_SHAPE_SQUARE };
+enum ps_svg_shape {
+    PS_SVG_SHAPE_DISC,
+    PS_SVG_SHAPE_CROSS,
+    PS_SVG_SHAPE_TRIANGLE,
+    PS_SVG_SHAPE_DIAMOND,
+    PS_SVG_SHAPE_SQUARE
+};
 /* A point of data: `class` gives the colour, `tip` (may be NULL) is shown under the pointer. */
-void ps_svg_mark(struct ps_svg *svg, enum ps_shape shape, double x, double y, double radius,
+void ps_svg_mark(struct ps_svg *svg, enum ps_svg_shape shape, double x, double y, double radius,
                  const char *class, const char *tip);
 
 /* Where the data are. */

@@ -22,12 +22,12 @@ static void fault_cell(struct ps_html *html, double count)
 static void write_trial(struct ps_html *html, const struct ps_report_trial *trial)
 {
     ps_html_print(html, "<tr class=\"v-%s\"><th scope=\"row\" class=\"n\">%s</th>",
-                  ps_verdict_text(trial->verdict), ps_figure_count(trial->number).text);
+                  ps_trial_verdict_text(trial->verdict), ps_figure_count(trial->number).text);
     number_cell(html, ps_figure_count(trial->rate));
     ps_html_print(html,
                   "<td class=\"verdict\"><svg class=\"key\" viewBox=\"0 0 16 16\" aria-hidden=\"true\"><use "
                   "href=\"#v-%s\"/></svg>",
-                  ps_verdict_text(trial->verdict));
+                  ps_trial_verdict_text(trial->verdict));
     ps_html_text(html, trial->verdict_text ? trial->verdict_text : "not said");
     ps_html_raw(html, "</td><td>");
     ps_html_text(html, trial->goal ? trial->goal : PS_FIGURE_NONE);

@@ -255,7 +255,8 @@ static void draw_line(struct ps_svg *svg, const struct timeline *timeline, const
         double middle = (began(timeline, at) + timeline->columns[at].t) / 2;
         snprintf(tip, sizeof(tip), "%g s to %g s: %s", began(timeline, at), timeline->columns[at].t,
                  panel->format(value).text);
-        ps_svg_mark(svg, PS_SHAPE_DISC, ps_axis_at(times, middle), ps_axis_at(values, value), 2, class, tip);
+        ps_svg_mark(svg, PS_SVG_SHAPE_DISC, ps_axis_at(times, middle), ps_axis_at(values, value), 2, class,
+                    tip);
     }
 }
 
@@ -369,7 +370,7 @@ static const struct ps_report_trial *find_held(const struct ps_report *report, s
     for (size_t index = 0; index < report->trial_count; index++) {
         const struct ps_report_trial *trial = &report->trials[index];
         bool same = !answer || !answer->goal || !trial->goal || !strcmp(answer->goal, trial->goal);
-        if (same && trial->verdict == PS_VERDICT_HELD && trial->rate <= rate &&
+        if (same && trial->verdict == PS_TRIAL_HELD && trial->rate <= rate &&
             json_array_size(trial->timeline) >= samples && (!best || trial->rate >= best->rate))
             best = trial;
     }
@@ -383,8 +384,8 @@ static const struct ps_report_trial *find_too_much(const struct ps_report *repor
     const struct ps_report_trial *best = NULL;
     for (size_t index = 0; index < report->trial_count; index++) {
         const struct ps_report_trial *trial = &report->trials[index];
-        bool bad = trial->verdict == PS_VERDICT_LOST || trial->verdict == PS_VERDICT_LATE ||
-                   trial->verdict == PS_VERDICT_FAILED;
+        bool bad = trial->verdict == PS_TRIAL_LOST || trial->verdict == PS_TRIAL_LATE ||
+                   trial->verdict == PS_TRIAL_FAILED;
         if (bad && json_array_size(trial->timeline) >= samples && (!held || trial->rate > held->rate) &&
             (!best || trial->rate <= best->rate))
             best = trial;
@@ -409,7 +410,7 @@ void ps_report_timeline(struct ps_html *html, const struct ps_report *report)
     bool any = held && write_timeline(html, held, "timeline-held", "held");
     if (too_much) {
         char what[64];
-        snprintf(what, sizeof(what), "too much (%s)", ps_verdict_text(too_much->verdict));
+        snprintf(what, sizeof(what), "too much (%s)", ps_trial_verdict_text(too_much->verdict));
         any = write_timeline(html, too_much, "timeline-over", what) || any;
     }
     if (!any)

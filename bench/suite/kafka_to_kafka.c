@@ -239,7 +239,7 @@ static double run_agent(void *argument)
 {
     struct job *job = argument;
     const struct timespec moment = {.tv_nsec = 5000000};
-    struct ps_account account;
+    struct ps_agent_account account;
     struct ps_agent *agent = agent_start(job->brokers);
     uint64_t first, last;
     while ((first = ps_bench_agent_delivered(agent)) == 0)

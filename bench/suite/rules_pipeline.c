@@ -38,7 +38,7 @@ static void rest(double seconds)
 
 static double run(struct job *job, bool rules)
 {
-    struct ps_account account;
+    struct ps_agent_account account;
     unsigned port = ps_pump_port();
     struct ps_agent *agent = ps_rule_agent_start(
         &(struct ps_rule_agent){.rules = rules ? job->rules : NULL, .cpu = job->worker_cpu, .port = port});

@@ -356,7 +356,7 @@ int main(int argc, char **argv)
     struct ps_bench_options options = {.seconds = 2, .rounds = 5};
     static struct job job = {.folder = "/tmp/penstock-rules-XXXXXX"};
     static struct figures figures;
-    struct ps_account account;
+    struct ps_agent_account account;
     char self[512];
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);

@@ -27,7 +27,7 @@ static const char agent_text[] =
 static double run_agent(void *options)
 {
     double seconds = ((struct ps_bench_options *)options)->seconds;
-    struct ps_account account;
+    struct ps_agent_account account;
     struct ps_agent *agent = ps_bench_agent_start(agent_text);
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
     struct ps_usage before = ps_usage_self();

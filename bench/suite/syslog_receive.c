@@ -247,7 +247,7 @@ static double run_agent(void *argument)
 {
     struct job *job = argument;
     const struct kind *kind = job->kind;
-    struct ps_account account;
+    struct ps_agent_account account;
     unsigned port = free_port(kind);
     struct ps_agent *agent = agent_start(kind, port);
     rest(0.3);

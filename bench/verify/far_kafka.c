@@ -69,7 +69,7 @@ static enum ps_status far_kafka_open(void **state, struct ps_url *url, struct ps
     return far != NULL ? PS_OK : PS_FAIL;
 }
 
-static void on_record(void *far_, const struct ps_kafka_record *record)
+static void on_record(void *far_, const struct ps_kafka_reader_record *record)
 {
     struct far_kafka *far = far_;
     if (far->now_ns == 0)

@@ -19,7 +19,7 @@ static const char *count(uint64_t number, char *text)
 void ps_outcome_progress(struct ps_live *live, const struct ps_outcome_second *second)
 {
     char received[NUMBER_BYTES], sent[NUMBER_BYTES], rate[NUMBER_BYTES], p50[NUMBER_BYTES], p99[NUMBER_BYTES];
-    const struct ps_tally *tally = &second->tally;
+    const struct ps_tracker_counts *tally = &second->tally;
     ps_live_object(live, live->json ? ps_outcome_json_progress(second) : NULL, true);
     if (live->json)
         return;
@@ -40,7 +40,7 @@ void ps_outcome_progress(struct ps_live *live, const struct ps_outcome_second *s
 static bool source_wrong(const struct ps_outcome *outcome, const struct ps_source *source)
 {
     uint64_t end;
-    const struct ps_tally *tally = &source->tally;
+    const struct ps_tracker_counts *tally = &source->tally;
     if (!ps_verdict_end(outcome->expected, source, &end))
         end = source->seen.end;
     return ps_sequences_missing(&source->seen, end) + tally->duplicated + tally->reordered + tally->changed +
@@ -129,7 +129,7 @@ static void source_count(void *argument, const struct ps_outcome *outcome,
 
 static void source_row(void *argument, const struct ps_outcome *outcome, const struct ps_outcome_source *one)
 {
-    static const struct ps_tally nothing;
+    static const struct ps_tracker_counts nothing;
     struct table *table = argument;
     struct shown shown = {.length = 0};
     char received[NUMBER_BYTES], lost[NUMBER_BYTES] = "?", duplicated[NUMBER_BYTES], reordered[NUMBER_BYTES],
@@ -140,7 +140,7 @@ static void source_row(void *argument, const struct ps_outcome *outcome, const s
         table->omitted++;
         return;
     }
-    const struct ps_tally *tally = one->source != NULL ? &one->source->tally : &nothing;
+    const struct ps_tracker_counts *tally = one->source != NULL ? &one->source->tally : &nothing;
     uint64_t end;
     if (one->source == NULL) {
         count(one->entry->events, lost);
@@ -196,7 +196,7 @@ static void line(struct ps_live *live, const char *name, uint64_t number, bool b
 static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
 {
     const struct ps_verdict *verdict = outcome->verdict;
-    const struct ps_tally *tally = &verdict->tally;
+    const struct ps_tracker_counts *tally = &verdict->tally;
     const struct ps_account *account = outcome->account;
     char text[NUMBER_BYTES], known[64] = "";
     if (verdict->known == PS_KNOWN_MANIFEST || verdict->known == PS_KNOWN_EVENTS)
@@ -255,7 +255,7 @@ static void latency_print(struct ps_live *live, const struct ps_outcome *outcome
 static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome)
 {
     const struct ps_verdict *verdict = outcome->verdict;
-    const struct ps_tally *tally = &verdict->tally;
+    const struct ps_tracker_counts *tally = &verdict->tally;
     char text[NUMBER_BYTES];
     if (!verdict->complete)
         ps_live_print(live, "\n%show many were lost is not known:%s %s\n", ps_live_style(live, PS_LIVE_WARN),

@@ -12,7 +12,7 @@
 /* A second's figures. */
 struct ps_outcome_second {
     double t_s, rate; /* since the start; distinct events a second */
-    struct ps_tally tally;
+    struct ps_tracker_counts tally;
     uint64_t sent; /* 0: not known */
     uint64_t foreign;
     const struct ps_histogram *latency_ns; /* of this second */

@@ -145,7 +145,7 @@ static json_t *text_or_null(const char *text)
 static void counts_set(json_t *object, const struct ps_outcome *outcome)
 {
     const struct ps_verdict *verdict = outcome->verdict;
-    const struct ps_tally *tally = &verdict->tally;
+    const struct ps_tracker_counts *tally = &verdict->tally;
     set(object, "received", tally->received);
     set(object, "records", outcome->account->records);
     json_object_set_new(object, "lost", verdict->complete ? integer(verdict->lost) : json_null());

@@ -16,7 +16,7 @@
 #define PS_TRACKER_RUNS_MAX 64U
 #define PS_TRACKER_STREAM_BITS 28U /* stream numbers are taken modulo 2^28 */
 
-struct ps_tally {
+struct ps_tracker_counts {
     uint64_t received; /* distinct events */
     uint64_t duplicated;
     uint64_t reordered;
@@ -30,16 +30,16 @@ struct ps_source {
     uint32_t number;       /* of this source among all that are tracked */
     uint64_t last_end;     /* the number after the one marked as last; 0: no such mark was seen */
     bool last_contradicts; /* two different marks */
-    struct ps_tally tally;
+    struct ps_tracker_counts tally;
     struct ps_sequences seen;
 };
 
 struct ps_run {
     uint32_t run;
     uint32_t source_count;
-    struct ps_tally tally; /* of all its sources */
-    uint64_t early;        /* came before they were due: clocks differ; they count as a latency of 0 */
-    uint64_t due_before;   /* due before verify began */
+    struct ps_tracker_counts tally; /* of all its sources */
+    uint64_t early;      /* came before they were due: clocks differ; they count as a latency of 0 */
+    uint64_t due_before; /* due before verify began */
     struct ps_histogram latency_ns;
     struct ps_source **pages[512]; /* 512 sources each */
 };

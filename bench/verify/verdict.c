@@ -36,7 +36,7 @@ bool ps_verdict_end(const struct ps_expected *expected, const struct ps_source *
     return *end > 0 && *end >= source->seen.end;
 }
 
-static void tally_add(struct ps_tally *to, const struct ps_tally *from)
+static void tally_add(struct ps_tracker_counts *to, const struct ps_tracker_counts *from)
 {
     to->received += from->received;
     to->duplicated += from->duplicated;
@@ -47,7 +47,7 @@ static void tally_add(struct ps_tally *to, const struct ps_tally *from)
 }
 
 bool ps_verdict_progress(const struct ps_account *account, const struct ps_expected *expected,
-                         struct ps_tally *tally, uint64_t *sent)
+                         struct ps_tracker_counts *tally, uint64_t *sent)
 {
     struct ps_run *run;
     memset(tally, 0, sizeof *tally);
@@ -153,7 +153,7 @@ static uint64_t runs_add(struct ps_verdict *verdict, const struct ps_account *ac
     struct ps_source *source;
     uint64_t holes = 0;
     for (unsigned at = 0; (run = ps_tracker_each_run(account->tracker, &at)) != NULL;) {
-        const struct ps_tally *tally = &run->tally;
+        const struct ps_tracker_counts *tally = &run->tally;
         if (!ps_verdict_looks_at(expected, run->run)) {
             verdict->other_runs += tally->received + tally->duplicated + tally->unknown;
             continue;
@@ -208,7 +208,7 @@ static void judge(struct ps_verdict *verdict, const struct ps_account *account,
 
 static int exit_code(const struct ps_verdict *verdict, const struct ps_account *account, bool lossy)
 {
-    const struct ps_tally *tally = &verdict->tally;
+    const struct ps_tracker_counts *tally = &verdict->tally;
     if (tally->duplicated + tally->reordered + tally->changed + tally->cut + account->broken > 0)
         return 1;
     if (verdict->lost_at_least > 0 && !lossy)

@@ -28,10 +28,10 @@ struct ps_verdict {
     enum ps_known known; /* how it is known what was sent */
     bool complete;       /* `lost` is a fact */
     uint64_t lost, lost_at_least;
-    uint64_t sent;         /* with PS_KNOWN_MANIFEST and _EVENTS */
-    uint64_t failed;       /* of them, what load itself could not deliver (manifest) */
-    struct ps_tally tally; /* of the runs looked at */
-    uint64_t other_runs;   /* records of runs not looked at */
+    uint64_t sent;                  /* with PS_KNOWN_MANIFEST and _EVENTS */
+    uint64_t failed;                /* of them, what load itself could not deliver (manifest) */
+    struct ps_tracker_counts tally; /* of the runs looked at */
+    uint64_t other_runs;            /* records of runs not looked at */
     uint64_t early, due_before, source_count;
     unsigned run_count; /* looked at */
     uint32_t run;       /* the first of them, or the one that was wanted */
@@ -54,4 +54,4 @@ bool ps_verdict_end(const struct ps_expected *expected, const struct ps_source *
 /* How many distinct events have come, of how many; false when it is not known how many there are. For ending
  * when all are there. */
 bool ps_verdict_progress(const struct ps_account *account, const struct ps_expected *expected,
-                         struct ps_tally *tally, uint64_t *sent);
+                         struct ps_tracker_counts *tally, uint64_t *sent);

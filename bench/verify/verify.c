@@ -237,7 +237,7 @@ static void second_say(struct verify *verify, uint64_t now, bool last)
 /* What the ends' rules ask for. */
 static void state_take(struct verify *verify, struct ps_ends_state *state)
 {
-    struct ps_tally tally;
+    struct ps_tracker_counts tally;
     unsigned over = 0;
     state->now_ns = now_ns();
     pthread_mutex_lock(&verify->mutex);

@@ -236,7 +236,7 @@ static void control_loop(struct service *service)
     }
 }
 
-static void say_account(const struct ps_account *account)
+static void say_account(const struct ps_agent_account *account)
 {
     ps_log(account->undelivered > 0 ? PS_LOG_WARN : PS_LOG_INFO, "agent",
            "stopped: events accepted %llu, delivered %llu, dropped %llu, refused by the far end %llu, "
@@ -248,7 +248,7 @@ static void say_account(const struct ps_account *account)
 
 static void stop(struct service *service)
 {
-    struct ps_account account;
+    struct ps_agent_account account;
     uint64_t timeout_ms = (uint64_t)ps_agent_plan(service->agent)->spec->options.drain_timeout_ms;
     ps_notify_stopping("draining");
     ps_log(PS_LOG_INFO, "agent", "stopping: no new input; waiting up to %llu ms for delivery",

@@ -278,21 +278,21 @@ static const char *limit_text(struct ps_arena *arena, const struct ps_action *ac
                : ps_arena_format(arena, "%s else route %s", text, channels_text(arena, action));
 }
 
-static const char *template_text(struct ps_arena *arena, const struct ps_template *template)
+static const char *template_text(struct ps_arena *arena, const struct ps_rules_template *template)
 {
     const char *text = "";
     for (size_t i = 0; i < template->count; i++) {
-        const struct ps_template_piece *piece = &template->pieces[i];
+        const struct ps_rules_template_piece *piece = &template->pieces[i];
         switch (piece->kind) {
-        case PS_TEMPLATE_TEXT:
+        case PS_RULES_TEMPLATE_TEXT:
             text = ps_arena_format(arena, "%s%.*s", text, (int)piece->length, piece->text);
             break;
-        case PS_TEMPLATE_BODY:
+        case PS_RULES_TEMPLATE_BODY:
             text = ps_arena_format(arena, "%s${body}", text);
             break;
         default:
             text = ps_arena_format(arena, "%s${%s%s}", text,
-                                   piece->kind == PS_TEMPLATE_HEADER ? "header." : "", piece->text);
+                                   piece->kind == PS_RULES_TEMPLATE_HEADER ? "header." : "", piece->text);
         }
     }
     return string_text(arena, text, strlen(text));

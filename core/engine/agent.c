@@ -92,7 +92,7 @@ struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink)
 
 static void account_source(void *argument, struct ps_source_runner *runner)
 {
-    struct ps_account *account = argument;
+    struct ps_agent_account *account = argument;
     if (ps_runner_is_open(&runner->base)) /* taken over by the next plan: counted when it ends */
         return;
     const struct ps_counters *counters = runner->base.counters;
@@ -102,7 +102,7 @@ static void account_source(void *argument, struct ps_source_runner *runner)
 }
 
 /* Adds what the plan's components counted. */
-static void account_add(struct ps_agent *agent, struct ps_account *account)
+static void account_add(struct ps_agent *agent, struct ps_agent_account *account)
 {
     for (size_t i = 0; i < agent->plan->spec->source_count; i++)
         ps_agent_each_source(agent, i, account_source, account);
@@ -246,7 +246,7 @@ void ps_agent_reload_failed(struct ps_agent *agent)
 }
 
 void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
-                   struct ps_account *account)
+                   struct ps_agent_account *account)
 {
     struct ps_left carried, lost;
     agent->stopping = true;

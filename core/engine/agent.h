@@ -21,7 +21,7 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
 void ps_agent_reload_failed(struct ps_agent *agent);
 
 /* What stopping came to. */
-struct ps_account {
+struct ps_agent_account {
     uint64_t received, accepted, delivered, dropped, refused, duplicated; /* events, over the agent's life */
     uint64_t undelivered;                                                 /* left in channels and sinks */
     bool drained;                                                         /* in time */
@@ -30,7 +30,7 @@ struct ps_account {
 /* Drains for at most `timeout_ms` (asking `hurry` in between: true ends the wait), closes, and frees the
  * agent. */
 void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
-                   struct ps_account *account);
+                   struct ps_agent_account *account);
 
 const struct ps_plan *ps_agent_plan(const struct ps_agent *agent);
 

@@ -14,7 +14,7 @@ struct ps_agent {
     int64_t start_ms;
     uint64_t reload_count, reload_failed_count;
     bool stopping;
-    struct ps_account past; /* of plans that are gone */
+    struct ps_agent_account past; /* of plans that are gone */
 };
 
 /* Calls for every runner of the plan; the lock is held. */

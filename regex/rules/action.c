@@ -26,7 +26,7 @@ static bool take_text(struct rules_parser *parser, const char *what)
     return false;
 }
 
-static bool take_template(struct rules_parser *parser, struct ps_template *template)
+static bool take_template(struct rules_parser *parser, struct ps_rules_template *template)
 {
     struct rules_token *token = &parser->token;
     if (token->kind == TOKEN_WORD && !ps_rules_number(token->text, token->length, &(double){0})) {
@@ -161,7 +161,7 @@ static bool take_tag(struct rules_parser *parser, struct ps_action *action)
         ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, "write `tag` for each",
                              "a comma keeps tags apart: it cannot be in one");
     *RULES_PUSH(parser->arena, action->text.pieces, action->text.count) =
-        (struct ps_template_piece){PS_TEMPLATE_TEXT, tag, (uint32_t)strlen(tag)};
+        (struct ps_rules_template_piece){PS_RULES_TEMPLATE_TEXT, tag, (uint32_t)strlen(tag)};
     return true;
 }
 

@@ -135,7 +135,7 @@ extern const char *const ps_rules_action_words[];
 void ps_rules_take_action(struct rules_parser *parser);
 /* A template out of a string token; false: reported. */
 bool ps_rules_template(struct rules_parser *parser, const struct rules_token *token,
-                       struct ps_template *template);
+                       struct ps_rules_template *template);
 void ps_rules_take_test(struct rules_parser *parser);
 
 /* ---- rules/pattern.c ---- */

@@ -156,14 +156,19 @@ struct ps_condition {
     size_t value_count;
 };
 
-enum ps_template_kind { PS_TEMPLATE_TEXT, PS_TEMPLATE_GROUP, PS_TEMPLATE_HEADER, PS_TEMPLATE_BODY };
-struct ps_template_piece {
-    enum ps_template_kind kind;
+enum ps_rules_template_kind {
+    PS_RULES_TEMPLATE_TEXT,
+    PS_RULES_TEMPLATE_GROUP,
+    PS_RULES_TEMPLATE_HEADER,
+    PS_RULES_TEMPLATE_BODY
+};
+struct ps_rules_template_piece {
+    enum ps_rules_template_kind kind;
     const char *text; /* TEXT: bytes; GROUP: its name; HEADER: its name */
     uint32_t length;
 };
-struct ps_template {
-    struct ps_template_piece *pieces;
+struct ps_rules_template {
+    struct ps_rules_template_piece *pieces;
     size_t count;
 };
 
@@ -195,7 +200,7 @@ struct ps_action {
     bool optional, unless_exists, per_key;
     const char *header;              /* SET, COPY (to), REMOVE */
     const char *from;                /* COPY */
-    struct ps_template text;         /* SET; TAG: one piece of text */
+    struct ps_rules_template text;   /* SET; TAG: one piece of text */
     struct ps_rules_subject subject; /* EXTRACT, LIMIT per */
     struct ps_regex *regex;          /* EXTRACT, REPLACE */
     struct ps_regex_replacement *replacement;

@@ -14,29 +14,29 @@ static bool is_group_name(const char *text, size_t length)
     return length > 0;
 }
 
-static void piece_add(struct rules_parser *parser, struct ps_template *template, enum ps_template_kind kind,
-                      const char *text, size_t length)
+static void piece_add(struct rules_parser *parser, struct ps_rules_template *template,
+                      enum ps_rules_template_kind kind, const char *text, size_t length)
 {
     *RULES_PUSH(parser->arena, template->pieces, template->count) =
-        (struct ps_template_piece){kind, text, (uint32_t)length};
+        (struct ps_rules_template_piece){kind, text, (uint32_t)length};
 }
 
 /* What stands between ${ and }. */
 static bool reference_add(struct rules_parser *parser, const struct rules_token *token,
-                          struct ps_template *template, const char *name, size_t length)
+                          struct ps_rules_template *template, const char *name, size_t length)
 {
     static const char header[] = "header.";
     const char *copy = ps_arena_copy(parser->arena, name, length);
     if (length == 4 && memcmp(name, "body", 4) == 0) {
-        piece_add(parser, template, PS_TEMPLATE_BODY, NULL, 0);
+        piece_add(parser, template, PS_RULES_TEMPLATE_BODY, NULL, 0);
     } else if (length == 4 && memcmp(name, "rule", 4) == 0) {
-        piece_add(parser, template, PS_TEMPLATE_TEXT, parser->rule->name, strlen(parser->rule->name));
+        piece_add(parser, template, PS_RULES_TEMPLATE_TEXT, parser->rule->name, strlen(parser->rule->name));
     } else if (length > sizeof header - 1 && memcmp(name, header, sizeof header - 1) == 0 &&
                strlen(copy) == length) {
-        piece_add(parser, template, PS_TEMPLATE_HEADER, copy + sizeof header - 1,
+        piece_add(parser, template, PS_RULES_TEMPLATE_HEADER, copy + sizeof header - 1,
                   length - (sizeof header - 1));
     } else if (is_group_name(name, length)) {
-        piece_add(parser, template, PS_TEMPLATE_GROUP, copy, length);
+        piece_add(parser, template, PS_RULES_TEMPLATE_GROUP, copy, length);
         *RULES_PUSH(parser->arena, parser->uses, parser->use_count) =
             (struct rules_group_use){copy, token->place};
     } else {
@@ -49,17 +49,17 @@ static bool reference_add(struct rules_parser *parser, const struct rules_token 
 }
 
 bool ps_rules_template(struct rules_parser *parser, const struct rules_token *token,
-                       struct ps_template *template)
+                       struct ps_rules_template *template)
 {
     const char *text = token->text, *end = text + token->length;
-    *template = (struct ps_template){0};
+    *template = (struct ps_rules_template){0};
     while (text < end) {
         const char *dollar = memchr(text, '$', (size_t)(end - text));
         size_t plain = (size_t)((dollar != NULL ? dollar : end) - text);
         if (dollar != NULL && dollar + 1 < end && dollar[1] == '$')
             plain++; /* the first of the two is text */
         if (plain > 0)
-            piece_add(parser, template, PS_TEMPLATE_TEXT, text, plain);
+            piece_add(parser, template, PS_RULES_TEMPLATE_TEXT, text, plain);
         if (dollar == NULL)
             break;
         if (dollar + 1 < end && dollar[1] == '$') {

@@ -8,7 +8,7 @@
 #include "stages/rules/regex_chain.h"
 #include "stages/rules/regex_option.h"
 #include "stages/text/calendar.h"
-#include "stages/tally.h"
+#include "stages/instance_counter.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,7 @@ struct regex_extractor_plan {
     struct ps_regex_use use;
     struct field *fields; /* [0] is of group 1 */
     unsigned field_count; /* those that have a group */
-    struct ps_tally refused;
+    struct ps_instance_counter refused;
 };
 
 struct regex_extractor_state {
@@ -223,7 +223,7 @@ static enum ps_status regex_extractor_build(void *plan_, struct ps_context *cont
         regex_extractor_teardown(plan);
         return PS_FAIL;
     }
-    plan->refused = ps_tally_make(context);
+    plan->refused = ps_instance_counter_make(context);
     ps_regex_chain_add_candidates(context, plan->regex, &plan->use);
     return PS_OK;
 }
@@ -289,7 +289,7 @@ static bool event_extract(const struct regex_extractor_plan *plan, const struct 
         const struct field *field = &plan->fields[i];
         char text[NUMBER_BYTES];
         if (field->date != NULL && !value_millis(field->date, &groups[i + 1], text)) {
-            ps_tally_add(&plan->refused, state->port, 1);
+            ps_instance_counter_add(&plan->refused, state->port, 1);
             continue;
         }
         if (!field_set(field, batch, event, groups[i + 1]))
@@ -342,7 +342,7 @@ static void regex_extractor_series(const void *plan_,
                                     "was not set",
                             .label = "header",
                             .label_value = "any",
-                            .value = (double)ps_tally_sum(&plan->refused)});
+                            .value = (double)ps_instance_counter_sum(&plan->refused)});
 }
 
 static const struct ps_interceptor_ops interceptor = {.work = regex_extractor_work};

@@ -10,7 +10,7 @@
 #include "stages/text/charset.h"
 #include "stages/rules/regex_chain.h"
 #include "stages/rules/regex_option.h"
-#include "stages/tally.h"
+#include "stages/instance_counter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ struct search_replace_plan {
     bool plain;            /* the replacement is ASCII */
     uint64_t budget_bytes; /* of the process; 0: not known */
     struct ps_regex_use use;
-    struct ps_tally left;
+    struct ps_instance_counter left;
 };
 
 struct buffer {
@@ -137,7 +137,7 @@ static enum ps_status search_replace_build(void *plan_, struct ps_context *conte
         search_replace_teardown(plan);
         return PS_FAIL;
     }
-    plan->left = ps_tally_make(context);
+    plan->left = ps_instance_counter_make(context);
     if (plan->scanned)
         ps_regex_chain_add_candidates(context, plan->regex, &plan->use);
     ps_regex_chain_edits(context);
@@ -284,7 +284,7 @@ static void event_replace(const struct search_replace_plan *plan, struct search_
     enum outcome outcome = is_utf8(plan, event, matches) ? body_utf8(plan, state, event, matches, most, &made)
                                                          : body_transcode(plan, state, event, most, &made);
     if (outcome == BODY_TOO_LONG)
-        ps_tally_add(&plan->left, state->port, 1);
+        ps_instance_counter_add(&plan->left, state->port, 1);
     if (outcome != BODY_NEW)
         return;
     state->gathered[state->count++] = (struct gathered){event, state->used, (uint32_t)made};
@@ -364,7 +364,7 @@ static void search_replace_series(const void *plan_,
                                     "memory budget",
                             .label = "reason",
                             .label_value = "too long",
-                            .value = (double)ps_tally_sum(&plan->left)});
+                            .value = (double)ps_instance_counter_sum(&plan->left)});
 }
 
 static const struct ps_interceptor_ops interceptor = {.work = search_replace_work};

@@ -30,7 +30,7 @@ struct ps_kafka_reader {
     char failure[TEXT_BYTES], silence[TEXT_BYTES], trouble[TEXT_BYTES];
 
     /* during one read */
-    void (*record)(void *argument, const struct ps_kafka_record *record);
+    void (*record)(void *argument, const struct ps_kafka_reader_record *record);
     void *argument;
     unsigned records;
     const struct topic *last;
@@ -321,13 +321,13 @@ static void on_message(rd_kafka_message_t *message, void *reader_)
         topic = reader->last = topic_of(reader, message);
     PS_ASSERT(topic != NULL && message->partition < topic->partition_count);
     topic->next[message->partition] = message->offset + 1;
-    reader->record(reader->argument,
-                   &(struct ps_kafka_record){.topic = (unsigned)(topic - reader->topics),
-                                             .stream = topic->first_stream + (unsigned)message->partition,
-                                             .partition = message->partition,
-                                             .offset = message->offset,
-                                             .value = message->payload,
-                                             .length = message->len});
+    reader->record(reader->argument, &(struct ps_kafka_reader_record){
+                                         .topic = (unsigned)(topic - reader->topics),
+                                         .stream = topic->first_stream + (unsigned)message->partition,
+                                         .partition = message->partition,
+                                         .offset = message->offset,
+                                         .value = message->payload,
+                                         .length = message->len});
     if (++reader->records >= READ_MAX)
         rd_kafka_yield(reader->client);
 }
@@ -354,7 +354,7 @@ static void reposition(struct ps_kafka_reader *reader, const struct lost *lost)
 /* The callback interface hands over a whole queue under one lock; a batch is locked for each message, which
  * costs as much again as the rest of it. */
 unsigned ps_kafka_reader_read(struct ps_kafka_reader *reader, int timeout_ms,
-                              void (*record)(void *argument, const struct ps_kafka_record *record),
+                              void (*record)(void *argument, const struct ps_kafka_reader_record *record),
                               void *argument)
 {
     reader->record = record;

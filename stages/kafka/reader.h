@@ -15,7 +15,7 @@
 
 struct ps_kafka_reader;
 
-struct ps_kafka_record {
+struct ps_kafka_reader_record {
     unsigned topic;  /* its number in the list given to open */
     unsigned stream; /* a number for (topic, partition), from 0 without gaps */
     int32_t partition;
@@ -44,7 +44,7 @@ void ps_kafka_reader_close(struct ps_kafka_reader *reader);
 /* Calls `record` for each of a few thousand records at most; waits up to `timeout_ms` for the first. Returns
  * how many; 0 when there are none. */
 unsigned ps_kafka_reader_read(struct ps_kafka_reader *reader, int timeout_ms,
-                              void (*record)(void *argument, const struct ps_kafka_record *record),
+                              void (*record)(void *argument, const struct ps_kafka_reader_record *record),
                               void *argument);
 
 /* Records that are missing because the brokers had thrown them away before they were read. */

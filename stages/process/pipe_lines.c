@@ -12,20 +12,20 @@
 #define IN_BLOCK_MAX (PS_BLOCK_BYTES / 2) /* a longer beginning of a line moves to a buffer of its own */
 #define READS_MAX 8                       /* in one call of work */
 
-bool ps_charset_parse(const char *name, enum ps_charset *charset)
+bool ps_pipe_charset_parse(const char *name, enum ps_pipe_charset *charset)
 {
     static const struct {
         const char *name;
-        enum ps_charset charset;
+        enum ps_pipe_charset charset;
     } names[] = {
-        {"utf-8", PS_CHARSET_UTF8},         {"utf8", PS_CHARSET_UTF8},
-        {"us-ascii", PS_CHARSET_ASCII},     {"ascii", PS_CHARSET_ASCII},
-        {"iso-8859-1", PS_CHARSET_SINGLE},  {"iso8859-1", PS_CHARSET_SINGLE},
-        {"iso8859_1", PS_CHARSET_SINGLE},   {"latin1", PS_CHARSET_SINGLE},
-        {"iso-8859-2", PS_CHARSET_SINGLE},  {"iso-8859-4", PS_CHARSET_SINGLE},
-        {"iso-8859-5", PS_CHARSET_SINGLE},  {"iso-8859-9", PS_CHARSET_SINGLE},
-        {"iso-8859-13", PS_CHARSET_SINGLE}, {"iso-8859-15", PS_CHARSET_SINGLE},
-        {"iso-8859-16", PS_CHARSET_SINGLE},
+        {"utf-8", PS_PIPE_CHARSET_UTF8},         {"utf8", PS_PIPE_CHARSET_UTF8},
+        {"us-ascii", PS_PIPE_CHARSET_ASCII},     {"ascii", PS_PIPE_CHARSET_ASCII},
+        {"iso-8859-1", PS_PIPE_CHARSET_SINGLE},  {"iso8859-1", PS_PIPE_CHARSET_SINGLE},
+        {"iso8859_1", PS_PIPE_CHARSET_SINGLE},   {"latin1", PS_PIPE_CHARSET_SINGLE},
+        {"iso-8859-2", PS_PIPE_CHARSET_SINGLE},  {"iso-8859-4", PS_PIPE_CHARSET_SINGLE},
+        {"iso-8859-5", PS_PIPE_CHARSET_SINGLE},  {"iso-8859-9", PS_PIPE_CHARSET_SINGLE},
+        {"iso-8859-13", PS_PIPE_CHARSET_SINGLE}, {"iso-8859-15", PS_PIPE_CHARSET_SINGLE},
+        {"iso-8859-16", PS_PIPE_CHARSET_SINGLE},
     };
     for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
         if (strcasecmp(name, names[i].name) == 0) {
@@ -40,12 +40,12 @@ bool ps_charset_parse(const char *name, enum ps_charset *charset)
  * False: the batch is full or there is no memory. */
 static bool line_add(struct ps_pipe_lines *lines, struct ps_batch *batch, char *text, uint32_t length)
 {
-    if (lines->charset == PS_CHARSET_ASCII) {
+    if (lines->charset == PS_PIPE_CHARSET_ASCII) {
         for (uint32_t i = 0; i < length; i++) {
             if ((unsigned char)text[i] >= 0x80)
                 text[i] = '?';
         }
-    } else if (lines->charset == PS_CHARSET_UTF8 && ps_utf8_valid_length(text, length) < length) {
+    } else if (lines->charset == PS_PIPE_CHARSET_UTF8 && ps_utf8_valid_length(text, length) < length) {
         char *repaired = ps_batch_alloc(batch, 3 * length);
         if (repaired == NULL)
             return false;
@@ -62,7 +62,7 @@ static bool line_add(struct ps_pipe_lines *lines, struct ps_batch *batch, char *
 static uint32_t cut_length(const struct ps_pipe_lines *lines, const char *text)
 {
     uint32_t length = lines->line_max;
-    while (lines->charset == PS_CHARSET_UTF8 && length + 3 > lines->line_max && length > 1 &&
+    while (lines->charset == PS_PIPE_CHARSET_UTF8 && length + 3 > lines->line_max && length > 1 &&
            ((unsigned char)text[length] & 0xC0) == 0x80)
         length--;
     return length;
@@ -224,7 +224,7 @@ static enum ps_result read_once(struct ps_pipe_lines *lines, struct ps_batch *ba
     return all ? PS_DONE : PS_KEPT;
 }
 
-void ps_pipe_lines_init(struct ps_pipe_lines *lines, const struct ps_port *port, enum ps_charset charset,
+void ps_pipe_lines_init(struct ps_pipe_lines *lines, const struct ps_port *port, enum ps_pipe_charset charset,
                         uint32_t line_max)
 {
     uint64_t most = ps_depot_budget_bytes(port->blocks->depot) / 4;

@@ -10,18 +10,18 @@
 #include "stages/process/line_split.h"
 #include "stages/slab.h"
 
-enum ps_charset {
-    PS_CHARSET_UTF8,   /* malformed bytes become U+FFFD */
-    PS_CHARSET_ASCII,  /* others become '?' */
-    PS_CHARSET_SINGLE, /* ISO-8859-n: bytes as they are */
+enum ps_pipe_charset {
+    PS_PIPE_CHARSET_UTF8,   /* malformed bytes become U+FFFD */
+    PS_PIPE_CHARSET_ASCII,  /* others become '?' */
+    PS_PIPE_CHARSET_SINGLE, /* ISO-8859-n: bytes as they are */
 };
 
 /* By Java's name or alias, any case. False: not one that is read here. */
-bool ps_charset_parse(const char *name, enum ps_charset *charset);
+bool ps_pipe_charset_parse(const char *name, enum ps_pipe_charset *charset);
 
 struct ps_pipe_lines {
     int fd; /* non-blocking; -1: none */
-    enum ps_charset charset;
+    enum ps_pipe_charset charset;
     uint32_t line_max; /* longer lines are cut into several events, and counted as malformed */
     struct ps_counters *counters;
     struct ps_slab slab;
@@ -34,7 +34,7 @@ struct ps_pipe_lines {
 };
 
 /* `line_max` is lowered to a quarter of the memory budget: a line must fit beside others. */
-void ps_pipe_lines_init(struct ps_pipe_lines *lines, const struct ps_port *port, enum ps_charset charset,
+void ps_pipe_lines_init(struct ps_pipe_lines *lines, const struct ps_port *port, enum ps_pipe_charset charset,
                         uint32_t line_max);
 void ps_pipe_lines_fini(struct ps_pipe_lines *lines);
 

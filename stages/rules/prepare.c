@@ -246,18 +246,18 @@ static bool template_make(struct rules_build *build, const struct rules_rule *ru
 {
     struct ps_rules_set *set = build->set;
     struct rules_action *action = &rule->actions[number];
-    const struct ps_template *text = &action->source->text;
+    const struct ps_rules_template *text = &action->source->text;
     bool constant = true;
     action->pieces = ps_arena_alloc(set->arena, (text->count + 1) * sizeof *action->pieces);
     for (size_t i = 0; i < text->count; i++) {
-        const struct ps_template_piece *source = &text->pieces[i];
+        const struct ps_rules_template_piece *source = &text->pieces[i];
         struct rules_piece *piece = &action->pieces[action->piece_count++];
         piece->kind = source->kind;
         piece->text = (struct ps_slice){source->text, source->length};
-        constant &= source->kind == PS_TEMPLATE_TEXT;
-        if (source->kind == PS_TEMPLATE_GROUP)
+        constant &= source->kind == PS_RULES_TEMPLATE_TEXT;
+        if (source->kind == PS_RULES_TEMPLATE_GROUP)
             piece_group(set, rule, number, source->text, piece);
-        if (source->kind == PS_TEMPLATE_HEADER) {
+        if (source->kind == PS_RULES_TEMPLATE_HEADER) {
             piece->name = ps_rules_name(build, source->text, action->source->place);
             if (piece->name == NULL)
                 return false;

@@ -81,7 +81,7 @@ struct rules_capture {
 };
 
 struct rules_piece {
-    enum ps_template_kind kind;
+    enum ps_rules_template_kind kind;
     struct ps_slice text;
     const struct ps_name *name;
     uint32_t *slots; /* GROUP: the last of these that took part */

@@ -14,13 +14,13 @@ static struct ps_slice piece_value(struct rules_work *work, const struct rules_p
 {
     struct ps_slice value = nothing;
     switch (piece->kind) {
-    case PS_TEMPLATE_TEXT:
+    case PS_RULES_TEMPLATE_TEXT:
         return piece->text;
-    case PS_TEMPLATE_BODY:
+    case PS_RULES_TEMPLATE_BODY:
         return (struct ps_slice){event->body, event->body_length};
-    case PS_TEMPLATE_HEADER:
+    case PS_RULES_TEMPLATE_HEADER:
         return ps_event_header(work->batch, event, piece->name, &value) ? value : nothing;
-    case PS_TEMPLATE_GROUP:
+    case PS_RULES_TEMPLATE_GROUP:
         for (uint32_t i = piece->slot_count; i-- > 0;) {
             if (work->scratch->slots[piece->slots[i]].data != NULL)
                 return work->scratch->slots[piece->slots[i]];

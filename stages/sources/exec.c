@@ -25,7 +25,7 @@ struct exec_plan {
     const char *command, *shell, *charset_name;
     int64_t throttle_ms, batch_size, batch_timeout_ms, line_max;
     bool restart, log_errors;
-    enum ps_charset charset;
+    enum ps_pipe_charset charset;
     const char *const *argv;
 };
 
@@ -112,8 +112,8 @@ static const struct ps_option options[] = {
 static enum ps_status exec_check(const void *plan_, const struct ps_context *context)
 {
     const struct exec_plan *plan = plan_;
-    enum ps_charset charset;
-    if (!ps_charset_parse(plan->charset_name, &charset)) {
+    enum ps_pipe_charset charset;
+    if (!ps_pipe_charset_parse(plan->charset_name, &charset)) {
         ps_report(context, PS_LOG_ERROR, "charset", "%s is not read here; use UTF-8, US-ASCII or ISO-8859-1",
                   plan->charset_name);
         return PS_FAIL;
@@ -138,7 +138,7 @@ static size_t words_split(struct ps_arena *arena, const char *text, const char *
 static enum ps_status exec_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct exec_plan *plan = plan_;
-    if (!ps_charset_parse(plan->charset_name, &plan->charset))
+    if (!ps_pipe_charset_parse(plan->charset_name, &plan->charset))
         return ps_err_set(err, "charset %s is not read here", plan->charset_name);
     const char *line = plan->shell != NULL ? plan->shell : plan->command;
     const char **argv = ps_arena_alloc(context->arena, (strlen(line) + 3) * sizeof *argv);

@@ -87,7 +87,7 @@ static void draw(struct flow *flow, uint64_t *random)
 }
 
 /* An interceptor that is not done with a batch when its source is closed: counted as dropped. */
-static uint64_t given_up(const struct flow *flow, const struct ps_account *account)
+static uint64_t given_up(const struct flow *flow, const struct ps_agent_account *account)
 {
     uint64_t dropped = 0;
     for (unsigned i = 0; i < flow->source_count; i++) {
@@ -110,7 +110,7 @@ static void run(struct flow *flow, bool reloads, uint64_t *random)
             reload(agent, flow, random);
     }
     wait_home(agent, flow);
-    struct ps_account account;
+    struct ps_agent_account account;
     ps_agent_stop(agent, 30000, NULL, NULL, &account);
     assert_true(account.drained);
     assert_int_equal(account.undelivered, 0);
@@ -160,7 +160,7 @@ static void test_reloads_double_nothing(void **state)
     while (!flow_is_made(&flow))
         reload(agent, &flow, &random);
     wait_home(agent, &flow);
-    struct ps_account account;
+    struct ps_agent_account account;
     ps_agent_stop(agent, 30000, NULL, NULL, &account);
     flow.given_up = given_up(&flow, &account);
     flow_verify(&flow, FLOW_EXACTLY_ONCE);
@@ -207,7 +207,7 @@ static void test_stop_with_dead_sinks(void **state)
         sleep_ms(20);
         if (ps_test_random(&random) % 2 == 0)
             reload(agent, &flow, &random);
-        struct ps_account account;
+        struct ps_agent_account account;
         ps_agent_stop(agent, 20, NULL, NULL, &account);
         uint64_t made = 0;
         for (unsigned i = 0; i < flow.source_count; i++) {

@@ -52,7 +52,7 @@ static void test_parked_workers_follow(void **state)
         assert_int_equal(flow.sources[0].origins[0].opened > 0, 1);
     }
     assert_true(parked(agent) > 0);
-    struct ps_account account;
+    struct ps_agent_account account;
     ps_agent_stop(agent, 10000, NULL, NULL, &account);
     assert_true(account.drained);
     flow_fini(&flow);

@@ -175,20 +175,20 @@ static void capture_condition(struct ps_test_model *model, const struct ps_rule 
     }
 }
 
-static void template_fill(const struct ps_template *template, struct ps_test_model_event *event,
+static void template_fill(const struct ps_rules_template *template, struct ps_test_model_event *event,
                           const struct groups *groups, struct ps_test_value *out)
 {
     char text[8 * PS_TEST_MODEL_TEXT_MAX];
     size_t used = 0;
     for (size_t i = 0; i < template->count; i++) {
-        const struct ps_template_piece *piece = &template->pieces[i];
+        const struct ps_rules_template_piece *piece = &template->pieces[i];
         struct ps_slice slice = {piece->text, piece->length};
-        if (piece->kind == PS_TEMPLATE_BODY || piece->kind == PS_TEMPLATE_HEADER) {
+        if (piece->kind == PS_RULES_TEMPLATE_BODY || piece->kind == PS_RULES_TEMPLATE_HEADER) {
             const struct ps_test_value *value =
-                subject_of(event, piece->kind == PS_TEMPLATE_BODY ? NULL : piece->text);
+                subject_of(event, piece->kind == PS_RULES_TEMPLATE_BODY ? NULL : piece->text);
             slice = value != NULL ? (struct ps_slice){value->bytes, (uint32_t)value->length}
                                   : (struct ps_slice){"", 0};
-        } else if (piece->kind == PS_TEMPLATE_GROUP) {
+        } else if (piece->kind == PS_RULES_TEMPLATE_GROUP) {
             slice = (struct ps_slice){"", 0};
             for (size_t k = 0; k < groups->count; k++) {
                 if (strcmp(groups->items[k].name, piece->text) == 0)
@@ -202,7 +202,7 @@ static void template_fill(const struct ps_template *template, struct ps_test_mod
     value_set(out, text, used);
 }
 
-static void tag_add(struct ps_test_model_event *event, const struct ps_template *word)
+static void tag_add(struct ps_test_model_event *event, const struct ps_rules_template *word)
 {
     struct ps_test_model_header *tags = header_find(event, "tags");
     char text[2 * PS_TEST_MODEL_TEXT_MAX + 2], padded[PS_TEST_MODEL_TEXT_MAX + 3], wanted[64];

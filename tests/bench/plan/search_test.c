@@ -330,20 +330,20 @@ static void test_verdicts(void **state)
     config.goals[0].latency_limit_ns = 1000;
     static const struct {
         struct ps_search_answer answer;
-        enum ps_verdict verdict;
+        enum ps_trial_verdict verdict;
     } cases[] = {
-        {{.sent = 100, .lost = 1, .latency_ns = {1000}, .generator_held = true}, PS_VERDICT_HELD},
-        {{.sent = 100, .lost = 2, .latency_ns = {1000}, .generator_held = true}, PS_VERDICT_LOST},
-        {{.sent = 100, .lost = 2, .latency_ns = {2000}}, PS_VERDICT_LOST},
-        {{.sent = 100, .latency_ns = {1001}, .generator_held = true}, PS_VERDICT_LATE},
-        {{.sent = 100, .latency_ns = {2000}}, PS_VERDICT_GENERATOR},
+        {{.sent = 100, .lost = 1, .latency_ns = {1000}, .generator_held = true}, PS_TRIAL_HELD},
+        {{.sent = 100, .lost = 2, .latency_ns = {1000}, .generator_held = true}, PS_TRIAL_LOST},
+        {{.sent = 100, .lost = 2, .latency_ns = {2000}}, PS_TRIAL_LOST},
+        {{.sent = 100, .latency_ns = {1001}, .generator_held = true}, PS_TRIAL_LATE},
+        {{.sent = 100, .latency_ns = {2000}}, PS_TRIAL_GENERATOR},
         {{.sent = 100, .latency_ns = {2000}, .generator_held = true, .generator_late = {true}},
-         PS_VERDICT_GENERATOR},
+         PS_TRIAL_GENERATOR},
         {{.sent = 100, .latency_ns = {1000}, .generator_held = true, .generator_late = {true}},
-         PS_VERDICT_HELD},
-        {{.sent = 100, .growth = 0.03, .generator_held = true}, PS_VERDICT_LATE},
-        {{.sent = 100, .growth = 0.02, .generator_held = true}, PS_VERDICT_HELD},
-        {{.sent = 100, .generator_held = true, .failed = true}, PS_VERDICT_FAILED},
+         PS_TRIAL_HELD},
+        {{.sent = 100, .growth = 0.03, .generator_held = true}, PS_TRIAL_LATE},
+        {{.sent = 100, .growth = 0.02, .generator_held = true}, PS_TRIAL_HELD},
+        {{.sent = 100, .generator_held = true, .failed = true}, PS_TRIAL_FAILED},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_search *search = ps_search_create(&config);
@@ -354,7 +354,7 @@ static void test_verdicts(void **state)
         assert_int_equal(ps_search_verdict(search, 0, 0), cases[i].verdict);
         ps_search_destroy(search);
     }
-    assert_string_equal(ps_verdict_text(PS_VERDICT_GENERATOR), "generator");
+    assert_string_equal(ps_trial_verdict_text(PS_TRIAL_GENERATOR), "generator");
     assert_string_equal(ps_search_status_text(PS_SEARCH_FAILED), "failed");
     assert_string_equal(ps_search_status_text(PS_SEARCH_GENERATOR_LIMITED), "generator-limited");
 }

@@ -109,7 +109,7 @@ static void feed(struct ps_tracker *tracker, const struct arrival *arrival, uint
 static void compare(const struct ps_tracker *tracker)
 {
     struct ps_run *run = ps_tracker_find(tracker, 77);
-    struct ps_tally all = {0};
+    struct ps_tracker_counts all = {0};
     uint32_t at = 0;
     for (uint32_t i = 0; i < SOURCES; i++) {
         struct ps_source *source = ps_tracker_each_source(run, &at);

@@ -345,7 +345,7 @@ static void test_forgotten(void **state)
 static void test_progress(void **state)
 {
     (void)state;
-    struct ps_tally tally;
+    struct ps_tracker_counts tally;
     uint64_t sent;
     several(0, 4);
     record(OTHER_RUN, 0, 0, false, PS_STAMP_BYTES + 10);

@@ -14,7 +14,7 @@
 /* ---- the provider ---- */
 
 static struct {
-    struct ps_metrics_state_of {
+    struct sink_state {
         enum ps_metrics_state sink;
         const char *error;
     } state;

@@ -91,7 +91,7 @@ static void condition_write(FILE *to, const struct ps_rules *rules, const struct
     }
 }
 
-static void template_write(FILE *to, const struct ps_template *text)
+static void template_write(FILE *to, const struct ps_rules_template *text)
 {
     for (size_t i = 0; i < text->count; i++) {
         static const char *const kinds[] = {"", "group:", "header:", "body"};

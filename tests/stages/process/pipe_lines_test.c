@@ -65,7 +65,7 @@ static void run(uint64_t *random, struct text *text, struct line *lines)
     size_t expected = model(text, line_max, lines), seen = 0, written = 0;
     ps_test_stage_init(&stage, &ps_sink_null);
     assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
-    ps_pipe_lines_init(&reader, &stage.port, PS_CHARSET_SINGLE, (uint32_t)line_max);
+    ps_pipe_lines_init(&reader, &stage.port, PS_PIPE_CHARSET_SINGLE, (uint32_t)line_max);
     ps_pipe_lines_begin(&reader, fds[0]);
     struct ps_batch *batch = NULL;
     uint64_t until = ps_clock_now().mono_ns + 60 * PS_NS_PER_S;

@@ -1,4 +1,4 @@
-#include "tests/support/route.h"
+#include "tests/support/fake_route.h"
 
 static const char *const channels[] = {"c1", "c2", "c3"};
 

@@ -1,5 +1,5 @@
 /* Selector multiplexing: its rules one by one, then against a naive model of MultiplexingChannelSelector. */
-#include "tests/support/route.h"
+#include "tests/support/fake_route.h"
 
 #include <stdio.h>
 

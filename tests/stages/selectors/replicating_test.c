@@ -1,4 +1,4 @@
-#include "tests/support/route.h"
+#include "tests/support/fake_route.h"
 
 static void start(struct ps_test_stage *stage, const char *const *keys, const char *const *channels,
                   size_t count)

@@ -1,7 +1,7 @@
 /* Selector rules: where events go, channels that are not there, several workers. What the language means is
  * tested with rules_set; reloading in stages/rules/live_test.c. */
 #include "tests/support/folder.h"
-#include "tests/support/route.h"
+#include "tests/support/fake_route.h"
 #include "tests/support/rules_files.h"
 
 #include <stdio.h>
