@@ -35,16 +35,30 @@ enum ps_kind {
     PS_KIND_COUNT
 };
 
-/* What `work` answers. */
+/* What `work` returns. Each kind of stage returns only the results listed for it:
+ *
+ *                source             interceptor        selector           sink
+ *   PS_DONE      read something     batch finished     events routed      every event settled
+ *   PS_IDLE      nothing to read
+ *   PS_BACKOFF   rest for a while
+ *   PS_LATER                        not finished yet                      no room for the lease
+ *   PS_TAKEN                                                              took the lease
+ *   PS_RETRY                        no memory          no memory          roll back */
 enum ps_result {
-    PS_DONE,  /* source: read something (the engine may call again at once); others: finished with this batch
-                 or lease */
-    PS_KEPT,  /* source: nothing to read now; interceptor: not finished, call again later; sink: it owns the
-                 lease now (and nulled it) */
-    PS_RETRY, /* failed: source: like BACKOFF; interceptor, selector: no memory, call again; sink: Flume's
-                 rollback: the lease goes back to the head of the channel and the sink rests 1, 2, .. 5 s */
-    PS_BACKOFF, /* source: nothing to do, rest (Flume's back-off: backoffSleepIncrement, maxBackoffSleep);
-                   sink: cannot take it now, offer it again next cycle */
+    /* Source: the engine may call again at once. Others: finished with this batch or lease. */
+    PS_DONE,
+    /* The engine calls again when the source's epoll or timer wakes it. */
+    PS_IDLE,
+    /* Flume's back-off of a pollable source: backoffSleepIncrement, maxBackoffSleep. */
+    PS_BACKOFF,
+    /* The engine calls again with the same batch (interceptor) or offers the same lease again (sink), at its
+     * next cycle. */
+    PS_LATER,
+    /* The sink owns the lease (and nulled the caller's pointer); it calls ps_port_done later. */
+    PS_TAKEN,
+    /* Interceptor, selector: the engine calls again with the same batch. Sink: Flume's rollback: the lease
+     * returns to the head of its channel and the sink rests 1, 2, .. 5 s. */
+    PS_RETRY,
 };
 
 /* ---- what the engine hands in ---- */
@@ -141,7 +155,7 @@ struct ps_source_ops {
                             is called in order (replayable sources) */
     enum ps_when_full when_full;
     /* Reads into `batch` (which may already hold events of earlier calls). Bounded: at most until the batch
-     * is full, and at most a few hundred kilobytes. PS_DONE | PS_KEPT | PS_BACKOFF. Not called while the
+     * is full, and at most a few hundred kilobytes. PS_DONE | PS_IDLE | PS_BACKOFF. Not called while the
      * source waits for a channel. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_batch *batch, const struct ps_now *now);
     /* Every cycle, also while waiting: timers, library callbacks. Returns when it wants to be called next at
@@ -168,7 +182,7 @@ struct ps_source_ops {
 
 struct ps_interceptor_ops {
     /* Edits the events of the chain's lease: adds headers, replaces bodies (ps_batch_alloc), drops events
-     * (ps_lease_filter). PS_DONE | PS_KEPT (resumed later at this same interceptor) | PS_RETRY (no memory;
+     * (ps_lease_filter). PS_DONE | PS_LATER (resumed later at this same interceptor) | PS_RETRY (no memory;
      * must not have half-edited in a way a second call would repeat). */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease *lease, const struct ps_now *now);
 };
@@ -255,8 +269,8 @@ static inline void ps_port_home(struct ps_port *port, struct ps_lease **lease)
 struct ps_sink_ops {
     /* Offered one lease, in channel order; events from lease->cursor on are still to be handled, those with
      * their outcome bit set are not. PS_DONE: every event is settled (ps_lease_settle..); the engine sends
-     * the lease home. PS_KEPT: the sink took the lease (nulled it) and will call ps_port_done once all its
-     * events are settled, in the order taken. PS_BACKOFF: no room now; offered again next cycle, cursor and
+     * the lease home. PS_TAKEN: the sink took the lease (nulled it) and will call ps_port_done once all its
+     * events are settled, in the order taken. PS_LATER: no room now; offered again next cycle, cursor and
      * outcomes as the sink left them. PS_RETRY: Flume's rollback. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now);
     /* Every cycle: delivery reports, timers, rolling. Returns when it wants to be called next at the latest.
@@ -272,7 +286,7 @@ struct ps_sink_ops {
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
 };
 
-/* A lease that PS_KEPT took is settled in full: sends it home and counts it delivered. In the order the
+/* A lease that the sink took (PS_TAKEN) is settled in full: sends it home and counts it delivered. In the order the
  * leases were taken. */
 static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
 {

@@ -245,7 +245,7 @@ static double run_sink(void *argument)
             if (lease == NULL)
                 break;
             uint32_t count = lease->count;
-            if (sink->work(plan, state, &lease, &now) != PS_KEPT)
+            if (sink->work(plan, state, &lease, &now) != PS_TAKEN)
                 break;
             number++;
             sent += count;

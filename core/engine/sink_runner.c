@@ -101,7 +101,7 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
         if (runner->offered == NULL)
             break;
         enum ps_result result = ops_of(runner)->work(spec->plan, runner->base.state, &runner->offered, now);
-        if (result == PS_BACKOFF)
+        if (result == PS_LATER)
             break;
         if (result == PS_RETRY) {
             sink_roll_back(runner, now);

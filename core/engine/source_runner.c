@@ -389,7 +389,7 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
         if (result == PS_DONE) {
             moved = true;
             runner->backoff_count = 0;
-        } else if (result != PS_KEPT) {
+        } else if (result != PS_IDLE) {
             source_back_off(runner, now);
         }
         struct ps_batch *batch = runner->batch;

@@ -248,12 +248,12 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
     /* One lease may wait for room here: the next stays in the channel, where it counts. */
     if (sender->window.next != NULL || sender->full || ps_kafka_window_is_full(&sender->window) ||
         !ps_kafka_window_may_add(&sender->window, now->mono_ns, sender->plan->linger_ns))
-        return PS_BACKOFF;
+        return PS_LATER;
     if (sender->window.lease_count == 0)
         sender->progress_ns = sender->warned_ns = now->mono_ns;
     ps_kafka_window_add(&sender->window, lease, now->mono_ns, sender->plan->linger_ns);
     step(sender);
-    return PS_KEPT;
+    return PS_TAKEN;
 }
 
 uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now)

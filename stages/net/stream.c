@@ -367,18 +367,18 @@ static enum ps_result work(struct ps_stream *stream, struct ps_batch *batch, con
     if (stream->rest != NULL) {
         bool moved = go_on(stream, batch);
         if (stream->rest != NULL || batch->full)
-            return moved || batch->full ? PS_DONE : PS_KEPT;
+            return moved || batch->full ? PS_DONE : PS_IDLE;
     }
     bool progress = false;
     if (stream->more != NULL && !read_more(stream, batch, &progress))
-        return progress || batch->full ? PS_DONE : PS_KEPT;
+        return progress || batch->full ? PS_DONE : PS_IDLE;
     if (stream->event_next == stream->event_count) {
         stream->event_next = 0;
         stream->event_count = epoll_wait(stream->port->epoll_fd, stream->events, EVENTS_MAX, 0);
         if (stream->event_count <= 0) {
             stream->event_count = 0;
             stream->quiet = true;
-            return progress ? PS_DONE : PS_KEPT;
+            return progress ? PS_DONE : PS_IDLE;
         }
     }
     uint32_t total = 0, bytes;
@@ -386,7 +386,7 @@ static enum ps_result work(struct ps_stream *stream, struct ps_batch *batch, con
         if (!handle(stream, batch, stream->events[stream->event_next], now, &bytes)) {
             if (!batch->full && batch->count > 0)
                 batch->flush = true;
-            return batch->full ? PS_DONE : PS_KEPT;
+            return batch->full ? PS_DONE : PS_IDLE;
         }
         stream->event_next++;
         total += bytes;

@@ -190,23 +190,23 @@ static enum ps_result read_once(struct ps_pipe_lines *lines, struct ps_batch *ba
     bool blocked;
     if (lines->carry_next > 0) {
         *moved = true;
-        return carry_finish(lines, batch) ? PS_DONE : PS_KEPT;
+        return carry_finish(lines, batch) ? PS_DONE : PS_IDLE;
     }
     if (lines->carry.length > 0) {
         carry_read(lines, &blocked);
-        return blocked ? PS_KEPT : PS_DONE;
+        return blocked ? PS_IDLE : PS_DONE;
     }
     uint32_t left = ps_batch_left(batch), room;
     if (left > IN_BLOCK_MAX && !lines->unsplit && !lines->ended)
-        return carry_begin(lines, batch, left) ? PS_DONE : PS_KEPT;
+        return carry_begin(lines, batch, left) ? PS_DONE : PS_IDLE;
     char *bytes = ps_batch_reserve(batch, left + (lines->unsplit || lines->ended ? 0 : 4096), &room);
     if (bytes == NULL)
-        return PS_KEPT;
+        return PS_IDLE;
     ssize_t length = 0;
     if (!lines->unsplit && !lines->ended) {
         length = pipe_read(lines, bytes + left, room - left);
         if (length == 0)
-            return PS_KEPT;
+            return PS_IDLE;
         lines->ended = length < 0;
         length = lines->ended ? 0 : length;
     }
@@ -221,7 +221,7 @@ static enum ps_result read_once(struct ps_pipe_lines *lines, struct ps_batch *ba
     lines->unsplit = !all;
     lines->known = (uint32_t)(end - at);
     *moved |= at > bytes;
-    return all ? PS_DONE : PS_KEPT;
+    return all ? PS_DONE : PS_IDLE;
 }
 
 void ps_pipe_lines_init(struct ps_pipe_lines *lines, const struct ps_port *port, enum ps_pipe_charset charset,
@@ -256,7 +256,7 @@ enum ps_result ps_pipe_lines_work(struct ps_pipe_lines *lines, struct ps_batch *
     bool moved = false;
     for (int i = 0; i < READS_MAX; i++) {
         if (read_once(lines, batch, &moved) != PS_DONE)
-            return moved || batch->full ? PS_DONE : PS_KEPT;
+            return moved || batch->full ? PS_DONE : PS_IDLE;
         if (ps_pipe_lines_over(lines))
             return PS_DONE;
     }

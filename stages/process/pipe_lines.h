@@ -41,7 +41,7 @@ void ps_pipe_lines_fini(struct ps_pipe_lines *lines);
 /* A new pipe; nothing of the last one may be left. The fd stays the caller's. */
 void ps_pipe_lines_begin(struct ps_pipe_lines *lines, int fd);
 
-/* Reads a bounded part. PS_DONE: something came, or the batch is full; PS_KEPT: nothing now. */
+/* Reads a bounded part. PS_DONE: something came, or the batch is full; PS_IDLE: nothing now. */
 enum ps_result ps_pipe_lines_work(struct ps_pipe_lines *lines, struct ps_batch *batch);
 
 /* The pipe has ended and its last line is in a batch. */

@@ -101,7 +101,7 @@ static enum ps_result logger_work(const void *plan_, void *state_, struct ps_lea
                            plan->bytes_max))
             return PS_RETRY;
         if (!ps_log_text(PS_LOG_INFO, state->port->component, dump->data, dump->length))
-            return PS_BACKOFF;
+            return PS_LATER;
         ps_lease_settle(lease, lease->cursor);
     }
     return PS_DONE;

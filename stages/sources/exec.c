@@ -311,7 +311,7 @@ static enum ps_result exec_work(const void *plan, void *state_, struct ps_batch 
     (void)plan;
     struct exec_state *state = state_;
     if (state->phase != PHASE_RUNS)
-        return PS_KEPT;
+        return PS_IDLE;
     enum ps_result result = ps_pipe_lines_work(&state->lines, batch);
     if (ps_pipe_lines_over(&state->lines))
         run_end(state, now);

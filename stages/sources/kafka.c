@@ -348,14 +348,14 @@ static enum ps_result kafka_work(const void *plan, void *state_, struct ps_batch
     (void)plan;
     struct kafka_state *state = state_;
     if (state->phase != RUNNING)
-        return PS_KEPT;
+        return PS_IDLE;
     const struct ps_kafka_consumer_reader reader = {.stream = stream_of, .take = take, .argument = state};
     uint32_t before = batch->count;
     ps_kafka_record_begin(&state->record, batch);
     uint32_t read = ps_kafka_consumer_read(&state->group.consumer, &reader);
     state->starved = ps_kafka_consumer_has_kept(&state->group.consumer) && !batch->full;
     if (read == 0)
-        return batch->full ? PS_DONE : PS_KEPT;
+        return batch->full ? PS_DONE : PS_IDLE;
     state->idle_since_ns = now->mono_ns;
     if (before == 0 && batch->count > 0)
         ps_count(state->port->counters, PS_COUNTER_AppendBatchReceivedCount, 1);

@@ -128,7 +128,7 @@ static enum ps_result work(const void *plan, void *state_, struct ps_batch *batc
     rows = batch->count - rows;
     ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, rows);
     ps_count(state->port->counters, PS_COUNTER_bytes, batch->body_bytes - bytes);
-    return rows > 0 || batch->full ? PS_DONE : PS_KEPT;
+    return rows > 0 || batch->full ? PS_DONE : PS_IDLE;
 }
 
 static bool drain(const void *plan, void *state, const struct ps_now *now)

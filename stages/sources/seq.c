@@ -89,7 +89,7 @@ static enum ps_result seq_work(const void *plan_, void *state_, struct ps_batch 
         ps_batch_commit(batch, used);
     }
     ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, batch->count - before);
-    return memory ? PS_DONE : PS_KEPT;
+    return memory ? PS_DONE : PS_IDLE;
 }
 
 static const struct ps_source_ops source = {

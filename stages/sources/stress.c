@@ -167,7 +167,7 @@ static enum ps_result stress_work(const void *plan_, void *state_, struct ps_bat
     if (state->per_second > 0) {
         uint64_t due = due_count(state, now->mono_ns);
         if (due == 0)
-            return PS_KEPT;
+            return PS_IDLE;
         if (due < want)
             want = due;
     }
@@ -176,7 +176,7 @@ static enum ps_result stress_work(const void *plan_, void *state_, struct ps_bat
         state->left -= made;
     state->paced += made;
     ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, made);
-    return made > 0 || batch->full ? PS_DONE : PS_KEPT;
+    return made > 0 || batch->full ? PS_DONE : PS_IDLE;
 }
 
 static uint64_t stress_tick(const void *plan, void *state_, const struct ps_now *now)

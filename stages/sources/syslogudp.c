@@ -168,7 +168,7 @@ static enum ps_result work(const void *plan, void *state_, struct ps_batch *batc
     ps_count(counters, PS_COUNTER_bytes, batch->body_bytes - bytes);
     ps_count(counters, PS_COUNTER_EventReadFail, dropped);
     ps_count(counters, PS_COUNTER_malformed, dropped);
-    return rows > 0 || batch->full || dropped > 0 ? PS_DONE : PS_KEPT;
+    return rows > 0 || batch->full || dropped > 0 ? PS_DONE : PS_IDLE;
 }
 
 static bool drain(const void *plan, void *state, const struct ps_now *now)

@@ -155,7 +155,7 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
     (void)p;
     (void)state;
     note(script.sink_calls, &script.sink_call_count, at->mono_ns);
-    if (script.sink_answer == PS_KEPT) {
+    if (script.sink_answer == PS_TAKEN) {
         assert_true(script.kept_count < KEPT_MAX);
         script.kept[script.kept_count++] = *lease;
         *lease = NULL;
@@ -258,7 +258,7 @@ static int fresh(void **state)
     (void)state;
     ps_log_set_level(PS_LOG_OFF);
     memset(&script, 0, sizeof script);
-    script.source_answer = PS_KEPT;
+    script.source_answer = PS_IDLE;
     script.sink_answer = PS_DONE;
     script.chain_answer = PS_DONE;
     script.body_bytes = 10;
@@ -368,7 +368,7 @@ static void test_sink_roll_back(void **state)
     script.sink_answer = PS_RETRY;
     script.make = 3;
     script.flush = true;
-    script.source_answer = PS_KEPT;
+    script.source_answer = PS_IDLE;
     start_agent(&waiting, 2, "100");
     run_for(26 * PS_NS_PER_S);
     assert_times(script.sink_calls, script.sink_call_count, (const unsigned[]){0, 1, 3, 6, 10, 15, 20, 25},
@@ -411,7 +411,7 @@ static void make_one(uint32_t rows)
 static void test_refuse_after_keep_alive(void **state)
 {
     (void)state;
-    script.sink_answer = PS_BACKOFF;
+    script.sink_answer = PS_LATER;
     make_one(1);
     start_agent(&refusing, 1, "1");
     run_for(PS_NS_PER_S); /* one is with the sink, */
@@ -444,7 +444,7 @@ static void test_refuse_after_keep_alive(void **state)
 static void test_room_in_time(void **state)
 {
     (void)state;
-    script.sink_answer = PS_BACKOFF;
+    script.sink_answer = PS_LATER;
     make_one(1);
     start_agent(&refusing, 1, "1");
     run_for(PS_NS_PER_S);
@@ -488,7 +488,7 @@ static void test_close_takes_everything_home(void **state)
 {
     (void)state;
     struct ps_left carried, lost;
-    script.sink_answer = PS_KEPT;
+    script.sink_answer = PS_TAKEN;
     start_agent(&waiting, 2, "2000");
     while (script.kept_count < 700) {
         make_one(1);
@@ -523,7 +523,7 @@ static void test_memory_comes_back(void **state)
     while (count < 64 && (blocks[count] = ps_block_take(&hoard)) != NULL)
         count++;
     assert_true(count > 32);
-    script.source_answer = PS_KEPT;
+    script.source_answer = PS_IDLE;
     script.make = 10;
     script.body_bytes = PS_BLOCK_BYTES / 2 + 1;
     run_for(PS_NS_PER_S);
@@ -544,7 +544,7 @@ static void test_memory_comes_back(void **state)
 static void test_chain_given_up(void **state)
 {
     (void)state;
-    script.chain_answer = PS_KEPT;
+    script.chain_answer = PS_LATER;
     make_one(5);
     start_agent(&waiting, 1, "100");
     run_for(PS_NS_PER_S);
@@ -566,11 +566,11 @@ static void test_drained_source_is_quiet(void **state)
         fresh(NULL);
         script.source_opens_after = opens_after;
         script.tick_every_ns = 150 * PS_NS_PER_MS;
-        script.sink_answer = PS_BACKOFF;
+        script.sink_answer = PS_LATER;
         make_one(1);
         start_agent(&waiting, 1, "100");
         run_for(PS_NS_PER_S);
-        script.source_answer = PS_KEPT;
+        script.source_answer = PS_IDLE;
         (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
         run_for(5 * PS_NS_PER_S); /* advance fails on a deadline that is over */
         stop_agent(false);

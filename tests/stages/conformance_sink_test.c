@@ -125,9 +125,9 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
         assert_true(ps_clock_now().mono_ns < until);
         (void)ps_test_sink_tick(stage);
         enum ps_result result = ps_test_sink_work(stage, &offered);
-        if (result == PS_KEPT)
+        if (result == PS_TAKEN)
             ps_test_sink_wait(stage, done + 1, 20000);
-        if (result == PS_DONE || result == PS_KEPT)
+        if (result == PS_DONE || result == PS_TAKEN)
             break;
         ps_test_stage_pass_ms(stage, 10);
     }

@@ -194,7 +194,7 @@ static void assert_idle(const struct adapter *adapter, struct ps_test_stage *sta
     uint64_t before = ps_test_allocation_count;
     for (int i = 0; i < 200; i++) {
         enum ps_result result = ps_test_source_work(stage);
-        assert_true(result == PS_KEPT || result == PS_BACKOFF);
+        assert_true(result == PS_IDLE || result == PS_BACKOFF);
         ps_test_stage_pass_ms(stage, 1);
     }
     if (ps_test_allocation_count != before)

@@ -92,13 +92,13 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     if (state->next >= flow->total || flow_chance(&state->random, flow->chances.source_back_off))
         return PS_BACKOFF;
     if (flow_chance(&state->random, flow->chances.source_idle))
-        return PS_KEPT;
+        return PS_IDLE;
     uint64_t count = 1 + ps_test_random(&state->random) % flow->work_events_max;
     uint32_t made = 0;
     bool positions = flow->sources[plan->number].kind == FLOW_POSITION;
     uint32_t stream = state->port->instance, generation = (uint32_t)state->origin->opened;
     if (positions && !ps_batch_span(batch, stream, generation, (int64_t)state->next - 1))
-        return batch->full ? PS_DONE : PS_KEPT; /* makes room for it; moving it cannot fail */
+        return batch->full ? PS_DONE : PS_IDLE; /* makes room for it; moving it cannot fail */
     while (made < count && state->next < flow->total && make_event(flow, state, batch)) {
         assert_true(!positions || ps_batch_span(batch, stream, generation, (int64_t)state->next));
         state->next++;
@@ -108,7 +108,7 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
         __atomic_store_n(&state->origin->next, state->next, __ATOMIC_RELAXED);
     if (made > 0)
         ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, made);
-    return made > 0 || batch->full ? PS_DONE : PS_KEPT;
+    return made > 0 || batch->full ? PS_DONE : PS_IDLE;
 }
 
 /* A call that stands alone in its batch, so that it is accepted or refused as a whole. */
@@ -118,7 +118,7 @@ static enum ps_result calls_work(const void *plan_, void *state_, struct ps_batc
     const struct flow_plan *plan = plan_;
     struct source_state *state = state_;
     if (state->call > 0)
-        return PS_KEPT;
+        return PS_IDLE;
     uint64_t before = state->next;
     enum ps_result result = source_work(plan, state, batch, now);
     state->call = state->next - before;
@@ -236,7 +236,7 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
     const struct ps_name *number = ps_name_intern("number");
     (void)now;
     if (flow_chance(&state->random, plan->flow->chances.chain_later))
-        return PS_KEPT;
+        return PS_LATER;
     if (!ps_batch_shared_set(lease->batch, ps_name_intern("agent"), "a1", 2, true))
         return PS_RETRY;
     for (uint32_t i = 0; i < lease->count; i++) {
@@ -380,22 +380,22 @@ static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease
     struct sink_state *state = state_;
     assert_true((*lease)->settled == (*lease)->cursor); /* here both move together */
     if (state->kept_count == FLOW_KEPT_MAX || flow_chance(&state->random, chances->sink_back_off))
-        return PS_BACKOFF;
+        return PS_LATER;
     if (!is_dead(state) && flow_chance(&state->random, chances->sink_retry)) {
         state->sink->rolled_back++;
         return PS_RETRY;
     }
     if (is_dead(state) || state->kept_count > 0 || flow_chance(&state->random, chances->sink_keep)) {
         keep(plan, state, lease, now);
-        return PS_KEPT;
+        return PS_TAKEN;
     }
     if (flow_chance(&state->random, chances->sink_partly)) {
         settle(plan, *lease,
                (uint32_t)(ps_test_random(&state->random) % ((*lease)->count - (*lease)->cursor)));
         if (ps_test_random(&state->random) % 4 > 0)
-            return PS_BACKOFF;
+            return PS_LATER;
         if (chances->sink_retry == 0)
-            return PS_BACKOFF;
+            return PS_LATER;
         state->sink->rolled_back++;
         return PS_RETRY;
     }

@@ -57,7 +57,7 @@ void ps_test_kafka_sink_turn(struct ps_test_kafka_sink *kafka)
 {
     struct ps_test_stage *stage = &kafka->stage;
     uint64_t before_ns = ps_clock_now().mono_ns, count;
-    if (kafka->waiting != NULL && ps_test_sink_work(stage, &kafka->waiting) == PS_KEPT)
+    if (kafka->waiting != NULL && ps_test_sink_work(stage, &kafka->waiting) == PS_TAKEN)
         kafka->lease_count++;
     if (ps_test_sink_tick(stage) > stage->now.mono_ns) {
         struct pollfd wake = {.fd = stage->port.wake_fd, .events = POLLIN};

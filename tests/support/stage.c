@@ -502,7 +502,7 @@ enum ps_result ps_test_sink_work(struct ps_test_stage *stage, struct ps_lease **
 {
     struct ps_lease *offered = *lease;
     enum ps_result result = stage->ops->sink->work(stage->plan, stage->state, lease, &stage->now);
-    if (result == PS_KEPT) {
+    if (result == PS_TAKEN) {
         assert_null(*lease);
     } else {
         assert_ptr_equal(*lease, offered);

@@ -145,7 +145,7 @@ struct ps_lease *ps_test_lease(struct ps_test_stage *stage, const struct ps_test
 struct ps_test_event ps_test_lease_event(struct ps_test_stage *stage, const struct ps_lease *lease,
                                          uint32_t position);
 
-/* One call of `work`. The sink may have nulled *lease (PS_KEPT). */
+/* One call of `work`. The sink may have nulled *lease (PS_TAKEN). */
 enum ps_result ps_test_sink_work(struct ps_test_stage *stage, struct ps_lease **lease);
 uint64_t ps_test_sink_tick(struct ps_test_stage *stage);
 /* Calls `recall` until it is true (at most 10 s of real time) and returns what came back, oldest first. */

@@ -40,12 +40,12 @@ static void offer(struct ps_test_stage *stage, struct ps_lease *lease)
     for (int i = 0; i < 10000 && lease != NULL; i++) {
         ps_test_stage_real_clock(stage);
         enum ps_result result = ps_test_sink_work(stage, &lease);
-        if (result == PS_BACKOFF) {
+        if (result == PS_LATER) {
             usleep(1000);
             ps_test_stage_real_clock(stage);
             ps_test_sink_tick(stage);
         } else {
-            assert_int_equal(result, PS_KEPT);
+            assert_int_equal(result, PS_TAKEN);
         }
     }
     assert_null(lease);
