@@ -1,5 +1,5 @@
 /* Header names. Names known when the plan is built are interned: one object for ever, compared by pointer
- * first. Names from strangers (Kafka record headers, HTTP, Avro) are made inside the batch that carries them
+ * first. Names from strangers (record headers, HTTP, Avro) are made inside the batch that carries them
  * (core/flow/batch.h, ps_batch_name), so nothing grows without bound. */
 #pragma once
 

@@ -88,9 +88,9 @@ struct ps_context {
     uint64_t memory_budget_bytes;  /* the process's whole budget: what a byteCapacity default derives from */
     uint64_t channel_quota_bytes;  /* channel: its share of the budget, rows and headers included: one slow
                                       channel cannot starve the others */
-    uint64_t client_queue_bytes;  /* what a client library may hold on to (librdkafka queues): its line of the
-                                     memory budget */
-    struct ps_chain_share *chain; /* interceptors, selectors, at build: what the stages of one source's chain
+    uint64_t client_queue_bytes;   /* how much a client library of this stage may hold in its queues: a
+                                     share of the memory budget */
+    struct ps_chain_share *chain;  /* interceptors, selectors, at build: what the stages of one source's chain
                                      share; else NULL */
     const char
         *program; /* the penstock program, for helper processes of its own (regex/compile/compiler.h); NULL:
@@ -278,8 +278,8 @@ struct ps_sink_ops {
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
     /* Stop sending; settle or abandon what is in flight; give every lease back in order: ps_port_done for
      * those settled, else append to `*back` (linked by `next`, oldest first). Called every cycle until it
-     * returns true. Abandoned in-flight work may duplicate, never lose. Kafka: purge, then collect every
-     * report. NULL: nothing is ever in flight. */
+     * returns true. Abandoned in-flight work may duplicate, never lose. A sink
+     * with a client library purges its queues and collects every report. NULL: nothing is ever in flight. */
     bool (*recall)(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now);
     /* Stopping: the channel is empty; finish what is in flight without waiting for more (flush buffers, close
      * files at close). True when nothing is in flight. NULL: at once. */
@@ -313,14 +313,24 @@ struct ps_serializer_ops {
 
 struct ps_stage_ops {
     enum ps_kind kind;
-    const char *name;           /* the alias Flume has for it, or ours: "syslogtcp", "kafka" */
+    const char *name;           /* the alias Flume has for it, or ours: "syslogtcp", "file_roll" */
     const char *const *aliases; /* further names and class names, 1.x and 2.0, NULL-terminated; matched
                                    without regard to case */
     const char *summary;        /* one line */
     const struct ps_option *options;
     size_t plan_size, state_size; /* zeroed before bind and open */
     const char *const
-        *counters;  /* names of its own counters (PS_COUNTER_extra + i), NULL-terminated, or NULL */
+        *counters; /* names of its own counters (PS_COUNTER_extra + i), NULL-terminated, or NULL */
+    /* Threads that a client library starts for each open instance; they count when the engine decides
+     * whether to pin its workers. 0: no client library. */
+    unsigned client_threads;
+    /* Its client library queues copies of events: each client gets a share of the memory budget for them
+     * (ps_context.client_queue_bytes). */
+    bool client_holds_events;
+    /* Flume's JSON: the counters that this component shows in place of those for general failures
+     * (EventReadFail and so on), as Flume's class for it does. Ends with PS_COUNTER_COUNT. NULL: the general
+     * ones. */
+    const enum ps_counter *json_counters;
     bool exclusive; /* cannot run on several workers: penstock.workers is refused */
     bool refuses;   /* a bad key, or what `check` finds, keeps the agent from starting and a reload from
                        happening; else the component is dropped, as Flume does. For what Flume does not have */

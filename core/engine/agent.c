@@ -9,7 +9,6 @@
 #define RECALL_MS 10000U
 #define OPEN_WAIT_MS 10000U
 #define LEASES_SPARE 17U /* a reload may bring more channels per source than the first plan had: up to 8 */
-#define KAFKA_THREADS 3U /* librdkafka: main, broker threads */
 
 static void log_line(void *argument, const char *text)
 {
@@ -29,7 +28,7 @@ static struct ps_engine *engine_for(const struct ps_plan *plan, const struct ps_
         .cpus = options->cpus,
         .idle = (enum ps_idle)options->idle,
         .cores = machine->cores,
-        .library_threads = ps_agent_client_count(plan->spec) * KAFKA_THREADS,
+        .library_threads = ps_agent_client_threads(plan->spec),
     };
     return ps_engine_create(&settings, err);
 }

@@ -11,7 +11,7 @@
 /* Of the blocks: all channels together; the rest is for open batches and what sinks hold in flight. */
 #define CHANNELS_PERCENT 70
 #define CLIENT_QUEUE_MIN_BYTES (UINT64_C(1) << 20)
-/* More in flight than a broker's round trip needs only costs memory: librdkafka adds some 400 bytes a
+/* More in flight than a round trip needs only costs memory: a client library adds some 400 bytes to each
  * message. */
 #define CLIENT_QUEUE_MAX_BYTES (UINT64_C(16) << 20)
 
@@ -23,22 +23,33 @@ uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
     return (uint32_t)(quarter < limit ? quarter : limit);
 }
 
-unsigned ps_agent_client_count(const struct ps_agent_spec *spec)
+unsigned ps_agent_client_threads(const struct ps_agent_spec *spec)
+{
+    unsigned threads = 0;
+    for (size_t i = 0; i < spec->sink_count; i++)
+        threads += spec->sinks[i].stage.ops->client_threads;
+    for (size_t i = 0; i < spec->source_count; i++)
+        threads += (unsigned)spec->sources[i].common->workers * spec->sources[i].stage.ops->client_threads;
+    return threads;
+}
+
+/* Clients whose library queues events: one for each sink and each instance of a source. */
+static unsigned client_count(const struct ps_agent_spec *spec)
 {
     unsigned clients = 0;
     for (size_t i = 0; i < spec->sink_count; i++)
-        clients += strcmp(spec->sinks[i].stage.ops->name, "kafka") == 0;
+        clients += spec->sinks[i].stage.ops->client_holds_events;
     for (size_t i = 0; i < spec->source_count; i++) {
-        if (strcmp(spec->sources[i].stage.ops->name, "kafka") == 0)
+        if (spec->sources[i].stage.ops->client_holds_events)
             clients += (unsigned)spec->sources[i].common->workers;
     }
     return clients;
 }
 
-/* What one client library may hold of its own: an equal share of a quarter of the budget. */
+/* How much one client may queue: an equal share of a quarter of the budget. */
 static uint64_t client_queue_bytes(const struct ps_plan *plan)
 {
-    unsigned clients = ps_agent_client_count(plan->spec);
+    unsigned clients = client_count(plan->spec);
     uint64_t share = plan->memory_budget_bytes / 4 / (clients > 0 ? clients : 1);
     return share < CLIENT_QUEUE_MIN_BYTES   ? CLIENT_QUEUE_MIN_BYTES
            : share > CLIENT_QUEUE_MAX_BYTES ? CLIENT_QUEUE_MAX_BYTES
@@ -50,7 +61,7 @@ static uint64_t budget_needed(const struct ps_agent_spec *spec)
     uint64_t needed = 0;
     for (size_t i = 0; i < spec->source_count; i++)
         needed += (uint64_t)spec->sources[i].common->workers * BUDGET_SOURCE_BYTES;
-    needed += ps_agent_client_count(spec) * 2 * CLIENT_QUEUE_MIN_BYTES;
+    needed += client_count(spec) * 2 * CLIENT_QUEUE_MIN_BYTES;
     return needed > BUDGET_MIN_BYTES ? needed : BUDGET_MIN_BYTES;
 }
 
@@ -167,8 +178,7 @@ struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machi
         ps_plan_destroy(plan);
         return NULL;
     }
-    plan->block_budget_bytes =
-        plan->memory_budget_bytes - ps_agent_client_count(spec) * client_queue_bytes(plan);
+    plan->block_budget_bytes = plan->memory_budget_bytes - client_count(spec) * client_queue_bytes(plan);
     place_units(plan);
     connect_channels(plan);
     if (ps_topology_check(plan, err) != PS_OK) {

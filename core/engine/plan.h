@@ -133,9 +133,8 @@ void ps_machine_read(struct ps_machine *machine);
 struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                unsigned worker_count, struct ps_err *err);
 
-/* Clients of a library that holds events of its own (librdkafka): Kafka sinks, and instances of Kafka
- * sources. */
-unsigned ps_agent_client_count(const struct ps_agent_spec *spec);
+/* Threads that the client libraries of all sinks and source instances start (ps_stage_ops.client_threads). */
+unsigned ps_agent_client_threads(const struct ps_agent_spec *spec);
 
 /* Builds every stage, channels first; not those of sources that stay open (ps_plan_adopt). On failure nothing
  * stays built. */

@@ -142,14 +142,20 @@ static void json_number(struct ps_page *page, const char *name, uint64_t value)
 }
 
 static void json_counters(struct ps_page *page, const struct ps_metrics_component *component,
-                          const enum ps_counter *counters, size_t count)
+                          const enum ps_counter *counters)
 {
-    for (size_t i = 0; i < count; i++)
-        json_number(page, ps_counter_name(counters[i]), component->counters[counters[i]]);
+    for (; *counters != PS_COUNTER_COUNT; counters++)
+        json_number(page, ps_counter_name(*counters), component->counters[*counters]);
 }
 
-/* Which fields a bean has: SourceCounter and KafkaSourceCounter, SinkCounter and KafkaSinkCounter. The
- * classes for Kafka export a list of their own that leaves the general failures out. */
+/* The failure counters of Flume's general classes (SourceCounter, SinkCounter), or those that its class for
+ * this component has in their place. */
+static void json_failures(struct ps_page *page, const struct ps_metrics_component *component,
+                          const enum ps_counter *general)
+{
+    json_counters(page, component, component->json_counters != NULL ? component->json_counters : general);
+}
+
 #define C(name) PS_COUNTER_##name
 
 static void json_source(struct ps_page *page, const struct ps_metrics_component *component)
@@ -157,31 +163,28 @@ static void json_source(struct ps_page *page, const struct ps_metrics_component 
     static const enum ps_counter common[] = {C(EventReceivedCount),       C(EventAcceptedCount),
                                              C(AppendReceivedCount),      C(AppendAcceptedCount),
                                              C(AppendBatchReceivedCount), C(AppendBatchAcceptedCount),
-                                             C(OpenConnectionCount)};
-    static const enum ps_counter plain[] = {C(EventReadFail), C(ChannelWriteFail), C(GenericProcessingFail)};
-    static const enum ps_counter kafka[] = {C(KafkaEventGetTimer), C(KafkaCommitTimer), C(KafkaEmptyCount)};
-    json_counters(page, component, common, PS_COUNT_OF(common));
-    bool is_kafka = strcmp(component->type, "kafka") == 0;
-    json_counters(page, component, is_kafka ? kafka : plain, PS_COUNT_OF(plain));
+                                             C(OpenConnectionCount),      C(COUNT)};
+    static const enum ps_counter failures[] = {C(EventReadFail), C(ChannelWriteFail),
+                                               C(GenericProcessingFail), C(COUNT)};
+    json_counters(page, component, common);
+    json_failures(page, component, failures);
 }
 
 static void json_sink(struct ps_page *page, const struct ps_metrics_component *component)
 {
-    static const enum ps_counter common[] = {C(ConnectionCreatedCount), C(ConnectionClosedCount),
-                                             C(ConnectionFailedCount),  C(BatchEmptyCount),
-                                             C(BatchUnderflowCount),    C(BatchCompleteCount),
-                                             C(EventDrainAttemptCount), C(EventDrainSuccessCount)};
-    static const enum ps_counter plain[] = {C(EventWriteFail), C(ChannelReadFail)};
-    static const enum ps_counter kafka[] = {C(KafkaEventSendTimer), C(RollbackCount)};
-    json_counters(page, component, common, PS_COUNT_OF(common));
-    bool is_kafka = strcmp(component->type, "kafka") == 0;
-    json_counters(page, component, is_kafka ? kafka : plain, PS_COUNT_OF(plain));
+    static const enum ps_counter common[] = {
+        C(ConnectionCreatedCount), C(ConnectionClosedCount),  C(ConnectionFailedCount),
+        C(BatchEmptyCount),        C(BatchUnderflowCount),    C(BatchCompleteCount),
+        C(EventDrainAttemptCount), C(EventDrainSuccessCount), C(COUNT)};
+    static const enum ps_counter failures[] = {C(EventWriteFail), C(ChannelReadFail), C(COUNT)};
+    json_counters(page, component, common);
+    json_failures(page, component, failures);
 }
 
 static void json_channel(struct ps_page *page, const struct ps_metrics_component *component)
 {
     static const enum ps_counter counters[] = {C(EventPutAttemptCount), C(EventPutSuccessCount),
-                                               C(EventTakeAttemptCount), C(EventTakeSuccessCount)};
+                                               C(EventTakeAttemptCount), C(EventTakeSuccessCount), C(COUNT)};
     const struct ps_fill *fill = &component->fill;
     json_number(page, "ChannelSize", fill->size);
     json_number(page, "ChannelCapacity", fill->capacity);
@@ -190,7 +193,7 @@ static void json_channel(struct ps_page *page, const struct ps_metrics_component
     ps_page_java_double(page, fill->capacity != 0 ? (double)fill->size / (double)fill->capacity * 100
                                                   : __DBL_MAX__);
     ps_page_text(page, "\"");
-    json_counters(page, component, counters, PS_COUNT_OF(counters));
+    json_counters(page, component, counters);
 }
 
 void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page)

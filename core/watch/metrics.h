@@ -21,7 +21,7 @@ enum ps_metrics_state {
 struct ps_metrics_component {
     enum ps_kind kind;
     const char *name;          /* "r1"; an interceptor's is "r1/i1", a selector's its source's */
-    const char *type;          /* the stage's name: "syslogtcp", "kafka" */
+    const char *type;          /* the stage's name: "syslogtcp", "file_roll" */
     int64_t start_ms, stop_ms; /* wall clock; stop_ms 0 while it runs */
     unsigned instances;
     enum ps_metrics_state state;
@@ -29,7 +29,8 @@ struct ps_metrics_component {
     uint64_t counters[PS_COUNTER_COUNT];
     const char *const *extra; /* ps_stage_ops.counters: names of counters[PS_COUNTER_extra + i], or NULL. A
                                  name that ends in "_now" is a gauge, any other a counter */
-    struct ps_fill fill;      /* channels */
+    const enum ps_counter *json_counters;  /* ps_stage_ops.json_counters, or NULL */
+    struct ps_fill fill;                   /* channels */
     const struct ps_histogram *latency_ns; /* sinks: from when an event was read to when it was done, or NULL.
                                               Copied during the visit */
     const struct ps_histogram *batch_events; /* events of a batch or lease, or NULL */

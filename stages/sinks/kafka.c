@@ -424,6 +424,10 @@ static const struct ps_sink_ops sink = {
     .drain = kafka_drain,
 };
 
+/* org.apache.flume.instrumentation.kafka.KafkaSinkCounter. */
+static const enum ps_counter json_counters[] = {PS_COUNTER_KafkaEventSendTimer, PS_COUNTER_RollbackCount,
+                                                PS_COUNTER_COUNT};
+
 const struct ps_stage_ops ps_sink_kafka = {
     .kind = PS_KIND_SINK,
     .name = "kafka",
@@ -433,6 +437,9 @@ const struct ps_stage_ops ps_sink_kafka = {
     .plan_size = sizeof(struct kafka_plan),
     .state_size = sizeof(struct ps_kafka_sender),
     .counters = ps_kafka_gauge_names,
+    .client_threads = PS_KAFKA_CLIENT_THREADS,
+    .client_holds_events = true,
+    .json_counters = json_counters,
     .check = kafka_check,
     .build = kafka_build,
     .teardown = kafka_teardown,

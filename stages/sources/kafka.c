@@ -470,6 +470,10 @@ static const struct ps_source_ops source = {
     .drain = kafka_drain,
 };
 
+/* org.apache.flume.instrumentation.kafka.KafkaSourceCounter. */
+static const enum ps_counter json_counters[] = {PS_COUNTER_KafkaEventGetTimer, PS_COUNTER_KafkaCommitTimer,
+                                                PS_COUNTER_KafkaEmptyCount, PS_COUNTER_COUNT};
+
 const struct ps_stage_ops ps_source_kafka = {
     .kind = PS_KIND_SOURCE,
     .name = "kafka",
@@ -478,6 +482,9 @@ const struct ps_stage_ops ps_source_kafka = {
     .options = options,
     .plan_size = sizeof(struct kafka_plan),
     .state_size = sizeof(struct kafka_state),
+    .client_threads = PS_KAFKA_CLIENT_THREADS,
+    .client_holds_events = true,
+    .json_counters = json_counters,
     .check = kafka_check,
     .build = kafka_build,
     .teardown = kafka_teardown,

@@ -142,6 +142,34 @@ static void test_budget_of_many_sources(void **state)
     flow_fini(&flow);
 }
 
+/* A client library takes its share from the blocks, and its threads count: one client for a sink, one for each
+ * instance of a source. */
+static void test_budget_of_clients(void **state)
+{
+    struct ps_err err = {0};
+    struct flow flow = small_flow();
+    struct ps_machine on = {8, UINT64_C(4) << 30, 0};
+    (void)state;
+    flow.sources[1].instances = 2;
+    flow.options.memory_budget = 64 << 20;
+    flow_init(&flow);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    assert_int_equal(ps_agent_client_threads(spec), 0);
+    struct ps_stage_ops sink = *spec->sinks[0].stage.ops, source = *spec->sources[1].stage.ops;
+    sink.client_threads = 3;
+    source.client_threads = 5;
+    sink.client_holds_events = source.client_holds_events = true;
+    spec->sinks[0].stage.ops = &sink;
+    spec->sources[1].stage.ops = &source;
+    assert_int_equal(ps_agent_client_threads(spec), 3 + 2 * 5);
+    struct ps_plan *plan = ps_plan_create(spec, &on, 0, &err);
+    assert_non_null(plan);
+    uint64_t share = (UINT64_C(64) << 20) / 4 / 3;
+    assert_int_equal(plan->block_budget_bytes, (UINT64_C(64) << 20) - 3 * share);
+    ps_plan_destroy(plan);
+    flow_fini(&flow);
+}
+
 /* ---- build and teardown ---- */
 
 static unsigned built, build_limit, finished, finish_fails;
@@ -304,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_budget_of_many_sources),
+        cmocka_unit_test(test_budget_of_clients),
         cmocka_unit_test(test_build_failures),
         cmocka_unit_test(test_chain_share),
         cmocka_unit_test(test_adopt),

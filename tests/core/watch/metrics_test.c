@@ -39,24 +39,23 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
     source.counters[PS_COUNTER_EventAcceptedCount] = UINT64_MAX;
     source.counters[PS_COUNTER_blocked_ns] = 1500000000;
     source.counters[PS_COUNTER_extra] = 7;
-    struct ps_metrics_component quoted = {
-        .kind = PS_KIND_SOURCE, .name = "k\"\\\n2", .type = "kafka", .start_ms = 1, .stop_ms = 2};
+    static const enum ps_counter source_json[] = {PS_COUNTER_KafkaEventGetTimer, PS_COUNTER_KafkaCommitTimer,
+                                                  PS_COUNTER_KafkaEmptyCount, PS_COUNTER_COUNT};
+    static const enum ps_counter sink_json[] = {PS_COUNTER_KafkaEventSendTimer, PS_COUNTER_RollbackCount,
+                                                PS_COUNTER_COUNT};
+    struct ps_metrics_component quoted = {.kind = PS_KIND_SOURCE, .name = "k\"\\\n2", .type = "kafka"};
+    quoted.json_counters = source_json;
+    quoted.start_ms = 1;
+    quoted.stop_ms = 2;
     quoted.counters[PS_COUNTER_KafkaCommitTimer] = 1234;
     static const struct ps_series hits[] = {
         {.name = "rule_hits", .help = "Hits", .label = "rule", .label_value = "a\"b", .value = 12345678901},
-        {.name = "rules_loaded_seconds",
-         .help = "When",
-         .label = "file",
-         .label_value = "f",
-         .gauge = true,
-         .value = 1.5},
+        {"rules_loaded_seconds", "When", "file", "f", .gauge = true, .value = 1.5},
         {.name = "rule_hits", .help = "Hits", .label = "rule", .label_value = "c", .value = 0},
     };
-    struct ps_metrics_component interceptor = {.kind = PS_KIND_INTERCEPTOR,
-                                               .name = "r1/i1",
-                                               .type = "rules",
-                                               .series = hits,
-                                               .series_count = PS_COUNT_OF(hits)};
+    struct ps_metrics_component interceptor = {
+        .kind = PS_KIND_INTERCEPTOR, .name = "r1/i1", .type = "rules", .series = hits};
+    interceptor.series_count = PS_COUNT_OF(hits);
     struct ps_metrics_component second = {
         .kind = PS_KIND_INTERCEPTOR, .name = "r1/i2", .type = "rules", .series = &hits[2], .series_count = 1};
     struct ps_metrics_component channel = {.kind = PS_KIND_CHANNEL,
@@ -67,6 +66,7 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
     struct ps_metrics_component sink = {.kind = PS_KIND_SINK,
                                         .name = "k1",
                                         .type = "kafka",
+                                        .json_counters = sink_json,
                                         .start_ms = 4,
                                         .state = engine.state.sink,
                                         .error = engine.state.error,
