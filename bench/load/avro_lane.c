@@ -22,7 +22,7 @@ enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro
                                  struct ps_lane *owner, struct ps_err *err)
 {
     lane->plan = plan;
-    ps_load_connection_init(&lane->connection, &plan->stream, owner);
+    ps_load_connection_init(&lane->connection, &plan->stream.client, owner);
     ps_block_queue_init(&lane->queue, owner);
     if (plan->compression_level == 0)
         return PS_OK;
@@ -37,7 +37,7 @@ enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro
 
 void ps_avro_lane_close(struct ps_avro_lane *lane)
 {
-    ps_load_connection_close(&lane->connection);
+    ps_client_close(&lane->connection.client);
     for (size_t i = 0; i < PS_AVRO_WINDOW_MAX; i++)
         free(lane->calls[i].bytes);
     free(lane->packed);
@@ -49,7 +49,7 @@ void ps_avro_lane_close(struct ps_avro_lane *lane)
 
 static bool is_up(const struct ps_avro_lane *lane)
 {
-    return lane->connection.phase == PS_LOAD_CONNECTION_UP;
+    return ps_load_connection_is_up(&lane->connection);
 }
 
 /* Nothing of the connection that was holds for the next one. */
@@ -225,14 +225,13 @@ static void written(struct ps_avro_lane *lane, size_t bytes)
 
 static void write_calls(struct ps_avro_lane *lane)
 {
-    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
+    char reason[PS_TRANSPORT_REASON_BYTES] = "";
     lane->full = false;
     while (lane->writing != NULL || begin_writing(lane)) {
         bool head_done = lane->parts[0].iov_len == 0;
         const struct iovec *parts = lane->parts + head_done;
         int count = head_done || lane->parts[1].iov_len == 0 ? 1 : 2;
-        ssize_t length = lane->plan->stream.transport->write(lane->connection.session, parts, count,
-                                                             &lane->connection.wants, reason);
+        ssize_t length = ps_client_write(&lane->connection.client, parts, count, reason);
         if (length < 0) {
             lose(lane, reason);
             return;
@@ -284,7 +283,7 @@ static bool answered(struct ps_avro_lane *lane, const struct ps_avro_answer *ans
 {
     struct ps_avro_call *call = call_find(lane, answer->serial);
     if (answer->no_match || answer->failed || call == NULL) {
-        char reason[PS_LOAD_STREAM_REASON_BYTES];
+        char reason[PS_TRANSPORT_REASON_BYTES];
         snprintf(reason, sizeof reason, "%s%s",
                  answer->no_match ? "the server does not speak Flume's protocol"
                  : answer->failed ? "the server answers with an error: "
@@ -359,12 +358,10 @@ static bool take_bytes(struct ps_avro_lane *lane, uint8_t *data, size_t length)
 static void read_answers(struct ps_avro_lane *lane)
 {
     uint8_t data[READ_BYTES];
-    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
-    short wants = 0; /* reading is always polled for */
+    char reason[PS_TRANSPORT_REASON_BYTES] = "";
     ssize_t length;
     do {
-        length = lane->plan->stream.transport->read(lane->connection.session, (char *)data, sizeof data,
-                                                    &wants, reason);
+        length = ps_client_read(&lane->connection.client, data, sizeof data, reason);
         if (length < 0)
             lose(lane, reason);
     } while (length > 0 && take_bytes(lane, data, (size_t)length) && length == (ssize_t)sizeof data);

@@ -10,10 +10,11 @@
  * by TLS. */
 #pragma once
 
-#include "bench/load/avro_wire.h"
+#include "stages/avro/rpc.h"
 #include "bench/load/block_queue.h"
 #include "bench/load/connection.h"
 #include "bench/load/refusals.h"
+#include "bench/load/stream.h"
 
 #include <zlib.h>
 

@@ -1,6 +1,6 @@
 /* Events as bodies of HTTP requests. */
 #include "bench/load/http_lane.h"
-#include "bench/load/json_text.h"
+#include "stages/text/json_text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -29,13 +29,13 @@ struct stream {
 enum ps_status ps_load_stream_plan_read(struct ps_load_stream_plan *plan, struct ps_url *url,
                                         unsigned default_port, struct ps_err *err)
 {
-    plan->transport = &ps_load_stream_plain;
-    if (ps_target_key_bytes(url, "send_buffer", &plan->send_buffer_bytes, err) != PS_OK ||
-        ps_target_key_bool(url, "nagle", &plan->nagle, err) != PS_OK)
+    plan->client.transport = &ps_transport_plain;
+    if (ps_target_key_bytes(url, "send_buffer", &plan->client.send_buffer_bytes, err) != PS_OK ||
+        ps_target_key_bool(url, "nagle", &plan->client.nagle, err) != PS_OK)
         return PS_FAIL;
-    if (plan->send_buffer_bytes > 1U << 30)
+    if (plan->client.send_buffer_bytes > 1U << 30)
         return ps_err_set(err, "send_buffer=%s: at most 1GiB", ps_url_get(url, "send_buffer", ""));
-    return ps_url_address(url, default_port, &plan->address, &plan->address_bytes, err);
+    return ps_url_address(url, default_port, &plan->client.address, &plan->client.address_bytes, err);
 }
 
 enum ps_status ps_load_stream_framing_read(struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
@@ -67,7 +67,7 @@ static void lose(struct stream *stream, uint64_t now_ns, const char *reason)
 
 static bool is_up(const struct stream *stream)
 {
-    return stream->connection.phase == PS_LOAD_CONNECTION_UP;
+    return ps_load_connection_is_up(&stream->connection);
 }
 
 /* ---- writing and reading ---- */
@@ -97,7 +97,7 @@ static void account(struct stream *stream, size_t bytes, uint64_t now_ns)
 
 static void write_blocks(struct stream *stream)
 {
-    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
+    char reason[PS_TRANSPORT_REASON_BYTES] = "";
     for (size_t total = 0; stream->queue.next != NULL && total < WORK_BYTES_MAX;) {
         struct iovec parts[PARTS_MAX];
         int count = 0;
@@ -105,8 +105,7 @@ static void write_blocks(struct stream *stream)
              block = block->next)
             parts[count++] =
                 (struct iovec){block->bytes + block->cursor, block->ends[block->count - 1] - block->cursor};
-        ssize_t written = stream->plan->transport->write(stream->connection.session, parts, count,
-                                                         &stream->connection.wants, reason);
+        ssize_t written = ps_client_write(&stream->connection.client, parts, count, reason);
         uint64_t now_ns = ps_lane_now(stream->queue.lane);
         if (written < 0) {
             lose(stream, now_ns, reason);
@@ -135,7 +134,7 @@ static void refuse_half(struct stream *stream, uint64_t now_ns, const char *reas
 /* False: the connection was given up. */
 static bool take_answers(struct stream *stream, const char *data, size_t length, uint64_t now_ns)
 {
-    char reason[PS_LOAD_STREAM_REASON_BYTES] = "";
+    char reason[PS_TRANSPORT_REASON_BYTES] = "";
     for (size_t taken = 1; taken > 0; data += taken, length -= taken) {
         bool refused = false;
         taken = 0;
@@ -164,8 +163,7 @@ static bool take_answers(struct stream *stream, const char *data, size_t length,
 static void read_answers(struct stream *stream, uint64_t now_ns)
 {
     const struct ps_load_stream_plan *plan = stream->plan;
-    char answers[ANSWER_BYTES], reason[PS_LOAD_STREAM_REASON_BYTES] = "";
-    short wants = 0; /* reading is always polled for */
+    char answers[ANSWER_BYTES], reason[PS_TRANSPORT_REASON_BYTES] = "";
     ssize_t length;
     size_t room, half;
     stream->looked_ns = now_ns;
@@ -173,7 +171,7 @@ static void read_answers(struct stream *stream, uint64_t now_ns)
         half = stream->half_length;
         room = sizeof answers - half;
         memcpy(answers, stream->half_answer, half);
-        length = plan->transport->read(stream->connection.session, answers + half, room, &wants, reason);
+        length = ps_client_read(&stream->connection.client, answers + half, room, reason);
         if (length < 0) {
             lose(stream, now_ns, reason);
             return;
@@ -192,7 +190,7 @@ enum ps_status ps_load_stream_open(void **state, const void *plan, struct ps_lan
     if (stream == NULL)
         return ps_err_set(err, "no memory");
     stream->plan = plan;
-    ps_load_connection_init(&stream->connection, plan, lane);
+    ps_load_connection_init(&stream->connection, &stream->plan->client, lane);
     ps_block_queue_init(&stream->queue, lane);
     *state = stream; /* resting, until now */
     return PS_OK;
@@ -228,7 +226,7 @@ uint64_t ps_load_stream_work(void *state, uint64_t now_ns)
 int ps_load_stream_descriptor(void *state, short *events)
 {
     const struct stream *stream = state;
-    return ps_load_connection_descriptor(&stream->connection, stream->full, events);
+    return ps_client_descriptor(&stream->connection.client, stream->full, events);
 }
 
 bool ps_load_stream_finish(void *state, uint64_t now_ns)
@@ -238,13 +236,13 @@ bool ps_load_stream_finish(void *state, uint64_t now_ns)
     if (!ps_block_queue_is_empty(&stream->queue))
         return false;
     if (is_up(stream))
-        stream->plan->transport->end(stream->connection.session);
+        ps_client_end(&stream->connection.client);
     return true;
 }
 
 void ps_load_stream_close(void *state)
 {
     struct stream *stream = state;
-    ps_load_connection_close(&stream->connection);
+    ps_client_close(&stream->connection.client);
     free(stream);
 }

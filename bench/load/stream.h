@@ -8,41 +8,16 @@
 #pragma once
 
 #include "bench/load/target.h"
-
-#include <sys/socket.h>
-#include <sys/types.h>
-#include <sys/uio.h>
-
-#define PS_LOAD_STREAM_REASON_BYTES 256U
-
-/* What lies between the events and the socket. Results: > 0 done (bytes), 0 not now (`*wants` says what to
- * poll for), -1 the connection is lost (`reason`, of PS_LOAD_STREAM_REASON_BYTES, says why). */
-struct ps_load_stream_transport {
-    /* A session over a connected socket, which stays the stream's. NULL: `reason`. */
-    void *(*open)(const void *plan, int fd, char *reason);
-    int (*handshake)(void *session, short *wants, char *reason); /* NULL: there is none */
-    ssize_t (*write)(void *session, const struct iovec *parts, int count, short *wants, char *reason);
-    ssize_t (*read)(void *session, char *to, size_t room, short *wants, char *reason);
-    /* No more is written: half-close. */
-    void (*end)(void *session);
-    void (*close)(void *session);
-};
+#include "stages/net/client.h"
 
 /* The first member of a target's plan. */
 struct ps_load_stream_plan {
-    struct sockaddr_storage address;
-    unsigned address_bytes;
-    uint64_t send_buffer_bytes; /* 0: the kernel's */
-    bool nagle;                 /* small segments are held back */
-    const struct ps_load_stream_transport *transport;
-    const void *transport_plan;
+    struct ps_client_plan client;
     /* Counts the answers in what came back, one an event in order, up to the first that is a no (`*refused`,
-     * `reason` says why); `*taken` bytes of it. The rest comes again, with more behind it. NULL: an event is
+     * `reason`, of PS_TRANSPORT_REASON_BYTES, says why); `*taken` bytes of it. The rest comes again, with more behind it. NULL: an event is
      * completed when it was written, and what comes back is thrown away. */
     uint32_t (*answers)(const char *data, size_t length, size_t *taken, bool *refused, char *reason);
 };
-
-extern const struct ps_load_stream_transport ps_load_stream_plain;
 
 /* Address, send_buffer and nagle from the URL; transport plain, no answers. */
 enum ps_status ps_load_stream_plan_read(struct ps_load_stream_plan *plan, struct ps_url *url,

@@ -1,11 +1,10 @@
 /* Target avro: Flume's Avro source, spoken to as Flume's Avro sink and SDK do: appendBatch over Avro's Netty
- * transport. Here: the URL; avro_lane.h has the rest, avro_wire.h the bytes.
+ * transport. Here: the URL; avro_lane.h has the rest, stages/avro the bytes.
  *
  * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, but for names in plan. */
 #include "bench/load/avro_lane.h"
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
-#include "bench/load/tls_client.h"
 #include "bench/support/quantity.h"
 #include "core/clock.h"
 
@@ -35,10 +34,10 @@ static enum ps_status tls_read(struct ps_avro_plan *plan, struct ps_url *url, st
     if (plan->compression_level > 0)
         return ps_err_set(err,
                           "tls and compression: Flume's versions do not agree which is outside; not both");
-    plan->stream.transport = &ps_load_stream_tls;
-    if (ps_tls_client_create(&plan->tls, url, err) != PS_OK)
+    plan->stream.client.transport = &ps_transport_tls;
+    if (ps_target_key_tls(url, &plan->tls, err) != PS_OK)
         return PS_FAIL;
-    plan->stream.transport_plan = plan->tls;
+    plan->stream.client.transport_settings = plan->tls;
     return PS_OK;
 }
 
@@ -103,7 +102,7 @@ static uint64_t avro_work(void *state, uint64_t now_ns)
 static int avro_descriptor(void *state, short *events)
 {
     const struct ps_avro_lane *avro = state;
-    return ps_load_connection_descriptor(&avro->connection, avro->full, events);
+    return ps_client_descriptor(&avro->connection.client, avro->full, events);
 }
 
 static bool avro_finish(void *state, uint64_t now_ns)

@@ -46,3 +46,15 @@ enum ps_status ps_target_key_word(struct ps_url *url, const char *name, const ch
     }
     return ps_err_set(err, "%s=%s: one of %s is wanted", name, text, all);
 }
+
+enum ps_status ps_target_key_tls(struct ps_url *url, struct ps_tls_client **client, struct ps_err *err)
+{
+    struct ps_tls_client_settings settings = {.verify = true};
+    if (ps_target_key_bool(url, "verify", &settings.verify, err) != PS_OK)
+        return PS_FAIL;
+    settings.server_name = ps_url_get(url, "server-name", url->host);
+    settings.ca = ps_url_get(url, "ca", NULL);
+    settings.cert = ps_url_get(url, "cert", NULL);
+    settings.key = ps_url_get(url, "key", NULL);
+    return ps_tls_client_create(client, &settings, err);
+}

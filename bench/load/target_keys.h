@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bench/support/url.h"
+#include "stages/net/tls_client.h"
 
 /* true, false (yes, no, 1, 0); `*value` holds the default and stays so when the key is absent. */
 enum ps_status ps_target_key_bool(struct ps_url *url, const char *name, bool *value, struct ps_err *err);
@@ -12,3 +13,7 @@ enum ps_status ps_target_key_bytes(struct ps_url *url, const char *name, uint64_
 /* One of `words`, NULL-terminated: its index. */
 enum ps_status ps_target_key_word(struct ps_url *url, const char *name, const char *const *words,
                                   unsigned *value, struct ps_err *err);
+/* The keys of TLS: ca=FILE whom to trust (default: the system's authorities), verify=false trust anybody,
+ * cert=FILE and key=FILE who we are, server-name=NAME what the certificate must say (default: the URL's host).
+ * Owns: the caller destroys `*client`. */
+enum ps_status ps_target_key_tls(struct ps_url *url, struct ps_tls_client **client, struct ps_err *err);

@@ -26,7 +26,7 @@ static uint32_t netcat_answers(const char *data, size_t length, size_t *taken, b
     while ((newline = memchr(from, '\n', length - (size_t)(from - data))) != NULL) {
         bool good = is_ok(from, (size_t)(newline - from));
         if (!good)
-            snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "answer: %.*s", (int)(newline - from), from);
+            snprintf(reason, PS_TRANSPORT_REASON_BYTES, "answer: %.*s", (int)(newline - from), from);
         from = newline + 1;
         *refused = !good;
         if (!good)

@@ -2,8 +2,9 @@
  * ssl=true take lines). What is wrong with the other side's certificate is the reason of the outage.
  *
  * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, but for names in plan. */
+#include "bench/load/stream.h"
+#include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
-#include "bench/load/tls_client.h"
 
 #include <stdlib.h>
 
@@ -26,12 +27,12 @@ static enum ps_status tls_plan(void **made, struct ps_url *url, enum ps_framing 
         return ps_err_set(err, "no memory");
     if (ps_load_stream_plan_read(&plan->stream, url, 6514, err) != PS_OK ||
         ps_load_stream_framing_read(url, framing, err) != PS_OK ||
-        ps_tls_client_create(&plan->client, url, err) != PS_OK) {
+        ps_target_key_tls(url, &plan->client, err) != PS_OK) {
         tls_unplan(plan);
         return PS_FAIL;
     }
-    plan->stream.transport = &ps_load_stream_tls;
-    plan->stream.transport_plan = plan->client;
+    plan->stream.client.transport = &ps_transport_tls;
+    plan->stream.client.transport_settings = plan->client;
     *made = plan;
     return PS_OK;
 }

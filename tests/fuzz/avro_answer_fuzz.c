@@ -1,6 +1,6 @@
 /* Answers of an Avro server, as the load's client reads them. The first byte says whether the first of them
  * begins with a handshake. */
-#include "bench/load/avro_wire.h"
+#include "stages/avro/rpc.h"
 
 #include <string.h>
 

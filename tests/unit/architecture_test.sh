@@ -36,8 +36,10 @@ stages/interceptors/*   SUBJECTS
 stages/selectors/*      SUBJECTS
 stages/sinks/*          SUBJECTS
 stages/serializers/*    SUBJECTS
-stages/kafka/*          ENGINE stages/net/* stages/text/*
+stages/kafka/*          ENGINE stages/avro/* stages/net/* stages/text/*
 stages/syslog/*         ENGINE stages/text/*
+stages/http/*           ENGINE stages/net/* stages/text/*
+stages/avro/*           ENGINE stages/net/* stages/text/*
 stages/rules/*          ENGINE
 stages/net/*            ENGINE
 stages/text/*           ENGINE
@@ -56,7 +58,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac
@@ -111,7 +113,7 @@ librdkafka/*        stages/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|ben
 microhttpd.h        core/watch/metrics_server.c|bench/verify/far_listen_http.c
 jansson.h           core/commands/*|conf/*|stages/*|bench/*
 curl/*              core/commands/*|conf/*|stages/*|bench/*
-openssl/*           stages/*|bench/load/tls_client.c
+openssl/*           stages/*
 isa-l*              bench/support/*
 isa-l/*             bench/support/*
 systemd/*           nowhere

@@ -1,4 +1,4 @@
-#include "bench/load/json_text.h"
+#include "stages/text/json_text.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "bench/load/avro_wire.h"
+#include "stages/avro/rpc.h"
 
 #include <string.h>
 

@@ -1,22 +1,23 @@
-/* The plain transport of a stream: the socket itself. */
-#include "bench/load/stream.h"
+/* The plain transport: the socket itself. */
+#include "stages/net/transport.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct plain {
     int fd;
 };
 
-static void *plain_open(const void *plan, int fd, char *reason)
+static void *plain_open(const void *settings, int fd, char *reason)
 {
     struct plain *plain = malloc(sizeof *plain);
-    (void)plan;
+    (void)settings;
     if (plain == NULL)
-        snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "no memory");
+        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "no memory");
     else
         plain->fd = fd;
     return plain;
@@ -38,7 +39,7 @@ static ssize_t plain_write(void *session, const struct iovec *parts, int count, 
         *wants = POLLOUT;
         return 0;
     }
-    snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "%s", strerror(errno));
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s", strerror(errno));
     return -1;
 }
 
@@ -52,7 +53,7 @@ static ssize_t plain_read(void *session, char *to, size_t room, short *wants, ch
         *wants = POLLIN;
         return 0;
     }
-    snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "%s",
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s",
              length == 0 ? "the other side closed the connection" : strerror(errno));
     return -1;
 }
@@ -74,7 +75,7 @@ static void plain_close(void *session)
     free(session);
 }
 
-const struct ps_load_stream_transport ps_load_stream_plain = {
+const struct ps_transport ps_transport_plain = {
     .open = plain_open,
     .write = plain_write,
     .read = plain_read,

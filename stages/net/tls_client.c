@@ -1,6 +1,5 @@
-#include "bench/load/tls_client.h"
-
-#include "bench/load/target_keys.h"
+/* See tls_client.h. */
+#include "stages/net/tls_client.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,11 +31,10 @@ static const char *openssl_reason(void)
                                   : "unknown error";
 }
 
-static enum ps_status load_files(struct ps_tls_client *client, struct ps_url *url, struct ps_err *err)
+static enum ps_status load_files(struct ps_tls_client *client, const struct ps_tls_client_settings *settings,
+                                 struct ps_err *err)
 {
-    const char *ca = ps_url_get(url, "ca", NULL);
-    const char *cert = ps_url_get(url, "cert", NULL);
-    const char *key = ps_url_get(url, "key", NULL);
+    const char *ca = settings->ca, *cert = settings->cert, *key = settings->key;
     ERR_clear_error();
     if (ca != NULL && SSL_CTX_load_verify_locations(client->context, ca, NULL) != 1)
         return ps_err_set(err, "ca=%s: %s; a file with PEM certificates is wanted", ca, openssl_reason());
@@ -55,13 +53,12 @@ static enum ps_status load_files(struct ps_tls_client *client, struct ps_url *ur
     return PS_OK;
 }
 
-static enum ps_status client_fill(struct ps_tls_client *client, struct ps_url *url, struct ps_err *err)
+static enum ps_status client_fill(struct ps_tls_client *client, const struct ps_tls_client_settings *settings,
+                                  struct ps_err *err)
 {
     unsigned char address[sizeof(struct in6_addr)];
-    client->verify = true;
-    if (ps_target_key_bool(url, "verify", &client->verify, err) != PS_OK)
-        return PS_FAIL;
-    client->name = strdup(ps_url_get(url, "server-name", url->host));
+    client->verify = settings->verify;
+    client->name = strdup(settings->server_name);
     client->context = SSL_CTX_new(TLS_client_method());
     if (client->name == NULL || client->context == NULL)
         return ps_err_set(err, "no memory");
@@ -71,15 +68,16 @@ static enum ps_status client_fill(struct ps_tls_client *client, struct ps_url *u
     SSL_CTX_set_mode(client->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(client->context, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_verify(client->context, client->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-    return load_files(client, url, err);
+    return load_files(client, settings, err);
 }
 
-enum ps_status ps_tls_client_create(struct ps_tls_client **made, struct ps_url *url, struct ps_err *err)
+enum ps_status ps_tls_client_create(struct ps_tls_client **made,
+                                    const struct ps_tls_client_settings *settings, struct ps_err *err)
 {
     struct ps_tls_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return ps_err_set(err, "no memory");
-    enum ps_status status = client_fill(client, url, err);
+    enum ps_status status = client_fill(client, settings, err);
     ERR_clear_error();
     if (status != PS_OK) {
         ps_tls_client_destroy(client);
@@ -100,9 +98,9 @@ void ps_tls_client_destroy(struct ps_tls_client *client)
 
 /* ---- the transport ---- */
 
-static void *tls_open(const void *plan, int fd, char *reason)
+static void *tls_open(const void *settings, int fd, char *reason)
 {
-    const struct ps_tls_client *client = plan;
+    const struct ps_tls_client *client = settings;
     struct session *session = calloc(1, sizeof *session);
     bool good = session != NULL && (session->ssl = SSL_new(client->context)) != NULL &&
                 SSL_set_fd(session->ssl, fd) == 1;
@@ -115,7 +113,7 @@ static void *tls_open(const void *plan, int fd, char *reason)
         SSL_set_connect_state(session->ssl);
         return session;
     }
-    snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "TLS: no session");
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: no session");
     if (session != NULL)
         SSL_free(session->ssl);
     free(session);
@@ -128,7 +126,7 @@ static void explain_handshake(const struct session *session, char *reason)
 {
     long verdict = SSL_get_verify_result(session->ssl);
     if (verdict == X509_V_OK) {
-        snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "TLS handshake failed: %s", openssl_reason());
+        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS handshake failed: %s", openssl_reason());
         return;
     }
     bool name = verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
@@ -136,7 +134,7 @@ static void explain_handshake(const struct session *session, char *reason)
                  verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
                  verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
                  verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
-    snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "TLS: the certificate is not accepted: %s%s",
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: the certificate is not accepted: %s%s",
              X509_verify_cert_error_string(verdict),
              name    ? "; give server-name=NAME as the certificate has it"
              : trust ? "; give ca=FILE of its authority, or verify=false"
@@ -154,17 +152,17 @@ static int explain(const struct session *session, int returned, int error, short
         *wants = POLLOUT;
         return 0;
     case SSL_ERROR_ZERO_RETURN:
-        snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "the other side closed the connection");
+        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "the other side closed the connection");
         break;
     case SSL_ERROR_SYSCALL:
-        snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "%s",
+        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s",
                  error != 0 ? strerror(error) : "the other side closed the connection");
         break;
     default:
         if (!SSL_is_init_finished(session->ssl))
             explain_handshake(session, reason);
         else
-            snprintf(reason, PS_LOAD_STREAM_REASON_BYTES, "TLS: %s", openssl_reason());
+            snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: %s", openssl_reason());
         break;
     }
     ERR_clear_error();
@@ -228,7 +226,7 @@ static void tls_close(void *opened)
     free(session);
 }
 
-const struct ps_load_stream_transport ps_load_stream_tls = {
+const struct ps_transport ps_transport_tls = {
     .open = tls_open,
     .handshake = tls_handshake,
     .write = tls_write,

@@ -1,0 +1,29 @@
+/* TLS of a client: its settings, shared by all its connections, and the transport (transport.h) over them.
+ * Sources that listen use tls.h.
+ *
+ * Thread: create and destroy: control; the transport: the thread that owns the connection, which never blocks
+ * in it. The process must ignore SIGPIPE. */
+#pragma once
+
+#include "core/status.h"
+#include "stages/net/transport.h"
+
+struct ps_tls_client;
+
+struct ps_tls_client_settings {
+    const char *ca;          /* file of PEM certificates to trust; NULL: the system's authorities */
+    const char *cert;        /* PEM file of the client's own certificate, or NULL */
+    const char *key;         /* PEM file of its private key; NULL: it is in `cert` */
+    const char *server_name; /* the name or address that the server's certificate must contain */
+    bool verify;             /* false: every certificate is accepted */
+};
+
+/* Reads the files. Errors name the setting as KEY=VALUE (ca=FILE). Copies what it keeps. Owns: the caller
+ * destroys it after all sessions. */
+enum ps_status ps_tls_client_create(struct ps_tls_client **client,
+                                    const struct ps_tls_client_settings *settings, struct ps_err *err);
+/* NULL is allowed. */
+void ps_tls_client_destroy(struct ps_tls_client *client);
+
+/* Settings: the struct ps_tls_client. Reasons say what is wrong with the server's certificate. */
+extern const struct ps_transport ps_transport_tls;
