@@ -1,4 +1,4 @@
-/* See bytes.h. Called while matchers are made; never by workers. */
+/* See bytes.h. Called while matchers are created, never by workers. */
 #include "regex/bytes.h"
 
 #include <errno.h>
@@ -95,7 +95,7 @@ const unsigned char *ps_bytes_take_block(struct ps_bytes_reader *reader, size_t 
     return at;
 }
 
-/* Eight bytes at a time; the mixing step is that of splitmix64. */
+/* Mixes eight bytes at a time with the step of splitmix64. */
 uint64_t ps_bytes_hash(const void *data, size_t length)
 {
     const unsigned char *at = data;

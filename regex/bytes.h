@@ -1,6 +1,6 @@
-/* Little-endian numbers and blocks written into memory that grows, and read back with bounds: what a compile
- * request, its answer and a cache file are made of. Thread: any; ps_bytes_write may block, the rest is pure.
- * Ends the process when there is no memory. */
+/* Writes little-endian numbers and blocks into growing memory, and reads them back with bounds checks. Used
+ * for compile requests, answers and cache files. Thread: any; ps_bytes_write may block, the rest is pure. The
+ * process ends when memory runs out. */
 #pragma once
 
 #include "core/base.h"
@@ -13,13 +13,13 @@ struct ps_bytes {
 void ps_bytes_put(struct ps_bytes *bytes, const void *data, size_t length);
 void ps_bytes_put_u32(struct ps_bytes *bytes, uint32_t number);
 void ps_bytes_put_u64(struct ps_bytes *bytes, uint64_t number);
-/* A length (64 bits) and that many bytes. */
+/* Writes the length (64 bits), then that many bytes. */
 void ps_bytes_put_block(struct ps_bytes *bytes, const void *data, size_t length);
-/* All of it, to a file or pipe. False: errno says why. */
+/* Writes all bytes to a file or pipe. Returns false on failure, with errno set. */
 bool ps_bytes_write(int fd, const struct ps_bytes *bytes);
 void ps_bytes_fini(struct ps_bytes *bytes);
 
-/* Once something was missing `failed` stays set, and numbers are 0 and blocks empty. */
+/* After the first read past the end, `failed` stays set, numbers read as 0 and blocks as empty. */
 struct ps_bytes_reader {
     const unsigned char *at, *end;
     bool failed;
@@ -27,8 +27,9 @@ struct ps_bytes_reader {
 
 uint32_t ps_bytes_take_u32(struct ps_bytes_reader *reader);
 uint64_t ps_bytes_take_u64(struct ps_bytes_reader *reader);
-/* Points into what is read. */
+/* Returns a pointer into the bytes being read. */
 const unsigned char *ps_bytes_take_block(struct ps_bytes_reader *reader, size_t *length);
 
-/* A hash of 64 bits: names cache files and finds damage in them. No defence against intent. */
+/* Returns a 64-bit hash, for naming cache files and detecting damage. It does not resist deliberate
+ * collisions. */
 uint64_t ps_bytes_hash(const void *data, size_t length);

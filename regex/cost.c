@@ -1,4 +1,4 @@
-/* Counting the states of an expression by reading it. Pure. */
+/* Counts the states of an expression by reading it. Pure. */
 #include "regex/cost.h"
 
 #include <stdio.h>
@@ -32,11 +32,11 @@ static uint64_t number(const char **at)
 }
 
 struct bounds {
-    uint64_t least, most; /* {n,}: n + 1 */
+    uint64_t least, most; /* for {n,}: n + 1 */
     bool open;
 };
 
-/* {n}, {n,} or {n,m} at `at`: the length of it. 0: it is none. */
+/* Parses {n}, {n,} or {n,m} at `at`. Returns its length, or 0 if there is no repeat. */
 static size_t repeat(const char *at, struct bounds *bounds)
 {
     const char *start = at;
@@ -57,7 +57,7 @@ static size_t repeat(const char *at, struct bounds *bounds)
     return (size_t)(at + 1 - start);
 }
 
-/* Behind the class that begins at `at`. */
+/* Returns the byte after the class that begins at `at`. */
 static const char *class_end(const char *at)
 {
     at++;
@@ -92,13 +92,13 @@ static const char *escape_end(const char *at)
 
 static uint64_t alternatives(struct reader *reader);
 
-/* One thing that can be repeated. Zero-width ones have no state. */
+/* Reads one item that can be repeated and returns its states. Zero-width items have none. */
 static uint64_t atom(struct reader *reader)
 {
     const char *at = reader->at;
     if (*at == '(') {
         reader->at++;
-        if (at[1] == '?') { /* "?:", "?i)", "?<=", "?<name>": what is no letter of it counts for nothing */
+        if (at[1] == '?') { /* "?:", "?i)", "?<=", "?<name>": the prefix itself has no states */
             reader->at += strcspn(reader->at, ":)=!>");
             if (*reader->at == '\0')
                 return 0;
@@ -136,7 +136,7 @@ static uint64_t sequence(struct reader *reader)
 
 static uint64_t alternatives(struct reader *reader)
 {
-    if (++reader->depth > DEPTH_MAX) { /* nobody writes that; it must not take our stack */
+    if (++reader->depth > DEPTH_MAX) { /* not a realistic expression; bounds our stack */
         reader->at += strlen(reader->at);
         return UINT64_MAX;
     }
@@ -153,14 +153,14 @@ uint64_t ps_cost_states(const char *text)
 {
     struct reader reader = {text, 0};
     uint64_t states = alternatives(&reader);
-    while (*reader.at != '\0') { /* a bracket that closes nothing: not our worry here */
+    while (*reader.at != '\0') { /* skips a closing bracket without an opening one; the compiler reports it */
         reader.at++;
         states = add(states, alternatives(&reader));
     }
     return states;
 }
 
-/* What stands at `at`, when it is no repeat: skipped as a whole. */
+/* Returns the end of the item at `at`, which is not a repeat. */
 static const char *token_end(const char *at)
 {
     return *at == '\\' ? escape_end(at) : *at == '[' ? class_end(at) : at + 1;
@@ -179,7 +179,7 @@ bool ps_cost_largest_repeat(const char *text, struct ps_cost_repeat *largest)
     return largest->length > 0;
 }
 
-/* Repeats above `cap` lose their upper bound, and what is above it of the lower one. */
+/* Drops the upper bound of repeats above `cap`, and reduces their lower bound to `cap`. */
 static void loosen(const char *text, uint64_t cap, char *to)
 {
     for (const char *at = text; *at != '\0';) {
@@ -200,7 +200,7 @@ static void loosen(const char *text, uint64_t cap, char *to)
 
 char *ps_cost_loosen(const char *text)
 {
-    /* "{9}" may become "{1,}". */
+    /* Twice the length is enough: "{9}" may become "{1,}". */
     char *loose = malloc(2 * strlen(text) + 1);
     PS_ASSERT(loose != NULL);
     strcpy(loose, text);

@@ -1,4 +1,4 @@
-/* See hyperscan.h. ps_hyperscan_scan is a worker's; the rest belongs to whoever makes matchers. */
+/* See hyperscan.h. Workers call ps_hyperscan_scan; the thread that creates matchers calls the rest. */
 #include "regex/hyperscan.h"
 
 #include <hs.h>
@@ -9,13 +9,13 @@
 
 #include "regex/cost.h"
 
-/* So often may a set be tried again without an expression that was too much for it. */
+/* How often a set is compiled again without an expression that was too large. */
 #define TRIES_MAX 64U
 #define PAGE_BYTES 4096
 
 struct ps_hyperscan {
     hs_database_t *database;
-    hs_scratch_t *scratch; /* the one that workers' are cloned from */
+    hs_scratch_t *scratch; /* workers' scratches are cloned from it */
 };
 
 static unsigned flags_of(uint32_t flags)
@@ -24,7 +24,8 @@ static unsigned flags_of(uint32_t flags)
            (flags & PS_HYPERSCAN_ALLOW_EMPTY ? HS_FLAG_ALLOWEMPTY : 0U);
 }
 
-/* The expressions that are still in, as hs_compile_multi wants them; `place` leads back. */
+/* The remaining expressions, as hs_compile_multi takes them. `place` maps each to its index in the full
+ * list. */
 struct rest {
     const char **texts;
     unsigned *flags, *ids;
@@ -66,11 +67,12 @@ static void rest_take(struct rest *rest, const struct ps_hyperscan_expression *e
     }
 }
 
-/* Hyperscan says that it is too much, but not what: the one with the most states goes. */
+/* Hyperscan reports that the set is too large, but not which expression: picks the one with the most
+ * states. */
 static uint32_t costliest(const struct rest *rest)
 {
     uint32_t place = UINT32_MAX;
-    uint64_t most = 1000; /* smaller ones are not to blame */
+    uint64_t most = 1000; /* smaller ones cannot be the cause */
     for (uint32_t i = 0; i < rest->count; i++) {
         uint64_t states = ps_cost_states(rest->texts[i]);
         if (states > most) {
@@ -88,13 +90,13 @@ static enum ps_status serialize(hs_database_t *database, struct ps_hyperscan_bui
     hs_error_t failed = hs_serialize_database(database, &bytes, &length);
     hs_free_database(database);
     if (failed != HS_SUCCESS)
-        return ps_err_set(err, "Hyperscan cannot write its database down (error %d)", failed);
-    built->bytes = (unsigned char *)bytes; /* from malloc: nobody sets Hyperscan's allocators */
+        return ps_err_set(err, "Hyperscan cannot serialize its database (error %d)", failed);
+    built->bytes = (unsigned char *)bytes; /* from malloc: Hyperscan's allocators are never replaced */
     built->length = length;
     return PS_OK;
 }
 
-/* Next: prefilter, then out. */
+/* First demotes an expression to a prefilter, then leaves it out. */
 static void demote(const struct ps_hyperscan_expression *expression, uint8_t *outcome)
 {
     bool filtered = *outcome == PS_HYPERSCAN_PREFILTERED || (expression->flags & PS_HYPERSCAN_PREFILTER) != 0;
@@ -124,7 +126,7 @@ enum ps_status ps_hyperscan_build(const struct ps_hyperscan_expression *expressi
             break;
         }
         bool named = error->expression >= 0 && (uint32_t)error->expression < rest.count;
-        bool memory = strstr(error->message, "memory") != NULL; /* the next try would have no more */
+        bool memory = strstr(error->message, "memory") != NULL; /* a retry would have no more memory */
         uint32_t place = memory ? UINT32_MAX : named ? rest.place[error->expression] : costliest(&rest);
         if (place == UINT32_MAX || tries == TRIES_MAX) {
             *failed = place;
@@ -171,11 +173,11 @@ struct ps_hyperscan *ps_hyperscan_open(const unsigned char *bytes, size_t length
         return hyperscan;
     ps_hyperscan_close(hyperscan);
     if (failed == HS_DB_VERSION_ERROR)
-        ps_err_set(err, "the database is of another version of Hyperscan");
+        ps_err_set(err, "the database was made by another version of Hyperscan");
     else if (failed == HS_DB_PLATFORM_ERROR)
-        ps_err_set(err, "the database is for another CPU");
+        ps_err_set(err, "the database was made for another CPU");
     else if (failed == HS_NOMEM)
-        ps_err_set(err, "there is no memory for the database");
+        ps_err_set(err, "not enough memory for the database");
     else
         ps_err_set(err, "the database is damaged (error %d)", failed);
     return NULL;
@@ -215,7 +217,7 @@ struct ps_hyperscan_scratch *ps_hyperscan_scratch_create(const struct ps_hypersc
 {
     hs_scratch_t *scratch = NULL;
     if (hs_clone_scratch(hyperscan->scratch, &scratch) != HS_SUCCESS) {
-        ps_err_set(err, "there is no memory for Hyperscan's scratch");
+        ps_err_set(err, "not enough memory for Hyperscan's scratch");
         return NULL;
     }
     ps_hyperscan_touch(scratch, ps_hyperscan_scratch_bytes(hyperscan));

@@ -1,6 +1,6 @@
-/* One expression compiled by PCRE2's JIT from what regex/java/java.c made of it; finding with groups. Called by
- * the control thread (create, destroy) and by workers (find), who never compile and never allocate, but for
- * repairing a malformed subject longer than any before. */
+/* Compiles the output of regex/java/java.c with PCRE2's JIT, and finds matches with groups. The control
+ * thread calls create and destroy. Workers call find, which never compiles and allocates only to repair a
+ * malformed subject longer than any before. */
 #include "regex/regex.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -13,14 +13,14 @@
 #include "core/utf8.h"
 #include "regex/regex_parts.h"
 
-/* Bounds on one find. PCRE2 counts steps anew for each place a match may begin at, and its JIT does not count
- * those of simple repeats: what a find takes can grow with the square of the text, or worse ("a.*b.*c"). In
- * short texts that does not hurt. Longer ones are for the interpreter, which counts every step, and are
- * looked through in slices of places to begin at, until the time for it is used up. */
+/* Bounds on one find. PCRE2 restarts its step count at each position where a match may begin, and its JIT
+ * does not count the steps of simple repeats, so the cost of a find can grow with the square of the text or
+ * worse ("a.*b.*c"). For short texts that is harmless. Longer texts go to the interpreter, which counts every
+ * step. It searches slices of start positions until the time limit is reached. */
 #define STEPS_MAX 1000000U
 #define STEPS_A_BYTE 4U
 #define JIT_BYTES_MAX 4096U
-#define SLICE_BYTES (32U << 20) /* places of a slice times the bytes that each may look at */
+#define SLICE_BYTES (32U << 20) /* start positions in a slice times the bytes that each may read */
 #define SLICE_MIN 16U
 #define FIND_CPU_NS UINT64_C(50000000)
 #define HEAP_KIB_MAX 16384U
@@ -29,7 +29,7 @@
 
 struct ps_regex {
     pcre2_code *code;
-    pcre2_code *after; /* behind an empty match: the same but for \G */
+    pcre2_code *after; /* used after an empty match: the same, except for \G */
     char *text;
     unsigned flags;
     bool jit;
@@ -45,18 +45,18 @@ struct ps_regex_scratch {
     uint64_t given_up;
 };
 
-/* NULL: `err` says what PCRE2 says of our translation. */
+/* Returns NULL on error; `err` has PCRE2's message about our translation. */
 static pcre2_code *compile(const char *pattern, enum ps_regex_how how, bool *jit, struct ps_err *err)
 {
     uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT;
     if (how == PS_REGEX_WHOLE)
         options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
-    /* PCRE2 10.42 makes the repeat in "[^0-9]*(?>(?:[0-9]B)?)[^a]" possessive, which it must not. */
+    /* PCRE2 10.42 wrongly makes the repeat in "[^0-9]*(?>(?:[0-9]B)?)[^a]" possessive. */
     if (strstr(pattern, "(?>") != NULL)
         options |= PCRE2_NO_AUTO_POSSESS;
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     PS_ASSERT(context != NULL);
-    pcre2_set_parens_nest_limit(context, 4096); /* the translation adds some */
+    pcre2_set_parens_nest_limit(context, 4096); /* the translation adds nesting */
     int error;
     PCRE2_SIZE at;
     pcre2_code *code =
@@ -65,10 +65,10 @@ static pcre2_code *compile(const char *pattern, enum ps_regex_how how, bool *jit
     if (code == NULL) {
         PCRE2_UCHAR message[256];
         pcre2_get_error_message(error, message, sizeof message);
-        ps_err_set(err, "the expression is beyond PCRE2: %s", (char *)message);
+        ps_err_set(err, "PCRE2 cannot compile the expression: %s", (char *)message);
         return NULL;
     }
-    /* Without the JIT matching is slower, not wrong. */
+    /* Without the JIT, matching is only slower. */
     *jit &= pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
     return code;
 }
@@ -171,7 +171,7 @@ uint64_t ps_regex_scratch_given_up(const struct ps_regex_scratch *scratch)
     return scratch->given_up;
 }
 
-/* `start` moves with the text: what stands before it is repaired on its own. */
+/* Repairs the text before `*start` and after it separately, and moves `*start` to the new boundary. */
 static struct ps_slice repair(struct ps_regex_scratch *scratch, const char *subject, size_t length,
                               size_t *start)
 {
@@ -205,7 +205,7 @@ static uint64_t cpu_ns(void)
     return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
 }
 
-/* The next place a character begins at. */
+/* Returns the next offset where a character begins. */
 static size_t boundary(struct ps_slice subject, size_t at)
 {
     while (at < subject.length && ((uint8_t)subject.data[at] & 0xC0) == 0x80)
@@ -213,7 +213,7 @@ static size_t boundary(struct ps_slice subject, size_t at)
     return at < subject.length ? at : subject.length;
 }
 
-/* With \G (`whole`) where the search begins means something: then there is one slice. */
+/* `whole`: the expression uses \G, which depends on where the search begins, so there is only one slice. */
 static int interpret(const pcre2_code *code, struct ps_regex_scratch *scratch, struct ps_slice subject,
                      size_t start, bool whole)
 {
@@ -257,7 +257,7 @@ bool ps_regex_find_well_formed(const struct ps_regex *regex, struct ps_regex_scr
         return false;
     }
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(scratch->data);
-    /* 0: the expression has more groups than the scratch has room for; all the room is filled. */
+    /* 0: the expression has more groups than the scratch has room for; all slots are filled. */
     unsigned filled = found == 0 ? PS_REGEX_GROUPS_MAX : (unsigned)found;
     for (unsigned i = 0; i < count; i++) {
         groups[i] = (struct ps_slice){0};

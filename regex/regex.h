@@ -1,18 +1,19 @@
-/* One regular expression as Java means it, with captures and replacement: the translation (regex/java/java.h)
- * compiled by PCRE2's JIT. What only asks "which of these match" goes to regex/matcher/matcher.h first.
+/* One regular expression with Java's semantics, with captures and replacement: the translation
+ * (regex/java/java.h) compiled by PCRE2's JIT. To find which expressions of a set match, use
+ * regex/matcher/matcher.h.
  *
- * Subjects are any bytes, read as UTF-8 the way Java decodes them: malformed sequences count as U+FFFD each
- * (core/utf8.h); groups of such a subject point into the scratch's repaired copy. An expression is const and
- * shared; a scratch is one thread's and serves any expression. A match that takes more than a bound on its
- * steps is given up, counts as none and is counted, so that no input can hold a worker up. Nothing is
- * allocated while matching, but for the repair of a malformed subject longer than any before, and what
+ * Subjects are any bytes. They are read as UTF-8 the way Java decodes them: each malformed sequence counts as
+ * U+FFFD (core/utf8.h). Groups of a malformed subject point into the scratch's repaired copy. An expression
+ * is const and shared. A scratch belongs to one thread and works with any expression. A match that takes more
+ * than a fixed number of steps is given up: it counts as no match and increments a counter, so that no input
+ * can block a worker. Matching allocates only to repair a malformed subject longer than any before, and what
  * PCRE2's interpreter needs for a subject above 4 KiB. */
 #pragma once
 
 #include "regex/java/java.h"
 
-#define PS_REGEX_GROUPS_MAX                                                                                  \
-    100U /* groups that are handed out, group 0 included; an expression may have more */
+/* Groups that are returned, group 0 included. An expression may have more. */
+#define PS_REGEX_GROUPS_MAX 100U
 
 struct ps_regex;
 struct ps_regex_scratch;
@@ -22,7 +23,7 @@ enum ps_regex_how {
     PS_REGEX_WHOLE, /* Java's matches(): the whole subject */
 };
 
-/* NULL: `err` says where and why. Thread: control. */
+/* Returns NULL on error; `err` has the reason and the position. Thread: control. */
 struct ps_regex *ps_regex_create(const char *pattern, unsigned flags, enum ps_regex_how how,
                                  struct ps_err *err);
 void ps_regex_destroy(struct ps_regex *regex);
@@ -31,28 +32,28 @@ const char *ps_regex_text(const struct ps_regex *regex); /* as the user wrote it
 unsigned ps_regex_flags_of(const struct ps_regex *regex);
 unsigned ps_regex_group_count(const struct ps_regex *regex);                   /* without group 0 */
 int ps_regex_group_number(const struct ps_regex *regex, const char *name);     /* -1: no such group */
-const char *ps_regex_group_name(const struct ps_regex *regex, unsigned group); /* NULL: has none */
+const char *ps_regex_group_name(const struct ps_regex *regex, unsigned group); /* NULL: it has no name */
 
-/* Set-up time; ends the process when there is no memory. */
+/* Called at set-up. The process ends when memory runs out. */
 struct ps_regex_scratch *ps_regex_scratch_create(void);
 void ps_regex_scratch_destroy(struct ps_regex_scratch *scratch);
-/* Matches given up since the scratch was made. */
+/* Matches given up since the scratch was created. */
 uint64_t ps_regex_scratch_given_up(const struct ps_regex_scratch *scratch);
 
-/* Groups 0 .. count - 1 of the first match from `start` on; data NULL for those that took no part, or that
- * the expression does not have. `count` 0: only whether there is one. */
+/* Finds the first match from `start` on and fills groups 0 .. count - 1. `data` is NULL for groups that did
+ * not take part or that the expression does not have. With `count` 0 it only tests for a match. */
 bool ps_regex_find(const struct ps_regex *regex, struct ps_regex_scratch *scratch, const char *subject,
                    size_t length, size_t start, struct ps_slice *groups, unsigned count);
 
-/* A replacement text of Java's Matcher.replaceAll: "$1", "${name}", "\" before any character. Const, shared.
- */
+/* A replacement text of Java's Matcher.replaceAll: "$1", "${name}", "\" before any character. Const,
+ * shared. */
 struct ps_regex_replacement;
 struct ps_regex_replacement *ps_regex_replacement_create(const struct ps_regex *regex, const char *text,
                                                          struct ps_err *err);
 void ps_regex_replacement_destroy(struct ps_regex_replacement *replacement);
 
-/* replaceAll into `out`; `*count` (or NULL) says how many were replaced. Returns the length, SIZE_MAX when
- * `room` is too small (try again with more). */
+/* Does Java's replaceAll into `out`. `*count` (may be NULL) receives the number of replacements. Returns the
+ * length, or SIZE_MAX when `room` is too small (the caller tries again with more). */
 size_t ps_regex_replace_all(const struct ps_regex *regex, struct ps_regex_scratch *scratch,
                             const struct ps_regex_replacement *replacement, const char *subject,
                             size_t length, char *out, size_t room, uint32_t *count);

@@ -1,12 +1,12 @@
-/* Java's replacement texts (Matcher.appendReplacement, Matcher.replaceAll). Created by the control thread,
- * used by workers, who never allocate here. */
+/* Java's replacement texts (Matcher.appendReplacement, Matcher.replaceAll). Created by the control thread and
+ * used by workers, which never allocate here. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "regex/regex_parts.h"
 
-/* Text, then a group's text; `group` -1: none. */
+/* Literal text, followed by a group's text; `group` is -1 if there is none. */
 struct piece {
     char *text;
     size_t length;
@@ -16,7 +16,7 @@ struct piece {
 struct ps_regex_replacement {
     struct piece *pieces;
     size_t count;
-    unsigned groups; /* how many groups must be handed out for it */
+    unsigned groups; /* number of groups that a match must return for it */
 };
 
 void ps_regex_replacement_destroy(struct ps_regex_replacement *replacement)
@@ -29,8 +29,8 @@ void ps_regex_replacement_destroy(struct ps_regex_replacement *replacement)
     free(replacement);
 }
 
-/* "$12" is group 12 if there is one, else group 1 and the text "2". Returns the end of the reference, or NULL
- * with `err`. */
+/* "$12" is group 12 if it exists, else group 1 and the text "2". Returns the end of the reference, or NULL
+ * with `err` set. */
 static const char *read_number(const struct ps_regex *regex, const char *text, const char *p, int *group,
                                struct ps_err *err)
 {
@@ -46,7 +46,7 @@ static const char *read_number(const struct ps_regex *regex, const char *text, c
     return p;
 }
 
-/* "${name}": letters and digits of ASCII, not a digit first. */
+/* Reads "${name}": ASCII letters and digits, the first not a digit. */
 static const char *read_name(const struct ps_regex *regex, const char *text, const char *p, int *group,
                              struct ps_err *err)
 {
@@ -114,7 +114,7 @@ struct ps_regex_replacement *ps_regex_replacement_create(const struct ps_regex *
         if (p == NULL)
             goto failed;
         if (piece->group >= (int)PS_REGEX_GROUPS_MAX) {
-            ps_err_set(err, "replacement \"%s\": groups above %u are not handed out", text,
+            ps_err_set(err, "replacement \"%s\": groups above %u are not supported", text,
                        PS_REGEX_GROUPS_MAX - 1);
             goto failed;
         }
@@ -175,7 +175,7 @@ size_t ps_regex_replace_all(const struct ps_regex *regex, struct ps_regex_scratc
         replaced++;
         done = from = end;
         was_empty = start == end;
-        if (was_empty) { /* an empty match: the next one begins a character later */
+        if (was_empty) { /* after an empty match the next search begins one character later */
             from++;
             while (from < text.length && ((uint8_t)text.data[from] & 0xC0) == 0x80)
                 from++;

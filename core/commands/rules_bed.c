@@ -34,7 +34,7 @@ static char *input_read(struct ps_rules_problems *problems, size_t *length)
         }
     }
     ps_rules_problem_add(problems, PS_RULES_ERROR, (struct ps_rules_place){.file = "standard input"}, NULL,
-                         "%s", ferror(stdin) ? "cannot be read" : "a rules file may have 64 MiB, no more");
+                         "%s", ferror(stdin) ? "cannot be read" : "a rules file may have at most 64 MiB");
     free(text);
     return NULL;
 }

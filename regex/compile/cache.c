@@ -1,4 +1,4 @@
-/* The cache's files: names, who may write them, reading and replacing them. Called while matchers are made;
+/* The cache's files: names, permission checks, reading and replacing. Called while matchers are created;
  * blocks on the disk. */
 #include "regex/compile/cache.h"
 
@@ -24,7 +24,7 @@ static bool refuse(char *note, size_t room, const char *format, ...)
     return false;
 }
 
-/* Whoever may write here decides what our workers run. */
+/* Any user who can write here controls what our workers run. */
 static const char *distrust(const struct stat *about)
 {
     if (about->st_uid != geteuid() && about->st_uid != 0)
@@ -34,11 +34,11 @@ static const char *distrust(const struct stat *about)
     return NULL;
 }
 
-/* -1: `note` says why not. Made when missing. */
+/* Opens the directory and creates it if it is missing. Returns -1 on failure, with the reason in `note`. */
 static int directory_open(const char *directory, char *note, size_t room)
 {
     if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
-        refuse(note, room, "cannot make %s: %s", directory, strerror(errno));
+        refuse(note, room, "cannot create %s: %s", directory, strerror(errno));
         return -1;
     }
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -62,8 +62,8 @@ static void name_of(const struct ps_bytes *key, char name[40])
     snprintf(name, 40, "%016llx" PS_CACHE_SUFFIX, (unsigned long long)ps_bytes_hash(key->data, key->length));
 }
 
-/* The whole of an open file. */
-static bool slurp(int fd, size_t length, struct ps_bytes *bytes)
+/* Reads `length` bytes from an open file. */
+static bool read_bytes(int fd, size_t length, struct ps_bytes *bytes)
 {
     static _Thread_local unsigned char room[65536];
     while (bytes->length < length) {
@@ -83,15 +83,15 @@ static bool file_read(int fd, struct ps_bytes *bytes, char *note, size_t room)
     if (fstat(fd, &about) != 0)
         return refuse(note, room, "%s", strerror(errno));
     if (!S_ISREG(about.st_mode))
-        return refuse(note, room, "it is no regular file");
+        return refuse(note, room, "it is not a regular file");
     const char *why = distrust(&about);
     if (why != NULL)
         return refuse(note, room, "%s", why);
     if ((uint64_t)about.st_size > PS_CACHE_BYTES_MAX)
         return refuse(note, room, "it is too large");
-    if (!slurp(fd, (size_t)about.st_size, bytes))
+    if (!read_bytes(fd, (size_t)about.st_size, bytes))
         return refuse(note, room, "it cannot be read");
-    (void)futimens(fd, NULL); /* used now; if it is root's, it ages, no more */
+    (void)futimens(fd, NULL); /* renews its age; fails for root's file, which then ages without harm */
     return true;
 }
 
@@ -106,7 +106,7 @@ bool ps_cache_load(const char *directory, const struct ps_bytes *key, uint32_t c
     if (folder < 0)
         return false;
     name_of(key, name);
-    /* Not blocking: a FIFO of that name must not hold us. */
+    /* Non-blocking: a FIFO of that name must not block us. */
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     int failed = errno;
     close(folder);
@@ -126,7 +126,7 @@ bool ps_cache_load(const char *directory, const struct ps_bytes *key, uint32_t c
     return loaded ? true : refuse(note, room, "the cache file %s/%s is refused: %s", directory, name, why);
 }
 
-/* Written beside, then renamed: readers find the old file or the new one, whole. */
+/* Writes a temporary file, then renames it: readers see the whole old file or the whole new one. */
 static bool replace(int folder, const char *name, const struct ps_bytes *bytes)
 {
     char aside[80];

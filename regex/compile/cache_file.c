@@ -1,4 +1,4 @@
-/* What stands in a cache file. Reading compares, never trusts. Pure. */
+/* The contents of a cache file. Reading compares everything and trusts nothing. Pure. */
 #include "regex/compile/cache.h"
 
 #include <string.h>
@@ -32,9 +32,9 @@ const char *ps_cache_read(const unsigned char *bytes, size_t length, const struc
     size_t platform_length, key_length, answer_length;
     *answer = (struct ps_compile_answer){.failed = UINT32_MAX};
     if (ps_bytes_take_u64(&reader) != CACHE_MAGIC)
-        return "it is no file of the cache";
+        return "it is not a cache file";
     if (ps_bytes_take_u32(&reader) != CACHE_VERSION)
-        return "it is of another version of penstock";
+        return "it was made by another version of penstock";
     const unsigned char *its_platform = ps_bytes_take_block(&reader, &platform_length);
     const unsigned char *its_key = ps_bytes_take_block(&reader, &key_length);
     const unsigned char *its_answer = ps_bytes_take_block(&reader, &answer_length);
@@ -45,9 +45,9 @@ const char *ps_cache_read(const unsigned char *bytes, size_t length, const struc
     if (hash != ps_bytes_hash(bytes, (size_t)(end - bytes)))
         return "it is damaged";
     if (!same(its_platform, platform_length, platform, strlen(platform)))
-        return "it is of another machine or another version of Hyperscan";
+        return "it was made on another machine or by another version of Hyperscan";
     if (!same(its_key, key_length, key->data, key->length))
-        return "it is of other expressions";
+        return "it was made for other expressions";
     if (ps_compile_answer_read(its_answer, answer_length, count, answer, NULL) != PS_OK ||
         answer->built.outcomes == NULL) {
         ps_compile_answer_fini(answer);

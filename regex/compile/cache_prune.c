@@ -1,4 +1,4 @@
-/* Keeping the cache's directory small. After a file was written; blocks on the disk. */
+/* Keeps the cache's directory small. Called after a file was written; blocks on the disk. */
 #include "regex/compile/cache_parts.h"
 
 #include <dirent.h>
@@ -29,7 +29,7 @@ static bool ends_with(const char *name, const char *end)
     return length >= tail && strcmp(name + length - tail, end) == 0;
 }
 
-/* 16 hexadecimal digits and our suffix. */
+/* Tests for 16 hexadecimal digits followed by our suffix. */
 static bool is_ours(const char *name)
 {
     return strspn(name, "0123456789abcdef") == 16 && strncmp(name + 16, PS_CACHE_SUFFIX, 5) == 0;

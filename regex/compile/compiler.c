@@ -1,5 +1,5 @@
-/* Running the compiler: as a process of its own, watched, or in this thread. Called by the control thread or
- * a helper, which waits; never by a worker. */
+/* Runs the compiler: as a process of its own, supervised, or in this thread. Called by the control thread or
+ * a helper, which waits for it; never by a worker. */
 #include "regex/compile/compiler.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ extern char **environ;
 
 struct child {
     pid_t pid;
-    int socket; /* request out, answer in */
+    int socket; /* sends the request, receives the answer */
 };
 
 static uint64_t now_ms(void)
@@ -64,7 +64,7 @@ static enum ps_status child_start(struct child *child, const char *program, stru
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        return ps_err_set(err, "cannot make a socket for the compiler: %s", strerror(errno));
+        return ps_err_set(err, "cannot create a socket for the compiler: %s", strerror(errno));
     (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
     int failed = spawn(child, program, ends[1]);
     close(ends[1]);
@@ -77,7 +77,7 @@ static enum ps_status child_start(struct child *child, const char *program, stru
 
 enum talk { TALK_DONE, TALK_CANCELLED, TALK_LATE, TALK_BROKEN };
 
-/* One step of sending and receiving. */
+/* Does one step of sending and receiving. Returns false when the exchange is over; `*talk` has the result. */
 static bool step(int socket, const struct ps_bytes *request, size_t *sent, struct ps_bytes *answer,
                  enum talk *talk)
 {
@@ -89,7 +89,7 @@ static bool step(int socket, const struct ps_bytes *request, size_t *sent, struc
             if (*sent == request->length)
                 (void)shutdown(socket, SHUT_WR);
         } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            *sent = request->length; /* it is gone: its exit code will tell */
+            *sent = request->length; /* it has exited: its exit status gives the reason */
         }
     }
     ssize_t n = recv(socket, room, sizeof room, 0);
@@ -102,7 +102,7 @@ static bool step(int socket, const struct ps_bytes *request, size_t *sent, struc
     return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
-/* A compiler at SCHED_IDLE may wait long for the CPU; for ever is too long. */
+/* A compiler at SCHED_IDLE may wait long for the CPU, so there is also a limit on elapsed time. */
 static uint64_t wall_limit_ms(uint64_t time_ms)
 {
     return time_ms == 0 || time_ms > UINT64_MAX / 16 ? UINT64_MAX / 2 : time_ms * 10 + 60000;
@@ -126,7 +126,7 @@ static enum talk child_talk(int socket, const struct ps_bytes *request, const st
     return talk;
 }
 
-/* Waits for its end; kills it first unless it ends by itself. The signal that ended it, or 0. */
+/* Waits until the child ends; with `kill_it` kills it first. Returns the signal that ended it, or 0. */
 static int child_end(struct child *child, bool kill_it)
 {
     int status;
@@ -150,8 +150,8 @@ static enum ps_status explain(enum talk talk, int signal, const struct ps_compil
     if (signal == SIGXCPU || signal == SIGPROF)
         return ps_err_set(err, "compiling took more than %.3g s of CPU time", (double)limits->time_ms / 1000);
     if (signal == SIGKILL)
-        return ps_err_set(err, "the compiler was killed: there was no memory left for it");
-    if (signal != 0 && limits->memory_bytes != 0) /* not all of the compiler is ready for there being none */
+        return ps_err_set(err, "the compiler was killed, probably because memory ran out");
+    if (signal != 0 && limits->memory_bytes != 0) /* parts of the compiler crash when memory runs out */
         return ps_err_set(err,
                           "the compiler ended by signal %d (%s): perhaps %llu MiB of memory are too little",
                           signal, strsignal(signal), (unsigned long long)limits->memory_bytes >> 20);

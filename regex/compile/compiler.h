@@ -1,12 +1,12 @@
-/* Compiling a set of expressions for Hyperscan, within limits.
+/* Compiles a set of expressions for Hyperscan, within limits.
  *
- * Hyperscan's compiler cannot be interrupted, and no bound on its time and memory can be told beforehand. So
- * where there is a penstock program it runs as a process of its own, `penstock rules compile`: the request on
- * its standard input, the answer on its standard output. It limits its own memory and CPU time, asks for the
- * CPU only when nobody else wants it (SCHED_IDLE), is the first the kernel ends when memory runs out, and
- * ends with the thread that started it. Whoever started it may end it at any time.
+ * Hyperscan's compiler cannot be interrupted, and its time and memory cannot be bounded in advance. So where
+ * there is a penstock program, it runs as a process of its own, `penstock rules compile`, with the request on
+ * its standard input and the answer on its standard output. That process limits its own memory and CPU time,
+ * uses the CPU only when it is otherwise idle (SCHED_IDLE), is the first to be killed by the kernel when
+ * memory runs out, and ends with the thread that started it. The parent may kill it at any time.
  *
- * Request and answer are also what the cache is keyed by and keeps (regex/compile/cache.h). */
+ * Request and answer are also the cache's key and contents (regex/compile/cache.h). */
 #pragma once
 
 #include "regex/bytes.h"
@@ -22,7 +22,7 @@ struct ps_compile_limits {
 #define PS_COMPILE_REQUEST_BYTES_MAX (UINT64_C(1) << 30)
 #define PS_COMPILE_ANSWER_BYTES_MAX (UINT64_C(4) << 30)
 
-/* The expressions alone: texts, flags, ids. The key of the cache, and the tail of a request. */
+/* Writes only the expressions: texts, flags, ids. This is the cache's key and the tail of a request. */
 void ps_compile_key_write(struct ps_bytes *key, const struct ps_hyperscan_expression *expressions,
                           uint32_t count);
 
@@ -35,28 +35,28 @@ struct ps_compile_request {
 
 void ps_compile_request_write(struct ps_bytes *request, const struct ps_compile_limits *limits,
                               const struct ps_bytes *key);
-/* Of bytes from anywhere. */
+/* Parses untrusted bytes. */
 enum ps_status ps_compile_request_read(const unsigned char *bytes, size_t length,
                                        struct ps_compile_request *request, struct ps_err *err);
 void ps_compile_request_fini(struct ps_compile_request *request);
 
-/* A database and what became of each expression, or (`built.outcomes` NULL) an error. */
+/* A database and the outcome of each expression, or (`built.outcomes` NULL) an error. */
 struct ps_compile_answer {
     struct ps_hyperscan_built built;
-    uint32_t failed; /* place of the expression to blame, or UINT32_MAX */
+    uint32_t failed; /* index of the failing expression, or UINT32_MAX */
     char error[1024];
 };
 
 void ps_compile_answer_write(struct ps_bytes *bytes, const struct ps_compile_answer *answer, uint32_t count);
-/* Of bytes from anywhere, but for the database itself, which Hyperscan looks at. */
+/* Parses untrusted bytes, except for the database itself, which Hyperscan checks. */
 enum ps_status ps_compile_answer_read(const unsigned char *bytes, size_t length, uint32_t count,
                                       struct ps_compile_answer *answer, struct ps_err *err);
 void ps_compile_answer_fini(struct ps_compile_answer *answer);
 
-/* Compiles; blocks for as long as it takes. `program` NULL: in this thread, as it
- * is, without limits (a thread that goes to SCHED_IDLE may not come back). PS_OK:
- * `answer` has a database (without bytes when all expressions were left out). `failed` of the answer is set
- * in any case. `cancelled` may be NULL; it is asked about twenty times a second (not in this thread). */
+/* Compiles and blocks until done. With `program` NULL it runs in this thread, without limits (a thread that
+ * lowers itself to SCHED_IDLE may not be able to return). On PS_OK, `answer` has a database (without bytes
+ * when all expressions were left out). `answer->failed` is always set. `cancelled` may be NULL; it is called
+ * about twenty times a second (not when compiling in this thread). */
 struct ps_compile_how {
     const char *program;
     struct ps_compile_limits limits;
@@ -67,6 +67,6 @@ enum ps_status ps_compile_run(const struct ps_hyperscan_expression *expressions,
                               const struct ps_bytes *key, const struct ps_compile_how *how,
                               struct ps_compile_answer *answer, struct ps_err *err);
 
-/* The other side: reads a request from `input`, answers on `output`. Sets limits and scheduling of the whole
- * process, so it must be one that does nothing else. Returns its exit code. */
+/* The child's side: reads a request from `input` and writes the answer to `output`. Sets limits and
+ * scheduling of the whole process, which must therefore do nothing else. Returns the exit code. */
 int ps_compile_serve(int input, int output);

@@ -1,4 +1,4 @@
-/* Requests and answers of the compiler as bytes. Reading never trusts a count or a length. Pure. */
+/* The compiler's requests and answers as bytes. Reading never trusts a count or a length. Pure. */
 #include "regex/compile/compiler.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #define REQUEST_MAGIC UINT64_C(0x3152514352535350) /* "PSSRCQR1" */
 #define ANSWER_MAGIC UINT64_C(0x31534E4152535350)  /* "PSSRANS1" */
-#define EXPRESSION_BYTES_MIN 16U                   /* id, flags, length, no text */
+#define EXPRESSION_BYTES_MIN 16U                   /* id, flags, length, empty text */
 
 void ps_compile_key_write(struct ps_bytes *key, const struct ps_hyperscan_expression *expressions,
                           uint32_t count)
@@ -33,7 +33,7 @@ void ps_compile_request_write(struct ps_bytes *request, const struct ps_compile_
 static enum ps_status expressions_read(struct ps_bytes_reader *reader, struct ps_compile_request *request,
                                        struct ps_err *err)
 {
-    /* Texts are shorter than what they are read from by more than their terminators. */
+    /* The texts with their terminators need less room than the bytes they are read from. */
     char *to = request->texts = malloc((size_t)(reader->end - reader->at) + 1);
     request->expressions = calloc(request->count + 1, sizeof *request->expressions);
     PS_ASSERT(to != NULL && request->expressions != NULL);
@@ -61,7 +61,7 @@ enum ps_status ps_compile_request_read(const unsigned char *bytes, size_t length
     struct ps_bytes_reader reader = {bytes, bytes + length, false};
     *request = (struct ps_compile_request){0};
     if (ps_bytes_take_u64(&reader) != REQUEST_MAGIC)
-        return ps_err_set(err, "this is no request for the compiler of another penstock");
+        return ps_err_set(err, "this is not a compile request");
     request->limits.memory_bytes = ps_bytes_take_u64(&reader);
     request->limits.time_ms = ps_bytes_take_u64(&reader);
     request->limits.idle = ps_bytes_take_u32(&reader) != 0;
@@ -134,7 +134,7 @@ enum ps_status ps_compile_answer_read(const unsigned char *bytes, size_t length,
         return PS_OK;
     }
     if (outcomes_length != count || !outcomes_known(outcomes, outcomes_length))
-        return ps_err_set(err, "the compiler's answer is to another question");
+        return ps_err_set(err, "the compiler's answer does not fit the request");
     answer->built.outcomes = copy(outcomes, outcomes_length);
     if (database_length > 0) {
         answer->built.bytes = copy(database, database_length);

@@ -1,4 +1,4 @@
-/* The compiler's own process (`penstock rules compile`): one thread, one request, one answer. */
+/* The compiler's process (`penstock rules compile`): one thread, one request, one answer. */
 #include "regex/compile/compiler.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* A sanitizer maps terabytes of address space for itself. */
+/* A sanitizer maps terabytes of address space, so the memory limit cannot be set. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -40,7 +40,7 @@ static enum ps_status read_all(int input, struct ps_bytes *bytes)
     }
 }
 
-/* What the program has mapped already is not the compiler's. */
+/* Returns what the program has already mapped, which does not count against the compiler's limit. */
 static uint64_t mapped_bytes(void)
 {
     unsigned long pages = 0;
@@ -64,7 +64,7 @@ static void limit_memory(uint64_t memory_bytes)
     (void)setrlimit(RLIMIT_AS, &limit);
 }
 
-/* SIGPROF ends it to the millisecond; the limit of whole seconds stands behind it. */
+/* SIGPROF ends the process with millisecond precision; the limit in whole seconds is the fallback. */
 static void limit_time(uint64_t time_ms)
 {
     if (time_ms == 0 || time_ms > UINT64_C(1000000000))
@@ -81,12 +81,12 @@ static void be_idle(void)
 {
     struct sched_param none = {0};
     cpu_set_t all;
-    memset(&all, 0xFF, sizeof all); /* not only the CPU that the thread which started us is pinned to */
+    memset(&all, 0xFF, sizeof all); /* not only the CPU to which the thread that started us is pinned */
     (void)sched_setaffinity(0, sizeof all, &all);
     (void)sched_setscheduler(0, SCHED_IDLE, &none);
 }
 
-static void be_the_first_to_go(void)
+static void prefer_for_oom_kill(void)
 {
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd < 0)
@@ -102,11 +102,11 @@ static void isolate(void)
     pid_t parent = getppid();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
-        _exit(3); /* it went before we could ask to be told */
+        _exit(3); /* the parent ended before PR_SET_PDEATHSIG was in effect */
     (void)prctl(PR_SET_NAME, "rules-compiler");
     (void)close_range(3, ~0U, 0);
     (void)setrlimit(RLIMIT_CORE, &none);
-    be_the_first_to_go();
+    prefer_for_oom_kill();
 }
 
 int ps_compile_serve(int input, int output)
@@ -118,7 +118,7 @@ int ps_compile_serve(int input, int output)
     if (read_all(input, &bytes) != PS_OK ||
         ps_compile_request_read(bytes.data, bytes.length, &request, &err) != PS_OK) {
         fprintf(stderr,
-                "penstock: rules compile is penstock's own: it reads a request that only penstock writes\n");
+                "penstock: rules compile is internal: it reads a request that only penstock writes\n");
         ps_bytes_fini(&bytes);
         return 2;
     }

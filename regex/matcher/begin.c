@@ -1,6 +1,6 @@
-/* May a match of a translated expression begin with a newline? Asked for sets whose subjects have newlines of
- * ours before them: if it may, a report can be about our newline and PCRE2 must be asked. Reads the text of
- * the expression; in doubt the answer is yes. Pure. */
+/* Tests whether a match of a translated expression may begin with a newline. This matters for sets where the
+ * matcher puts newlines before subjects: a report may then be about such a newline, and PCRE2 must confirm
+ * it. Reads the text of the expression; in doubt the answer is yes. Pure. */
 #include "regex/matcher/parts.h"
 
 #include <stdlib.h>
@@ -13,15 +13,15 @@ struct reader {
     unsigned depth;
 };
 
-/* Of a part of an expression. */
+/* Properties of a part of an expression. */
 struct begin {
-    bool newline; /* it may begin with one */
-    bool empty;   /* it may match nothing, so that what follows begins */
+    bool newline; /* it may begin with a newline */
+    bool empty;   /* it may match nothing, so the next part may begin the match */
 };
 
 static bool shorthand_has_newline(char letter)
 {
-    return strchr("dwSvt", letter) == NULL; /* \s, \W, \D and all we do not know */
+    return strchr("dwSvt", letter) == NULL; /* \s, \W, \D and all unknown ones */
 }
 
 static int hex(char digit)
@@ -32,7 +32,8 @@ static int hex(char digit)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* An escape at `at` ("\"): the byte it stands for, or -1 and in `*newline` whether it has one. */
+/* Parses the escape at `*at` ("\"). Returns the byte it stands for, or -1 with `*newline` set if it may match
+ * a newline. */
 static int escape(const char **at, bool *newline)
 {
     const char *letter = *at + 1;
@@ -56,7 +57,7 @@ static int escape(const char **at, bool *newline)
     return (unsigned char)*letter;
 }
 
-/* A member of a class, which may be the start of a range: as escape(). */
+/* Parses a member of a class, which may be the start of a range. Same result as escape(). */
 static int member(const char **at, bool *newline)
 {
     if (**at == '\\')
@@ -95,7 +96,7 @@ static struct begin group(struct reader *reader)
     reader->at++;
     if (*reader->at == '?') {
         reader->at++;
-        if (*reader->at != ':') { /* flags, look-around: we do not know */
+        if (*reader->at != ':') { /* flags or look-around: unknown */
             reader->at += strlen(reader->at);
             return (struct begin){true, true};
         }
@@ -124,14 +125,14 @@ static struct begin atom(struct reader *reader)
         return (struct begin){value < 0 ? newline : value == '\n', false};
     }
     reader->at++;
-    if (byte == '^') /* not before our newline: 0xFF stands there */
+    if (byte == '^') /* never before a newline of the matcher: 0xFF is there */
         return (struct begin){false, false};
     if (byte == '$')
         return (struct begin){true, true};
     return (struct begin){byte == '\n' || byte == '.', false};
 }
 
-/* ?, *, {0...: may be left out. Reads all of what repeats. */
+/* Reads the whole quantifier. Returns true for ?, * and {0...: the item may be left out. */
 static bool optional(struct reader *reader)
 {
     bool may = false;
@@ -155,7 +156,7 @@ static struct begin sequence(struct reader *reader)
         struct begin one = atom(reader);
         one.empty |= optional(reader);
         if (!all.empty)
-            continue; /* only to get past it */
+            continue; /* parsed only to skip it */
         all.newline |= one.newline;
         all.empty = one.empty;
     }

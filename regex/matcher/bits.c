@@ -1,5 +1,5 @@
-/* Scanning batches of subjects for a few patterns: a row of bits for each. Called by workers, once a batch;
- * what runs for each hit is kept short. */
+/* Scans batches of subjects for a few patterns; the result is a row of bits for each pattern. Called by
+ * workers, once per batch; the code that runs for each hit is short. */
 #include "regex/matcher/count.h"
 
 #include <string.h>
@@ -20,7 +20,7 @@ static int hit_bit(unsigned id, unsigned long long from, unsigned long long to, 
     return 0;
 }
 
-/* Leaves the bits of those subjects that do match. */
+/* Clears the bits of subjects that do not match. */
 static void row_verify(struct ps_matcher_scratch *scratch, uint32_t pattern, const struct ps_slice *subjects,
                        uint64_t *row)
 {
@@ -36,7 +36,7 @@ static void row_verify(struct ps_matcher_scratch *scratch, uint32_t pattern, con
     }
 }
 
-/* Subjects that PCRE2 decides, whatever the pattern: those whose scan failed. */
+/* Asks PCRE2 about the subjects in `which`. */
 static void row_ask(struct ps_matcher_scratch *scratch, uint32_t pattern, const struct ps_slice *subjects,
                     uint32_t count, const uint64_t *which, uint64_t *row)
 {
@@ -71,7 +71,7 @@ static void find_empty(const struct ps_slice *subjects, uint32_t count, uint64_t
         empty[i / 64] |= (uint64_t)(subjects[i].length == 0) << i % 64;
 }
 
-/* What empty subjects match was found out when the matcher was made. */
+/* Sets the bits of empty subjects; what matches them was determined when the matcher was created. */
 static void bits_empty(const struct ps_matcher *matcher, const uint64_t *empty, uint64_t *bits)
 {
     for (uint32_t i = 0; i < matcher->empty_count; i++) {
@@ -87,7 +87,7 @@ static void mark(uint64_t *row, uint32_t first, uint32_t count)
         row[i / 64] |= UINT64_C(1) << i % 64;
 }
 
-/* Hits into the rows; the subjects of scans that failed into `failed`. True: there are such. */
+/* Stores hits in the rows, and the subjects of failed scans in `failed`. Returns true if a scan failed. */
 static bool bits_scan(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects, uint32_t count,
                       uint64_t *failed)
 {

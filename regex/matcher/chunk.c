@@ -1,14 +1,14 @@
-/* What is scanned in one call: a run of subjects where they are, copies behind each other, or one alone.
- * Called by workers. Allocates only for a subject longer than any before that must be copied. */
+/* The unit of one scan call: a run of adjacent subjects in place, copies of subjects, or one subject alone.
+ * Called by workers. Allocates only for a subject that must be copied and is longer than any before. */
 #include "regex/matcher/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A run shorter than that is copied together with what follows it: a call costs more than the copy. */
+/* A shorter run is copied together with the subjects after it: a call costs more than the copy. */
 #define RUN_SUBJECTS_MIN 8U
 #define RUN_BYTES_MIN 2048U
-/* Longer runs would push the subjects out of the nearer caches before reports are looked at. */
+/* Longer runs would evict the subjects from the nearer caches before their reports are processed. */
 #define RUN_BYTES_MAX (64U << 10)
 
 static const struct border {
@@ -20,18 +20,18 @@ static const struct border {
     [PS_BORDER_BOTH] = {"\n\xFF\n", 3},
 };
 
-/* The ends of the subjects are there. */
+/* The caller has filled in the subjects' ends. */
 static void chunk_set(struct ps_matcher_scratch *scratch, const char *data, uint32_t length, uint32_t first,
                       uint32_t count, uint32_t gap)
 {
     scratch->chunk = (struct ps_matcher_chunk){data, length, first, count, gap};
     scratch->cursor = 0;
-    /* What stands before the first subject and behind the last one, so that neither is a special one. */
+    /* Sentinels before the first subject and after the last one avoid special cases. */
     scratch->limits[0] = 0U - gap;
     scratch->limits[count + 1] = UINT32_MAX;
 }
 
-/* How many subjects from `at` on stand one after the other with a newline between. */
+/* Returns how many subjects from `at` on are adjacent in memory with a newline between them. */
 static uint32_t run_length(const struct ps_slice *subjects, uint32_t at, uint32_t count, uint32_t *ends)
 {
     const char *base = subjects[at].data;
@@ -56,13 +56,13 @@ static bool chunk_run(struct ps_matcher_scratch *scratch, const struct ps_slice 
     uint32_t length = scratch->limits[run];
     if (run < RUN_SUBJECTS_MIN && length < RUN_BYTES_MIN && run < count - at)
         return false;
-    if (scratch->matcher->minds_ff && ps_matcher_has_ff(subjects[at].data, length))
+    if (scratch->matcher->replaces_ff && ps_matcher_has_ff(subjects[at].data, length))
         return false;
     chunk_set(scratch, subjects[at].data, length, at, run, 1);
     return true;
 }
 
-/* Room for a subject that is scanned alone and must be changed. */
+/* Returns memory for a subject that is scanned alone and must be modified. */
 static char *large_room(struct ps_matcher_scratch *scratch, size_t length)
 {
     if (scratch->large_room < length) {
@@ -77,7 +77,7 @@ static char *large_room(struct ps_matcher_scratch *scratch, size_t length)
 void ps_matcher_chunk_alone(struct ps_matcher_scratch *scratch, const struct ps_slice *subject, uint32_t at)
 {
     const char *data = subject->data;
-    if (scratch->matcher->minds_ff && ps_matcher_has_ff(data, subject->length)) {
+    if (scratch->matcher->replaces_ff && ps_matcher_has_ff(data, subject->length)) {
         char *room = large_room(scratch, subject->length);
         ps_matcher_copy(room, data, subject->length);
         data = room;
@@ -99,7 +99,8 @@ static void chunk_copy(struct ps_matcher_scratch *scratch, const struct ps_slice
         ps_matcher_copy(scratch->staging + length, subject->data, subject->length);
         length += subject->length;
         scratch->limits[next - at + 1] = length;
-        memcpy(scratch->staging + length, border->text, sizeof border->text); /* there is room for four */
+        /* there is room for four bytes */
+        memcpy(scratch->staging + length, border->text, sizeof border->text);
         length += border->length;
     }
     chunk_set(scratch, scratch->staging, length, at, next - at, border->length);
@@ -116,8 +117,8 @@ void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_s
         chunk_copy(scratch, subjects, at, count);
 }
 
-/* Hyperscan reports nearly, but not surely, in order: it is the subject of the last report or the next one,
- * or else searched for. Where nothing can be predicted nothing branches: this is run for every report. */
+/* Hyperscan reports nearly in order, so this checks the subject of the last report and the next one, and
+ * otherwise searches. It runs for every report, so it avoids unpredictable branches. */
 uint32_t ps_matcher_chunk_find(struct ps_matcher_scratch *scratch, uint32_t to)
 {
     const uint32_t *ends = scratch->limits + 1, *before = scratch->limits, gap = scratch->chunk.gap;
@@ -125,7 +126,8 @@ uint32_t ps_matcher_chunk_find(struct ps_matcher_scratch *scratch, uint32_t to)
     if (PS_UNLIKELY(to < before[low] + gap))
         low = 0;
     low += ends[low] < to;
-    while (PS_UNLIKELY(ends[low] < to)) { /* the first that ends there or later; the end mark is behind all */
+    /* finds the first that ends at `to` or later; the sentinel is after all */
+    while (PS_UNLIKELY(ends[low] < to)) {
         uint32_t middle = low + (high - low) / 2;
         if (ends[middle] < to)
             low = middle + 1;
@@ -135,7 +137,7 @@ uint32_t ps_matcher_chunk_find(struct ps_matcher_scratch *scratch, uint32_t to)
             break;
     }
     if (PS_UNLIKELY(low == scratch->chunk.count || to < before[low] + gap))
-        return UINT32_MAX; /* in the border */
+        return UINT32_MAX; /* within the border */
     scratch->cursor = low;
     return low;
 }

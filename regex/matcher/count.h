@@ -1,4 +1,4 @@
-/* Counters of a scratch: one thread writes, any may read. */
+/* Counters of a scratch: one thread writes, any thread may read. */
 #pragma once
 
 #include "regex/matcher/parts.h"
@@ -8,7 +8,7 @@ static inline void ps_matcher_count_add(uint64_t *count, uint64_t more)
     __atomic_store_n(count, *count + more, __ATOMIC_RELAXED);
 }
 
-/* True when there are empty ones among them. */
+/* Returns true when some of the subjects are empty. */
 static inline bool ps_matcher_count_subjects(struct ps_matcher_scratch *scratch,
                                              const struct ps_slice *subjects, uint32_t count)
 {
@@ -30,7 +30,7 @@ static inline void ps_matcher_count_given_up(struct ps_matcher_scratch *scratch)
         __atomic_store_n(&scratch->counts.given_up, given_up, __ATOMIC_RELAXED);
 }
 
-/* PCRE2 decides. */
+/* PCRE2 decides whether the pattern matches. */
 static inline bool ps_matcher_ask(struct ps_matcher_scratch *scratch, uint32_t pattern,
                                   const struct ps_slice *subject)
 {
@@ -38,7 +38,7 @@ static inline bool ps_matcher_ask(struct ps_matcher_scratch *scratch, uint32_t p
                          0, NULL, 0);
 }
 
-/* PCRE2 decides about a report of Hyperscan. */
+/* PCRE2 decides whether a report of Hyperscan is a match. */
 static inline bool ps_matcher_confirm(struct ps_matcher_scratch *scratch, uint32_t pattern,
                                       const struct ps_slice *subject)
 {

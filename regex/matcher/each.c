@@ -1,5 +1,5 @@
-/* Scanning batches of subjects for many patterns: the list of what each subject matches. Called by workers,
- * once a batch; what runs for each hit is kept short. */
+/* Scans batches of subjects for many patterns; the result is the list of patterns that each subject matches.
+ * Called by workers, once per batch; the code that runs for each hit is short. */
 #include "regex/matcher/count.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ static int hit_list(unsigned id, unsigned long long from, unsigned long long to,
     (void)flags;
     uint32_t at = ps_matcher_chunk_find(scratch, (uint32_t)to);
     if (at == UINT32_MAX || scratch->seen[id] == scratch->stamp + at)
-        return 0; /* a match may end in many places */
+        return 0; /* a match may have many ends */
     if (PS_UNLIKELY(scratch->hit_count == scratch->hit_room))
         return 1;
     scratch->seen[id] = scratch->stamp + at;
@@ -28,7 +28,7 @@ static int hit_list(unsigned id, unsigned long long from, unsigned long long to,
     return 0;
 }
 
-/* Heap sort: in place, no allocation, no bad case. Rare and mostly short. */
+/* Heap sort: in place, no allocation, no quadratic case. It rarely runs, mostly on short arrays. */
 #define SIFT_DOWN(type)                                                                                      \
     static void sift_down_##type(type *items, uint32_t at, uint32_t count)                                   \
     {                                                                                                        \
@@ -69,16 +69,17 @@ static void sort_patterns(uint32_t *patterns, uint32_t count)
     }
 }
 
-/* Those patterns of the hits' expressions that do match, to `scratch->matched`. */
-static uint32_t judge(struct ps_matcher_scratch *scratch, const struct ps_slice *subject,
-                      const uint64_t *hits, uint32_t hit_count)
+/* Writes the patterns of the hits' expressions that really match to `scratch->matched`; returns their
+ * number. */
+static uint32_t decide(struct ps_matcher_scratch *scratch, const struct ps_slice *subject,
+                       const uint64_t *hits, uint32_t hit_count)
 {
     const struct ps_matcher *matcher = scratch->matcher;
     uint32_t count = 0;
-    int plain = -1; /* not looked at */
+    int plain = -1; /* -1: not tested yet */
     for (uint32_t i = 0; i < hit_count; i++) {
         uint32_t expression = (uint32_t)hits[i];
-        if (i > 0 && hits[i] == hits[i - 1]) /* only when they had to be sorted */
+        if (i > 0 && hits[i] == hits[i - 1]) /* repeats occur only in sorted hits */
             continue;
         for (uint32_t m = matcher->member_start[expression]; m < matcher->member_start[expression + 1]; m++) {
             uint32_t pattern = matcher->members[m];
@@ -107,12 +108,12 @@ static void report_one(struct ps_matcher_scratch *scratch, const struct report *
 {
     const struct ps_matcher *matcher = scratch->matcher;
     const struct ps_slice *text = &report->subjects[subject];
-    if (text->length == 0) { /* known since the matcher was made */
+    if (text->length == 0) { /* determined when the matcher was created */
         if (matcher->empty_count > 0)
             report->each(report->argument, subject, matcher->empty, matcher->empty_count);
         return;
     }
-    uint32_t count = judge(scratch, text, hits, hit_count);
+    uint32_t count = decide(scratch, text, hits, hit_count);
     for (uint32_t i = 0; i < matcher->pcre2_count; i++) {
         if (ps_matcher_ask(scratch, matcher->pcre2[i], text))
             scratch->matched[count++] = matcher->pcre2[i];
@@ -120,7 +121,7 @@ static void report_one(struct ps_matcher_scratch *scratch, const struct report *
     report_matched(scratch, report, subject, count);
 }
 
-/* PCRE2 decides about every pattern: the scan failed. */
+/* Asks PCRE2 about every pattern, because the scan failed. */
 static void report_asked(struct ps_matcher_scratch *scratch, const struct report *report, uint32_t subject)
 {
     const struct ps_matcher *matcher = scratch->matcher;
@@ -160,7 +161,7 @@ static enum ps_hyperscan_scan chunk_scan(struct ps_matcher_scratch *scratch)
     return done;
 }
 
-/* The usual case: one report about a subject, about one pattern, and nothing to ask. */
+/* Fast path: one report about the subject, for one pattern that needs no confirmation. */
 static bool report_simple(const struct ps_matcher *matcher, const struct report *report, uint64_t hit)
 {
     const uint32_t *start = &matcher->member_start[(uint32_t)hit];
@@ -171,7 +172,7 @@ static bool report_simple(const struct ps_matcher *matcher, const struct report 
     return true;
 }
 
-/* Only subjects with hits match anything. */
+/* Reports the subjects with hits; no other subject matches. */
 static void chunk_report_hits(struct ps_matcher_scratch *scratch, const struct report *report)
 {
     const uint64_t *hits = scratch->hits;
@@ -188,7 +189,7 @@ static void chunk_report_hits(struct ps_matcher_scratch *scratch, const struct r
     }
 }
 
-/* All hits of the chunk are there. */
+/* Reports the subjects of a chunk after all its hits were collected. */
 static void chunk_report(struct ps_matcher_scratch *scratch, const struct report *report)
 {
     const struct ps_matcher *matcher = scratch->matcher;
@@ -208,7 +209,8 @@ static void chunk_report(struct ps_matcher_scratch *scratch, const struct report
     }
 }
 
-/* More hits than there is room for: one subject at a time; there is room for each of them. */
+/* Handles a chunk with more hits than there is room for: scans one subject at a time, whose hits always
+ * fit. */
 static void chunk_singly(struct ps_matcher_scratch *scratch, const struct report *report)
 {
     uint32_t first = scratch->chunk.first, last = first + scratch->chunk.count;

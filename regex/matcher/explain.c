@@ -1,5 +1,5 @@
-/* What an expression costs and who runs it: for `check` and `rules`. Compiles the one expression, in this
- * thread, unless the estimate forbids. Control thread. */
+/* Determines what an expression costs and which engine runs it, for `check` and `rules`. Compiles the one
+ * expression in this thread, unless the estimate is too high. Thread: control. */
 #include "regex/cost.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "regex/matcher/parts.h"
 
-/* A database of one expression; larger ones push others out of the caches. */
+/* For the database of one expression; a larger one evicts others from the CPU caches. */
 #define DATABASE_BYTES_HIGH (UINT64_C(512) << 10)
 
 static uint64_t now_ns(void)
@@ -19,7 +19,7 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* LEFT_OUT: it is nothing for Hyperscan. */
+/* Returns LEFT_OUT when Hyperscan cannot run the expression. */
 static enum ps_hyperscan_outcome build_one(const struct ps_java_regex *java, uint64_t *bytes)
 {
     struct ps_hyperscan_expression expression;
@@ -49,16 +49,16 @@ enum ps_matcher_engine ps_matcher_explain(const struct ps_regex *regex, char *wh
     }
     if (java->exactness == PS_REGEX_NONE || java->hyperscan == NULL) {
         snprintf(why, room, "PCRE2 alone, on every text: %s",
-                 java->why[0] == '\0' ? "not for Hyperscan" : java->why);
+                 java->why[0] == '\0' ? "Hyperscan cannot run it" : java->why);
         return PS_ENGINE_PCRE2;
     }
     enum ps_hyperscan_outcome outcome = build_one(java, &bytes);
     if (outcome == PS_HYPERSCAN_LEFT_OUT) {
-        snprintf(why, room, "PCRE2 alone, on every text: it is too much for Hyperscan");
+        snprintf(why, room, "PCRE2 alone, on every text: it is too large for Hyperscan");
         return PS_ENGINE_PCRE2;
     }
     if (outcome == PS_HYPERSCAN_PREFILTERED) {
-        const char *because = java->prefilter ? java->why : "exactly it is too much for Hyperscan";
+        const char *because = java->prefilter ? java->why : "it is too large for Hyperscan to match exactly";
         snprintf(why, room, "Hyperscan's prefilter, confirmed by PCRE2: %s", because);
         return PS_ENGINE_PREFILTER;
     }
@@ -71,7 +71,7 @@ enum ps_matcher_engine ps_matcher_explain(const struct ps_regex *regex, char *wh
     return PS_ENGINE_HYPERSCAN;
 }
 
-/* 1,234,567 */
+/* Formats a number as 1,234,567. */
 static const char *grouped(uint64_t number, char text[32])
 {
     char digits[24];
@@ -86,7 +86,7 @@ static const char *grouped(uint64_t number, char text[32])
     return text;
 }
 
-static void say_states(const struct ps_regex *regex, struct ps_matcher_cost *cost)
+static void states_explain(const struct ps_regex *regex, struct ps_matcher_cost *cost)
 {
     struct ps_cost_repeat repeat;
     char number[32];
@@ -114,7 +114,7 @@ void ps_matcher_cost_of(const struct ps_regex *regex, struct ps_matcher_cost *co
     cost->states = ps_cost_states(java->hyperscan);
     if (cost->states > PS_COST_STATES_RUINOUS) {
         cost->grade = PS_COST_RUINOUS;
-        say_states(regex, cost);
+        states_explain(regex, cost);
         return;
     }
     uint64_t start = now_ns();
@@ -122,17 +122,16 @@ void ps_matcher_cost_of(const struct ps_regex *regex, struct ps_matcher_cost *co
     cost->compile_ns = now_ns() - start;
     if (outcome == PS_HYPERSCAN_LEFT_OUT) {
         cost->grade = PS_COST_HIGH;
-        snprintf(cost->why, sizeof cost->why, "it is too much for Hyperscan: PCRE2 runs it on every text");
+        snprintf(cost->why, sizeof cost->why, "it is too large for Hyperscan: PCRE2 runs it on every text");
     } else if (cost->states > PS_COST_STATES_HIGH) {
         cost->grade = PS_COST_HIGH;
-        say_states(regex, cost);
+        states_explain(regex, cost);
     } else if (cost->database_bytes > DATABASE_BYTES_HIGH) {
         cost->grade = PS_COST_HIGH;
         snprintf(cost->why, sizeof cost->why, "its database alone takes %llu KiB",
                  (unsigned long long)cost->database_bytes >> 10);
     } else if (java->length_min == 0) {
         cost->grade = PS_COST_HIGH;
-        snprintf(cost->why, sizeof cost->why,
-                 "it may match nothing at all, so PCRE2 or a look at each text decides");
+        snprintf(cost->why, sizeof cost->why, "it may match empty text, so each text must be checked");
     }
 }

@@ -1,4 +1,4 @@
-/* Making matchers and scratches. Called by the control thread, or by a helper while events flow. */
+/* Creates matchers and scratches. Called by the control thread, or by a helper while events flow. */
 #include "regex/matcher/parts.h"
 
 #include <stdio.h>
@@ -18,11 +18,12 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Compiling failed: which pattern is to blame, if Hyperscan does not say, most likely? */
-static void blame(const struct ps_matcher *matcher, const struct ps_matcher_plan *plan, uint32_t expression,
-                  struct ps_matcher_report *report, struct ps_err *err)
+/* Compiling failed: finds the pattern that caused it, or guesses the most likely one if Hyperscan does not
+ * name it. */
+static void failed_pattern_find(const struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
+                                uint32_t expression, struct ps_matcher_report *report, struct ps_err *err)
 {
-    uint64_t most = PS_COST_STATES_HIGH / 2; /* smaller ones are as likely as others */
+    uint64_t most = PS_COST_STATES_HIGH / 2; /* smaller ones are not the likely cause */
     bool guessed = expression >= plan->count;
     for (uint32_t i = 0; guessed && i < plan->count; i++) {
         uint64_t states = ps_cost_states(plan->expressions[i].text);
@@ -36,12 +37,12 @@ static void blame(const struct ps_matcher *matcher, const struct ps_matcher_plan
             continue;
         report->failed_pattern = i;
         ps_err_append(err, "%s \"%.200s\"%s", guessed ? "the costliest expression is" : "the expression is",
-                      ps_regex_text(matcher->patterns[i]), guessed ? ": perhaps it is the one" : "");
+                      ps_regex_text(matcher->patterns[i]), guessed ? ": it is the likely cause" : "");
         return;
     }
 }
 
-/* From the cache, or compiled. */
+/* Loads the answer from the cache, or compiles. */
 static enum ps_status answer_get(const struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
                                  const struct ps_matcher_options *options, struct ps_compile_answer *answer,
                                  struct ps_matcher_report *report, struct ps_err *err)
@@ -61,7 +62,7 @@ static enum ps_status answer_get(const struct ps_matcher *matcher, const struct 
     if (!report->cached) {
         status = ps_compile_run(plan->expressions, plan->count, &key, &how, answer, err);
         if (status != PS_OK)
-            blame(matcher, plan, answer->failed, report, err);
+            failed_pattern_find(matcher, plan, answer->failed, report, err);
         else if (options->cache_directory != NULL) {
             char note[sizeof report->cache_note];
             if (!ps_cache_store(options->cache_directory, &key, plan->count, answer, note, sizeof note))
@@ -72,7 +73,7 @@ static enum ps_status answer_get(const struct ps_matcher *matcher, const struct 
     return status;
 }
 
-/* What the cache kept is not taken when Hyperscan itself refuses it. */
+/* Opens the database. Compiles it again if Hyperscan refuses the cached one. */
 static enum ps_status open_database(struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
                                     const struct ps_matcher_options *options,
                                     struct ps_compile_answer *answer, struct ps_matcher_report *report,
@@ -85,7 +86,7 @@ static enum ps_status open_database(struct ps_matcher *matcher, const struct ps_
     matcher->hyperscan = ps_hyperscan_open(answer->built.bytes, answer->built.length, err);
     if (matcher->hyperscan != NULL || !report->cached)
         return matcher->hyperscan != NULL ? PS_OK : PS_FAIL;
-    snprintf(report->cache_note, sizeof report->cache_note, "what the cache kept is refused: %.150s",
+    snprintf(report->cache_note, sizeof report->cache_note, "the cached database is refused: %.150s",
              err == NULL ? "damaged" : err->text);
     ps_compile_answer_fini(answer);
     struct ps_matcher_options without = *options;
@@ -180,12 +181,12 @@ struct ps_matcher_scratch *ps_matcher_scratch_create(const struct ps_matcher *ma
     scratch->hits = calloc(scratch->hit_room, sizeof *scratch->hits);
     scratch->seen = calloc(matcher->expression_count + 1, sizeof *scratch->seen);
     scratch->matched = calloc(matcher->count + 1, sizeof *scratch->matched);
-    /* The border is copied as four bytes, of which it may need one. */
+    /* The border is copied as four bytes, even if only one is needed. */
     scratch->staging = aligned_alloc(4096, PS_MATCHER_STAGING_BYTES + 4096);
     if (matcher->hyperscan != NULL)
         scratch->hyperscan = ps_hyperscan_scratch_create(matcher->hyperscan, err);
     else
-        ps_err_set(err, "there is no memory for a matcher's scratch");
+        ps_err_set(err, "not enough memory for a matcher's scratch");
     if (scratch->hits != NULL && scratch->seen != NULL && scratch->matched != NULL &&
         scratch->staging != NULL && (matcher->hyperscan == NULL || scratch->hyperscan != NULL)) {
         ps_hyperscan_touch(scratch->hits, scratch->hit_room * sizeof *scratch->hits);

@@ -1,75 +1,78 @@
-/* Between the files of the matcher. */
+/* Shared by the files of the matcher. */
 #pragma once
 
 #include "regex/hyperscan.h"
 #include "regex/matcher/matcher.h"
 
-/* What a report of Hyperscan about a pattern is worth. */
+/* What a report of Hyperscan about a pattern means. */
 enum ps_matcher_worth {
-    PS_WORTH_TAKEN, /* it matches */
-    PS_WORTH_PLAIN, /* it matches if the subject is plain, else PCRE2 is asked */
-    PS_WORTH_ASKED, /* PCRE2 is asked */
+    PS_WORTH_TAKEN, /* the pattern matches */
+    PS_WORTH_PLAIN, /* it matches if the subject is plain, else PCRE2 decides */
+    PS_WORTH_ASKED, /* PCRE2 decides */
 };
 
-/* What stands between subjects in one scan. */
+/* The bytes between subjects in one scan. */
 enum ps_matcher_border {
-    PS_BORDER_NEWLINE, /* "\n": no expression can match one. So they may also be scanned in place */
+    PS_BORDER_NEWLINE, /* "\n": no expression can match one; allows scanning in place */
     PS_BORDER_FF,      /* "\xFF": nothing matches it; no expression has ^ or $ */
-    PS_BORDER_BOTH,    /* "\n\xFF\n": for sets that have both kinds */
+    PS_BORDER_BOTH,    /* "\n\xFF\n": for sets with both kinds of expressions */
 };
 
 struct ps_matcher {
     const struct ps_regex *const *patterns;
     uint32_t count;
-    struct ps_hyperscan *hyperscan; /* NULL: none of them needs it */
-    /* Expressions of the database: the distinct ones of the translated patterns. Those of expression i are
+    struct ps_hyperscan *hyperscan; /* NULL: no pattern needs it */
+    /* The database has one expression for each distinct translated pattern. The patterns of expression i are
      * members[member_start[i]] to members[member_start[i + 1] - 1], ascending. */
     uint32_t expression_count;
     uint32_t *member_start, *members;
-    uint8_t *worth;                   /* of each pattern */
-    uint32_t *always, *pcre2, *empty; /* patterns that always match; that PCRE2 alone decides; that match an
-                                         empty subject, without the former. All ascending */
+    uint8_t *worth; /* of each pattern: enum ps_matcher_worth */
+    /* Patterns, ascending: those that always match, those that PCRE2 alone decides, and those that match an
+     * empty subject (not including `always`). */
+    uint32_t *always, *pcre2, *empty;
     uint32_t always_count, pcre2_count, empty_count;
     enum ps_matcher_border border;
-    bool minds_ff; /* U+FFFD may be part of a match: a 0xFF must become 0xFE, which is one to Java, too */
+    /* U+FFFD may be part of a match: a 0xFF must become 0xFE, which Java also reads as U+FFFD. */
+    bool replaces_ff;
 };
 
-/* Of one worker's scratch. */
+/* Returns the size of one worker's scratch. */
 uint64_t ps_matcher_scratch_bytes(const struct ps_matcher *matcher);
 
-/* ---- regex/matcher/plan.c: what goes to Hyperscan and how ---- */
+/* ---- regex/matcher/plan.c: which patterns go to Hyperscan, and how ---- */
 
-/* What Hyperscan gets of a pattern, if it gets one; the text is malloc'ed. Without its id. */
+/* Fills in what Hyperscan gets for a pattern, without its id. Returns false if it gets none. Owns: the caller
+ * frees the text. */
 bool ps_matcher_expression_of(const struct ps_java_regex *java, struct ps_hyperscan_expression *expression);
 
-/* The expressions for Hyperscan, and whom they stand for. */
+/* The expressions for Hyperscan, and the patterns they stand for. */
 struct ps_matcher_plan {
     struct ps_hyperscan_expression *expressions;
     uint32_t count;
-    uint32_t *expression_of; /* of each pattern, or UINT32_MAX */
+    uint32_t *expression_of; /* for each pattern its expression, or UINT32_MAX */
 };
 void ps_matcher_plan_init(struct ps_matcher_plan *plan, const struct ps_regex *const *patterns,
                           uint32_t count);
 void ps_matcher_plan_fini(struct ps_matcher_plan *plan);
-/* Once Hyperscan's outcomes are known: members, worths, borders. */
+/* Fills in members, worths and the border from Hyperscan's outcomes. */
 void ps_matcher_settle(struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
                        const uint8_t *outcomes);
-/* True when a match of the translated expression may begin with a newline, as far as one can tell
+/* Returns false only if no match of the translated expression can begin with a newline
  * (regex/matcher/begin.c). */
 bool ps_matcher_begins_with_newline(const char *text);
 
-/* ---- regex/matcher/text.c: looking at subjects and copying them ---- */
+/* ---- regex/matcher/text.c: testing and copying subjects ---- */
 
-/* All ASCII without \n and \r. */
+/* Returns whether the text is all ASCII without \n and \r. */
 bool ps_matcher_is_plain(const char *text, size_t length);
-/* memcpy, but 0xFF becomes 0xFE. `to` and `from` do not overlap. */
+/* Copies like memcpy, but 0xFF becomes 0xFE. `to` and `from` must not overlap. */
 void ps_matcher_copy(char *to, const char *from, size_t length);
 bool ps_matcher_has_ff(const char *text, size_t length);
 
-/* ---- regex/matcher/chunk.c: subjects of one scan, and where each ends in it ---- */
+/* ---- regex/matcher/chunk.c: the subjects of one scan, and where each ends ---- */
 
 #define PS_MATCHER_STAGING_BYTES (16U << 10)
-#define PS_MATCHER_ALONE_BYTES 768U /* a longer one costs more to copy than to scan by itself */
+#define PS_MATCHER_ALONE_BYTES 768U /* a longer subject costs more to copy than to scan alone */
 #define PS_MATCHER_HITS_MAX 16384U
 
 struct ps_matcher_chunk {
@@ -86,24 +89,26 @@ struct ps_matcher_scratch {
     struct ps_matcher_counts counts;
     struct ps_matcher_chunk chunk;
     uint32_t cursor; /* subject of the chunk that the last hit was in */
-    uint64_t *bits;  /* scan_bits: where to */
-    /* scan_each: hits of a chunk, subject << 32 | expression, and what saw them last */
+    uint64_t *bits;  /* scan_bits: the output */
+    /* scan_each: the hits of a chunk, as subject << 32 | expression, and the last subject of each
+     * expression */
     uint64_t *hits;
     uint32_t hit_count, hit_room;
     uint32_t stamp; /* of the chunk's first subject */
-    uint32_t *seen; /* of each expression: the stamp of the last subject it hit */
+    uint32_t *seen; /* for each expression: the stamp of the last subject it hit */
     bool unordered;
-    uint32_t *matched; /* patterns of one subject; room for all */
+    uint32_t *matched; /* patterns of one subject; large enough for all */
     char *staging, *large;
     size_t large_room;
-    uint32_t limits[PS_MATCHER_SUBJECTS_MAX + 2]; /* of the chunk: [i + 1] is one past the last byte of
-                                                     subject i; [0] and the one behind the last are marks */
+    /* Ends of the chunk's subjects: [i + 1] is one past the last byte of subject i. The first and the last
+     * entry are sentinels. */
+    uint32_t limits[PS_MATCHER_SUBJECTS_MAX + 2];
 };
 
-/* Makes the next chunk of subjects [at, count), at most to the end: in place, copied, or alone. */
+/* Makes the next chunk from subjects [at, count) or some of them: in place, copied, or one alone. */
 void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects, uint32_t at,
                            uint32_t count);
-/* A chunk of one. */
+/* Makes a chunk of one subject. */
 void ps_matcher_chunk_alone(struct ps_matcher_scratch *scratch, const struct ps_slice *subject, uint32_t at);
-/* The subject (within the chunk) a match that ends at `to` is in; UINT32_MAX: in none. */
+/* Returns the subject (within the chunk) of a match that ends at `to`, or UINT32_MAX if there is none. */
 uint32_t ps_matcher_chunk_find(struct ps_matcher_scratch *scratch, uint32_t to);

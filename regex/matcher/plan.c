@@ -1,5 +1,5 @@
-/* Which patterns of a set go to Hyperscan, and what its reports on them are worth. While a matcher is made.
- */
+/* Decides which patterns of a set go to Hyperscan, and what its reports on them mean. Called while a matcher
+ * is created. */
 #include "regex/matcher/parts.h"
 
 #include <stdlib.h>
@@ -31,8 +31,8 @@ bool ps_matcher_expression_of(const struct ps_java_regex *java, struct ps_hypers
     return true;
 }
 
-/* Open addressing; slots hold expression + 1. The expression equal to this one, or this one, which then
- * belongs to the plan. */
+/* Returns the number of an equal expression, or adds this one; the plan then owns its text. Open addressing;
+ * slots hold the number + 1. */
 static uint32_t intern(struct ps_matcher_plan *plan, uint32_t *slots, uint32_t mask,
                        struct ps_hyperscan_expression expression)
 {
@@ -115,7 +115,7 @@ static void border_choose(struct ps_matcher *matcher, const struct ps_matcher_pl
         const struct ps_java_regex *java = ps_regex_java(matcher->patterns[i]);
         crosses |= java->crosses_newline;
         anchored |= java->anchored;
-        matcher->minds_ff |= java->repair;
+        matcher->replaces_ff |= java->repair;
     }
     matcher->border = !crosses ? PS_BORDER_NEWLINE : !anchored ? PS_BORDER_FF : PS_BORDER_BOTH;
 }
@@ -128,9 +128,9 @@ static enum ps_matcher_worth worth_of(const struct ps_matcher *matcher, const st
         return PS_WORTH_ASKED;
     if (matcher->border == PS_BORDER_BOTH && java->crosses_newline &&
         ps_matcher_begins_with_newline(expression->text))
-        return PS_WORTH_ASKED; /* the newline may have been ours */
-    /* ^ and $ also match at newlines within a subject, and one character beyond ASCII is several bytes, which
-     * may pass for several characters: neither is in a plain one. */
+        return PS_WORTH_ASKED; /* the newline may be the matcher's */
+    /* ^ and $ also match at newlines within a subject, and a character beyond ASCII is several bytes, which
+     * may be taken for several characters. A plain subject has neither. */
     bool taken = java->exactness == PS_REGEX_EXACT && !java->anchored && !java->repair;
     return taken ? PS_WORTH_TAKEN : PS_WORTH_PLAIN;
 }

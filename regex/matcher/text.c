@@ -1,10 +1,10 @@
-/* Bytes of subjects: are they plain, have they a 0xFF, copied without. Called by workers, for every event
- * that is copied or reported. */
+/* Bytes of subjects: tests for plain text and 0xFF, and copying without 0xFF. Called by workers, for every
+ * event that is copied or reported. */
 #include "regex/matcher/parts.h"
 
 #include <string.h>
 
-/* Vectors of 16 bytes are in every x86-64; other CPUs get what the compiler makes of them. */
+/* Every x86-64 has vectors of 16 bytes; for other CPUs the compiler chooses the code. */
 typedef unsigned char block __attribute__((vector_size(16)));
 typedef signed char mask __attribute__((vector_size(16)));
 
@@ -56,7 +56,7 @@ bool ps_matcher_has_ff(const char *text, size_t length)
     return length > 0 && memchr(text, 0xFF, length) != NULL;
 }
 
-/* 0xFF - 1; everything else stays. */
+/* Turns 0xFF into 0xFE; all other bytes stay. */
 static block without_ff(block bytes)
 {
     return bytes + (block)(bytes == 0xFF);

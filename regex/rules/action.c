@@ -1,4 +1,4 @@
-/* Actions: what a rule does to the events it takes. One function for each, in a table. */
+/* Actions: what a rule does to the events it matches. Each action has one function, listed in a table. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ static bool take_route(struct rules_parser *parser, struct ps_action *action)
     return ps_rules_take_channels(parser, &action->channels, &action->channel_count);
 }
 
-/* "tag" and "set" take a word as well as a string. */
+/* `tag` and `set` accept a word or a string. */
 static bool take_text(struct rules_parser *parser, const char *what)
 {
     if (parser->token.kind == TOKEN_STRING || parser->token.kind == TOKEN_WORD)
@@ -32,7 +32,7 @@ static bool take_template(struct rules_parser *parser, struct ps_rules_template 
     if (token->kind == TOKEN_WORD && !ps_rules_number(token->text, token->length, &(double){0})) {
         ps_rules_wrong(parser, token->place,
                        ps_arena_format(parser->arena, "write \"%.*s\"", (int)token->length, token->text),
-                       "the value of a header stands in quotes");
+                       "the value of a header must be in quotes");
         return false;
     }
     if (!take_text(parser, "a string, the header's value") || !ps_rules_template(parser, token, template))
@@ -48,7 +48,7 @@ static bool take_set(struct rules_parser *parser, struct ps_action *action)
     if (action->header == NULL)
         return false;
     if (parser->token.kind == TOKEN_EQUAL) {
-        ps_rules_wrong(parser, parser->token.place, "write =", "`set` gives a value, == compares");
+        ps_rules_wrong(parser, parser->token.place, "write =", "`set` assigns with =, == compares");
         return false;
     }
     if (!ps_rules_take(parser, TOKEN_ASSIGN, "`=` and the header's value") ||
@@ -59,7 +59,7 @@ static bool take_set(struct rules_parser *parser, struct ps_action *action)
     action->unless_exists = true;
     if (ps_rules_take_word(parser, "exists"))
         return true;
-    ps_rules_expected(parser, "`exists` behind `unless`", NULL);
+    ps_rules_expected(parser, "`exists` after `unless`", NULL);
     return false;
 }
 
@@ -106,9 +106,9 @@ static bool take_extract(struct rules_parser *parser, struct ps_action *action)
             named = named || ps_regex_group_name(action->regex, i) != NULL;
         if (!named)
             ps_rules_problem_add(parser->loader->problems, PS_RULES_WARNING, parser->token.place,
-                                 "name the parts to be kept: (?<name>...)",
+                                 "name the parts to keep: (?<name>...)",
                                  "this expression has no named group: `extract` sets nothing");
-        ps_rules_giver_add(parser, action->regex);
+        ps_rules_group_source_add(parser, action->regex);
     }
     ps_rules_advance(parser);
     return true;
@@ -117,7 +117,7 @@ static bool take_extract(struct rules_parser *parser, struct ps_action *action)
 static bool take_replace(struct rules_parser *parser, struct ps_action *action)
 {
     action->kind = PS_ACTION_REPLACE;
-    if (parser->token.kind != TOKEN_REGEX) { /* ps_rules_take_action read one */
+    if (parser->token.kind != TOKEN_REGEX) { /* read by ps_rules_take_action */
         parser->panic = true;
         return false;
     }
@@ -158,8 +158,8 @@ static bool take_tag(struct rules_parser *parser, struct ps_action *action)
     if (tag == NULL)
         return false;
     if (strchr(tag, ',') != NULL)
-        ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, "write `tag` for each",
-                             "a comma keeps tags apart: it cannot be in one");
+        ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, "write one `tag` for each",
+                             "commas separate tags, so a tag cannot contain one");
     *RULES_PUSH(parser->arena, action->text.pieces, action->text.count) =
         (struct ps_rules_template_piece){PS_RULES_TEMPLATE_TEXT, tag, (uint32_t)strlen(tag)};
     return true;
@@ -186,7 +186,7 @@ static bool take_continue(struct rules_parser *parser, struct ps_action *action)
     return true;
 }
 
-/* A whole number at the current token; 0: reported. */
+/* Reads a whole number at the current token. Returns 0 after reporting an error. */
 static uint64_t take_count(struct rules_parser *parser, const char *what, uint64_t max)
 {
     uint64_t number = 0;
@@ -207,7 +207,7 @@ static bool take_sample(struct rules_parser *parser, struct ps_action *action)
     uint64_t first = take_count(parser, "1/N, as in `sample 1/100`", SAMPLE_MAX);
     if (first == 0 || !ps_rules_take(parser, TOKEN_SLASH, "`/` and a number, as in `sample 1/100`"))
         return false;
-    action->one_in = take_count(parser, "a number from 1 on, as in `sample 1/100`", SAMPLE_MAX);
+    action->one_in = take_count(parser, "a number of at least 1, as in `sample 1/100`", SAMPLE_MAX);
     if (action->one_in == 0)
         return false;
     if (first != 1) {
@@ -216,7 +216,7 @@ static bool take_sample(struct rules_parser *parser, struct ps_action *action)
                                                  (unsigned long long)(action->one_in / first))
                                : "write the nearest 1/N";
         ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, cure,
-                             "a sample is one in so many");
+                             "the first number of a sample must be 1");
     }
     return true;
 }
@@ -272,13 +272,13 @@ static bool take_limit(struct rules_parser *parser, struct ps_action *action)
         } else if (ps_rules_take_word(parser, "burst")) {
             again = burst;
             burst = true;
-            if (!take_amount(parser, "a number from 1 on", 1, &action->burst))
+            if (!take_amount(parser, "a number of at least 1", 1, &action->burst))
                 return false;
         } else if (ps_rules_take_word(parser, "else")) {
             again = rest;
             rest = true;
             if (!ps_rules_take_word(parser, "route")) {
-                ps_rules_expected(parser, "`route` and a channel behind `else`", NULL);
+                ps_rules_expected(parser, "`route` and a channel after `else`", NULL);
                 return false;
             }
             if (!ps_rules_take_channels(parser, &action->channels, &action->channel_count))
@@ -288,11 +288,11 @@ static bool take_limit(struct rules_parser *parser, struct ps_action *action)
         }
         if (again)
             ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, NULL,
-                                 "this is said twice of one limit");
+                                 "this is given twice for one limit");
     }
 }
 
-/* ---- all of them ---- */
+/* ---- the table of actions ---- */
 
 static const struct {
     const char *word;
@@ -311,8 +311,8 @@ static void action_missing(struct rules_parser *parser)
 {
     static const struct {
         const char *word, *cure;
-    } habits[] = {{"add", "`set header.x = \"...\"` gives a header"},
-                  {"delete", "`remove header.x` takes a header away, `drop` the event"},
+    } habits[] = {{"add", "`set header.x = \"...\"` sets a header"},
+                  {"delete", "`remove header.x` removes a header, `drop` drops the event"},
                   {"mask", "`replace /.../ with \"...\"` changes the body"},
                   {"accept", "write `stop`"},
                   {"reject", "write `drop`"},
@@ -320,7 +320,7 @@ static void action_missing(struct rules_parser *parser)
                   {"if", "write `when`"},
                   {"match", "write `when body ~ /.../`"},
                   {"send", "write `route`"},
-                  {"and", "a condition goes on before the actions"}};
+                  {"and", "`and` belongs to the condition, before the actions"}};
     const char *cure = NULL;
     if (parser->token.kind == TOKEN_WORD) {
         const char *word = ps_rules_word(parser);

@@ -1,4 +1,4 @@
-/* `test` blocks: an event, and what should become of it. */
+/* `test` blocks: an event and the result expected for it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +20,8 @@ static bool take_string(struct rules_parser *parser, const char *what, struct ps
     return true;
 }
 
-static bool said_twice(struct rules_parser *parser, bool already, struct ps_rules_place place,
-                       const char *what)
+static bool given_twice(struct rules_parser *parser, bool already, struct ps_rules_place place,
+                        const char *what)
 {
     if (already)
         ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, NULL, "%s twice in one test",
@@ -29,7 +29,7 @@ static bool said_twice(struct rules_parser *parser, bool already, struct ps_rule
     return already;
 }
 
-/* `header.x = "v"`, or with == of what is expected: either sign will do for both. */
+/* Reads `header.x = "v"`. In an expectation it is written with ==; both signs are accepted in both places. */
 static bool take_header_value(struct rules_parser *parser, struct ps_rules_header_value *value)
 {
     value->name = ps_rules_take_header(parser);
@@ -76,9 +76,9 @@ static void expect_missing(struct rules_parser *parser)
         if (nearest.word != NULL)
             cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
     }
-    ps_rules_expected(
-        parser, "`drop`, `rules`, `route`, `header.NAME ==`, `no header.NAME` or `body` behind `expect`",
-        cure);
+    ps_rules_expected(parser,
+                      "`drop`, `rules`, `route`, `header.NAME ==`, `no header.NAME` or `body` after `expect`",
+                      cure);
 }
 
 static void take_expect(struct rules_parser *parser, struct ps_rules_test *test)
@@ -87,17 +87,17 @@ static void take_expect(struct rules_parser *parser, struct ps_rules_test *test)
     if (ps_rules_take_word(parser, "drop")) {
         test->expect_drop = true;
     } else if (ps_rules_take_word(parser, "rules") || ps_rules_take_word(parser, "rule")) {
-        if (!said_twice(parser, test->expect_rules_set, place, "`expect rules`"))
+        if (!given_twice(parser, test->expect_rules_set, place, "`expect rules`"))
             test->expect_rules_set = true;
         take_names(parser, "the name of a rule, or `none`", &test->expect_rules, &test->expect_rule_count,
                    true);
     } else if (ps_rules_take_word(parser, "route")) {
-        if (!said_twice(parser, test->expect_route_set, place, "`expect route`"))
+        if (!given_twice(parser, test->expect_route_set, place, "`expect route`"))
             test->expect_route_set = true;
         take_names(parser, "the name of a channel, or `none`", &test->expect_routes,
                    &test->expect_route_count, false);
     } else if (ps_rules_take_word(parser, "body")) {
-        if (!said_twice(parser, test->expect_body_set, place, "`expect body`"))
+        if (!given_twice(parser, test->expect_body_set, place, "`expect body`"))
             test->expect_body_set = true;
         if (parser->token.kind == TOKEN_EQUAL || parser->token.kind == TOKEN_ASSIGN)
             ps_rules_advance(parser);
@@ -119,7 +119,7 @@ static void take_statement(struct rules_parser *parser, struct ps_rules_test *te
 {
     struct ps_rules_place place = parser->token.place;
     if (ps_rules_take_word(parser, "body")) {
-        said_twice(parser, *body, place, "`body`");
+        given_twice(parser, *body, place, "`body`");
         *body = true;
         if (parser->token.kind == TOKEN_ASSIGN)
             ps_rules_advance(parser);
@@ -140,12 +140,12 @@ static void test_check(struct rules_parser *parser, const struct ps_rules_test *
     struct ps_rules_problems *problems = parser->loader->problems;
     if (!test->expect_drop && !test->expect_rules_set && !test->expect_route_set && !test->expect_body_set &&
         test->expect_header_count == 0 && test->expect_no_header_count == 0)
-        ps_rules_problem_add(problems, PS_RULES_ERROR, test->place, "write `expect rules ...` or another",
+        ps_rules_problem_add(problems, PS_RULES_ERROR, test->place,
+                             "write `expect rules ...` or another expectation",
                              "the test \"%s\" expects nothing", test->name);
     if (test->expect_drop && test->expect_route_set && test->expect_route_count > 0)
         ps_rules_problem_add(problems, PS_RULES_ERROR, test->place, NULL,
-                             "the test \"%s\" expects an event to be dropped and to go somewhere",
-                             test->name);
+                             "the test \"%s\" expects the event to be dropped and to be routed", test->name);
 }
 
 void ps_rules_take_test(struct rules_parser *parser)

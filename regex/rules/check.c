@@ -1,4 +1,4 @@
-/* What can be said of rules that are well written and yet not what was meant. */
+/* Warns about rules that are correct but probably not what the author meant. */
 #include <string.h>
 
 #include "core/nearest.h"
@@ -8,8 +8,8 @@
 
 static bool group_is_given(const struct rules_parser *parser, const char *name, struct ps_nearest *nearest)
 {
-    for (size_t i = 0; i < parser->giver_count; i++) {
-        const struct ps_regex *regex = parser->givers[i];
+    for (size_t i = 0; i < parser->group_source_count; i++) {
+        const struct ps_regex *regex = parser->group_sources[i];
         for (unsigned group = 1; group <= ps_regex_group_count(regex); group++) {
             const char *given = ps_regex_group_name(regex, group);
             if (given == NULL)
@@ -44,15 +44,15 @@ static void uses_check(struct rules_parser *parser)
 /* ${body} and ${rule} mean something else. */
 static void group_names_check(struct rules_parser *parser)
 {
-    for (size_t i = 0; i < parser->giver_count; i++) {
-        for (unsigned group = 1; group <= ps_regex_group_count(parser->givers[i]); group++) {
-            const char *name = ps_regex_group_name(parser->givers[i], group);
+    for (size_t i = 0; i < parser->group_source_count; i++) {
+        for (unsigned group = 1; group <= ps_regex_group_count(parser->group_sources[i]); group++) {
+            const char *name = ps_regex_group_name(parser->group_sources[i], group);
             if (name != NULL && (strcmp(name, "body") == 0 || strcmp(name, "rule") == 0))
                 ps_rules_problem_add(
                     parser->loader->problems, PS_RULES_WARNING, parser->rule->place,
                     ps_arena_format(parser->arena, "write ${header.%s%s}, or rename the group",
                                     parser->rule->prefix, name),
-                    "the group (?<%s>...) of rule \"%s\" cannot be had as ${%s}, which is the %s", name,
+                    "the group (?<%s>...) of rule \"%s\" cannot be read as ${%s}, which is the %s", name,
                     parser->rule->name, name, name[0] == 'b' ? "event's body" : "rule's name");
         }
     }
@@ -67,7 +67,7 @@ static void actions_check(struct rules_parser *parser)
         const struct ps_action *action = &rule->actions[i];
         if (drop != NULL && action->kind != PS_ACTION_STOP && action->kind != PS_ACTION_CONTINUE) {
             ps_rules_problem_add(problems, PS_RULES_WARNING, action->place, NULL,
-                                 "what stands behind `drop` changes an event that is gone");
+                                 "an action after `drop` changes an event that is gone");
             return;
         }
         if (action->kind == PS_ACTION_DROP)
@@ -86,22 +86,22 @@ void ps_rules_check_rule(struct rules_parser *parser)
         return;
     }
     bool sets_groups = false;
-    for (size_t i = 0; i < parser->giver_count && !sets_groups; i++)
-        for (unsigned group = 1; group <= ps_regex_group_count(parser->givers[i]); group++)
-            sets_groups = sets_groups || ps_regex_group_name(parser->givers[i], group) != NULL;
+    for (size_t i = 0; i < parser->group_source_count && !sets_groups; i++)
+        for (unsigned group = 1; group <= ps_regex_group_count(parser->group_sources[i]); group++)
+            sets_groups = sets_groups || ps_regex_group_name(parser->group_sources[i], group) != NULL;
     if (rule->action_count == 0 && !sets_groups)
         ps_rules_problem_add(problems, PS_RULES_WARNING, rule->place, NULL,
-                             "rule \"%s\" does nothing but count: it has no action", rule->name);
+                             "rule \"%s\" only counts events: it has no action", rule->name);
     uses_check(parser);
     group_names_check(parser);
     actions_check(parser);
 }
 
-/* ---- all of them ---- */
+/* ---- all rules ---- */
 
 static void expected_check(struct rules_loader *loader)
 {
-    size_t unknown = 0; /* for more than a few, nobody is told what was meant */
+    size_t unknown = 0; /* suggestions are made for the first 20 only */
     for (size_t i = 0; i < loader->expected_count; i++) {
         const struct ps_rules_expected *expected = &loader->expected[i];
         uint32_t number = ps_rules_names_find(&loader->rule_names, expected->rule, strlen(expected->rule));
@@ -118,11 +118,11 @@ static void expected_check(struct rules_loader *loader)
         ps_nearest_init(&nearest, expected->rule);
         for (size_t j = 0; j < loader->all_count && j < 10000 && unknown < 20; j++)
             ps_nearest_offer(&nearest, loader->all[j].name);
-        ps_rules_problem_add(loader->problems, PS_RULES_ERROR, expected->place,
-                             nearest.word != NULL
-                                 ? ps_arena_format(loader->arena, "did you mean \"%s\"?", nearest.word)
-                                 : NULL,
-                             "there is no rule \"%s\" that a test could expect", expected->rule);
+        const char *cure = nearest.word != NULL
+                               ? ps_arena_format(loader->arena, "did you mean \"%s\"?", nearest.word)
+                               : NULL;
+        ps_rules_problem_add(loader->problems, PS_RULES_ERROR, expected->place, cure,
+                             "the test expects rule \"%s\", which does not exist", expected->rule);
     }
 }
 
@@ -134,7 +134,7 @@ static bool has_action(const struct ps_rule *rule, enum ps_action_kind kind)
     return false;
 }
 
-/* The first rule that takes every event and lets none go on: those after it are never asked. */
+/* Reports the first rule that takes every event and passes none on: the rules after it are never reached. */
 static void unreachable_check(struct rules_loader *loader)
 {
     const struct ps_rules *rules = &loader->owned->rules;
@@ -147,7 +147,7 @@ static void unreachable_check(struct rules_loader *loader)
         size_t behind = rules->rule_count - i - 2;
         ps_rules_problem_add(loader->problems, PS_RULES_WARNING, rules->rules[i + 1].place,
                              "give the rule that takes all a lower priority, or `continue`",
-                             "rule \"%s\"%s %s never asked: rule \"%s\" (%s) takes every event before",
+                             "rule \"%s\"%s %s never reached: rule \"%s\" (%s) takes every event first",
                              rules->rules[i + 1].name,
                              behind == 0 ? "" : ps_arena_format(loader->arena, " and %zu more", behind),
                              behind == 0 ? "is" : "are", rule->name,

@@ -1,5 +1,5 @@
-/* Conditions: what stands behind `when`. or binds less than and, and less than not. Long chains become
- * balanced trees, so that whoever walks one never goes deep; their order stays. */
+/* Conditions: the part after `when`. `or` binds less than `and`, and `and` less than `not`. Long chains
+ * become balanced trees, which keeps recursion shallow; their order is kept. */
 #include <string.h>
 
 #include "core/nearest.h"
@@ -33,7 +33,7 @@ static struct ps_condition *chain_join(struct rules_parser *parser, enum ps_cond
                           chain_join(parser, kind, parts + half, count - half));
 }
 
-/* ---- SUBJECT ~ REGEX and its kin ---- */
+/* ---- SUBJECT ~ REGEX and other comparisons ---- */
 
 static struct ps_condition *take_match(struct rules_parser *parser, struct ps_rules_subject subject,
                                        struct ps_rules_place place)
@@ -41,16 +41,17 @@ static struct ps_condition *take_match(struct rules_parser *parser, struct ps_ru
     bool negated = parser->token.kind == TOKEN_NOT_TILDE;
     ps_rules_advance_regex(parser);
     if (parser->token.kind != TOKEN_REGEX) {
-        parser->panic = true; /* the lexer has said why */
+        parser->panic = true; /* already reported by the lexer */
         return NULL;
     }
     struct ps_condition *match = condition_new(parser, PS_CONDITION_MATCH, place);
     bool good = ps_rules_pattern_number(parser, subject, &parser->token, &match->pattern);
     ps_rules_advance(parser);
     if (!good)
-        return condition_new(parser, PS_CONDITION_TRUE, place); /* stands in: there is an error already */
+        /* Stands in for the bad pattern; its error was already reported. */
+        return condition_new(parser, PS_CONDITION_TRUE, place);
     if (!negated && parser->negations % 2 == 0)
-        ps_rules_giver_add(parser, parser->loader->owned->rules.patterns[match->pattern].regex);
+        ps_rules_group_source_add(parser, parser->loader->owned->rules.patterns[match->pattern].regex);
     if (!negated)
         return match;
     struct ps_condition *not = condition_new(parser, PS_CONDITION_NOT, place);
@@ -67,7 +68,7 @@ static void value_warn(struct rules_parser *parser, const struct rules_token *to
     const char *dollar = token->length > 1 ? memmem(token->text, token->length, "${", 2) : NULL;
     if (dollar != NULL)
         ps_rules_problem_add(parser->loader->problems, PS_RULES_WARNING, token->place, NULL,
-                             "a comparison takes its text as it stands: ${...} is not filled in");
+                             "a comparison uses its text unchanged: ${...} is not replaced");
 }
 
 /* A string, or a number without quotes. */
@@ -77,7 +78,7 @@ static bool take_value(struct rules_parser *parser, struct ps_rules_value *value
     if (token->kind == TOKEN_WORD && !ps_rules_number(token->text, token->length, &(double){0})) {
         ps_rules_wrong(parser, token->place,
                        ps_arena_format(parser->arena, "write \"%.*s\"", (int)token->length, token->text),
-                       "a text to compare with stands in quotes");
+                       "a text to compare with must be in quotes");
         return false;
     }
     if (token->kind != TOKEN_WORD && token->kind != TOKEN_STRING) {
@@ -110,7 +111,7 @@ static bool take_list(struct rules_parser *parser, struct ps_condition *conditio
 
 static const struct {
     const char *word;
-    enum rules_token_kind kind; /* END: a word */
+    enum rules_token_kind kind; /* TOKEN_END: the operator is a word */
     enum ps_condition_operator op;
 } operators[] = {
     {"==", TOKEN_EQUAL, PS_OPERATOR_EQUAL},    {"!=", TOKEN_UNEQUAL, PS_OPERATOR_UNEQUAL},
@@ -133,7 +134,7 @@ static bool operator_at(const struct rules_parser *parser, enum ps_condition_ope
     return false;
 }
 
-/* No operator where one should be. */
+/* Reports a missing operator. */
 static void operator_missing(struct rules_parser *parser)
 {
     const struct rules_token *token = &parser->token;
@@ -143,7 +144,7 @@ static void operator_missing(struct rules_parser *parser)
     }
     if (ps_rules_at_word(parser, "not")) {
         ps_rules_wrong(parser, token->place, "write it in front: not header.x in (\"a\")",
-                       "`not` stands before a whole condition");
+                       "`not` comes before a whole condition");
         return;
     }
     const char *cure = NULL;
@@ -217,7 +218,7 @@ static struct ps_condition *take_exists(struct rules_parser *parser)
     ps_rules_advance(parser);
     if (ps_rules_at_word(parser, "body")) {
         ps_rules_wrong(parser, parser->token.place, "write `size > 0` for a body that is not empty",
-                       "a body is always there");
+                       "every event has a body");
         return NULL;
     }
     exists->subject.header = ps_rules_take_header(parser);
@@ -285,8 +286,8 @@ static struct ps_condition *take_not(struct rules_parser *parser)
     struct ps_rules_place place = parser->token.place;
     struct ps_condition *result = NULL;
     if (++parser->nesting > PS_RULES_NESTING_MAX) {
-        ps_rules_wrong(parser, place, "make several rules of it", "conditions stand more than %u deep",
-                       PS_RULES_NESTING_MAX);
+        ps_rules_wrong(parser, place, "split it into several rules",
+                       "conditions are nested more than %u deep", PS_RULES_NESTING_MAX);
     } else if (ps_rules_take_word(parser, "not")) {
         parser->negations++;
         struct ps_condition *inner = take_not(parser);
@@ -334,7 +335,7 @@ struct ps_condition *ps_rules_take_condition(struct rules_parser *parser)
     return take_or(parser);
 }
 
-/* Depth is bounded: nesting times the logarithm of the longest chain. */
+/* The recursion depth is bounded: nesting times the logarithm of the longest chain. */
 bool ps_condition_is_always(const struct ps_rules *rules, const struct ps_condition *condition)
 {
     switch (condition->kind) {

@@ -1,4 +1,4 @@
-/* See rules/lexer.h. The text was checked before: well-formed UTF-8 without NUL. */
+/* See rules/lexer.h. The text was checked before: it is well-formed UTF-8 without NUL. */
 #include "regex/rules/lexer.h"
 
 #include <ctype.h>
@@ -25,7 +25,7 @@ static struct ps_rules_place place_here(const struct rules_lexer *lexer)
     return (struct ps_rules_place){lexer->file, lexer->line, lexer->column};
 }
 
-/* Forward over `count` bytes without a newline among them. */
+/* Moves forward by `count` bytes, none of which is a newline. */
 static void step(struct rules_lexer *lexer, size_t count)
 {
     for (; count > 0; count--, lexer->at++)
@@ -77,7 +77,7 @@ static void bad(struct rules_lexer *lexer, struct rules_token *token, struct ps_
     report(lexer, place, cure, what);
 }
 
-/* Behind the opening quote. */
+/* Reads a string; the opening quote was already read. */
 static void read_string(struct rules_lexer *lexer, struct rules_token *token)
 {
     const char *begin = lexer->at;
@@ -98,7 +98,8 @@ static void read_string(struct rules_lexer *lexer, struct rules_token *token)
         size_t taken, made;
         const char *cure = ps_rules_text_unescape(lexer->at, lexer->end, &taken, out + used, &made);
         if (cure != NULL)
-            report(lexer, place, cure, "a backslash in a string stands before one of \" \\ n r t xHH uHHHH");
+            report(lexer, place, cure,
+                   "a backslash in a string must be followed by one of \" \\ n r t xHH uHHHH");
         step(lexer, taken);
         used += made;
     }
@@ -112,7 +113,7 @@ static void read_string(struct rules_lexer *lexer, struct rules_token *token)
     step(lexer, 1);
 }
 
-/* One or two bytes. Operators of other languages are known, to say what ours are. */
+/* Reads an operator of one or two bytes. Operators of other languages are recognized, to suggest ours. */
 static void read_sign(struct rules_lexer *lexer, struct rules_token *token)
 {
     static const struct {
@@ -146,7 +147,7 @@ static void read_sign(struct rules_lexer *lexer, struct rules_token *token)
         {"!", TOKEN_BAD, "write `not`"},
         {"&", TOKEN_BAD, "write `and`"},
         {"|", TOKEN_BAD, "write `or`"},
-        {"'", TOKEN_BAD, "strings stand in double quotes"},
+        {"'", TOKEN_BAD, "strings are written in double quotes"},
     };
     struct ps_rules_place place = token->place;
     for (size_t i = 0; i < PS_COUNT_OF(signs); i++) {
@@ -159,14 +160,16 @@ static void read_sign(struct rules_lexer *lexer, struct rules_token *token)
         step(lexer, length);
         if (token->kind == TOKEN_BAD)
             bad(lexer, token, place, signs[i].cure,
-                ps_arena_format(lexer->problems->arena, "`%s` is not of this language", signs[i].text));
+                ps_arena_format(lexer->problems->arena, "`%s` is not part of the rules language",
+                                signs[i].text));
         return;
     }
     unsigned char c = (unsigned char)*lexer->at;
     step(lexer, 1);
     bad(lexer, token, place, NULL,
-        c > ' ' && c < 0x7f ? ps_arena_format(lexer->problems->arena, "`%c` is not of this language", c)
-                            : ps_arena_format(lexer->problems->arena, "a control character 0x%02x", c));
+        c > ' ' && c < 0x7f
+            ? ps_arena_format(lexer->problems->arena, "`%c` is not part of the rules language", c)
+            : ps_arena_format(lexer->problems->arena, "a control character 0x%02x", c));
 }
 
 static void token_begin(struct rules_lexer *lexer, struct rules_token *token)
@@ -246,7 +249,7 @@ void ps_rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token)
     if (!ps_rules_lexer_at_regex(lexer)) {
         bad(lexer, token, token->place,
             lexer->at < lexer->end && *lexer->at == '"'
-                ? "expressions stand between slashes, /like this/; compare texts with == or `contains`"
+                ? "expressions are written between slashes, /like this/; compare texts with == or `contains`"
                 : "write it between slashes, /like this/, or m|like this|",
             "an expression is expected here");
         return;
@@ -268,7 +271,7 @@ void ps_rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token)
         size_t count = 1;
         if (*lexer->at == '\\' && lexer->at + 1 < lexer->end && lexer->at[1] != '\n') {
             if (lexer->at[1] != token->delimiter || token->delimiter == '|')
-                out[used++] = '\\'; /* \| stays a bar and no alternative */
+                out[used++] = '\\'; /* \| stays an escaped bar, not an alternative */
             step(lexer, 1);
             if (at_line_end(lexer))
                 break;
@@ -293,7 +296,7 @@ void ps_rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token)
     step(lexer, 1);
     read_flags(lexer, token);
     if (used == 0)
-        bad(lexer, token, token->place, "write `true` for what always holds",
+        bad(lexer, token, token->place, "write `true` for a condition that always holds",
             "an empty expression matches everything");
 }
 
@@ -321,7 +324,7 @@ int ps_rules_token_column(const struct rules_token *token, size_t offset)
     return column;
 }
 
-/* ---- what tokens are called ---- */
+/* ---- token names ---- */
 
 bool ps_rules_token_is(const struct rules_token *token, const char *word)
 {

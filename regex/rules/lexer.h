@@ -1,14 +1,15 @@
-/* The words of a rules file. The parser holds one token; what comes next is read when it asks, since an
- * expression (/.../) can only be told from a slash by where it stands.
+/* The lexer of rules files. The parser holds one token and reads the next one on demand, because only the
+ * context tells an expression (/.../) from a slash.
  *
- * Thread: one; a lexer is one parse's. Never stops at a bad byte: it says so once and gives TOKEN_BAD. */
+ * Thread: any; each parse has its own lexer. The lexer does not stop at a bad byte: it reports it once and
+ * returns TOKEN_BAD. */
 #pragma once
 
 #include "regex/rules/rules.h"
 
 enum rules_token_kind {
     TOKEN_END,
-    TOKEN_BAD, /* has been reported */
+    TOKEN_BAD, /* already reported */
     TOKEN_WORD,
     TOKEN_STRING,
     TOKEN_REGEX,
@@ -33,40 +34,40 @@ enum rules_token_kind {
 struct rules_token {
     enum rules_token_kind kind;
     struct ps_rules_place place;
-    const char *text; /* WORD: in the source, not terminated; STRING, REGEX: decoded, in the arena, with a NUL
-                         behind */
+    /* WORD: in the source, not terminated; STRING, REGEX: decoded, in the arena, terminated */
+    const char *text;
     uint32_t length;
     bool first_on_line;
-    bool glued;      /* nothing between it and the token before */
+    bool glued;      /* nothing between it and the token before it */
     unsigned flags;  /* REGEX: ps_regex_flags */
-    const char *raw; /* REGEX: the first byte behind the delimiter, as written */
-    int raw_column;  /* its column */
+    const char *raw; /* REGEX: the first byte after the delimiter, as written */
+    int raw_column;  /* column of `raw` */
     char delimiter;  /* REGEX */
 };
 
 struct rules_lexer {
-    struct ps_arena *arena; /* decoded texts */
+    struct ps_arena *arena; /* for decoded texts */
     struct ps_rules_problems *problems;
     const char *file;
     const char *at, *end;
     int line, column;
-    bool fresh; /* nothing but blanks on this line so far */
-    bool quiet; /* problems are not reported: the parser is looking for where to go on */
+    bool fresh; /* only blanks on this line so far */
+    bool quiet; /* problems are not reported while the parser recovers from an error */
 };
 
 void ps_rules_lexer_init(struct rules_lexer *lexer, struct ps_arena *arena,
                          struct ps_rules_problems *problems, const char *file, const char *text,
                          size_t length);
 void ps_rules_lexer_next(struct rules_lexer *lexer, struct rules_token *token);
-/* The same where an expression stands: /.../flags or m|...|flags. TOKEN_BAD after a report when something
- * else is there. */
+/* The same where an expression is expected: /.../flags or m|...|flags. Otherwise reports an error and returns
+ * TOKEN_BAD. */
 void ps_rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token);
-/* Whether what comes next looks like one. */
+/* Tests whether the next token looks like an expression. */
 bool ps_rules_lexer_at_regex(struct rules_lexer *lexer);
 
-/* Column of the UTF-16 unit `offset` of a REGEX token's text. */
+/* Returns the column of the UTF-16 unit `offset` of a REGEX token's text. */
 int ps_rules_token_column(const struct rules_token *token, size_t offset);
 
-/* "`word`", "a string", "the end of the file": for "expected X, found ...". In the arena. */
+/* Returns "`word`", "a string" or "the end of the file", for "expected X, found ...". In the arena. */
 const char *ps_rules_token_words(struct ps_arena *arena, const struct rules_token *token);
 bool ps_rules_token_is(const struct rules_token *token, const char *word);

@@ -1,4 +1,4 @@
-/* Rules files: read once each, bounded, with what they include; and what they add up to. */
+/* Loads rules files with their includes, each file once and with size limits, and combines them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -28,14 +28,14 @@ uint64_t ps_rules_hash(uint64_t hash, const char *bytes, size_t length)
 
 /* ---- one file ---- */
 
-static const char too_long[] = "rules files may have 64 MiB together, no more";
+static const char too_long[] = "all rules files together may have at most 64 MiB";
 
 struct content {
     char *bytes; /* malloc'ed */
     size_t length;
 };
 
-/* Reads to the end, or says in words why not. */
+/* Reads to the end. Returns NULL, or the reason for the failure. */
 static const char *content_read(int fd, size_t guess, struct content *content)
 {
     size_t room = guess + 1;
@@ -60,7 +60,7 @@ static const char *content_read(int fd, size_t guess, struct content *content)
     }
 }
 
-/* Where a text stops being UTF-8 without NUL; 1-based. */
+/* Returns the line and column (from 1) of `at` in `text`. */
 static struct ps_rules_place place_of(const char *file, const char *text, const char *at)
 {
     struct ps_rules_place place = {file, 1, 1};
@@ -110,7 +110,7 @@ static const char *chain_text(struct rules_loader *loader, size_t from, struct p
                            loader->seen[from].path);
 }
 
-/* True when the file was met before; then that has been said. */
+/* Returns true if the file was already read, after reporting that. */
 static bool seen_before(struct rules_loader *loader, const struct stat *status, struct ps_rules_place place)
 {
     for (size_t i = 0; i < loader->seen_count; i++) {
@@ -118,8 +118,8 @@ static bool seen_before(struct rules_loader *loader, const struct stat *status, 
         if (seen->inode != status->st_ino || seen->device != status->st_dev || seen->inode == 0)
             continue;
         if (seen->open)
-            ps_rules_problem_add(loader->problems, PS_RULES_ERROR, place, "take one of these includes out",
-                                 "files include each other in a ring: %s", chain_text(loader, i, place));
+            ps_rules_problem_add(loader->problems, PS_RULES_ERROR, place, "remove one of these includes",
+                                 "files include each other in a cycle: %s", chain_text(loader, i, place));
         else
             ps_rules_problem_add(loader->problems, PS_RULES_WARNING, place, NULL,
                                  "%s is included already, at %s: it is not read again", seen->path,
@@ -129,7 +129,7 @@ static bool seen_before(struct rules_loader *loader, const struct stat *status, 
     return false;
 }
 
-/* Each name once. `hash` 0: it could not be read. */
+/* Lists each name once. `hash` 0: the file could not be read. */
 static void file_list(struct rules_loader *loader, const char *path, uint64_t hash)
 {
     struct ps_rules *rules = &loader->owned->rules;
@@ -142,19 +142,20 @@ static void file_list(struct rules_loader *loader, const char *path, uint64_t ha
         (struct ps_rules_file){ps_arena_text(problems->arena, path), hash};
 }
 
-/* Opens and reads; false: reported, or met before. */
+/* Opens and reads the file. Returns false after reporting an error, or if the file was already read. */
 static bool file_read(struct rules_loader *loader, const char *path, struct ps_rules_place place,
                       struct content *content, struct stat *status)
 {
     const char *why = NULL;
     bool met = false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not hold anybody up */
+    /* O_NONBLOCK: a FIFO must not block the caller. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, status) != 0)
         why = strerror(errno);
     else if (S_ISDIR(status->st_mode))
         why = "it is a directory";
     else if (!S_ISREG(status->st_mode))
-        why = "it is no ordinary file";
+        why = "it is not a regular file";
     else if (seen_before(loader, status, place))
         met = true;
     else if ((uint64_t)status->st_size > PS_RULES_FILE_BYTES_MAX)
@@ -192,10 +193,11 @@ void ps_rules_include(struct rules_loader *loader, const char *name, struct ps_r
                       unsigned depth)
 {
     if (depth > PS_RULES_INCLUDE_DEPTH_MAX || loader->seen_count >= RULES_FILES_MAX) {
-        ps_rules_problem_add(
-            loader->problems, PS_RULES_ERROR, place, NULL,
-            depth > PS_RULES_INCLUDE_DEPTH_MAX ? "includes stand more than %u deep" : "more than %u files",
-            depth > PS_RULES_INCLUDE_DEPTH_MAX ? PS_RULES_INCLUDE_DEPTH_MAX : RULES_FILES_MAX);
+        ps_rules_problem_add(loader->problems, PS_RULES_ERROR, place, NULL,
+                             depth > PS_RULES_INCLUDE_DEPTH_MAX ? "includes are nested more than %u deep"
+                                                                : "more than %u files",
+                             depth > PS_RULES_INCLUDE_DEPTH_MAX ? PS_RULES_INCLUDE_DEPTH_MAX
+                                                                : RULES_FILES_MAX);
         return;
     }
     const char *slash = name[0] == '/' ? NULL : strrchr(place.file, '/');
@@ -205,7 +207,7 @@ void ps_rules_include(struct rules_loader *loader, const char *name, struct ps_r
     file_parse(loader, path, place, depth);
 }
 
-/* ---- all of them ---- */
+/* ---- all files ---- */
 
 static void loader_init(struct rules_loader *loader, struct ps_rules_problems *problems)
 {
@@ -221,10 +223,10 @@ static int order_compare(const void *left, const void *right)
     const struct ps_rule *const *a = left, *const *b = right;
     if ((*a)->priority != (*b)->priority)
         return (*a)->priority > (*b)->priority ? -1 : 1;
-    return *a < *b ? -1 : 1; /* both in one array */
+    return *a < *b ? -1 : 1; /* both are in one array */
 }
 
-/* Into the order in which they are asked. */
+/* Sorts the rules into the order in which they are tried. */
 static void rules_sort(struct rules_loader *loader)
 {
     struct ps_rules *rules = &loader->owned->rules;
@@ -276,7 +278,7 @@ struct ps_rules *ps_rules_parse(const char *name, const char *text, size_t lengt
     loader_init(&loader, problems);
     name = ps_arena_text(loader.arena, name);
     file_list(&loader, name, ps_rules_hash(PS_RULES_HASH, text, length));
-    bool there = stat(name, &status) == 0; /* so that what it includes cannot include it */
+    bool there = stat(name, &status) == 0; /* lets a file that it includes detect a cycle */
     *RULES_PUSH(loader.arena, loader.seen, loader.seen_count) =
         (struct rules_open_file){.path = name,
                                  .device = there ? status.st_dev : 0,
@@ -285,7 +287,7 @@ struct ps_rules *ps_rules_parse(const char *name, const char *text, size_t lengt
                                  .open = true};
     if (length > PS_RULES_FILE_BYTES_MAX)
         ps_rules_problem_add(problems, PS_RULES_ERROR, (struct ps_rules_place){.file = name}, NULL,
-                             "a rules file may have 64 MiB, no more");
+                             "a rules file may have at most 64 MiB");
     else
         text_parse(&loader, name, text, length, 0);
     return loader_finish(&loader, errors);
@@ -300,5 +302,5 @@ void ps_rules_destroy(struct ps_rules *rules)
         ps_regex_replacement_destroy(owned->disposables[i].replacement);
         ps_regex_destroy(owned->disposables[i].regex);
     }
-    ps_arena_destroy(rules->arena); /* this too */
+    ps_arena_destroy(rules->arena); /* also frees `rules` */
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* FNV-1a. Names come from the machine's own administrator: no keyed hash needed. */
+/* FNV-1a. Names come from the machine's administrator, so no keyed hash is needed. */
 static uint32_t text_hash(const char *text, size_t length)
 {
     uint32_t hash = 2166136261U;
@@ -12,7 +12,7 @@ static uint32_t text_hash(const char *text, size_t length)
     return hash;
 }
 
-/* The slot that holds it, or the free one where it would go. */
+/* Returns the slot that holds the text, or the free slot for it. */
 static struct rules_name *slot_of(const struct rules_names *names, const char *text, size_t length,
                                   uint32_t hash)
 {

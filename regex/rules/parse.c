@@ -1,5 +1,6 @@
-/* The statements of a rules file, the small things all of them take, and how to go on after a mistake: at the
- * next statement of the block, at its end, or at the next statement of the file. */
+/* Parses the statements of a rules file. Has the helpers that all statements share, and the recovery after an
+ * error: parsing continues at the next statement of the block, at its end, or at the next statement of the
+ * file. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "regex/rules/parts.h"
 
 #define PRIORITY_MAX 1000000
-#define ERRORS_MAX 10000U /* then the rest of the file is not looked at */
+#define ERRORS_MAX 10000U /* after this many errors, the rest of the file is not parsed */
 
 const char *const ps_rules_file_words[] = {"rule", "test", "include", "mode", "default", NULL};
 
@@ -17,7 +18,7 @@ const char *const ps_rules_file_words[] = {"rule", "test", "include", "mode", "d
 void ps_rules_advance(struct rules_parser *parser)
 {
     ps_rules_lexer_next(&parser->lexer, &parser->token);
-    if (parser->token.kind == TOKEN_BAD) /* reported by the lexer */
+    if (parser->token.kind == TOKEN_BAD) /* already reported by the lexer */
         parser->panic = parser->lexer.quiet = true;
 }
 
@@ -86,7 +87,7 @@ static bool is_one_of(const struct rules_token *token, const char *const *words)
     return false;
 }
 
-/* Without control characters, not empty, not endless. NULL: reported. */
+/* Checks a name: not empty, not too long, no control characters. Returns NULL after reporting an error. */
 static const char *name_check(struct rules_parser *parser, const struct rules_token *token, const char *text,
                               size_t length)
 {
@@ -97,7 +98,7 @@ static const char *name_check(struct rules_parser *parser, const struct rules_to
         what = ps_arena_format(parser->arena, "a name is longer than %u bytes", RULES_NAME_BYTES_MAX);
     for (size_t i = 0; i < length && what == NULL; i++)
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            what = "a name holds a control character";
+            what = "a name contains a control character";
     if (what == NULL)
         return ps_arena_copy(parser->loader->arena, text, length);
     ps_rules_wrong(parser, token->place, NULL, "%s", what);
@@ -114,11 +115,10 @@ const char *ps_rules_take_name(struct rules_parser *parser, const char *what, bo
     if (reserved && token->kind == TOKEN_WORD &&
         (is_one_of(token, ps_rules_action_words) || is_one_of(token, ps_rules_file_words) ||
          ps_rules_token_is(token, "expect") || ps_rules_at_header(parser))) {
-        ps_rules_expected(
-            parser, what,
-            ps_arena_format(parser->arena,
-                            "a name that is also a word of the language stands in quotes: \"%s\"",
-                            ps_rules_word(parser)));
+        ps_rules_expected(parser, what,
+                          ps_arena_format(parser->arena,
+                                          "a name that is also a keyword must be in quotes: \"%s\"",
+                                          ps_rules_word(parser)));
         return NULL;
     }
     const char *name = name_check(parser, token, token->text, token->length);
@@ -153,7 +153,7 @@ const char *ps_rules_take_header(struct rules_parser *parser)
     if (length == 0) {
         ps_rules_advance(parser);
         if (token->kind != TOKEN_STRING || !token->glued) {
-            ps_rules_expected(parser, "a name right behind `header.`", "header.name or header.\"any name\"");
+            ps_rules_expected(parser, "a name right after `header.`", "header.name or header.\"any name\"");
             return NULL;
         }
     }
@@ -200,15 +200,15 @@ bool ps_rules_take_channels(struct rules_parser *parser, struct ps_rules_channel
     }
 }
 
-/* ---- going on after a mistake ---- */
+/* ---- recovery after an error ---- */
 
-/* A word of the file's own at the start of a line ends everything: a brace is missing. */
+/* A keyword of the file level at the start of a line ends every block: a brace is missing. */
 static bool at_file_word(const struct rules_parser *parser)
 {
     return parser->token.first_on_line && is_one_of(&parser->token, ps_rules_file_words);
 }
 
-/* The words that begin a line in the middle of a statement. */
+/* Words that may begin a line in the middle of a statement. */
 static const char *const going_on[] = {"and", "or",       "not",    "true", "exists", "size", "body",
                                        "in",  "contains", "begins", "ends", "as",     "with", "unless",
                                        "to",  "per",      "burst",  "else", NULL};
@@ -221,7 +221,7 @@ static bool at_statement(const struct rules_parser *parser, bool in_rule)
     return !in_rule || (!is_one_of(token, going_on) && !ps_rules_at_header(parser));
 }
 
-/* One token on, quietly; expressions are read as such, lest a brace in one be taken for ours. */
+/* Skips one token without reporting. Reads expressions as such, so that a brace inside one is not counted. */
 static void skip_token(struct rules_parser *parser)
 {
     bool regex = parser->token.kind == TOKEN_TILDE || parser->token.kind == TOKEN_NOT_TILDE ||
@@ -249,8 +249,8 @@ void ps_rules_recover(struct rules_parser *parser, bool in_rule, struct ps_rules
     parser->panic = parser->lexer.quiet = false;
 }
 
-/* From the statement that began at `from` to the next one: a word of the file's, or any line outside of
- * braces. */
+/* Skips from the statement that began at `from` to the next one: a keyword of the file level, or any line
+ * outside of braces. */
 static void file_recover(struct rules_parser *parser, struct ps_rules_place from)
 {
     unsigned depth = 0;
@@ -299,8 +299,8 @@ static bool take_priority(struct rules_parser *parser, struct ps_rule *rule)
     bool good = token->kind == TOKEN_WORD && ps_rules_number(token->text, token->length, &number) &&
                 memchr(token->text, '.', token->length) == NULL;
     if (!good || number < -PRIORITY_MAX || number > PRIORITY_MAX) {
-        ps_rules_expected(parser, "a whole number from -1000000 to 1000000 behind `priority`",
-                          "higher ones are asked first; without one it is 0");
+        ps_rules_expected(parser, "a whole number from -1000000 to 1000000 after `priority`",
+                          "rules with a higher priority are tried first; the default is 0");
         return false;
     }
     rule->priority = (int64_t)number;
@@ -318,10 +318,10 @@ static const char *head_cure(struct rules_parser *parser)
     ps_nearest_offer(&nearest, "disabled");
     if (nearest.word != NULL)
         return ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
-    return "a name of several words stands in quotes: \"a name\"";
+    return "a name of several words must be in quotes: \"a name\"";
 }
 
-/* Everything up to and with the brace. False: there is no block to read. */
+/* Reads everything up to and including the brace. Returns false when no block follows. */
 static bool take_rule_head(struct rules_parser *parser, struct ps_rule *rule)
 {
     bool priority = false;
@@ -366,8 +366,9 @@ static void name_claim(struct rules_parser *parser, const struct ps_rule *rule)
                            (uint32_t)loader->all_count);
     else if (strcmp(rule->name, "?") != 0)
         ps_rules_problem_add(loader->problems, PS_RULES_ERROR, rule->place,
-                             "counters go by name: give it another", "there is a rule \"%s\" already, at %s",
-                             rule->name, ps_rules_place_text(parser->arena, loader->all[first].place));
+                             "counters use the rule's name: choose another",
+                             "there is a rule \"%s\" already, at %s", rule->name,
+                             ps_rules_place_text(parser->arena, loader->all[first].place));
 }
 
 static void take_when(struct rules_parser *parser)
@@ -385,7 +386,7 @@ static void take_when(struct rules_parser *parser)
     if (!ps_rules_take_word(parser, "as"))
         return;
     if (!ps_rules_take_word(parser, "prefix")) {
-        ps_rules_expected(parser, "`prefix \"x.\"` behind `as`", NULL);
+        ps_rules_expected(parser, "`prefix \"x.\"` after `as`", NULL);
         return;
     }
     if (parser->token.kind != TOKEN_STRING) {
@@ -404,8 +405,8 @@ static void take_rule(struct rules_parser *parser)
     struct rules_loader *loader = parser->loader;
     struct ps_rule rule = {.prefix = ""};
     size_t errors = loader->problems->errors;
-    parser->giver_count = parser->use_count = 0;
-    parser->givers = NULL;
+    parser->group_source_count = parser->use_count = 0;
+    parser->group_sources = NULL;
     parser->uses = NULL;
     parser->rule = &rule;
     if (take_rule_head(parser, &rule)) {
@@ -432,13 +433,13 @@ static void take_rule(struct rules_parser *parser)
     parser->rule = NULL;
 }
 
-/* ---- the other statements ---- */
+/* ---- other statements ---- */
 
 static void take_mode(struct rules_parser *parser, struct ps_rules_place place)
 {
     struct rules_loader *loader = parser->loader;
     if (loader->mode_place.line > 0)
-        ps_rules_problem_add(loader->problems, PS_RULES_ERROR, place, "once for all files is enough",
+        ps_rules_problem_add(loader->problems, PS_RULES_ERROR, place, "set it once for all files",
                              "`mode` is set already, at %s",
                              ps_rules_place_text(parser->arena, loader->mode_place));
     loader->mode_place = place;
@@ -447,7 +448,7 @@ static void take_mode(struct rules_parser *parser, struct ps_rules_place place)
     else if (ps_rules_take_word(parser, "all"))
         loader->owned->rules.mode = PS_RULES_ALL;
     else
-        ps_rules_expected(parser, "`first` or `all` behind `mode`",
+        ps_rules_expected(parser, "`first` or `all` after `mode`",
                           "first: the first rule that matches acts; all: every one that matches");
 }
 
@@ -488,9 +489,9 @@ static void statement_missing(struct rules_parser *parser)
         if (nearest.word != NULL)
             cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
         else if (is_one_of(&parser->token, ps_rules_action_words))
-            cure = "it belongs into a rule: rule name { when ... }";
+            cure = "it belongs in a rule: rule name { when ... }";
     } else if (parser->token.kind == TOKEN_CLOSE) {
-        cure = "there is one } too many before or here";
+        cure = "there is one } too many, here or before";
     }
     ps_rules_expected(parser, "`rule`, `test`, `include`, `mode` or `default`", cure);
 }

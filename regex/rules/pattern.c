@@ -1,4 +1,4 @@
-/* The expressions of a rules file: each text with its flags is compiled once, and each expression over a
+/* The expressions of a rules file. Each text with its flags is compiled once, and each pair of expression and
  * subject has one number. */
 #include <ctype.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 
 #include "regex/rules/parts.h"
 
-/* What ps_regex_create says begins with the expression itself, which the place shows anyway: what follows,
- * and the offset it names. -1: none. */
+/* ps_regex_create's message begins with the expression itself, which the reported place already shows.
+ * Returns the rest of the message. `*offset` is the offset that it names, or -1. */
 static const char *reason_of(const char *said, const char *pattern, long *offset)
 {
     static const char words[] = "is no valid expression: ", at[] = "at offset ";
@@ -86,12 +86,12 @@ bool ps_rules_pattern_number(struct rules_parser *parser, struct ps_rules_subjec
     return true;
 }
 
-void ps_rules_giver_add(struct rules_parser *parser, const struct ps_regex *regex)
+void ps_rules_group_source_add(struct rules_parser *parser, const struct ps_regex *regex)
 {
-    *RULES_PUSH(parser->arena, parser->givers, parser->giver_count) = regex;
+    *RULES_PUSH(parser->arena, parser->group_sources, parser->group_source_count) = regex;
 }
 
-/* ---- when all is read ---- */
+/* ---- after all files are read ---- */
 
 static void condition_renumber(struct ps_condition *condition, const uint32_t *numbers)
 {

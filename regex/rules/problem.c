@@ -1,4 +1,4 @@
-/* What is wrong with a rules file: a bounded list, and how a line of it reads. Thread: the parser's. */
+/* The problems of a rules file: a bounded list, and the format of a line. Thread: the parser's. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +6,8 @@
 
 #include "regex/rules/parts.h"
 
-/* Control characters of a hostile file must not reach a terminal; lines become one. */
+/* Removes control characters, which must not reach a terminal from a hostile file, and joins lines into
+ * one. */
 static const char *text_clean(struct ps_arena *arena, const char *text)
 {
     if (text == NULL)
@@ -28,7 +29,8 @@ static const char *text_clean(struct ps_arena *arena, const char *text)
     return copy;
 }
 
-/* Where to put one more: behind the others, or over the last one that is no error. */
+/* Returns the slot for one more problem: the next free one, or that of the last problem that is not an
+ * error. */
 static struct ps_rules_problem *slot_find(struct ps_rules_problems *problems, enum ps_rules_severity severity)
 {
     if (problems->count <= PS_RULES_PROBLEMS_MAX)
@@ -79,7 +81,7 @@ const char *ps_rules_place_text(struct ps_arena *arena, struct ps_rules_place pl
     return ps_arena_format(arena, "%s:%d", place.file, place.line);
 }
 
-/* ---- in the order of the file ---- */
+/* ---- sorting into file order ---- */
 
 struct ranked {
     struct ps_rules_problem problem;

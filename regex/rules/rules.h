@@ -1,12 +1,11 @@
-/* Rule files: the language (docs/RULES.md), read into a tree. What rules do to events is in
- * stages/rules/set.h; here nothing knows events.
+/* Rule files: the language (docs/RULES.md), parsed into a tree. stages/rules/set.h applies rules to events;
+ * this component knows nothing about events.
  *
- * One file, readable by people: comments (# to the end of the line), includes, named rules, tests kept beside
- * them.
+ * A rules file holds comments (# to the end of the line), includes, named rules, and tests of these rules.
  *
- *     include "common.rules"   # relative to the file that includes; read once
- *     mode first               # or all: which matching rules act; at most once, without it first
- *     default c1, c2           # channels of events that no rule routed; none: they are dropped
+ *     include "common.rules"   # relative to the including file; each file is read once
+ *     mode first               # or all: which matching rules act; at most once; the default is first
+ *     default c1, c2           # channels of events that no rule routed; without it they are dropped
  *
  *     rule health-checks {
  *         when body ~ /GET \/healthz / and not header.env == "test"
@@ -27,31 +26,53 @@
  *         expect header.topic == "errors-503"
  *     }
  *
- * Conditions: or < and < not, brackets. `SUBJECT ~ REGEX`, `SUBJECT !~ REGEX` (Java's find), `SUBJECT OP
- * VALUE` with == != < <= > >= (as numbers when both sides are decimal numbers, else as bytes), `SUBJECT in
- * ("a", 5)`, `SUBJECT contains "x"`, `begins "x"`, `ends "x"`, `exists header.x`, `size OP N` (bytes of the
- * body), `true`. SUBJECT: body, header.NAME, header."any name". A comparison with a header that an event does
- * not have is false, `!=` and `!~` too (write `not header.x == "y"`). REGEX: /.../FLAGS or m followed by any
- * of | ! , % @ and closed by the same on its line, FLAGS of i m s x u U d; the delimiter inside is written
- * with a backslash and stands without it in the expression, but for \| which stays. Strings: "..." on one
- * line with \" \\ \n \r \t \xHH \uHHHH; ${group}, ${header.x}, ${body}, ${rule} and $$ where templates are
- * allowed.
+ * Conditions, `or` binding less than `and`, and `and` less than `not`, with parentheses:
  *
- * Actions, in the order written, blanks or a semicolon between: `route C[, C]`, `route optional C[, C]`, `set
- * header.X = TEMPLATE`, `set header.X = TEMPLATE unless exists`, `copy header.X to header.Y`, `remove
- * header.X`, `extract SUBJECT ~ REGEX` (its named groups become headers), `replace REGEX with "..."` (Java's
- * replaceAll on the body; $1 ${name}), `tag word` (added to the header `tags`, comma separated, no repeats),
- * `drop`, `sample 1/N`, `limit N/s|m|h [per SUBJECT] [burst N] [else route C[, C]]` (what is above is
- * dropped, or goes there), `stop` (all: no later rule), `continue` (first: later rules are asked, too). Named
- * groups of the expressions of `when` that matched, but those below an odd number of `not`, become headers
- * before the actions run; a group's name is its header's, and `as prefix "x."` behind the condition puts a
- * prefix before.
+ *     SUBJECT ~ REGEX, SUBJECT !~ REGEX    Java's find
+ *     SUBJECT OP VALUE                     OP: == != < <= > >=; compares numbers when both sides are decimal
+ *                                          numbers, else bytes
+ *     SUBJECT in ("a", 5)
+ *     SUBJECT contains "x", SUBJECT begins "x", SUBJECT ends "x"
+ *     exists header.x
+ *     size OP N                            bytes of the body
+ *     true
  *
- * `rule NAME [priority N] [disabled] {`: higher priorities first, equal ones as they stand (includes in their
- * place). Exactly one `when`. Names are words ([A-Za-z0-9_.-] and letters beyond ASCII) or strings; those of
- * channels and tags that are also words of the language stand in quotes.
+ * SUBJECT is body, header.NAME or header."any name". A comparison with a header that the event does not have
+ * is false, also with `!=` and `!~` (write `not header.x == "y"`).
  *
- * Thread: control, or a helper's. Everything is the tree's (one arena). */
+ * REGEX is /.../FLAGS, or m followed by one of | ! , % @ and closed by the same character on the same line.
+ * FLAGS are any of i m s x u U d. The delimiter is written with a backslash inside; the expression gets it
+ * without the backslash, except for \|, which stays.
+ *
+ * Strings are "..." on one line, with \" \\ \n \r \t \xHH \uHHHH. Templates may also use ${group},
+ * ${header.x}, ${body}, ${rule} and $$.
+ *
+ * Actions run in the order written, separated by blanks or a semicolon:
+ *
+ *     route C[, C]
+ *     route optional C[, C]
+ *     set header.X = TEMPLATE [unless exists]
+ *     copy header.X to header.Y
+ *     remove header.X
+ *     extract SUBJECT ~ REGEX              its named groups become headers
+ *     replace REGEX with "..."             Java's replaceAll on the body; $1 ${name}
+ *     tag word                             added to the header `tags`: comma separated, no repeats
+ *     drop
+ *     sample 1/N
+ *     limit N/s|m|h [per SUBJECT] [burst N] [else route C[, C]]
+ *                                          events above the limit are dropped, or routed to C
+ *     stop                                 mode all: no later rule acts
+ *     continue                             mode first: later rules are tried, too
+ *
+ * The named groups of the matching expressions of `when` become headers before the actions run, except for
+ * expressions under an odd number of `not`. The header has the group's name, preceded by the prefix if `as
+ * prefix "x."` follows the condition.
+ *
+ * `rule NAME [priority N] [disabled] {`: rules with a higher priority come first, then the order of the files
+ * (includes in their place). Each rule has exactly one `when`. Names are words ([A-Za-z0-9_.-] and letters
+ * beyond ASCII) or strings; names of channels and tags that are also keywords must be in quotes.
+ *
+ * Thread: control, or a helper's. Owns: the tree owns everything (one arena). */
 #pragma once
 
 #include "core/arena.h"
@@ -70,23 +91,24 @@ struct ps_rules_problem {
     const char *what, *cure; /* cure may be NULL */
 };
 
-/* A file that was read or looked for: what to watch, also when there are errors. */
+/* A file that was read or looked for, to be watched for changes; filled in even when there are errors. */
 struct ps_rules_file {
     const char *name;
-    uint64_t hash; /* ps_rules_hash of its bytes as they were parsed; 0: it could not be read */
+    uint64_t hash; /* ps_rules_hash of the bytes that were parsed; 0: could not be read */
 };
-/* To see whether a file changed since it was parsed: goes on from `hash`, PS_RULES_HASH to begin with. Never
- * 0. */
+/* Detects whether a file changed since it was parsed. Continues from `hash`; the first call passes
+ * PS_RULES_HASH. Never returns 0. */
 #define PS_RULES_HASH UINT64_C(0xcbf29ce484222325)
 uint64_t ps_rules_hash(uint64_t hash, const char *bytes, size_t length);
 
-/* At most 100 are kept, errors before others; `count`, `errors` and `warnings` go on. */
+/* At most 100 are kept, errors before others; `count`, `errors` and `warnings` count all. */
 #define PS_RULES_PROBLEMS_MAX 100U
 struct ps_rules_problems {
-    struct ps_arena *arena; /* their texts; the caller's */
+    struct ps_arena *arena; /* for their texts; owned by the caller */
     struct ps_rules_problem items[PS_RULES_PROBLEMS_MAX];
     size_t count, errors, warnings;
-    struct ps_rules_file *files; /* by ps_rules_load, in the arena; each once, the first one first */
+    /* filled by ps_rules_load, in the arena; each file once, the main file first */
+    struct ps_rules_file *files;
     size_t file_count;
 };
 static inline size_t ps_rules_problems_kept(const struct ps_rules_problems *problems)
@@ -96,7 +118,7 @@ static inline size_t ps_rules_problems_kept(const struct ps_rules_problems *prob
 void ps_rules_problem_add(struct ps_rules_problems *problems, enum ps_rules_severity severity,
                           struct ps_rules_place place, const char *cure, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-/* "file:12:7: error: what; cure" into the arena. */
+/* Returns "file:12:7: error: what; cure", in the arena. */
 const char *ps_rules_problem_text(struct ps_arena *arena, const struct ps_rules_problem *problem);
 
 /* ---- the tree ---- */
@@ -105,15 +127,15 @@ struct ps_rules_subject {
     const char *header; /* NULL: the body */
 };
 
-/* A decimal number as conditions know it: -?digits[.digits], at most 15 significant digits, so that a double
- * holds it exactly enough to compare. Anything else is compared as bytes. */
+/* Parses a decimal number of a condition: -?digits[.digits] with at most 15 significant digits, which a
+ * double represents precisely enough to compare. Anything else is compared as bytes. */
 bool ps_rules_number(const char *text, size_t length, double *number);
 
-/* An expression over a subject; equal ones (subject, text, flags) are one. */
+/* An expression applied to a subject; equal ones (subject, text, flags) share one pattern. */
 struct ps_rules_pattern {
     struct ps_rules_subject subject;
     struct ps_regex *regex;
-    struct ps_rules_place place; /* of the first use */
+    struct ps_rules_place place; /* place of the first use */
 };
 
 enum ps_condition_kind {
@@ -149,10 +171,10 @@ struct ps_condition {
     enum ps_condition_kind kind;
     struct ps_rules_place place;
     struct ps_condition *left, *right;
-    uint32_t pattern; /* MATCH: number into ps_rules.patterns */
+    uint32_t pattern; /* MATCH: index into ps_rules.patterns */
     enum ps_condition_operator op;
     struct ps_rules_subject subject;
-    struct ps_rules_value *values; /* one, or those of IN; SIZE: one number */
+    struct ps_rules_value *values; /* one; IN: any number; SIZE: one number */
     size_t value_count;
 };
 
@@ -164,7 +186,7 @@ enum ps_rules_template_kind {
 };
 struct ps_rules_template_piece {
     enum ps_rules_template_kind kind;
-    const char *text; /* TEXT: bytes; GROUP: its name; HEADER: its name */
+    const char *text; /* TEXT: bytes; GROUP, HEADER: the name */
     uint32_t length;
 };
 struct ps_rules_template {
@@ -182,7 +204,7 @@ enum ps_action_kind {
     PS_ACTION_TAG,     /* text */
     PS_ACTION_DROP,
     PS_ACTION_SAMPLE, /* one_in */
-    PS_ACTION_LIMIT,  /* per_second, burst, subject/per_key, channels: where the rest goes */
+    PS_ACTION_LIMIT,  /* per_second, burst, subject/per_key; channels: for events above the limit */
     PS_ACTION_STOP,
     PS_ACTION_CONTINUE,
 };
@@ -205,7 +227,7 @@ struct ps_action {
     struct ps_regex *regex;          /* EXTRACT, REPLACE */
     struct ps_regex_replacement *replacement;
     uint64_t one_in;          /* SAMPLE */
-    double per_second, burst; /* LIMIT; burst: at least 1, per_second's when not given */
+    double per_second, burst; /* LIMIT; burst: at least 1; the default is per_second */
 };
 
 struct ps_rule {
@@ -213,7 +235,7 @@ struct ps_rule {
     struct ps_rules_place place;
     int64_t priority;
     bool disabled;
-    const char *prefix; /* of headers made of named groups; "" */
+    const char *prefix; /* of the headers made from named groups; the default is "" */
     struct ps_condition *when;
     struct ps_action *actions;
     size_t action_count;
@@ -233,11 +255,11 @@ struct ps_rules_test {
     size_t header_count;
     bool expect_drop;
     bool expect_rules_set, expect_route_set, expect_body_set;
-    const char **expect_rules; /* exactly these act, in this order; `expect rules none` is an empty list */
+    const char **expect_rules; /* exactly these rules act, in this order; empty: `expect rules none` */
     size_t expect_rule_count;
     const char **expect_routes; /* exactly these channels, in any order */
     size_t expect_route_count;
-    struct ps_rules_header_value *expect_headers; /* these, and others may be there */
+    struct ps_rules_header_value *expect_headers; /* these headers; others may exist, too */
     size_t expect_header_count;
     const char **expect_no_headers; /* `expect no header.x` */
     size_t expect_no_header_count;
@@ -249,18 +271,20 @@ enum ps_rules_mode { PS_RULES_FIRST, PS_RULES_ALL };
 struct ps_rules {
     struct ps_arena *arena;
     enum ps_rules_mode mode;
-    struct ps_rule *rules; /* in the order they are asked: priority, then place */
-    size_t rule_count;     /* without disabled ones */
+    struct ps_rule *rules; /* in the order they are tried: by priority, then place */
+    size_t rule_count;     /* not counting disabled ones */
     struct ps_rule *disabled;
     size_t disabled_count;
-    struct ps_rules_pattern *patterns; /* those that only disabled rules use stand behind the others ... */
-    uint32_t pattern_count;            /* ... and are not counted: there is no need to compile them */
+    /* Patterns that only disabled rules use come after the others and are not counted by pattern_count: they
+     * need not be compiled. */
+    struct ps_rules_pattern *patterns;
+    uint32_t pattern_count;
     uint32_t pattern_count_all;
     struct ps_rules_channel *defaults;
     size_t default_count;
     struct ps_rules_test *tests;
     size_t test_count;
-    const char **files; /* read, the first one first: what to watch */
+    const char **files; /* files that were read, the main file first: to be watched */
     size_t file_count;
 };
 
@@ -269,13 +293,13 @@ struct ps_rules {
 #define PS_RULES_INCLUDE_DEPTH_MAX 16U
 #define PS_RULES_NESTING_MAX 64U
 
-/* Reads `path` and what it includes. NULL: there are errors among the problems. A file that is empty, or ends
- * in the middle of a rule, is an error: half-written files must not become rules. */
+/* Reads `path` and its includes. Returns NULL if the problems have errors. An empty file, or one that ends in
+ * the middle of a rule, is an error, so that a half-written file is never used. */
 struct ps_rules *ps_rules_load(const char *path, struct ps_rules_problems *problems);
-/* The same from a text in memory, under that name; includes are read from files. */
+/* The same for a text in memory, reported under `name`; includes are read from files. */
 struct ps_rules *ps_rules_parse(const char *name, const char *text, size_t length,
                                 struct ps_rules_problems *problems);
 void ps_rules_destroy(struct ps_rules *rules);
 
-/* Whether it holds for every event, as far as can be seen without one: `true`, `body ~ /^/`, `x or true`. */
+/* Returns whether the condition provably holds for every event: `true`, `body ~ /^/`, `x or true`. */
 bool ps_condition_is_always(const struct ps_rules *rules, const struct ps_condition *condition);

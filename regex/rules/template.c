@@ -1,4 +1,4 @@
-/* Templates: the strings in which ${group}, ${header.x}, ${body}, ${rule} and $$ stand for something. */
+/* Templates: strings in which ${group}, ${header.x}, ${body}, ${rule} and $$ are replaced. */
 #include <string.h>
 
 #include "regex/rules/parts.h"
@@ -21,7 +21,7 @@ static void piece_add(struct rules_parser *parser, struct ps_rules_template *tem
         (struct ps_rules_template_piece){kind, text, (uint32_t)length};
 }
 
-/* What stands between ${ and }. */
+/* Parses the text between ${ and }. */
 static bool reference_add(struct rules_parser *parser, const struct rules_token *token,
                           struct ps_rules_template *template, const char *name, size_t length)
 {
@@ -40,9 +40,10 @@ static bool reference_add(struct rules_parser *parser, const struct rules_token 
         *RULES_PUSH(parser->arena, parser->uses, parser->use_count) =
             (struct rules_group_use){copy, token->place};
     } else {
-        ps_rules_wrong(parser, token->place,
-                       "it holds ${group}, ${header.name}, ${body} or ${rule}; a $ itself is written $$",
-                       "\"${%.*s}\" names nothing", (int)(length > 100 ? 100 : length), name);
+        ps_rules_wrong(
+            parser, token->place,
+            "a template may use ${group}, ${header.name}, ${body} or ${rule}; a $ itself is written $$",
+            "\"${%.*s}\" is unknown", (int)(length > 100 ? 100 : length), name);
         return false;
     }
     return true;
@@ -57,7 +58,7 @@ bool ps_rules_template(struct rules_parser *parser, const struct rules_token *to
         const char *dollar = memchr(text, '$', (size_t)(end - text));
         size_t plain = (size_t)((dollar != NULL ? dollar : end) - text);
         if (dollar != NULL && dollar + 1 < end && dollar[1] == '$')
-            plain++; /* the first of the two is text */
+            plain++; /* the first $ is text */
         if (plain > 0)
             piece_add(parser, template, PS_RULES_TEMPLATE_TEXT, text, plain);
         if (dollar == NULL)
@@ -70,7 +71,7 @@ bool ps_rules_template(struct rules_parser *parser, const struct rules_token *to
             dollar + 1 < end && dollar[1] == '{' ? memchr(dollar, '}', (size_t)(end - dollar)) : NULL;
         if (close == NULL) {
             ps_rules_wrong(parser, token->place, "write ${name}, or $$ for a dollar sign",
-                           "a lone $ in a text that is filled in");
+                           "a lone $ in a template");
             return false;
         }
         if (!reference_add(parser, token, template, dollar + 2, (size_t)(close - dollar - 2)))

@@ -6,7 +6,7 @@
 
 #include "core/utf8.h"
 
-/* `count` hexadecimal digits at `at`, or -1. */
+/* Parses `count` hexadecimal digits at `at`. Returns -1 if they are not there. */
 static int32_t hex(const char *at, const char *end, int count)
 {
     int32_t number = 0;
@@ -45,7 +45,7 @@ static size_t utf8_write(char *out, uint32_t code)
     return 4;
 }
 
-/* \uHHHH, or two of them that are a surrogate pair. */
+/* Parses \uHHHH, or a surrogate pair of two of them. */
 static const char *unescape_unicode(const char *at, const char *end, size_t *taken, char *out, size_t *made)
 {
     int32_t first = hex(at + 2, end, 4);
@@ -56,7 +56,7 @@ static const char *unescape_unicode(const char *at, const char *end, size_t *tak
     if (first >= 0xd800 && first < 0xe000) {
         int32_t second = end - at >= 12 && at[6] == '\\' && at[7] == 'u' ? hex(at + 8, end, 4) : -1;
         if (first >= 0xdc00 || second < 0xdc00 || second >= 0xe000)
-            return "half of a surrogate pair is no character; write both halves, or the character itself";
+            return "half of a surrogate pair is not a character; write both halves, or the character itself";
         *taken = 12;
         code = 0x10000 + (((uint32_t)first & 0x3ff) << 10) + ((uint32_t)second & 0x3ff);
     }
@@ -129,7 +129,7 @@ bool ps_rules_number(const char *text, size_t length, double *number)
     }
     if (seen == 0 || (point && behind == 0))
         return false;
-    double result = (double)value / powers[behind]; /* exact over exact: rounded once */
+    double result = (double)value / powers[behind]; /* both operands are exact: rounded once */
     *number = text[0] == '-' ? -result : result;
     return true;
 }

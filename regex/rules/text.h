@@ -1,15 +1,15 @@
-/* Small text operations of the rules language: escapes, numbers. Thread: any; pure. */
+/* Small text operations of the rules language: escapes and numbers. Thread: any; pure. */
 #pragma once
 
 #include "regex/rules/rules.h"
 
-/* One escape that begins at `at` (a backslash) of a text that ends at `end`: `*taken` bytes of it become
- * `*made` bytes at `out` (at most as many). NULL, or what to advise when it is none; then `*taken` says how
- * far to go on. */
+/* Parses one escape that begins at `at` (a backslash) in a text that ends at `end`. `*taken` source bytes
+ * become `*made` bytes at `out` (never more than `*taken`). Returns NULL, or advice for the user when it is
+ * not an escape; then `*taken` is how far to skip. */
 const char *ps_rules_text_unescape(const char *at, const char *end, size_t *taken, char *out, size_t *made);
 
-/* Decimal digits only, no sign: true when it is a number up to `max`. */
+/* Parses decimal digits without a sign. Returns true for a number up to `max`. */
 bool ps_rules_text_count(const char *text, size_t length, uint64_t max, uint64_t *number);
 
-/* Where UTF-8 or the absence of NUL ends; NULL when the text is fine. `*nul` tells which. */
+/* Returns the first byte that is NUL or not UTF-8, or NULL when the text is fine. `*nul` tells which. */
 const char *ps_rules_text_bad_byte(const char *text, size_t length, bool *nul);

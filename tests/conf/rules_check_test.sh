@@ -86,7 +86,7 @@ run 1 check -n a1 -f agent.properties
 says "route.rules:1:9: cannot read more.rules: No such file or directory"
 printf 'include "route.rules"\nrule b { when body ~ /[/ drop }\n' >more.rules
 run 1 check -n a1 -f agent.properties
-says "more.rules:1:9: files include each other in a ring"
+says "more.rules:1:9: files include each other in a cycle"
 says "more.rules:2:23: bad expression: "
 printf 'rule a { when true rou' >route.rules
 run 1 check -n a1 -f agent.properties

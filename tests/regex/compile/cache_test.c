@@ -110,10 +110,10 @@ static void damage_is_seen(void **state)
     assert_non_null(strstr(why, "another machine"));
     kept.key.data[kept.key.length - 1] ^= 1;
     why = ps_cache_read(bytes.data, bytes.length, &kept.key, platform, 2, &answer);
-    assert_string_equal(why, "it is of other expressions");
+    assert_string_equal(why, "it was made for other expressions");
     bytes.data[8] = 99;
     why = ps_cache_read(bytes.data, bytes.length, &kept.key, platform, 2, &answer);
-    assert_string_equal(why, "it is of another version of penstock");
+    assert_string_equal(why, "it was made by another version of penstock");
     ps_bytes_fini(&bytes);
     let_go(&kept);
 }
@@ -133,7 +133,7 @@ static void files_that_are_refused(void **state)
     assert_int_equal(truncate(kept.path, 100), 0);
     refused(&kept, "cut off");
     assert_int_equal(truncate(kept.path, 0), 0);
-    refused(&kept, "no file of the cache");
+    refused(&kept, "not a cache file");
 
     assert_int_equal(unlink(kept.path), 0);
     assert_int_equal(symlink("/etc/passwd", kept.path), 0);
@@ -142,12 +142,12 @@ static void files_that_are_refused(void **state)
     assert_true(load(&kept));
     assert_int_equal(unlink(kept.path), 0);
     assert_int_equal(mkfifo(kept.path, 0600), 0);
-    refused(&kept, "no regular file");
+    refused(&kept, "not a regular file");
     assert_true(store(&kept));
     assert_true(load(&kept));
     assert_int_equal(unlink(kept.path), 0);
     assert_int_equal(mkdir(kept.path, 0700), 0);
-    refused(&kept, "no regular file");
+    refused(&kept, "not a regular file");
     assert_false(store(&kept));
     assert_non_null(strstr(kept.note, "cannot write"));
     if (geteuid() == 0) {
@@ -177,7 +177,7 @@ static void directories_that_are_refused(void **state)
     assert_non_null(strstr(kept.note, "cannot open"));
     assert_false(
         ps_cache_load(ps_test_folder_path("no/such"), &kept.key, 2, &answer, kept.note, sizeof kept.note));
-    assert_non_null(strstr(kept.note, "cannot make"));
+    assert_non_null(strstr(kept.note, "cannot create"));
     let_go(&kept);
 }
 

@@ -96,13 +96,13 @@ static void test_not_a_file(void **state)
     fixture_free(fixture);
 
     fixture = load("/dev/zero");
-    expect_first(fixture, "/dev/zero: error: cannot read /dev/zero: it is no ordinary file");
+    expect_first(fixture, "/dev/zero: error: cannot read /dev/zero: it is not a regular file");
     fixture_free(fixture);
 
     const char *fifo = ps_test_folder_path("fifo");
     assert_int_equal(mkfifo(fifo, 0600), 0);
     fixture = load(fifo);
-    assert_non_null(strstr(fixture->problems.items[0].what, "it is no ordinary file"));
+    assert_non_null(strstr(fixture->problems.items[0].what, "it is not a regular file"));
     fixture_free(fixture);
 
     fixture = load(ps_test_folder());
@@ -154,7 +154,7 @@ static void test_includes(void **state)
     fixture = parse(path, ring, sizeof ring - 1);
     assert_null(fixture->rules);
     assert_int_equal(fixture->problems.errors, 1);
-    assert_non_null(strstr(fixture->problems.items[0].what, "files include each other in a ring"));
+    assert_non_null(strstr(fixture->problems.items[0].what, "files include each other in a cycle"));
     fixture_free(fixture);
 }
 
@@ -192,7 +192,7 @@ static void test_depth(void **state)
     struct fixture *fixture = load(ps_test_folder_path("deep0.rules"));
     assert_null(fixture->rules);
     assert_int_equal(fixture->problems.errors, 1);
-    assert_string_equal(fixture->problems.items[0].what, "includes stand more than 16 deep");
+    assert_string_equal(fixture->problems.items[0].what, "includes are nested more than 16 deep");
     assert_non_null(strstr(fixture->problems.items[0].place.file, "deep16.rules"));
     fixture_free(fixture);
 }
