@@ -6,6 +6,7 @@
 
 #include "conf/bind.h"
 #include "core/flow/batch.h"
+#include "core/flow/carver.h"
 #include "core/stage.h"
 
 struct ps_bed {

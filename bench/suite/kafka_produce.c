@@ -9,6 +9,7 @@
 #include "bench/suite/duel.h"
 #include "conf/bind.h"
 #include "conf/problem.h"
+#include "core/flow/carver.h"
 #include "core/stage.h"
 #include "stages/kafka/mock.h"
 

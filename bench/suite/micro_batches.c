@@ -3,6 +3,7 @@
 
 #include "bench/suite/micro.h"
 #include "core/flow/batch.h"
+#include "core/flow/carver.h"
 
 #define EVENTS 250 /* of one batch: blocks always have room for so many */
 #define BODY_BYTES 120

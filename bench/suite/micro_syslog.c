@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/flow/carver.h"
 #include "bench/suite/micro.h"
 #include "stages/syslog/multi.h"
 #include "stages/syslog/single.h"

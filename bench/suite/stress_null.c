@@ -11,6 +11,7 @@
 
 #include "bench/suite/agent.h"
 #include "bench/suite/duel.h"
+#include "core/flow/carver.h"
 #include "core/flow/window.h"
 #include "rings/spsc.h"
 

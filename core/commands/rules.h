@@ -2,6 +2,7 @@
  * engine around it, and events put through it by hand. core/commands/rules*.c only. Thread: main. */
 #pragma once
 
+#include "core/flow/carver.h"
 #include "core/arena.h"
 #include "stages/rules/set.h"
 

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "core/flow/carver.h"
 #include "core/watch/histogram.h"
 #include "core/engine/plan.h"
 #include "core/watch/tap.h"

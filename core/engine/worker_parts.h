@@ -17,8 +17,7 @@ struct ps_worker {
     int epoll_fd;
     struct ps_now now;
 
-    const struct ps_orders *orders; /* those carried out or being carried out */
-    uint64_t orders_number;
+    uint64_t orders_number; /* of the orders carried out or being carried out */
     struct ps_plan *plan, *next;
     enum ps_phase phase;
     struct ps_source_runner **sources;

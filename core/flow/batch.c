@@ -1,7 +1,8 @@
-/* Batches: where their bytes come from, how they are filled, taken and given back. Headers are in
+/* Batches: filled, taken and given back. Their memory comes from core/flow/carver.c; headers are in
  * core/flow/header.c, leases in core/flow/lease.c. */
 #include "core/flow/batch.h"
 #include "core/flow/batch_parts.h"
+#include "core/flow/carver.h"
 
 #include <string.h>
 
@@ -34,52 +35,6 @@ static bool batch_hold(struct ps_batch *batch, struct ps_block *block)
     return true;
 }
 
-void ps_carver_init(struct ps_carver *carver, struct ps_pool *pool)
-{
-    *carver = (struct ps_carver){.pool = pool};
-}
-
-void ps_carver_fini(struct ps_carver *carver)
-{
-    struct ps_block_cache *cache = ps_pool_cache(carver->pool);
-    if (carver->meta != NULL)
-        ps_block_drop(cache, carver->meta);
-    if (carver->bytes != NULL)
-        ps_block_drop(cache, carver->bytes);
-    *carver = (struct ps_carver){.pool = carver->pool};
-}
-
-/* A new meta block for the carver; the batches cut from the old one keep it alive. */
-static bool carver_new_meta(struct ps_carver *carver)
-{
-    struct ps_block_cache *cache = ps_pool_cache(carver->pool);
-    struct ps_block *block = ps_block_take(cache);
-    if (block == NULL)
-        return false;
-    if (carver->meta != NULL)
-        ps_block_drop(cache, carver->meta);
-    carver->meta = block;
-    carver->meta_up = 0;
-    carver->meta_down = block->size;
-    return true;
-}
-
-static bool carver_new_bytes(struct ps_carver *carver)
-{
-    struct ps_block_cache *cache = ps_pool_cache(carver->pool);
-    struct ps_block *block = ps_block_take(cache);
-    if (block == NULL)
-        return false;
-    if (carver->bytes != NULL) {
-        if (carver->left > 0)
-            memcpy(block->base, carver->bytes->base + carver->bytes_used, carver->left);
-        ps_block_drop(cache, carver->bytes);
-    }
-    carver->bytes = block;
-    carver->bytes_used = 0;
-    return true;
-}
-
 char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment)
 {
     struct ps_carver *carver = batch->carver;
@@ -104,7 +59,7 @@ char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alig
                 return carver->meta->base + carver->meta_down;
             }
         }
-        if (!carver_new_meta(carver))
+        if (!ps_carver_new_meta(carver))
             return NULL;
     }
     return NULL;
@@ -165,7 +120,7 @@ char *ps_batch_reserve(struct ps_batch *batch, uint32_t minimum, uint32_t *room)
             batch->full = true;
             return NULL;
         }
-        if (!carver_new_bytes(carver))
+        if (!ps_carver_new_bytes(carver))
             return NULL;
     }
     if (!batch_hold(batch, carver->bytes)) {
@@ -286,11 +241,11 @@ bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events)
 struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
 {
     if (carver->meta == NULL || carver->meta_down - carver->meta_up < META_LEFT_MIN) {
-        if (!carver_new_meta(carver))
+        if (!ps_carver_new_meta(carver))
             return NULL;
     }
     if (carver->bytes == NULL || carver->bytes->size - carver->bytes_used < BYTES_LEFT_MIN + carver->left) {
-        if (!carver_new_bytes(carver))
+        if (!ps_carver_new_bytes(carver))
             return NULL;
     }
     struct ps_batch *batch = ps_pool_take(carver->pool);

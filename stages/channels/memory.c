@@ -340,7 +340,6 @@ const struct ps_stage_ops ps_channel_memory = {
     .teardown = memory_teardown,
     .channel =
         &(const struct ps_channel_ops){
-            .gives = PS_LEVEL_ACCEPTED,
             .put = memory_put,
             .take = memory_take,
             .done = memory_done,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/flow/carver.h"
 #include "stages/rules/set_parts.h"
 
 /* Steps of a rule: it begins (counted, traced), its groups are taken, then its actions. */

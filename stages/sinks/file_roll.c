@@ -339,7 +339,6 @@ const struct ps_stage_ops ps_sink_file_roll = {
     .options = options,
     .plan_size = sizeof(struct file_roll_plan),
     .state_size = sizeof(struct file_roll_state),
-    .exclusive = true,
     .check = file_roll_check,
     .build = file_roll_build,
     .open = file_roll_open,

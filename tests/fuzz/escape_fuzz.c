@@ -1,6 +1,7 @@
 /* Any pattern, any header values: ps_escape_compile and ps_escape_expand stay within their buffers, and
  * expand the same from the cache as without it. Input: one byte of options, pattern, NUL, timestamp, NUL,
  * header. */
+#include "core/flow/carver.h"
 #include "stages/text/escape.h"
 
 #include <stdlib.h>

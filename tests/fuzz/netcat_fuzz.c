@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/flow/carver.h"
 #include "conf/bind.h"
 #include "stages/net/stream.h"
 #include "stages/table.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/flow/carver.h"
 #include "stages/syslog/multi.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -3,6 +3,7 @@
  * so that a failure names what went wrong. */
 #pragma once
 
+#include "core/flow/carver.h"
 #include "core/stage.h"
 #include "tests/support/support.h"
 

@@ -1,7 +1,7 @@
 /* Batches against a naive model: many batches cut from one carver, random bodies, headers, spans and tickets,
  * with enough memory and with too little at every point. What was given once stays as it was, and everything
  * goes back. */
-#include "core/flow/batch.h"
+#include "core/flow/carver.h"
 
 #include "core/arena.h"
 #include "tests/support/support.h"

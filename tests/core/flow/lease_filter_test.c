@@ -1,6 +1,6 @@
 /* Filtering a chain's lease by bits against asking about each event: the same rows, counts and bytes, also
  * for leases that were filtered before, and nothing changed when there is no memory. */
-#include "core/flow/batch.h"
+#include "core/flow/carver.h"
 #include "core/flow/batch_parts.h"
 
 #include "tests/support/support.h"

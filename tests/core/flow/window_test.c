@@ -1,5 +1,6 @@
 /* The acknowledgement window against a model: leases come home in any order, batches complete out of order,
  * and the source is told in order, exactly up to the first that is not complete. */
+#include "core/flow/carver.h"
 #include "core/flow/window.h"
 
 #include "tests/support/support.h"

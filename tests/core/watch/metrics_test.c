@@ -1,5 +1,6 @@
 /* The metrics pages, made from a provider of known numbers and fetched over HTTP. Field names and value forms
  * of the JSON are those a Flume 1.11 answered with. */
+#include "core/flow/carver.h"
 #include "core/watch/metrics_server.h"
 #include "tests/support/support.h"
 
@@ -43,10 +44,9 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
                                                   PS_COUNTER_KafkaEmptyCount, PS_COUNTER_COUNT};
     static const enum ps_counter sink_json[] = {PS_COUNTER_KafkaEventSendTimer, PS_COUNTER_RollbackCount,
                                                 PS_COUNTER_COUNT};
-    struct ps_metrics_component quoted = {.kind = PS_KIND_SOURCE, .name = "k\"\\\n2", .type = "kafka"};
+    struct ps_metrics_component quoted = {
+        .kind = PS_KIND_SOURCE, .name = "k\"\\\n2", .type = "kafka", .start_ms = 1, .stop_ms = 2};
     quoted.json_counters = source_json;
-    quoted.start_ms = 1;
-    quoted.stop_ms = 2;
     quoted.counters[PS_COUNTER_KafkaCommitTimer] = 1234;
     static const struct ps_series hits[] = {
         {.name = "rule_hits", .help = "Hits", .label = "rule", .label_value = "a\"b", .value = 12345678901},

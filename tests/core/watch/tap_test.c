@@ -1,4 +1,5 @@
 /* The tap: what the looker sees of events a worker passes, and that the worker never waits for it. */
+#include "core/flow/carver.h"
 #include "core/watch/tap.h"
 #include "tests/support/support.h"
 

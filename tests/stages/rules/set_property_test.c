@@ -1,6 +1,7 @@
 /* Random rules (tests/support/rules_random.h) over random events, against a naive evaluator
  * (tests/support/rules_model.h). Leases have index lists, memory runs out in the middle, headers are shared
  * or not. */
+#include "core/flow/carver.h"
 #include "tests/support/rules_model.h"
 #include "tests/support/rules_random.h"
 #include "tests/support/rules_set.h"

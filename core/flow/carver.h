@@ -1,0 +1,34 @@
+/* The carver: where the batches of one source are cut from.
+ *
+ * It holds the two blocks that are being filled. A batch takes what it needs from them and the next batch
+ * goes on where it ended, so a small batch costs what it uses and not a block:
+ *
+ *   meta block    rows grow up from its start; headers, values and lists grow down from its end
+ *   bytes block   bodies, as they were read
+ *
+ * One carver for each source runner, because sources on one worker have open batches at the same time.
+ * Thread: the home worker. */
+#pragma once
+
+#include "core/flow/batch.h"
+
+struct ps_carver {
+    struct ps_pool *pool;
+    struct ps_block *meta, *bytes; /* each with one reference of the carver's own, or NULL */
+    uint32_t meta_up, meta_down;   /* rows end here; headers and values begin here */
+    uint32_t bytes_used;
+    uint32_t left; /* bytes behind bytes_used that ps_batch_leave left for the next ps_batch_reserve */
+};
+
+void ps_carver_init(struct ps_carver *carver, struct ps_pool *pool);
+
+/* Gives its blocks back; batches cut from them keep them alive. */
+void ps_carver_fini(struct ps_carver *carver);
+
+/* A new meta block; batches cut from the old one keep that alive. Returns false when the budget is used up:
+ * then nothing changed. For core/flow/batch.c. */
+bool ps_carver_new_meta(struct ps_carver *carver);
+
+/* A new bytes block; what ps_batch_leave left moves to its start. Returns false when the budget is used up:
+ * then nothing changed. For core/flow/batch.c. */
+bool ps_carver_new_bytes(struct ps_carver *carver);
