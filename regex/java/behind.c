@@ -1,15 +1,16 @@
-/* Look-behind. Java takes whatever has a greatest length; PCRE2 wants alternatives of one length each. So the
- * content is spelt out: a(b|cd)e? becomes abe|ab|acde|acd. At its left end a repeat needs no more than its
- * fewest rounds, since only whether there is a beginning counts. Called while translating; pure. */
+/* Look-behind. Java accepts any content with a maximum length; PCRE2 requires alternatives of one length
+ * each. So the content is expanded: a(b|cd)e? becomes abe|ab|acde|acd. A repeat at its left end needs only
+ * its minimum number of rounds, because only whether there is a beginning counts. Called while translating;
+ * pure. */
 #include "regex/java/parts.h"
 
 #define ALTERNATIVES_MAX 512U
-#define TOO_MANY "the look-behind has too many lengths to be spelt out"
+#define TOO_MANY "the look-behind has too many lengths to be expanded"
 
 /* ---- what Java itself refuses ---- */
 
-/* Lengths as Java computes them in 32 bits, with what goes wrong there: what stands behind alternatives is
- * counted from zero, so that a sum that has grown too large is not seen. */
+/* Lengths as Java computes them in 32 bits, including its overflow errors: what follows alternatives is
+ * counted from zero, so that an overflow of the sum is not noticed. */
 struct lengths {
     int32_t max, before;
     bool valid, before_valid;
@@ -33,7 +34,7 @@ static struct lengths study_alone(const struct ps_java_node *node)
     return lengths;
 }
 
-/* Alternatives: all children, or the only one and nothing. */
+/* Handles alternatives: all children, or for a question mark the only child and nothing. */
 static void study_either(const struct ps_java_node *node, struct lengths *lengths)
 {
     int32_t longest = node->kind == PS_JAVA_EITHER ? -1 : 0;
@@ -118,7 +119,7 @@ struct list {
 
 struct work {
     struct ps_arena *arena;
-    size_t made; /* nodes, to bound the work */
+    size_t made; /* number of nodes, to bound the work */
     const char *reason;
 };
 
@@ -231,7 +232,7 @@ static void expand_concat(struct work *work, const struct ps_java_node *node, bo
     }
 }
 
-/* "\r\n" or one of the others: see the printer. */
+/* "\r\n" or a single terminator: see the printer. */
 static void expand_line_break(struct work *work, const struct ps_java_node *node, struct list *out)
 {
     static const struct ps_java_range ends[] = {{0x0A, 0x0D}, {0x85, 0x85}, {0x2028, 0x2029}};

@@ -1,4 +1,4 @@
-/* Unicode blocks by name, as Character.UnicodeBlock.forName (Java 17, Unicode 13) finds them. Called while
+/* Unicode blocks by name, as Character.UnicodeBlock.forName of Java 17 (Unicode 13) finds them. Called while
  * translating; pure. */
 #include <ctype.h>
 
@@ -321,7 +321,8 @@ static const struct block {
     {{0x100000, 0x10FFFF}, "SUPPLEMENTARY PRIVATE USE AREA-B"},
 };
 
-/* As it stands, without its spaces, or with "_" for them and for hyphens; case does not matter. */
+/* Compares with a block's name as written, without spaces, or with "_" for spaces and hyphens. Ignores
+ * case. */
 static bool is_named(const char *name, const char *block, char space, char hyphen)
 {
     for (; *block != '\0'; block++) {

@@ -28,7 +28,7 @@ static void put_class(struct ps_java_text *text, const uint64_t ascii[2], bool h
         members += last - byte + 1;
         byte = last;
     }
-    if (members == 1 && !high) { /* no class at all */
+    if (members == 1 && !high) { /* a single character needs no class */
         memmove(text->data + opened, text->data + opened + 1, text->length - opened);
         text->length--;
         return;
@@ -55,13 +55,13 @@ static void put_character(struct ps_java_text *text, const struct ps_bytes_node 
     ps_java_text_put(text, "[\\x80-\\xfe]{1,4})");
 }
 
-/* Never takes a byte, so that there is no sense in repeating it. */
-static bool is_still(const struct ps_bytes_node *node)
+/* Returns whether the node never consumes a byte, so that repeating it is pointless. */
+static bool is_zero_width(const struct ps_bytes_node *node)
 {
     if (node->kind == PS_BYTES_CHARACTER || node->kind == PS_BYTES_TEXT)
         return false;
     for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
-        if (!is_still(child))
+        if (!is_zero_width(child))
             return false;
     return true;
 }
@@ -70,7 +70,7 @@ static void put_node(struct ps_java_text *text, const struct ps_bytes_node *node
 
 static void put_repeat(struct ps_java_text *text, const struct ps_bytes_node *node)
 {
-    if (is_still(node->child)) {
+    if (is_zero_width(node->child)) {
         if (node->min > 0)
             put_node(text, node->child);
         return;
@@ -133,13 +133,13 @@ static void put_node(struct ps_java_text *text, const struct ps_bytes_node *node
     case PS_BYTES_BEGIN:
         ps_java_text_put(text, "^");
         break;
-    case PS_BYTES_LINE_BEGIN: /* after the last byte of any terminator */
+    case PS_BYTES_LINE_BEGIN: /* after the last byte of any line terminator */
         ps_java_text_put(text, "(?:^|[\\x0d\\x85\\xa8\\xa9])");
         break;
     case PS_BYTES_END:
         ps_java_text_put(text, "$");
         break;
-    case PS_BYTES_LINE_END: /* before the first byte of any terminator */
+    case PS_BYTES_LINE_END: /* before the first byte of any line terminator */
         ps_java_text_put(text, "(?:$|[\\x0d\\xc2\\xe2])");
         break;
     case PS_BYTES_BOUNDARY:

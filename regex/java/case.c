@@ -1,5 +1,5 @@
-/* Letters without regard to case, as java.util.regex compares them: ASCII only, or under (?u) by
- * Character.toUpperCase and toLowerCase, whose tables stand here (Unicode 13, Java 17). Called while
+/* Case-insensitive letters, compared as in java.util.regex: ASCII only, or under (?u) by
+ * Character.toUpperCase and toLowerCase, whose tables are below (Unicode 13, Java 17). Called while
  * translating; pure. */
 #include <stdlib.h>
 
@@ -145,7 +145,7 @@ static const struct row lower[] = {
 
 static uint32_t look_up(const struct row *rows, size_t count, uint32_t c)
 {
-    for (size_t i = 0; i < count; i++) /* rows with strides overlap: no bisection */
+    for (size_t i = 0; i < count; i++) /* rows with strides overlap, so no binary search */
         if (c >= rows[i].first && c <= rows[i].last && (c - rows[i].first) % (uint32_t)rows[i].stride == 0)
             return (uint32_t)((int)c + rows[i].delta);
     return c;
@@ -161,7 +161,7 @@ static uint32_t to_lower(uint32_t c)
     return look_up(lower, PS_COUNT_OF(lower), c);
 }
 
-#define CASED_MAX 3072 /* code points that have another case are fewer */
+#define CASED_MAX 3072 /* more than the number of code points with another case */
 
 struct gather {
     struct ps_java_range *ranges;
@@ -174,7 +174,7 @@ static void add(struct gather *gather, uint32_t c)
     gather->ranges[gather->count++] = (struct ps_java_range){c, c};
 }
 
-/* The part of a row that becomes something from `first` to `last`. False: none. */
+/* Returns the part of a row that maps to `first` .. `last`. Returns false if there is none. */
 static bool clip(const struct row *row, uint32_t first, uint32_t last, uint32_t *from, uint32_t *to)
 {
     int64_t low = (int64_t)first - row->delta, high = (int64_t)last - row->delta;
@@ -188,7 +188,7 @@ static bool clip(const struct row *row, uint32_t first, uint32_t last, uint32_t 
     return low <= high;
 }
 
-/* Everything whose upper case is within. */
+/* Adds every code point whose upper case is within the range. */
 static void gather_upper(struct gather *gather, uint32_t first, uint32_t last)
 {
     uint32_t from, to;
@@ -198,7 +198,7 @@ static void gather_upper(struct gather *gather, uint32_t first, uint32_t last)
                 add(gather, c);
 }
 
-/* Everything whose upper case has a lower case that is within. */
+/* Adds every code point whose upper case has a lower case within the range. */
 static void gather_key(struct gather *gather, uint32_t first, uint32_t last)
 {
     uint32_t from, to;

@@ -1,16 +1,16 @@
-/* Character classes of a Java expression: [abc], ranges, nested ones, unions, && intersections, with what
- * Java makes of the odd cases. Called while translating; pure. */
+/* Character classes of a Java expression: [abc], ranges, nested classes, unions, && intersections, including
+ * Java's behaviour in unusual cases. Called while translating; pure. */
 #include <string.h>
 
 #include "regex/java/parts.h"
 
-/* What a class has so far. Java keeps single characters of Latin-1 apart ("bits") and unites them with the
- * rest at the end or at &&: that is visible in what && binds. Plain ranges are gathered and sorted once. */
+/* The content of a class so far. Java keeps single Latin-1 characters separate ("bits") and adds them to the
+ * rest at the end or at &&, which affects what && applies to. Plain ranges are collected and sorted once. */
 struct builder {
     struct ps_java_range *bits, *ranges;
     size_t bits_count, bits_room, range_count, range_room;
-    const struct ps_java_set *rest; /* what is no plain range; or NULL */
-    const struct ps_java_set *last; /* what was read last; NULL: a bit */
+    const struct ps_java_set *rest; /* everything but plain ranges; or NULL */
+    const struct ps_java_set *last; /* the last item read; NULL: a bit */
     bool has_bits, has_some;
 };
 
@@ -28,7 +28,7 @@ static void append(struct ps_arena *arena, struct ps_java_range **ranges, size_t
     (*ranges)[(*count)++] = range;
 }
 
-/* Unites with what is there. */
+/* Adds `set` to the class. */
 static void add(struct ps_arena *arena, struct builder *builder, const struct ps_java_set *set)
 {
     builder->has_some = true;
@@ -60,7 +60,7 @@ static void replace(struct ps_arena *arena, struct builder *builder, const struc
     add(arena, builder, set);
 }
 
-/* A character that stands for itself: a bit, unless its other cases are beyond Latin-1. */
+/* Adds a literal character: as a bit, unless its other cases are beyond Latin-1. */
 static void add_one(struct ps_java_parser *parser, struct builder *builder, uint32_t c)
 {
     const struct ps_java_set *set = ps_java_case_one(parser->arena, c, parser->flags);
@@ -78,7 +78,7 @@ static void add_one(struct ps_java_parser *parser, struct builder *builder, uint
     }
 }
 
-/* A character, a range, an escape. False: failed. */
+/* Reads a character, a range or an escape. Returns false on failure. */
 static bool read_range(struct ps_java_parser *parser, struct builder *builder)
 {
     struct ps_java_escape escape = {.character = ps_java_peek(parser)};
@@ -128,8 +128,8 @@ static bool read_range(struct ps_java_parser *parser, struct builder *builder)
 
 static const struct ps_java_set *read_class(struct ps_java_parser *parser, bool consume);
 
-/* What stands right of &&, up to the bracket or the next &&. The cursor is on its first character. False:
- * failed; `*right` NULL: nothing. */
+/* Reads the right side of &&, up to the bracket or the next &&; the cursor is on its first character. Returns
+ * false on failure. `*right` is NULL if the side is empty. */
 static bool read_right(struct ps_java_parser *parser, const struct ps_java_set **right)
 {
     *right = NULL;
@@ -147,7 +147,7 @@ static bool read_right(struct ps_java_parser *parser, const struct ps_java_set *
     return true;
 }
 
-/* The cursor is behind "&&". False: failed. */
+/* Handles &&; the cursor is after it. Returns false on failure. */
 static bool intersect(struct ps_java_parser *parser, struct builder *builder)
 {
     const struct ps_java_set *right;
@@ -187,8 +187,8 @@ static const struct ps_java_set *finish(struct ps_java_parser *parser, struct bu
     return negative ? ps_java_set_not(parser->arena, set) : set;
 }
 
-/* The cursor is on what stands before the first member. Consumes the closing bracket if told to: what stands
- * right of && ends at the bracket of the class around. */
+/* Reads a class; the cursor is on the character before the first member. `consume`: also reads the closing
+ * bracket. The right side of && ends at the bracket of the enclosing class, which must not be consumed. */
 static const struct ps_java_set *read_class(struct ps_java_parser *parser, bool consume)
 {
     struct builder builder = {0};

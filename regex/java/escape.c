@@ -72,7 +72,7 @@ static bool read_four(struct ps_java_parser *parser, uint32_t *character)
     return true;
 }
 
-/* Two in a row may be a pair of surrogates. */
+/* Two escapes in a row may be a surrogate pair. */
 static bool read_unicode(struct ps_java_parser *parser, uint32_t *character)
 {
     if (!read_four(parser, character))
@@ -101,7 +101,7 @@ static bool read_control(struct ps_java_parser *parser, uint32_t *character)
     return true;
 }
 
-/* Characters that an escape names. False: it is none of those, or failed. */
+/* Parses escapes that name a character. Returns false if it is another escape, or on failure. */
 static bool read_character(struct ps_java_parser *parser, uint32_t c, uint32_t *character)
 {
     switch (c) {
@@ -139,7 +139,7 @@ static bool read_character(struct ps_java_parser *parser, uint32_t c, uint32_t *
     }
 }
 
-/* As many digits as there are groups for. */
+/* Reads digits as long as such a group exists. */
 static struct ps_java_node *read_reference(struct ps_java_parser *parser, uint32_t first)
 {
     struct ps_java_node *node = ps_java_node_make(parser->arena, PS_JAVA_REFERENCE, parser->cursor - 2);
@@ -207,8 +207,8 @@ static struct ps_java_node *read_boundary(struct ps_java_parser *parser)
     return node;
 }
 
-/* What an escape is outside of classes but no character and no class; NULL: it is none of those, or failed.
- */
+/* Parses an escape that is neither a character nor a class, outside of classes. Returns NULL if it is not
+ * one, or on failure. */
 static struct ps_java_node *read_node(struct ps_java_parser *parser, uint32_t c)
 {
     static const struct {
@@ -245,7 +245,7 @@ bool ps_java_escape(struct ps_java_parser *parser, bool in_class, bool in_range,
 {
     uint32_t c = ps_java_after_next(parser);
     *escape = (struct ps_java_escape){0};
-    if (c == 'v' && in_range) { /* as before Java 8, where a range needs a character */
+    if (c == 'v' && in_range) { /* as before Java 8, because a range needs a character */
         escape->character = 0x0B;
         return true;
     }

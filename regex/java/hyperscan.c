@@ -1,28 +1,28 @@
-/* From an expression's tree to one over bytes that matches at least wherever Java finds a match: see
- * regex/java/java.h for what becomes of what. Called while translating; pure. */
+/* Converts an expression's tree to one over bytes that matches at least wherever Java finds a match:
+ * regex/java/java.h has the rules. Called while translating; pure. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "regex/java/bytes.h"
 
-#define HYPERSCAN_LENGTH_MAX 15000U /* Hyperscan takes no pattern beyond 16,000 */
+#define HYPERSCAN_LENGTH_MAX 15000U /* Hyperscan accepts at most 16,000 */
 #define HYPERSCAN_REPEAT_MAX 32000U
 #define NODES_MAX 100000U
-#define FEW 8U /* so many characters beyond ASCII are spelt out */
+#define FEW 8U /* at most so many characters beyond ASCII are written out */
 
 struct converter {
     struct ps_arena *arena;
-    const struct ps_java_node *const *groups; /* by number; for back-references */
+    const struct ps_java_node *const *groups; /* by number, for back-references */
     unsigned group_count;
-    unsigned references; /* nesting of them */
+    unsigned references; /* nesting depth of references */
     size_t made;
 };
 
-/* What stands around a node. */
+/* The surroundings of a node. */
 struct context {
-    bool leading, trailing; /* nothing that must match stands before it, behind it */
-    bool bare;              /* in place of a back-reference: without its surroundings */
+    bool leading, trailing; /* nothing before it, or after it, must match */
+    bool bare;              /* it replaces a back-reference, away from its own surroundings */
 };
 
 static struct ps_bytes_node *make(struct converter *converter, enum ps_bytes_kind kind,
@@ -71,7 +71,8 @@ static void encode(uint32_t c, char *out)
     }
 }
 
-/* Code points beyond ASCII, surrogates left out; FEW + 1: more than a few. */
+/* Collects code points beyond ASCII, without surrogates. Returns their number, or FEW + 1 if there are more
+ * than FEW. */
 static unsigned count_high(const struct ps_java_set *set, uint32_t *out)
 {
     unsigned count = 0;
@@ -129,7 +130,8 @@ static struct ps_bytes_node *character(struct converter *converter, const struct
 static struct ps_bytes_node *convert(struct converter *converter, const struct ps_java_node *node,
                                      struct context context);
 
-/* A repeat's rounds stand next to each other: only one that has at most one round sees what stands around. */
+/* The rounds of a repeat are adjacent to each other, so only a repeat of at most one round has the context's
+ * neighbours. */
 static struct ps_bytes_node *convert_repeat(struct converter *converter, const struct ps_java_node *node,
                                             struct context context)
 {
@@ -157,7 +159,7 @@ static struct ps_bytes_node *convert_repeat(struct converter *converter, const s
     return repeat;
 }
 
-/* Does nothing that must match stand behind each child? From the last one on. */
+/* For each child, from the last one: can everything after it match nothing? */
 static const bool *look_right(struct converter *converter, const struct ps_java_node *node, bool trailing)
 {
     size_t count = 0;
@@ -206,15 +208,15 @@ static struct ps_bytes_node *convert_either(struct converter *converter, const s
     return either->child != NULL ? either : make(converter, PS_BYTES_NEVER, node);
 }
 
-/* A look-ahead at the end and a look-behind at the beginning are text like any other: only whether there is a
- * match counts, not where it ends. */
+/* A look-ahead at the end and a look-behind at the beginning are treated as ordinary text, because only
+ * whether there is a match counts, not where it ends. */
 static struct ps_bytes_node *convert_look(struct converter *converter, const struct ps_java_node *node,
                                           struct context context)
 {
     if (!node->negative && !context.bare && (node->behind ? context.leading : context.trailing)) {
         struct ps_bytes_node *made = convert(converter, node->child, context);
         struct ps_bytes_node *apart = make(converter, PS_BYTES_CONCAT, node);
-        apart->child = made; /* it does not follow what stands before it */
+        apart->child = made; /* does not follow the node before it */
         return made->kind == PS_BYTES_NEVER ? made : apart;
     }
     return left_out(converter, node, node->behind ? "look-behind" : "look-ahead");
@@ -231,8 +233,8 @@ static struct ps_bytes_node *anything(struct converter *converter, const struct 
     return repeat;
 }
 
-/* Letters in either case: what a caseless back-reference may match. PCRE2 takes more for the same than Java,
- * and some cases of ASCII letters are beyond ASCII. */
+/* Adds the other case of letters, for a caseless back-reference. PCRE2 accepts more than Java there, and some
+ * cases of ASCII letters are beyond ASCII. */
 static void fold(struct ps_bytes_node *node)
 {
     if (node->kind == PS_BYTES_CHARACTER) {
@@ -272,7 +274,7 @@ static struct ps_bytes_node *convert_boundary(struct converter *converter, const
                                               struct context context)
 {
     if (node->negative || context.bare || (!node->word_left && !node->word_right))
-        return left_out(converter, node, node->negative ? "\\B" : "\\b with no ASCII letter beside it");
+        return left_out(converter, node, node->negative ? "\\B" : "\\b with no ASCII letter next to it");
     return lost(make(converter, PS_BYTES_BOUNDARY, node), PS_REGEX_PLAIN, "\\b");
 }
 
@@ -287,7 +289,8 @@ static struct ps_bytes_node *convert_anchor(struct converter *converter, const s
         kind = PS_BYTES_LINE_END;
     bool first = kind == PS_BYTES_BEGIN || kind == PS_BYTES_LINE_BEGIN;
     if (context.bare || !(first ? context.leading : context.trailing))
-        return left_out(converter, node, first ? "^ that is not the first part" : "$ that is not the last");
+        return left_out(converter, node,
+                        first ? "^ that is not the first part" : "$ that is not the last part");
     struct ps_bytes_node *made = make(converter, kind, node);
     return lost(made, PS_REGEX_PLAIN, first ? "^" : "$");
 }
@@ -349,9 +352,10 @@ static struct ps_bytes_node *convert(struct converter *converter, const struct p
     }
 }
 
-/* ---- the whole ---- */
+/* ---- the whole expression ---- */
 
-/* Java finds something in every subject: at its beginning (^x*), or at its end (x*$), or anywhere. */
+/* Returns whether Java finds a match in every subject: at the beginning (^x*), at the end (x*$), or
+ * anywhere. */
 static bool always(const struct ps_java_node *root)
 {
     if (ps_java_nullable(root))
@@ -408,10 +412,10 @@ void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena
     }
     bytes = ps_bytes_trim(arena, bytes, &trimmed);
     ps_bytes_sum_up(arena, bytes, &summary);
-    if (summary.never || summary.idle) {
-        refuse(regex, summary.never ? "it can never match" : "nothing in it must be there to be found");
-        if (summary.idle && summary.why != NULL)
-            snprintf(regex->why, sizeof regex->why, "nothing but %s at %u must be found", summary.why,
+    if (summary.never || summary.matches_empty) {
+        refuse(regex, summary.never ? "it can never match" : "all of it is optional");
+        if (summary.matches_empty && summary.why != NULL)
+            snprintf(regex->why, sizeof regex->why, "all of it but %s at %u is optional", summary.why,
                      summary.at);
         return;
     }
@@ -432,6 +436,6 @@ void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena
         snprintf(regex->why, sizeof regex->why, "%s at %u", summary.why, summary.at);
     else if (regex->exactness != PS_REGEX_EXACT)
         snprintf(regex->why, sizeof regex->why, "%s",
-                 regex->exactness == PS_REGEX_PLAIN ? ". stops at the end of a line"
+                 regex->exactness == PS_REGEX_PLAIN ? ". stops at a line end"
                                                     : "a possessive repeat or an atomic group comes first");
 }

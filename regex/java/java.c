@@ -1,4 +1,4 @@
-/* Java's regular expressions in the words of PCRE2 and Hyperscan: parsed (java/parse.c), then printed twice
+/* Translates Java's regular expressions for PCRE2 and Hyperscan: parses (java/parse.c), then prints twice
  * (java/pcre2.c, java/hyperscan.c). Called by the control thread and by helpers' threads; pure. */
 #include "regex/java/java.h"
 
@@ -7,7 +7,7 @@
 
 #include "regex/java/parts.h"
 
-/* Fewest bytes of a match, in what may be malformed UTF-8: U+FFFD may be one byte. */
+/* Returns the fewest bytes of a match, also in malformed UTF-8: U+FFFD may be one byte. */
 static uint64_t length_min(const struct ps_java_node *node)
 {
     uint64_t length = 0, least = UINT64_MAX;

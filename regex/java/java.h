@@ -1,30 +1,31 @@
-/* Java's regular expressions (java.util.regex.Pattern, as Java 8 to 17 read them) in the words of our two
+/* Translates Java's regular expressions (java.util.regex.Pattern, as Java 8 to 17 parse them) for our two
  * engines.
  *
- * For PCRE2: an expression with the same meaning, groups and all, over well-formed UTF-8.
+ * For PCRE2: an expression with the same meaning, including groups, over well-formed UTF-8.
  *
  * For Hyperscan: an expression over *bytes* (never its UTF-8 mode) that finds a match in every subject in
  * which Java finds one, whatever the bytes are (also malformed UTF-8, which Java reads as U+FFFD, and NUL).
- * It may find more; `exactness` says when it cannot. How it is made so:
- * - what a class or a dot may match outside ASCII becomes one to four bytes 0x80..0xFE ("[\x80-\xFE]{1,4}";
- * in a star or plus simply those bytes). 0xFF is never part of a match: no text has it, and the matcher puts
- * it between events. Where `repair` says that malformed bytes may be part of a match, a subject that has 0xFF
- * all the same must be given with other malformed bytes in its place;
- * - letters without regard to case are spelt out ([eE]): Java's (?i) means ASCII letters only;
- * - look-around, \b where no neighbour is surely an ASCII word character, \B, atomic and possessive groups
- * are left out or loosened (a look-ahead that ends the expression, and a look-behind that begins it, are kept
- * as text); a back-reference becomes what its group may match;
- * - what may match nothing at either end of the whole expression, or of a branch of it, is cut off (".*x.*"
- * is "x", "x[a-z]+" is "x[a-z]"): where a match ends does not matter, only whether there is one;
- * - ^ and $ of Java become ^ and $ with Hyperscan's MULTILINE, since the matcher puts newlines between
- * events.
+ * It may find more matches; `exactness` says when it cannot. The translation:
  *
- * Thread: any; pure. Everything is malloc'ed and belongs to the result. */
+ *   - Characters outside ASCII of a class or a dot become one to four bytes 0x80..0xFE
+ *     ("[\x80-\xFE]{1,4}"; in a star or plus simply those bytes). 0xFF is never part of a match: no text has
+ *     it, and the matcher puts it between events. Where `repair` says that malformed bytes may be part of a
+ *     match, the caller must replace 0xFF in a subject by other malformed bytes.
+ *   - Case-insensitive letters are written out ([eE]): Java's (?i) covers ASCII letters only.
+ *   - Look-around, \b where no neighbour is certainly an ASCII word character, \B, atomic and possessive
+ *     groups are left out or loosened. A look-ahead at the end of the expression, and a look-behind at its
+ *     beginning, are kept as text. A back-reference becomes what its group may match.
+ *   - What may match nothing at either end of the whole expression, or of a branch of it, is cut off (".*x.*"
+ *     becomes "x", "x[a-z]+" becomes "x[a-z]"): only whether there is a match counts, not where it ends.
+ *   - Java's ^ and $ become ^ and $ with Hyperscan's MULTILINE, because the matcher puts newlines between
+ *     events.
+ *
+ * Thread: any; pure. Owns: the result owns everything, from malloc. */
 #pragma once
 
 #include "core/status.h"
 
-/* Java's flags, settable from outside as (?i) and so on are inside. */
+/* Java's flags. The caller can set them; (?i) and so on set them within the expression. */
 enum ps_regex_flags {
     PS_REGEX_CASE_INSENSITIVE = 1 << 0,        /* i */
     PS_REGEX_MULTILINE = 1 << 1,               /* m */
@@ -35,35 +36,37 @@ enum ps_regex_flags {
     PS_REGEX_UNIX_LINES = 1 << 6,              /* d */
 };
 
-/* What a match that Hyperscan reports is worth. "Plain" subjects have only bytes 0x00..0x7F without \n and
+/* What a match that Hyperscan reports means. A "plain" subject has only bytes 0x00..0x7F, without \n and
  * \r. */
 enum ps_regex_exactness {
-    PS_REGEX_EXACT,   /* Java finds one, too */
-    PS_REGEX_PLAIN,   /* Java finds one, too, when the subject is plain; else PCRE2 is asked */
-    PS_REGEX_CONFIRM, /* PCRE2 is asked */
-    PS_REGEX_ALWAYS,  /* Java finds a match in every subject: no engine is asked (".*") */
-    PS_REGEX_NONE,    /* Hyperscan cannot help: PCRE2 is asked about every subject */
+    PS_REGEX_EXACT,   /* Java finds a match, too */
+    PS_REGEX_PLAIN,   /* Java finds a match, too, when the subject is plain; else PCRE2 decides */
+    PS_REGEX_CONFIRM, /* PCRE2 decides */
+    PS_REGEX_ALWAYS,  /* Java finds a match in every subject: no engine runs (".*") */
+    PS_REGEX_NONE,    /* Hyperscan cannot help: PCRE2 decides about every subject */
 };
 
 #define PS_REGEX_PATTERN_BYTES_MAX 65536U
 
 struct ps_java_regex {
-    char *pcre2;          /* pattern for PCRE2 with PCRE2_UTF; every flag is spelt out in it */
-    char *pcre2_after;    /* the same for the search behind an empty match, where \G is not; NULL: the same */
-    char *hyperscan;      /* pattern for Hyperscan, flags as below; NULL for PS_REGEX_ALWAYS and _NONE */
-    bool prefilter;       /* HS_FLAG_PREFILTER may be given: every report is confirmed */
-    bool repair;          /* U+FFFD may be part of a match: see above, 0xFF */
-    bool crosses_newline; /* a match may hold \n: newlines alone do not keep events of a batch apart */
-    bool anchored;        /* has ^ or $ (MULTILINE is set for all) */
+    char *pcre2; /* pattern for PCRE2 with PCRE2_UTF; contains all flags */
+    /* the same for a search after an empty match, where \G does not match; NULL: same as pcre2 */
+    char *pcre2_after;
+    char *hyperscan; /* pattern for Hyperscan, with the flags below; NULL for PS_REGEX_ALWAYS and _NONE */
+    bool prefilter;  /* HS_FLAG_PREFILTER may be given: every report is confirmed */
+    bool repair;     /* U+FFFD may be part of a match: see 0xFF above */
+    bool crosses_newline; /* a match may contain \n: newlines alone do not separate events of a batch */
+    bool anchored;        /* it has ^ or $ (MULTILINE is set for all) */
     enum ps_regex_exactness exactness;
-    char why[160];        /* for people: why not exact ("look-ahead at 12"), or "" */
+    char why[160];        /* for users: why it is not exact ("look-ahead at 12"), or "" */
     unsigned group_count; /* without group 0 */
     char **group_names;   /* [0 .. group_count]; NULL for those without a name */
     uint32_t length_min;  /* fewest bytes of a match; 0: may be empty */
 };
 
-/* PS_FAIL: Java would throw PatternSyntaxException, or it is one of the few things we do not do: `err` gives
- * the offset (in Java's chars), the reason and, where there is one, the cure. */
+/* Translates `pattern`. Returns PS_FAIL if Java would throw PatternSyntaxException, or for one of the few
+ * unsupported features; `err` then has the offset (in Java's chars), the reason and, if there is one,
+ * advice. */
 enum ps_status ps_java_regex_translate(const char *pattern, unsigned flags, struct ps_java_regex *regex,
                                        struct ps_err *err);
 void ps_java_regex_fini(struct ps_java_regex *regex);

@@ -1,5 +1,6 @@
-/* Java's grammar of regular expressions (java.util.regex.Pattern, Java 17): alternatives, sequences, groups,
- * flags and quantifiers, into a tree in which all flags are spelt out. Called while translating; pure. */
+/* Parses Java's grammar of regular expressions (java.util.regex.Pattern, Java 17): alternatives, sequences,
+ * groups, flags and quantifiers. In the resulting tree all flags are resolved. Called while translating;
+ * pure. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ static struct ps_java_node *make_class(struct ps_java_parser *parser, const stru
 
 static struct ps_java_node *parse_either(struct ps_java_parser *parser);
 
-/* Digits of a repeat count. False: too large. */
+/* Reads the digits of a repeat count. Returns false if it is too large. */
 static bool read_count(struct ps_java_parser *parser, uint32_t *c, uint32_t *count)
 {
     uint64_t value = 0;
@@ -44,7 +45,7 @@ static bool read_count(struct ps_java_parser *parser, uint32_t *c, uint32_t *cou
     return true;
 }
 
-/* "{n}", "{n,}", "{n,m}"; the cursor is on the brace, and on its partner afterwards. */
+/* Reads "{n}", "{n,}" or "{n,m}". The cursor is on the opening brace; afterwards it is on the closing one. */
 static bool read_braces(struct ps_java_parser *parser, uint32_t *min, uint32_t *max)
 {
     uint32_t c = ps_java_after_next(parser);
@@ -67,7 +68,7 @@ static bool read_braces(struct ps_java_parser *parser, uint32_t *min, uint32_t *
     return true;
 }
 
-/* What follows an atom: the atom itself, or repeated. */
+/* Reads a quantifier after an atom, if there is one. Returns the atom, or a repeat of it. */
 static struct ps_java_node *parse_repeat(struct ps_java_parser *parser, struct ps_java_node *atom,
                                          bool of_group)
 {
@@ -107,7 +108,7 @@ static const struct {
     {'U', PS_REGEX_UNICODE_CHARACTER_CLASS | PS_REGEX_UNICODE_CASE},
 };
 
-/* "idmsux-idmsux"; stops before what is no flag. */
+/* Reads "idmsux-idmsux"; stops before anything that is not a flag. */
 static void read_flags(struct ps_java_parser *parser)
 {
     bool off = false;
@@ -153,7 +154,7 @@ static struct ps_java_node *look(struct ps_java_parser *parser, bool behind, boo
     return node;
 }
 
-/* "(?<": a look-behind or a name. */
+/* Reads the rest of "(?<": a look-behind or a name. */
 static struct ps_java_node *open_angle(struct ps_java_parser *parser)
 {
     uint32_t c = ps_java_read(parser);
@@ -169,8 +170,8 @@ static struct ps_java_node *open_angle(struct ps_java_parser *parser)
     return capture(parser, name);
 }
 
-/* What stands between "(" and the content. The node is the group's; EMPTY: it captures nothing;
- * `*only_flags`: it is closed already. NULL: failed. */
+/* Reads the prefix between "(" and the content. Returns the group's node, or EMPTY if it does not capture.
+ * Sets `*only_flags` if the group is already closed. Returns NULL on failure. */
 static struct ps_java_node *open_group(struct ps_java_parser *parser, bool *only_flags)
 {
     *only_flags = false;
@@ -201,7 +202,7 @@ static struct ps_java_node *open_group(struct ps_java_parser *parser, bool *only
     }
 }
 
-/* A look-behind must have an end in Java, and a form that PCRE2 takes. */
+/* Checks a look-behind: Java requires a maximum length, PCRE2 a form it accepts. */
 static bool check_behind(struct ps_java_parser *parser, const struct ps_java_node *node)
 {
     const char *reason = NULL;
@@ -212,7 +213,7 @@ static bool check_behind(struct ps_java_parser *parser, const struct ps_java_nod
     return ps_java_fail(parser, reason, NULL) != NULL;
 }
 
-/* "(...)" with what repeats it; EMPTY for flags alone. */
+/* Parses "(...)" with its quantifier. Returns EMPTY for flags alone. */
 static struct ps_java_node *parse_group(struct ps_java_parser *parser)
 {
     bool only_flags;
@@ -244,8 +245,7 @@ static struct ps_java_node *parse_group(struct ps_java_parser *parser)
     return parse_repeat(parser, node, node->kind != PS_JAVA_LOOK);
 }
 
-/* A character that stands for itself, an escape; EMPTY before a brace, which Java takes for the repeat of
- * nothing. */
+/* Parses a literal character or an escape. Returns EMPTY before a brace, where Java repeats nothing. */
 static struct ps_java_node *parse_atom(struct ps_java_parser *parser, uint32_t c)
 {
     size_t at = parser->cursor;
@@ -281,7 +281,7 @@ static struct ps_java_node *parse_dot(struct ps_java_parser *parser)
                       ps_java_set_not(parser->arena, ps_java_set_make(parser->arena, ends, count, "")), at);
 }
 
-/* One thing of a sequence without what repeats it. NULL: failed. */
+/* Parses one item of a sequence, without its quantifier. Returns NULL on failure. */
 static struct ps_java_node *parse_one(struct ps_java_parser *parser, uint32_t c)
 {
     size_t at = parser->cursor;

@@ -1,6 +1,5 @@
-/* What the files of the Java translation share: sets of characters, the tree of an expression, the parser's
- * state, text being printed. Everything lives in the arena of one translation. Thread: the one that
- * translates. */
+/* Shared by the files of the Java translation: sets of characters, the tree of an expression, the parser's
+ * state, and printing. Everything lives in the arena of one translation. Thread: the one that translates. */
 #pragma once
 
 #include "core/arena.h"
@@ -15,21 +14,21 @@ struct ps_java_range {
 #define PS_CODE_POINT_MAX 0x10FFFFU
 #define PS_CODE_POINT_REPLACEMENT 0xFFFDU
 
-/* A predicate over code points, immutable. Flat ones are a list of ranges and of PCRE2's properties; those
- * without properties are computed with, others are kept as an expression. */
+/* An immutable set of code points. A flat set is a list of ranges and of PCRE2's properties. Set operations
+ * are computed for flat sets without properties; otherwise the operation is kept as an expression. */
 struct ps_java_set {
     enum { PS_JAVA_FLAT, PS_JAVA_NOT, PS_JAVA_AND, PS_JAVA_OR } kind;
     const struct ps_java_range *ranges; /* sorted, disjoint, not touching */
     size_t range_count;
-    const char *properties; /* "\p{Lu}\p{Ll}": what PCRE2 has between brackets; "": none */
+    const char *properties; /* as PCRE2 takes them between brackets: "\p{Lu}\p{Ll}"; "": none */
     const struct ps_java_set *left, *right;
     uint64_t ascii[2];
-    bool high_some;   /* may have something beyond ASCII */
-    bool high_all;    /* has everything beyond ASCII */
-    bool replacement; /* has U+FFFD */
+    bool high_some;   /* may contain code points beyond ASCII */
+    bool high_all;    /* contains all code points beyond ASCII */
+    bool replacement; /* contains U+FFFD */
 };
 
-/* Ranges may overlap and stand in any order. */
+/* The ranges may overlap and come in any order. */
 const struct ps_java_set *ps_java_set_make(struct ps_arena *arena, const struct ps_java_range *ranges,
                                            size_t range_count, const char *properties);
 const struct ps_java_set *ps_java_set_one(struct ps_arena *arena, uint32_t code_point);
@@ -39,19 +38,18 @@ const struct ps_java_set *ps_java_set_or(struct ps_arena *arena, const struct ps
 const struct ps_java_set *ps_java_set_and(struct ps_arena *arena, const struct ps_java_set *left,
                                           const struct ps_java_set *right);
 
-/* ---- letters without regard to case (regex/java/case.c) ---- */
+/* ---- case-insensitive letters (regex/java/case.c) ---- */
 
-/* What matches a character, or a range of them, under these PS_REGEX_ flags. */
+/* Returns the set of what matches a character, or a range of characters, under these PS_REGEX_ flags. */
 const struct ps_java_set *ps_java_case_one(struct ps_arena *arena, uint32_t code_point, unsigned flags);
 const struct ps_java_set *ps_java_case_range(struct ps_arena *arena, uint32_t first, uint32_t last,
                                              unsigned flags);
 
-/* ---- properties by name: what stands in \p{...} (regex/java/property.c, java/blocks.c, java/scripts.c) ----
- */
+/* ---- named properties, \p{...} (regex/java/property.c, java/blocks.c, java/scripts.c) ---- */
 
-/* NULL: Java has none of that name. */
+/* Returns NULL if Java has no property of that name. */
 const struct ps_java_set *ps_java_property(struct ps_arena *arena, const char *name, unsigned flags);
-/* The classes that (?U) changes: 'd', 's', 'w'; and 'h', 'v', which it does not. */
+/* Returns the class of a letter. (?U) changes 'd', 's' and 'w', but not 'h' and 'v'. */
 const struct ps_java_set *ps_java_property_letter(struct ps_arena *arena, uint32_t letter, unsigned flags);
 bool ps_java_block(const char *name, struct ps_java_range *range);
 const char *ps_java_script(const char *name); /* four letters; NULL: no such script */
@@ -61,12 +59,12 @@ const char *ps_java_script(const char *name); /* four letters; NULL: no such scr
 enum ps_java_kind {
     PS_JAVA_EMPTY,
     PS_JAVA_CLASS,     /* one character of `set` */
-    PS_JAVA_CONCAT,    /* children in turn */
-    PS_JAVA_EITHER,    /* the first child that does */
+    PS_JAVA_CONCAT,    /* children in sequence */
+    PS_JAVA_EITHER,    /* the first child that matches */
     PS_JAVA_REPEAT,    /* child min .. max times */
     PS_JAVA_GROUP,     /* child, captured as `number` */
     PS_JAVA_ATOMIC,    /* (?>child) */
-    PS_JAVA_LOOK,      /* around: `behind`, `negative` */
+    PS_JAVA_LOOK,      /* look-around: `behind`, `negative` */
     PS_JAVA_REFERENCE, /* to group `number` */
     PS_JAVA_BEGIN,     /* \A, and ^ without MULTILINE */
     PS_JAVA_LINE_BEGIN,
@@ -83,24 +81,24 @@ enum ps_java_kind {
 
 struct ps_java_node {
     enum ps_java_kind kind;
-    uint32_t at; /* where in the pattern, for people */
+    uint32_t at; /* position in the pattern, for messages */
     struct ps_java_node *child, *next;
     const struct ps_java_set *set;
     uint32_t min, max;
     enum { PS_JAVA_GREEDY, PS_JAVA_LAZY, PS_JAVA_POSSESSIVE } greed;
-    bool of_group; /* what is repeated stands in parentheses: Java repeats it in another way then */
+    bool of_group; /* the repeated item is in parentheses: Java repeats those in another way */
     bool behind, negative;
     bool caseless, unicode;     /* REFERENCE; BOUNDARY under (?U) */
-    bool folds;                 /* REFERENCE: case makes a difference to what it may match */
-    bool word_left, word_right; /* BOUNDARY: an ASCII word character surely stands there */
+    bool folds;                 /* REFERENCE: case matters for what it may match */
+    bool word_left, word_right; /* BOUNDARY: there is certainly an ASCII word character on that side */
     bool unix_lines;            /* LINE_BEGIN, LAST_END, LINE_END: under (?d) */
     unsigned number;
 };
 
 struct ps_java_node *ps_java_node_make(struct ps_arena *arena, enum ps_java_kind kind, size_t at);
-/* Matches the empty text wherever it is asked, whatever stands around. */
+/* Returns whether the node matches the empty text at every position, regardless of context. */
 bool ps_java_nullable(const struct ps_java_node *node);
-/* Java's idea of "deterministic": such groups are repeated without coming back into a round. */
+/* Java's notion of "deterministic": it repeats such groups without backtracking into a round. */
 bool ps_java_deterministic(const struct ps_java_node *node);
 
 /* ---- parsing (regex/java/parse.c, java/read.c, java/escape.c, java/class.c) ---- */
@@ -112,7 +110,7 @@ struct ps_java_parser {
     struct ps_arena *arena;
     const char *pattern;
     struct ps_err *err;
-    uint32_t *text; /* code points, quotations spelt out, two zeros at the end */
+    uint32_t *text; /* code points, quotations resolved, two zeros at the end */
     size_t length, cursor;
     unsigned flags;
     unsigned group_count; /* groups opened so far */
@@ -122,37 +120,37 @@ struct ps_java_parser {
     bool failed;
 };
 
-/* The reader: as Java's, so that what (?x) skips, and where an error is said to be, come out alike. */
+/* The reader follows Java's, so that (?x) skips the same characters and errors have the same offsets. */
 bool ps_java_reader_open(struct ps_java_parser *parser);
 uint32_t ps_java_at(const struct ps_java_parser *parser, size_t index);
 uint32_t ps_java_peek(struct ps_java_parser *parser);
 uint32_t ps_java_read(struct ps_java_parser *parser);
-uint32_t ps_java_next(struct ps_java_parser *parser);       /* one on, then peek */
-uint32_t ps_java_next_raw(struct ps_java_parser *parser);   /* the same, white space counts */
-uint32_t ps_java_after_next(struct ps_java_parser *parser); /* two on; the character between */
+uint32_t ps_java_next(struct ps_java_parser *parser);       /* moves by one, then peeks */
+uint32_t ps_java_next_raw(struct ps_java_parser *parser);   /* the same, without skipping white space */
+uint32_t ps_java_after_next(struct ps_java_parser *parser); /* moves by two; returns the character between */
 
-/* Sets `failed`; `cure` may be NULL. Returns NULL. */
+/* Reports an error and sets `failed`. `cure` may be NULL. Returns NULL. */
 void *ps_java_fail(struct ps_java_parser *parser, const char *reason, const char *cure);
 
-/* The whole expression; NULL: failed. */
+/* Parses the whole expression. Returns NULL on failure. */
 struct ps_java_node *ps_java_parse(struct ps_java_parser *parser);
 
-/* What an escape is: a character, or a set, or (outside of classes only) a node. */
+/* The result of an escape: a character, a set, or (only outside of classes) a node. */
 struct ps_java_escape {
-    uint32_t character; /* when `set` and `node` are NULL */
+    uint32_t character; /* if `set` and `node` are NULL */
     const struct ps_java_set *set;
     struct ps_java_node *node;
 };
-/* The cursor is on the backslash. False: failed. */
+/* Parses an escape; the cursor is on the backslash. Returns false on failure. */
 bool ps_java_escape(struct ps_java_parser *parser, bool in_class, bool in_range,
                     struct ps_java_escape *escape);
-/* \p{..}, \P{..}, \pL; the cursor is on the p. NULL: failed. */
+/* Parses \p{..}, \P{..} or \pL; the cursor is on the p. Returns NULL on failure. */
 const struct ps_java_set *ps_java_family(struct ps_java_parser *parser);
-/* [...]; the cursor is on the bracket. NULL: failed. */
+/* Parses [...]; the cursor is on the bracket. Returns NULL on failure. */
 const struct ps_java_set *ps_java_class(struct ps_java_parser *parser);
-/* The name of a group up to ">", whose first character was just read; NULL: failed. */
+/* Reads the name of a group up to ">"; its first character was already read. Returns NULL on failure. */
 char *ps_java_group_name(struct ps_java_parser *parser, uint32_t first);
-unsigned ps_java_group_of_name(const struct ps_java_parser *parser, const char *name); /* 0: none */
+unsigned ps_java_group_of_name(const struct ps_java_parser *parser, const char *name); /* 0: no such group */
 
 /* ---- printing ---- */
 
@@ -163,21 +161,21 @@ struct ps_java_text {
 void ps_java_text_put(struct ps_java_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* regex/java/pcre2.c; `last_match` false: \G matches nowhere. */
+/* In regex/java/pcre2.c. With `last_match` false, \G matches nowhere. */
 void ps_java_print_pcre2(struct ps_java_text *text, struct ps_arena *arena, const struct ps_java_node *root,
                          unsigned group_count, bool last_match);
 /* Sets `word_left` and `word_right` of boundaries (regex/java/word.c). */
 void ps_java_mark_words(struct ps_arena *arena, struct ps_java_node *root);
-/* Sets `folds` of back-references. `groups`: by number. */
+/* Sets `folds` of back-references. `groups` is indexed by group number. */
 void ps_java_fold(struct ps_java_node *root, const struct ps_java_node *const *groups, unsigned group_count);
-/* Is there one of that kind? */
+/* Returns whether the tree has a node of that kind. */
 bool ps_java_has(const struct ps_java_node *node, enum ps_java_kind kind);
 
-/* regex/java/behind.c: a look-behind's content in a form that PCRE2 takes: NULL with `*reason` when there is
- * none. Alternatives in `child`, `next`. */
+/* In regex/java/behind.c: converts a look-behind's content into a form that PCRE2 accepts, with alternatives
+ * in `child`, `next`. Returns NULL with `*reason` set if that is not possible. */
 struct ps_java_node *ps_java_behind(struct ps_arena *arena, const struct ps_java_node *look,
                                     const char **reason);
 
-/* regex/java/hyperscan.c: fills in what struct ps_java_regex says for Hyperscan. */
+/* In regex/java/hyperscan.c: fills in the members of struct ps_java_regex for Hyperscan. */
 void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena,
                              const struct ps_java_node *root, const struct ps_java_node *const *groups);

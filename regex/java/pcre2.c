@@ -1,6 +1,5 @@
-/* Prints an expression's tree for PCRE2. Nothing is left to PCRE2's options: line terminators, what \b takes
- * for a word, letters without regard to case are spelt out as Java has them. Called while translating; pure.
- */
+/* Prints an expression's tree for PCRE2. Nothing depends on PCRE2's options: line terminators, the words of
+ * \b and case-insensitive letters are written out with Java's meaning. Called while translating; pure. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +39,7 @@ static void put_character(struct ps_java_text *text, uint32_t c)
     ps_java_text_put(text, is_plain(c) ? "%c" : "\\x{%x}", c);
 }
 
-/* A range without its surrogates, which no text has and PCRE2 refuses. */
+/* Prints a range without surrogates, which no text has and PCRE2 refuses. */
 static void put_range(struct ps_java_text *text, struct ps_java_range range)
 {
     if (range.first < 0xD800 && range.last > 0xDFFF) {
@@ -71,7 +70,7 @@ static void put_flat(struct ps_java_text *text, struct ps_arena *arena, const st
     const struct ps_java_set *shown = set;
     if (!properties && set->range_count > 0 && set->ranges[0].first == 0 &&
         set->ranges[set->range_count - 1].last == PS_CODE_POINT_MAX) {
-        shown = ps_java_set_not(arena, set); /* shorter, and PCRE2 knows it better */
+        shown = ps_java_set_not(arena, set); /* shorter, and PCRE2 optimizes it better */
         if (shown->range_count == 0) {
             ps_java_text_put(text, "(?s:.)");
             return;
@@ -83,7 +82,7 @@ static void put_flat(struct ps_java_text *text, struct ps_arena *arena, const st
     for (size_t i = 0; i < shown->range_count; i++)
         put_range(text, shown->ranges[i]);
     ps_java_text_put(text, "%s", shown->properties);
-    if (text->length == opened) { /* nothing but surrogates, or nothing at all */
+    if (text->length == opened) { /* only surrogates, or nothing at all */
         text->length = before;
         ps_java_text_put(text, shown != set ? "(?s:.)" : "(?!)");
         return;
@@ -91,7 +90,7 @@ static void put_flat(struct ps_java_text *text, struct ps_arena *arena, const st
     ps_java_text_put(text, "]");
 }
 
-/* Exactly one character. */
+/* Prints a set as an expression for exactly one character. */
 static void put_set(struct ps_java_text *text, struct ps_arena *arena, const struct ps_java_set *set)
 {
     switch (set->kind) {
@@ -122,10 +121,10 @@ static void put_set(struct ps_java_text *text, struct ps_arena *arena, const str
 
 /* ---- anchors ---- */
 
-/* How many combining marks after a letter \b looks over. */
+/* How many combining marks after a letter \b takes into account. */
 #define MARKS_MAX 4
 
-/* Java up to 18: a word is letters, digits, "_" and the marks that follow a letter or digit. */
+/* In Java up to 18, a word is letters, digits, "_" and the marks that follow a letter or digit. */
 static void put_boundary(struct ps_java_text *text, const struct ps_java_node *node)
 {
     if (node->unicode) {
@@ -135,7 +134,7 @@ static void put_boundary(struct ps_java_text *text, const struct ps_java_node *n
             word, word, word, word);
         return;
     }
-    /* Before: "with" a letter and its marks, or "_"; "without" is its opposite. */
+    /* Before the position: `with` matches after a letter and its marks, or "_"; `without` is its opposite. */
     char with[256] = "(?<=[_\\p{L}\\p{Nd}])", without[256] = "(?<![_\\p{L}\\p{Nd}])";
     size_t with_used = strlen(with), without_used = strlen(without);
     for (int marks = 1; marks <= MARKS_MAX; marks++) {
@@ -144,7 +143,7 @@ static void put_boundary(struct ps_java_text *text, const struct ps_java_node *n
         without_used += (size_t)snprintf(without + without_used, sizeof without - without_used,
                                          "(?<![\\p{L}\\p{Nd}]\\p{Mn}{%d})", marks);
     }
-    if (node->word_right && !node->negative) { /* most are of one of these two kinds */
+    if (node->word_right && !node->negative) { /* the two most frequent cases */
         ps_java_text_put(text, "%s", without);
         return;
     }
@@ -152,8 +151,8 @@ static void put_boundary(struct ps_java_text *text, const struct ps_java_node *n
         ps_java_text_put(text, "(?![_\\p{L}\\p{Nd}]|(?<!_)\\p{Mn})");
         return;
     }
-    /* After: a word character; else a mark, which is one if a letter stands before it, so that only "_" can
-     * make a boundary there; else nothing of a word. */
+    /* After the position: a word character; else a mark, which belongs to the word if a letter is before it,
+     * so that only "_" before it makes a boundary; else no part of a word. */
     ps_java_text_put(text, "(?%s(?=[_\\p{L}\\p{Nd}])%s|(?=\\p{Mn})(?<=_)|(?![_\\p{L}\\p{Nd}\\p{Mn}])(?:%s))",
                      node->negative ? "!" : ":", without, with);
 }
@@ -167,7 +166,7 @@ static void put_anchor(struct ps_java_text *text, const struct ps_java_node *nod
         pattern = lines ? "(?:(?!\\z)(?:\\A|(?<=\\n)))"
                         : "(?:(?!\\z)(?:\\A|(?<=[\\n\\x{85}\\x{2028}\\x{2029}])|(?<=\\r)(?!\\n)))";
         break;
-    case PS_JAVA_LAST_END: /* before the last terminator, too, but not between \r and \n */
+    case PS_JAVA_LAST_END: /* also before the last terminator, but not between \r and \n */
         pattern = lines ? "(?=\\n?\\z)" : "(?=(?:\\r\\n?|(?<!\\r)\\n|[\\x{85}\\x{2028}\\x{2029}])?\\z)";
         break;
     case PS_JAVA_LINE_END:
@@ -193,16 +192,16 @@ struct printer {
     bool guarded;
 };
 
-/* PCRE2's JIT (10.42) has an optimization for repeats near the beginning ("early fail") that loses matches
- * and finds wrong ones once there is more than one way to get there. Behind an assertion it is not tried: one
- * is put before the first thing that is no plain sequence of classes, their repeats and groups around them.
- * Before that the optimization is right, and worth thirty times the speed ("([a-z]+)=(a|b)" in a long line).
- */
+/* PCRE2's JIT (10.42) has an optimization for repeats near the beginning ("early fail"), which loses matches
+ * and finds wrong ones when the repeat can be reached in more than one way. It is not applied after an
+ * assertion, so one is printed before the first item that is not a plain sequence of classes, their repeats,
+ * and groups around them. Up to that point the optimization is correct, and thirty times as fast
+ * ("([a-z]+)=(a|b)" in a long line). */
 static bool is_straight(const struct ps_java_node *node)
 {
     switch (node->kind) {
     case PS_JAVA_EMPTY:
-    case PS_JAVA_CONCAT: /* its children are asked one by one */
+    case PS_JAVA_CONCAT: /* its children are tested one by one */
         return true;
     case PS_JAVA_CLASS:
         return node->set->kind == PS_JAVA_FLAT;
@@ -249,7 +248,7 @@ static void put_repeat(struct printer *printer, const struct ps_java_node *node)
 {
     const struct ps_java_node *child = node->child;
     bool possessive = node->greed == PS_JAVA_POSSESSIVE;
-    /* Java does not come back into a round of a possessive repeat, nor of one that it calls deterministic. */
+    /* Java does not backtrack into a round of a possessive repeat, nor of one that it calls deterministic. */
     if (child->kind == PS_JAVA_CLASS)
         put_node(printer, child);
     else if (possessive || (ps_java_has(child, PS_JAVA_LINE_BREAK) && ps_java_deterministic(child)))
@@ -277,7 +276,7 @@ static void put_look(struct printer *printer, const struct ps_java_node *node)
     if (node->behind) {
         const char *reason;
         content = ps_java_behind(printer->arena, node, &reason);
-        PS_ASSERT(content != NULL); /* the parser has asked */
+        PS_ASSERT(content != NULL); /* the parser has checked this */
     }
     put_wrapped(printer,
                 node->behind     ? node->negative ? "(?<!" : "(?<="
@@ -317,7 +316,7 @@ static void put_node(struct printer *printer, const struct ps_java_node *node)
     case PS_JAVA_REFERENCE:
         if (node->number > printer->group_count)
             ps_java_text_put(text, "(?!)");
-        else /* PCRE2 also takes other letters than ASCII's for the same: see ps_java_fold */
+        else /* PCRE2 also folds letters beyond ASCII: see ps_java_fold */
             ps_java_text_put(text, node->folds ? "(?i:\\g{%u})" : "\\g{%u}", node->number);
         break;
     case PS_JAVA_BEGIN:
@@ -340,7 +339,7 @@ static void put_node(struct printer *printer, const struct ps_java_node *node)
     }
 }
 
-/* Can match at the beginning of the text only; PCRE2 sees that, too. */
+/* Returns whether the node can match only at the beginning of the text; PCRE2 detects that, too. */
 static bool is_anchored(const struct ps_java_node *node)
 {
     if (node->kind == PS_JAVA_EITHER) {
@@ -359,8 +358,8 @@ void ps_java_print_pcre2(struct ps_java_text *text, struct ps_arena *arena, cons
 {
     struct printer printer = {
         .text = text, .arena = arena, .group_count = group_count, .last_match = last_match};
-    printer.anchored = printer.guarded = is_anchored(root); /* then "\\A" brings its own guard */
-    ps_java_text_put(text, "%s", ""); /* an expression may be empty, a text is always there */
+    printer.anchored = printer.guarded = is_anchored(root); /* then "\\A" is printed with its own assertion */
+    ps_java_text_put(text, "%s", ""); /* allocates the text, also for an empty expression */
     if (root->kind != PS_JAVA_EITHER) {
         put_node(&printer, root);
         return;

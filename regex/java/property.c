@@ -1,5 +1,5 @@
-/* What stands in \p{...}: the names that java.util.regex knows (CharPredicates, Java 17) in ranges and in
- * PCRE2's properties. Which characters have a property is as in PCRE2's version of Unicode. Called while
+/* The names in \p{...} that java.util.regex knows (CharPredicates, Java 17), as ranges and PCRE2's
+ * properties. Which characters have a property depends on PCRE2's version of Unicode. Called while
  * translating; pure. */
 #include <ctype.h>
 #include <string.h>
@@ -11,12 +11,12 @@
 
 struct property {
     const char *name;
-    const char *items; /* PCRE2's, for between brackets */
+    const char *items; /* PCRE2's properties, for use between brackets */
     struct ps_java_range ranges[RANGES_MAX];
     unsigned range_count;
 };
 
-/* Names that stand alone or after "Is": case matters. Categories are in `categories`. */
+/* Names used alone or after "Is"; case-sensitive. Categories are in `categories`. */
 static const struct property named[] = {
     {"LC", "\\p{Lu}\\p{Ll}\\p{Lt}", {{0, 0}}, 0},
     {"LD", "\\p{L}\\p{Nd}", {{0, 0}}, 0},
@@ -71,7 +71,7 @@ static const struct property named[] = {
 static const char categories[] = "Cn Lu Ll Lt Lm Lo Mn Me Mc Nd Nl No Zs Zl Zp Cc Cf Co Cs Pd Ps Pe Pc Po "
                                  "Sm Sc Sk So Pi Pf L M N Z C P S";
 
-/* Names after "Is", and POSIX ones under (?U): case does not matter. */
+/* Names used after "Is", and POSIX names under (?U); case-insensitive. */
 static const struct property unicode[] = {
     {"ALPHABETIC", "\\p{Alphabetic}", {{0, 0}}, 0},
     {"ASSIGNED", "\\P{Cn}", {{0, 0}}, 0},
@@ -108,7 +108,7 @@ static const struct ps_java_set *make(struct ps_arena *arena, const char *items)
     return ps_java_set_make(arena, NULL, 0, items);
 }
 
-/* Upper, lower and title case are one without regard to case. */
+/* When ignoring case, upper, lower and title case are the same set. */
 static const struct ps_java_set *cased(struct ps_arena *arena, const struct property *property)
 {
     if (strcasecmp(property->name, "Lower") == 0 || strcasecmp(property->name, "Upper") == 0) {

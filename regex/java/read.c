@@ -1,5 +1,5 @@
-/* Reading a Java expression: code points, quotations \Q..\E spelt out, white space and comments of (?x)
- * skipped exactly where Java skips them. Called while translating; pure. */
+/* Reads a Java expression: code points, with quotations \Q..\E resolved. Skips white space and comments of
+ * (?x) exactly where Java does. Called while translating; pure. */
 #include <string.h>
 
 #include "core/utf8.h"
@@ -22,7 +22,7 @@ static bool is_line_end(const struct ps_java_parser *parser, uint32_t c)
     return c == '\n' || c == '\r' || c == 0x85 || (c | 1) == 0x2029;
 }
 
-/* Leaves the cursor on the first character that counts. */
+/* Leaves the cursor on the first character that is not skipped. */
 static void skip_comments(struct ps_java_parser *parser)
 {
     if (!(parser->flags & PS_REGEX_COMMENTS))
@@ -73,7 +73,7 @@ uint32_t ps_java_after_next(struct ps_java_parser *parser)
 void *ps_java_fail(struct ps_java_parser *parser, const char *reason, const char *cure)
 {
     if (!parser->failed)
-        ps_err_set(parser->err, "\"%s\" is no valid expression: %s at offset %lld%s%s", parser->pattern,
+        ps_err_set(parser->err, "\"%s\" is not a valid expression: %s at offset %lld%s%s", parser->pattern,
                    reason, (long long)parser->cursor - 1, cure != NULL ? "; " : "", cure != NULL ? cure : "");
     parser->failed = true;
     return NULL;
@@ -99,9 +99,9 @@ static bool is_letter(uint32_t c)
     return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 }
 
-/* Copies from the first \Q on, with a backslash before what might mean something. `in` has two zeros at its
- * end. */
-static size_t spell_out(const uint32_t *in, size_t from, size_t length, uint32_t *out)
+/* Copies the text from the first \Q on, with a backslash before characters that may have a special meaning.
+ * `in` must end with two zeros. */
+static size_t quotations_resolve(const uint32_t *in, size_t from, size_t length, uint32_t *out)
 {
     size_t used = from;
     bool quoted = true, begins = true;
@@ -110,7 +110,7 @@ static size_t spell_out(const uint32_t *in, size_t from, size_t length, uint32_t
         if (c >= 0x80 || is_letter(c)) {
             out[used++] = c;
         } else if (c >= '0' && c <= '9') {
-            if (begins) { /* or it might go on with an escape that stands before */
+            if (begins) { /* otherwise it might continue an escape before it */
                 out[used++] = '\\';
                 out[used++] = 'x';
                 out[used++] = '3';
@@ -161,7 +161,7 @@ bool ps_java_reader_open(struct ps_java_parser *parser)
     if (quote + 1 < count) {
         uint32_t *spelt = ps_arena_alloc(parser->arena, (quote + 2 + 3 * (count - quote)) * sizeof *spelt);
         memcpy(spelt, text, quote * sizeof *spelt);
-        count = spell_out(text, quote, count, spelt);
+        count = quotations_resolve(text, quote, count, spelt);
         text = spelt;
     }
     parser->text = text;

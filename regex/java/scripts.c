@@ -1,4 +1,4 @@
-/* Unicode scripts by name or by the four letters of ISO 15924, as Character.UnicodeScript.forName (Java 17)
+/* Unicode scripts by name or by the four letters of ISO 15924, as Character.UnicodeScript.forName of Java 17
  * finds them. Called while translating; pure. */
 #include <strings.h>
 

@@ -1,6 +1,6 @@
-/* Sets of code points: Java's character classes with unions, intersections and complements. Those made of
- * ranges are computed; those with Unicode properties, whose members only PCRE2 knows, are kept as
- * expressions. Called while translating; pure. */
+/* Sets of code points: Java's character classes with unions, intersections and complements. Sets of ranges
+ * are computed. Sets with Unicode properties, whose members only PCRE2 knows, are kept as expressions. Called
+ * while translating; pure. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -30,7 +30,7 @@ static struct ps_java_set *flat(struct ps_arena *arena, struct ps_java_range *ra
     struct ps_java_set *set = ps_arena_alloc(arena, sizeof *set);
     *set =
         (struct ps_java_set){.kind = PS_JAVA_FLAT, .ranges = ranges, .range_count = kept, .properties = ""};
-    uint32_t covered = 0x80; /* first code point beyond ASCII that no range so far has */
+    uint32_t covered = 0x80; /* first code point beyond ASCII that no range covers so far */
     for (size_t i = 0; i < kept; i++) {
         for (uint32_t c = ranges[i].first; c <= ranges[i].last && c < 0x80; c++)
             set->ascii[c / 64] |= UINT64_C(1) << (c % 64);
@@ -46,7 +46,7 @@ static struct ps_java_set *flat(struct ps_arena *arena, struct ps_java_range *ra
     return set;
 }
 
-/* Asks PCRE2 which ASCII characters have the properties. */
+/* Finds with PCRE2 which ASCII characters have the properties. */
 static void ask(struct ps_java_set *set)
 {
     char pattern[512], text[4];

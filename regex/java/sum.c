@@ -1,5 +1,5 @@
-/* What an expression over bytes comes to: how exact it is, and what the matcher must know of it. Called while
- * translating; pure. */
+/* The properties of an expression over bytes: how exact it is, and what the matcher must know about it.
+ * Called while translating; pure. */
 #include "regex/java/bytes.h"
 
 bool ps_bytes_is_run(const struct ps_bytes_node *node)
@@ -8,7 +8,7 @@ bool ps_bytes_is_run(const struct ps_bytes_node *node)
            node->child->kind == PS_BYTES_CHARACTER;
 }
 
-/* Has a match without any byte. */
+/* Returns whether the node has a match of zero bytes. */
 static bool has_no_width(const struct ps_bytes_node *node)
 {
     const struct ps_bytes_node *child = node->child;
@@ -32,7 +32,8 @@ static bool has_no_width(const struct ps_bytes_node *node)
     }
 }
 
-/* May begin, or end, with a byte beyond ASCII that is not of a certain character. */
+/* Returns whether the node may begin (or, with `end`, end) with a byte beyond ASCII whose character is not
+ * fixed. */
 static bool may_be_high(const struct ps_bytes_node *node, bool end)
 {
     bool may = node->kind == PS_BYTES_CHARACTER && node->high;
@@ -47,8 +48,8 @@ static bool may_be_high(const struct ps_bytes_node *node, bool end)
     return may;
 }
 
-/* What stands around a node: a run of one class; next to something that may be high. Two such side by side
- * can share the bytes of one character. */
+/* The surroundings of a node: it is in a run of one class; a neighbour on that side may be beyond ASCII. Two
+ * such neighbours can share the bytes of one character. */
 struct around {
     bool run, left, right;
 };
@@ -115,7 +116,7 @@ static void sum_up(struct summer *summer, const struct ps_bytes_node *node, stru
         break;
     case PS_BYTES_REPEAT:
         around.run = ps_bytes_is_run(node);
-        if (!around.run && node->max > 1) { /* the rounds stand side by side */
+        if (!around.run && node->max > 1) { /* the rounds are adjacent */
             around.left |= may_be_high(node->child, true);
             around.right |= may_be_high(node->child, false);
         }
@@ -127,12 +128,12 @@ static void sum_up(struct summer *summer, const struct ps_bytes_node *node, stru
     }
 }
 
-/* Matches the empty text in most subjects; "^$" does not. */
-static bool is_idle(const struct ps_bytes_node *node)
+/* Returns whether the node matches the empty text in most subjects; "^$" does not. */
+static bool matches_empty(const struct ps_bytes_node *node)
 {
     if (node->kind == PS_BYTES_EITHER) {
         for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
-            if (is_idle(child))
+            if (matches_empty(child))
                 return true;
         return false;
     }
@@ -149,6 +150,7 @@ void ps_bytes_sum_up(struct ps_arena *arena, const struct ps_bytes_node *root,
                      struct ps_bytes_summary *summary)
 {
     struct summer summer = {.arena = arena, .summary = summary};
-    *summary = (struct ps_bytes_summary){.never = root->kind == PS_BYTES_NEVER, .idle = is_idle(root)};
+    *summary = (struct ps_bytes_summary){.never = root->kind == PS_BYTES_NEVER,
+                                         .matches_empty = matches_empty(root)};
     sum_up(&summer, root, (struct around){.run = false});
 }

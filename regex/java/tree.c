@@ -1,4 +1,4 @@
-/* Questions about an expression's tree that both printers ask. Called while translating; pure. */
+/* Queries on an expression's tree that both printers use. Called while translating; pure. */
 #include "regex/java/parts.h"
 
 bool ps_java_nullable(const struct ps_java_node *node)
@@ -32,7 +32,7 @@ bool ps_java_deterministic(const struct ps_java_node *node)
     case PS_JAVA_GRAPHEME:
         return false;
     case PS_JAVA_REPEAT:
-        /* A group that is not, repeated, is not either; "?" never is. */
+        /* A repeat of a nondeterministic group is nondeterministic; "?" always is. */
         if (node->min != node->max || (node->max == 1 && node->min == 0))
             return false;
         return ps_java_deterministic(node->child);
@@ -57,7 +57,7 @@ bool ps_java_has(const struct ps_java_node *node, enum ps_java_kind kind)
     return node->kind == kind;
 }
 
-/* May match an ASCII letter, or under (?u) anything that is no digit. */
+/* Returns whether the node may match an ASCII letter, or under (?u) anything beyond ASCII. */
 static bool has_letters(const struct ps_java_node *node, bool unicode)
 {
     if (node->kind == PS_JAVA_CLASS)

@@ -1,5 +1,5 @@
-/* Cuts off the ends of an expression over bytes what need not be there: whether there is a match counts, not
- * where it begins and ends. Called while translating; pure. */
+/* Cuts off the parts at the ends of an expression over bytes that need not match: whether there is a match
+ * counts, not where it begins and ends. Called while translating; pure. */
 #include "regex/java/bytes.h"
 
 bool ps_bytes_nullable(const struct ps_bytes_node *node)
@@ -26,7 +26,7 @@ bool ps_bytes_nullable(const struct ps_bytes_node *node)
 struct trimmer {
     struct ps_arena *arena;
     enum ps_regex_exactness *loss;
-    bool end; /* else the beginning */
+    bool end; /* trims the end; else the beginning */
 };
 
 static void lose(struct trimmer *trimmer, enum ps_regex_exactness loss)
@@ -43,13 +43,13 @@ static bool has_atomic(const struct ps_bytes_node *node)
     return node->atomic;
 }
 
-/* A repeat of what a plain subject has throughout. */
+/* Returns whether the node is a repeat that matches any part of a plain subject. */
 static bool is_dots(const struct ps_bytes_node *node)
 {
     const struct ps_bytes_node *child = node->child;
     return node->kind == PS_BYTES_REPEAT && node->max == PS_JAVA_UNBOUNDED && !node->atomic &&
            child->kind == PS_BYTES_CHARACTER && child->high && child->ascii[1] == UINT64_MAX &&
-           (child->ascii[0] | UINT64_C(0x2400)) == UINT64_MAX; /* but for \n and \r */
+           (child->ascii[0] | UINT64_C(0x2400)) == UINT64_MAX; /* all except \n and \r */
 }
 
 static struct ps_bytes_node *trim(struct trimmer *trimmer, struct ps_bytes_node *node);
@@ -61,7 +61,7 @@ static bool is_outer_anchor(const struct trimmer *trimmer, const struct ps_bytes
     return node->kind == PS_BYTES_BEGIN || node->kind == PS_BYTES_LINE_BEGIN;
 }
 
-/* Cuts at one end of a sequence; `step` leads inwards. Removed ones become NULL. */
+/* Trims one end of a sequence; `step` leads inwards. Removed children become NULL. */
 static void trim_children(struct trimmer *trimmer, struct ps_bytes_node **children, size_t count)
 {
     size_t at = trimmer->end ? count - 1 : 0, step = trimmer->end ? SIZE_MAX : 1;
@@ -73,7 +73,7 @@ static void trim_children(struct trimmer *trimmer, struct ps_bytes_node **childr
             continue;
         }
         if (is_outer_anchor(trimmer, child)) {
-            /* "^.*x" is "x" where all of a subject is dots. */
+            /* "^.*x" becomes "x" in subjects where a dot matches everything. */
             if (count > 2 && at + step < count && is_dots(children[at + step])) {
                 children[at] = NULL;
                 lose(trimmer, PS_REGEX_PLAIN);
@@ -112,14 +112,15 @@ static struct ps_bytes_node *trim_concat(struct trimmer *trimmer, struct ps_byte
     return node;
 }
 
-/* A node that nothing stands outside of any more. */
+/* Trims a node at the outer end of the expression. */
 static struct ps_bytes_node *trim(struct trimmer *trimmer, struct ps_bytes_node *node)
 {
     if (node->atomic && !trimmer->end && node->kind == PS_BYTES_REPEAT)
         lose(trimmer, PS_REGEX_CONFIRM);
     if (trimmer->end &&
         (node->kind != PS_BYTES_REPEAT || node->min <= 1 || node->child->kind == PS_BYTES_CHARACTER))
-        node->atomic = false; /* but for rounds of a group: Java does not come back into the ones before */
+        /* Except for rounds of a group: Java does not backtrack into earlier rounds. */
+        node->atomic = false;
     switch (node->kind) {
     case PS_BYTES_CHARACTER:
         node->edge = true;
@@ -152,11 +153,11 @@ static bool are_disjoint(const struct ps_bytes_node *a, const struct ps_bytes_no
     return (a->ascii[0] & b->ascii[0]) == 0 && (a->ascii[1] & b->ascii[1]) == 0 && !(a->high && b->high);
 }
 
-/* "[^"]*+"" loses nothing: to come back into the repeat would not help. */
-static void settle_atomic(struct ps_bytes_node *node)
+/* Clears `atomic` where it loses nothing, as in "[^"]*+"": backtracking into the repeat would not help. */
+static void atomic_clear(struct ps_bytes_node *node)
 {
     for (struct ps_bytes_node *child = node->child; child != NULL; child = child->next) {
-        settle_atomic(child);
+        atomic_clear(child);
         const struct ps_bytes_node *next = child->next;
         if (next != NULL && next->kind == PS_BYTES_REPEAT && next->min > 0)
             next = next->child;
@@ -171,7 +172,7 @@ struct ps_bytes_node *ps_bytes_trim(struct ps_arena *arena, struct ps_bytes_node
                                     enum ps_regex_exactness *loss)
 {
     struct trimmer trimmer = {.arena = arena, .loss = loss, .end = true};
-    settle_atomic(root);
+    atomic_clear(root);
     root = trim(&trimmer, root);
     trimmer.end = false;
     return trim(&trimmer, root);

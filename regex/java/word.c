@@ -1,8 +1,8 @@
-/* Where an ASCII word character surely stands beside a \b: Hyperscan's \b is of use there only, and PCRE2's
- * needs to look to one side only. Called while translating; pure. */
+/* Finds where a \b certainly has an ASCII word character next to it. Only there is Hyperscan's \b usable, and
+ * PCRE2's needs to test one side only. Called while translating; pure. */
 #include "regex/java/parts.h"
 
-enum edge { EDGE_NONE, EDGE_WORD, EDGE_OTHER }; /* NONE: of no width, look further */
+enum edge { EDGE_NONE, EDGE_WORD, EDGE_OTHER }; /* EDGE_NONE: zero-width, look further */
 
 static bool is_word(const struct ps_java_set *set)
 {
@@ -17,7 +17,7 @@ static enum edge edge_of(const struct ps_java_node *node, bool right)
     switch (node->kind) {
     case PS_JAVA_CLASS:
         return is_word(node->set) ? EDGE_WORD : EDGE_OTHER;
-    case PS_JAVA_CONCAT: /* from the left the first that has one, from the right the last */
+    case PS_JAVA_CONCAT: /* the first child with an edge from the left, the last one from the right */
         for (const struct ps_java_node *child = node->child; child != NULL; child = child->next) {
             enum edge of_child = edge_of(child, right);
             if (of_child != EDGE_NONE)
@@ -83,14 +83,14 @@ static void mark(struct ps_arena *arena, struct ps_java_node *node, bool left, b
     case PS_JAVA_CONCAT:
         mark_concat(arena, node, left, right);
         return;
-    case PS_JAVA_REPEAT: /* rounds stand next to each other */
+    case PS_JAVA_REPEAT: /* rounds are adjacent to each other */
         left &= node->max <= 1;
         right &= node->max <= 1 && node->greed != PS_JAVA_POSSESSIVE;
         break;
-    case PS_JAVA_ATOMIC: /* its choice is made before what follows is looked at */
+    case PS_JAVA_ATOMIC: /* its choice is made before what follows is tested */
         right = false;
         break;
-    case PS_JAVA_LOOK: /* it shares one side with what stands around */
+    case PS_JAVA_LOOK: /* it shares one side with its surroundings */
         left &= !node->behind;
         right &= node->behind;
         break;

@@ -11,7 +11,7 @@
  * Returns the rest of the message. `*offset` is the offset that it names, or -1. */
 static const char *reason_of(const char *said, const char *pattern, long *offset)
 {
-    static const char words[] = "is no valid expression: ", at[] = "at offset ";
+    static const char words[] = "is not a valid expression: ", at[] = "at offset ";
     size_t length = strlen(pattern);
     *offset = -1;
     if (said[0] == '"' && strncmp(said + 1, pattern, length) == 0 && said[length + 1] == '"')
