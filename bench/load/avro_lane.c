@@ -9,7 +9,6 @@
 
 #define CALL_BYTES_MAX (16U << 20) /* no more events are added beyond */
 #define READ_BYTES 16384U
-#define FLUSH_BYTES 64U /* what a flush may add */
 
 static struct ps_avro_call *call_at(struct ps_avro_lane *lane, unsigned number)
 {
@@ -24,15 +23,7 @@ enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro
     lane->plan = plan;
     ps_load_connection_init(&lane->connection, &plan->stream.client, owner);
     ps_block_queue_init(&lane->queue, owner);
-    if (plan->compression_level == 0)
-        return PS_OK;
-    if (deflateInit(&lane->deflater, plan->compression_level) != Z_OK)
-        return ps_err_set(err, "no memory to compress");
-    if (inflateInit(&lane->inflater) != Z_OK) {
-        deflateEnd(&lane->deflater);
-        return ps_err_set(err, "no memory to decompress");
-    }
-    return PS_OK;
+    return ps_avro_zlib_init(&lane->zlib, plan->compression_level, err);
 }
 
 void ps_avro_lane_close(struct ps_avro_lane *lane)
@@ -40,11 +31,7 @@ void ps_avro_lane_close(struct ps_avro_lane *lane)
     ps_client_close(&lane->connection.client);
     for (size_t i = 0; i < PS_AVRO_WINDOW_MAX; i++)
         free(lane->calls[i].bytes);
-    free(lane->packed);
-    if (lane->plan->compression_level > 0) {
-        deflateEnd(&lane->deflater);
-        inflateEnd(&lane->inflater);
-    }
+    ps_avro_zlib_fini(&lane->zlib);
 }
 
 static bool is_up(const struct ps_avro_lane *lane)
@@ -64,10 +51,7 @@ static void forget(struct ps_avro_lane *lane)
     lane->writing = NULL;
     lane->greeted = lane->greeting = lane->full = lane->rewinding = lane->refused = false;
     lane->in_length = 0;
-    if (lane->plan->compression_level > 0) {
-        deflateReset(&lane->deflater);
-        inflateReset(&lane->inflater);
-    }
+    ps_avro_zlib_reset(&lane->zlib);
 }
 
 static void lose(struct ps_avro_lane *lane, const char *reason)
@@ -148,48 +132,6 @@ static struct ps_avro_call *next_call(struct ps_avro_lane *lane)
 
 /* ---- writing ---- */
 
-/* What goes before the call: framing, and the first time the handshake. */
-static size_t head_make(struct ps_avro_lane *lane, const struct ps_avro_call *call)
-{
-    bool greet = !lane->greeted;
-    size_t at = ps_avro_put_int32(lane->head, call->serial);
-    at += ps_avro_put_int32(lane->head + at, greet ? 2 : 1);
-    if (greet) {
-        at += ps_avro_put_int32(lane->head + at, PS_AVRO_HANDSHAKE_BYTES);
-        at += ps_avro_put_handshake(lane->head + at);
-        lane->greeting = true;
-    }
-    return at + ps_avro_put_int32(lane->head + at, (uint32_t)call->length);
-}
-
-static bool deflate_part(z_stream *deflater, uint8_t *data, size_t length, int flush)
-{
-    deflater->next_in = data;
-    deflater->avail_in = (uInt)length;
-    return deflate(deflater, flush) == Z_OK && deflater->avail_in == 0 && deflater->avail_out > 0;
-}
-
-/* Head and call through the connection's one stream. */
-static bool pack(struct ps_avro_lane *lane)
-{
-    z_stream *deflater = &lane->deflater;
-    size_t wanted = deflateBound(deflater, lane->parts[0].iov_len + lane->parts[1].iov_len) + FLUSH_BYTES;
-    if (wanted > lane->packed_room) {
-        uint8_t *packed = realloc(lane->packed, wanted);
-        if (packed == NULL)
-            return false;
-        lane->packed = packed;
-        lane->packed_room = wanted;
-    }
-    deflater->next_out = lane->packed;
-    deflater->avail_out = (uInt)lane->packed_room;
-    bool good = deflate_part(deflater, lane->parts[0].iov_base, lane->parts[0].iov_len, Z_NO_FLUSH) &&
-                deflate_part(deflater, lane->parts[1].iov_base, lane->parts[1].iov_len, Z_SYNC_FLUSH);
-    lane->parts[0] = (struct iovec){lane->packed, lane->packed_room - deflater->avail_out};
-    lane->parts[1] = (struct iovec){lane->packed, 0};
-    return good;
-}
-
 static bool begin_writing(struct ps_avro_lane *lane)
 {
     struct ps_avro_call *call = next_call(lane);
@@ -198,9 +140,11 @@ static bool begin_writing(struct ps_avro_lane *lane)
     call->serial = ++lane->serial;
     call->state = PS_AVRO_CALL_WRITING;
     lane->writing = call;
-    lane->parts[0] = (struct iovec){lane->head, head_make(lane, call)};
+    lane->greeting = lane->greeting || !lane->greeted;
+    lane->parts[0] =
+        (struct iovec){lane->head, ps_avro_put_head(lane->head, call->serial, !lane->greeted, call->length)};
     lane->parts[1] = (struct iovec){call->bytes, call->length};
-    if (lane->plan->compression_level == 0 || pack(lane))
+    if (ps_avro_zlib_pack(&lane->zlib, lane->parts))
         return true;
     lose(lane, "a batch cannot be compressed");
     return false;
@@ -328,30 +272,16 @@ static bool read_all(struct ps_avro_lane *lane)
 /* Bytes off the connection; compressed ones are decompressed as far as there is room, and parsed. */
 static bool take_bytes(struct ps_avro_lane *lane, uint8_t *data, size_t length)
 {
-    z_stream *inflater = &lane->inflater;
-    inflater->next_in = data;
-    inflater->avail_in = (uInt)length;
+    struct ps_avro_zlib_input input = {data, length};
     do {
-        size_t room = sizeof lane->in - lane->in_length;
-        if (lane->plan->compression_level == 0) {
-            size_t copied = inflater->avail_in < room ? inflater->avail_in : room;
-            memcpy(lane->in + lane->in_length, inflater->next_in, copied);
-            inflater->next_in += copied;
-            inflater->avail_in -= (uInt)copied;
-            lane->in_length += copied;
-        } else {
-            inflater->next_out = lane->in + lane->in_length;
-            inflater->avail_out = (uInt)room;
-            int result = inflate(inflater, Z_SYNC_FLUSH);
-            lane->in_length = sizeof lane->in - inflater->avail_out;
-            if (result != Z_OK && result != Z_BUF_ERROR) {
-                lose(lane, "what came back is not compressed");
-                return false;
-            }
+        if (!ps_avro_zlib_unpack(&lane->zlib, &input, lane->in + lane->in_length,
+                                 sizeof lane->in - lane->in_length, &lane->in_length)) {
+            lose(lane, "what came back is not compressed");
+            return false;
         }
         if (!read_all(lane))
             return false;
-    } while (inflater->avail_in > 0 || lane->in_length == sizeof lane->in);
+    } while (input.length > 0 || lane->in_length == sizeof lane->in);
     return true;
 }
 

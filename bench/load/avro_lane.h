@@ -10,16 +10,14 @@
  * by TLS. */
 #pragma once
 
-#include "stages/avro/rpc.h"
 #include "bench/load/block_queue.h"
 #include "bench/load/connection.h"
 #include "bench/load/refusals.h"
 #include "bench/load/stream.h"
-
-#include <zlib.h>
+#include "stages/avro/rpc.h"
+#include "stages/avro/zlib.h"
 
 #define PS_AVRO_WINDOW_MAX 32U
-#define PS_AVRO_HEAD_BYTES (8U + 4U + PS_AVRO_HANDSHAKE_BYTES + 4U)
 
 /* Shared by all lanes; const. */
 struct ps_avro_plan {
@@ -67,9 +65,7 @@ struct ps_avro_lane {
     struct ps_avro_call *writing;
     struct iovec parts[2]; /* what is left of it */
     uint8_t head[PS_AVRO_HEAD_BYTES];
-    z_stream deflater, inflater;
-    uint8_t *packed; /* a call, compressed */
-    size_t packed_room;
+    struct ps_avro_zlib zlib;
 
     size_t in_length;
     uint8_t in[PS_AVRO_WIRE_BYTES_MAX];

@@ -10,28 +10,18 @@
 
 #include "bench/load/block_queue.h"
 #include "bench/load/refusals.h"
-
-#include <curl/curl.h>
+#include "stages/http/body.h"
+#include "stages/http/client.h"
 
 #define PS_HTTP_REQUESTS_MAX 64U
-#define PS_HTTP_ANSWER_BYTES 96U /* of an answer's body: for reasons */
-
-enum ps_http_body {
-    PS_HTTP_FLUME, /* Flume's JSONHandler: [{"headers":{},"body":".."},..] */
-    PS_HTTP_PLAIN, /* the event: one a request */
-    PS_HTTP_LINES, /* an event a line */
-};
 
 /* Shared by all lanes; const. */
 struct ps_http_plan {
-    char *url;
-    enum ps_http_body body;
+    struct ps_http_settings http;
+    char *url, *ca, *cert, *key; /* the texts of `http` */
+    enum ps_http_format format;
     uint32_t batch;       /* events a request */
     unsigned request_max; /* under way at a time */
-    uint64_t timeout_ns;
-    char *ca, *cert, *key; /* files, or NULL */
-    bool verify;
-    struct curl_slist *headers;
 };
 
 enum ps_http_state {
@@ -42,25 +32,20 @@ enum ps_http_state {
     PS_HTTP_REFUSED, /* for good */
 };
 
-struct ps_http_request {
-    CURL *easy;
+struct ps_http_batch {
+    struct ps_http_request request; /* first */
     enum ps_http_state state;
     uint32_t count; /* events */
-    char *body;
-    size_t length, room;
-    char answer[PS_HTTP_ANSWER_BYTES];
-    size_t answer_length;
+    struct ps_http_body body;
     char reason[256];
 };
 
 struct ps_http_lane {
     const struct ps_http_plan *plan;
     struct ps_block_queue queue;
-    CURLM *multi;
-    int poll_fd;                                           /* an epoll of libcurl's sockets */
-    uint64_t timer_ns;                                     /* when libcurl wants to be called */
-    uint64_t now_ns;                                       /* of this call */
-    struct ps_http_request requests[PS_HTTP_REQUESTS_MAX]; /* a ring, in the order of the events */
+    struct ps_http_client client;
+    uint64_t now_ns;                                    /* of this call */
+    struct ps_http_batch batches[PS_HTTP_REQUESTS_MAX]; /* a ring, in the order of the events */
     unsigned first, count, busy;
     bool up;
     bool rewinding;     /* something is to be sent again: nothing is sent until all is answered */
@@ -74,7 +59,3 @@ enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http
 /* Returns when to be called again. */
 uint64_t ps_http_lane_work(struct ps_http_lane *lane, uint64_t now_ns);
 void ps_http_lane_close(struct ps_http_lane *lane);
-
-/* A request's body of the queue's next events, `batch` at most; how many in `request->count`, 0: no memory.
- */
-void ps_http_body_make(struct ps_http_lane *lane, struct ps_http_request *request);

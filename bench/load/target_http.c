@@ -21,7 +21,7 @@
 static void http_unplan(void *made)
 {
     struct ps_http_plan *plan = made;
-    curl_slist_free_all(plan->headers);
+    curl_slist_free_all(plan->http.headers);
     free(plan->url);
     free(plan->ca);
     free(plan->cert);
@@ -44,17 +44,18 @@ static enum ps_status file_read(struct ps_url *url, const char *key, char **name
 
 static bool header_add(struct ps_http_plan *plan, const char *text)
 {
-    struct curl_slist *longer = curl_slist_append(plan->headers, text);
-    plan->headers = longer != NULL ? longer : plan->headers;
+    struct curl_slist *longer = curl_slist_append(plan->http.headers, text);
+    plan->http.headers = longer != NULL ? longer : plan->http.headers;
     return longer != NULL;
 }
 
 static enum ps_status headers_make(struct ps_http_plan *plan, struct ps_url *url, struct ps_err *err)
 {
     const char *text = ps_url_get(url, "header", NULL);
-    bool good = header_add(plan, plan->body == PS_HTTP_FLUME ? "Content-Type: application/json; charset=utf-8"
-                                                             : "Content-Type: text/plain; charset=utf-8") &&
-                header_add(plan, "Expect:"); /* no question before a large body */
+    bool good =
+        header_add(plan, plan->format == PS_HTTP_FLUME ? "Content-Type: application/json; charset=utf-8"
+                                                       : "Content-Type: text/plain; charset=utf-8") &&
+        header_add(plan, "Expect:"); /* no question before a large body */
     if (text != NULL && (strchr(text, ':') == NULL || strpbrk(text, "\r\n") != NULL))
         return ps_err_set(err, "header=%s: NAME:VALUE is wanted", text);
     if (text != NULL)
@@ -69,8 +70,8 @@ static enum ps_status http_read(struct ps_http_plan *plan, struct ps_url *url, s
     uint64_t batch = BATCH, requests = 1;
     const char *timeout = ps_url_get(url, "timeout", NULL);
     bool tls = strcmp(url->scheme, "https") == 0;
-    plan->timeout_ns = TIMEOUT_NS;
-    plan->verify = true;
+    plan->http.timeout_ns = TIMEOUT_NS;
+    plan->http.verify = true;
     if (*url->host == '\0')
         return ps_err_set(err, "%s://HOST:PORT/PATH is wanted", url->scheme);
     if (ps_target_key_word(url, "body", bodies, &body, err) != PS_OK)
@@ -80,19 +81,23 @@ static enum ps_status http_read(struct ps_http_plan *plan, struct ps_url *url, s
     if (body == PS_HTTP_PLAIN && ps_url_get(url, "batch", NULL) != NULL)
         return ps_err_set(err, "batch=%s: body=plain is one event a request", ps_url_get(url, "batch", ""));
     if (ps_target_key_count(url, "requests", 1, PS_HTTP_REQUESTS_MAX, &requests, err) != PS_OK ||
-        (timeout != NULL && ps_quantity_duration("timeout", timeout, &plan->timeout_ns, err) != PS_OK))
+        (timeout != NULL && ps_quantity_duration("timeout", timeout, &plan->http.timeout_ns, err) != PS_OK))
         return PS_FAIL;
     if (tls &&
-        (ps_target_key_bool(url, "verify", &plan->verify, err) != PS_OK ||
+        (ps_target_key_bool(url, "verify", &plan->http.verify, err) != PS_OK ||
          file_read(url, "ca", &plan->ca, err) != PS_OK || file_read(url, "cert", &plan->cert, err) != PS_OK ||
          file_read(url, "key", &plan->key, err) != PS_OK))
         return PS_FAIL;
-    plan->body = body;
+    plan->format = body;
     plan->batch = body == PS_HTTP_PLAIN ? 1 : (uint32_t)batch;
     plan->request_max = (unsigned)requests;
     plan->url = strndup(url->text, strcspn(url->text, "?"));
     if (plan->url == NULL)
         return ps_err_set(err, "no memory");
+    plan->http.url = plan->url;
+    plan->http.ca = plan->ca;
+    plan->http.cert = plan->cert;
+    plan->http.key = plan->key;
     return headers_make(plan, url, err);
 }
 
@@ -139,7 +144,7 @@ static int http_descriptor(void *state, short *events)
 {
     const struct ps_http_lane *http = state;
     *events = POLLIN;
-    return http->poll_fd;
+    return http->client.poll_fd;
 }
 
 static bool http_finish(void *state, uint64_t now_ns)

@@ -76,6 +76,17 @@ size_t ps_avro_put_int32(uint8_t *to, uint32_t number)
     return 4;
 }
 
+size_t ps_avro_put_head(uint8_t *to, uint32_t serial, bool handshake, size_t length)
+{
+    size_t at = ps_avro_put_int32(to, serial);
+    at += ps_avro_put_int32(to + at, handshake ? 2 : 1);
+    if (handshake) {
+        at += ps_avro_put_int32(to + at, PS_AVRO_HANDSHAKE_BYTES);
+        at += ps_avro_put_handshake(to + at);
+    }
+    return at + ps_avro_put_int32(to + at, (uint32_t)length);
+}
+
 /* ---- reading ---- */
 
 struct reader {

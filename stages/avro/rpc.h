@@ -12,9 +12,10 @@
 #include "core/base.h"
 
 #define PS_AVRO_HANDSHAKE_BYTES 545U
-#define PS_AVRO_CALL_BYTES 13U   /* metadata and name */
-#define PS_AVRO_EVENT_BYTES 11U  /* beside the body: at most */
-#define PS_AVRO_COUNT_BYTES 10U  /* of an array's block: at most */
+#define PS_AVRO_CALL_BYTES 13U  /* metadata and name */
+#define PS_AVRO_EVENT_BYTES 11U /* beside the body: at most */
+#define PS_AVRO_COUNT_BYTES 10U /* of an array's block: at most */
+#define PS_AVRO_HEAD_BYTES (8U + 4U + PS_AVRO_HANDSHAKE_BYTES + 4U)
 #define PS_AVRO_PIECES_MAX 1024U /* buffers of an answer */
 #define PS_AVRO_ANSWER_BYTES_MAX 65536U
 /* Room for the largest answer on the wire. */
@@ -30,6 +31,9 @@ size_t ps_avro_put_call(uint8_t *to); /* of appendBatch; blocks of events follow
 size_t ps_avro_put_count(uint8_t *to, uint32_t count);
 size_t ps_avro_put_event(uint8_t *to, const char *body, uint32_t length); /* without headers */
 size_t ps_avro_put_int32(uint8_t *to, uint32_t number);                   /* big-endian: framing */
+
+/* What goes before a call's `length` bytes: framing and, with `handshake`, the handshake. */
+size_t ps_avro_put_head(uint8_t *to, uint32_t serial, bool handshake, size_t length);
 
 enum ps_avro_reading {
     PS_AVRO_MORE, /* it is not all there */

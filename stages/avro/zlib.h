@@ -1,0 +1,37 @@
+/* Compression of an Avro connection: one zlib stream each way for as long as the connection is open, flushed
+ * after each message (ZlibEncoder and ZlibDecoder of Netty, as Flume's compression-type=deflate puts them below
+ * the framing). Level 0: bytes go through as they are.
+ *
+ * Thread: the connection's owner. */
+#pragma once
+
+#include "core/status.h"
+
+#include <sys/uio.h>
+#include <zlib.h>
+
+struct ps_avro_zlib {
+    int level; /* 0: none */
+    z_stream deflater, inflater;
+    uint8_t *packed; /* a message, compressed; grows */
+    size_t packed_room;
+};
+
+enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps_err *err);
+/* For another connection. */
+void ps_avro_zlib_reset(struct ps_avro_zlib *zlib);
+void ps_avro_zlib_fini(struct ps_avro_zlib *zlib);
+
+/* Compresses both parts of a message, neither of them empty, and replaces them: parts[0] has all of it, until the next call, and
+ * parts[1] is empty. False: no memory. */
+bool ps_avro_zlib_pack(struct ps_avro_zlib *zlib, struct iovec parts[2]);
+
+/* Received bytes. */
+struct ps_avro_zlib_input {
+    uint8_t *data;
+    size_t length;
+};
+/* Decompresses to `to` what there is room for, takes from `input` what it used, adds to `*length` what it
+ * wrote. False: the bytes are not compressed. */
+bool ps_avro_zlib_unpack(struct ps_avro_zlib *zlib, struct ps_avro_zlib_input *input, uint8_t *to,
+                         size_t room, size_t *length);

@@ -1,0 +1,23 @@
+/* Bodies of HTTP requests that carry events, in one growing buffer. Thread: the buffer's owner. */
+#pragma once
+
+#include "core/base.h"
+
+enum ps_http_format {
+    PS_HTTP_FLUME, /* org.apache.flume.source.http.JSONHandler: [{"headers":{},"body":".."},..] */
+    PS_HTTP_PLAIN, /* the event: one a request */
+    PS_HTTP_LINES, /* an event a line */
+};
+
+/* Zeroed: empty. Owns: ps_http_body_fini frees. */
+struct ps_http_body {
+    char *bytes;
+    size_t length, room;
+};
+
+/* Makes it empty. Begin, add and end with the same format. False: no memory. */
+bool ps_http_body_begin(struct ps_http_body *body, enum ps_http_format format);
+/* Adds an event without headers. False: no memory; the body is as before. */
+bool ps_http_body_add(struct ps_http_body *body, enum ps_http_format format, const char *text, size_t length);
+void ps_http_body_end(struct ps_http_body *body, enum ps_http_format format);
+void ps_http_body_fini(struct ps_http_body *body);

@@ -1,0 +1,176 @@
+/* See client.h. */
+#include "stages/http/client.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define CONNECT_MS 5000L
+#define READY_MAX 16
+
+/* ---- libcurl's sockets and timer ---- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *argument, void *unused)
+{
+    const struct ps_http_client *client = argument;
+    struct epoll_event event = {.data.fd = fd};
+    (void)easy;
+    (void)unused;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(client->poll_fd, EPOLL_CTL_DEL, fd, NULL);
+        return 0;
+    }
+    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0U) | (what & CURL_POLL_OUT ? EPOLLOUT : 0U);
+    if (epoll_ctl(client->poll_fd, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT)
+        epoll_ctl(client->poll_fd, EPOLL_CTL_ADD, fd, &event);
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *argument)
+{
+    struct ps_http_client *client = argument;
+    (void)multi;
+    client->timer_ns = timeout_ms < 0 ? PS_NEVER : client->now_ns + (uint64_t)timeout_ms * PS_NS_PER_MS;
+    return 0;
+}
+
+/* Keeps the beginning of an answer, for reasons. */
+static size_t on_answer(char *data, size_t size, size_t count, void *argument)
+{
+    struct ps_http_request *request = argument;
+    size_t length = size * count, room = sizeof request->answer - request->answer_length;
+    size_t kept = length < room ? length : room;
+    memcpy(request->answer + request->answer_length, data, kept);
+    request->answer_length += kept;
+    return length;
+}
+
+/* ---- the client ---- */
+
+enum ps_status ps_http_client_open(struct ps_http_client *client, unsigned connections, struct ps_err *err)
+{
+    client->timer_ns = PS_NEVER;
+    client->now_ns = 0;
+    client->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    client->multi = curl_multi_init();
+    if (client->poll_fd < 0 || client->multi == NULL) {
+        ps_http_client_close(client);
+        return ps_err_set(err, "an HTTP client: no memory or no descriptors");
+    }
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)connections);
+    return PS_OK;
+}
+
+void ps_http_client_close(struct ps_http_client *client)
+{
+    curl_multi_cleanup(client->multi);
+    if (client->poll_fd >= 0)
+        close(client->poll_fd);
+    client->multi = NULL;
+    client->poll_fd = -1;
+}
+
+void ps_http_client_work(struct ps_http_client *client, uint64_t now_ns)
+{
+    struct epoll_event ready[READY_MAX];
+    int running;
+    client->now_ns = now_ns;
+    int count = epoll_wait(client->poll_fd, ready, READY_MAX, 0);
+    for (int i = 0; i < count; i++) {
+        int what = (ready[i].events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
+                   (ready[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                   (ready[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0);
+        curl_multi_socket_action(client->multi, ready[i].data.fd, what, &running);
+    }
+    if (client->now_ns >= client->timer_ns) {
+        client->timer_ns = PS_NEVER;
+        curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+}
+
+struct ps_http_request *ps_http_client_next(struct ps_http_client *client)
+{
+    int left;
+    for (const CURLMsg *message; (message = curl_multi_info_read(client->multi, &left)) != NULL;) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURL *easy = message->easy_handle;
+        CURLcode result = message->data.result;
+        struct ps_http_request *request = NULL;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &request);
+        curl_multi_remove_handle(client->multi, easy);
+        request->busy = false;
+        request->status = 0;
+        request->failure = result != CURLE_OK ? curl_easy_strerror(result) : NULL;
+        if (result == CURLE_OK)
+            curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &request->status);
+        return request;
+    }
+    return NULL;
+}
+
+/* ---- requests ---- */
+
+bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_settings *settings)
+{
+    CURL *easy = request->easy = curl_easy_init();
+    if (easy == NULL)
+        return false;
+    curl_easy_setopt(easy, CURLOPT_URL, settings->url);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, settings->headers);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(settings->timeout_ns / PS_NS_PER_MS));
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
+    if (settings->ca != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca);
+    if (settings->cert != NULL) {
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->cert);
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->key != NULL ? settings->key : settings->cert);
+    }
+    return true;
+}
+
+void ps_http_request_close(struct ps_http_request *request, struct ps_http_client *client)
+{
+    if (request->busy)
+        curl_multi_remove_handle(client->multi, request->easy);
+    curl_easy_cleanup(request->easy);
+    *request = (struct ps_http_request){0};
+}
+
+void ps_http_request_send(struct ps_http_request *request, struct ps_http_client *client, const char *body,
+                          size_t length, uint64_t now_ns)
+{
+    client->now_ns = now_ns;
+    request->busy = true;
+    request->answer_length = 0;
+    curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
+    curl_multi_add_handle(client->multi, request->easy);
+}
+
+void ps_http_request_reason(const struct ps_http_request *request, char *reason, size_t room)
+{
+    size_t length = 0; /* the first line of the answer */
+    while (length < request->answer_length && request->answer[length] >= ' ')
+        length++;
+    snprintf(reason, room, "HTTP %ld%s%.*s", request->status, length > 0 ? ": " : "", (int)length,
+             request->answer);
+}

@@ -1,0 +1,57 @@
+/* An HTTP/1.1 client over libcurl that never blocks: POST requests to one URL, several under way at a time,
+ * behind one descriptor and one timer. Retrying is up to the owner.
+ *
+ * Thread: the client's owner; libcurl allocates while it works. The process calls curl_global_init before. */
+#pragma once
+
+#include "core/status.h"
+
+#include <curl/curl.h>
+
+#define PS_HTTP_ANSWER_BYTES 96U /* of an answer's body: for reasons */
+
+/* Shared by all clients of one server; const. Texts belong to the owner. */
+struct ps_http_settings {
+    const char *url;
+    uint64_t timeout_ns; /* of a request */
+    /* PEM files, or NULL; without `key` it is in `cert`. */
+    const char *ca, *cert, *key;
+    bool verify; /* false: every certificate is accepted */
+    struct curl_slist *headers;
+};
+
+/* A request and its answer; used again and again. */
+struct ps_http_request {
+    CURL *easy;          /* NULL: not opened */
+    bool busy;           /* sent and not answered */
+    long status;         /* of the answer; 0: none came */
+    const char *failure; /* why none came; static */
+    char answer[PS_HTTP_ANSWER_BYTES];
+    size_t answer_length;
+};
+
+struct ps_http_client {
+    CURLM *multi;
+    int poll_fd;       /* an epoll of libcurl's sockets: poll it for reading */
+    uint64_t timer_ns; /* when to call ps_http_client_work at the latest; PS_NEVER: no such time */
+    uint64_t now_ns;   /* of this call */
+};
+
+/* `connections`: how many are kept open. Owns: the caller closes it, after its requests. */
+enum ps_status ps_http_client_open(struct ps_http_client *client, unsigned connections, struct ps_err *err);
+/* May be called on one that failed to open. */
+void ps_http_client_close(struct ps_http_client *client);
+/* Sends and receives what can be now. Then ps_http_client_next has the requests that ended. */
+void ps_http_client_work(struct ps_http_client *client, uint64_t now_ns);
+/* A request that ended: `status`, or 0 and `failure`. NULL: no more. */
+struct ps_http_request *ps_http_client_next(struct ps_http_client *client);
+
+/* False: no memory; ps_http_request_close is called all the same. */
+bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_settings *settings);
+/* Gives up the answer if the request is under way. {0} is allowed. */
+void ps_http_request_close(struct ps_http_request *request, struct ps_http_client *client);
+/* `body` stays as it is until the request has ended. */
+void ps_http_request_send(struct ps_http_request *request, struct ps_http_client *client, const char *body,
+                          size_t length, uint64_t now_ns);
+/* "HTTP 400: first line of the answer". */
+void ps_http_request_reason(const struct ps_http_request *request, char *reason, size_t room);
