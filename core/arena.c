@@ -19,9 +19,7 @@ struct ps_arena {
 
 struct ps_arena *ps_arena_create(void)
 {
-    struct ps_arena *arena = calloc(1, sizeof *arena);
-    PS_ASSERT(arena != NULL);
-    return arena;
+    return ps_must_alloc(1, sizeof(struct ps_arena), "a plan's strings");
 }
 
 void ps_arena_destroy(struct ps_arena *arena)
@@ -42,8 +40,7 @@ void *ps_arena_alloc(struct ps_arena *arena, size_t bytes)
     struct chunk *chunk = arena->chunks;
     if (chunk == NULL || chunk->size - chunk->used < bytes) {
         size_t size = bytes > ARENA_CHUNK_BYTES ? bytes : ARENA_CHUNK_BYTES;
-        chunk = calloc(1, sizeof *chunk + size);
-        PS_ASSERT(chunk != NULL);
+        chunk = ps_must_alloc(1, sizeof *chunk + size, "a plan's strings");
         chunk->size = size;
         chunk->next = arena->chunks;
         arena->chunks = chunk;

@@ -26,8 +26,7 @@ bool ps_name_same_text(const struct ps_name *a, const struct ps_name *b)
 
 static struct ps_name *name_create(const char *text, size_t length, uint32_t hash)
 {
-    struct ps_name *name = malloc(sizeof *name + length + 1);
-    PS_ASSERT(name != NULL && length <= NAME_BYTES_MAX);
+    struct ps_name *name = ps_must_alloc(1, sizeof *name + length + 1, "a header name");
     name->mask = ps_name_mask(hash);
     name->hash = hash;
     name->length = (uint32_t)length;

@@ -2,13 +2,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-_Noreturn void ps_assert_failed(const char *file, int line, const char *expression)
-{
-    fprintf(stderr, "penstock: assertion failed at %s:%d: %s\n", file, line, expression);
-    abort();
-}
 
 static void err_write(struct ps_err *err, const char *format, va_list arguments)
 {

@@ -16,7 +16,8 @@ struct ps_ring *ps_ring_create(size_t capacity)
     /* From the kernel: zeroed, aligned, and slots never used are never touched. */
     struct ps_ring *ring = mmap(NULL, ring_bytes(size), PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    PS_ASSERT(ring != MAP_FAILED);
+    if (ring == MAP_FAILED)
+        ps_out_of_memory(ring_bytes(size), "a ring");
     ck_ring_init(&ring->ring, (unsigned)size);
     return ring;
 }

@@ -39,8 +39,7 @@ struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_mach
     struct ps_plan *plan = ps_plan_create(spec, machine, 0, err);
     if (plan == NULL)
         return NULL;
-    struct ps_agent *agent = calloc(1, sizeof *agent);
-    PS_ASSERT(agent != NULL);
+    struct ps_agent *agent = ps_must_alloc(1, sizeof *agent, "the agent");
     if (ps_plan_build(plan, err) != PS_OK)
         goto failed;
     agent->engine = engine_for(plan, machine, err);

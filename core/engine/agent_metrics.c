@@ -68,13 +68,12 @@ static void series_add(void *argument, const struct ps_series *series)
     struct series_list *list = argument;
     if (list->count == list->room) {
         list->room = list->room == 0 ? 64 : 2 * list->room;
-        list->items = realloc(list->items, list->room * sizeof *list->items);
-        PS_ASSERT(list->items != NULL);
+        list->items = ps_must_realloc(list->items, list->room * sizeof *list->items, "metrics with labels");
     }
     struct ps_series *item = &list->items[list->count++];
     *item = *series;
-    item->label_value = strdup(series->label_value); /* the stage may forget it: a rule that is gone */
-    PS_ASSERT(item->label_value != NULL);
+    /* The stage may free its text after `add`: a rule that is gone. */
+    item->label_value = ps_must_copy_text(series->label_value, "metrics with labels");
 }
 
 static void visit_link(const struct ps_link *link, const char *name, const struct ps_metrics_visitor *visitor)

@@ -20,12 +20,11 @@ struct ps_route {
 
 struct ps_route *ps_route_create(size_t channel_count)
 {
-    struct ps_route *route = calloc(1, sizeof *route + 2 * channel_count * sizeof route->slots[0]);
-    PS_ASSERT(route != NULL);
+    struct ps_route *route =
+        ps_must_alloc(1, sizeof *route + 2 * channel_count * sizeof route->slots[0], "a selector's routes");
     route->slot_count = 2 * channel_count;
     for (size_t i = 0; i < route->slot_count; i++) {
-        route->slots[i].rows = malloc(PS_BATCH_EVENTS_MAX * sizeof(uint16_t));
-        PS_ASSERT(route->slots[i].rows != NULL);
+        route->slots[i].rows = ps_must_alloc(PS_BATCH_EVENTS_MAX, sizeof(uint16_t), "a selector's routes");
     }
     return route;
 }

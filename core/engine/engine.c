@@ -24,12 +24,12 @@ struct ps_engine {
 
 struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, struct ps_err *err)
 {
-    struct ps_engine *engine = calloc(1, sizeof *engine);
-    PS_ASSERT(engine != NULL && settings->worker_count > 0 && settings->worker_count <= PS_WORKERS_MAX);
+    PS_ASSERT(settings->worker_count > 0 && settings->worker_count <= PS_WORKERS_MAX);
+    struct ps_engine *engine = ps_must_alloc(1, sizeof *engine, "the engine");
     engine->settings = *settings;
     engine->worker_count = settings->worker_count;
-    engine->home = calloc((size_t)engine->worker_count * engine->worker_count, sizeof(struct ps_spsc *));
-    PS_ASSERT(engine->home != NULL);
+    engine->home = ps_must_alloc((size_t)engine->worker_count * engine->worker_count,
+                                 sizeof(struct ps_spsc *), "the way-home rings");
     engine->depot = ps_depot_create(settings->memory_budget_bytes, err);
     if (engine->depot == NULL)
         goto failed;
@@ -143,9 +143,8 @@ enum ps_status ps_engine_fits(const struct ps_engine *engine, const struct ps_pl
 uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
                          struct ps_plan *next)
 {
-    struct ps_orders *orders = calloc(1, sizeof *orders);
+    struct ps_orders *orders = ps_must_alloc(1, sizeof *orders, "the workers' orders");
     struct ps_orders *old = engine->orders;
-    PS_ASSERT(orders != NULL);
     *orders = (struct ps_orders){
         .number = old != NULL ? old->number + 1 : 1, .phase = phase, .plan = plan, .next = next};
     memcpy(orders->discard, engine->discard, sizeof orders->discard);

@@ -162,8 +162,7 @@ static void connect_channels(struct ps_plan *plan)
 struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                unsigned worker_count, struct ps_err *err)
 {
-    struct ps_plan *plan = calloc(1, sizeof *plan);
-    PS_ASSERT(plan != NULL);
+    struct ps_plan *plan = ps_must_alloc(1, sizeof *plan, "a plan");
     plan->spec = spec;
     plan->leases_max = 3;
     plan->memory_budget_bytes = budget_of(spec, machine);
@@ -330,9 +329,7 @@ enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err)
         if (build_stage(&channel->spec->stage, &context, err) != PS_OK)
             goto failed;
         size_t sides = channel->producer_count + channel->consumer_count + 1;
-        channel->counters = aligned_alloc(PS_CACHE_GAP, sides * sizeof *channel->counters);
-        PS_ASSERT(channel->counters != NULL);
-        memset(channel->counters, 0, sides * sizeof *channel->counters);
+        channel->counters = ps_must_alloc_aligned(sides * sizeof *channel->counters, "a channel's counters");
     }
     for (; plan->built_sinks < spec->sink_count; plan->built_sinks++) {
         const struct ps_stage_spec *stage = &plan->sinks[plan->built_sinks].spec->stage;

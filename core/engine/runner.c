@@ -23,11 +23,9 @@ void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const st
     runner->spec = spec;
     runner->instance = instance;
     runner->deadline_ns = PS_NEVER;
-    runner->state = calloc(1, spec->ops->state_size > 0 ? spec->ops->state_size : 1);
-    runner->counters = aligned_alloc(PS_CACHE_GAP, sizeof *runner->counters);
+    runner->state = ps_must_alloc(1, spec->ops->state_size, spec->component);
+    runner->counters = ps_must_alloc_aligned(sizeof *runner->counters, spec->component);
     runner->tap = ps_tap_create();
-    PS_ASSERT(runner->state != NULL && runner->counters != NULL && runner->tap != NULL);
-    memset(runner->counters, 0, sizeof *runner->counters);
     pthread_mutex_init(&runner->lock, NULL);
     runner->port = (struct ps_port){
         .component = spec->component,
@@ -58,22 +56,36 @@ static void runner_set_error(struct ps_runner *runner, const char *text)
     pthread_mutex_unlock(&runner->lock);
 }
 
+/* Makes the source's epoll and adds it to the worker's, where it is not watched yet (source_watch). */
+static enum ps_status runner_open_epoll(struct ps_runner *runner, struct ps_err *err)
+{
+    struct epoll_event event = {.events = 0};
+    runner->port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (runner->port.epoll_fd < 0)
+        return ps_err_set(err,
+                          "no epoll descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
+                          strerror(errno));
+    if (epoll_ctl(ps_worker_epoll_fd(runner->worker), EPOLL_CTL_ADD, runner->port.epoll_fd, &event) != 0)
+        return ps_err_set(err, "cannot watch the epoll descriptor: %s (fs.epoll.max_user_watches)",
+                          strerror(errno));
+    return PS_OK;
+}
+
+static enum ps_status runner_open_stage(struct ps_runner *runner, struct ps_err *err)
+{
+    const struct ps_stage_ops *ops = runner->spec->ops;
+    memset(runner->state, 0, ops->state_size);
+    if (ops->kind == PS_KIND_SOURCE && !ps_worker_is_simulated(runner->worker) &&
+        runner_open_epoll(runner, err) != PS_OK)
+        return PS_FAIL;
+    return ops->open != NULL ? ops->open(runner->spec->plan, runner->state, &runner->port, err) : PS_OK;
+}
+
 /* On failure nothing stays open: the stage undid its own part. */
 static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
 {
-    const struct ps_stage_ops *ops = runner->spec->ops;
     struct ps_err err = {0};
-    memset(runner->state, 0, ops->state_size);
-    if (ops->kind == PS_KIND_SOURCE && !ps_worker_is_simulated(runner->worker)) {
-        runner->port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-        if (runner->port.epoll_fd < 0)
-            ps_err_set(&err,
-                       "no epoll descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
-                       strerror(errno));
-    }
-    bool ready = err.length == 0;
-    if (ready &&
-        (ops->open == NULL || ops->open(runner->spec->plan, runner->state, &runner->port, &err) == PS_OK)) {
+    if (runner_open_stage(runner, &err) == PS_OK) {
         runner_set_error(runner, "");
         __atomic_store_n(&runner->start_ms, now->wall_ms, __ATOMIC_RELAXED);
         __atomic_store_n(&runner->stop_ms, 0, __ATOMIC_RELAXED);

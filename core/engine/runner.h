@@ -96,8 +96,8 @@ void ps_source_runner_destroy(struct ps_source_runner *runner);
 bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now);
 /* From now on: no new input. */
 void ps_source_runner_drain(struct ps_source_runner *runner);
-/* Between two plans that both have it: no reading and no putting, but its timers go on (a consumer must poll its
- * broker). */
+/* Between two plans that both have it: no reading and no putting, but its timers go on (a consumer must poll
+ * its broker). */
 void ps_source_runner_pause(struct ps_source_runner *runner, const struct ps_now *now);
 /* The next plan's channels from now on; what is pending for a channel goes to the one of the same name. */
 void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source);

@@ -45,15 +45,14 @@ static void sink_port_done(struct ps_port *port, struct ps_lease **lease)
 struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps_plan *plan, size_t sink)
 {
     struct ps_sink_plan *sink_plan = &plan->sinks[sink];
-    struct ps_sink_runner *runner = calloc(1, sizeof *runner);
-    PS_ASSERT(runner != NULL);
+    const char *component = sink_plan->spec->stage.component;
+    struct ps_sink_runner *runner = ps_must_alloc(1, sizeof *runner, component);
     ps_runner_init(&runner->base, worker, &sink_plan->spec->stage, 0, 1);
     runner->base.port.done = sink_port_done;
     runner->channel = &plan->channels[sink_plan->spec->channel];
     runner->consumer = sink_plan->consumer;
     runner->channel_counters = &runner->channel->counters[runner->channel->producer_count + runner->consumer];
-    runner->latency = calloc(1, sizeof *runner->latency);
-    PS_ASSERT(runner->latency != NULL);
+    runner->latency = ps_must_alloc(1, sizeof *runner->latency, component);
     return runner;
 }
 

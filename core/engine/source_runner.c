@@ -38,8 +38,7 @@ static void link_init(struct ps_link *link, const struct ps_stage_spec *spec, co
     link->port.name = spec->name;
     link->port.epoll_fd = -1;
     link->port.chain = chain;
-    link->state = calloc(1, spec->ops->state_size > 0 ? spec->ops->state_size : 1);
-    PS_ASSERT(link->state != NULL);
+    link->state = ps_must_alloc(1, spec->ops->state_size, spec->component);
 }
 
 struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struct ps_plan *plan,
@@ -47,18 +46,17 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
 {
     struct ps_source_plan *source_plan = &plan->sources[source];
     const struct ps_source_spec *spec = source_plan->spec;
-    struct ps_source_runner *runner = calloc(1, sizeof *runner);
-    PS_ASSERT(runner != NULL);
+    struct ps_source_runner *runner = ps_must_alloc(1, sizeof *runner, spec->stage.component);
     ps_runner_init(&runner->base, worker, &spec->stage, instance, source_plan->instance_count);
     runner->plan = source_plan;
     runner->channels = plan->channels;
     runner->producers = &source_plan->producers[instance * spec->channel_count];
-    runner->batch_events = calloc(1, sizeof *runner->batch_events);
-    PS_ASSERT(runner->batch_events != NULL);
+    runner->batch_events = ps_must_alloc(1, sizeof *runner->batch_events, spec->stage.component);
     runner->route = ps_route_create(spec->channel_count);
-    runner->pending = calloc(2 * spec->channel_count + 1, sizeof(struct ps_lease *));
-    runner->interceptors = calloc(spec->interceptor_count + 1, sizeof *runner->interceptors);
-    PS_ASSERT(runner->pending != NULL && runner->interceptors != NULL);
+    runner->pending =
+        ps_must_alloc(2 * spec->channel_count, sizeof(struct ps_lease *), spec->stage.component);
+    runner->interceptors =
+        ps_must_alloc(spec->interceptor_count, sizeof *runner->interceptors, spec->stage.component);
     for (size_t i = 0; i < spec->interceptor_count; i++)
         link_init(&runner->interceptors[i], &spec->interceptors[i], &runner->base.port, &runner->chain_share);
     link_init(&runner->selector, &spec->selector, &runner->base.port, &runner->chain_share);
@@ -138,14 +136,16 @@ static bool source_open(struct ps_source_runner *runner, const struct ps_now *no
     return true;
 }
 
-/* The source's epoll in the worker's, or out of it: a full channel must not spin on readable sockets. */
+/* Whether the worker wakes when the source's epoll is readable: not while a channel is full, because the
+ * worker would spin. Changing what an epoll waits for cannot fail. */
 static void source_watch(struct ps_source_runner *runner, bool watch)
 {
     if (runner->watched == watch || runner->base.port.epoll_fd < 0)
         return;
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    epoll_ctl(ps_worker_epoll_fd(runner->base.worker), watch ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-              runner->base.port.epoll_fd, &event);
+    struct epoll_event event = {.events = watch ? EPOLLIN : 0};
+    int changed =
+        epoll_ctl(ps_worker_epoll_fd(runner->base.worker), EPOLL_CTL_MOD, runner->base.port.epoll_fd, &event);
+    PS_ASSERT(changed == 0);
     runner->watched = watch;
 }
 

@@ -33,10 +33,7 @@ static void stat_add(uint64_t *value, uint64_t amount)
 struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
                                    bool simulated, struct ps_err *err)
 {
-    struct ps_worker *worker =
-        aligned_alloc(PS_CACHE_GAP, (sizeof *worker + PS_CACHE_GAP - 1) / PS_CACHE_GAP * PS_CACHE_GAP);
-    PS_ASSERT(worker != NULL);
-    memset(worker, 0, sizeof *worker);
+    struct ps_worker *worker = ps_must_alloc_aligned(sizeof *worker, "a worker");
     worker->engine = engine;
     worker->id = id;
     worker->pool = pool;
@@ -45,16 +42,18 @@ struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct
     worker->home_last = &worker->home_first;
     worker->phase = PS_PHASE_CLOSE;
     worker->epoll_fd = -1;
+    struct epoll_event event = {.events = EPOLLIN};
     if (!ps_park_init(&worker->park) ||
         (!simulated && (worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0)) {
-        ps_err_set(err, "no descriptors for worker %u: raise the limit of open files", id);
-        ps_worker_destroy(worker);
-        return NULL;
+        ps_err_set(err, "no descriptors for worker %u: %s; raise the limit of open files", id,
+                   strerror(errno));
+    } else if (!simulated && epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->park.event_fd, &event) != 0) {
+        ps_err_set(err, "worker %u cannot watch its wake-up descriptor: %s", id, strerror(errno));
+    } else {
+        return worker;
     }
-    struct epoll_event event = {.events = EPOLLIN};
-    if (!simulated)
-        PS_ASSERT(epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->park.event_fd, &event) == 0);
-    return worker;
+    ps_worker_destroy(worker);
+    return NULL;
 }
 
 void ps_worker_destroy(struct ps_worker *worker)

@@ -3,9 +3,9 @@
  *     orders -> way home -> sources (budget) -> sinks (budget) -> wake whom we gave something -> quiescent
  * state -> idle
  *
- * Nobody waits for anybody: a full ring is an ordinary answer, and going home cannot fail (core/engine/topology.c).
- * ps_worker_cycle can be called by hand, with a made-up clock: that is how tests/sim runs a whole agent on
- * one thread. */
+ * Nobody waits for anybody: a full ring is an ordinary answer, and going home cannot fail
+ * (core/engine/topology.c). ps_worker_cycle can be called by hand, with a made-up clock: that is how
+ * tests/sim runs a whole agent on one thread. */
 #pragma once
 
 #include "core/watch/metrics.h"

@@ -43,9 +43,9 @@ static void make_runners(struct ps_worker *worker, struct ps_plan *plan, struct 
 {
     size_t sources = 0, sinks = 0;
     worker->plan = plan;
-    worker->sources = calloc(PS_UNITS_MAX, sizeof(struct ps_source_runner *));
-    worker->sinks = calloc(plan->spec->sink_count + 1, sizeof(struct ps_sink_runner *));
-    PS_ASSERT(worker->sources != NULL && worker->sinks != NULL);
+    worker->sources = ps_must_alloc(PS_UNITS_MAX, sizeof(struct ps_source_runner *), "a worker's runners");
+    worker->sinks =
+        ps_must_alloc(plan->spec->sink_count + 1, sizeof(struct ps_sink_runner *), "a worker's runners");
     for (size_t i = 0; i < plan->spec->source_count; i++) {
         for (unsigned k = 0; k < plan->sources[i].instance_count; k++) {
             if (plan->sources[i].workers[k] == worker->id)

@@ -1,5 +1,5 @@
-/* What core/engine/worker.c (the duty cycle) and core/engine/worker_orders.c (from one plan to the next) share. Everything
- * is the worker's own thread's, but what says otherwise. */
+/* What core/engine/worker.c (the duty cycle) and core/engine/worker_orders.c (from one plan to the next)
+ * share. Everything is the worker's own thread's, but what says otherwise. */
 #pragma once
 
 #include "core/engine/engine.h"

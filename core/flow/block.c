@@ -42,10 +42,7 @@ struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err)
                    (unsigned long long)budget_bytes, DEPOT_BLOCKS_MIN * PS_BLOCK_BYTES >> 20);
         return NULL;
     }
-    struct ps_depot *depot =
-        aligned_alloc(PS_CACHE_GAP, (sizeof *depot + PS_CACHE_GAP - 1) / PS_CACHE_GAP * PS_CACHE_GAP);
-    PS_ASSERT(depot != NULL);
-    memset(depot, 0, sizeof *depot);
+    struct ps_depot *depot = ps_must_alloc_aligned(sizeof *depot, "the memory budget");
     depot->block_count = (uint32_t)count;
     depot->base = mmap(NULL, count * PS_BLOCK_BYTES, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -57,8 +54,7 @@ struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err)
         free(depot);
         return NULL;
     }
-    depot->blocks = calloc(count, sizeof *depot->blocks);
-    PS_ASSERT(depot->blocks != NULL);
+    depot->blocks = ps_must_alloc(count, sizeof *depot->blocks, "the memory budget's blocks");
     ps_stack_init(&depot->stack);
     for (uint64_t i = count; i-- > 0;) { /* the lowest addresses on top */
         struct depot_block *block = &depot->blocks[i];

@@ -19,8 +19,7 @@ struct ps_pool *ps_pool_create(struct ps_depot *depot, struct ps_pool_limits lim
                                struct ps_err *err)
 {
     PS_ASSERT(limits.batches_max > 0 && limits.leases_max > 0);
-    struct ps_pool *pool = calloc(1, sizeof *pool);
-    PS_ASSERT(pool != NULL);
+    struct ps_pool *pool = ps_must_alloc(1, sizeof *pool, "a worker's batches");
     pool->limits = limits;
     pool->worker = worker;
     pool->descriptor_bytes = sizeof(struct ps_batch) + limits.leases_max * sizeof(struct ps_lease);

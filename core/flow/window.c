@@ -15,8 +15,7 @@ struct ps_window {
 struct ps_window *ps_window_create(uint32_t batches_max,
                                    void (*deliver)(void *argument, struct ps_batch *batch), void *argument)
 {
-    struct ps_window *window = calloc(1, sizeof *window);
-    PS_ASSERT(window != NULL);
+    struct ps_window *window = ps_must_alloc(1, sizeof *window, "a source's window");
     window->deliver = deliver;
     window->argument = argument;
     window->head = window->next_sequence = 1;
@@ -24,8 +23,7 @@ struct ps_window *ps_window_create(uint32_t batches_max,
         uint32_t size = 1;
         while (size < batches_max)
             size *= 2;
-        window->ring = calloc(size, sizeof *window->ring);
-        PS_ASSERT(window->ring != NULL);
+        window->ring = ps_must_alloc(size, sizeof *window->ring, "a source's window");
         window->mask = size - 1;
     }
     return window;

@@ -17,29 +17,21 @@ const char *ps_metrics_kind(enum ps_kind kind)
 
 static void *grow(void *items, size_t count, size_t size)
 {
-    /* Doubles at powers of two; the plan is small, so no memory is the end as everywhere at plan time. */
-    if ((count & (count - 1)) != 0)
+    if ((count & (count - 1)) != 0) /* the room doubles at powers of two */
         return items;
-    void *more = realloc(items, (count == 0 ? 1 : 2 * count) * size);
-    PS_ASSERT(more != NULL);
-    return more;
+    return ps_must_realloc(items, (count == 0 ? 1 : 2 * count) * size, "a snapshot of metrics");
 }
 
 static char *text_copy(const char *text)
 {
-    if (text == NULL)
-        return NULL;
-    char *copy = strdup(text);
-    PS_ASSERT(copy != NULL);
-    return copy;
+    return text != NULL ? ps_must_copy_text(text, "a snapshot of metrics") : NULL;
 }
 
 static struct ps_histogram *histogram_copy(const struct ps_histogram *histogram)
 {
     if (histogram == NULL)
         return NULL;
-    struct ps_histogram *copy = calloc(1, sizeof *copy);
-    PS_ASSERT(copy != NULL);
+    struct ps_histogram *copy = ps_must_alloc(1, sizeof *copy, "a snapshot of metrics");
     ps_histogram_add(copy, histogram);
     return copy;
 }
@@ -48,8 +40,7 @@ static struct ps_series *series_copy(const struct ps_series *series, size_t coun
 {
     if (count == 0)
         return NULL;
-    struct ps_series *copy = calloc(count, sizeof *copy);
-    PS_ASSERT(copy != NULL);
+    struct ps_series *copy = ps_must_alloc(count, sizeof *copy, "a snapshot of metrics");
     for (size_t i = 0; i < count; i++) {
         copy[i] = series[i];
         copy[i].label_value = text_copy(series[i].label_value);

@@ -244,8 +244,7 @@ struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server
     int fd = server_listen(settings, err);
     if (fd < 0)
         return NULL;
-    struct ps_metrics_server *server = calloc(1, sizeof *server);
-    PS_ASSERT(server != NULL);
+    struct ps_metrics_server *server = ps_must_alloc(1, sizeof *server, "the metrics server");
     server->source = source;
     server->port = port_of(fd);
     server->prometheus = settings->prometheus;

@@ -18,10 +18,8 @@ static char *page_room(struct ps_page *page, size_t length)
 {
     if (page->room - page->length <= length) {
         size_t room = (page->length + length + 1) * 2;
-        char *text = realloc(page->text, room < 1024 ? 1024 : room);
-        PS_ASSERT(text != NULL); /* a page is small: what does not fit into memory is a mistake of ours */
-        page->text = text;
         page->room = room < 1024 ? 1024 : room;
+        page->text = ps_must_realloc(page->text, page->room, "a page of metrics");
     }
     return page->text + page->length;
 }

@@ -21,9 +21,9 @@ struct pair {
 
 struct ps_tap *ps_tap_create(void)
 {
-    struct ps_tap *tap = NULL;
+    struct ps_tap *tap = NULL; /* not zeroed: most taps are never used, and their pages stay untouched */
     if (posix_memalign((void **)&tap, PS_CACHE_GAP, sizeof *tap) != 0)
-        return NULL;
+        ps_out_of_memory(sizeof *tap, "a tap");
     tap->wanted.value = false;
     tap->head.value = 0;
     tap->tail.value = 0;

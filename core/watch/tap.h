@@ -22,7 +22,7 @@ struct ps_tap {
     char bytes[PS_TAP_BYTES];
 };
 
-struct ps_tap *ps_tap_create(void); /* NULL: no memory */
+struct ps_tap *ps_tap_create(void);
 void ps_tap_destroy(struct ps_tap *tap);
 
 /* Begin and stop looking. What is in the ring from an earlier look is thrown away at the beginning. */

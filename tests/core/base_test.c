@@ -1,0 +1,101 @@
+/* Memory that must be there: what it gives, and how the process ends when there is none. */
+#include "core/base.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/allocations.h"
+
+static void test_alloc(void **state)
+{
+    (void)state;
+    uint64_t *numbers = ps_must_alloc(1000, sizeof *numbers, "a test");
+    for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(numbers[i], 0);
+    numbers[999] = 7;
+    numbers = ps_must_realloc(numbers, 100000 * sizeof *numbers, "a test");
+    assert_int_equal(numbers[999], 7);
+    free(numbers);
+    for (size_t bytes = 1; bytes < 1000; bytes += 111) {
+        uint8_t *memory = ps_must_alloc_aligned(bytes, "a test");
+        assert_int_equal((uintptr_t)memory % PS_CACHE_GAP, 0);
+        for (size_t i = 0; i < (bytes + PS_CACHE_GAP - 1) / PS_CACHE_GAP * PS_CACHE_GAP; i++)
+            assert_int_equal(memory[i], 0);
+        free(memory);
+    }
+    char *copy = ps_must_copy_text("text", "a test");
+    assert_string_equal(copy, "text");
+    free(copy);
+}
+
+static void without_memory(void)
+{
+    ps_test_allocation_fails = 1;
+    free(ps_must_alloc(3, 7, "three weeks"));
+}
+
+static void realloc_without_memory(void)
+{
+    ps_test_allocation_fails = 1;
+    free(ps_must_realloc(NULL, 99, "a page"));
+}
+
+static void assertion(void)
+{
+    PS_ASSERT(errno == 12345);
+}
+
+/* Runs it in a child and returns what the child printed before it aborted. */
+static void assert_ends(void (*end)(void), const char *printed)
+{
+    int ends[2];
+    char text[512] = "";
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        signal(SIGABRT, SIG_DFL); /* cmocka has a handler of its own */
+        dup2(ends[1], STDERR_FILENO);
+        end();
+        _exit(0);
+    }
+    close(ends[1]);
+    size_t length = 0;
+    ssize_t got;
+    while ((got = read(ends[0], text + length, sizeof text - 1 - length)) > 0)
+        length += (size_t)got;
+    close(ends[0]);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    if (strstr(text, printed) == NULL)
+        fail_msg("printed: %s", text);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    if (!PS_TEST_ALLOCATIONS)
+        skip();
+    assert_ends(without_memory, "penstock: out of memory: no 21 bytes for three weeks\n");
+    assert_ends(realloc_without_memory, "penstock: out of memory: no 99 bytes for a page\n");
+}
+
+static void test_assert(void **state)
+{
+    (void)state;
+    assert_ends(assertion, ": errno == 12345\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alloc),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_assert),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

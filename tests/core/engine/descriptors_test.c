@@ -1,0 +1,156 @@
+/* Descriptors that the kernel does not give: starting fails with an error, and a source is tried again, as when
+ * its own `open` fails. The workers' epoll is real; their cycles are called by hand. */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/engine/engine.h"
+#include "tests/support/flow.h"
+
+/* The number of the EPOLL_CTL_ADD that fails (counted from now on, 1 = the next); 0 = none. */
+static unsigned add_fails;
+
+/* Takes the place of libc's. */
+int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    if (operation == EPOLL_CTL_ADD && add_fails > 0 && --add_fails == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, epoll_fd, operation, fd, event);
+}
+
+static struct flow flow;
+static struct ps_plan *plan;
+
+static struct ps_engine *make_engine(struct ps_err *err)
+{
+    const struct ps_engine_settings settings = {.worker_count = plan->worker_count,
+                                                .memory_budget_bytes = plan->block_budget_bytes,
+                                                .batches_max = ps_topology_batches(plan),
+                                                .leases_max = plan->leases_max};
+    return ps_engine_create(&settings, err);
+}
+
+static int setup(void **state)
+{
+    const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
+    struct ps_err err = {0};
+    (void)state;
+    ps_log_set_level(PS_LOG_OFF);
+    flow = (struct flow){
+        .total = 100000, .source_count = 1, .channel_count = 1, .sink_count = 1, .options = {.workers = 1}};
+    flow_init(&flow);
+    plan = ps_plan_create(flow_spec(&flow), &machine, 0, &err);
+    return plan != NULL && ps_plan_build(plan, &err) == PS_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ps_plan_destroy(plan);
+    flow_fini(&flow);
+    return 0;
+}
+
+static void test_worker(void **state)
+{
+    struct ps_err err = {0};
+    (void)state;
+    add_fails = 1;
+    assert_null(make_engine(&err));
+    assert_non_null(
+        strstr(err.text, "worker 0 cannot watch its wake-up descriptor: No space left on device"));
+    add_fails = 0;
+    struct ps_engine *engine = make_engine(&err);
+    assert_non_null(engine);
+    ps_engine_destroy(engine);
+}
+
+static void finish(struct ps_engine *engine, const struct ps_now *now)
+{
+    struct ps_left carried, lost;
+    const enum ps_phase phases[] = {PS_PHASE_DRAIN, PS_PHASE_RECALL, PS_PHASE_CLOSE};
+    for (unsigned i = 0; i < PS_COUNT_OF(phases); i++) {
+        uint64_t number = ps_engine_order(engine, phases[i], plan, NULL);
+        for (unsigned k = 0; !ps_engine_reached(engine, number); k++) {
+            assert_true(k < 1000);
+            (void)ps_worker_cycle(ps_engine_worker(engine, 0), now);
+        }
+    }
+    ps_engine_carry_over(engine, plan, NULL, &carried, &lost);
+    (void)ps_engine_order(engine, PS_PHASE_CLOSE, NULL, NULL);
+    (void)ps_worker_cycle(ps_engine_worker(engine, 0), now);
+    ps_engine_destroy(engine);
+}
+
+static void test_source(void **state)
+{
+    struct ps_err err = {0};
+    struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
+    size_t count;
+    (void)state;
+    struct ps_engine *engine = make_engine(&err);
+    assert_non_null(engine);
+    struct ps_worker *worker = ps_engine_worker(engine, 0);
+    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
+    add_fails = 1;
+    (void)ps_worker_cycle(worker, &now);
+    struct ps_source_runner **sources = ps_worker_sources(worker, &count);
+    assert_int_equal(count, 1);
+    struct ps_runner *runner = &sources[0]->base;
+    assert_int_equal(runner->status, PS_RUNNER_FAILED);
+    assert_string_equal(
+        runner->error,
+        "cannot watch the epoll descriptor: No space left on device (fs.epoll.max_user_watches)");
+    assert_int_equal(runner->port.epoll_fd, -1);
+    now.mono_ns += 3 * PS_NS_PER_S - 1;
+    (void)ps_worker_cycle(worker, &now);
+    assert_int_equal(runner->status, PS_RUNNER_FAILED);
+    now.mono_ns += 1;
+    (void)ps_worker_cycle(worker, &now);
+    assert_int_equal(runner->status, PS_RUNNER_OPEN);
+    assert_true(runner->port.epoll_fd >= 0);
+    assert_string_equal(runner->error, "");
+    finish(engine, &now);
+}
+
+/* A readable socket of the source wakes the worker while the source reads, and only then. */
+static void test_watch(void **state)
+{
+    struct ps_err err = {0};
+    struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
+    struct epoll_event event = {.events = EPOLLIN}, seen;
+    int ends[2];
+    size_t count;
+    (void)state;
+    struct ps_engine *engine = make_engine(&err);
+    assert_non_null(engine);
+    struct ps_worker *worker = ps_engine_worker(engine, 0);
+    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
+    (void)ps_worker_cycle(worker, &now);
+    struct ps_source_runner *runner = ps_worker_sources(worker, &count)[0];
+    assert_int_equal(runner->base.status, PS_RUNNER_OPEN);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_int_equal(epoll_ctl(runner->base.port.epoll_fd, EPOLL_CTL_ADD, ends[0], &event), 0);
+    assert_true(runner->watched);
+    assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 1);
+    ps_source_runner_pause(runner, &now);
+    assert_false(runner->watched);
+    assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 0);
+    finish(engine, &now);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_worker, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_source, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
