@@ -46,9 +46,7 @@ struct ps_agent_text *ps_grouping_find(const struct ps_grouping *grouping, const
     return NULL;
 }
 
-/* ---- one key
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* ---- one key ---- */
 
 static void entry_put(struct ps_entry *entry, struct ps_pair pair)
 {
@@ -57,8 +55,9 @@ static void entry_put(struct ps_entry *entry, struct ps_pair pair)
     entry->items[entry->count++] = pair;
 }
 
-/* `rest` is what follows "sources.": name, dot, key. The name has at least one character, which may be a dot:
- * Flume looks for the dot from the second one on. False when it is no component key. */
+/* Adds a component's key; `rest` is the part after "sources.": name, dot, key. The name has at least one
+ * character, which may be a dot: Flume searches the dot from the second character on. Returns false if it is
+ * not a component key. */
 static bool entry_add(struct ps_grouping *grouping, struct ps_section_entries *section, const char *rest,
                       struct ps_pair pair)
 {
@@ -102,11 +101,11 @@ static void report_unknown(struct ps_grouping *grouping, const struct ps_agent_t
     else if (nearest.word != NULL)
         cure = ps_arena_format(arena, "write %s.%s.NAME.KEY = VALUE", agent->name, head);
     else if (strcmp(agent->name, "flume") == 0 && strcmp(key, "conf") == 0)
-        cure = "this looks like the head of a Kubernetes ConfigMap; take it out of the file itself";
+        cure = "this looks like the head of a Kubernetes ConfigMap; remove it from the file";
     else
         cure = "after the agent's name comes sources, channels, sinks, sinkgroups, configfilters or penstock";
     ps_problem_add(grouping->problems, PS_SEVERITY_WARNING, place, cure,
-                   "is no key of an agent and is ignored");
+                   "is not a key of an agent and is ignored");
 }
 
 static struct ps_agent_text *agent_of(struct ps_grouping *grouping, const char *name,
@@ -122,7 +121,8 @@ static struct ps_agent_text *agent_of(struct ps_grouping *grouping, const char *
     return agent;
 }
 
-/* What follows the agent's name. False when Flume would call it an invalid property. */
+/* Adds a key; `key` is the part after the agent's name. Returns false when Flume would call it an invalid
+ * property. */
 static bool agent_add(struct ps_grouping *grouping, struct ps_agent_text *agent, const char *key,
                       struct ps_pair pair)
 {
@@ -147,7 +147,7 @@ static bool agent_add(struct ps_grouping *grouping, struct ps_agent_text *agent,
     return true;
 }
 
-/* A key that has no agent's name. Such keys still serve ${...}. */
+/* Reports a key without an agent's name. Such keys can still be used by ${...}. */
 static void report_agentless(struct ps_grouping *grouping, const char *key, struct ps_place place)
 {
     const char *cure = "keys begin with the agent's name and a dot; only ${...} can use this one";
@@ -157,9 +157,9 @@ static void report_agentless(struct ps_grouping *grouping, const char *key, stru
         cure = "; does not begin a comment here: use #";
     else if (ps_text_begins(key, "-") || strcmp(key, "data") == 0 || strcmp(key, "metadata") == 0 ||
              strcmp(key, "kind") == 0 || strcmp(key, "apiVersion") == 0)
-        cure = "this looks like YAML: a Flume file holds KEY = VALUE lines alone";
+        cure = "this looks like YAML: a Flume file has only KEY = VALUE lines";
     ps_problem_add(grouping->problems, PS_SEVERITY_WARNING, place, cure,
-                   "is no configuration and is ignored");
+                   "is not part of a configuration and is ignored");
 }
 
 static bool begins_with_agent(const char *key, const char *agent)
@@ -177,7 +177,7 @@ static void report_empty(struct ps_grouping *grouping, const char *key, const ch
         report_agentless(grouping, key, place);
         return;
     }
-    ps_problem_add(grouping->problems, PS_SEVERITY_WARNING, place, "write a value, or take the line out",
+    ps_problem_add(grouping->problems, PS_SEVERITY_WARNING, place, "write a value, or remove the line",
                    "has no value: Flume ignores the line");
 }
 

@@ -1,5 +1,5 @@
-/* Keys -> agents and their components, as Flume's FlumeConfiguration groups them (FLUME.md 2.2). Nothing is
- * validated here but the keys themselves; conf/validate.c drops what Flume drops.
+/* Groups keys by agent and component, as org.apache.flume.conf.FlumeConfiguration does. Only the keys
+ * themselves are checked here; conf/validate.c drops what Flume drops.
  *
  * Thread: the control thread. */
 #pragma once
@@ -17,10 +17,10 @@ enum ps_section {
     PS_SECTION_COUNT
 };
 
-/* A component as written: its keys, whether it is listed or not. */
+/* A component as written: its keys, and whether it is listed. */
 struct ps_entry {
     const char *name;
-    struct ps_pair *items; /* malloc'ed while grouping, see ps_grouping_fini */
+    struct ps_pair *items; /* malloc'ed while grouping; freed by ps_grouping_fini */
     size_t count, room;
     bool listed;
 };
@@ -31,18 +31,18 @@ struct ps_section_entries {
     size_t count, room;
 };
 
-#define PS_ENTRY_MAX 4096 /* components of one kind */
-#define PS_AGENT_MAX 256  /* agents in the files */
+#define PS_ENTRY_MAX 4096 /* maximum of components of one kind */
+#define PS_AGENT_MAX 256  /* maximum of agents in the files */
 
 /* One agent as written. */
 struct ps_agent_text {
     const char *name;
     struct ps_section_entries sections[PS_SECTION_COUNT];
-    struct ps_pair *penstock; /* <agent>.penstock.*, prefix stripped */
+    struct ps_pair *penstock; /* <agent>.penstock.*, without the prefix */
     size_t penstock_count, penstock_room;
     size_t key_count;
     const char *file;
-    int line; /* of its first key */
+    int line; /* line of its first key */
 };
 
 struct ps_grouping {
@@ -52,8 +52,8 @@ struct ps_grouping {
     size_t count, room;
 };
 
-/* Groups every property. Keys that belong to no agent, empty values and unknown kinds are reported as Flume
- * does, with what would be right. Problems of agents other than `wanted` are not reported. */
+/* Groups every property. Reports keys that belong to no agent, empty values and unknown kinds as Flume does,
+ * with advice. Problems of agents other than `wanted` are not reported. */
 void ps_grouping_init(struct ps_grouping *grouping, const struct ps_properties *properties,
                       const char *wanted, struct ps_arena *arena, struct ps_problems *problems);
 void ps_grouping_fini(struct ps_grouping *grouping);

@@ -1,4 +1,4 @@
-/* See bind.h. The one place where text becomes typed values. */
+/* See bind.h. All conversions of text to typed values are here. */
 #include "conf/bind.h"
 
 #include "conf/text.h"
@@ -107,7 +107,7 @@ const struct ps_option *ps_option_named(const struct ps_option *options, const c
     return NULL;
 }
 
-/* A map's key, or one of its aliases, as prefix of `key`: what to strip. */
+/* Returns the prefix to strip when a map's key, or one of its aliases, is a prefix of `key`; else NULL. */
 static const char *map_prefix(const struct ps_option *option, const char *key)
 {
     if (option->type != PS_OPTION_MAP)
@@ -138,17 +138,15 @@ static struct ps_place place_of(const struct ps_bind *bind, const struct ps_pair
                              ps_arena_format(bind->arena, "%s%s", bind->prefix, pair->key)};
 }
 
-/* ---- one value
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- one value ---- */
 
 static enum ps_status value_refuse(const struct ps_bind *bind, const struct ps_option *option,
                                    const struct ps_pair *pair, const char *want)
 {
     bool secret = (option->flags & PS_OPTION_SECRET) != 0;
     ps_problem_add(bind->problems, bind->refuse ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED,
-                   place_of(bind, pair), want, "\"%s\" is no %s", secret ? "(hidden)" : pair->value,
-                   option->type == PS_OPTION_ENUM     ? "word of this key"
+                   place_of(bind, pair), want, "\"%s\" is not a %s", secret ? "(hidden)" : pair->value,
+                   option->type == PS_OPTION_ENUM     ? "valid word"
                    : option->type == PS_OPTION_DOUBLE ? "number"
                    : option->type == PS_OPTION_SIZE   ? "size"
                                                       : "whole number");
@@ -163,7 +161,7 @@ static enum ps_status int_write(const struct ps_bind *bind, const struct ps_opti
     if (!parsed)
         return value_refuse(bind, option, pair,
                             option->type == PS_OPTION_SIZE ? "write a number of bytes, or one with k, m or g"
-                                                           : "write decimal digits alone");
+                                                           : "write only decimal digits");
     if ((option->min == 0 && option->max == 0) || (*to >= option->min && *to <= option->max))
         return PS_OK;
     const char *unit = option->unit != NULL ? option->unit : "";
@@ -207,7 +205,7 @@ static bool bool_parse(const struct ps_bind *bind, const struct ps_pair *pair)
     return truth;
 }
 
-/* A map takes every pair that no other row takes by name or by a longer prefix. */
+/* Collects the pairs of a map: those that no other row takes by name or by a longer prefix. */
 static struct ps_pairs map_collect(const struct ps_bind *bind, const struct ps_option *options,
                                    const struct ps_option *map, const struct ps_pairs *pairs)
 {
@@ -250,16 +248,14 @@ static enum ps_status value_write(const struct ps_bind *bind, const struct ps_op
         *(struct ps_texts *)to = ps_text_split_commas(bind->arena, pair->value);
         return PS_OK;
     case PS_OPTION_MAP:
-        break; /* not one pair */
+        break; /* handled by row_bind */
     }
     return PS_OK;
 }
 
-/* ---- a row
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- a row ---- */
 
-/* The pair that counts for a row: its own name before its aliases, those in the order of the row. */
+/* Returns the pair that applies to a row: its own name first, then its aliases in order. */
 static const struct ps_pair *row_pair(const struct ps_option *option, const struct ps_pairs *pairs)
 {
     const struct ps_pair *pair = ps_pairs_find(pairs, option->key);
@@ -268,7 +264,7 @@ static const struct ps_pair *row_pair(const struct ps_option *option, const stru
     return pair;
 }
 
-/* A key that is not supported yet does no harm where it says what happens anyway. */
+/* An unsupported key is harmless when its value asks for what happens anyway. */
 static bool is_harmless(const struct ps_option *option, const char *value)
 {
     if (option->fallback != NULL && strcasecmp(option->fallback, value) == 0)
@@ -276,7 +272,7 @@ static bool is_harmless(const struct ps_option *option, const char *value)
     return option->type == PS_OPTION_BOOL && option->fallback == NULL && strcasecmp(value, "true") != 0;
 }
 
-/* Says what is odd about using this row. False when the key must not be bound. */
+/* Reports notes and warnings about using this row. Returns false when the key must not be bound. */
 static bool row_allowed(const struct ps_bind *bind, const struct ps_option *option,
                         const struct ps_pair *pair)
 {
@@ -297,12 +293,12 @@ static bool row_allowed(const struct ps_bind *bind, const struct ps_option *opti
     else if (option->flags & PS_OPTION_NO_EFFECT)
         ps_problem_add(bind->problems, PS_SEVERITY_NOTE, place, option->help, "has no effect");
     if (strcmp(pair->key, option->key) != 0 && option->type != PS_OPTION_MAP)
-        ps_problem_add(bind->problems, PS_SEVERITY_NOTE, place, NULL, "is an older or other spelling of %s",
+        ps_problem_add(bind->problems, PS_SEVERITY_NOTE, place, NULL, "is another spelling of %s",
                        option->key);
     return true;
 }
 
-/* A row's own default must be good. */
+/* Writes a row's default, which must be valid. */
 static enum ps_status fallback_write(const struct ps_bind *bind, const struct ps_option *option, void *to)
 {
     struct ps_pair fallback = {.key = option->key, .value = option->fallback};
@@ -313,7 +309,7 @@ static enum ps_status fallback_write(const struct ps_bind *bind, const struct ps
     return status;
 }
 
-/* Where Flume's component shrugs at a bad value, the default counts. */
+/* Binds a key whose bad values Flume ignores: the default is used instead. */
 static enum ps_status lenient_write(const struct ps_bind *bind, const struct ps_option *option,
                                     const struct ps_pair *pair, void *to)
 {
@@ -324,7 +320,7 @@ static enum ps_status lenient_write(const struct ps_bind *bind, const struct ps_
     enum ps_status status = value_write(&quiet, option, pair, to);
     if (status != PS_OK) {
         ps_problem_add(bind->problems, PS_SEVERITY_WARNING, place_of(bind, pair), aside.items[0].cure,
-                       "%s: the default %s counts", aside.items[0].what,
+                       "%s: the default %s is used", aside.items[0].what,
                        option->fallback != NULL ? option->fallback : "");
         status = fallback_write(bind, option, to);
     }
@@ -364,7 +360,7 @@ static void offer_rows(struct ps_nearest *nearest, const struct ps_option *optio
         ps_nearest_offer(nearest, option->key);
 }
 
-/* A misspelt key; also a misspelt last part below a map's prefix ("kafka.producerr.acks"). */
+/* Warns about an unknown key. Also recognizes a misspelt prefix of a map ("kafka.producerr.acks"). */
 static void warn_unknown(const struct ps_bind *bind, const struct ps_option *options,
                          const struct ps_option *const *common, const struct ps_pair *pair)
 {
@@ -404,7 +400,7 @@ enum ps_status ps_bind_options(const struct ps_bind *bind, const struct ps_optio
     enum ps_status status = PS_OK;
     for (const struct ps_option *option = options; option != NULL && option->key != NULL; option++)
         if (row_bind(bind, options, option, pairs, plan) != PS_OK)
-            status = PS_FAIL; /* go on: every problem at once */
+            status = PS_FAIL; /* continue, to report every problem at once */
     for (size_t i = 0; i < pairs->count && !bind->quiet_unknown; i++) {
         const struct ps_pair *pair = &pairs->items[i];
         bool known = ps_option_find(options, pair->key) != NULL;

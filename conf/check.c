@@ -1,4 +1,4 @@
-/* See check.h. Knows the stages concerned by name and by Flume's keys, never by their plans. */
+/* See check.h. Identifies the stages by name and reads Flume's keys, never their plans. */
 #include "conf/check.h"
 
 #include "conf/bind.h"
@@ -13,7 +13,7 @@ static const char *value_or(const struct ps_conf_part *part, const char *key, co
     return value != NULL ? value : fallback;
 }
 
-/* Whether an interceptor takes the header away, or writes another value over it. */
+/* Returns whether an interceptor removes the header or overwrites its value. */
 static bool header_is_replaced(const struct ps_conf_source *source, const char *header)
 {
     for (size_t i = 0; i < source->interceptor_count; i++) {
@@ -51,8 +51,7 @@ static void check_loop(struct ps_conf *conf, const struct ps_conf_source *source
         "source %s sets the header \"%s\" and this sink obeys it: every event goes to %s instead of "
         "kafka.topic",
         source->part.name, header,
-        same ? "the topic it came from, to be read again, for ever,"
-             : "a topic named like the one it came from");
+        same ? "the topic it came from, in an endless loop," : "a topic named like the one it came from");
 }
 
 void ps_check_flows(struct ps_conf *conf)

@@ -1,5 +1,5 @@
-/* See command.h. Accepts what commons-cli accepts of `flume-ng agent`: -n a1, -n=a1, -na1, --name a1,
- * --name=a1, -name a1, and long names cut short as long as only one begins so. */
+/* See command.h. Accepts the same forms as commons-cli in `flume-ng agent`: -n a1, -n=a1, -na1, --name a1,
+ * --name=a1, -name a1, and long names shortened to any unambiguous prefix. */
 #include "conf/command.h"
 
 #include "conf/text.h"
@@ -40,7 +40,8 @@ struct option_row {
     bool argument;
 };
 
-/* Names of FLUME.md 2.5. A long name is taken with one dash as well as with two, as commons-cli does. */
+/* The options of org.apache.flume.node.Application and bin/flume-ng. A long name may have one dash or two, as
+ * in commons-cli. */
 static const struct option_row rows[] = {
     {OPTION_NAME, "n", "name", true},
     {OPTION_FILE, "f", "conf-file", true},
@@ -65,8 +66,7 @@ static const struct option_row rows[] = {
     {OPTION_STRICT, NULL, "strict", false},
 };
 
-/* ---- growing lists in the arena
- * ------------------------------------------------------------------------------------------------- */
+/* ---- growing lists in the arena ---- */
 
 static void texts_add(struct ps_arena *arena, struct ps_texts *texts, const char *text)
 {
@@ -103,7 +103,8 @@ int64_t ps_command_heap_bytes(const char *text)
     return number << shift;
 }
 
-/* Options of the JVM: -Dk=v, -Xmx, and those that mean nothing here. False: it is none of them. */
+/* Handles options of the JVM: -Dk=v, -Xmx, and those without meaning here. Returns false for any other
+ * word. */
 static bool jvm_option(struct ps_command *command, const char *word)
 {
     if (ps_text_begins(word, "-D") && word[2] != '\0') {
@@ -122,9 +123,7 @@ static bool jvm_option(struct ps_command *command, const char *word)
     return true;
 }
 
-/* ---- one option
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- one option ---- */
 
 static enum ps_status apply(struct ps_command *command, const struct option_row *row, const char *value,
                             struct ps_err *err)
@@ -193,7 +192,7 @@ static enum ps_status apply(struct ps_command *command, const struct option_row 
     return PS_FAIL;
 }
 
-/* The one long name that begins so, as commons-cli takes it; NULL when there is none or more than one. */
+/* Returns the one long name with this prefix, as commons-cli does; NULL if there is none or more than one. */
 static const struct option_row *row_begun(const char *name, size_t length)
 {
     const struct option_row *found = NULL;
@@ -207,7 +206,7 @@ static const struct option_row *row_begun(const char *name, size_t length)
     return found;
 }
 
-/* The row a word names, and the value written into the word itself ("--name=a1", "-na1"), or NULL. */
+/* Returns the row that a word names. `*inner` is the value within the word ("--name=a1", "-na1"), or NULL. */
 static const struct option_row *row_find(const char *word, const char **inner)
 {
     bool two = word[1] == '-';
@@ -245,13 +244,13 @@ static enum ps_status refuse_unknown(const char *word, struct ps_err *err)
     return ps_err_set(err, "unknown option %s; see --help", word);
 }
 
-/* argv[at]: how many words it took; 0 on error. */
+/* Parses argv[at]. Returns how many words it used, or 0 on error. */
 static int parse_word(struct ps_command *command, int argc, char **argv, int at, struct ps_err *err)
 {
     const char *word = argv[at];
     const char *inner;
     if (word[0] != '-' || word[1] == '\0') {
-        ps_err_set(err, "unexpected \"%s\"; files are named with -f", word);
+        ps_err_set(err, "unexpected \"%s\"; name files with -f", word);
         return 0;
     }
     if (jvm_option(command, word))
@@ -272,7 +271,7 @@ static int parse_word(struct ps_command *command, int argc, char **argv, int at,
     return apply(command, row, argv[at + 1], err) == PS_OK ? 2 : 0;
 }
 
-/* FLUME_JAVA_OPTS, which flume-ng hands to java before its own -D. */
+/* Reads FLUME_JAVA_OPTS, which flume-ng passes to java before its own -D. */
 static void read_environment(struct ps_command *command)
 {
     const char *options = getenv("FLUME_JAVA_OPTS");

@@ -1,5 +1,5 @@
-/* The rows every component of a kind has, whatever its type: Flume's common keys. (Those of the engine are in
- * core/engine/agent_options.c.) Thread: any (const tables). */
+/* The option rows of every component of a kind, whatever its type: Flume's common keys. (The engine's rows
+ * are in core/engine/agent_options.c.) Thread: any (const tables). */
 #pragma once
 
 #include "conf/conf.h"
@@ -30,7 +30,7 @@ extern const struct ps_option ps_common_source_options[];
 extern const struct ps_option ps_common_sink_options[];
 extern const struct ps_option ps_common_channel_options[];
 extern const struct ps_option ps_common_group_options[];
-extern const struct ps_option ps_common_type_options[]; /* interceptors, selectors: `type` alone */
+extern const struct ps_option ps_common_type_options[]; /* interceptors, selectors: only `type` */
 
 /* Sets of rows, for ps_bind_options. */
 extern const struct ps_option *const ps_common_source[];

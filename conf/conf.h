@@ -1,28 +1,29 @@
-/* A configuration, read and checked: what an agent file comes to. The entry point of conf/ is `ps_conf_load`.
+/* A configuration, read and checked. The entry point of conf/ is ps_conf_load.
  *
- * Two arenas: problems and surroundings live until `ps_conf_destroy`; the components, their texts and plans
- * hang on the other, which `ps_conf_take_spec` hands over with the spec. Thread: the control thread. */
+ * There are two arenas. Problems and the rest of struct ps_conf live until ps_conf_destroy. The components,
+ * their texts and plans live in the second arena, which ps_conf_take_spec hands over with the spec. Thread:
+ * the control thread. */
 #pragma once
 
 #include "conf/command.h"
 #include "conf/problem.h"
 #include "core/engine/plan.h"
 
-/* One component with its bound plan: a source, interceptor, selector, channel, sink. */
+/* One component with its bound plan: a source, interceptor, selector, channel or sink. */
 struct ps_conf_part {
-    const char *name;  /* "r1"; a selector has its source's */
+    const char *name;  /* "r1"; a selector has the name of its source */
     const char *label; /* "source r1", "interceptor i1 of source r1": for ps_context.component and the log */
     const char *type;  /* as written, or the default */
     const struct ps_stage_ops *ops;
-    struct ps_pairs pairs; /* every key below the component, prefix stripped, in file order, values trimmed */
+    struct ps_pairs pairs; /* every key of the component, without the prefix, in file order, values trimmed */
     void *plan;            /* ops->plan_size bytes, bound from the rows; `check` has run, `build` has not */
-    const char *file;      /* where its type stands */
+    const char *file;      /* place of its type */
     int line;
 };
 
 struct ps_conf_source {
     struct ps_conf_part part;
-    struct ps_texts channels; /* valid ones, in the order written */
+    struct ps_texts channels; /* the valid ones, in the order written */
     struct ps_conf_part selector;
     size_t interceptor_count;
     struct ps_conf_part *interceptors; /* in order */
@@ -31,7 +32,7 @@ struct ps_conf_source {
 
 struct ps_conf_channel {
     struct ps_conf_part part;
-    size_t source_count, sink_count; /* that are connected */
+    size_t source_count, sink_count; /* number of connected ones */
 };
 
 struct ps_conf_sink {
@@ -42,14 +43,14 @@ struct ps_conf_sink {
 
 struct ps_conf_group {
     const char *name;
-    struct ps_texts sinks; /* valid ones, in the order written */
-    const char *processor; /* type, as written */
+    struct ps_texts sinks; /* the valid ones, in the order written */
+    const char *processor; /* its type, as written */
     struct ps_pairs pairs; /* processor.*, prefix stripped */
     const char *file;
     int line;
 };
 
-/* What runs: only valid, supported, bound components. */
+/* The agent that will run: only valid, supported, bound components. */
 struct ps_conf_agent {
     const char *name;
     size_t source_count, channel_count, sink_count, group_count;
@@ -61,17 +62,17 @@ struct ps_conf_agent {
     struct ps_agent_options options;
 };
 
-/* A file or URI the configuration was read from, to see later whether it changed. */
+/* A file or URI that the configuration was read from, to detect changes. */
 struct ps_conf_origin {
     const char *uri;                 /* as given */
     const char *path;                /* local file, or NULL for http(s) */
-    int64_t modified_ns, size_bytes; /* of the file when it was read; -1 = was not there */
+    int64_t modified_ns, size_bytes; /* of the file when it was read; modified_ns -1: it did not exist */
     int64_t modified_s;              /* http: Last-Modified, for If-Modified-Since; 0 = not sent */
-    uint64_t hash;                   /* of the bytes: a server without Last-Modified */
+    uint64_t hash;                   /* of the bytes, for servers without Last-Modified */
 };
 
-/* What log4j.properties / log4j2.xml of the configuration directory, -Dflume.root.logger and -Dflume.log.*
- * ask for. */
+/* Settings from log4j.properties or log4j2.xml of the configuration directory, -Dflume.root.logger and
+ * -Dflume.log.*. */
 struct ps_conf_log {
     bool has_level;
     enum ps_log_level level;
@@ -79,40 +80,44 @@ struct ps_conf_log {
 };
 
 struct ps_conf {
-    struct ps_arena *arena; /* problems and all below but the agent */
+    struct ps_arena *arena; /* for the problems and everything below, except the agent */
     struct ps_problems problems;
-    struct ps_arena *plan_arena; /* the agent's; NULL once the spec was taken */
-    struct ps_conf_agent agent;  /* not to be looked at once the spec was taken */
+    struct ps_arena *plan_arena; /* the agent's; NULL after the spec was taken */
+    struct ps_conf_agent agent;  /* must not be used after the spec was taken */
     const struct ps_stage_ops *const *stages;
     const char *wanted;           /* -n */
     struct ps_texts other_agents; /* names of the other agents in the files */
-    struct ps_pairs system;       /* Java's system properties: -D, FLUME_JAVA_OPTS; last one of a key wins */
-    int64_t heap_bytes;           /* -Xmx of the command line, FLUME_JAVA_OPTS or flume-env.sh; 0 = none */
+    /* Java's system properties, from -D and FLUME_JAVA_OPTS; the last one of a key wins */
+    struct ps_pairs system;
+    int64_t heap_bytes; /* -Xmx from the command line, FLUME_JAVA_OPTS or flume-env.sh; 0 = none */
     struct ps_conf_log log;
     size_t origin_count;
     struct ps_conf_origin *origins;
 };
 
-/* Reads, merges, substitutes, validates, binds and checks. `stages` ends with NULL. Always makes `*out`, with
- * every problem in out->problems (sorted); PS_FAIL when one of them is an error: then the agent must not
- * start. What Flume drops is dropped from out->agent and is no error. Touches nothing but the files and URIs
- * named, and runs nothing but the commands of `external` config filters. */
+/* Reads, merges, substitutes, validates, binds and checks. `stages` ends with NULL. Always creates `*out`,
+ * with all problems in out->problems (sorted). Returns PS_FAIL when one of them is an error: the agent must
+ * not start. Components that Flume drops are missing from out->agent; that is not an error. Accesses only the
+ * given files and URIs, and runs only the commands of `external` config filters. */
 enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                             struct ps_conf **out);
 
-/* The same from text in memory instead of files: tests, fuzzing. `file` is the name in messages. */
+/* The same for text in memory, for tests and fuzzing. `file` is the name in messages. */
 enum ps_status ps_conf_load_text(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                                  const char *file, const char *text, size_t length, struct ps_conf **out);
 
-/* The agent as the engine wants it (core/engine/plan.h), for ps_plan_create. The spec, its arena and all it points
- * to belong to the caller from now on and outlive the conf. Once only, and only after PS_OK. */
+/* Returns the agent for the engine (core/engine/plan.h), for ps_plan_create. Owns: from now on the caller
+ * owns the spec, its arena and everything it points to; they outlive the conf. Call it only once, and only
+ * after PS_OK. */
 struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf);
 
 void ps_conf_destroy(struct ps_conf *conf);
 
-/* Value of a system property, or NULL; `argument` is the struct ps_conf. Fits ps_context.system_property. */
+/* Returns the value of a system property, or NULL. `argument` is the struct ps_conf. Fits
+ * ps_context.system_property. */
 const char *ps_conf_system_property(const void *argument, const char *name);
 
-/* True when a file or URI that was read has changed since (http(s): asks with If-Modified-Since; a failure to
- * ask counts as unchanged and is written to `err`). Thread: control; http may block for up to 30 s. */
+/* Returns true when a file or URI has changed since it was read. For http(s) it sends If-Modified-Since; a
+ * failed request counts as unchanged and is written to `err`. Thread: control; http may block for up to 30
+ * s. */
 bool ps_conf_changed(const struct ps_conf *conf, const struct ps_command *command, struct ps_err *err);

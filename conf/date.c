@@ -28,14 +28,14 @@ static void put_number(struct writer *writer, int number, int width)
     put_text(writer, digits, (size_t)length);
 }
 
-/* strftime's word, whole or its first three letters. */
+/* Writes strftime's name, full or its first three letters. */
 static void put_word(struct writer *writer, const char *format, const struct tm *tm)
 {
     char word[64];
     put_text(writer, word, strftime(word, sizeof word, format, tm));
 }
 
-/* +0530, +05:30, +05, or Z at Greenwich for X. */
+/* Writes +0530, +05:30, +05, or Z for UTC with the letter X. */
 static void put_zone(struct writer *writer, const struct tm *tm, char letter, int count)
 {
     long minutes = tm->tm_gmtoff / 60;
@@ -62,7 +62,7 @@ static int strftime_number(const struct tm *tm, const char *format)
     return number;
 }
 
-/* Week of the month, weeks beginning on Sunday as in Java's English locale. */
+/* Returns the week of the month; weeks begin on Sunday, as in Java's English locale. */
 static int week_of_month(const struct tm *tm)
 {
     int first = (tm->tm_wday - (tm->tm_mday - 1) % 7 + 7) % 7;
@@ -79,7 +79,7 @@ static bool put_field(struct writer *writer, char letter, int count, const struc
         put_number(writer, count == 2 ? (tm->tm_year + 1900) % 100 : tm->tm_year + 1900, count);
         return true;
     case 'Y': {
-        /* The week belongs to the next year when it holds the 1st of January (English rules: weeks begin on
+        /* The week belongs to the next year when it contains January 1 (English rules: weeks begin on
          * Sunday). */
         bool next = tm->tm_mon == 11 && tm->tm_mday + 6 - tm->tm_wday > 31;
         int year = tm->tm_year + 1900 + next;
@@ -157,7 +157,8 @@ static bool put_field(struct writer *writer, char letter, int count, const struc
     }
 }
 
-/* Quoted text from the quote at `at` on: '' is a quote, inside and outside. NULL = not closed. */
+/* Writes quoted text from the quote at `at` on; '' is a quote, inside and outside. Returns NULL if it is not
+ * closed. */
 static const char *put_quoted(struct writer *writer, const char *at)
 {
     at++;

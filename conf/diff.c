@@ -27,7 +27,7 @@ static bool source_same(const struct ps_source_spec *a, const struct ps_source_s
     return same;
 }
 
-/* The stages of one kind in a spec, by number. */
+/* Returns a stage of one kind in a spec, by number. */
 static const struct ps_stage_spec *stage_at(const struct ps_agent_spec *spec, enum ps_kind kind,
                                             size_t number)
 {

@@ -1,4 +1,4 @@
-/* What a reload changes: component by component, by name and fingerprint. Thread: the control thread. */
+/* The changes of a reload: component by component, by name and fingerprint. Thread: the control thread. */
 #pragma once
 
 #include "core/engine/plan.h"
@@ -6,7 +6,7 @@
 enum ps_change { PS_CHANGE_NONE, PS_CHANGE_CHANGED, PS_CHANGE_ADDED, PS_CHANGE_REMOVED };
 
 struct ps_diff_row {
-    enum ps_kind kind; /* source, channel or sink; a source counts with its selector and interceptors */
+    enum ps_kind kind; /* source, channel or sink; a source includes its selector and interceptors */
     const char *name;
     enum ps_change change;
 };
@@ -18,11 +18,11 @@ struct ps_diff {
     bool any;
 };
 
-/* Of `old` (NULL: everything is added) to `fresh`. Names point into the specs. */
+/* Compares `old` (NULL: everything is added) with `fresh`. Names point into the specs. */
 void ps_diff_specs(struct ps_diff *diff, struct ps_arena *arena, const struct ps_agent_spec *old,
                    const struct ps_agent_spec *fresh);
 
 const char *ps_change_word(enum ps_change change);
 
-/* One line: "source r1 changed, sink k2 added"; "nothing changed". */
+/* Returns one line: "source r1 changed, sink k2 added" or "nothing changed". */
 const char *ps_diff_text(struct ps_arena *arena, const struct ps_diff *diff);

@@ -15,7 +15,7 @@ static bool word_ends(char c)
     return c == '\0' || isspace((unsigned char)c) || c == '"' || c == '\'' || c == '\\';
 }
 
-/* The options of one line: -Dkey=value and -Xmx. A value in quotes keeps its blanks. */
+/* Handles the options of one line: -Dkey=value and -Xmx. A value in quotes keeps its blanks. */
 static void line_options(struct ps_conf *conf, const char *line, struct ps_place place)
 {
     for (const char *at = line; (at = strchr(at, '-')) != NULL; at++) {
@@ -34,13 +34,13 @@ static void line_options(struct ps_conf *conf, const char *line, struct ps_place
             if (bytes > 0 && conf->heap_bytes == 0) {
                 conf->heap_bytes = bytes;
                 ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, NULL,
-                               "%s is taken as the memory budget", word);
+                               "%s is used as the memory budget", word);
             }
         }
     }
 }
 
-/* export NAME=..., for a variable that ${env:NAME} or a command could want. */
+/* Reports `export NAME=...` for a variable that ${env:NAME} or a command may need. */
 static void line_export(struct ps_conf *conf, const char *line, struct ps_place place)
 {
     static const char *const known[] = {"JAVA_HOME",  "JAVA_OPTS",       "FLUME_JAVA_OPTS", "FLUME_CLASSPATH",
@@ -57,8 +57,7 @@ static void line_export(struct ps_conf *conf, const char *line, struct ps_place 
     for (size_t i = 0; known[i] != NULL; i++)
         if (strcmp(known[i], name) == 0)
             return;
-    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
-                   "set it in the environment penstock is started in",
+    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place, "set it in the environment of penstock",
                    "flume-env.sh is not executed: %s is not exported", name);
 }
 

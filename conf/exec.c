@@ -1,4 +1,5 @@
-/* See exec.h. posix_spawn in a process group of its own, so that children of a script are killed with it. */
+/* See exec.h. posix_spawn starts a process group of its own, so that a script's children are killed with
+ * it. */
 #include "conf/exec.h"
 
 #include "core/clock.h"
@@ -46,7 +47,7 @@ static int left_ms(uint64_t deadline_ns)
     return now_ns >= deadline_ns ? 0 : (int)((deadline_ns - now_ns) / PS_NS_PER_MS) + 1;
 }
 
-/* Reads to the end (so that the child never gets SIGPIPE), keeping the first bytes. */
+/* Reads to the end, so that the child never gets SIGPIPE, and keeps the first bytes. */
 static enum ps_status drain(int fd, char *line, size_t room, size_t *length, uint64_t deadline_ns,
                             struct ps_err *err)
 {
@@ -70,7 +71,7 @@ static enum ps_status drain(int fd, char *line, size_t room, size_t *length, uin
     }
 }
 
-/* Waits for the child until the deadline; then kills its group. */
+/* Waits for the child until the deadline, then kills its process group. */
 static enum ps_status reap(pid_t pid, uint64_t deadline_ns, const char *name, struct ps_err *err)
 {
     int status = 0;
@@ -88,7 +89,7 @@ static enum ps_status reap(pid_t pid, uint64_t deadline_ns, const char *name, st
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return PS_OK;
     if (WIFEXITED(status))
-        return ps_err_set(err, "%s ended with %d", name, WEXITSTATUS(status));
+        return ps_err_set(err, "%s exited with status %d", name, WEXITSTATUS(status));
     return ps_err_set(err, "%s was ended by signal %d", name, WTERMSIG(status));
 }
 
@@ -98,7 +99,7 @@ const char *ps_exec_first_line(struct ps_arena *arena, const struct ps_texts *co
     int ends[2];
     pid_t pid;
     if (pipe2(ends, O_CLOEXEC) != 0) {
-        ps_err_set(err, "no pipe: %s", strerror(errno));
+        ps_err_set(err, "cannot create a pipe: %s", strerror(errno));
         return NULL;
     }
     enum ps_status status = spawn(command, argument, ends[1], &pid, err);

@@ -10,7 +10,7 @@
 
 #include <curl/curl.h>
 
-/* Appends; false when it would pass the limit. */
+/* Appends bytes. Returns false when that would exceed the limit. */
 static bool file_add(struct ps_file *file, size_t *room, const char *bytes, size_t length, size_t bytes_max)
 {
     if (length > bytes_max - file->length)
@@ -30,7 +30,7 @@ static bool file_add(struct ps_file *file, size_t *room, const char *bytes, size
 enum ps_status ps_file_read(const char *path, size_t bytes_max, struct ps_file *file, struct ps_err *err)
 {
     memset(file, 0, sizeof *file);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold the agent up */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block the agent */
     if (fd < 0)
         return ps_err_set(err, "cannot read %s: %s", path, strerror(errno));
     struct stat status;

@@ -1,5 +1,5 @@
-/* See filter.h. As in Flume a filter that cannot be made, and a key it has no value for, leave the text as it
- * is. */
+/* See filter.h. As in Flume, text stays unchanged if its filter cannot be created or has no value for the
+ * key. */
 #include "conf/filter.h"
 
 #include "conf/exec.h"
@@ -34,7 +34,7 @@ static bool type_is(const char *type, const char *alias, const char *class)
     return strcasecmp(type, alias) == 0 || strcasecmp(type, class) == 0;
 }
 
-/* Makes one filter; says why it cannot. */
+/* Creates one filter, or reports why it cannot. */
 static void filter_make(struct filters *filters, const char *name, const struct ps_entry *entry,
                         struct ps_place place)
 {
@@ -69,7 +69,7 @@ static void filter_make(struct filters *filters, const char *name, const struct 
                        filters->allow_unsupported ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR, place,
                        "use type = external with command = a script that prints the secret of the alias it "
                        "is given, or type = env",
-                       "config filter `hadoop` reads a Java key store of Hadoop, which penstock cannot");
+                       "config filter `hadoop` reads a Java key store of Hadoop, which penstock cannot read");
         return;
     } else {
         ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place, "use env or external",
@@ -92,7 +92,7 @@ static const char *filter_value(struct filters *filters, const struct filter *fi
     return value;
 }
 
-/* The whole ${name[key]} at `text`: its length and the two parts; 0 = none. */
+/* Parses ${name[key]} at `text`. Returns its length and the two parts; 0: there is none. */
 static size_t reference_at(struct ps_arena *arena, const char *text, const char **name, const char **key)
 {
     if (text[0] != '$' || text[1] != '{')
@@ -114,7 +114,7 @@ static size_t reference_at(struct ps_arena *arena, const char *text, const char 
     return (size_t)(end - text) + 1;
 }
 
-/* A copy of `value` with its references replaced. */
+/* Returns a copy of `value` with its references replaced. */
 static const char *value_filter(struct filters *filters, const char *value, struct ps_place place)
 {
     const char *out = "";
@@ -136,8 +136,8 @@ static const char *value_filter(struct filters *filters, const char *value, stru
         }
         if (found == NULL)
             ps_problem_add(filters->problems, PS_SEVERITY_WARNING, place, NULL,
-                           known ? "${%s[%s]} has no value and stays as it is"
-                                 : "${%s[%s]} stays as it is: there is no such config filter",
+                           known ? "${%s[%s]} has no value and is left unchanged"
+                                 : "${%s[%s]} is left unchanged: there is no such config filter",
                            name, key);
         out = found != NULL ? ps_arena_format(filters->arena, "%s%s", out, found)
                             : ps_arena_format(filters->arena, "%s%.*s", out, (int)length, at);

@@ -1,6 +1,6 @@
-/* Config filters: ${f1['key']} in the values of an agent's components (FLUME.md 2.4). `env` and `external`
- * work; `hadoop` says what to do instead. Thread: the control thread; external runs a command for at most 10
- * s. */
+/* Config filters: ${f1['key']} in the values of an agent's components (Flume user guide, Configuration
+ * Filters). `env` and `external` work; `hadoop` reports an alternative. Thread: the control thread; external
+ * runs a command for at most 10 s. */
 #pragma once
 
 #include "conf/agent.h"

@@ -57,9 +57,7 @@ void ps_conf_destroy(struct ps_conf *conf)
     free(conf);
 }
 
-/* ---- substitution
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- substitution ---- */
 
 static void load_lookups(struct ps_conf *conf, const struct ps_command *command, struct ps_substitution *how)
 {
@@ -106,10 +104,9 @@ static enum ps_status substitute(struct ps_conf *conf, const struct ps_command *
     return ps_substitute(properties, how);
 }
 
-/* ---- traps of the text as a whole
- * ------------------------------------------------------------------------------------------- */
+/* ---- warnings about the text as a whole ---- */
 
-/* Flume loads values as they stand: a # after a value, and quotes, are part of it. */
+/* Flume loads values unchanged: a # after a value, and quotes, are part of it. */
 static void warn_values(struct ps_conf *conf, const struct ps_properties *properties, const char *agent)
 {
     for (size_t i = 0; i < properties->count; i++) {
@@ -138,19 +135,19 @@ static void report_no_agent(struct ps_conf *conf, const struct ps_command *comma
 {
     struct ps_nearest nearest;
     ps_nearest_init(&nearest, command->agent);
-    const char *cure = "the files have no agent at all";
+    const char *cure = "the files contain no agent";
     for (size_t i = 0; i < grouping->count; i++)
         ps_nearest_offer(&nearest, grouping->agents[i].name);
     if (nearest.word != NULL)
         cure = ps_arena_format(conf->arena, "did you mean -n %s?", nearest.word);
     else if (conf->other_agents.count > 0)
-        cure = ps_arena_format(conf->arena, "the files have: %s",
+        cure = ps_arena_format(conf->arena, "the files contain: %s",
                                ps_texts_join(conf->arena, &conf->other_agents));
     ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){.file = file}, cure,
                    "no configuration for the agent %s", command->agent);
 }
 
-/* host1 and host2 are two agents, not a slip. */
+/* host1 and host2 are two agents, not a misspelt name. */
 static bool numbered_alike(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);
@@ -163,7 +160,8 @@ static bool numbered_alike(const char *a, const char *b)
     return n == m && strncmp(a, b, n) == 0;
 }
 
-/* Agents that are nearly the wanted one and could not run by themselves: a slip in the name. */
+/* Reports agents whose name is close to the wanted one and which could not run alone: probably misspelt
+ * names. */
 static void report_stray_agents(struct ps_conf *conf, const struct ps_command *command,
                                 const struct ps_grouping *grouping)
 {

@@ -1,22 +1,22 @@
-/* The steps of ps_conf_load that live in files of their own. Thread: the control thread. */
+/* The steps of ps_conf_load that have files of their own. Thread: the control thread. */
 #pragma once
 
 #include "conf/conf.h"
 #include "conf/properties.h"
 
-/* conf/origin.c: reads every -f or -u in order into `properties` and remembers them in conf->origins. One
- * that cannot be read is an error, as in Flume, unless there is a backup (-b), which is then used instead of
- * all of them. */
+/* In conf/origin.c: reads every -f or -u in order into `properties` and lists them in conf->origins. One that
+ * cannot be read is an error, as in Flume, unless there is a backup (-b), which is then used instead of all
+ * of them. */
 void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct ps_properties *properties);
 
-/* conf/origin.c: writes what was read, substituted, to DIR/.AGENT.properties. */
+/* In conf/origin.c: writes what was read, after substitution, to DIR/.AGENT.properties. */
 void ps_conf_backup(struct ps_conf *conf, const struct ps_command *command,
                     const struct ps_properties *properties);
 
-/* Everything after reading: substitution, grouping, filters, validation. `file` is named when there is no
- * such agent. */
+/* Everything after reading: substitution, grouping, filters, validation. `file` is used in the message when
+ * there is no such agent. */
 enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *command,
                               struct ps_properties *properties, const char *file);
 
-/* FNV-1a of bytes. */
+/* Returns the FNV-1a hash of the bytes. */
 uint64_t ps_conf_hash(const char *bytes, size_t length);

@@ -1,4 +1,4 @@
-/* log4j.properties and the choice of file; log4j2.xml is in log4j2.c. */
+/* log4j.properties, and which file to read; log4j2.xml is in log4j2.c. */
 #include "conf/log4j.h"
 
 #include "conf/file.h"
@@ -22,7 +22,7 @@ void ps_log4j_level(struct ps_conf *conf, const char *word, struct ps_place plac
         name = "ERROR";
     if (ps_log_level_parse(name, &level) != PS_OK) {
         ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
-                       "one of: TRACE, DEBUG, INFO, WARN, ERROR, OFF", "\"%s\" is no log level", name);
+                       "one of: TRACE, DEBUG, INFO, WARN, ERROR, OFF", "\"%s\" is not a log level", name);
         return;
     }
     conf->log.level = level;
@@ -40,7 +40,7 @@ const char *ps_log4j_substitute(struct ps_conf *conf, struct ps_properties *prop
                                     .now_ms = ps_clock_now().wall_ms};
     bool good = ps_substitute(properties, how) == PS_OK;
     const struct ps_property *property = ps_properties_find(properties, key);
-    /* Only what concerns the value wanted is worth a line, and nothing here stops the agent. */
+    /* Only problems of the wanted value are reported, and none of them stops the agent. */
     for (size_t i = 0; i < problems.count && property != NULL; i++)
         if (problems.items[i].key != NULL && strcmp(problems.items[i].key, key) == 0)
             ps_problem_add(
@@ -51,11 +51,9 @@ const char *ps_log4j_substitute(struct ps_conf *conf, struct ps_properties *prop
     return good && property != NULL ? property->value : NULL;
 }
 
-/* ---- log4j 1
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- log4j 1 ---- */
 
-/* One appender of the root logger: where it writes, or a note that it is left out. */
+/* Reads one appender of the root logger: its file, or a note that it is ignored. */
 static void appender_read(struct ps_conf *conf, struct ps_properties *properties, const char *name)
 {
     const char *key = ps_arena_format(conf->arena, "log4j.appender.%s", name);
@@ -84,7 +82,7 @@ void ps_log4j1_parse(struct ps_conf *conf, const char *path, const char *text, s
     struct ps_properties properties;
     ps_properties_init(&properties, conf->arena);
     if (ps_properties_load(&properties, path, text, length, &conf->problems) == PS_OK) {
-        /* log4j 1: system properties win over keys of the file. */
+        /* log4j 1: system properties override keys of the file. */
         for (size_t i = 0; i < properties.count; i++) {
             const char *set = ps_conf_system_property(conf, properties.items[i].key);
             if (set != NULL)
@@ -104,14 +102,12 @@ void ps_log4j1_parse(struct ps_conf *conf, const char *path, const char *text, s
             if (ps_text_begins(properties.items[i].key, "log4j.logger."))
                 ps_problem_add(&conf->problems, PS_SEVERITY_NOTE,
                                (struct ps_place){path, properties.items[i].line, properties.items[i].key},
-                               NULL, "is ignored: the level is the root logger's");
+                               NULL, "is ignored: the root logger's level applies");
     }
     ps_properties_fini(&properties);
 }
 
-/* ---- which file
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- which file ---- */
 
 static bool read_if_there(struct ps_conf *conf, const char *path, bool xml)
 {

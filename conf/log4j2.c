@@ -1,5 +1,5 @@
-/* log4j2.xml: a bounded, tolerant look at its tags: <Property>, <File>, <RollingFile>, <Console>, <Root>,
- * <AppenderRef>, <Logger>. No entities are expanded and nothing outside the file is read. */
+/* log4j2.xml: a limited, tolerant scan of its tags: <Property>, <File>, <RollingFile>, <Console>, <Root>,
+ * <AppenderRef>, <Logger>. Expands no entities and reads nothing outside the file. */
 #include "conf/log4j.h"
 
 #include "conf/log4j_common.h"
@@ -12,7 +12,7 @@
 #define APPENDERS_MAX 64
 
 struct appender {
-    const char *name, *path; /* path as written; NULL = the console or a kind we do not have */
+    const char *name, *path; /* path as written; NULL = the console or an unsupported kind */
 };
 
 struct scan {
@@ -35,7 +35,7 @@ static int line_of(const struct scan *scan, const char *at)
     return line;
 }
 
-/* The value of an attribute of the tag [tag, end), or NULL. */
+/* Returns the value of an attribute of the tag [tag, end), or NULL. */
 static const char *attribute(const struct scan *scan, const char *tag, const char *end, const char *name)
 {
     size_t length = strlen(name);
@@ -93,7 +93,7 @@ static void appender_tag(struct scan *scan, const char *tag, const char *end, si
                        "penstock writes the file, but does not roll it");
 }
 
-/* One opening tag: [tag, end) without the angle brackets, `length` of its name. */
+/* Handles one opening tag: [tag, end) without the angle brackets; `length` is that of its name. */
 static void tag_read(struct scan *scan, const char *tag, const char *end, size_t length)
 {
     if (tag_is(tag, length, "Property")) {
@@ -113,7 +113,7 @@ static void tag_read(struct scan *scan, const char *tag, const char *end, size_t
         const char *name = attribute(scan, tag, end, "name");
         ps_problem_add(&scan->conf->problems, PS_SEVERITY_NOTE,
                        (struct ps_place){scan->path, line_of(scan, tag), name}, NULL,
-                       "is ignored: the level is the root logger's");
+                       "is ignored: the root logger's level applies");
     }
 }
 

@@ -1,6 +1,6 @@
-/* flume.opts: options for the command line in a properties file, read as Flume's Application does:
+/* flume.opts: a properties file with options for the command line, read as in Flume's Application:
  * /etc/flume/flume.opts, else the one on the class path, which here is the configuration directory. The
- * command line wins. Thread: the main thread, before others exist. */
+ * command line overrides it. Thread: the main thread, before other threads exist. */
 #include "conf/command.h"
 #include "conf/file.h"
 #include "conf/properties.h"

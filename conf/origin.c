@@ -1,5 +1,5 @@
-/* Where the configuration comes from: files and URIs, in order, later ones win; the backup; and whether they
- * changed since. */
+/* The origins of the configuration: files and URIs, in order, later ones win; the backup; and change
+ * detection. */
 #include "conf/load.h"
 
 #include "conf/file.h"
@@ -12,8 +12,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-/* Local path of a URI: file:/x, file:///x, classpath:x (in the configuration directory), a plain path; NULL
- * for http(s). */
+/* Returns the local path of a URI: file:/x, file:///x, classpath:x (in the configuration directory) or a
+ * plain path. NULL for http(s). */
 static const char *path_of(struct ps_arena *arena, const struct ps_command *command, const char *uri)
 {
     if (strncasecmp(uri, "http:", 5) == 0 || strncasecmp(uri, "https:", 6) == 0)
@@ -30,7 +30,7 @@ static const char *path_of(struct ps_arena *arena, const struct ps_command *comm
     return ps_arena_format(arena, "%s/%s", command->conf_dir != NULL ? command->conf_dir : ".", name);
 }
 
-/* NULL when it was read, else why it was not. */
+/* Returns NULL on success, else the reason of the failure. */
 static const char *origin_read(struct ps_conf *conf, const struct ps_command *command,
                                struct ps_conf_origin *origin, struct ps_properties *properties)
 {
@@ -57,7 +57,8 @@ static const char *backup_path(struct ps_arena *arena, const struct ps_command *
     return ps_arena_format(arena, "%s/.%s.properties", command->backup_directory, command->agent);
 }
 
-/* What was read so far is forgotten: a configuration with a part missing is another configuration. */
+/* Discards what was read so far and reads the backup: a configuration with a missing part is a different
+ * one. */
 static bool backup_read(struct ps_conf *conf, const struct ps_command *command,
                         struct ps_properties *properties)
 {
@@ -85,7 +86,7 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
     bool failed = false;
     if (command->uris.count > 0 && command->files.count > 0)
         ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.key = "-f"},
-                       "give everything with -u", "is not looked at, because -u is given too, as in Flume");
+                       "use -u for all of them", "is ignored, because -u is given too, as in Flume");
     conf->origins = ps_arena_alloc(conf->arena, (uris->count + 1) * sizeof *conf->origins);
     for (size_t i = 0; i < uris->count; i++) {
         struct ps_conf_origin *origin = &conf->origins[conf->origin_count++];
@@ -103,8 +104,8 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
         if (failures[i] != NULL)
             ps_problem_add(&conf->problems, backup ? PS_SEVERITY_WARNING : PS_SEVERITY_ERROR,
                            (struct ps_place){.file = origin->uri},
-                           relative ? "paths count from the directory penstock is started in" : NULL, "%s",
-                           failures[i]);
+                           relative ? "the path is relative to the directory where penstock started" : NULL,
+                           "%s", failures[i]);
     }
 }
 
@@ -116,11 +117,9 @@ uint64_t ps_conf_hash(const char *bytes, size_t length)
     return hash;
 }
 
-/* ---- backup
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- backup ---- */
 
-/* Properties.store's escapes: what load reads back as the same text. */
+/* Writes text with the escapes of Properties.store, so that load reads back the same text. */
 static void store_text(FILE *file, const char *text, bool key)
 {
     bool leading = true;
@@ -145,7 +144,7 @@ static void store_text(FILE *file, const char *text, bool key)
     }
 }
 
-/* mkdir -p */
+/* Creates directories like mkdir -p. */
 static void make_directories(struct ps_arena *arena, const char *path)
 {
     char *copy = ps_arena_text(arena, path);
@@ -181,15 +180,13 @@ void ps_conf_backup(struct ps_conf *conf, const struct ps_command *command,
                        "the backup cannot be written: %s", strerror(errno));
 }
 
-/* ---- changes
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- changes ---- */
 
 static bool file_changed(const struct ps_conf_origin *origin)
 {
     struct stat status;
     if (stat(origin->path, &status) != 0)
-        return false; /* being replaced, or gone: Flume keeps running what it has */
+        return false; /* being replaced, or deleted: like Flume, keep what runs */
     int64_t modified_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
     return modified_ns != origin->modified_ns || status.st_size != origin->size_bytes;
 }

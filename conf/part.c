@@ -16,7 +16,7 @@ const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum 
     const char *flume = ps_type_flume_name(kind, type);
     if (flume != NULL && !maker->allow_unsupported) {
         ps_problem_add(problems, PS_SEVERITY_ERROR, place,
-                       "take it out, or set penstock.allow.unsupported = true to run without it",
+                       "remove it, or set penstock.allow.unsupported = true to run without it",
                        "Flume's %s `%s` is not supported by penstock yet", ps_kind_word(kind), flume);
         return NULL;
     }
@@ -56,18 +56,17 @@ enum ps_status ps_part_bind(const struct ps_part_maker *maker, struct ps_conf_pa
     return ps_bind_options(&bind, part->ops->options, common, &part->pairs, part->plan);
 }
 
-/* ---- the surroundings of a check hook
- * -------------------------------------------------------------------------------------- */
+/* ---- the context of a check hook ---- */
 
 struct checking {
     const struct ps_part_maker *maker;
     const struct ps_conf_part *part;
     const char *prefix;
-    bool failed; /* something was reported as an error */
+    bool failed; /* an error was reported */
 };
 
-/* Keys of sub-properties are the tails of the component's own keys, in the same memory: find the whole one
- * again. */
+/* Finds the whole pair for a key of sub-properties, which is the tail of one of the component's keys in the
+ * same memory. */
 static const struct ps_pair *pair_of_tail(const struct ps_conf_part *part, const char *key)
 {
     const char *end = key + strlen(key);
@@ -118,7 +117,7 @@ static const char *checking_property(const void *argument, const char *name)
     return ps_conf_system_property(checking->maker->conf, name);
 }
 
-/* Binds a sub-stage and runs its check. Its plan lives in the configuration's arena. */
+/* Binds a sub-stage and runs its check. The sub-stage's plan lives in the configuration's arena. */
 static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context, enum ps_kind kind,
                                                      const char *type, const struct ps_pairs *pairs,
                                                      void **plan, struct ps_err *err)
@@ -147,7 +146,7 @@ static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context,
     sub.ops = ps_part_type(maker, kind, type, place);
     if (sub.ops == NULL) {
         checking->failed = true;
-        ps_err_set(err, "%s `%s` is not there", ps_kind_word(kind), type);
+        ps_err_set(err, "there is no %s `%s`", ps_kind_word(kind), type);
         return NULL;
     }
     if (ps_part_bind(maker, &sub, prefix, ps_common_type) != PS_OK ||

@@ -1,4 +1,4 @@
-/* The list of problems. Thread: the control thread. Never prints by itself. */
+/* The list of problems. Thread: the control thread. Never prints. */
 #include "conf/problem.h"
 
 #include <stdarg.h>
@@ -28,7 +28,8 @@ static void problem_count(struct ps_problems *problems, enum ps_severity severit
         problems->warnings++;
 }
 
-/* Control characters of a hostile file must not reach a terminal; the lines of a struct ps_err become one. */
+/* Removes control characters, which must not reach a terminal from a hostile file, and joins the lines of a
+ * struct ps_err into one. */
 static char *text_clean(struct ps_arena *arena, const char *text)
 {
     if (text == NULL)
@@ -78,11 +79,11 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
     };
 }
 
-/* Files are few: the rank of a file is where it was first met. */
+/* Returns the rank of a file: the index of its first problem. There are few files. */
 static size_t file_rank(const struct ps_problems *problems, const char *file)
 {
     if (file == NULL)
-        return problems->count; /* what belongs to no file comes last */
+        return problems->count; /* problems without a file come last */
     for (size_t i = 0; i < problems->count; i++)
         if (problems->items[i].file != NULL && strcmp(problems->items[i].file, file) == 0)
             return i;

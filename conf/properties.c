@@ -1,5 +1,5 @@
-/* java.util.Properties.load: logical lines first (comments, continuations), then key, separator and value,
- * then escapes. Thread: the control thread. Reads untrusted bytes: every index below is bounded by the
+/* java.util.Properties.load: first logical lines (comments, continuations), then key, separator and value,
+ * then escapes. Thread: the control thread. Reads untrusted bytes: every index below is limited to the
  * logical line. */
 #include "conf/properties.h"
 
@@ -27,7 +27,7 @@ static size_t key_hash(const char *key)
     return (size_t)(hash ^ (hash >> 29));
 }
 
-/* The slot of `key`: its own, or the free one where it belongs. */
+/* Returns the slot of `key`, or the free slot for it. */
 static uint32_t *slot_of(const struct ps_properties *properties, const char *key)
 {
     size_t mask = properties->slot_count - 1;
@@ -71,17 +71,15 @@ void ps_properties_put(struct ps_properties *properties, struct ps_property prop
     *slot = (uint32_t)properties->count;
 }
 
-/* --- logical lines
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- logical lines ---- */
 
 struct reader {
     const unsigned char *bytes;
     size_t length, at;
-    int line;            /* of bytes[at], from 1 */
-    unsigned char *text; /* the logical line: room for all that is left of the file */
+    int line;            /* line of bytes[at], from 1 */
+    unsigned char *text; /* the logical line; room for the rest of the file */
     size_t text_length;
-    int text_line; /* where it begins */
+    int text_line; /* where the logical line begins */
     unsigned utf8_lines;
 };
 
@@ -90,7 +88,7 @@ static bool is_blank(unsigned char c)
     return c == ' ' || c == '\t' || c == '\f';
 }
 
-/* The next byte; counts lines: \n, \r, and \r\n as one. */
+/* Returns the next byte and counts lines: \n, \r, and \r\n as one. */
 static unsigned char reader_next(struct reader *reader)
 {
     unsigned char c = reader->bytes[reader->at++];
@@ -108,9 +106,9 @@ static void reader_skip_comment(struct reader *reader)
     }
 }
 
-/* One logical line into reader->text, continuations joined, comments and blank lines skipped; false at the
- * end. A comment sign counts only while the line is still empty, so also after a line of a single backslash:
- * that is what JDK 17 does. */
+/* Reads one logical line into reader->text: joins continuations, skips comments and blank lines. Returns
+ * false at the end. A comment sign is recognized only while the line is empty, so also after a line of a
+ * single backslash, as in JDK 17. */
 static bool reader_line(struct reader *reader)
 {
     bool skipping = true, continued = false, backslash = false;
@@ -149,18 +147,16 @@ static bool reader_line(struct reader *reader)
     if (reader->text_length == 0)
         return false;
     if (backslash)
-        reader->text_length--; /* a backslash at the very end continues nothing */
+        reader->text_length--; /* a backslash at the very end does not continue a line */
     return true;
 }
 
-/* --- escapes
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- escapes ---- */
 
 struct writer {
     char *text;
     size_t length;
-    unsigned high; /* a high surrogate that waits for its low one, or 0 */
+    unsigned high; /* a high surrogate that waits for its low surrogate, or 0 */
     bool nul;
 };
 
@@ -192,7 +188,7 @@ static void writer_code(struct writer *writer, unsigned code)
     }
 }
 
-/* One UTF-16 unit: pairs become one character, a lone half becomes '?'. */
+/* Writes one UTF-16 unit: pairs become one character, a lone surrogate becomes '?'. */
 static void writer_unit(struct writer *writer, unsigned unit)
 {
     bool low = unit >= 0xdc00 && unit < 0xe000;
@@ -218,7 +214,7 @@ static int hex_digit(unsigned char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* \uXXXX after the 'u'; false when malformed. */
+/* Reads the four digits of \uXXXX. Returns false if they are malformed. */
 static bool unicode_read(const unsigned char *text, size_t length, unsigned *unit)
 {
     if (length < 4)
@@ -233,8 +229,8 @@ static bool unicode_read(const unsigned char *text, size_t length, unsigned *uni
     return true;
 }
 
-/* Raw text of a key or value -> UTF-8 in the arena; NULL for a malformed \u. A raw byte needs at most two of
- * UTF-8, an escaped NUL or unit (two raw bytes at least) three. */
+/* Converts the raw text of a key or value to UTF-8 in the arena. Returns NULL for a malformed \u. A raw byte
+ * needs at most two bytes of UTF-8; an escaped NUL or unit (at least two raw bytes) needs three. */
 static const char *text_unescape(struct ps_arena *arena, const unsigned char *text, size_t length, bool *nul)
 {
     char *room = malloc(length * 3 + 4);
@@ -269,10 +265,9 @@ static const char *text_unescape(struct ps_arena *arena, const unsigned char *te
     return copy;
 }
 
-/* --- key, separator, value
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- key, separator, value ---- */
 
-/* Where the key ends and the value begins. */
+/* Finds where the key ends and where the value begins. */
 static void line_split(const unsigned char *text, size_t length, size_t *key_length, size_t *value_start)
 {
     bool backslash = false, separator = false;
@@ -295,10 +290,9 @@ static void line_split(const unsigned char *text, size_t length, size_t *key_len
     *value_start = at;
 }
 
-/* --- bytes that are not ASCII
- * -------------------------------------------------------------------------------------------------- */
+/* ---- bytes beyond ASCII ---- */
 
-/* Length of the UTF-8 sequence at `text`, 0 if it is none. */
+/* Returns the length of the UTF-8 sequence at `text`, or 0 if it is not one. */
 static size_t utf8_sequence(const unsigned char *text, size_t length)
 {
     unsigned char c = text[0];
@@ -335,7 +329,7 @@ static bool line_is_utf8(const unsigned char *text, size_t length, unsigned *fir
 
 #define UTF8_WARNINGS_MAX 5
 
-/* A file written in UTF-8 is still read as ISO-8859-1 by Flume: say so where it changes a key or value. */
+/* Warns where Flume's reading of a UTF-8 file as ISO-8859-1 changes a key or value. */
 static void warn_utf8(struct reader *reader, struct ps_place place, bool concerned,
                       struct ps_problems *problems)
 {
@@ -363,9 +357,9 @@ static void warn_utf8(struct reader *reader, struct ps_place place, bool concern
                    first);
 }
 
-/* --- one line ------------------------------------------------------------------------------------- */
+/* ---- one line ---- */
 
-/* Lines of other agents, which do not run, are not worth a word. */
+/* Returns whether warnings are wanted: lines of other agents, which do not run, are not reported. */
 static bool of_wanted_agent(const struct ps_properties *properties, const char *key)
 {
     const char *dot = strchr(key, '.');
@@ -439,7 +433,7 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
     }
     if (reader.utf8_lines > UTF8_WARNINGS_MAX)
         ps_problem_add(problems, PS_SEVERITY_WARNING, (struct ps_place){file, 0, NULL},
-                       "native2ascii turns a whole file", "has UTF-8 bytes in %u more lines",
+                       "native2ascii converts a whole file", "has UTF-8 bytes in %u more lines",
                        reader.utf8_lines - UTF8_WARNINGS_MAX);
     free(reader.text);
     return status;

@@ -1,4 +1,4 @@
-/* See report.h. Values of keys are never printed, as they may be secrets. */
+/* See report.h. Values of keys are never printed, because they may be secrets. */
 #include "conf/report.h"
 
 #include "conf/bind.h"
@@ -36,9 +36,7 @@ void ps_report_problems(FILE *file, const struct ps_conf *conf, bool colour)
     ps_arena_destroy(arena);
 }
 
-/* ---- text
- * ----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 static void print_source(FILE *file, const struct ps_conf_source *source)
 {
@@ -111,20 +109,18 @@ void ps_report_summary(FILE *file, const struct ps_conf *conf)
             : any                ? "; the agent would start"
                                  : " fine");
     if (conf->other_agents.count > 0) {
-        fprintf(file, "other agents in the same files, not looked at:");
+        fprintf(file, "other agents in the same files, not checked:");
         for (size_t i = 0; i < conf->other_agents.count; i++)
             fprintf(file, " %s", conf->other_agents.items[i]);
         fputc('\n', file);
     }
 }
 
-/* ---- JSON
- * ----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static json_t *text_or_null(const char *text)
 {
-    json_t *value = text != NULL ? json_string(text) : NULL; /* NULL too when it is not UTF-8 */
+    json_t *value = text != NULL ? json_string(text) : NULL; /* also NULL when it is not UTF-8 */
     return value != NULL ? value : json_null();
 }
 

@@ -1,5 +1,5 @@
-/* The checked agent as the engine takes it (core/engine/plan.h), and what stages may ask for while they are built.
- */
+/* Converts the checked agent to the engine's form (core/engine/plan.h), and answers the stages' requests
+ * while they are built. */
 #include "conf/bind.h"
 #include "conf/conf.h"
 #include "conf/types.h"
@@ -7,30 +7,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lives in the spec's arena: outlives the conf. */
-struct surroundings {
+/* Lives in the spec's arena and outlives the conf. */
+struct build_context {
     const struct ps_stage_ops *const *stages;
     struct ps_pairs system;
 };
 
-static const char *surroundings_property(const void *argument, const char *name)
+static const char *build_context_property(const void *argument, const char *name)
 {
-    const struct surroundings *surroundings = argument;
-    for (size_t i = surroundings->system.count; i > 0; i--)
-        if (strcmp(surroundings->system.items[i - 1].key, name) == 0)
-            return surroundings->system.items[i - 1].value;
+    const struct build_context *build_context = argument;
+    for (size_t i = build_context->system.count; i > 0; i--)
+        if (strcmp(build_context->system.items[i - 1].key, name) == 0)
+            return build_context->system.items[i - 1].value;
     return NULL;
 }
 
-/* Binds and builds a sub-stage. Its keys were checked with its parent's; what fails now is the machine's. */
-static const struct ps_stage_ops *surroundings_sub_stage(struct ps_context *context, enum ps_kind kind,
-                                                         const char *type, const struct ps_pairs *pairs,
-                                                         void **plan, struct ps_err *err)
+/* Binds and builds a sub-stage. Its keys were already checked with its parent's, so a failure now comes from
+ * the machine. */
+static const struct ps_stage_ops *build_context_sub_stage(struct ps_context *context, enum ps_kind kind,
+                                                          const char *type, const struct ps_pairs *pairs,
+                                                          void **plan, struct ps_err *err)
 {
-    const struct surroundings *surroundings = context->argument;
-    const struct ps_stage_ops *ops = ps_stage_find(surroundings->stages, kind, type);
+    const struct build_context *build_context = context->argument;
+    const struct ps_stage_ops *ops = ps_stage_find(build_context->stages, kind, type);
     if (ops == NULL) {
-        ps_err_set(err, "%s `%s` is not there", ps_kind_word(kind), type);
+        ps_err_set(err, "there is no %s `%s`", ps_kind_word(kind), type);
         return NULL;
     }
     struct ps_problems problems;
@@ -50,16 +51,15 @@ static const struct ps_stage_ops *surroundings_sub_stage(struct ps_context *cont
     return status == PS_OK ? ops : NULL;
 }
 
-/* ---- fingerprints
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- fingerprints ---- */
 
 static int pair_compare(const void *left, const void *right)
 {
     return strcmp(((const struct ps_pair *)left)->key, ((const struct ps_pair *)right)->key);
 }
 
-/* Keys of a source that belong to its selector and interceptors, which have fingerprints of their own. */
+/* Returns whether a source's key belongs to its selector or interceptors, which have fingerprints of their
+ * own. */
 static bool belongs_elsewhere(const struct ps_conf_part *part, const char *key)
 {
     return part->ops->kind == PS_KIND_SOURCE &&
@@ -92,9 +92,7 @@ static struct ps_stage_spec stage_spec(struct ps_arena *arena, const struct ps_c
     return (struct ps_stage_spec){part->name, part->label, part->ops, part->plan, fingerprint(arena, part)};
 }
 
-/* ---- the spec
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the spec ---- */
 
 static unsigned channel_number(const struct ps_conf_agent *agent, const char *name)
 {
@@ -124,16 +122,16 @@ static struct ps_source_spec source_spec(struct ps_arena *arena, const struct ps
     return spec;
 }
 
-static struct surroundings *surroundings_make(const struct ps_conf *conf)
+static struct build_context *build_context_make(const struct ps_conf *conf)
 {
     struct ps_arena *arena = conf->plan_arena;
-    struct surroundings *surroundings = ps_arena_alloc(arena, sizeof *surroundings);
+    struct build_context *build_context = ps_arena_alloc(arena, sizeof *build_context);
     struct ps_pair *system = ps_arena_alloc(arena, (conf->system.count + 1) * sizeof *system);
     for (size_t i = 0; i < conf->system.count; i++)
         system[i] = (struct ps_pair){.key = ps_arena_text(arena, conf->system.items[i].key),
                                      .value = ps_arena_text(arena, conf->system.items[i].value)};
-    *surroundings = (struct surroundings){conf->stages, {conf->system.count, system}};
-    return surroundings;
+    *build_context = (struct build_context){conf->stages, {conf->system.count, system}};
+    return build_context;
 }
 
 struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf)
@@ -152,9 +150,9 @@ struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf)
         .source_count = agent->source_count,
         .channel_count = agent->channel_count,
         .sink_count = agent->sink_count,
-        .system_property = surroundings_property,
-        .sub_stage = surroundings_sub_stage,
-        .argument = surroundings_make(conf),
+        .system_property = build_context_property,
+        .sub_stage = build_context_sub_stage,
+        .argument = build_context_make(conf),
     };
     for (size_t i = 0; i < agent->channel_count; i++)
         spec->channels[i].stage = stage_spec(arena, &agent->channels[i].part);

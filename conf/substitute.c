@@ -1,5 +1,5 @@
 /* See substitute.h. Follows org.apache.commons.text.StringSubstitutor.substitute step by step, from left to
- * right into a growing text. */
+ * right, into a growing text. */
 #include "conf/substitute.h"
 
 #include "conf/date.h"
@@ -22,13 +22,13 @@ enum state { STATE_RAW, STATE_BUSY, STATE_DONE };
 struct work {
     const struct ps_substitution *how;
     struct ps_properties *properties;
-    unsigned char *states;             /* of each property */
-    const struct ps_property *current; /* whose value is being made: for messages */
+    unsigned char *states;             /* one for each property */
+    const struct ps_property *current; /* the property whose value is being computed, for messages */
     unsigned replacements;
     bool failed;
 };
 
-/* Names being replaced, outermost last: finds a name that leads to itself. */
+/* The names being replaced, innermost first, to detect a name that leads to itself. */
 struct names {
     const char *name;
     const struct names *outer;
@@ -38,16 +38,14 @@ static bool buffer_add(struct work *work, struct buffer *buffer, const char *tex
 static void expand(struct work *work, const char *text, size_t length, struct buffer *out,
                    const struct names *outer, int depth);
 
-/* ---- problems
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- problems ---- */
 
 static struct ps_place place_of(const struct work *work)
 {
     return (struct ps_place){work->current->file, work->current->line, work->current->key};
 }
 
-/* Limits and cycles end the load once: what follows would be noise. */
+/* Reports a limit or a cycle, once: further problems would only follow from it. */
 static void fail(struct work *work, const char *cure, const char *what, const char *name)
 {
     if (!work->failed)
@@ -80,7 +78,7 @@ static void warn_unresolved(struct work *work, const char *name)
                                    "the lookup %s is not supported by penstock: use ${env:} or ${sys:}",
                                    work->how->lookups[i].java);
     ps_problem_add(work->how->problems, PS_SEVERITY_WARNING, place_of(work), cure,
-                   "${%.200s} is not known and stays as it is", name);
+                   "${%.200s} is unknown and is left unchanged", name);
 }
 
 size_t ps_filter_reference(const char *name, size_t length)
@@ -103,9 +101,7 @@ size_t ps_filter_reference(const char *name, size_t length)
     return (size_t)(open - name);
 }
 
-/* ---- lookups
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- lookups ---- */
 
 static const char *lookup_system(const struct ps_substitution *how, const char *name)
 {
@@ -130,7 +126,7 @@ static const char *lookup_system(const struct ps_substitution *how, const char *
     return strcmp(name, "line.separator") == 0 ? "\n" : NULL;
 }
 
-/* JavaPlatformStringLookup's words, in its form, for a machine without a JVM. */
+/* Returns JavaPlatformStringLookup's values, in its form, for a machine without a JVM. */
 static const char *lookup_java(const struct ps_substitution *how, const char *name)
 {
     struct utsname system;
@@ -205,8 +201,8 @@ static bool is_word(const char *name)
     return true;
 }
 
-/* The interpolator: prefix first; when it gives nothing, what follows the colon as a key. NULL = not known.
- */
+/* Resolves a name like the interpolator: first by prefix; if that gives nothing, the part after the colon is
+ * a key. Returns NULL if the name is unknown. */
 static const char *resolve(struct work *work, const char *name, const struct names *outer, int depth)
 {
     const char *colon = strchr(name, ':');
@@ -228,14 +224,12 @@ static const char *resolve(struct work *work, const char *name, const struct nam
     return value;
 }
 
-/* ---- replacing
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- replacing ---- */
 
 static bool buffer_add(struct work *work, struct buffer *buffer, const char *text, size_t length)
 {
     if (buffer->length + length > PS_SUBSTITUTE_BYTES_MAX) {
-        fail(work, NULL, "the value grows beyond all bounds", "...");
+        fail(work, NULL, "the value grows beyond the limit", "...");
         return false;
     }
     if (buffer->length + length + 1 > buffer->room) {
@@ -250,7 +244,8 @@ static bool buffer_add(struct work *work, struct buffer *buffer, const char *tex
     return true;
 }
 
-/* Where the '}' of a variable stands whose inside begins at `at`; `length` = it is never closed. */
+/* Returns the offset of the '}' of a variable whose content begins at `at`, or `length` if it is never
+ * closed. */
 static size_t closing_brace(const char *text, size_t at, size_t length)
 {
     size_t nested = 0;
@@ -270,7 +265,7 @@ static size_t closing_brace(const char *text, size_t at, size_t length)
     return length;
 }
 
-/* One ${inside}: its value, or false when it stays as it is. */
+/* Replaces one ${inside}. Returns false if it stays unchanged. */
 static bool replace(struct work *work, const char *inside, size_t length, struct buffer *out,
                     const struct names *outer, int depth)
 {
@@ -286,7 +281,7 @@ static bool replace(struct work *work, const char *inside, size_t length, struct
     }
     for (const struct names *at = outer; at != NULL; at = at->outer)
         if (strcmp(at->name, name.text) == 0) {
-            fail(work, "break the circle", "the value leads back to itself", name.text);
+            fail(work, "break the cycle", "the value refers to itself", name.text);
             goto out;
         }
     if (depth > PS_SUBSTITUTE_DEPTH_MAX || ++work->replacements > PS_SUBSTITUTE_COUNT_MAX) {
@@ -312,7 +307,7 @@ out:
 static void expand(struct work *work, const char *text, size_t length, struct buffer *out,
                    const struct names *outer, int depth)
 {
-    size_t begin = out->length; /* of this text's own result: an escape before it is not ours */
+    size_t begin = out->length; /* start of this text's own result: an escape before it belongs to another */
     buffer_add(work, out, NULL, 0);
     for (size_t at = 0; at < length && !work->failed;) {
         if (text[at] != '$' || at + 1 == length || text[at + 1] != '{') {
@@ -325,7 +320,8 @@ static void expand(struct work *work, const char *text, size_t length, struct bu
         }
         size_t end = closing_brace(text, at + 2, length);
         if (end == length) {
-            buffer_add(work, out, text + at, length - at); /* never closed: all the rest stays, escapes too */
+            /* It is never closed: the rest stays unchanged, including escapes. */
+            buffer_add(work, out, text + at, length - at);
             return;
         }
         if (out->length > begin && out->text[out->length - 1] == '$') {
@@ -339,14 +335,14 @@ static void expand(struct work *work, const char *text, size_t length, struct bu
     }
 }
 
-/* The finished value of a property. */
+/* Returns the final value of a property. */
 static const char *property_finish(struct work *work, size_t number, const struct names *outer, int depth)
 {
     struct ps_property *property = &work->properties->items[number];
     if (work->states[number] == STATE_DONE || strstr(property->value, "${") == NULL)
         return property->value;
     if (work->states[number] == STATE_BUSY) {
-        fail(work, "break the circle", "the value leads back to itself", property->key);
+        fail(work, "break the cycle", "the value refers to itself", property->key);
         return NULL;
     }
     const struct ps_property *before = work->current;

@@ -1,4 +1,4 @@
-/* See text.h. Reads untrusted texts; lists are bounded by PS_TEXT_LIST_MAX. */
+/* See text.h. Reads untrusted texts; PS_TEXT_LIST_MAX limits the lists. */
 #include "conf/text.h"
 
 #include <ctype.h>

@@ -5,17 +5,17 @@
 #include "core/arena.h"
 #include "core/option.h"
 
-/* String.trim: everything up to and including U+0020 at both ends. */
+/* Like String.trim: removes everything up to and including U+0020 at both ends. */
 const char *ps_text_trim(struct ps_arena *arena, const char *text);
 
-/* String.split("\\s+") of a trimmed text: blank, tab, newline, vertical tab, form feed, carriage return. At
- * most `PS_TEXT_LIST_MAX` items. */
+/* Like String.split("\\s+") on a trimmed text: splits at blank, tab, newline, vertical tab, form feed and
+ * carriage return. Returns at most PS_TEXT_LIST_MAX items. */
 struct ps_texts ps_text_split_blanks(struct ps_arena *arena, const char *text);
 
-/* Separated by commas; blanks around items and empty items dropped. */
+/* Splits at commas; drops blanks around items, and empty items. */
 struct ps_texts ps_text_split_commas(struct ps_arena *arena, const char *text);
 
-/* StringTokenizer(text, " "): the blank alone separates, a tab does not. */
+/* Like StringTokenizer(text, " "): splits at blanks, not at tabs. */
 struct ps_texts ps_text_split_spaces(struct ps_arena *arena, const char *text);
 
 #define PS_TEXT_LIST_MAX 4096
@@ -23,8 +23,8 @@ struct ps_texts ps_text_split_spaces(struct ps_arena *arena, const char *text);
 bool ps_text_begins(const char *text, const char *prefix);
 bool ps_texts_have(const struct ps_texts *texts, const char *item);
 
-/* Without repeats, first ones kept. */
+/* Removes repeats; the first ones stay. */
 struct ps_texts ps_texts_unique(struct ps_arena *arena, struct ps_texts texts);
 
-/* "a, b, c" */
+/* Returns "a, b, c". */
 const char *ps_texts_join(struct ps_arena *arena, const struct ps_texts *texts);

@@ -1,4 +1,5 @@
-/* Flume's own names: what exists there, whether or not it exists here (FLUME.md 1.1 and 1.11). */
+/* Flume's own types, whether or not penstock has them (the component aliases of the Flume user guide, and the
+ * Type enums of org.apache.flume.conf). */
 #include "conf/types.h"
 
 #include "conf/text.h"
@@ -124,7 +125,7 @@ const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stage
     return NULL;
 }
 
-/* Class names are offered by their last part, so that a wrong package is found too. */
+/* Offers class names by their last part, so that a wrong package is recognized, too. */
 static const char *last_part(const char *name)
 {
     const char *dot = strrchr(name, '.');

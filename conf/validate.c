@@ -1,4 +1,4 @@
-/* See validate.h: the order of things, lists, channels. */
+/* See validate.h: order of steps, lists, channels. */
 #include "conf/validation.h"
 
 #include "conf/types.h"
@@ -31,9 +31,7 @@ struct ps_conf_channel *ps_validation_channel(struct ps_validation *validation, 
     return NULL;
 }
 
-/* ---- lists
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- lists ---- */
 
 static struct ps_place list_place(struct ps_validation *validation, enum ps_section section)
 {
@@ -43,11 +41,11 @@ static struct ps_place list_place(struct ps_validation *validation, enum ps_sect
         ps_arena_format(validation->arena, "%s.%s", validation->text->name, ps_section_word(section))};
 }
 
-/* A name in the list that nothing is configured for. */
+/* Reports a name in the list that has no keys. */
 static void report_listed_only(struct ps_validation *validation, enum ps_section section, const char *name)
 {
     const struct ps_section_entries *entries = &validation->text->sections[section];
-    const char *cure = ps_arena_format(validation->arena, "add %s.%s.%s.%s, or take it out of the list",
+    const char *cure = ps_arena_format(validation->arena, "add %s.%s.%s.%s, or remove it from the list",
                                        validation->text->name, ps_section_word(section), name,
                                        section == PS_SECTION_SINKGROUPS ? "sinks" : "type");
     struct ps_nearest nearest;
@@ -107,8 +105,7 @@ struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_
     return listed;
 }
 
-/* ---- what all components have
- * --------------------------------------------------------------------------------------------- */
+/* ---- common to all components ---- */
 
 bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, const struct ps_entry *entry,
                         const char *prefix, struct ps_conf_part *part)
@@ -136,7 +133,7 @@ bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, con
     return part->ops != NULL;
 }
 
-/* The value of a stage's INT row, by its key or an alias; false when it has no such row. */
+/* Reads the value of a stage's INT row, by its key or an alias. Returns false if it has no such row. */
 static bool part_int(const struct ps_conf_part *part, const char *const *keys, int64_t *value)
 {
     for (; *keys != NULL; keys++) {
@@ -174,11 +171,9 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
     return false;
 }
 
-/* ---- channels
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- channels ---- */
 
-/* How many listed components of a section name the channel: what its check hook is told. */
+/* Returns how many components of a section name the channel; its check hook gets this number. */
 static unsigned count_users(const struct ps_validation *validation, enum ps_section section,
                             const char *channel)
 {
@@ -218,9 +213,7 @@ static void validate_channels(struct ps_validation *validation)
     }
 }
 
-/* ---- the agent
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the agent ---- */
 
 static void report_nothing(struct ps_validation *validation, bool channels)
 {
@@ -238,7 +231,8 @@ static void report_nothing(struct ps_validation *validation, bool channels)
                        "the agent has neither a source nor a sink left");
 }
 
-/* Flume takes a channel out that nothing is connected to. A channel with one end is kept, and said. */
+/* Removes channels without any connection, as Flume does. Keeps a channel with only one end, with a
+ * warning. */
 static void validate_connections(struct ps_validation *validation)
 {
     struct ps_conf_agent *agent = &validation->conf->agent;
@@ -248,8 +242,8 @@ static void validate_connections(struct ps_validation *validation)
         struct ps_place place = {
             channel->part.file, channel->part.line,
             ps_arena_format(validation->arena, "%s.channels.%s", agent->name, channel->part.name)};
-        /* When somebody wanted it, why he was dropped has been said; it only matters to an agent that starts.
-         */
+        /* If a component named this channel, that component's removal was already reported. The warnings
+         * below only matter to an agent that starts. */
         bool wanted = count_users(validation, PS_SECTION_SOURCES, channel->part.name) +
                           count_users(validation, PS_SECTION_SINKS, channel->part.name) >
                       0;
@@ -262,7 +256,7 @@ static void validate_connections(struct ps_validation *validation)
         }
         if (channel->sink_count == 0 && starts)
             ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place, "connect a sink to it",
-                           "no sink takes from channel %s: when it is full its sources wait for ever",
+                           "no sink takes from channel %s: when it is full its sources wait forever",
                            channel->part.name);
         else if (channel->source_count == 0 && starts)
             ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place, NULL,

@@ -1,5 +1,5 @@
-/* Drop that component and go on: Flume's validation and instantiation rules (FLUME.md 2.3), with binding and
- * each stage's own check. Thread: the control thread. */
+/* Flume's validation and instantiation rules (FlumeConfiguration, AbstractConfigurationProvider): drop the
+ * component and continue. Also binds the keys and runs each stage's check. Thread: the control thread. */
 #pragma once
 
 #include "conf/agent.h"

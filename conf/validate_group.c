@@ -1,5 +1,5 @@
-/* Sink groups: members that exist and are free, a processor we have; and which sinks run for themselves.
- * Thread: the control thread. */
+/* Sink groups: their members must exist and be in no other group, and penstock must have the processor. Also
+ * counts the sinks of each channel. Thread: the control thread. */
 #include "conf/validation.h"
 
 #include "conf/types.h"
@@ -17,7 +17,7 @@ static struct ps_conf_sink *sink_find(struct ps_validation *validation, const ch
     return NULL;
 }
 
-/* Flume takes a sink whose group failed out of the agent: it runs neither in the group nor by itself. */
+/* Flume removes a sink whose group failed from the agent: it runs neither in the group nor alone. */
 static void drop_members(struct ps_validation *validation, const struct ps_texts *members)
 {
     struct ps_conf_agent *agent = &validation->conf->agent;
@@ -28,7 +28,7 @@ static void drop_members(struct ps_validation *validation, const struct ps_texts
     agent->sink_count = kept;
 }
 
-/* The members that are valid and in no other group. */
+/* Returns the members that are valid and in no other group. */
 static struct ps_texts group_members(struct ps_validation *validation, const struct ps_texts *written,
                                      struct ps_place place, const char *group)
 {
@@ -40,7 +40,7 @@ static struct ps_texts group_members(struct ps_validation *validation, const str
         struct ps_conf_sink *sink = sink_find(validation, name);
         const struct ps_entry *entry = ps_section_find(&validation->text->sections[PS_SECTION_SINKS], name);
         if (sink == NULL && entry != NULL && entry->listed)
-            continue; /* dropped, and why has been said */
+            continue; /* dropped; already reported */
         if (sink == NULL)
             ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
                            strchr(name, ',') != NULL ? "lists are separated by blanks, not commas" : NULL,
@@ -57,7 +57,7 @@ static struct ps_texts group_members(struct ps_validation *validation, const str
     return valid;
 }
 
-/* False: the group, and with it its members, cannot run. */
+/* Returns false if the group, and with it its members, cannot run. */
 static bool group_processor(struct ps_validation *validation, const struct ps_conf_group *group,
                             struct ps_place place)
 {
@@ -79,7 +79,7 @@ static bool group_processor(struct ps_validation *validation, const struct ps_co
     } else if (flume != NULL) {
         ps_problem_add(validation->problems, allowed ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR, place,
                        allowed ? NULL
-                               : "take the group out: its sinks then run side by side; or set "
+                               : "remove the group: its sinks then run side by side; or set "
                                  "penstock.allow.unsupported = true to run without them",
                        "Flume's sink processor `%s` is not supported by penstock yet", flume);
     } else {

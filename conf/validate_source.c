@@ -1,5 +1,4 @@
-/* Sources with their selector and interceptors, and sinks: which are dropped, which run. Thread: the control
- * thread. */
+/* Validates sources with their selector and interceptors, and sinks. Thread: the control thread. */
 #include "conf/validation.h"
 
 #include "conf/types.h"
@@ -19,7 +18,7 @@ static struct ps_bind common_bind(struct ps_validation *validation, const struct
                             .quiet_unknown = true};
 }
 
-/* A channel name that is not among the valid ones. */
+/* Reports a channel name that is not among the valid ones. */
 static void report_channel(struct ps_validation *validation, struct ps_place place, const char *name,
                            enum ps_severity severity)
 {
@@ -46,7 +45,7 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
     ps_problem_add(validation->problems, severity, place, cure, "channel \"%s\" %s", name, what);
 }
 
-/* The valid channels of a source, in the order written. */
+/* Returns the valid channels of a source, in the order written. */
 static struct ps_texts source_channels(struct ps_validation *validation,
                                        const struct ps_common_source *common, const struct ps_conf_part *part,
                                        const char *prefix)
@@ -94,8 +93,7 @@ static bool source_selector(struct ps_validation *validation, struct ps_conf_sou
            ps_part_check(&validation->maker, selector, below, context) == PS_OK;
 }
 
-/* One interceptor. A bad one drops its source, as in Flume: events must not run past a filter that is
- * missing. */
+/* Adds one interceptor. A bad one drops its source, as in Flume: events must not bypass a missing filter. */
 static bool source_interceptor(struct ps_validation *validation, struct ps_conf_source *source,
                                const char *name, const struct ps_common_source *common, const char *prefix,
                                const struct ps_context *context)
@@ -133,7 +131,7 @@ static bool source_interceptor(struct ps_validation *validation, struct ps_conf_
     return true;
 }
 
-/* Keys of interceptors that are not in the list. */
+/* Reports interceptors that have keys but are not in the list. */
 static void report_unlisted_interceptors(struct ps_validation *validation,
                                          const struct ps_common_source *common, const char *prefix)
 {
@@ -165,7 +163,7 @@ static bool source_interceptors(struct ps_validation *validation, struct ps_conf
     return good;
 }
 
-/* What claims something that only one can have runs once. */
+/* A stage that claims an exclusive resource must have one worker. */
 static bool source_workers(struct ps_validation *validation, const struct ps_conf_source *source,
                            const char *prefix)
 {

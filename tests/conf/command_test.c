@@ -116,8 +116,7 @@ static void heap_sizes(void **state)
     assert_int_equal(ps_command_heap_bytes("99999999999t"), 0);
 }
 
-/* ---- files of the configuration directory
- * --------------------------------------------------------------------------------------- */
+/* ---- files of the configuration directory ---- */
 
 struct directory {
     char path[64];
@@ -206,7 +205,7 @@ static void environment_script(void **state)
     assert_int_equal(directory->conf.heap_bytes, INT64_C(2000) << 20);
     assert_true(said(directory, 3, "start penstock with -Dflume.monitoring.type=http"));
     assert_true(said(directory, 3, "-Dflume.monitoring.port=34545"));
-    assert_true(said(directory, 3, "-Xmx2000m is taken as the memory budget"));
+    assert_true(said(directory, 3, "-Xmx2000m is used as the memory budget"));
     assert_true(said(directory, 5, "KAFKA_HOST is not exported"));
     assert_int_equal(directory->conf.problems.count, 4);
     assert_int_not_equal(access("must-not-be-run", F_OK), 0);

@@ -158,9 +158,7 @@ static void a_reload_knows_what_changed(void **state)
     }
 }
 
-/* ---- files and URIs
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- files and URIs ---- */
 
 static void write_text(const char *path, const char *text)
 {
@@ -276,9 +274,7 @@ static void a_configuration_comes_over_http(void **state)
     assert_non_null(strstr(server.requests[1], "If-Modified-Since: Wed, 15 Nov 2023 03:43:20 GMT"));
 }
 
-/* ---- commands
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- commands ---- */
 
 static void commands_give_their_first_line(void **state)
 {
@@ -286,14 +282,10 @@ static void commands_give_their_first_line(void **state)
     static const struct {
         const char *words, *argument, *line, *said;
     } cases[] = {
-        {"echo hello", "world", "hello world", NULL},
-        {"printf a%sb\\r\\nsecond", "-", "a-b", NULL},
-        {"printf", "no newline", "no newline", NULL},
-        {"true", "x", NULL, "printed nothing"},
-        {"false", "x", NULL, "ended with 1"},
-        {"/nonexistent/command", "x", NULL, "cannot run"},
-        {"sleep", "20", NULL, "did not end in time"},
-        {"sh -c", "kill -9 $$", NULL, "signal 9"},
+        {"echo hello", "world", "hello world", NULL},       {"printf a%sb\\r\\nsecond", "-", "a-b", NULL},
+        {"printf", "no newline", "no newline", NULL},       {"true", "x", NULL, "printed nothing"},
+        {"false", "x", NULL, "exited with status 1"},       {"/nonexistent/command", "x", NULL, "cannot run"},
+        {"sleep", "20", NULL, "did not end in time"},       {"sh -c", "kill -9 $$", NULL, "signal 9"},
         {"head -c 200000", "/dev/zero", NULL, "more than"},
     };
     struct ps_arena *arena = ps_arena_create();

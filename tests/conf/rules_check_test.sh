@@ -115,7 +115,7 @@ run 1 check -n a1 -f keys.properties
 says "a1.sources.r1.selector.rules.file: is required and missing"
 sed 's/selector.rules.file = .*/&\na1.sources.r1.selector.rules.settle = soon/' agent.properties >keys.properties
 run 1 check -n a1 -f keys.properties
-says 'keys.properties:8: error: a1.sources.r1.selector.rules.settle: "soon" is no whole number'
+says 'keys.properties:8: error: a1.sources.r1.selector.rules.settle: "soon" is not a whole number'
 sed 's/selector.rules.file = .*/&\na1.sources.r1.selector.rules.compile.memory = 1k/' agent.properties >keys.properties
 run 1 check -n a1 -f keys.properties
 says "a1.sources.r1.selector.rules.compile.memory: 1024 is out of range"

@@ -142,7 +142,7 @@ static void cycles_are_named(void **state)
     put(fixture, "a1.y", "-${a1.x}-");
     assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), PS_FAIL);
     assert_int_equal(fixture->problems.errors, 1);
-    assert_non_null(strstr(fixture->problems.items[0].what, "leads back to itself"));
+    assert_non_null(strstr(fixture->problems.items[0].what, "refers to itself"));
 }
 
 static void growth_is_bounded(void **state)
