@@ -1,20 +1,17 @@
-/* See exec.h. posix_spawn starts a process group of its own, so that a script's children are killed with
- * it. */
+/* See exec.h. The command has a process group of its own, so that children of a script are killed with it. */
 #include "conf/exec.h"
 
 #include "core/clock.h"
+#include "core/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 static enum ps_status spawn(const struct ps_texts *command, const char *argument, int out, pid_t *pid,
                             struct ps_err *err)
@@ -24,19 +21,10 @@ static enum ps_status spawn(const struct ps_texts *command, const char *argument
     for (size_t i = 0; i < command->count; i++)
         argv[i] = (char *)(uintptr_t)command->items[i];
     argv[command->count] = (char *)(uintptr_t)argument;
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, out, 1);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    int failed = posix_spawnp(pid, argv[0], &actions, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
+    int failed = ps_spawn(pid, &(struct ps_spawn){.argv = (const char *const *)argv,
+                                                  .input = PS_SPAWN_NOTHING,
+                                                  .output = out,
+                                                  .errors = PS_SPAWN_INHERIT});
     free(argv);
     return failed == 0 ? PS_OK : ps_err_set(err, "cannot run %s: %s", command->items[0], strerror(failed));
 }
@@ -80,8 +68,7 @@ static enum ps_status reap(pid_t pid, uint64_t deadline_ns, const char *name, st
         usleep(2000);
     if (ended == 0) {
         kill(-pid, SIGKILL);
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            ;
+        (void)ps_spawn_wait(pid);
         return ps_err_set(err, "%s did not end in time and was killed", name);
     }
     if (ended < 0)

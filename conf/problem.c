@@ -1,6 +1,8 @@
 /* The list of problems. Thread: the control thread. Never prints. */
 #include "conf/problem.h"
 
+#include "core/printable.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,29 +30,6 @@ static void problem_count(struct ps_problems *problems, enum ps_severity severit
         problems->warnings++;
 }
 
-/* Removes control characters, which must not reach a terminal from a hostile file, and joins the lines of a
- * struct ps_err into one. */
-static char *text_clean(struct ps_arena *arena, const char *text)
-{
-    if (text == NULL)
-        return NULL;
-    char *copy = ps_arena_alloc(arena, strlen(text) * 2 + 1);
-    char *to = copy;
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        if (*at == '\n') {
-            to = stpcpy(to, "; ");
-        } else if (*at < ' ' || *at == 0x7f) {
-            *to++ = '?';
-        } else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) { /* U+0080 to U+009F */
-            *to++ = '?';
-            at++;
-        } else {
-            *to++ = (char)*at;
-        }
-    }
-    return copy;
-}
-
 void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, struct ps_place place,
                     const char *cure, const char *format, ...)
 {
@@ -73,9 +52,9 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
         .severity = severity,
         .file = place.file == NULL ? NULL : ps_arena_text(problems->arena, place.file),
         .line = place.line,
-        .key = text_clean(problems->arena, place.key),
-        .what = text_clean(problems->arena, what),
-        .cure = text_clean(problems->arena, cure),
+        .key = ps_printable_line(problems->arena, place.key),
+        .what = ps_printable_line(problems->arena, what),
+        .cure = ps_printable_line(problems->arena, cure),
     };
 }
 

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/clock.h"
 #include "core/log_limit.h"
+#include "core/printable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -145,27 +146,13 @@ enum ps_status ps_log_open(const char *path, struct ps_err *err)
     return PS_OK;
 }
 
-/* Appends text with control characters spelled out: one message is one line, and a terminal is not steered by
- * what a stranger sent. Long text ends in "...". */
+/* Appends text with control characters spelled out (printable.h). Long text ends in "...". */
 static size_t escape(char *out, size_t room, const char *text)
 {
-    static const char digits[] = "0123456789abcdef";
     size_t length = 0;
     for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-        char form[4] = {'\\', 0, 0, 0};
-        size_t need = 2;
-        if (byte == '\n' || byte == '\r' || byte == '\t') {
-            form[1] = byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't';
-        } else if (byte < 0x20 || byte == 0x7f) {
-            form[1] = 'x';
-            form[2] = digits[byte >> 4];
-            form[3] = digits[byte & 15];
-            need = 4;
-        } else {
-            form[0] = (char)byte;
-            need = 1;
-        }
+        char form[4];
+        size_t need = ps_printable_byte(form, (unsigned char)*text);
         if (length + need + 3 > room) {
             memcpy(out + length, "...", 3);
             return length + 3;

@@ -1,5 +1,6 @@
 #include "bench/plan/process.h"
 #include "core/clock.h"
+#include "core/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,61 +8,40 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
-
-static _Noreturn void exec_child(const struct ps_process *child, const char *program,
-                                 const char *const *arguments, int out, pid_t parent)
-{
-    sigset_t none;
-    char *list[PS_PROCESS_ARGUMENTS_MAX + 2] = {(char *)(uintptr_t) "penstock"};
-    for (unsigned i = 0; arguments[i] != NULL; i++)
-        list[i + 1] = (char *)(uintptr_t)arguments[i];
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    setpgid(0, 0);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-    int log = open(child->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
-    int nothing = open("/dev/null", O_RDONLY);
-    dup2(nothing, STDIN_FILENO);
-    if (log >= 0)
-        dup2(log, STDERR_FILENO);
-    dup2(out >= 0 ? out : log, STDOUT_FILENO);
-    if (getppid() == parent)
-        execve(program, list, environ);
-    fprintf(stderr, "cannot run %s: %s\n", program, strerror(errno));
-    _exit(127);
-}
 
 enum ps_status ps_process_start(struct ps_process *child, const char *program, const char *const *arguments,
                                 const char *log, bool quiet, struct ps_err *err)
 {
+    const char *argv[PS_PROCESS_ARGUMENTS_MAX + 2] = {"penstock"};
     int ends[2] = {-1, -1};
     *child = (struct ps_process){.out = -1};
-    unsigned count = 0;
-    while (arguments[count] != NULL)
-        count++;
-    PS_ASSERT(count > 0 && count <= PS_PROCESS_ARGUMENTS_MAX);
+    for (unsigned i = 0; arguments[i] != NULL; i++) {
+        PS_ASSERT(i < PS_PROCESS_ARGUMENTS_MAX);
+        argv[i + 1] = arguments[i];
+    }
     snprintf(child->log, sizeof child->log, "%s", log);
     if (!quiet && pipe2(ends, O_CLOEXEC) != 0)
         return ps_err_set(err, "cannot start `penstock %s`: %s", arguments[0], strerror(errno));
-    pid_t parent = getpid();
-    child->pid = fork();
-    if (child->pid == 0)
-        exec_child(child, program != NULL ? program : "/proc/self/exe", arguments, ends[1], parent);
+    int log_fd = open(child->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    int to_log = log_fd >= 0 ? log_fd : PS_SPAWN_INHERIT;
+    int failed =
+        ps_spawn(&child->pid, &(struct ps_spawn){.program = program != NULL ? program : "/proc/self/exe",
+                                                 .argv = argv,
+                                                 .input = PS_SPAWN_NOTHING,
+                                                 .output = ends[1] >= 0 ? ends[1] : to_log,
+                                                 .errors = to_log,
+                                                 .ends_with_caller = true});
+    if (log_fd >= 0)
+        close(log_fd);
     if (ends[1] >= 0)
         close(ends[1]);
-    if (child->pid < 0) {
+    if (failed != 0) {
         child->pid = 0;
         if (ends[0] >= 0)
             close(ends[0]);
-        return ps_err_set(err, "cannot start `penstock %s`: %s", arguments[0], strerror(errno));
+        return ps_err_set(err, "cannot start `penstock %s`: %s", arguments[0], strerror(failed));
     }
     child->out = ends[0];
     if (child->out >= 0)
@@ -118,7 +98,7 @@ const char *ps_process_line(struct ps_process *child)
 
 bool ps_process_runs(struct ps_process *child)
 {
-    if (child->pid > 0 && waitpid(child->pid, &child->exit_status, WNOHANG) == child->pid)
+    if (child->pid > 0 && ps_spawn_poll(child->pid, &child->exit_status))
         child->pid = 0;
     return child->pid > 0;
 }
@@ -131,7 +111,7 @@ void ps_process_end(struct ps_process *child, unsigned wait_ms)
             nanosleep(&(struct timespec){.tv_nsec = 10 * (long)PS_NS_PER_MS}, NULL);
         if (ps_process_runs(child)) {
             kill(child->pid, SIGKILL);
-            waitpid(child->pid, &child->exit_status, 0);
+            child->exit_status = ps_spawn_wait(child->pid);
             child->pid = 0;
         }
     }
@@ -147,8 +127,7 @@ int ps_process_exit_code(const struct ps_process *child)
 {
     if (child->pid != 0 || child->log[0] == '\0')
         return -1;
-    return WIFEXITED(child->exit_status) ? WEXITSTATUS(child->exit_status)
-                                         : 128 + WTERMSIG(child->exit_status);
+    return ps_spawn_exit_code(child->exit_status);
 }
 
 void ps_process_explain(const struct ps_process *child, const char *what, struct ps_err *err)

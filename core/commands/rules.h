@@ -38,9 +38,7 @@ void ps_rules_print_problems(FILE *to, const struct ps_rules_problems *problems)
 /* "f: fine", "f: 1 error, 2 warnings" */
 void ps_rules_print_summary(FILE *to, const char *file, const struct ps_rules_problems *problems);
 struct json_t *ps_rules_json_problems(const struct ps_rules_problems *problems);
-/* Text of strangers for a terminal: control characters and broken UTF-8 are written \xHH. */
-void ps_rules_print_text(FILE *to, const char *text, size_t length);
-/* The same bytes as a JSON string, what is no UTF-8 replaced. */
+/* Text of strangers as a JSON string, what is no UTF-8 replaced. */
 struct json_t *ps_rules_json_text(const char *text, size_t length);
 /* "12,345" */
 const char *ps_rules_count_text(struct ps_arena *arena, uint64_t number);

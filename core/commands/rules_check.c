@@ -3,6 +3,7 @@
 #include "conf/conf.h"
 #include "conf/report.h"
 #include "core/commands/rules.h"
+#include "core/printable.h"
 #include "regex/cost.h"
 #include "stages/rules/stage.h"
 #include "stages/table.h"
@@ -195,7 +196,7 @@ static void print_patterns(const struct check *check)
         const char *text = ps_rules_regex_text(arena, pattern->regex);
         printf("  %-20s %-8s %10s  ", ps_rules_place(arena, pattern->place), grades[look->cost.grade],
                look->cost.database_bytes > 0 ? ps_rules_bytes_text(arena, look->cost.database_bytes) : "-");
-        ps_rules_print_text(stdout, text, strlen(text) > 60 ? 57 : strlen(text));
+        ps_printable_write(stdout, text, strlen(text) > 60 ? 57 : strlen(text));
         printf("%s\n      %s%s%s\n", strlen(text) > 60 ? "..." : "", look->why,
                look->cost.why[0] != '\0' ? "; " : "", look->cost.why);
     }

@@ -3,6 +3,7 @@
  * see it. Thread: main. */
 #include "conf/report.h"
 #include "core/commands/rules.h"
+#include "core/printable.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,7 @@ static bool subject_of(const struct explain *explain, struct ps_rules_subject su
 static void print_slice(const char *before, struct ps_slice text)
 {
     printf("%s\"", before);
-    ps_rules_print_text(stdout, text.data, text.length > 200 ? 200 : text.length);
+    ps_printable_write(stdout, text.data, text.length > 200 ? 200 : text.length);
     printf("\"%s", text.length > 200 ? "..." : "");
 }
 
@@ -112,7 +113,7 @@ static void print_condition(const struct explain *explain, const struct ps_condi
         return;
     }
     const char *words = ps_rules_leaf_text(explain->arena, explain->bed.rules, condition);
-    ps_rules_print_text(stdout, words, strlen(words));
+    ps_printable_write(stdout, words, strlen(words));
     if (condition->kind == PS_CONDITION_COMPARE && condition->subject.header != NULL) {
         if (subject_of(explain, condition->subject, &text))
             print_slice("   it is ", text);
@@ -143,7 +144,7 @@ static void print_rule(const struct explain *explain, uint32_t number, const cha
     for (size_t i = 0; actions && i < rule->action_count; i++) {
         const char *text = ps_rules_action_text(explain->arena, &rule->actions[i]);
         printf("%*s-> ", (int)PARTS_INDENT, "");
-        ps_rules_print_text(stdout, text, strlen(text));
+        ps_printable_write(stdout, text, strlen(text));
         putchar('\n');
     }
 }
@@ -184,14 +185,14 @@ static void print_outcome(const struct explain *explain, const struct ps_batch *
     if (after->body_length != before->body_length ||
         memcmp(after->body, before->body, before->body_length) != 0) {
         fputs("  body = ", stdout);
-        ps_rules_print_text(stdout, after->body, after->body_length);
+        ps_printable_write(stdout, after->body, after->body_length);
         putchar('\n');
     }
     while ((header = ps_headers_next(&cursor)) != NULL) {
         fputs("  header.", stdout);
-        ps_rules_print_text(stdout, header->name->text, header->name->length);
+        ps_printable_write(stdout, header->name->text, header->name->length);
         fputs(" = ", stdout);
-        ps_rules_print_text(stdout, header->value, header->value_length);
+        ps_printable_write(stdout, header->value, header->value_length);
         putchar('\n');
     }
 }
@@ -330,7 +331,7 @@ static bool explain_lines(struct explain *explain)
             length--;
         if (!explain->command->json) {
             printf("%s%s", number++ > 0 ? "\n" : "", explain->dim);
-            ps_rules_print_text(stdout, line, (size_t)length);
+            ps_printable_write(stdout, line, (size_t)length);
             printf("%s\n", explain->off);
         }
         good = length <= INT32_MAX && explain_event(explain, (struct ps_slice){line, (uint32_t)length});

@@ -2,6 +2,7 @@
  * which rules no test made act. Thread: main. */
 #include "conf/report.h"
 #include "core/commands/rules.h"
+#include "core/printable.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,9 +54,9 @@ static void differs(struct verdict *verdict, const char *what, const char *expec
 {
     verdict->differences++;
     fprintf(verdict->lines, "    %s\n      expected  ", what);
-    ps_rules_print_text(verdict->lines, expected, expected_length);
+    ps_printable_write(verdict->lines, expected, expected_length);
     fputs("\n      came      ", verdict->lines);
-    ps_rules_print_text(verdict->lines, came, came_length);
+    ps_printable_write(verdict->lines, came, came_length);
     fputc('\n', verdict->lines);
 }
 

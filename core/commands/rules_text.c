@@ -2,6 +2,7 @@
  * main. */
 #include "core/commands/rules.h"
 #include "conf/report.h"
+#include "core/printable.h"
 #include "core/utf8.h"
 
 #include <inttypes.h>
@@ -68,26 +69,6 @@ json_t *ps_rules_json_problems(const struct ps_rules_problems *problems)
 }
 
 /* ---- strangers' bytes ---- */
-
-void ps_rules_print_text(FILE *to, const char *text, size_t length)
-{
-    size_t good = 0; /* well-formed up to here */
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (i >= good)
-            good = i + ps_utf8_valid_length(text + i, length - i);
-        /* C1 controls are the two bytes c2 80..9f in UTF-8 */
-        bool c1 = byte == 0xc2 && i + 1 < length && (unsigned char)text[i + 1] < 0xa0;
-        if (i < good && !c1 && byte >= 0x20 && byte != 0x7f)
-            fputc(byte, to);
-        else if (byte == '\n' || byte == '\r' || byte == '\t')
-            fprintf(to, "\\%c", byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't');
-        else if (c1)
-            fprintf(to, "\\x%02x\\x%02x", byte, (unsigned char)text[++i]);
-        else
-            fprintf(to, "\\x%02x", byte);
-    }
-}
 
 json_t *ps_rules_json_text(const char *text, size_t length)
 {
@@ -197,7 +178,7 @@ static const char *string_text(struct ps_arena *arena, const char *text, size_t 
         size_t to_next = 0; /* up to the next quote or backslash */
         while (from + to_next < length && text[from + to_next] != '"' && text[from + to_next] != '\\')
             to_next++;
-        ps_rules_print_text(to, text + from, to_next);
+        ps_printable_write(to, text + from, to_next);
         from += to_next;
         if (from < length)
             fprintf(to, "\\%c", text[from++]);

@@ -1,5 +1,6 @@
 /* penstock tail: asks a running agent's metrics server for a sample of live events and shows them. */
 #include "core/commands/commands.h"
+#include "core/printable.h"
 #include "core/watch/metrics_server.h"
 
 #include <errno.h>
@@ -39,24 +40,6 @@ static void usage(FILE *file)
           file);
 }
 
-/* Control characters spelled out: a stranger's bytes do not steer the terminal. */
-static void print_text(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        /* C1 controls are the two bytes c2 80..9f in UTF-8 */
-        bool c1 = byte == 0xc2 && i + 1 < length && (unsigned char)text[i + 1] < 0xa0;
-        if (byte == '\n' || byte == '\t')
-            fputs(byte == '\n' ? "\\n" : "\\t", stdout);
-        else if (byte < 0x20 || byte == 0x7f)
-            printf("\\x%02x", byte);
-        else if (c1)
-            printf("\\x%02x", (unsigned char)text[++i]);
-        else
-            putchar(byte);
-    }
-}
-
 /* {"headers":{..},"body":"..","bytes":N} -> {host=h1, timestamp=1} body */
 static bool print_event(const struct tail *tail, const char *line, size_t length)
 {
@@ -71,16 +54,16 @@ static bool print_event(const struct tail *tail, const char *line, size_t length
     json_object_foreach(json_object_get(event, "headers"), name, value)
     {
         fputs(separator, stdout);
-        print_text(name, strlen(name));
+        ps_printable_write(stdout, name, strlen(name));
         putchar('=');
         if (json_is_string(value))
-            print_text(json_string_value(value), json_string_length(value));
+            ps_printable_write(stdout, json_string_value(value), json_string_length(value));
         separator = ", ";
     }
     fputs(tail->colour ? "}\033[0m " : "} ", stdout);
     json_t *body = json_object_get(event, "body");
     if (json_is_string(body))
-        print_text(json_string_value(body), json_string_length(body));
+        ps_printable_write(stdout, json_string_value(body), json_string_length(body));
     if (json_is_true(json_object_get(event, "cut")))
         printf("... (%lld bytes)", (long long)json_integer_value(json_object_get(event, "bytes")));
     putchar('\n');

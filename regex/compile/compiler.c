@@ -2,11 +2,12 @@
  * a helper, which waits for it; never by a worker. */
 #include "regex/compile/compiler.h"
 
+#include "core/spawn.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,8 +16,6 @@
 #include <unistd.h>
 
 #define POLL_MS 50
-
-extern char **environ;
 
 struct child {
     pid_t pid;
@@ -30,43 +29,18 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static int spawn(struct child *child, const char *program, int theirs)
-{
-    const char *argv[] = {program, "rules", "compile", NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    int failed = posix_spawn_file_actions_init(&actions);
-    if (failed != 0)
-        return failed;
-    failed = posix_spawnattr_init(&attributes);
-    if (failed == 0) {
-        (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-                                                        POSIX_SPAWN_SETSIGMASK);
-        (void)posix_spawnattr_setpgroup(&attributes, 0);
-        (void)posix_spawnattr_setsigdefault(&attributes, &all);
-        (void)posix_spawnattr_setsigmask(&attributes, &none);
-        failed = posix_spawn_file_actions_adddup2(&actions, theirs, 0);
-        if (failed == 0)
-            failed = posix_spawn_file_actions_adddup2(&actions, theirs, 1);
-        if (failed == 0)
-            failed = posix_spawn(&child->pid, program, &actions, &attributes, (char *const *)(uintptr_t)argv,
-                                 environ);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return failed;
-}
-
 static enum ps_status child_start(struct child *child, const char *program, struct ps_err *err)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return ps_err_set(err, "cannot create a socket for the compiler: %s", strerror(errno));
     (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    int failed = spawn(child, program, ends[1]);
+    const char *argv[] = {program, "rules", "compile", NULL};
+    int failed = ps_spawn(&child->pid, &(struct ps_spawn){.program = program,
+                                                          .argv = argv,
+                                                          .input = ends[1],
+                                                          .output = ends[1],
+                                                          .errors = PS_SPAWN_INHERIT});
     close(ends[1]);
     child->socket = ends[0];
     if (failed == 0)
@@ -129,15 +103,11 @@ static enum talk child_talk(int socket, const struct ps_bytes *request, const st
 /* Waits until the child ends; with `kill_it` kills it first. Returns the signal that ended it, or 0. */
 static int child_end(struct child *child, bool kill_it)
 {
-    int status;
     close(child->socket);
     if (kill_it)
         (void)kill(child->pid, SIGKILL);
-    pid_t got;
-    do {
-        got = waitpid(child->pid, &status, 0);
-    } while (got < 0 && errno == EINTR);
-    return got == child->pid && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    int status = ps_spawn_wait(child->pid);
+    return status != -1 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 static enum ps_status explain(enum talk talk, int signal, const struct ps_compile_limits *limits,

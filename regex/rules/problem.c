@@ -4,30 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/printable.h"
 #include "regex/rules/parts.h"
-
-/* Removes control characters, which must not reach a terminal from a hostile file, and joins lines into
- * one. */
-static const char *text_clean(struct ps_arena *arena, const char *text)
-{
-    if (text == NULL)
-        return NULL;
-    char *copy = ps_arena_alloc(arena, strlen(text) * 2 + 1);
-    char *to = copy;
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        if (*at == '\n') {
-            to = stpcpy(to, "; ");
-        } else if (*at < ' ' || *at == 0x7f) {
-            *to++ = '?';
-        } else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) { /* U+0080 to U+009F */
-            *to++ = '?';
-            at++;
-        } else {
-            *to++ = (char)*at;
-        }
-    }
-    return copy;
-}
 
 /* Returns the slot for one more problem: the next free one, or that of the last problem that is not an
  * error. */
@@ -56,11 +34,11 @@ void ps_rules_problem_add(struct ps_rules_problems *problems, enum ps_rules_seve
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
     if (place.file != NULL)
-        place.file = text_clean(problems->arena, place.file);
+        place.file = ps_printable_line(problems->arena, place.file);
     *slot = (struct ps_rules_problem){.severity = severity,
                                       .place = place,
-                                      .what = text_clean(problems->arena, what),
-                                      .cure = text_clean(problems->arena, cure)};
+                                      .what = ps_printable_line(problems->arena, what),
+                                      .cure = ps_printable_line(problems->arena, cure)};
 }
 
 const char *ps_rules_problem_text(struct ps_arena *arena, const struct ps_rules_problem *problem)

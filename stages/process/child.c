@@ -1,18 +1,16 @@
 /* See child.h. */
 #include "stages/process/child.h"
 
+#include "core/spawn.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
 
 _Static_assert(sizeof(((struct ps_child_cpus *)0)->words) >= sizeof(cpu_set_t), "a set of CPUs fits");
 
@@ -60,39 +58,6 @@ static bool pipe_make(int *ours, int *theirs, bool we_read)
     return fcntl(*ours, F_SETFL, O_NONBLOCK) == 0;
 }
 
-static int spawn(struct ps_child *child, const char *const *argv, const struct ends *ends)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    int failed = posix_spawn_file_actions_init(&actions);
-    if (failed != 0)
-        return failed;
-    failed = posix_spawnattr_init(&attributes);
-    if (failed == 0) {
-        (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-                                                        POSIX_SPAWN_SETSIGMASK);
-        (void)posix_spawnattr_setpgroup(&attributes, 0);
-        (void)posix_spawnattr_setsigdefault(&attributes, &all);
-        (void)posix_spawnattr_setsigmask(&attributes, &none);
-        failed = posix_spawn_file_actions_adddup2(&actions, ends->input, 0);
-        if (failed == 0)
-            failed = posix_spawn_file_actions_adddup2(&actions, ends->output, 1);
-        if (failed == 0)
-            failed = ends->errors >= 0
-                         ? posix_spawn_file_actions_adddup2(&actions, ends->errors, 2)
-                         : posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-        if (failed == 0)
-            failed = posix_spawnp(&child->pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv,
-                                  environ);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return failed;
-}
-
 enum ps_status ps_child_start(struct ps_child *child, const char *const *argv, bool errors,
                               const struct ps_child_cpus *cpus, struct ps_err *err)
 {
@@ -108,7 +73,10 @@ enum ps_status ps_child_start(struct ps_child *child, const char *const *argv, b
         ps_child_cpus_init(&own);
         if (cpus->known)
             (void)sched_setaffinity(0, sizeof cpus->words, (const cpu_set_t *)(const void *)cpus->words);
-        failed = spawn(child, argv, &ends);
+        failed = ps_spawn(&child->pid, &(struct ps_spawn){.argv = argv,
+                                                          .input = ends.input,
+                                                          .output = ends.output,
+                                                          .errors = errors ? ends.errors : PS_SPAWN_NOTHING});
         if (own.known)
             (void)sched_setaffinity(0, sizeof own.words, (const cpu_set_t *)(const void *)own.words);
     }
@@ -129,11 +97,10 @@ bool ps_child_poll(struct ps_child *child)
     int status;
     if (child->pid == 0 || child->ended)
         return true;
-    pid_t got = waitpid(child->pid, &status, WNOHANG);
-    if (got == 0 || (got < 0 && errno == EINTR))
+    if (!ps_spawn_poll(child->pid, &status))
         return false;
     child->ended = true;
-    child->status = got < 0 ? -1 : WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    child->status = ps_spawn_exit_code(status);
     return true;
 }
 

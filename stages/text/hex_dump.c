@@ -1,6 +1,8 @@
 /* See hex_dump.h. */
 #include "stages/text/hex_dump.h"
 
+#include "core/printable.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,21 +53,8 @@ static bool dump_clean(struct ps_dump *dump, const char *text, size_t length)
     if (!dump_reserve(dump, 4 * length))
         return false;
     char *out = dump->data + dump->length;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte >= 0x20 && byte != 0x7F) {
-            *out++ = (char)byte;
-            continue;
-        }
-        *out++ = '\\';
-        if (byte == '\n' || byte == '\r' || byte == '\t') {
-            *out++ = byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't';
-        } else {
-            *out++ = 'x';
-            *out++ = digits[byte >> 4];
-            *out++ = digits[byte & 15];
-        }
-    }
+    for (size_t i = 0; i < length; i++)
+        out += ps_printable_byte(out, (unsigned char)text[i]);
     dump->length = (size_t)(out - dump->data);
     return true;
 }

@@ -25,8 +25,8 @@ core/stage.h            core/FLAT core/flow/*
 core/FLAT
 rings/*                 core/base.h
 regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log.h core/arena.h core/utf8.h
-regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/arena.h core/nearest.h core/utf8.h
-regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/arena.h
+regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/arena.h core/nearest.h core/printable.h core/utf8.h
+regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/arena.h core/spawn.h
 regex/java/*            core/base.h core/status.h core/log.h core/arena.h core/nearest.h core/utf8.h
 regex/FLAT              regex/java/* core/base.h core/status.h core/log.h core/arena.h core/utf8.h
 conf/*                  core/*

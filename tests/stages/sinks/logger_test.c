@@ -111,7 +111,7 @@ static void test_control_characters(void **unused)
     ps_test_stage_start(&stage, &ps_sink_logger, NULL);
     struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("x", "a\nb", "\x1b[31m\r\t\x7f"));
     assert_string_equal(logged(&stage, lease, PS_LOG_INFO),
-                        "Event: { headers:{a\\nb=\\x1B[31m\\r\\t\\x7F} body: 78"
+                        "Event: { headers:{a\\nb=\\x1b[31m\\r\\t\\x7f} body: 78"
                         "                                              x }\n");
     ps_test_stage_fini(&stage);
 }

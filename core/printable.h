@@ -1,0 +1,18 @@
+/* Text of strangers made printable, so that one message is one line and a terminal is not steered by what a
+ * stranger sent. Thread: any. */
+#pragma once
+
+#include "core/arena.h"
+
+#include <stdio.h>
+
+/* Writes a byte as itself, or a control character (below 0x20, 0x7f) as \n, \r, \t or \xHH. Returns how many
+ * bytes: 1, 2 or 4. */
+size_t ps_printable_byte(char out[4], unsigned char byte);
+
+/* Writes bytes: control characters, U+0080 to U+009F and bytes that are not UTF-8 as ps_printable_byte or \xHH. */
+void ps_printable_write(FILE *to, const char *text, size_t length);
+
+/* A copy for a message: "; " for a newline, "?" for every other control character, U+0080 to U+009F included.
+ * NULL for NULL. Owns: the arena. */
+char *ps_printable_line(struct ps_arena *arena, const char *text);
