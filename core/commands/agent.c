@@ -1,5 +1,5 @@
-/* `penstock agent`: reads the configuration, runs it, and minds it: signals, changed files, the watchdog, the
- * metrics server. The control thread. */
+/* `penstock agent`: reads the configuration, runs it, and handles signals, changed files, the watchdog and
+ * the metrics server. Thread: control. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,7 +20,7 @@
 
 #define WORKER_STUCK_MS 10000U
 #define FILE_WAIT_MS 1000
-#define PROGRAM "/proc/self/exe" /* helper processes are this program */
+#define PROGRAM "/proc/self/exe" /* helper processes run this program */
 
 static const char usage[] =
     "Usage: penstock agent -n NAME -f FILE [OPTION]...\n"
@@ -148,7 +148,7 @@ static void reload(struct service *service)
     if (status != PS_OK) {
         ps_agent_reload_failed(service->agent);
         ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on");
-        /* Remember what was read, so that the same mistake is not read again every time. */
+        /* Keep what was read, so that an unchanged file with a mistake is not loaded again at every poll. */
         struct ps_conf *old = service->conf;
         service->conf = conf;
         ps_conf_destroy(old);
@@ -169,7 +169,7 @@ done:
 
 /* ---- the control loop ---- */
 
-/* Reads pending signals. Returns the last that matters, 0 for none. */
+/* Reads pending signals. Returns the last one (SIGTERM and SIGINT before others), 0 for none. */
 static int read_signals(struct service *service)
 {
     struct signalfd_siginfo info;
@@ -259,7 +259,7 @@ static void stop(struct service *service)
     say_account(&account);
 }
 
-/* Before any thread: they inherit the mask. */
+/* Called before any thread starts, because threads inherit the signal mask. */
 static int open_signals(void)
 {
     sigset_t set;
@@ -282,7 +282,7 @@ static bool files_are_missing(const struct ps_command *command)
 }
 
 /* A service that is called before its file exists waits for it when -Dflume.called.from.service is given, as
- * flume-ng does. False: told to stop meanwhile. */
+ * flume-ng does. Returns false if a signal asked to stop meanwhile. */
 static bool wait_for_files(struct service *service)
 {
     if (ps_pairs_get(&service->command.system, "flume.called.from.service") == NULL)

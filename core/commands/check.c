@@ -51,7 +51,7 @@ static void line_add(void *argument, const char *text)
         lines->items[lines->texts.count++] = ps_arena_text(lines->arena, text);
 }
 
-/* Workers, rings and budgets, as the engine would make them. */
+/* Prints the workers, rings and budgets that the engine would create. */
 static enum ps_status describe(struct ps_conf *conf, struct lines *lines)
 {
     struct ps_machine machine;

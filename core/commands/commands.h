@@ -1,4 +1,4 @@
-/* The subcommands: argv[0] is the subcommand's name. They return the exit code. */
+/* The subcommands. argv[0] is the name of the subcommand. Each returns the exit code. */
 #pragma once
 
 int ps_main_agent(int argc, char **argv);
@@ -11,5 +11,5 @@ int ps_main_verify(int argc, char **argv);
 int ps_main_load(int argc, char **argv);
 int ps_main_plan(int argc, char **argv);
 int ps_main_rules(int argc, char **argv);
-/* `penstock rules compile`, a process of the engine's own: no arguments. */
+/* `penstock rules compile`, a helper process that the engine starts; takes no arguments. */
 int ps_main_rules_compile(void);

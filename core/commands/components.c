@@ -1,6 +1,5 @@
-/* `penstock components [TYPE]`: every stage, what Flume calls it, its keys with default, unit and meaning;
- * from the option rows alone.
- * --markdown prints docs/OPTIONS.md, --man the same for a man page. */
+/* `penstock components [TYPE]`: prints every stage, its names in Flume, and its keys with default, unit and
+ * meaning, from the option rows alone. --markdown prints docs/OPTIONS.md, --man the same for a man page. */
 #include "core/commands/commands.h"
 
 #include "conf/common.h"
@@ -32,9 +31,7 @@ static const char usage[] =
 
 enum form { FORM_TEXT, FORM_MARKDOWN, FORM_MAN };
 
-/* ---- a row's cells
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- a row's cells ---- */
 
 static const char *type_word(const struct ps_option *option)
 {
@@ -51,7 +48,7 @@ static const char *fallback_text(const struct ps_option *option)
     return option->fallback != NULL ? option->fallback : "";
 }
 
-/* Flags, words, range and other spellings, as sentences after the help. */
+/* Prints flags, words, range and other spellings as sentences after the help. */
 static void notes_print(FILE *out, const struct ps_option *option)
 {
     fputs(option->help != NULL ? option->help : "", out);
@@ -73,7 +70,7 @@ static void notes_print(FILE *out, const struct ps_option *option)
         fputs(" (penstock's own)", out);
 }
 
-/* Text into a table or a man page: what would be markup there is escaped. */
+/* Prints text into a table or a man page; escapes what would be markup there. */
 static void escaped(FILE *out, enum form form, const char *text)
 {
     bool start = true;
@@ -144,9 +141,7 @@ static void rows_print(FILE *out, enum form form, const char *prefix, const stru
         row_print(out, form, prefix, options);
 }
 
-/* ---- stages
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- stages ---- */
 
 static void stage_print(FILE *out, enum form form, const struct ps_stage_ops *ops)
 {
@@ -187,7 +182,7 @@ static void heading(FILE *out, enum form form, const char *text)
 struct chapter {
     enum ps_kind kind;
     const char *title;
-    const struct ps_option *const *common; /* rows that all of the kind have */
+    const struct ps_option *const *common; /* rows that all stages of the kind have */
 };
 
 static const struct chapter chapters[] = {
@@ -220,9 +215,7 @@ static void everything(FILE *out, enum form form)
     rows_print(out, form, "", ps_common_group_options);
 }
 
-/* ---- what was asked for
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- selection ---- */
 
 static void overview(FILE *out)
 {

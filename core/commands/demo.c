@@ -1,6 +1,6 @@
-/* penstock demo: the main job on one machine. Starts a broker (librdkafka's mock cluster), a real `penstock
- * agent`, `penstock verify` at the far end and `penstock load`, shows a line a second, and accounts for every
- * event at the end. */
+/* penstock demo: runs the main use case on one machine. Starts a broker (librdkafka's mock cluster), a real
+ * `penstock agent`, `penstock verify` at the far end and `penstock load`, prints a line each second, and
+ * accounts for every event at the end. */
 #include "core/commands/demo.h"
 #include "core/clock.h"
 #include "core/commands/commands.h"
@@ -44,7 +44,7 @@ void demo_rest(unsigned ms)
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
 }
 
-/* ---- what there is besides the agent ---- */
+/* ---- the other processes and files ---- */
 
 static enum ps_status directory_make(struct demo *demo, struct ps_err *err)
 {
@@ -94,7 +94,7 @@ static enum ps_status broker_start(struct ps_process *broker, struct demo *demo,
     return PS_FAIL;
 }
 
-/* Where to look while it runs. */
+/* Prints where metrics and logs can be read while it runs. */
 static void hints(const struct demo *demo, const struct demo_agent *agent)
 {
     printf("broker      %s (librdkafka's mock cluster: memory only)\n", demo->brokers);
@@ -111,7 +111,7 @@ static void hints(const struct demo *demo, const struct demo_agent *agent)
 
 /* ---- the run ---- */
 
-/* Until ^C: a slow load that nobody verifies. */
+/* Runs a slow load until ^C. It is not verified. */
 static void hold(const struct demo *demo, struct demo_agent *agent)
 {
     char log[DEMO_PATH_BYTES];

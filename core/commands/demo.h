@@ -1,7 +1,7 @@
 /* The parts of `penstock demo`. Broker, agent, load and verify are `penstock` processes of their own, as
- * anybody would start them; the demo starts them, listens to what they say in JSON, and shows it.
+ * a user would start them; the demo starts them, reads their JSON lines, and prints a summary.
  *
- * Thread: the one of main. */
+ * Thread: main. */
 #pragma once
 
 #include "core/status.h"
@@ -19,14 +19,14 @@ struct demo {
     unsigned long rate, seconds, connections; /* events a second, all connections together */
     const char *config;                       /* NULL: the example beside the program */
     bool keep;
-    char directory[64]; /* logs and the manifest; removed when all went well */
+    char directory[64]; /* logs and the manifest; removed after a successful run */
     char brokers[256];
-    volatile sig_atomic_t *interrupts; /* how often ^C was pressed */
+    volatile sig_atomic_t *interrupts; /* number of SIGINT received */
 };
 
-/* DIRECTORY/name. */
+/* Writes "DIRECTORY/name". */
 void demo_path(const struct demo *demo, const char *name, char path[DEMO_PATH_BYTES]);
 
-/* Monotonic seconds. */
+/* Returns the monotonic clock in seconds. */
 double demo_now_s(void);
 void demo_rest(unsigned ms);

@@ -14,7 +14,7 @@
 #define START_S 20U
 #define STOP_MS 60000U /* above penstock.drain.timeout */
 
-/* A port nobody uses just now. */
+/* Returns a TCP port that is free at this moment. */
 static uint16_t free_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
@@ -61,7 +61,7 @@ static bool scrape(const struct demo_agent *agent, struct ps_scrape *scrape)
     return ps_scrape_get(scrape, url, NULL) == PS_OK;
 }
 
-/* All components are open. */
+/* Returns whether all components are open. */
 static bool is_up(const struct demo_agent *agent)
 {
     struct ps_scrape page;
@@ -129,7 +129,7 @@ double demo_agent_cpu_s(const struct demo_agent *agent)
     return agent->process.pid > 0 ? ps_usage_of((int)agent->process.pid).cpu_s : 0;
 }
 
-/* The value that the channel `name` has under `what`; 0 when there is no such channel. */
+/* Returns the value `what` of the channel `name`; 0 if there is no such channel. */
 static double channel_value(const struct ps_scrape *page, const char *what, const char *name)
 {
     char component[256];

@@ -1,5 +1,5 @@
-/* The demo's agent: `penstock agent` as a process, seen from outside as any operator sees it: /proc for its
- * CPU time, its metrics server for the rest. */
+/* The demo's agent: `penstock agent` as a process, observed as an operator would observe it: its CPU time
+ * through /proc, the rest through its metrics server. */
 #pragma once
 
 #include "bench/plan/process.h"
@@ -11,12 +11,12 @@ struct demo_agent {
     char config[512]; /* the agent file */
 };
 
-/* Starts it and waits until every component is open. */
+/* Starts the agent and waits until every component is open. */
 enum ps_status demo_agent_start(struct demo_agent *agent, const struct demo *demo, struct ps_err *err);
 
 bool demo_agent_runs(struct demo_agent *agent);
 
-/* User and system time of the process so far; 0 when it has ended. */
+/* Returns the user and system time of the process so far in seconds; 0 after it has ended. */
 double demo_agent_cpu_s(const struct demo_agent *agent);
 
 /* Its counters at one moment. */
@@ -25,8 +25,8 @@ struct demo_agent_look {
     double waiting;             /* in all channels */
     double fills[DEMO_TOPICS];  /* of the channels "errors" and "rest", in percent */
 };
-/* False: no answer. */
+/* Returns false if the metrics server does not answer. */
 bool demo_agent_look(const struct demo_agent *agent, struct demo_agent_look *look);
 
-/* SIGTERM, and waits. True when it ended well. */
+/* Sends SIGTERM and waits. Returns whether the agent exited with 0. */
 bool demo_agent_stop(struct demo_agent *agent);

@@ -14,7 +14,8 @@
 #define DRAIN_S 10.0
 #define QUIET_S 0.3
 
-/* One event in ten has severity 3 and goes to the errors, the others have 6 and go to the rest. */
+/* One event in ten has severity 3 and is routed to "errors"; the others have severity 6 and are routed to
+ * "rest". */
 static const char event[] = "<{choice:11=1,14=9}>{time:rfc3164,zone=local} quickstart demo: {stamp} "
                             "GET /index.html 200, took {int:1..99,width=2} ms, from the cache";
 
@@ -26,9 +27,10 @@ enum ps_status demo_load_start(struct ps_process *load, const struct demo *demo,
 {
     char target[64], rate[32], connections[32], duration[32], settle[32];
     const char *arguments[PS_PROCESS_ARGUMENTS_MAX] = {
-        "load",       "--json", "--target", target, "--connections", connections,
-        "--template", event,    "--rate",   rate,   "--pace",        "sleep" /* the CPUs are the agent's */,
-        "--settle",   settle};
+        "load",          "--json",    "--target",   target,
+        "--connections", connections, "--template", event,
+        "--rate",        rate,        "--pace",     "sleep" /* leaves the CPUs to the agent */,
+        "--settle",      settle};
     unsigned count = 14;
     snprintf(target, sizeof target, "tcp://127.0.0.1:%u", agent->port);
     snprintf(rate, sizeof rate, "%lu", wish->rate);
@@ -48,7 +50,7 @@ enum ps_status demo_load_start(struct ps_process *load, const struct demo *demo,
     return ps_process_start(load, NULL, arguments, wish->log, wish->quiet, err);
 }
 
-/* Until all that the agent took has left it, or nothing moves any more. */
+/* Waits until the agent has delivered all it accepted, or makes no progress. */
 static void drain(const struct demo *demo, const struct demo_agent *agent)
 {
     struct demo_agent_look look;
@@ -92,7 +94,7 @@ enum ps_status demo_warm_up(const struct demo *demo, const struct demo_agent *ag
     return status;
 }
 
-/* ---- what load and verify say ---- */
+/* ---- lines from load and verify ---- */
 
 static double number(const json_t *object, const char *key)
 {
@@ -124,7 +126,7 @@ static void load_line(struct demo_run *run, const char *line)
     json_decref(object);
 }
 
-/* One that does not answer is not asked again for a while: that takes two seconds each time. */
+/* An agent that does not answer is not asked again for a while: each attempt takes two seconds. */
 static void look_at_agent(struct demo_run *run)
 {
     struct demo_agent_look look;
@@ -136,7 +138,8 @@ static void look_at_agent(struct demo_run *run)
         run->look_again_s = demo_now_s() + LOOK_AGAIN_S;
 }
 
-/* Verify tells of a second. What went into the agent is asked for now, so that both are of one moment. */
+/* Handles a line of verify for one second. Reads the agent's input counters now, so that both figures are of
+ * the same moment. */
 static void second_line(struct demo_run *run, const json_t *progress)
 {
     double t = number(progress, "t"), cpu_s = demo_agent_cpu_s(run->agent);
@@ -151,10 +154,10 @@ static void second_line(struct demo_run *run, const json_t *progress)
         run->cpu_s = cpu_s;
     }
     if (t - run->line_s < 0.5 || (in <= 0 && received == 0))
-        return; /* the rest of a second at the end; not begun */
+        return; /* the incomplete last second, or the run has not begun */
     run->line_s = t;
     if (!moved && run->loaded != NULL && received >= run->sent)
-        return; /* all is there: verify waits a second for duplicates */
+        return; /* everything has arrived: verify waits another second for duplicates */
     printf("%4u s   in %10.0f   delivered %10llu   %8.0f events/s   agent CPU %3.0f %%   channels %.1f %% "
            "%.1f %%\n",
            ++run->lines, in, (unsigned long long)received, number(progress, "rate"),
@@ -174,7 +177,7 @@ static void verify_line(struct demo_run *run, const char *line)
     json_decref(object);
 }
 
-/* Waits a moment for either, and takes what they say. */
+/* Waits a moment for a line of either process and handles it. */
 static void take_lines(struct demo_run *run)
 {
     struct pollfd ready[2] = {{.fd = run->load.out, .events = POLLIN},
@@ -184,7 +187,7 @@ static void take_lines(struct demo_run *run)
     while (run->load.log[0] != '\0' && (line = ps_process_line(&run->load)) != NULL)
         load_line(run, line);
     if (run->verify.log[0] != '\0' && (line = ps_process_line(&run->verify)) != NULL)
-        verify_line(run, line); /* one at a time: it may take long */
+        verify_line(run, line); /* one at a time: handling a line may take long */
 }
 
 /* ---- the run ---- */
@@ -209,17 +212,17 @@ static enum ps_status start_verify(struct demo_run *run, struct ps_err *err)
     return PS_FAIL;
 }
 
-/* The first SIGTERM lets it bring what is due, a second one ends it at once. */
+/* The first SIGTERM lets load send what is due; a second one ends it at once. */
 static void tell_load(struct demo_run *run, unsigned times)
 {
     while (run->told < times && ps_process_runs(&run->load)) {
         kill(run->load.pid, SIGTERM);
         run->told++;
-        demo_rest(50); /* two at a time would be one */
+        demo_rest(50); /* two pending SIGTERM would be delivered as one */
     }
 }
 
-/* Until verify has its summary. */
+/* Waits until verify has printed its summary. */
 static enum ps_status watch(struct demo_run *run, struct ps_err *err)
 {
     const struct demo *demo = run->demo;
@@ -239,7 +242,7 @@ static enum ps_status watch(struct demo_run *run, struct ps_err *err)
             return PS_FAIL;
         }
         if (over && run->loaded == NULL && now_s - run->moved_s > SETTLE_S)
-            tell_load(run, 2); /* the agent takes nothing any more */
+            tell_load(run, 2); /* the agent no longer accepts events */
         if (run->loaded != NULL && now_s - run->moved_s > 3 * SETTLE_S && ps_process_runs(&run->verify))
             kill(run->verify.pid, SIGTERM);
     }
@@ -250,7 +253,7 @@ static enum ps_status watch(struct demo_run *run, struct ps_err *err)
     return PS_FAIL;
 }
 
-/* It ends early: what they know is asked for. */
+/* The run ends early: asks both processes for their summaries. */
 static void conclude(struct demo_run *run)
 {
     tell_load(run, 2);
@@ -304,7 +307,7 @@ static uint64_t damaged(const json_t *verified)
     return count(verified, "corrupted") + count(verified, "cut") + count(verified, "broken");
 }
 
-/* What is not there in every run. */
+/* Prints the lines that not every run has. */
 static void summary_rest(const struct demo_run *run)
 {
     const json_t *verified = run->verified;
@@ -327,7 +330,7 @@ static void summary_rest(const struct demo_run *run)
         printf("\nNot verified: %s.\n", unsure);
 }
 
-/* From the first event due to the last one delivered. */
+/* Returns the seconds from the first event due to the last one delivered. */
 static double run_seconds(const struct demo_run *run)
 {
     const json_t *last = json_object_get(run->verified, "last_arrival");

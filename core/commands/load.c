@@ -18,7 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define DESCRIPTORS_OTHER 100U /* beside those of the connections */
+#define DESCRIPTORS_OTHER 100U /* needed besides those of the connections */
 
 static volatile sig_atomic_t interrupts;
 
@@ -274,7 +274,7 @@ static enum ps_status check(struct ps_load_config *config, struct ps_err *err)
     return PS_OK;
 }
 
-/* Descriptors for all connections: up to the hard limit. */
+/* Raises the limit of descriptors for all connections, up to the hard limit. */
 static enum ps_status descriptors_raise(const struct ps_load_config *config, struct ps_err *err)
 {
     struct rlimit limit;
@@ -289,7 +289,7 @@ static enum ps_status descriptors_raise(const struct ps_load_config *config, str
     return PS_OK;
 }
 
-/* 0: go on; else the exit code plus 1. */
+/* Returns 0 to go on, else the exit code plus 1. */
 static int options_parse(struct ps_load_config *config, struct outer *outer, int argc, char **argv)
 {
     struct ps_err err = {0};

@@ -1,7 +1,7 @@
-/* Inside `penstock load`. Thread: the main one. */
+/* Shared by the files of `penstock load`. Thread: main. */
 #pragma once
 
 #include <stdio.h>
 
-/* What --help says. */
+/* Prints the help text. */
 void load_usage(FILE *to);

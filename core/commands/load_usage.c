@@ -1,4 +1,4 @@
-/* What `penstock load --help` says: the shapes, targets and formats come from their tables. */
+/* The help text of `penstock load`; shapes, targets and formats come from their tables. */
 #include "bench/load/content.h"
 #include "bench/load/shape.h"
 #include "bench/load/target.h"
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* "URL: what it is", on two lines: URLs with all their keys are long. */
+/* Prints a URL and its description on two lines, because URLs with all their keys are long. */
 static void target_print(FILE *to, const char *summary)
 {
     const char *colon = strstr(summary, ": ");

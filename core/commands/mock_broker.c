@@ -96,7 +96,7 @@ int ps_main_mock_broker(int argc, char **argv)
     int code = parse(argc, argv, &wish);
     if (code >= 0)
         return code;
-    sigset_t ends; /* before the cluster's threads are made, so that none of them takes the signal */
+    sigset_t ends; /* blocked before the cluster's threads start, so that none of them takes the signal */
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);

@@ -1,4 +1,4 @@
-/* penstock plan: capacity planning (bench/plan), shown while it runs. */
+/* penstock plan: capacity planning (bench/plan), with its progress. */
 #include "bench/plan/planning_text.h"
 #include "bench/report/report.h"
 #include "bench/plan/result.h"
@@ -19,7 +19,7 @@ static void on_interrupt(int number)
     interrupts = 1;
 }
 
-/* ---- what is shown meanwhile ---- */
+/* ---- progress ---- */
 
 struct show {
     struct ps_live live;
@@ -112,7 +112,7 @@ static int run(struct plan_wish *wish)
     catch_interrupts();
     enum ps_status status = ps_planning_run(planning, &wish->config, &err);
     int code = status == PS_OK ? ps_planning_code(planning) : 1;
-    if (status != PS_OK && planning->trial_count == 0) { /* nothing is known: nothing to show */
+    if (status != PS_OK && planning->trial_count == 0) { /* no trial: there is nothing to show */
         complain(&err);
         code = planning->tried_to_start ? 1 : 2;
         ps_planning_fini(planning);

@@ -1,4 +1,4 @@
-/* What `penstock plan` was asked on its command line. Inside core/commands/plan*.c. */
+/* The command line of `penstock plan`. Used by core/commands/plan*.c only. */
 #pragma once
 
 #include "bench/plan/planning.h"
@@ -13,5 +13,5 @@ struct plan_wish {
 
 extern const char plan_usage[];
 
-/* argv[0] is the subcommand's name. What it points to lies in argv, or is kept to the end of the program. */
+/* argv[0] is the subcommand's name. The strings in the result lie in argv or live to the end of the program. */
 enum ps_status plan_parse(struct plan_wish *wish, int argc, char **argv, struct ps_err *err);

@@ -40,7 +40,7 @@ enum option_number {
     OPTION_JSON,
     OPTION_QUIET,
     OPTION_SEED,
-    OPTION_LOAD, /* this and what follows is passed on to load */
+    OPTION_LOAD, /* this and the following options are passed on to load */
     OPTION_FORMAT = OPTION_LOAD,
     OPTION_TEMPLATE,
     OPTION_LINES,
@@ -162,7 +162,7 @@ static enum ps_status add(const char **list, unsigned *count, unsigned room, con
 static enum ps_status add_agent(struct ps_subject_config *subject, const char *option, const char *value,
                                 struct ps_err *err)
 {
-    /* Room for what the plan itself adds. */
+    /* Room for the options that the plan adds. */
     unsigned room = PS_SUBJECT_ARGUMENTS_MAX - 8;
     if (add(subject->agent_arguments, &subject->agent_argument_count, room, option, option, err) != PS_OK)
         return PS_FAIL;
@@ -174,7 +174,7 @@ static enum ps_status add_agent(struct ps_subject_config *subject, const char *o
 static enum ps_status add_system(struct ps_subject_config *subject, const char *text, struct ps_err *err)
 {
     char *whole;
-    if (asprintf(&whole, "-D%s", text) < 0) /* kept to the end */
+    if (asprintf(&whole, "-D%s", text) < 0) /* lives to the end of the program */
         return ps_err_set(err, "no memory");
     return add_agent(subject, whole, NULL, err);
 }
@@ -214,7 +214,7 @@ static enum ps_status count_of(const char *what, const char *text, unsigned max,
     return PS_OK;
 }
 
-/* Of these the plan itself wants to know, too. */
+/* The plan reads these options too. */
 static enum ps_status load_option(struct plan_wish *wish, int option, const char *text, struct ps_err *err)
 {
     static char names[PS_COUNT_OF(options)][24];
@@ -370,7 +370,7 @@ static enum ps_status set_option(struct plan_wish *wish, int option, const char 
     }
 }
 
-/* ---- what belongs together ---- */
+/* ---- combinations of options ---- */
 
 static enum ps_status check_subject(const struct ps_subject_config *subject, struct ps_err *err)
 {

@@ -1,5 +1,5 @@
-/* penstock rules: rule files checked, tested, explained and measured, without an agent. Picks the subcommand;
- * each lives in core/commands/rules_<name>.c. */
+/* penstock rules: checks, tests, explains and measures rule files without an agent. Picks the subcommand;
+ * each is in core/commands/rules_<name>.c. */
 #include "core/commands/commands.h"
 #include "core/commands/rules.h"
 #include "core/nearest.h"

@@ -1,5 +1,5 @@
-/* A rules file made into a set, and events put through it by hand: the pieces of an engine that it takes, on
- * one thread. Thread: main. */
+/* Compiles a rules file into a set and runs events through it: the needed parts of an engine, on one thread.
+ * Thread: main. */
 #include "core/commands/rules.h"
 #include "core/engine/runner.h"
 
@@ -9,11 +9,11 @@
 
 #define BUDGET_BYTES (UINT64_C(1) << 30)
 #define BATCHES_MAX 4
-#define PROGRAM "/proc/self/exe" /* the compiler's process */
+#define PROGRAM "/proc/self/exe" /* runs the compiler process */
 
 /* ---- reading ---- */
 
-/* All of standard input, as far as a rules file may go; NULL: said. */
+/* Reads standard input up to the size limit of a rules file. Returns NULL after reporting the problem. */
 static char *input_read(struct ps_rules_problems *problems, size_t *length)
 {
     size_t room = 65536;
@@ -39,8 +39,8 @@ static char *input_read(struct ps_rules_problems *problems, size_t *length)
     return NULL;
 }
 
-/* Whether the file is a selector's: something in it says where events go. An interceptor's only changes and
- * drops them. */
+/* Returns whether the file belongs to a selector: some rule routes events. An interceptor's file only changes
+ * and drops them. */
 static bool names_channels(const struct ps_rules *rules)
 {
     bool found = rules->default_count > 0;
@@ -81,7 +81,7 @@ struct compiling {
     uint32_t patterns;
 };
 
-/* Asked now and then: only to show that something happens. */
+/* The compiler calls this now and then; it only shows progress. */
 static bool compile_watch(void *argument)
 {
     struct compiling *compiling = argument;
@@ -166,7 +166,7 @@ void ps_rules_bed_forget(struct ps_rules_bed *bed)
     struct ps_err err = {.length = 0};
     ps_rules_scratch_destroy(bed->scratch);
     bed->scratch = ps_rules_scratch_create(bed->set, 0, &err);
-    PS_ASSERT(bed->scratch != NULL); /* there was room for one just like it */
+    PS_ASSERT(bed->scratch != NULL); /* one of the same size was allocated before */
 }
 
 /* ---- events ---- */

@@ -1,5 +1,5 @@
-/* penstock rules bench: what rules cost on a sample log. The same batches go through the rules and through a
- * bare scan for the same expressions, in turns, so that noise meets both. Thread: main. */
+/* penstock rules bench: measures the cost of rules on a sample log. Runs the same batches through the rules
+ * and through a bare scan for the same expressions in turn, so that noise affects both. Thread: main. */
 
 #include "core/commands/rules_bench.h"
 
@@ -24,7 +24,7 @@ static bool sample_fail(const struct ps_rules_bench *bench, const char *why)
     return false;
 }
 
-/* Everything up to the limit, in bench->text. */
+/* Reads the file up to the limit into bench->text. */
 static bool sample_text(struct ps_rules_bench *bench, size_t *length)
 {
     const char *name = bench->command->sample;
@@ -62,7 +62,7 @@ static bool sample_read(struct ps_rules_bench *bench)
             break;
         }
         if (newline == NULL && bench->cut && bench->line_count > 0)
-            break; /* half a line */
+            break; /* an incomplete line */
         if (bench->line_count == room) {
             room = room == 0 ? 4096 : 2 * room;
             bench->lines = realloc(bench->lines, room * sizeof *bench->lines);
@@ -91,7 +91,7 @@ static void on_hits(void *argument, uint32_t subject, const uint32_t *patterns, 
     scan->hits += count;
 }
 
-/* The body's expressions alone; no matcher when there are none. */
+/* Compiles the expressions over the body alone; no matcher if there are none. */
 static bool scan_open(struct ps_rules_bench *bench, struct scan *scan)
 {
     const struct ps_rules *rules = bench->bed.rules;
@@ -139,7 +139,7 @@ static uint64_t rules_time(struct ps_rules_bench *bench, struct ps_batch *batch)
     return ps_clock_now().mono_ns - before;
 }
 
-/* One batch from `from` on; how many lines it took. */
+/* Runs one batch from line `from` on. Returns the number of lines. */
 static size_t batch_measure(struct ps_rules_bench *bench, struct scan *scan, size_t from, bool scan_first)
 {
     struct ps_slice bodies[PS_BATCH_EVENTS_MAX];
@@ -184,9 +184,9 @@ static bool measure(struct ps_rules_bench *bench)
     return good;
 }
 
-/* ---- what PCRE2 takes ---- */
+/* ---- cost of PCRE2 ---- */
 
-/* ns of one find with all groups, over some lines; `numbers` NULL: the first ones. */
+/* Returns the ns of one find with all groups over some lines; `numbers` NULL: the first lines. */
 static double find_ns(const struct ps_rules_bench *bench, struct ps_regex_scratch *scratch,
                       const struct ps_regex *regex, const uint32_t *numbers, size_t count)
 {
@@ -194,7 +194,7 @@ static double find_ns(const struct ps_rules_bench *bench, struct ps_regex_scratc
     unsigned group_count = ps_regex_group_count(regex) + 1;
     group_count = group_count < PS_REGEX_GROUPS_MAX ? group_count : PS_REGEX_GROUPS_MAX;
     uint64_t before = 0;
-    for (size_t i = 0; i < 2 * count; i++) { /* the first time round is for the caches */
+    for (size_t i = 0; i < 2 * count; i++) { /* the first round warms the caches */
         struct ps_slice line = bench->lines[numbers != NULL ? numbers[i % count] : i % count];
         before = i == count ? ps_clock_now().mono_ns : before;
         (void)ps_regex_find(regex, scratch, line.data, line.length, 0, groups, group_count);
@@ -202,7 +202,7 @@ static double find_ns(const struct ps_rules_bench *bench, struct ps_regex_scratc
     return count == 0 ? 0 : (double)(ps_clock_now().mono_ns - before) / (double)count;
 }
 
-/* Adds up the expressions over the body of one condition. */
+/* Sums the expressions over the body in one condition. */
 static void condition_cost(struct ps_rules_bench *bench, struct ps_regex_scratch *scratch,
                            struct ps_rules_bench_rule *rule, const struct ps_condition *condition)
 {
@@ -236,7 +236,7 @@ static void costs_estimate(struct ps_rules_bench *bench)
     ps_regex_scratch_destroy(scratch);
 }
 
-/* ---- a cache of its own: the same expressions are compiled for each pass ---- */
+/* ---- a private cache: each pass compiles the same expressions ---- */
 
 static int entry_remove(const char *path, const struct stat *status, int type, struct FTW *walk)
 {
@@ -293,7 +293,7 @@ int ps_main_rules_bench(struct ps_rules_command *command)
     }
     bench.arena = ps_arena_create();
     bool opened = sample_read(&bench), good = opened && bench_run(&bench);
-    if (command->cache == folder) /* before anything is printed: who reads it may be gone */
+    if (command->cache == folder) /* removed before printing, which may end the program (SIGPIPE) */
         (void)nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
     if (good && command->json)
         ps_rules_bench_print_json(&bench);

@@ -1,19 +1,20 @@
-/* What `penstock rules bench` finds out, for its report. Thread: main. */
+/* The results of `penstock rules bench`, for its report. Thread: main. */
 #pragma once
 
 #include "core/commands/rules.h"
 #include "regex/rules/names.h"
 
-#define PS_RULES_EXAMPLES 16U /* lines kept of those a rule matches */
+#define PS_RULES_EXAMPLES 16U /* matching lines kept for each rule */
 
 struct ps_rules_bench_rule {
-    uint64_t matches, match_bytes; /* events its condition holds for; their bodies */
+    uint64_t matches, match_bytes; /* events for which its condition holds; bytes of their bodies */
     uint64_t acts;                 /* events it acted on */
-    uint64_t hidden_by_count;      /* of those it matched but did not act on: by the rule that hid most */
-    uint32_t hidden_by;            /* UINT32_MAX: none */
+    uint64_t
+        hidden_by_count; /* events it matched but did not act on: those hidden by the rule that hid most */
+    uint32_t hidden_by;  /* UINT32_MAX: none */
     uint32_t examples[PS_RULES_EXAMPLES];
     uint32_t example_count;
-    double pcre2_ns; /* an event: what PCRE2 takes for it, estimated */
+    double pcre2_ns; /* estimated cost of PCRE2 for an event */
     bool pcre2_alone;
 };
 
@@ -31,21 +32,21 @@ struct ps_rules_bench {
     struct ps_slice *lines;
     size_t line_count;
     uint64_t bytes;
-    bool cut; /* there was more */
+    bool cut; /* the file was longer */
     struct ps_rules_header_value *headers;
     size_t header_count;
     /* results */
-    struct ps_rules_bed bed; /* the rules as they are */
+    struct ps_rules_bed bed; /* the unchanged rules */
     struct ps_rules_bench_rule *rules;
-    uint64_t unmatched, overlapping;   /* events that no rule matches; that two or more do */
+    uint64_t unmatched, overlapping;   /* events that no rule matches; that two or more match */
     struct ps_rules_bench_pair *pairs; /* most frequent first */
     size_t pair_count;
     uint64_t events, event_bytes; /* measured */
-    uint64_t rules_ns, scan_ns;   /* for them; scan 0: there is nothing to scan for */
+    uint64_t rules_ns, scan_ns;   /* time for those; scan 0: there is no expression to scan for */
     struct ps_matcher_counts counts;
 };
 
-/* The two passes that look at every event: which rules match, which act. False: said why. */
+/* The two passes over every event: which rules match, which act. Returns false after printing the reason. */
 bool ps_rules_bench_look(struct ps_rules_bench *bench);
 void ps_rules_bench_print(const struct ps_rules_bench *bench);
 void ps_rules_bench_print_json(const struct ps_rules_bench *bench);

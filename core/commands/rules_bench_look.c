@@ -1,5 +1,5 @@
-/* Which rules match and act on each event of a sample: one pass with the rules as they are, one in which all
- * are asked and none does anything. Thread: main. */
+/* Which rules match and act on each event of a sample: one pass with the unchanged rules, one in which all
+ * rules are evaluated and none acts. Thread: main. */
 #include "core/commands/rules_bench.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ struct pass {
     struct ps_rules_bed *bed;
     size_t from;        /* first line of the batch */
     uint32_t *first;    /* by line: the rule that acted first */
-    uint32_t *matching; /* of the event at hand */
+    uint32_t *matching; /* of the current event */
     uint32_t matching_count;
     size_t line; /* of those */
     struct rules_names pairs;
@@ -28,7 +28,7 @@ static uint32_t number_of(const struct ps_rules_bed *bed, const struct ps_rule *
     return (uint32_t)(rule - bed->rules->rules);
 }
 
-/* ---- who acts ---- */
+/* ---- which rules act ---- */
 
 static void on_act(void *argument, uint16_t row, const struct ps_rule *rule)
 {
@@ -39,7 +39,7 @@ static void on_act(void *argument, uint16_t row, const struct ps_rule *rule)
         pass->first[pass->from + row] = number;
 }
 
-/* ---- who matches ---- */
+/* ---- which rules match ---- */
 
 static void pair_add(struct pass *pass, uint32_t first, uint32_t second)
 {
@@ -61,7 +61,7 @@ static void pair_add(struct pass *pass, uint32_t first, uint32_t second)
     bench->pairs[number].count++;
 }
 
-/* A rule that matched and did not act: who came first? */
+/* Finds the rule that acted before one that matched and did not act. */
 static void hidden_add(struct pass *pass, uint32_t rule, uint32_t hider)
 {
     const uint32_t key[2] = {rule, hider};
@@ -80,7 +80,7 @@ static void hidden_add(struct pass *pass, uint32_t rule, uint32_t hider)
     }
 }
 
-/* All rules of one event are known. */
+/* Called when all matching rules of one event are known. */
 static void event_end(struct pass *pass)
 {
     struct ps_rules_bench *bench = pass->bench;
@@ -139,7 +139,7 @@ static bool pass_run(struct pass *pass, ps_rules_trace trace, const char *what)
     return true;
 }
 
-/* The same rules, asked all of them, doing nothing. */
+/* Makes a copy of the rules in which all are evaluated and none acts. */
 static enum ps_status quiet_open(struct ps_rules_bench *bench, struct ps_rules_bed *bed)
 {
     struct ps_rules *rules;

@@ -1,4 +1,4 @@
-/* What `penstock rules bench` found out, as text and as JSON. Thread: main. */
+/* The report of `penstock rules bench`, as text and as JSON. Thread: main. */
 #include "core/commands/rules_bench.h"
 
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static void print_cost(const struct ps_rules_bench *bench)
 
 static const struct ps_rules_bench *sorting;
 
-/* What PCRE2 takes first, then how often they match. */
+/* Sorts by cost of PCRE2, then by number of matches. */
 static int rule_compare(const void *left, const void *right)
 {
     uint32_t i = *(const uint32_t *)left, j = *(const uint32_t *)right;

@@ -1,5 +1,5 @@
-/* penstock rules check: every problem of a rules file, who runs each expression, what is costly, what the
- * compiled set comes to. Starts nothing, opens no port. Thread: main. */
+/* penstock rules check: prints every problem of a rules file, the engine of each expression, what is costly,
+ * and the size of the compiled set. Starts nothing, opens no port. Thread: main. */
 #include "conf/conf.h"
 #include "conf/report.h"
 #include "core/commands/rules.h"
@@ -15,7 +15,7 @@
 #include <jansson.h>
 
 #define COSTLY_SHOWN 20U
-/* Of more expressions than that, only those that look costly are compiled one by one. */
+/* Above this number, only expressions that look costly are compiled one by one. */
 #define ALONE_MAX 1000U
 
 static const char *const engines[] = {"none", "Hyperscan", "Hyperscan+PCRE2", "PCRE2"};
@@ -31,7 +31,7 @@ struct check {
     struct ps_rules_command *command;
     struct ps_rules_bed bed;
     const char *file;
-    const struct ps_rules *rules; /* also when compiling failed: then NULL again */
+    const struct ps_rules *rules; /* NULL also after a failed compilation */
     struct look *looks;           /* by pattern */
     size_t engine_counts[PS_COUNT_OF(engines)];
     size_t costly;
@@ -65,7 +65,7 @@ static void use_part(struct ps_rules_command *command, const struct ps_conf_sour
         command->cache = ps_arena_text(command->arena, stage->cache);
 }
 
-/* Takes what the named source's rules are given. How many sources have rules. */
+/* Reads what the rules of the named source are given. Returns the number of sources with rules. */
 static size_t sources_look(struct ps_rules_command *command, const struct ps_conf_agent *agent)
 {
     size_t found = 0;
@@ -84,7 +84,7 @@ static size_t sources_look(struct ps_rules_command *command, const struct ps_con
     return found;
 }
 
-/* 0, or the exit code: said why. */
+/* Returns 0, or the exit code after printing the reason. */
 static int agent_look(struct ps_rules_command *command)
 {
     struct ps_command agent = {
@@ -94,7 +94,7 @@ static int agent_look(struct ps_rules_command *command)
         fputs("penstock rules check: -n wants a configuration, too: -f FILE\n", stderr);
         return 2;
     }
-    (void)ps_conf_load(&agent, ps_stages, &conf); /* `penstock check` tells what is wrong with it */
+    (void)ps_conf_load(&agent, ps_stages, &conf); /* `penstock check` reports its problems */
     size_t found = sources_look(command, &conf->agent);
     if (found == 0) {
         ps_report_problems(stderr, conf, ps_report_colour(stderr));
@@ -119,7 +119,7 @@ static bool looks_costly(const struct ps_regex *regex)
            (java->prefilter || ps_cost_states(java->hyperscan) > PS_COST_STATES_HIGH / 10);
 }
 
-/* Without compiling it. */
+/* Estimates the cost without compiling. */
 static enum ps_matcher_engine engine_expected(const struct ps_regex *regex)
 {
     const struct ps_java_regex *java = ps_regex_java(regex);
@@ -204,7 +204,7 @@ static void print_patterns(const struct check *check)
         printf("  ... and %zu more; --verbose shows all\n", check->costly - shown);
 }
 
-/* ---- what it comes to ---- */
+/* ---- totals ---- */
 
 static void print_totals(const struct check *check)
 {

@@ -1,5 +1,5 @@
-/* `penstock rules compile`: the process in which rule sets are compiled (regex/compile/compiler.h). Started by
- * penstock itself, never by hand; not in any help. */
+/* `penstock rules compile`: the process that compiles rule sets (regex/compile/compiler.h). penstock starts
+ * it itself; users do not, and no help text lists it. */
 #include "core/commands/commands.h"
 #include "regex/compile/compiler.h"
 

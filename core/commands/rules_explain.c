@@ -1,6 +1,6 @@
-/* penstock rules explain: one event, or every line of standard input, through the rules: which match and why,
- * part by part, what they did, what came of it. Conditions are shown for the event as it came, as the rules
- * see it. Thread: main. */
+/* penstock rules explain: runs one event, or every line of standard input, through the rules and prints which
+ * match and why, part by part, what they did, and the result. Conditions are evaluated on the event before
+ * any change, as the rules see it. Thread: main. */
 #include "conf/report.h"
 #include "core/commands/rules.h"
 #include "core/printable.h"
@@ -25,7 +25,7 @@ struct explain {
     bool *holds;                 /* by rule */
     uint32_t *acted;             /* numbers of rules, in order */
     size_t acted_count;
-    const char *on, *dim, *off; /* colours */
+    const char *on, *dim, *off; /* terminal colours */
 };
 
 static void on_rule(void *argument, uint16_t row, const struct ps_rule *rule)
@@ -42,7 +42,7 @@ static bool condition_holds(const struct explain *explain, const struct ps_condi
                                     &explain->came->events[0]);
 }
 
-/* What an expression is run over; false: the event has no such header. */
+/* Sets the text that an expression is run over. Returns false if the event has no such header. */
 static bool subject_of(const struct explain *explain, struct ps_rules_subject subject, struct ps_slice *text)
 {
     const struct ps_event *event = &explain->came->events[0];
@@ -61,7 +61,7 @@ static void print_slice(const char *before, struct ps_slice text)
     printf("\"%s", text.length > 200 ? "..." : "");
 }
 
-/* Under a match: what matched, its named groups, and who found it. */
+/* Prints below a match: the matched text, its named groups, and the engine. */
 static void print_match(const struct explain *explain, const struct ps_condition *condition, unsigned indent)
 {
     const struct ps_rules_pattern *pattern = &explain->bed.rules->patterns[condition->pattern];
@@ -88,7 +88,7 @@ static void print_match(const struct explain *explain, const struct ps_condition
 static void print_condition(const struct explain *explain, const struct ps_condition *condition,
                             unsigned indent);
 
-/* A chain of one kind is one list. */
+/* Prints a chain of one operator as one list. */
 static void print_chain(const struct explain *explain, const struct ps_condition *condition,
                         enum ps_condition_kind kind, unsigned indent)
 {
@@ -127,7 +127,7 @@ static void print_condition(const struct explain *explain, const struct ps_condi
         print_match(explain, condition, indent + PARTS_INDENT + 1);
 }
 
-/* Whether a part of it holds that is no mere negation. */
+/* Returns whether a part that is not a plain negation holds. */
 static bool nearly_holds(const struct explain *explain, const struct ps_condition *condition)
 {
     if (condition->kind == PS_CONDITION_AND || condition->kind == PS_CONDITION_OR)
@@ -149,7 +149,7 @@ static void print_rule(const struct explain *explain, uint32_t number, const cha
     }
 }
 
-/* ---- what came of it ---- */
+/* ---- the result ---- */
 
 static void print_route(const struct explain *explain, const struct ps_batch *batch)
 {

@@ -12,7 +12,7 @@ static const struct option {
     const char *text, *letter;
     enum option_kind kind;
     size_t offset;
-    const char *commands; /* which have it; NULL: all */
+    const char *commands; /* subcommands that take it; NULL: all */
     double least, most;
 } options[] = {
     {"--help", "-h", FLAG, offsetof(struct ps_rules_command, help), NULL, 0, 0},
@@ -153,7 +153,7 @@ static bool option_unknown(const struct ps_rules_command *command, const char *t
     return false;
 }
 
-/* Options may stand anywhere; behind -- nothing is one. */
+/* Options may stand anywhere before "--". */
 bool ps_rules_command_parse(struct ps_rules_command *command, int argc, char **argv)
 {
     bool ended = false;

@@ -1,7 +1,7 @@
-/* Rules that can never act, as far as their conditions tell: in mode first, an earlier rule takes every event
- * that they match. A condition is seen as alternatives (or) of requirements (and); an alternative is taken
- * when an earlier rule has one that asks for no more than it. `body ~ /abc/` and `body contains "abc"` ask
- * for no more than the same with a text that has abc in it. Thread: main. */
+/* Finds rules that can never act, as far as their conditions show: in mode first, an earlier rule takes every
+ * event that they match. A condition is a list of alternatives (or) of requirements (and). An earlier rule
+ * takes an alternative if one of its own alternatives requires no more. `body ~ /abc/` and `body contains
+ * "abc"` require no more than the same with a longer text that contains abc. Thread: main. */
 #include "core/commands/rules.h"
 #include "regex/rules/names.h"
 
@@ -10,7 +10,7 @@
 
 #define ALTERNATIVES_MAX 64U
 #define REQUIREMENTS_MAX 64U
-#define LENGTHS_MAX 512U /* literals longer than that are not compared */
+#define LENGTHS_MAX 512U /* longer literals are not compared */
 
 struct alternative {
     uint32_t items[REQUIREMENTS_MAX]; /* ascending */
@@ -31,18 +31,18 @@ struct taker {
 struct shadows {
     const struct ps_rules *rules;
     struct ps_arena *arena;
-    struct rules_names leaves; /* leaf in words -> number */
+    struct rules_names leaves; /* leaf as text -> number */
     uint32_t leaf_count;
-    struct taker **takers; /* by the last requirement: what was met last is what few others ask for */
+    struct taker **takers; /* by the last requirement, which is the one that the fewest rules share */
     size_t taker_room;
-    struct rules_names literals; /* subject and literal -> the first rule that asks for it alone */
+    struct rules_names literals; /* subject and literal -> the first rule that requires only that */
     bool lengths[LENGTHS_MAX];   /* of literals */
     const char **texts;          /* of leaves: subject and literal, or NULL */
 };
 
 /* ---- leaves ---- */
 
-/* What the expression asks for when it is nothing but a text; NULL: it is more. */
+/* Returns the literal text of an expression that is nothing else; NULL if it is more. */
 static const char *regex_literal(struct ps_arena *arena, const struct ps_regex *regex)
 {
     const char *text = ps_regex_text(regex);
@@ -109,7 +109,7 @@ static uint32_t leaf_number(struct shadows *shadows, const struct ps_condition *
 
 /* ---- alternatives ---- */
 
-/* False: too many requirements to be looked at. */
+/* Returns false if there are too many requirements to compare. */
 static bool requirements_add(struct shadows *shadows, struct alternative *alternative,
                              const struct ps_condition *condition)
 {
@@ -153,7 +153,7 @@ static bool is_subset(const uint32_t *items, uint32_t count, const struct altern
     return found == count;
 }
 
-/* The first rule that asks for a part of this text alone. */
+/* Returns the first rule that requires only a part of this text. */
 static uint32_t literal_taker(const struct shadows *shadows, const char *text)
 {
     const char *literal = strchr(text, '\n') + 1;
@@ -173,7 +173,7 @@ static uint32_t literal_taker(const struct shadows *shadows, const char *text)
     return best;
 }
 
-/* The first rule that takes every event of this alternative, or UINT32_MAX. */
+/* Returns the first rule that takes every event of this alternative, or UINT32_MAX. */
 static uint32_t taker_of(const struct shadows *shadows, const struct alternative *alternative)
 {
     uint32_t best = UINT32_MAX;
@@ -192,7 +192,7 @@ static uint32_t taker_of(const struct shadows *shadows, const struct alternative
 static void taker_add(struct shadows *shadows, uint32_t rule, const struct alternative *alternative)
 {
     if (alternative->count == 0)
-        return; /* takes all: the parser has said so */
+        return; /* it takes all events: the parser has already warned */
     struct taker *taker = ps_arena_alloc(shadows->arena, sizeof *taker);
     uint32_t last = alternative->items[alternative->count - 1];
     taker->rule = rule;

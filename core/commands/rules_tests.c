@@ -1,5 +1,5 @@
-/* penstock rules test: runs the `test` blocks of rule files, each event alone, and says what differs and
- * which rules no test made act. Thread: main. */
+/* penstock rules test: runs the `test` blocks of rule files, each event alone, and prints what differs and
+ * the rules that acted in no test. Thread: main. */
 #include "conf/report.h"
 #include "core/commands/rules.h"
 #include "core/printable.h"
@@ -20,13 +20,13 @@ struct testing {
     const char *file;
     bool *covered; /* by rule */
     struct acted acted;
-    bool meters; /* samples or limits: begun anew for each test */
+    bool meters; /* there are samples or limits: reset before each test */
     bool colour;
     json_t *cases;
     size_t failed;
 };
 
-/* What came of one test: every difference a line. */
+/* The result of one test: one line for each difference. */
 struct verdict {
     const struct ps_rules_test *test;
     struct ps_batch *batch;
@@ -235,7 +235,7 @@ static void print_uncovered(const struct testing *testing, size_t uncovered)
     putchar('\n');
 }
 
-/* The last lines of a file; true when all is well. */
+/* Prints the last lines of a file. Returns whether all its tests passed. */
 static bool file_end(struct testing *testing, json_t *files)
 {
     const struct ps_rules *rules = testing->bed.rules;

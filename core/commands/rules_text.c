@@ -1,5 +1,5 @@
-/* What `penstock rules` writes: problems, strangers' bytes, numbers, conditions and actions in words. Thread:
- * main. */
+/* The output of `penstock rules`: problems, untrusted bytes, numbers, conditions and actions as text.
+ * Thread: main. */
 #include "core/commands/rules.h"
 #include "conf/report.h"
 #include "core/printable.h"
@@ -68,7 +68,7 @@ json_t *ps_rules_json_problems(const struct ps_rules_problems *problems)
     return list;
 }
 
-/* ---- strangers' bytes ---- */
+/* ---- untrusted bytes ---- */
 
 json_t *ps_rules_json_text(const char *text, size_t length)
 {

@@ -1,4 +1,4 @@
-/* penstock tail: asks a running agent's metrics server for a sample of live events and shows them. */
+/* penstock tail: requests a sample of live events from a running agent's metrics server and prints them. */
 #include "core/commands/commands.h"
 #include "core/printable.h"
 #include "core/watch/metrics_server.h"
@@ -77,7 +77,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *argument)
     return size * count;
 }
 
-/* One request. False on errors, which are told. */
+/* Makes one request. Returns false after printing the error. */
 static bool ask(struct tail *tail, CURL *curl)
 {
     struct ps_page page = {0}, url = {0};
@@ -127,7 +127,7 @@ static bool number_parse(const char *text, unsigned long max, unsigned long *num
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= max;
 }
 
-/* 0: go on; else the exit code plus 1. */
+/* Returns 0 to go on, else the exit code plus 1. */
 static int options_parse(struct tail *tail, int argc, char **argv)
 {
     static const struct option options[] = {

@@ -1,4 +1,4 @@
-/* penstock verify: the far end of penstock load. Options only; the work is in bench/verify. */
+/* penstock verify: the far end of penstock load. Only its options; bench/verify does the work. */
 #include "bench/support/live.h"
 #include "bench/support/quantity.h"
 #include "bench/verify/verify.h"
@@ -107,7 +107,7 @@ static enum ps_status number_take(struct ps_verify_options *to, int option, cons
     }
 }
 
-/* The option `option` with its value. */
+/* Applies the option `option` with its value. */
 static enum ps_status option_take(struct ps_verify_options *to, int option, const char *text,
                                   struct ps_err *err)
 {
