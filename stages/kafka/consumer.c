@@ -1,4 +1,4 @@
-/* See kafka/consumer.h. Thread: the source's worker. */
+/* Implements kafka/consumer.h. Thread: the source's worker. */
 #include "stages/kafka/consumer.h"
 
 #include "core/clock.h"
@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_MAX 64U    /* served in one poll */
-#define KEPT_BYTES 65536U /* for a record that found no room; larger ones make it grow */
+#define EVENTS_MAX 64U    /* handled in one poll */
+#define KEPT_BYTES 65536U /* first size of the buffer for the record that was not taken; grows */
 #define NUDGE_NS (5 * PS_NS_PER_MS)
-#define NUDGES_MAX 200U                            /* for a second; by then the library has woken by itself */
-#define SAME_ERROR_NS (UINT64_C(30) * PS_NS_PER_S) /* the same error is said again after so long */
+#define NUDGES_MAX 200U /* in one second; after that the library has woken by itself */
+/* The same error is logged again after this time. */
+#define SAME_ERROR_NS (UINT64_C(30) * PS_NS_PER_S)
 
 /* ---- life ---- */
 
-/* The library tells the state of the group in its debug lines only. */
+/* librdkafka reports the join state of the group only in its debug lines: enables them. */
 static enum ps_status watch_group(rd_kafka_conf_t *conf, struct ps_err *err)
 {
     char contexts[256] = "", reason[256];
@@ -125,7 +126,7 @@ void ps_kafka_consumer_close(struct ps_kafka_consumer *consumer)
     if (error == NULL)
         return;
     ps_log(PS_LOG_WARN, consumer->component, "leaving the consumer group: %s", rd_kafka_error_string(error));
-    consumer->fatal = true; /* nothing more can be had from it */
+    consumer->fatal = true; /* the client cannot be used any more */
     rd_kafka_error_destroy(error);
 }
 
@@ -151,12 +152,12 @@ void ps_kafka_consumer_destroy(struct ps_kafka_consumer *consumer)
     *consumer = (struct ps_kafka_consumer){.component = consumer->component};
 }
 
-/* ---- what the group says ---- */
+/* ---- group events ---- */
 
 static const struct {
     rd_kafka_resp_err_t code;
-    const char *cure;
-} cures[] = {
+    const char *remedy;
+} remedies[] = {
     {RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "check kafka.bootstrap.servers, the brokers and the network"},
     {RD_KAFKA_RESP_ERR__TRANSPORT, "check kafka.bootstrap.servers, the brokers and the network"},
     {RD_KAFKA_RESP_ERR__RESOLVE, "check the host names in kafka.bootstrap.servers and the name service"},
@@ -169,16 +170,17 @@ static const struct {
     {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "create the topic, or correct kafka.topics"},
     {RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL,
      "all members of a group need a common partition.assignment.strategy"},
-    {RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, "the process stood still for so long"},
+    {RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED,
+     "the process did not poll for that long; check its load and pauses"},
     {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "another member has the same group.instance.id"},
     {RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE, "raise the broker's offset.metadata.max.bytes"},
 };
 
-static const char *cure_of(rd_kafka_resp_err_t code)
+static const char *remedy_of(rd_kafka_resp_err_t code)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(cures); i++) {
-        if (cures[i].code == code)
-            return cures[i].cure;
+    for (size_t i = 0; i < PS_COUNT_OF(remedies); i++) {
+        if (remedies[i].code == code)
+            return remedies[i].remedy;
     }
     return NULL;
 }
@@ -190,46 +192,46 @@ static bool is_connection(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
 }
 
-/* Whether this error was said a short while ago; if not, it is about to be. That all brokers are down is no
- * news after the reason of one of them, nor is one broken connection after that. */
-static bool said_already(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t code, uint64_t mono_ns)
+/* Returns whether this error was logged a short while ago; if not, records it as logged now. After a
+ * connection error, "all brokers are down" and "a connection broke" add nothing and count as logged. */
+static bool was_reported(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t code, uint64_t mono_ns)
 {
     size_t oldest = 0;
     bool down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT;
-    for (size_t i = 0; i < PS_COUNT_OF(consumer->said); i++) {
-        rd_kafka_resp_err_t before = consumer->said[i].code;
+    for (size_t i = 0; i < PS_COUNT_OF(consumer->reported); i++) {
+        rd_kafka_resp_err_t before = consumer->reported[i].code;
         if ((before == code || (down && is_connection(before))) &&
-            mono_ns - consumer->said[i].mono_ns < SAME_ERROR_NS)
+            mono_ns - consumer->reported[i].mono_ns < SAME_ERROR_NS)
             return true;
-        if (consumer->said[i].mono_ns < consumer->said[oldest].mono_ns)
+        if (consumer->reported[i].mono_ns < consumer->reported[oldest].mono_ns)
             oldest = i;
     }
-    consumer->said[oldest].code = code;
-    consumer->said[oldest].mono_ns = mono_ns;
+    consumer->reported[oldest].code = code;
+    consumer->reported[oldest].mono_ns = mono_ns;
     consumer->cut_off |= is_connection(code);
     return false;
 }
 
-/* Records come: what cut us off is over, and is news when it happens again. */
+/* Records come again after a connection error: logs it, and allows the same errors to be logged again. */
 static void report_recovery(struct ps_kafka_consumer *consumer)
 {
     consumer->cut_off = false;
-    memset(consumer->said, 0, sizeof consumer->said);
-    ps_log(PS_LOG_INFO, consumer->component, "Kafka gives records again");
+    memset(consumer->reported, 0, sizeof consumer->reported);
+    ps_log(PS_LOG_INFO, consumer->component, "Kafka delivers records again");
 }
 
 static void report_error(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t code, const char *text,
                          uint64_t mono_ns)
 {
-    if (said_already(consumer, code, mono_ns))
+    if (was_reported(consumer, code, mono_ns))
         return;
-    const char *cure = cure_of(code);
-    ps_log(PS_LOG_ERROR, consumer->component, "Kafka: %s (%s)%s%s; trying on",
+    const char *remedy = remedy_of(code);
+    ps_log(PS_LOG_ERROR, consumer->component, "Kafka: %s (%s)%s%s; retrying",
            text != NULL && *text != '\0' ? text : rd_kafka_err2str(code), rd_kafka_err2name(code),
-           cure != NULL ? "; " : "", cure != NULL ? cure : "");
+           remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
 }
 
-/* "Group "g" changed join state steady -> wait-join (state up)" */
+/* Parses a debug line: "Group "g" changed join state steady -> wait-join (state up)" */
 static void watch_state(struct ps_kafka_consumer *consumer, const char *text)
 {
     const char *state = strstr(text, " -> ");
@@ -248,9 +250,9 @@ static void report_log(struct ps_kafka_consumer *consumer, rd_kafka_event_t *eve
         return;
     if (strcmp(facility, "CGRPJOINSTATE") == 0)
         watch_state(consumer, text);
-    /* Failed connections also come as errors, once and with a cure. */
-    bool said = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0;
-    ps_log(level <= 4 && !said ? PS_LOG_WARN : PS_LOG_DEBUG, consumer->component, "librdkafka: %s: %s",
+    /* Failed connections also come as error events, once and with a remedy. */
+    bool reported = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0;
+    ps_log(level <= 4 && !reported ? PS_LOG_WARN : PS_LOG_DEBUG, consumer->component, "librdkafka: %s: %s",
            facility, text);
 }
 
@@ -276,7 +278,7 @@ static void serve(struct ps_kafka_consumer *consumer, const struct ps_kafka_cons
     case RD_KAFKA_EVENT_LOG:
         report_log(consumer, event);
         break;
-    default: /* a record can not get here: its queue was forwarded before it was assigned */
+    default: /* records cannot get here: their queue was forwarded before it was assigned */
         PS_ASSERT(rd_kafka_event_type(event) != RD_KAFKA_EVENT_FETCH);
         break;
     }
@@ -304,7 +306,7 @@ struct reading {
     uint64_t bytes;
 };
 
-/* The last header of each wanted name, as Flume's source takes it. */
+/* Finds the last header of each wanted name, as Flume's source does. */
 static void find_headers(struct ps_kafka_consumer *consumer, const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *headers = NULL;
@@ -329,7 +331,7 @@ static char *copy_bytes(char *to, const char **bytes, uint32_t length)
     return to + length;
 }
 
-/* The reader had no room: the library hands a record over only once, so it is copied. */
+/* Copies a record for which the reader had no room: the library hands it over only once. */
 static void keep(struct ps_kafka_consumer *consumer, const struct ps_kafka_message *message)
 {
     size_t need = (size_t)message->key_length + message->value_length + 1;
@@ -407,9 +409,9 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
     return reading.count;
 }
 
-/* Any request to a broker wakes the thread that fetches from it; one for metadata is small, and with a
+/* Wakes the thread that fetches from a broker: any request does. A metadata request is small, and with a
  * time-out of zero its answer is not waited for. */
-static void nudge(struct ps_kafka_consumer *consumer)
+static void wake_fetchers(struct ps_kafka_consumer *consumer)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     if (rd_kafka_metadata(consumer->client, 0, NULL, &metadata, 0) == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -432,7 +434,7 @@ uint64_t ps_kafka_consumer_refill(struct ps_kafka_consumer *consumer, uint64_t m
         consumer->nudge_ns = mono_ns;
         if (++consumer->nudge_count == NUDGES_MAX)
             consumer->was_full = false;
-        nudge(consumer);
+        wake_fetchers(consumer);
     }
     return mono_ns + NUDGE_NS;
 }

@@ -1,26 +1,30 @@
-/* What every produce error code means for the events it hit. One table; docs/KAFKA_ERRORS.md is printed from
- * it and a test compares the two. Codes above zero are Kafka's (the protocol's error table), codes from -200
- * to -100 are the client library's own.
+/* What each produce error code means for its events. docs/KAFKA_ERRORS.md is printed from this table, and a
+ * test compares the two. Codes above zero are Kafka's (the protocol's error table); codes from -200 to -100
+ * are librdkafka's own.
  *
- * Nothing in this table loses an event: every outcome but DELIVERED ends in sending it again. They differ in
- * what is done first, and in whom the log names. Thread: any; const data. */
+ * No row loses an event: every outcome but DELIVERED ends in sending it again. Outcomes differ in what is
+ * done first, and in what the log names. Thread: any; const data. */
 #pragma once
 
 #include "core/base.h"
 
 enum ps_kafka_outcome {
-    PS_KAFKA_DELIVERED, /* settled */
-    PS_KAFKA_AGAIN,     /* passes by itself; the library retries within the producer. Should it surface: stop,
-                           collect, send again in order after a rest */
-    PS_KAFKA_WAIT,      /* somebody must put something right (grant, topic, disk): the same, and the cure is
-                           logged */
-    PS_KAFKA_SPLIT,     /* the request was too large: halved until it fits or a single event is left, which is
-                           then blamed */
-    PS_KAFKA_BLAME,  /* the broker refuses a record: requests are halved until a single event is left, which
-                        is then blamed: named in the log, counted, tried again after a rest */
-    PS_KAFKA_RENEW,  /* this producer cannot go on: another one is made, undelivered events are sent again in
-                        order */
-    PS_KAFKA_PURGED, /* we asked for it */
+    /* Settled. */
+    PS_KAFKA_DELIVERED,
+    /* Temporary: the library retries within the producer. If it is reported all the same: stop, collect,
+     * rest, send again in order. */
+    PS_KAFKA_AGAIN,
+    /* An operator must correct something (grant, topic, disk): like AGAIN, and the remedy is logged. */
+    PS_KAFKA_WAIT,
+    /* The request was too large: it is halved until it fits or one event is left; that event is blamed. */
+    PS_KAFKA_SPLIT,
+    /* The broker refuses a record: requests are halved until one event is left; that event is blamed: logged,
+     * counted, tried again after a rest. */
+    PS_KAFKA_BLAME,
+    /* This producer cannot continue: a new one is made, undelivered events are sent again in order. */
+    PS_KAFKA_RENEW,
+    /* We purged it ourselves. */
+    PS_KAFKA_PURGED,
 };
 
 struct ps_kafka_error {
@@ -33,7 +37,7 @@ struct ps_kafka_error {
 extern const struct ps_kafka_error ps_kafka_errors[];
 extern const size_t ps_kafka_error_count;
 
-/* The row of a code; for one that is not in the table a row that says AGAIN, named "error". */
+/* Returns the row of a code; for a code that is not in the table, a row with outcome AGAIN, named "error". */
 const struct ps_kafka_error *ps_kafka_error_find(int code);
 
 /* "AGAIN", .. */

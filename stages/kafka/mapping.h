@@ -1,5 +1,5 @@
-/* From a Flume event to a Kafka record: what org.apache.flume.sink.kafka.KafkaSink.process does with the
- * headers. Thread: the plan half is made by the control thread; applying it is the worker's. */
+/* Makes a Kafka record of a Flume event, as org.apache.flume.sink.kafka.KafkaSink.process does with the
+ * headers. Thread: the control thread makes the mapping, the worker applies it. */
 #pragma once
 
 #include "core/stage.h"
@@ -7,13 +7,13 @@
 #include "stages/kafka/seam.h"
 
 #define PS_KAFKA_HEADERS_MAX 100U     /* header.* keys */
-#define PS_KAFKA_TOPIC_BYTES_MAX 256U /* a topic's name, with room to see that it is too long */
+#define PS_KAFKA_TOPIC_BYTES_MAX 256U /* a topic's name, with room to detect that it is too long */
 
 struct ps_kafka_mapping {
     const char *topic; /* kafka.topic */
     uint32_t topic_length;
-    const struct ps_escape
-        *topic_escape;                  /* NULL: the topic has no escapes, or topics may not be overridden */
+    /* NULL: the topic has no escapes, or topics may not be overridden. */
+    const struct ps_escape *topic_escape;
     const struct ps_name *topic_header; /* NULL: allowTopicOverride = false */
     const struct ps_name *key_header;
     const struct ps_name *partition_header; /* NULL: none */
@@ -23,29 +23,29 @@ struct ps_kafka_mapping {
     uint32_t header_count;
     const struct ps_name **header_names; /* Flume's */
     const char **kafka_names;
-    uint64_t mask; /* OR of all names: an event without any of these bits is as plain as can be */
+    uint64_t mask; /* OR of the bits of all names: an event with none of these bits needs no mapping */
 };
 
-/* Why an event cannot become a record. Flume fails the batch for these and tries it again for ever. */
+/* Why an event cannot become a record. Flume fails the batch for these and retries it for ever. */
 enum ps_kafka_flaw {
     PS_KAFKA_FLAW_NONE,
     PS_KAFKA_FLAW_PARTITION, /* the partition header is no number, or negative */
-    PS_KAFKA_FLAW_TIMESTAMP, /* negative */
-    PS_KAFKA_FLAW_ESCAPE,    /* a time escape in kafka.topic, and no usable header timestamp */
-    PS_KAFKA_FLAW_TOPIC,     /* not a legal name */
+    PS_KAFKA_FLAW_TIMESTAMP, /* the timestamp header is negative */
+    PS_KAFKA_FLAW_ESCAPE,    /* a time escape in kafka.topic, and no usable timestamp header */
+    PS_KAFKA_FLAW_TOPIC,     /* not a legal topic name */
 };
 
 const char *ps_kafka_flaw_text(enum ps_kafka_flaw flaw);
 
-/* A worker's scratch for one event. */
+/* Working memory of a worker for one event. */
 struct ps_kafka_fields {
     struct ps_kafka_header headers[PS_KAFKA_HEADERS_MAX];
     uint32_t header_count;
-    char topic[PS_KAFKA_TOPIC_BYTES_MAX]; /* where escapes are expanded */
+    char topic[PS_KAFKA_TOPIC_BYTES_MAX]; /* the topic with its escapes expanded */
     struct ps_escape_cache escapes;
 };
 
-/* True: no event of this batch needs anything but its body sent to kafka.topic. */
+/* Returns true if every event of this batch only needs its body sent to kafka.topic. */
 static inline bool ps_kafka_mapping_is_plain(const struct ps_kafka_mapping *mapping,
                                              const struct ps_batch *batch)
 {
@@ -53,9 +53,8 @@ static inline bool ps_kafka_mapping_is_plain(const struct ps_kafka_mapping *mapp
            !mapping->event_format;
 }
 
-/* Fills everything of the record but value and token; `topic` is where it goes. Headers and topic may point
- * into `fields`. *timestamp_ignored is set when the timestamp header was no number: Flume warns and goes on.
- */
+/* Sets every field of the record but value and token, and `topic`. Headers and topic may point into `fields`.
+ * *timestamp_ignored is set when the timestamp header is no number: Flume warns and continues. */
 enum ps_kafka_flaw ps_kafka_mapping_apply(const struct ps_kafka_mapping *mapping,
                                           const struct ps_batch *batch, const struct ps_event *event,
                                           struct ps_kafka_fields *fields, const struct ps_now *now,

@@ -1,6 +1,6 @@
-/* Where a key goes: Java's default partitioner (org.apache.kafka.clients.producer.internals.
- * BuiltInPartitioner.partitionForKey), so that a topic written by Flume and by penstock keeps every key in
- * its partition. Pure functions; any thread. */
+/* The partition of a key, as Java's default partitioner chooses it
+ * (org.apache.kafka.clients.producer.internals.BuiltInPartitioner.partitionForKey): Flume and penstock write
+ * a key to the same partition. Pure functions; any thread. */
 #pragma once
 
 #include "core/base.h"

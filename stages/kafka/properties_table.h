@@ -1,4 +1,4 @@
-/* The rows behind stages/kafka/properties.h, for kafka_properties*.c and the test that holds them against
+/* The rows behind stages/kafka/properties.h, for kafka_properties*.c and the test that compares them with
  * librdkafka. */
 #pragma once
 
@@ -8,23 +8,23 @@
 
 enum ps_kafka_property_outcome {
     PS_KAFKA_PROPERTY_MAPPED,
-    PS_KAFKA_PROPERTY_IGNORED,     /* changes nothing here; `help` says why */
-    PS_KAFKA_PROPERTY_UNSUPPORTED, /* would change something, and cannot; `help` has the cure */
+    PS_KAFKA_PROPERTY_IGNORED,     /* has no effect here; `help` says why */
+    PS_KAFKA_PROPERTY_UNSUPPORTED, /* would have an effect, but cannot be done; `help` has the remedy */
 };
 
-/* How a value becomes librdkafka's. */
+/* How a value is converted to librdkafka's. */
 enum ps_kafka_conversion {
     PS_KAFKA_TEXT,          /* as it is */
-    PS_KAFKA_NUMBER,        /* Java's range is checked, librdkafka's is kept to with a warning */
-    PS_KAFKA_KILOBYTES,     /* bytes, rounded up to KiB; then as a number */
+    PS_KAFKA_NUMBER,        /* must be in Java's range; limited to librdkafka's with a warning */
+    PS_KAFKA_KILOBYTES,     /* bytes, rounded up to KiB; then like NUMBER */
     PS_KAFKA_WORDS,         /* one of `words` */
-    PS_KAFKA_CLASS,         /* one of `words`, names of Java classes; any other cannot be loaded */
-    PS_KAFKA_CLASSES,       /* a list of Java classes that can only be empty */
+    PS_KAFKA_CLASS,         /* one of `words`, names of Java classes; others cannot be loaded */
+    PS_KAFKA_CLASSES,       /* a list of Java classes; only the empty list is accepted */
     PS_KAFKA_ASSIGNORS,     /* partition.assignment.strategy */
     PS_KAFKA_CIPHERS,       /* ssl.cipher.suites */
     PS_KAFKA_PROTOCOLS,     /* ssl.enabled.protocols, ssl.protocol */
     PS_KAFKA_KINIT,         /* the path of kinit -> a shell line */
-    PS_KAFKA_LEVEL,         /* compression.<codec>.level: counts when compression.type is that codec */
+    PS_KAFKA_LEVEL,         /* compression.<codec>.level: used when compression.type is that codec */
     PS_KAFKA_STORE,         /* stages/kafka/tls.c */
     PS_KAFKA_LOGIN,         /* stages/kafka/jaas.c */
     PS_KAFKA_NO_CONVERSION, /* IGNORED and UNSUPPORTED */
@@ -37,17 +37,17 @@ struct ps_kafka_word {
 };
 
 struct ps_kafka_property {
-    const char *name; /* Java's; a name may have several rows: each is applied */
+    const char *name; /* Java's; a name may have several rows, all are applied */
     unsigned clients;
     enum ps_kafka_property_outcome outcome;
     enum ps_kafka_conversion conversion;
-    const char *target; /* librdkafka's name; NULL when not MAPPED or when several follow from it */
-    int64_t min, max;   /* Java's */
-    int64_t low, high;  /* librdkafka's */
+    const char *target;                /* librdkafka's name; NULL when not MAPPED or when it sets several */
+    int64_t min, max;                  /* Java's */
+    int64_t low, high;                 /* librdkafka's */
     const struct ps_kafka_word *words; /* ended by a NULL name */
-    const char *fallback;              /* set when the user says nothing (Java's default), in Java's terms */
-    enum ps_log_level severity; /* of the note for IGNORED and UNSUPPORTED, and for a Java class not known */
-    const char *help;           /* MAPPED: what is special; else reason and cure */
+    const char *fallback;              /* Java's default, as Java writes it: set when the user sets nothing */
+    enum ps_log_level severity;        /* of the note for IGNORED, UNSUPPORTED and an unknown Java class */
+    const char *help;                  /* MAPPED: what is special; else reason and remedy */
 };
 
 extern const struct ps_kafka_property ps_kafka_property_rows[];
@@ -59,6 +59,5 @@ enum ps_status ps_kafka_property_convert(const struct ps_kafka_property *row, co
                                          const struct ps_kafka_properties *properties,
                                          struct ps_kafka_settings *settings, struct ps_err *err);
 
-/* Whether two names are the same but for a few letters; smaller is closer, > 3 is not. Used for "did you
- * mean". */
+/* Returns how many letters two names differ by, for "did you mean"; > 3: not similar. */
 unsigned ps_kafka_name_distance(const char *a, const char *b);

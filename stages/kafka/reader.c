@@ -34,15 +34,16 @@ struct ps_kafka_reader {
     void *argument;
     unsigned records;
     const struct topic *last;
-    struct lost { /* positions that fell out of the log */
+    struct lost { /* positions that are no longer in the log */
         struct topic *topic;
         int32_t partition;
     } * lost;
     unsigned lost_count;
 };
 
-/* The mock cluster answers an empty fetch only when its time is up: short times, or latency is the fetch's.
- * A position out of range is told (auto.offset.reset=error), for it means that records are missing. */
+/* Defaults. The mock cluster answers an empty fetch only after its wait time: short times keep the latency
+ * low. `auto.offset.reset=error` (below) reports a position out of range, which means that records are
+ * missing. */
 static const char *const settings[][2] = {
     {"socket.nagle.disable", "true"},
     {"fetch.wait.max.ms", "5"},
@@ -53,13 +54,13 @@ static const char *const settings[][2] = {
     {"topic.metadata.refresh.interval.ms", "10000"},
 };
 
-/* What users set does not change how the reader works. */
+/* Set after the user's properties: the reader depends on them. */
 static const char *const fixed[][2] = {
     {"auto.offset.reset", "error"},
     {"enable.partition.eof", "false"},
 };
 
-/* ---- what the client tells ---- */
+/* ---- callbacks of the client ---- */
 
 /* Thread: the reader's, inside rd_kafka_poll. */
 static void on_error(rd_kafka_t *client, int error, const char *reason, void *reader_)
@@ -71,7 +72,7 @@ static void on_error(rd_kafka_t *client, int error, const char *reason, void *re
         snprintf(reader->silence, sizeof reader->silence, "%s", reason);
 }
 
-/* Reasons come through on_error; lines on stderr would be in the way of a display. */
+/* Drops log lines: reasons come through on_error, and lines on stderr would disturb a display. */
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
     (void)client;
@@ -136,8 +137,8 @@ static int time_left_ms(const struct ps_kafka_reader *reader)
                                              : (int)((reader->patience_end_ns - now_ns) / PS_NS_PER_MS) + 1;
 }
 
-/* How many partitions it has; 0: it is not there. Some brokers answer for a new topic before they know its
- * partitions. */
+/* Asks for the number of partitions; 0: the topic does not exist. Some brokers answer for a new topic before
+ * they know its partitions. */
 static rd_kafka_resp_err_t partitions_ask(struct ps_kafka_reader *reader, const struct topic *topic,
                                           int32_t *count)
 {
@@ -195,7 +196,7 @@ static enum ps_status limits_ask(struct ps_kafka_reader *reader, const struct to
                       rd_kafka_err2str(failed));
 }
 
-/* The positions are asked for here and now: what is written after `open` is read, whatever `latest` says. */
+/* Asks for the positions now, so everything written after `open` is read, also with `latest`. */
 static enum ps_status partition_start(struct ps_kafka_reader *reader, struct topic *topic, int32_t partition,
                                       bool latest, struct ps_err *err)
 {
@@ -304,7 +305,7 @@ static void on_trouble(struct ps_kafka_reader *reader, const rd_kafka_message_t 
         snprintf(reader->failure, sizeof reader->failure, "topic %s, partition %d: %s",
                  topic != NULL ? topic->name : "?", message->partition, rd_kafka_err2str(message->err));
         return;
-    default: /* the client tries again */
+    default: /* the client retries */
         return;
     }
 }
@@ -332,8 +333,8 @@ static void on_message(rd_kafka_message_t *message, void *reader_)
         rd_kafka_yield(reader->client);
 }
 
-/* Goes on with the oldest record there is and counts what is missing before it. The log can also have become
- * shorter than it was: then everything behind its end was thrown away, and it is read on from there. */
+/* Continues with the oldest record that exists and counts the missing ones before it. If the log became
+ * shorter than the position, everything after its end was deleted: continues at the end. */
 static void reposition(struct ps_kafka_reader *reader, const struct lost *lost)
 {
     int64_t low, high, next = lost->topic->next[lost->partition];
@@ -351,8 +352,8 @@ static void reposition(struct ps_kafka_reader *reader, const struct lost *lost)
                  lost->partition, rd_kafka_err2str(rd_kafka_last_error()));
 }
 
-/* The callback interface hands over a whole queue under one lock; a batch is locked for each message, which
- * costs as much again as the rest of it. */
+/* Uses the callback interface: it takes a whole queue under one lock. rd_kafka_consume_batch_queue locks for
+ * each message, which doubles the cost. */
 unsigned ps_kafka_reader_read(struct ps_kafka_reader *reader, int timeout_ms,
                               void (*record)(void *argument, const struct ps_kafka_reader_record *record),
                               void *argument)

@@ -1,11 +1,11 @@
-/* Reads whole topics without a group: what stands at the far end of verify, benches and tests.
+/* Reads whole topics without a consumer group. verify, benches and tests use it to read what was delivered.
  *
- * Every partition that the topics have when they are opened is read, each in order; partitions that are added
- * later are not. Records that the brokers threw away before they were read (retention, a log cut short) are
- * noticed exactly: the position is out of the log's range then. Gaps in the offsets alone mean nothing:
- * transaction markers, aborted records and compacted ones leave them too.
+ * It reads all partitions that the topics have when they are opened, each in order; it does not see
+ * partitions that are added later. If the brokers deleted records before they were read (retention, a
+ * truncated log), the reader notices exactly: its position is out of the log's range then. Gaps in the
+ * offsets alone mean nothing: transaction markers, aborted records and compaction leave gaps too.
  *
- * Thread: the opener's. */
+ * Thread: the one that opened it. */
 #pragma once
 
 #include "core/option.h"
@@ -28,28 +28,28 @@ struct ps_kafka_reader_options {
     const char *brokers; /* host:port,host:port */
     const char *const *topics;
     unsigned topic_count;
-    bool latest;          /* only what comes after `open`; else from the beginning */
-    bool uncommitted;     /* also records of transactions that are open or were aborted */
-    unsigned patience_ms; /* for brokers that do not answer and topics that are not there yet; 0: 10 s */
-    const struct ps_pair *pairs; /* the library's properties; they win over those of the reader */
+    bool latest;                 /* only what is written after `open`; else from the beginning */
+    bool uncommitted;            /* also records of transactions that are open or were aborted */
+    unsigned patience_ms;        /* wait this long for brokers to answer and topics to exist; 0: 10 s */
+    const struct ps_pair *pairs; /* librdkafka properties; they override those of the reader */
     size_t pair_count;
 };
 
-/* NULL and lines in `err` when it cannot be made, brokers do not answer or a topic does not appear in time.
- */
+/* Returns NULL and lines in `err` if it cannot be made, or if brokers do not answer or a topic does not exist
+ * in time. */
 struct ps_kafka_reader *ps_kafka_reader_open(const struct ps_kafka_reader_options *options,
                                              struct ps_err *err);
 void ps_kafka_reader_close(struct ps_kafka_reader *reader);
 
-/* Calls `record` for each of a few thousand records at most; waits up to `timeout_ms` for the first. Returns
- * how many; 0 when there are none. */
+/* Calls `record` for at most a few thousand records; waits up to `timeout_ms` for the first. Returns how many
+ * there were. */
 unsigned ps_kafka_reader_read(struct ps_kafka_reader *reader, int timeout_ms,
                               void (*record)(void *argument, const struct ps_kafka_reader_record *record),
                               void *argument);
 
-/* Records that are missing because the brokers had thrown them away before they were read. */
+/* Number of records that the brokers deleted before they were read. */
 uint64_t ps_kafka_reader_expired(const struct ps_kafka_reader *reader);
-/* Why some partition cannot be read any more (no authorization, topic deleted); NULL: all can. */
+/* Why some partition can no longer be read (no authorization, topic deleted); NULL: all can be read. */
 const char *ps_kafka_reader_failure(const struct ps_kafka_reader *reader);
-/* No broker has answered since the last record: why; NULL: they answer. */
+/* Why no broker has answered since the last record; NULL: brokers answer. */
 const char *ps_kafka_reader_silence(const struct ps_kafka_reader *reader);

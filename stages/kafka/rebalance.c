@@ -1,5 +1,5 @@
-/* See kafka/rebalance.h. Thread: the source's worker. Calls of the library that change the assignment wait
- * for its main thread (tens of microseconds); they happen in rebalances only. */
+/* Implements kafka/rebalance.h. Thread: the source's worker. Library calls that change the assignment wait
+ * for its main thread (tens of microseconds); they happen only in rebalances. */
 #include "stages/kafka/rebalance.h"
 
 #include "core/log.h"
@@ -84,18 +84,18 @@ static void on_committed(void *argument, rd_kafka_resp_err_t error,
         group->commit_failed = true;
         group->dirty = true;
         group->refused++;
-        group->out |= error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
-                      error == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
-                      error == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
-        if (error != group->said)
+        group->lost_membership |= error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+                                  error == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+                                  error == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+        if (error != group->reported)
             ps_log(PS_LOG_WARN, group->component,
-                   "offsets could not be committed: %s (%s); it is tried again while the partitions are ours",
+                   "offsets could not be committed: %s (%s); retrying while the partitions are assigned",
                    rd_kafka_err2str(error), rd_kafka_err2name(error));
     }
-    group->said = error;
+    group->reported = error;
 }
 
-/* Commits if there is something, none is under way, and the last one was not just refused. */
+/* Commits if there is something to commit, no commit is under way, and the last one did not just fail. */
 static void commit_when(struct ps_kafka_group *group, uint64_t interval_ns)
 {
     if (group->commit_failed && interval_ns < RETRY_NS)
@@ -149,8 +149,8 @@ static void assign(struct ps_kafka_group *group, const rd_kafka_topic_partition_
     }
 }
 
-/* From now on nothing of these partitions is ours; what comes home of them is discarded. */
-static void let_go(struct ps_kafka_group *group, const rd_kafka_topic_partition_list_t *list)
+/* Unassigns the partitions; positions of theirs that still come home are discarded. */
+static void unassign(struct ps_kafka_group *group, const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++) {
         uint32_t found =
@@ -170,14 +170,15 @@ static void on_assigned(void *argument, rd_kafka_topic_partition_list_t *list)
     struct ps_kafka_group *group = argument;
     group->rebalance_count++;
     if (group->revoked != NULL) {
-        /* The group has moved on while we were waiting. Eager: assigning replaces what we had, an unassign
-         * would come too late. Cooperative: what is to go and what comes are told apart. */
+        /* The group rebalanced again while we waited. Eager: assigning replaces the old partitions; an
+         * unassign would come too late. Cooperative: the revoked and the new partitions are separate
+         * lists. */
         for (uint32_t i = 0; i < group->streams.count; i++) {
             if (group->streams.items[i].state == PS_KAFKA_STREAM_REVOKING)
                 group->streams.items[i].state = PS_KAFKA_STREAM_GONE;
         }
         if (is_cooperative(group))
-            let_go(group, group->revoked);
+            unassign(group, group->revoked);
         forget_revoked(group);
     }
     ps_kafka_streams_forget_handles(&group->streams);
@@ -193,7 +194,7 @@ static void on_assigned(void *argument, rd_kafka_topic_partition_list_t *list)
         ps_log(PS_LOG_INFO, group->component, "%d partition(s) assigned by the group", list->cnt);
 }
 
-/* A record that waits for room and whose partition goes: its next owner reads it. */
+/* Drops a record that waits for room if its partition is revoked: the next owner reads it. */
 static void forget_kept(struct ps_kafka_group *group)
 {
     struct ps_kafka_consumer *consumer = &group->consumer;
@@ -216,11 +217,11 @@ static void on_revoked(void *argument, rd_kafka_topic_partition_list_t *list)
     if (group->revoked == NULL) {
         group->revoked = rd_kafka_topic_partition_list_copy(list);
         group->revoke_until_ns = group->mono_ns + group->revoke_wait_ns;
-        group->out = false;
+        group->lost_membership = false;
         group->refused = 0;
         return;
     }
-    for (int i = 0; i < list->cnt; i++) { /* a second one before the first was through */
+    for (int i = 0; i < list->cnt; i++) { /* a second revocation before the first one ended */
         const rd_kafka_topic_partition_t *item = &list->elems[i];
         if (rd_kafka_topic_partition_list_find(group->revoked, item->topic, item->partition) == NULL)
             rd_kafka_topic_partition_list_add(group->revoked, item->topic, item->partition);
@@ -230,7 +231,7 @@ static void on_revoked(void *argument, rd_kafka_topic_partition_list_t *list)
 static void end_revocation(struct ps_kafka_group *group, const char *how)
 {
     int count = group->revoked->cnt;
-    let_go(group, group->revoked);
+    unassign(group, group->revoked);
     forget_revoked(group);
     ps_log(PS_LOG_INFO, group->component, "%d partition(s) given up: %s", count, how);
 }
@@ -249,22 +250,21 @@ static bool revoked_drained(const struct ps_kafka_group *group, bool *dirty)
     return true;
 }
 
-static void go_on_revoking(struct ps_kafka_group *group)
+static void continue_revocation(struct ps_kafka_group *group)
 {
     bool dirty;
-    if (group->out || rd_kafka_assignment_lost(group->consumer.client)) {
-        end_revocation(group, "the group had lost us; what was not committed is read again by others");
+    if (group->lost_membership || rd_kafka_assignment_lost(group->consumer.client)) {
+        end_revocation(group, "the group has removed this member; others read again what was not committed");
     } else if (revoked_drained(group, &dirty) && !dirty && !group->commit_begun) {
-        end_revocation(group, "all that was read of them is delivered and committed");
+        end_revocation(group, "all that was read is delivered and committed");
     } else if (group->refused >= REFUSED_MAX) {
-        end_revocation(group,
-                       "the broker takes no more commits; what was not committed is read again by others");
+        end_revocation(group, "the broker refuses commits; others read again what was not committed");
     } else if (group->mono_ns >= group->revoke_until_ns) {
         ps_log(PS_LOG_WARN, group->component,
-               "what was read of revoked partitions was not delivered in time (%" PRIu64
-               " ms): it is read again by others",
+               "records of revoked partitions were not delivered in time (%" PRIu64
+               " ms): others read them again",
                group->revoke_wait_ns / PS_NS_PER_MS);
-        end_revocation(group, "time is up");
+        end_revocation(group, "the time limit has passed");
     } else if (dirty) {
         group->dirty = true;
         commit_when(group, 0);
@@ -280,7 +280,7 @@ uint64_t ps_kafka_group_tick(struct ps_kafka_group *group, uint64_t mono_ns)
     group->dirty |= group->streams.moved;
     group->streams.moved = false;
     if (group->revoked != NULL)
-        go_on_revoking(group);
+        continue_revocation(group);
     if (group->dirty)
         commit_when(group, group->commit_interval_ns);
     uint64_t next_ns = mono_ns + POLL_NS;

@@ -1,5 +1,5 @@
-/* The half of the sender (kafka/sender.h) that decides what a failure means: which event is to blame, what is
- * sent again and when. */
+/* The part of the sender (kafka/sender.h) that decides what a failure means: which event is to blame, what is
+ * sent again, and when. */
 #include "stages/kafka/sender.h"
 
 #include <inttypes.h>
@@ -25,7 +25,7 @@ static void set_cause(struct ps_kafka_sender *sender, const struct ps_kafka_erro
     snprintf(cause->topic, sizeof cause->topic, "%s", topic);
 }
 
-/* A line that says which event it is, by everything but its body. */
+/* Describes an event by everything but its body, in one line. */
 static void describe_event(const void *token, char *text, size_t size)
 {
     const struct ps_lease *lease = ps_kafka_token_lease(token);
@@ -45,7 +45,7 @@ static void describe_event(const void *token, char *text, size_t size)
         memcpy(text + used, "}", 2);
 }
 
-/* A single event is refused: it is named, stays, and is tried again; nothing behind it is sent before it. */
+/* Handles a single refused event: logs it and tries it again later; no event after it is sent before it. */
 static void blame(struct ps_kafka_sender *sender, const char *why)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
@@ -60,7 +60,7 @@ static void blame(struct ps_kafka_sender *sender, const char *why)
     describe_event(cause->last_token, text, sizeof text);
     ps_log(PS_LOG_ERROR, sender->port->component,
            "an event cannot be delivered to topic %s, partition %" PRId32
-           ": %s. It is tried again in %" PRIu64 " s and everything behind it waits. The event: %s",
+           ": %s. It is tried again in %" PRIu64 " s and all events after it wait. The event: %s",
            cause->topic, cause->partition, why, rest / PS_NS_PER_S, text);
 }
 
@@ -83,15 +83,15 @@ void ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
     }
     set_cause(sender, error, flaw, token, topic, partition);
     if (flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_SPLIT || error->outcome == PS_KAFKA_BLAME) {
-        /* It never reached the producer, which is as good as before. */
+        /* The event never reached the producer: the producer can still be used. */
         blame(sender, flaw != PS_KAFKA_FLAW_NONE ? ps_kafka_flaw_text(flaw)
                                                  : "it is larger than kafka.producer.max.request.size");
         ps_count(sender->port->counters, PS_COUNTER_RollbackCount, 1);
         sender->cause.error = NULL;
         return;
     }
-    /* The topic, or the producer: what is on its way arrives or not; then with another producer, which asks
-     * the brokers anew. */
+    /* The topic or the producer is the problem: waits for what was sent, then continues with a new producer,
+     * which asks the brokers again. */
     ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
     sender->patient = true;
 }
@@ -118,14 +118,13 @@ void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafk
     cause->group_bytes = report->group_bytes;
 }
 
-/* The event that everything waits for may be through. */
-void ps_kafka_sender_look_at_fence(struct ps_kafka_sender *sender)
+void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender)
 {
     if (sender->fence == NULL ||
         !ps_lease_is_settled(ps_kafka_token_lease(sender->fence), ps_kafka_token_position(sender->fence)))
         return;
     if (sender->blamed == sender->fence)
-        ps_log(PS_LOG_INFO, sender->port->component, "the event that was refused is delivered now");
+        ps_log(PS_LOG_INFO, sender->port->component, "the refused event is delivered now");
     sender->fence = sender->blamed = NULL;
 }
 
@@ -149,8 +148,7 @@ static void halve(struct ps_kafka_sender *sender)
            cause->topic, was);
 }
 
-/* Every report is in: what follows from the first that was bad. */
-void ps_kafka_sender_judge(struct ps_kafka_sender *sender)
+void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
     const char *component = sender->port->component;

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #define POLL_RECORDS 8192U               /* reports handled per tick */
-#define RECALL_PATIENCE_NS (PS_NS_PER_S) /* the same when the leases are wanted back */
+#define RECALL_PATIENCE_NS (PS_NS_PER_S) /* PS_KAFKA_PATIENCE_NS during a recall */
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
-#define SMALL_REQUEST_BYTES (16U * 1024U) /* a smaller limit than this is not kept */
+#define SMALL_REQUEST_BYTES (16U * 1024U) /* a learned request limit is not set below this */
 #define IDLE_POLL_NS (10 * PS_NS_PER_MS)
 #define LOOK_NS (20 * PS_NS_PER_MS)
 
@@ -26,7 +26,7 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
     bool delivered = error == NULL || error->outcome == PS_KAFKA_DELIVERED;
     ps_kafka_window_report(&sender->window, report->tokens, report->count, delivered);
     sender->full = false;
-    ps_kafka_sender_break_silence(sender);
+    ps_kafka_sender_release_hold(sender);
     if (PS_UNLIKELY(!delivered)) {
         ps_kafka_sender_failed(sender, report, error);
         return;
@@ -34,10 +34,10 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
     sender->rest_count = 0;
     sender->broken = false;
     sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
-    ps_kafka_sender_look_at_fence(sender);
+    ps_kafka_sender_check_fence(sender);
     if (sender->troubled) {
         sender->troubled = false;
-        ps_log(PS_LOG_INFO, sender->port->component, "Kafka takes events again");
+        ps_log(PS_LOG_INFO, sender->port->component, "Kafka accepts events again");
     }
 }
 
@@ -53,29 +53,29 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     switch (notice->kind) {
     case PS_KAFKA_NOTICE_FATAL:
         sender->fatal = true;
-        /* after a refused request (gapless) the line about that request says it all */
+        /* after a refused request (gapless) the log line about that request is enough */
         ps_log(notice->code == -148 ? PS_LOG_DEBUG : PS_LOG_WARN, component,
-               "the Kafka producer cannot go on, another one is made: %s", notice->text);
+               "the Kafka producer cannot continue, a new one is made: %s", notice->text);
         break;
     case PS_KAFKA_NOTICE_ERROR: /* a connection broke: what was in flight must be sent again */
-        ps_kafka_sender_break_silence(sender);
+        ps_kafka_sender_release_hold(sender);
         if (is_connection_error(notice->code)) {
             ps_count(sender->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
             sender->troubled = sender->broken = true;
         }
-        ps_log(PS_LOG_WARN, component, "%s (%s). Events wait and nothing is lost", notice->text,
+        ps_log(PS_LOG_WARN, component, "%s (%s). Events wait, none is lost", notice->text,
                ps_kafka_error_find(notice->code)->meaning);
         break;
     case PS_KAFKA_NOTICE_STATISTICS:
         ps_kafka_statistics_read(&sender->statistics, notice->text);
         break;
-    case PS_KAFKA_NOTICE_LOG: /* what matters of it comes as an error, too */
+    case PS_KAFKA_NOTICE_LOG: /* important lines also come as errors */
         ps_log(PS_LOG_DEBUG, component, "librdkafka: %s", notice->text);
         break;
     }
 }
 
-/* True when there is more to poll at once. */
+/* Returns true when there is more to poll at once. */
 static bool poll_producer(struct ps_kafka_sender *sender)
 {
     if (sender->producer == NULL)
@@ -84,11 +84,11 @@ static bool poll_producer(struct ps_kafka_sender *sender)
     return sender->plan->engine->poll(sender->producer, &listener, POLL_RECORDS) >= POLL_RECORDS;
 }
 
-/* ---- putting it right ---- */
+/* ---- after a failure ---- */
 
-/* What was submitted and is not reported: what waits is given up at once, what was sent after a while; what
- * comes back to wait in between, too. */
-static void press(struct ps_kafka_sender *sender)
+/* Purges what was submitted and is not reported: what waits at once, what was sent after give_up_ns. Repeats
+ * it for requests that the library puts back into its queue. */
+static void purge_submitted(struct ps_kafka_sender *sender)
 {
     if (sender->patient || sender->now.mono_ns < sender->purge_again_ns)
         return;
@@ -128,8 +128,8 @@ static void await_producer(struct ps_kafka_sender *sender)
     sender->phase = PS_KAFKA_SENDING;
 }
 
-/* The event looked for is through: back to large requests, but for those that a topic refused as too large;
- * a limit that would leave next to nothing is not kept. */
+/* The event searched for is delivered: goes back to large requests. A request size that a topic refused as
+ * too large stays the limit, but not below SMALL_REQUEST_BYTES. */
 static void stop_stepping(struct ps_kafka_sender *sender)
 {
     uint64_t learned = sender->step_bytes;
@@ -147,7 +147,7 @@ static void stop_stepping(struct ps_kafka_sender *sender)
     }
 }
 
-static void go_on(struct ps_kafka_sender *sender)
+static void send_or_collect(struct ps_kafka_sender *sender)
 {
     if (sender->fatal || sender->cause.error != NULL) {
         ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
@@ -161,19 +161,19 @@ static void go_on(struct ps_kafka_sender *sender)
         ps_kafka_sender_submit(sender);
 }
 
-/* One step of whatever is going on. */
+/* Does one step of the current phase. */
 static void step(struct ps_kafka_sender *sender)
 {
     switch (sender->phase) {
     case PS_KAFKA_SENDING:
-        go_on(sender);
+        send_or_collect(sender);
         break;
     case PS_KAFKA_COLLECTING:
         if (sender->window.in_flight > 0) {
-            press(sender);
+            purge_submitted(sender);
             break;
         }
-        ps_kafka_sender_judge(sender);
+        ps_kafka_sender_recover(sender);
         ask_for_producer(sender);
         break;
     case PS_KAFKA_STALE:
@@ -199,7 +199,7 @@ static void finish_settled(struct ps_kafka_sender *sender)
     gauge(sender, PS_KAFKA_GAUGE_leases_held, sender->window.lease_count);
 }
 
-/* ---- a sink's functions ---- */
+/* ---- functions of the sink ---- */
 
 enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                                     struct ps_port *port, struct ps_err *err)
@@ -245,7 +245,7 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
     sender->now = *now;
     if ((*lease)->settled == (*lease)->count)
         return PS_DONE;
-    /* One lease may wait for room here: the next stays in the channel, where it counts. */
+    /* Only one lease may wait for room here: the next stays in the channel, whose fill counter shows it. */
     if (sender->window.next != NULL || sender->full || ps_kafka_window_is_full(&sender->window) ||
         !ps_kafka_window_may_add(&sender->window, now->mono_ns, sender->plan->linger_ns))
         return PS_LATER;
@@ -260,15 +260,15 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
 {
     sender->now = *now;
     bool idle = sender->window.lease_count == 0 && sender->phase == PS_KAFKA_SENDING;
-    if (idle &&
-        now->mono_ns < sender->polled_ns + IDLE_POLL_NS) /* notices can wait, a busy worker's cycle not */
+    /* Notices can wait; the cycle of a busy worker cannot. */
+    if (idle && now->mono_ns < sender->polled_ns + IDLE_POLL_NS)
         return sender->polled_ns + IDLE_POLL_NS;
     sender->polled_ns = now->mono_ns;
     bool more = poll_producer(sender);
     step(sender);
     finish_settled(sender);
-    uint64_t look_ns = ps_kafka_sender_look_at_silence(sender);
-    if (more) /* nothing will wake us for what is there already */
+    uint64_t look_ns = ps_kafka_sender_check_silence(sender);
+    if (more) /* the wake descriptor does not fire again for what is already there */
         return now->mono_ns;
     if (sender->port->wake_fd < 0)
         return now->mono_ns + PS_NS_PER_MS;
@@ -289,7 +289,7 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     }
     poll_producer(sender);
     if (sender->window.in_flight > 0) {
-        press(sender);
+        purge_submitted(sender);
         return false;
     }
     struct ps_lease **end = back, *lease;
@@ -319,6 +319,6 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
 
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now)
 {
-    (void)now; /* tick does the work; nothing here waits for more */
+    (void)now; /* `tick` does the work; no event waits here to fill a batch */
     return sender->window.head == NULL;
 }

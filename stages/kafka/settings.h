@@ -1,10 +1,10 @@
-/* What a librdkafka client is to be configured with: a list of its own property names and values, in the
- * order they are set.
+/* The configuration of a librdkafka client: a list of librdkafka's property names and values, in the order
+ * they are set.
  *
- * Made by kafka/properties.c from Java's names, completed by a stage with what it insists on, applied to as
- * many clients as there are workers. Values may be secrets: the list is overwritten when it is destroyed, and
- * nothing here prints one. Thread: made and changed by the control thread; const from then on, applied by
- * any. */
+ * kafka/properties.c makes it from Java's names, a stage adds the properties it needs, and each worker
+ * applies it to its client. Values may be secrets: `fini` overwrites the list, and nothing here prints a
+ * value.
+ * Thread: the control thread makes and changes it; const from then on, any thread applies it. */
 #pragma once
 
 #include "core/option.h"
@@ -20,12 +20,12 @@ struct ps_kafka_settings {
     struct ps_pair *items; /* key, value; file and line are not set */
 };
 
-/* Zeroed is empty. */
+/* A zeroed list is empty. */
 void ps_kafka_settings_fini(struct ps_kafka_settings *settings);
 
-/* Sets a property: replaces the value it has, or adds it at the end. Copies both. */
+/* Sets a property: replaces its value, or adds it at the end. Copies both. */
 void ps_kafka_settings_set(struct ps_kafka_settings *settings, const char *name, const char *value);
-/* The value, or NULL. Its owner is the list. */
+/* Returns the value, or NULL. The list owns it. */
 const char *ps_kafka_settings_get(const struct ps_kafka_settings *settings, const char *name);
 
 /* Whether a value of this librdkafka property must not be printed: passwords, private keys, tokens. */

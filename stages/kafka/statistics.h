@@ -1,5 +1,5 @@
-/* librdkafka's statistics (statistics.interval.ms) as counters of the sink. Thread: the sink's worker, every
- * few seconds; parses JSON, which allocates. */
+/* librdkafka's statistics (statistics.interval.ms) as counters of the sink. Thread: the sink's worker, once
+ * every few seconds; it parses JSON, which allocates. */
 #pragma once
 
 #include "core/counters.h"
@@ -26,10 +26,10 @@ extern const char *const ps_kafka_gauge_names[];
 
 struct ps_kafka_statistics {
     struct ps_counters *counters;
-    uint64_t requests_before, bytes_before; /* of producers before this one */
+    uint64_t requests_before, bytes_before; /* totals of the earlier producers */
     uint64_t requests_now, bytes_now;
 };
 
 void ps_kafka_statistics_read(struct ps_kafka_statistics *statistics, const char *json);
-/* Another producer: its totals start at zero. */
+/* A new producer is used: its totals start at zero. */
 void ps_kafka_statistics_renew(struct ps_kafka_statistics *statistics);

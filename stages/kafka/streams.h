@@ -1,8 +1,8 @@
-/* The partitions a consumer has or had: how far each was read, delivered and committed.
+/* The partitions that a consumer has or had: how far each was read, delivered and committed.
  *
- * A stream is an index into this table; position spans of batches carry it together with the generation it
- * had. Generations are never used twice, so what comes home of an earlier assignment is told apart and
- * discarded, also when the slot was given to another partition. Thread: the source's worker. */
+ * A stream is an index into this table; position spans of batches carry it with the stream's generation. Each
+ * generation is used once, so positions of an earlier assignment that come home later are recognized and
+ * discarded, even when the slot belongs to another partition by then. Thread: the source's worker. */
 #pragma once
 
 #include "core/base.h"
@@ -13,9 +13,9 @@
 #define PS_KAFKA_POSITION_NONE (-1)
 
 enum ps_kafka_stream_state {
-    PS_KAFKA_STREAM_GONE,     /* not ours; what is under way of it is discarded */
+    PS_KAFKA_STREAM_GONE,     /* not ours; positions that still come home are discarded */
     PS_KAFKA_STREAM_OWNED,    /* assigned */
-    PS_KAFKA_STREAM_REVOKING, /* to be given up: nothing more is read, what was read is waited for */
+    PS_KAFKA_STREAM_REVOKING, /* being given up: no longer read; what was read is being delivered */
 };
 
 struct ps_kafka_stream {
@@ -25,12 +25,12 @@ struct ps_kafka_stream {
     enum ps_kafka_stream_state state;
     uint32_t generation;
     int64_t taken;      /* last offset given to a batch */
-    int64_t delivered;  /* last offset whose batch, and every one before it, was delivered */
-    int64_t skipped;    /* last offset passed over behind those taken */
-    int64_t committing; /* next offset to be read, as in the commit under way */
-    int64_t committed;  /* .. as last stored by the broker for this generation */
+    int64_t delivered;  /* last offset whose batch, and all batches before it, were delivered */
+    int64_t skipped;    /* last offset skipped after `taken` */
+    int64_t committing; /* next offset to be read, in the commit under way */
+    int64_t committed;  /* next offset to be read, as last stored by the broker for this generation */
     uint32_t committing_generation;
-    /* Header values in the batch with that number, so that each batch holds them once. */
+    /* Header values in the batch with this number, so that each batch holds them once. */
     uint64_t text_batch;
     const char *topic_text, *partition_text;
     uint32_t partition_length;
@@ -41,8 +41,8 @@ struct ps_kafka_stream {
 struct ps_kafka_streams {
     struct ps_kafka_stream *items;
     uint32_t count, room;
-    uint32_t generation; /* last one given */
-    bool moved;          /* a stream moved on: there is something to commit. Cleared by the group */
+    uint32_t generation; /* the last one given */
+    bool moved;          /* a stream advanced: there is something to commit. Cleared by the group */
     struct {
         const rd_kafka_topic_t *topic;
         int32_t partition;
@@ -55,29 +55,29 @@ void ps_kafka_streams_fini(struct ps_kafka_streams *streams);
 /* The stream of a partition, or NONE. */
 uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
-/* A partition is assigned: its stream, with a new generation and nothing read yet. */
+/* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. */
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
-/* Topic handles may change: forget which belongs to which stream. */
+/* Empties the cache of topic handles: handles may change. */
 void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams);
 
-/* The stream of a record that may be read: OWNED; else NONE. */
+/* Returns the stream of a record if it is OWNED; else NONE. */
 uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_kafka_message_t *record);
 
-/* A record that makes no event: committed once everything before it is delivered. */
+/* Skips a record that makes no event: it is committed once everything before it is delivered. */
 void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset);
 
 /* A batch with this span was delivered. */
 void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, uint32_t stream, uint32_t generation,
                                 int64_t position);
 
-/* Everything read was delivered. */
+/* Returns true if everything read was delivered. */
 static inline bool ps_kafka_stream_is_drained(const struct ps_kafka_stream *stream)
 {
     return stream->taken == PS_KAFKA_POSITION_NONE || stream->delivered >= stream->taken;
 }
 
-/* Something was delivered that is not committed. */
+/* Returns true if something was delivered and not yet committed. */
 static inline bool ps_kafka_stream_is_dirty(const struct ps_kafka_stream *stream)
 {
     return stream->state != PS_KAFKA_STREAM_GONE && stream->delivered != PS_KAFKA_POSITION_NONE &&

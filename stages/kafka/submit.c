@@ -1,4 +1,4 @@
-/* The half of the sender (kafka/sender.h) that makes records of events and hands them to the engine. */
+/* The part of the sender (kafka/sender.h) that makes records of events and hands them to the engine. */
 #include "stages/kafka/event_format.h"
 #include "stages/kafka/sender.h"
 
@@ -6,21 +6,21 @@
 #include <string.h>
 
 #define DATUMS_BYTES (256U * 1024U)
-#define RECORD_OVERHEAD_BYTES 512U /* what a batch of one record may add around key, value and headers */
+#define RECORD_OVERHEAD_BYTES 512U /* at most added by a batch of one record to key, value and headers */
 
-/* A run: consecutive events of one lease that go to one topic. */
+/* A run: consecutive events of one lease for one topic. */
 struct run {
-    struct ps_kafka_topic *topic; /* NULL: not known before the first record */
+    struct ps_kafka_topic *topic; /* NULL: not known until the first record */
     uint32_t topic_length;
     uint32_t count;
     size_t datums_used;
-    /* why it ended at the event at the lease's cursor; 0 and NONE: for no reason but length */
+    /* why the run ended at the event at the lease's cursor; 0 and NONE: it is long enough */
     int code;
     enum ps_kafka_flaw flaw;
     int32_t partition;
 };
 
-/* Remembers the name, cut if need be, for comparing and for messages. */
+/* Remembers the name, cut if necessary, for comparisons and messages. */
 static void name_topic(struct ps_kafka_sender *sender, struct run *run, const char *name, uint32_t length)
 {
     run->topic_length = length < sizeof sender->run_topic ? length : (uint32_t)sizeof sender->run_topic - 1;
@@ -38,8 +38,8 @@ static bool choose_topic(struct ps_kafka_sender *sender, struct run *run, const 
     return run->topic != NULL;
 }
 
-/* useFlumeEventFormat: the value becomes the event as an Avro datum, in scratch memory. False: no room left
- * in this run. */
+/* useFlumeEventFormat: encodes the event as an Avro datum, in working memory, and sets it as the value.
+ * Returns false if this run has no room left. */
 static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct ps_batch *batch,
                    const struct ps_event *event, struct ps_kafka_record *record)
 {
@@ -47,7 +47,7 @@ static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct
     if (need > sender->datums_room - run->datums_used) {
         if (run->count > 0)
             return false;
-        free(sender->datums); /* larger than any before it */
+        free(sender->datums); /* this datum is larger than any before */
         sender->datums_room = need > DATUMS_BYTES ? need : DATUMS_BYTES;
         sender->datums = malloc(sender->datums_room);
         PS_ASSERT(sender->datums != NULL);
@@ -67,7 +67,7 @@ static bool is_too_large(const struct ps_kafka_sender *sender, const struct ps_k
     return bytes > sender->plan->record_bytes_max;
 }
 
-/* One event with headers that matter. False: the run ends before it. */
+/* Adds an event that needs mapping. Returns false if the run ends before it. */
 static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct ps_lease *lease,
                        uint32_t position)
 {
@@ -80,9 +80,10 @@ static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct p
     enum ps_kafka_flaw flaw = ps_kafka_mapping_apply(mapping, batch, event, &sender->fields, &sender->now,
                                                      record, &topic, &timestamp_ignored);
     if (timestamp_ignored)
-        ps_log(PS_LOG_WARN, sender->port->component, "Invalid timestamp in header %s: the broker gets ours",
+        ps_log(PS_LOG_WARN, sender->port->component,
+               "Invalid timestamp in header %s: the broker gets the time of sending",
                mapping->timestamp_header->text);
-    /* headers are in the one set of fields: such a record goes alone */
+    /* there is one set of fields for headers: a record with headers is a run of its own */
     if (run->count > 0 &&
         (flaw != PS_KAFKA_FLAW_NONE || record->header_count > 0 || topic.length != run->topic_length ||
          memcmp(topic.data, sender->run_topic, topic.length) != 0))
@@ -129,7 +130,7 @@ static bool add_plain(struct ps_kafka_sender *sender, struct run *run, struct ps
     return true;
 }
 
-/* Fills a run from the lease's cursor on; returns the position where the next one starts. */
+/* Fills a run from the lease's cursor on; returns the position where the next run starts. */
 static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct ps_lease *lease,
                          uint32_t end)
 {
@@ -160,7 +161,7 @@ static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct
     return position;
 }
 
-/* Submits one run. False: stop for now. */
+/* Submits one run. Returns false to stop for now. */
 static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, uint32_t end)
 {
     struct run run = {.partition = sender->plan->mapping.default_partition};
@@ -168,7 +169,7 @@ static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, u
     if (run.count == 0) {
         lease->cursor = next;
         if (next == end)
-            return true; /* settled ones only */
+            return true; /* all were settled already */
         ps_kafka_sender_refused(sender, ps_kafka_token(lease, next), run.code, run.flaw, sender->run_topic,
                                 run.partition);
         return false;

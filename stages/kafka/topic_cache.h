@@ -1,5 +1,5 @@
-/* Topic handles of one producer, by name: topics come from headers, so their number is bounded and the one
- * not used for longest goes. Only kafka/producer.c uses this. Thread: the producer's. */
+/* Topic handles of one producer, by name. Topics come from headers, so the cache is bounded: the least
+ * recently used topic is removed. Only kafka/producer.c uses this. Thread: the producer's. */
 #pragma once
 
 #include "core/base.h"
@@ -13,9 +13,9 @@ struct ps_kafka_topic {
     char *name;
     uint32_t length, hash;
     int32_t partition_end;      /* partitions below this one may have been used */
-    bool known;                 /* its partitions were there at the last look */
-    int32_t sticky_partition;   /* where records without key go now; -1: to be chosen */
-    uint32_t sticky_bytes_left; /* until another one is chosen */
+    bool known;                 /* its partitions were known at the last check */
+    int32_t sticky_partition;   /* the current partition of records without key; -1: to be chosen */
+    uint32_t sticky_bytes_left; /* bytes until another one is chosen */
     uint32_t turn;              /* partition to try first next time */
     uint16_t chain;             /* next in its bucket */
     uint16_t newer, older;
@@ -23,7 +23,7 @@ struct ps_kafka_topic {
 
 struct ps_kafka_topic_cache {
     rd_kafka_t *client;
-    struct ps_kafka_topic *items; /* 1 .. count; 0 is nobody, and the ends of the list newest to oldest */
+    struct ps_kafka_topic *items; /* 1 .. count; items[0] is the list head (newest to oldest), no topic */
     uint32_t count;
     uint16_t buckets[2 * PS_KAFKA_TOPICS_MAX];
 };
@@ -32,7 +32,7 @@ void ps_kafka_topic_cache_init(struct ps_kafka_topic_cache *cache, rd_kafka_t *c
 /* Destroys every handle. */
 void ps_kafka_topic_cache_fini(struct ps_kafka_topic_cache *cache);
 
-/* NULL: no topic can have this name (Kafka's rule: 1 to 249 of [a-zA-Z0-9._-], not "." or ".."). */
+/* Returns NULL if the name is not legal in Kafka (1 to 249 of [a-zA-Z0-9._-], not "." or ".."). */
 struct ps_kafka_topic *ps_kafka_topic_cache_get(struct ps_kafka_topic_cache *cache, const char *name,
                                                 uint32_t length);
 

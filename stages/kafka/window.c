@@ -2,7 +2,7 @@
 
 #define SLOT(number) ((number) & (PS_KAFKA_WINDOW_LEASES_MAX - 1))
 
-/* The next lease begins a new wave. */
+/* Returns true if the next lease begins a new wave. */
 static bool wave_is_over(const struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns)
 {
     return window->lease_count == 0 || window->wave_bytes >= PS_KAFKA_WAVE_BYTES ||

@@ -1,7 +1,7 @@
-/* The leases a Kafka sink holds, oldest first: what is sent, what is still to be sent, what is settled.
+/* The leases that a Kafka sink holds, oldest first: what is sent, what is still to be sent, what is settled.
  *
- * A token names one event of one lease: the lease's address and the event's position, packed into a pointer's
- * width, so that a delivery report settles exactly its event without any search.
+ * A token names one event of one lease: the lease's address and the event's position, packed into the width
+ * of a pointer. So a delivery report settles its event without a search.
  *
  * Thread: the sink's worker. No allocation. */
 #pragma once
@@ -14,25 +14,26 @@ _Static_assert(PS_BATCH_EVENTS_MAX <= 1U << PS_KAFKA_TOKEN_POSITION_BITS, "a pos
 
 struct ps_kafka_window {
     struct ps_lease *head, *tail;
-    struct ps_lease *next; /* the first that is not sent in full; NULL: all are */
+    struct ps_lease *next; /* the first lease that is not sent in full; NULL: all are */
     uint32_t lease_count;
-    uint64_t in_flight; /* events sent and not reported */
+    uint64_t in_flight; /* events sent and not yet reported */
     uint64_t taken_count, done_count;
     uint64_t taken_ns[PS_KAFKA_WINDOW_LEASES_MAX]; /* when each lease came, by its number */
-    /* Leases that came close together (ps_kafka_window_may_add). */
-    uint64_t wave, wave_ns, wave_bytes;         /* the newest: number, when it began, bodies in it */
-    uint64_t waves[PS_KAFKA_WINDOW_LEASES_MAX]; /* of each lease, by its number */
+    /* Waves: leases that came close together (ps_kafka_window_may_add). */
+    uint64_t wave, wave_ns, wave_bytes;         /* the newest: its number, its begin, bytes of bodies in it */
+    uint64_t waves[PS_KAFKA_WINDOW_LEASES_MAX]; /* the wave of each lease, by the lease's number */
 };
 
-#define PS_KAFKA_WAVES_MAX                                                                                   \
-    3U /* measured: 2, 3, 4, no limit: 3.2, 2.8, 2.5, 2.1 M events per CPU-second; 1.7, 2.0, 2.3, 2.1 M/s */
+/* Measured with 2, 3, 4 and no limit of waves: 3.2, 2.8, 2.5, 2.1 M events per CPU-second and 1.7, 2.0, 2.3,
+ * 2.1 M events/s. */
+#define PS_KAFKA_WAVES_MAX 3U
 #define PS_KAFKA_WAVE_BYTES (UINT64_C(1) << 20)
 
-/* Whether another lease may be taken now. librdkafka 2.0.2 has one request of an idempotent producer's
- * partition in flight (it limits messages where it means requests), and when more is ready to be sent it does
- * not wait for the answer but asks again and again whether it may: a good part of a CPU. So no more is handed
- * over than is sent soon: a few waves, each of what comes within `linger_ns` and is no larger than a request.
- * `linger_ns` 0: no such limit. */
+/* Returns whether another lease may be taken now. librdkafka 2.0.2 has only one request in flight per
+ * partition of an idempotent producer (it limits messages where requests are meant). When more is ready to be
+ * sent, it does not wait for the answer but checks again and again whether it may send, which costs a good
+ * part of a CPU. So the window hands over only what can be sent soon: PS_KAFKA_WAVES_MAX waves, each of the
+ * leases that come within `linger_ns`, and no larger than a request. `linger_ns` 0: no such limit. */
 bool ps_kafka_window_may_add(const struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns);
 
 static inline void *ps_kafka_token(const struct ps_lease *lease, uint32_t position)
@@ -57,33 +58,34 @@ static inline bool ps_kafka_window_is_full(const struct ps_kafka_window *window)
     return window->lease_count == PS_KAFKA_WINDOW_LEASES_MAX;
 }
 
-/* Takes the lease (and nulls it). Not when full. */
+/* Takes the lease (and sets the caller's pointer to NULL). The window must not be full. */
 void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns,
                          uint64_t linger_ns);
 
-/* `count` events of the lease at the head of what is to be sent were accepted. */
+/* The engine accepted `count` more events of the lease at `next`. */
 static inline void ps_kafka_window_sent(struct ps_kafka_window *window, uint32_t count)
 {
     window->next->pending += count;
     window->in_flight += count;
 }
 
-/* The lease at `next` has nothing left to be sent. */
+/* The lease at `next` is sent in full. */
 static inline void ps_kafka_window_advance(struct ps_kafka_window *window)
 {
     window->next = window->next->next;
 }
 
-/* Reports came in for these tokens. */
+/* Removes the tokens from what is in flight; settles their events if they were delivered. */
 void ps_kafka_window_report(struct ps_kafka_window *window, void *const *tokens, uint32_t count,
                             bool delivered);
 
-/* Everything not settled is to be sent again, from the first. Only with nothing in flight. */
+/* Sends everything that is not settled again, from the first lease on. Nothing may be in flight. */
 void ps_kafka_window_rewind(struct ps_kafka_window *window);
 
-/* The oldest lease if it is settled in full, taken out; else NULL. *held_ns: how long it was here. */
+/* Takes out and returns the oldest lease if all its events are settled; else NULL. *held_ns: how long the
+ * window held it. */
 struct ps_lease *ps_kafka_window_pop_settled(struct ps_kafka_window *window, uint64_t now_ns,
                                              uint64_t *held_ns);
 
-/* The oldest lease whatever its state, taken out; else NULL. Only with nothing in flight. */
+/* Takes out and returns the oldest lease in any state; NULL: there is none. Nothing may be in flight. */
 struct ps_lease *ps_kafka_window_pop(struct ps_kafka_window *window);
