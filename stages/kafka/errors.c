@@ -1,29 +1,28 @@
 #include "stages/kafka/errors.h"
 
-/* Sorted by code: kafka_error_find halves. */
+/* Sorted by code, for the binary search of ps_kafka_error_find. */
 const struct ps_kafka_error ps_kafka_errors[] = {
     {-199, "_BAD_MSG", PS_KAFKA_AGAIN,
-     "the broker's answer could not be parsed: is that address a Kafka broker?"},
+     "the broker's answer could not be parsed: check that the address is a Kafka broker"},
     {-198, "_BAD_COMPRESSION", PS_KAFKA_AGAIN,
      "data could not be compressed: check kafka.producer.compression.type"},
     {-197, "_DESTROY", PS_KAFKA_AGAIN, "the producer was closing"},
     {-196, "_FAIL", PS_KAFKA_AGAIN, "the connection to the broker failed"},
     {-195, "_TRANSPORT", PS_KAFKA_AGAIN,
-     "the connection to the broker broke: is the broker running, and kafka.bootstrap.servers right?"},
+     "the connection to the broker broke: check that the broker runs and kafka.bootstrap.servers is right"},
     {-194, "_CRIT_SYS_RESOURCE", PS_KAFKA_AGAIN,
      "the system refused a thread or a socket: check the limits of the service"},
     {-193, "_RESOLVE", PS_KAFKA_WAIT,
      "a broker's host name does not resolve: check kafka.bootstrap.servers and DNS"},
     {-192, "_MSG_TIMED_OUT", PS_KAFKA_AGAIN,
-     "not delivered within kafka.producer.delivery.timeout.ms; without that key events wait as long as it "
-     "takes"},
+     "not delivered within kafka.producer.delivery.timeout.ms; without that key events wait without limit"},
     {-190, "_UNKNOWN_PARTITION", PS_KAFKA_WAIT,
      "the topic has no such partition: check partitionIdHeader and defaultPartitionId, or add partitions"},
     {-188, "_UNKNOWN_TOPIC", PS_KAFKA_WAIT,
      "the topic does not exist and the broker does not create it: create it, or allow "
      "auto.create.topics.enable"},
     {-187, "_ALL_BROKERS_DOWN", PS_KAFKA_AGAIN,
-     "no broker can be reached: are they running, and kafka.bootstrap.servers right?"},
+     "no broker can be reached: check that they run and kafka.bootstrap.servers is right"},
     {-186, "_INVALID_ARG", PS_KAFKA_BLAME, "the library refuses the record"},
     {-185, "_TIMED_OUT", PS_KAFKA_AGAIN,
      "the broker did not answer within kafka.producer.request.timeout.ms"},
@@ -38,27 +37,27 @@ const struct ps_kafka_error ps_kafka_errors[] = {
      "the broker refuses the credentials: check kafka.producer.sasl.mechanism and sasl.jaas.config"},
     {-166, "_TIMED_OUT_QUEUE", PS_KAFKA_AGAIN, "the request waited too long for the connection"},
     {-165, "_UNSUPPORTED_FEATURE", PS_KAFKA_WAIT,
-     "the broker is too old for what is asked of it: compression or idempotence"},
+     "the broker is too old for compression or idempotence as configured"},
     {-153, "_RETRY", PS_KAFKA_AGAIN, "the library sends it again"},
-    {-152, "_PURGE_QUEUE", PS_KAFKA_PURGED, "given up before it was sent"},
-    {-151, "_PURGE_INFLIGHT", PS_KAFKA_PURGED, "given up after it was sent; it may be in the log"},
+    {-152, "_PURGE_QUEUE", PS_KAFKA_PURGED, "purged before it was sent"},
+    {-151, "_PURGE_INFLIGHT", PS_KAFKA_PURGED, "purged after it was sent; it may be in the log"},
     {-150, "_FATAL", PS_KAFKA_RENEW, "the producer reported a fatal error"},
     {-149, "_INCONSISTENT", PS_KAFKA_RENEW, "the producer lost track of its sequence numbers"},
-    {-148, "_GAPLESS_GUARANTEE", PS_KAFKA_RENEW, "going on would change the order; follows another error"},
+    {-148, "_GAPLESS_GUARANTEE", PS_KAFKA_RENEW, "continuing would change the order; follows another error"},
     {-144, "_FENCED", PS_KAFKA_RENEW, "a newer producer has the same transactional id"},
-    {-1, "UNKNOWN", PS_KAFKA_AGAIN, "the broker met an unexpected error: see the broker's log"},
-    {0, "NO_ERROR", PS_KAFKA_DELIVERED, "written as acks asks"},
+    {-1, "UNKNOWN", PS_KAFKA_AGAIN, "the broker had an unexpected error: see the broker's log"},
+    {0, "NO_ERROR", PS_KAFKA_DELIVERED, "written with the acknowledgements that acks requires"},
     {2, "CORRUPT_MESSAGE", PS_KAFKA_BLAME,
      "the broker found a bad checksum, or a record without key on a compacted topic"},
     {3, "UNKNOWN_TOPIC_OR_PARTITION", PS_KAFKA_AGAIN,
-     "the broker does not know the partition (yet): does the topic exist?"},
+     "the broker does not know the partition (yet): check that the topic exists"},
     {4, "INVALID_FETCH_SIZE", PS_KAFKA_AGAIN, "not an answer to produce"},
     {5, "LEADER_NOT_AVAILABLE", PS_KAFKA_AGAIN,
      "the partition has no leader: an election, or all replicas are down"},
     {6, "NOT_LEADER_OR_FOLLOWER", PS_KAFKA_AGAIN, "the leader moved: the library asks for the new one"},
     {7, "REQUEST_TIMED_OUT", PS_KAFKA_AGAIN, "replicas did not confirm in time; it may be in the log"},
-    {8, "BROKER_NOT_AVAILABLE", PS_KAFKA_AGAIN, "the broker is not there"},
-    {9, "REPLICA_NOT_AVAILABLE", PS_KAFKA_AGAIN, "the replica is not there"},
+    {8, "BROKER_NOT_AVAILABLE", PS_KAFKA_AGAIN, "the broker is not available"},
+    {9, "REPLICA_NOT_AVAILABLE", PS_KAFKA_AGAIN, "the replica is not available"},
     {10, "MESSAGE_TOO_LARGE", PS_KAFKA_SPLIT,
      "above the topic's max.message.bytes: raise that, or lower kafka.producer.batch.size"},
     {13, "NETWORK_EXCEPTION", PS_KAFKA_AGAIN, "the broker closed the connection before it answered"},
@@ -81,7 +80,7 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {33, "UNSUPPORTED_SASL_MECHANISM", PS_KAFKA_WAIT,
      "the broker does not offer kafka.producer.sasl.mechanism"},
     {34, "ILLEGAL_SASL_STATE", PS_KAFKA_AGAIN, "the connection is not authenticated"},
-    {35, "UNSUPPORTED_VERSION", PS_KAFKA_WAIT, "the broker does not speak this version of the protocol"},
+    {35, "UNSUPPORTED_VERSION", PS_KAFKA_WAIT, "the broker does not support this version of the protocol"},
     {41, "NOT_CONTROLLER", PS_KAFKA_AGAIN, "the broker asked is not the controller"},
     {42, "INVALID_REQUEST", PS_KAFKA_BLAME, "the broker refuses the request"},
     {43, "UNSUPPORTED_FOR_MESSAGE_FORMAT", PS_KAFKA_WAIT,
@@ -117,10 +116,9 @@ const struct ps_kafka_error ps_kafka_errors[] = {
 
 const size_t ps_kafka_error_count = PS_COUNT_OF(ps_kafka_errors);
 
-static const struct ps_kafka_error other = {-1000, "error", PS_KAFKA_AGAIN,
-                                            "not an answer that produce is known to get"};
+static const struct ps_kafka_error other = {-1000, "error", PS_KAFKA_AGAIN, "not a known answer to produce"},
 
-const struct ps_kafka_error *ps_kafka_error_find(int code)
+                                   const struct ps_kafka_error *ps_kafka_error_find(int code)
 {
     size_t low = 0, high = ps_kafka_error_count;
     while (low < high) {

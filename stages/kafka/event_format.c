@@ -54,7 +54,7 @@ size_t ps_kafka_event_format_encode(const struct ps_batch *batch, const struct p
             out = put_bytes(out, header->value, header->value_length);
         }
     }
-    out = put_long(out, 0); /* end of the map's blocks */
+    out = put_long(out, 0); /* ends the map's blocks */
     out = put_bytes(out, event->body, event->body_length);
     return (size_t)(out - start);
 }
@@ -93,7 +93,8 @@ void ps_kafka_event_reader_init(struct ps_kafka_event_reader *reader, const void
     *reader = (struct ps_kafka_event_reader){.next = datum, .end = (const unsigned char *)datum + length};
 }
 
-/* A block of the map: its count of items; a negative count is followed by the block's length in bytes. */
+/* Reads the head of a block of the map: its count of items; after a negative count also the block's length in
+ * bytes. */
 static bool next_block(struct ps_kafka_event_reader *reader)
 {
     int64_t count, bytes;

@@ -1,5 +1,5 @@
-/* The parser of Java login configurations. Control thread only; pure but for ps_kafka_jaas_read. What an
- * entry means to librdkafka is in kafka/jaas_modules.c. */
+/* The parser of Java login configurations. Control thread only; pure except for ps_kafka_jaas_read.
+ * kafka/jaas_modules.c translates the entries. */
 #include "stages/kafka/jaas.h"
 
 #include <ctype.h>
@@ -47,7 +47,7 @@ static bool next_is(const struct parser *parser, const char *two)
     return parser->end - parser->at >= 2 && parser->at[0] == two[0] && parser->at[1] == two[1];
 }
 
-/* Blanks and comments. False: a comment without end. */
+/* Skips blanks and comments. Returns false for a comment without end. */
 static bool skip(struct parser *parser)
 {
     while (parser->at < parser->end) {
@@ -84,7 +84,7 @@ static bool put(struct parser *parser, char c)
     return true;
 }
 
-/* A code point below 256 as UTF-8. */
+/* Writes a code point below 256 as UTF-8. */
 static bool put_code(struct parser *parser, unsigned code)
 {
     if (code < 0x80)
@@ -92,8 +92,8 @@ static bool put_code(struct parser *parser, unsigned code)
     return put(parser, (char)(0xc0 | code >> 6)) && put(parser, (char)(0x80 | (code & 0x3f)));
 }
 
-/* After a backslash (java.io.StreamTokenizer): letters for control characters, up to three octal digits, else
- * itself. */
+/* Decodes an escape, after its backslash (java.io.StreamTokenizer): letters for control characters, up to
+ * three octal digits, else the character itself. */
 static bool put_escape(struct parser *parser)
 {
     static const char letters[] = "abfnrtv", codes[] = "\a\b\f\n\r\t\v";
@@ -110,7 +110,7 @@ static bool put_escape(struct parser *parser)
     return code != 0 && put_code(parser, code);
 }
 
-/* ${name}: a Java system property. */
+/* Expands ${name}, a Java system property. */
 static bool put_property(struct parser *parser)
 {
     char name[PS_JAAS_NAME_MAX];
@@ -145,7 +145,7 @@ static enum token quoted(struct parser *parser)
             if (parser->at == parser->end)
                 break;
             if (!put_escape(parser)) {
-                fail(parser, "a quoted text holds a NUL (or is too long)");
+                fail(parser, "a quoted text contains a NUL (or is too long)");
                 return TOKEN_BAD;
             }
         } else if (parser->expand && next_is(parser, "${")) {
@@ -195,7 +195,7 @@ static enum token token_next(struct parser *parser)
     return put(parser, '\0') ? TOKEN_WORD : TOKEN_BAD;
 }
 
-/* The rest of an entry after its class name. */
+/* Parses the rest of an entry, after its class name. */
 static enum ps_status entry_parse(struct parser *parser, struct ps_jaas_entry *entry)
 {
     static const char *const flags[] = {"required", "requisite", "sufficient", "optional"};
@@ -208,8 +208,8 @@ static enum ps_status entry_parse(struct parser *parser, struct ps_jaas_entry *e
     for (size_t i = 0; token == TOKEN_WORD && i < PS_COUNT_OF(flags); i++)
         known |= strcasecmp(parser->word, flags[i]) == 0;
     if (!known)
-        return fail(parser,
-                    "after the login module's class comes one of required, requisite, sufficient, optional");
+        return fail(parser, "after the class of the login module, one of required, requisite, sufficient, "
+                            "optional is expected");
     entry->flag = parser->word;
     for (;;) {
         token = token_next(parser);
@@ -238,8 +238,8 @@ static enum ps_status entry_parse(struct parser *parser, struct ps_jaas_entry *e
     }
 }
 
-/* Makes room for every word of `length` bytes: escapes never grow but octal ones (2 bytes for 3 or 4), each
- * word takes one more byte, and ${} may bring anything, bounded here. */
+/* Allocates room for the words of `length` bytes: decoding never makes a text longer, each word takes one
+ * more byte, and the result of ${} is bounded by this room. */
 static enum ps_status parser_init(struct parser *parser, struct ps_jaas_entry *entry, const char *text,
                                   size_t length, struct ps_err *err)
 {
@@ -264,7 +264,7 @@ enum ps_status ps_kafka_jaas_parse(struct ps_jaas_entry *entry, const char *text
     enum token token = token_next(&parser);
     enum ps_status status = PS_FAIL;
     if (token == TOKEN_END) {
-        fail(&parser, "no login module is named");
+        fail(&parser, "no login module is given");
     } else if (token == TOKEN_WORD) {
         entry->module = parser.word;
         status = entry_parse(&parser, entry);
@@ -281,7 +281,7 @@ enum ps_status ps_kafka_jaas_parse(struct ps_jaas_entry *entry, const char *text
     return status;
 }
 
-/* One section after its name. `wanted`: keep its first entry. */
+/* Parses one section, after its name. `wanted`: keeps its first entry. */
 static enum ps_status section_parse(struct parser *parser, struct ps_jaas_entry *entry, bool wanted,
                                     bool *found)
 {
@@ -352,11 +352,11 @@ enum ps_status ps_kafka_jaas_read(struct ps_jaas_entry *entry, const char *path,
     PS_ASSERT(text != NULL);
     enum ps_status status = PS_FAIL;
     if (file == NULL) {
-        ps_err_set(err, "cannot read it: %s", strerror(errno));
+        ps_err_set(err, "cannot read the file: %s", strerror(errno));
     } else {
         size_t length = fread(text, 1, PS_JAAS_BYTES_MAX + 1, file);
         if (ferror(file))
-            ps_err_set(err, "cannot read it: %s", strerror(errno));
+            ps_err_set(err, "cannot read the file: %s", strerror(errno));
         else
             status = ps_kafka_jaas_parse_file(entry, text, length, section, property, argument, err);
         OPENSSL_cleanse(text, length);
@@ -378,7 +378,7 @@ void ps_kafka_jaas_fini(struct ps_jaas_entry *entry)
 
 const char *ps_kafka_jaas_option(const struct ps_jaas_entry *entry, const char *name)
 {
-    for (size_t i = entry->option_count; i > 0; i--) { /* the last one counts, as in Java's map */
+    for (size_t i = entry->option_count; i > 0; i--) { /* the last one wins, as in Java's map */
         if (strcmp(entry->options[i - 1].name, name) == 0)
             return entry->options[i - 1].value;
     }

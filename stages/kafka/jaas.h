@@ -11,6 +11,7 @@
  *
  * Thread: control. Values may be passwords: entries are overwritten when freed; messages name options, never
  * values. */
+#pragma once
 
 #include "core/status.h"
 #include "stages/kafka/settings.h"

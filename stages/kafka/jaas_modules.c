@@ -1,4 +1,4 @@
-/* What a Java login module means to librdkafka. Control thread only. */
+/* Translates Java login modules to librdkafka properties. Control thread only. */
 #include "stages/kafka/jaas.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@ static bool is_true(const char *value)
     return value != NULL && strcasecmp(value, "true") == 0;
 }
 
-/* Notes every option that is not in `known`: it does nothing here. */
+/* Notes every option that is not in `known`: it has no effect here. */
 static void note_others(const struct ps_jaas_entry *entry, const char *const *known, const char *key,
                         const struct ps_notes *notes)
 {
@@ -43,7 +43,7 @@ static enum ps_status password_login(const struct ps_jaas_entry *entry, const ch
     const char *password = ps_kafka_jaas_option(entry, "password");
     if (is_true(ps_kafka_jaas_option(entry, "tokenauth")))
         return ps_err_set(
-            err, "tokenauth=true (delegation tokens) is not supported by librdkafka; use a user of its own");
+            err, "tokenauth=true (delegation tokens) is not supported by librdkafka; use a separate user");
     if (user == NULL || password == NULL)
         return ps_err_set(err, "%s needs the option %s=\"...\"", entry->module,
                           user == NULL ? "username" : "password");
@@ -79,11 +79,11 @@ static enum ps_status kerberos_login(const struct ps_jaas_entry *entry, const ch
         return ps_err_set(err, "%s needs useKeyTab=true and keyTab=\"...\" (or useTicketCache=true)",
                           entry->module);
     if (keytab != NULL && principal == NULL)
-        return ps_err_set(err, "%s needs the option principal=\"...\" beside keyTab", entry->module);
+        return ps_err_set(err, "%s needs the option principal=\"...\" in addition to keyTab", entry->module);
     if ((keytab != NULL && !shell_safe(keytab)) || (principal != NULL && !shell_safe(principal)))
-        return ps_err_set(
-            err, "%s: keyTab and principal may not hold blanks, quotes or other characters of the shell",
-            entry->module);
+        return ps_err_set(err,
+                          "%s: keyTab and principal may not contain blanks, quotes or other shell characters",
+                          entry->module);
     if (ps_kafka_jaas_option(entry, "ticketCache") != NULL)
         ps_note_add(notes, PS_LOG_WARN, key,
                     "option ticketCache has no effect here: set the environment variable KRB5CCNAME instead");
@@ -91,14 +91,15 @@ static enum ps_status kerberos_login(const struct ps_jaas_entry *entry, const ch
         ps_kafka_settings_set(settings, "sasl.kerberos.principal", principal);
     if (keytab != NULL)
         ps_kafka_settings_set(settings, "sasl.kerberos.keytab", keytab);
-    else /* the ticket is somebody else's business: no kinit */
+    else /* another program renews the ticket: no kinit */
         ps_kafka_settings_set(settings, "sasl.kerberos.min.time.before.relogin", "0");
     if (service != NULL)
         ps_kafka_settings_set(settings, "sasl.kerberos.service.name", service);
     return PS_OK;
 }
 
-/* "name=value" of an unsecured token (for test set-ups), or a client of a token endpoint (KIP-768). */
+/* OAuthBearerLoginModule: an unsecured token "name=value" (for test set-ups), or a client of a token endpoint
+ * (KIP-768). */
 static enum ps_status token_login(const struct ps_jaas_entry *entry, const char *key,
                                   struct ps_kafka_settings *settings, const struct ps_notes *notes,
                                   struct ps_err *err)
@@ -113,7 +114,7 @@ static enum ps_status token_login(const struct ps_jaas_entry *entry, const char 
         char config[1024];
         if (subject[strcspn(subject, " \t\r\n")] != '\0' ||
             (size_t)snprintf(config, sizeof config, "principal=%s", subject) >= sizeof config)
-            return ps_err_set(err, "%s: unsecuredLoginStringClaim_sub holds blanks or is too long",
+            return ps_err_set(err, "%s: unsecuredLoginStringClaim_sub contains blanks or is too long",
                               entry->module);
         ps_kafka_settings_set(settings, "enable.sasl.oauthbearer.unsecure.jwt", "true");
         ps_kafka_settings_set(settings, "sasl.oauthbearer.config", config);
@@ -148,8 +149,7 @@ enum ps_status ps_kafka_jaas_translate(const struct ps_jaas_entry *entry, const 
     if (strcmp(name, "OAuthBearerLoginModule") == 0)
         return token_login(entry, key, settings, notes, err);
     return ps_err_set(err,
-                      "the login module %s is a Java class and cannot be loaded; known are PlainLoginModule, "
-                      "ScramLoginModule, "
-                      "Krb5LoginModule and OAuthBearerLoginModule",
+                      "the login module %s is a Java class and cannot be loaded; supported are "
+                      "PlainLoginModule, ScramLoginModule, Krb5LoginModule and OAuthBearerLoginModule",
                       entry->module);
 }

@@ -23,12 +23,12 @@ struct reply {
 struct ps_kafka_maker {
     const struct ps_kafka_engine *engine;
     pthread_t thread;
-    bool asked;  /* the worker's: a reply is due */
-    int wake_fd; /* a copy of the worker's: it may be closed before this thread ends */
+    bool asked;  /* the worker asked and has not read the reply yet */
+    int wake_fd; /* a duplicate: the worker's may be closed before this thread ends */
     int request_read, request_write, reply_read, reply_write;
 };
 
-/* Both messages are far below PIPE_BUF, so they arrive whole. */
+/* Both messages are far smaller than PIPE_BUF, so they are never split. */
 static bool read_whole(int fd, void *data, size_t size)
 {
     ssize_t got;
@@ -142,7 +142,7 @@ bool ps_kafka_maker_reply(struct ps_kafka_maker *maker, struct ps_kafka_producer
 void ps_kafka_maker_destroy(struct ps_kafka_maker *maker, struct ps_kafka_producer *old)
 {
     pthread_t thread = maker->thread; /* the thread frees the maker */
-    if (maker->asked) {               /* it reads what the caller is about to free: wait (milliseconds) */
+    if (maker->asked) { /* it still reads the caller's config: wait for the reply (milliseconds) */
         struct reply reply;
         PS_ASSERT(fcntl(maker->reply_read, F_SETFL, 0) == 0);
         PS_ASSERT(read_whole(maker->reply_read, &reply, sizeof reply));

@@ -11,7 +11,7 @@ static bool parse_number(struct ps_slice text, int64_t min, int64_t max, int64_t
     }
     if (i == text.length)
         return false;
-    int64_t sum = 0; /* downward, since the range is larger there */
+    int64_t sum = 0; /* negative, because the negative range is larger */
     for (; i < text.length; i++) {
         if (text.data[i] < '0' || text.data[i] > '9')
             return false;
@@ -32,15 +32,15 @@ const char *ps_kafka_flaw_text(enum ps_kafka_flaw flaw)
     case PS_KAFKA_FLAW_TIMESTAMP:
         return "its timestamp header is negative: check timestampHeader";
     case PS_KAFKA_FLAW_ESCAPE:
-        return "kafka.topic has a time escape and the event no header timestamp with milliseconds: add a "
-               "timestamp "
-               "interceptor";
+        return "kafka.topic has a time escape, and the event has no header timestamp with milliseconds: add "
+               "a "
+               "timestamp interceptor";
     case PS_KAFKA_FLAW_TOPIC:
         return "its topic is not a legal name: check kafka.topic and the topic header";
     case PS_KAFKA_FLAW_NONE:
         break;
     }
-    return "nothing";
+    return "none";
 }
 
 static enum ps_kafka_flaw default_topic(const struct ps_kafka_mapping *mapping, const struct ps_batch *batch,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 struct ps_kafka_mock {
-    rd_kafka_t *host; /* the client the cluster's thread belongs to; never used as one */
+    rd_kafka_t *host; /* owns the cluster's thread; not used as a client */
     rd_kafka_mock_cluster_t *cluster;
     unsigned broker_count;
 };
@@ -21,9 +21,9 @@ struct ps_kafka_mock *ps_kafka_mock_create(unsigned broker_count, struct ps_err 
     PS_ASSERT(mock != NULL);
     mock->broker_count = broker_count;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    /* it gets a line for every client that goes away */
+    /* its log would have a line for every client that disconnects */
     rd_kafka_conf_set(conf, "log_level", "3", reason, sizeof reason);
-    /* as real brokers: answers do not wait for the client's delayed acknowledgement (40 ms) */
+    /* like real brokers: answers do not wait for the client's delayed acknowledgement (40 ms) */
     rd_kafka_conf_set(conf, "socket.nagle.disable", "true", reason, sizeof reason);
     mock->host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (mock->host == NULL) {

@@ -14,7 +14,7 @@ static rd_kafka_t *client_make(const struct ps_pair *pairs, size_t pair_count, s
             return NULL;
         }
     }
-    rd_kafka_conf_set(conf, "log_level", "0", NULL, 0); /* `err` says it */
+    rd_kafka_conf_set(conf, "log_level", "0", NULL, 0); /* the reason is in `err` */
     rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (client == NULL) {
         rd_kafka_conf_destroy(conf);
@@ -32,7 +32,7 @@ enum ps_status ps_kafka_partition_count(const struct ps_pair *pairs, size_t pair
     rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
     if (handle == NULL) {
         rd_kafka_destroy(client);
-        return ps_err_set(err, "%s is no name of a topic", topic);
+        return ps_err_set(err, "%s is not a legal topic name", topic);
     }
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, handle, &metadata, timeout_ms);
@@ -46,6 +46,6 @@ enum ps_status ps_kafka_partition_count(const struct ps_pair *pairs, size_t pair
     rd_kafka_topic_destroy(handle);
     rd_kafka_destroy(client);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR || *partition_count == 0)
-        return ps_err_set(err, "the partitions of topic %s: %s", topic, rd_kafka_err2str(error));
+        return ps_err_set(err, "cannot get the partitions of topic %s: %s", topic, rd_kafka_err2str(error));
     return PS_OK;
 }

@@ -1,7 +1,7 @@
-/* librdkafka behind the seam: a producer, its topics, its queue of events.
+/* The librdkafka producer behind kafka/seam.h: its client, its topics, its queue of events.
  *
- * Thread: the functions of the seam say which. No callback of ours runs on the library's threads, but for the
- * partitioner when the library learns of a topic's partitions after records were queued for it. */
+ * Thread: as kafka/seam.h says for each function. None of our callbacks runs on the library's threads, except
+ * the partitioner when the library learns of a topic's partitions after records were queued for it. */
 #include "stages/kafka/producer.h"
 
 #include "stages/kafka/errors.h"
@@ -18,14 +18,14 @@
 #define RUN_MAX 256U     /* records per call of produce_batch */
 #define REPORTS_MAX 512U /* tokens per report */
 #define HEADERS_MAX 128U
-#define HELD_MAX 10000              /* partitions paused in silence */
-#define STICKY_BYTES (256U * 1024U) /* records without key stay on a partition for so many bytes */
+#define HELD_MAX 10000              /* partitions paused by a hold */
+#define STICKY_BYTES (256U * 1024U) /* bytes of records without key before they change to another partition */
 
 struct ps_kafka_producer {
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
     struct ps_kafka_topic_cache topics;
-    int wake_fd; /* a copy of the worker's: it may be closed before this is destroyed */
+    int wake_fd; /* a duplicate: the worker's may be closed before this producer is destroyed */
     enum ps_kafka_spread spread;
     int flags;                             /* RD_KAFKA_MSG_F_COPY or 0 */
     rd_kafka_topic_partition_list_t *held; /* paused, or NULL */
@@ -37,16 +37,16 @@ struct ps_kafka_producer {
     void *tokens[REPORTS_MAX];
 };
 
-/* Set while this thread is inside a produce call that lets the partitioner choose: the partitioner tells what
- * it chose here. Not set: it runs on the library's own thread. */
+/* Set while this thread is inside a produce call in which the partitioner chooses: the partitioner writes its
+ * choice here. NULL: the partitioner runs on the library's own thread. */
 struct choice {
     uint32_t *turn;
-    int32_t partition; /* -1: it was not asked, since the topic's partitions are not known yet */
-    int32_t count;     /* of the topic's partitions, when it was asked */
+    int32_t partition; /* -1: the partitioner was not called, the topic's partitions are not known yet */
+    int32_t count;     /* partitions of the topic, when it was called */
 };
 static _Thread_local struct choice *choosing;
 
-/* The next partition in turn that has a leader, as Java's sticky partitioner prefers those. */
+/* Returns the next partition in turn that has a leader: Java's sticky partitioner prefers those. */
 static int32_t next_available(const rd_kafka_topic_t *topic, uint32_t start, int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
@@ -66,7 +66,7 @@ static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, 
         partition = ps_kafka_partition_of_key(key, key_length, count);
     else if (choosing != NULL)
         partition = next_available(topic, *choosing->turn, count);
-    else /* which have a leader is not settled at that moment */
+    else /* the leaders are not known yet at that moment */
         partition = (int32_t)(((uintptr_t)token >> 10) * UINT64_C(0x9e3779b97f4a7c15) % (uint32_t)count);
     if (choosing != NULL) {
         choosing->partition = partition;
@@ -113,9 +113,9 @@ static enum ps_status configure(struct ps_kafka_producer *producer, rd_kafka_con
         return PS_FAIL;
     static const struct ps_pair ours[] = {
         {.key = "log.queue", .value = "true"},
-        {.key = "socket.nagle.disable", .value = "true"}, /* as Java's client */
-        {.key = "sticky.partitioning.linger.ms",
-         .value = "0"}, /* our partitioner is asked for every record */
+        {.key = "socket.nagle.disable", .value = "true"}, /* like Java's client */
+        /* our partitioner must be called for every record */
+        {.key = "sticky.partitioning.linger.ms", .value = "0"},
     };
     if (set_pairs(conf, ours, PS_COUNT_OF(ours), err) != PS_OK)
         return PS_FAIL;
@@ -186,7 +186,7 @@ static struct ps_kafka_topic *producer_topic(struct ps_kafka_producer *producer,
 
 /* ---- sending ---- */
 
-/* Adds `count` records for one partition, or for the partitioner (RD_KAFKA_PARTITION_UA). */
+/* Submits `count` records to one partition, or to the partitioner's choice (RD_KAFKA_PARTITION_UA). */
 static uint32_t produce_run(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                             int32_t partition, const struct ps_kafka_record *records, uint32_t count,
                             int *error)
@@ -202,14 +202,15 @@ static uint32_t produce_run(struct ps_kafka_producer *producer, struct ps_kafka_
     int good = rd_kafka_produce_batch(topic->handle, partition, producer->flags, run, (int)count);
     if (PS_LIKELY((uint32_t)good == count))
         return count;
-    /* What is refused in the middle would be overtaken by what follows: a full queue, a topic's error and a
-     * fatal one hold for the rest of the call, and an over-large record never gets here. */
+    /* The library must not refuse only a record in the middle: the following ones would overtake it. It does
+     * not: a full queue, a topic's error and a fatal error last for the rest of the call, and too large
+     * records never get here. */
     PS_ASSERT(run[good].err != RD_KAFKA_RESP_ERR_NO_ERROR);
     *error = run[good].err == RD_KAFKA_RESP_ERR__QUEUE_FULL ? PS_KAFKA_FULL : run[good].err;
     return (uint32_t)good;
 }
 
-/* One record with headers or a timestamp. */
+/* Submits one record with headers or a timestamp. */
 static uint32_t produce_one(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                             int32_t partition, const struct ps_kafka_record *record, int *error)
 {
@@ -253,7 +254,8 @@ static bool is_plain(const struct ps_kafka_record *record)
     return record->header_count == 0 && record->timestamp_ms == PS_KAFKA_TIMESTAMP_NONE;
 }
 
-/* How many records from the first on can go in one call: same way of choosing the partition, no headers. */
+/* Returns how many records from the first on fit one call: the partition is chosen the same way, no
+ * headers. */
 static uint32_t run_length(const struct ps_kafka_record *records, uint32_t count, uint32_t bytes_max)
 {
     uint32_t length = 0, bytes = 0;
@@ -274,8 +276,9 @@ static uint32_t produce(struct ps_kafka_producer *producer, struct ps_kafka_topi
     return produce_one(producer, topic, partition, records, error);
 }
 
-/* Records without key or partition: they stay on one partition for a while. The first of each while goes
- * through the partitioner, which alone can see how many partitions there are and which have a leader. */
+/* Submits records without key or partition: STICKY_BYTES of them go to one partition. The first record of
+ * each such group goes through the partitioner, which alone knows how many partitions there are and which
+ * have a leader. */
 static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                                const struct ps_kafka_record *records, uint32_t count, int *error)
 {
@@ -304,15 +307,15 @@ static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kaf
     for (uint32_t i = 0; i < done; i++)
         bytes += records[i].value_length + 1;
     topic->sticky_bytes_left -= bytes < topic->sticky_bytes_left ? bytes : topic->sticky_bytes_left;
-    if (done < want &&
-        *error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) { /* the topic was made anew, smaller */
+    /* The topic was deleted and created again with fewer partitions. */
+    if (done < want && *error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
         topic->sticky_bytes_left = 0;
         *error = 0;
     }
     return done;
 }
 
-/* Records with a key: the partitioner knows where they go. */
+/* Submits records with a key: the partitioner chooses. */
 static uint32_t produce_keyed(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                               const struct ps_kafka_record *records, uint32_t count, int *error)
 {
@@ -329,9 +332,9 @@ static uint32_t produce_keyed(struct ps_kafka_producer *producer, struct ps_kafk
     return done;
 }
 
-/* While a topic's partitions are not known, a single record waits for them in the library and the rest here
- * (Java's producer waits for metadata, too): what is spread before the leaders are known would be spread
- * badly, also to partitions without one. */
+/* While a topic's partitions are not known, one record waits for them in the library and the rest here
+ * (Java's producer waits for metadata, too): without known leaders, records would be spread badly, also to
+ * partitions without a leader. */
 static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                                 const struct ps_kafka_record *records, uint32_t count, int *error)
 {
@@ -356,7 +359,8 @@ static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_ka
     return done;
 }
 
-/* Asks the library's main thread and waits for its answer, some 100 us; only in silence. */
+/* Asks the library's main thread and waits for its answer, about 100 us; called only when brokers do not
+ * answer. */
 static void producer_hold(struct ps_kafka_producer *producer, bool hold)
 {
     if (!hold && producer->held != NULL) {
@@ -384,7 +388,7 @@ static void producer_purge(struct ps_kafka_producer *producer, bool in_flight)
 
 /* ---- reports ---- */
 
-/* The next part of the event at hand. */
+/* Reports the next part of the current event. */
 static uint32_t hand_over(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener)
 {
     size_t count = rd_kafka_event_message_array(producer->event, producer->messages, REPORTS_MAX);

@@ -1,6 +1,6 @@
-/* Java's client properties -> librdkafka's settings: every key finds its rows, librdkafka's own names pass,
- * the rest gets a warning; then login, stores, and what librdkafka wants to fit together. Control thread
- * only. */
+/* Translates Java's client properties to librdkafka's settings: applies the table's rows to each key, passes
+ * librdkafka's own names on, warns of the rest; then login, stores, and values that librdkafka requires to be
+ * consistent. Control thread only. */
 #include "stages/kafka/properties.h"
 
 #include "stages/kafka/jaas.h"
@@ -14,17 +14,17 @@
 #include <string.h>
 #include <strings.h>
 
-/* One translation under way. */
+/* The state of one translation. */
 struct translation {
     const struct ps_kafka_properties *properties;
     struct ps_kafka_settings *settings;
     struct ps_err *err;
     bool bad;
-    rd_kafka_conf_t *scratch; /* librdkafka's judgement of its own names */
-    char *natives;            /* what rd_kafka_conf_properties_show prints; made when first needed */
+    rd_kafka_conf_t *scratch; /* for asking librdkafka whether it accepts a name and value */
+    char *natives;            /* output of rd_kafka_conf_properties_show; made when first needed */
 };
 
-/* A bad value: one more line of the error, and an ERROR note. */
+/* Adds a bad value: one more line of the error, and an ERROR note. */
 static void add_bad(struct translation *t, const char *key, const struct ps_err *one)
 {
     if (!t->bad)
@@ -54,7 +54,8 @@ static const char *natives(struct translation *t)
     return t->natives;
 }
 
-/* The next row of librdkafka's list: name and whether it is for this client. False at the end. */
+/* Reads the next row of librdkafka's list: its name, and whether it is for this client. Returns false at the
+ * end. */
 static bool native_next(const char **cursor, unsigned client, char *name, size_t room, bool *fits)
 {
     while (**cursor != '\0') {
@@ -175,7 +176,7 @@ static void translate_pair(struct translation *t, const struct ps_pair *pair)
         struct ps_err one = {.length = 0};
         if (ps_kafka_property_convert(row, pair->value, t->properties, t->settings, &one) != PS_OK) {
             add_bad(t, pair->key, &one);
-            break; /* one line for a bad value, not one for each row */
+            break; /* one line for a bad value, not one for each of its rows */
         }
     }
     if (known && !here)
@@ -240,8 +241,8 @@ static void translate_login(struct translation *t)
         const char *other = ps_kafka_jaas_option(&entry, "serviceName");
         if (service != NULL && other != NULL && strcmp(service, other) != 0)
             status = ps_err_set(
-                &one, "serviceName is %s here and %s in sasl.kerberos.service.name; write one of them", other,
-                service);
+                &one, "serviceName is %s here and %s in sasl.kerberos.service.name; set only one of them",
+                other, service);
         else
             status = ps_kafka_jaas_translate(&entry, mechanism, key, t->settings, properties->notes, &one);
     }
@@ -253,7 +254,7 @@ static void translate_login(struct translation *t)
     }
 }
 
-/* ---- what librdkafka wants to fit together, and Java does not ---- */
+/* ---- values that librdkafka, unlike Java, requires to be consistent ---- */
 
 static int64_t number(const struct translation *t, const char *name, int64_t fallback)
 {
@@ -266,11 +267,11 @@ static void set_number(struct translation *t, const char *name, int64_t value, c
     char text[32];
     snprintf(text, sizeof text, "%" PRId64, value);
     ps_kafka_settings_set(t->settings, name, text);
-    ps_note_add(t->properties->notes, PS_LOG_WARN, name, "set to %s, because librdkafka wants it %s", text,
-                because);
+    ps_note_add(t->properties->notes, PS_LOG_WARN, name, "set to %s, because librdkafka requires it to be %s",
+                text, because);
 }
 
-static void settle(struct translation *t)
+static void make_consistent(struct translation *t)
 {
     if (number(t, "reconnect.backoff.ms", 100) > number(t, "reconnect.backoff.max.ms", 10000))
         set_number(t, "reconnect.backoff.max.ms", number(t, "reconnect.backoff.ms", 100),
@@ -322,11 +323,11 @@ enum ps_status ps_kafka_properties_translate(const struct ps_kafka_properties *p
     translate_login(&t);
     if (ps_kafka_tls_translate(properties, t.settings, &one) != PS_OK)
         add_bad(&t, "ssl", &one);
-    settle(&t);
+    make_consistent(&t);
     if (!t.bad && ps_kafka_settings_apply(t.settings, t.scratch, &one) != PS_OK) {
         if (strstr(one.text, "not supported in this build") != NULL)
             ps_err_append(&one,
-                          "this needs a librdkafka built with it; or log in with PLAIN, SCRAM or Kerberos");
+                          "use a librdkafka that is built with it, or log in with PLAIN, SCRAM or Kerberos");
         add_bad(&t, "librdkafka", &one);
     }
     rd_kafka_conf_destroy(t.scratch);

@@ -15,7 +15,7 @@ static void print_target(FILE *out, const struct ps_kafka_property *row)
         fputs(outcomes[row->outcome], out);
 }
 
-/* Class names without their package; the same name of another package is not printed again. */
+/* Returns a class name without its package. print_words prints the same name of another package only once. */
 static const char *short_name(const struct ps_kafka_property *row, const struct ps_kafka_word *word)
 {
     const char *dot = strrchr(word->java, '.');
@@ -70,21 +70,22 @@ void ps_kafka_properties_document(FILE *out)
 {
     fputs("# Kafka client properties\n"
           "\n"
-          "What becomes of every property of Java's Kafka clients (2.7 to 3.9) written as `kafka.producer.*` "
+          "What happens to each property of Java's Kafka clients (2.7 to 3.9) written as `kafka.producer.*` "
           "(Kafka sink) or\n"
-          "`kafka.consumer.*` (Kafka source). This page is printed from the table the program uses.\n"
+          "`kafka.consumer.*` (Kafka source). This page is printed from the table that the program uses.\n"
           "\n"
-          "- A name in the third column is librdkafka's: the value goes there, converted as noted. Numbers "
+          "- A name in the third column is librdkafka's: the value is set there, converted as noted. Numbers "
           "outside librdkafka's range\n"
-          "  are brought into it with a warning; values Java would refuse are errors.\n"
-          "- *mapped*: several settings follow from it. *ignored*: it changes nothing here, and the note "
+          "  are limited to it with a warning; values that Java would refuse are errors.\n"
+          "- *mapped*: it sets several properties of librdkafka. *ignored*: it has no effect here, and the "
+          "note "
           "says why. *unsupported*: it\n"
-          "  would change something and cannot; the agent does not start with it unless "
+          "  would have an effect, but cannot be done; the agent does not start with it unless "
           "`penstock.allow.unsupported = true`.\n"
           "- librdkafka's own names (its CONFIGURATION.md) are taken as they are, global and topic "
           "properties alike.\n"
           "- Any other name is a warning, with the nearest known name.\n"
-          "- `security.protocol` = `SSL` or `SASL_SSL` reads the stores named below, and where the component "
+          "- `security.protocol` = `SSL` or `SASL_SSL` reads the stores named below; where the component "
           "names none, Flume's global\n"
           "  ones (`javax.net.ssl.*`, `FLUME_SSL_*`). In a store with several private keys the first one is "
           "used.\n"

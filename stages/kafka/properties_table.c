@@ -29,7 +29,7 @@
         .name = name_, .clients = clients_, .outcome = PS_KAFKA_PROPERTY_UNSUPPORTED,                        \
         .conversion = PS_KAFKA_NO_CONVERSION, .severity = severity_, .help = help_                           \
     }
-/* Checked by value: words that change nothing, words that warn. */
+/* Checked by value: some words have no effect, some give a warning. */
 #define CHOICE(name_, clients_, words_, help_)                                                               \
     {                                                                                                        \
         .name = name_, .clients = clients_, .outcome = PS_KAFKA_PROPERTY_IGNORED,                            \
@@ -53,7 +53,7 @@
            "events are spread evenly, but not strictly in turn"})
 #define OIDC_CLASS "OAuthBearerLoginCallbackHandler"
 
-#define METRICS "Java's own metrics; see the monitoring page for what is measured here"
+#define METRICS "Java's own metrics; the monitoring page lists the counters of penstock"
 #define KERBEROS_TIMER "librdkafka runs kinit every sasl.kerberos.min.time.before.relogin"
 #define TOKEN_TIMER "librdkafka renews tokens by itself, at 80 % of their life"
 #define JAVA_PROVIDER "chooses among Java's security providers; OpenSSL is used here"
@@ -85,19 +85,18 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
             "the time-out does not grow here: socket.connection.setup.timeout.ms holds for every attempt"),
     NUMBER("reconnect.backoff.ms", PC, "reconnect.backoff.ms", 0, LONG_TOP, 0, 3600000),
     NUMBER("reconnect.backoff.max.ms", PC, "reconnect.backoff.max.ms", 0, LONG_TOP, 0, 3600000,
-           .fallback = "1000"), /* librdkafka's 10 s would be felt after every restart of a broker */
+           .fallback = "1000"), /* librdkafka's 10 s would delay every restart of a broker */
     NUMBER("request.timeout.ms", P, "request.timeout.ms", 0, INT_TOP, 1, 900000,
            .help = "how long the broker may wait for its replicas"),
     NUMBER("request.timeout.ms", PC, "socket.timeout.ms", 0, INT_TOP, 10, 300000,
            .help = "how long the client waits for an answer"),
-    IGNORED("default.api.timeout.ms", PC, "calls do not wait here: they are answered by events"),
+    IGNORED("default.api.timeout.ms", PC, "calls do not wait here: events bring their results"),
     NUMBER("retry.backoff.ms", P, "retry.backoff.ms", 0, LONG_TOP, 1, 300000),
     NUMBER("retry.backoff.ms", C, "fetch.error.backoff.ms", 0, LONG_TOP, 0, 300000),
     IGNORED("retry.backoff.max.ms", PC, "the pause between retries does not grow: retry.backoff.ms holds"),
     NUMBER("metadata.max.age.ms", PC, "topic.metadata.refresh.interval.ms", 0, LONG_TOP, 10, 3600000,
            .help = "also how soon new topics of a pattern are found"),
-    IGNORED("metadata.max.idle.ms", P,
-            "metadata of topics that are not used is forgotten by librdkafka's own rule"),
+    IGNORED("metadata.max.idle.ms", P, "librdkafka forgets metadata of unused topics by its own rule"),
     CHOICE("metadata.recovery.strategy", PC, WORDS({"none", NULL, NULL}, {"rebootstrap", NULL, NULL}),
            "librdkafka never forgets the bootstrap servers and tries them again by itself"),
 
@@ -115,39 +114,37 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
            5, .help = "at most 5, so that order is kept through retries"),
     NUMBER("max.request.size", P, "message.max.bytes", 0, INT_TOP, 1000, 1000000000, .fallback = "1048576"),
     NUMBER("delivery.timeout.ms", P, "message.timeout.ms", 1, INT_TOP, 1, INT_TOP,
-           .help = "not set: none; batches are sent until they are delivered, as Flume does. To say so by "
-                   "hand write librdkafka's "
-                   "message.timeout.ms = 0"),
+           .help = "not set: none; batches are sent until they are delivered, as Flume does. To set this "
+                   "explicitly, use librdkafka's message.timeout.ms = 0"),
     NUMBER("retries", P, "retries", 0, INT_TOP, 1, INT_TOP,
            .help = "0 becomes 1: a failed batch is sent again in any case, as in Flume"),
     MAPPED("compression.type", P, PS_KAFKA_WORDS, "compression.type",
            .words = WORDS({"none", "none", NULL}, {"gzip", "gzip", NULL}, {"snappy", "snappy", NULL},
                           {"lz4", "lz4", NULL}, {"zstd", "zstd", NULL})),
     MAPPED("compression.gzip.level", P, PS_KAFKA_LEVEL, "compression.level", .min = -1, .max = 9, .low = -1,
-           .high = 9, .help = "counts when compression.type = gzip"),
+           .high = 9, .help = "used when compression.type = gzip"),
     MAPPED("compression.lz4.level", P, PS_KAFKA_LEVEL, "compression.level", .min = 1, .max = 17, .low = 0,
-           .high = 12, .help = "counts when compression.type = lz4"),
+           .high = 12, .help = "used when compression.type = lz4"),
     MAPPED("compression.zstd.level", P, PS_KAFKA_LEVEL, "compression.level", .min = -131072, .max = 22,
-           .low = -1, .high = 12, .help = "counts when compression.type = zstd"),
+           .low = -1, .high = 12, .help = "used when compression.type = zstd"),
     MAPPED("enable.idempotence", P, PS_KAFKA_WORDS, "enable.idempotence", .words = TRUE_FALSE,
            .help = "not set: true, unless acks is 0 or 1"),
     MAPPED("partitioner.class", P, PS_KAFKA_CLASS, "partitioner", .words = PARTITIONERS,
            .fallback = "org.apache.kafka.clients.producer.internals.DefaultPartitioner",
-           .help = "a Java class of your own cannot be loaded; use the sink's partitionIdHeader, or a key"),
+           .help = "your own Java class cannot be loaded; use the sink's partitionIdHeader, or a key"),
     MAPPED("partitioner.ignore.keys", P, PS_KAFKA_WORDS, "partitioner",
            .words = WORDS({"true", "random", NULL}, {"false", NULL, NULL})),
     IGNORED("partitioner.adaptive.partitioning.enable", P,
-            "events without a key stay on a partition for a batch, whatever its queue"),
+            "events without a key stay on a partition for a batch, even if its queue is long"),
     IGNORED("partitioner.availability.timeout.ms", P,
-            "events without a key stay on a partition for a batch, whatever its queue"),
+            "events without a key stay on a partition for a batch, even if its queue is long"),
     CODER("key.serializer", P, CODERS("Serializer"),
-          "keys are sent as the bytes they are; a Java class of your own cannot be loaded: remove the key"),
+          "keys are sent as raw bytes; your own Java class cannot be loaded: remove the key"),
     CODER("value.serializer", P, CODERS("Serializer"),
-          "bodies are sent as the bytes they are; a Java class of your own cannot be loaded: remove the key"),
+          "bodies are sent as raw bytes; your own Java class cannot be loaded: remove the key"),
     UNSUPPORTED("transactional.id", P, PS_LOG_ERROR,
                 "Flume's sink does not begin transactions, so Java's producer would refuse to send; remove "
-                "the key: the sink is "
-                "idempotent by default"),
+                "the key: the sink is idempotent by default"),
     IGNORED("transaction.timeout.ms", P, "the sink does not use transactions"),
     IGNORED("internal.auto.downgrade.txn.commit", P, "an internal switch of Java's client"),
 
@@ -158,7 +155,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     NUMBER("session.timeout.ms", C, "session.timeout.ms", 0, INT_TOP, 1, 3600000),
     NUMBER("heartbeat.interval.ms", C, "heartbeat.interval.ms", 0, INT_TOP, 1, 3600000),
     NUMBER("max.poll.interval.ms", C, "max.poll.interval.ms", 1, INT_TOP, 1, 86400000),
-    IGNORED("max.poll.records", C, "the source's batchSize bounds a batch"),
+    IGNORED("max.poll.records", C, "the source's batchSize limits a batch"),
     MAPPED("partition.assignment.strategy", C, PS_KAFKA_ASSIGNORS, "partition.assignment.strategy",
            .fallback = "org.apache.kafka.clients.consumer.RangeAssignor",
            .help = "RangeAssignor, RoundRobinAssignor, CooperativeStickyAssignor; eager and cooperative ones "
@@ -171,8 +168,8 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
                           {"read_committed", "read_committed", NULL}),
            .fallback = "read_uncommitted"),
     IGNORED("enable.auto.commit", C,
-            "offsets are committed only past what the sinks delivered; Flume forces false too"),
-    IGNORED("auto.commit.interval.ms", C, "offsets are committed only past what the sinks delivered"),
+            "only offsets of delivered records are committed; Flume forces false too"),
+    IGNORED("auto.commit.interval.ms", C, "only offsets of delivered records are committed"),
     NUMBER("fetch.min.bytes", C, "fetch.min.bytes", 0, INT_TOP, 1, 100000000),
     NUMBER("fetch.max.bytes", C, "fetch.max.bytes", 0, INT_TOP, 1000, 2147483135),
     NUMBER("fetch.max.wait.ms", C, "fetch.wait.max.ms", 0, INT_TOP, 0, 300000),
@@ -184,15 +181,14 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
            .words =
                WORDS({"true", "^(__consumer_offsets|__transaction_state)$", NULL}, {"false", NULL, NULL})),
     CODER("key.deserializer", C, CODERS("Deserializer"),
-          "keys are taken as the bytes they are; a Java class of your own cannot be loaded: remove the key"),
-    CODER(
-        "value.deserializer", C, CODERS("Deserializer"),
-        "bodies are taken as the bytes they are; a Java class of your own cannot be loaded: remove the key"),
+          "keys are taken as raw bytes; your own Java class cannot be loaded: remove the key"),
+    CODER("value.deserializer", C, CODERS("Deserializer"),
+          "bodies are taken as raw bytes; your own Java class cannot be loaded: remove the key"),
     CHOICE("group.protocol", C,
            WORDS({"classic", NULL, NULL},
                  {"consumer", NULL,
-                  "the classic group protocol is used; brokers speak both, but one group cannot"}),
-           "librdkafka 2.0 speaks the classic group protocol"),
+                  "the classic group protocol is used; brokers support both, but a group uses only one"}),
+           "librdkafka 2.0 supports the classic group protocol"),
     IGNORED("group.remote.assignor", C, "for group.protocol = consumer; the classic protocol is used"),
     IGNORED("internal.leave.group.on.close", C, "an internal switch of Java's client"),
     IGNORED("internal.throw.on.fetch.stable.offset.unsupported", C, "an internal switch of Java's client"),
@@ -219,7 +215,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
            .help = "JKS, PKCS12 or PEM, read here; becomes ssl.key.pem and ssl.certificate.pem in memory"),
     MAPPED("ssl.keystore.password", PC, PS_KAFKA_STORE, NULL),
     MAPPED("ssl.keystore.type", PC, PS_KAFKA_STORE, NULL,
-           .help = "the file's bytes decide, as in Java 9 and later"),
+           .help = "detected from the file's bytes, as in Java 9 and later"),
     MAPPED("ssl.key.password", PC, PS_KAFKA_STORE, NULL),
     MAPPED("ssl.keystore.key", PC, PS_KAFKA_STORE, NULL, .help = "PEM text (KIP-651); becomes ssl.key.pem"),
     MAPPED("ssl.keystore.certificate.chain", PC, PS_KAFKA_STORE, NULL,
@@ -228,7 +224,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
            .help = "JKS, PKCS12 or PEM, read here; becomes ssl.ca.pem in memory"),
     MAPPED("ssl.truststore.password", PC, PS_KAFKA_STORE, NULL),
     MAPPED("ssl.truststore.type", PC, PS_KAFKA_STORE, NULL,
-           .help = "the file's bytes decide, as in Java 9 and later"),
+           .help = "detected from the file's bytes, as in Java 9 and later"),
     MAPPED("ssl.truststore.certificates", PC, PS_KAFKA_STORE, NULL,
            .help = "PEM text (KIP-651); becomes ssl.ca.pem"),
     MAPPED("ssl.endpoint.identification.algorithm", PC, PS_KAFKA_WORDS,
@@ -245,14 +241,15 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
      .outcome = PS_KAFKA_PROPERTY_IGNORED,
      .conversion = PS_KAFKA_PROTOCOLS,
      .severity = PS_LOG_INFO,
-     .help = "OpenSSL takes the newest both sides have, TLSv1.2 or TLSv1.3; to forbid one set MinProtocol or "
-             "MaxProtocol in openssl.cnf"},
+     .help =
+         "OpenSSL uses the newest that both sides have, TLSv1.2 or TLSv1.3; to forbid one set MinProtocol or "
+         "MaxProtocol in openssl.cnf"},
     {.name = "ssl.protocol",
      .clients = PC,
      .outcome = PS_KAFKA_PROPERTY_IGNORED,
      .conversion = PS_KAFKA_PROTOCOLS,
      .severity = PS_LOG_INFO,
-     .help = "OpenSSL takes the newest both sides have, TLSv1.2 or TLSv1.3"},
+     .help = "OpenSSL uses the newest that both sides have, TLSv1.2 or TLSv1.3"},
     IGNORED("ssl.provider", PC, JAVA_PROVIDER),
     IGNORED("ssl.keymanager.algorithm", PC, JAVA_PROVIDER),
     IGNORED("ssl.trustmanager.algorithm", PC, JAVA_PROVIDER),
@@ -266,11 +263,10 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
                           {"SCRAM-SHA-256", "SCRAM-SHA-256", NULL}, {"SCRAM-SHA-512", "SCRAM-SHA-512", NULL},
                           {"OAUTHBEARER", "OAUTHBEARER", NULL})),
     MAPPED("sasl.jaas.config", PC, PS_KAFKA_LOGIN, NULL,
-           .help =
-               "PlainLoginModule and ScramLoginModule: sasl.username, sasl.password; Krb5LoginModule: "
-               "sasl.kerberos.*; "
-               "OAuthBearerLoginModule: sasl.oauthbearer.*. Else the section KafkaClient of the file that "
-               "-Djava.security.auth.login.config names"),
+           .help = "PlainLoginModule and ScramLoginModule: sasl.username, sasl.password; Krb5LoginModule: "
+                   "sasl.kerberos.*; OAuthBearerLoginModule: sasl.oauthbearer.*. If not set: the section "
+                   "KafkaClient "
+                   "of the file that -Djava.security.auth.login.config names"),
     MAPPED("sasl.kerberos.service.name", PC, PS_KAFKA_TEXT, "sasl.kerberos.service.name"),
     MAPPED("sasl.kerberos.kinit.cmd", PC, PS_KAFKA_KINIT, "sasl.kerberos.kinit.cmd",
            .help = "the path of kinit; its arguments are added"),
@@ -285,9 +281,9 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     IGNORED("sasl.login.connect.timeout.ms", PC, "librdkafka has its own time-out for the token endpoint"),
     IGNORED("sasl.login.read.timeout.ms", PC, "librdkafka has its own time-out for the token endpoint"),
     IGNORED("sasl.login.retry.backoff.ms", PC,
-            "librdkafka has its own pause before it asks the token endpoint again"),
+            "librdkafka has its own pause between requests to the token endpoint"),
     IGNORED("sasl.login.retry.backoff.max.ms", PC,
-            "librdkafka has its own pause before it asks the token endpoint again"),
+            "librdkafka has its own pause between requests to the token endpoint"),
     {.name = "sasl.login.callback.handler.class",
      .clients = PC,
      .outcome = PS_KAFKA_PROPERTY_UNSUPPORTED,
@@ -295,18 +291,17 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
      .words = WORDS({"org.apache.kafka.common.security.oauthbearer.secured." OIDC_CLASS, NULL, NULL},
                     {"org.apache.kafka.common.security.oauthbearer." OIDC_CLASS, NULL, NULL}),
      .severity = PS_LOG_ERROR,
-     .help = "Java classes cannot be loaded; OAuthBearerLoginCallbackHandler is known: name the client in "
-             "sasl.jaas.config and the "
-             "endpoint in sasl.oauthbearer.token.endpoint.url"},
+     .help = "Java classes cannot be loaded, except OAuthBearerLoginCallbackHandler: name the client in "
+             "sasl.jaas.config and the endpoint in sasl.oauthbearer.token.endpoint.url"},
     MAPPED("sasl.client.callback.handler.class", PC, PS_KAFKA_CLASSES, NULL,
            .help = "Java classes cannot be loaded; use sasl.jaas.config"),
     MAPPED("sasl.login.class", PC, PS_KAFKA_CLASSES, NULL,
            .help = "Java classes cannot be loaded; use sasl.jaas.config"),
     MAPPED("sasl.oauthbearer.token.endpoint.url", PC, PS_KAFKA_TEXT, "sasl.oauthbearer.token.endpoint.url"),
-    IGNORED("sasl.oauthbearer.scope.claim.name", PC, "tokens are passed on as they are"),
-    IGNORED("sasl.oauthbearer.sub.claim.name", PC, "tokens are passed on as they are"),
+    IGNORED("sasl.oauthbearer.scope.claim.name", PC, "tokens are passed on unchanged"),
+    IGNORED("sasl.oauthbearer.sub.claim.name", PC, "tokens are passed on unchanged"),
     IGNORED("sasl.oauthbearer.header.urlencode", PC,
-            "client id and secret are sent to the endpoint as they are"),
+            "client id and secret are sent to the endpoint unchanged"),
     IGNORED("sasl.oauthbearer.jwks.endpoint.url", PC, "for brokers: clients do not verify tokens"),
     IGNORED("sasl.oauthbearer.jwks.endpoint.refresh.ms", PC, "for brokers: clients do not verify tokens"),
     IGNORED("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", PC,
@@ -317,15 +312,13 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     IGNORED("sasl.oauthbearer.expected.audience", PC, "for brokers: clients do not verify tokens"),
     IGNORED("sasl.oauthbearer.expected.issuer", PC, "for brokers: clients do not verify tokens"),
 
-    /* librdkafka's own, which the stages must have as they need them. */
+    /* librdkafka's own properties that the stages must set themselves. */
     IGNORED("delivery.report.only.error", P, "librdkafka's; the sink needs every delivery report"),
     IGNORED("enable.gapless.guarantee", P, "librdkafka's; the sink keeps order itself"),
     IGNORED("queuing.strategy", P, "librdkafka's; the sink needs fifo"),
-    IGNORED("enable.auto.offset.store", C,
-            "librdkafka's; offsets are committed only past what the sinks delivered"),
-    IGNORED("auto.commit.enable", C,
-            "librdkafka's; offsets are committed only past what the sinks delivered"),
-    IGNORED("offset.store.method", C, "librdkafka's; offsets are kept by the broker"),
+    IGNORED("enable.auto.offset.store", C, "librdkafka's; only offsets of delivered records are committed"),
+    IGNORED("auto.commit.enable", C, "librdkafka's; only offsets of delivered records are committed"),
+    IGNORED("offset.store.method", C, "librdkafka's; the broker stores the offsets"),
     IGNORED("enabled_events", PC, "librdkafka's; set by the stage"),
     IGNORED("log.queue", PC, "librdkafka's; set by the stage"),
 };

@@ -1,5 +1,4 @@
-/* How the value of a Java property becomes librdkafka's. Pure; control thread. See kafka/properties_table.h.
- */
+/* Converts the value of a Java property to librdkafka's (kafka/properties_table.h). Pure; control thread. */
 #include "stages/kafka/properties_table.h"
 
 #include <ctype.h>
@@ -9,11 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
-#define VALUE_MAX 4096 /* longer values only make sense for text */
+#define VALUE_MAX 4096 /* only text values may be longer */
 
 struct value {
     const struct ps_kafka_property *row;
-    const char *text; /* trimmed, as Java does */
+    const char *text; /* trimmed, as in Java */
     const struct ps_kafka_properties *properties;
     struct ps_kafka_settings *settings;
     struct ps_err *err;
@@ -45,7 +44,7 @@ static enum ps_status number_parse(const struct value *value, int64_t *number)
     return PS_OK;
 }
 
-/* Keeps to librdkafka's range; -1 for "the default" becomes the lower end without a word. */
+/* Limits the number to librdkafka's range; -1 for "the default" becomes the lower end without a warning. */
 static enum ps_status number_set(const struct value *value, int64_t number)
 {
     const struct ps_kafka_property *row = value->row;
@@ -70,7 +69,7 @@ static enum ps_status convert_number(const struct value *value)
     return number_set(value, number);
 }
 
-/* "compression.lz4.level" counts when compression.type is "lz4". */
+/* "compression.lz4.level" is used when compression.type is "lz4". */
 static enum ps_status convert_level(const struct value *value)
 {
     const char *codec = value->row->name + strlen("compression.");
@@ -122,7 +121,7 @@ static enum ps_status convert_classes(const struct value *value)
     if (value->text[0] == '\0')
         return PS_OK;
     if (strncmp(value->text, "io.confluent.monitoring.", 24) == 0 && strchr(value->text, ',') == NULL) {
-        warn(value, PS_LOG_WARN, "a monitoring class of Java's client is left out");
+        warn(value, PS_LOG_WARN, "a monitoring class of Java's client, ignored");
         return PS_OK;
     }
     ps_note_add(value->properties->notes, value->row->severity, value->row->name, "%s: %s", value->text,
@@ -136,8 +135,8 @@ static void append(char *list, size_t room, const char *item, char separator)
     snprintf(list + length, room - length, "%s%s", (char[2]){length > 0 ? separator : '\0', '\0'}, item);
 }
 
-/* Java's list may mix eager and cooperative assignors (for a rolling change); the group then works eagerly.
- * librdkafka refuses the mixture: the eager ones stay. */
+/* Java's list may mix eager and cooperative assignors (for a rolling change); the group then uses an eager
+ * one. librdkafka refuses the mixture: only the eager ones are set. */
 static enum ps_status convert_assignors(const struct value *value)
 {
     static const struct ps_kafka_word known[] = {
@@ -159,10 +158,11 @@ static enum ps_status convert_assignors(const struct value *value)
         while (i < PS_COUNT_OF(known) && strcasecmp(known[i].java, name) != 0)
             i++;
         if (i == PS_COUNT_OF(known)) {
-            ps_note_add(value->properties->notes, PS_LOG_ERROR, value->row->name,
-                        "%s: Java classes cannot be loaded; known are RangeAssignor, RoundRobinAssignor and "
-                        "CooperativeStickyAssignor of org.apache.kafka.clients.consumer",
-                        name);
+            ps_note_add(
+                value->properties->notes, PS_LOG_ERROR, value->row->name,
+                "%s: Java classes cannot be loaded; supported are RangeAssignor, RoundRobinAssignor and "
+                "CooperativeStickyAssignor of org.apache.kafka.clients.consumer",
+                name);
             continue;
         }
         sticky |= known[i].native == NULL;
@@ -175,14 +175,14 @@ static enum ps_status convert_assignors(const struct value *value)
         if (cooperative || sticky)
             ps_note_add(
                 value->properties->notes, PS_LOG_WARN, value->row->name,
-                "librdkafka cannot mix these: %s is used, which Java's members of the group understand too",
+                "librdkafka cannot mix these: %s is used, which Java members of the group support too",
                 eager);
         return set(value, eager);
     }
     if (sticky && !cooperative)
         warn(value, PS_LOG_WARN,
-             "StickyAssignor is not known to librdkafka: cooperative-sticky is used, which cannot share a "
-             "group with it");
+             "librdkafka has no StickyAssignor: cooperative-sticky is used, which cannot share a group with "
+             "it");
     return cooperative || sticky ? set(value, "cooperative-sticky") : PS_OK;
 }
 
@@ -198,7 +198,7 @@ static enum ps_status convert_ciphers(const struct value *value)
         const char *native = ps_tls_cipher_openssl_name(name, &tls13);
         if (native == NULL)
             ps_note_add(value->properties->notes, PS_LOG_WARN, value->row->name,
-                        "unknown cipher suite \"%s\" is left out; `openssl ciphers -stdname` lists them",
+                        "unknown cipher suite \"%s\" is ignored; `openssl ciphers -stdname` lists them",
                         name);
         else if (tls13)
             v3++;
@@ -224,7 +224,7 @@ static enum ps_status convert_protocols(const struct value *value)
     bool v2 = strstr(value->text, "TLSv1.2") != NULL, v3 = strstr(value->text, "TLSv1.3") != NULL;
     bool any = strcasecmp(value->text, "TLS") == 0 || value->text[0] == '\0';
     if (strcmp(value->row->name, "ssl.protocol") == 0 && (v2 || v3))
-        any = true; /* names the newest of a context, forbids none */
+        any = true; /* it names the newest protocol of a context, and forbids none */
     if (any || (v2 && v3))
         warn(value, PS_LOG_INFO, value->row->help);
     else if (v2 || v3)
@@ -243,7 +243,7 @@ static enum ps_status convert_kinit(const struct value *value)
     if (value->text[0] == '\0' ||
         value->text[strcspn(value->text, "\"'`$\\;&|<>()*?[]{}!#~% \t\r\n")] != '\0')
         return ps_err_set(value->err,
-                          "%s = %s: write the path of kinit alone, without blanks or characters of the shell",
+                          "%s = %s: write only the path of kinit, without blanks or shell characters",
                           value->row->name, value->text);
     int length = snprintf(line, sizeof line,
                           "%s -t \"%%{sasl.kerberos.keytab}\" -k %%{sasl.kerberos.principal}", value->text);

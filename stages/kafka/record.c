@@ -1,4 +1,4 @@
-/* See kafka/record.h. No allocation, no logging per record. */
+/* Implements kafka/record.h. No allocation, no logging per record. */
 #include "stages/kafka/record.h"
 
 #include "stages/kafka/event_format.h"
@@ -12,12 +12,12 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
 {
     state->batch = batch;
     state->taken_bytes = 0;
-    if (batch->count ==
-        0) /* perhaps the same batch as before, still empty: then a few texts are written again */
+    /* It may be the same batch as before, still empty: then a few texts are written again. */
+    if (batch->count == 0)
         state->batch_number++;
 }
 
-/* Decimal, to the end of `text` (TEXT_MAX bytes); returns the length. */
+/* Prints the number in decimal to the end of `text` (TEXT_MAX bytes); returns the length. */
 static uint32_t print(int64_t number, char *text)
 {
     uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
@@ -69,7 +69,7 @@ static bool add_timestamp(struct ps_kafka_record_state *state, struct ps_event *
                                state->timestamp_length);
 }
 
-/* Topic and partition: each batch holds the texts of a stream once. */
+/* Makes the texts of topic and partition: each batch holds those of a stream once. */
 static bool stream_texts(struct ps_kafka_record_state *state, struct ps_kafka_stream *stream)
 {
     if (stream->text_batch == state->batch_number)
@@ -86,8 +86,8 @@ static bool stream_texts(struct ps_kafka_record_state *state, struct ps_kafka_st
     return true;
 }
 
-static bool add_place(struct ps_kafka_record_state *state, struct ps_event *event,
-                      struct ps_kafka_stream *stream, int64_t offset)
+static bool add_position(struct ps_kafka_record_state *state, struct ps_event *event,
+                         struct ps_kafka_stream *stream, int64_t offset)
 {
     const struct ps_kafka_record_plan *plan = state->plan;
     struct ps_batch *batch = state->batch;
@@ -125,7 +125,7 @@ static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *ev
             !set_copied(state->batch, event, plan->mapped[i], value->data, value->length))
             return false;
     }
-    if (!add_place(state, event, &state->streams->items[message->stream], message->offset))
+    if (!add_position(state, event, &state->streams->items[message->stream], message->offset))
         return false;
     return message->key == NULL ||
            set_copied(state->batch, event, plan->key, message->key, message->key_length);
@@ -133,7 +133,7 @@ static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *ev
 
 /* ---- bodies ---- */
 
-/* Own copy of a datum's bytes. NULL: no room (or no memory: then the batch is not full). */
+/* Copies a datum into the batch. Returns NULL: no room (or no memory: then the batch is not marked full). */
 static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t length)
 {
     if (length > PS_BLOCK_BYTES) {
@@ -153,7 +153,7 @@ static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t leng
     return copy;
 }
 
-/* Whether the bytes are Flume's event; its body then. */
+/* Returns whether the bytes are a Flume event, and sets its body. */
 static bool datum_body(const char *bytes, uint32_t length, struct ps_slice *body)
 {
     struct ps_kafka_event_reader reader;
@@ -165,7 +165,7 @@ static bool datum_body(const char *bytes, uint32_t length, struct ps_slice *body
     return step == PS_KAFKA_EVENT_BODY;
 }
 
-/* A later entry of the same name wins, as in the map that Flume makes. */
+/* Sets the datum's headers. A later entry of the same name wins, as in Flume's map. */
 static bool add_datum_headers(struct ps_batch *batch, struct ps_event *event, const char *bytes,
                               uint32_t length)
 {
@@ -175,19 +175,19 @@ static bool add_datum_headers(struct ps_batch *batch, struct ps_event *event, co
     while (ps_kafka_event_reader_next(&reader, &text, &value) == PS_KAFKA_EVENT_HEADER) {
         const struct ps_name *name = ps_batch_name(batch, text.data, text.length);
         if (name == NULL && text.length > 65536)
-            continue; /* no name is that long */
+            continue; /* longer than any legal name */
         if (name == NULL || !ps_batch_header_set(batch, event, name, value.data, value.length))
             return false;
     }
     return true;
 }
 
-/* Takes the row just added back: its headers or its span found no room. */
+/* Removes the event just added: there is no room for its headers or its span. */
 static void withdraw(struct ps_batch *batch, uint32_t length)
 {
     batch->count--;
     batch->body_bytes -= length;
-    batch->full = batch->count > 0; /* alone in the batch: only memory can be missing, so come again later */
+    batch->full = batch->count > 0; /* if it was alone, memory is missing: the caller tries again later */
 }
 
 static struct ps_event *add_event(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
@@ -208,7 +208,7 @@ static struct ps_event *add_event(struct ps_kafka_record_state *state, const str
     return NULL;
 }
 
-/* Header for every event of the batch; once, before its first row. */
+/* Sets the topic header for all events of the batch; once, before its first event. */
 static bool begin_batch(struct ps_kafka_record_state *state)
 {
     const struct ps_kafka_record_plan *plan = state->plan;

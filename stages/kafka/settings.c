@@ -1,4 +1,4 @@
-/* A list of librdkafka properties. See kafka/settings.h for threads and secrets. */
+/* A list of librdkafka properties. kafka/settings.h has threads and secrets. */
 #include "stages/kafka/settings.h"
 
 #include <librdkafka/rdkafka.h>
@@ -40,7 +40,7 @@ static struct ps_pair *find(const struct ps_kafka_settings *settings, const char
 
 void ps_kafka_settings_set(struct ps_kafka_settings *settings, const char *name, const char *value)
 {
-    char *copy = text_copy(value); /* first: `value` may be what is replaced */
+    char *copy = text_copy(value); /* first, because `value` may point to the value that is replaced */
     struct ps_pair *pair = find(settings, name);
     if (pair != NULL) {
         text_wipe(pair->value);

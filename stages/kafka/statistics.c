@@ -3,10 +3,10 @@
 #include <jansson.h>
 #include <string.h>
 
-#define JSON_BYTES_MAX (2U << 20) /* thousands of partitions: parsing would hold the worker up */
+#define JSON_BYTES_MAX (2U << 20) /* for thousands of partitions; parsing more would delay the worker */
 
 #define NAME(name) "kafka_" #name
-#define GAUGE(name) "kafka_" #name "_now" /* may go down: core/watch/metrics.h */
+#define GAUGE(name) "kafka_" #name "_now" /* may decrease: core/watch/metrics.h */
 const char *const ps_kafka_gauge_names[] = {
     GAUGE(queue_messages),    GAUGE(queue_bytes), GAUGE(requests_in_flight),   NAME(requests_sent),
     NAME(request_bytes_sent), GAUGE(rtt_avg_us),  GAUGE(rtt_p99_us),           NAME(producers_made),

@@ -1,4 +1,4 @@
-/* See kafka/streams.h. Allocates only in a rebalance. */
+/* Implements kafka/streams.h. Allocates only in a rebalance. */
 #include "stages/kafka/streams.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@ uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const cha
     return PS_KAFKA_STREAM_NONE;
 }
 
-/* A slot for a partition never seen: one of a partition that is gone, else a new one. */
+/* Returns a slot for a new partition: the slot of a partition that is gone, else a new one. */
 static uint32_t take_slot(struct ps_kafka_streams *streams)
 {
     for (uint32_t i = 0; i < streams->count; i++) {
@@ -85,8 +85,8 @@ uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_k
     return streams->items[stream].state == PS_KAFKA_STREAM_OWNED ? stream : PS_KAFKA_STREAM_NONE;
 }
 
-/* What was passed over counts as delivered once nothing taken is outstanding. */
-static void pass_over(struct ps_kafka_stream *stream)
+/* Skipped records count as delivered once nothing taken is outstanding. */
+static void count_skipped(struct ps_kafka_stream *stream)
 {
     if (stream->skipped > stream->delivered && ps_kafka_stream_is_drained(stream))
         stream->taken = stream->delivered = stream->skipped;
@@ -95,7 +95,7 @@ static void pass_over(struct ps_kafka_stream *stream)
 void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset)
 {
     streams->items[stream].skipped = offset;
-    pass_over(&streams->items[stream]);
+    count_skipped(&streams->items[stream]);
     streams->moved = true;
 }
 
@@ -106,6 +106,6 @@ void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, uint32_t strea
         streams->items[stream].state == PS_KAFKA_STREAM_GONE)
         return;
     streams->items[stream].delivered = position;
-    pass_over(&streams->items[stream]);
+    count_skipped(&streams->items[stream]);
     streams->moved = true;
 }

@@ -1,9 +1,9 @@
-/* Stores -> ssl.*.pem. Control thread only.
+/* Converts key and trust stores to ssl.*.pem. Control thread only.
  *
- * What librdkafka 2.0.2 does with them (rdkafka_ssl.c): of ssl.certificate.pem only the first certificate is
- * used, of ssl.ca.pem all. The intermediate certificates a broker may need to see are therefore also given in
- * ssl.ca.pem: OpenSSL completes the client's chain from there. That trusts nobody new, because OpenSSL ends a
- * chain only at a self-signed certificate, and those of the key's chain are left out. */
+ * librdkafka 2.0.2 (rdkafka_ssl.c) uses only the first certificate of ssl.certificate.pem, but all of
+ * ssl.ca.pem. So the intermediate certificates that a broker may need are also put into ssl.ca.pem: OpenSSL
+ * completes the client's chain from there. This trusts no further authority, because OpenSSL ends a chain
+ * only at a self-signed certificate, and those of the key's chain are left out. */
 #include "stages/kafka/tls.h"
 
 #include "stages/net/keystore.h"
@@ -16,10 +16,10 @@
 
 struct source {
     const char *location, *password, *type, *text; /* text: PEM in the configuration */
-    const char *location_key, *password_key;       /* what the user set */
+    const char *location_key, *password_key;       /* the keys that set them */
 };
 
-/* The user's own value wins; else the global one. */
+/* Returns the component's own value if it is set; else the global one. */
 static const char *choose(const struct ps_kafka_properties *properties, const char *key, const char *global,
                           const char *global_key, const char **used_key)
 {
@@ -81,7 +81,7 @@ static enum ps_status key_store(const struct ps_kafka_properties *properties, co
     return status;
 }
 
-/* Puts the trust anchors before the intermediates. */
+/* Adds the trust anchors to `authorities`; the caller adds the intermediates after them. */
 static enum ps_status trust_store(const struct ps_kafka_properties *properties, const struct source *source,
                                   STACK_OF(X509) * authorities, struct ps_err *err)
 {
@@ -110,16 +110,16 @@ static enum ps_status trust_store(const struct ps_kafka_properties *properties, 
             X509_free(certificate);
     }
     if (foreign > 0)
-        ps_note_add(properties->notes, PS_LOG_WARN, source->location_key,
-                    "%u certificate(s) of the store are not self-signed: Java trusts them by themselves, "
-                    "OpenSSL only together "
-                    "with the root that signed them; add the root if the brokers are not trusted",
-                    foreign);
+        ps_note_add(
+            properties->notes, PS_LOG_WARN, source->location_key,
+            "%u certificate(s) of the store are not self-signed: Java trusts them alone, OpenSSL only "
+            "together with the root that signed them; add the root if the brokers are not trusted",
+            foreign);
     ps_keystore_close(store);
     return status;
 }
 
-/* Once librdkafka has an ssl.ca.pem it no longer looks at the system's authorities by itself. */
+/* Sets the system's authorities: with an ssl.ca.pem librdkafka no longer uses them by itself. */
 static void trust_system(struct ps_kafka_settings *settings)
 {
     const char *const places[] = {getenv(X509_get_default_cert_file_env()), X509_get_default_cert_file(),
@@ -175,7 +175,7 @@ static void trust_source(const struct ps_kafka_properties *properties, const str
                                   "javax.net.ssl.trustStore", &source->location_key);
 }
 
-static bool speaks_tls(const struct ps_kafka_settings *settings)
+static bool uses_tls(const struct ps_kafka_settings *settings)
 {
     const char *protocol = ps_kafka_settings_get(settings, "security.protocol");
     return protocol != NULL && (strcmp(protocol, "ssl") == 0 || strcmp(protocol, "sasl_ssl") == 0);
@@ -198,11 +198,11 @@ enum ps_status ps_kafka_tls_translate(const struct ps_kafka_properties *properti
     static const struct ps_tls_globals none;
     const struct ps_tls_globals *globals = properties->tls != NULL ? properties->tls : &none;
     const char *native_password = ps_pairs_get(properties->pairs, "ssl.key.password");
-    if (!speaks_tls(settings)) {
+    if (!uses_tls(settings)) {
         note_unused(properties);
         return PS_OK;
     }
-    /* librdkafka's own names for files take ssl.key.password themselves. */
+    /* librdkafka's own names for key files use its ssl.key.password. */
     if (native_password != NULL && (ps_kafka_settings_get(settings, "ssl.key.location") != NULL ||
                                     ps_kafka_settings_get(settings, "ssl.key.pem") != NULL))
         ps_kafka_settings_set(settings, "ssl.key.password", native_password);

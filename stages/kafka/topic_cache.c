@@ -42,7 +42,7 @@ bool ps_kafka_topic_name_is_legal(const char *name, uint32_t length)
     return true;
 }
 
-/* Item 0 holds the ends: its `older` is the newest item, its `newer` the oldest. */
+/* Item 0 is the list head: its `older` is the newest item, its `newer` the oldest. */
 static void list_remove(struct ps_kafka_topic_cache *cache, uint16_t which)
 {
     struct ps_kafka_topic *item = &cache->items[which];
@@ -67,8 +67,8 @@ static void bucket_remove(struct ps_kafka_topic_cache *cache, uint16_t which)
     *link = cache->items[which].chain;
 }
 
-/* A free place: a new one, or that of the topic not used for longest. Messages in flight keep the library's
- * own topic alive. */
+/* Returns a free slot: a new one, or that of the least recently used topic. Messages in flight keep the
+ * library's own topic alive. */
 static uint16_t make_place(struct ps_kafka_topic_cache *cache)
 {
     if (cache->count < PS_KAFKA_TOPICS_MAX)
@@ -112,7 +112,7 @@ struct ps_kafka_topic *ps_kafka_topic_cache_get(struct ps_kafka_topic_cache *cac
         .length = length,
         .hash = hash,
         .sticky_partition = -1,
-        .turn = hash ^ (uint32_t)getpid(), /* agents started together do not march in step */
+        .turn = hash ^ (uint32_t)getpid(), /* agents started together begin with different partitions */
         .chain = *bucket,
     };
     *bucket = which;

@@ -1,4 +1,4 @@
-/* See kafka/topic_regex.h. */
+/* Implements kafka/topic_regex.h. */
 #include "stages/kafka/topic_regex.h"
 
 #include <regex.h>
@@ -25,7 +25,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* \d \w \s and their negations; false: not one of them. */
+/* Evaluates \d \w \s and their negations for `c`; returns false if `name` is none of them. */
 static bool shorthand_has(char name, char c, bool *has)
 {
     switch (name) {
@@ -65,7 +65,7 @@ static void put_set(struct translation *t, const bool *set)
     if (dash)
         fputc('-', t->out);
     if (!any && !dash)
-        fputc('/', t->out); /* in no topic name: matches nothing */
+        fputc('/', t->out); /* occurs in no topic name, so it matches nothing */
     fputc(']', t->out);
 }
 
@@ -76,7 +76,7 @@ static void put_literal(struct translation *t, char c)
     fputc(c, t->out);
 }
 
-/* One character of a class: itself or escaped. */
+/* Reads one character of a class, plain or escaped. */
 static enum ps_status class_character(struct translation *t, unsigned char *character)
 {
     char c = *t->at++;
@@ -102,7 +102,7 @@ static bool class_shorthand(struct translation *t, bool *set)
     return true;
 }
 
-/* After '['. */
+/* Translates a class, after its '['. */
 static enum ps_status translate_class(struct translation *t)
 {
     bool set[256] = {false};
@@ -126,7 +126,7 @@ static enum ps_status translate_class(struct translation *t)
             if (class_character(t, &high) != PS_OK)
                 return PS_FAIL;
             if (high < low)
-                return ps_err_set(t->err, "a range in a character class runs backwards");
+                return ps_err_set(t->err, "a range in a character class has its ends in the wrong order");
         }
         for (unsigned c = low; c <= high; c++)
             set[c] = true;
@@ -138,7 +138,7 @@ static enum ps_status translate_class(struct translation *t)
     return PS_OK;
 }
 
-/* After a backslash. */
+/* Translates an escape, after its backslash. */
 static enum ps_status translate_escape(struct translation *t)
 {
     char c = *t->at++;
@@ -157,14 +157,14 @@ static enum ps_status translate_escape(struct translation *t)
         return PS_OK;
     }
     if (c == '\0')
-        return ps_err_set(t->err, "it ends with a backslash");
+        return ps_err_set(t->err, "the pattern ends with a backslash");
     if (is_letter(c) || is_digit(c))
         return ps_err_set(t->err, "\"\\%c\" is not supported here", c);
     put_literal(t, c);
     return PS_OK;
 }
 
-/* After '('. */
+/* Translates the start of a group, after its '('. */
 static enum ps_status translate_group(struct translation *t)
 {
     fputc('(', t->out);
@@ -184,7 +184,7 @@ static enum ps_status translate_group(struct translation *t)
     return ps_err_set(t->err, "look-around and inline flags \"(?%.2s\" are not supported here", t->at + 1);
 }
 
-/* After a quantifier: lazy ones match the same whole names; possessive ones do not. */
+/* Checks what follows a quantifier: lazy ones match the same whole names; possessive ones do not. */
 static enum ps_status after_quantifier(struct translation *t)
 {
     if (*t->at == '?')
@@ -229,7 +229,7 @@ static enum ps_status translate(struct translation *t)
 const char *ps_kafka_topic_regex(struct ps_arena *arena, const char *pattern, struct ps_err *err)
 {
     if (strlen(pattern) > PATTERN_MAX) {
-        ps_err_set(err, "it is longer than %u characters", PATTERN_MAX);
+        ps_err_set(err, "the pattern is longer than %u characters", PATTERN_MAX);
         return NULL;
     }
     char *text = NULL;

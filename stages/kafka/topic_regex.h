@@ -4,6 +4,7 @@
  * Topic names consist only of letters, digits, '.', '_' and '-', so each character class becomes the set of
  * those it contains. What POSIX cannot express is refused with an error that names it: look-around, back
  * references, possessive quantifiers, inline flags, properties, class intersections. Thread: control. */
+#pragma once
 
 #include "core/arena.h"
 #include "core/status.h"

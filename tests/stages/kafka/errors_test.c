@@ -15,34 +15,37 @@ static const char *source_folder(void)
 
 static void print_page(FILE *out)
 {
-    fputs(
-        "# What the Kafka sink does with every produce error\n\n"
-        "Printed from the table in `stages/kafka/errors.c`; a test compares the two. Codes above zero are "
-        "Kafka's own, codes from\n-200 to -100 are librdkafka's. No outcome loses an event.\n\n"
-        "| outcome | what happens |\n|---|---|\n"
-        "| DELIVERED | the event is settled |\n"
-        "| AGAIN | passes by itself: librdkafka sends the request again in order, for ever. Should it reach "
-        "the "
-        "sink (`delivery.timeout.ms`), undelivered events are sent again, in order, after 1, 2, .. 5 s |\n"
-        "| WAIT | somebody must put something right: the same, and the log names the cure |\n"
-        "| SPLIT | the request was too large: it is halved until it fits; a single event that is too large "
-        "is "
-        "blamed |\n"
-        "| BLAME | the broker refuses a record: requests are halved until a single event is left. It is "
-        "named "
-        "in the log (topic, partition, length, headers), counted (`refused`), stays, and is tried again "
-        "after 1, 2, .. 5 s; nothing behind it is sent before it |\n"
-        "| RENEW | this producer cannot go on: another one is made and undelivered events are sent again, in "
-        "order; those that may be in the log already are counted (`duplicated`) |\n"
-        "| PURGED | the sink itself gave the event up, to send it again |\n\n"
-        "| code | name | outcome | meaning, and what to do |\n|---:|---|---|---|\n",
-        out);
+    fputs("# What the Kafka sink does with every produce error\n\n"
+          "Printed from the table in `stages/kafka/errors.c`; a test compares the two. Codes above zero are "
+          "Kafka's own, codes from\n-200 to -100 are librdkafka's. No outcome loses an event.\n\n"
+          "| outcome | what happens |\n|---|---|\n"
+          "| DELIVERED | the event is settled |\n"
+          "| AGAIN | temporary: librdkafka sends the request again, in order, without limit. If the error "
+          "still "
+          "reaches the sink (`delivery.timeout.ms`), undelivered events are sent again, in order, after 1, "
+          "2, .. 5 s "
+          "|\n"
+          "| WAIT | an operator must correct something: like AGAIN, and the log names the remedy |\n"
+          "| SPLIT | the request was too large: it is halved until it fits; a single event that is too large "
+          "is "
+          "blamed |\n"
+          "| BLAME | the broker refuses a record: requests are halved until a single event is left. This "
+          "event is "
+          "logged (topic, partition, length, headers), counted (`refused`), and tried again after 1, 2, .. 5 "
+          "s; no "
+          "event after it is sent before it |\n"
+          "| RENEW | this producer cannot continue: a new one is made and undelivered events are sent again, "
+          "in "
+          "order; those that may already be in the log are counted (`duplicated`) |\n"
+          "| PURGED | the sink purged the event, to send it again |\n\n"
+          "| code | name | outcome | meaning, and what to do |\n|---:|---|---|---|\n",
+          out);
     for (size_t i = 0; i < ps_kafka_error_count; i++) {
         const struct ps_kafka_error *error = &ps_kafka_errors[i];
         fprintf(out, "| %d | %s | %s | %s |\n", error->code, error->name,
                 ps_kafka_outcome_name(error->outcome), error->meaning);
     }
-    fputs("| any other | | AGAIN | not an answer that produce is known to get |\n", out);
+    fputs("| any other | | AGAIN | not a known answer to produce |\n", out);
 }
 
 static void test_page_is_the_table(void **state)
