@@ -116,9 +116,9 @@ const struct ps_kafka_error ps_kafka_errors[] = {
 
 const size_t ps_kafka_error_count = PS_COUNT_OF(ps_kafka_errors);
 
-static const struct ps_kafka_error other = {-1000, "error", PS_KAFKA_AGAIN, "not a known answer to produce"},
+static const struct ps_kafka_error other = {-1000, "error", PS_KAFKA_AGAIN, "not a known answer to produce"};
 
-                                   const struct ps_kafka_error *ps_kafka_error_find(int code)
+const struct ps_kafka_error *ps_kafka_error_find(int code)
 {
     size_t low = 0, high = ps_kafka_error_count;
     while (low < high) {

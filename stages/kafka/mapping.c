@@ -32,9 +32,8 @@ const char *ps_kafka_flaw_text(enum ps_kafka_flaw flaw)
     case PS_KAFKA_FLAW_TIMESTAMP:
         return "its timestamp header is negative: check timestampHeader";
     case PS_KAFKA_FLAW_ESCAPE:
-        return "kafka.topic has a time escape, and the event has no header timestamp with milliseconds: add "
-               "a "
-               "timestamp interceptor";
+        return "kafka.topic has a time escape, and the event has no header timestamp with milliseconds: "
+               "add a timestamp interceptor";
     case PS_KAFKA_FLAW_TOPIC:
         return "its topic is not a legal name: check kafka.topic and the topic header";
     case PS_KAFKA_FLAW_NONE:

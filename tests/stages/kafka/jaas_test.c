@@ -65,7 +65,7 @@ static void test_bad(void **state)
         {";", "line 1, column 1: expected the class name"},
         {"\"" PLAIN "\" required;", "expected the class name"},
         {PLAIN, "one of required"},
-        {PLAIN " always;", "line 1, column 57: after the login module's class"},
+        {PLAIN " always;", "line 1, column 57: after the class of the login module"},
         {PLAIN " required", "does not end with ;"},
         {PLAIN " required username=\"u\" password=\"geheim\"", "does not end with ;"},
         {PLAIN " required username;", "has no ="},
