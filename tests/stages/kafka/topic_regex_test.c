@@ -97,7 +97,7 @@ static void test_refused(void **state)
         {"a*+", "possessive"},     {"a{2}+", "possessive"},     {"(a)\\1", "\\1"},
         {"\\p{L}", "\\p"},         {"[a&&b]", "intersections"}, {"[a[b]]", "unions"},
         {"[a", "not closed"},      {"a\\", "backslash"},        {"(a", ""},
-        {"[z-a]", "wrong order"},    {"(?<name", "not closed"},   {"\\bx", "\\b"},
+        {"[z-a]", "wrong order"},  {"(?<name", "not closed"},   {"\\bx", "\\b"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(patterns); i++) {
         struct ps_err err = {0};

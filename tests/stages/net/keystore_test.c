@@ -196,7 +196,7 @@ static void test_unreadable_and_foreign(void **state)
     expect_fault(fixture("old.jceks"), "JCEKS", PASSWORD, NULL, PS_KEYSTORE_UNSUPPORTED,
                  "keytool -importkeystore -srcstoretype JCEKS");
     write_file(made("text"), "not a store at all", 18);
-    expect_fault(made("text"), "JKS", PASSWORD, NULL, PS_KEYSTORE_CORRUPT, "neither a JKS");
+    expect_fault(made("text"), "JKS", PASSWORD, NULL, PS_KEYSTORE_CORRUPT, "not a JKS, PKCS12");
     expect_fault(made("text"), "BCFKS", PASSWORD, NULL, PS_KEYSTORE_UNSUPPORTED,
                  "keytool -importkeystore -srcstoretype BCFKS");
     write_file(made("empty"), "", 0);

@@ -372,7 +372,7 @@ static void test_bad_settings(void **state)
     expect_refused(&options, NULL, "no private key");
     options.keystore =
         fixture("chain.jks"); /* its key has a password of its own, which Flume has no key for */
-    expect_refused(&options, NULL, "does not open the private key");
+    expect_refused(&options, NULL, "wrong password for the private key");
     struct ps_tls_globals globals = {.keystore = fixture("server.p12"), .keystore_password = "Mistaken99"};
     struct ps_tls_options empty = {.enabled = true};
     expect_refused(&empty, &globals, "password from javax.net.ssl.keyStorePassword");
