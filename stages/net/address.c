@@ -11,7 +11,7 @@
 
 #define BACKLOG 1024
 
-/* The IPv4 address in it, or NULL. */
+/* Returns the IPv4 address in it, or NULL. */
 static const uint8_t *ipv4_of(const struct ps_address *address)
 {
     const struct sockaddr *any = (const struct sockaddr *)&address->storage;
@@ -82,7 +82,8 @@ static const char *bind_reason(int error, unsigned port, char *room, size_t size
     case EADDRINUSE:
         return "the port is in use: stop the other process (ss -lnp shows it) or choose another port";
     case EADDRNOTAVAIL:
-        return "this machine does not have that address: use one of its own (ip addr shows them) or 0.0.0.0";
+        return "this machine does not have that address: use one of its addresses (ip addr shows them) or "
+               "0.0.0.0";
     case EACCES:
         snprintf(room, size,
                  "port %u needs a privilege: give the process CAP_NET_BIND_SERVICE (systemd: "
@@ -107,7 +108,7 @@ static int set_options(int fd, const struct ps_bind_options *options, int family
     if (family == AF_INET6 && is_wildcard(options->host) &&
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0)
         return -1;
-    if (options->receive_buffer_bytes > 0) { /* what the system allows, no more: not an error */
+    if (options->receive_buffer_bytes > 0) { /* a smaller buffer than wanted is not an error */
         int bytes = options->receive_buffer_bytes;
         if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
             (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
@@ -115,7 +116,7 @@ static int set_options(int fd, const struct ps_bind_options *options, int family
     return 0;
 }
 
-/* A bound socket, or -1 with errno. */
+/* Returns a bound socket, or -1 with errno. */
 static int try_bind(const struct ps_bind_options *options, const struct ps_address *wanted,
                     struct ps_address *bound)
 {
@@ -136,7 +137,7 @@ static int try_bind(const struct ps_bind_options *options, const struct ps_addre
     return fd;
 }
 
-/* The address of a host: the first IPv4 one if there is any, as a JVM chooses. */
+/* Resolves a host: the first IPv4 address if there is any, as in a JVM. */
 static enum ps_status resolve(const char *host, unsigned port, struct ps_address *address, struct ps_err *err)
 {
     char name[256], service[16];
@@ -146,7 +147,7 @@ static enum ps_status resolve(const char *host, unsigned port, struct ps_address
         length -= 2;
     }
     if (length == 0 || length >= sizeof name)
-        return ps_err_set(err, "\"%s\" is no host name or address", host);
+        return ps_err_set(err, "\"%s\" is not a host name or address", host);
     memcpy(name, host, length);
     name[length] = '\0';
     snprintf(service, sizeof service, "%u", port);

@@ -1,5 +1,5 @@
-/* Addresses of sources that listen: from Flume's `host`, `bind` and `port` to a bound socket, and the texts
- * Java makes of a peer's address. Binding may ask the resolver: `open` only. */
+/* Addresses of sources that listen: makes a bound socket from Flume's `host`, `bind` and `port`, and prints a
+ * peer's address as Java does. Binding may ask the resolver, so only `open` may bind. */
 #pragma once
 
 #include <sys/socket.h>
@@ -14,25 +14,27 @@ struct ps_address {
 };
 
 struct ps_bind_options {
-    const char *host; /* a name or an address, "[::1]" as well; NULL, "0.0.0.0", "::" = every address, both
-                         families, as a JVM does */
-    unsigned port;    /* 0 = any free one */
-    bool datagrams;   /* UDP */
-    bool share;       /* several workers listen (SO_REUSEPORT) */
-    int receive_buffer_bytes; /* UDP: SO_RCVBUF wanted; 0 = the system's */
+    /* A name or an address, also "[::1]"; NULL, "0.0.0.0", "::": every address, both families, as in a
+     * JVM. */
+    const char *host;
+    unsigned port;            /* 0: any free port */
+    bool datagrams;           /* UDP */
+    bool share;               /* several workers listen (SO_REUSEPORT) */
+    int receive_buffer_bytes; /* UDP: wanted SO_RCVBUF; 0: the system's default */
 };
 
-/* A non-blocking socket, listening (TCP) or bound (UDP), and in `bound` the address it got. -1: `err` names
- * host:port, the reason and a cure. */
+/* Returns a non-blocking socket, listening (TCP) or bound (UDP), and sets `bound` to its address. -1: `err`
+ * has host:port, the reason and a remedy. */
 int ps_address_bind(const struct ps_bind_options *options, struct ps_address *bound, struct ps_err *err);
 
-/* InetAddress.getHostAddress(): IPv4 dotted (IPv4-mapped IPv6 as well), IPv6 in eight groups without "::",
- * with %scope when it has one. Returns the length, below PS_ADDRESS_TEXT_BYTES. */
+/* Prints what InetAddress.getHostAddress() returns: IPv4 dotted (also IPv4-mapped IPv6), IPv6 in eight groups
+ * without "::", with %scope if it has one. Returns the length, below PS_ADDRESS_TEXT_BYTES. */
 uint32_t ps_address_ip(const struct ps_address *address, char out[PS_ADDRESS_TEXT_BYTES]);
 unsigned ps_address_port(const struct ps_address *address);
 
-/* InetSocketAddress.toString() of an unresolved-by-name peer: "/127.0.0.1:514", "/[0:0:0:0:0:0:0:1]:514". */
+/* Prints what InetSocketAddress.toString() returns for a peer without a host name: "/127.0.0.1:514",
+ * "/[0:0:0:0:0:0:0:1]:514". */
 uint32_t ps_address_java(const struct ps_address *address, char out[PS_ADDRESS_TEXT_BYTES]);
 
-/* "127.0.0.1:514", "[::1]:514": for logs. */
+/* Prints "127.0.0.1:514" or "[::1]:514", for logs. */
 void ps_address_print(const struct ps_address *address, char out[PS_ADDRESS_TEXT_BYTES]);

@@ -14,7 +14,7 @@
 #define UDP_GRO 104
 #endif
 
-/* Rooms do not all begin in the same set of the cache. */
+/* So that the buffers do not all begin in the same cache set. */
 #define STRIDE (PS_DATAGRAM_BYTES_MAX + 320U)
 #define CONTROL_BYTES 64U
 
@@ -70,10 +70,10 @@ enum ps_status ps_datagrams_init(struct ps_datagrams *datagrams, const struct ps
     char text[PS_ADDRESS_TEXT_BYTES];
     ps_address_print(&datagrams->bound, text);
     ps_log(PS_LOG_INFO, port->component, "listening on %s (UDP, receive buffer %d KiB)", text,
-           bytes / 2 / 1024); /* the kernel tells twice what was asked for */
+           bytes / 2 / 1024); /* the kernel returns twice the requested size */
     if (bytes / 2 < options->receive_buffer_bytes)
         ps_log(PS_LOG_INFO, port->component,
-               "the system allows no larger receive buffer; bursts are lost less with sysctl "
+               "the system allows no larger receive buffer; to lose fewer datagrams in bursts set sysctl "
                "net.core.rmem_max=%d",
                options->receive_buffer_bytes);
     return PS_OK;
@@ -103,7 +103,7 @@ void ps_datagrams_begin(struct ps_datagrams *datagrams)
     datagrams->done = false;
 }
 
-/* Drops counted by the kernel, and the size of the datagrams in a run. */
+/* Reads the kernel's count of drops, and the size of the datagrams in a run. */
 static void read_control(struct ps_datagrams *datagrams, struct msghdr *header)
 {
     datagrams->segment = 0;
@@ -142,7 +142,7 @@ static bool receive(struct ps_datagrams *datagrams)
     int n = recvmmsg(datagrams->fd, datagrams->messages, PS_DATAGRAMS_AT_ONCE, MSG_DONTWAIT, NULL);
     datagrams->next = 0;
     datagrams->count = n > 0 ? (uint32_t)n : 0;
-    /* An error of an earlier answer (ICMP) is reported once here and means nothing to a receiver. */
+    /* An ICMP error of an earlier answer is reported once here; a receiver can ignore it. */
     datagrams->done = n >= 0 ? n < (int)PS_DATAGRAMS_AT_ONCE : errno == EAGAIN || errno == EWOULDBLOCK;
     begin_message(datagrams);
     return n > 0;

@@ -1,6 +1,5 @@
-/* Key and trust stores: reading the file, telling the kinds apart, and the parts that do not depend on the
- * kind. Control thread only. See keystore.h; the readers are keystore_jks.c, keystore_pkcs12.c and
- * keystore_pem.c. */
+/* Key and trust stores: reading the file, detecting the kind, and what is common to all kinds. Control thread
+ * only. See keystore.h; the readers are keystore_jks.c, keystore_pkcs12.c and keystore_pem.c. */
 #include "stages/net/keystore.h"
 
 #include "stages/net/keystore_parts.h"
@@ -79,14 +78,14 @@ fail:
     return PS_FAIL;
 }
 
-/* The whole file. NULL with a message that says which file. */
+/* Reads the whole file. Returns NULL with a message that does not name the file. */
 static uint8_t *file_read(const struct ps_keystore_request *request, size_t *length, struct ps_err *err)
 {
     uint8_t *data = NULL;
     struct stat facts;
     int fd = open(request->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &facts) != 0) {
-        ps_err_set(err, "cannot read it: %s", strerror(errno));
+        ps_err_set(err, "cannot read the file: %s", strerror(errno));
         goto out;
     }
     if (!S_ISREG(facts.st_mode) || facts.st_size > PS_KEYSTORE_BYTES_MAX) {
@@ -122,9 +121,9 @@ static bool begins_with(const struct ps_keystore_input *input, uint32_t magic)
            input->data[3] == (uint8_t)magic;
 }
 
-static enum ps_status sniff(struct ps_keystore *store, const struct ps_keystore_input *input,
-                            const char *type, const char *path, enum ps_keystore_fault *fault,
-                            struct ps_err *err)
+static enum ps_status read_by_kind(struct ps_keystore *store, const struct ps_keystore_input *input,
+                                   const char *type, const char *path, enum ps_keystore_fault *fault,
+                                   struct ps_err *err)
 {
     static const char *const foreign[] = {"JCEKS", "DKS", "BKS", "UBER", "BCFKS", "BCPKCS12", "PKCS11"};
     if (begins_with(input, 0xfeedfeed)) {
@@ -134,7 +133,7 @@ static enum ps_status sniff(struct ps_keystore *store, const struct ps_keystore_
     if (begins_with(input, 0xcececece))
         return PS_KEYSTORE_FAULT(
             fault, PS_KEYSTORE_UNSUPPORTED, err,
-            "it is a JCEKS store, which is not read; convert it: keytool -importkeystore -srcstoretype "
+            "a JCEKS store cannot be read; convert it: keytool -importkeystore -srcstoretype "
             "JCEKS -srckeystore %s -deststoretype PKCS12 -destkeystore %s.p12",
             path, path);
     if (memmem(input->data, input->length, "-----BEGIN ", 11) != NULL) {
@@ -149,13 +148,12 @@ static enum ps_status sniff(struct ps_keystore *store, const struct ps_keystore_
         if (strcasecmp(type, foreign[i]) == 0)
             return PS_KEYSTORE_FAULT(
                 fault, PS_KEYSTORE_UNSUPPORTED, err,
-                "stores of type %s are not read; convert it: keytool -importkeystore -srcstoretype %s "
+                "stores of type %s cannot be read; convert it: keytool -importkeystore -srcstoretype %s "
                 "-srckeystore %s -deststoretype PKCS12 -destkeystore %s.p12",
                 foreign[i], foreign[i], path, path);
     }
     return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "%s",
-                             input->length == 0 ? "the file is empty"
-                                                : "it is neither a JKS, nor a PKCS12, nor a PEM store");
+                             input->length == 0 ? "the file is empty" : "not a JKS, PKCS12 or PEM store");
 }
 
 enum ps_status ps_keystore_open(struct ps_keystore **store, const struct ps_keystore_request *request,
@@ -178,7 +176,7 @@ enum ps_status ps_keystore_open(struct ps_keystore **store, const struct ps_keys
 
     if ((input.password != NULL && strlen(input.password) > PS_KEYSTORE_PASSWORD_MAX) ||
         (input.key_password != NULL && strlen(input.key_password) > PS_KEYSTORE_PASSWORD_MAX)) {
-        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_PASSWORD, err, "a password longer than %d bytes",
+        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_PASSWORD, err, "a password is longer than %d bytes",
                           PS_KEYSTORE_PASSWORD_MAX);
         goto out;
     }
@@ -198,7 +196,7 @@ enum ps_status ps_keystore_open(struct ps_keystore **store, const struct ps_keys
         }
     }
     ERR_clear_error();
-    status = sniff(made, &input, request->type, path, fault, err);
+    status = read_by_kind(made, &input, request->type, path, fault, err);
     ERR_clear_error();
 out:
     if (status == PS_OK) {
@@ -222,7 +220,7 @@ out:
     return status;
 }
 
-/* Takes the text out of a memory BIO and wipes the BIO's own copy. */
+/* Copies the text of a memory BIO, overwrites the BIO's own copy and frees it. */
 static char *bio_text(BIO *bio)
 {
     char *data = NULL;

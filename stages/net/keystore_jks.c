@@ -6,13 +6,13 @@
  *     tag 1, private key:  u4 length + EncryptedPrivateKeyInfo; u4 chain length; certificates
  *     tag 2, trusted:      one certificate
  *   certificate = [version 2: text type, "X.509"] u4 length + DER; text = u2 length + modified UTF-8
- *   20 bytes: SHA-1 over password (UTF-16BE), "Mighty Aphrodite", and everything before.
+ *   20 bytes: SHA-1 over password (UTF-16BE), "Mighty Aphrodite", and all bytes before.
  *
  * The private key's algorithm is 1.3.6.1.4.1.42.2.17.1.1: 20 bytes of salt, the key XORed with a stream of
  * SHA-1 blocks (block n = SHA-1(password, block n-1), block 0 = the salt), 20 bytes of SHA-1(password, key).
  *
- * Control thread only. Every length is checked against what is left before it is used; nothing is allocated
- * by a length that the input does not also have bytes for. */
+ * Control thread only. Every length is checked against the remaining input before it is used, also for
+ * allocations. */
 #include "stages/net/keystore_parts.h"
 
 #include <openssl/crypto.h>
@@ -69,7 +69,7 @@ static void password_put(struct jks_password *out, uint32_t unit)
     out->bytes[out->length++] = (uint8_t)unit;
 }
 
-/* UTF-8 to UTF-16BE; a byte that is not UTF-8 stands for itself, as if the text were ISO-8859-1. */
+/* Converts UTF-8 to UTF-16BE; bytes that are not UTF-8 are taken as ISO-8859-1. */
 static void password_encode(struct jks_password *out, const char *text)
 {
     const uint8_t *s = (const uint8_t *)text;
@@ -116,7 +116,7 @@ static bool digest(uint8_t out[JKS_DIGEST_BYTES], const void *a, size_t a_length
     return good;
 }
 
-/* Undoes Java's key protector in place of `plain` (length - 40 bytes). False: wrong password. */
+/* Decrypts a key of Java's key protector into `plain` (length - 40 bytes). Returns false: wrong password. */
 static bool key_unprotect(uint8_t *plain, const uint8_t *data, size_t length,
                           const struct jks_password *password)
 {
@@ -136,7 +136,7 @@ static bool key_unprotect(uint8_t *plain, const uint8_t *data, size_t length,
     return good;
 }
 
-/* EncryptedPrivateKeyInfo -> key. NULL with fault and message. */
+/* Decrypts an EncryptedPrivateKeyInfo. Returns NULL with fault and message. */
 static EVP_PKEY *key_open(const uint8_t *data, size_t length, const char *password_text,
                           enum ps_keystore_fault *fault, struct ps_err *err)
 {
@@ -177,8 +177,7 @@ static EVP_PKEY *key_open(const uint8_t *data, size_t length, const char *passwo
     }
     password_encode(password, password_text != NULL ? password_text : "");
     if (!key_unprotect(plain, ASN1_STRING_get0_data(octets), octets_length, password)) {
-        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_KEY_PASSWORD, err,
-                          "the password does not open the private key");
+        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_KEY_PASSWORD, err, "wrong password for the private key");
         goto out;
     }
     at = plain;
@@ -188,7 +187,7 @@ static EVP_PKEY *key_open(const uint8_t *data, size_t length, const char *passwo
     PKCS8_PRIV_KEY_INFO_free(info);
     if (key == NULL)
         PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err,
-                          "a private key opened, but it is not one OpenSSL can use");
+                          "a private key was decrypted, but OpenSSL cannot use it");
 out:
     if (password != NULL)
         OPENSSL_cleanse(password, sizeof *password);
@@ -200,7 +199,7 @@ out:
     return key;
 }
 
-/* NULL: `*bad` tells a broken file from a certificate that is not X.509 (skipped). */
+/* Returns NULL for a broken file (`*bad`), and for a certificate that is not X.509 (to be skipped). */
 static X509 *certificate_read(struct reader *reader, uint32_t version, bool *bad)
 {
     const uint8_t *type, *der;
@@ -252,7 +251,8 @@ static enum ps_status key_entry(struct ps_keystore *store, const struct ps_keyst
     STACK_OF(X509) *chain = chain_read(reader, version, err);
     if (chain == NULL)
         return PS_FAIL;
-    if (sk_X509_num(chain) == 0) { /* a key without certificates: no use to TLS, none to Java's key manager */
+    if (sk_X509_num(chain) ==
+        0) { /* a key without certificates: neither TLS nor Java's key manager can use it */
         sk_X509_free(chain);
         return PS_OK;
     }
@@ -290,7 +290,7 @@ static enum ps_status entry_read(struct ps_keystore *store, const struct ps_keys
     if (tag == JKS_TAG_KEY)
         return key_entry(store, input, reader, version, alias, alias_length, fault, err);
     if (tag != JKS_TAG_TRUSTED)
-        return ps_err_set(err, "an entry of unknown kind %u", tag);
+        return ps_err_set(err, "an entry has the unknown kind %u", tag);
     bool bad;
     X509 *certificate = certificate_read(reader, version, &bad);
     if (bad)
@@ -317,7 +317,7 @@ static bool integrity_holds(const struct ps_keystore_input *input)
     return good;
 }
 
-/* Steps over the entries without opening anything: whether the file is whole. */
+/* Checks that the file is complete: reads over the entries without opening anything. */
 static bool structure_holds(struct reader reader, uint32_t version, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -355,9 +355,9 @@ enum ps_status ps_keystore_jks(struct ps_keystore *store, const struct ps_keysto
         return ps_err_set(err, "not a JKS store");
     if (version != 1 && version != 2)
         return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_UNSUPPORTED, err,
-                                 "a JKS store of version %u: 1 and 2 are known", version);
+                                 "the JKS store has version %u; only 1 and 2 are supported", version);
     if (count > PS_KEYSTORE_ENTRIES_MAX)
-        return ps_err_set(err, "the JKS store claims %u entries; at most %d are read", count,
+        return ps_err_set(err, "the JKS store has %u entries; at most %d are read", count,
                           PS_KEYSTORE_ENTRIES_MAX);
     if (!structure_holds(reader, version, count))
         return ps_err_set(err, "the JKS store is cut off or broken");

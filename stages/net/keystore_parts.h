@@ -1,8 +1,8 @@
-/* What keystore.c and its three readers share: bytes in, entries out. Only keystore*.c and tests include it.
+/* Shared by keystore.c and its three readers. Only keystore*.c and tests include it.
  *
- * Each reader gets the whole store in memory (at most PS_KEYSTORE_BYTES_MAX), adds what it finds to the
- * store, and on failure sets the fault and a line that does not name the store: ps_keystore_open adds that.
- * Nothing here trusts a length of the input. Thread: control. */
+ * Each reader gets the whole store in memory (at most PS_KEYSTORE_BYTES_MAX) and adds its entries to the
+ * store. On failure it sets the fault and a message without the store's name, which ps_keystore_open adds.
+ * All lengths in the input are checked. Thread: control. */
 #pragma once
 
 #include "stages/net/keystore.h"
@@ -27,10 +27,10 @@ enum ps_status ps_keystore_pkcs12(struct ps_keystore *store, const struct ps_key
 enum ps_status ps_keystore_pem(struct ps_keystore *store, const struct ps_keystore_input *input,
                                enum ps_keystore_fault *fault, struct ps_err *err);
 
-/* Adds a private key. Takes key and chain (frees them on failure). Alias is copied. */
+/* Adds a private key. Takes over key and chain (frees them on failure). Copies the alias. */
 enum ps_status ps_keystore_add_key(struct ps_keystore *store, const char *alias, size_t alias_length,
                                    EVP_PKEY *key, STACK_OF(X509) * chain);
-/* Adds a trust anchor; the certificate stays the caller's. One that is there already is not added again. */
+/* Adds a trust anchor if it is not there yet; the certificate stays the caller's. */
 enum ps_status ps_keystore_add_trusted(struct ps_keystore *store, X509 *certificate);
 
 struct ps_keystore *ps_keystore_create(void);

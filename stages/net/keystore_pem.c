@@ -1,8 +1,8 @@
 /* PEM stores (KIP-651): private keys and certificates as text, in a file or in the configuration itself.
  *
- * In a .properties file a PEM ends up on one line, or with blanks where line ends were; Java's reader takes
- * that, OpenSSL's does not, so every block is laid out anew before OpenSSL sees it. Certificates that follow
- * a private key, or come before the first one, are its chain; without any private key, all are trust anchors.
+ * In a .properties file a PEM is on one line, or has blanks where line ends were. Java's reader accepts that,
+ * OpenSSL's does not, so every block is written again in OpenSSL's layout. All certificates of a store with a
+ * private key, before or after the key, are its chain; without a private key, all are trust anchors.
  * Control thread only. */
 #include "stages/net/keystore_parts.h"
 
@@ -19,13 +19,12 @@
 
 struct block {
     char label[PEM_LABEL_MAX];
-    char *text; /* laid out anew, terminated */
+    char *text; /* in OpenSSL's layout, terminated */
     size_t length;
     bool sealed; /* an encrypted private key */
 };
 
-/* Copies a block's body: header lines ("Proc-Type: ...") as lines, everything else as base64 in lines of 64.
- */
+/* Copies a block's body: header lines ("Proc-Type: ...") as lines, the rest as base64 in lines of 64. */
 static void body_lay_out(char *out, size_t *at, const char *body, const char *end)
 {
     unsigned column = 0;
@@ -58,7 +57,7 @@ static void body_lay_out(char *out, size_t *at, const char *body, const char *en
         out[(*at)++] = '\n';
 }
 
-/* The next block at or after `*cursor`. False at the end; `*broken` when a block is not closed. */
+/* Finds the next block at or after `*cursor`. Returns false at the end; `*broken`: a block is not closed. */
 static bool block_next(const char **cursor, const char *end, struct block *block, bool *broken)
 {
     static const char begin_mark[] = "-----BEGIN ", end_mark[] = "-----END ", dashes[] = "-----";
@@ -130,8 +129,7 @@ static EVP_PKEY *key_read(const struct block *block, const struct ps_keystore_in
                                 : NULL;
     BIO_free(bio);
     if (key == NULL && block->sealed)
-        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_KEY_PASSWORD, err,
-                          "the password does not open the private key");
+        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_KEY_PASSWORD, err, "wrong password for the private key");
     else if (key == NULL)
         PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "a block \"%s\" is not a private key",
                           block->label);
@@ -166,7 +164,8 @@ static bool is_certificate(const char *label)
            strcmp(label, "TRUSTED CERTIFICATE") == 0;
 }
 
-/* Leaf first: openssl and Java write chains so, but a key may stand before another certificate. */
+/* Moves the leaf to the front: openssl and Java write chains so, but a key may be before another
+ * certificate. */
 static bool leaf_to_front(STACK_OF(X509) * chain, EVP_PKEY *key)
 {
     for (int i = 0; i < sk_X509_num(chain); i++) {

@@ -1,13 +1,12 @@
-/* PKCS#12 stores (RFC 7292) as keytool and openssl write them, over OpenSSL's bag functions.
+/* PKCS#12 stores (RFC 7292) as keytool and openssl write them, read with OpenSSL's bag functions.
  *
- * PKCS12_parse alone would not do: it keeps one key, needs one password for store and key, and does not tell
- * Java's trusted certificates from others. Java marks them with an attribute
- * (trustedKeyUsage, 2.16.840.1.113894.746875.1.1) and sees no others; a store without any key and any such
- * mark (`openssl pkcs12 -export -nokeys`), which Java would find empty, is taken here as a trust store of all
- * its certificates.
+ * PKCS12_parse is not enough: it returns one key, needs one password for store and key, and does not
+ * distinguish Java's trusted certificates. Java marks them with an attribute (trustedKeyUsage,
+ * 2.16.840.1.113894.746875.1.1) and ignores others. A store without any key and any such mark
+ * (`openssl pkcs12 -export -nokeys`) is empty for Java; here it is a trust store of all its certificates.
  *
- * Old stores are sealed with RC2-40: decrypted through OpenSSL's legacy provider, loaded into a context of
- * its own so that nothing else in the process gets weaker. Control thread only. */
+ * Old stores are encrypted with RC2-40. OpenSSL's legacy provider decrypts them; it is loaded into a separate
+ * context, so the rest of the process does not use weak algorithms. Control thread only. */
 #include "stages/net/keystore_parts.h"
 
 #include <openssl/asn1t.h>
@@ -18,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PKCS12_ITERATIONS_MAX 5000000 /* as in Java: more is a store made to keep us busy */
-#define PKCS12_DEPTH_MAX 4            /* bags within bags */
+#define PKCS12_ITERATIONS_MAX 5000000 /* as in Java: more would only cost CPU time */
+#define PKCS12_DEPTH_MAX 4            /* nested bags */
 
 struct bag_key {
     EVP_PKEY *key;
@@ -30,21 +29,21 @@ struct bag_key {
 struct bag_certificate {
     X509 *certificate;
     const ASN1_OCTET_STRING *id;
-    bool trusted; /* Java's mark */
+    bool trusted; /* it has Java's mark */
 };
 
 struct walk {
     const struct ps_keystore_input *input;
     OSSL_LIB_CTX *context;
     OSSL_PROVIDER *standard, *legacy;
-    const char *password; /* the one the MAC proved; "" or NULL for none */
+    const char *password; /* verified with the MAC; "" or NULL: none */
     enum ps_keystore_fault *fault;
     struct ps_err *err;
     struct bag_key keys[64];
     size_t key_count;
     struct bag_certificate *certificates; /* PS_KEYSTORE_ENTRIES_MAX of them */
     size_t certificate_count;
-    bool marked; /* any with Java's mark */
+    bool marked; /* at least one has Java's mark */
     bool key_entries;
 };
 
@@ -80,8 +79,8 @@ static int password_length(const char *password)
     return password != NULL ? (int)strlen(password) : 0;
 }
 
-/* The iteration count of a password-based algorithm: -1 when it has none that we can read. PBES2 names a
- * second algorithm, which may not be PBES2 again (`inner`). */
+/* Returns the iteration count of a password-based algorithm; -1: it has none that can be read. PBES2 contains
+ * a second algorithm, which must not be PBES2 again (`inner`). */
 static int64_t pbe_iterations(const X509_ALGOR *algorithm, bool inner)
 {
     const ASN1_OBJECT *object;
@@ -115,11 +114,11 @@ static int64_t pbe_iterations(const X509_ALGOR *algorithm, bool inner)
 static enum ps_status too_slow(struct walk *walk)
 {
     return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err,
-                             "the PKCS12 store asks for more than %d password iterations",
+                             "the PKCS12 store requires more than %d password iterations",
                              PKCS12_ITERATIONS_MAX);
 }
 
-/* After OpenSSL refused to decrypt: an algorithm it does not have, or a wrong password. */
+/* Finds out why OpenSSL could not decrypt: it does not have the algorithm, or the password is wrong. */
 static enum ps_status decrypt_failed(struct walk *walk, enum ps_keystore_fault otherwise, const char *what)
 {
     bool missing = false;
@@ -132,12 +131,13 @@ static enum ps_status decrypt_failed(struct walk *walk, enum ps_keystore_fault o
             missing = true;
     }
     if (missing)
-        return PS_KEYSTORE_FAULT(
-            walk->fault, PS_KEYSTORE_UNSUPPORTED, walk->err,
-            "the %s is sealed with an algorithm OpenSSL does not have here%s; write it anew: keytool "
-            "-importkeystore -srckeystore OLD -destkeystore NEW -deststoretype PKCS12",
-            what, walk->legacy == NULL ? " (its legacy provider is not installed)" : "");
-    return PS_KEYSTORE_FAULT(walk->fault, otherwise, walk->err, "the password does not open the %s", what);
+        return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_UNSUPPORTED, walk->err,
+                                 "the %s is encrypted with an algorithm that this OpenSSL does not have%s; "
+                                 "convert the store: keytool "
+                                 "-importkeystore -srckeystore OLD -destkeystore NEW -deststoretype PKCS12",
+                                 what, walk->legacy == NULL ? " (its legacy provider is not installed)" : "");
+    return PS_KEYSTORE_FAULT(walk->fault, otherwise, walk->err, "wrong password for the %s%s", what,
+                             otherwise == PS_KEYSTORE_WRONG_PASSWORD ? " (or the store was altered)" : "");
 }
 
 static const ASN1_OCTET_STRING *bag_id(const PKCS12_SAFEBAG *bag)
@@ -178,8 +178,8 @@ static enum ps_status key_bag(struct walk *walk, const PKCS12_SAFEBAG *bag)
         const char *password = walk->input->key_password != NULL ? walk->input->key_password : walk->password;
         ERR_clear_error();
         opened = PKCS12_decrypt_skey_ex(bag, password, password_length(password), walk->context, NULL);
-        if (opened == NULL &&
-            password != walk->password) /* Java's keytool forces the store's password on the key */
+        /* Java's keytool sets the store's password on the key. */
+        if (opened == NULL && password != walk->password)
             opened = PKCS12_decrypt_skey_ex(bag, walk->password, password_length(walk->password),
                                             walk->context, NULL);
         if (opened == NULL)
@@ -190,7 +190,7 @@ static enum ps_status key_bag(struct walk *walk, const PKCS12_SAFEBAG *bag)
     PKCS8_PRIV_KEY_INFO_free(opened);
     if (key == NULL)
         return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err,
-                                 "a private key opened, but it is not one OpenSSL can use");
+                                 "a private key was decrypted, but OpenSSL cannot use it");
     walk->keys[walk->key_count++] = (struct bag_key){
         .key = key, .alias = PKCS12_get_friendlyname((PKCS12_SAFEBAG *)(uintptr_t)bag), .id = bag_id(bag)};
     return PS_OK;
@@ -229,14 +229,14 @@ static enum ps_status bags_read(struct walk *walk, const STACK_OF(PKCS12_SAFEBAG
             if (depth < PKCS12_DEPTH_MAX)
                 status = bags_read(walk, PKCS12_SAFEBAG_get0_safes(bag), depth + 1);
             break;
-        default: /* CRLs and secrets: nothing for TLS */
+        default: /* CRLs and secrets: not used for TLS */
             break;
         }
     }
     return status;
 }
 
-/* Proves the password by the store's MAC. Without one, the first decryption will tell. */
+/* Verifies the password with the store's MAC. Without a MAC, the first decryption verifies it. */
 static enum ps_status mac_verify(struct walk *walk, PKCS12 *p12)
 {
     const ASN1_INTEGER *iterations = NULL;
@@ -248,15 +248,15 @@ static enum ps_status mac_verify(struct walk *walk, PKCS12 *p12)
     if (iterations != NULL && (!ASN1_INTEGER_get_int64(&count, iterations) || count > PKCS12_ITERATIONS_MAX))
         return too_slow(walk);
     if (walk->input->password == NULL || walk->input->password[0] == '\0') {
-        /* No password and an empty one differ in PKCS#12; Java reads a store without a password unproved. */
+        /* In PKCS#12 no password and an empty one differ; Java reads a store without a password
+         * unverified. */
         walk->password = PKCS12_verify_mac(p12, "", 0) ? "" : NULL;
         if (walk->password != NULL || walk->input->password == NULL || PKCS12_verify_mac(p12, NULL, 0))
             return PS_OK;
     } else if (PKCS12_verify_mac(p12, walk->password, password_length(walk->password))) {
         return PS_OK;
     }
-    return decrypt_failed(walk, PS_KEYSTORE_WRONG_PASSWORD,
-                          "store: wrong password, or the store was altered; the content");
+    return decrypt_failed(walk, PS_KEYSTORE_WRONG_PASSWORD, "store");
 }
 
 static enum ps_status safes_read(struct walk *walk, const STACK_OF(PKCS7) * safes,
@@ -289,14 +289,14 @@ static enum ps_status safes_read(struct walk *walk, const STACK_OF(PKCS7) * safe
         } else {
             continue;
         }
-        kept[i] = bags; /* ids of keys and certificates point into them */
+        kept[i] = bags; /* the ids of keys and certificates point into them */
         if (bags_read(walk, bags, 0) != PS_OK)
             return PS_FAIL;
     }
     return PS_OK;
 }
 
-/* The certificate of a key: the one with its localKeyID, else the one whose public key fits. */
+/* Returns the certificate of a key: the one with its localKeyID, else the one with its public key. */
 static X509 *leaf_find(const struct walk *walk, const struct bag_key *key)
 {
     for (size_t i = 0; key->id != NULL && i < walk->certificate_count; i++) {
@@ -312,7 +312,7 @@ static X509 *leaf_find(const struct walk *walk, const struct bag_key *key)
     return NULL;
 }
 
-/* Leaf, its issuer, the issuer's issuer, as far as the store has them. */
+/* Returns the chain: the leaf, its issuer, the issuer's issuer, and so on while the store has them. */
 static STACK_OF(X509) * chain_build(const struct walk *walk, X509 *leaf)
 {
     STACK_OF(X509) *chain = sk_X509_new_null();
@@ -340,8 +340,8 @@ static enum ps_status entries_make(struct ps_keystore *store, struct walk *walk)
         X509 *leaf = leaf_find(walk, key);
         STACK_OF(X509) *chain = leaf != NULL ? chain_build(walk, leaf) : NULL;
         if (chain == NULL || sk_X509_num(chain) == 0)
-            continue; /* a key without certificate */
-        EVP_PKEY *taken = key->key;
+            continue;               /* a key without certificate */
+        EVP_PKEY *taken = key->key; /* the store owns it now */
         key->key = NULL;
         const char *alias = key->alias != NULL ? key->alias : "";
         if (ps_keystore_add_key(store, alias, strlen(alias), taken, chain) != PS_OK)

@@ -14,7 +14,7 @@
 #define QUEUE 256U
 #define KNOWN_NS (300 * PS_NS_PER_S)
 #define FAILED_NS (60 * PS_NS_PER_S)
-#define ASK_AGAIN_NS (10 * PS_NS_PER_S) /* the question or its answer found no room */
+#define ASK_AGAIN_NS (10 * PS_NS_PER_S) /* when a queue had no room for the question or its answer */
 
 struct question {
     struct ps_address peer;
@@ -22,7 +22,7 @@ struct question {
     bool found;
 };
 
-/* What worker and thread share; freed by the last of the two. */
+/* Shared by worker and thread; the last of the two frees it. */
 struct shared {
     pthread_mutex_t lock;
     pthread_cond_t asked;
@@ -59,7 +59,7 @@ static void key_of(const struct ps_address *peer, uint8_t key[20])
     }
 }
 
-/* IPv4-mapped addresses are looked up as what they are. */
+/* Converts an IPv4-mapped address to IPv4: it is looked up as such. */
 static struct ps_address unmapped(const struct ps_address *peer)
 {
     uint8_t key[20];
@@ -109,7 +109,7 @@ static void resolve(struct question *question)
     }
 }
 
-static void leave(struct shared *shared) /* with the lock held; lets go of it */
+static void leave(struct shared *shared) /* called with the lock held; unlocks it */
 {
     bool last = --shared->users == 0;
     pthread_mutex_unlock(&shared->lock);
@@ -187,7 +187,7 @@ void ps_reverse_names_destroy(struct ps_reverse_names *names)
     free(names);
 }
 
-/* The address's entry, or the one it may have: a free one, else the one that expires first. */
+/* Returns the address's entry; else makes one, in a free slot or in that of the entry that expires first. */
 static struct entry *entry_of(struct ps_reverse_names *names, const uint8_t key[20])
 {
     uint32_t hash = 2166136261U;
@@ -212,7 +212,7 @@ bool ps_reverse_names_find(struct ps_reverse_names *names, const struct ps_addre
     uint8_t key[20];
     key_of(peer, key);
     struct entry *entry = entry_of(names, key);
-    if (entry->until_ns <= mono_ns) { /* new, too old, or asked for long ago */
+    if (entry->until_ns <= mono_ns) { /* new, expired, or a question without answer */
         struct shared *shared = names->shared;
         pthread_mutex_lock(&shared->lock);
         if (shared->question_count < QUEUE) {
@@ -224,7 +224,7 @@ bool ps_reverse_names_find(struct ps_reverse_names *names, const struct ps_addre
         pthread_mutex_unlock(&shared->lock);
     }
     *name = (struct ps_slice){entry->name, entry->length};
-    return entry->known; /* an old answer is used until the new one is there */
+    return entry->known; /* an expired answer is used until the new one is there */
 }
 
 bool ps_reverse_names_poll(struct ps_reverse_names *names, uint64_t mono_ns)

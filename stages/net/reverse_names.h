@@ -1,8 +1,8 @@
-/* Host names of peers for clientHostnameHeader, as java.net.InetSocketAddress.getHostName() has them: the
- * name the resolver gives for the address if that name leads back to it, else the address as text.
+/* Host names of peers for clientHostnameHeader, like java.net.InetSocketAddress.getHostName(): the resolver's
+ * name for the address if that name resolves back to the address, else the address as text.
  *
- * Asking may take seconds, so a helper thread does it; answers are remembered for five minutes (failures for
- * one). All functions are the worker's; the thread is told to go and never waited for. */
+ * The resolver may take seconds, so a helper thread asks it; answers are cached for five minutes (failures
+ * for one). The worker calls all functions; it ends the thread without waiting for it. */
 #pragma once
 
 #include "core/clock.h"
@@ -10,12 +10,13 @@
 
 struct ps_reverse_names;
 
-/* `wake_fd`: an eventfd written to when an answer came (-1: none). Thread: the worker's, in `open`. */
+/* `wake_fd`: an eventfd, written when an answer came (-1: none). Thread: the worker's, in `open`. */
 struct ps_reverse_names *ps_reverse_names_create(int wake_fd, struct ps_err *err);
 void ps_reverse_names_destroy(struct ps_reverse_names *names);
 
-/* True: *name is known, until the next call. False: it is being asked for; come again. */
+/* Returns true: *name is known and valid until the next call. False: the name is being asked for; call
+ * again. */
 bool ps_reverse_names_find(struct ps_reverse_names *names, const struct ps_address *peer, uint64_t mono_ns,
                            struct ps_slice *name);
-/* Takes in what the thread found. True: there was something. */
+/* Takes the answers of the thread. Returns true if there were any. */
 bool ps_reverse_names_poll(struct ps_reverse_names *names, uint64_t mono_ns);

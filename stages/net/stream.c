@@ -11,7 +11,7 @@
 #define READ_BYTES_MIN 4096U
 #define ROUND_BYTES_MAX (512U * 1024) /* of all connections per call */
 #define CARRY_SPLIT_MAX (16U * 1024)  /* a longer unfinished message is received into its own buffer */
-#define FRAME_COPY_MAX (128U * 1024)  /* a longer message gets a block of its own */
+#define FRAME_COPY_MAX (128U * 1024)  /* a longer message gets its own block */
 #define SWEEP_NS (200 * PS_NS_PER_MS)
 #define DRAIN_NS PS_NS_PER_S
 
@@ -59,13 +59,14 @@ void ps_stream_fini(struct ps_stream *stream)
 
 /* ---- splitting what was received ---- */
 
-/* Whose bytes wait in the batch's block, or in its own buffer, goes on first next time. */
+/* Remembers the connection whose bytes wait in the batch's block or in its own buffer: it comes first next
+ * time. */
 static void keep_rest(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection,
                       bool memory)
 {
     stream->rest = connection;
     if (memory && batch->count > 0)
-        batch->flush = true; /* what is there can be delivered, and gives its memory back */
+        batch->flush = true; /* delivering these events frees memory */
 }
 
 static void carry_over(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection,
@@ -80,7 +81,7 @@ static void carry_over(struct ps_stream *stream, struct ps_batch *batch, struct 
     connection->carry.length = length;
 }
 
-/* Feeds bytes that stand where the batch's reserved room begins. */
+/* Feeds the bytes at the start of the batch's reserved room. */
 static void feed(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection,
                  char *data, uint32_t length)
 {
@@ -113,7 +114,7 @@ static void feed(struct ps_stream *stream, struct ps_batch *batch, struct ps_con
     }
 }
 
-/* Copies a connection's own bytes, which are not many, to the batch and splits them there. */
+/* Copies the bytes in the connection's buffer (few) to the batch and splits them there. */
 static void feed_carry(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
 {
     uint32_t room, length = connection->carry.length;
@@ -128,7 +129,7 @@ static void feed_carry(struct ps_stream *stream, struct ps_batch *batch, struct 
     feed(stream, batch, connection, data, length);
 }
 
-/* A message longer than a block: it gets a block of its own. False: not now. */
+/* Feeds a message that is longer than a block: it gets its own block. Returns false: not possible now. */
 static bool feed_giant(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
 {
     uint32_t used = 0, frame = connection->frame;
@@ -138,7 +139,7 @@ static bool feed_giant(struct ps_stream *stream, struct ps_batch *batch, struct 
         memcpy(data, connection->carry.data, frame);
         fed = stream->options.ops->feed(stream->options.owner, connection, batch, data, frame, &used);
     } else if (batch->count > 0) {
-        batch->full = true; /* its list of blocks may be full */
+        batch->full = true; /* perhaps its list of blocks is full */
     }
     if (fed == PS_FEED_CLOSE) {
         connection->closing = true;
@@ -158,7 +159,7 @@ static bool feed_giant(struct ps_stream *stream, struct ps_batch *batch, struct 
     return true;
 }
 
-/* A long message was received into the connection's buffer as far as `from` without an end: looks on. */
+/* Searches the connection's buffer for the end of a long message, from `from` on. */
 static void find_frame(struct ps_stream *stream, struct ps_connection *connection, uint32_t from)
 {
     struct ps_buffer *carry = &connection->carry;
@@ -170,7 +171,7 @@ static void find_frame(struct ps_stream *stream, struct ps_connection *connectio
         connection->frame = end;
 }
 
-/* Splits what stands in the connection's buffer if a message is complete there. */
+/* Splits the bytes in the connection's buffer if it has a complete message. */
 static void feed_frames(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
 {
     if (connection->frame > FRAME_COPY_MAX) {
@@ -189,8 +190,8 @@ static void feed_frames(struct ps_stream *stream, struct ps_batch *batch, struct
         feed_carry(stream, batch, connection);
 }
 
-/* Goes on with bytes received earlier. False: no progress was possible. */
-static bool go_on(struct ps_stream *stream, struct ps_batch *batch)
+/* Continues with bytes received earlier. Returns false if no progress was possible. */
+static bool continue_rest(struct ps_stream *stream, struct ps_batch *batch)
 {
     struct ps_connection *connection = stream->rest;
     uint32_t room, left = ps_batch_left(batch), rows = batch->count;
@@ -255,7 +256,8 @@ static void end_of_input(struct ps_stream *stream, struct ps_connection *connect
     ps_connection_close(stream, connection);
 }
 
-/* The message is long already: it grows in its own buffer, so that a slow sender costs no copying. */
+/* Reads into a long message: it grows in the connection's own buffer, so that a slow sender costs no
+ * copying. */
 static bool read_long(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
 {
     struct ps_buffer *carry = &connection->carry;
@@ -282,7 +284,7 @@ static bool read_long(struct ps_stream *stream, struct ps_batch *batch, struct p
     return true;
 }
 
-/* One read of one connection. False: not now (batch full, or no memory). */
+/* Reads once from one connection. Returns false: not possible now (batch full, or no memory). */
 static bool read_connection(struct ps_stream *stream, struct ps_batch *batch,
                             struct ps_connection *connection, uint32_t *bytes)
 {
@@ -312,7 +314,7 @@ static bool read_connection(struct ps_stream *stream, struct ps_batch *batch,
     return true;
 }
 
-/* One readiness. False: come back to it with the next batch. */
+/* Handles one epoll event. Returns false: try it again with the next batch. */
 static bool handle(struct ps_stream *stream, struct ps_batch *batch, struct epoll_event event,
                    const struct ps_now *now, uint32_t *bytes)
 {
@@ -333,13 +335,13 @@ static bool handle(struct ps_stream *stream, struct ps_batch *batch, struct epol
     if (connection->interest & EPOLLIN) {
         if (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR) || connection->tls != NULL)
             return read_connection(stream, batch, connection, bytes);
-    } else if (event.events & (EPOLLHUP | EPOLLERR)) { /* reset while it waits for answers */
+    } else if (event.events & (EPOLLHUP | EPOLLERR)) { /* reset while replies are outstanding */
         ps_connection_close(stream, connection);
     }
     return true;
 }
 
-/* TLS connections whose bytes are decrypted or buffered inside. */
+/* Reads from TLS connections that hold decrypted or buffered bytes. */
 static bool read_more(struct ps_stream *stream, struct ps_batch *batch, bool *progress)
 {
     struct ps_connection *list = stream->more;
@@ -365,7 +367,7 @@ static bool read_more(struct ps_stream *stream, struct ps_batch *batch, bool *pr
 static enum ps_result work(struct ps_stream *stream, struct ps_batch *batch, const struct ps_now *now)
 {
     if (stream->rest != NULL) {
-        bool moved = go_on(stream, batch);
+        bool moved = continue_rest(stream, batch);
         if (stream->rest != NULL || batch->full)
             return moved || batch->full ? PS_DONE : PS_IDLE;
     }
@@ -407,7 +409,7 @@ enum ps_result ps_stream_work(struct ps_stream *stream, struct ps_batch *batch, 
     return result;
 }
 
-/* ---- timers, the end ---- */
+/* ---- timers and draining ---- */
 
 static void sweep(struct ps_stream *stream, const struct ps_now *now)
 {

@@ -1,5 +1,4 @@
-/* Listening sockets of the TCP sources: binding, accepting, running out of descriptors. Thread: the worker's.
- */
+/* Listening sockets of the TCP sources: binding, accepting, lack of descriptors. Thread: the worker's. */
 #include "stages/net/stream_parts.h"
 
 #include <errno.h>
@@ -7,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ACCEPTS_MAX 64 /* per look at one listener */
+#define ACCEPTS_MAX 64 /* per event of one listener */
 #define ACCEPT_PAUSE_NS PS_NS_PER_S
 
 enum ps_status ps_stream_listen(struct ps_stream *stream, const struct ps_bind_options *options,
@@ -56,10 +55,9 @@ void ps_listeners_arm(struct ps_stream *stream, bool armed)
 
 static void pause_accepting(struct ps_stream *stream, const struct ps_now *now, int error)
 {
-    ps_log(
-        PS_LOG_ERROR, stream->port->component,
-        "cannot accept connections: %s; trying again every second (raise ulimit -n, systemd: LimitNOFILE=)",
-        strerror(error));
+    ps_log(PS_LOG_ERROR, stream->port->component,
+           "cannot accept connections: %s; retrying every second (raise ulimit -n, systemd: LimitNOFILE=)",
+           strerror(error));
     stream->accept_after_ns = now->mono_ns + ACCEPT_PAUSE_NS;
     ps_listeners_arm(stream, false);
 }
@@ -77,7 +75,7 @@ void ps_listener_accept(struct ps_stream *stream, uint16_t index, const struct p
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
                 pause_accepting(stream, now, errno);
             else if (errno != EAGAIN && errno != EWOULDBLOCK)
-                continue; /* that one was gone before we came (ECONNABORTED, network errors: accept(2)) */
+                continue; /* that connection is gone already (ECONNABORTED, network errors: accept(2)) */
             return;
         }
         if (ps_connection_open(stream, fd, index, &peer, now) == NULL) {

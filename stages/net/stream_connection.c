@@ -1,4 +1,4 @@
-/* Life of a TCP connection: slots, what the epoll is asked for, replies, the end. Thread: the worker's. */
+/* Life of a TCP connection: slots, epoll events, replies, closing. Thread: the worker's. */
 #include "stages/net/stream_parts.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #define NAME_NS (5 * PS_NS_PER_S)
 #define LINGER_NS PS_NS_PER_S
 #define LINGER_BYTES_MAX (1U << 20)
-#define REPLIES_BYTES_MAX (1U << 20) /* of one connection, unsent: beyond it is cut off */
+#define REPLIES_BYTES_MAX (1U << 20) /* unsent replies of one connection; with more it is closed */
 
 static bool grow(struct ps_stream *stream)
 {
@@ -148,7 +148,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
         ps_tls_connection_close(connection->tls);
         connection->tls = NULL;
     }
-    close(connection->fd); /* leaves the epoll by itself */
+    close(connection->fd); /* also removes it from the epoll */
     connection->fd = -1;
     ps_buffer_free(&stream->slab, &connection->carry);
     ps_buffer_free(&stream->slab, &connection->out);
@@ -161,7 +161,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     ps_gauge_set(stream->port->counters, PS_COUNTER_OpenConnectionCount, stream->open_count);
 }
 
-/* Sends what the socket takes. False: broken. */
+/* Sends what the socket takes. Returns false: the connection is broken. */
 static bool send_some(struct ps_connection *connection, const char *data, size_t length, size_t *sent)
 {
     *sent = 0;
@@ -234,7 +234,7 @@ void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection
     }
     if (connection->out.length > 0)
         return;
-    /* Closing while the peer still sends would reset the connection and could take the last reply with it. */
+    /* Closing while the peer still sends would reset the connection, and the last reply could be lost. */
     if (connection->tls == NULL && shutdown(connection->fd, SHUT_WR) == 0) {
         connection->lingering = true;
         ps_connection_set_deadline(stream, connection, stream->mono_ns + LINGER_NS);
@@ -268,7 +268,7 @@ static void release(struct ps_stream *stream, struct ps_connection *connection)
     ps_connection_watch(stream, connection);
 }
 
-/* True: the connection has its name. */
+/* Returns true if the connection has its name now. */
 static bool find_name(struct ps_stream *stream, struct ps_connection *connection)
 {
     struct ps_slice name;
@@ -283,7 +283,7 @@ static bool find_name(struct ps_stream *stream, struct ps_connection *connection
 
 void ps_connection_ask_name(struct ps_stream *stream, struct ps_connection *connection)
 {
-    connection->host = connection->ip; /* until it is known, and when it is not */
+    connection->host = connection->ip; /* until the name is known, or if there is none */
     if (stream->names == NULL || find_name(stream, connection))
         return;
     connection->held = true;
@@ -306,7 +306,7 @@ void ps_stream_poll_names(struct ps_stream *stream)
 void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connection)
 {
     if (connection->held)
-        release(stream, connection); /* its address will do */
+        release(stream, connection); /* with the address as its name */
     else
         ps_connection_close(stream, connection);
 }

@@ -1,5 +1,5 @@
-/* Inside of the stream: shared by stream.c (reading), stream_accept.c (listeners) and stream_connection.c
- * (life and replies of a connection). Nobody else includes it. */
+/* Internals of the stream: shared by stream.c (reading), stream_accept.c (listeners) and stream_connection.c
+ * (life and replies of a connection). No other file includes it. */
 #pragma once
 
 #include <sys/epoll.h>
@@ -7,24 +7,24 @@
 #include "stages/net/stream.h"
 
 #define PS_CONNECTION_CHUNK 64U
-#define PS_LISTENER_TAG UINT32_C(0xFFFF0000) /* slots from here up in epoll data are listeners */
+#define PS_LISTENER_TAG UINT32_C(0xFFFF0000) /* in epoll data, slots from here up are listeners */
 
 struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint16_t listener,
                                          const struct ps_address *peer, const struct ps_now *now);
 void ps_connection_close(struct ps_stream *stream, struct ps_connection *connection);
 struct ps_connection *ps_connection_at(struct ps_stream *stream, uint32_t slot);
-/* Asks the epoll for what the connection's state wants. */
+/* Sets the epoll events that the connection's state needs. */
 void ps_connection_watch(struct ps_stream *stream, struct ps_connection *connection);
-/* The socket takes replies again. False: the connection is gone. */
+/* The socket is writable again. Returns false: the connection is closed. */
 bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connection);
-/* Bytes read while lingering. False: gone. */
+/* Reads and discards bytes of a lingering connection. Returns false: it is closed. */
 bool ps_connection_linger(struct ps_stream *stream, struct ps_connection *connection);
 void ps_connection_set_deadline(struct ps_stream *stream, struct ps_connection *connection, uint64_t at_ns);
 
-/* Holds a new connection until its peer's name is known, when names are wanted. */
+/* Holds a new connection until its peer's name is known, if options.names is set. */
 void ps_connection_ask_name(struct ps_stream *stream, struct ps_connection *connection);
 void ps_stream_poll_names(struct ps_stream *stream);
-/* Its deadline has come: a held one goes on without a name, any other is closed. */
+/* The connection's deadline has passed: a held one continues without a name, any other is closed. */
 void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connection);
 
 void ps_listener_accept(struct ps_stream *stream, uint16_t listener, const struct ps_now *now);

@@ -1,9 +1,10 @@
-/* The server side: Flume's SSL keys -> one SSL_CTX. Control thread only; the context is const once built.
+/* The server side: makes one SSL_CTX of Flume's SSL keys. Control thread only; the context is const once
+ * built.
  *
- * Flume (SslContextAwareAbstractSource) starts from what the JVM enables, keeps what the include list names,
- * if there is one, and drops what the exclude list names. What a current JVM enables is TLSv1.2 and TLSv1.3
- * with suites that OpenSSL's default list has too; older protocols cannot be switched on again by naming
- * them, there or here. */
+ * Flume (SslContextAwareAbstractSource) starts from what the JVM enables, keeps only the names of the include
+ * list, if there is one, and removes those of the exclude list. A current JVM enables TLSv1.2 and TLSv1.3
+ * with suites that OpenSSL's default list has too; neither there nor here can the lists enable older
+ * protocols. */
 #include "stages/net/tls.h"
 
 #include "stages/net/keystore.h"
@@ -18,7 +19,7 @@
 #define NAMES_MAX 256
 #define SUITES_BYTES 8192
 
-/* The words of one include or exclude list. */
+/* The names of one include or exclude list. */
 struct names {
     size_t count;
     struct ps_slice items[NAMES_MAX];
@@ -35,8 +36,8 @@ static void names_add(struct names *names, const char *text)
     }
 }
 
-/* The component's list, or where it has none, the global one. Flume splits at blanks; its guide shows commas:
- * both. */
+/* Uses the component's list, or the global one if it has none. Flume splits at blanks; its guide shows
+ * commas: both are accepted. */
 static void names_fill(struct names *names, const struct ps_texts *own, const char *global)
 {
     names->count = 0;
@@ -66,7 +67,7 @@ static bool name_is_cipher(const struct ps_slice *name, const SSL_CIPHER *cipher
     const char *standard = SSL_CIPHER_standard_name(cipher);
     if (slice_is(name, standard) || slice_is(name, SSL_CIPHER_get_name(cipher)))
         return true;
-    /* Java keeps SSL_ in the names of suites that are older than TLS. */
+    /* Java keeps SSL_ in the names of suites that existed before TLS. */
     return standard != NULL && name->length > 4 && strncasecmp(name->data, "SSL_", 4) == 0 &&
            strlen(standard) == name->length &&
            strncasecmp(name->data + 4, standard + 4, name->length - 4) == 0;
@@ -95,7 +96,7 @@ const char *ps_tls_cipher_openssl_name(const char *name, bool *tls13)
     const char *known = OPENSSL_cipher_name(copy);
     if (known != NULL && strcmp(known, "(NONE)") != 0)
         return known;
-    /* Perhaps it is OpenSSL's own name. */
+    /* It may be OpenSSL's own name. */
     SSL_CTX *context = SSL_CTX_new(TLS_method());
     const char *found = NULL;
     if (context != NULL && SSL_CTX_set_cipher_list(context, "ALL:COMPLEMENTOFALL:@SECLEVEL=0")) {
@@ -125,11 +126,12 @@ static void protocols_note(const struct names *names, const char *key, bool incl
         for (size_t k = 0; k < PS_COUNT_OF(old); k++)
             is_old |= slice_is(name, old[k]);
         if (!is_old)
-            ps_note_add(notes, PS_LOG_WARN, key, "unknown protocol \"%.*s\"; known are TLSv1.2 and TLSv1.3",
-                        (int)name->length, name->data);
+            ps_note_add(notes, PS_LOG_WARN, key,
+                        "unknown protocol \"%.*s\"; supported are TLSv1.2 and TLSv1.3", (int)name->length,
+                        name->data);
         else if (included)
             ps_note_add(notes, PS_LOG_WARN, key,
-                        "\"%.*s\" is broken and not offered (a current JVM refuses it too); offered are "
+                        "\"%.*s\" is insecure and not offered (a current JVM refuses it too); offered are "
                         "TLSv1.2 and TLSv1.3",
                         (int)name->length, name->data);
     }
@@ -161,8 +163,8 @@ static void suites_note(const struct names *names, const STACK_OF(SSL_CIPHER) * 
 {
     for (size_t i = 0; i < names->count; i++) {
         char name[128];
-        bool found =
-            slice_is(&names->items[i], "TLS_EMPTY_RENEGOTIATION_INFO_SCSV"); /* Java's mark, not a suite */
+        /* TLS_EMPTY_RENEGOTIATION_INFO_SCSV is Java's mark, not a suite. */
+        bool found = slice_is(&names->items[i], "TLS_EMPTY_RENEGOTIATION_INFO_SCSV");
         for (int k = 0; !found && k < sk_SSL_CIPHER_num(offered); k++)
             found = name_is_cipher(&names->items[i], sk_SSL_CIPHER_value(offered, k));
         if (found || names->items[i].length >= sizeof name)
@@ -174,7 +176,7 @@ static void suites_note(const struct names *names, const STACK_OF(SSL_CIPHER) * 
                         "unknown cipher suite \"%s\"; `openssl ciphers -stdname` lists them", name);
         else if (included)
             ps_note_add(notes, PS_LOG_WARN, key,
-                        "cipher suite \"%s\" is weak and not offered (OpenSSL's default list leaves it out)",
+                        "cipher suite \"%s\" is weak and not offered (it is not in OpenSSL's default list)",
                         name);
     }
 }
@@ -218,9 +220,8 @@ static enum ps_status suites_set(SSL_CTX *context, const struct ps_tls_options *
     if (!want_old && !want_v3)
         return ps_err_set(err,
                           "include-cipher-suites and exclude-cipher-suites leave no cipher suite for the "
-                          "protocols offered; "
-                          "TLSv1.3 has suites of its own (TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, "
-                          "TLS_CHACHA20_POLY1305_SHA256)");
+                          "protocols offered; TLSv1.3 has its own suites (TLS_AES_128_GCM_SHA256, "
+                          "TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256)");
     if (want_old && !SSL_CTX_set_cipher_list(context, old))
         return ps_err_set(err, "OpenSSL refuses the cipher suites %s", old);
     if (want_v3 && !SSL_CTX_set_ciphersuites(context, v3))
@@ -244,11 +245,10 @@ static enum ps_status keys_set(SSL_CTX *context, const struct ps_keystore *store
         for (size_t k = 0; k < i; k++)
             seen |= EVP_PKEY_get_base_id(store->keys[k].key) == EVP_PKEY_get_base_id(key->key);
         if (seen)
-            continue; /* the first of a kind wins */
+            continue; /* only the first of a kind is used */
         STACK_OF(X509) *issuers = sk_X509_new_null();
         for (int c = 1; issuers != NULL && c < sk_X509_num(key->chain); c++)
-            sk_X509_push(issuers,
-                         sk_X509_value(key->chain, c)); /* borrowed: the context takes its own references */
+            sk_X509_push(issuers, sk_X509_value(key->chain, c)); /* the context takes its own references */
         int taken = SSL_CTX_use_cert_and_key(context, sk_X509_value(key->chain, 0), key->key, issuers, 1);
         sk_X509_free(issuers);
         if (taken != 1) {
@@ -262,17 +262,16 @@ static enum ps_status keys_set(SSL_CTX *context, const struct ps_keystore *store
 
 static void context_tune(SSL_CTX *context)
 {
-    /* No tickets: a sender that closes without ever reading would leave them unread, and its kernel then
-     * resets the connection, which throws away events that are still on their way to us. No cache: it would
-     * grow with strangers. */
+    /* No tickets: a sender that closes without reading would leave them unread; its kernel then resets the
+     * connection, and events still in transit are lost. No session cache: any client could make it grow. */
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_verify(context, SSL_VERIFY_NONE,
-                       NULL);           /* Flume's sources do not ask for client certificates */
+    /* Flume's sources do not ask for client certificates. */
+    SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_read_ahead(context, 1); /* one recv for several small records */
     SSL_CTX_set_default_read_buffer_len(context, PS_TLS_READ_BUFFER_BYTES);
 }

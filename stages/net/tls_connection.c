@@ -1,5 +1,5 @@
-/* One TLS connection over a non-blocking socket. Called by the worker that owns the socket; never blocks,
- * never logs. */
+/* One TLS connection over a non-blocking socket. The worker that owns the socket calls it; it never blocks
+ * and never logs. */
 #include "stages/net/tls.h"
 
 #include "stages/net/tls_parts.h"
@@ -49,7 +49,7 @@ static enum ps_tls_result broken(struct ps_tls_connection *connection, const cha
     return PS_TLS_ERROR;
 }
 
-/* What a failed call of OpenSSL means. `saved_errno`: errno right after it. */
+/* Converts the result of a failed OpenSSL call. `saved_errno`: errno right after the call. */
 static enum ps_tls_result explain(struct ps_tls_connection *connection, int returned, int saved_errno)
 {
     switch (SSL_get_error(connection->ssl, returned)) {
@@ -60,10 +60,10 @@ static enum ps_tls_result explain(struct ps_tls_connection *connection, int retu
     case SSL_ERROR_ZERO_RETURN:
         return PS_TLS_CLOSED;
     case SSL_ERROR_SYSCALL:
-        /* The end of the stream without close_notify, or a reset after data: the peer hung up. */
+        /* The stream ended without close_notify, or was reset after data: the peer closed. */
         if (saved_errno == 0 ||
             ((saved_errno == ECONNRESET || saved_errno == EPIPE) && connection->established))
-            return connection->established ? PS_TLS_CLOSED : broken(connection, "the client hung up");
+            return connection->established ? PS_TLS_CLOSED : broken(connection, "the client disconnected");
         return broken(connection, strerror(saved_errno));
     default: {
         const char *reason = ERR_reason_error_string(ERR_peek_error());
@@ -100,7 +100,7 @@ enum ps_tls_result ps_tls_connection_read(struct ps_tls_connection *connection, 
     if (result != PS_TLS_OK)
         *length = 0;
     if (result != PS_TLS_ERROR && handshake_too_long(connection))
-        result = broken(connection, "more bytes than any handshake needs");
+        result = broken(connection, "more bytes than a handshake needs");
     ERR_clear_error();
     return result;
 }
@@ -125,9 +125,9 @@ enum ps_tls_result ps_tls_connection_write(struct ps_tls_connection *connection,
 
 enum ps_tls_result ps_tls_connection_shutdown(struct ps_tls_connection *connection)
 {
+    /* OpenSSL forbids it after a fatal error; before the handshake is complete there is nothing to close. */
     if (connection->broken || !connection->established)
-        return PS_TLS_OK; /* OpenSSL forbids it after a fatal error; before the handshake there is nobody to
-                             tell */
+        return PS_TLS_OK;
     ERR_clear_error();
     errno = 0;
     int returned = SSL_shutdown(connection->ssl);

@@ -1,4 +1,4 @@
-/* Global SSL settings, as org.apache.flume.util.SSLUtil finds them. Control thread only. */
+/* Global SSL settings, read like org.apache.flume.util.SSLUtil. Control thread only. */
 #include "stages/net/tls.h"
 
 #include <stdlib.h>

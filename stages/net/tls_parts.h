@@ -1,4 +1,4 @@
-/* What tls.c and tls_connection.c share. Nobody else includes it. */
+/* Shared by tls.c and tls_connection.c. No other file includes it. */
 #pragma once
 
 #include "stages/net/tls.h"

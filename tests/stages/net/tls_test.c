@@ -245,7 +245,7 @@ static void test_protocols(void **state)
     options.exclude_protocols = (struct ps_texts){0};
     options.include_protocols = TEXTS("TLSv1.3", "TLSv1.1", "TLSv9");
     server = build(&options);
-    assert_non_null(strstr(notes_text, "include-protocols: \"TLSv1.1\" is broken"));
+    assert_non_null(strstr(notes_text, "include-protocols: \"TLSv1.1\" is insecure"));
     assert_non_null(strstr(notes_text, "include-protocols: unknown protocol \"TLSv9\""));
     pair_open(&pair, server);
     SSL_CTX_set_max_proto_version(pair.context, TLS1_2_VERSION);
