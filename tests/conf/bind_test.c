@@ -1,4 +1,4 @@
-/* Text into typed values, and the small text operations below it. The messages are in tests/conf. */
+/* Conversion of text to typed values, and small text operations. tests/conf has the messages. */
 #include "tests/support/support.h"
 
 #include "conf/bind.h"
@@ -123,7 +123,7 @@ static void values(void **state)
     assert_int_equal(fixture->problems.count, 0);
 }
 
-static void bad_values_fail_and_all_are_told(void **state)
+static void bad_values_fail_and_all_are_reported(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(bind(fixture, WORDS("number", "101", "size", "-1", "ratio", "nan", "word", "four")),
@@ -216,7 +216,7 @@ static void nearest_words(void **state)
     assert_string_equal(nearest("bachSize", keys), "batchSize");
     assert_string_equal(nearest("batchsize", keys), "batchSize");
     assert_string_equal(nearest("chanel", keys), "channel");
-    assert_string_equal(nearest("tpye", keys), "type"); /* a swap is one slip */
+    assert_string_equal(nearest("tpye", keys), "type"); /* a swap is one mistake */
     assert_string_equal(nearest("transactitionCapacity", keys), "transactionCapacity");
     assert_null(nearest("zebra", keys));
     assert_null(nearest("tx", keys));
@@ -244,7 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(defaults),
         TEST(values),
-        TEST(bad_values_fail_and_all_are_told),
+        TEST(bad_values_fail_and_all_are_reported),
         TEST(the_rows_own_key_wins_over_aliases),
         TEST(maps_take_the_longest_prefix),
         TEST(sizes_and_numbers),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# penstock check and penstock components as a user runs them: exit codes, text, JSON, the examples, docs/OPTIONS.md.
+# Tests penstock check and penstock components as a user runs them: exit codes, text, JSON, the examples,
+# docs/OPTIONS.md.
 set -uo pipefail
 [[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
 cd "$PENSTOCK_SOURCE" || exit 1
@@ -9,12 +10,12 @@ failed=0
 
 fail() { echo "FAILED: $*"; failed=1; }
 
-run() { # CODE WORDS...: runs penstock, keeps what it says in $work/out, compares the exit code
+run() { # CODE WORDS...: runs penstock, keeps its output in $work/out, compares the exit code
     local want=$1 code; shift
     "$PENSTOCK" "$@" >"$work/out" 2>&1; code=$?
     [[ $code == "$want" ]] || { fail "$* ended with $code, not $want:"; cat "$work/out"; }
 }
-says() { grep -qF -- "$1" "$work/out" || { fail "does not say: $1"; cat "$work/out"; }; }
+says() { grep -qF -- "$1" "$work/out" || { fail "the output lacks: $1"; cat "$work/out"; }; }
 
 cat >"$work/good.properties" <<'END'
 a1.sources = r1
@@ -59,7 +60,7 @@ run 0 check -n a1 -f "$work/good.properties" -b "$work/backup"
 [[ -e $work/backup ]] && fail "check wrote a backup"
 
 for example in conf/examples/*.properties; do
-    agent=$(grep -m1 -oE '^[A-Za-z0-9_]+' "$example") # the first key's agent
+    agent=$(grep -m1 -oE '^[A-Za-z0-9_]+' "$example") # the agent of the first key
     run 0 check -n "$agent" -f "$example" --strict
 done
 
@@ -79,5 +80,5 @@ run 2 components a b
 run 0 components --man
 says ".SS The agent"
 run 0 components --markdown
-cmp -s "$work/out" docs/OPTIONS.md || fail "docs/OPTIONS.md is old: penstock components --markdown > docs/OPTIONS.md"
+cmp -s "$work/out" docs/OPTIONS.md || fail "docs/OPTIONS.md is out of date: penstock components --markdown > docs/OPTIONS.md"
 exit $failed

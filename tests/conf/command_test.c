@@ -78,12 +78,12 @@ static void everything_at_once(void **state)
     unsetenv("FLUME_JAVA_OPTS");
 }
 
-static void mistakes_say_what_is_right(void **state)
+static void errors_give_advice(void **state)
 {
     (void)state;
     const struct {
         const char *const *words;
-        const char *said;
+        const char *part;
     } cases[] = {
         {WORDS("-f", "x"), "-n NAME"},
         {WORDS("-n", "a1"), "-f FILE"},
@@ -99,8 +99,8 @@ static void mistakes_say_what_is_right(void **state)
         struct ps_command command;
         struct ps_err err;
         assert_int_equal(parse(&command, &err, cases[i].words), PS_FAIL);
-        if (strstr(err.text, cases[i].said) == NULL)
-            fail_msg("\"%s\" lacks \"%s\"", err.text, cases[i].said);
+        if (strstr(err.text, cases[i].part) == NULL)
+            fail_msg("\"%s\" does not contain \"%s\"", err.text, cases[i].part);
         ps_command_fini(&command);
     }
 }
@@ -158,7 +158,7 @@ static void write_file(const struct directory *directory, const char *name, cons
     fclose(file);
 }
 
-static bool said(const struct directory *directory, int line, const char *text)
+static bool reported(const struct directory *directory, int line, const char *text)
 {
     for (size_t i = 0; i < directory->conf.problems.count; i++) {
         const struct ps_problem *problem = &directory->conf.problems.items[i];
@@ -203,10 +203,10 @@ static void environment_script(void **state)
         "touch must-not-be-run\n");
     ps_env_read(&directory->conf, directory->path);
     assert_int_equal(directory->conf.heap_bytes, INT64_C(2000) << 20);
-    assert_true(said(directory, 3, "start penstock with -Dflume.monitoring.type=http"));
-    assert_true(said(directory, 3, "-Dflume.monitoring.port=34545"));
-    assert_true(said(directory, 3, "-Xmx2000m is used as the memory budget"));
-    assert_true(said(directory, 5, "KAFKA_HOST is not exported"));
+    assert_true(reported(directory, 3, "start penstock with -Dflume.monitoring.type=http"));
+    assert_true(reported(directory, 3, "-Dflume.monitoring.port=34545"));
+    assert_true(reported(directory, 3, "-Xmx2000m is used as the memory budget"));
+    assert_true(reported(directory, 5, "KAFKA_HOST is not exported"));
     assert_int_equal(directory->conf.problems.count, 4);
     assert_int_not_equal(access("must-not-be-run", F_OK), 0);
 }
@@ -229,8 +229,8 @@ static void log4j_1(void **state)
     assert_true(directory->conf.log.has_level);
     assert_int_equal(directory->conf.log.level, PS_LOG_INFO);
     assert_string_equal(directory->conf.log.path, "/var/log/flume/flume.log");
-    assert_true(said(directory, 4, "is ignored"));
-    assert_true(said(directory, 6, "does not roll"));
+    assert_true(reported(directory, 4, "is ignored"));
+    assert_true(reported(directory, 6, "does not roll"));
 }
 
 static void the_command_line_wins_over_log4j(void **state)
@@ -266,7 +266,7 @@ static void log4j_2(void **state)
     ps_log4j_read(&directory->conf, directory->path);
     assert_int_equal(directory->conf.log.level, PS_LOG_WARN);
     assert_string_equal(directory->conf.log.path, "/var/log/flume.log");
-    assert_true(said(directory, 14, "org.apache.hadoop"));
+    assert_true(reported(directory, 14, "org.apache.hadoop"));
 }
 
 static void broken_xml_does_no_harm(void **state)
@@ -305,7 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_to_write_an_option),
         cmocka_unit_test(everything_at_once),
-        cmocka_unit_test(mistakes_say_what_is_right),
+        cmocka_unit_test(errors_give_advice),
         cmocka_unit_test(heap_sizes),
         IN_DIRECTORY(options_file),
         IN_DIRECTORY(environment_script),

@@ -1,10 +1,10 @@
-/* Every tests/conf/NAME.properties against NAME.expected: all problems, the components, the last line. The
- * first line of a file may say how it is run:
+/* Compares the output for every tests/conf/NAME.properties with NAME.expected: all problems, the components,
+ * the summary. The first line of a file may give the command line:
  *
- *   #: -n a1 -Dkey=value -f NAME.properties -f other.properties
+ *     #: -n a1 -Dkey=value -f NAME.properties -f other.properties
  *
- * (without one: -n a1 -f NAME.properties). The environment holds PENSTOCK_TEST=from-environment and
- * STAGE=PROD. PENSTOCK_UPDATE=1 writes the expected files anew: read them before you commit them. */
+ * (without it: -n a1 -f NAME.properties). The environment has PENSTOCK_TEST=from-environment and STAGE=PROD.
+ * PENSTOCK_UPDATE=1 rewrites the expected files: review them before committing. */
 #include "tests/support/support.h"
 
 #include "conf/command.h"
@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* The command line of a file, after the subcommand. */
+/* Returns the command line of a file, after the subcommand. */
 static struct ps_texts arguments(struct ps_arena *arena, const char *name)
 {
     struct ps_file file;
@@ -31,7 +31,7 @@ static struct ps_texts arguments(struct ps_arena *arena, const char *name)
     return ps_text_split_blanks(arena, line);
 }
 
-/* What check prints for it, without the engine's part. */
+/* Returns the output of check for a file, without the engine's part. */
 static char *outcome(const char *name)
 {
     struct ps_arena *arena = ps_arena_create();
@@ -87,7 +87,7 @@ static bool expected_matches(const char *name)
     return same;
 }
 
-static void every_file_gives_what_it_should(void **state)
+static void every_file_gives_the_expected_output(void **state)
 {
     (void)state;
     const char *source = getenv("PENSTOCK_SOURCE");
@@ -112,6 +112,6 @@ static void every_file_gives_what_it_should(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_file_gives_what_it_should)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_file_gives_the_expected_output)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* A table of stages that only have names and rows: the corpus shows the rules of conf/, whatever the real
- * stages' keys become. */
+/* A table of stages that only have names and rows, so that the corpus tests the rules of conf/ independently
+ * of the real stages' keys. */
 #pragma once
 
 #include "core/stage.h"
@@ -248,7 +248,7 @@ static const struct ps_option fake_text_rows[] = {
     PS_OPTION_END,
 };
 
-/* Flume's MemoryChannel refuses this too. */
+/* Flume's MemoryChannel refuses this, too. */
 static enum ps_status fake_memory_check(const void *plan, const struct ps_context *context)
 {
     const struct fake_plan *fake = plan;
@@ -258,7 +258,7 @@ static enum ps_status fake_memory_check(const void *plan, const struct ps_contex
     return PS_FAIL;
 }
 
-/* Every mapped channel must be one of the source's. */
+/* Every mapped channel must be one of the source's channels. */
 static enum ps_status fake_multiplexing_check(const void *plan, const struct ps_context *context)
 {
     const struct fake_plan *fake = plan;
@@ -268,7 +268,7 @@ static enum ps_status fake_multiplexing_check(const void *plan, const struct ps_
             known |= strcmp(context->channels.items[j], fake->map.items[i].value) == 0;
         if (!known) {
             ps_report(context, PS_LOG_ERROR, fake->map.items[i].key,
-                      "names channel %s, which the source has not", fake->map.items[i].value);
+                      "names channel %s, which is not a channel of the source", fake->map.items[i].value);
             return PS_FAIL;
         }
     }
@@ -323,7 +323,7 @@ static const struct ps_stage_ops fake_stages[] = {
 
 #undef AT
 
-/* The table as ps_conf_load takes it. */
+/* Returns the table in the form that ps_conf_load takes. */
 static const struct ps_stage_ops *const *fake_table(void)
 {
     static const struct ps_stage_ops *table[PS_COUNT_OF(fake_stages) + 1];

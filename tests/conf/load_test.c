@@ -1,4 +1,4 @@
-/* A whole load: what is handed to the engine, what a reload sees as changed, URIs over http, backup, external
+/* A whole load: the spec for the engine, the changes that a reload detects, URIs over http, backup, external
  * commands. */
 #include "tests/support/support.h"
 
@@ -47,7 +47,8 @@ static struct ps_command *command_of(struct ps_command *command, const char *con
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* The spec of a text, plus a line, with `from` replaced by `to` when given. The conf is gone by then. */
+/* Returns the spec of the text, plus a line, with `from` replaced by `to` when given. The conf is already
+ * destroyed. */
 static struct ps_agent_spec *spec_of(const char *more, const char *from, const char *to)
 {
     struct ps_command command;
@@ -131,7 +132,7 @@ static void a_reload_knows_what_changed(void **state)
          "sink k9 added, sink k1 removed"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        /* A component that is not listed is a warning: keep to the spec. */
+        /* An unlisted component would be a warning, so only the spec is compared. */
         struct ps_agent_spec *old = spec_of("", NULL, NULL);
         struct ps_command command;
         struct ps_conf *conf;
@@ -187,10 +188,10 @@ static void changed_files_are_seen_and_a_backup_helps(void **state)
     write_text(path, agent);
     assert_true(ps_conf_changed(conf, &command, &err));
     unlink(path);
-    assert_false(ps_conf_changed(conf, &command, &err)); /* gone: what runs goes on */
+    assert_false(ps_conf_changed(conf, &command, &err)); /* deleted: the running agent continues */
     ps_conf_destroy(conf);
     assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_OK);
-    assert_int_equal(conf->problems.warnings, 2); /* not there; the backup is used */
+    assert_int_equal(conf->problems.warnings, 2); /* the file is missing; the backup is used */
     const struct ps_conf_part *interceptor = &conf->agent.sources[0].interceptors[0];
     assert_string_equal(ps_pairs_get(&interceptor->pairs, "key"), "a\303\251\360\237\230\200=:#\\");
     ps_conf_destroy(conf);
@@ -199,7 +200,7 @@ static void changed_files_are_seen_and_a_backup_helps(void **state)
     assert_int_equal(system(clean), 0);
 }
 
-/* A web server of three answers: the document, not modified, not found; it checks what it is asked. */
+/* A web server that gives the answers below in order and records the requests. */
 struct server {
     int fd;
     char requests[4][2048];
@@ -300,7 +301,7 @@ static void commands_give_their_first_line(void **state)
         } else {
             assert_null(line);
             if (strstr(err.text, cases[i].said) == NULL)
-                fail_msg("\"%s\" lacks \"%s\"", err.text, cases[i].said);
+                fail_msg("\"%s\" does not contain \"%s\"", err.text, cases[i].said);
         }
     }
     ps_arena_destroy(arena);

@@ -1,7 +1,7 @@
-/* conf/properties.c against java.util.Properties itself: files made from a seed out of everything the syntax
- * trips over, both sides' pairs compared. Needs a JDK (java runs the single file PropertiesDump.java);
- * without one it is skipped. More files: PENSTOCK_FILES="a b c" (paths of files to compare as well);
- * PENSTOCK_ROUNDS changes how many are made. */
+/* Compares conf/properties.c with java.util.Properties: files generated from a seed out of everything that is
+ * special in the syntax; the pairs of both sides are compared. Needs a JDK (java runs the single file
+ * PropertiesDump.java), else it is skipped. More files: PENSTOCK_FILES="a b c" (paths of files to compare,
+ * too). PENSTOCK_ROUNDS sets how many are generated. */
 #include "tests/support/support.h"
 
 #include "conf/file.h"
@@ -14,7 +14,7 @@
 #define ROUNDS 2000
 #define BYTES_MAX 200
 
-/* Mostly what has a meaning, now and then any byte. */
+/* Generates mostly pieces with a special meaning, and now and then any byte. */
 static size_t make_text(uint64_t *seed, char *text)
 {
     static const char *const pieces[] = {
@@ -22,13 +22,13 @@ static size_t make_text(uint64_t *seed, char *text)
         "!",   "a",  "key",    "\\u0041", "\\u", "\\ud83d", "\\uzz", "\\\n", "\\\r\n  ", "\\\\",
         "\\t", "x1", "value ", "\xe9",    "\\=", "\\ ",     "\n#",   "\n!",  "00",       "\\u00e9"};
     size_t length = 0, want = ps_test_random(seed) % BYTES_MAX;
-    bool malformed = ps_test_random(seed) % 8 == 0; /* else hardly a file would be read to its end */
+    bool malformed = ps_test_random(seed) % 8 == 0; /* otherwise hardly any file would be read to its end */
     while (length < want) {
         uint64_t pick = ps_test_random(seed);
         if (pick % 20 == 0) {
             char byte = (char)(pick >> 8);
-            text[length++] =
-                byte == '?' ? '-' : byte; /* a lone surrogate becomes '?' too: two keys would be one */
+            /* A lone surrogate becomes '?', too: two keys could become equal. */
+            text[length++] = byte == '?' ? '-' : byte;
             continue;
         }
         const char *piece = pieces[(pick >> 16) % PS_COUNT_OF(pieces)];
@@ -52,7 +52,7 @@ static int line_compare(const void *left, const void *right)
     return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
-/* Our side of PropertiesDump for one file. */
+/* Writes our output for one file, in the format of PropertiesDump. */
 static void dump(FILE *out, const char *bytes, size_t length)
 {
     struct ps_arena *arena = ps_arena_create();
@@ -134,7 +134,7 @@ static void java_reads_the_same(void **state)
              "cd %s && java -XX:TieredStopAtLevel=1 %s/tests/conf/data/PropertiesDump.java < names > java && "
              "cmp java ours && rm -rf %s",
              directory, source, directory);
-    assert_int_equal(system(command), 0); /* on failure the folder stays: compare `java` and `ours` there */
+    assert_int_equal(system(command), 0); /* on failure the folder stays, to compare `java` and `ours` */
 }
 
 int main(void)

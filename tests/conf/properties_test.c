@@ -1,5 +1,4 @@
-/* java.util.Properties.load, rule by rule. The differential test against a real JDK is
- * conf/properties_java_test.c. */
+/* java.util.Properties.load, rule by rule. conf/properties_java_test.c compares with a real JDK. */
 #include "tests/support/support.h"
 
 #include "conf/properties.h"
@@ -139,7 +138,7 @@ static void places_and_duplicates(void **state)
     assert_string_equal(x->value, "4");
     assert_int_equal(ps_properties_find(&fixture.properties, "b")->line, 7);
     assert_null(ps_properties_find(&fixture.properties, "a"));
-    assert_int_equal(fixture.problems.count, 1); /* b is the same both times */
+    assert_int_equal(fixture.problems.count, 1); /* both values of b are equal */
     assert_int_equal(fixture.problems.items[0].line, 6);
     assert_non_null(strstr(fixture.problems.items[0].what, "line 2"));
     fixture_fini(&fixture);

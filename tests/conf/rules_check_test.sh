@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# penstock check of agent files with rules: mistakes in a rules file are named with its file, line and column, all of them,
-# keep the agent from starting, and the source is not dropped; a good one is described, expression by expression. check
-# touches nothing.
+# Tests penstock check on agent files with rules. Errors in a rules file are reported with file, line and column,
+# all of them; they keep the agent from starting, and the source is not dropped. A good file is described,
+# expression by expression. check changes nothing.
 set -uo pipefail
 [[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
 work=$(mktemp -d)
@@ -12,13 +12,13 @@ failed=0
 
 fail() { echo "FAILED: $*"; failed=1; }
 
-run() { # CODE WORDS...: runs penstock, keeps what it says in out, compares the exit code
+run() { # CODE WORDS...: runs penstock, keeps its output in out, compares the exit code
     local want=$1 code; shift
     "$PENSTOCK" "$@" >out 2>&1; code=$?
     [[ $code == "$want" ]] || { fail "$* ended with $code, not $want:"; cat out; }
 }
-says() { grep -qF -- "$1" out || { fail "does not say: $1"; cat out; }; }
-says_not() { ! grep -qF -- "$1" out || { fail "says: $1"; cat out; }; }
+says() { grep -qF -- "$1" out || { fail "the output lacks: $1"; cat out; }; }
+says_not() { ! grep -qF -- "$1" out || { fail "the output has: $1"; cat out; }; }
 
 cat >agent.properties <<'END'
 a1.sources = r1
@@ -58,10 +58,10 @@ says 'route.rules:3:27: body ~ /(\w+) \1/: '
 says "PCRE2"
 says "interceptor i1 of source r1: clean.rules: 1 rule"
 says "a1: fine"
-[[ ! -e home ]] || fail "check made a cache"
-[[ $(ls) == "$(printf '%s\n' agent.properties clean.rules good-route.rules out route.rules)" ]] || fail "check made files: $(ls)"
+[[ ! -e home ]] || fail "check created a cache"
+[[ $(ls) == "$(printf '%s\n' agent.properties clean.rules good-route.rules out route.rules)" ]] || fail "check created files: $(ls)"
 
-# ---- bad: every mistake, each with its place ----
+# ---- bad: every error is reported with its place ----
 
 cat >route.rules <<'END'
 default c1
@@ -99,7 +99,7 @@ run 1 check -n a1 -f agent.properties
 says "route.rules"
 rm route.rules
 
-# ---- an interceptor routes nothing ----
+# ---- an interceptor cannot route ----
 
 cp good-route.rules route.rules
 cp good-route.rules clean.rules

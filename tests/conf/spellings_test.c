@@ -1,5 +1,5 @@
-/* Where Flume's guide and Flume's code differ, both spellings work (with the real stages): the key of the
- * guide leads to the row of the code. */
+/* Where Flume's guide and Flume's code differ, both spellings work (with the real stages): the guide's key
+ * leads to the row of the code's key. */
 #include "tests/support/support.h"
 
 #include "conf/bind.h"
@@ -31,7 +31,7 @@ static void both_spellings_lead_to_one_row(void **state)
     for (size_t i = 0; i < PS_COUNT_OF(spellings); i++) {
         const struct ps_stage_ops *ops = ps_stage_find(ps_stages, spellings[i].kind, spellings[i].type);
         if (ops == NULL) {
-            printf("not there yet: %s %s\n", ps_kind_word(spellings[i].kind), spellings[i].type);
+            printf("not supported yet: %s %s\n", ps_kind_word(spellings[i].kind), spellings[i].type);
             continue;
         }
         const struct ps_option *guide = ps_option_named(ops->options, spellings[i].guide);
@@ -43,7 +43,7 @@ static void both_spellings_lead_to_one_row(void **state)
     assert_true(looked_at >= 4);
 }
 
-/* A row's default must be one that its own rules let pass, and every name must be found once only. */
+/* A row's default must pass the row's own checks, and every name must be unique. */
 static void every_row_of_every_stage_is_sound(void **state)
 {
     (void)state;
@@ -64,7 +64,7 @@ static void every_row_of_every_stage_is_sound(void **state)
                 assert_true(row->type == PS_OPTION_MAP ||
                             ps_option_named((*stage)->options, row->aliases[i]) == row);
         }
-        /* Binding nothing binds every default; it asserts on a bad one. */
+        /* Binding no keys binds every default; it asserts on a bad one. */
         assert_int_equal(ps_bind_options(&bind, (*stage)->options, NULL, &(struct ps_pairs){0}, plan),
                          required ? PS_FAIL : PS_OK);
         assert_ptr_equal(ps_stage_find(ps_stages, (*stage)->kind, (*stage)->name), *stage);

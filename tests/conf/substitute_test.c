@@ -1,4 +1,4 @@
-/* ${...}: commons-text's rules, lookups, the older environment mode, bounds. */
+/* ${...}: commons-text's rules, lookups, the older environment mode, limits. */
 #include "tests/support/support.h"
 
 #include "conf/date.h"
@@ -72,8 +72,8 @@ static void lookups(void **state)
         {"${java:version}", NULL},
         {"${date:yyyy}", "1970"},
         {"${key.of.file}", "from file"},
-        {"${nothing:key.of.file}", "from file"}, /* an unknown prefix: the rest is a key */
-        {"${env:key.of.file}", "from file"},     /* so is one that found nothing */
+        {"${nothing:key.of.file}", "from file"}, /* after an unknown prefix the rest is a key */
+        {"${env:key.of.file}", "from file"},     /* also after a lookup that found nothing */
     };
     struct fixture *fixture = *state;
     put(fixture, "key.of.file", "from file");
@@ -99,8 +99,8 @@ static void defaults_nesting_and_escapes(void **state)
         {"${${x:-${sys:env}}_HOST}", "prod-host"},
         {"$${sys:one}", "${sys:one}"},
         {"$$${sys:one}", "$${sys:one}"},
-        {"$${a${sys:one}}", "${auno}"},        /* the inside of an escaped one is still looked at */
-        {"${dollar}${sys:one}", "${sys:one}"}, /* a value that ends in $ escapes what follows */
+        {"$${a${sys:one}}", "${auno}"},        /* the content of an escaped reference is still replaced */
+        {"${dollar}${sys:one}", "${sys:one}"}, /* a value that ends in $ escapes what follows it */
         {"${unclosed ${sys:one}", "${unclosed ${sys:one}"},
         {"$${unclosed ${sys:one", "$${unclosed ${sys:one"},
         {"${}", "${}"},
@@ -113,12 +113,12 @@ static void defaults_nesting_and_escapes(void **state)
         assert_string_equal(result(fixture, cases[i][0]), cases[i][1]);
 }
 
-static void unknown_ones_stay_and_are_named(void **state)
+static void unknown_references_stay_and_are_reported(void **state)
 {
     struct fixture *fixture = *state;
     assert_string_equal(result(fixture, "${env:PENSTOCK_TEST_NOT} ${f1['key']}"),
                         "${env:PENSTOCK_TEST_NOT} ${f1['key']}");
-    assert_int_equal(fixture->problems.count, 1); /* the second is a config filter's */
+    assert_int_equal(fixture->problems.count, 1); /* the second is a reference to a config filter */
     assert_non_null(strstr(fixture->problems.items[0].what, "env:PENSTOCK_TEST_NOT"));
     fixture->how.agent = "a2";
     result(fixture, "${not.for.us}");
@@ -135,7 +135,7 @@ static void environment_mode(void **state)
     assert_string_equal(result(fixture, "${env:PENSTOCK_TEST_A}"), "env-a");
 }
 
-static void cycles_are_named(void **state)
+static void cycles_are_reported(void **state)
 {
     struct fixture *fixture = *state;
     put(fixture, "a1.x", "${a1.y}");
@@ -205,7 +205,7 @@ static void filter_references(void **state)
         assert_int_equal(ps_filter_reference(cases[i].text, strlen(cases[i].text)), cases[i].length);
 }
 
-/* Values taken from java.text.SimpleDateFormat (JDK 17, Locale.US, Asia/Kolkata). */
+/* The values come from java.text.SimpleDateFormat (JDK 17, Locale.US, Asia/Kolkata). */
 static void dates(void **state)
 {
     static const struct {
@@ -237,9 +237,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(lookups),
         TEST(defaults_nesting_and_escapes),
-        TEST(unknown_ones_stay_and_are_named),
+        TEST(unknown_references_stay_and_are_reported),
         TEST(environment_mode),
-        TEST(cycles_are_named),
+        TEST(cycles_are_reported),
         TEST(growth_is_bounded),
         TEST(deep_nesting_is_bounded),
         TEST(custom_lookups),

@@ -1,4 +1,4 @@
-/* What expressions may cost: counted by reading them, and no monster gets to the compiler. */
+/* The cost of expressions: the estimate, and that no expensive expression reaches the compiler. */
 #include <stdio.h>
 
 #include "regex/cost.h"
@@ -28,7 +28,7 @@ static void counts_states(void **state)
         {"\\bfoo\\b", 3},
         {"\\\\{3}", 3},
         {"(?i)ab", 2},
-        {"a*b+c?", 6}, /* the signs count, too; it is an estimate */
+        {"a*b+c?", 6}, /* the signs count, too: it is an estimate */
         {"(a{1,30000}){1,30000}", 900000000},
         {"((((a{65535}){65535}){65535}){65535}){65535}", UINT64_MAX},
         {"a{99999999999999999999999}", UINT64_MAX},
@@ -87,7 +87,7 @@ static void loosens(void **state)
             fail_msg("%s: %s", cases[i].text, loose);
         free(loose);
     }
-    char *long_one = malloc(PS_COST_STATES_LOOSENED + 2); /* nothing to loosen in it */
+    char *long_one = malloc(PS_COST_STATES_LOOSENED + 2); /* nothing in it can be loosened */
     assert_non_null(long_one);
     memset(long_one, 'a', PS_COST_STATES_LOOSENED + 1);
     long_one[PS_COST_STATES_LOOSENED + 1] = '\0';
@@ -95,8 +95,8 @@ static void loosens(void **state)
     free(long_one);
 }
 
-/* None of these may take long or much; most of them PCRE2 refuses before. */
-static void monsters(void **state)
+/* None of these may take long or need much memory. PCRE2 refuses most of them. */
+static void expensive_expressions(void **state)
 {
     (void)state;
     static const char *const patterns[] = {
@@ -175,7 +175,7 @@ int main(void)
         cmocka_unit_test(counts_states),
         cmocka_unit_test(deep_nesting_ends),
         cmocka_unit_test(finds_the_largest_repeat),
-        cmocka_unit_test(monsters),
+        cmocka_unit_test(expensive_expressions),
         cmocka_unit_test(loosens),
         cmocka_unit_test(grades),
     };

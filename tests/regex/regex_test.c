@@ -19,7 +19,7 @@ static void test_match(void **unused)
     struct ps_slice groups[5];
     struct ps_regex *whole = make("<(\\d+)>(x)?(.*)", PS_REGEX_WHOLE);
     struct ps_regex *find = make("\xC3\xA9(.)", PS_REGEX_FIND);
-    struct ps_regex_scratch *scratch = ps_regex_scratch_create(); /* for any expression */
+    struct ps_regex_scratch *scratch = ps_regex_scratch_create(); /* works with any expression */
     assert_int_equal(ps_regex_group_count(whole), 3);
     assert_string_equal(ps_regex_text(whole), "<(\\d+)>(x)?(.*)");
     assert_int_equal(ps_regex_flags_of(whole), 0);
@@ -28,7 +28,7 @@ static void test_match(void **unused)
     assert_null(groups[2].data);
     assert_memory_equal(groups[3].data, "rest", 4);
     assert_null(groups[4].data);
-    assert_false(ps_regex_find(whole, scratch, "<13>rest\r", 9, 0, groups, 5)); /* `.` stops there */
+    assert_false(ps_regex_find(whole, scratch, "<13>rest\r", 9, 0, groups, 5)); /* `.` does not match \r */
     assert_false(ps_regex_find(whole, scratch, "x<13>rest", 9, 0, groups, 5));
     assert_true(ps_regex_find(find, scratch, "caf\xC3\xA9s", 6, 0, groups, 2));
     assert_memory_equal(groups[1].data, "s", 1);
@@ -52,7 +52,7 @@ static void test_names(void **unused)
     ps_regex_destroy(regex);
 }
 
-/* What is malformed counts as U+FFFD; groups point into the repaired copy. */
+/* Malformed bytes count as U+FFFD; groups point into the repaired copy. */
 static void test_malformed(void **unused)
 {
     (void)unused;
@@ -79,7 +79,8 @@ static void test_malformed(void **unused)
     ps_regex_destroy(two);
 }
 
-/* More groups than are handed out: the first ones are, and the others still work inside. */
+/* With more groups than can be returned, the first ones are returned, and the others still work inside the
+ * expression. */
 static void test_many_groups(void **unused)
 {
     (void)unused;
@@ -102,7 +103,7 @@ static void test_many_groups(void **unused)
     ps_regex_destroy(regex);
 }
 
-/* An expression that would take for ever is given up and counted; one that needs much stack is not. */
+/* An expression that would run forever is given up and counted; one that only needs much stack is not. */
 static void test_bounded(void **unused)
 {
     (void)unused;
@@ -112,7 +113,7 @@ static void test_bounded(void **unused)
     char text[5000];
     memset(text, 'a', sizeof text);
     text[198] = 'c';
-    text[199] = 'b'; /* or PCRE2 sees that it is missing */
+    text[199] = 'b'; /* without it PCRE2 sees that b is missing */
     assert_false(ps_regex_find(slow, scratch, text, 200, 0, groups, 1));
     assert_int_equal(ps_regex_scratch_given_up(scratch), 1);
     text[198] = 'a';
@@ -125,7 +126,7 @@ static void test_bounded(void **unused)
     ps_regex_destroy(deep);
 }
 
-/* What grows with the square of a text, or worse, is given up in a long one, and what does not is found. */
+/* A search that grows with the square of the text, or worse, is given up in a long text; others succeed. */
 static void test_long(void **unused)
 {
     (void)unused;
@@ -160,12 +161,12 @@ static void test_refused(void **unused)
     struct ps_err err = {.length = 0};
     assert_null(ps_regex_create("(", 0, PS_REGEX_FIND, &err));
     assert_non_null(strstr(err.text, "at offset 1"));
-    /* Java takes it; for PCRE2 it is too large. */
+    /* Java accepts this; it is too large for PCRE2. */
     assert_null(ps_regex_create("(?:(?:a{60000}b){60000}c){60000}", 0, PS_REGEX_FIND, &err));
     assert_non_null(strstr(err.text, "PCRE2 cannot compile"));
 }
 
-/* PCRE2, left to itself, says the opposite (regex/java/pcre2.c, regex/regex.c). */
+/* PCRE2 alone gives the opposite results (regex/java/pcre2.c, regex/regex.c). */
 static void test_bugs_of_pcre2(void **unused)
 {
     (void)unused;

@@ -2,7 +2,7 @@
 
 #include "regex/regex.h"
 
-/* As java.util.regex.Matcher.replaceAll: results by Java 17. */
+/* Compares with java.util.regex.Matcher.replaceAll; the results come from Java 17. */
 static void test_replace(void **unused)
 {
     (void)unused;
@@ -70,7 +70,7 @@ static void test_replace(void **unused)
     ps_regex_scratch_destroy(scratch);
 }
 
-/* Malformed UTF-8 becomes U+FFFD in what comes out, replaced or not, as in Java. */
+/* Malformed UTF-8 becomes U+FFFD in the output, also outside of matches, as in Java. */
 static void test_malformed(void **unused)
 {
     (void)unused;

@@ -1,5 +1,5 @@
-// Loads each file named on standard input with java.util.Properties and prints every pair as hexadecimal UTF-8, sorted; "refused" for a file
-// that Java refuses. The oracle of conf/properties_java_test.c.
+// Loads each file named on standard input with java.util.Properties and prints every pair as hexadecimal UTF-8,
+// sorted; "refused" for a file that Java refuses. The reference for conf/properties_java_test.c.
 import java.io.BufferedReader;
 import java.io.FileInputStream;
 import java.io.InputStreamReader;

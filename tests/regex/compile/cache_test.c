@@ -1,4 +1,4 @@
-/* The cache of compiled databases: kept, found again, refused, replaced, pruned. */
+/* The cache of compiled databases: storing, loading, refusing, replacing, pruning. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -31,7 +31,7 @@ static void compile(struct kept *kept)
              (unsigned long long)ps_bytes_hash(kept->key.data, kept->key.length));
 }
 
-static void let_go(struct kept *kept)
+static void kept_fini(struct kept *kept)
 {
     ps_bytes_fini(&kept->key);
     ps_compile_answer_fini(&kept->answer);
@@ -65,7 +65,7 @@ static void refused(struct kept *kept, const char *because)
 {
     assert_false(load(kept));
     if (strstr(kept->note, because) == NULL)
-        fail_msg("\"%s\" does not say \"%s\"", kept->note, because);
+        fail_msg("\"%s\" does not contain \"%s\"", kept->note, because);
 }
 
 static void keeps_and_finds(void **state)
@@ -75,20 +75,20 @@ static void keeps_and_finds(void **state)
     struct stat about;
     compile(&kept);
     assert_false(load(&kept));
-    assert_string_equal(kept.note, ""); /* nothing there is nothing wrong */
+    assert_string_equal(kept.note, ""); /* a missing file is not an error */
     assert_true(store(&kept));
     assert_true(load(&kept));
     assert_int_equal(stat(kept.path, &about), 0);
     assert_int_equal(about.st_mode & 07777, 0600);
     assert_int_equal(stat(ps_test_folder_path("cache"), &about), 0);
     assert_int_equal(about.st_mode & 07777, 0700);
-    assert_true(store(&kept)); /* over itself */
+    assert_true(store(&kept)); /* overwrites the file */
     assert_true(load(&kept));
-    let_go(&kept);
+    kept_fini(&kept);
 }
 
-/* Every part of a file that is changed, and every place where it is cut off. */
-static void damage_is_seen(void **state)
+/* Tests a change of every part of a file, and a cut at every offset. */
+static void damage_is_detected(void **state)
 {
     (void)state;
     struct kept kept;
@@ -115,7 +115,7 @@ static void damage_is_seen(void **state)
     why = ps_cache_read(bytes.data, bytes.length, &kept.key, platform, 2, &answer);
     assert_string_equal(why, "it was made by another version of penstock");
     ps_bytes_fini(&bytes);
-    let_go(&kept);
+    kept_fini(&kept);
 }
 
 static void files_that_are_refused(void **state)
@@ -156,7 +156,7 @@ static void files_that_are_refused(void **state)
         assert_int_equal(chown(kept.path, 65534, 65534), 0);
         refused(&kept, "another user");
     }
-    let_go(&kept);
+    kept_fini(&kept);
 }
 
 static void directories_that_are_refused(void **state)
@@ -178,7 +178,7 @@ static void directories_that_are_refused(void **state)
     assert_false(
         ps_cache_load(ps_test_folder_path("no/such"), &kept.key, 2, &answer, kept.note, sizeof kept.note));
     assert_non_null(strstr(kept.note, "cannot create"));
-    let_go(&kept);
+    kept_fini(&kept);
 }
 
 static void file_of(const char *name, size_t bytes, time_t age)
@@ -227,8 +227,8 @@ static void prunes(void **state)
     close(folder);
 }
 
-/* Through the matcher: the second one is not compiled; a damaged file is replaced, and the report says why.
- */
+/* Uses the cache through matchers: the second matcher is not compiled; a damaged file is replaced, and the
+ * report has the reason. */
 static void matchers_use_it(void **state)
 {
     (void)state;
@@ -257,7 +257,7 @@ int main(void)
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(keeps_and_finds),
-        IN_FOLDER(damage_is_seen),
+        IN_FOLDER(damage_is_detected),
         IN_FOLDER(files_that_are_refused),
         IN_FOLDER(directories_that_are_refused),
         IN_FOLDER(prunes),

@@ -1,5 +1,5 @@
-/* Compiling: requests and answers as bytes; the compiler as a process of its own, its limits, its end. Needs
- * the program for the latter. */
+/* The compiler: requests and answers as bytes; the compiler as a process, with its limits and its end. The
+ * latter needs the program. */
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -72,7 +72,7 @@ static void answers_come_back(void **state)
     ps_bytes_fini(&bytes);
 }
 
-/* One after the other they become prefilters or are left out; the rest is compiled. */
+/* Expressions become prefilters or are left out one after the other; the rest is compiled. */
 static void what_is_too_much_is_left_out(void **state)
 {
     (void)state;
@@ -150,7 +150,7 @@ static void a_process_compiles(void **state)
     ps_bytes_fini(&key);
 }
 
-/* Many of them, so that compiling takes more than a second. */
+/* Makes so many expressions that compiling takes more than a second. */
 static struct ps_hyperscan_expression *many(uint32_t count, struct ps_bytes *key)
 {
     struct ps_hyperscan_expression *made = calloc(count, sizeof *made);
@@ -183,7 +183,7 @@ static void fails_because(struct ps_compile_how *how, const char *because)
     struct ps_hyperscan_expression *made = many(MANY, &key);
     assert_int_equal(ps_compile_run(made, MANY, &key, how, &answer, &err), PS_FAIL);
     if (strstr(err.text, because) == NULL)
-        fail_msg("\"%s\" does not say \"%s\"", err.text, because);
+        fail_msg("\"%s\" does not contain \"%s\"", err.text, because);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
     free_many(made, MANY, &key);
 }
@@ -199,10 +199,10 @@ static void memory_is_limited(void **state)
 {
     (void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip(); /* a sanitizer's program has no such limit */
+    skip(); /* a program with a sanitizer has no memory limit */
 #endif
     struct ps_compile_how how = {.program = program(), .limits = {.memory_bytes = 20U << 20}};
-    fails_because(&how, "20 MiB of memory"); /* more than, or too little */
+    fails_because(&how, "20 MiB of memory"); /* "more than ..." or "... are too little" */
 }
 
 static void cancelled_on_the_way(void **state)
@@ -213,7 +213,7 @@ static void cancelled_on_the_way(void **state)
     fails_because(&how, "compiling was cancelled");
 }
 
-static void programs_that_are_none(void **state)
+static void programs_that_cannot_answer(void **state)
 {
     (void)state;
     struct ps_compile_how how = {.program = "/nonexistent/penstock"};
@@ -224,7 +224,7 @@ static void programs_that_are_none(void **state)
     fails_because(&how, "the compiler");
 }
 
-/* Started by hand it says what it is and does nothing. */
+/* Run by hand, the program only reports what it is for. */
 static void refuses_other_input(void **state)
 {
     (void)state;
@@ -246,7 +246,7 @@ int main(void)
         cmocka_unit_test(time_is_limited),
         cmocka_unit_test(memory_is_limited),
         cmocka_unit_test(cancelled_on_the_way),
-        cmocka_unit_test(programs_that_are_none),
+        cmocka_unit_test(programs_that_cannot_answer),
         cmocka_unit_test(refuses_other_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Does Hyperscan's side of a translation keep its promise (regex/java/java.h)? For the property test and the fuzz
- * target: one expression, compiled once, asked about many subjects. */
+/* Checks that a translation for Hyperscan keeps the guarantees of regex/java/java.h. For the property test
+ * and the fuzz target: one expression, compiled once, and many subjects. */
 #pragma once
 
 #include <hs.h>
@@ -17,7 +17,7 @@ struct check {
     hs_scratch_t *scratch;
 };
 
-/* False: Hyperscan does not take it: `why`. */
+/* Returns false if Hyperscan refuses the expression; `why` has the reason. */
 static inline bool check_open(struct check *check, struct ps_regex *regex, char *why, size_t room)
 {
     const struct ps_java_regex *java = ps_regex_java(regex);
@@ -47,7 +47,7 @@ static inline void check_close(struct check *check)
     ps_regex_scratch_destroy(check->regex_scratch);
 }
 
-/* Which of three subjects in a row are reported; what ends between two of them is no report. */
+/* Which of three adjacent subjects are reported. A match that ends between two subjects is not a report. */
 struct check_reports {
     size_t length, gap;
     bool reported[3];
@@ -80,7 +80,8 @@ static inline bool check_is_plain(const char *text, size_t length)
     return true;
 }
 
-/* Three copies with what the matcher puts between must give the same reports as one alone: `reported`. */
+/* Scans three copies with the matcher's bytes between them. Returns whether each gives the same report as one
+ * alone: `reported`. */
 static inline bool check_batch(struct check *check, const char *text, size_t length, const char *between,
                                bool reported)
 {
@@ -100,7 +101,7 @@ static inline bool check_batch(struct check *check, const char *text, size_t len
            reports.reported[2] == reported;
 }
 
-/* NULL: the promise is kept. */
+/* Returns NULL if the guarantees hold, else what is wrong. */
 static inline const char *check_subject(struct check *check, const char *text, size_t length)
 {
     const struct ps_java_regex *java = ps_regex_java(check->regex);
@@ -129,7 +130,7 @@ static inline const char *check_subject(struct check *check, const char *text, s
         broken = "Hyperscan misses a match";
     else if (!found && reported &&
              (java->exactness == PS_REGEX_EXACT || (java->exactness == PS_REGEX_PLAIN && plain)))
-        broken = "it is not as exact as it says";
+        broken = "it is less exact than declared";
     else if (length == 0 || memchr(text, 0xFF, length) == NULL) {
         if (!java->crosses_newline && (reported || plain || !java->anchored) &&
             !check_batch(check, text, length, "\n", reported))

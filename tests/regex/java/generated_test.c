@@ -4,7 +4,7 @@
 #include "tests/regex/java/check.h"
 
 /* Random expressions over random subjects: Hyperscan reports at least what PCRE2 finds, and no more where the
- * translation says so. */
+ * translation guarantees that. */
 
 #define EXPRESSIONS 400
 #define SUBJECTS 12
@@ -129,14 +129,14 @@ static void test_promise(void **unused)
         struct ps_regex *regex = ps_regex_create(text.data, 0, PS_REGEX_FIND, &err);
         free(text.data);
         if (regex == NULL)
-            continue; /* Java refuses it, too: tests/regex/java/table_test.c */
+            continue; /* Java refuses it, too: see tests/regex/java/table_test.c */
         struct check check;
         char why[256];
         of_each[ps_regex_java(regex)->exactness]++;
         if (check_open(&check, regex, why, sizeof why))
             ask(&check, started);
         else if (strstr(why, "can never match") == NULL)
-            fail_msg("seed %llu: Hyperscan does not take %s: %s", (unsigned long long)started,
+            fail_msg("seed %llu: Hyperscan refuses %s: %s", (unsigned long long)started,
                      ps_regex_java(regex)->hyperscan, why);
         check_close(&check);
         ps_regex_destroy(regex);

@@ -2,7 +2,7 @@
 
 #include "regex/java/java.h"
 
-/* What becomes of an expression for Hyperscan. */
+/* What an expression becomes for Hyperscan. */
 static void test_hyperscan(void **unused)
 {
     (void)unused;
@@ -16,7 +16,7 @@ static void test_hyperscan(void **unused)
         {"x*$", NULL, PS_REGEX_ALWAYS},
         {"a|b?", NULL, PS_REGEX_ALWAYS},
         {"^x*$", "^x*(?:$|[\\x0d\\xc2\\xe2])", PS_REGEX_PLAIN},
-        {"(?m)^", NULL, PS_REGEX_NONE}, /* not in the empty text */
+        {"(?m)^", NULL, PS_REGEX_NONE}, /* does not match the empty text */
         {"^.*$", NULL, PS_REGEX_NONE},
         {"\\b", NULL, PS_REGEX_NONE},
         {"(?!x)", NULL, PS_REGEX_NONE},
@@ -35,7 +35,7 @@ static void test_hyperscan(void **unused)
         {"\\S\\W",
          "[\\x00-\\x08\\x0e-\\x1f\\x21-\\x7f\\x80-\\xfe][\\x00-\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x7f"
          "\\x80-\\xfe]",
-         PS_REGEX_PLAIN}, /* one character's bytes are not two characters */
+         PS_REGEX_PLAIN}, /* the bytes of one character are not two characters */
         {"(?i)Err0r", "[Ee][Rr][Rr]0[Rr]", PS_REGEX_EXACT},
         {"(?iu)k", "[Kk]|\\xe2\\x84\\xaa", PS_REGEX_EXACT}, /* the Kelvin sign */
         {"caf\xC3\xA9", "caf\\xc3\\xa9", PS_REGEX_EXACT},
@@ -48,7 +48,7 @@ static void test_hyperscan(void **unused)
         {"foo(?=bar)b", "foob", PS_REGEX_CONFIRM},
         {"(a|b)x\\1", "(?:a|b)x(?:a|b)", PS_REGEX_CONFIRM},
         {"\"[^\"]*+\"", "\\x22[\\x00-\\x21\\x23-\\x7f\\x80-\\xfe]*\\x22", PS_REGEX_EXACT},
-        {"a*+a", "a", PS_REGEX_CONFIRM}, /* Java never finds it */
+        {"a*+a", "a", PS_REGEX_CONFIRM}, /* Java never finds a match */
         {"x(?>a|ab)c", "x(?:a|ab)c", PS_REGEX_CONFIRM},
         {"x(?>a|ab)", "x(?:a|ab)", PS_REGEX_EXACT},
         {"(xc*?){2}+", "(?:xc*){2}", PS_REGEX_CONFIRM},
@@ -77,7 +77,7 @@ static void test_hyperscan(void **unused)
     }
 }
 
-/* What the matcher must know. */
+/* The facts that the matcher uses. */
 static void test_facts(void **unused)
 {
     (void)unused;
@@ -105,7 +105,8 @@ static void test_facts(void **unused)
     }
 }
 
-/* What Java refuses, with its offset and reason (java.util.regex of Java 17), and what we do not do. */
+/* Expressions that Java refuses, with its offset and reason (java.util.regex of Java 17), and unsupported
+ * ones. */
 static void test_refused(void **unused)
 {
     (void)unused;
@@ -160,7 +161,7 @@ static void test_refused(void **unused)
         assert_non_null(offset);
         if (cases[i].offset != -2 && atoi(offset + strlen(" at offset ")) != cases[i].offset)
             fail_msg("\"%s\": %s, Java says %d", cases[i].pattern, err.text, cases[i].offset);
-        ps_java_regex_fini(&regex); /* nothing in it */
+        ps_java_regex_fini(&regex); /* it is empty */
     }
 }
 
@@ -177,7 +178,7 @@ static void test_names(void **unused)
     ps_java_regex_fini(&regex);
 }
 
-/* Nothing grows out of bounds. */
+/* All limits are enforced. */
 static void test_bounds(void **unused)
 {
     (void)unused;

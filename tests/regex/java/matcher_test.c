@@ -1,5 +1,6 @@
-/* regex/matcher/matcher.h against find() of regex/regex.h, which regex/java/table_test.c holds against Java: every
- * expression of the table, many in one matcher, over the subjects of all of them; scan_bits and scan_each. */
+/* Compares regex/matcher/matcher.h with find() of regex/regex.h, which regex/java/table_test.c compares with
+ * Java: every expression of the table, many in one matcher, over the subjects of all of them; scan_bits and
+ * scan_each. */
 #include "regex/matcher/matcher.h"
 #include "tests/regex/java/table_support.h"
 
@@ -8,9 +9,9 @@
 #define EACH_PATTERNS_MAX 150U
 
 static unsigned failures;
-static uint64_t pairs, matches, given_ups; /* a match given up says nothing */
+static uint64_t pairs, matches, given_ups; /* the result of a match that was given up is unknown */
 
-/* Expressions in one matcher, with the texts of the subjects of all of them. */
+/* Expressions of one matcher, and the subjects of all of them. */
 struct group {
     struct ps_regex *patterns[EACH_PATTERNS_MAX];
     const struct table_pattern *rows[EACH_PATTERNS_MAX];
@@ -52,7 +53,7 @@ static void check_bits(const struct group *group, const struct ps_matcher *match
                        struct ps_matcher_scratch *scratch, size_t first, uint32_t count)
 {
     static uint64_t bits[BITS_PATTERNS_MAX * PS_MATCHER_WORDS];
-    memset(bits, 0xa5, sizeof bits); /* all of it is written */
+    memset(bits, 0xa5, sizeof bits); /* scan_bits must write all of it */
     ps_matcher_scan_bits(matcher, scratch, group->subjects + first, count, bits);
     for (uint32_t pattern = 0; pattern < group->pattern_count; pattern++) {
         for (uint32_t i = 0; i < count; i++)
@@ -122,7 +123,7 @@ static void check_group(const struct group *group)
     ps_matcher_destroy(matcher);
 }
 
-/* The expressions of the table in runs of `patterns_max`. */
+/* Checks the expressions of the table in groups of `patterns_max`. */
 static void check_table(uint32_t patterns_max, size_t subjects_max)
 {
     struct table table;
@@ -151,7 +152,7 @@ static void check_table(uint32_t patterns_max, size_t subjects_max)
     printf("%llu pairs, %llu match, %llu given up\n", (unsigned long long)pairs, (unsigned long long)matches,
            (unsigned long long)given_ups);
     assert_true(given_ups <= pairs / 1000);
-    given_ups = 0; /* the next scratch counts anew */
+    given_ups = 0; /* the next scratch counts from 0 */
     free(group.subjects);
     ps_regex_scratch_destroy(group.scratch);
     table_free(&table);

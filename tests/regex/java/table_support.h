@@ -1,5 +1,5 @@
-/* The table of what java.util.regex says (tests/real/java_regex/JavaRegex.java writes it and explains its
- * form), read from tests/regex/data/java_regex_table.txt or the file that PENSTOCK_REGEX_TABLE names. */
+/* The table of java.util.regex's results (written by tests/real/java_regex/JavaRegex.java, which describes
+ * its format), read from tests/regex/data/java_regex_table.txt or the file in PENSTOCK_REGEX_TABLE. */
 #pragma once
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 struct table_case {
     struct ps_slice subject;
     const char *replacement; /* or NULL */
-    const char *spans;       /* of find() */
-    char verdict;            /* of replaceAll: '=' with `text`, '!'; or '\0' */
+    const char *spans;       /* spans of find() */
+    char verdict;            /* of replaceAll: '=' with `text`, '!' for an exception, or '\0' for none */
     struct ps_slice text;
 };
 
@@ -53,7 +53,7 @@ static inline char *table_read(size_t *length)
     return bytes;
 }
 
-/* %HH becomes a byte, in place; terminated. */
+/* Decodes %HH into bytes, in place; the result is terminated. */
 static inline struct ps_slice table_unescape(char *field)
 {
     size_t to = 0;
@@ -143,7 +143,7 @@ static inline void table_free(struct table *table)
     free(table->bytes);
 }
 
-/* Bytes as the table writes them, for messages; `room` bounds it. */
+/* Encodes bytes as in the table, for messages, in at most `room` bytes. */
 static inline const char *table_escape(const char *data, size_t length, char *out, size_t room)
 {
     size_t to = 0;

@@ -1,10 +1,9 @@
-/* java.util.regex and regex/regex.h, side by side, over the recorded table: what is accepted, what find()
- * finds, each group's text, replaceAll. What we refuse and Java does not is in a short list below, and
- * counted.
+/* Compares java.util.regex with regex/regex.h over the recorded table: which expressions are accepted, what
+ * find() finds, each group's text, replaceAll. Expressions that only we refuse are listed below and counted.
  *
- * Not compared, but counted and bounded: what needs more steps than we allow; and groups inside a repeat, an
- * atomic group or a look-around, as Java leaves them set by ways of matching that it gave up ("(ab|a)*+b" on
- * "ab" starts at 1, yet group 1 is "ab"). */
+ * Not compared, but counted and limited: matches that need more steps than we allow; and groups inside a
+ * repeat, an atomic group or a look-around, where Java leaves values from attempts that it gave up
+ * ("(ab|a)*+b" on "ab" starts at 1, yet group 1 is "ab"). */
 #include "core/utf8.h"
 #include "regex/regex.h"
 #include "tests/regex/java/table_support.h"
@@ -13,7 +12,8 @@
 #define RECORDED_LEAKS 5U /* in the recorded table */
 #define TEXT_BYTES 4096
 
-/* Words of our own errors for what Java does and we do not (docs/RULES.md: Java's regular expressions). */
+/* Parts of our errors for features of Java that we do not support (docs/RULES.md: Java's regular
+ * expressions). */
 static const char *const not_done[] = {
     "\\X",
     "\\b{g}",
@@ -40,7 +40,7 @@ static bool is_not_done(const char *error)
     return false;
 }
 
-/* A group inside a repeat, an atomic group or a look-around, or what may be one. */
+/* Returns whether the pattern has, or may have, a group inside a repeat, an atomic group or a look-around. */
 static bool may_leak(const char *pattern)
 {
     bool captures = false, kept = strstr(pattern, "(?>") != NULL || strstr(pattern, "(?=") != NULL ||
@@ -53,7 +53,7 @@ static bool may_leak(const char *pattern)
     return captures && kept;
 }
 
-/* Whether more was given up since last asked. */
+/* Returns whether a match was given up since the last call. */
 static bool gave_up(const struct ps_regex_scratch *scratch)
 {
     uint64_t now = ps_regex_scratch_given_up(scratch);
@@ -86,8 +86,7 @@ static void report_text(const struct table_pattern *pattern, const struct table_
     report(pattern, one, what, ours, strlen(ours), java, strlen(java));
 }
 
-/* The groups as the table writes them; NULL data of group 0: no match. `text` is what they point into, or
- * NULL when it is not known where. */
+/* Compares the groups with the table. `repaired` is the text that the table's offsets refer to. */
 static void compare_groups(const struct table_pattern *pattern, const struct table_case *one,
                            const struct ps_slice *groups, const char *repaired)
 {
@@ -140,7 +139,7 @@ static void check_find(const struct table_pattern *pattern, const struct table_c
     }
 }
 
-/* matches() says yes when what find() found is all of it, and no when it found nothing. */
+/* matches() must be true when find() found the whole text, and false when it found nothing. */
 static void check_whole(const struct table_pattern *pattern, const struct table_case *one,
                         const struct ps_regex *whole, struct ps_regex_scratch *scratch)
 {
@@ -167,7 +166,7 @@ static void check_replace(const struct table_pattern *pattern, const struct tabl
     bool found = strcmp(one->spans, "-") != 0;
     counts.replacements++;
     if (replacement == NULL) {
-        /* Java says so only at the first match. */
+        /* Java reports this only at the first match. */
         if (one->verdict == '=' && found)
             report_text(pattern, one, "replacement refused", err.text, "");
         return;

@@ -1,4 +1,5 @@
-/* The matcher: borders between subjects, who decides, what it does when Hyperscan cannot or fails. */
+/* The matcher: borders between subjects, which engine decides, and what happens when Hyperscan cannot or
+ * fails. */
 #include "tests/support/allocations.h"
 #include "tests/regex/matcher/support.h"
 
@@ -12,7 +13,7 @@ static struct ps_slice slice(const char *text)
     return (struct ps_slice){text, (uint32_t)strlen(text)};
 }
 
-/* Subjects as a source leaves them: one text, cut at its newlines. */
+/* Cuts one text at its newlines into subjects, as a source leaves them. */
 static uint32_t cut(const char *text, struct ps_slice *subjects)
 {
     uint32_t count = 0;
@@ -36,7 +37,7 @@ static void in_place(void **state)
     set_fini(&set);
 }
 
-/* A match must not cross from one subject to the next, nor begin or end with what stands between. */
+/* A match must not cross from one subject to the next, nor begin or end with the bytes between them. */
 static void borders(void **state)
 {
     (void)state;
@@ -115,7 +116,7 @@ static void nothing_to_do(void **state)
     set_fini(&set);
 }
 
-/* As many hits as subjects times patterns: more than there is room for. */
+/* Every subject matches many patterns: more hits than there is room for. */
 static void more_hits_than_room(void **state)
 {
     (void)state;
@@ -135,7 +136,7 @@ static void more_hits_than_room(void **state)
     set_fini(&set);
 }
 
-/* Large subjects are scanned alone; those with a 0xFF in a copy. */
+/* Large subjects are scanned alone; those with a 0xFF are copied first. */
 static void megabytes(void **state)
 {
     (void)state;
@@ -160,7 +161,8 @@ static void megabytes(void **state)
     free(text);
 }
 
-/* No input makes it; a scratch that is none does. Then PCRE2 decides everything, and it is counted. */
+/* No input causes a scan error; a missing scratch does. PCRE2 then decides everything, and the error is
+ * counted. */
 static void scan_errors(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Random sets of expressions over random subjects in random layouts: the matcher says what asking one
- * expression after the other says (regex/regex.h), whichever way it scans. */
+/* Random sets of expressions over random subjects in random layouts: the matcher gives the same results as
+ * asking one expression after the other (regex/regex.h), whichever way it scans. */
 #include "tests/regex/matcher/support.h"
 
 #include "regex/matcher/parts.h"
@@ -27,7 +27,7 @@ static const char *const real_ones[] = {
     "^$",
     "user=(\\w+)\\b(?!.*test)",
     "(\\d{1,3}\\.){3}\\d{1,3}",
-    "DEBUG.*", /* not ".*DEBUG": PCRE2 takes the square of a long subject for it */
+    "DEBUG.*", /* not ".*DEBUG": PCRE2 needs time quadratic in a long subject */
     "(?m)^at ",
     "(?s)begin.*end",
     "\\p{Lu}\\p{Ll}+",
@@ -114,7 +114,7 @@ static void say_expression(struct writer *to, unsigned depth)
     }
 }
 
-/* Made-up ones can take PCRE2 long, so that they do not meet long subjects. */
+/* Generated expressions can be slow in PCRE2, so they do not get long subjects. */
 static void add_some(struct set *set, uint64_t *random, uint32_t count, bool made_up)
 {
     while (set->count < count) {
@@ -124,7 +124,7 @@ static void add_some(struct set *set, uint64_t *random, uint32_t count, bool mad
         else
             say_expression(&writer, 2);
         struct ps_regex *regex = ps_regex_create(writer.text, 0, PS_REGEX_FIND, NULL);
-        if (regex != NULL) /* a bracket was cut off, say */
+        if (regex != NULL) /* e.g. a bracket was cut off */
             set->regexes[set->count++] = regex;
     }
 }
@@ -197,7 +197,7 @@ static void put_words(struct memory *memory, uint64_t *random, bool awkward, boo
     }
 }
 
-/* Padding makes chunks full, runs long, and subjects that are scanned alone. */
+/* Padding fills chunks, makes long runs, and makes subjects that are scanned alone. */
 static void put_padding(struct memory *memory, uint64_t *random, bool long_ones)
 {
     static char padding[70000];
@@ -220,7 +220,7 @@ static void put_padding(struct memory *memory, uint64_t *random, bool long_ones)
     }
 }
 
-/* Subjects in memory, in one of the ways that sources leave them. */
+/* Places subjects in memory in one of the ways that sources leave them. */
 static uint32_t lay_out(struct memory *memory, uint64_t *random, struct ps_slice *subjects, bool long_ones)
 {
     bool awkward = below(random, 3) != 0, lines = below(random, 2) == 0;
@@ -243,7 +243,7 @@ static uint32_t lay_out(struct memory *memory, uint64_t *random, struct ps_slice
         if (below(random, 100) == 0)
             subjects[i] = (struct ps_slice){NULL, 0};
     }
-    if (below(random, 5) == 0) { /* in another order than in memory */
+    if (below(random, 5) == 0) { /* in a different order than in memory */
         for (uint32_t i = 0; i < count; i++) {
             uint32_t other = (uint32_t)below(random, count);
             struct ps_slice one = subjects[i];
@@ -275,7 +275,7 @@ static void agrees_with_one_by_one(void **state)
         set_fini(&set);
     }
     free(memory.bytes);
-    assert_true(borders[0] > 0 && borders[1] > 0 && borders[2] > 0); /* all ways were gone */
+    assert_true(borders[0] > 0 && borders[1] > 0 && borders[2] > 0); /* every kind occurred */
     assert_true(worths[0] > 0 && worths[1] > 0 && worths[2] > 0);
 }
 

@@ -1,5 +1,5 @@
-/* Sets of expressions and subjects for tests of the matcher, and what each subject matches by asking one
- * expression after the other. */
+/* Sets of expressions and subjects for tests of the matcher, and the expected results: each expression asked
+ * alone. */
 #pragma once
 
 #include <stdio.h>
@@ -57,9 +57,9 @@ static inline void set_fini(struct set *set)
         ps_regex_destroy(set->regexes[i]);
 }
 
-/* What asking one after the other says; PCRE2 may give up (then nobody can say). */
-enum { SAYS_NO, SAYS_YES, SAYS_NOTHING };
-static uint8_t set_said[SET_PATTERNS_MAX][PS_MATCHER_SUBJECTS_MAX];
+/* The result of asking each expression alone. PCRE2 may give up: then the result is unknown. */
+enum { EXPECTED_NO, EXPECTED_YES, EXPECTED_UNKNOWN };
+static uint8_t set_expected[SET_PATTERNS_MAX][PS_MATCHER_SUBJECTS_MAX];
 
 static inline void set_ask(struct set *set, const struct ps_slice *subjects, uint32_t count)
 {
@@ -68,7 +68,7 @@ static inline void set_ask(struct set *set, const struct ps_slice *subjects, uin
             uint64_t given_up = ps_regex_scratch_given_up(set->naive);
             bool is =
                 ps_regex_find(set->regexes[p], set->naive, subjects[s].data, subjects[s].length, 0, NULL, 0);
-            set_said[p][s] = ps_regex_scratch_given_up(set->naive) != given_up ? SAYS_NOTHING : is;
+            set_expected[p][s] = ps_regex_scratch_given_up(set->naive) != given_up ? EXPECTED_UNKNOWN : is;
         }
     }
 }
@@ -78,10 +78,10 @@ static inline bool set_always(const struct set *set, uint32_t pattern)
     return ps_regex_java(set->regexes[pattern])->exactness == PS_REGEX_ALWAYS;
 }
 
-static inline void set_complain(const struct set *set, const char *how, uint32_t pattern, uint32_t number,
-                                const struct ps_slice *subject, bool is)
+static inline void set_report(const struct set *set, const char *how, uint32_t pattern, uint32_t number,
+                              const struct ps_slice *subject, bool is)
 {
-    fprintf(stderr, "%s: /%s/ (Hyperscan: %s) says %s to subject %u of %u bytes: ", how,
+    fprintf(stderr, "%s: /%s/ (Hyperscan: %s) gives %s for subject %u of %u bytes: ", how,
             ps_regex_text(set->regexes[pattern]), ps_regex_java(set->regexes[pattern])->hyperscan,
             is ? "yes" : "no", number, subject->length);
     for (uint32_t i = 0; i < subject->length && i < 200; i++)
@@ -100,12 +100,12 @@ struct set_each {
 static inline void set_compare(struct set_each *each, const char *how, uint32_t pattern, uint32_t subject,
                                bool is)
 {
-    uint8_t said = set_said[pattern][subject];
-    if (said != SAYS_NOTHING && said != is)
-        set_complain(each->set, how, pattern, subject, &each->subjects[subject], is);
+    uint8_t expected = set_expected[pattern][subject];
+    if (expected != EXPECTED_UNKNOWN && expected != is)
+        set_report(each->set, how, pattern, subject, &each->subjects[subject], is);
 }
 
-/* Those that were passed over match nothing. */
+/* Subjects that were not reported must match nothing. */
 static inline void set_each_skip(struct set_each *each, uint32_t until)
 {
     for (; each->next < until; each->next++) {
@@ -126,7 +126,7 @@ static inline void set_each_check(void *argument, uint32_t subject, const uint32
         bool is = at < count && patterns[at] == p;
         at += is;
         if (is && set_always(each->set, p))
-            fail_msg("%u is not to be reported", p);
+            fail_msg("pattern %u must not be reported", p);
         if (!set_always(each->set, p))
             set_compare(each, "each", p, subject, is);
     }
@@ -135,7 +135,7 @@ static inline void set_each_check(void *argument, uint32_t subject, const uint32
     each->calls++;
 }
 
-/* Both ways of asking against the naive answer. */
+/* Compares both scan functions with the expected results. */
 static inline uint32_t set_check(struct set *set, const struct ps_slice *subjects, uint32_t count)
 {
     struct set_each each = {set, subjects, 0, 0};

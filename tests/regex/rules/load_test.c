@@ -1,5 +1,4 @@
-/* Rules out of files: what is wrong with files as such, includes, files cut off anywhere, very many problems.
- */
+/* Loads rules from files: bad files, includes, files cut off at any byte, very many problems. */
 #include "tests/support/support.h"
 
 #include <stdio.h>
@@ -50,7 +49,7 @@ static const char *write_file(const char *name, const char *text)
     return ps_test_folder_path(name);
 }
 
-/* The first problem, without the folder. */
+/* Compares the first problem, without the folder. */
 static void expect_first(struct fixture *fixture, const char *expected)
 {
     assert_in_range(fixture->problems.count, 1, 1000);
@@ -119,7 +118,7 @@ static void test_too_long(void **state)
     assert_non_null(strstr(fixture->problems.items[0].what, "64 MiB"));
     assert_true(fixture->problems.files[0].hash == 0);
     fixture_free(fixture);
-    assert_int_equal(truncate(path, 100), 0); /* now it is full of NUL bytes */
+    assert_int_equal(truncate(path, 100), 0); /* now it contains NUL bytes */
     fixture = load(path);
     expect_first(fixture, "long.rules:2:1: error: a NUL byte; in a string write \\x00");
     assert_true(fixture->problems.files[0].hash != 0);
@@ -141,7 +140,7 @@ static void test_includes(void **state)
     struct fixture *fixture = load(path);
     assert_non_null(fixture->rules);
     assert_int_equal(fixture->rules->rule_count, 3);
-    assert_string_equal(fixture->rules->rules[1].name, "b"); /* in its place */
+    assert_string_equal(fixture->rules->rules[1].name, "b"); /* in the place of the include */
     assert_string_equal(fixture->rules->rules[2].name, "c");
     assert_int_equal(fixture->rules->file_count, 3);
     assert_string_equal(fixture->rules->files[0], path);
@@ -149,7 +148,7 @@ static void test_includes(void **state)
     assert_int_equal(fixture->problems.file_count, 3);
     assert_true(fixture->problems.files[0].hash == ps_rules_hash(PS_RULES_HASH, first, strlen(first)));
     fixture_free(fixture);
-    /* the text in memory includes relative to its name */
+    /* Includes of a text in memory are relative to its name. */
     static const char ring[] = "include \"d/b.rules\"\ninclude \"a.rules\"\n";
     fixture = parse(path, ring, sizeof ring - 1);
     assert_null(fixture->rules);
@@ -158,7 +157,7 @@ static void test_includes(void **state)
     fixture_free(fixture);
 }
 
-/* A missing include is to be watched, too, though there are no rules. */
+/* A missing include must be watched, too, although there are no rules. */
 static void test_missing_include(void **state)
 {
     (void)state;
@@ -203,7 +202,7 @@ static bool ends_with(const char *text, size_t length, const char *end)
     return length >= end_length && memcmp(text + length - end_length, end, end_length) == 0;
 }
 
-/* Cut off after any byte a file is either refused, or was cut between two statements. */
+/* A file cut off after any byte is either refused, or was cut between two statements. */
 static void test_half_written(void **state)
 {
     (void)state;
@@ -224,7 +223,7 @@ static void test_half_written(void **state)
     for (size_t length = 0; length < sizeof whole; length++) {
         struct fixture *fixture = parse("t", text, length);
         bool between = ends_with(text, length, "\n}") || ends_with(text, length, "\n}\n");
-        bool plain = length >= 10 && length <= 26; /* mode and default have no end of their own */
+        bool plain = length >= 10 && length <= 26; /* `mode` and `default` have no end marker */
         if (fixture->rules != NULL) {
             good++;
             assert_true(between || plain);
@@ -253,7 +252,7 @@ static void test_many_problems(void **state)
     assert_int_equal(fixture->problems.warnings, 500);
     assert_int_equal(fixture->problems.errors, 1);
     assert_int_equal(ps_rules_problems_kept(&fixture->problems), PS_RULES_PROBLEMS_MAX);
-    /* the one error is kept, whatever else is said */
+    /* The one error is kept, however many warnings there are. */
     const struct ps_rules_problem *last = &fixture->problems.items[PS_RULES_PROBLEMS_MAX - 1];
     assert_int_equal(last->severity, PS_RULES_ERROR);
     assert_int_equal(last->place.line, 501);
@@ -278,7 +277,7 @@ static void test_too_many_rules(void **state)
     free(text);
 }
 
-/* Nothing of a hostile file reaches the terminal as a control character. */
+/* Control characters of a hostile file must not reach the terminal. */
 static void test_clean_messages(void **state)
 {
     (void)state;

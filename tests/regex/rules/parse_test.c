@@ -1,4 +1,4 @@
-/* Rules read into the tree: each text is written out again from the tree, with every bracket. */
+/* Parses rules and writes the tree back as text, with every parenthesis. */
 #include "tests/support/support.h"
 
 #include <stdio.h>
@@ -135,7 +135,7 @@ static void action_write(FILE *to, const struct ps_action *action)
     channels_write(to, action->channels, action->channel_count);
 }
 
-/* Everything after "rule NAME": priority when not 0, condition, prefix, actions. */
+/* Writes everything after "rule NAME": priority when not 0, condition, prefix, actions. */
 static char *rule_text(const struct ps_rules *rules, const struct ps_rule *rule)
 {
     char *text = NULL;
@@ -152,7 +152,7 @@ static char *rule_text(const struct ps_rules *rules, const struct ps_rule *rule)
     return text;
 }
 
-/* One rule whose inside is `inside`. */
+/* Parses one rule with the block `inside`. */
 static void expect_rule(const char *inside, const char *expected)
 {
     char text[4096];
@@ -259,7 +259,7 @@ static void test_file(void **state)
     assert_int_equal(rules->rules[0].place.column, 6);
     assert_int_equal(rules->disabled_count, 1);
     assert_int_equal(rules->disabled[0].priority, 9);
-    /* /x/, /y/i, /z/, /y/, header /y/i; only then /off/, which only a disabled rule asks for */
+    /* /x/, /y/i, /z/, /y/, header /y/i; then /off/, which only a disabled rule uses. */
     assert_int_equal(rules->pattern_count, 5);
     assert_int_equal(rules->pattern_count_all, 6);
     assert_string_equal(ps_regex_text(rules->patterns[5].regex), "off");
@@ -373,7 +373,7 @@ static void test_always(void **state)
     }
 }
 
-/* Long chains do not make deep trees: whoever walks them recursively is safe. */
+/* Long chains must not make deep trees, so that recursion over them is safe. */
 static size_t depth_of(const struct ps_condition *condition)
 {
     if (condition == NULL)

@@ -1,6 +1,6 @@
-/* What is said of bad rules files: tests/regex/data/rules/NAME.rules against NAME.problems, line for line. With
- * PENSTOCK_GOLDEN=write the .problems files are written instead. What a bad expression's reason is belongs to
- * regex/java/java.c and is left out here; where it is bad, is not. */
+/* The problems of bad rules files: compares tests/regex/data/rules/NAME.rules with NAME.problems, line for
+ * line. With PENSTOCK_GOLDEN=write the .problems files are written instead. The reason for a bad expression
+ * belongs to regex/java/java.c and is left out here; its place is compared. */
 #include "tests/support/support.h"
 
 #include <glob.h>
@@ -9,7 +9,7 @@
 
 #include "regex/rules/rules.h"
 
-/* "f:1:2: error: bad expression: ..." ends behind its colon. */
+/* Writes a line; "f:1:2: error: bad expression: ..." ends after its colon. */
 static void line_write(FILE *to, const char *line)
 {
     static const char *const cuts[] = {"bad expression:", "bad replacement:"};
