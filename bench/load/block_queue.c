@@ -26,8 +26,8 @@ void ps_block_queue_advance(struct ps_block_queue *queue, uint32_t count)
     }
 }
 
-/* Takes up to `count` events off the front: how many of which block. The block is out of the queue when these
- * were its last. */
+/* Takes up to `count` events of one block off the front and returns how many. Removes the block from the
+ * queue when these were its last events. */
 static uint32_t take_front(struct ps_block_queue *queue, uint64_t count, struct ps_load_block **block)
 {
     struct ps_load_block *head = queue->head;

@@ -1,5 +1,6 @@
-/* The blocks a target was given, oldest first: what is completed, what is handed on and not answered, what is
- * still to be handed on. For targets whose answers come in the order of the events (netcat, HTTP, Avro, UDP).
+/* The blocks a target was given, oldest first: completed events, then events that were handed on and not
+ * answered, then events still to be handed on. For targets whose answers come in the order of the events
+ * (netcat, HTTP, Avro, UDP).
  *
  * Thread: the lane's sender. No allocation. */
 #pragma once
@@ -9,9 +10,10 @@
 struct ps_block_queue {
     struct ps_lane *lane;
     struct ps_load_block *head, *tail;
-    struct ps_load_block *next; /* the block of the next event to hand on; NULL: there is none */
-    uint32_t next_event;        /* in it */
-    uint64_t in_flight;         /* events handed on and not completed */
+    /* The block of the next event to hand on; NULL when there is none. */
+    struct ps_load_block *next;
+    uint32_t next_event; /* its index in that block */
+    uint64_t in_flight;  /* events handed on and not completed */
 };
 
 static inline void ps_block_queue_init(struct ps_block_queue *queue, struct ps_lane *lane)
@@ -26,7 +28,7 @@ static inline bool ps_block_queue_is_empty(const struct ps_block_queue *queue)
 
 void ps_block_queue_push(struct ps_block_queue *queue, struct ps_load_block *block);
 
-/* Where event `at` of a block begins, and its length, framing included. */
+/* The offset where event `at` of a block begins, and its length, both with framing. */
 static inline uint32_t ps_block_begin(const struct ps_load_block *block, uint32_t at)
 {
     return at == 0 ? 0 : block->ends[at - 1];
@@ -37,19 +39,19 @@ static inline uint32_t ps_block_length(const struct ps_load_block *block, uint32
     return block->ends[at] - ps_block_begin(block, at);
 }
 
-/* Events that can be handed on from block `next` without a look at the one behind it. */
+/* The number of events that can be handed on from block `next` without touching the following block. */
 static inline uint32_t ps_block_queue_ready(const struct ps_block_queue *queue)
 {
     return queue->next != NULL ? queue->next->count - queue->next_event : 0;
 }
 
-/* The next `count` <= ps_block_queue_ready() events were handed on. */
+/* Notes that the next `count` <= ps_block_queue_ready() events were handed on. */
 void ps_block_queue_advance(struct ps_block_queue *queue, uint32_t count);
 
-/* The oldest `count` <= in_flight events are where they should be; they may span blocks. */
+/* Notes that the oldest `count` <= in_flight events have arrived; they may span blocks. */
 void ps_block_queue_complete(struct ps_block_queue *queue, uint64_t count, uint64_t now_ns);
-/* They were refused for good. */
+/* Notes that the oldest `count` events were refused for good. */
 void ps_block_queue_fail(struct ps_block_queue *queue, uint64_t count, const char *reason);
 
-/* Everything in flight is to be handed on again, from the first event that is not completed. */
+/* Makes everything in flight due to be handed on again, from the first event that is not completed. */
 void ps_block_queue_rewind(struct ps_block_queue *queue);

@@ -1,5 +1,5 @@
-/* Making a content: which template it is, its lines, its writers. Compiling is content_compile.c's, rendering
- * content_render.c's. */
+/* Creates a content: chooses the template, opens its lines, creates writers. content_compile.c compiles the
+ * template, content_render.c renders events. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,12 +17,13 @@ static enum ps_status format_unknown(const char *name, struct ps_err *err)
     for (const struct ps_content_format *format = ps_content_formats; format->name != NULL; format++)
         ps_nearest_offer(&nearest, format->name);
     return ps_err_set(err,
-                      "there is no format %s%s%s%s; rfc3164, rfc5424, combined, json, keyvalue, fixed are",
+                      "there is no format %s%s%s%s; use rfc3164, rfc5424, combined, json, keyvalue or fixed",
                       name, nearest.word != NULL ? ", did you mean " : "",
                       nearest.word != NULL ? nearest.word : "", nearest.word != NULL ? "?" : "");
 }
 
-/* Everything but the template's own. Keeps the arena and the lines of a content that is made anew. */
+/* Compiles the content from template text `text`; `what` is its name in messages. May be called again with
+ * another text: the arena and the opened lines are kept. */
 static enum ps_status try(struct ps_content *content, const struct ps_content_config *config,
                           const char *what, const char *text, struct ps_err *err)
 {
@@ -61,7 +62,7 @@ static enum ps_status format_try(struct ps_content *content, const struct ps_con
         return try(content, config, format->name, format->template, err);
     for (unsigned i = 0; i < PS_COUNT_OF(format->sized) && format->sized[i] != NULL; i++) {
         if (try(content, config, format->name, format->sized[i], err) == PS_OK)
-            return PS_OK; /* the message left is that of the smallest */
+            return PS_OK; /* on failure the error of the smallest variant remains */
     }
     return PS_FAIL;
 }
@@ -70,7 +71,7 @@ static enum ps_status source_choose(struct ps_content *content, const struct ps_
                                     struct ps_err *err)
 {
     if (config->format != NULL && (config->template != NULL || config->lines != NULL))
-        return ps_err_set(err, "a format and %s; only one of them can be",
+        return ps_err_set(err, "a format and %s; give only one of them",
                           config->template != NULL ? "a template" : "lines of a file");
     if (config->format != NULL)
         return format_try(content, config, err);
@@ -83,7 +84,7 @@ static enum ps_status source_choose(struct ps_content *content, const struct ps_
     return try(content, config, config->lines, "{line} {stamp}", err);
 }
 
-/* The mean size of some events. */
+/* Measures the mean size of some events. */
 static enum ps_status sample(struct ps_content *content, struct ps_err *err)
 {
     struct ps_content_writer *writer = ps_content_writer_create(content);

@@ -1,5 +1,5 @@
-/* Times as text. All of them are written once a second into the writer's skeleton; what changes within the
- * second is written for each event by content_render.c. */
+/* Times as text. They are written once a second into the writer's skeleton; content_render.c writes for each
+ * event what changes within the second. */
 #include <time.h>
 
 #include "bench/load/content_parts.h"
@@ -117,7 +117,7 @@ static void clf_put(char *to, const struct ps_civil *civil, int32_t offset_s)
 static uint32_t strftime_put(char *to, const struct ps_template_part *part, const struct ps_civil *civil,
                              int32_t offset_s)
 {
-    char zone[6] = "UTC"; /* its abbreviation is not known here */
+    char zone[6] = "UTC"; /* the zone's abbreviation is not known here */
     if (part->zone != NULL)
         offset_put(zone, offset_s, false);
     struct tm tm = {.tm_sec = (int)civil->second,
@@ -147,8 +147,8 @@ bool ps_content_strftime_bounds(const struct ps_template_part *part, uint32_t *m
     struct ps_civil civil;
     *min = UINT32_MAX;
     *max = 0;
-    for (uint64_t i = 0; i < UINT64_C(2) * 366 * 2;
-         i++) { /* each day's name with each month's, both halves */
+    /* each weekday's name with each month's name, in both halves of the day */
+    for (uint64_t i = 0; i < UINT64_C(2) * 366 * 2; i++) {
         int32_t offset_s = civil_of(part, year_2026 + i * half_day + i % 86400, &civil);
         uint32_t length = strftime_put(text, part, &civil, offset_s);
         if (length == 0)
@@ -159,7 +159,8 @@ bool ps_content_strftime_bounds(const struct ps_template_part *part, uint32_t *m
     return true;
 }
 
-/* As long as was found out when it was compiled, whatever the date: sizes depend on it. */
+/* Renders the text with the length range found when it was compiled, whatever the date: the sizes of events
+ * depend on it. */
 static void strftime_set(struct ps_content_writer *writer, const struct ps_content_patch *patch,
                          const struct ps_civil *civil, int32_t offset_s)
 {

@@ -1,5 +1,5 @@
-/* From a template's parts to ops: runs of fixed width, fields that vary, what changes with the second or the
- * source. */
+/* Turns a template's parts into ops: runs of fixed width, fields that vary, and texts that change with the
+ * second or the source. */
 #include <string.h>
 
 #include "bench/load/content_parts.h"
@@ -16,7 +16,7 @@ static struct ps_content_op *op_add(struct maker *maker, enum ps_content_op_kind
     PS_ASSERT(content->op_count < PS_CONTENT_OPS_MAX);
     struct ps_content_op *op = &content->ops[content->op_count++];
     *op = (struct ps_content_op){.kind = kind, .part = part};
-    if (part != NULL) { /* by where it was written: what stands before it may change */
+    if (part != NULL) { /* from its place in the template text: the ops before it may change */
         op->keys[0] = ps_mix(content->seed ^ UINT64_C(0x8ebc6af09c88c6e3),
                              (part->offset + 1) * UINT64_C(0x9e3779b97f4a7c15));
         op->keys[1] = ps_mix_next(op->keys[0] ^ content->seed);
@@ -24,7 +24,7 @@ static struct ps_content_op *op_add(struct maker *maker, enum ps_content_op_kind
     return op;
 }
 
-/* `length` bytes more of the open run, or of a new one. Returns where they begin, in the skeleton. */
+/* Appends `length` bytes to the open run, or starts a run. Returns their offset in the skeleton. */
 static uint32_t run_extend(struct maker *maker, const char *text, uint32_t length)
 {
     struct ps_content *content = maker->content;
@@ -85,7 +85,7 @@ static void source_add(struct maker *maker, const struct ps_template_part *part,
         run_extend(maker, part->kind == PS_TEMPLATE_HOST ? "host-000000" : NULL, width), part};
 }
 
-/* Whether the text in front ends in something that padding must be set apart from. */
+/* Tells whether the text before part `at` ends in a character after which padding must begin with a blank. */
 static bool ends_in_word(const struct ps_template *template, uint32_t at)
 {
     if (at == 0)
@@ -185,7 +185,7 @@ static void part_compile(struct maker *maker, uint32_t at)
     }
 }
 
-/* A newline would end the event before its end. */
+/* Fails when the part contains a newline: it would end the event too early. */
 static enum ps_status newline_check(const struct ps_template *template, const struct ps_template_part *part,
                                     struct ps_err *err)
 {
@@ -196,7 +196,7 @@ static enum ps_status newline_check(const struct ps_template *template, const st
         found = strchr(part->text, '\n') != NULL || strstr(part->text, "%n") != NULL;
     if (found)
         return ps_template_fail(template->text, part->offset, err,
-                                "a newline, and newlines are what ends an event for this target");
+                                "a newline, but with this target a newline ends an event");
     return PS_OK;
 }
 
@@ -230,7 +230,7 @@ enum ps_status ps_content_compile(struct ps_content *content, uint32_t size_byte
     int size = ps_template_find(template, PS_TEMPLATE_SIZE);
     if (size >= 0 && size_bytes > 0)
         return ps_template_fail(template->text, template->parts[size].offset, err,
-                                "{size} and --size; only one of them can be");
+                                "{size} and --size; give only one of them");
     if (size >= 0)
         content->size = &template->parts[size].distribution;
     if (ps_content_sizes_set(content, size_bytes, what, err) != PS_OK)

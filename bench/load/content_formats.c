@@ -1,9 +1,9 @@
-/* The formats, as templates. With a size, the free text is padding and what is dispensable may go: the first
- * of `sized` that fits is taken. */
+/* The formats, as templates. With a size, padding replaces the free text and optional fields may be left out:
+ * the first variant of `sized` that fits is taken. */
 #include "bench/load/content.h"
 
 #define PRIORITY "{choice:134=50,133=20,132=12,131=8,165=10}"
-/* Of one length, as the process ids are: heads of one width are rendered in one piece. */
+/* Tags have one length, and so have process ids: prefixes of one width are rendered in one piece. */
 #define TAG "{choice:shop=40,cart=25,auth=15,cron=12,sshd=8}"
 #define PID "{int:10000..32767}"
 #define LEVEL "{choice:INFO=80,DEBUG=10,WARN=7,ERROR=3}"

@@ -1,5 +1,5 @@
-/* Where the stamp goes in a template, what it covers, and where padding stands: the parts before they become
- * ops. */
+/* Decides where the stamp goes in a template, which bytes it covers, and where padding goes. Works on the
+ * parts before they become ops. */
 #include <string.h>
 
 #include "bench/load/content_parts.h"
@@ -22,7 +22,7 @@ static void part_remove(struct ps_template *template, uint32_t at)
     memmove(template->parts + at, template->parts + at + 1, (template->count - at) * sizeof *template->parts);
 }
 
-/* No stamp: its field goes, and a blank that set it apart. */
+/* Removes the stamp's field, and the blank next to it. */
 static void stamp_remove(struct ps_template *template, uint32_t at)
 {
     struct ps_template_part *parts = template->parts;
@@ -39,7 +39,7 @@ static void stamp_remove(struct ps_template *template, uint32_t at)
         part_remove(template, at);
 }
 
-/* A stamp where none was written: in front of the first free text. */
+/* Inserts a stamp in front of the first free text. */
 static enum ps_status stamp_insert(struct ps_template *template, const char *what, struct ps_err *err)
 {
     uint32_t at = 0;
@@ -49,8 +49,7 @@ static enum ps_status stamp_insert(struct ps_template *template, const char *wha
     if (at == template->count)
         return ps_err_set(
             err,
-            "%s: there is no place for the stamp; write {stamp} where text may stand, or ask for "
-            "none (--no-stamp)",
+            "%s: there is no place for the stamp; write {stamp} where text is allowed, or use --no-stamp",
             what);
     uint32_t offset = template->parts[at].offset;
     bool blank = template->parts[at].kind == PS_TEMPLATE_WORDS;
@@ -61,8 +60,8 @@ static enum ps_status stamp_insert(struct ps_template *template, const char *wha
                        err);
 }
 
-/* What the stamp covers ends before the next quote of the template's text: there a string of JSON ends, and
- * what stands behind it may be written otherwise by whoever takes the record apart. */
+/* The covered bytes end before the next quote of the template's text: there a JSON string ends, and software
+ * that parses the record may write the rest in another form. */
 static enum ps_status cover_end_insert(struct ps_template *template, uint32_t at, struct ps_err *err)
 {
     for (; at < template->count; at++) {
@@ -82,7 +81,7 @@ static enum ps_status cover_end_insert(struct ps_template *template, uint32_t at
     return PS_OK;
 }
 
-/* With a size there must be padding; where none was written it stands at the end. */
+/* A size needs padding; where the template has none it is put at the end. */
 static enum ps_status pad_place(struct ps_content *content, uint32_t size_bytes, struct ps_err *err)
 {
     struct ps_template *template = &content->template;

@@ -1,8 +1,8 @@
-/* The render loop: carries out the ops of a compiled template, event by event. Nothing is allocated; all that
- * an event says follows from seed, source, sequence and due time.
+/* The render loop: executes the ops of a compiled template, event by event. It allocates nothing; an event
+ * depends only on seed, source, sequence and due time.
  *
- * Copies are done in pieces that may reach over the end of what is wanted (PS_CONTENT_SLACK), never over the
- * end of the room: an event for which there may not be enough is made in the writer's scratch first. */
+ * Copies are made in pieces that may reach past the end of the text (PS_CONTENT_SLACK), but never past the
+ * end of the buffer: an event that may not fit is rendered into the writer's scratch first. */
 #include <math.h>
 
 #include "bench/load/content_parts.h"
@@ -10,14 +10,15 @@
 #include "bench/support/stamp.h"
 #include "core/clock.h"
 
-/* One event on its way. */
+/* An event being rendered. */
 struct event {
     char *at;        /* where the next byte goes */
-    char *run;       /* the run that fixed fields are in */
-    char *stamp;     /* NULL: none yet */
+    char *run;       /* the run that contains the fixed fields */
+    char *stamp;     /* NULL: not written yet */
     char *cover_end; /* NULL: the end of the event */
-    char *pad;       /* padding goes here when the rest is there; NULL: it is done or there is none */
-    uint64_t base;   /* of its random numbers */
+    /* Padding goes here once the rest is written; NULL: it is done or there is none. */
+    char *pad;
+    uint64_t base; /* for its random numbers */
 };
 
 static inline uint64_t random_of(const struct event *event, const uint64_t *keys)
@@ -25,7 +26,7 @@ static inline uint64_t random_of(const struct event *event, const uint64_t *keys
     return ps_mix(event->base ^ keys[0], (event->base << 32 | event->base >> 32) ^ keys[1]);
 }
 
-/* May write up to 15 bytes more. */
+/* May write up to 15 bytes too many. */
 static inline void copy_over(char *to, const char *from, size_t length)
 {
     if (length > 128) {
@@ -38,7 +39,7 @@ static inline void copy_over(char *to, const char *from, size_t length)
     while ((at += 16) < length);
 }
 
-/* Exactly so many, few. */
+/* Writes exactly `length` bytes; for short texts. */
 static inline void copy_few(char *to, const char *from, size_t length)
 {
     if (length > 16)
@@ -138,8 +139,8 @@ static char *words_write(char *to, const struct ps_words *words, const struct ps
     return to - 1;
 }
 
-/* `length` bytes of text that begins and ends in a letter, or begins with a blank where asked. `exact`: may
- * not write up to 63 bytes more. */
+/* Writes `length` bytes of text that begins and ends in a letter, or begins with a blank when `blank`. Unless
+ * `exact`, it may write up to 63 bytes too many. */
 static inline void pad_put(char *to, const struct ps_words *words, size_t length, bool blank, bool exact,
                            uint64_t random)
 {
@@ -156,8 +157,8 @@ static inline void pad_put(char *to, const struct ps_words *words, size_t length
             to[length - 1] = 's';
         return;
     }
-    /* The ends are put right in a register and by where it is cut (blanks are single), not by storing a byte:
-     * the stamp's checksum reads words, and would wait for it. */
+    /* The first byte is corrected in a register and the last by choosing the cut (blanks are single), not by
+     * storing a byte: the stamp's checksum reads words and would stall on a byte store. */
     from += from[length - 1] == ' ';
     uint64_t head;
     memcpy(&head, from, 8);
@@ -169,7 +170,7 @@ static inline void pad_put(char *to, const struct ps_words *words, size_t length
     memcpy(to, &head, 8);
 }
 
-/* ---- an event ---- */
+/* ---- events ---- */
 
 static void pad_do(const struct ps_content *content, const struct ps_content_op *op, struct event *event,
                    const char *start, uint64_t body)
@@ -185,7 +186,7 @@ static void pad_do(const struct ps_content *content, const struct ps_content_op 
     event->at += body - done;
 }
 
-/* What follows the padding is there, so that its length is known: it moves. */
+/* Inserts the padding when the text after it is written and its length therefore known: that text moves. */
 static void pad_insert(const struct ps_content *content, struct event *event, const char *start,
                        uint64_t body)
 {
@@ -251,7 +252,7 @@ static inline void varying_do(const struct ps_content_writer *writer, const stru
     }
 }
 
-/* Everything but the stamp. Returns the end. */
+/* Writes everything but the stamp. Returns the end. */
 static inline void body_write(const struct ps_content_writer *writer, struct event *event, uint32_t source,
                               uint64_t sequence, uint32_t second_part_ns, uint64_t body)
 {
@@ -309,7 +310,7 @@ static inline void body_write(const struct ps_content_writer *writer, struct eve
         pad_insert(content, event, start, body);
 }
 
-/* The bytes of the body that this event shall have; 0: as it comes. */
+/* The size of this event's body in bytes; 0: the natural size. */
 static inline uint64_t body_bytes(const struct ps_content *content, const struct event *event)
 {
     if (PS_LIKELY(content->size == NULL))
@@ -319,7 +320,7 @@ static inline uint64_t body_bytes(const struct ps_content *content, const struct
     return body > 0 ? body : 1;
 }
 
-/* One event with its framing. Returns its end. */
+/* Writes one event with its framing. Returns its end. */
 static char *event_write(struct ps_content_writer *writer, const struct ps_content_order *order, uint32_t i,
                          char *to)
 {
@@ -363,7 +364,7 @@ static char *event_write(struct ps_content_writer *writer, const struct ps_conte
     return event.at;
 }
 
-/* The source's texts and seeds. */
+/* Writes the source's texts and seeds. */
 static void source_set(struct ps_content_writer *writer, uint32_t source)
 {
     const struct ps_content *content = writer->content;

@@ -1,4 +1,5 @@
-/* How wide fields are, how large events can be, and whether the size asked for is possible. */
+/* Computes how wide fields are and how large events can be, and checks whether the size asked for is
+ * possible. */
 #include <math.h>
 
 #include "bench/load/content_parts.h"
@@ -10,7 +11,7 @@ static uint32_t signed_width(int64_t value)
     return value < 0 ? 1 + ps_digits_count(0 - (uint64_t)value) : ps_digits_count((uint64_t)value);
 }
 
-/* The shortest and longest text of whole numbers low..high. */
+/* The shortest and longest text of the whole numbers low..high. */
 static void range_width(int64_t low, int64_t high, uint32_t *min, uint32_t *max)
 {
     uint32_t a = signed_width(low), b = signed_width(high);
@@ -59,7 +60,7 @@ static void ip_width(const struct ps_template_part *part, uint32_t *min, uint32_
 {
     uint32_t last =
         part->network | (part->host_bits == 0 ? 0 : (uint32_t)((UINT64_C(1) << part->host_bits) - 1));
-    *min = address_width(part->network); /* its free bits are 0, so no byte is shorter */
+    *min = address_width(part->network); /* its host bits are 0, so no byte is shorter */
     *max = address_width(last);
 }
 
@@ -156,7 +157,7 @@ static enum ps_status needs_add(struct ps_content *content, const char *what, st
     return PS_OK;
 }
 
-/* How sizes are told: with their framing. */
+/* Sizes in messages include the framing. */
 static unsigned long long framed(const struct ps_content *content, uint64_t body)
 {
     return body + ps_content_framing(content->framing, body);
@@ -174,7 +175,7 @@ enum ps_status ps_content_sizes_set(struct ps_content *content, uint32_t size_by
     if (size_bytes > 0) {
         content->body_bytes = ps_content_body(content->framing, size_bytes);
         if (content->body_bytes == 0)
-            return ps_err_set(err, "%s: %u bytes are asked for, and that is no more than the framing", what,
+            return ps_err_set(err, "%s: %u bytes are asked for, but the framing alone takes as many", what,
                               size_bytes);
         if (content->need_max > content->body_bytes && content->need_max == content->need_min)
             return ps_err_set(err, "%s: %u bytes are asked for, and its fields need %llu", what, size_bytes,

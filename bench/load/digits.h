@@ -1,4 +1,4 @@
-/* Numbers as text, two digits at a time. Thread: any; pure. */
+/* Writes numbers as text, two digits at a time. Thread: any; no state. */
 #pragma once
 
 #include <string.h>
@@ -16,12 +16,12 @@ extern const char ps_hex_pairs[513];
 
 static inline unsigned ps_digits_count(uint64_t value)
 {
-    /* 1233 / 4096 is the logarithm of 2 to the base 10, near enough for 64 bits */
+    /* 1233 / 4096 approximates the logarithm of 2 to the base 10 closely enough for 64 bits */
     unsigned guess = ((64U - (unsigned)__builtin_clzll(value | 1)) * 1233U) >> 12;
     return guess + (value >= ps_digit_limits[guess]);
 }
 
-/* The last `width` digits, zeros in front. */
+/* Writes the last `width` digits, with leading zeros. */
 static inline void ps_digits_put(char *to, uint64_t value, unsigned width)
 {
     char *at = to + width;
@@ -42,7 +42,8 @@ static inline void ps_digits_put(char *to, uint64_t value, unsigned width)
         *to = (char)('0' + value % 10);
 }
 
-/* Eight digits at once, the first in the low byte: quotients by 100 and by 10 side by side in one word. */
+/* Makes eight digits at once, the first in the low byte: divides by 100 and by 10 in parallel within one
+ * word. */
 static inline uint64_t ps_digits_eight(uint32_t value)
 {
     uint64_t word = value / 10000 | (uint64_t)(value % 10000) << 32;
@@ -52,8 +53,8 @@ static inline uint64_t ps_digits_eight(uint32_t value)
     return (tens | (word - 10 * tens) << 8) | UINT64_C(0x3030303030303030);
 }
 
-/* As many digits as it needs, without a branch that depends on how many while there are at most eight. May
- * write 8 bytes more than it returns. Returns the end. */
+/* Writes as many digits as the number has; up to eight digits there is no branch that depends on their count.
+ * May write 8 bytes past the returned end. */
 static inline char *ps_digits_write(char *to, uint64_t value)
 {
     unsigned count = ps_digits_count(value);
@@ -73,7 +74,7 @@ static inline char *ps_digits_write_signed(char *to, int64_t value)
     return ps_digits_write(to + negative, negative ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
-/* A byte as decimal text and a point. May write 4 bytes more. Returns the end. */
+/* Writes a byte as decimal text and a point. May write 4 bytes too many. Returns the end. */
 static inline char *ps_digits_octet(char *to, unsigned octet)
 {
     memcpy(to, ps_octets[octet], 4);

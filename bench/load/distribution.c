@@ -1,11 +1,11 @@
-/* Drawing, and the tables for it. See distribution.h; what users write is read in distribution_parse.c. */
+/* Draws values and makes the tables for it; distribution_parse.c parses what users write. */
 #include "bench/load/distribution.h"
 
 #include <string.h>
 
 #include "bench/load/distribution_parts.h"
 
-/* ---- alias (Walker; made as Vose does) ---- */
+/* ---- alias tables (Walker's method, built as Vose does) ---- */
 
 void ps_alias_make(struct ps_alias *alias, struct ps_arena *arena, const double *weights, uint32_t count)
 {
@@ -32,7 +32,7 @@ void ps_alias_make(struct ps_alias *alias, struct ps_arena *arena, const double 
             small[small_count++] = more;
         }
     }
-    while (small_count > 0) { /* full but for rounding: both ways lead to itself */
+    while (small_count > 0) { /* full but for rounding: both outcomes are the row itself */
         uint32_t full = small[--small_count];
         alias->rows[full] = (struct ps_alias_row){UINT32_MAX, full};
     }
@@ -42,14 +42,16 @@ void ps_alias_make(struct ps_alias *alias, struct ps_arena *arena, const double 
     }
 }
 
-/* ---- Zipf: the first ranks each by itself, then buckets of ranks 1/64 as wide as their first rank. Across a
- * bucket the density is taken as a straight line, which is off by at most (s/64)^2/12 of itself. ---- */
+/* ---- Zipf: each of the first ranks by itself, then buckets of ranks, 1/64 as wide as their first rank.
+ * Within a bucket the density is taken as a straight line; the error is at most (s/64)^2/12 of the density.
+ * ---- */
 
 #define ZIPF_HEAD 256U
 #define ZIPF_PARTS 64U
-#define ZIPF_BUCKETS_MAX 2304U /* 256 + 64 ln(2^48 / 256) = 2,030, and some for rounding down */
+/* 256 + 64 ln(2^48 / 256) = 2,030, and some more because widths are rounded down */
+#define ZIPF_BUCKETS_MAX 2304U
 
-/* The weight of ranks a .. a + width - 1. */
+/* The total weight of ranks a .. a + width - 1. */
 static double zipf_weight(double a, uint64_t width, double s)
 {
     if (width <= 64) {
@@ -59,7 +61,8 @@ static double zipf_weight(double a, uint64_t width, double s)
         return sum;
     }
     double low = a - 0.5,
-           high = a + (double)width - 0.5; /* the midpoint rule, backwards: off by s(s+1)/24a^2 */
+           /* the midpoint rule in reverse; relative error s(s+1)/24a^2 */
+        high = a + (double)width - 0.5;
     return fabs(s - 1) < 1e-9 ? log(high / low) : (pow(low, 1 - s) - pow(high, 1 - s)) / (s - 1);
 }
 
@@ -94,8 +97,8 @@ static int64_t zipf_draw(const struct ps_distribution *distribution, uint64_t ra
     return (int64_t)((uint64_t)distribution->min + rank);
 }
 
-/* ---- normal: the ziggurat of Marsaglia and Tsang in Doornik's form (ZIGNOR, 128 layers of equal area) ----
- */
+/* ---- normal: the ziggurat of Marsaglia and Tsang in Doornik's form (ZIGNOR, 128 layers of equal area)
+ * ---- */
 
 #define LAYERS 128
 #define LAYER_R 3.442619855899
@@ -121,7 +124,7 @@ const struct ps_ziggurat *ps_ziggurat_make(struct ps_arena *arena)
     return zig;
 }
 
-/* Above 0 and below 1, so that its logarithm is finite. */
+/* A number above 0 and below 1, so that its logarithm is finite. */
 static double fraction(uint64_t random)
 {
     return ((double)(random >> 12) + 0.5) * 0x1p-52;

@@ -1,9 +1,10 @@
-/* What a field draws: uniform, Zipf, normal, or some values with weights.
+/* The values of a field: uniform, Zipf, normal, or weighted values.
  *
- * A draw is a function of one 64-bit number, so that an event is the same whoever renders it: the number is
- * made from seed, source, sequence and field (ps_mix), never taken from a generator's state. Tables are made
- * at set-up and bounded whatever the range is. Thread: parse at set-up, draw any; nothing here keeps state.
- */
+ * A draw is a function of one 64-bit number, so an event is the same whichever thread renders it: the number
+ * is made from seed, source, sequence and field (ps_mix), never from a generator's state. Tables are made at
+ * set-up and have a bounded size for any range.
+ *
+ * Thread: parse at set-up, draw any; no state. */
 #pragma once
 
 #include <math.h>
@@ -11,7 +12,7 @@
 #include "core/arena.h"
 #include "core/status.h"
 
-/* Multiplies and folds (as wyhash does): all bits of both decide each bit of the result. */
+/* Multiplies and folds (as wyhash does): every bit of both inputs affects every bit of the result. */
 static inline uint64_t ps_mix(uint64_t a, uint64_t b)
 {
     __extension__ typedef unsigned __int128 wide;
@@ -19,13 +20,13 @@ static inline uint64_t ps_mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The next number where one draw needs more than one. */
+/* The next random number, for a draw that needs more than one. */
 static inline uint64_t ps_mix_next(uint64_t random)
 {
     return ps_mix(random ^ UINT64_C(0xa0761d6478bd642f), random + UINT64_C(0xe7037ed1a0b428db));
 }
 
-/* Walker's alias method: one of `count` by weight with one look-up. */
+/* Walker's alias method: draws one of `count` by weight with one look-up. */
 struct ps_alias {
     uint32_t count;
     struct ps_alias_row {
@@ -37,32 +38,33 @@ static inline uint32_t ps_alias_draw(const struct ps_alias *alias, uint64_t rand
 {
     uint32_t index = (uint32_t)(((random >> 32) * alias->count) >> 32);
     struct ps_alias_row row = alias->rows[index];
-    uint32_t other = 0 - (uint32_t)((uint32_t)random >= row.threshold); /* a branch would be guessed wrong */
+    /* a branch would be mispredicted */
+    uint32_t other = 0 - (uint32_t)((uint32_t)random >= row.threshold);
     return index ^ ((index ^ row.other) & other);
 }
 
-/* Weights > 0, finite; count > 0. */
+/* Weights must be > 0 and finite; count > 0. */
 void ps_alias_make(struct ps_alias *alias, struct ps_arena *arena, const double *weights, uint32_t count);
 
 enum ps_distribution_kind {
     PS_DISTRIBUTION_UNIFORM,
     PS_DISTRIBUTION_ZIPF, /* P(rank k) ~ 1 / k^s */
     PS_DISTRIBUTION_NORMAL,
-    PS_DISTRIBUTION_CHOICE, /* values with weights */
+    PS_DISTRIBUTION_CHOICE, /* weighted values */
 };
 
 struct ps_ziggurat;
 
 struct ps_distribution {
     enum ps_distribution_kind kind;
-    int64_t min, max; /* whole numbers drawn are within */
-    uint64_t span;    /* max - min + 1; 0: all 2^64 */
-    double low, high; /* real numbers drawn are within */
+    int64_t min, max; /* bounds of the whole numbers drawn */
+    uint64_t span;    /* max - min + 1; 0 means all 2^64 */
+    double low, high; /* bounds of the real numbers drawn */
     double mean, deviation;
     struct ps_alias alias; /* ZIPF: over buckets; CHOICE: over values */
     struct ps_zipf_bucket {
         uint64_t first, width; /* ranks, from 0 */
-        double bend;           /* half the slope of the density across it */
+        double bend;           /* half the slope of the density across the bucket */
     } * buckets;
     const double *values;
     const struct ps_ziggurat *ziggurat;
@@ -70,34 +72,40 @@ struct ps_distribution {
 
 /* An argument of a field: `value`, or `name=value`. */
 struct ps_argument {
-    const char *name, *value; /* name NULL: has none */
-    uint32_t offset;          /* where it stands in the template, bytes */
+    const char *name, *value; /* NULL when it has no name */
+    uint32_t offset;          /* offset in the template, bytes */
     bool used;
 };
 
 struct ps_arguments {
     uint32_t count;
     struct ps_argument *items;
-    uint32_t offset; /* of what an error is about */
+    uint32_t offset; /* where the last error is, bytes */
 };
 
-/* Looks for name=...; NULL: not there. Marks it used. */
+/* Returns the value of name=..., or NULL. Marks it used. */
 const char *ps_arguments_get(struct ps_arguments *arguments, const char *name);
-/* The first one without a name that nobody used, NULL: none. */
+/* Returns the first unused argument without a name, or NULL. Marks it used. */
 const char *ps_arguments_next(struct ps_arguments *arguments);
 
-/* "5", "1..100", or what stands behind `name`: uniform (LOW..HIGH), zipf (LOW..HIGH,s=S), normal
- * (mean=,sd=,min=,max=), choice (VALUE=WEIGHT,...). `name` NULL: one of the first two. `real`: values have
- * fractions. Uses up the arguments it knows. On failure arguments->offset says where. */
+/* Parses what a field draws. Uses up the arguments it knows; on failure arguments->offset is the place.
+ *
+ *   name NULL  "5" or "1..100": uniform
+ *   uniform    LOW..HIGH
+ *   zipf       LOW..HIGH,s=S
+ *   normal     mean=,sd=,min=,max=
+ *   choice     VALUE=WEIGHT,...
+ *
+ * `real`: values have fractions. */
 enum ps_status ps_distribution_parse(struct ps_distribution *distribution, struct ps_arena *arena,
                                      const char *name, struct ps_arguments *arguments, bool real,
                                      struct ps_err *err);
 
-/* A number from text, all of it. */
+/* Parses a number; the whole text must be one. */
 bool ps_number_whole(const char *text, int64_t *number);
 bool ps_number_real(const char *text, double *number);
 
-/* A whole number; `random` is used up. */
+/* Draws a whole number from `random`. */
 int64_t ps_distribution_draw_other(const struct ps_distribution *distribution, uint64_t random);
 static inline int64_t ps_distribution_draw(const struct ps_distribution *distribution, uint64_t random)
 {
@@ -110,5 +118,5 @@ static inline int64_t ps_distribution_draw(const struct ps_distribution *distrib
     return ps_distribution_draw_other(distribution, random);
 }
 
-/* A real number: all but ZIPF. */
+/* Draws a real number; not for ZIPF. */
 double ps_distribution_draw_real(const struct ps_distribution *distribution, uint64_t random);

@@ -1,4 +1,4 @@
-/* Distributions as users write them in a template: "uniform:1..100", "zipf:1..1000000,s=1.1",
+/* Parses distributions as users write them in a template: "uniform:1..100", "zipf:1..1000000,s=1.1",
  * "normal:mean=120,sd=30,min=0", "choice:200=90,404=8,500=2", or short "5" and "1..100". Set-up only. */
 #include <errno.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ bool ps_number_real(const char *text, double *number)
 {
     char *stop;
     if (text[strspn(text, "+-.0123456789eE")] != '\0')
-        return false; /* no "inf", no "nan", no hexadecimal */
+        return false; /* rejects "inf", "nan" and hexadecimal numbers */
     errno = 0;
     *number = strtod(text, &stop);
     return errno == 0 && stop != text && *stop == '\0' && fabs(*number) <= PS_NUMBER_MAX;
@@ -74,7 +74,7 @@ static enum ps_status range_parse(struct ps_distribution *distribution, const ch
     char low[64];
     size_t length = text == NULL ? 0 : dots != NULL ? (size_t)(dots - text) : strlen(text);
     if (length == 0 || length >= sizeof low)
-        return ps_err_set(err, "a number or a range LOW..HIGH is wanted");
+        return ps_err_set(err, "write a number or a range LOW..HIGH");
     memcpy(low, text, length);
     low[length] = '\0';
     const char *high = dots != NULL ? dots + 2 : low;
@@ -83,7 +83,7 @@ static enum ps_status range_parse(struct ps_distribution *distribution, const ch
         if (!ps_number_real(low, &from) || !ps_number_real(high, &to))
             return ps_err_set(err, "`%s` is neither a number nor a range LOW..HIGH", text);
         if (from > to)
-            return ps_err_set(err, "the range %s is the wrong way round", text);
+            return ps_err_set(err, "the range %s is reversed", text);
         bounds(distribution, from, to);
         return PS_OK;
     }
@@ -91,7 +91,7 @@ static enum ps_status range_parse(struct ps_distribution *distribution, const ch
     if (!ps_number_whole(low, &from) || !ps_number_whole(high, &to))
         return ps_err_set(err, "`%s` is neither a whole number nor a range LOW..HIGH", text);
     if (from > to)
-        return ps_err_set(err, "the range %s is the wrong way round", text);
+        return ps_err_set(err, "the range %s is reversed", text);
     distribution->min = from;
     distribution->max = to;
     distribution->low = (double)from;
@@ -108,14 +108,14 @@ static enum ps_status zipf_parse(struct ps_distribution *distribution, struct ps
     double s = 1;
     const char *text = ps_arguments_get(arguments, "s");
     if (text != NULL && (!ps_number_real(text, &s) || !(s > 0) || s > PS_ZIPF_S_MAX))
-        return ps_err_set(err, "s=%s is not above 0 and at most %g", text, PS_ZIPF_S_MAX);
+        return ps_err_set(err, "s=%s must be above 0 and at most %g", text, PS_ZIPF_S_MAX);
     if (distribution->span == 0 || distribution->span > PS_ZIPF_RANKS_MAX)
         return ps_err_set(err, "more than 2^48 ranks");
     ps_zipf_make(distribution, arena, distribution->span, s);
     return PS_OK;
 }
 
-/* name=NUMBER. `wanted`: it must be there. */
+/* Reads name=NUMBER. It is an error when `wanted` and missing. */
 static enum ps_status number_get(struct ps_arguments *arguments, const char *name, bool wanted,
                                  double *number, struct ps_err *err)
 {
@@ -145,8 +145,8 @@ static enum ps_status normal_parse(struct ps_distribution *distribution, struct 
     return PS_OK;
 }
 
-/* VALUE=WEIGHT,VALUE=WEIGHT,... or VALUE,VALUE; an argument's name is the value then. What is no number is
- * left for others (width=, digits=). */
+/* Parses VALUE=WEIGHT,VALUE=WEIGHT,... or VALUE,VALUE; an argument's name is then the value. Arguments whose
+ * names are not numbers are left for others (width=, digits=). */
 static enum ps_status choice_parse(struct ps_distribution *distribution, struct ps_arena *arena,
                                    struct ps_arguments *arguments, bool real, struct ps_err *err)
 {
@@ -168,14 +168,14 @@ static enum ps_status choice_parse(struct ps_distribution *distribution, struct 
         weights[count] = 1;
         if (argument->name != NULL &&
             (!ps_number_real(argument->value, &weights[count]) || !(weights[count] > 0)))
-            return ps_err_set(err, "the weight of %s is `%s`; a number above 0 is wanted", text,
+            return ps_err_set(err, "the weight of %s is `%s`; it must be a number above 0", text,
                               argument->value);
         low = count == 0 || value < low ? value : low;
         high = count == 0 || value > high ? value : high;
         values[count++] = value;
     }
     if (count == 0)
-        return ps_err_set(err, "nothing to choose from: VALUE=WEIGHT,VALUE=WEIGHT is wanted");
+        return ps_err_set(err, "there is nothing to choose from; write VALUE=WEIGHT,VALUE=WEIGHT");
     bounds(distribution, low, high);
     distribution->values = values;
     ps_alias_make(&distribution->alias, arena, weights, count);
@@ -197,8 +197,8 @@ enum ps_status ps_distribution_parse(struct ps_distribution *distribution, struc
         ps_nearest_init(&nearest, name);
         for (unsigned i = 0; i < PS_COUNT_OF(kinds); i++)
             ps_nearest_offer(&nearest, kinds[i]);
-        return ps_err_set(err, "there is no distribution %s%s%s%s; uniform, zipf, normal and choice are",
-                          name, nearest.word != NULL ? ", did you mean " : "",
+        return ps_err_set(err, "there is no distribution %s%s%s%s; use uniform, zipf, normal or choice", name,
+                          nearest.word != NULL ? ", did you mean " : "",
                           nearest.word != NULL ? nearest.word : "", nearest.word != NULL ? "?" : "");
     }
     distribution->kind = (enum ps_distribution_kind)kind;

@@ -13,19 +13,19 @@
 #include <unistd.h>
 
 #define RESULT_DELIVERED INT16_MAX
-#define RESULT_TOO_LONG (INT16_MAX - 1) /* for message.max.bytes: never submitted */
+#define RESULT_TOO_LONG (INT16_MAX - 1) /* longer than message.max.bytes: never submitted */
 #define MSG_TIMED_OUT (-192)
 #define ALL_BROKERS_DOWN (-187)
 
-#define POLL_MAX 8192U /* reports a call */
-#define SUBMIT_MAX 8U  /* blocks a call */
+#define POLL_MAX 8192U /* reports per call */
+#define SUBMIT_MAX 8U  /* blocks per call */
 #define WAVE_BYTES (UINT64_C(1) << 20)
-#define SILENCE_NS PS_NS_PER_S /* without a report, beyond linger: an outage */
+#define SILENCE_NS PS_NS_PER_S /* without a report for this long beyond linger: an outage */
 #define PURGE_NS (100 * PS_NS_PER_MS)
 #define CLOSE_POLLS 200
 #define CLOSE_POLL_NS 5000000L
 
-/* A token is a block's address and an event's number in it. */
+/* A token is a block's address and an event's index in it. */
 #define TOKEN_BITS 10U
 _Static_assert(PS_LOAD_BLOCK_EVENTS <= 1U << TOKEN_BITS, "an event's number fits a token");
 
@@ -36,9 +36,9 @@ static void *token_make(const struct ps_load_block *block, uint32_t event)
     return (void *)(address << TOKEN_BITS | event);
 }
 
-/* ---- life ---- */
+/* ---- open ---- */
 
-/* The library's threads inherit where this one may run, and a sender is often pinned to one CPU. */
+/* The library's threads inherit the CPU mask of this thread, and a sender is often pinned to one CPU. */
 struct affinity {
     bool known;
     cpu_set_t cpus;
@@ -49,7 +49,7 @@ static struct affinity unpin(void)
     struct affinity mine;
     cpu_set_t all;
     mine.known = sched_getaffinity(0, sizeof mine.cpus, &mine.cpus) == 0;
-    memset(&all, 0xff, sizeof all); /* the kernel takes away what the process may not use */
+    memset(&all, 0xff, sizeof all); /* the kernel removes the CPUs that the process may not use */
     mine.known = mine.known && sched_setaffinity(0, sizeof all, &all) == 0;
     return mine;
 }
@@ -136,7 +136,7 @@ static void note_up(struct ps_kafka_flow *flow)
     ps_lane_up(flow->lane, flow->now_ns);
 }
 
-/* Stop, give up what waits, collect every report. */
+/* Stops submitting, purges the waiting records, and begins to collect every report. */
 static void collect(struct ps_kafka_flow *flow, const char *reason)
 {
     if (flow->phase != PS_KAFKA_FLOW_SENDING)
@@ -147,7 +147,7 @@ static void collect(struct ps_kafka_flow *flow, const char *reason)
     note_down(flow, reason);
 }
 
-/* What is not settled is submitted again, from the first on. */
+/* Makes everything that is not settled be submitted again, from the first event on. */
 static void rewind_all(struct ps_kafka_flow *flow)
 {
     for (struct ps_load_block *block = flow->head; block != NULL; block = block->next)
@@ -165,7 +165,7 @@ static void renew(struct ps_kafka_flow *flow)
         flow->maker = ps_kafka_maker_create(flow->plan->engine, flow->component, flow->wake_fd, &err);
         pin_again(&mine);
     }
-    if (flow->maker == NULL) { /* no thread to be had: try again later */
+    if (flow->maker == NULL) { /* no thread could be created: try again later */
         flow->resume_ns = ps_lane_retry_at(flow->lane, flow->failures++, flow->now_ns);
         note_down(flow, err.text);
         return;
@@ -202,7 +202,7 @@ static void settle(struct ps_load_block *block, uint32_t event, int16_t result)
     slot->failed += result != RESULT_DELIVERED;
 }
 
-/* Whether events that got this code are refused for good. */
+/* Tells whether events with this code are refused for good. */
 static bool is_final(int code)
 {
     enum ps_kafka_outcome outcome = ps_kafka_error_find(code)->outcome;
@@ -219,7 +219,7 @@ static const char *reason_of(int16_t result, char *text, size_t room)
     return text;
 }
 
-/* Events of the first block that have results, from the front. */
+/* Counts the events at the front of the block that have the same result. */
 static uint32_t front_length(const struct ps_load_block *block, const struct ps_kafka_slot *slot)
 {
     uint32_t from = block->completed, count = 0;
@@ -230,11 +230,11 @@ static uint32_t front_length(const struct ps_load_block *block, const struct ps_
     return slot->results[from] != 0 ? count : 0;
 }
 
-/* It goes back to the lane. */
+/* Removes the block from the list before it goes back to the lane. */
 static void block_unlink(struct ps_kafka_flow *flow, struct ps_load_block *block)
 {
     struct ps_kafka_slot *slot = block->target;
-    if (flow->next == block) { /* what was left of it had its results already */
+    if (flow->next == block) { /* the rest of it already had results */
         flow->next = block->next;
         flow->next_event = block->next != NULL ? block->next->completed : 0;
     }
@@ -250,7 +250,7 @@ static void block_unlink(struct ps_kafka_flow *flow, struct ps_load_block *block
     flow->free = slot;
 }
 
-/* What has results at the block's front. */
+/* Completes the events at the block's front that have results. */
 static void complete(struct ps_kafka_flow *flow, struct ps_load_block *block)
 {
     struct ps_kafka_slot *slot = block->target;
@@ -303,7 +303,8 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     struct ps_kafka_flow *flow = argument;
     if (notice->kind != PS_KAFKA_NOTICE_ERROR && notice->kind != PS_KAFKA_NOTICE_FATAL)
         return;
-    if (notice->code != ALL_BROKERS_DOWN || flow->reason[0] == '\0') /* the one before it says why */
+    /* the error before it gives the cause */
+    if (notice->code != ALL_BROKERS_DOWN || flow->reason[0] == '\0')
         snprintf(flow->reason, sizeof flow->reason, "%s", notice->text);
     if (notice->kind == PS_KAFKA_NOTICE_FATAL)
         collect(flow, notice->text);
@@ -319,7 +320,7 @@ static bool wave_is_over(const struct ps_kafka_flow *flow)
            flow->now_ns >= flow->wave_ns + flow->plan->linger_ns;
 }
 
-/* Whether the next block may be submitted now; enters it in its wave. */
+/* Tells whether the next block may be submitted now; assigns it to a wave. */
 static bool may_submit(struct ps_kafka_flow *flow)
 {
     struct ps_kafka_slot *slot = flow->next->target;
@@ -349,7 +350,8 @@ static void key_set(struct ps_kafka_flow *flow, struct ps_kafka_record *record, 
     record->key_length = (uint32_t)snprintf(flow->keys[index], PS_KAFKA_FLOW_KEY_BYTES, "%" PRIu64, number);
 }
 
-/* Records of the next block from `*at` on, what has a result left out; *at: behind the last one looked at. */
+/* Makes records of the next block from `*at` on, without events that have a result; sets *at to the index
+ * after the last event examined. */
 static uint32_t records_make(struct ps_kafka_flow *flow, uint32_t *at)
 {
     struct ps_load_block *block = flow->next;
@@ -376,7 +378,7 @@ static uint32_t records_make(struct ps_kafka_flow *flow, uint32_t *at)
     return count;
 }
 
-/* The library does not take the record of this token. */
+/* Handles a record that the library does not accept. */
 static void refused(struct ps_kafka_flow *flow, void *token, int error)
 {
     uintptr_t number = (uintptr_t)token & ((1U << TOKEN_BITS) - 1);
@@ -391,7 +393,7 @@ static void refused(struct ps_kafka_flow *flow, void *token, int error)
     }
 }
 
-/* Some of the next block. */
+/* Submits some events of the next block. */
 static void submit_some(struct ps_kafka_flow *flow, struct ps_kafka_topic *topic)
 {
     struct ps_load_block *block = flow->next;
@@ -406,17 +408,17 @@ static void submit_some(struct ps_kafka_flow *flow, struct ps_kafka_topic *topic
         refused(flow, flow->records[taken].token, error);
     else
         flow->next_event = end;
-    /* All taken, yet no more for now: the topic's partitions are not known. */
+    /* All were accepted, but no more for now: the topic's partitions are not known yet. */
     if (taken == count && error == PS_KAFKA_FULL)
         flow->full = true;
     if (flow->next_event == flow->next->count) {
         flow->next = flow->next->next;
         flow->next_event = flow->next != NULL ? flow->next->completed : 0;
     }
-    complete(flow, block); /* what was refused at once */
+    complete(flow, block); /* events that were refused at once */
 }
 
-/* True when there is more that could be submitted now. */
+/* Returns true when more could be submitted now. */
 static bool submit(struct ps_kafka_flow *flow)
 {
     const struct ps_kafka_flow_plan *plan = flow->plan;
@@ -448,8 +450,8 @@ static bool poll_reports(struct ps_kafka_flow *flow)
     return more;
 }
 
-/* No report for a while is an outage, too: a broker that hangs breaks no connection. Returns when to look
- * again. */
+/* No report for a while counts as an outage, too: a broker that hangs does not break the connection. Returns
+ * when to check again. */
 static uint64_t look_at_silence(struct ps_kafka_flow *flow)
 {
     uint64_t deadline = flow->progress_ns + flow->plan->linger_ns + SILENCE_NS;
@@ -465,7 +467,8 @@ static uint64_t look_at_silence(struct ps_kafka_flow *flow)
 static uint64_t go_on_collecting(struct ps_kafka_flow *flow)
 {
     if (flow->in_flight > 0) {
-        if (flow->now_ns >= flow->purge_ns) { /* what was being retried when we gave up the rest */
+        /* purges what the library was retrying during the first purge */
+        if (flow->now_ns >= flow->purge_ns) {
             flow->plan->engine->purge(flow->producer, true);
             flow->purge_ns = flow->now_ns + PURGE_NS;
         }

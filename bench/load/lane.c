@@ -34,10 +34,10 @@ uint64_t ps_lane_now(const struct ps_lane *lane)
     return config->clock != NULL ? config->clock(config->clock_argument) : ps_pacer_now();
 }
 
-/* ---- giving ---- */
+/* ---- giving blocks to the target ---- */
 
-/* Adds up equal values before they are recorded: neighbours in a block mostly are. Values fall within a
- * block, so that the first of a run is its highest. */
+/* Adds up equal values before they are recorded: neighbours in a block are mostly equal. Values decrease
+ * within a block, so the first of a run is the highest. */
 struct tally {
     struct ps_histogram *histogram;
     uint64_t value;
@@ -63,7 +63,8 @@ static inline void tally_add(struct tally *tally, uint64_t value)
     tally->count = 1;
 }
 
-/* How late the events of a block were handed to the target, not counting the time in which it took none. */
+/* Records how late the events of a block were handed to the target, without the time in which the target
+ * accepted no block. */
 static void errors_record(struct ps_lane *lane, const struct ps_load_block *block, uint64_t handed_ns)
 {
     struct ps_sender *sender = lane->sender;
@@ -85,8 +86,8 @@ static void errors_record(struct ps_lane *lane, const struct ps_load_block *bloc
     tally_flush(&net);
 }
 
-/* Takes events that are due and renders them. A block that has no room for all of them gets those that fit:
- * the schedule is wound back and taken again. */
+/* Takes due events and renders them. When the block has no room for all of them, the schedule is restored and
+ * only the events that fit are taken. */
 static void block_fill(struct ps_lane *lane, struct ps_load_block *block, uint64_t now_ns)
 {
     struct ps_sender *sender = lane->sender;
@@ -133,7 +134,7 @@ bool ps_lane_feed(struct ps_lane *lane, uint64_t now_ns)
     PS_ASSERT(block != NULL);
     struct ps_load_block *next = block->next;
     block_fill(lane, block, now_ns);
-    if (block->count == 0) { /* the time is over for a closed shape */
+    if (block->count == 0) { /* a closed shape's time is over */
         block->next = next;
         return true;
     }
@@ -146,7 +147,7 @@ bool ps_lane_feed(struct ps_lane *lane, uint64_t now_ns)
     return true;
 }
 
-/* ---- going on ---- */
+/* ---- work ---- */
 
 static void poll_update(struct ps_lane *lane)
 {
@@ -178,7 +179,7 @@ static void poll_update(struct ps_lane *lane)
 void ps_lane_work(struct ps_lane *lane, uint64_t now_ns)
 {
     struct ps_sender *sender = lane->sender;
-    sender->work_ns[lane->index] = PS_NEVER; /* blocks it gives back may change that */
+    sender->work_ns[lane->index] = PS_NEVER; /* blocks returned by the target may change it */
     uint64_t again_ns = sender->config.ops->work(lane->state, now_ns);
     if (again_ns < sender->work_ns[lane->index])
         sender->work_ns[lane->index] = again_ns;
@@ -193,7 +194,7 @@ void ps_lane_descriptor_changed(struct ps_lane *lane)
 
 /* ---- what targets report ---- */
 
-/* Part of a block is done with; the whole of it goes back to the lane. */
+/* Counts completed or failed events; when the whole block is done it goes back to the sender. */
 static void block_advance(struct ps_lane *lane, struct ps_load_block *block, uint32_t count)
 {
     struct ps_sender *sender = lane->sender;
@@ -236,7 +237,7 @@ static void reason_show(struct ps_sender *sender, const char *reason)
     pthread_mutex_unlock(&sender->lock);
 }
 
-/* An error of whatever kind. */
+/* Stores the reason of any error. */
 static void reason_note(struct ps_sender *sender, const char *reason)
 {
     reason_show(sender, reason);
@@ -267,7 +268,7 @@ void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t 
     block_advance(lane, block, count);
 }
 
-/* An outage is a time in which some lane with something to do was down. */
+/* An outage lasts while at least one lane with work to do is down. */
 static void outage_begin(struct ps_sender *sender, uint64_t now_ns, const char *reason)
 {
     sender->down_since_ns = now_ns;
@@ -286,7 +287,7 @@ void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason)
     ps_lane_descriptor_changed(lane);
     reason_note(sender, reason);
     if (lane->up)
-        ps_statistics_add(&sender->statistics.lanes_up, UINT64_MAX); /* one less */
+        ps_statistics_add(&sender->statistics.lanes_up, UINT64_MAX); /* minus one */
     lane->up = false;
     if (lane->down || (ps_lane_given(lane) && lane->outstanding == 0))
         return;
@@ -323,6 +324,6 @@ void ps_lane_hopeless(struct ps_lane *lane)
 uint64_t ps_lane_retry_at(struct ps_lane *lane, unsigned failures, uint64_t now_ns)
 {
     uint64_t wait_ns = failures < 6 ? RETRY_FIRST_NS << failures : RETRY_MAX_NS;
-    /* 0.75 to 1.25 times, so that many lanes do not come back at once */
+    /* 0.75 to 1.25 times, so that many lanes do not reconnect at the same moment */
     return now_ns + wait_ns / 4 * 3 + wait_ns / 2 * ps_random_below(&lane->random, 1024) / 1024;
 }

@@ -1,4 +1,4 @@
-/* See lines.h. */
+/* Reads and indexes the file. */
 #include "bench/load/lines.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@ static enum ps_status grow(struct ps_lines *lines, const char *path, struct ps_e
 {
     size_t room = lines->room == 0 ? ROOM_FIRST : lines->room * 2;
     if (lines->room > PS_LINES_BYTES_MAX)
-        return ps_err_set(err, "%s: more than %llu bytes; take a part of it", path,
+        return ps_err_set(err, "%s: more than %llu bytes; use a part of it", path,
                           (unsigned long long)PS_LINES_BYTES_MAX);
     char *bytes = realloc(lines->bytes, room);
     if (bytes == NULL)
@@ -39,7 +39,7 @@ static enum ps_status bytes_read(struct ps_lines *lines, int fd, const char *pat
     }
 }
 
-/* The first pass counts, the second, with room for them, stores. */
+/* Called twice: the first pass counts the lines, the second stores them. */
 static enum ps_status lines_split(struct ps_lines *lines, const char *path, struct ps_err *err)
 {
     uint64_t number = 0;
@@ -79,7 +79,7 @@ enum ps_status ps_lines_open(struct ps_lines *lines, const char *path, struct ps
     if (status == PS_OK)
         status = lines_split(lines, path, err);
     if (status == PS_OK && lines->count == 0)
-        status = ps_err_set(err, "%s: no line that is not empty", path);
+        status = ps_err_set(err, "%s: all lines are empty", path);
     if (status == PS_OK && (lines->places = calloc(lines->count, 2 * sizeof *lines->places)) == NULL)
         status = ps_err_set(err, "%s: no memory for an index of %llu lines", path,
                             (unsigned long long)lines->count);

@@ -1,8 +1,9 @@
 /* The lines of a file, held in memory, to be sent in turn: {line} of a template.
  *
- * The file is read once, so a pipe will do and it may change afterwards. Empty lines are left out; a carriage
- * return before a newline belongs to the line. Thread: open and close on one, the rest any; const after open.
- */
+ * The file is read once, so it may be a pipe, and it may change afterwards. Empty lines are skipped; a
+ * carriage return before a newline is part of the line.
+ *
+ * Thread: open and close on one, the rest any; constant after open. */
 #pragma once
 
 #include "core/status.h"
@@ -19,11 +20,12 @@ struct ps_lines {
     uint64_t longest; /* the line's number in the file, from 1 */
 };
 
-/* Names the file and what is wrong: cannot be read, larger than 1 GiB, a line above 1 MiB, no line at all. */
+/* Errors name the file and the problem: cannot be read, larger than 1 GiB, a line above 1 MiB, no line at
+ * all. */
 enum ps_status ps_lines_open(struct ps_lines *lines, const char *path, struct ps_err *err);
 void ps_lines_close(struct ps_lines *lines);
 
-/* The line for a sequence number: all of them in the file's order, then from the front again. */
+/* Returns the line for a sequence number: all lines in the file's order, then again from the first. */
 static inline struct ps_slice ps_lines_get(const struct ps_lines *lines, uint64_t sequence)
 {
     uint64_t line = sequence % lines->count;

@@ -15,11 +15,13 @@
 
 #define SHOW_CONNECTING_NS (200 * PS_NS_PER_MS)
 #define LOOK_NS (50 * PS_NS_PER_MS)
-#define HEAD_START_NS (30 * PS_NS_PER_MS) /* from the order to the start: more than a pacer sleeps */
+/* Delay from the order to the start; longer than a pacer sleeps. */
+#define HEAD_START_NS (30 * PS_NS_PER_MS)
 #define BLOCK_BYTES_MAX (256U << 10)
 #define BLOCK_BYTES_MIN 4096U
-#define BLOCKS_BYTES_MAX (UINT64_C(512) << 20) /* of all */
-#define THREAD_RATE 3e6                        /* events a second that one thread is trusted with */
+#define BLOCKS_BYTES_MAX (UINT64_C(512) << 20) /* all blocks together */
+/* Events per second that one thread is assumed to manage. */
+#define THREAD_RATE 3e6
 
 static int64_t wall_offset_ns(void)
 {
@@ -36,7 +38,7 @@ static int interrupts(const struct ps_load_config *config)
     return config->interrupts != NULL ? __atomic_load_n(config->interrupts, __ATOMIC_RELAXED) : 0;
 }
 
-/* ---- making ---- */
+/* ---- creation ---- */
 
 static enum ps_status target_find(struct ps_load *load, struct ps_err *err)
 {
@@ -62,8 +64,8 @@ static enum ps_status target_create(struct ps_load *load, enum ps_framing *frami
     if (ps_url_parse(&load->url, config->target, err) != PS_OK || target_find(load, err) != PS_OK)
         return PS_FAIL;
     if (load->ops->one_lane && config->connections > 1)
-        return ps_err_set(err, "--connections %u: %s: is one; leave --connections away", config->connections,
-                          load->ops->scheme);
+        return ps_err_set(err, "--connections %u: %s: has only one connection; remove --connections",
+                          config->connections, load->ops->scheme);
     *framing = load->ops->framing;
     if (load->ops->plan(&load->plan, &load->url, framing, err) != PS_OK) {
         load->ops = NULL;
@@ -72,7 +74,7 @@ static enum ps_status target_create(struct ps_load *load, enum ps_framing *frami
     return ps_url_check(&load->url, err);
 }
 
-/* Events a second at most; 0 when that is not known. */
+/* The highest rate of the shape in events per second; 0 when it is not known. */
 static double peak_rate(const struct ps_shape *shape)
 {
     double peak = 0;
@@ -170,7 +172,7 @@ static void destroy(struct ps_load *load)
 
 /* ---- starting ---- */
 
-/* The main thread wakes up often enough to be in the way of a pinned sender. */
+/* The main thread wakes up so often that it would disturb a pinned sender: keeps it off the senders' CPUs. */
 static void make_way(const struct ps_load_config *config)
 {
     cpu_set_t allowed;
@@ -186,7 +188,7 @@ static enum ps_status threads_start(struct ps_load *load, struct ps_err *err)
 {
     sigset_t all, before;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* only the main thread handles signals */
     for (; load->started < load->thread_count; load->started++) {
         if (pthread_create(&load->threads[load->started], NULL, ps_sender_run,
                            load->senders[load->started]) != 0)
@@ -210,12 +212,13 @@ static enum ps_status not_connected(struct ps_load *load, struct ps_err *err)
     double tried_s = (double)load->config->connect_ns / 1e9;
     if (load->config->connections > 1)
         return ps_err_set(err,
-                          "%s: %s (%llu of %u connections were made within %g s of trying; --wait goes on)",
+                          "%s: %s (%llu of %u connections were made within %g s; use --wait to keep trying)",
                           load->url.text, what, (unsigned long long)up, load->config->connections, tried_s);
-    return ps_err_set(err, "%s: %s (tried for %g s; --wait goes on)", load->url.text, what, tried_s);
+    return ps_err_set(err, "%s: %s (tried for %g s; use --wait to keep trying)", load->url.text, what,
+                      tried_s);
 }
 
-/* A target could not be opened: whose sender has ended. */
+/* A target could not be opened: stops all senders and returns the error of the one that failed. */
 static enum ps_status failed(struct ps_load *load, uint32_t sender, struct ps_err *err)
 {
     for (uint32_t i = 0; i < load->started; i++)
@@ -227,7 +230,7 @@ static enum ps_status failed(struct ps_load *load, uint32_t sender, struct ps_er
     return PS_FAIL;
 }
 
-/* Until every lane was up once. */
+/* Waits until every lane was up once. */
 static enum ps_status connect_wait(struct ps_load *load, struct ps_live *live, struct ps_err *err)
 {
     const struct ps_load_config *config = load->config;
@@ -258,7 +261,7 @@ static enum ps_status connect_wait(struct ps_load *load, struct ps_live *live, s
 
 /* ---- running ---- */
 
-/* When the schedule ends by itself: PS_NEVER when that is not known before. */
+/* Returns when the schedule ends by itself, or PS_NEVER when that is not known in advance. */
 static uint64_t schedule_end_ns(const struct ps_load *load)
 {
     const struct ps_load_config *config = load->config;
@@ -289,7 +292,7 @@ static bool any_hopeless(const struct ps_load *load)
     return hopeless;
 }
 
-/* Interrupted: the schedule ends now. */
+/* Ends the schedule now, after an interruption. */
 static void cut_all(struct ps_load *load, struct ps_load_watch *watch, struct ps_load_result *result)
 {
     uint64_t now_ns = ps_pacer_now(), since_ns = now_ns > load->start_ns ? now_ns - load->start_ns : 0;
@@ -301,7 +304,7 @@ static void cut_all(struct ps_load *load, struct ps_load_watch *watch, struct ps
         ps_sender_cut(load->senders[i], since_ns);
 }
 
-/* Until everything was completed, or the time to settle is over. */
+/* Watches the run until everything is completed or the time to settle is over. */
 static void watch_run(struct ps_load *load, struct ps_load_watch *watch, struct ps_load_result *result)
 {
     const struct ps_load_config *config = load->config;
@@ -334,7 +337,7 @@ static void watch_run(struct ps_load *load, struct ps_load_watch *watch, struct 
     load->started = 0;
 }
 
-/* ---- all of it ---- */
+/* ---- the whole run ---- */
 
 static enum ps_status run(struct ps_load *load, struct ps_live *live, struct ps_load_result *result,
                           struct ps_err *err)

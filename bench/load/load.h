@@ -1,5 +1,5 @@
-/* A whole run of load: target, content and schedule are made, senders started, watched and joined, and what
- * happened is said. Thread: the main one. */
+/* A complete run of load: creates target, content and schedule, starts, watches and joins the senders, and
+ * collects the result. Thread: the main one. */
 #pragma once
 
 #include "bench/load/content.h"
@@ -15,31 +15,32 @@
 
 struct ps_load_config {
     const char *target;               /* URL */
-    struct ps_content_config content; /* framing, run and seed are set by the run */
+    struct ps_content_config content; /* the run sets framing, run and seed */
     struct ps_shape_config shape;
     uint64_t event_max;   /* 0: no limit */
     uint32_t connections; /* sources */
     uint64_t connect_over_ns;
-    uint32_t threads;   /* 0: as needed */
+    uint32_t threads;   /* 0: as many as needed */
     uint32_t cpu_count; /* 0: not pinned */
     int cpus[PS_LOAD_CPUS_MAX];
     bool spin;
     uint64_t seed;
     int64_t start_wall_ns; /* since the epoch; 0: now */
-    uint32_t run;          /* of the stamps */
+    uint32_t run;          /* the run number in the stamps */
     uint32_t source_first;
     const char *manifest; /* NULL: none */
     uint64_t settle_ns;
-    uint64_t every_ns;   /* a progress each */
-    double tolerance;    /* share of the asked rate */
-    uint64_t connect_ns; /* how long the target may refuse at the start; PS_NEVER: for ever */
-    const volatile sig_atomic_t *interrupts; /* 1: end well, 2: at once */
+    uint64_t every_ns; /* interval between progress reports */
+    double tolerance;  /* share of the asked rate that may be missing */
+    /* How long the target may refuse connections at the start; PS_NEVER: for ever. */
+    uint64_t connect_ns;
+    const volatile sig_atomic_t *interrupts; /* 1: end in order, 2: end at once */
 };
 
-/* What came out. Times are seconds since the schedule's start. */
+/* The result of a run. Times are seconds since the schedule's start. */
 struct ps_load_result {
     uint32_t run, source_first, source_count;
-    double seconds; /* how long the schedule ran */
+    double seconds; /* duration of the schedule */
     double asked_rate, achieved_rate;
     bool held, closed_loop, interrupted;
     uint64_t due, backlog_max;
@@ -61,13 +62,14 @@ struct ps_load_result {
     } * sources; /* source_count of them */
 };
 
-/* PS_FAIL: it could not start, or the manifest could not be written. Owns: ps_load_result_fini, in any case.
- */
+/* Returns PS_FAIL when the run could not start or the manifest could not be written. Owns: the caller calls
+ * ps_load_result_fini in any case. */
 enum ps_status ps_load_run(const struct ps_load_config *config, struct ps_live *live,
                            struct ps_load_result *result, struct ps_err *err);
 void ps_load_result_fini(struct ps_load_result *result);
 
-/* Of what was due, neither completed nor failed. */
+/* Events that were due and neither completed nor failed. */
 uint64_t ps_load_result_undelivered(const struct ps_load_result *result);
-/* 0 held, 1 events failed or undelivered, 3 the asked rate was not held. */
+/* The exit code: 0 the rate was held, 1 events failed or were not delivered, 3 the asked rate was not
+ * held. */
 int ps_load_result_code(const struct ps_load_result *result);

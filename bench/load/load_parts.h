@@ -1,9 +1,9 @@
-/* Inside a run of load: what it is made of. Thread: the main one. */
+/* Internal to a run of load. Thread: the main one. */
 #pragma once
 
 #include "bench/load/load_watch.h"
 
-/* What a run is made of. */
+/* The parts of a run. */
 struct ps_load {
     const struct ps_load_config *config;
     const struct ps_target_ops *ops;
@@ -19,6 +19,6 @@ struct ps_load {
     int64_t wall_offset_ns; /* real wall clock minus monotonic at the start */
 };
 
-/* Counts up what the senders did; after their threads ended. */
+/* Adds up the senders' counts into the result; call it after their threads have ended. */
 enum ps_status ps_load_result_make(const struct ps_load *load, struct ps_load_watch *watch,
                                    struct ps_load_result *result, struct ps_err *err);

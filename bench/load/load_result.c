@@ -1,4 +1,4 @@
-/* What came out of a run. */
+/* Computes the result of a run. */
 #include "bench/load/lane.h"
 #include "bench/load/load_parts.h"
 

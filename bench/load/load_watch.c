@@ -63,7 +63,7 @@ static void total_take(struct ps_load_watch *watch)
         ps_statistics_count(&watch->total, &watch->senders[i]->statistics);
 }
 
-/* Every other sample is dropped when there is no room: the run is long then. */
+/* Stores a sample. When the buffer is full it drops every other sample: the run is long then. */
 static void sample_add(struct ps_load_watch *watch, struct ps_load_sample sample)
 {
     if (watch->sample_count == watch->sample_room) {

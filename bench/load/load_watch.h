@@ -1,9 +1,9 @@
-/* Inside a run: what the main thread keeps about the senders while they work. */
+/* Internal to a run: what the main thread records about the senders while they work. */
 #pragma once
 
 #include "bench/load/load.h"
 
-/* A look at the backlog, 20 times a second. */
+/* The backlog at one moment; sampled 20 times a second. */
 struct ps_load_sample {
     uint64_t since_ns, due, outstanding; /* outstanding: due and neither completed nor failed */
 };
@@ -15,13 +15,14 @@ struct ps_load_watch {
     uint32_t sender_count;
     struct ps_live *live;
     uint64_t start_ns;
-    uint64_t end_ns;            /* of the schedule, since its start; PS_NEVER: not known yet */
-    struct ps_schedule *scouts; /* random arrivals: the lanes' schedules once more, to count what is due */
+    uint64_t end_ns; /* of the schedule, since its start; PS_NEVER: not known yet */
+    /* For random arrivals: a second copy of the lanes' schedules, to count the due events. */
+    struct ps_schedule *scouts;
     uint64_t scouted;
     struct ps_load_sample *samples;
     uint64_t sample_count, sample_room;
     uint64_t backlog_max;
-    uint64_t next_ns; /* the next progress, since the start */
+    uint64_t next_ns; /* the next progress report, since the start */
     uint64_t completed_before, due_before, downs_before, reasons_before, shown_ns;
     struct ps_histogram latency_before, latency_between;
     struct ps_statistics total; /* scratch */
@@ -30,12 +31,12 @@ struct ps_load_watch {
 enum ps_status ps_load_watch_init(struct ps_load_watch *watch, struct ps_err *err);
 void ps_load_watch_fini(struct ps_load_watch *watch);
 
-/* Events due by a time since the start. */
+/* Returns the number of events due by a time since the start. */
 uint64_t ps_load_watch_due(struct ps_load_watch *watch, uint64_t since_ns);
-/* Looks once; shows progress when it is time (--every). */
+/* Takes a sample; shows progress at the interval of --every. */
 void ps_load_watch_look(struct ps_load_watch *watch, uint64_t now_ns);
-/* The last look: shows what was not shown yet, if it is long enough. */
+/* Takes the last sample; shows the rest of the progress if it covers enough time. */
 void ps_load_watch_end(struct ps_load_watch *watch, uint64_t now_ns);
-/* By how much what is outstanding grew from the run's beginning to its end: events that the target did not
- * keep up with. Minima over windows, so that what is always on its way does not count. */
+/* Returns by how many events the outstanding ones grew from the run's beginning to its end: events that the
+ * target did not keep up with. Uses minima over windows, so events that are always in flight do not count. */
 uint64_t ps_load_watch_growth(const struct ps_load_watch *watch);

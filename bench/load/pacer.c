@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#define LOOK_NS UINT64_C(20000) /* between looks at the descriptors while busy or spinning */
+#define LOOK_NS UINT64_C(20000) /* between polls of the descriptors while busy or spinning */
 #define SLEEP_MAX_NS (20 * PS_NS_PER_MS)
 #define SLEEP_STEP_NS PS_NS_PER_MS
 #define MARK_NS PS_NS_PER_MS
@@ -68,7 +68,7 @@ void ps_pacer_worked(struct ps_pacer *pacer, uint64_t now_ns)
     uint64_t away_ns = wall_ns > cpu_ns ? wall_ns - cpu_ns : 0;
     if (away_ns > now_ns - before_ns)
         away_ns = now_ns - before_ns;
-    if (away_ns > PS_PACER_GAP_NS) /* when exactly is not known */
+    if (away_ns > PS_PACER_GAP_NS) /* its exact position is not known */
         gap_note(pacer, before_ns, before_ns + away_ns);
 }
 
@@ -77,7 +77,7 @@ static const struct ps_pacer_gap *gap_at(const struct ps_pacer *pacer, uint32_t 
     return &pacer->gaps[number % PS_PACER_GAPS];
 }
 
-/* Of one gap. */
+/* The part of one gap within a period. */
 static uint64_t within(const struct ps_pacer_gap *gap, uint64_t from_ns, uint64_t to_ns)
 {
     uint64_t begin_ns = gap->from_ns > from_ns ? gap->from_ns : from_ns;
@@ -122,14 +122,14 @@ static int poll_descriptors(struct ps_pacer *pacer, uint64_t timeout_ns)
     return count > 0 ? count : 0;
 }
 
-/* A look without waiting, when the last one is long ago. */
+/* Polls without waiting, unless the last poll was a short time ago. */
 static int look(struct ps_pacer *pacer, uint64_t now_ns)
 {
     if (pacer->epoll < 0 || now_ns - pacer->polled_ns < LOOK_NS)
         return 0;
     pacer->polled_ns = now_ns;
     int count = poll_descriptors(pacer, 0);
-    ps_pacer_saw(pacer, ps_pacer_now()); /* it waits for nothing: longer than a moment is away, too */
+    ps_pacer_saw(pacer, ps_pacer_now()); /* it does not wait: a long poll means that the core was lost */
     return count;
 }
 
@@ -138,11 +138,11 @@ static uint64_t sleep_for(struct ps_pacer *pacer, uint64_t ns, int *ready_count)
     *ready_count = poll_descriptors(pacer, ns < SLEEP_MAX_NS ? ns : SLEEP_MAX_NS);
     uint64_t now_ns = ps_pacer_now();
     pacer->seen_ns = pacer->polled_ns = now_ns;
-    mark(pacer, now_ns); /* asleep is not away */
+    mark(pacer, now_ns); /* sleep does not count as a lost core */
     return now_ns;
 }
 
-/* How long there is nothing to be exact about. */
+/* Returns how long the thread may sleep before it must be exact. */
 static uint64_t idle_ns(const struct ps_pacer *pacer, uint64_t due_ns, uint64_t until_ns, uint64_t now_ns)
 {
     uint64_t early_ns = pacer->spin ? PS_PACER_SPIN_NS : 0, first_ns = due_ns < until_ns ? due_ns : until_ns;

@@ -1,8 +1,10 @@
-/* Waiting for the next due time without being late: sleep until 3 ms before it, then spin, since a sleep
- * alone ends milliseconds late now and then. While it spins it is also the witness of the core: when two
- * readings of the clock in a row lie further apart than spinning explains, the core was somebody else's (the
- * hypervisor's, another process's). While the sender works, the same is told by wall time that was no CPU
- * time of the thread. These gaps are what the schedule error is told net of; the raw error is told too.
+/* Waits for the next due time without being late: sleeps until 3 ms before it and then spins, because a sleep
+ * alone sometimes ends milliseconds late.
+ *
+ * While it spins it also detects when the thread loses its core: two consecutive readings of the clock that
+ * lie further apart than spinning explains mean that the hypervisor or another process had the core. While
+ * the sender works, the gap is wall time that was not CPU time of the thread. The net schedule error does not
+ * include these gaps; the raw schedule error does.
  *
  * Thread: the sender's. */
 #pragma once
@@ -12,45 +14,51 @@
 #include <sys/epoll.h>
 
 #define PS_PACER_SPIN_NS UINT64_C(3000000) /* before the due time */
-#define PS_PACER_GAP_NS UINT64_C(20000)    /* shorter ones are not told from the loop itself */
-#define PS_PACER_GAPS 512U                 /* remembered */
+#define PS_PACER_GAP_NS UINT64_C(20000)    /* shorter gaps cannot be told from the loop itself */
+#define PS_PACER_GAPS 512U                 /* gaps that are remembered */
 #define PS_PACER_READY_MAX 64
 
 struct ps_pacer {
     int epoll; /* -1: nothing is polled */
-    bool spin; /* false: sleeps in steps of a millisecond, for shared cores, and witnesses nothing while idle
-                */
-    uint64_t polled_ns;            /* when the descriptors were looked at last */
-    uint64_t seen_ns;              /* the last reading of the clock on the core */
-    uint64_t mark_ns, mark_cpu_ns; /* wall and thread CPU time at one moment after the last sleep */
+    /* False: sleeps in steps of a millisecond, for shared cores, and detects no gaps while idle. */
+    bool spin;
+    uint64_t polled_ns; /* when the descriptors were last polled */
+    uint64_t seen_ns;   /* the last reading of the clock while running */
+    /* Wall time and thread CPU time, taken together after the last sleep. */
+    uint64_t mark_ns, mark_cpu_ns;
     uint32_t gap_count;
     struct ps_pacer_gap {
         uint64_t from_ns, to_ns;
-    } gaps[PS_PACER_GAPS];       /* in turn */
+    } gaps[PS_PACER_GAPS];       /* a ring */
     struct ps_histogram *gap_ns; /* the caller's */
     struct epoll_event ready[PS_PACER_READY_MAX];
 };
 
-/* `gap_ns` is written to by this thread only. */
+/* Only this thread writes to `gap_ns`. */
 void ps_pacer_init(struct ps_pacer *pacer, int epoll, bool spin, struct ps_histogram *gap_ns);
 
-/* Returns when it is `due_ns` or, less exactly, `until_ns`, or a descriptor is ready (ready[0 ..
- * *ready_count)), or after 20 ms, so that orders are seen. Only for due_ns does it spin. Looks at the
- * descriptors now and then even when it is late already. Returns the time. */
+/* Returns the time when one of these happens:
+ *
+ * - it is `due_ns`; only for this does it spin
+ * - it is `until_ns`, less exactly
+ * - a descriptor is ready: ready[0 .. *ready_count)
+ * - 20 ms have passed, so that the caller sees orders
+ *
+ * It polls the descriptors now and then even when it is already late. */
 uint64_t ps_pacer_wait(struct ps_pacer *pacer, uint64_t due_ns, uint64_t until_ns, int *ready_count);
 
-/* The sender worked since the last reading and now reads the clock: was it away in between? */
+/* The sender worked since the last reading: finds out whether the thread lost its core in between. */
 void ps_pacer_worked(struct ps_pacer *pacer, uint64_t now_ns);
 
-/* Two readings of the clock in a row without a call in between. */
+/* Call with two consecutive readings of the clock that have no call in between. */
 void ps_pacer_saw(struct ps_pacer *pacer, uint64_t now_ns);
 
-/* How much of the time from this or that moment to `to_ns` lies in gaps, for moments that rise: a few
- * nanoseconds an event, however many gaps there were. */
+/* Computes how much of the time from a given moment to `to_ns` lies in gaps, for moments in ascending order:
+ * a few nanoseconds per event, for any number of gaps. */
 struct ps_pacer_overlap {
     const struct ps_pacer *pacer;
     uint64_t to_ns;
-    uint32_t oldest;    /* the oldest gap that is not over by the moment; gap_count: none */
+    uint32_t oldest;    /* the oldest gap that ends after the moment; gap_count: none */
     uint64_t behind_ns; /* time in the gaps after that one */
 };
 void ps_pacer_overlap_begin(struct ps_pacer_overlap *overlap, const struct ps_pacer *pacer, uint64_t from_ns,

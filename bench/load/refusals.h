@@ -1,19 +1,20 @@
-/* How long to wait when the far side says "later" (HTTP 503, Avro's FAILED), and when that is an outage: a
- * full channel is passing back-pressure, a second of it is not. Thread: the lane's sender. */
+/* How long to wait when the receiver answers "later" (HTTP 503, Avro's FAILED), and when that is an outage: a
+ * full channel is transient back-pressure, a second of refusals is not. Thread: the lane's sender. */
 #pragma once
 
 #include "core/clock.h"
 
-#define PS_REFUSAL_NS (10 * PS_NS_PER_MS) /* doubling .. */
-#define PS_REFUSAL_DOUBLINGS_MAX 3U       /* .. to 80 ms: an idle target would be measured too low */
+#define PS_REFUSAL_NS (10 * PS_NS_PER_MS) /* the first wait; it doubles up to three times */
+/* 10 ms doubled to at most 80 ms: longer waits would leave the target idle and its rate measured too low. */
+#define PS_REFUSAL_DOUBLINGS_MAX 3U
 #define PS_REFUSALS_PERSIST_NS PS_NS_PER_S
 
 struct ps_refusals {
-    unsigned count; /* in a row; 0 when something was taken */
+    unsigned count; /* consecutive refusals; 0 after an acceptance */
     uint64_t first_ns;
 };
 
-/* Another one. Returns when to try again. */
+/* Counts a refusal. Returns when to try again. */
 static inline uint64_t ps_refusals_add(struct ps_refusals *refusals, uint64_t now_ns)
 {
     if (refusals->count == 0)

@@ -11,7 +11,7 @@ static uint64_t split(uint64_t *state)
     return mixed ^ mixed >> 31;
 }
 
-/* To the next arrival of a process of rate 1: -ln of a number in (0, 1]. */
+/* The time to the next arrival of a process of rate 1: -ln of a number in (0, 1]. */
 static double gap(struct ps_random *random)
 {
     return -log(((double)(ps_random_next(random) >> 11) + 1) * 0x1p-53);
@@ -59,7 +59,7 @@ void ps_schedule_init(struct ps_schedule *schedule, const struct ps_schedule_con
     next_find(schedule);
 }
 
-/* All are due at once, now; only their number and the end are limits. */
+/* All events are due now; only their number and the end limit them. */
 static uint32_t take_closed(struct ps_schedule *schedule, uint64_t now_ns, uint32_t max, uint64_t *due_ns)
 {
     if (now_ns >= schedule->end_ns)

@@ -10,7 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define FINISH_LOOK_NS PS_NS_PER_MS /* how often a target is asked whether it has finished */
+#define FINISH_LOOK_NS PS_NS_PER_MS /* how often finish of a target is called */
 
 static uint64_t order_read(const uint64_t *order)
 {
@@ -57,9 +57,9 @@ bool ps_sender_last_reason(struct ps_sender *sender, char *reason, size_t room)
     return reason[0] != '\0';
 }
 
-/* ---- making ---- */
+/* ---- creation ---- */
 
-/* All blocks in one mapping: pages that are never used cost nothing. */
+/* Allocates all blocks in one mapping: pages that are never used cost nothing. */
 static enum ps_status blocks_create(struct ps_sender *sender, struct ps_err *err)
 {
     size_t stride = (sizeof(struct ps_load_block) + sender->config.block_bytes + 4095) & ~(size_t)4095;
@@ -140,7 +140,7 @@ static void fail(struct ps_sender *sender)
     phase_set(sender, PS_SENDER_FAILED);
 }
 
-/* Opens the lanes whose time has come. Returns when the next one's is. */
+/* Opens the lanes whose opening time has come. Returns the next opening time. */
 static uint64_t open_lanes(struct ps_sender *sender, uint64_t now_ns)
 {
     const struct ps_sender_config *config = &sender->config;
@@ -169,7 +169,7 @@ static bool all_seen_up(const struct ps_sender *sender)
     return true;
 }
 
-/* The order to start is two words; it is there when both are. */
+/* The order to start consists of two words; it is complete when both are set. */
 static void start(struct ps_sender *sender, uint64_t start_ns)
 {
     uint64_t start_wall_ns = order_read(&sender->order_start_wall_ns);
@@ -201,7 +201,7 @@ static void cut(struct ps_sender *sender, uint64_t end_ns)
     }
 }
 
-/* One lane's part of a cycle; returns when it will have something to do again. */
+/* Does one lane's part of a cycle; returns when the lane will have work again. */
 static uint64_t lane_cycle(struct ps_sender *sender, uint32_t i, uint64_t now_ns)
 {
     struct ps_lane *lane = &sender->lanes[i];
@@ -258,13 +258,14 @@ static void pin(int cpu)
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET((size_t)cpu, &set);
-    pthread_setaffinity_np(pthread_self(), sizeof set, &set); /* checked by whoever made the list */
+    /* the command line already checked the CPU */
+    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
 void *ps_sender_run(void *argument)
 {
     struct ps_sender *sender = argument;
-    prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps end when they should, and not up to 50 us later */
+    prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps end on time, not up to 50 us late */
     ps_pacer_init(&sender->pacer, epoll_create1(EPOLL_CLOEXEC), sender->config.spin,
                   &sender->statistics.gap_ns);
     bool pinned = false;
@@ -273,7 +274,7 @@ void *ps_sender_run(void *argument)
         enum ps_sender_phase phase = ps_sender_phase(sender);
         if (phase == PS_SENDER_DONE || phase == PS_SENDER_FAILED)
             break;
-        /* Not before the targets are open: threads of their libraries would inherit it. */
+        /* Pins only after the targets are open: threads of their libraries would inherit the mask. */
         if (!pinned && phase != PS_SENDER_CONNECTING && sender->config.cpu >= 0)
             pin(sender->config.cpu);
         pinned = pinned || phase != PS_SENDER_CONNECTING;

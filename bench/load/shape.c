@@ -15,8 +15,8 @@ void ps_shape_destroy(struct ps_shape *shape)
     free(shape);
 }
 
-/* How far into a piece the area under it is `events`. The stable form of the quadratic formula: no difference
- * of nearly equal numbers when the slope is small. */
+/* Returns how far into a piece the area under it is `events`. Uses the stable form of the quadratic formula,
+ * which subtracts no nearly equal numbers when the slope is small. */
 static double piece_inverse(const struct ps_shape_piece *piece, double events)
 {
     if (piece->slope == 0)
@@ -26,7 +26,7 @@ static double piece_inverse(const struct ps_shape_piece *piece, double events)
     return divisor > 0 ? 2 * events / divisor : 0;
 }
 
-/* The last piece that begins at or before so many events: pieces without area are passed over. */
+/* Returns the last piece that begins at or before `events`; skips pieces without area. */
 static unsigned piece_find(const struct ps_shape *shape, double events, unsigned at)
 {
     while (at > 0 && shape->pieces[at].start_events > events)
@@ -49,7 +49,7 @@ uint64_t ps_shape_due_ns(const struct ps_shape *shape, double events, unsigned *
     if (shape->cycle_events > 0) {
         double cycles = floor(events / shape->cycle_events);
         events -= cycles * shape->cycle_events;
-        if (events >= shape->cycle_events) { /* rounded */
+        if (events >= shape->cycle_events) { /* rounding error */
             events -= shape->cycle_events;
             cycles += 1;
         }
@@ -63,7 +63,7 @@ uint64_t ps_shape_due_ns(const struct ps_shape *shape, double events, unsigned *
     return due_ns < TIME_MAX_NS ? (uint64_t)(due_ns + 0.5) : PS_NEVER;
 }
 
-/* The area under the curve up to a time. */
+/* Returns the area under the curve up to a time. */
 static double area(const struct ps_shape *shape, double ns)
 {
     double base = 0;
@@ -87,7 +87,8 @@ static double area(const struct ps_shape *shape, double ns)
 
 static uint64_t trace_count(const struct ps_shape *shape, uint64_t until_ns)
 {
-    uint64_t low = 0, high = shape->trace_count; /* below low: due before; from high on: not */
+    /* Events below `low` are due before until_ns, those from `high` on are not. */
+    uint64_t low = 0, high = shape->trace_count;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         if (shape->trace_ns[middle] < until_ns)
@@ -107,7 +108,7 @@ uint64_t ps_shape_event_count(const struct ps_shape *shape, uint64_t until_ns)
     double guess = area(shape, (double)until_ns);
     if (!(guess < (double)(UINT64_C(1) << 53)))
         return UINT64_C(1) << 53;
-    /* The guess is right but for rounding: T() decides. */
+    /* The guess is right except for rounding: T() decides. */
     uint64_t count = guess > 2 ? (uint64_t)guess - 2 : 0;
     unsigned piece = 0;
     while (count > 0 && ps_shape_due_ns(shape, (double)(count - 1), &piece) >= until_ns)

@@ -1,27 +1,27 @@
-/* When events are due: the shape of the load as a curve of the rate over time, or a recorded trace.
+/* When events are due: the shape of the load is a curve of the rate over time, or a recorded trace.
  *
- * The curve is made of pieces in which the rate is constant or changes linearly, once or in a cycle. Event
- * number i is due when the area under the curve reaches i: T(i) is computed from i alone, never by adding up,
- * so nothing drifts and it does not matter who computes it. In double arithmetic with 53 bits: after a day
- * T(i) is off by less than 0.1 ns before it is rounded to the nanosecond.
+ * The curve consists of pieces in which the rate is constant or changes linearly; the pieces apply once or
+ * repeat in a cycle. Event number i is due when the area under the curve reaches i: T(i) is computed from i
+ * alone, never by adding up, so nothing drifts and every thread gets the same result. In double arithmetic
+ * with 53 bits: after a day T(i) is off by less than 0.1 ns before it is rounded to the nanosecond.
  *
- * Times are nanoseconds since the schedule's start. Thread: any; const once made. */
+ * Times are nanoseconds since the schedule's start. Thread: any; constant once created. */
 #pragma once
 
 #include "core/status.h"
 
 struct ps_shape_config {
-    const char *text; /* "constant", "sine:min=10k,max=100k,period=1m"; NULL: constant, or closed without a
-                         rate */
-    double rate;      /* events a second; 0: not given */
+    /* "constant", "sine:min=10k,max=100k,period=1m"; NULL: constant, or closed when there is no rate. */
+    const char *text;
+    double rate;          /* events a second; 0: not given */
     uint64_t duration_ns; /* 0: not given */
 };
 
-/* From `start_ns` on, where `start_events` were due. */
+/* A piece begins at `start_ns`, when `start_events` events were due. */
 struct ps_shape_piece {
     double start_ns, start_events;
-    double rate;     /* events a ns at its start */
-    double slope;    /* events a ns, a ns */
+    double rate;     /* events per ns at its start */
+    double slope;    /* change of the rate, events per ns per ns */
     double event_ns; /* 1 / rate */
 };
 
@@ -31,24 +31,24 @@ struct ps_shape {
     bool poisson; /* the curve is the mean; arrivals are random */
     struct ps_shape_piece *pieces;
     unsigned piece_count;
-    double cycle_ns, cycle_events; /* 0: the last piece goes on for ever */
-    uint64_t *trace_ns;            /* instead of the curve: when each event is due, ascending */
+    double cycle_ns, cycle_events; /* 0: the last piece lasts for ever */
+    uint64_t *trace_ns;            /* used instead of the curve: when each event is due, ascending */
     uint64_t trace_count;
 };
 
-/* Names what is wrong, and what would be right. Owns: the caller destroys it. May read a trace file. */
+/* Errors name the mistake and a correct form. Owns: the caller destroys it. May read a trace file. */
 enum ps_status ps_shape_create(struct ps_shape **shape, const struct ps_shape_config *config,
                                struct ps_err *err);
 void ps_shape_destroy(struct ps_shape *shape);
 
-/* When the area under the curve is `events` (event i: T(i)); PS_NEVER when that never happens. `*piece` is
- * where to look first, 0 in the beginning. Not for closed shapes. */
+/* Returns when the area under the curve is `events` (event i: T(i)); PS_NEVER when it never is. `*piece` is
+ * the piece where the search begins and the one found; 0 at first. Not for closed shapes. */
 uint64_t ps_shape_due_ns(const struct ps_shape *shape, double events, unsigned *piece);
-/* How many events are due before `until_ns`: the smallest i with T(i) >= until_ns. For Poisson: how many are
- * expected. */
+/* Returns how many events are due before `until_ns`: the smallest i with T(i) >= until_ns. For Poisson: the
+ * expected number. */
 uint64_t ps_shape_event_count(const struct ps_shape *shape, uint64_t until_ns);
 
-/* For --help: name and one line each, NULL at the end. */
+/* The shapes with one line each for --help; the last has name NULL. */
 struct ps_shape_form {
     const char *name, *summary;
     const char *keys; /* separated by blanks */

@@ -30,8 +30,8 @@ static unsigned columns_of(FILE *to)
     return ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : COLUMNS_DEFAULT;
 }
 
-/* How many bytes of the text fit into so many columns: escape sequences and the later bytes of UTF-8 take
- * none. */
+/* Returns how many bytes of the text fit into `columns`; escape sequences and continuation bytes of UTF-8
+ * take no column. */
 static size_t fitting(const char *text, unsigned columns)
 {
     size_t at = 0;

@@ -36,7 +36,7 @@ struct ps_usage ps_usage_of(int pid)
     if (file == NULL)
         return usage;
     if (fgets(line, sizeof line, file) != NULL) {
-        const char *after = strrchr(line, ')'); /* the name may hold blanks */
+        const char *after = strrchr(line, ')'); /* the name may contain blanks */
         if (after != NULL)
             sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
     }

@@ -1,4 +1,4 @@
-/* What the bench programs share: CPU time of this process or of a child, wall time, medians. */
+/* CPU time of this process or of a child, wall time, medians: shared by the bench programs, load and plan. */
 #pragma once
 
 #include "core/base.h"
@@ -8,12 +8,13 @@ struct ps_usage {
     uint64_t rss_bytes;   /* peak */
 };
 
-/* Of this process so far. */
+/* Usage of this process so far. */
 struct ps_usage ps_usage_self(void);
-/* Of a process that still runs, from /proc (10 ms resolution), or of one that was waited for. */
+/* Usage of a process that is still running, or has ended and was not waited for yet, from /proc (10 ms
+ * resolution). */
 struct ps_usage ps_usage_of(int pid);
 
-/* Medians and spread of `count` figures (sorted in place). */
+/* The lowest figure, the median and the highest of `count` figures (sorted in place). */
 struct ps_spread {
     double low, median, high;
 };

@@ -68,7 +68,7 @@ enum ps_status ps_outline_read(struct ps_outline *outline, const char *const *ar
         return PS_FAIL;
     own->command.dry_run = true;
     if (ps_conf_load(&own->command, ps_stages, &own->conf) != PS_OK) {
-        ps_err_set(err, "this agent would not start (`penstock check` tells everything)");
+        ps_err_set(err, "this agent would not start (`penstock check` lists all problems)");
         return problems_say(own->conf, err);
     }
     problems_say(own->conf, &outline->dropped);

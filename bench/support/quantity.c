@@ -14,7 +14,8 @@ struct unit {
     double factor;
 };
 
-/* The number at the start of `text`; `*rest` is what follows. Plain decimal: no hexadecimal, no "inf". */
+/* Reads the number at the start of `text`; `*rest` is the text after it. Plain decimal only: no hexadecimal,
+ * no "inf". */
 static bool number_read(const char *text, double *number, const char **rest)
 {
     size_t digits = strspn(text, "0123456789.");
@@ -43,7 +44,7 @@ enum ps_status ps_quantity_rate(const char *what, const char *text, double *rate
 {
     const char *rest;
     if (!number_read(text, rate, &rest))
-        return ps_err_set(err, "%s: `%s` is not a number; 1000, 50k and 1.5M are", what, text);
+        return ps_err_set(err, "%s: `%s` is not a number; write for example 1000, 50k or 1.5M", what, text);
     size_t length = strlen(rest);
     if (length > 2 && strcmp(rest + length - 2, "/s") == 0)
         length -= 2;
@@ -52,7 +53,7 @@ enum ps_status ps_quantity_rate(const char *what, const char *text, double *rate
         return ps_err_set(err, "%s: `%s` ends in `%s`; k, M and G can follow a number", what, text, rest);
     *rate *= unit->factor;
     if (!(*rate > 0) || *rate > RATE_MAX)
-        return ps_err_set(err, "%s: `%s` is not above 0 and at most 1e12", what, text);
+        return ps_err_set(err, "%s: `%s` must be above 0 and at most 1e12", what, text);
     return PS_OK;
 }
 
@@ -65,7 +66,8 @@ enum ps_status ps_quantity_count(const char *what, const char *text, uint64_t mi
     if (number_read(text, &number, &rest))
         unit = unit_find(thousands, rest, strlen(rest));
     if (unit == NULL || number * unit->factor != floor(number * unit->factor))
-        return ps_err_set(err, "%s: `%s` is not a whole number; 1000, 50k and 1.5M are", what, text);
+        return ps_err_set(err, "%s: `%s` is not a whole number; write for example 1000, 50k or 1.5M", what,
+                          text);
     number *= unit->factor;
     if (number < (double)min || number > (double)max)
         return ps_err_set(err, "%s: %s is not from %llu to %llu", what, text, (unsigned long long)min,
@@ -83,12 +85,13 @@ enum ps_status ps_quantity_duration(const char *what, const char *text, uint64_t
     do {
         const char *unit_text;
         if (!number_read(at, &number, &unit_text))
-            return ps_err_set(err, "%s: `%s` is not a duration; 10s, 500ms and 1h30m are", what, text);
+            return ps_err_set(err, "%s: `%s` is not a duration; write for example 10s, 500ms or 1h30m", what,
+                              text);
         size_t length = strcspn(unit_text, "0123456789.");
         const struct unit *unit = unit_find(units, unit_text, length);
         if (unit == NULL || (length == 0 && at != text))
-            return ps_err_set(err, "%s: `%s` has no unit of time at `%s`; ns, us, ms, s, m, h and d are",
-                              what, text, unit_text);
+            return ps_err_set(err, "%s: `%s` has no unit of time at `%s`; use ns, us, ms, s, m, h or d", what,
+                              text, unit_text);
         total += number * unit->factor;
         at = unit_text + length;
     } while (*at != '\0');
@@ -121,7 +124,7 @@ enum ps_status ps_quantity_bytes(const char *what, const char *text, uint64_t *b
     double number;
     const char *rest;
     if (!number_read(text, &number, &rest))
-        return ps_err_set(err, "%s: `%s` is not a size; 512, 64KiB and 1.5GB are", what, text);
+        return ps_err_set(err, "%s: `%s` is not a size; write for example 512, 64KiB or 1.5GB", what, text);
     const struct unit *unit = unit_find(units, rest, strlen(rest));
     if (unit == NULL)
         return ps_err_set(err, "%s: `%s` ends in `%s`; B, kB, MB, GB, KiB, MiB and GiB can follow a number",
@@ -136,15 +139,15 @@ enum ps_status ps_quantity_share(const char *what, const char *text, double *sha
 {
     const char *rest;
     if (!number_read(text, share, &rest) || (strcmp(rest, "%") != 0 && *rest != '\0'))
-        return ps_err_set(err, "%s: `%s` is not a share; 0.1%% and 0.001 are", what, text);
+        return ps_err_set(err, "%s: `%s` is not a share; write for example 0.1%% or 0.001", what, text);
     if (*rest == '%')
         *share /= 100;
     if (*share > 1)
-        return ps_err_set(err, "%s: `%s` is more than the whole; did you mean %s%%?", what, text, text);
+        return ps_err_set(err, "%s: `%s` is more than 100 %%; did you mean %s%%?", what, text, text);
     return PS_OK;
 }
 
-/* ---- for people ---- */
+/* ---- printing for people ---- */
 
 const char *ps_quantity_print_count(uint64_t count, char *text, size_t room)
 {
@@ -160,7 +163,7 @@ const char *ps_quantity_print_count(uint64_t count, char *text, size_t room)
     return text;
 }
 
-/* Three digits that count: 1.23, 12.3, 123. */
+/* Three significant digits: 1.23, 12.3, 123. */
 static const char *print_scaled(double number, const char *unit, char *text, size_t room)
 {
     int decimals = number < 9.995 ? 2 : number < 99.95 ? 1 : 0;

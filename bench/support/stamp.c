@@ -1,4 +1,4 @@
-/* The stamp, written and found: twelve bits make two digits by one table, ISA-L computes the checksum. */
+/* Writes and finds the stamp: a table turns twelve bits into two digits; ISA-L computes the checksum. */
 #include "bench/support/stamp.h"
 
 #include <limits.h>
@@ -8,9 +8,10 @@
 
 #define HEAD_BYTES 28U   /* before H */
 #define CHECK_BYTES 32U  /* before C */
-#define SHORT_BYTES 256U /* up to here, the processor's instruction alone is faster */
+#define SHORT_BYTES 256U /* up to this length the processor's instruction alone is faster */
 #define DIGIT 0x80U      /* marks a digit among bytes */
-/* Where so many digits are none, it may still be a stamp that was hurt; with more, it is none. */
+/* With at most this many bytes that are not digits it still counts as a damaged stamp; with more it is no
+ * stamp. */
 #define BAD_DIGITS_MAX 2U
 
 /* Every pair of base64url digits, in the order of their 12-bit value. */
@@ -38,7 +39,7 @@
 #define ROW(a) DIGITS(PAIR, a)
 static const char pairs[4096][2] = {ROWS};
 
-/* What a byte is worth as a digit; 0: it is none. The digits' own order, turned round. */
+/* A byte's value as a digit, or 0 when it is not a digit: the reverse of the table above. */
 static const uint8_t values[256] = {
     ['A'] = DIGIT | 0,  ['B'] = DIGIT | 1,  ['C'] = DIGIT | 2,  ['D'] = DIGIT | 3,  ['E'] = DIGIT | 4,
     ['F'] = DIGIT | 5,  ['G'] = DIGIT | 6,  ['H'] = DIGIT | 7,  ['I'] = DIGIT | 8,  ['J'] = DIGIT | 9,
@@ -56,7 +57,7 @@ static const uint8_t values[256] = {
 };
 
 #ifdef __x86_64__
-/* The processor's instruction, for what is too short to be worth ISA-L's preparations. */
+/* Uses the processor's instruction for texts too short for ISA-L's set-up cost. */
 __attribute__((target("sse4.2"))) static uint32_t crc_short(uint32_t crc, const unsigned char *at,
                                                             size_t length)
 {
@@ -82,7 +83,7 @@ __attribute__((target("sse4.2"))) static uint32_t crc_short(uint32_t crc, const 
 uint32_t ps_stamp_crc32c(uint32_t crc, const void *data, size_t length)
 {
     const unsigned char *at = data;
-    crc = ~crc; /* neither inverts */
+    crc = ~crc; /* both functions below expect and return the value without the final inversion */
 #ifdef __x86_64__
     if (length <= SHORT_BYTES && PS_LIKELY(__builtin_cpu_supports("sse4.2")))
         return ~crc_short(crc, at, length);
@@ -100,7 +101,7 @@ static inline uint64_t pair(uint64_t bits)
     return digits;
 }
 
-/* Eight bytes at once: the checksum reads eight at once, and would wait for smaller stores. */
+/* Stores eight bytes at once: the checksum reads eight at once and would stall on smaller stores. */
 static inline void put(char *to, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     uint64_t word = a | b << 16 | c << 32 | d << 48;
@@ -133,7 +134,7 @@ void ps_stamp_write(const struct ps_stamp *stamp, char *to)
     memcpy(to + 36, pairs[crc & 0xfff], 2);
 }
 
-/* `count` digits as a number; digits that are none make it larger than any that was written. */
+/* Reads `count` digits as a number; UINT64_MAX when one of them is not a digit. */
 static inline uint64_t take(const char *from, unsigned count)
 {
     uint64_t number = 0;
@@ -155,7 +156,7 @@ static int hex(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* \uXXXX at `from`: the code unit, or -1. */
+/* Returns the code unit of \uXXXX at `from`, or -1. */
 static int32_t unit(const char *from, size_t length)
 {
     int32_t code = 0;
@@ -194,8 +195,8 @@ static size_t utf8(uint32_t code, char *to)
     return 4;
 }
 
-/* One escape of JSON (RFC 8259, 7), which begins at from[0]. Returns how many bytes it has, 0 when it is
- * none. */
+/* Decodes the JSON escape (RFC 8259, 7) at from[0]. Returns its length in bytes, 0 when it is not an
+ * escape. */
 static size_t unescape(const char *from, size_t length, char *to, size_t *written)
 {
     static const char names[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
@@ -219,7 +220,8 @@ static size_t unescape(const char *from, size_t length, char *to, size_t *writte
     return 12;
 }
 
-/* The checksum of `covered` bytes after JSON's escapes are undone; false when there are not so many. */
+/* Computes the checksum of `covered` bytes with JSON's escapes undone; returns false when there are fewer
+ * bytes. */
 static bool crc_unescaped(uint32_t crc, const char *from, size_t length, size_t covered, uint32_t *result)
 {
     char room[256];
@@ -246,7 +248,7 @@ static bool crc_unescaped(uint32_t crc, const char *from, size_t length, size_t 
     return true;
 }
 
-/* The covered bytes of a stamp that can be believed; `crc` is that of what comes before C. */
+/* Checks the covered bytes of a stamp whose H matched; `crc` is the checksum of everything before C. */
 static enum ps_stamp_state covered_check(const struct ps_stamp *stamp, const char *at, size_t length,
                                          uint32_t crc)
 {
@@ -254,7 +256,7 @@ static enum ps_stamp_state covered_check(const struct ps_stamp *stamp, const cha
     const char *from = at + PS_STAMP_BYTES;
     size_t left = length - PS_STAMP_BYTES, covered = stamp->covered;
     if (left < covered)
-        return PS_STAMP_CUT; /* escapes only make it longer */
+        return PS_STAMP_CUT; /* escapes only make the text longer */
     uint32_t plain = covered > 0 ? ps_stamp_crc32c(crc, from, covered) : crc;
     if (PS_LIKELY(plain == wanted))
         return PS_STAMP_GOOD;
@@ -264,7 +266,7 @@ static enum ps_stamp_state covered_check(const struct ps_stamp *stamp, const cha
     return PS_STAMP_CHANGED;
 }
 
-/* What begins with "~1" at `at`, of `length` bytes to the record's end. */
+/* Examines what begins with "~1" at `at`, with `length` bytes to the record's end. */
 static enum ps_stamp_state check(const char *at, size_t length, struct ps_stamp *stamp)
 {
     if (PS_UNLIKELY(length < PS_STAMP_BYTES)) {

@@ -1,17 +1,22 @@
-/* The stamp that `penstock load` puts into every event and `penstock verify` looks for: who sent it, which
- * one it is, when it was due, and a checksum. Text of 38 characters that need no escape in JSON, syslog, URLs
- * or XML, so that it is found wherever the pipeline put the event.
+/* The stamp that `penstock load` puts into every event and `penstock verify` looks for: the sender, the
+ * event's number, its due time, and a checksum. It is text of 38 characters that need no escape in JSON,
+ * syslog, URLs or XML, so verify finds it wherever the pipeline puts the event.
  *
  *   ~1 RRRR SSS NNNNNNN DDDDDDDDD LLL HHHH CCCCCC      (without the blanks)
  *
- * base64url digits, most significant first: R run, S source, N sequence, D due time (microseconds since the
- * epoch), L twice the number of covered bytes after the stamp, plus one on the last event of its source,
- * H the low 24 bits of the CRC32C of everything before it, C the CRC32C of everything before it and of the
- * covered bytes after the stamp (RFC 3720's polynomial; the 4 spare bits are 0).
+ *   R  run
+ *   S  source
+ *   N  sequence number
+ *   D  due time, microseconds since the epoch
+ *   L  twice the number of covered bytes after the stamp, plus 1 on the last event of its source
+ *   H  low 24 bits of the CRC32C of everything before it
+ *   C  CRC32C of everything before it and of the covered bytes after the stamp (RFC 3720's polynomial;
+ *      the 4 spare bits are 0)
  *
- * Two checks, because a pipeline may cut an event: H alone says that the stamp can be believed.
+ * All are base64url digits, most significant first. There are two checks because a pipeline may cut an event:
+ * H alone shows that the numbers of the stamp are valid.
  *
- * Thread: any; nothing here keeps state. */
+ * Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"
@@ -27,25 +32,26 @@ struct ps_stamp {
     uint64_t sequence; /* of this source, from 0 */
     uint64_t due_us;   /* wall clock */
     uint32_t covered;  /* bytes after the stamp that the checksum covers */
-    bool last;         /* this source sends no more */
+    bool last;         /* this source sends no more events */
 };
 
-/* Writes the stamp to `to`; the covered bytes must already stand at to + PS_STAMP_BYTES. */
+/* Writes the stamp to `to`; the covered bytes must already be at to + PS_STAMP_BYTES. */
 void ps_stamp_write(const struct ps_stamp *stamp, char *to);
 
 enum ps_stamp_state {
-    PS_STAMP_NONE,    /* no stamp here */
-    PS_STAMP_GOOD,    /* stamp and covered bytes are as they were written */
-    PS_STAMP_CUT,     /* the stamp is good; the covered bytes end early and what is there cannot be checked */
-    PS_STAMP_CHANGED, /* the stamp is good; the covered bytes are others */
-    PS_STAMP_BROKEN,  /* it begins like a stamp and its own check fails, or it ends early: its numbers mean
-                         nothing */
+    PS_STAMP_NONE, /* no stamp here */
+    PS_STAMP_GOOD, /* stamp and covered bytes are unchanged */
+    /* The stamp is good; the covered bytes end early, and those present cannot be checked. */
+    PS_STAMP_CUT,
+    PS_STAMP_CHANGED, /* the stamp is good; the covered bytes were changed */
+    /* It begins like a stamp, but H does not match or the record ends within it: its numbers mean nothing. */
+    PS_STAMP_BROKEN,
 };
 
-/* The first stamp in a record: a good one anywhere is preferred to a broken one before it. Covered bytes that
- * were escaped on the way (JSON: \" \\ \/ \n \uXXXX) are unescaped before they are called changed. `*at`, may
- * be NULL: where it stands. Costs a memchr for '~' and the checksum. */
+/* Finds the first stamp in a record; a good one anywhere is preferred to a broken one before it. Covered
+ * bytes that were escaped on the way (JSON: \" \\ \/ \n \uXXXX) are unescaped before they count as changed.
+ * `*at` (may be NULL) is the stamp's offset. Costs a memchr for '~' and the checksum. */
 enum ps_stamp_state ps_stamp_find(const char *data, size_t length, struct ps_stamp *stamp, size_t *at);
 
-/* CRC32C of `data`, going on from `crc` (0 to begin). */
+/* Returns the CRC32C of `data`, continued from `crc` (0 to begin). */
 uint32_t ps_stamp_crc32c(uint32_t crc, const void *data, size_t length);

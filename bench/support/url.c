@@ -15,7 +15,7 @@ static int hex_digit(char digit)
     return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* Percent-decodes in place. False: a % that two hexadecimal digits do not follow, or %00. */
+/* Percent-decodes in place. Returns false for a % without two hexadecimal digits after it, and for %00. */
 static bool decode(char *text)
 {
     char *to = text;
@@ -53,15 +53,15 @@ static enum ps_status parse_query(struct ps_url *url, char *query, struct ps_err
         if (value != NULL)
             *value++ = '\0';
         if (*one == '\0' || !decode(one) || (value != NULL && !decode(value)))
-            return ps_err_set(err,
-                              "%s: after ? key=value&key=value is wanted, %% before two hexadecimal digits",
-                              url->text);
+            return ps_err_set(
+                err, "%s: write key=value&key=value after ?, and two hexadecimal digits after each %%",
+                url->text);
         url->keys[url->key_count++] = (struct ps_url_key){.name = one, .value = value ? value : "true"};
     }
     return PS_OK;
 }
 
-/* "host:port", "[v6]:port", "host" out of the first of `hosts`. */
+/* Takes "host:port", "[v6]:port" or "host" from the first of `hosts`. */
 static enum ps_status parse_host(struct ps_url *url, char **end, struct ps_err *err)
 {
     const char *host = url->hosts;
@@ -70,7 +70,7 @@ static enum ps_status parse_host(struct ps_url *url, char **end, struct ps_err *
     if (*host == '[') {
         const char *bracket = memchr(host, ']', length);
         if (bracket == NULL || (bracket + 1 < host + length && bracket[1] != ':'))
-            return ps_err_set(err, "%s: `[` of an IPv6 address without `]`", url->text);
+            return ps_err_set(err, "%s: the `[` of an IPv6 address has no `]`", url->text);
         url->host = append(end, host + 1, (size_t)(bracket - host) - 1);
         colon = bracket + 1 < host + length ? bracket + 1 : NULL;
     } else {
@@ -84,7 +84,7 @@ static enum ps_status parse_host(struct ps_url *url, char **end, struct ps_err *
         url->port = append(end, colon + 1, (size_t)(host + length - colon) - 1);
     size_t digits = strspn(url->port, "0123456789");
     if (url->port[digits] != '\0' || digits > 5 || strtoul(url->port, NULL, 10) > 65535)
-        return ps_err_set(err, "%s: `%s` is no port", url->text, url->port);
+        return ps_err_set(err, "%s: `%s` is not a port number", url->text, url->port);
     return PS_OK;
 }
 

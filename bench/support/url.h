@@ -1,4 +1,4 @@
-/* Where load goes and where verify reads: scheme://host:port/path?key=value&key=value. Set-up only. */
+/* A target of load or a far end of verify: scheme://host:port/path?key=value&key=value. Set-up only. */
 #pragma once
 
 #include "core/status.h"
@@ -6,34 +6,36 @@
 #define PS_URL_KEYS_MAX 32U
 
 struct ps_url {
-    char *text;         /* as it was given */
+    char *text;         /* as given */
     const char *scheme; /* lower case */
-    const char *host;   /* "" when there is none; brackets of an IPv6 address are taken off */
-    const char *port;   /* digits, "" when there is none */
-    const char *hosts;  /* the whole part between // and the path: kafka://a:9092,b:9092/topic */
-    const char *path;   /* with its slash, percent-decoded; "" when there is none */
+    /* "" when there is none; without the brackets of an IPv6 address. */
+    const char *host;
+    const char *port;  /* digits, "" when there is none */
+    const char *hosts; /* the whole part between // and the path: kafka://a:9092,b:9092/topic */
+    /* With its slash, percent-decoded; "" when there is none. */
+    const char *path;
     unsigned key_count;
     struct ps_url_key {
         const char *name, *value; /* percent-decoded */
-        bool used;                /* somebody asked for it */
+        bool used;                /* a getter asked for it */
     } keys[PS_URL_KEYS_MAX];
     unsigned asked_count;
-    const char *asked[PS_URL_KEYS_MAX]; /* names and prefixes somebody knows: not copied */
+    const char *asked[PS_URL_KEYS_MAX]; /* names and prefixes that the getters asked for; not copied */
     char *storage;
 };
 
-/* "-" is stdout:, a bare path is file://path. Owns: ps_url_fini frees. */
+/* "-" means stdout:, a bare path means file://path. Owns: ps_url_fini frees. */
 enum ps_status ps_url_parse(struct ps_url *url, const char *text, struct ps_err *err);
 void ps_url_fini(struct ps_url *url);
 
-/* The value of a key, or `otherwise`. */
+/* Returns the value of a key, or `otherwise`. */
 const char *ps_url_get(struct ps_url *url, const char *name, const char *otherwise);
-/* The next key that begins with `prefix` (e.g. "kafka."): for (unsigned at = 0; ps_url_next(...);) */
+/* Finds the next key that begins with `prefix` (e.g. "kafka."): for (unsigned at = 0; ps_url_next(...);) */
 bool ps_url_next(struct ps_url *url, const char *prefix, unsigned *at, const char **name, const char **value);
-/* After all keys were asked for: names a key that nobody knows, and the nearest of those that were asked for.
- */
+/* Call after all keys were asked for. Fails when the URL has a key that was not asked for; the error names
+ * the nearest key that was. */
 enum ps_status ps_url_check(const struct ps_url *url, struct ps_err *err);
-/* host:port as numbers for connect or bind; `port` 0 when it is missing is an error unless `default_port`.
+/* Resolves host:port to an address for connect or bind. A missing port is an error when `default_port` is 0.
  * Resolves names (blocks). */
 struct sockaddr_storage;
 enum ps_status ps_url_address(const struct ps_url *url, unsigned default_port,

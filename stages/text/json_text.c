@@ -5,8 +5,8 @@
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
 
-/* Whether one of eight bytes needs an escape: below 0x20, a quote or a backslash. Bytes of 0x80 and above do
- * not. (Hacker's Delight: a byte of x is 0 where (x - ONES) & ~x has its high bit.) */
+/* Tells whether one of eight bytes needs an escape: below 0x20, a quote or a backslash. Bytes of 0x80 and
+ * above do not. (Hacker's Delight: a byte of x is 0 where (x - ONES) & ~x has its high bit set.) */
 static bool has_special(uint64_t eight)
 {
     uint64_t quote = eight ^ (ONES * '"'), backslash = eight ^ (ONES * '\\');

@@ -1,10 +1,10 @@
-/* Text as the inside of a JSON string (RFC 8259, 7): for bodies of HTTP requests. Thread: any. */
+/* Writes text as the content of a JSON string (RFC 8259, 7): for bodies of HTTP requests. Thread: any. */
 #pragma once
 
 #include "core/base.h"
 
-#define PS_JSON_TEXT_GROWTH 6U /* a byte becomes so many at most */
+#define PS_JSON_TEXT_GROWTH 6U /* one byte becomes at most this many */
 
-/* Writes `length` bytes of text to `to`, which has room for PS_JSON_TEXT_GROWTH times as many: quotes,
- * backslashes and control characters escaped, everything else as it is. Returns how many were written. */
+/* Writes `length` bytes of text to `to`, which has room for PS_JSON_TEXT_GROWTH times as many. Escapes
+ * quotes, backslashes and control characters, copies everything else. Returns the number of bytes written. */
 size_t ps_json_text(const char *text, size_t length, char *to);

@@ -37,13 +37,13 @@ refused '--rate needs a value' --target - --rate
 refused '--rate: `fast` is not a number' --rate fast --target -
 refused '--rate: `10 per second` ends in' --rate '10 per second' --target -
 refused '--rate: `-5` is not a number' --rate -5 --target -
-refused '--rate: `0` is not above 0' --rate 0 --target -
+refused '--rate: `0` must be above 0' --rate 0 --target -
 refused '--duration: `soon` is not a duration' --duration soon --target -
 refused '--events: `1.5` is not a whole number' --events 1.5 --target -
 refused 'there is no shape `brust`; did you mean burst?' --rate 5 --shape brust:on=1s,off=1s --target -
 refused 'there is no target `udb`; did you mean udp?' --target udb://127.0.0.1:514
 refused 'did you mean `framing`?' --target 'tcp://127.0.0.1:514?framming=newline'
-refused '`99999` is no port' --target tcp://127.0.0.1:99999
+refused '`99999` is not a port number' --target tcp://127.0.0.1:99999
 refused 'hots' --template 'hello {hots}' --events 1 --target -
 refused 'jsom' --format jsom --events 1 --target -
 refused 'No such file' --lines "$work/nothing" --events 1 --target -
@@ -54,7 +54,7 @@ refused '--pace: spin or sleep' --pace jump --target -
 refused '--cpus: `x` is no list' --cpus x --target -
 refused 'there is no CPU 1000' --cpus 1000 --target -
 refused '--threads 4: each thread needs a connection' --threads 4 --target tcp://127.0.0.1:1
-refused '--tolerance: `5` is more than the whole' --tolerance 5 --target -
+refused '--tolerance: `5` is more than 100 %' --tolerance 5 --target -
 
 # ---- help has every target and shape ----
 

@@ -168,9 +168,9 @@ static void test_errors(void **state)
         {{.format = "rfc3146"},
          "there is no format rfc3146, did you mean rfc3164?; rfc3164, rfc5424, combined, json, keyvalue, "
          "fixed are"},
-        {{.format = "xml"}, "there is no format xml; rfc3164, rfc5424, combined, json, keyvalue, fixed are"},
-        {{.format = "json", .template = "x"}, "a format and a template; only one of them can be"},
-        {{.format = "json", .lines = "x"}, "a format and lines of a file; only one of them can be"},
+        {{.format = "xml"}, "there is no format xml; use rfc3164, rfc5424, combined, json, keyvalue or fixed"},
+        {{.format = "json", .template = "x"}, "a format and a template; give only one of them"},
+        {{.format = "json", .lines = "x"}, "a format and lines of a file; give only one of them"},
         {{0}, "neither a format nor a template nor lines of a file to send"},
         {{.format = "rfc3164", .stamp = true, .size_bytes = 63, .framing = PS_FRAMING_NEWLINE},
          "rfc3164: 63 bytes are asked for, and its fields need 64"},
@@ -179,11 +179,11 @@ static void test_errors(void **state)
         {{.template = "{seq} {words:2..3}", .size_bytes = 20},
          "template: 20 bytes are asked for, and its fields need from 7 to 37"},
         {{.template = "{pad}", .size_bytes = 1, .framing = PS_FRAMING_NEWLINE},
-         "template: 1 bytes are asked for, and that is no more than the framing"},
+         "template: 1 bytes are asked for, but the framing alone takes as many"},
         {{.template = "{size:20}{seq} {stamp}", .stamp = true},
          "template: {size} gives at most 20 bytes, and its fields need 40"},
         {{.template = "{size:20}a", .size_bytes = 20},
-         "template, column 1: {size} and --size; only one of them can be"},
+         "template, column 1: {size} and --size; give only one of them"},
         {{.template = "a{int:1..5}", .stamp = true},
          "template: there is no place for the stamp; write {stamp} where text may stand, or ask for none "
          "(--no-stamp)"},
@@ -287,7 +287,7 @@ static void test_lines(void **state)
     assert_non_null(strstr(err.text, "template: it has no {line} for the lines of "));
     assert_int_equal(truncate(path, 0), 0);
     assert_int_equal(ps_content_create(&content, &without, &err), PS_FAIL);
-    assert_non_null(strstr(err.text, ": no line that is not empty"));
+    assert_non_null(strstr(err.text, ": all lines are empty"));
     unlink(path);
 }
 

@@ -463,7 +463,7 @@ static void bad_configurations_are_named(void **state)
     config.target = "tpc://127.0.0.1:1";
     expect_failure(&config, "did you mean tcp?");
     config.target = "tcp://127.0.0.1:99999";
-    expect_failure(&config, "no port");
+    expect_failure(&config, "not a port number");
     config.target = "stdout:";
     config.connections = 2;
     expect_failure(&config, "leave --connections away");
