@@ -316,9 +316,9 @@ void ps_lane_up(struct ps_lane *lane, uint64_t now_ns)
         sender->outages[sender->outage_count - 1].to_ns = now_ns;
 }
 
-void ps_lane_hopeless(struct ps_lane *lane)
+void ps_lane_target_gone(struct ps_lane *lane)
 {
-    __atomic_store_n(&lane->sender->hopeless, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&lane->sender->target_gone, 1, __ATOMIC_RELAXED);
 }
 
 uint64_t ps_lane_retry_at(struct ps_lane *lane, unsigned failures, uint64_t now_ns)

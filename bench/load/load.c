@@ -173,7 +173,7 @@ static void destroy(struct ps_load *load)
 /* ---- starting ---- */
 
 /* The main thread wakes up so often that it would disturb a pinned sender: keeps it off the senders' CPUs. */
-static void make_way(const struct ps_load_config *config)
+static void leave_sender_cpus(const struct ps_load_config *config)
 {
     cpu_set_t allowed;
     if (config->cpu_count == 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0)
@@ -195,7 +195,7 @@ static enum ps_status threads_start(struct ps_load *load, struct ps_err *err)
             break;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    make_way(load->config);
+    leave_sender_cpus(load->config);
     return load->started == load->thread_count ? PS_OK : ps_err_set(err, "cannot start a thread");
 }
 
@@ -284,12 +284,12 @@ static bool all_done(const struct ps_load *load)
     return true;
 }
 
-static bool any_hopeless(const struct ps_load *load)
+static bool any_target_gone(const struct ps_load *load)
 {
-    bool hopeless = false;
+    bool target_gone = false;
     for (uint32_t i = 0; i < load->thread_count; i++)
-        hopeless = hopeless || ps_sender_hopeless(load->senders[i]);
-    return hopeless;
+        target_gone = target_gone || ps_sender_target_gone(load->senders[i]);
+    return target_gone;
 }
 
 /* Ends the schedule now, after an interruption. */
@@ -311,7 +311,7 @@ static void watch_run(struct ps_load *load, struct ps_load_watch *watch, struct 
     uint64_t next_ns = load->start_ns + LOOK_NS, deadline_ns = PS_NEVER;
     while (!all_done(load) && interrupts(config) < 2) {
         uint64_t now_ns = ps_pacer_now();
-        if ((interrupts(config) > 0 || any_hopeless(load)) && !result->interrupted)
+        if ((interrupts(config) > 0 || any_target_gone(load)) && !result->interrupted)
             cut_all(load, watch, result);
         if (now_ns >= next_ns) {
             ps_load_watch_look(watch, now_ns);

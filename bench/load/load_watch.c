@@ -18,11 +18,11 @@ enum ps_status ps_load_watch_init(struct ps_load_watch *watch, struct ps_err *er
         return ps_err_set(err, "no memory");
     if (!watch->shape->poisson)
         return PS_OK;
-    watch->scouts = calloc(config->connections, sizeof *watch->scouts);
-    if (watch->scouts == NULL)
+    watch->due_schedules = calloc(config->connections, sizeof *watch->due_schedules);
+    if (watch->due_schedules == NULL)
         return ps_err_set(err, "no memory");
     for (uint32_t i = 0; i < config->connections; i++) {
-        struct ps_schedule_config scout = {
+        struct ps_schedule_config due_schedule = {
             .shape = watch->shape,
             .lane = i,
             .lane_count = config->connections,
@@ -30,24 +30,24 @@ enum ps_status ps_load_watch_init(struct ps_load_watch *watch, struct ps_err *er
             .end_ns = config->shape.duration_ns > 0 ? config->shape.duration_ns : PS_NEVER,
             .seed = config->seed,
         };
-        ps_schedule_init(&watch->scouts[i], &scout);
+        ps_schedule_init(&watch->due_schedules[i], &due_schedule);
     }
     return PS_OK;
 }
 
 void ps_load_watch_fini(struct ps_load_watch *watch)
 {
-    free(watch->scouts);
+    free(watch->due_schedules);
     free(watch->samples);
 }
 
 uint64_t ps_load_watch_due(struct ps_load_watch *watch, uint64_t since_ns)
 {
     const struct ps_load_config *config = watch->config;
-    if (watch->scouts != NULL) {
+    if (watch->due_schedules != NULL) {
         for (uint32_t i = 0; i < config->connections; i++)
-            watch->scouted += ps_schedule_skip(&watch->scouts[i], since_ns);
-        return watch->scouted;
+            watch->due_counted += ps_schedule_skip(&watch->due_schedules[i], since_ns);
+        return watch->due_counted;
     }
     uint64_t until_ns = since_ns + 1;
     if (config->shape.duration_ns > 0 && until_ns > config->shape.duration_ns)

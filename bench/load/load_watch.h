@@ -17,8 +17,8 @@ struct ps_load_watch {
     uint64_t start_ns;
     uint64_t end_ns; /* of the schedule, since its start; PS_NEVER: not known yet */
     /* For random arrivals: a second copy of the lanes' schedules, to count the due events. */
-    struct ps_schedule *scouts;
-    uint64_t scouted;
+    struct ps_schedule *due_schedules;
+    uint64_t due_counted;
     struct ps_load_sample *samples;
     uint64_t sample_count, sample_room;
     uint64_t backlog_max;

@@ -44,9 +44,9 @@ void ps_sender_stop(struct ps_sender *sender)
     __atomic_store_n(&sender->order_stop, 1, __ATOMIC_RELAXED);
 }
 
-bool ps_sender_hopeless(const struct ps_sender *sender)
+bool ps_sender_target_gone(const struct ps_sender *sender)
 {
-    return order_read(&sender->hopeless) != 0;
+    return order_read(&sender->target_gone) != 0;
 }
 
 bool ps_sender_last_reason(struct ps_sender *sender, char *reason, size_t room)

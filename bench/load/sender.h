@@ -87,7 +87,7 @@ struct ps_sender {
 
     struct ps_statistics statistics PS_ALIGNED_GAP;
     uint64_t phase; /* enum ps_sender_phase; written by the sender */
-    uint64_t hopeless;
+    uint64_t target_gone;
     /* Orders; only the main thread writes them. */
     uint64_t order_start_ns PS_ALIGNED_GAP; /* monotonic; 0: not given yet */
     uint64_t order_start_wall_ns;           /* the wall clock at the start; 0: not given yet */
@@ -115,6 +115,6 @@ void ps_sender_cut(struct ps_sender *sender, uint64_t end_ns);
 void ps_sender_stop(struct ps_sender *sender);
 enum ps_sender_phase ps_sender_phase(const struct ps_sender *sender);
 /* Returns true when a target reported that it will never accept events again. */
-bool ps_sender_hopeless(const struct ps_sender *sender);
+bool ps_sender_target_gone(const struct ps_sender *sender);
 /* Copies the last error's reason; returns false when there was no error. Thread: any. */
 bool ps_sender_last_reason(struct ps_sender *sender, char *reason, size_t room);

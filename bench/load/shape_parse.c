@@ -1,4 +1,4 @@
-/* From "sine:min=10k,max=100k,period=1m" to a curve. Set-up only. */
+/* Parses a shape such as "sine:min=10k,max=100k,period=1m" into a curve. Set-up only. */
 #include "bench/load/shape_parts.h"
 #include "core/nearest.h"
 #include "bench/support/quantity.h"
@@ -24,13 +24,13 @@ const struct ps_shape_form ps_shape_forms[] = {
     {NULL, NULL, NULL},
 };
 
-/* What is being read. */
+/* The state of the parser. */
 struct parse {
     const struct ps_shape_config *config;
     struct ps_shape *shape;
     const struct ps_shape_form *form;
     const char *text; /* as given */
-    char *keys;       /* of the copy: "on=1s,off=4s" */
+    char *keys;       /* the part of the copy with the keys: "on=1s,off=4s" */
     struct ps_err *err;
     double cursor_ns, cursor_events; /* where the next piece begins */
 };
@@ -63,7 +63,7 @@ static enum ps_status key_unknown(const struct parse *parse, const char *key)
                       parse->form->name, parse->form->keys);
 }
 
-/* Every key is one the shape has, has a value and comes once. */
+/* Checks that every key belongs to the shape, has a value and occurs once. */
 static enum ps_status keys_check(struct parse *parse)
 {
     for (char *at = parse->keys; *at != '\0';) {
@@ -71,20 +71,20 @@ static enum ps_status keys_check(struct parse *parse)
         char key[64];
         snprintf(key, sizeof key, "%.*s", (int)name, at);
         if (at[name] != '=' || name + 1 == length || name == 0)
-            return ps_err_set(parse->err, "--shape %s: at `%.*s` key=value is wanted", parse->text,
-                              (int)length, at);
+            return ps_err_set(parse->err, "--shape %s: at `%.*s` write key=value", parse->text, (int)length,
+                              at);
         if (!form_has(parse->form, at, name))
             return key_unknown(parse, key);
         for (const char *before = parse->keys; before < at; before += strcspn(before, ",") + 1) {
             if (strncmp(before, at, name + 1) == 0)
-                return ps_err_set(parse->err, "--shape %s: `%s` is there twice", parse->text, key);
+                return ps_err_set(parse->err, "--shape %s: `%s` is given twice", parse->text, key);
         }
         at += length + (at[length] == ',');
     }
     return PS_OK;
 }
 
-/* The value of a key; NULL: not given. `value` has room for TEXT_BYTES_MAX. */
+/* Returns the value of a key, or NULL when it is not given. `value` has room for TEXT_BYTES_MAX. */
 static const char *key_get(const struct parse *parse, const char *key, char *value)
 {
     size_t length = strlen(key);
@@ -100,7 +100,7 @@ static const char *key_get(const struct parse *parse, const char *key, char *val
     return NULL;
 }
 
-/* Events a second; `otherwise` below 0: it has to be given. */
+/* Reads a rate in events per second; the key is required when `otherwise` is below 0. */
 static enum ps_status key_rate(const struct parse *parse, const char *key, double otherwise, double *rate)
 {
     char value[TEXT_BYTES_MAX], what[64];
@@ -118,7 +118,7 @@ static enum ps_status key_rate(const struct parse *parse, const char *key, doubl
     return ps_quantity_rate(what, value, rate, parse->err);
 }
 
-/* `otherwise` 0: it has to be given. */
+/* Reads a duration; the key is required when `otherwise` is 0. */
 static enum ps_status key_duration(const struct parse *parse, const char *key, uint64_t otherwise, double *ns)
 {
     char value[TEXT_BYTES_MAX], what[64];
@@ -137,7 +137,7 @@ static enum ps_status key_duration(const struct parse *parse, const char *key, u
     return PS_OK;
 }
 
-/* The rate the shapes fall back to: --rate, or below 0 when there is none. */
+/* The default rate of the shapes: --rate, or below 0 when it is not given. */
 static double asked_rate(const struct parse *parse)
 {
     return parse->config->rate > 0 ? parse->config->rate : -1;
@@ -151,7 +151,7 @@ static enum ps_status pieces_begin(struct parse *parse, unsigned count)
     return parse->shape->pieces != NULL ? PS_OK : ps_err_set(parse->err, "no memory");
 }
 
-/* From one rate (events a second) to another; `ns` 0: for ever. */
+/* Adds a piece from one rate (events per second) to another; `ns` 0: for ever. */
 static void piece_add(struct parse *parse, double from, double to, double ns)
 {
     struct ps_shape_piece *piece = &parse->shape->pieces[parse->shape->piece_count++];
@@ -232,8 +232,8 @@ static enum ps_status parse_step(struct parse *parse)
     return PS_OK;
 }
 
-/* A curve of straight pieces through points of the sine: the area of a whole period is the sine's exactly,
- * and in between no more than 1e-6 of it away. */
+/* A curve of straight pieces through points of the sine: the area of a whole period is exactly the sine's,
+ * and in between it differs by at most 1e-6. */
 static enum ps_status parse_sine(struct parse *parse)
 {
     double min, max, period_ns;
@@ -278,7 +278,7 @@ static enum ps_status parse_replay(struct parse *parse, const char *path)
     return PS_OK;
 }
 
-/* ---- the whole ---- */
+/* ---- the whole text ---- */
 
 static enum ps_status form_find(struct parse *parse, const char *name)
 {
@@ -301,8 +301,8 @@ static enum ps_status form_find(struct parse *parse, const char *name)
     return ps_err_set(parse->err, "--shape %s: there is no shape `%s`; there are %s", parse->text, name, all);
 }
 
-/* replay:FILE,speed=2: a file's name may hold commas and signs; keys are what stands last. Returns the keys,
- * cut off `file`. */
+/* replay:FILE,speed=2: a file's name may contain commas and equals signs, so only the keys at the end count.
+ * Returns the keys and cuts them off `file`. */
 static char *keys_cut(char *file)
 {
     char *keys = file + strlen(file), *comma;
@@ -356,7 +356,7 @@ static enum ps_status parse_text(struct parse *parse, char *copy)
     if (!parse->shape->closed)
         return parse_constant(parse);
     if (parse->config->rate > 0)
-        return ps_err_set(parse->err, "--shape closed has no rate: leave --rate or the shape away");
+        return ps_err_set(parse->err, "--shape closed has no rate: remove --rate or --shape");
     return PS_OK;
 }
 

@@ -1,9 +1,9 @@
-/* Inside the shapes: reading their text and traces. Set-up only. */
+/* Internal to the shapes: reads traces. Set-up only. */
 #pragma once
 
 #include "bench/load/shape.h"
 
-/* The unit of whole numbers in a trace; numbers with a point are always seconds. */
+/* The unit of whole numbers in a trace; numbers with a decimal point are always seconds. */
 enum ps_trace_unit { PS_TRACE_NS, PS_TRACE_US, PS_TRACE_MS, PS_TRACE_S };
 
 enum ps_trace_line {
@@ -13,9 +13,9 @@ enum ps_trace_line {
     PS_TRACE_LINE_BAD,
 };
 
-/* One line, not terminated; what follows the first word is not looked at. Thread: any. */
+/* Reads one line, which need not be terminated; ignores everything after the first word. Thread: any. */
 enum ps_trace_line ps_trace_line_read(const char *line, size_t length, enum ps_trace_unit unit, int64_t *ns);
 
-/* The arrivals of a file, ascending, the first at 0, `speed` times as fast as they were. */
+/* Reads the arrivals of a file: ascending, the first at 0, `speed` times as fast as recorded. */
 enum ps_status ps_trace_read(const char *path, enum ps_trace_unit unit, double speed, uint64_t **trace_ns,
                              uint64_t *count, struct ps_err *err);

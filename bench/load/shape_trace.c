@@ -1,4 +1,4 @@
-/* Recorded arrivals: a line each, an offset or a time. */
+/* Reads recorded arrivals: one per line, an offset or a time. */
 #include "bench/load/shape_parts.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #define ARRIVALS_MAX (UINT64_C(1) << 30)
 #define WORD_BYTES_MAX 64U
 
-/* Digits as a number; -1 when there are not exactly so many. */
+/* Reads exactly `count` digits as a number; returns -1 when one is not a digit. */
 static int digits_read(const char *text, size_t count)
 {
     int number = 0;
@@ -23,7 +23,7 @@ static int digits_read(const char *text, size_t count)
     return number;
 }
 
-/* "Z", "+05:30", "-0800" or nothing -> seconds east of Greenwich. */
+/* Converts "Z", "+05:30", "-0800" or nothing to seconds east of Greenwich. */
 static bool zone_read(const char *text, int *seconds)
 {
     *seconds = 0;
@@ -39,7 +39,7 @@ static bool zone_read(const char *text, int *seconds)
     return true;
 }
 
-/* 2026-11-20T11:38:16.123456Z; the blank between date and time was made a T. */
+/* Reads 2026-11-20T11:38:16.123456Z; the caller replaced a blank between date and time by T. */
 static bool time_read(const char *word, int64_t *ns)
 {
     if (strlen(word) < 19 || word[4] != '-' || word[7] != '-' || word[10] != 'T' || word[13] != ':' ||
@@ -117,7 +117,7 @@ enum ps_trace_line ps_trace_line_read(const char *line, size_t length, enum ps_t
         word[--used] = '\0';
     if (used > 10 && word[4] == '-' && word[7] == '-')
         return time_read(word, ns) ? PS_TRACE_LINE_TIME : PS_TRACE_LINE_BAD;
-    word[strcspn(word, ",")] = '\0'; /* the first column */
+    word[strcspn(word, ",")] = '\0'; /* only the first column counts */
     return offset_read(word, unit, ns) ? PS_TRACE_LINE_OFFSET : PS_TRACE_LINE_BAD;
 }
 
@@ -137,11 +137,10 @@ static enum ps_status trace_add(struct trace *trace, enum ps_trace_line kind, in
                                 uint64_t number, struct ps_err *err)
 {
     if (kind == PS_TRACE_LINE_BAD)
-        return ps_err_set(
-            err,
-            "%s: line %llu is no arrival; seconds (0.25), whole nanoseconds (250000000) or an ISO "
-            "8601 time are",
-            path, (unsigned long long)number);
+        return ps_err_set(err,
+                          "%s: line %llu is not an arrival; write seconds (0.25), whole nanoseconds "
+                          "(250000000) or an ISO 8601 time",
+                          path, (unsigned long long)number);
     if (trace->count > 0 && trace->kind != kind)
         return ps_err_set(err, "%s: line %llu is %s and the lines before it are not", path,
                           (unsigned long long)number, kind == PS_TRACE_LINE_TIME ? "a time" : "an offset");
@@ -187,12 +186,12 @@ enum ps_status ps_trace_read(const char *path, enum ps_trace_unit unit, double s
     enum ps_status status = trace_read_lines(&trace, file, path, unit, err);
     fclose(file);
     if (status == PS_OK && trace.count == 0)
-        status = ps_err_set(err, "%s: no arrival in it", path);
+        status = ps_err_set(err, "%s: it contains no arrival", path);
     if (status != PS_OK) {
         free(trace.ns);
         return PS_FAIL;
     }
-    /* Logs are a little out of order where several threads wrote them. */
+    /* Logs that several threads wrote are slightly out of order. */
     qsort(trace.ns, trace.count, sizeof *trace.ns, compare);
     int64_t first = trace.ns[0];
     uint64_t *due = (uint64_t *)trace.ns;

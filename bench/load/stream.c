@@ -11,16 +11,16 @@
 #define PARTS_MAX 8
 #define WORK_BYTES_MAX (1U << 20) /* written in one call, then the other lanes have their turn */
 #define ANSWER_BYTES 16384U
-#define HALF_BYTES 1024U     /* the longest answer */
-#define LOOK_NS PS_NS_PER_MS /* how often a stream without answers looks for the peer's end */
+#define HALF_BYTES 1024U     /* the longest answer that may be split between two reads */
+#define LOOK_NS PS_NS_PER_MS /* how often a stream without answers checks whether the peer has closed */
 
 struct stream {
-    struct ps_load_connection connection; /* first */
+    struct ps_load_connection connection; /* must be first */
     struct ps_block_queue queue;
     const struct ps_load_stream_plan *plan;
-    bool full; /* the socket took no more */
+    bool full; /* the socket accepts no more now */
     uint64_t looked_ns;
-    size_t half_length; /* of an answer that is not all there */
+    size_t half_length; /* of an incomplete answer */
     char half_answer[HALF_BYTES];
 };
 
@@ -50,7 +50,7 @@ enum ps_status ps_load_stream_framing_read(struct ps_url *url, enum ps_framing *
 
 /* ---- connections ---- */
 
-/* Everything not completed is sent again. */
+/* Makes everything that is not completed be sent again. */
 static void rewind_blocks(struct stream *stream)
 {
     for (struct ps_load_block *block = stream->queue.head; block != NULL; block = block->next)
@@ -72,7 +72,7 @@ static bool is_up(const struct stream *stream)
 
 /* ---- writing and reading ---- */
 
-/* The socket took so many bytes: which events were complete with them? */
+/* The socket accepted `bytes`: advances the queue by the events that are complete with them. */
 static void account(struct stream *stream, size_t bytes, uint64_t now_ns)
 {
     struct ps_block_queue *queue = &stream->queue;
@@ -119,7 +119,8 @@ static void write_blocks(struct stream *stream)
     }
 }
 
-/* A no to an event of which only a part is written yet: the rest would be taken for another event. */
+/* Handles a refusal of an event that is only partly written: the peer would take the rest for another event,
+ * so the connection is closed. */
 static void refuse_half(struct stream *stream, uint64_t now_ns, const char *reason)
 {
     struct ps_block_queue *queue = &stream->queue;
@@ -131,7 +132,7 @@ static void refuse_half(struct stream *stream, uint64_t now_ns, const char *reas
     lose(stream, now_ns, begun ? reason : "more answers than events came back");
 }
 
-/* False: the connection was given up. */
+/* Returns false when it gave up the connection. */
 static bool take_answers(struct stream *stream, const char *data, size_t length, uint64_t now_ns)
 {
     char reason[PS_TRANSPORT_REASON_BYTES] = "";
@@ -152,7 +153,7 @@ static bool take_answers(struct stream *stream, const char *data, size_t length,
             ps_block_queue_fail(&stream->queue, 1, reason);
     }
     if (length > sizeof stream->half_answer) {
-        lose(stream, now_ns, "an answer came back that does not end");
+        lose(stream, now_ns, "an answer came back without an end of line");
         return false;
     }
     memcpy(stream->half_answer, data, length);
@@ -182,7 +183,7 @@ static void read_answers(struct stream *stream, uint64_t now_ns)
     } while (length == (ssize_t)room);
 }
 
-/* ---- what the lane calls ---- */
+/* ---- called by the lane ---- */
 
 enum ps_status ps_load_stream_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
 {
@@ -192,7 +193,7 @@ enum ps_status ps_load_stream_open(void **state, const void *plan, struct ps_lan
     stream->plan = plan;
     ps_load_connection_init(&stream->connection, &stream->plan->client, lane);
     ps_block_queue_init(&stream->queue, lane);
-    *state = stream; /* resting, until now */
+    *state = stream; /* the connection is in its resting phase and may begin at once */
     return PS_OK;
 }
 

@@ -1,8 +1,8 @@
-/* What targets over a byte stream share (tcp, tls, netcat): connecting with back-off, writing blocks, reading
- * answers, going on after a lost connection with the first event that was not completed.
+/* Common part of the targets over a byte stream (tcp, tls, netcat): connects with back-off, writes blocks,
+ * reads answers, and continues after a lost connection with the first event that was not completed.
  *
- * A target's own file reads its URL keys in `plan`, which it fills a ps_load_stream_plan with, and takes the
- * other functions of its ps_target_ops from here.
+ * A target's own file reads its URL keys in `plan`, fills a ps_load_stream_plan, and takes the other
+ * functions of its ps_target_ops from here.
  *
  * Thread: the lane's sender. Never blocks. */
 #pragma once
@@ -13,19 +13,20 @@
 /* The first member of a target's plan. */
 struct ps_load_stream_plan {
     struct ps_client_plan client;
-    /* Counts the answers in what came back, one an event in order, up to the first that is a no (`*refused`,
-     * `reason`, of PS_TRANSPORT_REASON_BYTES, says why); `*taken` bytes of it. The rest comes again, with more behind it. NULL: an event is
-     * completed when it was written, and what comes back is thrown away. */
+    /* Counts answers in the received bytes, one per event in order, up to the first refusal (`*refused`, its
+     * cause in `reason`, of PS_TRANSPORT_REASON_BYTES); sets `*taken` to the bytes used. The rest is passed
+     * again with more bytes after it. NULL: an event is completed when it was written, and received bytes are
+     * discarded. */
     uint32_t (*answers)(const char *data, size_t length, size_t *taken, bool *refused, char *reason);
 };
 
-/* Address, send_buffer and nagle from the URL; transport plain, no answers. */
+/* Reads address, send_buffer and nagle from the URL; sets the plain transport and no answers. */
 enum ps_status ps_load_stream_plan_read(struct ps_load_stream_plan *plan, struct ps_url *url,
                                         unsigned default_port, struct ps_err *err);
-/* framing=newline|octet-counted */
+/* Reads framing=newline|octet-counted. */
 enum ps_status ps_load_stream_framing_read(struct ps_url *url, enum ps_framing *framing, struct ps_err *err);
 
-/* For ps_target_ops; `plan` begins with a ps_load_stream_plan. */
+/* For ps_target_ops; `plan` must begin with a ps_load_stream_plan. */
 enum ps_status ps_load_stream_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err);
 void ps_load_stream_give(void *state, struct ps_load_block *block);
 uint64_t ps_load_stream_work(void *state, uint64_t now_ns);

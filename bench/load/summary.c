@@ -11,14 +11,14 @@
 #include <unistd.h>
 
 #define NUMBER_BYTES 32U
-#define CLOCK_STEP_MS 10.0 /* said from here on */
+#define CLOCK_STEP_MS 10.0 /* smaller steps are not printed */
 
 static json_t *integer(uint64_t number)
 {
     return json_integer((json_int_t)number);
 }
 
-/* ---- a second ---- */
+/* ---- progress ---- */
 
 static void progress_object(struct ps_live *live, const struct ps_load_progress *progress)
 {
@@ -67,7 +67,7 @@ void ps_summary_progress(struct ps_live *live, const struct ps_load_progress *pr
         progress_line(live, progress);
 }
 
-/* ---- the end ---- */
+/* ---- summary ---- */
 
 static void run_print(uint32_t run, char *text)
 {
@@ -143,7 +143,7 @@ static void print_counts(struct ps_live *live, const struct ps_load_result *resu
     ps_live_print(live, "  %s        %16s events in %.2f s\n", result->closed_loop ? "sent" : "due ",
                   ps_quantity_print_count(result->due, a, sizeof a), result->seconds);
     ps_live_print(live, "  completed   %16s (%s)\n", ps_quantity_print_count(total->completed, a, sizeof a),
-                  result->completion == PS_COMPLETION_WRITTEN ? "written: the kernel took them"
+                  result->completion == PS_COMPLETION_WRITTEN ? "written: the kernel accepted them"
                                                               : "acknowledged by the target");
     if (total->failed > 0)
         ps_live_print(live, "  failed      %s%16s%s\n", ps_live_style(live, PS_LIVE_BAD),
@@ -174,16 +174,17 @@ static void print_times(struct ps_live *live, const struct ps_load_result *resul
                   ns_text(&total->latency_ns, 50, a), ns_text(&total->latency_ns, 99, b),
                   ns_text(&total->latency_ns, 99.9, c), ns_text(&total->latency_ns, 99.99, d),
                   ns_text(&total->latency_ns, 100, e),
-                  result->closed_loop ? "closed loop: from rendering, so it hides what a full target delays"
+                  result->closed_loop ? "closed loop: from rendering, so delays by a full target do not show"
                                       : "from when each event was due");
     if (result->closed_loop)
         return;
-    ps_live_print(live,
-                  "  schedule    p99.9 %s late, %s net of what the core was away for (%llu gaps, %s in all, "
-                  "the longest %s)\n",
-                  ns_text(&total->schedule_error_ns, 99.9, a),
-                  ns_text(&total->schedule_error_net_ns, 99.9, b), (unsigned long long)total->gap_ns.count,
-                  ps_quantity_print_ns(total->gap_ns.sum, c, sizeof c), ns_text(&total->gap_ns, 100, d));
+    ps_live_print(
+        live,
+        "  schedule    p99.9 %s late, %s without the gaps in which the core was lost (%llu gaps, %s in all, "
+        "the longest %s)\n",
+        ns_text(&total->schedule_error_ns, 99.9, a), ns_text(&total->schedule_error_net_ns, 99.9, b),
+        (unsigned long long)total->gap_ns.count, ps_quantity_print_ns(total->gap_ns.sum, c, sizeof c),
+        ns_text(&total->gap_ns, 100, d));
 }
 
 static void print_end(struct ps_live *live, const struct ps_load_config *config,
@@ -226,7 +227,7 @@ void ps_summary_write(struct ps_live *live, const struct ps_load_config *config,
         print_end(live, config, result);
 }
 
-/* ---- the manifest ---- */
+/* ---- manifest ---- */
 
 static json_t *manifest_object(const struct ps_load_result *result)
 {

@@ -1,4 +1,5 @@
-/* What a run of load says: a line or object a second, the end, the manifest. Thread: the main one. */
+/* Prints and writes the results of a load run: progress once a second, the summary, the manifest. Thread: the
+ * main one. */
 #pragma once
 
 #include "bench/load/load.h"
@@ -16,6 +17,7 @@ void ps_summary_progress(struct ps_live *live, const struct ps_load_progress *pr
 void ps_summary_write(struct ps_live *live, const struct ps_load_config *config,
                       const struct ps_load_result *result);
 
-/* {"run":"3fa9c2","start":"..","seconds":..,"size_bytes":..,"sources":[..]}, written beside and renamed. */
+/* Writes {"run":"3fa9c2","start":"..","seconds":..,"size_bytes":..,"sources":[..]} to a temporary file and
+ * renames it. */
 enum ps_status ps_summary_manifest_write(const char *path, const struct ps_load_result *result,
                                          struct ps_err *err);

@@ -1,7 +1,8 @@
-/* Target avro: Flume's Avro source, spoken to as Flume's Avro sink and SDK do: appendBatch over Avro's Netty
- * transport. Here: the URL; avro_lane.h has the rest, stages/avro the bytes.
+/* Target avro: talks to Flume's Avro source as Flume's Avro sink and SDK do: appendBatch over Avro's Netty
+ * transport. This file reads the URL; avro_lane.h sends, stages/avro encodes.
  *
- * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, but for names in plan. */
+ * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, except to resolve names in
+ * plan. */
 #include "bench/load/avro_lane.h"
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
@@ -11,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH                                                                                                \
-    100U /* as Flume's sink; a memory channel's transactionCapacity takes no more unless it was raised */
+/* As in Flume's sink; a memory channel's default transactionCapacity accepts no more. */
+#define BATCH 100U
 #define BATCH_MAX 100000U
 #define LEVEL 6
 #define TIMEOUT_NS (20 * PS_NS_PER_S) /* request-timeout of Flume's sink */
@@ -33,7 +34,7 @@ static enum ps_status tls_read(struct ps_avro_plan *plan, struct ps_url *url, st
         return PS_OK;
     if (plan->compression_level > 0)
         return ps_err_set(err,
-                          "tls and compression: Flume's versions do not agree which is outside; not both");
+                          "tls and compression: use only one; Flume's versions do not agree on their order");
     plan->stream.client.transport = &ps_transport_tls;
     if (ps_target_key_tls(url, &plan->tls, err) != PS_OK)
         return PS_FAIL;

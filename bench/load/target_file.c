@@ -1,17 +1,17 @@
-/* Target file: lines appended to a file, and the file rotated when it has its size, as loggers and logrotate
- * do it: what an agent that tails it has to survive.
+/* Target file: appends lines to a file and rotates the file when it reaches its size, as loggers and
+ * logrotate do. It tests agents that tail such a file.
  *
  *   rotate=rename        PATH becomes PATH.1, PATH.1 becomes PATH.2 .., a new PATH is made
- *   rotate=copytruncate  PATH is copied to PATH.1 and cut to nothing: nothing is lost, since we are the
- * writer and do not write meanwhile, but a reader that has not read the end in time loses it rotate=none it
- * grows
+ *   rotate=copytruncate  PATH is copied to PATH.1 and truncated. The copy is complete, since the target does
+ *                        not write meanwhile, but a reader that has not read to the end in time loses the rest
+ *   rotate=none          PATH grows
  *
  * A file is rotated between two events, before the one that would make it larger than `size`. An event is
- * completed when the kernel has taken it (fsync=true: when the disk has it). A full disk is an outage, and
- * writing goes on where it stopped, within a line if need be.
+ * completed when the kernel has accepted it (fsync=true: when the disk has it). A full disk is an outage;
+ * writing then continues where it stopped, even within a line.
  *
  * Thread: the lane's sender; plan and unplan: the main thread. Writing, copying and syncing a file block; the
- * one lane has a sender of its own. */
+ * one lane has its own sender. */
 #include "bench/load/block_queue.h"
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
@@ -29,8 +29,8 @@
 #define KEEP 5U
 #define KEEP_MAX 1000U
 #define SUFFIX_BYTES 16U
-#define COPY_BYTES (1U << 20)              /* a call */
-#define WORK_BYTES_MAX (UINT64_C(1) << 20) /* a call of work */
+#define COPY_BYTES (1U << 20)              /* per read */
+#define WORK_BYTES_MAX (UINT64_C(1) << 20) /* per call of work */
 
 enum rotate { ROTATE_NONE, ROTATE_RENAME, ROTATE_COPYTRUNCATE };
 
@@ -44,13 +44,13 @@ struct file_plan {
 struct file_target {
     const struct file_plan *plan;
     struct ps_block_queue queue;
-    int fd; /* -1: to be opened */
+    int fd; /* -1: not open */
     bool up;
-    bool rotating; /* it did not come to an end */
+    bool rotating; /* a rotation began and did not finish */
     unsigned failures;
     uint64_t resume_ns;
     uint64_t size_bytes; /* of the file */
-    char *old, *older;   /* room for names with a suffix */
+    char *old, *older;   /* buffers for names with a suffix */
 };
 
 static void file_unplan(void *made)
@@ -67,9 +67,9 @@ static enum ps_status file_read_keys(struct file_plan *plan, struct ps_url *url,
     plan->size_bytes = SIZE_BYTES;
     plan->keep = KEEP;
     if (*url->host != '\0')
-        return ps_err_set(err, "file://%s: a file is file:///PATH, with three slashes", url->hosts);
+        return ps_err_set(err, "file://%s: write file:///PATH, with three slashes", url->hosts);
     if (*url->path == '\0')
-        return ps_err_set(err, "file:///PATH is wanted");
+        return ps_err_set(err, "write file:///PATH");
     if (ps_target_key_word(url, "rotate", words, &plan->rotate, err) != PS_OK ||
         ps_target_key_bytes(url, "size", &plan->size_bytes, err) != PS_OK ||
         ps_target_key_count(url, "keep", 1, KEEP_MAX, &plan->keep, err) != PS_OK ||
@@ -78,7 +78,7 @@ static enum ps_status file_read_keys(struct file_plan *plan, struct ps_url *url,
     if (plan->size_bytes == 0)
         return ps_err_set(err, "size=0: a file cannot be smaller than an event");
     if (stat(url->path, &status) == 0 && !S_ISREG(status.st_mode) && plan->rotate != ROTATE_NONE)
-        return ps_err_set(err, "%s is no file: it cannot be rotated", url->path);
+        return ps_err_set(err, "%s is not a regular file: it cannot be rotated", url->path);
     plan->path = strdup(url->path);
     return plan->path != NULL ? PS_OK : ps_err_set(err, "no memory");
 }
@@ -135,7 +135,7 @@ static void file_give(void *state, struct ps_load_block *block)
 
 /* ---- the file ---- */
 
-static void trouble(struct file_target *file, const char *what, uint64_t now_ns)
+static void note_error(struct file_target *file, const char *what, uint64_t now_ns)
 {
     char reason[256];
     snprintf(reason, sizeof reason, "%s: %s", what, strerror(errno));
@@ -149,7 +149,7 @@ static bool open_file(struct file_target *file, uint64_t now_ns)
     struct stat status;
     file->fd = open(file->plan->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (file->fd < 0 || fstat(file->fd, &status) != 0) {
-        trouble(file, file->plan->path, now_ns);
+        note_error(file, file->plan->path, now_ns);
         return false;
     }
     file->size_bytes = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
@@ -165,7 +165,7 @@ static void name_set(const struct file_target *file, char *name, uint64_t number
         snprintf(name, room, "%s.%u", file->plan->path, (unsigned)number);
 }
 
-/* PATH.(keep-1) becomes PATH.keep and so on, down to `lowest` becoming lowest + 1. */
+/* Renames PATH.(keep-1) to PATH.keep and so on, down to `lowest` to lowest + 1. */
 static bool shift(struct file_target *file, uint64_t lowest)
 {
     for (uint64_t number = file->plan->keep; number-- > lowest;) {
@@ -213,20 +213,20 @@ static bool copy_and_cut(struct file_target *file)
     return good;
 }
 
-/* False: trouble, to be tried again. */
+/* Returns false after an error; it will be tried again. */
 static bool rotate(struct file_target *file, uint64_t now_ns)
 {
     bool copy = file->plan->rotate == ROTATE_COPYTRUNCATE;
-    /* After a copy that failed PATH.1 is only a part of PATH: it is made anew, and not kept. */
+    /* After a failed copy PATH.1 is incomplete: it is overwritten, not kept. */
     bool shifted = copy && file->rotating;
     file->rotating = true;
     if (!shifted && !shift(file, copy ? 1 : 0)) {
-        file->rotating = false; /* from the beginning */
-        trouble(file, "rotating", now_ns);
+        file->rotating = false; /* next time from the beginning */
+        note_error(file, "rotating", now_ns);
         return false;
     }
     if (copy && !copy_and_cut(file)) {
-        trouble(file, "copying to rotate", now_ns);
+        note_error(file, "copying to rotate", now_ns);
         return false;
     }
     file->rotating = false;
@@ -239,7 +239,8 @@ static bool rotate(struct file_target *file, uint64_t now_ns)
 
 /* ---- writing ---- */
 
-/* The offset in the block up to which can be written before the file has its size; 0: rotate first. */
+/* Returns the offset in the block up to which the file may be written before it reaches its size; 0: rotate
+ * first. */
 static uint32_t write_end(const struct file_target *file, const struct ps_load_block *block)
 {
     uint32_t last = block->ends[block->count - 1];
@@ -247,12 +248,12 @@ static uint32_t write_end(const struct file_target *file, const struct ps_load_b
     if (file->plan->rotate == ROTATE_NONE ||
         file->size_bytes + (last - block->cursor) <= file->plan->size_bytes)
         return last;
-    uint32_t end =
-        block->cursor > ps_block_begin(block, event) ? block->ends[event++] : 0; /* a line's rest */
+    /* The rest of a line that was partly written. */
+    uint32_t end = block->cursor > ps_block_begin(block, event) ? block->ends[event++] : 0;
     while (event < block->count &&
            file->size_bytes + (block->ends[event] - block->cursor) <= file->plan->size_bytes)
         end = block->ends[event++];
-    if (end == 0 && file->size_bytes == 0) /* an event larger than a file may be */
+    if (end == 0 && file->size_bytes == 0) /* an event larger than the size limit */
         end = block->ends[event];
     return end;
 }
@@ -268,13 +269,13 @@ static void written(struct file_target *file, struct ps_load_block *block, uint3
         ps_block_queue_advance(&file->queue, event - first);
 }
 
-/* What was written is there; synced first if that was asked for. */
+/* Completes the written events, after syncing them if fsync was asked for. */
 static bool settle(struct file_target *file, uint64_t now_ns)
 {
     if (file->queue.in_flight == 0)
         return true;
     if (file->plan->fsync && fdatasync(file->fd) != 0 && errno != EINVAL) { /* EINVAL: a pipe */
-        trouble(file, "syncing", now_ns);
+        note_error(file, "syncing", now_ns);
         return false;
     }
     now_ns = ps_lane_now(file->queue.lane);
@@ -286,7 +287,7 @@ static bool settle(struct file_target *file, uint64_t now_ns)
     return true;
 }
 
-/* Some of the next block. False: trouble. */
+/* Writes some of the next block. Returns false after an error. */
 static bool write_some(struct file_target *file, uint64_t now_ns)
 {
     struct ps_load_block *block = file->queue.next;
@@ -300,7 +301,7 @@ static bool write_some(struct file_target *file, uint64_t now_ns)
         int error = errno;
         if (settle(file, now_ns)) {
             errno = error;
-            trouble(file, "writing", now_ns);
+            note_error(file, "writing", now_ns);
         }
         return false;
     }

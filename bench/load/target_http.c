@@ -1,7 +1,7 @@
-/* Targets http and https: events in POST requests, as Flume's HTTP source takes them
- * (org.apache.flume.source.http.JSONHandler), or as plain text. Here: the URL; http_lane.h has the rest.
+/* Targets http and https: send events in POST requests as Flume's HTTP source expects them
+ * (org.apache.flume.source.http.JSONHandler), or as plain text. This file reads the URL; http_lane.h sends.
  *
- * Thread: the lane's sender; plan and unplan: the main thread. Never blocks; names are libcurl's. */
+ * Thread: the lane's sender; plan and unplan: the main thread. Never blocks; libcurl resolves names. */
 #include "bench/load/http_lane.h"
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH 100U /* as much as a channel's transactionCapacity takes unless it was raised */
+#define BATCH 100U /* the default transactionCapacity of a channel accepts no more */
 #define BATCH_MAX 100000U
 #define TIMEOUT_NS (30 * PS_NS_PER_S)
 
@@ -30,14 +30,14 @@ static void http_unplan(void *made)
     curl_global_cleanup();
 }
 
-/* A file's name, which must be readable. */
+/* Reads a key that names a file, which must be readable. */
 static enum ps_status file_read(struct ps_url *url, const char *key, char **name, struct ps_err *err)
 {
     const char *value = ps_url_get(url, key, NULL);
     if (value == NULL)
         return PS_OK;
     if (access(value, R_OK) != 0)
-        return ps_err_set(err, "%s=%s: no such file, or it may not be read", key, value);
+        return ps_err_set(err, "%s=%s: the file does not exist or cannot be read", key, value);
     *name = strdup(value);
     return *name != NULL ? PS_OK : ps_err_set(err, "no memory");
 }
@@ -55,9 +55,9 @@ static enum ps_status headers_make(struct ps_http_plan *plan, struct ps_url *url
     bool good =
         header_add(plan, plan->format == PS_HTTP_FLUME ? "Content-Type: application/json; charset=utf-8"
                                                        : "Content-Type: text/plain; charset=utf-8") &&
-        header_add(plan, "Expect:"); /* no question before a large body */
+        header_add(plan, "Expect:"); /* do not ask before sending a large body */
     if (text != NULL && (strchr(text, ':') == NULL || strpbrk(text, "\r\n") != NULL))
-        return ps_err_set(err, "header=%s: NAME:VALUE is wanted", text);
+        return ps_err_set(err, "header=%s: write NAME:VALUE", text);
     if (text != NULL)
         good = good && header_add(plan, text);
     return good ? PS_OK : ps_err_set(err, "no memory");
@@ -107,7 +107,7 @@ static enum ps_status http_plan(void **made, struct ps_url *url, enum ps_framing
     struct ps_http_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return ps_err_set(err, "no memory");
-    curl_global_init(CURL_GLOBAL_DEFAULT); /* counted */
+    curl_global_init(CURL_GLOBAL_DEFAULT); /* libcurl counts these calls */
     if (http_read(plan, url, err) != PS_OK) {
         http_unplan(plan);
         return PS_FAIL;

@@ -1,8 +1,9 @@
-/* Target kafka: records through librdkafka, completed by its delivery reports (kafka_flow.h). Here: the URL.
+/* Target kafka: sends records through librdkafka; delivery reports complete them (kafka_flow.h). This file
+ * reads the URL.
  *
- * A lane is a producer. Unless the URL says otherwise the library's defaults hold, acks=all among them, but:
- * idempotence is on where acks allows it (a retry shall neither double nor reorder what the far end checks),
- * and a record is never given up (message.timeout.ms=0).
+ * Each lane is a producer. Without other URL keys the library's defaults apply, among them acks=all, with two
+ * exceptions: idempotence is on where acks allows it (a retry must not duplicate or reorder what the far end
+ * checks), and a record never times out (message.timeout.ms=0).
  *
  * Thread: the plan: any; the rest: the lane's sender. */
 #include "bench/load/kafka_flow.h"
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_OVERHEAD_BYTES 64U /* what the library counts beside value and key is below this */
+#define RECORD_OVERHEAD_BYTES 64U /* more than the library counts for a record besides value and key */
 #define METADATA_TIMEOUT_MS 10000
 #define WAVES 3U
 #define LINGER_MS "5"
@@ -45,7 +46,8 @@ static enum ps_status settings_make(struct ps_kafka_flow_plan *plan, struct ps_u
     ps_kafka_settings_set(settings, "message.timeout.ms", "0");
     ps_kafka_settings_set(settings, "linger.ms", LINGER_MS);
     ps_kafka_settings_set(settings, "message.max.bytes", RECORD_BYTES_MAX);
-    ps_kafka_settings_set(settings, "queue.buffering.max.messages", "10000000"); /* our window is smaller */
+    /* a larger queue than this target can fill */
+    ps_kafka_settings_set(settings, "queue.buffering.max.messages", "10000000");
     ps_kafka_settings_set(settings, "queue.buffering.max.kbytes", "2097151");
     for (unsigned at = 0; ps_url_next(url, "kafka.", &at, &name, &value);)
         ps_kafka_settings_set(settings, name, value);
@@ -70,7 +72,7 @@ static bool is_topic_name(const char *name)
     return good == length && length > 0 && length <= 249 && !is_word(name, ".", "..");
 }
 
-/* What we need to know ourselves of the properties. */
+/* Reads the properties that this target needs itself. */
 static void settings_read(struct ps_kafka_flow_plan *plan)
 {
     const char *linger = ps_kafka_settings_get(&plan->settings, "queue.buffering.max.ms");
@@ -78,8 +80,8 @@ static void settings_read(struct ps_kafka_flow_plan *plan)
         linger = ps_kafka_settings_get(&plan->settings, "linger.ms");
     plan->linger_ns = (uint64_t)(strtod(linger, NULL) * (double)PS_NS_PER_MS);
     uint32_t bytes = (uint32_t)strtoul(ps_kafka_settings_get(&plan->settings, "message.max.bytes"), NULL, 10);
-    plan->value_bytes_max =
-        bytes - RECORD_OVERHEAD_BYTES - PS_KAFKA_FLOW_KEY_BYTES; /* it is 1,000 at least */
+    /* The library checks that message.max.bytes is at least 1,000. */
+    plan->value_bytes_max = bytes - RECORD_OVERHEAD_BYTES - PS_KAFKA_FLOW_KEY_BYTES;
 }
 
 static enum ps_status partition_read(struct ps_kafka_flow_plan *plan, struct ps_url *url, struct ps_err *err)
@@ -96,7 +98,7 @@ static enum ps_status partition_read(struct ps_kafka_flow_plan *plan, struct ps_
     char *end;
     long number = strtol(text, &end, 10);
     if (*text == '\0' || *end != '\0' || number < 0 || number > INT32_MAX)
-        return ps_err_set(err, "partition=%s: any, source or a partition's number is wanted", text);
+        return ps_err_set(err, "partition=%s: write any, source or a partition's number", text);
     plan->partition = (int32_t)number;
     return PS_OK;
 }
@@ -107,9 +109,9 @@ static enum ps_status kafka_read(struct ps_kafka_flow_plan *plan, struct ps_url 
     unsigned key = PS_KAFKA_KEY_NONE;
     uint64_t waves = WAVES;
     if (*url->hosts == '\0' || strlen(url->path) < 2 || strchr(url->path + 1, '/') != NULL)
-        return ps_err_set(err, "kafka://HOST:PORT,HOST:PORT/TOPIC is wanted");
+        return ps_err_set(err, "write kafka://HOST:PORT,HOST:PORT/TOPIC");
     if (!is_topic_name(url->path + 1))
-        return ps_err_set(err, "`%s` is no name of a topic: 1 to 249 letters, digits, . _ - are wanted",
+        return ps_err_set(err, "`%s` is not a valid topic name: use 1 to 249 letters, digits, . _ -",
                           url->path + 1);
     plan->topic = strdup(url->path + 1);
     if (plan->topic == NULL)

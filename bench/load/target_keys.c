@@ -44,7 +44,7 @@ enum ps_status ps_target_key_word(struct ps_url *url, const char *name, const ch
         at += (size_t)snprintf(all + at, sizeof all - at, "%s%s", i > 0 ? ", " : "", words[i]);
         PS_ASSERT(at < sizeof all);
     }
-    return ps_err_set(err, "%s=%s: one of %s is wanted", name, text, all);
+    return ps_err_set(err, "%s=%s: use one of %s", name, text, all);
 }
 
 enum ps_status ps_target_key_tls(struct ps_url *url, struct ps_tls_client **client, struct ps_err *err)

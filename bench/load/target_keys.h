@@ -1,16 +1,16 @@
-/* Values of a target's URL keys. Set-up only. Each returns PS_FAIL and a line that names the key, what it
- * says and what would be right. */
+/* Reads values of a target's URL keys. Set-up only. On failure the error names the key, its value and what is
+ * allowed. */
 #pragma once
 
 #include "bench/support/url.h"
 #include "stages/net/tls_client.h"
 
-/* true, false (yes, no, 1, 0); `*value` holds the default and stays so when the key is absent. */
+/* true, false (yes, no, 1, 0); `*value` is the default and keeps its value when the key is absent. */
 enum ps_status ps_target_key_bool(struct ps_url *url, const char *name, bool *value, struct ps_err *err);
 enum ps_status ps_target_key_count(struct ps_url *url, const char *name, uint64_t min, uint64_t max,
                                    uint64_t *value, struct ps_err *err);
 enum ps_status ps_target_key_bytes(struct ps_url *url, const char *name, uint64_t *value, struct ps_err *err);
-/* One of `words`, NULL-terminated: its index. */
+/* Reads one of `words` (NULL-terminated); `*value` is its index. */
 enum ps_status ps_target_key_word(struct ps_url *url, const char *name, const char *const *words,
                                   unsigned *value, struct ps_err *err);
 /* The keys of TLS: ca=FILE whom to trust (default: the system's authorities), verify=false trust anybody,

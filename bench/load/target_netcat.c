@@ -1,9 +1,10 @@
-/* Target netcat: Flume's netcat source. A line an event; the source answers each with "OK", or with "FAILED:
- * " and a reason (org.apache.flume.source.NetcatSource). Lines are not held back until the answer to the one
- * before has come. An event is completed when its answer came; with ack=false nothing is waited for, and it
- * is completed when the kernel took it.
+/* Target netcat: Flume's netcat source. Sends one event per line; the source answers each line with "OK", or
+ * with "FAILED: " and a reason (org.apache.flume.source.NetcatSource). The target does not wait for the
+ * previous answer before the next line. An event is completed when its answer arrives; with ack=false, when
+ * the kernel has accepted it.
  *
- * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, but for names in plan. */
+ * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, except to resolve names in
+ * plan. */
 #include "bench/load/stream.h"
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"

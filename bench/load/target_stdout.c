@@ -1,8 +1,9 @@
-/* Target stdout: events on standard output, for pipes. An event counts as completed when the kernel took its
- * last byte. A pipe whose reader is gone cannot be opened again: events fail and the run ends.
+/* Target stdout: writes events to standard output, for pipes. An event is completed when the kernel has
+ * accepted its last byte. A pipe whose reader has closed cannot be opened again: events fail and the run
+ * ends.
  *
- * Thread: the lane's sender. Standard output is made non-blocking while it is used; a terminal is
- * not, since standard error is the same file there. */
+ * Thread: the lane's sender. Standard output is non-blocking while the target uses it, except when it is a
+ * terminal, because standard error is the same file there. */
 #include "bench/load/block_queue.h"
 #include "bench/load/targets.h"
 #include "core/clock.h"
@@ -16,7 +17,7 @@
 
 struct output {
     struct ps_block_queue queue;
-    int flags; /* as they were */
+    int flags; /* the original flags, -1: not changed */
     bool full, up;
     const char *broken; /* why nothing can be written any more */
 };
@@ -66,11 +67,11 @@ static void fail_all(struct output *output, uint64_t now_ns)
     }
     if (output->up)
         ps_lane_down(output->queue.lane, now_ns, output->broken);
-    ps_lane_hopeless(output->queue.lane);
+    ps_lane_target_gone(output->queue.lane);
     output->up = false;
 }
 
-/* False: not now. */
+/* Returns false when nothing more can be written now. */
 static bool write_block(struct output *output)
 {
     struct ps_load_block *block = output->queue.next;
@@ -79,7 +80,7 @@ static bool write_block(struct output *output)
     if (written < 0) {
         output->full = errno == EAGAIN || errno == EINTR;
         if (!output->full)
-            output->broken = errno == EPIPE ? "standard output: nobody reads it any more" : strerror(errno);
+            output->broken = errno == EPIPE ? "standard output: the reader closed it" : strerror(errno);
         return false;
     }
     uint32_t event = output->queue.next_event, first = event;

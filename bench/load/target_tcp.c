@@ -1,8 +1,9 @@
-/* Target tcp: events on a TCP connection, one a line or octet-counted (RFC 6587). An event counts as
- * completed when the kernel took its last byte: TCP says no more; what was in its buffers when a connection
- * breaks may be lost (and is found by verify).
+/* Target tcp: sends events over a TCP connection, one per line or octet-counted (RFC 6587). An event is
+ * completed when the kernel has accepted its last byte: TCP gives no further confirmation. Data in the
+ * buffers of a connection that breaks may be lost; verify finds that.
  *
- * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, but for names in plan. */
+ * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, except to resolve names in
+ * plan. */
 #include "bench/load/stream.h"
 #include "bench/load/targets.h"
 

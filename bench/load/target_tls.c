@@ -1,7 +1,8 @@
 /* Target tls: target tcp over TLS (syslog: RFC 5425, whose framing is octet-counted; Flume's sources with
- * ssl=true take lines). What is wrong with the other side's certificate is the reason of the outage.
+ * ssl=true expect lines). An error in the peer's certificate is reported as the reason of the outage.
  *
- * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, but for names in plan. */
+ * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, except to resolve names in
+ * plan. */
 #include "bench/load/stream.h"
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 
 struct tls_plan {
-    struct ps_load_stream_plan stream; /* first */
+    struct ps_load_stream_plan stream; /* must be first */
     struct ps_tls_client *client;
 };
 

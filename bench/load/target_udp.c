@@ -1,10 +1,11 @@
-/* Target udp: one datagram an event, as syslog over UDP (RFC 5426) and Flume's netcatudp and syslogudp take
- * them. Runs of events of one size go to the kernel as one (UDP_SEGMENT), the rest by sendmmsg.
+/* Target udp: sends one datagram per event, for syslog over UDP (RFC 5426) and Flume's netcatudp and
+ * syslogudp. Runs of events of one size go to the kernel as one message (UDP_SEGMENT), the rest through
+ * sendmmsg.
  *
- * A datagram counts as completed when the kernel took it: UDP says no more. But when nobody listens there, an
- * ICMP message comes back and the socket reports it with its next call. Which of the datagrams it was about
- * is not said, so that all of the call before it count as failed, and the connection as lost: single
- * datagrams are then tried with back-off until one brings no refusal.
+ * A datagram is completed when the kernel has accepted it: UDP gives no further confirmation. But when no
+ * process listens on the port, an ICMP message comes back and the socket reports it at its next call, without
+ * naming the datagram. So all datagrams of the previous call count as failed and the connection as lost: the
+ * target then tries single datagrams with back-off until one causes no refusal.
  *
  * Thread: the lane's sender. Never blocks. */
 #include "bench/load/block_queue.h"
@@ -24,11 +25,12 @@
 #include <linux/errqueue.h>
 #include <unistd.h>
 
-#define MESSAGES_MAX 64U             /* a call */
-#define SEGMENTS_MAX 64U             /* of one message: the kernel's UDP_MAX_SEGMENTS */
-#define SEGMENTED_BYTES_MAX 65000U   /* of one message */
-#define PROOF_NS (20 * PS_NS_PER_MS) /* a refusal takes no longer, for a single datagram to be believed */
-#define PATIENCE_NS PS_NS_PER_MS     /* when the kernel has no buffer */
+#define MESSAGES_MAX 64U           /* per call */
+#define SEGMENTS_MAX 64U           /* per message: the kernel's UDP_MAX_SEGMENTS */
+#define SEGMENTED_BYTES_MAX 65000U /* per message */
+/* if no refusal arrives within this time, the single datagram counts as sent */
+#define PROBE_NS (20 * PS_NS_PER_MS)
+#define NO_BUFFER_WAIT_NS PS_NS_PER_MS /* wait when the kernel has no buffer */
 #define SEND_BUFFER_BYTES (4 << 20)
 
 struct udp_plan {
@@ -40,7 +42,8 @@ struct udp_plan {
 enum udp_phase {
     UDP_SENDING,
     UDP_RESTING, /* until `resume_ns` */
-    UDP_PROVING, /* one datagram is out: a refusal until `resume_ns`? */
+    /* One datagram was sent: wait until `resume_ns` for a refusal. */
+    UDP_PROBING,
 };
 
 struct udp_target {
@@ -48,10 +51,11 @@ struct udp_target {
     struct ps_block_queue queue;
     int fd;
     enum udp_phase phase;
-    bool full; /* the socket's buffer: wait until it is writable */
-    bool up;   /* told the lane so */
+    bool full; /* the socket's buffer is full: wait until it is writable */
+    bool up;   /* ps_lane_up was called */
     unsigned failures;
-    uint32_t segment_bytes_max; /* longer ones are not segmented; the device's MTU says how long */
+    /* Longer events are not segmented; the device's MTU sets the limit. */
+    uint32_t segment_bytes_max;
     uint64_t resume_ns;
     struct mmsghdr messages[MESSAGES_MAX];
     struct iovec parts[MESSAGES_MAX];
@@ -95,7 +99,7 @@ static enum ps_status udp_open(void **state, const void *plan, struct ps_lane *l
         free(udp);
         return PS_FAIL;
     }
-    int bytes = SEND_BUFFER_BYTES, yes = 1; /* as much of it as the kernel allows */
+    int bytes = SEND_BUFFER_BYTES, yes = 1; /* the kernel may grant less */
     setsockopt(udp->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     if (udp->plan->address.ss_family == AF_INET6)
         setsockopt(udp->fd, IPPROTO_IPV6, IPV6_RECVERR, &yes, sizeof yes);
@@ -113,7 +117,7 @@ static void udp_give(void *state, struct ps_load_block *block)
 
 /* ---- sending ---- */
 
-/* How many events from `at` on can go as one message. */
+/* Returns how many events from `at` on can be sent as one message. */
 static uint32_t run_length(const struct udp_target *udp, const struct ps_load_block *block, uint32_t at)
 {
     uint32_t length = ps_block_length(block, at), count = 1;
@@ -146,7 +150,7 @@ static void message_fill(struct udp_target *udp, unsigned number, struct ps_load
     memcpy(CMSG_DATA(control), &segment, sizeof segment);
 }
 
-/* Messages of what is next, events of one block only. */
+/* Makes messages of the next events, all from one block. */
 static unsigned messages_make(struct udp_target *udp, uint32_t events_max)
 {
     struct ps_load_block *block = udp->queue.next;
@@ -169,8 +173,8 @@ static void lost(struct udp_target *udp, uint64_t now_ns, const char *reason)
     ps_lane_down(udp->queue.lane, now_ns, reason);
 }
 
-/* Has a refusal come for what was sent before? The socket's error alone would not do: sendmmsg swallows it
- * when it has sent a datagram before it met it. */
+/* Tells whether a refusal came for an earlier datagram. The socket's error alone is not enough: sendmmsg
+ * discards it when it has already sent a datagram before it sees the error. */
 static bool was_refused(struct udp_target *udp)
 {
     bool found = false;
@@ -187,7 +191,7 @@ static bool was_refused(struct udp_target *udp)
         if (error.ee_origin != SO_EE_ORIGIN_LOCAL && error.ee_errno == ECONNREFUSED)
             found = true;
     }
-    if (found) { /* the same once more */
+    if (found) { /* clears the same error on the socket */
         int error;
         socklen_t length = sizeof error;
         getsockopt(udp->fd, SOL_SOCKET, SO_ERROR, &error, &length);
@@ -197,13 +201,13 @@ static bool was_refused(struct udp_target *udp)
 
 static void refused(struct udp_target *udp, uint64_t now_ns)
 {
-    static const char reason[] = "refused: nobody listens on that port (ICMP)";
+    static const char reason[] = "refused: no process listens on that port (ICMP)";
     if (udp->queue.in_flight > 0)
         ps_block_queue_fail(&udp->queue, udp->queue.in_flight, reason);
     lost(udp, now_ns, reason);
 }
 
-/* The first message was not sent. False: nothing more can be sent now. */
+/* Handles the error of a first message that was not sent. Returns false when nothing more can be sent now. */
 static bool not_sent(struct udp_target *udp, int error, uint64_t now_ns)
 {
     char reason[128];
@@ -214,18 +218,18 @@ static bool not_sent(struct udp_target *udp, int error, uint64_t now_ns)
         return false;
     case ENOBUFS:
         udp->phase = UDP_RESTING;
-        udp->resume_ns = now_ns + PATIENCE_NS;
+        udp->resume_ns = now_ns + NO_BUFFER_WAIT_NS;
         return false;
     case EINTR:
         return true;
-    case ECONNREFUSED: /* of an earlier one, that was believed */
+    case ECONNREFUSED: /* about an earlier datagram that was already completed */
         was_refused(udp);
         refused(udp, now_ns);
         return false;
     case EINVAL:
     case EIO:
     case EMSGSIZE:
-        if (udp->counts[0] > 1) { /* too long for the device, or it cannot do checksums */
+        if (udp->counts[0] > 1) { /* too long for the device, or the device cannot compute checksums */
             udp->segment_bytes_max = error == EIO ? 0 : length - 1;
             return true;
         }
@@ -239,7 +243,7 @@ static bool not_sent(struct udp_target *udp, int error, uint64_t now_ns)
     }
 }
 
-/* One call of the kernel. False: nothing more can be sent now. */
+/* Makes one call to the kernel. Returns false when nothing more can be sent now. */
 static bool send_some(struct udp_target *udp, uint32_t events_max, uint64_t now_ns)
 {
     unsigned count = messages_make(udp, events_max);
@@ -255,7 +259,7 @@ static bool send_some(struct udp_target *udp, uint32_t events_max, uint64_t now_
     return true;
 }
 
-static void believe(struct udp_target *udp, uint64_t now_ns)
+static void confirm_sent(struct udp_target *udp, uint64_t now_ns)
 {
     if (udp->queue.in_flight > 0)
         ps_block_queue_complete(&udp->queue, udp->queue.in_flight, now_ns);
@@ -266,24 +270,24 @@ static void believe(struct udp_target *udp, uint64_t now_ns)
     udp->phase = UDP_SENDING;
 }
 
-/* After a rest, or at the beginning. */
+/* Continues after a rest, or at the beginning. */
 static void resume(struct udp_target *udp, uint64_t now_ns)
 {
     if (now_ns < udp->resume_ns)
         return;
-    if (udp->phase == UDP_PROVING) {
+    if (udp->phase == UDP_PROBING) {
         if (was_refused(udp))
             refused(udp, now_ns);
         else
-            believe(udp, now_ns);
+            confirm_sent(udp, now_ns);
         return;
     }
     udp->phase = UDP_SENDING;
     if (udp->up || udp->failures == 0 || udp->queue.next == NULL)
         return;
     if (send_some(udp, 1, now_ns) && udp->queue.in_flight > 0) {
-        udp->phase = UDP_PROVING;
-        udp->resume_ns = now_ns + PROOF_NS;
+        udp->phase = UDP_PROBING;
+        udp->resume_ns = now_ns + PROBE_NS;
     }
 }
 
@@ -301,7 +305,7 @@ static uint64_t udp_work(void *state, uint64_t now_ns)
         if (!send_some(udp, UINT32_MAX, now_ns))
             break;
         if (udp->queue.in_flight > 0)
-            believe(udp, now_ns);
+            confirm_sent(udp, now_ns);
     }
     return udp->phase == UDP_SENDING ? PS_NEVER : udp->resume_ns;
 }
@@ -329,7 +333,7 @@ static void udp_close(void *state)
 
 const struct ps_target_ops ps_target_udp = {
     .scheme = "udp",
-    .summary = "udp://HOST:PORT?segment=true|false: one datagram an event; segment=false: no UDP_SEGMENT",
+    .summary = "udp://HOST:PORT?segment=true|false: one datagram per event; segment=false: no UDP_SEGMENT",
     .framing = PS_FRAMING_NONE,
     .completion = PS_COMPLETION_WRITTEN,
     .blocks_max = 4,

@@ -1,4 +1,4 @@
-/* See template.h. What stands behind a field's name is read in template_fields.c. */
+/* Parses the template; template_fields.c parses the arguments of fields. */
 #include "bench/load/template.h"
 
 #include <stdarg.h>
@@ -15,7 +15,7 @@ struct reader {
     struct ps_arena *arena;
     const char *text;
     uint32_t length, at;
-    char *spare; /* for texts and arguments with their escapes undone: never more than was read */
+    char *spare; /* for texts and arguments without escapes: never longer than the input */
     struct ps_err *err;
 };
 
@@ -62,7 +62,7 @@ static enum ps_status part_add(struct reader *reader, const struct ps_template_p
     return PS_OK;
 }
 
-/* Text up to where a field begins. */
+/* Reads text up to the next field. */
 static enum ps_status text_read(struct reader *reader)
 {
     struct ps_template_part part = {.kind = PS_TEMPLATE_TEXT, .offset = reader->at};
@@ -80,7 +80,7 @@ static enum ps_status text_read(struct reader *reader)
     return part.length == 0 ? PS_OK : part_add(reader, &part);
 }
 
-/* One argument, up to `,` or `}`: its escapes undone, split at the first `=`. */
+/* Reads one argument up to `,` or `}`: removes escapes, splits at the first `=`. */
 static void argument_read(struct reader *reader, struct ps_argument *argument)
 {
     char *copy = reader->spare, *to = copy;
@@ -99,7 +99,7 @@ static void argument_read(struct reader *reader, struct ps_argument *argument)
         }
         *to++ = c;
     }
-    *to++ = '\0'; /* for the `,` or `}` */
+    *to++ = '\0'; /* in place of the `,` or `}` */
     reader->spare = to;
 }
 
@@ -141,11 +141,11 @@ static enum ps_status field_unknown(struct reader *reader, uint32_t offset, cons
     if (nearest.word != NULL)
         return ps_template_fail(reader->text, offset, reader->err,
                                 "there is no field {%s}; did you mean {%s}?", name, nearest.word);
-    return ps_template_fail(reader->text, offset, reader->err,
-                            "there is no field {%s}; write {{ where a brace is meant", name);
+    return ps_template_fail(reader->text, offset, reader->err, "there is no field {%s}; write {{ for a brace",
+                            name);
 }
 
-/* What a distribution is called, or what else stands before the second colon: {int:uniform:1..100}. */
+/* Reads the name of the distribution, or whatever comes before the second colon: {int:uniform:1..100}. */
 static const char *first_read(struct reader *reader, enum ps_template_kind kind)
 {
     bool distributed = kind == PS_TEMPLATE_INT || kind == PS_TEMPLATE_FLOAT || kind == PS_TEMPLATE_SIZE ||
@@ -211,7 +211,7 @@ static enum ps_status field_read(struct reader *reader)
         part.kind == PS_TEMPLATE_STAMP || part.kind == PS_TEMPLATE_PAD || part.kind == PS_TEMPLATE_SIZE;
     if (once && ps_template_find(reader->template, part.kind) >= 0)
         return ps_template_fail(reader->text, part.offset, reader->err,
-                                "{%s} stands here for the second time", name);
+                                "{%s} is used for the second time here", name);
     if (part.kind == PS_TEMPLATE_LINE && reader->template->lines == NULL)
         return ps_template_fail(reader->text, part.offset, reader->err,
                                 "{line} needs a file to take lines from: --lines FILE");

@@ -1,9 +1,9 @@
-/* A template as the user wrote it, taken to pieces: text and fields with their settings, every error found.
- * How the pieces are rendered is content's business (content_compile.c).
+/* Parses a template into its parts: text and fields with their settings; finds every error. content_compile.c
+ * prepares the parts for rendering.
  *
- * A field is {name}, {name:arguments}. `{` begins a field where a lower-case letter follows it and is text
- * everywhere else (so JSON can be written as it is); `{{` is one brace; `}` outside a field is text. Within
- * arguments a backslash takes the meaning from the character behind it. Set-up only. */
+ * A field is {name} or {name:arguments}. `{` begins a field when a lower-case letter follows, and is text
+ * everywhere else (so JSON can be written as it is). `{{` is one brace; `}` outside a field is text. Within
+ * arguments a backslash removes the special meaning of the next character. Set-up only. */
 #pragma once
 
 #include "bench/load/distribution.h"
@@ -29,7 +29,8 @@ enum ps_template_kind {
     PS_TEMPLATE_STAMP,
     PS_TEMPLATE_PAD,
     PS_TEMPLATE_SIZE,
-    PS_TEMPLATE_COVER_END, /* no field: where what a stamp covers ends; content_compile.c puts it in */
+    /* Not a field: the end of what a stamp covers; content_place.c inserts it. */
+    PS_TEMPLATE_COVER_END,
 };
 
 enum ps_template_time {
@@ -41,24 +42,25 @@ enum ps_template_time {
     PS_TIME_EPOCH_MS,
     PS_TIME_EPOCH_US,
     PS_TIME_EPOCH_NS,
-    PS_TIME_STRFTIME, /* as strftime(3) in the C locale has it */
+    PS_TIME_STRFTIME, /* a format of strftime(3) in the C locale */
 };
 
 struct ps_time_zone;
 
 struct ps_template_part {
     enum ps_template_kind kind;
-    uint32_t offset;  /* where it stands in the template, bytes */
-    const char *text; /* TEXT; TIME: for strftime */
+    uint32_t offset;  /* offset in the template, bytes */
+    const char *text; /* TEXT; TIME: the strftime format */
     uint32_t length;
-    uint32_t width;  /* digits that a number has at least, 0: as many as it needs; HEX: digits */
-    uint32_t digits; /* FLOAT: behind the point */
-    struct ps_distribution distribution; /* INT, FLOAT, SIZE; WORDS: how many */
-    struct ps_alias alias;               /* CHOICE: of `texts` */
+    /* Least number of digits, 0: as many as needed; HEX: number of digits. */
+    uint32_t width;
+    uint32_t digits;                     /* FLOAT: after the decimal point */
+    struct ps_distribution distribution; /* INT, FLOAT, SIZE; WORDS: the number of words */
+    struct ps_alias alias;               /* CHOICE: draws from `texts` */
     const struct ps_slice *texts;
     enum ps_template_time time;
     const struct ps_time_zone *zone; /* NULL: UTC */
-    uint32_t network, host_bits;     /* IP: address and how many bits are drawn */
+    uint32_t network, host_bits;     /* IP: network address, and how many bits are random */
 };
 
 struct ps_template {
@@ -68,22 +70,24 @@ struct ps_template {
     const struct ps_lines *lines; /* NULL: {line} is an error */
 };
 
-/* `template->lines` is set by the caller. `text` must outlive it. */
+/* The caller sets `template->lines`. `text` must outlive the template. */
 enum ps_status ps_template_parse(struct ps_template *template, struct ps_arena *arena, const char *text,
                                  struct ps_err *err);
 
-/* The part's number, or -1. */
+/* Returns the index of the first part of that kind, or -1. */
 int ps_template_find(const struct ps_template *template, enum ps_template_kind kind);
 
-/* "template, column 17: " and the rest; always PS_FAIL. Columns count characters (of UTF-8), from 1. */
+/* Sets the error to "template, column 17: " and the rest; always returns PS_FAIL. Columns count characters
+ * (of UTF-8), from 1. */
 enum ps_status ps_template_fail(const char *text, uint32_t offset, struct ps_err *err, const char *format,
                                 ...) __attribute__((format(printf, 4, 5)));
 
-/* The fields, for --help and the manual; the name is NULL at the end. */
+/* The fields, for --help and the manual; the last has name NULL. */
 struct ps_template_field {
     const char *name, *arguments, *summary;
     enum ps_template_kind kind;
-    /* Reads the arguments into the part; NULL: takes none. On failure arguments->offset says where. */
+    /* Reads the arguments into the part; NULL: the field has none. On failure arguments->offset is the
+     * place. */
     enum ps_status (*parse)(struct ps_template_part *part, struct ps_arena *arena, const char *first,
                             struct ps_arguments *arguments, struct ps_err *err);
 };

@@ -1,4 +1,4 @@
-/* The fields of a template: their names, one line each for people, and what their arguments mean. */
+/* The fields of a template: names, one line of help each, and the meaning of their arguments. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define SIZE_MAX_BYTES (16 << 20)
 #define STRFTIME_BYTES_MAX 64U
 
-/* name=COUNT of name 1..max; left alone when it is not there. */
+/* Reads name=COUNT, a number min..max; leaves `*count` unchanged when it is absent. */
 static enum ps_status count_get(struct ps_arguments *arguments, const char *name, int64_t min, int64_t max,
                                 uint32_t *count, struct ps_err *err)
 {
@@ -58,7 +58,7 @@ static enum ps_status float_parse(struct ps_template_part *part, struct ps_arena
         return PS_FAIL;
     double scale = pow(10, part->digits);
     if (distribution->low * scale < -9e17 || distribution->high * scale > 9e17)
-        return ps_err_set(err, "%g with %u digits behind the point is too long",
+        return ps_err_set(err, "%g with %u digits after the point is too long",
                           distribution->high > -distribution->low ? distribution->high : distribution->low,
                           part->digits);
     return PS_OK;
@@ -80,7 +80,8 @@ static enum ps_status choice_parse(struct ps_template_part *part, struct ps_aren
     struct ps_slice *texts = ps_arena_alloc(arena, (count + 1) * sizeof *texts);
     (void)first;
     if (count == 0)
-        return ps_err_set(err, "nothing to choose from: {choice:GET=70,POST=20,PUT=10} is a choice");
+        return ps_err_set(
+            err, "there is nothing to choose from; write for example {choice:GET=70,POST=20,PUT=10}");
     for (uint32_t i = 0; i < count; i++) {
         struct ps_argument *argument = &arguments->items[i];
         const char *text = argument->name != NULL ? argument->name : argument->value;
@@ -88,9 +89,9 @@ static enum ps_status choice_parse(struct ps_template_part *part, struct ps_aren
         argument->used = true;
         weights[i] = 1;
         if (argument->name != NULL && (!ps_number_real(argument->value, &weights[i]) || !(weights[i] > 0)))
-            return ps_err_set(err, "the weight of %s is `%s`; a number above 0 is wanted", text,
+            return ps_err_set(err, "the weight of %s is `%s`; it must be a number above 0", text,
                               argument->value);
-        /* room behind it, so that it can be copied in pieces of 16 bytes */
+        /* room after it, so that it can be copied in pieces of 16 bytes */
         uint32_t length = (uint32_t)strlen(text);
         char *copy = ps_arena_alloc(arena, length + 16);
         memcpy(copy, text, length);
@@ -113,8 +114,8 @@ static enum ps_status time_unknown(const char *name, struct ps_err *err)
     if (nearest.word != NULL)
         return ps_err_set(err, "there is no time format %s; did you mean %s?", name, nearest.word);
     return ps_err_set(err,
-                      "there is no time format %s; rfc3339, rfc3339_us, rfc3164, clf, epoch_s, epoch_ms, "
-                      "epoch_us, epoch_ns are, and what strftime(3) takes, beginning with %%",
+                      "there is no time format %s; use rfc3339, rfc3339_us, rfc3164, clf, epoch_s, epoch_ms, "
+                      "epoch_us, epoch_ns or a format of strftime(3), beginning with %%",
                       name);
 }
 
@@ -128,7 +129,8 @@ static enum ps_status time_parse(struct ps_template_part *part, struct ps_arena 
     if (zone != NULL)
         part->zone = ps_time_zone_load(arena, strcmp(zone, "local") == 0 ? NULL : zone, &known);
     if (!known)
-        return ps_err_set(err, "there is no time zone %s; local, UTC, Europe/Berlin, GMT+02:00 are", zone);
+        return ps_err_set(
+            err, "there is no time zone %s; write for example local, UTC, Europe/Berlin or GMT+02:00", zone);
     const char *name = ps_arguments_next(arguments);
     if (name == NULL)
         return PS_OK;
@@ -141,7 +143,8 @@ static enum ps_status time_parse(struct ps_template_part *part, struct ps_arena 
     part->length = (uint32_t)strlen(name);
     if (part->time == PS_TIME_STRFTIME && part->length > STRFTIME_BYTES_MAX)
         return ps_err_set(err, "a format of %u bytes, more than %u", part->length, STRFTIME_BYTES_MAX);
-    if (part->time == PS_TIME_STRFTIME && strstr(name, "%s") != NULL) /* it would go by the process's zone */
+    /* its result would depend on the process's time zone */
+    if (part->time == PS_TIME_STRFTIME && strstr(name, "%s") != NULL)
         return ps_err_set(err, "for seconds since the epoch write {time:epoch_s}, not %%s");
     return PS_OK;
 }
@@ -208,7 +211,7 @@ static enum ps_status size_parse(struct ps_template_part *part, struct ps_arena 
     if (ps_distribution_parse(distribution, arena, first, arguments, false, err) != PS_OK)
         return PS_FAIL;
     if (distribution->kind == PS_DISTRIBUTION_NORMAL && distribution->min < 1)
-        distribution->min = 1; /* its tail; what the fields need is more */
+        distribution->min = 1; /* cuts off the tail; the fields need more than 1 byte anyway */
     if (distribution->min < 1 || distribution->max > SIZE_MAX_BYTES || distribution->max < 1)
         return ps_err_set(err, "from %lld to %lld bytes; an event can have from 1 to %d",
                           (long long)distribution->min, (long long)distribution->max, SIZE_MAX_BYTES);
@@ -221,7 +224,7 @@ const struct ps_template_field ps_template_fields[] = {
      "normal:mean=120,sd=30,min=0,max=999, choice:200=90,404=8,500=2",
      PS_TEMPLATE_INT, int_parse},
     {"float", ":DISTRIBUTION[,digits=COUNT]",
-     "a number with 2 digits behind the point, or as many as asked; the distributions of int but zipf",
+     "a number with 2 digits after the point, or as many as given; the distributions of int except zipf",
      PS_TEMPLATE_FLOAT, float_parse},
     {"choice", ":TEXT=WEIGHT,TEXT=WEIGHT,...", "one of the texts; a weight that is not given is 1",
      PS_TEMPLATE_CHOICE, choice_parse},
@@ -237,15 +240,15 @@ const struct ps_template_field ps_template_fields[] = {
     {"hex", "[:DIGITS]", "random hexadecimal digits, 16 or as many as given", PS_TEMPLATE_HEX, hex_parse},
     {"ip", "[:NETWORK/BITS]", "a random IPv4 address out of a network (10.0.0.0/8)", PS_TEMPLATE_IP,
      ip_parse},
-    {"words", "[:COUNT]", "so many English words, 3..8 or any distribution of int", PS_TEMPLATE_WORDS,
+    {"words", "[:COUNT]", "COUNT English words, 3..8 or any distribution of int", PS_TEMPLATE_WORDS,
      words_parse},
     {"line", "", "the next line of --lines FILE", PS_TEMPLATE_LINE, NULL},
-    {"stamp", "", "where verify's stamp stands; covers what follows, up to the next \" of the template",
+    {"stamp", "", "the place of verify's stamp; it covers what follows, up to the next \" of the template",
      PS_TEMPLATE_STAMP, NULL},
-    {"pad", "", "text that brings the event to its size; without it, that text stands at the end",
+    {"pad", "", "text that brings the event to its size; without {pad} it is added at the end",
      PS_TEMPLATE_PAD, NULL},
     {"size", ":DISTRIBUTION",
-     "writes nothing: the events' sizes in bytes, framing included, as the distributions of int",
+     "writes nothing: the sizes of the events in bytes, framing included, as a distribution of int",
      PS_TEMPLATE_SIZE, size_parse},
     {NULL},
 };

@@ -1,4 +1,4 @@
-/* See words.h. */
+/* The list of words and the text made from it. */
 #include "bench/load/words.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* English words for free text: one by one for {words}, and a stretch of text to cut padding from. Only
- * lower-case letters and single blanks: nothing that a format would have to escape, nothing like a stamp.
- * Thread: made once, const from then on. */
+/* English words for free text: single words for {words}, and a long text from which padding is cut. Only
+ * lower-case letters and single blanks: nothing that a format must escape, nothing that looks like a stamp.
+ * Thread: made once, constant afterwards. */
 #pragma once
 
 #include "core/base.h"
@@ -8,7 +8,7 @@
 #define PS_WORDS_COUNT 256U
 #define PS_WORD_BYTES_MIN 2U
 #define PS_WORD_BYTES_MAX 7U
-/* Padding is cut in pieces of up to PIECE bytes, from one of STARTS places, 16 bytes apart. */
+/* Padding is cut in pieces of up to PIECE bytes, from one of STARTS positions, 16 bytes apart. */
 #define PS_WORDS_STARTS 256U
 #define PS_WORDS_PIECE 4096U
 #define PS_WORDS_TEXT_BYTES (PS_WORDS_STARTS * 16 + PS_WORDS_PIECE)

@@ -1,4 +1,4 @@
-/* A grid over threshold, width and lapse. */
+/* Computes the model on a grid over threshold, width and lapse. */
 #include "bench/plan/belief.h"
 
 #include <math.h>
@@ -52,7 +52,7 @@ static void fill(struct grid *grid, const struct ps_belief_point *points, unsign
     }
 }
 
-/* The rate below which `share` of the weight lies. */
+/* Returns the rate below which `share` of the weight lies. */
 static double quantile(const struct grid *grid, double share)
 {
     double sum = 0, wanted = share * grid->total;
@@ -64,7 +64,7 @@ static double quantile(const struct grid *grid, double share)
     return exp(grid->from + STEPS * grid->step);
 }
 
-/* The weight below a rate. */
+/* Returns the weight below a rate. */
 static double weight_below(const struct grid *grid, double rate)
 {
     double at = (log(rate) - grid->from) / grid->step, sum = 0;

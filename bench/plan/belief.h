@@ -1,30 +1,34 @@
-/* How sure a search can be: Bayes' rule over the trials.
+/* How certain the result of a search is: Bayes' rule over the trials.
  *
- * The model: a trial at rate r is held with probability e/2 + (1 - e) / (1 + (r / T)^(1/w)). T is the rate
- * that is held every other time; w is how gradual the change is (0.25, 1, 2.5 or 6 % of the rate); e is how
- * often a trial says nothing about the subject (2 or 12 %). Before the trials T is anywhere from 25 % below
- * the lower end to 25 % above the upper end, with equal chance in its logarithm, and every w and e equally
- * likely. A trial shorter than full length counts for its share of it, and only when it was not held: a queue
- * may have taken what was too much. What comes out is the chance that T
- * lies between the two ends, and the interval that holds it with 95 %.
+ * The model: a trial at rate r is held with probability e/2 + (1 - e) / (1 + (r / T)^(1/w)).
  *
- * What it cannot know: trials that err together (a machine that is busy for the whole minute).
+ *   T  the rate that is held in half of all trials
+ *   w  how gradual the change is: 0.25, 1, 2.5 or 6 % of the rate
+ *   e  how often a trial's result has nothing to do with the subject: 2 or 12 %
  *
- * Thread: any; pure. */
+ * Before the trials T is anywhere from 25 % below the lower end to 25 % above the upper end, uniform in its
+ * logarithm, and every w and e is equally likely. A trial shorter than the full length counts by its share of
+ * that length, and only when it was not held: in a short trial a queue may have absorbed a rate that is too
+ * high. The result is the probability that T lies between the two ends, and the interval that contains T with
+ * 95 %.
+ *
+ * The model does not cover trials with a common error (a machine that is busy for a whole minute).
+ *
+ * Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"
 
-/* The trials at one rate: how many, in full lengths, were held and were not. */
+/* The trials at one rate: how many were held and missed, in units of a full length. */
 struct ps_belief_point {
     double rate, held, missed;
 };
 
 struct ps_belief {
-    double confidence; /* that T is between lower and upper */
+    double confidence; /* probability that T is between lower and upper */
     double median, low95, high95;
 };
 
-/* 0 < lower < upper. */
+/* Requires 0 < lower < upper. */
 struct ps_belief ps_belief_of(const struct ps_belief_point *points, unsigned count, double lower,
                               double upper);

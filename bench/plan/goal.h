@@ -1,11 +1,11 @@
-/* Goals as people write them. Set-up only; thread: any. */
+/* Parses and prints goals. Set-up only; thread: any. */
 #pragma once
 
 #include "bench/plan/search.h"
 #include "core/status.h"
 
-/* ndr, pdr=SHARE, pNN<DURATION (p50, p99, p99.9, p99.99; nothing may be lost either). The error names what is
- * wrong and what would be right. */
+/* Parses ndr, pdr=SHARE or pNN<DURATION (p50, p99, p99.9, p99.99; these also require that nothing is lost).
+ * The error names the mistake and what is allowed. */
 enum ps_status ps_goal_parse(struct ps_goal *goal, const char *text, struct ps_err *err);
 /* "loss 0", "loss <= 0.1 %", "p99 < 20.0 ms, loss 0" */
 const char *ps_goal_text(const struct ps_goal *goal, char *text, size_t room);

@@ -1,4 +1,4 @@
-/* Parts, measured and ranked. */
+/* Measures the parts and ranks them. */
 #include "bench/plan/limits.h"
 #include "bench/support/quantity.h"
 
@@ -39,13 +39,14 @@ void ps_parts_add(struct ps_parts *parts, const char *part, const char *of, enum
     snprintf(added->part, sizeof added->part, "%s", part);
 }
 
-/* ---- from an agent's page ---- */
+/* ---- from an agent's metrics page ---- */
 
-/* For each sample of a name: its growth over the time, or its share of another gauge, as a part. */
+/* Makes a part of each sample with a name: its growth per second, or its share of another gauge. */
 struct rule {
     const char *name, *label, *title; /* title: "worker %s" */
     const char *of;
-    const char *limit; /* a gauge with the same labels; NULL: growth in seconds by the time passed */
+    /* A gauge with the same labels; NULL: the counter's growth in seconds, divided by the time passed. */
+    const char *limit;
     enum ps_part_kind kind;
 };
 
@@ -121,7 +122,7 @@ static void measure_counters(struct ps_parts *parts, const struct ps_scrape *bef
     }
 }
 
-/* Requests a second, times what each takes, by how many may be under way: Little's law. */
+/* Little's law: requests per second, times the duration of each, divided by how many may be in flight. */
 static void measure_brokers(struct ps_parts *parts, const struct ps_scrape *before,
                             const struct ps_scrape *after, double seconds)
 {
@@ -197,11 +198,11 @@ bool ps_machine_busy(double *busy_s, double *all_s)
 
 /* ---- the ranking ---- */
 
-/* value = base + slope * rate, least squares; base is not below 0, so that one rate gives a line through 0.
- */
+/* value = base + slope * rate, by least squares; base is at least 0, so a single rate gives a line
+ * through 0. */
 struct line {
     double base, slope;
-    double at; /* value at the answer's rate: of the nearest trial */
+    double at; /* value at the answer's rate: that of the nearest trial */
 };
 
 static bool use(const struct ps_limits_trial *trial, bool held_only)
@@ -241,7 +242,7 @@ static bool line_of(const struct ps_limits_trial *trials, unsigned count, bool h
     return true;
 }
 
-/* The part's value where it was too much, and that rate; 0: not seen. */
+/* Returns the part's value at the lowest rate that was too high, and that rate; 0: not seen. */
 static double beyond_of(const struct ps_limits_trial *trials, unsigned count, const char *part, double rate,
                         double *at)
 {
@@ -257,7 +258,7 @@ static double beyond_of(const struct ps_limits_trial *trials, unsigned count, co
     return value;
 }
 
-__attribute__((format(printf, 2, 3))) static void say(struct ps_limit *limit, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void text_set(struct ps_limit *limit, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -276,25 +277,26 @@ static void describe(struct ps_limit *limit, const struct ps_part *part, double 
     ps_quantity_print_count((uint64_t)rate, at, sizeof at);
     ps_quantity_print_count((uint64_t)fmin(limit->saturates_at, 1e18), full, sizeof full);
     if (part->kind == PS_PART_QUEUE)
-        say(limit, "%s was %.0f %% full at %s events/s%s%s", part->part, percent, at, beyond,
-            limit->utilisation > 0.5 || limit->beyond > 0.5
-                ? ": what takes from it is slower than what fills it"
-                : "");
+        text_set(limit, "%s was %.0f %% full at %s events/s%s%s", part->part, percent, at, beyond,
+                 limit->utilisation > 0.5 || limit->beyond > 0.5
+                     ? ": its consumer is slower than its producer"
+                     : "");
     else if (part->kind == PS_PART_LOSS)
-        say(limit, "%s: %.3g %% of %s at %s events/s%s", part->part, percent, part->of, at, beyond);
+        text_set(limit, "%s: %.3g %% of %s at %s events/s%s", part->part, percent, part->of, at, beyond);
     else if (part->kind == PS_PART_WAIT)
-        say(limit, "%s: %.0f %% of the time %s at %s events/s%s", part->part, percent, part->of, at, beyond);
+        text_set(limit, "%s: %.0f %% of the time %s at %s events/s%s", part->part, percent, part->of, at,
+                 beyond);
     else if (limit->saturates_at > 0)
-        say(limit,
-            "%s: %.0f %% of %s at %s events/s; by a straight line through the trials it is full at %s "
-            "events/s",
-            part->part, percent, part->of, at, full);
+        text_set(limit,
+                 "%s: %.0f %% of %s at %s events/s; by a straight line through the trials it is full at %s "
+                 "events/s",
+                 part->part, percent, part->of, at, full);
     else
-        say(limit, "%s: %.0f %% of %s at %s events/s; it did not grow with the rate", part->part, percent,
-            part->of, at);
+        text_set(limit, "%s: %.0f %% of %s at %s events/s; it did not grow with the rate", part->part,
+                 percent, part->of, at);
 }
 
-/* Parts with a line by where it ends; then full queues, losses and waits; then the rest. */
+/* Ranks parts with a line by where they saturate; then full queues, losses and waits; then the rest. */
 static double order_of(const struct ps_limit *limit)
 {
     if (limit->kind == PS_PART_TIME && limit->saturates_at > 0)
@@ -328,7 +330,7 @@ void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *tria
             bool known = false;
             for (unsigned before = 0; before < limits->count && !known; before++)
                 known = strcmp(limits->items[before].part, part->part) == 0;
-            /* What was only seen where it was too much (kernel drops) is 0 elsewhere. */
+            /* A part that appeared only at rates that were too high (kernel drops) counts as 0 elsewhere. */
             if (known ||
                 (!line_of(trials, count, held >= 2, part->part, rate, &line) && part->kind == PS_PART_TIME))
                 continue;

@@ -1,8 +1,8 @@
-/* The machine a plan ran on, for its document. Thread: any. */
+/* Describes the machine that a plan ran on, for its document. Thread: any. */
 #pragma once
 
 #include <jansson.h>
 
-/* {"cpu":..,"cpus":..,"memory_bytes":..,"kernel":..,"librdkafka":..,"hyperscan":null,"os":..}. Owns: the
- * caller. Hyperscan is null: nothing of an agent uses it so far. */
+/* Returns {"cpu":..,"cpus":..,"memory_bytes":..,"kernel":..,"librdkafka":..,"hyperscan":null,"os":..}.
+ * Hyperscan is always null. Owns: the caller. */
 json_t *ps_machine_describe(void);

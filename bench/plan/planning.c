@@ -1,4 +1,4 @@
-/* The driver. */
+/* Runs a plan. */
 #include "bench/plan/planning.h"
 #include "core/clock.h"
 
@@ -20,7 +20,8 @@ static void note(const struct ps_planning *planning, const char *text)
 
 /* ---- one search ---- */
 
-/* Different for every trial of this plan, and most likely from those of others. */
+/* Returns a run number that differs for every trial of this plan and, most likely, from those of other
+ * plans. */
 static unsigned run_name(struct ps_planning *planning)
 {
     static uint64_t state;
@@ -43,7 +44,7 @@ static void setup_make(struct ps_planning *planning, struct ps_trial_setup *setu
     setup->load_option_count = config->load_option_count;
 }
 
-/* Keeps the trial, or lets it go when `keep` is not wanted. */
+/* Stores the trial, or frees it unless `keep`. */
 static void keep_trial(struct ps_planning *planning, struct ps_trial *trial, bool keep)
 {
     if (trial->event_bytes > 0)
@@ -60,7 +61,7 @@ static void keep_trial(struct ps_planning *planning, struct ps_trial *trial, boo
     planning->trials[planning->trial_count++] = *trial;
 }
 
-/* Until the search has what it wants. PS_FAIL: the subject ended. */
+/* Runs trials until the search is finished. Returns PS_FAIL when the subject ended. */
 static enum ps_status search_run(struct ps_planning *planning, struct ps_search *search,
                                  const struct ps_search_config *wish, bool keep, struct ps_err *err)
 {
@@ -101,20 +102,21 @@ static enum ps_status subject_start(struct ps_planning *planning, struct ps_subj
     return ps_subject_start(&planning->subject, own, err);
 }
 
-/* Counters know nothing of latency. */
+/* Checks the goals: without a far end only counters are known, and they contain no latency. */
 static enum ps_status check_goals(const struct ps_planning *planning, struct ps_err *err)
 {
     const struct ps_search_config *search = &planning->config->search;
     for (unsigned i = 0; i < search->goal_count; i++)
         if (search->goals[i].percentile > 0 && planning->subject.from_count == 0)
-            return ps_err_set(err, "--goal %s: latency can only be seen at a far end; name one with --from",
+            return ps_err_set(err,
+                              "--goal %s: latency can only be measured at a far end; give one with --from",
                               search->goals[i].name);
     return PS_OK;
 }
 
 /* ---- workers ---- */
 
-/* The first goal at fewer workers. The subject that runs now is stopped for it. */
+/* Searches the first goal with fewer workers. Stops the running subject first. */
 static enum ps_status scale(struct ps_planning *planning, struct ps_subject_config *own, struct ps_err *err)
 {
     const struct ps_planning_config *config = planning->config;
@@ -161,7 +163,7 @@ static void fit(struct ps_planning *planning)
     planning->scaled = ps_scaling_fit(points, planning->point_count, &planning->scaling);
 }
 
-/* ---- what follows from the trials ---- */
+/* ---- results from the trials ---- */
 
 static void find_limits(struct ps_planning *planning)
 {
@@ -182,7 +184,7 @@ static void find_limits(struct ps_planning *planning)
     free(trials);
 }
 
-/* From the best of the measured worker counts. */
+/* Projects from the best of the measured worker counts. */
 static void project(struct ps_planning *planning)
 {
     struct ps_search_figure figure;

@@ -30,7 +30,7 @@ static const char *interval_text(const struct ps_search_figure *figure, char *te
     return text;
 }
 
-/* Why it was not held. */
+/* Writes why the trial was not held. */
 static void reason_text(const struct ps_trial *trial, enum ps_trial_verdict verdict, char *text, size_t room)
 {
     char lost[32];
@@ -66,7 +66,7 @@ void ps_planning_print_trial(struct ps_live *live, const struct ps_planning *pla
                  ps_live_style(live, PS_LIVE_PLAIN));
 }
 
-/* ---- the end ---- */
+/* ---- the result ---- */
 
 static void print_goal(struct ps_live *live, const struct ps_planning *planning, unsigned index)
 {
@@ -135,7 +135,7 @@ static void print_projection(struct ps_live *live, const struct ps_planning *pla
         ps_live_print(live, "\nno projection: %s\n", planning->projection_note);
         return;
     }
-    ps_live_print(live, "\n%sprojection%s for %s events/s (error of the figure it stands on: %.1f %%)\n",
+    ps_live_print(live, "\n%sprojection%s for %s events/s (error of the measured figure: %.1f %%)\n",
                   ps_live_style(live, PS_LIVE_BOLD), ps_live_style(live, PS_LIVE_PLAIN),
                   count_text(wish->rate, rate), projection->error * 100);
     ps_live_print(live, "  %u machines (%u of them may be down), %s events/s each\n", projection->machines,

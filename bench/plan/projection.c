@@ -1,5 +1,6 @@
-/* Machines: whole ones for the rate with head-room, and those that may be down. Partitions: so many that none
- * carries more than 5 MB/s and every worker has one. Disk: what is kept, as many times as it is kept. */
+/* Machines: enough for the rate with headroom, rounded up, plus those that may be down. Partitions: enough
+ * that none carries more than 5 MB/s and every worker has one. Disk: rate times retention times
+ * replication. */
 #include "bench/plan/projection.h"
 #include "bench/support/quantity.h"
 
@@ -7,8 +8,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define PARTITION_BYTES_PER_S 5e6 /* modest: a consumer can follow it, a replica can catch up with it */
-#define DISK_FILL 0.7             /* brokers with fuller disks have no room for a rebalance */
+/* Moderate: a consumer can follow it and a replica can catch up with it. */
+#define PARTITION_BYTES_PER_S 5e6
+#define DISK_FILL 0.7 /* brokers with fuller disks have no room for a rebalance */
 #define MACHINES_MAX 1e6
 
 __attribute__((format(printf, 2, 3))) static void assume(struct ps_projection *projection, const char *format,
@@ -22,7 +24,7 @@ __attribute__((format(printf, 2, 3))) static void assume(struct ps_projection *p
     va_end(arguments);
 }
 
-/* Larger events cost as many times more as they are larger; smaller ones are not counted as cheaper. */
+/* The cost of larger events grows with their size; smaller ones do not count as cheaper. */
 static double rate_at_size(const struct ps_projection_measured *measured, double size_bytes,
                            struct ps_projection *projection)
 {
@@ -49,14 +51,13 @@ static void machines(const struct ps_projection_wish *wish, const struct ps_proj
     assume(projection, "each machine is like the one measured and holds what it held: %s events/s",
            ps_quantity_print_count((uint64_t)measured->rate, held, sizeof held));
     if (measured->at_least)
-        assume(projection, "the measured figure is \"at least\": fewer machines may do");
+        assume(projection, "the measured figure is \"at least\": fewer machines may be enough");
     if (measured->shared)
-        assume(
-            projection,
-            "generator and far end ran on the measured machine too: one of its own holds at least as much");
+        assume(projection, "generator and far end ran on the measured machine too: a machine without them "
+                           "holds at least as much");
     assume(projection, "load is spread evenly over %.0f machines with %u down", needed, wish->spare);
     assume(projection, "%.0f %% of each machine is kept free for peaks", wish->headroom * 100);
-    assume(projection, "network and brokers hold %.1f MB/s; they were not what was measured",
+    assume(projection, "network and brokers hold %.1f MB/s; they were not measured",
            wish->rate * wish->size_bytes / 1e6);
 }
 

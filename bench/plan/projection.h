@@ -1,7 +1,7 @@
-/* From a measured figure to machines, partitions and disks. A projection: arithmetic on what was measured,
- * with its assumptions said.
+/* Computes machines, partitions and disks from a measured figure: arithmetic only, with its assumptions
+ * listed.
  *
- * Thread: any; pure. */
+ * Thread: any; no state. */
 #pragma once
 
 #include "core/status.h"
@@ -10,35 +10,36 @@
 #define PS_ASSUMPTION_BYTES 256U
 
 struct ps_projection_wish {
-    double rate;          /* events/s in all */
-    double size_bytes;    /* of an event; 0: as measured */
+    double rate;          /* events/s in total */
+    double size_bytes;    /* size of an event; 0: as measured */
     double headroom;      /* share of a machine's figure that is kept free, below 1 */
-    unsigned spare;       /* machines that may be down at once */
-    double retention_s;   /* how long brokers keep records; 0: not asked */
-    unsigned replication; /* copies; 0: not asked */
+    unsigned spare;       /* machines that may be down at the same time */
+    double retention_s;   /* how long brokers keep records; 0: not given */
+    unsigned replication; /* copies; 0: not given */
 };
 
 struct ps_projection_measured {
-    double rate;       /* events/s one machine held: the lower end */
-    double size_bytes; /* of the events it was measured with */
-    unsigned workers;  /* it ran with */
+    double rate;       /* events/s that one machine held: the lower end of the interval */
+    double size_bytes; /* of the events in the measurement */
+    unsigned workers;  /* number of workers in the measurement */
     double error;      /* of the scaling fit, or half the interval's width */
     bool shared;       /* generator and far end ran on the same machine */
-    bool at_least;     /* the figure is a lower limit: the generator or the range ended first */
+    /* The figure is a lower limit: the generator or the range was exhausted first. */
+    bool at_least;
 };
 
 struct ps_projection {
-    double machine_rate; /* events/s planned for one machine, head-room taken off */
+    double machine_rate; /* events/s planned for one machine, without the headroom */
     unsigned machines;   /* spare ones included */
-    unsigned workers;    /* on each, as it was measured; 0: not said */
+    unsigned workers;    /* per machine, as measured; 0: unknown */
     unsigned partitions, brokers;
-    double disk_bytes_per_broker; /* 0: not asked */
+    double disk_bytes_per_broker; /* 0: not computed */
     double error;
     unsigned assumption_count;
     char assumptions[PS_ASSUMPTIONS_MAX][PS_ASSUMPTION_BYTES];
 };
 
-/* PS_FAIL: nothing measured to project from, or more than a million machines. */
+/* Returns PS_FAIL when no rate was held, or when it would take more than a million machines. */
 enum ps_status ps_projection_make(const struct ps_projection_wish *wish,
                                   const struct ps_projection_measured *measured,
                                   struct ps_projection *projection, struct ps_err *err);

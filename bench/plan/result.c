@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A number, or null when it is not known. */
+/* Returns a number, or null when it is not known. */
 static json_t *number(double value, bool known)
 {
     if (!known || !isfinite(value))
@@ -30,7 +30,7 @@ static void set(json_t *object, const char *key, json_t *value)
 
 /* ---- goals ---- */
 
-/* "3 trials of 4 s at 806,000 events/s: 2 held, 1 late" */
+/* Writes "3 trials of 4 s at 806,000 events/s: 2 held, 1 late". */
 static void trials_at(const struct ps_planning *planning, unsigned goal, double rate, char *text, size_t room)
 {
     unsigned counts[PS_TRIAL_FAILED + 1] = {0}, all = 0;
@@ -70,19 +70,19 @@ void ps_result_note(const struct ps_planning *planning, unsigned goal, char *tex
         snprintf(interval, sizeof interval, "; 95 %% interval %s to %s",
                  ps_quantity_print_count((uint64_t)figure.low95, low, sizeof low),
                  ps_quantity_print_count((uint64_t)figure.high95, high, sizeof high));
-    static const char *const says[] = {
+    static const char *const endings[] = {
         [PS_SEARCH_OUT_OF_TIME] = "; the time was used up before both ends were confirmed",
         [PS_SEARCH_FOUND] = "",
         [PS_SEARCH_BELOW_RANGE] = "; the goal is not met at the lowest rate allowed (--rate-min)",
         [PS_SEARCH_ABOVE_RANGE] = "; at least: it was met at the highest rate allowed (--rate-max)",
         [PS_SEARCH_GENERATOR_LIMITED] = "; at least: the generator could not offer more",
-        [PS_SEARCH_FAILED] = "; trials broke down",
+        [PS_SEARCH_FAILED] = "; trials failed",
     };
-    const char *says_now = planning->interrupted && figure.status == PS_SEARCH_OUT_OF_TIME
-                               ? "; it was interrupted before both ends were confirmed"
-                               : says[figure.status];
+    const char *ending = planning->interrupted && figure.status == PS_SEARCH_OUT_OF_TIME
+                             ? "; it was interrupted before both ends were confirmed"
+                             : endings[figure.status];
     snprintf(text, room, "%s%s%s%s%s", lower, lower[0] != '\0' && upper[0] != '\0' ? "; " : "", upper,
-             interval, says_now);
+             interval, ending);
 }
 
 static json_t *goal_object(const struct ps_planning *planning, unsigned index)
@@ -152,7 +152,7 @@ json_t *ps_result_trial(const struct ps_planning *planning, unsigned index)
     return object;
 }
 
-/* ---- the rest ---- */
+/* ---- other parts ---- */
 
 static json_t *subject_object(const struct ps_planning *planning)
 {
@@ -229,7 +229,7 @@ static json_t *scaling_object(const struct ps_planning *planning)
     snprintf(note, sizeof note, "Universal Scalability Law through %u point%s%s%s", planning->point_count,
              planning->point_count == 1 ? "" : "s",
              scaling->free_count >= planning->point_count
-                 ? "; as many unknowns as points, so the error says nothing"
+                 ? "; as many unknowns as points, so the error is always 0"
                  : "",
              planning->config->workers_max >= (unsigned)cpus
                  ? "; workers share the CPUs with the generator and the far end"
@@ -350,5 +350,5 @@ enum ps_status ps_result_read(json_t **document, const char *path, struct ps_err
         return PS_OK;
     json_decref(*document);
     *document = NULL;
-    return ps_err_set(err, "%s is no result of `penstock plan --result`", path);
+    return ps_err_set(err, "%s is not a result of `penstock plan --result`", path);
 }

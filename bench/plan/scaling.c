@@ -1,4 +1,4 @@
-/* The fit: every subset of {sigma, kappa} is solved, the best that has neither below 0 is taken. */
+/* The fit: solves every subset of {sigma, kappa} and takes the best solution without a negative value. */
 #include "bench/plan/scaling.h"
 
 #include <math.h>
@@ -19,7 +19,8 @@ static void terms_of(double workers, double terms[TERMS])
     terms[2] = workers * (workers - 1);
 }
 
-/* Gauss with pivots; `size` equations in a. False: they do not determine the unknowns. */
+/* Gaussian elimination with pivots for `size` equations in a. Returns false when they do not determine the
+ * unknowns. */
 static bool solve(double a[TERMS][TERMS + 1], unsigned size)
 {
     for (unsigned column = 0; column < size; column++) {
@@ -44,7 +45,8 @@ static bool solve(double a[TERMS][TERMS + 1], unsigned size)
     return true;
 }
 
-/* With the terms of `mask` only. The equations are those of sum(relative error of n / rate)^2 = least. */
+/* Fits only the terms of `mask`. The equations minimise the sum of squares of the relative error of n /
+ * rate. */
 static bool fit_terms(const struct ps_scaling_point *points, unsigned count, unsigned mask,
                       struct ps_scaling *scaling)
 {
@@ -97,7 +99,7 @@ static unsigned distinct(const struct ps_scaling_point *points, unsigned count)
 
 bool ps_scaling_fit(const struct ps_scaling_point *points, unsigned count, struct ps_scaling *scaling)
 {
-    /* Fewest terms first: more of them must make it better. */
+    /* Fewest terms first: another term is only used when it improves the fit. */
     static const unsigned masks[] = {1, 3, 5, 7};
     bool fitted = false;
     *scaling = (struct ps_scaling){0};

@@ -3,9 +3,10 @@
  *
  *   rate(n) = lambda n / (1 + sigma (n - 1) + kappa n (n - 1))
  *
- * lambda is the rate of one, sigma what they wait for each other, kappa what they have to tell each other.
+ * lambda is the rate of one worker, sigma the cost of waiting for each other, kappa the cost of
+ * communication.
  *
- * Thread: any; pure. */
+ * Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"
@@ -20,12 +21,13 @@ struct ps_scaling_point {
 struct ps_scaling {
     double lambda, sigma, kappa; /* sigma, kappa >= 0 */
     double error;                /* root of the mean square of (fit / measured - 1) */
-    unsigned free_count;         /* as many points as this leave no error to see */
-    double peak_workers;         /* where more workers begin to harm; 0: nowhere */
+    /* number of parameters fitted; with no more points than this the error is always 0 */
+    unsigned free_count;
+    double peak_workers; /* worker count from which more workers reduce the rate; 0: none */
 };
 
-/* Least squares of the relative error of n / rate, which is linear in 1/lambda, sigma/lambda, kappa/lambda.
- * One point gives lambda alone; kappa is fitted from three different worker counts on. False: no point, or
- * one that is not positive. */
+/* Fits by least squares of the relative error of n / rate, which is linear in 1/lambda, sigma/lambda,
+ * kappa/lambda. One point gives only lambda; kappa is fitted from three different worker counts. Returns
+ * false when there is no point or one is not positive. */
 bool ps_scaling_fit(const struct ps_scaling_point *points, unsigned count, struct ps_scaling *scaling);
 double ps_scaling_rate(const struct ps_scaling *scaling, double workers);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The end of `name{labels}`: the closing brace outside quotes. NULL: none. */
+/* Returns the end of `name{labels}`: the closing brace outside quotes, or NULL. */
 static char *labels_end(char *at)
 {
     bool quoted = false;
@@ -22,7 +22,7 @@ static char *labels_end(char *at)
     return NULL;
 }
 
-/* One line, taken apart in place. */
+/* Parses one line in place. */
 static bool parse_line(char *line, struct ps_scrape_sample *sample)
 {
     if (line[0] == '#' || line[0] == '\0' || line[0] == ' ')
@@ -89,7 +89,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *argument)
     return more;
 }
 
-/* http://host:port of whatever was given. */
+/* Makes the page's URL from http://host:port with or without a path. */
 static void page_url(const char *url, char *page, size_t room)
 {
     size_t length = strcspn(url, "?#");
@@ -130,13 +130,13 @@ enum ps_status ps_scrape_get(struct ps_scrape *scrape, const char *url, struct p
         ps_scrape_parse(scrape, answer.text != NULL ? answer.text : "", answer.length);
     if (result == PS_OK && ps_scrape_find(scrape, "penstock_component_info", NULL) == NULL) {
         ps_scrape_fini(scrape);
-        result = ps_err_set(err, "%s is no page of a penstock agent", page);
+        result = ps_err_set(err, "%s is not the metrics page of a penstock agent", page);
     }
     free(answer.text);
     return result;
 }
 
-/* ---- looking things up ---- */
+/* ---- look-up ---- */
 
 bool ps_scrape_label(const struct ps_scrape_sample *sample, const char *label, char *value, size_t room)
 {

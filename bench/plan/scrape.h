@@ -1,4 +1,4 @@
-/* What an agent says about itself at one moment: its Prometheus page, read and taken apart.
+/* The metrics of an agent at one moment: fetches and parses its Prometheus page.
  *
  * Thread: the driver's, or the one that watches a trial; a scrape has one owner. */
 #pragma once
@@ -15,28 +15,28 @@ struct ps_scrape_sample {
 };
 
 struct ps_scrape {
-    double at_s; /* monotonic, when it was asked for */
+    double at_s; /* monotonic, when the request was made */
     unsigned count;
     struct ps_scrape_sample *samples;
-    char *text; /* names and labels lie in it */
+    char *text; /* names and labels point into it */
 };
 
-/* Prometheus' text exposition format 0.0.4. Lines that are none are left out, as are samples beyond
+/* Parses Prometheus' text exposition format 0.0.4. Skips other lines, and samples beyond
  * PS_SCRAPE_SAMPLES_MAX. Owns: ps_scrape_fini. */
 void ps_scrape_parse(struct ps_scrape *scrape, const char *text, size_t length);
 void ps_scrape_fini(struct ps_scrape *scrape);
 
-/* GET of the agent's page; `url` is http://host:port, with or without /metrics or /metrics/prometheus. Waits
- * 2 s at most. The error names the URL. */
+/* Fetches the agent's page; `url` is http://host:port, with or without /metrics or /metrics/prometheus. Waits
+ * at most 2 s. The error names the URL. */
 enum ps_status ps_scrape_get(struct ps_scrape *scrape, const char *url, struct ps_err *err);
 
-/* The value of a label, copied; false: there is no such label. */
+/* Copies the value of a label; returns false when there is no such label. */
 bool ps_scrape_label(const struct ps_scrape_sample *sample, const char *label, char *value, size_t room);
-/* The sample of that name and labels; NULL labels: the first of the name. NULL: none. */
+/* Returns the sample with that name and labels, or NULL. NULL labels: the first sample with the name. */
 const struct ps_scrape_sample *ps_scrape_find(const struct ps_scrape *scrape, const char *name,
                                               const char *labels);
-/* Its value, or `otherwise`. */
+/* Returns that sample's value, or `otherwise`. */
 double ps_scrape_value(const struct ps_scrape *scrape, const char *name, const char *labels,
                        double otherwise);
-/* All samples of the name added up. */
+/* Returns the sum of all samples with the name. */
 double ps_scrape_sum(const struct ps_scrape *scrape, const char *name);

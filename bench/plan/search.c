@@ -1,11 +1,11 @@
-/* Which trial comes next. Three levels: short single trials find the neighbourhood, longer ones narrow it,
- * full-length ones, repeated, confirm both ends. */
+/* Chooses the next trial. There are three levels: short single trials find the range, longer ones narrow it,
+ * and repeated full-length ones confirm both ends. */
 #include "bench/plan/search_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#define FIRST_STEP 4.0 /* how fast the first trials climb */
+#define FIRST_STEP 4.0 /* how fast the first trials raise the rate */
 
 struct ps_search *ps_search_create(const struct ps_search_config *config)
 {
@@ -38,7 +38,7 @@ void ps_search_destroy(struct ps_search *search)
     free(search);
 }
 
-/* Rates as people would write them; never outside the range. */
+/* Rounds a rate to four digits, within the range. */
 static double tidy(const struct ps_search *search, double rate)
 {
     double unit = pow(10, floor(log10(rate)) - 3);
@@ -46,7 +46,7 @@ static double tidy(const struct ps_search *search, double rate)
     return fmin(fmax(rate, search->config.rate_min), search->config.rate_max);
 }
 
-/* What the nearest trial above says came through: only a hint where to look. 0: none. */
+/* Returns the goodput of the nearest trial above `upper`: a hint where to search. 0: none. */
 static double goodput_hint(const struct ps_search *search, unsigned goal, double upper)
 {
     double hint = 0, nearest = INFINITY;
@@ -63,12 +63,14 @@ static double goodput_hint(const struct ps_search *search, unsigned goal, double
     return hint;
 }
 
-/* Between two ends: at the hint if there is one, just below it first, then just above; else in the middle. */
+/* Chooses a rate between two ends: next to the hint if there is one, first just below, then just above;
+ * otherwise in the middle. */
 static double inside(const struct ps_search *search, unsigned goal, const struct ps_search_bounds *bounds,
                      double width)
 {
     double hint = goodput_hint(search, goal, bounds->upper);
-    double half = pow(1 + width, 0.48); /* rounding must not make them too wide */
+    /* narrower than the half, so that rounding cannot make the interval too wide */
+    double half = pow(1 + width, 0.48);
     double below = hint / half, above = hint * half;
     if (below > bounds->lower * half && below * half < bounds->upper)
         return below;
@@ -77,8 +79,8 @@ static double inside(const struct ps_search *search, unsigned goal, const struct
     return sqrt(bounds->lower * bounds->upper);
 }
 
-/* The trial that brings a level on; 0: the level has what it wants. `before` are the bounds of the level
- * before, where to begin. */
+/* Returns the rate of the trial that this level needs next; 0: the level is finished. `before` are the bounds
+ * of the previous level, where the search begins. */
 static double step(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
                    const struct ps_search_bounds *before, const struct ps_search_bounds *now)
 {
@@ -107,10 +109,10 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
     if (upper <= lower * (1 + level->width))
         return 0;
     double rate = tidy(search, inside(search, goal, now, level->width));
-    return rate > lower && rate < upper ? rate : 0; /* 0: they lie as close as numbers can tell */
+    return rate > lower && rate < upper ? rate : 0; /* 0: no representable rate lies between them */
 }
 
-/* The first level that still wants something of this goal. */
+/* Returns the trial for the first level that is not finished for this goal. */
 static bool advance(struct ps_search *search, unsigned goal, unsigned level_count, struct ps_search_ask *ask)
 {
     struct ps_search_bounds before = {0}, now;
@@ -127,7 +129,8 @@ static bool advance(struct ps_search *search, unsigned goal, unsigned level_coun
     return false;
 }
 
-/* Both ends are confirmed: once more at the end that has fewer trials, to be surer. */
+/* When both ends are confirmed: repeats the trial at the end that has fewer trials, to raise the
+ * confidence. */
 static bool confirm(struct ps_search *search, unsigned goal, struct ps_search_ask *ask)
 {
     const struct ps_search_level *last = &search->levels[PS_SEARCH_LEVELS - 1];
@@ -143,7 +146,7 @@ static bool confirm(struct ps_search *search, unsigned goal, struct ps_search_as
     return true;
 }
 
-/* Coarse levels of all goals first: they share their trials. */
+/* Handles the coarse levels of all goals first, because they share their trials. */
 static bool choose(struct ps_search *search, struct ps_search_ask *ask)
 {
     for (unsigned levels = 1; levels <= PS_SEARCH_LEVELS; levels++)
@@ -181,8 +184,8 @@ void ps_search_feed(struct ps_search *search, const struct ps_search_answer *ans
     search->asked = false;
     search->spent_s += answer->cost_s;
     search->failed_in_a_row = answer->failed ? search->failed_in_a_row + 1 : 0;
-    /* What trials cost beside their length, with more weight on the last: overloaded ones drain for long, and
-     * those come at the beginning. */
+    /* The time that trials take beyond their length, with more weight on the last one: overloaded trials
+     * drain for long, and they come at the beginning. */
     double overhead_s = fmax(0, answer->cost_s - search->ask.seconds);
     search->overhead_s = search->trial_count == 1 ? overhead_s : (search->overhead_s + overhead_s) / 2;
 }

@@ -1,4 +1,4 @@
-/* What the trials say: verdicts, bounds, and how sure they are. */
+/* Evaluates the trials: verdicts, bounds and confidence. */
 #include "bench/plan/belief.h"
 #include "bench/plan/search_parts.h"
 
@@ -29,7 +29,8 @@ enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned
         return PS_TRIAL_FAILED;
     if (answer->lost > wish->loss_max * answer->sent)
         return PS_TRIAL_LOST;
-    if (!answer->generator_held) /* before lateness, which counts from the due time: it would be the load's */
+    /* before lateness, which counts from the due time and would be the generator's */
+    if (!answer->generator_held)
         return PS_TRIAL_GENERATOR;
     if (wish->percentile > 0 && answer->latency_ns[goal] > (double)wish->latency_limit_ns)
         return answer->generator_late[goal] ? PS_TRIAL_GENERATOR : PS_TRIAL_LATE;
@@ -62,7 +63,7 @@ static void tally_add(struct tally *tally, const struct ps_search_trial *trial, 
     tally->generator += verdict == PS_TRIAL_GENERATOR;
 }
 
-/* All trials by rate, ascending. Returns how many rates. */
+/* Groups all trials by rate, ascending. Returns the number of rates. */
 static unsigned tally_all(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
                           struct tally tallies[RATES_MAX])
 {
@@ -84,22 +85,25 @@ static unsigned tally_all(const struct ps_search *search, unsigned goal, const s
     return count;
 }
 
-/* Short trials speak against a rate, less what other short ones balance, and never for it: a queue may have
- * taken what was too much. */
+/* Seconds of trials against a rate. Failed short trials count, less the successful short ones; successful
+ * short ones never count for the rate: a queue may have absorbed a rate that is too high. */
 static double bad_seconds(const struct tally *tally)
 {
     return tally->full_bad_s + fmax(0, tally->short_bad_s - tally->short_good_s);
 }
 
-enum class { UNDECIDED, LOWER, UPPER };
+enum bound { UNDECIDED, LOWER, UPPER };
 
 /* The draft's rule (its appendix on load classification) with an exceed ratio of one half: a rate is a lower
- * bound when at most half of the time asked for can still turn out bad, an upper bound when more than half of
- * it is bad already. */
-static enum class classify(const struct tally *tally, const struct ps_search_level *level) {
-    double asked_s = level->seconds * level->repeats; double bad_s = bad_seconds(tally);
+ * bound when at most half of the time asked for can still turn out bad, and an upper bound when more than
+ * half of it is already bad. */
+static enum bound classify(const struct tally *tally, const struct ps_search_level *level)
+{
+    double asked_s = level->seconds * level->repeats;
+    double bad_s = bad_seconds(tally);
     double whole_s = fmax(bad_s + tally->full_good_s, asked_s);
-    if (whole_s - tally->full_good_s <= 0.5 * whole_s) return LOWER;
+    if (whole_s - tally->full_good_s <= 0.5 * whole_s)
+        return LOWER;
     return bad_s > 0.5 * whole_s ? UPPER : UNDECIDED;
 }
 
@@ -146,14 +150,14 @@ static struct ps_belief believe(const struct ps_search *search, unsigned goal, d
     for (unsigned i = 0; i < rates; i++) {
         const struct tally *tally = &tallies[i];
         if (tally->rate < lower / 2 || tally->rate > upper * 2)
-            continue; /* says nothing but that trials lapse */
+            continue; /* so far away that it only shows how often trials fail by chance */
         points[count++] = (struct ps_belief_point){tally->rate, tally->full_good_s / last->seconds,
                                                    bad_seconds(tally) / last->seconds};
     }
     return ps_belief_of(points, count, lower, upper);
 }
 
-/* What the search would answer if it ended now. */
+/* The status if the search ended now. */
 static enum ps_search_status status_of(const struct ps_search *search, const struct ps_search_bounds *bounds,
                                        bool last_level)
 {
@@ -177,10 +181,10 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
     struct ps_search_bounds bounds = {0};
     unsigned level = PS_SEARCH_LEVELS;
     *figure = (struct ps_search_figure){0};
-    do /* the longest trials that say anything */
+    do /* the longest trials that give a bound */
         ps_search_judge(search, goal, &search->levels[--level], &bounds);
     while (level > 0 && bounds.lower == 0 && bounds.upper == 0);
-    if (bounds.lower == 0 || bounds.upper == 0) { /* one end only: a shorter level may know both */
+    if (bounds.lower == 0 || bounds.upper == 0) { /* one end only: a shorter level may have both */
         for (unsigned other = level; other-- > 0;) {
             struct ps_search_bounds wider;
             ps_search_judge(search, goal, &search->levels[other], &wider);

@@ -1,4 +1,4 @@
-/* Starting, watching and stopping a subject. */
+/* Starts, watches and stops a subject. */
 #include "bench/plan/subject.h"
 #include "core/clock.h"
 
@@ -44,7 +44,7 @@ static double now_s(void)
     return (double)ps_clock_now().mono_ns / 1e9;
 }
 
-static void rest(unsigned ms)
+static void sleep_ms(unsigned ms)
 {
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
 }
@@ -76,7 +76,7 @@ static enum ps_status broker_start(struct ps_subject *subject, struct ps_err *er
     if (ps_process_start(&subject->broker, subject->config->program, arguments, log, false, err) != PS_OK)
         return PS_FAIL;
     const char *line = NULL;
-    for (double end_s = now_s() + START_S; line == NULL && now_s() < end_s; rest(10)) {
+    for (double end_s = now_s() + START_S; line == NULL && now_s() < end_s; sleep_ms(10)) {
         line = ps_process_line(&subject->broker);
         if (line == NULL && !ps_process_runs(&subject->broker))
             break;
@@ -109,7 +109,7 @@ static unsigned metrics_port(void)
     return port;
 }
 
-/* All components open. */
+/* Returns true when all components are open. */
 static bool agent_is_up(const struct ps_subject *subject)
 {
     struct ps_scrape scrape;
@@ -146,7 +146,7 @@ static enum ps_status agent_start(struct ps_subject *subject, struct ps_err *err
     if (ps_process_start(&subject->agent, config->program, arguments, log, true, err) != PS_OK)
         return PS_FAIL;
     subject->pid = (int)subject->agent.pid;
-    for (double end_s = now_s() + START_S; now_s() < end_s; rest(50)) {
+    for (double end_s = now_s() + START_S; now_s() < end_s; sleep_ms(50)) {
         if (!ps_process_runs(&subject->agent))
             break;
         if (agent_is_up(subject))
@@ -202,7 +202,7 @@ enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subj
     return PS_OK;
 }
 
-/* ---- between trials, and the end ---- */
+/* ---- between trials, and at the end ---- */
 
 /* Removes the files of a directory: all, or all but the newest. */
 static void directory_empty(const char *directory, bool but_newest)
@@ -234,7 +234,8 @@ static void directory_empty(const char *directory, bool but_newest)
 
 bool ps_subject_settle(struct ps_subject *subject, struct ps_err *err)
 {
-    for (double end_s = now_s() + EMPTY_S; subject->metrics_url[0] != '\0' && now_s() < end_s; rest(100)) {
+    for (double end_s = now_s() + EMPTY_S; subject->metrics_url[0] != '\0' && now_s() < end_s;
+         sleep_ms(100)) {
         struct ps_scrape scrape;
         if (ps_scrape_get(&scrape, subject->metrics_url, err) != PS_OK)
             break;

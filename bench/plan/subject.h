@@ -1,8 +1,8 @@
-/* What is measured: an agent file (started here, with a broker of our own unless brokers are named), an agent
- * that runs already, or anything else that has a target and a far end.
+/* The subject of a measurement: an agent file (started here, with an embedded broker unless brokers are
+ * given), a running agent, or any other program with a target and a far end.
  *
- * An agent file is not changed: what differs for the measurement (ports, brokers, directories, workers) is
- * written to a second file that is merged behind it, in a directory of the plan's own.
+ * An agent file is not changed: settings for the measurement (ports, brokers, directories, workers) are
+ * written to a second file, which is merged after it, in a directory of the plan.
  *
  * Thread: the driver's. */
 #pragma once
@@ -20,15 +20,15 @@ struct ps_subject_config {
     const char *agent;                                     /* -n; NULL: no agent file */
     const char *agent_arguments[PS_SUBJECT_ARGUMENTS_MAX]; /* -f FILE, -c DIR, -Dkey=value as given */
     unsigned agent_argument_count;
-    const char *file;          /* the first -f, for people */
-    const char *brokers;       /* NULL: a broker of our own */
+    const char *file;          /* the first -f, for messages */
+    const char *brokers;       /* NULL: start an embedded broker */
     const char *agent_metrics; /* URL of a running agent; NULL: none */
-    const char *target;        /* NULL: found in the agent file */
+    const char *target;        /* NULL: take it from the agent file */
     const char *from[PS_TRIAL_FROM_MAX];
-    unsigned from_count; /* 0: found in the agent file */
-    int pid;             /* of a foreign subject; 0: unknown */
-    unsigned workers;    /* penstock.workers; 0: as the file says */
-    const char *program; /* that is run; NULL: this one */
+    unsigned from_count; /* 0: take them from the agent file */
+    int pid;             /* process id of a foreign subject; 0: unknown */
+    unsigned workers;    /* penstock.workers; 0: as in the file */
+    const char *program; /* the program to run; NULL: this one */
 };
 
 struct ps_subject {
@@ -37,44 +37,44 @@ struct ps_subject {
     char directory[PS_SUBJECT_TEXT_BYTES]; /* for logs and derived files; removed at the end */
     char target[PS_SUBJECT_TEXT_BYTES];
     char from[PS_TRIAL_FROM_MAX][PS_SUBJECT_TEXT_BYTES];
-    unsigned from_count;                     /* 0: what arrived is read from the agent's counters */
+    unsigned from_count;                     /* 0: arrivals are read from the agent's counters */
     char metrics_url[PS_SUBJECT_TEXT_BYTES]; /* "": none */
     char brokers[PS_SUBJECT_TEXT_BYTES];     /* of the agent's Kafka sinks and sources; "": none */
     bool embedded_broker;
-    char roll_directory[PS_SUBJECT_TEXT_BYTES]; /* of a file_roll sink, ours; "": none */
+    char roll_directory[PS_SUBJECT_TEXT_BYTES]; /* directory for a file_roll sink, made here; "": none */
     int pid;                                    /* 0: unknown */
     struct ps_process agent, broker;
-    char notes[PS_SUBJECT_NOTES_MAX][256]; /* what was decided for the user: to be shown as assumptions */
+    char notes[PS_SUBJECT_NOTES_MAX][256]; /* decisions made for the user; shown as assumptions */
     unsigned note_count;
 };
 
-/* Starts what has to be started and waits until it is ready. The error says which option would help. Owns:
- * ps_subject_stop in any case. `config` must stay. */
+/* Starts the subject and waits until it is ready. The error names the option that helps. Owns: the caller
+ * calls ps_subject_stop in any case. `config` must outlive the subject. */
 enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subject_config *config,
                                 struct ps_err *err);
-/* Stops what was started, removes what was made. */
+/* Stops what was started and removes the files that were made. */
 void ps_subject_stop(struct ps_subject *subject);
 
-/* Between two trials: waits until channels are empty (10 s at most), throws away what file_roll wrote. False:
- * the subject has ended; `err` says how. */
+/* Call between two trials: waits until channels are empty (at most 10 s) and removes the files of file_roll.
+ * Returns false when the subject has ended; `err` has the cause. */
 bool ps_subject_settle(struct ps_subject *subject, struct ps_err *err);
-/* Target, far ends, metrics and pid into a trial's setup. */
+/* Copies target, far ends, metrics URL and process id into a trial's setup. */
 void ps_subject_setup(const struct ps_subject *subject, struct ps_trial_setup *setup);
 
 __attribute__((format(printf, 2, 3))) void ps_subject_note(struct ps_subject *subject, const char *format,
                                                            ...);
 
-/* ---- inside ---- */
+/* ---- internal ---- */
 
-/* Writes a text of at most PS_SUBJECT_TEXT_BYTES; the error says that it is too long. */
+/* Writes a text of at most PS_SUBJECT_TEXT_BYTES; fails when it is too long. */
 __attribute__((format(printf, 3, 4))) enum ps_status ps_subject_text(char *to, struct ps_err *err,
                                                                      const char *format, ...);
 
-/* An agent file's target, far ends and what is overridden (bench/plan/subject_file.c): */
+/* bench/plan/subject_file.c: target, far ends and overridden settings of an agent file */
 
-/* Reads the file, chooses the source to load and writes DIRECTORY/plan.properties. Topics that the embedded
- * broker needs are the caller's business (they appear when asked for). */
+/* Reads the file, chooses the source to load and writes DIRECTORY/plan.properties. Does not create topics:
+ * the embedded broker creates them on request. */
 enum ps_status ps_subject_derive(struct ps_subject *subject, struct ps_err *err);
-/* Whether any component wants a broker. */
+/* Tells whether any component needs a broker. */
 enum ps_status ps_subject_wants_broker(const struct ps_subject_config *config, bool *wants,
                                        struct ps_err *err);

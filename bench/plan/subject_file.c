@@ -1,5 +1,5 @@
-/* From an agent file to a target and far ends: which source can be loaded and how, where its sinks write,
- * and what is overridden so that a measurement disturbs nobody. */
+/* Derives target and far ends from an agent file: which source to load and how, where its sinks write, and
+ * which settings to override so that a measurement disturbs no other system. */
 #include "bench/plan/subject.h"
 #include "bench/support/outline.h"
 
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A way into a source. */
+/* How events are sent to a type of source. */
 struct entry {
     const char *type, *scheme;
     const char *host_key, *port_key; /* overridden with 127.0.0.1 and a free port; NULL: no port */
@@ -34,7 +34,7 @@ static const struct entry *entry_of(const char *type)
     return NULL;
 }
 
-/* A port nobody uses just now. */
+/* Returns a port that is unused at the moment. */
 static unsigned free_port(bool datagrams)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -54,7 +54,7 @@ struct deriving {
     struct ps_subject *subject;
     struct ps_outline outline;
     FILE *file;                           /* plan.properties */
-    const struct ps_outline_part *source; /* that is loaded */
+    const struct ps_outline_part *source; /* the source to load */
 };
 
 __attribute__((format(printf, 5, 6))) static void
@@ -70,7 +70,7 @@ set(struct deriving *deriving, const char *kind, const char *name, const char *k
 
 /* ---- sources ---- */
 
-/* The source to load: the first that has a way in. */
+/* Chooses the source to load: the first whose type is in `entries`. */
 static enum ps_status choose_source(struct deriving *deriving, struct ps_err *err)
 {
     const struct ps_outline *outline = &deriving->outline;
@@ -90,7 +90,7 @@ static enum ps_status choose_source(struct deriving *deriving, struct ps_err *er
         return outline->dropped.length > 0 ? ps_err_append(err, "%s", outline->dropped.text) : PS_FAIL;
     }
     return ps_err_set(err,
-                      "it cannot be found out how to load source %s (%s): name where the events go with "
+                      "no way is known to load source %s (%s): give the address with "
                       "--target, for example --target file:///PATH for an exec source that follows PATH",
                       outline->sources[0].name, outline->sources[0].type);
 }
@@ -107,7 +107,7 @@ static enum ps_status derive_kafka_source(struct deriving *deriving, const struc
                            (int)strcspn(topics, ", "), topics);
 }
 
-/* Each source that listens gets a port of its own, so that no running agent is in the way. */
+/* Gives each listening source a port of its own, so that it cannot conflict with a running agent. */
 static enum ps_status derive_source(struct deriving *deriving, const struct ps_outline_part *source,
                                     struct ps_err *err)
 {
@@ -139,7 +139,7 @@ static bool reads_channel(const struct ps_outline_part *sink, const char *channe
     return sink->channel_count > 0 && strcmp(sink->channels[0], channel) == 0;
 }
 
-/* Whether what this sink writes is part of the account: it takes from a channel of the loaded source; where
+/* Tells whether the events of this sink are counted: it must take from a channel of the loaded source; when
  * every channel gets every event, from the first one. */
 static bool is_counted(const struct deriving *deriving, const struct ps_outline_part *sink)
 {
@@ -186,7 +186,7 @@ static enum ps_status derive_kafka_sink(struct deriving *deriving, const struct 
     return add_from(subject, text, err);
 }
 
-/* A directory below the sink's own: the same disk, and nobody reads it. */
+/* Uses a new directory below the sink's own: it is on the same disk, and no other program reads it. */
 static enum ps_status derive_file_roll(struct deriving *deriving, const struct ps_outline_part *sink,
                                        bool counted, struct ps_err *err)
 {
@@ -220,15 +220,16 @@ static enum ps_status derive_sink(struct deriving *deriving, const struct ps_out
     if (!counted)
         return PS_OK;
     if (strcmp(sink->type, "null") != 0 && strcmp(sink->type, "logger") != 0)
-        return ps_err_set(err,
-                          "it cannot be found out where sink %s (%s) writes: name it with --from, for "
-                          "example --from tcp://127.0.0.1:PORT, where verify listens",
-                          sink->name, sink->type);
+        return ps_err_set(
+            err,
+            "no way is known to read what sink %s (%s) writes: give the far end with --from, for "
+            "example --from tcp://127.0.0.1:PORT, where verify listens",
+            sink->name, sink->type);
     *by_counters = true;
     return PS_OK;
 }
 
-/* ---- all of it ---- */
+/* ---- the whole file ---- */
 
 static enum ps_status derive_parts(struct deriving *deriving, struct ps_err *err)
 {

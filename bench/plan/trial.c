@@ -1,4 +1,5 @@
-/* Running a trial: verify first, then load when verify is ready; then whatever is still on its way. */
+/* Runs a trial: starts verify, starts load when verify is ready, then waits for the events that are still in
+ * flight. */
 #include "bench/plan/trial.h"
 #include "bench/plan/process.h"
 #include "bench/support/measure.h"
@@ -11,11 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READY_S 20.0 /* verify has its far end open */
-#define START_S 30.0 /* load is connected and begins */
-#define SETTLE_S 2.0 /* load may still bring what is due */
-#define DRAIN_S 60.0 /* the far end may still get it */
-#define QUIET_S 5.0  /* nothing came for so long: nothing will */
+#define READY_S 20.0 /* limit until verify has opened its far end */
+#define START_S 30.0 /* limit until load is connected and begins */
+#define SETTLE_S 2.0 /* time in which load may still send events that are due */
+#define DRAIN_S 60.0 /* limit until the far end has everything */
+#define QUIET_S 5.0  /* after this much silence nothing more is expected */
 #define END_MS 3000U
 #define WATCH_S 0.5
 
@@ -27,8 +28,8 @@ struct run {
     struct ps_process load, verify;
     char run[16], manifest[512], load_log[512], verify_log[512];
     bool ready, load_done, verify_done;
-    double begin_s, load_begin_s; /* monotonic; load_begin 0: not yet */
-    double came_s;                /* when verify last said that something came */
+    double begin_s, load_begin_s; /* monotonic; load_begin_s 0: not known yet */
+    double came_s;                /* when verify last reported arrivals */
     struct ps_scrape before;
     struct ps_parts during;
     double watched_s, cpu_before_s;
@@ -40,7 +41,7 @@ static double now_s(void)
     return (double)ps_clock_now().mono_ns / 1e9;
 }
 
-static bool told_to_stop(const struct run *run)
+static bool stop_requested(const struct run *run)
 {
     return run->setup->stop != NULL && *run->setup->stop != 0;
 }
@@ -55,9 +56,9 @@ static bool fail(struct run *run, const struct ps_err *err)
     return false;
 }
 
-/* ---- what the children say ---- */
+/* ---- output of the children ---- */
 
-/* The object of a line, NULL when it is none. */
+/* Parses a line; returns NULL when it is not a JSON object. */
 static json_t *object_of(const char *line)
 {
     json_t *object = line[0] == '{' ? json_loads(line, 0, NULL) : NULL;
@@ -103,7 +104,7 @@ static void verify_line(struct run *run, const char *line)
     json_decref(object);
 }
 
-/* Waits a moment for either, and takes what they say. */
+/* Waits a moment for output of either child and handles it. */
 static void take_lines(struct run *run)
 {
     struct pollfd ready[2] = {{.fd = run->load.out, .events = POLLIN},
@@ -120,7 +121,7 @@ static void take_lines(struct run *run)
         verify_line(run, line);
 }
 
-/* ---- the subject, looked at from outside ---- */
+/* ---- the subject, seen from outside ---- */
 
 static void watch(struct run *run)
 {
@@ -152,7 +153,7 @@ static void look_before(struct run *run)
         run->cpu_before_s = ps_usage_of(setup->pid).cpu_s;
 }
 
-/* When the load has ended: what follows is the drain, which is not the subject's pace. */
+/* Measures when the load has ended: the drain afterwards does not show the subject's pace. */
 static void look_after(struct run *run)
 {
     const struct ps_trial_setup *setup = run->setup;
@@ -202,9 +203,9 @@ static bool start_verify(struct run *run)
     if (ps_process_start(&run->verify, setup->program, arguments, run->verify_log, false, &err) != PS_OK)
         return fail(run, &err);
     double end_s = now_s() + READY_S;
-    while (!run->ready && now_s() < end_s && !told_to_stop(run) && run->verify.out >= 0)
+    while (!run->ready && now_s() < end_s && !stop_requested(run) && run->verify.out >= 0)
         take_lines(run);
-    if (run->ready || told_to_stop(run))
+    if (run->ready || stop_requested(run))
         return true;
     ps_err_set(&err, "verify does not get ready");
     ps_process_explain(&run->verify, "verify", &err);
@@ -238,11 +239,11 @@ static bool wait_load(struct run *run)
 {
     double end_s = now_s() + START_S + run->trial->seconds * 1.2 + SETTLE_S + 5;
     struct ps_err err = {0};
-    while (run->load.out >= 0 && now_s() < end_s && !told_to_stop(run)) {
+    while (run->load.out >= 0 && now_s() < end_s && !stop_requested(run)) {
         take_lines(run);
         watch(run);
     }
-    if (told_to_stop(run))
+    if (stop_requested(run))
         return true;
     bool slow = run->load.out >= 0;
     ps_process_end(&run->load, END_MS);
@@ -258,22 +259,22 @@ static bool wait_verify(struct run *run)
     double end_s = now_s() + DRAIN_S;
     struct ps_err err = {0};
     run->came_s = now_s();
-    while (run->verify.out >= 0 && now_s() < end_s && now_s() < run->came_s + QUIET_S && !told_to_stop(run))
+    while (run->verify.out >= 0 && now_s() < end_s && now_s() < run->came_s + QUIET_S && !stop_requested(run))
         take_lines(run);
-    if (run->verify.out >= 0 && !told_to_stop(run)) { /* it says on SIGTERM what it has */
+    if (run->verify.out >= 0 && !stop_requested(run)) { /* on SIGTERM it reports what it has */
         kill(run->verify.pid, SIGTERM);
         end_s = now_s() + QUIET_S;
         while (run->verify.out >= 0 && now_s() < end_s)
             take_lines(run);
     }
-    if (run->verify_done || told_to_stop(run))
+    if (run->verify_done || stop_requested(run))
         return true;
-    ps_err_set(&err, "verify says nothing");
+    ps_err_set(&err, "verify did not report");
     ps_process_explain(&run->verify, "verify", &err);
     return fail(run, &err);
 }
 
-/* Until nothing more is delivered. */
+/* Waits until nothing more is delivered. */
 static bool wait_counters(struct run *run)
 {
     static const char delivered_name[] = "penstock_sink_events_delivered_total";
@@ -281,7 +282,7 @@ static bool wait_counters(struct run *run)
     double before = ps_scrape_sum(&run->before, delivered_name), delivered = -1;
     double moved_s = now_s(), end_s = now_s() + DRAIN_S;
     struct ps_err err = {0};
-    while (now_s() < end_s && now_s() - moved_s < quiet_s && !told_to_stop(run)) {
+    while (now_s() < end_s && now_s() - moved_s < quiet_s && !stop_requested(run)) {
         struct ps_scrape scrape;
         if (run->before.text == NULL || ps_scrape_get(&scrape, run->setup->metrics_url, &err) != PS_OK)
             return fail(run, &err);
@@ -320,14 +321,14 @@ void ps_trial_run(struct ps_trial *trial, const struct ps_trial_setup *setup, co
     snprintf(run->verify_log, sizeof run->verify_log, "%s/verify.log", setup->directory);
     if (setup->from_count == 0 || start_verify(run)) {
         look_before(run);
-        if (!told_to_stop(run) && start_load(run) && wait_load(run) && !told_to_stop(run)) {
+        if (!stop_requested(run) && start_load(run) && wait_load(run) && !stop_requested(run)) {
             look_after(run);
             bool read = setup->from_count > 0 && wait_verify(run);
             if (setup->from_count == 0 || (read && trial->lossy && run->before.text != NULL))
                 wait_counters(run);
         }
     }
-    trial->interrupted = told_to_stop(run);
+    trial->interrupted = stop_requested(run);
     ps_process_end(&run->load, END_MS);
     ps_process_end(&run->verify, END_MS);
     unlink(run->manifest);

@@ -1,4 +1,4 @@
-/* What load, verify and the agent said about one trial, put together. Nothing here waits or measures. */
+/* Combines the reports of load, verify and the agent about one trial. Nothing here waits or measures. */
 #include "bench/plan/trial.h"
 
 #include <math.h>
@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GENERATOR_LATE_S 0.05     /* later than this it was the generator that did not keep up */
-#define EVEN_SHARE 0.2            /* of the spread: how far from the middle the median may be */
-#define EVEN_LEAST_S 0.02         /* a spread that says something */
-#define GENERATOR_LATE_SHARE 0.02 /* of the trial */
+#define GENERATOR_LATE_S 0.05 /* if later than this, the generator did not keep up */
+#define EVEN_SHARE 0.2        /* largest distance of the median from the middle, as a share of the spread */
+#define EVEN_LEAST_S 0.02     /* smaller spreads are not evaluated */
+#define GENERATOR_LATE_SHARE 0.02 /* of the trial's length */
 
 static double number(const json_t *object, const char *key)
 {
@@ -25,8 +25,8 @@ static bool is_summary(const json_t *object)
 
 /* ---- the timeline ---- */
 
-/* The timeline's object of the step that ends at `t` (a line tells of the time before it), made when it is
- * missing. */
+/* Returns the timeline's object for the step that ends at `t` (a line reports the time before it); creates it
+ * when missing. */
 static json_t *step_of(struct ps_trial *trial, double t)
 {
     if (trial->timeline == NULL)
@@ -95,7 +95,7 @@ bool ps_trial_take_load(struct ps_trial *trial, const json_t *summary)
     if (trial->sent > failed)
         trial->event_bytes = number(summary, "bytes") / (trial->sent - failed);
     trial->goodput = trial->achieved_rate;
-    /* What was due and not taken in time is a queue too, in the generator's hands. */
+    /* Events that were due and not accepted in time are a queue, too, inside the generator. */
     double shortfall = trial->rate > 0 ? 1 - trial->achieved_rate / trial->rate : 0;
     trial->growth = fmax(shortfall, 0);
     double late_s = trial->schedule_error_p99_ns / 1e9;
@@ -160,7 +160,8 @@ void ps_trial_take_counters(struct ps_trial *trial, double delivered)
 {
     size_t length = strlen(trial->note);
     account(trial, delivered);
-    if (!trial->lossy) { /* load's own latencies end where it handed over: they are not the pipeline's */
+    /* load's own latencies end when the target accepted the event: they are not the pipeline's */
+    if (!trial->lossy) {
         json_decref(trial->latency);
         trial->latency = NULL;
     }
@@ -169,8 +170,9 @@ void ps_trial_take_counters(struct ps_trial *trial, double delivered)
                  "; so the agent's own counters say what was delivered");
 }
 
-/* Seconds of delay gained in a second: the slope of the median latency over the steps of the trial. The first
- * second is left out: connections and caches are cold. False: less than three seconds are left. */
+/* Computes the seconds of delay gained per second: the slope of the median latency over the steps of the
+ * trial. Leaves out the first second, when connections and caches are cold. Returns false when less than
+ * three seconds are left. */
 static bool slope_of(const json_t *timeline, double seconds, double *slope)
 {
     double n = 0, x = 0, y = 0, xx = 0, xy = 0;
@@ -194,8 +196,8 @@ static bool slope_of(const json_t *timeline, double seconds, double *slope)
     return true;
 }
 
-/* The same for a trial of a second or two: a queue that grows evenly spreads the latencies evenly, with the
- * median in the middle; a slow moment now and then does not. */
+/* The same for a trial of one or two seconds: a queue that grows evenly spreads the latencies evenly, with
+ * the median in the middle; a few slow moments do not. */
 static double spread_of(const struct ps_trial *trial)
 {
     double low = ps_trial_percentile(trial->histogram, 5) / 1e9;
@@ -213,8 +215,8 @@ void ps_trial_conclude(struct ps_trial *trial)
     if (growth <= 0)
         return;
     trial->growth = fmax(trial->growth, growth);
-    trial->goodput =
-        fmin(trial->goodput, trial->rate / (1 + growth)); /* a delay of (rate / capacity - 1) t */
+    /* The delay after t seconds is (rate / capacity - 1) t. */
+    trial->goodput = fmin(trial->goodput, trial->rate / (1 + growth));
 }
 
 void ps_trial_answer(const struct ps_trial *trial, const struct ps_goal *goals, unsigned goal_count,
@@ -231,7 +233,7 @@ void ps_trial_answer(const struct ps_trial *trial, const struct ps_goal *goals, 
     };
     for (unsigned i = 0; i < goal_count; i++) {
         answer->latency_ns[i] = trial->latency_ns[i];
-        /* A generator that was itself late by half of what is allowed. */
+        /* The generator itself was late by more than half of the goal's limit. */
         answer->generator_late[i] =
             goals[i].percentile > 0 && trial->schedule_error_p99_ns > (double)goals[i].latency_limit_ns / 2;
     }

@@ -15,7 +15,7 @@ struct own {
     char *arguments[ARGUMENTS_MAX + 1];
 };
 
-static enum ps_status problems_say(const struct ps_conf *conf, struct ps_err *err)
+static enum ps_status problems_append(const struct ps_conf *conf, struct ps_err *err)
 {
     struct ps_arena *arena = ps_arena_create();
     unsigned shown = 0;
@@ -69,9 +69,9 @@ enum ps_status ps_outline_read(struct ps_outline *outline, const char *const *ar
     own->command.dry_run = true;
     if (ps_conf_load(&own->command, ps_stages, &own->conf) != PS_OK) {
         ps_err_set(err, "this agent would not start (`penstock check` lists all problems)");
-        return problems_say(own->conf, err);
+        return problems_append(own->conf, err);
     }
-    problems_say(own->conf, &outline->dropped);
+    problems_append(own->conf, &outline->dropped);
     parts_take(outline, &own->conf->agent);
     return PS_OK;
 }

@@ -1,4 +1,4 @@
-/* From records to counts. */
+/* Counts records. */
 #include "bench/verify/account.h"
 #include "core/clock.h"
 
@@ -45,7 +45,7 @@ int64_t ps_account_clock(struct ps_account *account)
     return step;
 }
 
-/* The first arrival of an event. */
+/* Records the latency of an event's first arrival. */
 static void latency_record(struct ps_account *account, struct ps_run *run, const struct ps_stamp *stamp,
                            uint64_t arrival_mono_ns)
 {

@@ -1,8 +1,8 @@
-/* What becomes of a record: its stamp is looked for, its event counted, its latency recorded.
+/* Accounts for one record: finds its stamp, counts its event, records its latency.
  *
- * Latency is arrival minus due time on the wall clock, where arrival is the wall clock as it was at the start
- * plus the monotonic time since: a clock that is set while verify runs bends nothing here (the sender anchors
- * in the same way), and is told by ps_account_clock.
+ * Latency is arrival minus due time on the wall clock. The arrival is the wall clock at the start plus the
+ * monotonic time since, so setting the clock while verify runs does not change latencies (the sender does the
+ * same); ps_account_clock reports the change.
  *
  * Thread: one at a time. */
 #pragma once
@@ -17,22 +17,24 @@ struct ps_account {
     uint64_t start_mono_ns, start_wall_ns;
     int64_t clock_step_ns; /* the largest seen */
 
-    uint64_t records;               /* of any kind */
-    uint64_t foreign;               /* without a stamp */
-    uint64_t broken;                /* begins like a stamp whose numbers mean nothing */
-    uint64_t other;                 /* of runs that are not tracked because only one is wanted */
-    uint64_t untracked;             /* good stamps for which there was no room: too many runs, no memory */
-    uint32_t other_run;             /* the first of them; with `other` > 0 */
-    uint64_t active_mono_ns;        /* arrival of the last record with a stamp that is tracked; 0: none yet */
-    struct ps_histogram latency_ns; /* of all runs, since somebody emptied it: a second */
+    uint64_t records;   /* of every kind */
+    uint64_t foreign;   /* without a stamp */
+    uint64_t broken;    /* begin like a stamp whose numbers mean nothing */
+    uint64_t other;     /* of other runs, when only one is tracked */
+    uint64_t untracked; /* good stamps that could not be tracked: too many runs, no memory */
+    uint32_t other_run; /* the first of these runs; valid when `other` > 0 */
+    /* Arrival of the last record with a tracked stamp; 0: none yet. */
+    uint64_t active_mono_ns;
+    struct ps_histogram latency_ns; /* of all runs, since it was last emptied (once a second) */
 };
 
-/* NULL: no memory. `run` is looked at when run_only. Owns: the caller destroys it. */
+/* Returns NULL when there is no memory. `run` is used when run_only. Owns: the caller destroys it. */
 struct ps_account *ps_account_create(uint64_t memory_limit_bytes, bool run_only, uint32_t run);
 void ps_account_destroy(struct ps_account *account);
 
-/* One record. Its stream tells apart what far ends bring, too (far_end.h). */
+/* Accounts for one record. The stream number also distinguishes far ends (far_end.h). */
 void ps_account_take(struct ps_account *account, const struct ps_far_record *record, uint64_t stream);
 
-/* How far CLOCK_REALTIME has moved against the start, now: positive is forward. Keeps the largest. */
+/* Returns how far CLOCK_REALTIME has moved since the start relative to the monotonic clock; positive is
+ * forward. Stores the largest. */
 int64_t ps_account_clock(struct ps_account *account);

@@ -1,5 +1,5 @@
-/* When a verification ends, as rules over what was seen: no clock and no file is looked at here, but for the
- * manifests, which are read when they appear or change.
+/* Decides when a verification ends, from what was seen so far. Reads no clock and no files, except the
+ * manifests, which it reads when they appear or change.
  *
  * Thread: one at a time. */
 #pragma once
@@ -10,8 +10,8 @@
 
 enum ps_end {
     PS_END_NOT,
-    PS_END_ALL,      /* all that was sent is there, and nothing more came for a while */
-    PS_END_IDLE,     /* nothing came for the time --idle says */
+    PS_END_ALL,      /* everything sent has arrived, and nothing more came for a while */
+    PS_END_IDLE,     /* nothing came for the time of --idle */
     PS_END_NOTHING,  /* nothing came at all */
     PS_END_DURATION, /* --duration is over */
     PS_END_FAR,      /* the far ends were read to their ends */
@@ -23,30 +23,31 @@ const char *ps_end_name(enum ps_end end);
 struct ps_ends {
     uint64_t start_ns, idle_ns;
     uint64_t duration_ns; /* 0: for ever */
-    uint64_t all_ns;      /* its own: since when all are there; 0: not yet */
+    uint64_t all_ns;      /* internal: since when everything has arrived; 0: not yet */
 };
 
 struct ps_ends_state {
     uint64_t now_ns;
     uint64_t active_ns; /* when the last event came; 0: none yet */
     bool interrupted, failed, far_over;
-    bool manifest_missing; /* named and not there yet */
-    bool known;            /* `sent` is */
+    bool manifest_missing; /* a manifest was named and does not exist yet */
+    bool known;            /* `sent` is known */
     uint64_t sent, received;
 };
 
-/* All are there: another second of silence shows late duplicates; --idle when it is shorter. Silence: --idle,
- * but before the first event 30 s (unless a duration is given) and while a manifest is still to be written
- * 60 s, each unless --idle is longer. */
+/* Returns whether and why the verification ends. When everything has arrived: after another second of
+ * silence, which shows late duplicates, or after --idle if it is shorter. Otherwise after silence of --idle,
+ * or of at least 30 s before the first event (unless a duration is given), or of at least 60 s while a
+ * manifest is missing. */
 enum ps_end ps_ends_check(struct ps_ends *ends, const struct ps_ends_state *state);
 
-/* What of a manifest's file was read last. */
+/* The state of a manifest's file when it was last read. */
 struct ps_manifest_file {
     bool read;
     struct stat facts;
 };
 
-/* Reads those that are new or were replaced. Files and paths: `count` of them. PS_FAIL: one is there and
- * makes no sense. */
+/* Reads the manifests that are new or were replaced; `files` and `paths` have `count` entries. Returns
+ * PS_FAIL when one exists and is invalid. */
 enum ps_status ps_ends_manifests(struct ps_manifest_file *files, const char *const *paths, unsigned count,
                                  struct ps_expected *expected, struct ps_err *err);

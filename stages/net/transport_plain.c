@@ -1,4 +1,4 @@
-/* The plain transport: the socket itself. */
+/* The plain transport of a stream: uses the socket directly. */
 #include "stages/net/transport.h"
 
 #include <errno.h>
@@ -64,8 +64,8 @@ static void plain_end(void *session)
     shutdown(plain->fd, SHUT_WR);
 }
 
-/* What came back and was not read would make the kernel reset the connection and throw away what is still on
- * its way. */
+/* Reads what came back first: unread bytes would make the kernel reset the connection and discard data that
+ * is still in flight. */
 static void plain_close(void *session)
 {
     const struct plain *plain = session;

@@ -103,7 +103,7 @@ says 2 '-n has to name' -f "$work/null.properties"
 says 2 'pdr=0.1%' --goal fast -n a1 -f "$work/null.properties"
 says 2 'null.properties' --render "$work/null.properties" --report "$work/x.html"
 echo '{"kind":"other"}' >"$work/other.json"
-says 2 'is no result' --render "$work/other.json" --report "$work/x.html"
+says 2 'is not a result' --render "$work/other.json" --report "$work/x.html"
 says 2 'would not start' -n a1 -f "$work/nothing.properties"
 says 2 'far end' -n a1 -f "$work/null.properties" --goal 'p99<20ms'
 sed 's/syslogtcp/exec/; $a a1.sources.r1.command = true' "$work/null.properties" >"$work/exec.properties"

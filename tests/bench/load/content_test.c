@@ -166,9 +166,10 @@ static void test_errors(void **state)
         const char *message;
     } cases[] = {
         {{.format = "rfc3146"},
-         "there is no format rfc3146, did you mean rfc3164?; rfc3164, rfc5424, combined, json, keyvalue, "
-         "fixed are"},
-        {{.format = "xml"}, "there is no format xml; use rfc3164, rfc5424, combined, json, keyvalue or fixed"},
+         "there is no format rfc3146, did you mean rfc3164?; use rfc3164, rfc5424, combined, json, "
+         "keyvalue or fixed"},
+        {{.format = "xml"},
+         "there is no format xml; use rfc3164, rfc5424, combined, json, keyvalue or fixed"},
         {{.format = "json", .template = "x"}, "a format and a template; give only one of them"},
         {{.format = "json", .lines = "x"}, "a format and lines of a file; give only one of them"},
         {{0}, "neither a format nor a template nor lines of a file to send"},
@@ -185,16 +186,19 @@ static void test_errors(void **state)
         {{.template = "{size:20}a", .size_bytes = 20},
          "template, column 1: {size} and --size; give only one of them"},
         {{.template = "a{int:1..5}", .stamp = true},
-         "template: there is no place for the stamp; write {stamp} where text may stand, or ask for none "
-         "(--no-stamp)"},
+         "template: there is no place for the stamp; write {stamp} where text is allowed, or "
+         "use --no-stamp"},
         {{.template = "{stamp}"}, "template: it makes empty events; give it a size (--size BYTES)"},
         {{.template = ""}, "template: it makes empty events; give it a size (--size BYTES)"},
         {{.template = "a\nb", .framing = PS_FRAMING_NEWLINE},
-         "template, column 1: a newline, and newlines are what ends an event for this target"},
+         "template, column 1: a newline, but with this target a newline "
+         "ends an event"},
         {{.template = "a{choice:b,c\n}", .framing = PS_FRAMING_NEWLINE},
-         "template, column 2: a newline, and newlines are what ends an event for this target"},
+         "template, column 2: a newline, but with this target a newline "
+         "ends an event"},
         {{.template = "a{time:%n}", .framing = PS_FRAMING_NEWLINE},
-         "template, column 2: a newline, and newlines are what ends an event for this target"},
+         "template, column 2: a newline, but with this target a newline "
+         "ends an event"},
         {{.template = "{hex:1024}{words:1000}", .size_bytes = UINT32_C(17) << 20},
          "template: 17825792 bytes are asked for, more than 16777216"},
         {{.template = "{seq} and {hots}"},

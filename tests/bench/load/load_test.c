@@ -466,7 +466,7 @@ static void bad_configurations_are_named(void **state)
     expect_failure(&config, "not a port number");
     config.target = "stdout:";
     config.connections = 2;
-    expect_failure(&config, "leave --connections away");
+    expect_failure(&config, "remove --connections");
     config = config_for(&nobody, "");
     config.content = (struct ps_content_config){.template = "hello {hots}"};
     expect_failure(&config, "hots");

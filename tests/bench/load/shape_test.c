@@ -336,12 +336,12 @@ static void trace_refused(const char *text, const char *wanted)
 static void bad_traces_are_named(void **state)
 {
     (void)state;
-    trace_refused("0.1\n0.2\nsoon\n", "line 3 is no arrival");
+    trace_refused("0.1\n0.2\nsoon\n", "line 3 is not an arrival");
     trace_refused("0.1\n2026-11-20T11:38:17Z\n", "line 2 is a time and the lines before it are not");
-    trace_refused("# nothing\n", "no arrival in it");
-    trace_refused("2026-13-20T11:38:17Z\n", "line 1 is no arrival");
-    trace_refused("1e400\n", "line 1 is no arrival");
-    trace_refused("99999999999999999999\n", "line 1 is no arrival");
+    trace_refused("# nothing\n", "it contains no arrival");
+    trace_refused("2026-13-20T11:38:17Z\n", "line 1 is not an arrival");
+    trace_refused("1e400\n", "line 1 is not an arrival");
+    trace_refused("99999999999999999999\n", "line 1 is not an arrival");
 }
 
 /* ---- bad shapes ---- */
@@ -361,9 +361,9 @@ static void bad_shapes_are_named(void **state)
         {"burst:on=1s,off=4s", 0, "needs --rate, the rate while on"},
         {"burst:on=1s", 5, "needs off=DURATION"},
         {"burst:on=1s,off=4s,arivals=poisson", 5, "there is no key `arivals`; did you mean arrivals?"},
-        {"burst:on=1s,off=4s,on=2s", 5, "`on` is there twice"},
-        {"burst:on=1s,off", 5, "at `off` key=value is wanted"},
-        {"burst:on=1s,off=", 5, "at `off=` key=value is wanted"},
+        {"burst:on=1s,off=4s,on=2s", 5, "`on` is given twice"},
+        {"burst:on=1s,off", 5, "at `off` write key=value"},
+        {"burst:on=1s,off=", 5, "at `off=` write key=value"},
         {"burst:on=soon,off=1s", 5, "`soon` is not a duration"},
         {"burst:on=1ns,off=1s", 5, "shorter than a microsecond"},
         {"ramp:from=0,to=10", 0, "needs over=DURATION, or --duration"},

@@ -155,7 +155,7 @@ static void test_urls_that_cannot_be(void **state)
     ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?window=33", "window");
     ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?compression=gzip", "zlib");
     ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?compression=zlib&level=10", "level");
-    ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?compression=zlib&tls=true", "not both");
+    ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?compression=zlib&tls=true", "use only one");
     ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?timeout=later", "timeout");
     ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?bacth=10", "batch");
 }

@@ -249,7 +249,7 @@ static void test_urls_that_cannot_be(void **state)
     ps_test_lane_refused(&ps_target_file, "file:///tmp/x?size=0", "size");
     ps_test_lane_refused(&ps_target_file, "file:///tmp/x?keep=0", "keep");
     ps_test_lane_refused(&ps_target_file, "file:///tmp/x?kepe=3", "keep");
-    ps_test_lane_refused(&ps_target_file, "file:///dev/null?rotate=rename", "no file");
+    ps_test_lane_refused(&ps_target_file, "file:///dev/null?rotate=rename", "not a regular file");
 }
 
 int main(void)

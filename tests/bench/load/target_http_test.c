@@ -132,7 +132,7 @@ static void test_urls_that_cannot_be(void **state)
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?header=nothing", "NAME:VALUE");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?timeout=never", "timeout");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?verify=false", "verify"); /* of https alone */
-    ps_test_lane_refused(&ps_target_https, "https://127.0.0.1:1?ca=/nonexistent", "no such file");
+    ps_test_lane_refused(&ps_target_https, "https://127.0.0.1:1?ca=/nonexistent", "does not exist");
     ps_test_lane_refused(&ps_target_https, "https://127.0.0.1:1?bdoy=plain", "body");
 }
 

@@ -354,7 +354,7 @@ static void test_urls_that_cannot_be(void **state)
     ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?kafka.transactional.id=x", "transactions");
     ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?parttion=1", "partition");
     snprintf(url, sizeof url, "kafka://%s/not%%20a%%20topic", ps_kafka_mock_bootstrap(mock));
-    ps_test_lane_refused(&ps_target_kafka, url, "name of a topic");
+    ps_test_lane_refused(&ps_target_kafka, url, "not a valid topic name");
 }
 
 int main(void)

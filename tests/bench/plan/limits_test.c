@@ -117,7 +117,7 @@ static void test_ranking(void **state)
     assert_string_equal(limits->items[2].part, "channel c1"); /* it filled when it was too much */
     assert_true(fabs(limits->items[2].utilisation - 0.01) < 1e-9 &&
                 fabs(limits->items[2].beyond - 0.9) < 1e-9);
-    assert_non_null(strstr(limits->items[2].text, "90 % at 1,600,000: what takes from it is slower"));
+    assert_non_null(strstr(limits->items[2].text, "90 % at 1,600,000: its consumer is slower"));
     assert_string_equal(limits->items[3].part, "kernel drops");
     assert_true(limits->items[3].utilisation == 0 && fabs(limits->items[3].beyond - 0.2) < 1e-9);
     assert_string_equal(limits->items[4].part, "memory"); /* does not grow */
@@ -145,7 +145,7 @@ static void test_full_queue(void **state)
     ps_parts_add(&trial->parts, "not a number", "anything", PS_PART_TIME, NAN);
     ps_limits_find(limits, trial, 1, 1000);
     assert_int_equal(limits->count, 2);
-    assert_non_null(strstr(limits->items[0].text, "slower than what fills it"));
+    assert_non_null(strstr(limits->items[0].text, "slower than its producer"));
     assert_non_null(strstr(limits->items[1].text, "25 %"));
     free(limits);
     free(trial);

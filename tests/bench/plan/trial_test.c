@@ -122,7 +122,7 @@ static void test_broken_trials(void **state)
     } cases[] = {
         {"refuse:", "good:", "nobody is there"},
         {"good:", "deaf:", "no such far end"},
-        {"good:", "mute:", "verify says nothing"},
+        {"good:", "mute:", "verify did not report"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_trial trial;

@@ -97,8 +97,8 @@ static void what_is_too_much_is_left_out(void **state)
     built.bytes[built.length / 2] ^= 1;
     assert_null(ps_hyperscan_open(built.bytes, built.length, &err));
     ps_hyperscan_built_fini(&built);
-    const struct ps_hyperscan_expression hopeless = {.text = "(", .id = 0};
-    assert_int_equal(ps_hyperscan_build(&hopeless, 1, &built, &failed, &err), PS_OK);
+    const struct ps_hyperscan_expression target_gone = {.text = "(", .id = 0};
+    assert_int_equal(ps_hyperscan_build(&target_gone, 1, &built, &failed, &err), PS_OK);
     assert_null(built.bytes);
     assert_int_equal(built.outcomes[0], PS_HYPERSCAN_LEFT_OUT);
     ps_hyperscan_built_fini(&built);
