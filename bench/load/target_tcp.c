@@ -33,10 +33,5 @@ const struct ps_target_ops ps_target_tcp = {
     .blocks_max = 4,
     .plan = tcp_plan,
     .unplan = free,
-    .open = ps_load_stream_open,
-    .give = ps_load_stream_give,
-    .work = ps_load_stream_work,
-    .descriptor = ps_load_stream_descriptor,
-    .finish = ps_load_stream_finish,
-    .close = ps_load_stream_close,
+    PS_LOAD_STREAM_OPERATIONS,
 };

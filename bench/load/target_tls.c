@@ -48,10 +48,5 @@ const struct ps_target_ops ps_target_tls = {
     .blocks_max = 4,
     .plan = tls_plan,
     .unplan = tls_unplan,
-    .open = ps_load_stream_open,
-    .give = ps_load_stream_give,
-    .work = ps_load_stream_work,
-    .descriptor = ps_load_stream_descriptor,
-    .finish = ps_load_stream_finish,
-    .close = ps_load_stream_close,
+    PS_LOAD_STREAM_OPERATIONS,
 };

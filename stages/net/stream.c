@@ -455,3 +455,24 @@ bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now)
     }
     return stream->rest == NULL && (stream->quiet || now->mono_ns >= stream->drain_until_ns);
 }
+
+/* ---- as a source's operations ---- */
+
+enum ps_result ps_stream_source_work(const void *plan, void *state, struct ps_batch *batch,
+                                     const struct ps_now *now)
+{
+    (void)plan;
+    return ps_stream_work(state, batch, now);
+}
+
+uint64_t ps_stream_source_tick(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_stream_tick(state, now);
+}
+
+bool ps_stream_source_drain(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_stream_drain(state, now);
+}

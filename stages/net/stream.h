@@ -124,6 +124,12 @@ uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now);
 /* Stops listening; returns true when all bytes in the sockets are read, after a second at most. */
 bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now);
 
+/* The same for ps_source_ops of a source whose state begins with its struct ps_stream. */
+enum ps_result ps_stream_source_work(const void *plan, void *state, struct ps_batch *batch,
+                                     const struct ps_now *now);
+uint64_t ps_stream_source_tick(const void *plan, void *state, const struct ps_now *now);
+bool ps_stream_source_drain(const void *plan, void *state, const struct ps_now *now);
+
 /* Convert a connection to its number for tickets, and back; NULL: the connection is closed. */
 uint64_t ps_connection_origin(const struct ps_connection *connection);
 struct ps_connection *ps_stream_find(struct ps_stream *stream, uint64_t origin);

@@ -24,19 +24,9 @@ static const struct ps_selector_ops selector = {.work = rules_work};
 
 const struct ps_stage_ops ps_selector_rules = {
     .kind = PS_KIND_SELECTOR,
-    .name = "rules",
     .summary = "a file of rules says where each event goes; changed while events flow",
-    .options = ps_rules_stage_options,
-    .plan_size = sizeof(struct ps_rules_stage),
-    .state_size = sizeof(struct ps_rules_stage_state),
-    .refuses = true,
     .check = rules_check,
     .build = rules_build,
-    .teardown = ps_rules_stage_teardown,
-    .open = ps_rules_stage_open,
-    .close = ps_rules_stage_close,
-    .describe = ps_rules_stage_describe,
-    .reread = ps_rules_stage_reread,
-    .series = ps_rules_stage_series,
+    PS_RULES_STAGE_OPERATIONS,
     .selector = &selector,
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/net/options.h"
 #include "stages/net/stream.h"
 #include "stages/syslog/multi.h"
 #include "stages/net/tls_stage.h"
@@ -54,10 +55,7 @@ struct multiport_state {
 #define FIELD(name) offsetof(struct multiport_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "host",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(host),
-     .help = "Address or name to listen on; without it, or with 0.0.0.0 or ::, all, IPv4 and IPv6"},
+    PS_HOST_OPTION_ROW("host", FIELD(host)),
     {.key = "ports",
      .type = PS_OPTION_LIST,
      .offset = FIELD(port_texts),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/net/options.h"
 #include "stages/text/charset.h"
 #include "stages/net/stream.h"
 #include "stages/text/scan.h"
@@ -26,7 +27,7 @@ struct netcat_plan {
 };
 
 struct netcat_state {
-    struct ps_stream stream; /* first: tests ask it for its port */
+    struct ps_stream stream; /* first */
     const struct netcat_plan *plan;
     struct ps_port *port;
     struct ps_transcoder transcoder;
@@ -40,18 +41,8 @@ struct netcat_state {
 #define FIELD(name) offsetof(struct netcat_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "bind",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(host),
-     .flags = PS_OPTION_REQUIRED,
-     .help = "Address or name to listen on; 0.0.0.0 or :: for all, IPv4 and IPv6"},
-    {.key = "port",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(port),
-     .min = 0,
-     .max = 65535,
-     .flags = PS_OPTION_REQUIRED,
-     .help = "TCP port to listen on; 0: any free one, which the log tells"},
+    PS_HOST_OPTION_ROW_REQUIRED("bind", FIELD(host)),
+    PS_PORT_OPTION_ROW("TCP", FIELD(port)),
     {.key = "max-line-length",
      .type = PS_OPTION_INT,
      .offset = FIELD(line_chars_max),
@@ -345,35 +336,14 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     return ps_err_append(err, "%s", port->component);
 }
 
-static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
-{
-    (void)plan;
-    struct netcat_state *state = state_;
-    return ps_stream_work(&state->stream, batch, now);
-}
-
-static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
-{
-    (void)plan;
-    struct netcat_state *state = state_;
-    return ps_stream_tick(&state->stream, now);
-}
-
-static bool drain(const void *plan, void *state_, const struct ps_now *now)
-{
-    (void)plan;
-    struct netcat_state *state = state_;
-    return ps_stream_drain(&state->stream, now);
-}
-
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_REFUSE,
-    .work = work,
-    .tick = tick,
+    .work = ps_stream_source_work,
+    .tick = ps_stream_source_tick,
     .accepted = accepted,
     .refused = refused,
-    .drain = drain,
+    .drain = ps_stream_source_drain,
 };
 
 const struct ps_stage_ops ps_source_netcat = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "stages/net/datagrams.h"
+#include "stages/net/options.h"
 #include "stages/syslog/text.h"
 
 struct netcatudp_plan {
@@ -22,31 +23,14 @@ struct netcatudp_state {
 #define FIELD(name) offsetof(struct netcatudp_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "bind",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(host),
-     .help = "Address or name to listen on; without it, or with 0.0.0.0 or ::, all, IPv4 and IPv6"},
-    {.key = "port",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(port),
-     .min = 0,
-     .max = 65535,
-     .flags = PS_OPTION_REQUIRED,
-     .help = "UDP port to listen on; 0: any free one, which the log tells"},
+    PS_HOST_OPTION_ROW("bind", FIELD(host)),
+    PS_PORT_OPTION_ROW("UDP", FIELD(port)),
     {.key = "remoteAddress",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(header),
      .aliases = PS_WORDS("remoteAddressHeader"),
      .help = "Header that gets the sender's address in Java's form, /address:port"},
-    {.key = "penstock.receive.buffer",
-     .type = PS_OPTION_SIZE,
-     .offset = FIELD(receive_buffer_bytes),
-     .fallback = "4m",
-     .min = 4096,
-     .max = 1 << 30,
-     .unit = "bytes",
-     .flags = PS_OPTION_EXTENSION,
-     .help = "Receive buffer asked of the kernel (SO_RCVBUF); it gives at most net.core.rmem_max"},
+    PS_RECEIVE_BUFFER_OPTION_ROW(FIELD(receive_buffer_bytes)),
     PS_OPTION_END,
 };
 

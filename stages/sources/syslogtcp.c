@@ -2,6 +2,7 @@
  * Full channels are waited for, which stops the senders; Flume drops the event. */
 #include "core/stage.h"
 
+#include "stages/net/options.h"
 #include "stages/net/stream.h"
 #include "stages/syslog/source.h"
 #include "stages/net/tls_stage.h"
@@ -18,7 +19,7 @@ struct syslogtcp_plan {
 };
 
 struct syslogtcp_state {
-    struct ps_stream stream; /* first: tests ask it for its port */
+    struct ps_stream stream; /* first */
     const struct syslogtcp_plan *plan;
     struct ps_port *port;
     struct ps_syslog_single parser;
@@ -27,18 +28,8 @@ struct syslogtcp_state {
 #define FIELD(name) offsetof(struct syslogtcp_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "host",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(host),
-     .flags = PS_OPTION_REQUIRED,
-     .help = "Address or name to listen on; 0.0.0.0 or :: for all, IPv4 and IPv6"},
-    {.key = "port",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(port),
-     .min = 0,
-     .max = 65535,
-     .flags = PS_OPTION_REQUIRED,
-     .help = "TCP port to listen on; 0: any free one, which the log tells"},
+    PS_HOST_OPTION_ROW_REQUIRED("host", FIELD(host)),
+    PS_PORT_OPTION_ROW("TCP", FIELD(port)),
     {.key = "eventSize",
      .type = PS_OPTION_INT,
      .offset = FIELD(event_size),
@@ -162,26 +153,12 @@ static enum ps_result work(const void *plan, void *state_, struct ps_batch *batc
     return ps_stream_work(&state->stream, batch, now);
 }
 
-static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
-{
-    (void)plan;
-    struct syslogtcp_state *state = state_;
-    return ps_stream_tick(&state->stream, now);
-}
-
-static bool drain(const void *plan, void *state_, const struct ps_now *now)
-{
-    (void)plan;
-    struct syslogtcp_state *state = state_;
-    return ps_stream_drain(&state->stream, now);
-}
-
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
     .work = work,
-    .tick = tick,
-    .drain = drain,
+    .tick = ps_stream_source_tick,
+    .drain = ps_stream_source_drain,
 };
 
 const struct ps_stage_ops ps_source_syslogtcp = {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "stages/net/datagrams.h"
+#include "stages/net/options.h"
 #include "stages/net/reverse_names.h"
 #include "stages/syslog/source.h"
 
@@ -31,26 +32,9 @@ struct syslogudp_state {
 #define FIELD(name) offsetof(struct syslogudp_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "host",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(host),
-     .help = "Address or name to listen on; without it, or with 0.0.0.0 or ::, all, IPv4 and IPv6"},
-    {.key = "port",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(port),
-     .min = 0,
-     .max = 65535,
-     .flags = PS_OPTION_REQUIRED,
-     .help = "UDP port to listen on; 0: any free one, which the log tells"},
-    {.key = "penstock.receive.buffer",
-     .type = PS_OPTION_SIZE,
-     .offset = FIELD(receive_buffer_bytes),
-     .fallback = "4m",
-     .min = 4096,
-     .max = 1 << 30,
-     .unit = "bytes",
-     .flags = PS_OPTION_EXTENSION,
-     .help = "Receive buffer asked of the kernel (SO_RCVBUF); it gives at most net.core.rmem_max"},
+    PS_HOST_OPTION_ROW("host", FIELD(host)),
+    PS_PORT_OPTION_ROW("UDP", FIELD(port)),
+    PS_RECEIVE_BUFFER_OPTION_ROW(FIELD(receive_buffer_bytes)),
     PS_SYSLOG_SOURCE_OPTION_ROWS(struct syslogudp_plan, syslog),
     PS_OPTION_END,
 };

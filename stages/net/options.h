@@ -1,0 +1,32 @@
+/* Rows that sources which listen have in common, for tables of options. `offset_` is that of the plan's member:
+ * const char * for a host, int64_t for the others. */
+#pragma once
+
+#include "core/option.h"
+
+/* `key_`: Flume calls it host or bind. */
+#define PS_HOST_OPTION_ROW(key_, offset_)                                                                    \
+    {                                                                                                        \
+        .key = (key_), .type = PS_OPTION_TEXT, .offset = (offset_),                                          \
+        .help = "Address or name to listen on; without it, or with 0.0.0.0 or ::, all, IPv4 and IPv6"        \
+    }
+#define PS_HOST_OPTION_ROW_REQUIRED(key_, offset_)                                                           \
+    {                                                                                                        \
+        .key = (key_), .type = PS_OPTION_TEXT, .offset = (offset_), .flags = PS_OPTION_REQUIRED,             \
+        .help = "Address or name to listen on; 0.0.0.0 or :: for all, IPv4 and IPv6"                         \
+    }
+
+/* `protocol`: "TCP" or "UDP". */
+#define PS_PORT_OPTION_ROW(protocol, offset_)                                                                \
+    {                                                                                                        \
+        .key = "port", .type = PS_OPTION_INT, .offset = (offset_), .min = 0, .max = 65535,                   \
+        .flags = PS_OPTION_REQUIRED,                                                                         \
+        .help = protocol " port to listen on; 0: any free one, which the log tells"                          \
+    }
+
+#define PS_RECEIVE_BUFFER_OPTION_ROW(offset_)                                                                \
+    {                                                                                                        \
+        .key = "penstock.receive.buffer", .type = PS_OPTION_SIZE, .offset = (offset_), .fallback = "4m",     \
+        .min = 4096, .max = 1 << 30, .unit = "bytes", .flags = PS_OPTION_EXTENSION,                          \
+        .help = "Receive buffer asked of the kernel (SO_RCVBUF); it gives at most net.core.rmem_max"         \
+    }
