@@ -54,6 +54,6 @@ struct ps_bytes_summary {
     bool never;         /* it can never match */
     bool matches_empty; /* it matches the empty text, so a match means nothing */
 };
-void ps_bytes_sum_up(struct ps_arena *arena, const struct ps_bytes_node *root,
-                     struct ps_bytes_summary *summary);
+void ps_bytes_summarize(struct ps_arena *arena, const struct ps_bytes_node *root,
+                        struct ps_bytes_summary *summary);
 void ps_bytes_print(struct ps_java_text *text, const struct ps_bytes_node *root);

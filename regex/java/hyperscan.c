@@ -411,7 +411,7 @@ void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena
         return;
     }
     bytes = ps_bytes_trim(arena, bytes, &trimmed);
-    ps_bytes_sum_up(arena, bytes, &summary);
+    ps_bytes_summarize(arena, bytes, &summary);
     if (summary.never || summary.matches_empty) {
         refuse(regex, summary.never ? "it can never match" : "all of it is optional");
         if (summary.matches_empty && summary.why != NULL)

@@ -54,7 +54,7 @@ struct around {
     bool run, left, right;
 };
 
-struct summer {
+struct summarizer {
     struct ps_arena *arena;
     struct ps_bytes_summary *summary;
 };
@@ -69,15 +69,16 @@ static void lose_at(struct ps_bytes_summary *summary, const struct ps_bytes_node
     }
 }
 
-static void sum_up(struct summer *summer, const struct ps_bytes_node *node, struct around around);
+static void summarize(struct summarizer *summarizer, const struct ps_bytes_node *node, struct around around);
 
-static void sum_up_concat(struct summer *summer, const struct ps_bytes_node *node, struct around around)
+static void summarize_concat(struct summarizer *summarizer, const struct ps_bytes_node *node,
+                             struct around around)
 {
     size_t count = 0;
     for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
         count++;
-    const struct ps_bytes_node **children = ps_arena_alloc(summer->arena, (count + 1) * sizeof *children);
-    bool *right = ps_arena_alloc(summer->arena, count + 1);
+    const struct ps_bytes_node **children = ps_arena_alloc(summarizer->arena, (count + 1) * sizeof *children);
+    bool *right = ps_arena_alloc(summarizer->arena, count + 1);
     count = 0;
     for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
         children[count++] = child;
@@ -85,14 +86,14 @@ static void sum_up_concat(struct summer *summer, const struct ps_bytes_node *nod
     for (size_t i = count; i-- > 0;)
         right[i] = may_be_high(children[i], false) || (has_no_width(children[i]) && right[i + 1]);
     for (size_t i = 0; i < count; i++) {
-        sum_up(summer, children[i], (struct around){.left = around.left, .right = right[i + 1]});
+        summarize(summarizer, children[i], (struct around){.left = around.left, .right = right[i + 1]});
         around.left = may_be_high(children[i], true) || (has_no_width(children[i]) && around.left);
     }
 }
 
-static void sum_up(struct summer *summer, const struct ps_bytes_node *node, struct around around)
+static void summarize(struct summarizer *summarizer, const struct ps_bytes_node *node, struct around around)
 {
-    struct ps_bytes_summary *summary = summer->summary;
+    struct ps_bytes_summary *summary = summarizer->summary;
     if (node->atomic)
         lose_at(summary, node, PS_REGEX_CONFIRM, "atomic group or possessive repeat");
     lose_at(summary, node, node->loss, node->why);
@@ -112,7 +113,7 @@ static void sum_up(struct summer *summer, const struct ps_bytes_node *node, stru
         summary->anchored = true;
         break;
     case PS_BYTES_CONCAT:
-        sum_up_concat(summer, node, around);
+        summarize_concat(summarizer, node, around);
         break;
     case PS_BYTES_REPEAT:
         around.run = ps_bytes_is_run(node);
@@ -120,11 +121,11 @@ static void sum_up(struct summer *summer, const struct ps_bytes_node *node, stru
             around.left |= may_be_high(node->child, true);
             around.right |= may_be_high(node->child, false);
         }
-        sum_up(summer, node->child, around);
+        summarize(summarizer, node->child, around);
         break;
     default:
         for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next)
-            sum_up(summer, child, (struct around){.left = around.left, .right = around.right});
+            summarize(summarizer, child, (struct around){.left = around.left, .right = around.right});
     }
 }
 
@@ -146,11 +147,11 @@ static bool matches_empty(const struct ps_bytes_node *node)
     return has_no_width(node) && !(begins && ends);
 }
 
-void ps_bytes_sum_up(struct ps_arena *arena, const struct ps_bytes_node *root,
-                     struct ps_bytes_summary *summary)
+void ps_bytes_summarize(struct ps_arena *arena, const struct ps_bytes_node *root,
+                        struct ps_bytes_summary *summary)
 {
-    struct summer summer = {.arena = arena, .summary = summary};
+    struct summarizer summarizer = {.arena = arena, .summary = summary};
     *summary = (struct ps_bytes_summary){.never = root->kind == PS_BYTES_NEVER,
                                          .matches_empty = matches_empty(root)};
-    sum_up(&summer, root, (struct around){.run = false});
+    summarize(&summarizer, root, (struct around){.run = false});
 }

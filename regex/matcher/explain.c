@@ -90,14 +90,14 @@ static void states_explain(const struct ps_regex *regex, struct ps_matcher_cost 
 {
     struct ps_cost_repeat repeat;
     char number[32];
-    bool endless = cost->states == UINT64_MAX;
+    bool too_many = cost->states == UINT64_MAX;
     const char *text = ps_regex_text(regex);
     grouped(cost->states, number);
     if (ps_cost_largest_repeat(text, &repeat) && repeat.bound > 1 && repeat.length <= 40)
         snprintf(cost->why, sizeof cost->why, "the repeat %.*s at %zu makes %s states", (int)repeat.length,
-                 text + repeat.at, repeat.at, endless ? "endless" : number);
+                 text + repeat.at, repeat.at, too_many ? "too many" : number);
     else
-        snprintf(cost->why, sizeof cost->why, "it has %s states", endless ? "endless" : number);
+        snprintf(cost->why, sizeof cost->why, "it has %s states", too_many ? "too many" : number);
 }
 
 void ps_matcher_cost_of(const struct ps_regex *regex, struct ps_matcher_cost *cost)

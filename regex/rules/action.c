@@ -30,9 +30,10 @@ static bool take_template(struct rules_parser *parser, struct ps_rules_template 
 {
     struct rules_token *token = &parser->token;
     if (token->kind == TOKEN_WORD && !ps_rules_number(token->text, token->length, &(double){0})) {
-        ps_rules_wrong(parser, token->place,
-                       ps_arena_format(parser->arena, "write \"%.*s\"", (int)token->length, token->text),
-                       "the value of a header must be in quotes");
+        ps_rules_syntax_error(
+            parser, token->place,
+            ps_arena_format(parser->arena, "write \"%.*s\"", (int)token->length, token->text),
+            "the value of a header must be in quotes");
         return false;
     }
     if (!take_text(parser, "a string, the header's value") || !ps_rules_template(parser, token, template))
@@ -48,7 +49,7 @@ static bool take_set(struct rules_parser *parser, struct ps_action *action)
     if (action->header == NULL)
         return false;
     if (parser->token.kind == TOKEN_EQUAL) {
-        ps_rules_wrong(parser, parser->token.place, "write =", "`set` assigns with =, == compares");
+        ps_rules_syntax_error(parser, parser->token.place, "write =", "`set` assigns with =, == compares");
         return false;
     }
     if (!ps_rules_take(parser, TOKEN_ASSIGN, "`=` and the header's value") ||
@@ -133,7 +134,7 @@ static bool take_replace(struct rules_parser *parser, struct ps_action *action)
     }
     struct ps_err err = {.length = 0};
     if (strlen(parser->token.text) != parser->token.length) {
-        ps_rules_wrong(parser, parser->token.place, NULL, "a replacement cannot hold a NUL byte");
+        ps_rules_syntax_error(parser, parser->token.place, NULL, "a replacement cannot hold a NUL byte");
         return false;
     }
     if (action->regex != NULL) {
@@ -311,16 +312,16 @@ static void action_missing(struct rules_parser *parser)
 {
     static const struct {
         const char *word, *cure;
-    } habits[] = {{"add", "`set header.x = \"...\"` sets a header"},
-                  {"delete", "`remove header.x` removes a header, `drop` drops the event"},
-                  {"mask", "`replace /.../ with \"...\"` changes the body"},
-                  {"accept", "write `stop`"},
-                  {"reject", "write `drop`"},
-                  {"discard", "write `drop`"},
-                  {"if", "write `when`"},
-                  {"match", "write `when body ~ /.../`"},
-                  {"send", "write `route`"},
-                  {"and", "`and` belongs to the condition, before the actions"}};
+    } foreign_words[] = {{"add", "`set header.x = \"...\"` sets a header"},
+                         {"delete", "`remove header.x` removes a header, `drop` drops the event"},
+                         {"mask", "`replace /.../ with \"...\"` changes the body"},
+                         {"accept", "write `stop`"},
+                         {"reject", "write `drop`"},
+                         {"discard", "write `drop`"},
+                         {"if", "write `when`"},
+                         {"match", "write `when body ~ /.../`"},
+                         {"send", "write `route`"},
+                         {"and", "`and` belongs to the condition, before the actions"}};
     const char *cure = NULL;
     if (parser->token.kind == TOKEN_WORD) {
         const char *word = ps_rules_word(parser);
@@ -328,9 +329,9 @@ static void action_missing(struct rules_parser *parser)
         ps_nearest_init(&nearest, word);
         for (size_t i = 0; ps_rules_action_words[i] != NULL; i++)
             ps_nearest_offer(&nearest, ps_rules_action_words[i]);
-        for (size_t i = 0; i < PS_COUNT_OF(habits); i++)
-            if (strcmp(habits[i].word, word) == 0)
-                cure = habits[i].cure;
+        for (size_t i = 0; i < PS_COUNT_OF(foreign_words); i++)
+            if (strcmp(foreign_words[i].word, word) == 0)
+                cure = foreign_words[i].cure;
         if (cure == NULL && nearest.word != NULL)
             cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
     }

@@ -166,7 +166,7 @@ void ps_rules_take_test(struct rules_parser *parser)
                            (uint32_t)rules->test_count);
     bool body = false;
     size_t errors = loader->problems->errors;
-    while (ps_rules_block_goes_on(parser, "test", test.name, test.place)) {
+    while (ps_rules_block_has_more(parser, "test", test.name, test.place)) {
         struct ps_rules_place from = parser->token.place;
         take_statement(parser, &test, &body);
         if (parser->panic)

@@ -76,9 +76,10 @@ static bool take_value(struct rules_parser *parser, struct ps_rules_value *value
 {
     struct rules_token *token = &parser->token;
     if (token->kind == TOKEN_WORD && !ps_rules_number(token->text, token->length, &(double){0})) {
-        ps_rules_wrong(parser, token->place,
-                       ps_arena_format(parser->arena, "write \"%.*s\"", (int)token->length, token->text),
-                       "a text to compare with must be in quotes");
+        ps_rules_syntax_error(
+            parser, token->place,
+            ps_arena_format(parser->arena, "write \"%.*s\"", (int)token->length, token->text),
+            "a text to compare with must be in quotes");
         return false;
     }
     if (token->kind != TOKEN_WORD && token->kind != TOKEN_STRING) {
@@ -139,12 +140,12 @@ static void operator_missing(struct rules_parser *parser)
 {
     const struct rules_token *token = &parser->token;
     if (token->kind == TOKEN_ASSIGN) {
-        ps_rules_wrong(parser, token->place, "write ==", "a comparison has two equals signs");
+        ps_rules_syntax_error(parser, token->place, "write ==", "a comparison has two equals signs");
         return;
     }
     if (ps_rules_at_word(parser, "not")) {
-        ps_rules_wrong(parser, token->place, "write it in front: not header.x in (\"a\")",
-                       "`not` comes before a whole condition");
+        ps_rules_syntax_error(parser, token->place, "write it in front: not header.x in (\"a\")",
+                              "`not` comes before a whole condition");
         return;
     }
     const char *cure = NULL;
@@ -217,8 +218,8 @@ static struct ps_condition *take_exists(struct rules_parser *parser)
     struct ps_condition *exists = condition_new(parser, PS_CONDITION_EXISTS, parser->token.place);
     ps_rules_advance(parser);
     if (ps_rules_at_word(parser, "body")) {
-        ps_rules_wrong(parser, parser->token.place, "write `size > 0` for a body that is not empty",
-                       "every event has a body");
+        ps_rules_syntax_error(parser, parser->token.place, "write `size > 0` for a body that is not empty",
+                              "every event has a body");
         return NULL;
     }
     exists->subject.header = ps_rules_take_header(parser);
@@ -286,8 +287,8 @@ static struct ps_condition *take_not(struct rules_parser *parser)
     struct ps_rules_place place = parser->token.place;
     struct ps_condition *result = NULL;
     if (++parser->nesting > PS_RULES_NESTING_MAX) {
-        ps_rules_wrong(parser, place, "split it into several rules",
-                       "conditions are nested more than %u deep", PS_RULES_NESTING_MAX);
+        ps_rules_syntax_error(parser, place, "split it into several rules",
+                              "conditions are nested more than %u deep", PS_RULES_NESTING_MAX);
     } else if (ps_rules_take_word(parser, "not")) {
         parser->negations++;
         struct ps_condition *inner = take_not(parser);

@@ -248,7 +248,7 @@ static struct ps_rules *loader_finish(struct rules_loader *loader, size_t errors
 {
     struct ps_rules *rules = &loader->owned->rules;
     if (loader->problems->errors == errors) {
-        ps_rules_patterns_settle(loader);
+        ps_rules_live_patterns_first(loader);
         rules_sort(loader);
         ps_rules_check_all(loader);
     }

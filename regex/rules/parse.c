@@ -29,8 +29,8 @@ void ps_rules_advance_regex(struct rules_parser *parser)
         parser->panic = parser->lexer.quiet = true;
 }
 
-void ps_rules_wrong(struct rules_parser *parser, struct ps_rules_place place, const char *cure,
-                    const char *format, ...)
+void ps_rules_syntax_error(struct rules_parser *parser, struct ps_rules_place place, const char *cure,
+                           const char *format, ...)
 {
     if (parser->panic)
         return;
@@ -45,8 +45,8 @@ void ps_rules_wrong(struct rules_parser *parser, struct ps_rules_place place, co
 
 void ps_rules_expected(struct rules_parser *parser, const char *what, const char *cure)
 {
-    ps_rules_wrong(parser, parser->token.place, cure, "expected %s, found %s", what,
-                   ps_rules_token_words(parser->arena, &parser->token));
+    ps_rules_syntax_error(parser, parser->token.place, cure, "expected %s, found %s", what,
+                          ps_rules_token_words(parser->arena, &parser->token));
 }
 
 bool ps_rules_take(struct rules_parser *parser, enum rules_token_kind kind, const char *what)
@@ -101,7 +101,7 @@ static const char *name_check(struct rules_parser *parser, const struct rules_to
             what = "a name contains a control character";
     if (what == NULL)
         return ps_arena_copy(parser->loader->arena, text, length);
-    ps_rules_wrong(parser, token->place, NULL, "%s", what);
+    ps_rules_syntax_error(parser, token->place, NULL, "%s", what);
     return NULL;
 }
 
@@ -191,7 +191,7 @@ bool ps_rules_take_channels(struct rules_parser *parser, struct ps_rules_channel
             ps_rules_problem_add(parser->loader->problems, PS_RULES_WARNING, place, NULL,
                                  "channel `%s` is named twice here", name);
         else if (*count == 1024)
-            ps_rules_wrong(parser, place, NULL, "more than 1024 channels in one list");
+            ps_rules_syntax_error(parser, place, NULL, "more than 1024 channels in one list");
         else
             *RULES_PUSH(parser->loader->arena, *channels, *count) = (struct ps_rules_channel){name, place};
         if (parser->token.kind != TOKEN_COMMA)
@@ -209,16 +209,16 @@ static bool at_file_word(const struct rules_parser *parser)
 }
 
 /* Words that may begin a line in the middle of a statement. */
-static const char *const going_on[] = {"and", "or",       "not",    "true", "exists", "size", "body",
-                                       "in",  "contains", "begins", "ends", "as",     "with", "unless",
-                                       "to",  "per",      "burst",  "else", NULL};
+static const char *const continuation_words[] = {
+    "and",  "or", "not",  "true",   "exists", "size", "body",  "in",   "contains", "begins",
+    "ends", "as", "with", "unless", "to",     "per",  "burst", "else", NULL};
 
 static bool at_statement(const struct rules_parser *parser, bool in_rule)
 {
     const struct rules_token *token = &parser->token;
     if (!token->first_on_line || token->kind != TOKEN_WORD)
         return false;
-    return !in_rule || (!is_one_of(token, going_on) && !ps_rules_at_header(parser));
+    return !in_rule || (!is_one_of(token, continuation_words) && !ps_rules_at_header(parser));
 }
 
 /* Skips one token without reporting. Reads expressions as such, so that a brace inside one is not counted. */
@@ -270,8 +270,8 @@ static void file_recover(struct rules_parser *parser, struct ps_rules_place from
     parser->panic = parser->lexer.quiet = false;
 }
 
-bool ps_rules_block_goes_on(struct rules_parser *parser, const char *kind, const char *name,
-                            struct ps_rules_place place)
+bool ps_rules_block_has_more(struct rules_parser *parser, const char *kind, const char *name,
+                             struct ps_rules_place place)
 {
     while (parser->token.kind == TOKEN_SEMICOLON)
         ps_rules_advance(parser);
@@ -282,10 +282,11 @@ bool ps_rules_block_goes_on(struct rules_parser *parser, const char *kind, const
     if (parser->token.kind != TOKEN_END && !at_file_word(parser))
         return true;
     struct ps_rules_place at = parser->token.place;
-    ps_rules_wrong(parser, at, "a } is missing",
-                   parser->token.kind == TOKEN_END ? "the file ends inside %s \"%s\", begun at line %d"
-                                                   : "%s \"%s\", begun at line %d, is not closed before this",
-                   kind, name, place.line);
+    ps_rules_syntax_error(parser, at, "a } is missing",
+                          parser->token.kind == TOKEN_END
+                              ? "the file ends inside %s \"%s\", begun at line %d"
+                              : "%s \"%s\", begun at line %d, is not closed before this",
+                          kind, name, place.line);
     parser->panic = parser->lexer.quiet = false;
     return false;
 }
@@ -411,7 +412,7 @@ static void take_rule(struct rules_parser *parser)
     parser->rule = &rule;
     if (take_rule_head(parser, &rule)) {
         name_claim(parser, &rule);
-        while (ps_rules_block_goes_on(parser, "rule", rule.name, rule.place)) {
+        while (ps_rules_block_has_more(parser, "rule", rule.name, rule.place)) {
             struct ps_rules_place from = parser->token.place;
             if (ps_rules_at_word(parser, "when"))
                 take_when(parser);

@@ -107,8 +107,8 @@ void ps_rules_advance(struct rules_parser *parser);
 /* Reads the next token as an expression. */
 void ps_rules_advance_regex(struct rules_parser *parser);
 /* Reports a syntax error, unless one was just reported, and starts recovery. */
-void ps_rules_wrong(struct rules_parser *parser, struct ps_rules_place place, const char *cure,
-                    const char *format, ...) __attribute__((format(printf, 4, 5)));
+void ps_rules_syntax_error(struct rules_parser *parser, struct ps_rules_place place, const char *cure,
+                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The same for the current token: "expected X, found Y". */
 void ps_rules_expected(struct rules_parser *parser, const char *what, const char *cure);
 bool ps_rules_take(struct rules_parser *parser, enum rules_token_kind kind, const char *what);
@@ -127,8 +127,8 @@ bool ps_rules_take_subject(struct rules_parser *parser, struct ps_rules_subject 
 /* Reads "c1, c2". */
 bool ps_rules_take_channels(struct rules_parser *parser, struct ps_rules_channel **channels, size_t *count);
 /* Returns whether another statement of the block follows. Reads the closing brace; reports a missing one. */
-bool ps_rules_block_goes_on(struct rules_parser *parser, const char *kind, const char *name,
-                            struct ps_rules_place place);
+bool ps_rules_block_has_more(struct rules_parser *parser, const char *kind, const char *name,
+                             struct ps_rules_place place);
 /* Skips from the statement that began at `from` to the next one of the block, or to its end. */
 void ps_rules_recover(struct rules_parser *parser, bool in_rule, struct ps_rules_place from);
 extern const char *const ps_rules_file_words[]; /* keywords that begin a statement of a file */
@@ -151,7 +151,7 @@ bool ps_rules_pattern_number(struct rules_parser *parser, struct ps_rules_subjec
 /* From here on in the rule, the expression's named groups can be set. */
 void ps_rules_group_source_add(struct rules_parser *parser, const struct ps_regex *regex);
 /* Moves the patterns that only disabled rules use behind the others. */
-void ps_rules_patterns_settle(struct rules_loader *loader);
+void ps_rules_live_patterns_first(struct rules_loader *loader);
 
 /* ---- rules/check.c ---- */
 /* Checks a rule after it was read: groups that its templates name, actions without effect. */

@@ -9,27 +9,27 @@
 
 /* ps_regex_create's message begins with the expression itself, which the reported place already shows.
  * Returns the rest of the message. `*offset` is the offset that it names, or -1. */
-static const char *reason_of(const char *said, const char *pattern, long *offset)
+static const char *reason_of(const char *message, const char *pattern, long *offset)
 {
     static const char words[] = "is not a valid expression: ", at[] = "at offset ";
     size_t length = strlen(pattern);
     *offset = -1;
-    if (said[0] == '"' && strncmp(said + 1, pattern, length) == 0 && said[length + 1] == '"')
-        said += length + 2;
-    while (*said == ' ' || *said == ':')
-        said++;
-    if (strncmp(said, words, sizeof words - 1) == 0)
-        said += sizeof words - 1;
-    const char *found = strstr(said, at);
+    if (message[0] == '"' && strncmp(message + 1, pattern, length) == 0 && message[length + 1] == '"')
+        message += length + 2;
+    while (*message == ' ' || *message == ':')
+        message++;
+    if (strncmp(message, words, sizeof words - 1) == 0)
+        message += sizeof words - 1;
+    const char *found = strstr(message, at);
     if (found != NULL && isdigit((unsigned char)found[sizeof at - 1]))
         *offset = strtol(found + sizeof at - 1, NULL, 10);
-    return said;
+    return message;
 }
 
-static void regex_refuse(struct rules_parser *parser, const struct rules_token *token, const char *said)
+static void regex_refuse(struct rules_parser *parser, const struct rules_token *token, const char *message)
 {
     long offset;
-    const char *reason = reason_of(said, token->text, &offset);
+    const char *reason = reason_of(message, token->text, &offset);
     struct ps_rules_place place = token->place;
     if (offset >= 0)
         place.column = ps_rules_token_column(token, (size_t)offset);
@@ -103,7 +103,7 @@ static void condition_renumber(struct ps_condition *condition, const uint32_t *n
     condition_renumber(condition->right, numbers);
 }
 
-void ps_rules_patterns_settle(struct rules_loader *loader)
+void ps_rules_live_patterns_first(struct rules_loader *loader)
 {
     struct ps_rules *rules = &loader->owned->rules;
     uint32_t count = rules->pattern_count_all, live = 0, next = 0;

@@ -40,7 +40,7 @@ static bool reference_add(struct rules_parser *parser, const struct rules_token 
         *RULES_PUSH(parser->arena, parser->uses, parser->use_count) =
             (struct rules_group_use){copy, token->place};
     } else {
-        ps_rules_wrong(
+        ps_rules_syntax_error(
             parser, token->place,
             "a template may use ${group}, ${header.name}, ${body} or ${rule}; a $ itself is written $$",
             "\"${%.*s}\" is unknown", (int)(length > 100 ? 100 : length), name);
@@ -70,8 +70,8 @@ bool ps_rules_template(struct rules_parser *parser, const struct rules_token *to
         const char *close =
             dollar + 1 < end && dollar[1] == '{' ? memchr(dollar, '}', (size_t)(end - dollar)) : NULL;
         if (close == NULL) {
-            ps_rules_wrong(parser, token->place, "write ${name}, or $$ for a dollar sign",
-                           "a lone $ in a template");
+            ps_rules_syntax_error(parser, token->place, "write ${name}, or $$ for a dollar sign",
+                                  "a lone $ in a template");
             return false;
         }
         if (!reference_add(parser, token, template, dollar + 2, (size_t)(close - dollar - 2)))

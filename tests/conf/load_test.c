@@ -117,7 +117,7 @@ static void a_reload_knows_what_changed(void **state)
 {
     (void)state;
     static const struct {
-        const char *more, *from, *to, *said;
+        const char *more, *from, *to, *expected;
     } cases[] = {
         {"", NULL, NULL, "nothing changed"},
         {"# a comment\n", "a1.sinks.k1.type = null", "a1.sinks.k1.type = org.apache.flume.sink.NullSink",
@@ -149,8 +149,8 @@ static void a_reload_knows_what_changed(void **state)
         struct ps_diff diff;
         struct ps_arena *arena = ps_arena_create();
         ps_diff_specs(&diff, arena, old, fresh);
-        assert_string_equal(ps_diff_text(arena, &diff), cases[i].said);
-        assert_int_equal(diff.any, strcmp(cases[i].said, "nothing changed") != 0);
+        assert_string_equal(ps_diff_text(arena, &diff), cases[i].expected);
+        assert_int_equal(diff.any, strcmp(cases[i].expected, "nothing changed") != 0);
         ps_arena_destroy(arena);
         ps_arena_destroy(old->arena);
         ps_arena_destroy(fresh->arena);
@@ -281,7 +281,7 @@ static void commands_give_their_first_line(void **state)
 {
     (void)state;
     static const struct {
-        const char *words, *argument, *line, *said;
+        const char *words, *argument, *line, *expected;
     } cases[] = {
         {"echo hello", "world", "hello world", NULL},       {"printf a%sb\\r\\nsecond", "-", "a-b", NULL},
         {"printf", "no newline", "no newline", NULL},       {"true", "x", NULL, "printed nothing"},
@@ -300,8 +300,8 @@ static void commands_give_their_first_line(void **state)
             assert_string_equal(line, cases[i].line);
         } else {
             assert_null(line);
-            if (strstr(err.text, cases[i].said) == NULL)
-                fail_msg("\"%s\" does not contain \"%s\"", err.text, cases[i].said);
+            if (strstr(err.text, cases[i].expected) == NULL)
+                fail_msg("\"%s\" does not contain \"%s\"", err.text, cases[i].expected);
         }
     }
     ps_arena_destroy(arena);

@@ -67,7 +67,7 @@ struct writer {
     uint64_t *random;
 };
 
-static void say(struct writer *to, const char *what)
+static void append(struct writer *to, const char *what)
 {
     size_t length = strlen(what);
     if (to->length + length < sizeof to->text) {
@@ -76,12 +76,12 @@ static void say(struct writer *to, const char *what)
     }
 }
 
-static void say_one(struct writer *to, const char *const *words, size_t count)
+static void append_one_of(struct writer *to, const char *const *words, size_t count)
 {
-    say(to, words[below(to->random, count)]);
+    append(to, words[below(to->random, count)]);
 }
 
-static void say_expression(struct writer *to, unsigned depth)
+static void append_expression(struct writer *to, unsigned depth)
 {
     static const char *const atoms[] = {"a",     "b",        "c",      "ab",        "=",        " ",   "0",
                                         "7",     "\\.",      "[ab]",   "[^a]",      "[a-c0-9]", "\\d", "\\w",
@@ -91,26 +91,26 @@ static void say_expression(struct writer *to, unsigned depth)
     static const char *const repeats[] = {"*", "+", "?", "{2}", "{1,3}", "{0,2}", "*?", "+?", "{2,}"};
     unsigned pieces = 1 + (unsigned)below(to->random, 4);
     if (below(to->random, 12) == 0)
-        say_one(to, (const char *const[]){"(?i)", "(?s)", "(?m)", "(?d)"}, 4);
+        append_one_of(to, (const char *const[]){"(?i)", "(?s)", "(?m)", "(?d)"}, 4);
     for (unsigned i = 0; i < pieces; i++) {
         uint64_t kind = below(to->random, 12);
         if (kind == 0) {
-            say_one(to, edges, PS_COUNT_OF(edges));
+            append_one_of(to, edges, PS_COUNT_OF(edges));
             continue;
         }
         if (kind <= 2 && depth > 0) {
-            say_one(to, (const char *const[]){"(", "(?:"}, 2);
-            say_expression(to, depth - 1);
-            say(to, ")");
+            append_one_of(to, (const char *const[]){"(", "(?:"}, 2);
+            append_expression(to, depth - 1);
+            append(to, ")");
         } else {
-            say_one(to, atoms, PS_COUNT_OF(atoms));
+            append_one_of(to, atoms, PS_COUNT_OF(atoms));
         }
         if (below(to->random, 3) == 0)
-            say_one(to, repeats, PS_COUNT_OF(repeats));
+            append_one_of(to, repeats, PS_COUNT_OF(repeats));
     }
     if (depth > 0 && below(to->random, 5) == 0) {
-        say(to, "|");
-        say_expression(to, depth - 1);
+        append(to, "|");
+        append_expression(to, depth - 1);
     }
 }
 
@@ -120,9 +120,9 @@ static void add_some(struct set *set, uint64_t *random, uint32_t count, bool mad
     while (set->count < count) {
         struct writer writer = {.random = random};
         if (!made_up || below(random, 4) == 0)
-            say_one(&writer, real_ones, PS_COUNT_OF(real_ones));
+            append_one_of(&writer, real_ones, PS_COUNT_OF(real_ones));
         else
-            say_expression(&writer, 2);
+            append_expression(&writer, 2);
         struct ps_regex *regex = ps_regex_create(writer.text, 0, PS_REGEX_FIND, NULL);
         if (regex != NULL) /* e.g. a bracket was cut off */
             set->regexes[set->count++] = regex;
