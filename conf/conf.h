@@ -118,6 +118,5 @@ void ps_conf_destroy(struct ps_conf *conf);
 const char *ps_conf_system_property(const void *argument, const char *name);
 
 /* Returns true when a file or URI has changed since it was read. For http(s) it sends If-Modified-Since; a
- * failed request counts as unchanged and is written to `err`. Thread: control; http may block for up to 30
- * s. */
+ * failed request counts as unchanged and is written to `err`. Thread: control; http may block up to 30 s. */
 bool ps_conf_changed(const struct ps_conf *conf, const struct ps_command *command, struct ps_err *err);
