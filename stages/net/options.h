@@ -1,5 +1,5 @@
-/* Rows that sources which listen have in common, for tables of options. `offset_` is that of the plan's member:
- * const char * for a host, int64_t for the others. */
+/* Option rows that sources which listen share. `offset_`: offset of the plan's member, a const char * for a
+ * host, an int64_t for the others. */
 #pragma once
 
 #include "core/option.h"
@@ -8,7 +8,7 @@
 #define PS_HOST_OPTION_ROW(key_, offset_)                                                                    \
     {                                                                                                        \
         .key = (key_), .type = PS_OPTION_TEXT, .offset = (offset_),                                          \
-        .help = "Address or name to listen on; without it, or with 0.0.0.0 or ::, all, IPv4 and IPv6"        \
+        .help = "Address or name to listen on; all, IPv4 and IPv6, if not set, 0.0.0.0 or ::"                \
     }
 #define PS_HOST_OPTION_ROW_REQUIRED(key_, offset_)                                                           \
     {                                                                                                        \
@@ -21,12 +21,12 @@
     {                                                                                                        \
         .key = "port", .type = PS_OPTION_INT, .offset = (offset_), .min = 0, .max = 65535,                   \
         .flags = PS_OPTION_REQUIRED,                                                                         \
-        .help = protocol " port to listen on; 0: any free one, which the log tells"                          \
+        .help = protocol " port to listen on; 0: any free port, which is logged"                             \
     }
 
 #define PS_RECEIVE_BUFFER_OPTION_ROW(offset_)                                                                \
     {                                                                                                        \
         .key = "penstock.receive.buffer", .type = PS_OPTION_SIZE, .offset = (offset_), .fallback = "4m",     \
         .min = 4096, .max = 1 << 30, .unit = "bytes", .flags = PS_OPTION_EXTENSION,                          \
-        .help = "Receive buffer asked of the kernel (SO_RCVBUF); it gives at most net.core.rmem_max"         \
+        .help = "Receive buffer requested from the kernel (SO_RCVBUF); limit: net.core.rmem_max"             \
     }

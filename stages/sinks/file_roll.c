@@ -1,9 +1,9 @@
-/* Sink file_roll (Flume's RollingFileSink): events through a serializer into a file, a new one every
- * rollInterval. Thread: its worker. Writes go to the page cache, as Flume's do: no fsync.
+/* Sink file_roll (Flume's RollingFileSink): writes events through a serializer to a file, and begins a new
+ * file every rollInterval. Thread: its worker. Writes go to the page cache, like Flume's: no fsync.
  *
- * A lease is written in full before it is settled. What a failed write left behind is cut off again, so a
- * retry leaves neither torn nor doubled events (Flume leaves both). Every file is new: a name that is taken
- * is passed over. */
+ * A lease is written in full before it is settled. After a failed write the file is cut back, so a retry
+ * leaves neither torn nor duplicated events (Flume leaves both). Every file is new: names that exist are
+ * skipped. */
 #include "core/stage.h"
 #include "stages/file_output.h"
 #include "stages/text/path_manager.h"
@@ -33,11 +33,11 @@ struct file_roll_state {
     struct ps_port *port;
     void *serializer; /* its state */
     struct ps_path_manager names;
-    bool began; /* the first tick: names are dated */
-    int fd;     /* -1: none could be made yet */
+    bool began; /* false until the first tick, whose time is part of the file names */
+    int fd;     /* -1: no file is open */
     struct ps_file_output output;
     uint64_t roll_ns, retry_ns;
-    bool failing; /* said so already */
+    bool failing; /* the failure is already logged */
     char path[PATH_BYTES];
 };
 
@@ -48,13 +48,13 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(directory),
      .flags = PS_OPTION_REQUIRED,
-     .help = "where the files are made; must exist"},
+     .help = "directory of the files; must exist"},
     {.key = "sink.rollInterval",
      .type = PS_OPTION_INT,
      .offset = FIELD(roll_interval_s),
      .fallback = "30",
      .unit = "s",
-     .help = "begin a new file so often, also when nothing was written; 0: never"},
+     .help = "begin a new file at this interval, also when nothing was written; 0: never"},
     {.key = "sink.pathManager",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(path_manager),
@@ -63,11 +63,11 @@ static const struct ps_option options[] = {
     {.key = "sink.pathManager.extension",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(extension),
-     .help = "what file names end in, after a dot"},
+     .help = "extension of file names, without the dot"},
     {.key = "sink.pathManager.prefix",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(prefix),
-     .help = "what file names begin with"},
+     .help = "prefix of file names"},
     {.key = "sink.serializer",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(serializer_type),
@@ -83,7 +83,7 @@ static const struct ps_option options[] = {
      .fallback = "100",
      .unit = "events",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "events in one transaction; batches come as the source made them"},
+     .help = "events in one transaction; here the source decides the size of batches"},
     PS_OPTION_END,
 };
 
@@ -126,7 +126,7 @@ static enum ps_status file_roll_build(void *plan_, struct ps_context *context, s
 
 /* ---- files ---- */
 
-static const char *cure_of(int error)
+static const char *remedy_of(int error)
 {
     switch (error) {
     case ENOSPC:
@@ -134,20 +134,20 @@ static const char *cure_of(int error)
         return "free space there";
     case ENOENT:
     case ENOTDIR:
-        return "make the directory";
+        return "create the directory";
     case EACCES:
     case EPERM:
     case EROFS:
-        return "let this process write there";
+        return "allow this process to write there";
     case EMFILE:
     case ENFILE:
         return "raise the limit of open files";
     default:
-        return "see to the file system";
+        return "check the file system";
     }
 }
 
-/* Says once what is wrong, and what helps. */
+/* Logs a failure once, with a remedy. */
 static void fail(struct file_roll_state *state, const struct ps_now *now, const char *what, int error)
 {
     ps_count(state->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
@@ -155,11 +155,11 @@ static void fail(struct file_roll_state *state, const struct ps_now *now, const 
     if (!state->failing)
         ps_log(PS_LOG_ERROR, state->port->component,
                "cannot %s %s: %s; %s: events wait in the channel meanwhile", what, state->path,
-               strerror(error), cure_of(error));
+               strerror(error), remedy_of(error));
     state->failing = true;
 }
 
-static void work_again(struct file_roll_state *state)
+static void report_recovery(struct file_roll_state *state)
 {
     if (state->failing)
         ps_log(PS_LOG_INFO, state->port->component, "writes again, to %s", state->path);
@@ -176,20 +176,20 @@ static bool file_begin(const struct file_roll_plan *plan, struct file_roll_state
         uint64_t number = state->names.number;
         if (!ps_path_manager_next(&state->names, now->wall_ms, state->path + folder + 1,
                                   PATH_BYTES - folder - 1)) {
-            fail(state, now, "make", ENAMETOOLONG);
+            fail(state, now, "create", ENAMETOOLONG);
             return false;
         }
         state->fd = open(state->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (state->fd >= 0)
             break;
         if (errno != EEXIST) {
-            state->names.number = number; /* the same name again, next time */
-            fail(state, now, "make", errno);
+            state->names.number = number; /* use the same name again next time */
+            fail(state, now, "create", errno);
             return false;
         }
     }
     if (state->fd < 0) {
-        fail(state, now, "make", EEXIST);
+        fail(state, now, "create", EEXIST);
         return false;
     }
     ps_file_output_begin(&state->output, state->fd);
@@ -204,7 +204,7 @@ static bool file_begin(const struct file_roll_plan *plan, struct file_roll_state
         return false;
     }
     ps_count(state->port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
-    work_again(state);
+    report_recovery(state);
     return true;
 }
 
@@ -239,10 +239,10 @@ static enum ps_status file_roll_open(const void *plan_, void *state_, struct ps_
     struct stat facts;
     *state = (struct file_roll_state){.port = port, .fd = -1};
     if (stat(plan->directory, &facts) == 0 && !S_ISDIR(facts.st_mode))
-        return ps_err_set(err, "%s is no directory; name one in sink.directory", plan->directory);
+        return ps_err_set(err, "%s is not a directory; set a directory in sink.directory", plan->directory);
     if (access(plan->directory, W_OK | X_OK) != 0)
         return ps_err_set(err, "cannot write in %s: %s; %s", plan->directory, strerror(errno),
-                          cure_of(errno));
+                          remedy_of(errno));
     if (!ps_file_output_init(&state->output))
         return ps_err_set(err, "no memory for a buffer");
     state->serializer = calloc(1, plan->serializer->state_size + 1);
@@ -316,12 +316,12 @@ static enum ps_result file_roll_work(const void *plan_, void *state_, struct ps_
                     ops->flush(plan->serializer_plan, state->serializer, &state->output.output));
     if (good && ps_file_output_commit(&state->output)) {
         ps_lease_settle_all(lease);
-        work_again(state);
+        report_recovery(state);
         return PS_DONE;
     }
     ps_count(state->port->counters, PS_COUNTER_EventWriteFail, 1);
     fail(state, now, "write", state->output.error);
-    /* What the serializer still holds of this lease must not come out before it is written again. */
+    /* What the serializer still holds of this lease must not be written before the lease is written again. */
     struct ps_output nowhere = ps_file_output_nowhere();
     if (ops->flush != NULL)
         (void)ops->flush(plan->serializer_plan, state->serializer, &nowhere);
@@ -335,7 +335,7 @@ const struct ps_stage_ops ps_sink_file_roll = {
     .kind = PS_KIND_SINK,
     .name = "file_roll",
     .aliases = PS_WORDS("org.apache.flume.sink.RollingFileSink"),
-    .summary = "writes files in a directory, a new one every so often",
+    .summary = "writes files in a directory, a new one at each interval",
     .options = options,
     .plan_size = sizeof(struct file_roll_plan),
     .state_size = sizeof(struct file_roll_state),

@@ -1,7 +1,7 @@
-/* Sink kafka (org.apache.flume.sink.kafka.KafkaSink): events to topics, batches in flight, delivered when the
- * broker says so. What is Flume's is in kafka/mapping.c, what keeps order and loses nothing in
- * kafka/sender.c, the client library behind kafka/seam.h. Here: keys, checks, and what they make of the
- * library's properties.
+/* Sink kafka (org.apache.flume.sink.kafka.KafkaSink): writes events to topics, with many batches in flight.
+ * An event is delivered when the broker confirms it. kafka/mapping.c has Flume's rules, kafka/sender.c keeps
+ * the order and loses nothing, kafka/seam.h is the interface to the client library. This file has the keys,
+ * the checks, and the library's properties that follow from them.
  *
  * Thread: check, build, teardown: control; the rest: its worker. */
 #include "stages/text/java_map.h"
@@ -19,10 +19,10 @@
 #define REQUEST_RECORDS "10000" /* batch.num.messages */
 /* At 200,000 events/s over four connections: 0 costs 3 times the CPU, for 3 ms less at the median. */
 #define LINGER_MS "5"
-/* How long a topic may be unknown before that is said; then it is asked for again. */
+/* How long a topic may be unknown before it is reported; then it is asked for again. */
 #define TOPIC_PATIENCE_MS "5000"
 #define RECORD_BYTES_MAX "1048576" /* max.request.size of the Java producer */
-#define RECORD_BYTES_ESTIMATE 256U /* what the library holds of a queued record beside its value */
+#define RECORD_BYTES_ESTIMATE 256U /* memory of the library per queued record, without its value */
 #define QUEUE_RECORDS_MIN UINT64_C(2048)
 #define QUEUE_RECORDS_MAX UINT64_C(10000000)
 
@@ -47,13 +47,13 @@ static const struct ps_option options[] = {
      .offset = FIELD(bootstrap_servers),
      .aliases = PS_WORDS("brokerList"),
      .flags = PS_OPTION_REQUIRED,
-     .help = "brokers to ask first, host:port, separated by commas"},
+     .help = "brokers to contact first, host:port, separated by commas"},
     {.key = "kafka.topic",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(topic),
      .fallback = "default-flume-topic",
      .aliases = PS_WORDS("topic"),
-     .help = "where events without a topic header go; %{header} and time escapes are expanded unless "
+     .help = "topic of events without a topic header; %{header} and time escapes are expanded unless "
              "allowTopicOverride is false"},
     {.key = "flumeBatchSize",
      .type = PS_OPTION_INT,
@@ -64,12 +64,13 @@ static const struct ps_option options[] = {
      .unit = "events",
      .aliases = PS_WORDS("batchSize", "kafka.flumeBatchSize"),
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "events in one transaction; batches come as the source made them, and many are in flight"},
+     .help =
+         "events in one transaction; here the source decides the size of batches, and many are in flight"},
     {.key = "useFlumeEventFormat",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(use_flume_event_format),
      .fallback = "false",
-     .help = "records hold headers and body as an Avro datum, not the body alone"},
+     .help = "records contain headers and body as an Avro datum, not only the body"},
     {.key = "defaultPartitionId",
      .type = PS_OPTION_INT,
      .offset = FIELD(default_partition),
@@ -80,17 +81,17 @@ static const struct ps_option options[] = {
     {.key = "partitionIdHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(partition_header),
-     .help = "header that holds the partition's number"},
+     .help = "header with the partition number"},
     {.key = "allowTopicOverride",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(allow_topic_override),
      .fallback = "true",
-     .help = "whether the topic header decides, and escapes in kafka.topic are expanded"},
+     .help = "use the topic header, and expand escapes in kafka.topic"},
     {.key = "topicHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(topic_header),
      .fallback = "topic",
-     .help = "header that names the topic"},
+     .help = "header with the topic's name"},
     {.key = "timestampHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(timestamp_header),
@@ -112,12 +113,12 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(serializer),
      .flags = PS_OPTION_DEPRECATED | PS_OPTION_NO_EFFECT,
-     .help = "of Flume before 1.7; values are bytes"},
+     .help = "from Flume before 1.7; values are bytes"},
     {.key = "key.serializer.class",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(key_serializer),
      .flags = PS_OPTION_DEPRECATED | PS_OPTION_NO_EFFECT,
-     .help = "of Flume before 1.7; keys are strings"},
+     .help = "from Flume before 1.7; keys are strings"},
     PS_OPTION_END,
 };
 
@@ -129,7 +130,7 @@ static const char *acks_of(const struct kafka_plan *plan)
     return acks != NULL ? acks : plan->required_acks;
 }
 
-/* 0 and 1: as asked for. Everything else is all. */
+/* Returns true for 0 and 1, which are used as set. All other values become "all". */
 static bool acks_are_weak(const char *acks)
 {
     return acks != NULL && (strcmp(acks, "0") == 0 || strcmp(acks, "1") == 0);
@@ -142,7 +143,7 @@ static void note(void *argument, enum ps_log_level severity, const char *key, co
     ps_report(argument, severity, name, "%s", message);
 }
 
-static void be_deaf(void *argument, enum ps_log_level severity, const char *key, const char *message)
+static void ignore_note(void *argument, enum ps_log_level severity, const char *key, const char *message)
 {
     (void)argument;
     (void)severity;
@@ -150,7 +151,7 @@ static void be_deaf(void *argument, enum ps_log_level severity, const char *key,
     (void)message;
 }
 
-/* Java's properties as the library's. `settings` NULL: only looks at them. */
+/* Translates Java's properties to the library's. `settings` NULL: only checks them. */
 static enum ps_status translate(const struct kafka_plan *plan, const struct ps_context *context,
                                 const struct ps_notes *notes, struct ps_kafka_settings *settings,
                                 struct ps_err *err)
@@ -171,11 +172,10 @@ static enum ps_status translate(const struct kafka_plan *plan, const struct ps_c
 static const char *acks_warning(const char *acks)
 {
     if (acks[0] == '0')
-        return "acks=0: the broker never answers, so an event counts as delivered once it is sent; a broker "
-               "that "
-               "fails loses events and nobody counts them. Remove the key for acks=all";
-    return "acks=1: what the leader of a partition had not copied when it failed is lost, and a retry may "
-           "duplicate. Remove the key for acks=all with idempotence";
+        return "acks=0: the broker never answers, so an event counts as delivered once it is sent; if a "
+               "broker fails, events are lost and not counted. Remove the key for acks=all";
+    return "acks=1: if the leader of a partition fails, events that it had not copied are lost, and a retry "
+           "may duplicate events. Remove the key for acks=all with idempotence";
 }
 
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
@@ -220,9 +220,9 @@ static void set_default(struct ps_kafka_settings *settings, const char *name, co
         ps_kafka_settings_set(settings, name, value);
 }
 
-/* What is sent waits for its answer for ever and is sent again in order, whatever happens to brokers. A
- * request refused for good ends the producer (gapless), so that nothing overtakes it; the sender makes
- * another. */
+/* Sent records wait without limit for their answer and are sent again in order, whatever happens to brokers.
+ * A request that is finally refused ends the producer (gapless), so that no later request overtakes it; the
+ * sender then makes a new producer. */
 static void set_delivery(struct ps_kafka_settings *settings, const char *acks)
 {
     const char *idempotence = ps_kafka_settings_get(settings, "enable.idempotence");
@@ -262,8 +262,7 @@ static uint32_t java_bucket(const char *name, size_t count)
     return (hash ^ hash >> 16) & (table - 1);
 }
 
-/* A record's headers come in the order in which Flume has them: that of a Java HashMap of the event headers'
- * names. */
+/* Orders a record's headers as Flume does: in the order of a Java HashMap of the event headers' names. */
 static void build_headers(const struct kafka_plan *plan, struct ps_kafka_mapping *mapping)
 {
     size_t count = plan->header_pairs.count;
@@ -322,8 +321,8 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
     return PS_OK;
 }
 
-/* The limit of waves holds for the usual linger and an idempotent producer; who sizes the producer's queue
- * (buffer.memory) or sends at once has said what he wants. */
+/* Returns the duration of a wave. There is no limit of waves if the user sizes the producer's queue
+ * (buffer.memory), sets a linger below 2 ms, or switches idempotence off. */
 static uint64_t wave_linger_ns(const struct ps_kafka_settings *settings, bool sizes_are_given)
 {
     double linger_ms = strtod(ps_kafka_settings_get(settings, "linger.ms"), NULL);
@@ -337,7 +336,7 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
 {
     struct kafka_plan *plan = plan_;
     struct ps_kafka_settings *settings = &plan->settings;
-    const struct ps_notes notes = {.report = be_deaf}; /* `check` has said it all */
+    const struct ps_notes notes = {.report = ignore_note}; /* `check` has already reported them */
     if (translate(plan, context, &notes, settings, err) != PS_OK) {
         ps_kafka_settings_fini(settings);
         return ps_err_append(err, "%s: kafka.producer", context->component);
@@ -378,7 +377,7 @@ static void kafka_teardown(void *plan_)
     ps_kafka_settings_fini(&plan->settings);
 }
 
-/* ---- a worker's ---- */
+/* ---- functions of a worker ---- */
 
 static enum ps_status kafka_open(const void *plan_, void *state, struct ps_port *port, struct ps_err *err)
 {

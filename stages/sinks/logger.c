@@ -1,5 +1,6 @@
-/* Sink logger (Flume's LoggerSink): every event as text into the log, at level INFO. Thread: its worker.
- * Lines are not rate-limited: they are this sink's output; while nobody reads the log, events wait. */
+/* Sink logger (Flume's LoggerSink): writes every event as text to the log, at level INFO. Thread: its worker.
+ * The lines are not rate-limited, because they are this sink's output; if the log is not read, events
+ * wait. */
 #include "core/stage.h"
 #include "stages/text/hex_dump.h"
 
@@ -26,12 +27,14 @@ static const struct ps_option options[] = {
      .offset = offsetof(struct logger_plan, bytes_text),
      .fallback = "16",
      .unit = "bytes",
-     .help = "how much of a body is shown; what is no number counts as 16. Flume 1.11 documents this key and "
-             "ignores it"},
+     .help =
+         "bytes of a body to show; a value that is not a number counts as 16. Flume 1.11 documents this key "
+         "and ignores it"},
     PS_OPTION_END,
 };
 
-/* Java's Integer.parseInt; false also for a negative number, with which Flume fails on every event. */
+/* Parses like Java's Integer.parseInt; also false for a negative number, with which Flume fails on each
+ * event. */
 static bool bytes_parse(const char *text, uint32_t *bytes)
 {
     char *end;
@@ -48,7 +51,7 @@ static enum ps_status logger_check(const void *plan_, const struct ps_context *c
     const struct logger_plan *plan = plan_;
     uint32_t bytes;
     if (!bytes_parse(plan->bytes_text, &bytes))
-        ps_report(context, PS_LOG_WARN, "maxBytesToLog", "%s is no number of bytes: %d is used",
+        ps_report(context, PS_LOG_WARN, "maxBytesToLog", "%s is not a number of bytes: %d is used",
                   plan->bytes_text, BYTES_DEFAULT);
     return PS_OK;
 }

@@ -1,4 +1,4 @@
-/* Sink null (Flume's NullSink): takes events and forgets them. Thread: its worker. */
+/* Sink null (Flume's NullSink): takes events and discards them. Thread: its worker. */
 #include "core/stage.h"
 
 struct null_plan {
@@ -21,7 +21,7 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "events",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "events in one transaction; batches come as the source made them"},
+     .help = "events in one transaction; here the source decides the size of batches"},
     {.key = "logEveryNEvents",
      .type = PS_OPTION_INT,
      .offset = FIELD(log_every),
@@ -29,7 +29,7 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "events",
-     .help = "log a line whenever so many more were taken"},
+     .help = "log a line each time this many more events were taken"},
     PS_OPTION_END,
 };
 
@@ -66,7 +66,7 @@ const struct ps_stage_ops ps_sink_null = {
     .kind = PS_KIND_SINK,
     .name = "null",
     .aliases = PS_WORDS("org.apache.flume.sink.NullSink"),
-    .summary = "forgets every event",
+    .summary = "discards every event",
     .options = options,
     .plan_size = sizeof(struct null_plan),
     .state_size = sizeof(struct null_state),

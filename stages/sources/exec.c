@@ -1,9 +1,9 @@
-/* Source exec (Flume's ExecSource): every line a command writes is an event. Thread: its worker.
+/* Source exec (Flume's ExecSource): every line that a command writes is an event. Thread: its worker.
  *
  * The pipe is read into the batch's block and split there. When the channel is full nothing is read, and the
- * command has to wait once its pipe is full (Flume ends the run instead). Lines are as
- * BufferedReader.readLine gives them. The command runs in a process group of its own, which goes when the
- * source does. */
+ * command waits once its pipe is full (Flume ends the command instead). Lines are split like
+ * BufferedReader.readLine. The command runs in its own process group, which is killed when the source
+ * closes. */
 #include "core/stage.h"
 #include "stages/process/child.h"
 #include "stages/process/pipe_lines.h"
@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #define READS_MAX 8                 /* of standard error, in one call of tick */
-#define POLL_NS (50 * PS_NS_PER_MS) /* while waiting for the end of a process */
-#define TERM_NS (5 * PS_NS_PER_S)   /* then SIGKILL */
+#define POLL_NS (50 * PS_NS_PER_MS) /* between checks whether a process has ended */
+#define TERM_NS (5 * PS_NS_PER_S)   /* from SIGTERM to SIGKILL */
 #define DRAIN_NS (2 * PS_NS_PER_S)
 #define ERROR_LINE_BYTES 2048U
 
@@ -34,11 +34,11 @@ enum phase { PHASE_START, PHASE_RUNS, PHASE_ENDS, PHASE_WAITS, PHASE_OVER };
 struct exec_state {
     struct ps_port *port;
     enum phase phase;
-    uint64_t at_ns; /* ENDS: SIGKILL; WAITS: start again */
+    uint64_t at_ns; /* ENDS: time of SIGKILL; WAITS: time of the next start */
     struct ps_child child;
     struct ps_child_cpus cpus;
     struct ps_pipe_lines lines;
-    uint64_t drain_ns; /* draining until; 0 = not */
+    uint64_t drain_ns; /* draining until this time; 0: not draining */
     char error_line[ERROR_LINE_BYTES];
     uint32_t error_length;
     uint64_t error_count;
@@ -51,7 +51,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(command),
      .flags = PS_OPTION_REQUIRED,
-     .help = "what to run; split at blanks when there is no shell"},
+     .help = "command to run; split at blanks when there is no shell"},
     {.key = "shell",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(shell),
@@ -68,7 +68,7 @@ static const struct ps_option options[] = {
      .min = 0,
      .max = INT32_MAX,
      .unit = "ms",
-     .help = "how long to wait before that"},
+     .help = "pause before the next start"},
     {.key = "logStdErr",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(log_errors),
@@ -82,7 +82,7 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "events",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "events in one transaction; batches here are as large as the load makes them"},
+     .help = "events in one transaction; the size of batches here depends on the load"},
     {.key = "batchTimeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(batch_timeout_ms),
@@ -94,7 +94,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(charset_name),
      .fallback = "UTF-8",
-     .help = "what the command writes: UTF-8, US-ASCII or ISO-8859-n"},
+     .help = "character set of the command's output: UTF-8, US-ASCII or ISO-8859-n"},
     {.key = "penstock.line.max",
      .type = PS_OPTION_SIZE,
      .offset = FIELD(line_max),
@@ -114,14 +114,14 @@ static enum ps_status exec_check(const void *plan_, const struct ps_context *con
     const struct exec_plan *plan = plan_;
     enum ps_pipe_charset charset;
     if (!ps_pipe_charset_parse(plan->charset_name, &charset)) {
-        ps_report(context, PS_LOG_ERROR, "charset", "%s is not read here; use UTF-8, US-ASCII or ISO-8859-1",
+        ps_report(context, PS_LOG_ERROR, "charset", "%s is not supported; use UTF-8, US-ASCII or ISO-8859-1",
                   plan->charset_name);
         return PS_FAIL;
     }
     return PS_OK;
 }
 
-/* Java's split("\\s+"). */
+/* Splits like Java's split("\\s+"). */
 static size_t words_split(struct ps_arena *arena, const char *text, const char **words)
 {
     static const char blanks[] = " \t\n\v\f\r";
@@ -139,7 +139,7 @@ static enum ps_status exec_build(void *plan_, struct ps_context *context, struct
 {
     struct exec_plan *plan = plan_;
     if (!ps_pipe_charset_parse(plan->charset_name, &plan->charset))
-        return ps_err_set(err, "charset %s is not read here", plan->charset_name);
+        return ps_err_set(err, "charset %s is not supported", plan->charset_name);
     const char *line = plan->shell != NULL ? plan->shell : plan->command;
     const char **argv = ps_arena_alloc(context->arena, (strlen(line) + 3) * sizeof *argv);
     size_t count = words_split(context->arena, line, argv);
@@ -185,7 +185,7 @@ static void unwatch(const struct exec_state *state, int fd)
         (void)epoll_ctl(state->port->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* It has ended, or could not be started: again after a while, or never. */
+/* The command has ended, or could not be started: starts it again after the pause, or ends. */
 static void run_over(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now,
                      const char *exit_code)
 {
@@ -204,8 +204,8 @@ static void run_start(const struct exec_plan *plan, struct exec_state *state, co
     struct ps_err err = {.length = 0};
     state->error_length = 0;
     if (ps_child_start(&state->child, plan->argv, plan->log_errors, &state->cpus, &err) != PS_OK) {
-        ps_log(PS_LOG_ERROR, state->port->component, "%s; write the command's path in full, or check `shell`",
-               err.text);
+        ps_log(PS_LOG_ERROR, state->port->component,
+               "%s; write the full path of the command, or check `shell`", err.text);
         run_over(plan, state, now, "unknown");
         return;
     }
@@ -216,7 +216,7 @@ static void run_start(const struct exec_plan *plan, struct exec_state *state, co
     watch(state, state->child.pidfd);
 }
 
-/* The output has ended: so must the process (Flume destroys it then). */
+/* The output has ended, so the process must end, too (Flume destroys it then). */
 static void run_end(struct exec_state *state, const struct ps_now *now)
 {
     unwatch(state, state->child.output);
@@ -290,8 +290,9 @@ static uint64_t exec_tick(const void *plan_, void *state_, const struct ps_now *
         if (state->drain_ns == 0 && now->mono_ns >= state->at_ns)
             run_start(plan, state, now);
         break;
-    case PHASE_RUNS: /* it may end and leave its output to others: no zombie stays, its fd must not wake us
-                        again */
+    case PHASE_RUNS:
+        /* The process may end while others still write its output: wait for it, so that no zombie stays, and
+         * remove its descriptor from the epoll, so that it does not wake us again. */
         if (state->child.pidfd >= 0 && !state->child.ended && ps_child_poll(&state->child))
             unwatch(state, state->child.pidfd);
         break;
@@ -318,7 +319,7 @@ static enum ps_result exec_work(const void *plan, void *state_, struct ps_batch 
     return result;
 }
 
-/* The command is told to stop, and what it still writes is taken. */
+/* Sends SIGTERM to the command, and reads what it still writes. */
 static bool exec_drain(const void *plan, void *state_, const struct ps_now *now)
 {
     (void)plan;

@@ -1,8 +1,8 @@
 /* Source kafka (Flume's org.apache.flume.source.kafka.KafkaSource): a member of a consumer group.
  *
- * Records are copied into the batch as they come; offsets are committed only past what the sinks delivered,
- * also for batches that interceptors emptied. While a channel is full the record queue is left alone and the
- * group is polled on (kafka/consumer.h), so the group never rebalances for it. Rebalances: kafka/rebalance.h.
+ * Records are copied into the batch as they come. Only offsets of delivered records are committed, also for
+ * batches that interceptors emptied. While a channel is full, the record queue is not read and the group is
+ * still polled (kafka/consumer.h), so a full channel never causes a rebalance. Rebalances: kafka/rebalance.h.
  *
  * Thread: its worker. It must never commit what was not delivered, and never wait for a broker. */
 #include "core/stage.h"
@@ -17,10 +17,10 @@
 #include <string.h>
 
 #define DEFAULT_GROUP "flume"
-#define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* what a crash makes come twice */
-#define REVOKE_WAIT_MAX_MS 30000                /* the whole group waits for us */
-#define LEAVE_WAIT_NS (5 * PS_NS_PER_S) /* stopping: for the last commit, and for leaving the group, each */
-#define RECORD_OVERHEAD_BYTES 512U      /* what the library needs for a fetched record beside its bytes */
+#define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records of this time come twice */
+#define REVOKE_WAIT_MAX_MS 30000                /* limited because the whole group waits for us */
+#define LEAVE_WAIT_NS (5 * PS_NS_PER_S)         /* stopping: for the last commit, and again for leaving */
+#define RECORD_OVERHEAD_BYTES 512U /* memory of the library per fetched record, without its bytes */
 #define MEMORY_RETRY_NS PS_NS_PER_MS
 
 struct kafka_plan {
@@ -46,7 +46,7 @@ struct kafka_state {
     enum phase phase;
     bool paused;
     bool starved;         /* no memory for a record that waits */
-    uint64_t deadline_ns; /* of the phase, when it has one; 0 = not yet */
+    uint64_t deadline_ns; /* of the phase, if it has one; 0: not set yet */
     uint64_t idle_since_ns;
 };
 
@@ -57,7 +57,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(bootstrap),
      .flags = PS_OPTION_REQUIRED,
-     .help = "brokers to begin with, host:port separated by commas"},
+     .help = "brokers to contact first, host:port separated by commas"},
     {.key = "kafka.topics",
      .type = PS_OPTION_COMMAS,
      .offset = FIELD(topics),
@@ -65,11 +65,11 @@ static const struct ps_option options[] = {
     {.key = "kafka.topics.regex",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(regex),
-     .help = "Java expression for the names of topics to read; wins over kafka.topics"},
+     .help = "Java expression for the names of topics to read; overrides kafka.topics"},
     {.key = "kafka.consumer.group.id",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(group),
-     .help = "consumer group; without it \"flume\""},
+     .help = "consumer group; \"flume\" if not set"},
     {.key = "batchSize",
      .type = PS_OPTION_INT,
      .offset = FIELD(batch_size),
@@ -85,9 +85,9 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "ms",
-     .help = "a batch never waits so long here: it is closed as soon as its channel runs dry; counts idle "
-             "time for "
-             "KafkaEmptyCount"},
+     .help =
+         "no batch waits that long here: it is closed as soon as its channel is empty; the time counts only "
+         "as idle time for KafkaEmptyCount"},
     {.key = "useFlumeEventFormat",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(flume_event_format),
@@ -130,13 +130,13 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(zookeeper),
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "ZooKeeper is not asked for anything: name the brokers in kafka.bootstrap.servers"},
+     .help = "ZooKeeper is not used: set the brokers in kafka.bootstrap.servers"},
     {.key = "migrateZookeeperOffsets",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(migrate_offsets),
      .fallback = "true",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "offsets kept in ZooKeeper (Flume before 1.7) are not taken over: let a Flume do it once"},
+     .help = "offsets kept in ZooKeeper (Flume before 1.7) are not migrated: run Flume once to do it"},
     PS_OPTION_END,
 };
 
@@ -155,7 +155,7 @@ static struct ps_texts wanted_topics(const struct kafka_plan *plan)
     return plan->topics.count > 0 ? plan->topics : plan->old_topics;
 }
 
-/* What is between "kafka.consumer." and librdkafka. */
+/* Translates "kafka.consumer." to librdkafka's properties. */
 static enum ps_status translate(const struct kafka_plan *plan, const struct ps_context *context,
                                 struct ps_kafka_settings *settings, const struct ps_notes *notes,
                                 struct ps_err *err)
@@ -179,13 +179,13 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     struct ps_err err = {0};
     const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
     if (plan->regex == NULL && wanted_topics(plan).count == 0) {
-        ps_report(context, PS_LOG_ERROR, "kafka.topics",
-                  "no topic is named: set kafka.topics or kafka.topics.regex");
+        ps_report(context, PS_LOG_ERROR, "kafka.topics", "no topic: set kafka.topics or kafka.topics.regex");
         return PS_FAIL;
     }
     if (plan->regex != NULL && ps_kafka_topic_regex(context->arena, plan->regex, &err) == NULL) {
         ps_report(context, PS_LOG_ERROR, "kafka.topics.regex",
-                  "\"%s\": %s; write it without, or list the topics in kafka.topics", plan->regex, err.text);
+                  "\"%s\": %s; rewrite the expression, or list the topics in kafka.topics", plan->regex,
+                  err.text);
         return PS_FAIL;
     }
     return translate(plan, context, NULL, &notes, &err);
@@ -241,8 +241,8 @@ static uint64_t number_of(const struct ps_kafka_settings *settings, const char *
     return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
-/* What the library fetches ahead stays within its line of the memory budget, unless the user says otherwise.
- */
+/* Limits what the library fetches ahead to its share of the memory budget, unless the user sets the
+ * limits. */
 static void bound_memory(struct kafka_plan *plan, const struct ps_context *context)
 {
     struct ps_kafka_settings *settings = &plan->settings;
@@ -364,8 +364,7 @@ static enum ps_result kafka_work(const void *plan, void *state_, struct ps_batch
     return PS_DONE;
 }
 
-/* Flume counts a poll that brought nothing; here one is counted for each batchDurationMillis without records.
- */
+/* Flume counts a poll without records; here one is counted for each batchDurationMillis without records. */
 static void count_idle(const struct kafka_plan *plan, struct kafka_state *state, uint64_t mono_ns)
 {
     uint64_t interval_ns = (uint64_t)plan->batch_duration_ms * PS_NS_PER_MS;
@@ -423,7 +422,7 @@ static void kafka_paused(const void *plan, void *state_, bool paused, const stru
 
 /* ---- stopping ---- */
 
-/* Nothing more is read; what was read is waited for, for as long as the engine allows. */
+/* Reads nothing more; waits for the delivery of what was read, as long as the engine allows. */
 static void finish(struct kafka_state *state, const struct ps_now *now)
 {
     if (!ps_kafka_group_is_drained(&state->group))
@@ -437,7 +436,7 @@ static void finish(struct kafka_state *state, const struct ps_now *now)
         ps_log(PS_LOG_WARN, state->port->component,
                "the last offsets could not be committed: some records will be read again");
     ps_kafka_consumer_close(&state->group.consumer);
-    state->group.revoke_wait_ns = 0; /* there is nothing to wait for any more */
+    state->group.revoke_wait_ns = 0; /* nothing is outstanding any more */
     state->phase = LEAVING;
     state->deadline_ns = now->mono_ns + LEAVE_WAIT_NS;
 }
@@ -478,7 +477,7 @@ const struct ps_stage_ops ps_source_kafka = {
     .kind = PS_KIND_SOURCE,
     .name = "kafka",
     .aliases = PS_WORDS("org.apache.flume.source.kafka.KafkaSource"),
-    .summary = "a member of a Kafka consumer group; commits what was delivered",
+    .summary = "a member of a Kafka consumer group; commits delivered records",
     .options = options,
     .plan_size = sizeof(struct kafka_plan),
     .state_size = sizeof(struct kafka_state),

@@ -1,7 +1,7 @@
-/* Source multiport_syslogtcp (Flume's MultiportSyslogTCPSource): syslog lines over TCP on several ports, by
- * the other of Flume's two parsers, each port with its own character set. Thread: its worker. Full channels
- * are waited for, which stops the senders; Flume drops the batch. A port that cannot be bound is tried again
- * every 3 s while the others work. */
+/* Source multiport_syslogtcp (Flume's MultiportSyslogTCPSource): syslog lines over TCP on several ports, with
+ * the second of Flume's two syslog parsers, each port with its own character set. Thread: its worker. When a
+ * channel is full the source waits, which stops the senders; Flume drops the batch. A port that cannot be
+ * bound is tried again every 3 s while the others work. */
 #include "core/stage.h"
 
 #include <stdio.h>
@@ -43,12 +43,12 @@ struct port_state {
 };
 
 struct multiport_state {
-    struct ps_stream stream; /* first: tests ask it for its ports */
+    struct ps_stream stream; /* must be first: tests read its ports */
     const struct multiport_plan *plan;
     struct ps_port *port;
     struct ps_syslog_multi parser;
     struct port_state *ports;
-    size_t *by_listener; /* the port of each listener of the stream */
+    size_t *by_listener; /* index of the port of each listener of the stream */
     uint64_t rebind_ns;  /* 0: all are bound */
 };
 
@@ -69,18 +69,18 @@ static const struct ps_option options[] = {
      .max = EVENT_SIZE_MAX,
      .unit = "bytes",
      .help =
-         "A line that reaches it is cut there: the event gets flume.syslog.status = Incomplete, the rest is "
+         "A line of this length is cut there: the event gets flume.syslog.status = Incomplete, the rest is "
          "the next event"},
     {.key = "portHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(port_header),
-     .help = "Header that gets the number of the port the event came in on"},
+     .help = "Header for the number of the port that received the event"},
     {.key = "charset.default",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(default_charset),
      .fallback = "UTF-8",
      .help =
-         "Character set of the lines; a line that is not well-formed is kept as it is and marked Invalid"},
+         "Character set of the lines; a line that is not well-formed is kept unchanged and marked Invalid"},
     {.key = "charset.port.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(port_charsets),
@@ -93,7 +93,7 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "events",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "events in one transaction; batches here are as large as the channel allows"},
+     .help = "events in one transaction; the size of batches here depends on the channel"},
     {.key = "readBufferBytes",
      .type = PS_OPTION_INT,
      .offset = FIELD(read_buffer_bytes),
@@ -103,28 +103,28 @@ static const struct ps_option options[] = {
      .unit = "bytes",
      .aliases = PS_WORDS("readBufferSize"),
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "size of a read; reads here are as large as there is data"},
+     .help = "size of a read; the size of reads here depends on the data"},
     {.key = "numProcessors",
      .type = PS_OPTION_INT,
      .offset = FIELD(processors),
      .min = 0,
      .max = INT32_MAX,
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "threads; here penstock.workers says how many workers listen"},
+     .help = "threads; here penstock.workers sets the number of workers that listen"},
     {.key = "keepFields",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(keep_fields),
      .fallback = "none",
-     .help = "none or false: the body is the message alone; all or true: the whole line; or any of priority "
-             "version timestamp hostname, which are put in front of the body in this order"},
+     .help = "none or false: the body is only the message; all or true: the whole line; or any of priority "
+             "version timestamp hostname, which are put before the body in this order"},
     {.key = "clientIPHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(client_ip_header),
-     .help = "Header that gets the sender's IP address"},
+     .help = "Header for the sender's IP address"},
     {.key = "clientHostnameHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(client_host_header),
-     .help = "Header that gets the sender's host name as the resolver has it, else its IP address"},
+     .help = "Header for the sender's host name as resolved, else its IP address"},
     PS_TLS_OPTION_ROWS(struct multiport_plan, tls),
     PS_OPTION_END,
 };
@@ -153,7 +153,7 @@ static enum ps_status check_charsets(const struct multiport_plan *plan, const st
         char key[64];
         snprintf(key, sizeof key, "charset.port.%.32s", pair->key);
         if (!read_port(pair->key, &port)) {
-            ps_report(context, PS_LOG_ERROR, key, "\"%s\" is no port number", pair->key);
+            ps_report(context, PS_LOG_ERROR, key, "\"%s\" is not a port number", pair->key);
             return PS_FAIL;
         }
         if (ps_charset_find(pair->value, &charset, &err) != PS_OK) {
@@ -170,7 +170,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     unsigned port;
     for (size_t i = 0; i < plan->port_texts.count; i++) {
         if (!read_port(plan->port_texts.items[i], &port)) {
-            ps_report(context, PS_LOG_ERROR, "ports", "\"%s\" is no port number (0 to 65535)",
+            ps_report(context, PS_LOG_ERROR, "ports", "\"%s\" is not a port number (0 to 65535)",
                       plan->port_texts.items[i]);
             return PS_FAIL;
         }
@@ -275,7 +275,7 @@ static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
 
 /* ---- life ---- */
 
-/* Binds what is not bound yet; returns how many are. `err`: of the last that failed. */
+/* Binds the ports that are not bound yet; returns how many ports are bound. `err`: of the last failure. */
 static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
 {
     const struct multiport_plan *plan = state->plan;
@@ -291,7 +291,7 @@ static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
                                                    ps_stream_port(&state->stream, listener) & 0xFFFF);
             state->by_listener[listener] = i;
         } else if (!port->bound) {
-            ps_log(PS_LOG_ERROR, state->port->component, "%s; trying again every 3 s", err->text);
+            ps_log(PS_LOG_ERROR, state->port->component, "%s; retrying every 3 s", err->text);
         }
         bound += port->bound;
     }

@@ -1,4 +1,5 @@
-/* Source netcat (Flume's NetcatSource): lines over TCP, each answered with "OK" once the channels have it.
+/* Source netcat (Flume's NetcatSource): lines over TCP, each answered with "OK" once the channels accepted
+ * it.
  * Thread: its worker. The answers to a batch are sent when it was accepted, in the order of the lines. */
 #include "core/stage.h"
 
@@ -13,10 +14,10 @@
 #include "core/utf8.h"
 
 #define LINE_CHARS_MAX (16 * 1024 * 1024)
-#define WIDE_LINE_CHARS_MAX 32768 /* of UTF-16 and UTF-32 */
+#define WIDE_LINE_CHARS_MAX 32768 /* with UTF-16 and UTF-32 */
 #define OKS_AT_ONCE 1024U
 
-/* ps_connection.bits, for UTF-16. */
+/* Flags in ps_connection.bits, for UTF-16. */
 enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4 };
 
 struct netcat_plan {
@@ -27,15 +28,15 @@ struct netcat_plan {
 };
 
 struct netcat_state {
-    struct ps_stream stream; /* first */
+    struct ps_stream stream; /* must be first (stages/net/stream.h) */
     const struct netcat_plan *plan;
     struct ps_port *port;
     struct ps_transcoder transcoder;
-    char too_long[PS_CHARSET_ENCODED_MAX(128)]; /* the farewell of a client whose line is too long */
+    char too_long[PS_CHARSET_ENCODED_MAX(128)]; /* the last answer to a client whose line is too long */
     uint32_t too_long_length;
     char *oks; /* OKS_AT_ONCE answers */
     uint32_t ok_length;
-    uint32_t mark_length; /* of the byte order mark that begins a connection's answers in UTF-16 */
+    uint32_t mark_length; /* of the byte order mark before a connection's first answer in UTF-16 */
 };
 
 #define FIELD(name) offsetof(struct netcat_plan, name)
@@ -51,8 +52,8 @@ static const struct ps_option options[] = {
      .max = LINE_CHARS_MAX,
      .unit = "characters",
      .help =
-         "Java characters (UTF-16 units) of a line, its newline included; a client that sends a longer one "
-         "is told so and cut off"},
+         "Java characters (UTF-16 units) of a line, including its newline; a client that sends a longer line "
+         "gets an error and is disconnected"},
     {.key = "ack-every-event",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(ack),
@@ -92,7 +93,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 
 /* ---- lines ---- */
 
-/* Where the first newline ends, or NULL. */
+/* Returns the end of the first newline, or NULL. */
 static const char *line_end(const struct ps_charset *charset, bool little, const char *data, uint32_t length)
 {
     if (PS_LIKELY(charset->unit == 1)) {
@@ -110,7 +111,7 @@ static const char *line_end(const struct ps_charset *charset, bool little, const
     return NULL;
 }
 
-/* A line as UTF-8: in place where it can be, else decoded into the batch. False: no memory. */
+/* Converts a line to UTF-8: in place if possible, else decoded into the batch. Returns false: no memory. */
 static bool decode(struct netcat_state *state, struct ps_batch *batch, bool little, char **line,
                    uint32_t *length)
 {
@@ -128,7 +129,8 @@ static bool decode(struct netcat_state *state, struct ps_batch *batch, bool litt
     return true;
 }
 
-/* `rows`: of this connection in this call, whose answers go out before. */
+/* Answers a line that is too long. `rows`: lines of this connection in this call, which are answered
+ * first. */
 static enum ps_feed refuse_line(struct netcat_state *state, struct ps_connection *connection, uint32_t rows)
 {
     bool marked = (connection->bits & MARKED) || (state->plan->ack && connection->owed + rows > 0);
@@ -138,7 +140,7 @@ static enum ps_feed refuse_line(struct netcat_state *state, struct ps_connection
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_count(state->port->counters, PS_COUNTER_malformed, 1);
     ps_log(PS_LOG_WARN, state->port->component,
-           "%s sent a line longer than max-line-length = %lld characters: cut off", connection->ip_text,
+           "%s sent a line longer than max-line-length = %lld characters: disconnected", connection->ip_text,
            (long long)state->plan->line_chars_max);
     return PS_FEED_CLOSE;
 }
@@ -149,8 +151,8 @@ static bool is_too_long(const struct netcat_state *state, const char *line, uint
     return length >= max && ps_utf8_char_count(line, length) >= max;
 }
 
-/* The bytes behind the last newline: can a line of them still be short enough? */
-static bool is_hopeless(const struct netcat_state *state, const char *data, uint32_t length)
+/* Returns true if the bytes after the last newline are already longer than any accepted line. */
+static bool is_already_too_long(const struct netcat_state *state, const char *data, uint32_t length)
 {
     if (length >= 4 * (uint64_t)state->plan->line_chars_max)
         return true;
@@ -159,7 +161,7 @@ static bool is_hopeless(const struct netcat_state *state, const char *data, uint
     return state->plan->charset.kind <= PS_CHARSET_LATIN1 && length >= (uint64_t)state->plan->line_chars_max;
 }
 
-/* UTF-16: the mark at the beginning of the connection says how it goes on. */
+/* UTF-16: reads the byte order mark at the beginning of the connection. Returns its length. */
 static uint32_t read_mark(const struct netcat_state *state, struct ps_connection *connection,
                           const char *data, uint32_t length)
 {
@@ -181,7 +183,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
     enum ps_feed answer = PS_FEED_MORE;
     const char *end = line_end(charset, little, data + at, length - at);
     *used = at;
-    if (end != NULL && !ps_batch_ticket(batch, origin, 0)) /* so that no row is without its ticket */
+    if (end != NULL && !ps_batch_ticket(batch, origin, 0)) /* first, so that no row lacks its ticket */
         return PS_FEED_MEMORY;
     for (; end != NULL; end = line_end(charset, little, data + at, length - at)) {
         char *line = data + at;
@@ -200,11 +202,11 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
         }
         *used = at = (uint32_t)(end - data);
     }
-    if (answer == PS_FEED_MORE && is_hopeless(state, data + at, length - at))
+    if (answer == PS_FEED_MORE && is_already_too_long(state, data + at, length - at))
         answer = refuse_line(state, connection, batch->count - rows);
     rows = batch->count - rows;
     if (rows > 0) {
-        PS_ASSERT(ps_batch_ticket(batch, origin, rows)); /* becomes one with the first */
+        PS_ASSERT(ps_batch_ticket(batch, origin, rows)); /* adds to the ticket made above */
         connection->owed += rows;
         batch->flush |= state->plan->ack;
     }
@@ -222,7 +224,8 @@ static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
 
 /* ---- answers ---- */
 
-/* Sends an answer; the first of a connection is preceded by the mark. NULL: the connection is gone. */
+/* Sends an answer; before the first one of a connection it sends the mark. Returns NULL: the connection is
+ * closed. */
 static struct ps_connection *answer_with(struct netcat_state *state, struct ps_connection *connection,
                                          const char *text, size_t length)
 {

@@ -1,5 +1,6 @@
-/* Source netcatudp (Flume's NetcatUdpSource): the first line of each datagram, as it is. Thread: its worker.
- * A full channel stops the reading; what the kernel cannot keep meanwhile it drops, and that is counted. */
+/* Source netcatudp (Flume's NetcatUdpSource): the first line of each datagram, unchanged. Thread: its worker.
+ * When a channel is full nothing is read; the kernel then drops what its buffer cannot hold, and the source
+ * counts the drops. */
 #include "core/stage.h"
 
 #include <string.h>
@@ -15,7 +16,7 @@ struct netcatudp_plan {
 };
 
 struct netcatudp_state {
-    struct ps_datagrams datagrams; /* first: tests ask it for its port */
+    struct ps_datagrams datagrams; /* must be first: tests read its port */
     const struct netcatudp_plan *plan;
     struct ps_port *port;
 };
@@ -29,7 +30,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(header),
      .aliases = PS_WORDS("remoteAddressHeader"),
-     .help = "Header that gets the sender's address in Java's form, /address:port"},
+     .help = "Header for the sender's address in Java's form, /address:port"},
     PS_RECEIVE_BUFFER_OPTION_ROW(FIELD(receive_buffer_bytes)),
     PS_OPTION_END,
 };
@@ -65,7 +66,7 @@ static void close_source(const void *plan, void *state)
     ps_datagrams_fini(&((struct netcatudp_state *)state)->datagrams);
 }
 
-/* False: no row was added; the batch is full or memory is. */
+/* Returns false if no row was added: the batch is full, or there is no memory. */
 static bool take(const struct netcatudp_state *state, struct ps_batch *batch, struct ps_slice datagram,
                  const struct ps_address *peer)
 {

@@ -1,6 +1,6 @@
-/* Source seq (Flume's SequenceGeneratorSource): a counter in decimal, from 0, up to totalEvents. Thread: its
- * worker. A batch is filled whatever batchSize says; events are never skipped, since a full channel is waited
- * for. */
+/* Source seq (Flume's SequenceGeneratorSource): a counter in decimal, from 0 up to totalEvents. Thread: its
+ * worker. Batches are filled regardless of batchSize. No number is skipped, because the source waits when a
+ * channel is full. */
 #include "core/stage.h"
 
 #include <string.h>
@@ -29,13 +29,13 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "events",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "events in one transaction; batches here are as large as the channel allows"},
+     .help = "events in one transaction; the size of batches here depends on the channel"},
     {.key = "totalEvents",
      .type = PS_OPTION_INT,
      .offset = FIELD(total),
      .fallback = "9223372036854775807",
      .unit = "events",
-     .help = "stop after so many"},
+     .help = "stop after this many"},
     PS_OPTION_END,
 };
 
@@ -48,7 +48,7 @@ static enum ps_status seq_open(const void *plan, void *state_, struct ps_port *p
     return PS_OK;
 }
 
-/* The next number, as text: cheaper than printing each. */
+/* Makes the text of the next number by counting in decimal, which is cheaper than printing each number. */
 static void count_up(struct seq_state *state)
 {
     state->next++;
@@ -102,7 +102,7 @@ const struct ps_stage_ops ps_source_seq = {
     .kind = PS_KIND_SOURCE,
     .name = "seq",
     .aliases = PS_WORDS("org.apache.flume.source.SequenceGeneratorSource"),
-    .summary = "a counter, for trying things out",
+    .summary = "a counter, for tests",
     .options = options,
     .plan_size = sizeof(struct seq_plan),
     .state_size = sizeof(struct seq_state),

@@ -1,20 +1,19 @@
-/* Source StressSource (Flume's, class name only): events of `size` bytes 0x7F as fast as the channel takes
- * them, or at maxEventsPerSecond. Thread: its worker. The bytes of every event are written anew, so that what
- * is measured downstream is not one cached line. On several workers each makes its share of the totals and of
- * the rate. */
+/* Source StressSource (Flume's, class name only): events of `size` bytes 0x7F as fast as the channel accepts
+ * them, or at maxEventsPerSecond. Thread: its worker. The bytes of each event are written again, so that a
+ * measurement downstream does not read one cached line. Several workers share the totals and the rate. */
 #include "core/stage.h"
 
 #include <string.h>
 
 struct stress_plan {
     int64_t size, total, successful, batch_size, per_second;
-    char *oversize_body; /* a body longer than a block, made once */
+    char *oversize_body; /* a body longer than a block, made once by build */
 };
 
 struct stress_state {
     struct ps_port *port;
-    uint64_t left;       /* still to be made; UINT64_MAX = no end */
-    uint64_t per_second; /* 0 = no limit */
+    uint64_t left;       /* still to be made; UINT64_MAX: no limit */
+    uint64_t per_second; /* 0: no limit */
     uint64_t epoch_ns;   /* pacing: `paced` events are due by epoch_ns + paced / per_second */
     uint64_t paced;
 };
@@ -35,13 +34,13 @@ static const struct ps_option options[] = {
      .offset = FIELD(total),
      .fallback = "-1",
      .unit = "events",
-     .help = "stop after so many; below 0: never"},
+     .help = "stop after this many; below 0: never"},
     {.key = "maxSuccessfulEvents",
      .type = PS_OPTION_INT,
      .offset = FIELD(successful),
      .fallback = "-1",
      .unit = "events",
-     .help = "stop after so many were put, in whole batches of batchSize; below 0: never"},
+     .help = "stop after this many were accepted, in whole batches of batchSize; below 0: never"},
     {.key = "batchSize",
      .type = PS_OPTION_INT,
      .offset = FIELD(batch_size),
@@ -49,9 +48,9 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "events",
-     .help = "events in one transaction; only maxSuccessfulEvents is rounded up to it, batches here are as "
-             "large as "
-             "the channel allows"},
+     .help =
+         "events in one transaction; only maxSuccessfulEvents is rounded up to it, the size of batches here "
+         "depends on the channel"},
     {.key = "maxEventsPerSecond",
      .type = PS_OPTION_INT,
      .offset = FIELD(per_second),
@@ -74,7 +73,7 @@ static enum ps_status stress_build(void *plan_, struct ps_context *context, stru
     return PS_OK;
 }
 
-/* This instance's part of a whole. */
+/* Returns this instance's share of a whole. */
 static uint64_t share(uint64_t whole, const struct ps_port *port)
 {
     return whole / port->instances + (port->instance < whole % port->instances);
@@ -86,7 +85,7 @@ static enum ps_status stress_open(const void *plan_, void *state_, struct ps_por
     const struct stress_plan *plan = plan_;
     struct stress_state *state = state_;
     uint64_t limit = plan->total < 0 ? UINT64_MAX : (uint64_t)plan->total;
-    if (plan->successful >= 0) { /* Flume looks at this limit between batches only */
+    if (plan->successful >= 0) { /* Flume checks this limit only between batches */
         uint64_t batch = (uint64_t)plan->batch_size;
         uint64_t whole = ((uint64_t)plan->successful + batch - 1) / batch * batch;
         if (whole < limit)
@@ -103,7 +102,7 @@ static enum ps_status stress_open(const void *plan_, void *state_, struct ps_por
     return PS_OK;
 }
 
-/* Events that are due and were not made; saves up one second's worth at most, as Guava's RateLimiter does. */
+/* Returns how many events are due and not made; accumulates at most one second, like Guava's RateLimiter. */
 static uint64_t due_count(struct stress_state *state, uint64_t mono_ns)
 {
     if (state->epoch_ns == 0)
@@ -120,7 +119,7 @@ static uint64_t due_count(struct stress_state *state, uint64_t mono_ns)
         state->paced = 0;
         passed = PS_NS_PER_S;
     }
-    uint64_t due = passed * state->per_second / PS_NS_PER_S + 1; /* the first one at once */
+    uint64_t due = passed * state->per_second / PS_NS_PER_S + 1; /* the first event is due at once */
     return due > state->paced ? due - state->paced : 0;
 }
 
@@ -187,7 +186,7 @@ static uint64_t stress_tick(const void *plan, void *state_, const struct ps_now 
         return PS_NEVER;
     uint64_t due_ns = state->epoch_ns + (state->paced / state->per_second) * PS_NS_PER_S +
                       state->paced % state->per_second * PS_NS_PER_S / state->per_second;
-    /* Not oftener than every millisecond: the events of one come together. */
+    /* At most once every millisecond: all events of that time are made together. */
     uint64_t soon_ns = now->mono_ns + PS_NS_PER_MS;
     return due_ns > soon_ns ? due_ns : soon_ns;
 }
@@ -203,7 +202,7 @@ const struct ps_stage_ops ps_source_stress = {
     .kind = PS_KIND_SOURCE,
     .name = "stress",
     .aliases = PS_WORDS("org.apache.flume.source.StressSource"),
-    .summary = "events of a fixed size as fast as they are taken",
+    .summary = "events of a fixed size as fast as the channel accepts them",
     .options = options,
     .plan_size = sizeof(struct stress_plan),
     .state_size = sizeof(struct stress_state),

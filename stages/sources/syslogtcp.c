@@ -1,5 +1,5 @@
 /* Source syslogtcp (Flume's SyslogTcpSource): syslog messages over TCP, one per line. Thread: its worker.
- * Full channels are waited for, which stops the senders; Flume drops the event. */
+ * When a channel is full the source waits, which stops the senders; Flume drops the event. */
 #include "core/stage.h"
 
 #include "stages/net/options.h"
@@ -19,7 +19,7 @@ struct syslogtcp_plan {
 };
 
 struct syslogtcp_state {
-    struct ps_stream stream; /* first */
+    struct ps_stream stream; /* must be first (stages/net/stream.h) */
     const struct syslogtcp_plan *plan;
     struct ps_port *port;
     struct ps_syslog_single parser;

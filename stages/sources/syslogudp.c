@@ -1,6 +1,6 @@
-/* Source syslogudp (Flume's SyslogUDPSource): one syslog message a datagram; what stands behind a newline in
- * it is not looked at, as in Flume. Thread: its worker. A full channel stops the reading; what the kernel
- * cannot keep meanwhile it drops, and that is counted. */
+/* Source syslogudp (Flume's SyslogUDPSource): one syslog message per datagram; bytes after a newline in it
+ * are ignored, as in Flume. Thread: its worker. When a channel is full nothing is read; the kernel then drops
+ * what its buffer cannot hold, and the source counts the drops. */
 #include "core/stage.h"
 
 #include <string.h>
@@ -18,14 +18,14 @@ struct syslogudp_plan {
 };
 
 struct syslogudp_state {
-    struct ps_datagrams datagrams; /* first: tests ask it for its port */
+    struct ps_datagrams datagrams; /* must be first: tests read its port */
     const struct syslogudp_plan *plan;
     struct ps_port *port;
     struct ps_syslog_single parser;
     struct ps_address peer; /* of the last datagram, and its text */
     struct ps_syslog_client client;
     char ip[PS_ADDRESS_TEXT_BYTES];
-    struct ps_reverse_names *names; /* NULL: not wanted */
+    struct ps_reverse_names *names; /* NULL: not used */
     uint64_t mono_ns;
 };
 
@@ -88,7 +88,7 @@ static void close_source(const void *plan, void *state_)
     ps_syslog_single_fini(&state->parser);
 }
 
-/* The sender's texts; mostly those of the last datagram. */
+/* Returns the sender's texts; usually those of the last datagram. */
 static const struct ps_syslog_client *client_of(struct syslogudp_state *state, const struct ps_address *peer)
 {
     if (!state->datagrams.peers)
@@ -98,7 +98,7 @@ static const struct ps_syslog_client *client_of(struct syslogudp_state *state, c
         state->peer = *peer;
         state->client.ip = (struct ps_slice){state->ip, ps_address_ip(peer, state->ip)};
     }
-    /* A datagram cannot wait: until the name is known, the address stands for it. */
+    /* A datagram cannot wait: until the name is known, the address is used. */
     if (state->names != NULL &&
         !ps_reverse_names_find(state->names, peer, state->mono_ns, &state->client.host))
         state->client.host = state->client.ip;
@@ -172,7 +172,7 @@ const struct ps_stage_ops ps_source_syslogudp = {
     .kind = PS_KIND_SOURCE,
     .name = "syslogudp",
     .aliases = PS_WORDS("org.apache.flume.source.SyslogUDPSource"),
-    .summary = "Syslog messages over UDP, one a datagram",
+    .summary = "Syslog messages over UDP, one per datagram",
     .options = options,
     .plan_size = sizeof(struct syslogudp_plan),
     .state_size = sizeof(struct syslogudp_state),

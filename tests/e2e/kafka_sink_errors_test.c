@@ -1,6 +1,6 @@
-/* Every produce error a broker may answer with, at the first, a middle and the last request of a burst:
- * nothing lost, nothing twice, order kept. The embedded broker does not append what it refuses, so each case
- * is exact. */
+/* Every produce error that a broker may return, at the first, a middle and the last request of a burst: no
+ * event is lost or duplicated, and the order is kept. The embedded broker does not append what it refuses, so
+ * each case is exact. */
 #include "stages/kafka/errors.h"
 #include "tests/support/kafka_sink.h"
 
@@ -8,7 +8,7 @@
 
 #define LEASES 4U
 #define EVENTS 25U
-#define REQUESTS ((int)LEASES) /* one lease a request */
+#define REQUESTS ((int)LEASES) /* one lease per request */
 
 static bool is_broker_error(const struct ps_kafka_error *error)
 {
@@ -45,7 +45,7 @@ static void run_position(int position)
     }
     ps_test_kafka_sink_verify(&kafka, false);
     assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), 0);
-    /* only errors after which the library cannot tell are counted as possible duplicates */
+    /* only errors after which the library does not know the result count as possible duplicates */
     assert_in_range(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_duplicated), 0, EVENTS);
     ps_test_kafka_sink_stop(&kafka);
 }

@@ -1,4 +1,5 @@
-/* A broker that goes away, moves a leader, or is slow; a queue that is full: nothing lost, order kept. */
+/* A broker that is down, moves a leader, or is slow; a full queue: no event is lost, and the order is
+ * kept. */
 #include "stages/kafka/statistics.h"
 #include "tests/support/kafka_sink.h"
 
@@ -106,7 +107,7 @@ static void test_delivery_timeout(void **state)
     for (int i = 0; i < 6000 && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) == 0; i++)
         ps_test_kafka_sink_turn(&kafka);
     assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) > 0);
-    assert_int_equal(kafka.stage.done_count, 2); /* Flume rolls back and tries again, and so does this */
+    assert_int_equal(kafka.stage.done_count, 2); /* Flume rolls back and retries; so does this sink */
     rd_kafka_mock_broker_set_up(kafka.cluster, 1);
     ps_test_kafka_sink_wait(&kafka, 15000);
     ps_test_kafka_sink_verify(&kafka, true);
@@ -119,14 +120,14 @@ static void test_long_silence_is_said(void **state)
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 1, "silent", 1, NULL);
     uint64_t warnings = ps_log_count(PS_LOG_WARN);
-    for (int i = 0; i < 2; i++) { /* having had nothing to do for long is no silence */
+    for (int i = 0; i < 2; i++) { /* a long time without anything to send is not a silence of the brokers */
         ps_test_stage_pass_ms(&kafka.stage, 100000);
         ps_test_kafka_sink_send(&kafka, 1, 20);
         ps_test_kafka_sink_wait(&kafka, 10000);
     }
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings);
     rd_kafka_mock_broker_set_rtt(kafka.cluster, 1, 1000);
-    kafka.haste = 50; /* a second of waiting is fifty */
+    kafka.haste = 50; /* one second of waiting counts as fifty */
     ps_test_kafka_sink_send(&kafka, 1, 20);
     ps_test_kafka_sink_wait(&kafka, 10000);
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);

@@ -1,11 +1,11 @@
-/* An event or a topic that is refused for good, and leases wanted back at any moment: nothing lost, order
- * kept. */
+/* An event or a topic that is finally refused, and leases that are recalled at any moment: no event is lost,
+ * and the order is kept. */
 #include "tests/support/kafka_sink.h"
 
 #define TOO_LARGE RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
 
-/* Requests refused as too large until they cannot be smaller: then one event is blamed, named, and waited
- * for; nothing behind it is sent meanwhile. */
+/* Requests are refused as too large until they contain one event: it is blamed, logged, and retried; no event
+ * after it is sent meanwhile. */
 static void test_refused_event_holds_the_rest(void **state)
 {
     (void)state;
@@ -67,7 +67,7 @@ static void test_recall_with_dead_broker(void **state)
     }
     assert_int_equal(count, 5);
     assert_int_equal(kafka.stage.done_count, 5);
-    /* back to work, with the same leases */
+    /* works again, with the same leases */
     rd_kafka_mock_broker_set_up(kafka.cluster, 1);
     kafka.lease_count -= count;
     while (back != NULL) {
@@ -77,7 +77,7 @@ static void test_recall_with_dead_broker(void **state)
         ps_test_kafka_sink_offer(&kafka, lease);
     }
     ps_test_kafka_sink_wait(&kafka, 15000);
-    ps_test_kafka_sink_verify(&kafka, true); /* what was on its way when the broker died may be twice there */
+    ps_test_kafka_sink_verify(&kafka, true); /* events in transit when the broker died may be there twice */
     ps_test_kafka_sink_stop(&kafka);
 }
 
@@ -104,7 +104,8 @@ static void test_recall_under_load_duplicates_nothing(void **state)
     ps_test_kafka_sink_stop(&kafka);
 }
 
-/* The topic itself is refused: nothing is sent, the log says why, and it goes on once that is put right. */
+/* The topic itself is refused: nothing is sent, the log has the reason, and sending continues after the cause
+ * is removed. */
 static void run_topic_error(rd_kafka_resp_err_t error)
 {
     struct ps_test_kafka_sink kafka;
@@ -152,7 +153,7 @@ static void test_weak_acks(void **state)
     }
 }
 
-/* Stopping in the middle of anything: every lease comes back or was done, and nothing is left behind. */
+/* Stopping in any state: every lease comes back or is done, and nothing is left. */
 static void test_recall_and_close_at_any_time(void **state)
 {
     (void)state;

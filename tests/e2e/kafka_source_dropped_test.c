@@ -1,5 +1,5 @@
-/* Events that go nowhere (a multiplexing selector without a match) are delivered as far as their source is
- * concerned: an agent that drops every record commits them all; also with several workers in the group. */
+/* Events without a channel (a multiplexing selector without a match) count as delivered for their source: an
+ * agent that drops every record commits them all; also with several workers in the group. */
 #include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 

@@ -1,5 +1,5 @@
-/* Partitions that are lost, and revocations that take too long: nothing is committed for them, whatever comes
- * home of them later is discarded, and their next owner reads from the last commit. */
+/* Partitions that are lost, and revocations that take too long: nothing is committed for them, positions that
+ * come home later are discarded, and the next owner reads from the last commit. */
 #include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 
@@ -40,8 +40,8 @@ static void fill(const char *topic)
     ps_test_kafka_send(bootstrap, &(struct ps_test_sent){.topic = topic, .count = 1000, .partitions = 1});
 }
 
-/* The first member does not poll for too long; the second takes over and commits all; what the first one
- * delivers then must not bring the commit back. */
+/* The first member does not poll for too long; the second takes over and commits all; later deliveries of the
+ * first must not move the commit back. */
 static void test_lost(void **state)
 {
     (void)state;
@@ -56,7 +56,7 @@ static void test_lost(void **state)
     ps_test_members_run(&second, 1, SIZE_MAX, 1500);
     assert_int_equal(ps_test_kafka_committed(bootstrap, "g-lost", "lost", 0), 1000);
 
-    ps_test_members_run(&first, 1, SIZE_MAX, 100); /* hears that it lost everything */
+    ps_test_members_run(&first, 1, SIZE_MAX, 100); /* learns that it lost all partitions */
     ps_test_member_deliver(first, 1);
     ps_test_members_run(&first, 1, SIZE_MAX, 1500);
     assert_int_equal(ps_test_kafka_committed(bootstrap, "g-lost", "lost", 0), 1000);
@@ -64,7 +64,7 @@ static void test_lost(void **state)
     ps_test_member_destroy(second);
 }
 
-/* The first member's sink is stuck: its partition goes to the second after the deadline, uncommitted. */
+/* The first member's sink hangs: its partition goes to the second after the deadline, uncommitted. */
 static void test_revocation_out_of_time(void **state)
 {
     (void)state;

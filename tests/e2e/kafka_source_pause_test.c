@@ -1,7 +1,8 @@
-/* A channel that stays full for longer than max.poll.interval.ms: the member stays in its group, nothing is
- * rebalanced, nothing is read twice, and reading goes on where it was. (Flume's source does not poll
- * meanwhile, is thrown out, and the group rebalances for ever.) The client's queue is so small that it is
- * full a hundred times over: a library that slept for a second each time would not get through. */
+/* A channel stays full for longer than max.poll.interval.ms: the member stays in its group, there is no
+ * rebalance, nothing is read twice, and reading continues at its position. (Flume's source does not poll
+ * meanwhile, is removed from the group, and the group rebalances again and again.) The client's queue is so
+ * small that it is full a hundred times: with a library that slept for a second each time the test would not
+ * end in time. */
 #include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 

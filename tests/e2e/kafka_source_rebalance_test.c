@@ -1,6 +1,7 @@
-/* Members of a group come and go under load, by both protocols: nothing is lost, and each member sees every
- * partition in order. The embedded cluster refuses commits once a member has joined, which a broker does not,
- * so records may come twice here; that an orderly change brings none twice is shown with a real broker. */
+/* Members of a group join and leave under load, with both protocols: no record is lost, and each member sees
+ * every partition in order. The embedded cluster refuses commits after a member has joined, which a real
+ * broker does not, so records may come twice here; a test with a real broker shows that an orderly change
+ * duplicates none. */
 #include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 
@@ -43,7 +44,7 @@ static void *load(void *topic)
     return NULL;
 }
 
-/* One cycle of everybody; deliveries come late, one batch a cycle. */
+/* One cycle of all members; deliveries are late, one batch per cycle. */
 static void cycle(struct ps_test_member **members, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -76,7 +77,7 @@ static size_t received(struct ps_test_member **members)
     return unique;
 }
 
-/* In order, but for going back to what was not committed when a partition comes anew. */
+/* Checks the order; it may go back to records that were not committed when a partition is assigned again. */
 static void assert_order(const struct ps_test_member *member)
 {
     int64_t last[PARTITIONS] = {-1, -1, -1, -1};

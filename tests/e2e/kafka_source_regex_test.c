@@ -1,5 +1,5 @@
-/* kafka.topics.regex: matching topics are read, others are not, and one that is made later is found at the
- * next refresh of the metadata. */
+/* kafka.topics.regex: matching topics are read, others are not, and a topic that is created later is found at
+ * the next refresh of the metadata. */
 #include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 

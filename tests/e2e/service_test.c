@@ -1,4 +1,4 @@
-/* The agent as systemd sees it: readiness, watchdog, reload, stopping over the notification socket, journal
+/* The agent under systemd: readiness, watchdog, reload and stopping over the notification socket, journal
  * priorities on standard error, exit code 0. */
 #include "tests/support/support.h"
 
@@ -63,7 +63,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(service.directory));
     snprintf(service.config, sizeof service.config, "%s/a1.properties", service.directory);
     config_write("1000");
-    /* An abstract name, as systemd may give. */
+    /* An abstract name, which systemd may use. */
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char name[64];
     int length = snprintf(name, sizeof name, "@ps_service_test_%d", (int)getpid());
@@ -95,7 +95,7 @@ static int teardown(void **state)
     return rmdir(service.directory);
 }
 
-/* Waits until a message begins like this; others before it are passed over unless they are `never`. */
+/* Waits until a message begins like this; skips others before it unless they are `never`. */
 static void expect(const char *begin, const char *never)
 {
     for (;;) {
@@ -124,7 +124,7 @@ static void test_life(void **state)
     expect("RELOADING=1\nMONOTONIC_USEC=", NULL);
     expect("READY=1", "STOPPING=1");
     expect("WATCHDOG=1", NULL);
-    config_write("not a number"); /* a bad file changes nothing: ready again, and it goes on */
+    config_write("not a number"); /* a bad file changes nothing: the agent is ready again, and continues */
     kill(service.agent, SIGHUP);
     expect("RELOADING=1", NULL);
     expect("READY=1", "STOPPING=1");

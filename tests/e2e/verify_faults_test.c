@@ -1,6 +1,6 @@
-/* penstock verify as a process finds exactly the faults that were planted, behind every far end: Kafka, a
- * file, a directory of rolled files, Avro containers of every codec, gzip, followed files that are rotated,
- * TCP by lines and by frames, UDP, HTTP as JSON and as lines; with the stamps alone, inside syslog and inside
+/* The command penstock verify finds exactly the planted faults, with every far end: Kafka, a file, a
+ * directory of rolled files, Avro containers of every codec, gzip, followed files that are rotated, TCP by
+ * lines and by frames, UDP, HTTP as JSON and as lines; with the stamps alone, inside syslog and inside
  * JSON. */
 #include "tests/support/avro.h"
 #include "tests/support/folder.h"
@@ -26,7 +26,7 @@ static void append_event(const char *name, const struct ps_test_faults *faults, 
     ps_test_folder_append(name, "\n", 1);
 }
 
-/* Runs `check` for each way the stamp may be wrapped. */
+/* Runs `check` for each format that can contain the stamp. */
 static void each_wrap(void (*check)(const struct ps_test_faults *faults))
 {
     if (!ps_test_verify_there()) {
@@ -68,7 +68,8 @@ static void check_directory(const struct ps_test_faults *faults)
         snprintf(name, sizeof name, "1700000000000-%zu", i / 17 + 1);
         append_event(name, faults, i);
     }
-    for (size_t i = 0; i <= faults->count / 17; i++) { /* all of the same time: their numbers tell */
+    /* All have the same time: their numbers give the order. */
+    for (size_t i = 0; i <= faults->count / 17; i++) {
         struct timespec times[2] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
         snprintf(name, sizeof name, "1700000000000-%zu", i + 1);
         utimensat(AT_FDCWD, ps_test_folder_path(name), times, 0);
@@ -111,7 +112,7 @@ static void check_avro(const struct ps_test_faults *faults)
     }
 }
 
-/* Written while it is read: a file that is renamed, then one that is copied and truncated. */
+/* Files are written while they are read: one is renamed, then one is copied and truncated. */
 static void check_rotated(const struct ps_test_faults *faults)
 {
     struct ps_test_verify verify;
@@ -193,7 +194,7 @@ static void check_tcp(const struct ps_test_faults *faults)
 static void check_tcp_octets(const struct ps_test_faults *faults)
 {
     struct ps_test_verify verify;
-    bool syslog = faults->events[0][0] == '<'; /* recognised then */
+    bool syslog = faults->events[0][0] == '<'; /* verify recognizes syslog by it */
     ps_test_verify_start(&verify, SENT, syslog ? "tcp://127.0.0.1:0" : "tcp://127.0.0.1:0?framing=octets");
     int fd = ps_test_connect("127.0.0.1", verify.port);
     for (size_t i = 0; i < faults->count; i++) {
@@ -241,7 +242,7 @@ static void check_http_lines(const struct ps_test_faults *faults)
     char *lines = ps_test_faults_lines(faults, &length), *at = lines;
     ps_test_verify_start(&verify, SENT, "http://127.0.0.1:0");
     int fd = ps_test_connect("127.0.0.1", verify.port);
-    while (*at != '\0') { /* seven events a request */
+    while (*at != '\0') { /* seven events per request */
         char *end = at;
         for (unsigned i = 0; i < 7 && *end != '\0'; i++)
             end = strchr(end, '\n') + 1;

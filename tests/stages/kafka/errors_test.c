@@ -88,7 +88,7 @@ static void test_sorted_and_found(void **state)
     assert_int_equal(ps_kafka_error_find(0)->outcome, PS_KAFKA_DELIVERED);
 }
 
-/* The names are the library's, or Kafka's where it spells them in another way. */
+/* The names are librdkafka's, or Kafka's where librdkafka spells them in another way. */
 static void test_names_are_the_librarys(void **state)
 {
     (void)state;
@@ -109,7 +109,7 @@ static void test_names_are_the_librarys(void **state)
     }
 }
 
-/* Whatever the protocol can answer to a ProduceRequest (Errors.java, "ProduceResponse" in the protocol's
+/* Every error in a response to a ProduceRequest (Errors.java, "ProduceResponse" in the protocol's
  * documentation of Kafka 3.9) has a row. */
 static void test_produce_answers_have_rows(void **state)
 {

@@ -1,4 +1,4 @@
-/* The Avro datum of a Flume event: bytes as Avro writes them, there and back, and what is no datum. */
+/* The Avro datum of a Flume event: encoding as Avro does, decoding, and refusing other bytes. */
 #include "stages/kafka/event_format.h"
 #include "tests/support/stage.h"
 
@@ -47,7 +47,7 @@ static void test_there_and_back(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* One after the other until the end. */
+/* Reads all parts until the end. */
 static enum ps_kafka_event_step read_all(const char *datum, size_t length)
 {
     struct ps_kafka_event_reader reader;

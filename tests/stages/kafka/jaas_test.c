@@ -1,4 +1,4 @@
-/* Java login configurations: what is read, what is refused and where, and what librdkafka is told. */
+/* Java login configurations: what is read, what is refused and where, and the librdkafka properties. */
 #include "tests/support/support.h"
 
 #include "stages/kafka/jaas.h"
@@ -90,7 +90,7 @@ static void test_bad(void **state)
     }
 }
 
-/* Sizes at and past every limit, NUL bytes, and every prefix of a good text. */
+/* Sizes at and above every limit, NUL bytes, and every prefix of a good text. */
 static void test_limits(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* murmur2 against the values Java's Utils.murmur2 gives (org.apache.kafka.common.utils.UtilsTest and the
- * vectors librdkafka keeps), and against librdkafka's own partitioner. */
+/* murmur2 against the values of Java's Utils.murmur2 (org.apache.kafka.common.utils.UtilsTest and
+ * librdkafka's test vectors), and against librdkafka's own partitioner. */
 #include "stages/kafka/partition.h"
 #include "tests/support/support.h"
 

@@ -1,5 +1,5 @@
-/* What the tests of Kafka properties share: translating pairs, the notes they give, and librdkafka's verdict.
- */
+/* Shared by the tests of Kafka properties: translating pairs, their notes, and whether librdkafka accepts
+ * them. */
 #pragma once
 
 #include "tests/support/support.h"
@@ -56,7 +56,7 @@ static inline const char *get(const struct ps_kafka_settings *settings, const ch
     return value != NULL ? value : "(none)";
 }
 
-/* What librdkafka says to a client of its own with these settings; NULL = content. */
+/* Makes a librdkafka client with these settings. Returns its error; NULL: it accepts them. */
 static inline const char *try_client(enum ps_kafka_client client, const struct ps_kafka_settings *settings)
 {
     static char reason[512];

@@ -1,4 +1,4 @@
-/* The table of Kafka client properties held against Java's list of names, against librdkafka, and against its
+/* The table of Kafka client properties compared with Java's list of names, with librdkafka, and with its
  * page. */
 #include "tests/stages/kafka/properties_support.h"
 
@@ -99,7 +99,7 @@ static void test_rows_are_sane(void **state)
     }
 }
 
-/* Converts with one row and lets librdkafka judge. */
+/* Converts with one row and checks that librdkafka accepts the result. */
 static void expect_accepted(const struct ps_kafka_property *row, const char *value)
 {
     const char *codec = strstr(row->name, "gzip") != NULL  ? "gzip"

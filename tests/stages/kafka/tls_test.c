@@ -1,4 +1,4 @@
-/* Login and stores of Kafka clients: what librdkafka is told, and a real handshake with it. */
+/* Login and stores of Kafka clients: the librdkafka properties, and a real TLS handshake with them. */
 #include "tests/stages/kafka/properties_support.h"
 
 #include <arpa/inet.h>
@@ -66,7 +66,7 @@ static void test_login(void **state)
     assert_non_null(strstr(err.text, "java.security.auth.login.config: cannot read the file"));
 }
 
-/* A token endpoint: whatever this librdkafka can do, the message says which. */
+/* A token endpoint: the message is right with and without support in this librdkafka. */
 static void test_token_login(void **state)
 {
     (void)state;
@@ -136,7 +136,7 @@ static void test_stores(void **state)
     assert_non_null(strstr(err.text, "ssl.truststore.location: store "));
     ps_kafka_settings_fini(&settings);
 
-    /* Nothing said but the protocol: Flume's global stores. */
+    /* Only the protocol is set: Flume's global stores are used. */
     struct ps_tls_globals globals = {.keystore = fixture("server.p12"),
                                      .keystore_password = "changeit",
                                      .truststore = fixture("trust.jks"),
@@ -154,7 +154,7 @@ static void test_stores(void **state)
     assert_null(ps_kafka_settings_get(&settings, "ssl.key.pem"));
     ps_kafka_settings_fini(&settings);
 
-    /* No trust store: the system's authorities stay, though the intermediate is handed over too. */
+    /* No trust store: the system's authorities stay, although the intermediate is handed over too. */
     pairs[0].value = "SSL";
     assert_int_equal(translate_all(P, pairs, 4, NULL, &settings, &err), PS_OK);
     assert_non_null(ps_kafka_settings_get(&settings, "ssl.ca.pem"));
@@ -184,8 +184,8 @@ static void test_stores(void **state)
     ps_kafka_settings_fini(&settings);
 }
 
-/* A librdkafka producer with stores from Java shakes hands with a broker that knows only the root: its client
- * certificate arrives with the intermediate, and the broker's is trusted by the store. */
+/* A librdkafka producer with stores from Java completes a handshake with a broker that knows only the root:
+ * its client certificate comes with the intermediate, and the store trusts the broker's certificate. */
 static void test_client_certificate(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Topic handles by name: found again, bounded, the one not used for longest goes. */
+/* Topic handles by name: found again, bounded, the least recently used one is removed. */
 #include "stages/kafka/topic_cache.h"
 #include "tests/support/support.h"
 

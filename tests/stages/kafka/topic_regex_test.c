@@ -35,7 +35,7 @@ static bool matches(const char *pattern, const char *topic)
     return found;
 }
 
-/* As java.util.regex.Pattern.matches says (checked with Java 17). */
+/* Expected results are those of java.util.regex.Pattern.matches (checked with Java 17). */
 static const struct {
     const char *pattern, *topic;
     bool matches;
@@ -108,7 +108,7 @@ static void test_refused(void **state)
     }
 }
 
-/* Whatever the pattern, there is an expression that compiles or a reason. */
+/* Every pattern gives an expression that compiles, or an error. */
 static void test_any_pattern(void **state)
 {
     (void)state;

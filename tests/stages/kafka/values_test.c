@@ -1,4 +1,4 @@
-/* What becomes of the values of Kafka client properties, one by one and together. */
+/* The translation of the values of Kafka client properties, one by one and together. */
 #include "tests/stages/kafka/properties_support.h"
 
 struct expectation {

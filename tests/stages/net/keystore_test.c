@@ -1,5 +1,5 @@
 /* Key stores: committed ones of every kind (tests/stages/data/stores/make.sh), ones made here byte by byte,
- * and, where keytool is installed, ones it makes while the test runs. */
+ * and, if keytool is installed, ones that it makes during the test. */
 #include "tests/support/support.h"
 
 #include "core/base.h"
@@ -51,7 +51,7 @@ static struct ps_keystore *open_store(const char *path, const char *type, const 
     return store;
 }
 
-/* Opens, expects success, and checks how much is in it. */
+/* Opens a store, expects success, and checks the number of its entries. */
 static struct ps_keystore *expect_store(const char *path, const char *type, const char *password,
                                         const char *key_password, const char *kind, size_t keys, int trusted)
 {
@@ -116,7 +116,7 @@ static void test_kinds(void **state)
     char *chain = ps_keystore_certificates_pem(store->keys[0].chain, 0);
     char expected[16384];
     size_t length = read_file(fixture("leaf.pem"), (uint8_t *)expected, sizeof expected);
-    assert_memory_equal(chain, expected, length); /* the leaf stands first */
+    assert_memory_equal(chain, expected, length); /* the leaf is first */
     ps_keystore_wipe(chain);
     assert_null(ps_keystore_certificates_pem(store->keys[0].chain, 3));
     ps_keystore_close(store);
@@ -145,8 +145,8 @@ static void test_kinds(void **state)
     ps_keystore_close(expect_store(fixture("root.pem"), "PEM", NULL, NULL, "PEM", 0, 1));
 }
 
-/* JDK 9 and later: the bytes say what it is, whatever the type says. A trust store may be read without its
- * password. */
+/* JDK 9 and later: the kind is detected from the bytes, not from the type. A trust store may be read without
+ * its password. */
 static void test_type_is_only_a_hint(void **state)
 {
     (void)state;
@@ -169,7 +169,7 @@ static void test_wrong_passwords(void **state)
     expect_fault(fixture("chain.jks"), NULL, PASSWORD, "Mistaken99", PS_KEYSTORE_WRONG_KEY_PASSWORD,
                  "password from ssl.key.password");
     expect_fault(fixture("chain.jks"), NULL, PASSWORD, NULL, PS_KEYSTORE_WRONG_KEY_PASSWORD,
-                 "password from ssl.keystore.password"); /* the store's is tried, and is not the key's */
+                 "password from ssl.keystore.password"); /* the key has another password */
     expect_fault(fixture("server-encrypted.pem"), NULL, NULL, "Mistaken99", PS_KEYSTORE_WRONG_KEY_PASSWORD,
                  "ssl.key.password");
     expect_fault(fixture("server-encrypted.pem"), NULL, NULL, NULL, PS_KEYSTORE_WRONG_KEY_PASSWORD,
@@ -205,7 +205,7 @@ static void test_unreadable_and_foreign(void **state)
     expect_fault(made("cut.pem"), "PEM", NULL, NULL, PS_KEYSTORE_CORRUPT, "cut off");
 }
 
-/* Every prefix of a store is refused without reading past its end (ASan watches), and as corrupt, not as a
+/* Every prefix of a store is refused without reading past its end (ASan checks it), as corrupt and not as a
  * wrong password. */
 static void test_cut_off(void **state)
 {
@@ -332,7 +332,7 @@ static void test_hand_made(void **state)
     }
 }
 
-/* Counts and lengths that promise more than there is. */
+/* Counts and lengths larger than the input. */
 static void test_hostile_counts(void **state)
 {
     (void)state;
@@ -357,7 +357,7 @@ static void test_hostile_counts(void **state)
     }
 }
 
-/* A PEM on one line with blanks for line ends, as a .properties file makes it. */
+/* A PEM on one line with blanks for line ends, as in a .properties file. */
 static void test_inline_pem(void **state)
 {
     (void)state;
@@ -392,7 +392,7 @@ static int shell(const char *format, const char *arguments)
     return system(line);
 }
 
-/* What the keytool of this machine writes today. */
+/* Stores of the keytool that is installed here. */
 static void test_keytool(void **state)
 {
     (void)state;

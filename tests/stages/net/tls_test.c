@@ -1,5 +1,5 @@
-/* The server side of TLS, in one process: stages/net/tls.c on one end of a socket pair, an OpenSSL client on the
- * other. */
+/* The server side of TLS, in one process: stages/net/tls.c on one end of a socket pair, an OpenSSL client on
+ * the other. */
 #include "tests/support/support.h"
 
 #include "stages/net/tls.h"
@@ -77,7 +77,7 @@ static void expect_refused(const struct ps_tls_options *options, const struct ps
         fail_msg("expected \"%s\": %s", words, err.text);
 }
 
-/* One connection with both its ends. */
+/* One connection with both of its ends. */
 struct pair {
     struct ps_tls_connection *connection;
     int server_fd, client_fd;
@@ -119,7 +119,7 @@ static void pair_close(struct pair *pair)
         close(pair->client_fd);
 }
 
-/* Drives both ends until the server has shaken hands or failed. Returns the server's last answer. */
+/* Drives both ends until the server's handshake is complete or failed. Returns the server's last result. */
 static enum ps_tls_result shake(struct pair *pair)
 {
     enum ps_tls_result result = PS_TLS_WANT_READ;
@@ -182,7 +182,7 @@ static void test_talk(void **state)
     }
 }
 
-/* More than a record, read in small pieces: nothing is lost in what epoll cannot see. */
+/* More than one record, read in small pieces: bytes that epoll cannot see are not lost. */
 static void test_small_reads(void **state)
 {
     (void)state;
@@ -229,7 +229,7 @@ static void test_protocols(void **state)
     expect_shaken(&pair, "TLSv1.2", NULL);
     pair_close(&pair);
 
-    pair_open(&pair, server); /* a client that insists on what is excluded */
+    pair_open(&pair, server); /* a client that allows only what is excluded */
     SSL_CTX_set_min_proto_version(pair.context, TLS1_3_VERSION);
     client_start(&pair);
     assert_int_equal(shake(&pair), PS_TLS_ERROR);
@@ -237,7 +237,7 @@ static void test_protocols(void **state)
     char byte;
     size_t length;
     assert_int_equal(ps_tls_connection_read(pair.connection, &byte, 1, &length),
-                     PS_TLS_ERROR); /* and it stays so */
+                     PS_TLS_ERROR); /* and it stays an error */
     assert_int_equal(ps_tls_connection_shutdown(pair.connection), PS_TLS_OK);
     pair_close(&pair);
     ps_tls_server_teardown(server);
@@ -371,7 +371,7 @@ static void test_bad_settings(void **state)
     options.keystore = fixture("trust.jks");
     expect_refused(&options, NULL, "no private key");
     options.keystore =
-        fixture("chain.jks"); /* its key has a password of its own, which Flume has no key for */
+        fixture("chain.jks"); /* its key has another password than the store; Flume has no option for it */
     expect_refused(&options, NULL, "wrong password for the private key");
     struct ps_tls_globals globals = {.keystore = fixture("server.p12"), .keystore_password = "Mistaken99"};
     struct ps_tls_options empty = {.enabled = true};
@@ -380,8 +380,8 @@ static void test_bad_settings(void **state)
     assert_int_equal(ps_tls_server_build(NULL, &empty, &globals, NULL, NULL), PS_OK);
 }
 
-/* Garbage, plain text, silence, half a handshake, a peer that goes away: an answer each, never a block or a
- * crash. */
+/* Garbage, plain text, silence, half a handshake, a peer that disconnects: each gives a result, none blocks
+ * or crashes. */
 static void test_hostile(void **state)
 {
     (void)state;
@@ -401,7 +401,7 @@ static void test_hostile(void **state)
     assert_false(ps_tls_connection_more(pair.connection));
     pair_close(&pair);
 
-    sockets_open(&pair, server); /* hangs up before the handshake */
+    sockets_open(&pair, server); /* disconnects before the handshake */
     close(pair.client_fd);
     pair.client_fd = -1;
     enum ps_tls_result result = ps_tls_connection_read(pair.connection, buffer, sizeof buffer, &length);
@@ -439,8 +439,7 @@ static void test_hostile(void **state)
     ps_tls_server_teardown(server);
 }
 
-/* A sender that writes and hangs up without close_notify, and never reads: all it wrote arrives, then CLOSED.
- */
+/* A sender that writes, never reads, and closes without close_notify: all it wrote arrives, then CLOSED. */
 static void test_hang_up(void **state)
 {
     (void)state;

@@ -27,7 +27,7 @@ static int remove_folder(void **unused)
     return system(command) != 0;
 }
 
-/* Content of a file in the folder, terminated; NULL when it is not there. */
+/* Returns the content of a file in the folder, terminated; NULL: the file does not exist. */
 static const char *content(const char *name)
 {
     static char text[1 << 16];
@@ -67,7 +67,7 @@ static void test_rolls(void **unused)
                         PS_KEYS("sink.directory", folder, "sink.rollInterval", "2", "sink.pathManager.prefix",
                                 "log-", "sink.pathManager.extension", "txt"));
     (void)ps_test_sink_tick(&stage);
-    assert_string_equal(content("log-1700000000000-1.txt"), ""); /* made at once, also without events */
+    assert_string_equal(content("log-1700000000000-1.txt"), ""); /* created at once, also without events */
     put(&stage, "one");
     put(&stage, "two");
     assert_string_equal(content("log-1700000000000-1.txt"), "one\ntwo\n"); /* flushed before it is settled */
@@ -79,7 +79,7 @@ static void test_rolls(void **unused)
     assert_string_equal(content("log-1700000000000-2.txt"), "");
     put(&stage, "three");
     assert_string_equal(content("log-1700000000000-2.txt"), "three\n");
-    /* Missed rolls are not made up for; the next one keeps the beat. */
+    /* Missed rolls are not repeated; the next one is on the original schedule. */
     ps_test_stage_pass_ms(&stage, 5000);
     (void)ps_test_sink_tick(&stage);
     assert_int_equal(file_count(), 3);
@@ -111,7 +111,7 @@ static void test_never_rolls(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Large bodies are written from where they stand, among small ones. */
+/* Large bodies are written without a copy, among small ones. */
 static void test_sizes(void **unused)
 {
     (void)unused;
@@ -152,8 +152,8 @@ static void test_sizes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A write that fails in the middle: nothing of the lease stays, and after the cure it comes once.
- * RLIMIT_FSIZE stands for a full disk. */
+/* A write fails in the middle: nothing of the lease stays, and after the failure it is written once.
+ * RLIMIT_FSIZE simulates a full disk. */
 static void fail_and_recover(const char *serializer, bool check_text)
 {
     struct ps_test_stage stage;
@@ -179,7 +179,7 @@ static void fail_and_recover(const char *serializer, bool check_text)
         assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
         assert_int_equal(lease->settled, 0);
         assert_int_equal(stat(path, &after), 0);
-        assert_int_equal(after.st_size, facts.st_size); /* no torn line for whoever reads the file */
+        assert_int_equal(after.st_size, facts.st_size); /* a reader sees no torn line */
     }
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 3);
@@ -190,7 +190,7 @@ static void fail_and_recover(const char *serializer, bool check_text)
         assert_string_equal(content("1700000000000-1"), expected);
     } else {
         assert_int_equal(stat(path, &after), 0);
-        off_t grown = after.st_size - facts.st_size; /* one block: its framing, three bodies, no doubles */
+        off_t grown = after.st_size - facts.st_size; /* one block: its framing, three bodies, no duplicates */
         assert_in_range(grown, 3 + 2999 + 9, 3 + 2999 + 9 + 40);
     }
     ps_test_stage_fini(&stage);
@@ -219,7 +219,7 @@ static void test_missing_directory(void **unused)
     assert_int_equal(ps_test_stage_build(&stage), PS_OK);
     assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
     assert_non_null(strstr(stage.err.text, path));
-    assert_non_null(strstr(stage.err.text, "make the directory"));
+    assert_non_null(strstr(stage.err.text, "create the directory"));
     ps_test_stage_fini(&stage);
 
     snprintf(path, sizeof path, "%s/file", folder);
@@ -230,11 +230,11 @@ static void test_missing_directory(void **unused)
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("sink.directory", path)), PS_OK);
     assert_int_equal(ps_test_stage_build(&stage), PS_OK);
     assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
-    assert_non_null(strstr(stage.err.text, "no directory"));
+    assert_non_null(strstr(stage.err.text, "not a directory"));
     ps_test_stage_fini(&stage);
 }
 
-/* The directory goes while it runs: events wait for it to come back. */
+/* The directory is removed while the sink runs: events wait until it exists again. */
 static void test_directory_goes(void **unused)
 {
     (void)unused;
@@ -262,7 +262,7 @@ static void test_directory_goes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Another sink's file is not overwritten, as Flume would. */
+/* Another sink's file is not overwritten; Flume would overwrite it. */
 static void test_taken_name(void **unused)
 {
     (void)unused;

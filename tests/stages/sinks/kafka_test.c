@@ -1,4 +1,4 @@
-/* Sink kafka against the embedded cluster: what arrives, and that leases are done when it did. */
+/* Sink kafka with the embedded cluster: what arrives, and that leases are done only then. */
 #include "stages/kafka/mock.h"
 #include "stages/table.h"
 #include "conf/problem.h"
@@ -83,7 +83,7 @@ static void test_bodies_arrive_in_order(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Sends what is given, one lease, and returns what the topic holds then. */
+/* Sends the given events in one lease, and returns what the topic then has. */
 static struct ps_test_records deliver(struct ps_test_stage *stage, const char *topic, int partitions,
                                       const struct ps_test_event *events, size_t count)
 {
@@ -119,7 +119,7 @@ static void test_topic_header_and_escapes(void **state)
     ps_test_records_free(&other);
     ps_test_stage_fini(&stage);
 
-    START(&stage, "t-%Y%m%d"); /* noon UTC, so that every zone but the farthest says the 14th */
+    START(&stage, "t-%Y%m%d"); /* noon UTC, so that it is the 14th in nearly all time zones */
     web = deliver(&stage, "t-20231114", 1, EVENTS(PS_EVENT("x", "timestamp", "1699963200000")), 1);
     assert_int_equal(web.count, 1);
     ps_test_records_free(&web);
@@ -138,7 +138,7 @@ static void test_no_override_takes_the_topic_literally(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* partitions as Utils.toPositive(Utils.murmur2(key)) % 8 gives them */
+/* Partitions are those of Utils.toPositive(Utils.murmur2(key)) % 8. */
 static void test_keys_go_where_java_sends_them(void **state)
 {
     (void)state;
@@ -257,7 +257,7 @@ static void test_records_without_key_spread(void **state)
     struct ps_test_event events[200];
     for (int i = 0; i < 200; i++)
         events[i] = (struct ps_test_event){.body = text, .length = 1000};
-    for (int lease = 0; lease < 16; lease++) /* 3.2 MB: each partition gets its turns */
+    for (int lease = 0; lease < 16; lease++) /* 3.2 MB: each partition gets several turns */
         offer(&stage, ps_test_lease(&stage, events, 200));
     ps_test_sink_wait(&stage, 16, 10000);
     struct ps_test_records records = ps_test_records_read(ps_kafka_mock_bootstrap(mock), "spread", 4, 3200);
@@ -272,7 +272,7 @@ static void test_records_without_key_spread(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Flume fails the batch and tries it again for ever; so does this, and says which event it is. */
+/* Flume fails the batch and retries it for ever; so does this sink, and it logs which event it is. */
 static void check_held(const char *topic, const char *const *keys, const struct ps_test_event *bad)
 {
     struct ps_test_stage stage;
@@ -288,7 +288,7 @@ static void check_held(const char *topic, const char *const *keys, const struct 
         ps_test_sink_tick(&stage);
         usleep(1000);
     }
-    for (int i = 0; i < 20; i++) { /* rests of 1, 2, .. 5 s pass */
+    for (int i = 0; i < 20; i++) { /* during rests of 1, 2, .. 5 s */
         ps_test_stage_pass_ms(&stage, 1000);
         ps_test_sink_tick(&stage);
     }

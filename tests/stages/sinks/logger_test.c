@@ -1,4 +1,4 @@
-/* Sink logger: lines as a real EventHelper.dumpEvent made them (data/dumps.txt). */
+/* Sink logger: lines like those of a real EventHelper.dumpEvent (data/dumps.txt). */
 #include "tests/support/stage.h"
 
 #include <fcntl.h>
@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What the log got while `stage` handled one event; the part behind "test t1: ". */
+/* Returns what was logged while `stage` handled one event: the part after "test t1: ". */
 static char *logged(struct ps_test_stage *stage, struct ps_lease *lease, enum ps_log_level level)
 {
     char path[] = "/tmp/penstock-logger-XXXXXX";
@@ -103,7 +103,7 @@ static void test_odd_values(void **unused)
     }
 }
 
-/* A stranger's header steers no terminal and fakes no line. */
+/* A header from outside cannot send terminal codes or fake a log line. */
 static void test_control_characters(void **unused)
 {
     (void)unused;
@@ -125,7 +125,7 @@ static void test_level(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Nobody reads: the event waits, and comes once when somebody does. */
+/* The log is not read: the event waits, and comes once when the log is read again. */
 static void test_nobody_reads(void **unused)
 {
     (void)unused;

@@ -33,7 +33,7 @@ static void test_words(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Without a shell quotes are nothing special; with one the command is one word. */
+/* Without a shell quotes have no meaning; with a shell the command is one word. */
 static void test_shell(void **unused)
 {
     (void)unused;
@@ -46,7 +46,7 @@ static void test_shell(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* BufferedReader.readLine: \n, \r and \r\n; over the edges of reads, too. */
+/* Like BufferedReader.readLine: \n, \r and \r\n, also across two reads. */
 static void test_line_ends(void **unused)
 {
     (void)unused;
@@ -84,7 +84,7 @@ static void test_charsets(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Every line of a big output, in order, through small and large batches. */
+/* Every line of a large output, in order, through small and large batches. */
 static void test_many_lines(void **unused)
 {
     (void)unused;
@@ -138,7 +138,7 @@ static void test_long_lines(void **unused)
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 2);
     ps_test_stage_fini(&stage);
 
-    /* Not inside a character. */
+    /* Not cut inside a character. */
     start(&stage, PS_KEYS("command", "printf a\\303\\251\\303\\251\\303\\251\\n", "penstock.line.max", "4"));
     assert_bodies(&stage, PS_WORDS("a\xc3\xa9", "\xc3\xa9\xc3\xa9"));
     ps_test_stage_fini(&stage);
@@ -168,7 +168,7 @@ static void test_no_such_command(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Everything the command left running goes with the source. */
+/* All processes that the command left running are killed when the source closes. */
 static void test_group_is_killed(void **unused)
 {
     (void)unused;
@@ -192,7 +192,7 @@ static void test_group_is_killed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Stopping: the command is told, and what it says then is still taken. */
+/* Stopping: the command gets SIGTERM, and what it writes then is still read. */
 static void test_drain(void **unused)
 {
     (void)unused;

@@ -1,4 +1,4 @@
-/* Source kafka allocates nothing in `work` once warm. */
+/* Source kafka allocates nothing in `work` after a warm-up. */
 #include "tests/support/allocations.h"
 
 #include "stages/kafka/mock.h"
@@ -28,7 +28,7 @@ static void test_no_allocations(void **state)
     uint64_t allocations = 0, until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
     while (count < RECORDS && ps_clock_now().mono_ns < until) {
         ps_test_stage_real_clock(stage);
-        stage->ops->source->tick(stage->plan, stage->state, &stage->now); /* commits at times */
+        stage->ops->source->tick(stage->plan, stage->state, &stage->now); /* commits now and then */
         struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
         assert_non_null(batch);
         uint64_t before = ps_test_allocation_count;

@@ -1,4 +1,4 @@
-/* Source kafka against the embedded cluster: what an event looks like, what is committed when, drain. */
+/* Source kafka with the embedded cluster: the events it makes, what it commits and when, and drain. */
 #include "stages/kafka/mock.h"
 #include "tests/support/kafka_member.h"
 
@@ -34,7 +34,8 @@ static void make_topic(const char *name, unsigned partitions)
         fail_msg("%s", err.text);
 }
 
-/* Everything in order, per partition; then draining commits and leaves; then a second run goes on there. */
+/* All records in order, per partition; then draining commits and leaves the group; a second run continues
+ * there. */
 static void test_consumes_in_order_and_goes_on(void **state)
 {
     (void)state;
@@ -66,7 +67,7 @@ static void test_consumes_in_order_and_goes_on(void **state)
     ps_test_member_destroy(member);
 }
 
-/* Cycles until `count` records came and returns the batch that holds the first of them, held back. */
+/* Runs cycles until `count` records came; returns the batch that holds the first of them, held back. */
 static struct ps_batch *first_batch(struct ps_test_member *member, size_t count)
 {
     member->hold = true;
@@ -135,9 +136,9 @@ static void test_headers(void **state)
     assert_header(batch, event, "topic", "h1");
     assert_header(batch, event, "partition", "0");
     assert_header(batch, event, "key", "the key");
-    assert_header(batch, event, "from", "two"); /* the last of that name */
+    assert_header(batch, event, "from", "two"); /* the last header of that name */
     assert_header(batch, event, "none", NULL);
-    assert_header(batch, event, "offset", ""); /* mapped ones come first, and are kept */
+    assert_header(batch, event, "offset", ""); /* mapped headers are set first, and are kept */
     assert_header(batch, event, "other", NULL);
     assert_int_equal(batch->span_count, 1);
     assert_int_equal(batch->spans[0].position, 0);
@@ -197,7 +198,7 @@ static void test_flume_event_format(void **state)
     assert_header(batch, event, "offset", "1");
     assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReadFail), 3);
     assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReceivedCount), 1);
-    /* Bad records are passed over for good, once what came before them is delivered. */
+    /* Bad records are skipped for ever, once the records before them are delivered. */
     assert_int_equal(ps_test_kafka_committed(bootstrap, "g-avro", "avro", 0), 1);
     ps_test_member_deliver(member, 1);
     assert_true(ps_test_member_drain(member, 10000));
@@ -210,7 +211,7 @@ static void cycle_for(struct ps_test_member *member, unsigned ms)
     ps_test_members_run(&member, 1, SIZE_MAX, ms);
 }
 
-/* Whatever the time, nothing is committed that was not delivered. */
+/* Regardless of the time, nothing is committed that was not delivered. */
 static void test_commits_only_what_was_delivered(void **state)
 {
     (void)state;
@@ -228,7 +229,7 @@ static void test_commits_only_what_was_delivered(void **state)
     ps_test_member_deliver(member, 3);
     cycle_for(member, 1200);
     assert_int_equal(ps_test_kafka_committed(bootstrap, "g-hold", "hold", 0), delivered);
-    assert_false(ps_test_member_drain(member, 500)); /* the rest is still awaited */
+    assert_false(ps_test_member_drain(member, 500)); /* the rest is not delivered yet */
     ps_test_member_deliver(member, SIZE_MAX);
     assert_true(ps_test_member_drain(member, 10000));
     assert_int_equal(ps_test_kafka_committed(bootstrap, "g-hold", "hold", 0), 100);
@@ -236,7 +237,7 @@ static void test_commits_only_what_was_delivered(void **state)
     ps_test_member_destroy(member);
 }
 
-/* Closed without drain: what was not delivered is read again by the next. */
+/* Closed without drain: the next member reads again what was not delivered. */
 static void test_reads_again_what_was_not_delivered(void **state)
 {
     (void)state;
@@ -254,7 +255,7 @@ static void test_reads_again_what_was_not_delivered(void **state)
     ps_test_member_destroy(members[1]);
 }
 
-/* A broker that is not there: the source opens, says so once, and stops when told to. */
+/* A broker that does not exist: the source opens, logs it once, and stops on request. */
 static void test_no_broker(void **state)
 {
     (void)state;

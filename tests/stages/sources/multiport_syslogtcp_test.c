@@ -8,7 +8,7 @@
 
 extern const struct ps_stage_ops ps_source_multiport_syslogtcp;
 
-/* Two ports that were free a moment ago. */
+/* Two ports that were free shortly before. */
 static void free_ports(unsigned *one, unsigned *two)
 {
     struct ps_address bound;
@@ -59,7 +59,7 @@ static void test_ports_and_charsets(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* An empty line is no event, a NUL ends a line's text, a line of eventSize bytes is cut. */
+/* An empty line is not an event, a NUL ends a line's text, a line of eventSize bytes is cut. */
 static void test_odd_lines(void **unused)
 {
     (void)unused;
@@ -82,7 +82,7 @@ static void test_odd_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* One port is taken: the other works, and the taken one is bound when it is free. */
+/* One port is in use: the other works, and the first is bound when it becomes free. */
 static void test_one_port_taken(void **unused)
 {
     (void)unused;

@@ -19,7 +19,7 @@ static int client(const struct ps_test_stage *stage)
     return ps_test_connect("127.0.0.1", ps_test_tcp_port(stage, 0));
 }
 
-/* What Flume 1.11 answers and makes of the same bytes, the peer closing its side after them. */
+/* The answers and events of Flume 1.11 for the same bytes, when the peer closes its side after them. */
 static void test_conversations(void **unused)
 {
     (void)unused;
@@ -35,7 +35,7 @@ static void test_conversations(void **unused)
         {"😀😀😀😀😀😀😀😀😀x\n", "OK\n", {"😀😀😀😀😀😀😀😀😀x"}},
         {"😀😀😀😀😀😀😀😀😀😀\n", TOO_LONG, {NULL}},
         {"good\n\xC3", "OK\n", {"good"}},
-        /* Flume closes the connection here; we go on. */
+        /* Flume closes the connection here; penstock continues. */
         {"one\nbad \xFF\xFE utf\ntwo\n", "OK\nOK\nOK\n", {"one", "bad \xEF\xBF\xBD\xEF\xBF\xBD utf", "two"}},
     };
     struct ps_test_stage stage;
@@ -61,7 +61,7 @@ static void test_conversations(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A client that does not shut down its side is cut off for a long line, and reads why. */
+/* A client that does not close its side is disconnected after a long line, and can read the reason. */
 static void test_long_line_cuts_off(void **unused)
 {
     (void)unused;
@@ -72,7 +72,7 @@ static void test_long_line_cuts_off(void **unused)
     ps_test_send_text(fd, "ok\n01234567890123456789");
     assert_string_equal(ps_test_receive(&stage, fd, 1000, 5000, &closed), "OK\n" TOO_LONG);
     assert_true(closed);
-    for (int i = 0; i < 30; i++) { /* it may go on sending for a moment, then the socket is closed */
+    for (int i = 0; i < 30; i++) { /* sends succeed for a moment, then the socket is closed */
         ps_test_stage_pass_ms(&stage, 100);
         ps_test_source_work(&stage);
     }
@@ -97,7 +97,7 @@ static void test_no_acks(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* No answer before the channels have the events. */
+/* No answer before the channels have accepted the events. */
 static void test_answers_wait_for_the_channel(void **unused)
 {
     (void)unused;
@@ -126,7 +126,7 @@ static void test_answers_wait_for_the_channel(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* One call of work whose events are accepted and forgotten. */
+/* One call of work whose events are accepted and dropped. */
 static void cycle(struct ps_test_stage *stage)
 {
     struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
@@ -137,8 +137,8 @@ static void cycle(struct ps_test_stage *stage)
     ps_batch_give(batch);
 }
 
-/* A client that never reads its answers is not read either, others are, and it gets every answer in the end.
- */
+/* A client that never reads its answers is not read either; others are; at the end it gets all its
+ * answers. */
 static void test_client_that_does_not_read(void **unused)
 {
     (void)unused;
@@ -146,7 +146,7 @@ static void test_client_that_does_not_read(void **unused)
     bool closed;
     start(&stage, PS_KEYS(LOCAL));
     int deaf = client(&stage), good = client(&stage);
-    int small = 65536; /* much less, and the kernel itself crawls */
+    int small = 65536; /* with much less the kernel itself becomes very slow */
     setsockopt(deaf, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     static char lines[64 * 1024];
     for (size_t i = 0; i < sizeof lines; i += 2)

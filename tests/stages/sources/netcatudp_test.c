@@ -16,7 +16,7 @@ static unsigned own_port(int fd)
     return ntohs(address.sin_port);
 }
 
-/* As a real Flume 1.11 answered: the first line, an empty datagram too, bytes as they are. */
+/* Like a real Flume 1.11: the first line, also of an empty datagram, bytes unchanged. */
 static void test_first_lines(void **unused)
 {
     (void)unused;

@@ -1,6 +1,6 @@
 #include "tests/support/stage.h"
 
-/* Works until there is nothing more now; how many events came. */
+/* Works until the source makes no more now; returns how many events came. */
 static size_t run(struct ps_test_stage *stage)
 {
     size_t before = stage->event_count;
@@ -32,7 +32,7 @@ static void test_bytes(void **unused)
     }
 }
 
-/* TestStressSource's numbers: the total is exact, the successful ones are whole batches. */
+/* The numbers of Flume's TestStressSource: the total is exact, successful ones come in whole batches. */
 static void test_totals(void **unused)
 {
     (void)unused;
@@ -64,7 +64,7 @@ static void test_rate(void **unused)
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_stress, PS_KEYS("maxEventsPerSecond", "1000", "size", "1"));
     size_t sum = run(&stage);
-    assert_int_equal(sum, 1); /* the first one at once */
+    assert_int_equal(sum, 1); /* the first event comes at once */
     for (int ms = 0; ms < 5000; ms += 7) {
         uint64_t next_ns = stage.ops->source->tick(stage.plan, stage.state, &stage.now);
         assert_in_range(next_ns, stage.now.mono_ns + PS_NS_PER_MS, stage.now.mono_ns + 2 * PS_NS_PER_MS);
@@ -74,7 +74,7 @@ static void test_rate(void **unused)
         sum += came;
     }
     assert_in_range(sum, 5000, 5010);
-    /* After a long pause one second's worth comes at once, not all of it. */
+    /* After a long pause the events of one second come at once, not those of the whole pause. */
     ps_test_stage_pass_ms(&stage, 60000);
     assert_in_range(run(&stage), 1000, 1001);
     ps_test_stage_pass_ms(&stage, 100);
@@ -82,7 +82,7 @@ static void test_rate(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* On three workers the parts make the whole. */
+/* The shares of three workers add up to the whole. */
 static void test_shares(void **unused)
 {
     (void)unused;

@@ -38,7 +38,7 @@ static void test_one_event(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* However the bytes are cut, the events are the same. */
+/* The events do not depend on how the bytes are split. */
 static void test_any_cut(void **unused)
 {
     (void)unused;
@@ -76,7 +76,7 @@ static void test_any_cut(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* One batch of many: what was received behind the last row comes first in the next. */
+/* One batch of many: what was received after the last row comes first in the next batch. */
 static void test_full_batches(void **unused)
 {
     (void)unused;
@@ -118,7 +118,7 @@ static void test_long_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Longer than what is split in the batch's block, than a block, and several of them. */
+/* Messages longer than what is split in the batch's block, longer than a block, and several of them. */
 static void test_giants(void **unused)
 {
     (void)unused;
@@ -148,7 +148,7 @@ static void test_giants(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Silent, partial, closing and resetting clients harm nobody else. */
+/* Silent, partial, closing and resetting clients do not disturb others. */
 static void test_hostile_clients(void **unused)
 {
     (void)unused;
@@ -246,7 +246,7 @@ static void test_drain_reads_what_is_there(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What the resolver says about 127.0.0.1, on every event, also those sent before it was known. */
+/* The resolver's name of 127.0.0.1 is on every event, also on those sent before it was known. */
 static void test_host_name(void **unused)
 {
     (void)unused;
@@ -269,7 +269,7 @@ static void test_host_name(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A TLS client between calls of work. */
+/* A TLS client, run between calls of work. */
 static void tls_step(struct ps_test_stage *stage, SSL *ssl, int result)
 {
     int error = SSL_get_error(ssl, result);
@@ -287,7 +287,7 @@ static void test_tls(void **unused)
     start(&stage, PS_KEYS(LOCAL, "ssl", "true", "keystore", store, "keystore-password", "changeit",
                           "keystore-type", "PKCS12"));
     unsigned port = ps_test_tcp_port(&stage, 0);
-    int plain = ps_test_connect("127.0.0.1", port); /* no TLS: cut off, harms nobody */
+    int plain = ps_test_connect("127.0.0.1", port); /* no TLS: disconnected, others are not disturbed */
     ps_test_send_text(plain, "<13>plain\n");
     int fd = ps_test_connect("127.0.0.1", port), result;
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
@@ -325,7 +325,8 @@ static void test_tls(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Out of descriptors: those connected go on, new ones are accepted when there are some again. */
+/* Without free descriptors: open connections continue, new ones are accepted when descriptors are free
+ * again. */
 static void test_out_of_descriptors(void **unused)
 {
     (void)unused;
@@ -340,7 +341,7 @@ static void test_out_of_descriptors(void **unused)
     ps_test_send_text(late, "<13>late\n");
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     low = old;
-    low.rlim_cur = (rlim_t)late + 1; /* no descriptor above those there are */
+    low.rlim_cur = (rlim_t)late + 1; /* no descriptors beyond the open ones */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
     ps_test_source_settle(&stage, 1, 50);
     ps_test_send_text(early, "<13>goes on\n");
@@ -353,7 +354,7 @@ static void test_out_of_descriptors(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The user's own format; the built-in ones still work. */
+/* The user's own format; the built-in formats still work. */
 static void test_format(void **unused)
 {
     (void)unused;
@@ -382,7 +383,7 @@ static void test_format(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Many connections that say nothing are never looked at again. */
+/* Many idle connections are never read or checked again. */
 static void test_many_connections(void **unused)
 {
     (void)unused;

@@ -10,8 +10,8 @@ extern const struct ps_stage_ops ps_source_syslogudp;
 
 #define LOCAL "host", "127.0.0.1", "port", "0"
 
-/* What Flume 1.11 makes of them: the first line counts; no number between "<" and ">" at the end is an error.
- */
+/* The results of Flume 1.11: only the first line counts; no number between "<" and ">" at the end is an
+ * error. */
 static void test_datagrams(void **unused)
 {
     (void)unused;
@@ -40,7 +40,7 @@ static void test_datagrams(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* None is cut, none is lost, at any size, more than one batch of them. */
+/* No datagram is cut or lost, at any size, in more than one batch. */
 static void test_sizes(void **unused)
 {
     (void)unused;
@@ -67,8 +67,8 @@ static void test_sizes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Runs of datagrams that the kernel keeps in one piece (UDP_SEGMENT here, GRO in the wild) come apart again.
- */
+/* Runs of datagrams that the kernel keeps in one piece (made with UDP_SEGMENT here, by GRO in practice) are
+ * split again. */
 static void test_runs(void **unused)
 {
     (void)unused;
@@ -105,7 +105,7 @@ static void test_runs(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What overruns the kernel's buffer while nobody reads is counted. */
+/* Datagrams that overrun the kernel's buffer while nothing is read are counted. */
 static void test_kernel_drops(void **unused)
 {
     (void)unused;
@@ -116,7 +116,7 @@ static void test_kernel_drops(void **unused)
         ps_test_send_text(fd, "<13>x");
     for (int i = 0; i < 20; i++)
         ps_test_source_work(&stage);
-    ps_test_send_text(fd, "<13>last"); /* brings the count along */
+    ps_test_send_text(fd, "<13>last"); /* the count comes with this datagram */
     for (int i = 0; i < 20; i++)
         ps_test_source_work(&stage);
     ps_test_source_close_batch(&stage);
