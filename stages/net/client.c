@@ -1,4 +1,4 @@
-/* See client.h. */
+/* Implements client.h. */
 #include "stages/net/client.h"
 
 #include "core/clock.h"

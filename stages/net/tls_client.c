@@ -1,4 +1,4 @@
-/* See tls_client.h. */
+/* Implements tls_client.h. */
 #include "stages/net/tls_client.h"
 
 #include <arpa/inet.h>
@@ -12,7 +12,7 @@
 
 struct ps_tls_client {
     SSL_CTX *context;
-    char *name; /* what the certificate must say */
+    char *name; /* the name that the certificate must contain */
     bool name_is_address, verify;
 };
 
@@ -46,7 +46,7 @@ static enum ps_status load_files(struct ps_tls_client *client, const struct ps_t
         return PS_OK;
     if (SSL_CTX_use_certificate_chain_file(client->context, cert) != 1)
         return ps_err_set(err, "cert=%s: %s", cert, openssl_reason());
-    if (key == NULL) /* both in one file */
+    if (key == NULL) /* both are in one file */
         key = cert;
     if (SSL_CTX_use_PrivateKey_file(client->context, key, SSL_FILETYPE_PEM) != 1)
         return ps_err_set(err, "key=%s: %s", key, openssl_reason());
@@ -121,7 +121,7 @@ static void *tls_open(const void *settings, int fd, char *reason)
     return NULL;
 }
 
-/* Why the handshake failed, with a hint where the user can do something about it. */
+/* Returns why the handshake failed, with a hint if the user can correct it. */
 static void explain_handshake(const struct session *session, char *reason)
 {
     long verdict = SSL_get_verify_result(session->ssl);
@@ -141,7 +141,7 @@ static void explain_handshake(const struct session *session, char *reason)
                      : "");
 }
 
-/* What a call of OpenSSL that moved nothing means: 0 and `*wants`, or -1 and `reason`. */
+/* Converts the result of an OpenSSL call without progress: 0 and `*wants`, or -1 and `reason`. */
 static int explain(const struct session *session, int returned, int error, short *wants, char *reason)
 {
     switch (SSL_get_error(session->ssl, returned)) {
@@ -178,7 +178,7 @@ static int tls_handshake(void *opened, short *wants, char *reason)
     return returned == 1 ? 1 : explain(session, returned, errno, wants, reason);
 }
 
-/* A part that did not fit comes again with the next call, from the same place on: OpenSSL wants that. */
+/* A part that did not fit is passed again with the next call, from the same position: OpenSSL requires it. */
 static ssize_t tls_write(void *opened, const struct iovec *parts, int count, short *wants, char *reason)
 {
     struct session *session = opened;

@@ -25,5 +25,5 @@ enum ps_status ps_tls_client_create(struct ps_tls_client **client,
 /* NULL is allowed. */
 void ps_tls_client_destroy(struct ps_tls_client *client);
 
-/* Settings: the struct ps_tls_client. Reasons say what is wrong with the server's certificate. */
+/* Settings: the struct ps_tls_client. Reasons describe a bad server certificate. */
 extern const struct ps_transport ps_transport_tls;

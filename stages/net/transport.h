@@ -1,8 +1,10 @@
-/* What lies between a client's bytes and its socket: nothing, or TLS. A client (client.h) opens a session of a
+/* The layer between a client's bytes and its socket: none, or TLS. A client (client.h) opens a session of a
  * transport over a connected, non-blocking socket and reads and writes through it.
  *
- * Results of functions: > 0 done (bytes), 0 not now (`*wants` holds the events to poll for), -1 the connection
- * is lost (`reason`, of PS_TRANSPORT_REASON_BYTES, says why).
+ * Results of functions:
+ *   > 0   done (bytes)
+ *   0     not possible now; `*wants` has the events to poll for
+ *   -1    the connection is lost; `reason` (PS_TRANSPORT_REASON_BYTES long) has the reason
  *
  * Thread: the session's owner. Never blocks. */
 #pragma once
@@ -15,14 +17,14 @@
 #define PS_TRANSPORT_REASON_BYTES 256U
 
 struct ps_transport {
-    /* A session over a connected socket, which stays the caller's. NULL: `reason`. */
+    /* Makes a session over a connected socket, which stays the caller's. Returns NULL with `reason`. */
     void *(*open)(const void *settings, int fd, char *reason);
-    /* NULL: there is none. > 0: done. */
+    /* The handshake. NULL: there is none. Returns > 0 when it is complete. */
     int (*handshake)(void *session, short *wants, char *reason);
     /* Writes some of the parts. After 0 the caller calls again with the same bytes, which may have moved. */
     ssize_t (*write)(void *session, const struct iovec *parts, int count, short *wants, char *reason);
     ssize_t (*read)(void *session, char *to, size_t room, short *wants, char *reason);
-    /* No more is written: half-close. */
+    /* Half-closes: nothing more is written. */
     void (*end)(void *session);
     /* Frees the session. */
     void (*close)(void *session);
