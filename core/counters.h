@@ -47,17 +47,18 @@
 enum ps_counter {
     PS_SOURCE_COUNTERS(PS_COUNTER_ENUM) PS_SINK_COUNTERS(PS_COUNTER_ENUM) PS_CHANNEL_COUNTERS(PS_COUNTER_ENUM)
     /* Ours, any kind; Prometheus only. */
-    PS_COUNTER_bytes,     /* bodies received or delivered */
-    PS_COUNTER_batches,   /* batches put, or leases done */
-    PS_COUNTER_dropped,   /* events dropped: by an interceptor, by a selector without a match, by an optional
-                             channel that was full */
-    PS_COUNTER_malformed, /* input that did not parse; what became of it is the stage's page to say */
-    PS_COUNTER_kernel_dropped, /* datagrams the kernel dropped before we read (SO_RXQ_OVFL) */
+    PS_COUNTER_bytes,   /* of bodies received or delivered */
+    PS_COUNTER_batches, /* batches put, or leases done */
+    /* Events dropped by an interceptor, by a selector without a match, or by an optional channel that was
+     * full. */
+    PS_COUNTER_dropped,
+    PS_COUNTER_malformed,      /* input that did not parse; the stage's page says what became of it */
+    PS_COUNTER_kernel_dropped, /* datagrams the kernel dropped before they were read (SO_RXQ_OVFL) */
     PS_COUNTER_retried,        /* events sent again */
-    PS_COUNTER_refused,        /* events refused for good by the far end */
-    PS_COUNTER_duplicated,     /* events that may be there twice (a producer was rebuilt) */
-    PS_COUNTER_blocked_ns,     /* time a source waited for a full channel */
-    PS_COUNTER_extra,          /* the stage's own, named by ps_stage_ops.counters */
+    PS_COUNTER_refused,    /* events the far end refused one by one; each counts once, and is tried again */
+    PS_COUNTER_duplicated, /* events that may have arrived twice (a producer was rebuilt) */
+    PS_COUNTER_blocked_ns, /* time a source waited for a full channel */
+    PS_COUNTER_extra,      /* the stage's own, named by ps_stage_ops.counters */
     PS_COUNTER_COUNT = PS_COUNTER_extra + 16
 };
 

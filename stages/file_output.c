@@ -125,7 +125,7 @@ void ps_file_output_undo(struct ps_file_output *output)
     output->failed = false;
 }
 
-static bool swallow(struct ps_output *output, const void *data, size_t length)
+static bool discard_write(struct ps_output *output, const void *data, size_t length)
 {
     (void)output;
     (void)data;
@@ -135,5 +135,5 @@ static bool swallow(struct ps_output *output, const void *data, size_t length)
 
 struct ps_output ps_file_output_nowhere(void)
 {
-    return (struct ps_output){.write = swallow};
+    return (struct ps_output){.write = discard_write};
 }

@@ -452,7 +452,7 @@ static bool poll_reports(struct ps_kafka_flow *flow)
 
 /* No report for a while counts as an outage, too: a broker that hangs does not break the connection. Returns
  * when to check again. */
-static uint64_t look_at_silence(struct ps_kafka_flow *flow)
+static uint64_t check_stall(struct ps_kafka_flow *flow)
 {
     uint64_t deadline = flow->progress_ns + flow->plan->linger_ns + SILENCE_NS;
     if (flow->in_flight == 0)
@@ -507,7 +507,7 @@ uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns)
     more = submit(flow) || more;
     if (more)
         return now_ns;
-    return flow->phase == PS_KAFKA_FLOW_SENDING ? look_at_silence(flow) : now_ns;
+    return flow->phase == PS_KAFKA_FLOW_SENDING ? check_stall(flow) : now_ns;
 }
 
 void ps_kafka_flow_close(struct ps_kafka_flow *flow)

@@ -39,7 +39,7 @@ void ps_search_destroy(struct ps_search *search)
 }
 
 /* Rounds a rate to four digits, within the range. */
-static double tidy(const struct ps_search *search, double rate)
+static double round_rate(const struct ps_search *search, double rate)
 {
     double unit = pow(10, floor(log10(rate)) - 3);
     rate = round(rate / unit) * unit;
@@ -95,7 +95,7 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
     if (upper == 0) {
         if (lower >= config->rate_max)
             return 0;
-        return before->upper > lower ? before->upper : tidy(search, lower * stretch);
+        return before->upper > lower ? before->upper : round_rate(search, lower * stretch);
     }
     if (lower == 0) {
         if (upper <= config->rate_min)
@@ -103,12 +103,12 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
         double hint = goodput_hint(search, goal, upper) / sqrt(1 + level->width);
         if (before->lower > 0 && before->lower < upper)
             return before->lower;
-        return tidy(search,
-                    hint > config->rate_min && hint < upper / (1 + level->width) ? hint : upper / stretch);
+        return round_rate(
+            search, hint > config->rate_min && hint < upper / (1 + level->width) ? hint : upper / stretch);
     }
     if (upper <= lower * (1 + level->width))
         return 0;
-    double rate = tidy(search, inside(search, goal, now, level->width));
+    double rate = round_rate(search, inside(search, goal, now, level->width));
     return rate > lower && rate < upper ? rate : 0; /* 0: no representable rate lies between them */
 }
 
@@ -118,7 +118,7 @@ static bool advance(struct ps_search *search, unsigned goal, unsigned level_coun
     struct ps_search_bounds before = {0}, now;
     for (unsigned i = 0; i < level_count; i++) {
         const struct ps_search_level *level = &search->levels[i];
-        ps_search_judge(search, goal, level, &now);
+        ps_search_bound(search, goal, level, &now);
         double rate = step(search, goal, level, &before, &now);
         if (rate > 0) {
             *ask = (struct ps_search_ask){rate, level->seconds, goal};

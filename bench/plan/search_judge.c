@@ -107,7 +107,7 @@ static enum bound classify(const struct tally *tally, const struct ps_search_lev
     return bad_s > 0.5 * whole_s ? UPPER : UNDECIDED;
 }
 
-void ps_search_judge(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
+void ps_search_bound(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
                      struct ps_search_bounds *bounds)
 {
     struct tally tallies[RATES_MAX];
@@ -182,12 +182,12 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
     unsigned level = PS_SEARCH_LEVELS;
     *figure = (struct ps_search_figure){0};
     do /* the longest trials that give a bound */
-        ps_search_judge(search, goal, &search->levels[--level], &bounds);
+        ps_search_bound(search, goal, &search->levels[--level], &bounds);
     while (level > 0 && bounds.lower == 0 && bounds.upper == 0);
     if (bounds.lower == 0 || bounds.upper == 0) { /* one end only: a shorter level may have both */
         for (unsigned other = level; other-- > 0;) {
             struct ps_search_bounds wider;
-            ps_search_judge(search, goal, &search->levels[other], &wider);
+            ps_search_bound(search, goal, &search->levels[other], &wider);
             bool agrees = wider.lower != 0 && wider.upper > wider.lower &&
                           (bounds.lower == 0 || wider.upper > bounds.lower) &&
                           (bounds.upper == 0 || wider.lower < bounds.upper);

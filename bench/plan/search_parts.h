@@ -34,7 +34,7 @@ struct ps_search_bounds {
 
 /* Computes the bounds of a level. Shorter trials than the level's count only against a rate (MLRsearch's
  * exceed ratio of one half). */
-void ps_search_judge(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
+void ps_search_bound(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
                      struct ps_search_bounds *bounds);
 /* The number of full-length trials of the level at a rate. */
 unsigned ps_search_repeats(const struct ps_search *search, const struct ps_search_level *level, double rate);

@@ -92,7 +92,7 @@ static uint32_t code_point(const unsigned char *at, size_t *bytes)
 
 /* Not a character of XML 1.0 (section 2.2), a control, or one that turns the text around (Unicode's UAX 9).
  */
-static bool unwelcome(uint32_t point)
+static bool is_forbidden(uint32_t point)
 {
     return (point < 0x20 && point != '\t' && point != '\n' && point != '\r') ||
            (point >= 0x7f && point < 0xa0) || (point >= 0xd800 && point < 0xe000) || point == 0x200e ||
@@ -109,7 +109,7 @@ void ps_html_text(struct ps_html *html, const char *text)
             ps_html_raw(html, "…");
             return;
         }
-        if (unwelcome(point))
+        if (is_forbidden(point))
             ps_html_raw(html, "\xef\xbf\xbd");
         else if (point == '&')
             ps_html_raw(html, "&amp;");

@@ -29,7 +29,7 @@ struct job {
     double hits; /* of an event */
 };
 
-static void rest(double seconds)
+static void sleep_s(double seconds)
 {
     nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
                                  .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
@@ -43,10 +43,10 @@ static double run(struct job *job, bool rules)
     struct ps_agent *agent = ps_rule_agent_start(
         &(struct ps_rule_agent){.rules = rules ? job->rules : NULL, .cpu = job->worker_cpu, .port = port});
     pid_t pump = ps_pump_start(job->pump_cpu, port, job->lines, (size_t)EVENTS * LINE_BYTES);
-    rest(0.5);
+    sleep_s(0.5);
     struct ps_usage before = ps_usage_self();
     uint64_t first = ps_bench_agent_delivered(agent);
-    rest(job->seconds);
+    sleep_s(job->seconds);
     struct ps_usage after = ps_usage_self();
     uint64_t events = ps_bench_agent_delivered(agent) - first;
     ps_pump_stop(pump);

@@ -112,7 +112,7 @@ static struct ps_source *largest(struct ps_tracker *tracker)
 
 /* Frees an eighth of the limit if it can; false when nothing could be freed. Looks at everything, therefore
  * seldom. */
-static bool relieve(struct ps_tracker *tracker)
+static bool free_memory(struct ps_tracker *tracker)
 {
     if (tracker->relief_hold > 0) {
         tracker->relief_hold--;
@@ -137,12 +137,12 @@ struct ps_source *ps_tracker_source(struct ps_tracker *tracker, struct ps_run *r
         return (*page)[number % PAGE_SOURCES];
     if (*page == NULL)
         *page = take(tracker, PAGE_SOURCES * sizeof **page);
-    if (*page == NULL && relieve(tracker))
+    if (*page == NULL && free_memory(tracker))
         *page = take(tracker, PAGE_SOURCES * sizeof **page);
     if (*page == NULL)
         return NULL;
     source = take(tracker, sizeof *source);
-    if (source == NULL && relieve(tracker))
+    if (source == NULL && free_memory(tracker))
         source = take(tracker, sizeof *source);
     if (source == NULL)
         return NULL;
@@ -189,7 +189,7 @@ static bool order_check(struct ps_tracker *tracker, const struct ps_source *sour
     struct stream *slot = tracker->stream_room > 0 ? stream_slot(tracker, key) : NULL;
     if (PS_UNLIKELY(slot == NULL || slot->key == 0)) {
         if (tracker->stream_count * 2 >= tracker->stream_room && !streams_grow(tracker) &&
-            !(relieve(tracker) && streams_grow(tracker)) &&
+            !(free_memory(tracker) && streams_grow(tracker)) &&
             tracker->stream_count + tracker->stream_room / 8 >= tracker->stream_room) {
             tracker->order_blind++;
             return false;
@@ -212,7 +212,7 @@ enum ps_tracked ps_tracker_add(struct ps_tracker *tracker, struct ps_run *run, s
         source->last_end = stamp->sequence + 1;
     }
     enum ps_sequence result = ps_sequences_add(&source->seen, stamp->sequence);
-    while (PS_UNLIKELY(result == PS_SEQUENCE_NO_MEMORY) && relieve(tracker))
+    while (PS_UNLIKELY(result == PS_SEQUENCE_NO_MEMORY) && free_memory(tracker))
         result = ps_sequences_add(&source->seen, stamp->sequence);
     switch (result) {
     case PS_SEQUENCE_NEW:

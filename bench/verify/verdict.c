@@ -73,7 +73,7 @@ __attribute__((format(printf, 2, 3))) static void doubt(struct ps_verdict *verdi
 }
 
 /* By a manifest: its sources, whether seen or not, and no others. */
-static void manifest_judge(struct ps_verdict *verdict, const struct ps_account *account,
+static void check_manifest(struct ps_verdict *verdict, const struct ps_account *account,
                            const struct ps_manifest *manifest)
 {
     struct ps_run *run = ps_tracker_find(account->tracker, manifest->run);
@@ -98,7 +98,7 @@ static void manifest_judge(struct ps_verdict *verdict, const struct ps_account *
 }
 
 /* By the number of events in all. */
-static void events_judge(struct ps_verdict *verdict, const struct ps_expected *expected, uint64_t holes)
+static void check_events(struct ps_verdict *verdict, const struct ps_expected *expected, uint64_t holes)
 {
     uint64_t received = verdict->tally.received;
     verdict->sent = expected->events;
@@ -113,7 +113,7 @@ static void events_judge(struct ps_verdict *verdict, const struct ps_expected *e
 }
 
 /* By the marks on the last events of one run's sources, and how many of them there are. */
-static void marks_judge(struct ps_verdict *verdict, const struct ps_expected *expected,
+static void check_marks(struct ps_verdict *verdict, const struct ps_expected *expected,
                         const struct ps_run *run)
 {
     struct ps_source *source;
@@ -172,8 +172,8 @@ static uint64_t runs_add(struct ps_verdict *verdict, const struct ps_account *ac
     return holes;
 }
 
-static void judge(struct ps_verdict *verdict, const struct ps_account *account,
-                  const struct ps_expected *expected, uint64_t holes)
+static void check_completeness(struct ps_verdict *verdict, const struct ps_account *account,
+                               const struct ps_expected *expected, uint64_t holes)
 {
     struct ps_run *run;
     verdict->complete = true;
@@ -182,17 +182,17 @@ static void judge(struct ps_verdict *verdict, const struct ps_account *account,
     } else if (expected->manifest_count > 0) {
         verdict->known = PS_KNOWN_MANIFEST;
         for (unsigned i = 0; i < expected->manifest_count; i++)
-            manifest_judge(verdict, account, &expected->manifests[i]);
+            check_manifest(verdict, account, &expected->manifests[i]);
     } else if (expected->events_known) {
         verdict->known = PS_KNOWN_EVENTS;
-        events_judge(verdict, expected, holes);
+        check_events(verdict, expected, holes);
     } else if (verdict->run_count == 0) {
         doubt(verdict, "nothing with a stamp came, and nobody said how much was sent: give --manifest or "
                        "--events");
     } else {
         verdict->known = PS_KNOWN_MARKS;
         for (unsigned at = 0; (run = ps_tracker_each_run(account->tracker, &at)) != NULL;)
-            marks_judge(verdict, expected, run);
+            check_marks(verdict, expected, run);
     }
     if (verdict->tally.unknown > 0)
         doubt(verdict,
@@ -228,7 +228,7 @@ void ps_verdict_make(struct ps_verdict *verdict, const struct ps_account *accoun
         verdict->run = expected->manifests[0].run;
     verdict->run_known = account->run_only || verdict->run_count == 1 || expected->manifest_count == 1;
     ps_tracker_facts(account->tracker, &verdict->facts);
-    judge(verdict, account, expected, holes);
+    check_completeness(verdict, account, expected, holes);
     verdict->lost_at_least = verdict->complete ? verdict->lost : holes;
     if (!verdict->complete)
         verdict->lost = 0;

@@ -191,7 +191,7 @@ static bool wait_open(struct verify *verify, bool *interrupted)
     }
 }
 
-static void ready_say(struct verify *verify)
+static void print_ready(struct verify *verify)
 {
     json_t *list = json_array(), *object;
     for (unsigned i = 0; i < verify->thread_count; i++) {
@@ -208,7 +208,7 @@ static void ready_say(struct verify *verify)
 }
 
 /* As often as --every says. */
-static void second_say(struct verify *verify, uint64_t now, bool last)
+static void print_second(struct verify *verify, uint64_t now, bool last)
 {
     struct ps_outcome_second second = {.latency_ns = &verify->latency_ns};
     double passed_s = (double)(now - verify->second_ns) / 1e9;
@@ -267,7 +267,7 @@ static enum ps_end watch(struct verify *verify, struct ps_err *err)
         /* In step with the start, so that no time is lost to the looks between. */
         if ((state.now_ns - verify->start_ns) / options->every_ns >
             (verify->second_ns - verify->start_ns) / options->every_ns)
-            second_say(verify, state.now_ns, false);
+            print_second(verify, state.now_ns, false);
         enum ps_end end = ps_ends_check(&ends, &state);
         if (end != PS_END_NOT)
             return end;
@@ -304,7 +304,7 @@ static int finish(struct verify *verify, enum ps_end end, const struct ps_err *e
     outcome.seconds = (double)(now_ns() - verify->start_ns) / 1e9;
     outcome.last_s = ((double)verify->account->active_mono_ns - (double)verify->start_ns) / 1e9;
     if (now_ns() - verify->second_ns >= LOOK_NS)
-        second_say(verify, now_ns(), true);
+        print_second(verify, now_ns(), true);
     ps_account_clock(verify->account);
     ps_verdict_make(&verdict, verify->account, &verify->expected, lossy);
     if (end == PS_END_FAILED)
@@ -338,7 +338,7 @@ static int run(struct verify *verify)
     verify->start_ns = verify->second_ns = now_ns();
     enum ps_end end = PS_END_FAILED;
     if (open) {
-        ready_say(verify);
+        print_ready(verify);
         end = watch(verify, &err);
     }
     pthread_sigmask(SIG_UNBLOCK, &verify->signals, NULL); /* a second one ends it at once */

@@ -127,7 +127,7 @@ static void load_line(struct demo_run *run, const char *line)
 }
 
 /* An agent that does not answer is not asked again for a while: each attempt takes two seconds. */
-static void look_at_agent(struct demo_run *run)
+static void poll_agent(struct demo_run *run)
 {
     struct demo_agent_look look;
     if (demo_now_s() < run->look_again_s)
@@ -145,7 +145,7 @@ static void second_line(struct demo_run *run, const json_t *progress)
     double t = number(progress, "t"), cpu_s = demo_agent_cpu_s(run->agent);
     uint64_t received = count(progress, "received");
     bool moved = received > run->received;
-    look_at_agent(run);
+    poll_agent(run);
     double in = run->last.accepted - run->before.accepted, cpu_share = (cpu_s - run->cpu_line_s) * 100;
     run->received = received;
     run->cpu_line_s = cpu_s;

@@ -112,7 +112,7 @@ static int agent_look(struct ps_rules_command *command)
 
 /* ---- expressions ---- */
 
-static bool looks_costly(const struct ps_regex *regex)
+static bool is_costly(const struct ps_regex *regex)
 {
     const struct ps_java_regex *java = ps_regex_java(regex);
     return java->hyperscan != NULL &&
@@ -130,7 +130,7 @@ static enum ps_matcher_engine engine_expected(const struct ps_regex *regex)
     return java->prefilter ? PS_ENGINE_PREFILTER : PS_ENGINE_HYPERSCAN;
 }
 
-static void look_at_patterns(struct check *check)
+static void check_patterns(struct check *check)
 {
     const struct ps_rules *rules = check->rules;
     bool one_by_one = check->command->verbose || rules->pattern_count <= ALONE_MAX;
@@ -139,7 +139,7 @@ static void look_at_patterns(struct check *check)
         struct look *look = &check->looks[i];
         const struct ps_rules_pattern *pattern = &rules->patterns[i];
         look->engine = engine_expected(pattern->regex);
-        if (one_by_one || looks_costly(pattern->regex)) {
+        if (one_by_one || is_costly(pattern->regex)) {
             look->engine = ps_matcher_explain(pattern->regex, look->why, sizeof look->why);
             ps_matcher_cost_of(pattern->regex, &look->cost);
         }
@@ -299,7 +299,7 @@ int ps_main_rules_check(struct ps_rules_command *command)
         status = ps_rules_bed_compile(&check.bed, command, rules);
     check.rules = check.bed.rules;
     if (status == PS_OK) {
-        look_at_patterns(&check);
+        check_patterns(&check);
         ps_rules_shadows(check.rules, check.bed.problems);
     }
     const struct ps_rules_problems *problems = check.bed.problems;

@@ -212,7 +212,7 @@ static void taker_add(struct shadows *shadows, uint32_t rule, const struct alter
 
 /* ---- rules ---- */
 
-static bool lets_none_go_on(const struct ps_rules *rules, const struct ps_rule *rule)
+static bool ends_evaluation(const struct ps_rules *rules, const struct ps_rule *rule)
 {
     bool goes_on = false, stops = false;
     for (size_t i = 0; i < rule->action_count; i++) {
@@ -241,7 +241,7 @@ static void rule_look(struct shadows *shadows, uint32_t number, struct alternati
                              "ask the narrower rule first: give it a higher priority, or put it before",
                              "rule \"%s\" can never act: rule \"%s\" (%s) takes every event it matches",
                              rule->name, taker->name, ps_rules_place(shadows->arena, taker->place));
-    } else if (lets_none_go_on(shadows->rules, rule)) {
+    } else if (ends_evaluation(shadows->rules, rule)) {
         for (uint32_t i = 0; i < all->count; i++)
             taker_add(shadows, number, &all->list[i]);
     }

@@ -108,10 +108,8 @@ static void account_add(struct ps_agent *agent, struct ps_agent_account *account
         struct ps_sink_runner *sink = ps_agent_sink(agent, i);
         if (sink == NULL)
             continue;
-        uint64_t refused = ps_counter_read(sink->base.counters, PS_COUNTER_refused);
-        account->delivered +=
-            ps_counter_read(sink->base.counters, PS_COUNTER_EventDrainSuccessCount) - refused;
-        account->refused += refused;
+        account->delivered += ps_counter_read(sink->base.counters, PS_COUNTER_EventDrainSuccessCount);
+        account->refused += ps_counter_read(sink->base.counters, PS_COUNTER_refused);
         account->duplicated += ps_counter_read(sink->base.counters, PS_COUNTER_duplicated);
     }
 }

@@ -55,10 +55,11 @@ enum ps_status ps_topology_check(const struct ps_plan *plan, struct ps_err *err)
     return PS_OK;
 }
 
-static void say(void (*line)(void *argument, const char *text), void *argument, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static void write_line(void (*line)(void *argument, const char *text), void *argument, const char *format,
+                       ...) __attribute__((format(printf, 3, 4)));
 
-static void say(void (*line)(void *argument, const char *text), void *argument, const char *format, ...)
+static void write_line(void (*line)(void *argument, const char *text), void *argument, const char *format,
+                       ...)
 {
     char text[1024];
     va_list arguments;
@@ -94,32 +95,34 @@ void ps_plan_describe(const struct ps_plan *plan, void (*line)(void *argument, c
                       void *argument)
 {
     const struct ps_agent_spec *spec = plan->spec;
-    say(line, argument, "workers: %u; memory budget: %llu MiB; batch descriptors: %u a worker",
-        plan->worker_count, (unsigned long long)(plan->memory_budget_bytes >> 20), ps_topology_batches(plan));
+    write_line(line, argument, "workers: %u; memory budget: %llu MiB; batch descriptors: %u a worker",
+               plan->worker_count, (unsigned long long)(plan->memory_budget_bytes >> 20),
+               ps_topology_batches(plan));
     for (size_t i = 0; i < spec->source_count; i++) {
         const struct ps_source_plan *source = &plan->sources[i];
         for (unsigned k = 0; k < source->instance_count; k++)
-            say(line, argument, "worker %u: %s (%s), instance %u of %u, batches of at most %u events",
-                source->workers[k], source->spec->stage.component, source->spec->stage.ops->name, k + 1,
-                source->instance_count, source->batch_events_max);
+            write_line(line, argument, "worker %u: %s (%s), instance %u of %u, batches of at most %u events",
+                       source->workers[k], source->spec->stage.component, source->spec->stage.ops->name,
+                       k + 1, source->instance_count, source->batch_events_max);
     }
     for (size_t i = 0; i < spec->channel_count; i++) {
         const struct ps_channel_plan *channel = &plan->channels[i];
         struct ps_fill fill;
         channel->spec->stage.ops->channel->fill(channel->spec->stage.plan, &fill);
-        say(line, argument, "%s (%s): capacity %llu events, %u producer%s, %u consumer%s, %u %s ring%s",
+        write_line(
+            line, argument, "%s (%s): capacity %llu events, %u producer%s, %u consumer%s, %u %s ring%s",
             channel->spec->stage.component, channel->spec->stage.ops->name, (unsigned long long)fill.capacity,
             channel->producer_count, channel->producer_count == 1 ? "" : "s", channel->consumer_count,
             channel->consumer_count == 1 ? "" : "s", channel->producer_count,
             channel->consumer_count > 1 ? "SPMC" : "SPSC", channel->producer_count == 1 ? "" : "s");
     }
     for (size_t i = 0; i < spec->sink_count; i++)
-        say(line, argument, "worker %u: %s (%s) from %s", plan->sinks[i].worker,
-            spec->sinks[i].stage.component, spec->sinks[i].stage.ops->name,
-            spec->channels[spec->sinks[i].channel].stage.component);
+        write_line(line, argument, "worker %u: %s (%s) from %s", plan->sinks[i].worker,
+                   spec->sinks[i].stage.component, spec->sinks[i].stage.ops->name,
+                   spec->channels[spec->sinks[i].channel].stage.component);
     for (size_t i = 0; i < spec->source_count; i++)
         describe_chain(plan, &spec->sources[i], line, argument);
     unsigned rings = plan->worker_count * (plan->worker_count - 1);
-    say(line, argument, "way home: %u ring%s of %zu entries", rings, rings == 1 ? "" : "s",
-        ps_topology_home_entries(plan));
+    write_line(line, argument, "way home: %u ring%s of %zu entries", rings, rings == 1 ? "" : "s",
+               ps_topology_home_entries(plan));
 }

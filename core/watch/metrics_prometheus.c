@@ -66,7 +66,7 @@ static const struct family families[] = {
     {C(kernel_dropped), 0, "events_kernel_dropped", 0, false,
      "Datagrams the kernel dropped before we read them"},
     {C(retried), KIND(SINK), "events_retried", 0, false, "Events sent again"},
-    {C(refused), KIND(SINK), "events_refused", 0, false, "Events refused for good by the far end"},
+    {C(refused), KIND(SINK), "events_refused", 0, false, "Events refused by the far end, tried again"},
     {C(duplicated), KIND(SINK), "events_duplicated", 0, false, "Events that may have arrived twice"},
     {C(blocked_ns), KIND(SOURCE), "blocked_seconds", 1e-9, false, "Time spent waiting for a full channel"},
 };

@@ -25,7 +25,7 @@ static bool refuse(char *note, size_t room, const char *format, ...)
 }
 
 /* Any user who can write here controls what our workers run. */
-static const char *distrust(const struct stat *about)
+static const char *distrust_reason(const struct stat *about)
 {
     if (about->st_uid != geteuid() && about->st_uid != 0)
         return "it belongs to another user";
@@ -49,7 +49,7 @@ static int directory_open(const char *directory, char *note, size_t room)
             close(fd);
         return -1;
     }
-    const char *why = distrust(&about);
+    const char *why = distrust_reason(&about);
     if (why == NULL)
         return fd;
     refuse(note, room, "the directory %s is not used: %s", directory, why);
@@ -84,7 +84,7 @@ static bool file_read(int fd, struct ps_bytes *bytes, char *note, size_t room)
         return refuse(note, room, "%s", strerror(errno));
     if (!S_ISREG(about.st_mode))
         return refuse(note, room, "it is not a regular file");
-    const char *why = distrust(&about);
+    const char *why = distrust_reason(&about);
     if (why != NULL)
         return refuse(note, room, "%s", why);
     if ((uint64_t)about.st_size > PS_CACHE_BYTES_MAX)

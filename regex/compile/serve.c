@@ -77,7 +77,7 @@ static void limit_time(uint64_t time_ms)
     (void)setitimer(ITIMER_PROF, &timer, NULL);
 }
 
-static void be_idle(void)
+static void set_idle_priority(void)
 {
     struct sched_param none = {0};
     cpu_set_t all;
@@ -124,7 +124,7 @@ int ps_compile_serve(int input, int output)
     }
     ps_bytes_fini(&bytes);
     if (request.limits.idle)
-        be_idle();
+        set_idle_priority();
     limit_memory(request.limits.memory_bytes);
     limit_time(request.limits.time_ms);
     struct ps_compile_answer answer = {.failed = UINT32_MAX};

@@ -23,23 +23,23 @@ static int32_t wrap(int64_t value)
     return (int32_t)(uint32_t)(uint64_t)value;
 }
 
-static void study(const struct ps_java_node *node, struct lengths *lengths);
+static void measure(const struct ps_java_node *node, struct lengths *lengths);
 
-static struct lengths study_alone(const struct ps_java_node *node)
+static struct lengths measure_alone(const struct ps_java_node *node)
 {
     struct lengths lengths = no_lengths;
-    study(node, &lengths);
+    measure(node, &lengths);
     lengths.max = wrap((int64_t)lengths.max + lengths.before);
     lengths.valid &= lengths.before_valid;
     return lengths;
 }
 
 /* Handles alternatives: all children, or for a question mark the only child and nothing. */
-static void study_either(const struct ps_java_node *node, struct lengths *lengths)
+static void measure_either(const struct ps_java_node *node, struct lengths *lengths)
 {
     int32_t longest = node->kind == PS_JAVA_EITHER ? -1 : 0;
     for (const struct ps_java_node *child = node->child; child != NULL; child = child->next) {
-        struct lengths inner = study_alone(child);
+        struct lengths inner = measure_alone(child);
         longest = inner.max > longest ? inner.max : longest;
         lengths->before_valid &= inner.valid;
     }
@@ -49,14 +49,14 @@ static void study_either(const struct ps_java_node *node, struct lengths *length
     lengths->valid = true;
 }
 
-static void study_repeat(const struct ps_java_node *node, struct lengths *lengths)
+static void measure_repeat(const struct ps_java_node *node, struct lengths *lengths)
 {
     bool question = node->min == 0 && node->max == 1;
     if (question) {
         if (node->of_group && node->greed != PS_JAVA_POSSESSIVE)
-            study_either(node, lengths);
+            measure_either(node, lengths);
         else
-            study(node->child, lengths);
+            measure(node->child, lengths);
         return;
     }
     if (node->of_group && node->greed != PS_JAVA_POSSESSIVE && !ps_java_deterministic(node->child)) {
@@ -70,7 +70,7 @@ static void study_repeat(const struct ps_java_node *node, struct lengths *length
             lengths->max = wrap((int64_t)lengths->max + max);
         return;
     }
-    struct lengths inner = study_alone(node->child);
+    struct lengths inner = measure_alone(node->child);
     if (!lengths->valid || !inner.valid) {
         lengths->valid = false;
         return;
@@ -81,7 +81,7 @@ static void study_repeat(const struct ps_java_node *node, struct lengths *length
     lengths->max = sum;
 }
 
-static void study(const struct ps_java_node *node, struct lengths *lengths)
+static void measure(const struct ps_java_node *node, struct lengths *lengths)
 {
     switch (node->kind) {
     case PS_JAVA_CLASS:
@@ -91,7 +91,7 @@ static void study(const struct ps_java_node *node, struct lengths *lengths)
         lengths->max = wrap((int64_t)lengths->max + 2);
         break;
     case PS_JAVA_REPEAT:
-        study_repeat(node, lengths);
+        measure_repeat(node, lengths);
         break;
     case PS_JAVA_REFERENCE:
         lengths->valid = false;
@@ -100,10 +100,10 @@ static void study(const struct ps_java_node *node, struct lengths *lengths)
     case PS_JAVA_GROUP:
     case PS_JAVA_ATOMIC:
         for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
-            study(child, lengths);
+            measure(child, lengths);
         break;
     case PS_JAVA_EITHER:
-        study_either(node, lengths);
+        measure_either(node, lengths);
         break;
     default:
         break;
@@ -292,7 +292,7 @@ struct ps_java_node *ps_java_behind(struct ps_arena *arena, const struct ps_java
                                     const char **reason)
 {
     *reason = "Look-behind group does not have an obvious maximum length";
-    if (!study_alone(look->child).valid)
+    if (!measure_alone(look->child).valid)
         return NULL;
     struct work work = {.arena = arena};
     struct list list;

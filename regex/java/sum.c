@@ -59,8 +59,8 @@ struct summarizer {
     struct ps_bytes_summary *summary;
 };
 
-static void lose_at(struct ps_bytes_summary *summary, const struct ps_bytes_node *node,
-                    enum ps_regex_exactness loss, const char *why)
+static void lower_exactness_at(struct ps_bytes_summary *summary, const struct ps_bytes_node *node,
+                               enum ps_regex_exactness loss, const char *why)
 {
     if (loss > summary->loss) {
         summary->loss = loss;
@@ -95,13 +95,13 @@ static void summarize(struct summarizer *summarizer, const struct ps_bytes_node 
 {
     struct ps_bytes_summary *summary = summarizer->summary;
     if (node->atomic)
-        lose_at(summary, node, PS_REGEX_CONFIRM, "atomic group or possessive repeat");
-    lose_at(summary, node, node->loss, node->why);
+        lower_exactness_at(summary, node, PS_REGEX_CONFIRM, "atomic group or possessive repeat");
+    lower_exactness_at(summary, node, node->loss, node->why);
     switch (node->kind) {
     case PS_BYTES_CHARACTER: {
         bool exact = node->high_all && (around.run || node->edge) && !around.left && !around.right;
         if (node->high && !exact)
-            lose_at(summary, node, PS_REGEX_PLAIN, "a character that may be beyond ASCII");
+            lower_exactness_at(summary, node, PS_REGEX_PLAIN, "a character that may be beyond ASCII");
         summary->repair |= node->high && node->replacement;
         summary->newline |= node->ascii[0] >> '\n' & 1;
         break;

@@ -29,7 +29,7 @@ struct trimmer {
     bool end; /* trims the end; else the beginning */
 };
 
-static void lose(struct trimmer *trimmer, enum ps_regex_exactness loss)
+static void lower_exactness(struct trimmer *trimmer, enum ps_regex_exactness loss)
 {
     if (loss > *trimmer->loss)
         *trimmer->loss = loss;
@@ -76,7 +76,7 @@ static void trim_children(struct trimmer *trimmer, struct ps_bytes_node **childr
             /* "^.*x" becomes "x" in subjects where a dot matches everything. */
             if (count > 2 && at + step < count && is_dots(children[at + step])) {
                 children[at] = NULL;
-                lose(trimmer, PS_REGEX_PLAIN);
+                lower_exactness(trimmer, PS_REGEX_PLAIN);
                 continue;
             }
             return;
@@ -86,7 +86,7 @@ static void trim_children(struct trimmer *trimmer, struct ps_bytes_node **childr
             return;
         }
         if (!trimmer->end && has_atomic(child))
-            lose(trimmer, PS_REGEX_CONFIRM);
+            lower_exactness(trimmer, PS_REGEX_CONFIRM);
         children[at] = NULL;
     }
 }
@@ -116,7 +116,7 @@ static struct ps_bytes_node *trim_concat(struct trimmer *trimmer, struct ps_byte
 static struct ps_bytes_node *trim(struct trimmer *trimmer, struct ps_bytes_node *node)
 {
     if (node->atomic && !trimmer->end && node->kind == PS_BYTES_REPEAT)
-        lose(trimmer, PS_REGEX_CONFIRM);
+        lower_exactness(trimmer, PS_REGEX_CONFIRM);
     if (trimmer->end &&
         (node->kind != PS_BYTES_REPEAT || node->min <= 1 || node->child->kind == PS_BYTES_CHARACTER))
         /* Except for rounds of a group: Java does not backtrack into earlier rounds. */

@@ -46,7 +46,7 @@ static void describe_event(const void *token, char *text, size_t size)
 }
 
 /* Handles a single refused event: logs it and tries it again later; no event after it is sent before it. */
-static void blame(struct ps_kafka_sender *sender, const char *why)
+static void report_refused_event(struct ps_kafka_sender *sender, const char *why)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
     char text[512];
@@ -84,8 +84,9 @@ void ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
     set_cause(sender, error, flaw, token, topic, partition);
     if (flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_SPLIT || error->outcome == PS_KAFKA_BLAME) {
         /* The event never reached the producer: the producer can still be used. */
-        blame(sender, flaw != PS_KAFKA_FLAW_NONE ? ps_kafka_flaw_text(flaw)
-                                                 : "it is larger than kafka.producer.max.request.size");
+        report_refused_event(sender, flaw != PS_KAFKA_FLAW_NONE
+                                         ? ps_kafka_flaw_text(flaw)
+                                         : "it is larger than kafka.producer.max.request.size");
         ps_count(sender->port->counters, PS_COUNTER_RollbackCount, 1);
         sender->cause.error = NULL;
         return;
@@ -164,7 +165,7 @@ void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
         if (cause->group_count > 1)
             halve(sender);
         else
-            blame(sender, cause->error->meaning);
+            report_refused_event(sender, cause->error->meaning);
         break;
     case PS_KAFKA_DELIVERED:
     case PS_KAFKA_PURGED:

@@ -33,7 +33,7 @@ static bool failed(char *reason, const char *what)
     return false;
 }
 
-static bool shake(struct ps_client *client, char *reason)
+static bool continue_handshake(struct ps_client *client, char *reason)
 {
     const struct ps_transport *transport = client->plan->transport;
     int done = 1;
@@ -53,7 +53,7 @@ static bool connected(struct ps_client *client, char *reason)
     if (client->session == NULL)
         return false;
     client->phase = PS_CLIENT_SHAKING;
-    return shake(client, reason);
+    return continue_handshake(client, reason);
 }
 
 bool ps_client_connect(struct ps_client *client, uint64_t now_ns, char *reason)
@@ -92,7 +92,7 @@ bool ps_client_work(struct ps_client *client, uint64_t now_ns, char *reason)
     if (client->phase == PS_CLIENT_CONNECTING)
         good = connect_go_on(client, reason);
     else if (client->phase == PS_CLIENT_SHAKING)
-        good = shake(client, reason);
+        good = continue_handshake(client, reason);
     if (!good || client->phase == PS_CLIENT_CLOSED || client->phase == PS_CLIENT_UP)
         return good;
     if (now_ns < client->deadline_ns)

@@ -78,7 +78,7 @@ static struct ps_address unmapped(const struct ps_address *peer)
 
 /* ---- the thread ---- */
 
-static bool leads_back(const char *name, const struct ps_address *peer)
+static bool resolves_to(const char *name, const struct ps_address *peer)
 {
     struct addrinfo hints = {.ai_family = peer->storage.ss_family, .ai_socktype = SOCK_STREAM}, *list;
     uint8_t wanted[20], one[20];
@@ -101,7 +101,7 @@ static void resolve(struct question *question)
     struct ps_address peer = unmapped(&question->peer);
     question->found = getnameinfo((const struct sockaddr *)&peer.storage, peer.length, question->name,
                                   sizeof question->name, NULL, 0, NI_NAMEREQD) == 0 &&
-                      leads_back(question->name, &peer);
+                      resolves_to(question->name, &peer);
     if (!question->found) {
         char text[PS_ADDRESS_TEXT_BYTES];
         uint32_t length = ps_address_ip(&question->peer, text);

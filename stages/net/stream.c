@@ -411,7 +411,7 @@ enum ps_result ps_stream_work(struct ps_stream *stream, struct ps_batch *batch, 
 
 /* ---- timers and draining ---- */
 
-static void sweep(struct ps_stream *stream, const struct ps_now *now)
+static void expire_connections(struct ps_stream *stream, const struct ps_now *now)
 {
     for (uint32_t slot = 0; slot < stream->chunk_count * PS_CONNECTION_CHUNK; slot++) {
         struct ps_connection *connection = ps_connection_at(stream, slot);
@@ -437,7 +437,7 @@ uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now)
     if (stream->timed_count > 0) {
         if (now->mono_ns >= stream->sweep_ns) {
             stream->sweep_ns = now->mono_ns + SWEEP_NS;
-            sweep(stream, now);
+            expire_connections(stream, now);
         }
         if (stream->sweep_ns < next)
             next = stream->sweep_ns;

@@ -120,7 +120,7 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
     return connection;
 }
 
-static void unlist(struct ps_stream *stream, struct ps_connection *connection)
+static void unlink_connection(struct ps_stream *stream, struct ps_connection *connection)
 {
     struct ps_connection **link = &stream->more;
     while (connection->listed && *link != NULL) {
@@ -141,7 +141,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     }
     if (stream->options.ops->closed != NULL)
         stream->options.ops->closed(stream->options.owner, connection);
-    unlist(stream, connection);
+    unlink_connection(stream, connection);
     ps_connection_set_deadline(stream, connection, 0);
     if (connection->tls != NULL) {
         (void)ps_tls_connection_shutdown(connection->tls);

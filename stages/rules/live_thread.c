@@ -23,7 +23,7 @@ void ps_rules_live_wish(struct ps_rules_live *live, enum ps_rules_wish wish)
     (void)ignored;
 }
 
-static void wishes_take(struct ps_rules_live *live)
+static void requests_take(struct ps_rules_live *live)
 {
     uint64_t value = 0;
     if (read(live->wake_fd, &value, sizeof value) != sizeof value)
@@ -32,7 +32,7 @@ static void wishes_take(struct ps_rules_live *live)
     live->wanted |= value % WISH_STOP != 0;
 }
 
-static void change_seen(struct ps_rules_live *live)
+static void note_change(struct ps_rules_live *live)
 {
     live->latest_ns = ps_clock_now().mono_ns;
     if (!live->dirty)
@@ -92,9 +92,9 @@ static void version_task(void *version)
 
 bool ps_rules_live_is_overtaken(struct ps_rules_live *live)
 {
-    wishes_take(live);
+    requests_take(live);
     if (ps_rules_watch_touched(live->watch))
-        change_seen(live);
+        note_change(live);
     return live->stop || (!live->patient && (live->dirty || live->wanted));
 }
 
@@ -115,7 +115,7 @@ static void wait_released(struct ps_rules_live *live, const struct ps_rules_vers
     while (!live->stop && is_held(live, old)) { /* stopped: no worker runs */
         struct pollfd wish = {.fd = live->wake_fd, .events = POLLIN};
         if (poll(&wish, 1, 1) > 0)
-            wishes_take(live);
+            requests_take(live);
     }
     (void)ps_swap_replace(&live->swap, live->version);
 }
@@ -187,14 +187,14 @@ static void reload(struct ps_rules_live *live)
     live->patient = attempt.cancelled && !live->patient;
     if (attempt.cancelled) {
         ps_rules_attempt_fini(&attempt);
-        change_seen(live);
+        note_change(live);
         return;
     }
     take(live, &attempt);
     /* It may have changed while it was read, or an include before anybody watched it. */
     live->unsettled = ps_rules_attempt_is_current(latest(live)) ? 0 : live->unsettled + 1;
     if (live->unsettled > 0 && live->unsettled <= UNSETTLED_MAX)
-        change_seen(live);
+        note_change(live);
 }
 
 static uint64_t due_ns(const struct ps_rules_live *live)
@@ -229,18 +229,18 @@ void *ps_rules_live_thread(void *live_)
         (void)pthread_setaffinity_np(pthread_self(), sizeof live->cpus, &live->cpus);
     ps_rules_attempt_follow(&live->good);
     if (live->options.watch && !ps_rules_attempt_is_current(&live->good))
-        change_seen(live);
+        note_change(live);
     while (!live->stop) {
         uint64_t until_ns = due_ns(live);
         wait_until(live, until_ns < look_ns ? until_ns : look_ns);
-        wishes_take(live);
+        requests_take(live);
         if (ps_rules_watch_touched(live->watch))
-            change_seen(live);
+            note_change(live);
         uint64_t now_ns = ps_clock_now().mono_ns;
         if (now_ns >= look_ns) {
             look_ns = now_ns + (events ? LOOK_NS : LOOK_ALONE_NS);
             if (ps_rules_watch_look(live->watch))
-                change_seen(live);
+                note_change(live);
         }
         if (!live->stop && now_ns >= due_ns(live))
             reload(live);
