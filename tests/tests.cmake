@@ -1,7 +1,7 @@
 # One executable per *_test.c, named by its path (tests/core/flow/batch_test.c -> core_flow_batch), labelled by its folder below tests/ (core).
 # tests/fuzz/*_fuzz.c replay their corpus (tests/fuzz/corpus/<name>/) as tests, and are libFuzzer programs in the fuzz preset.
 file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.c ${CMAKE_SOURCE_DIR}/tests/*/*/*_test.c)
-file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
+file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c ${CMAKE_SOURCE_DIR}/tests/support/*/*.c)
 
 add_library(ps_test_support STATIC ${test_support} ${CMAKE_SOURCE_DIR}/tests/support/support.h)
 set_target_properties(ps_test_support PROPERTIES LINKER_LANGUAGE C)

@@ -2,7 +2,7 @@
  * event is lost or duplicated, and the order is kept. The embedded broker does not append what it refuses, so
  * each case is exact. */
 #include "stages/kafka/errors.h"
-#include "tests/support/kafka_sink.h"
+#include "tests/support/kafka/sink.h"
 
 #include <stdio.h>
 
@@ -21,10 +21,11 @@ static void burst_with_error(struct ps_test_kafka_sink *kafka, int code, int pos
 {
     rd_kafka_resp_err_t answers[REQUESTS] = {RD_KAFKA_RESP_ERR_NO_ERROR};
     answers[position] = (rd_kafka_resp_err_t)code;
-    rd_kafka_mock_push_request_errors_array(kafka->cluster, PS_TEST_PRODUCE, (size_t)position + 1, answers);
+    rd_kafka_mock_push_request_errors_array(kafka->cluster.handle, PS_TEST_PRODUCE, (size_t)position + 1,
+                                            answers);
     ps_test_kafka_sink_send(kafka, LEASES, EVENTS);
     ps_test_kafka_sink_wait(kafka, 10000);
-    rd_kafka_mock_clear_request_errors(kafka->cluster, PS_TEST_PRODUCE);
+    rd_kafka_mock_clear_request_errors(kafka->cluster.handle, PS_TEST_PRODUCE);
     ps_test_stage_recycle(&kafka->stage);
     kafka->lease_count = 0;
 }

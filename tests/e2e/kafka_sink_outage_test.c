@@ -1,7 +1,7 @@
 /* A broker that is down, moves a leader, or is slow; a full queue: no event is lost, and the order is
  * kept. */
 #include "stages/kafka/statistics.h"
-#include "tests/support/kafka_sink.h"
+#include "tests/support/kafka/sink.h"
 
 static void test_broker_down_and_back(void **state)
 {
@@ -12,12 +12,12 @@ static void test_broker_down_and_back(void **state)
     kafka.haste = 1;
     ps_test_kafka_sink_send(&kafka, 10, 50);
     ps_test_kafka_sink_wait(&kafka, 10000);
-    rd_kafka_mock_broker_set_down(kafka.cluster, 1);
+    rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
     ps_test_kafka_sink_send(&kafka, 10, 50);
     ps_test_kafka_sink_pass(&kafka, 1500);
     assert_int_equal(kafka.stage.done_count, 10);
     assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_ConnectionFailedCount) > 0);
-    rd_kafka_mock_broker_set_up(kafka.cluster, 1);
+    rd_kafka_mock_broker_set_up(kafka.cluster.handle, 1);
     ps_test_kafka_sink_send(&kafka, 10, 50);
     ps_test_kafka_sink_wait(&kafka, 15000);
     ps_test_kafka_sink_verify(&kafka, false);
@@ -31,13 +31,13 @@ static void test_no_broker_at_start(void **state)
     (void)state;
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 1, "late", 1, PS_KEYS("kafka.producer.reconnect.backoff.max.ms", "200"));
-    rd_kafka_mock_broker_set_down(kafka.cluster, 1);
+    rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
     ps_test_kafka_sink_send(&kafka, 1, 20);
     kafka.waiting = ps_test_kafka_sink_lease(&kafka, 20, 32); /* not taken before partitions are known */
     ps_test_kafka_sink_pass(&kafka, 500);
     assert_non_null(kafka.waiting);
     assert_int_equal(kafka.stage.done_count, 0);
-    rd_kafka_mock_broker_set_up(kafka.cluster, 1);
+    rd_kafka_mock_broker_set_up(kafka.cluster.handle, 1);
     while (kafka.waiting != NULL)
         ps_test_kafka_sink_turn(&kafka);
     ps_test_kafka_sink_send(&kafka, 5, 20);
@@ -56,8 +56,8 @@ static void test_leader_moves(void **state)
     kafka.haste = 1;
     for (int leader = 1; leader <= 3; leader++) {
         ps_test_kafka_sink_send(&kafka, 10, 30);
-        rd_kafka_mock_partition_set_leader(kafka.cluster, "moving", 0, leader);
-        rd_kafka_mock_partition_set_leader(kafka.cluster, "moving", 1, leader % 3 + 1);
+        rd_kafka_mock_partition_set_leader(kafka.cluster.handle, "moving", 0, leader);
+        rd_kafka_mock_partition_set_leader(kafka.cluster.handle, "moving", 1, leader % 3 + 1);
         ps_test_kafka_sink_send(&kafka, 10, 30);
         ps_test_kafka_sink_wait(&kafka, 15000);
     }
@@ -75,7 +75,7 @@ static void test_slow_broker_and_full_queue(void **state)
     kafka.haste = 1;
     ps_test_kafka_sink_send(&kafka, 1, 1);
     ps_test_kafka_sink_wait(&kafka, 10000);
-    rd_kafka_mock_broker_set_rtt(kafka.cluster, 1, 100);
+    rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 100);
     kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
     ps_test_kafka_sink_turn(&kafka); /* 150 of 200 */
     kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
@@ -102,13 +102,13 @@ static void test_delivery_timeout(void **state)
                                      "0", "kafka.producer.request.timeout.ms", "900"));
     ps_test_kafka_sink_send(&kafka, 2, 20);
     ps_test_kafka_sink_wait(&kafka, 10000);
-    rd_kafka_mock_broker_set_down(kafka.cluster, 1);
+    rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
     ps_test_kafka_sink_send(&kafka, 2, 20);
     for (int i = 0; i < 6000 && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) == 0; i++)
         ps_test_kafka_sink_turn(&kafka);
     assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) > 0);
     assert_int_equal(kafka.stage.done_count, 2); /* Flume rolls back and retries; so does this sink */
-    rd_kafka_mock_broker_set_up(kafka.cluster, 1);
+    rd_kafka_mock_broker_set_up(kafka.cluster.handle, 1);
     ps_test_kafka_sink_wait(&kafka, 15000);
     ps_test_kafka_sink_verify(&kafka, true);
     ps_test_kafka_sink_stop(&kafka);
@@ -126,7 +126,7 @@ static void test_long_silence_is_said(void **state)
         ps_test_kafka_sink_wait(&kafka, 10000);
     }
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings);
-    rd_kafka_mock_broker_set_rtt(kafka.cluster, 1, 1000);
+    rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 1000);
     kafka.haste = 50; /* one second of waiting counts as fifty */
     ps_test_kafka_sink_send(&kafka, 1, 20);
     ps_test_kafka_sink_wait(&kafka, 10000);

@@ -1,6 +1,6 @@
 /* An event or a topic that is finally refused, and leases that are recalled at any moment: no event is lost,
  * and the order is kept. */
-#include "tests/support/kafka_sink.h"
+#include "tests/support/kafka/sink.h"
 
 #define TOO_LARGE RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
 
@@ -16,7 +16,8 @@ static void test_refused_event_holds_the_rest(void **state)
     ps_test_kafka_sink_wait(&kafka, 10000);
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) /* each new producer sends one record, then the rest */
         answers[i] = i % 2 == 0 ? TOO_LARGE : RD_KAFKA_RESP_ERR_NO_ERROR;
-    rd_kafka_mock_push_request_errors_array(kafka.cluster, PS_TEST_PRODUCE, PS_COUNT_OF(answers), answers);
+    rd_kafka_mock_push_request_errors_array(kafka.cluster.handle, PS_TEST_PRODUCE, PS_COUNT_OF(answers),
+                                            answers);
     ps_test_kafka_sink_send(&kafka, 4, 16);
     for (int i = 0; i < 10000 && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused) == 0; i++)
         ps_test_kafka_sink_turn(&kafka);
@@ -24,7 +25,7 @@ static void test_refused_event_holds_the_rest(void **state)
     assert_int_equal(kafka.stage.done_count, 1);
     assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_RollbackCount) >=
                 3); /* halved, more than once */
-    rd_kafka_mock_clear_request_errors(kafka.cluster, PS_TEST_PRODUCE);
+    rd_kafka_mock_clear_request_errors(kafka.cluster.handle, PS_TEST_PRODUCE);
     ps_test_kafka_sink_wait(&kafka, 15000);
     ps_test_kafka_sink_verify(&kafka, false);
     assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), 1);
@@ -53,7 +54,7 @@ static void test_recall_with_dead_broker(void **state)
     kafka.haste = 1;
     ps_test_kafka_sink_send(&kafka, 5, 20);
     ps_test_kafka_sink_wait(&kafka, 10000);
-    rd_kafka_mock_broker_set_down(kafka.cluster, 1);
+    rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
     ps_test_kafka_sink_send(&kafka, 5, 20);
     ps_test_kafka_sink_pass(&kafka, 300);
     struct ps_lease *back = recall(&kafka);
@@ -68,7 +69,7 @@ static void test_recall_with_dead_broker(void **state)
     assert_int_equal(count, 5);
     assert_int_equal(kafka.stage.done_count, 5);
     /* works again, with the same leases */
-    rd_kafka_mock_broker_set_up(kafka.cluster, 1);
+    rd_kafka_mock_broker_set_up(kafka.cluster.handle, 1);
     kafka.lease_count -= count;
     while (back != NULL) {
         struct ps_lease *lease = back;
@@ -112,11 +113,11 @@ static void run_topic_error(rd_kafka_resp_err_t error)
     ps_test_kafka_sink_start(
         &kafka, 1, "refused", 1,
         PS_KEYS("kafka.producer.topic.metadata.propagation.max.ms", "100", "kafka.producer.linger.ms", "0"));
-    rd_kafka_mock_topic_set_error(kafka.cluster, "refused", error);
+    rd_kafka_mock_topic_set_error(kafka.cluster.handle, "refused", error);
     ps_test_kafka_sink_send(&kafka, 1, 20);
     ps_test_kafka_sink_pass(&kafka, 1000);
     assert_int_equal(kafka.stage.done_count, 0);
-    rd_kafka_mock_topic_set_error(kafka.cluster, "refused", RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_mock_topic_set_error(kafka.cluster.handle, "refused", RD_KAFKA_RESP_ERR_NO_ERROR);
     ps_test_kafka_sink_wait(&kafka, 15000);
     ps_test_kafka_sink_send(&kafka, 3, 20);
     ps_test_kafka_sink_wait(&kafka, 15000);
@@ -142,7 +143,7 @@ static void test_weak_acks(void **state)
             PS_KEYS("kafka.producer.acks", acks[i], "kafka.producer.retry.backoff.ms", "10"));
         ps_test_kafka_sink_send(&kafka, 5, 50);
         ps_test_kafka_sink_wait(&kafka, 10000);
-        rd_kafka_mock_push_request_errors(kafka.cluster, PS_TEST_PRODUCE, 2,
+        rd_kafka_mock_push_request_errors(kafka.cluster.handle, PS_TEST_PRODUCE, 2,
                                           acks[i][0] == '1' ? RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS
                                                             : RD_KAFKA_RESP_ERR_NO_ERROR,
                                           RD_KAFKA_RESP_ERR_NO_ERROR);
@@ -165,7 +166,8 @@ static void test_recall_and_close_at_any_time(void **state)
     for (int round = 0; round < 25; round++) {
         struct ps_test_kafka_sink kafka;
         ps_test_kafka_sink_start(&kafka, 1, "anytime", 2, PS_KEYS("kafka.producer.linger.ms", "1"));
-        rd_kafka_mock_push_request_errors(kafka.cluster, PS_TEST_PRODUCE, 2, RD_KAFKA_RESP_ERR_NO_ERROR,
+        rd_kafka_mock_push_request_errors(kafka.cluster.handle, PS_TEST_PRODUCE, 2,
+                                          RD_KAFKA_RESP_ERR_NO_ERROR,
                                           errors[ps_test_random(&seed) % PS_COUNT_OF(errors)]);
         for (int i = 0; i < 4; i++) {
             kafka.waiting = ps_test_kafka_sink_lease(&kafka, 10, 32);

@@ -1,7 +1,7 @@
 /* Events without a channel (a multiplexing selector without a match) count as delivered for their source: an
  * agent that drops every record commits them all; also with several workers in the group. */
-#include "stages/kafka/mock.h"
-#include "tests/support/kafka_member.h"
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/member.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -64,11 +64,10 @@ static void test_dropped_events_are_committed(void **state)
     const char *program = getenv("PENSTOCK");
     if (program == NULL || access(program, X_OK) != 0)
         skip();
-    struct ps_err err = {0};
-    struct ps_kafka_mock *mock = ps_kafka_mock_create(1, &err);
-    assert_non_null(mock);
-    const char *bootstrap = ps_kafka_mock_bootstrap(mock);
-    assert_int_equal(ps_kafka_mock_topic(mock, "dropped", PARTITIONS, &err), PS_OK);
+    struct ps_test_cluster cluster;
+    ps_test_cluster_start(&cluster, 1);
+    const char *bootstrap = cluster.bootstrap;
+    ps_test_cluster_topic(&cluster, "dropped", PARTITIONS);
     ps_test_kafka_send(
         bootstrap,
         &(struct ps_test_sent){.topic = "dropped", .count = RECORDS, .size = 60, .partitions = PARTITIONS});
@@ -88,7 +87,7 @@ static void test_dropped_events_are_committed(void **state)
     unlink(path);
     assert_int_equal(sum, RECORDS);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    ps_kafka_mock_destroy(mock);
+    ps_test_cluster_stop(&cluster);
 }
 
 int main(void)

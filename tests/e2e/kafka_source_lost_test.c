@@ -1,43 +1,24 @@
 /* Partitions that are lost, and revocations that take too long: nothing is committed for them, positions that
  * come home later are discarded, and the next owner reads from the last commit. */
-#include "stages/kafka/mock.h"
-#include "tests/support/kafka_member.h"
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/member.h"
 
-#include <librdkafka/rdkafka.h>
 #include <unistd.h>
-
-static struct ps_kafka_mock *mock;
-static const char *bootstrap;
-
-static int group_setup(void **state)
-{
-    (void)state;
-    struct ps_err err = {0};
-    mock = ps_kafka_mock_create(1, &err);
-    bootstrap = mock != NULL ? ps_kafka_mock_bootstrap(mock) : NULL;
-    return mock != NULL ? 0 : -1;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    ps_kafka_mock_destroy(mock);
-    return 0;
-}
 
 static struct ps_test_member *member_of(const char *topic, const char *group)
 {
-    struct ps_test_member *member = ps_test_member_create(
-        bootstrap, group, PS_KEYS("kafka.topics", topic, "kafka.consumer.max.poll.interval.ms", "6000"));
+    struct ps_test_member *member =
+        ps_test_member_create(ps_test_cluster.bootstrap, group,
+                              PS_KEYS("kafka.topics", topic, "kafka.consumer.max.poll.interval.ms", "6000"));
     member->hold = true;
     return member;
 }
 
 static void fill(const char *topic)
 {
-    struct ps_err err = {0};
-    assert_int_equal(ps_kafka_mock_topic(mock, topic, 1, &err), PS_OK);
-    ps_test_kafka_send(bootstrap, &(struct ps_test_sent){.topic = topic, .count = 1000, .partitions = 1});
+    ps_test_topic(topic, 1);
+    ps_test_kafka_send(ps_test_cluster.bootstrap,
+                       &(struct ps_test_sent){.topic = topic, .count = 1000, .partitions = 1});
 }
 
 /* The first member does not poll for too long; the second takes over and commits all; later deliveries of the
@@ -54,12 +35,12 @@ static void test_lost(void **state)
     second->hold = false;
     ps_test_member_deliver(second, SIZE_MAX);
     ps_test_members_run(&second, 1, SIZE_MAX, 1500);
-    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-lost", "lost", 0), 1000);
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-lost", "lost", 0), 1000);
 
     ps_test_members_run(&first, 1, SIZE_MAX, 100); /* learns that it lost all partitions */
     ps_test_member_deliver(first, 1);
     ps_test_members_run(&first, 1, SIZE_MAX, 1500);
-    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-lost", "lost", 0), 1000);
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-lost", "lost", 0), 1000);
     ps_test_member_destroy(first);
     ps_test_member_destroy(second);
 }
@@ -78,14 +59,16 @@ static void test_revocation_out_of_time(void **state)
     while (members[0]->received_count + members[1]->received_count < 2000 && ps_clock_now().mono_ns < until)
         ps_test_members_run(members, 2, 2000, 100);
     assert_int_equal(members[0]->received_count + members[1]->received_count, 2000);
-    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-stuck", "stuck", 0), RD_KAFKA_OFFSET_INVALID);
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-stuck", "stuck", 0),
+                     RD_KAFKA_OFFSET_INVALID);
     /* What the first assignment still had under way is discarded. */
     struct ps_test_member *first = members[0];
     while (first->held_count > 0 && first->received_count == first_count)
         ps_test_member_deliver(first, 1);
     if (first->received_count == first_count) {
         ps_test_members_run(members, 2, SIZE_MAX, 1200);
-        assert_int_equal(ps_test_kafka_committed(bootstrap, "g-stuck", "stuck", 0), RD_KAFKA_OFFSET_INVALID);
+        assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-stuck", "stuck", 0),
+                         RD_KAFKA_OFFSET_INVALID);
     }
     for (size_t i = 0; i < 2; i++)
         ps_test_member_destroy(members[i]);
@@ -97,5 +80,5 @@ int main(void)
         cmocka_unit_test(test_lost),
         cmocka_unit_test(test_revocation_out_of_time),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

@@ -3,29 +3,10 @@
  * meanwhile, is removed from the group, and the group rebalances again and again.) The client's queue is so
  * small that it is full a hundred times: with a library that slept for a second each time the test would not
  * end in time. */
-#include "stages/kafka/mock.h"
-#include "tests/support/kafka_member.h"
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/member.h"
 
 #include <unistd.h>
-
-static struct ps_kafka_mock *mock;
-static const char *bootstrap;
-
-static int group_setup(void **state)
-{
-    (void)state;
-    struct ps_err err = {0};
-    mock = ps_kafka_mock_create(1, &err);
-    bootstrap = mock != NULL ? ps_kafka_mock_bootstrap(mock) : NULL;
-    return mock != NULL ? 0 : -1;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    ps_kafka_mock_destroy(mock);
-    return 0;
-}
 
 static void set_paused(struct ps_test_member *member, bool paused)
 {
@@ -36,7 +17,7 @@ static void set_paused(struct ps_test_member *member, bool paused)
 
 static void send_more(uint32_t first, uint32_t count)
 {
-    ps_test_kafka_send(bootstrap,
+    ps_test_kafka_send(ps_test_cluster.bootstrap,
                        &(struct ps_test_sent){
                            .topic = "pause", .first = first, .count = count, .size = 100, .partitions = 2});
 }
@@ -44,11 +25,10 @@ static void send_more(uint32_t first, uint32_t count)
 static void test_pause_for_long(void **state)
 {
     (void)state;
-    struct ps_err err = {0};
-    assert_int_equal(ps_kafka_mock_topic(mock, "pause", 2, &err), PS_OK);
+    ps_test_topic("pause", 2);
     send_more(0, 10000);
     struct ps_test_member *member =
-        ps_test_member_create(bootstrap, "g-pause",
+        ps_test_member_create(ps_test_cluster.bootstrap, "g-pause",
                               PS_KEYS("kafka.topics", "pause", "kafka.consumer.max.poll.interval.ms", "6000",
                                       "batchSize", "100", "kafka.consumer.queued.min.messages", "200",
                                       "kafka.consumer.max.partition.fetch.bytes", "20000"));
@@ -73,5 +53,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pause_for_long),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

@@ -2,8 +2,8 @@
  * every partition in order. The embedded cluster refuses commits after a member has joined, which a real
  * broker does not, so records may come twice here; a test with a real broker shows that an orderly change
  * duplicates none. */
-#include "stages/kafka/mock.h"
-#include "tests/support/kafka_member.h"
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/member.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -12,31 +12,12 @@
 #define CHUNK 1000U
 #define PARTITIONS 4
 
-static struct ps_kafka_mock *mock;
-static const char *bootstrap;
-
-static int group_setup(void **state)
-{
-    (void)state;
-    struct ps_err err = {0};
-    mock = ps_kafka_mock_create(1, &err);
-    bootstrap = mock != NULL ? ps_kafka_mock_bootstrap(mock) : NULL;
-    return mock != NULL ? 0 : -1;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    ps_kafka_mock_destroy(mock);
-    return 0;
-}
-
 /* Sends all records over about eighteen seconds. */
 static void *load(void *topic)
 {
     for (uint32_t first = 0; first < RECORDS; first += CHUNK) {
         ps_test_kafka_send(
-            bootstrap,
+            ps_test_cluster.bootstrap,
             &(struct ps_test_sent){
                 .topic = topic, .first = first, .count = CHUNK, .size = 100, .partitions = PARTITIONS});
         usleep(400000);
@@ -92,21 +73,20 @@ static void assert_order(const struct ps_test_member *member)
 
 static void run(const char *topic, const char *group, const char *strategy)
 {
-    struct ps_err err = {0};
     pthread_t thread;
     const char *keys[] = {"kafka.topics", topic, "kafka.consumer.partition.assignment.strategy", strategy,
                           NULL};
     struct ps_test_member *members[2] = {NULL, NULL};
-    assert_int_equal(ps_kafka_mock_topic(mock, topic, PARTITIONS, &err), PS_OK);
+    ps_test_topic(topic, PARTITIONS);
     assert_int_equal(pthread_create(&thread, NULL, load, (void *)(uintptr_t)topic), 0);
 
-    members[0] = ps_test_member_create(bootstrap, group, keys);
+    members[0] = ps_test_member_create(ps_test_cluster.bootstrap, group, keys);
     members[0]->hold = true;
     uint64_t until = ps_clock_now().mono_ns + 50 * PS_NS_PER_S;
     while (members[0]->received_count < 100 && ps_clock_now().mono_ns < until)
         cycle(members, 2);
 
-    members[1] = ps_test_member_create(bootstrap, group, keys);
+    members[1] = ps_test_member_create(ps_test_cluster.bootstrap, group, keys);
     members[1]->hold = true;
     while (members[1]->received_count < 100 && ps_clock_now().mono_ns < until)
         cycle(members, 2);
@@ -131,7 +111,8 @@ static void run(const char *topic, const char *group, const char *strategy)
     ps_test_member_deliver(members[1], SIZE_MAX);
     assert_true(ps_test_member_drain(members[1], 10000));
     for (int32_t partition = 0; partition < PARTITIONS; partition++)
-        assert_int_equal(ps_test_kafka_committed(bootstrap, group, topic, partition), RECORDS / PARTITIONS);
+        assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, group, topic, partition),
+                         RECORDS / PARTITIONS);
     for (size_t i = 0; i < 2; i++)
         ps_test_member_destroy(members[i]);
 }
@@ -154,5 +135,5 @@ int main(void)
         cmocka_unit_test(test_eager),
         cmocka_unit_test(test_cooperative),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

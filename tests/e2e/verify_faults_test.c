@@ -4,10 +4,9 @@
  * JSON. */
 #include "tests/support/avro.h"
 #include "tests/support/folder.h"
+#include "tests/support/kafka/cluster.h"
 #include "tests/support/net.h"
 #include "tests/support/verify.h"
-
-#include "stages/kafka/mock.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -154,14 +153,13 @@ static void check_avro_followed(const struct ps_test_faults *faults)
 static void check_kafka(const struct ps_test_faults *faults)
 {
     struct ps_test_verify verify;
-    struct ps_err err = {.length = 0};
     char text[256];
-    struct ps_kafka_mock *mock = ps_kafka_mock_create(1, &err);
-    assert_non_null(mock);
-    assert_int_equal(ps_kafka_mock_topic(mock, "faults", 3, &err), PS_OK);
-    ps_test_verify_start(&verify, SENT, "kafka://%s/faults", ps_kafka_mock_bootstrap(mock));
+    struct ps_test_cluster cluster;
+    ps_test_cluster_start(&cluster, 1);
+    ps_test_cluster_topic(&cluster, "faults", 3);
+    ps_test_verify_start(&verify, SENT, "kafka://%s/faults", cluster.bootstrap);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers", ps_kafka_mock_bootstrap(mock), text, sizeof text);
+    rd_kafka_conf_set(conf, "bootstrap.servers", cluster.bootstrap, text, sizeof text);
     rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     assert_non_null(producer);
     for (size_t i = 0; i < faults->count; i++)
@@ -172,7 +170,7 @@ static void check_kafka(const struct ps_test_faults *faults)
     assert_int_equal(rd_kafka_flush(producer, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
     ps_test_verify_expect_faults(&verify, faults);
     rd_kafka_destroy(producer);
-    ps_kafka_mock_destroy(mock);
+    ps_test_cluster_stop(&cluster);
 }
 
 /* ---- listening ---- */

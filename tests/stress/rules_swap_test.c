@@ -2,7 +2,7 @@
  * whole; no event is lost or doubled; a set that somebody is half way through stays as long as he needs it;
  * and after a thousand swaps nothing is left of the old ones. */
 #include "tests/support/folder.h"
-#include "tests/support/rules_files.h"
+#include "tests/support/rules/files.h"
 
 #include "core/engine/swap.h"
 #include "rings/tsan.h"

@@ -2,49 +2,31 @@
  * that are not there, go away and come back, refuse for a while or for good, and end the producer. */
 #include "bench/load/targets.h"
 #include "core/clock.h"
-#include "stages/kafka/mock.h"
 #include "tests/support/fake_lane.h"
-#include "tests/support/kafka_reader.h"
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/reader.h"
 
 #include <inttypes.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <stdio.h>
 
 static const struct ps_test_event_size size = {60, 200};
-static struct ps_kafka_mock *mock;
 static struct ps_lane lane;
 static unsigned topic_number;
 static char topic[32];
 
-static int make_mock(void **state)
-{
-    (void)state;
-    struct ps_err err = {0};
-    mock = ps_kafka_mock_create(1, &err);
-    return mock == NULL;
-}
-
-static int destroy_mock(void **state)
-{
-    (void)state;
-    ps_kafka_mock_destroy(mock);
-    return 0;
-}
-
 static int begin(void **state)
 {
     (void)state;
-    struct ps_err err = {0};
     lane = (struct ps_lane){.unordered = true};
     snprintf(topic, sizeof topic, "t%u", topic_number++);
-    return ps_kafka_mock_topic(mock, topic, 4, &err);
+    ps_test_topic(topic, 4);
+    return 0;
 }
 
 static void open_lane(const char *keys)
 {
     char url[512];
-    snprintf(url, sizeof url, "kafka://%s/%s%s", ps_kafka_mock_bootstrap(mock), topic, keys);
+    snprintf(url, sizeof url, "kafka://%s/%s%s", ps_test_cluster.bootstrap, topic, keys);
     ps_test_lane_open(&lane, &ps_target_kafka, url);
 }
 
@@ -63,7 +45,7 @@ static uint64_t sequence_of(const struct ps_test_record *record)
 static unsigned check_topic(uint64_t count, bool exactly)
 {
     struct ps_test_records records =
-        ps_test_records_read(ps_kafka_mock_bootstrap(mock), topic, 4, count - lane.failed);
+        ps_test_records_read(ps_test_cluster.bootstrap, topic, 4, count - lane.failed);
     uint8_t *seen = calloc(count, 1);
     unsigned used = 0;
     uint64_t highest = 0;
@@ -141,7 +123,7 @@ static void test_keys(void **state)
     assert_true(ps_test_lane_send(&lane, 500, 100, size, 10000));
     ps_test_lane_close(&lane);
     assert_int_equal(check_topic(500, true), 1);
-    struct ps_test_records records = ps_test_records_read(ps_kafka_mock_bootstrap(mock), topic, 4, 500);
+    struct ps_test_records records = ps_test_records_read(ps_test_cluster.bootstrap, topic, 4, 500);
     for (size_t i = 0; i < records.count; i++)
         assert_string_equal(records.items[i].key, "7");
     ps_test_records_free(&records);
@@ -151,7 +133,7 @@ static void test_keys(void **state)
     assert_true(ps_test_lane_send(&lane, 500, 100, size, 10000));
     ps_test_lane_close(&lane);
     assert_int_equal(check_topic(500, true), 4);
-    records = ps_test_records_read(ps_kafka_mock_bootstrap(mock), topic, 4, 500);
+    records = ps_test_records_read(ps_test_cluster.bootstrap, topic, 4, 500);
     for (size_t i = 0; i < records.count; i++)
         assert_int_equal(strtoull(records.items[i].key, NULL, 10), sequence_of(&records.items[i]));
     ps_test_records_free(&records);
@@ -165,7 +147,7 @@ static int32_t only_partition(const char *keys, uint32_t number)
     assert_true(ps_test_lane_send(&lane, 300, 100, size, 10000));
     ps_test_lane_close(&lane);
     assert_int_equal(check_topic(300, true), 1);
-    struct ps_test_records records = ps_test_records_read(ps_kafka_mock_bootstrap(mock), topic, 4, 300);
+    struct ps_test_records records = ps_test_records_read(ps_test_cluster.bootstrap, topic, 4, 300);
     int32_t partition = records.items[0].partition;
     ps_test_records_free(&records);
     return partition;
@@ -182,13 +164,13 @@ static void test_partitions(void **state)
 static void test_nobody_there_at_first(void **state)
 {
     (void)state;
-    rd_kafka_mock_broker_set_down(ps_kafka_mock_cluster(mock), 1);
+    rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1);
     open_lane("?kafka.reconnect.backoff.ms=20&kafka.reconnect.backoff.max.ms=50");
     ps_test_lane_give(&lane, 10, size);
     assert_true(ps_test_lane_run(&lane, 10000, is_down, NULL));
     assert_non_null(strstr(lane.reason, "refused"));
     assert_int_equal(lane.completed, 0);
-    rd_kafka_mock_broker_set_up(ps_kafka_mock_cluster(mock), 1);
+    rd_kafka_mock_broker_set_up(ps_test_cluster.handle, 1);
     ps_test_lane_give(&lane, 10, size);
     assert_true(ps_test_lane_run(&lane, 20000, NULL, NULL));
     assert_true(lane.up);
@@ -201,7 +183,7 @@ static void test_the_broker_vanishes_and_comes_back(void **state)
     (void)state;
     open_lane("?kafka.reconnect.backoff.ms=20&kafka.reconnect.backoff.max.ms=50");
     assert_true(ps_test_lane_send(&lane, 1000, 100, size, 10000));
-    rd_kafka_mock_broker_set_down(ps_kafka_mock_cluster(mock), 1);
+    rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1);
     while (!is_down(NULL)) {
         if (ps_test_lane_has_room(&lane))
             ps_test_lane_give(&lane, 10, size);
@@ -213,7 +195,7 @@ static void test_the_broker_vanishes_and_comes_back(void **state)
     for (unsigned i = 0; i < 50; i++)
         ps_test_lane_turn(&lane, 5);
     assert_int_equal(lane.completed, before);
-    rd_kafka_mock_broker_set_up(ps_kafka_mock_cluster(mock), 1);
+    rd_kafka_mock_broker_set_up(ps_test_cluster.handle, 1);
     assert_true(ps_test_lane_run(&lane, 20000, NULL, NULL));
     assert_true(lane.up);
     assert_int_equal(lane.completed, lane.given);
@@ -226,13 +208,13 @@ static void test_refused_for_a_while(void **state)
 {
     (void)state;
     open_lane("?kafka.retry.backoff.ms=10");
-    rd_kafka_mock_push_request_errors(
-        ps_kafka_mock_cluster(mock), 0, 3, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
-        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
+    rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 3, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+                                      RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+                                      RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
     assert_true(ps_test_lane_send(&lane, 1000, 100, size, 20000));
     assert_int_equal(lane.completed, 1000);
     ps_test_lane_close(&lane);
-    rd_kafka_mock_clear_request_errors(ps_kafka_mock_cluster(mock), 0);
+    rd_kafka_mock_clear_request_errors(ps_test_cluster.handle, 0);
     check_topic(1000, true);
 }
 
@@ -241,15 +223,14 @@ static void test_refused_for_good(void **state)
     (void)state;
     open_lane("?partition=0");
     assert_true(ps_test_lane_send(&lane, 100, 100, size, 10000));
-    rd_kafka_mock_push_request_errors(ps_kafka_mock_cluster(mock), 0, 1,
-                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     assert_true(ps_test_lane_send(&lane, 100, 100, size, 10000));
     assert_int_equal(lane.failed, 100);
     assert_non_null(strstr(lane.failure, "MESSAGE_TOO_LARGE"));
     assert_true(ps_test_lane_send(&lane, 100, 100, size, 20000));
     assert_int_equal(lane.completed, 200);
     ps_test_lane_close(&lane);
-    rd_kafka_mock_clear_request_errors(ps_kafka_mock_cluster(mock), 0);
+    rd_kafka_mock_clear_request_errors(ps_test_cluster.handle, 0);
     check_topic(300, true);
 }
 
@@ -259,7 +240,7 @@ static void test_a_fatal_error(void **state)
     (void)state;
     open_lane("?partition=0");
     assert_true(ps_test_lane_send(&lane, 100, 100, size, 10000));
-    rd_kafka_mock_push_request_errors(ps_kafka_mock_cluster(mock), 0, 1,
+    rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 1,
                                       RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
     assert_true(ps_test_lane_send(&lane, 1000, 100, size, 20000));
     assert_int_equal(lane.completed, 1100);
@@ -267,7 +248,7 @@ static void test_a_fatal_error(void **state)
     assert_true(lane.downs > 0);
     assert_true(lane.up);
     ps_test_lane_close(&lane);
-    rd_kafka_mock_clear_request_errors(ps_kafka_mock_cluster(mock), 0);
+    rd_kafka_mock_clear_request_errors(ps_test_cluster.handle, 0);
     check_topic(1100, false);
 }
 
@@ -276,7 +257,7 @@ static void test_not_authorized_for_a_while(void **state)
 {
     (void)state;
     open_lane("?partition=1");
-    rd_kafka_mock_push_request_errors(ps_kafka_mock_cluster(mock), 0, 1,
+    rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     ps_test_lane_give(&lane, 100, size);
     assert_true(ps_test_lane_run(&lane, 10000, is_down, NULL));
@@ -285,7 +266,7 @@ static void test_not_authorized_for_a_while(void **state)
     assert_int_equal(lane.completed, 100);
     assert_true(lane.up);
     ps_test_lane_close(&lane);
-    rd_kafka_mock_clear_request_errors(ps_kafka_mock_cluster(mock), 0);
+    rd_kafka_mock_clear_request_errors(ps_test_cluster.handle, 0);
     check_topic(100, true);
 }
 
@@ -310,10 +291,10 @@ static void test_given_up_after_the_users_time(void **state)
     (void)state;
     open_lane("?kafka.message.timeout.ms=300");
     assert_true(ps_test_lane_send(&lane, 10, 10, size, 10000));
-    rd_kafka_mock_broker_set_down(ps_kafka_mock_cluster(mock), 1);
+    rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1);
     ps_test_lane_give(&lane, 10, size);
     assert_true(ps_test_lane_run(&lane, 10000, NULL, NULL));
-    rd_kafka_mock_broker_set_up(ps_kafka_mock_cluster(mock), 1);
+    rd_kafka_mock_broker_set_up(ps_test_cluster.handle, 1);
     assert_int_equal(lane.failed, 10);
     assert_non_null(strstr(lane.failure, "message.timeout.ms"));
     ps_test_lane_close(&lane);
@@ -331,13 +312,13 @@ static void test_closing_with_events_outstanding(void **state)
     assert_true(lane.outstanding > 0);
     ps_test_lane_close(&lane);
     begin(NULL);
-    rd_kafka_mock_broker_set_down(ps_kafka_mock_cluster(mock), 1); /* and with nobody to send them to */
+    rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1); /* and with nobody to send them to */
     open_lane("");
     ps_test_lane_give(&lane, 1000, size);
     for (unsigned i = 0; i < 20; i++)
         ps_test_lane_turn(&lane, 1);
     ps_test_lane_close(&lane);
-    rd_kafka_mock_broker_set_up(ps_kafka_mock_cluster(mock), 1);
+    rd_kafka_mock_broker_set_up(ps_test_cluster.handle, 1);
 }
 
 static void test_urls_that_cannot_be(void **state)
@@ -353,7 +334,7 @@ static void test_urls_that_cannot_be(void **state)
     ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?partition=some", "source");
     ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?kafka.transactional.id=x", "transactions");
     ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?parttion=1", "partition");
-    snprintf(url, sizeof url, "kafka://%s/not%%20a%%20topic", ps_kafka_mock_bootstrap(mock));
+    snprintf(url, sizeof url, "kafka://%s/not%%20a%%20topic", ps_test_cluster.bootstrap);
     ps_test_lane_refused(&ps_target_kafka, url, "not a valid topic name");
 }
 
@@ -376,5 +357,5 @@ int main(void)
         cmocka_unit_test_setup(test_closing_with_events_outstanding, begin),
         cmocka_unit_test_setup(test_urls_that_cannot_be, begin),
     };
-    return cmocka_run_group_tests(tests, make_mock, destroy_mock);
+    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

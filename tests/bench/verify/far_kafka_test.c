@@ -1,46 +1,17 @@
 /* Far end kafka on the mock: several topics, positions, records the broker threw away, topics that come late,
  * transaction marks, and what cannot be reached. */
 #include "tests/support/far.h"
-
-#include "stages/kafka/mock.h"
+#include "tests/support/kafka/cluster.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
-
-static struct ps_kafka_mock *mock;
-static const char *brokers;
-
-static int setup(void **state)
-{
-    (void)state;
-    struct ps_err err = {.length = 0};
-    mock = ps_kafka_mock_create(1, &err);
-    brokers = mock != NULL ? ps_kafka_mock_bootstrap(mock) : NULL;
-    return mock != NULL ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ps_kafka_mock_destroy(mock);
-    return 0;
-}
-
-static void topic_make(const char *name, unsigned partitions)
-{
-    struct ps_err err = {.length = 0};
-    assert_int_equal(ps_kafka_mock_topic(mock, name, partitions, &err), PS_OK);
-}
-
 static rd_kafka_t *producer_make(void)
 {
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text);
+    rd_kafka_conf_set(conf, "bootstrap.servers", ps_test_cluster.bootstrap, text, sizeof text);
     rd_kafka_conf_set(conf, "linger.ms", "1", text, sizeof text);
     rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     assert_non_null(producer);
@@ -100,11 +71,11 @@ static void test_topics(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    topic_make("one", 3);
-    topic_make("two", 5);
+    ps_test_topic("one", 3);
+    ps_test_topic("two", 5);
     send_numbers("one", 3, 0, 9000, 0);
     send_numbers("two", 5, 9000, 10000, 0);
-    ps_test_far_open(&far, "kafka://%s/one,two?isolation=read_uncommitted", brokers);
+    ps_test_far_open(&far, "kafka://%s/one,two?isolation=read_uncommitted", ps_test_cluster.bootstrap);
     ps_test_far_collect(&far, 19000);
     assert_int_equal(expect_numbers(&far, 0, 19000), 8);
     ps_test_far_expect_nothing(&far, 50);
@@ -118,9 +89,9 @@ static void test_latest(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    topic_make("latest", 4);
+    ps_test_topic("latest", 4);
     send_numbers("latest", 4, 0, 1000, 0);
-    ps_test_far_open(&far, "kafka://%s/latest?offset=latest&kafka.client.id=me", brokers);
+    ps_test_far_open(&far, "kafka://%s/latest?offset=latest&kafka.client.id=me", ps_test_cluster.bootstrap);
     send_numbers("latest", 4, 1000, 500, 0);
     ps_test_far_collect(&far, 500);
     expect_numbers(&far, 1000, 500);
@@ -152,9 +123,9 @@ static void test_thrown_away_before(void **state)
     (void)state;
     struct ps_test_far far;
     char remark[64];
-    topic_make("before", 1);
+    ps_test_topic("before", 1);
     send_numbers("before", 1, 0, 12000, 1000);
-    ps_test_far_open(&far, "kafka://%s/before", brokers);
+    ps_test_far_open(&far, "kafka://%s/before", ps_test_cluster.bootstrap);
     unsigned missing = read_until(&far, 11999);
     assert_true(missing > 1000);
     snprintf(remark, sizeof remark, "thrown away %u records", missing);
@@ -168,12 +139,12 @@ static void test_thrown_away_meanwhile(void **state)
     (void)state;
     struct ps_test_far far;
     char remark[64];
-    topic_make("meanwhile", 1);
+    ps_test_topic("meanwhile", 1);
     ps_test_far_open(
         &far,
         "kafka://%s/meanwhile?kafka.queued.min.messages=1000&kafka.queued.max.messages.kbytes=1000&"
         "kafka.fetch.message.max.bytes=100000",
-        brokers);
+        ps_test_cluster.bootstrap);
     for (unsigned i = 0; i < 24; i++)
         send_numbers("meanwhile", 1, i * 500, 500, 1000);
     unsigned missing = read_until(&far, 11999);
@@ -191,9 +162,9 @@ static void test_transactions(void **state)
     (void)state;
     struct ps_test_far far;
     char text[256];
-    topic_make("transactions", 1);
+    ps_test_topic("transactions", 1);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text);
+    rd_kafka_conf_set(conf, "bootstrap.servers", ps_test_cluster.bootstrap, text, sizeof text);
     rd_kafka_conf_set(conf, "transactional.id", "t", text, sizeof text);
     rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     assert_non_null(producer);
@@ -207,7 +178,7 @@ static void test_transactions(void **state)
         assert_null(rd_kafka_commit_transaction(producer, 10000));
     }
     rd_kafka_destroy(producer);
-    ps_test_far_open(&far, "kafka://%s/transactions?isolation=read_committed", brokers);
+    ps_test_far_open(&far, "kafka://%s/transactions?isolation=read_committed", ps_test_cluster.bootstrap);
     ps_test_far_collect(&far, 30);
     expect_numbers(&far, 0, 30);
     ps_test_far_expect_remark(&far, NULL, false);
@@ -218,7 +189,7 @@ static void *make_later(void *nothing)
 {
     (void)nothing;
     usleep(700000);
-    rd_kafka_mock_topic_set_error(ps_kafka_mock_cluster(mock), "later", RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_mock_topic_set_error(ps_test_cluster.handle, "later", RD_KAFKA_RESP_ERR_NO_ERROR);
     return NULL;
 }
 
@@ -228,11 +199,10 @@ static void test_late_topic(void **state)
     (void)state;
     struct ps_test_far far;
     pthread_t thread;
-    topic_make("later", 2);
-    rd_kafka_mock_topic_set_error(ps_kafka_mock_cluster(mock), "later",
-                                  RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    ps_test_topic("later", 2);
+    rd_kafka_mock_topic_set_error(ps_test_cluster.handle, "later", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     assert_int_equal(pthread_create(&thread, NULL, make_later, NULL), 0);
-    ps_test_far_open(&far, "kafka://%s/later", brokers);
+    ps_test_far_open(&far, "kafka://%s/later", ps_test_cluster.bootstrap);
     pthread_join(thread, NULL);
     send_numbers("later", 2, 0, 100, 0);
     ps_test_far_collect(&far, 100);
@@ -243,17 +213,17 @@ static void test_refused(void **state)
 {
     (void)state;
     char url[256];
-    rd_kafka_mock_topic_set_error(ps_kafka_mock_cluster(mock), "denied",
+    rd_kafka_mock_topic_set_error(ps_test_cluster.handle, "denied",
                                   RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-    snprintf(url, sizeof url, "kafka://%s/denied", brokers);
+    snprintf(url, sizeof url, "kafka://%s/denied", ps_test_cluster.bootstrap);
     ps_test_far_refused(url, "topic denied: Broker: Topic authorization failed");
-    snprintf(url, sizeof url, "kafka://%s/one?isolation=yes", brokers);
+    snprintf(url, sizeof url, "kafka://%s/one?isolation=yes", ps_test_cluster.bootstrap);
     ps_test_far_refused(url, "isolation is read_committed or read_uncommitted, not `yes`");
-    snprintf(url, sizeof url, "kafka://%s/one?ofset=latest", brokers);
+    snprintf(url, sizeof url, "kafka://%s/one?ofset=latest", ps_test_cluster.bootstrap);
     ps_test_far_refused(url, "did you mean `offset`");
-    snprintf(url, sizeof url, "kafka://%s/one?kafka.no.such=1", brokers);
+    snprintf(url, sizeof url, "kafka://%s/one?kafka.no.such=1", ps_test_cluster.bootstrap);
     ps_test_far_refused(url, "no.such");
-    snprintf(url, sizeof url, "kafka://%s/", brokers);
+    snprintf(url, sizeof url, "kafka://%s/", ps_test_cluster.bootstrap);
     ps_test_far_refused(url, "topics are wanted");
     ps_test_far_refused("kafka:///topic", "brokers are missing");
     ps_test_far_refused("kafka://127.0.0.1:1/topic", "Connection refused");
@@ -270,5 +240,5 @@ int main(void)
         cmocka_unit_test(test_late_topic),
         cmocka_unit_test(test_refused),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

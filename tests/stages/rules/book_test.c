@@ -1,6 +1,6 @@
 /* What outlives a set of rules: counters, samples and limits by the rules' names, over reloads; and the
  * bounds of what is remembered. */
-#include "tests/support/rules_set.h"
+#include "tests/support/rules/set.h"
 
 #include "stages/rules/set_parts.h"
 

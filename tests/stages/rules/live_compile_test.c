@@ -1,7 +1,7 @@
 /* Rules compiled by another process: ten thousand of them, kept in the cache, within limits; ended when the
  * file changes again or the agent stops. Needs the program. */
 #include "tests/support/folder.h"
-#include "tests/support/rules_files.h"
+#include "tests/support/rules/files.h"
 
 #include "stages/rules/live.h"
 

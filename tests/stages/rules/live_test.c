@@ -2,7 +2,7 @@
  * and what a worker sees meanwhile. Through the interceptor `rules`; what only compiling in another process
  * shows is in stages/rules/live_compile_test.c. */
 #include "tests/support/folder.h"
-#include "tests/support/rules_files.h"
+#include "tests/support/rules/files.h"
 
 #include "core/engine/swap.h"
 #include "rings/tsan.h"

@@ -1,7 +1,7 @@
 /* Rules over input that is not as it should be, or more of it than usual: NUL, malformed UTF-8, megabytes,
  * ten thousand rules, batches that can take no more. And that a warm set allocates nothing. */
 #include "tests/support/allocations.h"
-#include "tests/support/rules_set.h"
+#include "tests/support/rules/set.h"
 
 static struct ps_test_event bytes(const char *body, size_t length)
 {

@@ -1,10 +1,10 @@
-/* Random rules (tests/support/rules_random.h) over random events, against a naive evaluator
- * (tests/support/rules_model.h). Leases have index lists, memory runs out in the middle, headers are shared
+/* Random rules (tests/support/rules/random.h) over random events, against a naive evaluator
+ * (tests/support/rules/model.h). Leases have index lists, memory runs out in the middle, headers are shared
  * or not. */
 #include "core/flow/carver.h"
-#include "tests/support/rules_model.h"
-#include "tests/support/rules_random.h"
-#include "tests/support/rules_set.h"
+#include "tests/support/rules/model.h"
+#include "tests/support/rules/random.h"
+#include "tests/support/rules/set.h"
 
 #define EVENTS_MAX 40
 #define PICK(words) (words)[pick(PS_COUNT_OF(words))]

@@ -2,7 +2,7 @@
  * tested with rules_set; reloading in stages/rules/live_test.c. */
 #include "tests/support/folder.h"
 #include "tests/support/fake_route.h"
-#include "tests/support/rules_files.h"
+#include "tests/support/rules/files.h"
 
 #include <stdio.h>
 

@@ -1,38 +1,14 @@
 /* Sink kafka with the embedded cluster: what arrives, and that leases are done only then. */
-#include "stages/kafka/mock.h"
 #include "stages/table.h"
 #include "conf/problem.h"
-#include "tests/support/kafka_reader.h"
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/reader.h"
 #include "tests/support/stage.h"
 
 #include <unistd.h>
 #include <stdio.h>
 
 extern const struct ps_stage_ops ps_sink_kafka;
-
-static struct ps_kafka_mock *mock;
-
-static int group_setup(void **state)
-{
-    (void)state;
-    struct ps_err err = {0};
-    mock = ps_kafka_mock_create(1, &err);
-    return mock != NULL ? 0 : -1;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    ps_kafka_mock_destroy(mock);
-    return 0;
-}
-
-static void make_topic(const char *name, unsigned partitions)
-{
-    struct ps_err err = {0};
-    if (ps_kafka_mock_topic(mock, name, partitions, &err) != PS_OK)
-        fail_msg("%s", err.text);
-}
 
 /* Offers the lease until the sink takes it, for 10 s. */
 static void offer(struct ps_test_stage *stage, struct ps_lease *lease)
@@ -52,15 +28,15 @@ static void offer(struct ps_test_stage *stage, struct ps_lease *lease)
 }
 
 #define START(stage, topic, ...)                                                                             \
-    ps_test_stage_start((stage), &ps_sink_kafka,                                                             \
-                        PS_KEYS("kafka.bootstrap.servers", ps_kafka_mock_bootstrap(mock), "kafka.topic",     \
-                                topic, ##__VA_ARGS__))
+    ps_test_stage_start(                                                                                     \
+        (stage), &ps_sink_kafka,                                                                             \
+        PS_KEYS("kafka.bootstrap.servers", ps_test_cluster.bootstrap, "kafka.topic", topic, ##__VA_ARGS__))
 
 static void test_bodies_arrive_in_order(void **state)
 {
     (void)state;
     struct ps_test_stage stage;
-    make_topic("order", 1);
+    ps_test_topic("order", 1);
     START(&stage, "order");
     char text[64][16];
     for (int lease = 0; lease < 8; lease++) {
@@ -73,7 +49,7 @@ static void test_bodies_arrive_in_order(void **state)
     }
     ps_test_sink_wait(&stage, 8, 10000);
     assert_true(stage.ops->sink->drain(stage.plan, stage.state, &stage.now));
-    struct ps_test_records records = ps_test_records_read(ps_kafka_mock_bootstrap(mock), "order", 1, 512);
+    struct ps_test_records records = ps_test_records_read(ps_test_cluster.bootstrap, "order", 1, 512);
     assert_int_equal(records.count, 512);
     for (size_t i = 0; i < records.count; i++) {
         assert_int_equal(strtoul(records.items[i].value, NULL, 10), i);
@@ -89,7 +65,7 @@ static struct ps_test_records deliver(struct ps_test_stage *stage, const char *t
 {
     offer(stage, ps_test_lease(stage, events, count));
     ps_test_sink_wait(stage, stage->done_count + 1, 10000);
-    return ps_test_records_read(ps_kafka_mock_bootstrap(mock), topic, partitions, count);
+    return ps_test_records_read(ps_test_cluster.bootstrap, topic, partitions, count);
 }
 
 #define BARE(text) ((struct ps_test_event){.body = (text), .length = (uint32_t)strlen(text)})
@@ -99,16 +75,16 @@ static void test_topic_header_and_escapes(void **state)
 {
     (void)state;
     struct ps_test_stage stage;
-    make_topic("t-web", 1);
-    make_topic("t-20231114", 1);
-    make_topic("other", 1);
+    ps_test_topic("t-web", 1);
+    ps_test_topic("t-20231114", 1);
+    ps_test_topic("other", 1);
     START(&stage, "t-%{kind}");
     offer(&stage,
           PS_LEASE(&stage, PS_EVENT("a", "kind", "web"), PS_EVENT("b", "kind", "web", "topic", "other"),
                    PS_EVENT("c", "topic", "other"), PS_EVENT("d", "kind", "web")));
     ps_test_sink_wait(&stage, 1, 10000);
-    struct ps_test_records web = ps_test_records_read(ps_kafka_mock_bootstrap(mock), "t-web", 1, 2);
-    struct ps_test_records other = ps_test_records_read(ps_kafka_mock_bootstrap(mock), "other", 1, 2);
+    struct ps_test_records web = ps_test_records_read(ps_test_cluster.bootstrap, "t-web", 1, 2);
+    struct ps_test_records other = ps_test_records_read(ps_test_cluster.bootstrap, "other", 1, 2);
     assert_int_equal(web.count, 2);
     assert_string_equal(web.items[0].value, "a");
     assert_string_equal(web.items[1].value, "d");
@@ -130,7 +106,7 @@ static void test_no_override_takes_the_topic_literally(void **state)
 {
     (void)state;
     struct ps_test_stage stage;
-    make_topic("plain", 1);
+    ps_test_topic("plain", 1);
     START(&stage, "plain", "allowTopicOverride", "false");
     struct ps_test_records records = deliver(&stage, "plain", 1, EVENTS(PS_EVENT("a", "topic", "other")), 1);
     assert_int_equal(records.count, 1);
@@ -143,7 +119,7 @@ static void test_keys_go_where_java_sends_them(void **state)
 {
     (void)state;
     struct ps_test_stage stage;
-    make_topic("keyed", 8);
+    ps_test_topic("keyed", 8);
     START(&stage, "keyed");
     struct ps_test_records records =
         deliver(&stage, "keyed", 8,
@@ -170,7 +146,7 @@ static void test_partition_header_and_default(void **state)
 {
     (void)state;
     struct ps_test_stage stage;
-    make_topic("parted", 4);
+    ps_test_topic("parted", 4);
     START(&stage, "parted", "defaultPartitionId", "1", "partitionIdHeader", "p");
     struct ps_test_records records =
         deliver(&stage, "parted", 4,
@@ -189,7 +165,7 @@ static void test_headers_and_timestamp(void **state)
 {
     (void)state;
     struct ps_test_stage stage;
-    make_topic("headers", 1);
+    ps_test_topic("headers", 1);
     START(&stage, "headers", "header.host", "Host", "header.level", "lvl", "timestampHeader", "timestamp");
     struct ps_test_records records =
         deliver(&stage, "headers", 1,
@@ -213,7 +189,7 @@ static void test_flume_event_format(void **state)
 {
     (void)state;
     struct ps_test_stage stage;
-    make_topic("avro", 1);
+    ps_test_topic("avro", 1);
     START(&stage, "avro", "useFlumeEventFormat", "true");
     struct ps_test_records records =
         deliver(&stage, "avro", 1, EVENTS(PS_EVENT("body", "h", "v"), BARE("bare"), BARE("")), 3);
@@ -237,7 +213,7 @@ static void test_empty_body_is_no_tombstone(void **state)
 {
     (void)state;
     struct ps_test_stage stage;
-    make_topic("empty", 1);
+    ps_test_topic("empty", 1);
     START(&stage, "empty");
     struct ps_test_records records = deliver(&stage, "empty", 1, EVENTS(BARE("")), 1);
     assert_int_equal(records.count, 1);
@@ -250,7 +226,7 @@ static void test_records_without_key_spread(void **state)
 {
     (void)state;
     struct ps_test_stage stage;
-    make_topic("spread", 4);
+    ps_test_topic("spread", 4);
     START(&stage, "spread");
     char *text = malloc(1000);
     memset(text, 'x', 1000);
@@ -260,7 +236,7 @@ static void test_records_without_key_spread(void **state)
     for (int lease = 0; lease < 16; lease++) /* 3.2 MB: each partition gets several turns */
         offer(&stage, ps_test_lease(&stage, events, 200));
     ps_test_sink_wait(&stage, 16, 10000);
-    struct ps_test_records records = ps_test_records_read(ps_kafka_mock_bootstrap(mock), "spread", 4, 3200);
+    struct ps_test_records records = ps_test_records_read(ps_test_cluster.bootstrap, "spread", 4, 3200);
     unsigned counts[4] = {0};
     for (size_t i = 0; i < records.count; i++)
         counts[records.items[i].partition]++;
@@ -301,7 +277,7 @@ static void check_held(const char *topic, const char *const *keys, const struct 
     struct ps_lease *back = ps_test_sink_recall(&stage);
     assert_ptr_equal(back, lease);
     assert_int_equal(back->settled, 1);
-    struct ps_test_records records = ps_test_records_read(ps_kafka_mock_bootstrap(mock), topic, 1, 1);
+    struct ps_test_records records = ps_test_records_read(ps_test_cluster.bootstrap, topic, 1, 1);
     assert_int_equal(records.count, 1);
     assert_string_equal(records.items[0].value, "before");
     ps_test_records_free(&records);
@@ -311,14 +287,14 @@ static void check_held(const char *topic, const char *const *keys, const struct 
 static void test_bad_events_are_held(void **state)
 {
     (void)state;
-    const char *brokers = ps_kafka_mock_bootstrap(mock);
+    const char *brokers = ps_test_cluster.bootstrap;
     static char large[2000];
     memset(large, 'x', sizeof large - 1);
-    make_topic("held1", 1);
-    make_topic("held2", 1);
-    make_topic("held3", 1);
-    make_topic("held4", 1);
-    make_topic("held5", 1);
+    ps_test_topic("held1", 1);
+    ps_test_topic("held2", 1);
+    ps_test_topic("held3", 1);
+    ps_test_topic("held4", 1);
+    ps_test_topic("held5", 1);
     check_held("held1",
                PS_KEYS("kafka.bootstrap.servers", brokers, "kafka.topic", "held1", "partitionIdHeader", "p"),
                &PS_EVENT("bad", "p", "one"));
@@ -380,5 +356,5 @@ int main(void)
         cmocka_unit_test(test_bad_events_are_held),
         cmocka_unit_test(test_check),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

@@ -1,8 +1,8 @@
 /* Source kafka allocates nothing in `work` after a warm-up. */
 #include "tests/support/allocations.h"
+#include "tests/support/kafka/cluster.h"
 
-#include "stages/kafka/mock.h"
-#include "tests/support/kafka_member.h"
+#include "tests/support/kafka/member.h"
 
 #define RECORDS 20000U
 #define WARM 5000U
@@ -12,11 +12,10 @@ static void test_no_allocations(void **state)
     (void)state;
     if (!PS_TEST_ALLOCATIONS)
         skip();
-    struct ps_err err = {0};
-    struct ps_kafka_mock *mock = ps_kafka_mock_create(1, &err);
-    assert_non_null(mock);
-    const char *bootstrap = ps_kafka_mock_bootstrap(mock);
-    assert_int_equal(ps_kafka_mock_topic(mock, "allocations", 4, &err), PS_OK);
+    struct ps_test_cluster cluster;
+    ps_test_cluster_start(&cluster, 1);
+    const char *bootstrap = cluster.bootstrap;
+    ps_test_cluster_topic(&cluster, "allocations", 4);
     ps_test_kafka_send(
         bootstrap, &(struct ps_test_sent){
                        .topic = "allocations", .count = RECORDS, .size = 120, .partitions = 4, .key = "key"});
@@ -44,7 +43,7 @@ static void test_no_allocations(void **state)
     assert_int_equal(allocations, 0);
     assert_true(ps_test_member_drain(member, 10000));
     ps_test_member_destroy(member);
-    ps_kafka_mock_destroy(mock);
+    ps_test_cluster_stop(&cluster);
 }
 
 int main(void)

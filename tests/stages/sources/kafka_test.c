@@ -1,49 +1,23 @@
 /* Source kafka with the embedded cluster: the events it makes, what it commits and when, and drain. */
-#include "stages/kafka/mock.h"
-#include "tests/support/kafka_member.h"
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/member.h"
 
-#include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <unistd.h>
 
 extern const struct ps_stage_ops ps_source_kafka;
-
-static struct ps_kafka_mock *mock;
-static const char *bootstrap;
-
-static int group_setup(void **state)
-{
-    (void)state;
-    struct ps_err err = {0};
-    mock = ps_kafka_mock_create(1, &err);
-    bootstrap = mock != NULL ? ps_kafka_mock_bootstrap(mock) : NULL;
-    return mock != NULL ? 0 : -1;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    ps_kafka_mock_destroy(mock);
-    return 0;
-}
-
-static void make_topic(const char *name, unsigned partitions)
-{
-    struct ps_err err = {0};
-    if (ps_kafka_mock_topic(mock, name, partitions, &err) != PS_OK)
-        fail_msg("%s", err.text);
-}
 
 /* All records in order, per partition; then draining commits and leaves the group; a second run continues
  * there. */
 static void test_consumes_in_order_and_goes_on(void **state)
 {
     (void)state;
-    make_topic("order", 4);
+    ps_test_topic("order", 4);
     ps_test_kafka_send(
-        bootstrap, &(struct ps_test_sent){.topic = "order", .count = 20000, .size = 120, .partitions = 4});
+        ps_test_cluster.bootstrap,
+        &(struct ps_test_sent){.topic = "order", .count = 20000, .size = 120, .partitions = 4});
     struct ps_test_member *member =
-        ps_test_member_create(bootstrap, "g-order", PS_KEYS("kafka.topics", "order"));
+        ps_test_member_create(ps_test_cluster.bootstrap, "g-order", PS_KEYS("kafka.topics", "order"));
     assert_int_equal(ps_test_members_run(&member, 1, 20000, 15000), 20000);
     int64_t next[4] = {0};
     for (size_t i = 0; i < member->received_count; i++) {
@@ -56,12 +30,13 @@ static void test_consumes_in_order_and_goes_on(void **state)
     assert_true(ps_test_member_drain(member, 10000));
     ps_test_member_destroy(member);
     for (int32_t partition = 0; partition < 4; partition++)
-        assert_int_equal(ps_test_kafka_committed(bootstrap, "g-order", "order", partition), 5000);
+        assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-order", "order", partition),
+                         5000);
 
     ps_test_kafka_send(
-        bootstrap,
+        ps_test_cluster.bootstrap,
         &(struct ps_test_sent){.topic = "order", .first = 20000, .count = 8, .size = 120, .partitions = 4});
-    member = ps_test_member_create(bootstrap, "g-order", PS_KEYS("kafka.topics", "order"));
+    member = ps_test_member_create(ps_test_cluster.bootstrap, "g-order", PS_KEYS("kafka.topics", "order"));
     assert_int_equal(ps_test_members_run(&member, 1, 9, 6000), 8);
     assert_true(ps_test_member_drain(member, 10000));
     ps_test_member_destroy(member);
@@ -115,18 +90,19 @@ static void assert_body(const struct ps_event *event, const char *body)
 static void test_headers(void **state)
 {
     (void)state;
-    make_topic("h1", 1);
-    make_topic("h2", 1);
-    ps_test_kafka_send(bootstrap, &(struct ps_test_sent){.topic = "h1",
-                                                         .first = 7,
-                                                         .count = 1,
-                                                         .partitions = 1,
-                                                         .key = "the key",
-                                                         .timestamp_ms = 1700000000123,
-                                                         .headers = PS_KEYS("origin", "one", "other", "x",
-                                                                            "origin", "two", "empty", "")});
+    ps_test_topic("h1", 1);
+    ps_test_topic("h2", 1);
+    ps_test_kafka_send(ps_test_cluster.bootstrap,
+                       &(struct ps_test_sent){
+                           .topic = "h1",
+                           .first = 7,
+                           .count = 1,
+                           .partitions = 1,
+                           .key = "the key",
+                           .timestamp_ms = 1700000000123,
+                           .headers = PS_KEYS("origin", "one", "other", "x", "origin", "two", "empty", "")});
     struct ps_test_member *member =
-        ps_test_member_create(bootstrap, "g-headers",
+        ps_test_member_create(ps_test_cluster.bootstrap, "g-headers",
                               PS_KEYS("kafka.topics", " h1 , h2", "header.from", "origin", "header.none",
                                       "missing", "header.offset", "empty"));
     const struct ps_batch *batch = first_batch(member, 1);
@@ -148,15 +124,16 @@ static void test_headers(void **state)
 static void test_bodies_of_all_sizes(void **state)
 {
     (void)state;
-    make_topic("sizes", 1);
+    ps_test_topic("sizes", 1);
     static char large[400000];
     memset(large, 'x', sizeof large);
-    ps_test_kafka_send_value(bootstrap, "sizes", 0, NULL, 0); /* a tombstone */
-    ps_test_kafka_send_value(bootstrap, "sizes", 0, "", 0);
-    ps_test_kafka_send_value(bootstrap, "sizes", 0, large, sizeof large);
-    ps_test_kafka_send_value(bootstrap, "sizes", 0, "end", 3);
-    struct ps_test_member *member = ps_test_member_create(
-        bootstrap, "g-sizes", PS_KEYS("kafka.topics", "sizes", "topicHeader", "where", "batchSize", "3"));
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "sizes", 0, NULL, 0); /* a tombstone */
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "sizes", 0, "", 0);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "sizes", 0, large, sizeof large);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "sizes", 0, "end", 3);
+    struct ps_test_member *member =
+        ps_test_member_create(ps_test_cluster.bootstrap, "g-sizes",
+                              PS_KEYS("kafka.topics", "sizes", "topicHeader", "where", "batchSize", "3"));
     first_batch(member, 4);
     const struct ps_batch *batch;
     assert_body(held_event(member, 0, &batch), "");
@@ -181,13 +158,13 @@ static const char datum[] = "\x04\x0atopic\x06own\x02"
 static void test_flume_event_format(void **state)
 {
     (void)state;
-    make_topic("avro", 1);
-    ps_test_kafka_send_value(bootstrap, "avro", 0, "\x01", 1);
-    ps_test_kafka_send_value(bootstrap, "avro", 0, datum, sizeof datum - 1);
-    ps_test_kafka_send_value(bootstrap, "avro", 0, NULL, 0);
-    ps_test_kafka_send_value(bootstrap, "avro", 0, "\xff\xff", 2);
+    ps_test_topic("avro", 1);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "avro", 0, "\x01", 1);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "avro", 0, datum, sizeof datum - 1);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "avro", 0, NULL, 0);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "avro", 0, "\xff\xff", 2);
     struct ps_test_member *member = ps_test_member_create(
-        bootstrap, "g-avro", PS_KEYS("kafka.topics", "avro", "useFlumeEventFormat", "true"));
+        ps_test_cluster.bootstrap, "g-avro", PS_KEYS("kafka.topics", "avro", "useFlumeEventFormat", "true"));
     member->hold = true;
     const struct ps_batch *batch;
     assert_int_equal(ps_test_members_run(&member, 1, 2, 7000), 1);
@@ -199,10 +176,10 @@ static void test_flume_event_format(void **state)
     assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReadFail), 3);
     assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReceivedCount), 1);
     /* Bad records are skipped for ever, once the records before them are delivered. */
-    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-avro", "avro", 0), 1);
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-avro", "avro", 0), 1);
     ps_test_member_deliver(member, 1);
     assert_true(ps_test_member_drain(member, 10000));
-    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-avro", "avro", 0), 4);
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-avro", "avro", 0), 4);
     ps_test_member_destroy(member);
 }
 
@@ -215,24 +192,26 @@ static void cycle_for(struct ps_test_member *member, unsigned ms)
 static void test_commits_only_what_was_delivered(void **state)
 {
     (void)state;
-    make_topic("hold", 1);
-    ps_test_kafka_send(bootstrap, &(struct ps_test_sent){.topic = "hold", .count = 100, .partitions = 1});
-    struct ps_test_member *member =
-        ps_test_member_create(bootstrap, "g-hold", PS_KEYS("kafka.topics", "hold", "batchSize", "10"));
+    ps_test_topic("hold", 1);
+    ps_test_kafka_send(ps_test_cluster.bootstrap,
+                       &(struct ps_test_sent){.topic = "hold", .count = 100, .partitions = 1});
+    struct ps_test_member *member = ps_test_member_create(ps_test_cluster.bootstrap, "g-hold",
+                                                          PS_KEYS("kafka.topics", "hold", "batchSize", "10"));
     first_batch(member, 100);
     assert_true(member->held_count >= 10);
     cycle_for(member, 1200);
-    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-hold", "hold", 0), RD_KAFKA_OFFSET_INVALID);
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-hold", "hold", 0),
+                     RD_KAFKA_OFFSET_INVALID);
     int64_t delivered = 0;
     for (int i = 0; i < 3; i++)
         delivered += member->held[i]->count;
     ps_test_member_deliver(member, 3);
     cycle_for(member, 1200);
-    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-hold", "hold", 0), delivered);
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-hold", "hold", 0), delivered);
     assert_false(ps_test_member_drain(member, 500)); /* the rest is not delivered yet */
     ps_test_member_deliver(member, SIZE_MAX);
     assert_true(ps_test_member_drain(member, 10000));
-    assert_int_equal(ps_test_kafka_committed(bootstrap, "g-hold", "hold", 0), 100);
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-hold", "hold", 0), 100);
     assert_true(ps_test_stage_counter(&member->stage, PS_COUNTER_KafkaEventGetTimer) < 60000);
     ps_test_member_destroy(member);
 }
@@ -241,14 +220,16 @@ static void test_commits_only_what_was_delivered(void **state)
 static void test_reads_again_what_was_not_delivered(void **state)
 {
     (void)state;
-    make_topic("again", 1);
-    ps_test_kafka_send(bootstrap, &(struct ps_test_sent){.topic = "again", .count = 50, .partitions = 1});
+    ps_test_topic("again", 1);
+    ps_test_kafka_send(ps_test_cluster.bootstrap,
+                       &(struct ps_test_sent){.topic = "again", .count = 50, .partitions = 1});
     struct ps_test_member *members[2];
-    members[0] = ps_test_member_create(
-        bootstrap, "g-again", PS_KEYS("kafka.topics", "again", "kafka.consumer.group.instance.id", "i"));
+    members[0] =
+        ps_test_member_create(ps_test_cluster.bootstrap, "g-again",
+                              PS_KEYS("kafka.topics", "again", "kafka.consumer.group.instance.id", "i"));
     first_batch(members[0], 50);
     ps_test_member_destroy(members[0]);
-    members[1] = ps_test_member_create(bootstrap, "g-again", PS_KEYS("topic", "again"));
+    members[1] = ps_test_member_create(ps_test_cluster.bootstrap, "g-again", PS_KEYS("topic", "again"));
     assert_int_equal(ps_test_members_run(&members[1], 1, 50, 15000), 50);
     assert_int_equal(ps_test_members_check(&members[1], 1, 50), 0);
     assert_true(ps_test_member_drain(members[1], 10000));
@@ -304,5 +285,5 @@ int main(void)
         cmocka_unit_test(test_reads_again_what_was_not_delivered),
         cmocka_unit_test(test_no_broker),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

@@ -1,4 +1,4 @@
-#include "tests/support/rules_model.h"
+#include "tests/support/rules/model.h"
 
 #include <stdio.h>
 

@@ -2,18 +2,14 @@
  * with what was sent. */
 #pragma once
 
-#include "stages/kafka/mock.h"
-#include "tests/support/kafka_reader.h"
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/reader.h"
 #include "tests/support/stage.h"
-
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 
 #define PS_TEST_PRODUCE 0 /* ApiKey of ProduceRequest */
 
 struct ps_test_kafka_sink {
-    struct ps_kafka_mock *mock;
-    rd_kafka_mock_cluster_t *cluster;
+    struct ps_test_cluster cluster;
     const char *topic;
     int partition_count;
     struct ps_test_stage stage;

@@ -1,4 +1,4 @@
-#include "tests/support/kafka_sink.h"
+#include "tests/support/kafka/sink.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -11,16 +11,13 @@ extern const struct ps_stage_ops ps_sink_kafka;
 void ps_test_kafka_sink_start(struct ps_test_kafka_sink *kafka, unsigned brokers, const char *topic,
                               int partition_count, const char *const *keys)
 {
-    struct ps_err err = {0};
     const char *all[64] = {NULL};
     size_t count = 0;
     *kafka = (struct ps_test_kafka_sink){.topic = topic, .partition_count = partition_count, .haste = 10};
-    kafka->mock = ps_kafka_mock_create(brokers, &err);
-    assert_non_null(kafka->mock);
-    kafka->cluster = ps_kafka_mock_cluster(kafka->mock);
-    assert_int_equal(ps_kafka_mock_topic(kafka->mock, topic, (unsigned)partition_count, &err), PS_OK);
+    ps_test_cluster_start(&kafka->cluster, brokers);
+    ps_test_cluster_topic(&kafka->cluster, topic, (unsigned)partition_count);
     all[count++] = "kafka.bootstrap.servers";
-    all[count++] = ps_kafka_mock_bootstrap(kafka->mock);
+    all[count++] = kafka->cluster.bootstrap;
     all[count++] = "kafka.topic";
     all[count++] = topic;
     for (size_t i = 0; keys != NULL && keys[i] != NULL && count < PS_COUNT_OF(all) - 1; i++)
@@ -31,7 +28,7 @@ void ps_test_kafka_sink_start(struct ps_test_kafka_sink *kafka, unsigned brokers
 void ps_test_kafka_sink_stop(struct ps_test_kafka_sink *kafka)
 {
     ps_test_stage_fini(&kafka->stage);
-    ps_kafka_mock_destroy(kafka->mock);
+    ps_test_cluster_stop(&kafka->cluster);
 }
 
 struct ps_lease *ps_test_kafka_sink_lease(struct ps_test_kafka_sink *kafka, uint32_t count, uint32_t length)
@@ -106,7 +103,7 @@ void ps_test_kafka_sink_pass(struct ps_test_kafka_sink *kafka, unsigned real_ms)
 void ps_test_kafka_sink_verify(struct ps_test_kafka_sink *kafka, bool duplicates)
 {
     struct ps_test_records records =
-        ps_test_records_read(ps_kafka_mock_bootstrap(kafka->mock), kafka->topic, kafka->partition_count, 0);
+        ps_test_records_read(kafka->cluster.bootstrap, kafka->topic, kafka->partition_count, 0);
     unsigned *seen = calloc(kafka->sent + 1, sizeof *seen);
     assert_non_null(seen);
     for (size_t i = 0; i < records.count; i++) {

@@ -1,4 +1,4 @@
-#include "tests/support/rules_files.h"
+#include "tests/support/rules/files.h"
 
 #include "tests/support/folder.h"
 

@@ -1,4 +1,4 @@
-#include "tests/support/kafka_member.h"
+#include "tests/support/kafka/member.h"
 
 #include <librdkafka/rdkafka.h>
 #include <poll.h>

@@ -1,4 +1,4 @@
-#include "tests/support/rules_random.h"
+#include "tests/support/rules/random.h"
 
 #include <stdarg.h>
 #include <stdio.h>
