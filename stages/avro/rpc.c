@@ -1,4 +1,5 @@
 #include "stages/avro/rpc.h"
+#include "stages/avro/binary.h"
 
 #include <string.h>
 
@@ -17,30 +18,19 @@ const uint8_t ps_avro_protocol_md5[16] = {0x30, 0xda, 0x54, 0x05, 0x9d, 0xf7, 0x
 
 /* ---- writing ---- */
 
-/* A long: zig-zag, seven bits a byte, the low ones first. */
-static size_t put_long(uint8_t *to, int64_t number)
-{
-    uint64_t rest = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
-    size_t length = 0;
-    for (; rest >= 0x80; rest >>= 7)
-        to[length++] = (uint8_t)(rest | 0x80);
-    to[length++] = (uint8_t)rest;
-    return length;
-}
-
 size_t ps_avro_put_handshake(uint8_t *to)
 {
     size_t at = 0, text = sizeof ps_avro_protocol - 1;
     memcpy(to, ps_avro_protocol_md5, 16); /* clientHash */
     at += 16;
-    at += put_long(to + at, 1); /* clientProtocol: union(null, string) */
-    at += put_long(to + at, (int64_t)text);
+    at += ps_avro_put_long(to + at, 1); /* clientProtocol: union(null, string) */
+    at += ps_avro_put_long(to + at, (int64_t)text);
     memcpy(to + at, ps_avro_protocol, text);
     at += text;
     memcpy(to + at, ps_avro_protocol_md5,
            16); /* serverHash: a guess; a wrong one is answered with the right */
     at += 16;
-    at += put_long(to + at, 0); /* meta: null */
+    at += ps_avro_put_long(to + at, 0); /* meta: null */
     PS_ASSERT(at == PS_AVRO_HANDSHAKE_BYTES);
     return at;
 }
@@ -48,21 +38,21 @@ size_t ps_avro_put_handshake(uint8_t *to)
 size_t ps_avro_put_call(uint8_t *to)
 {
     static const char name[] = "appendBatch";
-    size_t at = put_long(to, 0); /* no metadata */
-    at += put_long(to + at, (int64_t)sizeof name - 1);
+    size_t at = ps_avro_put_long(to, 0); /* no metadata */
+    at += ps_avro_put_long(to + at, (int64_t)sizeof name - 1);
     memcpy(to + at, name, sizeof name - 1);
     return at + sizeof name - 1;
 }
 
 size_t ps_avro_put_count(uint8_t *to, uint32_t count)
 {
-    return put_long(to, count);
+    return ps_avro_put_long(to, count);
 }
 
 size_t ps_avro_put_event(uint8_t *to, const char *body, uint32_t length)
 {
-    size_t at = put_long(to, 0); /* headers: an empty map */
-    at += put_long(to + at, length);
+    size_t at = ps_avro_put_long(to, 0); /* headers: an empty map */
+    at += ps_avro_put_long(to + at, length);
     memcpy(to + at, body, length);
     return at + length;
 }
@@ -96,15 +86,9 @@ struct reader {
 
 static int64_t get_long(struct reader *in)
 {
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64 && !in->bad && in->at < in->end; shift += 7) {
-        uint8_t byte = *in->at++;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return (int64_t)(value >> 1 ^ (0 - (value & 1)));
-    }
-    in->bad = true;
-    return 0;
+    int64_t number = 0;
+    in->bad = in->bad || !ps_avro_get_long(&in->at, in->end, &number);
+    return in->bad ? 0 : number;
 }
 
 /* Bytes or a string: where they are; `*length` of them. */

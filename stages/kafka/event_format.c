@@ -1,28 +1,12 @@
 #include "stages/kafka/event_format.h"
 
+#include "stages/avro/binary.h"
+
 #include <string.h>
-
-#define LONG_BYTES_MAX 10U
-
-static uint64_t zigzag(int64_t value)
-{
-    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
-}
-
-static char *put_long(char *out, int64_t value)
-{
-    uint64_t bits = zigzag(value);
-    while (bits >= 0x80) {
-        *out++ = (char)(bits | 0x80);
-        bits >>= 7;
-    }
-    *out++ = (char)bits;
-    return out;
-}
 
 static char *put_bytes(char *out, const char *data, uint32_t length)
 {
-    out = put_long(out, length);
+    out += ps_avro_put_long(out, length);
     if (length > 0)
         memcpy(out, data, length);
     return out + length;
@@ -32,9 +16,9 @@ size_t ps_kafka_event_format_bound(const struct ps_batch *batch, const struct ps
 {
     struct ps_header_cursor cursor = ps_headers_begin(batch, event);
     const struct ps_header *header;
-    size_t bound = 3 * LONG_BYTES_MAX + event->body_length;
+    size_t bound = 3 * PS_AVRO_LONG_BYTES_MAX + event->body_length;
     while ((header = ps_headers_next(&cursor)) != NULL)
-        bound += 2 * LONG_BYTES_MAX + header->name->length + header->value_length;
+        bound += 2 * PS_AVRO_LONG_BYTES_MAX + header->name->length + header->value_length;
     return bound;
 }
 
@@ -47,14 +31,14 @@ size_t ps_kafka_event_format_encode(const struct ps_batch *batch, const struct p
     while (ps_headers_next(&cursor) != NULL)
         count++;
     if (count > 0) {
-        out = put_long(out, count);
+        out += ps_avro_put_long(out, count);
         cursor = ps_headers_begin(batch, event);
         while ((header = ps_headers_next(&cursor)) != NULL) {
             out = put_bytes(out, header->name->text, header->name->length);
             out = put_bytes(out, header->value, header->value_length);
         }
     }
-    out = put_long(out, 0); /* ends the map's blocks */
+    out += ps_avro_put_long(out, 0); /* ends the map's blocks */
     out = put_bytes(out, event->body, event->body_length);
     return (size_t)(out - start);
 }
@@ -63,18 +47,7 @@ size_t ps_kafka_event_format_encode(const struct ps_batch *batch, const struct p
 
 static bool get_long(struct ps_kafka_event_reader *reader, int64_t *value)
 {
-    uint64_t bits = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        if (reader->next == reader->end)
-            return false;
-        unsigned char byte = *reader->next++;
-        bits |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            *value = (int64_t)(bits >> 1) ^ -(int64_t)(bits & 1);
-            return true;
-        }
-    }
-    return false;
+    return ps_avro_get_long(&reader->next, reader->end, value);
 }
 
 static bool get_bytes(struct ps_kafka_event_reader *reader, struct ps_slice *bytes)

@@ -3,6 +3,7 @@
  * at syncIntervalBytes and at every end of a transaction. Thread: its sink's worker. The block being filled
  * is memory of this state: it grows to syncIntervalBytes and one event, and stays. */
 #include "core/stage.h"
+#include "stages/avro/binary.h"
 #include "stages/text/java_map.h"
 #include "stages/random.h"
 
@@ -13,7 +14,6 @@
 #include <zlib.h>
 
 #define SYNC_BYTES 16U
-#define VARINT_BYTES_MAX 10U
 
 static const char schema[] =
     "{\"type\":\"record\",\"name\":\"Event\",\"fields\":[{\"name\":\"headers\",\"type\":{"
@@ -143,20 +143,9 @@ static bool buffer_reserve(struct buffer *buffer, size_t more)
     return true;
 }
 
-/* Avro's long: zig-zag, seven bits a byte, low ones first. Lengths and counts are never negative here. */
-static size_t long_write(char *out, uint64_t number)
-{
-    size_t length = 0;
-    number <<= 1;
-    for (; number >= 0x80; number >>= 7)
-        out[length++] = (char)(0x80 | (number & 0x7F));
-    out[length++] = (char)number;
-    return length;
-}
-
 static void put_bytes(struct buffer *block, const char *data, size_t length)
 {
-    block->length += long_write(block->data + block->length, length);
+    block->length += ps_avro_put_long(block->data + block->length, (int64_t)length);
     if (length > 0)
         memcpy(block->data + block->length, data, length);
     block->length += length;
@@ -164,8 +153,9 @@ static void put_bytes(struct buffer *block, const char *data, size_t length)
 
 static bool output_bytes(struct ps_output *output, const char *data, size_t length)
 {
-    char head[VARINT_BYTES_MAX];
-    return output->write(output, head, long_write(head, length)) && output->write(output, data, length);
+    char head[PS_AVRO_LONG_BYTES_MAX];
+    return output->write(output, head, ps_avro_put_long(head, (int64_t)length)) &&
+           output->write(output, data, length);
 }
 
 static bool avro_event_begin(const void *plan_, void *state_, struct ps_output *output)
@@ -231,8 +221,8 @@ static bool block_write(const struct avro_event_plan *plan, struct avro_event_st
             return false;
         body = &state->packed;
     }
-    char head[VARINT_BYTES_MAX];
-    bool good = output->write(output, head, long_write(head, state->count)) &&
+    char head[PS_AVRO_LONG_BYTES_MAX];
+    bool good = output->write(output, head, ps_avro_put_long(head, (int64_t)state->count)) &&
                 output_bytes(output, body->data, body->length) &&
                 output->write(output, state->sync, SYNC_BYTES);
     state->count = 0;
@@ -247,16 +237,16 @@ static bool avro_event_event(const void *plan_, void *state_, const struct ps_ba
     struct avro_event_state *state = state_;
     if (!ps_java_map_order(&state->map, batch, event))
         return false;
-    size_t most = 3 * VARINT_BYTES_MAX + event->body_length;
+    size_t most = 3 * PS_AVRO_LONG_BYTES_MAX + event->body_length;
     for (size_t i = 0; i < state->map.count; i++) {
         const struct ps_header *header = state->map.entries[i].header;
-        most += 2 * VARINT_BYTES_MAX + header->name->length + header->value_length;
+        most += 2 * PS_AVRO_LONG_BYTES_MAX + header->name->length + header->value_length;
     }
     struct buffer *block = &state->block;
     if (!buffer_reserve(block, most))
         return false;
     if (state->map.count > 0)
-        block->length += long_write(block->data + block->length, state->map.count);
+        block->length += ps_avro_put_long(block->data + block->length, (int64_t)state->map.count);
     for (size_t i = 0; i < state->map.count; i++) {
         const struct ps_header *header = state->map.entries[i].header;
         put_bytes(block, header->name->text, header->name->length);
