@@ -9,7 +9,7 @@ struct ps_arena;
 struct ps_arena *ps_arena_create(void);
 void ps_arena_destroy(struct ps_arena *arena);
 
-/* Zeroed, aligned to 16. Ends the process when there is no memory (a plan is small). */
+/* Zeroed, aligned to 16. Ends the process when there is no memory (ps_must_alloc). */
 void *ps_arena_alloc(struct ps_arena *arena, size_t bytes);
 char *ps_arena_copy(struct ps_arena *arena, const char *text, size_t length);
 char *ps_arena_text(struct ps_arena *arena, const char *text);

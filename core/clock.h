@@ -1,5 +1,5 @@
-/* Time as an argument: no stage reads a clock in `work`, so a whole agent runs under a fake one (tests/sim).
- */
+/* Time is an argument: no stage reads a clock in `work`, so tests/sim can run a whole agent with a made-up
+ * one. */
 #pragma once
 
 #include "core/base.h"

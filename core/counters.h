@@ -1,8 +1,8 @@
-/* Counters: what a component counts, under Flume's names (JMX beans, /metrics) plus ours.
+/* Counters of a component: Flume's names (JMX beans, /metrics), and ours.
  *
- * One block per component instance (a source on two workers has two); each has one writer, the worker it
- * lives on; readers on other threads add the instances up. Counters are only added to, never reset (readers
- * take differences); gauges (OpenConnectionCount) may go down. */
+ * Each open instance of a component has one block (a source on two workers has two). Its one writer is the
+ * instance's worker; readers on other threads add the instances up. Counters only grow and are never reset
+ * (readers take differences); gauges (OpenConnectionCount) may go down. */
 #pragma once
 
 #include "core/base.h"
@@ -84,5 +84,5 @@ static inline uint64_t ps_counter_read(const struct ps_counters *counters, enum 
     return __atomic_load_n(&counters->values[counter], __ATOMIC_RELAXED);
 }
 
-/* "EventReceivedCount", "bytes", ...; NULL for the stage's own. */
+/* Returns "EventReceivedCount", "bytes", ..; NULL for the stage's own. */
 const char *ps_counter_name(enum ps_counter counter);

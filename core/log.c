@@ -1,6 +1,6 @@
-/* The log's writer. One mutex; one line is one write(2) of at most PIPE_BUF bytes, so lines of several
- * processes on one pipe do not mix. Whoever reads our stderr may stop reading: a line that cannot be written
- * within a moment is dropped and counted, so that a stuck terminal or pipe never stops the engine. */
+/* The log's writer. One mutex. One line is one write(2) of at most PIPE_BUF bytes, so lines of several
+ * processes on one pipe do not mix. The reader of stderr may stop reading: a line that cannot be written
+ * within STUCK_WAIT_MS is dropped and counted, so a stuck terminal or pipe never stops the engine. */
 #include "core/log.h"
 #include "core/clock.h"
 #include "core/log_limit.h"
@@ -22,7 +22,7 @@
 
 #define LINE_BYTES 4096U /* PIPE_BUF */
 #define TEXT_BYTES 3500U /* of the message before escaping */
-#define STUCK_WAIT_MS 50 /* how long a reader that does not read may hold us up, once */
+#define STUCK_WAIT_MS 50 /* how long to wait, once, for a reader that does not read */
 
 enum form { FORM_UNKNOWN, FORM_PLAIN, FORM_COLOUR, FORM_JOURNAL, FORM_FILE };
 
@@ -33,12 +33,12 @@ static struct {
     char *path;
     uint64_t checked_ns; /* when the file was last looked for at its path */
     bool unlimited, stuck;
-    uint64_t dropped; /* lines nobody would read */
+    uint64_t dropped; /* lines that could not be written */
     uint64_t counts[PS_LOG_OFF];
     struct ps_log_limit limit;
 } log_state = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
-/* Written rarely, read by everybody: one word, no order needed. */
+/* One word, written seldom and read by every thread; not ordered with other memory. */
 static int log_level = PS_LOG_INFO;
 
 static const struct {
@@ -103,7 +103,7 @@ static int file_open(const char *path)
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 }
 
-/* A rotated file (renamed or removed) is opened anew at its path: logrotate needs no signal. */
+/* Opens a rotated file (renamed or removed) again at its path: logrotate needs no signal. */
 static void file_follow(uint64_t mono_ns)
 {
     if (mono_ns - log_state.checked_ns < PS_NS_PER_S)
@@ -178,7 +178,7 @@ static size_t line_head(char *line, enum form form, enum ps_log_level level)
                                     colour ? "\033[0m" : "");
 }
 
-/* False: nobody reads. */
+/* Returns false when the reader does not read. */
 static bool write_line(int fd, const char *line, size_t length)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
@@ -193,7 +193,7 @@ static bool write_line(int fd, const char *line, size_t length)
     return written == (ssize_t)length;
 }
 
-/* Thread: holds the mutex. `held` lines like it were held back before it. */
+/* `held` lines like it were held back before it. The caller holds the mutex. */
 static void emit(enum ps_log_level level, const char *component, const char *text, uint64_t held,
                  uint64_t mono_ns)
 {

@@ -1,23 +1,24 @@
 /* The log: one line per message: time, level, component, text. To stderr (with journald priorities under
  * systemd) or to a file.
  *
- * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds; what
- * was held back is counted, and the count is written with the next line of it. So a stage may log an error on
- * a retry path without thought; it must still not log per event. Thread: any (a mutex guards the writer;
- * workers only meet it when they have something to say). */
+ * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds. Lines
+ * held back are counted, and the count is written with the next such line. So a stage may log an error each
+ * time it tries again, but must not log for each event. Thread: any (a mutex guards the writer; workers take
+ * it only when they log). */
 #pragma once
 
 #include "core/status.h"
 
 enum ps_log_level { PS_LOG_TRACE, PS_LOG_DEBUG, PS_LOG_INFO, PS_LOG_WARN, PS_LOG_ERROR, PS_LOG_OFF };
 
-/* `component` is a name as configured, e.g. "source r1", or "agent". Must outlive the call only. */
+/* `component` is "agent" or a name as configured, e.g. "source r1"; it must live only during the call. */
 void ps_log(enum ps_log_level level, const char *component, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Writes `length` bytes of text as they are, newlines included, after the head of a line, and a newline;
- * never held back. For the logger sink, whose lines are its output; the caller keeps control characters out.
- * False: nobody reads the log at the moment, nothing was written. True also when the level is not logged. */
+/* Writes the head of a line, `length` bytes of text as they are, newlines included, and a newline; never held
+ * back. For the logger sink, whose lines are its output; the caller keeps control characters out. Returns
+ * false when the log's reader does not read and nothing was written; true also when the level is not
+ * logged. */
 bool ps_log_text(enum ps_log_level level, const char *component, const char *text, size_t length);
 
 void ps_log_set_level(enum ps_log_level level);
@@ -26,16 +27,16 @@ enum ps_log_level ps_log_get_level(void);
 /* Level by Java's or syslog's name, any case ("INFO", "warning"). Returns PS_FAIL for an unknown word. */
 enum ps_status ps_log_level_parse(const char *word, enum ps_log_level *level);
 
-/* Appends to `path` from now on (created 0644). NULL goes back to stderr. */
+/* Appends to `path` from now on (created with mode 0644). NULL: writes to stderr again. */
 enum ps_status ps_log_open(const char *path, struct ps_err *err);
 
-/* How many lines of a level were asked for since start, those held back included (metrics). */
+/* How many lines of a level were logged since the start, including those held back (metrics). */
 uint64_t ps_log_count(enum ps_log_level level);
 
-/* How many different messages (format and component) were asked for (metrics). */
+/* How many different messages (format and component) were logged (metrics). */
 uint64_t ps_log_distinct_count(void);
 
-/* Writes what is still owed for lines held back. Called at the end of a run. */
+/* Writes the counts of lines held back that are not written yet. Called at the end of a run. */
 void ps_log_flush(void);
 
 /* Turns the rate limit off (tests that read every line). */

@@ -16,7 +16,7 @@ static bool window_over(const struct ps_log_limit_entry *entry, uint64_t mono_ns
     return mono_ns - entry->window_ns >= PS_LOG_LIMIT_WINDOW_NS;
 }
 
-/* The key's entry, or the one to make room for it: a free one, else the one with the oldest window. */
+/* Returns the key's entry, or the one it may replace: a free one, else the one with the oldest window. */
 static struct ps_log_limit_entry *entry_find(struct ps_log_limit *limit, const char *format,
                                              uint64_t component_hash)
 {
@@ -77,6 +77,6 @@ struct ps_log_limit_entry *ps_log_limit_owing(struct ps_log_limit *limit, uint64
         if (entry->format != NULL && entry->held > 0 && (all || window_over(entry, mono_ns)))
             return entry;
     }
-    limit->swept_ns = mono_ns; /* nothing left: rest for a window */
+    limit->swept_ns = mono_ns; /* none left: the next search is a window later */
     return NULL;
 }

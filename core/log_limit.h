@@ -1,11 +1,11 @@
-/* The log's rate limit: a bounded table of (format string, component) with what each wrote lately. Pure: time
- * is an argument. Thread: whoever holds the log's mutex. */
+/* The log's rate limit: a bounded table of (format string, component) with what each wrote lately. Time is an
+ * argument. Thread: the one that holds the log's mutex. */
 #pragma once
 
 #include "core/base.h"
 
 #define PS_LOG_LIMIT_ENTRIES 256U
-#define PS_LOG_LIMIT_WAYS 4U /* entries looked at for one key; of those the oldest makes room */
+#define PS_LOG_LIMIT_WAYS 4U /* entries that one key may have; a new key replaces the oldest of them */
 #define PS_LOG_LIMIT_LINES 10U
 #define PS_LOG_LIMIT_WINDOW_NS UINT64_C(10000000000)
 #define PS_LOG_LIMIT_TEXT 200U
@@ -27,16 +27,17 @@ struct ps_log_limit {
     uint64_t distinct; /* keys seen for the first time; one that was evicted and comes back counts again */
 };
 
-/* Whether a line may be written now. True: *held tells how many were held back before it. False: the entry
- * that counted it, for ps_log_limit_hold. An evicted entry that still owes a count is copied to *evicted
- * (evicted->held > 0), so that the caller can say so. */
+/* Whether a line may be written now. True: *held is how many were held back before it. False: *entry counted
+ * it; pass it to ps_log_limit_hold. An evicted entry whose count was not written yet is copied to *evicted
+ * (evicted->held > 0): the caller writes it. */
 bool ps_log_limit_admit(struct ps_log_limit *limit, const char *format, const char *component,
                         uint64_t mono_ns, uint64_t *held, struct ps_log_limit_entry **entry,
                         struct ps_log_limit_entry *evicted);
 
-/* Remembers what was held back, for the line that will say so. */
+/* Remembers the line held back, for the line with the count. */
 void ps_log_limit_hold(struct ps_log_limit_entry *entry, int level, const char *component, const char *text);
 
-/* The next entry whose window is over (`all`: any) and that still owes a count; NULL when there is none. The
- * caller writes the line and sets `held` to 0. Looks through the table at most once a window unless `all`. */
+/* Returns the next entry whose window is over (`all`: any) and whose count is not written yet; NULL when
+ * there is none. The caller writes the line and sets `held` to 0. Searches the table at most once in each
+ * window unless `all`. */
 struct ps_log_limit_entry *ps_log_limit_owing(struct ps_log_limit *limit, uint64_t mono_ns, bool all);

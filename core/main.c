@@ -1,4 +1,4 @@
-/* penstock: the program. Picks the subcommand; each lives in core/commands/<name>.c. */
+/* The penstock program: calls the subcommand, core/commands/<name>.c. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,24 +1,25 @@
 /* Header names. Names known when the plan is built are interned: one object for ever, compared by pointer
- * first. Names from strangers (record headers, HTTP, Avro) are made inside the batch that carries them
+ * first. Names that come with data (record headers, HTTP, Avro) are made inside the batch that carries them
  * (core/flow/batch.h, ps_batch_name), so nothing grows without bound. */
 #pragma once
 
 #include "core/base.h"
 
 struct ps_name {
-    uint64_t
-        mask; /* one bit of 64, from the hash: a batch and an event keep the OR of the names they carry */
+    /* One bit of 64, from the hash: a batch and an event keep the OR of the names they carry. */
+    uint64_t mask;
     uint32_t hash;   /* FNV-1a */
     uint32_t length; /* bytes of text */
     char text[];     /* terminated when interned */
 };
 
-/* The object for this name. Thread: control thread and start-up only (a mutex guards the table); lives until
- * the process ends. At most 65,536 names of at most 64 KiB: configuration, not data. */
+/* Returns the object for this name; it lives until the process ends. For names from the configuration, not
+ * from data: at most 65,536 names of at most 64 KiB. Thread: control thread and start-up only (a mutex guards
+ * the table). */
 const struct ps_name *ps_name_intern(const char *text);
 const struct ps_name *ps_name_intern_bytes(const char *text, size_t length);
-/* The same for names from files that may be read again and again (rules): NULL when there are 65,536 names
- * already, or this one is longer than 64 KiB. Thread: any but workers in `work`. */
+/* The same for names from files that are read again on every change (rules). Returns NULL when there are
+ * 65,536 names already, or this one is longer than 64 KiB. Thread: any, except workers in `work`. */
 const struct ps_name *ps_name_intern_try(const char *text, size_t length);
 
 uint32_t ps_name_hash(const char *text, size_t length);

@@ -1,10 +1,9 @@
-/* "did you mean": the nearest of some words to what was written. Thread: any; pure. */
+/* "Did you mean": finds the word nearest to what was written. Thread: any. */
 #pragma once
 
 #include "core/base.h"
 
-/* The nearest of some words to what was written: Damerau-Levenshtein (optimal string alignment) without
- * regard to case. */
+/* By Damerau-Levenshtein distance (optimal string alignment); case does not matter. */
 struct ps_nearest {
     const char *written;
     const char *word; /* NULL: none is near enough */

@@ -1,27 +1,35 @@
-/* Option rows: the one description of a configuration key.
+/* Option rows: the one description of a configuration key. No other list of keys exists.
  *
- * From the rows come parsing, checking, `penstock check` messages with "did you mean", `penstock components`,
- * docs/OPTIONS.md and the man page. A stage declares a static array ending with PS_OPTION_END; binding
- * (conf/bind.c) writes typed values at `offset` of the stage's plan struct. There is no second list of keys
- * anywhere. */
+ * Parsing, checking, the "did you mean" of `penstock check`, `penstock components`, docs/OPTIONS.md and the
+ * man page are made from the rows. A stage declares a static array that ends with PS_OPTION_END; binding
+ * (conf/bind.c) writes typed values at `offset` of the stage's plan struct. */
 #pragma once
 
 #include "core/base.h"
 
-/* The C type at `offset` is given in brackets. Getters follow Flume's Context: numbers are trimmed, booleans
- * are case-insensitive "true" else false (a word that is neither true nor false is reported as a warning). */
+/* The C type at `offset`, and what the text means:
+ *
+ *   TEXT     const char *      NULL when absent and without default
+ *   INT      int64_t           decimal; min and max are enforced; a bad number fails the component, as Flume
+ *   DOUBLE   double
+ *   BOOL     bool              "true" in any case, else false; a word that is neither gives a warning
+ *   ENUM     int               index into `words`; case does not matter
+ *   LIST     struct ps_texts   separated by blanks (`\s+`)
+ *   COMMAS   struct ps_texts   separated by commas; blanks around them are dropped
+ *   MAP      struct ps_pairs   every key that begins with `key`, which ends in '.'; without that prefix
+ *   SIZE     int64_t           bytes: a plain number, or with k, m, g (powers of 1024); penstock.* keys only
+ *
+ * Numbers are trimmed, as Flume's Context does. */
 enum ps_option_type {
-    PS_OPTION_TEXT, /* [const char *] NULL when absent without default */
-    PS_OPTION_INT, /* [int64_t] decimal; min/max are enforced; "bad number" fails the component as in Flume */
-    PS_OPTION_DOUBLE, /* [double] */
-    PS_OPTION_BOOL,   /* [bool] */
-    PS_OPTION_ENUM,   /* [int] index into `words`, matched without regard to case */
-    PS_OPTION_LIST,   /* [struct ps_texts] separated by blanks (`\s+`) */
-    PS_OPTION_COMMAS, /* [struct ps_texts] separated by commas, blanks around them dropped */
-    PS_OPTION_MAP,  /* [struct ps_pairs] every key that begins with `key`, which ends in '.'; prefix stripped
-                     */
-    PS_OPTION_SIZE, /* [int64_t] bytes: plain number, or with k, m, g (powers of 1024); penstock.* keys only
-                     */
+    PS_OPTION_TEXT,
+    PS_OPTION_INT,
+    PS_OPTION_DOUBLE,
+    PS_OPTION_BOOL,
+    PS_OPTION_ENUM,
+    PS_OPTION_LIST,
+    PS_OPTION_COMMAS,
+    PS_OPTION_MAP,
+    PS_OPTION_SIZE,
 };
 
 struct ps_texts {
@@ -32,7 +40,7 @@ struct ps_texts {
 struct ps_pair {
     const char *key;
     const char *value;
-    const char *file; /* where it stands; NULL when it comes from elsewhere */
+    const char *file; /* where it was read; NULL when not from a file */
     int line;
 };
 
@@ -47,12 +55,11 @@ const char *ps_pairs_get(const struct ps_pairs *pairs, const char *key);
 enum ps_option_flags {
     PS_OPTION_REQUIRED = 1 << 0,    /* absent: the component is dropped, as Flume does */
     PS_OPTION_SECRET = 1 << 1,      /* never printed */
-    PS_OPTION_NO_EFFECT = 1 << 2,   /* accepted for Flume's sake, changes nothing; `help` says why */
+    PS_OPTION_NO_EFFECT = 1 << 2,   /* accepted because Flume has it; changes nothing; `help` says why */
     PS_OPTION_DEPRECATED = 1 << 3,  /* accepted, with a warning naming what replaces it (in `help`) */
     PS_OPTION_EXTENSION = 1 << 4,   /* ours: Flume does not know the key and ignores it */
     PS_OPTION_UNSUPPORTED = 1 << 5, /* Flume knows it, we do not yet: `check` says so by name */
-    PS_OPTION_LENIENT =
-        1 << 6, /* a value that is none counts as absent, with a warning: some of Flume's components do so */
+    PS_OPTION_LENIENT = 1 << 6, /* a bad value counts as absent, with a warning, as in Flume's component */
 };
 
 /* What a reload must redo when this key changes. */
@@ -62,12 +69,13 @@ struct ps_option {
     const char *key;
     enum ps_option_type type;
     size_t offset;
-    const char *fallback;       /* the default, as one would write it; NULL = none */
-    int64_t min, max;           /* both 0: unbounded; INT and SIZE only */
-    const char *unit;           /* "ms", "s", "bytes", "events", ... or NULL */
-    const char *const *aliases; /* other spellings (deprecated or documented wrongly), NULL-terminated, or
-                                   NULL; the row's own key wins */
-    const char *const *words;   /* ENUM: NULL-terminated */
+    const char *fallback; /* the default, as text; NULL: none */
+    int64_t min, max;     /* both 0: unbounded; INT and SIZE only */
+    const char *unit;     /* "ms", "s", "bytes", "events", .. or NULL */
+    /* Other spellings (deprecated or documented wrongly), NULL-terminated; or NULL. The row's own key
+     * wins. */
+    const char *const *aliases;
+    const char *const *words; /* ENUM: NULL-terminated */
     unsigned flags;
     enum ps_reload reload;
     const char *help; /* one sentence or two, no full stop needed */

@@ -10,7 +10,8 @@
  * bytes: 1, 2 or 4. */
 size_t ps_printable_byte(char out[4], unsigned char byte);
 
-/* Writes bytes: control characters, U+0080 to U+009F and bytes that are not UTF-8 as ps_printable_byte or \xHH. */
+/* Writes bytes: control characters, U+0080 to U+009F and bytes that are not UTF-8 as ps_printable_byte or
+ * \xHH. */
 void ps_printable_write(FILE *to, const char *text, size_t length);
 
 /* A copy for a message: "; " for a newline, "?" for every other control character, U+0080 to U+009F included.

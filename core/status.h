@@ -12,10 +12,10 @@ struct ps_err {
     size_t length;
 };
 
-/* Starts the stack anew with one line (printf rules). Returns PS_FAIL, so that `return ps_err_set(...)` reads
- * well. `err` may be NULL: then only the status is returned. Thread: any; owns nothing. */
+/* Replaces the stack by one line (printf rules). Returns PS_FAIL, for `return ps_err_set(...)`. `err` may be
+ * NULL: then only the status is returned. Thread: any. */
 enum ps_status ps_err_set(struct ps_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Adds a line: what the caller was doing when it got the error. Returns PS_FAIL. */
+/* Adds a line that says what the caller was doing. Returns PS_FAIL. */
 enum ps_status ps_err_append(struct ps_err *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -1,5 +1,5 @@
 /* UTF-8 as Java reads it: what is malformed, how many replacement characters it becomes, how long a text is
- * in Java's chars. Thread: any; pure. */
+ * in Java's chars. Thread: any. */
 #pragma once
 
 #include "core/base.h"

@@ -1,5 +1,5 @@
-/* A switch one thread sets and another looks at now and then, and a mark: a position one thread moves and
- * another follows, seeing everything written before the move. */
+/* Flag: one thread sets it, another reads it now and then. Mark: a position that one thread moves and another
+ * follows; the follower sees everything that was written before the move. */
 #pragma once
 
 #include "core/base.h"
@@ -8,7 +8,7 @@ struct ps_flag {
     bool value;
 };
 
-/* No order with other memory: for "please do", "please stop". */
+/* Not ordered with other memory: for requests ("start", "stop"). */
 static inline void ps_flag_set(struct ps_flag *flag, bool value)
 {
     __atomic_store_n(&flag->value, value, __ATOMIC_RELAXED);
@@ -23,13 +23,13 @@ struct ps_mark {
     uint64_t value;
 };
 
-/* Thread: the one writer. What it wrote before is seen by whoever reads this value. */
+/* A thread that reads this value also sees everything written before. Thread: the one writer. */
 static inline void ps_mark_move(struct ps_mark *mark, uint64_t value)
 {
     __atomic_store_n(&mark->value, value, __ATOMIC_RELEASE);
 }
 
-/* Thread: the one writer, reading back its own. */
+/* The writer reads its own value. Thread: the one writer. */
 static inline uint64_t ps_mark_own(const struct ps_mark *mark)
 {
     return __atomic_load_n(&mark->value, __ATOMIC_RELAXED);

@@ -1,10 +1,10 @@
 /* Ring for many producers and many consumers.
  *
  * A producer spins until the producers that began before it have published. One that is descheduled in the
- * middle stalls the others, so this ring is only for workers pinned one to a core, never for an oversubscribed
- * machine. The engine therefore does not use it: it gives each producer an SPSC or SPMC ring. It is kept for
- * comparison: bench/suite/micro_rings.c measures what that choice saves, and tests/stress/rings_test.c holds
- * all three to the same rules.
+ * middle stalls the others, so this ring is only for workers pinned one to a core, never for an
+ * oversubscribed machine. The engine therefore does not use it: it gives each producer an SPSC or SPMC ring.
+ * It is kept for comparison: bench/suite/micro_rings.c measures what that choice saves, and
+ * tests/stress/rings_test.c holds all three to the same rules.
  *
  * Thread: any push, any pop. */
 #pragma once
@@ -17,13 +17,13 @@ struct ps_mpmc;
 struct ps_mpmc *ps_mpmc_create(size_t capacity);
 void ps_mpmc_destroy(struct ps_mpmc *ring);
 
-/* False when full: an ordinary return, the pointer stays with the caller. */
+/* Returns false when full: an ordinary result, the pointer stays with the caller. */
 bool ps_mpmc_push(struct ps_mpmc *ring, void *entry);
-/* NULL when empty. */
+/* Returns NULL when empty. */
 void *ps_mpmc_pop(struct ps_mpmc *ring);
 
-/* Entries in the ring; exact only for a caller that is its one producer and consumer, else a moment's
+/* Entries in the ring. Exact only for a caller that is its one producer and consumer, otherwise an
  * estimate. */
 size_t ps_mpmc_count(const struct ps_mpmc *ring);
-/* What it really holds. */
+/* How many pointers it holds at most. */
 size_t ps_mpmc_capacity(const struct ps_mpmc *ring);

@@ -1,12 +1,14 @@
-/* Parking: how a worker goes to sleep without missing what was pushed to it.
+/* Parking: how a worker goes to sleep without missing what is pushed to it.
  *
- * The consumer: ps_park_announce, look at every input once more, then wait on the eventfd (epoll), then
- * ps_park_cancel. The producer: push, then ps_park_wake. Between a push and the read of the flag, and between
- * the flag's write and the second look, stands a full store->load fence: with release and acquire alone each
- * side may miss the other (seen: 647 lost wake-ups in 2,000,000 rounds). ThreadSanitizer does not model this;
+ *   consumer   ps_park_announce, check every input once more, wait on the eventfd (epoll), ps_park_cancel
+ *   producer   push, ps_park_wake
+ *
+ * The producer has a full store->load fence between its push and its read of the flag, and the consumer has
+ * one between its write of the flag and its second check. With release and acquire alone each side may miss
+ * the other (seen: 647 lost wake-ups in 2,000,000 rounds). ThreadSanitizer does not model this;
  * tests/stress/park_litmus_test.c does.
  *
- * Whoever clears the flag writes the eventfd, so one park costs at most one write. */
+ * The thread that clears the flag writes the eventfd, so one park costs at most one write. */
 #pragma once
 
 #include "core/base.h"
@@ -16,13 +18,13 @@ struct ps_park {
     int event_fd;
 } PS_ALIGNED_GAP;
 
-/* Makes the eventfd. False when there is no descriptor left. */
+/* Makes the eventfd. Returns false when there is no descriptor left. */
 bool ps_park_init(struct ps_park *park);
 void ps_park_fini(struct ps_park *park);
 
 /* Thread: the consumer. */
 void ps_park_announce(struct ps_park *park);
-/* The consumer is awake again; empties the eventfd. */
+/* The consumer is awake again. Empties the eventfd. Thread: the consumer. */
 void ps_park_cancel(struct ps_park *park);
-/* Thread: any, after it published something. True when a sleeper was woken. */
+/* Call it after publishing something. Returns whether the consumer was woken. Thread: any. */
 bool ps_park_wake(struct ps_park *park);

@@ -13,7 +13,7 @@ struct ps_ring *ps_ring_create(size_t capacity)
     while (size < capacity + 1)
         size *= 2;
     PS_ASSERT(size <= UINT32_MAX / 2);
-    /* From the kernel: zeroed, aligned, and slots never used are never touched. */
+    /* Memory from the kernel is zeroed and aligned, and slots that are never used are never touched. */
     struct ps_ring *ring = mmap(NULL, ring_bytes(size), PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (ring == MAP_FAILED)

@@ -1,6 +1,6 @@
-/* Single producer, many consumers: a channel that several workers take from has one per producing worker. A
- * push is wait-free; a pop is lock-free: it retries when another consumer was faster and never waits for one
- * that is descheduled.
+/* Ring for one producer and many consumers. A channel that several workers take from has one for each
+ * producing worker. A push is wait-free. A pop is lock-free: it retries when another consumer was faster and
+ * never waits for one that is descheduled.
  *
  * Thread: one thread pushes, any pop. */
 #pragma once
@@ -13,13 +13,13 @@ struct ps_spmc;
 struct ps_spmc *ps_spmc_create(size_t capacity);
 void ps_spmc_destroy(struct ps_spmc *ring);
 
-/* False when full: an ordinary return, the pointer stays with the caller. */
+/* Returns false when full: an ordinary result, the pointer stays with the caller. */
 bool ps_spmc_push(struct ps_spmc *ring, void *entry);
-/* NULL when empty. */
+/* Returns NULL when empty. */
 void *ps_spmc_pop(struct ps_spmc *ring);
 
-/* Entries in the ring; exact only for a caller that is its one producer and consumer, else a moment's
+/* Entries in the ring. Exact only for a caller that is its one producer and consumer, otherwise an
  * estimate. */
 size_t ps_spmc_count(const struct ps_spmc *ring);
-/* What it really holds. */
+/* How many pointers it holds at most. */
 size_t ps_spmc_capacity(const struct ps_spmc *ring);

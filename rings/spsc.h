@@ -1,5 +1,5 @@
-/* Single producer, single consumer: the hop between two workers, and the way home. Wait-free on both sides (1
- * ns a pair).
+/* Ring for one producer and one consumer: between two workers, and for the way home. Wait-free on both sides
+ * (a push and a pop take 1 ns together).
  *
  * Thread: one thread pushes, one thread pops; they may be the same. */
 #pragma once
@@ -12,13 +12,13 @@ struct ps_spsc;
 struct ps_spsc *ps_spsc_create(size_t capacity);
 void ps_spsc_destroy(struct ps_spsc *ring);
 
-/* False when full: an ordinary return, the pointer stays with the caller. */
+/* Returns false when full: an ordinary result, the pointer stays with the caller. */
 bool ps_spsc_push(struct ps_spsc *ring, void *entry);
-/* NULL when empty. */
+/* Returns NULL when empty. */
 void *ps_spsc_pop(struct ps_spsc *ring);
 
-/* Entries in the ring; exact only for a caller that is its one producer and consumer, else a moment's
+/* Entries in the ring. Exact only for a caller that is its one producer and consumer, otherwise an
  * estimate. */
 size_t ps_spsc_count(const struct ps_spsc *ring);
-/* What it really holds. */
+/* How many pointers it holds at most. */
 size_t ps_spsc_capacity(const struct ps_spsc *ring);

@@ -16,5 +16,5 @@ struct ps_stack {
 
 void ps_stack_init(struct ps_stack *stack);
 void ps_stack_push(struct ps_stack *stack, struct ps_stack_node *node);
-/* NULL when empty. */
+/* Returns NULL when empty. */
 struct ps_stack_node *ps_stack_pop(struct ps_stack *stack);

@@ -1,5 +1,5 @@
-/* A number several threads add to and anybody reads: rarely touched (per group of blocks, never per batch).
- */
+/* A number that several threads add to and any thread reads. Changed seldom: for a group of blocks, never for
+ * a batch. */
 #pragma once
 
 #include "core/base.h"

@@ -1,6 +1,7 @@
-/* Concurrency Kit's fences and atomics are inline assembly, which ThreadSanitizer does not see: a correct
- * ring gives false races. So each ring says, per slot, "what I wrote before is published" and "what I read
- * next was published"; tests/stress breaks one on purpose and expects the report. */
+/* Annotations for ThreadSanitizer, which does not see Concurrency Kit's inline assembly and would report
+ * races in a correct ring. Each ring announces, for each slot, that what was written before is published, and
+ * that what is read next was published. tests/stress/rings_broken_test.c leaves them out and expects the
+ * report. */
 #pragma once
 
 #if defined(__SANITIZE_THREAD__)

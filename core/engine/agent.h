@@ -1,4 +1,4 @@
-/* A running agent: an engine and the plan it runs; start, reload, stop. Thread: control, but for the metrics
+/* A running agent: an engine and the plan it runs; start, reload, stop. Thread: control, except the metrics
  * provider. */
 #pragma once
 
@@ -7,28 +7,29 @@
 
 struct ps_agent;
 
-/* Plans, builds, starts the workers and publishes. Takes the spec over in any case. NULL on failure: nothing
- * stays behind. */
+/* Makes and builds the plan, starts the workers, publishes the plan. Owns the spec from now on, also on
+ * failure. Returns NULL on failure, with nothing left open. */
 struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                 struct ps_err *err);
 
-/* Check fully first, build aside, then stop the old plan and start the new one; what is in memory channels of
- * the same name is carried over. PS_FAIL: the old plan runs on, unchanged. Takes the spec over. */
+/* Checks and builds the new plan, then stops the old one and starts the new one. Events in memory channels of
+ * the same name are carried over. PS_FAIL: the old plan keeps running, unchanged. Owns the spec from now
+ * on. */
 enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
                                const struct ps_machine *machine, struct ps_err *err);
 
-/* Notes a reload that failed before there was a spec (metrics). */
+/* Counts a reload that failed before there was a spec (metrics). */
 void ps_agent_reload_failed(struct ps_agent *agent);
 
-/* What stopping came to. */
+/* Events over the agent's whole life, reported when it stopped. */
 struct ps_agent_account {
-    uint64_t received, accepted, delivered, dropped, refused, duplicated; /* events, over the agent's life */
-    uint64_t undelivered;                                                 /* left in channels and sinks */
-    bool drained;                                                         /* in time */
+    uint64_t received, accepted, delivered, dropped, refused, duplicated;
+    uint64_t undelivered; /* left in channels and sinks */
+    bool drained;         /* within the time given */
 };
 
-/* Drains for at most `timeout_ms` (asking `hurry` in between: true ends the wait), closes, and frees the
- * agent. */
+/* Drains for at most `timeout_ms`, or until `hurry` (which may be NULL) returns true; then closes and frees
+ * the agent. */
 void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
                    struct ps_agent_account *account);
 

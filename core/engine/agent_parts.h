@@ -8,16 +8,15 @@
 struct ps_agent {
     struct ps_engine *engine;
     struct ps_plan *plan;
-    /* Held while a plan is exchanged, and by whoever reads one from another thread (metrics). Workers never
-     * meet it. */
+    /* Held while the plan is replaced, and while another thread (metrics) reads it. Workers never take it. */
     pthread_mutex_t lock;
     int64_t start_ms;
     uint64_t reload_count, reload_failed_count;
     bool stopping;
-    struct ps_agent_account past; /* of plans that are gone */
+    struct ps_agent_account past; /* of earlier plans */
 };
 
-/* Calls for every runner of the plan; the lock is held. */
+/* Calls `look` for each open instance of a source. The caller holds the lock. */
 void ps_agent_each_source(struct ps_agent *agent, size_t source,
                           void (*look)(void *argument, struct ps_source_runner *runner), void *argument);
 struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink);

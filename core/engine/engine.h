@@ -1,8 +1,8 @@
 /* The engine: workers, memory, and the one RCU pointer through which the control thread tells the workers
  * what to do.
  *
- * Thread: everything here is the control thread's, but for ps_engine_orders (workers). The control thread
- * holds no lock while it waits for workers. */
+ * Thread: control, except ps_engine_orders and ps_engine_home_ring (workers). The control thread holds no
+ * lock that workers take while it waits for them. */
 #pragma once
 
 #include "core/engine/plan.h"
@@ -14,53 +14,58 @@ struct ps_engine;
 struct ps_engine_settings {
     unsigned worker_count;
     uint64_t memory_budget_bytes; /* for blocks */
-    uint32_t batches_max;         /* a worker */
-    uint16_t leases_max;          /* a batch */
+    uint32_t batches_max;         /* of one worker */
+    uint16_t leases_max;          /* of one batch */
     struct ps_texts cpus;         /* as in ps_agent_options */
     enum ps_idle idle;
-    unsigned cores, library_threads; /* expected; decides whether to pin */
+    unsigned cores, library_threads; /* workers are pinned when there is a core for each of both */
     bool simulated;                  /* no threads: the caller runs ps_worker_cycle */
 };
 
 struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, struct ps_err *err);
-/* Everything must be closed. Stops and joins the threads. */
+/* Stops and joins the threads. All stages must be closed. */
 void ps_engine_destroy(struct ps_engine *engine);
 
 enum ps_status ps_engine_start(struct ps_engine *engine, struct ps_err *err);
 
-/* Whether this plan can run on the engine as it is; if not, says which setting needs a restart. */
+/* Whether this plan can run on the engine as it was created. If not, the error names the setting that needs a
+ * restart. */
 enum ps_status ps_engine_fits(const struct ps_engine *engine, const struct ps_plan *plan, struct ps_err *err);
 
-/* Publishes new orders (`next`: the plan that will follow, when this one is being left for a reload), waits
- * for a grace period (in which every worker has left the old ones), wakes all. Returns their number. */
+/* Publishes new orders, wakes all workers, and waits for a grace period, after which no worker uses the old
+ * orders. `next`: in a reload, the plan that will follow. Returns the number of the orders. */
 uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
                          struct ps_plan *next);
 
 /* Whether every worker has carried out orders of this number. */
 bool ps_engine_reached(const struct ps_engine *engine, uint64_t number);
 
-/* ps_engine_reached, waited for at most so long (threads only). */
+/* Waits for ps_engine_reached, at most `timeout_ms`. Not in a simulation. */
 bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t timeout_ms);
 
-/* What is left of a plan after CLOSE was reached. */
+/* What a plan had not delivered when CLOSE was carried out. */
 struct ps_left {
     uint64_t events, batches;
-    uint64_t settled; /* events of the same leases that were delivered, or refused, one by one */
+    uint64_t settled; /* other events of the same leases: settled one by one, so not part of `events` */
 };
 
-/* Takes all leases out of the closed plan's channels and runners. With `next`, those of a channel of the same
- * name go to its front (in order); the rest is counted in *lost and released with the next orders. Leases of
- * replayable sources that were closed are not carried over: their successor reads them again. */
+/* Takes all leases out of the closed plan's channels and runners.
+ *
+ *   carried over   to the front of the channel of the same name in `next`, in order
+ *   released       with the next orders: leases of replayable sources that were closed, because the new
+ *                  source reads those events again
+ *   lost           all others, and all when `next` is NULL: counted in *lost and released with the next
+ *                  orders */
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
                           struct ps_left *carried, struct ps_left *lost);
 
 unsigned ps_engine_worker_count(const struct ps_engine *engine);
 struct ps_worker *ps_engine_worker(struct ps_engine *engine, unsigned id);
 struct ps_depot *ps_engine_depot(struct ps_engine *engine);
-/* Batches out of all pools. */
+/* Batches that are in use, of all pools. */
 uint64_t ps_engine_batches_out(const struct ps_engine *engine);
 
 /* ---- for workers ---- */
 const struct ps_orders *ps_engine_orders(const struct ps_engine *engine);
-/* The ring from one worker home to another. */
+/* The way-home ring from one worker to another; NULL from a worker to itself. */
 struct ps_spsc *ps_engine_home_ring(struct ps_engine *engine, unsigned from, unsigned to);

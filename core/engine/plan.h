@@ -1,7 +1,7 @@
-/* The plan: what an agent runs. Made by the control thread from specs (bound stages), published to the
- * workers with one RCU pointer, const from then on but for the channels' rings.
+/* The plan: what an agent runs. The control thread makes it from specs (bound stages) and publishes it to the
+ * workers with one RCU pointer. From then on it is const, except the channels' rings.
  *
- * A plan knows which worker runs what: every *unit* (one instance of a source, or a sink) has one worker. */
+ * A plan places every *unit* (one instance of a source, or a sink) on one worker. */
 #pragma once
 
 #include "core/stage.h"
@@ -9,7 +9,7 @@
 #define PS_WORKERS_MAX 64U
 #define PS_CHANNELS_PER_SOURCE_MAX 64U
 #define PS_UNITS_MAX 4096U /* source instances plus sinks */
-/* Descriptors homed at one worker: as many batches as can be under way at once. */
+/* Batch descriptors whose home is one worker: as many of its batches can be in use at once. */
 #define PS_BATCHES_PER_WORKER_MAX 16384U
 
 enum ps_idle { PS_IDLE_AUTO, PS_IDLE_SPIN, PS_IDLE_PARK };
@@ -17,11 +17,11 @@ enum ps_idle { PS_IDLE_AUTO, PS_IDLE_SPIN, PS_IDLE_PARK };
 /* Agent-level settings (`<agent>.penstock.<key>`); rows in core/engine/agent_options.c. */
 struct ps_agent_options {
     int64_t workers;           /* 0: min(units, cores - 1), at least 1 */
-    struct ps_texts cpus;      /* CPU numbers, one a worker; empty: chosen */
+    struct ps_texts cpus;      /* CPU numbers, one for each worker; empty: the engine chooses */
     int idle;                  /* enum ps_idle */
     int64_t memory_budget;     /* bytes; 0: min(25 % of RAM or of the cgroup's limit, -Xmx of flume-env.sh) */
     int64_t batch_events;      /* most events of a batch */
-    int64_t drain_timeout_ms;  /* SIGTERM: how long delivery is waited for */
+    int64_t drain_timeout_ms;  /* SIGTERM: how long to wait for delivery */
     int64_t reload_timeout_ms; /* reload: how long the old plan may drain before its sinks are recalled */
     bool allow_unsupported;
 };
@@ -32,9 +32,9 @@ struct ps_stage_spec {
     const char *name;      /* "r1" */
     const char *component; /* "source r1" */
     const struct ps_stage_ops *ops;
-    void *plan;              /* ops->plan_size bytes, bound */
-    const char *fingerprint; /* type and all properties in one text: equal = unchanged over a reload; NULL =
-                                never equal */
+    void *plan; /* ops->plan_size bytes, bound */
+    /* Type and all properties in one text. Equal texts: unchanged over a reload. NULL: never equal. */
+    const char *fingerprint;
 };
 
 struct ps_source_spec {
@@ -47,7 +47,7 @@ struct ps_source_spec {
     struct ps_source_common *common;
 };
 
-/* What every source has besides its own rows: ps_source_common_rows. */
+/* Options that every source has besides its own rows: ps_source_common_rows. */
 struct ps_source_common {
     int64_t backoff_increment_ms, backoff_max_ms; /* Flume's PollableSource keys */
     int64_t workers;                              /* penstock.workers */
@@ -65,7 +65,7 @@ struct ps_sink_spec {
 
 struct ps_agent_spec {
     const char *name;
-    struct ps_arena *arena; /* everything above lives here; the plan owns it from ps_plan_create on */
+    struct ps_arena *arena; /* holds the spec itself, too; the plan owns it from ps_plan_create on */
     struct ps_agent_options options;
     struct ps_source_spec *sources;
     struct ps_channel_spec *channels;
@@ -74,14 +74,14 @@ struct ps_agent_spec {
     const char *(*system_property)(const void *argument, const char *name);
     const struct ps_stage_ops *(*sub_stage)(struct ps_context *context, enum ps_kind kind, const char *type,
                                             const struct ps_pairs *pairs, void **plan, struct ps_err *err);
-    void *argument;      /* for both */
+    void *argument;      /* for both functions */
     const char *program; /* as in ps_context */
 };
 
 struct ps_source_plan {
     const struct ps_source_spec *spec;
-    /* Reload: the running plan's source that is the same to the letter and whose open instances this one
-     * takes over, or NULL. */
+    /* Reload: the running plan's source with the same fingerprint, whose open instances this one takes over;
+     * or NULL. */
     const struct ps_source_plan *adopts;
     unsigned instance_count;
     struct ps_chain_share chain; /* of its built stages */
@@ -95,7 +95,7 @@ struct ps_channel_plan {
     unsigned producer_count, consumer_count;
     unsigned *producer_workers; /* worker of each producer */
     unsigned *consumer_workers;
-    struct ps_counters *counters; /* one a side: producers first, then consumers; each has one writer */
+    struct ps_counters *counters; /* one for each producer, then one for each consumer; each has one writer */
 };
 
 struct ps_sink_plan {
@@ -104,76 +104,76 @@ struct ps_sink_plan {
 };
 
 struct ps_plan {
-    uint64_t epoch; /* of publication, from 1 */
+    uint64_t epoch; /* number of the orders that published it */
     struct ps_agent_spec *spec;
     unsigned worker_count;
     uint64_t memory_budget_bytes; /* of the process */
-    uint64_t block_budget_bytes;  /* of it, for blocks: what is left when client libraries have their lines */
+    uint64_t block_budget_bytes;  /* for blocks: the process's without the client libraries' shares */
     uint16_t leases_max;
     struct ps_source_plan *sources;
     struct ps_channel_plan *channels;
     struct ps_sink_plan *sinks;
-    size_t built_channels, built_sources, built_sinks; /* how far build got: what teardown undoes */
+    size_t built_channels, built_sources, built_sinks; /* how many are built; teardown undoes them */
     bool running;                                      /* built while another plan runs */
-    struct ps_plan
-        *older; /* plans that are gone but for stages whose open instances a later plan took over */
+    /* Earlier plans, kept because a later plan took over open instances of their sources. */
+    struct ps_plan *older;
 };
 
-/* What the machine has; ps_machine_read asks it, tests make one up. */
+/* What the machine has; ps_machine_read reads it, tests make one up. */
 struct ps_machine {
     unsigned cores;
     uint64_t memory_bytes;    /* RAM, or the cgroup's limit if lower */
-    uint64_t heap_hint_bytes; /* -Xmx of flume-env.sh or of the command line; 0 = none */
+    uint64_t heap_hint_bytes; /* -Xmx of flume-env.sh or of the command line; 0: none */
 };
 void ps_machine_read(struct ps_machine *machine);
 
-/* Workers, producers, consumers, batch limits; then ps_topology_check. Builds nothing: `penstock check` uses
- * it too. `worker_count` 0 = decide. The plan takes the spec and its arena over, also on failure. NULL on
- * failure. Thread: control. */
+/* Decides workers, producers, consumers and batch limits, then calls ps_topology_check. Builds nothing:
+ * `penstock check` uses it, too. `worker_count` 0: decided here. The plan owns the spec and its arena from
+ * now on; on failure they are freed. Returns NULL on failure. Thread: control. */
 struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                unsigned worker_count, struct ps_err *err);
 
 /* Threads that the client libraries of all sinks and source instances start (ps_stage_ops.client_threads). */
 unsigned ps_agent_client_threads(const struct ps_agent_spec *spec);
 
-/* Builds every stage, channels first; not those of sources that stay open (ps_plan_adopt). On failure nothing
- * stays built. */
+/* Builds every stage, channels first, except the stages of sources that stay open (ps_plan_adopt). On failure
+ * nothing stays built. */
 enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err);
 
-/* Tears down what was built, in reverse order, and frees the plan with its arena; so it does with the older
- * ones it keeps. */
+/* Tears down what was built, in reverse order, and frees the plan with its arena; then the older plans it
+ * keeps, in the same way. */
 void ps_plan_destroy(struct ps_plan *plan);
 
-/* Marks the sources of `next` that are the same as sources of `plan`, down to their channels' names and their
- * workers: a reload leaves them open. */
+/* Marks the sources of `next` that a reload leaves open: those that are the same as in `plan`, including
+ * their channels' names and their workers. */
 void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan);
 
-/* Whether two agents are the same to the letter: then a reload has nothing to do. */
+/* Whether all fingerprints and options of two plans are equal: then a reload has nothing to do. */
 bool ps_plan_is_same(const struct ps_plan *a, const struct ps_plan *b);
 
-/* Whether they differ in keys that only a new start puts in force: workers, CPUs, idle strategy, memory
- * budget. */
+/* Whether they differ in options that take effect only at the next start: workers, CPUs, idle strategy,
+ * memory budget. */
 bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b);
 
-/* `plan` has been replaced by `next`: tears down its channels and sinks, and keeps the rest while
- * `is_used(argument, plan)` says that an open source still has its stages; plans kept before are asked about
- * as well. */
+/* Called when `next` has replaced `plan`: tears down the channels and sinks of `plan`, and keeps the rest, in
+ * next->older, while `is_used(argument, plan)` says that an open source still uses its stages. Does the same
+ * for the plans kept before. */
 void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next,
                     bool (*is_used)(void *argument, const struct ps_plan *plan), void *argument);
 
-/* Every array bound and the proof that going home never blocks: a way-home ring (B -> A) holds more than the
- * descriptors homed at A times the most leases of one batch. A message that names the limit and the key to
+/* Checks every array bound, and that going home never blocks: a way-home ring (B -> A) holds more entries
+ * than A has descriptors times the most leases of one batch. The error names the limit and the key to
  * change. */
 enum ps_status ps_topology_check(const struct ps_plan *plan, struct ps_err *err);
 
-/* Entries a way-home ring needs. */
+/* Entries that a way-home ring needs. */
 size_t ps_topology_home_entries(const struct ps_plan *plan);
 
-/* Batches homed at one worker of this plan: bounded by PS_BATCHES_PER_WORKER_MAX. */
+/* Batch descriptors of one worker of this plan, at most PS_BATCHES_PER_WORKER_MAX. */
 uint32_t ps_topology_batches(const struct ps_plan *plan);
 
-/* Workers, rings and budgets as text lines, for `penstock check` and the start of the log. `line` is called
- * once a line. */
+/* Describes workers, rings and budgets in text, for `penstock check` and the start of the log. Calls `line`
+ * for each line. */
 void ps_plan_describe(const struct ps_plan *plan, void (*line)(void *argument, const char *text),
                       void *argument);
 

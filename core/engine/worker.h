@@ -1,18 +1,23 @@
-/* A worker: one thread, its batches, the sources and sinks placed on it, and one duty cycle over them:
+/* A worker: one thread, its batches, and the sources and sinks placed on it. Its duty cycle:
  *
- *     orders -> way home -> sources (budget) -> sinks (budget) -> wake whom we gave something -> quiescent
- * state -> idle
+ *   1. take new orders of the control thread
+ *   2. release the leases that came home
+ *   3. run the sources, each up to its budget
+ *   4. run the sinks, each up to its budget
+ *   5. wake the workers that it gave something to
+ *   6. announce a quiescent state (RCU)
+ *   7. spin, or park when nothing moved
  *
- * Nobody waits for anybody: a full ring is an ordinary answer, and going home cannot fail
- * (core/engine/topology.c). ps_worker_cycle can be called by hand, with a made-up clock: that is how
- * tests/sim runs a whole agent on one thread. */
+ * No worker waits for another: a full ring is an ordinary result, and going home cannot fail
+ * (core/engine/topology.c). tests/sim runs a whole agent on one thread: it calls ps_worker_cycle with a
+ * made-up clock. */
 #pragma once
 
 #include "core/watch/metrics.h"
 #include "core/engine/plan.h"
 #include "core/engine/runner.h"
 
-/* What the control thread wants the workers to do: published whole behind one RCU pointer. */
+/* What the control thread tells the workers to do. */
 enum ps_phase {
     PS_PHASE_RUN,    /* open what the plan puts on this worker, and run it */
     PS_PHASE_DRAIN,  /* sources take nothing new; sinks deliver what there is */
@@ -20,12 +25,15 @@ enum ps_phase {
     PS_PHASE_CLOSE,  /* close everything */
 };
 
+/* Published as a whole behind one RCU pointer. */
 struct ps_orders {
     uint64_t number; /* from 1 */
     enum ps_phase phase;
-    struct ps_plan *plan;                     /* NULL: none */
-    struct ps_lease *discard[PS_WORKERS_MAX]; /* per home worker: leases given up, to be released there */
-    struct ps_plan *next; /* DRAIN .. CLOSE for a reload: what will follow; its adopted sources only pause */
+    struct ps_plan *plan; /* or NULL */
+    /* By home worker: leases that were given up. That worker releases them. */
+    struct ps_lease *discard[PS_WORKERS_MAX];
+    /* DRAIN .. CLOSE of a reload: the plan that follows. Sources that it takes over only pause. */
+    struct ps_plan *next;
 };
 
 struct ps_engine;
@@ -35,22 +43,22 @@ struct ps_worker_stats {
     uint64_t slow_cycles; /* above PS_SLOW_CYCLE_NS */
     struct ps_slow_cycle slow[PS_SLOW_CYCLES_KEPT];
     uint64_t heartbeat_ns; /* mono time of the last cycle's start */
-    uint64_t memory_waits; /* times a source found the budget used up */
+    uint64_t memory_waits; /* how often a source found the budget used up */
     uint64_t home_leases;  /* leases that came home */
 };
 
 struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
                                    bool simulated, struct ps_err *err);
-/* After its thread has ended. */
+/* Its thread must have ended. */
 void ps_worker_destroy(struct ps_worker *worker);
 
 /* The thread's function; `cpu` -1: not pinned. Returns when told to exit. */
 void ps_worker_run(struct ps_worker *worker);
 
-/* One duty cycle. True when anything moved. Thread: the worker's, or the one that simulates it. */
+/* One duty cycle. Returns whether anything moved. Thread: the worker's, or the one that simulates it. */
 bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now);
 
-/* The next time it must be called although nothing happened. */
+/* When ps_worker_cycle must be called again at the latest, even if nothing happens. */
 uint64_t ps_worker_deadline_ns(const struct ps_worker *worker);
 
 /* ---- for runners, on the worker's own thread ---- */
@@ -60,18 +68,22 @@ int ps_worker_epoll_fd(const struct ps_worker *worker);
 bool ps_worker_is_simulated(const struct ps_worker *worker);
 const struct ps_now *ps_worker_now(const struct ps_worker *worker);
 void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease);
-/* Something was put where that worker takes (or room was made where it puts): wake it at the end of this
- * cycle. */
+/* Wakes another worker at the end of this cycle, because something was put where it takes, or room was made
+ * where it puts. */
 void ps_worker_touch(struct ps_worker *worker, unsigned other);
 void ps_worker_count_memory_wait(struct ps_worker *worker);
 
 /* ---- for the control thread ---- */
 void ps_worker_wake(struct ps_worker *worker);
-/* Orders carried out so far: for RUN, stages opened or tried; DRAIN: sources stopped and all of this worker's
- * batches home; RECALL: all given back; CLOSE: closed. */
+/* Number of the last orders that it carried out:
+ *
+ *   RUN      every stage was opened, or its first try to open failed
+ *   DRAIN    the sources have stopped and all of this worker's batches are home
+ *   RECALL   the sinks gave every lease back
+ *   CLOSE    every stage is closed */
 uint64_t ps_worker_done_number(const struct ps_worker *worker);
-/* RECALL/CLOSE leftovers: leases never put, oldest first, lease->channel = number of the agent's channel.
- * After CLOSE was carried out. */
+/* Returns the leases that sources could not put any more, oldest first; lease->channel is the number of the
+ * agent's channel. Call it after CLOSE was carried out. */
 struct ps_lease *ps_worker_take_left(struct ps_worker *worker);
 const struct ps_worker_stats *ps_worker_stats(const struct ps_worker *worker);
 int ps_worker_cpu(const struct ps_worker *worker);

@@ -1,5 +1,5 @@
 /* What core/engine/worker.c (the duty cycle) and core/engine/worker_orders.c (from one plan to the next)
- * share. Everything is the worker's own thread's, but what says otherwise. */
+ * share. Thread: the worker's own, unless a field says otherwise. */
 #pragma once
 
 #include "core/engine/engine.h"
@@ -24,29 +24,29 @@ struct ps_worker {
     struct ps_sink_runner **sinks;
     size_t source_count, sink_count;
     bool opened_once;
-    struct ps_lease *left; /* CLOSE: never put */
+    struct ps_lease *left; /* CLOSE: leases that were not put */
 
     struct ps_lease *home_first, **home_last; /* leases done on their own home worker */
     uint64_t touched;                         /* bit per worker to wake at the end of the cycle */
 
-    PS_ALIGNED_GAP struct ps_worker_stats stats; /* single writer */
-    PS_ALIGNED_GAP struct ps_mark done;          /* number of the orders carried out: read by control */
-    struct ps_mark sources_seen, sinks_seen;     /* for metrics */
+    PS_ALIGNED_GAP struct ps_worker_stats stats; /* written by the worker, read by any thread */
+    PS_ALIGNED_GAP struct ps_mark done;          /* number of the orders carried out; control reads it */
+    struct ps_mark sources_seen, sinks_seen;     /* how many runners metrics may read */
     uint64_t exit_wanted;
     struct ps_park park;
 };
 
-/* Looks at the orders once a cycle and begins to carry new ones out. */
+/* Called once a cycle: begins to carry out new orders. */
 void ps_worker_take_orders(struct ps_worker *worker);
 
-/* Whether the orders taken last are carried out. */
+/* Continues with the orders taken last; returns whether they are carried out. */
 bool ps_worker_orders_done(struct ps_worker *worker);
 
-/* Releases the leases that have come home. True when there were any. */
+/* Releases the leases that have come home. Returns whether there were any. */
 bool ps_worker_cycle_home(struct ps_worker *worker);
 
 /* Whether the plan that follows takes this source over as it is. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner);
 
-/* From one plan's runners to the next one's; NULL: to none. */
+/* Replaces the runners by those of `plan`; takes over those of sources that stay open. NULL: no runners. */
 void ps_worker_exchange_runners(struct ps_worker *worker, struct ps_plan *plan);

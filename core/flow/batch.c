@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* A block is given up for a new one when less than this is left of it: room for a few rows with their
+/* The carver takes a new block when less than this is left of the old one: room for a few rows with their
  * headers, or for one read. */
 #define META_LEFT_MIN (PS_BLOCK_BYTES / 4)
 #define BYTES_LEFT_MIN (PS_BLOCK_BYTES / 16)
@@ -23,7 +23,7 @@ static bool batch_holds(const struct ps_batch *batch, const struct ps_block *blo
     return false;
 }
 
-/* Makes the batch one of the block's owners; false when its list is full. */
+/* Makes the batch one of the block's owners. Returns false when its list is full. */
 static bool batch_hold(struct ps_batch *batch, struct ps_block *block)
 {
     if (batch_holds(batch, block))
@@ -273,7 +273,7 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
     batch->complete = batch->lost = batch->in_window = false;
     batch->block_count = 0;
     ps_lease_init(&batch->leases[0], batch);
-    PS_ASSERT(batch_hold(batch, carver->meta)); /* always blocks[0]: where the rows stand */
+    PS_ASSERT(batch_hold(batch, carver->meta)); /* becomes blocks[0], where the rows stand */
     return batch;
 }
 

@@ -10,11 +10,11 @@
 #define DEPOT_BLOCKS_MIN 16U
 #define CACHE_BLOCKS_MAX 16U /* a cache with more gives half of them back */
 #define CACHE_GROUP 4U       /* blocks moved at a time */
-/* Free blocks in all caches together are at most a quarter of the budget (64 workers): a worker in need must
- * not wait for idle ones. */
+/* Free blocks in all caches together are at most a quarter of the budget (64 workers): a worker that needs
+ * blocks must not wait for idle workers. */
 #define CACHE_BLOCKS_SHARE 256U
 
-/* What a free block is in the depot's stack; also the token of an oversize block's reservation. */
+/* A block in the depot's stack. An oversize block holds such blocks as its reservation of the budget. */
 struct depot_block {
     struct ps_stack_node node; /* first: a node is its block */
     struct ps_block block;
@@ -56,7 +56,7 @@ struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err)
     }
     depot->blocks = ps_must_alloc(count, sizeof *depot->blocks, "the memory budget's blocks");
     ps_stack_init(&depot->stack);
-    for (uint64_t i = count; i-- > 0;) { /* the lowest addresses on top */
+    for (uint64_t i = count; i-- > 0;) { /* so that the lowest addresses are on top */
         struct depot_block *block = &depot->blocks[i];
         block->block = (struct ps_block){.base = depot->base + i * PS_BLOCK_BYTES, .size = PS_BLOCK_BYTES};
         ps_stack_push(&depot->stack, &block->node);
@@ -104,7 +104,7 @@ void ps_block_cache_init(struct ps_block_cache *cache, struct ps_depot *depot)
                                      .free_max = share < CACHE_BLOCKS_MAX ? share : CACHE_BLOCKS_MAX};
 }
 
-/* The worker alone counts; metrics read. */
+/* Written by the worker only; metrics read it. */
 static void free_count_set(struct ps_block_cache *cache, uint32_t count)
 {
     __atomic_store_n(&cache->free_count, count, __ATOMIC_RELAXED);
@@ -153,8 +153,8 @@ struct ps_block *ps_block_take(struct ps_block_cache *cache)
     return block;
 }
 
-/* The whole length is reserved before the first byte, by holding as many of the depot's blocks (untouched) as
- * it would fill: two half-read giants then cannot wait for each other. */
+/* Reserves the whole length before the first byte, by holding as many of the depot's blocks (untouched) as it
+ * would fill. Otherwise two bodies that are half read could wait for each other. */
 struct ps_block *ps_block_take_oversize(struct ps_block_cache *cache, uint32_t size)
 {
     uint32_t tokens = (uint32_t)(((uint64_t)size + PS_BLOCK_BYTES - 1) / PS_BLOCK_BYTES);

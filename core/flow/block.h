@@ -1,14 +1,17 @@
-/* Blocks: the bytes of batches, and the process-wide depot they come from.
+/* Blocks: the memory of batches, and the depot of the process that they come from.
  *
- * The depot is one reservation of address space of the memory budget's size (core/budget:
- * `penstock.memory.budget`), cut into blocks of PS_BLOCK_BYTES; memory is touched only when a block is first
- * used, and blocks are reused last in, first out. Each worker keeps a small cache of free blocks (plain
- * memory), and only fills or empties it from the depot (lock-free stack, rings/stack.h) in groups.
+ *   depot            One reservation of address space as large as the memory budget
+ *                    (`penstock.memory.budget`), cut into blocks of PS_BLOCK_BYTES. Memory is touched only
+ *                    when a block is first used; blocks are reused last in, first out. A lock-free stack
+ *                    (rings/stack.h).
+ *   cache            A worker's few free blocks, in plain memory. The worker fills it from the depot, and
+ *                    empties it, in groups.
+ *   block            Only batches of its home worker reference it, so its count is a plain integer: only the
+ *                    home worker takes blocks, adds references and drops them.
+ *   oversize block   For a body larger than a block. Its whole length is reserved from the budget before the
+ *                    first byte.
  *
- * A block is referenced by batches of its home worker alone, so its count is a plain integer: only the home
- * worker takes blocks, adds references and drops them. A body larger than a block lives in an oversize block,
- * whose whole length is reserved from the same budget before the first byte. Thread: the functions taking a
- * `struct ps_block_cache` are the home worker's; the depot itself is safe from any. */
+ * Thread: functions that take a `struct ps_block_cache` belong to the home worker; the depot's to any. */
 #pragma once
 
 #include "core/status.h"
@@ -38,18 +41,18 @@ struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err);
 void ps_depot_destroy(struct ps_depot *depot);
 
 uint64_t ps_depot_budget_bytes(const struct ps_depot *depot);
-/* Bytes of blocks out of the depot's hands (in batches and in caches), and of oversize blocks. Thread: any.
- */
+/* Bytes of the blocks in batches and in caches, and of oversize blocks. Thread: any. */
 uint64_t ps_depot_used_bytes(const struct ps_depot *depot);
 
 void ps_block_cache_init(struct ps_block_cache *cache, struct ps_depot *depot);
 void ps_block_cache_fini(struct ps_block_cache *cache);
 
-/* A block with one reference, or NULL when the budget is used up (an ordinary outcome: the source waits). */
+/* Returns a block with one reference, or NULL when the budget is used up (an ordinary result: the source
+ * waits). */
 struct ps_block *ps_block_take(struct ps_block_cache *cache);
 
-/* A block of at least `size` bytes with one reference, or NULL when the budget has no room. Allocates
- * (malloc): for bodies larger than PS_BLOCK_BYTES only. */
+/* Returns a block of at least `size` bytes with one reference, or NULL when the budget has no room. Allocates
+ * (malloc): only for bodies larger than PS_BLOCK_BYTES. */
 struct ps_block *ps_block_take_oversize(struct ps_block_cache *cache, uint32_t size);
 
 void ps_block_drop(struct ps_block_cache *cache, struct ps_block *block);

@@ -1,5 +1,5 @@
-/* Headers of events and of whole batches. While a batch is filled and in its chain: home worker. Reading: any
- * lease owner. */
+/* Headers of events and of whole batches. Thread: the home worker writes, while the batch is filled and in
+ * its chain; every owner of a lease reads. */
 #include "core/flow/batch.h"
 
 #include <string.h>

@@ -111,7 +111,7 @@ struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, u
     struct ps_lease *lease = &batch->leases[batch->lease_count];
     ps_lease_init(lease, batch);
     lease->memory_bytes = chain->memory_bytes;
-    if (index == NULL) { /* the chain's list is not edited any more: it can be shared */
+    if (index == NULL) { /* shared: the chain's own list is not edited any more */
         lease->index = chain->index;
         lease->count = chain->count;
         lease->bytes = chain->bytes;

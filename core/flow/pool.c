@@ -1,5 +1,5 @@
-/* A worker's batch descriptors: last in, first out, so that what is reused is warm. Home worker only, but for
- * ps_pool_out_count. */
+/* A worker's batch descriptors, reused last in, first out, while they are still in its caches. Home worker
+ * only, except ps_pool_out_count. */
 #include "core/flow/batch.h"
 
 #include <stdlib.h>

@@ -44,7 +44,7 @@ static void window_give(struct ps_window *window, struct ps_batch *batch)
     ps_batch_give(batch);
 }
 
-/* Batches still in the ring leave it unpopped: their positions do not move. */
+/* Batches still in the ring leave it without `deliver`: their positions do not move. */
 void ps_window_detach(struct ps_window *window)
 {
     window->detached = true;
@@ -63,7 +63,7 @@ void ps_window_enter(struct ps_window *window, struct ps_batch *batch)
     batch->window = window;
     batch->sequence = window->next_sequence++;
     batch->holders = 1;
-    batch->promises = 1; /* the chain's: nothing is complete before it was routed */
+    batch->promises = 1; /* the chain's: a batch cannot be complete before it was routed */
     batch->leases[0].promise = true;
     batch->in_window = window->ring != NULL;
     window->out++;
@@ -109,7 +109,7 @@ void ps_window_release(struct ps_lease *lease)
     }
     if (batch->in_window) {
         if (batch->complete)
-            window_pop(window); /* gives it back, when it is its turn and nobody holds it */
+            window_pop(window); /* gives it back, if it is at the front and has no holder */
         else
             PS_ASSERT(batch->holders > 0);
     } else if (batch->holders == 0) {
