@@ -1,13 +1,22 @@
 #!/usr/bin/env bash
 # Everything CI runs, in one command. Needs Debian 12 and git; installs the packages that are missing.
 #
-#   ./test.sh                  release build and all tests; ASan + UBSan; TSan; clang; real Kafka and Flume if java and mvn are there
-#   ./test.sh --quick          a debug build with the fast tests only (at most 3 minutes)
-#   ./test.sh NAME...          the tests whose name matches one of these (regular expressions), release build
-#   ./test.sh --preset P ...   with another preset (debug, asan, tsan, clang, coverage)
-#   ./test.sh --real           also installs a JDK and Maven
-#   ./test.sh --list           the names
+#   ./test.sh                   release build and all tests; ASan + UBSan; TSan; clang; real servers if java and mvn are there
+#   ./test.sh --quick           a debug build with the fast tests only (at most 3 minutes)
+#   ./test.sh --changed [BASE]  the tests that the working tree touches, debug build; with BASE the commits since BASE count too
+#   ./test.sh --real            as without options, and installs a JDK and Maven first
+#   ./test.sh --real SERVER...  only the tests that need one of these servers (kafka, flume, ..), release build
+#   ./test.sh NAME...           the tests whose name matches one of these (regular expressions), release build
+#   ./test.sh --preset P ...    with another preset (debug, asan, tsan, clang, coverage)
+#   ./test.sh --list            the names
+#   ./test.sh --slots [NAME]... measures how much of a CPU tests take (tests/slots.txt), release build
 #
+# Examples:
+#   ./test.sh --changed                      after an edit
+#   ./test.sh --preset asan '^stages_net_'   one folder's tests under AddressSanitizer
+#   ./test.sh --real kafka                   what a real broker shows
+#
+# A test's name is its path: tests/core/flow/batch_test.c is core_flow_batch.
 # Environment: BUILD (where the builds go, default build), JOBS (default: the number of cores).
 # The last line is "N passed, N failed, N skipped"; the exit code is 0 only if nothing failed.
 set -euo pipefail
@@ -15,15 +24,37 @@ cd "$(dirname "$0")"
 
 build=${BUILD:-build}
 jobs=${JOBS:-$(nproc)}
-mode=full preset='' kinds=(build test) names=()
+mode=full preset='' kinds=(build test) names=() servers=() base=''
+
+usage_error() { echo "test.sh: $1 (see --help)" >&2; exit 2; }
+
+# Every "# Needs:" line of tests/real names the servers of its script.
+known_servers() { sed -n 's/^# Needs: //p' tests/real/*_test.sh | tr ' ' '\n' | sort -u; }
+
 while (($#)); do
     case $1 in
     --quick) mode=quick ;;
+    --changed)
+        mode=changed
+        if [[ ${2:-} && ${2:-} != -* ]]; then
+            base=$2
+            git rev-parse -q --verify "$base^{commit}" >/dev/null || usage_error "no commit $base to compare with"
+            shift
+        fi
+        ;;
     --preset) preset=${2:?--preset needs a name}; shift ;;
-    --real) kinds+=(real) ;;
+    --real)
+        kinds+=(real)
+        while [[ ${2:-} && ${2:-} != -* ]]; do
+            known_servers | grep -qxF -- "$2" || usage_error "no test needs a server '$2'; there are: $(known_servers | paste -sd ' ')"
+            servers+=("$2") mode=servers
+            shift
+        done
+        ;;
     --list) mode=list ;;
+    --slots) mode=slots ;;
     -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit ;;
-    -*) echo "test.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
+    -*) usage_error "unknown option $1" ;;
     *) names+=("$1"); [[ $mode != full ]] || mode=names ;;
     esac
     shift
@@ -37,7 +68,15 @@ finish() {
 }
 trap finish EXIT
 
-say() { printf '\n== %s  [%d s]\n' "$*" "$SECONDS"; }
+# A step begins: the one before has taken its time.
+step_name='' step_began=0
+say() {
+    [[ -z $step_name ]] || printf '%6d s  %s\n' $((SECONDS - step_began)) "$step_name" >>"$results/steps"
+    step_name=$* step_began=$SECONDS
+    printf '\n== %s  [%d s]\n' "$*" "$SECONDS"
+}
+
+slots=$((4 * jobs)) # of ctest: a test takes one to four (tests/slots.txt), so that those that wait run side by side
 
 configure() { # PRESET
     local launcher=()
@@ -105,29 +144,31 @@ cases() { # FILE...: name <tab> seconds <tab> passed|failed|skipped <tab> reason
     ' "$@"
 }
 
-report() { # TITLE: one line, and why tests were skipped
+report() { # TITLE: one line
     [[ -e $results/$1.xml ]] || { broken "$1: ctest did not run"; return; }
     cases "$results/$1.xml" | awk -F'\t' -v title="$1" '
         { count[$3]++; seconds += $2 }
-        $3 == "skipped" { printf "SKIP %s: %s\n", $1, ($4 == "" ? "no reason given" : $4) }
         END { printf "%s: %d passed, %d failed, %d skipped (%.0f s of tests)\n", title, count["passed"], count["failed"], count["skipped"], seconds }'
 }
 
 summary() {
-    local all=("$results"/*.xml)
+    local all=("$results"/*.xml) one
     [[ -e ${all[0]} ]] || all=(/dev/null)
     say "the ten slowest tests"
-    for one in "${all[@]}"; do cases "$one" | sed "s|^|$(basename "$one" .xml)/|"; done | sort -t$'\t' -k2,2nr | head -10 |
-        awk -F'\t' '{ printf "%8.1f s  %s\n", $2, $1 }'
+    for one in "${all[@]}"; do cases "$one" | sed "s|^|$(basename "$one" .xml)/|"; done | sort -t$'\t' -k2,2nr >"$results/cases"
+    head -10 "$results/cases" | awk -F'\t' '{ printf "%8.1f s  %s\n", $2, $1 }'
+    say "the steps"
+    cat "$results/steps"
     echo
-    for one in "${all[@]}"; do cases "$one" | awk -F'\t' -v title="$(basename "$one" .xml)" '$3 == "failed" { print "FAILED " title "/" $1, $4 }'; done
-    cases "${all[@]}" | awk -F'\t' -v steps="$failed_steps" '
+    awk -F'\t' '$3 == "skipped" { print "SKIP " $1 ": " ($4 == "" ? "no reason given" : $4) }' "$results/cases" | sort
+    awk -F'\t' '$3 == "failed" { print "FAILED " $1, $4 }' "$results/cases" | sort
+    awk -F'\t' -v steps="$failed_steps" '
         { count[$3]++ }
         END {
             failed = count["failed"] + steps
             printf "%d passed, %d failed, %d skipped\n", count["passed"], failed, count["skipped"]
             exit failed > 0 || count["passed"] == 0
-        }'
+        }' "$results/cases"
 }
 
 targets() { # PRESET TEST-REGEX: which of the tests are programs to build
@@ -143,16 +184,32 @@ selected() { # PRESET NAME...: only these tests, built and run
     configure "$one" || { broken "configure $one"; return; }
     mapfile -t list < <(targets "$one" "$(join "$@")")
     compile "$one" penstock real_tools "${list[@]}" || broken "build $one"
-    run "$one" "$one" -j "$jobs" -R "$(join "$@")"
+    run "$one" "$one" -j "$slots" -R "$(join "$@")"
 }
 
 whole() { # PRESET CTEST-OPTION...: everything built, then the tests
     local one=$1
     shift
-    say "$one"
+    say "$one: build"
     configure "$one" || { broken "configure $one"; return; }
     compile "$one" || broken "build $one"
-    run "$one" "$one" "$@"
+    say "$one: tests"
+    run "$one" "$one" -j "$slots" "$@"
+}
+
+# The builds of the later steps, at low priority while tests wait. What fails here is built and reported again by its step.
+tsan_tests=('^stress_' '^sim_' '^bench_load_(lane|load|pacer)$' '^rings_' '^core_(flow_(batch|block|window)|watch_(tap|metrics)|log)$')
+build_ahead() {
+    local list
+    (
+        renice -n 15 -p "$BASHPID" >/dev/null 2>&1 || true
+        configure asan && cmake --build "$build/asan" -j "$jobs" -- -k 0
+        configure tsan && mapfile -t list < <(targets tsan "$(join "${tsan_tests[@]}")") &&
+            cmake --build "$build/tsan" -j "$jobs" --target penstock real_tools "${list[@]}" -- -k 0
+        configure clang && cmake --build "$build/clang" -j "$jobs" --target penstock -- -k 0
+    ) >"$results/ahead.log" 2>&1 &
+    ahead=$!
+    background+=("$ahead")
 }
 
 fetch_real() { # what the real servers need, while we build
@@ -185,31 +242,51 @@ list)
     ctest --test-dir "$build/${preset:-release}" -N | sed -n 's/^ *Test *#[0-9]*: //p'
     exit
     ;;
+slots)
+    configure release && compile release || exit 1
+    python3 tests/slots.py "$build/release" "$( ((${#names[@]})) && join "${names[@]}" || echo .)"
+    exit
+    ;;
 names)
     say "${preset:-release}: ${names[*]}"
     selected "${preset:-release}" "${names[@]}"
     ;;
+changed)
+    say "${preset:-debug}: what the change touches"
+    configure "${preset:-debug}" || exit 1
+    python3 tests/changed.py "$build/${preset:-debug}" ${base:+"$base"} >"$results/changed"
+    awk -F'\t' '{ printf "    %-44s %s\n", $1, $2 }' "$results/changed"
+    mapfile -t names < <(sed 's/\t.*//; s/^/^/; s/$/$/' "$results/changed")
+    selected "${preset:-debug}" "${names[@]}"
+    ;;
+servers)
+    say "real servers: ${servers[*]}"
+    { configure release && compile release penstock real_tools regex_java_table regex_java_matcher; } || broken "build release"
+    run real release -j "$slots" -L "^real_($(IFS='|'; echo "${servers[*]}"))\$"
+    ;;
 quick)
-    whole "${preset:-debug}" -j "$jobs" -LE '^(e2e|real|stress|sim)$'
+    whole "${preset:-debug}" -LE '^(e2e|real|stress|sim)$'
     ;;
 full)
     fetch_real
     scripts
     if [[ $preset ]]; then
-        whole "$preset" -j "$jobs" -LE '^real$'
+        whole "$preset" -LE '^real$'
     else
-        whole release -j "$jobs" -LE '^(e2e|real)$'
+        whole release -LE '^(e2e|real)$'
+        build_ahead
         say "end to end, on the mock cluster"
-        run e2e release -j "$jobs" -L '^e2e$'
-        whole asan -j "$jobs" -LE '^(e2e|real|stress)$'
+        run e2e release -j "$slots" -L '^e2e$'
+        wait "$ahead" || true
+        whole asan -LE '^(e2e|real|stress)$'
         say "tsan"
-        selected tsan '^stress_' '^sim_' '^bench_load_(lane|load|pacer)$' '^rings_' '^core_(flow_(batch|block|window)|watch_(tap|metrics)|log)$'
+        selected tsan "${tsan_tests[@]}"
         say "clang: no warnings"
         { configure clang && compile clang penstock; } || broken "build clang"
-        say "real Kafka and Flume"
+        say "real servers"
         ((${#background[@]} == 0)) || wait "${background[@]}" || echo "fetching jars failed: $(tail -3 "$results/fetch.log")"
         background=()
-        run real release -j 1 -L '^real$'
+        run real release -j "$slots" -L '^real$'
     fi
     ;;
 esac

@@ -32,16 +32,12 @@ await() { # WHAT COMMAND...: until it succeeds, 30 s at most
     fail "$what"
 }
 
-port_is_free() {
-    local hex
-    printf -v hex ':%04X ' "$1"
-    ! grep -qs "^ *[0-9]*: [0-9A-F]*${hex}" /proc/net/tcp /proc/net/tcp6
-}
-free_port() { # prints one
-    local port
-    for (( ; ; )); do
-        port=$((20000 + RANDOM % 10000))
-        ! port_is_free $port || break
-    done
-    echo $port
+# shellcheck source=tests/support/ports.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/ports.sh"
+ports_first=$(ports_reserve)
+free_port() { # prints one that no earlier call printed
+    local next=0
+    [[ ! -e $work/next_port ]] || next=$(<"$work/next_port")
+    echo $((next + 1)) >"$work/next_port"
+    echo $((ports_first + next))
 }

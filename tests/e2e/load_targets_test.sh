@@ -109,21 +109,9 @@ openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/ca
     -addext subjectAltName=DNS:penstock.test,IP:127.0.0.1 2>/dev/null || fail "openssl makes no certificate"
 cat "$work/key.pem" "$work/ca.pem" >"$work/store.pem"
 
-port_is_free() {
-    local hex
-    printf -v hex ':%04X ' "$1"
-    ! grep -qs "^ *[0-9]*: [0-9A-F]*${hex}" /proc/net/tcp /proc/net/tcp6
-}
-free_port() {
-    for (( ; ; )); do
-        port=$((20000 + RANDOM % 10000))
-        ! port_is_free $port || break
-    done
-}
 declare -A ports=()
 for name in netcat tls; do
-    free_port
-    ports[$name]=$port
+    ports[$name]=$(free_port)
     mkdir "$work/$name"
 done
 cat >"$work/agent.properties" <<EOF_

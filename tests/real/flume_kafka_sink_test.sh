@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: kafka flume
 # The Kafka sink beside a real Flume's: one file of many sinks, the same events through both, every field of every record
 # compared: topic, partition, key, headers, time, value.
 # shellcheck source=tests/real/kafka_oracle.sh

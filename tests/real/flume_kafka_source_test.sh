@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: kafka flume
 # The Kafka source beside a real Flume's: one file of many sources, the same topics read by both; events with all their
 # headers and the offsets they commit compared. Then each goes on where the other one has stopped, and both share a group.
 export FLUME_LOG=INFO # its source says what it was assigned only there

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: flume
 # exec beside a real Flume's: how commands are split and run, what a line is, charsets, restart.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: flume
 # file_roll beside a real Flume's: names, rolling, path managers, all serializers; Avro files read with Flume's Avro.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"

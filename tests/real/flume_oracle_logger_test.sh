@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: flume
 # The logger sink's lines beside a real Flume's: headers in HashMap's order, hex dumps. (maxBytesToLog is not compared:
 # Flume 1.11 documents it and does not hand it to the sink; tests/stages/sinks/logger_test.c has its EventHelper's dumps.)
 # shellcheck source=tests/real/oracle.sh

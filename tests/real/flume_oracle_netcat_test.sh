@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
+# Needs: flume
 # netcat and netcatudp beside a real Flume's: events and the bytes answered.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 export LC_ALL=C.UTF-8
 command -v python3 >/dev/null || skip "no python3, which plays the client"
 
-base=$((20000 + RANDOM % 10000))
+base=$(ports_reserve)
 sources="plain short silent latin wide udp"
 
 cat >"$work/client.py" <<'EOF_'

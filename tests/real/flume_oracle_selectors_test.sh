@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: flume
 # Selectors beside a real Flume's: where the events of sources with different headers go. (load_balancing is not
 # compared: Flume 1.11 documents it and drops the source.)
 # shellcheck source=tests/real/oracle.sh

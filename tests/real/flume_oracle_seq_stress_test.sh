@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: flume
 # seq and StressSource beside a real Flume's: how many events, with which bytes.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"

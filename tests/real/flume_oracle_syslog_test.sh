@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: flume
 # The syslog sources beside a real Flume's: both parsers, keepFields, sizes, formats, client headers, character sets.
 # Every message goes over a connection of its own: Flume's parser of one connection leaks priority and version of
 # a message into later ones that have none.
@@ -6,14 +7,14 @@
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 export TZ=Europe/Berlin LC_ALL=C.UTF-8
 
-base=$((20000 + RANDOM % 10000))
+base=$(ports_reserve)
 single="plain all pieces cut custom who"
 multi="mplain mall mpieces mlatin"
 sources="$single $multi udp"
 port() { # SOURCE
     local one number=$base
     for one in $sources; do
-        [[ $one == "$1" ]] && { echo $number; return; }
+        [[ $one == "$1" ]] && { echo "$number"; return; }
         ((number += 1))
     done
 }

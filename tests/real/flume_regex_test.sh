@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: flume
 # regex_filter, regex_extractor, search_replace and remove_header beside a real Flume's, alone and in chains: the same file
 # of lines through both, headers and bodies compared byte for byte.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: java
 # java.util.regex, live: cases from a new seed, answered by this machine's Java, then by our regex/regex.h and
 # regex/matcher/matcher.h. The recorded table of tests/regex does the same everywhere.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: kafka
 # Three real brokers, three copies, two of which must have it: one broker is killed under load and comes back later,
 # then another. Nothing lost, nothing twice, order kept; the load goes on meanwhile.
 # shellcheck source=tests/real/lib.sh

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: kafka
 # One real broker, the real agent, default settings: every event once and in order, whatever happens to the broker
 # (SIGKILL, SIGSTOP) and to the connection (cut between append and reply), and what SIGTERM and SIGKILL of the agent
 # leave behind. What librdkafka's mock cannot prove, since it does not deduplicate.

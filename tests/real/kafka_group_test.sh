@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: kafka
 # A real broker that makes no topics by itself. A topic that is not there is said, and made later, events flow. Then
 # two agents share a consumer group under load, and one is killed: nothing is lost, and only what it had not committed
 # comes twice.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: kafka
 # A real broker that wants TLS and passwords, spoken to with the lines of a Flume user's file: PLAIN and SCRAM by
 # sasl.jaas.config, trust from PEM, PKCS12 and JKS stores, a client's own certificate, from sink and source. A wrong
 # password and an untrusted authority are said once and hold up nobody else; the file put right, all is delivered.

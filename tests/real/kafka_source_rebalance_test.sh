@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: kafka
 # Agents join and leave a consumer group of a real broker under load, by the eager and by the cooperative protocol: what
 # changes hands was delivered and committed first, so nothing is lost and nothing comes twice.
 # shellcheck source=tests/real/lib.sh

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: kafka
 # Kafka -> memory channel -> Kafka against a real broker, the agent killed with SIGKILL again and again: offsets are
 # committed only past what was delivered, so nothing is lost, whatever was in the channel. (Records may come twice.)
 # shellcheck source=tests/real/lib.sh

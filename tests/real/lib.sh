@@ -70,25 +70,11 @@ field() { # NAME JSON: a number of it
     sed -nE 's/.*"'"$1"'":(-?[0-9]+).*/\1/p' <<<"$2"
 }
 
-# ---- ports: 60 in a row that nobody listens on, below those the kernel gives to clients ----
+# ---- ports: the broker's and the agents' ----
 
-port_is_free() { # PORT
-    local hex
-    printf -v hex ':%04X ' "$1"
-    ! grep -qs "^ *[0-9]*: [0-9A-F]*${hex}[0-9A-F:]* 0A " /proc/net/tcp /proc/net/tcp6
-}
-
-port_find() {
-    local first at
-    for ((try = 0; try < 100; try++)); do
-        first=${PENSTOCK_PORT:-$((12000 + RANDOM % 300 * 60))}
-        for ((at = first; at < first + 60; at++)); do port_is_free $at || continue 2; done
-        echo "$first"
-        return
-    done
-    return 1
-}
-port=$(port_find) || skip "no 60 free ports in a row${PENSTOCK_PORT:+ from $PENSTOCK_PORT}"
+# shellcheck source=tests/support/ports.sh
+source "$PENSTOCK_SOURCE/tests/support/ports.sh"
+port=$(ports_reserve) || skip "no 100 free ports in a row"
 load_port=$((port + 40))
 
 # ---- the broker ----

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: flume
 # `penstock load` into the sources of a real Flume 1.11: avro (plain, windows of calls, compressed, over TLS, a channel
 # that is full, an agent that is killed and comes back), HTTP and netcat. What its file_roll sinks wrote is verified.
 # shellcheck source=tests/real/oracle.sh
@@ -13,7 +14,7 @@ fail() { # what load and verify said lies in JSON files
 
 # ---- the agent: for each source a channel and a directory ----
 
-base=$((20000 + RANDOM % 10000))
+base=$(ports_reserve)
 names=(plain window zlib tls full http netcat)
 declare -A port
 for i in "${!names[@]}"; do port[${names[i]}]=$((base + i)); done

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: kafka flume
 # penstock load | penstock verify through penstock, rsyslog and Flume 1.11 into a real Kafka: the figures on both sides are
 # those subjects' own counters (Flume's JSON metrics, rsyslog's impstats). Then a load with faults planted on its way (one event
 # dropped, one doubled, two neighbours swapped, one byte flipped) through each of them: found exactly in the topic. At

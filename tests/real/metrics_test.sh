@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Needs: flume
 # The same agent file through a real Flume 1.11 and through penstock: /metrics has the same components with the same
 # fields and the same forms of values, and the counters that do not depend on timing are the same. The other paths and
 # methods answer alike.
@@ -23,7 +24,9 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 
 ask() { curl -s --noproxy '*' --max-time 10 "$@"; }
 
-port_base=$((20000 + RANDOM % 9000))
+# shellcheck source=tests/support/ports.sh
+source "$here/../support/ports.sh"
+port_base=$(ports_reserve)
 
 agent_file() { # NAME: FILE for this engine
     mkdir -p "$work/$1"

@@ -17,6 +17,9 @@ done
 [[ -x $PENSTOCK ]] || skip "no program at $PENSTOCK"
 "$here/flume" fetch >/dev/null 2>&1 || skip "Flume's jars cannot be fetched"
 
+# shellcheck source=tests/support/ports.sh
+source "$here/../support/ports.sh"
+
 work=$(mktemp -d)
 agent=''
 finish() {

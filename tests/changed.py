@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Which tests a change touches: for ./test.sh --changed.
+
+  tests/changed.py BUILD [BASE]     prints a line for each test: its name, a tab, why it was chosen
+
+BUILD is a configured build directory (ctest and ninja are asked there). The change is what the working tree has against HEAD, files that git
+does not know included, and with BASE also the commits since BASE. Chosen are
+
+- the test of a file (tests/<path of the file>_test.*), the other tests of its folder, and the conformance suite of a stage's kind,
+- tests whose own files changed, and those that include a changed header, as the build knows it,
+- scripts of tests/e2e and tests/real by their names (kafka_*, load_*, rules_*, ..): tests/e2e for a changed subject, tests/real only
+  when the script itself changed, because they need servers,
+- unit_architecture always, since every change can break a rule of the tree."""
+import os
+import re
+import subprocess
+import sys
+
+MANY = 60  # tests that include one header: beyond this the folder's tests stand for them, and the line says so
+WORDS = {"kafka", "load", "verify", "plan", "report", "rules", "regex", "demo", "service", "bench"}
+
+
+def lines(*command, folder=None):
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def changed_files(base):
+    files = set(lines("git", "diff", "--name-only", "HEAD")) | set(lines("git", "ls-files", "--others", "--exclude-standard"))
+    if base:
+        files |= set(lines("git", "diff", "--name-only", f"{base}...HEAD"))
+    return sorted(files)
+
+
+def known_tests(build):
+    return [line.split(": ", 1)[1] for line in lines("ctest", "--test-dir", build, "-N") if re.match(r" *Test *#", line)]
+
+
+def name_of(path):
+    """tests/core/flow/batch_test.c -> core_flow_batch; None for what is no test."""
+    found = re.fullmatch(r"tests/(.*)_(?:test|fuzz)\.(?:c|sh)", path)
+    return found.group(1).replace("/", "_") if found else None
+
+
+def dependants(build):
+    """File -> names of tests whose own object files include it."""
+    found = {}
+    try:
+        text = lines("ninja", "-C", build, "-t", "deps")
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        return found
+    root, test = os.getcwd() + "/", None
+    for line in text:
+        if not line.startswith(" "):
+            source = re.search(r"/(tests/.*_(?:test|fuzz)\.c)\.o:", line)
+            test = name_of(source.group(1)) if source else None
+        elif test:
+            path = os.path.normpath(os.path.join(build, line.strip()))
+            found.setdefault(path.removeprefix(root), set()).add(test)
+    return found
+
+
+class Chosen:
+    def __init__(self, tests):
+        self.tests, self.why = tests, {"unit_architecture": "every change"}
+
+    def add(self, test, why):
+        if test in self.tests:
+            self.why.setdefault(test, why)
+
+    def folder(self, prefix, why):
+        for test in self.tests:
+            if test.startswith(prefix + "_"):
+                self.add(test, why)
+
+
+def end_to_end(chosen, path):
+    words = set(re.split(r"[/_.]", path)) & WORDS
+    for test in chosen.tests:
+        if test.startswith("e2e_") and words & set(test.split("_")):
+            chosen.add(test, path)
+
+
+def choose(chosen, path, included):
+    test = name_of(path)
+    if test:
+        chosen.add(test, path)
+        return
+    folder, name = os.path.split(path)
+    parts = path.split("/")
+    if path.startswith("tests/fuzz/corpus/"):
+        chosen.add("fuzz_" + parts[3], path)
+    elif parts[0] == "tests" and len(parts) > 2 and parts[1] != "support":
+        chosen.folder("_".join(parts[1:-2] if parts[-2] == "data" else parts[1:-1]), path)
+    elif parts[0] in ("docs", "conf") and not name.endswith((".c", ".h")) or path in ("README.md", "CONTRIBUTING.md"):
+        for test in ("unit_docs_examples", "unit_install", "conf_check"):
+            chosen.add(test, path)
+    elif parts[0] == "perf":
+        chosen.folder("perf", path)
+    elif name in ("CMakeLists.txt", "stages.def") or name.endswith(".cmake"):
+        chosen.add("unit_install", path)
+        chosen.folder("stages", path)
+    if name.endswith((".c", ".h")) and parts[0] != "tests":
+        stem = folder.replace("/", "_") + "_" + name.rsplit(".", 1)[0]
+        chosen.add(stem, path)
+        chosen.folder(stem, path)
+        chosen.folder(folder.replace("/", "_"), path) if len(parts) > 2 or parts[0] in ("rings", "conf") else None
+        if parts[0] == "stages":
+            chosen.add("stages_conformance_" + parts[1].removesuffix("s"), path)
+        if parts[:2] == ["core", "engine"] or parts[:2] == ["core", "flow"] or parts[0] == "rings":
+            for kind in ("sim", "stress"):
+                chosen.folder(kind, path)
+        end_to_end(chosen, path)
+    if parts[0] == "bench" and (len(parts) == 2 or parts[1] == "suite"):
+        for test in ("bench_run", "bench_tables", "e2e_bench_peers", "e2e_bench_rules"):
+            chosen.add(test, path)
+    direct = included.get(path, set())
+    if len(direct) <= MANY:
+        for test in direct:
+            chosen.add(test, f"includes {path}")
+    else:
+        chosen.folder(parts[0], path)
+        print(f"changed: {len(direct)} tests include {path}: those of {parts[0]}/ are chosen; ./test.sh --quick runs them all", file=sys.stderr)
+
+
+def main():
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    os.chdir(lines("git", "rev-parse", "--show-toplevel")[0])
+    build = os.path.abspath(sys.argv[1])
+    chosen = Chosen(known_tests(build))
+    included = dependants(build)
+    for path in changed_files(sys.argv[2] if len(sys.argv) == 3 else None):
+        choose(chosen, path, included)
+    for test, why in sorted(chosen.why.items()):
+        print(f"{test}\t{why}")
+
+
+if __name__ == "__main__":
+    main()
