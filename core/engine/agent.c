@@ -116,7 +116,8 @@ static void account_add(struct ps_agent *agent, struct ps_agent_account *account
 
 /* ---- leaving a plan ---- */
 
-/* Drain, recall, close, but for sources that `next` takes over. Returns whether it drained in time. */
+/* Drains, recalls and closes all stages except the sources that `next` takes over. Returns whether it drained
+ * in time. */
 static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
                           bool (*hurry)(void *argument), void *argument)
 {
@@ -180,7 +181,7 @@ static void reread_source(void *argument, struct ps_source_runner *runner)
     reread_stage(&runner->selector);
 }
 
-/* Stages that go on read files of their own again. */
+/* The stages that stay read their own files again. */
 static void agent_reread(struct ps_agent *agent)
 {
     for (size_t i = 0; i < agent->plan->spec->source_count; i++)

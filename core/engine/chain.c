@@ -1,6 +1,6 @@
 /* What happens to a closed batch between its source and its channels: interceptors in order, the selector,
- * and one lease for each channel chosen. Plain calls on the source's worker. An interceptor may answer
- * "later": the chain resumes there. */
+ * and one lease for each channel chosen. Plain calls on the source's worker. After PS_LATER the chain
+ * resumes at the same interceptor. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,7 +132,7 @@ static uint32_t route_dropped(const struct ps_route *route, const struct ps_leas
     return dropped;
 }
 
-/* The leases of one batch, all or none: a failure for want of memory is tried again from the start. */
+/* Makes the leases of one batch, all or none: when memory is short it is tried again from the start. */
 static bool chain_split(struct ps_source_runner *runner)
 {
     struct ps_route *route = runner->route;
@@ -178,8 +178,8 @@ static bool run_interceptors(struct ps_source_runner *runner, const struct ps_no
     return true;
 }
 
-/* The selector is asked once: when there is no memory for the leases, only they are tried again (what it
- * counted and set must not be done twice). */
+/* Calls the selector once. When there is no memory for the leases, only making them is tried again, because
+ * the selector must not count and set things twice. */
 static bool run_selector(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_stage_spec *selector = runner->selector.spec;

@@ -95,8 +95,8 @@ static unsigned decide_workers(const struct ps_agent_spec *spec, const struct ps
     return count > PS_WORKERS_MAX ? PS_WORKERS_MAX : (unsigned)count;
 }
 
-/* Source instances take workers in turn, then sinks: with one worker everything is on it, with more a source
- * and its sink are apart. */
+/* Places source instances and then sinks on the workers in turn. With one worker everything is on it; with
+ * more, a source and its sink are on different ones. */
 static void place_units(struct ps_plan *plan)
 {
     struct ps_agent_spec *spec = plan->spec;

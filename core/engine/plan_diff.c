@@ -1,4 +1,4 @@
-/* What a reload leaves alone: the same agent, the same source. */
+/* Compares plans for a reload: the same agent, the same source. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +33,7 @@ static bool same_source(const struct ps_plan *a_plan, const struct ps_source_spe
     return true;
 }
 
-/* The agent's own keys that a reload can put in force. */
+/* The agent's own keys that take effect on a reload. */
 static bool same_options(const struct ps_agent_options *a, const struct ps_agent_options *b)
 {
     return a->batch_events == b->batch_events && a->drain_timeout_ms == b->drain_timeout_ms &&

@@ -19,7 +19,7 @@ static const struct ps_channel_ops *channel_of(const struct ps_sink_runner *runn
     return runner->channel->spec->stage.ops->channel;
 }
 
-/* A lease is settled in full: counted, and done with for the channel. */
+/* Counts a lease that is settled and hands it back to the channel. */
 static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
 {
     struct ps_lease *done = *lease;
@@ -89,7 +89,7 @@ static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *n
     runner->backoff_until_ns = now->mono_ns + (rest_ns < BACKOFF_MAX_NS ? rest_ns : BACKOFF_MAX_NS);
 }
 
-/* Offers leases until the sink has enough or the channel is empty. True when any went. */
+/* Offers leases until the sink has enough or the channel is empty. Returns whether it handled any. */
 static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     const struct ps_stage_spec *spec = runner->base.spec;
@@ -129,7 +129,7 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     if (now->mono_ns >= runner->backoff_until_ns) {
         moved = sink_feed(runner, now);
         bool empty = !moved && runner->offered == NULL;
-        if (empty && !runner->empty) /* once each time it runs dry, not once a look */
+        if (empty && !runner->empty) /* once each time it becomes empty, not once a cycle */
             ps_count(base->counters, PS_COUNTER_BatchEmptyCount, 1);
         runner->empty = empty;
         if (moved) { /* room was made */

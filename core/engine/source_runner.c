@@ -10,10 +10,9 @@
 
 #define MEMORY_WAIT_NS (2 * PS_NS_PER_MS)
 #define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
-/* And how long at most it goes on calling, whatever a batch costs (thousands of rules): a cycle stays short.
- */
+/* No further call of `work` in a cycle after so long, however expensive a batch is (thousands of rules). */
 #define CALLS_NS (PS_NS_PER_MS / 5)
-/* How soon a source that found the budget used up looks again: another worker's blocks may have come free. */
+/* When a source that found the budget used up tries again: another worker may have freed blocks. */
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
 
 static const struct ps_source_ops *ops_of(const struct ps_source_runner *runner)
@@ -110,7 +109,7 @@ static void links_close(struct ps_source_runner *runner, size_t interceptors, bo
     runner->chain_share = (struct ps_chain_share){.value = NULL};
 }
 
-/* The chain first, then the source, which may have input at once. */
+/* Opens the chain before the source, because the source may have input at once. */
 static bool source_open(struct ps_source_runner *runner, const struct ps_now *now)
 {
     struct ps_runner *base = &runner->base;
@@ -177,7 +176,7 @@ static void drop_optional(struct ps_source_runner *runner, struct ps_lease **pen
     *pending = NULL;
 }
 
-/* Tries every lease not put yet. True when none is left. */
+/* Tries to put every lease that is not put yet. Returns true when none is left. */
 static bool put_pending(struct ps_source_runner *runner, const struct ps_now *now)
 {
     size_t slots = 2 * runner->plan->spec->channel_count;
@@ -206,7 +205,7 @@ static bool put_pending(struct ps_source_runner *runner, const struct ps_now *no
     return all;
 }
 
-/* The batch left the chain for good: the chain's own lease goes home. */
+/* The batch has left the chain: the chain's own lease goes home. */
 static void chain_end(struct ps_source_runner *runner)
 {
     struct ps_lease *chain = runner->chain;
@@ -225,7 +224,7 @@ static void chain_accepted(struct ps_source_runner *runner, const struct ps_now 
     chain_end(runner);
 }
 
-/* Withdraws what was not put; the sender is told. */
+/* Withdraws what was not put, and calls `refused`. */
 static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *now)
 {
     struct ps_batch *batch = runner->chain->batch;
@@ -261,7 +260,7 @@ static uint64_t keep_alive_ns(const struct ps_source_runner *runner)
     return longest_ms * PS_NS_PER_MS;
 }
 
-/* Moves the closed batch on. True when there is none under way any more. */
+/* Continues with the closed batch. Returns true when there is none any more. */
 static bool chain_advance(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (runner->chain == NULL)
@@ -293,7 +292,7 @@ static bool chain_advance(struct ps_source_runner *runner, const struct ps_now *
 
 /* ---- filling ---- */
 
-/* Any consumer: what the open batch holds for it must not wait for the one that is stuck. */
+/* Whether any consumer is hungry: its events in the open batch must not wait for a consumer that is stuck. */
 static bool source_hungry(const struct ps_source_runner *runner)
 {
     for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
@@ -311,7 +310,7 @@ static void batch_discard(struct ps_source_runner *runner)
     runner->batch = NULL;
 }
 
-/* The open batch goes into the chain. */
+/* Closes the open batch and sends it into the chain. */
 static bool batch_close(struct ps_source_runner *runner, const struct ps_now *now)
 {
     struct ps_batch *batch = runner->batch;
@@ -334,7 +333,7 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
         if (!runner->waiting)
             ps_worker_count_memory_wait(runner->base.worker);
         source_wait(runner, true, now);
-        /* Another worker's blocks may be what comes free: nobody wakes us for that. */
+        /* Another worker may free blocks, and it does not wake this one. */
         if (now->mono_ns + MEMORY_WAIT_NS < runner->base.deadline_ns)
             runner->base.deadline_ns = now->mono_ns + MEMORY_WAIT_NS;
         return false;
@@ -345,13 +344,13 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
     return true;
 }
 
-/* A position or an answer owed makes a batch, also without events. */
+/* A batch with a position or a ticket is not empty, even without events. */
 static bool batch_is_empty(const struct ps_batch *batch)
 {
     return batch == NULL || (batch->count == 0 && batch->span_count == 0 && batch->tickets == NULL);
 }
 
-/* Nothing more goes into it, or somebody waits for it. */
+/* It is full, or somebody waits for an answer. */
 static bool batch_is_finished(const struct ps_batch *batch)
 {
     return !batch_is_empty(batch) && (batch->full || batch->flush || batch->count == batch->capacity);
@@ -377,7 +376,7 @@ static bool turn_is_over(const struct ps_source_runner *runner, const struct ps_
     return !ps_worker_is_simulated(runner->base.worker) && ps_clock_now().mono_ns - now->mono_ns > CALLS_NS;
 }
 
-/* Calls `work` until there is nothing more, the budget is used up, or a batch does not get through. */
+/* Calls `work` until there is nothing more, its budget is used up, or a batch must wait for a channel. */
 static bool source_fill(struct ps_source_runner *runner, const struct ps_now *now)
 {
     bool moved = false;
@@ -407,7 +406,7 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
     return moved;
 }
 
-/* Stopping: `work` is called until the source says that nothing more comes; then the rest goes its way. */
+/* Stopping: `work` is called until `drain` returns true; then the last batches are put and come home. */
 static void source_drain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_ops *ops = ops_of(runner);
@@ -417,7 +416,8 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
                    ops->drain(runner->base.spec->plan, runner->base.state, now);
     if (!stopped)
         return;
-    source_watch(runner, false); /* nobody reads any more: what is readable must not wake the worker */
+    source_watch(runner,
+                 false); /* `work` is not called any more: readable sockets must not wake the worker */
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
         runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */

@@ -1,5 +1,5 @@
-/* What must hold before a plan may run: bounds of every array, and the proof that going home never blocks.
- * And the plan in words. */
+/* Checks a plan before it runs: bounds of every array, and that going home never blocks. Describes a plan in
+ * text. */
 #include "core/engine/plan.h"
 
 #include <stdarg.h>

@@ -176,7 +176,8 @@ static void unpin(const struct ps_worker *worker)
     pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
-/* Opening may block a little, and library threads inherit the affinity: so a worker opens unpinned. */
+/* A worker opens its stages unpinned: opening may block a little, and threads of libraries inherit the
+ * affinity. */
 static void open_all(struct ps_worker *worker)
 {
     unpin(worker);
@@ -240,7 +241,7 @@ uint64_t ps_worker_deadline_ns(const struct ps_worker *worker)
     return deadline_ns;
 }
 
-/* Announce, look at everything once more with an ordinary cycle, go offline, wait. */
+/* Announces it, checks everything once more with an ordinary cycle, goes offline (RCU), waits. */
 static void worker_park(struct ps_worker *worker)
 {
     struct epoll_event events[8];

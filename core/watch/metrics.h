@@ -1,8 +1,8 @@
-/* Metrics: what the engine tells the outside about itself, and the pages made of it.
+/* Metrics: numbers about the running engine, and the pages made of them.
  *
- * The engine is a provider: it visits its components, rings and workers under whatever lock keeps its plan
- * alive, and hands out plain numbers. A snapshot copies them, so that nothing of the plan is touched while a
- * page is written or sent. Threads: the metrics server's, several at a time; never a worker's. */
+ * The engine visits its components, rings and workers under the lock that keeps its plan alive, and passes
+ * plain numbers. A snapshot copies them, so writing and sending a page touches nothing of the plan. Threads:
+ * the metrics server's, several at a time; never a worker's. */
 #pragma once
 
 #include "core/counters.h"
@@ -46,7 +46,7 @@ struct ps_metrics_ring {
 
 #define PS_SLOW_CYCLE_NS UINT64_C(1000000)
 #define PS_SLOW_CYCLES_KEPT 64U
-/* A duty cycle that took longer than that; written by the worker, read by anybody. */
+/* A duty cycle that took longer than that. Written by the worker, read by any thread. */
 struct ps_slow_cycle {
     uint64_t start_ns, took_ns; /* monotonic */
 };
@@ -83,7 +83,7 @@ struct ps_metrics_visitor {
     void (*worker)(void *argument, const struct ps_metrics_worker *worker);
 };
 
-/* What the engine implements. Thread: any; must hold off the plan's end during the call, and not for long. */
+/* What the engine implements. Keeps the plan alive during the call, which must be short. Thread: any. */
 struct ps_metrics_source {
     void *argument;
     void (*visit)(void *argument, const struct ps_metrics_visitor *visitor);
@@ -115,8 +115,8 @@ void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page);
 /* Prometheus' text exposition format 0.0.4. */
 void ps_metrics_prometheus(const struct ps_metrics *metrics, struct ps_page *page);
 
-/* Whether all is well: components open, workers moving. Appends a line per complaint. `mono_ns` is now. */
+/* Whether all components are open and all workers move. Appends a line for each problem. `mono_ns` is now. */
 bool ps_metrics_healthy(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
 
-/* A worker that has not begun a cycle for so long, and is not parked, is stuck. */
+/* A worker that is not parked and has begun no cycle for so long is stuck. */
 #define PS_METRICS_STUCK_NS (10 * PS_NS_PER_S)

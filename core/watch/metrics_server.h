@@ -1,14 +1,14 @@
-/* The metrics' HTTP server: what -Dflume.monitoring.type=http starts in Flume, and more.
+/* The HTTP server for metrics: what -Dflume.monitoring.type=http starts in Flume, and more.
  *
  *   /                    a link, as Flume's
  *   /metrics             Flume's JSON (or Prometheus' text, as flume.monitoring.type=prometheus asks)
  *   /metrics/prometheus  Prometheus' text
- *   /healthz             200 "ok", or 503 and a line per complaint
+ *   /healthz             200 "ok", or 503 and a line for each problem
  *   /tail?component=NAME&count=N&wait=SECONDS   live events of a channel or sink, a JSON object a line
  *
- * Other paths are 404; TRACE and OPTIONS 403. Read only; anybody who reaches the port may read. Threads:
- * start, stop and port are control's; each connection has a thread of the library's, at most
- * PS_METRICS_SERVER_CONNECTIONS, none on a worker's CPU by our doing. */
+ * Other paths are 404; TRACE and OPTIONS 403. Read only, without access control. Threads:
+ * start, stop and port: control; each connection has a thread of the library, at most
+ * PS_METRICS_SERVER_CONNECTIONS, which is not pinned to a CPU. */
 #pragma once
 
 #include "core/watch/metrics.h"
@@ -26,11 +26,11 @@ struct ps_metrics_server_settings {
     bool prometheus;  /* /metrics is Prometheus' text */
 };
 
-/* `source` must stay valid until stop. NULL on error: port in use, no such address. */
+/* `source` must stay valid until stop. Returns NULL on error: port in use, no such address. */
 struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server_settings *settings,
                                                   const struct ps_metrics_source *source, struct ps_err *err);
 
-/* Waits for answers being written; a /tail ends at once. */
+/* Waits for responses that are being written; ends a /tail at once. */
 void ps_metrics_server_stop(struct ps_metrics_server *server);
 
 uint16_t ps_metrics_server_port(const struct ps_metrics_server *server);

@@ -1,5 +1,4 @@
-/* Text that grows: what the metrics server answers, what a tap shows. Thread: one at a time; never on a
- * worker. */
+/* Text that grows: for the metrics server's responses and taps. Thread: one at a time; never a worker. */
 #pragma once
 
 #include "core/base.h"

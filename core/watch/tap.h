@@ -1,10 +1,9 @@
 /* A tap: a look at live events as they pass, for `penstock tail`.
  *
- * A byte ring of its own in each open instance that can be looked at. The worker copies events into it while
- * somebody looks and there is room, and else does nothing: it never waits, and what does not fit is not
- * shown. When nobody looks the price is one relaxed load a lease. Threads: ps_tap_offer is the worker's the
- * instance lives on; start, stop and take are the looker's, one at a time (the metrics server sees to that).
- */
+ * Each open instance has a byte ring for it. While a reader looks, the worker copies events into the ring as
+ * long as there is room; it never waits, and events that do not fit are not shown. When no reader looks, it
+ * costs one relaxed load for each lease. Threads: ps_tap_offer: the instance's worker; start, stop and take:
+ * the reader, one at a time (the metrics server ensures it). */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -17,15 +16,15 @@
 
 struct ps_tap {
     struct ps_flag wanted;
-    PS_ALIGNED_GAP struct ps_mark head; /* the worker's: bytes ever written */
-    PS_ALIGNED_GAP struct ps_mark tail; /* the looker's: bytes ever read */
+    PS_ALIGNED_GAP struct ps_mark head; /* written by the worker: bytes ever written */
+    PS_ALIGNED_GAP struct ps_mark tail; /* written by the reader: bytes ever read */
     char bytes[PS_TAP_BYTES];
 };
 
 struct ps_tap *ps_tap_create(void);
 void ps_tap_destroy(struct ps_tap *tap);
 
-/* Begin and stop looking. What is in the ring from an earlier look is thrown away at the beginning. */
+/* Begin and stop looking. ps_tap_start discards what an earlier look left in the ring. */
 void ps_tap_start(struct ps_tap *tap);
 void ps_tap_stop(struct ps_tap *tap);
 
@@ -36,7 +35,7 @@ unsigned ps_tap_take(struct ps_tap *tap, unsigned max, struct ps_page *page);
 /* Thread: the worker. */
 void ps_tap_copy(struct ps_tap *tap, const struct ps_lease *lease);
 
-/* A lease passes here. `tap` may be NULL. Thread: the worker. */
+/* Called for each lease that passes. `tap` may be NULL. Thread: the worker. */
 static inline void ps_tap_offer(struct ps_tap *tap, const struct ps_lease *lease)
 {
     if (PS_UNLIKELY(tap != NULL && ps_flag_get(&tap->wanted)))
