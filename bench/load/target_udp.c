@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h> /* errqueue.h needs it */
+#include <time.h> /* <linux/errqueue.h> needs it */
 #include <linux/errqueue.h>
 #include <unistd.h>
 

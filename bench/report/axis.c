@@ -1,4 +1,4 @@
-/* See report_axis.h. */
+/* See axis.h. */
 #include "bench/report/axis.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* See report_data.h. */
+/* See data.h. */
 #include "bench/report/data.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* See report_figure.h. */
+/* See figure.h. */
 #include "bench/report/figure.h"
 
 #include <math.h>

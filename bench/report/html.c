@@ -1,4 +1,4 @@
-/* See report_html.h. */
+/* See html.h. */
 #include "bench/report/html.h"
 
 #include <stdarg.h>

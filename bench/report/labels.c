@@ -1,5 +1,5 @@
 /* Axes of a picture and the labels at the ends of its lines, so that nothing lies on anything. See
- * report_svg.h. */
+ * svg.h. */
 #include "bench/report/figure.h"
 #include "bench/report/svg.h"
 

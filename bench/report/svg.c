@@ -1,4 +1,4 @@
-/* Shapes, paths and text of a picture. See report_svg.h; axes and labels are in report_labels.c. */
+/* Shapes, paths and text of a picture. See svg.h; axes and labels are in labels.c. */
 #include "bench/report/svg.h"
 
 #include <math.h>

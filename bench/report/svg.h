@@ -1,5 +1,5 @@
 /* Pictures of the report's page. Each is drawn twice, wide and narrow, and the page's style shows the one
- * that fits: text keeps its size on a telephone. Colours, fonts and line styles are classes (report_style.c);
+ * that fits: text keeps its size on a telephone. Colours, fonts and line styles are classes (style.c);
  * here are places.
  *
  * Text that was placed is remembered, so that what comes later can keep clear of it: the same document always

@@ -1,6 +1,6 @@
 /* Converts key and trust stores to ssl.*.pem. Control thread only.
  *
- * librdkafka 2.0.2 (rdkafka_ssl.c) uses only the first certificate of ssl.certificate.pem, but all of
+ * librdkafka 2.0.2 (src/rdkafka_ssl.c) uses only the first certificate of ssl.certificate.pem, but all of
  * ssl.ca.pem. So the intermediate certificates that a broker may need are also put into ssl.ca.pem: OpenSSL
  * completes the client's chain from there. This trusts no further authority, because OpenSSL ends a chain
  * only at a self-signed certificate, and those of the key's chain are left out. */

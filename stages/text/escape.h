@@ -1,5 +1,4 @@
-/* Flume's escapes in topics, paths and index names (org.apache.flume.formatter.output.BucketPath,
- * FLUME.md 3.8):
+/* Flume's escapes in topics, paths and index names (org.apache.flume.formatter.output.BucketPath):
  * %{header}, %a %A .. %Y %z, %t, %%, %[localhost] %[IP] %[FQDN]; compiled once when a plan is built, expanded
  * for each event into the caller's buffer.
  *

@@ -1,10 +1,10 @@
-/* Compares the output for every tests/conf/NAME.properties with NAME.expected: all problems, the components,
- * the summary. The first line of a file may give the command line:
+/* Compares the output for every tests/conf/<name>.properties with <name>.expected: all problems, the
+ * components, the summary. The first line of a file may give the command line:
  *
- *     #: -n a1 -Dkey=value -f NAME.properties -f other.properties
+ *     #: -n a1 -Dkey=value -f <name>.properties -f other.properties
  *
- * (without it: -n a1 -f NAME.properties). The environment has PENSTOCK_TEST=from-environment and STAGE=PROD.
- * PENSTOCK_UPDATE=1 rewrites the expected files: review them before committing. */
+ * (without it: -n a1 -f <name>.properties). The environment has PENSTOCK_TEST=from-environment and
+ * STAGE=PROD. PENSTOCK_UPDATE=1 rewrites the expected files: review them before committing. */
 #include "tests/support/support.h"
 
 #include "conf/command.h"

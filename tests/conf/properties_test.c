@@ -1,4 +1,4 @@
-/* java.util.Properties.load, rule by rule. conf/properties_java_test.c compares with a real JDK. */
+/* java.util.Properties.load, rule by rule. properties_java_test.c compares with a real JDK. */
 #include "tests/support/support.h"
 
 #include "conf/properties.h"

@@ -1,9 +1,40 @@
 #!/usr/bin/env bash
-# The rules of the tree that a compiler does not check: who may include whom, one door for each library, atomics in
-# one place, each stage complete, files readable in one sitting, nothing that belongs to one workplace.
+# Checks the rules of the tree that a compiler does not check: who may include whom, one door for each library, atomics
+# in one place, each name once, each stage complete, each test in its place, files that comments name, short files,
+# nothing that belongs to one workplace.
+#
+#   architecture_test.sh --arrows     prints which folder includes which, and how often
 set -euo pipefail
-shopt -s nullglob
-cd "$PENSTOCK_SOURCE"
+shopt -s nullglob extglob
+cd "${PENSTOCK_SOURCE:-$(dirname "$0")/../..}"
+mapfile -t c_files < <(find core rings regex conf stages bench tests -name '*.[ch]' | sort)
+
+# ---- which folder includes which ----
+
+# Prints "from to count" for each pair of folders, counted from the files' includes. Two files of core are no part of its node:
+# core/stage.h (with core/stage.c) lies above core/flow, core/main.c above everything.
+folder_arrows() {
+    grep -oE '^# *include "[^"]+/[^"]+"' "${c_files[@]}" | sed -E 's/:# *include "([^"]+)"/ \1/' | awk '
+        function node(path) {
+            if (path == "core/main.c")
+                return path
+            if (path ~ /^core\/stage\.[ch]$/)
+                return "core/stage.h"
+            sub(/\/[^\/]*$/, "", path)
+            return path
+        }
+        { from = node($1); to = node($2) }
+        from != to { count[from " " to]++ }
+        END { for (pair in count) print pair, count[pair] }' | sort
+}
+
+if [[ ${1:-} == --arrows ]]; then
+    printf '%-28s    %-28s %8s\n' from to includes
+    folder_arrows | while read -r from to count; do
+        printf '%-28s -> %-28s %8d\n' "$from" "$to" "$count"
+    done
+    exit 0
+fi
 
 failures=0
 wrong() { # FILE WHAT
@@ -64,7 +95,6 @@ expand() { # PATTERN...: one pattern a line
         esac
     done
 }
-shopt -s extglob
 froms=() mays=()
 while read -r from may; do
     [[ $from ]] || continue
@@ -98,6 +128,39 @@ while IFS=: read -r file header; do
     esac
 done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' core rings regex conf stages bench tests |
     sed -E 's/:# *include "([^"]+)"/:\1/')
+
+# No folder reaches itself through others. What reaches no folder is taken away until nothing changes; each folder that is
+# left leads to a cycle, which is found by following the first arrow of each.
+while read -r cycle; do
+    wrong "${cycle%% *}" "its includes come back to it: $cycle"
+done < <(folder_arrows | awk '
+    $1 ~ /^(core|rings|regex|conf|stages)(\/|$)/ { arrow[$1, $2] = 1; nodes[$1]; nodes[$2] }
+    END {
+        do {
+            changed = 0
+            for (from in nodes) {
+                out = 0
+                for (to in nodes)
+                    out += ((from, to) in arrow)
+                if (out == 0) {
+                    delete nodes[from]
+                    changed = 1
+                }
+            }
+        } while (changed)
+        for (at in nodes) {
+            path = ""
+            while (index(path " ", " " at " ") == 0) {
+                path = path " " at
+                for (to in nodes)
+                    if ((at, to) in arrow)
+                        break
+                at = to
+            }
+            print substr(path, index(path " ", " " at " ") + 1), at
+            exit
+        }
+    }')
 
 # ---- one door for each library ----
 
@@ -172,13 +235,138 @@ for file in tests/fuzz/*_fuzz.c; do
     ((${#inputs[@]} >= 3)) || wrong "$file" "has ${#inputs[@]} inputs in tests/fuzz/corpus/$name, needs 3"
 done
 
+# ---- each name once ----
+
+# Types with a body and functions that other files can call. A fake of tests/support/fake_* defines what it stands in for.
+# shellcheck disable=SC2016
+while read -r what name places; do
+    wrong "${places%%:*}" "$what $name is defined more than once: $places"
+done < <(printf '%s\n' "${c_files[@]}" | grep -v '^tests/support/fake_' | xargs awk '
+    function defined(what, name) {
+        count[what " " name]++
+        places[what " " name] = places[what " " name] " " FILENAME ":" FNR
+    }
+    FNR == 1 { head = "" }
+    /^(struct|enum|union) ps_[a-z0-9_]+ \{/ { defined($1, $2) }
+    /^\{/ { # the lines before it are the head of a function
+        external = head !~ /(^| )static /
+        sub(/\(.*/, "", head)
+        if (external && match(head, /ps_[a-z0-9_]+$/))
+            defined("function", substr(head, RSTART))
+        head = ""
+        next
+    }
+    /^[#}]/ || /^ *$/ || /;$/ || /^\/\*/ || /\*\/$/ || /^ \*/ { head = ""; next }
+    { head = head $0 " " }
+    END { for (name in count) if (count[name] > 1) print name places[name] }')
+
+# ---- where tests stand ----
+
+while IFS= read -r file; do
+    wrong "${file#./}" "a test outside tests/"
+done < <(find . \( -name .git -o -path './build*' -o -path ./tests \) -prune -o -name '*_test.[cs]*' -print)
+no_mirror='@(unit|e2e|real|sim|stress|fuzz|support|data|perf|bench)' # folders of tests/ that are about no folder, or about several
+for folder in tests/*/ tests/*/*/; do
+    folder=${folder%/}
+    # shellcheck disable=SC2254
+    case ${folder#tests/} in
+    $no_mirror | @(unit|e2e|real|sim|stress|fuzz|support|perf)/* | */data) ;;
+    *) [[ -d ${folder#tests/} ]] || wrong "$folder" "there is no folder ${folder#tests/} that its tests could be about" ;;
+    esac
+done
+
+# ---- files that comments and pages name are there ----
+
+# Prints "FILE:LINE: text" for each line of a comment of C files.
+comments() {
+    awk '
+    FNR == 1 { inside = 0 }
+    !inside && !/\/[*\/]/ { next }
+    {
+        line = $0
+        text = ""
+        while (line != "") {
+            if (inside) {
+                end = index(line, "*/")
+                text = text " " (end == 0 ? line : substr(line, 1, end - 1))
+                line = end == 0 ? "" : substr(line, end + 2)
+                inside = end == 0
+                continue
+            }
+            if (!match(line, /\/\*|\/\/|"/))
+                break
+            opens = substr(line, RSTART, RLENGTH)
+            line = substr(line, RSTART + RLENGTH)
+            if (opens == "/*")
+                inside = 1
+            else if (opens == "//") {
+                text = text " " line
+                line = ""
+            } else if (match(line, /^([^"\\]|\\.)*"/)) # a string is no comment
+                line = substr(line, RLENGTH + 1)
+            else
+                line = ""
+        }
+        if (text != "")
+            print FILENAME ":" FNR ":" text
+    }' "$@"
+}
+# Prints "FILE:LINE NAME" for what matches PATTERN in lines "FILE:LINE:text"; the character before a name is no part of it.
+named() { # PATTERN
+    grep -oE "^[^:]+:[0-9]+:|(^|[^A-Za-z0-9_./<-])($1)" |
+        awk '/^[^ ]+:[0-9]+:$/ { at = substr($0, 1, length($0) - 1); next } { sub(/^[^A-Za-z0-9_.]/, ""); print at, $0 }'
+}
+# core/x.c, core/*.c, core/{a,b}.c and core/<name>.c: is there such a file? CONTRIBUTING.md has steps for a stage `example`.
+is_there() { # PATH
+    local pattern=$1 found
+    [[ ! -e $pattern ]] || return 0
+    [[ $pattern != *example* ]] || return 0
+    pattern=$(sed -E 's/<[a-z_]+>|\.\.\./*/g; s/\{/@(/g; s/\}/)/g; :a; s/(@\([^)]*),/\1|/; ta' <<<"$pattern")
+    # shellcheck disable=SC2206
+    found=($pattern)
+    ((${#found[@]}))
+}
+pages=(README.md CONTRIBUTING.md docs/*.md docs/*/*.md perf/*.md)
+mapfile -t scripts < <(find .ci bench conf perf tests -name '*.sh' ! -path 'tests/unit/architecture*' | sort)
+path='(core|rings|regex|conf|stages|bench|tests|docs|perf|cmake)/[A-Za-z0-9_./*<>{},-]*\.[a-z]+'
+while read -r at name; do
+    is_there "$name" || is_there "$(dirname "$at")/$name" || wrong "$at" "names $name, which is not there"
+done < <({
+    comments "${c_files[@]}"
+    grep -nHE '' "${pages[@]}"
+    grep -nHE '^ *#' "${scripts[@]}" quickstart.sh test.sh
+} | named "$path")
+declare -A basenames=()
+for file in "${c_files[@]}"; do
+    basenames[${file##*/}]=1
+done
+while read -r at name; do
+    [[ ${basenames[$name]:-} ]] || wrong "$at" "names $name, and no file has that name"
+done < <(comments "${c_files[@]}" | named '[A-Za-z0-9_-]+\.[ch]\b')
+while read -r at link; do
+    [[ -e $(dirname "$at")/$link ]] || wrong "$at" "links to $link, which is not there"
+done < <(grep -noHE '\]\([^)#: ]+[)#]' "${pages[@]}" | sed -E 's/:\]\((.*).$/ \1/')
+
+# ---- decisions ----
+
+decisions=docs/decisions/README.md
+last=0
+for page in docs/decisions/[0-9]*.md; do
+    number=$((10#$(basename "$page" | cut -c 1-4)))
+    for ((gap = last + 1; gap < number; gap++)); do
+        grep -q "^Never used:.*\b$(printf %04d "$gap")\b" "$decisions" || wrong "$decisions" "does not say why there is no decision $(printf %04d "$gap")"
+    done
+    ((number > last)) || wrong "$page" "another decision has its number"
+    last=$number
+    grep -q "($(basename "$page"))" "$decisions" || wrong "$page" "is not listed in $decisions"
+    grep -q "^# $number\. " "$page" || wrong "$page" "its title does not begin with \"$number. \""
+done
+
 # ---- files ----
 
-mapfile -t sources < <(find core rings regex conf stages bench tests \( -name '*.c' -o -name '*.h' -o -name '*.sh' -o -name '*.cc' \) 2>/dev/null | sort)
-for file in "${sources[@]}"; do
-    lines=$(wc -l <"$file")
-    ((lines <= 600)) || wrong "$file" "has $lines lines, more than 600"
-done
+while read -r lines file; do
+    wrong "$file" "has $lines lines, more than 600"
+done < <(find core rings regex conf stages bench tests \( -name '*.[ch]' -o -name '*.sh' -o -name '*.cc' \) -exec wc -l {} + | awk '$1 > 600 && $2 != "total"')
 for file in {core,regex,stages,bench}/*/*.h core/*.h rings/*.h regex/*.h conf/*.h stages/*.h; do
     grep -q '^#pragma once$' "$file" || wrong "$file" "has no #pragma once"
     [[ $(head -c 2 "$file") == '/*' ]] || wrong "$file" "does not begin by saying what it is"
@@ -197,6 +385,7 @@ done
 # Written in pieces, so that this file does not find itself.
 words="/wo""rk/|\.\./sha""red|/tmp/pen""stock/|/home/[a-z]+/|TO""DO|FIX""ME|XX""X:"
 words+="|repo1?\.mav""en|mav""en\.org|py""pi\.org|npm""js\.|deb\.deb""ian\.org|proxy\.gol""ang|crat""es\.io|artifact""ory"
+words+="|FLU""ME\.md" # Flume's class or user guide is cited
 while IFS= read -r hit; do
     wrong "${hit%%:*}" "${hit#*:}"
 done < <(find . \( -name .git -o -path './build*' -o -path ./tests/fuzz/corpus -o -path './tests/*/data' \) -prune -o \
@@ -204,7 +393,7 @@ done < <(find . \( -name .git -o -path './build*' -o -path ./tests/fuzz/corpus -
 
 # ---- global names ----
 
-archive=$(dirname "$PENSTOCK")/libps_engine.a
+archive=$(dirname "${PENSTOCK:-build/debug/penstock}")/libps_engine.a
 if [[ -e $archive ]] && command -v nm >/dev/null; then
     while read -r symbol; do
         wrong libps_engine.a "the global name $symbol does not begin with ps_"

@@ -1,4 +1,4 @@
-/* Compares regex/matcher/matcher.h with find() of regex/regex.h, which regex/java/table_test.c compares with
+/* Compares regex/matcher/matcher.h with find() of regex/regex.h, which table_test.c compares with
  * Java: every expression of the table, many in one matcher, over the subjects of all of them; scan_bits and
  * scan_each. */
 #include "regex/matcher/matcher.h"

@@ -1,5 +1,5 @@
-/* The problems of bad rules files: compares tests/regex/data/rules/NAME.rules with NAME.problems, line for
- * line. With PENSTOCK_GOLDEN=write the .problems files are written instead. The reason for a bad expression
+/* The problems of bad rules files: compares tests/regex/data/rules/<name>.rules with <name>.problems, line
+ * for line. With PENSTOCK_GOLDEN=write the .problems files are written instead. The reason for a bad expression
  * belongs to regex/java/java.c and is left out here; its place is compared. */
 #include "tests/support/support.h"
 

@@ -1,6 +1,6 @@
 /* Rules that change while they are used: every way of changing files, files that are bad, half there, gone,
  * and what a worker sees meanwhile. Through the interceptor `rules`; what only compiling in another process
- * shows is in stages/rules/live_compile_test.c. */
+ * shows is in live_compile_test.c. */
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
 

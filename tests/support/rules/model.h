@@ -1,6 +1,6 @@
 /* What rules mean, said as simply as can be: a naive evaluator that knows nothing of matchers, triggers or
  * batches. It asks every condition of every rule with ps_regex_find and plays the actions one after the
- * other. For tests that compare (stages/rules/set_property_test.c). One thread. */
+ * other. For tests that compare (tests/stages/rules/set_property_test.c). One thread. */
 #pragma once
 
 #include "stages/rules/set.h"

@@ -1,4 +1,4 @@
-/* A rule set made of a text and run by hand. Included by one file of a test (it includes route.h). */
+/* A rule set made of a text and run by hand. Included by one file of a test (it includes fake_route.h). */
 #pragma once
 
 #include <stdio.h>
