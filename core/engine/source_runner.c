@@ -416,8 +416,8 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
                    ops->drain(runner->base.spec->plan, runner->base.state, now);
     if (!stopped)
         return;
-    source_watch(runner,
-                 false); /* `work` is not called any more: readable sockets must not wake the worker */
+    /* `work` is not called any more, so readable sockets must not wake the worker. */
+    source_watch(runner, false);
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
         runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
