@@ -1,6 +1,6 @@
-# Programs that make numbers: bench/suite/. A file with a header of its name is a part that they share; micro_*.c are one Google Benchmark
-# program (bench_micro); every other file is a program of its own, bench_<name>, which measures two things in turn and prints one JSON object
-# a line (perf/README.md says how to read them).
+# The bench programs in bench/suite/. A file with a header of the same name is a part that they share; the micro_*.c files are one Google
+# Benchmark program (bench_micro); every other file is a program, bench_<name>, which measures two things in turn and prints JSON objects,
+# one per line (perf/README.md explains how to read them).
 file(GLOB suite_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/suite/*.c)
 set(micro_sources ${suite_sources})
 list(FILTER micro_sources INCLUDE REGEX "/micro_[^/]*$")

@@ -1,4 +1,4 @@
-/* See axis.h. */
+/* Implements axis.h. */
 #include "bench/report/axis.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@ static unsigned clamp_ticks(unsigned ticks_max)
     return ticks_max < 2 ? 2 : ticks_max > PS_AXIS_TICKS_MAX ? PS_AXIS_TICKS_MAX : ticks_max;
 }
 
-/* The smallest of 1, 2, 2.5, 5 times a power of ten that is at least `step`. */
+/* Returns the smallest of 1, 2, 2.5, 5 times a power of ten that is at least `step`. */
 static double round_step(double step)
 {
     static const double factors[] = {1, 2, 2.5, 5, 10};
@@ -38,7 +38,7 @@ struct ps_axis ps_axis_linear(double low, double high, unsigned ticks_max, doubl
     }
     ticks_max = clamp_ticks(ticks_max);
     double step = round_step((high - low) / (ticks_max - 1));
-    for (;;) { /* rounding both ends outwards may need one tick more than there is room for */
+    for (;;) { /* rounding both ends outwards may need one tick too many */
         axis.low = floor(low / step + 1e-9) * step;
         axis.high = ceil(high / step - 1e-9) * step;
         if ((axis.high - axis.low) / step < ticks_max - 0.5)
@@ -52,7 +52,7 @@ struct ps_axis ps_axis_linear(double low, double high, unsigned ticks_max, doubl
     return axis;
 }
 
-/* 1, 2 or 5 times a power of ten next to `value`, at or below it (up: at or above). */
+/* Returns the nearest of 1, 2 or 5 times a power of ten at or below `value` (up: at or above). */
 static double round_log(double value, bool up)
 {
     static const double factors[] = {1, 2, 5, 10};
@@ -67,7 +67,8 @@ static double round_log(double value, bool up)
     return best;
 }
 
-/* At every `stride`th power of ten, `each` (1 to 3) ticks. More than fit are counted and not kept. */
+/* Places `each` (1 to 3) ticks at every `stride`th power of ten. Counts ticks that do not fit, without
+ * storing them. */
 static void log_ticks(struct ps_axis *axis, int first, int last, int stride, unsigned each)
 {
     static const double factors[] = {1, 2, 5};
@@ -91,7 +92,7 @@ struct ps_axis ps_axis_log(double low, double high, unsigned ticks_max, double f
     low = isfinite(low) && low > 0 ? fmax(low, high * 1e-15) : high;
     axis.low = round_log(fmin(low, high), false);
     axis.high = round_log(fmax(low, high), true);
-    if (axis.high <= axis.low * 1.01) { /* one value, a round one */
+    if (axis.high <= axis.low * 1.01) { /* a single value, which is round */
         axis.low = round_log(axis.low * 0.6, false);
         axis.high = round_log(axis.high * 1.5, true);
     }
@@ -116,6 +117,6 @@ double ps_axis_at(const struct ps_axis *axis, double value)
         share = value > 0 ? (log10(value) - log10(axis->low)) / (log10(axis->high) - log10(axis->low)) : 0;
     else
         share = (value - axis->low) / (axis->high - axis->low);
-    share = share > 0 ? fmin(share, 1) : 0; /* NaN too */
+    share = share > 0 ? fmin(share, 1) : 0; /* also for NaN */
     return axis->from + share * (axis->to - axis->from);
 }

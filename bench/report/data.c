@@ -1,11 +1,11 @@
-/* See data.h. */
+/* Implements data.h. */
 #include "bench/report/data.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_MAX 1e18 /* beyond it nothing is a count, a rate or a time in ns */
+#define NUMBER_MAX 1e18 /* larger numbers are not plausible as a count, a rate or a time in ns */
 
 const char *const ps_quantile_names[PS_QUANTILES] = {"p50", "p90", "p99", "p99.9", "p99.99", "max"};
 const double ps_quantile_shares[PS_QUANTILES] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
@@ -16,7 +16,7 @@ const char *ps_report_verdict_meaning(enum ps_trial_verdict verdict)
         [PS_TRIAL_HELD] = "kept the goal",
         [PS_TRIAL_LOST] = "lost more than the goal allows",
         [PS_TRIAL_LATE] = "later than the goal allows, or a queue that grew",
-        [PS_TRIAL_GENERATOR] = "the load itself was not offered: says nothing about the subject",
+        [PS_TRIAL_GENERATOR] = "the load was not offered: no result for the subject",
         [PS_TRIAL_FAILED] = "the trial could not be completed",
     };
     return meanings[verdict];
@@ -40,7 +40,7 @@ const json_t *ps_report_array(const json_t *object, const char *key)
     return json_array_size(value) ? value : NULL;
 }
 
-/* Counts, rates and times below zero are not measurements. */
+/* Counts, rates and times below zero are invalid: NaN. */
 static double not_negative(const json_t *object, const char *key)
 {
     double number = ps_report_number(object, key);

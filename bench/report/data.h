@@ -1,7 +1,7 @@
-/* A plan's result document as the report's sections want it: numbers that are missing or of another type are
- * NaN, texts NULL, lists empty. Nothing in the document is believed: it may come from elsewhere.
+/* Reads a plan's result document for the report's sections: numbers that are missing or of another type
+ * become NaN, texts NULL, lists empty. The document is untrusted: it may come from elsewhere.
  *
- * Thread: any; const once read. Borrows from the document. */
+ * Thread: any; constant once read. Borrows from the document. */
 #pragma once
 
 #include "bench/plan/search.h"
@@ -10,11 +10,11 @@
 
 #define PS_REPORT_GOALS_MAX 12U
 #define PS_REPORT_TRIALS_MAX 1000U
-#define PS_REPORT_ITEMS_MAX 64U /* of any list within: limits, scaling points, assumptions */
+#define PS_REPORT_ITEMS_MAX 64U /* in any inner list: limits, scaling points, assumptions */
 
 #define PS_VERDICTS (PS_TRIAL_FAILED + 1U)
 
-/* What the page says about a verdict. */
+/* Returns the explanation of a verdict for the page. */
 const char *ps_report_verdict_meaning(enum ps_trial_verdict verdict);
 
 enum ps_quantile { PS_P50, PS_P90, PS_P99, PS_P999, PS_P9999, PS_MAX };
@@ -47,17 +47,17 @@ struct ps_report {
     size_t trials_left_out; /* beyond PS_REPORT_TRIALS_MAX */
 };
 
-/* False: no memory. `json` may be anything. Owns: ps_report_data_fini. */
+/* Returns false when there is no memory. `json` may be anything. Owns: ps_report_data_fini. */
 bool ps_report_data_init(struct ps_report *report, const json_t *json);
 void ps_report_data_fini(struct ps_report *report);
 
 double ps_report_number(const json_t *object, const char *key);
 const char *ps_report_string(const json_t *object, const char *key);
-/* NULL when it is no array or an empty one. */
+/* Returns NULL when it is not an array or is empty. */
 const json_t *ps_report_array(const json_t *object, const char *key);
 
-/* The first goal whose rate is known, NULL when none is. */
+/* Returns the first goal whose rate is known, or NULL. */
 const struct ps_report_goal *ps_report_answer(const struct ps_report *report);
-/* The held trial whose rate is nearest to `rate` from below (or a hundredth above); the latest of several.
- * NULL: none. */
+/* Returns the held trial with the highest rate up to `rate` (plus one percent); the latest of several. NULL:
+ * none. */
 const struct ps_report_trial *ps_report_trial_at(const struct ps_report *report, double rate);

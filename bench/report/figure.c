@@ -1,4 +1,4 @@
-/* See figure.h. */
+/* Implements figure.h. */
 #include "bench/report/figure.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@ static struct ps_figure none(void)
     return (struct ps_figure){PS_FIGURE_NONE};
 }
 
-/* `number` with three digits that count, trailing zeros of a fraction taken off when `trim`. */
+/* Formats `number` with three significant digits; removes trailing zeros of the fraction when `trim`. */
 static struct ps_figure three_digits(double number, bool trim)
 {
     struct ps_figure figure;
@@ -99,7 +99,7 @@ struct ps_figure ps_figure_share(double share)
 {
     if (!isfinite(share))
         return none();
-    double percent = fabs(share) < 1e-8 ? 0 : share * 100; /* what is left over of a sum is nothing */
+    double percent = fabs(share) < 1e-8 ? 0 : share * 100; /* a rounding error of a sum counts as 0 */
     if (fabs(percent) < 1)
         return with_unit(percent, "%", true);
     struct ps_figure figure;

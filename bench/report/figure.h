@@ -1,7 +1,7 @@
-/* Numbers as the report's page shows them: grouped by thousands, units behind a narrow blank that does not
- * break, "–" for what was not measured (NaN).
+/* Formats numbers for the report's page: grouped by thousands, units after a narrow no-break space, "–" for
+ * what was not measured (NaN).
  *
- * Thread: any; nothing here keeps state. */
+ * Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"
@@ -15,17 +15,17 @@ struct ps_figure {
 #define PS_FIGURE_NONE "–"
 #define PS_FIGURE_BLANK "\u202f" /* narrow no-break space */
 
-/* 812,345; from 10^15 on with an exponent. */
+/* 812,345; an exponent from 10^15 on. */
 struct ps_figure ps_figure_count(double count);
 /* For axes and labels: 800k, 1.2M, 0.5; three digits. */
 struct ps_figure ps_figure_short(double count);
-/* 18.4 ms: three digits, ns to s; from 10,000 s on min and h. */
+/* 18.4 ms: three digits, ns to s; min and h from 10,000 s on. */
 struct ps_figure ps_figure_ns(double ns);
-/* 97 %; below 10 % one digit more, below 1 % three digits that count. 0.97 is given. */
+/* 97 %; one digit more below 10 %, three significant digits below 1 %. The argument is 0.97. */
 struct ps_figure ps_figure_share(double share);
-/* 1.23 TB (thousands). */
+/* 1.23 TB (powers of 1,000). */
 struct ps_figure ps_figure_bytes(double bytes);
 /* 118 s, 2 min 5 s, 7 days. */
 struct ps_figure ps_figure_seconds(double seconds);
-/* Three digits that count, for what has no unit. */
+/* Three significant digits, for numbers without a unit. */
 struct ps_figure ps_figure_number(double number);

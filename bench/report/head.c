@@ -1,4 +1,5 @@
-/* The top of the report: what was measured, the answers in large, what limits, the command to do it again. */
+/* The top of the report: what was measured, the answers in large type, what limits the subject, and the
+ * command to repeat the measurement. */
 #include "bench/report/figure.h"
 #include "bench/report/parts.h"
 
@@ -14,10 +15,10 @@ static const struct {
     {"above-range", "warn", "▲", "held even at the highest rate tried: the true figure is higher"},
     {"out-of-time", "warn", "◷", "time ran out: the interval is what is known"},
     {"generator-limited", "warn", "▲", "the generator was the limit: the true figure is higher"},
-    {"failed", "bad", "✕", "trials broke down"},
+    {"failed", "bad", "✕", "trials failed"},
 };
 
-/* The figure is a lower bound. */
+/* Returns true when the figure is a lower bound. */
 static bool at_least(const struct ps_report_goal *goal)
 {
     return goal->status &&
@@ -147,14 +148,14 @@ static void write_interval(struct ps_html *html, const struct ps_report_goal *go
     ps_html_raw(html, "<p class=\"quiet\">");
     if (goal->latency_limit_ns > 0 && goal->loss_max == 0)
         ps_html_raw(html, "and no event lost; ");
-    if (goal->confidence > 0) /* never "100 % sure" */
+    if (goal->confidence > 0) /* never shows "100 % sure" */
         ps_html_print(html, "%.*f" PS_FIGURE_BLANK "%% sure", goal->confidence > 0.985 ? 1 : 0,
                       fmin(goal->confidence * 100, 99.9));
     if (goal->repeats > 0)
         ps_html_print(html, "%s%s full trial%s at each end", goal->confidence > 0 ? ", " : "",
                       ps_figure_count(goal->repeats).text, goal->repeats == 1 ? "" : "s");
     if (!(goal->confidence > 0) && !(goal->repeats > 0))
-        ps_html_raw(html, "how sure: not known");
+        ps_html_raw(html, "confidence not known");
     ps_html_raw(html, "</p>\n");
 }
 
@@ -168,7 +169,7 @@ static void write_status(struct ps_html *html, const struct ps_report_goal *goal
         return;
     }
     ps_html_raw(html, "<p class=\"status warn\">");
-    ps_html_text(html, goal->status ? goal->status : "status not said");
+    ps_html_text(html, goal->status ? goal->status : "status unknown");
     ps_html_raw(html, "</p>\n");
 }
 
@@ -226,7 +227,7 @@ static bool needs_quotes(const char *argument)
                                      "_-+=./,:@%^")] != '\0';
 }
 
-/* As a shell would read it back. */
+/* Writes an argument so that a shell would read it back unchanged. */
 static void write_argument(struct ps_html *html, const char *argument)
 {
     if (!needs_quotes(argument)) {
@@ -235,7 +236,7 @@ static void write_argument(struct ps_html *html, const char *argument)
     }
     ps_html_raw(html, "&#39;");
     for (const char *at = argument, *quote; at; at = quote ? quote + 1 : NULL) {
-        char piece[PS_HTML_TEXT_MAX + 2]; /* one more than is shown, so that cutting shows too */
+        char piece[PS_HTML_TEXT_MAX + 2]; /* one byte more than is shown, so that a cut is visible */
         quote = strchr(at, '\'');
         size_t length = quote ? (size_t)(quote - at) : strlen(at);
         snprintf(piece, sizeof(piece), "%.*s", (int)(length < sizeof(piece) ? length : sizeof(piece) - 1),
@@ -268,7 +269,7 @@ static void write_command(struct ps_html *html, const json_t *command)
     ps_html_raw(html, "</div>\n");
 }
 
-/* "2026-11-20T11:32:08Z" as "2026-11-20 11:32 UTC"; what looks otherwise stays as it is. */
+/* Writes "2026-11-20T11:32:08Z" as "2026-11-20 11:32 UTC"; any other text unchanged. */
 static void write_date(struct ps_html *html, const char *started)
 {
     if (started && strlen(started) >= 16 && started[10] == 'T' && started[4] == '-') {

@@ -1,4 +1,4 @@
-/* See html.h. */
+/* Implements html.h. */
 #include "bench/report/html.h"
 
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define HTML_ROOM_FIRST 65536U
-#define HTML_ROOM_MAX (256U << 20) /* a page no browser would open */
+#define HTML_ROOM_MAX (256U << 20) /* browsers would not open a larger page */
 
 void ps_html_fini(struct ps_html *html)
 {
@@ -65,7 +65,7 @@ void ps_html_print(struct ps_html *html, const char *format, ...)
     html->length += (size_t)length;
 }
 
-/* The code point at `at` and how many bytes it has (1 when it is none: then UINT32_MAX). */
+/* Returns the code point at `at` and sets its length in bytes (UINT32_MAX and 1 when it is invalid). */
 static uint32_t code_point(const unsigned char *at, size_t *bytes)
 {
     unsigned count = at[0] < 0x80   ? 1
@@ -78,8 +78,8 @@ static uint32_t code_point(const unsigned char *at, size_t *bytes)
     *bytes = 1;
     if (count == 0)
         return UINT32_MAX;
-    for (unsigned index = 1; index < count;
-         index++) { /* a terminating zero is no continuation: never read past it */
+    /* A terminating zero is not a continuation byte, so this never reads past it. */
+    for (unsigned index = 1; index < count; index++) {
         if ((at[index] & 0xc0U) != 0x80)
             return UINT32_MAX;
         point = point << 6 | (at[index] & 0x3fU);
@@ -90,8 +90,8 @@ static uint32_t code_point(const unsigned char *at, size_t *bytes)
     return point;
 }
 
-/* Not a character of XML 1.0 (section 2.2), a control, or one that turns the text around (Unicode's UAX 9).
- */
+/* Not a character of XML 1.0 (section 2.2), a control character, or one that changes the text's direction
+ * (Unicode's UAX 9). */
 static bool is_forbidden(uint32_t point)
 {
     return (point < 0x20 && point != '\t' && point != '\n' && point != '\r') ||

@@ -1,5 +1,4 @@
-/* Axes of a picture and the labels at the ends of its lines, so that nothing lies on anything. See
- * svg.h. */
+/* Draws the axes of a picture and the labels at the ends of its lines so that none overlap. See svg.h. */
 #include "bench/report/figure.h"
 #include "bench/report/svg.h"
 
@@ -12,7 +11,7 @@ void ps_svg_axis_bottom(struct ps_svg *svg, const struct ps_plot *plot, const st
                         ps_svg_format format, const char *title)
 {
     ps_svg_line(svg, plot->left, plot->bottom, plot->right, plot->bottom, "base");
-    double behind = -1e9; /* where the last label ended */
+    double behind = -1e9; /* right edge of the last label */
     for (unsigned index = 0; index < axis->tick_count; index++) {
         double x = ps_axis_at(axis, axis->ticks[index]);
         ps_svg_line(svg, x, plot->top, x, plot->bottom, "grid");
@@ -21,7 +20,7 @@ void ps_svg_axis_bottom(struct ps_svg *svg, const struct ps_plot *plot, const st
         struct ps_box box = ps_svg_text_box(x, plot->bottom + 18, PS_ANCHOR_MIDDLE, "tick", text.text);
         if (box.left < behind + 4)
             continue;
-        if (box.right > svg->width) /* the last one, at the edge */
+        if (box.right > svg->width) /* the last label, at the edge */
             ps_svg_text(svg, svg->width, plot->bottom + 18, PS_ANCHOR_END, "tick x", text.text);
         else
             ps_svg_text(svg, x, plot->bottom + 18, PS_ANCHOR_MIDDLE, "tick x", text.text);
@@ -58,9 +57,10 @@ void ps_svg_axis_left(struct ps_svg *svg, const struct ps_plot *plot, const stru
 void ps_svg_spread(double *places, unsigned count, double gap, double low, double high)
 {
     unsigned order[PS_SVG_LABELS_MAX], begin[PS_SVG_LABELS_MAX], groups = 0;
-    double middle[PS_SVG_LABELS_MAX]; /* of a group of labels that touch, which are `gap` apart around it */
+    /* Middle of a group of labels that touch; they are placed `gap` apart around it. */
+    double middle[PS_SVG_LABELS_MAX];
     count = count < PS_SVG_LABELS_MAX ? count : PS_SVG_LABELS_MAX;
-    for (unsigned index = 0; index < count; index++) { /* insertion: equal ones stay in order */
+    for (unsigned index = 0; index < count; index++) { /* insertion sort: equal ones keep their order */
         unsigned at = index;
         for (; at > 0 && places[order[at - 1]] > places[index]; at--)
             order[at] = order[at - 1];
@@ -69,7 +69,7 @@ void ps_svg_spread(double *places, unsigned count, double gap, double low, doubl
     for (unsigned index = 0; index < count; index++) {
         begin[groups] = index;
         middle[groups++] = places[order[index]];
-        for (;;) { /* join with the group before while they touch */
+        for (;;) { /* merge with the previous group while they touch */
             unsigned last = groups - 1, size = index + 1 - begin[last];
             double half = (size - 1) * gap / 2;
             middle[last] = fmax(low + half, fmin(high - half, middle[last]));

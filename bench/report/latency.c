@@ -1,6 +1,6 @@
-/* Latency over offered rate, one point a trial: where the subject keeps up, where it bends, where it breaks.
- * The line of a percentile goes through the median of trials at the same rate; the shape of a point is the
- * trial's verdict. */
+/* Latency over offered rate, one point per trial: where the subject keeps up, where latency begins to grow,
+ * where it fails. A percentile's line goes through the median of the trials at the same rate; the shape of a
+ * point is the trial's verdict. */
 #include "bench/report/parts.h"
 #include "bench/report/svg.h"
 
@@ -11,11 +11,12 @@
 #define CURVES 3U
 #define TICKS_Y 10U
 #define LIMIT_PLACES 12U
-#define ANSWER_ROWS 4U /* of labels above the plot */
+#define ANSWER_ROWS 4U /* rows of labels above the plot */
 #define ANSWER_ROW 18.0
 #define BRACKET 9.0
-#define CLOSE_UP 6 /* the answers' interval is closer together than this part of the whole */
-#define STEPS 150  /* rates closer together than this part of the axis are one point of the curve */
+/* a close-up is drawn when the answers' interval is narrower than the whole divided by this */
+#define CLOSE_UP 6
+#define STEPS 150 /* rates closer together than this fraction of the axis become one point of the curve */
 
 static const struct {
     enum ps_quantile quantile;
@@ -28,14 +29,15 @@ struct point {
 
 struct latency_chart {
     const struct ps_report *report;
-    const struct ps_report_trial **trials; /* with a latency, by rate */
+    const struct ps_report_trial **trials; /* trials with a latency, by rate */
     size_t trial_count;
-    struct point *points; /* medians by rate */
+    struct point *points; /* medians, by rate */
     size_t point_count;
     double low_ns, high_ns, rate_low, rate_high;
-    double knee;     /* rate, NaN */
-    double from, to; /* only trials whose rate is within */
-    size_t beyond;   /* trials that the generator spoiled, at rates beyond all others: not shown */
+    double knee;     /* rate of the knee, or NaN */
+    double from, to; /* only trials with a rate within these */
+    /* Trials at rates above all others that the generator could not offer: not shown. */
+    size_t beyond;
     const char *id, *title;
     bool whole; /* all rates: with knee and legend */
 };
@@ -67,9 +69,7 @@ static double median_latency(struct ps_report_trial const *const *trials, size_t
     return found % 2 ? values[found / 2] : (values[found / 2 - 1] + values[found / 2]) / 2;
 }
 
-/* Trials of about the same rate become one point. A trial that the generator spoiled says nothing about the
- * curve.
- */
+/* Joins trials of about the same rate to one point. Ignores trials that the generator could not offer. */
 static void find_points(struct latency_chart *chart)
 {
     const struct ps_report_trial *same[PS_REPORT_ITEMS_MAX];
@@ -90,9 +90,9 @@ static void find_points(struct latency_chart *chart)
     }
 }
 
-/* Where the curve of p99 is farthest below the chord from its first to its last point, on the axes as drawn
- * (Satopää and others, "Finding a kneedle in a haystack", 2011). Only of a curve that rises by more than half
- * a decade. */
+/* Finds the rate where the curve of p99 is farthest below the chord from its first to its last point, on the
+ * axes as drawn (Satopää and others, "Finding a kneedle in a haystack", 2011). Only for a curve that rises by
+ * more than half a decade. */
 static double find_knee(const struct latency_chart *chart)
 {
     if (chart->point_count < 4)
@@ -122,7 +122,7 @@ static bool has_latency(const struct ps_report_trial *trial)
     return any && trial->rate > 0;
 }
 
-/* The rates to show: those of the trials that say something about the subject, if there are any. */
+/* Finds the range of rates to show: of trials that say something about the subject, if there are any. */
 static void find_rates(struct latency_chart *chart)
 {
     double all = 0;
@@ -175,8 +175,8 @@ static bool shows(const struct ps_axis *rates, const struct ps_report_goal *goal
     return goal->rate > 0 && goal->rate <= rates->high && goal->rate >= rates->low;
 }
 
-/* The rates found: a line each, its interval as a bracket above the plot, and above these the labels in rows.
- * Labels that do not fit are left out: the rates are on the page's head too. */
+/* Draws the rates found: a line each, its interval as a bracket above the plot, and labels in rows above.
+ * Labels that do not fit are left out: the page's head has the rates too. */
 static void draw_answers(struct ps_svg *svg, const struct latency_chart *chart, const struct ps_plot *plot,
                          const struct ps_axis *rates)
 {
@@ -214,7 +214,7 @@ static void draw_answers(struct ps_svg *svg, const struct latency_chart *chart, 
     }
 }
 
-/* The room above the plot: the axis' title, rows of labels, brackets. */
+/* The room needed above the plot: the axis title, rows of labels, brackets. */
 static double room_above(const struct latency_chart *chart)
 {
     unsigned answers = 0;
@@ -240,7 +240,8 @@ static void draw_limits(struct ps_svg *svg, const struct latency_chart *chart, c
                  ps_figure_ns(goal->latency_limit_ns).text);
         ps_svg_line(svg, plot->left, y, plot->right, y, "goal");
         ps_svg_avoid(svg, plot->left, y, plot->right, y);
-        struct ps_svg_place places[2 * LIMIT_PLACES]; /* from the left, above the line and below */
+        /* from the left; alternately above and below the line */
+        struct ps_svg_place places[2 * LIMIT_PLACES];
         double step = (plot->right - plot->left - 12 - ps_svg_text_width(text)) / (LIMIT_PLACES - 1);
         for (unsigned place = 0; place < PS_COUNT_OF(places); place++)
             places[place] = (struct ps_svg_place){plot->left + 6 + place / 2 * fmax(step, 0),
@@ -329,7 +330,7 @@ static void draw(struct ps_svg *svg, const void *context)
     draw_knee(svg, chart, &rates, &latencies);
 }
 
-/* The shapes that occur, in the words of the verdicts. */
+/* Writes the shapes that occur with the words of their verdicts. */
 static void write_legend(struct ps_html *html, const struct latency_chart *chart)
 {
     bool present[PS_VERDICTS] = {false};
@@ -376,8 +377,8 @@ static void write_figure(struct ps_html *html, struct latency_chart *chart)
     ps_svg_figure(html, &figure);
 }
 
-/* A chart of the trials within these rates, when there are at least `least`; `whole`: with knee and legend.
- */
+/* Draws a chart of the trials within these rates when there are at least `least`; `whole`: with knee and
+ * legend. Returns whether it was drawn. */
 static bool write_chart(struct ps_html *html, const struct ps_report *report, const char *id,
                         const char *title, double from, double to, size_t least, bool whole)
 {
@@ -411,7 +412,8 @@ static bool write_chart(struct ps_html *html, const struct ps_report *report, co
     return shown;
 }
 
-/* The search spends most trials close to the answers, where the whole picture has no room for them. */
+/* Draws a close-up: the search runs most trials close to the answers, where the whole chart has no room for
+ * them. */
 static void write_close_up(struct ps_html *html, const struct ps_report *report)
 {
     double low = INFINITY, high = 0, widest = 0;
@@ -420,7 +422,8 @@ static void write_close_up(struct ps_html *html, const struct ps_report *report)
         if (!(goal->rate > 0))
             continue;
         low = fmin(low, goal->lower > 0 ? fmin(goal->lower, goal->rate) : goal->rate);
-        high = fmax(high, fmax(goal->upper, goal->rate)); /* fmax takes the number when one is NaN */
+        /* fmax returns the number when the other argument is NaN */
+        high = fmax(high, fmax(goal->upper, goal->rate));
     }
     for (size_t index = 0; index < report->trial_count; index++)
         if (report->trials[index].verdict != PS_TRIAL_GENERATOR)
@@ -433,7 +436,8 @@ void ps_report_latency(struct ps_html *html, const struct ps_report *report)
 {
     ps_report_section_begin(
         html, "throughput-latency", "Throughput and latency",
-        "Each point is a trial. Left of the knee more load costs little; right of it events wait in queues, "
+        "Each point is a trial. Left of the knee more load changes little; right of it events wait in "
+        "queues, "
         "and latency "
         "grows with every second that the overload lasts. Plan for a rate left of the knee.");
     if (write_chart(html, report, "latency", "Latency over offered rate", 0, INFINITY, 1, true))

@@ -1,15 +1,15 @@
-/* What limits the subject: how busy each part was at the answer, in the order in which they fill up. */
+/* What limits the subject: how busy each part was at the answer, in the order in which the parts saturate. */
 #include "bench/report/figure.h"
 #include "bench/report/parts.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#define BUSY 0.9 /* from here on a part is shown as the one that limits */
+#define BUSY 0.9 /* from this utilisation on a part is shown as the limit */
 #define IDLE 0.01
 #define SHOWN 8U
-#define SHOWN_ALWAYS 3U /* even when idle: what comes next is asked for */
-#define TIGHT 0.7       /* ...as one that comes next */
+#define SHOWN_ALWAYS 3U /* even when idle: the next limits are of interest */
+#define TIGHT 0.7       /* from this utilisation on a part is shown as a next limit */
 
 struct part {
     double rank, utilisation, headroom, saturates_at;
@@ -24,7 +24,7 @@ static int by_rank(const void *one, const void *other)
     return (a->utilisation < b->utilisation) - (a->utilisation > b->utilisation);
 }
 
-/* The ranked limits or, without them, how busy the parts were in the trial at the answer. */
+/* Reads the ranked limits or, without them, how busy the parts were in the trial at the answer. */
 static size_t find_parts(const struct ps_report *report, struct part parts[PS_REPORT_ITEMS_MAX])
 {
     const json_t *list = ps_report_array(report->json, "limits");
@@ -89,8 +89,8 @@ void ps_report_limits(struct ps_html *html, const struct ps_report *report)
 {
     ps_report_section_begin(
         html, "limits", "What limits it",
-        "How busy each part was at the rate found, in the order in which they fill up. The first is "
-        "what to widen; the second is what will limit then.");
+        "How busy each part was at the rate found, in the order in which they saturate. The first is "
+        "the part to enlarge; the second will be the limit after that.");
     struct part parts[PS_REPORT_ITEMS_MAX];
     size_t count = find_parts(report, parts);
     if (count) {

@@ -1,6 +1,5 @@
-/* Latency by percentile as HdrHistogram's plots show it: x is 1/(1 - percentile) on a logarithmic axis, so
- * that 90 %, 99 %, 99.9 % are equally far apart and the tail is not a pixel at the edge. For a few trials
- * around the answer. */
+/* Latency by percentile as in HdrHistogram's plots: x is 1/(1 - percentile) on a logarithmic axis, so 90 %,
+ * 99 %, 99.9 % are equally far apart and the tail is visible. For a few trials around the answer. */
 #include "bench/report/parts.h"
 #include "bench/report/svg.h"
 
@@ -22,7 +21,7 @@ struct series {
     const struct ps_report_trial *trial;
     size_t count;
     struct point points[POINTS_MAX];
-    double max_nines; /* where the one slowest event lies */
+    double max_nines; /* position of the slowest event */
     const char *class;
 };
 
@@ -33,10 +32,10 @@ struct percentile_chart {
     double low_ns, high_ns, nines;
 };
 
-/* In the order in which series are chosen: the answer, too much, the others. */
+/* In the order in which series are chosen: the answer, the rate that was too high, others. */
 static const char *const classes[SERIES_MAX] = {"s1", "s2", "s3", "s5"};
 
-/* ---- the numbers ---- */
+/* ---- data ---- */
 
 static void add_point(struct series *series, double share, double ns)
 {
@@ -52,7 +51,7 @@ static int by_value(const void *one, const void *other)
     return (a[0] > b[0]) - (a[0] < b[0]);
 }
 
-/* One point a step of 1/50 of a nine at most: what the eye can tell apart. */
+/* Reads the histogram, with at most one point per 1/50 of a nine: finer steps are not visible. */
 static bool read_histogram(struct series *series)
 {
     size_t count = json_array_size(series->trial->histogram), used = 0;
@@ -86,7 +85,7 @@ static bool read_histogram(struct series *series)
     return true;
 }
 
-/* Without a histogram: the percentiles there are, joined by lines. */
+/* Without a histogram: reads the given percentiles, to be joined by lines. */
 static void read_quantiles(struct series *series)
 {
     series->max_nines = fmin(fmax(log10(fmax(series->trial->received, 10)), 4.1), NINES_MAX);
@@ -118,8 +117,8 @@ static void add_series(struct percentile_chart *chart, const struct ps_report_tr
     chart->series_count += series->count >= 2;
 }
 
-/* The usable trial whose rate is nearest to `rate` (as a ratio) among those from `low` to `high`; of equals
- * the latest. */
+/* Returns the usable trial whose rate is nearest to `rate` (as a ratio) within `low` to `high`; the latest of
+ * equals. */
 static const struct ps_report_trial *nearest(const struct percentile_chart *chart, double rate, double low,
                                              double high)
 {
@@ -136,7 +135,7 @@ static const struct ps_report_trial *nearest(const struct percentile_chart *char
     return best;
 }
 
-/* The lowest rate above the answer that did not hold; of several the one for the same goal. */
+/* Returns the trial at the lowest rate above the answer that did not hold; preferably of the same goal. */
 static const struct ps_report_trial *too_much(const struct percentile_chart *chart, double rate,
                                               const struct ps_report_goal *answer)
 {
@@ -162,7 +161,7 @@ static int series_by_rate(const void *one, const void *other)
     return (a->trial->rate > b->trial->rate) - (a->trial->rate < b->trial->rate);
 }
 
-/* About half of the answer, nine tenths, the answer, and the first rate that was too much. */
+/* Chooses about half of the answer, nine tenths of it, the answer, and the first rate that was too high. */
 static void choose(struct percentile_chart *chart)
 {
     const struct ps_report_goal *answer = ps_report_answer(chart->report);
@@ -190,7 +189,7 @@ static void choose(struct percentile_chart *chart)
     }
 }
 
-/* ---- the picture ---- */
+/* ---- drawing ---- */
 
 static struct ps_figure format_nines(double nines)
 {
@@ -213,8 +212,8 @@ static void draw_series(struct ps_svg *svg, const struct series *series, const c
         ps_svg_path_to(svg, ps_axis_at(nines, series->points[index].nines),
                        ps_axis_at(latencies, series->points[index].ns));
     ps_svg_path_end(svg);
-    for (unsigned whole = 1; whole <= (unsigned)NINES_MAX;
-         whole++) { /* a mark at each tick: what the label says */
+    /* A mark at each tick; its tool tip gives the value. */
+    for (unsigned whole = 1; whole <= (unsigned)NINES_MAX; whole++) {
         for (size_t index = 1; index < series->count; index++) {
             const struct point *point = &series->points[index], *before = &series->points[index - 1];
             if (before->nines >= whole || point->nines < whole)

@@ -1,5 +1,5 @@
-/* How many machines: what the plan computed from what it measured. Marked as such, with everything it
- * assumes. */
+/* The number of machines, as the plan computed it from its measurement. The section is marked as a projection
+ * and lists all assumptions. */
 #include "bench/report/figure.h"
 #include "bench/report/parts.h"
 
@@ -37,7 +37,7 @@ static void write_figures(struct ps_html *html, const json_t *json)
                  ps_figure_seconds(retention).text, replication > 0 ? ", copies: " : "",
                  replication > 0 ? ps_figure_count(replication).text : "");
     write_figure(html, "disk on each broker", ps_figure_bytes(disk).text, more);
-    write_figure(html, "error of what was measured", ps_figure_share(error).text, "");
+    write_figure(html, "error of the measurement", ps_figure_share(error).text, "");
     ps_html_raw(html, "</dl>\n");
 }
 
@@ -46,7 +46,7 @@ void ps_report_projection(struct ps_html *html, const struct ps_report *report)
     ps_report_section_begin(
         html, "projection", "How many machines",
         "Computed from what was measured here, for machines like this one. Nothing in this section "
-        "was measured; its worth is that of its assumptions.");
+        "was measured; it is only as good as its assumptions.");
     const json_t *json = json_object_get(report->json, "projection");
     if (json_object_size(json)) {
         ps_html_raw(

@@ -1,5 +1,4 @@
-/* The page as a whole: sections in order, then a file written beside the old one and put in its place. See
- * report.h. */
+/* Writes the whole page: sections in order, then a temporary file that replaces the old one. See report.h. */
 #include "bench/report/report.h"
 #include "bench/report/parts.h"
 #include "bench/report/svg.h"
@@ -43,7 +42,7 @@ void ps_report_list(struct ps_html *html, const char *heading, const json_t *tex
     ps_html_raw(html, "</ul>\n");
 }
 
-/* The shapes of verdicts, once, for the table of trials. */
+/* Defines the shapes of verdicts once, for the table of trials. */
 static void write_symbols(struct ps_html *html)
 {
     struct ps_svg svg = {.html = html};
@@ -90,9 +89,8 @@ static void write_page(struct ps_html *html, const struct ps_report *report)
         "</main>\n<footer><p>Latencies count from the time an event was due, not from when it was sent: "
         "a stall shows in full. Written by penstock ");
     ps_html_text(html, ps_report_string(report->json, "penstock"));
-    ps_html_raw(html,
-                " plan; this page is one file and asks for nothing from a network.</p></footer>\n</body>\n"
-                "</html>\n");
+    ps_html_raw(html, " plan; this page is one file and loads nothing from a network.</p></footer>\n</body>\n"
+                      "</html>\n");
 }
 
 static enum ps_status write_all(int file, const struct ps_html *html)
@@ -135,8 +133,8 @@ static enum ps_status write_file(const struct ps_html *html, const char *path, i
 static enum ps_status put_in_place(const struct ps_html *html, const char *path, struct ps_err *err)
 {
     struct stat there;
-    if (stat(path, &there) == 0 &&
-        !S_ISREG(there.st_mode)) /* a pipe or a device is written to, never replaced */
+    /* A pipe or a device is written to, never replaced. */
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
         return write_file(html, path, 0, err);
     char *beside = NULL;
     if (asprintf(&beside, "%s.%ld.tmp", path, (long)getpid()) < 0)

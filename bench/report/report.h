@@ -1,16 +1,15 @@
-/* The page that `penstock plan --report` writes: one HTML file with its style and its pictures (SVG) inside.
- * It asks for nothing from a network, runs no script, and reads well on a dark screen, on a telephone and on
+/* The page that `penstock plan --report` writes: one HTML file with its style and pictures (SVG) inside. It
+ * loads nothing from a network, runs no script, and is readable on a dark screen, on a telephone and on
  * paper.
  *
- * Thread: any, at the end of a plan; set-up side only. */
+ * Thread: any, at the end of a plan; not for use on a data path. */
 #pragma once
 
 #include "core/status.h"
 
 #include <jansson.h>
 
-/* Writes the page of a result document (docs/PLANNING.md describes it) to `path`, by way of a file beside it
- * and a rename, so that there is a whole page or none. What the document lacks, or has in another type, the
- * page says was not measured; every text in it is taken as text, never as markup. PS_FAIL: `path` cannot be
- * written. */
+/* Writes the page of a result document (docs/PLANNING.md describes it) to a temporary file, which it renames
+ * to `path`, so the page is complete or absent. Data that the document lacks, or has in another type, appears
+ * as not measured; texts are never interpreted as markup. Returns PS_FAIL when `path` cannot be written. */
 enum ps_status ps_report_write(const json_t *result, const char *path, struct ps_err *err);

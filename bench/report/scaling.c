@@ -1,6 +1,7 @@
-/* Rate over number of workers: measured points and the Universal Scalability Law fitted to them (Gunther, "A
- * General Theory of Computational Scalability", 2008): X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N -
- * 1)). */
+/* Rate over the number of workers: measured points and the Universal Scalability Law fitted to them (Gunther,
+ * "A General Theory of Computational Scalability", 2008):
+ *
+ *   X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)) */
 #include "bench/report/parts.h"
 #include "bench/report/svg.h"
 
@@ -53,7 +54,7 @@ static void read_scaling(struct scaling *scaling, const json_t *json)
     }
 }
 
-/* The curve from one number of workers to another; `factor` for the edges of the error. */
+/* Draws the curve from one number of workers to another; returns y at its end. */
 static double draw_curve(struct ps_svg *svg, const struct scaling *scaling, const struct ps_axis *workers,
                          const struct ps_axis *rates, double from, double to, const char *class)
 {
@@ -76,8 +77,8 @@ static void draw_error(struct ps_svg *svg, const struct scaling *scaling, const 
     if (!(scaling->error > 0) || scaling->error >= 1)
         return;
     ps_svg_path_begin(svg, "interval");
-    for (unsigned step = 0; step <= 2 * CURVE_POINTS + 1;
-         step++) { /* out along the upper edge, back on the lower */
+    /* Forward along the upper edge, back along the lower one. */
+    for (unsigned step = 0; step <= 2 * CURVE_POINTS + 1; step++) {
         bool back = step > CURVE_POINTS;
         double share = (back ? 2 * CURVE_POINTS + 1 - step : step) / (double)CURVE_POINTS;
         double at = 1 + (scaling->shown_to - 1) * share, rate = fitted_rate(scaling, at);
@@ -196,7 +197,7 @@ void ps_report_scaling(struct ps_html *html, const struct ps_report *report)
         if (note && note[0])
             ps_html_element(html, "p class=\"note\"", note);
     } else {
-        ps_report_missing(html, "one number of workers only (ask with --workers 1..N)");
+        ps_report_missing(html, "only one number of workers was run (use --workers 1..N)");
     }
     ps_report_section_end(html);
 }

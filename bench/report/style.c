@@ -1,6 +1,6 @@
-/* The style of the report: colours that those who confuse red and green can tell apart (after Okabe and Ito),
- * and that differ in lightness and line style too, so that a grey print still reads; dark where the reader
- * asks for it, never on paper. Pictures name classes only. */
+/* The style of the report. Colours are distinguishable with red-green colour blindness (after Okabe and Ito)
+ * and differ in lightness and line style too, so a grey print is readable. Dark mode follows the reader's
+ * setting, never on paper. Pictures use class names only. */
 #include "bench/report/parts.h"
 
 const char ps_report_style[] =

@@ -1,4 +1,4 @@
-/* Shapes, paths and text of a picture. See svg.h; axes and labels are in labels.c. */
+/* Draws shapes, paths and text of a picture. See svg.h; labels.c draws axes and labels. */
 #include "bench/report/svg.h"
 
 #include <math.h>
@@ -39,11 +39,12 @@ void ps_svg_figure(struct ps_html *html, const struct ps_svg_figure *figure)
 
 /* ---- text ---- */
 
-/* Advance widths as shares of the size: the widest of DejaVu, Verdana, Arial, Segoe and Roboto, roughly. */
+/* Advance widths as shares of the size: roughly the widest of DejaVu, Verdana, Arial, Segoe and Roboto. */
 static double character_width(unsigned char first)
 {
+    /* µ, – and the narrow space; CJK is wider and is handled by the caller. */
     if (first >= 0x80)
-        return first < 0xe0 ? 0.62 : 0.6; /* µ, – , the narrow blank; CJK is wider and comes as three bytes */
+        return first < 0xe0 ? 0.62 : 0.6;
     if (first >= '0' && first <= '9')
         return 0.64;
     if (strchr("ijl.,:;'|!I", first))
@@ -55,7 +56,7 @@ static double character_width(unsigned char first)
     return first >= 'A' && first <= 'Z' ? 0.74 : 0.63;
 }
 
-/* Bytes of the character at `at`. */
+/* Returns the length in bytes of the character at `at`. */
 static size_t character_bytes(const char *at)
 {
     size_t bytes = 1;
@@ -139,8 +140,7 @@ void ps_svg_avoid(struct ps_svg *svg, double x1, double y1, double x2, double y2
         svg->segments[svg->segment_count++] = (struct ps_box){x1, y1, x2, y2};
 }
 
-/* Whether a line comes into a box: the part of it that lies between the box's edges, one pair after the
- * other. */
+/* Tells whether a line crosses a box, by clipping the line to the box's edges, one pair after the other. */
 static bool crosses(const struct ps_box *line, const struct ps_box *box)
 {
     double from = 0, to = 1;

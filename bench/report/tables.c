@@ -1,4 +1,4 @@
-/* The trials one by one, the machine and the versions. */
+/* Tables: the trials one by one, the machine and the versions. */
 #include "bench/report/figure.h"
 #include "bench/report/parts.h"
 
@@ -13,7 +13,7 @@ static void number_cell(struct ps_html *html, struct ps_figure figure)
     ps_html_print(html, "<td class=\"n\">%s</td>", figure.text);
 }
 
-/* Zero is what one wants to see; anything else stands out. */
+/* Writes a count that should be 0; anything else is highlighted. */
 static void fault_cell(struct ps_html *html, double count)
 {
     ps_html_print(html, "<td class=\"n%s\">%s</td>", count > 0 ? " fault" : "", ps_figure_count(count).text);
@@ -28,7 +28,7 @@ static void write_trial(struct ps_html *html, const struct ps_report_trial *tria
                   "<td class=\"verdict\"><svg class=\"key\" viewBox=\"0 0 16 16\" aria-hidden=\"true\"><use "
                   "href=\"#v-%s\"/></svg>",
                   ps_trial_verdict_text(trial->verdict));
-    ps_html_text(html, trial->verdict_text ? trial->verdict_text : "not said");
+    ps_html_text(html, trial->verdict_text ? trial->verdict_text : "unknown");
     ps_html_raw(html, "</td><td>");
     ps_html_text(html, trial->goal ? trial->goal : PS_FIGURE_NONE);
     ps_html_raw(html, "</td>");
@@ -90,7 +90,7 @@ void ps_report_trials(struct ps_html *html, const struct ps_report *report)
     ps_report_section_begin(
         html, "trials", "Every trial",
         "In the order they were run. CPU time and memory are those of the subject. A trial counts "
-        "only with every event accounted for at the far end.");
+        "only when every event is accounted for at the far end.");
     if (report->trial_count)
         write_table(html, report);
     else
@@ -107,7 +107,7 @@ static void write_pair(struct ps_html *html, const char *name, const char *value
     ps_html_raw(html, "</dd></div>\n");
 }
 
-/* Keys this page does not know are shown too: a number or a text each. */
+/* Also shows keys that the page does not know, each a number or a text. */
 static void write_others(struct ps_html *html, const json_t *machine)
 {
     static const char *const known[] = {"cpu", "cpus",       "memory_bytes", "kernel",
@@ -154,6 +154,6 @@ void ps_report_machine(struct ps_html *html, const struct ps_report *report)
     write_pair(html, "seed of the load", text);
     write_others(html, machine);
     ps_html_raw(html, "</dl>\n");
-    ps_report_list(html, "What else to know", ps_report_array(report->json, "assumptions"));
+    ps_report_list(html, "Further assumptions", ps_report_array(report->json, "assumptions"));
     ps_report_section_end(html);
 }

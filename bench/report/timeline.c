@@ -1,6 +1,6 @@
-/* What happened within a trial, second by second: rates, backlog, fill of channels, latency, one above the
- * other on one time axis. For the trial that confirmed the answer and for the one that showed what is too
- * much. */
+/* What happened within a trial, second by second: rates, backlog, channel fill and latency, one above the
+ * other on one time axis. Shown for the trial that confirmed the answer and for the one that showed which
+ * rate is too high. */
 #include "bench/report/parts.h"
 #include "bench/report/svg.h"
 
@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS_MAX 400U /* points that a line gets; more are merged */
+#define COLUMNS_MAX 400U /* points of a line; further samples are merged */
 #define FILLS_MAX 6U
 #define SAMPLES_WANTED 4U
 #define PANELS_MAX 4U
 #define PANEL_TITLE 30 /* pixels above a panel, for its title */
-#define PANEL_GAP 16   /* ...below it */
+#define PANEL_GAP 16   /* pixels below a panel */
 
 struct column {
     double t, offered, completed, received, backlog, latency_ns, fill[FILLS_MAX];
@@ -32,15 +32,15 @@ struct timeline {
 
 static const char *const fill_classes[FILLS_MAX] = {"s1", "s2", "s3", "s4", "s5", "s6"};
 
-/* ---- the numbers ---- */
+/* ---- data ---- */
 
-/* The larger one; what was not measured gives way. */
+/* Returns the larger of two values; ignores one that was not measured. */
 static double larger(double one, double other)
 {
-    return fmax(one, other); /* fmax takes the number when one is NaN */
+    return fmax(one, other); /* fmax returns the number when one is NaN */
 }
 
-/* The names of channels, in the order they first appear. */
+/* Collects the names of channels in the order of their first appearance. */
 static void find_fills(struct timeline *timeline)
 {
     size_t index;
@@ -76,7 +76,7 @@ static bool read_sample(const struct timeline *timeline, const json_t *json, str
     return column->t >= 0 && column->t < 1e9;
 }
 
-/* Samples that share a column: rates as their mean would hide a stall, so each column shows its extreme. */
+/* Merges samples that share a column. A mean would hide a stall, so each column shows the extreme value. */
 static void merge(struct column *into, const struct column *more, unsigned fill_count)
 {
     into->t = more->t;
@@ -96,7 +96,7 @@ static int by_time(const void *one, const void *other)
     return (a->t > b->t) - (a->t < b->t);
 }
 
-/* Nothing is offered and nothing arrives any more. */
+/* Returns true when nothing is offered and nothing arrives any more. */
 static bool over(const struct column *column)
 {
     return !isfinite(column->offered) && !isfinite(column->completed) && !(column->received > 0);
@@ -128,11 +128,11 @@ static bool timeline_read(struct timeline *timeline)
     return true;
 }
 
-/* ---- the picture ---- */
+/* ---- drawing ---- */
 
 struct line {
     const char *name, *class;
-    size_t offset; /* of a double in struct column */
+    size_t offset; /* offset of a double in struct column */
 };
 
 struct panel {
@@ -152,7 +152,7 @@ static double value_of(const struct column *column, const struct line *line)
     return value;
 }
 
-/* Takes lines without a single value out. False: none is left. */
+/* Removes lines without a value. Returns false when none is left. */
 static bool panel_settle(struct panel *panel, const struct timeline *timeline)
 {
     unsigned kept = 0;
@@ -213,7 +213,7 @@ static unsigned find_panels(struct panel panels[PANELS_MAX], const struct timeli
     return count;
 }
 
-/* A sample tells of the time since the one before it. */
+/* Returns the begin of a sample: it covers the time since the previous one. */
 static double began(const struct timeline *timeline, size_t at)
 {
     if (at > 0)
@@ -231,7 +231,7 @@ static void draw_line(struct ps_svg *svg, const struct timeline *timeline, const
     snprintf(class, sizeof(class), "series %s", line->class);
     for (size_t at = 0; at <= timeline->count; at++) {
         double value = at < timeline->count ? value_of(&timeline->columns[at], line) : (double)NAN;
-        if (!isfinite(value) || (values->log && value <= 0)) { /* a gap is a gap */
+        if (!isfinite(value) || (values->log && value <= 0)) { /* a gap in the data is a gap in the line */
             if (open)
                 ps_svg_path_end(svg);
             open = false;
@@ -279,7 +279,7 @@ static void draw_outages(struct ps_svg *svg, const struct timeline *timeline, co
     }
 }
 
-/* The axis below the last panel holds for those above it. */
+/* Draws the grid of a panel above the last one, whose axis applies to all. */
 static void draw_time_grid(struct ps_svg *svg, const struct ps_plot *plot, const struct ps_axis *times)
 {
     ps_svg_line(svg, plot->left, plot->bottom, plot->right, plot->bottom, "base");
@@ -361,7 +361,7 @@ static bool write_timeline(struct ps_html *html, const struct ps_report_trial *t
     return drawn;
 }
 
-/* The latest held trial nearest below the answer, with at least so many samples. */
+/* Returns the latest held trial nearest below the answer with at least `samples` samples. */
 static const struct ps_report_trial *find_held(const struct ps_report *report, size_t samples)
 {
     const struct ps_report_goal *answer = ps_report_answer(report);
@@ -377,7 +377,7 @@ static const struct ps_report_trial *find_held(const struct ps_report *report, s
     return best;
 }
 
-/* The latest trial of the lowest rate above that one that was too much. */
+/* Returns the latest trial at the lowest rate above `held` that was too high. */
 static const struct ps_report_trial *find_too_much(const struct ps_report *report, size_t samples,
                                                    const struct ps_report_trial *held)
 {
@@ -396,21 +396,21 @@ static const struct ps_report_trial *find_too_much(const struct ps_report *repor
 void ps_report_timeline(struct ps_html *html, const struct ps_report *report)
 {
     ps_report_section_begin(html, "timeline", "Second by second",
-                            "The trial that confirmed the answer, and the lowest rate that was too much. As "
+                            "The trial that confirmed the answer, and the lowest rate that was too high. As "
                             "long as what is completed and "
                             "received follows what is offered, and backlog and fill stay level, the rate can "
                             "be held; a backlog that grows "
                             "steadily cannot end well, however long the buffers are.");
     const struct ps_report_trial *held = NULL, *too_much = NULL;
-    for (size_t samples = SAMPLES_WANTED; samples > 0 && !held;
-         samples--) /* short trials have hardly a second to show */
+    /* Short trials have hardly a second to show. */
+    for (size_t samples = SAMPLES_WANTED; samples > 0 && !held; samples--)
         held = find_held(report, samples);
     for (size_t samples = SAMPLES_WANTED; samples > 0 && !too_much; samples--)
         too_much = find_too_much(report, samples, held);
     bool any = held && write_timeline(html, held, "timeline-held", "held");
     if (too_much) {
         char what[64];
-        snprintf(what, sizeof(what), "too much (%s)", ps_trial_verdict_text(too_much->verdict));
+        snprintf(what, sizeof(what), "too high (%s)", ps_trial_verdict_text(too_much->verdict));
         any = write_timeline(html, too_much, "timeline-over", what) || any;
     }
     if (!any)

@@ -1,17 +1,17 @@
-/* An agent inside a bench program, and what it has counted. */
+/* Runs an agent inside a bench program and reads its counters. */
 #pragma once
 
 #include "core/engine/agent.h"
 
-/* Agent `a` of this configuration text, started; ends the program with a message when it does not start. */
+/* Starts agent `a` of this configuration text; ends the program with a message when it does not start. */
 struct ps_agent *ps_bench_agent_start(const char *text);
-/* The same with the penstock program at `program` for its helper processes (ps_context.program). */
+/* The same, with the penstock program at `program` for its helper processes (ps_context.program). */
 struct ps_agent *ps_bench_agent_start_with(const char *text, const char *program);
 
-/* Sum of a counter over all components of a kind. */
+/* Returns the sum of a counter over all components of a kind. */
 uint64_t ps_bench_agent_sum(struct ps_agent *agent, enum ps_kind kind, enum ps_counter counter);
 
-/* Events all sinks have delivered so far. */
+/* Returns the number of events that all sinks have delivered so far. */
 static inline uint64_t ps_bench_agent_delivered(struct ps_agent *agent)
 {
     return ps_bench_agent_sum(agent, PS_KIND_SINK, PS_COUNTER_EventDrainSuccessCount);

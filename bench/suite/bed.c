@@ -9,7 +9,8 @@
 
 #define KEYS_MAX 16U
 #define BATCHES_MAX 256U
-#define LEASES_MAX 9U /* of a batch: the chain's, and of four channels required and optional ones */
+/* Leases of one batch: the chain's, and required and optional ones of four channels. */
+#define LEASES_MAX 9U
 
 static _Noreturn void fatal(const char *name, const char *why)
 {
@@ -86,7 +87,7 @@ void ps_bed_open(struct ps_bed *bed, enum ps_kind kind, const char *name, struct
                                  .chain = &bed->chain_built,
                                  .instances = 1};
     if (ps_bind_options(&bind, bed->ops->options, NULL, &(struct ps_pairs){count, pairs}, bed->plan) != PS_OK)
-        fatal(name, "its keys are not taken");
+        fatal(name, "its keys have errors");
     if (bed->ops->build != NULL && bed->ops->build(bed->plan, &context, &err) != PS_OK)
         fatal(name, err.text);
     if (bed->chain_built.value != NULL && bed->chain_built.finish(bed->chain_built.value, &err) != PS_OK)
@@ -115,7 +116,7 @@ double ps_bed_series_sum(const struct ps_bed *bed, const char *name)
     return sum.value;
 }
 
-/* As much as the block has room for, and again until all stand there. */
+/* Adds as many lines as the current block has room for, and repeats until all are added. */
 static uint32_t add_in_place(struct ps_batch *batch, const char *lines, uint32_t length, uint32_t count)
 {
     uint32_t taken = 0, room, step = length + 1;

@@ -1,7 +1,7 @@
-/* One stage, bound, built and open, without an engine around it: for benches that call `work` by hand. And
+/* One stage, bound, built and open, without an engine around it, for benches that call `work` directly; and
  * batches of log lines for it.
  *
- * Thread: one, which is the stage's worker. What goes wrong ends the program with a message. */
+ * Thread: one, which acts as the stage's worker. Errors end the program with a message. */
 #pragma once
 
 #include "conf/bind.h"
@@ -23,23 +23,23 @@ struct ps_bed {
     void *plan, *state;
 };
 
-/* `bytes` of memory for batches. */
+/* `bytes` is the memory for batches. */
 void ps_bed_init(struct ps_bed *bed, uint64_t bytes);
 void ps_bed_fini(struct ps_bed *bed);
 
-/* `keys`: key, value, .., NULL. `channels`: what a selector routes to. */
+/* `keys`: key, value, .., NULL. `channels`: the channels of a selector. */
 void ps_bed_open(struct ps_bed *bed, enum ps_kind kind, const char *name, struct ps_texts channels,
                  const char *const *keys);
 
-/* Sum of a stage's series of that name (ps_stage_ops.series), over all labels. */
+/* Returns the sum of a stage's series of that name (ps_stage_ops.series), over all labels. */
 double ps_bed_series_sum(const struct ps_bed *bed, const char *name);
 
-/* A closed batch of up to `count` lines of `length` bytes that stand at `lines`, each with a newline behind
- * it; `*taken` says how many fitted. In place: as a source reads them, newlines between; else each body is
- * copied by itself, one close after the other. */
+/* Makes a closed batch of up to `count` lines of `length` bytes from `lines`, each followed by a newline;
+ * `*taken` is how many fitted. in_place: the bodies are contiguous with newlines between, as a source reads
+ * them; otherwise each body is copied separately. */
 struct ps_batch *ps_bed_batch(struct ps_bed *bed, const char *lines, uint32_t length, uint32_t count,
                               bool in_place, uint32_t *taken);
-/* The same without a copy: its bodies stay where they are, in memory that is not the batch's and must outlive
- * it. What making such a batch costs is a few nanoseconds an event. */
+/* The same without a copy: the bodies stay in the caller's memory, which must outlive the batch. Making such
+ * a batch costs a few nanoseconds per event. */
 struct ps_batch *ps_bed_batch_over(struct ps_bed *bed, char *lines, uint32_t length, uint32_t count,
                                    uint32_t *taken);

@@ -1,5 +1,5 @@
-"""Brokers for benches: a real Kafka (tests/real/kafka) or librdkafka's mock cluster as a process of its own. The real one stores, replicates
-and costs what a broker costs; the mock one needs no Java and keeps about 5 MB of a partition, so whoever reads from it must keep up."""
+"""Brokers for benches: a real Kafka (tests/real/kafka) or librdkafka's mock cluster in a separate process. The real one stores and replicates
+at the cost of a broker; the mock one needs no Java and keeps about 5 MB per partition, so a reader must keep up with it."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ class Real:
         self._run("topic", name, str(PARTITIONS))
 
     def warm(self, build):
-        """A JVM that has not compiled its hot path yet costs several times as much."""
+        """Warms the broker up: a JVM that has not compiled its hot path yet costs several times as much."""
         self.topic("warm")
         for _ in range(2):
             subprocess.run([os.path.join(build, "bench/bench_kafka_bare"), "--brokers", self.address, "--topic", "warm", "--events", "4000000"],
@@ -59,15 +59,15 @@ class Mock:
         self.pid = self.process.pid
 
     def topic(self, name):
-        """They appear when they are asked for, with four partitions."""
+        """The mock cluster creates topics on request, with four partitions."""
 
     def warm(self, build):
-        """Nothing to warm."""
+        """There is nothing to warm up."""
 
     def stop(self):
         results.end(self.process)
 
 
 def start(kind, build, cpus=None):
-    """On these CPUs only, if any are given."""
+    """Starts a broker of the kind, on these CPUs only if given."""
     return Mock(build, cpus) if kind == "mock" else Real(20000 + os.getpid() % 8000, cpus)

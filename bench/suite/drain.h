@@ -1,5 +1,5 @@
-/* What benches of a sender send into: a process on a core of its own that takes everything on a port of
- * 127.0.0.1 and throws it away. Thread: the bench's main one. */
+/* A receiver for benches of a sender: a process on its own core that reads and discards everything on a port
+ * of 127.0.0.1. Thread: the bench's main one. */
 #pragma once
 
 #include "core/base.h"
@@ -8,11 +8,11 @@
 
 #define PS_DRAIN_CONNECTIONS_MAX 4
 
-/* The first and the last CPU this process may use; the same where there is one. */
+/* Returns the first and the last CPU that this process may use; the same one when there is only one. */
 void ps_cpu_ends(int *first, int *last);
-/* This thread on that CPU, if it may. */
+/* Pins this thread to a CPU, if that is allowed. */
 void ps_cpu_pin(int cpu);
 
-/* Owns: ps_drain_stop. It ends with its parent, too. */
+/* Owns: ps_drain_stop. The process also ends when its parent does. */
 pid_t ps_drain_start(int cpu, unsigned *port);
 void ps_drain_stop(pid_t drain);

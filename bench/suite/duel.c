@@ -40,7 +40,7 @@ void ps_bench_options_parse(struct ps_bench_options *options, int argc, char **a
         return;
     fprintf(stderr,
             "usage: %s [--seconds S] [--rounds 1..%u] [--events N] [--only NAME] [--brokers LIST]\n"
-            "Prints a JSON object a line. bench/run runs all of them.\n",
+            "Prints JSON objects, one per line. bench/run runs all bench programs.\n",
             argv[0], PS_ROUNDS_MAX);
     exit(2);
 }
@@ -78,7 +78,7 @@ void ps_duel_run(const struct ps_duel *duel, unsigned rounds, struct ps_duel_res
     one(duel->subject, duel->argument);
     for (unsigned i = 0; i < rounds; i++) {
         progress(duel, i + 1, rounds);
-        bool first = i % 2 == 0; /* the reference */
+        bool first = i % 2 == 0; /* the reference is measured first */
         if (duel->bare != NULL && first)
             result->bare[i] = one(duel->bare, duel->argument);
         result->subject[i] = one(duel->subject, duel->argument);

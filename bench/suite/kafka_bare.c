@@ -1,10 +1,10 @@
-/* The ceiling of bench/peers: a bare librdkafka loop with the payload and settings of its subjects.
+/* The upper limit for bench/peers: a bare librdkafka loop with the payload and settings of its subjects.
  *
  *   bench_kafka_bare --brokers LIST --topic T [--events 1000000] [--bytes 120] [--compression none|lz4|..]
  *
- * It calls rd_kafka_produce_batch with 1,024 messages a call on one partition after the other and reads every
- * delivery report, as the Kafka sink does. acks=all, idempotent, no copies. Prints one JSON line: events
- * delivered and failed, seconds, CPU-seconds, peak memory. */
+ * It calls rd_kafka_produce_batch with 1,024 messages per call on one partition after the other and reads
+ * every delivery report, as the Kafka sink does. acks=all, idempotent, no copies. Prints one JSON line:
+ * events delivered and failed, seconds, CPU-seconds, peak memory. */
 #include <getopt.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
-/* Sink kafka against a bare rd_kafka_produce_batch loop: same payload, same settings, same embedded broker in
- * a process of its own, in turn. Prints a record: events per CPU-second of this process (the library's
- * threads included) of both, and their ratio.
+/* Measures sink kafka and a bare rd_kafka_produce_batch loop in turn: same payload, same settings, same
+ * embedded broker in a separate process. Prints a record: events per CPU-second of this process (including
+ * the library's threads) of both, and their ratio.
  *
  *   bench_kafka_produce [--events 2000000] [--rounds 3]
  *
- * Both send the events of the same ring of batches, 1,024 a batch, 120 bytes each, over four partitions, and
- * read every delivery report. */
+ * Both send the events of the same ring of batches, 1,024 events per batch, 120 bytes each, over four
+ * partitions, and read every delivery report. */
 #include "bench/suite/duel.h"
 #include "conf/bind.h"
 #include "conf/problem.h"
@@ -42,7 +42,7 @@ struct job {
     double bare_per_second, sink_per_second; /* wall clock, of the last round */
 };
 
-/* ---- the broker, in a process of its own ---- */
+/* ---- the broker, in a separate process ---- */
 
 static pid_t start_broker(char *bootstrap, size_t size)
 {
@@ -232,7 +232,7 @@ static double run_sink(void *argument)
         fprintf(stderr, "%s\n", err.text);
         exit(1);
     }
-    /* the bare loop waits for metadata first; so does this: one batch there and back */
+    /* the bare loop waits for metadata first; this does the same with one batch */
     const struct ps_sink_ops *sink = ps_sink_kafka.sink;
     uint64_t sent = 0, number = 0, warm = PS_BATCH_EVENTS_MAX;
     struct ps_usage before = {0};
@@ -259,7 +259,7 @@ static double run_sink(void *argument)
         }
         if (before.wall_s > 0 && harness.delivered >= job->events + warm)
             break;
-        if (!moved && due_ns > now.mono_ns) { /* as an idle worker does: park on the eventfd */
+        if (!moved && due_ns > now.mono_ns) { /* parks on the eventfd, as an idle worker does */
             struct pollfd wait = {.fd = harness.port.wake_fd, .events = POLLIN};
             uint64_t woken;
             if (poll(&wait, 1, 100) > 0 && read(harness.port.wake_fd, &woken, sizeof woken) < 0)

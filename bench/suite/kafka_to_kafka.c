@@ -1,14 +1,15 @@
-/* Kafka -> memory -> Kafka, in this process, beside a bare librdkafka loop that consumes and produces: the
- * same records of the same broker, in turn. Prints a record: events per CPU-second of this process (the
- * library's threads included) of both.
+/* Measures Kafka -> memory -> Kafka in this process and a bare librdkafka loop that consumes and produces, in
+ * turn, with the same records of the same broker. Prints a record: events per CPU-second of this process
+ * (including the library's threads) of both.
  *
  *   bench_kafka_to_kafka --brokers LIST [--events 2000000] [--rounds 3]
  *
- * The broker is somebody else's (tests/real/kafka start): the embedded one keeps too little. Topics bench-in
- * and bench-out are made with four partitions; EVENTS records of 120 bytes are put into the first once.
+ * The broker is external (tests/real/kafka start), because the embedded one stores too little. The program
+ * creates topics bench-in and bench-out with four partitions and writes EVENTS records of 120 bytes to the
+ * first one once.
  *
- * The bare loop takes 1,024 messages at a time, hands their bytes to rd_kafka_produce_batch without copying,
- * gives each back at its delivery report, and commits every 200 ms. */
+ * The bare loop takes 1,024 messages at a time, passes their bytes to rd_kafka_produce_batch without copying,
+ * frees each message at its delivery report, and commits every 200 ms. */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
 
 static uint64_t reported;
 
-/* A message that was consumed is given back at its report. */
+/* A consumed message is freed at the report of its copy. */
 static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
 {
     (void)client;
@@ -95,7 +96,7 @@ static void make_topic(rd_kafka_t *client, const char *name)
     rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 10000);
     if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        fatal("the broker does not make topics");
+        fatal("the broker does not create topics");
     rd_kafka_event_destroy(event);
     rd_kafka_NewTopic_destroy(topic);
     rd_kafka_queue_destroy(queue);
@@ -106,7 +107,7 @@ static uint64_t records_in(rd_kafka_t *client, const char *topic)
     uint64_t sum = 0;
     for (int32_t partition = 0; partition < PARTITIONS; partition++) {
         int64_t low = 0, high = 0;
-        unsigned tries = 0; /* a new topic has no leaders for a moment */
+        unsigned tries = 0; /* for a moment a new topic has no leaders */
         while (rd_kafka_query_watermark_offsets(client, topic, partition, &low, &high, 10000) !=
                RD_KAFKA_RESP_ERR_NO_ERROR) {
             if (++tries == 100)
@@ -118,7 +119,7 @@ static uint64_t records_in(rd_kafka_t *client, const char *topic)
     return sum;
 }
 
-/* Fills the input topic, unless it has so many already. */
+/* Fills the input topic, unless it already has enough records. */
 static void fill(const char *brokers, uint64_t events)
 {
     static char body[BODY_BYTES];
@@ -136,7 +137,7 @@ static void fill(const char *brokers, uint64_t events)
         there += PER_CALL;
     }
     if (rd_kafka_flush(client, 60000) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        fatal("the input is not taken");
+        fatal("the broker does not accept the input");
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(client);
 }

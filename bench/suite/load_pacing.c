@@ -1,12 +1,12 @@
-/* How well `penstock load` keeps its schedule: 1,000, 100,000 and 1,000,000 events a second over TCP on
- * loopback into a process that throws everything away, the sender pinned to one core and that process to
+/* Measures how well `penstock load` keeps its schedule: 1,000, 100,000 and 1,000,000 events per second over
+ * TCP on loopback to a process that discards everything; the sender is pinned to one core and that process to
  * another.
  *
  *   bench_load_pacing [--seconds 10] [--rounds 1] [--only 100000]
  *
- * Prints a record for each rate. The figure is the schedule error's p99.9 net of the gaps that the spinning
- * sender, the witness of its core, saw; beside it the raw error, the gaps, and the share of the asked rate
- * that was achieved. Goals: 1 ms; 0.999. */
+ * Prints a record for each rate. The figure is the p99.9 of the schedule error without the gaps in which the
+ * spinning sender lost its core (it is the witness of its core); further members are the raw error, the gaps,
+ * and the achieved share of the asked rate. Goals: 1 ms; 0.999. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
     int other_cpu, send_cpu = 0;
     ps_bench_options_parse(&options, argc, argv);
     ps_cpu_ends(&other_cpu, &send_cpu);
-    pid_t drainer = ps_drain_start(other_cpu, &port); /* the main thread is there, too */
+    pid_t drainer = ps_drain_start(other_cpu, &port); /* the main thread runs there too */
     ps_cpu_pin(other_cpu);
     snprintf(target, sizeof target, "tcp://127.0.0.1:%u", port);
     for (size_t i = 0; i < PS_COUNT_OF(rates); i++) {

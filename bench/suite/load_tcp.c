@@ -1,10 +1,10 @@
-/* How fast `penstock load` sends over TCP from one core: a closed loop on loopback into a process on another
- * core that throws everything away unseen (MSG_TRUNC), beside a bare loop that sends the same bytes, rendered
- * once.
+/* Measures how fast `penstock load` sends over TCP from one core: a closed loop on loopback to a process on
+ * another core that discards everything without reading it (MSG_TRUNC). The reference is a bare loop that
+ * sends the same bytes, rendered once.
  *
  *   bench_load_tcp [--seconds 2] [--rounds 3]
  *
- * Prints a record: events per second, wall clock. Rendering, stamps and their checksums are in it. */
+ * Prints a record: events per second, wall clock, including rendering, stamps and their checksums. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -29,7 +29,7 @@ struct job {
     char program[512];
     unsigned port;
     int send_cpu, drain_cpu;
-    double events_per_cpu_second; /* of load, the last round */
+    double events_per_cpu_second; /* of load, in the last round */
 };
 
 /* ---- bare ---- */

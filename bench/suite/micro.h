@@ -8,7 +8,7 @@
  *     }
  *     void ps_micro_register_all(void) { ps_micro_add("ring/spsc", bench_push); }
  *
- * Batches, because asking once an iteration costs more than what is measured. */
+ * Iterations run in batches, because one call per iteration would cost more than what is measured. */
 #pragma once
 
 #include <stddef.h>
@@ -20,15 +20,15 @@ extern "C" {
 
 struct ps_micro;
 
-/* True while there is more to do; each time the caller does `count` iterations. */
+/* Returns true while there is more to do; after each call the caller does `count` iterations. */
 int ps_micro_batch(struct ps_micro *micro, size_t count);
 
-/* Bytes handled in all, for a bytes/s column. */
+/* Bytes handled in total, for a bytes/s column. */
 void ps_micro_bytes(struct ps_micro *micro, uint64_t bytes_per_iteration);
 
 void ps_micro_add(const char *name, void (*run)(struct ps_micro *micro));
 
-/* Each bench/suite/micro_<noun>.c has one; micro.cc calls them all, by bench/suite/micro.def. */
+/* Each bench/suite/micro_<noun>.c has one; micro.cc calls them all, as listed in bench/suite/micro.def. */
 #define MICRO(noun) void ps_micro_##noun(void);
 #include "bench/suite/micro.def"
 #undef MICRO

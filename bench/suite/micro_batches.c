@@ -1,11 +1,11 @@
-/* What a batch costs an event: adding rows, copying bodies, headers. One iteration is one event. */
+/* The cost of a batch per event: adding rows, copying bodies, headers. One iteration is one event. */
 #include <string.h>
 
 #include "bench/suite/micro.h"
 #include "core/flow/batch.h"
 #include "core/flow/carver.h"
 
-#define EVENTS 250 /* of one batch: blocks always have room for so many */
+#define EVENTS 250 /* per batch: blocks always have room for this many */
 #define BODY_BYTES 120
 
 struct bed {

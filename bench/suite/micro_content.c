@@ -1,6 +1,6 @@
-/* What rendering an event costs: each format at 256 bytes, stamped, as load sends it over TCP; a template of
- * static text with a sequence, a time stamp, a number, a choice and verify's stamp; and the parts by
- * themselves. One iteration is one event. */
+/* The cost of rendering an event: each format at 256 bytes with a stamp, as load sends it over TCP; a
+ * template of static text with a sequence, a time stamp, a number, a choice and verify's stamp; and single
+ * fields. One iteration is one event. */
 #include <stdlib.h>
 
 #include "bench/load/content.h"
@@ -23,7 +23,7 @@ static void run(struct ps_micro *micro, const struct ps_content_config *config)
     uint32_t *ends = malloc(EVENTS * sizeof *ends);
     PS_ASSERT(writer != NULL && bytes != NULL && due_ns != NULL && ends != NULL);
     struct ps_content_order order = {1, 0, UINT64_MAX, due_ns, EVENTS};
-    for (uint32_t i = 0; i < EVENTS; i++) /* a million a second */
+    for (uint32_t i = 0; i < EVENTS; i++) /* a million per second */
         due_ns[i] = START_NS + (uint64_t)i * 1000;
     while (ps_micro_batch(micro, EVENTS)) {
         PS_ASSERT(ps_content_render(writer, &order, bytes, room, ends) == EVENTS);

@@ -1,5 +1,5 @@
-/* The matcher against bare scans of the same bodies with the same database: rule sets of every size, bodies
- * in place (as a line source leaves them) and copied. One iteration is one event of 256 bytes. */
+/* The matcher and bare scans of the same bodies with the same database: rule sets of every size, bodies in
+ * place (as a line source leaves them) and copied. One iteration is one event of 256 bytes. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,7 +9,7 @@
 
 #define EVENTS 4096U
 #define BATCH 256U
-/* A bare scan of a batch takes as much at a time as the matcher does. */
+/* A bare scan of a batch takes as many events at once as the matcher does. */
 #define STEP 250U
 
 struct bed {
@@ -57,7 +57,7 @@ static void bed_make(struct bed *bed, enum ps_rule_traffic_kind kind, uint32_t r
         at[PS_RULE_TRAFFIC_BYTES] = '\n';
         bed->in_place[i] = (struct ps_slice){at, PS_RULE_TRAFFIC_BYTES};
     }
-    /* The same events of each batch in an order in which no two neighbours are neighbours in memory. */
+    /* The same events of each batch, in an order in which neighbours are never adjacent in memory. */
     for (uint32_t i = 0; i < EVENTS; i++)
         bed->apart[i] = bed->in_place[i / BATCH * BATCH + i % BATCH * 7 % BATCH];
 }
@@ -132,7 +132,7 @@ static void run(struct ps_micro *micro, enum ps_rule_traffic_kind kind, uint32_t
         one_batch(&bed, way, at);
         at = (at + BATCH) % EVENTS;
     }
-    for (; bed.hits == 0; at = (at + BATCH) % EVENTS) /* few iterations may have seen none */
+    for (; bed.hits == 0; at = (at + BATCH) % EVENTS) /* few iterations may not have seen a hit */
         one_batch(&bed, way, at);
     ps_micro_bytes(micro, PS_RULE_TRAFFIC_BYTES);
     bed_free(&bed);

@@ -1,4 +1,4 @@
-/* What a hop costs: push and pop, and a full hop with its way home. */
+/* The cost of a hop: push and pop, and a full hop with its way home. */
 #include "bench/suite/micro.h"
 #include "rings/mpmc.h"
 #include "rings/park.h"
@@ -45,7 +45,7 @@ static void bench_mpmc(struct ps_micro *micro)
     ps_mpmc_destroy(ring);
 }
 
-/* Two rings far enough apart not to share a line that is prefetched: the same cost as one. */
+/* Two rings far enough apart not to share a prefetched cache line: the same cost as one ring. */
 static void bench_two(struct ps_micro *micro)
 {
     struct ps_spsc *there = ps_spsc_create(1024), *back = ps_spsc_create(1024);
@@ -61,7 +61,7 @@ static void bench_two(struct ps_micro *micro)
     ps_spsc_destroy(back);
 }
 
-/* Waking somebody who is awake: the fence and one load. */
+/* Waking a thread that is awake: a fence and one load. */
 static void bench_wake(struct ps_micro *micro)
 {
     struct ps_park park;

@@ -1,4 +1,4 @@
-/* What the small stages cost an event: interceptors, selectors, serializers, escapes. One iteration is one
+/* The cost of the small stages per event: interceptors, selectors, serializers, escapes. One iteration is one
  * event. */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #define LINE_BYTES 256
 #define ROUTES 4
 
-/* What selectors route to. */
+/* the channels of selectors */
 static const char *const channel_names[ROUTES] = {"c1", "c2", "c3", "c4"};
 static const struct ps_texts channels = {ROUTES, channel_names};
 
@@ -38,7 +38,8 @@ static struct ps_batch *batch_make(struct ps_bed *bed, bool headers)
     return batch;
 }
 
-/* ---- interceptors: a new batch each time, so its making is measured alone and to be taken off ---- */
+/* ---- interceptors: each iteration makes a new batch; that cost is measured separately, to be subtracted
+ * ---- */
 
 static void interceptor_run(struct ps_micro *micro, const char *name, const char *const *keys)
 {
@@ -71,7 +72,7 @@ static void bench_uuid(struct ps_micro *micro)
     interceptor_run(micro, "uuid", (const char *const[]){NULL});
 }
 
-/* Log lines that stand one after the other, a newline between, as sources leave them. */
+/* Log lines one after the other with newlines between, as sources leave them. */
 static struct ps_batch *lines_make(struct ps_bed *bed)
 {
     static char lines[EVENTS * (LINE_BYTES + 1)];
@@ -122,7 +123,7 @@ static void bench_no_interceptor_lines(struct ps_micro *micro)
     lines_run(micro, NULL, NULL);
 }
 
-/* One event of eight is kept. */
+/* One event in eight is kept. */
 static void bench_one_filter(struct ps_micro *micro)
 {
     lines_run(micro, "regex_filter", (const char *const[]){"regex", "status=(200|404)", NULL});
@@ -146,7 +147,7 @@ static void bench_extractor4_no_match(struct ps_micro *micro)
     extractor4_run(micro, "method=(\\w+) path=(\\S+) status=(5\\d+) bytes=(\\d+)");
 }
 
-/* One event of eight is changed. */
+/* One event in eight is changed. */
 static void bench_search_replace(struct ps_micro *micro)
 {
     lines_run(micro, "search_replace",

@@ -1,5 +1,5 @@
-/* The stamp of load and verify: written into an event, found in one. One iteration is one event of 256 bytes.
- */
+/* The cost of the stamp of load and verify: writing it into an event, finding it. One iteration is one event
+ * of 256 bytes. */
 #include <string.h>
 
 #include "bench/suite/micro.h"

@@ -1,4 +1,4 @@
-/* The two syslog parsers, headers included, and a newline split by itself. One iteration is one message of
+/* The two syslog parsers, including headers, and splitting at newlines alone. One iteration is one message of
  * 120 bytes. */
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +59,7 @@ static void bed_free(struct bed *bed)
     ps_arena_destroy(bed->arena);
 }
 
-/* As a source does: the bytes come into the block, then are parsed in place. */
+/* Works as a source does: the bytes are written into the block, then parsed in place. */
 static struct ps_batch *batch_read(struct bed *bed, char **bytes)
 {
     uint32_t room;
@@ -140,7 +140,7 @@ static void bench_multi_5424(struct ps_micro *micro)
     run_multi(micro, 1);
 }
 
-/* What a split alone costs: memchr over the same bytes. */
+/* The cost of splitting alone: memchr over the same bytes. */
 static void bench_split(struct ps_micro *micro)
 {
     struct bed bed;

@@ -1,5 +1,5 @@
-/* What verify pays for an event of 120 bytes: its stamp found, its number tracked, all of its accounting. One
- * iteration is one event. */
+/* The cost of verify for an event of 120 bytes: finding the stamp, tracking its number, and the whole
+ * accounting. One iteration is one event. */
 #include <string.h>
 
 #include "bench/suite/micro.h"
@@ -8,7 +8,7 @@
 
 #define EVENTS 1000U
 #define EVENT_BYTES 120U
-#define BEFORE 38U /* a syslog head */
+#define BEFORE 38U /* length of a syslog header */
 #define SOURCES 8U
 
 static char events[EVENTS][EVENT_BYTES];
@@ -50,7 +50,8 @@ static void bench_track(struct ps_micro *micro)
     ps_tracker_destroy(tracker);
 }
 
-/* All of it: records as a far end hands them over. The stamps are written anew for each thousand. */
+/* The whole accounting: records as a far end hands them over. The stamps are written again for each
+ * thousand. */
 static void bench_account(struct ps_micro *micro)
 {
     struct ps_account *account = ps_account_create(UINT64_C(256) << 20, false, 0);

@@ -1,9 +1,9 @@
-/* Prints what the rule engine is measured with (bench/suite/rule_traffic.h), for scripts:
+/* Prints the rules and logs with which the rule engine is measured (bench/suite/rule_traffic.h), for scripts:
  *
- *   bench_print_rule_traffic KIND RULES rules          a rules file: what it hits is routed
- *   bench_print_rule_traffic KIND RULES rules-set      the same, with a header instead of routes: for the
- * interceptor bench_print_rule_traffic KIND RULES patterns       a line a rule: channel, tab, group 1, tab,
- * expression bench_print_rule_traffic KIND RULES log EVENTS     so many events, a line each
+ *   bench_print_rule_traffic KIND RULES rules       a rules file that routes the events it hits
+ *   bench_print_rule_traffic KIND RULES rules-set   the same, setting a header instead: for the interceptor
+ *   bench_print_rule_traffic KIND RULES patterns    one line per rule: channel, tab, group 1, tab, expression
+ *   bench_print_rule_traffic KIND RULES log EVENTS  EVENTS events, one per line
  *
  * KIND is spread or dense. */
 #include "bench/suite/rule_traffic.h"

@@ -1,6 +1,6 @@
-/* A process that sends the same bytes over TCP again and again, as fast as they are taken or so many each
- * millisecond: what feeds a source in a bench. Not counted in what is measured. Thread: the bench's main one.
- */
+/* A process that sends the same bytes over TCP repeatedly, as fast as possible or a given number each
+ * millisecond: it feeds a source in a bench and is not included in the measurement. Thread: the bench's main
+ * one. */
 #pragma once
 
 #include "core/base.h"
@@ -9,12 +9,12 @@
 
 #define PS_PUMP_CONNECTIONS 4
 
-/* Whole lines at `bytes`; on this CPU, to a port of 127.0.0.1 where somebody listens soon. Owns:
- * ps_pump_stop; it ends with its parent, too. */
+/* Sends the whole lines at `bytes`, from this CPU, to a port of 127.0.0.1 on which a process will soon
+ * listen. Owns: ps_pump_stop; the process also ends when its parent does. */
 pid_t ps_pump_start(int cpu, unsigned port, const char *bytes, size_t length);
-/* The same, `rate` bytes a millisecond; what is not taken in time is sent later. */
+/* The same with `rate` bytes per millisecond; bytes that are not accepted in time are sent later. */
 pid_t ps_pump_start_paced(int cpu, unsigned port, const char *bytes, size_t length, size_t rate);
 void ps_pump_stop(pid_t pump);
 
-/* A port that was free a moment ago. */
+/* Returns a port that was free a moment ago. */
 unsigned ps_pump_port(void);

@@ -1,9 +1,9 @@
-/* What one regex interceptor adds to an event: regex_filter and regex_extractor over batches of log lines
- * that stand as a source reads them, minus the making of the same batches without them.
+/* Measures what one regex interceptor adds to an event: regex_filter and regex_extractor over batches of log
+ * lines laid out as a source reads them, minus the cost of making the same batches without them.
  *
  *   bench_regex_interceptors [--seconds 2] [--rounds 5] [--only filter|extractor]
  *
- * Records: nanoseconds an event of CPU time, over none; hyperscan_ns is what Hyperscan takes by itself. */
+ * Records: additional nanoseconds of CPU time per event; hyperscan_ns is the time of Hyperscan alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +22,12 @@
 
 struct kind {
     const char *only, *variant, *stage;
-    const char *has, *lacks; /* which lines of the log; or NULL */
+    const char *has, *lacks; /* text that the lines of the log contain or lack; or NULL */
     double goal;
     const char *keys[24];
 };
 
-/* A match in half of the events costs Hyperscan by itself 20 ns an event: no goal there. */
+/* With a match in half of the events Hyperscan alone takes 20 ns per event, so there is no goal. */
 static const struct kind kinds[] = {
     {"filter",
      "regex_filter /healthz, none match",
@@ -68,7 +68,7 @@ static const struct kind kinds[] = {
       "status", "serializers.v.name", "service", "serializers.m.name", "ms", NULL}},
 };
 
-/* Lines of the spread log that have, or have not, what is asked. */
+/* Makes lines of the spread log that contain, or lack, the kind's text. */
 static void lines_make(const struct kind *kind, char *lines)
 {
     struct ps_rule_traffic traffic;
@@ -91,8 +91,8 @@ static double cpu_ns(void)
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-/* All events once: nanoseconds. Each batch is written anew before it is measured, as a source does that reads
- * it. `*left`: events that were not dropped. */
+/* Runs all events once; returns nanoseconds. Each batch is written again before it is measured, as by a
+ * source that reads it. `*left`: events that were not dropped. */
 static double pass(struct ps_bed *bed, const char *lines, bool with, uint32_t *left)
 {
     static char read[PS_BATCH_EVENTS_MAX * LINE_BYTES];
@@ -113,7 +113,7 @@ static double pass(struct ps_bed *bed, const char *lines, bool with, uint32_t *l
     return ns;
 }
 
-/* Nanoseconds an event. */
+/* Returns nanoseconds per event. */
 static double measure(struct ps_bed *bed, const char *lines, bool with, double seconds)
 {
     double ns = 0;
@@ -124,7 +124,7 @@ static double measure(struct ps_bed *bed, const char *lines, bool with, double s
     return ns / (double)passes / EVENTS;
 }
 
-/* ---- Hyperscan by itself: a scan a batch of the same expression ---- */
+/* ---- Hyperscan alone: one scan per batch with the same expression ---- */
 
 static int count_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                      void *argument)
@@ -137,7 +137,7 @@ static int count_hit(unsigned id, unsigned long long from, unsigned long long to
     return 0;
 }
 
-/* Nanoseconds an event. */
+/* Returns nanoseconds per event. */
 static double measure_bare(const struct ps_hyperscan *hyperscan, struct ps_hyperscan_scratch *scratch,
                            const char *lines, double seconds)
 {

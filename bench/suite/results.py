@@ -1,16 +1,16 @@
-"""What bench/run, bench/peers and bench/overload share: the record they all print, the machine it was measured on,
-processes that are measured, and a line of progress on a terminal.
+"""Common parts of bench/run, bench/peers and bench/overload: the record that they print, the description of the machine,
+measured processes, and a line of progress on a terminal.
 
-A record is one JSON object a line:
+A record is one JSON object on one line:
 
     bench, variant    what was measured
-    value, unit       the median, and what of; better: "higher" or "lower"
-    low, high         lowest and highest of the samples; rounds: how many; samples: all of them
+    value, unit       the median and its unit; better: "higher" or "lower"
+    low, high         lowest and highest sample; rounds: number of samples; samples: all of them
     reference, reference_value, reference_low, reference_high, reference_samples
-                      what it was measured beside, in turn in the same run, where there is such a thing
+                      the reference, if any, measured in turn in the same run
     ratio, ratio_low, ratio_high
-                      value / reference by pairs: what may be compared between machines
-    goal, goal_ratio  what is asked of it
+                      value / reference by pairs: comparable between machines
+    goal, goal_ratio  the goal, if any
     machine, version, date
 
 A bench that cannot run here is {"bench":..,"variant":..,"skip":"reason"}."""
@@ -68,7 +68,7 @@ def date():
 
 
 def spread(samples, prefix=""):
-    """The members of a record that say what was measured."""
+    """The members of a record with the measured figures."""
     return {
         prefix + "value": statistics.median(samples),
         prefix + "low": min(samples),
@@ -78,7 +78,7 @@ def spread(samples, prefix=""):
 
 
 def merged(records):
-    """Several records of one bench and variant (several processes) as one."""
+    """Merges several records of one bench and variant (from several processes)."""
     out = dict(records[0])
     out.update(spread([one for record in records for one in record["samples"]]))
     out["rounds"] = len(out["samples"])
@@ -101,7 +101,7 @@ def rounded(value):
 
 
 class Writer:
-    """Writes records, completed by machine, version and date, to a file or standard output."""
+    """Adds machine, version and date to records and writes them to a file or standard output."""
 
     def __init__(self, path, build):
         self.file = open(path, "w", encoding="utf-8") if path else sys.stdout
@@ -113,7 +113,7 @@ class Writer:
 
 
 class Progress:
-    """One line on a terminal that is written over; nothing elsewhere."""
+    """One line on a terminal that is overwritten; prints nothing elsewhere."""
 
     def __init__(self):
         self.live = sys.stderr.isatty()
@@ -131,7 +131,7 @@ class Progress:
         print(text, file=sys.stderr, flush=True)
 
 
-# ---- processes that are measured ----
+# ---- measured processes ----
 
 
 def cpu_seconds(pid):
@@ -149,7 +149,7 @@ def memory_peak_bytes(pid):
 
 
 def pinned(cpus):
-    """For Popen's preexec_fn: on these CPUs only; dies with us."""
+    """For Popen's preexec_fn: runs the process on these CPUs only; None: on all."""
 
     def go():
         if cpus:
@@ -159,7 +159,7 @@ def pinned(cpus):
 
 
 def end(process, seconds=10):
-    """SIGTERM, then SIGKILL. Returns the exit code."""
+    """Ends a process with SIGTERM, then SIGKILL. Returns the exit code."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -170,7 +170,7 @@ def end(process, seconds=10):
 
 
 def listening(port, process, seconds=30, datagrams=False):
-    """Waits until somebody listens on the port; False when the process ended or time is up."""
+    """Waits until a process listens on the port; returns False when `process` ended or time is up."""
     wanted = f":{port:04X}"
     files = ["/proc/net/udp", "/proc/net/udp6"] if datagrams else ["/proc/net/tcp", "/proc/net/tcp6"]
     until = time.monotonic() + seconds

@@ -1,8 +1,8 @@
-"""What bench/rules_peers measures: one or a hundred rules in penstock, Flume, rsyslog and syslog-ng, each in its own idiom.
+"""The subjects of bench/rules_peers: one or a hundred rules in penstock, Flume, rsyslog and syslog-ng, each in its own idiom.
 
-A subject reads lines on a TCP port of 127.0.0.1, asks its rules about each, and throws it away: what is counted is how many events went
-where. `start` writes its configuration and returns its process, `counts` says how many events each route has got so far. The rules are
-what bench_print_rule_traffic prints, taken as they are: Java's, PCRE's and POSIX's expressions have them in common."""
+A subject reads lines on a TCP port of 127.0.0.1, applies its rules to each, and discards it; it counts the events of each route. `start`
+writes its configuration and returns its process; `counts` returns the number of events of each route so far. The rules are the output of
+bench_print_rule_traffic, unchanged: they use only what Java's, PCRE's and POSIX's expressions have in common."""
 
 import dataclasses
 import json
@@ -15,18 +15,18 @@ import urllib.request
 
 from . import results, subjects
 
-REST = "rest"  # what no rule hit
+REST = "rest"  # events that no rule hits
 
 
 @dataclasses.dataclass
 class Rule:
     channel: str
-    word: str  # what group 1 is when it matches
+    word: str  # the text that group 1 matches
     pattern: str
 
 
 def traffic(build, kind, rules, *words):
-    """What bench_print_rule_traffic prints."""
+    """The output of bench_print_rule_traffic."""
     return subprocess.run([os.path.join(build, "bench/bench_print_rule_traffic"), kind, str(rules), *words], check=True, capture_output=True, text=True).stdout
 
 
@@ -35,7 +35,7 @@ def rules_of(build, kind, count):
 
 
 def expected(rules, lines):
-    """Where the lines must go: the first rule that matches decides."""
+    """The expected counts: the first rule that matches decides."""
     patterns, out = [(re.compile(one.pattern), one.channel) for one in rules], {REST: 0}
     for one in rules:
         out[one.channel] = 0
@@ -48,12 +48,12 @@ def expected(rules, lines):
 
 
 def property_text(text):
-    """As a value of a properties file."""
+    """Escapes a value for a properties file."""
     return text.replace("\\", "\\\\")
 
 
 def numbered(routes):
-    """A channel for each route."""
+    """Names a channel for each route."""
     return {route: f"c{number}" for number, route in enumerate(routes)}
 
 
@@ -83,7 +83,7 @@ def extractor(rule):
 
 
 def routing_text(place, job):
-    """Flume's idiom: an extractor a rule sets the header, the multiplexing selector reads it."""
+    """Flume's idiom: one extractor per rule sets the header, the multiplexing selector reads it."""
     rules = job.rules
     names = numbered([*dict.fromkeys(one.channel for one in rules), REST])
     selector = "a.sources.s.selector.type = multiplexing\na.sources.s.selector.header = route\n"
@@ -94,7 +94,7 @@ def routing_text(place, job):
 
 
 def rules_text(place, job):
-    """penstock's: a rules file."""
+    """penstock's idiom: a rules file."""
     rules = job.rules
     names = numbered([*dict.fromkeys(one.channel for one in rules), REST])
     text = f"mode first\ndefault {names[REST]}\n"
@@ -112,7 +112,7 @@ def taken(place, channels):
 
 
 class Agent:
-    """penstock or Flume with an agent file that `text` makes: (place, job) -> (text, {route: channel})."""
+    """penstock or Flume with the agent file made by `text`: (place, job) -> (text, {route: channel})."""
 
     def __init__(self, name, about, text, java=False, settings=""):
         self.name, self.about, self.text, self.java, self.settings = name, about, text, java, settings
@@ -136,7 +136,7 @@ class Agent:
 
 
 class Rsyslog:
-    """imptcp, a re_match for each rule; what is hit goes to an action of its own, the rest nowhere."""
+    """imptcp and a re_match per rule; events that are hit go to an action of their own, the rest is discarded."""
 
     def __init__(self, name):
         self.name = name
@@ -163,7 +163,7 @@ stop
                             "-M", f"{root}/usr/lib/x86_64-linux-gnu/rsyslog"], environment)
 
     def counts(self, place):
-        """impstats writes every second; what is still in the queue is on its way."""
+        """Reads impstats, which is written every second; events in the queue are not counted yet."""
         time.sleep(1.1)
         out = {one.channel: 0 for one in self.rules}
         submitted = queued = 0
@@ -193,7 +193,7 @@ stop
 
 
 class SyslogNg:
-    """network(no-parse), a filter for each rule in a log path that ends there."""
+    """network(no-parse) and a filter per rule, each in a final log path."""
 
     def __init__(self, name):
         self.name = name

@@ -3,13 +3,14 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* ---- words: four syllables, all different, in no order (none begins with z: rsyslog would uncompress it)
- * ---- */
+/* ---- words: four syllables, all different, unordered (none begins with z: rsyslog would uncompress
+ * it) ---- */
 
 #define SYLLABLES 75U /* 15 consonants, 5 vowels */
 #define WORDS (SYLLABLES * SYLLABLES * SYLLABLES * SYLLABLES)
 #define WORD_BYTES 8
-#define WORDS_STEP UINT64_C(19260817) /* prime, so that it shares no factor with WORDS: every word once */
+/* prime, so it shares no factor with WORDS: every word occurs once */
+#define WORDS_STEP UINT64_C(19260817)
 
 enum word_set { OF_RULES, OF_NOBODY };
 
@@ -40,14 +41,14 @@ static uint32_t random_below(struct ps_rule_traffic *traffic, uint32_t limit)
     return (uint32_t)(((random_next(traffic) >> 32) * limit) >> 32);
 }
 
-/* Dense: so many rules a service. The first four are one of which every event of the service hits; the others
- * hit some of those that the fourth does. */
+/* The rules of one service in a dense set. Every event of the service is hit by one of the first four; the
+ * other two hit some of the events that the fourth one hits. */
 static const char *const dense_patterns[] = {
     "service=(%s-%u) status=2[0-9][0-9]", "service=(%s-%u) status=3[0-9][0-9]",
     "service=(%s-%u) status=4[0-9][0-9]", "service=(%s-%u) status=5[0-9][0-9]",
     "service=(%s-%u) status=50[0-9]",     "service=(%s-%u) status=503",
 };
-#define DENSE_EACH 4U /* rules of a service that hit all of its events, one each */
+#define DENSE_EACH 4U /* rules per service that together hit all of its events, one each */
 
 void ps_rule_traffic_init(struct ps_rule_traffic *traffic, enum ps_rule_traffic_kind kind, uint32_t rules)
 {
@@ -69,8 +70,8 @@ enum shape { STATUS, PATH, EXCEPTION, TAG, USER, HOST, BETWEEN, ANCHORED };
 static const char *const channel_names[PS_RULE_TRAFFIC_SHAPES] = {"status", "path", "exception", "program",
                                                                   "user",   "host", "between",   "anchored"};
 
-/* As people write them; %s is the rule's own word. What all traffic has in common with them ("request",
- * "status=5") is in them, too: made of own words alone, 10 rules cost a sixth of this and 10,000 a third. */
+/* Typical expressions; %s is the rule's own word. They also contain text that all traffic has ("request",
+ * "status=5"): if they consisted of their own words only, 10 rules would cost a sixth and 10,000 a third. */
 static const char *const spread_patterns[PS_RULE_TRAFFIC_SHAPES] = {
     [STATUS] = "status=5[0-9][0-9] .*service=(%s)",
     [PATH] = "\"[A-Z]+ /api/v[0-9]/(%s)/",
@@ -162,7 +163,7 @@ static void put(struct line *line, const char *format, ...)
     line->at += length;
 }
 
-/* Words of free text up to the event's size; what is left of them goes in front of `tail`. */
+/* Adds words of free text up to the event's size, before `tail`. */
 static void put_text(struct ps_rule_traffic *traffic, struct line *line, const char *tail)
 {
     static const char *const words[] = {
@@ -184,8 +185,8 @@ static void put_text(struct ps_rule_traffic *traffic, struct line *line, const c
 }
 
 struct words {
-    char word[WORD_BYTES + 1];      /* the rule's, or nobody's */
-    char others[4][WORD_BYTES + 1]; /* nobody's */
+    char word[WORD_BYTES + 1];      /* the rule's word, or one that no rule has */
+    char others[4][WORD_BYTES + 1]; /* words that no rule has */
 };
 
 static unsigned status_of(struct ps_rule_traffic *traffic)
@@ -253,7 +254,7 @@ static void put_job(struct ps_rule_traffic *traffic, struct line *line, const st
 
 static void spread_event(struct ps_rule_traffic *traffic, struct line *line, uint32_t rule)
 {
-    /* What events look like: as rules that hit them would have it; most are key=value and access lines. */
+    /* Shapes of events without a hit; most are key=value and access lines. */
     static const enum shape shapes[] = {STATUS, USER, HOST, BETWEEN,   PATH,
                                         PATH,   TAG,  TAG,  EXCEPTION, ANCHORED};
     struct words words = {0};

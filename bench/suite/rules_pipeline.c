@@ -1,10 +1,10 @@
-/* Events a core takes through a source, 1,000 rules and their selector: netcat -> rules -> memory -> null in
- * this process on one worker pinned to one CPU, log lines over TCP from another CPU, beside the same pipeline
- * without rules.
+/* Measures the events per CPU-second of a source, 1,000 rules and their selector: netcat -> rules -> memory
+ * -> null in this process on one worker pinned to one CPU, with log lines over TCP from another CPU. The
+ * reference is the same pipeline without rules.
  *
  *   bench_rules_pipeline [--seconds 2] [--rounds 5] [--only spread|dense]
  *
- * Records: events per CPU-second of the whole process, kernel included. */
+ * Records: events per CPU-second of the whole process, including the kernel. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +22,11 @@
 #define LINE_BYTES (PS_RULE_TRAFFIC_BYTES + 1)
 
 struct job {
-    double seconds, per_second; /* the last round's, wall clock */
+    double seconds, per_second; /* wall clock, in the last round */
     int worker_cpu, pump_cpu;
     char rules[256]; /* path */
     char *lines;
-    double hits; /* of an event */
+    double hits; /* share of events that are hit */
 };
 
 static void sleep_s(double seconds)

@@ -1,16 +1,19 @@
-/* What a reload of 1,000 rules does to events at 1,000,000 a second: netcat -> rules -> memory -> null in
- * this process, its worker pinned to a CPU of its own; the sender (bench/suite/pump.h) on the first CPU,
- * open loop, in steps of a millisecond. Through a second source of the same worker, with the same rules, go
- * 10,000 probes a second that are answered with OK: their latencies count, from the time each was due to its
- * answer. (Answers to all of them would cost more than the rules.) Meanwhile the rules file is replaced; the
- * agent reads it, compiles it, once for each source, in processes of their own, and swaps it in.
+/* Measures how a reload of 1,000 rules affects events at 1,000,000 per second: netcat -> rules -> memory ->
+ * null in this process, its worker pinned to its own CPU; the sender (bench/suite/pump.h) runs on the first
+ * CPU, open loop, in steps of a millisecond.
+ *
+ * A second source of the same worker, with the same rules, takes 10,000 probes per second that are answered
+ * with OK; latencies are those of the probes, from the time each was due to its answer. (Answers to all
+ * events would cost more than the rules.) Meanwhile the rules file is replaced; the agent reads it, compiles
+ * it once per source in separate processes, and puts it into use.
  *
  *   bench_rules_reload [--seconds 2] [--rounds 5] [--events RATE]
  *
- * A round is --seconds without a reload and as long with one. Two records: the 99th percentile while a reload
- * goes on against without (medians of the tenths of a second), and the longest cycle of the worker, without
- * the time in which a witness on its CPU was kept waiting, too (bench/suite/witness.h). Cycles up to 1 ms
- * are not listed by the engine: 1 means none was longer. */
+ * A round is --seconds without a reload and as long with one. Prints two records:
+ *
+ * - p99 latency during a reload, compared with that without one (medians over tenths of a second)
+ * - the worker's longest cycle, without the time in which a witness on its CPU had to wait as well
+ *   (bench/suite/witness.h). The engine does not list cycles up to 1 ms: 1 means that none was longer */
 #include <fcntl.h>
 #include <libgen.h>
 #include <math.h>
@@ -37,7 +40,7 @@
 #define WARM_S 3.0
 #define PROBE_RATE 10000.0
 
-/* What load said about a tenth of a second. */
+/* What load reported about a tenth of a second. */
 struct look {
     uint64_t end_ns;
     double p99_ns, rate;
@@ -59,7 +62,7 @@ struct job {
     int worker_cpu, load_cpu;
     char program[512], folder[64], rules[128], next[128], lines[128];
     pid_t bulk;
-    char *bytes; /* what it sends */
+    char *bytes; /* the bytes that it sends */
     struct sender probe;
     struct ps_agent *agent;
     struct ps_witness *witness;
@@ -87,7 +90,7 @@ static void rules_write(const char *path, unsigned count)
 
 #define LINE_BYTES (PS_RULE_TRAFFIC_BYTES + 1)
 
-/* For the probes a file, for the others memory. */
+/* Writes the lines to a file for the probes and returns them for the bulk sender. */
 static char *lines_make(const char *path)
 {
     struct ps_rule_traffic traffic;
@@ -167,7 +170,7 @@ static void load_stop(struct sender *sender)
     waitpid(sender->pid, NULL, 0);
 }
 
-/* ---- what the agent says ---- */
+/* ---- the agent's metrics ---- */
 
 struct found {
     double generation;
@@ -189,7 +192,7 @@ static void see_component(void *argument, const struct ps_metrics_component *com
         found->accepted += component->counters[PS_COUNTER_EventAcceptedCount];
     for (size_t i = 0; i < component->series_count; i++) {
         if (strcmp(component->series[i].name, "rules_generation") == 0)
-            found->generation += component->series[i].value; /* of both sources */
+            found->generation += component->series[i].value; /* sum of both sources */
     }
 }
 
@@ -209,7 +212,7 @@ static void look(struct job *job, struct found *found)
     source.visit(source.argument, &visitor);
 }
 
-/* The longest cycle since the last call, net of the witness's gaps, in ms; 1 when none was longer. */
+/* Returns the longest cycle since the last call without the witness's gaps, in ms; 1 when none was longer. */
 static double longest_cycle_ms(struct job *job, double *gross_ms, unsigned *count)
 {
     struct found found;
@@ -230,7 +233,7 @@ static double longest_cycle_ms(struct job *job, double *gross_ms, unsigned *coun
     return longest;
 }
 
-/* Median of the tenths of a second that lie between; `*worst` is their highest. */
+/* Returns the median over the tenths of a second within the period; `*worst` is their highest. */
 static double p99_ms(struct sender *probe, uint64_t from_ns, uint64_t to_ns, double *worst)
 {
     static double figures[LOOKS_MAX];
@@ -243,7 +246,7 @@ static double p99_ms(struct sender *probe, uint64_t from_ns, uint64_t to_ns, dou
     }
     pthread_mutex_unlock(&probe->lock);
     if (count == 0) {
-        fprintf(stderr, "bench_rules_reload: load said nothing meanwhile: %s\n", probe->summary);
+        fprintf(stderr, "bench_rules_reload: load did not report anything: %s\n", probe->summary);
         exit(1);
     }
     struct ps_spread spread = ps_spread_of(figures, count);
@@ -253,7 +256,7 @@ static double p99_ms(struct sender *probe, uint64_t from_ns, uint64_t to_ns, dou
 
 /* ---- the run ---- */
 
-/* Replaces the rules and waits until the new ones are at work. Returns when that was. */
+/* Replaces the rules and waits until the new ones are in use. Returns when that was. */
 static uint64_t reload(struct job *job, unsigned round)
 {
     struct found before, now;
@@ -266,7 +269,7 @@ static uint64_t reload(struct job *job, unsigned round)
         if (now.generation >= before.generation + 2)
             return ps_clock_now().mono_ns;
     }
-    fprintf(stderr, "bench_rules_reload: the new rules were not put to work within a minute\n");
+    fprintf(stderr, "bench_rules_reload: the new rules were not in use within a minute\n");
     exit(1);
 }
 
@@ -315,7 +318,7 @@ static void measure(struct job *job, unsigned rounds, struct figures *out)
     out->reload_s = ps_spread_of(reloads, rounds).median;
 }
 
-/* For ps_duel_print: there is a reference. */
+/* Tells ps_duel_print that there is a reference; it is never called. */
 static double taken_in_turn(void *argument)
 {
     (void)argument;

@@ -1,17 +1,17 @@
-/* The rule stage by itself: the selector `rules` over prepared batches, beside bare Hyperscan over the same
- * bodies with the same expressions, at 10 to 10,000 rules (bench/suite/rule_traffic.h).
+/* Measures the rule stage alone: the selector `rules` over prepared batches, compared with bare Hyperscan
+ * over the same bodies with the same expressions, at 10 to 10,000 rules (bench/suite/rule_traffic.h).
  *
  *   bench_rules_stage [--seconds 2] [--rounds 5] [--only spread|dense] [--events RULES]
  *
- * Bare is the faster of a scan an event and a scan a batch, with a callback that counts. Bodies stand one
- * after the other with newlines between, as a source reads them (in place), or apart (copied: whoever scans
- * them as a batch, the stage or the bare loop, has to copy them together). All sets are
- * measured in turn in each round, back and forth, so that their ratios come from the same minutes. With less
- * than a second a round the largest set is left out: then it is only looked whether it works. --events: no
- * set of more rules than that.
+ * The reference is the faster of one scan per event and one scan per batch, with a callback that counts.
+ * Bodies are contiguous with newlines between, as a source reads them (in place), or separate (copied: to
+ * scan them as a batch, the stage and the bare loop must copy them together). All sets are measured in turn
+ * in each round, forwards and backwards, so that their ratios come from the same minutes. With less than a
+ * second per round the largest set is left out; such a run only checks that the bench works. --events: leave
+ * out sets with more rules.
  *
- * Records: nanoseconds an event of CPU time, in place and copied, at each number of rules; and what 1,000 and
- * 10,000 rules cost against 10. bench/rules_report draws them. */
+ * Records: nanoseconds of CPU time per event, in place and copied, for each number of rules; and the cost of
+ * 1,000 and 10,000 rules relative to 10. bench/rules_report draws them. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,20 +37,20 @@ static const char *const channel_names[] = {"status", "path", "exception", "prog
 
 enum way { IN_PLACE, COPIED, BARE_EVENTS, BARE_BATCHES, BARE_COPIED, WAYS };
 
-/* One set of rules: the stage, batches for it, and Hyperscan alone. */
+/* One set of rules: the stage, its batches, and bare Hyperscan. */
 struct set {
     enum ps_rule_traffic_kind kind;
     uint32_t rules;
-    double hits; /* of an event */
+    double hits; /* share of events that are hit */
     struct ps_bed bed;
     struct ps_batch *batches[2][BATCHES_MAX]; /* IN_PLACE, COPIED */
     unsigned batch_count[2];
     char *lines;       /* all events */
-    char *read, *room; /* those of a batch: as they were read, for the bare loops; where they copy them to */
+    char *read, *room; /* one batch: as it was read, for the bare loops; and the buffer they copy it to */
     struct ps_hyperscan *hyperscan;
     struct ps_hyperscan_scratch *scratch;
     double compile_s;
-    uint64_t reports; /* of the bare loops, counted by their callback */
+    uint64_t reports; /* hits counted by the callback of the bare loops */
     double ns[WAYS][PS_ROUNDS_MAX];
 };
 
@@ -77,7 +77,7 @@ static void rules_write(const struct ps_rule_traffic *traffic, const char *path)
     PS_ASSERT(fclose(file) == 0);
 }
 
-/* The database that the stage's matcher has: the same expressions with the same flags. */
+/* Makes the database that the stage's matcher has: the same expressions with the same flags. */
 static void hyperscan_make(struct set *set, const char *path)
 {
     struct ps_rules_problems problems = {.arena = ps_arena_create()};
@@ -172,8 +172,8 @@ static void set_free(struct set *set)
 
 /* ---- one pass over all events ----
  *
- * Each batch is written anew just before it is measured, as a source does that reads it: it is in a cache
- * near by. And there are so many events that branch predictors do not know them by heart. */
+ * Each batch is written again just before it is measured, as by a source that reads it, so it is in a near
+ * cache. There are so many events that branch predictors cannot learn them. */
 
 /* Returns the nanoseconds it took. */
 static double stage_batch(struct set *set, struct ps_batch *batch, const char *lines)
@@ -237,7 +237,7 @@ static double pass(struct set *set, enum way way)
     return ns;
 }
 
-/* Nanoseconds an event. */
+/* Returns nanoseconds per event. */
 static double measure(struct set *set, enum way way, double seconds)
 {
     double ns = 0;
@@ -247,7 +247,7 @@ static double measure(struct set *set, enum way way, double seconds)
     return ns / (double)passes / EVENTS;
 }
 
-/* Every event that a rule hits was hit by it: once over all of them. */
+/* Checks that exactly the expected events are hit, in one pass over all. */
 static void counts_check(struct set *set, enum way way)
 {
     double before = ps_bed_series_sum(&set->bed, "rule_hits");
@@ -262,13 +262,14 @@ static void counts_check(struct set *set, enum way way)
 
 /* ---- records ---- */
 
-/* Beside bodies that lie apart, bare batches are copied together, too. */
+/* For bodies that lie apart, the bare batch scan includes copying them together. */
 static double bare_of(const struct set *set, enum way way, unsigned round)
 {
     return fmin(set->ns[BARE_EVENTS][round], set->ns[way == COPIED ? BARE_COPIED : BARE_BATCHES][round]);
 }
 
-/* For ps_duel_print: there is a reference. It was measured with all the others. */
+/* Tells ps_duel_print that there is a reference; it is never called, the reference was measured with the
+ * rest. */
 static double taken_in_turn(void *argument)
 {
     (void)argument;
@@ -309,7 +310,7 @@ static void record_set(const struct set *set, enum way way, unsigned rounds)
                   ps_hyperscan_database_bytes(set->hyperscan), set->compile_s);
 }
 
-/* What many rules cost against few; `way` WAYS: bare Hyperscan. */
+/* Records the cost of many rules relative to few; `way` WAYS: of bare Hyperscan. */
 static void record_growth(const struct set *many, const struct set *few, enum way way, double goal,
                           unsigned rounds)
 {

@@ -1,10 +1,10 @@
-/* StressSource -> memory -> null, in this process, beside a bare loop that writes the same bytes into blocks
- * of the same size: what the engine adds to an event. And the hop alone: full batches through a memory
- * channel and home again, with nothing written.
+/* Measures StressSource -> memory -> null in this process, compared with a bare loop that writes the same
+ * bytes into blocks of the same size: the cost that the engine adds to an event. Also measures the hop alone:
+ * full batches through a memory channel and home again, with nothing written.
  *
  *   bench_stress_null [--seconds 2] [--rounds 3]
  *
- * Prints two records: events per CPU-second of both, and the hop's nanoseconds an event. */
+ * Prints two records: events per CPU-second of both, and the hop's nanoseconds per event. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -24,7 +24,7 @@ static const char agent_text[] =
     "a.channels.c.type = memory\na.channels.c.capacity = 100000\n"
     "a.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.logEveryNEvents = 2000000000\n";
 
-/* Events per CPU-second. */
+/* Returns events per CPU-second. */
 static double run_agent(void *options)
 {
     double seconds = ((struct ps_bench_options *)options)->seconds;
@@ -43,7 +43,7 @@ static double run_agent(void *options)
     return (double)events / (after.cpu_s - before.cpu_s);
 }
 
-/* Only the bytes: a block written over and over, an event's worth at a time. */
+/* Writes only the bytes: the same block repeatedly, one event's bytes at a time. */
 static double run_bare(void *options)
 {
     double seconds = ((struct ps_bench_options *)options)->seconds / 2;
@@ -64,8 +64,8 @@ static double run_bare(void *options)
     return (double)events / (after.cpu_s - before.cpu_s);
 }
 
-/* Nanoseconds an event for a lease of 1,024 events through a ring, home through another, and released: the
- * hop by itself. */
+/* Returns nanoseconds per event for the hop alone: a lease of 1,024 events goes through a ring, home through
+ * another one, and is released. */
 static double run_hop(void *options)
 {
     double seconds = ((struct ps_bench_options *)options)->seconds / 4;
@@ -80,7 +80,7 @@ static double run_hop(void *options)
     do {
         for (int round = 0; round < 1000; round++) {
             struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0, 0});
-            batch->count = PS_BATCH_EVENTS_MAX; /* rows are not looked at */
+            batch->count = PS_BATCH_EVENTS_MAX; /* nothing reads the rows */
             ps_batch_close(batch);
             ps_window_enter(window, batch);
             PS_ASSERT(ps_spsc_push(there, &batch->leases[0]));

@@ -1,8 +1,8 @@
-"""What bench/peers and bench/overload measure: penstock and its peers, each with the settings its own documents recommend for speed
-(docs/BENCHMARKS.md says which and why).
+"""The subjects of bench/peers and bench/overload: penstock and its peers, each with the settings that its own documents recommend for speed
+(docs/BENCHMARKS.md lists and explains them).
 
-A subject takes events on a port of 127.0.0.1 and brings them to a topic, or throws them away. `start` writes its configuration and
-returns its process; what cannot run here raises Skip with the reason. Debian's rsyslog and syslog-ng conflict with each other: their
+A subject takes events on a port of 127.0.0.1 and writes them to a topic, or discards them. `start` writes its configuration and
+returns its process; it raises Skip with the reason when the subject cannot run here. Debian's rsyslog and syslog-ng conflict with each other: their
 packages are unpacked into a cache and run as plain processes."""
 
 import dataclasses
@@ -30,7 +30,7 @@ class Skip(Exception):
 
 
 def free_port():
-    """Below the ports the kernel gives out, free for TCP and UDP a moment ago, and so is the next one."""
+    """A port below the kernel's ephemeral ports; it and the next one were free for TCP and UDP a moment ago."""
     while True:
         port = random.randrange(12000, 31000, 2)
         try:
@@ -45,18 +45,18 @@ def free_port():
 
 @dataclasses.dataclass
 class Place:
-    """Where one run of a subject happens."""
+    """The environment of one run of a subject."""
 
     build: str
     folder: str  # for its configuration and log
     port: int  # where it listens; port + 1: its metrics
     brokers: str = ""
-    mock: bool = False  # they are librdkafka's mock cluster
+    mock: bool = False  # the brokers are librdkafka's mock cluster
     topic: str = ""
     bytes: int = 120
     compression: str = "none"
     budget: str = ""  # penstock's memory budget
-    cpus: object = None  # it may run on these only
+    cpus: object = None  # the only CPUs it may use
 
     def spawn(self, command, environment=None):
         log = open(os.path.join(self.folder, "log"), "w", encoding="utf-8")
@@ -82,12 +82,12 @@ class Subject:
     name: str
     about: str  # for tables
     start: object  # place -> process
-    scheme: str = "tcp"  # how load reaches it; "": it makes its events itself
+    scheme: str = "tcp"  # of the URL for load; "": it makes its own events
     format: str = "rfc3164"
-    kafka: bool = True  # else it throws them away, and its own counter says how many came
-    share: float = 1.0  # of the events the others get; slow ones need less for as long a run
+    kafka: bool = True  # otherwise it discards events, and its own counter counts them
+    share: float = 1.0  # of the events that the others get; slow subjects need fewer for a run of the same length
     settings: str = ""
-    counter: object = None  # place -> events it says it has taken from its source and passed on; None: it does not say
+    counter: object = None  # place -> events that it took from its source and passed on, by its own count; None: it has no count
 
 
 def metric(name):
@@ -101,7 +101,7 @@ def metric(name):
 
 
 def rsyslog_counter(place):
-    """What impstats wrote last about its input."""
+    """The last line of impstats about its input."""
     time.sleep(1.5)
     with open(os.path.join(place.folder, "stats"), encoding="utf-8", errors="replace") as file:
         found = re.findall(r'"origin": *"(?:imptcp|imudp)"[^}]*"submitted": *(\d+)', file.read())
@@ -158,7 +158,7 @@ def flume(source, sinks):
         if not (shutil.which("java") and shutil.which("mvn")):
             raise Skip("java or mvn is missing")
         if sinks and place.mock:
-            raise Skip("Flume's Java client does not get along with the mock cluster: --broker real")
+            raise Skip("Flume's Java client does not work with the mock cluster; use --broker real")
         place.budget = ""
         path = place.write("agent.properties", agent_text(place, source, sinks))
         return place.spawn([os.path.join(results.SOURCE, "tests/real/flume"), "agent", "-n", "a", "-f", path, "--no-reload-conf"],
@@ -171,7 +171,7 @@ def flume(source, sinks):
 
 
 def unpacked(name):
-    """Debian packages in the cache; the folder they lie in."""
+    """Downloads Debian packages into the cache; returns their folder."""
     root = os.path.join(CACHE, "root")
     os.makedirs(CACHE, exist_ok=True)
     for package in PACKAGES[name]:
@@ -232,7 +232,7 @@ log {{ source(s); destination(d); {'flags(flow-control);' if transport == 'tcp' 
     return start
 
 
-# ---- what is not in Debian: used where it is found ----
+# ---- programs that are not in Debian: used if installed ----
 
 
 def program(*names):
@@ -240,7 +240,7 @@ def program(*names):
         found = shutil.which(name) or next(iter(glob.glob(f"/opt/*/bin/{name}")), None)
         if found:
             return found
-    raise Skip(f"{names[0]} is not on this machine (not in Debian 12)")
+    raise Skip(f"{names[0]} is not installed (not in Debian 12)")
 
 
 def fluent_bit(place):

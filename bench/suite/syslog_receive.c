@@ -1,11 +1,11 @@
-/* Syslog over TCP and UDP on loopback -> memory -> null, in this process, beside bare loops that receive the
- * same bytes: recv and a search for newlines over TCP, recvmmsg over UDP. The sender is a process of its own,
- * not counted.
+/* Measures syslog over TCP and UDP on loopback -> memory -> null in this process, compared with bare loops
+ * that receive the same bytes: recv and a search for newlines for TCP, recvmmsg for UDP. The sender is a
+ * separate process, which is not counted.
  *
  *   bench_syslog_receive [--seconds 2] [--rounds 3] [--only single|multi|udp]
  *
- * A record for each of syslogtcp, multiport_syslogtcp, syslogudp: events per CPU-second of both and their
- * ratio. */
+ * Prints a record for each of syslogtcp, multiport_syslogtcp, syslogudp: events per CPU-second of both and
+ * their ratio. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/udp.h>
@@ -191,7 +191,7 @@ static uint64_t bare_datagrams(int fd, char *room)
 struct job {
     const struct kind *kind;
     double seconds;
-    uint64_t kernel_dropped; /* in all rounds */
+    uint64_t kernel_dropped; /* total of all rounds */
 };
 
 static double run_bare(void *argument)
@@ -235,7 +235,7 @@ static struct ps_agent *agent_start(const struct kind *kind, unsigned port)
     return ps_bench_agent_start(text);
 }
 
-/* A port that was free a moment ago. */
+/* Returns a port that was free a moment ago. */
 static unsigned free_port(const struct kind *kind)
 {
     unsigned port;

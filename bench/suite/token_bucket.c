@@ -1,10 +1,10 @@
-/* A target whose capacity is known, to measure `penstock plan` with: takes lines over TCP at exactly so many
- * a second and hands them on over TCP or drops them.
+/* A target with a known capacity, to measure `penstock plan` with: takes lines over TCP at exactly the given
+ * rate and forwards them over TCP or drops them.
  *
  *   bench_token_bucket --rate R [--port N] --to HOST:PORT [--queue EVENTS] [--drop]
  *
- * Without --drop it reads no faster than it may hand on (back-pressure); with --drop what is above the rate
- * and the queue is thrown away. Prints "PORT" on its first line; ends with SIGTERM. One thread. */
+ * Without --drop it reads no faster than it may forward (back-pressure); with --drop it discards lines above
+ * the rate and the queue. Prints its port on the first line; ends on SIGTERM. One thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -65,7 +65,7 @@ static void listen_on(struct bucket *bucket, unsigned port)
     int on = 1;
     bucket->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(bucket->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    /* Small buffers: what they hold is no capacity. */
+    /* Small buffers, so that they add no capacity. */
     int bytes = 65536;
     setsockopt(bucket->listener, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     if (bind(bucket->listener, (struct sockaddr *)&address, sizeof address) != 0 ||
@@ -76,7 +76,7 @@ static void listen_on(struct bucket *bucket, unsigned port)
     fflush(stdout);
 }
 
-/* The far end: a new one listens for every trial. */
+/* Connects to the far end: a new one listens for every trial. */
 static void out_open(struct bucket *bucket)
 {
     if (bucket->out >= 0)
@@ -102,7 +102,7 @@ static void out_flush(struct bucket *bucket)
     char byte;
     ssize_t got = bucket->out >= 0 ? recv(bucket->out, &byte, 1, 0) : 1;
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-        out_close(bucket); /* verify ended */
+        out_close(bucket); /* verify has ended */
     if (bucket->input_count > 0)
         out_open(bucket);
     while (bucket->out >= 0 && bucket->output_length > 0) {
@@ -118,7 +118,7 @@ static void out_flush(struct bucket *bucket)
     }
 }
 
-/* Hands on as many whole lines as there are tokens for. */
+/* Forwards as many whole lines as there are tokens. */
 static void input_drain(struct bucket *bucket, struct input *input)
 {
     size_t at = 0;
@@ -140,7 +140,7 @@ static void input_drain(struct bucket *bucket, struct input *input)
     memmove(input->bytes, input->bytes + at, input->length);
 }
 
-/* False: it is at its end. */
+/* Returns false at the end of the input. */
 static bool input_read(struct bucket *bucket, struct input *input)
 {
     for (unsigned i = 0; i < 16; i++) {
@@ -235,8 +235,9 @@ int main(int argc, char **argv)
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    /* 20 ms of events: the program may be late by that much itself */
     if (bucket.queue <= 0)
-        bucket.queue = bucket.rate / 50 + 1; /* 20 ms worth: it may be that late itself */
+        bucket.queue = bucket.rate / 50 + 1;
     bucket.output = malloc(OUTPUT_BYTES);
     if (bucket.output == NULL)
         fatal("malloc");

@@ -47,21 +47,21 @@ class Tool:
             self.errors = self.errors[-9:] + [line.rstrip()]
 
     def ready(self):
-        """Waits for its first line: it knows by then where it begins to read."""
+        """Waits for its first line: from then on it knows where it begins to read."""
         while not self.progress and self.process.poll() is None and time.monotonic() < self.began + 10:
             time.sleep(0.02)
         return self
 
     def received(self):
-        """What verify has seen so far."""
+        """The number of events verify has seen so far."""
         return self.progress[-1].get("received", 0) if self.progress else 0
 
     def last_arrival(self, events):
-        """When the last of so many events came. A verify that has seen all of them ends after a second of silence."""
+        """When the last of `events` events came. A verify that has seen all of them ends after a second of silence."""
         return self.ended - 1.0 if self.summary and self.summary.get("received", 0) >= events else self.moved
 
     def wait(self, seconds):
-        """Its summary; raises when it is not done by then or prints none."""
+        """Returns its summary; raises when it has not ended by then or printed none."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -73,7 +73,7 @@ class Tool:
         return self.summary
 
     def stop(self):
-        """As ^C: it prints its summary."""
+        """Interrupts it like ^C: it prints its summary."""
         if self.process.poll() is None:
             self.process.send_signal(2)
             try:
@@ -85,7 +85,7 @@ class Tool:
 
 def load(build, url, run, size, format_, events=None, rate=None, duration=None, connections=4, cpus=None, more=()):
     words = ["load", "--target", url, "--run", run, "--format", format_, "--size", str(size), "--connections", str(connections),
-             "--threads", "1", "--pace", "sleep"]  # spinning would take a CPU that the subject and its broker want
+             "--threads", "1", "--pace", "sleep"]  # spinning would take a CPU from the subject and its broker
     for name, value in (("--events", events), ("--rate", rate), ("--duration", duration)):
         if value is not None:
             words += [name, f"{value:.10g}" if isinstance(value, float) else str(value)]

@@ -29,8 +29,9 @@ static void *watch(void *argument)
 {
     struct ps_witness *witness = argument;
     ps_cpu_pin(witness->cpu);
+    /* without permission for either it has normal priority */
     if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1}) != 0)
-        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), -20); /* without the right to either: as anybody */
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
     uint64_t due_ns = ps_clock_now().mono_ns;
     while (!__atomic_load_n(&witness->stopping, __ATOMIC_RELAXED)) {
         due_ns += STEP_NS;

@@ -1,4 +1,4 @@
-/* The ends. */
+/* Applies the rules of ends.h. */
 #include "bench/verify/ends.h"
 #include "bench/verify/verify.h"
 #include "core/clock.h"

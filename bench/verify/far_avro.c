@@ -17,16 +17,16 @@ struct bytes {
     size_t length, room;
 };
 
-enum got { GOT, MORE /* bytes are wanted */, BAD };
+enum got { GOT, MORE /* more bytes are needed */, BAD };
 
 struct ps_far_avro {
-    struct bytes raw; /* what was not understood yet */
-    size_t needed;    /* of it, before looking again makes sense */
+    struct bytes raw; /* bytes that are not decoded yet */
+    size_t needed;    /* length of `raw` from which another attempt makes sense */
     struct bytes plain;
-    struct ps_far_schema *schema; /* NULL: the header is not read yet */
+    struct ps_far_schema *schema; /* NULL: the header is not complete yet */
     enum codec codec;
     char sync[SYNC_BYTES];
-    bool seeking; /* behind a damaged block: for the next marker */
+    bool seeking; /* searching for the next marker after a damaged block */
     uint64_t bad_count;
     z_stream inflate;
     bool inflating;
@@ -132,7 +132,7 @@ static enum ps_status codec_choose(struct ps_far_avro *avro, const char *name, s
     else if (is_word(name, length, "snappy"))
         avro->codec = CODEC_SNAPPY;
     else
-        return ps_err_set(err, "codec `%.*s` is not there; null, deflate and snappy are",
+        return ps_err_set(err, "codec `%.*s` is not supported; null, deflate and snappy are",
                           length > 32 ? 32 : (int)length, name);
     if (avro->codec == CODEC_DEFLATE) {
         PS_ASSERT(inflateInit2(&avro->inflate, -15) == Z_OK);
@@ -141,7 +141,7 @@ static enum ps_status codec_choose(struct ps_far_avro *avro, const char *name, s
     return PS_OK;
 }
 
-/* MORE until the header is there; BAD: it is none, `err` says why. */
+/* Returns MORE until the header is complete; BAD when it is invalid, with the cause in `err`. */
 static enum got take_header(struct ps_far_avro *avro, size_t *used, struct ps_err *err)
 {
     struct ps_far_data data = {.at = avro->raw.data, .end = avro->raw.data + avro->raw.length};
@@ -149,7 +149,7 @@ static enum got take_header(struct ps_far_avro *avro, size_t *used, struct ps_er
     if (avro->raw.length < 4)
         return MORE;
     if (memcmp(data.at, PS_FAR_AVRO_MAGIC, 4) != 0) {
-        ps_err_set(err, "no Avro container");
+        ps_err_set(err, "it is not an Avro container");
         return BAD;
     }
     data.at += 4;
@@ -194,7 +194,7 @@ static bool unpack_deflate(struct ps_far_avro *avro, const char *data, size_t le
     }
 }
 
-/* Avro's snappy has the CRC-32 of the plain bytes behind it, most significant byte first. */
+/* Avro appends the CRC-32 of the plain bytes to snappy data, most significant byte first. */
 static bool unpack_snappy(struct ps_far_avro *avro, const char *data, size_t length)
 {
     struct bytes *plain = &avro->plain;
@@ -234,7 +234,7 @@ static bool hand_records(struct ps_far_avro *avro, const char *data, size_t leng
     return count == 0 && all.at == all.end;
 }
 
-/* One block at raw.data + at. MORE: *needed bytes are wanted from there on. */
+/* Reads one block at raw.data + at. MORE: avro->needed bytes are required from there. */
 static enum got take_block(struct ps_far_avro *avro, size_t at, size_t *used, struct ps_far_hand *hand)
 {
     const char *start = avro->raw.data + at;
@@ -251,11 +251,11 @@ static enum got take_block(struct ps_far_avro *avro, size_t at, size_t *used, st
         return BAD;
     *used = avro->needed;
     if (!hand_records(avro, data.at, (size_t)size, count, hand))
-        avro->bad_count++; /* its marker stands where it should: the next block can be read */
+        avro->bad_count++; /* the marker is where it should be: the next block can be read */
     return GOT;
 }
 
-/* Behind a damaged block: up to behind the next marker. */
+/* Skips to the end of the next marker, after a damaged block. */
 static enum got seek(struct ps_far_avro *avro, size_t at, size_t *used)
 {
     size_t length = avro->raw.length - at;

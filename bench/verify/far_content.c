@@ -9,7 +9,7 @@
 
 struct ps_far_gunzip {
     z_stream stream;
-    bool between; /* members: what comes may be another one, or padding */
+    bool between; /* between members: the next bytes are another member or padding */
     struct ps_far_content inner;
     char out[OUT_BYTES];
 };
@@ -37,12 +37,12 @@ static void gunzip_make(struct ps_far_content *content)
 {
     content->gunzip = calloc(1, sizeof *content->gunzip);
     PS_ASSERT(content->gunzip != NULL);
-    PS_ASSERT(inflateInit2(&content->gunzip->stream, 15 + 16) == Z_OK); /* gzip, checksum included */
+    PS_ASSERT(inflateInit2(&content->gunzip->stream, 15 + 16) == Z_OK); /* gzip format, with checksum */
     ps_far_content_init(&content->gunzip->inner);
     content->gunzip->inner.plain = true;
 }
 
-/* Looks at the head; false: more of it is wanted. */
+/* Examines the head; returns false when more bytes are needed. */
 static bool recognise(struct ps_far_content *content)
 {
     const char *head = content->head;

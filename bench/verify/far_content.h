@@ -1,5 +1,5 @@
-/* What a file holds, told by its first bytes: lines, an Avro container, or one of them through gzip. Fed as
- * it is read. Thread: the far end's. */
+/* Detects by its first bytes what a file contains: lines, an Avro container, or one of them compressed by
+ * gzip. Fed as the file is read. Thread: the far end's. */
 #pragma once
 
 #include "bench/verify/far_avro.h"
@@ -8,7 +8,7 @@ struct ps_far_gunzip;
 
 struct ps_far_content {
     enum { PS_FAR_CONTENT_UNKNOWN, PS_FAR_CONTENT_TEXT, PS_FAR_CONTENT_AVRO, PS_FAR_CONTENT_GZIP } kind;
-    char head[4]; /* not told yet */
+    char head[4]; /* bytes kept until the kind is known */
     unsigned headed;
     bool plain; /* inside gzip: not gzip again */
     bool dead;  /* the rest cannot be understood */
@@ -19,10 +19,10 @@ struct ps_far_content {
 
 void ps_far_content_init(struct ps_far_content *content);
 void ps_far_content_fini(struct ps_far_content *content);
-/* `name` is the file's, for the notes. */
+/* `name` is the file's name for the notes. */
 void ps_far_content_feed(struct ps_far_content *content, const char *name, const char *data, size_t length,
                          struct ps_far_hand *hand, struct ps_far_notes *notes);
-/* No more comes: a line without newline is a record; a block or a gzip stream that is not complete is noted.
- * The content can be fed anew. */
+/* Ends the content: a last line without newline is a record; an incomplete block or gzip stream is noted. The
+ * content can then be fed from the beginning again. */
 void ps_far_content_end(struct ps_far_content *content, const char *name, struct ps_far_hand *hand,
                         struct ps_far_notes *notes);

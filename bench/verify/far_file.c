@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define READ_BYTES (128U * 1024U)
-#define READ_GZIP_BYTES (8U * 1024U) /* grows a thousandfold at most */
+#define READ_GZIP_BYTES (8U * 1024U) /* gzip expands a thousandfold at most */
 
 struct ps_far_file *ps_far_file_create(const struct ps_far_listed *listed, uint64_t stream)
 {
@@ -40,7 +40,7 @@ bool ps_far_file_open(struct ps_far_file *file, struct ps_far_notes *notes)
         return true;
     file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (file->fd < 0) {
-        if (errno != ENOENT) { /* else it was renamed or removed: the next listing shows it */
+        if (errno != ENOENT) { /* otherwise it was renamed or removed: the next listing shows that */
             ps_far_note(notes, true, "%s cannot be read: %s", file->path, strerror(errno));
             file->refused = true;
         }
@@ -59,7 +59,7 @@ void ps_far_file_close(struct ps_far_file *file)
     file->fd = -1;
 }
 
-/* Remembers the first and the last bytes of what was read. */
+/* Stores the first and the last bytes of what was read. */
 static void remember(struct ps_far_file *file, const char *data, size_t length)
 {
     if (file->headed < PS_FAR_HEAD_BYTES) {
@@ -108,7 +108,7 @@ void ps_far_file_take(struct ps_far_file *file, size_t length, struct ps_far_han
         ps_far_content_feed(&file->content, file->path, fetched, length, hand, notes);
 }
 
-/* Do the bytes at `offset` equal `wanted`? */
+/* Returns true when the bytes at `offset` equal `wanted`. */
 static bool stands_at(int fd, uint64_t offset, const char *wanted, unsigned length)
 {
     char there[PS_FAR_HEAD_BYTES];

@@ -1,9 +1,9 @@
-/* Far end file: a file, all files of a directory and of those in it, or what a pattern matches; plain lines,
- * Avro containers, gzip. Read once to their ends, or followed.
+/* Far end file: a file, all files of a directory and its subdirectories, or the files that match a pattern;
+ * plain lines, Avro containers, gzip. Reads them once to their ends, or follows them.
  *
- * Files are read one after the other, by default in the order of their last change: that is how a sink that
- * rolls its files wrote them, so order is expected across them (one stream). With stream=file it is only
- * expected within each.
+ * Files are read one after the other, by default in the order of their last change: a sink that rolls its
+ * files writes them in that order, so order is expected across them (one stream). With stream=file it is only
+ * expected within each file.
  *
  * Thread: the reader's. */
 #include "bench/verify/far_ends.h"
@@ -17,11 +17,11 @@ struct far_files {
     char *path;
     struct ps_far_place place;
     bool follow, by_file, by_name;
-    bool following; /* there is a series */
+    bool following; /* `series` is initialised */
     struct ps_far_notes notes;
-    struct ps_far_series series;   /* follow */
-    struct ps_far_listing listing; /* else */
-    size_t next;                   /* of the listing */
+    struct ps_far_series series;   /* with follow */
+    struct ps_far_listing listing; /* without follow */
+    size_t next;                   /* index of the next file in the listing */
     struct ps_far_file *file;      /* being read */
 };
 
@@ -37,7 +37,7 @@ static void far_files_close(void *state)
     free(far);
 }
 
-/* Names what is there at once: a path that is wrong is said before the load begins. */
+/* Finds the files at once, so that a wrong path is reported before the load begins. */
 static enum ps_status place_find(struct far_files *far, const struct ps_url *url, struct ps_err *err)
 {
     if (ps_far_place_init(&far->place, far->path, err) != PS_OK)
@@ -64,7 +64,7 @@ static enum ps_status far_files_open(void **state, struct ps_url *url, struct ps
     PS_ASSERT(far != NULL);
     *state = NULL;
     if (*url->path == '\0' || *url->hosts != '\0') {
-        ps_err_set(err, "%s: a path is wanted: file:///var/log/app.log", url->text);
+        ps_err_set(err, "%s: a path is missing: file:///var/log/app.log", url->text);
     } else if (ps_far_choice(url, "follow", "false", "true", &far->follow, err) == PS_OK &&
                ps_far_choice(url, "stream", "all", "file", &far->by_file, err) == PS_OK &&
                ps_far_choice(url, "order", "time", "name", &far->by_name, err) == PS_OK &&
@@ -80,7 +80,7 @@ static enum ps_status far_files_open(void **state, struct ps_url *url, struct ps
     return PS_FAIL;
 }
 
-/* The next file of the listing; false: there is none. */
+/* Opens the next file of the listing; returns false when there is none. */
 static bool next_file(struct far_files *far)
 {
     while (far->file == NULL && far->next < far->listing.count) {
@@ -89,7 +89,7 @@ static bool next_file(struct far_files *far)
         far->file->limit = UINT64_MAX;
         far->next++;
         if (!ps_far_file_open(far->file, &far->notes)) {
-            ps_far_note(&far->notes, true, "%s went away before it was read", listed->path);
+            ps_far_note(&far->notes, true, "%s was removed before it was read", listed->path);
             ps_far_file_destroy(far->file);
             far->file = NULL;
         }
@@ -104,7 +104,7 @@ static enum ps_far_read read_once(struct far_files *far, struct ps_far_hand *han
         if (length > 0) {
             ps_far_file_take(far->file, length, hand, &far->notes);
         } else {
-            ps_far_file_restart(far->file, hand, &far->notes); /* its end */
+            ps_far_file_restart(far->file, hand, &far->notes); /* it is read to its end */
             ps_far_file_destroy(far->file);
             far->file = NULL;
         }

@@ -1,4 +1,5 @@
-/* Far end kafka: topics, read without a group by stages/kafka/reader.h. A partition is a stream.
+/* Far end kafka: reads topics without a consumer group through stages/kafka/reader.h. A partition is a
+ * stream.
  *
  * Thread: the reader's. */
 #include "bench/verify/far_ends.h"
@@ -20,7 +21,7 @@ struct far_kafka {
     char remark[1024];
 };
 
-/* "/one,two" in place. */
+/* Splits "/one,two" in place. */
 static unsigned topics_split(char *path, const char **topics)
 {
     unsigned count = 0;
@@ -54,8 +55,7 @@ static enum ps_status far_kafka_open(void **state, struct ps_url *url, struct ps
     if (*url->hosts == '\0') {
         ps_err_set(err, "%s: brokers are missing: kafka://HOST:PORT,HOST:PORT/TOPIC", url->text);
     } else if (options.topic_count == 0 || options.topic_count > TOPICS_MAX) {
-        ps_err_set(err, "%s: 1 to %u topics are wanted: kafka://HOST:PORT/TOPIC,TOPIC", url->text,
-                   TOPICS_MAX);
+        ps_err_set(err, "%s: give 1 to %u topics: kafka://HOST:PORT/TOPIC,TOPIC", url->text, TOPICS_MAX);
     } else {
         struct ps_kafka_reader *reader = ps_kafka_reader_open(&options, err);
         if (reader != NULL) {
@@ -86,7 +86,7 @@ static enum ps_far_read far_kafka_read(void *state, int timeout_ms, ps_far_recor
     struct far_kafka *far = state;
     far->taker = taker;
     far->argument = argument;
-    far->now_ns = 0; /* asked for when the first record is there */
+    far->now_ns = 0; /* read when the first record arrives */
     if (ps_kafka_reader_read(far->reader, timeout_ms, on_record, far) > 0)
         return PS_FAR_SOME;
     const char *failure = ps_kafka_reader_failure(far->reader);
@@ -106,7 +106,7 @@ static const char *far_kafka_remark(void *state, bool *lossy)
     far->remark[0] = '\0';
     if (expired > 0)
         length = snprintf(far->remark, sizeof far->remark,
-                          "the brokers had thrown away %llu records before they were read (retention)",
+                          "the brokers had deleted %llu records before they were read (retention)",
                           (unsigned long long)expired);
     if (silence != NULL)
         snprintf(far->remark + length, sizeof far->remark - (size_t)length, "%sno broker answers: %.512s",

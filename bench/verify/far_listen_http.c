@@ -1,9 +1,9 @@
-/* Far end http: listens; the bodies of POST (and PUT) requests. A JSON array (what Flume's HTTP sink and its
- * JSONHandler speak: objects with headers and body) is a record an element, as it stands; any other body a
- * record a line. A connection is a stream.
+/* Far end http: listens and takes the bodies of POST (and PUT) requests. Each element of a JSON array (the
+ * format of Flume's HTTP sink and its JSONHandler: objects with headers and body) is one record, unchanged;
+ * any other body has one record per line. A connection is a stream.
  *
- * libmicrohttpd runs inside `read`, in its thread: nothing is handed over at any other time, and a request is
- * answered (200) when all of it was handed over.
+ * libmicrohttpd runs inside `read`, in its thread: it hands over records at no other time, and answers a
+ * request (200) after all of it was handed over.
  *
  * Thread: the reader's. */
 #include "bench/verify/far_ends.h"
@@ -20,7 +20,7 @@
 #include <zlib.h>
 
 #define BODY_BYTES_MAX (64U << 20)
-#define PLAIN_BYTES_MAX (256U << 20) /* of a compressed one */
+#define PLAIN_BYTES_MAX (256U << 20) /* of a decompressed body */
 #define CONNECTIONS_MAX 16384U
 #define CONNECTION_BYTES (64U * 1024U)
 #define TIMEOUT_S 120U
@@ -39,12 +39,12 @@ struct far_http {
     struct MHD_Daemon *daemon;
     char address[PS_FAR_ADDRESS_BYTES];
     uint64_t next_stream, unanswered, malformed;
-    struct ps_far_hand *hand; /* of the read that goes on */
+    struct ps_far_hand *hand; /* of the current call of read */
     struct ps_far_notes notes;
     char first[256];
 };
 
-/* False: it would be more than `max`. */
+/* Returns false when the body would exceed `max`. */
 static bool body_reserve(struct body *body, size_t more, size_t max)
 {
     size_t room = body->room == 0 ? 16384 : body->room;
@@ -78,7 +78,7 @@ static const char *header(struct MHD_Connection *connection, const char *name)
     return value != NULL ? value : "";
 }
 
-/* gzip and deflate (zlib's frame). False: it is damaged, or too large. */
+/* Decompresses gzip and deflate (zlib format). Returns false when the data is damaged or too large. */
 static bool body_unpack(struct body *body)
 {
     struct body plain = {.data = NULL};
@@ -112,8 +112,8 @@ static void hand_lines(struct far_http *far, const struct body *body)
     ps_far_text_fini(&text);
 }
 
-/* The whole body is there. Flume's handler answers 400 for JSON that it cannot read; so do we, and only then.
- */
+/* Handles a complete body. Flume's handler answers 400 only for JSON that it cannot read; this one does the
+ * same. */
 static enum MHD_Result serve_body(struct far_http *far, struct MHD_Connection *connection,
                                   struct request *request)
 {
@@ -127,7 +127,7 @@ static enum MHD_Result serve_body(struct far_http *far, struct MHD_Connection *c
         if (strcasecmp(encoding, "gzip") != 0 && strcasecmp(encoding, "deflate") != 0) {
             ps_far_note(&far->notes, false, "requests with Content-Encoding %.40s were refused (415)",
                         encoding);
-            return answer(connection, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "gzip and deflate are understood\n");
+            return answer(connection, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "gzip and deflate are supported\n");
         }
         if (body->length > 0 && !body_unpack(body)) {
             far->malformed++;
@@ -157,7 +157,7 @@ static enum MHD_Result serve_body(struct far_http *far, struct MHD_Connection *c
     return answer(connection, MHD_HTTP_OK, "");
 }
 
-/* Called when the head of a request is there, with each piece of its body, and at its end. */
+/* libmicrohttpd calls it after a request's header, for each piece of its body, and at its end. */
 static enum MHD_Result serve(void *far_, struct MHD_Connection *connection, const char *url,
                              const char *method, const char *version, const char *upload,
                              size_t *upload_bytes, void **request_)
@@ -225,7 +225,7 @@ static enum ps_status far_http_open(void **state, struct ps_url *url, struct ps_
     if (ps_url_check(url, err) != PS_OK)
         return PS_FAIL;
     const char *path = url->path;
-    url->path = ""; /* requests to any path are taken */
+    url->path = ""; /* requests to any path are accepted */
     enum ps_status status = ps_far_bind_options(url, false, &options, err);
     url->path = path;
     int fd = status == PS_OK ? ps_address_bind(&options, &bound, err) : -1;

@@ -1,8 +1,8 @@
-/* Far end tcp: listens; lines, or frames with their length before them (RFC 6587), of any number of
+/* Far end tcp: listens and takes lines, or frames with a length prefix (RFC 6587), from any number of
  * connections. A connection is a stream.
  *
- * Bytes are received into one buffer and handed over where they stand; a connection only has memory of its
- * own for a record that is not complete. What a connection ends with is a record, with or without newline.
+ * Bytes are received into one shared buffer and handed over without a copy; a connection only has memory of
+ * its own for an incomplete record. The last record of a connection needs no newline.
  *
  * Thread: the reader's. */
 #include "bench/verify/far_ends.h"
@@ -18,9 +18,9 @@
 
 #define RECEIVE_BYTES (256U * 1024U)
 #define EVENTS_MAX 256
-#define RECORDS_MAX 8192U /* of one read, roughly */
+#define RECORDS_MAX 8192U /* per call of read, roughly */
 #define ACCEPTS_MAX 256U
-#define PAUSE_NS PS_NS_PER_S /* out of descriptors */
+#define PAUSE_NS PS_NS_PER_S /* wait when there are no file descriptors */
 
 struct connection {
     int fd;
@@ -35,13 +35,13 @@ struct far_tcp {
     char address[PS_FAR_ADDRESS_BYTES];
     struct connection *connections; /* open ones */
     uint64_t next_stream;
-    uint64_t accept_after_ns; /* 0: accepting */
+    uint64_t accept_after_ns; /* 0: accepting connections */
     struct ps_far_notes notes;
     struct epoll_event events[EVENTS_MAX];
     char data[RECEIVE_BYTES];
 };
 
-/* ---- life ---- */
+/* ---- open and close ---- */
 
 static void connection_close(struct far_tcp *far, struct connection *connection)
 {
@@ -82,7 +82,7 @@ static enum ps_status framing_of(struct ps_url *url, enum ps_far_framing *framin
     return PS_OK;
 }
 
-/* As many descriptors as the system allows: a connection is one. */
+/* Raises the limit of file descriptors to the maximum: each connection needs one. */
 static void descriptors_raise(void)
 {
     struct rlimit limit;
@@ -180,7 +180,7 @@ static void receive(struct far_tcp *far, struct connection *connection, struct p
         ps_far_note(&far->notes, true, "records of more than 1 MiB were cut");
 }
 
-/* Level-triggered: what is not looked at in this call comes first in the next ones. */
+/* epoll is level-triggered: what this call does not handle is reported again by the next ones. */
 static enum ps_far_read far_tcp_read(void *state, int timeout_ms, ps_far_record_taker *taker, void *argument,
                                      struct ps_err *err)
 {

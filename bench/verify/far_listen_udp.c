@@ -1,5 +1,5 @@
-/* Far end udp: listens; a datagram is a record, all of them one stream. What the kernel drops because we are
- * too slow is counted by it (SO_MEMINFO) and said.
+/* Far end udp: listens; each datagram is a record, and all of them are one stream. The kernel counts the
+ * datagrams that it drops because verify is too slow (SO_MEMINFO); the remark reports them.
  *
  * Thread: the reader's. */
 #include "bench/verify/far_ends.h"
@@ -14,7 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES (64 << 20) /* asked for */
+#define BUFFER_BYTES (64 << 20) /* requested receive buffer */
 #define RECORDS_MAX 4096U
 
 struct far_udp {
@@ -90,7 +90,7 @@ static const char *far_udp_remark(void *state, bool *lossy)
         return NULL;
     *lossy = true;
     snprintf(far->remark, sizeof far->remark,
-             "the kernel dropped %u datagrams because they came faster than they were read (its buffer: "
+             "the kernel dropped %u datagrams because they arrived faster than they were read (its buffer: "
              "%u KiB; sysctl net.core.rmem_max allows more)",
              info[SK_MEMINFO_DROPS], info[SK_MEMINFO_RCVBUF] / 2 / 1024);
     return far->remark;
@@ -104,7 +104,7 @@ static const char *far_udp_address(void *state)
 
 const struct ps_far_end_ops ps_far_udp = {
     .scheme = "udp",
-    .summary = "udp://HOST:PORT (listens; a datagram is a record)",
+    .summary = "udp://HOST:PORT (listens; each datagram is a record)",
     .open = far_udp_open,
     .read = far_udp_read,
     .remark = far_udp_remark,

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #define DEPTH_MAX 16U
-#define DIRECTORIES_MAX 512U /* remembered, for whoever watches them */
+#define DIRECTORIES_MAX 512U /* stored for inotify watches */
 
 enum ps_status ps_far_place_init(struct ps_far_place *place, const char *path, struct ps_err *err)
 {
@@ -94,7 +94,7 @@ static void add_directory(struct ps_far_listing *listing, const char *path)
     listing->directories[listing->directory_count++] = copy;
 }
 
-/* Links to files are files; links to directories are not followed, for they may lead in circles. */
+/* Links to files are files; links to directories are not followed because they may form cycles. */
 static void walk(struct ps_far_listing *listing, const char *path, unsigned depth)
 {
     DIR *directory = opendir(path);
@@ -118,7 +118,7 @@ static void walk(struct ps_far_listing *listing, const char *path, unsigned dept
     closedir(directory);
 }
 
-/* "/var/log" of "/var/log/app.log"; "." of "app.log". */
+/* Returns "/var/log" for "/var/log/app.log" and "." for "app.log". */
 static void directory_of(const char *path, char *directory, size_t room)
 {
     const char *slash = strrchr(path, '/');
@@ -161,7 +161,8 @@ static void add_matches(struct ps_far_listing *listing, const char *pattern)
         add_directory(listing, directory_path);
 }
 
-/* The length of the name without a counter at its end (".1" to ".9999", as rotation counts), and that. */
+/* Returns the length of the name without a rotation counter at its end (".1" to ".9999"); *counter is that
+ * counter. */
 static size_t stem_of(const char *path, unsigned *counter)
 {
     size_t length = strlen(path), digits = 0;
@@ -174,8 +175,8 @@ static size_t stem_of(const char *path, unsigned *counter)
     return length - digits - 1;
 }
 
-/* Names in the order of writing: numbers in them count up ("x-9" before "x-10"), a rotation's counter counts
- * down, and the file that has no counter or date behind its name comes last ("log.2", "log.1", "log"). */
+/* Compares names in the order of writing: numbers in them count up ("x-9" before "x-10"), a rotation's
+ * counter counts down, and the file without counter or date comes last ("log.2", "log.1", "log"). */
 static int compare_names(const char *a, const char *b)
 {
     unsigned a_counter, b_counter;
@@ -183,12 +184,12 @@ static int compare_names(const char *a, const char *b)
     if (a_length == b_length && memcmp(a, b, a_length) == 0)
         return a_counter == b_counter ? 0 : a_counter > b_counter ? -1 : 1;
     char a_stem[4096], b_stem[4096];
-    snprintf(a_stem, sizeof a_stem, "%.*s\xff", (int)a_length, a); /* behind every name that goes on */
+    snprintf(a_stem, sizeof a_stem, "%.*s\xff", (int)a_length, a); /* sorts after every longer name */
     snprintf(b_stem, sizeof b_stem, "%.*s\xff", (int)b_length, b);
     return strverscmp(a_stem, b_stem);
 }
 
-/* The clock of a file system has ticks: files of the same tick by their names. */
+/* File systems store times with limited resolution: files with the same time are ordered by name. */
 int ps_far_order(const struct ps_far_place *place, const char *a_path, uint64_t a_changed_ns,
                  const char *b_path, uint64_t b_changed_ns)
 {
@@ -209,7 +210,8 @@ static int compare_identities(const void *a_, const void *b_)
     return ps_far_identity_compare(&a->identity, &b->identity);
 }
 
-/* A file with two names is one: links, and what is renamed while the directory is read. */
+/* A file listed under two names counts once: links, and files that were renamed while the directory was
+ * read. */
 static void remove_twins(struct ps_far_listing *listing)
 {
     size_t kept = 0;

@@ -61,7 +61,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* The end of the string that begins behind the quote at `at`: behind its closing quote. NULL: it has none. */
+/* Returns the position after the closing quote of the string whose opening quote is at `at`, or NULL. */
 static const char *string_end(const char *at, const char *end)
 {
     for (at++; at < end; at++) {
@@ -73,7 +73,7 @@ static const char *string_end(const char *at, const char *end)
     return NULL;
 }
 
-/* One value that ends before a comma or bracket outside of it; NULL when it does not end. */
+/* Returns the end of one value, at a comma or bracket outside of it, or NULL when it does not end. */
 static const char *value_end(const char *at, const char *end)
 {
     unsigned depth = 0;

@@ -11,10 +11,10 @@
 enum kind {
     KIND_NULL,
     KIND_BOOLEAN,
-    KIND_LONG, /* and int, and what is like them */
+    KIND_LONG, /* also int */
     KIND_FLOAT,
     KIND_DOUBLE,
-    KIND_BYTES, /* and string */
+    KIND_BYTES, /* also string */
     KIND_FIXED,
     KIND_ENUM,
     KIND_ARRAY,
@@ -33,7 +33,7 @@ static const struct {
 
 struct node {
     enum kind kind;
-    const char *name;   /* of a named type, without its namespace; in the JSON document */
+    const char *name;   /* of a named type, without its namespace; points into the JSON document */
     uint64_t bytes;     /* KIND_FIXED */
     uint16_t *children; /* items, values, branches, fields */
     uint16_t child_count;
@@ -66,8 +66,8 @@ static const char *short_name(const char *name)
     return dot != NULL ? dot + 1 : name;
 }
 
-/* A primitive or a type that was declared before. Namespaces are not looked at: of two types with the same
- * last name the later one is meant. */
+/* Finds a primitive type or a type declared earlier. Namespaces are ignored: of two types with the same last
+ * name, the later one is used. */
 static int compile_name(struct ps_far_schema *schema, const char *name, struct ps_err *err)
 {
     for (size_t i = 0; i < PS_COUNT_OF(primitives); i++)
@@ -162,7 +162,7 @@ static int compile_object(struct ps_far_schema *schema, const json_t *type, unsi
     return compile(schema, inner, depth + 1, err);
 }
 
-/* The node of a type, -1 when it is none. */
+/* Returns the node of a type, -1 when the type is invalid. */
 static int compile(struct ps_far_schema *schema, const json_t *type, unsigned depth, struct ps_err *err)
 {
     if (depth > DEPTH_MAX) {
@@ -210,7 +210,7 @@ struct ps_far_schema *ps_far_schema_create(const char *json, size_t length, stru
     PS_ASSERT(schema->nodes != NULL);
     schema->document = json_loadb(json, length, JSON_DECODE_ANY, &error);
     if (schema->document == NULL) {
-        ps_err_set(err, "the schema is no JSON: %s", error.text);
+        ps_err_set(err, "the schema is not valid JSON: %s", error.text);
     } else if (compile(schema, schema->document, 0, err) >= 0) {
         body_find(schema);
         return schema;
@@ -230,7 +230,7 @@ void ps_far_schema_destroy(struct ps_far_schema *schema)
     free(schema);
 }
 
-/* ---- over the data ---- */
+/* ---- decoding ---- */
 
 bool ps_far_avro_long(struct ps_far_data *data, int64_t *number)
 {
@@ -265,7 +265,7 @@ static bool skip_bytes(struct ps_far_data *data)
 static bool walk(const struct ps_far_schema *schema, const struct node *node, struct ps_far_data *data,
                  unsigned depth);
 
-/* The blocks of an array or a map; a negative count comes with the block's size. */
+/* Reads the blocks of an array or a map; a negative count is followed by the block's size. */
 static bool walk_blocks(const struct ps_far_schema *schema, const struct node *node, struct ps_far_data *data,
                         unsigned depth)
 {
@@ -328,7 +328,7 @@ static bool walk(const struct ps_far_schema *schema, const struct node *node, st
     return false;
 }
 
-/* Bytes, a string, or a union of which one of them is there. */
+/* Reads bytes, a string, or a union whose branch may be one of them. */
 static bool take_text(const struct ps_far_schema *schema, const struct node *node, struct ps_far_data *data,
                       const char **record, size_t *length)
 {
@@ -366,7 +366,7 @@ bool ps_far_schema_next(const struct ps_far_schema *schema, struct ps_far_data *
                 return false;
         }
     }
-    if (*record == NULL) { /* no body here: all of it */
+    if (*record == NULL) { /* it has no body: the record is the whole datum */
         *record = start;
         *length = (size_t)(data->at - start);
     }

@@ -8,16 +8,19 @@
 #include <unistd.h>
 
 #define SCAN_NS (100 * PS_NS_PER_MS)
-#define SCAN_SHARE 10U                 /* at most one part in ten of the time goes into listing directories */
-#define QUIET_NS (10 * PS_NS_PER_S)    /* after so long nobody writes to a file that is gone */
-#define HOLD_NS PS_NS_PER_S            /* a copy's original is truncated so soon, or it is no copy */
-#define HOLD_MAX_NS (30 * PS_NS_PER_S) /* however long it grows */
+#define SCAN_SHARE 10U /* at most a tenth of the time goes into listing directories */
+/* After this time no process is expected to write to a file whose name is gone. */
+#define QUIET_NS (10 * PS_NS_PER_S)
+/* The original of a copy is truncated within this time, or the file is not a copy. */
+#define HOLD_NS PS_NS_PER_S
+#define HOLD_MAX_NS (30 * PS_NS_PER_S) /* even if the copy keeps growing */
 #define GONE_NS (20 * PS_NS_PER_MS)    /* for a file that was never opened */
-#define DOUBT_NS (300 * PS_NS_PER_MS)  /* so long the copy of a truncated file is looked for */
-#define OPEN_MAX 128U                  /* finished files that stay open; files opened in advance */
+#define DOUBT_NS (300 * PS_NS_PER_MS)  /* how long the copy of a truncated file is searched for */
+/* Limit of finished files that stay open, and of files opened in advance. */
+#define OPEN_MAX 128U
 #define ROUNDS_MAX 8U
-#define MISSED_MIN 3U /* listings in a row */
-#define SCANS_MAX 4U  /* at once: a listing may miss what is renamed meanwhile */
+#define MISSED_MIN 3U /* consecutive listings without the file */
+#define SCANS_MAX 4U  /* in a row: a listing may miss files that are renamed meanwhile */
 
 #define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)
 
@@ -50,7 +53,7 @@ void ps_far_series_fini(struct ps_far_series *series)
         close(series->watch_fd);
 }
 
-/* ---- what files there are ---- */
+/* ---- the list of files ---- */
 
 static int compare_files(const void *a_, const void *b_)
 {
@@ -66,7 +69,7 @@ static void identified_sort(struct ps_far_series *series)
         qsort(series->identified, series->count, sizeof(struct ps_far_file *), compare_files);
 }
 
-/* Among the first `count` of `identified`. */
+/* Searches the first `count` of `identified`. */
 static struct ps_far_file *find(const struct ps_far_series *series, size_t count,
                                 const struct ps_far_identity *identity)
 {
@@ -92,7 +95,7 @@ static bool is_ignored(const struct ps_far_series *series, const struct ps_far_i
     return false;
 }
 
-/* "app.log.1.gz" beside an "app.log.1" that was read. */
+/* "app.log.1.gz" next to an "app.log.1" that was read. */
 static bool is_compressed_copy(const struct ps_far_series *series, size_t count, const char *path)
 {
     size_t length = strlen(path);
@@ -105,7 +108,7 @@ static bool is_compressed_copy(const struct ps_far_series *series, size_t count,
     return false;
 }
 
-/* An open file can be read whatever becomes of its name. */
+/* Opens a file in advance: an open file can be read even when its name changes. */
 static void open_early(struct ps_far_series *series, struct ps_far_file *file)
 {
     if (file->fd < 0 && !file->cold && !file->refused && series->early_count < OPEN_MAX)
@@ -128,7 +131,8 @@ static void add(struct ps_far_series *series, size_t before, const struct ps_far
     open_early(series, file);
 }
 
-/* A file that is known: by another name, perhaps. One that was closed is opened again when it has grown. */
+/* Updates a known file, whose name may have changed. A file that was closed is opened again when it has
+ * grown. */
 static void known_update(struct ps_far_series *series, struct ps_far_file *file,
                          const struct ps_far_listed *listed)
 {
@@ -146,8 +150,8 @@ static void known_update(struct ps_far_series *series, struct ps_far_file *file,
     open_early(series, file);
 }
 
-/* Its name is gone, and whoever had it open does not write to it any more. One that was never opened cannot
- * be read, and others wait for it. */
+/* Returns true when the file's name is gone and no process should still write to it. A file that was never
+ * opened cannot be read, and others wait for it, so it gets less time. */
 static bool is_gone(const struct ps_far_file *file, uint64_t now_ns)
 {
     uint64_t patience_ns = file->fd < 0 && !file->cold ? GONE_NS : QUIET_NS;
@@ -156,7 +160,7 @@ static bool is_gone(const struct ps_far_file *file, uint64_t now_ns)
            now_ns - file->grown_ns > patience_ns;
 }
 
-/* The last line of a file that is gone may have no newline. */
+/* Removes files that are gone. The last line of such a file may have no newline. */
 static void forget_gone(struct ps_far_series *series, uint64_t now_ns, struct ps_far_hand *hand)
 {
     size_t kept = 0;
@@ -170,14 +174,14 @@ static void forget_gone(struct ps_far_series *series, uint64_t now_ns, struct ps
             continue;
         }
         if (file->position < file->size && !file->refused)
-            ps_far_note(series->notes, true, "%s went away before it was read", file->path);
+            ps_far_note(series->notes, true, "%s was removed before it was read", file->path);
         ps_far_file_restart(file, hand, series->notes);
         ps_far_file_destroy(file);
     }
     series->count = kept;
 }
 
-/* One listing. True: there are new files. */
+/* Lists the directories once. Returns true when there are new files. */
 static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
 {
     struct ps_far_listing listing;
@@ -186,7 +190,7 @@ static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
     size_t before = series->count, known = 0;
     if (before == 0 && series->place.kind == PS_FAR_FILE &&
         ps_far_place_init(&place, series->place.path, NULL) == PS_OK && place.kind == PS_FAR_DIRECTORY)
-        series->place.kind = PS_FAR_DIRECTORY; /* it was not there yet */
+        series->place.kind = PS_FAR_DIRECTORY; /* the path did not exist yet at the start */
     ps_far_listing_take(&listing, &series->place);
     series->early_count = 0;
     for (size_t i = 0; i < before; i++) {
@@ -209,11 +213,11 @@ static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
         inotify_add_watch(series->watch_fd, listing.directories[i], WATCHED);
     ps_far_listing_fini(&listing);
     bool more = series->count > before;
-    bool vanished = false; /* it was in the listing before this one */
+    bool vanished = false; /* it was in the previous listing */
     for (size_t i = 0; i < before; i++)
         vanished = vanished || series->files[i]->missed == 1;
-    if (more && vanished && known == 0) /* others may have come and gone between */
-        ps_far_note(series->notes, true, "%s: rotated so fast that files may have gone unseen",
+    if (more && vanished && known == 0) /* other files may have been created and removed in between */
+        ps_far_note(series->notes, true, "%s: rotated so fast that some files may have been missed",
                     series->place.path);
     uint64_t now_ns = ps_clock_now().mono_ns;
     forget_gone(series, now_ns, hand);
@@ -224,9 +228,9 @@ static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
     return more;
 }
 
-/* ---- what is in them ---- */
+/* ---- their contents ---- */
 
-/* One that was begun to be read, or will be before this one. */
+/* Returns a file that `file` may be a copy of: one that was already partly read, or will be before it. */
 static struct ps_far_file *original_find(const struct ps_far_series *series, const struct ps_far_file *file)
 {
     bool before = true;
@@ -240,9 +244,9 @@ static struct ps_far_file *original_find(const struct ps_far_series *series, con
     return NULL;
 }
 
-/* A file that begins as another one does may be the copy that is made before that one is truncated. Read it
- * now and its records would be there twice: it waits until the other one is truncated, or for so long that it
- * must be something else. True: it waits. */
+/* A file that begins like another one may be the copy that is made before the other is truncated. If it were
+ * read now, its records would count twice; so it waits until the other file is truncated, or until so much
+ * time has passed that it must be another file. Returns true when it waits. */
 static bool is_held(struct ps_far_series *series, struct ps_far_file *file, uint64_t size, uint64_t now_ns)
 {
     if (file->settled || file->position > 0 || size == 0)
@@ -266,12 +270,12 @@ static bool is_held(struct ps_far_series *series, struct ps_far_file *file, uint
 
 enum seen {
     SEEN,
-    UNCLEAR, /* files behind it have to wait */
-    MOVED,   /* it changed places: all have to be looked at again */
+    UNCLEAR, /* the files after it have to wait */
+    MOVED,   /* the order of files changed: examine all of them again */
 };
 
-/* The file became shorter, or other bytes stand where some were read. If there is a copy that holds what was
- * read, the rest of it comes first; it may not have been listed yet. */
+/* The file became shorter, or bytes that were read have changed. If a copy contains what was read, the rest
+ * of the copy comes first; the copy may not be listed yet. */
 static enum seen truncated(struct ps_far_series *series, size_t index, uint64_t now_ns,
                            struct ps_far_hand *hand)
 {
@@ -282,7 +286,7 @@ static enum seen truncated(struct ps_far_series *series, size_t index, uint64_t 
             !ps_far_file_open(copy, series->notes) || !ps_far_file_continues(copy, file))
             continue;
         ps_far_file_swap(file, copy);
-        if (i > index) { /* it comes before what is written now */
+        if (i > index) { /* the copy comes before what is written now */
             series->files[index] = copy;
             series->files[i] = file;
         }
@@ -299,8 +303,8 @@ static enum seen truncated(struct ps_far_series *series, size_t index, uint64_t 
     return MOVED;
 }
 
-/* Of the files that were read to their end, closes those that did not grow for longest, so that no more than
- * OPEN_MAX of them stay open. */
+/* Closes finished files, those first that did not grow for the longest time, until at most OPEN_MAX of them
+ * are open. */
 static void close_some(struct ps_far_series *series)
 {
     for (;;) {
@@ -321,7 +325,7 @@ static void close_some(struct ps_far_series *series)
     }
 }
 
-/* Looks how far a file may be read. */
+/* Determines how far a file may be read. */
 static enum seen look_at(struct ps_far_series *series, size_t index, uint64_t now_ns,
                          struct ps_far_hand *hand)
 {
@@ -330,7 +334,7 @@ static enum seen look_at(struct ps_far_series *series, size_t index, uint64_t no
     if (file->refused || file->cold)
         return SEEN;
     if (!ps_far_file_open(file, series->notes) || !ps_far_identify(NULL, file->fd, &now)) {
-        series->scan_ns = 0; /* it has another name by now, or none */
+        series->scan_ns = 0; /* it was renamed or removed */
         return file->refused ? SEEN : UNCLEAR;
     }
     file->changed_ns = now.changed_ns;
@@ -353,9 +357,9 @@ static int compare_unread(const void *a_, const void *b_, void *place)
     return ps_far_order(place, (*a)->path, (*a)->changed_ns, (*b)->path, (*b)->changed_ns);
 }
 
-/* Files of which nothing was read yet are put in order anew: a listing that is taken while files are renamed,
- * copied and truncated may have missed one of them, or seen one before and another one behind a rotation.
- * True: their order was another one. */
+/* Sorts the files of which nothing was read yet: a listing taken while files are renamed, copied and
+ * truncated may have missed one of them, or seen one file before a rotation and another one after it. Returns
+ * true when the order changed. */
 static bool sort_unread(struct ps_far_series *series)
 {
     size_t first = series->count;
@@ -370,9 +374,9 @@ static bool sort_unread(struct ps_far_series *series)
     return !sorted;
 }
 
-/* The last files first: what is seen in a file was then written before what is seen in the files before it,
- * and reading up to the limits, in order, keeps the order of writing. Files behind one that is not clear have
- * to wait, and so do those that are far behind the first ones that are not open yet. */
+/* Examines the last files first: what is found in a file was then written before what is found in the files
+ * before it, and reading up to the limits in order keeps the order of writing. Files after an unclear one
+ * have to wait, and so do files too far after the first ones that are not open yet. */
 static void look(struct ps_far_series *series, struct ps_far_hand *hand)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
@@ -398,8 +402,8 @@ static void look(struct ps_far_series *series, struct ps_far_hand *hand)
     close_some(series);
 }
 
-/* What was read may be kept: the file was not truncated meanwhile, and before a file is begun all files that
- * were there when it was read are known, for one of them may come before it. */
+/* Returns true when the data just read may be used: the file was not truncated meanwhile, and when it is the
+ * first piece of a file, all files that existed then are known, because one of them may come before it. */
 static bool may_take(struct ps_far_series *series, struct ps_far_file *file, struct ps_far_hand *hand)
 {
     if (file->position > 0)
@@ -407,7 +411,7 @@ static bool may_take(struct ps_far_series *series, struct ps_far_file *file, str
     return series->rescans >= SCANS_MAX || !scan(series, hand);
 }
 
-/* Nothing is read before all files were looked at again. */
+/* Stops reading until all files were examined again. */
 static void look_needed(struct ps_far_series *series)
 {
     series->rescans++;
@@ -416,7 +420,7 @@ static void look_needed(struct ps_far_series *series)
         series->files[i]->limit = series->files[i]->position;
 }
 
-/* False: nothing is there, or all files have to be looked at again. */
+/* Returns false when there is no data, or when all files must be examined again. */
 static bool read_some(struct ps_far_series *series, struct ps_far_hand *hand)
 {
     for (; series->unread < series->count; series->unread++) {
@@ -438,7 +442,7 @@ static bool read_some(struct ps_far_series *series, struct ps_far_hand *hand)
     return false;
 }
 
-/* True: something was made or renamed. */
+/* Empties the inotify queue. Returns true when a file was created or renamed. */
 static bool watch_drain(struct ps_far_series *series)
 {
     char room[8192] __attribute__((aligned(__alignof__(struct inotify_event))));

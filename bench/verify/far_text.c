@@ -1,5 +1,5 @@
-/* Bytes cut into records: lines, or frames with their length before them (RFC 6587). What is complete in the
- * bytes given is handed over where it stands; only a record that crosses their end is copied. */
+/* Splits bytes into records: lines, or frames with a length prefix (RFC 6587). Complete records are handed
+ * over without a copy; only a record that crosses the end of the given bytes is copied. */
 #include "bench/verify/far_parts.h"
 
 #include <stdio.h>
@@ -20,7 +20,8 @@ void ps_far_text_fini(struct ps_far_text *text)
     text->carried = text->room = 0;
 }
 
-/* Appends to the carry as far as a record may be long; what is more is counted once and thrown away. */
+/* Appends to the carried bytes, up to the longest record; anything more is discarded and counted as one
+ * cut. */
 static void keep(struct ps_far_text *text, const char *data, size_t length)
 {
     size_t free_bytes = PS_FAR_RECORD_BYTES_MAX - text->carried;
@@ -44,7 +45,7 @@ static void keep(struct ps_far_text *text, const char *data, size_t length)
     text->carried += length;
 }
 
-/* A record that ends with data[length): behind what is carried, if anything is. */
+/* Hands over the record that ends with data[length), together with the carried bytes. */
 static void finish(struct ps_far_text *text, const char *data, size_t length, struct ps_far_hand *hand)
 {
     if (text->carried > 0 || length > PS_FAR_RECORD_BYTES_MAX) {
@@ -71,7 +72,7 @@ static void feed_lines(struct ps_far_text *text, const char *at, const char *end
     }
 }
 
-/* What stands where a length should is none: lines from here on, the digits that were taken before them. */
+/* The bytes are not a length: reads lines from here on, beginning with the digits already read. */
 static void fall_back(struct ps_far_text *text)
 {
     char digits[24];
@@ -84,7 +85,7 @@ static void fall_back(struct ps_far_text *text)
     text->number = 0;
 }
 
-/* The byte of a length; false: it is none. */
+/* Reads one byte of a length; returns false when it cannot be part of one. */
 static bool length_byte(struct ps_far_text *text, char byte)
 {
     if (byte >= '0' && byte <= '9' && text->digits < DIGITS_MAX) {
@@ -98,7 +99,8 @@ static bool length_byte(struct ps_far_text *text, char byte)
         text->digits = 0;
         return true;
     }
-    return text->digits == 0 && (byte == '\n' || byte == '\r'); /* some senders end frames with one */
+    /* some senders end frames with a newline */
+    return text->digits == 0 && (byte == '\n' || byte == '\r');
 }
 
 static void feed_octets(struct ps_far_text *text, const char *at, const char *end, struct ps_far_hand *hand)
@@ -133,7 +135,7 @@ static void feed_known(struct ps_far_text *text, const char *data, size_t length
         feed_lines(text, data, data + length, hand);
 }
 
-/* PS_FAR_DETECT as long as `head` may be either. */
+/* Returns PS_FAR_DETECT while `head` may be either framing. */
 static enum ps_far_framing detect(const char *head, unsigned length)
 {
     unsigned digits = 0;

@@ -1,4 +1,4 @@
-/* The manifest's JSON. */
+/* Reads and parses manifests. */
 #include "bench/verify/manifest.h"
 #include "bench/support/stamp.h"
 
@@ -16,7 +16,8 @@ enum ps_status ps_manifest_run(const char *what, const char *text, uint32_t *run
 {
     size_t length = strlen(text);
     if (length == 0 || length > 6 || strspn(text, "0123456789abcdefABCDEF") != length)
-        return ps_err_set(err, "%s: \"%s\" is no run: up to 6 hexadecimal digits, as in 3fa9c2", what, text);
+        return ps_err_set(err, "%s: \"%s\" is not a run: write up to 6 hexadecimal digits, as in 3fa9c2",
+                          what, text);
     *run = (uint32_t)strtoul(text, NULL, 16);
     return PS_OK;
 }
@@ -27,7 +28,8 @@ static int by_source(const void *a, const void *b)
     return left->source < right->source ? -1 : left->source > right->source;
 }
 
-/* A number of an object; false when it is missing (and must be there), or no number, or out of range. */
+/* Reads a number of an object; returns false when it is missing and `must` be present, not a number, or out
+ * of range. */
 static bool number(const json_t *object, const char *key, bool must, uint64_t max, uint64_t *to)
 {
     const json_t *value = json_object_get(object, key);
@@ -75,7 +77,7 @@ enum ps_status ps_manifest_parse(struct ps_manifest *manifest, const char *text,
     memset(manifest, 0, sizeof *manifest);
     json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL)
-        return ps_err_set(err, "line %d is no JSON: %s", error.line, error.text);
+        return ps_err_set(err, "line %d is not valid JSON: %s", error.line, error.text);
     const char *run = json_string_value(json_object_get(root, "run"));
     enum ps_status status =
         run != NULL ? ps_manifest_run("its \"run\"", run, &manifest->run, err)
@@ -88,7 +90,7 @@ enum ps_status ps_manifest_parse(struct ps_manifest *manifest, const char *text,
     return status;
 }
 
-/* All of a file; NULL: `err` says why. */
+/* Reads a whole file; returns NULL with the cause in `err`. */
 static char *file_read(const char *path, size_t length, struct ps_err *err)
 {
     FILE *file = fopen(path, "re");
@@ -112,7 +114,8 @@ enum ps_status ps_manifest_read(struct ps_manifest *manifest, const char *path, 
     if (stat(path, &facts) != 0)
         return errno == ENOENT ? PS_OK : ps_err_set(err, "--manifest %s: %s", path, strerror(errno));
     if (!S_ISREG(facts.st_mode) || facts.st_size > FILE_BYTES_MAX)
-        return ps_err_set(err, "--manifest %s: it is no file of at most %u MiB", path, FILE_BYTES_MAX >> 20);
+        return ps_err_set(err, "--manifest %s: it is not a file of at most %u MiB", path,
+                          FILE_BYTES_MAX >> 20);
     char *text = file_read(path, (size_t)facts.st_size, err);
     if (text == NULL)
         return PS_FAIL;

@@ -1,4 +1,4 @@
-/* What load says it sent: how many events of each source of a run. Set-up only. */
+/* The manifest: how many events of each source of a run load sent. Set-up only. */
 #pragma once
 
 #include "core/status.h"
@@ -10,21 +10,21 @@ struct ps_manifest {
     struct ps_manifest_source {
         uint32_t source;
         uint64_t events; /* numbered 0 to events - 1 */
-        uint64_t failed; /* of them, what load itself could not deliver */
-    } * sources;         /* by their numbers */
+        uint64_t failed; /* of these, events that load could not deliver */
+    } * sources;         /* sorted by source number */
 };
 
-/* A JSON file as `penstock load --manifest` writes it, at the end and at once. PS_OK with `*found` false:
- * there is no such file yet. Owns: ps_manifest_fini frees. */
+/* Reads a JSON file that `penstock load --manifest` wrote (at the end of its run, atomically). Returns PS_OK
+ * with `*found` false when the file does not exist yet. Owns: ps_manifest_fini frees. */
 enum ps_status ps_manifest_read(struct ps_manifest *manifest, const char *path, bool *found,
                                 struct ps_err *err);
-/* The same of its text. */
+/* Parses the text of a manifest. */
 enum ps_status ps_manifest_parse(struct ps_manifest *manifest, const char *text, size_t length,
                                  struct ps_err *err);
 void ps_manifest_fini(struct ps_manifest *manifest);
 
-/* NULL: it is not in it. */
+/* Returns NULL when the source is not in the manifest. */
 const struct ps_manifest_source *ps_manifest_find(const struct ps_manifest *manifest, uint32_t source);
 
-/* "3fa9c2" -> the run's number. `what` names the option or key in the message. */
+/* Converts "3fa9c2" to the run's number. `what` is the option or key in the message. */
 enum ps_status ps_manifest_run(const char *what, const char *text, uint32_t *run, struct ps_err *err);

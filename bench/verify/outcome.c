@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLE_SOURCES_MAX 16U /* more are shown only when something is wrong with them */
+#define TABLE_SOURCES_MAX 16U /* of more sources, only those with problems are shown */
 #define TABLE_ROWS_MAX 50U
 #define RANGES_SHOWN 6U
 #define NUMBER_BYTES 32
@@ -64,7 +64,7 @@ static void absent_sources(const struct ps_outcome *outcome, ps_outcome_source_t
     }
 }
 
-/* Those for which `wrong` holds, or all of them. */
+/* Calls `taker` for the sources with the given `wrong`, or for all of them. */
 static void sources_pass(const struct ps_outcome *outcome, ps_outcome_source_taker *taker, void *argument,
                          bool all, bool wrong)
 {
@@ -177,7 +177,7 @@ static void sources_print(struct ps_live *live, const struct ps_outcome *outcome
         ps_live_print(live, "  and %llu sources more\n", (unsigned long long)table.omitted);
 }
 
-/* ---- the whole ---- */
+/* ---- the whole report ---- */
 
 static void line(struct ps_live *live, const char *name, uint64_t number, bool bad, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
@@ -214,7 +214,7 @@ static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
     line(live, "reordered", tally->reordered, tally->reordered > 0, "%s", "");
     line(live, "corrupted", tally->changed, tally->changed > 0, "%s", "");
     if (tally->cut + account->broken > 0) {
-        line(live, "cut", tally->cut, tally->cut > 0, "their ends are missing");
+        line(live, "cut", tally->cut, tally->cut > 0, "the ends of these events are missing");
         line(live, "broken", account->broken, account->broken > 0, "the stamp itself is damaged or cut");
     }
     if (account->foreign > 0)
@@ -222,11 +222,10 @@ static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
     if (verdict->other_runs > 0)
         line(live, "other runs", verdict->other_runs, false, "%s",
              tally->received == 0
-                 ? "and none of the run that was wanted: is the manifest or --run of another?"
+                 ? "and none of the expected run: do the manifest or --run belong to another run?"
                  : "");
     if (tally->unknown > 0)
-        line(live, "unknown", tally->unknown, true,
-             "came after it was forgotten whether they had come before");
+        line(live, "unknown", tally->unknown, true, "it is no longer known whether they had arrived before");
 }
 
 static void latency_print(struct ps_live *live, const struct ps_outcome *outcome,
@@ -244,7 +243,7 @@ static void latency_print(struct ps_live *live, const struct ps_outcome *outcome
     ps_live_print(live, " max %s\n", ps_quantity_print_ns(latency->max, text, sizeof text));
     if (outcome->verdict->early > 0)
         ps_live_print(live,
-                      "  %s events came before they were due: the clocks of sender and verifier differ\n",
+                      "  %s events arrived before they were due: the clocks of sender and verifier differ\n",
                       count(outcome->verdict->early, text));
     if (outcome->verdict->due_before > 0)
         ps_live_print(live,
@@ -277,8 +276,8 @@ static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome
                       (unsigned long long)(tally->changed + tally->cut + outcome->account->broken),
                       ps_live_style(live, PS_LIVE_PLAIN));
     else
-        ps_live_print(live, "\n%scannot be told%s\n", ps_live_style(live, PS_LIVE_WARN),
-                      ps_live_style(live, PS_LIVE_PLAIN));
+        ps_live_print(live, "\n%sit is not known whether events were lost%s\n",
+                      ps_live_style(live, PS_LIVE_WARN), ps_live_style(live, PS_LIVE_PLAIN));
 }
 
 void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome)

@@ -1,17 +1,19 @@
-/* What verify says: a line a second, and at the end a summary, as text for people and as JSON for programs.
+/* Prints the results of verify: progress once a second, and a summary at the end, as text for people or JSON
+ * for programs.
  *
- * Thread: one at a time, while nobody counts. */
+ * Thread: one at a time, while no thread counts. */
 #pragma once
 
 #include "bench/support/live.h"
 #include "bench/verify/verdict.h"
 
-#define PS_OUTCOME_RANGES_MAX 100U    /* lost ranges of one source */
-#define PS_OUTCOME_SOURCES_MAX 10000U /* sources in the JSON; those with something wrong come first */
+#define PS_OUTCOME_RANGES_MAX 100U /* lost ranges of one source */
+/* Sources in the JSON; those with problems come first. */
+#define PS_OUTCOME_SOURCES_MAX 10000U
 
-/* A second's figures. */
+/* The figures of one second. */
 struct ps_outcome_second {
-    double t_s, rate; /* since the start; distinct events a second */
+    double t_s, rate; /* time since the start; distinct events per second */
     struct ps_tracker_counts tally;
     uint64_t sent; /* 0: not known */
     uint64_t foreign;
@@ -24,10 +26,10 @@ struct ps_outcome {
     const struct ps_expected *expected;
     const struct ps_verdict *verdict;
     double seconds;
-    double last_s;      /* when the last event with a stamp came; below 0: none did */
+    double last_s;      /* when the last event with a stamp arrived; below 0: none did */
     const char *ended;  /* "idle", "signal" ... */
-    const char *remark; /* what far ends noticed, NULL: nothing */
+    const char *remark; /* problems noticed by far ends, NULL: none */
     bool lossy;
 };
-/* One object in JSON, or the text. */
+/* Prints one JSON object, or the text. */
 void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome);

@@ -1,21 +1,20 @@
-/* What outcome.c and outcome_json.c share. */
+/* Shared by outcome.c and outcome_json.c. */
 #pragma once
 
 #include "bench/verify/outcome.h"
 
-/* One source that was looked at: `source`, or NULL when nothing of it came and a manifest's `entry` knows it.
- */
+/* One source: `source`, or NULL when nothing of it arrived and only a manifest's `entry` names it. */
 struct ps_outcome_source {
     uint32_t run;
     const struct ps_source *source;
     const struct ps_manifest_source *entry;
-    bool wrong; /* something is missing, or came twice, late, changed */
+    bool wrong; /* some of its events are missing, duplicated, late or changed */
 };
 
 typedef void ps_outcome_source_taker(void *argument, const struct ps_outcome *outcome,
                                      const struct ps_outcome_source *one);
-/* All sources looked at, by their numbers or those with something wrong first; those of which nothing came
- * are behind the others. */
+/* Calls `taker` for all sources, by their numbers, or those with problems first; sources of which nothing
+ * arrived come last. */
 void ps_outcome_sources(const struct ps_outcome *outcome, bool wrong_first, ps_outcome_source_taker *taker,
                         void *argument);
 

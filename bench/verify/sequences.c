@@ -1,4 +1,4 @@
-/* The set of numbers seen: spans of chunks in a sorted array. */
+/* Stores the set as spans of chunks in a sorted array. */
 #include "bench/verify/sequences.h"
 
 #include <stdlib.h>
@@ -6,8 +6,8 @@
 
 #define CHUNK_WORDS (PS_SEQUENCES_CHUNK / 64)
 #define WORDS_MIN 8U
-#define HOLES_MAX 1024U /* more of them are a bitmap again: half its size */
-#define BEHIND 4U       /* so many spans behind the end, few late ones are expected */
+#define HOLES_MAX 1024U /* with more holes it becomes a bitmap again: half of a bitmap's size */
+#define BEHIND 4U       /* this many spans behind the end, few late numbers are expected */
 
 enum kind { FULL, BITS, HOLES, FORGOTTEN };
 
@@ -16,9 +16,9 @@ struct hole {
 };
 
 struct ps_sequences_span {
-    uint64_t first, chunks; /* by chunk number; BITS and HOLES are one chunk */
+    uint64_t first, chunks; /* in chunk numbers; BITS and HOLES have one chunk */
     enum kind kind;
-    uint32_t room; /* words or holes that have memory */
+    uint32_t room; /* allocated words or holes */
     union {
         uint64_t seen; /* BITS: bits that are set */
         uint64_t hole_count;
@@ -46,7 +46,7 @@ void ps_memory_give(struct ps_memory *memory, uint64_t bytes)
     memory->used_bytes -= bytes;
 }
 
-/* realloc within the limit; NULL leaves `old` as it is. */
+/* realloc within the memory limit; returns NULL and leaves `old` unchanged when there is none. */
 static void *resize(struct ps_sequences *set, void *old, size_t old_bytes, size_t bytes)
 {
     if (bytes > old_bytes && !ps_memory_take(set->memory, bytes - old_bytes))
@@ -100,7 +100,7 @@ void ps_sequences_fini(struct ps_sequences *set)
     memset(set, 0, sizeof *set);
 }
 
-/* The first span that ends behind this chunk. */
+/* Returns the first span that ends after this chunk. */
 static uint32_t span_find(const struct ps_sequences *set, uint64_t chunk)
 {
     uint32_t low = 0, high = set->span_count;
@@ -120,7 +120,7 @@ static void span_remove(struct ps_sequences *set, uint32_t at)
     memmove(&set->spans[at], &set->spans[at + 1], (set->span_count - at) * sizeof *set->spans);
 }
 
-/* Neighbours of a kind without storage become one. */
+/* Merges neighbours of the same kind without storage. */
 static void span_merge(struct ps_sequences *set, uint32_t at)
 {
     struct ps_sequences_span *span = &set->spans[at];
@@ -146,7 +146,7 @@ static void span_full(struct ps_sequences *set, uint32_t at)
     span_merge(set, at);
 }
 
-/* The next bit from `from` on that is (is not) set; PS_SEQUENCES_CHUNK: there is none. */
+/* Returns the next bit from `from` on that is (not) set; PS_SEQUENCES_CHUNK when there is none. */
 static uint32_t next_bit(const struct ps_sequences_span *span, uint32_t from, bool set)
 {
     for (uint32_t word = from / 64; word < span->room; word++, from = word * 64) {
@@ -157,7 +157,7 @@ static uint32_t next_bit(const struct ps_sequences_span *span, uint32_t from, bo
     return set || span->room == CHUNK_WORDS ? (uint32_t)PS_SEQUENCES_CHUNK : from;
 }
 
-/* A bitmap becomes a list of its holes, if that is half as large. */
+/* Turns a bitmap into a list of its holes if that is at most half as large. */
 static void span_compact(struct ps_sequences *set, struct ps_sequences_span *span)
 {
     struct hole holes[HOLES_MAX];
@@ -176,14 +176,14 @@ static void span_compact(struct ps_sequences *set, struct ps_sequences_span *spa
     }
     memcpy(data, holes, count * sizeof *holes);
     storage_release(set, span);
-    PS_ASSERT(ps_memory_take(set->memory, count * sizeof *holes)); /* less than was just given back */
+    PS_ASSERT(ps_memory_take(set->memory, count * sizeof *holes)); /* less than was just released */
     set->bytes += count * sizeof *holes;
     span->kind = HOLES;
     span->hole_count = span->room = count;
     span->holes = data;
 }
 
-/* And back. */
+/* Turns a list of holes back into a bitmap. */
 static bool span_expand(struct ps_sequences *set, struct ps_sequences_span *span)
 {
     uint64_t *words = resize(set, NULL, 0, CHUNK_WORDS * sizeof *words), missing = 0;
@@ -201,7 +201,7 @@ static bool span_expand(struct ps_sequences *set, struct ps_sequences_span *span
     return true;
 }
 
-/* A new bitmap for a chunk that no span covers, as span `at`. */
+/* Inserts a bitmap as span `at`, for a chunk that no span covers. */
 static bool span_insert(struct ps_sequences *set, uint32_t at, uint64_t chunk)
 {
     if (set->span_count == set->span_room) {
@@ -249,7 +249,7 @@ static enum ps_sequence bits_add(struct ps_sequences *set, uint32_t at, uint32_t
     return PS_SEQUENCE_NEW;
 }
 
-/* A late one: its hole shrinks, closes or splits. */
+/* Adds a late number: its hole shrinks, closes or splits. */
 static enum ps_sequence holes_add(struct ps_sequences *set, uint32_t at, uint16_t bit)
 {
     struct ps_sequences_span *span = &set->spans[at];
@@ -371,7 +371,7 @@ uint64_t ps_sequences_missing(const struct ps_sequences *set, uint64_t end)
     return end - set->count;
 }
 
-/* Two ranges that touch are one. */
+/* Joins ranges that touch. */
 struct joiner {
     ps_sequences_taker *taker;
     void *argument;

@@ -1,9 +1,10 @@
-/* Which sequence numbers of one source were seen. Kept in chunks of 65,536 numbers: a bitmap while they come,
- * nothing but its number once all were seen, a list of holes when it lies behind and misses few. A thousand
- * million numbers in order, with some missing, cost kilobytes; the worst order and the worst gaps cost a bit
- * a number.
+/* The set of sequence numbers seen of one source. It is stored in chunks of 65,536 numbers: a bitmap while
+ * numbers arrive, only the chunk's number once all were seen, and a list of holes for an older chunk with few
+ * missing. A thousand million numbers in order, with some missing, take kilobytes; the worst order and the
+ * worst gaps take one bit per number.
  *
- * Never says more than it knows: what had to be forgotten for lack of memory answers UNKNOWN for ever.
+ * Answers are never guesses: numbers whose record had to be dropped for lack of memory answer UNKNOWN for
+ * ever.
  *
  * Thread: one at a time. */
 #pragma once
@@ -13,7 +14,7 @@
 #define PS_SEQUENCES_CHUNK_BITS 16U
 #define PS_SEQUENCES_CHUNK (UINT64_C(1) << PS_SEQUENCES_CHUNK_BITS)
 
-/* What all sets together may use. */
+/* The memory that all sets together may use. */
 struct ps_memory {
     uint64_t used_bytes, limit_bytes, used_bytes_max;
 };
@@ -25,19 +26,20 @@ struct ps_sequences_span;
 
 struct ps_sequences {
     struct ps_memory *memory;
-    struct ps_sequences_span *spans; /* sorted, none overlap */
+    struct ps_sequences_span *spans; /* sorted, without overlap */
     uint32_t span_count, span_room, hot;
     uint64_t count;     /* distinct numbers seen, without those that answered UNKNOWN */
     uint64_t end;       /* the highest seen, plus one; 0: none */
-    uint64_t forgotten; /* numbers of which is not known any more whether they were seen */
-    uint64_t bytes;     /* of `memory` */
+    uint64_t forgotten; /* numbers of which it is no longer known whether they were seen */
+    uint64_t bytes;     /* used of `memory` */
 };
 
 enum ps_sequence {
     PS_SEQUENCE_NEW,
     PS_SEQUENCE_AGAIN,
-    PS_SEQUENCE_UNKNOWN,   /* new or again: it lies where the set had to forget */
-    PS_SEQUENCE_NO_MEMORY, /* not taken; ps_sequences_compact or _forget, somewhere, may help */
+    PS_SEQUENCE_UNKNOWN, /* new or again: the set no longer knows that range */
+    /* Not added; ps_sequences_compact or _forget of some set may free memory. */
+    PS_SEQUENCE_NO_MEMORY,
 };
 
 void ps_sequences_init(struct ps_sequences *set, struct ps_memory *memory);
@@ -45,17 +47,18 @@ void ps_sequences_fini(struct ps_sequences *set);
 
 enum ps_sequence ps_sequences_add(struct ps_sequences *set, uint64_t sequence);
 
-/* Makes lists of holes of all bitmaps but the newest, where that is smaller. */
+/* Turns all bitmaps but the newest into lists of holes where that is smaller. */
 void ps_sequences_compact(struct ps_sequences *set);
-/* Forgets the older half of what costs memory, never the newest chunk. Returns the bytes given back. */
+/* Drops the older half of the chunks that use memory, never the newest chunk. Returns the bytes freed. */
 uint64_t ps_sequences_forget(struct ps_sequences *set);
 
-/* Of the numbers below `end` (at least set->end), how many were not seen; those in forgotten chunks included:
- * their number is known, only not which. An UNKNOWN since may have been one of them. */
+/* Returns how many numbers below `end` (at least set->end) were not seen, including those in forgotten
+ * chunks: their count is known, but not which they are. A number that answered UNKNOWN since then may be one
+ * of them. */
 uint64_t ps_sequences_missing(const struct ps_sequences *set, uint64_t end);
 
-/* The ranges that are missing below `end`, first and last number of each, lowest first, without those in
- * forgotten chunks. False from `taker` ends it. */
+/* Reports the missing ranges below `end`, first and last number of each, lowest first, without those in
+ * forgotten chunks. Ends when `taker` returns false. */
 typedef bool ps_sequences_taker(void *argument, uint64_t first, uint64_t last);
 void ps_sequences_ranges(const struct ps_sequences *set, uint64_t end, ps_sequences_taker *taker,
                          void *argument);

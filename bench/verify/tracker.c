@@ -1,4 +1,4 @@
-/* Runs, sources and streams. The streams' highest numbers lie in one open-addressed table. */
+/* Stores runs, sources and streams. One open-addressed table holds the highest number of each stream. */
 #include "bench/verify/tracker.h"
 
 #include <stdlib.h>
@@ -21,7 +21,8 @@ struct ps_tracker {
     struct stream *streams;
     uint64_t stream_room, stream_count; /* room: a power of two */
     uint64_t order_blind;
-    uint32_t relief_hold; /* so many times relief is not tried: it had little to give */
+    /* number of calls for which free_memory() does nothing, because it freed little last time */
+    uint32_t relief_hold;
 };
 
 static void *take(struct ps_tracker *tracker, size_t bytes)
@@ -88,7 +89,7 @@ struct ps_run *ps_tracker_run(struct ps_tracker *tracker, uint32_t number)
     return run;
 }
 
-/* ---- when memory is short ---- */
+/* ---- memory shortage ---- */
 
 static uint64_t sets_compact(struct ps_tracker *tracker)
 {
@@ -110,8 +111,8 @@ static struct ps_source *largest(struct ps_tracker *tracker)
     return best;
 }
 
-/* Frees an eighth of the limit if it can; false when nothing could be freed. Looks at everything, therefore
- * seldom. */
+/* Frees an eighth of the limit if it can; returns false when nothing could be freed. It examines everything,
+ * so it must run rarely. */
 static bool free_memory(struct ps_tracker *tracker)
 {
     if (tracker->relief_hold > 0) {
@@ -180,7 +181,7 @@ static bool streams_grow(struct ps_tracker *tracker)
     return true;
 }
 
-/* True when a higher number was seen in this stream. */
+/* Returns true when a higher number was already seen in this stream. */
 static bool order_check(struct ps_tracker *tracker, const struct ps_source *source, uint64_t sequence,
                         uint64_t stream)
 {

@@ -1,10 +1,10 @@
-/* Who sent what, and what of it came: runs, their sources, the numbers seen of each source, and the order in
- * each stream. All of it within one limit of memory; when that is reached, first what can be packed is
- * packed, then the oldest is forgotten, and every answer that is no longer known says so.
+/* Tracks runs, their sources, the numbers seen of each source, and the order in each stream, within one
+ * memory limit. When the limit is reached it first compacts and then forgets the oldest numbers; answers that
+ * are no longer known are reported as unknown.
  *
- * Reordered is an event that comes for the first time and whose number is below the highest seen before from
- * its source in its stream (Kafka partition, file, connection). Two neighbours swapped are one reordered
- * event; an event that another stream brings is none.
+ * An event is reordered when it arrives for the first time and its number is below the highest seen before
+ * from its source in its stream (Kafka partition, file, connection). Two swapped neighbours are one reordered
+ * event; an event that arrives in another stream is not reordered.
  *
  * Thread: one at a time. */
 #pragma once
@@ -20,15 +20,15 @@ struct ps_tracker_counts {
     uint64_t received; /* distinct events */
     uint64_t duplicated;
     uint64_t reordered;
-    uint64_t changed; /* corrupted: the stamp is good, what it covers is not */
-    uint64_t cut;     /* the stamp is good, what it covers ends early */
-    uint64_t unknown; /* came when it was no longer known whether they had come before */
+    uint64_t changed; /* corrupted: the stamp is good, the covered bytes are not */
+    uint64_t cut;     /* the stamp is good, the covered bytes end early */
+    uint64_t unknown; /* arrived when it was no longer known whether they had arrived before */
 };
 
 struct ps_source {
     uint32_t run, source;
-    uint32_t number;       /* of this source among all that are tracked */
-    uint64_t last_end;     /* the number after the one marked as last; 0: no such mark was seen */
+    uint32_t number;       /* index of this source among all tracked ones */
+    uint64_t last_end;     /* the number after the one marked as last; 0: no mark seen */
     bool last_contradicts; /* two different marks */
     struct ps_tracker_counts tally;
     struct ps_sequences seen;
@@ -38,7 +38,7 @@ struct ps_run {
     uint32_t run;
     uint32_t source_count;
     struct ps_tracker_counts tally; /* of all its sources */
-    uint64_t early;      /* came before they were due: clocks differ; they count as a latency of 0 */
+    uint64_t early;      /* arrived before they were due: clocks differ; their latency counts as 0 */
     uint64_t due_before; /* due before verify began */
     struct ps_histogram latency_ns;
     struct ps_source **pages[512]; /* 512 sources each */
@@ -46,16 +46,16 @@ struct ps_run {
 
 struct ps_tracker;
 
-/* NULL: no memory. Owns: the caller destroys it. */
+/* Returns NULL when there is no memory. Owns: the caller destroys it. */
 struct ps_tracker *ps_tracker_create(uint64_t memory_limit_bytes);
 void ps_tracker_destroy(struct ps_tracker *tracker);
 
-/* Found, or made. NULL: too many runs, or no memory. */
+/* Finds or creates; returns NULL when there are too many runs or there is no memory. */
 struct ps_run *ps_tracker_run(struct ps_tracker *tracker, uint32_t run);
 struct ps_source *ps_tracker_source(struct ps_tracker *tracker, struct ps_run *run, uint32_t source);
-/* Found, or NULL. */
+/* Returns NULL when there is none. */
 struct ps_run *ps_tracker_find(const struct ps_tracker *tracker, uint32_t run);
-/* Whether anything of this source came. */
+/* Tells whether anything of this source arrived. */
 static inline bool ps_run_has(const struct ps_run *run, uint32_t source)
 {
     struct ps_source *const *page = run->pages[source >> 9 & 511];
@@ -65,20 +65,20 @@ static inline bool ps_run_has(const struct ps_run *run, uint32_t source)
 enum ps_tracked {
     PS_TRACKED_NEW,
     PS_TRACKED_AGAIN,
-    PS_TRACKED_UNKNOWN, /* cannot be told any more */
+    PS_TRACKED_UNKNOWN, /* no longer known */
 };
 /* Counts one arrival of an event in the tallies of its source and run. */
 enum ps_tracked ps_tracker_add(struct ps_tracker *tracker, struct ps_run *run, struct ps_source *source,
                                const struct ps_stamp *stamp, uint64_t stream);
 
-/* All of them, in the order in which they were first seen; `run`'s sources by their numbers: begins at 0,
- * NULL ends. */
+/* Iterates over all runs in the order in which they were first seen, or over a run's sources by number: `*at`
+ * begins at 0, NULL ends. */
 struct ps_run *ps_tracker_each_run(const struct ps_tracker *tracker, unsigned *at);
 struct ps_source *ps_tracker_each_source(const struct ps_run *run, uint32_t *at);
 
 struct ps_tracker_facts {
     uint64_t memory_bytes, memory_bytes_max;
-    uint64_t forgotten;   /* numbers of which is no longer known whether they came */
-    uint64_t order_blind; /* arrivals whose order could not be judged: no memory for their stream */
+    uint64_t forgotten;   /* numbers of which it is no longer known whether they arrived */
+    uint64_t order_blind; /* arrivals whose order could not be checked: no memory for their stream */
 };
 void ps_tracker_facts(const struct ps_tracker *tracker, struct ps_tracker_facts *facts);

@@ -1,5 +1,5 @@
-/* Counts against what was sent. Each way of knowing has its contradictions; any of them makes the answer
- * "unknown", never a figure. */
+/* Compares counts with what was sent. Each source of that number can be contradicted; any contradiction makes
+ * the result "unknown", never a figure. */
 #include "bench/verify/verdict.h"
 
 #include <stdarg.h>
@@ -60,7 +60,7 @@ bool ps_verdict_progress(const struct ps_account *account, const struct ps_expec
     return expected->manifest_missing == 0 && (expected->manifest_count > 0 || expected->events_known);
 }
 
-/* The first reason stays. */
+/* Makes the verdict incomplete; only the first reason is kept. */
 __attribute__((format(printf, 2, 3))) static void doubt(struct ps_verdict *verdict, const char *format, ...)
 {
     va_list arguments;
@@ -72,7 +72,7 @@ __attribute__((format(printf, 2, 3))) static void doubt(struct ps_verdict *verdi
     va_end(arguments);
 }
 
-/* By a manifest: its sources, whether seen or not, and no others. */
+/* Uses a manifest: its sources, seen or not, and no others. */
 static void check_manifest(struct ps_verdict *verdict, const struct ps_account *account,
                            const struct ps_manifest *manifest)
 {
@@ -84,11 +84,11 @@ static void check_manifest(struct ps_verdict *verdict, const struct ps_account *
     for (uint32_t at = 0; run != NULL && (source = ps_tracker_each_source(run, &at)) != NULL;) {
         const struct ps_manifest_source *entry = ps_manifest_find(manifest, source->source);
         if (entry == NULL)
-            doubt(verdict, "events of source %u came, which the manifest of run %06x does not know",
+            doubt(verdict, "events of source %u came, which is not in the manifest of run %06x",
                   source->source, run->run);
         else if (source->seen.end > entry->events)
             doubt(verdict,
-                  "event %llu of source %u came, of which the manifest of run %06x says that it sent %llu",
+                  "event %llu of source %u came, but by the manifest of run %06x the source sent %llu",
                   (unsigned long long)source->seen.end - 1, source->source, run->run,
                   (unsigned long long)entry->events);
         else
@@ -97,7 +97,7 @@ static void check_manifest(struct ps_verdict *verdict, const struct ps_account *
     verdict->lost += known;
 }
 
-/* By the number of events in all. */
+/* Uses the total number of events. */
 static void check_events(struct ps_verdict *verdict, const struct ps_expected *expected, uint64_t holes)
 {
     uint64_t received = verdict->tally.received;
@@ -112,7 +112,7 @@ static void check_events(struct ps_verdict *verdict, const struct ps_expected *e
         verdict->lost = expected->events - received;
 }
 
-/* By the marks on the last events of one run's sources, and how many of them there are. */
+/* Uses the marks on the last events of one run's sources, and the number of sources. */
 static void check_marks(struct ps_verdict *verdict, const struct ps_expected *expected,
                         const struct ps_run *run)
 {
@@ -123,7 +123,7 @@ static void check_marks(struct ps_verdict *verdict, const struct ps_expected *ex
             doubt(verdict,
                   source->last_end == 0
                       ? "the last event of source %u of run %06x did not come (or has not been sent yet), so "
-                        "nobody knows how many it sent: give --manifest or --events"
+                        "it is not known how many it sent: give --manifest or --events"
                       : "the marks on last events of source %u of run %06x contradict what came: give "
                         "--manifest or --events",
                   source->source, run->run);
@@ -131,8 +131,8 @@ static void check_marks(struct ps_verdict *verdict, const struct ps_expected *ex
             verdict->lost += ps_sequences_missing(&source->seen, end);
         if (next != UINT64_MAX && source->source != next)
             doubt(verdict,
-                  "sources %llu to %u of run %06x are not among those seen: if they were to send, all of "
-                  "theirs is lost: give --manifest or --events",
+                  "nothing of sources %llu to %u of run %06x came: if they sent events, all of those are "
+                  "lost: give --manifest or --events",
                   (unsigned long long)next, source->source - 1, run->run);
         next = source->source + 1U;
     }
@@ -145,7 +145,7 @@ static void check_marks(struct ps_verdict *verdict, const struct ps_expected *ex
               run->source_count, run->run, expected->sources);
 }
 
-/* Adds up the runs looked at. Returns how many events are missing below the highest numbers seen. */
+/* Adds up the runs that count. Returns how many events are missing below the highest numbers seen. */
 static uint64_t runs_add(struct ps_verdict *verdict, const struct ps_account *account,
                          const struct ps_expected *expected)
 {
@@ -178,7 +178,7 @@ static void check_completeness(struct ps_verdict *verdict, const struct ps_accou
     struct ps_run *run;
     verdict->complete = true;
     if (expected->manifest_missing > 0) {
-        doubt(verdict, "the manifest was not there when verify ended, so nobody knows how much was sent");
+        doubt(verdict, "the manifest was not there when verify ended, so it is not known how much was sent");
     } else if (expected->manifest_count > 0) {
         verdict->known = PS_KNOWN_MANIFEST;
         for (unsigned i = 0; i < expected->manifest_count; i++)
@@ -187,7 +187,7 @@ static void check_completeness(struct ps_verdict *verdict, const struct ps_accou
         verdict->known = PS_KNOWN_EVENTS;
         check_events(verdict, expected, holes);
     } else if (verdict->run_count == 0) {
-        doubt(verdict, "nothing with a stamp came, and nobody said how much was sent: give --manifest or "
+        doubt(verdict, "nothing with a stamp came, and it is not known how much was sent: give --manifest or "
                        "--events");
     } else {
         verdict->known = PS_KNOWN_MARKS;
@@ -196,7 +196,7 @@ static void check_completeness(struct ps_verdict *verdict, const struct ps_accou
     }
     if (verdict->tally.unknown > 0)
         doubt(verdict,
-              "of %llu events it was no longer known whether they had come before: give more --memory",
+              "for %llu events it was no longer known whether they had come before: give more --memory",
               (unsigned long long)verdict->tally.unknown);
     if (account->untracked > 0)
         doubt(

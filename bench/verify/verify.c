@@ -1,5 +1,6 @@
-/* The run: readers hand records to one account under a mutex, the main thread looks at it twenty times a
- * second. A reader takes the mutex with the first record of a read and gives it back behind the last. */
+/* Runs a verification: readers pass records to one account under a mutex; the main thread examines the
+ * account twenty times a second. A reader takes the mutex at the first record of a read and releases it after
+ * the last. */
 #include "bench/verify/verify.h"
 #include "bench/verify/ends.h"
 #include "bench/verify/outcome.h"
@@ -23,8 +24,8 @@ struct reader {
     struct ps_url url;
     const struct ps_far_end_ops *ops;
     pthread_t thread;
-    bool locked; /* the reader's */
-    /* under the mutex */
+    bool locked; /* the reader thread's: it holds the mutex */
+    /* guarded by the mutex */
     bool open, over, failed;
     char address[256], remark[1024];
     bool lossy;
@@ -33,10 +34,10 @@ struct reader {
 
 struct verify {
     const struct ps_verify_options *options;
-    pthread_mutex_t mutex; /* guards what follows, and readers' state */
+    pthread_mutex_t mutex; /* guards what follows, and the readers' state */
     struct ps_account *account;
     bool stop;
-    /* the main thread's */
+    /* used by the main thread only */
     struct reader readers[PS_VERIFY_FROM_MAX];
     unsigned url_count, thread_count;
     struct ps_expected expected;
@@ -44,7 +45,7 @@ struct verify {
     struct ps_live live;
     sigset_t signals;
     uint64_t start_ns, second_ns, received_before;
-    struct ps_histogram latency_ns; /* a second's, copied */
+    struct ps_histogram latency_ns; /* copy of one interval's latencies */
     bool clock_said;
 };
 
@@ -162,14 +163,14 @@ static uint64_t now_ns(void)
     return ps_clock_now().mono_ns;
 }
 
-/* True when a signal came within the time. */
+/* Returns true when a signal came within the time. */
 static bool sleep_or_signal(struct verify *verify)
 {
     const struct timespec time = {.tv_nsec = LOOK_NS};
     return sigtimedwait(&verify->signals, NULL, &time) > 0;
 }
 
-/* Until all far ends are open. False: one cannot be, or a signal came. */
+/* Waits until all far ends are open. Returns false when one cannot be opened or a signal came. */
 static bool wait_open(struct verify *verify, bool *interrupted)
 {
     for (;;) {
@@ -207,7 +208,7 @@ static void print_ready(struct verify *verify)
     ps_live_object(&verify->live, object, false);
 }
 
-/* As often as --every says. */
+/* Called at the interval of --every. */
 static void print_second(struct verify *verify, uint64_t now, bool last)
 {
     struct ps_outcome_second second = {.latency_ns = &verify->latency_ns};
@@ -229,12 +230,13 @@ static void print_second(struct verify *verify, uint64_t now, bool last)
     int64_t step = ps_account_clock(verify->account);
     if (!last && !verify->clock_said && llabs(step) > (long long)(10 * PS_NS_PER_MS)) {
         verify->clock_said = true;
-        ps_live_note(&verify->live, "the wall clock was moved by %+.1f ms: latencies go on from the old one",
+        ps_live_note(&verify->live,
+                     "the wall clock was moved by %+.1f ms: latencies still use the old setting",
                      (double)step / 1e6);
     }
 }
 
-/* What the ends' rules ask for. */
+/* Collects the state for the end rules. */
 static void state_take(struct verify *verify, struct ps_ends_state *state)
 {
     struct ps_tracker_counts tally;
@@ -264,7 +266,7 @@ static enum ps_end watch(struct verify *verify, struct ps_err *err)
                               err) != PS_OK)
             return PS_END_FAILED;
         state_take(verify, &state);
-        /* In step with the start, so that no time is lost to the looks between. */
+        /* Aligned to the start, so that the delays between two checks do not add up. */
         if ((state.now_ns - verify->start_ns) / options->every_ns >
             (verify->second_ns - verify->start_ns) / options->every_ns)
             print_second(verify, state.now_ns, false);
@@ -274,7 +276,7 @@ static enum ps_end watch(struct verify *verify, struct ps_err *err)
     }
 }
 
-/* What the far ends noticed, in one line; NULL: nothing. */
+/* Joins the remarks of the far ends in one line; NULL when there are none. */
 static const char *remarks_join(const struct verify *verify, char *text, size_t room, bool *lossy)
 {
     text[0] = '\0';
@@ -334,14 +336,14 @@ static int run(struct verify *verify)
         status = readers_start(verify, &err);
     bool open = status == PS_OK && wait_open(verify, &interrupted);
     if (interrupted)
-        _Exit(2); /* a far end that does not open need not stop either */
+        _Exit(2); /* a far end that does not finish opening may not stop either */
     verify->start_ns = verify->second_ns = now_ns();
     enum ps_end end = PS_END_FAILED;
     if (open) {
         print_ready(verify);
         end = watch(verify, &err);
     }
-    pthread_sigmask(SIG_UNBLOCK, &verify->signals, NULL); /* a second one ends it at once */
+    pthread_sigmask(SIG_UNBLOCK, &verify->signals, NULL); /* a second signal ends the process at once */
     readers_stop(verify);
     if (open)
         return finish(verify, end, &err);

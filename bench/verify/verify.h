@@ -1,5 +1,5 @@
-/* A whole verification: far ends are read, each by a thread of its own, until an end is reached; then the
- * report. Blocks SIGINT and SIGTERM and takes them itself: they end it, with the report.
+/* A complete verification: reads each far end in a thread of its own until an end is reached, then prints the
+ * report. Blocks SIGINT and SIGTERM and waits for them itself: they end the verification, with the report.
  *
  * Thread: the main one. */
 #pragma once
@@ -9,11 +9,9 @@
 
 #define PS_VERIFY_FROM_MAX 16U
 #define PS_VERIFY_IDLE_NS UINT64_C(5000000000)   /* silence after the first event */
-#define PS_VERIFY_FIRST_NS UINT64_C(30000000000) /* and before it */
-#define PS_VERIFY_MANIFEST_NS                                                                                \
-    UINT64_C(                                                                                                \
-        60000000000) /* silence that ends it while the manifest is not there                            \
-                           */
+#define PS_VERIFY_FIRST_NS UINT64_C(30000000000) /* silence before the first event */
+/* Silence that ends the verification while the manifest does not exist. */
+#define PS_VERIFY_MANIFEST_NS UINT64_C(60000000000)
 #define PS_VERIFY_MEMORY_BYTES (UINT64_C(512) << 20)
 #define PS_VERIFY_MEMORY_BYTES_MIN (UINT64_C(1) << 20)
 
@@ -26,17 +24,17 @@ struct ps_verify_options {
     uint32_t run;
     bool events_known;
     uint64_t events;
-    uint32_t sources;     /* 0: not said */
+    uint32_t sources;     /* 0: not given */
     uint64_t idle_ns;     /* > 0 */
-    uint64_t duration_ns; /* 0: until another end */
+    uint64_t duration_ns; /* 0: no limit */
     uint64_t memory_bytes;
-    uint64_t every_ns; /* a progress each */
+    uint64_t every_ns; /* interval between progress reports */
     bool json, quiet;
 };
 
-/* Returns the exit code: 0 nothing lost, duplicated, reordered or corrupted; 1 something was; 2 it could not
- * be found out. */
+/* Returns the exit code: 0 nothing was lost, duplicated, reordered or corrupted; 1 something was; 2 it could
+ * not be determined. */
 int ps_verify_run(const struct ps_verify_options *options);
 
-/* The far end of this scheme, NULL: there is none. */
+/* Returns the far end for this scheme, or NULL. */
 const struct ps_far_end_ops *ps_verify_far_end(const char *scheme);

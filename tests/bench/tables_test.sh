@@ -23,9 +23,9 @@ for one in bare penstock flume rsyslog syslog-ng fluent-bit vector penstock-udp;
     grep -q "^| .*${one%-udp}" "$PENSTOCK_SOURCE/docs/BENCHMARKS.md" || fail "docs/BENCHMARKS.md says nothing of $one"
 done
 exits 2 "$bench/peers" nobody
-shows "no subject nobody"
+shows "there is no subject nobody"
 exits 2 "$bench/overload" penstock-stress
-shows "no subject penstock-stress that has a far end"
+shows "there is no subject penstock-stress with a far end"
 
 echo "the peers' table"
 common='"unit":"events/CPU-s","better":"higher","rounds":3,"events_per_second":900000,"corrupted":0,"bytes":120,"compression":"none","version":"penstock 1","date":"2026-01-02T03:04:05Z","machine":{"cpu":"made up","cpus":2}'
@@ -37,7 +37,7 @@ EOF_
 exits 0 "$bench/peers" --table "$work/peers"
 shows '| penstock: a to b | 2.70 M (2.50 M to 2.80 M) | 0.90 M | 26 MiB | 7.2 ms | 0 / 0 / 0 |  |  |'
 shows '| flume: the same | 90 k (80 k to 95 k) | 0.90 M | 1024 MiB | 1000.0 ms (rate not held) | unknown / 3 / 1,234 | 30 × | -Xmx2g |'
-shows '120 bytes an event, compression none, real broker'
+shows '120 bytes per event, compression none, real broker'
 shows 'p99 from the due time at 50,000 events/s; made up, 2 CPUs, penstock 1, 2026-01-02.'
 shows 'Not run: vector (vector is not on this machine).'
 

@@ -147,10 +147,10 @@ usage "--events" --from whole.log --events many
 usage "--idle" --from whole.log --idle 0
 usage "--duration" --from whole.log --duration 5x
 usage "--memory" --from whole.log --memory 10
-usage "is no run" --from whole.log --run xyz
+usage "is not a run" --from whole.log --run xyz
 usage "leave --run out" --from whole.log --run 1 --manifest whole.json
 usage "leave --events out" --from whole.log --events 1 --manifest whole.json
-usage "is no JSON" --from whole.log --manifest whole.log
+usage "is not valid JSON" --from whole.log --manifest whole.log
 usage "--from whole.log perhaps" whole.log
 usage "lists the options" --form whole.log
 "$PENSTOCK" verify --help >out

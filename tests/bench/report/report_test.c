@@ -249,7 +249,7 @@ static void what_is_missing_is_said(void **state)
                 "Not measured");
     json_object_set_new(result, "scaling", json_null());
     json_object_set_new(result, "projection", json_string("soon"));
-    assert_page(result, "Not measured: one number of workers only", "id=\"scaling-curve\"");
+    assert_page(result, "Not measured: only one number of workers", "id=\"scaling-curve\"");
     assert_page(result, "Not measured: no rate was asked for", "It assumes");
     json_decref(result);
 }

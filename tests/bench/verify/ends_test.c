@@ -187,12 +187,12 @@ static void test_manifest_makes_no_sense(void **state)
 {
     (void)state;
     static const char *const texts[][2] = {
-        {"", "is no JSON"},
+        {"", "is not valid JSON"},
         {"[]", "no \"run\""},
         {"{\"run\":12}", "no \"run\""},
-        {"{\"run\":\"\",\"sources\":[]}", "is no run"},
-        {"{\"run\":\"1234567\",\"sources\":[]}", "is no run"},
-        {"{\"run\":\"xyz\",\"sources\":[]}", "is no run"},
+        {"{\"run\":\"\",\"sources\":[]}", "is not a run"},
+        {"{\"run\":\"1234567\",\"sources\":[]}", "is not a run"},
+        {"{\"run\":\"xyz\",\"sources\":[]}", "is not a run"},
         {"{\"run\":\"1\"}", "no list of \"sources\""},
         {"{\"run\":\"1\",\"sources\":{}}", "no list of \"sources\""},
         {"{\"run\":\"1\",\"sources\":[1]}", "entry 1"},
@@ -204,7 +204,7 @@ static void test_manifest_makes_no_sense(void **state)
         {"{\"run\":\"1\",\"sources\":[{\"source\":0,\"events\":1,\"failed\":2}]}", "entry 1"},
         {"{\"run\":\"1\",\"sources\":[{\"source\":7,\"events\":1},{\"source\":7,\"events\":1}]}",
          "source 7 is in it twice"},
-        {"{\"run\":\"1\",\"sources\":[{\"source\":0,\"events\":1}]", "is no JSON"},
+        {"{\"run\":\"1\",\"sources\":[{\"source\":0,\"events\":1}]", "is not valid JSON"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
         struct ps_manifest manifest;
@@ -221,7 +221,7 @@ static void test_manifest_makes_no_sense(void **state)
     struct ps_err err = {.length = 0};
     bool found;
     assert_int_equal(ps_manifest_read(&manifest, folder, &found, &err), PS_FAIL);
-    assert_non_null(strstr(err.text, "no file"));
+    assert_non_null(strstr(err.text, "not a file"));
 }
 
 int main(void)

@@ -160,7 +160,7 @@ static void test_refused(void **state)
     snprintf(url, sizeof url, "file://%s/lines?stream=each", ps_test_folder());
     ps_test_far_refused(url, "stream is all or file, not `each`");
     ps_test_far_refused("file:///dev/null", "neither a file nor a directory");
-    ps_test_far_refused("file://host/path", "a path is wanted");
+    ps_test_far_refused("file://host/path", "a path is missing");
 }
 
 /* ---- gzip ---- */
@@ -354,7 +354,7 @@ static void test_avro_damaged(void **state)
     write_file("codec.avro", avro.data, avro.length, 0);
     ps_test_far_open(&far, "file://%s/codec.avro", ps_test_folder());
     ps_test_far_expect_nothing(&far, 0);
-    ps_test_far_expect_remark(&far, "codec `zstandard` is not there", true);
+    ps_test_far_expect_remark(&far, "codec `zstandard` is not supported", true);
     ps_test_far_close(&far);
     ps_test_avro_free(&avro);
 }

@@ -185,7 +185,7 @@ static void test_refused(void **state)
     ps_test_far_close(&far);
     ps_test_far_refused("tcp://no.such.host.invalid:0", "cannot resolve host");
     ps_test_far_refused("tcp://127.0.0.1", "a port is missing");
-    ps_test_far_refused("udp://127.0.0.1:0/x", "udp://HOST:PORT is wanted");
+    ps_test_far_refused("udp://127.0.0.1:0/x", "write udp://HOST:PORT");
     ps_test_far_refused("tcp://127.0.0.1:0?framing=none", "framing is detect, lines or octets");
     ps_test_far_refused("tcp://127.0.0.1:0?framin=lines", "did you mean `framing`");
 }

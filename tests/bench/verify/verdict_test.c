@@ -222,7 +222,7 @@ static void test_manifest_knows_not_the_source(void **state)
     manifest(RUN, 1, (const uint64_t[]){10});
     several(0, 10);
     several(1, 1);
-    unknown(0, 2, "source 1 came, which the manifest");
+    unknown(0, 2, "source 1 came, which is not in the manifest");
 }
 
 static void test_manifest_not_written(void **state)
