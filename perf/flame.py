@@ -1,9 +1,9 @@
-"""A flame graph as one SVG file: no network, light and dark, click to zoom, and a line that says what is under the mouse."""
+"""A flame graph as one SVG file: no network, light and dark, click to zoom, and a line about the frame under the mouse."""
 
 import html
 
 WIDTH, ROW, MARGIN, TOP, CHARACTER = 1200, 17, 12, 58, 7.3
-NARROWEST = 0.4  # what is narrower is left out
+NARROWEST = 0.4  # narrower frames are left out
 
 STYLE = """
 :root{--back:#fff;--ink:#1b1f24;--soft:#57606a;--kernel:#f3b49f;--library:#f5d68a;--ours:#9fd3b0;--other:#c9cfd6}
@@ -16,13 +16,13 @@ g.f rect{stroke:var(--back);stroke-width:.6}g.f{cursor:pointer}g.f:hover rect{op
 
 SCRIPT = """
 const frames=[...document.querySelectorAll('g.f')],info=document.getElementById('info'),W=%(inner)d,M=%(margin)d,C=%(character)s;
-const said=info.textContent;
+const note=info.textContent;
 function place(g,x,w){const r=g.firstElementChild,t=g.lastElementChild;if(w<%(narrowest)s){g.style.display='none';return}
 g.style.display='';r.setAttribute('x',M+x);r.setAttribute('width',w);t.setAttribute('x',M+x+3);
 const n=g.dataset.n,room=Math.floor((w-6)/C);t.textContent=room<3?'':n.length<=room?n:n.slice(0,room-1)+'…'}
 function zoom(to){const a=to?+to.dataset.a:0,b=to?+to.dataset.b:%(total)d,k=W/(b-a);
 for(const g of frames){const x=Math.max(+g.dataset.a,a),y=Math.min(+g.dataset.b,b);place(g,(x-a)*k,Math.max(0,(y-x)*k))}}
-for(const g of frames){g.onclick=()=>zoom(g);g.onmouseenter=()=>{info.textContent=g.querySelector('title').textContent};g.onmouseleave=()=>{info.textContent=said}}
+for(const g of frames){g.onclick=()=>zoom(g);g.onmouseenter=()=>{info.textContent=g.querySelector('title').textContent};g.onmouseleave=()=>{info.textContent=note}}
 document.getElementById('all').onclick=()=>zoom(null);
 """
 
@@ -47,7 +47,7 @@ def svg(folded, title, note):
         nonlocal deepest
         at = start
         for (name, kind), (count, children) in sorted(level.items()):
-            if count * inner / total >= NARROWEST / 8:  # may be seen once zoomed into
+            if count * inner / total >= NARROWEST / 8:  # may become visible when zoomed in
                 boxes.append((name, kind, at, at + count, depth))
                 deepest = max(deepest, depth)
                 walk(children, at, depth + 1)

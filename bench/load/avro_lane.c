@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALL_BYTES_MAX (16U << 20) /* no more events are added beyond */
+#define CALL_BYTES_MAX (16U << 20) /* no events are added beyond this size */
 #define READ_BYTES 16384U
 
 static struct ps_avro_call *call_at(struct ps_avro_lane *lane, unsigned number)
@@ -15,7 +15,7 @@ static struct ps_avro_call *call_at(struct ps_avro_lane *lane, unsigned number)
     return &lane->calls[(lane->first + number) % lane->plan->window];
 }
 
-/* ---- life ---- */
+/* ---- open and close ---- */
 
 enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro_plan *plan,
                                  struct ps_lane *owner, struct ps_err *err)
@@ -39,7 +39,7 @@ static bool is_up(const struct ps_avro_lane *lane)
     return ps_load_connection_is_up(&lane->connection);
 }
 
-/* Nothing of the connection that was holds for the next one. */
+/* Resets everything that belonged to the lost connection. */
 static void forget(struct ps_avro_lane *lane)
 {
     for (unsigned i = 0; i < lane->count; i++) {
@@ -75,7 +75,7 @@ static bool room_for(struct ps_avro_call *call, size_t more)
     return true;
 }
 
-/* Events of the next block, as one block of the array. */
+/* Adds events of the next block, as one block of the array. */
 static bool add_block(struct ps_avro_lane *lane, struct ps_avro_call *call)
 {
     const struct ps_load_block *block = lane->queue.next;
@@ -111,7 +111,8 @@ static bool call_make(struct ps_avro_lane *lane, struct ps_avro_call *call)
     return true;
 }
 
-/* The call to write next; NULL: none may be. Before the server knows the protocol there is one at a time. */
+/* Returns the call to write next, or NULL when none may be written. Until the server knows the protocol only
+ * one call is sent. */
 static struct ps_avro_call *next_call(struct ps_avro_lane *lane)
 {
     if (lane->rewinding || lane->now_ns < lane->resume_ns || (!lane->greeted && lane->greeting))
@@ -222,7 +223,7 @@ static void refused(struct ps_avro_lane *lane, struct ps_avro_call *call, enum p
                                           : "the source answers UNKNOWN");
 }
 
-/* False: the connection was given up. */
+/* Returns false when it gave up the connection. */
 static bool answered(struct ps_avro_lane *lane, const struct ps_avro_answer *answer)
 {
     struct ps_avro_call *call = call_find(lane, answer->serial);
@@ -231,7 +232,7 @@ static bool answered(struct ps_avro_lane *lane, const struct ps_avro_answer *ans
         snprintf(reason, sizeof reason, "%s%s",
                  answer->no_match ? "the server does not speak Flume's protocol"
                  : answer->failed ? "the server answers with an error: "
-                                  : "an answer to nothing that was asked",
+                                  : "an answer without a matching call",
                  answer->error);
         lose(lane, reason);
         return false;
@@ -245,7 +246,7 @@ static bool answered(struct ps_avro_lane *lane, const struct ps_avro_answer *ans
     return true;
 }
 
-/* False: the connection was given up. */
+/* Returns false when it gave up the connection. */
 static bool read_all(struct ps_avro_lane *lane)
 {
     size_t at = 0;
@@ -269,7 +270,7 @@ static bool read_all(struct ps_avro_lane *lane)
     return true;
 }
 
-/* Bytes off the connection; compressed ones are decompressed as far as there is room, and parsed. */
+/* Takes bytes from the connection; decompresses them as far as there is room, and parses them. */
 static bool take_bytes(struct ps_avro_lane *lane, uint8_t *data, size_t length)
 {
     struct ps_avro_zlib_input input = {data, length};
@@ -309,7 +310,7 @@ static void settle(struct ps_avro_lane *lane)
     }
 }
 
-/* Everything is answered: what was refused is to be sent again. */
+/* Every call is answered: marks the refused ones to be sent again. */
 static void rewind_calls(struct ps_avro_lane *lane)
 {
     for (unsigned i = 0; i < lane->count; i++) {
@@ -320,7 +321,7 @@ static void rewind_calls(struct ps_avro_lane *lane)
     lane->rewinding = false;
 }
 
-/* When the oldest call that is not answered has waited too long. */
+/* Returns when the oldest unanswered call has waited too long. */
 static uint64_t deadline(struct ps_avro_lane *lane)
 {
     for (unsigned i = 0; i < lane->count; i++) {

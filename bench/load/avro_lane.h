@@ -1,13 +1,13 @@
-/* One lane's calls of appendBatch over one connection: batches of events go out, a few of them unanswered at
- * a time, answers complete them in order.
+/* One lane's calls of appendBatch over one connection: sends batches of events, with a few calls unanswered
+ * at a time; answers complete them in order.
  *
- * OK completes a batch. FAILED and UNKNOWN (the source's channel is full) send it again with back-off, after
- * everything else that is under way was answered and before anything new. An error, an answer that is none,
- * no answer in time, and a broken connection give the connection up; what was not answered is sent again over
- * another one, and may be there twice.
+ * OK completes a batch. After FAILED and UNKNOWN (the source's channel is full) the batch is sent again with
+ * back-off, after all other calls in flight were answered and before anything new. The connection is given up
+ * after an error, an invalid answer, no answer in time, and when it breaks; what was not answered is then
+ * sent again over a new one, and may arrive twice.
  *
- * Thread: the lane's sender. Never blocks. Buffers grow to the size of a batch, then nothing is allocated but
- * by TLS. */
+ * Thread: the lane's sender. Never blocks. Buffers grow to the size of a batch; after that only TLS
+ * allocates. */
 #pragma once
 
 #include "bench/load/block_queue.h"
@@ -19,12 +19,12 @@
 
 #define PS_AVRO_WINDOW_MAX 32U
 
-/* Shared by all lanes; const. */
+/* Shared by all lanes; constant. */
 struct ps_avro_plan {
-    struct ps_load_stream_plan stream; /* first */
+    struct ps_load_stream_plan stream; /* must be first */
     struct ps_tls_client *tls;         /* or NULL */
-    uint32_t batch;                    /* events a call */
-    unsigned window;                   /* calls not answered */
+    uint32_t batch;                    /* events per call */
+    unsigned window;                   /* unanswered calls */
     int compression_level;             /* 0: none */
     uint64_t timeout_ns;
 };
@@ -32,7 +32,7 @@ struct ps_avro_plan {
 enum ps_avro_state {
     PS_AVRO_CALL_READY, /* to be written */
     PS_AVRO_CALL_WRITING,
-    PS_AVRO_CALL_BUSY, /* not answered */
+    PS_AVRO_CALL_BUSY, /* sent, not answered yet */
     PS_AVRO_CALL_TAKEN,
     PS_AVRO_CALL_AGAIN, /* refused for now */
 };
@@ -55,15 +55,16 @@ struct ps_avro_lane {
     uint32_t serial;
     uint64_t now_ns;
 
-    bool greeted, greeting; /* the handshake is answered; is on its way */
-    bool full;              /* the socket */
-    bool rewinding;         /* something is to be sent again: nothing new is sent until all is answered */
-    bool refused;           /* the lane was told that this is an outage */
+    bool greeted, greeting; /* the handshake is answered; the handshake was sent */
+    bool full;              /* the socket accepts no more now */
+    /* Something must be sent again: nothing new is sent until all calls are answered. */
+    bool rewinding;
+    bool refused; /* the lane was told about this outage */
     struct ps_refusals refusals;
-    uint64_t resume_ns; /* nothing is sent before */
+    uint64_t resume_ns; /* nothing is sent earlier */
 
     struct ps_avro_call *writing;
-    struct iovec parts[2]; /* what is left of it */
+    struct iovec parts[2]; /* the unwritten rest of the call */
     uint8_t head[PS_AVRO_HEAD_BYTES];
     struct ps_avro_zlib zlib;
 
@@ -74,6 +75,6 @@ struct ps_avro_lane {
 
 enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro_plan *plan,
                                  struct ps_lane *owner, struct ps_err *err);
-/* Returns when to be called again. */
+/* Returns when it must be called again. */
 uint64_t ps_avro_lane_work(struct ps_avro_lane *lane, uint64_t now_ns);
 void ps_avro_lane_close(struct ps_avro_lane *lane);

@@ -2,7 +2,7 @@
 
 #include "core/clock.h"
 
-#define STEADY_NS PS_NS_PER_S /* a connection that held so long was no failure */
+#define STEADY_NS PS_NS_PER_S /* after this long the connection was good: the failures are reset */
 
 void ps_load_connection_init(struct ps_load_connection *connection, const struct ps_client_plan *plan,
                              struct ps_lane *lane)

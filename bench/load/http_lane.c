@@ -2,7 +2,7 @@
 
 #include "core/clock.h"
 
-/* ---- life ---- */
+/* ---- open and close ---- */
 
 enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http_plan *plan,
                                  struct ps_lane *owner, struct ps_err *err)
@@ -45,7 +45,7 @@ static void note_down(struct ps_http_lane *lane, const char *reason)
     ps_lane_down(lane->queue.lane, lane->now_ns, reason);
 }
 
-/* The far side says "later". */
+/* Handles an answer that means "later". */
 static void note_refusal(struct ps_http_lane *lane, const char *reason)
 {
     lane->resume_ns = ps_refusals_add(&lane->refusals, lane->now_ns);
@@ -59,7 +59,8 @@ static void answered(struct ps_http_lane *lane, struct ps_http_batch *batch)
     lane->busy--;
     if (batch->request.failure != NULL) {
         batch->state = PS_HTTP_AGAIN;
-        if (!lane->rewinding || lane->failures == 0) { /* several break with one connection, or one server */
+        /* several requests fail with one connection or server: count it once */
+        if (!lane->rewinding || lane->failures == 0) {
             lane->resume_ns = ps_lane_retry_at(lane->queue.lane, lane->failures, lane->now_ns);
             lane->failures++;
         }
@@ -85,10 +86,10 @@ static void drive(struct ps_http_lane *lane)
     struct ps_http_request *request;
     ps_http_client_work(&lane->client, lane->now_ns);
     while ((request = ps_http_client_next(&lane->client)) != NULL)
-        answered(lane, (struct ps_http_batch *)request); /* its first member */
+        answered(lane, (struct ps_http_batch *)request); /* the request is the batch's first member */
 }
 
-/* From the front: what was answered for good. */
+/* Completes the requests at the front that were answered for good. */
 static void settle(struct ps_http_lane *lane)
 {
     while (lane->count > 0) {
@@ -106,7 +107,8 @@ static void settle(struct ps_http_lane *lane)
 
 /* ---- requests ---- */
 
-/* A request's body of the queue's next events, the plan's `batch` at most. False: no memory for one. */
+/* Makes a request's body of the queue's next events, at most the plan's `batch`. Returns false when there is
+ * no memory. */
 static bool batch_make(struct ps_http_lane *lane, struct ps_http_batch *batch)
 {
     enum ps_http_format format = lane->plan->format;
@@ -154,7 +156,7 @@ static void send_all(struct ps_http_lane *lane)
     }
 }
 
-/* Everything is answered, and the rest is over: what was not taken is to be sent again. */
+/* Every request is answered and the wait is over: marks what was not accepted to be sent again. */
 static void rewind_batches(struct ps_http_lane *lane)
 {
     for (unsigned i = 0; i < lane->count; i++) {
@@ -174,7 +176,7 @@ uint64_t ps_http_lane_work(struct ps_http_lane *lane, uint64_t now_ns)
 {
     lane->now_ns = now_ns;
     if (!lane->up && lane->failures == 0 && lane->refusals.count == 0)
-        note_up(lane); /* the first request will tell */
+        note_up(lane); /* no connection is made before the first request */
     drive(lane);
     lane->now_ns = ps_lane_now(lane->queue.lane);
     settle(lane);

@@ -1,9 +1,9 @@
-/* One lane's HTTP requests: events become bodies, a few of them are under way at a time, answers complete
- * them in order.
+/* One lane's HTTP requests: turns events into bodies, with a few requests in flight at a time; answers
+ * complete them in order.
  *
- * 2xx completes a request's events. 408, 429 and 5xx, and connections that break, send it again, after
- * everything else that is under way was answered, and before anything new: the order stays as far as one
- * request at a time keeps it. Any other answer refuses its events for good.
+ * 2xx completes a request's events. After 408, 429, 5xx and a broken connection the request is sent again,
+ * after all other requests in flight were answered and before anything new: with one request at a time this
+ * keeps the order. Any other answer refuses the events for good.
  *
  * Thread: the lane's sender. Never blocks. libcurl allocates while it works. */
 #pragma once
@@ -15,13 +15,13 @@
 
 #define PS_HTTP_REQUESTS_MAX 64U
 
-/* Shared by all lanes; const. */
+/* Shared by all lanes; constant. */
 struct ps_http_plan {
     struct ps_http_settings http;
-    char *url, *ca, *cert, *key; /* the texts of `http` */
+    char *url, *ca, *cert, *key; /* the texts that `http` points to */
     enum ps_http_format format;
-    uint32_t batch;       /* events a request */
-    unsigned request_max; /* under way at a time */
+    uint32_t batch;       /* events per request */
+    unsigned request_max; /* in flight at a time */
 };
 
 enum ps_http_state {
@@ -33,7 +33,7 @@ enum ps_http_state {
 };
 
 struct ps_http_batch {
-    struct ps_http_request request; /* first */
+    struct ps_http_request request; /* must be first */
     enum ps_http_state state;
     uint32_t count; /* events */
     struct ps_http_body body;
@@ -44,18 +44,18 @@ struct ps_http_lane {
     const struct ps_http_plan *plan;
     struct ps_block_queue queue;
     struct ps_http_client client;
-    uint64_t now_ns;                                    /* of this call */
+    uint64_t now_ns;                                    /* time of the current call */
     struct ps_http_batch batches[PS_HTTP_REQUESTS_MAX]; /* a ring, in the order of the events */
     unsigned first, count, busy;
     bool up;
-    bool rewinding;     /* something is to be sent again: nothing is sent until all is answered */
-    uint64_t resume_ns; /* nothing is sent before */
-    unsigned failures;  /* of the connection, in a row */
+    bool rewinding;     /* something must be sent again: nothing is sent until all requests are answered */
+    uint64_t resume_ns; /* nothing is sent earlier */
+    unsigned failures;  /* consecutive failures of the connection */
     struct ps_refusals refusals;
 };
 
 enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http_plan *plan,
                                  struct ps_lane *owner, struct ps_err *err);
-/* Returns when to be called again. */
+/* Returns when it must be called again. */
 uint64_t ps_http_lane_work(struct ps_http_lane *lane, uint64_t now_ns);
 void ps_http_lane_close(struct ps_http_lane *lane);

@@ -49,13 +49,13 @@ enum ps_status ps_process_start(struct ps_process *child, const char *program, c
     return PS_OK;
 }
 
-/* Reads what is there. */
+/* Reads the available output. */
 static void fill(struct ps_process *child)
 {
     while (child->out >= 0) {
         if (child->room - child->length < 65536) {
             if (child->room >= PS_PROCESS_LINE_BYTES_MAX)
-                child->length = 0; /* no line is that long */
+                child->length = 0; /* the line is too long: drop it */
             else
                 child->room = child->room == 0 ? 131072 : 2 * child->room;
             child->buffer = realloc(child->buffer, child->room);
@@ -79,7 +79,7 @@ static void fill(struct ps_process *child)
 
 const char *ps_process_line(struct ps_process *child)
 {
-    if (child->line_length > 0) { /* the one handed out before */
+    if (child->line_length > 0) { /* removes the line returned before */
         child->length -= child->line_length;
         memmove(child->buffer, child->buffer + child->line_length, child->length);
         child->line_length = 0;

@@ -1,6 +1,6 @@
-/* What every target over a network must do, each against a server that stalls, refuses, vanishes and comes
- * back: bring every event, in order; hold what is not taken; go on with the first event that was not
- * completed; say up and down. (Kafka and files have tests of their own with the same cases.) */
+/* What every target over a network must do, each against a server that stalls, refuses, disappears and comes
+ * back: deliver every event, in order; keep what is not accepted; continue with the first event that was not
+ * completed; report up and down. (Kafka and files have their own tests with the same cases.) */
 #include "bench/load/targets.h"
 #include "tests/support/peer.h"
 
@@ -135,7 +135,7 @@ static bool lane_is_down(void *argument)
 static void test_brings_every_event_in_order(void **state)
 {
     (void)state;
-    uint64_t count = kind->datagrams ? 3000 : 20000; /* datagrams: what a receive buffer holds */
+    uint64_t count = kind->datagrams ? 3000 : 20000; /* datagrams: what fits into a receive buffer */
     begin(NULL);
     open_lane();
     assert_true(ps_test_lane_run(&lane, 5000, lane_is_up, NULL)); /* before any event */
@@ -170,7 +170,7 @@ static void test_a_stalled_peer_loses_nothing(void **state)
     open_lane();
     assert_true(ps_test_lane_send(&lane, 100, 10, kind->size, 5000));
     peer.stalled = true;
-    /* Until the target holds all it may, and more than 200 ms longer. */
+    /* Waits until the target holds all it may, and 200 ms more. */
     unsigned quiet = 0;
     while (quiet < 40) {
         quiet++;
@@ -213,8 +213,8 @@ static void test_nobody_there_at_first(void **state)
     end();
 }
 
-/* Every event that was completed before the server went away is there, or (without acknowledgements) the far
- * side says so; what was not completed comes, from the first on. */
+/* Every event that was completed before the server disappeared has arrived, or (without acknowledgements) the
+ * receiver confirmed it; the rest is sent again, from the first event on. */
 static void test_the_peer_vanishes_and_comes_back(void **state)
 {
     (void)state;
@@ -223,8 +223,8 @@ static void test_the_peer_vanishes_and_comes_back(void **state)
     assert_true(ps_test_lane_send(&lane, 1000, 100, kind->size, 5000));
     assert_true(ps_test_peer_await(&peer, 1000));
     ps_test_peer_vanish(&peer);
-    /* Events keep coming; what the kernel takes before it learns of the end may be lost where completed means
-     * written. */
+    /* Keeps sending; where completed means written, events that the kernel accepts before it notices the end
+     * may be lost. */
     while (!lane_is_down(NULL)) {
         if (ps_test_lane_has_room(&lane))
             ps_test_lane_give(&lane, 50, kind->size);
@@ -240,7 +240,7 @@ static void test_the_peer_vanishes_and_comes_back(void **state)
     assert_true(ps_test_lane_run(&lane, 10000, NULL, NULL));
     assert_true(lane.up);
     assert_int_equal(lane.completed + lane.failed, lane.given);
-    /* The first event behind what was completed is the first that comes, and nothing behind it is missing. */
+    /* The first event after the completed ones arrives first, and none after it is missing. */
     size_t arrived = lane.given - (completed_before - 1000) - lane.failed;
     assert_true(ps_test_peer_await(&peer, arrived));
     if (kind->acknowledged) {
@@ -273,7 +273,7 @@ static void test_closing_with_events_outstanding(void **state)
     for (unsigned i = 0; i < 3; i++)
         ps_test_lane_turn(&lane, 1);
     end();
-    begin(NULL); /* and before anything was tried */
+    begin(NULL); /* and before any attempt */
     open_lane();
     ps_test_lane_give(&lane, 5, kind->size);
     end();
@@ -308,7 +308,7 @@ static void test_udp_too_large_is_refused_for_good(void **state)
     (void)state;
     static const struct kind udp = {.ops = &ps_target_udp,
                                     .url = "udp://127.0.0.1:%u",
-                                    .size = {60000, 70000}, /* 65,507 is the most */
+                                    .size = {60000, 70000}, /* the maximum is 65,507 */
                                     .datagrams = true};
     kind = &udp;
     begin(NULL);
@@ -371,7 +371,7 @@ static void test_tls_meets_a_server_without_it(void **state)
     begin(NULL);
     open_lane();
     ps_test_lane_give(&lane, 10, kind->size);
-    for (unsigned i = 0; i < 10; i++) /* the server waits for a newline, and so do we for its answer */
+    for (unsigned i = 0; i < 10; i++) /* the server waits for a newline, and the test for its answer */
         ps_test_lane_turn(&lane, 5);
     assert_int_equal(lane.completed, 0);
     assert_false(lane.up);
@@ -399,7 +399,7 @@ static int choose(void **state)
 
 int main(void)
 {
-    signal(SIGPIPE, SIG_IGN); /* as the program */
+    signal(SIGPIPE, SIG_IGN); /* as the program does */
     static const struct CMUnitTest for_each[] = {
         cmocka_unit_test(test_brings_every_event_in_order),
         cmocka_unit_test(test_single_events_go_out_at_once),

@@ -1,5 +1,5 @@
-/* Each format is what it says: Flume's two syslog parsers, a JSON parser and the pattern of an access log
- * take it to pieces and find what was put in. */
+/* Each format has the right syntax: Flume's two syslog parsers, a JSON parser and the pattern of an access
+ * log parse it and find what was put in. */
 #include <jansson.h>
 #include <regex.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ struct sample {
     struct ps_content_config config;
 };
 
-/* False: that size is too small for the format. */
+/* Returns false when the size is too small for the format. */
 static bool sample_make(struct sample *sample, const char *format, uint32_t size_bytes, bool stamp)
 {
     sample->config = (struct ps_content_config){.format = format,
@@ -83,7 +83,7 @@ static void syslog_check(const struct sample *sample, const char *mode, bool new
     header_get(line, "Facility", value, sizeof value);
     assert_non_null(strpbrk(value, "0123456789"));
     header_get(line, "timestamp", value, sizeof value);
-    /* the year of a stamp without one is for the parser to guess, and the fraction is missing */
+    /* the parser guesses the year of a stamp without one, and the fraction is missing */
     assert_int_equal(strtoull(value, NULL, 10), new ? due_ms : due_ms / 1000 * 1000);
     const char *body = strstr(line, "| ");
     assert_non_null(body);
@@ -178,7 +178,7 @@ static void test_combined(void **state)
         for (uint32_t k = 0; k < EVENTS; k++) {
             char text[EVENT_ROOM];
             event_matches(&sample, k, &regex, groups, PS_COUNT_OF(groups), text);
-            /* a log analyser keeps the last string, no more: what the stamp covers lies within it */
+            /* log analysers keep only the last string: what the stamp covers lies within it */
             stamp_check(&sample, text + groups[9].rm_so, (size_t)(groups[9].rm_eo - groups[9].rm_so), k);
         }
         checked++;
@@ -206,7 +206,7 @@ static void json_check(const struct sample *sample, uint32_t i)
         assert_true(json_is_real(json_object_get(json, "latency_ms")));
         assert_int_equal(strlen(json_string_value(json_object_get(json, "trace"))), 16);
     }
-    /* written anew, its members in another order, the stamp is still good */
+    /* written again with its members in another order: the stamp is still good */
     char *again = json_dumps(json, JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_INDENT(2));
     stamp_check(sample, again, strlen(again), i);
     free(again);
@@ -231,7 +231,7 @@ static void test_json(void **state)
 
 /* ---- key=value ---- */
 
-/* Pairs separated by blanks; quotes only around the last. */
+/* Pairs separated by blanks; only the last is quoted. */
 static void test_keyvalue(void **state)
 {
     (void)state;

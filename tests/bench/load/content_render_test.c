@@ -1,4 +1,4 @@
-/* Sizes to the byte, stamps that are right, and events that are the same whoever renders them. */
+/* Exact sizes, correct stamps, and events that are the same whichever writer renders them. */
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 /* ---- sizes ---- */
 
-/* Every size from 64 bytes is met to the byte; where no number of octets has it, one byte less. */
+/* Every size from 64 bytes is met exactly; where octet counting cannot give it, one byte less. */
 static void test_sizes(void **state)
 {
     (void)state;
@@ -98,7 +98,7 @@ static void stamp_check(const struct ps_content_config *config)
         assert_true(end == event.length || event.data[end] == '"');
         if (i % 50 != 0)
             continue;
-        for (size_t k = at + PS_STAMP_BYTES; k < end; k++) { /* a byte that it covers */
+        for (size_t k = at + PS_STAMP_BYTES; k < end; k++) { /* a byte that the stamp covers */
             char *byte = rendered.bytes + (event.data - rendered.bytes) + k;
             *byte ^= 1;
             assert_int_equal(ps_stamp_find(event.data, event.length, &stamp, NULL), PS_STAMP_CHANGED);
@@ -136,7 +136,7 @@ static void test_stamps(void **state)
     }
 }
 
-/* What a stamp can cover is bounded; the event is not. */
+/* The bytes a stamp covers are limited; the event is not. */
 static void test_stamp_of_giant(void **state)
 {
     (void)state;
@@ -152,7 +152,7 @@ static void test_stamp_of_giant(void **state)
     ps_content_destroy(content);
 }
 
-/* ---- the same whoever renders it ---- */
+/* ---- the same whichever writer renders it ---- */
 
 static const char *const pieces[] = {
     "text ",
@@ -212,7 +212,8 @@ static void template_random(char *template, size_t room, uint64_t *random)
     assert_true(strlen(template) < room);
 }
 
-/* The same events in parts: other writers, other batches, too little room, other sources in between. */
+/* Renders the same events in parts: other writers, other batches, too little room, other sources in
+ * between. */
 static void parts_check(const struct ps_content *content, const struct ps_test_events *whole, uint32_t source,
                         uint64_t first, uint64_t *random)
 {
@@ -241,7 +242,7 @@ static void parts_check(const struct ps_content *content, const struct ps_test_e
         for (uint32_t i = 0; i < done; i++)
             assert_int_equal(ends[i], whole->ends[at + i] - start);
         assert_memory_equal(bytes, whole->bytes + start, ends[done - 1]);
-        if (done < count) /* the next one would not have fitted */
+        if (done < count) /* the next event would not have fitted */
             assert_true(whole->ends[at + done] - start > room);
         free(bytes);
         at += done;
@@ -332,7 +333,7 @@ static void test_threads(void **state)
     }
 }
 
-/* Room that ends anywhere: what fits is rendered, nothing beyond. */
+/* The room ends anywhere: what fits is rendered, nothing beyond. */
 static void test_room(void **state)
 {
     (void)state;

@@ -1,5 +1,4 @@
-/* What fields look like, where stamps stand, what is refused; how events are rendered is
- * content_render_test.c's. */
+/* The text of fields, the places of stamps, and errors; content_render_test.c tests rendering. */
 #include <math.h>
 #include <regex.h>
 #include <stdio.h>
@@ -92,7 +91,7 @@ static void test_times(void **state)
         assert_string_equal(ps_test_event_of(cases[i].template, false, cases[i].due_ns), cases[i].text);
 }
 
-/* The times of events that cross a second, forwards and backwards, and of sources that take turns. */
+/* Times of events that cross a second, forwards and backwards, and of sources in turn. */
 static void test_time_goes_on(void **state)
 {
     (void)state;
@@ -115,7 +114,7 @@ static void test_time_goes_on(void **state)
     ps_content_destroy(content);
 }
 
-/* What a seed gives must not change by accident: runs are repeated from it. */
+/* The result of a seed must not change by accident: runs are repeated from it. */
 static void test_same_for_ever(void **state)
 {
     (void)state;
@@ -256,7 +255,7 @@ static void test_lines(void **state)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
     close(fd);
-    for (unsigned i = 0; i < 4; i++) { /* alone, with a stamp behind, with one in front, with a size */
+    for (unsigned i = 0; i < 4; i++) { /* alone, with a stamp after it, with one before it, with a size */
         struct ps_content_config config = {.lines = path,
                                            .stamp = i == 1 || i == 2,
                                            .template = i == 2 ? "{stamp} {line}" : NULL,
@@ -295,7 +294,7 @@ static void test_lines(void **state)
     unlink(path);
 }
 
-/* Fields, sequences, sources and seeds have nothing to do with each other: pairs fall evenly on 100 cells. */
+/* Fields, sequences, sources and seeds are independent: pairs are spread evenly over 100 cells. */
 static void test_independence(void **state)
 {
     (void)state;

@@ -1,6 +1,5 @@
-/* Distributions draw what they say they draw: chi-square against the exact probabilities, with fixed seeds,
- * so that a bound is held always or never. The bounds are met by a right table but for one time in a million.
- */
+/* Distributions draw what they should: chi-square against the exact probabilities, with fixed seeds, so that
+ * the result is always the same. A correct table exceeds the bounds one time in a million. */
 #include "tests/support/support.h"
 
 #include <math.h>
@@ -16,7 +15,7 @@ struct drawing {
     const struct ps_distribution *distribution;
 };
 
-/* `field` as it would stand in a template. */
+/* `field` as written in a template. */
 static struct drawing drawing_make(const char *field)
 {
     struct drawing drawing = {.arena = ps_arena_create(), .template = calloc(1, sizeof *drawing.template)};
@@ -41,8 +40,8 @@ static uint64_t numbered(uint64_t seed, uint64_t i)
     return ps_mix_next(ps_mix(i ^ seed, UINT64_C(0x9e3779b97f4a7c15)));
 }
 
-/* The value that chi-square with so many degrees of freedom stays below but for one time in a million (Wilson
- * and Hilferty). */
+/* The value that chi-square with that many degrees of freedom exceeds one time in a million (Wilson and
+ * Hilferty). */
 static double chi_square_max(unsigned freedom)
 {
     double a = 2.0 / (9.0 * freedom), z = 4.7534;
@@ -87,7 +86,7 @@ static void test_uniform_all(void **state)
     drawing_free(&drawing);
 }
 
-/* Every rank of the first ones by itself, then classes that grow, the last to the end. */
+/* Each of the first ranks by itself, then classes of growing width up to the end. */
 static void zipf_check(uint64_t ranks, double s, uint64_t seed)
 {
     enum { SINGLE = 320, CLASSES_MAX = 1200 };
@@ -112,7 +111,7 @@ static void zipf_check(uint64_t ranks, double s, uint64_t seed)
             weight = 0;
         }
     }
-    if (count > 1 && expected[count - 1] < 20) { /* too few for a class: to the one in front */
+    if (count > 1 && expected[count - 1] < 20) { /* too few for a class: added to the previous one */
         expected[count - 2] += expected[count - 1];
         ends[count - 2] = ranks;
         count--;
@@ -146,7 +145,7 @@ static void test_zipf(void **state)
         zipf_check(cases[i].ranks, cases[i].s, i + 10);
 }
 
-/* The mean rank of a range too long to sum: by the integral. */
+/* The mean rank of a range too long to add up: by the integral. */
 static void test_zipf_wide(void **state)
 {
     (void)state;
@@ -191,7 +190,7 @@ static void test_normal(void **state)
     drawing_free(&drawing);
 }
 
-/* Beyond the ziggurat's last layer, where the tail has an algorithm of its own. */
+/* Beyond the ziggurat's last layer, where the tail has its own algorithm. */
 static void test_normal_tail(void **state)
 {
     (void)state;
@@ -215,7 +214,7 @@ static void test_normal_whole(void **state)
     struct drawing drawing = drawing_make("{int:normal:mean=5,sd=4,min=0,max=9}");
     uint64_t seen[10] = {0};
     double expected[10];
-    for (unsigned i = 0; i < 10; i++) /* what lies beyond min and max becomes min and max */
+    for (unsigned i = 0; i < 10; i++) /* values beyond min and max become min and max */
         expected[i] = DRAWS * ((i == 9 ? 1 : normal_below((i + 0.5 - 5) / 4)) -
                                (i == 0 ? 0 : normal_below((i - 0.5 - 5) / 4)));
     for (uint64_t i = 0; i < DRAWS; i++) {
@@ -264,7 +263,7 @@ static void test_alias_of_many(void **state)
         seen[ps_alias_draw(&alias, numbered(80, i))]++;
     for (unsigned i = 0; i < COUNT; i++)
         expected[i] = DRAWS * weights[i] / sum;
-    /* those that are expected less than once are too few to say something about */
+    /* texts expected less than once are too rare for a result */
     for (unsigned i = 0; i < COUNT; i++)
         assert_true(expected[i] > 1);
     chi_square_check("alias", seen, expected, COUNT);

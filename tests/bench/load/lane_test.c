@@ -1,5 +1,6 @@
-/* The sender by hand: a fake clock, a fake target. What is due is sent, in order, once; a target that stalls
- * delays events and not the schedule, and every event's latency says so (the coordinated-omission test). */
+/* Calls the sender directly with a fake clock and a fake target. Due events are sent once and in order; a
+ * target that stalls delays events but not the schedule, and every event's latency shows it (the test for
+ * coordinated omission). */
 #include "tests/support/support.h"
 
 #include "bench/load/lane.h"
@@ -17,17 +18,17 @@ struct fake_lane {
     struct ps_lane *lane;
     struct ps_load_block *first, *last;
     uint32_t outstanding;
-    uint64_t received, ended; /* events; those with the mark of the last */
+    uint64_t received, ended; /* events; those marked as the last */
     bool down;
 };
 
 static struct world {
     uint64_t now_ns;
-    uint64_t stall_from_ns, stall_to_ns; /* takes nothing then */
-    uint64_t answer_ns;                  /* how long it takes to complete a block */
-    uint64_t down_from_ns, down_to_ns;   /* not connected then */
+    uint64_t stall_from_ns, stall_to_ns; /* accepts nothing in this period */
+    uint64_t answer_ns;                  /* time to complete a block */
+    uint64_t down_from_ns, down_to_ns;   /* not connected in this period */
     uint32_t refuse_every;               /* each n-th event fails; 0: none */
-    bool finished_late;                  /* finish says no once */
+    bool finished_late;                  /* finish returns false once */
     struct fake_lane lanes[LANES_MAX];
     struct ps_sender *sender;
     struct ps_content *content;
@@ -59,7 +60,7 @@ static void fake_give(void *state, struct ps_load_block *block)
     fake->last = block;
 }
 
-/* Every event is the next of its source, due when it should be, and stamped so. */
+/* Every event is the next of its source, with the right due time and stamp. */
 static void event_check(struct fake_lane *fake, const struct ps_load_block *block, uint32_t i)
 {
     uint32_t begin = i > 0 ? block->ends[i - 1] : 0;
@@ -202,7 +203,8 @@ static uint64_t at(double seconds)
     return 1000 * S + (uint64_t)(seconds * 1e9);
 }
 
-/* Cycles until done; time goes to where the sender wants to be called, in steps of a millisecond at most. */
+/* Runs cycles until the sender is done; time moves to when the sender wants to be called, by at most a
+ * millisecond. */
 static void world_run(uint64_t cut_ns)
 {
     for (unsigned cycles = 0; ps_sender_phase(world.sender) != PS_SENDER_DONE; cycles++) {
@@ -248,8 +250,8 @@ static void what_is_due_is_sent(void **state)
     assert_int_equal(world.sender->lanes[0].last_due_ns, 9999 * PS_NS_PER_MS);
 }
 
-/* The target takes nothing for a second. The events that were due then are as late as they are: one by a
- * whole second, half of them by at least half a second. */
+/* The target accepts nothing for a second. The events due in that time are late: one by a whole second, half
+ * of them by at least half a second. */
 static void a_stall_is_seen_by_every_event_due_then(void **state)
 {
     (void)state;
@@ -263,12 +265,12 @@ static void a_stall_is_seen_by_every_event_due_then(void **state)
     assert_in_range(slower_than(&statistics->latency_ns, S / 2), 4950, 5050);
     assert_in_range(slower_than(&statistics->latency_ns, S / 10), 8900, 9100);
     assert_in_range(slower_than(&statistics->latency_ns, 0), 9900, 10100);
-    /* The schedule is the target's victim, not the sender's fault. */
+    /* The delay is the target's, so it is not a schedule error. */
     assert_in_range(statistics->schedule_error_ns.max, 0, 10000);
     assert_int_equal(world.lanes[0].ended, 1);
 }
 
-/* A closed loop hides the same stall: two blocks see it. That is why it is labelled. */
+/* A closed loop hides the same stall: only two blocks see it. That is why it is labelled. */
 static void a_closed_loop_hides_a_stall(void **state)
 {
     (void)state;
@@ -291,7 +293,7 @@ static void an_outage_is_on_the_timeline(void **state)
     world_begin((struct plan){"constant", 1000, 3 * S, 0, 2, 0});
     world_run(0);
     const struct ps_sender *sender = world.sender;
-    assert_int_equal(sender->statistics.completed, 3000); /* the schedule went on */
+    assert_int_equal(sender->statistics.completed, 3000); /* the schedule continued */
     assert_int_equal(sender->outage_count, 1);
     assert_int_equal(sender->outages[0].from_ns, at(1));
     assert_int_equal(sender->outages[0].to_ns, at(1.5));
@@ -318,8 +320,8 @@ static void refused_events_are_counted_by_reason(void **state)
     assert_string_equal(reason, "refused by the fake");
 }
 
-/* A block that has room for a few events only: random arrivals are wound back and taken again, none is lost
- * or doubled or moved, as the checks of every event say. */
+/* A block with room for only a few events: random arrivals are restored and taken again; none is lost,
+ * duplicated or moved, as the checks of every event show. */
 static void small_blocks_wind_the_schedule_back(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Whole runs against real sockets: everything arrives once and in order, a sink that stalls shows in the
- * tail, one that goes away in the outages, one that is too slow in the verdict. */
+/* Complete runs against real sockets: everything arrives once and in order; a sink that stalls appears in the
+ * tail, one that disappears in the outages, one that is too slow in the verdict. */
 #include "tests/support/support.h"
 
 #include "bench/load/load.h"
@@ -17,19 +17,19 @@
 #define SINK_CONNECTIONS_MAX 8U
 #define SOURCES_MAX 8U
 
-/* ---- a sink: a thread with a listener, and how it misbehaves ---- */
+/* ---- a sink: a thread with a listener, and its faults ---- */
 
 struct sink {
     unsigned port;
     int listener;
     bool small;         /* buffers */
-    unsigned stall_ms;  /* reads nothing for so long, once, when the first bytes came */
+    unsigned stall_ms;  /* reads nothing for this long, once, after the first bytes */
     unsigned slow_ms;   /* pause after each 4 KiB */
-    size_t leave_bytes; /* closes everything after so many, and comes back a little later */
+    size_t leave_bytes; /* closes everything after this many bytes, and comes back a little later */
     bool octet_counted;
-    uint64_t finish; /* order: end when nothing comes any more */
+    uint64_t finish; /* order: end when nothing more comes */
     pthread_t thread;
-    /* what it saw; read after it was joined */
+    /* what it saw; read after the thread was joined */
     uint64_t events, broken, connections, left;
     uint64_t next[SOURCES_MAX], marked[SOURCES_MAX];
     size_t bytes;
@@ -74,7 +74,7 @@ static void sink_event(struct sink *sink, const char *text, size_t length)
     sink->events++;
 }
 
-/* The length of the first event with its framing, 0: it is not whole. */
+/* The length of the first event with its framing, 0 when it is incomplete. */
 static size_t sink_cut(const struct sink *sink, const char *text, size_t length, size_t *begin)
 {
     *begin = 0;
@@ -121,7 +121,7 @@ static void sink_leave(struct sink *sink)
     sink->left++;
 }
 
-/* False: nothing came. */
+/* Returns false when nothing came. */
 static bool sink_read(struct sink *sink, unsigned lane)
 {
     int *fd = &sink->lanes[lane].fd;
@@ -276,8 +276,9 @@ static void everything_arrives_once_and_in_order(void **state)
     free(sink);
 }
 
-/* The sink reads nothing for a second; its buffers and ours hold far less than 0.2 s of the load. So events
- * due in the other 0.8 s wait until the second is over: bounds from below that no slow machine can break. */
+/* The sink reads nothing for a second; its buffers and the sender's hold far less than 0.2 s of the load. So
+ * events due in the other 0.8 s wait until the second is over: lower bounds that hold on slow machines
+ * too. */
 static void a_stalled_sink_shows_in_the_tail(void **state)
 {
     (void)state;
@@ -316,7 +317,7 @@ static void a_sink_that_goes_away_is_an_outage(void **state)
     free(sink);
 }
 
-/* 4 KiB in no less than 5 ms are 800 KiB/s; 1.28 MB/s are asked. */
+/* 4 KiB in at least 5 ms are at most 800 KiB/s; the load asks for 1.28 MB/s. */
 static void a_slow_sink_does_not_hold_the_rate(void **state)
 {
     (void)state;
@@ -415,7 +416,7 @@ static void an_interrupted_run_ends_well(void **state)
     free(sink);
 }
 
-/* A port at which nobody listens. */
+/* A port without a listener. */
 static struct sink closed_port(void)
 {
     struct sink sink = {0};

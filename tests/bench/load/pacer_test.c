@@ -1,5 +1,5 @@
-/* The pacer's bookkeeping: gaps are noted and taken off, descriptors are seen while it waits. No test asserts
- * how well it keeps time; bench_load_pacing measures that. */
+/* The pacer's bookkeeping: gaps are noted and subtracted, and descriptors are polled while it waits. No test
+ * checks how exact it is; bench_load_pacing measures that. */
 #include "tests/support/support.h"
 
 #include "bench/load/pacer.h"
@@ -33,13 +33,13 @@ static void gaps_between_readings_are_noted(void **state)
     for (uint64_t i = 1; i <= 100; i++)
         ps_pacer_saw(&pacer, base + i * 100);
     assert_int_equal(gap_ns.count, 0);
-    ps_pacer_saw(&pacer, base + 10000 + 500000); /* away for half a millisecond */
+    ps_pacer_saw(&pacer, base + 10000 + 500000); /* the core is lost for half a millisecond */
     assert_int_equal(gap_ns.count, 1);
     assert_int_equal(gap_ns.max, 500000);
     ps_pacer_saw(&pacer, base + 510100);
     ps_pacer_saw(&pacer, base + 510100 + 100000);
     assert_int_equal(gap_ns.count, 2);
-    /* Whatever part of a time they cover. */
+    /* Whatever part of a period the gaps cover. */
     assert_int_equal(overlap(&pacer, base, base + 1000000), 600000);
     assert_int_equal(overlap(&pacer, base + 20000, base + 30000), 10000);
     assert_int_equal(overlap(&pacer, base + 500000, base + 520100), 20000);
@@ -57,7 +57,7 @@ static void old_gaps_are_forgotten(void **state)
     assert_int_equal(overlap(&pacer, 0, PS_NEVER), PS_PACER_GAPS * UINT64_C(50000));
 }
 
-/* Moments that rise, against adding the gaps up one by one. */
+/* Moments in ascending order, compared with adding the gaps up one by one. */
 static void overlaps_are_what_adding_up_gives(void **state)
 {
     (void)state;
@@ -82,7 +82,7 @@ static void overlaps_are_what_adding_up_gives(void **state)
     }
 }
 
-/* Time that the thread slept while it should have worked is no CPU time: a gap. Time it computed is none. */
+/* Time in which the thread slept instead of working is a gap; time in which it computed is not. */
 static void being_away_at_work_is_noted(void **state)
 {
     (void)state;
@@ -110,7 +110,7 @@ static void it_waits_until_the_time(void **state)
         uint64_t before_ns = ps_pacer_now();
         int ready;
         uint64_t now_ns =
-            ps_pacer_wait(&pacer, PS_NEVER, PS_NEVER, &ready); /* comes back to look for orders */
+            ps_pacer_wait(&pacer, PS_NEVER, PS_NEVER, &ready); /* returns so that the caller sees orders */
         assert_true(now_ns > before_ns && ready == 0);
     }
 }
@@ -134,7 +134,7 @@ static void descriptors_are_seen(void **state)
         }
         usleep(1000);
         int ready;
-        ps_pacer_wait(&pacer, 0, 0, &ready); /* late already: it looks all the same */
+        ps_pacer_wait(&pacer, 0, 0, &ready); /* already late: it polls all the same */
         assert_int_equal(ready, 1);
     }
     close(fd);

@@ -1,5 +1,5 @@
-/* When events are due: closed forms, the same schedule however many lanes share it, no drift, traces, and
- * what is said about bad shapes. */
+/* When events are due: closed forms, the same schedule for any number of lanes, no drift, traces, and
+ * messages for bad shapes. */
 #include "tests/support/support.h"
 
 #include "bench/load/schedule.h"
@@ -144,7 +144,7 @@ static void due_times_rise_and_counts_invert_them(void **state)
         for (unsigned k = 0; k < 20000; k++) {
             uint64_t at = ps_shape_due_ns(shape, (double)event, &piece);
             assert_true(at >= before);
-            assert_int_equal(at, due(shape, event)); /* wherever the search began */
+            assert_int_equal(at, due(shape, event)); /* wherever the search begins */
             assert_true(ps_shape_event_count(shape, at) <= event);
             assert_true(ps_shape_event_count(shape, at + 1) > event);
             before = at;
@@ -166,7 +166,7 @@ static void schedule_init(struct ps_schedule *schedule, const struct ps_shape *s
     ps_schedule_init(schedule, &config);
 }
 
-/* Lanes that take turns at random give the one global schedule, each event once. */
+/* Lanes that take turns at random produce the one global schedule, each event once. */
 static void any_number_of_lanes_gives_the_same_schedule(void **state)
 {
     (void)state;
@@ -201,7 +201,7 @@ static void any_number_of_lanes_gives_the_same_schedule(void **state)
     }
 }
 
-/* The mean and the variance of the number of arrivals in a second are the rate; lanes are independent; the
+/* The mean and the variance of the number of arrivals per second are the rate; lanes are independent; the
  * same seed gives the same arrivals. */
 static void poisson_is_poisson(void **state)
 {

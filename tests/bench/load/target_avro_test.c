@@ -1,6 +1,5 @@
-/* Target avro: what answers mean, windows, answers that are none. (What all targets have in
- * common: conformance_target_test.c; the bytes: tests/stages/avro/rpc_test.c; a real Flume:
- * tests/real/load_avro_test.sh.) */
+/* Target avro: the meaning of answers, windows, invalid answers. (conformance_target_test.c has the cases of
+ * all targets; tests/stages/avro/rpc_test.c the encoding; tests/real/load_avro_test.sh a real Flume.) */
 #include "bench/load/targets.h"
 #include "tests/support/peer.h"
 
@@ -162,7 +161,7 @@ static void test_urls_that_cannot_be(void **state)
 
 int main(void)
 {
-    signal(SIGPIPE, SIG_IGN); /* as the program */
+    signal(SIGPIPE, SIG_IGN); /* as the program does */
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failed_comes_again_in_order),
         cmocka_unit_test(test_failed_within_a_window),

@@ -1,4 +1,4 @@
-/* Target file: what is appended, how files are rotated, what happens on a full disk. */
+/* Target file: appending, rotation, and a full disk. */
 #include "bench/load/targets.h"
 #include "tests/support/fake_lane.h"
 
@@ -45,7 +45,7 @@ static void open_lane(const char *keys)
     ps_test_lane_open(&lane, &ps_target_file, url);
 }
 
-/* Reads PATH[.number]: its events must be first, first + 1, ..; returns the sequence behind the last. 0 bytes
+/* Reads PATH[.number]: its events must be first, first + 1, ..; returns the sequence after the last. 0 bytes
  * or no file: first. */
 static uint64_t check_file(unsigned number, uint64_t first, uint64_t *bytes)
 {
@@ -89,7 +89,7 @@ static void test_appends(void **state)
     ps_test_lane_close(&lane);
     assert_int_equal(check_file(0, 0, &bytes), 5000);
     assert_false(exists(1));
-    /* Another run goes on behind it. */
+    /* Another run appends to it. */
     open_lane("?fsync=true");
     assert_true(ps_test_lane_send(&lane, 1, 1, size, 5000));
     ps_test_lane_close(&lane);
@@ -132,7 +132,7 @@ static void test_rotates_by_copy(void **state)
     fstat(fd, &before);
     rotates("?rotate=copytruncate&size=10KiB&keep=40", 10240);
     assert_int_equal(stat(path, &after), 0);
-    assert_int_equal(before.st_ino, after.st_ino); /* the same file all along */
+    assert_int_equal(before.st_ino, after.st_ino); /* the same file throughout */
     assert_true(exists(20));
     close(fd);
 }
@@ -193,7 +193,7 @@ static void test_a_full_disk_is_an_outage(void **state)
     ps_test_lane_close(&lane);
 }
 
-/* Writing stops within a line, and goes on there when there is room again. */
+/* Writing stops within a line and continues there when there is room again. */
 static void test_goes_on_within_a_line(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Target http: what answers mean, several requests at a time, URLs. (What all targets have in common:
- * conformance_target_test.c.) */
+/* Target http: the meaning of answers, several requests at a time, URLs. (conformance_target_test.c has the
+ * cases of all targets.) */
 #include "bench/load/targets.h"
 #include "tests/support/peer.h"
 
@@ -41,7 +41,7 @@ static void test_what_is_refused_for_now_comes_again_in_order(void **state)
     begin("http://127.0.0.1:%u/x?batch=50", every_other_later);
     assert_true(ps_test_lane_send(&lane, 1000, 60, size, 10000));
     assert_int_equal(lane.completed, 1000);
-    assert_int_equal(lane.downs, 0); /* it never lasted */
+    assert_int_equal(lane.downs, 0); /* the refusals never lasted */
     assert_int_equal(peer.accepted, 1);
     ps_test_peer_check(&peer, &lane, 1000, true);
     end();
@@ -103,7 +103,7 @@ static int now_and_then_later(struct ps_test_peer *from, uint64_t sequence, uint
     return from->verdicts++ % 7 == 3 ? 503 : 200;
 }
 
-/* Several connections have no order between them; nothing is lost and nothing comes twice. */
+/* Several connections keep no order among each other; nothing is lost or duplicated. */
 static void test_several_requests_at_a_time(void **state)
 {
     (void)state;
@@ -131,14 +131,15 @@ static void test_urls_that_cannot_be(void **state)
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?requests=65", "requests");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?header=nothing", "NAME:VALUE");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?timeout=never", "timeout");
-    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?verify=false", "verify"); /* of https alone */
+    /* only for https */
+    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?verify=false", "verify");
     ps_test_lane_refused(&ps_target_https, "https://127.0.0.1:1?ca=/nonexistent", "does not exist");
     ps_test_lane_refused(&ps_target_https, "https://127.0.0.1:1?bdoy=plain", "body");
 }
 
 int main(void)
 {
-    signal(SIGPIPE, SIG_IGN); /* as the program */
+    signal(SIGPIPE, SIG_IGN); /* as the program does */
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_refused_for_now_comes_again_in_order),
         cmocka_unit_test(test_refusals_that_last_are_an_outage),

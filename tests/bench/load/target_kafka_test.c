@@ -1,5 +1,5 @@
-/* Target kafka against librdkafka's mock cluster: what arrives, in which partitions, with which keys; brokers
- * that are not there, go away and come back, refuse for a while or for good, and end the producer. */
+/* Target kafka against librdkafka's mock cluster: the records that arrive, their partitions and keys; brokers
+ * that are absent, disappear and come back, refuse for a while or for good, and end the producer. */
 #include "bench/load/targets.h"
 #include "core/clock.h"
 #include "tests/support/fake_lane.h"
@@ -41,7 +41,7 @@ static uint64_t sequence_of(const struct ps_test_record *record)
 }
 
 /* Reads the topic: every event but the failed ones, in order within its partition; `exactly`: once. Returns
- * how many partitions have any. */
+ * the number of partitions with events. */
 static unsigned check_topic(uint64_t count, bool exactly)
 {
     struct ps_test_records records =
@@ -203,7 +203,7 @@ static void test_the_broker_vanishes_and_comes_back(void **state)
     check_topic(lane.given, false); /* the mock does not deduplicate */
 }
 
-/* What the library retries by itself is no failure. */
+/* An error that the library retries by itself is no failure. */
 static void test_refused_for_a_while(void **state)
 {
     (void)state;
@@ -234,7 +234,7 @@ static void test_refused_for_good(void **state)
     check_topic(300, true);
 }
 
-/* A fatal error ends a producer: another one sends what was not delivered. */
+/* A fatal error ends a producer: a new one sends what was not delivered. */
 static void test_a_fatal_error(void **state)
 {
     (void)state;
@@ -252,7 +252,7 @@ static void test_a_fatal_error(void **state)
     check_topic(1100, false);
 }
 
-/* Not allowed to write: an outage with Kafka's reason, until somebody grants it. */
+/* No permission to write: an outage with Kafka's reason, until the permission is given. */
 static void test_not_authorized_for_a_while(void **state)
 {
     (void)state;
@@ -312,7 +312,7 @@ static void test_closing_with_events_outstanding(void **state)
     assert_true(lane.outstanding > 0);
     ps_test_lane_close(&lane);
     begin(NULL);
-    rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1); /* and with nobody to send them to */
+    rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1); /* and no broker to send them to */
     open_lane("");
     ps_test_lane_give(&lane, 1000, size);
     for (unsigned i = 0; i < 20; i++)

@@ -1,4 +1,4 @@
-/* Templates are taken to pieces as documented, and what is wrong is told with column, reason and cure. */
+/* Templates are parsed as documented, and errors name column, reason and cure. */
 #include "tests/support/support.h"
 
 #include "bench/load/content.h"
@@ -26,7 +26,7 @@ static void parsed_free(struct parsed *parsed)
     free(parsed->template);
 }
 
-/* What stands where no field does. */
+/* Text outside of fields. */
 static void test_text(void **state)
 {
     (void)state;
@@ -210,7 +210,7 @@ static void test_limits(void **state)
     free(text);
 }
 
-/* Each field of the table works as it is shown there, with its optional arguments or without. */
+/* Each field of the table works as shown there, with and without its optional arguments. */
 static void test_table(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Goals as they are written. */
+/* Parsing goals. */
 #include "bench/plan/goal.h"
 #include "tests/support/support.h"
 

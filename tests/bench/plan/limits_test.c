@@ -1,4 +1,4 @@
-/* An agent's page taken apart, and what limits it. */
+/* Parsing an agent's metrics page, and finding what limits it. */
 #include <math.h>
 #include <stdio.h>
 
@@ -46,8 +46,9 @@ static void test_measure(void **state)
                    "penstock_source_events_received_total{component=\"r1\"} 100\n"
                    "penstock_sink_kafka_requests_sent_total{component=\"k1\"} 100\n"
                    "process_cpu_seconds_total 20\n");
+    /* appeared meanwhile */
     parse(&after, "penstock_worker_busy_seconds_total{worker=\"0\",cpu=\"-1\"} 11.5\n"
-                  "penstock_worker_busy_seconds_total{worker=\"1\",cpu=\"-1\"} 1\n" /* came meanwhile */
+                  "penstock_worker_busy_seconds_total{worker=\"1\",cpu=\"-1\"} 1\n"
                   "penstock_source_blocked_seconds_total{component=\"r1\"} 2\n"
                   "penstock_source_events_kernel_dropped_total{component=\"r1\"} 15\n"
                   "penstock_source_events_received_total{component=\"r1\"} 190\n"
@@ -95,7 +96,7 @@ static void add_trial(struct ps_limits_trial *trial, double rate, bool held)
     ps_parts_add(&trial->parts, "channel c2", "capacity", PS_PART_QUEUE, 0);
 }
 
-/* Parts whose shares are straight lines are found to end where they do. */
+/* Parts that grow in straight lines are found to saturate where they do. */
 static void test_ranking(void **state)
 {
     (void)state;
@@ -114,7 +115,7 @@ static void test_ranking(void **state)
     assert_non_null(strstr(limits->items[0].text, "straight line"));
     assert_string_equal(limits->items[1].part, "worker 1"); /* the next */
     assert_true(fabs(limits->items[1].saturates_at - 4000000) < 1);
-    assert_string_equal(limits->items[2].part, "channel c1"); /* it filled when it was too much */
+    assert_string_equal(limits->items[2].part, "channel c1"); /* it filled at a rate that was too high */
     assert_true(fabs(limits->items[2].utilisation - 0.01) < 1e-9 &&
                 fabs(limits->items[2].beyond - 0.9) < 1e-9);
     assert_non_null(strstr(limits->items[2].text, "90 % at 1,600,000: its consumer is slower"));
@@ -123,7 +124,7 @@ static void test_ranking(void **state)
     assert_string_equal(limits->items[4].part, "memory"); /* does not grow */
     assert_true(limits->items[4].saturates_at == 0);
 
-    /* One trial alone gives a line through nothing. */
+    /* One trial alone gives a line through 0. */
     ps_limits_find(limits, &trials[1], 1, 400000);
     assert_string_equal(limits->items[0].part, "worker 0");
     assert_true(fabs(limits->items[0].saturates_at - 400000 / 0.45) < 1);
@@ -133,7 +134,7 @@ static void test_ranking(void **state)
     free(trials);
 }
 
-/* A full channel is said, and what it means. */
+/* A full channel is reported with its meaning. */
 static void test_full_queue(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* From a figure to machines, partitions and disks. */
+/* Computing machines, partitions and disks from a figure. */
 #include <math.h>
 #include <string.h>
 
@@ -16,8 +16,8 @@ static bool assumes(const struct ps_projection *projection, const char *text)
 static void test_worked_example(void **state)
 {
     (void)state;
-    /* 800,000 events/s of 200 B; a machine holds 250,000; 30 % free; one may be down; a week, three copies.
-     */
+    /* 800,000 events/s of 200 B; a machine holds 250,000; 30 % free; one may be down; a week, three
+     * copies. */
     const struct ps_projection_wish wish = {.rate = 800000,
                                             .size_bytes = 200,
                                             .headroom = 0.3,
@@ -49,7 +49,7 @@ static void test_sizes(void **state)
         .rate = 1000, .size_bytes = 100, .workers = 1, .shared = true, .at_least = true};
     struct ps_projection projection;
     assert_int_equal(ps_projection_make(&wish, &measured, &projection, NULL), PS_OK);
-    assert_int_equal(projection.machines, 4); /* exactly: no fifth by rounding */
+    assert_int_equal(projection.machines, 4); /* exactly four: rounding adds no fifth */
     assert_true(assumes(&projection, "4.00 times"));
     assert_true(assumes(&projection, "\"at least\""));
     assert_true(assumes(&projection, "measured machine too"));

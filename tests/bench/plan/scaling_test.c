@@ -1,4 +1,4 @@
-/* The Universal Scalability Law against points made from known parameters. */
+/* The Universal Scalability Law fitted to points made from known parameters. */
 #include <math.h>
 
 #include "bench/plan/scaling.h"
@@ -43,7 +43,7 @@ static void test_known_parameters(void **state)
     }
 }
 
-/* Never a negative coefficient, whatever the noise; the error is about the noise. */
+/* No coefficient is negative, whatever the noise; the error is about as large as the noise. */
 static void test_noise(void **state)
 {
     (void)state;
@@ -75,7 +75,7 @@ static void test_few_points(void **state)
     assert_true(found.kappa == 0 && found.free_count == 2);
     assert_near(found.error, 0, 1e-9);
 
-    /* Better than linear: nothing is negative, the error says so. */
+    /* Better than linear: nothing is negative, and the error shows it. */
     const struct ps_scaling_point super[] = {{1, 1000}, {2, 2400}};
     assert_true(ps_scaling_fit(super, 2, &found));
     assert_true(found.sigma == 0 && found.kappa == 0 && found.error > 0.05);

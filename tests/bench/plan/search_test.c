@@ -10,12 +10,12 @@ struct target {
     double capacity;         /* events/s */
     double queue;            /* events it can hold back */
     bool back_pressure;      /* slows the sender down instead of dropping */
-    double noise;            /* the capacity differs by so much from trial to trial, evenly */
+    double noise;            /* the capacity varies by this share from trial to trial, evenly */
     double false_loss;       /* share of trials that lose something for no reason */
     double false_hold;       /* share of trials at which overload does not show */
     double bad_from, bad_to; /* rates at which something is lost whatever the capacity */
     double generator_max;    /* what the load generator can offer, 0: anything */
-    double broken_from;      /* at this rate and above trials break down, 0: never */
+    double broken_from;      /* at this rate and above trials fail, 0: never */
     double overhead_s;
     uint64_t random;
 };
@@ -32,7 +32,7 @@ static double p99_ns(double capacity, double rate)
     return load >= 1 ? 1e12 : (1 + log(100) * load / (2 * (1 - load))) / capacity * 1e9;
 }
 
-/* The rate at which that is `limit_ns`. */
+/* Returns the rate at which p99_ns is `limit_ns`. */
 static double p99_rate(double capacity, double limit_ns)
 {
     double x = 2 * (limit_ns / 1e9 * capacity - 1) / log(100);
@@ -111,7 +111,7 @@ static void assert_found(const struct ps_search_figure *figure, double capacity)
     assert_true(figure->repeats >= 2);
 }
 
-/* A token bucket whose queue holds 20 ms worth: ten times out of ten. */
+/* A token bucket whose queue holds 20 ms of events: ten successes in ten searches. */
 static void test_token_bucket(void **state)
 {
     (void)state;
@@ -165,10 +165,10 @@ static void test_any_target(void **state)
         noisy_misses += missed && noisy;
     }
     assert_int_equal(quiet_misses, 0);
-    assert_true(noisy_misses <= 10); /* 2 % of those whose trials lie */
+    assert_true(noisy_misses <= 10); /* 2 % of those with wrong trials */
 }
 
-/* The confidence means something: with noise, the threshold is in the interval about as often as said. */
+/* The confidence is right: with noise, the threshold is in the interval about as often as stated. */
 static void test_confidence(void **state)
 {
     (void)state;
@@ -212,11 +212,11 @@ static void test_generator_limited(void **state)
     struct ps_search_figure figure = figure_of(&target, &config);
     assert_int_equal(figure.status, PS_SEARCH_GENERATOR_LIMITED);
     assert_true(figure.rate == figure.lower && figure.lower <= 400000 && figure.lower > 400000 * 0.96);
-    /* A generator that is just above the subject does not matter. */
+    /* A generator just above the subject's capacity does not matter. */
     target = (struct target){.capacity = 300000, .generator_max = 330000, .overhead_s = 1, .random = 7};
     figure = figure_of(&target, &config);
     assert_found(&figure, 300000);
-    /* It cannot even offer the least. */
+    /* The generator cannot even offer the lowest rate. */
     target.generator_max = 50;
     figure = figure_of(&target, &config);
     assert_int_equal(figure.status, PS_SEARCH_GENERATOR_LIMITED);
@@ -230,7 +230,7 @@ static void test_broken(void **state)
     struct ps_search_config config = config_for(100, 10e6);
     struct ps_search_figure figure = figure_of(&target, &config);
     assert_int_equal(figure.status, PS_SEARCH_FAILED);
-    /* One that breaks down above a rate holds below it. */
+    /* A target that fails above a rate holds below it. */
     target = (struct target){.capacity = 1e7, .broken_from = 150000, .overhead_s = 1, .random = 7};
     config.repeats_max = 2;
     struct ps_search *search = run(&target, &config);
@@ -239,7 +239,7 @@ static void test_broken(void **state)
     ps_search_destroy(search);
 }
 
-/* A band of rates that lose below rates that are held: the lower rate counts, once it has been seen. */
+/* A band of rates that lose lies below rates that are held: the lower rate counts, once it has been seen. */
 static void test_loss_inversion(void **state)
 {
     (void)state;
@@ -248,7 +248,7 @@ static void test_loss_inversion(void **state)
     struct ps_search_config config = config_for(10000, 1e6); /* 10,000, 40,000, ... */
     struct ps_search_figure figure = figure_of(&target, &config);
     assert_found(&figure, 39000);
-    /* The band opens where short trials had held, below rates that go on to hold. */
+    /* The band appears where short trials had held, below rates that still hold. */
     struct ps_search *search = ps_search_create(&config);
     struct ps_search_ask ask;
     target.capacity = 103456;
@@ -305,7 +305,7 @@ static void test_many_goals(void **state)
     ps_search_destroy(search);
 }
 
-/* A budget for a few trials: the interval is honest about it. */
+/* A budget for only a few trials: the interval shows it. */
 static void test_out_of_time(void **state)
 {
     (void)state;
@@ -320,7 +320,7 @@ static void test_out_of_time(void **state)
     }
 }
 
-/* A trial that could not be run at all, and verdicts by name. */
+/* A trial that could not be run, and verdicts by name. */
 static void test_verdicts(void **state)
 {
     (void)state;

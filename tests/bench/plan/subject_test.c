@@ -1,4 +1,4 @@
-/* What an agent file says about where load goes in and where it comes out. Nothing is started. */
+/* Deriving target and far ends from an agent file. Nothing is started. */
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,7 +37,7 @@ struct derived {
     struct ps_err err;
     enum ps_status status;
     bool wants_broker;
-    char text[4096]; /* of plan.properties */
+    char text[4096]; /* content of plan.properties */
 };
 
 static void derive(struct derived *it, const char *properties, const struct ps_subject_config *wish)
@@ -110,7 +110,7 @@ static void test_workers(void **state)
     assert_false(it.wants_broker);
     assert_has(it.subject.target, "netcat://127.0.0.1:");
     assert_has(it.subject.target, "?ack=false");
-    assert_int_equal(it.subject.from_count, 0); /* by the agent's counters */
+    assert_int_equal(it.subject.from_count, 0); /* uses the agent's counters */
     assert_true(it.subject.note_count == 1 && strstr(it.subject.notes[0], "counters") != NULL);
     assert_has(it.text, "a1.penstock.workers = 3\n");
     assert_has(it.text, "a1.sources.r1.penstock.workers = 3\n");
@@ -149,7 +149,7 @@ static void test_two_channels(void **state)
         "a1.sinks.k2.kafka.bootstrap.servers = x:1\n";
     struct derived it;
     char text[2048];
-    derive(&it, flow, NULL); /* replicating: each event comes out twice */
+    derive(&it, flow, NULL); /* replicating: each event arrives twice */
     if (it.status != PS_OK)
         fail_msg("%s", it.err.text);
     assert_int_equal(it.subject.from_count, 1);
@@ -167,7 +167,7 @@ static void test_two_channels(void **state)
     assert_has(it.subject.from[1], "/two?");
 }
 
-/* What is named on the command line is taken as it is. */
+/* Addresses given on the command line are used unchanged. */
 static void test_named(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* What load and verify say about one trial, put together. */
+/* Combining the reports of load and verify about one trial. */
 #include <math.h>
 
 #include "bench/plan/trial.h"
@@ -60,7 +60,7 @@ static void test_held(void **state)
     ps_trial_fini(&trial);
 }
 
-/* A far end that lost; the target that refused; a far end that threw records away itself. */
+/* A far end that lost events; a target that refused; a far end that dropped records itself. */
 static void test_lost(void **state)
 {
     (void)state;
@@ -79,7 +79,7 @@ static void test_lost(void **state)
     ps_trial_fini(&trial);
 }
 
-/* The target slows the generator down: that is the subject's doing. A late generator is not. */
+/* A target that slows the generator down is the subject's doing; a late generator is not. */
 static void test_back_pressure(void **state)
 {
     (void)state;
@@ -104,13 +104,13 @@ static void test_late_generator(void **state)
     struct ps_trial trial = {.generator_held = true, .latency_ns = {25e6}, .schedule_error_p99_ns = 15e6};
     struct ps_search_answer answer;
     ps_trial_answer(&trial, goals, 1, &answer);
-    assert_true(answer.generator_held && answer.generator_late[0]); /* other goals may still be judged */
+    assert_true(answer.generator_held && answer.generator_late[0]); /* other goals can still be judged */
     trial.schedule_error_p99_ns = 5e6;
     ps_trial_answer(&trial, goals, 1, &answer);
     assert_true(answer.generator_held && !answer.generator_late[0]);
 }
 
-/* A queue that grows, in a long trial by its steps, in a short one by how latencies spread. */
+/* A growing queue: in a long trial found by its steps, in a short one by the spread of latencies. */
 static void test_growth(void **state)
 {
     (void)state;
@@ -129,7 +129,7 @@ static void test_growth(void **state)
     assert_true(fabs(trial.growth - 0.2) < 0.001);
     ps_trial_fini(&trial);
 
-    /* Slow moments: most are quick. */
+    /* A few slow moments: most events are quick. */
     trial =
         (struct ps_trial){.rate = 1000, .seconds = 1, .histogram = read_json("[[1000000,90],[90000000,10]]")};
     ps_trial_conclude(&trial);
@@ -149,7 +149,7 @@ static void test_percentile(void **state)
     json_decref(histogram);
 }
 
-/* What is no summary is not taken for one. */
+/* Other objects are not accepted as a summary. */
 static void test_nonsense(void **state)
 {
     (void)state;

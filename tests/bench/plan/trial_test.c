@@ -1,4 +1,4 @@
-/* Trials, and a whole plan, with a program that only plays load and verify. */
+/* Trials, and a whole plan, with a script in place of load and verify. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,8 +14,8 @@
 static char directory[] = "/tmp/penstock-plan-test-XXXXXX";
 static char program[128], scratch[128];
 
-/* A pipeline that brings 5,000 events/s and drops the rest, whatever the time: load writes what it sent to
- * the manifest, verify reads it there. What goes wrong is chosen by --target. */
+/* A pipeline that delivers 5,000 events/s and drops the rest, for any duration: load writes what it sent to
+ * the manifest, verify reads it there. --target selects the fault. */
 static const char script[] =
     "#!/bin/sh\n"
     "# plays penstock load and penstock verify\n"
@@ -205,7 +205,7 @@ static void test_plan(void **state)
     assert_true(json_number_value(json_object_get(projection, "size_bytes")) == 100);
     assert_true(json_array_size(json_object_get(projection, "assumptions")) >= 4);
 
-    /* Written, read again, and made a page of. */
+    /* Written, read again, and reported as a page. */
     char path[256], page[256];
     json_t *again;
     snprintf(path, sizeof path, "%s/result.json", directory);
@@ -247,7 +247,7 @@ static void test_plan_text(void **state)
     free(planning);
 }
 
-/* Even the least is too much. */
+/* Even the lowest rate is too high. */
 static void test_plan_below(void **state)
 {
     (void)state;
@@ -266,7 +266,7 @@ static void test_plan_below(void **state)
     free(planning);
 }
 
-/* Nothing can be measured: it ends, and says why. */
+/* Nothing can be measured: the plan ends with the reason. */
 static void test_plan_broken(void **state)
 {
     (void)state;

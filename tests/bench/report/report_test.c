@@ -1,5 +1,5 @@
-/* The report's page: numbers, axes, places of labels, text from outside, and what is written where. How it
- * looks is for tests/e2e/report_test.sh. */
+/* The report's page: numbers, axes, positions of labels, foreign text, and the content of sections.
+ * tests/e2e/report_test.sh tests its appearance. */
 #include "bench/report/report.h"
 #include "bench/report/figure.h"
 #include "bench/report/parts.h"
@@ -152,10 +152,10 @@ static void text_keeps_clear(void **state)
     assert_null(strstr(html.data, "third"));
 
     const struct ps_svg_place free_places[] = {{200, 30, PS_ANCHOR_START}, {200, 60, PS_ANCHOR_START}};
-    ps_svg_avoid(&svg, 180, 0, 260, 45); /* across the first */
+    ps_svg_avoid(&svg, 180, 0, 260, 45); /* crosses the first */
     assert_true(ps_svg_text_somewhere(&svg, free_places, 2, "label", "clear"));
     assert_non_null(strstr(html.data, "x=\"200.0\" y=\"60.0\""));
-    assert_true(ps_svg_text_somewhere(&svg, free_places, 2, "label", "across")); /* better than nowhere */
+    assert_true(ps_svg_text_somewhere(&svg, free_places, 2, "label", "across")); /* better than no label */
     assert_non_null(strstr(html.data, "x=\"200.0\" y=\"30.0\""));
     ps_html_fini(&html);
 }
@@ -269,7 +269,7 @@ static void goals_are_put_into_words(void **state)
     assert_string_equal(ps_report_goal_words(&goal, words, sizeof(words)), "as <fast> as it goes");
 }
 
-/* Latency of an M/M/1 queue: the bend is near its capacity, nowhere when it is flat. */
+/* Latency of an M/M/1 queue: the knee is near its capacity; a flat curve has none. */
 static void the_knee_is_found(void **state)
 {
     (void)state;
@@ -327,7 +327,7 @@ static void the_page_appears_whole(void **state)
     snprintf(path, sizeof(path), "%s/nowhere/out.html", folder);
     assert_int_equal(ps_report_write(result, path, &err), PS_FAIL);
     assert_non_null(strstr(err.text, "nowhere"));
-    assert_int_equal(ps_report_write(result, folder, &err), PS_FAIL); /* a folder is not replaced */
+    assert_int_equal(ps_report_write(result, folder, &err), PS_FAIL); /* a directory is not replaced */
     assert_non_null(strstr(err.text, folder));
     assert_int_equal(ps_report_write(result, "/dev/null", &err), PS_OK); /* nor is a device */
     assert_int_equal(access("/dev/null", W_OK), 0);

@@ -1,5 +1,5 @@
-/* What a run shows: objects one a line where there is no terminal, a line that is rewritten and cut to the
- * width where there is one, colour only there and not against NO_COLOR. */
+/* Output of a run: JSON objects, one per line, without a terminal; a status line that is rewritten and cut to
+ * the width on a terminal; colour only there and not with NO_COLOR. */
 #include "tests/support/support.h"
 
 #include "bench/support/live.h"
@@ -11,7 +11,7 @@
 
 static char text[16384];
 
-/* A pseudo terminal of so many columns: our side as a stream, the other as a descriptor. */
+/* A pseudo terminal with that many columns: one side as a stream, the other as a descriptor. */
 static FILE *terminal(unsigned short columns, int *other)
 {
     struct winsize size = {.ws_row = 24, .ws_col = columns};
@@ -27,8 +27,8 @@ static FILE *terminal(unsigned short columns, int *other)
     return stream;
 }
 
-/* The other side shows `expected`, and nothing else so far. A terminal hands on what was written in pieces,
- * when it likes: so many bytes are waited for. */
+/* Checks that the other side shows `expected` and nothing more so far. A terminal passes output on in pieces
+ * at any time, so this waits for that many bytes. */
 static void shows(int fd, const char *expected)
 {
     size_t length = 0, wanted = strlen(expected);
@@ -89,7 +89,7 @@ static void a_terminal_gets_one_line_rewritten(void **state)
     ps_live_init(&live, stream, false, false);
     assert_true(!live.json && live.colour);
     assert_string_equal(ps_live_style(&live, PS_LIVE_BAD), "\033[31m");
-    ps_live_object(&live, json_pack("{s:s}", "type", "progress"), true); /* not seen */
+    ps_live_object(&live, json_pack("{s:s}", "type", "progress"), true); /* not written */
     ps_live_status(&live, "short");
     shows(other, "\r\033[Kshort\033[0m");
     /* 19 columns: colours take none, \xc2\xb5 takes one. */

@@ -1,4 +1,4 @@
-/* The stamp: its text against a writer of the plainest kind, and what is found of it after a pipeline
+/* The stamp: its text compared with the simplest possible writer, and what is found of it after a pipeline
  * changed, cut or wrapped the event. */
 #include "bench/support/stamp.h"
 #include "tests/support/support.h"
@@ -25,7 +25,7 @@ static void digits_plain(char *to, uint64_t number, int count)
         to[i] = alphabet[number & 63];
 }
 
-/* The format as stamp.h says it, digit by digit. */
+/* The format of stamp.h, digit by digit. */
 static void write_plain(const struct ps_stamp *stamp, char *to)
 {
     memcpy(to, "~1", 2);
@@ -61,7 +61,7 @@ static void assert_same(const struct ps_stamp *a, const struct ps_stamp *b)
     assert_int_equal(a->last, b->last);
 }
 
-/* A copy that is exactly as long as the record: a read behind its end is seen by ASan. */
+/* Searches a copy exactly as long as the record, so that ASan detects reads after its end. */
 static enum ps_stamp_state find(const char *data, size_t length, struct ps_stamp *stamp, size_t *at)
 {
     char *copy = malloc(length > 0 ? length : 1);
@@ -173,7 +173,7 @@ static struct ps_stamp event_make(char *text)
     return stamp;
 }
 
-/* Whichever byte is whatever else: what is believed is true. */
+/* Any byte changed to any value: what is accepted is correct. */
 static void test_one_byte_flipped(void **state)
 {
     (void)state;
@@ -214,7 +214,7 @@ static void test_cut(void **state)
         if (got == PS_STAMP_GOOD || got == PS_STAMP_CUT)
             assert_same(&found, &stamp);
     }
-    for (size_t front = EVENT_BEFORE; front < EVENT_BYTES; front++) /* and cut in front */
+    for (size_t front = EVENT_BEFORE; front < EVENT_BYTES; front++) /* also cut in front */
         assert_int_equal(find(text + front, EVENT_BYTES - front, &found, NULL),
                          front == EVENT_BEFORE ? PS_STAMP_GOOD : PS_STAMP_NONE);
 }
@@ -243,7 +243,7 @@ static void test_several_tildes(void **state)
         assert_int_equal(at, length);
         assert_same(&found, &stamp);
     }
-    /* two events run together: the first one */
+    /* two joined events: the first one is found */
     struct ps_stamp second = stamp;
     second.sequence++;
     memcpy(text, event, EVENT_BYTES);
@@ -252,7 +252,7 @@ static void test_several_tildes(void **state)
     assert_int_equal(find(text, 2 * EVENT_BYTES, &found, &at), PS_STAMP_GOOD);
     assert_int_equal(at, EVENT_BEFORE);
     assert_same(&found, &stamp);
-    text[EVENT_BEFORE + 5]++; /* unless that is broken */
+    text[EVENT_BEFORE + 5]++; /* unless the first is broken */
     assert_int_equal(find(text, 2 * EVENT_BYTES, &found, &at), PS_STAMP_GOOD);
     assert_int_equal(at, EVENT_BYTES + EVENT_BEFORE);
     assert_same(&found, &second);
@@ -280,7 +280,7 @@ struct wrapped {
     const char *plain, *escaped;
 };
 
-/* An event whose covered text was put into a JSON string. */
+/* An event whose covered text was escaped in a JSON string. */
 static void test_json_escapes(void **state)
 {
     (void)state;
@@ -308,7 +308,7 @@ static void test_json_escapes(void **state)
     }
 }
 
-/* Long covered text, much of it escaped: more than the room it is unescaped in. */
+/* Long covered text with many escapes: longer than the buffer it is unescaped in. */
 static void test_json_escapes_long(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* When a verification ends, second by second, without a clock; and manifests as they appear. */
+/* When a verification ends, second by second, without a clock; and manifests that appear later. */
 #include "bench/verify/ends.h"
 #include "bench/verify/verify.h"
 #include "core/clock.h"
@@ -137,7 +137,7 @@ static int teardown(void **state)
     return rmdir(folder);
 }
 
-/* As load does: written aside, then renamed. */
+/* As load does: writes a temporary file, then renames it. */
 static void write_manifest(unsigned which, const char *text)
 {
     FILE *file = fopen(spare, "w");

@@ -1,5 +1,5 @@
-/* Far end file, read once: lines, directories in the order they were written, patterns, gzip, Avro
- * containers; what is damaged or missing is said. */
+/* Far end file, read once: lines, directories in the order of writing, patterns, gzip, Avro containers;
+ * damaged and missing data is reported. */
 #include "tests/support/avro.h"
 #include "tests/support/far.h"
 #include "tests/support/folder.h"
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* Writes FOLDER/name with a time of its own: `second` 0 is now. */
+/* Writes FOLDER/name with a modification time: `second` 0 is now. */
 static void write_file(const char *name, const void *data, size_t length, long second)
 {
     char path[256];
@@ -69,7 +69,7 @@ static void test_lines(void **state)
     ps_test_far_close(&far);
 }
 
-/* Many lines, longer than what is read at once. */
+/* Many lines, more than one read takes. */
 static void test_many_lines(void **state)
 {
     (void)state;
@@ -105,7 +105,7 @@ static void test_long_line(void **state)
     free(text);
 }
 
-/* file_roll's names; those of the same time by their number. */
+/* file_roll's names; files of the same time sorted by their number. */
 static void test_directory(void **state)
 {
     (void)state;
@@ -183,7 +183,7 @@ static void test_gzip(void **state)
     struct ps_test_far far;
     unsigned char data[4096] = {0};
     size_t length = gzip("one\ntw", data, 2000);
-    length += gzip("o\nthree", data + length, 2000); /* a second member goes on */
+    length += gzip("o\nthree", data + length, 2000); /* a second member follows */
     write_file("a.gz", data, length + 512, 0);       /* padding */
     ps_test_far_open(&far, "file://%s/a.gz", ps_test_folder());
     EXPECT_ALL(&far, "one", "two", "three");
@@ -235,7 +235,7 @@ static void test_avro_codecs(void **state)
     }
 }
 
-/* Other schemas: everything that has to be stepped over before the body; no body at all. */
+/* Other schemas: fields of all types before the body; no body at all. */
 static void test_avro_schemas(void **state)
 {
     (void)state;
@@ -315,7 +315,7 @@ static void test_avro_schemas(void **state)
     ps_test_avro_free(&avro);
 }
 
-/* A damaged block is skipped, the next ones are read; a file that ends early is said to. */
+/* A damaged block is skipped and the next ones are read; a file that ends early is reported. */
 static void test_avro_damaged(void **state)
 {
     (void)state;
@@ -329,14 +329,14 @@ static void test_avro_damaged(void **state)
         ps_test_avro_end_block(&avro);
         ends[i] = avro.length;
     }
-    avro.data[ends[0] + 6] ^= 1; /* in the compressed bytes: the checksum shows it */
+    avro.data[ends[0] + 6] ^= 1; /* in the compressed bytes: the checksum detects it */
     write_file("bad.avro", avro.data, avro.length, 0);
     ps_test_far_open(&far, "file://%s/bad.avro", ps_test_folder());
     EXPECT_ALL(&far, "event 0", "event 2");
     ps_test_far_expect_remark(&far, "damaged Avro blocks were skipped", true);
     ps_test_far_close(&far);
 
-    avro.data[ends[1] - 3] ^= 1; /* in the marker: the next whole one is behind the third block */
+    avro.data[ends[1] - 3] ^= 1; /* in the marker: the next good one is after the third block */
     write_file("marker.avro", avro.data, avro.length, 0);
     ps_test_far_open(&far, "file://%s/marker.avro", ps_test_folder());
     EXPECT_ALL(&far, "event 0");

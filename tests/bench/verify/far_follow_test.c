@@ -1,4 +1,4 @@
-/* Far end file, followed: what is appended, files that come, both ways of rotation, what is cut off. */
+/* Far end file, followed: appended data, new files, both kinds of rotation, truncation. */
 #include "tests/support/avro.h"
 #include "tests/support/far.h"
 #include "tests/support/folder.h"
@@ -14,7 +14,7 @@ static void append_text(const char *name, const char *text)
     ps_test_folder_append(name, text, strlen(text));
 }
 
-/* Lines "NAME 0" .. with numbers going on. */
+/* Appends lines "NAME 0" .. with consecutive numbers. */
 static void append_numbers(const char *name, unsigned first, unsigned count)
 {
     FILE *file = fopen(ps_test_folder_path(name), "a");
@@ -69,7 +69,7 @@ static void test_rename(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    append_numbers("app.log.1", 7000, 10); /* from before: not read */
+    append_numbers("app.log.1", 7000, 10); /* from before the start: not read */
     ps_test_far_open(&far, "file://%s/app.log?follow=true", ps_test_folder());
     append_numbers("app.log", 0, 1000);
     ps_test_far_collect(&far, 1000);
@@ -82,7 +82,7 @@ static void test_rename(void **state)
     ps_test_far_close(&far);
 }
 
-/* Several rotations between two looks: the files in between have never had the name that is followed. */
+/* Several rotations between two scans: the files in between were never seen under the followed name. */
 static void test_rename_fast(void **state)
 {
     (void)state;
@@ -104,7 +104,7 @@ static void test_rename_fast(void **state)
     ps_test_far_close(&far);
 }
 
-/* The copy holds what had not been read when the original was truncated. */
+/* The copy contains what had not been read when the original was truncated. */
 static void test_copytruncate(void **state)
 {
     (void)state;
@@ -122,7 +122,7 @@ static void test_copytruncate(void **state)
     expect_numbers(&far, 1110);
     assert_string_equal(far.records[1000].data, "number 1000 has two halves");
 
-    /* and again: with more behind it than had been read, and with a look between copy and truncation */
+    /* again, with more data after the part that was read, and with a scan between copy and truncation */
     append_numbers("ct.log", 1110, 5000);
     ps_test_far_collect(&far, 6110);
     rename(ps_test_folder_path("ct.log.1"), ps_test_folder_path("ct.log.2"));
@@ -151,7 +151,7 @@ static void test_truncated(void **state)
     ps_test_far_close(&far);
 }
 
-/* A file that was written twice is no copy before a truncation: it is read, a moment later. */
+/* A file whose content was written twice is not a copy before a truncation: it is read a moment later. */
 static void test_same_twice(void **state)
 {
     (void)state;
@@ -168,12 +168,12 @@ static void test_same_twice(void **state)
     ps_test_far_close(&far);
 }
 
-/* As file_roll writes: the next file begins where the last one ended; more files than stay open. */
+/* As file_roll writes: each file continues where the previous one ended; more files than may stay open. */
 static void test_directory(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    ps_test_far_open(&far, "file://%s/roll?follow=true", ps_test_folder()); /* is not there yet */
+    ps_test_far_open(&far, "file://%s/roll?follow=true", ps_test_folder()); /* does not exist yet */
     ps_test_far_expect_nothing(&far, 10);
     assert_int_equal(mkdir(ps_test_folder_path("roll"), 0755), 0);
     for (unsigned i = 0; i < 400; i++) {
@@ -194,7 +194,7 @@ static void test_directory(void **state)
     ps_test_far_close(&far);
 }
 
-/* A compressed copy of what was read is not read again; one that comes alone is. */
+/* A compressed copy of a file that was read is not read again; one without an original is. */
 static void test_compressed(void **state)
 {
     (void)state;
@@ -214,7 +214,7 @@ static void test_compressed(void **state)
     ps_test_far_close(&far);
 }
 
-/* A block that is being written is waited for. */
+/* An incomplete block is waited for. */
 static void test_avro(void **state)
 {
     (void)state;

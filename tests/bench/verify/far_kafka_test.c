@@ -1,5 +1,5 @@
-/* Far end kafka on the mock: several topics, positions, records the broker threw away, topics that come late,
- * transaction marks, and what cannot be reached. */
+/* Far end kafka on the mock cluster: several topics, positions, records that the broker deleted, topics
+ * created late, transaction marks, and unreachable brokers. */
 #include "tests/support/far.h"
 #include "tests/support/kafka/cluster.h"
 
@@ -46,7 +46,8 @@ static void send_numbers(const char *topic, unsigned partitions, unsigned first,
     free(text);
 }
 
-/* Every number of [first, first + count) once, in order within each stream; how many streams there were. */
+/* Checks that every number of [first, first + count) came once, in order within each stream; returns the
+ * number of streams. */
 static unsigned expect_numbers(const struct ps_test_far *far, unsigned first, unsigned count)
 {
     unsigned *last = calloc(1024, sizeof *last), streams = 0;
@@ -99,7 +100,7 @@ static void test_latest(void **state)
     ps_test_far_close(&far);
 }
 
-/* Reads until the record of that number is there; which numbers are missing is counted. */
+/* Reads until the record of that number came; counts the missing numbers. */
 static unsigned read_until(struct ps_test_far *far, unsigned last)
 {
     unsigned missing = 0, next = 0;
@@ -117,7 +118,7 @@ static unsigned read_until(struct ps_test_far *far, unsigned last)
     return missing;
 }
 
-/* The mock keeps 5 MB of a partition: of 12 MB the beginning is gone when reading begins .. */
+/* The mock cluster keeps 5 MB per partition: of 12 MB the beginning is deleted when reading begins .. */
 static void test_thrown_away_before(void **state)
 {
     (void)state;
@@ -133,7 +134,7 @@ static void test_thrown_away_before(void **state)
     ps_test_far_close(&far);
 }
 
-/* .. or goes while it is read too slowly: what is missing is counted exactly. */
+/* .. or is deleted while the reader is too slow: the missing records are counted exactly. */
 static void test_thrown_away_meanwhile(void **state)
 {
     (void)state;
@@ -193,7 +194,7 @@ static void *make_later(void *nothing)
     return NULL;
 }
 
-/* Topics that are not there yet are waited for. */
+/* Topics that do not exist yet are waited for. */
 static void test_late_topic(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Far ends that listen: tcp (lines and frames, many connections), udp (what the kernel drops), http (Flume's
- * arrays, lines, compressed bodies, what is refused). */
+/* Far ends that listen: tcp (lines and frames, many connections), udp (kernel drops), http (Flume's arrays,
+ * lines, compressed bodies, refusals). */
 #include "tests/support/far.h"
 #include "tests/support/net.h"
 
@@ -44,7 +44,7 @@ static void test_tcp_lines(void **state)
     ps_test_far_close(&far);
 }
 
-/* RFC 6587, byte by byte and at once; what is no length ends it. */
+/* RFC 6587, byte by byte and at once; an invalid length ends it. */
 static void test_tcp_octets(void **state)
 {
     (void)state;
@@ -220,7 +220,7 @@ static void test_udp(void **state)
     ps_test_far_close(&far);
 }
 
-/* Nobody reads: what does not fit into the kernel's buffer is counted there. */
+/* Without a reader, the kernel counts what does not fit into its buffer. */
 static void test_udp_dropped(void **state)
 {
     (void)state;
@@ -248,8 +248,8 @@ static void test_udp_dropped(void **state)
 
 /* ---- http ---- */
 
-/* Sends a request ("" or METHOD PATH, then headers, a line each) and reads on until its answer is there;
- * returns its status. */
+/* Sends a request ("" or METHOD PATH, then one header per line) and reads until its answer came; returns its
+ * status. */
 static int request(struct ps_test_far *far, int fd, const char *head, const void *body, size_t length)
 {
     char text[4096];
@@ -357,7 +357,7 @@ static void test_http_refused(void **state)
     assert_int_equal(request(&far, fd, "GET /", "", 0), 200);
     assert_int_equal(request(&far, fd, "DELETE /", "", 0), 405);
     close(fd);
-    /* a sender that goes away in the middle of its request */
+    /* a client that disconnects in the middle of its request */
     fd = ps_test_connect("127.0.0.1", port_of(&far));
     ps_test_send_text(fd, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf");
     ps_test_far_expect_nothing(&far, 20);

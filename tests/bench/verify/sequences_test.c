@@ -1,4 +1,4 @@
-/* The set of numbers seen, against a byte a number; and what it costs. */
+/* The set of numbers seen, compared with one byte per number; and its cost. */
 #include "bench/verify/sequences.h"
 #include "tests/support/support.h"
 
@@ -24,7 +24,7 @@ struct range_check {
     uint64_t next, total;
 };
 
-/* Ranges rise, do not touch, and what lies between them was seen. */
+/* Ranges ascend, do not touch, and everything between them was seen. */
 static bool range_check(void *argument, uint64_t first, uint64_t last)
 {
     struct range_check *check = argument;
@@ -58,7 +58,7 @@ static void add(struct ps_sequences *set, uint64_t number)
     seen[number] = 1;
 }
 
-/* Rising with holes and repeats, shuffled within a window, anywhere; with packing at any time. */
+/* Ascending with holes and repeats, shuffled within a window, anywhere; with compaction at any time. */
 static void test_against_bytes(void **state)
 {
     (void)state;
@@ -77,7 +77,7 @@ static void test_against_bytes(void **state)
                 number = ps_test_random(&random) % NUMBERS;
             if (number < NUMBERS && ps_test_random(&random) % skip != 0)
                 add(&set, number);
-            if (ps_test_random(&random) % 5000 == 0) /* late ones, into whatever became of their chunks */
+            if (ps_test_random(&random) % 5000 == 0) /* late numbers, into any kind of chunk */
                 for (unsigned k = 0; k < 50; k++)
                     add(&set, ps_test_random(&random) % (number + 1 < NUMBERS ? number + 1 : NUMBERS));
             if (ps_test_random(&random) % 50000 == 0)
@@ -96,7 +96,7 @@ static void test_against_bytes(void **state)
     }
 }
 
-/* A hole of a whole chunk, filled from its middle in steps: more and more holes, and back. */
+/* A hole of a whole chunk, filled from its middle in steps: more and more holes, then fewer. */
 static void test_holes_split(void **state)
 {
     (void)state;
@@ -133,7 +133,7 @@ static void test_far_numbers(void **state)
     ps_sequences_fini(&set);
 }
 
-/* Short of memory: never a wrong answer, but UNKNOWN. */
+/* Out of memory: never a wrong answer, only UNKNOWN. */
 static void test_forgets(void **state)
 {
     (void)state;
@@ -191,7 +191,8 @@ static void test_range_in_forgotten_is_not_told(void **state)
     ps_sequences_fini(&set);
 }
 
-/* What 10^9 events need: a hundred million in order, one in ten thousand missing, and every second one. */
+/* The memory for 10^9 events: a hundred million in order, one in ten thousand missing, and every second
+ * one. */
 static void test_memory_of_many(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Planted faults: events of many sources are dropped, doubled, swapped and moved to other streams at random,
- * and the tracker must find exactly what the simplest of models finds. */
+/* Planted faults: events of many sources are dropped, duplicated, swapped and moved to other streams at
+ * random, and the tracker must find exactly what a simple model finds. */
 #include "bench/verify/tracker.h"
 #include "tests/support/support.h"
 
@@ -13,7 +13,7 @@ struct arrival {
     uint32_t stream;
 };
 
-/* What is expected of a source, found the long way. */
+/* The expected counts of a source, computed the simple way. */
 struct model {
     uint8_t seen[EVENTS];
     int64_t highest[STREAMS];
@@ -62,7 +62,7 @@ static uint32_t faults_plant(uint64_t *random, uint32_t count, unsigned faults)
             memmove(&arrivals[at], &arrivals[at + 1], (count - at - 1) * sizeof one);
             count--;
             break;
-        case 1: /* double, somewhere behind, in any stream */
+        case 1: /* duplicate, somewhere later, in any stream */
             to = at + (uint32_t)(ps_test_random(random) % (count - at));
             memmove(&arrivals[to + 1], &arrivals[to], (count - to) * sizeof one);
             one.stream = (uint32_t)(ps_test_random(random) % STREAMS);
@@ -155,7 +155,7 @@ static void test_random_faults(void **state)
     }
 }
 
-/* One fault at a time, at every place: the figures are exactly one. */
+/* One fault at a time, at every place: the counts are exactly one. */
 static void test_one_fault(void **state)
 {
     (void)state;
@@ -184,7 +184,8 @@ static void test_one_fault(void **state)
     }
 }
 
-/* Many sources and streams, and no memory for most: the tallies that are given are true, the rest is said. */
+/* Many sources and streams with little memory: the counts given are right, the rest is reported as
+ * unknown. */
 static void test_little_memory(void **state)
 {
     (void)state;
@@ -212,7 +213,7 @@ static void test_little_memory(void **state)
     ps_tracker_destroy(tracker);
 }
 
-/* More streams than fit: nothing is called in order that was not looked at. */
+/* More streams than fit: nothing counts as in order without a check. */
 static void test_many_streams(void **state)
 {
     (void)state;
@@ -231,7 +232,8 @@ static void test_many_streams(void **state)
     ps_tracker_destroy(tracker);
 }
 
-/* One source whose holes do not fit: the oldest are forgotten, late ones are neither new nor doubled. */
+/* One source whose holes do not fit: the oldest are forgotten; late numbers count neither as new nor as
+ * duplicates. */
 static void test_forgets_the_oldest(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Never a wrong "0 lost": cases of what was sent, what is known of it and what came, and what is said. */
+/* Never a wrong "0 lost": cases of what was sent, what is known of it and what came, and the verdict. */
 #include "bench/verify/verdict.h"
 #include "tests/support/support.h"
 
@@ -28,7 +28,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* One record: a stamp and 10 covered bytes, of which the first `keep` come. */
+/* One record: a stamp and 10 covered bytes, of which the first `keep` arrive. */
 static void record(uint32_t run, uint32_t source, uint64_t sequence, bool last, size_t keep)
 {
     char text[PS_STAMP_BYTES + 10];
@@ -70,7 +70,7 @@ static void judge(bool lossy)
 {
     ps_verdict_make(&verdict, account, &expected, lossy);
     assert_int_equal(verdict.complete, verdict.why[0] == '\0');
-    assert_true(verdict.complete || verdict.lost == 0); /* no figure beside "unknown" */
+    assert_true(verdict.complete || verdict.lost == 0); /* no figure with "unknown" */
     assert_true(!verdict.complete || verdict.lost_at_least == verdict.lost);
     assert_true(verdict.exit_code != 0 || (verdict.complete && verdict.lost == 0));
 }
@@ -198,7 +198,7 @@ static void test_manifest(void **state)
     manifest(RUN, 2, (const uint64_t[]){10, 5});
     known(15, 1); /* nothing came */
     several(0, 10);
-    known(5, 1); /* of a source nothing came */
+    known(5, 1); /* nothing came of one source */
     several(1, 5);
     known(0, 0);
     assert_int_equal(verdict.sent, 15);
@@ -261,10 +261,10 @@ static void test_far_end_loses(void **state)
     manifest(RUN, 1, (const uint64_t[]){10});
     several(0, 9);
     judge(true);
-    assert_int_equal(verdict.exit_code, 2); /* whose fault it is cannot be told */
+    assert_int_equal(verdict.exit_code, 2); /* the cause of the loss is unknown */
     one(0, 3);
     judge(true);
-    assert_int_equal(verdict.exit_code, 1); /* that it came twice is a fact */
+    assert_int_equal(verdict.exit_code, 1); /* the duplicate is certain */
 }
 
 static void test_damaged(void **state)
@@ -336,7 +336,7 @@ static void test_forgotten(void **state)
     struct ps_source *source = ps_tracker_source(account->tracker, run, 0);
     for (uint64_t i = 0; i < events; i += 2)
         ps_tracker_add(account->tracker, run, source, &(struct ps_stamp){.run = RUN, .sequence = i}, 0);
-    known(events / 2, 1); /* forgotten which, not how many */
+    known(events / 2, 1); /* it is forgotten which ones, not how many */
     assert_true(verdict.facts.forgotten > 0);
     ps_tracker_add(account->tracker, run, source, &(struct ps_stamp){.run = RUN, .sequence = 1}, 0);
     unknown(events / 2 - 2, 1, "no longer known");
@@ -355,11 +355,11 @@ static void test_progress(void **state)
     assert_true(ps_verdict_progress(account, &expected, &tally, &sent));
     assert_int_equal(tally.received, 4);
     assert_int_equal(sent, 15);
-    expected.manifest_missing = 1; /* of two loads only one has written its own */
+    expected.manifest_missing = 1; /* only one of two loads has written its manifest */
     assert_false(ps_verdict_progress(account, &expected, &tally, &sent));
 }
 
-/* Latency is on the anchored clock, early is 0 and counted. */
+/* Latency uses the anchored clock; an early event has latency 0 and is counted. */
 static void test_latency(void **state)
 {
     (void)state;
@@ -384,7 +384,8 @@ static void test_latency(void **state)
     assert_int_equal(run->tally.duplicated, 4);
 }
 
-/* A clock that is set while verify runs, either way: told, the largest kept, and latencies are as before. */
+/* The clock is set while verify runs, in both directions: it is reported, the largest step is kept, and
+ * latencies do not change. */
 static void test_clock_is_set(void **state)
 {
     (void)state;
