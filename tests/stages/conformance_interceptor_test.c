@@ -4,7 +4,8 @@
  * trace and opens again. */
 #include "stages/table.h"
 #include "tests/support/allocations.h"
-#include "tests/support/stage.h"
+#include "tests/support/folder.h"
+#include "tests/support/rules/files.h"
 
 #include <stdio.h>
 
@@ -18,6 +19,8 @@ struct adapter {
 };
 
 #define SERIALIZER "org.apache.flume.interceptor.RegexExtractorInterceptorMillisSerializer"
+
+static char rules[512]; /* path of a rules file */
 
 static const struct adapter adapters[] = {
     {.ops = &ps_interceptor_timestamp},
@@ -34,10 +37,9 @@ static const struct adapter adapters[] = {
     {.ops = &ps_interceptor_search_replace, .keys = {"searchPattern", "n=(\\d)", "replaceString", "n=n=1$1"}},
     {.ops = &ps_interceptor_search_replace,
      .keys = {"searchPattern", "n", "replaceString", "nn", "charset", "UTF-16LE"}},
+    {.ops = &ps_interceptor_rules,
+     .keys = {"rules.file", rules, "rules.cache", "none", "rules.watch", "false"}},
 };
-
-/* Their tests need files of their own: tests/stages/interceptors/rules_test.c. */
-static const char *const elsewhere[] = {"rules"};
 
 static void test_all_are_here(void **unused)
 {
@@ -46,8 +48,6 @@ static void test_all_are_here(void **unused)
         bool here = ps_stages[i]->kind != PS_KIND_INTERCEPTOR;
         for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
             here |= adapters[k].ops == ps_stages[i];
-        for (size_t k = 0; k < PS_COUNT_OF(elsewhere); k++)
-            here |= strcmp(elsewhere[k], ps_stages[i]->name) == 0;
         if (!here)
             fail_msg("interceptor %s is not asked", ps_stages[i]->name);
     }
@@ -220,6 +220,20 @@ static void test_opens_again(void **unused)
     }
 }
 
+static int set_up(void **state)
+{
+    int failed = ps_test_folder_setup(state);
+    if (failed == 0)
+        snprintf(rules, sizeof rules, "%s",
+                 ps_test_rules_write(
+                     "a.rules",
+                     "mode all\n"
+                     "rule even { when body ~ /n=(?<number>\\d*[02468])\\b/ set header.a = \"even\" }\n"
+                     "rule mask { when body ~ /never/ replace /n=(\\d)/ with \"n=n=$1\" }\n"
+                     "rule five { when body ~ /n=\\d*5 / drop }\n"));
+    return failed;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,5 +241,5 @@ int main(void)
         cmocka_unit_test(test_short_of_memory), cmocka_unit_test(test_allocates_nothing),
         cmocka_unit_test(test_opens_again),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, ps_test_folder_teardown);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the rules of the tree that a compiler does not check: who may include whom, one door for each library, atomics
 # in one place, each name once, each stage complete, each test in its place, files that comments name, short files,
-# nothing that belongs to one workplace.
+# nothing that belongs to one workplace. architecture_catches_test.sh breaks each rule.
 #
 #   architecture_test.sh --arrows     prints which folder includes which, and how often
 set -euo pipefail
@@ -207,7 +207,7 @@ while IFS=: read -r file line text; do
 done < <(grep -rnE --include='*.[ch]' '<stdatomic\.h>|_Atomic|__sync_|__atomic_(fetch|exchange|compare|add|sub|or|and|test|thread|signal|clear)|__ATOMIC_(ACQUIRE|RELEASE|ACQ_REL|SEQ_CST)|\bck_pr_' \
     core regex conf stages bench/*/ 2>/dev/null || true)
 
-# ---- every stage: a line, a file, a test, a page ----
+# ---- every stage: a line, a file, a test, a page, a place in its kind's conformance suite and in README's table ----
 
 declared=' '
 while read -r kind name; do
@@ -218,6 +218,10 @@ while read -r kind name; do
     ((${#tests[@]})) || wrong "$file" "has no tests/stages/${kind}s/${name}_test.c"
     [[ -s docs/stages/${kind}_$name.md ]] || wrong "$file" "has no docs/stages/${kind}_$name.md"
     grep -q "ps_${kind}_$name\b" "$file" 2>/dev/null || wrong "$file" "does not define ps_${kind}_$name"
+    suite=tests/stages/conformance_${kind}_test.c
+    [[ $name == kafka ]] || grep -q "\bps_${kind}_$name\b" "$suite" || wrong "$file" "is not asked by $suite"
+    # Flume's name: `null`, `KafkaSink`, `UUIDInterceptor`
+    grep -iE "^\| ${kind}s \|" README.md | grep -qiE "\`$name($kind)?\`" || wrong "$file" "is not in README.md's table of components"
 done < <(sed -nE 's/^STAGE\((\w+), *(\w+)\).*/\1 \2/p' stages/stages.def)
 for file in stages/@(sources|interceptors|selectors|channels|sinks|serializers)/*; do
     [[ $declared == *" $file "* ]] || wrong "$file" "is not in stages/stages.def"
@@ -313,7 +317,7 @@ comments() {
 }
 # Prints "FILE:LINE NAME" for what matches PATTERN in lines "FILE:LINE:text"; the character before a name is no part of it.
 named() { # PATTERN
-    grep -oE "^[^:]+:[0-9]+:|(^|[^A-Za-z0-9_./<-])($1)" |
+    grep -oE "^[^:]+:[0-9]+:|(^|[^A-Za-z0-9_./<*-])($1)" |
         awk '/^[^ ]+:[0-9]+:$/ { at = substr($0, 1, length($0) - 1); next } { sub(/^[^A-Za-z0-9_.]/, ""); print at, $0 }'
 }
 # core/x.c, core/*.c, core/{a,b}.c and core/<name>.c: is there such a file? CONTRIBUTING.md has steps for a stage `example`.
@@ -324,7 +328,7 @@ is_there() { # PATH
     pattern=$(sed -E 's/<[a-z_]+>|\.\.\./*/g; s/\{/@(/g; s/\}/)/g; :a; s/(@\([^)]*),/\1|/; ta' <<<"$pattern")
     # shellcheck disable=SC2206
     found=($pattern)
-    ((${#found[@]}))
+    [[ -e ${found[0]:-} ]] # a word without a pattern stays as it is, even if there is no such file
 }
 pages=(README.md CONTRIBUTING.md docs/*.md docs/*/*.md perf/*.md)
 mapfile -t scripts < <(find .ci bench conf perf tests -name '*.sh' ! -path 'tests/unit/architecture*' | sort)

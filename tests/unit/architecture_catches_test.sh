@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# Breaks every rule of architecture_test.sh in a copy of the tree, and expects a line that names file and rule for each,
+# and no other line.
+set -euo pipefail
+cd "$PENSTOCK_SOURCE"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-test-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/tree"
+tar --exclude=./.git --exclude='./build*' --exclude=./.cache --exclude=./perf-out -cf - . | tar -C "$work/tree" -xf -
+cd "$work/tree"
+
+expected=()
+expect() { # REGEX...: whole lines of the test's output
+    expected+=("$@")
+}
+
+# ---- includes ----
+
+echo '#include "core/engine/agent.h"' >>core/flow/batch.c
+expect 'core/flow/batch\.c: includes "core/engine/agent\.h"; it may include .*' \
+    '[^ ]+: its includes come back to it: .*\bcore/flow\b.*'
+echo '#include "core/commands/agent.h"' >>conf/agent.c
+expect 'conf/agent\.c: includes "core/commands/agent\.h"'
+echo '#include "stages/sinks/null.h"' >>bench/load/lane.c
+expect 'bench/load/lane\.c: includes a stage: "stages/sinks/null\.h"'
+echo '#include "tests/support/stage.h"' >>bench/suite/duel.c
+expect 'bench/suite/duel\.c: includes "tests/support/stage\.h", which nothing but tests may'
+echo '#include <hs.h>' >>conf/agent.c
+expect 'conf/agent\.c: includes <hs\.h>; only regex/\* may'
+
+# ---- what code must not hold ----
+
+echo '/* kafka */' >>core/clock.c
+expect 'core/clock\.c:[0-9]+: core knows Kafka: .*'
+echo 'extern _Atomic int plain;' >>conf/agent.c
+expect 'conf/agent\.c:[0-9]+: an atomic outside rings/: .*'
+
+# ---- stages ----
+
+echo 'STAGE(sink, ghost)' >>stages/stages.def
+expect 'stages/stages\.def: STAGE\(sink, ghost\) has no stages/sinks/ghost\.c' \
+    'stages/sinks/ghost\.c: has no tests/stages/sinks/ghost_test\.c' \
+    'stages/sinks/ghost\.c: has no docs/stages/sink_ghost\.md' \
+    'stages/sinks/ghost\.c: does not define ps_sink_ghost' \
+    'stages/sinks/ghost\.c: is not asked by tests/stages/conformance_sink_test\.c' \
+    "stages/sinks/ghost\.c: is not in README\.md's table of components"
+touch stages/sinks/undeclared.c
+expect 'stages/sinks/undeclared\.c: is not in stages/stages\.def'
+echo '# Nothing' >docs/stages/sink_nothing.md
+expect 'docs/stages/sink_nothing\.md: is about no stage'
+
+# ---- names ----
+
+cat >conf/twice.c <<'EOF'
+struct ps_batch {
+    int member;
+};
+
+enum ps_result {
+    PS_MEMBER,
+};
+
+struct ps_batch *ps_batch_take(struct ps_carver *carver,
+                               struct ps_now now)
+{
+    return 0;
+}
+
+static void ps_batch_give(void)
+{
+}
+EOF
+expect '[^ ]+: struct ps_batch is defined more than once: .*\bconf/twice\.c:1\b.*' \
+    '[^ ]+: enum ps_result is defined more than once: .*\bconf/twice\.c:5\b.*' \
+    '[^ ]+: function ps_batch_take is defined more than once: .*\bconf/twice\.c:11\b.*'
+
+# ---- tests ----
+
+touch core/stray_test.c
+expect 'core/stray_test\.c: a test outside tests/'
+mkdir tests/core/nowhere
+expect 'tests/core/nowhere: there is no folder core/nowhere that its tests could be about'
+touch tests/fuzz/hungry_fuzz.c
+expect 'tests/fuzz/hungry_fuzz\.c: has 0 inputs in tests/fuzz/corpus/hungry, needs 3'
+
+# ---- what comments and pages name ----
+
+cat >conf/comment.c <<'EOF'
+/* See core/none/such.c, core/cl*ck.c, conf/<name>.c and conf/{comment,twice}.c,
+ * conf/{none,such}.c and such_none.h. */
+int number; // docs/none.md
+const char *const path = "conf/nothing.c /* core/nothing.c */";
+EOF
+expect 'conf/comment\.c:1: names core/none/such\.c, which is not there' \
+    'conf/comment\.c:2: names conf/\{none,such\}\.c, which is not there' \
+    'conf/comment\.c:2: names such_none\.h, and no file has that name' \
+    'conf/comment\.c:3: names docs/none\.md, which is not there'
+# shellcheck disable=SC2016
+echo 'See `tests/none_test.c` and [this](none.md#some).' >>docs/RULES.md
+expect 'docs/RULES\.md:[0-9]+: names tests/none_test\.c, which is not there' \
+    'docs/RULES\.md:[0-9]+: links to none\.md, which is not there'
+echo '# as bench/none.sh does' >>test.sh
+expect 'test\.sh:[0-9]+: names bench/none\.sh, which is not there'
+
+# ---- decisions ----
+
+echo '# 99. Far ahead' >docs/decisions/0099-far-ahead.md
+echo '# 97. Another number' >docs/decisions/0098-another-number.md
+echo '# 1. Twice' >docs/decisions/0001-twice.md
+number=$(find docs/decisions -name '00[0-8]*.md' -printf '%f\n' | sort | tail -1 | cut -c 1-4)
+for ((number = 10#$number + 1; number < 98; number++)); do
+    expect "docs/decisions/README\.md: does not say why there is no decision 00$number"
+done
+expect 'docs/decisions/0099-far-ahead\.md: is not listed in docs/decisions/README\.md' \
+    'docs/decisions/0098-another-number\.md: is not listed in docs/decisions/README\.md' \
+    'docs/decisions/0098-another-number\.md: its title does not begin with "98\. "' \
+    'docs/decisions/0001-twice\.md: is not listed in docs/decisions/README\.md' \
+    'docs/decisions/0001-[a-z-]+\.md: another decision has its number'
+
+# ---- files ----
+
+yes 'int line;' | head -601 >conf/long.c || true
+expect 'conf/long\.c: has 601 lines, more than 600'
+echo 'int bare;' >conf/bare.h
+expect 'conf/bare\.h: has no #pragma once' 'conf/bare\.h: does not begin by saying what it is'
+mkdir -p core/flow/deep tests/core/flow/deep
+touch core/flow/deep/file.c tests/core/flow/deep/file.c
+expect 'core/flow/deep/file\.c: lies deeper than two folders' \
+    'tests/core/flow/deep/file\.c: lies deeper than two folders below tests/'
+
+# ---- words: written in pieces, as the test reads this file too ----
+
+for word in "/wo""rk/place" "../sha""red" "/home/some""body/" "TO""DO" "FIX""ME" "XX""X:" "py""pi.org" "FLU""ME.md"; do
+    echo "$word" >>conf/words.txt
+    expect "\\./conf/words\.txt: [0-9]+:${word//./\\.}"
+done
+
+# ---- global names ----
+
+expect_symbol=''
+if command -v cc >/dev/null && command -v ar >/dev/null && command -v nm >/dev/null; then
+    mkdir "$work/bin"
+    echo 'int stray_name; int ps_good_name;' | cc -x c -c -o "$work/bin/stray.o" -
+    ar rc "$work/bin/libps_engine.a" "$work/bin/stray.o"
+    expect 'libps_engine\.a: the global name stray_name does not begin with ps_'
+    expect_symbol=$work/bin/penstock
+fi
+
+# ---- what the test prints ----
+
+failed=0
+PENSTOCK_SOURCE=$PWD PENSTOCK=${expect_symbol:-$PENSTOCK} bash tests/unit/architecture_test.sh >"$work/lines" 2>"$work/errors" && {
+    echo "the test found nothing"
+    exit 1
+}
+[[ ! -s $work/errors ]] || { cat "$work/errors"; failed=1; }
+expect "${#expected[@]} things are wrong"
+for one in "${expected[@]}"; do
+    grep -qxE -- "$one" "$work/lines" || { echo "no line is: $one"; failed=1; }
+done
+if printf '%s\n' "${expected[@]}" | grep -vxEf - "$work/lines"; then
+    echo "these lines are about nothing that was broken"
+    failed=1
+fi
+[[ $(bash tests/unit/architecture_test.sh --arrows) == *"core/flow "*"-> core/engine "* ]] || { echo "--arrows does not print the planted include"; failed=1; }
+exit $failed
