@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #define BUFFER_BYTES (256U * 1024U)
-#define COPY_BYTES_MAX 1024U /* shorter pieces are cheaper copied than told apart */
+#define COPY_BYTES_MAX 1024U /* copying a piece up to this size is cheaper than one more iovec */
 #define GATHERED_BYTES_MAX (1024U * 1024U)
 
-/* Writes the gathered pieces at the offset, in as many calls as it takes. */
+/* Writes the gathered pieces at the offset, with as many calls as needed. */
 static bool drain(struct ps_file_output *output)
 {
     struct iovec *piece = output->pieces;
@@ -66,7 +66,7 @@ static bool file_write(struct ps_output *base, const void *data_, size_t length)
     if (length > COPY_BYTES_MAX && data == output->lasting && length == output->lasting_length)
         return add_piece(output, data, length);
     while (length > 0) {
-        /* Drained first, as add_piece must find the buffer's bytes where they were put. */
+        /* Drain before the copy: if add_piece drained after it, it would reset `used` and lose this part. */
         if ((output->used == BUFFER_BYTES || output->piece_count == PS_FILE_OUTPUT_PIECES) && !drain(output))
             return false;
         size_t part = BUFFER_BYTES - output->used < length ? BUFFER_BYTES - output->used : length;
@@ -115,7 +115,7 @@ bool ps_file_output_commit(struct ps_file_output *output)
 
 void ps_file_output_undo(struct ps_file_output *output)
 {
-    /* A file that cannot be cut is overwritten from the same place by the next write. */
+    /* If the file cannot be truncated, the next write overwrites it from the same offset. */
     if (output->offset > output->good && ftruncate(output->fd, (off_t)output->good) != 0)
         output->error = errno;
     output->offset = output->good;
@@ -133,7 +133,7 @@ static bool discard_write(struct ps_output *output, const void *data, size_t len
     return true;
 }
 
-struct ps_output ps_file_output_nowhere(void)
+struct ps_output ps_file_output_discard(void)
 {
     return (struct ps_output){.write = discard_write};
 }

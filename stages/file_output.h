@@ -1,7 +1,8 @@
-/* Output of a serializer into a file: gathered, written with few large calls, taken back when it fails.
+/* Writes a serializer's output to a file: gathers it, writes it with few large calls, and undoes it after a
+ * failure.
  *
- * Short pieces are copied into a buffer; a long one that is said to last (an event's body) is written from
- * where it stands. Thread: the sink's worker. Never syncs. */
+ * Short pieces are copied into a buffer. A long piece that the caller declared as lasting (an event's body)
+ * is written without a copy. Thread: the sink's worker. Never calls fsync. */
 #pragma once
 
 #include "core/stage.h"
@@ -11,40 +12,40 @@
 #define PS_FILE_OUTPUT_PIECES 256
 
 struct ps_file_output {
-    struct ps_output output; /* what the serializer is given; first */
+    struct ps_output output; /* passed to the serializer; must be the first member */
     int fd;
-    int error;             /* of the last write that failed */
-    bool failed;           /* since the last commit */
-    uint64_t good, offset; /* committed bytes; written ones */
+    int error;             /* errno of the last write that failed */
+    bool failed;           /* a write failed since the last commit */
+    uint64_t good, offset; /* bytes committed; bytes written */
     char *buffer;
     size_t used;
     struct iovec pieces[PS_FILE_OUTPUT_PIECES];
     int piece_count;
     size_t piece_bytes;
-    const char *lasting; /* bytes that stay until the next commit */
+    const char *lasting; /* bytes that stay valid until the next commit or undo */
     size_t lasting_length;
 };
 
-/* False: no memory. */
+/* Returns false when there is no memory. */
 bool ps_file_output_init(struct ps_file_output *output);
 void ps_file_output_fini(struct ps_file_output *output);
 
-/* A new, empty file, positioned at 0. */
+/* Starts writing to a new, empty file at offset 0. The caller owns `fd`. */
 void ps_file_output_begin(struct ps_file_output *output, int fd);
 
-/* These bytes do not go away before commit or undo. */
+/* Declares that these bytes stay valid until commit or undo. */
 static inline void ps_file_output_lasting(struct ps_file_output *output, const char *data, size_t length)
 {
     output->lasting = data;
     output->lasting_length = length;
 }
 
-/* Writes everything gathered; from here on it stays. False: `error` says why; nothing of it stays after undo.
- */
+/* Writes everything gathered and makes it permanent. Returns false on an error: `error` has the errno, and
+ * undo removes what was written. */
 bool ps_file_output_commit(struct ps_file_output *output);
 
-/* Back to the last commit: forgets what was gathered, cuts off what was written. */
+/* Returns to the last commit: discards what was gathered, truncates what was written. */
 void ps_file_output_undo(struct ps_file_output *output);
 
-/* An output that swallows everything. */
-struct ps_output ps_file_output_nowhere(void);
+/* Returns an output that discards everything. */
+struct ps_output ps_file_output_discard(void);

@@ -1,12 +1,12 @@
-/* What a stage of a chain counts of its own: one number an instance, kept in the plan so that metrics may
- * read it while workers come and go. (Counters of the port are the source's.) Each instance has one writer,
- * its worker. */
+/* A counter of one stage of a chain: one number per instance, kept in the plan so that metrics can read it
+ * while workers start and stop. (The counters of the port belong to the source.) Each instance has one
+ * writer, its worker. */
 #pragma once
 
 #include "core/stage.h"
 
 struct ps_instance_counter {
-    uint64_t *values; /* one a cache gap */
+    uint64_t *values; /* one per PS_CACHE_GAP bytes: no two instances share a cache line */
     unsigned count;
 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Java's text of an address: dotted, or eight groups without compression. */
+/* Prints an address as Java does: IPv4 dotted, IPv6 as eight groups without compression. */
 static void address_print(const struct sockaddr *address, char *text, size_t room)
 {
     if (address->sa_family == AF_INET) {
@@ -44,7 +44,7 @@ static const struct addrinfo *first_of(const struct addrinfo *list)
     return list;
 }
 
-/* The reverse name, if it resolves to the address again. */
+/* Finds the reverse name. Returns false if it does not resolve to the same address again. */
 static bool canonical_find(const struct addrinfo *address, char *name, socklen_t room)
 {
     if (getnameinfo(address->ai_addr, address->ai_addrlen, name, room, NULL, 0, NI_NAMEREQD) != 0)
@@ -52,11 +52,11 @@ static bool canonical_find(const struct addrinfo *address, char *name, socklen_t
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *forward;
     if (getaddrinfo(name, NULL, &hints, &forward) != 0)
         return false;
-    bool leads_back = false;
+    bool confirmed = false;
     for (const struct addrinfo *one = forward; one != NULL; one = one->ai_next)
-        leads_back |= same_address(one->ai_addr, address->ai_addr);
+        confirmed |= same_address(one->ai_addr, address->ai_addr);
     freeaddrinfo(forward);
-    return leads_back;
+    return confirmed;
 }
 
 enum ps_status ps_local_host_find(struct ps_local_host *host, struct ps_err *err)

@@ -1,14 +1,17 @@
-/* How shared helpers tell a stage's `check` or `build` about a key: one line with a severity.
+/* Shared helpers report problems with a key to a stage's `check` or `build` here: one line with a severity.
  *
- * ERROR: the agent must not start with it. WARN: it starts, but something differs from what the file says.
- * INFO: the key changes nothing here, and why. Thread: control. Messages never carry a secret's value. */
+ * ERROR: the agent must not start with it.
+ * WARN: the agent starts, but something differs from what the file says.
+ * INFO: the key has no effect; the message says why.
+ *
+ * Thread: control. Messages never contain the value of a secret. */
 #pragma once
 
 #include "core/log.h"
 
 struct ps_notes {
-    /* `key` as the user wrote it below the prefix; `message` lives for the call only. NULL: nobody listens.
-     */
+    /* `key` is what the user wrote after the prefix; `message` is valid only during the call. NULL: notes are
+     * discarded. */
     void (*report)(void *argument, enum ps_log_level severity, const char *key, const char *message);
     void *argument;
 };

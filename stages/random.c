@@ -10,7 +10,7 @@ void ps_random_init(struct ps_random *random)
 {
     if (getrandom(random->words, sizeof random->words, 0) == (ssize_t)sizeof random->words)
         return;
-    struct ps_now now = ps_clock_now(); /* a kernel without getrandom: different each time is enough */
+    struct ps_now now = ps_clock_now(); /* a kernel without getrandom: a different seed each time is enough */
     random->words[0] = now.mono_ns;
     random->words[1] = (uint64_t)now.wall_ms;
     random->words[2] = (uint64_t)(uintptr_t)random;

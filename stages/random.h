@@ -1,7 +1,5 @@
-/* Random numbers that nobody must be able to relate to each other, not secrets: xoshiro256**, seeded from the
- * kernel. One per state, so one thread. (Blackman and Vigna, "Scrambled linear pseudorandom number
- * generators".)
- */
+/* Statistically independent random numbers (not for secrets): xoshiro256**, seeded from the kernel (Blackman
+ * and Vigna, "Scrambled linear pseudorandom number generators"). Thread: each worker's state has its own. */
 #pragma once
 
 #include "core/base.h"
@@ -10,7 +8,7 @@ struct ps_random {
     uint64_t words[4];
 };
 
-/* Seeds from getrandom(2). Thread: any; set-up only. */
+/* Seeds from getrandom(2), or from the clock when that fails. Thread: any; only at set-up. */
 void ps_random_init(struct ps_random *random);
 
 static inline uint64_t ps_random_next(struct ps_random *random)
@@ -28,7 +26,7 @@ static inline uint64_t ps_random_next(struct ps_random *random)
     return scrambled;
 }
 
-/* A number below `limit` (> 0), all alike but for a bias below 2^-32. */
+/* Returns a number below `limit` (> 0), uniform except for a bias below 2^-32. */
 static inline uint32_t ps_random_below(struct ps_random *random, uint32_t limit)
 {
     return (uint32_t)(((ps_random_next(random) >> 32) * limit) >> 32);

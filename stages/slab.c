@@ -24,7 +24,7 @@ static unsigned class_of(uint32_t room)
     return class;
 }
 
-/* Cuts a new block into pieces of one class. */
+/* Splits a new block into buffers of one size class. */
 static bool refill(struct ps_slab *slab, unsigned class)
 {
     if (slab->held_count == slab->held_room) {

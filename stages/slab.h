@@ -1,6 +1,6 @@
-/* Buffers that outlive a batch (partial lines, replies that wait), carved from blocks of the worker's cache,
- * so that they count in the memory budget. Sizes grow by four; buffers above a block's size are oversize
- * blocks. Thread: the worker whose cache it is. Never blocks. */
+/* Buffers that outlive a batch (partial lines, replies not yet sent). They are carved from blocks of the
+ * worker's cache, so they count in the memory budget. Each size class is four times the one before; a buffer
+ * larger than a block is an oversize block. Thread: the worker that owns the cache. Never blocks. */
 #pragma once
 
 #include "core/flow/block.h"
@@ -11,24 +11,25 @@
 
 struct ps_slab {
     struct ps_block_cache *blocks;
-    void *free[PS_SLAB_CLASSES]; /* lists */
-    struct ps_block **held;      /* blocks cut up, given back by fini */
+    void *free[PS_SLAB_CLASSES]; /* one list of free buffers per class */
+    struct ps_block **held;      /* the blocks that were split; fini gives them back */
     uint32_t held_count, held_room;
 };
 
-/* A buffer and what is behind it. */
+/* A buffer and where its memory comes from. */
 struct ps_buffer {
     char *data;
     uint32_t room;
     uint32_t length;        /* bytes used */
-    struct ps_block *block; /* a whole block, not a carved piece */
+    struct ps_block *block; /* set when the buffer is a whole block; NULL: carved from one */
 };
 
 void ps_slab_init(struct ps_slab *slab, struct ps_block_cache *blocks);
 /* All buffers must have been given back. */
 void ps_slab_fini(struct ps_slab *slab);
 
-/* Makes room for at least `room` bytes, keeping what is in it. False: no memory; the buffer is unchanged. */
+/* Makes room for at least `room` bytes and keeps the contents. Returns false when there is no memory; the
+ * buffer is unchanged then. */
 bool ps_buffer_grow(struct ps_slab *slab, struct ps_buffer *buffer, uint32_t room);
 /* Gives the memory back and empties it. */
 void ps_buffer_free(struct ps_slab *slab, struct ps_buffer *buffer);

@@ -1,4 +1,4 @@
-/* The table of all stages, made of stages.def. NULL-terminated. */
+/* The table of all stages, generated from stages.def. NULL-terminated. */
 #pragma once
 
 #include "core/stage.h"

@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-_Static_assert(sizeof(((struct ps_child_cpus *)0)->words) >= sizeof(cpu_set_t), "a set of CPUs fits");
+_Static_assert(sizeof(((struct ps_child_cpus *)0)->words) >= sizeof(cpu_set_t),
+               "ps_child_cpus must hold a cpu_set_t");
 
 void ps_child_init(struct ps_child *child)
 {
@@ -47,7 +48,7 @@ struct ends {
     int input, output, errors;
 };
 
-/* `ours` is made non-blocking. */
+/* Makes a pipe; our end is non-blocking. */
 static bool pipe_make(int *ours, int *theirs, bool we_read)
 {
     int fds[2];
@@ -68,7 +69,8 @@ enum ps_status ps_child_start(struct ps_child *child, const char *const *argv, b
         (errors && !pipe_make(&child->errors, &ends.errors, true)))
         failed = errno;
     if (failed == 0) {
-        /* A child inherits the CPUs of the thread that makes it: not those a worker is pinned to. */
+        /* A child inherits the CPUs of the thread that starts it; it must not be limited to those that the
+         * worker is pinned to. */
         struct ps_child_cpus own;
         ps_child_cpus_init(&own);
         if (cpus->known)
@@ -88,7 +90,7 @@ enum ps_status ps_child_start(struct ps_child *child, const char *const *argv, b
         ps_child_fini(child);
         return ps_err_set(err, "cannot start %s: %s", argv[0], strerror(failed));
     }
-    child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0); /* -1 on an old kernel: polled then */
+    child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0); /* -1 on an old kernel: the caller polls */
     return PS_OK;
 }
 
@@ -106,7 +108,7 @@ bool ps_child_poll(struct ps_child *child)
 
 void ps_child_signal(struct ps_child *child, int signal, bool group)
 {
-    /* Once reaped, the number may belong to somebody else: only a group with members keeps it. */
+    /* After reaping, the kernel may reuse the pid; a group id stays reserved while the group has members. */
     if (child->pid == 0)
         return;
     if (group)

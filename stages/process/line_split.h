@@ -1,4 +1,5 @@
-/* Lines as Java's BufferedReader.readLine: ended by \n, \r or \r\n, without the end. Pure; thread: any. */
+/* Splits text into lines as Java's BufferedReader.readLine does: a line ends with \n, \r or \r\n, which is
+ * not part of it. Thread: any; no global state. */
 #pragma once
 
 #include "core/base.h"
@@ -6,11 +7,12 @@
 #include <string.h>
 
 struct ps_line_split {
-    bool skip_newline; /* the last line ended in \r: a \n right behind it belongs to it */
+    bool skip_newline; /* the last line ended with \r: a \n directly after it belongs to that line end */
 };
 
-/* The next complete line in [*at, end); `known` bytes from *at on are known to hold no end. True: *line, and
- * *at is behind its end. False: what stands at *at is the beginning of a line. */
+/* Finds the next complete line in [*at, end). The first `known` bytes from *at are known to contain no line
+ * end. Returns true with the line in *line and *at after its end; false when [*at, end) is only the beginning
+ * of a line. */
 static inline bool ps_line_next(struct ps_line_split *split, char **at, const char *end, size_t known,
                                 struct ps_slice *line)
 {

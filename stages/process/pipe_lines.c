@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #define READ_BYTES (64U * 1024U)
-#define IN_BLOCK_MAX (PS_BLOCK_BYTES / 2) /* a longer beginning of a line moves to a buffer of its own */
-#define READS_MAX 8                       /* in one call of work */
+#define IN_BLOCK_MAX (PS_BLOCK_BYTES / 2) /* a longer partial line moves to a buffer of its own */
+#define READS_MAX 8                       /* reads in one call of `work` */
 
 bool ps_pipe_charset_parse(const char *name, enum ps_pipe_charset *charset)
 {
@@ -36,8 +36,8 @@ bool ps_pipe_charset_parse(const char *name, enum ps_pipe_charset *charset)
     return false;
 }
 
-/* Adds one line as Flume would: decoded and encoded again (lines above IN_BLOCK_MAX are not looked at).
- * False: the batch is full or there is no memory. */
+/* Adds one line as Flume does: decoded and encoded again (a line longer than IN_BLOCK_MAX is not checked).
+ * Returns false when the batch is full or there is no memory. */
 static bool line_add(struct ps_pipe_lines *lines, struct ps_batch *batch, char *text, uint32_t length)
 {
     if (lines->charset == PS_PIPE_CHARSET_ASCII) {
@@ -58,7 +58,7 @@ static bool line_add(struct ps_pipe_lines *lines, struct ps_batch *batch, char *
     return true;
 }
 
-/* Where to cut a line that is too long: not inside a character. */
+/* Returns the length at which a line that is too long is cut: never inside a character. */
 static uint32_t cut_length(const struct ps_pipe_lines *lines, const char *text)
 {
     uint32_t length = lines->line_max;
@@ -68,8 +68,8 @@ static uint32_t cut_length(const struct ps_pipe_lines *lines, const char *text)
     return length;
 }
 
-/* Adds the lines in [*at, end); what stays there is the beginning of one. False: the batch is full or there
- * is no memory, and *at is where to go on. */
+/* Adds the complete lines in [*at, end); the bytes left from *at on are a partial line. Returns false when
+ * the batch is full or there is no memory; *at is then where to continue. */
 static bool lines_take(struct ps_pipe_lines *lines, struct ps_batch *batch, char **at, char *end,
                        uint32_t known)
 {
@@ -101,7 +101,7 @@ static bool lines_take(struct ps_pipe_lines *lines, struct ps_batch *batch, char
 
 /* ---- a line too long for a block ---- */
 
-/* Moves the beginning of a line out of the block. */
+/* Moves a partial line from the block into the `carry` buffer. */
 static bool carry_begin(struct ps_pipe_lines *lines, struct ps_batch *batch, uint32_t left)
 {
     uint32_t room;
@@ -117,8 +117,8 @@ static bool carry_begin(struct ps_pipe_lines *lines, struct ps_batch *batch, uin
     return true;
 }
 
-/* The buffer's first `carry_end` bytes are a line: adds it, and puts what came behind it back into the block.
- */
+/* Adds the first `carry_end` bytes of the buffer as a line and copies the bytes after it back into the
+ * block. */
 static bool carry_finish(struct ps_pipe_lines *lines, struct ps_batch *batch)
 {
     struct ps_buffer *carry = &lines->carry;
@@ -142,7 +142,7 @@ static bool carry_finish(struct ps_pipe_lines *lines, struct ps_batch *batch)
     return true;
 }
 
-/* Bytes of the pipe; 0: none now; -1: its end. */
+/* Reads from the pipe. Returns the number of bytes; 0: none available now; -1: end of the pipe. */
 static ssize_t pipe_read(const struct ps_pipe_lines *lines, char *to, size_t room)
 {
     ssize_t length = read(lines->fd, to, room < READ_BYTES ? room : READ_BYTES);
@@ -184,7 +184,8 @@ static void carry_read(struct ps_pipe_lines *lines, bool *blocked)
 
 /* ---- reading ---- */
 
-/* One read and what it gives. *moved: something came of it. PS_DONE: go on. */
+/* Does one read and adds its lines. Sets *moved when it made progress. Returns PS_DONE when the caller may
+ * continue. */
 static enum ps_result read_once(struct ps_pipe_lines *lines, struct ps_batch *batch, bool *moved)
 {
     bool blocked;
@@ -212,7 +213,7 @@ static enum ps_result read_once(struct ps_pipe_lines *lines, struct ps_batch *ba
     }
     char *at = bytes, *end = bytes + left + length;
     bool all = lines_take(lines, batch, &at, end, lines->unsplit ? 0 : lines->known);
-    if (all && lines->ended && at < end) { /* the last line has no end */
+    if (all && lines->ended && at < end) { /* the last line has no line end */
         all = line_add(lines, batch, at, (uint32_t)(end - at));
         at = all ? end : at;
     }

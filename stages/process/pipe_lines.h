@@ -1,9 +1,9 @@
-/* Lines from a pipe into batches: what source exec does with the output of its command.
+/* Reads lines from a pipe into batches: the source exec reads its command's output with it.
  *
- * The pipe is read into the batch's block and split there; the beginning of a line stays in the block, or,
- * when it is longer than half a block, in a buffer of its own from the worker's cache. Lines are as Java's
- * BufferedReader.readLine gives them, bodies as they are after decoding and encoding with the charset.
- * Thread: the worker's. Never blocks, never reads when the batch is full. */
+ * Reads the pipe into the batch's block and splits it there. A partial line stays in the block; if it is
+ * longer than half a block, it moves to a buffer of its own from the worker's cache. Lines are split as
+ * Java's BufferedReader.readLine does; bodies are the bytes that decoding and encoding with the charset produces.
+ * Thread: the worker. Never blocks. Does not read when the batch is full. */
 #pragma once
 
 #include "core/stage.h"
@@ -12,11 +12,11 @@
 
 enum ps_pipe_charset {
     PS_PIPE_CHARSET_UTF8,   /* malformed bytes become U+FFFD */
-    PS_PIPE_CHARSET_ASCII,  /* others become '?' */
+    PS_PIPE_CHARSET_ASCII,  /* bytes from 0x80 become '?' */
     PS_PIPE_CHARSET_SINGLE, /* ISO-8859-n: bytes as they are */
 };
 
-/* By Java's name or alias, any case. False: not one that is read here. */
+/* Finds a character set by Java's name or alias, in any case. Returns false when it is not supported. */
 bool ps_pipe_charset_parse(const char *name, enum ps_pipe_charset *charset);
 
 struct ps_pipe_lines {
@@ -26,25 +26,27 @@ struct ps_pipe_lines {
     struct ps_counters *counters;
     struct ps_slab slab;
     struct ps_line_split split;
-    uint32_t known;                 /* bytes left in the block that hold no line end */
-    bool unsplit;                   /* bytes left in the block were not looked at */
-    bool ended;                     /* end of the pipe: what is left is the last line */
-    struct ps_buffer carry;         /* the beginning of a line too long for a block; */
-    uint32_t carry_end, carry_next; /* when not 0: of that line, and where the next one begins */
+    uint32_t known;         /* bytes left in the block that contain no line end */
+    bool unsplit;           /* bytes left in the block that were not split yet */
+    bool ended;             /* the pipe has ended: the rest is the last line */
+    struct ps_buffer carry; /* the beginning of a line too long for a block */
+    /* When not 0: where the line in `carry` ends, and where the next one begins */
+    uint32_t carry_end, carry_next;
 };
 
-/* `line_max` is lowered to a quarter of the memory budget: a line must fit beside others. */
+/* `line_max` is limited to a quarter of the memory budget, so that one line cannot use all of it. */
 void ps_pipe_lines_init(struct ps_pipe_lines *lines, const struct ps_port *port, enum ps_pipe_charset charset,
                         uint32_t line_max);
 void ps_pipe_lines_fini(struct ps_pipe_lines *lines);
 
-/* A new pipe; nothing of the last one may be left. The fd stays the caller's. */
+/* Starts with a new pipe. All lines of the last one must have been added. The caller owns the fd. */
 void ps_pipe_lines_begin(struct ps_pipe_lines *lines, int fd);
 
-/* Reads a bounded part. PS_DONE: something came, or the batch is full; PS_IDLE: nothing now. */
+/* Reads a bounded amount. Returns PS_DONE when it read something or the batch is full, PS_IDLE when there is
+ * nothing to read now. */
 enum ps_result ps_pipe_lines_work(struct ps_pipe_lines *lines, struct ps_batch *batch);
 
-/* The pipe has ended and its last line is in a batch. */
+/* Returns true when the pipe has ended and its last line is in a batch. */
 static inline bool ps_pipe_lines_over(const struct ps_pipe_lines *lines)
 {
     return lines->ended && !lines->unsplit && lines->carry_next == 0;

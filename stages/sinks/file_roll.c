@@ -322,7 +322,7 @@ static enum ps_result file_roll_work(const void *plan_, void *state_, struct ps_
     ps_count(state->port->counters, PS_COUNTER_EventWriteFail, 1);
     fail(state, now, "write", state->output.error);
     /* What the serializer still holds of this lease must not be written before the lease is written again. */
-    struct ps_output nowhere = ps_file_output_nowhere();
+    struct ps_output nowhere = ps_file_output_discard();
     if (ops->flush != NULL)
         (void)ops->flush(plan->serializer_plan, state->serializer, &nowhere);
     ps_file_output_undo(&state->output);

@@ -115,8 +115,8 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(keep_fields),
      .fallback = "none",
-     .help = "none or false: the body is only the message; all or true: the whole line; or any of priority "
-             "version timestamp hostname, which are put before the body in this order"},
+     .help = "none or false: the body is only the message; all or true: the whole line; or any of "
+             "priority version timestamp hostname: these are put in front of the body, in this order"},
     {.key = "clientIPHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(client_ip_header),
@@ -124,7 +124,7 @@ static const struct ps_option options[] = {
     {.key = "clientHostnameHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(client_host_header),
-     .help = "Header for the sender's host name as resolved, else its IP address"},
+     .help = "Header for the sender's host name from the resolver, or its IP address if it has none"},
     PS_TLS_OPTION_ROWS(struct multiport_plan, tls),
     PS_OPTION_END,
 };

@@ -6,7 +6,7 @@
 #include "regex/regex.h"
 #include "stages/text/java_date.h"
 
-#define STAMP_BYTES_MAX 1024 /* a stamp longer than that after replacing has no time */
+#define STAMP_BYTES_MAX 1024 /* a time stamp that is longer after `search` and `replace` gives no time */
 
 struct ps_syslog_format {
     struct ps_regex *regex, *search;
@@ -27,7 +27,7 @@ struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, s
     PS_ASSERT(format != NULL);
     const char *key = "format.regex";
     if (regex == NULL) {
-        ps_err_set(err, "it is missing, and the other format keys have no effect without it");
+        ps_err_set(err, "it is missing; without it the other format keys have no effect");
         goto failed;
     }
     format->regex = ps_regex_create(regex, 0, PS_REGEX_WHOLE, err);
@@ -40,7 +40,7 @@ struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, s
             goto failed;
         key = "format.replace";
         if (replace == NULL) {
-            ps_err_set(err, "it is missing: format.search needs it");
+            ps_err_set(err, "it is missing; format.search needs it");
             goto failed;
         }
         format->replacement = ps_regex_replacement_create(format->search, replace, err);

@@ -1,10 +1,11 @@
-/* The user's own message format of the single-port syslog sources: format.regex, format.search,
- * format.replace, format.dateFormat (SyslogUtils.addFormats). Tried before the built-in ones.
+/* A message format that the user defines for the single-port syslog sources with format.regex, format.search,
+ * format.replace and format.dateFormat (SyslogUtils.addFormats). It is tried before the built-in formats.
  *
- * The expression must match the whole message; its groups are 1 priority, 2 version, 3 time stamp, 4 host, 5
- * body. In the stamp every match of `search` is replaced (Java's replaceAll), then it is read by `dateFormat`
- * (java.text.SimpleDateFormat, lenient; what follows the date is ignored).
- * A format is const after create and shared; a matcher is one worker's. */
+ * The expression must match the whole message. Its groups: 1 priority, 2 version, 3 time stamp, 4 host,
+ * 5 body. In the time stamp, every match of `search` is replaced (Java's replaceAll); the result is parsed
+ * with `dateFormat` (java.text.SimpleDateFormat, lenient; text after the date is ignored).
+ *
+ * A format is const after create and shared by all workers. Each worker has its own matcher. */
 #pragma once
 
 #include "core/option.h"
@@ -14,7 +15,8 @@
 struct ps_syslog_format;
 struct ps_syslog_matcher;
 
-/* NULL with an error: a bad expression, replacement or date pattern. Thread: control. */
+/* Compiles the format. Returns NULL with an error for a bad expression, replacement or date pattern.
+ * Thread: control. */
 struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, struct ps_err *err);
 void ps_syslog_format_destroy(struct ps_syslog_format *format);
 
@@ -22,12 +24,13 @@ struct ps_syslog_matcher *ps_syslog_matcher_create(const struct ps_syslog_format
 void ps_syslog_matcher_destroy(struct ps_syslog_matcher *matcher);
 
 struct ps_syslog_match {
-    struct ps_slice group[6]; /* 1..5; data NULL: did not take part or is not there */
-    unsigned group_count;     /* groups the expression has, at most 5 */
+    struct ps_slice group[6]; /* 1..5; data NULL: the group did not match or does not exist */
+    unsigned group_count;     /* number of groups in the expression, at most 5 */
     bool has_time;
     int64_t ms;
 };
 
-/* Matches well-formed UTF-8. False: no match, or given up (a bound on the matcher's work). */
+/* Matches a message, which must be well-formed UTF-8. Returns false when it does not match or the matcher
+ * reached its work limit. */
 bool ps_syslog_matcher_match(struct ps_syslog_matcher *matcher, struct ps_syslog_time *time, const char *text,
                              uint32_t length, struct ps_syslog_match *match);

@@ -8,9 +8,10 @@
 #define PRIORITY_CHARS_MAX 5 /* between "<" and ">" */
 #define RFC3164_CHARS 15
 #define TIME_BYTES_MAX 24U   /* any 64-bit number */
-#define NUMBER_BYTES_MAX 12U /* a facility or severity */
+#define NUMBER_BYTES_MAX 12U /* any facility or severity */
 #define TIME_IN_PLACE_MIN 15U
-#define TIME_IN_PLACE_LIMIT INT64_C(100000000000000) /* has at most 15 characters, with a sign */
+/* Times nearer to 0 have at most 15 characters, sign included */
+#define TIME_IN_PLACE_LIMIT INT64_C(100000000000000)
 
 void ps_syslog_multi_init(struct ps_syslog_multi *parser, const struct ps_syslog_multi_rules *rules)
 {
@@ -20,11 +21,11 @@ void ps_syslog_multi_init(struct ps_syslog_multi *parser, const struct ps_syslog
 
 struct fields {
     struct ps_slice priority, version, stamp, host, body;
-    int number; /* of the priority */
+    int number; /* the priority as a number */
     int64_t ms;
 };
 
-/* Integer.parseInt of one to five characters. */
+/* Java's Integer.parseInt for one to five characters. */
 static bool parse_number(struct ps_slice text, int *number)
 {
     uint32_t i = text.length > 0 && (text.data[0] == '-' || text.data[0] == '+');
@@ -45,7 +46,7 @@ static const char *find(const char *p, const char *end, char c)
     return memchr(p, c, (size_t)(end - p));
 }
 
-/* How many bytes `chars` Java chars take, or SIZE_MAX when there are not so many and one more behind them. */
+/* Returns how many bytes the first `chars` Java chars take, or SIZE_MAX unless at least one more follows. */
 static size_t skip_chars(const char *p, const char *end, unsigned chars)
 {
     const char *q = p;
@@ -55,17 +56,17 @@ static size_t skip_chars(const char *p, const char *end, unsigned chars)
         uint8_t byte = (uint8_t)*q;
         size_t width = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
         if (width == 4)
-            i++; /* two chars */
+            i++; /* a surrogate pair: two Java chars */
         q += width;
     }
     return q < end ? (size_t)(q - p) : SIZE_MAX;
 }
 
-/* The time stamp; *next is where the host begins. */
+/* Parses the time stamp and sets *next to the start of the host. */
 static bool parse_stamp(struct ps_syslog_time *time, const char *p, const char *end, struct fields *fields,
                         const char **next)
 {
-    if (*p == '-') { /* no time: now */
+    if (*p == '-') { /* no time stamp: use the current time */
         size_t host = skip_chars(p, end, 2);
         if (host == SIZE_MAX)
             return false;
@@ -80,7 +81,7 @@ static bool parse_stamp(struct ps_syslog_time *time, const char *p, const char *
             return false;
         fields->stamp = (struct ps_slice){p, (uint32_t)chars};
         fields->ms = ps_syslog_time_utc3164(time, p, (uint32_t)chars);
-        size_t one = skip_chars(p + chars, end, 1); /* whatever it is */
+        size_t one = skip_chars(p + chars, end, 1); /* Flume skips one character and does not check it */
         *next = one == SIZE_MAX ? end : p + chars + one;
         return true;
     }
@@ -92,7 +93,7 @@ static bool parse_stamp(struct ps_syslog_time *time, const char *p, const char *
     return ps_syslog_time_utc5424(time, p, fields->stamp.length, &fields->ms);
 }
 
-/* SyslogParser.parseMessage up to the body. `line` is well-formed UTF-8 and not empty. */
+/* Splits a line into its fields as SyslogParser.parseMessage does. `line` is well-formed UTF-8, not empty. */
 static bool parse(struct ps_syslog_time *time, const char *line, uint32_t length, struct fields *fields)
 {
     const char *end = line + length;
@@ -122,7 +123,8 @@ static bool parse(struct ps_syslog_time *time, const char *line, uint32_t length
     return true;
 }
 
-/* SyslogUtils.addFieldsToBody; data NULL: no memory. */
+/* Puts the kept fields in front of the body (SyslogUtils.addFieldsToBody). Returns data NULL when there is no
+ * memory. */
 static struct ps_slice keep_fields(unsigned keep, struct ps_batch *batch, const struct fields *fields)
 {
     const struct {
@@ -159,7 +161,8 @@ static struct ps_slice decimal(int value, struct ps_syslog_row *row)
     return text;
 }
 
-/* The stamp's bytes are not part of the body: where they are enough, the number is written over them. */
+/* Writes the time as a decimal number. `in_place`: over the time stamp, whose bytes are not part of the
+ * body. */
 static struct ps_slice render_time(const struct fields *fields, bool in_place, struct ps_syslog_row *row)
 {
     char text[TIME_BYTES_MAX];
@@ -171,17 +174,18 @@ static struct ps_slice render_time(const struct fields *fields, bool in_place, s
     return (struct ps_slice){to, length};
 }
 
-/* One line as it came, and what is said about it. */
+/* One received line and its decoded text. */
 struct line {
     char *raw;
     uint32_t raw_length;
-    char *text; /* UTF-8; the raw bytes themselves where they are that */
+    char *text; /* UTF-8; points to the raw bytes when they are UTF-8 already */
     uint32_t length;
-    bool incomplete;
-    bool decoded; /* `text` could be made; false: Invalid, the raw bytes as body */
+    bool incomplete; /* cut at size_max */
+    bool decoded;    /* false: malformed; the event is Invalid and has the raw bytes as body */
 };
 
-/* IoBuffer.getString: up to a NUL, malformed is an error. False: no memory. */
+/* Decodes a line up to its first NUL as MINA's IoBuffer.getString does; clears line->decoded when it is
+ * malformed. Returns false when there is no memory. */
 static bool decode(struct ps_batch *batch, struct ps_transcoder *transcoder, struct line *line)
 {
     line->text = line->raw;
@@ -198,7 +202,7 @@ static bool decode(struct ps_batch *batch, struct ps_transcoder *transcoder, str
             return true;
         }
     }
-    if (transcoder->charset->unit == 2) /* as MINA: the half of a newline that stays behind is no character */
+    if (transcoder->charset->unit == 2) /* as MINA: drop the odd byte left of a two-byte newline */
         line->length &= ~1U;
     char *copy = ps_batch_alloc(batch, (uint32_t)PS_CHARSET_DECODED_MAX(line->length));
     if (copy == NULL)
@@ -213,7 +217,7 @@ static bool decode(struct ps_batch *batch, struct ps_transcoder *transcoder, str
     return true;
 }
 
-/* The body in the port's character set. data NULL: no memory. */
+/* Encodes the body in the port's character set. Returns data NULL when there is no memory. */
 static struct ps_slice encode(struct ps_batch *batch, struct ps_transcoder *transcoder, struct ps_slice body)
 {
     if (transcoder->charset->kind == PS_CHARSET_UTF8 || body.length == 0 ||
@@ -270,9 +274,9 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
         ps_syslog_row_push(&row, names->timestamp, render_time(&fields, in_place, &row));
         ps_syslog_row_push(&row, names->host, fields.host);
         if (line->incomplete)
-            ps_syslog_row_push(&row, names->status, ps_status_incomplete);
+            ps_syslog_row_push(&row, names->status, ps_syslog_status_incomplete);
     } else {
-        ps_syslog_row_push(&row, names->status, ps_status_invalid);
+        ps_syslog_row_push(&row, names->status, ps_syslog_status_invalid);
         ++*failed;
     }
     if (client != NULL)

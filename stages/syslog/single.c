@@ -6,12 +6,13 @@
 #include <string.h>
 
 #define TIME_BYTES_MAX 24U
-#define TIME_DIGITS 15U /* of any time a stamp with four digits of a year can mean, sign included */
+/* The most characters, sign included, of a time in ms whose stamp has a year of four digits */
+#define TIME_DIGITS 15U
 
-/* A message taken apart; slices into the line. `data` NULL: not there. */
+/* The fields of a message: slices of the line. `data` NULL: the field is missing. */
 struct fields {
     struct ps_slice priority, version, stamp, host, body;
-    bool has_body; /* there is a body, though it may be Java's null */
+    bool has_body; /* the format has a body; its value may still be Java's null */
     bool has_time;
     int64_t ms;
 };
@@ -31,7 +32,7 @@ void ps_syslog_single_fini(struct ps_syslog_single *parser)
     ps_syslog_matcher_destroy(parser->matcher);
 }
 
-/* Classes of java.util.regex without flags. */
+/* java.util.regex's \d and \s, without flags. */
 static inline bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -42,12 +43,13 @@ static inline bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* [\w\d.@-] of a host name; bit 1: may begin one (\w). */
+/* Characters of a host name: bit 0: [\w\d.@-], any position; bit 1: \w, the first position. */
 static const uint8_t host_class[256] = {
     ['-'] = 1, ['.'] = 1, ['@'] = 1, ['_'] = 3, ['0' ... '9'] = 3, ['A' ... 'Z'] = 3, ['a' ... 'z'] = 3,
 };
 
-/* "dddd-dd-ddTdd:dd:dd" with an optional fraction of 1 to 6 digits and an optional zone. Returns its end. */
+/* Matches "dddd-dd-ddTdd:dd:dd" with an optional fraction of 1 to 6 digits and an optional zone. Returns the
+ * end of the stamp, or NULL. */
 static const char *stamp5424_end(const char *p, const char *end)
 {
     static const char shape[] = "0000-00-00T00:00:00";
@@ -71,7 +73,8 @@ static const char *stamp5424_end(const char *p, const char *end)
     return p;
 }
 
-/* "Mmm d hh:mm:ss", one or two blanks before a day of one or two digits. Returns its end. */
+/* Matches "Mmm d hh:mm:ss" with one or two blanks before a day of one or two digits. Returns the end of the
+ * stamp, or NULL. */
 static const char *stamp3164_end(const char *p, const char *end)
 {
     static const char shape[] = "00:00:00";
@@ -92,7 +95,7 @@ static const char *stamp3164_end(const char *p, const char *end)
     return p + 8;
 }
 
-/* Host and body behind the stamp. `dash`: "-" may stand for no host. */
+/* Parses host and body after the stamp. `dash`: "-" is allowed and means no host. */
 static bool parse_tail(const char *p, const char *end, bool dash, struct fields *fields)
 {
     if (p == end || !is_blank(*p))
@@ -143,8 +146,8 @@ static bool parse_rfc3164(struct ps_syslog_time *time, const char *p, const char
     return true;
 }
 
-/* What stands behind ">": an optional digit (the version) and an optional blank, then one of the two forms.
- */
+/* Parses the text after ">": an optional digit (the version), an optional blank, then RFC 5424 or
+ * RFC 3164. */
 static bool parse_builtin(struct ps_syslog_time *time, const char *p, const char *end, struct fields *fields)
 {
     fields->version = (struct ps_slice){p, 0};
@@ -164,7 +167,7 @@ static bool parse_builtin(struct ps_syslog_time *time, const char *p, const char
     return p < end && (parse_rfc5424(time, p, end, fields) || parse_rfc3164(time, p, end, fields));
 }
 
-/* `.` matches no line terminator, so a body with one matches neither form. */
+/* Java's `.` does not match a line terminator, so a body that contains one matches neither format. */
 static bool has_terminator(struct ps_slice body)
 {
     return memchr(body.data, '\r', body.length) != NULL || memchr(body.data, '\n', body.length) != NULL ||
@@ -205,8 +208,8 @@ static char *append(char *to, struct ps_slice piece)
     return to + piece.length;
 }
 
-/* SyslogUtils.addFieldsToBody. Pieces that are kept stand in front of the body, in this order. Returns the
- * new body, data NULL: no memory. */
+/* Puts the kept fields in front of the body, in this order (SyslogUtils.addFieldsToBody). Returns data NULL
+ * when there is no memory. */
 static struct ps_slice keep_fields(unsigned keep, struct ps_batch *batch, const struct fields *fields)
 {
     char *room =
@@ -236,8 +239,8 @@ static struct ps_slice keep_fields(unsigned keep, struct ps_batch *batch, const 
     return (struct ps_slice){room, (uint32_t)(to - room)};
 }
 
-/* What the body becomes: the parsed one (with the fields to keep, malformed UTF-8 replaced), or the raw line.
- */
+/* Replaces *body (the raw line) by the parsed body, with the fields to keep and malformed UTF-8 replaced, if
+ * there is one. Returns false when there is no memory. */
 static bool make_body(const struct ps_syslog_single_rules *rules, struct ps_batch *batch,
                       struct fields *fields, bool plain, struct ps_slice *body)
 {
@@ -261,7 +264,8 @@ static bool make_body(const struct ps_syslog_single_rules *rules, struct ps_batc
     return true;
 }
 
-/* The stamp's bytes are not part of the body: where they are enough, the number is written over them. */
+/* Writes the time as a decimal number. `in_place`: over the time stamp, whose bytes are not part of the
+ * body. */
 static struct ps_slice render_time(const struct fields *fields, bool in_place, struct ps_syslog_row *row)
 {
     char text[TIME_BYTES_MAX];
@@ -274,10 +278,10 @@ static struct ps_slice render_time(const struct fields *fields, bool in_place, s
     return (struct ps_slice){to, length};
 }
 
-/* How a message began. */
+/* The start of a message: "<priority>". */
 struct start {
     unsigned priority, digits;
-    bool bad;        /* no "<digits>" */
+    bool bad;        /* it is not "<digits>" */
     bool incomplete; /* cut at size_max */
 };
 
@@ -327,15 +331,16 @@ static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *ba
     if (fields.host.length > 0)
         ps_syslog_row_push(&row, names->host, fields.host);
     if (start.bad || start.incomplete)
-        ps_syslog_row_push(&row, names->status, start.bad ? ps_status_invalid : ps_status_incomplete);
+        ps_syslog_row_push(&row, names->status,
+                           start.bad ? ps_syslog_status_invalid : ps_syslog_status_incomplete);
     if (client != NULL)
         ps_syslog_row_client(&row, client);
     ps_syslog_row_finish(&row, batch, event);
     return PS_PARSED_ADDED;
 }
 
-/* SyslogUtils' states START and PRIO. Returns the number of bytes after which it is in state DATA, 0 when the
- * bytes end before. A newline in PRIO is data. */
+/* The states START and PRIO of SyslogUtils. Returns the number of bytes read before state DATA, or 0 when the
+ * bytes end earlier. A newline in PRIO is data. */
 static uint32_t read_start(const char *line, uint32_t length, struct start *start)
 {
     *start = (struct start){0};
@@ -383,7 +388,7 @@ enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_
         start.incomplete = true;
     } else if (parser->rules->datagrams) {
         taken = end;
-        if (from == 0 && start.digits == 0) { /* no number to be read: Flume fails and drops it */
+        if (from == 0 && start.digits == 0) { /* no priority number: Flume fails and drops the message */
             *used = skipped + length;
             return PS_PARSED_DROPPED;
         }

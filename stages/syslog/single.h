@@ -1,8 +1,7 @@
-/* The parser of the single-port syslog sources (syslogtcp, syslogudp): org.apache.flume.source.SyslogUtils of
- * Flume 1.11, its byte machine and its two patterns, done by hand and in place.
+/* The parser of the single-port syslog sources (syslogtcp, syslogudp): the state machine and the two patterns
+ * of org.apache.flume.source.SyslogUtils (Flume 1.11), handwritten, in place.
  *
- * Thread: its owner's; never allocates but from the batch. Must never read or write outside the bytes given.
- */
+ * Thread: the owner's. Allocates only from the batch. Never reads or writes outside the bytes given. */
 #pragma once
 
 #include "stages/syslog/format.h"
@@ -11,31 +10,33 @@
 
 #define PS_SYSLOG_SIZE_MIN 10 /* SyslogUtils.MIN_SIZE */
 
-/* What the configuration says; shared by all workers, const. */
+/* The configuration: const, shared by all workers. */
 struct ps_syslog_single_rules {
     struct ps_syslog_names names;
     const struct ps_time_zone *zone;
-    unsigned keep;     /* enum ps_keep */
-    uint32_t size_max; /* eventSize: a longer message is cut, its rest a message of its own */
+    unsigned keep;     /* a set of enum ps_keep */
+    uint32_t size_max; /* eventSize in bytes: a longer message is cut; the rest becomes another message */
     bool datagrams;    /* UDP: the end of the bytes ends the message */
-    const struct ps_syslog_format *format; /* format.*: tried first; NULL = none */
+    const struct ps_syslog_format *format; /* from format.*, tried first; NULL: none */
 };
 
-/* One worker's. */
+/* The parser of one worker. */
 struct ps_syslog_single {
     const struct ps_syslog_single_rules *rules;
     struct ps_syslog_time time;
     struct ps_syslog_matcher *matcher; /* NULL without a format */
 };
 
-/* False: no memory for the format's matcher. Set-up time only. */
+/* Returns false when there is no memory for the format's matcher. Only at set-up. */
 bool ps_syslog_single_init(struct ps_syslog_single *parser, const struct ps_syslog_single_rules *rules);
 void ps_syslog_single_fini(struct ps_syslog_single *parser);
 
-/* The next message in [data, data + length): an answer, and in *used how many bytes are done with. `data`
- * stands in a block of the batch and is edited in place. When the bytes end before a message does (streams),
- * the answer is PS_PARSED_PARTIAL and *used says how many leading newlines may be forgotten; fewer than
- * size_max bytes are left then. With PS_PARSED_FULL and PS_PARSED_MEMORY *used is 0 and nothing was changed.
- * `client` may be NULL. ps_syslog_time_now must have been called. */
+/* Parses the next message in [data, data + length) and sets *used to the number of bytes consumed. `data` is
+ * in a block of the batch and is edited in place. `client` may be NULL. ps_syslog_time_now must have been
+ * called before.
+ *
+ * PS_PARSED_PARTIAL (streams): the bytes end before the message does. *used is the number of leading newlines
+ * to discard; fewer than size_max bytes are left.
+ * PS_PARSED_FULL, PS_PARSED_MEMORY: *used is 0 and nothing was changed. */
 enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
                                      uint32_t length, const struct ps_syslog_client *client, uint32_t *used);

@@ -23,13 +23,13 @@ enum ps_status ps_syslog_source_check(const struct ps_syslog_source_options *opt
         if (!is_format_key(options->format.items[i].key))
             ps_report(
                 context, PS_LOG_WARN, key,
-                "unknown key; there are format.regex, format.search, format.replace, format.dateFormat");
+                "unknown key; known are format.regex, format.search, format.replace, format.dateFormat");
     }
     if (options->format.count == 0)
         return PS_OK;
     if (ps_pairs_get(&options->format, "regex") == NULL) {
         ps_report(context, PS_LOG_WARN, "format.regex",
-                  "is missing: the other format keys have no effect without it");
+                  "is missing; without it the other format keys have no effect");
         return PS_OK;
     }
     struct ps_err err = {.length = 0};

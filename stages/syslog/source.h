@@ -1,4 +1,4 @@
-/* Keys and plan that syslogtcp and syslogudp share. */
+/* The option keys and the part of the plan that syslogtcp and syslogudp share. */
 #pragma once
 
 #include "core/stage.h"
@@ -14,24 +14,24 @@ struct ps_syslog_source_options {
      .type = PS_OPTION_TEXT,                                                                                 \
      .offset = offsetof(plan_type, member.keep_fields),                                                      \
      .fallback = "none",                                                                                     \
-     .help = "none or false: the body is the message alone; all or true: the whole line; or any of "         \
-             "priority version timestamp hostname, which are put in front of the body in this order"},       \
+     .help = "none or false: the body is only the message; all or true: the whole line; or any of "          \
+             "priority version timestamp hostname: these are put in front of the body, in this order"},      \
         {.key = "clientIPHeader",                                                                            \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.client_ip_header),                                             \
-         .help = "Header that gets the sender's IP address"},                                                \
+         .help = "Header for the sender's IP address"},                                                      \
         {.key = "clientHostnameHeader",                                                                      \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.client_host_header),                                           \
-         .help = "Header that gets the sender's host name as the resolver has it, else its IP address"},     \
+         .help = "Header for the sender's host name from the resolver, or its IP address if it has none"},   \
     {                                                                                                        \
         .key = "format.", .type = PS_OPTION_MAP, .offset = offsetof(plan_type, member.format),               \
-        .help = "format.regex, format.search, format.replace, format.dateFormat: a message format of your "  \
-                "own, tried before the built-in ones; groups: 1 priority, 2 version, 3 time stamp, 4 host, " \
+        .help = "format.regex, format.search, format.replace, format.dateFormat: your own message format, "  \
+                "tried before the built-in ones; groups: 1 priority, 2 version, 3 time stamp, 4 host, "      \
                 "5 body"                                                                                     \
     }
 
-/* What build makes of them. */
+/* The part of the plan that `build` makes from these options. */
 struct ps_syslog_source {
     struct ps_syslog_single_rules rules;
     struct ps_syslog_format *format;

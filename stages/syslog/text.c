@@ -17,8 +17,8 @@ static const char decimals[PS_PRIORITY_COUNT][4] = {
     D2("1"), D2("2"), D2("3"), D2("4"), D2("5"), D2("6"), D2("7"), D2("8"), D2("9"),
 };
 
-const struct ps_slice ps_status_invalid = {"Invalid", 7};
-const struct ps_slice ps_status_incomplete = {"Incomplete", 10};
+const struct ps_slice ps_syslog_status_invalid = {"Invalid", 7};
+const struct ps_slice ps_syslog_status_incomplete = {"Incomplete", 10};
 
 struct ps_slice ps_decimal(unsigned value)
 {

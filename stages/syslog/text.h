@@ -1,12 +1,12 @@
-/* What the syslog sources share: the words of their headers, and keepFields. */
+/* Code that all syslog sources share: header names and values, and the option keepFields. */
 #pragma once
 
 #include "core/flow/batch.h"
 
 #define PS_PRIORITY_COUNT 1000 /* "<0>" .. "<999>" */
 
-/* "0" .. "999"; facility and severity of a priority are ps_decimal(priority / 8), ps_decimal(priority % 8).
- * Static: may stand in headers. */
+/* Returns "0" .. "999" for value < PS_PRIORITY_COUNT. The text is static, so headers may point to it. The
+ * facility of a priority is ps_decimal(priority / 8), its severity ps_decimal(priority % 8). */
 struct ps_slice ps_decimal(unsigned value);
 
 enum ps_keep {
@@ -17,36 +17,38 @@ enum ps_keep {
     PS_KEEP_ALL = 1 << 4,
 };
 
-/* SyslogUtils.chooseFieldsToKeep: "none", "false", "all", "true" in any case, else whichever of "priority",
- * "version", "timestamp", "hostname" the text contains. Returns a set of enum ps_keep. */
+/* Parses keepFields (SyslogUtils.chooseFieldsToKeep): "none", "false", "all", "true" in any case, else those
+ * of "priority", "version", "timestamp", "hostname" that the text contains. Returns a set of enum ps_keep. */
 unsigned ps_keep_parse(const char *text);
 
-/* The interned names of the headers the syslog sources set. Made at build. */
+/* The interned names of the headers that the syslog sources set. */
 struct ps_syslog_names {
     const struct ps_name *facility, *severity, *priority, *version, *timestamp, *host, *status;
 };
 
-/* Single-port spelling: "priority", "version"; multi-port: "Priority", "Version". Thread: control. */
+/* Interns the names. The single-port sources write "priority" and "version"; the multi-port source "Priority"
+ * and "Version". Thread: control. */
 void ps_syslog_names_init(struct ps_syslog_names *names, bool multi);
 
-extern const struct ps_slice ps_status_invalid, ps_status_incomplete;
+extern const struct ps_slice ps_syslog_status_invalid, ps_syslog_status_incomplete;
 
-/* Who sent it: headers added to each of its events. A name that is NULL adds none. */
+/* The sender's headers, added to each of its events. A header whose name is NULL is not added. */
 struct ps_syslog_client {
     const struct ps_name *ip_name, *host_name, *port_name;
     struct ps_slice ip, host, port;
 };
 
-/* Room for the headers of one event, taken before its row is added, so that an event is never there without
- * them. */
+/* Memory for the headers of one event. It is allocated before the event's row is added, so an event never
+ * exists without its headers. */
 struct ps_syslog_row {
-    struct ps_header *next; /* the next free one */
-    struct ps_header *list; /* those pushed, newest first */
+    struct ps_header *next; /* the next free header */
+    struct ps_header *list; /* the headers pushed, newest first */
     uint64_t mask;
-    char *bytes; /* for values */
+    char *bytes; /* free memory for values */
 };
 
-/* `count` headers, those of the client, and `bytes` for values. False: no memory. */
+/* Allocates `count` headers, the client's headers, and `bytes` bytes for values. Returns false when there is
+ * no memory. */
 static inline bool ps_syslog_row_init(struct ps_syslog_row *row, struct ps_batch *batch, uint32_t count,
                                       const struct ps_syslog_client *client, uint32_t bytes)
 {
@@ -75,7 +77,7 @@ static inline void ps_syslog_row_push(struct ps_syslog_row *row, const struct ps
     row->mask |= name->mask;
 }
 
-/* The headers pushed become the event's. */
+/* Gives the pushed headers to the event. */
 static inline void ps_syslog_row_finish(const struct ps_syslog_row *row, struct ps_batch *batch,
                                         struct ps_event *event)
 {
@@ -84,14 +86,14 @@ static inline void ps_syslog_row_finish(const struct ps_syslog_row *row, struct 
     batch->own_mask |= row->mask;
 }
 
-/* Pushes the client's headers; one of the same name as a header before it replaces that one, as in Flume. */
+/* Pushes the client's headers. One with the name of an earlier header replaces it, as in Flume. */
 void ps_syslog_row_client(struct ps_syslog_row *row, const struct ps_syslog_client *client);
 
-/* What a parser answers. */
+/* What a parser returns. */
 enum ps_parsed {
     PS_PARSED_ADDED,   /* a row was added */
-    PS_PARSED_DROPPED, /* not an event: counted by the caller as a failed read */
-    PS_PARSED_FULL,    /* the batch is full: try the same line again with the next one */
-    PS_PARSED_MEMORY,  /* no memory now: try the same line again later */
-    PS_PARSED_PARTIAL, /* no whole message: more bytes are needed */
+    PS_PARSED_DROPPED, /* not an event: the caller counts a failed read */
+    PS_PARSED_FULL,    /* the batch is full: parse the same line again with the next batch */
+    PS_PARSED_MEMORY,  /* no memory now: parse the same line again later */
+    PS_PARSED_PARTIAL, /* the message is not complete: more bytes are needed */
 };

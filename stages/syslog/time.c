@@ -51,7 +51,7 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* The month whose first three letters these are, in any case; -1. */
+/* Returns the month (0..11) with these first three letters, in any case, or -1. */
 static int month_short(const char *text)
 {
     for (int i = 0; i < 12; i++) {
@@ -74,7 +74,7 @@ static bool take_char(struct cursor *at, char c)
     return true;
 }
 
-/* A run of digits, at most `max` of them. */
+/* Reads at least one and at most `max` digits. */
 static bool take_number(struct cursor *at, int max, int64_t *value)
 {
     const char *start = at->p;
@@ -84,7 +84,7 @@ static bool take_number(struct cursor *at, int max, int64_t *value)
     return at->p > start;
 }
 
-/* SimpleDateFormat skips blanks and tabs in front of a number. */
+/* Reads a number as SimpleDateFormat does: skips blanks and tabs before it. */
 static bool take_lenient(struct cursor *at, int64_t *value)
 {
     while (at->p < at->end && (*at->p == ' ' || *at->p == '\t'))
@@ -92,7 +92,7 @@ static bool take_lenient(struct cursor *at, int64_t *value)
     return take_number(at, 9, value);
 }
 
-/* Calendar.add(MONTH, months): local fields, the day pinned to the month's last. */
+/* Java's Calendar.add(MONTH, months): in local time; the day is limited to the last day of the month. */
 static int64_t add_months(const struct ps_syslog_time *time, int64_t utc_s, int months)
 {
     struct ps_civil fields = local_fields(time, utc_s);
@@ -133,7 +133,7 @@ bool ps_syslog_time_local3164(struct ps_syslog_time *time, const char *text, uin
     int month = length >= 3 ? month_short(text) : -1;
     if (month < 0)
         return false;
-    if (length >= 5 && text[3] == ' ' && text[4] == ' ') /* Flume makes one blank of two */
+    if (length >= 5 && text[3] == ' ' && text[4] == ' ') /* Flume replaces two blanks by one */
         at.p++;
     int64_t day, hour, minute, second;
     if (!take_char(&at, ' ') || !take_lenient(&at, &day) || !take_char(&at, ' ') ||
@@ -190,7 +190,7 @@ bool ps_syslog_time_local5424(struct ps_syslog_time *time, const char *text, uin
     }
     if (!local)
         *ms = (time->minute.utc_s - offset_s + second) * 1000;
-    else if (second < 60) /* no zone changes within a minute */
+    else if (second < 60) /* no zone changes its offset within a minute */
         *ms = (time->minute.local_s + second) * 1000 + fraction;
     else
         *ms = ps_time_zone_from_wall(time->zone, time->minute.utc_s + second) * 1000 + fraction;
@@ -199,8 +199,8 @@ bool ps_syslog_time_local5424(struct ps_syslog_time *time, const char *text, uin
 
 /* ---- Joda-Time, UTC ---- */
 
-/* The month at the start of `text` as Joda knows it: short or full name, as written, lower or upper case.
- * Returns its length, 0 for none. */
+/* Reads the month at the start of `text` as Joda-Time does: short or full name, capitalized, lower or upper
+ * case. Returns its length, or 0. */
 static size_t month_joda(const char *text, size_t length, int *month)
 {
     for (int i = 0; i < 12; i++) {
@@ -223,7 +223,7 @@ static size_t month_joda(const char *text, size_t length, int *month)
     return 0;
 }
 
-/* Moves a UTC time by months, the day pinned (Joda's minusMonths, plusMonths). */
+/* Moves a UTC time by months and limits the day to the last of the month (Joda's minusMonths, plusMonths). */
 static int64_t joda_months(int64_t year, int month, int day, int64_t of_day_s, int months)
 {
     int64_t total = year * 12 + month + months;
@@ -247,7 +247,7 @@ int64_t ps_syslog_time_utc3164(struct ps_syslog_time *time, const char *text, ui
     int64_t ms;
     if (recall(time, 1, text, length, &ms))
         return ms;
-    char single[24]; /* the first two blanks become one */
+    char single[24]; /* the text with its first two blanks replaced by one */
     size_t used = 0;
     bool replaced = false;
     for (uint32_t i = 0; i < length && used < sizeof single; i++) {
@@ -265,7 +265,7 @@ int64_t ps_syslog_time_utc3164(struct ps_syslog_time *time, const char *text, ui
         day > month_days(2000, month) || !take_char(&at, ' ') || !joda_time_of_day(&at, &of_day))
         return 0;
     int64_t year = time->local_year;
-    int last = month_days(year, month); /* withYear: February 29 becomes 28 */
+    int last = month_days(year, month); /* as Joda's withYear: February 29 becomes 28 */
     int pinned = (int)day < last ? (int)day : last;
     ms = (ps_gregorian_days(year, month, pinned) * DAY_S + of_day) * 1000;
     if (ms > time->now_ms) {
@@ -278,8 +278,8 @@ int64_t ps_syslog_time_utc3164(struct ps_syslog_time *time, const char *text, ui
     return ms;
 }
 
-/* "yyyy-MM-dd'T'HH:mm:ss" of exactly 19 characters, as Joda reads it: numbers may be shorter, the year longer
- * or signed. */
+/* Parses "yyyy-MM-dd'T'HH:mm:ss" of exactly 19 characters as Joda does: numbers may be shorter, the year may
+ * be longer or signed. */
 static bool joda_second(struct ps_syslog_time *time, const char *text, int64_t *seconds)
 {
     if (time->minute.known == PS_MINUTE_STRICT && memcmp(text, time->minute.text, 16) == 0 &&
@@ -309,8 +309,8 @@ static bool joda_second(struct ps_syslog_time *time, const char *text, int64_t *
     return true;
 }
 
-/* Flume's arithmetic to the letter: a long, scaled by a power of ten as a double, cut. False: too long for a
- * long. */
+/* Exactly Flume's arithmetic: parses a long, divides it as a double by a power of ten, truncates. Returns
+ * false when the digits overflow a long. */
 static bool joda_fraction(const char *digits, size_t count, int64_t *ms)
 {
     int64_t value = 0;
@@ -341,7 +341,7 @@ bool ps_syslog_time_utc5424(struct ps_syslog_time *time, const char *text, uint3
         while (p < end && *p >= '0' && *p <= '9')
             p++;
         if (p == digits || p == end || !joda_fraction(digits, (size_t)(p - digits), &fraction))
-            return false; /* nothing behind the digits: Flume loses the line and those read with it */
+            return false; /* nothing after the digits: Flume loses this line and those read with it */
     }
     *ms = seconds * 1000 + fraction;
     if (*p != '+' && *p != '-')
