@@ -1,25 +1,25 @@
-/* What rules do to an event, in the order written. A call that finds no memory stops where it is and goes on
- * there the next time: nothing is counted, sampled or limited twice.
+/* Runs the actions of rules on an event, in the order written. A call that finds no memory stops and
+ * continues at the same step in the next call, so nothing is counted, sampled or limited twice.
  *
- * Thread: the worker. Allocates only from the batch (and, for a replacement longer than any before, grows the
- * scratch's room). */
+ * Thread: the worker. Allocates only from the batch; only the scratch's text buffer grows, for a
+ * replacement longer than any before. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/flow/carver.h"
 #include "stages/rules/set_parts.h"
 
-/* Steps of a rule: it begins (counted, traced), its groups are taken, then its actions. */
+/* The steps of a rule: begin (count, trace), take the groups, then run the actions. */
 #define STEP_BEGIN 0U
 #define STEP_CAPTURE 1U
 #define STEP_ACTIONS 2U
 
 #define TEXT_ROOM_FIRST 4096U
-#define TEXT_ROOM_KEPT (4U << 20)            /* what is longer is freed when the lease is done */
-#define TEXT_BYTES_MAX (UINT64_C(256) << 20) /* a replacement that would be longer is given up */
-/* Blocks that are left to the batch for index lists: without them it could not be split or filtered. */
+#define TEXT_ROOM_KEPT (4U << 20)            /* a larger buffer is freed at the end of the lease */
+#define TEXT_BYTES_MAX (UINT64_C(256) << 20) /* a replacement that would be longer is not made */
+/* Blocks reserved in the batch for index lists, which splitting and filtering need. */
 #define BLOCKS_SPARE 4U
-#define ROOM_SPARE 256U /* headers and names that go with a value */
+#define ROOM_SPARE 256U /* bytes for the header and name of a value */
 
 bool ps_rules_has_room(const struct ps_batch *batch, uint64_t length)
 {
@@ -43,12 +43,12 @@ static enum rules_step given_up(struct rules_work *work, uint32_t rule)
 static enum rules_step header_set(struct rules_work *work, struct ps_event *event, const struct ps_name *name,
                                   struct ps_slice value)
 {
-    const char *bytes = value.length > 0 ? value.data : ""; /* of an empty body there may be none */
+    const char *bytes = value.length > 0 ? value.data : ""; /* data of an empty body may be NULL */
     bool done = ps_batch_header_set(work->batch, event, name, bytes, value.length);
     return done ? RULES_STEP_NEXT : RULES_STEP_AGAIN;
 }
 
-/* ---- where to ---- */
+/* ---- routes ---- */
 
 uint32_t ps_rules_route_add(uint32_t *routes, uint32_t count, uint32_t route)
 {
@@ -93,7 +93,7 @@ static enum rules_step limit(struct rules_work *work, uint32_t rule, const struc
         return RULES_STEP_NEXT;
     if (action->route_count == 0)
         return drop(scratch, rule);
-    scratch->route_used = scratch->event_route_first; /* there instead of anywhere else */
+    scratch->route_used = scratch->event_route_first; /* replaces all routes so far */
     routes_add(scratch, action);
     return RULES_STEP_OVER;
 }
@@ -177,7 +177,7 @@ static enum rules_step tag(struct rules_work *work, uint32_t rule, const struct 
     return header_set(work, event, work->set->tags, (struct ps_slice){longer, length});
 }
 
-/* Groups of a match that did not take place. */
+/* Clears the groups of an expression that did not match. */
 static void slots_clear(struct ps_rules_scratch *scratch, const struct rules_capture *capture)
 {
     memset(&scratch->slots[capture->slot_first], 0, capture->slot_count * sizeof(struct ps_slice));
@@ -198,7 +198,8 @@ static enum rules_step extract(struct rules_work *work, uint32_t rule, const str
 
 /* ---- the body ---- */
 
-/* The replaced body in the scratch's room; SIZE_MAX: it would be too long. *again: no memory. */
+/* Makes the replaced body in the scratch's buffer. Returns its length, or SIZE_MAX when it would be too long.
+ * Sets *again when there is no memory. */
 static size_t text_make(struct ps_rules_scratch *scratch, const struct ps_action *source,
                         const struct ps_event *event, uint32_t *count, bool *again)
 {
@@ -272,7 +273,7 @@ static enum rules_step action_run(struct rules_work *work, uint32_t rule, const 
     case PS_ACTION_LIMIT:
         return limit(work, rule, action, event);
     case PS_ACTION_STOP:
-    case PS_ACTION_CONTINUE: /* in what is evaluated */
+    case PS_ACTION_CONTINUE: /* handled by the evaluation */
         break;
     }
     return RULES_STEP_NEXT;
@@ -286,7 +287,7 @@ static inline void rule_count(struct rules_work *work, uint32_t rule, uint32_t l
     __atomic_store_n(&counts->last_hit_ms, work->now->wall_ms, __ATOMIC_RELAXED);
 }
 
-/* Groups of the condition's expressions, out of the event as it came. */
+/* Takes the groups of the condition's expressions from the event as it was received. */
 static enum rules_step captures_run(struct rules_work *work, uint32_t number, const struct rules_rule *rule,
                                     struct ps_event *event)
 {
@@ -363,12 +364,12 @@ static void event_end(struct ps_rules_scratch *scratch, uint32_t position, uint1
     }
     uint32_t count = scratch->route_used - scratch->event_route_first;
     if (count == 0 && !scratch->event_dropped)
-        return; /* by default */
+        return; /* goes to the default channels */
     scratch->outcomes[scratch->outcome_count++] = (struct rules_outcome){
         scratch->routes + scratch->event_route_first, (uint16_t)count, (uint16_t)position};
 }
 
-/* An event on which one rule acts, which only routes. */
+/* Handles an event on which one rule acts that only routes. */
 static inline void act_plain(struct rules_work *work, const struct rules_hit *hit, uint32_t number)
 {
     struct ps_rules_scratch *scratch = work->scratch;
@@ -379,7 +380,7 @@ static inline void act_plain(struct rules_work *work, const struct rules_hit *hi
             (struct rules_outcome){rule->routes, (uint16_t)rule->route_count, (uint16_t)hit->position};
 }
 
-/* False: no memory. */
+/* Runs all rules that act on an event. Returns false when there is no memory. */
 static bool act_event(struct rules_work *work, const struct rules_hit *hit)
 {
     struct ps_rules_scratch *scratch = work->scratch;

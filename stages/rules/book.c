@@ -1,9 +1,9 @@
-/* What rules count, and what their samples and limits remember, by the rules' names: it outlives the sets, so
- * that a reload forgets nothing of a rule whose name stays.
+/* The counters of rules and the state of their samples and limits, by rule name. The book outlives the sets,
+ * so a rule that keeps its name keeps its counts over a reload.
  *
- * A worker writes its own column, and reads nothing else of the book while it works: its scratch points into
- * it. Entries are made and given up by whoever makes and destroys sets, one thread at a time; readers of the
- * counts are any thread. Both take the book's mutex; workers never do. */
+ * A worker writes only its own column, through pointers in its scratch, and reads nothing else of the
+ * book. The thread that makes or destroys sets (one at a time) adds and releases entries; any thread may
+ * read counts. Both take the book's mutex; workers never do. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +13,16 @@
 
 #define CHUNK_ENTRIES 1024U
 #define CHUNKS_MAX 512U
-/* Rules that no set has any more: so many are remembered, those given up last. */
+/* How many rules that no set contains any more are kept; the oldest are reused first. */
 #define RETIRED_MAX 10000U
 
-/* A worker's part of 1,024 entries: written by it alone. */
+/* A worker's counters of 1,024 entries. Only that worker writes them. */
 struct column {
     struct rules_counts counts[CHUNK_ENTRIES];
     struct rules_rare_counts rare[CHUNK_ENTRIES];
 } PS_ALIGNED_GAP;
 
-/* A meter that scratches hold. */
+/* A meter and the number of scratches that use it. */
 struct held_meter {
     struct rules_meter *meter;
     struct held_meter *next;
@@ -32,9 +32,9 @@ struct held_meter {
 
 struct entry {
     char *name;
-    uint32_t hash, next;    /* in its list */
-    uint32_t references;    /* sets that have the rule */
-    uint32_t before, after; /* among the retired */
+    uint32_t hash, next;    /* next entry of the same hash list */
+    uint32_t references;    /* number of sets that contain the rule */
+    uint32_t before, after; /* neighbours in the list of retired entries */
     struct held_meter *meters;
 };
 
@@ -180,7 +180,7 @@ static bool chunk_add(struct ps_rules_book *book)
     return true;
 }
 
-/* The place of the rule that was given up first, emptied: no scratch points to it any more. */
+/* Clears and returns the entry that was retired first. No scratch points to it any more. */
 static uint32_t entry_reuse(struct ps_rules_book *book)
 {
     uint32_t number = book->retired_first;
@@ -325,7 +325,8 @@ void ps_rules_book_each(const struct ps_rules_book *book_,
                         void (*each)(void *argument, const char *rule, const struct ps_rules_count *count),
                         void *argument)
 {
-    struct ps_rules_book *book = (struct ps_rules_book *)(uintptr_t)book_; /* for its lock */
+    struct ps_rules_book *book =
+        (struct ps_rules_book *)(uintptr_t)book_; /* const only for callers: the mutex is locked */
     pthread_mutex_lock(&book->lock);
     for (int retired = 0; retired < 2; retired++) {
         for (uint32_t i = 0; i < book->entry_count; i++) {

@@ -1,7 +1,7 @@
-/* Conditions of rules become programs (tests with jumps) and lists of what triggers them. Everything here
- * goes over arrays in postorder: conditions may be chains of any length, and nothing recurses.
+/* Compiles the conditions of rules into programs (tests with jumps) and lists of their triggers. Works on
+ * arrays in postorder instead of recursing, because conditions may be chains of any length.
  *
- * Thread: whoever makes the set. */
+ * Thread: the one that makes the set. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +10,15 @@
 
 enum node_kind { NODE_AND, NODE_OR, NODE_LEAF };
 
-/* A condition with negations pushed down to the leaves. Children stand before their parents. */
+/* A node of a condition whose negations were moved to the leaves. Children come before their parents. */
 struct node {
     enum node_kind kind;
-    bool negated; /* leaves */
-    bool needed;  /* its atoms are triggers */
+    bool negated; /* for leaves */
+    bool needed;  /* its atoms are triggers of the rule */
     bool sure;
     uint32_t left, right, first_leaf; /* leaves are numbered from the left */
     uint32_t yes, no;
-    double cost; /* how many rules its triggers also lead to; INFINITY: it has none */
+    double cost; /* number of rules that its triggers also lead to; INFINITY: it has no triggers */
     const struct ps_condition *condition;
 };
 
@@ -28,7 +28,7 @@ struct trees {
     uint32_t leaf_count;
 };
 
-/* What an atom's rules are collected in. */
+/* A pair of an atom and a rule that it triggers. */
 struct pair {
     uint32_t atom, entry;
 };
@@ -37,7 +37,7 @@ struct pairs {
     size_t count, room;
 };
 
-/* Doubles an array when it is full; set-up code ends the process when there is no memory. */
+/* Doubles an array when it is full. Ends the process when there is no memory (set-up code). */
 static void *room_for(void *items, size_t count, size_t *room, size_t size)
 {
     if (count < *room)
@@ -53,7 +53,7 @@ static void *room_for(void *items, size_t count, size_t *room, size_t size)
 struct visit {
     const struct ps_condition *condition;
     bool negated, children_done;
-    uint32_t left; /* node of the left child, once it is there */
+    uint32_t left; /* node of the left child, when it was added */
     int stage;
 };
 
@@ -78,7 +78,7 @@ static void leaf_add(struct trees *trees, const struct ps_condition *condition, 
                  .kind = NODE_LEAF, .negated = negated, .first_leaf = (*leaf)++, .condition = condition});
 }
 
-/* The nodes of one condition; the last one added is its root. */
+/* Adds the nodes of one condition. The last one added is its root. */
 static void tree_add(struct trees *trees, const struct ps_condition *root)
 {
     struct visit *stack = NULL;
@@ -117,7 +117,7 @@ static void tree_add(struct trees *trees, const struct ps_condition *root)
 
 /* ---- atoms ---- */
 
-/* A leaf whose values go into a header's table. */
+/* Returns true for a leaf that compares a header with values, which go into that header's table. */
 static bool is_lookup(const struct node *node)
 {
     const struct ps_condition *condition = node->condition;
@@ -126,8 +126,8 @@ static bool is_lookup(const struct node *node)
            (condition->op == PS_OPERATOR_EQUAL || condition->op == PS_OPERATOR_IN);
 }
 
-/* Calls for each atom of a leaf that may trigger. False: the leaf may hold without any (it is asked always).
- */
+/* Calls back for each atom of a leaf that may trigger. Returns false when the leaf can be true without any of
+ * its atoms, so that it must always be evaluated. */
 static bool leaf_atoms(struct rules_build *build, const struct node *node,
                        void (*each)(void *argument, uint32_t atom), void *argument)
 {
@@ -149,7 +149,7 @@ static bool leaf_atoms(struct rules_build *build, const struct node *node,
     return true;
 }
 
-/* Patterns get the first numbers, values those behind. False: a problem was added. */
+/* Numbers the atoms: first the patterns, then the values. Returns false after adding a problem. */
 static bool atoms_number(struct rules_build *build, const struct trees *trees)
 {
     struct ps_rules_set *set = build->set;
@@ -195,7 +195,7 @@ static void cost_add(void *argument, uint32_t atom)
     cost->sum += cost->uses[atom];
 }
 
-/* What asking through this node's atoms costs, for every node: of an `and` one side is enough. */
+/* Computes for every node the cost of using its atoms as triggers. One side of an `and` is enough. */
 static void costs_fill(struct rules_build *build, struct trees *trees)
 {
     uint32_t *uses = calloc((size_t)build->set->atom_count + 1, sizeof *uses);
@@ -238,7 +238,7 @@ static void trigger_add(void *argument, uint32_t atom)
     collect->count++;
 }
 
-/* The triggers of one rule, from the root down. */
+/* Collects the triggers of one rule, from the root down. */
 static void rule_triggers(struct rules_build *build, struct trees *trees, uint32_t rule, struct pairs *pairs)
 {
     struct ps_rules_set *set = build->set;
@@ -280,7 +280,8 @@ static int pair_compare(const void *a_, const void *b_)
     return a->entry < b->entry ? -1 : a->entry > b->entry;
 }
 
-/* The lists, by atom. An atom that a rule names twice is there once; sure wins. */
+/* Makes the lists of rules by atom. A rule that names an atom twice is in its list once, as sure if one of
+ * the two is sure. */
 static void lists_fill(struct ps_rules_set *set, struct pairs *pairs)
 {
     if (pairs->count > 1)
@@ -361,7 +362,8 @@ static bool check_make(struct rules_build *build, const struct node *node, struc
     return check->name != NULL;
 }
 
-/* Labels from the root down; each leaf is a step, numbered from the left. */
+/* Makes the program of one rule: assigns jump targets from the root down. Each leaf is a step, numbered from
+ * the left. */
 static bool rule_program(struct rules_build *build, struct trees *trees, uint32_t rule, uint32_t step_first)
 {
     struct ps_rules_set *set = build->set;

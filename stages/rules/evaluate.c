@@ -1,8 +1,8 @@
-/* Which rules act on which events of a lease: one scan of all bodies, one of each header's values, and for
- * each event the rules that something was found for. All conditions are about the events as they came: what
- * an earlier rule sets, a later one's condition does not see.
+/* Finds which rules act on which events of a lease: scans all bodies once and the values of each header once,
+ * then evaluates for each event the rules whose triggers were found. All conditions see the event as it was
+ * received, without the changes of earlier rules.
  *
- * Nothing here changes an event, so it may be done over again. Thread: the worker. No allocation. */
+ * Nothing here changes an event, so it can be repeated. Thread: the worker. Allocates nothing. */
 #include <string.h>
 
 #include "stages/rules/set_parts.h"
@@ -92,7 +92,7 @@ static void header_hit(void *argument, uint32_t subject, const uint32_t *pattern
         bits[patterns[i] / 64] |= UINT64_C(1) << (patterns[i] % 64);
 }
 
-/* The values, each once when equal ones follow each other. */
+/* Collects the values of a header. Equal values in a row are collected once. */
 static void values_collect(const struct rules_header *header, struct rules_header_scan *scan,
                            const struct ps_lease *lease)
 {
@@ -124,14 +124,15 @@ void ps_rules_headers_scan(const struct ps_rules_set *set, struct ps_rules_scrat
         const struct rules_header *header = &set->headers[i];
         struct rules_header_scan *scan = &scratch->headers[i];
         scan->present = ((batch->shared_mask | batch->own_mask) & header->name->mask) != 0;
-        scan->last = (struct ps_slice){"", 0}; /* of another batch: its bytes may be others now */
+        scan->last =
+            (struct ps_slice){"", 0}; /* the value may belong to another batch whose bytes were reused */
         scan->last_atom =
             header->values.count > 0 ? ps_rules_values_find(&header->values, scan->last) : RULES_NONE;
         if (!scan->present || header->matcher == NULL)
             continue;
         if (batch->own_mask & header->name->mask) {
             values_collect(header, scan, lease);
-        } else { /* the same for all */
+        } else { /* the value is the same for all events */
             const struct ps_header *shared = ps_header_find(batch->shared, header->name);
             scan->subject_count = shared != NULL;
             if (shared != NULL)
@@ -157,7 +158,7 @@ struct look {
     const struct ps_batch *batch;
     const struct ps_event *event;
     uint32_t position;
-    uint32_t bound; /* rules behind it do not act: one before them is the last */
+    uint32_t bound; /* rules after this number do not act, because an earlier one ends the evaluation */
     uint32_t *rules, count;
 };
 
@@ -220,13 +221,13 @@ static bool rule_holds(const struct look *look, uint32_t rule)
     return at == RULES_YES;
 }
 
-/* A list of entries, as far as they can matter. */
+/* Considers the entries of a list up to the bound. */
 static inline void entries_consider(struct look *look, const uint32_t *entry, const uint32_t *end)
 {
     struct ps_rules_scratch *scratch = look->scratch;
     for (; entry < end; entry++) {
         uint32_t rule = *entry >> 2;
-        if (rule >= look->bound) /* the bound itself is in already */
+        if (rule >= look->bound) /* the rule `bound` itself was added already */
             return;
         if (*entry & RULES_ENTRY_REPEATED) {
             if (scratch->stamps[rule] == scratch->stamp)
@@ -253,7 +254,8 @@ static inline void atom_consider(struct look *look, uint32_t atom)
     entries_consider(look, set->entries + set->atom_first[atom], set->entries + set->atom_first[atom + 1]);
 }
 
-/* Neighbours often have the same value, and where it is shared, the very same bytes. */
+/* Looks up a value. Consecutive events often have the same value, and a shared header even the same
+ * pointer. */
 static uint32_t value_atom(const struct rules_header *header, struct rules_header_scan *scan,
                            struct ps_slice text)
 {
@@ -285,7 +287,7 @@ static void header_consider(struct look *look, const struct rules_header *header
     }
 }
 
-/* Many rules in no order: through a bit for each. */
+/* Sorts many rule numbers with one bit per rule. */
 static void rules_sort_bits(struct ps_rules_scratch *scratch, uint32_t *rules, uint32_t count)
 {
     uint32_t low = UINT32_MAX, high = 0;
@@ -317,8 +319,8 @@ static void rules_sort(struct ps_rules_scratch *scratch, uint32_t *rules, uint32
     }
 }
 
-/* The rules that act on the event at `position`, whose body has these patterns, go into the store. False:
- * there may be no room for them. */
+/* Stores the rules that act on the event at `position`, in whose body these patterns were found. Returns
+ * false when the store might be too small. */
 static bool position_evaluate(struct look *look, uint32_t position, const uint32_t *patterns, uint32_t count)
 {
     const struct ps_rules_set *set = look->set;
@@ -355,7 +357,7 @@ static bool position_evaluate(struct look *look, uint32_t position, const uint32
     return true;
 }
 
-/* Those before `end` in whose bodies nothing was found. */
+/* Evaluates the events before `end` in whose bodies no pattern was found. */
 static void gap_evaluate(struct look *look, uint32_t end)
 {
     struct ps_rules_scratch *scratch = look->scratch;
@@ -386,7 +388,7 @@ static void body_hit(void *argument, uint32_t subject, const uint32_t *patterns,
         scratch->store_full = true;
 }
 
-/* Where all is said by the patterns that were found. */
+/* For a simple set: the patterns found in the body alone decide which rule acts. */
 static void body_hit_simple(void *argument, uint32_t subject, const uint32_t *patterns,
                             uint32_t pattern_count)
 {
@@ -430,7 +432,7 @@ void ps_rules_evaluate(const struct ps_rules_set *set, struct ps_rules_scratch *
     if (!scratch->store_full)
         gap_evaluate(&look, from + count);
     scratch->scan_to = scratch->store_full ? scratch->evaluated_to : from + count;
-    /* Events that many rules act on: no more of them at once than there is room for. */
+    /* Many rules act on each event: scan fewer events at once, so that the store is large enough. */
     if (scratch->store_full)
         scratch->scan_chunk = scratch->scan_to - from;
 }

@@ -1,4 +1,5 @@
-/* See rules/live.h: what stages call. Threads are named there; what is shared in rules/live_parts.h. */
+/* The functions that stages call; rules/live.h names their threads, rules/live_parts.h declares what the
+ * parts share. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -34,7 +35,7 @@ static void gather(void *gathered_, enum ps_rules_severity severity, const char 
                              gathered->length > 0 ? "\n" : "", text);
 }
 
-/* As far as they fit. */
+/* Writes the errors of an attempt to `text`, as many as fit. */
 static void errors_gather(const struct ps_rules_attempt *attempt, char *text, size_t room)
 {
     struct gathered gathered = {.text = text, .room = room};
@@ -84,7 +85,7 @@ void ps_rules_live_note(struct ps_rules_live *live, const struct ps_rules_attemp
         live->state.reloads_failed++;
     }
     pthread_mutex_unlock(&live->lock);
-    if (!first) /* `check` said it at the start */
+    if (!first) /* at the start `check` has reported it already */
         ps_rules_attempt_each(attempt, log_problem, (void *)(uintptr_t)live->options.component);
     if (attempt->version != NULL)
         log_loaded(live, attempt);
@@ -100,7 +101,7 @@ void ps_rules_live_forgive(struct ps_rules_live *live)
     pthread_mutex_unlock(&live->lock);
 }
 
-/* ---- life ---- */
+/* ---- create, open, destroy ---- */
 
 static struct ps_rules_live *live_alloc(const struct ps_rules_live_options *options)
 {
@@ -136,7 +137,7 @@ struct ps_rules_live *ps_rules_live_create(const struct ps_rules_live_options *o
     }
     live->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (live->wake_fd < 0) {
-        ps_err_set(err, "no descriptor for the rules thread: %s", strerror(errno));
+        ps_err_set(err, "cannot make an eventfd for the rules thread: %s", strerror(errno));
         ps_rules_live_destroy(live);
         return NULL;
     }
@@ -144,7 +145,8 @@ struct ps_rules_live *ps_rules_live_create(const struct ps_rules_live_options *o
     ps_rules_live_note(live, &live->good);
     if (limited)
         ps_log(PS_LOG_WARN, options->component,
-               "%s: no inotify (limit of instances?): the file is looked at every few seconds",
+               "%s: inotify is not available (limit of instances reached?); the file is checked every few "
+               "seconds",
                options->file);
     return live;
 }
@@ -172,7 +174,7 @@ void ps_rules_live_destroy(struct ps_rules_live *live)
 enum ps_status ps_rules_live_open(struct ps_rules_live *live, unsigned instance, struct ps_err *err)
 {
     int failed = 0;
-    sigset_t all, before; /* signals are the control thread's */
+    sigset_t all, before; /* the control thread handles signals */
     PS_ASSERT(instance < live->options.set.instances);
     pthread_mutex_lock(&live->lock);
     if (!live->started) {

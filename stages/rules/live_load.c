@@ -1,5 +1,5 @@
-/* One attempt to make rules of a file: read, compile, a scratch for every worker. See rules/live.h. Thread:
- * control at build, later the idle one. */
+/* One attempt to load a rules file: reads it, compiles it, makes a scratch for every worker. See
+ * rules/live.h. Thread: control at build, later the idle thread. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,7 +14,8 @@
 
 /* ---- what was read ---- */
 
-/* As ps_rules_file.hash. A file that the parser would not read counts as one that cannot be. */
+/* Hashes a file as ps_rules_file.hash does. A file that the parser would refuse to read counts as
+ * unreadable. */
 static uint64_t hash_of(const char *path)
 {
     char bytes[32768];

@@ -1,9 +1,13 @@
-/* What the parts of a live rule set share: rules/live.c (what stages call), rules/live_load.c (file -> set),
- * rules/live_thread.c (when to load, and how to publish), rules/live_series.c (numbers).
+/* Declarations that the parts of a live rule set share:
+ *   rules/live.c          the functions that stages call
+ *   rules/live_load.c     makes a set of a file
+ *   rules/live_thread.c   decides when to load, and publishes
+ *   rules/live_series.c   metrics
  *
- * Two threads at most: "rules", which waits, publishes, logs and never works hard; and, while there is
- * something to load or to free, one more at SCHED_IDLE, for which "rules" waits. So the one with no claim to
- * a CPU never holds a lock (the log's, liburcu's) that a worker or the control thread may want. */
+ * There are at most two threads. "rules" waits, publishes and logs, and uses little CPU time. While there
+ * is something to load or to free, "rules" starts a second thread at SCHED_IDLE and waits for it. The idle
+ * thread may get no CPU for a long time, so it never holds a lock (the log's, liburcu's) that a worker or
+ * the control thread may need. */
 #pragma once
 
 #include <pthread.h>
@@ -13,90 +17,92 @@
 #include "stages/rules/live.h"
 #include "stages/rules/live_watch.h"
 
-/* What workers read: published as one pointer, const from then on. */
+/* What workers read: published as one pointer, const after that. */
 struct ps_rules_version {
     struct ps_rules_set *set;
     unsigned scratch_count;
-    struct ps_rules_scratch *scratches[]; /* one for each instance */
+    struct ps_rules_scratch *scratches[]; /* one per instance */
 };
 
-/* One worker's. */
+/* The state of one worker. */
 struct ps_rules_instance {
-    /* Kept over the end of `work`, because a lease is half done with it; else NULL. Written by the worker,
+    /* The version that must finish a lease in a later call of `work`; else NULL. Written by the worker,
      * read by the rules thread after a grace period. */
     const struct ps_rules_version *held;
-    const struct ps_rules_version *used; /* the worker's own: since acquire */
+    const struct ps_rules_version *used; /* the version acquired for this call; only the worker uses it */
 } PS_ALIGNED_GAP;
 
 /* One attempt to load. */
 struct ps_rules_attempt {
     struct ps_rules_live *live;
     struct ps_arena *arena;
-    struct ps_rules_problems *problems; /* in it; and the files that were read */
+    struct ps_rules_problems *problems; /* in the arena; also has the files that were read */
     struct ps_rules_version *version;   /* NULL: see problems, or `cancelled` */
     struct ps_rules_set_report report;
-    size_t rules, patterns;     /* relaxed: for the log, when it takes long */
-    uint64_t began_ns, said_ns; /* the waiting thread's */
-    bool idle;                  /* leave the CPUs to workers */
+    size_t rules, patterns;     /* for the log line when it takes long; accessed relaxed */
+    uint64_t began_ns, said_ns; /* used by the waiting thread */
+    bool idle;                  /* runs at SCHED_IDLE */
     bool cancelled;
 };
 
 struct ps_rules_live {
-    struct ps_swap swap; /* to a struct ps_rules_version */
+    struct ps_swap swap; /* points to a struct ps_rules_version */
     struct ps_rules_instance *instances;
     struct ps_rules_live_options options;
     struct ps_rules_book *book;
-    cpu_set_t cpus; /* of the process, before workers were pinned */
+    cpu_set_t cpus; /* the process's CPUs before workers were pinned */
     bool cpus_known;
-    int wake_fd; /* eventfd: wishes */
+    int wake_fd; /* eventfd: signals requests (stop, reread) */
 
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* guards the members that follow */
     bool started;
-    struct ps_rules_version *version;  /* the one published; not freed while the lock is held */
-    struct ps_rules_version *retiring; /* the one before, until it is freed */
-    struct ps_matcher_counts past;     /* of versions that were freed */
+    struct ps_rules_version *version;  /* the published version; not freed while the lock is held */
+    struct ps_rules_version *retiring; /* the previous version, until it is freed */
+    struct ps_matcher_counts past;     /* the counts of freed versions */
     struct ps_rules_live_state state;
     pthread_t thread;
 
-    /* The rules thread's alone (before it is started: control's; while it waits for the idle one: that
-     * one's). */
+    /* Only the rules thread uses the rest (before it starts: control; while it waits for the idle thread:
+     * that thread). */
     struct ps_rules_watch *watch;
-    struct ps_rules_attempt good; /* what the rules at work were made of */
-    struct ps_rules_attempt bad;  /* the last one, if it failed; else without an arena */
-    bool stop, wanted;            /* wishes seen */
+    struct ps_rules_attempt good; /* the attempt that made the current rules */
+    struct ps_rules_attempt bad;  /* the last attempt if it failed; else it has no arena */
+    bool stop, wanted;            /* requests received */
     bool dirty;                   /* something changed since the last attempt */
-    bool patient;                 /* the last attempt was overtaken: the next one is not */
-    uint64_t first_ns, latest_ns; /* changes since the last attempt */
-    unsigned unsettled;           /* attempts in a row that read something else than what is there now */
+    bool patient;                 /* a change cancelled the last attempt; the next one is not cancelled */
+    uint64_t first_ns, latest_ns; /* first and latest change since the last attempt */
+    unsigned unsettled;           /* attempts in a row after which the files had changed again */
 };
 
-/* Reads, compiles and makes every scratch: into *attempt, zeroed but for `live`, `idle` and `began_ns`.
- * Thread: control (build), or the idle one. */
+/* Reads, compiles and makes every scratch. *attempt must be zeroed except for `live`, `idle` and `began_ns`.
+ * Thread: control (build), or the idle thread. */
 void ps_rules_attempt_run(struct ps_rules_attempt *attempt);
-/* Logs that it takes long, when it does. Thread: the one that waits for it (at build: the same). */
+/* Logs that the attempt takes long, when it does. Thread: the one that waits for it (at build: control). */
 void ps_rules_attempt_say(struct ps_rules_attempt *attempt);
-/* Not its version. */
+/* Releases the attempt but not its version. */
 void ps_rules_attempt_fini(struct ps_rules_attempt *attempt);
-/* Whether the files are what the attempt read, those missing that were. */
+/* Returns true when the files are still what the attempt read; files missing then are missing now. */
 bool ps_rules_attempt_is_current(const struct ps_rules_attempt *attempt);
-/* What is watched from now on: the files of an attempt. */
+/* Watches the files of an attempt from now on. */
 void ps_rules_attempt_follow(const struct ps_rules_attempt *attempt);
-/* Calls `line` for every problem that was kept, and for how many were not. */
+/* Calls `line` for every problem that was kept, and once with the number of those that were not. */
 void ps_rules_attempt_each(const struct ps_rules_attempt *attempt,
                            void (*line)(void *argument, enum ps_rules_severity severity, const char *text),
                            void *argument);
 void ps_rules_version_destroy(struct ps_rules_version *version);
 
-/* Asked while something is compiled on the idle thread: stopped, or changed meanwhile. */
+/* Returns true when the running compilation should end: the set is being stopped, or the files changed.
+ * Thread: idle, while it compiles. */
 bool ps_rules_live_is_overtaken(struct ps_rules_live *live);
-/* What a load came to, for `state` and the log: a version (already at work), or problems. Takes the lock. */
+/* Records the result of a load in `state` and the log: a version (already published), or problems. Takes the
+ * lock. */
 void ps_rules_live_note(struct ps_rules_live *live, const struct ps_rules_attempt *attempt);
-/* The files are again what the rules at work were made of. */
+/* Clears the error: the files are again those that the current rules were made of. */
 void ps_rules_live_forgive(struct ps_rules_live *live);
 
 void *ps_rules_live_thread(void *live);
 enum ps_rules_wish { PS_RULES_WISH_REREAD, PS_RULES_WISH_STOP };
 void ps_rules_live_wish(struct ps_rules_live *live, enum ps_rules_wish wish);
 
-/* Adds what a version's scratches counted. Under the lock. */
+/* Adds the counts of a version's scratches. The caller holds the lock. */
 void ps_rules_version_count(const struct ps_rules_version *version, struct ps_matcher_counts *counts);

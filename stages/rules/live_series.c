@@ -1,5 +1,4 @@
-/* What a live rule set says about itself, to metrics. Thread: any; under the set's lock, which workers never
- * take. */
+/* The metrics of a live rule set. Thread: any; takes the set's lock, which workers never take. */
 #include "stages/rules/live_parts.h"
 
 void ps_rules_live_look(struct ps_rules_live *live, struct ps_rules_live_state *state)
@@ -49,7 +48,7 @@ static void give_rule(void *giving_, const char *rule, const struct ps_rules_cou
     give(giving, "rule_bytes", "Bytes of bodies of the events a rule acted on.", false, (double)count->bytes);
     give(giving, "rule_dropped", "Events a rule dropped.", false, (double)count->dropped);
     if (count->failed > 0)
-        give(giving, "rule_failed_actions", "Actions given up: the batch had no room for what they make.",
+        give(giving, "rule_failed_actions", "Actions not run because the batch had no room for their result.",
              false, (double)count->failed);
     if (count->keys_replaced > 0)
         give(giving, "rule_limit_keys_replaced",
@@ -62,31 +61,28 @@ static void give_rule(void *giving_, const char *rule, const struct ps_rules_cou
 static void give_set(const struct giving *giving, const struct ps_rules_live_state *state,
                      const struct ps_matcher_counts *counts)
 {
-    give(giving, "rules", "Rules at work.", true, state->rules);
-    give(giving, "rules_expressions", "Different expressions in the rules at work.", true, state->patterns);
-    give(giving, "rules_generation", "Rule sets put to work so far, the first one included.", true,
+    give(giving, "rules", "Rules in use.", true, state->rules);
+    give(giving, "rules_expressions", "Different expressions in the rules in use.", true, state->patterns);
+    give(giving, "rules_generation", "Rule sets published so far, including the first.", true,
          (double)state->generation);
-    give(giving, "rules_reloads", "Changed rules files that were put to work.", false,
-         (double)state->reloads);
-    give(giving, "rules_reload_failures",
-         "Changed rules files that were refused; the rules of before stayed.", false,
-         (double)state->reloads_failed);
-    give(giving, "rules_last_reload_successful", "1 unless the rules file as it stands was refused.", true,
+    give(giving, "rules_reloads", "Changed rules files that were loaded.", false, (double)state->reloads);
+    give(giving, "rules_reload_failures", "Changed rules files that were refused; the old rules stayed.",
+         false, (double)state->reloads_failed);
+    give(giving, "rules_last_reload_successful", "1 unless the current rules file was refused.", true,
          state->error[0] == '\0');
-    give(giving, "rules_loaded_timestamp_seconds", "When the rules at work were put to work.", true,
+    give(giving, "rules_loaded_timestamp_seconds", "When the rules in use were loaded.", true,
          (double)state->loaded_ms / 1000.0);
     give(giving, "rules_compile_seconds",
-         "How long compiling the rules at work took, or reading them from "
-         "the cache.",
-         true, (double)state->compile_ns / PS_NS_PER_S);
+         "How long it took to compile the rules in use, or to read them from the cache.", true,
+         (double)state->compile_ns / PS_NS_PER_S);
     give(giving, "rules_database_bytes", "Size of the compiled expressions.", true,
          (double)state->database_bytes);
     give(giving, "rules_scratch_bytes", "Size of one worker's scratch.", true, (double)state->scratch_bytes);
-    give(giving, "rules_confirms", "Reports of Hyperscan that PCRE2 was asked about.", false,
+    give(giving, "rules_confirms", "Reports of Hyperscan that PCRE2 checked.", false,
          (double)counts->confirms);
     give(giving, "rules_confirmed", "Reports of Hyperscan that PCRE2 confirmed.", false,
          (double)counts->confirmed);
-    give(giving, "rules_scan_errors", "Scans that failed; the events concerned were decided by PCRE2.", false,
+    give(giving, "rules_scan_errors", "Scans that failed; PCRE2 matched their events instead.", false,
          (double)counts->scan_errors);
     give(giving, "rules_given_up", "Matches given up because they took too many steps.", false,
          (double)counts->given_up);

@@ -1,5 +1,5 @@
-/* The rules thread: waits for changes and wishes, has them loaded, publishes what was made, and lets the old
- * go when no worker uses it. See rules/live.h, rules/live_parts.h. */
+/* The rules thread: waits for changes and requests, starts loads, publishes the new version, and frees the
+ * old one when no worker uses it. See rules/live.h, rules/live_parts.h. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,11 +9,11 @@
 
 #include "stages/rules/live_parts.h"
 
-#define LOOK_NS (10 * PS_NS_PER_S)      /* how often files are looked at without an event: NFS has none */
-#define LOOK_ALONE_NS (2 * PS_NS_PER_S) /* when there is nothing else */
-#define SETTLES_MAX 5U                  /* a file that keeps changing is read after so many times settle_ms */
+#define LOOK_NS (10 * PS_NS_PER_S)      /* interval for checking files without an event: NFS sends none */
+#define LOOK_ALONE_NS (2 * PS_NS_PER_S) /* the same when inotify is not available */
+#define SETTLES_MAX 5U                  /* a file that keeps changing is read after 5 times settle_ms */
 #define UNSETTLED_MAX 3U
-#define REST_NS (10 * PS_NS_PER_MS) /* between two turns: a busy folder has many events */
+#define REST_NS (10 * PS_NS_PER_MS) /* pause between two turns: a busy folder has many events */
 #define WISH_STOP (UINT64_C(1) << 32)
 
 void ps_rules_live_wish(struct ps_rules_live *live, enum ps_rules_wish wish)
@@ -66,14 +66,14 @@ static void join_in_time(pthread_t thread, struct ps_rules_attempt *attempt)
     } while (pthread_timedjoin_np(thread, NULL, &until) != 0);
 }
 
-/* On a thread of its own, at SCHED_IDLE, from which there is no way back without privileges. `attempt` NULL:
- * there is nothing to tell meanwhile. */
+/* Runs `run` on a thread of its own at SCHED_IDLE, because a thread cannot leave SCHED_IDLE without
+ * privileges. Waits for it and logs the progress of `attempt`, unless that is NULL. */
 static void idle_run(void (*run)(void *argument), void *argument, struct ps_rules_attempt *attempt)
 {
     struct task task = {run, argument};
     pthread_t thread;
     if (pthread_create(&thread, NULL, idle_main, &task) != 0)
-        run(argument); /* no threads to be had: late is worse */
+        run(argument); /* no thread available: run it here, because not loading would be worse */
     else if (attempt != NULL)
         join_in_time(thread, attempt);
     else
@@ -108,11 +108,12 @@ static bool is_held(const struct ps_rules_live *live, const struct ps_rules_vers
     return held;
 }
 
-/* Workers that are half way through a lease keep what they began it with. When none is any more, one grace
- * period more: who has just let go of it used it after the one before. */
+/* A worker that has to finish a lease keeps the version that it began with. Waits until no worker holds
+ * the old version, then one more grace period: a worker that released it just now used it after the
+ * previous one. */
 static void wait_released(struct ps_rules_live *live, const struct ps_rules_version *old)
 {
-    while (!live->stop && is_held(live, old)) { /* stopped: no worker runs */
+    while (!live->stop && is_held(live, old)) { /* on stop no worker runs */
         struct pollfd wish = {.fd = live->wake_fd, .events = POLLIN};
         if (poll(&wish, 1, 1) > 0)
             requests_take(live);
@@ -139,13 +140,14 @@ static void publish(struct ps_rules_live *live, const struct ps_rules_attempt *a
 
 /* ---- reloading ---- */
 
-/* What was read last, well or not. */
+/* The last attempt, successful or not. */
 static const struct ps_rules_attempt *latest(const struct ps_rules_live *live)
 {
     return live->bad.arena != NULL ? &live->bad : &live->good;
 }
 
-/* Whether there is nothing to do: the files are those of the rules at work, or those refused before. */
+/* Returns true when there is nothing to do: the files are those of the current rules, or were refused
+ * before. */
 static bool nothing_new(struct ps_rules_live *live, bool wanted)
 {
     if (ps_rules_attempt_is_current(&live->good)) {
@@ -178,7 +180,7 @@ static void reload(struct ps_rules_live *live)
     bool wanted = live->wanted;
     struct ps_rules_attempt attempt = {.live = live, .idle = true, .began_ns = ps_clock_now().mono_ns};
     live->wanted = live->dirty = false;
-    ps_rules_attempt_follow(latest(live)); /* before reading: what changes from now on is seen */
+    ps_rules_attempt_follow(latest(live)); /* before reading, so that no later change is missed */
     if (nothing_new(live, wanted)) {
         ps_rules_attempt_follow(latest(live));
         return;
@@ -191,7 +193,7 @@ static void reload(struct ps_rules_live *live)
         return;
     }
     take(live, &attempt);
-    /* It may have changed while it was read, or an include before anybody watched it. */
+    /* The file may have changed while it was read, or an include before it was watched. */
     live->unsettled = ps_rules_attempt_is_current(latest(live)) ? 0 : live->unsettled + 1;
     if (live->unsettled > 0 && live->unsettled <= UNSETTLED_MAX)
         note_change(live);
@@ -215,15 +217,16 @@ static void wait_until(const struct ps_rules_live *live, uint64_t until_ns)
     uint64_t now_ns = ps_clock_now().mono_ns, wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / PS_NS_PER_S),
                                .tv_nsec = (long)(wait_ns % PS_NS_PER_S)};
-    (void)ppoll(fds, PS_COUNT_OF(fds), &timeout, NULL); /* a descriptor below 0 is passed over */
+    (void)ppoll(fds, PS_COUNT_OF(fds), &timeout, NULL); /* ppoll ignores a descriptor below 0 */
 }
 
 void *ps_rules_live_thread(void *live_)
 {
     struct ps_rules_live *live = live_;
     bool events = ps_rules_watch_fd(live->watch) >= 0;
-    uint64_t look_ns =
-        live->options.watch ? 0 : PS_NEVER; /* the first at once: since build it may have changed */
+    uint64_t look_ns = live->options.watch
+                           ? 0
+                           : PS_NEVER; /* the first check at once: the file may have changed since build */
     (void)pthread_setname_np(pthread_self(), "rules");
     if (live->cpus_known)
         (void)pthread_setaffinity_np(pthread_self(), sizeof live->cpus, &live->cpus);

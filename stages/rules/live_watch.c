@@ -1,5 +1,4 @@
-/* See rules/live_watch.h. Bounded: symbolic links on a way, bytes of a path, bytes of events taken at once.
- */
+/* Limits: symbolic links in one path, bytes of a path, bytes of events read at once. */
 #include "stages/rules/live_watch.h"
 
 #include <limits.h>
@@ -10,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINKS_MAX 40 /* as the kernel's */
+#define LINKS_MAX 40 /* the kernel's limit */
 #define EVENTS_BYTES 16384U
-/* Not IN_MODIFY: a file is read when whoever writes it has closed it. */
+/* Not IN_MODIFY: a file is read after its writer has closed it. */
 #define FOLDER_EVENTS                                                                                        \
     (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF |     \
      IN_MOVE_SELF | IN_ONLYDIR)
@@ -20,7 +19,7 @@
 
 /* A name in a watched folder. */
 struct spot {
-    int folder; /* inotify's number of the watch */
+    int folder; /* inotify's watch descriptor */
     char *name;
 };
 
@@ -86,10 +85,10 @@ int ps_rules_watch_fd(const struct ps_rules_watch *watch)
     return watch->fd;
 }
 
-/* ---- where to look ---- */
+/* ---- what to watch ---- */
 
-/* A folder that cannot be watched (no right to read it, the user's limit of watches) is left to
- * ps_rules_watch_look. */
+/* Watches a name in a folder. For a folder that cannot be watched (no permission, the user's limit of
+ * watches) only ps_rules_watch_look notices changes. */
 static void spot_add(struct ps_rules_watch *watch, const char *folder, const char *name)
 {
     if (watch->fd < 0)
@@ -104,7 +103,7 @@ static void spot_add(struct ps_rules_watch *watch, const char *folder, const cha
     PS_ASSERT(spot->name != NULL);
 }
 
-/* The next component of *rest into `name`. False: there is none. */
+/* Copies the next component of *rest to `name`. Returns false when there is none. */
 static bool component_take(const char **rest, char *name, size_t room)
 {
     const char *at = *rest + strspn(*rest, "/");
@@ -117,8 +116,8 @@ static bool component_take(const char **rest, char *name, size_t room)
     return true;
 }
 
-/* Walks along a path as the kernel does: every link on the way, the file itself and the first thing that is
- * missing are spots to be watched. */
+/* Resolves a path as the kernel does and watches every link in it, the file itself, or the first component
+ * that is missing. */
 static void spots_find(struct ps_rules_watch *watch, const char *path)
 {
     char rest_text[2][PATH_MAX], folder[PATH_MAX], name[NAME_MAX + 1], target[PATH_MAX + NAME_MAX + 2];
@@ -186,7 +185,7 @@ void ps_rules_watch_files(struct ps_rules_watch *watch, const char *const *files
         *file = (struct file){.path = strdup(files[i]), .look = look_at(files[i])};
         PS_ASSERT(file->path != NULL);
     }
-    for (size_t i = 0; i < before_count; i++) { /* one watch may serve several spots: removed once */
+    for (size_t i = 0; i < before_count; i++) { /* several spots may share one watch: remove it once */
         if (!folder_is_spot(watch->spots, watch->spot_count, before[i].folder) &&
             !folder_is_spot(before, i, before[i].folder))
             (void)inotify_rm_watch(watch->fd, before[i].folder);

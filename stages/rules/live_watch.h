@@ -1,28 +1,29 @@
-/* Notices that files changed, however that is done: written in place, replaced by rename, a folder or a
- * symbolic link on the way to them exchanged (as Kubernetes does with ConfigMaps), gone and back. By inotify
- * on the folders in which a file's name, or the name of a link on the way to it, stands; and, where inotify
- * does not work (NFS), by looking now and then. Thread: one, the rules thread. */
+/* Detects all kinds of changes to files: written in place, replaced by rename, a folder or symbolic link
+ * in their path replaced (as Kubernetes does with ConfigMaps), deleted and made again. Uses inotify on the
+ * folders that contain the file or a link in its path; where inotify does not work (NFS), it checks the
+ * files at intervals. Thread: one, the rules thread. */
 #pragma once
 
 #include "core/base.h"
 
 struct ps_rules_watch;
 
-/* `events` false, or no inotify to be had (*limited is set): only ps_rules_watch_look. */
+/* Without `events`, or when inotify is not available (sets *limited), only ps_rules_watch_look detects
+ * changes. */
 struct ps_rules_watch *ps_rules_watch_create(bool events, bool *limited);
 void ps_rules_watch_destroy(struct ps_rules_watch *watch);
 
-/* Readable when something happened; -1: there is none. */
+/* A descriptor that is readable when something happened; -1: inotify is not used. */
 int ps_rules_watch_fd(const struct ps_rules_watch *watch);
 
-/* These files from now on; what happened to them before is forgotten. Their folders are found anew. A file
- * that is not there counts as one, and so does one whose folder is not there. */
+/* Watches these files from now on and forgets earlier changes. Resolves their paths again. A file may be
+ * missing, and so may its folder. */
 void ps_rules_watch_files(struct ps_rules_watch *watch, const char *const *files, size_t count);
 
-/* Takes the events that came; true when one of the files may have changed. Writers that still have a file
- * open are not told of: only the end of their writing is. */
+/* Reads the pending events. Returns true when one of the files may have changed. A file that is being written
+ * counts only when its writer closes it. */
 bool ps_rules_watch_touched(struct ps_rules_watch *watch);
 
-/* Without events: true when a file looks different (another file, size or time) than it did at the last call
- * of this, or of ps_rules_watch_files. */
+/* Checks without events. Returns true when a file differs (inode, size or time) from the last call of this
+ * function or of ps_rules_watch_files. */
 bool ps_rules_watch_look(struct ps_rules_watch *watch);

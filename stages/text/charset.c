@@ -65,7 +65,7 @@ enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, str
     if (length > 0 && (size_t)length < sizeof charset->iconv_name && strchr(name, '/') == NULL)
         probe = iconv_open("UTF-8", charset->iconv_name);
     if (probe == NO_ICONV)
-        return ps_err_set(err, "\"%s\" is no character set known here (iconv -l lists them)", name);
+        return ps_err_set(err, "\"%s\" is not a known character set (iconv -l lists them)", name);
     iconv_close(probe);
     if (strncasecmp(charset->iconv_name, "UTF-16", 6) == 0 ||
         strncasecmp(charset->iconv_name, "UCS-2", 5) == 0)
@@ -218,6 +218,6 @@ void ps_transcoder_encode(struct ps_transcoder *transcoder, const char *text, si
             left--;
         } while (left > 0 && ((uint8_t)*from & 0xC0) == 0x80);
     }
-    (void)iconv(transcoder->encode, NULL, NULL, &to, &room); /* back to the first shift state */
+    (void)iconv(transcoder->encode, NULL, NULL, &to, &room); /* returns to the initial shift state */
     *used = (size_t)(to - out);
 }

@@ -1,8 +1,8 @@
-/* Character sets by Java's names, to and from UTF-8: netcat's `encoding`, multiport_syslogtcp's
- * charset.default and charset.port.<p>. UTF-8, US-ASCII and ISO-8859-1 are done here, the rest by the C
- * library's iconv.
+/* Converts between UTF-8 and the character sets that Java names. Used for netcat's `encoding` and for
+ * multiport_syslogtcp's charset.default and charset.port.<p>. UTF-8, US-ASCII and ISO-8859-1 are converted
+ * here, all others by the C library's iconv.
  *
- * A charset is const; a transcoder is one worker's. Nothing is allocated while converting. */
+ * A charset is const. Each worker has its own transcoder. Converting allocates nothing. */
 #pragma once
 
 #include "core/status.h"
@@ -11,18 +11,18 @@ enum ps_charset_kind {
     PS_CHARSET_UTF8,
     PS_CHARSET_ASCII,
     PS_CHARSET_LATIN1,
-    PS_CHARSET_UTF16, /* Java's "UTF-16": by its byte order mark, else big-endian; written with a mark */
+    PS_CHARSET_UTF16, /* Java's "UTF-16": byte order from the mark, else big-endian; written with a mark */
     PS_CHARSET_OTHER,
 };
 
 struct ps_charset {
     enum ps_charset_kind kind;
-    unsigned unit;       /* bytes of the smallest unit: 1, 2 (UTF-16), 4 (UTF-32) */
+    unsigned unit;       /* bytes in a code unit: 1, 2 (UTF-16), 4 (UTF-32) */
     bool little;         /* units are little-endian */
-    char iconv_name[64]; /* of PS_CHARSET_OTHER */
+    char iconv_name[64]; /* for PS_CHARSET_OTHER */
 };
 
-/* By any of Java's names. PS_FAIL: not known here. Thread: control. */
+/* Finds a character set by any of its Java names. Returns PS_FAIL when it is not known. Thread: control. */
 enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, struct ps_err *err);
 
 /* Most bytes of UTF-8 that `length` bytes can become. */
@@ -35,15 +35,16 @@ struct ps_transcoder {
     void *decode[2], *encode; /* iconv_t; decode[1]: little-endian UTF-16 */
 };
 
-/* Set-up time. `charset` must outlive it. */
+/* Only at set-up. `charset` must outlive the transcoder. */
 enum ps_status ps_transcoder_open(struct ps_transcoder *transcoder, const struct ps_charset *charset,
                                   struct ps_err *err);
 void ps_transcoder_close(struct ps_transcoder *transcoder);
 
-/* Decodes into `out` (PS_CHARSET_DECODED_MAX bytes). `lenient`: what is malformed becomes U+FFFD; otherwise
- * false is returned then. `little`: units of PS_CHARSET_UTF16 without a mark are little-endian. */
+/* Decodes into `out` (PS_CHARSET_DECODED_MAX bytes). For malformed bytes it writes U+FFFD when `lenient`,
+ * otherwise it returns false. `little`: PS_CHARSET_UTF16 without a byte order mark is little-endian. */
 bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
                           bool little, char *out, size_t *used);
-/* Encodes well-formed UTF-8 into `out` (PS_CHARSET_ENCODED_MAX bytes); what the charset lacks becomes "?". */
+/* Encodes well-formed UTF-8 into `out` (PS_CHARSET_ENCODED_MAX bytes). A character that the charset does not
+ * have becomes "?". */
 void ps_transcoder_encode(struct ps_transcoder *transcoder, const char *text, size_t length, char *out,
                           size_t *used);

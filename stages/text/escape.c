@@ -34,7 +34,7 @@ static bool is_word(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* Length of the escape at `at` (which is a '%'), or 0. */
+/* Returns the length of the escape at `at` (which points to a '%'), or 0 when it is not an escape. */
 static size_t escape_length(const char *at)
 {
     if (is_word(at[1]) || at[1] == '%')
@@ -56,7 +56,7 @@ static struct op *op_add(struct ps_escape *escape, enum op_kind kind)
     return op;
 }
 
-/* Literal text is joined to the literal text before it. */
+/* Adds literal text; joins it with literal text directly before it. */
 static bool text_add(struct ps_arena *arena, struct ps_escape *escape, const char *text, size_t length)
 {
     if (length == 0)
@@ -85,7 +85,7 @@ static bool host_add(struct ps_arena *arena, struct ps_escape *escape, const cha
         : length == 4 && strncasecmp(name, "fqdn", 4) == 0    ? offsetof(struct ps_local_host, canonical)
                                                               : SIZE_MAX;
     if (field == SIZE_MAX) {
-        ps_err_set(err, "%%[%.*s] is none of %%[localhost], %%[IP], %%[FQDN]", (int)length, name);
+        ps_err_set(err, "%%[%.*s] is not one of %%[localhost], %%[IP], %%[FQDN]", (int)length, name);
         return false;
     }
     if (ps_local_host_find(&host, err) != PS_OK)
@@ -134,7 +134,7 @@ const struct ps_escape *ps_escape_compile(struct ps_arena *arena, const char *pa
     bool known;
     escape->zone = ps_time_zone_load(arena, escape->options.time_zone, &known);
     if (!known)
-        ps_log(PS_LOG_WARN, "escape", "time zone %s is not known: GMT is used", escape->options.time_zone);
+        ps_log(PS_LOG_WARN, "escape", "unknown time zone %s; GMT is used", escape->options.time_zone);
     escape->timestamp = ps_name_intern("timestamp");
     const char *text = pattern;
     for (const char *at = pattern; *at != '\0';) {
@@ -174,7 +174,7 @@ static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
 static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
                                      "July",    "August",   "September", "October", "November", "December"};
 
-/* One %x of Flume's table, at most 64 bytes. */
+/* Prints one %x escape of Flume's table, at most 64 bytes. Returns its length. */
 static uint32_t time_print(char letter, const struct ps_civil *civil, int64_t second, int32_t offset,
                            char *out)
 {
@@ -260,7 +260,8 @@ static uint32_t time_print(char letter, const struct ps_civil *civil, int64_t se
     return (uint32_t)length;
 }
 
-/* Down to a multiple of so many seconds, minutes, hours of the wall clock (TimestampRoundDownUtil). */
+/* Rounds down to a multiple of `value` seconds, minutes or hours of the wall clock
+ * (TimestampRoundDownUtil). */
 static int64_t round_down(const struct ps_escape *escape, int64_t second)
 {
     int64_t wall = second + ps_time_zone_offset(escape->zone, second);
@@ -281,7 +282,8 @@ static int64_t round_down(const struct ps_escape *escape, int64_t second)
     return ps_time_zone_from_wall(escape->zone, wall);
 }
 
-/* Renders all times of the pattern for this second. False: they do not fit, which no year below 10^9 does. */
+/* Renders all times of the pattern for this second. Returns false when they do not fit, which cannot happen
+ * for a year below 10^9. */
 static bool cache_fill(const struct ps_escape *escape, struct ps_escape_cache *cache, int64_t raw_second,
                        int64_t millis)
 {
@@ -291,7 +293,7 @@ static bool cache_fill(const struct ps_escape *escape, struct ps_escape_cache *c
     int32_t offset = ps_time_zone_offset(escape->zone, cache->second);
     struct ps_civil civil;
     ps_civil_from_wall(cache->second + offset, &civil);
-    /* %s is a division in Java: toward zero, also before 1970. */
+    /* Flume divides for %s, so it rounds toward zero, also before 1970. */
     int64_t unix_seconds = escape->options.round ? cache->second : millis / 1000;
     uint32_t used = 0;
     for (size_t i = 0; i < escape->op_count; i++) {
@@ -304,7 +306,7 @@ static bool cache_fill(const struct ps_escape *escape, struct ps_escape_cache *c
             (uint16_t)time_print(escape->ops[i].letter, &civil, unix_seconds, offset, cache->text + used);
         used += cache->lengths[i];
     }
-    cache->valid = millis >= 0; /* before 1970, %s differs within a second */
+    cache->valid = millis >= 0; /* not cached before 1970: %s changes within a second there */
     return true;
 }
 
@@ -314,7 +316,7 @@ static bool millis_read(const struct ps_slice *text, int64_t *millis)
     uint32_t at = text->length > 0 && (text->data[0] == '-' || text->data[0] == '+');
     if (at == text->length)
         return false;
-    int64_t number = 0; /* negative, as that side has one more */
+    int64_t number = 0; /* kept negative: the negative range is larger by one */
     for (; at < text->length; at++) {
         unsigned digit = (unsigned)(unsigned char)text->data[at] - '0';
         if (digit > 9 || __builtin_mul_overflow(number, 10, &number) ||

@@ -59,8 +59,7 @@ static bool dump_clean(struct ps_dump *dump, const char *text, size_t length)
     return true;
 }
 
-/* One row of HexDump.dump, without its newline; the first row of all has no offset (EventHelper cuts it off).
- */
+/* Adds one row of HexDump.dump, without its newline. The first row has no offset: EventHelper removes it. */
 static void dump_row(struct ps_dump *dump, const unsigned char *bytes, uint32_t offset, uint32_t count)
 {
     char *out = dump->data + dump->length;
@@ -83,7 +82,7 @@ static bool dump_body(struct ps_dump *dump, const struct ps_event *event, uint32
 {
     if (event->body_length == 0)
         return true;
-    if (bytes_max == 0) /* HexDump refuses an empty array, and EventHelper prints that it did */
+    if (bytes_max == 0) /* HexDump throws for an empty array; EventHelper prints its message */
         return dump_text(dump, "...Exception while dumping: illegal index: 0 into array of length 0");
     uint32_t length = event->body_length < bytes_max ? event->body_length : bytes_max;
     if (!dump_reserve(dump, ((size_t)length / ROW_BYTES + 1) * ROW_TEXT_MAX))

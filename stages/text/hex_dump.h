@@ -1,10 +1,10 @@
-/* An event as text: Flume's EventHelper.dumpEvent over commons-io's HexDump, which the logger sink prints. */
+/* Prints an event as Flume's EventHelper.dumpEvent does (with commons-io's HexDump), for the logger sink. */
 #pragma once
 
 #include "core/flow/batch.h"
 #include "stages/text/java_map.h"
 
-/* Text that grows to the longest it ever held. */
+/* A text buffer. It grows to the longest text and keeps that size. */
 struct ps_dump {
     char *data;
     size_t length, room;
@@ -13,8 +13,8 @@ struct ps_dump {
 void ps_dump_init(struct ps_dump *dump);
 void ps_dump_fini(struct ps_dump *dump);
 
-/* "Event: { headers:{k=v, k2=v2} body: 68 65 .. he.. }" of the first `bytes_max` bytes of the body; further
- * rows of sixteen begin with their offset on a line of their own. Control characters in headers are written
- * as \n, \x1b, ..: the one difference from Flume. False: no memory. */
+/* Prints "Event: { headers:{k=v, k2=v2} body: 68 65 .. he.. }" with the first `bytes_max` bytes of the body.
+ * Each further row of sixteen bytes is on its own line and begins with its offset. The only difference from
+ * Flume: control characters in headers are written as \n, \x1b, .. Returns false when there is no memory. */
 bool ps_dump_event(struct ps_dump *dump, struct ps_java_map *map, const struct ps_batch *batch,
                    const struct ps_event *event, uint32_t bytes_max);

@@ -9,9 +9,9 @@
 #define ITEMS_MAX 64
 
 struct item {
-    char letter; /* 0: `text` must stand there */
+    char letter; /* 0: literal `text` */
     unsigned count;
-    bool adjacent; /* a number follows without anything between: exactly `count` digits */
+    bool adjacent; /* a number follows directly: this one has exactly `count` digits */
     char text;
 };
 
@@ -33,8 +33,8 @@ static enum ps_status check_letter(const char *pattern, char letter, struct ps_e
         return PS_OK;
     if (strchr("GYwWFu", letter) != NULL)
         return ps_err_set(err, "date pattern \"%s\": the letter %c is not supported", pattern, letter);
-    return ps_err_set(err, "date pattern \"%s\": %c is no pattern letter (put text between ' marks)", pattern,
-                      letter);
+    return ps_err_set(err, "date pattern \"%s\": %c is not a pattern letter (put text between ' marks)",
+                      pattern, letter);
 }
 
 struct ps_java_date *ps_java_date_create(const char *pattern, struct ps_err *err)
@@ -139,7 +139,7 @@ static const char *const days[] = {"Sunday", "Monday",   "Tuesday", "Wednesday",
 static const char *const halves[] = {"AM", "PM"};
 static const char *const zones[] = {"GMT", "UTC", "UT"};
 
-/* "+hh", "+hhmm", "+hh:mm"; hours below 24, minutes below 60. */
+/* Reads "+hhmm" or, with `colon`, also "+hh:mm"; hours below 24, minutes below 60. */
 static bool read_offset(struct reader *r, bool colon)
 {
     if (r->p == r->end || (*r->p != '+' && *r->p != '-'))
@@ -193,7 +193,7 @@ static bool read_zone(struct reader *r, const struct item *item)
     return read_offset(r, false);
 }
 
-/* A two-digit year lies between 80 years before and 20 years after now. */
+/* Expands a two-digit year to one from 80 years before to 20 years after now. */
 static int64_t expand_year(int64_t year, int64_t now_ms)
 {
     struct ps_civil now;

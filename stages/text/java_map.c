@@ -6,7 +6,7 @@
 
 #define ROOM_MIN 16U
 
-/* The next code point of UTF-8 text; malformed bytes give U+FFFD one by one. */
+/* Reads the next code point of UTF-8 text; each malformed byte gives U+FFFD. */
 static uint32_t code_point_next(const unsigned char **at, const unsigned char *end)
 {
     const unsigned char *p = *at;
@@ -87,7 +87,7 @@ static int entry_compare(const void *a_, const void *b_)
     return a->order < b->order ? -1 : 1;
 }
 
-/* Events have a handful of headers: no call of qsort for those. */
+/* Events have few headers: insertion sort avoids qsort's overhead. */
 static void entries_sort(struct ps_java_map_entry *entries, size_t count)
 {
     if (count > 32) {
@@ -103,7 +103,7 @@ static void entries_sort(struct ps_java_map_entry *entries, size_t count)
     }
 }
 
-/* A later put of the same name keeps the place and replaces the value. */
+/* Merges entries with the same name: the first keeps its place and gets the value of the last, as in Java. */
 static void entries_merge(struct ps_java_map *map)
 {
     size_t kept = 0, bucket_start = 0;
@@ -121,7 +121,7 @@ static void entries_merge(struct ps_java_map *map)
     map->count = kept;
 }
 
-/* Buckets of `new HashMap(map)` for a map of so many: tableSizeFor(count / 0.75 + 1). */
+/* Number of buckets of `new HashMap(map)` for a map of `count` entries: tableSizeFor(count / 0.75 + 1). */
 static uint32_t table_size_copied(size_t count)
 {
     uint32_t want = (uint32_t)((float)count / 0.75F + 1.0F), size = 1;
@@ -133,8 +133,8 @@ static uint32_t table_size_copied(size_t count)
 bool ps_java_map_order(struct ps_java_map *map, const struct ps_batch *batch, const struct ps_event *event)
 {
     map->count = 0;
-    /* Lists are newest first: turned round, they are in the order of the puts. Those of the whole batch come
-     * from interceptors, after the source's. */
+    /* The lists are newest first; reversed, they are in the order of the puts. The headers of the whole batch
+     * come from interceptors, so they follow the source's. */
     for (const struct ps_header *header = event->headers; header != NULL; header = header->next) {
         if (!map_add(map, header))
             return false;

@@ -2,12 +2,12 @@
 
 #include "stages/text/joda_parts.h"
 
-#define DIGITS_MAX 9 /* of a year with nothing behind it that is a number */
+#define DIGITS_MAX 9 /* digits of a year that no number follows */
 
 /* ---- the pattern ---- */
 
-/* A run of one letter, or text up to the next letter outside ' marks (then `text` has room for it). Returns
- * what is behind. */
+/* Reads a run of one letter, or literal text up to the next letter outside ' marks (`text` has room for it).
+ * Returns the end of the token. */
 static const char *token_read(const char *p, char *letter, unsigned *count, char *text, uint32_t *length)
 {
     *letter = '\0';
@@ -44,7 +44,7 @@ static unsigned at_least(unsigned count, unsigned least)
     return count < least ? least : count;
 }
 
-/* Letters that are a number whatever their count: field and most digits. */
+/* Handles the letters that are a number for any count: sets field and maximum digits. */
 static bool plain_number(char letter, struct item *item)
 {
     static const struct {
@@ -148,7 +148,7 @@ static enum ps_status pattern_read(struct ps_joda_date *date, struct ps_arena *a
                 pattern);
         if (letter != '\0' && !letter_item(&item, letter, count, is_number(next)))
             return ps_err_set(
-                err, "date pattern \"%s\": %c at %td is no letter of Joda-Time's (put text between ' marks)",
+                err, "date pattern \"%s\": %c at %td is not a letter of Joda-Time (put text between ' marks)",
                 pattern, letter, p - pattern);
         if (item_add(date, pattern, &item, err) != PS_OK)
             return PS_FAIL;

@@ -16,7 +16,7 @@
 #define YEAR_MAX 292278993
 #define YEAR_DEFAULT 2000
 
-/* What a field is part of, and what it counts: their lengths give the order. */
+/* The length of what a field is part of and of the unit it counts. Fields are sorted by these lengths. */
 static const struct {
     int64_t range_ms, unit_ms;
 } sizes[] = {
@@ -40,7 +40,7 @@ static const struct {
     [PS_JODA_MS] = {SECOND_MS, 1},
 };
 
-/* ---- arithmetic: it wraps around at the ends of time, as Java's does ---- */
+/* ---- arithmetic: wraps around on overflow, as Java's does ---- */
 
 static int64_t wrap_add(int64_t a, int64_t b)
 {
@@ -116,7 +116,7 @@ static int week_of(int64_t ms)
 
 /* ---- setting ---- */
 
-/* The day of the year stays, but moves with the end of February. */
+/* Changes the year and keeps month and day: the day of the year moves by one between leap and other years. */
 static int64_t year_set(int64_t ms, int64_t year)
 {
     struct ps_civil civil = civil_of(ms);
@@ -145,7 +145,7 @@ static bool century_set(int64_t *ms, int64_t century)
     return true;
 }
 
-/* The week and its day stay, as far as there is such a week. */
+/* Changes the week year and keeps week and day of the week; week 53 becomes 52 where there is none. */
 static bool weekyear_set(int64_t *ms, int64_t year)
 {
     if ((year < 0 ? -year : year) > YEAR_MAX)
@@ -201,7 +201,7 @@ static bool week_set(int64_t *ms, int32_t week)
     return true;
 }
 
-/* Fields of fixed length, counted from 0. */
+/* Sets a field of fixed length that counts from 0. */
 static bool part_set(int64_t *ms, enum ps_joda_field field, int32_t value)
 {
     int64_t unit = sizes[field].unit_ms, range = sizes[field].range_ms / unit;
@@ -254,7 +254,7 @@ static bool field_set(int64_t *ms, enum ps_joda_field field, int32_t value)
     }
 }
 
-/* ---- cutting off what is finer ---- */
+/* ---- rounding down to a field ---- */
 
 static int64_t field_floor(int64_t ms, enum ps_joda_field field)
 {
@@ -280,7 +280,7 @@ static int64_t field_floor(int64_t ms, enum ps_joda_field field)
     }
 }
 
-/* ---- all of them ---- */
+/* ---- all fields ---- */
 
 static int compare(enum ps_joda_field a, enum ps_joda_field b)
 {
@@ -291,7 +291,7 @@ static int compare(enum ps_joda_field a, enum ps_joda_field b)
     return 0;
 }
 
-/* Stable: equal ones stay in the order of the text. */
+/* Stable sort: equal fields stay in the order of the text. */
 static void sort(struct ps_joda_fields *fields)
 {
     for (size_t i = 1; i < fields->count; i++) {
@@ -309,7 +309,8 @@ bool ps_joda_fields_to_ms(struct ps_joda_fields *fields, int64_t *ms)
     sort(fields);
     if (fields->count > 0) {
         int64_t unit_ms = sizes[fields->all[0].field].unit_ms;
-        if (unit_ms <= MONTH_MS && unit_ms >= DAY_MS) { /* no year: days of a leap year must be possible */
+        if (unit_ms <= MONTH_MS &&
+            unit_ms >= DAY_MS) { /* no year: use 2000, a leap year, so that February 29 works */
             fields->all[fields->count++] = (struct ps_joda_value){PS_JODA_YEAR, YEAR_DEFAULT};
             sort(fields);
         }

@@ -1,6 +1,6 @@
-/* The fields of a date that a text named, put together as org.joda.time.format.DateTimeParserBucket 2.9.9
- * does: in the order of what they are part of, each cutting off what is finer. ISO chronology, no zone.
- * Thread: any; pure. */
+/* Combines the fields of a date that a text contains, as org.joda.time.format.DateTimeParserBucket 2.9.9
+ * does: sets them from the largest to the smallest and rounds down after each. ISO chronology, no zone.
+ * Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"
@@ -34,12 +34,12 @@ struct ps_joda_value {
 };
 
 struct ps_joda_fields {
-    struct ps_joda_value all[PS_JODA_FIELDS_MAX + 1]; /* one for the year that nobody named */
+    struct ps_joda_value all[PS_JODA_FIELDS_MAX + 1]; /* one more for a year that the text does not have */
     size_t count;
 };
 
-/* The moment in milliseconds, as if the wall clock were UTC; sorts `fields`. False: a value out of its range.
- */
+/* Computes the time in milliseconds as if the wall clock were UTC. Sorts `fields`. Returns false when a value
+ * is out of range. */
 bool ps_joda_fields_to_ms(struct ps_joda_fields *fields, int64_t *ms);
 
 struct ps_joda_years {

@@ -1,4 +1,4 @@
-/* What the two halves of joda_date.h share: joda_date.c reads the pattern, joda_read.c the text. */
+/* Shared by the two parts of joda_date.h: joda_date.c compiles the pattern, joda_read.c parses the text. */
 #pragma once
 
 #include "stages/text/joda_date.h"
@@ -21,7 +21,7 @@ struct item {
     enum item_kind kind;
     enum ps_joda_field field;
     unsigned digits_max;
-    bool is_signed, lenient; /* numbers; two-digit years */
+    bool is_signed, lenient; /* is_signed: for numbers; lenient: for two-digit years */
     struct ps_slice text;
 };
 
@@ -30,5 +30,5 @@ struct ps_joda_date {
     size_t count;
     int pivot_year, pivot_weekyear;
     const struct ps_time_zone *zone;
-    const struct ps_joda_zones *zones; /* NULL: the pattern has none */
+    const struct ps_joda_zones *zones; /* NULL: the pattern contains no zone */
 };

@@ -24,7 +24,7 @@ static bool take_value(struct reader *r, enum ps_joda_field field, int64_t value
     return true;
 }
 
-/* Digits up to `end`; beyond what an int can hold it stays large. */
+/* Reads digits up to `end`; stops adding digits above INT32_MAX. */
 static int64_t number_of(const char *p, const char *end)
 {
     int64_t value = 0;
@@ -65,7 +65,7 @@ static bool two_digit_year(struct reader *r, const struct item *item, int pivot)
     return take_value(r, item->field, year + low + (year < of_century ? 100 : 0) - of_century);
 }
 
-/* With a sign, or not of two digits, it is the year itself. */
+/* Reads a year: two digits without a sign are expanded, anything else is the year itself. */
 static bool read_two_digit_year(struct reader *r, const struct item *item, int pivot)
 {
     if (!item->lenient)
@@ -85,7 +85,7 @@ static bool read_two_digit_year(struct reader *r, const struct item *item, int p
         end++;
     if (end == start && (!negative || start == r->end))
         return false;
-    if (end == start) { /* a bug of Joda-Time's: what follows the lone sign is taken for a digit, and stays */
+    if (end == start) { /* as a bug of Joda-Time: the next character counts as a digit and is not consumed */
         r->p = start;
         return take_value(r, item->field, '0' - *start);
     }
@@ -107,7 +107,7 @@ static bool read_fraction(struct reader *r, const struct item *item)
 
 struct names {
     const char *const *names;
-    int count, first, repeat; /* values from `first` on, again after `repeat` */
+    int count, first, repeat; /* values count up from `first` and start again after `repeat` names */
 };
 
 static const char *const eras[] = {"BC", "AD", "BCE", "CE"};
@@ -134,7 +134,7 @@ static struct names names_of(enum ps_joda_field field)
     }
 }
 
-/* As it is written, all small or all capital. */
+/* Returns true when the text is the name as written, all lower case or all upper case. */
 static bool is_name(const char *text, const char *name, size_t length)
 {
     if (strncasecmp(text, name, length) != 0)
@@ -148,7 +148,7 @@ static bool is_name(const char *text, const char *name, size_t length)
     return as_written || small || capital;
 }
 
-/* Short and long names, whatever the pattern says; the longest that is there. */
+/* Reads the longest short or long name, independent of the letter count in the pattern. */
 static bool read_name(struct reader *r, const struct item *item)
 {
     struct names names = names_of(item->field);
@@ -165,7 +165,7 @@ static bool read_name(struct reader *r, const struct item *item)
     return longest > 0 && take_value(r, item->field, value);
 }
 
-/* At most `most` digits at p. */
+/* Returns the number of digits at r->p, at most `most`. */
 static int digits_at(const struct reader *r, int most)
 {
     int count = 0;
@@ -174,7 +174,8 @@ static int digits_at(const struct reader *r, int most)
     return count;
 }
 
-/* "Z", or hh, hhmm, hhmmss, hhmmssSSS, with colons (and a point or comma) in all places or in none. */
+/* Reads "Z", or a sign and hh, hhmm, hhmmss or hhmmssSSS, with all separators (colons, and a point or comma
+ * before SSS) or with none. */
 static bool read_offset(struct reader *r)
 {
     static const int32_t units_ms[] = {3600000, 60000, 1000};

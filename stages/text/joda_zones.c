@@ -6,7 +6,8 @@
 
 #define IDS_MAX 2048
 #define DEPTH_MAX 3
-#define PREFIX_MAX 11 /* "Antarctica/": Joda-Time looks no further for the first slash */
+#define PREFIX_MAX                                                                                           \
+    11 /* length of "Antarctica/": Joda-Time searches the first slash only in so many characters */
 
 struct id {
     const char *text;
@@ -36,7 +37,7 @@ struct ps_joda_zones {
     size_t count;
 };
 
-/* Adds the zones of a folder; `prefix` is "" or ends with a slash. */
+/* Adds the zones of a folder and its subfolders. `prefix` is "" or ends with a slash. */
 static void folder_load(struct ps_joda_zones *zones, struct ps_arena *arena, const char *root,
                         const char *prefix, int depth)
 {
@@ -45,7 +46,8 @@ static void folder_load(struct ps_joda_zones *zones, struct ps_arena *arena, con
         return;
     for (struct dirent *entry; (entry = readdir(folder)) != NULL && zones->count < IDS_MAX;) {
         const char *name = entry->d_name;
-        if (name[0] < 'A' || name[0] > 'Z' || strcmp(name, "Factory") == 0) /* posix, right, tables */
+        if (name[0] < 'A' || name[0] > 'Z' ||
+            strcmp(name, "Factory") == 0) /* skips posix/, right/ and tables */
             continue;
         const char *id = ps_arena_format(arena, "%s%s", prefix, name);
         bool known;
@@ -89,7 +91,8 @@ size_t ps_joda_zones_name(const struct ps_joda_zones *zones, const char *text, s
 size_t ps_joda_zones_id(const struct ps_joda_zones *zones, const char *text, size_t length,
                         const struct ps_time_zone **zone)
 {
-    /* A slash near by decides, also one that belongs to what follows the zone. */
+    /* As in Joda-Time: only ids with the same first slash match, even if it belongs to the text after the
+     * zone. */
     const char *slash = memchr(text, '/', length < PREFIX_MAX ? length : PREFIX_MAX);
     size_t longest = 0;
     for (size_t i = 0; i < zones->count; i++) {

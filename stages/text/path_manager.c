@@ -48,7 +48,7 @@ bool ps_path_manager_next(struct ps_path_manager *manager, int64_t wall_ms, char
     } else {
         int64_t second = wall_ms / 1000;
         int64_t wall = second + ps_time_zone_offset(manager->zone, second);
-        if (wall != manager->roll_s) /* the text's resolution */
+        if (wall != manager->roll_s) /* the name has a resolution of one second */
             manager->number = 0;
         manager->roll_s = wall;
         struct ps_civil civil;

@@ -1,5 +1,5 @@
-/* One fast question about a line: is it plain text, or must somebody look closer? Plain = every byte is ASCII
- * and none is a control character below 0x0E (NUL, tab, CR, ..). Thread: any; pure. */
+/* A fast check whether a line is plain text, so that the parser can skip slower checks. Plain means: every
+ * byte is ASCII and none is a control character below 0x0E (NUL, tab, CR, ..). Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"
@@ -13,7 +13,8 @@ static inline bool ps_text_is_plain(const char *text, size_t length)
 {
     size_t i = 0;
 #ifdef __SSE2__
-    const __m128i limit = _mm_set1_epi8(14); /* signed: bytes from 0x80 up are negative, so they are below */
+    const __m128i limit =
+        _mm_set1_epi8(14); /* compared as signed: bytes from 0x80 up are negative, so below it */
     for (; i + 16 <= length; i += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + i));
         if (_mm_movemask_epi8(_mm_cmplt_epi8(bytes, limit)) != 0)

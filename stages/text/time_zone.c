@@ -10,7 +10,7 @@
 #define FILE_BYTES_MAX (1 << 20)
 #define DAY_S 86400
 
-/* One end of daylight saving in a POSIX TZ text, form M month.week.day/time. */
+/* Start or end of daylight saving in a POSIX TZ text, in the form M month.week.day/time. */
 struct rule {
     int month, week, week_day;
     int32_t time_s;
@@ -19,17 +19,17 @@ struct rule {
 struct ps_time_zone {
     size_t count; /* transitions */
     int64_t *at;
-    int32_t *offsets;      /* from at[i] on */
-    int32_t first_offset;  /* before the first */
-    bool has_tail, saving; /* after the last: the file's footer */
+    int32_t *offsets;      /* the offset from at[i] on */
+    int32_t first_offset;  /* the offset before the first transition */
+    bool has_tail, saving; /* the file's footer, for times after the last transition */
     int32_t standard, daylight;
     struct rule start, end;
 };
 
 /* ---- calendar ---- */
 
-/* Days since 1970-01-01 of a date, and back (Howard Hinnant, "chrono-compatible low-level date algorithms").
- */
+/* From a date to days since 1970-01-01, and back (Howard Hinnant, "chrono-compatible low-level date
+ * algorithms"). */
 int64_t ps_civil_days(int64_t year, int month, int day)
 {
     year -= month <= 2;
@@ -131,7 +131,7 @@ static bool tail_read(struct ps_time_zone *zone, const char *text)
     return zone->saving;
 }
 
-/* When a rule strikes in a year, on the wall clock. */
+/* Returns the wall clock time of a rule in a year, in seconds. */
 static int64_t rule_wall(const struct rule *rule, int64_t year)
 {
     int64_t first = ps_civil_days(year, rule->month, 1);
@@ -186,7 +186,7 @@ static size_t body_length(const uint32_t counts[6], unsigned width)
            (size_t)counts[2] * (width + 4) + counts[1] + counts[0];
 }
 
-/* A block of transitions with times of `width` bytes. */
+/* Reads a block of transitions whose times have `width` bytes. */
 static bool body_read(struct ps_time_zone *zone, struct ps_arena *arena, const unsigned char *data,
                       const uint32_t counts[6], unsigned width)
 {
@@ -301,7 +301,7 @@ const struct ps_time_zone *ps_time_zone_load(struct ps_arena *arena, const char 
                 zone->has_tail = tail_read(zone, own);
             return zone;
         }
-        (void)file_load(zone, arena, "/etc/localtime"); /* without one: UTC */
+        (void)file_load(zone, arena, "/etc/localtime"); /* if it does not exist: UTC */
         return zone;
     }
     if (custom_read(name, &zone->first_offset))
@@ -310,7 +310,7 @@ const struct ps_time_zone *ps_time_zone_load(struct ps_arena *arena, const char 
     return zone;
 }
 
-/* ---- asking ---- */
+/* ---- lookups ---- */
 
 int32_t ps_time_zone_offset(const struct ps_time_zone *zone, int64_t utc_s)
 {

@@ -1,7 +1,6 @@
-/* Local time in any zone, without the process-wide state of tzset: read once from the system's time zone
- * files (RFC 8536) when a plan is built, const from then on. Thread: ps_time_zone_load on the control thread;
- * the rest any.
- */
+/* Local time in any zone, without the process-wide state of tzset. A zone is read from the system's time
+ * zone files (RFC 8536) when a plan is built and is const after that. Thread: control for
+ * ps_time_zone_load; any for the rest. */
 #pragma once
 
 #include "core/arena.h"
@@ -9,20 +8,20 @@
 
 struct ps_time_zone;
 
-/* Java's TimeZone.getTimeZone: a name ("Europe/Berlin", "UTC"), "GMT+8", "GMT-03:30"; any other text is GMT,
- * and
- * `*known` says so. NULL or "": the process's own zone (TZ, else /etc/localtime). */
+/* Java's TimeZone.getTimeZone: accepts a name ("Europe/Berlin", "UTC"), "GMT+8" or "GMT-03:30". Any other
+ * text gives GMT and sets *known to false. NULL or "" gives the process's zone (TZ, else /etc/localtime). */
 const struct ps_time_zone *ps_time_zone_load(struct ps_arena *arena, const char *name, bool *known);
 
-/* Seconds to add to UTC at a moment. */
+/* Returns the seconds to add to UTC at a time. */
 int32_t ps_time_zone_offset(const struct ps_time_zone *zone, int64_t utc_s);
 
-/* The moment of a wall clock reading (seconds as if it were UTC). Twice there: the later one; not there: as
- * if the clock had not been put forward. As java.util.GregorianCalendar. */
+/* Converts wall clock time (seconds as if it were UTC) to UTC as java.util.GregorianCalendar does. A time
+ * that occurs twice gives the later one; a time that daylight saving skips is read with the offset before
+ * it. */
 int64_t ps_time_zone_from_wall(const struct ps_time_zone *zone, int64_t wall_s);
 
-/* The same as Joda-Time means it: twice there, the earlier one; not there: false
- * (IllegalInstantException). */
+/* The same as Joda-Time does it: a time that occurs twice gives the earlier one; for a skipped time it
+ * returns false (Joda-Time: IllegalInstantException). */
 bool ps_time_zone_from_wall_strict(const struct ps_time_zone *zone, int64_t wall_s, int64_t *utc_s);
 
 struct ps_civil {
@@ -33,8 +32,8 @@ struct ps_civil {
     unsigned year_day; /* from 1 */
 };
 
-/* Calendar fields of a wall clock reading, proleptic Gregorian. */
+/* Splits wall clock time into calendar fields, proleptic Gregorian. */
 void ps_civil_from_wall(int64_t wall_s, struct ps_civil *civil);
 
-/* Days since 1970-01-01 of a date, proleptic Gregorian; month from 1, `day` may be beyond the month. */
+/* Returns days from 1970-01-01 to a date, proleptic Gregorian; month from 1; `day` may exceed the month. */
 int64_t ps_civil_days(int64_t year, int month, int day);
