@@ -1,15 +1,15 @@
 /* The memory channel (Flume: org.apache.flume.channel.MemoryChannel).
  *
- * One ring per producing worker: SPSC with one consumer, SPMC with several, so that nobody ever waits for a
- * descheduled thread. Leases given back by a sink (Flume's rollback) form an ordered list of the consumer's
- * own, served before the rings. What a reload carries over stands in one more ring, which all consumers
- * share.
+ * It has one ring per producing worker: SPSC with one consumer, SPMC with several, so that no thread ever
+ * waits for a descheduled thread. Leases that a sink gives back (Flume's rollback) go to an ordered list
+ * of that consumer, which is served before the rings. Leases carried over by a reload are in one more
+ * ring, which all consumers share.
  *
- * How full it is: every producer counts what it put and every consumer what it took, each in its own cache
- * line; the difference of the sums is what the channel holds. There is no shared counter. A batch is admitted
- * while that is below capacity, so the overshoot is less than one batch per producer.
+ * Fill level: every producer counts what it put and every consumer what it took, each in its own cache
+ * line. The difference of the sums is the content; there is no shared counter. A batch is accepted while
+ * the content is below capacity, so the capacity is exceeded by less than one batch per producer.
  *
- * It must never block, and never copy an event. */
+ * The channel never blocks and never copies an event. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,13 +17,13 @@
 #include "rings/spmc.h"
 #include "rings/spsc.h"
 
-#define RING_LEASES_MAX 16384 /* per producer; beyond it the channel is full whatever its capacity */
+#define RING_LEASES_MAX 16384 /* per producer; a full ring means a full channel, at any capacity */
 #define HUNGRY_LEASES 2
-/* Flume's default is 80 % of the JVM's heap; ours is a share of the memory budget, so that two channels with
- * a dead sink fit. */
+/* Flume's default is 80 % of the JVM's heap. Here it is a share of the memory budget that lets two
+ * channels whose sinks are down fit into it. */
 #define BYTE_CAPACITY_PERCENT 40
 
-/* What one thread counts. Single writer, read by all. */
+/* The counts of one thread. Single writer; any thread reads. */
 struct tally {
     uint64_t events, bytes;
     uint64_t memory; /* bytes with rows and headers */
@@ -48,7 +48,7 @@ struct memory {
     unsigned producer_count, consumer_count;
     struct producer *producers;
     struct consumer *consumers;
-    struct ps_spmc *restored; /* of the channel before a reload: before the producers' rings; or NULL */
+    struct ps_spmc *restored; /* leases from before a reload, taken before the producers' rings; or NULL */
 };
 
 static const struct ps_option options[] = {
@@ -60,7 +60,7 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "events",
-     .help = "most events put and not yet taken; what a sink holds in flight does not count"},
+     .help = "maximum number of events in the channel; events that a sink has in flight do not count"},
     {.key = "transactionCapacity",
      .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
@@ -79,7 +79,7 @@ static const struct ps_option options[] = {
      .min = 0,
      .max = 86400,
      .unit = "s",
-     .help = "how long a source that must answer waits for room before it refuses"},
+     .help = "how long a source that must answer its client waits for room before it refuses"},
     {.key = "byteCapacity",
      .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
@@ -98,7 +98,7 @@ static const struct ps_option options[] = {
      .min = 0,
      .max = 100,
      .unit = "%",
-     .help = "part of byteCapacity kept back for headers"},
+     .help = "part of byteCapacity reserved for headers"},
     PS_OPTION_END,
 };
 
@@ -175,7 +175,7 @@ static void tally_take_back(struct tally *tally, const struct ps_lease *lease)
     tally_add(tally, -(uint64_t)lease->count, -lease->bytes, -(uint64_t)lease->memory_bytes);
 }
 
-/* Bytes of the memory budget that are in this channel's rings. */
+/* Returns how many bytes of the memory budget this channel's rings use. */
 static uint64_t memory_quota_used(const struct memory *memory)
 {
     uint64_t used = 0;
@@ -291,7 +291,7 @@ static uint64_t memory_keep_alive_ms(const void *plan)
     return (uint64_t)((const struct memory *)plan)->keep_alive_s * 1000;
 }
 
-/* What was given back is older than what is in the rings. */
+/* Takes all leases out, oldest first: those given back are older than those in the rings. */
 static struct ps_lease *memory_strip(void *plan)
 {
     struct memory *memory = plan;
@@ -303,13 +303,13 @@ static struct ps_lease *memory_strip(void *plan)
             end = &(*end)->next;
         }
     }
-    while ((*end = memory_take(memory, 0, &now)) != NULL) /* there is a consumer 0 also without a sink */
+    while ((*end = memory_take(memory, 0, &now)) != NULL) /* consumer 0 exists even without a sink */
         end = &(*end)->next;
     *end = NULL;
     return first;
 }
 
-/* For all consumers, not for one: it may be the one whose far end is dead. */
+/* Puts the leases where all consumers can take them, because the destination of a single one may be down. */
 static void memory_restore(void *plan, struct ps_lease *list)
 {
     struct memory *memory = plan;
@@ -332,7 +332,7 @@ const struct ps_stage_ops ps_channel_memory = {
     .kind = PS_KIND_CHANNEL,
     .name = "memory",
     .aliases = PS_WORDS("org.apache.flume.channel.MemoryChannel"),
-    .summary = "events in memory, between workers; what it holds is lost when the process dies",
+    .summary = "events in memory, between workers; its events are lost when the process dies",
     .options = options,
     .plan_size = sizeof(struct memory),
     .check = memory_check,

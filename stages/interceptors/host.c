@@ -1,6 +1,6 @@
-/* Interceptor host (Flume's HostInterceptor): a header with this machine's address or name, found once at
- * build, set once for the whole batch. Thread: the source's worker; `build` on the control thread may wait
- * for the resolver. */
+/* Interceptor host (Flume's HostInterceptor): sets a header with this machine's address or name. Finds it
+ * once, in `build`; sets it once for the whole batch. Thread: the source's worker; control in `build`,
+ * which may wait for the resolver. */
 #include "core/stage.h"
 #include "stages/local_host.h"
 
@@ -26,12 +26,12 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(use_ip),
      .fallback = "true",
-     .help = "the address rather than the canonical host name"},
+     .help = "use the address instead of the canonical host name"},
     {.key = "preserveExisting",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(preserve),
      .fallback = "false",
-     .help = "keep the header of an event that has one already"},
+     .help = "do not change the header of an event that already has it"},
     PS_OPTION_END,
 };
 
@@ -43,7 +43,7 @@ static enum ps_status host_build(void *plan_, struct ps_context *context, struct
     struct ps_local_host host;
     struct ps_err why = {.length = 0};
     if (ps_local_host_find(&host, &why) != PS_OK) {
-        ps_log(PS_LOG_WARN, context->component, "no header %s will be set: %s", plan->header, why.text);
+        ps_log(PS_LOG_WARN, context->component, "the header %s will not be set: %s", plan->header, why.text);
         return PS_OK;
     }
     plan->value = ps_arena_text(context->arena, plan->use_ip ? host.address : host.canonical);

@@ -1,9 +1,9 @@
-/* Interceptor regex_extractor (Flume's RegexExtractorInterceptor): groups of the first place where the
- * expression is found in the body become headers. Thread: the source's worker.
+/* Interceptor regex_extractor (Flume's RegexExtractorInterceptor): the groups of the first match in the body
+ * become headers. Thread: the source's worker.
  *
- * The chain's scan says which events match (stages/rules/regex_chain.h); PCRE2 takes groups on those alone. Values
- * are slices of the body, which stays where it is for as long as the batch lives; only groups of a body that
- * is no well-formed UTF-8 are copied, from its repaired form. */
+ * The chain's scan says which events match (stages/rules/regex_chain.h); PCRE2 takes groups on those
+ * alone. Values are slices of the body, whose memory is valid as long as the batch; only groups of a body
+ * that is not well-formed UTF-8 are copied, from its repaired form. */
 #include "stages/text/joda_date.h"
 #include "stages/rules/regex_chain.h"
 #include "stages/rules/regex_option.h"
@@ -17,10 +17,10 @@
 #define FLUME "org.apache.flume.interceptor."
 #define NUMBER_BYTES 24U
 
-/* What becomes of one group. */
+/* The header made of one group. */
 struct field {
     const struct ps_name *name;
-    const struct ps_joda_date *date; /* NULL: passed through */
+    const struct ps_joda_date *date; /* NULL: the group is used unchanged */
 };
 
 struct regex_extractor_plan {
@@ -36,7 +36,7 @@ struct regex_extractor_plan {
 
 struct regex_extractor_state {
     struct ps_port *port;
-    uint32_t position; /* where to go on after PS_RETRY */
+    uint32_t position; /* where to continue after PS_RETRY */
 };
 
 #define FIELD(name) offsetof(struct regex_extractor_plan, name)
@@ -46,7 +46,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(pattern),
      .flags = PS_OPTION_REQUIRED,
-     .help = "Java regular expression, looked for anywhere in the body; its groups become headers"},
+     .help = "Java regular expression, searched for in the body; its groups become headers"},
     {.key = "serializers",
      .type = PS_OPTION_LIST,
      .offset = FIELD(serializers),
@@ -89,7 +89,8 @@ static enum serializer_type serializer_type(const char *type)
     return SERIALIZER_OTHER;
 }
 
-/* Reports to the key serializers.<s>.<key>. Returns false, so that it reads well. */
+/* Reports a problem with the key serializers.<s>.<key>. Always returns false, for `return
+ * serializer_report()`. */
 static bool serializer_report(const struct ps_context *context, enum ps_log_level severity,
                               const char *serializer, const char *key, const char *text)
 {
@@ -134,7 +135,7 @@ static bool serializer_check(const struct regex_extractor_plan *plan, const stru
     return true;
 }
 
-/* Keys of serializers that are not listed, and keys no serializer has. */
+/* Reports keys of serializers that are not listed, and unknown keys. */
 static void keys_check(const struct regex_extractor_plan *plan, const struct ps_context *context)
 {
     static const char *const known[] = {"name", "type", "pattern"};
@@ -239,7 +240,7 @@ static enum ps_status regex_extractor_open(const void *plan_, void *state_, stru
 
 /* ---- events ---- */
 
-/* The value as something that lives as long as the batch. False: no memory. */
+/* Makes sure that the value lives as long as the batch. Returns false when there is no memory. */
 static bool value_keep(struct ps_batch *batch, const struct ps_event *event, struct ps_slice *value)
 {
     uintptr_t body = (uintptr_t)event->body, at = (uintptr_t)value->data;
@@ -254,7 +255,8 @@ static bool value_keep(struct ps_batch *batch, const struct ps_event *event, str
     return true;
 }
 
-/* `value` becomes the number, in `text`. False: it is no such date. */
+/* Replaces `value` by the date's milliseconds, printed to `text`. Returns false when it is not such a
+ * date. */
 static bool value_millis(const struct ps_joda_date *date, struct ps_slice *value, char *text)
 {
     int64_t ms;
@@ -264,7 +266,8 @@ static bool value_millis(const struct ps_joda_date *date, struct ps_slice *value
     return true;
 }
 
-/* Java puts null for a group that took no part: to everything behind, the header is not there. */
+/* Sets the header of one group. For a group that did not match, Flume puts null, which later components
+ * see as a missing header. */
 static bool field_set(const struct field *field, struct ps_batch *batch, struct ps_event *event,
                       struct ps_slice value)
 {
@@ -277,7 +280,7 @@ static bool field_set(const struct field *field, struct ps_batch *batch, struct 
            ps_batch_header_set(batch, event, field->name, value.data, value.length);
 }
 
-/* False: no memory; what was set is set again the next time. */
+/* Returns false when there is no memory; the next call sets all headers of the event again. */
 static bool event_extract(const struct regex_extractor_plan *plan, const struct regex_extractor_state *state,
                           struct ps_batch *batch, struct ps_event *event)
 {
@@ -313,14 +316,14 @@ static enum ps_result regex_extractor_work(const void *plan_, void *state_, stru
             if (!event_extract(plan, state, lease->batch, &lease->batch->events[row]))
                 return PS_RETRY;
         } else if (bits[row / 64] == 0 && lease->index == NULL) {
-            state->position = row | 63U; /* nothing in these 64 */
+            state->position = row | 63U; /* none of these 64 rows matches */
         }
     }
     state->position = 0;
     return PS_DONE;
 }
 
-/* ---- what is said about it ---- */
+/* ---- metrics and description ---- */
 
 static void regex_extractor_describe(const void *plan_, const struct ps_context *context,
                                      void (*line)(void *argument, const char *text), void *argument)
@@ -338,7 +341,7 @@ static void regex_extractor_series(const void *plan_,
     ps_regex_chain_series(&plan->use, add, argument);
     add(argument,
         &(struct ps_series){.name = "regex_dates_refused",
-                            .help = "Groups that are no date of the serializer's pattern: the header "
+                            .help = "Groups that are not a date of the serializer's pattern: the header "
                                     "was not set",
                             .label = "header",
                             .label_value = "any",

@@ -1,6 +1,6 @@
-/* Interceptor regex_filter (Flume's RegexFilteringInterceptor): keeps the events in whose body the expression
- * is found, or drops them. Thread: the source's worker. The scan is the chain's (stages/rules/regex_chain.h); here
- * bits become an index list. */
+/* Interceptor regex_filter (Flume's RegexFilteringInterceptor): keeps or drops the events in whose body
+ * the expression is found. The chain scans (stages/rules/regex_chain.h); this file turns its bits into an
+ * index list. Thread: the source's worker. */
 #include "stages/rules/regex_chain.h"
 #include "stages/rules/regex_option.h"
 
@@ -22,12 +22,12 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(pattern),
      .fallback = ".*",
-     .help = "Java regular expression, looked for anywhere in the body"},
+     .help = "Java regular expression, searched for in the body"},
     {.key = "excludeEvents",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(exclude),
      .fallback = "false",
-     .help = "drop the events that match, rather than those that do not"},
+     .help = "drop the events that match instead of those that do not"},
     PS_OPTION_END,
 };
 

@@ -1,7 +1,7 @@
-/* Interceptor remove_header (Flume's RemoveHeaderInterceptor): takes headers away by name, from the whole
- * batch at once, and by a regular expression over names. Thread: the source's worker.
+/* Interceptor remove_header (Flume's RemoveHeaderInterceptor): removes headers by name, from the whole
+ * batch at once, and by a regular expression that matches names. Thread: the source's worker.
  *
- * Header names repeat: what the expression says of each is remembered, so that it runs once a name. */
+ * Header names repeat: the result of the expression is cached, so that it runs once per name. */
 #include "core/stage.h"
 #include "regex/regex.h"
 #include "stages/rules/regex_option.h"
@@ -18,7 +18,7 @@ struct remove_header_plan {
     struct ps_regex *regex; /* NULL: no `matching` */
 };
 
-/* What the expression says of one name. */
+/* The cached result of the expression for one name. */
 struct decision {
     uint32_t hash;
     uint8_t length;
@@ -28,7 +28,7 @@ struct decision {
 
 struct remove_header_state {
     struct ps_regex_scratch *scratch;
-    struct decision decisions[DECISIONS]; /* by hash; one makes room for another */
+    struct decision decisions[DECISIONS]; /* by hash; a new one replaces the old one */
 };
 
 #define FIELD(name) offsetof(struct remove_header_plan, name)
@@ -46,7 +46,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(separator),
      .fallback = "\\s*,\\s*",
-     .help = "Java regular expression for what stands between the names of fromList"},
+     .help = "Java regular expression for the text between the names in fromList"},
     {.key = "matching",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(matching),
@@ -78,7 +78,7 @@ static void names_add(struct remove_header_plan *plan, const char *text, size_t 
         plan->names[plan->name_count++] = ps_name_intern_bytes(text, length);
 }
 
-/* Java's String.split: no empty piece before a separator of no width at the start, and none at the end. */
+/* Java's String.split: no empty piece before a zero-width separator at the start, and none at the end. */
 static void names_split(struct remove_header_plan *plan, const struct ps_regex *separator,
                         struct ps_regex_scratch *scratch)
 {
@@ -92,7 +92,7 @@ static void names_split(struct remove_header_plan *plan, const struct ps_regex *
             begun = end;
         }
         from = end;
-        if (match.length == 0) { /* the next one begins a character later */
+        if (match.length == 0) { /* the next match begins at least one character later */
             from++;
             while (from < length && ((uint8_t)text[from] & 0xC0) == 0x80)
                 from++;
@@ -182,7 +182,7 @@ static bool name_matches(const struct remove_header_plan *plan, struct remove_he
     return remove;
 }
 
-/* The batch's own first: then no event's removal has to spell them out. */
+/* Removes the batch's shared headers first, so that no event has to list them as removed. */
 static void matching_remove(const struct remove_header_plan *plan, struct remove_header_state *state,
                             struct ps_lease *lease)
 {

@@ -1,6 +1,6 @@
-/* Interceptor rules: a rules file (docs/RULES.md) drops, tags, extracts and rewrites events; changed while
- * events flow (stages/rules/live.h). It routes nothing: that is the selector's. Not of Flume. Thread: the
- * source's worker. */
+/* Interceptor rules: a rules file (docs/RULES.md) drops, tags, extracts and rewrites events. Changes of
+ * the file are loaded while events flow (stages/rules/live.h). It does not route; the selector `rules`
+ * does. Not in Flume. Thread: the source's worker. */
 #include "stages/rules/stage.h"
 
 static enum ps_status rules_check(const void *plan, const struct ps_context *context)
@@ -23,7 +23,7 @@ static const struct ps_interceptor_ops interceptor = {.work = rules_work};
 
 const struct ps_stage_ops ps_interceptor_rules = {
     .kind = PS_KIND_INTERCEPTOR,
-    .summary = "a file of rules drops, tags, extracts, rewrites; changed while events flow",
+    .summary = "a file of rules drops, tags, extracts and rewrites events; changes are loaded at run time",
     .check = rules_check,
     .build = rules_build,
     PS_RULES_STAGE_OPERATIONS,

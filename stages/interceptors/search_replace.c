@@ -1,11 +1,11 @@
-/* Interceptor search_replace (Flume's SearchAndReplaceInterceptor): bodies with every match of an expression
- * replaced, by Java's rules. Thread: the source's worker.
+/* Interceptor search_replace (Flume's SearchAndReplaceInterceptor): replaces every match of an expression
+ * in the body, by Java's rules. Thread: the source's worker.
  *
  * Flume decodes every body and encodes it again, so a body that is malformed in its charset changes even
- * where nothing matches; so it does here. Otherwise the chain's scan says which events match, and the rest
- * are not touched. New bodies are gathered in the state and then put into the batch together, a newline
- * between, so that the next pass can scan them in place; when the batch has no room the gathered ones stay
- * for the next call, and no event is replaced twice. */
+ * without a match; it does here, too. Otherwise the chain's scan reports which events match, and other
+ * events are not changed. New bodies are gathered in the state and put into the batch together, separated
+ * by newlines, so that the next pass can scan them in place. When the batch has no room, they stay
+ * gathered for the next call, so no event is replaced twice. */
 #include "core/utf8.h"
 #include "stages/text/charset.h"
 #include "stages/rules/regex_chain.h"
@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So much is gathered before it goes into the batch; a batch that has many blocks already gets all in one. */
+/* How many bytes are gathered before they go into the batch. For a batch that already has many blocks, all
+ * bodies are gathered and put at once. */
 #define GATHER_BYTES (PS_BLOCK_BYTES / 4)
 #define BLOCKS_MANY (PS_BATCH_BLOCKS_MAX / 2)
 #define NEW_BODY_BYTES_MAX (UINT64_C(1) << 30)
@@ -25,9 +26,9 @@ struct search_replace_plan {
     struct ps_regex *regex;
     struct ps_regex_replacement *replacement;
     struct ps_charset charset;
-    bool scanned;          /* ASCII is ASCII in this charset: the chain's scan helps */
+    bool scanned;          /* ASCII bytes mean ASCII in this charset, so the chain's scan can be used */
     bool plain;            /* the replacement is ASCII */
-    uint64_t budget_bytes; /* of the process; 0: not known */
+    uint64_t budget_bytes; /* memory budget of the process; 0: unknown */
     struct ps_regex_use use;
     struct ps_instance_counter left;
 };
@@ -45,13 +46,13 @@ struct gathered {
 
 struct search_replace_state {
     struct ps_port *port;
-    struct ps_regex_scratch *own_scratch; /* when the chain's is not there */
+    struct ps_regex_scratch *own_scratch; /* used when there is no scratch of the chain */
     struct ps_transcoder transcoder;
     struct buffer decoded, replaced, out;
     size_t used;       /* of out */
     uint64_t made;     /* bytes made for this batch so far */
-    uint32_t position; /* next event to look at */
-    uint32_t count;    /* gathered, not yet in the batch */
+    uint32_t position; /* next event to process */
+    uint32_t count;    /* bodies gathered but not yet in the batch */
     struct gathered gathered[PS_BATCH_EVENTS_MAX];
 };
 
@@ -67,7 +68,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(text),
      .fallback = "",
-     .help = "what takes its place: $1 and ${name} are groups, a backslash takes a character as it is"},
+     .help = "the replacement: $1 and ${name} are groups, a backslash escapes a character"},
     {.key = "charset",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(charset_name),
@@ -175,7 +176,7 @@ static enum ps_status search_replace_open(const void *plan_, void *state_, struc
 
 /* ---- one body ---- */
 
-/* Room for so many bytes; allocates only for what is longer than anything before. */
+/* Makes room for `bytes` bytes. Allocates only when it needs more than ever before. */
 static bool buffer_need(struct buffer *buffer, size_t bytes)
 {
     if (bytes <= buffer->room)
@@ -193,10 +194,10 @@ static bool buffer_need(struct buffer *buffer, size_t bytes)
 enum outcome {
     BODY_SAME,
     BODY_NEW,
-    BODY_TOO_LONG, /* the result would be: left as it is */
+    BODY_TOO_LONG, /* the result would be too long: the body is not changed */
 };
 
-/* replaceAll of a text into `buffer` from `used` on. `most`: bytes the result may have. */
+/* Writes replaceAll of a text to `buffer` at `used`. `most`: maximum bytes of the result. */
 static enum outcome text_replace(const struct search_replace_plan *plan, struct search_replace_state *state,
                                  const char *text, size_t length, struct buffer *buffer, size_t used,
                                  size_t most, size_t *made, uint32_t *count)
@@ -214,7 +215,7 @@ static enum outcome text_replace(const struct search_replace_plan *plan, struct 
     return BODY_TOO_LONG;
 }
 
-/* UTF-8, or nothing but ASCII. `matches`: what the scan says. */
+/* Handles a body that is UTF-8 or only ASCII. `matches`: the result of the scan. */
 static enum outcome body_utf8(const struct search_replace_plan *plan, struct search_replace_state *state,
                               const struct ps_event *event, bool matches, size_t most, size_t *made)
 {
@@ -233,7 +234,7 @@ static enum outcome body_utf8(const struct search_replace_plan *plan, struct sea
     return *made <= most ? BODY_NEW : BODY_TOO_LONG;
 }
 
-/* Any other charset: decoded, replaced, encoded. */
+/* Handles a body in any other charset: decodes, replaces, encodes. */
 static enum outcome body_transcode(const struct search_replace_plan *plan, struct search_replace_state *state,
                                    const struct ps_event *event, size_t most, size_t *made)
 {
@@ -255,7 +256,7 @@ static enum outcome body_transcode(const struct search_replace_plan *plan, struc
     return *made <= most ? BODY_NEW : BODY_TOO_LONG;
 }
 
-/* Whether a body is its own UTF-8, and so is what becomes of it. */
+/* Returns true when the body and its replacement have the same bytes in UTF-8 and need no conversion. */
 static bool is_utf8(const struct search_replace_plan *plan, const struct ps_event *event, bool matches)
 {
     if (plan->charset.kind == PS_CHARSET_UTF8)
@@ -263,7 +264,8 @@ static bool is_utf8(const struct search_replace_plan *plan, const struct ps_even
     return plan->scanned && (!matches || plan->plain) && is_ascii(event->body, event->body_length);
 }
 
-/* What may still be made for this batch: what it has already and what is made must both fit the budget. */
+/* Returns how many bytes may still be made for this batch: its blocks and the new bodies must fit the
+ * budget. */
 static size_t bytes_left(const struct search_replace_plan *plan, const struct search_replace_state *state,
                          const struct ps_batch *batch)
 {
@@ -296,7 +298,7 @@ static void event_replace(const struct search_replace_plan *plan, struct search_
 
 /* ---- the batch ---- */
 
-/* Puts what was gathered into the batch. False: no room; it stays gathered. */
+/* Puts the gathered bodies into the batch. Returns false when there is no room; they stay gathered. */
 static bool gathered_put(struct search_replace_state *state, struct ps_lease *lease)
 {
     if (state->count == 0)
@@ -340,7 +342,7 @@ static enum ps_result search_replace_work(const void *plan_, void *state_, struc
     return PS_DONE;
 }
 
-/* ---- what is said about it ---- */
+/* ---- metrics and description ---- */
 
 static void search_replace_describe(const void *plan_, const struct ps_context *context,
                                     void (*line)(void *argument, const char *text), void *argument)
@@ -360,8 +362,7 @@ static void search_replace_series(const void *plan_,
     ps_regex_chain_series(&plan->use, add, argument);
     add(argument,
         &(struct ps_series){.name = "replacements_left_out",
-                            .help = "Bodies left as they were because the new ones would not fit the "
-                                    "memory budget",
+                            .help = "Bodies not changed because the new ones would not fit the memory budget",
                             .label = "reason",
                             .label_value = "too long",
                             .value = (double)ps_instance_counter_sum(&plan->left)});
@@ -373,7 +374,7 @@ const struct ps_stage_ops ps_interceptor_search_replace = {
     .kind = PS_KIND_INTERCEPTOR,
     .name = "search_replace",
     .aliases = PS_WORDS("org.apache.flume.interceptor.SearchAndReplaceInterceptor$Builder"),
-    .summary = "replaces what a regular expression finds in the body",
+    .summary = "replaces the matches of a regular expression in the body",
     .options = options,
     .plan_size = sizeof(struct search_replace_plan),
     .state_size = sizeof(struct search_replace_state),

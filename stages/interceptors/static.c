@@ -28,7 +28,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(preserve),
      .fallback = "true",
-     .help = "keep the header of an event that has one already"},
+     .help = "do not change the header of an event that already has it"},
     PS_OPTION_END,
 };
 

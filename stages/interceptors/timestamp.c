@@ -1,5 +1,6 @@
-/* Interceptor timestamp (Flume's TimestampInterceptor): a header with the time in ms since the epoch, once
- * for the whole batch. Thread: the source's worker. Must never read a clock. */
+/* Interceptor timestamp (Flume's TimestampInterceptor): sets a header with the time in ms since the epoch,
+ * once for the whole batch. Uses the time passed to `work` and reads no clock. Thread: the source's
+ * worker. */
 #include "core/stage.h"
 
 struct timestamp_plan {
@@ -20,7 +21,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(preserve),
      .fallback = "false",
-     .help = "keep the header of an event that has one already"},
+     .help = "do not change the header of an event that already has it"},
     PS_OPTION_END,
 };
 

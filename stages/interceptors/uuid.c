@@ -30,7 +30,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(preserve),
      .fallback = "true",
-     .help = "keep the header of an event that has one already"},
+     .help = "do not change the header of an event that already has it"},
     {.key = "prefix", .type = PS_OPTION_TEXT, .offset = FIELD(prefix), .help = "text before the UUID"},
     PS_OPTION_END,
 };
@@ -86,7 +86,7 @@ static enum ps_result uuid_work(const void *plan_, void *state_, struct ps_lease
             continue;
         char *value = ps_batch_alloc(batch, plan->prefix_length + UUID_BYTES);
         if (value == NULL)
-            return PS_RETRY; /* those done already get another one: nobody has seen them */
+            return PS_RETRY; /* a second call replaces the UUIDs set so far; no other stage has seen them */
         memcpy(value, plan->prefix, plan->prefix_length);
         uuid_print(&state->random, value + plan->prefix_length);
         if (!ps_batch_header_set(batch, event, plan->name, value, plan->prefix_length + UUID_BYTES))

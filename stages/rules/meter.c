@@ -1,8 +1,8 @@
-/* What one rule's `sample` or `limit` remembers on one worker: a count, or token buckets, one for each key in
- * a table of bounded size, in which the key not seen for the longest time makes room for a new one.
+/* The state of one rule's `sample` or `limit` on one worker: a count, or token buckets, one per key, in a
+ * table of bounded size. A new key replaces the least recently used one.
  *
- * Time is what the caller says it is. Thread: made by whoever makes the scratch; used by its worker alone.
- * Nothing is allocated after that. */
+ * The caller passes the time. Thread: the one that makes the scratch creates a meter; only the worker uses
+ * it. Allocates nothing after that. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -23,10 +23,10 @@ struct rules_meter {
     struct rules_meter_spec spec;
     uint64_t seen; /* sample */
     /* limit */
-    uint64_t seed; /* nobody outside can choose keys that fall together */
+    uint64_t seed; /* random, so that a sender cannot choose keys that collide */
     uint32_t *lists, list_mask;
     uint32_t used, newest, oldest;
-    struct bucket *buckets; /* taken from the start, so that memory is touched as keys come */
+    struct bucket *buckets; /* used from the start, so that memory is touched only as keys arrive */
 };
 
 struct rules_meter *ps_rules_meter_create(const struct rules_meter_spec *spec)
@@ -92,7 +92,7 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* 64 bits stand for the key: two keys share a bucket once in 2^64. */
+/* The table compares 64-bit hashes, not keys: two keys share a bucket with a probability of 2^-64. */
 static uint64_t key_hash(const struct rules_meter *meter, const struct ps_slice *key)
 {
     uint64_t hash = meter->seed ^ UINT64_C(0x9E3779B97F4A7C15);

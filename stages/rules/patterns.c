@@ -1,5 +1,5 @@
-/* The expressions of a rule set: which matcher each belongs to, what they may cost, and the matchers: one for
- * the body, one for each header that expressions look at. Thread: whoever makes the set. */
+/* The expressions of a rule set: assigns each to a matcher, checks their cost, and makes the matchers: one
+ * for the body and one for each header that expressions match. Thread: the one that makes the set. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,7 +84,7 @@ bool ps_rules_patterns_assign(struct rules_build *build)
 
 /* ---- cost ---- */
 
-/* Reading an expression is cheap, compiling it alone is not: nothing is compiled here. */
+/* Checks the cost of an expression from its text; compiles nothing, because compiling is expensive. */
 static bool pattern_is_bearable(struct ps_rules_problems *problems, const struct ps_rules_pattern *pattern)
 {
     const struct ps_java_regex *java = ps_regex_java(pattern->regex);
@@ -104,7 +104,7 @@ static bool pattern_is_bearable(struct ps_rules_problems *problems, const struct
         return true;
     }
     struct ps_matcher_cost cost;
-    ps_matcher_cost_of(pattern->regex, &cost); /* what is ruinous is not compiled by it either */
+    ps_matcher_cost_of(pattern->regex, &cost); /* it does not compile a ruinous expression */
     ps_rules_problem_add(problems, PS_RULES_ERROR, pattern->place,
                          "lower its repeats, or write what must be in the text instead",
                          "this expression is ruinous: %s", cost.why);
@@ -140,7 +140,8 @@ static struct ps_rules_place place_of_rules(const struct ps_rules *rules)
     return (struct ps_rules_place){.file = rules->file_count > 0 ? rules->files[0] : "rules"};
 }
 
-/* One matcher for the `count` patterns over a header (or the body: RULES_NONE). NULL: a problem was added. */
+/* Makes one matcher for `count` patterns over a header (RULES_NONE: the body). Returns NULL after adding a
+ * problem. */
 static struct ps_matcher *matcher_make(struct rules_build *build, uint32_t header, uint32_t count,
                                        uint32_t **numbers)
 {
@@ -171,7 +172,7 @@ static struct ps_matcher *matcher_make(struct rules_build *build, uint32_t heade
 bool ps_rules_patterns_compile(struct rules_build *build)
 {
     struct ps_rules_set *set = build->set;
-    build->report->matcher.cached = true; /* as long as none had to be compiled */
+    build->report->matcher.cached = true; /* stays true if no matcher had to be compiled */
     if (set->body_pattern_count > 0) {
         set->body = matcher_make(build, RULES_NONE, set->body_pattern_count, &set->body_patterns);
         if (set->body == NULL)

@@ -1,6 +1,6 @@
-/* Sets of rules that only route, by what is found in bodies, the first one that matches: as most are. Then
- * nothing can fail, wait or change an event, and all is done while the scan reports: no lists of hits, no
- * second pass. Thread: the worker. */
+/* A fast path for most sets: the first matching rule acts, rules only match bodies and only route. Nothing
+ * can fail, wait or change an event there, so the callbacks of the scan do all the work, without lists of
+ * hits and without a second pass. Thread: the worker. */
 #include "stages/rules/set_parts.h"
 
 #define WAYS_MAX 512U
@@ -11,7 +11,7 @@ struct plain {
     const struct ps_lease *lease;
     struct ps_route *route; /* NULL: an interceptor, which only counts */
     int64_t wall_ms;
-    uint32_t next; /* position behind the last one with a route */
+    uint32_t next; /* position after the last one with a route */
     uint32_t way_count;
     struct ps_way ways[WAYS_MAX]; /* not handed over yet */
 };
@@ -22,10 +22,10 @@ static void ways_flush(struct plain *plain)
     plain->way_count = 0;
 }
 
-/* Events on which no rule acted, or none that routes. */
+/* Routes the events up to `to` by default: no rule acted on them, or none that routes. */
 static void by_default(struct plain *plain, uint32_t to)
 {
-    ways_flush(plain); /* rows of a channel are in order */
+    ways_flush(plain); /* rows of a channel must be added in order */
     for (uint32_t i = 0; i < plain->set->default_count; i++)
         ps_route_positions(plain->route, plain->set->defaults[i] / 2, true, plain->lease, plain->next, to);
 }

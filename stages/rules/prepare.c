@@ -1,6 +1,6 @@
-/* Actions of rules made ready to run: names of headers, numbers of channels, templates, groups that become
- * headers. What cannot be (a channel that is none of the source's, a route in an interceptor) is said with
- * its place. Thread: whoever makes the set. */
+/* Prepares the actions of rules: resolves header names, channel numbers, templates and groups that become
+ * headers. Reports errors (a channel that the source does not have, a route in an interceptor) with their
+ * place in the file. Thread: the one that makes the set. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +8,9 @@
 #include "core/nearest.h"
 #include "stages/rules/set_parts.h"
 
-#define KEYS_MAX 4096U      /* of one limit on one worker */
-#define KEYS_MIN 64U        /* however many limits there are */
-#define KEYS_ALL (1U << 20) /* of all limits of a set, on one worker */
+#define KEYS_MAX 4096U      /* keys of one limit on one worker */
+#define KEYS_MIN 64U        /* the same, when there are many limits */
+#define KEYS_ALL (1U << 20) /* keys of all limits of a set on one worker */
 #define CHANNELS_MAX 4096U  /* `any_channel` */
 
 /* ---- channels ---- */
@@ -24,7 +24,7 @@ static uint32_t channel_find(const struct ps_texts *channels, const char *name)
     return RULES_NONE;
 }
 
-/* A list that grows by one: its copies in the arena double. */
+/* Grows a list in the arena by one element; its capacity doubles. */
 static void *list_grow(struct ps_arena *arena, const void *items, size_t count, size_t size)
 {
     if (count > 0 && (count & (count - 1)) != 0)
@@ -63,7 +63,7 @@ static void channel_unknown(struct rules_build *build, const struct ps_rules_cha
                          "channel %s is none of this source's", channel->name);
 }
 
-/* Adds channels to a list of routes; those that are there already are left out. False: a problem. */
+/* Adds channels to a list of routes, each once. Returns false after adding a problem. */
 static bool routes_make(struct rules_build *build, const struct ps_rules_channel *channels, size_t count,
                         bool optional, uint32_t **routes, uint32_t *route_count)
 {
@@ -127,7 +127,7 @@ static bool capture_make(struct rules_build *build, const struct ps_regex *regex
     return header == NULL || capture->header != NULL;
 }
 
-/* Headers as they came are kept for these captures. */
+/* Returns the number of a header whose received value is saved for captures. */
 static uint32_t saved_number(struct ps_rules_set *set, const struct ps_name *name)
 {
     for (uint32_t i = 0; i < set->saved_count; i++) {
@@ -144,8 +144,8 @@ struct visit {
     bool negated;
 };
 
-/* The patterns of a condition whose match makes it truer (those under a `not` give no groups), the last one
- * first, each once. Chains may lean to either side: no recursion. */
+/* Lists the patterns of a condition that are not under a `not` (those give no groups), the last one first,
+ * each once. Does not recurse, because conditions may be long chains on either side. */
 static uint32_t patterns_list(struct ps_arena *arena, const struct ps_condition *root, uint32_t **patterns)
 {
     size_t depth = 0, room = 16;
@@ -194,7 +194,7 @@ static bool rule_captures(struct rules_build *build, const struct ps_rule *sourc
             patterns[named++] = patterns[i];
     }
     rule->captures = ps_arena_alloc(set->arena, (named + 1) * sizeof *rule->captures);
-    for (uint32_t i = named; i-- > 0;) { /* as written: of groups of one name the last counts */
+    for (uint32_t i = named; i-- > 0;) { /* in file order: of groups with the same name the last counts */
         const struct ps_rules_pattern *pattern = &set->rules->patterns[patterns[i]];
         struct rules_capture *capture = &rule->captures[rule->capture_count];
         if (!capture_make(build, pattern->regex, pattern->subject.header, source, source->place, capture))
@@ -206,7 +206,7 @@ static bool rule_captures(struct rules_build *build, const struct ps_rule *sourc
     return true;
 }
 
-/* Slots of a rule stand one after the other; all rules use the same ones. */
+/* Numbers the slots of a rule from 0; all rules share the same slots. */
 static uint32_t slots_number(struct rules_rule *rule)
 {
     uint32_t next = 0;
@@ -231,7 +231,7 @@ static void slots_find(const struct rules_capture *capture, const char *name, st
     }
 }
 
-/* A group's value is that of the last expression before this action that has it and set it. */
+/* Adds the slots of a group: its value comes from the last expression before this action that set it. */
 static void piece_group(struct ps_rules_set *set, const struct rules_rule *rule, uint32_t action,
                         const char *name, struct rules_piece *piece)
 {
@@ -263,7 +263,7 @@ static bool template_make(struct rules_build *build, const struct rules_rule *ru
                 return false;
         }
     }
-    if (constant) { /* one piece, so that it can be copied as it stands */
+    if (constant) { /* make one piece of it, so that it is copied at once */
         size_t length = 0;
         for (uint32_t i = 0; i < action->piece_count; i++)
             length += action->pieces[i].text.length;
@@ -365,7 +365,7 @@ static bool rule_actions(struct rules_build *build, uint32_t number)
     return good;
 }
 
-/* A rule that does nothing but route, like most: where to is known once and for all. */
+/* Marks a rule that only routes, as most do, and computes its routes. */
 static void rule_plain(struct ps_rules_set *set, struct rules_rule *rule)
 {
     size_t count = 0;
@@ -397,7 +397,7 @@ static uint32_t meters_of(const struct ps_rules *rules)
     return count;
 }
 
-/* Keys are shared out among the limits that have any. */
+/* Divides KEYS_ALL among the limits that have keys. */
 static void meters_size(struct ps_rules_set *set)
 {
     uint32_t keyed = 0;

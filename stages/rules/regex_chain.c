@@ -1,5 +1,5 @@
-/* See regex_chain.h. Built on the control thread; what is open belongs to one worker. The two meet in the
- * list of open instances, which a mutex guards (opening, closing, metrics: never `work`). */
+/* The chain is built on the control thread; each open instance belongs to one worker. Both use the list of
+ * open instances, which a mutex guards: it is taken by open, close and metrics, never by `work`. */
 #include "stages/rules/regex_chain.h"
 
 #include <pthread.h>
@@ -12,40 +12,40 @@
 #define PATTERNS_MAX 64U
 #define WORDS PS_MATCHER_WORDS
 
-_Static_assert(PS_BATCH_EVENTS_MAX <= PS_MATCHER_SUBJECTS_MAX, "a batch is one scan");
+_Static_assert(PS_BATCH_EVENTS_MAX <= PS_MATCHER_SUBJECTS_MAX, "one scan must hold a whole batch");
 
 struct pattern {
     const struct ps_regex *regex;
-    struct ps_regex *fragment;    /* ours: `regex` is it; NULL: `regex` is the stage's */
-    const struct ps_regex *whole; /* PCRE2 looks for it in what the fragment was found in; or NULL */
-    const char *component;        /* who registered it; lives as long as the plan */
-    bool alone;                   /* PCRE2 is asked about every event: too costly for Hyperscan */
-    unsigned slot;                /* of its bits: the matcher's number, or one behind the matcher's */
+    struct ps_regex *fragment;    /* owned; then `regex` points to it. NULL: `regex` is the stage's */
+    const struct ps_regex *whole; /* PCRE2 checks it where the fragment was found; or NULL */
+    const char *component;        /* the stage that registered it; lives as long as the plan */
+    bool alone;                   /* too expensive for Hyperscan: PCRE2 matches every event */
+    unsigned slot;                /* index of its bits: its number in the matcher, or a number after those */
 };
 
 struct pass {
-    unsigned count, scanned_count; /* in all; those in the matcher */
+    unsigned count, scanned_count; /* all patterns; those in the matcher */
     struct pattern patterns[PATTERNS_MAX];
-    const struct ps_regex *scanned[PATTERNS_MAX]; /* the matcher's, in slot order */
-    struct ps_matcher *matcher;                   /* NULL: all are alone */
-    char label[16];                               /* "1": in metrics */
-    struct ps_matcher_counts ended;               /* of instances that were closed */
+    const struct ps_regex *scanned[PATTERNS_MAX]; /* the patterns in the matcher, in slot order */
+    struct ps_matcher *matcher;                   /* NULL: all patterns are `alone` */
+    char label[16];                               /* "1", in metrics */
+    struct ps_matcher_counts ended;               /* counts of closed instances */
 };
 
 struct open_pass {
     struct ps_matcher_scratch *scratch;
-    const struct ps_batch *batch;            /* whose bits are here, with .. */
-    uint64_t sequence;                       /* .. this number: batches are used again */
-    uint64_t asked;                          /* patterns whose bits were asked for since */
+    const struct ps_batch *batch;            /* the batch whose bits are stored */
+    uint64_t sequence;                       /* its number, because batches are reused */
+    uint64_t asked;                          /* patterns whose bits were requested since */
     uint64_t *by_subject, *by_row, *current; /* [count * WORDS] */
 };
 
-/* One worker's: the value of the port's share. */
+/* The open instance of one worker: the value of the port's share. */
 struct open_chain {
     struct ps_regex_chain *chain;
     struct open_chain *next;
     struct ps_regex_scratch *scratch;
-    uint64_t given_up; /* of the scratch, at the last batch; read from any thread */
+    uint64_t given_up; /* the scratch's count at the last batch; read from any thread */
     struct ps_slice subjects[PS_BATCH_EVENTS_MAX];
     struct open_pass passes[];
 };
@@ -56,7 +56,7 @@ struct ps_regex_chain {
     bool edited; /* the next expression begins a new pass */
     bool idle;
     char *program;
-    pthread_mutex_t lock; /* guards `open`, `ended` of all passes, and what follows */
+    pthread_mutex_t lock; /* guards `ended` of all passes, `open` and the members that follow */
     struct open_chain *open;
     uint64_t ended_given_up;
 };
@@ -70,7 +70,7 @@ static void *allocate(size_t count, size_t size)
 
 /* ---- building ---- */
 
-/* Too costly for Hyperscan: taken out of the matcher. */
+/* Removes a pattern that is too expensive for Hyperscan from the matcher. */
 static void pattern_alone(struct pattern *pattern, const char *why)
 {
     pattern->alone = true;
@@ -94,7 +94,7 @@ static void pass_arrange(struct pass *pass)
     }
 }
 
-/* The pattern that is the matcher's number `slot`; all of them when it names none. */
+/* Removes the pattern with number `slot` from the matcher, or all patterns when there is no such number. */
 static void pass_give_up(struct pass *pass, uint32_t slot, const char *why)
 {
     for (unsigned i = 0; i < pass->count; i++) {
@@ -104,7 +104,8 @@ static void pass_give_up(struct pass *pass, uint32_t slot, const char *why)
     }
 }
 
-/* What cannot be compiled is run by PCRE2: a chain that Flume runs, runs here. */
+/* Compiles the matcher of a pass. Expressions that Hyperscan cannot compile are run by PCRE2, so that every
+ * chain that works in Flume works here. */
 static void pass_compile(const struct ps_regex_chain *chain, struct pass *pass)
 {
     struct ps_matcher_options options = {.program = chain->program,
@@ -287,7 +288,7 @@ enum ps_status ps_regex_chain_open(const struct ps_regex_use *use, struct ps_por
     struct ps_matcher_scratch *scratch = ps_matcher_scratch_create(pass->matcher, err);
     if (scratch == NULL)
         return PS_FAIL;
-    pthread_mutex_lock(&use->chain->lock); /* metrics may be looking */
+    pthread_mutex_lock(&use->chain->lock); /* metrics may read the list */
     opened->scratch = scratch;
     pthread_mutex_unlock(&use->chain->lock);
     return PS_OK;
@@ -305,7 +306,7 @@ static void scan_alone(struct open_chain *open, const struct ps_regex *regex, ui
     }
 }
 
-/* Leaves the subjects in which the whole expression is found. */
+/* Clears the bits of subjects in which the whole expression is not found. */
 static void confirm_whole(struct open_chain *open, const struct ps_regex *whole, uint32_t count,
                           uint64_t *bits)
 {
@@ -319,14 +320,14 @@ static void confirm_whole(struct open_chain *open, const struct ps_regex *whole,
     }
 }
 
-/* From subjects, which are positions of the lease, to rows of the batch. */
+/* Converts bits by subject (position in the lease) to bits by row of the batch. */
 static void bits_spread(const struct ps_lease *lease, const uint64_t *by_subject, uint64_t *by_row)
 {
     memset(by_row, 0, WORDS * sizeof *by_row);
     for (uint32_t word = 0; word < (lease->count + 63) / 64; word++) {
         for (uint64_t bits = by_subject[word]; bits != 0; bits &= bits - 1) {
             uint32_t position = word * 64 + (uint32_t)__builtin_ctzll(bits);
-            if (position >= lease->count) /* an expression that always matches sets all */
+            if (position >= lease->count) /* an expression that always matches sets all bits */
                 break;
             uint16_t row = lease->index[position];
             by_row[row / 64] |= UINT64_C(1) << (row % 64);
@@ -360,8 +361,8 @@ static void pass_scan(struct open_chain *open, const struct pass *pass, struct o
     }
 }
 
-/* Whose bits are there is known by the batch and its number. Where nobody numbers batches (tests of a stage)
- * the number is 0: there a stage that asks twice asks about another batch. */
+/* The batch and its number identify the stored bits. Tests of a stage do not number batches: the number is 0,
+ * and a second request by the same stage means another batch. */
 const uint64_t *ps_regex_chain_bits(const struct ps_regex_use *use, struct ps_port *port,
                                     const struct ps_lease *lease)
 {
@@ -398,7 +399,7 @@ static void series_of(const struct pass *pass, const struct ps_matcher_counts *c
     } rows[] = {
         {"regex_scanned", "Events scanned by this regex pass", counts->subjects},
         {"regex_scanned_bytes", "Bytes scanned by this regex pass", counts->bytes},
-        {"regex_confirms", "Reports of Hyperscan that PCRE2 was asked about", counts->confirms},
+        {"regex_confirms", "Reports of Hyperscan that PCRE2 checked", counts->confirms},
         {"regex_confirmed", "Reports of Hyperscan that PCRE2 confirmed", counts->confirmed},
         {"regex_scan_errors", "Scans that failed and were done by PCRE2", counts->scan_errors},
         {"regex_given_up", "Matches given up because they took too many steps; counted as none",
@@ -420,7 +421,7 @@ void ps_regex_chain_series(const struct ps_regex_use *use,
     struct ps_regex_chain *chain = use->chain;
     pthread_mutex_lock(&chain->lock);
     struct ps_matcher_counts sum = chain->passes[use->pass]->ended;
-    /* Captures and replacements are the chain's, not a pass's: the first one tells. */
+    /* Captures and replacements are counted per chain, not per pass: the first pass reports them. */
     if (use->pass == 0)
         sum.given_up += chain->ended_given_up;
     for (const struct open_chain *open = chain->open; open != NULL; open = open->next) {

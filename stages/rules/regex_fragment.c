@@ -1,7 +1,7 @@
-/* See regex_fragment.h. Reads the expression from left to right and keeps the run of plain characters, digits
- * (\d), word characters (\w) and simple classes with the most plain characters, where nothing in the run may
- * be left out or repeated without end. Groups are opened up, alternatives of plain text kept as they are;
- * what is not understood ends the run, or the whole attempt. */
+/* Reads the expression from left to right and keeps the best run: a sequence of plain characters, digits
+ * (\d), word characters (\w) and simple classes in which nothing is optional or repeated without a limit.
+ * The best run has the most plain characters. Enters groups and keeps alternatives of plain text. Syntax
+ * that it does not understand ends the run, or makes it fail. */
 #include "stages/rules/regex_fragment.h"
 
 #include <ctype.h>
@@ -9,34 +9,34 @@
 #include <string.h>
 
 #define RUN_BYTES 240U
-#define PLAIN_MIN 4U /* fewer plain characters tell too little */
+#define PLAIN_MIN 4U /* fewer plain characters would occur in too many events */
 #define REPEAT_MAX 32U
 
 struct run {
     char text[RUN_BYTES];
-    size_t length, plain_end; /* in all; up to the last plain character */
-    unsigned plain;           /* characters that stand for themselves */
+    size_t length, plain_end; /* whole length; length up to the last plain character */
+    unsigned plain;           /* characters that match themselves */
 };
 
 struct reader {
     const char *at;
-    unsigned depth; /* groups opened up */
-    bool failed;    /* something that is not understood */
-    bool begun;     /* there was something that every match has */
-    bool endless;   /* and behind it something that repeats without end .. */
-    bool inside;    /* .. and something again behind that: worth it */
+    unsigned depth; /* groups entered */
+    bool failed;    /* found syntax that it does not understand */
+    bool begun;     /* found something that every match contains */
+    bool endless;   /* and after it an unlimited repeat */
+    bool inside;    /* and something after that: a fragment is worth it */
     struct run run, best;
 };
 
-/* What one atom comes to. */
+/* The fragment text of one atom. */
 struct atom {
     char text[64];
     size_t length; /* 0: it ends the run */
     unsigned plain;
-    bool endless; /* it may repeat something without end */
+    bool endless; /* it contains an unlimited repeat */
 };
 
-/* A class at its end is left off: Hyperscan finds plain text in half the time. */
+/* Ends the run without the classes at its end: Hyperscan finds plain text in half the time. */
 static void run_end(struct reader *reader)
 {
     if (reader->run.plain > reader->best.plain)
@@ -45,7 +45,8 @@ static void run_end(struct reader *reader)
     reader->run.plain = 0;
 }
 
-/* A run does not begin with a class: it would tell little and cost something. */
+/* Adds an atom to the run. A run does not begin with a class, which would exclude few events and cost
+ * time. */
 static void run_add(struct reader *reader, const struct atom *atom, unsigned times)
 {
     struct run *run = &reader->run;
@@ -66,11 +67,11 @@ static void run_add(struct reader *reader, const struct atom *atom, unsigned tim
 
 struct repeat {
     unsigned least;
-    bool exact;   /* so many times, not more */
-    bool endless; /* or as good as */
+    bool exact;   /* exactly `least` times */
+    bool endless; /* without a limit, or with a very high one */
 };
 
-/* What stands behind an atom; nothing: once. */
+/* Reads the quantifier after an atom; without one the atom occurs once. */
 static struct repeat repeat_read(struct reader *reader)
 {
     struct repeat repeat = {1, true, false};
@@ -115,7 +116,7 @@ static void atom_put(struct reader *reader, const struct atom *atom)
     if (atom->length > 0 && repeat.least > 0 && repeat.exact)
         return;
     run_end(reader);
-    if (atom->length > 0 && repeat.least > 0) /* the last ones stand before what follows */
+    if (atom->length > 0 && repeat.least > 0) /* the last repetitions are next to what follows */
         run_add(reader, atom, repeat.least);
 }
 
@@ -150,20 +151,20 @@ static void escape_read(struct reader *reader)
     }
     struct atom atom = {.length = 0};
     if (strchr("bBAzZG", letter) != NULL)
-        return; /* of no width: what is left stands together all the same */
+        return; /* zero width: the atoms around it are still adjacent */
     if (!isalnum((unsigned char)letter))
         atom = atom_plain(letter);
     else if (letter == 'd' || letter == 'w')
         atom = atom_copy(start, 2);
     else if (strchr("DWsShHvVRXtnrfae", letter) == NULL) {
-        reader->failed = true; /* has arguments, or is a back-reference */
+        reader->failed = true; /* it has arguments or is a back-reference */
         return;
     }
     atom_put(reader, &atom);
 }
 
-/* The end of a class, behind its bracket; NULL: not understood. `*simple`: letters, digits and ranges alone.
- */
+/* Returns the end of a class, after its bracket, or NULL when it is not understood. *simple: it has only
+ * letters, digits and ranges. */
 static const char *class_end(const char *at, bool *simple)
 {
     unsigned depth = 0;
@@ -208,8 +209,8 @@ static void class_read(struct reader *reader)
 
 /* ---- groups ---- */
 
-/* The end of the group that begins at `at`, or of the whole expression at its end (`depth` 0); NULL: not
- * understood. `*alternatives`: it has some, at its own level. */
+/* Returns the end of the group that begins at `at`, or of the whole expression (`depth` 0), or NULL when
+ * it is not understood. *alternatives: it has some at its own level. */
 static const char *group_end(const char *at, unsigned depth, bool *alternatives)
 {
     bool simple;
@@ -249,7 +250,8 @@ static const char *group_end(const char *at, unsigned depth, bool *alternatives)
     return own == 0 && depth == 0 ? at : NULL;
 }
 
-/* Length of what opens a group that matches what is in it: "(", "(?:", "(?>", "(?<name>". 0: another one. */
+/* Returns the length of the opening of a group that matches its content: "(", "(?:", "(?>", "(?<name>"; 0 for
+ * any other group. */
 static size_t opening_length(const char *at)
 {
     if (at[1] != '?')
@@ -267,7 +269,8 @@ static bool is_look_around(const char *at)
     return at[1] == '?' && (at[2] == '=' || at[2] == '!' || (at[2] == '<' && (at[3] == '=' || at[3] == '!')));
 }
 
-/* Alternatives that are plain text, as "(?:200|404)"; else nothing. `at`: behind what opens the group. */
+/* Returns alternatives of plain text as "(?:200|404)", else an empty atom. `at`: after the opening of the
+ * group. / */
 static struct atom atom_alternatives(const char *at, const char *end)
 {
     struct atom atom = {.endless = true};
@@ -275,7 +278,7 @@ static struct atom atom_alternatives(const char *at, const char *end)
     if ((size_t)(end - at) + 4 > sizeof atom.text)
         return atom;
     for (const char *c = at; c < end; c++) {
-        bool border = *c == '|' || c + 1 == end; /* the last one is the bracket */
+        bool border = *c == '|' || c + 1 == end; /* the last character is the bracket */
         if (!border && !isalnum((unsigned char)*c) && strchr(" _=:/,", *c) == NULL)
             return atom;
         if (border && length < least)
@@ -290,7 +293,7 @@ static struct atom atom_alternatives(const char *at, const char *end)
     return atom;
 }
 
-/* Opens the group up when what is in it stands there once at least, or passes over it. */
+/* Enters the group if it must match at least once, else skips it. */
 static void group_read(struct reader *reader)
 {
     bool alternatives;
@@ -360,7 +363,7 @@ static void next_read(struct reader *reader)
     char c = *reader->at++;
     if ((signed char)c >= ' ' && c != '\x7F')
         atom = atom_plain(c);
-    while (((uint8_t)*reader->at & 0xC0) == 0x80) /* the rest of a character beyond ASCII */
+    while (((uint8_t)*reader->at & 0xC0) == 0x80) /* the other bytes of a non-ASCII character */
         reader->at++;
     atom_put(reader, &atom);
 }

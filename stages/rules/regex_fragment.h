@@ -1,18 +1,19 @@
-/* A cheap question to ask before an expression is run: a short part of it that every match contains. Thread:
- * any; pure.
+/* Finds a fragment of an expression: a short part that every match contains, as a cheap check before the
+ * expression itself is run. Thread: any; no state.
  *
- * Hyperscan follows `method=\w+ path=\S+ status=5\d` from every `method=` on, for 50 to 200 ns an event: more
- * than PCRE2's compiled code takes for the whole expression. ` status=5` costs it a few, and finds nearly the
- * same events. So where something repeats without end inside an expression, Hyperscan looks for a part of it,
- * and PCRE2 at the events found. */
+ * Hyperscan follows `method=\w+ path=\S+ status=5\d` from every `method=` on, which takes 50 to 200 ns per
+ * event: longer than PCRE2's compiled code takes for the whole expression. ` status=5` takes a few ns and
+ * finds nearly the same events. So, if an expression has an unlimited repeat inside, Hyperscan searches a
+ * fragment and PCRE2 checks the events found. */
 #pragma once
 
 #include "regex/regex.h"
 
-/* A Java expression (no flags) that is found in every text in which `pattern` (no flags) is found; malloc'ed.
- * NULL: there is none worth it, ask `pattern` itself. `pattern` must be one that ps_regex_create takes. */
+/* Returns a Java expression (no flags) that is found in every text in which `pattern` (no flags) is found,
+ * or NULL when no fragment is worth it. `pattern` must be one that ps_regex_create accepts. Owns: the
+ * caller frees it. */
 char *ps_regex_fragment(const char *pattern);
 
-/* The same as an expression that Hyperscan can run, to be destroyed; NULL as above. `regex` is found
- * (PS_REGEX_FIND). Thread: control. */
+/* The same for a compiled expression, which must be PS_REGEX_FIND. Returns an expression that Hyperscan
+ * can run, or NULL as above. Owns: the caller destroys it. Thread: control. */
 struct ps_regex *ps_regex_fragment_of(const struct ps_regex *regex);

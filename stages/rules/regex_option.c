@@ -28,13 +28,13 @@ enum ps_status ps_regex_option_check(const struct ps_context *context, const cha
         ps_report(context, PS_LOG_WARN, key, "is dear: %s", cost.why);
     else if (cost.grade == PS_COST_RUINOUS)
         ps_report(context, PS_LOG_WARN, key,
-                  "is too dear for Hyperscan: %s; PCRE2 alone will look at every event, which is slow",
+                  "is too expensive for Hyperscan: %s; PCRE2 alone will match every event, which is slow",
                   cost.why);
     ps_regex_destroy(regex);
     return PS_OK;
 }
 
-/* Who says which texts it is found in, and why. */
+/* Prints which engine decides which texts match, and why. */
 static void engine_of(const struct ps_regex *regex, char *words, size_t room)
 {
     struct ps_matcher_cost cost;
@@ -55,7 +55,7 @@ static void engine_words(const struct ps_regex *regex, enum ps_regex_run run, ch
     struct ps_regex *fragment = run != PS_REGEX_RUN_PCRE2 ? ps_regex_fragment_of(regex) : NULL;
     engine_of(fragment != NULL ? fragment : regex, engine, sizeof engine);
     if (fragment != NULL)
-        snprintf(words, room, "PCRE2, on events in which there is \"%.100s\": %s", ps_regex_text(fragment),
+        snprintf(words, room, "PCRE2, on events that contain \"%.100s\": %s", ps_regex_text(fragment),
                  engine);
     else
         snprintf(words, room, "%s%s", engine,
@@ -68,7 +68,7 @@ void ps_regex_option_describe(const struct ps_context *context, const char *key,
                               void (*line)(void *argument, const char *text), void *argument)
 {
     struct ps_regex *regex = ps_regex_create(pattern, 0, how, NULL);
-    if (regex == NULL) /* check has said so */
+    if (regex == NULL) /* `check` has reported it */
         return;
     char words[640], text[1024];
     engine_words(regex, run, words, sizeof words);

@@ -1,14 +1,14 @@
-/* A configuration key that holds a Java regular expression: checked, described and compiled alike wherever it
- * stands. Thread: control. */
+/* A configuration key that holds a Java regular expression: all stages check, describe and compile it here.
+ * Thread: control. */
 #pragma once
 
 #include "core/stage.h"
 #include "regex/regex.h"
 
-/* How a stage runs its expression: what `describe` and the look at its cost go by. */
+/* How a stage runs its expression, for `describe` and the cost check. */
 enum ps_regex_run {
-    PS_REGEX_RUN_BITS,   /* through the chain's pass: which events match */
-    PS_REGEX_RUN_GROUPS, /* the same, and PCRE2 on those that do */
+    PS_REGEX_RUN_BITS,   /* the chain's pass finds the events that match */
+    PS_REGEX_RUN_GROUPS, /* the same, then PCRE2 runs on those events */
     PS_REGEX_RUN_PCRE2,  /* PCRE2 alone */
 };
 

@@ -1,7 +1,8 @@
-/* A rule set's life, and one lease's way through it: find what matches, act on it, say where events go.
+/* Makes and destroys rule sets, and runs a lease through one: finds the matching rules, runs their actions,
+ * routes the events.
  *
- * The set is const once made. The scratch is one worker's, and remembers how far a lease came when there was
- * no memory. Nothing in ps_rules_set_work allocates but from the batch. */
+ * The set is const once made. Each worker has its own scratch, which remembers where a lease stopped when
+ * there was no memory. ps_rules_set_work allocates only from the batch. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ static void book_entries(struct ps_rules_set *set)
 static bool set_compile(struct rules_build *build)
 {
     struct ps_rules_set *set = build->set;
-    /* All of what can be said without compiling is said at once. */
+    /* Report all problems that can be found without compiling at once. */
     bool good = ps_rules_actions_compile(build);
     good &= ps_rules_patterns_check(build->set->rules, build->problems);
     good &= ps_rules_patterns_assign(build);
@@ -44,7 +45,7 @@ static struct ps_rules_set *set_new(struct ps_rules *rules, const struct ps_rule
     set->book = options->book;
     set->instances = options->instances > 0 ? options->instances : 1;
     set->routes = options->routes;
-    if (!options->any_channel) /* else a list of our own, which grows */
+    if (!options->any_channel) /* otherwise the set has its own list, which grows */
         set->channels = options->channels;
     set->rule_count = (uint32_t)rules->rule_count;
     set->rule = ps_arena_alloc(set->arena, (set->rule_count + 1) * sizeof *set->rule);
@@ -74,7 +75,7 @@ struct ps_rules_set *ps_rules_set_create(struct ps_rules *rules, const struct ps
 bool ps_rules_set_check(const struct ps_rules *rules, const struct ps_rules_set_options *options,
                         struct ps_rules_problems *problems)
 {
-    struct ps_rules *same = (struct ps_rules *)(uintptr_t)rules; /* only read, and not taken over */
+    struct ps_rules *same = (struct ps_rules *)(uintptr_t)rules; /* only read; the caller keeps it */
     struct rules_build build = {.set = set_new(same, options), .options = options, .problems = problems};
     bool good = ps_rules_actions_compile(&build);
     good &= ps_rules_patterns_check(rules, problems);
@@ -341,7 +342,7 @@ enum ps_result ps_rules_set_work(const struct ps_rules_set *set, struct ps_rules
     return PS_DONE;
 }
 
-/* ---- one condition, for people ---- */
+/* ---- one condition, for `explain` ---- */
 
 static bool subject_find(const struct ps_rules_subject *subject, const struct ps_batch *batch,
                          const struct ps_event *event, struct ps_slice *text)
@@ -383,7 +384,7 @@ static bool leaf_holds(const struct ps_rules_set *set, struct ps_rules_scratch *
     }
 }
 
-/* Chains may lean far to the left (as the parser makes them): only the right side is a call of its own. */
+/* The parser makes chains that are deep on the left: only the right side is evaluated recursively. */
 bool ps_rules_condition_holds(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
                               const struct ps_condition *condition, const struct ps_batch *batch,
                               const struct ps_event *event)

@@ -1,17 +1,19 @@
-/* What the files of a rule set (stages/rules/) share: the compiled form, the worker's scratch, the book's
- * entries and meters. Nobody else includes it.
+/* Declarations that the files of a rule set (stages/rules/) share: the compiled form, the worker's
+ * scratch, the book's entries and meters. No other code includes it.
  *
- * Words: an *atom* is something that an event may have and that is found for all rules at once: a pattern
- * that matches, or a header that equals a constant. A rule's *triggers* are atoms of which one at least must
- * be there for its condition to hold; a rule without triggers is asked about every event (*always*). A
- * trigger is *sure* when the condition holds because of it alone. */
+ * Terms:
+ * - An *atom* is a property of an event that is found for all rules at once: a pattern that matches, or a
+ *   header that equals a constant.
+ * - A rule's *triggers* are atoms; at least one of them must be found for its condition to be true. A rule
+ *   without triggers is evaluated for every event (*always*).
+ * - A trigger is *sure* when it alone makes the condition true. */
 #pragma once
 
 #include "core/stage.h"
 #include "stages/rules/set.h"
 
 #define RULES_NONE UINT32_MAX
-#define RULES_YES (UINT32_MAX - 1) /* ends of a program */
+#define RULES_YES (UINT32_MAX - 1) /* the two results of a program */
 #define RULES_NO UINT32_MAX
 
 /* ---- conditions ---- */
@@ -25,7 +27,7 @@ enum rules_check_kind {
     RULES_CHECK_TRUE,
 };
 
-/* One step of a rule's program: short circuit is in where it goes next. */
+/* One step of a rule's program. The jumps implement short-circuit evaluation. */
 struct rules_check {
     enum rules_check_kind kind;
     uint32_t yes, no; /* the next step, or RULES_YES, RULES_NO */
@@ -34,11 +36,11 @@ struct rules_check {
     const struct ps_condition *condition;
 };
 
-/* The entry of an atom's list: rule << 2 | flags; ascending. */
-#define RULES_ENTRY_UNSURE 1U   /* the program must be asked */
+/* An entry of an atom's list: rule << 2 | flags; the list is in ascending order. */
+#define RULES_ENTRY_UNSURE 1U   /* the program must be run */
 #define RULES_ENTRY_REPEATED 2U /* the rule has other triggers, too */
 
-/* The values of a header that `==` and `in` look for. Numbers stand for all their spellings. */
+/* The values that `==` and `in` compare a header with. A number equals all its spellings. */
 struct rules_value {
     struct ps_slice text;
     bool is_number;
@@ -51,13 +53,13 @@ struct rules_values {
     bool has_numbers;
 };
 
-/* A header that conditions look at by matcher or by value. */
+/* A header that conditions match or compare. */
 struct rules_header {
     const struct ps_name *name;
     struct ps_matcher *matcher; /* or NULL */
     uint32_t *patterns;         /* the set's number of each of the matcher's */
     uint32_t pattern_count, words, atom_first;
-    bool triggers; /* some rule is found through it */
+    bool triggers; /* it has atoms that trigger rules */
     struct rules_values values;
 };
 
@@ -70,21 +72,21 @@ struct rules_slot {
     const struct ps_name *name;
 };
 
-/* An expression whose named groups become headers: of `when`, or an `extract`. */
+/* An expression of `when` or `extract` whose named groups become headers. */
 struct rules_capture {
     const struct ps_regex *regex;
     const struct ps_name *header; /* NULL: the body */
     uint32_t saved;               /* number among the set's saved headers (`when` only) */
     struct rules_slot *slots;
-    uint32_t slot_count, slot_first; /* where the values stand in the scratch */
-    unsigned group_count;            /* to ask for, group 0 included */
+    uint32_t slot_count, slot_first; /* index of the values in the scratch */
+    unsigned group_count;            /* groups to request, including group 0 */
 };
 
 struct rules_piece {
     enum ps_rules_template_kind kind;
     struct ps_slice text;
     const struct ps_name *name;
-    uint32_t *slots; /* GROUP: the last of these that took part */
+    uint32_t *slots; /* GROUP: the value is that of the last of these that matched */
     uint32_t slot_count;
 };
 
@@ -93,7 +95,7 @@ struct rules_action {
     const struct ps_name *name, *from; /* of headers */
     struct rules_piece *pieces;
     uint32_t piece_count;
-    uint32_t constant; /* number of a value that is copied once into each batch; RULES_NONE: none */
+    uint32_t constant; /* number of a constant value, copied once into each batch; RULES_NONE: not constant */
     uint32_t meter;    /* SAMPLE, LIMIT: number in the scratch */
     uint32_t *routes;  /* channel * 2 + optional */
     uint32_t route_count;
@@ -102,8 +104,8 @@ struct rules_action {
 
 struct rules_rule {
     uint32_t program; /* first step */
-    bool last;        /* when it acted, no later rule does */
-    bool plain;       /* it only routes: to these */
+    bool last;        /* after it no later rule acts */
+    bool plain;       /* it only routes, to these channels */
     uint32_t *routes;
     uint32_t route_count;
     struct rules_capture *captures;
@@ -113,7 +115,7 @@ struct rules_rule {
 };
 
 struct rules_meter_spec {
-    uint32_t rule, ordinal; /* the how-many-th meter of the rule */
+    uint32_t rule, ordinal; /* index among the rule's meters */
     bool is_limit, per_key;
     uint64_t one_in;
     double per_second, burst; /* this worker's share */
@@ -127,11 +129,11 @@ struct ps_rules_set {
     unsigned instances;
     bool routes;
     bool single;       /* at most one rule acts on an event */
-    bool simple;       /* single, and it is the first of those that the patterns found in the body lead to */
+    bool simple;       /* single, and the acting rule is the first one triggered by a pattern in the body */
     bool plain;        /* simple, and rules only route */
     bool prelude;      /* events without a hit in the body may match, too */
-    bool drops;        /* an action may drop */
-    bool saves_header; /* captures look at headers as they came */
+    bool drops;        /* an action may drop events */
+    bool saves_header; /* captures read headers as they were received */
     struct ps_texts channels;
 
     struct ps_matcher *body; /* or NULL */
@@ -146,7 +148,7 @@ struct ps_rules_set {
 
     uint32_t *atom_first, *entries; /* atom's list: entries[atom_first[a] .. atom_first[a + 1] - 1] */
     uint32_t atom_count;
-    uint32_t *first_rules; /* simple: of each of the body's patterns */
+    uint32_t *first_rules; /* for a simple set: the first rule of each body pattern */
     uint32_t *always;      /* entries, ascending */
     uint32_t always_count;
     struct rules_check *program;
@@ -154,14 +156,14 @@ struct ps_rules_set {
     uint32_t rule_count;
     uint32_t *defaults;
     uint32_t default_count;
-    const struct ps_name **saved; /* headers that captures of `when` look at */
+    const struct ps_name **saved; /* headers that captures of `when` read */
     uint32_t saved_count;
     struct rules_meter_spec *meters;
     uint32_t meter_count, constant_count, slot_count;
     const struct ps_name *tags;
 };
 
-/* ---- making a set: control, or a helper's thread ---- */
+/* ---- making a set: control, or the thread that loads changes ---- */
 
 struct rules_build {
     struct ps_rules_set *set;
@@ -171,19 +173,19 @@ struct rules_build {
     uint32_t *header_table, header_room; /* numbers of headers by the hash of their names */
 };
 
-/* A name for a header of a rules file; adds a problem and returns NULL when there are too many. */
+/* Interns a header name of a rules file. Adds a problem and returns NULL when there are too many. */
 const struct ps_name *ps_rules_name(struct rules_build *build, const char *text, struct ps_rules_place place);
-/* Which matcher each pattern belongs to, then (after conditions) the matchers. */
+/* `assign` assigns each pattern to a matcher; `compile` makes the matchers, after the conditions. */
 bool ps_rules_patterns_assign(struct rules_build *build);
 bool ps_rules_patterns_check(const struct ps_rules *rules, struct ps_rules_problems *problems);
 bool ps_rules_patterns_compile(struct rules_build *build);
-/* Programs and triggers of all rules. */
+/* Makes the programs and triggers of all rules. */
 bool ps_rules_conditions_compile(struct rules_build *build);
-/* The header's number, made when it is not there yet. RULES_NONE: a problem was added. */
+/* Returns the header's number; adds the header when it is new. RULES_NONE: it added a problem. */
 uint32_t ps_rules_header_number(struct rules_build *build, const char *name, struct ps_rules_place place);
 bool ps_rules_actions_compile(struct rules_build *build);
 
-/* Values that a header is compared with. `find` returns the atom or RULES_NONE. */
+/* The values that a header is compared with. `find` returns the atom or RULES_NONE. */
 void ps_rules_values_add(struct rules_values *values, const struct ps_rules_value *value, uint32_t atom);
 uint32_t ps_rules_values_find(const struct rules_values *values, struct ps_slice text);
 uint32_t ps_rules_values_same(const struct rules_values *values, const struct ps_rules_value *value);
@@ -194,17 +196,17 @@ void ps_rules_values_fini(struct rules_values *values);
 struct rules_meter;
 struct rules_meter *ps_rules_meter_create(const struct rules_meter_spec *spec);
 void ps_rules_meter_destroy(struct rules_meter *meter);
-/* The first of each N. */
+/* Returns true for the first of each N calls. */
 bool ps_rules_meter_sample(struct rules_meter *meter);
-/* Takes one token of the key's bucket (or of the only one). False: there is none. `*replaced` counts keys
- * that had to go. */
+/* Takes one token from the key's bucket (or from the only bucket). Returns false when it is empty. Adds 1 to
+ * *replaced when the key replaced another one. */
 bool ps_rules_meter_take(struct rules_meter *meter, const struct ps_slice *key, uint64_t now_ns,
                          uint64_t *replaced);
 bool ps_rules_meter_same(const struct rules_meter *meter, const struct rules_meter_spec *spec);
 
 /* ---- the book ---- */
 
-/* A worker's counts of one rule: one writer, any readers. */
+/* A worker's counts of one rule. Single writer; any thread reads. */
 struct rules_counts {
     uint64_t hits, bytes, dropped;
     int64_t last_hit_ms;
@@ -218,25 +220,26 @@ static inline void ps_rules_count_add(uint64_t *count, uint64_t amount)
     __atomic_store_n(count, *count + amount, __ATOMIC_RELAXED);
 }
 
-/* The entry of that name, held until `drop`. RULES_NONE: the book is full. Thread: whoever makes sets. */
+/* Returns the entry of that name and holds it until `drop`. RULES_NONE: the book is full. Thread: the one
+ * that makes sets. */
 uint32_t ps_rules_book_hold(struct ps_rules_book *book, const char *rule);
 void ps_rules_book_drop(struct ps_rules_book *book, uint32_t entry);
 struct rules_counts *ps_rules_book_counts(struct ps_rules_book *book, uint32_t entry, unsigned instance);
 struct rules_rare_counts *ps_rules_book_rare(struct ps_rules_book *book, uint32_t entry, unsigned instance);
-/* The meter of that entry, instance and ordinal: the one there is when it was made alike, else a new one.
- * NULL: no memory. Each `take` needs a `give`. */
+/* Returns the meter of that entry, instance and ordinal: the existing one if it has the same parameters,
+ * else a new one. NULL: no memory. Each `take` needs a `give`. */
 struct rules_meter *ps_rules_book_meter_take(struct ps_rules_book *book, uint32_t entry, unsigned instance,
                                              const struct rules_meter_spec *spec);
 void ps_rules_book_meter_give(struct ps_rules_book *book, uint32_t entry, struct rules_meter *meter);
 
-/* ---- at work ---- */
+/* ---- running a set ---- */
 
 struct rules_hit {
-    uint32_t first, count; /* rules that act, in the store */
+    uint32_t first, count; /* the rules that act: their range in the store */
     uint32_t position;
 };
 struct rules_outcome {
-    const uint32_t *routes; /* of the rule, or in the scratch */
+    const uint32_t *routes; /* owned by the rule, or in the scratch */
     uint16_t count;         /* 0: dropped */
     uint16_t position;
 };
@@ -244,7 +247,7 @@ struct rules_constant {
     uint64_t lease; /* number of the lease it was copied for */
     const char *value;
 };
-/* What a plain set needs of a rule. */
+/* The part of a rule that a plain set needs. */
 struct rules_quick {
     struct rules_counts *counts;
     const uint32_t *routes;
@@ -258,7 +261,7 @@ struct rules_header_scan {
     bool *any;            /* by subject */
     struct ps_slice *values;
     uint32_t subject_count;
-    bool present;         /* some event has it */
+    bool present;         /* at least one event has the header */
     struct ps_slice last; /* value looked up last, and what was found */
     uint32_t last_atom;
 };
@@ -273,7 +276,7 @@ struct ps_rules_scratch {
     struct rules_counts **counts;    /* by rule */
     struct rules_rare_counts **rare; /* by rule */
     struct rules_quick *quick;       /* by rule; of a plain set */
-    struct rules_counts unread;      /* where they point when nothing is counted */
+    struct rules_counts unread;      /* the pointers' target when nothing is counted */
     struct rules_rare_counts unread_rare;
     struct rules_meter **meters;
     struct rules_constant *constants;
@@ -289,18 +292,18 @@ struct ps_rules_scratch {
     uint32_t *store, store_room, store_used, event_rules_max;
     struct rules_hit *hits;
     uint32_t hit_count;
-    uint32_t *stamps, stamp; /* by rule: considered for this event */
+    uint32_t *stamps, stamp; /* by rule: equals `stamp` when it was considered for this event */
     uint64_t *sorting;       /* by rule: a bit */
     const uint32_t *patterns;
     uint32_t pattern_count; /* of the body, at the event being evaluated */
-    uint32_t evaluated_to;  /* position behind the last one evaluated */
+    uint32_t evaluated_to;  /* position after the last event evaluated */
     bool store_full;
     const struct ps_lease *lease;
 
-    /* acting: how far */
+    /* progress of the actions */
     uint32_t hit_next, rule_next, step_next;
     bool event_open, event_over, event_dropped;
-    struct ps_slice event_body;   /* as it came */
+    struct ps_slice event_body;   /* as it was received */
     uint32_t event_route_first;   /* its routes: up to route_used */
     uint32_t *routes, route_used; /* channel * 2 + optional */
     struct rules_outcome *outcomes;
@@ -308,14 +311,14 @@ struct ps_rules_scratch {
     uint64_t keep[PS_BATCH_EVENTS_MAX / 64];
     bool any_dropped;
 
-    char *text; /* replacements are made here */
+    char *text; /* buffer for replacements */
     size_t text_room;
 };
 
-/* Scans positions scan_from .. and fills hits and store, up to scan_to. */
+/* Scans from position scan_from, fills hits and store, and sets scan_to. */
 void ps_rules_evaluate(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
                        const struct ps_lease *lease);
-/* The headers' matchers over the whole lease. */
+/* Runs the headers' matchers over the whole lease. */
 void ps_rules_headers_scan(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
                            const struct ps_lease *lease);
 bool ps_rules_compare(const struct ps_condition *condition, struct ps_slice text);
@@ -331,32 +334,33 @@ struct rules_work {
     ps_rules_trace trace;
     void *argument;
 };
-/* Acts on the hits. False: no memory; call again. */
+/* Runs the actions for the hits. Returns false when there is no memory: call it again. */
 bool ps_rules_act(struct rules_work *work);
-/* Adds a route to a list of an event's: a channel is there once, and required wins. The new count. */
+/* Adds a route to an event's list: each channel once, required if one of its routes is. Returns the new
+ * count. */
 uint32_t ps_rules_route_add(uint32_t *routes, uint32_t count, uint32_t route);
-/* Says where every event of the lease goes. */
+/* Routes every event of the lease. */
 void ps_rules_route(const struct ps_rules_set *set, const struct ps_rules_scratch *scratch,
                     const struct ps_lease *lease, struct ps_route *route);
 
-/* The whole of it for a plain set. */
+/* Does all of the work for a plain set. */
 void ps_rules_plain_work(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
                          const struct ps_lease *lease, struct ps_route *route, const struct ps_now *now);
 
 enum rules_step {
-    RULES_STEP_NEXT,  /* done (or given up and counted) */
-    RULES_STEP_OVER,  /* the event's end: it was dropped, or goes elsewhere */
+    RULES_STEP_NEXT,  /* done, or not possible and counted */
+    RULES_STEP_OVER,  /* action: the event was dropped or routed elsewhere; value: no room for it, ever */
     RULES_STEP_AGAIN, /* no memory */
 };
-/* Whether the batch may still get `length` bytes: it references a bounded number of blocks, and may not hold
- * more than half of the budget. What can never be had must not be waited for. */
+/* Returns true when the batch may still get `length` bytes. It may reference a limited number of blocks
+ * and use at most half of the budget; an action beyond that would wait for memory for ever. */
 bool ps_rules_has_room(const struct ps_batch *batch, uint64_t length);
-/* A value for a header out of the action's template. */
+/* Makes a header value from the action's template. */
 enum rules_step ps_rules_template_make(struct rules_work *work, const struct rules_action *action,
                                        const struct ps_event *event, struct ps_slice *value);
-/* The value of a constant template, copied into this batch once. */
+/* Returns the value of a constant template, copied into this batch once. */
 enum rules_step ps_rules_constant_make(struct rules_work *work, const struct rules_action *action,
                                        struct ps_slice *value);
-/* The groups of a match become headers and slots. */
+/* Sets headers and slots from the groups of a match. */
 enum rules_step ps_rules_capture(struct rules_work *work, const struct rules_capture *capture,
                                  struct ps_event *event, struct ps_slice subject);

@@ -1,4 +1,4 @@
-/* See rules/stage.h. Thread: control, but for open, close, work (the worker) and series (any). */
+/* Thread: control, except open, close and work (the worker) and series (any). */
 #include "stages/rules/stage.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define FIELD(name) offsetof(struct ps_rules_stage, name)
-#define DESCRIBED_MAX 50U /* expressions that `describe` tells of, one by one */
+#define DESCRIBED_MAX 50U /* expressions that `describe` prints one by one */
 
 const struct ps_option ps_rules_stage_options[] = {
     {.key = "rules.file",
@@ -18,7 +18,7 @@ const struct ps_option ps_rules_stage_options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(watch),
      .fallback = "true",
-     .help = "put changes of the file, and of what it includes, to work at once; false: on SIGHUP alone"},
+     .help = "load changes of the file and its includes at once; false: only on SIGHUP"},
     {.key = "rules.settle",
      .type = PS_OPTION_INT,
      .offset = FIELD(settle_ms),
@@ -26,7 +26,7 @@ const struct ps_option ps_rules_stage_options[] = {
      .min = 0,
      .max = 60000,
      .unit = "ms",
-     .help = "how long the files must have been left alone before they are read; five times that at most"},
+     .help = "time without further changes before the files are read; at most five times that"},
     {.key = "rules.cache",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(cache),
@@ -105,7 +105,7 @@ static const char *cache_directory(const struct ps_rules_stage *stage, struct ps
     if (stage->cache != NULL)
         return strcmp(stage->cache, "none") == 0 ? NULL : stage->cache;
     if ((base = environment("CACHE_DIRECTORY")) != NULL)
-        return ps_arena_copy(arena, base, strcspn(base, ":")); /* of several the first */
+        return ps_arena_copy(arena, base, strcspn(base, ":")); /* the first of several directories */
     if ((base = environment("XDG_CACHE_HOME")) != NULL)
         return ps_arena_format(arena, "%s/penstock", base);
     if ((base = environment("HOME")) != NULL)
@@ -150,7 +150,7 @@ enum ps_status ps_rules_stage_open(const void *plan, void *state_, struct ps_por
     return ps_rules_live_open(stage->live, state->instance, err);
 }
 
-/* A lease that was half done is given up with the source. */
+/* A lease that was not finished is dropped together with the source. */
 void ps_rules_stage_close(const void *plan, void *state_)
 {
     const struct ps_rules_stage *stage = plan;
@@ -218,7 +218,7 @@ void ps_rules_stage_describe(const void *plan, const struct ps_context *context,
                              void (*line)(void *argument, const char *text), void *argument)
 {
     const struct ps_rules_stage *stage = plan;
-    if (stage->live != NULL) /* a running agent: what was loaded is in the log already */
+    if (stage->live != NULL) /* a running agent: the log has this already */
         return;
     const struct words words = {line, argument, context->arena};
     struct ps_rules_problems *problems = ps_arena_alloc(context->arena, sizeof *problems);

@@ -1,4 +1,5 @@
-/* What the selector `rules` and the interceptor `rules` share: their keys, and everything but `work`. */
+/* Code that the selector `rules` and the interceptor `rules` share: the option keys and all functions but
+ * `work`. */
 #pragma once
 
 #include "stages/rules/live.h"
@@ -16,13 +17,13 @@ struct ps_rules_stage_state {
 
 extern const struct ps_option ps_rules_stage_options[];
 
-/* `routes`: a selector's, whose rules name channels. */
+/* `routes`: true for the selector, whose rules name channels. */
 enum ps_status ps_rules_stage_check(const struct ps_rules_stage *stage, const struct ps_context *context,
                                     bool routes);
 enum ps_status ps_rules_stage_build(struct ps_rules_stage *stage, struct ps_context *context, bool routes,
                                     struct ps_err *err);
 
-/* As they stand in ps_stage_ops; `plan` is a struct ps_rules_stage. */
+/* Functions for ps_stage_ops; `plan` is a struct ps_rules_stage. */
 void ps_rules_stage_teardown(void *plan);
 enum ps_status ps_rules_stage_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
 void ps_rules_stage_close(const void *plan, void *state);
@@ -32,7 +33,7 @@ void ps_rules_stage_reread(const void *plan);
 void ps_rules_stage_series(const void *plan, void (*add)(void *argument, const struct ps_series *series),
                            void *argument);
 
-/* One lease; `route` NULL: an interceptor's. */
+/* Runs the rules on one lease; `route` NULL: an interceptor. */
 enum ps_result ps_rules_stage_work(const struct ps_rules_stage *stage,
                                    const struct ps_rules_stage_state *state, struct ps_lease *lease,
                                    struct ps_route *route, const struct ps_now *now);

@@ -1,13 +1,13 @@
-/* Values that rules give to headers: texts made of pieces, and groups of expressions. What stands in the
- * batch already (its bodies, its headers' values) is pointed at, the rest is copied into it; nothing ever
- * points into a set, which a reload may free. Thread: the worker. */
+/* Makes the values that rules give to headers: texts made of pieces, and groups of expressions. Values
+ * that are already in the batch (bodies, header values) are referenced; others are copied into it. Nothing
+ * points into a set, because a reload may free it. Thread: the worker. */
 #include <string.h>
 
 #include "stages/rules/set_parts.h"
 
-#define VALUE_BYTES_MAX (UINT64_C(64) << 20) /* of one header; a template that makes more is given up */
+#define VALUE_BYTES_MAX (UINT64_C(64) << 20) /* of one header; a longer value is not made */
 
-static const struct ps_slice nothing = {"", 0}; /* static: as good as the batch's own */
+static const struct ps_slice nothing = {"", 0}; /* static, so an event may point to it */
 
 static struct ps_slice piece_value(struct rules_work *work, const struct rules_piece *piece,
                                    const struct ps_event *event)
@@ -30,7 +30,7 @@ static struct ps_slice piece_value(struct rules_work *work, const struct rules_p
     return value;
 }
 
-/* A copy in the batch. */
+/* Copies a text into the batch. */
 static enum rules_step copy_make(struct rules_work *work, struct ps_slice text, struct ps_slice *value)
 {
     *value = nothing;
@@ -64,7 +64,8 @@ enum rules_step ps_rules_constant_make(struct rules_work *work, const struct rul
 enum rules_step ps_rules_template_make(struct rules_work *work, const struct rules_action *action,
                                        const struct ps_event *event, struct ps_slice *value)
 {
-    if (action->piece_count == 1) { /* not a text: that would be constant. It stands in the batch */
+    if (action->piece_count ==
+        1) { /* not literal text, which would be constant: the value is already in the batch */
         *value = piece_value(work, &action->pieces[0], event);
         return RULES_STEP_NEXT;
     }
@@ -103,9 +104,9 @@ enum rules_step ps_rules_capture(struct rules_work *work, const struct rules_cap
         if (group.data == NULL)
             continue;
         bool inside = group.data >= subject.data && group.data <= subject.data + subject.length;
-        if (!inside) { /* in the repaired copy of malformed text */
+        if (!inside) { /* the group is in the repaired copy of malformed text */
             enum rules_step step = copy_make(work, group, &group);
-            if (step == RULES_STEP_OVER) /* no room in this batch, ever */
+            if (step == RULES_STEP_OVER) /* this batch will never have room */
                 group = nothing;
             else if (step != RULES_STEP_NEXT)
                 return step;

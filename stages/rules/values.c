@@ -1,6 +1,6 @@
-/* Constants that a header is compared with, looked up all at once: routing by ten thousand values costs one
- * look. A number stands for all its spellings ("5", "5.0"), as `==` has it. Thread: made by whoever makes the
- * set; looked up by workers. */
+/* A hash table of the constants that a header is compared with: routing by ten thousand values takes one
+ * lookup. A number equals all its spellings ("5", "5.0"), as in `==`. Thread: the one that makes the set
+ * fills it; workers look values up. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -30,7 +30,7 @@ static enum ps_status load_balancing_build(void *plan_, struct ps_context *conte
     struct load_balancing_plan *plan = plan_;
     plan->channel_count = (unsigned)context->channels.count;
     if (plan->channel_count == 0)
-        return ps_err_set(err, "no channel to choose from");
+        return ps_err_set(err, "there is no channel to choose from");
     return PS_OK;
 }
 

@@ -1,17 +1,19 @@
-/* Selector multiplexing (Flume's MultiplexingChannelSelector): the value of one header names the channels of
- * an event. Thread: the source's worker.
+/* Selector multiplexing (Flume's MultiplexingChannelSelector): the value of one header chooses the
+ * channels of an event. Thread: the source's worker.
  *
- * Flume's rules, kept: the value is matched as it stands; a missing or blank one, and one without a mapping,
- * goes to the default channels, or nowhere when there are none. Optional channels are looked up by the value
- * alone. A channel that is required for a value (or by default, for a value without mapping) is not also
- * optional for it. Lists are split at single blanks: a double blank names an empty channel and drops the
- * source. */
+ * As in Flume:
+ * - The value is compared exactly. An event with a missing or blank value, or one without a mapping, goes
+ *   to the default channels; without default channels it is dropped.
+ * - Optional channels are looked up only by the value.
+ * - A channel that is required for a value (or by default, for a value without mapping) is not also optional
+ *   for it.
+ * - Lists are split at single blanks: a double blank names an empty channel and drops the source. */
 #include "core/stage.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Where the events of one header value go. */
+/* The channels of one header value. */
 struct target {
     const char *value;
     uint32_t value_length, hash;
@@ -39,7 +41,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(header),
      .fallback = "flume.selector.header",
-     .help = "header whose value chooses"},
+     .help = "header whose value chooses the channels"},
     {.key = "mapping.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(mapping),
@@ -57,8 +59,8 @@ static const struct ps_option options[] = {
 
 /* ---- set-up ---- */
 
-/* The next name of a list split at single blanks, as Java's String.split(" "): trailing empty ones are not
- * there. False at the end. */
+/* Finds the next name of a list split at single blanks as Java's String.split(" ") does, without trailing
+ * empty names. Returns false at the end. */
 static bool list_next(const char **list, const char **name, size_t *length)
 {
     const char *at = *list;
@@ -190,7 +192,7 @@ static enum ps_status multiplexing_build(void *plan_, struct ps_context *context
     for (size_t i = 0; i < plan->optional.count; i++) {
         const struct ps_pair *pair = &plan->optional.items[i];
         struct target *target = target_find(plan, pair->key, (uint32_t)strlen(pair->key));
-        if (target == NULL) { /* no mapping for this value: the default ones are required */
+        if (target == NULL) { /* no mapping for this value: the default channels are required */
             target = target_create(context, pair->key);
             if (!target_add(target, &context->channels, plan->fallback, true, err))
                 return PS_FAIL;
@@ -229,7 +231,7 @@ static enum ps_result multiplexing_work(const void *plan_, void *state, const st
     (void)now;
     const struct multiplexing_plan *plan = plan_;
     const struct ps_batch *batch = lease->batch;
-    if ((batch->own_mask & plan->name->mask) == 0) { /* the same for all */
+    if ((batch->own_mask & plan->name->mask) == 0) { /* the header is the same for all events */
         const struct ps_header *shared =
             batch->shared_mask & plan->name->mask ? ps_header_find(batch->shared, plan->name) : NULL;
         const struct target *target = plan->by_default;
@@ -262,7 +264,7 @@ const struct ps_stage_ops ps_selector_multiplexing = {
     .kind = PS_KIND_SELECTOR,
     .name = "multiplexing",
     .aliases = PS_WORDS("org.apache.flume.channel.MultiplexingChannelSelector"),
-    .summary = "the value of a header names the channels",
+    .summary = "the value of a header chooses the channels",
     .options = options,
     .plan_size = sizeof(struct multiplexing_plan),
     .check = multiplexing_check,

@@ -1,5 +1,6 @@
-/* Selector replicating (Flume's ReplicatingChannelSelector, the default): every event to every channel; those
- * named in `selector.optional` are tried and not waited for. Thread: the source's worker. */
+/* Selector replicating (Flume's ReplicatingChannelSelector, the default): sends every event to every channel.
+ * Channels in `selector.optional` may miss events: the source does not wait for them. Thread: the source's
+ * worker. */
 #include "core/stage.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ static const struct ps_option options[] = {
     {.key = "optional",
      .type = PS_OPTION_LIST,
      .offset = offsetof(struct replicating_plan, optional),
-     .help = "channels that may miss events: nothing waits for them"},
+     .help = "channels that may miss events: the source does not wait for them"},
     PS_OPTION_END,
 };
 

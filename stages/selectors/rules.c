@@ -1,5 +1,6 @@
-/* Selector rules: a rules file (docs/RULES.md) says where events go, and may drop them and set headers on the
- * way; changed while events flow (stages/rules/live.h). Not of Flume. Thread: the source's worker. */
+/* Selector rules: a rules file (docs/RULES.md) routes events, and may drop them and set headers. Changes
+ * of the file are loaded while events flow (stages/rules/live.h). Not in Flume. Thread: the source's
+ * worker. */
 #include "stages/rules/stage.h"
 
 static enum ps_status rules_check(const void *plan, const struct ps_context *context)
@@ -12,8 +13,7 @@ static enum ps_status rules_build(void *plan, struct ps_context *context, struct
     return ps_rules_stage_build(plan, context, true, err);
 }
 
-/* The chain's lease is the selector's to write while it is asked: rows of a batch that nobody else has yet.
- */
+/* The selector may write to the chain's lease during this call, because no other stage has the batch yet. */
 static enum ps_result rules_work(const void *plan, void *state, const struct ps_lease *lease,
                                  struct ps_route *route, const struct ps_now *now)
 {
@@ -24,7 +24,7 @@ static const struct ps_selector_ops selector = {.work = rules_work};
 
 const struct ps_stage_ops ps_selector_rules = {
     .kind = PS_KIND_SELECTOR,
-    .summary = "a file of rules says where each event goes; changed while events flow",
+    .summary = "a file of rules routes each event; changes are loaded at run time",
     .check = rules_check,
     .build = rules_build,
     PS_RULES_STAGE_OPERATIONS,

@@ -1,7 +1,8 @@
-/* Serializer avro_event (Flume's FlumeEventAvroEventSerializer): an Avro object container file of records
- * Event {headers: map<string>, body: bytes} (Avro 1.11 specification, "Object Container Files"). A block ends
- * at syncIntervalBytes and at every end of a transaction. Thread: its sink's worker. The block being filled
- * is memory of this state: it grows to syncIntervalBytes and one event, and stays. */
+/* Serializer avro_event (Flume's FlumeEventAvroEventSerializer): writes an Avro object container file of
+ * records Event {headers: map<string>, body: bytes} (Avro 1.11 specification, "Object Container Files"). A
+ * block ends at syncIntervalBytes and at the end of every transaction. The state owns the memory of the
+ * current block, which grows to syncIntervalBytes plus one event and keeps that size. Thread: the sink's
+ * worker. */
 #include "core/stage.h"
 #include "stages/avro/binary.h"
 #include "stages/text/java_map.h"
@@ -53,7 +54,7 @@ static const struct ps_option options[] = {
      .min = 32,
      .max = 1 << 30,
      .unit = "bytes",
-     .help = "a block ends when it has so many bytes"},
+     .help = "size at which a block ends"},
     {.key = "compressionCodec",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(codec_name),
@@ -84,7 +85,7 @@ static enum ps_status avro_event_check(const void *plan_, const struct ps_contex
     }
     if (codec_find(plan->codec_name) < 0)
         ps_report(context, PS_LOG_WARN, "compressionCodec",
-                  "%s is no codec of Avro: files are not compressed, as in Flume", plan->codec_name);
+                  "%s is not a codec of Avro: files are not compressed, as in Flume", plan->codec_name);
     return PS_OK;
 }
 
@@ -252,7 +253,7 @@ static bool avro_event_event(const void *plan_, void *state_, const struct ps_ba
         put_bytes(block, header->name->text, header->name->length);
         put_bytes(block, header->value, header->value_length);
     }
-    block->data[block->length++] = 0; /* no further block of the map */
+    block->data[block->length++] = 0; /* end of the map's blocks */
     put_bytes(block, event->body, event->body_length);
     state->count++;
     return block->length < (uint64_t)plan->sync_interval || block_write(plan, state, output);

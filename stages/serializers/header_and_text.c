@@ -1,5 +1,5 @@
-/* Serializer header_and_text (Flume's HeaderAndBodyTextEventSerializer): the headers as Java prints a map, a
- * blank, the body and a newline. Thread: its sink's worker. */
+/* Serializer header_and_text (Flume's HeaderAndBodyTextEventSerializer): writes the headers as Java prints
+ * a map, a blank, the body and a newline. Thread: the sink's worker. */
 #include "core/stage.h"
 #include "stages/text/java_map.h"
 
@@ -62,7 +62,7 @@ const struct ps_stage_ops ps_serializer_header_and_text = {
     .kind = PS_KIND_SERIALIZER,
     .name = "header_and_text",
     .aliases = PS_WORDS("org.apache.flume.serialization.HeaderAndBodyTextEventSerializer$Builder"),
-    .summary = "headers and body, one event a line",
+    .summary = "headers and body, one event per line",
     .options = options,
     .plan_size = sizeof(struct header_and_text_plan),
     .state_size = sizeof(struct header_and_text_state),

@@ -1,4 +1,5 @@
-/* Serializer text (Flume's BodyTextEventSerializer): the body and a newline. Thread: its sink's worker. */
+/* Serializer text (Flume's BodyTextEventSerializer): writes the body and a newline. Thread: the sink's
+ * worker. */
 #include "core/stage.h"
 
 struct text_plan {
@@ -30,7 +31,7 @@ const struct ps_stage_ops ps_serializer_text = {
     .kind = PS_KIND_SERIALIZER,
     .name = "text",
     .aliases = PS_WORDS("org.apache.flume.serialization.BodyTextEventSerializer$Builder"),
-    .summary = "the body, one event a line",
+    .summary = "the body, one event per line",
     .options = options,
     .plan_size = sizeof(struct text_plan),
     .serializer = &serializer,

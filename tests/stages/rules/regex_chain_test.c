@@ -316,7 +316,7 @@ static void test_ruinous(void **unused)
     chain_filter(&chain, "x", false);
     chain_filter(&chain, ruinous, true);
     chain_filter(&chain, "y", false);
-    assert_true(ps_test_stage_reported(chain.stages[1], PS_LOG_WARN, "too dear for Hyperscan"));
+    assert_true(ps_test_stage_reported(chain.stages[1], PS_LOG_WARN, "too expensive for Hyperscan"));
     chain_open(&chain);
     struct ps_lease *lease = PS_LEASE(chain.stages[0], PS_BODY("xy"), PS_BODY("y"), PS_BODY("xya1xb"),
                                       PS_BODY("xyaaxxb"), PS_BODY("x"), PS_BODY("xyab1"));
