@@ -1,4 +1,4 @@
-/* Arenas: zeroed, aligned, apart from each other, of any size. */
+/* Arenas: memory is zeroed, aligned, never overlaps, and may have any size. */
 #include "core/arena.h"
 
 #include "tests/support/support.h"

@@ -1,4 +1,4 @@
-/* Memory that must be there: what it gives, and how the process ends when there is none. */
+/* The allocation functions that abort when there is no memory, and PS_ASSERT. */
 #include "core/base.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ static void assertion(void)
     PS_ASSERT(errno == 12345);
 }
 
-/* Runs it in a child and returns what the child printed before it aborted. */
+/* Runs a function in a child process and returns what the child printed before it aborted. */
 static void assert_ends(void (*end)(void), const char *printed)
 {
     int ends[2];

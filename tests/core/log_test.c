@@ -1,4 +1,4 @@
-/* The log: form of a line, escaping, rate limit, files that are rotated, a reader that does not read. */
+/* The log: format of a line, escaping, rate limit, rotated files, a reader that stops reading. */
 #include "core/log.h"
 #include "core/log_limit.h"
 #include "tests/support/support.h"
@@ -106,7 +106,7 @@ static void test_open_error(void **state)
     assert_string_equal(err.text, "cannot open log file /nonexistent/agent.log: No such file or directory");
 }
 
-/* The child gets a stderr of its own, so that what is decided once (journal or not) is decided anew. */
+/* The child has its own stderr: the log decides once per process whether it writes to the journal. */
 static void stderr_of_child(const char *journal_stream_of, char *text, size_t room)
 {
     int pipes[2];
@@ -138,7 +138,7 @@ static void test_journal(void **state)
     char text[256];
     stderr_of_child("stderr", text, sizeof text);
     assert_string_equal(text, "<3>agent: text\n");
-    stderr_of_child(NULL, text, sizeof text); /* the variable is inherited, the stream is another */
+    stderr_of_child(NULL, text, sizeof text); /* the variable is inherited but names another stream */
     assert_non_null(strstr(text, "Z ERROR agent: text\n"));
 }
 
@@ -152,7 +152,7 @@ static void test_stuck_reader(void **state)
         dup2(pipes[1], STDERR_FILENO);
         ps_log_open(NULL, NULL);
         ps_log_unlimited();
-        for (int i = 0; i < 5000; i++) /* far more than a pipe holds: would block for ever */
+        for (int i = 0; i < 5000; i++) /* far more than a pipe holds: a blocking write would never return */
             ps_log(PS_LOG_ERROR, "agent", "line %d of many, and nobody reads them", i);
         _exit(42);
     }
@@ -171,9 +171,9 @@ static void test_rotation(void **state)
     assert_int_equal(ps_log_open(path, NULL), PS_OK);
     ps_log(PS_LOG_INFO, "agent", "before");
     assert_int_equal(rename(path, rotated), 0);
-    /* The path is looked at once a second at most: write until the new file is there. */
+    /* The log checks the path at most once a second: write until the new file exists. */
     for (int i = 0; i < 300 && access(path, F_OK) != 0; i++) {
-        char component[32]; /* another one each time: no rate limit */
+        char component[32]; /* a different one each time, so that the rate limit does not apply */
         snprintf(component, sizeof component, "c%d", i);
         usleep(20000);
         ps_log(PS_LOG_INFO, component, "moves on");
@@ -197,11 +197,11 @@ static void test_limit(void **state)
         assert_false(ps_log_limit_admit(&limit, format, "sink k1", now + i, &held, &entry, &evicted));
         ps_log_limit_hold(entry, PS_LOG_WARN, "sink k1", "cannot connect: refused");
     }
-    /* another component, another format: their own allowance */
+    /* another component and another format have their own allowance */
     assert_true(ps_log_limit_admit(&limit, format, "sink k2", now, &held, &entry, &evicted));
     assert_true(ps_log_limit_admit(&limit, other, "sink k1", now, &held, &entry, &evicted));
     assert_int_equal(limit.distinct, 3);
-    assert_null(ps_log_limit_owing(&limit, now, false)); /* the window is not over */
+    assert_null(ps_log_limit_owing(&limit, now, false)); /* the window has not ended */
     now += PS_LOG_LIMIT_WINDOW_NS + 10;
     assert_true(ps_log_limit_admit(&limit, format, "sink k1", now, &held, &entry, &evicted));
     assert_int_equal(held, 7);
@@ -228,7 +228,7 @@ static void test_limit_owed(void **state)
     assert_null(ps_log_limit_owing(&limit, now, true));
 }
 
-/* Whatever the keys are, each line is written, held, or counted by the one that took its entry away. */
+/* For any keys, each line is written, suppressed, or counted by the line that replaced its entry. */
 static void test_limit_accounts(void **state)
 {
     (void)state;

@@ -28,7 +28,7 @@ static void test_intern(void **state)
     }
 }
 
-/* Any bytes, also none, and a zero byte among them. */
+/* Names of any bytes: the empty name, and a name that contains a zero byte. */
 static void test_bytes(void **state)
 {
     (void)state;
@@ -45,13 +45,13 @@ static void test_bytes(void **state)
 
 static void test_hash(void **state)
 {
-    (void)state; /* FNV-1a's own test vectors */
+    (void)state; /* the test vectors of FNV-1a */
     assert_int_equal(ps_name_hash("", 0), 0x811C9DC5U);
     assert_int_equal(ps_name_hash("a", 1), 0xE40C292CU);
     assert_int_equal(ps_name_hash("foobar", 6), 0xBF9CF968U);
 }
 
-/* Last: the table is full from here on. */
+/* Runs last: it leaves the table full. */
 static void test_full(void **state)
 {
     (void)state;
@@ -67,7 +67,7 @@ static void test_full(void **state)
     }
     assert_null(name);
     assert_non_null(first);
-    assert_ptr_equal(ps_name_intern_try("full 0", 6), first); /* those that are there are found */
+    assert_ptr_equal(ps_name_intern_try("full 0", 6), first); /* existing names are still found */
     char *long_one = calloc(1, 65537);
     assert_non_null(long_one);
     assert_null(ps_name_intern_try(long_one, 65537));

@@ -1,4 +1,4 @@
-/* Maps of keys, and the tables of option rows of the engine itself. */
+/* Maps of keys, and the engine's own tables of option rows. */
 #include "core/option.h"
 
 #include "core/engine/plan.h"
@@ -16,7 +16,7 @@ static void test_pairs(void **state)
     assert_null(ps_pairs_get(&none, "a"));
 }
 
-/* Every row says what it is for, fits its struct, and no key stands there twice. */
+/* Every row has a description and fits its struct, and no key occurs twice. */
 static void check_rows(const struct ps_option *rows, size_t bytes)
 {
     static const size_t sizes[] = {[PS_OPTION_TEXT] = sizeof(char *),

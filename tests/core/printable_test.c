@@ -1,4 +1,4 @@
-/* Text of strangers. */
+/* Untrusted text is made printable: controls and malformed bytes are escaped. */
 #include "core/printable.h"
 #include "tests/support/support.h"
 

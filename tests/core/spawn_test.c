@@ -1,4 +1,5 @@
-/* Programs started: descriptors, signals, process group, ends, with and without the caller's life. */
+/* Started programs: descriptors, signals, process group, exit status, and whether they end with the
+ * caller. */
 #include "core/spawn.h"
 #include "tests/support/support.h"
 
@@ -10,7 +11,7 @@
 
 #define SHELL "/bin/sh"
 
-/* Runs a line of shell; its output, without the last newline. */
+/* Runs a shell command; `out` receives its output without the last newline. */
 static int run(const char *line, bool ends_with_caller, char *out, size_t room)
 {
     const char *argv[] = {"sh", "-c", line, NULL};
@@ -50,7 +51,7 @@ static void test_set_up(void **state)
         unsigned long long blocked_now = 1, ignored_now = 1;
         assert_int_equal(sscanf(out, "%llx %llx", &blocked_now, &ignored_now), 2);
         assert_int_equal(blocked_now, 0);
-        assert_int_equal(ignored_now & 0x7fffffff, 0); /* 32 and 33 are the C library's */
+        assert_int_equal(ignored_now & 0x7fffffff, 0); /* the C library uses signals 32 and 33 */
         /* The fifth field of stat is the process group. */
         assert_int_equal(run("read -r _ _ _ _ group _ </proc/$$/stat; echo $((group == $$))", with_caller,
                              out, sizeof out),
@@ -95,12 +96,12 @@ static void test_polling(void **state)
     while (!ps_spawn_poll(pid, &status))
         usleep(1000);
     assert_int_equal(ps_spawn_exit_code(status), 128 + SIGTERM);
-    assert_true(ps_spawn_poll(pid, &status)); /* nobody's any more */
+    assert_true(ps_spawn_poll(pid, &status)); /* the process is already reaped */
     assert_int_equal(ps_spawn_exit_code(status), -1);
     assert_int_equal(ps_spawn_wait(pid), -1);
 }
 
-/* A process that starts another one and is killed: the other one goes too. */
+/* A process starts another one and is killed: the other one ends, too. */
 static void test_ends_with_the_caller(void **state)
 {
     (void)state;

@@ -5,7 +5,7 @@
 
 #define R "\xEF\xBF\xBD"
 
-/* As `new String(bytes, UTF_8)` of a JDK 17 replaces them. */
+/* Malformed bytes are replaced as `new String(bytes, UTF_8)` of JDK 17 replaces them. */
 static void test_repair(void **unused)
 {
     (void)unused;
@@ -39,7 +39,7 @@ static void test_repair(void **unused)
     }
 }
 
-/* What is repaired is well-formed, and repairing it again changes nothing; any bytes. */
+/* Any bytes: repaired text is well-formed, and repairing it again changes nothing. */
 static void test_repair_any(void **unused)
 {
     (void)unused;
@@ -71,7 +71,7 @@ static void test_long(void **unused)
             assert_int_equal(ps_utf8_valid_length(text + start, sizeof text - start), sizeof text - start);
             text[bad] = '\x80';
             assert_int_equal(ps_utf8_valid_length(text + start, sizeof text - start), bad - start);
-            if (bad + 2 < sizeof text) { /* and a good character beyond ASCII */
+            if (bad + 2 < sizeof text) { /* add a well-formed character beyond ASCII */
                 memcpy(text + bad, "\xE2\x82\xAC", 3);
                 assert_int_equal(ps_utf8_valid_length(text + start, sizeof text - start),
                                  sizeof text - start);

@@ -1,5 +1,5 @@
-/* The three rings and the stack, one thread: capacity to the last slot, order, wrapping. Under threads:
- * tests/stress/rings_test.c. */
+/* The three rings and the stack on one thread: capacity up to the last slot, order, wrapping.
+ * tests/stress/rings_test.c tests them with threads. */
 #include "rings/mpmc.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"

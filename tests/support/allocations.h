@@ -1,6 +1,6 @@
-/* Counts this thread's allocations, and lets one of them fail. Included by one file of a test: it defines
- * malloc, calloc and realloc (over glibc's own), so the whole program uses them. Under a sanitizer, which has
- * its own, nothing is counted and nothing fails: see PS_TEST_ALLOCATIONS. */
+/* Counts this thread's allocations and can make one of them fail. One file of a test includes it: it defines
+ * malloc, calloc and realloc on top of glibc's, so the whole program uses them. A sanitizer has its own
+ * allocator: under one, nothing is counted and nothing fails, and PS_TEST_ALLOCATIONS is 0. */
 #pragma once
 
 #include "core/base.h"
@@ -20,7 +20,7 @@
 #endif
 
 static __thread uint64_t ps_test_allocation_count __attribute__((unused));
-/* The number of the allocation that fails (counted from now on, 1 = the next); 0 = none. */
+/* Number of the allocation that fails, counted from the assignment: 1 = the next one, 0 = none. */
 static __thread uint64_t ps_test_allocation_fails __attribute__((unused));
 
 #if PS_TEST_ALLOCATIONS

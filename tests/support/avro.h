@@ -9,7 +9,7 @@ struct ps_test_avro {
     char *data;
     size_t length, room;
     const char *codec;
-    char *block; /* being filled */
+    char *block; /* the one being filled */
     size_t block_length, block_room;
     uint64_t count;
 };
@@ -18,15 +18,15 @@ struct ps_test_avro {
     "{\"type\":\"record\",\"name\":\"Event\",\"fields\":[{\"name\":\"headers\",\"type\":{"                   \
     "\"type\":\"map\",\"values\":\"string\"}},{\"name\":\"body\",\"type\":\"bytes\"}]}"
 
-/* codec: null, deflate, snappy (or another one, which is only named). */
+/* codec: null, deflate or snappy. Any other one is named in the header, and its blocks are not compressed. */
 void ps_test_avro_begin(struct ps_test_avro *avro, const char *schema, const char *codec);
-/* Pieces of a datum, and its end. */
+/* Append pieces of a datum; ps_test_avro_end_datum ends it. */
 void ps_test_avro_long(struct ps_test_avro *avro, int64_t number);
 void ps_test_avro_text(struct ps_test_avro *avro, const char *text, size_t length);
 void ps_test_avro_raw(struct ps_test_avro *avro, const void *data, size_t length);
 void ps_test_avro_end_datum(struct ps_test_avro *avro);
-/* A datum of PS_TEST_AVRO_FLUME with one header. */
+/* Appends a datum of PS_TEST_AVRO_FLUME with one header. */
 void ps_test_avro_event(struct ps_test_avro *avro, const char *body, size_t length);
-/* Ends the block (if it holds anything) and writes its marker. */
+/* Ends the block and writes its sync marker, unless the block is empty. */
 void ps_test_avro_end_block(struct ps_test_avro *avro);
 void ps_test_avro_free(struct ps_test_avro *avro);

@@ -8,7 +8,7 @@
 
 #define WEAK __attribute__((weak))
 
-/* The block's own pointers are the target's. */
+/* The target owns the pointers inside ps_load_block; this list uses its own one. */
 struct ps_test_block {
     struct ps_load_block block; /* first */
     struct ps_test_block *later;
@@ -20,9 +20,9 @@ static void block_free(struct ps_test_block *block)
     free(block);
 }
 
-/* ---- what a target asks of its lane ---- */
+/* ---- the functions of a lane that a target calls ---- */
 
-/* The contract: events complete in the order they were given, unless the target says otherwise. */
+/* Asserts the contract: events complete in the order they were given, unless the lane is `unordered`. */
 static void settle(struct ps_lane *lane, struct ps_load_block *block, uint32_t count)
 {
     struct ps_test_block **place = &lane->blocks;
@@ -37,7 +37,8 @@ static void settle(struct ps_lane *lane, struct ps_load_block *block, uint32_t c
         return;
     *place = mine->later;
     lane->outstanding--;
-    memset(block->bytes, '!', block->ends[block->count - 1]); /* whoever still sends it will show */
+    /* The peer finds foreign bytes if the target still sends from this block. */
+    memset(block->bytes, '!', block->ends[block->count - 1]);
     block_free(mine);
 }
 
@@ -121,9 +122,9 @@ void ps_test_lane_refused(const struct ps_target_ops *ops, const char *url, cons
 {
     struct ps_err err = {0};
     if (ps_test_lane_plan(ops, url, &err) == PS_OK)
-        fail_msg("%s was taken", url);
+        fail_msg("%s was accepted", url);
     if (strstr(err.text, part) == NULL)
-        fail_msg("%s: \"%s\" does not say \"%s\"", url, err.text, part);
+        fail_msg("%s: \"%s\" does not contain \"%s\"", url, err.text, part);
 }
 
 void ps_test_lane_open(struct ps_lane *lane, const struct ps_target_ops *ops, const char *text)
@@ -191,7 +192,7 @@ void ps_test_lane_give(struct ps_lane *lane, uint32_t count, struct ps_test_even
             block->bytes[at++] = '\n';
         block->ends[i] = at;
     }
-    block->bytes = realloc(block->bytes, at); /* so that the sanitizer sees who reads too far */
+    block->bytes = realloc(block->bytes, at); /* exact size: a sanitizer detects reads past the end */
     assert_non_null(block->bytes);
     lane->given += count;
     lane->outstanding++;

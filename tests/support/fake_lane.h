@@ -1,9 +1,10 @@
-/* A lane and its sender for tests of targets: makes numbered events, gives them, notes what becomes of them.
+/* A lane and its sender for tests of targets: makes numbered events, gives them to the target, and records
+ * which ones complete and which ones fail.
  *
  * It defines ps_lane_completed and the others of bench/load/target.h weakly: only a test that calls
- * ps_test_lane_* gets them, and one that links the real lane keeps the real ones. Its back-off is short.
+ * ps_test_lane_* gets them, and one that links the real lane keeps the real ones. Its back-off is 5 ms.
  *
- * The events are "e <sequence> xxx.." of about the size asked for; sequences count from 0. */
+ * An event is "e <sequence> xxx.." of about the requested size; sequences count from 0. */
 #pragma once
 
 #include "bench/load/target.h"
@@ -17,18 +18,18 @@ struct ps_lane {
     void *plan, *state;
     enum ps_framing framing;
     uint32_t number;
-    uint64_t back_off_ns; /* between tries to connect */
-    bool unordered;       /* blocks may be completed in any order; each from its front */
+    uint64_t back_off_ns; /* between attempts to connect */
+    bool unordered;       /* blocks may be completed in any order, but each one from its front */
 
-    struct ps_test_block *blocks; /* given and not back, oldest first */
+    struct ps_test_block *blocks; /* given and not settled, oldest first */
     uint32_t outstanding;
     uint64_t given, completed, failed; /* events */
     uint64_t ups, downs;
     bool up, down;
-    unsigned failures_max;                    /* in a row */
+    unsigned failures_max;                    /* most failures in a row */
     char reason[256];                         /* of the last outage */
     char failure[256];                        /* of the last events that failed */
-    uint64_t failed_list[PS_TEST_FAILED_MAX]; /* sequences of the first of them; good after close, too */
+    uint64_t failed_list[PS_TEST_FAILED_MAX]; /* sequences of the first failed events; valid after close */
     size_t failed_count;
 };
 
@@ -36,33 +37,34 @@ struct ps_test_event_size {
     uint32_t low, high; /* bytes, framing included */
 };
 
-/* Plans and opens; fails the test when it cannot. */
+/* Plans and opens the target; fails the test when one of them fails. */
 void ps_test_lane_open(struct ps_lane *lane, const struct ps_target_ops *ops, const char *url);
-/* Only the plan: PS_FAIL and the message. Everything is let go again. */
+/* Only plans, then frees the plan. Returns PS_FAIL and the message in *err when the URL is refused. */
 enum ps_status ps_test_lane_plan(const struct ps_target_ops *ops, const char *url, struct ps_err *err);
-/* Fails the test when the URL is taken, or when the message does not have `part` in it. */
+/* Fails the test when the URL is accepted, or when the message does not contain `part`. */
 void ps_test_lane_refused(const struct ps_target_ops *ops, const char *url, const char *part);
-/* Closes, gives up what is outstanding, frees. */
+/* Closes the target, drops the blocks that are still outstanding, frees everything. */
 void ps_test_lane_close(struct ps_lane *lane);
 
-/* Room for another block? */
+/* Whether the target takes another block. */
 bool ps_test_lane_has_room(const struct ps_lane *lane);
 /* Gives a block of `count` events. */
 void ps_test_lane_give(struct ps_lane *lane, uint32_t count, struct ps_test_event_size size);
 
-/* One round: work, then at most `timeout_ms` waiting for the descriptor. */
+/* One round: calls `work`, then waits for the target's descriptor for at most `timeout_ms`. */
 void ps_test_lane_turn(struct ps_lane *lane, int timeout_ms);
-/* Turns until `done` says so; false after `patience_ms`. `done` NULL: until nothing is outstanding. */
+/* Runs rounds until `done` returns true (NULL: until nothing is outstanding). Returns false after
+ * `patience_ms`. */
 bool ps_test_lane_run(struct ps_lane *lane, unsigned patience_ms, bool (*done)(void *argument),
                       void *argument);
-/* Gives `events` in all, blocks of up to `per_block`, and turns until all are settled; false after
- * `patience_ms`. */
+/* Gives `events` events in blocks of up to `per_block`, and runs rounds until all are settled. Returns false
+ * after `patience_ms`. */
 bool ps_test_lane_send(struct ps_lane *lane, uint64_t events, uint32_t per_block,
                        struct ps_test_event_size size, unsigned patience_ms);
-/* Calls `finish` until it says true; false after `patience_ms`. */
+/* Calls `finish` until it returns true. Returns false after `patience_ms`. */
 bool ps_test_lane_finish(struct ps_lane *lane, unsigned patience_ms);
 
-/* Writes the text of event `sequence`, framing not included, into `to`; returns its length. The same that
+/* Writes the text of event `sequence`, without framing, into `to` and returns its length. It is the text that
  * ps_test_lane_give makes. */
 uint32_t ps_test_lane_event(uint64_t sequence, struct ps_test_event_size size, enum ps_framing framing,
                             char *to);

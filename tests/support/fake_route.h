@@ -1,5 +1,5 @@
-/* Runs a selector by hand. Included by one file of a test: it defines the engine's `struct ps_route` and its
- * functions over again, so the program must not use the engine's runners. */
+/* Runs a selector without the engine. One file of a test includes it: it defines its own `struct ps_route`
+ * and ps_route functions, so the program must not link the engine's runners. */
 #pragma once
 
 #include "tests/support/stage.h"
@@ -50,7 +50,7 @@ void ps_route_positions(struct ps_route *route, unsigned channel, bool required,
         ps_route_row(route, channel, required, ps_lease_row(lease, position));
 }
 
-/* One call of `work` on the chain's lease. */
+/* Calls the selector's `work` once on the chain's lease. The caller frees the route. */
 static __attribute__((unused)) struct ps_route *ps_test_selector_work(struct ps_test_stage *stage,
                                                                       struct ps_lease *lease)
 {
@@ -63,7 +63,8 @@ static __attribute__((unused)) struct ps_route *ps_test_selector_work(struct ps_
     return route;
 }
 
-/* How the event at a position of the lease goes to a channel. Fails when it goes both ways, or twice. */
+/* Returns how the event at a position of the lease is routed to a channel. Fails the test when it is routed
+ * both as required and as optional, or twice. */
 static enum ps_test_way ps_test_route_way(const struct ps_route *route, const struct ps_lease *lease,
                                           uint32_t position, unsigned channel)
 {

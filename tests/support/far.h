@@ -1,4 +1,4 @@
-/* A far end of verify read by hand: the records that come out of it. */
+/* Reads one far end of penstock verify without the command, and keeps the records. */
 #pragma once
 
 #include "bench/verify/far_end.h"
@@ -21,18 +21,19 @@ struct ps_test_far {
     bool ended;
 };
 
-/* Opens the far end of the URL (printf rules); fails the test when it cannot. */
+/* Opens the far end of the URL (printf format); fails the test when that fails. */
 void ps_test_far_open(struct ps_test_far *far, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Expects an error whose text holds `part`. */
+/* Expects that opening fails with an error that contains `part`. */
 void ps_test_far_refused(const char *url, const char *part);
-/* Reads until `count` records are there in all, or the end; fails the test after 10 s. */
+/* Reads until there are `count` records in total, or until the end. Fails the test after 10 s, or when the
+ * count differs. */
 void ps_test_far_collect(struct ps_test_far *far, size_t count);
-/* One call of `read`. */
+/* Calls `read` once. */
 void ps_test_far_read(struct ps_test_far *far, int timeout_ms);
-/* Reads for so long and expects nothing. */
+/* Calls `read` once with this timeout and expects no record. */
 void ps_test_far_expect_nothing(struct ps_test_far *far, int timeout_ms);
-/* Expects record `index`. */
+/* Expects this text as record `index`. */
 void ps_test_far_expect(const struct ps_test_far *far, size_t index, const char *text);
-/* Expects a remark that holds `part` (NULL: none at all). */
+/* Expects a remark that contains `part` (NULL: no remark), and this value of its `lossy`. */
 void ps_test_far_expect_remark(const struct ps_test_far *far, const char *part, bool lossy);
 void ps_test_far_close(struct ps_test_far *far);

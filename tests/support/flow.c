@@ -221,7 +221,7 @@ void flow_saw(struct flow *flow, unsigned number, const struct ps_lease *lease, 
     }
     sink->generation[body.origin] = body.generation;
     if (body.number + 1 <= sink->last[body.origin] &&
-        flow->sources[body.origin / FLOW_INSTANCES_MAX].kind != FLOW_CALLS) /* a call may come twice */
+        flow->sources[body.origin / FLOW_INSTANCES_MAX].kind != FLOW_CALLS) /* a call may be repeated */
         sink->disorder++;
     sink->last[body.origin] = body.number + 1;
     sink->settled++;
@@ -295,7 +295,7 @@ uint64_t flow_dropped(const struct flow *flow)
     return dropped;
 }
 
-/* Returns how many events are missing that may be. */
+/* Returns how many events are missing; fails the test when more are missing than may be. */
 static uint64_t verify_origin(const struct flow *flow, unsigned source, unsigned instance,
                               enum flow_doubles doubles)
 {
@@ -320,7 +320,7 @@ static uint64_t verify_origin(const struct flow *flow, unsigned source, unsigned
 void flow_verify(const struct flow *flow, enum flow_doubles doubles)
 {
     if (flow->bad > 0)
-        fail_msg("%llu events are not what was made (seed %llu)", (unsigned long long)flow->bad,
+        fail_msg("%llu events differ from what was made (seed %llu)", (unsigned long long)flow->bad,
                  (unsigned long long)flow->seed);
     uint64_t missing = 0;
     for (unsigned i = 0; i < flow->source_count; i++) {

@@ -1,10 +1,10 @@
-/* A made-up agent for tests of the engine: sources that number their events, an interceptor that stumbles, a
- * selector that routes by number, sinks that keep, delay, refuse and give back, all from a seed; and a ledger
- * of what every channel's sinks saw. The world outlives plans: a reload, or a restart after a crash, builds
- * new specs over the same struct flow.
+/* An artificial agent for tests of the engine: sources that number their events, an interceptor that drops
+ * events and sometimes fails, a selector that routes by number, sinks that keep, delay, refuse and return
+ * leases, all drawn from a seed; and a ledger of the events that the sinks of every channel settled. A struct
+ * flow outlives plans: a reload, or a restart after a crash, builds new specs from the same struct flow.
  *
  * Threads: a source instance writes its own flow_origin, a sink its own flow_sink; `seen` is counted with
- * atomics. flow_verify runs when nothing else does. */
+ * atomics. flow_verify runs when no worker runs. */
 #pragma once
 
 #include "core/engine/plan.h"
@@ -18,16 +18,16 @@
 #define FLOW_KEPT_MAX 32U
 
 enum flow_kind {
-    FLOW_STREAM,   /* ACCEPTED, waits: what was read is gone from the far end */
-    FLOW_CALLS,    /* ACCEPTED, refuses: one call at a time, sent again until it is accepted */
-    FLOW_POSITION, /* DELIVERED: opens at its committed position */
+    FLOW_STREAM,   /* needs ACCEPTED, waits when full: events that were read cannot be read again */
+    FLOW_CALLS,    /* needs ACCEPTED, refuses when full: one call at a time, repeated until accepted */
+    FLOW_POSITION, /* needs DELIVERED: opens at its committed position */
 };
 
 /* One source instance. */
 struct flow_origin {
-    uint64_t next; /* STREAM: next number to make; CALLS: first one not accepted; POSITION: where it reads */
-    uint64_t committed; /* POSITION: everything below was delivered */
-    uint64_t opened;    /* times: the generation */
+    uint64_t next; /* STREAM: next number to make; CALLS: first one not accepted; POSITION: read position */
+    uint64_t committed; /* POSITION: every number below was delivered */
+    uint64_t opened;    /* how many times it was opened: the generation */
     uint64_t accepted_calls, refused_calls;
     uint64_t dropped; /* by the interceptor */
 } PS_ALIGNED_GAP;
@@ -36,25 +36,25 @@ struct flow_source {
     enum flow_kind kind;
     unsigned instances;
     unsigned channels; /* mask */
-    unsigned changes;  /* the next spec differs from the one before: a reload closes and opens it */
+    unsigned changes;  /* 1: the next spec differs from the previous one, so a reload closes and opens it */
     unsigned version;
     struct flow_origin origins[FLOW_INSTANCES_MAX];
 };
 
 struct flow_sink {
     unsigned channel;
-    bool dead;              /* takes what it may hold and settles nothing; atomic */
-    unsigned open_failures; /* how many more times open fails */
+    bool dead;              /* takes leases up to its limit and settles none; atomic */
+    unsigned open_failures; /* how many more times `open` fails */
     uint64_t settled, given_back, rolled_back;
     uint64_t last[FLOW_ORIGINS_MAX]; /* 1 + last number seen, of the generation below */
     uint64_t generation[FLOW_ORIGINS_MAX];
     uint64_t disorder;
 } PS_ALIGNED_GAP;
 
-/* Of 1,000, each time the question comes up. */
+/* Chances of 1,000, drawn each time the case arises. */
 struct flow_chances {
     unsigned source_idle, source_back_off, oversize;
-    unsigned drop; /* by number: always the same events */
+    unsigned drop; /* decided by the event's number: always the same events */
     unsigned chain_later, chain_no_memory;
     unsigned sink_keep, sink_back_off, sink_retry, sink_partly, recall_later;
 };
@@ -66,30 +66,30 @@ struct flow {
     struct flow_sink sinks[FLOW_SINKS_MAX];
     const char *capacity, *keep_alive_s; /* of every channel */
     unsigned optional;                   /* mask of channels */
-    bool multiplex;                      /* by number; else every event to every channel of its source */
+    bool multiplex;                      /* route by number; else each event to all channels of its source */
     uint64_t total;                      /* numbers of each origin: 0 .. total-1 */
     uint32_t body_max;
-    uint32_t work_events_max; /* rows a call of work makes at most */
+    uint32_t work_events_max; /* most rows that one call of `work` makes */
     uint64_t delay_max_ns;    /* how long a sink keeps a lease */
     struct flow_chances chances;
     struct ps_agent_options options;
     uint8_t *seen[FLOW_CHANNELS_MAX][FLOW_ORIGINS_MAX]; /* by number; stays at 255 */
-    uint64_t given_up; /* STREAM events that a closing source said it gives up: so many may be missing */
-    uint64_t bad;      /* bodies or headers that are not what was made; atomic */
+    uint64_t given_up; /* STREAM events that closing sources reported as given up: so many may be missing */
+    uint64_t bad;      /* events whose body or headers differ from what was made; atomic */
 };
 
-/* Fills in what the caller left 0, and makes the ledger. */
+/* Sets defaults for fields that the caller left 0, and allocates the ledger. */
 void flow_init(struct flow *flow);
 void flow_fini(struct flow *flow);
 
-/* A new spec of this agent: sinks and channels always differ from those before, sources when they are told
- * to. */
+/* Returns a new spec of this agent. Sinks and channels always differ from those of the previous spec, sources
+ * if their `changes` is 1. */
 struct ps_agent_spec *flow_spec(struct flow *flow);
 
-/* True when every source has made all its events (POSITION: and they were delivered). Any thread. */
+/* Returns whether every source has made all its events (POSITION: and they were delivered). Any thread. */
 bool flow_is_made(const struct flow *flow);
 
-/* Whether the interceptor drops this number; the channels it goes to. */
+/* Returns whether the interceptor drops this number; returns the mask of channels that it is routed to. */
 bool flow_drops(const struct flow *flow, unsigned origin, uint64_t number);
 unsigned flow_route(const struct flow *flow, unsigned origin, uint64_t number);
 
@@ -98,16 +98,16 @@ enum flow_doubles {
     FLOW_AT_LEAST_ONCE,
 };
 
-/* Fails the test unless everything that was made (POSITION: committed) reached every required channel it was
- * routed to, in order where one sink serves the channel. */
+/* Fails the test unless every event that was made (POSITION: committed) reached every required channel
+ * that it was routed to, in order if one sink serves the channel. */
 void flow_verify(const struct flow *flow, enum flow_doubles doubles);
 
-/* What STREAM's interceptors dropped: the rest of the engine's counter was given up. */
+/* Events that interceptors of STREAM sources dropped. The rest of the engine's counter was given up. */
 uint64_t flow_dropped(const struct flow *flow);
 
-/* Events in the ledger, each as often as it was seen. */
+/* Events in the ledger, each counted as often as it was seen. */
 uint64_t flow_seen(const struct flow *flow);
-/* What should be there: required channels, events made and not dropped. */
+/* The value that flow_seen should have: events made and not dropped, once for each required channel. */
 uint64_t flow_expected(const struct flow *flow);
 
 static inline unsigned flow_origin_number(unsigned source, unsigned instance)
@@ -122,7 +122,7 @@ struct flow_plan {
 };
 extern const struct ps_stage_ops flow_source_stream, flow_source_calls, flow_source_position;
 extern const struct ps_stage_ops flow_interceptor, flow_selector, flow_sink_stage;
-/* A sink settled this event: goes into the ledger. */
+/* Records in the ledger that a sink settled this event. */
 void flow_saw(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
 bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number);
 bool flow_chance(uint64_t *random, unsigned of_1000);

@@ -1,4 +1,5 @@
-/* The stages of tests/support/flow.h. Each draws its behaviour from a generator in its own state. */
+/* The stages of tests/support/flow.h. Each one draws its behaviour from a random generator in its own
+ * state. */
 #include "tests/support/flow.h"
 
 #include <stdio.h>
@@ -27,7 +28,7 @@ struct source_state {
     struct flow_origin *origin;
     uint64_t random;
     uint64_t next;
-    uint64_t call; /* CALLS: events of the call that has no answer yet; 0 = none */
+    uint64_t call; /* CALLS: number of events of the call that is not answered yet; 0 = no call */
     unsigned number;
     char *scratch;
 };
@@ -55,7 +56,7 @@ static void source_close(const void *plan, void *state_)
     free(((struct source_state *)state_)->scratch);
 }
 
-/* One event, either way a source may do it. */
+/* Adds one event, in one of the two ways that a source may use: copied, or written in place. */
 static bool make_event(const struct flow *flow, struct source_state *state, struct ps_batch *batch)
 {
     uint32_t length = (uint32_t)(sizeof(struct flow_body) + ps_test_random(&state->random) % flow->body_max);
@@ -98,7 +99,7 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     bool positions = flow->sources[plan->number].kind == FLOW_POSITION;
     uint32_t stream = state->port->instance, generation = (uint32_t)state->origin->opened;
     if (positions && !ps_batch_span(batch, stream, generation, (int64_t)state->next - 1))
-        return batch->full ? PS_DONE : PS_IDLE; /* makes room for it; moving it cannot fail */
+        return batch->full ? PS_DONE : PS_IDLE; /* reserves the span; moving it later cannot fail */
     while (made < count && state->next < flow->total && make_event(flow, state, batch)) {
         assert_true(!positions || ps_batch_span(batch, stream, generation, (int64_t)state->next));
         state->next++;
@@ -111,7 +112,7 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     return made > 0 || batch->full ? PS_DONE : PS_IDLE;
 }
 
-/* A call that stands alone in its batch, so that it is accepted or refused as a whole. */
+/* Makes one call, alone in its batch, so that it is accepted or refused as a whole. */
 static enum ps_result calls_work(const void *plan_, void *state_, struct ps_batch *batch,
                                  const struct ps_now *now)
 {
@@ -164,7 +165,8 @@ static bool calls_drain(const void *plan, void *state_, const struct ps_now *now
     return state->call == 0;
 }
 
-/* In order, without a gap, and not before every event was seen by a sink of each required channel. */
+/* Asserts that deliveries are reported in order, without a gap, and only after a sink of each required
+ * channel saw every event. */
 static void position_delivered(const void *plan_, void *state_, const struct ps_batch *batch,
                                const struct ps_now *now)
 {
@@ -183,7 +185,7 @@ static void position_delivered(const void *plan_, void *state_, const struct ps_
 
 #define FLOW_SOURCE_STAGE(stage_name, ops_)                                                                  \
     {                                                                                                        \
-        .kind = PS_KIND_SOURCE, .name = stage_name, .summary = "made up",                                    \
+        .kind = PS_KIND_SOURCE, .name = stage_name, .summary = "a test stage",                               \
         .plan_size = sizeof(struct flow_plan), .state_size = sizeof(struct source_state),                    \
         .open = source_open, .close = source_close, .source = (ops_)                                         \
     }
@@ -203,7 +205,7 @@ const struct ps_stage_ops flow_source_stream = FLOW_SOURCE_STAGE("flow-stream", 
 const struct ps_stage_ops flow_source_calls = FLOW_SOURCE_STAGE("flow-calls", &calls_ops);
 const struct ps_stage_ops flow_source_position = FLOW_SOURCE_STAGE("flow-position", &position_ops);
 
-/* ---- interceptor: two headers, and drops ---- */
+/* ---- interceptor: sets two headers, drops events ---- */
 
 struct chain_state {
     uint64_t random;
@@ -245,7 +247,7 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
         char text[32];
         memcpy(&body, event->body, sizeof body);
         if (flow_chance(&state->random, plan->flow->chances.chain_no_memory))
-            return PS_RETRY; /* half-way: what was set is set again */
+            return PS_RETRY; /* the headers set so far are set again by the next call */
         uint32_t length = (uint32_t)snprintf(text, sizeof text, "%llu", (unsigned long long)body.number);
         char *value = ps_batch_alloc(lease->batch, length);
         if (value == NULL)
@@ -269,7 +271,7 @@ static const struct ps_interceptor_ops interceptor_ops = {.work = interceptor_wo
 const struct ps_stage_ops flow_interceptor = {
     .kind = PS_KIND_INTERCEPTOR,
     .name = "flow-interceptor",
-    .summary = "made up",
+    .summary = "a test stage",
     .plan_size = sizeof(struct flow_plan),
     .state_size = sizeof(struct chain_state),
     .open = chain_open,
@@ -307,7 +309,7 @@ static const struct ps_selector_ops selector_ops = {.work = selector_work};
 const struct ps_stage_ops flow_selector = {
     .kind = PS_KIND_SELECTOR,
     .name = "flow-selector",
-    .summary = "made up",
+    .summary = "a test stage",
     .plan_size = sizeof(struct flow_plan),
     .selector = &selector_ops,
 };
@@ -378,7 +380,7 @@ static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease
     const struct flow_plan *plan = plan_;
     const struct flow_chances *chances = &plan->flow->chances;
     struct sink_state *state = state_;
-    assert_true((*lease)->settled == (*lease)->cursor); /* here both move together */
+    assert_true((*lease)->settled == (*lease)->cursor); /* this sink moves both together */
     if (state->kept_count == FLOW_KEPT_MAX || flow_chance(&state->random, chances->sink_back_off))
         return PS_LATER;
     if (!is_dead(state) && flow_chance(&state->random, chances->sink_retry)) {
@@ -403,7 +405,7 @@ static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease
     return PS_DONE;
 }
 
-static void oldest_away(struct sink_state *state)
+static void remove_oldest(struct sink_state *state)
 {
     memmove(state->kept, state->kept + 1, --state->kept_count * sizeof state->kept[0]);
 }
@@ -416,17 +418,17 @@ static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *
         return PS_NEVER;
     while (state->kept_count > 0 && state->kept[0].due_ns <= now->mono_ns) {
         struct ps_lease *lease = state->kept[0].lease;
-        oldest_away(state);
+        remove_oldest(state);
         settle(plan, lease, UINT32_MAX);
         ps_port_done(state->port, &lease);
         assert_null(lease);
     }
     if (state->kept_count > 0 && state->kept[0].lease->cursor + 1 < state->kept[0].lease->count)
-        settle(plan, state->kept[0].lease, 1); /* some events earlier than the rest */
+        settle(plan, state->kept[0].lease, 1); /* settles some events before the rest of their lease */
     return state->kept_count > 0 ? state->kept[0].due_ns : PS_NEVER;
 }
 
-/* Some of the oldest get through after all, the others go back, some of them half done. */
+/* Completes some of the oldest leases, and gives the others back, some of them partly settled. */
 static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
     const struct flow_plan *plan = plan_;
@@ -436,11 +438,11 @@ static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back,
         return false;
     while (!is_dead(state) && state->kept_count > 0 && ps_test_random(&state->random) % 3 == 0) {
         struct ps_lease *lease = state->kept[0].lease;
-        oldest_away(state);
+        remove_oldest(state);
         settle(plan, lease, UINT32_MAX);
         ps_port_done(state->port, &lease);
     }
-    if (!is_dead(state) && state->kept_count > 0) { /* never all of them: then it would be done */
+    if (!is_dead(state) && state->kept_count > 0) { /* never all events: the lease would be done */
         struct ps_lease *lease = state->kept[0].lease;
         settle(plan, lease, (uint32_t)(ps_test_random(&state->random) % (lease->count - lease->cursor)));
     }
@@ -452,7 +454,7 @@ static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back,
         (*end)->next = NULL;
         end = &(*end)->next;
         state->sink->given_back++;
-        oldest_away(state);
+        remove_oldest(state);
     }
     return true;
 }
@@ -469,7 +471,7 @@ static const struct ps_sink_ops sink_ops = {
 const struct ps_stage_ops flow_sink_stage = {
     .kind = PS_KIND_SINK,
     .name = "flow-sink",
-    .summary = "made up",
+    .summary = "a test stage",
     .plan_size = sizeof(struct flow_plan),
     .state_size = sizeof(struct sink_state),
     .open = sink_open,

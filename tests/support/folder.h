@@ -1,16 +1,16 @@
-/* A folder of one test's own: made empty, removed with all that is in it. One at a time. Thread: the test's.
- */
+/* A temporary folder of one test: created empty, removed with its contents. One at a time.
+ * Thread: the test's. */
 #pragma once
 
 #include <stddef.h>
 
-/* As cmocka's setup and teardown of a test or a group. */
+/* cmocka setup and teardown functions, for a test or a group. */
 int ps_test_folder_setup(void **state);
 int ps_test_folder_teardown(void **state);
 
-/* Its path, and that of a file in it (four of them are kept). */
+/* Return the folder's path, and the path of a file in it (valid for the next three calls). */
 const char *ps_test_folder(void);
 const char *ps_test_folder_path(const char *name);
 
-/* Appends to a file in it, which is made when it is missing. */
+/* Appends to a file in the folder; creates the file if it does not exist. */
 void ps_test_folder_append(const char *name, const void *data, size_t length);

@@ -16,7 +16,7 @@
 #define READ_BYTES (64 * 1024)
 #define EVENT_BYTES_MAX (1 << 20)
 
-/* ---- what came ---- */
+/* ---- received events ---- */
 
 uint64_t ps_test_peer_sequence(struct ps_test_peer *peer, const char *text, size_t length)
 {
@@ -85,7 +85,7 @@ void ps_test_peer_check(struct ps_test_peer *peer, const struct ps_lane *lane, u
             continue;
         }
         if (seen[sequence] == 0 && sequence != expected)
-            fail_msg("%" PRIu64 " came, %" PRIu64 " is the next", sequence, expected);
+            fail_msg("event %" PRIu64 " arrived, expected %" PRIu64, sequence, expected);
         if (sequence == expected)
             expected++;
         seen[sequence] = 1;
@@ -136,7 +136,7 @@ static bool link_open(struct ps_test_link *link, struct ps_test_peer *peer, int 
     return true;
 }
 
-/* False: it is over. */
+/* Returns false when the connection has ended. */
 static bool link_read(struct ps_test_link *link)
 {
     do {
@@ -206,7 +206,7 @@ static void *serve(void *argument)
     return NULL;
 }
 
-/* ---- life ---- */
+/* ---- start and stop ---- */
 
 void ps_test_peer_return(struct ps_test_peer *peer)
 {
@@ -218,7 +218,8 @@ void ps_test_peer_return(struct ps_test_peer *peer)
     assert_true(peer->listener >= 0);
     if (!peer->datagrams)
         setsockopt(peer->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    int bytes = peer->datagrams ? 4 << 20 : 64 << 10; /* streams: small, so that a stalled peer is felt */
+    /* Streams have a small buffer, so that the target notices a stalled peer. */
+    int bytes = peer->datagrams ? 4 << 20 : 64 << 10;
     setsockopt(peer->listener, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     assert_int_equal(bind(peer->listener, (struct sockaddr *)&address, sizeof address), 0);
     if (!peer->datagrams)

@@ -1,4 +1,4 @@
-/* What the servers of peer.c speak. The server's thread. */
+/* The protocols of the server in peer.c. Thread: the server's. */
 #include "tests/support/peer.h"
 
 #include <inttypes.h>
@@ -43,7 +43,7 @@ size_t ps_test_protocol_netcat(struct ps_test_link *link)
             answer_length = 0;
         }
     }
-    /* The last answer in pieces. */
+    /* Sends the last answer in pieces. */
     if (answer_length > 1 && !ps_test_link_send(link, answers, answer_length - 2))
         return SIZE_MAX;
     if (answer_length > 1 && !ps_test_link_send(link, answers + answer_length - 2, 2))
@@ -140,7 +140,7 @@ size_t ps_test_protocol_http(struct ps_test_link *link)
     }
 }
 
-/* ---- Avro RPC, as FLUME 1.11's source reads it ---- */
+/* ---- Avro RPC, as the avro source of Flume 1.11 reads it ---- */
 
 struct reader {
     const uint8_t *at, *end;
@@ -248,8 +248,8 @@ static uint32_t from_big_endian(const uint8_t *from)
     return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
 }
 
-/* Payload of one message, pieces put together; NULL: not all of it is here. `*taken`: its bytes on the wire.
- */
+/* Returns the payload of one message with its pieces joined, NULL if it is incomplete. *taken: its bytes on
+ * the wire. */
 static uint8_t *message_gather(const struct ps_test_link *link, size_t at, size_t *length, size_t *taken)
 {
     const uint8_t *in = (const uint8_t *)link->in;
@@ -380,7 +380,7 @@ size_t ps_test_protocol_avro_zlib(struct ps_test_link *link)
             return SIZE_MAX;
         zip->length = zip->room - zip->in.avail_out;
     } while (zip->in.avail_out == 0);
-    struct ps_test_link plain = *link; /* the same, but for what it says */
+    struct ps_test_link plain = *link; /* the same link with decompressed input */
     plain.in = zip->plain;
     plain.length = zip->length;
     size_t taken = ps_test_protocol_avro(&plain);

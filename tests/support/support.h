@@ -1,4 +1,4 @@
-/* What tests share. */
+/* Includes that every cmocka test needs, and a seeded random generator. */
 #pragma once
 
 #include <setjmp.h>
@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-/* The seed of a property test: PENSTOCK_SEED if set, else from the clock. Printed, so that a failure can be
- * replayed. */
+/* Returns the seed of a property test: PENSTOCK_SEED if it is set, else a number from the clock. Prints
+ * it, so that a failure can be replayed. */
 uint64_t ps_test_seed(void);
 
-/* xorshift64*: the next number of the generator in `*state` (never 0). */
+/* Returns the next number of the xorshift64* generator in *state, which must not be 0. */
 uint64_t ps_test_random(uint64_t *state);

@@ -104,7 +104,7 @@ char *ps_test_syslog_run(const struct ps_test_syslog *how, const struct ps_pairs
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    char *copy = malloc(length + 1); /* so that a sanitizer sees any byte too many */
+    char *copy = malloc(length + 1); /* a sanitizer detects reads past the end */
     assert_non_null(out);
     assert_non_null(copy);
     memcpy(copy, data, length);

@@ -1,7 +1,6 @@
-/* Runs Flume's two syslog parsers by hand and prints what they make, one line an event: headers sorted by
- * name as "name=value ", then "| " and the body; bytes that are not printable ASCII as \xNN. "(none)": no
- * event yet;
- * "(dropped)": no event. */
+/* Runs the two syslog parsers and prints their events, one line each: headers sorted by name as
+ * "name=value ", then "| " and the body; bytes that are not printable ASCII as \xNN. The line is "(none)"
+ * if there is no event yet, "(dropped)" if the message makes no event. */
 #pragma once
 
 #include "tests/support/stage.h"
@@ -14,6 +13,7 @@ struct ps_test_syslog {
     uint32_t size_max;
 };
 
-/* What becomes of these bytes. Free the answer. `format` may be NULL (single and udp: format.* keys). */
+/* Parses these bytes and returns the printed events; the caller frees them. `format`: the format.* keys of
+ * "single" and "udp"; may be NULL. */
 char *ps_test_syslog_run(const struct ps_test_syslog *how, const struct ps_pairs *format, const char *data,
                          size_t length);

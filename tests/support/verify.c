@@ -113,7 +113,7 @@ bool ps_test_verify_there(void)
     return program != NULL && access(program, X_OK) == 0;
 }
 
-/* Reads on until its output holds `part`; false: it ended before. */
+/* Reads until its output contains `part`; returns false if it ended before. */
 static bool read_until(struct ps_test_verify *verify, const char *part)
 {
     uint64_t end_ns = ps_clock_now().mono_ns + PATIENCE_NS;

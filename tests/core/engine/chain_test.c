@@ -1,5 +1,5 @@
-/* Where rows go, and what a chain does when there is no memory for its leases: they are tried again, the
- * selector is not. */
+/* How rows are routed. If there is no memory for a chain's leases, making them is tried again, and the
+ * selector is not called again. */
 #include "core/engine/runner.h"
 #include "tests/support/stage.h"
 
@@ -31,7 +31,7 @@ static void test_positions(void **unused)
         assert_int_equal(ps_route_has(route, 1, false, row), row == 3);
         assert_int_equal(ps_route_has(route, 1, true, row), row == 65);
     }
-    uint64_t keep[PS_BATCH_EVENTS_MAX / 64]; /* every other row: positions are not rows */
+    uint64_t keep[PS_BATCH_EVENTS_MAX / 64]; /* every other row, so that positions differ from rows */
     memset(keep, 0xAA, sizeof keep);
     assert_true(ps_lease_filter_bits(lease, keep));
     ps_route_clear(route);
@@ -42,7 +42,7 @@ static void test_positions(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A selector that counts how often it is asked: rows in turn to two channels. */
+/* A selector that counts its calls and routes rows to two channels in turn. */
 static unsigned asked;
 
 static enum ps_result select_in_turn(const void *plan, void *state, const struct ps_lease *lease,
@@ -77,13 +77,13 @@ static void test_no_memory(void **unused)
                                       .chain = lease,
                                       .pending = pending};
     runner.base.counters = &stage.counters;
-    batch->holders = 1; /* as the window has it: the chain's lease */
+    batch->holders = 1; /* the chain's lease, as the window counts it */
 
     asked = 0;
     assert_false(ps_chain_run(&runner, &stage.now)); /* the selector has no memory */
     assert_int_equal(asked, 1);
 
-    static struct ps_block *blocks[4096]; /* all there is: the leases find none for their index lists */
+    static struct ps_block *blocks[4096]; /* all blocks: the leases find none for their index lists */
     size_t count = 0;
     struct ps_block_cache *cache = ps_pool_cache(stage.pool);
     while (count < PS_COUNT_OF(blocks) && (blocks[count] = ps_block_take(cache)) != NULL)
@@ -91,7 +91,7 @@ static void test_no_memory(void **unused)
     batch->carver->meta_down = batch->carver->meta_up;
     for (int i = 0; i < 3; i++) {
         assert_false(ps_chain_run(&runner, &stage.now));
-        assert_int_equal(asked, 2); /* and no more */
+        assert_int_equal(asked, 2); /* the selector is not called again */
         assert_int_equal(batch->lease_count, 1);
     }
     while (count > 0)

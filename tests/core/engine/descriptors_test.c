@@ -1,5 +1,5 @@
-/* Descriptors that the kernel does not give: starting fails with an error, and a source is tried again, as when
- * its own `open` fails. The workers' epoll is real; their cycles are called by hand. */
+/* The kernel refuses a descriptor: the start fails with an error, and a source is opened again later, as
+ * after a failure of its own `open`. The workers' epoll is real; the test calls their cycles. */
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -8,10 +8,10 @@
 #include "core/engine/engine.h"
 #include "tests/support/flow.h"
 
-/* The number of the EPOLL_CTL_ADD that fails (counted from now on, 1 = the next); 0 = none. */
+/* Number of the EPOLL_CTL_ADD that fails, counted from the assignment: 1 = the next one, 0 = none. */
 static unsigned add_fails;
 
-/* Takes the place of libc's. */
+/* Replaces the function of libc. */
 int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
 {
     if (operation == EPOLL_CTL_ADD && add_fails > 0 && --add_fails == 0) {

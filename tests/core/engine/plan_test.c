@@ -1,5 +1,5 @@
-/* Plans: who runs where, how channels are numbered, budgets, and what is taken back when a stage does not
- * build. */
+/* Plans: assignment of stages to workers, numbering of producers and consumers, budgets, and the teardown
+ * when a stage cannot be built. */
 #include "tests/support/flow.h"
 
 #include <stdio.h>
@@ -31,7 +31,7 @@ static void test_batch_limit(void **state)
     assert_int_equal(ps_batch_events_limit(1000000, 1024), 1024);
 }
 
-/* min(units, cores - 1), at least 1; never fewer than the widest source needs. */
+/* Workers: min(units, cores - 1), at least 1, and not fewer than the source with the most instances needs. */
 static void test_worker_count(void **state)
 {
     (void)state;
@@ -83,7 +83,7 @@ static void test_places(void **state)
         assert_int_equal(plan->channels[flow.sinks[i].channel].consumer_workers[plan->sinks[i].consumer],
                          plan->sinks[i].worker);
     }
-    assert_int_equal(plan->leases_max, 5); /* the chain's, and each channel required and optional */
+    assert_int_equal(plan->leases_max, 5); /* the chain's, and two for each channel: required and optional */
     assert_int_equal(plan->sources[0].batch_events_max, 250);
     ps_plan_destroy(plan);
     flow_fini(&flow);
@@ -121,7 +121,7 @@ static void test_budget(void **state)
     }
 }
 
-/* Each source keeps blocks of its own: many of them need more than the least there is. */
+/* Each source keeps blocks of its own: many sources need more than the minimum budget. */
 static void test_budget_of_many_sources(void **state)
 {
     struct ps_err err = {0};
@@ -135,15 +135,15 @@ static void test_budget_of_many_sources(void **state)
     flow.options.memory_budget = 16 << 20;
     assert_null(plan_of(&flow, &small, 0, &err));
     assert_non_null(strstr(err.text, "at least 64 MiB"));
-    flow.options.memory_budget = 0; /* not asked for: enough is taken */
+    flow.options.memory_budget = 0; /* not configured: the plan chooses a sufficient budget */
     struct ps_plan *plan = plan_of(&flow, &small, 0, &err);
     assert_int_equal(plan->memory_budget_bytes, 64 << 20);
     ps_plan_destroy(plan);
     flow_fini(&flow);
 }
 
-/* A client library takes its share from the blocks, and its threads count: one client for a sink, one for each
- * instance of a source. */
+/* A client library's memory is subtracted from the blocks, and its threads are counted: one client for a
+ * sink, one for each instance of a source. */
 static void test_budget_of_clients(void **state)
 {
     struct ps_err err = {0};
@@ -205,7 +205,7 @@ static void count_teardown(void *plan)
     built--;
 }
 
-/* An interceptor that makes the thing its chain shares. */
+/* An interceptor that creates its chain's share. */
 static enum ps_status share_build(void *plan, struct ps_context *context, struct ps_err *err)
 {
     if (count_build(plan, context, err) != PS_OK)
@@ -217,8 +217,8 @@ static enum ps_status share_build(void *plan, struct ps_context *context, struct
     return PS_OK;
 }
 
-/* What a chain shares is finished once all its stages are built, ends with the plan, and is not made at all
- * for a source that stays open over a reload. */
+/* A chain's share is finished after all stages of the chain are built, and destroyed with the plan. It is not
+ * created for a source that stays open over a reload. */
 static void test_chain_share(void **state)
 {
     struct ps_stage_ops interceptor = flow_interceptor;
@@ -257,7 +257,7 @@ static void test_chain_share(void **state)
     }
 }
 
-/* Whichever stage does not build: what was built before it is torn down, once. */
+/* Each stage in turn fails to build: the stages built before it are torn down once. */
 static void test_build_failures(void **state)
 {
     struct ps_stage_ops source = flow_source_stream, interceptor = flow_interceptor;
@@ -309,7 +309,7 @@ static void test_adopt(void **state)
     struct ps_plan *b = plan_of(&flow, &machine, 2, &err), *c = plan_of(&flow, &machine, 3, &err);
     ps_plan_adopt(b, a);
     assert_ptr_equal(b->sources[0].adopts, &a->sources[0]);
-    assert_null(b->sources[1].adopts); /* it differs */
+    assert_null(b->sources[1].adopts); /* its configuration differs */
     ps_plan_adopt(c, a);
     assert_ptr_equal(c->sources[0].adopts, &a->sources[0]);
     flow.sources[0].channels = 1; /* other channels */

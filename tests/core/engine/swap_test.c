@@ -1,5 +1,5 @@
-/* A swapped pointer (core/engine/swap.h): what was replaced is used by nobody any more, and may be freed at once,
- * although readers do nothing but read. */
+/* A swapped pointer (core/engine/swap.h): no reader uses the replaced object any more, so it can be freed
+ * at once, although readers only read the pointer. */
 #include "core/engine/swap.h"
 
 #include "rings/tsan.h"
@@ -13,7 +13,7 @@
 #define ROUNDS 3000U
 
 struct value {
-    uint64_t number, same; /* of one another, until it is freed */
+    uint64_t number, same; /* equal until the object is freed */
 };
 
 struct world {
@@ -22,7 +22,7 @@ struct world {
     struct reader {
         struct world *world;
         uint64_t seen, torn, backwards;
-        unsigned parks; /* goes to sleep after so many looks; 0: never */
+        unsigned parks; /* sleeps after so many reads; 0: never */
     } readers[READERS];
 };
 
@@ -34,7 +34,7 @@ static struct value *value_create(uint64_t number)
     return value;
 }
 
-/* As ps_worker_run does after each cycle, and around its sleep. */
+/* Does what ps_worker_run does after each cycle and around its sleep. */
 static void quiesce(bool sleep)
 {
     PS_TSAN_RELEASE(&ps_swap_grace);
@@ -82,7 +82,7 @@ static void test_readers_never_see_what_is_gone(void **state)
     for (uint64_t round = 1; round <= ROUNDS; round++) {
         struct value *old = ps_swap_replace(&world.swap, value_create(round));
         assert_int_equal(old->number, round - 1);
-        old->number = UINT64_MAX; /* torn, for whoever still looks; and freed, for the sanitizers */
+        old->number = UINT64_MAX; /* a late reader sees unequal numbers; sanitizers see a use after free */
         free(old);
     }
     __atomic_store_n(&world.stop, true, __ATOMIC_RELAXED);
@@ -111,7 +111,7 @@ static void *sleeper_main(void *sleeper_)
     return NULL;
 }
 
-/* Would not end, if a parked worker were waited for. */
+/* Would not end if the swap waited for parked workers. */
 static void test_sleepers_are_not_waited_for(void **state)
 {
     struct sleeper sleeper;

@@ -1,12 +1,12 @@
-/* Bounds of every array, each with a message that names the limit and the key; and the proof that going home
- * never blocks. */
+/* Limits of every array, each with a message that names the limit and the key; and the proof that a push
+ * to the way home never blocks. */
 #include "tests/support/flow.h"
 
 #include "rings/spsc.h"
 
 #include <stdio.h>
 
-/* A plan with nothing in it but what the check reads. */
+/* A plan that has only what the check reads. */
 struct made {
     struct ps_agent_spec spec;
     struct ps_plan plan;
@@ -69,7 +69,8 @@ static void test_limits(void **state)
     refused(&made, "names 1 CPUs for 2 workers", "a1.penstock.cpus");
 }
 
-/* A ring of what the check says holds all leases of all batches of a worker: the most there can be. */
+/* A ring of the size that the check computes holds all leases of all batches of a worker, the most
+ * possible. */
 static void test_way_home(void **state)
 {
     struct made made;

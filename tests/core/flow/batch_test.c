@@ -1,6 +1,6 @@
-/* Batches against a naive model: many batches cut from one carver, random bodies, headers, spans and tickets,
- * with enough memory and with too little at every point. What was given once stays as it was, and everything
- * goes back. */
+/* Batches compared with a naive model: many batches from one carver, random bodies, headers, spans and
+ * tickets, with enough memory and with too little at every point. Data once added does not change, and all
+ * memory is returned. */
 #include "core/flow/carver.h"
 
 #include "core/arena.h"
@@ -18,7 +18,7 @@ struct model_header {
 
 struct model_event {
     uint32_t length, pattern;
-    struct model_header own[24]; /* newest first when read from the end */
+    struct model_header own[24]; /* oldest first */
     unsigned own_count;
 };
 
@@ -37,7 +37,7 @@ struct bench {
     struct ps_depot *depot;
     struct ps_pool *pool;
     struct ps_carver carver;
-    struct ps_block_cache hoard; /* what is kept from the test */
+    struct ps_block_cache hoard; /* blocks withheld from the code under test */
     struct ps_block *hoarded[4096];
     unsigned hoarded_count;
     const struct ps_name *names[NAMES];
@@ -164,7 +164,7 @@ static void check(const struct bench *bench, const struct model *model)
     assert_true(batch->block_count <= PS_BATCH_BLOCKS_MAX);
 }
 
-/* ---- what may be done to an open batch; all may fail, and then nothing has changed ---- */
+/* ---- operations on an open batch; each may fail, and then changes nothing ---- */
 
 static void fill(char *at, uint32_t length, uint32_t pattern)
 {
@@ -203,8 +203,8 @@ static void do_copy(struct bench *bench, struct model *model)
         added(model, length, pattern);
 }
 
-/* Reads into the batch, makes rows of the lines, leaves a rest for the next reserve, of this batch or the
- * next. */
+/* Reads into the batch, makes rows of the lines, and leaves the rest for the next reserve, of this batch
+ * or of the next one. */
 static void do_read(struct bench *bench, struct model *model)
 {
     struct ps_batch *batch = model->batch;
@@ -214,7 +214,7 @@ static void do_read(struct bench *bench, struct model *model)
     if (bytes == NULL)
         return;
     assert_true(room >= wanted && ps_batch_left(batch) == left);
-    for (uint32_t i = 0; i < left; i++) /* what was left stands at its start */
+    for (uint32_t i = 0; i < left; i++) /* the rest of the previous read is at its start */
         assert_int_equal((uint8_t)bytes[i], (uint8_t)(pattern + i));
     uint32_t length = left + (uint32_t)pick(bench, wanted - left);
     fill(bytes, length, pattern);
@@ -269,7 +269,7 @@ static void do_header(struct bench *bench, struct model *model)
     if (bytes == NULL || event->own_count == PS_COUNT_OF(event->own))
         return;
     const struct ps_name *real_name = bench->names[name];
-    if (pick(bench, 4) == 0) { /* a stranger's name, equal by its text alone */
+    if (pick(bench, 4) == 0) { /* a name that is not interned: only its text is equal */
         real_name = ps_batch_name(model->batch, bench->names[name]->text, bench->names[name]->length);
         if (real_name == NULL)
             return;
@@ -332,8 +332,8 @@ static void do_shared_remove(struct bench *bench, struct model *model)
         model_drop_own(&model->events[row], name);
 }
 
-/* Taking a shared header from one event gives the others a copy: their order of headers is then another one,
- * so the model's lists are made anew from what is there, after what matters was checked. */
+/* Removing a shared header from one event gives the other events a copy of it. This changes the order of
+ * their headers, so the model's lists are rebuilt from the batch after the headers were checked. */
 static void do_remove(struct bench *bench, struct model *model)
 {
     uint32_t row = (uint32_t)pick(bench, model->count);
@@ -344,13 +344,13 @@ static void do_remove(struct bench *bench, struct model *model)
         return;
     }
     if (pick(bench, 4) > 0)
-        return; /* costly: every header of every event */
+        return; /* expensive: checks every header of every event */
     for (uint32_t i = 0; i < model->count; i++) {
         if (model->events[i].own_count + model->shared_count > PS_COUNT_OF(model->events[i].own))
             return;
     }
     bool done = ps_batch_header_remove(model->batch, &model->batch->events[row], bench->names[name]);
-    if (!done) { /* some are spelled out: read the same as before */
+    if (!done) { /* some headers were copied to events: the events must read as before */
         for (uint32_t i = 0; i < model->count; i++) {
             struct ps_slice value;
             assert_true(ps_event_header(model->batch, &model->batch->events[i], bench->names[name], &value));
@@ -478,7 +478,7 @@ static void test_against_model(void **state)
     }
 }
 
-/* With room for only so many blocks, every allocation of the script fails once in some round. */
+/* The number of available blocks is limited: every allocation of the script fails in some round. */
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -508,8 +508,8 @@ static void test_no_descriptors(void **state)
     bench_fini(&bench);
 }
 
-/* A batch that a source filled to the brim has room for what interceptors make of it, as long as the budget
- * has: otherwise the chain would try again for ever. */
+/* Interceptors can extend a batch that a source filled completely, as long as the budget has memory:
+ * otherwise the chain would try again for ever. */
 static void test_full_batch_takes_interceptors(void **state)
 {
     (void)state;
@@ -521,7 +521,7 @@ static void test_full_batch_takes_interceptors(void **state)
     }
     assert_true(batch->full && batch->count > 2);
     ps_batch_close(batch);
-    for (uint32_t row = 0; row < batch->count; row++) { /* each body is replaced by one of its length */
+    for (uint32_t row = 0; row < batch->count; row++) { /* replace each body by one of the same length */
         assert_non_null(ps_batch_alloc(batch, sizeof body));
         for (unsigned i = 0; i < 4; i++) {
             char *value = ps_batch_alloc(batch, 60000);
@@ -534,7 +534,7 @@ static void test_full_batch_takes_interceptors(void **state)
     bench_fini(&bench);
 }
 
-/* What a lease says it occupies is what the budget loses, headers included. */
+/* The memory that a lease reports is the memory subtracted from the budget, headers included. */
 static void test_memory_of_headers(void **state)
 {
     (void)state;
@@ -542,7 +542,7 @@ static void test_memory_of_headers(void **state)
     bench_init(&bench, 64, 64, 1);
     struct ps_batch *batch = ps_batch_take(&bench.carver, (struct ps_now){0});
     static char text[1000];
-    for (unsigned i = 0; i < 100; i++) { /* 700 kB of headers, over several blocks */
+    for (unsigned i = 0; i < 100; i++) { /* 700 kB of headers, in several blocks */
         struct ps_event *event = ps_batch_add_copy(batch, "x", 1);
         if (event == NULL)
             break;

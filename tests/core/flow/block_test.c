@@ -39,7 +39,7 @@ static uint32_t take_all(struct ps_block_cache *cache, struct ps_block **blocks,
     return count;
 }
 
-/* Every block once, then an ordinary NULL, and all of them back. */
+/* Takes every block once, then gets NULL without an error, then gives all blocks back. */
 static void test_take_all(void **state)
 {
     struct ps_depot *depot = make_depot(DEPOT_BLOCKS);
@@ -77,7 +77,7 @@ static void test_references(void **state)
     struct ps_block *other = ps_block_take(&cache);
     assert_ptr_not_equal(block, other);
     ps_block_drop(&cache, block);
-    assert_ptr_equal(ps_block_take(&cache), block); /* last in, first out: it is warm */
+    assert_ptr_equal(ps_block_take(&cache), block); /* last in, first out: it is in the CPU's cache */
     ps_block_drop(&cache, block);
     ps_block_drop(&cache, other);
     ps_block_cache_fini(&cache);
@@ -85,7 +85,7 @@ static void test_references(void **state)
     ps_depot_destroy(depot);
 }
 
-/* The whole length is reserved first, and given back whole. */
+/* The whole length is reserved at once, and given back at once. */
 static void test_oversize(void **state)
 {
     struct ps_depot *depot = make_depot(16);
@@ -97,7 +97,7 @@ static void test_oversize(void **state)
     memset(giant->base, 1, 9 * PS_BLOCK_BYTES + 1);
     assert_int_equal(ps_depot_used_bytes(depot), 10 * PS_BLOCK_BYTES);
     assert_null(ps_block_take_oversize(&cache, 6 * PS_BLOCK_BYTES + 1));
-    assert_int_equal(ps_depot_used_bytes(depot), 10 * PS_BLOCK_BYTES); /* nothing half reserved */
+    assert_int_equal(ps_depot_used_bytes(depot), 10 * PS_BLOCK_BYTES); /* no partial reservation */
     struct ps_block *second = ps_block_take_oversize(&cache, 6 * PS_BLOCK_BYTES);
     assert_non_null(second);
     assert_null(ps_block_take(&cache));
@@ -108,7 +108,7 @@ static void test_oversize(void **state)
     ps_depot_destroy(depot);
 }
 
-/* Free blocks in the worker's own cache are room for a giant, too. */
+/* Free blocks in the worker's own cache count as room for an oversize block, too. */
 static void test_oversize_takes_from_own_cache(void **state)
 {
     struct ps_depot *depot = make_depot(4096);
@@ -131,8 +131,8 @@ static void test_oversize_takes_from_own_cache(void **state)
     ps_depot_destroy(depot);
 }
 
-/* What idle workers keep for themselves is a small part of the budget, however small it is: a worker that
- * needs memory must not wait for ones that do not. */
+/* The caches of idle workers hold a small part of the budget, however small the budget is: a worker that
+ * needs memory must not wait for workers that do not. */
 static void test_caches_do_not_starve_others(void **state)
 {
     static struct ps_block_cache caches[64];
@@ -175,7 +175,7 @@ struct worker {
     uint64_t torn;
 };
 
-/* Takes, writes, checks that nobody else writes, drops. */
+/* Takes a block, writes to it, checks that no other thread writes to it, drops it. */
 static void *work(void *argument)
 {
     struct worker *worker = argument;

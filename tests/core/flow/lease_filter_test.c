@@ -1,5 +1,5 @@
-/* Filtering a chain's lease by bits against asking about each event: the same rows, counts and bytes, also
- * for leases that were filtered before, and nothing changed when there is no memory. */
+/* Filtering a chain's lease by bits gives the same rows, counts and bytes as a decision for each event,
+ * also for leases that were filtered before, and changes nothing when there is no memory. */
 #include "core/flow/carver.h"
 #include "core/flow/batch_parts.h"
 
@@ -38,7 +38,7 @@ static uint64_t pick(struct bed *bed, uint64_t below)
     return ps_test_random(&bed->random) % below;
 }
 
-/* Bodies of different lengths, so that a wrong row shows in the sum. */
+/* Bodies have different lengths, so that a wrong row changes the sum. */
 static struct ps_batch *batch_make(struct bed *bed, uint32_t count)
 {
     static const char text[200] = "";
@@ -55,7 +55,7 @@ static bool bit_of(const uint64_t *bits, uint32_t row)
     return (bits[row / 64] >> (row % 64)) & 1;
 }
 
-/* Bits in one of the shapes that matter: none, all, few, many, half. What is behind the last row is noise. */
+/* Bits in one of the relevant shapes: none, all, few, many, half. The bits after the last row are random. */
 static void bits_make(struct bed *bed, uint64_t *bits)
 {
     static const uint64_t kept_of_16[] = {0, 16, 1, 15, 8};
@@ -102,7 +102,7 @@ static void test_against_naive(void **unused)
     bed_fini(&bed);
 }
 
-/* All kept: no index list is made. None kept: none is needed. */
+/* All events kept: no index list is made. No event kept: no index list is needed. */
 static void test_nothing_to_write(void **unused)
 {
     (void)unused;

@@ -1,5 +1,6 @@
-/* The acknowledgement window against a model: leases come home in any order, batches complete out of order,
- * and the source is told in order, exactly up to the first that is not complete. */
+/* The acknowledgement window compared with a model: leases come home in any order, batches complete out of
+ * order, and deliveries are reported to the source in order, exactly up to the first batch that is not
+ * complete. */
 #include "core/flow/carver.h"
 #include "core/flow/window.h"
 
@@ -13,7 +14,7 @@ struct bench {
     struct ps_pool *pool;
     struct ps_carver carver;
     struct ps_window *window;
-    uint64_t delivered; /* sequence of the last one told */
+    uint64_t delivered; /* sequence of the last batch reported */
 };
 
 static void deliver(void *argument, struct ps_batch *batch)
@@ -45,7 +46,7 @@ static void bench_fini(struct bench *bench)
     ps_depot_destroy(bench->depot);
 }
 
-/* A closed batch in the window with so many leases out, besides the chain's. */
+/* Puts a closed batch into the window with so many leases out, besides the chain's. */
 static struct ps_lease *enter(struct bench *bench, unsigned required, unsigned optional)
 {
     struct ps_batch *batch = ps_batch_take(&bench->carver, (struct ps_now){0});
@@ -70,16 +71,16 @@ static void test_in_order(void **state)
     bench_init(&bench, true);
     struct ps_lease *a = enter(&bench, 1, 0), *b = enter(&bench, 2, 1), *c = enter(&bench, 0, 0);
     assert_int_equal(ps_window_outstanding(bench.window), 3);
-    ps_window_release(c); /* nothing left of it: complete, but not its turn */
+    ps_window_release(c); /* complete, but batches before it are not */
     ps_window_release(b);
     ps_window_release(b + 1);
     ps_window_release(b + 2);
     assert_int_equal(bench.delivered, 0);
     ps_window_release(a + 1);
-    assert_int_equal(bench.delivered, 0); /* its chain is not done */
+    assert_int_equal(bench.delivered, 0); /* the chain is not done */
     ps_window_release(a);
     assert_int_equal(bench.delivered, 3);
-    assert_int_equal(ps_pool_out_count(bench.pool), 1); /* b: an optional reader still has it */
+    assert_int_equal(ps_pool_out_count(bench.pool), 1); /* b: an optional channel still has a lease of it */
     assert_int_equal(ps_window_outstanding(bench.window), 1);
     ps_window_release(b + 3);
     assert_int_equal(ps_pool_out_count(bench.pool), 0);
@@ -87,7 +88,8 @@ static void test_in_order(void **state)
     bench_fini(&bench);
 }
 
-/* What was given up stops the window: nothing behind it is told. An optional one that failed does not. */
+/* A batch that was given up stops the window: no batch after it is reported. A failed optional lease does not
+ * stop it. */
 static void test_lost(void **state)
 {
     struct bench bench;
@@ -111,7 +113,8 @@ static void test_lost(void **state)
     bench_fini(&bench);
 }
 
-/* The source is closed while batches are out: no call any more, and they are freed as they come. */
+/* The source is closed while batches are out: it is not called any more, and they are freed as they come
+ * home. */
 static void test_detach(void **state)
 {
     struct bench bench;
@@ -123,7 +126,7 @@ static void test_detach(void **state)
         ps_window_release(b);
         ps_window_release(b + 1);
         ps_window_detach(bench.window);
-        assert_int_equal(ps_pool_out_count(bench.pool), 1); /* b was complete, and goes */
+        assert_int_equal(ps_pool_out_count(bench.pool), 1); /* b was complete and is freed */
         assert_true(ps_window_is_detached(a->batch->window));
         ps_window_release(a + 1);
         ps_window_release(a); /* frees the window */

@@ -1,4 +1,4 @@
-/* The histogram against sorted arrays of what was recorded. */
+/* The histogram compared with sorted arrays of the recorded values. */
 #include "core/watch/histogram.h"
 #include "tests/support/support.h"
 
@@ -44,7 +44,7 @@ static void test_empty(void **state)
     assert_int_equal(ps_histogram_count_upto(&histogram, UINT64_MAX), 0);
 }
 
-/* Each percentile is the sorted array's, rounded up by less than 1/128 of it. */
+/* Each percentile is that of the sorted array, rounded up by less than 1/128 of it. */
 static void test_percentiles(void **state)
 {
     (void)state;
@@ -85,7 +85,7 @@ static void test_times_and_huge(void **state)
     assert_int_equal(ps_histogram_count_upto(&histogram, 500), 0);
 }
 
-/* Two halves added are the whole. */
+/* The sum of two histograms equals the histogram of all values. */
 static void test_add(void **state)
 {
     (void)state;

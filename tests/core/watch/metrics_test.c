@@ -1,5 +1,5 @@
-/* The metrics pages, made from a provider of known numbers and fetched over HTTP. Field names and value forms
- * of the JSON are those a Flume 1.11 answered with. */
+/* The metrics pages of a provider with known numbers, fetched over HTTP. The expected field names and
+ * value forms of the JSON are those of answers of Flume 1.11. */
 #include "core/flow/carver.h"
 #include "core/watch/metrics_server.h"
 #include "tests/support/support.h"
@@ -188,7 +188,7 @@ static int teardown(void **state)
 
 /* ---- Flume's JSON ---- */
 
-/* Exactly these fields, all of them strings. */
+/* Asserts that the object has exactly these fields, all of them strings. */
 static void expect_fields(json_t *object, const char *const *fields, size_t count)
 {
     const char *key;
@@ -196,7 +196,7 @@ static void expect_fields(json_t *object, const char *const *fields, size_t coun
     json_object_foreach(object, key, value)
     {
         if (!json_is_string(value))
-            fail_msg("%s is no string", key);
+            fail_msg("%s is not a string", key);
     }
     for (size_t i = 0; i < count; i++) {
         if (json_object_get(object, fields[i]) == NULL)
@@ -315,7 +315,7 @@ static void test_other_paths(void **state)
     assert_int_equal(reply.length, 0);
     request("OPTIONS", "/metrics");
     assert_int_equal(reply.status, 403);
-    request("POST", "/metrics"); /* as Flume */
+    request("POST", "/metrics"); /* Flume answers it like GET */
     assert_int_equal(reply.status, 200);
     request("HEAD", "/metrics");
     assert_int_equal(reply.status, 200);
@@ -339,7 +339,7 @@ static void expect_line(const char *line)
         fail_msg("no line %s in\n%s", line, reply.body);
 }
 
-/* Every family begins with HELP and TYPE, comes once, and its samples follow it. */
+/* Asserts that every family begins with HELP and TYPE, occurs once, and is followed by its samples. */
 static void expect_exposition(void)
 {
     char seen[256][128], family[128] = "";
@@ -497,7 +497,7 @@ static void test_tail(void **state)
     assert_false(ps_flag_get(&engine.tap->wanted));
     ps_flag_set(&worker_stop, true);
     pthread_join(thread, NULL);
-    request("GET", "/tail?component=c1&count=3&wait=0"); /* nothing passes: an empty answer, not an error */
+    request("GET", "/tail?component=c1&count=3&wait=0"); /* no event: an empty answer, not an error */
     assert_int_equal(reply.status, 200);
     request("GET", "/tail?component=c9");
     assert_int_equal(reply.status, 404);
@@ -522,14 +522,14 @@ static void *long_tail(void *argument)
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, mine);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 45L); /* less than the look would take by itself */
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 45L); /* less than the request's wait of 60 s */
     CURLcode code = curl_easy_perform(curl);
     curl_easy_cleanup(curl);
     free(mine);
-    return code != CURLE_OPERATION_TIMEDOUT ? argument : NULL; /* answered or hung up on, both at once */
+    return code != CURLE_OPERATION_TIMEDOUT ? argument : NULL; /* answered or disconnected, without delay */
 }
 
-/* A look in progress is ended by stop, and a second looker is told so. */
+/* Stopping the server ends a /tail request in progress; a second one meanwhile is answered with an error. */
 static void test_stop_during_tail(void **state)
 {
     (void)state;

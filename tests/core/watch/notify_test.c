@@ -1,4 +1,4 @@
-/* sd_notify's datagrams, seen from the other end of the socket. */
+/* The datagrams of sd_notify, as the other end of the socket receives them. */
 #include "core/watch/notify.h"
 #include "tests/support/support.h"
 

@@ -14,7 +14,7 @@ static void expect_java(double value, const char *text)
     ps_page_fini(&page);
 }
 
-/* Right-hand sides printed by a JVM (17). */
+/* The right-hand sides were printed by a JVM 17. */
 static void test_java_double(void **state)
 {
     (void)state;
@@ -59,7 +59,7 @@ static void test_label(void **state)
     ps_page_fini(&page);
 }
 
-/* Any bytes whatever make a JSON string that a parser takes. */
+/* Any bytes make a JSON string that a parser accepts. */
 static void test_json_any(void **state)
 {
     (void)state;

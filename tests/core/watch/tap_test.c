@@ -1,4 +1,4 @@
-/* The tap: what the looker sees of events a worker passes, and that the worker never waits for it. */
+/* The tap: which events its reader sees of those that a worker passes, and that the worker never waits. */
 #include "core/flow/carver.h"
 #include "core/watch/tap.h"
 #include "tests/support/support.h"
@@ -71,7 +71,7 @@ static void test_off(void **state)
     ps_tap_start(fixture->tap);
     ps_tap_offer(fixture->tap, &batch->leases[0]);
     ps_tap_stop(fixture->tap);
-    ps_tap_start(fixture->tap); /* another looker: nothing of what the one before left */
+    ps_tap_start(fixture->tap); /* another reader: gets nothing that the previous one left */
     assert_int_equal(ps_tap_take(fixture->tap, 100, &fixture->page), 0);
     ps_tap_stop(fixture->tap);
     batch_end(batch);
@@ -110,7 +110,7 @@ static void test_cut(void **state)
     assert_int_equal(ps_tap_take(fixture->tap, 1, &fixture->page), 1);
     assert_non_null(strstr(fixture->page.text, "x\",\"bytes\":100000,\"cut\":true}\n"));
     assert_true(fixture->page.length < PS_TAP_EVENT_BYTES + 100);
-    /* A header that does not fit: neither it nor the body is shown past the limit. */
+    /* A header does not fit: neither the header nor the body is shown past the limit. */
     assert_true(ps_batch_header_add(batch, event, ps_name_intern("big"), giant, 5000));
     fixture->page.length = 0;
     ps_tap_offer(fixture->tap, &batch->leases[0]);
@@ -120,7 +120,8 @@ static void test_cut(void **state)
     free(giant);
 }
 
-/* A lease of many events is sampled from end to end; a full ring shows no more, and makes nobody wait. */
+/* A lease of many events is sampled over its whole length. A full ring shows no more events, and the
+ * worker does not wait. */
 static void test_sample_and_full(void **state)
 {
     struct fixture *fixture = *state;
@@ -152,7 +153,7 @@ static void *worker(void *argument)
     return NULL;
 }
 
-/* Lookers come and go while the worker runs: every line is whole. */
+/* Readers start and stop while the worker runs: every line is complete. */
 static void test_threads(void **state)
 {
     struct fixture *fixture = *state;
