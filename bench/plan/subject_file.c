@@ -1,7 +1,7 @@
 /* Derives target and far ends from an agent file: which source to load and how, where its sinks write, and
  * which settings to override so that a measurement disturbs no other system. */
 #include "bench/plan/subject.h"
-#include "bench/support/outline.h"
+#include "bench/plan/outline.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "bench/support/outline.h"
+#include "bench/plan/outline.h"
 
 #include "conf/conf.h"
 #include "stages/table.h"
