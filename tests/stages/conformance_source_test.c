@@ -2,7 +2,9 @@
  * also through small batches and pauses; an idle one reports that it has nothing and allocates nothing; it
  * drains, closes without a trace and opens again; an open that fails for want of memory leaves nothing
  * behind. */
+#include "stages/table.h"
 #include "tests/support/allocations.h"
+#include "tests/support/kafka/cluster.h"
 #include "tests/support/net.h"
 
 #include <dirent.h>
@@ -14,7 +16,9 @@
 struct adapter {
     const struct ps_stage_ops *ops;
     const char *keys[12];
-    bool asserts_memory; /* its set-up ends the process when there is no memory, as the engine's own does */
+    bool asserts_memory;   /* its set-up ends the process when there is no memory, as the engine's own does */
+    bool library;          /* a client library works for it on threads of its own */
+    void (*prepare)(void); /* before the stage is started */
     void (*begin)(const struct adapter *adapter, struct ps_test_stage *stage);
     /* Sends one event more; NULL: it comes by itself. */
     void (*send)(unsigned number);
@@ -80,6 +84,49 @@ static void expect_stress(const struct ps_test_event *event, unsigned number)
     assert_memory_equal(event->body, "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", 10);
 }
 
+/* A topic and a group for each stage that is started: nobody waits for the members of the test before. */
+static char servers[64], topic[32], group[32];
+static rd_kafka_t *producer;
+
+static void prepare_topic(void)
+{
+    static unsigned number;
+    number++;
+    snprintf(servers, sizeof servers, "%s", ps_test_cluster.bootstrap);
+    snprintf(topic, sizeof topic, "source%u", number);
+    snprintf(group, sizeof group, "group%u", number);
+    ps_test_topic(topic, 1);
+}
+
+static void create_producer(const struct adapter *adapter, struct ps_test_stage *stage)
+{
+    char reason[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    (void)adapter;
+    (void)stage;
+    assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", servers, reason, sizeof reason), 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+    assert_non_null(producer);
+}
+
+static void destroy_producer(void)
+{
+    assert_int_equal(rd_kafka_flush(producer, 20000), 0);
+    rd_kafka_destroy(producer);
+    producer = NULL;
+}
+
+static void send_record(unsigned number)
+{
+    char text[64];
+    int length = snprintf(text, sizeof text, "event %u", number);
+    assert_int_equal(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
+                                       RD_KAFKA_V_VALUE(text, (size_t)length),
+                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+                     0);
+    rd_kafka_poll(producer, 0);
+}
+
 static const struct adapter adapters[] = {
     {.ops = &ps_source_seq, .keys = {"totalEvents", "3000"}, .expect = expect_number},
     {.ops = &ps_source_stress, .keys = {"size", "10", "maxTotalEvents", "3000"}, .expect = expect_stress},
@@ -119,7 +166,29 @@ static const struct adapter adapters[] = {
      .end = disconnect,
      .expect = expect_line,
      .asserts_memory = true},
+    {.ops = &ps_source_kafka,
+     .keys = {"kafka.bootstrap.servers", servers, "kafka.topics", topic, "kafka.consumer.group.id", group,
+              "kafka.consumer.auto.offset.reset", "earliest", "kafka.consumer.session.timeout.ms", "6000"},
+     .prepare = prepare_topic,
+     .begin = create_producer,
+     .send = send_record,
+     .end = destroy_producer,
+     .expect = expect_line,
+     .asserts_memory = true,
+     .library = true},
 };
+
+static void test_all_are_here(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; ps_stages[i] != NULL; i++) {
+        unsigned times = 0;
+        for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
+            times += adapters[k].ops == ps_stages[i];
+        if (times != (ps_stages[i]->kind == PS_KIND_SOURCE))
+            fail_msg("%s is asked %u times", ps_stages[i]->name, times);
+    }
+}
 
 /* ---- checks ---- */
 
@@ -132,6 +201,21 @@ static unsigned open_fds(void)
         count++;
     closedir(directory);
     return count;
+}
+
+/* The embedded cluster, a thread of this process, closes its side of a connection a little later. */
+static void assert_fds(const struct adapter *adapter, unsigned fds)
+{
+    for (int i = 0; adapter->library && open_fds() > fds && i < 5000; i++)
+        usleep(1000);
+    assert_int_equal(open_fds(), fds);
+}
+
+static void start(const struct adapter *adapter, struct ps_test_stage *stage)
+{
+    if (adapter->prepare != NULL)
+        adapter->prepare();
+    ps_test_stage_start(stage, adapter->ops, adapter->keys);
 }
 
 static void begin(const struct adapter *adapter, struct ps_test_stage *stage)
@@ -157,7 +241,8 @@ static void take_all(const struct adapter *adapter, struct ps_test_stage *stage,
             fail_msg("%s: %u events came, not %u", adapter->ops->name, seen, count);
         for (unsigned burst = 0; adapter->send != NULL && sent < count && burst < 100; burst++)
             adapter->send(sent++);
-        (void)ps_test_source_work(stage);
+        if (ps_test_source_work(stage) != PS_DONE && adapter->library)
+            usleep(1000);
         if (stage->batch != NULL && stage->batch->count >= small) {
             const struct ps_source_ops *ops = adapter->ops->source;
             if (ops->paused != NULL)
@@ -215,6 +300,25 @@ static void drain(struct ps_test_stage *stage)
     }
 }
 
+/* Opens it and closes it again, so that libraries are warm. Returns how many descriptors are open then; a
+ * client library must leave none. */
+static unsigned start_closed(const struct adapter *adapter, struct ps_test_stage *stage)
+{
+    if (adapter->prepare != NULL)
+        adapter->prepare();
+    ps_test_stage_init(stage, adapter->ops);
+    if (ps_test_stage_bind(stage, adapter->keys) != PS_OK || ps_test_stage_build(stage) != PS_OK)
+        fail_msg("%s: %s", adapter->ops->name, stage->err.text);
+    unsigned fds = open_fds();
+    assert_int_equal(ps_test_stage_open(stage), PS_OK);
+    if (adapter->library)
+        drain(stage); /* a member that does not leave its group holds up the next one */
+    ps_test_stage_close(stage);
+    if (adapter->library)
+        assert_fds(adapter, fds);
+    return open_fds();
+}
+
 static void test_life(void **unused)
 {
     (void)unused;
@@ -222,9 +326,7 @@ static void test_life(void **unused)
         const struct adapter *adapter = &adapters[i];
         print_message("%s\n", adapter->ops->name);
         struct ps_test_stage stage;
-        ps_test_stage_start(&stage, adapter->ops, adapter->keys);
-        ps_test_stage_close(&stage);
-        unsigned fds = open_fds();
+        unsigned fds = start_closed(adapter, &stage);
         /* Twice with the same plan, the second time with batches of a few events. */
         for (unsigned small = 1024; small > 0; small = small == 1024 ? 7 : 0) {
             assert_int_equal(ps_test_stage_open(&stage), PS_OK);
@@ -235,7 +337,7 @@ static void test_life(void **unused)
             end(adapter);
             ps_test_source_close_batch(&stage);
             ps_test_stage_close(&stage);
-            assert_int_equal(open_fds(), fds);
+            assert_fds(adapter, fds);
         }
         ps_test_stage_fini(&stage);
     }
@@ -249,7 +351,7 @@ static void test_drain(void **unused)
         for (int under_way = 0; under_way < 2; under_way++) {
             const struct adapter *adapter = &adapters[i];
             struct ps_test_stage stage;
-            ps_test_stage_start(&stage, adapter->ops, adapter->keys);
+            start(adapter, &stage);
             begin(adapter, &stage);
             for (unsigned number = 0; under_way && number < 50; number++) {
                 if (adapter->send != NULL)
@@ -296,9 +398,10 @@ static void test_open_without_memory(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_are_here),
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_open_without_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }
