@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# bench/peers and bench/overload, small: bare librdkafka and penstock on the mock cluster, every event accounted for.
+# Small runs of bench/peers and bench/overload: bare librdkafka and penstock on the mock cluster, every event accounted
+# for.
 # Runs alone: capacities are searched.
 set -euo pipefail
 
@@ -14,7 +15,7 @@ fail() { echo "FAILED: $*" >&2; cat "$work"/* >&2; exit 1; }
 
 echo "peers"
 "$PENSTOCK_SOURCE/bench/peers" --build "$build" --broker mock --events 50000 --warm 5000 --rounds 1 --rate 5000 --held 1 --out "$work/peers" bare penstock vector 2>"$work/log" || fail "exit $?"
-python3 - "$work/peers" <<'PY' || fail "the peers' records"
+python3 - "$work/peers" <<'PY' || fail "wrong records of the peers"
 import json, sys
 found = {one["variant"]: one for one in map(json.loads, open(sys.argv[1]))}
 assert set(found) == {"bare", "penstock", "vector"}, found
@@ -26,11 +27,11 @@ assert found["bare"]["lost"] == 0
 assert "skip" in found["vector"] or found["vector"]["lost"] == 0
 PY
 "$PENSTOCK_SOURCE/bench/peers" --table "$work/peers" >"$work/table" || fail "--table: exit $?"
-grep -q '^| penstock: .* 0 / 0 / 0 ' "$work/table" || fail "the table"
+grep -q '^| penstock: .* 0 / 0 / 0 ' "$work/table" || fail "wrong table"
 
 echo "overload"
 "$PENSTOCK_SOURCE/bench/overload" --build "$build" --broker mock --warm 5000 --capacity 10000 --seconds 2 --factors 0.5 --out "$work/overload" penstock 2>"$work/log" || fail "exit $?"
-python3 - "$work/overload" <<'PY' || fail "the overload's records"
+python3 - "$work/overload" <<'PY' || fail "wrong records of the overload"
 import json, sys
 [half] = map(json.loads, open(sys.argv[1]))
 assert half["variant"] == "penstock 0.5x" and half["offered"] == 5000 and half["value"] > 0

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The benches of the rule engine, small: that they run, that what they count is right, and that they print records. No figure is judged.
+# Small runs of the rule engine's benches: they run, their counts are correct, and they print records. No figure is
+# judged.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
@@ -17,12 +18,12 @@ for kind in spread dense; do
     "$build/bench/bench_print_rule_traffic" $kind 40 log 3000 >"$work/$kind.log"
     "$build/bench/bench_print_rule_traffic" $kind 40 rules >"$work/$kind.rules"
     "$build/bench/bench_print_rule_traffic" $kind 40 rules-set >"$work/$kind.set"
-    "$build/bench/bench_print_rule_traffic" $kind 40 log 3000 | cmp - "$work/$kind.log" || fail "$kind: another log from the same seed"
+    "$build/bench/bench_print_rule_traffic" $kind 40 log 3000 | cmp - "$work/$kind.log" || fail "$kind: the same seed gives a different log"
     for file in rules set; do
-        "$PENSTOCK" rules check "$work/$kind.$file" >"$work/log" 2>&1 || fail "$kind.$file: its rules are not taken"
+        "$PENSTOCK" rules check "$work/$kind.$file" >"$work/log" 2>&1 || fail "$kind.$file: its rules are refused"
     done
 done
-python3 - "$work" <<'PY' || fail "the logs are not what the rule sets ask for"
+python3 - "$work" <<'PY' || fail "the logs do not fit the rule sets"
 import re, sys
 for kind, low, high in (("spread", 0.005, 0.02), ("dense", 1, 1)):
     rules = [line.rstrip("\n").split("\t") for line in open(f"{sys.argv[1]}/{kind}.patterns")]
@@ -48,12 +49,12 @@ run rules_pipeline --seconds 0.3 --rounds 1
 if "$build/bench/bench_rules_reload" --seconds 0.5 --rounds 1 --events 20000 >"$work/rules_reload" 2>"$work/log"; then
     cat "$work/rules_reload" >>"$work/records"
 elif [[ $? != 77 ]]; then
-    fail "rules_reload: it failed"
+    fail "rules_reload failed"
 fi
 echo "rules_peers"
 "$PENSTOCK_SOURCE/bench/rules_peers" --build "$build" --quick --only nobody --out "$work/peers" filter hundred chain 2>"$work/log" || fail "rules_peers: exit $?"
 
-python3 - "$work" <<'PY' || fail "the records"
+python3 - "$work" <<'PY' || fail "wrong records"
 import json, sys
 found = {}
 for one in map(json.loads, open(f"{sys.argv[1]}/records")):
@@ -73,5 +74,5 @@ peers = [json.loads(line) for line in open(f"{sys.argv[1]}/peers")]
 assert [one["variant"] for one in peers] == ["filter penstock", "hundred penstock", "chain penstock"], peers
 PY
 "$PENSTOCK_SOURCE/bench/rules_report" "$work/records" "$work/curve.svg" >"$work/log" || fail "rules_report: exit $?"
-grep -q '^| spread 1000 against 10 | ' "$work/log" || fail "the tables"
-python3 -c 'import sys, xml.dom.minidom as x; d = x.parse(sys.argv[1]); assert len(d.getElementsByTagName("circle")) == 6' "$work/curve.svg" || fail "the curve"
+grep -q '^| spread 1000 against 10 | ' "$work/log" || fail "wrong tables"
+python3 -c 'import sys, xml.dom.minidom as x; d = x.parse(sys.argv[1]); assert len(d.getElementsByTagName("circle")) == 6' "$work/curve.svg" || fail "wrong curve"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# penstock demo: it delivers, and what it says of load and verify is not to be fooled: an agent file that loses events,
-# or sends them twice, is found out. Then a look around while it is held open: tail, topics, health.
+# penstock demo: it delivers, and its account is correct: it reports the losses and the duplicates of agent files that
+# lose events or send them twice. With --keep: tail, topics, health while the demo is held open.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
@@ -8,7 +8,7 @@ example=$PENSTOCK_SOURCE/conf/examples/quickstart.properties
 sent=20000
 work=$(mktemp -d)
 held=''
-# Files of an agent that did not end well are kept by the demo; here they go with us.
+# The demo keeps the files of an agent that failed: in this folder they are removed with the test's.
 export TMPDIR=$work
 finish() {
     [[ -z $held ]] || kill -INT "$held" 2>/dev/null || true
@@ -26,8 +26,8 @@ demo() { # WANTED-EXIT OPTION...
     ((code == wanted)) || fail "demo $*: exit $code, not $wanted"
 }
 
-# What load says it draws: each of the demo's 4 sources, one event in ten. The draws depend on nothing but the numbers
-# of source, event and field.
+# The number of error events that load draws, about one in ten, for each of the demo's 4 sources. The draws depend only
+# on the numbers of source, event and field.
 errors=0
 for ((source = 0; source < 4; source++)); do
     count=$("$PENSTOCK" load --target - --events $((sent / 4)) --first-source "$source" --quiet \
@@ -52,7 +52,7 @@ shows '^   1 s +in +[0-9]+ +delivered +[0-9]+ +[0-9]+ events/s +agent CPU +[0-9]
 shows '^  rate +[0-9]+ events/s'
 shows '^  CPU +[0-9]+ events per CPU-second of the agent'
 shows '^topic +kcat -b 127.0.0.1:[0-9]+ -t quickstart.rest'
-[[ -z $(find "$work" -name 'penstock-demo-*') ]] || fail "left something behind"
+[[ -z $(find "$work" -name 'penstock-demo-*') ]] || fail "the demo left files behind"
 
 echo "finds losses"
 grep -v 'selector.default' "$example" >"$work/lossy.properties"
@@ -70,12 +70,12 @@ shows "^  delivered +$sent$"
 shows '^  lost +0$'
 shows '^  duplicated +[1-9]'
 
-echo "says what is wrong"
+echo "reports errors"
 demo 2 --config /nonexistent/agent.properties
 shows 'the agent ended'
 demo 2 --rate none
 
-echo "ended by hand: what was sent is accounted for"
+echo "interrupted: the events sent so far are accounted for"
 mkdir "$work/hand"
 TMPDIR=$work/hand "$PENSTOCK" demo --rate 2000 --seconds 600 --config "$example" >"$work/out" 2>&1 &
 held=$!
@@ -88,10 +88,10 @@ kill -INT "$held"
 code=0
 wait "$held" || code=$?
 held=''
-((code == 0)) || fail "demo ended by hand: exit $code"
+((code == 0)) || fail "interrupted demo: exit $code"
 shows '^  sent +[1-9][0-9]* events'
 shows '^  lost +0$'
-rmdir "$work/hand" || fail "left something behind"
+rmdir "$work/hand" || fail "the demo left files behind"
 
 echo "held open"
 "$PENSTOCK" demo --rate 2000 --seconds 1 --keep --config "$example" >"$work/out" 2>&1 &
@@ -110,12 +110,12 @@ grep -qE '^\{.*origin=quickstart.*\} demo: ~1[0-9A-Za-z_-]{36} GET ' "$work/tail
 grep -q '^{"headers":{.*"Severity":"3"' "$work/tail" || fail "tail -j shows $(cat "$work/tail")"
 code=0
 "$PENSTOCK" tail nothing -u "$url" >"$work/tail" 2>&1 || code=$?
-((code == 2)) || fail "tail of nothing: exit $code"
-grep -q 'no channel or sink nothing' "$work/tail" || fail "tail of nothing: $(cat "$work/tail")"
+((code == 2)) || fail "tail of a missing component: exit $code"
+grep -q 'no channel or sink nothing' "$work/tail" || fail "tail of a missing component: $(cat "$work/tail")"
 code=0
 "$PENSTOCK" tail rest -u http://127.0.0.1:1 >"$work/tail" 2>&1 || code=$?
-((code == 2)) || fail "tail of nobody: exit $code"
-grep -q 'flume.monitoring.type=http' "$work/tail" || fail "tail of nobody: $(cat "$work/tail")"
+((code == 2)) || fail "tail without an agent: exit $code"
+grep -q 'flume.monitoring.type=http' "$work/tail" || fail "tail without an agent: $(cat "$work/tail")"
 if command -v curl >/dev/null; then
     [[ $(curl -s --noproxy '*' "$url/healthz") == ok ]] || fail "not healthy: $(curl -s --noproxy '*' "$url/healthz")"
     curl -s --noproxy '*' "$url/metrics" | grep -q '"SINK.rest":{"Type":"SINK"' || fail "no SINK.rest in /metrics"

@@ -1,4 +1,5 @@
-# Shared by tests/e2e/*_test.sh, which source it first: a folder, children that end with the script, waiting, a free port.
+# Shared by tests/e2e/*_test.sh, which source it first: a working folder, child processes that end with the script,
+# waiting for a condition, free ports.
 # shellcheck shell=bash
 set -euo pipefail
 for program in jq curl; do
@@ -16,13 +17,13 @@ finish() {
 }
 trap finish EXIT
 
-fail() { # WHAT: and the last that was said
+fail() { # WHAT: prints it and the last lines of each output, and ends the script
     echo "FAILED: $*" >&2
     tail -n 15 "$work"/*.err "$work"/*.json 2>/dev/null | cut -c 1-600 >&2 || true
     exit 1
 }
 
-await() { # WHAT COMMAND...: until it succeeds, 30 s at most
+await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 30 s
     local what=$1 i
     shift
     for ((i = 0; i < 300; i++)); do
@@ -35,7 +36,7 @@ await() { # WHAT COMMAND...: until it succeeds, 30 s at most
 # shellcheck source=tests/support/ports.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/ports.sh"
 ports_first=$(ports_reserve)
-free_port() { # prints one that no earlier call printed
+free_port() { # prints a port that no earlier call printed
     local next=0
     [[ ! -e $work/next_port ]] || next=$(<"$work/next_port")
     echo $((next + 1)) >"$work/next_port"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# penstock load to every target, from the command line, and what came verified: to verify itself where it listens, to
-# files that rotate, to the mock broker, to an agent's sources that answer or speak TLS; a far side that comes late and
-# one that nobody listens on.
+# penstock load to every target, from the command line, with penstock verify on the other side: to verify's own
+# listeners, to rotated files, to the mock broker, to an agent's sources that answer or use TLS; an agent that starts
+# after the load, and a certificate that is not trusted.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v openssl >/dev/null || { echo "SKIP: no openssl, which makes a certificate"; exit 77; }
@@ -9,24 +9,24 @@ command -v openssl >/dev/null || { echo "SKIP: no openssl, which makes a certifi
 load() { # NAME URL [OPTION]...
     local name=$1 url=$2
     shift 2
-    # No time is asserted: whether a busy machine held the rate does not matter here.
+    # No time is asserted: the test does not depend on whether a busy machine holds the rate.
     "$PENSTOCK" load --target "$url" --format rfc3164 --json --tolerance 1 --settle 60s --manifest "$work/$name.manifest" "$@" \
         >"$work/$name.load.json" 2>"$work/$name.load.err" || fail "load $name: exit $?"
 }
 
-# What the summary of a load or a verify must say.
+# Expects that the summary of a load or a verify contains every PART.
 says() { # FILE PART...
     local file=$1 part summary
     shift
     summary=$(tail -n 1 "$work/$file")
     for part in "$@"; do
-        [[ $summary == *"$part"* ]] || fail "$file does not say $part: ${summary:0:600}"
+        [[ $summary == *"$part"* ]] || fail "$file does not contain $part: ${summary:0:600}"
     done
 }
 
-clean='"lost":0' # and an exit code of 0: not duplicated, reordered or corrupted either
+clean='"lost":0' # exit code 0 also means: no event duplicated, reordered or corrupted
 
-verify() { # NAME URL...: reads until what the manifest says is there
+verify() { # NAME URL...: reads until all events of the manifest are there
     local name=$1 url from=()
     shift
     for url in "$@"; do from+=(--from "$url"); done
@@ -36,7 +36,7 @@ verify() { # NAME URL...: reads until what the manifest says is there
     echo "ok: $name"
 }
 
-# A verify that listens, in the background; its address in $address.
+# Starts a verify that listens, in the background; sets address.
 listen() { # NAME SCHEME
     "$PENSTOCK" verify --from "$2://127.0.0.1:0" --manifest "$work/$1.manifest" --idle 20s --json \
         >"$work/$1.verify.json" 2>"$work/$1.verify.err" &
@@ -47,14 +47,14 @@ listen() { # NAME SCHEME
     [[ $address ]] || fail "verify $1 names no address"
 }
 
-heard() { # NAME: what the listener says in the end
+heard() { # NAME: waits for the listener's end and checks its summary
     wait "$listener" || fail "verify $1: exit $?"
     unset "children[$listener]"
     says "$1.verify.json" "$clean"
     echo "ok: $1"
 }
 
-# ---- to verify itself ----
+# ---- to verify's own listeners ----
 
 listen tcp tcp
 load tcp "tcp://$address" --rate 20k --events 20k --connections 3
@@ -141,7 +141,7 @@ a1.sinks.$name.sink.rollInterval = 0
 EOF_
 done
 
-# The load begins before the agent is there: nothing is lost, and the outage is told of.
+# The load begins before the agent runs: no event is lost.
 "$PENSTOCK" load --target "netcat://127.0.0.1:${ports[netcat]}" --format rfc3164 --rate 5k --events 10k --json --tolerance 1 \
     --settle 60s --manifest "$work/netcat.manifest" >"$work/netcat.load.json" 2>"$work/netcat.load.err" &
 loader=$!
@@ -158,11 +158,11 @@ verify netcat "file://$work/netcat?follow=true"
 load tls "tls://127.0.0.1:${ports[tls]}?ca=$work/ca.pem" --rate 10k --events 20k --connections 2
 verify tls "file://$work/tls?follow=true"
 
-# Nobody's certificate: said, and an exit code.
+# An untrusted certificate: an error message and an exit code.
 code=0
 "$PENSTOCK" load --target "tls://127.0.0.1:${ports[tls]}" --rate 100 --duration 1s --settle 1s --json >"$work/untrusted.load.json" \
     2>"$work/untrusted.load.err" || code=$?
-((code != 0)) || fail "an untrusted certificate was taken"
+((code != 0)) || fail "an untrusted certificate was accepted"
 cat "$work"/untrusted.load.* | grep -q "give ca=FILE" || fail "untrusted: the reason is missing"
 echo "ok: untrusted"
 

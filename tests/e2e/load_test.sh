@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# penstock load from the command line: messages, exit codes, what it prints, and that a load can be repeated.
-# shellcheck disable=SC2016 # messages of the program quote with backticks
+# penstock load from the command line: messages, exit codes, output, and repeatability.
+# shellcheck disable=SC2016 # the program's messages contain backticks
 set -euo pipefail
 
 work=$(mktemp -d)
@@ -11,11 +11,11 @@ fail() {
     exit 1
 }
 
-# load CODE OPTION...: its output in $work/out and $work/err
-load() {
+# Runs penstock load and expects this exit code; its output is in $work/out and $work/err.
+load() { # CODE OPTION...
     local wanted=$1 code=0
     shift
-    # No time is asserted: whether a busy machine held the rate does not matter here.
+    # No time is asserted: the test does not depend on whether a busy machine holds the rate.
     "$PENSTOCK" load --tolerance 90% "$@" >"$work/out" 2>"$work/err" || code=$?
     ((code == wanted)) || fail "load $*: exit code $code, not $wanted: $(cat "$work/err")"
 }
@@ -24,11 +24,11 @@ refused() { # MESSAGE OPTION...
     local message=$1
     shift
     load 2 "$@"
-    grep -qF -- "$message" "$work/err" || fail "load $*: \"$(cat "$work/err")\" does not say \"$message\""
+    grep -qF -- "$message" "$work/err" || fail "load $*: \"$(cat "$work/err")\" does not contain \"$message\""
     (($(wc -l <"$work/err") <= 3)) || fail "load $*: a long message: $(cat "$work/err")"
 }
 
-# ---- what is wrong is said ----
+# ---- errors on the command line ----
 
 refused 'a target is given as --target tcp://x' tcp://x
 refused '--target is missing'
@@ -56,51 +56,51 @@ refused 'there is no CPU 1000' --cpus 1000 --target -
 refused '--threads 4: each thread needs a connection' --threads 4 --target tcp://127.0.0.1:1
 refused '--tolerance: `5` is more than 100 %' --tolerance 5 --target -
 
-# ---- help has every target and shape ----
+# ---- the help mentions every target and shape ----
 
 load 0 --help
 for word in constant poisson burst ramp step sine replay closed tcp:// stdout: rfc3164 examples; do
     grep -qF "$word" "$work/out" || fail "--help does not mention $word"
 done
 
-# ---- standard output: the events and nothing else; the end on standard error ----
+# ---- standard output has only the events; the summary is on standard error ----
 
 repeatable=(--seed 7 --run 0a0b0c --start-time 2026-01-02T03:04:05Z --format rfc3164 --size 120)
 load 0 --events 5000 --rate 1M "${repeatable[@]}" --target -
 (($(wc -l <"$work/out") == 5000)) || fail "not 5,000 lines on standard output"
 (($(wc -c <"$work/out") == 600000)) || fail "not 120 bytes an event"
 grep -q '"type":"summary".*"completed":5000,"failed":0,"undelivered":0' "$work/err" || fail "no summary: $(cat "$work/err")"
-head -1 "$work/out" | grep -q 'Jan  2 03:04:05' || fail "not the start time: $(head -1 "$work/out")"
+head -1 "$work/out" | grep -q 'Jan  2 03:04:05' || fail "wrong start time: $(head -1 "$work/out")"
 mv "$work/out" "$work/first"
 
-# Again: the same bytes. Another seed: others. A file: the same.
+# The same load gives the same bytes, also in a file; another seed gives other bytes.
 load 0 --events 5000 --rate 1M "${repeatable[@]}" --target stdout:
-cmp "$work/out" "$work/first" || fail "the same seed gave other bytes"
+cmp "$work/out" "$work/first" || fail "the same seed gave different bytes"
 load 0 --events 5000 --rate 1M "${repeatable[@]}" --seed 8 --target -
 ! cmp -s "$work/out" "$work/first" || fail "another seed gave the same bytes"
 load 0 --events 5000 --rate 1M "${repeatable[@]}" --target "file://$work/events.log" --json
 cmp "$work/events.log" "$work/first" || fail "the file differs from standard output"
 
-# Random arrivals are repeated, too.
+# Random arrivals are repeatable, too.
 load 0 --events 2000 --rate 100k --shape poisson "${repeatable[@]}" --target -
 mv "$work/out" "$work/first"
 load 0 --events 2000 --rate 100k --shape poisson "${repeatable[@]}" --pace sleep --target -
-cmp "$work/out" "$work/first" || fail "the same seed gave other arrivals"
+cmp "$work/out" "$work/first" || fail "the same seed gave different arrivals"
 
-# ---- JSON lines: every member that is promised, and the second's figures ----
+# ---- JSON lines: the progress line, and every documented member of the summary ----
 
 load 0 --rate 2000 --duration 2s --target "file://$work/json.log"
 progress='^{"type":"progress","t":1\.[0-9]+,"asked":[0-9.e+]+,"due":[0-9]+,"sent":[0-9]+,"completed":[0-9]+,"failed":0,"backlog":[0-9]+,'
 progress+='"rate":[0-9.e+]+,"bytes":[0-9]+,"connections_up":1,"latency_ns":{"p50":[0-9]+,"p99":[0-9]+,"max":[0-9]+},"outage":false}$'
-grep -qE "$progress" "$work/out" || fail "no progress as promised: $(head -1 "$work/out")"
+grep -qE "$progress" "$work/out" || fail "wrong progress line: $(head -1 "$work/out")"
 for member in run source_first sources seconds asked_rate achieved_rate held closed_loop due sent completed failed backlog_max bytes \
     cpu_seconds schedule_error_ns schedule_error_net_ns witness_gap_ns latency_ns completion outages clock_step_ms p99.99; do
     tail -1 "$work/out" | grep -qF "\"$member\":" || fail "the summary has no $member: $(tail -1 "$work/out")"
 done
 load 0 --rate 2000 --duration 2s --quiet --target "file://$work/json.log"
-(($(wc -l <"$work/out") == 1)) || fail "--quiet says more than the end"
+(($(wc -l <"$work/out") == 1)) || fail "--quiet prints more than the summary"
 
-# ---- a replayed trace, a manifest, a closed loop ----
+# ---- replaying a trace, a manifest, a closed loop ----
 
 printf '2026-11-20T10:00:00.000Z a\n2026-11-20T10:00:00.100Z b\n2026-11-20T10:00:00.300Z c\n' >"$work/trace"
 load 0 --shape "replay:$work/trace,speed=3" --manifest "$work/manifest" --run 00beef --first-source 9 --target -
@@ -110,14 +110,14 @@ grep -q '"run":"00beef".*"sources":\[{"source":9,"events":3,"failed":0}\]' "$wor
 load 0 --events 100 --target -
 grep -q '"closed_loop":true' "$work/err" || fail "a closed loop is not labelled"
 load 2 --events 1 --manifest "$work/no/such/place" --target -
-grep -q 'No such file' "$work/err" || fail "a manifest that cannot be written is not said"
+grep -q 'No such file' "$work/err" || fail "no message about a manifest that cannot be written"
 
-# ---- a reader that goes away: the run ends, events failed ----
+# ---- the reader closes the pipe: the run ends, and events are counted as failed ----
 
 timeout 60 "$PENSTOCK" load --rate 100k --target - 2>"$work/err" | head -1 >/dev/null || true
-grep -q 'the reader closed it' "$work/err" || fail "a closed pipe is not said: $(cat "$work/err")"
+grep -q 'the reader closed it' "$work/err" || fail "no message about a closed pipe: $(cat "$work/err")"
 
-# ---- a signal ends it well ----
+# ---- a signal ends the run with a correct manifest and summary ----
 
 "$PENSTOCK" load --rate 1000 --manifest "$work/manifest" --target - >"$work/out" 2>"$work/err" &
 pid=$!
@@ -130,7 +130,7 @@ sent=$(wc -l <"$work/out")
 grep -q "\"events\":$sent,\"failed\":0" "$work/manifest" || fail "$sent lines, manifest: $(cat "$work/manifest")"
 grep -q '"interrupted":true' "$work/err" || fail "no summary after a signal"
 
-# ---- a terminal: a live line, no JSON; colour unless NO_COLOR ----
+# ---- on a terminal: a live line, no JSON; colour unless NO_COLOR is set ----
 
 if command -v script >/dev/null; then
     run="'$PENSTOCK' load --rate 1000 --duration 2s --tolerance 90% --target file://$work/tty.log"
@@ -141,4 +141,3 @@ if command -v script >/dev/null; then
     NO_COLOR=1 TERM=xterm script -qec "$run" /dev/null >"$work/tty" </dev/null || fail "on a terminal"
     ! grep -q $'\033\\[32m' "$work/tty" || fail "colour in spite of NO_COLOR"
 fi
-echo "load: fine"

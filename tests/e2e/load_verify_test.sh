@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # penstock load and penstock verify on both sides of an agent (syslogtcp, replicated into a file_roll sink and a Kafka
-# sink): their figures are the agent's own counters. Then faults, planted behind the agent in what file_roll wrote, and
-# before it, so that the topic has them: one event dropped, one doubled, two neighbours swapped, one byte flipped are
-# found exactly. At last datagrams that the kernel drops before an agent reads them: lost is what the agent says it was.
-# Real brokers, rsyslog and Flume: tests/real/load_verify_peers_test.sh.
-# shellcheck disable=SC2016 # what awk is given
-# Runs alone: what the kernel drops, and a load that holds its rate.
+# sink): their figures equal the agent's own counters. Then faults: one event dropped, one doubled, two neighbours
+# swapped, one byte flipped; planted before the agent, so that topic and files have them, and behind it in the files of
+# file_roll. verify finds exactly these. At last the kernel drops datagrams before an agent reads them: verify reports as
+# many as lost as the agent counts as dropped.
+# tests/real/load_verify_peers_test.sh does this with real brokers, rsyslog and Flume.
+# shellcheck disable=SC2016 # awk programs
+# Runs alone: drops by the kernel and the load's rate depend on the machine.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -54,7 +55,7 @@ await "no metrics" metric_is SOURCE.r1 EventReceivedCount 0
 
 # ---- figures ----
 
-# The summary of a load or a verify ($work/NAME.json) against a condition of jq.
+# Expects that the summary of a load or a verify ($work/NAME.json) fulfils a condition of jq.
 says() { # NAME CONDITION
     tail -n 1 "$work/$1.json" | jq -e "select(.type == \"summary\") | $2" >/dev/null ||
         fail "$1: not $2: $(tail -n 1 "$work/$1.json" | jq -c 'del(.histogram)' | cut -c 1-900)"
@@ -66,7 +67,7 @@ verify() { # NAME EXIT URL MANIFEST [IDLE]
     ((code == $2)) || fail "verify $1: exit $code, not $2: $(tail -n 1 "$work/$1.json" | cut -c 1-600)"
 }
 
-load() { # NAME URL OPTION...: everything is sent; no time is asserted
+load() { # NAME URL OPTION...: all events are sent; no time is asserted
     local name=$1 url=$2
     shift 2
     "$PENSTOCK" load --target "$url" --format rfc3164 --json --tolerance 1 --manifest "$work/$name.manifest" "$@" \
@@ -76,7 +77,7 @@ load() { # NAME URL OPTION...: everything is sent; no time is asserted
 clean='.lost == 0 and .complete and .known_by == "manifest" and .duplicated == 0 and .reordered == 0 and .corrupted == 0 and
     .cut == 0 and .broken == 0 and .foreign == 0 and .unknown == 0 and .lossy_far_end == null'
 
-# ---- through the agent: what load sent, what the agent counted and what verify read ----
+# ---- through the agent: load, the agent's counters and verify have the same figures ----
 
 events=6000
 load load "tcp://127.0.0.1:$port" --rate 3k --events $events --connections 3
@@ -88,7 +89,7 @@ for far in topic files; do
     says $far "[.sources[] | .received] == [2000, 2000, 2000] and all(.sources[]; .lost_ranges == [] and .end_known)"
 done
 
-counters() { # EVENTS: through the source and through each of the two ways
+counters() { # EVENTS: expects this number at the source and at both channels and sinks
     local component
     await "r1: $(metric SOURCE.r1 EventReceivedCount) received, not $1" metric_is SOURCE.r1 EventReceivedCount "$1"
     await "r1: $(metric SOURCE.r1 EventAcceptedCount) accepted, not $1" metric_is SOURCE.r1 EventAcceptedCount "$1"
@@ -101,9 +102,9 @@ counters() { # EVENTS: through the source and through each of the two ways
 counters $events
 echo "ok: $events events: load, verify and the agent's counters agree"
 
-# ---- faults before the agent: it brings to the topic what it gets ----
+# ---- faults before the agent, which forwards them ----
 
-# Event n of a single source is line n + 1.
+# With a single source, event n is line n + 1.
 load again "file://$work/again.log" --rate 100k --events 1000 --run 0fa017
 (($(wc -l <"$work/again.log") == 1000)) || fail "load wrote $(wc -l <"$work/again.log") lines"
 flip='{ last = substr($0, length($0)); $0 = substr($0, 1, length($0) - 1) (last == "x" ? "y" : "x") }'
@@ -119,20 +120,20 @@ found='.received == 999 and .records == '$((events + 1000))' and .other_runs == 
 says before "$found"
 verify before_files 1 "file://$work/rolled?follow=true" again.manifest 3s
 says before_files "$found"
-# What stood there before is as whole as it was.
+# The events of the first run are still complete.
 verify still 0 "kafka://$brokers/whole" load.manifest
 says still "$clean and .other_runs == 1000"
 echo "ok: faults before the agent, found behind it"
 
-# ---- the agent ends; faults behind it, in its files, one at a time ----
+# ---- after the agent has ended: faults in its files, one at a time ----
 
 kill -TERM $agent
 wait $agent || fail "the agent ended with $?"
 unset "children[$agent]"
 grep -q "events accepted $((events + 1000)), delivered $((2 * (events + 1000))), dropped 0" "$work/agent.err" ||
-    fail "the agent's account: $(grep 'stopped:' "$work/agent.err")"
+    fail "wrong account of the agent: $(grep 'stopped:' "$work/agent.err")"
 
-# A rolled file with events enough of the first run.
+# Chooses a rolled file with at least 400 events.
 file=''
 for one in "$work"/rolled/*; do
     (($(wc -l <"$one") < 400)) || file=${file:-$one}
@@ -140,7 +141,7 @@ done
 [[ $file ]] || fail "no file with 400 events: $(wc -l "$work"/rolled/*)"
 cp -r "$work/rolled" "$work/whole"
 
-# The number that base64url digits of a stamp stand for.
+# Prints the number that these base64url digits of a stamp encode.
 digits() { # TEXT
     local -i value=0
     local alphabet=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ i before
@@ -156,14 +157,15 @@ stamp_of() { # LINE: sets source and sequence
     source=$(digits "${stamp:6:3}") sequence=$(digits "${stamp:9:7}")
 }
 
-# Edits that file only, and puts it right again. Its time of change is then another: files are read by their names.
+# Edits that file, runs verify, and restores the file. Its modification time changes, so files are read in the order of
+# their names.
 plant() { # NAME AWK CONDITION
     awk "$2" "$work/whole/${file##*/}" >"$file"
     verify "$1" 1 "file://$work/rolled?order=name" load.manifest
     says "$1" "$3"
     cp "$work/whole/${file##*/}" "$file"
 }
-one() { # of FIELD: one of it, and nothing else wrong
+one() { # FIELD: a condition of jq: this field is 1, all other faults are 0
     local field=$1 all=(lost duplicated reordered corrupted cut broken foreign) condition='.complete' name
     for name in "${all[@]}"; do condition+=" and .$name == $([[ $name == "$field" ]] && echo 1 || echo 0)"; done
     echo "$condition"
@@ -175,14 +177,14 @@ stamp_of 200
 plant doubled '{ print } NR == 200 { print }' "$(one duplicated) and .received == $events and
     (.sources[] | select(.duplicated == 1) | .source == $source)"
 
-# Swapped with the next line of the same source: those of other sources lie between.
+# Swaps the line with the next line of the same source; lines of other sources are between them.
 stamp_of 300
 first=$source
 for ((next = 301; next < 330; next++)); do
     stamp_of $next
     ((source != first)) || break
 done
-((source == first && next < 330)) || fail "source $first does not come again"
+((source == first && next < 330)) || fail "source $first has no further event before line 330"
 plant swapped "NR == 300 { kept = \$0; next } { print } NR == $next { print kept }" \
     "$(one reordered) and .received == $events and (.sources[] | select(.reordered == 1) | .source == $source)"
 stamp_of 350
@@ -192,7 +194,7 @@ verify whole 0 "file://$work/rolled?order=name" load.manifest
 says whole "$clean and .received == $events and .records == $((events + 1000)) and .other_runs == 1000"
 echo "ok: faults behind the agent"
 
-# ---- what really is lost: an agent that stands still while datagrams come ----
+# ---- real losses: an agent is stopped (SIGSTOP) while datagrams arrive ----
 
 mkdir "$work/datagrams"
 cat >"$work/datagrams.properties" <<EOF_
@@ -223,12 +225,12 @@ dropped() {
         sed -nE 's/^penstock_source_events_kernel_dropped_total\{.*\} ([0-9]+)$/\1/p'
 }
 
-# Datagrams one by one: of a run that the kernel keeps together and drops it may count one.
+# Datagrams are sent one by one: if the kernel drops a batch of datagrams sent together, it may count it as one.
 "$PENSTOCK" load --target "udp://127.0.0.1:$port?segment=false" --rate 2k --events 8000 --format rfc3164 --json --tolerance 1 \
     --manifest "$work/datagrams.manifest" >"$work/datagrams-load.json" 2>"$work/datagrams-load.err" &
 loader=$!
 children[$loader]=1
-await "nothing comes" eval '(($(metric SOURCE.r1 EventReceivedCount) > 500))'
+await "no events arrive" eval '(($(metric SOURCE.r1 EventReceivedCount) > 500))'
 kill -STOP $agent
 sleep 1
 kill -CONT $agent
@@ -239,7 +241,7 @@ all_counted() { (($(dropped) + $(metric SOURCE.r1 EventReceivedCount) == 8000));
 await "$(dropped) dropped and $(metric SOURCE.r1 EventReceivedCount) received are not 8000" all_counted
 lost=$(dropped)
 ((lost > 0)) || fail "nothing was dropped"
-await "accepted is not received" metric_is SOURCE.r1 EventAcceptedCount $((8000 - lost))
+await "not all received events are accepted" metric_is SOURCE.r1 EventAcceptedCount $((8000 - lost))
 await "not all drained" metric_is SINK.k1 EventDrainSuccessCount $((8000 - lost))
 code=0
 "$PENSTOCK" verify --from "file://$work/datagrams" --manifest "$work/datagrams.manifest" --json >"$work/datagrams.json" \

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# penstock plan with real load, verify and agents: mechanics only. What it finds depends on how busy the machine is: that is
-# asserted in tests/bench in simulated time, and measured by bench/plan_token_bucket.
+# penstock plan with real load, verify and agents: only its mechanics. Its result depends on how busy the machine is:
+# tests/bench asserts results in simulated time, and bench/plan_token_bucket measures them.
 # Runs alone: trials end early on a busy machine.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
 command -v jq >/dev/null || { echo "SKIP: no jq"; exit 77; }
 work=$(mktemp -d)
-# What the plan leaves behind would be here.
+# Files that the plan leaves behind would be here.
 mkdir "$work/tmp"
 export TMPDIR=$work/tmp
 trap 'rm -rf "$work"' EXIT
@@ -23,9 +23,9 @@ plan() { # WANTED-EXIT(s) OPTION...
     [[ ! -e ${left[0]} ]] || fail "it left ${left[*]}"
 }
 
-# The result, the last line.
+# Expects that the result, the last line of the output, fulfils a condition of jq.
 result() { # JQ-FILTER
-    tail -n 1 "$work/out" | jq -e "$1" >/dev/null || fail "not so: $1"
+    tail -n 1 "$work/out" | jq -e "$1" >/dev/null || fail "the result does not fulfil: $1"
 }
 
 agent() { # FILE SINK-LINE...
@@ -45,7 +45,7 @@ agent roll.properties 'type = file_roll' "sink.directory = $work/roll"
 agent kafka.properties 'type = org.apache.flume.sink.kafka.KafkaSink' 'kafka.bootstrap.servers = nowhere:9092' \
     'kafka.topic = planned'
 
-echo "an agent whose sink keeps nothing: by its counters, within the range"
+echo "an agent with a null sink: measured by its counters, rates within the range"
 quick=(--within 12s --rate-min 100 --rate-max 2000 --rate-first 1000)
 plan 01 -n a1 -f "$work/null.properties" "${quick[@]}" --result "$work/result.json" --report "$work/page.html" \
     --machines-for 10k
@@ -58,9 +58,9 @@ result '.goals[0].lower == null or .projection.machines == (10000 / (.goals[0].l
 result '.trials[0].cpu_seconds != null and .trials[0].rss_bytes > 1000000'
 [[ -s $work/page.html ]] || fail "no page"
 
-echo "the page again, from the result"
+echo "the page rendered again, from the result"
 plan 0 --render "$work/result.json" --report "$work/again.html"
-cmp "$work/page.html" "$work/again.html" || fail "the page is another"
+cmp "$work/page.html" "$work/again.html" || fail "the page differs"
 
 echo "an agent that writes files"
 plan 01 -n a1 -f "$work/roll.properties" "${quick[@]}"
@@ -76,7 +76,7 @@ result '.subject.brokers == "embedded" and .subject.workers == 2 and (.subject.f
 result '[.trials[] | select(.received == .sent and .latency_ns.p99 > 0)] | length >= 1'
 result '.scaling == null or (.scaling.points | map(.workers) - [1, 2] == [])'
 
-echo "interrupted: what is known is said, and nothing is left"
+echo "interrupted: the partial result is printed, and no files are left"
 "$PENSTOCK" plan -n a1 -f "$work/null.properties" --within 10m --result "$work/cut.json" >"$work/out" 2>"$work/err" &
 plan=$!
 until grep -q '"type":"trial"' "$work/out"; do
@@ -96,7 +96,7 @@ echo "errors say what to do"
 says() { # WANTED-EXIT PATTERN OPTION...
     local pattern=$2
     plan "$1" "${@:3}"
-    grep -q -- "$pattern" "$work/err" || fail "it does not say: $pattern"
+    grep -q -- "$pattern" "$work/err" || fail "the message does not contain: $pattern"
 }
 says 2 '--from is missing' --target tcp://127.0.0.1:9
 says 2 '-n has to name' -f "$work/null.properties"
@@ -109,7 +109,6 @@ says 2 'far end' -n a1 -f "$work/null.properties" --goal 'p99<20ms'
 sed 's/syslogtcp/exec/; $a a1.sources.r1.command = true' "$work/null.properties" >"$work/exec.properties"
 says 2 '--target' -n a1 -f "$work/exec.properties"
 
-echo "a target that refuses: failed trials, and the reason"
+echo "a target that refuses connections: failed trials with the reason"
 plan 1 --target tcp://127.0.0.1:1 --from "file://$work/roll?follow=true" --within 5s
 result '.goals[0].status == "failed" and (.trials | length) >= 1 and all(.trials[]; .note | test("refused"))'
-echo "good"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A chain of Flume's regex interceptors in the whole program: what leaves the sink, what `check` says about engines,
-# and about a bad expression.
+# A chain of Flume's regex interceptors in the whole program: the sink's output, the regex engines that `check` prints,
+# and its message about a bad expression.
 set -uo pipefail
 [[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
 work=$(mktemp -d)
@@ -76,11 +76,11 @@ for _ in {1..300}; do
 done
 kill -TERM "$agent"
 if ! wait "$agent"; then
-    fail "the agent did not end well"
+    fail "the agent failed"
     cat "$work/agent.log"
 fi
 agent=
-# Headers of one event in any order: names are sorted.
+# The headers of an event have no defined order: sorts them by name.
 sort_headers() {
     awk '{ end = index($0, "}"); head = substr($0, 2, end - 2); n = split(head, part, ", ")
            for (i = 2; i <= n; i++) for (j = i; j > 1 && part[j] < part[j - 1]; j--) { t = part[j]; part[j] = part[j - 1]; part[j - 1] = t }
@@ -91,6 +91,6 @@ cat "$work"/out/* | sort_headers >"$work/got"
 cmp -s "$work/got" "$work/expected" || { fail "events differ"; diff "$work/expected" "$work/got" | head; tail -20 "$work/agent.log"; }
 
 sed -i 's/regex = GET .health/regex = GET (health/' "$work/chain.properties"
-"$PENSTOCK" check -n a1 -f "$work/chain.properties" >"$work/check" 2>&1 || fail "what Flume drops stops the agent"
+"$PENSTOCK" check -n a1 -f "$work/chain.properties" >"$work/check" 2>&1 || fail "a component that Flume drops makes the check fail"
 grep -q 'chain.properties:[0-9]*: dropped: a1.sources.r1.interceptors.health.regex: ' "$work/check" || { fail "not dropped"; cat "$work/check"; }
 exit $failed

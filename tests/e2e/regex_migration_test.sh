@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# conf/examples/regex-chain.properties (ten interceptors, Flume's) and regex-rules.properties (one file of rules) do the same to every
-# event: the same channel, the same headers, the same body (docs/MIGRATING.md says so).
+# conf/examples/regex-chain.properties (ten of Flume's interceptors) and regex-rules.properties (one file of rules) treat
+# every event alike: the same channel, headers and body, as docs/MIGRATING.md says.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
@@ -34,7 +34,7 @@ with open(sys.argv[1], "w", encoding="utf-8") as file:
         print(f"{number} {' '.join(parts)}", file=file)
 PY
 
-send() { # PORT: all lines; waits for the last answer
+send() { # PORT: sends all lines and waits for the last answer
     python3 - "$1" "$work/lines" <<'PY'
 import socket, sys, time
 data = open(sys.argv[2], "rb").read()
@@ -51,7 +51,7 @@ while link.recv(65536):
 PY
 }
 
-run() { # NAME: the example with files in the place of loggers
+run() { # NAME: runs the example with file sinks instead of loggers
     local name=$1 port
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     sed -E "s/app\.port = 6666/app.port = $port/
@@ -69,7 +69,7 @@ run() { # NAME: the example with files in the place of loggers
 run regex-chain
 run regex-rules
 
-python3 - "$work" <<'PY' || fail "they differ"
+python3 - "$work" <<'PY' || fail "the two agents differ"
 import glob, re, sys
 def read(name):
     out = {}

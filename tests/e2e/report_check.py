@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Looks at pages of `penstock plan --report`: what they are made of, and what a browser makes of them.
+"""Checks pages of `penstock plan --report`: their markup, and how a browser renders them.
 
-report_check.py variants RESULT.json DIR     result documents that try the page: none, one, a hundred trials, hostile text...
-report_check.py static PAGE...               well-formed, self-contained, nothing of foreign text became markup
-report_check.py browser CHROMIUM PAGE...     at 360 and 1600 pixels, light and dark: fits, shows data, nothing lies on anything
+report_check.py variants RESULT.json DIR     writes result documents: no trial, one, a hundred trials, hostile text...
+report_check.py static PAGE...               well-formed, self-contained, no foreign text became markup
+report_check.py browser CHROMIUM PAGE...     at 360 and 1600 pixels, light and dark: fits, shows data, no texts overlap
 """
 import copy
 import html
@@ -114,10 +114,10 @@ def variants(path, folder):
             json.dump(document, file)
 
 
-# ---- what a page is made of ----
+# ---- the markup of a page ----
 
 class Page(html.parser.HTMLParser):
-    """Elements nest, names are ours, references stay inside the page."""
+    """Elements are nested correctly and are known ones, references stay inside the page."""
     VOID = {'meta', 'link', 'br', 'hr', 'input', 'img', 'base', 'col', 'embed', 'source', 'track', 'wbr'}
     EMPTY = {'path', 'line', 'rect', 'circle', 'use'}
     KNOWN = set('html head meta title link style body main header footer section article div span p h1 h2 h3 b a code pre time '
@@ -185,7 +185,7 @@ def static(path):
     return problems
 
 
-# ---- what a browser makes of it ----
+# ---- rendering in a browser ----
 
 LOOK = '''<script>
 addEventListener('error', event => parent.postMessage({error: String(event.message)}, '*'));
@@ -206,9 +206,9 @@ addEventListener('load', () => {
     texts.forEach(([text, box], index) => {
       if (box.left < frame.left - 1.5 || box.right > frame.right + 1.5 || box.top < frame.top - 1.5 || box.bottom > frame.bottom + 1.5)
         wrong(figure.id + ': "' + text + '" leaves the picture');
-      for (const [other, its] of texts.slice(index + 1)) // boxes hold room for accents and tails: three pixels are air
+      for (const [other, its] of texts.slice(index + 1)) // boxes have three empty pixels above and below the glyphs
         if (box.left + 1 < its.right && its.left + 1 < box.right && box.top + 3 < its.bottom && its.top + 3 < box.bottom)
-          wrong(figure.id + ': "' + text + '" lies on "' + other + '"');
+          wrong(figure.id + ': "' + text + '" overlaps "' + other + '"');
     });
   }
 
@@ -235,7 +235,7 @@ addEventListener('load', () => {
 
 
 def look(chromium, path, dark):
-    """What the page says of itself at each width, in frames of that width: a window has a least width of its own."""
+    """Returns what LOOK reports at each width, and console errors. Frames have the widths: windows have a minimum width."""
     with open(path, encoding='utf-8') as file:
         text = file.read().replace('</head>', LOOK + '</head>', 1)
     with tempfile.TemporaryDirectory() as folder:

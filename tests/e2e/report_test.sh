@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The page of `penstock plan --report`: made from a result document alone, one file that asks for nothing, no markup out
-# of foreign text, and, where there is a browser, looked at: narrow and wide, light and dark, from no trial to a hundred.
+# The page of `penstock plan --report`: one file, made from a result document alone, that loads nothing and turns no
+# foreign text into markup. If there is a browser, it renders the pages: narrow and wide, light and dark, from no trial
+# to a hundred.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
@@ -27,12 +28,12 @@ grep -q 'Not measured' "$work/out.html" && fail "something is missing on the pag
 render "$sample" "$work/again.html"
 cmp -s "$work/out.html" "$work/again.html" || fail "the same document gives two pages"
 
-echo "what cannot be done"
+echo "a page that cannot be written"
 code=0
 "$PENSTOCK" plan --render "$sample" --report "$work/nowhere/out.html" >"$work/out" 2>&1 || code=$?
 ((code != 0)) || fail "a page was written to a folder that is not there"
 grep -q 'nowhere' "$work/out" || fail "the message does not name the file: $(cat "$work/out")"
-[[ -z $(find "$work" -name '*.tmp') ]] || fail "left something behind"
+[[ -z $(find "$work" -name '*.tmp') ]] || fail "it left a temporary file"
 
 echo "documents of all kinds"
 mkdir "$work/pages"
@@ -43,10 +44,10 @@ for document in "$work"/pages/*.json; do
     pages+=("${document%.json}.html")
 done
 ((${#pages[@]} >= 10)) || fail "only ${#pages[@]} pages"
-python3 "$check" static "${pages[@]}" || fail "the pages are not as they should be"
-grep -q 'Not measured' "$work/pages/zero.html" || fail "a page of nothing does not say so"
+python3 "$check" static "${pages[@]}" || fail "wrong pages"
+grep -q 'Not measured' "$work/pages/zero.html" || fail "the page of an empty result does not say \"Not measured\""
 
 echo "in a browser"
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
 [[ $chromium ]] || { echo "SKIP: no chromium; everything else was checked"; exit 77; }
-python3 "$check" browser "$chromium" "${pages[@]}" || fail "the pages do not look as they should"
+python3 "$check" browser "$chromium" "${pages[@]}" || fail "the browser shows wrong pages"

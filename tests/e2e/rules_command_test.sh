@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # penstock rules: check, test, explain and bench, and the worked examples of docs/RULES.md with their tests.
-# shellcheck disable=SC2016 # messages of the program quote with backticks
+# shellcheck disable=SC2016 # the program's messages contain backticks
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
@@ -20,10 +20,10 @@ rules() { # WANTED-EXIT ARGUMENT...
     [[ $code == "$wanted" ]] || fail "rules $*: exit $code, not $wanted"
 }
 
-said() { grep -qF -- "$1" out || fail "it does not say: $1"; }
-silent() { ! grep -qF -- "$1" out || fail "it says: $1"; }
-complained() { grep -qF -- "$1" err || fail "it does not complain: $1"; }
-holds() { jq -e "$1" out >/dev/null || fail "not so: $1"; }
+said() { grep -qF -- "$1" out || fail "the output does not contain: $1"; }
+silent() { ! grep -qF -- "$1" out || fail "the output contains: $1"; }
+complained() { grep -qF -- "$1" err || fail "the error does not contain: $1"; }
+holds() { jq -e "$1" out >/dev/null || fail "the JSON output does not fulfil: $1"; }
 
 cat >web.rules <<'END'
 mode first
@@ -165,7 +165,7 @@ complained 'agent.rules:1:32'
 rules 2 check -n a1
 complained '-f FILE'
 
-# a limit that the compiler cannot keep
+# rules that take longer to compile than the limit
 seq 2000 | sed 's/.*/rule r& { when body ~ m,word&[a-z]{1\\,300}end&, drop }/' >large.rules
 rules 1 check large.rules --compile-time 1
 said "more than 1 s of CPU time"
@@ -209,7 +209,7 @@ complained 'bad.rules:1:15: error'
 rules 1 test wrong.rules --json
 holds '(.passed | not) and .files[0].failed == 2'
 
-# How rules act, as docs/RULES.md says.
+# The semantics of rules, as docs/RULES.md describes them.
 cat >semantics.rules <<'END'
 mode all
 default rest
@@ -264,7 +264,7 @@ rules 0 explain web.rules 'card 4111111111111111'
 said 'body = card 4111********1111'
 printf 'a DEBUG b\na DEBUG \033[31m\200b\n' | "$PENSTOCK" rules explain web.rules - >out 2>err || fail 'explain -'
 said 'routed to rest'
-said 'dropped' # the second of a hundred
+said 'dropped' # the second of a hundred: sample 1/100
 said '\x1b[31m\x80b'
 rules 0 explain web.rules --json 'GET / " 503 ' --header host=web1
 holds '.route == ["errors", "audit"] and .headers.topic == "errors-503" and .rules[0].acts and .rules[0].when.parts[0].holds'
@@ -286,7 +286,7 @@ said 'overlap: disk and debug both match 500 events'
 rules 0 bench web.rules --sample - --seconds 0.2 --json <sample.log
 holds '.sample_lines == 2000 and .ns_per_event > 0 and .unmatched == 500 and .overlapping == 500 and (.overlaps | length) == 1'
 holds '.rules[] | select(.rule == "health") | .matches == 500 and .acts == 500'
-[[ -z $(ls -A tmp) ]] || fail 'it left something in TMPDIR'
+[[ -z $(ls -A tmp) ]] || fail 'it left files in TMPDIR'
 rules 1 bench web.rules --sample none.log
 complained 'cannot read none.log'
 : >empty.log
@@ -295,7 +295,7 @@ complained 'it is empty'
 rules 1 bench bad.rules --sample sample.log
 complained 'bad.rules:1:15'
 
-# ---- the worked examples, and what the documents show of them ----
+# ---- the worked examples, and their excerpts in the documents ----
 
 for file in "$PENSTOCK_SOURCE"/docs/rules/*.rules "$PENSTOCK_SOURCE"/conf/examples/*.rules; do
     rules 0 check --strict "$file"
@@ -304,8 +304,8 @@ done
 for file in "$PENSTOCK_SOURCE"/docs/rules/*.rules; do
     rules 0 test --coverage-min 100 "$file"
 done
-# Every rule in a block of docs/RULES.md that names its file stands in that file, word for word.
-python3 - "$PENSTOCK_SOURCE" <<'END' >out 2>err || fail 'docs/RULES.md shows other rules than its files'
+# Every rule in a block of docs/RULES.md that names a file is in that file, word for word.
+python3 - "$PENSTOCK_SOURCE" <<'END' >out 2>err || fail 'rules in docs/RULES.md differ from its files'
 import re, sys
 root = sys.argv[1] + "/docs/"
 text = open(root + "RULES.md").read()

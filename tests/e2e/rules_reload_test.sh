@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Rules files changed all the time under load, in every way files are changed, good and bad ones, with SIGHUPs and a change
-# of the agent file in between: penstock verify finds every event once, what a selector's rules send where never overlaps,
-# rules never go back to older ones, and the agent says why it refused what it refused.
+# Rules files are changed all the time under load, in every way that files are changed, with good and bad contents, with
+# SIGHUPs and changes of the agent file in between. penstock verify finds every event once; events are in the channel
+# that their set of rules names; no worker returns to an older set; the log has the reason for every refused file.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# ---- rules: each number is another text, and sends events to the other channel ----
+# ---- rules: each number gives a different text; odd numbers route to channel odd, even ones to even ----
 
 rules="$work/rules"
 mkdir -p "$rules" "$work/odd" "$work/even" "$work/order"
@@ -30,14 +30,14 @@ route_rules 1 >"$rules/route.rules"
 word_rules 1 >"$rules/words.rules"
 order_rules 1 >"$rules/order.rules"
 
-# A file's new text, from standard input, in one of five ways.
+# Replaces a file's contents by standard input, in one of five ways.
 change() { # FILE WAY
     case $2 in
     0) cat >"$1" ;;                                      # in place
     1) cat >"$1.new" && mv "$1.new" "$1" ;;              # rename
     2) cat >"$work/copy" && cp "$work/copy" "$1" ;;      # cp
-    3) mv "$1" "$1~" && cat >"$1" ;;                     # as an editor keeps a copy
-    4) rm "$1" && cat >"$1" ;;                           # gone for a moment
+    3) mv "$1" "$1~" && cat >"$1" ;;                     # as an editor that keeps a backup
+    4) rm "$1" && cat >"$1" ;;                           # the file is missing for a moment
     esac
 }
 
@@ -114,7 +114,7 @@ children[$load]=1
 
 failures() { number selector_rules_reload_failures_total 'component="r1"'; }
 failed_again() { (($(failures) > failed_before)); }
-# A bad text stays until it was read and refused: the rules of before go on meanwhile.
+# Writes bad rules and waits until they were read and refused: the previous rules stay in use meanwhile.
 refused() { # WAY, the text from standard input
     local failed_before
     failed_before=$(failures)
@@ -131,23 +131,23 @@ for ((number = 2; number <= 40; number++)); do
     ((number % 3 != 0)) || word_rules $number | change "$rules/words.rules" $((number / 3 % 5))
     order_rules $number | change "$rules/order.rules" $((number / 2 % 5))
     sleep 0.1
-    if ((number % 5 == 0)); then # a compiler at SCHED_IDLE gets its turn, however busy the machine is
-        await "no rules are put to work" generation_passed
+    if ((number % 5 == 0)); then # the compiler runs at SCHED_IDLE: wait until it had its turn on a busy machine
+        await "no new rules are in use" generation_passed
         generation_before=$(generation)
     fi
     case $((number % 20)) in
     6) echo 'rule all { when body ~ /(/ route odd }' | refused 1 ;;
     9) printf 'rule all {\n  when true\n  route nowhere\n}\n' | refused 0 ;; # no such channel
-    13) # half of a file, by a writer that takes its time
+    13) # half of a file, by a slow writer
         {
             printf 'rule all { when true set header.routed = "1" route od'
             sleep 0.1
             echo 'd }'
-        } >"$rules/route.rules" # a whole one in the end
+        } >"$rules/route.rules" # complete in the end
         sleep 0.3
         ;;
     16) kill -HUP $agent ;;
-    18) # another agent file: a sink is exchanged, r1 and its rules go on; r2 is built anew, with its rules
+    18) # the agent file changes: a sink is replaced, r1 keeps running with its rules, r2 is rebuilt with its rules
         sed -i "s/^\(a1.sinks.odd.sink.rollInterval\) = .*/\1 = $((3600 + number))/
             s/^\(a1.sources.r2.interceptors.i1.rules.settle\) = .*/\1 = $((20 + number))/" "$work/agent.properties"
         kill -HUP $agent
@@ -161,15 +161,15 @@ unset "children[$load]"
 events=$(tail -n 1 "$work/load.json" | jq 'select(.type == "summary" and .failed == 0 and .completed == .sent) | .completed')
 ((events > 0)) || fail "load: exit $code: $(tail -n 1 "$work/load.json" | cut -c 1-600)"
 
-# The last ones are good, and come to work.
+# The last rules are good: they must come into use.
 for file in route word order; do "${file}_rules" $number >"$work/last.${file/word/words}.rules"; done
 for file in route words order; do mv "$work/last.$file.rules" "$rules/$file.rules"; done
 is_fine() {
     [[ $(number selector_rules_last_reload_successful 'component="r1"') == 1 && $(number interceptor_rules_last_reload_successful 'component="r2/i1"') == 1 ]]
 }
-await "the last rules are not at work" is_fine
+await "the last rules are not in use" is_fine
 
-# ---- what came of it ----
+# ---- the account ----
 
 code=0
 "$PENSTOCK" verify --from "file://$work/odd?follow=true" --from "file://$work/even?follow=true" --manifest "$work/load.manifest" --idle 20s \
@@ -201,10 +201,10 @@ failures=$(failures)
 (($(number selector_rules_scan_errors_total 'component="r1"') == 0)) || fail "scan errors"
 grep -qE 'route\.rules:1:[0-9]+: error: ' "$work/agent.err" || fail "the bad expression was not named with its place"
 grep -qE 'route\.rules:3:[0-9]+: error: .*nowhere' "$work/agent.err" || fail "the missing channel was not named with its place"
-grep -q 'the rules of before stay' "$work/agent.err" || fail "nothing is said of the rules of before"
+grep -q 'the rules of before stay' "$work/agent.err" || fail "the log does not say that the previous rules stay"
 
 kill -TERM $agent
 wait $agent || fail "the agent ended with $?"
 unset "children[$agent]"
-grep -q 'not delivered 0' "$work/agent.err" || fail "the agent's account: $(grep 'stopped:' "$work/agent.err")"
+grep -q 'not delivered 0' "$work/agent.err" || fail "wrong account of the agent: $(grep 'stopped:' "$work/agent.err")"
 echo "ok: $events events through $((reloads + 1)) sets of rules, $failures refused; $(<"$work/order.err")"

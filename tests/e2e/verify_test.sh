@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# penstock verify as a command: what load wrote into a file, with faults planted one at a time, must be found exactly; its
-# ends, its exit codes, and what it says when it cannot know.
-# shellcheck disable=SC2016 # what awk is given
+# penstock verify as a command: finds each of the faults that are planted one at a time into a file written by load;
+# conditions that end it, exit codes, and its answers when the loss cannot be known.
+# shellcheck disable=SC2016 # awk programs
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
@@ -17,7 +17,7 @@ wrong() {
     failures=$((failures + 1))
 }
 
-# The value of a key of the summary, the first of that name.
+# Prints the value of the first key of this name in the summary.
 field() { # KEY
     tail -n 1 out | grep -oE "\"$1\":(\"[^\"]*\"|\[\[[^]]*\](,\[[^]]*\])*\]|[^,}]*)" | head -n 1 | cut -d: -f2-
 }
@@ -35,14 +35,14 @@ check() { # NAME EXIT "KEY=VALUE ..." ARGUMENT...
     done
 }
 
-# All is sent; whether a busy machine holds the rate (exit 3) is another test's.
+# All events are sent; exit code 3, a rate not held by a busy machine, is accepted.
 load() { # ARGUMENT...
     local code=0
     "$PENSTOCK" load --quiet "$@" >load.out 2>&1 || code=$?
     ((code == 0 || code == 3)) || { wrong "load: exit $code"; cat load.out; exit 1; }
 }
 
-# ---- what was sent: 400 events of one source, 200 of an older run ----
+# ---- the events: 400 of one source, 200 of an older run ----
 
 load --target "file://$work/whole.log" --rate 4000 --events 400 --format rfc3164 --size 120 --run 3fa9c2 --seed 1 \
     --manifest whole.json
@@ -50,7 +50,7 @@ load --target "file://$work/older.log" --rate 4000 --events 200 --format json --
     --manifest older.json
 [[ $(wc -l <whole.log) == 400 ]] || { wrong "load wrote $(wc -l <whole.log) lines"; exit 1; }
 
-# ---- nothing is wrong, known in each way ----
+# ---- no fault, with each way to know how many were sent ----
 
 good="received=400 records=400 lost=0 complete=true duplicated=0 reordered=0 corrupted=0 cut=0 broken=0 foreign=0"
 check "manifest" 0 "$good known_by=\"manifest\" sent=400 run=\"3fa9c2\"" --from whole.log --manifest whole.json
@@ -84,12 +84,12 @@ check "foreign" 0 'received=400 records=404 lost=0 foreign=4 broken=0' --from fa
 plant 'NR != 3 && (NR < 50 || NR > 60)'
 check "ranges" 1 'received=388 lost=12 lost_ranges=[[2,2],[49,59]]' --from fault.log --manifest whole.json
 
-# ---- wrapped, as pipelines do it ----
+# ---- events wrapped by a pipeline ----
 
 sed -E 's/[\\"]/\\&/g; s/^/{"host":"h","message":"/; s/$/","n":1}/' older.log >fault.log
 check "JSON in a JSON string" 0 'received=200 lost=0 corrupted=0' --from fault.log --manifest older.json
 
-# ---- what cannot be known ----
+# ---- losses that cannot be known ----
 
 head -n 399 whole.log >fault.log
 check "the last is lost, no manifest" 2 'received=399 lost=null complete=false lost_at_least=0' --from fault.log
@@ -106,7 +106,7 @@ check "two runs" 0 'runs=2 received=600 run=null lost=0' --from fault.log --sour
 check "one of two runs" 0 'received=400 other_runs=200 lost=0 run="3fa9c2"' --from fault.log --run 3fa9c2 --sources 1
 check "--events of which run" 2 'lost=null' --from fault.log --events 600
 
-# ---- while load runs; the manifest comes at its end ----
+# ---- while load runs, which writes the manifest at its end ----
 
 "$PENSTOCK" verify --json --from "file://$work/live.log?follow=true" --manifest live.json --idle 20s >out 2>err &
 verifier=$!
@@ -117,7 +117,7 @@ wait "$verifier" || code=$?
 [[ $(field ended) == '"all there"' && $(field received) == 4000 && $(field lost) == 0 ]] || wrong "live: $(field ended)"
 grep -q '"type":"progress"' out || wrong "live: no progress"
 
-# ---- ends ----
+# ---- conditions that end verify ----
 
 mkfifo begun
 "$PENSTOCK" verify --json --from "file://$work/whole.log?follow=true" --manifest whole.json --manifest none.json >begun 2>err &
@@ -137,7 +137,7 @@ usage() { # WORDS ARGUMENT...
     shift
     "$PENSTOCK" verify "$@" >out 2>err || code=$?
     ((code == 2)) || wrong "$*: exit $code"
-    grep -qF -- "$words" err || wrong "$*: does not say \"$words\""
+    grep -qF -- "$words" err || wrong "$*: the error does not contain \"$words\""
     : >out
 }
 usage "--from is missing"

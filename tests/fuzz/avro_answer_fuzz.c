@@ -1,5 +1,5 @@
-/* Answers of an Avro server, as the load's client reads them. The first byte says whether the first of them
- * begins with a handshake. */
+/* Answers of an Avro server, as the client of penstock load reads them. The first byte decides whether the
+ * first answer begins with a handshake. */
 #include "stages/avro/rpc.h"
 
 #include <string.h>

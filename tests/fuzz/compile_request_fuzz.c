@@ -1,4 +1,5 @@
-/* What `penstock rules compile` reads on its standard input. What is accepted is written again as it was. */
+/* The standard input of `penstock rules compile`. A request that is accepted and written again has the
+ * same bytes. */
 #include <string.h>
 
 #include "regex/compile/compiler.h"
@@ -14,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     ps_compile_key_write(&key, request.expressions, request.count);
     ps_compile_request_write(&again, &request.limits, &key);
     PS_ASSERT(again.length == length);
-    /* `idle` is any number but 0 when read, 1 when written. */
+    /* `idle` is read as any number other than 0, and written as 1. */
     PS_ASSERT(memcmp(again.data, data, 24) == 0 && memcmp(again.data + 28, data + 28, length - 28) == 0);
     ps_bytes_fini(&key);
     ps_bytes_fini(&again);

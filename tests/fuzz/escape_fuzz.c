@@ -1,6 +1,6 @@
 /* Any pattern, any header values: ps_escape_compile and ps_escape_expand stay within their buffers, and
- * expand the same from the cache as without it. Input: one byte of options, pattern, NUL, timestamp, NUL,
- * header. */
+ * give the same result from the cache as without it. Input: one byte of options, pattern, NUL, timestamp,
+ * NUL, header. */
 #include "core/flow/carver.h"
 #include "stages/text/escape.h"
 
@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Header names live for ever: the fuzzer may make a few of them only. */
+/* Header names are never freed: the fuzzer may create only a few. */
 static void tame_names(char *pattern)
 {
     for (char *at = strstr(pattern, "%{"); at != NULL; at = strstr(at + 2, "%{")) {

@@ -1,5 +1,5 @@
-/* What a file may hold: lines, Avro containers (schema, codecs, blocks), gzip. Fed at once and in pieces: the
- * records are the same. Input: size of the pieces (1 byte), then the file. */
+/* Contents of a file: lines, Avro containers (schema, codecs, blocks), gzip. Reading it at once and in pieces
+ * gives the same records. Input: size of the pieces (1 byte), then the file. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +31,7 @@ static struct sum feed(const char *data, size_t size, size_t piece)
     ps_far_content_init(&content);
     for (size_t at = 0; at < size; at += piece) {
         size_t length = size - at < piece ? size - at : piece;
-        char *copy = malloc(length); /* its end is where the sanitizer sees it */
+        char *copy = malloc(length); /* exact size: a sanitizer detects reads past the end */
         PS_ASSERT(copy != NULL);
         memcpy(copy, data + at, length);
         ps_far_content_feed(&content, "file", copy, length, &hand, &notes);

@@ -1,5 +1,5 @@
-/* Bytes of a connection cut into lines or frames, in pieces and at once; and the elements of a JSON array.
- * Input: framing (1 byte), size of the pieces (1 byte), then the bytes. */
+/* The bytes of a connection, split into lines or frames, in pieces and at once; and the elements of a JSON
+ * array. Input: framing (1 byte), size of the pieces (1 byte), then the bytes. */
 #include <stdlib.h>
 #include <string.h>
 

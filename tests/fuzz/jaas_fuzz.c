@@ -1,5 +1,5 @@
-/* The login configuration parser over arbitrary bytes, as a value and as a file, and what is made of what it
- * accepts. */
+/* The parser of login configurations on arbitrary bytes, as a value and as a file, and the configuration
+ * made from what it accepts. */
 #include "stages/kafka/jaas.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* Any expression, any subject: the translation stays within its bounds; PCRE2 takes what it prints or says
- * why not; Hyperscan reports at least what PCRE2 finds, and no more where the translation says so. Input: a
- * byte of flags, the expression, NUL, the subject. */
+/* Any expression, any subject: the translation stays within its buffers; PCRE2 accepts the translated
+ * expression or gives a reason; Hyperscan reports at least the matches of PCRE2, and no others where the
+ * translation says it is exact. Input: a byte of flags, the expression, NUL, the subject. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What takes seconds to compile says nothing new. */
+/* Returns whether compiling may take seconds. Such expressions are skipped: they test nothing new. */
 static bool is_large(const struct ps_java_regex *java)
 {
     unsigned digits = 0, braces = 0;

@@ -1,5 +1,5 @@
-/* The JKS reader over arbitrary bytes: without a password (no integrity check, so that altered stores get
- * through to the entries), with one, and as a trust store. */
+/* The JKS reader on arbitrary bytes: without a password (no integrity check, so that the entries of
+ * altered stores are read), with one, and as a trust store. */
 #include "stages/net/keystore_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,6 @@
-/* Joda-Time patterns and dates: the first line is the pattern, the rest the text. What is read must be the
- * same again, and every zone's offset less than a day away from the same text read as UTC. */
+/* Joda-Time patterns and dates: the first line is the pattern, the rest the text. Reading the text again
+ * must give the same time, and reading it as UTC a time that is at most two hours later than in Central
+ * Europe. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *end = size > 0 ? memchr(data, '\n', size) : NULL;
     if (end == NULL || memchr(data, '\0', (size_t)(end - data)) != NULL)
         return 0;
-    setenv("TZDIR", "/nonexistent", 1); /* reading hundreds of zones is not what is tried here */
+    setenv("TZDIR", "/nonexistent", 1); /* this target does not test reading hundreds of zones */
     struct ps_arena *arena = ps_arena_create();
     struct ps_err err = {.length = 0};
     const char *pattern = ps_arena_copy(arena, (const char *)data, (size_t)(end - data));

@@ -1,4 +1,5 @@
-/* Any bytes as a manifest: what is taken of them is sorted, in range and adds up. */
+/* Any bytes as a manifest: an accepted manifest is sorted, its numbers are in range, and its sums are
+ * correct. */
 #include "bench/support/stamp.h"
 #include "bench/verify/manifest.h"
 

@@ -1,7 +1,6 @@
-/* Netcat's framing over a socket pair's worth of bytes: the whole source with its stream, fed through a real
- * connection. Every byte is sent, the peer closes its side, and the source must close too, having answered
- * every event.
- * Input: encoding and acks (1 byte), max-line-length (1), size of the pieces (1), then the bytes. */
+/* Framing of source netcat: the whole source with its stream, fed through a real connection. Every byte is
+ * sent, the peer closes its side, and the source must answer every event and then close, too. Input:
+ * encoding and acks (1 byte), max-line-length (1), size of the pieces (1), then the bytes. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -72,7 +71,7 @@ static void agent_stop(struct agent *agent)
     ps_arena_destroy(agent->arena);
 }
 
-/* One batch, accepted. */
+/* Reads one batch and accepts it. */
 static uint32_t cycle(struct agent *agent)
 {
     struct ps_batch *batch = ps_batch_take(&agent->carver, agent->now);
@@ -108,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t length = size - at < piece ? size - at : piece;
         ssize_t n = send(fd, data + at, length, MSG_NOSIGNAL);
         if (n < 0)
-            break; /* cut off for a long line */
+            break; /* the source closed the connection because of a long line */
         at += (size_t)n;
         events += cycle(&agent);
     }

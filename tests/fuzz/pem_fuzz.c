@@ -1,4 +1,4 @@
-/* The PEM reader over arbitrary bytes, as a key store and as a trust store. */
+/* The PEM reader on arbitrary bytes, as a key store and as a trust store. */
 #include "stages/net/keystore_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,5 @@
-/* The PKCS12 reader over arbitrary bytes: without a password, so that altered stores are read past their MAC,
- * and with one. */
+/* The PKCS12 reader on arbitrary bytes: without a password, so that altered stores are read in spite of
+ * their MAC, and with one. */
 #include "stages/net/keystore_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

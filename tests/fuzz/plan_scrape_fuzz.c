@@ -1,4 +1,4 @@
-/* libFuzzer: an agent's metrics page, taken apart, and what is made of it. */
+/* Any bytes as an agent's metrics page: parsing it, and the figures computed from it. */
 #include "bench/plan/limits.h"
 
 #include <string.h>

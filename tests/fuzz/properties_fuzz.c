@@ -1,4 +1,5 @@
-/* Any bytes as a configuration file: read, substituted, grouped, validated with the corpus' stages. */
+/* Any bytes as a configuration file: read, substituted, grouped, and validated with the stages that the
+ * corpus uses. */
 #include "conf/conf.h"
 #include "conf/properties.h"
 #include "conf/report.h"
@@ -9,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A config filter may name a command to run: such inputs are left out. */
+/* A config filter may name a command to run: such inputs are skipped. */
 static bool has_filters(const uint8_t *data, size_t size)
 {
     struct ps_arena *arena = ps_arena_create();

@@ -1,6 +1,6 @@
-/* Cache files of compiled databases (regex/compile/cache.h), and the compiler's answers in them. The first byte says
- * whether the checksum at the end is made right, which no mutation would do by itself. What is accepted has
- * what was asked for. */
+/* Cache files of compiled databases (regex/compile/cache.h), with the compiler's answers in them. The
+ * first byte decides whether the checksum at the end is corrected, which no mutation does by itself. An
+ * accepted file has the requested contents. */
 #include <stdlib.h>
 #include <string.h>
 

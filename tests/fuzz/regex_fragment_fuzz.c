@@ -1,4 +1,4 @@
-/* The fragment of an expression is found wherever the expression is. Input: the expression, a NUL, a text. */
+/* Every text that an expression matches contains its fragment. Input: the expression, a NUL, a text. */
 #include "stages/rules/regex_fragment.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Any replacement text, any subject: ps_regex_replacement_create and ps_regex_replace_all stay within their
- * buffers, and too little room changes nothing but the answer. Input: a byte that picks an expression, the
+ * buffers, and too small a buffer changes only the return value. Input: a byte that picks an expression, the
  * replacement, NUL, the subject. */
 #include <stdlib.h>
 #include <string.h>

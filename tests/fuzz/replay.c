@@ -1,5 +1,5 @@
-/* Stands in for libFuzzer's main outside the fuzz preset: runs the target over every file of the folders and
- * files named. */
+/* Replaces libFuzzer's main outside the fuzz preset: runs the target on every file of the named folders
+ * and on the named files. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static void replay_file(const char *path)
         exit(1);
     size_t size = (size_t)facts.st_size;
     uint8_t *data =
-        malloc(size > 0 ? size : 1); /* exactly as long as the input, so that ASan sees an overrun */
+        malloc(size > 0 ? size : 1); /* exactly as long as the input, so that ASan detects an overrun */
     if (data == NULL || fread(data, 1, size, file) != size)
         exit(1);
     fclose(file);

@@ -1,5 +1,5 @@
-/* A result document of anybody's making becomes a page: without reading or writing where it must not, with
- * nothing of its text as markup, and without numbers a browser cannot draw. */
+/* Any result document becomes a page: without memory errors, with none of its text as markup, and without
+ * numbers that a browser cannot draw. */
 #include "bench/report/parts.h"
 
 #include <stdlib.h>

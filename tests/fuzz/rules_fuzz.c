@@ -1,4 +1,4 @@
-/* Any bytes as a rules file. What was read is walked through; nothing that it includes is a file. */
+/* Any bytes as a rules file. The parsed rules are traversed; no include names an existing file. */
 #include "regex/rules/rules.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Any bytes as a record. Then a stamp is written into them, with the rest of them as what it covers, and must
- * be found; then one byte is changed, and what is still believed must be true. */
+/* Any bytes as a record. Then a stamp that covers the rest is written into them and must be found; then
+ * one byte is changed, and a stamp that is still accepted must be correct. */
 #include "bench/support/stamp.h"
 
 #include <stdlib.h>

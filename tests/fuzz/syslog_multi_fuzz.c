@@ -1,6 +1,6 @@
-/* The multi-port syslog parser: any bytes, any keepFields, eventSize and character set. It must stay inside
- * the bytes and take all of them but an unfinished line. Input: keepFields and character set (1 byte),
- * eventSize (1), then the bytes. */
+/* The multi-port syslog parser: any bytes, any keepFields, eventSize and character set. It must stay
+ * inside the bytes and consume all of them except an unfinished line. Input: keepFields and character set
+ * (1 byte), eventSize (1), then the bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +39,7 @@ static void make(void)
 
 static volatile uint8_t sink;
 
-/* Every byte of an event can be read. */
+/* Reads every byte of an event. */
 static void look(const struct ps_batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {

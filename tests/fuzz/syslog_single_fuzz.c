@@ -1,5 +1,5 @@
 /* The single-port syslog parser: any bytes, cut anywhere, any keepFields and eventSize. It must stay inside
- * the bytes, take all of them, and make the same events of them however they are cut. Input: keepFields and
+ * the bytes, consume all of them, and make the same events wherever they are cut. Input: keepFields and
  * mode (1 byte), eventSize (1), where to cut (1), then the bytes. */
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +58,7 @@ static uint64_t mix_event(uint64_t hash, const struct ps_event *event)
     return hash;
 }
 
-/* Parses `length` bytes, first only up to `cut`, as a stream brings them. */
+/* Parses `length` bytes, first only up to `cut`, as a stream delivers them. */
 static struct result run(const struct ps_syslog_single_rules *rules, const char *bytes, uint32_t length,
                          uint32_t cut)
 {

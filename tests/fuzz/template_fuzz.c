@@ -1,5 +1,5 @@
-/* Templates: any text is refused with a message or renders the same events in one batch and in many, within
- * the room and the size that was announced, with a stamp where one was asked for. Input: stamp, framing and
+/* Templates: any text is refused with a message, or renders the same events in one batch and in many,
+ * within the buffer and the announced size, with a stamp if one was requested. Input: stamp, framing and
  * size (1 byte), seed (1), then the template. */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define EVENTS 12U
-#define EVENT_BYTES_MAX 100000U /* larger ones only cost time */
+#define EVENT_BYTES_MAX 100000U /* larger events only take time */
 
 static const uint64_t due_ns[EVENTS] = {0,
                                         1,

@@ -1,5 +1,5 @@
-/* A line of a recorded trace: whatever stands there, it is an arrival or it is not, and a number that is
- * taken is one that can be written again. */
+/* Any text as a line of a recorded trace: it is an arrival or refused, and the time of an accepted one can be
+ * written and read again. */
 #include "bench/load/shape_parts.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* URLs of load and verify: parsing never reads or writes beyond, and every part is terminated text. */
+/* URLs of load and verify: parsing stays within its buffers, and every part is terminated text. */
 #include <stdlib.h>
 #include <string.h>
 

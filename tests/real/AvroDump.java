@@ -1,4 +1,4 @@
-// Prints the events of Avro files with the Avro library that Flume brings: codec, headers in order of their names, body.
+// Prints the events of Avro files, read with Flume's Avro library: codec, headers sorted by name, body.
 import java.io.File;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

@@ -1,6 +1,6 @@
-/* A TCP proxy before a Kafka broker that cuts connections where it hurts: after the broker has answered a
- * produce request (so the records are in its log) and before that answer passes. The client must send again
- * what is there already.
+/* A TCP proxy in front of a Kafka broker. It cuts connections after the broker has answered a produce request
+ * (so the records are in its log) and before the answer reaches the client. The client must repeat records that
+ * the broker already has.
  *
  *   cut_proxy --listen 19633 --to 127.0.0.1:19600 --cut-every N [--cuts-max N]
  *
@@ -23,13 +23,13 @@
 #define HEAD_BYTES 12U /* length, api key, api version, correlation id */
 #define API_PRODUCE 0
 
-/* One direction: bytes go through as they come, but the head of each frame is held until it is whole. */
+/* One direction: bytes are forwarded as they arrive; the head of each frame is held until it is complete. */
 struct lane {
     int from, to;
-    uint64_t left; /* of the frame that goes through */
+    uint64_t left; /* remaining bytes of the frame that is being forwarded */
     uint32_t head_length;
     unsigned char head[HEAD_BYTES];
-    bool requests; /* else answers */
+    bool requests; /* true: requests, false: answers */
 };
 
 struct pair {
@@ -67,7 +67,7 @@ static bool send_all(int fd, const void *bytes, size_t length)
     return true;
 }
 
-/* The head of a frame is whole: false when the connection is to be cut now. */
+/* Handles the complete head of a frame. Returns false when the connection must be cut now. */
 static bool look(struct pair *pair, struct lane *lane)
 {
     int32_t id = number_at(lane->head + (lane->requests ? 8 : 4));
@@ -85,7 +85,7 @@ static bool look(struct pair *pair, struct lane *lane)
     return true;
 }
 
-/* Moves what is there; false when the pair is done with. */
+/* Forwards the available bytes. Returns false when the pair of connections has ended. */
 static bool lane_move(struct pair *pair, struct lane *lane)
 {
     static unsigned char bytes[262144];

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Needs: kafka flume
-# The Kafka sink beside a real Flume's: one file of many sinks, the same events through both, every field of every record
-# compared: topic, partition, key, headers, time, value.
+# The Kafka sink compared with a real Flume's: one file of many sinks and the same events for both, every field of every
+# record compared: topic, partition, key, headers, time, value.
 # shellcheck source=tests/real/kafka_oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/kafka_oracle.sh"
 
-export TZ=America/St_Johns # hours and a half from UTC: time escapes are local
+export TZ=America/St_Johns # 3.5 h from UTC: time escapes are local
 step "broker"
-kafka_start --set log.retention.ms=-1 # there are records of the year 2000
+kafka_start --set log.retention.ms=-1 # some records are of the year 2000
 create_topics flume.format penstock.format
 
-# ---- events with any headers: Flume's own event format, read by the agents' sources ----
+# ---- events with any headers: in Flume's event format, read by the agents' sources ----
 
 step "input"
 mkdir "$work/rich"
@@ -144,7 +144,7 @@ agent_text() { # ENGINE
     sink numbers numbers kafka.topic="$e.numbers" defaultPartitionId=1 flumeBatchSize=7
     sink syslog syslog "kafka.topic=$e.syslog.%{host}.%Y%y%m%n%d%e%j.%a%A%b%B.%H%k%I%l%M%S%p.%s_%t.%q%[localhost]_" header.Severity=severity header.Facility=facility timestampHeader=timestamp
 
-    for name in $engines; do # what both have written, by both
+    for name in $engines; do # each engine reads the events that both engines wrote
         kafka_source "$e" "back_$name" "$name.format" useFlumeEventFormat=true "channels=back_$name"
         mkdir -p "$work/out/$e/$name"
         printf "a1.sinks.back_$name.%s\n" "type = file_roll" "channel = back_$name" "sink.directory = $work/out/$e/$name" \
@@ -171,7 +171,7 @@ step "compare"
 for engine in $engines; do topics_of "$engine" >"$work/$engine.topics"; done
 same "names of topics" "$work/flume.topics" "$work/penstock.topics"
 
-spread='s/"partition":[0-9]+,(.*"key":null,)/\1/' # without a key: any partition
+spread='s/"partition":[0-9]+,(.*"key":null,)/\1/' # records without a key may be in any partition
 same_records keyed "$spread"
 same_records plain "$spread"
 same_records mapped "$spread"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Needs: kafka flume
-# The Kafka source beside a real Flume's: one file of many sources, the same topics read by both; events with all their
-# headers and the offsets they commit compared. Then each goes on where the other one has stopped, and both share a group.
-export FLUME_LOG=INFO # its source says what it was assigned only there
+# The Kafka source compared with a real Flume's: one file of many sources, the same topics read by both; events with all
+# their headers and the committed offsets are compared. Both share a group. Then each continues from the other's offsets.
+export FLUME_LOG=INFO # Flume logs assigned partitions at this level
 # shellcheck source=tests/real/kafka_oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/kafka_oracle.sh"
 
@@ -19,24 +19,24 @@ for ((i = 0; i < 30; i++)); do printf 'key %d é|keyed %d 𝄞\n' $i $i; done | 
 printf 'with headers\n' | produce src.a -H origin=first -H other=x -H 'größe=10 µm' -H origin=last -H empty= -H stray=none
 printf 'with others\n' | produce src.a -H topic=own -H time=7 -H hash=h -H other=
 printf '|under an empty key\nk|\n' | produce src.a -K'|'
-printf 'gone|\n|\n' | produce src.a -K'|' -Z # without value: with a key, and without one
+printf 'gone|\n|\n' | produce src.a -K'|' -Z # no value: one record with a key, one without
 for codec in gzip snappy lz4 zstd; do seq 1 20 | sed "s/^/$codec /" | produce src.b -z $codec; done
 for ((i = 0; i < 3; i++)); do seq 1 5 | produce src.txn -p 0 -X transactional.id=one; done
 seq 1 5000 | produce src.many
 produce src.late <<<'too early'
 
 mkdir "$work/events"
-datum() { # NAME: an event from standard input
+datum() { # NAME: stores an event from standard input
     cat >"$work/events/$1"
 }
 avro_event 'no headers' | datum 01
 avro_event 'own headers' topic=own timestamp=12 partition=x offset= key=mine a=1 | datum 02
-printf '\377\377\377' | datum 03   # no event: ends within a number
+printf '\377\377\377' | datum 03   # not an event: ends within a number
 avro_event '' 'größe=10 µm' | datum 04
 printf '\002\001a\002b\000' | datum 05 # a length below 0
 { avro_event 'with something behind it'; printf 'xyz'; } | datum 06
 avro_event 'cut off' a=1 | head -c 9 | datum 07
-printf '\001\010\002c\002d\000\012block' | datum 08  # a block that tells its size
+printf '\001\010\002c\002d\000\012block' | datum 08  # a block with its size
 printf '\002\002a\0021\002\002b\0022\000\014blocks' | datum 09
 printf '\004\002a\0021\002a\0022\000\012twice' | datum 10
 avro_event "$(printf 'long %.0s' {1..3000})" "$(printf 'n%.0s' {1..300})=$(printf 'v%.0s' {1..700})" | datum 11
@@ -59,7 +59,7 @@ kafka_source() { # ENGINE NAME KEY=VALUE...: a source, its channel and its sink
     printf "a1.sources.$name.%s\n" type=org.apache.flume.source.kafka.KafkaSource "kafka.bootstrap.servers=$brokers" "channels=$name"
     case $name in
     old) echo "a1.sources.$name.groupId = $group" ;;
-    shared) ;; # the usual group, "flume"
+    shared) ;; # the default group, "flume"
     *) echo "a1.sources.$name.kafka.consumer.group.id = $group" ;;
     esac
     [[ $name == late || $name == shared ]] || echo "a1.sources.$name.kafka.consumer.auto.offset.reset = earliest"
@@ -100,7 +100,7 @@ both_reach $expected
 both_stop
 
 step "compare"
-committed() { # offsets of all groups, as GROUP TOPIC PARTITION OFFSET END
+committed() { # writes the offsets of all groups to a file, as GROUP TOPIC PARTITION OFFSET END
     "$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe --all-groups --offsets \
         2>>"$work/kafka.log" | awk '$3 ~ /^[0-9]+$/ {print $1, $2, $3, $4, $5}' | sort >"$work/offsets"
 }
@@ -130,7 +130,7 @@ for engine in $engines; do
     (($(cat "$work/shared/$engine"/* | wc -l) == 50)) || fail "the shared group did not give $engine two partitions of four"
 done
 
-step "each goes on where the other has stopped"
+step "each engine continues where the other one stopped"
 seq 1 40 | produce src.a
 swapped=1
 both_start

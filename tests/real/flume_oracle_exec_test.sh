@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: flume
-# exec beside a real Flume's: how commands are split and run, what a line is, charsets, restart.
+# Source exec compared with a real Flume's: how commands are split and run, ends of lines, charsets, restart.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 
@@ -46,7 +46,7 @@ agent_file() {
 		EOF_
     done
 }
-arrived() { # all but `failing`, which never ends: at least five of it
+arrived() { # events of all sources except `failing`, which never ends; 0 until it made five
     local source sum=0
     for source in $sources; do
         [[ $source == failing ]] || ((sum += $(cat "$1/$source/"* 2>/dev/null | wc -l))) || true
@@ -61,7 +61,7 @@ for source in $sources; do
 done
 same_content "failing" failing head -5
 
-# Nothing they started is left.
+# No process that they started is left.
 for engine in flume penstock; do
     ! pgrep -f -- "-F $work/tail" >/dev/null || { sleep 2; ! pgrep -f -- "-F $work/tail" >/dev/null; } || fail "a tail is left"
 done

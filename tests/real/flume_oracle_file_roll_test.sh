@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Needs: flume
-# file_roll beside a real Flume's: names, rolling, path managers, all serializers; Avro files read with Flume's Avro.
+# Sink file_roll compared with a real Flume's: names, rolling, path managers, all serializers. Flume's Avro library reads
+# the Avro files.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 
@@ -80,9 +81,9 @@ done
 same "file names" "$work/flume.text" "$work/penstock.text"
 for engine in flume penstock; do
     mapfile -t names < <(cd "$work/$engine/time" && ls)
-    ((${#names[@]} >= 2)) || fail "$engine never rolled" # Flume only when its sink wakes
+    ((${#names[@]} >= 2)) || fail "$engine never rolled" # Flume rolls only when its sink runs
     for name in "${names[@]}"; do
-        [[ $name =~ ^roll-20[0-9]{12}-[0-9]+\.txt$ ]] || fail "$engine names a file $name"
+        [[ $name =~ ^roll-20[0-9]{12}-[0-9]+\.txt$ ]] || fail "$engine: wrong file name $name"
     done
     [[ ! -s "$work/$engine/time/${names[-1]}" ]] || fail "$engine: the last file is not empty"
 done

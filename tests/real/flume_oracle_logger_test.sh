@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Needs: flume
-# The logger sink's lines beside a real Flume's: headers in HashMap's order, hex dumps. (maxBytesToLog is not compared:
-# Flume 1.11 documents it and does not hand it to the sink; tests/stages/sinks/logger_test.c has its EventHelper's dumps.)
+# The logger sink's lines compared with a real Flume's: headers in HashMap's order, hex dumps. (maxBytesToLog is not
+# compared: Flume 1.11 documents it and does not pass it to the sink; tests/stages/sinks/logger_test.c has dumps of its
+# EventHelper.)
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 

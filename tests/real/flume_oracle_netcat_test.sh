@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: flume
-# netcat and netcatudp beside a real Flume's: events and the bytes answered.
+# Sources netcat and netcatudp compared with a real Flume's: events, and the bytes of the answers.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 export LC_ALL=C.UTF-8
@@ -48,7 +48,7 @@ for name, sent in talks:
                 answer += some
         except socket.timeout:
             answer += b' OPEN'
-        except ConnectionResetError: # Flume closes with bytes unread; its last answer may go with it
+        except ConnectionResetError: # Flume closes with unread bytes; its last answer may be lost
             answer += b' END'
         s.close()
         out.write(repr((name, half, sent[:20], answer)).encode() + b'\n')

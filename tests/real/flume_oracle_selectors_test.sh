@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: flume
-# Selectors beside a real Flume's: where the events of sources with different headers go. (load_balancing is not
-# compared: Flume 1.11 documents it and drops the source.)
+# Selectors compared with a real Flume's: the channels of events with different headers. (load_balancing is not compared:
+# Flume 1.11 documents it and drops the source.)
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 

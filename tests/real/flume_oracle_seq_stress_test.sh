@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: flume
-# seq and StressSource beside a real Flume's: how many events, with which bytes.
+# Sources seq and stress compared with a real Flume's: the number of events and their bytes.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Needs: flume
-# The syslog sources beside a real Flume's: both parsers, keepFields, sizes, formats, client headers, character sets.
-# Every message goes over a connection of its own: Flume's parser of one connection leaks priority and version of
-# a message into later ones that have none.
+# The syslog sources compared with a real Flume's: both parsers, keepFields, sizes, formats, client headers, character
+# sets. Every message has its own connection: Flume's parser of a connection carries priority and version of a message
+# over to later messages without them.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 export TZ=Europe/Berlin LC_ALL=C.UTF-8
@@ -51,7 +51,7 @@ no priority\n
 <13>[11/Oct/2003:22:14:15 +02:00] ho\xc3\xb6st custom form\n
 <13>Oct 11 22:14:15 h a long message that goes on beyond forty bytes and then some more\n
 EOF_
-# Only what Flume's other parser does not die of.
+# Leaves out messages that make Flume's other parser fail.
 grep -v -e '^<13>\\n' -e 'custom form' -e 'T22:14:15Z h\\n' "$work/messages" >"$work/multi"
 # One parser for all datagrams: those without a priority come first.
 grep -v -e '^<' "$work/messages" >"$work/datagrams"
@@ -119,8 +119,8 @@ agent_file() {
 }
 messages=$(wc -l <"$work/messages")
 SETTLE=2 both $((messages * 9))
-# The rest of a message that was cut has no priority of its own: only Flume gives it the one before. The order of a
-# Java map is not what is tested here (it depends on how the map grew).
+# The rest of a message that was cut has no priority of its own: only Flume gives it the previous one. The order of a
+# Java map is not tested here (it depends on how the map grew).
 normal() {
     sed -E '/status=Invalid/ s/(priority|version)=[0-9]+, //g' | LC_ALL=C awk '
         match($0, /^\{[^}]*\}/) {

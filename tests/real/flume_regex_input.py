@@ -1,5 +1,5 @@
-"""What tests/real/flume_regex_test.sh feeds both engines: lines of bytes, ordinary and nasty. <LF>, <CR> and <CRLF> become
-those characters inside a body, by the first interceptors of each chain."""
+"""Writes the input of tests/real/flume_regex_test.sh: ordinary lines, and lines of malformed bytes. The first interceptors
+of each chain replace <LF>, <CR> and <CRLF> by these characters inside a body."""
 import sys
 
 ordinary = '''

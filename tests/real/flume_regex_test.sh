@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Needs: flume
-# regex_filter, regex_extractor, search_replace and remove_header beside a real Flume's, alone and in chains: the same file
-# of lines through both, headers and bodies compared byte for byte.
+# regex_filter, regex_extractor, search_replace and remove_header compared with a real Flume's, alone and in chains: the
+# same file of lines for both, headers and bodies compared byte for byte.
 #
-# Not compared: a group that took no part (Flume's header is null; ours is not there), so "name=null" is taken out of
-# Flume's text; and what Flume loses its batch for (a date that cannot be read, a wrong replaceString).
+# Not compared: a group that did not match (Flume's header is null, penstock sets none), so "name=null" is removed from
+# Flume's text; and errors for which Flume loses its batch (a date that cannot be read, a wrong replaceString).
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 for program in python3 perl; do
@@ -283,7 +283,8 @@ chains() {
 }
 names=$(chains | awk 'BEGIN { RS = "" } { print $1 }')
 
-# The first interceptors of each chain but `malformed` and `latin`: <CRLF>, <LF>, <CR> become what they say.
+# Each chain except malformed, latin, untouched and ascii begins with interceptors that replace <CRLF>, <LF> and <CR> by
+# these characters.
 agent_file() {
     local name
     printf 'a1.%s = %s\n' sources "${names//$'\n'/ }" channels "${names//$'\n'/ }" sinks "${names//$'\n'/ }"
@@ -329,7 +330,7 @@ units = lambda c: ''.join('\\\\u' + c.encode('utf-16-be').hex()[i:i + 4] for i i
 print(re.sub('[^\0-\x7f]', lambda c: units(c[0]), sys.stdin.read()))"
 }
 
-# All is there when every command has ended and nothing more has come for a while: how much comes is what is tried.
+# Prints 1 when every command has ended and no output has arrived for two seconds, since the amount of output is not known.
 arrived() { # DIR
     local now
     now=$(find "$1" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }')
@@ -340,7 +341,7 @@ arrived() { # DIR
     [[ -n $(find "$work/changed" -newermt '-2 seconds') ]] && echo 0 || echo 1
 }
 
-# Flume's headers that are null go; the others are put in order (Flume's is that of a hash table); every byte is readable.
+# Removes Flume's null headers, sorts the others (Flume's order is that of a hash table), and prints every byte readably.
 readable() {
     LC_ALL=C perl -ne '
         if (s/^\{(.*?)\} //) {
@@ -359,4 +360,4 @@ if [[ $differing ]]; then
     fail "differing:$differing"
 fi
 total=$(cat "$work"/penstock/*/* | wc -c)
-((total > 100000)) || fail "only $total bytes came"
+((total > 100000)) || fail "only $total bytes arrived"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Needs: java
-# java.util.regex, live: cases from a new seed, answered by this machine's Java, then by our regex/regex.h and
-# regex/matcher/matcher.h. The recorded table of tests/regex does the same everywhere.
+# Compares with the java.util.regex of the installed Java: cases from a new seed, answered by Java, then by regex/regex.h
+# and regex/matcher/matcher.h. The recorded table of tests/regex does the same without Java.
 #
-#   PENSTOCK_SEED   the seed to try again          PENSTOCK_PATTERNS   how many expressions (default 1500)
+#   PENSTOCK_SEED   the seed to replay             PENSTOCK_PATTERNS   number of expressions (default 1500)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,11 +14,11 @@ for program in regex_java_table regex_java_matcher; do
     [[ -x $tools/$program ]] || skip "no program $tools/$program"
 done
 version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
-# A single file can be run since 11; \b changed its meaning in 19.
-((version >= 11 && version <= 18)) || skip "Java $version: what we do is what Java 9 to 18 do"
+# Java runs single source files since 11; \b changed its meaning in 19.
+((version >= 11 && version <= 18)) || skip "Java $version: penstock matches as Java 9 to 18 do"
 
 seed=${PENSTOCK_SEED:-$((RANDOM << 30 | RANDOM << 15 | RANDOM))}
-echo "seed $seed (PENSTOCK_SEED=$seed tries the same again), Java $version"
+echo "seed $seed (PENSTOCK_SEED=$seed replays it), Java $version"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$here/java_regex"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: kafka
-# Three real brokers, three copies, two of which must have it: one broker is killed under load and comes back later,
-# then another. Nothing lost, nothing twice, order kept; the load goes on meanwhile.
+# Three real brokers with three replicas, two of which must be in sync: one broker is killed under load and restarted,
+# then another one is killed. No event is lost or duplicated, and the order is kept; the load continues meanwhile.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 export KAFKA_HEAP=384m
@@ -10,7 +10,7 @@ step "three brokers"
 kafka_start --brokers 3 --set min.insync.replicas=2
 kafka_topic three 6 3
 
-step "one is killed, comes back, another is killed"
+step "one broker is killed and restarted, another one is killed"
 agent_file three three
 agent_start three
 load_start --events "$endless" --rate 40000

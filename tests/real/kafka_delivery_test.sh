@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Needs: kafka
-# One real broker, the real agent, default settings: every event once and in order, whatever happens to the broker
-# (SIGKILL, SIGSTOP) and to the connection (cut between append and reply), and what SIGTERM and SIGKILL of the agent
-# leave behind. What librdkafka's mock cannot prove, since it does not deduplicate.
+# One real broker, the real agent, default settings: every event arrives once and in order after faults of the broker
+# (SIGKILL, SIGSTOP) and of the connection (cut between append and reply), and the account is right after SIGTERM and
+# SIGKILL of the agent. librdkafka's mock cannot prove this, since it does not deduplicate.
 #
-#   STALL_S=30   how long the broker is stopped (10)
+#   STALL_S=30   seconds that the broker is stopped (default 10)
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 stall_s=${STALL_S:-10}
-proxied=$((port + 30)) proxy=$((port + 31)) # a listener that is reached through the proxy only
+proxied=$((port + 30)) proxy=$((port + 31)) # a listener that is reached only through the proxy
 
 step "a broker"
 listeners=PLAIN://127.0.0.1:$port
@@ -17,7 +17,7 @@ kafka_start --set "listeners=$listeners,PROXIED://127.0.0.1:$proxied,CONTROLLER:
     --set "advertised.listeners=$listeners,PROXIED://127.0.0.1:$proxy" \
     --set listener.security.protocol.map=PLAIN:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 
-step "a perfect counter: a million numbers, each once, in order, over four partitions"
+step "a million numbers of source seq: each one once, in order, over four partitions"
 agent_file seq numbers sources.r1.type=seq sources.r1.host= sources.r1.port= sources.r1.totalEvents=1000000
 agent_start seq
 check numbers 1000000 1 --no-headers
@@ -29,7 +29,7 @@ segment=$(echo "$work"/kafka/1/data/numbers-0/*.log)
 "$kafka" run kafka.tools.DumpLogSegments --files "$segment" >"$work/segment" 2>&1 || fail "no dump of $segment"
 grep -q 'producerId: [0-9]' "$work/segment" || fail "not an idempotent producer: $(grep -m1 producerId "$work/segment")"
 
-step "the broker is killed under load and comes back"
+step "the broker is killed under load and restarted"
 agent_file killed killed
 agent_start killed
 load_start --events "$endless" --rate 30000
@@ -43,7 +43,7 @@ check_sent killed killed
 await_log killed 'brokers are down.*Events wait, none is lost'
 await_log killed 'Kafka accepts events again'
 
-step "the broker stands still for $stall_s s under load, with 64 MiB for events"
+step "the broker is stopped for $stall_s s under load, with 64 MiB for events"
 agent_file stalled stalled penstock.memory.budget=64m channels.c1.capacity=10000000
 agent_start stalled
 await_log stalled 'listening on'
@@ -60,7 +60,7 @@ check_sent stalled stalled
 echo "    memory $base MiB at first, $high MiB at most"
 (($(field blocked "$sent") > 0)) || fail "the source was not held back"
 # librdkafka's line (16 MiB here) is part of the budget.
-((high <= base + 64)) || fail "the agent took $high MiB, $base MiB of them for itself"
+((high <= base + 64)) || fail "the agent used up to $high MiB, $base MiB of them before the load"
 (($(accounted dropped) == 0)) || fail "the account is wrong: $account"
 
 step "connections are cut between append and reply"
@@ -76,7 +76,7 @@ cut() { # NAME EVERY [KEY=VALUE]...
     load_wait
     agent_stop "$name"
     kill -TERM "$pid"
-    wait "$pid" || fail "the proxy ended badly"
+    wait "$pid" || fail "the proxy ended with $?"
     unset "children[$pid]"
     cuts=$(<"$work/cuts")
     echo "    $cuts"
@@ -85,13 +85,13 @@ cut cut 20
 (($(field cuts "$cuts") >= 3)) || fail "too few cuts: $cuts"
 check cut 200000 4
 
-step "the same without idempotence (acks=1): the cuts do make duplicates, and the account finds them"
+step "the same without idempotence (acks=1): the cuts make duplicates, and sequence_check finds them"
 cut control 20 sinks.k1.kafka.producer.acks=1
 found=$("$PENSTOCK_TOOLS/sequence_check" --brokers "$brokers" --topics control --events 200000 --streams 4) && fail "cuts make no duplicates: $found"
 echo "    control: $found"
-(($(field duplicated "$found") > 0 && $(field lost "$found") == 0)) || fail "not what cuts do"
+(($(field duplicated "$found") > 0 && $(field lost "$found") == 0)) || fail "cuts must duplicate and not lose events"
 
-step "the agent is ended under load: what it accepted is delivered"
+step "the agent is ended under load: all accepted events are delivered"
 agent_file ended ended
 agent_start ended
 load_start --events "$endless" --rate 50000
@@ -102,7 +102,7 @@ accepted=$(accounted 'events accepted')
 ((accepted > 50000 && accepted == $(accounted delivered))) || fail "counts differ: $account"
 check ended "$endless" 4 --only "$accepted"
 
-step "the agent is killed under load: what was answered may be lost (a memory channel), nothing comes twice"
+step "the agent is killed under load: answered events may be lost (memory channel), none is duplicated"
 agent_file answers answers sources.r1.type=netcat sources.r1.host= sources.r1.bind=127.0.0.1
 agent_start answers
 load_start --events 200000 --rate 40000 --format line --answers

@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
 # Needs: kafka
-# A real broker that makes no topics by itself. A topic that is not there is said, and made later, events flow. Then
-# two agents share a consumer group under load, and one is killed: nothing is lost, and only what it had not committed
-# comes twice.
+# A real broker that does not create topics by itself. The log reports a missing topic; after it is created, events flow.
+# Then two agents share a consumer group under load, and one is killed: no event is lost, and only events that it had not
+# committed are duplicated.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-step "a broker that makes no topics"
+step "a broker that creates no topics"
 kafka_start --set auto.create.topics.enable=false
 kafka_topic in 6 &
 makers=($!)
 kafka_topic out 4 &
 makers+=($!)
 
-step "a topic that is not there"
+step "a missing topic"
 agent_file missing late sources.r1.type=seq sources.r1.host= sources.r1.port= sources.r1.totalEvents=20000
 agent_start missing
 await_log missing 'sink k1: topic late: UNKNOWN_TOPIC_OR_PARTITION .*check that the topic exists'
-wait "${makers[@]}" || fail "topics are not made"
+wait "${makers[@]}" || fail "topics cannot be created"
 agent_is_up missing || fail "the agent ended"
 kafka_topic late 4
 check late 20000 1 --idle-s 30

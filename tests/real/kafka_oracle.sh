@@ -1,8 +1,8 @@
-# Shared by tests/real/flume_kafka_*_test.sh, which source it first: the same agent file through a real Flume 1.11 and
-# through penstock at the same time, beside one real Kafka. The script defines
+# Shared by tests/real/flume_kafka_*_test.sh, which source it first: runs the same agent file with a real Flume 1.11 and
+# with penstock at the same time, with one real Kafka. The script defines
 #
-#   agent_text ENGINE   writes the file to standard output; what only this engine may use has ENGINE in its name: its
-#                       topics (ENGINE.something), its groups, its files (below $work/out/ENGINE)
+#   agent_text ENGINE   writes the file to standard output; topics (ENGINE.something), groups and files (below
+#                       $work/out/ENGINE) that only this engine uses have ENGINE in their names
 #
 # and calls `both_start`, `both_reach` and `both_stop`, then `same...`, at last `all_same`.
 # shellcheck shell=bash
@@ -41,17 +41,17 @@ produce() { # TOPIC [OPTION|FILE]... of kcat
     kcat -P -q -b "$brokers" -t "$@" || fail "nothing is written to topic $1"
 }
 
-create_topics() { # NAME...: with as many partitions as the broker gives to any
+create_topics() { # NAME...: with the broker's default number of partitions
     local topic
     for topic; do kcat -L -b "$brokers" -t "$topic" >/dev/null; done
-    for topic; do await 10 has_topic "$topic" || fail "topic $topic is not made"; done
+    for topic; do await 10 has_topic "$topic" || fail "topic $topic cannot be created"; done
 }
 
 has_topic() { # NAME
     kcat -L -b "$brokers" -t "$1" | grep -q 'leader [0-9]'
 }
 
-# One of Flume's events in its Avro format: the map of headers, a block of them and an empty one, then the body.
+# Prints an event in Flume's Avro format: the map of headers (one block of them and an empty one), then the body.
 avro_event() { # BODY [NAME=VALUE]...
     local LC_ALL=C body=$1 pair
     shift
@@ -69,7 +69,7 @@ avro_text() {
     printf '%s' "$1"
 }
 
-avro_long() { # NUMBER, not below 0
+avro_long() { # NUMBER, at least 0
     local rest=$(($1 * 2)) octal
     while ((rest > 127)); do
         printf -v octal '%03o' $((rest & 127 | 128))
@@ -82,11 +82,11 @@ avro_long() { # NUMBER, not below 0
 
 # ---- output ----
 
-topics_of() { # ENGINE: names without its prefix
+topics_of() { # ENGINE: prints the names of its topics without the prefix
     kcat -L -b "$brokers" | sed -nE "s/^  topic \"$1\.(.*)\" with [1-9].*/\1/p" | sort
 }
 
-# How many records are in an engine's topics, and lines in its files.
+# Prints the number of records in an engine's topics plus the number of lines in its files.
 arrived() { # ENGINE
     local topic partition wanted=()
     for topic in $(topics_of "$1"); do
@@ -102,7 +102,7 @@ has_arrived() { # ENGINE COUNT
     (($(arrived "$1") >= $2))
 }
 
-both_reach() { # COUNT: records and lines of each engine; then nothing more comes
+both_reach() { # COUNT: waits for so many records and lines of each engine; fails when more arrive
     local engine
     for engine in $engines; do
         await 60 has_arrived "$engine" "$1" || fail "$engine: $(arrived "$engine") of $1 arrived"
@@ -113,9 +113,9 @@ both_reach() { # COUNT: records and lines of each engine; then nothing more come
     done
 }
 
-# A topic's records, one on a line, without what no two runs have in common: the time of sending (times of the year 2000
-# stay), offsets, and the partition of what neither a key nor the file gives one.
-records() { # TOPIC [SED]...: further edits
+# Prints a topic's records, one on a line, without fields that differ from run to run: the time of sending (times of the
+# year 2000 stay), the offset and the broker.
+records() { # TOPIC [SED]...: further edits, for example to remove a random partition
     local topic=$1 edits=(-e 's/^\{"topic":"[^"]*",/{/; s/"offset":[0-9]+,//; s/"broker":[0-9]+,//; s/"ts":[0-9]{13},//') edit
     shift
     for edit; do edits+=(-e "$edit"); done
@@ -123,7 +123,7 @@ records() { # TOPIC [SED]...: further edits
 }
 
 differing=()
-same() { # WHAT FLUME PENSTOCK: files
+same() { # WHAT FLUME PENSTOCK: compares two files; differences are collected for all_same
     [[ -s $2 ]] || fail "$1: nothing to compare"
     if diff -a -u --label "Flume: $1" --label "penstock: $1" "$2" "$3" >&2; then
         echo "    same: $1 ($(wc -l <"$2"))"
@@ -132,7 +132,7 @@ same() { # WHAT FLUME PENSTOCK: files
     fi
 }
 
-all_same() { # the last line of a script
+all_same() { # fails if anything differed; the last line of a script
     local IFS=,
     ((${#differing[@]} == 0)) || { echo "FAILED: ${#differing[@]} differ: ${differing[*]}" >&2; exit 1; }
 }
@@ -144,12 +144,12 @@ same_records() { # TOPIC [SED]...
     same "topic $topic" "$work/flume.records" "$work/penstock.records"
 }
 
-lines() { # ENGINE FOLDER: all lines of its files, in order of their bytes
+lines() { # ENGINE FOLDER: prints all lines of its files, sorted by bytes
     find "$work/out/$1/$2" -type f -exec cat {} + | LC_ALL=C sort
 }
 
-# Lines of header_and_text, each with its headers in order: which way they come depends on the sizes of the Java maps they
-# were in before, which events that came as Flume events do not tell.
+# Sorts the headers in each line of header_and_text, and the lines. The order of headers depends on the sizes of the Java
+# maps that held them before, which an event in Flume's format does not contain.
 by_name() {
     LC_ALL=C awk '{
         end = index($0, "}")

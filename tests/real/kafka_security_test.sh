@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Needs: kafka
-# A real broker that wants TLS and passwords, spoken to with the lines of a Flume user's file: PLAIN and SCRAM by
-# sasl.jaas.config, trust from PEM, PKCS12 and JKS stores, a client's own certificate, from sink and source. A wrong
-# password and an untrusted authority are said once and hold up nobody else; the file put right, all is delivered.
+# A real broker that requires TLS and passwords, configured with the keys of a Flume user's file: PLAIN and SCRAM by
+# sasl.jaas.config, trust from PEM, PKCS12 and JKS stores, a client certificate, from sink and source. A wrong password
+# and an untrusted authority are reported a few times and do not delay other sinks; after the file is corrected, all
+# events are delivered.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for program in openssl keytool; do
@@ -43,7 +44,7 @@ mkdir "$stores"
 plain_login='org.apache.kafka.common.security.plain.PlainLoginModule required username="penstock" password="penstock-secret";'
 scram_login='org.apache.kafka.common.security.scram.ScramLoginModule required username="penstock" password="penstock-secret";'
 
-# A source that counts, to every sink that follows.
+# Writes a file with source seq, which goes to every sink that add_sink adds.
 counter_file() { # NAME EVENTS
     cat >"$work/$1.properties" <<-EOF_
 	a1.sources = r1
@@ -55,7 +56,7 @@ counter_file() { # NAME EVENTS
 	EOF_
 }
 
-# A sink NAME to topic NAME, with a channel of its own.
+# Adds a sink NAME to topic NAME, with a channel of its own.
 add_sink() { # AGENT NAME BROKERS [PRODUCER-PROPERTY=VALUE]...
     local file=$work/$1.properties name=$2 pair
     sed -i -E "s/^a1\\.(channels|sinks|sources\\.r1\\.channels) =.*/& $name/" "$file"
@@ -93,7 +94,6 @@ for topic in plain scram256 scram512 pem p12 jks both mutualjks mutualp12; do ch
 agent_stop ways
 says_nothing ways ' (WARN|ERROR) '
 
-
 step "a source by SASL_SSL"
 agent_file reader copied sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
     sources.r1.kafka.bootstrap.servers="$both" sources.r1.kafka.topics=both sources.r1.kafka.consumer.group.id=reader \
@@ -103,11 +103,11 @@ agent_file reader copied sources.r1.type=org.apache.flume.source.kafka.KafkaSour
     sinks.k1.allowTopicOverride=false sinks.k1.header.topic=from
 agent_start reader
 check copied 20000 1 --header from=both --may-repeat # two partitions become others: order is not kept
-(($(field received "$found") == 20000)) || fail "something came twice"
+(($(field received "$found") == 20000)) || fail "records arrived twice"
 agent_stop reader
 says_nothing reader ' (WARN|ERROR) '
 
-step "a wrong password, an authority nobody trusts, and a sink that is well"
+step "a wrong password, an untrusted authority, and a correct sink"
 counter_file faulty 50000
 add_sink faulty well "$tls" security.protocol=SSL "${pem[@]}"
 add_sink faulty wrong "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-256 sasl.jaas.config="${scram_login/-secret/-guess}"
@@ -116,11 +116,11 @@ agent_start faulty
 check well 50000 1
 await_log faulty 'sink wrong: .*the broker refuses the credentials: check kafka.producer.sasl.mechanism and sasl.jaas.config'
 await_log faulty 'sink distrusted: .*certificate verify failed.*TLS failed: check kafka.producer.security.protocol'
-sleep 2 # more attempts, hardly more lines
+sleep 2 # further attempts may add few lines
 agent_is_up faulty || fail "the agent ended"
-(($(grep -cE 'sink (wrong|distrusted): ' "$work/faulty.log") <= 8)) || fail "says it over and over"
+(($(grep -cE 'sink (wrong|distrusted): ' "$work/faulty.log") <= 8)) || fail "it logs the errors too often"
 
-step "the file is put right: nothing was lost meanwhile"
+step "the file is corrected: no event was lost meanwhile"
 sed -i -e 's/-guess/-secret/' -e "s|$stores/other.pem|$ca|" "$work/faulty.properties"
 kill -HUP "${agents[faulty]}"
 check wrong 50000 1

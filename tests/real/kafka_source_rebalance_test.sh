@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: kafka
-# Agents join and leave a consumer group of a real broker under load, by the eager and by the cooperative protocol: what
-# changes hands was delivered and committed first, so nothing is lost and nothing comes twice.
+# Agents join and leave a consumer group of a real broker under load, with the eager and with the cooperative protocol:
+# the events of a partition are delivered and committed before it moves, so none is lost or duplicated.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
@@ -43,7 +43,7 @@ is_complete() { # TOPIC
     ((unique == records))
 }
 
-has_joined() { # AGENT TIMES: each of its workers gets partitions
+has_joined() { # AGENT TIMES: its workers were assigned partitions so often
     (($(grep -c 'assigned by the group' "$work/$1.log" || true) >= $2))
 }
 
@@ -74,7 +74,7 @@ run() { # PROTOCOL STRATEGY
     agent_stop "$protocol-2"
     look "out-$protocol"
     step "$protocol: sent $records, out $total, lost $((records - unique)), twice $((total - unique))"
-    ((unique == records && total == unique)) || fail "$protocol: not every record is there once"
+    ((unique == records && total == unique)) || fail "$protocol: not every record arrived exactly once"
 }
 
 kafka_start --brokers 1

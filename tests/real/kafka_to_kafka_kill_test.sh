@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: kafka
-# Kafka -> memory channel -> Kafka against a real broker, the agent killed with SIGKILL again and again: offsets are
-# committed only past what was delivered, so nothing is lost, whatever was in the channel. (Records may come twice.)
+# Kafka -> memory channel -> Kafka with a real broker; the agent is killed with SIGKILL several times: only offsets of
+# delivered records are committed, so no record is lost, whatever the channel held. (Records may be duplicated.)
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
@@ -32,7 +32,7 @@ a1.sinks.k1.allowTopicOverride = false
 a1.sinks.k1.channel = c1
 EOF_
 
-# How many records a topic has, asked of the broker.
+# Prints the number of records of a topic, as the broker reports it.
 count() {
     kcat -Q -b "$brokers" -t "$1:0:-1" -t "$1:1:-1" -t "$1:2:-1" -t "$1:3:-1" 2>/dev/null | awk '{n += $NF} END {print n + 0}'
 }
@@ -40,7 +40,7 @@ has() { # TOPIC RECORDS
     (($(count "$1") >= $2))
 }
 
-# Every number once or more; sets `total` and `unique`.
+# Counts the records of topic out; sets total and unique.
 look() {
     kcat -C -q -e -b "$brokers" -t out -o beginning >"$work/out"
     total=$(wc -l <"$work/out")
@@ -51,7 +51,7 @@ is_complete() {
     ((unique == records))
 }
 
-# Half is there before the agent starts, the other half comes while it runs and is killed.
+# Half of the records is there before the agent starts; the other half is written while it runs and is killed.
 seq 1 $((records / 2)) | kcat -P -q -b "$brokers" -t in
 agent_start a
 (
@@ -65,7 +65,7 @@ children[$load]=load
 
 for ((kill = 1; kill <= 3; kill++)); do
     before=$(count out)
-    await 60 has out $((before + records / 40)) || fail "nothing comes out"
+    await 60 has out $((before + records / 40)) || fail "no records arrive"
     agent_kill a
     step "kill $kill: $(count out) records were out"
     agent_start a
@@ -78,7 +78,7 @@ agent_stop a
 step "sent $records, out $total, lost $((records - unique)), twice $((total - unique))"
 ((unique == records)) || fail "records are lost"
 
-# Stopped cleanly: everything is committed, nothing would be read again.
+# After a clean stop everything is committed: no record would be read again.
 lag=$("$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe \
     --group killed 2>/dev/null | awk '$2 == "in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}')
 step "lag after the clean stop: $lag"

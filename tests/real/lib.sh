@@ -1,9 +1,9 @@
-# Shared by tests/real/*_test.sh, which source it first: a Kafka of its own for each script, agents, loads and the
-# account at the far end. Builds nothing. Everything it starts ends with the script.
+# Shared by tests/real/*_test.sh, which source it first: a separate Kafka for each script, agents, loads, and the account
+# at the far end. It builds nothing. All processes that it starts end with the script.
 #
-#   PENSTOCK         the program                       PENSTOCK_TOOLS   where sequence_load and the others are
-#   PENSTOCK_SOURCE  the root of the sources           PENSTOCK_PORT    first port to try (default: at random)
-#   KEEP=1           leave the working directory
+#   PENSTOCK         the program                       PENSTOCK_TOOLS   folder of sequence_load and the other tools
+#   PENSTOCK_SOURCE  the root of the sources           PENSTOCK_PORT    first port to try (default: random)
+#   KEEP=1           keep the working directory
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -15,7 +15,7 @@ export KAFKA_HEAP=${KAFKA_HEAP:-512m}
 
 skip() { echo "SKIP: $*"; exit 77; }
 
-# Called as `fail WHAT` from anywhere in the script itself (not in a subshell).
+# Prints WHAT and the ends of all logs, and ends the script. Not to be called in a subshell.
 fail() {
     echo "FAILED: $*" >&2
     local log
@@ -26,7 +26,7 @@ fail() {
 }
 
 step_began=$SECONDS
-step() { # WHAT: says what is tried now
+step() { # WHAT: prints the time and what is tested next
     echo "[$((SECONDS - step_began)) s] $*"
 }
 
@@ -38,7 +38,7 @@ for program in "$PENSTOCK" "$PENSTOCK_TOOLS"/{sequence_load,sequence_check,cut_p
 done
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-real.XXXXXX")
-declare -A children=() # pid -> what it is
+declare -A children=() # pid -> description
 finish() {
     local child code=$?
     for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
@@ -49,7 +49,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-await() { # SECONDS COMMAND...: until it succeeds
+await() { # SECONDS COMMAND...: repeats the command until it succeeds; returns 1 after SECONDS
     local deadline=$((SECONDS + $1))
     shift
     until "$@"; do
@@ -58,15 +58,15 @@ await() { # SECONDS COMMAND...: until it succeeds
     done
 }
 
-await_log() { # AGENT PATTERN [SECONDS]: a line of its log
-    await "${3:-30}" grep -qE -- "$2" "$work/$1.log" || fail "agent $1 does not say: $2"
+await_log() { # AGENT PATTERN [SECONDS]: waits for a line in its log
+    await "${3:-30}" grep -qE -- "$2" "$work/$1.log" || fail "the log of agent $1 has no line: $2"
 }
 
-says_nothing() { # AGENT PATTERN
-    ! grep -E -- "$2" "$work/$1.log" || fail "agent $1 says that"
+says_nothing() { # AGENT PATTERN: expects no such line in its log
+    ! grep -E -- "$2" "$work/$1.log" || fail "the log of agent $1 has lines of pattern: $2"
 }
 
-field() { # NAME JSON: a number of it
+field() { # NAME JSON: prints the number of this name
     sed -nE 's/.*"'"$1"'":(-?[0-9]+).*/\1/p' <<<"$2"
 }
 
@@ -79,10 +79,10 @@ load_port=$((port + 40))
 
 # ---- the broker ----
 
-# Topics are made when first written to. A broker that was killed may come back after 3 s rather than 9.
+# Topics are created by the first write. A killed broker may come back after 3 s instead of 9.
 kafka_usual=(--set num.partitions=4 --set broker.session.timeout.ms=3000 --set broker.heartbeat.interval.ms=500)
 kafka_options=()
-kafka_start() { # [OPTION]... of tests/real/kafka; without any: those of the last time (brokers that are down come back)
+kafka_start() { # [OPTION]... of tests/real/kafka; without options: those of the last call, to restart brokers that are down
     (($# == 0)) || kafka_options=("$@")
     "$kafka" start --dir "$work/kafka" --port "$port" "${kafka_usual[@]}" "${kafka_options[@]}" >"$work/kafka.log" 2>&1 ||
         fail "Kafka does not start"
@@ -98,11 +98,11 @@ kafka_kill() { # [NODE]
     local pid
     pid=$(<"$work/kafka/${1:-1}/pid")
     kill -KILL "$pid"
-    await 10 eval "! kill -0 $pid 2>/dev/null" || fail "broker ${1:-1} lives"
+    await 10 eval "! kill -0 $pid 2>/dev/null" || fail "broker ${1:-1} does not end"
 }
 
 kafka_topic() { # NAME PARTITIONS [COPIES]
-    "$kafka" topic "$@" --dir "$work/kafka" >>"$work/kafka.log" 2>&1 || fail "topic $1 is not made"
+    "$kafka" topic "$@" --dir "$work/kafka" >>"$work/kafka.log" 2>&1 || fail "topic $1 cannot be created"
 }
 
 # ---- agents: file $work/NAME.properties, agent a1, log $work/NAME.log, standard input of agent_file ----
@@ -121,7 +121,7 @@ agent_is_up() { # NAME
     kill -0 "${agents[$1]}" 2>/dev/null
 }
 
-# Ended by SIGTERM: it must deliver what it holds and exit 0.
+# Ends an agent by SIGTERM: it must deliver its events and exit 0. Sets account, the figures of its last line.
 agent_stop() { # NAME
     local pid=${agents[$1]} code=0
     kill -TERM "$pid"
@@ -129,7 +129,7 @@ agent_stop() { # NAME
     unset "children[$pid]"
     ((code == 0)) || fail "agent $1 ends with $code after SIGTERM"
     account=$(sed -nE 's/.* stopped: (.*)/\1/p' "$work/$1.log" | tail -1)
-    [[ $account ]] || fail "agent $1 gives no account"
+    [[ $account ]] || fail "agent $1 logged no account"
 }
 
 agent_kill() { # NAME
@@ -139,16 +139,16 @@ agent_kill() { # NAME
     unset "children[$pid]"
 }
 
-accounted() { # WORDS: the number after them in the account of the agent stopped last
+accounted() { # WORDS: prints the number after them in the account of the agent stopped last
     sed -nE 's/(.*, |^)'"$1"' ([0-9]+).*/\2/p' <<<"$account"
 }
 
-# Memory of an agent: now (VmRSS), or the most it ever held (VmHWM).
+# Memory of an agent: current (VmRSS) or maximum so far (VmHWM).
 memory_mib() { # AGENT VmRSS|VmHWM
     awk '/^'"$2"':/ {print int($2 / 1024)}' "/proc/${agents[$1]}/status"
 }
 
-# Syslog over TCP -> memory -> one Kafka sink: the usual file. A test adds its own keys, or replaces some.
+# Writes the usual agent file: syslog over TCP -> memory -> one Kafka sink. A test adds keys or replaces some.
 agent_file() { # NAME TOPIC [KEY=VALUE]...  (keys without the agent's name)
     local name=$1 file=$work/$1.properties pair
     cat >"$file" <<-EOF_
@@ -171,7 +171,7 @@ agent_file() { # NAME TOPIC [KEY=VALUE]...  (keys without the agent's name)
     for pair in "$@"; do agent_key "$name" "$pair"; done
 }
 
-agent_key() { # NAME KEY=VALUE: adds it, replaces it; KEY= removes it
+agent_key() { # NAME KEY=VALUE: adds or replaces it; KEY= removes it
     local file=$work/$1.properties
     grep -v "^a1\.${2%%=*} = " "$file" >"$file.new"
     [[ -z ${2#*=} ]] || echo "a1.${2%%=*} = ${2#*=}" >>"$file.new"
@@ -187,29 +187,29 @@ load_start() { # OPTION... of sequence_load
     children[$load]=load
 }
 
-load_wait() { # until all was sent; sets `sent`, its JSON line
+load_wait() { # waits until everything is sent; sets sent, the load's JSON line
     wait "$load" || fail "the load ends with $?"
     unset "children[$load]"
     sent=$(<"$work/load")
 }
 
-load_stop() { # no further lines; what was begun is sent
+load_stop() { # ends the load: no further lines, those begun are sent
     kill -TERM "$load"
     load_wait
 }
 
-# Reads topics to their ends; everything must be there once and in order, unless options say what may differ.
-check() { # TOPICS EVENTS STREAMS [OPTION]... of sequence_check; sets `found`, its JSON line
+# Reads topics to their ends; every event must be there once and in order, unless options allow a difference.
+check() { # TOPICS EVENTS STREAMS [OPTION]... of sequence_check; sets found, its JSON line
     local topics=$1 events=$2 streams=$3 code=0
     shift 3
     found=$("$PENSTOCK_TOOLS/sequence_check" --brokers "$brokers" --topics "$topics" --events "$events" --streams "$streams" "$@" \
         2>>"$work/check.log") || code=$?
     echo "    $topics: $found"
-    ((code == 0)) || fail "topic $topics is not as it should be"
+    ((code == 0)) || fail "topic $topics has faults: sequence_check exits with $code"
 }
 
-# After load_stop: all that was sent arrives in the topic once and in order; then the agent ends with the same account.
-# (Ended at once it would leave in the sockets what it had not read.)
+# After load_stop: expects every sent event in the topic once and in order, and then the same account of the agent.
+# (An agent that is ended at once leaves unread events in the sockets.)
 check_sent() { # AGENT TOPIC [OPTION]... of sequence_check
     local agent=$1 topic=$2 events
     shift 2

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Needs: flume
-# `penstock load` into the sources of a real Flume 1.11: avro (plain, windows of calls, compressed, over TLS, a channel
-# that is full, an agent that is killed and comes back), HTTP and netcat. What its file_roll sinks wrote is verified.
+# `penstock load` into the sources of a real Flume 1.11: avro (plain, windows of calls, compressed, over TLS, a full
+# channel, an agent that is killed and restarted), HTTP and netcat. penstock verify reads the files of its file_roll
+# sinks.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v keytool >/dev/null || skip "no keytool, which makes the key store of a real Flume"
 
-fail() { # what load and verify said lies in JSON files
+fail() { # WHAT: prints it and the ends of logs and of the JSON output of load and verify
     echo "FAILED: $*" >&2
     tail -n 3 "$work"/*.log "$work"/*.json | cut -c 1-500 >&2
     exit 1
@@ -88,7 +89,7 @@ load() { # NAME URL [OPTION]...
         >"$work/$name.json" 2>>"$work/load.log" || fail "load into $name: exit $?"
 }
 
-verify() { # NAME [SAYS]: what is there; SAYS: what the summary must say
+verify() { # NAME [SAYS]: verifies the files; SAYS: a text that the summary must contain
     "$PENSTOCK" verify --from "file://$work/$1?follow=true" --manifest "$work/$1.manifest" --idle 20s --json \
         >"$work/$1.verified.json" 2>>"$work/load.log" || [[ ${2:-} ]] || fail "verify of $1: exit $?"
     local summary
@@ -104,7 +105,7 @@ load plain "avro://127.0.0.1:${port[plain]}" --rate 20k --events 40k --connectio
 verify plain
 [[ $(tail -n 1 "$work/plain.verified.json") == *"$ordered"* ]] || fail "plain: reordered"
 
-# Flume handles the calls of one connection on several threads: their order is its own.
+# Flume handles the calls of one connection on several threads, so it may reorder them.
 load window "avro://127.0.0.1:${port[window]}?batch=1000&window=8" --rate 50k --events 100k
 verify window '"duplicated":0'
 
@@ -113,7 +114,7 @@ verify zlib
 load tls "avro://127.0.0.1:${port[tls]}?tls=true&ca=$work/ca.pem&server-name=penstock.test" --rate 10k --events 20k
 verify tls
 
-# More than the sink takes: the source answers FAILED, the load comes again, in order.
+# More than the sink takes: the source answers FAILED, and load repeats the call, in order.
 load full "avro://127.0.0.1:${port[full]}?batch=100" --rate 100k --events 2k
 verify full
 [[ $(tail -n 1 "$work/full.verified.json") == *"$ordered"* ]] || fail "full: reordered"
@@ -124,8 +125,8 @@ verify http
 load netcat "netcat://127.0.0.1:${port[netcat]}" --rate 20k --events 40k
 verify netcat
 
-# Killed and started again: an outage on the timeline, and everything is acknowledged in the end. What the memory
-# channel held is lost with it, which is Flume's promise, not the load's.
+# Flume is killed and restarted: load reports an outage, and everything is acknowledged in the end. The events in the
+# memory channel are lost, as Flume documents; load is not responsible for them.
 "$PENSTOCK" load --target "avro://127.0.0.1:${port[plain]}" --rate 5k --duration 12s --format rfc3164 --json --settle 60s \
     --tolerance 1 >"$work/killed.json" 2>>"$work/load.log" &
 loader=$!
@@ -136,5 +137,5 @@ start
 wait $loader || fail "load into a killed agent: exit $?"
 summary=$(tail -n 1 "$work/killed.json")
 [[ $summary == *'"completed":60000'* && $summary == *'"failed":0'* ]] || fail "killed: $summary"
-[[ $summary == *'"outages":[{'* ]] || fail "killed: no outage is told of: $summary"
-echo "ok: killed and back"
+[[ $summary == *'"outages":[{'* ]] || fail "killed: no outage is reported: $summary"
+echo "ok: killed and restarted"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Needs: kafka flume
-# penstock load | penstock verify through penstock, rsyslog and Flume 1.11 into a real Kafka: the figures on both sides are
-# those subjects' own counters (Flume's JSON metrics, rsyslog's impstats). Then a load with faults planted on its way (one event
-# dropped, one doubled, two neighbours swapped, one byte flipped) through each of them: found exactly in the topic. At
-# last a Flume that drops datagrams while the broker stands still: lost is what its counters say it was.
+# penstock load and penstock verify on both sides of penstock, rsyslog and Flume 1.11, into a real Kafka: their figures
+# equal the subject's own counters (Flume's JSON metrics, rsyslog's impstats). Then a load with planted faults (one event
+# dropped, one doubled, two neighbours swapped, one byte flipped) through each of them: verify finds exactly these in the
+# topic. At last a Flume that drops datagrams while the broker is stopped: verify reports as many as lost as Flume's
+# counters.
 #
-# rsyslog's packages are unpacked into the same cache as by bench/peers and run as a plain process.
+# rsyslog's packages are unpacked into the cache of bench/peers, and rsyslog runs as a plain process.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for program in jq curl; do
@@ -15,13 +16,13 @@ done
 
 events=100000 again=1000
 metrics_port=$((port + 41))
-missing=() # subjects that could not be had
+missing=() # subjects that are not available
 
 # ---- figures ----
 
 summary() { tail -n 1 "$work/$1.json"; }
 
-says() { # NAME CONDITION: the summary of a load or a verify
+says() { # NAME CONDITION: expects that the summary of a load or a verify fulfils a condition of jq
     summary "$1" | jq -e "select(.type == \"summary\") | $2" >/dev/null ||
         fail "$1: not $2: $(summary "$1" | jq -c 'del(.histogram)' | cut -c 1-900)"
 }
@@ -43,10 +44,10 @@ verify_end() { # NAME EXIT
     ((code == $2)) || fail "verify $1: exit $code, not $2: $(summary "$1" | jq -c 'del(.histogram)' | cut -c 1-900)"
 }
 
-is() { # NUMBER COMMAND...: prints that number
+is() { # NUMBER COMMAND...: whether the command prints that number
     [[ $("${@:2}") == "$1" ]]
 }
-counter_is() { # NUMBER COMMAND...: within 20 s
+counter_is() { # NUMBER COMMAND...: expects that the command prints that number within 20 s
     local wanted=$1
     shift
     await 20 is "$wanted" "$@" || fail "$*: $("$@"), not $wanted"
@@ -54,10 +55,10 @@ counter_is() { # NUMBER COMMAND...: within 20 s
 
 # ---- counters ----
 
-metric() { # COMPONENT COUNTER: of penstock and Flume alike
+metric() { # COMPONENT COUNTER: prints a counter of penstock or Flume
     curl -s --noproxy '*' --max-time 10 "http://127.0.0.1:$metrics_port/metrics" | jq -r ".\"$1\".$2" 2>/dev/null
 }
-impstats() { # ORIGIN COUNTER: as written last; a line is a time and JSON
+impstats() { # ORIGIN COUNTER: prints the last value that rsyslog wrote; a line is a time and JSON
     sed -nE 's/^[^{]*//p' "$work/impstats" 2>/dev/null | jq -r -R "fromjson? | select(.origin == \"$1\") | .$2 // empty" | tail -n 1
 }
 
@@ -71,7 +72,7 @@ counters_of_agent() { # EVENTS
 counters_of_penstock() { counters_of_agent "$1"; }
 counters_of_flume() { counters_of_agent "$1"; }
 counters_of_rsyslog() { # EVENTS
-    # Not omkafka's "acked": it hears of the last acknowledgements only when it sends again.
+    # Not omkafka's "acked": it counts the last acknowledgements only when it sends again.
     counter_is "$1" impstats imptcp submitted
     counter_is "$1" impstats core.queue enqueued
     counter_is "$1" impstats core.action processed
@@ -80,7 +81,7 @@ counters_of_rsyslog() { # EVENTS
     counter_is 0 impstats omkafka failures
 }
 
-# ---- subjects: each listens on $load_port and writes into the topic of its name ----
+# ---- subjects: each one listens on $load_port and writes to the topic of its name ----
 
 start_penstock() {
     agent_file penstock penstock
@@ -96,7 +97,7 @@ start_flume() {
     children[$subject]=flume
 }
 
-# Debian's packages in the cache of bench/peers; sets `root`. Fails when they cannot be had.
+# Unpacks Debian's packages into the cache of bench/peers; sets root. Returns 1 when they are not available.
 rsyslog_unpack() {
     local cache=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-peers package
     root=$cache/root
@@ -133,13 +134,13 @@ stop() {
     kill -TERM "$subject"
     wait "$subject" || code=$?
     unset "children[$subject]"
-    # A JVM that ended well after SIGTERM says 143.
+    # A JVM that ends normally after SIGTERM exits with 143.
     ((code == 0 || code == 143)) || fail "$1 ends with $code after SIGTERM"
 }
 
-# ---- the same for each ----
+# ---- the same test for each subject ----
 
-# Event n of the single source is line n + 1.
+# With a single source, event n is line n + 1.
 "$PENSTOCK" load --target "file://$work/whole" --rate 100k --events $again --format rfc3164 --json --tolerance 1 \
     --manifest "$work/faults.manifest" >"$work/faults-load.json" 2>"$work/faults-load.log" || fail "load into a file: exit $?"
 (($(wc -l <"$work/whole") == again)) || fail "load wrote $(wc -l <"$work/whole") lines"
@@ -155,12 +156,12 @@ awk 'NR == 100 { next }
 try() { # SUBJECT
     local name=$1
     step "$name: $events events"
-    kafka_topic "$name" 1 # a partition, so that order is known everywhere
-    start_"$name" || { echo "    SKIP: $name cannot be had: $(tail -n 1 "$work/packages")"; missing+=("$name"); return; }
+    kafka_topic "$name" 1 # one partition, so that the order is defined
+    start_"$name" || { echo "    SKIP: $name is not available: $(tail -n 1 "$work/packages")"; missing+=("$name"); return; }
     await 120 eval "! port_is_free $load_port || ! kill -0 $subject 2>/dev/null" || fail "$name does not listen"
     kill -0 "$subject" 2>/dev/null || fail "$name ended"
     verify_start "$name-verify" "$name" "$name.manifest" 20s
-    # The figures are compared, no rate is asserted.
+    # Figures are compared; no rate is asserted.
     "$PENSTOCK" load --target "tcp://127.0.0.1:$load_port" --rate 10k --events $events --connections 4 --format rfc3164 \
         --tolerance 1 --settle 60s --json --manifest "$work/$name.manifest" >"$work/$name-load.json" 2>"$work/$name-load.log" ||
         fail "load into $name: exit $?"
@@ -183,7 +184,7 @@ try() { # SUBJECT
     if [[ $name == penstock ]]; then agent_stop penstock; else stop "$name"; fi
 }
 
-# Flume's UDP source throws away what a full channel does not take: received, and not accepted.
+# Flume's UDP source drops events that a full channel does not take: they are received and not accepted.
 flows() { (($(metric SINK.k1 EventDrainSuccessCount) > 500)); }
 drops() {
     local accepted listening
@@ -203,7 +204,7 @@ drops() {
         --manifest "$work/drops.manifest" >"$work/drops-load.json" 2>"$work/drops-load.log" &
     load=$!
     children[$load]=load
-    await 20 flows || fail "nothing goes through"
+    await 20 flows || fail "no events arrive"
     kafka_signal STOP
     sleep 3
     kafka_signal CONT
@@ -227,4 +228,4 @@ try penstock
 try flume
 drops
 try rsyslog
-((${#missing[@]} == 0)) || skip "all is well, but not tried: ${missing[*]}"
+((${#missing[@]} == 0)) || skip "everything else passed; not available: ${missing[*]}"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Needs: flume
-# The same agent file through a real Flume 1.11 and through penstock: /metrics has the same components with the same
-# fields and the same forms of values, and the counters that do not depend on timing are the same. The other paths and
-# methods answer alike.
+# The same agent file run by a real Flume 1.11 and by penstock: /metrics has the same components with the same fields and
+# the same forms of values, and the counters that do not depend on timing are equal. Other paths and methods have the same
+# answers.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -28,7 +28,7 @@ ask() { curl -s --noproxy '*' --max-time 10 "$@"; }
 source "$here/../support/ports.sh"
 port_base=$(ports_reserve)
 
-agent_file() { # NAME: FILE for this engine
+agent_file() { # NAME PORT: writes the file for this engine
     mkdir -p "$work/$1"
     cat >"$work/$1.properties" <<-EOF_
 	a1.sources = counter events
@@ -52,7 +52,7 @@ agent_file() { # NAME: FILE for this engine
 	EOF_
 }
 
-# Runs one engine, feeds it 20 events that nothing takes, and keeps its answers in $work/NAME.*.
+# Runs one engine, sends 20 events to a channel without a sink, and keeps the answers in $work/NAME.*.
 observe() { # NAME SYSLOG-PORT METRICS-PORT COMMAND...
     local name=$1 syslog=$2 url=http://127.0.0.1:$3 i
     shift 3
@@ -98,7 +98,7 @@ forms='to_entries | map({(.key): (.value | map_values(if type != "string" then "
 for name in flume penstock; do jq -S "$forms" "$work/$name.json" >"$work/$name.forms"; done
 diff "$work/flume.forms" "$work/penstock.forms" || fail "fields or forms differ (< Flume, > penstock)"
 
-# What does not depend on timing.
+# Values that do not depend on timing.
 values='{
     accepted: ."SOURCE.counter".EventAcceptedCount,
     syslog: [."SOURCE.events".EventReceivedCount, ."SOURCE.events".EventAcceptedCount],

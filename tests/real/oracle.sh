@@ -1,8 +1,8 @@
-# Shared by tests/real/flume_oracle_*_test.sh, which source it first: the same agent file through a real Flume 1.11 and
-# through penstock, their outputs side by side. The script defines
+# Shared by tests/real/flume_oracle_*_test.sh, which source it first: runs the same agent file with a real Flume 1.11 and
+# with penstock, and compares their outputs. The script defines
 #
 #   agent_file DIR   writes the file to standard output; all output of the agent goes below DIR
-#   arrived DIR      how many events have come out so far (default: lines of all files below DIR)
+#   arrived DIR      prints how many events have come out so far (default: lines of all files below DIR)
 #
 # and calls `both EVENTS`; then $work/flume and $work/penstock hold the outputs, $work/*.log the logs.
 # shellcheck shell=bash
@@ -53,8 +53,8 @@ run() { # NAME EVENTS COMMAND...
         kill -0 "$agent" 2>/dev/null || fail "$name ended"
         sleep 0.1
     done
-    ((i < 600)) || fail "$name: $(arrived "$work/$name") events came, not $events"
-    sleep "${SETTLE:-0.5}" # what should not come
+    ((i < 600)) || fail "$name: $(arrived "$work/$name") events arrived, not $events"
+    sleep "${SETTLE:-0.5}" # time for events that should not arrive
     kill -TERM "$agent"
     wait "$agent" || true
     agent=''
@@ -65,18 +65,18 @@ both() { # EVENTS
     run penstock "$1" "$PENSTOCK"
 }
 
-same() { # WHAT FLUME PENSTOCK: two files or texts in files
+same() { # WHAT FLUME PENSTOCK: expects that two files are equal
     diff -u --label "Flume: $1" --label "penstock: $1" "$2" "$3" || fail "$1 differs"
     echo "same: $1"
 }
 
-# One sink's files below DIR, in the order of their numbers, as one text.
+# Prints one sink's files below DIR, in the order of their numbers.
 content() { # DIR
     local file
     for file in $(find "$1" -type f | sort -t- -k2 -n); do cat "$file"; done
 }
 
-same_content() { # WHAT FOLDER [FILTER]...: folder below each engine's output
+same_content() { # WHAT FOLDER [FILTER]...: compares this folder of both outputs, after the filter
     local what=$1 folder=$2 engine
     shift 2
     (($#)) || set -- cat

@@ -1,5 +1,5 @@
-/* Numbered events, as sequence_load sends them and sequence_check finds them: `seq=<stream>:<number> `
- * somewhere in the body. Of N events over S streams, stream i has N / S, the first N % S streams one more. */
+/* Numbered events, which sequence_load sends and sequence_check reads: `seq=<stream>:<number> ` somewhere in
+ * the body. Of N events in S streams, each stream has N / S, the first N % S streams one more. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@ static inline uint64_t sequence_share(uint64_t events, unsigned streams, unsigne
     return events / streams + (stream < events % streams);
 }
 
-/* The number of text that ends at `end`; false when there is none. */
+/* Reads the digits at *text, before `end`, and advances *text past them. Returns false when there are none. */
 static inline bool sequence_number(const char **text, const char *end, uint64_t *number)
 {
     const char *at = *text;
@@ -27,7 +27,7 @@ static inline bool sequence_number(const char **text, const char *end, uint64_t 
     return found;
 }
 
-/* Which event a body is. A body of digits alone (source seq) is of stream 0. */
+/* Reads stream and number of a body. A body of digits alone (source seq) belongs to stream 0. */
 static inline bool sequence_find(const char *body, size_t length, uint64_t *stream, uint64_t *number)
 {
     const char *end = body + length, *at = body;

@@ -1,21 +1,22 @@
-/* Reads whole topics and accounts for numbered events (tests/real/sequence.h): the far end of the real tests.
+/* Reads whole topics and accounts for the numbered events (tests/real/sequence.h) of the real tests.
  *
  *   sequence_check --brokers B --topics T[,T..] --events N [--streams S] [--idle-s N] [--set K=V]..
  *                  [--header NAME=VALUE].. [--no-headers] [--lost-below N] [--may-repeat] [--only N]
  *
- * Reads from the beginning until every event is there and all partitions are at their ends, or nothing has
- * come for --idle-s seconds (10). Prints one JSON line:
+ * Reads from the beginning until every event is there and all partitions are at their ends, or until no
+ * record has arrived for --idle-s seconds (default 10). Prints one JSON line:
  *   received    records, duplicates included
  *   lost        numbers never seen; last_lost: the highest of them, -1: none; holes: those below the highest
  *               seen of their stream
  *   duplicated  records whose number was seen before
- *   reordered   first sightings after a higher number of the same stream in the same partition
- *   foreign     records that carry no such number
- *   headers     records that lack one of --header, or have any with --no-headers
- *   partitions  how many hold records
- * Exit 0: nothing lost, duplicated, reordered, foreign, no header wrong. --lost-below N: lost numbers below N
- * are no fault (a killed agent's channel). --only N: just N of them are expected, from the beginning of each
- * stream without holes. --may-repeat: duplicates are none (at least once), nor is their order. */
+ *   reordered   numbers first seen after a higher number of the same stream in the same partition
+ *   foreign     records without such a number
+ *   headers     records that lack one of --header, or that have any header with --no-headers
+ *   partitions  partitions that have records
+ * Exit 0: no record lost, duplicated, reordered or foreign, no header wrong.
+ *   --lost-below N  lost numbers below N are no fault (the channel of a killed agent)
+ *   --only N        only N events are expected, from the beginning of each stream without holes
+ *   --may-repeat    duplicates and their order are no fault (at least once) */
 #include "tests/real/sequence.h"
 
 #include <getopt.h>
@@ -80,7 +81,7 @@ static rd_kafka_t *client_make(const struct check *check)
     return client;
 }
 
-/* How many partitions a topic has; it may only be about to be made. 0: there is none. */
+/* Returns the number of partitions of a topic, 0: there is none. Waits --idle-s for a topic to be created. */
 static int partition_count(const struct check *check, rd_kafka_t *client, const char *name)
 {
     rd_kafka_resp_err_t failed = 0;
@@ -103,7 +104,7 @@ static int partition_count(const struct check *check, rd_kafka_t *client, const 
     return count <= PARTITIONS_MAX ? count : 0;
 }
 
-/* All partitions of all topics, from their beginnings. */
+/* Assigns all partitions of all topics, from their beginnings. */
 static bool assign(struct check *check, rd_kafka_t *client)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);

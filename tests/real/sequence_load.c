@@ -1,14 +1,18 @@
-/* Sends numbered lines over TCP at an even rate: the load of the real tests. Open loop: what the far side
- * does not take goes out late and is never left out.
+/* Sends numbered lines over TCP at an even rate: the load of the real tests. Open loop: lines that the
+ * receiver does not take in time are sent late and never left out.
  *
  *   sequence_load --to 127.0.0.1:5140 --events N [--streams S] [--rate N] [--bytes N] [--format syslog|line]
- * [--answers]
+ *                 [--answers]
  *
- * A connection for each stream. With --answers it reads what the far side answers to each line (netcat's OK)
- * and does not end before every line was answered. A connection that breaks is made again, and its stream
- * goes on with the first line that was not begun. SIGTERM ends it early. Prints one JSON line: sent (lines),
- * answered, reconnects, resumed (the highest number a stream went on with after a reconnect), blocked (how
- * often a socket took no more), seconds. */
+ * Each stream has a connection. With --answers it reads the receiver's answer to each line (netcat's OK) and
+ * does not end before every line was answered. A connection that breaks is opened again, and its stream
+ * continues with the first line that was not begun. SIGTERM ends it early. Prints one JSON line:
+ *   sent        lines
+ *   answered    lines
+ *   reconnects  connections opened again
+ *   resumed     the highest number with which a stream continued after a reconnect
+ *   blocked     how often a socket took no more bytes
+ *   seconds     duration */
 #include "tests/real/sequence.h"
 
 #include <arpa/inet.h>
@@ -30,7 +34,7 @@
 #define NS_PER_S UINT64_C(1000000000)
 
 struct stream {
-    int fd; /* below 0: to be connected */
+    int fd; /* below 0: not connected */
     bool was_connected;
     uint64_t retry_ns;
     uint64_t made, events;
@@ -86,7 +90,7 @@ static void stream_connect(struct load *load, struct stream *stream, uint64_t no
     stream->was_connected = true;
 }
 
-/* What was in the chunk and on the wire is not known to have arrived, and not sent again. */
+/* Whether the lines in the chunk and on the wire arrived is unknown; they are not sent again. */
 static void stream_break(struct load *load, struct stream *stream)
 {
     close(stream->fd);
@@ -98,7 +102,7 @@ static void stream_break(struct load *load, struct stream *stream)
     }
 }
 
-/* Lines that are due, as many as there is room for. */
+/* Writes the lines that are due, as many as there is room for. */
 static void stream_fill(const struct load *load, struct stream *stream, unsigned number, uint64_t due)
 {
     if (due > stream->events)
@@ -154,7 +158,7 @@ static bool stream_is_done(const struct load *load, const struct stream *stream)
            (!load->answers || stream->answered == stream->events);
 }
 
-/* Lines of one stream that should be out by now. */
+/* Returns how many lines of one stream should have been sent by now. */
 static uint64_t due_count(const struct load *load, unsigned number, uint64_t now)
 {
     if (load->rate == 0)

@@ -1,6 +1,6 @@
-/* A whole agent on one thread under a made-up clock: workers are cycled in random order, time passes in
- * random steps, and everything that may go wrong does, from a seed. Hundreds of seeds a run; a failing one is
- * printed and replayed with PENSTOCK_SEED. */
+/* A whole agent on one thread with a simulated clock: workers are cycled in random order, time passes in
+ * random steps, and all faults are injected at random, from a seed. A run tries hundreds of seeds; a
+ * failing seed is printed and can be replayed with PENSTOCK_SEED. */
 #include "tests/support/flow.h"
 
 #include "core/engine/engine.h"
@@ -15,7 +15,7 @@ struct sim {
     struct ps_now now;
     uint64_t random;
     uint64_t steps;
-    uint64_t dropped; /* counted by closed streams */
+    uint64_t dropped; /* events that closed streams counted */
 };
 
 static uint64_t pick(struct sim *sim, uint64_t below)
@@ -23,7 +23,7 @@ static uint64_t pick(struct sim *sim, uint64_t below)
     return ps_test_random(&sim->random) % below;
 }
 
-/* ---- the machine ---- */
+/* ---- the simulation ---- */
 
 static struct ps_plan *build_plan(struct sim *sim)
 {
@@ -52,7 +52,7 @@ static void start(struct sim *sim)
         fail_msg("%s", err.text);
 }
 
-/* One worker's turn, or time passing. */
+/* Runs one cycle of one worker, or lets time pass. */
 static void step(struct sim *sim)
 {
     unsigned workers = ps_engine_worker_count(sim->engine);
@@ -63,10 +63,10 @@ static void step(struct sim *sim)
     }
     (void)ps_worker_cycle(ps_engine_worker(sim->engine, (unsigned)pick(sim, workers)), &sim->now);
     if (++sim->steps > 20000000)
-        fail_msg("does not come to an end (seed %llu)", (unsigned long long)sim->flow.seed);
+        fail_msg("the run does not end (seed %llu)", (unsigned long long)sim->flow.seed);
 }
 
-/* False when `steps` were not enough. */
+/* Returns false when `steps` steps were not enough. */
 static bool order(struct sim *sim, enum ps_phase phase, struct ps_plan *plan, struct ps_plan *next,
                   uint64_t steps)
 {
@@ -122,18 +122,18 @@ static void reload(struct sim *sim)
     struct ps_left carried, lost;
     struct ps_plan *old = sim->plan;
     for (unsigned i = 0; i < sim->flow.source_count; i++)
-        sim->flow.sources[i].changes = (unsigned)pick(sim, 2); /* else it stays open */
+        sim->flow.sources[i].changes = (unsigned)pick(sim, 2); /* 0: it stays open */
     struct ps_plan *next = build_plan(sim);
     ps_plan_adopt(next, old);
     leave_plan(sim, next, pick(sim, 400));
     ps_engine_carry_over(sim->engine, old, next, &carried, &lost);
-    assert_int_equal(lost.events, 0); /* the channels are the same */
+    assert_int_equal(lost.events, 0); /* the channels are carried over */
     sim->plan = next;
     settle_phase(sim, PS_PHASE_RUN, next, NULL);
     ps_plan_retire(old, next, plan_is_used, sim);
 }
 
-/* Everything is home: descriptors, and all blocks but what caches keep. */
+/* Asserts that everything was returned: batch descriptors, and all blocks except those in caches. */
 static void assert_home(struct sim *sim)
 {
     assert_int_equal(ps_engine_batches_out(sim->engine), 0);
@@ -144,13 +144,14 @@ static void assert_home(struct sim *sim)
     assert_int_equal(used, 0);
 }
 
-/* Closes, with what is left given up, as a stop that ran out of time does. Returns the events given up. */
+/* Closes and gives up the events that are left, as a stop that ran out of time does. Returns how many
+ * events were given up. */
 static uint64_t stop(struct sim *sim, uint64_t drain_steps)
 {
     struct ps_left carried, lost;
     leave_plan(sim, NULL, drain_steps);
     ps_engine_carry_over(sim->engine, sim->plan, NULL, &carried, &lost);
-    settle_phase(sim, PS_PHASE_CLOSE, NULL, NULL); /* what was given up goes home */
+    settle_phase(sim, PS_PHASE_CLOSE, NULL, NULL); /* leases that were given up come home */
     assert_home(sim);
     ps_engine_destroy(sim->engine);
     ps_plan_destroy(sim->plan);
@@ -204,7 +205,7 @@ static void draw(struct sim *sim, uint64_t seed, bool positions)
     flow_init(flow);
 }
 
-/* No faults from here on: it must come to its end. */
+/* No faults from here on: the run must end. */
 static void calm(struct sim *sim)
 {
     struct flow_chances *chances = &sim->flow.chances;
@@ -229,7 +230,7 @@ static void run_to_end(struct sim *sim)
         step(sim);
 }
 
-/* Everything that is not lost by design comes through, however often the plan changes. */
+/* All events that are not lost by design arrive, however often the plan changes. */
 static void run_seed(uint64_t seed)
 {
     struct sim sim;
@@ -257,7 +258,8 @@ static void run_seed(uint64_t seed)
     flow_fini(&sim.flow);
 }
 
-/* A crash at any step: everything in memory is gone, positions are what was delivered. Nothing is lost. */
+/* A crash at any step: everything in memory is lost, and positions are those of the delivered events. No
+ * event of a source with positions is lost. */
 static void run_crash_seed(uint64_t seed)
 {
     struct sim sim;
@@ -270,7 +272,7 @@ static void run_crash_seed(uint64_t seed)
             step(&sim);
         if (pick(&sim, 3) == 0)
             reload(&sim);
-        (void)stop(&sim, 0); /* what is not delivered is thrown away */
+        (void)stop(&sim, 0); /* undelivered events are discarded */
     }
     start(&sim);
     settle_phase(&sim, PS_PHASE_RUN, sim.plan, NULL);
@@ -303,7 +305,7 @@ static void for_seeds(void (*run)(uint64_t seed), unsigned count)
 #define SEEDS 300
 #endif
 
-static void test_anything_goes(void **state)
+static void test_random_faults(void **state)
 {
     (void)state;
     for_seeds(run_seed, SEEDS);
@@ -318,7 +320,7 @@ static void test_crash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_anything_goes),
+        cmocka_unit_test(test_random_faults),
         cmocka_unit_test(test_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,6 @@
-/* What the engine does when, to the nanosecond: Flume's back-off and keep-alive times, retries of open,
- * ticks. The clock only ever moves to the next deadline the workers name, so that a deadline that is missing,
- * late or too early is found; and small truths of the duty cycle that need a source and a sink told what to
- * do. */
+/* The times of the engine's actions, to the nanosecond: Flume's back-off and keep-alive times, retries of
+ * open, ticks. The clock only moves to the next deadline that the workers name, so a deadline that is
+ * missing, late or too early is found. Also rules of the duty cycle that need a scripted source and sink. */
 #include "core/engine/engine.h"
 
 #include "core/arena.h"
@@ -14,12 +13,12 @@ extern const struct ps_stage_ops ps_channel_memory, ps_selector_replicating;
 #define CALLS_MAX 64U
 #define KEPT_MAX 1024U
 
-/* What the stages are told, and what they saw. */
+/* What the stages shall do, and what they recorded. */
 static struct {
     enum ps_result source_answer;
-    uint32_t make, body_bytes; /* rows a call makes; 0 = none */
+    uint32_t make, body_bytes; /* make: rows that one call makes, 0 = none */
     bool flush, ticket_only, refuses;
-    unsigned source_opens_after, sink_opens_after; /* failures first */
+    unsigned source_opens_after, sink_opens_after; /* failures of `open` before it succeeds */
     uint64_t tick_every_ns;
     enum ps_result chain_answer, sink_answer;
 
@@ -113,7 +112,7 @@ static void source_paused(const void *p, void *state, bool paused, const struct 
     (void)p;
     (void)state;
     (void)at;
-    assert_int_equal(script.paused - script.resumed, paused ? 0 : 1); /* in turns */
+    assert_int_equal(script.paused - script.resumed, paused ? 0 : 1); /* the calls alternate */
     (*(paused ? &script.paused : &script.resumed))++;
 }
 
@@ -166,7 +165,7 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
     return script.sink_answer;
 }
 
-/* All at once, as a client library may report them. */
+/* Completes all leases at once, as a client library may report them. */
 static bool sink_recall(const void *p, void *state, struct ps_lease **back, const struct ps_now *at)
 {
     (void)p;
@@ -277,7 +276,7 @@ static void settle(void)
     }
 }
 
-/* On to the next deadline any worker names. */
+/* Moves the clock to the next deadline that any worker names. */
 static void advance(void)
 {
     uint64_t next_ns = PS_NEVER;
@@ -285,7 +284,7 @@ static void advance(void)
         uint64_t due_ns = ps_worker_deadline_ns(ps_engine_worker(engine, k));
         next_ns = due_ns < next_ns ? due_ns : next_ns;
     }
-    assert_true(next_ns > now.mono_ns); /* else it would spin */
+    assert_true(next_ns > now.mono_ns); /* otherwise the worker would spin */
     now.wall_ms += (int64_t)((next_ns - now.mono_ns) / PS_NS_PER_MS);
     now.mono_ns = next_ns;
     settle();
@@ -343,7 +342,7 @@ static const struct ps_counters *source_counters(void)
 
 /* ---- tests ---- */
 
-/* Flume's PollableSourceRunner: 1, 2, .. 5 s, and from the start after an event. */
+/* Back-off as in Flume's PollableSourceRunner: 1, 2, .. 5 s, and 1 s again after an event. */
 static void test_source_back_off(void **state)
 {
     (void)state;
@@ -355,13 +354,13 @@ static void test_source_back_off(void **state)
     script.make = 1;
     script.flush = true;
     script.source_call_count = 0;
-    run_for(12 * PS_NS_PER_S); /* at the end of the rest: an event, and at once the first back-off again */
+    run_for(12 * PS_NS_PER_S); /* an event at the end of the rest, then the first back-off again at once */
     assert_int_equal(script.delivered_events, 1);
     assert_times(script.source_calls, script.source_call_count, (const unsigned[]){0, 0, 1, 3, 6}, 5);
     stop_agent(true);
 }
 
-/* Flume's SinkRunner: the lease goes back and is offered again after 1, 2, .. 5 s. */
+/* Back-off as in Flume's SinkRunner: the lease is rolled back and offered again after 1, 2, .. 5 s. */
 static void test_sink_roll_back(void **state)
 {
     (void)state;
@@ -378,12 +377,12 @@ static void test_sink_roll_back(void **state)
     assert_int_equal(script.delivered_events, 3);
     const struct ps_counters *side = &plan->channels[0].counters[plan->channels[0].producer_count];
     assert_int_equal(ps_counter_read(side, PS_COUNTER_EventTakeSuccessCount),
-                     3); /* however often it was taken */
+                     3); /* counted once, however often the lease was taken */
     assert_true(ps_counter_read(side, PS_COUNTER_EventTakeAttemptCount) > 3);
     stop_agent(true);
 }
 
-/* Flume's lifecycle supervisor: every 3 s, and the others run meanwhile. */
+/* As Flume's LifecycleSupervisor: `open` is tried every 3 s, and the other stages run meanwhile. */
 static void test_open_again(void **state)
 {
     (void)state;
@@ -407,16 +406,16 @@ static void make_one(uint32_t rows)
     script.flush = true;
 }
 
-/* keep-alive is 3 s by default: refused exactly then, and not a call of work before. */
+/* keep-alive is 3 s by default: the batch is refused exactly then, and `work` is not called before. */
 static void test_refuse_after_keep_alive(void **state)
 {
     (void)state;
     script.sink_answer = PS_LATER;
     make_one(1);
     start_agent(&refusing, 1, "1");
-    run_for(PS_NS_PER_S); /* one is with the sink, */
+    run_for(PS_NS_PER_S); /* the sink holds one event, */
     make_one(1);
-    run_for(PS_NS_PER_S); /* one fills the channel */
+    run_for(PS_NS_PER_S); /* a second one fills the channel */
     assert_int_equal(script.accepted, 2);
     make_one(1);
     uint64_t asked_ns = now.mono_ns;
@@ -440,7 +439,7 @@ static void test_refuse_after_keep_alive(void **state)
     assert_int_equal(script.delivered_events, 2);
 }
 
-/* Room that comes with the last nanosecond is taken. */
+/* Room that appears in the last nanosecond of keep-alive is used. */
 static void test_room_in_time(void **state)
 {
     (void)state;
@@ -466,13 +465,13 @@ static void test_tick(void **state)
     script.tick_every_ns = 7 * PS_NS_PER_MS + 1;
     start_agent(&waiting, 1, "100");
     run_for(PS_NS_PER_S / 10);
-    assert_int_equal(script.tick_count, 16); /* the last one ends the run */
+    assert_int_equal(script.tick_count, 16); /* the last tick is at the end of the run */
     for (unsigned i = 0; i < script.tick_count; i++)
         assert_int_equal(script.ticks[i] - script.ticks[0], i * script.tick_every_ns);
     stop_agent(true);
 }
 
-/* Somebody asked something that makes no event (an empty Avro batch): the answer is owed all the same. */
+/* A request that makes no event (an empty Avro batch) must be answered, too. */
 static void test_ticket_without_events(void **state)
 {
     (void)state;
@@ -483,7 +482,8 @@ static void test_ticket_without_events(void **state)
     stop_agent(true);
 }
 
-/* More leases go home at a stop than a worker takes in one cycle: all are home when the close is reached. */
+/* More leases come home during a stop than a worker takes in one cycle: all are home when the close phase is
+ * reached. */
 static void test_close_takes_everything_home(void **state)
 {
     (void)state;
@@ -509,7 +509,7 @@ static void test_close_takes_everything_home(void **state)
     ps_plan_destroy(plan);
 }
 
-/* The budget is used up by somebody else, who gives it back without a word: the source looks again soon. */
+/* Another user takes the whole budget and returns it without a notification: the source tries again soon. */
 static void test_memory_comes_back(void **state)
 {
     (void)state;
@@ -540,7 +540,7 @@ static void test_memory_comes_back(void **state)
     stop_agent(false);
 }
 
-/* An interceptor that is not done when the time is up: what it had is counted, not forgotten. */
+/* An interceptor is not done when the time is up: its events are counted as dropped. */
 static void test_chain_given_up(void **state)
 {
     (void)state;
@@ -558,7 +558,8 @@ static void test_chain_given_up(void **state)
     ps_plan_destroy(plan);
 }
 
-/* A source that has stopped wakes nobody while a slow sink is waited for, whether it had opened or not. */
+/* A stopped source wakes no worker while the stop waits for a slow sink, whether the source had opened or
+ * not. */
 static void test_drained_source_is_quiet(void **state)
 {
     (void)state;
@@ -572,7 +573,7 @@ static void test_drained_source_is_quiet(void **state)
         run_for(PS_NS_PER_S);
         script.source_answer = PS_IDLE;
         (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
-        run_for(5 * PS_NS_PER_S); /* advance fails on a deadline that is over */
+        run_for(5 * PS_NS_PER_S); /* `advance` fails on a deadline in the past */
         stop_agent(false);
     }
 }

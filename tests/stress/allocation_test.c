@@ -1,5 +1,5 @@
-/* No allocation in work: once warm, ten thousand duty cycles of whole agents ask the allocator for nothing.
- * The allocator's functions are this program's own and count. */
+/* No allocation in `work`: after a warm-up, ten thousand duty cycles of whole agents do not call the
+ * allocator. This program defines the allocator's functions and counts their calls. */
 #include "core/engine/engine.h"
 
 #include "conf/bind.h"
@@ -208,7 +208,7 @@ static void test_counts(void **state)
 {
     (void)state;
     uint64_t before = asked;
-    free(ps_arena_create()); /* the hook sees the library's calls */
+    free(ps_arena_create()); /* the functions above see the library's calls */
     assert_true(asked > before);
 }
 

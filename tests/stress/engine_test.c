@@ -1,5 +1,5 @@
-/* The engine with real threads: several workers, sources, channels and sinks that behave as they like,
- * reloads under load, and a stop with sinks that are dead. Every event is numbered and accounted for. */
+/* The engine with real threads: several workers; sources, channels and sinks with random behaviour;
+ * reloads under load; a stop with sinks that no longer answer. Every event is numbered and accounted for. */
 #include "tests/support/flow.h"
 
 #include "core/engine/agent_parts.h"
@@ -42,7 +42,7 @@ static void reload(struct ps_agent *agent, struct flow *flow, uint64_t *random)
         fail_msg("%s", err.text);
 }
 
-/* All but the open batch of each source instance. */
+/* Waits until all batches are home, except the open one of each source instance. */
 static void wait_home(struct ps_agent *agent, const struct flow *flow)
 {
     unsigned open = 0;
@@ -57,7 +57,8 @@ static void wait_home(struct ps_agent *agent, const struct flow *flow)
     }
 }
 
-/* Streams on every worker, one event in many channels or in one, order kept, nothing lost or doubled. */
+/* Streams on every worker, each event in many channels or in one: order is kept, no event is lost or
+ * doubled. */
 static void draw(struct flow *flow, uint64_t *random)
 {
     flow->seed = ps_test_random(random);
@@ -86,7 +87,7 @@ static void draw(struct flow *flow, uint64_t *random)
                                           .recall_later = 300};
 }
 
-/* An interceptor that is not done with a batch when its source is closed: counted as dropped. */
+/* An interceptor is not done with a batch when its source is closed: the events are counted as dropped. */
 static uint64_t given_up(const struct flow *flow, const struct ps_agent_account *account)
 {
     uint64_t dropped = 0;
@@ -104,7 +105,7 @@ static void run(struct flow *flow, bool reloads, uint64_t *random)
     uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
     while (!flow_is_made(flow)) {
         if (ps_clock_now().mono_ns > until_ns)
-            fail_msg("does not come to an end (seed %llu)", (unsigned long long)flow->seed);
+            fail_msg("the run does not end (seed %llu)", (unsigned long long)flow->seed);
         sleep_ms(2);
         if (reloads)
             reload(agent, flow, random);
@@ -145,7 +146,7 @@ static void test_reloads_under_load(void **state)
     }
 }
 
-/* Streams alone survive any number of reloads without a double: channels are carried over. */
+/* With streams only, no number of reloads doubles an event: channels are carried over. */
 static void test_reloads_double_nothing(void **state)
 {
     (void)state;
@@ -170,7 +171,7 @@ static void test_reloads_double_nothing(void **state)
     flow_fini(&flow);
 }
 
-/* One worker does it all on one thread. */
+/* One worker runs all stages on one thread. */
 static void test_one_worker(void **state)
 {
     (void)state;
@@ -186,8 +187,8 @@ static void test_one_worker(void **state)
     }
 }
 
-/* Sinks that stop answering while they hold leases, some half done: the stop is bounded, and its account adds
- * up to what was made. */
+/* Sinks stop answering while they hold leases, some of them partly settled: the stop takes a bounded time,
+ * and its account adds up to the number of events made. */
 static void test_stop_with_dead_sinks(void **state)
 {
     (void)state;
@@ -196,7 +197,7 @@ static void test_stop_with_dead_sinks(void **state)
         struct flow flow = {0};
         draw(&flow, &random);
         flow.total = 100 * EVENTS;
-        flow.multiplex = true; /* each event in one channel, so that the account is a sum */
+        flow.multiplex = true; /* each event goes to one channel, so that the account is a sum */
         for (unsigned i = 0; i < flow.source_count; i++)
             flow.sources[i].kind = FLOW_STREAM;
         flow_init(&flow);

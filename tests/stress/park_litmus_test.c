@@ -1,8 +1,8 @@
-/* Parking between real threads, round by round: the producer publishes and wakes, the consumer announces,
- * looks once more and sleeps, at the same moment. A wake-up is lost when the consumer sees nothing and the
- * producer sees nobody asleep. rings/park.c must lose none. The same with a release/acquire pair instead of
- * the full fence is run too, and what it loses is printed: on x86 it usually loses some, but no machine owes
- * us that. */
+/* Parking between real threads, in rounds: at the same moment the producer publishes and wakes, and the
+ * consumer announces its sleep, looks once more and sleeps. A wake-up is lost when the consumer sees no
+ * item and the producer sees no sleeper. rings/park.c must lose none. The test also runs a variant with a
+ * release/acquire pair instead of the full fence and prints how many it loses: x86 usually loses some, but
+ * no machine has to. */
 #include "rings/park.h"
 #include "core/clock.h"
 #include "rings/tsan.h"
@@ -19,15 +19,15 @@
 #else
 #define ROUNDS 2000000U
 #endif
-#define PATIENCE_S 20 /* on a machine that is busy with other things: fewer rounds */
+#define PATIENCE_S 20 /* a busy machine runs fewer rounds */
 #define WATCHDOG_S 100U
 
 struct litmus {
     struct ps_park park;
     bool fenced;
     PS_ALIGNED_GAP uint32_t data;        /* the ring */
-    PS_ALIGNED_GAP uint32_t begun;       /* round, by the producer; ROUNDS + 1: no more */
-    PS_ALIGNED_GAP uint32_t finished[2]; /* round a side is done with: producer, consumer */
+    PS_ALIGNED_GAP uint32_t begun;       /* round that the producer began; ROUNDS + 1: the end */
+    PS_ALIGNED_GAP uint32_t finished[2]; /* last round that the producer, the consumer finished */
     PS_ALIGNED_GAP bool saw_data;
     uint64_t rounds, lost, wakes;
 };
@@ -102,7 +102,8 @@ static void *consume(void *argument)
 static void run(struct litmus *litmus)
 {
     pthread_t thread;
-    uint64_t random = 7, delay = 100; /* follows how long the other side takes to begin, so that both meet */
+    /* The delay adapts to how long the other side takes to begin, so that both meet. */
+    uint64_t random = 7, delay = 100;
     assert_true(ps_park_init(&litmus->park));
     assert_int_equal(pthread_create(&thread, NULL, consume, litmus), 0);
     uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_S * PS_NS_PER_S;
@@ -149,7 +150,7 @@ static void test_release_and_acquire_alone(void **state)
            (unsigned long long)litmus.rounds);
 }
 
-/* A sleeper that really sleeps: a lost wake-up would hang here, and the watchdog would end the test. */
+/* The consumer really sleeps: a lost wake-up would hang here, and the watchdog would end the test. */
 #define NAPS (ROUNDS / 20)
 
 static void *sleep_often(void *argument)

@@ -1,5 +1,5 @@
-/* Workers that sleep while the control thread exchanges plans: they must wake into the new one, and never
- * look at the old one again, which is freed at once (AddressSanitizer would say so). */
+/* Workers sleep while the control thread exchanges plans: they must wake with the new plan and never read
+ * the old one again, which is freed at once (AddressSanitizer reports a read). */
 #include "tests/support/flow.h"
 
 #include "core/engine/agent_parts.h"
@@ -36,14 +36,14 @@ static void test_parked_workers_follow(void **state)
                         .sink_count = 2,
                         .sinks = {{.channel = 0}, {.channel = 1}},
                         .options = {.workers = 3, .idle = PS_IDLE_PARK},
-                        .chances = {.source_idle = 1000}}; /* nothing ever to do */
+                        .chances = {.source_idle = 1000}}; /* the source never has work */
     flow_init(&flow);
     struct ps_agent *agent = ps_agent_start(flow_spec(&flow), &machine, &err);
     if (agent == NULL)
         fail_msg("%s", err.text);
     uint64_t before = 0;
     for (unsigned i = 0; i < RELOADS; i++) {
-        while (i % 3 == 0 && parked(agent) < before + 3) /* they lie down first, or not */
+        while (i % 3 == 0 && parked(agent) < before + 3) /* in every third round, wait until they park */
             nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
         flow.sources[0].changes = (unsigned)(ps_test_random(&random) % 2);
         flow.sources[1].changes = (unsigned)(ps_test_random(&random) % 2);

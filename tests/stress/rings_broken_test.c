@@ -1,7 +1,7 @@
-/* A ring broken on purpose: entries handed over through Concurrency Kit without being announced
- * (rings/tsan.h), and through a hand-made ring without any order. ThreadSanitizer must say so, in a child of
- * this test, with its exit code; and must be silent about the ring that announces. So a suppression that
- * hides too much is found. */
+/* Rings that are broken on purpose: entries passed through Concurrency Kit without the announcements of
+ * rings/tsan.h, and through a ring without any memory order. ThreadSanitizer must report both, in a child
+ * process and by its exit code, and must not report the ring that announces. This finds a suppression that
+ * hides too much. */
 #include "rings/spsc.h"
 #include "rings/tsan.h"
 #include "tests/support/support.h"
@@ -22,7 +22,7 @@ struct broken {
     uint64_t payloads[ITEMS];
     uint64_t sum;
     struct ps_spsc *good;
-    void *slot; /* the hand-made one: one entry, NULL = free */
+    void *slot; /* the ring without order: one entry, NULL = free */
 };
 
 static bool push_unannounced(struct broken *broken, void *entry)

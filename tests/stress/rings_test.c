@@ -1,5 +1,5 @@
-/* The rings between threads: nothing lost, nothing doubled, each producer's order kept by every consumer, and
- * what was written before a push is there after the pop (under ThreadSanitizer by rings/tsan.h). */
+/* The rings between threads: no item is lost or doubled, every consumer sees each producer's items in
+ * order, and data written before a push is visible after the pop (rings/tsan.h tells ThreadSanitizer). */
 #include "rings/mpmc.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"
@@ -19,7 +19,7 @@
 struct item {
     uint32_t producer, number;
     uint64_t payload;
-    uint32_t taken; /* by its consumer, without any atomic */
+    uint32_t taken; /* written by the item's consumer, not atomic */
 };
 
 struct test {
@@ -143,8 +143,8 @@ static void test_spmc(void **state)
 static void test_mpmc(void **state)
 {
     (void)state;
-    /* Never tiny, and few: a producer that is descheduled in the middle stalls the others for a time slice
-     * (rings/mpmc.h), and there may be fewer CPUs than threads here. */
+    /* Few capacities, none of them tiny: a producer that is descheduled within a push stalls the others
+     * for a time slice (rings/mpmc.h), and there may be fewer CPUs than threads here. */
     for (size_t capacity = 100; capacity <= 10000; capacity *= 100) {
         struct ps_mpmc *ring = ps_mpmc_create(capacity);
         struct test test = {.ring = ring,

@@ -1,6 +1,6 @@
-/* Workers that act by rules and count in one book, while sets are made anew (the same names, so the same
- * counters and limits) and handed over, and somebody reads the counts: for ThreadSanitizer, and for sums that
- * must come out. */
+/* Workers apply rules and count in one book, while another thread creates new sets with the same names (so
+ * with the same counters and limits), hands them over, and reads the counts. Checked by ThreadSanitizer,
+ * and by the sums of the counts. */
 #include "tests/support/stage.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #define WORKERS 2U
 #define EVENTS 32U
 
-/* A set with one worker's scratch: handed over whole. */
+/* A set with one worker's scratch; both are handed over together. */
 struct version {
     struct ps_rules_set *set;
     struct ps_rules_scratch *scratch;

@@ -1,6 +1,6 @@
-/* Rules swapped as fast as they can be while several workers use them: every batch is matched by one set,
- * whole; no event is lost or doubled; a set that somebody is half way through stays as long as he needs it;
- * and after a thousand swaps nothing is left of the old ones. */
+/* Rules are swapped as fast as possible while several workers use them. One set matches the whole of a
+ * batch; no event is lost or doubled; a set stays as long as a worker is in the middle of a batch with it;
+ * after a thousand swaps no memory of the old sets is left. */
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
 
@@ -22,11 +22,12 @@
 #else
 #define SWAPS 1000U
 #endif
-#define GROWTH_BYTES (1U << 20) /* of the heap, over most of the swaps: a set has half of that */
-#define QUIET_MS 100            /* until what was replaced is freed */
+/* Allowed growth of the heap over most of the swaps; a set has half of that. */
+#define GROWTH_BYTES (1U << 20)
+#define QUIET_MS 100 /* time until replaced sets are freed */
 
 struct worker {
-    struct ps_test_stage own; /* for leases; the plan is everybody's */
+    struct ps_test_stage own; /* for leases; all workers share the plan */
     void *state;
     unsigned number;
     uint64_t random;
@@ -50,7 +51,7 @@ static unsigned generation_of(const struct ps_lease *lease, uint32_t position)
     return generation;
 }
 
-/* One batch: half of its events are dropped, the others bear one number. */
+/* Processes one batch: half of its events are dropped, the others all carry one number. */
 static unsigned batch_run(struct worker *worker, unsigned last)
 {
     struct ps_test_event events[EVENTS];
@@ -76,7 +77,7 @@ static void quiesce(void)
     urcu_qsbr_quiescent_state();
 }
 
-/* As a stage whose batch found no memory does: the set must be there for as long as it says so. */
+/* Holds a set as a stage does whose batch found no memory: the set must exist until it is released. */
 static void hold(struct worker *worker, struct ps_rules_live *live)
 {
     struct ps_rules_scratch *scratch, *again;
@@ -138,7 +139,7 @@ static void worker_end(struct worker *worker)
     ps_test_stage_fini(&worker->own);
 }
 
-/* What malloc has given out; 0 where a sanitizer's takes its place. */
+/* Bytes that malloc has allocated; 0 under a sanitizer, which replaces malloc. */
 static size_t heap_bytes(void)
 {
     usleep(QUIET_MS * 1000);
@@ -151,7 +152,8 @@ static size_t heap_bytes(void)
     "rule health { when body ~ /GET \\/healthz/ drop stop }\n"                                               \
     "rule all { when body ~ /(?<status>[0-9]{3})/ set header.generation = \"%u\" }\n"
 
-/* Some are read while they are written, since nothing waits for them to settle: refused, and read again. */
+/* No settle time is configured, so some files are read while they are written: they are refused and read
+ * again. */
 static void rules_change(unsigned number)
 {
     if (number % 3 == 0)
@@ -168,7 +170,7 @@ static void test_swaps(void **state)
     (void)state;
     uint64_t random = ps_test_seed();
     generation_name = ps_name_intern("generation");
-    static char file[4096]; /* the plan's for as long as it is there */
+    static char file[4096]; /* the plan uses it for as long as it exists */
     snprintf(file, sizeof file, "%s", ps_test_rules_write("a.rules", RULES, 1));
     ps_test_stage_init(&shared, &ps_interceptor_rules);
     shared.context.instances = WORKERS;

@@ -1,15 +1,16 @@
-# Ports for scripts that run side by side. Sourced; defines
+# Ports for scripts that run at the same time. Sourced; defines
 #
 #   ports_reserve     prints the first of 100 ports in a row that are this script's until it ends
 #   port_is_free PORT
 #
-# A block is reserved by a folder that names the owner's process; the block of a process that has ended may be taken over. The blocks lie
-# below the ports that the kernel gives to clients. PENSTOCK_PORT names the first port to use instead.
+# A block is reserved by a folder that names the owner's process; the block of a process that has ended may be taken
+# over. The blocks are below the ports that the kernel gives to clients. PENSTOCK_PORT names the first port to use
+# instead.
 # shellcheck shell=bash
 
 ports_folder=${TMPDIR:-/tmp}/penstock-ports-$UID
 
-port_is_free() { # PORT: nobody listens there, on TCP
+port_is_free() { # PORT: whether no process listens on it, on TCP
     local hex
     printf -v hex ':%04X ' "$1"
     ! grep -qsE "^ *[0-9]*: [0-9A-F]*${hex}[0-9A-F:]* 0A " /proc/net/tcp /proc/net/tcp6

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes tests/regex/data/java_regex_table.txt anew: nasty.txt and generated cases as Java 17 answers them.
+# Rewrites tests/regex/data/java_regex_table.txt: nasty.txt and generated cases with the answers of Java 17.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 seed=20261120
