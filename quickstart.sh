@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 to the main job running, in one command: installs the build packages that are missing, builds
-# a release, and runs `penstock demo`: a generator sends syslog over TCP to an agent, which sorts it into two Kafka
-# topics of an embedded broker, where every event is accounted for. Options go to the demo:
+# Builds and demonstrates penstock on a fresh Debian 12 in one command: installs missing build packages, builds a
+# release, and runs `penstock demo`: a generator sends syslog over TCP to an agent, which routes it to two Kafka topics
+# of an embedded broker, and every event is accounted for. Options are passed to the demo:
 #
 #   ./quickstart.sh --rate 200000 --seconds 20
-#   ./quickstart.sh --keep                      held open afterwards, to look at topics and metrics
+#   ./quickstart.sh --keep                      keeps it open afterwards, to look at topics and metrics
 #
-# Environment: BUILD (where the build goes, default build).
+# Environment: BUILD (folder of the build, default build).
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -30,7 +30,7 @@ status=0
 "$build/penstock" demo --config conf/examples/quickstart.properties "$@" || status=$?
 if ((status == 0)); then
     echo
-    echo "Next: $build/penstock check -n a1 -f YOUR.properties     what your Flume agent file comes to"
+    echo "Next: $build/penstock check -n a1 -f YOUR.properties     check your Flume agent file"
     echo "      $build/penstock agent -n a1 -f YOUR.properties     run it"
 fi
 exit "$status"

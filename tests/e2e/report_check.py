@@ -75,7 +75,7 @@ def wide(sample):
 
 
 def long(sample):
-    """Hours of seconds, more channels than are shown."""
+    """Hours in steps of a second, more channels than the page shows."""
     document = copy.deepcopy(sample)
     for trial in document['trials']:
         second = trial['timeline'][0]
@@ -86,7 +86,7 @@ def long(sample):
 
 
 def absurd(sample):
-    """The right names, wrong types and numbers that no machine has."""
+    """The right names with wrong types and impossible numbers."""
     return dict(
         sample, goals=[3, 'x', None, {'goal': 5, 'rate': 'many', 'lower': [], 'upper': {}}],
         limits=[7, {'part': 'p', 'utilisation': 1e308, 'headroom': -5, 'rank': 'a'}, {'part': 'q', 'utilisation': -3}],

@@ -1,6 +1,6 @@
 /* A TCP proxy in front of a Kafka broker. It cuts connections after the broker has answered a produce request
- * (so the records are in its log) and before the answer reaches the client. The client must repeat records that
- * the broker already has.
+ * (so the records are in its log) and before the answer reaches the client. The client must repeat records
+ * that the broker already has.
  *
  *   cut_proxy --listen 19633 --to 127.0.0.1:19600 --cut-every N [--cuts-max N]
  *

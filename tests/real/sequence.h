@@ -15,7 +15,7 @@ static inline uint64_t sequence_share(uint64_t events, unsigned streams, unsigne
     return events / streams + (stream < events % streams);
 }
 
-/* Reads the digits at *text, before `end`, and advances *text past them. Returns false when there are none. */
+/* Reads the digits at *text, before `end`, and advances *text past them. Returns false if there are none. */
 static inline bool sequence_number(const char **text, const char *end, uint64_t *number)
 {
     const char *at = *text;

@@ -30,14 +30,14 @@ size_t ps_test_event_header_count(const struct ps_test_event *event)
     return count / 2;
 }
 
-/* ---- what the engine would hand in ---- */
+/* ---- what the engine passes to a stage ---- */
 
-/* Behind a door of its own: stages have a `struct ps_problems` too. */
+/* A struct of its own: some stages have a `struct ps_problems`, too. */
 struct ps_test_problems {
     struct ps_problems list;
 };
 
-/* The stage of a context or port made here. */
+/* Returns the stage of a context or port made here. */
 static struct ps_test_stage *stage_of_context(const struct ps_context *context)
 {
     return (struct ps_test_stage *)((char *)(uintptr_t)context - offsetof(struct ps_test_stage, context));
@@ -226,7 +226,7 @@ enum ps_status ps_test_stage_build(struct ps_test_stage *stage)
         end_share(&stage->chain_built);
         return PS_FAIL;
     }
-    stage->built = true; /* also when `finish` fails: torn down at the end */
+    stage->built = true; /* also when `finish` fails: ps_test_stage_fini tears it down */
     if (stage->chain_built.value != NULL)
         return stage->chain_built.finish(stage->chain_built.value, &stage->err);
     return PS_OK;
@@ -416,7 +416,7 @@ void ps_test_source_refuse_batch(struct ps_test_stage *stage, const char *reason
     ps_batch_give(batch);
 }
 
-/* Waits up to 10 ms for something to read, and moves the fake clock by what passed. */
+/* Waits up to 10 ms for something to read, and moves the fake clock by the time that passed. */
 static void rest(struct ps_test_stage *stage)
 {
     struct ps_now before = ps_clock_now();
@@ -442,7 +442,7 @@ void ps_test_source_wait(struct ps_test_stage *stage, size_t count, unsigned pat
     while (stage->event_count < count) {
         work_and_close(stage);
         if (stage->event_count < count && ps_clock_now().mono_ns > until)
-            fail_msg("%zu events came in %u ms, not %zu", stage->event_count, patience_ms, count);
+            fail_msg("%zu events arrived in %u ms, expected %zu", stage->event_count, patience_ms, count);
     }
 }
 
@@ -540,7 +540,7 @@ void ps_test_sink_wait(struct ps_test_stage *stage, size_t count, unsigned patie
         if (stage->done_count >= count)
             break;
         if (ps_clock_now().mono_ns > until)
-            fail_msg("%zu leases were done in %u ms, not %zu", stage->done_count, patience_ms, count);
+            fail_msg("%zu leases were done in %u ms, expected %zu", stage->done_count, patience_ms, count);
         struct ps_now before = ps_clock_now();
         usleep(1000);
         stage->now.mono_ns += ps_clock_now().mono_ns - before.mono_ns;

@@ -1,6 +1,5 @@
-/* Runs one stage by hand, without the engine: binds its keys, checks, builds and opens it, hands it batches
- * and leases, and records what leaves it. The clock is the test's own. One thread; cmocka assertions inside,
- * so that a failure names what went wrong. */
+/* Runs one stage without the engine: binds its keys, checks, builds and opens it, passes it batches and
+ * leases, and records its output. The clock is the test's own. One thread; failures are cmocka assertions. */
 #pragma once
 
 #include "core/flow/carver.h"
@@ -45,11 +44,11 @@ struct ps_test_stage {
     struct ps_carver carver;
     struct ps_port port;
     struct ps_counters counters;
-    struct ps_now now; /* the fake clock: what every call is given */
+    struct ps_now now; /* the fake clock, passed to every call */
     struct ps_err err; /* of the last bind, check, build or open that failed */
     bool built, opened;
 
-    struct ps_test_problems *problems; /* what binding and `check` reported */
+    struct ps_test_problems *problems; /* reported by binding and `check` */
 
     struct ps_batch *batch; /* source: the open batch */
 
@@ -73,23 +72,23 @@ struct ps_test_stage {
     size_t sub_count;
 };
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
-/* Makes arena, depot, pool, port; nothing of the stage yet. */
+/* Makes arena, depot, pool and port; does not call the stage. */
 void ps_test_stage_init(struct ps_test_stage *stage, const struct ps_stage_ops *ops);
 void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
                               uint64_t budget_bytes, uint32_t batches_max);
-/* Closes what is open, gives back every batch, frees everything. Fails the test when the pool misses a batch.
- */
+/* Closes an open stage, gives back every batch, frees everything. Fails the test when the pool misses a
+ * batch. */
 void ps_test_stage_fini(struct ps_test_stage *stage);
 
-/* Binds keys (NULL: none) and runs `check`. PS_FAIL: what Flume drops; see err and problems. */
+/* Binds keys (NULL: none) and runs `check`. PS_FAIL: Flume drops such a component; see err and problems. */
 enum ps_status ps_test_stage_bind(struct ps_test_stage *stage, const char *const *keys);
 enum ps_status ps_test_stage_build(struct ps_test_stage *stage);
 enum ps_status ps_test_stage_open(struct ps_test_stage *stage);
 void ps_test_stage_close(struct ps_test_stage *stage);
 
-/* init + bind + build + open; fails the test when one fails. */
+/* Calls init, bind, build and open; fails the test when one fails. */
 void ps_test_stage_start(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
                          const char *const *keys);
 
@@ -101,8 +100,8 @@ void ps_test_stage_pass_ms(struct ps_test_stage *stage, uint64_t ms);
 /* Sets the fake clock to the real one. */
 void ps_test_stage_real_clock(struct ps_test_stage *stage);
 
-/* True when a problem of that level (ERROR: the component is dropped) mentions `text` in its key or message.
- */
+/* Returns whether a problem of that level (ERROR: the component is dropped) has `text` in its key or
+ * message. */
 bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_log_level level, const char *text);
 
 static inline uint64_t ps_test_stage_counter(const struct ps_test_stage *stage, enum ps_counter counter)
@@ -128,7 +127,7 @@ void ps_test_source_refuse_batch(struct ps_test_stage *stage, const char *reason
  * `work` that yields events is a batch of its own. */
 void ps_test_source_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms);
 
-/* Works for a while although nothing more is expected, then asserts that there are exactly `count` events. */
+/* Calls `work` for `quiet_ms`, then asserts that there are exactly `count` events. */
 void ps_test_source_settle(struct ps_test_stage *stage, size_t count, unsigned quiet_ms);
 
 /* Forgets recorded events. */

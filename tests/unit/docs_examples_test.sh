@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs what the documents tell to run: every sh block after a line "<!-- run -->", from the top of the source, with this
+# Runs the examples in the documents: every sh block after a line "<!-- run -->", in the root of the source, with this
 # program first in the path. "<!-- run: exit N -->" expects that exit code.
 set -euo pipefail
 
@@ -12,7 +12,7 @@ ln -s "$PENSTOCK" "$work/bin/penstock"
 cp conf/bin/flume-ng "$work/bin/flume-ng"
 export PATH="$work/bin:$PATH" TMPDIR="$work"
 
-# The blocks, one file each: DIR/NNN, first line "DOCUMENT:LINE EXIT".
+# Writes each block to a file NAME-LINE.block; its first line is "DOCUMENT:LINE EXIT".
 find . -maxdepth 3 -name '*.md' \( -path './README.md' -o -path './docs/*' \) | sort | while IFS= read -r document; do
     awk -v document="$document" -v dir="$work" '
         /^<!-- run(: exit [0-9]+)? -->$/ { wanted = /exit/ ? $4 + 0 : 0; armed = 1; next }

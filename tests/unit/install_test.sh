@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What is installed and what the tarball holds: complete, and it runs from where it lies.
+# The installation and the tarball are complete, and the programs in them run from any place.
 set -euo pipefail
 
 build=$(dirname "$PENSTOCK")
@@ -31,7 +31,7 @@ runs() { # PREFIX
     local word
     for word in avro-client tool nonsense; do
         if "$1/bin/flume-ng" $word >"$work/out" 2>&1; then fail "flume-ng $word: exit 0"; fi
-        grep -q "$word" "$work/out" || fail "flume-ng $word does not say so: $(cat "$work/out")"
+        grep -q "$word" "$work/out" || fail "flume-ng $word: the message does not name it: $(cat "$work/out")"
     done
 }
 
@@ -48,7 +48,7 @@ top=("$work"/penstock-*)
 complete "${top[0]}"
 runs "${top[0]}"
 
-# The man pages and the unit, where there is a checker.
+# The man pages and the systemd unit, if their checkers are installed.
 if command -v mandoc >/dev/null; then
     mandoc -T lint -W warning "$work"/prefix/share/man/man*/*.[17] || fail "man pages"
 fi
@@ -59,6 +59,6 @@ if command -v systemd-analyze >/dev/null; then
     if grep -E '^[^ ]*penstock\.service' "$work/log"; then fail "systemd-analyze verify complains"; fi
     if systemd-analyze security --offline=true "$unit" >"$work/log" 2>&1; then
         grep -E 'Overall exposure' "$work/log"
-        grep -qE 'Overall exposure.* (OK|SAFE|PERFECT)' "$work/log" || fail "the sandbox is weak"
+        grep -qE 'Overall exposure.* (OK|SAFE|PERFECT)' "$work/log" || fail "the unit's sandbox is rated as weak"
     fi
 fi

@@ -1,5 +1,5 @@
-/* A Kafka for a test: the embedded cluster (stages/kafka/mock.h), its servers, topics. Fails the test when it
- * cannot be made. */
+/* A Kafka cluster for a test: the embedded one (stages/kafka/mock.h). The functions fail the test on
+ * errors. */
 #pragma once
 
 #include "stages/kafka/mock.h"
@@ -10,7 +10,7 @@
 
 struct ps_test_cluster {
     struct ps_kafka_mock *mock;
-    rd_kafka_mock_cluster_t *handle; /* for errors to be injected */
+    rd_kafka_mock_cluster_t *handle; /* to inject errors */
     const char *bootstrap;
 };
 

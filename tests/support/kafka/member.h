@@ -1,5 +1,5 @@
-/* Source kafka run by hand as one or several members of a group, deliveries held back at will; and the plain
- * client calls that tests of it need. Real clock, one thread. */
+/* Runs source kafka without the engine, as one or several members of a group; tests can hold back deliveries.
+ * Also the plain client calls that these tests need. Real clock, one thread. */
 #pragma once
 
 #include "tests/support/stage.h"
@@ -12,7 +12,7 @@ struct ps_test_received {
 
 struct ps_test_member {
     struct ps_test_stage stage;
-    bool hold;   /* keep batches instead of delivering them */
+    bool hold;   /* keeps batches instead of delivering them */
     bool paused; /* the channel is full: `work` is not called */
     struct ps_batch *held[PS_TEST_BATCHES_MAX];
     size_t held_count;
@@ -20,24 +20,26 @@ struct ps_test_member {
     size_t received_count, received_room;
 };
 
-/* `keys` come after bootstrap servers, group and earliest; fails the test when it cannot be opened. */
+/* `keys` are added to bootstrap servers, group and auto.offset.reset=earliest. Fails the test when the source
+ * cannot be opened. */
 struct ps_test_member *ps_test_member_create(const char *bootstrap, const char *group,
                                              const char *const *keys);
 /* Closes and frees; held batches are given back undelivered. */
 void ps_test_member_destroy(struct ps_test_member *member);
 
-/* One cycle: tick, work, close the batch, deliver or hold. */
+/* Runs one cycle: tick, work, close the batch, deliver or hold it. */
 void ps_test_member_cycle(struct ps_test_member *member);
 /* Delivers the oldest `count` held batches. */
 void ps_test_member_deliver(struct ps_test_member *member, size_t count);
-/* Cycles with drain until it says true; false after so long. */
+/* Runs cycles and calls `drain` until it returns true. Returns false after `patience_ms`. */
 bool ps_test_member_drain(struct ps_test_member *member, unsigned patience_ms);
 
-/* Cycles all members for that time, or until `count` records (all members together) are there. Returns how
- * many are. */
+/* Runs cycles of all members for `patience_ms`, or until all members together have `count` records.
+ * Returns how many they have. */
 size_t ps_test_members_run(struct ps_test_member *const *members, size_t member_count, size_t count,
                            unsigned patience_ms);
-/* Fails unless every number below `count` was received by somebody. Returns how many were received twice. */
+/* Fails the test unless some member received every number below `count`. Returns how many were received
+ * twice. */
 size_t ps_test_members_check(struct ps_test_member *const *members, size_t member_count, uint32_t count);
 
 struct ps_test_sent {
@@ -50,10 +52,10 @@ struct ps_test_sent {
     const char *const *headers; /* name, value, .. NULL; a value "" is empty; or NULL */
 };
 void ps_test_kafka_send(const char *bootstrap, const struct ps_test_sent *sent);
-/* One record; value NULL: a tombstone. */
+/* Sends one record; value NULL: a tombstone. */
 void ps_test_kafka_send_value(const char *bootstrap, const char *topic, int32_t partition, const void *value,
                               size_t length);
 
-/* What the group has committed for a partition (-1001: nothing), asked of the broker. */
+/* Asks the broker for the group's committed offset of a partition; -1001: none. */
 int64_t ps_test_kafka_committed(const char *bootstrap, const char *group, const char *topic,
                                 int32_t partition);

@@ -1,4 +1,4 @@
-/* What is in a topic: read back with a plain librdkafka consumer, partition by partition. */
+/* Reads the records of a topic with a plain librdkafka consumer, partition by partition. */
 #pragma once
 
 #include "tests/support/support.h"
@@ -20,8 +20,8 @@ struct ps_test_records {
     size_t count;
 };
 
-/* Everything from the beginning of `partition_count` partitions until their ends are reached and at least
- * `count` records are there; fails the test after 15 s. */
+/* Reads `partition_count` partitions from the beginning until their ends are reached and there are at least
+ * `count` records; fails the test after 15 s. */
 struct ps_test_records ps_test_records_read(const char *bootstrap, const char *topic, int partition_count,
                                             size_t count);
 void ps_test_records_free(struct ps_test_records *records);

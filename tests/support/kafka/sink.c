@@ -120,7 +120,7 @@ void ps_test_kafka_sink_verify(struct ps_test_kafka_sink *kafka, bool duplicates
     }
     for (uint64_t number = 0; number < kafka->sent; number++) {
         if (seen[number] == 0 || (seen[number] > 1 && !duplicates))
-            fail_msg("event %llu is there %u times", (unsigned long long)number, seen[number]);
+            fail_msg("the topic has event %llu %u times", (unsigned long long)number, seen[number]);
     }
     free(seen);
     ps_test_records_free(&records);

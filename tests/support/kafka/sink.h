@@ -1,5 +1,5 @@
-/* Drives a Kafka sink against the embedded cluster: numbered events in, and what the topic holds compared
- * with what was sent. */
+/* Runs a Kafka sink with the embedded cluster: gives it numbered events, and compares the topic's records
+ * with the events sent. */
 #pragma once
 
 #include "tests/support/kafka/cluster.h"
@@ -13,32 +13,33 @@ struct ps_test_kafka_sink {
     const char *topic;
     int partition_count;
     struct ps_test_stage stage;
-    unsigned haste;           /* how much faster than the real clock the sink's runs: rests are short */
+    unsigned haste;           /* how many times faster the sink's clock runs than the real one */
     uint64_t sent;            /* events: their numbers are 0 .. sent-1 */
     size_t lease_count;       /* taken by the sink so far */
     struct ps_lease *waiting; /* refused with BACKOFF */
 };
 
-/* A cluster of `brokers`, a topic, a sink with the given keys beside servers and topic (NULL-terminated). */
+/* Starts a cluster of `brokers`, a topic, and a sink with servers, topic and these keys (NULL-terminated). */
 void ps_test_kafka_sink_start(struct ps_test_kafka_sink *kafka, unsigned brokers, const char *topic,
                               int partition_count, const char *const *keys);
 void ps_test_kafka_sink_stop(struct ps_test_kafka_sink *kafka);
 
-/* A lease of `count` numbered events ("<number> ......", `length` bytes), not offered yet. */
+/* Makes a lease of `count` numbered events ("<number> ......", `length` bytes); does not offer it. */
 struct ps_lease *ps_test_kafka_sink_lease(struct ps_test_kafka_sink *kafka, uint32_t count, uint32_t length);
 
-/* One turn of a worker: offers what waits, ticks, parks for a millisecond, moves the clock. */
+/* Runs one cycle of a worker: offers the waiting lease, ticks, parks for a millisecond, moves the clock. */
 void ps_test_kafka_sink_turn(struct ps_test_kafka_sink *kafka);
-/* Offers it, in turns, until it is taken (15 s of real time). */
+/* Offers the lease until the sink takes it; fails the test after 15 s of real time. */
 void ps_test_kafka_sink_offer(struct ps_test_kafka_sink *kafka, struct ps_lease *lease);
-/* `leases` leases of `count` events. */
+/* Sends `leases` leases of `count` events. */
 void ps_test_kafka_sink_send(struct ps_test_kafka_sink *kafka, unsigned leases, uint32_t count);
-/* Turns until every lease is done, for `patience_ms` of real time. */
+/* Runs cycles until every lease is done; fails the test after `patience_ms` of real time. */
 void ps_test_kafka_sink_wait(struct ps_test_kafka_sink *kafka, unsigned patience_ms);
-/* Turns for a while. */
+/* Runs cycles for `real_ms`. */
 void ps_test_kafka_sink_pass(struct ps_test_kafka_sink *kafka, unsigned real_ms);
 
-/* The topic holds every number sent, in rising order in each partition, `duplicates` allowed or none. */
+/* Asserts that the topic has every number sent, in rising order in each partition; `duplicates`: may
+ * repeat. */
 void ps_test_kafka_sink_verify(struct ps_test_kafka_sink *kafka, bool duplicates);
 
 static inline uint64_t ps_test_kafka_sink_counter(const struct ps_test_kafka_sink *kafka,

@@ -116,7 +116,7 @@ static bool holds(struct ps_test_model *model, const struct ps_condition *condit
     return false;
 }
 
-/* Groups by name: of the last expression that set them. */
+/* Groups by name, each from the last expression that set it. */
 struct groups {
     struct {
         char name[32];
@@ -258,7 +258,7 @@ static void route(struct ps_test_model_event *event, const struct ps_action *act
     }
 }
 
-/* False: the event's end. */
+/* Returns false when no further rule applies to the event. */
 static bool act(struct ps_test_model *model, unsigned rule, size_t number, struct ps_test_model_event *event,
                 struct groups *groups)
 {

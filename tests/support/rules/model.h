@@ -24,7 +24,7 @@ struct ps_test_model_event {
     struct ps_test_value body;
     struct ps_test_model_header headers[PS_TEST_MODEL_HEADERS_MAX];
     size_t header_count;
-    int ways[PS_TEST_MODEL_CHANNELS]; /* 0: not there, 1: required, 2: optional */
+    int ways[PS_TEST_MODEL_CHANNELS]; /* 0: not routed, 1: required, 2: optional */
     bool dropped;
     char acted[256];
 };
@@ -51,11 +51,12 @@ struct ps_test_model {
 struct ps_test_model *ps_test_model_create(const struct ps_rules *rules);
 void ps_test_model_destroy(struct ps_test_model *model);
 
-/* The event as it stands in the batch. */
+/* Copies an event of the batch. */
 void ps_test_model_load(struct ps_test_model_event *model, const struct ps_batch *batch,
                         const struct ps_event *event);
-/* What the rules make of it. Events in the order of the lease; `now_ns` of the model is the time. */
+/* Applies the rules to the event. Call it for events in the order of the lease; the time is the model's
+ * `now_ns`. */
 void ps_test_model_run(struct ps_test_model *model, struct ps_test_model_event *event);
-/* The event in the batch has this body and these headers. */
+/* Asserts that the event in the batch has this body and these headers. */
 void ps_test_model_assert(const struct ps_test_model_event *expected, const struct ps_batch *batch,
                           const struct ps_event *event);

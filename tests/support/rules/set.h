@@ -16,8 +16,8 @@ struct ps_test_rules {
     struct ps_rules_scratch *scratch;
     struct ps_route route;
     bool routes;
-    bool quiet;                           /* nobody is told what acted: `acted` stays empty */
-    char acted[PS_BATCH_EVENTS_MAX][256]; /* by row: names of rules, in order, each with a blank behind */
+    bool quiet;                           /* no trace of rules that acted: `acted` stays empty */
+    char acted[PS_BATCH_EVENTS_MAX][256]; /* by row: names of rules in order, each followed by a blank */
 };
 
 static const char *const ps_test_rules_channels[] = {"c1", "c2", "c3", "c4"};
@@ -30,7 +30,7 @@ static void ps_test_rules_print(struct ps_test_rules *rules)
         print_message("%s\n", ps_rules_problem_text(rules->arena, &rules->problems.items[i]));
 }
 
-/* Another set from another text; NULL: there were errors (in `problems`). */
+/* Compiles a set from a text; returns NULL if there were errors, which are in `problems`. */
 static struct ps_rules_set *ps_test_rules_compile(struct ps_test_rules *rules, const char *text,
                                                   struct ps_rules_set_options options)
 {
@@ -50,7 +50,8 @@ static struct ps_rules_set_options ps_test_rules_options(const struct ps_test_ru
         .instances = 1};
 }
 
-/* The text becomes the set at work; the one before goes after its successor is there, as in a reload. */
+/* Compiles the text and uses the set. The previous set is destroyed after its successor was made, as in a
+ * reload. */
 static __attribute__((unused)) void ps_test_rules_use(struct ps_test_rules *rules, const char *text)
 {
     struct ps_rules_set *set = ps_test_rules_compile(rules, text, ps_test_rules_options(rules));
@@ -68,7 +69,7 @@ static __attribute__((unused)) void ps_test_rules_use(struct ps_test_rules *rule
     rules->scratch = scratch;
 }
 
-/* Nothing compiled yet. `routes`: as a selector. */
+/* Begins without a set. `routes`: as a selector. */
 static void ps_test_rules_begin(struct ps_test_rules *rules, bool routes)
 {
     memset(rules, 0, sizeof *rules);
@@ -105,7 +106,7 @@ static void ps_test_rules_trace(void *argument, uint16_t row, const struct ps_ru
     snprintf(rules->acted[row] + used, sizeof rules->acted[row] - used, "%s ", rule->name);
 }
 
-/* One call; what acted is in `acted`, where events go in `route`. */
+/* Calls the set once; the names of rules that acted are in `acted`, the routes of events in `route`. */
 static enum ps_result ps_test_rules_try(struct ps_test_rules *rules, struct ps_lease *lease)
 {
     rules->route.channel_count = PS_COUNT_OF(ps_test_rules_channels);
@@ -125,7 +126,7 @@ static __attribute__((unused)) void ps_test_rules_work(struct ps_test_rules *rul
     assert_false(ps_rules_scratch_is_busy(rules->scratch));
 }
 
-/* "c1 c3? ": where the event at a position goes, optional ones with a question mark. */
+/* Returns the channels of the event at a position as "c1 c3? "; a question mark means optional. */
 static __attribute__((unused)) const char *ps_test_rules_ways(const struct ps_test_rules *rules,
                                                               const struct ps_lease *lease, uint32_t position)
 {
@@ -140,7 +141,7 @@ static __attribute__((unused)) const char *ps_test_rules_ways(const struct ps_te
     return ps_arena_text(rules->arena, text);
 }
 
-/* The count of one rule; zeroes when the book does not know it. */
+/* The count of one rule; zeroes if the book does not have it. */
 struct ps_test_rules_wanted {
     const char *name;
     struct ps_rules_count count;
