@@ -1,6 +1,6 @@
-/* What rules mean, said as simply as can be: a naive evaluator that knows nothing of matchers, triggers or
- * batches. It asks every condition of every rule with ps_regex_find and plays the actions one after the
- * other. For tests that compare (tests/stages/rules/set_property_test.c). One thread. */
+/* The meaning of rules in its simplest form: a naive evaluator without matchers, triggers or batches. It
+ * evaluates every condition of every rule with ps_regex_find and applies the actions one after the other. Tests
+ * compare the engine with it (tests/stages/rules/set_property_test.c). One thread. */
 #pragma once
 
 #include "stages/rules/set.h"

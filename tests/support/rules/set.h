@@ -1,4 +1,5 @@
-/* A rule set made of a text and run by hand. Included by one file of a test (it includes fake_route.h). */
+/* Compiles a rule set from a text and runs it without the engine. One file of a test includes it, since it
+ * includes fake_route.h. */
 #pragma once
 
 #include <stdio.h>
