@@ -95,6 +95,12 @@ static void on_committed(void *argument, rd_kafka_resp_err_t error,
     group->reported = error;
 }
 
+static void notice_deliveries(struct ps_kafka_group *group)
+{
+    group->dirty |= group->streams.moved;
+    group->streams.moved = false;
+}
+
 /* Commits if there is something to commit, no commit is under way, and the last one did not just fail. */
 static void commit_when(struct ps_kafka_group *group, uint64_t interval_ns)
 {
@@ -118,6 +124,7 @@ bool ps_kafka_group_is_drained(const struct ps_kafka_group *group)
 
 bool ps_kafka_group_settle(struct ps_kafka_group *group)
 {
+    notice_deliveries(group); /* those since the last tick, too */
     commit_when(group, 0);
     return !group->dirty && !group->commit_begun;
 }
@@ -277,8 +284,7 @@ uint64_t ps_kafka_group_tick(struct ps_kafka_group *group, uint64_t mono_ns)
         .assigned = on_assigned, .revoked = on_revoked, .committed = on_committed, .argument = group};
     group->mono_ns = mono_ns;
     ps_kafka_consumer_poll(&group->consumer, &listener, mono_ns);
-    group->dirty |= group->streams.moved;
-    group->streams.moved = false;
+    notice_deliveries(group);
     if (group->revoked != NULL)
         continue_revocation(group);
     if (group->dirty)
