@@ -97,7 +97,14 @@ struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_engine *engin
         return NULL;
     }
     struct ps_kafka_maker *maker = malloc(sizeof *maker);
-    PS_ASSERT(maker != NULL);
+    if (maker == NULL) {
+        ps_err_set(err, "%s: no memory", component);
+        close(request[0]);
+        close(request[1]);
+        close(reply[0]);
+        close(reply[1]);
+        return NULL;
+    }
     *maker = (struct ps_kafka_maker){
         .engine = engine,
         .wake_fd = wake_fd >= 0 ? fcntl(wake_fd, F_DUPFD_CLOEXEC, 0) : -1,

@@ -136,7 +136,10 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
 {
     char reason[512];
     struct ps_kafka_producer *producer = calloc(1, sizeof *producer);
-    PS_ASSERT(producer != NULL);
+    if (producer == NULL) {
+        ps_err_set(err, "no memory");
+        return NULL;
+    }
     producer->spread = config->spread;
     producer->flags = config->copy_values ? RD_KAFKA_MSG_F_COPY : 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
