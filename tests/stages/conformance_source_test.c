@@ -1,10 +1,11 @@
-/* What every source promises (core/stage.h), asked of each of them: events come in order and all of them,
- * also through small batches and pauses; an idle one reports that it has nothing and allocates nothing; it
- * drains, closes without a trace and opens again; an open that fails for want of memory leaves nothing
- * behind. */
+/* Checks what core/stage.h requires of every source: all events come, in order, also through small batches and
+ * pauses; it reports that it has nothing to read and then allocates nothing; it drains, closes without a trace
+ * and opens again; an open that fails for want of memory leaves nothing behind; one that can read again from a
+ * position does so from the last one that was delivered. */
 #include "stages/table.h"
 #include "tests/support/allocations.h"
 #include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/member.h"
 #include "tests/support/net.h"
 
 #include <dirent.h>
@@ -15,16 +16,20 @@
 
 struct adapter {
     const struct ps_stage_ops *ops;
-    const char *keys[12];
-    bool asserts_memory;   /* its set-up ends the process when there is no memory, as the engine's own does */
-    bool library;          /* a client library works for it on threads of its own */
-    void (*prepare)(void); /* before the stage is started */
+    const char *keys[16];
+    bool asserts_memory; /* its set-up ends the process when there is no memory, as the engine's own does */
+    /* Joins a group when it is opened, which takes seconds: the test waits, and its clock does not run faster
+     * than the real one. */
+    bool joins;
+    void (*prepare)(void); /* called before the keys are bound */
     void (*begin)(const struct adapter *adapter, struct ps_test_stage *stage);
     /* Sends one event more; NULL: it comes by itself. */
     void (*send)(unsigned number);
     void (*end)(void);
     /* What the body of an event must be. */
     void (*expect)(const struct ps_test_event *event, unsigned number);
+    /* How many events the far end knows as delivered; NULL: it does not know. */
+    unsigned (*position)(void);
 };
 
 /* ---- adapters ---- */
@@ -84,47 +89,53 @@ static void expect_stress(const struct ps_test_event *event, unsigned number)
     assert_memory_equal(event->body, "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", 10);
 }
 
-/* A topic and a group for each stage that is started: nobody waits for the members of the test before. */
-static char servers[64], topic[32], group[32];
+static char bootstrap[64], topic[16], group[16];
 static rd_kafka_t *producer;
 
+/* A topic and a group of its own for each test. */
 static void prepare_topic(void)
 {
-    static unsigned number;
-    number++;
-    snprintf(servers, sizeof servers, "%s", ps_test_cluster.bootstrap);
-    snprintf(topic, sizeof topic, "source%u", number);
-    snprintf(group, sizeof group, "group%u", number);
+    static unsigned count;
+    snprintf(topic, sizeof topic, "t%u", count);
+    snprintf(group, sizeof group, "g%u", count++);
     ps_test_topic(topic, 1);
 }
 
-static void create_producer(const struct adapter *adapter, struct ps_test_stage *stage)
+static void open_producer(const struct adapter *adapter, struct ps_test_stage *stage)
 {
-    char reason[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
     (void)adapter;
     (void)stage;
-    assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", servers, reason, sizeof reason), 0);
+    char reason[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, reason, sizeof reason), 0);
+    assert_int_equal(rd_kafka_conf_set(conf, "log_level", "0", reason, sizeof reason), 0);
     producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     assert_non_null(producer);
 }
 
-static void destroy_producer(void)
+static void produce(unsigned number)
 {
-    assert_int_equal(rd_kafka_flush(producer, 20000), 0);
+    char body[64];
+    int length = snprintf(body, sizeof body, "event %u", number);
+    assert_int_equal(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
+                                       RD_KAFKA_V_VALUE(body, (size_t)length),
+                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+                     0);
+    (void)rd_kafka_poll(producer, 0);
+}
+
+static void close_producer(void)
+{
+    assert_int_equal(rd_kafka_flush(producer, 10000), 0);
     rd_kafka_destroy(producer);
     producer = NULL;
 }
 
-static void send_record(unsigned number)
+static unsigned committed(void)
 {
-    char text[64];
-    int length = snprintf(text, sizeof text, "event %u", number);
-    assert_int_equal(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
-                                       RD_KAFKA_V_VALUE(text, (size_t)length),
-                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
-                     0);
-    rd_kafka_poll(producer, 0);
+    int64_t offset = ps_test_kafka_committed(bootstrap, group, topic, 0);
+    assert_true(offset >= 0);
+    return (unsigned)offset;
 }
 
 static const struct adapter adapters[] = {
@@ -167,26 +178,30 @@ static const struct adapter adapters[] = {
      .expect = expect_line,
      .asserts_memory = true},
     {.ops = &ps_source_kafka,
-     .keys = {"kafka.bootstrap.servers", servers, "kafka.topics", topic, "kafka.consumer.group.id", group,
-              "kafka.consumer.auto.offset.reset", "earliest", "kafka.consumer.session.timeout.ms", "6000"},
+     .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topics", topic, "kafka.consumer.group.id", group,
+              "kafka.consumer.auto.offset.reset", "earliest",
+              /* after a member has left, the mock lets the next one in when this has passed, less a second */
+              "kafka.consumer.session.timeout.ms", "4000", "kafka.consumer.heartbeat.interval.ms", "500"},
+     .joins = true,
      .prepare = prepare_topic,
-     .begin = create_producer,
-     .send = send_record,
-     .end = destroy_producer,
+     .begin = open_producer,
+     .send = produce,
+     .end = close_producer,
      .expect = expect_line,
-     .asserts_memory = true,
-     .library = true},
+     .position = committed,
+     /* all of it is librdkafka's, which ends the process */
+     .asserts_memory = true},
 };
 
 static void test_all_are_here(void **unused)
 {
     (void)unused;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
-        unsigned times = 0;
+        bool here = ps_stages[i]->kind != PS_KIND_SOURCE;
         for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
-            times += adapters[k].ops == ps_stages[i];
-        if (times != (ps_stages[i]->kind == PS_KIND_SOURCE))
-            fail_msg("%s is asked %u times", ps_stages[i]->name, times);
+            here |= adapters[k].ops == ps_stages[i];
+        if (!here)
+            fail_msg("no adapter for source %s", ps_stages[i]->name);
     }
 }
 
@@ -203,15 +218,16 @@ static unsigned open_fds(void)
     return count;
 }
 
-/* The embedded cluster, a thread of this process, closes its side of a connection a little later. */
-static void assert_fds(const struct adapter *adapter, unsigned fds)
+/* The mock cluster is in this process, and closes its end of a connection a little later than the source. */
+static void assert_open_fds(unsigned expected)
 {
-    for (int i = 0; adapter->library && open_fds() > fds && i < 5000; i++)
+    uint64_t until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
+    while (open_fds() > expected && ps_clock_now().mono_ns < until)
         usleep(1000);
-    assert_int_equal(open_fds(), fds);
+    assert_in_range(open_fds(), 1, expected);
 }
 
-static void start(const struct adapter *adapter, struct ps_test_stage *stage)
+static void start(struct ps_test_stage *stage, const struct adapter *adapter)
 {
     if (adapter->prepare != NULL)
         adapter->prepare();
@@ -241,7 +257,7 @@ static void take_all(const struct adapter *adapter, struct ps_test_stage *stage,
             fail_msg("%s: %u events came, not %u", adapter->ops->name, seen, count);
         for (unsigned burst = 0; adapter->send != NULL && sent < count && burst < 100; burst++)
             adapter->send(sent++);
-        if (ps_test_source_work(stage) != PS_DONE && adapter->library)
+        if (ps_test_source_work(stage) == PS_IDLE && adapter->joins)
             usleep(1000);
         if (stage->batch != NULL && stage->batch->count >= small) {
             const struct ps_source_ops *ops = adapter->ops->source;
@@ -288,35 +304,16 @@ static void assert_idle(const struct adapter *adapter, struct ps_test_stage *sta
     assert_true(stage->batch == NULL || stage->batch->count == 0);
 }
 
-static void drain(struct ps_test_stage *stage)
+static void drain(const struct adapter *adapter, struct ps_test_stage *stage)
 {
     uint64_t until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
     const struct ps_source_ops *ops = stage->ops->source;
     while (ops->drain != NULL && !ops->drain(stage->plan, stage->state, &stage->now)) {
         assert_true(ps_clock_now().mono_ns < until);
         (void)ps_test_source_work(stage);
-        ps_test_stage_pass_ms(stage, 10);
+        ps_test_stage_pass_ms(stage, adapter->joins ? 1 : 10);
         usleep(1000);
     }
-}
-
-/* Opens it and closes it again, so that libraries are warm. Returns how many descriptors are open then; a
- * client library must leave none. */
-static unsigned start_closed(const struct adapter *adapter, struct ps_test_stage *stage)
-{
-    if (adapter->prepare != NULL)
-        adapter->prepare();
-    ps_test_stage_init(stage, adapter->ops);
-    if (ps_test_stage_bind(stage, adapter->keys) != PS_OK || ps_test_stage_build(stage) != PS_OK)
-        fail_msg("%s: %s", adapter->ops->name, stage->err.text);
-    unsigned fds = open_fds();
-    assert_int_equal(ps_test_stage_open(stage), PS_OK);
-    if (adapter->library)
-        drain(stage); /* a member that does not leave its group holds up the next one */
-    ps_test_stage_close(stage);
-    if (adapter->library)
-        assert_fds(adapter, fds);
-    return open_fds();
 }
 
 static void test_life(void **unused)
@@ -326,18 +323,25 @@ static void test_life(void **unused)
         const struct adapter *adapter = &adapters[i];
         print_message("%s\n", adapter->ops->name);
         struct ps_test_stage stage;
-        unsigned fds = start_closed(adapter, &stage);
-        /* Twice with the same plan, the second time with batches of a few events. */
-        for (unsigned small = 1024; small > 0; small = small == 1024 ? 7 : 0) {
+        start(&stage, adapter);
+        if (adapter->joins)
+            drain(adapter, &stage); /* otherwise the group waits for it */
+        ps_test_stage_close(&stage);
+        if (adapter->joins)
+            usleep(100000); /* see assert_open_fds */
+        unsigned fds = open_fds();
+        /* Twice with the same plan, the second time with batches of a few events. Only that where it takes
+         * seconds; test_positions opens it again. */
+        for (unsigned small = adapter->joins ? 7 : 1024; small > 0; small = small == 1024 ? 7 : 0) {
             assert_int_equal(ps_test_stage_open(&stage), PS_OK);
             begin(adapter, &stage);
             take_all(adapter, &stage, EVENTS, small);
             assert_idle(adapter, &stage);
-            drain(&stage);
+            drain(adapter, &stage);
             end(adapter);
             ps_test_source_close_batch(&stage);
             ps_test_stage_close(&stage);
-            assert_fds(adapter, fds);
+            assert_open_fds(fds);
         }
         ps_test_stage_fini(&stage);
     }
@@ -351,7 +355,7 @@ static void test_drain(void **unused)
         for (int under_way = 0; under_way < 2; under_way++) {
             const struct adapter *adapter = &adapters[i];
             struct ps_test_stage stage;
-            start(adapter, &stage);
+            start(&stage, adapter);
             begin(adapter, &stage);
             for (unsigned number = 0; under_way && number < 50; number++) {
                 if (adapter->send != NULL)
@@ -359,10 +363,95 @@ static void test_drain(void **unused)
             }
             if (under_way)
                 (void)ps_test_source_work(&stage);
-            drain(&stage);
+            drain(adapter, &stage);
             end(adapter);
             ps_test_stage_fini(&stage);
         }
+    }
+}
+
+/* Works, a clock tick each millisecond, until the open batch has so many events. */
+static void fill_batch(struct ps_test_stage *stage, unsigned count)
+{
+    uint64_t until = ps_clock_now().mono_ns + 30 * PS_NS_PER_S;
+    while (stage->batch == NULL || stage->batch->count < count) {
+        if (ps_clock_now().mono_ns > until)
+            fail_msg("%s: not %u events in 30 s", stage->ops->name, count);
+        (void)ps_test_source_work(stage);
+        ps_test_stage_pass_ms(stage, 1);
+        usleep(1000);
+    }
+}
+
+/* Closes the open batch, all of it delivered, and compares its events. */
+static void deliver_batch(const struct adapter *adapter, struct ps_test_stage *stage, unsigned first,
+                          unsigned count)
+{
+    ps_test_source_close_batch(stage);
+    assert_int_equal(stage->event_count, count);
+    for (unsigned i = 0; i < count; i++)
+        adapter->expect(&stage->events[i], first + i);
+    ps_test_source_clear(stage);
+}
+
+static void give(const struct adapter *adapter, unsigned first, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        adapter->send(first + i);
+}
+
+/* A channel is full for some time: `work` is not called, `tick` is. What was sent meanwhile comes later. */
+static void pass_paused(struct ps_test_stage *stage, unsigned ms)
+{
+    const struct ps_source_ops *ops = stage->ops->source;
+    ops->paused(stage->plan, stage->state, true, &stage->now);
+    for (unsigned i = 0; i < ms; i++) {
+        (void)ops->tick(stage->plan, stage->state, &stage->now);
+        ps_test_stage_pass_ms(stage, 1);
+        usleep(1000);
+    }
+    ops->paused(stage->plan, stage->state, false, &stage->now);
+}
+
+/* Sources with positions: the far end keeps the position of what was delivered, and never of what was only read;
+ * draining waits for the delivery; opened again the source continues there. */
+static void test_positions(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        const struct adapter *adapter = &adapters[i];
+        const struct ps_source_ops *ops = adapter->ops->source;
+        if (ops->needs < PS_LEVEL_DURABLE)
+            continue;
+        struct ps_test_stage stage;
+        start(&stage, adapter);
+        begin(adapter, &stage);
+        give(adapter, 0, 100);
+        fill_batch(&stage, 100);
+        deliver_batch(adapter, &stage, 0, 100);
+        give(adapter, 100, 100);
+        pass_paused(&stage, 300);
+        assert_int_equal(adapter->position(), 100);
+        fill_batch(&stage, 100);
+        pass_paused(&stage, 300);
+        assert_int_equal(adapter->position(), 100);
+        for (unsigned turn = 0; turn < 50; turn++) {
+            assert_false(ops->drain(stage.plan, stage.state, &stage.now));
+            (void)ops->tick(stage.plan, stage.state, &stage.now);
+            ps_test_stage_pass_ms(&stage, 1);
+        }
+        deliver_batch(adapter, &stage, 100, 100); /* no tick between it and the next call of `drain` */
+        drain(adapter, &stage);
+        ps_test_stage_close(&stage);
+        assert_int_equal(adapter->position(), 200);
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        give(adapter, 200, 100);
+        fill_batch(&stage, 100);
+        deliver_batch(adapter, &stage, 200, 100);
+        drain(adapter, &stage);
+        assert_int_equal(adapter->position(), 300);
+        end(adapter);
+        ps_test_stage_fini(&stage);
     }
 }
 
@@ -375,7 +464,7 @@ static void test_open_without_memory(void **unused)
         if (adapter->asserts_memory)
             continue;
         struct ps_test_stage stage;
-        ps_test_stage_start(&stage, adapter->ops, adapter->keys); /* libraries are warm after this */
+        start(&stage, adapter); /* libraries are warm after this */
         ps_test_stage_close(&stage);
         unsigned fds = open_fds();
         for (uint64_t nth = 2;; nth++) { /* the first one is the state's, the engine's business */
@@ -387,12 +476,19 @@ static void test_open_without_memory(void **unused)
                 ps_test_stage_close(&stage);
             else
                 assert_true(failed_one && stage.err.length > 0);
-            assert_int_equal(open_fds(), fds);
+            assert_open_fds(fds);
             if (!failed_one)
                 break;
         }
         ps_test_stage_fini(&stage);
     }
+}
+
+static int start_cluster(void **state)
+{
+    (void)ps_test_cluster_setup(state);
+    snprintf(bootstrap, sizeof bootstrap, "%s", ps_test_cluster.bootstrap);
+    return 0;
 }
 
 int main(void)
@@ -401,7 +497,8 @@ int main(void)
         cmocka_unit_test(test_all_are_here),
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_positions),
         cmocka_unit_test(test_open_without_memory),
     };
-    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
+    return cmocka_run_group_tests(tests, start_cluster, ps_test_cluster_teardown);
 }
