@@ -1,162 +1,352 @@
-/* What every selector promises (core/stage.h), asked of each of them: every event that the lease still has
- * gets its ways, no event two ways to one channel, rows stand in order, events that were dropped get none;
- * once warm it allocates nothing, and closed and opened again it does the same. */
+/* Checks what core/stage.h requires of every selector: each event goes where its configuration says, once to
+ * each channel, rows in order, or nowhere; PS_RETRY for want of memory repeats no route and no edit; once warm
+ * it allocates nothing; it closes without a trace and opens again. */
 #include "stages/table.h"
 #include "tests/support/allocations.h"
 #include "tests/support/fake_route.h"
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
 
+#include <dirent.h>
 #include <stdio.h>
 
 #define EVENTS 300U
+#define BLOCKS 64U
 #define CHANNELS 3U
 
-static char rules[512]; /* path of a rules file */
+static const char *const channels[CHANNELS] = {"c1", "c2", "c3"};
 
 struct adapter {
     const struct ps_stage_ops *ops;
-    const char *keys[12];
-    bool random; /* ways differ from call to call */
+    const char *keys[16];
+    /* Where the event at this position of a lease goes, by its kind (a, b, c; '-': none): a letter for each
+     * channel, r required, o optional, - not at all. NULL: to exactly one channel, and the test cannot know to
+     * which. */
+    const char *(*ways)(char kind, uint32_t position);
+    bool counts_hits; /* it has series rule_hits and rule_dropped */
 };
 
-/* Each of them sends every event at least one way. */
-static const struct adapter adapters[] = {
-    {.ops = &ps_selector_replicating, .keys = {"optional", "c2"}},
-    {.ops = &ps_selector_multiplexing,
-     .keys = {"header", "kind", "mapping.a", "c1", "mapping.b", "c2 c3", "optional.b", "c1", "default",
-              "c3"}},
-    {.ops = &ps_selector_load_balancing, .random = true},
-    {.ops = &ps_selector_rules, .keys = {"rules.file", rules, "rules.cache", "none", "rules.watch", "false"}},
-};
+/* ---- adapters ---- */
 
-static void test_all_are_here(void **state)
+static char rules_path[4096];
+
+#define RULES                                                                                                \
+    "rule a { when header.kind == \"a\" route c1 route optional c3 set header.seen = \"yes\" }\n"            \
+    "rule b { when header.kind == \"b\" set header.note = \"one of kind b\" route c2, c3 }\n"                \
+    "rule c { when header.kind == \"c\" drop }\n"
+
+static const char *ways_to_all(char kind, uint32_t position)
 {
-    (void)state;
+    (void)kind;
+    (void)position;
+    return "rro";
+}
+
+static const char *ways_by_kind(char kind, uint32_t position)
+{
+    (void)position;
+    return kind == 'a' ? "r-o" : kind == 'b' ? "-rr" : "---";
+}
+
+static const char *ways_by_kind_or_default(char kind, uint32_t position)
+{
+    (void)position;
+    return kind == 'a' ? "r--" : kind == 'b' ? "-ro" : "--r";
+}
+
+static const char *ways_in_turn(char kind, uint32_t position)
+{
+    (void)kind;
+    static const char *const ways[CHANNELS] = {"r--", "-r-", "--r"};
+    return ways[position % CHANNELS];
+}
+
+static const struct adapter adapters[] = {
+    {.ops = &ps_selector_replicating, .keys = {"optional", "c3"}, .ways = ways_to_all},
+    {.ops = &ps_selector_multiplexing,
+     .keys = {"header", "kind", "mapping.a", "c1", "optional.a", "c3", "mapping.b", "c2 c3"},
+     .ways = ways_by_kind},
+    {.ops = &ps_selector_multiplexing,
+     .keys = {"header", "kind", "mapping.a", "c1", "mapping.b", "c2", "optional.b", "c3", "default", "c3"},
+     .ways = ways_by_kind_or_default},
+    {.ops = &ps_selector_load_balancing, .ways = ways_in_turn},
+    {.ops = &ps_selector_load_balancing, .keys = {"policy", "random"}},
+    {.ops = &ps_selector_rules,
+     .keys = {"rules.file", rules_path, "rules.cache", "none", "rules.watch", "false"},
+     .ways = ways_by_kind,
+     .counts_hits = true},
+};
+
+static void test_all_are_here(void **unused)
+{
+    (void)unused;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
-        unsigned times = 0;
+        bool here = ps_stages[i]->kind != PS_KIND_SELECTOR;
         for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
-            times += adapters[k].ops == ps_stages[i];
-        if (times != (ps_stages[i]->kind == PS_KIND_SELECTOR))
-            fail_msg("%s is asked %u times", ps_stages[i]->name, times);
+            here |= adapters[k].ops == ps_stages[i];
+        if (!here)
+            fail_msg("no adapter for selector %s", ps_stages[i]->name);
     }
+}
+
+/* ---- leases and routes ---- */
+
+static char kind_of(uint32_t row)
+{
+    return "abc-"[row % 7 % 4];
 }
 
 static void start(struct ps_test_stage *stage, const struct adapter *adapter)
 {
-    static const char *const channels[CHANNELS] = {"c1", "c2", "c3"};
-    ps_test_stage_init(stage, adapter->ops);
+    ps_test_stage_init_sized(stage, adapter->ops, UINT64_C(1) * BLOCKS * PS_BLOCK_BYTES, 8);
     stage->context.channels = (struct ps_texts){CHANNELS, channels};
     if (ps_test_stage_bind(stage, adapter->keys) != PS_OK || ps_test_stage_build(stage) != PS_OK ||
         ps_test_stage_open(stage) != PS_OK)
         fail_msg("%s: %s", adapter->ops->name, stage->err.text);
 }
 
-/* Every third event is of kind a, every third of kind b; every seventh was dropped by an interceptor. */
+/* Events of each kind; an interceptor has dropped every fifth. */
 static struct ps_lease *some_lease(struct ps_test_stage *stage)
 {
     static struct ps_test_event events[EVENTS];
-    static const char *const kinds[3][3] = {{"kind", "a", NULL}, {"kind", "b", NULL}, {NULL}};
+    static char bodies[EVENTS][16];
+    static const char *const headers[][3] = {{"kind", "a", NULL}, {"kind", "b", NULL}, {"kind", "c", NULL}};
     uint64_t keep[PS_BATCH_EVENTS_MAX / 64] = {0};
-    for (unsigned i = 0; i < EVENTS; i++) {
-        events[i] = (struct ps_test_event){.body = "body", .length = 4, .headers = kinds[i % 3]};
-        keep[i / 64] |= (uint64_t)(i % 7 != 0) << i % 64;
+    uint32_t count = 0;
+    for (uint32_t row = 0; row < EVENTS; row++) {
+        snprintf(bodies[row], sizeof bodies[row], "event %u", row);
+        events[row] = PS_BODY(bodies[row]);
+        if (kind_of(row) != '-')
+            events[row].headers = headers[kind_of(row) - 'a'];
+        if (row % 5 != 0)
+            keep[row / 64] |= UINT64_C(1) << row % 64, count++;
     }
     struct ps_lease *lease = ps_test_lease(stage, events, EVENTS);
     assert_true(ps_lease_filter_bits(lease, keep));
-    assert_int_equal(lease->count, EVENTS - (EVENTS + 6) / 7);
+    assert_int_equal(lease->count, count);
     return lease;
 }
 
-/* The ways of all events, a letter for each channel: "r-o" is required to c1 and optional to c3. Checks that
- * the rows of a route are the lease's (the fake checks their order, and that no event goes one way twice). */
-static char *ways_of(const struct adapter *adapter, struct ps_test_stage *stage, struct ps_lease *lease)
+static struct ps_route *new_route(const struct ps_test_stage *stage)
 {
-    struct ps_route *route = ps_test_selector_work(stage, lease);
-    char *ways = calloc(lease->count, CHANNELS + 1);
-    assert_non_null(ways);
-    uint32_t by_position = 0, by_slot = 0;
-    for (uint32_t position = 0; position < lease->count; position++) {
-        char *text = ways + (size_t)position * (CHANNELS + 1);
-        for (unsigned channel = 0; channel < CHANNELS; channel++) {
-            text[channel] = "-ro"[ps_test_route_way(route, lease, position, channel)];
-            by_position += text[channel] != '-';
-        }
-        if (strspn(text, "-") == CHANNELS)
-            fail_msg("%s: event %u goes nowhere", adapter->ops->name, position);
-        text[CHANNELS] = position + 1 < lease->count ? ' ' : '\0';
-    }
-    for (size_t slot = 0; slot < PS_COUNT_OF(route->slots); slot++)
-        by_slot += route->slots[slot].all ? lease->count : route->slots[slot].count;
-    if (by_position != by_slot)
-        fail_msg("%s: %u ways, %u of them of events in the lease", adapter->ops->name, by_slot, by_position);
-    ps_test_route_free(route);
-    return ways;
+    struct ps_route *route = calloc(1, sizeof *route);
+    assert_non_null(route);
+    route->channel_count = stage->context.channels.count;
+    return route;
 }
 
-static void test_ways(void **state)
+static enum ps_result work(struct ps_test_stage *stage, struct ps_lease *lease, struct ps_route *route)
 {
-    (void)state;
+    return stage->ops->selector->work(stage->plan, stage->state, lease, route, &stage->now);
+}
+
+/* ps_test_route_way fails when an event goes to a channel twice, and ps_route_row when rows are not in order. */
+static void assert_ways(const struct adapter *adapter, const struct ps_lease *lease,
+                        const struct ps_route *route)
+{
+    size_t found = 0, routed = 0;
+    for (uint32_t position = 0; position < lease->count; position++) {
+        char ways[CHANNELS + 1] = "";
+        unsigned count = 0;
+        for (unsigned channel = 0; channel < CHANNELS; channel++) {
+            ways[channel] = "-ro"[ps_test_route_way(route, lease, position, channel)];
+            count += ways[channel] != '-';
+        }
+        found += count;
+        if (adapter->ways == NULL) {
+            assert_int_equal(count, 1);
+            assert_null(strchr(ways, 'o'));
+            continue;
+        }
+        const char *wanted = adapter->ways(kind_of(ps_lease_row(lease, position)), position);
+        if (strcmp(ways, wanted) != 0)
+            fail_msg("%s: event %u goes %s, not %s", adapter->ops->name, position, ways, wanted);
+    }
+    for (size_t slot = 0; slot < 2 * (size_t)CHANNELS; slot++)
+        routed += route->slots[slot].all ? lease->count : route->slots[slot].count;
+    assert_int_equal(routed, found); /* no row that is not of the lease */
+}
+
+/* Bodies and headers of the lease's events as one text. */
+static char *lease_text(struct ps_test_stage *stage, const struct ps_lease *lease)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *file = open_memstream(&text, &length);
+    assert_non_null(file);
+    for (uint32_t i = 0; i < lease->count; i++) {
+        struct ps_test_event event = ps_test_lease_event(stage, lease, i);
+        fprintf(file, "%u: %s", ps_lease_row(lease, i), event.body);
+        for (size_t k = 0; event.headers[k] != NULL; k += 2)
+            fprintf(file, " %s=%s", event.headers[k], event.headers[k + 1]);
+        fputc('\n', file);
+    }
+    fclose(file);
+    return text;
+}
+
+static uint32_t count_kind(const struct ps_lease *lease, char kind)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < lease->count; i++)
+        count += kind_of(ps_lease_row(lease, i)) == kind;
+    return count;
+}
+
+/* ---- checks ---- */
+
+static unsigned open_fds(void)
+{
+    unsigned count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    assert_non_null(directory);
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static void test_routes(void **unused)
+{
+    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         start(&stage, &adapters[i]);
-        char *first = ways_of(&adapters[i], &stage, some_lease(&stage));
+        unsigned fds = open_fds();
         for (unsigned round = 0; round < 3; round++) {
-            char *ways = ways_of(&adapters[i], &stage, some_lease(&stage));
-            if (!adapters[i].random)
-                assert_string_equal(ways, first);
-            free(ways);
+            struct ps_lease *lease = some_lease(&stage);
+            struct ps_route *route = new_route(&stage);
+            assert_int_equal(work(&stage, lease, route), PS_DONE);
+            assert_ways(&adapters[i], lease, route);
+            free(route);
+            lease->count = 0; /* interceptors dropped all */
+            route = new_route(&stage);
+            assert_int_equal(work(&stage, lease, route), PS_DONE);
+            assert_ways(&adapters[i], lease, route);
+            free(route);
             ps_test_stage_close(&stage);
             assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+            assert_int_equal(open_fds(), fds);
             ps_test_stage_recycle(&stage);
         }
-        free(first);
         ps_test_stage_fini(&stage);
     }
 }
 
-static void test_allocates_nothing(void **state)
+/* Takes all blocks, and what is left of the batch's own. */
+static unsigned hoard_all(struct ps_test_stage *stage, struct ps_block_cache *hoard, struct ps_block **taken,
+                          struct ps_lease *lease)
 {
-    (void)state;
+    unsigned count = 0;
+    ps_block_cache_init(hoard, stage->depot);
+    while ((taken[count] = ps_block_take(hoard)) != NULL)
+        count++;
+    for (uint32_t piece = 4096; piece > 0; piece /= 4) {
+        while (ps_batch_alloc(lease->batch, piece) != NULL)
+            ;
+    }
+    return count;
+}
+
+/* As the engine does: after PS_RETRY again with the same lease and an empty route. */
+static unsigned work_short_of_memory(struct ps_test_stage *stage, struct ps_lease *lease,
+                                     struct ps_route *route)
+{
+    struct ps_block_cache hoard;
+    struct ps_block *taken[BLOCKS + 1];
+    unsigned count = hoard_all(stage, &hoard, taken, lease), retries = 0;
+    enum ps_result result;
+    for (; (result = work(stage, lease, route)) == PS_RETRY; retries++) {
+        assert_true(count > 0);
+        size_t channel_count = route->channel_count;
+        *route = (struct ps_route){.channel_count = channel_count};
+        if (retries % 2 == 0)
+            continue;
+        ps_block_drop(&hoard, taken[--count]);
+        /* of which another stage takes nearly all */
+        if (retries < 20)
+            (void)ps_batch_alloc(lease->batch, PS_BLOCK_BYTES - 1000);
+    }
+    assert_int_equal(result, PS_DONE);
+    while (count > 0)
+        ps_block_drop(&hoard, taken[--count]);
+    ps_block_cache_fini(&hoard);
+    return retries;
+}
+
+static void test_short_of_memory(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        const struct adapter *adapter = &adapters[i];
+        struct ps_test_stage stage;
+        start(&stage, adapter);
+        struct ps_route *route = new_route(&stage);
+        struct ps_lease *lease = some_lease(&stage);
+        assert_int_equal(work(&stage, lease, route), PS_DONE);
+        char *wanted = lease_text(&stage, lease);
+        free(route);
+        ps_test_stage_close(&stage); /* load_balancing begins at the first channel again */
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        route = new_route(&stage);
+        lease = some_lease(&stage);
+        unsigned retries = work_short_of_memory(&stage, lease, route);
+        assert_ways(adapter, lease, route);
+        char *got = lease_text(&stage, lease);
+        if (strcmp(got, wanted) != 0)
+            fail_msg("%s: other events when memory was short", adapter->ops->name);
+        if (adapter->counts_hits) { /* both leases, each event once */
+            assert_true(retries > 2);
+            assert_int_equal(ps_test_series(&stage, "rule_hits", "a"), 2 * count_kind(lease, 'a'));
+            assert_int_equal(ps_test_series(&stage, "rule_hits", "b"), 2 * count_kind(lease, 'b'));
+            assert_int_equal(ps_test_series(&stage, "rule_hits", "c"), 2 * count_kind(lease, 'c'));
+            assert_int_equal(ps_test_series(&stage, "rule_dropped", "c"), 2 * count_kind(lease, 'c'));
+        }
+        free(got);
+        free(wanted);
+        free(route);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+static void test_allocates_nothing(void **unused)
+{
+    (void)unused;
     if (!PS_TEST_ALLOCATIONS)
         skip();
-    static struct ps_route route;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         start(&stage, &adapters[i]);
         for (unsigned round = 0; round < 6; round++) {
             struct ps_lease *lease = some_lease(&stage);
-            memset(&route, 0, sizeof route);
-            route.channel_count = CHANNELS;
+            struct ps_route *route = new_route(&stage);
             uint64_t before = ps_test_allocation_count;
-            enum ps_result result =
-                stage.ops->selector->work(stage.plan, stage.state, lease, &route, &stage.now);
+            enum ps_result result = work(&stage, lease, route);
             if (round > 1 && ps_test_allocation_count != before)
                 fail_msg("%s allocates", adapters[i].ops->name);
             assert_int_equal(result, PS_DONE);
+            free(route);
+            ps_test_stage_recycle(&stage);
         }
         ps_test_stage_fini(&stage);
     }
 }
 
-static int set_up(void **state)
+static int make_rules(void **state)
 {
-    int failed = ps_test_folder_setup(state);
-    if (failed == 0)
-        snprintf(rules, sizeof rules, "%s",
-                 ps_test_rules_write("a.rules",
-                                     "default c3\n"
-                                     "rule a { when header.kind == \"a\" route c1 }\n"
-                                     "rule b { when header.kind == \"b\" route c2 route optional c1 }\n"));
-    return failed;
+    if (ps_test_folder_setup(state) != 0)
+        return -1;
+    snprintf(rules_path, sizeof rules_path, "%s", ps_test_rules_write("selector.rules", "%s", RULES));
+    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_are_here),
-        cmocka_unit_test(test_ways),
+        cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_short_of_memory),
         cmocka_unit_test(test_allocates_nothing),
     };
-    return cmocka_run_group_tests(tests, set_up, ps_test_folder_teardown);
+    return cmocka_run_group_tests(tests, make_rules, ps_test_folder_teardown);
 }
