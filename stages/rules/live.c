@@ -90,7 +90,7 @@ void ps_rules_live_note(struct ps_rules_live *live, const struct ps_rules_attemp
     if (attempt->version != NULL)
         log_loaded(live, attempt);
     else
-        ps_log(PS_LOG_ERROR, live->options.component, "%s is not usable: the rules of before stay",
+        ps_log(PS_LOG_ERROR, live->options.component, "%s is not usable: the old rules stay active",
                live->options.file);
 }
 

@@ -152,7 +152,7 @@ static bool nothing_new(struct ps_rules_live *live, bool wanted)
 {
     if (ps_rules_attempt_is_current(&live->good)) {
         if (wanted || live->bad.arena != NULL)
-            ps_log(PS_LOG_INFO, live->options.component, "%s: what it says is at work", live->options.file);
+            ps_log(PS_LOG_INFO, live->options.component, "%s: its rules are active", live->options.file);
         ps_rules_attempt_fini(&live->bad);
         ps_rules_live_forgive(live);
         return true;

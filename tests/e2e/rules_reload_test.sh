@@ -201,7 +201,7 @@ failures=$(failures)
 (($(number selector_rules_scan_errors_total 'component="r1"') == 0)) || fail "scan errors"
 grep -qE 'route\.rules:1:[0-9]+: error: ' "$work/agent.err" || fail "the bad expression was not named with its place"
 grep -qE 'route\.rules:3:[0-9]+: error: .*nowhere' "$work/agent.err" || fail "the missing channel was not named with its place"
-grep -q 'the rules of before stay' "$work/agent.err" || fail "the log does not say that the previous rules stay"
+grep -q 'the old rules stay active' "$work/agent.err" || fail "the log does not show that the old rules stay active"
 
 kill -TERM $agent
 wait $agent || fail "the agent ended with $?"
