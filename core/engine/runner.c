@@ -81,6 +81,18 @@ static enum ps_status runner_open_stage(struct ps_runner *runner, struct ps_err 
     return ops->open != NULL ? ops->open(runner->spec->plan, runner->state, &runner->port, err) : PS_OK;
 }
 
+void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
+                    const struct ps_now *now)
+{
+    struct ps_err reason = *err;
+    if (failed != runner->spec)
+        ps_err_set(&reason, "%s: %s", failed->component, err->text);
+    runner_set_error(runner, reason.text);
+    ps_log(PS_LOG_ERROR, failed->component, "%s; retrying every 3 s", err->text);
+    __atomic_store_n(&runner->status, PS_RUNNER_FAILED, __ATOMIC_RELAXED);
+    runner->retry_ns = runner->deadline_ns = now->mono_ns + OPEN_RETRY_NS;
+}
+
 /* On failure nothing stays open: the stage undid its own part. */
 static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
 {
@@ -96,10 +108,7 @@ static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
     if (runner->port.epoll_fd >= 0)
         close(runner->port.epoll_fd);
     runner->port.epoll_fd = -1;
-    runner_set_error(runner, err.text);
-    ps_log(PS_LOG_ERROR, runner->spec->component, "%s; trying again every 3 s", err.text);
-    __atomic_store_n(&runner->status, PS_RUNNER_FAILED, __ATOMIC_RELAXED);
-    runner->retry_ns = runner->deadline_ns = now->mono_ns + OPEN_RETRY_NS;
+    ps_runner_fail(runner, runner->spec, &err, now);
     return false;
 }
 

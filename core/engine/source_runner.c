@@ -81,14 +81,15 @@ void ps_source_runner_destroy(struct ps_source_runner *runner)
 
 /* ---- opening ---- */
 
-static bool link_open(struct ps_link *link)
+/* On failure it sets the error of the source, which then is not opened. */
+static bool link_open(struct ps_runner *base, struct ps_link *link, const struct ps_now *now)
 {
     struct ps_err err = {0};
     const struct ps_stage_ops *ops = link->spec->ops;
     memset(link->state, 0, ops->state_size);
     if (ops->open == NULL || ops->open(link->spec->plan, link->state, &link->port, &err) == PS_OK)
         return true;
-    ps_log(PS_LOG_ERROR, link->spec->component, "%s", err.text);
+    ps_runner_fail(base, link->spec, &err, now);
     return false;
 }
 
@@ -118,13 +119,11 @@ static bool source_open(struct ps_source_runner *runner, const struct ps_now *no
     if (base->status == PS_RUNNER_FAILED && now->mono_ns < base->retry_ns)
         return false;
     size_t opened = 0, count = runner->plan->spec->interceptor_count;
-    while (opened < count && link_open(&runner->interceptors[opened]))
+    while (opened < count && link_open(base, &runner->interceptors[opened], now))
         opened++;
-    bool selector = opened == count && link_open(&runner->selector);
+    bool selector = opened == count && link_open(base, &runner->selector, now);
     if (!selector) {
         links_close(runner, opened, false);
-        __atomic_store_n(&base->status, PS_RUNNER_FAILED, __ATOMIC_RELAXED);
-        base->retry_ns = base->deadline_ns = now->mono_ns + 3 * PS_NS_PER_S;
         return false;
     }
     if (!ps_runner_open(base, now)) {

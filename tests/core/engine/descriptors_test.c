@@ -116,6 +116,50 @@ static void test_source(void **state)
     finish(engine, &now);
 }
 
+/* The number of the `open` of an interceptor or a selector that fails (1 = the next); 0 = none. */
+static unsigned open_fails;
+
+static enum ps_status link_open(const void *link_plan, void *state, struct ps_port *port, struct ps_err *err)
+{
+    if (open_fails > 0 && --open_fails == 0)
+        return ps_err_set(err, "no file /none");
+    const struct ps_stage_ops *ops = port->name[0] == 'i' ? &flow_interceptor : &flow_selector;
+    return ops->open != NULL ? ops->open(link_plan, state, port, err) : PS_OK;
+}
+
+/* An interceptor or a selector that fails to open keeps its source closed: the source's error has the reason. */
+static void test_chain(void **state)
+{
+    static const char *const errors[] = {"interceptor i0: no file /none", "selector s0: no file /none"};
+    struct ps_stage_ops interceptor = flow_interceptor, selector = flow_selector;
+    interceptor.open = selector.open = link_open;
+    plan->spec->sources[0].interceptors[0].ops = &interceptor;
+    plan->spec->sources[0].selector.ops = &selector;
+    (void)state;
+    for (unsigned i = 0; i < PS_COUNT_OF(errors); i++) {
+        struct ps_err err = {0};
+        struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
+        size_t count;
+        struct ps_engine *engine = make_engine(&err);
+        assert_non_null(engine);
+        struct ps_worker *worker = ps_engine_worker(engine, 0);
+        (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
+        open_fails = i + 1;
+        (void)ps_worker_cycle(worker, &now);
+        struct ps_runner *runner = &ps_worker_sources(worker, &count)[0]->base;
+        assert_int_equal(runner->status, PS_RUNNER_FAILED);
+        assert_string_equal(runner->error, errors[i]);
+        now.mono_ns += 3 * PS_NS_PER_S - 1;
+        (void)ps_worker_cycle(worker, &now);
+        assert_int_equal(runner->status, PS_RUNNER_FAILED);
+        now.mono_ns += 1;
+        (void)ps_worker_cycle(worker, &now);
+        assert_int_equal(runner->status, PS_RUNNER_OPEN);
+        assert_string_equal(runner->error, "");
+        finish(engine, &now);
+    }
+}
+
 /* A readable socket of the source wakes the worker while the source reads, and only then. */
 static void test_watch(void **state)
 {
@@ -150,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_worker, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_chain, setup, teardown),
         cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
