@@ -172,11 +172,12 @@ static void exec_close(const void *plan, void *state_)
 
 /* ---- the process ---- */
 
-static void watch(const struct exec_state *state, int fd)
+/* Returns false if the epoll cannot watch the descriptor (errno). */
+static bool watch(const struct exec_state *state, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN};
-    if (state->port->epoll_fd >= 0 && fd >= 0)
-        (void)epoll_ctl(state->port->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    return state->port->epoll_fd < 0 || fd < 0 ||
+           epoll_ctl(state->port->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 static void unwatch(const struct exec_state *state, int fd)
@@ -199,6 +200,18 @@ static void run_over(const struct exec_plan *plan, struct exec_state *state, con
         ps_log(PS_LOG_INFO, state->port->component, "command [%s] exited with %s", plan->command, exit_code);
 }
 
+/* The output has ended or cannot be watched, so the process must end, too (Flume destroys it then). */
+static void run_end(struct exec_state *state, const struct ps_now *now)
+{
+    unwatch(state, state->child.output);
+    close(state->child.output);
+    state->child.output = state->lines.fd = -1;
+    state->phase = PHASE_ENDS;
+    state->at_ns = now->mono_ns + TERM_NS;
+    if (!ps_child_poll(&state->child))
+        ps_child_signal(&state->child, SIGTERM, false);
+}
+
 static void run_start(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now)
 {
     struct ps_err err = {.length = 0};
@@ -211,21 +224,13 @@ static void run_start(const struct exec_plan *plan, struct exec_state *state, co
     }
     state->phase = PHASE_RUNS;
     ps_pipe_lines_begin(&state->lines, state->child.output);
-    watch(state, state->child.output);
-    watch(state, state->child.errors);
-    watch(state, state->child.pidfd);
-}
-
-/* The output has ended, so the process must end, too (Flume destroys it then). */
-static void run_end(struct exec_state *state, const struct ps_now *now)
-{
-    unwatch(state, state->child.output);
-    close(state->child.output);
-    state->child.output = state->lines.fd = -1;
-    state->phase = PHASE_ENDS;
-    state->at_ns = now->mono_ns + TERM_NS;
-    if (!ps_child_poll(&state->child))
-        ps_child_signal(&state->child, SIGTERM, false);
+    if (!watch(state, state->child.output) || !watch(state, state->child.errors) ||
+        !watch(state, state->child.pidfd)) {
+        ps_log(PS_LOG_ERROR, state->port->component,
+               "cannot watch the command's output: %s (fs.epoll.max_user_watches); ending the command",
+               strerror(errno));
+        run_end(state, now);
+    }
 }
 
 static void error_line_log(struct exec_state *state)
@@ -301,6 +306,8 @@ static uint64_t exec_tick(const void *plan_, void *state_, const struct ps_now *
     case PHASE_OVER:
         break;
     }
+    if (state->phase == PHASE_ENDS) /* nothing wakes the worker: its descriptors are not watched */
+        return now->mono_ns + POLL_NS;
     return state->phase == PHASE_WAITS ? state->at_ns : PS_NEVER;
 }
 

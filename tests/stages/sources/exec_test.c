@@ -168,6 +168,23 @@ static void test_no_such_command(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A command whose output cannot be watched is ended, and started again after the pause, as one that could not be
+ * started. */
+static void test_no_epoll(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("shell", "/bin/sh -c", "command", "echo again; exec sleep 60", "restart", "true",
+                          "restartThrottle", "10"));
+    int epoll_fd = stage.port.epoll_fd;
+    stage.port.epoll_fd = stage.port.wake_fd; /* EPOLL_CTL_ADD fails with EINVAL */
+    ps_test_source_settle(&stage, 0, 300);
+    stage.port.epoll_fd = epoll_fd;
+    ps_test_source_wait(&stage, 1, 20000); /* so the one before was ended */
+    assert_string_equal(stage.events[0].body, "again");
+    ps_test_stage_fini(&stage);
+}
+
 /* All processes that the command left running are killed when the source closes. */
 static void test_group_is_killed(void **unused)
 {
@@ -265,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_restart),         cmocka_unit_test(test_no_such_command),
         cmocka_unit_test(test_group_is_killed), cmocka_unit_test(test_drain),
         cmocka_unit_test(test_standard_error),  cmocka_unit_test(test_tail),
+        cmocka_unit_test(test_no_epoll),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
