@@ -428,11 +428,11 @@ uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now)
     ps_stream_poll_names(stream);
     if (stream->accept_after_ns != 0) {
         if (now->mono_ns >= stream->accept_after_ns) {
-            stream->accept_after_ns = 0;
-            ps_listeners_arm(stream, true);
-        } else {
-            next = stream->accept_after_ns;
+            bool armed = ps_listeners_arm(stream, true);
+            stream->accept_after_ns = armed ? 0 : now->mono_ns + PS_ACCEPT_PAUSE_NS;
         }
+        if (stream->accept_after_ns != 0)
+            next = stream->accept_after_ns;
     }
     if (stream->timed_count > 0) {
         if (now->mono_ns >= stream->sweep_ns) {

@@ -42,6 +42,7 @@ struct ps_connection {
     bool wants_write;  /* TLS */
     bool listed;       /* in stream->more */
     bool doomed;       /* broken, but the stream still has bytes of it: closed when those are used */
+    bool unwatched;    /* epoll_ctl failed: closed at the next check of deadlines */
     uint32_t interest; /* epoll events asked for */
     uint32_t frame;    /* length of a complete message in `carry`; 0: none */
     struct ps_buffer carry, out;

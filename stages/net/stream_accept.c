@@ -7,15 +7,13 @@
 #include <unistd.h>
 
 #define ACCEPTS_MAX 64 /* per event of one listener */
-#define ACCEPT_PAUSE_NS PS_NS_PER_S
 
 enum ps_status ps_stream_listen(struct ps_stream *stream, const struct ps_bind_options *options,
                                 struct ps_err *err)
 {
     PS_ASSERT(stream->listener_count < PS_STREAM_LISTENERS_MAX);
     struct ps_listener *listeners =
-        realloc(stream->listeners, (stream->listener_count + 1U) * sizeof *listeners);
-    PS_ASSERT(listeners != NULL);
+        ps_must_realloc(stream->listeners, (stream->listener_count + 1U) * sizeof *listeners, "listeners");
     stream->listeners = listeners;
     struct ps_listener *listener = &listeners[stream->listener_count];
     *listener = (struct ps_listener){.armed = true};
@@ -41,16 +39,23 @@ unsigned ps_stream_port(const struct ps_stream *stream, uint16_t listener)
     return ps_address_port(&stream->listeners[listener].bound);
 }
 
-void ps_listeners_arm(struct ps_stream *stream, bool armed)
+bool ps_listeners_arm(struct ps_stream *stream, bool armed)
 {
+    bool all = true;
     for (uint16_t i = 0; i < stream->listener_count; i++) {
         struct ps_listener *listener = &stream->listeners[i];
         if (listener->fd < 0 || listener->armed == armed)
             continue;
         struct epoll_event event = {.events = armed ? EPOLLIN : 0, .data.u64 = PS_LISTENER_TAG | i};
-        PS_ASSERT(epoll_ctl(stream->port->epoll_fd, EPOLL_CTL_MOD, listener->fd, &event) == 0);
-        listener->armed = armed;
+        if (epoll_ctl(stream->port->epoll_fd, EPOLL_CTL_MOD, listener->fd, &event) == 0) {
+            listener->armed = armed;
+            continue;
+        }
+        ps_log(PS_LOG_ERROR, stream->port->component, "cannot %s accepting connections: %s",
+               armed ? "resume" : "pause", strerror(errno));
+        all = false;
     }
+    return all;
 }
 
 static void pause_accepting(struct ps_stream *stream, const struct ps_now *now, int error)
@@ -58,14 +63,14 @@ static void pause_accepting(struct ps_stream *stream, const struct ps_now *now, 
     ps_log(PS_LOG_ERROR, stream->port->component,
            "cannot accept connections: %s; retrying every second (raise ulimit -n, systemd: LimitNOFILE=)",
            strerror(error));
-    stream->accept_after_ns = now->mono_ns + ACCEPT_PAUSE_NS;
-    ps_listeners_arm(stream, false);
+    stream->accept_after_ns = now->mono_ns + PS_ACCEPT_PAUSE_NS;
+    (void)ps_listeners_arm(stream, false); /* one that stays armed is not accepted from until then either */
 }
 
 void ps_listener_accept(struct ps_stream *stream, uint16_t index, const struct ps_now *now)
 {
     const struct ps_listener *listener = &stream->listeners[index];
-    if (listener->fd < 0 || !listener->armed)
+    if (listener->fd < 0 || !listener->armed || now->mono_ns < stream->accept_after_ns)
         return;
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         struct ps_address peer = {.length = sizeof peer.storage};

@@ -59,6 +59,8 @@ struct ps_connection *ps_stream_find(struct ps_stream *stream, uint64_t origin)
 
 void ps_connection_set_deadline(struct ps_stream *stream, struct ps_connection *connection, uint64_t at_ns)
 {
+    if (connection->unwatched)
+        at_ns = 1; /* the next check closes it, whatever else is due */
     if (connection->deadline_ns != 0)
         stream->timed_count--;
     if (at_ns != 0)
@@ -73,11 +75,17 @@ void ps_connection_watch(struct ps_stream *stream, struct ps_connection *connect
         interest |= EPOLLIN;
     if (connection->unwritable || connection->wants_write)
         interest |= EPOLLOUT;
-    if (interest == connection->interest)
+    if (interest == connection->interest || connection->unwatched)
         return;
     connection->interest = interest;
     struct epoll_event event = {.events = interest, .data.u64 = ps_connection_origin(connection)};
-    PS_ASSERT(epoll_ctl(stream->port->epoll_fd, EPOLL_CTL_MOD, connection->fd, &event) == 0);
+    if (PS_LIKELY(epoll_ctl(stream->port->epoll_fd, EPOLL_CTL_MOD, connection->fd, &event) == 0))
+        return;
+    ps_log(PS_LOG_ERROR, stream->port->component, "cannot watch the connection from %s: %s; closing it",
+           connection->ip_text, strerror(errno));
+    ps_count(stream->port->counters, PS_COUNTER_EventReadFail, 1);
+    connection->unwatched = true;
+    ps_connection_set_deadline(stream, connection, 1);
 }
 
 struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint16_t listener,
@@ -142,6 +150,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     if (stream->options.ops->closed != NULL)
         stream->options.ops->closed(stream->options.owner, connection);
     unlink_connection(stream, connection);
+    connection->unwatched = false;
     ps_connection_set_deadline(stream, connection, 0);
     if (connection->tls != NULL) {
         (void)ps_tls_connection_shutdown(connection->tls);
@@ -305,7 +314,7 @@ void ps_stream_poll_names(struct ps_stream *stream)
 
 void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connection)
 {
-    if (connection->held)
+    if (connection->held && !connection->unwatched)
         release(stream, connection); /* with the address as its name */
     else
         ps_connection_close(stream, connection);

@@ -1,13 +1,29 @@
 #include "tests/support/net.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 extern const struct ps_stage_ops ps_source_netcat;
 
 #define LOCAL "bind", "127.0.0.1", "port", "0"
 #define TOO_LONG "FAILED: Event exceeds the maximum length (20 chars, including newline)\n"
+
+static bool modify_fails; /* EPOLL_CTL_MOD */
+
+/* Takes the place of libc's. */
+int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    if (operation == EPOLL_CTL_MOD && modify_fails) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, epoll_fd, operation, fd, event);
+}
 
 static void start(struct ps_test_stage *stage, const char *const *keys)
 {
@@ -222,6 +238,71 @@ static void test_bad_keys(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A connection whose epoll events cannot be changed is closed and counted; others are not touched. */
+static void test_unwatched_connection(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    bool closed;
+    start(&stage, PS_KEYS(LOCAL, "max-line-length", "20"));
+    int good = client(&stage), bad = client(&stage);
+    ps_test_send_text(good, "one\n");
+    assert_string_equal(ps_test_receive(&stage, good, 3, 5000, &closed), "OK\n");
+    modify_fails = true;
+    ps_test_send_text(bad, "01234567890123456789"); /* too long: it is not read any more */
+    for (int i = 0; i < 3; i++) {
+        ps_test_source_work(&stage);
+        ps_test_stage_pass_ms(&stage, 200);
+    }
+    modify_fails = false;
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 1);
+    /* The long line, and the epoll. */
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 2);
+    assert_string_equal(ps_test_receive(&stage, bad, 1000, 5000, &closed), TOO_LONG);
+    assert_true(closed);
+    ps_test_send_text(good, "two\n");
+    assert_string_equal(ps_test_receive(&stage, good, 3, 5000, &closed), "OK\n");
+    assert_false(closed);
+    close(good);
+    close(bad);
+    ps_test_stage_fini(&stage);
+}
+
+/* Without file descriptors it pauses accepting for a second, also when the epoll does not take the change. */
+static void test_pause_of_accepting(void **unused)
+{
+    (void)unused;
+    struct rlimit before, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int i = 0; i < 3; i++) { /* changes fail: never; when it pauses; when it resumes */
+        struct ps_test_stage stage;
+        start(&stage, PS_KEYS(LOCAL));
+        int fd = client(&stage);
+        none = before;
+        none.rlim_cur = 3;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        modify_fails = i == 1;
+        ps_test_source_work(&stage);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        modify_fails = i == 2;
+        ps_test_stage_pass_ms(&stage, 999);
+        ps_test_source_work(&stage);
+        ps_test_source_work(&stage);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 0);
+        ps_test_stage_pass_ms(&stage, 1);
+        ps_test_source_work(&stage);
+        ps_test_source_work(&stage);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), i != 2);
+        modify_fails = false;
+        ps_test_stage_pass_ms(&stage, 1000);
+        ps_test_source_work(&stage);
+        ps_test_source_work(&stage);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 1);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +313,8 @@ int main(void)
         cmocka_unit_test(test_client_that_does_not_read),
         cmocka_unit_test(test_encodings),
         cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_unwatched_connection),
+        cmocka_unit_test(test_pause_of_accepting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
