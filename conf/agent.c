@@ -25,8 +25,7 @@ const char *ps_section_noun(enum ps_section section)
 static void *grow(void *items, size_t *room, size_t size)
 {
     *room = *room == 0 ? 8 : *room * 2;
-    items = realloc(items, *room * size);
-    PS_ASSERT(items != NULL);
+    items = ps_must_realloc(items, *room * size, "the configuration");
     return items;
 }
 

@@ -16,8 +16,7 @@
 static enum ps_status spawn(const struct ps_texts *command, const char *argument, int out, pid_t *pid,
                             struct ps_err *err)
 {
-    char **argv = calloc(command->count + 2, sizeof *argv);
-    PS_ASSERT(argv != NULL);
+    char **argv = ps_must_alloc(command->count + 2, sizeof *argv, "a command's arguments");
     for (size_t i = 0; i < command->count; i++)
         argv[i] = (char *)(uintptr_t)command->items[i];
     argv[command->count] = (char *)(uintptr_t)argument;
@@ -95,8 +94,7 @@ const char *ps_exec_first_line(struct ps_arena *arena, const struct ps_texts *co
         close(ends[0]);
         return NULL;
     }
-    char *line = malloc(PS_EXEC_LINE_BYTES_MAX);
-    PS_ASSERT(line != NULL);
+    char *line = ps_must_alloc(1, PS_EXEC_LINE_BYTES_MAX, "a line of output");
     size_t length = 0;
     const char *result = NULL;
     uint64_t deadline_ns = ps_clock_now().mono_ns + (uint64_t)timeout_ms * PS_NS_PER_MS;

@@ -17,8 +17,7 @@ static bool file_add(struct ps_file *file, size_t *room, const char *bytes, size
         return false;
     if (file->length + length + 1 > *room) {
         *room = (file->length + length + 1) * 2;
-        file->bytes = realloc(file->bytes, *room);
-        PS_ASSERT(file->bytes != NULL);
+        file->bytes = ps_must_realloc(file->bytes, *room, "a configuration file");
     }
     if (length > 0)
         memcpy(file->bytes + file->length, bytes, length);
@@ -85,7 +84,10 @@ enum ps_status ps_file_fetch(const char *uri, const char *user, const char *pass
     file_add(file, &fetch.room, NULL, 0, bytes_max);
     char words[CURL_ERROR_SIZE] = "";
     CURL *curl = curl_easy_init();
-    PS_ASSERT(curl != NULL);
+    if (curl == NULL) {
+        ps_file_free(file);
+        return ps_err_set(err, "cannot read %s: libcurl cannot be started", uri);
+    }
     curl_easy_setopt(curl, CURLOPT_URL, uri);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");

@@ -31,8 +31,7 @@ const char *ps_conf_system_property(const void *argument, const char *name)
 
 static struct ps_conf *conf_create(const struct ps_command *command, const struct ps_stage_ops *const *stages)
 {
-    struct ps_conf *conf = calloc(1, sizeof *conf);
-    PS_ASSERT(conf != NULL);
+    struct ps_conf *conf = ps_must_alloc(1, sizeof *conf, "the configuration");
     conf->arena = ps_arena_create();
     conf->plan_arena = ps_arena_create();
     conf->stages = stages;

@@ -40,8 +40,8 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
     }
     if (problems->count == problems->room) {
         problems->room = problems->room == 0 ? 64 : problems->room * 2;
-        problems->items = realloc(problems->items, problems->room * sizeof *problems->items);
-        PS_ASSERT(problems->items != NULL);
+        problems->items = ps_must_realloc(problems->items, problems->room * sizeof *problems->items,
+                                          "problems of the configuration");
     }
     char what[1024];
     va_list arguments;
@@ -88,8 +88,7 @@ void ps_problems_sort(struct ps_problems *problems)
 {
     if (problems->count < 2)
         return;
-    struct ranked *all = calloc(problems->count, sizeof *all);
-    PS_ASSERT(all != NULL);
+    struct ranked *all = ps_must_alloc(problems->count, sizeof *all, "problems of the configuration");
     const char *last_file = NULL;
     size_t last_rank = 0;
     for (size_t i = 0; i < problems->count; i++) {

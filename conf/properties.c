@@ -48,11 +48,11 @@ const struct ps_property *ps_properties_find(const struct ps_properties *propert
 static void properties_grow(struct ps_properties *properties)
 {
     properties->room = properties->room == 0 ? 256 : properties->room * 2;
-    properties->items = realloc(properties->items, properties->room * sizeof *properties->items);
+    properties->items =
+        ps_must_realloc(properties->items, properties->room * sizeof *properties->items, "properties");
     free(properties->slots);
     properties->slot_count = properties->room * 2;
-    properties->slots = calloc(properties->slot_count, sizeof *properties->slots);
-    PS_ASSERT(properties->items != NULL && properties->slots != NULL);
+    properties->slots = ps_must_alloc(properties->slot_count, sizeof *properties->slots, "properties");
     for (size_t i = 0; i < properties->count; i++)
         *slot_of(properties, properties->items[i].key) = (uint32_t)i + 1;
 }
@@ -233,8 +233,7 @@ static bool unicode_read(const unsigned char *text, size_t length, unsigned *uni
  * needs at most two bytes of UTF-8; an escaped NUL or unit (at least two raw bytes) needs three. */
 static const char *text_unescape(struct ps_arena *arena, const unsigned char *text, size_t length, bool *nul)
 {
-    char *room = malloc(length * 3 + 4);
-    PS_ASSERT(room != NULL);
+    char *room = ps_must_alloc(1, length * 3 + 4, "properties");
     struct writer writer = {.text = room};
     size_t at = 0;
     while (at < length) {
@@ -419,8 +418,7 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
         return PS_FAIL;
     }
     struct reader reader = {.bytes = (const unsigned char *)bytes, .length = length, .line = 1};
-    reader.text = malloc(length + 1);
-    PS_ASSERT(reader.text != NULL);
+    reader.text = ps_must_alloc(1, length + 1, "properties");
     enum ps_status status = PS_OK;
     while (status == PS_OK && reader_line(&reader)) {
         if (properties->count == PS_PROPERTIES_COUNT_MAX) {

@@ -68,8 +68,7 @@ static bool belongs_elsewhere(const struct ps_conf_part *part, const char *key)
 
 static const char *fingerprint(struct ps_arena *arena, const struct ps_conf_part *part)
 {
-    struct ps_pair *pairs = calloc(part->pairs.count + 1, sizeof *pairs);
-    PS_ASSERT(pairs != NULL);
+    struct ps_pair *pairs = ps_must_alloc(part->pairs.count + 1, sizeof *pairs, "properties of a component");
     size_t count = 0, length = strlen(part->ops->name) + 2;
     for (size_t i = 0; i < part->pairs.count; i++) {
         const struct ps_pair *pair = &part->pairs.items[i];

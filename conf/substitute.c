@@ -234,8 +234,7 @@ static bool buffer_add(struct work *work, struct buffer *buffer, const char *tex
     }
     if (buffer->length + length + 1 > buffer->room) {
         buffer->room = (buffer->length + length + 1) * 2;
-        buffer->text = realloc(buffer->text, buffer->room);
-        PS_ASSERT(buffer->text != NULL);
+        buffer->text = ps_must_realloc(buffer->text, buffer->room, "substituted text");
     }
     if (length > 0)
         memcpy(buffer->text + buffer->length, text, length);
@@ -370,8 +369,7 @@ static const char *property_value(struct work *work, const char *key, const stru
 enum ps_status ps_substitute(struct ps_properties *properties, const struct ps_substitution *how)
 {
     struct work work = {.how = how, .properties = properties};
-    work.states = calloc(properties->count + 1, 1);
-    PS_ASSERT(work.states != NULL);
+    work.states = ps_must_alloc(properties->count + 1, 1, "substituted text");
     for (size_t i = 0; i < properties->count && !work.failed; i++)
         property_finish(&work, i, NULL, 0);
     free(work.states);

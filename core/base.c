@@ -1,6 +1,5 @@
 #include "core/base.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +11,10 @@ _Noreturn void ps_assert_failed(const char *file, int line, const char *expressi
 
 _Noreturn void ps_out_of_memory(size_t bytes, const char *purpose)
 {
-    fprintf(stderr, "penstock: out of memory: no %zu bytes for %s\n", bytes, purpose);
+    if (bytes == 0)
+        fprintf(stderr, "penstock: out of memory for %s\n", purpose);
+    else
+        fprintf(stderr, "penstock: out of memory: no %zu bytes for %s\n", bytes, purpose);
     abort();
 }
 
@@ -47,4 +49,12 @@ char *ps_must_copy_text(const char *text, const char *purpose)
     if (copy == NULL)
         ps_out_of_memory(strlen(text) + 1, purpose);
     return copy;
+}
+
+FILE *ps_must_open_text(char **text, size_t *length, const char *purpose)
+{
+    FILE *stream = open_memstream(text, length);
+    if (stream == NULL)
+        ps_out_of_memory(0, purpose);
+    return stream;
 }

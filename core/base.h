@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define PS_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PS_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -21,7 +22,7 @@ _Noreturn void ps_assert_failed(const char *file, int line, const char *expressi
 /* For programmer's mistakes only: what no input, no configuration and no machine can bring about. */
 #define PS_ASSERT(x) (PS_LIKELY(x) ? (void)0 : ps_assert_failed(__FILE__, __LINE__, #x))
 
-/* Ends the process with the number of bytes and what they were for. Thread: any. */
+/* Ends the process with the number of bytes (0: not known) and what they were for. Thread: any. */
 _Noreturn void ps_out_of_memory(size_t bytes, const char *purpose);
 
 /* Memory for set-up (plans, runners, pages of metrics): small, and without it nothing can go on. They end the
@@ -35,6 +36,8 @@ void *ps_must_alloc_aligned(size_t bytes, const char *purpose);
 /* realloc, for bytes > 0. */
 void *ps_must_realloc(void *memory, size_t bytes, const char *purpose);
 char *ps_must_copy_text(const char *text, const char *purpose);
+/* open_memstream: after fclose, *text holds the terminated text and is the caller's. */
+FILE *ps_must_open_text(char **text, size_t *length, const char *purpose);
 
 #define PS_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -15,8 +15,7 @@ void ps_bytes_put(struct ps_bytes *bytes, const void *data, size_t length)
         size_t room = bytes->room < 4096 ? 4096 : bytes->room;
         while (room - bytes->length < length)
             room *= 2;
-        bytes->data = realloc(bytes->data, room);
-        PS_ASSERT(bytes->data != NULL);
+        bytes->data = ps_must_realloc(bytes->data, room, "a matcher");
         bytes->room = room;
     }
     memcpy(bytes->data + bytes->length, data, length);

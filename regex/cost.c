@@ -201,8 +201,7 @@ static void loosen(const char *text, uint64_t cap, char *to)
 char *ps_cost_loosen(const char *text)
 {
     /* Twice the length is enough: "{9}" may become "{1,}". */
-    char *loose = malloc(2 * strlen(text) + 1);
-    PS_ASSERT(loose != NULL);
+    char *loose = ps_must_alloc(1, 2 * strlen(text) + 1, "the text of an expression");
     strcpy(loose, text);
     for (uint64_t cap = 1000; ps_cost_states(loose) > PS_COST_STATES_LOOSENED; cap /= 10) {
         if (cap == 0) {

@@ -35,11 +35,10 @@ struct rest {
 
 static void rest_init(struct rest *rest, uint32_t count)
 {
-    rest->texts = calloc(count, sizeof *rest->texts);
-    rest->flags = calloc(count, sizeof *rest->flags);
-    rest->ids = calloc(count, sizeof *rest->ids);
-    rest->place = calloc(count, sizeof *rest->place);
-    PS_ASSERT(rest->texts != NULL && rest->flags != NULL && rest->ids != NULL && rest->place != NULL);
+    rest->texts = ps_must_alloc(count, sizeof *rest->texts, "expressions for Hyperscan");
+    rest->flags = ps_must_alloc(count, sizeof *rest->flags, "expressions for Hyperscan");
+    rest->ids = ps_must_alloc(count, sizeof *rest->ids, "expressions for Hyperscan");
+    rest->place = ps_must_alloc(count, sizeof *rest->place, "expressions for Hyperscan");
 }
 
 static void rest_fini(struct rest *rest)
@@ -108,9 +107,9 @@ enum ps_status ps_hyperscan_build(const struct ps_hyperscan_expression *expressi
 {
     struct rest rest;
     enum ps_status status = PS_FAIL;
-    *built = (struct ps_hyperscan_built){.outcomes = calloc(count + 1, 1)};
+    *built =
+        (struct ps_hyperscan_built){.outcomes = ps_must_alloc(count + 1, 1, "expressions for Hyperscan")};
     *failed = UINT32_MAX;
-    PS_ASSERT(built->outcomes != NULL);
     rest_init(&rest, count + 1);
     for (unsigned tries = 0;; tries++) {
         hs_database_t *database = NULL;
@@ -164,8 +163,7 @@ struct ps_hyperscan *ps_hyperscan_open(const unsigned char *bytes, size_t length
         ps_err_set(err, "this CPU lacks SSSE3, which Hyperscan needs");
         return NULL;
     }
-    struct ps_hyperscan *hyperscan = calloc(1, sizeof *hyperscan);
-    PS_ASSERT(hyperscan != NULL);
+    struct ps_hyperscan *hyperscan = ps_must_alloc(1, sizeof *hyperscan, "expressions for Hyperscan");
     hs_error_t failed = hs_deserialize_database((const char *)bytes, length, &hyperscan->database);
     if (failed == HS_SUCCESS)
         failed = hs_alloc_scratch(hyperscan->database, &hyperscan->scratch);

@@ -55,7 +55,8 @@ static pcre2_code *compile(const char *pattern, enum ps_regex_how how, bool *jit
     if (strstr(pattern, "(?>") != NULL)
         options |= PCRE2_NO_AUTO_POSSESS;
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
-    PS_ASSERT(context != NULL);
+    if (context == NULL)
+        ps_out_of_memory(0, "compiling an expression");
     pcre2_set_parens_nest_limit(context, 4096); /* the translation adds nesting */
     int error;
     PCRE2_SIZE at;
@@ -76,11 +77,9 @@ static pcre2_code *compile(const char *pattern, enum ps_regex_how how, bool *jit
 struct ps_regex *ps_regex_create(const char *pattern, unsigned flags, enum ps_regex_how how,
                                  struct ps_err *err)
 {
-    struct ps_regex *regex = calloc(1, sizeof *regex);
-    PS_ASSERT(regex != NULL);
+    struct ps_regex *regex = ps_must_alloc(1, sizeof *regex, "an expression");
     regex->flags = flags;
-    regex->text = strdup(pattern);
-    PS_ASSERT(regex->text != NULL);
+    regex->text = ps_must_copy_text(pattern, "an expression");
     if (ps_java_regex_translate(pattern, flags, &regex->java, err) != PS_OK) {
         free(regex->text);
         free(regex);
@@ -143,12 +142,12 @@ const char *ps_regex_group_name(const struct ps_regex *regex, unsigned group)
 
 struct ps_regex_scratch *ps_regex_scratch_create(void)
 {
-    struct ps_regex_scratch *scratch = calloc(1, sizeof *scratch);
-    PS_ASSERT(scratch != NULL);
+    struct ps_regex_scratch *scratch = ps_must_alloc(1, sizeof *scratch, "an expression's scratch");
     scratch->data = pcre2_match_data_create(PS_REGEX_GROUPS_MAX, NULL);
     scratch->context = pcre2_match_context_create(NULL);
     scratch->stack = pcre2_jit_stack_create(JIT_STACK_FIRST_BYTES, JIT_STACK_MAX_BYTES, NULL);
-    PS_ASSERT(scratch->data != NULL && scratch->context != NULL && scratch->stack != NULL);
+    if (scratch->data == NULL || scratch->context == NULL || scratch->stack == NULL)
+        ps_out_of_memory(0, "an expression's scratch");
     pcre2_set_match_limit(scratch->context, STEPS_MAX);
     pcre2_set_heap_limit(scratch->context, HEAP_KIB_MAX);
     pcre2_jit_stack_assign(scratch->context, NULL, scratch->stack);
@@ -178,8 +177,7 @@ static struct ps_slice repair(struct ps_regex_scratch *scratch, const char *subj
     if (scratch->repaired_room < 3 * length) {
         free(scratch->repaired);
         scratch->repaired_room = 3 * length;
-        scratch->repaired = malloc(scratch->repaired_room);
-        PS_ASSERT(scratch->repaired != NULL);
+        scratch->repaired = ps_must_alloc(1, scratch->repaired_room, "an expression's scratch");
     }
     size_t before = ps_utf8_repair(subject, *start, scratch->repaired);
     size_t after = ps_utf8_repair(subject + *start, length - *start, scratch->repaired + before);

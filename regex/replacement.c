@@ -61,8 +61,8 @@ static const char *read_name(const struct ps_regex *regex, const char *text, con
                    text, at);
         return NULL;
     }
-    char *name = strndup(p, length);
-    PS_ASSERT(name != NULL);
+    char *name = ps_must_alloc(1, length + 1, "a replacement");
+    memcpy(name, p, length);
     *group = ps_regex_group_number(regex, name);
     free(name);
     if (*group < 0) {
@@ -90,17 +90,14 @@ static const char *read_reference(const struct ps_regex *regex, const char *text
 struct ps_regex_replacement *ps_regex_replacement_create(const struct ps_regex *regex, const char *text,
                                                          struct ps_err *err)
 {
-    struct ps_regex_replacement *made = calloc(1, sizeof *made);
+    struct ps_regex_replacement *made = ps_must_alloc(1, sizeof *made, "a replacement");
     size_t room = strlen(text) + 1, pieces = 1;
     for (const char *p = text; *p != '\0'; p++)
         pieces += *p == '$';
-    PS_ASSERT(made != NULL);
-    made->pieces = calloc(pieces, sizeof *made->pieces);
-    PS_ASSERT(made->pieces != NULL);
+    made->pieces = ps_must_alloc(pieces, sizeof *made->pieces, "a replacement");
     for (const char *p = text; *p != '\0';) {
         struct piece *piece = &made->pieces[made->count++];
-        *piece = (struct piece){.text = malloc(room), .group = -1};
-        PS_ASSERT(piece->text != NULL);
+        *piece = (struct piece){.text = ps_must_alloc(1, room, "a replacement"), .group = -1};
         for (; *p != '\0' && *p != '$'; p++) {
             if (*p == '\\' && *++p == '\0') {
                 ps_err_set(err, "replacement \"%s\" ends with a lone backslash; write \\\\ for one", text);

@@ -58,8 +58,8 @@ enum ps_status ps_outline_read(struct ps_outline *outline, const char *const *ar
                                unsigned argument_count, struct ps_err *err)
 {
     memset(outline, 0, sizeof *outline);
-    struct own *own = calloc(1, sizeof *own);
-    PS_ASSERT(own != NULL && argument_count < ARGUMENTS_MAX);
+    struct own *own = ps_must_alloc(1, sizeof *own, "a command's own options");
+    PS_ASSERT(argument_count < ARGUMENTS_MAX);
     outline->own = own;
     own->arguments[0] = (char *)(uintptr_t) "agent";
     for (unsigned i = 0; i < argument_count; i++)

@@ -55,8 +55,8 @@ static void keep_trial(struct ps_planning *planning, struct ps_trial *trial, boo
     }
     if (planning->trial_count == planning->trial_room) {
         planning->trial_room = planning->trial_room == 0 ? 64 : 2 * planning->trial_room;
-        planning->trials = realloc(planning->trials, planning->trial_room * sizeof *planning->trials);
-        PS_ASSERT(planning->trials != NULL);
+        planning->trials = ps_must_realloc(planning->trials, planning->trial_room * sizeof *planning->trials,
+                                           "the trials of a plan");
     }
     planning->trials[planning->trial_count++] = *trial;
 }
@@ -168,8 +168,8 @@ static void fit(struct ps_planning *planning)
 static void find_limits(struct ps_planning *planning)
 {
     struct ps_search_figure figure;
-    struct ps_limits_trial *trials = calloc(planning->trial_count + 1, sizeof *trials);
-    PS_ASSERT(trials != NULL);
+    struct ps_limits_trial *trials =
+        ps_must_alloc(planning->trial_count + 1, sizeof *trials, "the trials of a plan");
     unsigned count = 0;
     ps_search_figure(planning->search, 0, &figure);
     for (unsigned i = 0; i < planning->trial_count; i++) {

@@ -58,8 +58,7 @@ static void fill(struct ps_process *child)
                 child->length = 0; /* the line is too long: drop it */
             else
                 child->room = child->room == 0 ? 131072 : 2 * child->room;
-            child->buffer = realloc(child->buffer, child->room);
-            PS_ASSERT(child->buffer != NULL);
+            child->buffer = ps_must_realloc(child->buffer, child->room, "the output of a child");
         }
         ssize_t got = read(child->out, child->buffer + child->length, child->room - child->length - 1);
         if (got < 0 && errno == EINTR)

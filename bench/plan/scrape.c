@@ -50,9 +50,8 @@ static bool parse_line(char *line, struct ps_scrape_sample *sample)
 void ps_scrape_parse(struct ps_scrape *scrape, const char *text, size_t length)
 {
     scrape->count = 0;
-    scrape->text = malloc(length + 1);
-    scrape->samples = calloc(PS_SCRAPE_SAMPLES_MAX, sizeof *scrape->samples);
-    PS_ASSERT(scrape->text != NULL && scrape->samples != NULL);
+    scrape->text = ps_must_alloc(1, length + 1, "a page of metrics");
+    scrape->samples = ps_must_alloc(PS_SCRAPE_SAMPLES_MAX, sizeof *scrape->samples, "a page of metrics");
     memcpy(scrape->text, text, length);
     scrape->text[length] = '\0';
     char *rest = scrape->text, *line;

@@ -11,8 +11,7 @@ struct ps_search *ps_search_create(const struct ps_search_config *config)
 {
     PS_ASSERT(config->goal_count > 0 && config->goal_count <= PS_GOALS_MAX);
     PS_ASSERT(config->rate_min > 0 && config->rate_max >= config->rate_min && config->precision > 0);
-    struct ps_search *search = calloc(1, sizeof *search);
-    PS_ASSERT(search != NULL);
+    struct ps_search *search = ps_must_alloc(1, sizeof *search, "a search");
     search->config = *config;
     struct ps_search_config *own = &search->config;
     if (own->repeats == 0)

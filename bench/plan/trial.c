@@ -302,8 +302,7 @@ static bool wait_counters(struct run *run)
 void ps_trial_run(struct ps_trial *trial, const struct ps_trial_setup *setup, const struct ps_search_ask *ask,
                   unsigned run_number, const struct ps_goal *goals, unsigned goal_count)
 {
-    struct run *run = calloc(1, sizeof *run);
-    PS_ASSERT(run != NULL);
+    struct run *run = ps_must_alloc(1, sizeof *run, "a trial");
     *trial = (struct ps_trial){.rate = ask->rate,
                                .seconds = ask->seconds,
                                .run = run_number & 0xffffffU,

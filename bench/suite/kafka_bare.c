@@ -65,8 +65,8 @@ static void produce(const char *brokers, const char *topic_name, uint64_t events
     rd_kafka_t *client = producer_new(brokers, compression);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, topic_name, NULL);
     rd_kafka_message_t messages[PER_CALL];
-    char *payload = malloc(bytes);
-    PS_ASSERT(topic != NULL && payload != NULL);
+    char *payload = ps_must_alloc(1, bytes, "the payload");
+    PS_ASSERT(topic != NULL);
     memset(payload, 'x', bytes);
     struct ps_usage before = ps_usage_self();
     int32_t partition = 0;

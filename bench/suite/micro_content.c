@@ -18,10 +18,10 @@ static void run(struct ps_micro *micro, const struct ps_content_config *config)
         abort();
     struct ps_content_writer *writer = ps_content_writer_create(content);
     size_t room = (size_t)ps_content_event_bytes_max(content) * EVENTS;
-    char *bytes = malloc(room);
-    uint64_t *due_ns = malloc(EVENTS * sizeof *due_ns);
-    uint32_t *ends = malloc(EVENTS * sizeof *ends);
-    PS_ASSERT(writer != NULL && bytes != NULL && due_ns != NULL && ends != NULL);
+    char *bytes = ps_must_alloc(1, room, "rendered content");
+    uint64_t *due_ns = ps_must_alloc(EVENTS, sizeof *due_ns, "rendered content");
+    uint32_t *ends = ps_must_alloc(EVENTS, sizeof *ends, "rendered content");
+    PS_ASSERT(writer != NULL);
     struct ps_content_order order = {1, 0, UINT64_MAX, due_ns, EVENTS};
     for (uint32_t i = 0; i < EVENTS; i++) /* a million per second */
         due_ns[i] = START_NS + (uint64_t)i * 1000;

@@ -35,11 +35,10 @@ static void bed_make(struct bed *bed, enum ps_rule_traffic_kind kind, uint32_t r
     char pattern[PS_RULE_TRAFFIC_PATTERN_BYTES];
     const size_t pitch = PS_RULE_TRAFFIC_BYTES + 1;
     ps_rule_traffic_init(&traffic, kind, rules);
-    *bed = (struct bed){.regexes = calloc(rules, sizeof *bed->regexes),
-                        .text = malloc(EVENTS * pitch),
-                        .in_place = calloc(EVENTS, sizeof *bed->in_place),
-                        .apart = calloc(EVENTS, sizeof *bed->apart)};
-    PS_ASSERT(bed->regexes != NULL && bed->text != NULL && bed->in_place != NULL && bed->apart != NULL);
+    *bed = (struct bed){.regexes = ps_must_alloc(rules, sizeof *bed->regexes, "the matcher's subjects"),
+                        .text = ps_must_alloc(1, EVENTS * pitch, "the matcher's subjects"),
+                        .in_place = ps_must_alloc(EVENTS, sizeof *bed->in_place, "the matcher's subjects"),
+                        .apart = ps_must_alloc(EVENTS, sizeof *bed->apart, "the matcher's subjects")};
     if (only != NULL)
         bed_add(bed, only);
     for (uint32_t rule = 0; rule < rules && only == NULL; rule++) {

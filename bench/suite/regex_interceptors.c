@@ -214,8 +214,7 @@ int main(int argc, char **argv)
     struct ps_bench_options options = {.seconds = 2, .rounds = 5};
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
-    char *lines = malloc((size_t)EVENTS * LINE_BYTES);
-    PS_ASSERT(lines != NULL);
+    char *lines = ps_must_alloc(1, (size_t)EVENTS * LINE_BYTES, "lines");
     for (size_t k = 0; k < PS_COUNT_OF(kinds); k++) {
         if (options.only == NULL || strcmp(options.only, kinds[k].only) == 0)
             kind_run(&kinds[k], &options, lines);

@@ -87,11 +87,11 @@ int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 2, .rounds = 5};
     static struct ps_duel_result result;
-    struct job job = {.lines = malloc((size_t)EVENTS * LINE_BYTES)};
+    struct job job = {.lines = ps_must_alloc(1, (size_t)EVENTS * LINE_BYTES, "lines")};
     char folder[] = "/tmp/penstock-rules-XXXXXX";
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
-    PS_ASSERT(job.lines != NULL && mkdtemp(folder) != NULL);
+    PS_ASSERT(mkdtemp(folder) != NULL);
     snprintf(job.rules, sizeof job.rules, "%s/traffic.rules", folder);
     ps_cpu_ends(&job.pump_cpu, &job.worker_cpu);
     job.seconds = options.seconds;

@@ -94,10 +94,10 @@ static void rules_write(const char *path, unsigned count)
 static char *lines_make(const char *path)
 {
     struct ps_rule_traffic traffic;
-    char *lines = malloc(EVENTS * LINE_BYTES);
+    char *lines = ps_must_alloc(1, EVENTS * LINE_BYTES, "lines");
     ps_rule_traffic_init(&traffic, PS_RULE_TRAFFIC_SPREAD, RULES);
     FILE *file = fopen(path, "we");
-    PS_ASSERT(file != NULL && lines != NULL);
+    PS_ASSERT(file != NULL);
     for (uint32_t i = 0; i < EVENTS; i++) {
         ps_rule_traffic_event(&traffic, lines + (size_t)i * LINE_BYTES);
         lines[(size_t)i * LINE_BYTES + PS_RULE_TRAFFIC_BYTES] = '\n';

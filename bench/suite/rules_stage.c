@@ -87,8 +87,8 @@ static void hyperscan_make(struct set *set, const char *path)
     uint32_t failed;
     if (rules == NULL)
         fatal(problems.count > 0 ? problems.items[0].what : "the rules are not read");
-    struct ps_hyperscan_expression *expressions = calloc(rules->pattern_count, sizeof *expressions);
-    PS_ASSERT(expressions != NULL);
+    struct ps_hyperscan_expression *expressions =
+        ps_must_alloc(rules->pattern_count, sizeof *expressions, "Hyperscan's expressions");
     for (uint32_t i = 0; i < rules->pattern_count; i++) {
         const struct ps_java_regex *java = ps_regex_java(rules->patterns[i].regex);
         if (java->hyperscan == NULL)
@@ -134,10 +134,9 @@ static void set_make(struct set *set, enum ps_rule_traffic_kind kind, uint32_t r
     ps_rule_traffic_init(&traffic, kind, rules);
     snprintf(path, sizeof path, "%.200s/%s-%u.rules", folder, ps_rule_traffic_name(kind), rules);
     rules_write(&traffic, path);
-    set->lines = malloc((size_t)EVENTS * LINE_BYTES);
-    set->read = malloc((size_t)PS_BATCH_EVENTS_MAX * LINE_BYTES);
-    set->room = malloc((size_t)PS_BATCH_EVENTS_MAX * LINE_BYTES);
-    PS_ASSERT(set->lines != NULL && set->read != NULL && set->room != NULL);
+    set->lines = ps_must_alloc(1, (size_t)EVENTS * LINE_BYTES, "lines");
+    set->read = ps_must_alloc(1, (size_t)PS_BATCH_EVENTS_MAX * LINE_BYTES, "lines");
+    set->room = ps_must_alloc(1, (size_t)PS_BATCH_EVENTS_MAX * LINE_BYTES, "lines");
     for (uint32_t i = 0; i < EVENTS; i++) {
         char *line = set->lines + (size_t)i * LINE_BYTES;
         hits += ps_rule_traffic_event(&traffic, line) != PS_RULE_TRAFFIC_NONE;

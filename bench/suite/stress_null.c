@@ -48,8 +48,7 @@ static double run_bare(void *options)
 {
     double seconds = ((struct ps_bench_options *)options)->seconds / 2;
     enum { EVENTS = 1024 };
-    char *bytes = malloc(EVENTS * BODY_BYTES);
-    PS_ASSERT(bytes != NULL);
+    char *bytes = ps_must_alloc(1, EVENTS * BODY_BYTES, "bodies");
     struct ps_usage before = ps_usage_self(), after;
     uint64_t events = 0;
     do {

@@ -200,14 +200,14 @@ static double run_bare(void *argument)
     const struct kind *kind = job->kind;
     unsigned port;
     enum { ROOM = 128 * 1024 };
-    char *room = malloc(ROOM);
+    char *room = ps_must_alloc(1, ROOM, "the read buffer");
     int fd = bare_socket(kind->datagrams ? SOCK_DGRAM : SOCK_STREAM, &port), lanes[CONNECTIONS];
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     pid_t sender = sender_start(kind, port);
     for (int i = 0; !kind->datagrams && i < CONNECTIONS; i++) {
         lanes[i] = accept(fd, NULL, NULL);
         struct epoll_event event = {.events = EPOLLIN, .data.fd = lanes[i]};
-        PS_ASSERT(room != NULL && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, lanes[i], &event) == 0);
+        PS_ASSERT(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, lanes[i], &event) == 0);
     }
     uint64_t events = 0;
     struct ps_usage before = ps_usage_self(), after;

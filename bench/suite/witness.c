@@ -49,8 +49,7 @@ static void *watch(void *argument)
 
 struct ps_witness *ps_witness_start(int cpu)
 {
-    struct ps_witness *witness = calloc(1, sizeof *witness);
-    PS_ASSERT(witness != NULL);
+    struct ps_witness *witness = ps_must_alloc(1, sizeof *witness, "the witness");
     witness->cpu = cpu;
     PS_ASSERT(pthread_create(&witness->thread, NULL, watch, witness) == 0);
     return witness;

@@ -34,8 +34,7 @@ struct ps_far_avro {
 
 struct ps_far_avro *ps_far_avro_create(void)
 {
-    struct ps_far_avro *avro = calloc(1, sizeof *avro);
-    PS_ASSERT(avro != NULL);
+    struct ps_far_avro *avro = ps_must_alloc(1, sizeof *avro, "the Avro reader");
     return avro;
 }
 
@@ -58,8 +57,7 @@ static void reserve(struct bytes *bytes, size_t room)
     size_t more = bytes->room == 0 ? 65536 : bytes->room;
     while (more < room)
         more *= 2;
-    char *data = realloc(bytes->data, more);
-    PS_ASSERT(data != NULL);
+    char *data = ps_must_realloc(bytes->data, more, "an Avro block");
     bytes->data = data;
     bytes->room = more;
 }

@@ -35,8 +35,7 @@ void ps_far_content_fini(struct ps_far_content *content)
 
 static void gunzip_make(struct ps_far_content *content)
 {
-    content->gunzip = calloc(1, sizeof *content->gunzip);
-    PS_ASSERT(content->gunzip != NULL);
+    content->gunzip = ps_must_alloc(1, sizeof *content->gunzip, "gunzip");
     PS_ASSERT(inflateInit2(&content->gunzip->stream, 15 + 16) == Z_OK); /* gzip format, with checksum */
     ps_far_content_init(&content->gunzip->inner);
     content->gunzip->inner.plain = true;

@@ -12,10 +12,8 @@
 
 struct ps_far_file *ps_far_file_create(const struct ps_far_listed *listed, uint64_t stream)
 {
-    struct ps_far_file *file = calloc(1, sizeof *file);
-    PS_ASSERT(file != NULL);
-    file->path = strdup(listed->path);
-    PS_ASSERT(file->path != NULL);
+    struct ps_far_file *file = ps_must_alloc(1, sizeof *file, "a file");
+    file->path = ps_must_copy_text(listed->path, "a file");
     file->identity = listed->identity;
     file->changed_ns = listed->changed_ns;
     file->size = listed->size;

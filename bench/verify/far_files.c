@@ -60,8 +60,7 @@ static enum ps_status place_find(struct far_files *far, const struct ps_url *url
 
 static enum ps_status far_files_open(void **state, struct ps_url *url, struct ps_err *err)
 {
-    struct far_files *far = calloc(1, sizeof *far);
-    PS_ASSERT(far != NULL);
+    struct far_files *far = ps_must_alloc(1, sizeof *far, "the files to verify");
     *state = NULL;
     if (*url->path == '\0' || *url->hosts != '\0') {
         ps_err_set(err, "%s: a path is missing: file:///var/log/app.log", url->text);
@@ -69,8 +68,7 @@ static enum ps_status far_files_open(void **state, struct ps_url *url, struct ps
                ps_far_choice(url, "stream", "all", "file", &far->by_file, err) == PS_OK &&
                ps_far_choice(url, "order", "time", "name", &far->by_name, err) == PS_OK &&
                ps_url_check(url, err) == PS_OK) {
-        far->path = strdup(url->path);
-        PS_ASSERT(far->path != NULL);
+        far->path = ps_must_copy_text(url->path, "the files to verify");
         if (place_find(far, url, err) == PS_OK) {
             *state = far;
             return PS_OK;

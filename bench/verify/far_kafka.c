@@ -48,8 +48,7 @@ static enum ps_status far_kafka_open(void **state, struct ps_url *url, struct ps
         options.pair_count++;
     if (ps_url_check(url, err) != PS_OK)
         return PS_FAIL;
-    char *path = strdup(url->path);
-    PS_ASSERT(path != NULL);
+    char *path = ps_must_copy_text(url->path, "the Kafka far end");
     options.topic_count = topics_split(path, topics);
     struct far_kafka *far = NULL;
     if (*url->hosts == '\0') {
@@ -59,8 +58,7 @@ static enum ps_status far_kafka_open(void **state, struct ps_url *url, struct ps
     } else {
         struct ps_kafka_reader *reader = ps_kafka_reader_open(&options, err);
         if (reader != NULL) {
-            far = calloc(1, sizeof *far);
-            PS_ASSERT(far != NULL);
+            far = ps_must_alloc(1, sizeof *far, "the Kafka far end");
             far->reader = reader;
         }
     }

@@ -53,8 +53,7 @@ static bool body_reserve(struct body *body, size_t more, size_t max)
     while (room < body->length + more)
         room *= 2;
     if (room != body->room) {
-        char *data = realloc(body->data, room);
-        PS_ASSERT(data != NULL);
+        char *data = ps_must_realloc(body->data, room, "a request body");
         body->data = data;
         body->room = room;
     }
@@ -231,8 +230,7 @@ static enum ps_status far_http_open(void **state, struct ps_url *url, struct ps_
     int fd = status == PS_OK ? ps_address_bind(&options, &bound, err) : -1;
     if (fd < 0)
         return PS_FAIL;
-    struct far_http *far = calloc(1, sizeof *far);
-    PS_ASSERT(far != NULL);
+    struct far_http *far = ps_must_alloc(1, sizeof *far, "the HTTP listener");
     ps_address_print(&bound, far->address);
     far->daemon = MHD_start_daemon(
         MHD_USE_EPOLL, 0, NULL, NULL, serve, far, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,

@@ -101,8 +101,7 @@ static enum ps_status far_tcp_open(void **state, struct ps_url *url, struct ps_e
         ps_far_bind_options(url, false, &options, err) != PS_OK)
         return PS_FAIL;
     descriptors_raise();
-    struct far_tcp *far = calloc(1, sizeof *far);
-    PS_ASSERT(far != NULL);
+    struct far_tcp *far = ps_must_alloc(1, sizeof *far, "the TCP listener");
     struct ps_address bound;
     far->framing = framing;
     far->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -130,8 +129,7 @@ static void watch_listener(struct far_tcp *far, bool on)
 
 static void connection_add(struct far_tcp *far, int fd)
 {
-    struct connection *connection = calloc(1, sizeof *connection);
-    PS_ASSERT(connection != NULL);
+    struct connection *connection = ps_must_alloc(1, sizeof *connection, "a connection");
     connection->fd = fd;
     connection->stream = far->next_stream++ % PS_FAR_STREAMS_MAX;
     ps_far_text_init(&connection->text, far->framing);

@@ -31,8 +31,7 @@ static enum ps_status far_udp_open(void **state, struct ps_url *url, struct ps_e
     if (ps_url_check(url, err) != PS_OK || ps_far_bind_options(url, true, &options, err) != PS_OK)
         return PS_FAIL;
     options.receive_buffer_bytes = BUFFER_BYTES;
-    struct far_udp *far = aligned_alloc(_Alignof(struct far_udp), sizeof *far);
-    PS_ASSERT(far != NULL);
+    struct far_udp *far = ps_must_alloc_aligned(sizeof *far, "the UDP listener");
     *far = (struct far_udp){.datagrams.fd = -1};
     far->port = (struct ps_port){.component = "verify",
                                  .counters = &far->counters,

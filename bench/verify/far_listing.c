@@ -73,12 +73,11 @@ static void add(struct ps_far_listing *listing, const char *path)
     }
     if (listing->count == listing->room) {
         listing->room = listing->room == 0 ? 16 : listing->room * 2;
-        struct ps_far_listed *files = realloc(listing->files, listing->room * sizeof *files);
-        PS_ASSERT(files != NULL);
+        struct ps_far_listed *files =
+            ps_must_realloc(listing->files, listing->room * sizeof *files, "a list of files");
         listing->files = files;
     }
-    file.path = strdup(path);
-    PS_ASSERT(file.path != NULL);
+    file.path = ps_must_copy_text(path, "a list of files");
     listing->files[listing->count++] = file;
 }
 
@@ -87,10 +86,9 @@ static void add_directory(struct ps_far_listing *listing, const char *path)
     if (listing->directory_count == DIRECTORIES_MAX)
         return;
     if (listing->directories == NULL)
-        listing->directories = calloc(DIRECTORIES_MAX, sizeof *listing->directories);
-    PS_ASSERT(listing->directories != NULL);
-    char *copy = strdup(path);
-    PS_ASSERT(copy != NULL);
+        listing->directories =
+            ps_must_alloc(DIRECTORIES_MAX, sizeof *listing->directories, "a list of files");
+    char *copy = ps_must_copy_text(path, "a list of files");
     listing->directories[listing->directory_count++] = copy;
 }
 

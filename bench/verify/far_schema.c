@@ -87,8 +87,7 @@ static int children_make(struct ps_far_schema *schema, int index, size_t count, 
         ps_err_set(err, "a type of more than %u parts", NODES_MAX);
         return -1;
     }
-    node->children = calloc(count + 1, sizeof *node->children);
-    PS_ASSERT(node->children != NULL);
+    node->children = ps_must_alloc(count + 1, sizeof *node->children, "an Avro schema");
     return index;
 }
 
@@ -203,11 +202,9 @@ static void body_find(struct ps_far_schema *schema)
 struct ps_far_schema *ps_far_schema_create(const char *json, size_t length, struct ps_err *err)
 {
     json_error_t error;
-    struct ps_far_schema *schema = calloc(1, sizeof *schema);
-    PS_ASSERT(schema != NULL);
+    struct ps_far_schema *schema = ps_must_alloc(1, sizeof *schema, "an Avro schema");
     schema->body = -1;
-    schema->nodes = calloc(NODES_MAX, sizeof *schema->nodes);
-    PS_ASSERT(schema->nodes != NULL);
+    schema->nodes = ps_must_alloc(NODES_MAX, sizeof *schema->nodes, "an Avro schema");
     schema->document = json_loadb(json, length, JSON_DECODE_ANY, &error);
     if (schema->document == NULL) {
         ps_err_set(err, "the schema is not valid JSON: %s", error.text);

@@ -34,8 +34,7 @@ void ps_far_series_init(struct ps_far_series *series, const struct ps_far_place 
     struct ps_far_listing listing;
     series->place.siblings = true;
     ps_far_listing_take(&listing, &series->place);
-    series->ignored = calloc(listing.count + 1, sizeof *series->ignored);
-    PS_ASSERT(series->ignored != NULL);
+    series->ignored = ps_must_alloc(listing.count + 1, sizeof *series->ignored, "a series of files");
     for (size_t i = 0; i < listing.count; i++)
         if (strcmp(listing.files[i].path, place->path) != 0)
             series->ignored[series->ignored_count++] = listing.files[i].identity;
@@ -119,9 +118,10 @@ static void add(struct ps_far_series *series, size_t before, const struct ps_far
 {
     if (series->count == series->room) {
         series->room = series->room == 0 ? 16 : series->room * 2;
-        series->files = realloc(series->files, series->room * sizeof *series->files);
-        series->identified = realloc(series->identified, series->room * sizeof *series->identified);
-        PS_ASSERT(series->files != NULL && series->identified != NULL);
+        series->files =
+            ps_must_realloc(series->files, series->room * sizeof *series->files, "a series of files");
+        series->identified = ps_must_realloc(series->identified, series->room * sizeof *series->identified,
+                                             "a series of files");
     }
     uint64_t stream = series->by_file ? series->next_stream++ % PS_FAR_STREAMS_MAX : 0;
     struct ps_far_file *file = ps_far_file_create(listed, stream);
@@ -142,8 +142,7 @@ static void known_update(struct ps_far_series *series, struct ps_far_file *file,
     file->size = listed->size;
     if (strcmp(file->path, listed->path) != 0) {
         free(file->path);
-        file->path = strdup(listed->path);
-        PS_ASSERT(file->path != NULL);
+        file->path = ps_must_copy_text(listed->path, "a series of files");
     }
     if (file->cold && listed->size != file->position && ps_far_file_open(file, series->notes))
         file->cold = false;

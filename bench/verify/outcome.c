@@ -282,9 +282,8 @@ static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome
 
 void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome)
 {
-    struct ps_histogram *latency = calloc(1, sizeof *latency);
+    struct ps_histogram *latency = ps_must_alloc(1, sizeof *latency, "a latency histogram");
     struct ps_run *run;
-    PS_ASSERT(latency != NULL);
     for (unsigned at = 0; (run = ps_tracker_each_run(outcome->account->tracker, &at)) != NULL;)
         if (ps_verdict_looks_at(outcome->expected, run->run))
             ps_histogram_add(latency, &run->latency_ns);

@@ -72,10 +72,9 @@ static enum ps_status describe(struct ps_conf *conf, struct lines *lines)
 static int run(const struct ps_command *command)
 {
     struct ps_conf *conf;
-    struct lines *lines = calloc(1, sizeof *lines);
+    struct lines *lines = ps_must_alloc(1, sizeof *lines, "lines of check");
     char *agent = NULL;
     size_t agent_length = 0;
-    PS_ASSERT(lines != NULL);
     lines->arena = ps_arena_create();
     enum ps_status status = ps_conf_load(command, ps_stages, &conf);
     if (command->json) {
@@ -86,8 +85,7 @@ static int run(const struct ps_command *command)
         puts(text);
         free(text);
     } else {
-        FILE *memory = open_memstream(&agent, &agent_length);
-        PS_ASSERT(memory != NULL);
+        FILE *memory = ps_must_open_text(&agent, &agent_length, "lines of check");
         if (status == PS_OK) {
             ps_report_agent(memory, conf);
             status = describe(conf, lines);

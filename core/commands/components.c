@@ -87,8 +87,7 @@ static void escaped_notes(FILE *out, enum form form, const struct ps_option *opt
 {
     char *text = NULL;
     size_t length;
-    FILE *memory = open_memstream(&text, &length);
-    PS_ASSERT(memory != NULL);
+    FILE *memory = ps_must_open_text(&text, &length, "the notes of an option");
     notes_print(memory, option);
     fclose(memory);
     escaped(out, form, text);

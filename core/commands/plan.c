@@ -99,9 +99,8 @@ static void catch_interrupts(void)
 static int run(struct plan_wish *wish)
 {
     struct show show = {.number = 0};
-    struct ps_planning *planning = calloc(1, sizeof *planning);
+    struct ps_planning *planning = ps_must_alloc(1, sizeof *planning, "the planning");
     struct ps_err err = {0};
-    PS_ASSERT(planning != NULL);
     ps_live_init(&show.live, stdout, wish->json, wish->quiet);
     wish->config.stop = &interrupts;
     wish->config.on_begin = on_begin;

@@ -17,8 +17,7 @@
 static char *input_read(struct ps_rules_problems *problems, size_t *length)
 {
     size_t room = 65536;
-    char *text = malloc(room);
-    PS_ASSERT(text != NULL);
+    char *text = ps_must_alloc(1, room, "the input");
     *length = 0;
     for (;;) {
         size_t got = fread(text + *length, 1, room - *length, stdin);
@@ -29,8 +28,7 @@ static char *input_read(struct ps_rules_problems *problems, size_t *length)
             break;
         if (*length == room) {
             room *= 2;
-            text = realloc(text, room);
-            PS_ASSERT(text != NULL);
+            text = ps_must_realloc(text, room, "the input");
         }
     }
     ps_rules_problem_add(problems, PS_RULES_ERROR, (struct ps_rules_place){.file = "standard input"}, NULL,
@@ -166,7 +164,8 @@ void ps_rules_bed_forget(struct ps_rules_bed *bed)
     struct ps_err err = {.length = 0};
     ps_rules_scratch_destroy(bed->scratch);
     bed->scratch = ps_rules_scratch_create(bed->set, 0, &err);
-    PS_ASSERT(bed->scratch != NULL); /* one of the same size was allocated before */
+    if (bed->scratch == NULL) /* one of the same size was allocated before */
+        ps_out_of_memory(0, "the scratch of the rules");
 }
 
 /* ---- events ---- */

@@ -32,8 +32,7 @@ static bool sample_text(struct ps_rules_bench *bench, size_t *length)
     FILE *file = input ? stdin : fopen(name, "re");
     if (file == NULL)
         return sample_fail(bench, strerror(errno));
-    bench->text = malloc(SAMPLE_BYTES_MAX + 1);
-    PS_ASSERT(bench->text != NULL);
+    bench->text = ps_must_alloc(1, SAMPLE_BYTES_MAX + 1, "the sample");
     *length = fread(bench->text, 1, SAMPLE_BYTES_MAX + 1, file);
     int error = ferror(file) ? errno : 0;
     if (!input)
@@ -65,8 +64,7 @@ static bool sample_read(struct ps_rules_bench *bench)
             break; /* an incomplete line */
         if (bench->line_count == room) {
             room = room == 0 ? 4096 : 2 * room;
-            bench->lines = realloc(bench->lines, room * sizeof *bench->lines);
-            PS_ASSERT(bench->lines != NULL);
+            bench->lines = ps_must_realloc(bench->lines, room * sizeof *bench->lines, "the sample");
         }
         bench->lines[bench->line_count++] = (struct ps_slice){at, (uint32_t)size};
         bench->bytes += size;

@@ -51,8 +51,7 @@ static void pair_add(struct pass *pass, uint32_t first, uint32_t second)
             return;
         if ((bench->pair_count & (bench->pair_count - 1)) == 0) {
             size_t room = bench->pair_count == 0 ? 1 : 2 * bench->pair_count;
-            bench->pairs = realloc(bench->pairs, room * sizeof *bench->pairs);
-            PS_ASSERT(bench->pairs != NULL);
+            bench->pairs = ps_must_realloc(bench->pairs, room * sizeof *bench->pairs, "pairs of rules");
         }
         number = (uint32_t)bench->pair_count++;
         bench->pairs[number] = (struct ps_rules_bench_pair){first, second, 0};
@@ -175,10 +174,9 @@ bool ps_rules_bench_look(struct ps_rules_bench *bench)
     size_t rule_count = bench->bed.rules->rule_count;
     struct ps_rules_bed quiet;
     struct pass pass = {.bench = bench, .bed = &bench->bed};
-    pass.first = malloc((bench->line_count + 1) * sizeof *pass.first);
-    pass.matching = malloc((rule_count + 1) * sizeof *pass.matching);
-    pass.hider_counts = calloc(PAIRS_MAX, sizeof *pass.hider_counts);
-    PS_ASSERT(pass.first != NULL && pass.matching != NULL && pass.hider_counts != NULL);
+    pass.first = ps_must_alloc(bench->line_count + 1, sizeof *pass.first, "counts of rules");
+    pass.matching = ps_must_alloc(rule_count + 1, sizeof *pass.matching, "counts of rules");
+    pass.hider_counts = ps_must_alloc(PAIRS_MAX, sizeof *pass.hider_counts, "counts of rules");
     memset(pass.first, 0xFF, (bench->line_count + 1) * sizeof *pass.first);
     for (size_t i = 0; i < rule_count; i++)
         bench->rules[i].hidden_by = NO_RULE;

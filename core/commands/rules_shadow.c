@@ -96,9 +96,10 @@ static uint32_t leaf_number(struct shadows *shadows, const struct ps_condition *
     ps_rules_names_add(&shadows->leaves, shadows->arena, words, strlen(words), number);
     if (number >= shadows->taker_room) {
         size_t room = shadows->taker_room == 0 ? 1024 : 2 * shadows->taker_room;
-        shadows->takers = realloc(shadows->takers, room * sizeof(struct taker *));
-        shadows->texts = realloc(shadows->texts, room * sizeof(const char *));
-        PS_ASSERT(shadows->takers != NULL && shadows->texts != NULL);
+        shadows->takers =
+            ps_must_realloc(shadows->takers, room * sizeof(struct taker *), "the search for hidden rules");
+        shadows->texts =
+            ps_must_realloc(shadows->texts, room * sizeof(const char *), "the search for hidden rules");
         memset(&shadows->takers[shadows->taker_room], 0,
                (room - shadows->taker_room) * sizeof(struct taker *));
         shadows->taker_room = room;
@@ -250,8 +251,7 @@ static void rule_look(struct shadows *shadows, uint32_t number, struct alternati
 void ps_rules_shadows(const struct ps_rules *rules, struct ps_rules_problems *problems)
 {
     struct shadows shadows = {.rules = rules, .arena = ps_arena_create()};
-    struct alternatives *all = malloc(sizeof *all);
-    PS_ASSERT(all != NULL);
+    struct alternatives *all = ps_must_alloc(1, sizeof *all, "the search for hidden rules");
     for (uint32_t i = 0; i < rules->rule_count; i++)
         rule_look(&shadows, i, all, problems);
     free(all);

@@ -42,8 +42,7 @@ static void on_rule(void *argument, uint16_t row, const struct ps_rule *rule)
     (void)row;
     if (acted->count == acted->room) {
         acted->room = acted->room == 0 ? 64 : 2 * acted->room;
-        acted->rules = realloc(acted->rules, acted->room * sizeof *acted->rules);
-        PS_ASSERT(acted->rules != NULL);
+        acted->rules = ps_must_realloc(acted->rules, acted->room * sizeof *acted->rules, "rules that acted");
     }
     acted->rules[acted->count++] = rule;
     testing->covered[rule - testing->bed.rules->rules] = true;
@@ -185,8 +184,7 @@ static void test_run(struct testing *testing, const struct ps_rules_test *test)
     struct verdict verdict = {.test = test};
     char *lines = NULL;
     size_t length = 0;
-    verdict.lines = open_memstream(&lines, &length);
-    PS_ASSERT(verdict.lines != NULL);
+    verdict.lines = ps_must_open_text(&lines, &length, "the result of a test");
     if (testing->meters)
         ps_rules_bed_forget(&testing->bed);
     testing->acted.count = 0;

@@ -72,8 +72,7 @@ json_t *ps_rules_json_problems(const struct ps_rules_problems *problems)
 
 json_t *ps_rules_json_text(const char *text, size_t length)
 {
-    char *repaired = malloc(3 * length + 1);
-    PS_ASSERT(repaired != NULL);
+    char *repaired = ps_must_alloc(1, 3 * length + 1, "text for JSON");
     size_t used = ps_utf8_repair(text, length, repaired);
     json_t *string = json_stringn(repaired, used);
     free(repaired);
@@ -171,8 +170,7 @@ static const char *string_text(struct ps_arena *arena, const char *text, size_t 
 {
     char *memory = NULL;
     size_t size = 0;
-    FILE *to = open_memstream(&memory, &size);
-    PS_ASSERT(to != NULL);
+    FILE *to = ps_must_open_text(&memory, &size, "the text of a rule");
     fputc('"', to);
     for (size_t from = 0; from < length;) {
         size_t to_next = 0; /* up to the next quote or backslash */

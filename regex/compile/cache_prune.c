@@ -39,8 +39,8 @@ static void add(struct entries *entries, const char *name, const struct stat *ab
 {
     if (entries->count == entries->room) {
         entries->room = entries->room == 0 ? 128 : entries->room * 2;
-        entries->items = realloc(entries->items, entries->room * sizeof *entries->items);
-        PS_ASSERT(entries->items != NULL);
+        entries->items =
+            ps_must_realloc(entries->items, entries->room * sizeof *entries->items, "the list of the cache");
     }
     struct entry *entry = &entries->items[entries->count++];
     memcpy(entry->name, name, strlen(name) + 1);

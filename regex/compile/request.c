@@ -34,9 +34,10 @@ static enum ps_status expressions_read(struct ps_bytes_reader *reader, struct ps
                                        struct ps_err *err)
 {
     /* The texts with their terminators need less room than the bytes they are read from. */
-    char *to = request->texts = malloc((size_t)(reader->end - reader->at) + 1);
-    request->expressions = calloc(request->count + 1, sizeof *request->expressions);
-    PS_ASSERT(to != NULL && request->expressions != NULL);
+    char *to = request->texts =
+        ps_must_alloc(1, (size_t)(reader->end - reader->at) + 1, "a request of the compiler");
+    request->expressions =
+        ps_must_alloc(request->count + 1, sizeof *request->expressions, "a request of the compiler");
     for (uint32_t i = 0; i < request->count; i++) {
         size_t length;
         uint32_t id = ps_bytes_take_u32(reader), flags = ps_bytes_take_u32(reader);
@@ -106,8 +107,7 @@ static bool outcomes_known(const unsigned char *outcomes, size_t length)
 
 static unsigned char *copy(const unsigned char *from, size_t length)
 {
-    unsigned char *to = malloc(length + 1);
-    PS_ASSERT(to != NULL);
+    unsigned char *to = ps_must_alloc(1, length + 1, "a request of the compiler");
     if (length > 0)
         memcpy(to, from, length);
     return to;

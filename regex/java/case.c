@@ -250,8 +250,7 @@ const struct ps_java_set *ps_java_case_range(struct ps_arena *arena, uint32_t fi
                 ranges[count++] = (struct ps_java_range){swap_ascii(c), swap_ascii(c)};
         return ps_java_set_make(arena, ranges, count, "");
     }
-    struct gather gather = {malloc(2 * CASED_MAX * sizeof ranges[0]), 0};
-    PS_ASSERT(gather.ranges != NULL);
+    struct gather gather = {ps_must_alloc(2 * CASED_MAX, sizeof ranges[0], "ranges of letters"), 0};
     gather_upper(&gather, first, last);
     gather_key(&gather, first, last);
     gather.ranges[gather.count++] = ranges[0];

@@ -50,12 +50,10 @@ static void number_groups(const struct ps_java_node *node, const struct ps_java_
 
 static char **copy_names(const struct ps_java_parser *parser)
 {
-    char **names = calloc(parser->group_count + 1, sizeof *names);
-    PS_ASSERT(names != NULL);
+    char **names = ps_must_alloc(parser->group_count + 1, sizeof *names, "names of groups");
     for (unsigned i = 1; i <= parser->group_count; i++)
         if (parser->names[i] != NULL) {
-            names[i] = strdup(parser->names[i]);
-            PS_ASSERT(names[i] != NULL);
+            names[i] = ps_must_copy_text(parser->names[i], "names of groups");
         }
     return names;
 }

@@ -139,8 +139,8 @@ static struct ps_java_node *capture(struct ps_java_parser *parser, char *name)
     node->number = ++parser->group_count;
     if (node->number >= parser->names_room) {
         parser->names_room = 2 * parser->names_room + 16;
-        parser->names = realloc(parser->names, parser->names_room * sizeof *parser->names);
-        PS_ASSERT(parser->names != NULL);
+        parser->names =
+            ps_must_realloc(parser->names, parser->names_room * sizeof *parser->names, "names of groups");
     }
     parser->names[node->number] = name;
     return node;

@@ -22,8 +22,7 @@ void ps_java_text_put(struct ps_java_text *text, const char *format, ...)
             return;
         }
         text->room = 2 * text->room + (size_t)length + 64;
-        text->data = realloc(text->data, text->room);
-        PS_ASSERT(text->data != NULL);
+        text->data = ps_must_realloc(text->data, text->room, "the text of an expression");
     }
 }
 

@@ -60,7 +60,8 @@ static void ask(struct ps_java_set *set)
     pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, length + 2, PCRE2_UTF, &error, &at, NULL);
     PS_ASSERT(code != NULL);
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-    PS_ASSERT(data != NULL);
+    if (data == NULL)
+        ps_out_of_memory(0, "a match of PCRE2");
     for (uint32_t c = 0; c < 0x80; c++) {
         text[0] = (char)c;
         if (pcre2_match(code, (PCRE2_SPTR)text, 1, 0, 0, data, NULL) > 0)

@@ -68,8 +68,7 @@ static char *large_room(struct ps_matcher_scratch *scratch, size_t length)
     if (scratch->large_room < length) {
         free(scratch->large);
         scratch->large_room = length + length / 2;
-        scratch->large = malloc(scratch->large_room);
-        PS_ASSERT(scratch->large != NULL);
+        scratch->large = ps_must_alloc(1, scratch->large_room, "a joined chunk");
     }
     return scratch->large;
 }

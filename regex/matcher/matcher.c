@@ -115,8 +115,7 @@ struct ps_matcher *ps_matcher_create(const struct ps_regex *const *patterns, uin
                    PS_COMPILE_EXPRESSIONS_MAX);
         return NULL;
     }
-    struct ps_matcher *matcher = calloc(1, sizeof *matcher);
-    PS_ASSERT(matcher != NULL);
+    struct ps_matcher *matcher = ps_must_alloc(1, sizeof *matcher, "a matcher");
     matcher->patterns = patterns;
     matcher->count = count;
     ps_matcher_plan_init(&plan, patterns, count);
@@ -172,8 +171,7 @@ uint64_t ps_matcher_scratch_bytes(const struct ps_matcher *matcher)
 
 struct ps_matcher_scratch *ps_matcher_scratch_create(const struct ps_matcher *matcher, struct ps_err *err)
 {
-    struct ps_matcher_scratch *scratch = calloc(1, sizeof *scratch);
-    PS_ASSERT(scratch != NULL);
+    struct ps_matcher_scratch *scratch = ps_must_alloc(1, sizeof *scratch, "a matcher's scratch");
     scratch->matcher = matcher;
     scratch->regex = ps_regex_scratch_create();
     scratch->stamp = 1;

@@ -10,9 +10,7 @@
 
 static void *zeroed(size_t count, size_t size)
 {
-    void *memory = calloc(count + 1, size);
-    PS_ASSERT(memory != NULL);
-    return memory;
+    return ps_must_alloc(count + 1, size, "a matcher");
 }
 
 bool ps_matcher_expression_of(const struct ps_java_regex *java, struct ps_hyperscan_expression *expression)

@@ -39,13 +39,11 @@ struct content {
 static const char *content_read(int fd, size_t guess, struct content *content)
 {
     size_t room = guess + 1;
-    content->bytes = malloc(room);
-    PS_ASSERT(content->bytes != NULL);
+    content->bytes = ps_must_alloc(1, room, "a file of rules");
     for (;;) {
         if (content->length == room) {
             room *= 2;
-            content->bytes = realloc(content->bytes, room);
-            PS_ASSERT(content->bytes != NULL);
+            content->bytes = ps_must_realloc(content->bytes, room, "a file of rules");
         }
         ssize_t got = read(fd, content->bytes + content->length, room - content->length);
         if (got < 0 && errno == EINTR)

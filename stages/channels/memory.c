@@ -130,14 +130,6 @@ static void memory_teardown(void *plan)
     memory->restored = NULL;
 }
 
-static void *aligned_zero(size_t bytes)
-{
-    void *memory = aligned_alloc(PS_CACHE_GAP, bytes);
-    PS_ASSERT(memory != NULL);
-    memset(memory, 0, bytes);
-    return memory;
-}
-
 static enum ps_status memory_build(void *plan, struct ps_context *context, struct ps_err *err)
 {
     struct memory *memory = plan;
@@ -151,8 +143,10 @@ static enum ps_status memory_build(void *plan, struct ps_context *context, struc
     memory->quota_bytes = context->channel_quota_bytes;
     memory->producer_count = context->producers;
     memory->consumer_count = context->consumers;
-    memory->producers = aligned_zero((context->producers + 1) * sizeof *memory->producers);
-    memory->consumers = aligned_zero((context->consumers + 1) * sizeof *memory->consumers);
+    memory->producers =
+        ps_must_alloc_aligned((context->producers + 1) * sizeof *memory->producers, "a channel");
+    memory->consumers =
+        ps_must_alloc_aligned((context->consumers + 1) * sizeof *memory->consumers, "a channel");
     size_t leases = memory->capacity < RING_LEASES_MAX ? (size_t)memory->capacity : RING_LEASES_MAX;
     for (unsigned i = 0; i < memory->producer_count; i++) {
         if (memory->consumer_count <= 1)

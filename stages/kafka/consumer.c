@@ -99,11 +99,11 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
         rd_kafka_queue_io_event_enable(consumer->control, config->wake_fd, &one, sizeof one);
         rd_kafka_queue_io_event_enable(consumer->records, config->wake_fd, &one, sizeof one);
     }
-    consumer->mapped = calloc(config->wanted.count + 1, sizeof *consumer->mapped);
-    consumer->kept_mapped = calloc(config->wanted.count + 1, sizeof *consumer->kept_mapped);
+    consumer->mapped = ps_must_alloc(config->wanted.count + 1, sizeof *consumer->mapped, "kept records");
+    consumer->kept_mapped =
+        ps_must_alloc(config->wanted.count + 1, sizeof *consumer->kept_mapped, "kept records");
     consumer->kept_room = KEPT_BYTES;
-    consumer->kept_bytes = malloc(KEPT_BYTES);
-    PS_ASSERT(consumer->mapped != NULL && consumer->kept_mapped != NULL && consumer->kept_bytes != NULL);
+    consumer->kept_bytes = ps_must_alloc(1, KEPT_BYTES, "kept records");
     if (subscribe(consumer, config->subscription, err) != PS_OK) {
         ps_kafka_consumer_destroy(consumer);
         return PS_FAIL;
@@ -340,8 +340,7 @@ static void keep(struct ps_kafka_consumer *consumer, const struct ps_kafka_messa
     if (need > consumer->kept_room) {
         free(consumer->kept_bytes);
         consumer->kept_room = need;
-        consumer->kept_bytes = malloc(consumer->kept_room);
-        PS_ASSERT(consumer->kept_bytes != NULL);
+        consumer->kept_bytes = ps_must_alloc(1, consumer->kept_room, "kept records");
     }
     struct ps_kafka_message *kept = &consumer->kept;
     *kept = *message;

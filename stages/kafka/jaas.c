@@ -248,8 +248,7 @@ static enum ps_status parser_init(struct parser *parser, struct ps_jaas_entry *e
     if (length > PS_JAAS_BYTES_MAX)
         return ps_err_set(err, "longer than %d bytes", PS_JAAS_BYTES_MAX);
     entry->text_bytes = 2 * length + 4096;
-    entry->text = calloc(1, entry->text_bytes);
-    PS_ASSERT(entry->text != NULL);
+    entry->text = ps_must_alloc(1, entry->text_bytes, "a JAAS configuration");
     parser->out = entry->text;
     parser->out_end = entry->text + entry->text_bytes;
     return PS_OK;
@@ -348,8 +347,7 @@ enum ps_status ps_kafka_jaas_read(struct ps_jaas_entry *entry, const char *path,
 {
     *entry = (struct ps_jaas_entry){0};
     FILE *file = fopen(path, "re");
-    char *text = malloc(PS_JAAS_BYTES_MAX + 1);
-    PS_ASSERT(text != NULL);
+    char *text = ps_must_alloc(1, PS_JAAS_BYTES_MAX + 1, "a JAAS configuration");
     enum ps_status status = PS_FAIL;
     if (file == NULL) {
         ps_err_set(err, "cannot read the file: %s", strerror(errno));

@@ -17,8 +17,7 @@ struct ps_kafka_mock *ps_kafka_mock_create(unsigned broker_count, struct ps_err 
         ps_err_set(err, "1 to 16 brokers, not %u", broker_count);
         return NULL;
     }
-    struct ps_kafka_mock *mock = calloc(1, sizeof *mock);
-    PS_ASSERT(mock != NULL);
+    struct ps_kafka_mock *mock = ps_must_alloc(1, sizeof *mock, "the mock broker");
     mock->broker_count = broker_count;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     /* its log would have a line for every client that disconnects */

@@ -46,8 +46,7 @@ static const char *natives(struct translation *t)
 {
     size_t length;
     if (t->natives == NULL) {
-        FILE *out = open_memstream(&t->natives, &length);
-        PS_ASSERT(out != NULL);
+        FILE *out = ps_must_open_text(&t->natives, &length, "librdkafka's properties");
         rd_kafka_conf_properties_show(out);
         fclose(out);
     }

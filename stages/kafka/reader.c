@@ -227,8 +227,7 @@ static enum ps_status topic_start(struct ps_kafka_reader *reader, const char *na
         return ps_err_set(err, "reader: more than %u partitions", PS_KAFKA_READER_STREAMS_MAX);
     topic->first_stream = reader->stream_count;
     topic->partition_count = count;
-    topic->next = calloc((size_t)count, sizeof *topic->next);
-    PS_ASSERT(topic->next != NULL);
+    topic->next = ps_must_alloc((size_t)count, sizeof *topic->next, "a reader of topics");
     reader->stream_count += (unsigned)count;
     for (int32_t partition = 0; partition < count; partition++)
         if (partition_start(reader, topic, partition, latest, err) != PS_OK)
@@ -239,10 +238,8 @@ static enum ps_status topic_start(struct ps_kafka_reader *reader, const char *na
 struct ps_kafka_reader *ps_kafka_reader_open(const struct ps_kafka_reader_options *options,
                                              struct ps_err *err)
 {
-    struct ps_kafka_reader *reader = calloc(1, sizeof *reader);
-    PS_ASSERT(reader != NULL);
-    reader->topics = calloc(options->topic_count, sizeof *reader->topics);
-    PS_ASSERT(reader->topics != NULL);
+    struct ps_kafka_reader *reader = ps_must_alloc(1, sizeof *reader, "a reader of topics");
+    reader->topics = ps_must_alloc(options->topic_count, sizeof *reader->topics, "a reader of topics");
     reader->patience_end_ns = ps_clock_now().mono_ns +
                               (options->patience_ms > 0 ? options->patience_ms : PATIENCE_MS) * PS_NS_PER_MS;
     reader->client = client_make(reader, options, err);
@@ -253,8 +250,7 @@ struct ps_kafka_reader *ps_kafka_reader_open(const struct ps_kafka_reader_option
                topic_start(reader, options->topics[started], options->latest, err) == PS_OK)
             started++;
         if (started == options->topic_count) {
-            reader->lost = calloc(reader->stream_count, sizeof *reader->lost);
-            PS_ASSERT(reader->lost != NULL);
+            reader->lost = ps_must_alloc(reader->stream_count, sizeof *reader->lost, "a reader of topics");
             return reader;
         }
     }

@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *text_copy(const char *text)
-{
-    char *copy = strdup(text);
-    PS_ASSERT(copy != NULL);
-    return copy;
-}
-
 static void text_wipe(const char *text)
 {
     OPENSSL_cleanse((void *)(uintptr_t)text, strlen(text));
@@ -40,7 +33,8 @@ static struct ps_pair *find(const struct ps_kafka_settings *settings, const char
 
 void ps_kafka_settings_set(struct ps_kafka_settings *settings, const char *name, const char *value)
 {
-    char *copy = text_copy(value); /* first, because `value` may point to the value that is replaced */
+    /* First, because `value` may point to the value that is replaced. */
+    char *copy = ps_must_copy_text(value, "Kafka settings");
     struct ps_pair *pair = find(settings, name);
     if (pair != NULL) {
         text_wipe(pair->value);
@@ -49,10 +43,11 @@ void ps_kafka_settings_set(struct ps_kafka_settings *settings, const char *name,
     }
     if (settings->count == settings->room) {
         settings->room = settings->room == 0 ? 32 : 2 * settings->room;
-        settings->items = realloc(settings->items, settings->room * sizeof *settings->items);
-        PS_ASSERT(settings->items != NULL);
+        settings->items =
+            ps_must_realloc(settings->items, settings->room * sizeof *settings->items, "Kafka settings");
     }
-    settings->items[settings->count++] = (struct ps_pair){.key = text_copy(name), .value = copy};
+    settings->items[settings->count++] =
+        (struct ps_pair){.key = ps_must_copy_text(name, "Kafka settings"), .value = copy};
 }
 
 const char *ps_kafka_settings_get(const struct ps_kafka_settings *settings, const char *name)

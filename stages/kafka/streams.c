@@ -31,8 +31,8 @@ static uint32_t take_slot(struct ps_kafka_streams *streams)
     }
     if (streams->count == streams->room) {
         streams->room = streams->room == 0 ? 16 : 2 * streams->room;
-        streams->items = realloc(streams->items, streams->room * sizeof *streams->items);
-        PS_ASSERT(streams->items != NULL);
+        streams->items =
+            ps_must_realloc(streams->items, streams->room * sizeof *streams->items, "partitions");
     }
     streams->items[streams->count] = (struct ps_kafka_stream){0};
     return streams->count++;
@@ -44,8 +44,7 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
     if (index == PS_KAFKA_STREAM_NONE) {
         index = take_slot(streams);
         free(streams->items[index].topic);
-        streams->items[index].topic = strdup(topic);
-        PS_ASSERT(streams->items[index].topic != NULL);
+        streams->items[index].topic = ps_must_copy_text(topic, "partitions");
     }
     struct ps_kafka_stream *stream = &streams->items[index];
     *stream = (struct ps_kafka_stream){

@@ -49,8 +49,7 @@ static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct
             return false;
         free(sender->datums); /* this datum is larger than any before */
         sender->datums_room = need > DATUMS_BYTES ? need : DATUMS_BYTES;
-        sender->datums = malloc(sender->datums_room);
-        PS_ASSERT(sender->datums != NULL);
+        sender->datums = ps_must_alloc(1, sender->datums_room, "encoded events");
     }
     record->value = sender->datums + run->datums_used;
     record->value_length =

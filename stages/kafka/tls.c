@@ -154,8 +154,7 @@ static enum ps_status key_source(const struct ps_kafka_properties *properties,
                           key != NULL ? "ssl.keystore.key" : "ssl.keystore.certificate.chain",
                           key != NULL ? "ssl.keystore.certificate.chain" : "ssl.keystore.key");
     size_t room = strlen(key) + strlen(chain) + 2;
-    *joined = malloc(room);
-    PS_ASSERT(*joined != NULL);
+    *joined = ps_must_alloc(1, room, "TLS settings");
     snprintf(*joined, room, "%s\n%s", key, chain);
     source->text = *joined;
     return PS_OK;

@@ -12,8 +12,7 @@
 void ps_kafka_topic_cache_init(struct ps_kafka_topic_cache *cache, rd_kafka_t *client)
 {
     *cache = (struct ps_kafka_topic_cache){.client = client};
-    cache->items = calloc(PS_KAFKA_TOPICS_MAX + 1, sizeof *cache->items);
-    PS_ASSERT(cache->items != NULL);
+    cache->items = ps_must_alloc(PS_KAFKA_TOPICS_MAX + 1, sizeof *cache->items, "topics");
 }
 
 void ps_kafka_topic_cache_fini(struct ps_kafka_topic_cache *cache)
@@ -98,8 +97,8 @@ struct ps_kafka_topic *ps_kafka_topic_cache_get(struct ps_kafka_topic_cache *cac
     }
     if (!ps_kafka_topic_name_is_legal(name, length))
         return NULL;
-    char *copy = strndup(name, length);
-    PS_ASSERT(copy != NULL);
+    char *copy = ps_must_alloc(1, length + 1, "a topic's name");
+    memcpy(copy, name, length);
     rd_kafka_topic_t *handle = rd_kafka_topic_new(cache->client, copy, NULL);
     if (handle == NULL) {
         free(copy);

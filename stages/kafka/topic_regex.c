@@ -234,8 +234,8 @@ const char *ps_kafka_topic_regex(struct ps_arena *arena, const char *pattern, st
     }
     char *text = NULL;
     size_t length = 0;
-    struct translation t = {.at = pattern, .out = open_memstream(&text, &length), .err = err};
-    PS_ASSERT(t.out != NULL);
+    struct translation t = {
+        .at = pattern, .out = ps_must_open_text(&text, &length, "a pattern of topics"), .err = err};
     fputs("^(", t.out);
     enum ps_status status = translate(&t);
     fputs(")$", t.out);

@@ -19,10 +19,10 @@
 
 struct ps_keystore *ps_keystore_create(void)
 {
-    struct ps_keystore *store = calloc(1, sizeof *store);
-    PS_ASSERT(store != NULL);
+    struct ps_keystore *store = ps_must_alloc(1, sizeof *store, "a key store");
     store->trusted = sk_X509_new_null();
-    PS_ASSERT(store->trusted != NULL);
+    if (store->trusted == NULL)
+        ps_out_of_memory(0, "a key store");
     return store;
 }
 

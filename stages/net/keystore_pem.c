@@ -85,8 +85,7 @@ static bool block_next(const char **cursor, const char *end, struct block *block
     *broken = false;
 
     block->length = 2 * (size_t)(stop - body) + 2 * label_length + 64;
-    block->text = malloc(block->length);
-    PS_ASSERT(block->text != NULL);
+    block->text = ps_must_alloc(1, block->length, "a key store");
     size_t at = 0;
     at += (size_t)sprintf(block->text, "-----BEGIN %s-----\n", block->label);
     body_lay_out(block->text, &at, body, stop);

@@ -54,8 +54,7 @@ static void walk_init(struct walk *walk)
         walk->standard = OSSL_PROVIDER_load(walk->context, "default");
         walk->legacy = OSSL_PROVIDER_load(walk->context, "legacy");
     }
-    walk->certificates = calloc(PS_KEYSTORE_ENTRIES_MAX, sizeof *walk->certificates);
-    PS_ASSERT(walk->certificates != NULL);
+    walk->certificates = ps_must_alloc(PS_KEYSTORE_ENTRIES_MAX, sizeof *walk->certificates, "a key store");
 }
 
 static void walk_fini(struct walk *walk)
@@ -364,8 +363,7 @@ enum ps_status ps_keystore_pkcs12(struct ps_keystore *store, const struct ps_key
     STACK_OF(PKCS12_SAFEBAG) * bags[SAFES_MAX] = {NULL};
     STACK_OF(PKCS7) *safes = NULL;
     enum ps_status status = PS_FAIL;
-    struct walk *walk = calloc(1, sizeof *walk);
-    PS_ASSERT(walk != NULL);
+    struct walk *walk = ps_must_alloc(1, sizeof *walk, "a key store");
     *walk = (struct walk){.input = input, .fault = fault, .err = err};
     walk_init(walk);
 

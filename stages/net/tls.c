@@ -320,8 +320,7 @@ enum ps_status ps_tls_server_build(struct ps_tls_server **server, const struct p
         keys_set(context, store, path, err) != PS_OK)
         goto out;
     if (server != NULL) {
-        *server = calloc(1, sizeof **server);
-        PS_ASSERT(*server != NULL);
+        *server = ps_must_alloc(1, sizeof **server, "TLS of a server");
         (*server)->context = context;
         context = NULL;
     }

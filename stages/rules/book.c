@@ -65,8 +65,7 @@ static struct column *column_at(const struct ps_rules_book *book, uint32_t numbe
 
 struct ps_rules_book *ps_rules_book_create(unsigned instances)
 {
-    struct ps_rules_book *book = calloc(1, sizeof *book);
-    PS_ASSERT(book != NULL);
+    struct ps_rules_book *book = ps_must_alloc(1, sizeof *book, "the counters of rules");
     book->instances = instances > 0 ? instances : 1;
     book->retired_first = book->retired_last = RULES_NONE;
     pthread_mutex_init(&book->lock, NULL);
@@ -129,8 +128,7 @@ static void lists_grow(struct ps_rules_book *book)
 {
     book->list_count = book->list_count == 0 ? 1024 : 2 * book->list_count;
     free(book->lists);
-    book->lists = malloc(book->list_count * sizeof *book->lists);
-    PS_ASSERT(book->lists != NULL);
+    book->lists = ps_must_alloc(book->list_count, sizeof *book->lists, "the counters of rules");
     memset(book->lists, 0xFF, book->list_count * sizeof *book->lists);
     for (uint32_t i = 0; i < book->entry_count; i++)
         entry_link(book, i);
@@ -168,14 +166,10 @@ static bool chunk_add(struct ps_rules_book *book)
     uint32_t number = book->entry_count / CHUNK_ENTRIES;
     if (number == CHUNKS_MAX)
         return false;
-    struct chunk *chunk = calloc(1, sizeof *chunk + book->instances * sizeof chunk->columns[0]);
-    PS_ASSERT(chunk != NULL);
-    for (unsigned i = 0; i < book->instances; i++) {
-        void *column = NULL;
-        PS_ASSERT(posix_memalign(&column, PS_CACHE_GAP, sizeof(struct column)) == 0);
-        memset(column, 0, sizeof(struct column));
-        chunk->columns[i] = column;
-    }
+    struct chunk *chunk =
+        ps_must_alloc(1, sizeof *chunk + book->instances * sizeof chunk->columns[0], "the counters of rules");
+    for (unsigned i = 0; i < book->instances; i++)
+        chunk->columns[i] = ps_must_alloc_aligned(sizeof(struct column), "the counters of rules");
     book->chunks[number] = chunk;
     return true;
 }
@@ -213,8 +207,7 @@ static uint32_t entry_new(struct ps_rules_book *book, const char *name, uint32_t
         book->entry_count++;
     }
     struct entry *entry = entry_at(book, number);
-    *entry = (struct entry){.name = strdup(name), .hash = hash};
-    PS_ASSERT(entry->name != NULL);
+    *entry = (struct entry){.name = ps_must_copy_text(name, "the counters of rules"), .hash = hash};
     entry_link(book, number);
     return number;
 }

@@ -43,8 +43,7 @@ static void *room_for(void *items, size_t count, size_t *room, size_t size)
     if (count < *room)
         return items;
     *room = *room < 64 ? 64 : 2 * *room;
-    items = realloc(items, *room * size);
-    PS_ASSERT(items != NULL);
+    items = ps_must_realloc(items, *room * size, "compiling rules");
     return items;
 }
 
@@ -198,8 +197,7 @@ static void cost_add(void *argument, uint32_t atom)
 /* Computes for every node the cost of using its atoms as triggers. One side of an `and` is enough. */
 static void costs_fill(struct rules_build *build, struct trees *trees)
 {
-    uint32_t *uses = calloc((size_t)build->set->atom_count + 1, sizeof *uses);
-    PS_ASSERT(uses != NULL);
+    uint32_t *uses = ps_must_alloc((size_t)build->set->atom_count + 1, sizeof *uses, "compiling rules");
     for (uint32_t i = 0; i < trees->count; i++) {
         if (trees->nodes[i].kind == NODE_LEAF)
             leaf_atoms(build, &trees->nodes[i], use_count, uses);
@@ -390,8 +388,7 @@ static bool rule_program(struct rules_build *build, struct trees *trees, uint32_
 
 static void trees_make(const struct ps_rules_set *set, struct trees *trees)
 {
-    trees->first = calloc((size_t)set->rule_count + 1, sizeof *trees->first);
-    PS_ASSERT(trees->first != NULL);
+    trees->first = ps_must_alloc((size_t)set->rule_count + 1, sizeof *trees->first, "compiling rules");
     for (uint32_t rule = 0; rule < set->rule_count; rule++) {
         trees->first[rule] = trees->count;
         tree_add(trees, set->rules->rules[rule].when);

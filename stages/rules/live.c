@@ -105,13 +105,11 @@ void ps_rules_live_forgive(struct ps_rules_live *live)
 
 static struct ps_rules_live *live_alloc(const struct ps_rules_live_options *options)
 {
-    struct ps_rules_live *live = calloc(1, sizeof *live);
+    struct ps_rules_live *live = ps_must_alloc(1, sizeof *live, "rules");
     unsigned count = options->set.instances;
-    PS_ASSERT(live != NULL && count > 0);
+    PS_ASSERT(count > 0);
     live->options = *options;
-    live->instances = aligned_alloc(PS_CACHE_GAP, count * sizeof *live->instances);
-    PS_ASSERT(live->instances != NULL);
-    memset(live->instances, 0, count * sizeof *live->instances);
+    live->instances = ps_must_alloc_aligned(count * sizeof *live->instances, "rules");
     live->cpus_known = sched_getaffinity(0, sizeof live->cpus, &live->cpus) == 0;
     live->book = ps_rules_book_create(count);
     pthread_mutex_init(&live->lock, NULL);

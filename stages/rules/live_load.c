@@ -46,8 +46,7 @@ bool ps_rules_attempt_is_current(const struct ps_rules_attempt *attempt)
 void ps_rules_attempt_follow(const struct ps_rules_attempt *attempt)
 {
     size_t count = attempt->problems->file_count;
-    const char **names = calloc(count + 1, sizeof *names);
-    PS_ASSERT(names != NULL);
+    const char **names = ps_must_alloc(count + 1, sizeof *names, "names of files");
     for (size_t i = 0; i < count; i++)
         names[i] = attempt->problems->files[i].name;
     ps_rules_watch_files(attempt->live->watch, names, count);
@@ -114,8 +113,8 @@ static struct ps_rules_version *version_create(struct ps_rules_attempt *attempt,
 {
     unsigned count = attempt->live->options.set.instances;
     struct ps_err err = {.length = 0};
-    struct ps_rules_version *version = calloc(1, sizeof *version + count * sizeof version->scratches[0]);
-    PS_ASSERT(version != NULL);
+    struct ps_rules_version *version =
+        ps_must_alloc(1, sizeof *version + count * sizeof version->scratches[0], "a version of the rules");
     version->set = set;
     for (; version->scratch_count < count; version->scratch_count++) {
         struct ps_rules_scratch **scratch = &version->scratches[version->scratch_count];

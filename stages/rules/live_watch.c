@@ -46,8 +46,7 @@ struct ps_rules_watch {
 
 struct ps_rules_watch *ps_rules_watch_create(bool events, bool *limited)
 {
-    struct ps_rules_watch *watch = calloc(1, sizeof *watch);
-    PS_ASSERT(watch != NULL);
+    struct ps_rules_watch *watch = ps_must_alloc(1, sizeof *watch, "watched files");
     watch->fd = events ? inotify_init1(IN_CLOEXEC | IN_NONBLOCK) : -1;
     *limited = events && watch->fd < 0;
     return watch;
@@ -96,11 +95,10 @@ static void spot_add(struct ps_rules_watch *watch, const char *folder, const cha
     int number = inotify_add_watch(watch->fd, folder, FOLDER_EVENTS);
     if (number < 0)
         return;
-    watch->spots = realloc(watch->spots, (watch->spot_count + 1) * sizeof *watch->spots);
-    PS_ASSERT(watch->spots != NULL);
+    watch->spots =
+        ps_must_realloc(watch->spots, (watch->spot_count + 1) * sizeof *watch->spots, "watched files");
     struct spot *spot = &watch->spots[watch->spot_count++];
-    *spot = (struct spot){number, strdup(name)};
-    PS_ASSERT(spot->name != NULL);
+    *spot = (struct spot){number, ps_must_copy_text(name, "watched files")};
 }
 
 /* Copies the next component of *rest to `name`. Returns false when there is none. */
@@ -177,13 +175,12 @@ void ps_rules_watch_files(struct ps_rules_watch *watch, const char *const *files
     watch->spots = NULL;
     watch->spot_count = 0;
     files_free(watch);
-    watch->files = calloc(count + 1, sizeof *watch->files);
-    PS_ASSERT(watch->files != NULL);
+    watch->files = ps_must_alloc(count + 1, sizeof *watch->files, "watched files");
     for (size_t i = 0; i < count; i++) {
         struct file *file = &watch->files[watch->file_count++];
         spots_find(watch, files[i]);
-        *file = (struct file){.path = strdup(files[i]), .look = look_at(files[i])};
-        PS_ASSERT(file->path != NULL);
+        *file =
+            (struct file){.path = ps_must_copy_text(files[i], "watched files"), .look = look_at(files[i])};
     }
     for (size_t i = 0; i < before_count; i++) { /* several spots may share one watch: remove it once */
         if (!folder_is_spot(watch->spots, watch->spot_count, before[i].folder) &&

@@ -22,8 +22,7 @@ static void headers_index(struct rules_build *build)
 {
     uint32_t room = build->header_room == 0 ? 64 : 2 * build->header_room;
     free(build->header_table);
-    build->header_table = malloc(room * sizeof *build->header_table);
-    PS_ASSERT(build->header_table != NULL);
+    build->header_table = ps_must_alloc(room, sizeof *build->header_table, "headers of rules");
     memset(build->header_table, 0xFF, room * sizeof *build->header_table);
     build->header_room = room;
     for (uint32_t i = 0; i < build->set->header_count; i++) {
@@ -42,8 +41,8 @@ uint32_t ps_rules_header_number(struct rules_build *build, const char *text, str
         return RULES_NONE;
     if (2 * (set->header_count + 1) > build->header_room) {
         headers_index(build);
-        set->headers = realloc(set->headers, build->header_room / 2 * sizeof *set->headers);
-        PS_ASSERT(set->headers != NULL);
+        set->headers =
+            ps_must_realloc(set->headers, build->header_room / 2 * sizeof *set->headers, "headers of rules");
     }
     uint32_t slot = name->hash & (build->header_room - 1);
     for (; build->header_table[slot] != RULES_NONE; slot = (slot + 1) & (build->header_room - 1)) {

@@ -150,16 +150,14 @@ static uint32_t patterns_list(struct ps_arena *arena, const struct ps_condition 
 {
     size_t depth = 0, room = 16;
     uint32_t count = 0;
-    struct visit *stack = malloc(room * sizeof *stack);
-    PS_ASSERT(stack != NULL);
+    struct visit *stack = ps_must_alloc(room, sizeof *stack, "preparing rules");
     stack[depth++] = (struct visit){root, false};
     while (depth > 0) {
         struct visit visit = stack[--depth];
         const struct ps_condition *condition = visit.condition;
         if (depth + 2 > room) {
             room *= 2;
-            stack = realloc(stack, room * sizeof *stack);
-            PS_ASSERT(stack != NULL);
+            stack = ps_must_realloc(stack, room * sizeof *stack, "preparing rules");
         }
         if (condition->kind == PS_CONDITION_NOT) {
             stack[depth++] = (struct visit){condition->left, !visit.negated};

@@ -63,9 +63,7 @@ struct ps_regex_chain {
 
 static void *allocate(size_t count, size_t size)
 {
-    void *memory = calloc(count, size);
-    PS_ASSERT(memory != NULL);
-    return memory;
+    return ps_must_alloc(count, size, "a chain of interceptors");
 }
 
 /* ---- building ---- */
@@ -157,8 +155,7 @@ static struct ps_regex_chain *chain_of(struct ps_context *context)
     chain->edited = true;
     chain->idle = context->running;
     if (context->program != NULL) {
-        chain->program = strdup(context->program);
-        PS_ASSERT(chain->program != NULL);
+        chain->program = ps_must_copy_text(context->program, "a chain of interceptors");
     }
     *context->chain =
         (struct ps_chain_share){.value = chain, .finish = chain_finish, .destroy = chain_destroy};
@@ -170,8 +167,8 @@ static struct pattern *pattern_add(struct ps_context *context, const struct ps_r
 {
     struct ps_regex_chain *chain = chain_of(context);
     if (chain->edited || chain->passes[chain->pass_count - 1]->count == PATTERNS_MAX) {
-        chain->passes = realloc(chain->passes, (chain->pass_count + 1) * sizeof(struct pass *));
-        PS_ASSERT(chain->passes != NULL);
+        chain->passes = ps_must_realloc(chain->passes, (chain->pass_count + 1) * sizeof(struct pass *),
+                                        "a chain of interceptors");
         struct pass *made = allocate(1, sizeof *made);
         snprintf(made->label, sizeof made->label, "%u", chain->pass_count + 1);
         chain->passes[chain->pass_count++] = made;

@@ -38,8 +38,7 @@ static bool set_compile(struct rules_build *build)
 
 static struct ps_rules_set *set_new(struct ps_rules *rules, const struct ps_rules_set_options *options)
 {
-    struct ps_rules_set *set = calloc(1, sizeof *set);
-    PS_ASSERT(set != NULL);
+    struct ps_rules_set *set = ps_must_alloc(1, sizeof *set, "a set of rules");
     set->arena = ps_arena_create();
     set->rules = rules;
     set->book = options->book;

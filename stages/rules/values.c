@@ -35,8 +35,7 @@ static void values_grow(struct rules_values *values)
 {
     struct rules_values old = *values;
     uint32_t room = old.slots == NULL ? 8 : 2 * (old.mask + 1);
-    values->slots = malloc(room * sizeof *values->slots);
-    PS_ASSERT(values->slots != NULL);
+    values->slots = ps_must_alloc(room, sizeof *values->slots, "values of rules");
     values->mask = room - 1;
     for (uint32_t i = 0; i < room; i++)
         values->slots[i].atom = RULES_NONE;

@@ -23,8 +23,7 @@ struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, s
 {
     const char *regex = ps_pairs_get(pairs, "regex"), *search = ps_pairs_get(pairs, "search");
     const char *replace = ps_pairs_get(pairs, "replace"), *date = ps_pairs_get(pairs, "dateFormat");
-    struct ps_syslog_format *format = calloc(1, sizeof *format);
-    PS_ASSERT(format != NULL);
+    struct ps_syslog_format *format = ps_must_alloc(1, sizeof *format, "a syslog format");
     const char *key = "format.regex";
     if (regex == NULL) {
         ps_err_set(err, "it is missing; without it the other format keys have no effect");

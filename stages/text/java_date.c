@@ -39,8 +39,7 @@ static enum ps_status check_letter(const char *pattern, char letter, struct ps_e
 
 struct ps_java_date *ps_java_date_create(const char *pattern, struct ps_err *err)
 {
-    struct ps_java_date *date = calloc(1, sizeof *date);
-    PS_ASSERT(date != NULL);
+    struct ps_java_date *date = ps_must_alloc(1, sizeof *date, "a date format");
     bool quoted = false;
     for (const char *p = pattern; *p != '\0'; p++) {
         if (date->count == ITEMS_MAX) {

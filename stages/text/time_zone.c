@@ -238,8 +238,7 @@ static bool file_load(struct ps_time_zone *zone, struct ps_arena *arena, const c
     FILE *file = fopen(path, "rbe");
     if (file == NULL)
         return false;
-    unsigned char *data = malloc(FILE_BYTES_MAX);
-    PS_ASSERT(data != NULL);
+    unsigned char *data = ps_must_alloc(1, FILE_BYTES_MAX, "a time zone file");
     size_t length = fread(data, 1, FILE_BYTES_MAX, file);
     fclose(file);
     bool good = length < FILE_BYTES_MAX && zone_parse(zone, arena, data, length);

@@ -29,6 +29,13 @@ static void test_alloc(void **state)
     char *copy = ps_must_copy_text("text", "a test");
     assert_string_equal(copy, "text");
     free(copy);
+    size_t length;
+    FILE *stream = ps_must_open_text(&copy, &length, "a test");
+    assert_true(fprintf(stream, "%d %s", 12, "months") == 9);
+    assert_int_equal(fclose(stream), 0);
+    assert_int_equal(length, 9);
+    assert_string_equal(copy, "12 months");
+    free(copy);
 }
 
 static void without_memory(void)
@@ -41,6 +48,11 @@ static void realloc_without_memory(void)
 {
     ps_test_allocation_fails = 1;
     free(ps_must_realloc(NULL, 99, "a page"));
+}
+
+static void library_without_memory(void)
+{
+    ps_out_of_memory(0, "a library's object");
 }
 
 static void assertion(void)
@@ -82,6 +94,7 @@ static void test_no_memory(void **state)
         skip();
     assert_ends(without_memory, "penstock: out of memory: no 21 bytes for three weeks\n");
     assert_ends(realloc_without_memory, "penstock: out of memory: no 99 bytes for a page\n");
+    assert_ends(library_without_memory, "penstock: out of memory for a library's object\n");
 }
 
 static void test_assert(void **state)
