@@ -61,9 +61,11 @@ while (($#)); do
 done
 
 results=$(mktemp -d)
+export PENSTOCK_SHARED=$results/shared # servers that several tests use (tests/real/lib.sh)
 background=()
 finish() {
     ((${#background[@]} == 0)) || kill "${background[@]}" 2>/dev/null || true
+    [[ ! -e $results/shared/kafka ]] || tests/real/kafka stop --dir "$results/shared/kafka" >/dev/null 2>&1 || true
     rm -rf "$results"
 }
 trap finish EXIT

@@ -119,9 +119,13 @@ grep -q 'the reader closed it' "$work/err" || fail "no message about a closed pi
 
 # ---- a signal ends the run with a correct manifest and summary ----
 
+rm -f "$work/out"
 "$PENSTOCK" load --rate 1000 --manifest "$work/manifest" --target - >"$work/out" 2>"$work/err" &
 pid=$!
-sleep 1
+for ((i = 0; i < 300; i++)); do
+    [[ ! -s $work/out ]] || break
+    sleep 0.1
+done
 kill -TERM "$pid"
 code=0
 wait "$pid" || code=$?

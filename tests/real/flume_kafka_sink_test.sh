@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/kafka_oracle.sh"
 
 export TZ=America/St_Johns # 3.5 h from UTC: time escapes are local
 step "broker"
-kafka_start --set log.retention.ms=-1 # some records are of the year 2000
+kafka_share # it keeps records of the year 2000
 create_topics flume.format penstock.format
 
 # ---- events with any headers: in Flume's event format, read by the agents' sources ----

@@ -30,7 +30,7 @@ both_start() {
 both_stop() {
     kill -TERM "$flume_pid"
     agent_stop penstock
-    await 30 eval "! kill -0 $flume_pid 2>/dev/null" || fail "Flume does not end"
+    await 30 is_gone "$flume_pid" || fail "Flume does not end"
     wait "$flume_pid" || true
     unset "children[$flume_pid]"
 }

@@ -77,6 +77,6 @@ run() { # PROTOCOL STRATEGY
     ((unique == records && total == unique)) || fail "$protocol: not every record arrived exactly once"
 }
 
-kafka_start --brokers 1
+kafka_share
 run eager RangeAssignor
 run cooperative CooperativeStickyAssignor

@@ -8,16 +8,16 @@ command -v kcat >/dev/null || skip "no kcat"
 
 records=${RECORDS:-400000}
 step "a broker"
-kafka_start --brokers 1
-kafka_topic in 4
-kafka_topic out 4
+kafka_share
+kafka_topic killed-in 4
+kafka_topic killed-out 4
 cat >"$work/a.properties" <<EOF_
 a1.sources = r1
 a1.channels = c1
 a1.sinks = k1
 a1.sources.r1.type = org.apache.flume.source.kafka.KafkaSource
 a1.sources.r1.kafka.bootstrap.servers = $brokers
-a1.sources.r1.kafka.topics = in
+a1.sources.r1.kafka.topics = killed-in
 a1.sources.r1.kafka.consumer.group.id = killed
 a1.sources.r1.kafka.consumer.auto.offset.reset = earliest
 a1.sources.r1.kafka.consumer.session.timeout.ms = 6000
@@ -27,7 +27,7 @@ a1.channels.c1.capacity = 20000
 a1.channels.c1.transactionCapacity = 1000
 a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink
 a1.sinks.k1.kafka.bootstrap.servers = $brokers
-a1.sinks.k1.kafka.topic = out
+a1.sinks.k1.kafka.topic = killed-out
 a1.sinks.k1.allowTopicOverride = false
 a1.sinks.k1.channel = c1
 EOF_
@@ -42,7 +42,7 @@ has() { # TOPIC RECORDS
 
 # Counts the records of topic out; sets total and unique.
 look() {
-    kcat -C -q -e -b "$brokers" -t out -o beginning >"$work/out"
+    kcat -C -q -e -b "$brokers" -t killed-out -o beginning >"$work/out"
     total=$(wc -l <"$work/out")
     unique=$(sort -un "$work/out" | wc -l)
 }
@@ -52,11 +52,11 @@ is_complete() {
 }
 
 # Half of the records is there before the agent starts; the other half is written while it runs and is killed.
-seq 1 $((records / 2)) | kcat -P -q -b "$brokers" -t in
+seq 1 $((records / 2)) | kcat -P -q -b "$brokers" -t killed-in
 agent_start a
 (
     for ((first = records / 2 + 1; first <= records; first += records / 40)); do
-        seq "$first" $((first + records / 40 - 1)) | kcat -P -q -b "$brokers" -t in
+        seq "$first" $((first + records / 40 - 1)) | kcat -P -q -b "$brokers" -t killed-in
         sleep 0.5
     done
 ) &
@@ -64,10 +64,10 @@ load=$!
 children[$load]=load
 
 for ((kill = 1; kill <= 3; kill++)); do
-    before=$(count out)
-    await 60 has out $((before + records / 40)) || fail "no records arrive"
+    before=$(count killed-out)
+    await 60 has killed-out $((before + records / 40)) || fail "no records arrive"
     agent_kill a
-    step "kill $kill: $(count out) records were out"
+    step "kill $kill: $(count killed-out) records were out"
     agent_start a
 done
 wait $load || fail "the load ends with $?"
@@ -80,6 +80,6 @@ step "sent $records, out $total, lost $((records - unique)), twice $((total - un
 
 # After a clean stop everything is committed: no record would be read again.
 lag=$("$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe \
-    --group killed 2>/dev/null | awk '$2 == "in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}')
+    --group killed 2>/dev/null | awk '$2 == "killed-in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}')
 step "lag after the clean stop: $lag"
 [[ $lag == 0 ]] || fail "the last offsets are not committed"

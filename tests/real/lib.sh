@@ -1,6 +1,7 @@
 # Shared by tests/real/*_test.sh, which source it first: a separate Kafka for each script, agents, loads, and the account
 # at the far end. It builds nothing. All processes that it starts end with the script.
 #
+#   PENSTOCK_SHARED  folder for servers that several tests use at the same time; ./test.sh gives one and stops them
 #   PENSTOCK         the program                       PENSTOCK_TOOLS   folder of sequence_load and the other tools
 #   PENSTOCK_SOURCE  the root of the sources           PENSTOCK_PORT    first port to try (default: random)
 #   KEEP=1           keep the working directory
@@ -12,6 +13,9 @@ PENSTOCK=${PENSTOCK:-$PENSTOCK_SOURCE/build/release/penstock}
 PENSTOCK_TOOLS=${PENSTOCK_TOOLS:-$(dirname "$PENSTOCK")/tests}
 kafka=$PENSTOCK_SOURCE/tests/real/kafka
 export KAFKA_HEAP=${KAFKA_HEAP:-512m}
+# A JVM that lives for seconds spends most of its CPU time in the second compiler.
+export KAFKA_JAVA=${KAFKA_JAVA:--XX:TieredStopAtLevel=1} FLUME_JAVA=${FLUME_JAVA:--Xmx512m -XX:TieredStopAtLevel=1}
+export LC_ALL=${LC_ALL:-C.UTF-8} # Java takes its character set from it
 
 skip() { echo "SKIP: $*"; exit 77; }
 
@@ -79,6 +83,8 @@ load_port=$((port + 40))
 
 # ---- the broker ----
 
+kafka_dir=$work/kafka # of the broker in use: its own, or the shared one
+
 # Topics are created by the first write. A killed broker may come back after 3 s instead of 9.
 kafka_usual=(--set num.partitions=4 --set broker.session.timeout.ms=3000 --set broker.heartbeat.interval.ms=500)
 kafka_options=()
@@ -89,8 +95,35 @@ kafka_start() { # [OPTION]... of tests/real/kafka; without options: those of the
     brokers=$(<"$work/kafka/bootstrap")
 }
 
+# The broker that several tests use: the first of them starts it. Without PENSTOCK_SHARED the test starts one of its own.
+# For tests that neither stop nor configure it, and whose topics and groups have names that no other test uses. Records of any time stay.
+kafka_share() {
+    local lock options=(--brokers 1 --set log.retention.ms=-1)
+    [[ ${PENSTOCK_SHARED:-} ]] || { kafka_start "${options[@]}"; return; }
+    kafka_dir=$PENSTOCK_SHARED/kafka
+    mkdir -p "$PENSTOCK_SHARED"
+    exec {lock}>"$PENSTOCK_SHARED/kafka.lock"
+    flock "$lock"
+    if [[ ! -e $PENSTOCK_SHARED/kafka.started ]]; then
+        # The broker must not inherit the lock. Its ports stay its own because it listens on them.
+        (
+            exec {lock}>&-
+            unset PENSTOCK_PORT
+            first=$(ports_reserve)
+            "$kafka" start --dir "$kafka_dir" --port "$first" "${kafka_usual[@]}" "${options[@]}"
+        ) >"$work/kafka.log" 2>&1 || fail "the shared Kafka does not start"
+        touch "$PENSTOCK_SHARED/kafka.started"
+    fi
+    exec {lock}>&-
+    brokers=$(<"$kafka_dir/bootstrap")
+}
+
 kafka_signal() { # SIGNAL [NODE]
     kill -"$1" "$(<"$work/kafka/${2:-1}/pid")"
+}
+
+is_gone() { # PID: a zombie is gone, too: who reaps it is not our matter
+    ! grep -qs '^State:[[:space:]]*[^Z]' "/proc/$1/status"
 }
 
 # Kills a broker and waits until it is gone.
@@ -98,11 +131,11 @@ kafka_kill() { # [NODE]
     local pid
     pid=$(<"$work/kafka/${1:-1}/pid")
     kill -KILL "$pid"
-    await 10 eval "! kill -0 $pid 2>/dev/null" || fail "broker ${1:-1} does not end"
+    await 10 is_gone "$pid" || fail "broker ${1:-1} does not end"
 }
 
 kafka_topic() { # NAME PARTITIONS [COPIES]
-    "$kafka" topic "$@" --dir "$work/kafka" >>"$work/kafka.log" 2>&1 || fail "topic $1 cannot be created"
+    "$kafka" topic "$@" --dir "$kafka_dir" >>"$work/kafka.log" 2>&1 || fail "topic $1 cannot be created"
 }
 
 # ---- agents: file $work/NAME.properties, agent a1, log $work/NAME.log, standard input of agent_file ----

@@ -87,7 +87,7 @@ observe() { # NAME SYSLOG-PORT METRICS-PORT COMMAND...
 
 agent_file flume "$port_base"
 agent_file penstock $((port_base + 1))
-FLUME_JAVA="-Xmx256m -Dflume.monitoring.type=http -Dflume.monitoring.port=$((port_base + 2))" FLUME_LOG=WARN \
+FLUME_JAVA="-Xmx256m -XX:TieredStopAtLevel=1 -Dflume.monitoring.type=http -Dflume.monitoring.port=$((port_base + 2))" FLUME_LOG=WARN \
     observe flume "$port_base" $((port_base + 2)) "$here/flume" agent -n a1 -f "$work/flume.properties"
 observe penstock $((port_base + 1)) $((port_base + 3)) "$PENSTOCK" agent -n a1 -f "$work/penstock.properties" \
     -Dflume.monitoring.type=http "-Dflume.monitoring.port=$((port_base + 3))"

@@ -20,6 +20,10 @@ done
 # shellcheck source=tests/support/ports.sh
 source "$here/../support/ports.sh"
 
+# A JVM that lives for seconds spends most of its CPU time in the second compiler.
+export FLUME_JAVA=${FLUME_JAVA:--Xmx512m -XX:TieredStopAtLevel=1}
+export LC_ALL=${LC_ALL:-C.UTF-8} # Java takes its character set from it
+
 work=$(mktemp -d)
 agent=''
 finish() {
