@@ -19,7 +19,7 @@ struct ps_engine {
     bool started;
     struct ps_spsc **home;                    /* [from * worker_count + to]; NULL on the diagonal */
     struct ps_orders *orders;                 /* RCU */
-    struct ps_lease *discard[PS_WORKERS_MAX]; /* go out with the next orders */
+    struct ps_lease *discard[PS_WORKERS_MAX]; /* released by their home workers with the next orders */
 };
 
 struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, struct ps_err *err)
@@ -82,9 +82,9 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* A CPU for each worker, or -1 for all: named ones; else the process's own CPUs, but only when there is one
- * for every worker and for the client libraries' threads, since a pinned worker that shares its CPU waits for
- * its neighbour. */
+/* Chooses a CPU for each worker, or -1 (not pinned): the configured CPUs; else the CPUs of the process, if
+ * there are enough for every worker and the client libraries' threads. A pinned worker that shares its CPU
+ * with another thread waits for that thread. */
 static void choose_cpus(struct ps_engine *engine)
 {
     const struct ps_engine_settings *settings = &engine->settings;
@@ -128,15 +128,15 @@ enum ps_status ps_engine_start(struct ps_engine *engine, struct ps_err *err)
 enum ps_status ps_engine_fits(const struct ps_engine *engine, const struct ps_plan *plan, struct ps_err *err)
 {
     if (plan->worker_count > engine->worker_count)
-        return ps_err_set(err, "the new configuration needs %u workers and %u run: restart the agent for it",
+        return ps_err_set(err,
+                          "the new configuration needs %u workers, but %u are running: restart the agent",
                           plan->worker_count, engine->worker_count);
     if (plan->leases_max > engine->settings.leases_max)
-        return ps_err_set(err, "the new configuration has more channels on one source than this agent was "
-                               "started for: restart it");
+        return ps_err_set(err, "the new configuration has a source with more channels than the agent was "
+                               "started with: restart the agent");
     if (ps_topology_batches(plan) > engine->settings.batches_max ||
         plan->block_budget_bytes > ps_depot_budget_bytes(engine->depot) + PS_BLOCK_BYTES)
-        return ps_err_set(err,
-                          "the new configuration asks for a larger memory budget: restart the agent for it");
+        return ps_err_set(err, "the new configuration needs a larger memory budget: restart the agent");
     return PS_OK;
 }
 
@@ -155,7 +155,7 @@ uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct p
     rcu_assign_pointer(engine->orders, orders);
     for (unsigned i = 0; i < engine->worker_count; i++)
         ps_worker_wake(engine->workers[i]);
-    urcu_qsbr_synchronize_rcu(); /* simulated: no readers are registered */
+    urcu_qsbr_synchronize_rcu(); /* returns at once when simulated: there are no registered readers */
     PS_TSAN_ACQUIRE(engine);
     free(old);
     return orders->number;
@@ -181,7 +181,7 @@ bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t ti
     return true;
 }
 
-/* ---- what is left of a plan ---- */
+/* ---- events left of a plan ---- */
 
 static struct ps_channel_plan *channel_named(struct ps_plan *plan, const char *name)
 {
@@ -192,7 +192,7 @@ static struct ps_channel_plan *channel_named(struct ps_plan *plan, const char *n
     return NULL;
 }
 
-/* Takes the leases of one channel out of the list of those never put; appends them to *end. */
+/* Moves the leases of one channel from the list of those never put to *end. */
 static void append_left(struct ps_lease **left, uint16_t channel, struct ps_lease **end)
 {
     while (*end != NULL)
@@ -210,15 +210,17 @@ static void append_left(struct ps_lease **left, uint16_t channel, struct ps_leas
     }
 }
 
-/* Positions of replayable sources that were closed did not move past these batches: the new source reads them
- * again, so carrying them over would only double them. One that stayed open has read them for good. */
+/* Returns whether the next plan's source reads these events again. The position of a replayable source that
+ * was closed has not moved past them, so carrying them over would duplicate them. A source that stayed open
+ * does not read them again. */
 static bool will_be_replayed(const struct ps_lease *lease)
 {
     return lease->promise && lease->batch->span_count > 0 && ps_window_is_detached(lease->batch->window);
 }
 
-/* Only a batch's home worker may count it: the lease is released there, with the next orders. It was not
- * delivered: the position of a source that stayed open must not move past it. */
+/* Hands the lease to its batch's home worker, which releases it with the next orders: only that worker may
+ * count it. Marks it failed, because it was not delivered: the position of a source that stayed open must not
+ * move past it. */
 static void discard(struct ps_engine *engine, struct ps_lease *lease)
 {
     lease->failed = true;

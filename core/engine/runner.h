@@ -84,8 +84,8 @@ void ps_runner_fini(struct ps_runner *runner);
 /* Opens the stage when it is closed, or when it failed to open and the next try is due. Returns whether it is
  * open. */
 bool ps_runner_open(struct ps_runner *runner, const struct ps_now *now);
-/* The stage, or a link of its chain (`failed`), could not be opened: logs it, keeps the reason for metrics and
- * /healthz, and sets the time of the next try. */
+/* The stage, or a link of its chain (`failed`), could not be opened: logs it, keeps the reason for metrics
+ * and /healthz, and sets the time of the next try. */
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
                     const struct ps_now *now);
 void ps_runner_close(struct ps_runner *runner, const struct ps_now *now);

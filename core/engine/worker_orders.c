@@ -1,10 +1,10 @@
-/* How a worker carries orders out: makes the runners of a new plan, takes over sources that stay open,
- * drains, recalls, closes. Thread: the worker's. */
+/* How a worker executes orders: it creates the runners of a new plan, adopts sources that stay open, drains,
+ * recalls and closes. Thread: the worker's. */
 #include <stdlib.h>
 
 #include "core/engine/worker_parts.h"
 
-/* Whether the plan that follows takes this source over as it is. */
+/* Returns whether the next plan adopts this source, which then stays open. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner)
 {
     for (size_t i = 0; worker->next != NULL && i < worker->next->spec->source_count; i++) {
@@ -14,7 +14,8 @@ bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_run
     return false;
 }
 
-/* The open runner of the plan before that this source takes over, taken out of the list; or NULL. */
+/* Returns the open runner of the previous plan that this source adopts, and removes it from the list; NULL if
+ * none. */
 static struct ps_source_runner *take_adopted(struct ps_source_runner **runners, size_t count,
                                              const struct ps_source_plan *source, unsigned instance)
 {
@@ -66,7 +67,7 @@ static void close_runners(struct ps_worker *worker)
 {
     for (size_t i = 0; i < worker->sink_count; i++) {
         while (!ps_sink_runner_recall(worker->sinks[i], &worker->now))
-            PS_ASSERT(false); /* RECALL came first */
+            PS_ASSERT(false); /* RECALL was done before, so this returns true at once */
         ps_sink_runner_close(worker->sinks[i], &worker->now);
     }
     for (size_t i = 0; i < worker->source_count; i++) {
@@ -75,7 +76,8 @@ static void close_runners(struct ps_worker *worker)
     }
 }
 
-/* Frees closed runners: at the next RUN, or with the worker; until then metrics may read them. */
+/* Frees closed runners. They are freed at the next RUN or with the worker, because metrics read them until
+ * then. */
 static void free_runners(struct ps_source_runner **sources, size_t source_count,
                          struct ps_sink_runner **sinks, size_t sink_count)
 {
@@ -89,7 +91,7 @@ static void free_runners(struct ps_source_runner **sources, size_t source_count,
     free(sinks);
 }
 
-/* From one plan's runners to the next one's. */
+/* Replaces the runners by those of `plan` (NULL: none). */
 void ps_worker_exchange_runners(struct ps_worker *worker, struct ps_plan *plan)
 {
     struct ps_source_runner **sources = worker->sources;
@@ -131,9 +133,9 @@ void ps_worker_take_orders(struct ps_worker *worker)
         close_runners(worker);
 }
 
-/* Nothing is left to deliver here: the sources that stop have stopped with all their batches home, the sinks
- * hold nothing and their channels are empty. Without sources that go on, every batch of this worker is home.
- */
+/* Returns whether nothing is left to deliver on this worker: each source that stops has stopped and all its
+ * batches are home, and the sinks hold nothing and their channels are empty. If no source stays open, every
+ * batch of this worker must be home, too. */
 static bool all_drained(const struct ps_worker *worker)
 {
     bool adopted = false;
@@ -167,7 +169,7 @@ bool ps_worker_orders_done(struct ps_worker *worker)
         return all_drained(worker);
     case PS_PHASE_RECALL:
         return cycle_recall(worker);
-    case PS_PHASE_CLOSE: /* nothing goes home any more: what is on its way arrives now */
+    case PS_PHASE_CLOSE: /* no worker sends leases home any more: receives those already in the rings */
         while (ps_worker_cycle_home(worker)) {
         }
         return true;

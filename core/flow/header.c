@@ -1,5 +1,5 @@
-/* Headers of events and of whole batches. Thread: the home worker writes, while the batch is filled and in
- * its chain; every owner of a lease reads. */
+/* Headers of events, and headers shared by all events of a batch. Thread: the home worker writes them while
+ * the batch is filled and in its chain; every owner of a lease reads them. */
 #include "core/flow/batch.h"
 
 #include <string.h>
@@ -71,8 +71,8 @@ static void header_unlink(struct ps_header **list, const struct ps_name *name)
     }
 }
 
-/* Gives every event its own copy of the shared headers it does not override, so that one event can then
- * differ. */
+/* Copies the shared headers to every event that does not override them, and clears the shared list. One event
+ * can then differ from the others. Returns false if there is no memory. */
 static bool shared_spell_out(struct ps_batch *batch)
 {
     for (struct ps_header *shared = batch->shared; shared != NULL; shared = shared->next) {

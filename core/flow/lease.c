@@ -1,4 +1,4 @@
-/* Leases: one reader's share of a batch. */
+/* Leases. A lease is the part of a batch that one reader gets. */
 #include "core/flow/batch.h"
 
 #include <string.h>
@@ -33,7 +33,7 @@ bool ps_lease_filter(struct ps_lease *lease, bool (*keep)(void *argument, struct
     return true;
 }
 
-/* A lease that has an index keeps it, shortened in place. */
+/* Filters a lease that has an index, in place. */
 static void filter_index(struct ps_lease *lease, const uint64_t *keep)
 {
     const struct ps_event *events = lease->batch->events;
@@ -50,7 +50,7 @@ static void filter_index(struct ps_lease *lease, const uint64_t *keep)
     lease->bytes = bytes;
 }
 
-/* Bits of word `word`, without those behind the last row. */
+/* Returns word `word` of the bits, with those after the last row cleared. */
 static uint64_t rows_of(const uint64_t *keep, uint32_t word, uint32_t count)
 {
     uint32_t left = count - word * 64;
@@ -111,7 +111,7 @@ struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, u
     struct ps_lease *lease = &batch->leases[batch->lease_count];
     ps_lease_init(lease, batch);
     lease->memory_bytes = chain->memory_bytes;
-    if (index == NULL) { /* shared: the chain's own list is not edited any more */
+    if (index == NULL) { /* shares the chain's index, which is not changed any more */
         lease->index = chain->index;
         lease->count = chain->count;
         lease->bytes = chain->bytes;

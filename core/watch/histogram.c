@@ -23,7 +23,7 @@ void ps_histogram_add(struct ps_histogram *total, const struct ps_histogram *par
         total->counts[bucket] += __atomic_load_n(&part->counts[bucket], __ATOMIC_RELAXED);
 }
 
-/* The buckets are what counts: `count` of a moving histogram may be ahead of them or behind. */
+/* Returns the sum of the buckets. While the writer records, `count` may be larger or smaller. */
 static uint64_t buckets_sum(const struct ps_histogram *histogram)
 {
     uint64_t sum = 0;
@@ -38,7 +38,8 @@ uint64_t ps_histogram_percentile(const struct ps_histogram *histogram, double pe
     uint64_t sum = buckets_sum(histogram);
     if (sum == 0)
         return 0;
-    /* 99.9 per cent of 1,000 is the 999th, though 0.999 * 1000.0 is a little more than 999. */
+    /* 99.9 per cent of 1,000 must be rank 999, but 0.999 * 1000.0 is slightly more than 999: hence the
+     * factor. */
     uint64_t rank = (uint64_t)ceil(percentile / 100.0 * (double)sum * (1 - 1e-12));
     if (rank == 0)
         rank = 1;

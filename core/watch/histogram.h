@@ -1,6 +1,6 @@
 /* A log-linear histogram of durations (after HdrHistogram): constant memory, relative error below 1/128,
- * percentiles up to p99.99 and the true maximum. One writer (the worker it lives on); readers on other
- * threads add instances up and may see a record half done, which is off by one event and never worse. */
+ * percentiles up to p99.99 and the exact maximum. It has one writer, its worker. Readers on other threads add
+ * instances up; their sums may be off by the one record that the writer is making, never by more. */
 #pragma once
 
 #include "core/base.h"
@@ -14,7 +14,8 @@ struct ps_histogram {
     uint64_t counts[PS_HISTOGRAM_BUCKETS];
 };
 
-/* The bucket of a value, and the largest value that falls into a bucket. */
+/* ps_histogram_bucket returns the bucket of a value, ps_histogram_bucket_max the largest value of a
+ * bucket. */
 static inline uint32_t ps_histogram_bucket(uint64_t value)
 {
     if (value >> PS_HISTOGRAM_BITS == 0)
@@ -26,7 +27,7 @@ static inline uint32_t ps_histogram_bucket(uint64_t value)
 }
 uint64_t ps_histogram_bucket_max(uint32_t bucket);
 
-/* `times` events of this value. Thread: the one writer. */
+/* Records `times` events of this value. Thread: the one writer. */
 static inline void ps_histogram_record(struct ps_histogram *histogram, uint64_t value, uint64_t times)
 {
     uint64_t *bucket = &histogram->counts[ps_histogram_bucket(value)];
@@ -37,12 +38,15 @@ static inline void ps_histogram_record(struct ps_histogram *histogram, uint64_t 
         __atomic_store_n(&histogram->max, value, __ATOMIC_RELAXED);
 }
 
-/* Adds what `part` holds now to `total`, which the caller owns. Thread: any, for `part`. */
+/* Adds the present counts of `part` to `total`, which the caller owns. `part` may belong to another
+ * thread. */
 void ps_histogram_add(struct ps_histogram *total, const struct ps_histogram *part);
 
-/* The smallest recorded value (rounded up by at most 1/128, never above the maximum) that `percentile` per
- * cent of the events do not exceed; 0 when empty. `percentile` is 0 to 100. Thread: the owner. */
+/* Returns the smallest recorded value (rounded up by at most 1/128, never above the maximum) that
+ * `percentile` per cent of the events do not exceed; 0 if the histogram is empty. `percentile` is 0 to 100.
+ * Thread: the owner. */
 uint64_t ps_histogram_percentile(const struct ps_histogram *histogram, double percentile);
 
-/* How many events are at most `value`, counted by whole buckets. Thread: the owner. */
+/* Returns the number of events of at most `value`, in whole buckets: includes all events of the bucket of
+ * `value`. Thread: the owner. */
 uint64_t ps_histogram_count_upto(const struct ps_histogram *histogram, uint64_t value);

@@ -1,5 +1,5 @@
-/* Prometheus' text exposition: families in a fixed order, each with its HELP and TYPE once, names after
- * Prometheus' own rules (base units, _total for counters). */
+/* Prometheus text format 0.0.4. The families come in a fixed order, each with one HELP and one TYPE line.
+ * Names follow Prometheus' conventions: base units, _total for counters. */
 #include "core/watch/metrics.h"
 #include "version.h"
 
@@ -15,9 +15,9 @@
 
 struct family {
     enum ps_counter counter;
-    unsigned kinds; /* shown for these always, for others when it is not 0 */
+    unsigned kinds; /* always written for these kinds; for others only when not 0 */
     const char *name;
-    double scale; /* to the base unit; 0: as it is */
+    double scale; /* factor to the base unit; 0: an integer, not scaled */
     bool gauge;
     const char *help;
 };
@@ -32,42 +32,48 @@ static const struct family families[] = {
     {C(AppendAcceptedCount), KIND(SOURCE), "append_accepted", 0, false, "Single-event calls accepted"},
     {C(AppendBatchReceivedCount), KIND(SOURCE), "append_batches_received", 0, false, "Batches received"},
     {C(AppendBatchAcceptedCount), KIND(SOURCE), "append_batches_accepted", 0, false, "Batches accepted"},
-    {C(OpenConnectionCount), KIND(SOURCE), "open_connections", 0, true, "Connections open now"},
+    {C(OpenConnectionCount), KIND(SOURCE), "open_connections", 0, true, "Open connections"},
     {C(EventReadFail), KIND(SOURCE), "event_read_failures", 0, false, "Failures to read an event"},
-    {C(ChannelWriteFail), KIND(SOURCE), "channel_write_failures", 0, false, "Failures to put into a channel"},
+    {C(ChannelWriteFail), KIND(SOURCE), "channel_write_failures", 0, false,
+     "Failures to put a batch into a channel"},
     {C(GenericProcessingFail), KIND(SOURCE), "processing_failures", 0, false,
      "Other failures to handle input"},
     {C(KafkaEventGetTimer), 0, "kafka_get_seconds", 1e-3, false, "Time spent waiting for records"},
     {C(KafkaCommitTimer), 0, "kafka_commit_seconds", 1e-3, false, "Time spent committing offsets"},
-    {C(KafkaEmptyCount), 0, "kafka_empty_polls", 0, false, "Polls that brought nothing"},
-    {C(ConnectionCreatedCount), KIND(SINK), "connections_created", 0, false, "Connections made"},
+    {C(KafkaEmptyCount), 0, "kafka_empty_polls", 0, false, "Polls that returned no record"},
+    {C(ConnectionCreatedCount), KIND(SINK), "connections_created", 0, false, "Connections opened"},
     {C(ConnectionClosedCount), KIND(SINK), "connections_closed", 0, false, "Connections closed"},
     {C(ConnectionFailedCount), KIND(SINK), "connections_failed", 0, false, "Connections that failed"},
-    {C(BatchEmptyCount), KIND(SINK), "batches_empty", 0, false, "Takes that found nothing"},
+    {C(BatchEmptyCount), KIND(SINK), "batches_empty", 0, false, "Takes from an empty channel"},
     {C(BatchUnderflowCount), KIND(SINK), "batches_underflow", 0, false,
      "Batches smaller than the batch size"},
     {C(BatchCompleteCount), KIND(SINK), "batches_complete", 0, false, "Batches of the full batch size"},
-    {C(EventDrainAttemptCount), KIND(SINK), "events_attempted", 0, false, "Events tried"},
+    {C(EventDrainAttemptCount), KIND(SINK), "events_attempted", 0, false,
+     "Events that a sink tried to deliver"},
     {C(EventDrainSuccessCount), KIND(SINK), "events_delivered", 0, false, "Events delivered"},
     {C(EventWriteFail), KIND(SINK), "event_write_failures", 0, false, "Failures to write"},
     {C(ChannelReadFail), KIND(SINK), "channel_read_failures", 0, false, "Failures to take from the channel"},
     {C(KafkaEventSendTimer), 0, "kafka_send_seconds", 1e-3, false, "Time from produce to delivery report"},
-    {C(RollbackCount), KIND(SINK), "rollbacks", 0, false, "Batches given back to the channel"},
+    {C(RollbackCount), KIND(SINK), "rollbacks", 0, false, "Batches returned to the channel"},
     {C(EventPutAttemptCount), KIND(CHANNEL), "events_put_attempted", 0, false,
      "Events offered to the channel"},
     {C(EventPutSuccessCount), KIND(CHANNEL), "events_put", 0, false, "Events put into the channel"},
-    {C(EventTakeAttemptCount), KIND(CHANNEL), "events_take_attempted", 0, false, "Events asked for by sinks"},
-    {C(EventTakeSuccessCount), KIND(CHANNEL), "events_taken", 0, false, "Events done and out of the channel"},
+    {C(EventTakeAttemptCount), KIND(CHANNEL), "events_take_attempted", 0, false,
+     "Events that sinks requested"},
+    {C(EventTakeSuccessCount), KIND(CHANNEL), "events_taken", 0, false,
+     "Events settled and removed from the channel"},
     {C(bytes), KIND(SOURCE) | KIND(SINK), "bytes", 0, false, "Bytes of bodies received or delivered"},
-    {C(batches), KIND(SOURCE) | KIND(SINK), "batches", 0, false, "Batches put, or done"},
+    {C(batches), KIND(SOURCE) | KIND(SINK), "batches", 0, false,
+     "Batches put into channels (sources), leases settled (sinks)"},
     {C(dropped), EVERY_KIND, "events_dropped", 0, false,
-     "Events dropped by an interceptor, for want of a route, or by a full optional channel"},
-    {C(malformed), KIND(SOURCE), "events_malformed", 0, false, "Input that did not parse"},
+     "Events dropped by an interceptor, without a route, or by a full optional channel"},
+    {C(malformed), KIND(SOURCE), "events_malformed", 0, false, "Inputs that could not be parsed"},
     {C(kernel_dropped), 0, "events_kernel_dropped", 0, false,
-     "Datagrams the kernel dropped before we read them"},
+     "Datagrams that the kernel dropped before they were read"},
     {C(retried), KIND(SINK), "events_retried", 0, false, "Events sent again"},
-    {C(refused), KIND(SINK), "events_refused", 0, false, "Events refused by the far end, tried again"},
-    {C(duplicated), KIND(SINK), "events_duplicated", 0, false, "Events that may have arrived twice"},
+    {C(refused), KIND(SINK), "events_refused", 0, false,
+     "Events that the destination refused; they are retried"},
+    {C(duplicated), KIND(SINK), "events_duplicated", 0, false, "Events that may have been delivered twice"},
     {C(blocked_ns), KIND(SOURCE), "blocked_seconds", 1e-9, false, "Time spent waiting for a full channel"},
 };
 
@@ -113,7 +119,7 @@ static void family_write(struct ps_page *page, const struct ps_metrics *metrics,
     }
 }
 
-/* ---- a stage's own counters ---- */
+/* ---- counters of one stage type (ps_stage_ops.counters) ---- */
 
 struct extra {
     char name[128];
@@ -161,7 +167,8 @@ static struct extra extra_named(enum ps_kind kind, const char *text)
     return extra;
 }
 
-/* Writes this family unless a component before has it (then it was written there). */
+/* Writes a family of stage counters with the samples of all components, unless an earlier component has the
+ * same counter: then the family is already written. */
 static void extra_family(struct ps_page *page, const struct ps_metrics *metrics, size_t first,
                          const char *text)
 {
@@ -177,7 +184,8 @@ static void extra_family(struct ps_page *page, const struct ps_metrics *metrics,
             if (i < first)
                 return;
             if (i == first)
-                head(page, extra.name, extra.gauge ? "gauge" : "counter", "Of the stage's own, see its page");
+                head(page, extra.name, extra.gauge ? "gauge" : "counter",
+                     "Counter of this component type, see its page");
             sample(page, extra.name, component, component->counters[PS_COUNTER_extra + own], extra.scale);
         }
     }
@@ -218,7 +226,7 @@ static void series_sample(struct ps_page *page, const char *name,
     ps_page_format(page, "} %.15g\n", series->value);
 }
 
-/* All of one name, of components of one kind, from this one on. */
+/* Writes all series of one name, of components of one kind, from component `first` on. */
 static void series_family(struct ps_page *page, const struct ps_metrics *metrics, size_t first,
                           const struct ps_series *series)
 {
@@ -241,7 +249,7 @@ static void series_write(struct ps_page *page, const struct ps_metrics *metrics)
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
         for (size_t k = 0; k < component->series_count; k++) {
-            /* Series of one name stand together or alternate in a short pattern: this ends early. */
+            /* Series of one name are adjacent or alternate in a short pattern, so this search ends early. */
             if (!series_written(metrics, i, k))
                 series_family(page, metrics, i, &component->series[k]);
         }
@@ -284,7 +292,7 @@ static void histograms_write(struct ps_page *page, const struct ps_metrics *metr
         if (component->kind != kind || component->latency_ns == NULL)
             continue;
         if (!latency_begun)
-            head(page, latency, "histogram", "From when an event was read to when it was done");
+            head(page, latency, "histogram", "Time from reading an event to its delivery");
         latency_begun = true;
         histogram_write(page, latency, component, component->latency_ns, latencies_ns,
                         PS_COUNT_OF(latencies_ns), 1e-9);
@@ -294,7 +302,7 @@ static void histograms_write(struct ps_page *page, const struct ps_metrics *metr
         if (component->kind != kind || component->batch_events == NULL)
             continue;
         if (!events_begun)
-            head(page, events, "histogram", "Events of a batch");
+            head(page, events, "histogram", "Events per batch");
         events_begun = true;
         histogram_write(page, events, component, component->batch_events, sizes, PS_COUNT_OF(sizes), 1);
     }
@@ -330,10 +338,10 @@ static void channels_write(struct ps_page *page, const struct ps_metrics *metric
         const char *name, *help;
         size_t offset;
     } fields[] = {
-        {"penstock_channel_size_events", "Events put and not yet taken", offsetof(struct ps_fill, size)},
-        {"penstock_channel_capacity_events", "Events that fit", offsetof(struct ps_fill, capacity)},
+        {"penstock_channel_size_events", "Events in the channel", offsetof(struct ps_fill, size)},
+        {"penstock_channel_capacity_events", "Capacity in events", offsetof(struct ps_fill, capacity)},
         {"penstock_channel_size_bytes", "Bytes of bodies in the channel", offsetof(struct ps_fill, bytes)},
-        {"penstock_channel_capacity_bytes", "Bytes of bodies that fit, 0 for no limit of its own",
+        {"penstock_channel_capacity_bytes", "Capacity in bytes of bodies, 0: no limit of its own",
          offsetof(struct ps_fill, bytes_capacity)},
     };
     for (size_t field = 0; field < PS_COUNT_OF(fields); field++) {
@@ -351,7 +359,8 @@ static void channels_write(struct ps_page *page, const struct ps_metrics *metric
 static void rings_write(struct ps_page *page, const struct ps_metrics *metrics)
 {
     static const char *const names[] = {"penstock_ring_size_leases", "penstock_ring_capacity_leases"};
-    static const char *const helps[] = {"Leases in a ring between two workers", "Leases that fit"};
+    static const char *const helps[] = {"Leases in a ring between two workers",
+                                        "Capacity of the ring in leases"};
     for (unsigned which = 0; which < 2 && metrics->ring_count > 0; which++) {
         head(page, names[which], "gauge", helps[which]);
         for (size_t i = 0; i < metrics->ring_count; i++) {
@@ -377,15 +386,15 @@ static void workers_write(struct ps_page *page, const struct ps_metrics *metrics
          offsetof(struct ps_metrics_worker, busy_ns), 1e-9},
         {"penstock_worker_idle_seconds_total", "counter", "Time spent spinning, yielding or parked",
          offsetof(struct ps_metrics_worker, idle_ns), 1e-9},
-        {"penstock_worker_cycle_max_seconds", "gauge", "The longest cycle since start",
+        {"penstock_worker_cycle_max_seconds", "gauge", "Longest duty cycle since the start",
          offsetof(struct ps_metrics_worker, cycle_max_ns), 1e-9},
         {"penstock_worker_slow_cycles_total", "counter", "Duty cycles that took more than a millisecond",
          offsetof(struct ps_metrics_worker, slow_cycles), 0},
-        {"penstock_worker_parks_total", "counter", "Times it went to sleep",
+        {"penstock_worker_parks_total", "counter", "Times the worker parked",
          offsetof(struct ps_metrics_worker, parked_count), 0},
-        {"penstock_worker_batches_out", "gauge", "Batches of its pool in use",
+        {"penstock_worker_batches_out", "gauge", "Batches of the worker's pool in use",
          offsetof(struct ps_metrics_worker, batches_out), 0},
-        {"penstock_worker_blocks_cached", "gauge", "Free blocks it keeps",
+        {"penstock_worker_blocks_cached", "gauge", "Free blocks in the worker's cache",
          offsetof(struct ps_metrics_worker, blocks_cached), 0},
     };
     for (size_t field = 0; field < PS_COUNT_OF(fields) && metrics->worker_count > 0; field++) {
@@ -413,7 +422,7 @@ static double open_files(void)
     DIR *directory = opendir("/proc/self/fd");
     if (directory == NULL)
         return 0;
-    double count = -3; /* ".", ".." and the one just opened */
+    double count = -3; /* without ".", ".." and the descriptor of `directory` */
     while (readdir(directory) != NULL)
         count++;
     closedir(directory);
@@ -445,20 +454,20 @@ static void process_write(struct ps_page *page, const struct ps_metrics_process 
     ps_page_text(page, ",agent=");
     ps_page_label(page, process->agent != NULL ? process->agent : "");
     ps_page_text(page, "} 1\n");
-    one(page, "penstock_memory_budget_bytes", "gauge", "The memory budget", (double)process->budget_bytes);
-    one(page, "penstock_memory_used_bytes", "gauge", "What is used of the budget",
+    one(page, "penstock_memory_budget_bytes", "gauge", "Memory budget", (double)process->budget_bytes);
+    one(page, "penstock_memory_used_bytes", "gauge", "Memory used of the budget",
         (double)process->used_bytes);
-    head(page, "penstock_reloads_total", "counter", "Configurations tried after the first");
+    head(page, "penstock_reloads_total", "counter", "Reloads of the configuration, by result");
     ps_page_format(
         page, "penstock_reloads_total{result=\"ok\"} %llu\npenstock_reloads_total{result=\"failed\"} %llu\n",
         (unsigned long long)process->reload_count, (unsigned long long)process->reload_failed_count);
-    head(page, "penstock_log_lines_total", "counter", "Log lines asked for, those held back included");
+    head(page, "penstock_log_lines_total", "counter",
+         "Log lines, including those that the rate limit held back");
     for (unsigned level = PS_LOG_INFO; level <= PS_LOG_ERROR; level++)
         ps_page_format(page, "penstock_log_lines_total{level=\"%s\"} %llu\n", levels[level],
                        (unsigned long long)ps_log_count((enum ps_log_level)level));
-    one(page, "penstock_log_messages", "gauge", "Different log messages seen",
-        (double)ps_log_distinct_count());
-    one(page, "process_start_time_seconds", "gauge", "When the agent started",
+    one(page, "penstock_log_messages", "gauge", "Different log messages", (double)ps_log_distinct_count());
+    one(page, "process_start_time_seconds", "gauge", "Start time of the agent",
         (double)process->start_ms / 1000);
     one(page, "process_cpu_seconds_total", "counter", "User and system time of the whole process",
         (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +

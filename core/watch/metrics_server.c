@@ -15,7 +15,7 @@
 
 #include <microhttpd.h>
 
-#define TIMEOUT_S 10U /* of a silent connection */
+#define TIMEOUT_S 10U /* idle time after which a connection is closed */
 #define CONNECTION_BYTES (16U * 1024U)
 #define TAIL_STEP_US 20000U
 #define TAIL_PAGE_MAX (4U << 20)
@@ -26,13 +26,13 @@ struct ps_metrics_server {
     uint16_t port;
     bool prometheus;
     struct ps_flag stopping;
-    pthread_mutex_t tail; /* one looker at a time */
+    pthread_mutex_t tail; /* held by the one /tail request that may run */
 };
 
 static const char json_type[] = "application/json;charset=utf-8";
 static const char text_type[] = "text/plain;charset=utf-8";
 
-/* Sends the page, which it takes over. */
+/* Queues the page as the response. Takes ownership of its text. */
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
                               struct ps_page *page)
 {
@@ -115,12 +115,12 @@ static void look_take(void *argument, struct ps_tap *tap)
 {
     struct look *look = argument;
     if (!ps_flag_get(&tap->wanted))
-        ps_tap_start(tap); /* the component was opened anew meanwhile */
+        ps_tap_start(tap); /* the component was opened again since look_start */
     if (look->page.length < TAIL_PAGE_MAX)
         look->left -= ps_tap_take(tap, look->left, &look->page);
 }
 
-/* A number of the query, or `fallback`; at most `max`. */
+/* Returns the number in this query argument, at most `max`; `fallback` if there is none. */
 static unsigned query_number(struct MHD_Connection *connection, const char *name, unsigned fallback,
                              unsigned max)
 {
@@ -140,7 +140,8 @@ static enum MHD_Result serve_tail(struct ps_metrics_server *server, struct MHD_C
     if (name == NULL)
         return answer_text(connection, MHD_HTTP_BAD_REQUEST, text_type, "component=NAME is missing\n");
     if (pthread_mutex_trylock(&server->tail) != 0)
-        return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text_type, "somebody else is looking\n");
+        return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text_type,
+                           "another /tail request is running\n");
     if (source->taps == NULL || source->taps(source->argument, name, look_start, NULL) == 0) {
         pthread_mutex_unlock(&server->tail);
         ps_page_format(&look.page, "no channel or sink %s\n", name);
@@ -158,7 +159,7 @@ static enum MHD_Result serve_tail(struct ps_metrics_server *server, struct MHD_C
     return answer(connection, MHD_HTTP_OK, "application/x-ndjson;charset=utf-8", &look.page);
 }
 
-/* Thread: the connection's. */
+/* Answers one request. Thread: the connection's (one per connection, of libmicrohttpd). */
 static enum MHD_Result serve(void *argument, struct MHD_Connection *connection, const char *url,
                              const char *method, const char *version, const char *upload, size_t *upload_size,
                              void **request)
@@ -200,7 +201,8 @@ static int listen_at(const struct addrinfo *address)
     return -1;
 }
 
-/* The first address that works; without a host, both families at once where there is IPv6. */
+/* Listens on the first address that works. Without a host: on all addresses, of IPv6 and IPv4 where there is
+ * IPv6, else of IPv4. */
 static int server_listen(const struct ps_metrics_server_settings *settings, struct ps_err *err)
 {
     char port[16];
@@ -212,7 +214,8 @@ static int server_listen(const struct ps_metrics_server_settings *settings, stru
         struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list;
         int failed = getaddrinfo(hosts[i], port, &hints, &list);
         if (failed != 0) {
-            ps_err_set(err, "metrics server: no such address %s: %s", hosts[i], gai_strerror(failed));
+            ps_err_set(err, "metrics server: cannot resolve the address %s: %s", hosts[i],
+                       gai_strerror(failed));
             continue;
         }
         for (const struct addrinfo *address = list; address != NULL && fd < 0; address = address->ai_next)
@@ -223,7 +226,7 @@ static int server_listen(const struct ps_metrics_server_settings *settings, stru
                        strerror(errno));
         freeaddrinfo(list);
         if (fd < 0 && errno == EADDRINUSE)
-            break; /* not with the other family beside it either */
+            break; /* the port is in use: do not listen on the other family alone */
     }
     return fd;
 }
@@ -250,7 +253,7 @@ struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server
     server->prometheus = settings->prometheus;
     pthread_mutex_init(&server->tail, NULL);
 
-    sigset_t all, before; /* signals are the control thread's: the library's threads inherit this mask */
+    sigset_t all, before; /* the library's threads inherit this mask: the control thread handles signals */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     server->daemon = MHD_start_daemon(

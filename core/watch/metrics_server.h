@@ -26,7 +26,8 @@ struct ps_metrics_server_settings {
     bool prometheus;  /* /metrics is Prometheus' text */
 };
 
-/* `source` must stay valid until stop. Returns NULL on error: port in use, no such address. */
+/* `source` must stay valid until stop. Returns NULL on error: port in use, address that cannot be
+ * resolved. */
 struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server_settings *settings,
                                                   const struct ps_metrics_source *source, struct ps_err *err);
 

@@ -15,7 +15,8 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
 void ps_connection_close(struct ps_stream *stream, struct ps_connection *connection);
 struct ps_connection *ps_connection_at(struct ps_stream *stream, uint32_t slot);
 /* Sets the epoll events that the connection's state needs. If that fails, the failure is logged and counted
- * (EventReadFail) and the connection is closed at the next check of deadlines: the caller may still use it. */
+ * (EventReadFail) and the connection is closed at the next check of deadlines: the caller may still use
+ * it. */
 void ps_connection_watch(struct ps_stream *stream, struct ps_connection *connection);
 /* The socket is writable again. Returns false: the connection is closed. */
 bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connection);
@@ -26,8 +27,8 @@ void ps_connection_set_deadline(struct ps_stream *stream, struct ps_connection *
 /* Holds a new connection until its peer's name is known, if options.names is set. */
 void ps_connection_ask_name(struct ps_stream *stream, struct ps_connection *connection);
 void ps_stream_poll_names(struct ps_stream *stream);
-/* The connection's deadline has passed: a held one continues without a name, any other is closed, and so is one
- * that is not watched. */
+/* The connection's deadline has passed: a held one continues without a name, any other is closed, and so is
+ * one that is not watched. */
 void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connection);
 
 void ps_listener_accept(struct ps_stream *stream, uint16_t listener, const struct ps_now *now);

@@ -127,7 +127,8 @@ static enum ps_status link_open(const void *link_plan, void *state, struct ps_po
     return ops->open != NULL ? ops->open(link_plan, state, port, err) : PS_OK;
 }
 
-/* An interceptor or a selector that fails to open keeps its source closed: the source's error has the reason. */
+/* An interceptor or a selector that fails to open keeps its source closed: the source's error has the
+ * reason. */
 static void test_chain(void **state)
 {
     static const char *const errors[] = {"interceptor i0: no file /none", "selector s0: no file /none"};

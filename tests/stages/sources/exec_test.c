@@ -168,8 +168,8 @@ static void test_no_such_command(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A command whose output cannot be watched is ended, and started again after the pause, as one that could not be
- * started. */
+/* A command whose output cannot be watched is ended, and started again after the pause, as one that could not
+ * be started. */
 static void test_no_epoll(void **unused)
 {
     (void)unused;
