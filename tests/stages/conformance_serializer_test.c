@@ -50,9 +50,11 @@ static struct ps_lease *some_lease(struct ps_test_stage *stage)
 {
     static struct ps_test_event events[EVENTS];
     static char bodies[EVENTS][16];
+    static const char *const headers[] = {"name", "value", NULL};
     for (unsigned i = 0; i < EVENTS; i++) {
         snprintf(bodies[i], sizeof bodies[i], "body <%u>", i);
-        events[i] = PS_EVENT(bodies[i], "name", "value");
+        events[i] = PS_BODY(bodies[i]);
+        events[i].headers = headers;
     }
     return ps_test_lease(stage, events, EVENTS);
 }
