@@ -48,7 +48,7 @@ static bool deflate_part(z_stream *deflater, const struct iovec *part, int flush
     return deflate(deflater, flush) == Z_OK && deflater->avail_in == 0 && deflater->avail_out > 0;
 }
 
-bool ps_avro_zlib_pack(struct ps_avro_zlib *zlib, struct iovec parts[2])
+bool ps_avro_zlib_pack(struct ps_avro_zlib *zlib, struct iovec *parts)
 {
     z_stream *deflater = &zlib->deflater;
     if (zlib->level == 0)

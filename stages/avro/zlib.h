@@ -22,9 +22,9 @@ enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps
 void ps_avro_zlib_reset(struct ps_avro_zlib *zlib);
 void ps_avro_zlib_fini(struct ps_avro_zlib *zlib);
 
-/* Compresses both parts of a message, neither of them empty, and replaces them: parts[0] has all of it, until the next call, and
+/* Compresses the two parts of a message, neither of them empty, and replaces them: parts[0] has all of it, until the next call, and
  * parts[1] is empty. False: no memory. */
-bool ps_avro_zlib_pack(struct ps_avro_zlib *zlib, struct iovec parts[2]);
+bool ps_avro_zlib_pack(struct ps_avro_zlib *zlib, struct iovec *parts);
 
 /* Received bytes. */
 struct ps_avro_zlib_input {
