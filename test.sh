@@ -219,10 +219,12 @@ build_ahead() {
     background+=("$ahead")
 }
 
+fetching=''
 fetch_real() { # what the real servers need, while we build
     command -v java >/dev/null && command -v mvn >/dev/null || return 0
     (tests/real/kafka fetch && tests/real/flume fetch) >"$results/fetch.log" 2>&1 &
-    background+=($!)
+    fetching=$!
+    background+=("$fetching")
 }
 
 scripts() {
@@ -291,8 +293,7 @@ full)
         say "clang: no warnings"
         { configure clang && compile clang penstock; } || broken "build clang"
         say "real servers"
-        ((${#background[@]} == 0)) || wait "${background[@]}" || echo "fetching jars failed: $(tail -3 "$results/fetch.log")"
-        background=()
+        [[ -z $fetching ]] || wait "$fetching" || echo "fetching jars failed: $(tail -3 "$results/fetch.log")"
         run real release -j "$slots" -L '^real$'
     fi
     ;;

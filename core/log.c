@@ -211,7 +211,7 @@ static void emit(enum ps_log_level level, const char *component, const char *tex
         length +=
             (size_t)sprintf(line + length, " (%llu more like this held back)", (unsigned long long)held);
     if (log_state.dropped > 0)
-        length += (size_t)sprintf(line + length, " (%llu lines dropped: nobody read)",
+        length += (size_t)sprintf(line + length, " (%llu lines dropped: the reader of the log was too slow)",
                                   (unsigned long long)log_state.dropped);
     line[length++] = '\n';
     if (write_line(log_state.fd >= 0 ? log_state.fd : STDERR_FILENO, line, length))

@@ -26,7 +26,7 @@ struct ps_spawn {
 /* 0 and `*pid`, or an errno. Owns: the caller waits for the process. */
 int ps_spawn(pid_t *pid, const struct ps_spawn *spawn);
 
-/* True when it has ended: it is reaped, `*status` is as of waitpid, or -1 if it cannot be waited for. */
+/* Returns true if the process has ended; then it is reaped, `*status` is as of waitpid, or -1 if it cannot be waited for. */
 bool ps_spawn_poll(pid_t pid, int *status);
 /* Waits for its end; returns the same status. */
 int ps_spawn_wait(pid_t pid);

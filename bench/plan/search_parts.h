@@ -1,4 +1,4 @@
-/* Shared by the two parts of the search: bench/plan/search.c chooses trials, bench/plan/search_judge.c
+/* Shared by the two parts of the search: bench/plan/search.c chooses trials, bench/plan/search_bounds.c
  * evaluates them. */
 #pragma once
 

@@ -72,7 +72,7 @@ static void series_add(void *argument, const struct ps_series *series)
     }
     struct ps_series *item = &list->items[list->count++];
     *item = *series;
-    /* The stage may free its text after `add`: a rule that is gone. */
+    /* The stage may free its text after `add`: for example when a rule was removed. */
     item->label_value = ps_must_copy_text(series->label_value, "metrics with labels");
 }
 

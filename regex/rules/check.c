@@ -67,7 +67,7 @@ static void actions_check(struct rules_parser *parser)
         const struct ps_action *action = &rule->actions[i];
         if (drop != NULL && action->kind != PS_ACTION_STOP && action->kind != PS_ACTION_CONTINUE) {
             ps_rules_problem_add(problems, PS_RULES_WARNING, action->place, NULL,
-                                 "an action after `drop` changes an event that is gone");
+                                 "an action after `drop` changes an event that was dropped");
             return;
         }
         if (action->kind == PS_ACTION_DROP)

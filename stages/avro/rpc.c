@@ -81,7 +81,7 @@ size_t ps_avro_put_head(uint8_t *to, uint32_t serial, bool handshake, size_t len
 
 struct reader {
     const uint8_t *at, *end;
-    bool bad; /* for good: everything read from then on is 0 */
+    bool bad; /* permanent: all later reads return 0 */
 };
 
 static int64_t get_long(struct reader *in)
@@ -124,9 +124,8 @@ static void skip_map(struct reader *in)
     }
 }
 
-/* HandshakeResponse: match BOTH, CLIENT or NONE; union(null, string), union(null, fixed 16), union(null,
- * map).
- */
+/* HandshakeResponse: match BOTH, CLIENT or NONE; union(null, string), union(null, fixed 16),
+ * union(null, map). */
 static void get_handshake(struct reader *in, struct ps_avro_answer *answer)
 {
     size_t length;

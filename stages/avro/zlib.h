@@ -23,7 +23,7 @@ void ps_avro_zlib_reset(struct ps_avro_zlib *zlib);
 void ps_avro_zlib_fini(struct ps_avro_zlib *zlib);
 
 /* Compresses the two parts of a message, neither of them empty, and replaces them: parts[0] has all of it, until the next call, and
- * parts[1] is empty. False: no memory. */
+ * parts[1] is empty. Returns false if there is no memory. */
 bool ps_avro_zlib_pack(struct ps_avro_zlib *zlib, struct iovec *parts);
 
 /* Received bytes. */

@@ -15,9 +15,9 @@ struct ps_http_body {
     size_t length, room;
 };
 
-/* Makes it empty. Begin, add and end with the same format. False: no memory. */
+/* Makes it empty. Begin, add and end with the same format. Returns false if there is no memory. */
 bool ps_http_body_begin(struct ps_http_body *body, enum ps_http_format format);
-/* Adds an event without headers. False: no memory; the body is as before. */
+/* Adds an event without headers. Returns false if there is no memory; the body is as before. */
 bool ps_http_body_add(struct ps_http_body *body, enum ps_http_format format, const char *text, size_t length);
 void ps_http_body_end(struct ps_http_body *body, enum ps_http_format format);
 void ps_http_body_fini(struct ps_http_body *body);

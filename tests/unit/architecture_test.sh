@@ -231,7 +231,7 @@ for page in docs/stages/*.md; do
     [[ $declared == *" stages/${name%%_*}s/${name#*_}.c "* ]] || wrong "$page" "is about no stage"
 done
 
-# ---- fuzz targets have something to chew on ----
+# ---- fuzz targets have have inputs ----
 
 for file in tests/fuzz/*_fuzz.c; do
     name=$(basename "$file" _fuzz.c)

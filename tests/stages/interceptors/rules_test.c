@@ -97,7 +97,7 @@ static void test_refused(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* All problems are told, not the first. */
+/* All problems are reported, not only the first. */
 static void test_all_problems(void **state)
 {
     struct ps_test_stage stage;

@@ -148,7 +148,7 @@ static void test_same_text(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* While somebody has it open for writing nobody reads it, whole or not. */
+/* The file is not read while a process has it open for writing. */
 static void test_half_written(void **state)
 {
     static const char half[] = "rule all { when true set header.gener";

@@ -103,7 +103,7 @@ static void test_written(void **state)
     end();
 }
 
-/* Somebody who is still writing is waited for. */
+/* The watcher waits for a writer that has not finished. */
 static void test_half_written(void **state)
 {
     (void)state;
