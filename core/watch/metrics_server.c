@@ -1,12 +1,11 @@
 #include "core/watch/metrics_server.h"
 #include "core/clock.h"
+#include "core/log.h"
+#include "core/watch/metrics_accept.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -22,19 +21,21 @@
 
 struct ps_metrics_server {
     struct MHD_Daemon *daemon;
+    struct ps_acceptor *acceptor;
     const struct ps_metrics_source *source;
-    uint16_t port;
+    struct ps_metrics_access access; /* copies */
     bool prometheus;
     struct ps_flag stopping;
-    pthread_mutex_t tail; /* held by the one /tail request that may run */
+    pthread_mutex_t tail; /* guards `lookers` and the readers' side of all taps */
+    unsigned lookers;     /* bit n: a /tail request is reader n of its taps */
 };
 
 static const char json_type[] = "application/json;charset=utf-8";
 static const char text_type[] = "text/plain;charset=utf-8";
 
-/* Queues the page as the response. Takes ownership of its text. */
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
-                              struct ps_page *page)
+/* Queues the page as the response. Takes ownership of its text. `header` and `value`: one more header, or NULL. */
+static enum MHD_Result answer_with(struct MHD_Connection *connection, unsigned status, const char *type,
+                                   struct ps_page *page, const char *header, const char *value)
 {
     size_t length = page->length;
     char *text = page->text;
@@ -52,9 +53,17 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     }
     if (type != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    if (header != NULL)
+        MHD_add_response_header(response, header, value);
     enum MHD_Result result = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return result;
+}
+
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
+                              struct ps_page *page)
+{
+    return answer_with(connection, status, type, page, NULL, NULL);
 }
 
 static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status, const char *type,
@@ -65,8 +74,15 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned s
     return answer(connection, status, type, &page);
 }
 
-static enum MHD_Result serve_metrics(struct ps_metrics_server *server, struct MHD_Connection *connection,
-                                     bool prometheus)
+static enum MHD_Result serve_root(struct ps_metrics_server *server, struct MHD_Connection *connection)
+{
+    (void)server;
+    return answer_text(connection, MHD_HTTP_OK, "text/html;charset=utf-8",
+                       "For Flume metrics please click <a href = \"./metrics\"> here</a>.");
+}
+
+static enum MHD_Result serve_page(struct ps_metrics_server *server, struct MHD_Connection *connection,
+                                  bool prometheus)
 {
     struct ps_metrics metrics;
     struct ps_page page = {0};
@@ -78,6 +94,16 @@ static enum MHD_Result serve_metrics(struct ps_metrics_server *server, struct MH
     ps_metrics_fini(&metrics);
     return answer(connection, MHD_HTTP_OK,
                   prometheus ? "text/plain; version=0.0.4; charset=utf-8" : json_type, &page);
+}
+
+static enum MHD_Result serve_metrics(struct ps_metrics_server *server, struct MHD_Connection *connection)
+{
+    return serve_page(server, connection, server->prometheus);
+}
+
+static enum MHD_Result serve_prometheus(struct ps_metrics_server *server, struct MHD_Connection *connection)
+{
+    return serve_page(server, connection, true);
 }
 
 static enum MHD_Result serve_health(struct ps_metrics_server *server, struct MHD_Connection *connection)
@@ -95,29 +121,60 @@ static enum MHD_Result serve_health(struct ps_metrics_server *server, struct MHD
 /* ---- /tail ---- */
 
 struct look {
+    unsigned looker; /* number of the reader at the taps */
     struct ps_page page;
     unsigned left;
 };
 
 static void look_start(void *argument, struct ps_tap *tap)
 {
-    (void)argument;
-    ps_tap_start(tap);
+    const struct look *look = argument;
+    ps_tap_start(tap, look->looker);
 }
 
 static void look_stop(void *argument, struct ps_tap *tap)
 {
-    (void)argument;
-    ps_tap_stop(tap);
+    const struct look *look = argument;
+    ps_tap_stop(tap, look->looker);
 }
 
 static void look_take(void *argument, struct ps_tap *tap)
 {
     struct look *look = argument;
-    if (!ps_flag_get(&tap->wanted))
-        ps_tap_start(tap); /* the component was opened again since look_start */
+    if (!ps_tap_is_looking(tap, look->looker))
+        ps_tap_start(tap, look->looker); /* the component was opened again since look_start */
     if (look->page.length < TAIL_PAGE_MAX)
-        look->left -= ps_tap_take(tap, look->left, &look->page);
+        look->left -= ps_tap_take(tap, look->looker, look->left, &look->page);
+}
+
+/* Calls `step` for the taps of that name, alone; returns how many there are. */
+static unsigned look_step(struct ps_metrics_server *server, const char *name, struct look *look,
+                          void (*step)(void *argument, struct ps_tap *tap))
+{
+    pthread_mutex_lock(&server->tail);
+    unsigned taps = server->source->taps(server->source->argument, name, step, look);
+    pthread_mutex_unlock(&server->tail);
+    return taps;
+}
+
+/* Takes a free number of a reader. Returns false when all are in use. */
+static bool looker_take(struct ps_metrics_server *server, unsigned *looker)
+{
+    pthread_mutex_lock(&server->tail);
+    for (*looker = 0; *looker < PS_TAP_LOOKERS && (server->lookers & 1U << *looker) != 0;)
+        ++*looker;
+    bool taken = *looker < PS_TAP_LOOKERS;
+    if (taken)
+        server->lookers |= 1U << *looker;
+    pthread_mutex_unlock(&server->tail);
+    return taken;
+}
+
+static void looker_give(struct ps_metrics_server *server, unsigned looker)
+{
+    pthread_mutex_lock(&server->tail);
+    server->lookers &= ~(1U << looker);
+    pthread_mutex_unlock(&server->tail);
 }
 
 /* Returns the number in this query argument, at most `max`; `fallback` if there is none. */
@@ -131,142 +188,300 @@ static unsigned query_number(struct MHD_Connection *connection, const char *name
     return value > max ? max : (unsigned)value;
 }
 
-static enum MHD_Result serve_tail(struct ps_metrics_server *server, struct MHD_Connection *connection)
+static int socket_of(struct MHD_Connection *connection)
 {
-    const struct ps_metrics_source *source = server->source;
-    const char *name = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "component");
-    struct look look = {.left = query_number(connection, "count", 10, PS_METRICS_SERVER_TAIL_EVENTS_MAX)};
-    unsigned wait_s = query_number(connection, "wait", 10, PS_METRICS_SERVER_TAIL_WAIT_S_MAX);
-    if (name == NULL)
-        return answer_text(connection, MHD_HTTP_BAD_REQUEST, text_type, "component=NAME is missing\n");
-    if (pthread_mutex_trylock(&server->tail) != 0)
-        return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text_type,
-                           "another /tail request is running\n");
-    if (source->taps == NULL || source->taps(source->argument, name, look_start, NULL) == 0) {
-        pthread_mutex_unlock(&server->tail);
-        ps_page_format(&look.page, "no channel or sink %s\n", name);
-        return answer(connection, MHD_HTTP_NOT_FOUND, text_type, &look.page);
-    }
-    uint64_t end_ns = ps_clock_now().mono_ns + wait_s * PS_NS_PER_S;
-    do {
-        source->taps(source->argument, name, look_take, &look);
-        if (look.left == 0)
-            break;
-        usleep(TAIL_STEP_US);
-    } while (!ps_flag_get(&server->stopping) && ps_clock_now().mono_ns < end_ns);
-    source->taps(source->argument, name, look_stop, NULL);
-    pthread_mutex_unlock(&server->tail);
-    return answer(connection, MHD_HTTP_OK, "application/x-ndjson;charset=utf-8", &look.page);
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
-/* Answers one request. Thread: the connection's (one per connection, of libmicrohttpd). */
+/* Whether the client closed the connection, or its sending half. */
+static bool client_is_gone(int fd)
+{
+    char byte;
+    ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* Waits until enough events passed, the time is over, the client left or the server stops. */
+static void look_for(struct ps_metrics_server *server, const char *name, struct look *look, unsigned wait_s,
+                     int fd)
+{
+    uint64_t end_ns = ps_clock_now().mono_ns + wait_s * PS_NS_PER_S;
+    for (;;) {
+        look_step(server, name, look, look_take);
+        if (look->left == 0 || look->page.length >= TAIL_PAGE_MAX || client_is_gone(fd) ||
+            ps_flag_get(&server->stopping) || ps_clock_now().mono_ns >= end_ns)
+            return;
+        usleep(TAIL_STEP_US);
+    }
+}
+
+static enum MHD_Result look_and_answer(struct ps_metrics_server *server, struct MHD_Connection *connection,
+                                       const char *name, struct look *look)
+{
+    unsigned wait_s = query_number(connection, "wait", 10, PS_METRICS_SERVER_TAIL_WAIT_S_MAX);
+    if (server->source->taps == NULL || look_step(server, name, look, look_start) == 0) {
+        ps_page_format(&look->page, "no channel or sink %s\n", name);
+        return answer(connection, MHD_HTTP_NOT_FOUND, text_type, &look->page);
+    }
+    look_for(server, name, look, wait_s, socket_of(connection));
+    look_step(server, name, look, look_stop);
+    return answer(connection, MHD_HTTP_OK, "application/x-ndjson;charset=utf-8", &look->page);
+}
+
+static enum MHD_Result serve_tail(struct ps_metrics_server *server, struct MHD_Connection *connection)
+{
+    const char *name = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "component");
+    struct look look = {.left = query_number(connection, "count", 10, PS_METRICS_SERVER_TAIL_EVENTS_MAX)};
+    if (name == NULL)
+        return answer_text(connection, MHD_HTTP_BAD_REQUEST, text_type, "component=NAME is missing\n");
+    if (!looker_take(server, &look.looker)) {
+        ps_page_format(&look.page, "%u clients view live events already; try again later\n", PS_TAP_LOOKERS);
+        return answer_with(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text_type, &look.page,
+                           MHD_HTTP_HEADER_RETRY_AFTER, "10");
+    }
+    enum MHD_Result result = look_and_answer(server, connection, name, &look);
+    looker_give(server, look.looker);
+    return result;
+}
+
+/* ---- who may read ---- */
+
+static enum MHD_Result refuse(struct MHD_Connection *connection, const char *why)
+{
+    return answer_text(connection, MHD_HTTP_FORBIDDEN, text_type, why);
+}
+
+static bool host_is_own(const struct ps_metrics_server *server, struct MHD_Connection *connection)
+{
+    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    return ps_metrics_host_is_own(host, server->access.hosts);
+}
+
+static enum MHD_Result refuse_host(struct MHD_Connection *connection)
+{
+    return refuse(connection,
+                  "the Host header is not a name of this machine; use its address, or start the agent "
+                  "with -Dpenstock.monitoring.hosts=NAME,...\n");
+}
+
+static bool token_matches(const struct ps_metrics_server *server, const char *header)
+{
+    struct ps_err err = {0};
+    char token[PS_ACCESS_TOKEN_BYTES];
+    if (server->access.token_path == NULL)
+        return ps_metrics_token_matches(header, server->access.token);
+    if (ps_metrics_token_read(server->access.token_path, token, &err) == PS_OK)
+        return ps_metrics_token_matches(header, token);
+    ps_log(PS_LOG_WARN, "metrics", "/tail refuses everybody: %s", err.text);
+    return false;
+}
+
+/* Checks a request of /tail. Returns false after answering with an error, whose result is in `*result`. */
+static bool may_tail(struct ps_metrics_server *server, struct MHD_Connection *connection,
+                     enum MHD_Result *result)
+{
+    const struct sockaddr *peer =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    if (server->access.token != NULL || server->access.token_path != NULL) {
+        const char *header =
+            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+        if (token_matches(server, header))
+            return true;
+        struct ps_page page = {0};
+        ps_page_text(&page, "/tail wants the header Authorization: Bearer TOKEN, with the token of "
+                            "-Dpenstock.monitoring.token\n");
+        *result = answer_with(connection, MHD_HTTP_UNAUTHORIZED, text_type, &page,
+                              MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"penstock\"");
+        return false;
+    }
+    if (!ps_metrics_peer_is_local(peer))
+        *result = refuse(connection,
+                         "/tail shows events, and only to clients of this machine (127.0.0.1, ::1); others "
+                         "need a token: -Dpenstock.monitoring.token.file=FILE\n");
+    else if (!host_is_own(server, connection))
+        *result = refuse_host(connection);
+    else
+        return true;
+    return false;
+}
+
+static enum MHD_Result serve_tail_if_allowed(struct ps_metrics_server *server,
+                                             struct MHD_Connection *connection)
+{
+    enum MHD_Result result;
+    return may_tail(server, connection, &result) ? serve_tail(server, connection) : result;
+}
+
+/* ---- paths and methods ---- */
+
+static const struct route {
+    const char *path;
+    bool any_case;       /* Flume compares /metrics so */
+    const char *methods; /* for the header Allow */
+    enum MHD_Result (*serve)(struct ps_metrics_server *server, struct MHD_Connection *connection);
+} routes[] = {
+    {"/", false, "GET, HEAD, POST", serve_root},
+    {"/metrics", true, "GET, HEAD, POST", serve_metrics},
+    {"/metrics/prometheus", false, "GET, HEAD", serve_prometheus},
+    {"/healthz", false, "GET, HEAD", serve_health},
+    {"/tail", false, "GET", serve_tail_if_allowed},
+};
+
+static const struct route *route_of(const char *url)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(routes); i++) {
+        if ((routes[i].any_case ? strcasecmp(url, routes[i].path) : strcmp(url, routes[i].path)) == 0)
+            return &routes[i];
+    }
+    return NULL;
+}
+
+/* Whether "GET, HEAD, POST" has this method. */
+static bool method_is_in(const char *method, const char *methods)
+{
+    size_t length = strlen(method);
+    for (; *methods != '\0'; methods += strspn(methods, ", ")) {
+        size_t size = strcspn(methods, ",");
+        if (size == length && memcmp(method, methods, length) == 0)
+            return true;
+        methods += size;
+    }
+    return false;
+}
+
+static enum MHD_Result route(struct ps_metrics_server *server, struct MHD_Connection *connection,
+                             const char *url, const char *method)
+{
+    if (strcmp(method, MHD_HTTP_METHOD_TRACE) == 0 || strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0)
+        return answer_text(connection, MHD_HTTP_FORBIDDEN, NULL, "");
+    if (server->access.hosts != NULL && !host_is_own(server, connection))
+        return refuse_host(connection);
+    const struct route *to = route_of(url);
+    if (to == NULL)
+        return answer_text(connection, MHD_HTTP_NOT_FOUND, text_type, "Not Found\n");
+    if (method_is_in(method, to->methods))
+        return to->serve(server, connection);
+    struct ps_page page = {0};
+    ps_page_text(&page, "Method Not Allowed\n");
+    return answer_with(connection, MHD_HTTP_METHOD_NOT_ALLOWED, text_type, &page, MHD_HTTP_HEADER_ALLOW,
+                       to->methods);
+}
+
+/* Thread: the connection's. */
 static enum MHD_Result serve(void *argument, struct MHD_Connection *connection, const char *url,
                              const char *method, const char *version, const char *upload, size_t *upload_size,
                              void **request)
 {
     struct ps_metrics_server *server = argument;
     (void)version, (void)upload, (void)upload_size, (void)request;
-    if (strcmp(method, MHD_HTTP_METHOD_TRACE) == 0 || strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0)
-        return answer_text(connection, MHD_HTTP_FORBIDDEN, NULL, "");
-    if (strcmp(url, "/") == 0)
-        return answer_text(connection, MHD_HTTP_OK, "text/html;charset=utf-8",
-                           "For Flume metrics please click <a href = \"./metrics\"> here</a>.");
-    if (strcasecmp(url, "/metrics") == 0)
-        return serve_metrics(server, connection, server->prometheus);
-    if (strcmp(url, "/metrics/prometheus") == 0)
-        return serve_metrics(server, connection, true);
-    if (strcmp(url, "/healthz") == 0)
-        return serve_health(server, connection);
-    if (strcmp(url, "/tail") == 0)
-        return serve_tail(server, connection);
-    return answer_text(connection, MHD_HTTP_NOT_FOUND, text_type, "Not Found\n");
+    ps_acceptor_moved(server->acceptor, socket_of(connection), PS_ACCEPT_ANSWERING);
+    enum MHD_Result result = route(server, connection, url, method);
+    ps_acceptor_moved(server->acceptor, socket_of(connection), PS_ACCEPT_TAKING);
+    return result;
+}
+
+/* ---- connections ---- */
+
+/* Thread: the library's. */
+static void on_connection(void *argument, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct ps_metrics_server *server = argument;
+    (void)context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        ps_acceptor_opened(
+            server->acceptor, socket_of(connection),
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    else
+        ps_acceptor_closed(server->acceptor, socket_of(connection));
+}
+
+/* The response was sent: the connection waits for its next request. Thread: the connection's. */
+static void on_completed(void *argument, struct MHD_Connection *connection, void **request,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct ps_metrics_server *server = argument;
+    (void)request, (void)code;
+    ps_acceptor_moved(server->acceptor, socket_of(connection), PS_ACCEPT_ASKING);
+}
+
+/* Thread: the acceptor's. */
+static bool on_accept(void *argument, int fd, const struct sockaddr *peer, socklen_t peer_size)
+{
+    struct ps_metrics_server *server = argument;
+    return MHD_add_connection(server->daemon, fd, peer, peer_size) == MHD_YES;
+}
+
+static void on_listen(void *argument, const char *address)
+{
+    const struct ps_metrics_server *server = argument;
+    bool token = server->access.token != NULL || server->access.token_path != NULL;
+    ps_log(PS_LOG_INFO, "metrics", "listening on %s: /metrics, /metrics/prometheus, /healthz; /tail %s",
+           address, token ? "with the token" : "for clients of this machine");
 }
 
 /* ---- start and stop ---- */
 
-static int listen_at(const struct addrinfo *address)
+static char *copy_text(const char *text)
 {
-    int yes = 1, no = 0;
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (address->ai_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
-    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, 16) == 0)
-        return fd;
-    int saved_errno = errno;
-    close(fd);
-    errno = saved_errno;
-    return -1;
+    return text != NULL ? ps_must_copy_text(text, "the metrics server") : NULL;
 }
 
-/* Listens on the first address that works. Without a host: on all addresses, of IPv6 and IPv4 where there is
- * IPv6, else of IPv4. */
-static int server_listen(const struct ps_metrics_server_settings *settings, struct ps_err *err)
+static void server_free(struct ps_metrics_server *server)
 {
-    char port[16];
-    snprintf(port, sizeof port, "%u", settings->port);
-    const char *hosts[] = {settings->host != NULL ? settings->host : "::",
-                           settings->host != NULL ? NULL : "0.0.0.0"};
-    int fd = -1;
-    for (size_t i = 0; i < PS_COUNT_OF(hosts) && hosts[i] != NULL && fd < 0; i++) {
-        struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list;
-        int failed = getaddrinfo(hosts[i], port, &hints, &list);
-        if (failed != 0) {
-            ps_err_set(err, "metrics server: cannot resolve the address %s: %s", hosts[i],
-                       gai_strerror(failed));
-            continue;
-        }
-        for (const struct addrinfo *address = list; address != NULL && fd < 0; address = address->ai_next)
-            fd = listen_at(address);
-        if (fd < 0)
-            ps_err_set(err, "metrics server: cannot listen on %s port %u (flume.monitoring.port): %s",
-                       settings->host != NULL ? settings->host : "any address,", settings->port,
-                       strerror(errno));
-        freeaddrinfo(list);
-        if (fd < 0 && errno == EADDRINUSE)
-            break; /* the port is in use: do not listen on the other family alone */
-    }
-    return fd;
+    if (server->acceptor != NULL)
+        ps_acceptor_destroy(server->acceptor);
+    pthread_mutex_destroy(&server->tail);
+    free((char *)server->access.token);
+    free((char *)server->access.token_path);
+    free((char *)server->access.hosts);
+    free(server);
 }
 
-static uint16_t port_of(int fd)
+static struct MHD_Daemon *daemon_start(struct ps_metrics_server *server)
 {
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-        return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
+    return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+                                MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
+                            0, NULL, NULL, serve, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
+                            PS_ACCEPT_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
 }
 
 struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server_settings *settings,
                                                   const struct ps_metrics_source *source, struct ps_err *err)
 {
-    int fd = server_listen(settings, err);
-    if (fd < 0)
-        return NULL;
     struct ps_metrics_server *server = ps_must_alloc(1, sizeof *server, "the metrics server");
     server->source = source;
-    server->port = port_of(fd);
     server->prometheus = settings->prometheus;
+    server->access = (struct ps_metrics_access){.token = copy_text(settings->access.token),
+                                                .token_path = copy_text(settings->access.token_path),
+                                                .hosts = copy_text(settings->access.hosts)};
     pthread_mutex_init(&server->tail, NULL);
-
-    sigset_t all, before; /* the library's threads inherit this mask: the control thread handles signals */
+    server->acceptor = ps_acceptor_create(&(struct ps_accept_settings){.host = settings->host,
+                                                                       .port = settings->port,
+                                                                       .retry_ms = settings->retry_ms,
+                                                                       .request_ms = settings->request_ms,
+                                                                       .argument = server,
+                                                                       .add = on_accept,
+                                                                       .listens = on_listen},
+                                          err);
+    if (server->acceptor == NULL) {
+        server_free(server);
+        return NULL;
+    }
+    sigset_t all,
+        before; /* the threads inherit this mask: the control thread handles signals */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    server->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, NULL,
-        NULL, serve, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        PS_METRICS_SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
+    server->daemon = daemon_start(server);
+    if (server->daemon != NULL)
+        ps_acceptor_start(server->acceptor);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (server->daemon == NULL) {
         ps_err_set(err, "metrics server: cannot start: %s", strerror(errno));
-        close(fd);
-        pthread_mutex_destroy(&server->tail);
-        free(server);
+        ps_acceptor_stop(server->acceptor);
+        server_free(server);
         return NULL;
     }
     return server;
@@ -277,12 +492,12 @@ void ps_metrics_server_stop(struct ps_metrics_server *server)
     if (server == NULL)
         return;
     ps_flag_set(&server->stopping, true);
-    MHD_stop_daemon(server->daemon); /* also closes the listening socket */
-    pthread_mutex_destroy(&server->tail);
-    free(server);
+    ps_acceptor_stop(server->acceptor);
+    MHD_stop_daemon(server->daemon);
+    server_free(server);
 }
 
 uint16_t ps_metrics_server_port(const struct ps_metrics_server *server)
 {
-    return server->port;
+    return ps_acceptor_port(server->acceptor);
 }

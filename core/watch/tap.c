@@ -27,6 +27,7 @@ struct ps_tap *ps_tap_create(void)
     tap->wanted.value = false;
     tap->head.value = 0;
     tap->tail.value = 0;
+    tap->lookers = 0;
     return tap;
 }
 
@@ -35,15 +36,38 @@ void ps_tap_destroy(struct ps_tap *tap)
     free(tap);
 }
 
-void ps_tap_start(struct ps_tap *tap)
+/* Frees the bytes that every reader has read. Without readers the ring is left as it is: the next
+ * ps_tap_start empties it. */
+static void tail_move(struct ps_tap *tap)
 {
-    ps_mark_move(&tap->tail, ps_mark_read(&tap->head));
+    uint64_t tail = UINT64_MAX;
+    for (unsigned i = 0; i < PS_TAP_LOOKERS; i++) {
+        if (ps_tap_is_looking(tap, i) && tap->next[i] < tail)
+            tail = tap->next[i];
+    }
+    if (tap->lookers != 0)
+        ps_mark_move(&tap->tail, tail);
+}
+
+bool ps_tap_is_looking(const struct ps_tap *tap, unsigned looker)
+{
+    return (tap->lookers & 1U << looker) != 0;
+}
+
+void ps_tap_start(struct ps_tap *tap, unsigned looker)
+{
+    tap->next[looker] = ps_mark_read(&tap->head);
+    tap->lookers |= 1U << looker;
+    tail_move(tap);
     ps_flag_set(&tap->wanted, true);
 }
 
-void ps_tap_stop(struct ps_tap *tap)
+void ps_tap_stop(struct ps_tap *tap, unsigned looker)
 {
-    ps_flag_set(&tap->wanted, false);
+    tap->lookers &= ~(1U << looker);
+    tail_move(tap);
+    if (tap->lookers == 0)
+        ps_flag_set(&tap->wanted, false);
 }
 
 static void ring_write(struct ps_tap *tap, uint64_t at, const void *data, uint32_t length)
@@ -126,9 +150,9 @@ static void event_show(const char *bytes, const struct record *record, struct ps
     ps_page_format(page, ",\"bytes\":%u%s}\n", record->body_length, record->cut ? ",\"cut\":true" : "");
 }
 
-unsigned ps_tap_take(struct ps_tap *tap, unsigned max, struct ps_page *page)
+unsigned ps_tap_take(struct ps_tap *tap, unsigned looker, unsigned max, struct ps_page *page)
 {
-    uint64_t head = ps_mark_read(&tap->head), tail = ps_mark_own(&tap->tail);
+    uint64_t head = ps_mark_read(&tap->head), tail = tap->next[looker];
     char bytes[PS_TAP_EVENT_BYTES];
     unsigned taken = 0;
     while (tail != head && taken < max) {
@@ -140,6 +164,7 @@ unsigned ps_tap_take(struct ps_tap *tap, unsigned max, struct ps_page *page)
         tail += record.size;
         taken++;
     }
-    ps_mark_move(&tap->tail, tail);
+    tap->next[looker] = tail;
+    tail_move(tap);
     return taken;
 }

@@ -67,13 +67,13 @@ static void test_off(void **state)
     struct ps_batch *batch = numbers(fixture, 3);
     ps_tap_offer(NULL, &batch->leases[0]);
     ps_tap_offer(fixture->tap, &batch->leases[0]);
-    assert_int_equal(ps_tap_take(fixture->tap, 100, &fixture->page), 0);
-    ps_tap_start(fixture->tap);
+    assert_int_equal(ps_tap_take(fixture->tap, 0, 100, &fixture->page), 0);
+    ps_tap_start(fixture->tap, 0);
     ps_tap_offer(fixture->tap, &batch->leases[0]);
-    ps_tap_stop(fixture->tap);
-    ps_tap_start(fixture->tap); /* another reader: gets nothing that the previous one left */
-    assert_int_equal(ps_tap_take(fixture->tap, 100, &fixture->page), 0);
-    ps_tap_stop(fixture->tap);
+    ps_tap_stop(fixture->tap, 0);
+    ps_tap_start(fixture->tap, 0); /* another reader: gets nothing that the previous one left */
+    assert_int_equal(ps_tap_take(fixture->tap, 0, 100, &fixture->page), 0);
+    ps_tap_stop(fixture->tap, 0);
     batch_end(batch);
 }
 
@@ -84,10 +84,10 @@ static void test_events(void **state)
     const struct ps_name *host = ps_name_intern("host"), *own = ps_name_intern("own\"");
     assert_true(ps_batch_shared_set(batch, host, "h1", 2, true));
     assert_true(ps_batch_header_add(batch, &batch->events[1], own, "v\n", 2));
-    ps_tap_start(fixture->tap);
+    ps_tap_start(fixture->tap, 0);
     ps_tap_offer(fixture->tap, &batch->leases[0]);
-    assert_int_equal(ps_tap_take(fixture->tap, 2, &fixture->page), 2);
-    assert_int_equal(ps_tap_take(fixture->tap, 2, &fixture->page), 1);
+    assert_int_equal(ps_tap_take(fixture->tap, 0, 2, &fixture->page), 2);
+    assert_int_equal(ps_tap_take(fixture->tap, 0, 2, &fixture->page), 1);
     assert_string_equal(
         fixture->page.text,
         "{\"headers\":{\"host\":\"h1\"},\"body\":\"event 0\",\"bytes\":7}\n"
@@ -105,16 +105,16 @@ static void test_cut(void **state)
     struct ps_event *event = ps_batch_add_copy(batch, giant, 100000);
     assert_non_null(event);
     batch->leases[0].count = 1;
-    ps_tap_start(fixture->tap);
+    ps_tap_start(fixture->tap, 0);
     ps_tap_offer(fixture->tap, &batch->leases[0]);
-    assert_int_equal(ps_tap_take(fixture->tap, 1, &fixture->page), 1);
+    assert_int_equal(ps_tap_take(fixture->tap, 0, 1, &fixture->page), 1);
     assert_non_null(strstr(fixture->page.text, "x\",\"bytes\":100000,\"cut\":true}\n"));
     assert_true(fixture->page.length < PS_TAP_EVENT_BYTES + 100);
     /* A header does not fit: neither the header nor the body is shown past the limit. */
     assert_true(ps_batch_header_add(batch, event, ps_name_intern("big"), giant, 5000));
     fixture->page.length = 0;
     ps_tap_offer(fixture->tap, &batch->leases[0]);
-    assert_int_equal(ps_tap_take(fixture->tap, 1, &fixture->page), 1);
+    assert_int_equal(ps_tap_take(fixture->tap, 0, 1, &fixture->page), 1);
     assert_non_null(strstr(fixture->page.text, "\"cut\":true}\n"));
     batch_end(batch);
     free(giant);
@@ -126,16 +126,46 @@ static void test_sample_and_full(void **state)
 {
     struct fixture *fixture = *state;
     struct ps_batch *batch = numbers(fixture, 1000);
-    ps_tap_start(fixture->tap);
+    ps_tap_start(fixture->tap, 0);
     ps_tap_offer(fixture->tap, &batch->leases[0]);
-    unsigned shown = ps_tap_take(fixture->tap, 1000, &fixture->page);
+    unsigned shown = ps_tap_take(fixture->tap, 0, 1000, &fixture->page);
     assert_in_range(shown, PS_TAP_LEASE_EVENTS / 2, PS_TAP_LEASE_EVENTS);
     assert_non_null(strstr(fixture->page.text, "\"event 0\""));
     assert_non_null(strstr(fixture->page.text, "\"event 99"));
     for (int i = 0; i < 1000; i++)
         ps_tap_offer(fixture->tap, &batch->leases[0]);
-    unsigned left = ps_tap_take(fixture->tap, UINT32_MAX, &fixture->page);
+    unsigned left = ps_tap_take(fixture->tap, 0, UINT32_MAX, &fixture->page);
     assert_true(left > 500 && left < PS_TAP_BYTES / 20);
+    batch_end(batch);
+}
+
+/* Two readers: each sees every event since it began, the ring keeps what the slower one has not read, and the
+ * end of one reader frees what only that one held. */
+static void test_two_lookers(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ps_batch *batch = numbers(fixture, 3);
+    struct ps_page other = {0};
+    ps_tap_start(fixture->tap, 0);
+    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_start(fixture->tap, 3);
+    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    assert_int_equal(ps_tap_take(fixture->tap, 3, 100, &other), 3);
+    assert_int_equal(ps_tap_take(fixture->tap, 0, 100, &fixture->page), 6);
+    assert_memory_equal(fixture->page.text + other.length, other.text, other.length);
+    for (int i = 0; i < 10000; i++) /* reader 0 does not read: the ring is full for both */
+        ps_tap_offer(fixture->tap, &batch->leases[0]);
+    assert_true(ps_tap_take(fixture->tap, 3, UINT32_MAX, &other) > 100);
+    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    assert_int_equal(ps_tap_take(fixture->tap, 3, 100, &other), 0);
+    ps_tap_stop(fixture->tap, 0);
+    assert_true(ps_flag_get(&fixture->tap->wanted));
+    assert_false(ps_tap_is_looking(fixture->tap, 0));
+    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    assert_int_equal(ps_tap_take(fixture->tap, 3, 100, &other), 3);
+    ps_tap_stop(fixture->tap, 3);
+    assert_false(ps_flag_get(&fixture->tap->wanted));
+    ps_page_fini(&other);
     batch_end(batch);
 }
 
@@ -162,12 +192,12 @@ static void test_threads(void **state)
     assert_int_equal(pthread_create(&thread, NULL, worker, fixture), 0);
     unsigned shown = 0;
     for (int round = 0; round < 200 || shown < 2000; round++) {
-        ps_tap_start(fixture->tap);
+        ps_tap_start(fixture->tap, 0);
         fixture->page.length = 0;
         unsigned taken = 0;
         for (int i = 0; i < 20; i++)
-            taken += ps_tap_take(fixture->tap, 50, &fixture->page);
-        ps_tap_stop(fixture->tap);
+            taken += ps_tap_take(fixture->tap, 0, 50, &fixture->page);
+        ps_tap_stop(fixture->tap, 0);
         shown += taken;
         size_t at = 0;
         for (unsigned line = 0; line < taken; line++) {
@@ -195,6 +225,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sample_and_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_lookers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
