@@ -53,9 +53,9 @@ void ps_acceptor_destroy(struct ps_acceptor *acceptor);
 /* 0 while it does not listen. Thread: any. */
 uint16_t ps_acceptor_port(struct ps_acceptor *acceptor);
 
-/* What a connection does. Only while it is ASKING or TAKING it may be ended. */
+/* What a connection does; it has one request. Only while it is ASKING or TAKING it may be ended. */
 enum ps_accept_state {
-    PS_ACCEPT_ASKING,    /* its request is not complete, or it is idle */
+    PS_ACCEPT_ASKING,    /* its request is not complete */
     PS_ACCEPT_ANSWERING, /* the server makes the response */
     PS_ACCEPT_TAKING,    /* the response is sent */
 };

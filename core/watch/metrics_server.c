@@ -367,7 +367,8 @@ static enum MHD_Result route(struct ps_metrics_server *server, struct MHD_Connec
                        to->methods);
 }
 
-/* Thread: the connection's. */
+/* Answers without reading a body, therefore the library closes the connection after the response: a connection
+ * has one request. Thread: the connection's. */
 static enum MHD_Result serve(void *argument, struct MHD_Connection *connection, const char *url,
                              const char *method, const char *version, const char *upload, size_t *upload_size,
                              void **request)
@@ -394,15 +395,6 @@ static void on_connection(void *argument, struct MHD_Connection *connection, voi
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
     else
         ps_acceptor_closed(server->acceptor, socket_of(connection));
-}
-
-/* The response was sent: the connection waits for its next request. Thread: the connection's. */
-static void on_completed(void *argument, struct MHD_Connection *connection, void **request,
-                         enum MHD_RequestTerminationCode code)
-{
-    struct ps_metrics_server *server = argument;
-    (void)request, (void)code;
-    ps_acceptor_moved(server->acceptor, socket_of(connection), PS_ACCEPT_ASKING);
 }
 
 /* Thread: the acceptor's. */
@@ -443,9 +435,9 @@ static struct MHD_Daemon *daemon_start(struct ps_metrics_server *server)
     return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
                                 MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
                             0, NULL, NULL, serve, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
-                            PS_ACCEPT_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
+                            MHD_OPTION_CONNECTION_LIMIT, PS_ACCEPT_CONNECTIONS_MAX,
+                            MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)CONNECTION_BYTES, MHD_OPTION_END);
 }
 
 struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server_settings *settings,
