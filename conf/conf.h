@@ -79,6 +79,17 @@ struct ps_conf_log {
     const char *path; /* NULL = stderr */
 };
 
+/* The metrics server, from the system properties. Texts are NULL when not given. */
+struct ps_conf_monitoring {
+    bool on;
+    bool prometheus;
+    int port;               /* -1: not given */
+    const char *host;       /* address to listen on */
+    const char *hosts;      /* names of this machine, with commas */
+    const char *token;      /* for /tail */
+    const char *token_path; /* the file that holds it instead */
+};
+
 struct ps_conf {
     struct ps_arena *arena; /* for the problems and everything below, except the agent */
     struct ps_problems problems;
@@ -91,6 +102,7 @@ struct ps_conf {
     struct ps_pairs system;
     int64_t heap_bytes; /* -Xmx from the command line, FLUME_JAVA_OPTS or flume-env.sh; 0 = none */
     struct ps_conf_log log;
+    struct ps_conf_monitoring monitoring;
     size_t origin_count;
     struct ps_conf_origin *origins;
 };

@@ -7,6 +7,7 @@
 #include "conf/file.h"
 #include "conf/filter.h"
 #include "conf/log4j.h"
+#include "conf/monitoring.h"
 #include "conf/properties.h"
 #include "conf/substitute.h"
 #include "conf/text.h"
@@ -244,6 +245,7 @@ enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_st
         ps_log4j_read(conf, command->conf_dir);
     }
     ps_log4j_properties(conf);
+    ps_conf_monitoring(conf);
     enum ps_status status =
         ps_conf_finish(conf, command, &properties, conf->origin_count > 0 ? conf->origins[0].uri : NULL);
     if (properties.count > 0 && command->backup_directory != NULL && !command->dry_run)

@@ -41,6 +41,8 @@ static const char usage[] =
     "  -d, --dryrun                check only, as `penstock check`\n"
     "  -Dkey=value                 a Java system property, for ${sys:key} and Flume's own:\n"
     "        flume.monitoring.type=http|prometheus, flume.monitoring.port=41414   metrics\n"
+    "        penstock.monitoring.host=127.0.0.1, penstock.monitoring.hosts=NAME,... their address, names\n"
+    "        penstock.monitoring.token.file=FILE                                  who may read events\n"
     "        flume.root.logger=DEBUG,console, flume.log.dir, flume.log.file       log\n"
     "        javax.net.ssl.keyStore and the like                                  default key stores\n"
     "  -Xmx512m                    memory budget (or <agent>.penstock.memory.budget in the file)\n"
@@ -97,33 +99,36 @@ static struct ps_machine machine_for(const struct ps_conf *conf)
 
 /* ---- monitoring ---- */
 
-static enum ps_status start_monitoring(struct service *service, struct ps_err *err)
+/* Reports a token file that cannot be read now; each request of /tail reads it again. */
+static void check_token_file(const char *path)
 {
-    const char *type = ps_conf_system_property(service->conf, "flume.monitoring.type");
-    const char *port = ps_conf_system_property(service->conf, "flume.monitoring.port");
-    if (type == NULL)
-        return PS_OK;
-    bool prometheus = strcasecmp(type, "prometheus") == 0;
-    if (!prometheus && strcasecmp(type, "http") != 0) {
-        ps_log(PS_LOG_WARN, "agent", "flume.monitoring.type=%s is not supported: use http, or prometheus",
-               type);
-        return PS_OK;
-    }
-    char *end = NULL;
-    unsigned long number = port != NULL ? strtoul(port, &end, 10) : PS_METRICS_SERVER_PORT;
-    if (number > 65535 || (port != NULL && (end == port || *end != '\0')))
-        return ps_err_set(err, "-Dflume.monitoring.port=%s is not a port number", port);
-    struct ps_metrics_server_settings settings = {
-        .host = ps_conf_system_property(service->conf, "penstock.monitoring.host"),
-        .port = (uint16_t)number,
-        .prometheus = prometheus};
+    char token[PS_ACCESS_TOKEN_BYTES];
+    struct ps_err err = {0};
+    if (path != NULL && ps_metrics_token_read(path, token, &err) != PS_OK)
+        ps_log(PS_LOG_ERROR, "metrics", "/tail refuses everybody: %s", err.text);
+}
+
+/* Without a server, because of its settings or for want of descriptors, the agent runs. ps_conf_load has already
+ * reported the settings. */
+static void start_monitoring(struct service *service)
+{
+    const struct ps_conf_monitoring *monitoring = &service->conf->monitoring;
+    struct ps_err err = {0};
+    if (!monitoring->on)
+        return;
+    struct ps_metrics_server_settings settings = {.host = monitoring->host,
+                                                  .port = monitoring->port >= 0 ? (uint16_t)monitoring->port
+                                                                                : PS_METRICS_SERVER_PORT,
+                                                  .prometheus = monitoring->prometheus,
+                                                  .access = {.token = monitoring->token,
+                                                             .token_path = monitoring->token_path,
+                                                             .hosts = monitoring->hosts},
+                                                  .retry_ms = PS_METRICS_SERVER_RETRY_MS};
+    check_token_file(monitoring->token_path);
     service->metrics = ps_agent_metrics(service->agent);
-    service->server = ps_metrics_server_start(&settings, &service->metrics, err);
+    service->server = ps_metrics_server_start(&settings, &service->metrics, &err);
     if (service->server == NULL)
-        return PS_FAIL;
-    ps_log(PS_LOG_INFO, "agent", "metrics on port %u: /metrics, /metrics/prometheus, /healthz",
-           ps_metrics_server_port(service->server));
-    return PS_OK;
+        ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", err.text);
 }
 
 /* ---- reload ---- */
@@ -328,9 +333,7 @@ static int run(struct service *service)
         ps_log(PS_LOG_ERROR, "agent", "not started: %s", err.text);
         return 1;
     }
-    if (start_monitoring(service, &err) != PS_OK) {
-        ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", err.text);
-    }
+    start_monitoring(service);
     ps_notify_ready("running");
     control_loop(service);
     stop(service);

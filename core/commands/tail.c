@@ -16,6 +16,8 @@
 struct tail {
     const char *component;
     const char *url;
+    const char *token_path;
+    char token[PS_ACCESS_TOKEN_BYTES]; /* "": none */
     unsigned long count, wait_s;
     bool follow, json, colour;
     unsigned long shown;
@@ -23,7 +25,7 @@ struct tail {
 
 static void usage(FILE *file)
 {
-    fputs("usage: penstock tail CHANNEL|SINK [-n COUNT] [-w SECONDS] [-f] [-j] [-u URL]\n"
+    fputs("usage: penstock tail CHANNEL|SINK [-n COUNT] [-w SECONDS] [-f] [-j] [-u URL] [-t FILE]\n"
           "\n"
           "Shows a sample of the events that pass a channel or sink of a running agent, with their headers. "
           "The agent\n"
@@ -35,6 +37,9 @@ static void usage(FILE *file)
           "  -f, --follow         go on until interrupted\n"
           "  -j, --json           one JSON object a line\n"
           "  -u, --url URL        the agent's metrics server (default http://127.0.0.1:41414)\n"
+          "  -t, --token-file FILE  holds the token of the agent's -Dpenstock.monitoring.token; without one, "
+          "the agent\n"
+          "                       shows events only to clients of its own machine\n"
           "\n"
           "Exit code: 0 when events were shown, 1 when none passed, 2 on errors.\n",
           file);
@@ -93,6 +98,10 @@ static bool ask(struct tail *tail, CURL *curl)
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)PS_METRICS_SERVER_TAIL_WAIT_S_MAX + 10);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &page);
+    if (tail->token[0] != '\0') {
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, tail->token);
+    }
     CURLcode code = curl_easy_perform(curl);
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -131,17 +140,14 @@ static bool number_parse(const char *text, unsigned long max, unsigned long *num
 static int options_parse(struct tail *tail, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"count", required_argument, NULL, 'n'},
-        {"wait", required_argument, NULL, 'w'},
-        {"follow", no_argument, NULL, 'f'},
-        {"json", no_argument, NULL, 'j'},
-        {"url", required_argument, NULL, 'u'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"count", required_argument, NULL, 'n'}, {"wait", required_argument, NULL, 'w'},
+        {"follow", no_argument, NULL, 'f'},      {"json", no_argument, NULL, 'j'},
+        {"url", required_argument, NULL, 'u'},   {"token-file", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
     };
     int option;
     optind = 0;
-    while ((option = getopt_long(argc, argv, "n:w:fju:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "n:w:fju:t:h", options, NULL)) != -1) {
         bool good = true;
         if (option == 'n')
             good = number_parse(optarg, PS_METRICS_SERVER_TAIL_EVENTS_MAX, &tail->count) && tail->count > 0;
@@ -153,6 +159,8 @@ static int options_parse(struct tail *tail, int argc, char **argv)
             tail->json = true;
         else if (option == 'u')
             tail->url = optarg;
+        else if (option == 't')
+            tail->token_path = optarg;
         else if (option == 'h')
             return usage(stdout), 1;
         else
@@ -175,6 +183,11 @@ int ps_main_tail(int argc, char **argv)
     int code = options_parse(&tail, argc, argv);
     if (code != 0)
         return code - 1;
+    struct ps_err err = {0};
+    if (tail.token_path != NULL && ps_metrics_token_read(tail.token_path, tail.token, &err) != PS_OK) {
+        fprintf(stderr, "penstock tail: %s\n", err.text);
+        return 2;
+    }
     char *url = strdup(tail.url);
     CURL *curl = curl_easy_init();
     if (url == NULL || curl == NULL)

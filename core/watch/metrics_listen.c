@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A short one is full after a burst, and the next client's SYN is repeated only after a second. */
+#define BACKLOG 128
+
 static int listen_at(const struct addrinfo *address)
 {
     int yes = 1, no = 0;
@@ -16,7 +19,7 @@ static int listen_at(const struct addrinfo *address)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (address->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
-    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, 16) == 0)
+    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     int saved_errno = errno;
     close(fd);

@@ -1,0 +1,10 @@
+/* The system properties of the metrics server: -Dflume.monitoring.* and -Dpenstock.monitoring.*. Thread: the
+ * control thread. */
+#pragma once
+
+#include "conf/conf.h"
+
+/* Reads the properties into conf->monitoring. Adds a warning for each one that is misspelt or has a bad value;
+ * then there are no metrics, but the agent runs, as in Flume (org.apache.flume.node.Application,
+ * loadMonitoring). */
+void ps_conf_monitoring(struct ps_conf *conf);
