@@ -15,10 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS 200        /* while there are connections: how often their times are compared */
-#define STARVED_MS 100     /* no descriptor left: pause before the next accept */
-#define CLOSING_MS 20      /* too many connections that were ended and are not closed yet: the same */
-#define OPENED_WAIT_MS 100 /* for ps_acceptor_opened after `add` */
+#define TICK_MS 200            /* while there are connections: how often their times are compared */
+#define STARVED_MS 100         /* no descriptor left: pause before the next accept */
+#define STARVED_REQUEST_MS 500 /* no descriptor left: time for a request while another client waits */
+#define CLOSING_MS 20          /* too many connections that were ended and are not closed yet: the same */
+#define OPENED_WAIT_MS 100     /* for ps_acceptor_opened after `add` */
 
 struct connection {
     int fd; /* -1: free place */
@@ -195,6 +196,17 @@ static int accept_from(struct ps_acceptor *acceptor, struct sockaddr_storage *pe
     return accept4(acceptor->fd, (struct sockaddr *)peer, size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
+/* Without a descriptor the next client gets that of a connection which has not sent its request for a while. */
+static void end_for_descriptor(struct ps_acceptor *acceptor, uint64_t now_ns)
+{
+    pthread_mutex_lock(&acceptor->lock);
+    struct connection *victim = victim_of(acceptor, PS_ACCEPT_ASKING);
+    if (victim != NULL && now_ns > victim->since_ns &&
+        now_ns - victim->since_ns >= STARVED_REQUEST_MS * PS_NS_PER_MS)
+        end(victim);
+    pthread_mutex_unlock(&acceptor->lock);
+}
+
 static void report_starved(struct ps_acceptor *acceptor, int error)
 {
     if (!acceptor->starved)
@@ -233,6 +245,7 @@ static void accept_one(struct ps_acceptor *acceptor, uint64_t now_ns)
         if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
             return;
         report_starved(acceptor, errno);
+        end_for_descriptor(acceptor, now_ns);
         acceptor->hold_ns = now_ns + STARVED_MS * PS_NS_PER_MS;
         return;
     }

@@ -6,7 +6,8 @@
  *
  *   - A port that cannot be bound is tried again every `retry_ms`.
  *   - One descriptor is kept in reserve, so that a client is served when the process has no other left; when
- *     that is used too, the thread waits 100 ms before it accepts again.
+ *     that is used too, the thread waits 100 ms before it accepts again, and a request must arrive within
+ *     500 ms.
  *   - A request must arrive within PS_ACCEPT_REQUEST_MS, and a response must be taken within
  *     PS_ACCEPT_RESPONSE_MS, in total.
  *   - When PS_ACCEPT_CONNECTIONS are open, a new connection replaces another one: the oldest that waits for a

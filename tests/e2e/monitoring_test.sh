@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Monitoring as a user starts it: a misspelt type is named, a port that is in use is tried again, the log has the address,
-# events are shown on this machine or with a token, and few descriptors do not stop /healthz.
+# and events are shown on this machine or with a token.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -10,6 +10,7 @@ a1.channels = c1
 a1.sinks = k1
 a1.sources.r1.type = stress
 a1.sources.r1.size = 10
+a1.sources.r1.maxEventsPerSecond = 1000
 a1.sources.r1.channels = c1
 a1.channels.c1.type = memory
 a1.sinks.k1.type = null

@@ -22,7 +22,17 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
     visitor->process(visitor->argument, &(struct ps_metrics_process){.agent = "a1", .start_ms = 1});
 }
 
-static const struct ps_metrics_source provider = {.visit = visit};
+/* One tap, through which nothing passes: /tail waits. */
+static unsigned taps(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
+                     void *look_argument)
+{
+    static struct ps_tap tap;
+    (void)argument, (void)name;
+    look(look_argument, &tap);
+    return 1;
+}
+
+static const struct ps_metrics_source provider = {.visit = visit, .taps = taps};
 
 static struct ps_metrics_server *start(struct ps_metrics_server_settings settings)
 {
@@ -179,14 +189,15 @@ static uint64_t cpu_us(void)
 }
 
 /* Without descriptors the reserve serves one client after another. While it is in use, the next client waits,
- * and that uses no CPU. */
+ * and that uses no CPU; a client that has sent part of a request holds the reserve for a moment only. */
 static void test_no_descriptors(void **state)
 {
     (void)state;
     struct rlimit limit, before;
     struct ps_metrics_server *server = start((struct ps_metrics_server_settings){0});
     uint16_t port = ps_metrics_server_port(server);
-    int zeroth = socket_new(), first = socket_new(), second = socket_new(), third = socket_new(), taken[256];
+    int zeroth = socket_new(), first = socket_new(), second = socket_new(), third = socket_new(),
+        dripping = socket_new(), fourth = socket_new(), taken[256];
     size_t count = 0;
     getrlimit(RLIMIT_NOFILE, &before);
     limit = (struct rlimit){.rlim_cur = 128, .rlim_max = before.rlim_max};
@@ -200,7 +211,7 @@ static void test_no_descriptors(void **state)
     assert_int_equal(status_of(zeroth, 5000), 200);
     usleep(500000); /* the server closes the connection and opens the reserve again */
     connect_from(first, port, 1);
-    send_text(first, "GET /healthz");
+    send_text(first, "GET /tail?component=c1&wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     usleep(300000);
     connect_from(second, port, 1);
     send_text(second, health);
@@ -210,6 +221,17 @@ static void test_no_descriptors(void **state)
     assert_true(cpu_us() - before_us < 300000);
     close(first); /* its descriptor is the reserve again */
     assert_int_equal(status_of(second, 5000), 200);
+    usleep(500000);
+    taken[count++] = dup(0); /* in the place of `first` */
+    assert_int_equal(dup(0), -1);
+    connect_from(dripping, port, 1);
+    send_text(dripping, "GET /healthz");
+    connect_from(fourth, port, 1);
+    send_text(fourth, health);
+    assert_int_equal(status_of(fourth, 5000), 200);
+    assert_int_equal(status_of(dripping, 0), 0);
+    close(dripping);
+    close(fourth);
     while (count > 0)
         close(taken[--count]);
     connect_from(third, port, 1);
