@@ -462,8 +462,7 @@ struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server
         server_free(server);
         return NULL;
     }
-    sigset_t all,
-        before; /* the threads inherit this mask: the control thread handles signals */
+    sigset_t all, before; /* the threads inherit this mask: the control thread handles signals */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     server->daemon = daemon_start(server);
