@@ -24,6 +24,14 @@
         .help = protocol " port to listen on; 0: any free port, which is logged"                             \
     }
 
+/* Seconds in an int64_t; the stream gets nanoseconds. */
+#define PS_IDLE_OPTION_ROW(offset_)                                                                          \
+    {                                                                                                        \
+        .key = "penstock.idle.timeout", .type = PS_OPTION_INT, .offset = (offset_), .fallback = "0",         \
+        .min = 0, .max = INT32_MAX, .unit = "s", .flags = PS_OPTION_EXTENSION,                               \
+        .help = "Closes a connection that neither sent nor received anything for this long; 0: never"        \
+    }
+
 #define PS_RECEIVE_BUFFER_OPTION_ROW(offset_)                                                                \
     {                                                                                                        \
         .key = "penstock.receive.buffer", .type = PS_OPTION_SIZE, .offset = (offset_), .fallback = "4m",     \

@@ -19,7 +19,7 @@ enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_o
                               struct ps_port *port, struct ps_err *err)
 {
     *stream = (struct ps_stream){.options = *options, .port = port, .row_bytes = 256};
-    ps_slab_init(&stream->slab, port->blocks);
+    ps_stream_memory_init(stream);
     stream->events = calloc(EVENTS_MAX, sizeof *stream->events);
     if (stream->events == NULL)
         return ps_err_set(err, "no memory");
@@ -72,13 +72,19 @@ static void keep_rest(struct ps_stream *stream, struct ps_batch *batch, struct p
 static void carry_over(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection,
                        const char *data, uint32_t length)
 {
-    if (!ps_buffer_grow(&stream->slab, &connection->carry, length)) {
+    enum ps_slab_result grown = ps_stream_grow(stream, connection, &connection->carry, length);
+    if (grown == PS_SLAB_MEMORY) {
         ps_batch_leave(batch, length);
         keep_rest(stream, batch, connection, true);
         return;
     }
+    if (grown == PS_SLAB_LIMIT) {
+        ps_stream_cut(stream, connection);
+        return;
+    }
     memcpy(connection->carry.data, data, length);
     connection->carry.length = length;
+    ps_stream_carry_changed(stream, connection);
 }
 
 /* Feeds the bytes at the start of the batch's reserved room. */
@@ -125,6 +131,7 @@ static void feed_carry(struct ps_stream *stream, struct ps_batch *batch, struct 
     }
     memcpy(data, connection->carry.data, length);
     ps_buffer_free(&stream->slab, &connection->carry);
+    ps_stream_carry_changed(stream, connection);
     connection->frame = 0;
     feed(stream, batch, connection, data, length);
 }
@@ -221,6 +228,7 @@ static enum received receive(struct ps_stream *stream, struct ps_connection *con
                              uint32_t size, uint32_t *length)
 {
     *length = 0;
+    connection->active_ns = stream->mono_ns;
     if (PS_LIKELY(connection->tls == NULL)) {
         ssize_t n = recv(connection->fd, room, size, MSG_DONTWAIT);
         if (n <= 0)
@@ -246,36 +254,31 @@ static enum received receive(struct ps_stream *stream, struct ps_connection *con
     return result == PS_TLS_OK ? RECEIVED : result >= PS_TLS_CLOSED ? ENDED : NOTHING;
 }
 
-static void end_of_input(struct ps_stream *stream, struct ps_connection *connection)
-{
-    if (stream->options.replies && (connection->owed > 0 || connection->out.length > 0)) {
-        connection->closing = true;
-        ps_connection_watch(stream, connection);
-        return;
-    }
-    ps_connection_close(stream, connection);
-}
-
 /* Reads into a long message: it grows in the connection's own buffer, so that a slow sender costs no
- * copying. */
+ * copying. Without memory it reads nothing, and the other connections go on. */
 static bool read_long(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
 {
     struct ps_buffer *carry = &connection->carry;
     uint32_t max = stream->options.message_bytes_max, length;
     if (carry->room - carry->length < READ_BYTES_MIN) {
-        uint32_t room = carry->room > UINT32_MAX / 4 ? UINT32_MAX - 1 : 4 * carry->room;
+        uint32_t factor = carry->room < PS_BLOCK_BYTES ? 4 : 2;
+        uint32_t room = carry->room > UINT32_MAX / factor ? UINT32_MAX - 1 : factor * carry->room;
         if (room > max + READ_BYTES_MIN)
             room = max + READ_BYTES_MIN;
         if (room < carry->length + READ_BYTES_MIN)
             room = carry->length + READ_BYTES_MIN;
-        if (!ps_buffer_grow(&stream->slab, carry, room))
+        enum ps_slab_result grown = ps_stream_grow(stream, connection, carry, room);
+        if (grown == PS_SLAB_LIMIT)
+            ps_stream_cut(stream, connection);
+        if (grown != PS_SLAB_OK)
             return false;
+        ps_stream_carry_changed(stream, connection);
     }
     uint32_t from = carry->length, room = carry->room - carry->length;
     enum received got = receive(stream, connection, carry->data + from,
                                 room < READ_BYTES_MAX / 2 ? room : READ_BYTES_MAX / 2, &length);
     if (got == ENDED)
-        end_of_input(stream, connection);
+        ps_connection_end_of_input(stream, connection);
     if (got != RECEIVED)
         return true;
     carry->length += length;
@@ -289,8 +292,8 @@ static bool read_connection(struct ps_stream *stream, struct ps_batch *batch,
                             struct ps_connection *connection, uint32_t *bytes)
 {
     if (connection->carry.length > CARRY_SPLIT_MAX) {
-        *bytes = READ_BYTES_MAX / 2;
-        return read_long(stream, batch, connection);
+        *bytes = read_long(stream, batch, connection) ? READ_BYTES_MAX / 2 : 0;
+        return true;
     }
     uint32_t carried = connection->carry.length, room, length;
     char *data = ps_batch_reserve(batch, carried + READ_BYTES_MIN, &room);
@@ -303,12 +306,13 @@ static bool read_connection(struct ps_stream *stream, struct ps_batch *batch,
     enum received got = receive(stream, connection, data + carried, wanted, &length);
     *bytes = length;
     if (got == ENDED)
-        end_of_input(stream, connection);
+        ps_connection_end_of_input(stream, connection);
     if (got != RECEIVED)
         return true;
     if (carried > 0) {
         memcpy(data, connection->carry.data, carried);
         ps_buffer_free(&stream->slab, &connection->carry);
+        ps_stream_carry_changed(stream, connection);
     }
     feed(stream, batch, connection, data, carried + length);
     return true;
@@ -344,12 +348,12 @@ static bool handle(struct ps_stream *stream, struct ps_batch *batch, struct epol
 /* Reads from TLS connections that hold decrypted or buffered bytes. */
 static bool read_more(struct ps_stream *stream, struct ps_batch *batch, bool *progress)
 {
-    struct ps_connection *list = stream->more;
+    stream->more_now = stream->more;
     stream->more = NULL;
-    while (list != NULL) {
-        struct ps_connection *connection = list;
+    while (stream->more_now != NULL) {
+        struct ps_connection *connection = stream->more_now;
         uint32_t bytes = 0;
-        list = connection->next;
+        stream->more_now = connection->next;
         connection->listed = false;
         bool waits = connection->held || connection->unwritable || connection->closing;
         bool done = !waits && stream->rest == NULL && !batch->full &&
@@ -384,6 +388,7 @@ static enum ps_result work(struct ps_stream *stream, struct ps_batch *batch, con
         }
     }
     uint32_t total = 0, bytes;
+    uint64_t refused = stream->port->blocks->refused_count;
     while (stream->event_next < stream->event_count && total < ROUND_BYTES_MAX) {
         if (!handle(stream, batch, stream->events[stream->event_next], now, &bytes)) {
             if (!batch->full && batch->count > 0)
@@ -395,7 +400,8 @@ static enum ps_result work(struct ps_stream *stream, struct ps_batch *batch, con
         if (stream->rest != NULL || batch->full)
             break;
     }
-    return PS_DONE;
+    bool starved = total == 0 && refused != stream->port->blocks->refused_count;
+    return starved && !batch->full ? PS_IDLE : PS_DONE;
 }
 
 enum ps_result ps_stream_work(struct ps_stream *stream, struct ps_batch *batch, const struct ps_now *now)
@@ -424,6 +430,7 @@ static void expire_connections(struct ps_stream *stream, const struct ps_now *no
 uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now)
 {
     uint64_t next = stream->rest != NULL || stream->more != NULL ? now->mono_ns + PS_NS_PER_MS : PS_NEVER;
+    uint64_t memory_ns = ps_stream_memory_tick(stream, now), idle_ns = ps_stream_idle_tick(stream, now);
     stream->mono_ns = now->mono_ns;
     ps_stream_poll_names(stream);
     if (stream->accept_after_ns != 0) {
@@ -431,7 +438,7 @@ uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now)
             bool armed = ps_listeners_arm(stream, true);
             stream->accept_after_ns = armed ? 0 : now->mono_ns + PS_ACCEPT_PAUSE_NS;
         }
-        if (stream->accept_after_ns != 0)
+        if (stream->accept_after_ns != 0 && stream->accept_after_ns < next)
             next = stream->accept_after_ns;
     }
     if (stream->timed_count > 0) {
@@ -442,7 +449,9 @@ uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now)
         if (stream->sweep_ns < next)
             next = stream->sweep_ns;
     }
-    return next;
+    if (memory_ns < next)
+        next = memory_ns;
+    return idle_ns < next ? idle_ns : next;
 }
 
 bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now)
@@ -453,6 +462,8 @@ bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now)
         stream->quiet = false;
         return false;
     }
+    if (now->mono_ns >= stream->drain_until_ns && stream->short_since_ns != 0)
+        ps_stream_cut_all(stream); /* their ends are not read any more; what was received gets the memory */
     return stream->rest == NULL && (stream->quiet || now->mono_ns >= stream->drain_until_ns);
 }
 

@@ -3,7 +3,9 @@
  *
  * Bytes are received into the batch's block, after the rest of the connection's last message, and split
  * there; rows point into the block. An incomplete message is copied to a buffer of the connection; an idle
- * connection has no buffer. If the batch is full before all received bytes are split, the rest stays in the
+ * connection has no buffer. Unfinished messages and unsent replies together hold at most a quarter of the memory
+ * budget (divided by the workers that listen); at this limit connections with an unfinished message are closed,
+ * the longest messages and the longest silent first. If the batch is full before all received bytes are split, the rest stays in the
  * block (ps_batch_leave) and comes first next time.
  *
  * Fairness: a connection is read once per round of the epoll, at most READ_BYTES_MAX. Thousands of idle
@@ -43,18 +45,21 @@ struct ps_connection {
     bool listed;       /* in stream->more */
     bool doomed;       /* broken, but the stream still has bytes of it: closed when those are used */
     bool unwatched;    /* epoll_ctl failed: closed at the next check of deadlines */
+    bool large;        /* which list of stream->partial it is in */
     uint32_t interest; /* epoll events asked for */
     uint32_t frame;    /* length of a complete message in `carry`; 0: none */
     struct ps_buffer carry, out;
     uint32_t out_sent;    /* bytes of `out` already sent */
     uint64_t owed;        /* events with an outstanding reply (counted by the source) */
+    uint64_t active_ns;   /* when bytes were received or sent last; only with options.idle_ns */
     uint64_t deadline_ns; /* of a handshake, a held or a lingering connection; 0: none */
     uint32_t bits;        /* for the source's use */
     const char *farewell; /* sent last, after all replies; NULL: nothing. The source owns it */
     uint32_t farewell_length;
     uint32_t discarded; /* bytes discarded while lingering */
     struct ps_tls_connection *tls;
-    struct ps_connection *next; /* in the free list or in stream->more */
+    struct ps_connection *next;                          /* in the free list or in stream->more */
+    struct ps_connection *partial_next, **partial_place; /* in stream->partial; place NULL: in none */
     struct ps_address peer;
     struct ps_slice ip, host; /* texts of the peer for headers; host: only with options.names */
     struct ps_buffer name;    /* the bytes of `host` */
@@ -80,6 +85,8 @@ struct ps_stream_options {
     bool replies;
     /* The source uses peers' host names: a connection is not read before its name is known (5 s). */
     bool names;
+    uint64_t
+        idle_ns; /* a connection that neither sends nor is owed anything for this long is closed; 0: never */
 };
 
 struct ps_listener {
@@ -92,6 +99,12 @@ struct ps_stream {
     struct ps_stream_options options;
     struct ps_port *port;
     struct ps_slab slab;
+    /* Connections with a buffered unfinished message, the longest silent first. [1]: messages of at least a
+     * block, [0]: shorter ones. */
+    struct ps_connection *partial[2], **partial_end[2];
+    uint64_t refused_seen;   /* of the cache's refused_count, at the last tick */
+    uint64_t short_since_ns; /* memory is short since then; 0: it is not */
+    uint64_t idle_check_ns;  /* next search for idle connections */
     struct ps_listener *listeners;
     uint16_t listener_count;
     struct ps_connection **chunks; /* of PS_CONNECTION_CHUNK each */
@@ -101,15 +114,21 @@ struct ps_stream {
     struct ps_reverse_names *names;
     struct epoll_event *events;
     int event_count, event_next;
-    struct ps_connection *rest; /* the one whose received bytes are not all split yet: comes first */
-    struct ps_connection *more; /* TLS connections with bytes that the epoll does not show */
-    uint32_t row_bytes;         /* running mean of the input bytes per row */
-    uint64_t accept_after_ns;   /* no file descriptors: do not accept until then; 0: accepting */
-    uint64_t sweep_ns;          /* next check of deadlines */
-    uint64_t drain_until_ns;    /* 0: not draining */
-    bool quiet;                 /* draining: nothing was readable at the last check */
+    struct ps_connection *rest;     /* the one whose received bytes are not all split yet: comes first */
+    struct ps_connection *more_now; /* the part of `more` that is being read */
+    struct ps_connection *more;     /* TLS connections with bytes that the epoll does not show */
+    uint32_t row_bytes;             /* running mean of the input bytes per row */
+    uint64_t accept_after_ns;       /* no file descriptors: do not accept until then; 0: accepting */
+    uint64_t sweep_ns;              /* next check of deadlines */
+    uint64_t drain_until_ns;        /* 0: not draining */
+    bool quiet;                     /* draining: nothing was readable at the last check */
     uint64_t mono_ns;
 };
+
+/* For `build`: returns the length in bytes at which a message must be cut or refused: `wanted`, which `key` asks
+ * for, or what the memory budget allows, a sixteenth of it divided by the workers that listen, but at least
+ * 128 KiB. Logs a warning if that is less. Thread: control. */
+uint32_t ps_stream_message_max(const struct ps_context *context, const char *key, uint64_t wanted);
 
 /* Thread: the worker's, in `open`. */
 enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_options *options,

@@ -105,6 +105,7 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
                                          .listener = listener,
                                          .interest = EPOLLIN,
                                          .tls = tls,
+                                         .active_ns = now->mono_ns,
                                          .peer = *peer};
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = ps_connection_origin(connection)};
     if (epoll_ctl(stream->port->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -130,14 +131,15 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
 
 static void unlink_connection(struct ps_stream *stream, struct ps_connection *connection)
 {
-    struct ps_connection **link = &stream->more;
-    while (connection->listed && *link != NULL) {
-        if (*link == connection) {
+    struct ps_connection **const lists[] = {&stream->more, &stream->more_now};
+    for (size_t i = 0; i < PS_COUNT_OF(lists) && connection->listed; i++) {
+        for (struct ps_connection **link = lists[i]; *link != NULL; link = &(*link)->next) {
+            if (*link != connection)
+                continue;
             *link = connection->next;
             connection->listed = false;
-            return;
+            break;
         }
-        link = &(*link)->next;
     }
 }
 
@@ -160,6 +162,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     close(connection->fd); /* also removes it from the epoll */
     connection->fd = -1;
     ps_buffer_free(&stream->slab, &connection->carry);
+    ps_stream_carry_changed(stream, connection);
     ps_buffer_free(&stream->slab, &connection->out);
     ps_buffer_free(&stream->slab, &connection->name);
     if (connection->held)
@@ -168,6 +171,25 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     stream->free = connection;
     stream->open_count--;
     ps_gauge_set(stream->port->counters, PS_COUNTER_OpenConnectionCount, stream->open_count);
+}
+
+bool ps_connection_has_ended(const struct ps_connection *connection)
+{
+    char byte;
+    if (connection->listed) /* bytes of it are in the TLS library */
+        return false;
+    ssize_t n = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+void ps_connection_end_of_input(struct ps_stream *stream, struct ps_connection *connection)
+{
+    if (stream->options.replies && (connection->owed > 0 || connection->out.length > 0)) {
+        connection->closing = true;
+        ps_connection_watch(stream, connection);
+        return;
+    }
+    ps_connection_close(stream, connection);
 }
 
 /* Sends what the socket takes. Returns false: the connection is broken. */
@@ -195,12 +217,15 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
         ps_connection_close(stream, connection);
         return;
     }
+    if (sent > 0)
+        connection->active_ns = stream->mono_ns;
     if (sent == length)
         return;
     data += sent;
     length -= sent;
     if (connection->out.length + length > REPLIES_BYTES_MAX ||
-        !ps_buffer_grow(&stream->slab, &connection->out, connection->out.length + (uint32_t)length)) {
+        ps_stream_grow(stream, connection, &connection->out, connection->out.length + (uint32_t)length) !=
+            PS_SLAB_OK) {
         ps_connection_close(stream, connection);
         return;
     }
@@ -218,6 +243,8 @@ bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connect
         return false;
     }
     connection->out_sent += (uint32_t)sent;
+    if (sent > 0)
+        connection->active_ns = stream->mono_ns;
     if (connection->out_sent < connection->out.length)
         return true;
     connection->out_sent = 0;
@@ -283,7 +310,7 @@ static bool find_name(struct ps_stream *stream, struct ps_connection *connection
     struct ps_slice name;
     if (!ps_reverse_names_find(stream->names, &connection->peer, stream->mono_ns, &name))
         return false;
-    if (ps_buffer_grow(&stream->slab, &connection->name, name.length + 1)) {
+    if (ps_stream_grow(stream, connection, &connection->name, name.length + 1) == PS_SLAB_OK) {
         memcpy(connection->name.data, name.data, name.length);
         connection->host = (struct ps_slice){connection->name.data, name.length};
     }

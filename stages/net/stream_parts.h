@@ -1,5 +1,5 @@
-/* Internals of the stream: shared by stream.c (reading), stream_accept.c (listeners) and stream_connection.c
- * (life and replies of a connection). No other file includes it. */
+/* Internals of the stream: shared by stream.c (reading), stream_accept.c (listeners), stream_connection.c
+ * (life and replies of a connection) and stream_memory.c (unfinished messages). No other file includes it. */
 #pragma once
 
 #include <sys/epoll.h>
@@ -30,6 +30,31 @@ void ps_stream_poll_names(struct ps_stream *stream);
 /* The connection's deadline has passed: a held one continues without a name, any other is closed, and so is
  * one that is not watched. */
 void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connection);
+
+/* ---- memory of unfinished messages (stream_memory.c) ---- */
+
+/* Sets how much of the budget unfinished messages and unsent replies may hold. */
+void ps_stream_memory_init(struct ps_stream *stream);
+/* Makes room in a buffer of the connection. At the stream's limit it first closes other connections with an
+ * unfinished message, the longest messages and the longest silent first. */
+enum ps_slab_result ps_stream_grow(struct ps_stream *stream, struct ps_connection *connection,
+                                   struct ps_buffer *buffer, uint32_t room);
+/* Call it after `carry` was filled, grown or freed. */
+void ps_stream_carry_changed(struct ps_stream *stream, struct ps_connection *connection);
+/* Closes the connection after its outstanding replies because its unfinished message has no memory: logs and
+ * counts it (EventReadFail, malformed) and frees the message. */
+void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection);
+/* Cuts every unfinished message. */
+void ps_stream_cut_all(struct ps_stream *stream);
+/* At every tick: while memory is short, closes connections whose peer is gone, which needs no memory; when it
+ * was short for a second, gives back part of what unfinished messages hold. Returns the mono_ns of the next
+ * check. */
+uint64_t ps_stream_memory_tick(struct ps_stream *stream, const struct ps_now *now);
+/* Closes connections that were idle for options.idle_ns. Returns the mono_ns of the next check. */
+uint64_t ps_stream_idle_tick(struct ps_stream *stream, const struct ps_now *now);
+/* Whether the peer has closed and nothing it sent is unread. Reads nothing. */
+bool ps_connection_has_ended(const struct ps_connection *connection);
+void ps_connection_end_of_input(struct ps_stream *stream, struct ps_connection *connection);
 
 void ps_listener_accept(struct ps_stream *stream, uint16_t listener, const struct ps_now *now);
 /* Returns false after logging that the epoll events of a listener could not be changed. */

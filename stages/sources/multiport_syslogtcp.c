@@ -25,7 +25,7 @@ struct multiport_plan {
     const char *host, *port_header, *default_charset, *keep_fields, *client_ip_header, *client_host_header;
     struct ps_texts port_texts;
     struct ps_pairs port_charsets;
-    int64_t event_size, batch_size, read_buffer_bytes, processors;
+    int64_t event_size, batch_size, read_buffer_bytes, processors, idle_s;
     struct ps_tls_options tls;
     struct port_plan *ports;
     size_t port_count;
@@ -125,6 +125,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(client_host_header),
      .help = "Header for the sender's host name from the resolver, or its IP address if it has none"},
+    PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_TLS_OPTION_ROWS(struct multiport_plan, tls),
     PS_OPTION_END,
 };
@@ -218,7 +219,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     plan->rules = (struct ps_syslog_multi_rules){
         .zone = ps_time_zone_load(context->arena, zone, &known),
         .keep = ps_keep_parse(plan->keep_fields),
-        .size_max = (uint32_t)plan->event_size,
+        .size_max = ps_stream_message_max(context, "eventSize", (uint64_t)plan->event_size),
     };
     ps_syslog_names_init(&plan->rules.names, true);
     plan->client = (struct ps_syslog_client){.ip_name = header_name(plan->client_ip_header),
@@ -318,6 +319,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .owner = state,
         .message_bytes_max = plan->rules.size_max,
         .tls = plan->server,
+        .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .names = plan->client.host_name != NULL,
     };
     state->plan = plan;

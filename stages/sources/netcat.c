@@ -22,7 +22,8 @@ enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4 };
 
 struct netcat_plan {
     const char *host, *encoding;
-    int64_t port, line_chars_max;
+    int64_t port, line_chars_max, idle_s;
+    uint32_t line_bytes_max; /* what max-line-length can take, or what the memory budget allows */
     bool ack;
     struct ps_charset charset;
 };
@@ -64,6 +65,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(encoding),
      .fallback = "utf-8",
      .help = "Character set of the lines and the answers; bodies are always UTF-8"},
+    PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_OPTION_END,
 };
 
@@ -86,8 +88,9 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
-    (void)context;
     struct netcat_plan *plan = plan_;
+    plan->line_bytes_max =
+        ps_stream_message_max(context, "max-line-length", 4 * (uint64_t)plan->line_chars_max);
     return ps_charset_find(plan->encoding, &plan->charset, err);
 }
 
@@ -140,21 +143,23 @@ static enum ps_feed refuse_line(struct netcat_state *state, struct ps_connection
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_count(state->port->counters, PS_COUNTER_malformed, 1);
     ps_log(PS_LOG_WARN, state->port->component,
-           "%s sent a line longer than max-line-length = %lld characters: disconnected", connection->ip_text,
-           (long long)state->plan->line_chars_max);
+           "%s sent a line longer than max-line-length = %lld characters, or than the %u bytes that memory "
+           "allows: disconnected",
+           connection->ip_text, (long long)state->plan->line_chars_max, state->plan->line_bytes_max);
     return PS_FEED_CLOSE;
 }
 
 static bool is_too_long(const struct netcat_state *state, const char *line, uint32_t length)
 {
     uint64_t max = (uint64_t)state->plan->line_chars_max;
-    return length >= max && ps_utf8_char_count(line, length) >= max;
+    return length >= state->plan->line_bytes_max ||
+           (length >= max && ps_utf8_char_count(line, length) >= max);
 }
 
 /* Returns true if the bytes after the last newline are already longer than any accepted line. */
 static bool is_already_too_long(const struct netcat_state *state, const char *data, uint32_t length)
 {
-    if (length >= 4 * (uint64_t)state->plan->line_chars_max)
+    if (length >= state->plan->line_bytes_max)
         return true;
     if (state->plan->charset.kind == PS_CHARSET_UTF8)
         return is_too_long(state, data, length);
@@ -325,7 +330,8 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     const struct ps_stream_options stream = {
         .ops = &stream_ops,
         .owner = state,
-        .message_bytes_max = 4 * (uint32_t)plan->line_chars_max,
+        .message_bytes_max = plan->line_bytes_max,
+        .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .replies = true,
     };
     const struct ps_bind_options bind = {

@@ -11,7 +11,7 @@
 
 struct syslogtcp_plan {
     const char *host;
-    int64_t port, event_size;
+    int64_t port, event_size, idle_s;
     struct ps_syslog_source_options syslog;
     struct ps_tls_options tls;
     struct ps_syslog_source source;
@@ -39,6 +39,7 @@ static const struct ps_option options[] = {
      .unit = "bytes",
      .help = "A longer line is cut there: the event gets flume.syslog.status = Incomplete, the rest is the "
              "next event. Below 10 counts as 10"},
+    PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_SYSLOG_SOURCE_OPTION_ROWS(struct syslogtcp_plan, syslog),
     PS_TLS_OPTION_ROWS(struct syslogtcp_plan, tls),
     PS_OPTION_END,
@@ -55,7 +56,10 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct syslogtcp_plan *plan = plan_;
-    if (ps_syslog_source_build(&plan->source, &plan->syslog, plan->event_size, false, context, err) != PS_OK)
+    int64_t event_size = plan->event_size > 0
+                             ? ps_stream_message_max(context, "eventSize", (uint64_t)plan->event_size)
+                             : plan->event_size;
+    if (ps_syslog_source_build(&plan->source, &plan->syslog, event_size, false, context, err) != PS_OK)
         return PS_FAIL;
     if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) != PS_OK) {
         ps_syslog_source_teardown(&plan->source);
@@ -124,6 +128,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .owner = state,
         .message_bytes_max = plan->source.rules.size_max,
         .tls = plan->server,
+        .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .names = plan->source.client.host_name != NULL,
     };
     const struct ps_bind_options bind = {
