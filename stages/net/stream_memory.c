@@ -206,8 +206,8 @@ uint64_t ps_stream_idle_tick(struct ps_stream *stream, const struct ps_now *now)
     }
     if (closed > 0)
         ps_log(PS_LOG_INFO, stream->port->component,
-               "closed %u connections that were idle for penstock.idle.timeout = %llu s", closed,
-               (unsigned long long)(stream->options.idle_ns / PS_NS_PER_S));
+               "connections closed without traffic for penstock.idle.timeout = %llu s: %u",
+               (unsigned long long)(stream->options.idle_ns / PS_NS_PER_S), closed);
     stream->idle_check_ns = now->mono_ns + IDLE_LOOK_NS;
     return stream->idle_check_ns;
 }

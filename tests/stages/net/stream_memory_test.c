@@ -1,0 +1,303 @@
+/* Unfinished lines and the memory budget: they neither stop a source nor outlive their connections. */
+#include "tests/support/net.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MIB (UINT64_C(1) << 20)
+#define LOCAL "bind", "127.0.0.1", "port", "0"
+#define MANY 400
+
+static void start(struct ps_test_stage *stage, uint64_t budget_bytes, const char *const *keys)
+{
+    ps_test_stage_init_sized(stage, &ps_source_netcat, budget_bytes, 64);
+    assert_int_equal(ps_test_stage_bind(stage, keys), PS_OK);
+    assert_int_equal(ps_test_stage_build(stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(stage), PS_OK);
+}
+
+static int client(const struct ps_test_stage *stage)
+{
+    return ps_test_connect("127.0.0.1", ps_test_tcp_port(stage, 0));
+}
+
+static uint64_t open_count(const struct ps_test_stage *stage)
+{
+    return ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount);
+}
+
+/* One cycle; the batches go back at once, as with a channel that is never full. */
+static void cycle(struct ps_test_stage *stage)
+{
+    (void)ps_test_source_work(stage);
+    if (stage->batch != NULL && stage->batch->count > 0)
+        ps_test_source_close_batch(stage);
+    if (stage->batch == NULL)
+        ps_test_stage_recycle(stage);
+}
+
+static void cycles_until_open(struct ps_test_stage *stage, uint64_t count)
+{
+    for (int i = 0; i < 5000 && open_count(stage) != count; i++) {
+        cycle(stage);
+        ps_test_stage_pass_ms(stage, 10); /* lingering connections end, too */
+    }
+    assert_int_equal(open_count(stage), count);
+}
+
+/* A client that sends complete lines gets its answers. */
+static void assert_served(struct ps_test_stage *stage, int fd)
+{
+    char answer[8];
+    for (int line = 0; line < 10; line++) {
+        ssize_t got = 0;
+        ps_test_send_text(fd, "hello\n");
+        for (int i = 0; i < 2000 && got <= 0; i++) {
+            cycle(stage);
+            got = recv(fd, answer, sizeof answer, MSG_DONTWAIT);
+        }
+        assert_int_equal(got, 3);
+        assert_memory_equal(answer, "OK\n", 3);
+    }
+}
+
+static int allow_many_descriptors(void **unused)
+{
+    (void)unused;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return -1;
+    limit.rlim_cur = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Far more unfinished lines than the budget holds: the oldest are cut, a neighbour is served, and after all of them
+ * are closed nothing is held. */
+static void test_many_unfinished_lines(void **unused)
+{
+    (void)unused;
+    static char part[12000];
+    static int fds[MANY];
+    struct ps_test_stage stage;
+    memset(part, 'a', sizeof part);
+    start(&stage, 4 * MIB, PS_KEYS(LOCAL, "max-line-length", "16000"));
+    int neighbour = client(&stage);
+    for (int i = 0; i < MANY; i++) { /* 400 times 16 KiB, of 4 MiB */
+        fds[i] = client(&stage);
+        ps_test_send(fds[i], part, sizeof part);
+        for (int n = 0; n < 3; n++)
+            cycle(&stage);
+        if (i % 50 == 0)
+            assert_served(&stage, neighbour);
+    }
+    assert_served(&stage, neighbour);
+    uint64_t cut = ps_test_stage_counter(&stage, PS_COUNTER_malformed);
+    assert_in_range(cut, MANY - 64, MANY - 1);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), cut);
+    /* The youngest still has its line. */
+    ps_test_send_text(fds[MANY - 1], "\n");
+    char answer[8];
+    ssize_t got = 0;
+    for (int i = 0; i < 2000 && got <= 0; i++) {
+        cycle(&stage);
+        got = recv(fds[MANY - 1], answer, sizeof answer, MSG_DONTWAIT);
+    }
+    assert_int_equal(got, 3);
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    cycles_until_open(&stage, 1);
+    assert_in_range(ps_depot_used_bytes(stage.depot), 0, MIB); /* blocks of batches */
+    close(neighbour);
+    ps_test_stage_fini(&stage);
+}
+
+/* Sends as much as the socket takes. Returns how many bytes it took; -1: closed by the source. */
+static ssize_t send_now(int fd, const char *data, size_t length)
+{
+    ssize_t n = send(fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n >= 0 ? n : errno == EAGAIN ? 0 : -1;
+}
+
+/* Two lines of 6 MB that never end and are allowed by max-line-length: refused, the neighbour is served. */
+static void test_two_giant_lines(void **unused)
+{
+    (void)unused;
+    enum { GIANT = 6000000 };
+    struct ps_test_stage stage;
+    char *part = malloc(GIANT);
+    assert_non_null(part);
+    memset(part, 'a', GIANT);
+    start(&stage, 20 * MIB, PS_KEYS(LOCAL, "max-line-length", "16777216"));
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, "max-line-length"));
+    int neighbour = client(&stage), fds[2] = {client(&stage), client(&stage)};
+    size_t sent[2] = {0, 0};
+    for (int i = 0; i < 20000; i++) {
+        for (int k = 0; k < 2; k++) {
+            ssize_t n = sent[k] < GIANT ? send_now(fds[k], part + sent[k], GIANT - sent[k]) : 0;
+            sent[k] = n < 0 ? GIANT : sent[k] + (size_t)n;
+        }
+        cycle(&stage);
+        if (i % 100 == 0)
+            assert_served(&stage, neighbour);
+        if (sent[0] == GIANT && sent[1] == GIANT)
+            break;
+    }
+    assert_int_equal(sent[0], GIANT);
+    assert_int_equal(sent[1], GIANT);
+    assert_served(&stage, neighbour);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 2);
+    close(fds[0]);
+    close(fds[1]);
+    cycles_until_open(&stage, 1);
+    close(neighbour);
+    free(part);
+    ps_test_stage_fini(&stage);
+}
+
+/* Takes every free block, as batches in full channels do. */
+static struct ps_block *take_all(struct ps_test_stage *stage, struct ps_block *all)
+{
+    struct ps_block *one;
+    while ((one = ps_block_take(stage->port.blocks)) != NULL) {
+        one->next = all;
+        all = one;
+    }
+    return all;
+}
+
+static void give_all(struct ps_test_stage *stage, struct ps_block *all)
+{
+    while (all != NULL) {
+        struct ps_block *next = all->next;
+        ps_block_drop(stage->port.blocks, all);
+        all = next;
+    }
+}
+
+/* No memory at all: connections whose peer is gone are closed; a complete line waits and arrives later. */
+static void test_hang_ups_need_no_memory(void **unused)
+{
+    (void)unused;
+    int fds[40];
+    struct ps_test_stage stage;
+    start(&stage, 4 * MIB, PS_KEYS(LOCAL));
+    for (size_t i = 0; i < PS_COUNT_OF(fds); i++) {
+        fds[i] = client(&stage);
+        ps_test_send_text(fds[i], "begun");
+    }
+    for (int i = 0; i < 200; i++)
+        cycle(&stage);
+    assert_int_equal(open_count(&stage), PS_COUNT_OF(fds));
+    struct ps_block *all = take_all(&stage, NULL);
+    int waits = client(&stage);
+    ps_test_send_text(waits, "whole\n");
+    for (size_t i = 0; i < PS_COUNT_OF(fds); i++)
+        close(fds[i]);
+    for (int i = 0; i < 20; i++) { /* `work` is not called: there is no memory for a batch */
+        all = take_all(&stage, all);
+        (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+        ps_test_stage_pass_ms(&stage, 10);
+    }
+    assert_int_equal(open_count(&stage), 0);
+    give_all(&stage, all);
+    ps_test_source_clear(&stage);
+    ps_test_source_wait(&stage, 1, 5000);
+    assert_string_equal(stage.events[0].body, "whole");
+    close(waits);
+    ps_test_stage_fini(&stage);
+}
+
+/* Unfinished lines of clients that stay: given back when the budget was used up for a second, not before. */
+static void test_shortage(void **unused)
+{
+    (void)unused;
+    static char part[12000];
+    int fds[40];
+    struct ps_test_stage stage;
+    memset(part, 'a', sizeof part);
+    start(&stage, 4 * MIB, PS_KEYS(LOCAL, "max-line-length", "16000"));
+    for (size_t i = 0; i < PS_COUNT_OF(fds); i++) { /* 3 blocks */
+        fds[i] = client(&stage);
+        ps_test_send(fds[i], part, sizeof part);
+        for (int n = 0; n < 3; n++)
+            cycle(&stage);
+    }
+    for (int i = 0; i < 100; i++)
+        cycle(&stage);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 0);
+    struct ps_block *all = take_all(&stage, NULL);
+    for (int ms = 0; ms < 900; ms += 10) {
+        assert_null(ps_block_take(stage.port.blocks));
+        (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+        ps_test_stage_pass_ms(&stage, 10);
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 0);
+    struct ps_block *one = NULL;
+    for (int ms = 0; ms < 300 && one == NULL; ms += 10) {
+        (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+        one = ps_block_take(stage.port.blocks);
+        ps_test_stage_pass_ms(&stage, 10);
+    }
+    assert_non_null(one);
+    assert_in_range(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 1, PS_COUNT_OF(fds) - 1);
+    ps_block_drop(stage.port.blocks, one);
+    give_all(&stage, all);
+    for (size_t i = 0; i < PS_COUNT_OF(fds); i++)
+        close(fds[i]);
+    cycles_until_open(&stage, 0);
+    ps_test_stage_fini(&stage);
+}
+
+/* Idle: no byte for the whole time. What the source has not read yet does not count as idle. */
+static void test_idle_timeout(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, 16 * MIB, PS_KEYS(LOCAL, "penstock.idle.timeout", "5"));
+    int silent = client(&stage), slow = client(&stage), unread = client(&stage);
+    for (int i = 0; i < 20; i++)
+        cycle(&stage);
+    assert_int_equal(open_count(&stage), 3);
+    for (int second = 0; second < 4; second++) {
+        ps_test_stage_pass_ms(&stage, 1000);
+        ps_test_send_text(slow, "x");
+        for (int i = 0; i < 3; i++)
+            cycle(&stage);
+    }
+    assert_int_equal(open_count(&stage), 3);
+    ps_test_send_text(unread, "waits\n"); /* the source is not called: its channel is full */
+    for (int second = 0; second < 3; second++) {
+        ps_test_stage_pass_ms(&stage, 1000);
+        (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+    }
+    assert_int_equal(open_count(&stage), 2);
+    bool closed;
+    assert_string_equal(ps_test_receive(&stage, silent, 1, 1000, &closed), "");
+    assert_true(closed);
+    assert_string_equal(ps_test_receive(&stage, unread, 3, 5000, &closed), "OK\n");
+    for (int second = 0; second < 8; second++) {
+        ps_test_stage_pass_ms(&stage, 1000);
+        cycle(&stage);
+    }
+    assert_int_equal(open_count(&stage), 0);
+    close(silent);
+    close(slow);
+    close(unread);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_many_unfinished_lines),
+        cmocka_unit_test(test_two_giant_lines),
+        cmocka_unit_test(test_hang_ups_need_no_memory),
+        cmocka_unit_test(test_shortage),
+        cmocka_unit_test(test_idle_timeout),
+    };
+    return cmocka_run_group_tests(tests, allow_many_descriptors, NULL);
+}
