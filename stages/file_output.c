@@ -4,19 +4,39 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES (256U * 1024U)
 #define COPY_BYTES_MAX 1024U /* copying a piece up to this size is cheaper than one more iovec */
 #define GATHERED_BYTES_MAX (1024U * 1024U)
 
-/* Writes the gathered pieces at the offset, with as many calls as needed. */
+/* Cuts the last `torn` bytes off the file. */
+static bool cut_torn(struct ps_file_output *output)
+{
+    struct stat facts;
+    if (output->torn == 0)
+        return true;
+    if (fstat(output->fd, &facts) != 0 ||
+        ftruncate(output->fd,
+                  facts.st_size > (off_t)output->torn ? facts.st_size - (off_t)output->torn : 0) != 0)
+        return false;
+    output->torn = 0;
+    return true;
+}
+
+/* Appends the gathered pieces, with as many calls as needed. */
 static bool drain(struct ps_file_output *output)
 {
+    if (!cut_torn(output)) {
+        output->error = errno;
+        output->failed = true;
+        return false;
+    }
     struct iovec *piece = output->pieces;
     int count = output->piece_count;
     while (count > 0) {
-        ssize_t written = pwritev(output->fd, piece, count, (off_t)output->offset);
+        ssize_t written = writev(output->fd, piece, count);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0) {
@@ -24,7 +44,7 @@ static bool drain(struct ps_file_output *output)
             output->failed = true;
             return false;
         }
-        output->offset += (uint64_t)written;
+        output->written += (uint64_t)written;
         size_t rest = (size_t)written;
         while (count > 0 && rest >= piece->iov_len) {
             rest -= piece->iov_len;
@@ -98,7 +118,7 @@ void ps_file_output_begin(struct ps_file_output *output, int fd)
 {
     output->fd = fd;
     output->failed = false;
-    output->good = output->offset = 0;
+    output->written = output->torn = 0;
     output->used = output->piece_bytes = 0;
     output->piece_count = 0;
     output->lasting = NULL;
@@ -109,16 +129,16 @@ bool ps_file_output_commit(struct ps_file_output *output)
     output->lasting = NULL;
     if (output->failed || !drain(output))
         return false;
-    output->good = output->offset;
+    output->written = 0;
     return true;
 }
 
 void ps_file_output_undo(struct ps_file_output *output)
 {
-    /* If the file cannot be truncated, the next write overwrites it from the same offset. */
-    if (output->offset > output->good && ftruncate(output->fd, (off_t)output->good) != 0)
+    output->torn += output->written;
+    output->written = 0;
+    if (!cut_torn(output)) /* the next write tries again */
         output->error = errno;
-    output->offset = output->good;
     output->used = output->piece_bytes = 0;
     output->piece_count = 0;
     output->lasting = NULL;

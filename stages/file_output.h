@@ -14,9 +14,10 @@
 struct ps_file_output {
     struct ps_output output; /* passed to the serializer; must be the first member */
     int fd;
-    int error;             /* errno of the last write that failed */
-    bool failed;           /* a write failed since the last commit */
-    uint64_t good, offset; /* bytes committed; bytes written */
+    int error;        /* errno of the last write that failed */
+    bool failed;      /* a write failed since the last commit */
+    uint64_t written; /* bytes written since the last commit */
+    uint64_t torn;    /* of them, bytes that undo could not cut off: cut off before the next write */
     char *buffer;
     size_t used;
     struct iovec pieces[PS_FILE_OUTPUT_PIECES];
@@ -30,7 +31,8 @@ struct ps_file_output {
 bool ps_file_output_init(struct ps_file_output *output);
 void ps_file_output_fini(struct ps_file_output *output);
 
-/* Starts writing to a new, empty file at offset 0. The caller owns `fd`. */
+/* Starts writing to a new file, opened with O_APPEND: if somebody truncates it, writing continues at its new end.
+ * The caller owns `fd`. */
 void ps_file_output_begin(struct ps_file_output *output, int fd);
 
 /* Declares that these bytes stay valid until commit or undo. */

@@ -179,7 +179,7 @@ static bool file_begin(const struct file_roll_plan *plan, struct file_roll_state
             fail(state, now, "create", ENAMETOOLONG);
             return false;
         }
-        state->fd = open(state->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        state->fd = open(state->path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (state->fd >= 0)
             break;
         if (errno != EEXIST) {
@@ -227,6 +227,19 @@ static void file_end(const struct file_roll_plan *plan, struct file_roll_state *
         ps_count(state->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     }
     state->fd = -1;
+}
+
+/* If somebody deleted the open file, what is written to it would be lost: begins a new one. */
+static void replace_deleted(const struct file_roll_plan *plan, struct file_roll_state *state,
+                            const struct ps_now *now)
+{
+    struct stat facts;
+    if (fstat(state->fd, &facts) != 0 || facts.st_nlink > 0)
+        return;
+    ps_log(PS_LOG_WARN, state->port->component, "%s was deleted; what it held is lost; beginning a new file",
+           state->path);
+    file_end(plan, state);
+    (void)file_begin(plan, state, now);
 }
 
 /* ---- the stage ---- */
@@ -301,6 +314,8 @@ static enum ps_result file_roll_work(const void *plan_, void *state_, struct ps_
     struct file_roll_state *state = state_;
     struct ps_lease *lease = *lease_;
     const struct ps_serializer_ops *ops = plan->serializer->serializer;
+    if (state->fd >= 0)
+        replace_deleted(plan, state, now);
     if (state->fd < 0)
         return PS_RETRY;
     bool good = true;

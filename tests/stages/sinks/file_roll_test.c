@@ -59,6 +59,32 @@ static void put(struct ps_test_stage *stage, const char *body)
     assert_int_equal(ps_test_sink_work(stage, &lease), PS_DONE);
 }
 
+/* A deleted file is noticed before the next event is written; a truncated one continues at its new end. */
+static void test_deleted_and_truncated(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    struct stat facts;
+    char path[256];
+    ps_test_stage_start(&stage, &ps_sink_file_roll,
+                        PS_KEYS("sink.directory", folder, "sink.rollInterval", "0"));
+    (void)ps_test_sink_tick(&stage);
+    put(&stage, "lost");
+    snprintf(path, sizeof path, "%s/1700000000000-1", folder);
+    assert_int_equal(unlink(path), 0);
+    put(&stage, "kept");
+    put(&stage, "too");
+    assert_int_equal(file_count(), 1);
+    assert_string_equal(content("1700000000000-2"), "kept\ntoo\n");
+    snprintf(path, sizeof path, "%s/1700000000000-2", folder);
+    assert_int_equal(truncate(path, 0), 0);
+    put(&stage, "after");
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(facts.st_size, 6);
+    assert_string_equal(content("1700000000000-2"), "after\n");
+    ps_test_stage_fini(&stage);
+}
+
 static void test_rolls(void **unused)
 {
     (void)unused;
@@ -305,9 +331,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
-        IN_FOLDER(test_rolls),          IN_FOLDER(test_never_rolls),    IN_FOLDER(test_sizes),
-        IN_FOLDER(test_disk_full_text), IN_FOLDER(test_disk_full_avro), IN_FOLDER(test_missing_directory),
-        IN_FOLDER(test_directory_goes), IN_FOLDER(test_taken_name),     IN_FOLDER(test_bad_keys),
+        IN_FOLDER(test_deleted_and_truncated),
+        IN_FOLDER(test_rolls),
+        IN_FOLDER(test_never_rolls),
+        IN_FOLDER(test_sizes),
+        IN_FOLDER(test_disk_full_text),
+        IN_FOLDER(test_disk_full_avro),
+        IN_FOLDER(test_missing_directory),
+        IN_FOLDER(test_directory_goes),
+        IN_FOLDER(test_taken_name),
+        IN_FOLDER(test_bad_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
