@@ -27,6 +27,11 @@ static int file_actions(posix_spawn_file_actions_t *actions, const struct ps_spa
     return failed;
 }
 
+static char *const *environment_of(const struct ps_spawn *spawn)
+{
+    return spawn->environment != NULL ? (char *const *)(uintptr_t)spawn->environment : environ;
+}
+
 static int start(pid_t *pid, const struct ps_spawn *spawn)
 {
     posix_spawn_file_actions_t actions;
@@ -40,6 +45,7 @@ static int start(pid_t *pid, const struct ps_spawn *spawn)
     failed = posix_spawnattr_init(&attributes);
     if (failed == 0) {
         char *const *argv = (char *const *)(uintptr_t)spawn->argv;
+        char *const *environment = environment_of(spawn);
         (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
                                                         POSIX_SPAWN_SETSIGMASK);
         (void)posix_spawnattr_setpgroup(&attributes, 0);
@@ -48,8 +54,8 @@ static int start(pid_t *pid, const struct ps_spawn *spawn)
         failed = file_actions(&actions, spawn);
         if (failed == 0)
             failed = spawn->program != NULL
-                         ? posix_spawn(pid, spawn->program, &actions, &attributes, argv, environ)
-                         : posix_spawnp(pid, spawn->argv[0], &actions, &attributes, argv, environ);
+                         ? posix_spawn(pid, spawn->program, &actions, &attributes, argv, environment)
+                         : posix_spawnp(pid, spawn->argv[0], &actions, &attributes, argv, environment);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);
@@ -77,7 +83,7 @@ static _Noreturn void child_exec(const struct ps_spawn *spawn, pid_t parent)
             (void)dup2(source, fd);
     }
     if (getppid() == parent) /* else it has ended before prctl */
-        (void)execve(spawn->program, (char *const *)(uintptr_t)spawn->argv, environ);
+        (void)execve(spawn->program, (char *const *)(uintptr_t)spawn->argv, environment_of(spawn));
     dprintf(STDERR_FILENO, "cannot run %s: %s\n", spawn->program, strerror(errno));
     _exit(127);
 }

@@ -1,6 +1,6 @@
 /* Starts a program as a process of its own: in a process group of its own, with all signals at their defaults
  * and none blocked, so that neither what the caller ignores nor a ^C at its terminal reaches it. The
- * environment is the caller's. Descriptors other than 0, 1 and 2 must be close-on-exec.
+ * environment is the caller's unless given. Descriptors other than 0, 1 and 2 must be close-on-exec.
  *
  * Thread: any; ps_spawn blocks for as long as the kernel needs to execute a file. */
 #pragma once
@@ -15,9 +15,10 @@ enum {
 };
 
 struct ps_spawn {
-    const char *program;       /* a path; NULL: argv[0], looked for in PATH */
-    const char *const *argv;   /* ends with NULL */
-    int input, output, errors; /* descriptors of the caller that become 0, 1 and 2, or PS_SPAWN_* */
+    const char *program;            /* a path; NULL: argv[0], looked for in PATH */
+    const char *const *argv;        /* ends with NULL */
+    const char *const *environment; /* ends with NULL; NULL: the caller's */
+    int input, output, errors;      /* descriptors of the caller that become 0, 1 and 2, or PS_SPAWN_* */
     /* The process gets SIGTERM when the thread that started it ends. Needs `program`. A program that cannot
      * be executed is then an exit code of 127 and a line on `errors`, no error of ps_spawn. */
     bool ends_with_caller;

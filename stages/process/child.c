@@ -7,10 +7,13 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#define KILL_ROUNDS 20 /* a process may start another one before it is killed */
 
 _Static_assert(sizeof(((struct ps_child_cpus *)0)->words) >= sizeof(cpu_set_t),
                "ps_child_cpus must hold a cpu_set_t");
@@ -64,9 +67,12 @@ enum ps_status ps_child_start(struct ps_child *child, const char *const *argv, b
 {
     struct ends ends = {-1, -1, -1};
     ps_child_init(child);
-    int failed = 0;
-    if (!pipe_make(&child->input, &ends.input, false) || !pipe_make(&child->output, &ends.output, true) ||
-        (errors && !pipe_make(&child->errors, &ends.errors, true)))
+    ps_child_mark(child);
+    const char **environment = ps_child_environment(child);
+    int failed = environment == NULL ? ENOMEM : 0;
+    if (failed == 0 &&
+        (!pipe_make(&child->input, &ends.input, false) || !pipe_make(&child->output, &ends.output, true) ||
+         (errors && !pipe_make(&child->errors, &ends.errors, true))))
         failed = errno;
     if (failed == 0) {
         /* A child inherits the CPUs of the thread that starts it; it must not be limited to those that the
@@ -76,12 +82,14 @@ enum ps_status ps_child_start(struct ps_child *child, const char *const *argv, b
         if (cpus->known)
             (void)sched_setaffinity(0, sizeof cpus->words, (const cpu_set_t *)(const void *)cpus->words);
         failed = ps_spawn(&child->pid, &(struct ps_spawn){.argv = argv,
+                                                          .environment = environment,
                                                           .input = ends.input,
                                                           .output = ends.output,
                                                           .errors = errors ? ends.errors : PS_SPAWN_NOTHING});
         if (own.known)
             (void)sched_setaffinity(0, sizeof own.words, (const cpu_set_t *)(const void *)own.words);
     }
+    free(environment);
     fd_close(&ends.input);
     fd_close(&ends.output);
     fd_close(&ends.errors);
@@ -121,13 +129,20 @@ void ps_child_kill(struct ps_child *child)
 {
     if (child->pid == 0)
         return;
-    if (!child->ended) {
+    if (!child->ended)
         ps_child_signal(child, SIGTERM, true);
-        for (int i = 0; i < 100 && !ps_child_poll(child); i++)
-            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-        ps_child_signal(child, SIGKILL, true);
-        while (!ps_child_poll(child))
-            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    unsigned others = ps_child_signal_descendants(child, SIGTERM);
+    for (int i = 0; i < 100 && (others > 0 || !ps_child_poll(child)); i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        (void)ps_child_poll(child);
+        if (others > 0 && i % 10 == 0)
+            others = ps_child_signal_descendants(child, 0);
     }
+    if (!child->ended)
+        ps_child_signal(child, SIGKILL, true);
+    for (int round = 0; round < KILL_ROUNDS && ps_child_signal_descendants(child, SIGKILL) > 0; round++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    while (!ps_child_poll(child))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     ps_child_fini(child);
 }

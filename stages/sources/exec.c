@@ -333,8 +333,10 @@ static bool exec_drain(const void *plan, void *state_, const struct ps_now *now)
     struct exec_state *state = state_;
     if (state->drain_ns == 0) {
         state->drain_ns = now->mono_ns + DRAIN_NS;
-        if (state->phase == PHASE_RUNS)
+        if (state->phase == PHASE_RUNS) {
             ps_child_signal(&state->child, SIGTERM, true);
+            (void)ps_child_signal_descendants(&state->child, SIGTERM);
+        }
     }
     bool running = state->phase == PHASE_RUNS || state->phase == PHASE_ENDS;
     return !running || now->mono_ns >= state->drain_ns;

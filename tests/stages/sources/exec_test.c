@@ -185,28 +185,44 @@ static void test_no_epoll(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* All processes that the command left running are killed when the source closes. */
-static void test_group_is_killed(void **unused)
+/* Whether the process ends within 5 s; a zombie that init has not reaped yet has ended. */
+static bool ends(pid_t pid)
 {
-    (void)unused;
-    struct ps_test_stage stage;
-    start(&stage, PS_KEYS("shell", "/bin/sh -c", "command", "trap '' TERM; sleep 1000 & echo $!; wait"));
-    ps_test_source_wait(&stage, 1, 20000);
-    pid_t sleeper = (pid_t)atoi(stage.events[0].body);
-    assert_int_equal(kill(sleeper, 0), 0);
-    ps_test_stage_close(&stage);
-    int gone = 0;
-    for (int i = 0; i < 500 && !gone; i++) {
+    for (int i = 0; i < 500; i++) {
         char path[64], state = '?';
-        snprintf(path, sizeof path, "/proc/%d/stat", sleeper);
-        FILE *file = fopen(path, "r"); /* a zombie that init has not reaped yet counts as gone */
-        gone = file == NULL || (fscanf(file, "%*d %*s %c", &state) == 1 && state == 'Z');
+        snprintf(path, sizeof path, "/proc/%d/stat", pid);
+        FILE *file = fopen(path, "r");
+        bool gone = file == NULL || (fscanf(file, "%*d %*s %c", &state) == 1 && state == 'Z');
         if (file != NULL)
             fclose(file);
+        if (gone)
+            return true;
         usleep(10000);
     }
-    assert_true(gone);
-    ps_test_stage_fini(&stage);
+    return false;
+}
+
+/* All processes that the command left running are killed when the source closes: those of its group, those in a
+ * session of their own, also when their parent or the command itself has ended. */
+static void test_descendants_are_killed(void **unused)
+{
+    (void)unused;
+    static const char *const commands[] = {
+        "trap '' TERM; sleep 1000 & echo $!; wait",
+        "setsid /bin/sh -c 'echo $$; trap \"\" TERM; while :; do sleep 1; done'",
+        "(setsid /bin/sh -c 'echo $$; exec sleep 1000' &) ; wait; sleep 1000",
+        "setsid /bin/sh -c 'echo $$; exec sleep 1000' & exit 0",
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(commands); i++) {
+        struct ps_test_stage stage;
+        start(&stage, PS_KEYS("shell", "/bin/sh -c", "command", commands[i]));
+        ps_test_source_wait(&stage, 1, 20000);
+        pid_t sleeper = (pid_t)atoi(stage.events[0].body);
+        assert_int_equal(kill(sleeper, 0), 0);
+        ps_test_stage_close(&stage);
+        assert_true(ends(sleeper));
+        ps_test_stage_fini(&stage);
+    }
 }
 
 /* Stopping: the command gets SIGTERM, and what it writes then is still read. */
@@ -276,12 +292,18 @@ static void test_tail(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),           cmocka_unit_test(test_shell),
-        cmocka_unit_test(test_line_ends),       cmocka_unit_test(test_charsets),
-        cmocka_unit_test(test_many_lines),      cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_restart),         cmocka_unit_test(test_no_such_command),
-        cmocka_unit_test(test_group_is_killed), cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_standard_error),  cmocka_unit_test(test_tail),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_shell),
+        cmocka_unit_test(test_line_ends),
+        cmocka_unit_test(test_charsets),
+        cmocka_unit_test(test_many_lines),
+        cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_no_such_command),
+        cmocka_unit_test(test_descendants_are_killed),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_standard_error),
+        cmocka_unit_test(test_tail),
         cmocka_unit_test(test_no_epoll),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
