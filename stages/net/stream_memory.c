@@ -30,7 +30,7 @@ uint32_t ps_stream_message_max(const struct ps_context *context, const char *key
     if (wanted <= most)
         return (uint32_t)wanted;
     ps_report(context, PS_LOG_WARN, key,
-              "needs lines of %llu bytes, but the memory budget allows %u (a sixteenth of "
+              "a line may need %llu bytes, but the memory budget allows %u (a sixteenth of "
               "penstock.memory.budget, divided by the workers); a longer line counts as too long",
               (unsigned long long)wanted, (unsigned)most);
     return (uint32_t)most;
