@@ -350,9 +350,6 @@ struct ps_stage_ops {
      * (EventReadFail and so on), because Flume's class for it has a list of its own. Ends with
      * PS_COUNTER_COUNT. NULL: the general ones. */
     const enum ps_counter *json_counters;
-    /* Threads that a client library starts for each open instance. They count when the engine decides whether
-     * to pin its workers. 0: no client library. */
-    unsigned client_threads;
     /* Its client library queues events: each client gets a share of the memory budget for them
      * (ps_context.client_queue_bytes). */
     bool client_holds_events;

@@ -92,7 +92,7 @@ static void apply_log(const struct ps_conf *conf)
 static struct ps_machine machine_for(const struct ps_conf *conf)
 {
     struct ps_machine machine;
-    ps_machine_read(&machine);
+    ps_machine_read(&machine, "");
     machine.heap_hint_bytes = (uint64_t)conf->heap_bytes;
     return machine;
 }

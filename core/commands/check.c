@@ -56,7 +56,7 @@ static enum ps_status describe(struct ps_conf *conf, struct lines *lines)
 {
     struct ps_machine machine;
     struct ps_err err = {.length = 0};
-    ps_machine_read(&machine);
+    ps_machine_read(&machine, "");
     machine.heap_hint_bytes = (uint64_t)conf->heap_bytes;
     struct ps_plan *plan = ps_plan_create(ps_conf_take_spec(conf), &machine, 0, &err);
     if (plan == NULL) {

@@ -16,8 +16,7 @@ static void log_line(void *argument, const char *text)
     ps_log(PS_LOG_INFO, "agent", "%s", text);
 }
 
-static struct ps_engine *engine_for(const struct ps_plan *plan, const struct ps_machine *machine,
-                                    struct ps_err *err)
+static struct ps_engine *engine_for(const struct ps_plan *plan, struct ps_err *err)
 {
     const struct ps_agent_options *options = &plan->spec->options;
     struct ps_engine_settings settings = {
@@ -27,8 +26,6 @@ static struct ps_engine *engine_for(const struct ps_plan *plan, const struct ps_
         .leases_max = plan->leases_max > LEASES_SPARE ? plan->leases_max : LEASES_SPARE,
         .cpus = options->cpus,
         .idle = (enum ps_idle)options->idle,
-        .cores = machine->cores,
-        .library_threads = ps_agent_client_threads(plan->spec),
     };
     return ps_engine_create(&settings, err);
 }
@@ -42,7 +39,7 @@ struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_mach
     struct ps_agent *agent = ps_must_alloc(1, sizeof *agent, "the agent");
     if (ps_plan_build(plan, err) != PS_OK)
         goto failed;
-    agent->engine = engine_for(plan, machine, err);
+    agent->engine = engine_for(plan, err);
     if (agent->engine == NULL || ps_engine_start(agent->engine, err) != PS_OK)
         goto failed;
     pthread_mutex_init(&agent->lock, NULL);

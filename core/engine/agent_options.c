@@ -13,15 +13,14 @@ const struct ps_option ps_agent_option_rows[] = {
      .unit = "threads",
      .flags = PS_OPTION_EXTENSION,
      .reload = PS_RELOAD_AGENT,
-     .help = "worker threads; 0: one for each source and sink, at most the CPUs less one"},
+     .help = "worker threads; 0: one for each source and sink, at most the CPUs "
+             "(affinity mask, cgroup quota) less one"},
     {.key = "cpus",
      .type = PS_OPTION_LIST,
      .offset = offsetof(struct ps_agent_options, cpus),
      .flags = PS_OPTION_EXTENSION,
      .reload = PS_RELOAD_AGENT,
-     .help = "CPU numbers to pin the workers to, in order; unset: pinned to free CPUs only when there are "
-             "enough for the "
-             "workers and the client libraries' threads"},
+     .help = "CPU numbers to pin the workers to, in order; unset: no worker is pinned"},
     {.key = "idle",
      .type = PS_OPTION_ENUM,
      .offset = offsetof(struct ps_agent_options, idle),

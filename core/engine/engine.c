@@ -1,7 +1,6 @@
 #include "core/engine/engine.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -82,33 +81,20 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* Chooses a CPU for each worker, or -1 (not pinned): the configured CPUs; else the CPUs of the process, if
- * there are enough for every worker and the client libraries' threads. A pinned worker that shares its CPU
- * with another thread waits for that thread. */
-static void choose_cpus(struct ps_engine *engine)
+/* Sets the CPU of each worker: the configured one, or -1 (not pinned). It chooses none itself
+ * (docs/decisions/0017-pinned-only-when-told.md). */
+static void set_cpus(struct ps_engine *engine)
 {
     const struct ps_engine_settings *settings = &engine->settings;
-    cpu_set_t set;
-    bool pin = settings->worker_count + settings->library_threads <= settings->cores;
-    bool known = sched_getaffinity(0, sizeof set, &set) == 0;
-    unsigned cpu = 0;
-    for (unsigned i = 0; i < engine->worker_count; i++) {
-        int chosen = -1;
-        if (settings->cpus.count > i) {
-            chosen = atoi(settings->cpus.items[i]);
-        } else if (settings->cpus.count == 0 && pin && known) {
-            while (cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &set))
-                cpu++;
-            chosen = cpu < CPU_SETSIZE ? (int)cpu++ : -1;
-        }
-        ps_worker_set_cpu(engine->workers[i], chosen, settings->idle);
-    }
+    for (unsigned i = 0; i < engine->worker_count; i++)
+        ps_worker_set_cpu(engine->workers[i], i < settings->cpus.count ? atoi(settings->cpus.items[i]) : -1,
+                          settings->idle);
 }
 
 enum ps_status ps_engine_start(struct ps_engine *engine, struct ps_err *err)
 {
     PS_ASSERT(!engine->started && !engine->settings.simulated);
-    choose_cpus(engine);
+    set_cpus(engine);
     for (unsigned i = 0; i < engine->worker_count; i++) {
         int failed = pthread_create(&engine->threads[i], NULL, thread_main, engine->workers[i]);
         if (failed != 0) {

@@ -18,8 +18,7 @@ struct ps_engine_settings {
     uint16_t leases_max;          /* of one batch */
     struct ps_texts cpus;         /* as in ps_agent_options */
     enum ps_idle idle;
-    unsigned cores, library_threads; /* workers are pinned when there is a core for each of both */
-    bool simulated;                  /* no threads: the caller runs ps_worker_cycle */
+    bool simulated; /* no threads: the caller runs ps_worker_cycle */
 };
 
 struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, struct ps_err *err);

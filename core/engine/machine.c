@@ -1,4 +1,5 @@
-/* What the machine has: CPUs this process may use, RAM or the cgroup's limit. */
+/* What this process may use of the machine: CPUs (affinity mask, cgroup quota), memory (RAM, cgroup limit).
+ * Thread: control. */
 #include "core/engine/plan.h"
 
 #include <sched.h>
@@ -6,60 +7,141 @@
 #include <string.h>
 #include <unistd.h>
 
-static uint64_t read_number(const char *path)
+#define PATH_BYTES 8192U
+#define LINE_BYTES 4096U
+
+/* Opens "<root>/sys/fs/cgroup<mount><group>/<file>"; NULL: there is none. */
+static FILE *open_limit(const char *root, const char *mount, const char *group, const char *file)
 {
-    unsigned long long number = 0;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
+    char path[PATH_BYTES];
+    int length = snprintf(path, sizeof path, "%s/sys/fs/cgroup%s%s/%s", root, mount,
+                          strcmp(group, "/") == 0 ? "" : group, file);
+    return length > 0 && (size_t)length < sizeof path ? fopen(path, "re") : NULL;
+}
+
+/* Returns 0: no file, or no number in it ("max", -1). */
+static uint64_t read_number(const char *root, const char *mount, const char *group, const char *file)
+{
+    long long number = 0;
+    FILE *stream = open_limit(root, mount, group, file);
+    if (stream == NULL)
         return 0;
-    if (fscanf(file, "%llu", &number) != 1) /* "max" */
+    if (fscanf(stream, "%lld", &number) != 1 || number < 0)
         number = 0;
-    fclose(file);
-    return number;
+    fclose(stream);
+    return (uint64_t)number;
 }
 
-/* cgroup v2: the limit of this process's group or of the nearest one above it that has one; v1: the memory
- * controller's. */
-static uint64_t cgroup_limit_bytes(void)
+/* Rounds a quota of CPU time up to whole CPUs, as the JVM does; 0: no quota. */
+static uint64_t whole_cpus(uint64_t quota_us, uint64_t period_us)
 {
-    char line[4096], path[4352];
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    uint64_t lowest = 0;
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        bool v2 = strncmp(line, "0::", 3) == 0;
-        char *group = strstr(line, v2 ? "::" : ":memory:");
-        if (group == NULL)
-            continue;
-        group += v2 ? 2 : 8;
-        for (;;) {
-            snprintf(path, sizeof path,
-                     v2 ? "/sys/fs/cgroup%s/memory.max" : "/sys/fs/cgroup/memory%s/memory.limit_in_bytes",
-                     strcmp(group, "/") == 0 ? "" : group);
-            uint64_t limit = read_number(path);
-            if (limit > 0 && (lowest == 0 || limit < lowest))
-                lowest = limit;
-            char *slash = strrchr(group, '/');
-            if (slash == NULL || group[0] == '\0')
-                break;
-            *slash = '\0';
-        }
-    }
-    if (file != NULL)
-        fclose(file);
-    return lowest;
+    return quota_us == 0 || period_us == 0 ? 0 : (quota_us - 1) / period_us + 1;
 }
 
-void ps_machine_read(struct ps_machine *machine)
+static uint64_t read_cpu_max(const char *root, const char *group)
+{
+    unsigned long long quota_us = 0, period_us = 0;
+    FILE *stream = open_limit(root, "", group, "cpu.max");
+    if (stream == NULL)
+        return 0;
+    if (fscanf(stream, "%llu %llu", &quota_us, &period_us) != 2) /* "max 100000" */
+        quota_us = 0;
+    fclose(stream);
+    return whole_cpus(quota_us, period_us);
+}
+
+/* The mount points of cgroup v1's CPU controller differ between distributions. */
+static uint64_t read_cfs_quota(const char *root, const char *group)
+{
+    static const char *const mounts[] = {"/cpu,cpuacct", "/cpu", "/cpuacct,cpu"};
+    for (size_t i = 0; i < PS_COUNT_OF(mounts); i++) {
+        uint64_t cpus = whole_cpus(read_number(root, mounts[i], group, "cpu.cfs_quota_us"),
+                                   read_number(root, mounts[i], group, "cpu.cfs_period_us"));
+        if (cpus > 0)
+            return cpus;
+    }
+    return 0;
+}
+
+static void lower(uint64_t *lowest, uint64_t limit)
+{
+    if (limit > 0 && (*lowest == 0 || limit < *lowest))
+        *lowest = limit;
+}
+
+struct limits {
+    uint64_t cpus, memory_bytes; /* 0: no limit */
+};
+
+/* Whether `controllers` ("cpu,cpuacct") names `controller`. */
+static bool has_controller(const char *controllers, const char *controller)
+{
+    size_t length = strlen(controller);
+    for (const char *at = controllers;; at++) {
+        size_t word = strcspn(at, ",");
+        if (word == length && memcmp(at, controller, length) == 0)
+            return true;
+        at += word;
+        if (*at == '\0')
+            return false;
+    }
+}
+
+/* Reads the limits of one line of /proc/self/cgroup, "number:controllers:group". A limit of any group above
+ * applies, too. In a container that sees the host's path, only the last step, the root of the mount, is
+ * there: it is the container's group. */
+static void read_group(const char *root, char *line, struct limits *limits)
+{
+    char *controllers = strchr(line, ':');
+    char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+    if (group == NULL)
+        return;
+    *controllers++ = *group++ = '\0';
+    bool v2 = controllers[0] == '\0';
+    bool cpu = has_controller(controllers, "cpu"), memory = has_controller(controllers, "memory");
+    for (;;) {
+        if (v2) {
+            lower(&limits->cpus, read_cpu_max(root, group));
+            lower(&limits->memory_bytes, read_number(root, "", group, "memory.max"));
+        }
+        if (cpu)
+            lower(&limits->cpus, read_cfs_quota(root, group));
+        if (memory)
+            lower(&limits->memory_bytes, read_number(root, "/memory", group, "memory.limit_in_bytes"));
+        char *slash = strrchr(group, '/');
+        if (slash == NULL)
+            break;
+        *slash = '\0';
+    }
+}
+
+static struct limits read_limits(const char *root)
+{
+    char path[PATH_BYTES], line[LINE_BYTES];
+    struct limits limits = {0};
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    FILE *stream = fopen(path, "re");
+    while (stream != NULL && fgets(line, sizeof line, stream) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        read_group(root, line, &limits);
+    }
+    if (stream != NULL)
+        fclose(stream);
+    return limits;
+}
+
+void ps_machine_read(struct ps_machine *machine, const char *root)
 {
     cpu_set_t set;
     long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    struct limits limits = read_limits(root);
     *machine = (struct ps_machine){.cores = 1};
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         machine->cores = (unsigned)CPU_COUNT(&set);
+    if (limits.cpus > 0 && limits.cpus < machine->cores)
+        machine->cores = (unsigned)limits.cpus;
     machine->memory_bytes =
         pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : UINT64_C(1) << 30;
-    uint64_t limit = cgroup_limit_bytes();
-    if (limit > 0 && limit < machine->memory_bytes)
-        machine->memory_bytes = limit;
+    if (limits.memory_bytes > 0 && limits.memory_bytes < machine->memory_bytes)
+        machine->memory_bytes = limits.memory_bytes;
 }

@@ -23,16 +23,6 @@ uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
     return (uint32_t)(quarter < limit ? quarter : limit);
 }
 
-unsigned ps_agent_client_threads(const struct ps_agent_spec *spec)
-{
-    unsigned threads = 0;
-    for (size_t i = 0; i < spec->sink_count; i++)
-        threads += spec->sinks[i].stage.ops->client_threads;
-    for (size_t i = 0; i < spec->source_count; i++)
-        threads += (unsigned)spec->sources[i].common->workers * spec->sources[i].stage.ops->client_threads;
-    return threads;
-}
-
 /* Clients whose library queues events: one for each sink and each instance of a source. */
 static unsigned client_count(const struct ps_agent_spec *spec)
 {

@@ -17,7 +17,7 @@ enum ps_idle { PS_IDLE_AUTO, PS_IDLE_SPIN, PS_IDLE_PARK };
 /* Agent-level settings (`<agent>.penstock.<key>`); rows in core/engine/agent_options.c. */
 struct ps_agent_options {
     int64_t workers;           /* 0: min(units, cores - 1), at least 1 */
-    struct ps_texts cpus;      /* CPU numbers, one for each worker; empty: the engine chooses */
+    struct ps_texts cpus;      /* CPU numbers, one for each worker; empty: no worker is pinned */
     int idle;                  /* enum ps_idle */
     int64_t memory_budget;     /* bytes; 0: min(25 % of RAM or of the cgroup's limit, -Xmx of flume-env.sh) */
     int64_t batch_events;      /* most events of a batch */
@@ -119,22 +119,22 @@ struct ps_plan {
     struct ps_plan *older;
 };
 
-/* What the machine has; ps_machine_read reads it, tests make one up. */
+/* What this process may use of the machine; ps_machine_read reads it, tests make one up. */
 struct ps_machine {
-    unsigned cores;
+    unsigned cores;           /* CPUs of the affinity mask, or of the cgroup's quota, rounded up, if fewer */
     uint64_t memory_bytes;    /* RAM, or the cgroup's limit if lower */
     uint64_t heap_hint_bytes; /* -Xmx of flume-env.sh or of the command line; 0: none */
 };
-void ps_machine_read(struct ps_machine *machine);
+/* Reads below `root`, "" but in tests: /proc/self/cgroup, then cpu.max and memory.max of cgroup v2, or
+ * cpu.cfs_quota_us and memory.limit_in_bytes of v1, of the process's group and of those above it. The affinity
+ * mask is the calling thread's. Thread: control, before it is pinned. */
+void ps_machine_read(struct ps_machine *machine, const char *root);
 
 /* Decides workers, producers, consumers and batch limits, then calls ps_topology_check. Builds nothing:
  * `penstock check` uses it, too. `worker_count` 0: decided here. The plan owns the spec and its arena from
  * now on; on failure they are freed. Returns NULL on failure. Thread: control. */
 struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                unsigned worker_count, struct ps_err *err);
-
-/* Threads that the client libraries of all sinks and source instances start (ps_stage_ops.client_threads). */
-unsigned ps_agent_client_threads(const struct ps_agent_spec *spec);
 
 /* Builds every stage, channels first, except the stages of sources that stay open (ps_plan_adopt). On failure
  * nothing stays built. */

@@ -167,13 +167,12 @@ static void pin(const struct ps_worker *worker)
         ps_log(PS_LOG_WARN, "agent", "worker %u cannot be pinned to CPU %d", worker->id, worker->cpu);
 }
 
+/* Restores the mask that the process was given (taskset, CPUAffinity of systemd, cpusets). */
 static void unpin(const struct ps_worker *worker)
 {
-    cpu_set_t set;
-    if (worker->cpu < 0 || worker->simulated)
+    if (worker->cpu < 0 || worker->simulated || CPU_COUNT(&worker->inherited) == 0)
         return;
-    memset(&set, 0xFF, sizeof set);
-    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+    pthread_setaffinity_np(pthread_self(), sizeof worker->inherited, &worker->inherited);
 }
 
 /* A worker opens its stages unpinned: opening may block a little, and threads of libraries inherit the
@@ -279,6 +278,8 @@ void ps_worker_run(struct ps_worker *worker)
     snprintf(name, sizeof name, "worker-%u", worker->id);
     pthread_setname_np(pthread_self(), name);
     urcu_qsbr_register_thread();
+    if (pthread_getaffinity_np(pthread_self(), sizeof worker->inherited, &worker->inherited) != 0)
+        CPU_ZERO(&worker->inherited);
     unsigned idle = 0;
     unsigned spin = worker->idle == PS_IDLE_SPIN   ? UINT32_MAX
                     : worker->idle == PS_IDLE_PARK ? 0

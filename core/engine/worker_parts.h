@@ -2,6 +2,8 @@
  * share. Thread: the worker's own, unless a field says otherwise. */
 #pragma once
 
+#include <sched.h>
+
 #include "core/engine/engine.h"
 #include "core/engine/worker.h"
 #include "rings/flag.h"
@@ -12,7 +14,8 @@ struct ps_worker {
     struct ps_pool *pool;
     uint16_t id;
     bool simulated;
-    int cpu; /* -1: not pinned */
+    int cpu;             /* -1: not pinned */
+    cpu_set_t inherited; /* affinity mask of the thread when it started; empty: not known */
     enum ps_idle idle;
     int epoll_fd;
     struct ps_now now;

@@ -80,9 +80,6 @@ static void limit_time(uint64_t time_ms)
 static void set_idle_priority(void)
 {
     struct sched_param none = {0};
-    cpu_set_t all;
-    memset(&all, 0xFF, sizeof all); /* not only the CPU to which the thread that started us is pinned */
-    (void)sched_setaffinity(0, sizeof all, &all);
     (void)sched_setscheduler(0, SCHED_IDLE, &none);
 }
 

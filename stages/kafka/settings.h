@@ -12,9 +12,6 @@
 
 struct rd_kafka_conf_s; /* librdkafka's rd_kafka_conf_t */
 
-/* Threads of one librdkafka client: its main thread and its brokers' threads. */
-#define PS_KAFKA_CLIENT_THREADS 3U
-
 struct ps_kafka_settings {
     size_t count, room;
     struct ps_pair *items; /* key, value; file and line are not set */

@@ -436,7 +436,6 @@ const struct ps_stage_ops ps_sink_kafka = {
     .plan_size = sizeof(struct kafka_plan),
     .state_size = sizeof(struct ps_kafka_sender),
     .counters = ps_kafka_gauge_names,
-    .client_threads = PS_KAFKA_CLIENT_THREADS,
     .client_holds_events = true,
     .json_counters = json_counters,
     .check = kafka_check,

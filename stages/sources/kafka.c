@@ -481,7 +481,6 @@ const struct ps_stage_ops ps_source_kafka = {
     .options = options,
     .plan_size = sizeof(struct kafka_plan),
     .state_size = sizeof(struct kafka_state),
-    .client_threads = PS_KAFKA_CLIENT_THREADS,
     .client_holds_events = true,
     .json_counters = json_counters,
     .check = kafka_check,

@@ -20,7 +20,7 @@ static struct ps_agent *start(const char *text)
     struct ps_err err = {0};
     assert_int_equal(ps_command_parse(&command, 5, arguments, &err), PS_OK);
     assert_int_equal(ps_conf_load_text(&command, ps_stages, "test", text, strlen(text), &conf), PS_OK);
-    ps_machine_read(&machine);
+    ps_machine_read(&machine, "");
     struct ps_agent *agent = ps_agent_start(ps_conf_take_spec(conf), &machine, &err);
     if (agent == NULL)
         fail_msg("%s", err.text);

@@ -142,8 +142,8 @@ static void test_budget_of_many_sources(void **state)
     flow_fini(&flow);
 }
 
-/* A client library's memory is subtracted from the blocks, and its threads are counted: one client for a
- * sink, one for each instance of a source. */
+/* A client library's memory is subtracted from the blocks: one client for a sink, one for each instance of a
+ * source. */
 static void test_budget_of_clients(void **state)
 {
     struct ps_err err = {0};
@@ -154,14 +154,10 @@ static void test_budget_of_clients(void **state)
     flow.options.memory_budget = 64 << 20;
     flow_init(&flow);
     struct ps_agent_spec *spec = flow_spec(&flow);
-    assert_int_equal(ps_agent_client_threads(spec), 0);
     struct ps_stage_ops sink = *spec->sinks[0].stage.ops, source = *spec->sources[1].stage.ops;
-    sink.client_threads = 3;
-    source.client_threads = 5;
     sink.client_holds_events = source.client_holds_events = true;
     spec->sinks[0].stage.ops = &sink;
     spec->sources[1].stage.ops = &source;
-    assert_int_equal(ps_agent_client_threads(spec), 3 + 2 * 5);
     struct ps_plan *plan = ps_plan_create(spec, &on, 0, &err);
     assert_non_null(plan);
     uint64_t share = (UINT64_C(64) << 20) / 4 / 3;
