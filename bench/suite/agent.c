@@ -28,7 +28,7 @@ struct ps_agent *ps_bench_agent_start_with(const char *text, const char *program
     PS_ASSERT(ps_command_parse(&command, 5, arguments, &err) == PS_OK);
     if (ps_conf_load_text(&command, ps_stages, "bench", text, strlen(text), &conf) != PS_OK)
         fatal("its configuration has errors");
-    ps_machine_read(&machine);
+    ps_machine_read(&machine, "");
     struct ps_agent_spec *spec = ps_conf_take_spec(conf);
     spec->program = program;
     struct ps_agent *agent = ps_agent_start(spec, &machine, &err);

@@ -8,11 +8,12 @@
 
 #include "core/engine/worker.h"
 
-#define MEMORY_WAIT_NS (2 * PS_NS_PER_MS)
 #define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
 /* No further call of `work` in a cycle after so long, however expensive a batch is (thousands of rules). */
 #define CALLS_NS (PS_NS_PER_MS / 5)
-/* When a source that found the budget used up tries again: another worker may have freed blocks. */
+/* When a source that found the budget used up tries again: another worker may have freed blocks. Without a
+ * batch it tries sooner at first: after as long as it has waited already. */
+#define MEMORY_WAIT_MIN_NS (2 * PS_NS_PER_MS)
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
 
 static const struct ps_source_ops *ops_of(const struct ps_source_runner *runner)
@@ -333,8 +334,11 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
             ps_worker_count_memory_wait(runner->base.worker);
         source_wait(runner, true, now);
         /* Another worker may free blocks, and it does not wake this one. */
-        if (now->mono_ns + MEMORY_WAIT_NS < runner->base.deadline_ns)
-            runner->base.deadline_ns = now->mono_ns + MEMORY_WAIT_NS;
+        uint64_t wait_ns = now->mono_ns - runner->waiting_since_ns;
+        wait_ns = wait_ns < MEMORY_WAIT_MIN_NS ? MEMORY_WAIT_MIN_NS
+                  : wait_ns > MEMORY_LOOK_NS   ? MEMORY_LOOK_NS
+                                               : wait_ns;
+        wake_at(runner, now->mono_ns + wait_ns);
         return false;
     }
     source_wait(runner, false, now);

@@ -9,7 +9,9 @@
 #define RECALL_PATIENCE_NS (PS_NS_PER_S) /* PS_KAFKA_PATIENCE_NS during a recall */
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
 #define SMALL_REQUEST_BYTES (16U * 1024U) /* a learned request limit is not set below this */
+/* While idle: a cycle polls no more often, and a notice that came that soon after a poll waits for the look. */
 #define IDLE_POLL_NS (10 * PS_NS_PER_MS)
+#define IDLE_LOOK_NS (250 * PS_NS_PER_MS)
 #define LOOK_NS (20 * PS_NS_PER_MS)
 
 static void gauge(const struct ps_kafka_sender *sender, enum ps_kafka_gauge which, uint64_t value)
@@ -260,9 +262,10 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
 {
     sender->now = *now;
     bool idle = sender->window.lease_count == 0 && sender->phase == PS_KAFKA_SENDING;
-    /* Notices can wait; the cycle of a busy worker cannot. */
+    /* Notices can wait; the cycle of a busy worker cannot. Most of them come later after the last poll: the wake
+     * descriptor wakes the worker for these, so that it need not wake every IDLE_POLL_NS. */
     if (idle && now->mono_ns < sender->polled_ns + IDLE_POLL_NS)
-        return sender->polled_ns + IDLE_POLL_NS;
+        return sender->polled_ns + (sender->port->wake_fd < 0 ? IDLE_POLL_NS : IDLE_LOOK_NS);
     sender->polled_ns = now->mono_ns;
     bool more = poll_producer(sender);
     step(sender);

@@ -4,7 +4,7 @@
  * part logs it. And while librdkafka 2.0.2 waits for an answer, it spins if more is ready to be sent than may
  * be in flight (docs/decisions/0004-waves.md): after some seconds without a report the partitions are held,
  * which lets its thread sleep. The next report or broken connection releases them; in case neither comes,
- * they are also released for a moment every few seconds. After a broken connection nothing is held until
+ * they are also released for a moment, after longer and longer holds: the library spins meanwhile. After a broken connection nothing is held until
  * something was delivered: without a connection the library does not spin, and holding would keep it from
  * resending. */
 #include "stages/kafka/sender.h"
@@ -14,7 +14,8 @@
 #define STALL_NS (10 * PS_NS_PER_S)       /* without a report, until the first warning */
 #define STALL_AGAIN_NS (60 * PS_NS_PER_S) /* between further warnings */
 #define HOLD_AFTER_NS (5 * PS_NS_PER_S)   /* longer than a change of leaders, which a hold must not delay */
-#define HELD_NS (4 * PS_NS_PER_S)         /* duration of a hold */
+#define HELD_MIN_NS (4 * PS_NS_PER_S)     /* duration of a hold: doubles until something is delivered */
+#define HELD_MAX_NS (32 * PS_NS_PER_S)    /* an unanswered request ends with a broken connection meanwhile */
 #define RELEASED_NS (1100 * PS_NS_PER_MS) /* between two holds: the library's threads check once a second */
 
 void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender)
@@ -32,8 +33,14 @@ static void toggle_hold(struct ps_kafka_sender *sender)
     if (sender->phase != PS_KAFKA_SENDING || (sender->broken && !sender->held) ||
         now_ns < sender->progress_ns + HOLD_AFTER_NS || now_ns < sender->hold_ns)
         return;
+    if (sender->hold_progress_ns != sender->progress_ns) {
+        sender->hold_progress_ns = sender->progress_ns;
+        sender->held_ns = HELD_MIN_NS;
+    }
     sender->held = !sender->held;
-    sender->hold_ns = now_ns + (sender->held ? HELD_NS : RELEASED_NS);
+    sender->hold_ns = now_ns + (sender->held ? sender->held_ns : RELEASED_NS);
+    if (sender->held && sender->held_ns < HELD_MAX_NS)
+        sender->held_ns *= 2;
     sender->plan->engine->hold(sender->producer, sender->held);
 }
 

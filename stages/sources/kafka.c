@@ -21,7 +21,9 @@
 #define REVOKE_WAIT_MAX_MS 30000                /* limited because the whole group waits for us */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)         /* stopping: for the last commit, and again for leaving */
 #define RECORD_OVERHEAD_BYTES 512U /* memory of the library per fetched record, without its bytes */
-#define MEMORY_RETRY_NS PS_NS_PER_MS
+/* Without memory for a record: as long as it has waited already, between these. */
+#define MEMORY_RETRY_MIN_NS PS_NS_PER_MS
+#define MEMORY_RETRY_MAX_NS (10 * PS_NS_PER_MS)
 
 struct kafka_plan {
     const char *bootstrap, *regex, *group, *old_group, *zookeeper, *topic_header, *timestamp_header;
@@ -45,7 +47,8 @@ struct kafka_state {
     struct ps_kafka_record_state record;
     enum phase phase;
     bool paused;
-    bool starved;         /* no memory for a record that waits */
+    bool starved; /* no memory for a record that waits */
+    uint64_t starved_since_ns;
     uint64_t deadline_ns; /* of the phase, if it has one; 0: not set yet */
     uint64_t idle_since_ns;
 };
@@ -353,7 +356,10 @@ static enum ps_result kafka_work(const void *plan, void *state_, struct ps_batch
     uint32_t before = batch->count;
     ps_kafka_record_begin(&state->record, batch);
     uint32_t read = ps_kafka_consumer_read(&state->group.consumer, &reader);
-    state->starved = ps_kafka_consumer_has_kept(&state->group.consumer) && !batch->full;
+    bool starved = ps_kafka_consumer_has_kept(&state->group.consumer) && !batch->full;
+    if (starved && (read > 0 || !state->starved))
+        state->starved_since_ns = now->mono_ns;
+    state->starved = starved;
     if (read == 0)
         return batch->full ? PS_DONE : PS_IDLE;
     state->idle_since_ns = now->mono_ns;
@@ -387,8 +393,14 @@ static uint64_t kafka_tick(const void *plan, void *state_, const struct ps_now *
         if (refill_ns < next_ns)
             next_ns = refill_ns;
     }
-    if (state->starved && now->mono_ns + MEMORY_RETRY_NS < next_ns)
-        next_ns = now->mono_ns + MEMORY_RETRY_NS;
+    if (state->starved && !state->paused) {
+        uint64_t wait_ns = now->mono_ns - state->starved_since_ns;
+        wait_ns = wait_ns < MEMORY_RETRY_MIN_NS   ? MEMORY_RETRY_MIN_NS
+                  : wait_ns > MEMORY_RETRY_MAX_NS ? MEMORY_RETRY_MAX_NS
+                                                  : wait_ns;
+        if (now->mono_ns + wait_ns < next_ns)
+            next_ns = now->mono_ns + wait_ns;
+    }
     return next_ns;
 }
 

@@ -16,6 +16,7 @@ struct stress_state {
     uint64_t per_second; /* 0: no limit */
     uint64_t epoch_ns;   /* pacing: `paced` events are due by epoch_ns + paced / per_second */
     uint64_t paced;
+    bool paused; /* the channel is full */
 };
 
 #define FIELD(name) offsetof(struct stress_plan, name)
@@ -182,7 +183,7 @@ static uint64_t stress_tick(const void *plan, void *state_, const struct ps_now 
 {
     (void)plan;
     struct stress_state *state = state_;
-    if (state->per_second == 0 || state->left == 0 || state->epoch_ns == 0)
+    if (state->paused || state->per_second == 0 || state->left == 0 || state->epoch_ns == 0)
         return PS_NEVER;
     uint64_t due_ns = state->epoch_ns + (state->paced / state->per_second) * PS_NS_PER_S +
                       state->paced % state->per_second * PS_NS_PER_S / state->per_second;
@@ -191,11 +192,21 @@ static uint64_t stress_tick(const void *plan, void *state_, const struct ps_now 
     return due_ns > soon_ns ? due_ns : soon_ns;
 }
 
+/* While the channel is full nothing is due: the worker sleeps until the sinks make room. */
+static void stress_paused(const void *plan, void *state_, bool paused, const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct stress_state *state = state_;
+    state->paused = paused;
+}
+
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
     .work = stress_work,
     .tick = stress_tick,
+    .paused = stress_paused,
 };
 
 const struct ps_stage_ops ps_source_stress = {

@@ -312,6 +312,30 @@ static void test_bad_events_are_held(void **state)
                &BARE(large));
 }
 
+/* A connected sink without events does not ask for a tick often: the wake descriptor announces what comes. */
+static void test_idle_is_quiet(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    ps_test_topic("quiet", 1);
+    START(&stage, "quiet");
+    offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    ps_test_sink_wait(&stage, 1, 10000);
+    unsigned ticks = 0;
+    uint64_t end_ns = stage.now.mono_ns + 10 * PS_NS_PER_S;
+    while (stage.now.mono_ns < end_ns) {
+        uint64_t due_ns = stage.ops->sink->tick(stage.plan, stage.state, &stage.now);
+        stage.now.mono_ns += PS_NS_PER_MS; /* a worker cycles again before it sleeps */
+        uint64_t again_ns = stage.ops->sink->tick(stage.plan, stage.state, &stage.now);
+        due_ns = again_ns < due_ns ? again_ns : due_ns;
+        stage.now.mono_ns =
+            due_ns < stage.now.mono_ns + PS_NS_PER_S ? due_ns : stage.now.mono_ns + PS_NS_PER_S;
+        ticks++;
+    }
+    assert_in_range(ticks, 1, 50);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_check(void **state)
 {
     (void)state;
@@ -354,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_empty_body_is_no_tombstone),
         cmocka_unit_test(test_records_without_key_spread),
         cmocka_unit_test(test_bad_events_are_held),
+        cmocka_unit_test(test_idle_is_quiet),
         cmocka_unit_test(test_check),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);

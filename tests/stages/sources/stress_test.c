@@ -103,13 +103,27 @@ static void test_shares(void **unused)
     assert_int_equal(sum, 1000);
 }
 
+/* A paced source whose channel is full asks for no tick. */
+static void test_paused(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_stress, PS_KEYS("maxEventsPerSecond", "1000"));
+    assert_int_equal(ps_test_source_work(&stage), PS_DONE);
+    const struct ps_source_ops *ops = stage.ops->source;
+    assert_true(ops->tick(stage.plan, stage.state, &stage.now) <= stage.now.mono_ns + PS_NS_PER_S);
+    ops->paused(stage.plan, stage.state, true, &stage.now);
+    assert_true(ops->tick(stage.plan, stage.state, &stage.now) == PS_NEVER);
+    ops->paused(stage.plan, stage.state, false, &stage.now);
+    assert_true(ops->tick(stage.plan, stage.state, &stage.now) != PS_NEVER);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_totals),
-        cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_bytes),  cmocka_unit_test(test_totals), cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_shares), cmocka_unit_test(test_paused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
