@@ -31,8 +31,8 @@ struct ps_file_output {
 bool ps_file_output_init(struct ps_file_output *output);
 void ps_file_output_fini(struct ps_file_output *output);
 
-/* Starts writing to a new file, opened with O_APPEND: if somebody truncates it, writing continues at its new end.
- * The caller owns `fd`. */
+/* Starts writing to a new file, opened with O_APPEND: if somebody truncates it, writing continues at its new
+ * end. The caller owns `fd`. */
 void ps_file_output_begin(struct ps_file_output *output, int fd);
 
 /* Declares that these bytes stay valid until commit or undo. */

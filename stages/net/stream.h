@@ -3,10 +3,12 @@
  *
  * Bytes are received into the batch's block, after the rest of the connection's last message, and split
  * there; rows point into the block. An incomplete message is copied to a buffer of the connection; an idle
- * connection has no buffer. Unfinished messages and unsent replies together hold at most a quarter of the memory
- * budget (divided by the workers that listen); at this limit connections with an unfinished message are closed,
- * the longest messages and the longest silent first. If the batch is full before all received bytes are split, the rest stays in the
+ * connection has no buffer. If the batch is full before all received bytes are split, the rest stays in the
  * block (ps_batch_leave) and comes first next time.
+ *
+ * Unfinished messages and unsent replies together hold at most a quarter of the memory budget, divided by the
+ * workers that listen. At this limit connections with an unfinished message are closed, the longest messages
+ * and the longest silent first (stream_memory.c).
  *
  * Fairness: a connection is read once per round of the epoll, at most READ_BYTES_MAX. Thousands of idle
  * connections cost nothing. Without free file descriptors the stream logs it once and stops accepting for a
@@ -125,9 +127,9 @@ struct ps_stream {
     uint64_t mono_ns;
 };
 
-/* For `build`: returns the length in bytes at which a message must be cut or refused: `wanted`, which `key` asks
- * for, or what the memory budget allows, a sixteenth of it divided by the workers that listen, but at least
- * 128 KiB. Logs a warning if that is less. Thread: control. */
+/* For `build`: returns the length in bytes at which a message must be cut or refused: `wanted`, which `key`
+ * asks for, or what the memory budget allows, a sixteenth of it divided by the workers that listen, but at
+ * least 128 KiB. Logs a warning if that is less. Thread: control. */
 uint32_t ps_stream_message_max(const struct ps_context *context, const char *key, uint64_t wanted);
 
 /* Thread: the worker's, in `open`. */

@@ -1,5 +1,5 @@
-/* Memory of a stream's unfinished messages: its limit, what happens at the limit and when the budget is used up,
- * and idle connections. Thread: the worker's.
+/* Memory of a stream's unfinished messages: its limit, what happens at the limit and when the budget is used
+ * up, and idle connections. Thread: the worker's.
  *
  * A message that is cut here is handled as its connection's end: the connection is closed after its outstanding
  * replies. That needs no memory; an event made of the message would. */
@@ -76,22 +76,25 @@ void ps_stream_carry_changed(struct ps_stream *stream, struct ps_connection *con
 
 void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection)
 {
+    bool begun = connection->carry.length > 0;
+    ps_buffer_free(&stream->slab, &connection->carry);
+    ps_stream_carry_changed(stream, connection);
+    connection->frame = 0;
+    ps_count(stream->port->counters, PS_COUNTER_malformed, begun || !connection->closing);
+    if (connection->closing) /* it waits for its replies, and only the bytes that nobody reads were kept */
+        return;
     ps_log(PS_LOG_WARN, stream->port->component,
            "closing the connection from %s: no memory for its unfinished line (raise -Xmx or "
            "penstock.memory.budget, or lower the longest line)",
            connection->ip_text);
     ps_count(stream->port->counters, PS_COUNTER_EventReadFail, 1);
-    ps_count(stream->port->counters, PS_COUNTER_malformed, 1);
-    ps_buffer_free(&stream->slab, &connection->carry);
-    ps_stream_carry_changed(stream, connection);
-    connection->frame = 0;
     connection->closing = true;
     ps_connection_watch(stream, connection);
     ps_stream_settle(stream, connection);
 }
 
-/* Cuts one unfinished message, of the longest silent connection, a long message first. Spares `connection` and the
- * one whose bytes are being split. Returns false when there is none. */
+/* Cuts one unfinished message, of the longest silent connection, a long message first. Spares `connection` and
+ * the one whose bytes are being split. Returns false when there is none. */
 static bool cut_one(struct ps_stream *stream, const struct ps_connection *connection)
 {
     for (unsigned list = 2; list-- > 0;) {

@@ -34,9 +34,9 @@ bool ps_child_poll(struct ps_child *child);
 void ps_child_signal(struct ps_child *child, int signal, bool group);
 
 /* Sends a signal to every process that it or one of its descendants started, also those in another session
- * (setsid) or whose parent has ended: it looks for the child's mark in /proc/<pid>/environ. A process that cleared
- * its environment, or that belongs to another user, is not found. Returns how many were found. Takes a few
- * milliseconds with hundreds of processes. (stages/process/descendants.c) */
+ * (setsid) or whose parent has ended: it looks for the child's mark in /proc/<pid>/environ. A process that
+ * cleared its environment, or that belongs to another user, is not found. Returns how many were found. Takes a
+ * few milliseconds with hundreds of processes. (stages/process/descendants.c) */
 unsigned ps_child_signal_descendants(const struct ps_child *child, int signal);
 /* Writes a mark that no other child has. */
 void ps_child_mark(struct ps_child *child);

@@ -154,7 +154,8 @@ static ssize_t pipe_read(const struct ps_pipe_lines *lines, char *to, size_t roo
 static void carry_read(struct ps_pipe_lines *lines, bool *blocked)
 {
     struct ps_buffer *carry = &lines->carry;
-    uint32_t known = carry->length, twice = carry->room > lines->line_max ? carry->room : 2 * carry->room;
+    uint32_t known = carry->length, most = lines->line_max + READ_BYTES;
+    uint32_t twice = carry->room > most / 2 ? most : 2 * carry->room;
     *blocked = true;
     if (carry->room - known < READ_BYTES &&
         !ps_buffer_grow(&lines->slab, carry, twice > known + READ_BYTES ? twice : known + READ_BYTES))

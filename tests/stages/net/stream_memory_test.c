@@ -75,8 +75,8 @@ static int allow_many_descriptors(void **unused)
     return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Far more unfinished lines than the budget holds: the oldest are cut, a neighbour is served, and after all of them
- * are closed nothing is held. */
+/* Far more unfinished lines than the budget holds: the oldest are cut, a neighbour is served, and after all of
+ * them are closed nothing is held. */
 static void test_many_unfinished_lines(void **unused)
 {
     (void)unused;
