@@ -1,12 +1,18 @@
 /* Implements kafka/record.h. No allocation, no logging per record. */
 #include "stages/kafka/record.h"
 
+#include "core/flow/carver.h"
+#include "core/log.h"
 #include "stages/kafka/event_format.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define CALL_BYTES_MAX (512U * 1024U) /* read in one call of work */
 #define TEXT_MAX 20U                  /* digits and sign of an int64_t */
+#define LINEAR_HEADERS_MAX 16U        /* up to so many headers of a datum are compared one by one */
+#define SPARE_BYTES                                                                                          \
+    (8U * PS_BLOCK_BYTES) /* of the budget, beside a record's value: rows, headers, the rest */
 
 void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch)
 {
@@ -153,31 +159,72 @@ static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t leng
     return copy;
 }
 
-/* Returns whether the bytes are a Flume event, and sets its body. */
-static bool datum_body(const char *bytes, uint32_t length, struct ps_slice *body)
+/* What a first pass over a datum finds. */
+struct datum {
+    struct ps_slice body;
+    uint32_t header_count;
+    uint64_t names_bytes;
+};
+
+/* Returns whether the bytes are a Flume event. Stops counting beyond the limits. */
+static bool datum_read(const char *bytes, uint32_t length, struct datum *datum)
 {
     struct ps_kafka_event_reader reader;
     struct ps_slice name;
     enum ps_kafka_event_step step;
     ps_kafka_event_reader_init(&reader, bytes, length);
-    while ((step = ps_kafka_event_reader_next(&reader, &name, body)) == PS_KAFKA_EVENT_HEADER)
-        ;
+    while ((step = ps_kafka_event_reader_next(&reader, &name, &datum->body)) == PS_KAFKA_EVENT_HEADER) {
+        datum->header_count++;
+        datum->names_bytes += name.length;
+        if (datum->header_count > PS_KAFKA_DATUM_HEADERS_MAX)
+            return true;
+    }
     return step == PS_KAFKA_EVENT_BODY;
 }
 
-/* Sets the datum's headers. A later entry of the same name wins, as in Flume's map. */
-static bool add_datum_headers(struct ps_batch *batch, struct ps_event *event, const char *bytes,
-                              uint32_t length)
+/* Returns the place of the name in the index of `mask` + 1 entries: of its header, or a free one. */
+static struct ps_header **index_find(struct ps_kafka_record_state *state, const struct ps_name *name,
+                                     uint32_t mask)
 {
+    uint32_t at = name->hash & mask;
+    while (state->index[at] != NULL && !ps_name_equal(state->index[at]->name, name))
+        at = (at + 1) & mask;
+    return &state->index[at];
+}
+
+/* Sets the datum's headers. A later entry of the same name wins, as in Flume's map. The event has no header
+ * yet. */
+static bool add_datum_headers(struct ps_kafka_record_state *state, struct ps_event *event, const char *bytes,
+                              uint32_t length, uint32_t header_count)
+{
+    struct ps_batch *batch = state->batch;
     struct ps_kafka_event_reader reader;
     struct ps_slice text, value;
+    uint32_t mask = 0;
+    if (header_count > LINEAR_HEADERS_MAX) {
+        for (mask = 1; mask < 2 * header_count; mask *= 2)
+            ;
+        memset(state->index, 0, mask * sizeof state->index[0]);
+        mask--;
+    }
     ps_kafka_event_reader_init(&reader, bytes, length);
     while (ps_kafka_event_reader_next(&reader, &text, &value) == PS_KAFKA_EVENT_HEADER) {
         const struct ps_name *name = ps_batch_name(batch, text.data, text.length);
         if (name == NULL && text.length > 65536)
             continue; /* longer than any legal name */
-        if (name == NULL || !ps_batch_header_set(batch, event, name, value.data, value.length))
+        if (name == NULL)
             return false;
+        struct ps_header **place = mask > 0 ? index_find(state, name, mask) : NULL;
+        if (place != NULL && *place != NULL) {
+            (*place)->value = value.data;
+            (*place)->value_length = value.length;
+        } else if (place != NULL) {
+            if (!ps_batch_header_add(batch, event, name, value.data, value.length))
+                return false;
+            *place = event->headers;
+        } else if (!ps_batch_header_set(batch, event, name, value.data, value.length)) {
+            return false;
+        }
     }
     return true;
 }
@@ -191,8 +238,9 @@ static void withdraw(struct ps_batch *batch, uint32_t length)
 }
 
 static struct ps_event *add_event(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
-                                  const struct ps_slice *body)
+                                  const struct datum *datum)
 {
+    const struct ps_slice *body = &datum->body;
     struct ps_batch *batch = state->batch;
     if (!state->plan->flume_event_format)
         return ps_batch_add_copy(batch, message->value != NULL ? message->value : "", message->value_length);
@@ -202,7 +250,7 @@ static struct ps_event *add_event(struct ps_kafka_record_state *state, const str
     struct ps_event *event = ps_batch_add(batch, copy + (body->data - message->value), body->length);
     if (event == NULL)
         return NULL;
-    if (add_datum_headers(batch, event, copy, message->value_length))
+    if (add_datum_headers(state, event, copy, message->value_length, datum->header_count))
         return event;
     withdraw(batch, event->body_length);
     return NULL;
@@ -218,24 +266,55 @@ static bool begin_batch(struct ps_kafka_record_state *state)
                                (uint32_t)strlen(plan->single_topic), false);
 }
 
+/* Counts a record that is no event and never will be. It is committed once all before it are delivered. */
+static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
+                               const char *why)
+{
+    ps_count(state->counters, PS_COUNTER_EventReadFail, 1);
+    ps_count(state->counters, PS_COUNTER_malformed, 1);
+    ps_kafka_streams_skip(state->streams, message->stream, message->offset);
+    if (why != NULL) {
+        const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+        ps_log(PS_LOG_ERROR, state->component,
+               "a record of topic %s, partition %" PRId32 " is skipped: %s (offset %" PRId64 ", %" PRIu32
+               " bytes)",
+               stream->topic, stream->partition, why, message->offset, message->value_length);
+    }
+    return PS_KAFKA_TAKEN;
+}
+
+/* Returns why no batch can ever hold the record, or NULL. */
+static const char *too_large(const struct ps_kafka_record_state *state,
+                             const struct ps_kafka_message *message, const struct datum *datum)
+{
+    const struct ps_block_cache *cache = ps_pool_cache(state->batch->carver->pool);
+    uint64_t bytes = (uint64_t)message->value_length + message->key_length;
+    if (datum->header_count > PS_KAFKA_DATUM_HEADERS_MAX)
+        return "it has more than 4096 headers";
+    if (datum->names_bytes > PS_KAFKA_DATUM_NAMES_BYTES_MAX)
+        return "the names of its headers are longer than 1 MiB";
+    if (bytes > PS_BLOCK_BYTES && bytes + SPARE_BYTES > ps_depot_budget_bytes(cache->depot))
+        return "it is larger than the memory budget (penstock.memory.budget)";
+    return NULL;
+}
+
 enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message)
 {
     struct ps_kafka_record_state *state = argument;
     struct ps_batch *batch = state->batch;
     struct ps_kafka_stream *stream = &state->streams->items[message->stream];
-    struct ps_slice body = {0};
+    struct datum datum = {0};
     if (state->plan->flume_event_format &&
-        (message->value == NULL || !datum_body(message->value, message->value_length, &body))) {
-        ps_count(state->counters, PS_COUNTER_EventReadFail, 1);
-        ps_count(state->counters, PS_COUNTER_malformed, 1);
-        ps_kafka_streams_skip(state->streams, message->stream, message->offset);
-        return PS_KAFKA_TAKEN;
-    }
+        (message->value == NULL || !datum_read(message->value, message->value_length, &datum)))
+        return skip(state, message, NULL);
+    const char *why = too_large(state, message, &datum);
+    if (PS_UNLIKELY(why != NULL))
+        return skip(state, message, why);
     if (batch->full || batch->count >= state->plan->batch_events_max || !begin_batch(state)) {
         batch->full = batch->count > 0;
         return PS_KAFKA_NOT_TAKEN;
     }
-    struct ps_event *event = add_event(state, message, &body);
+    struct ps_event *event = add_event(state, message, &datum);
     if (event == NULL)
         return PS_KAFKA_NOT_TAKEN;
     if (!add_headers(state, event, message) ||

@@ -10,6 +10,11 @@
 #include "stages/kafka/consumer.h"
 #include "stages/kafka/streams.h"
 
+/* Limits of a datum of Flume's Avro format; one beyond them is counted as malformed and skipped. A datum's
+ * header names are copied, and a batch has only so many blocks. */
+#define PS_KAFKA_DATUM_HEADERS_MAX 4096U
+#define PS_KAFKA_DATUM_NAMES_BYTES_MAX (1U << 20)
+
 /* Made by build, const. */
 struct ps_kafka_record_plan {
     const struct ps_name *timestamp, *partition, *offset, *key;
@@ -26,6 +31,7 @@ struct ps_kafka_record_state {
     const struct ps_kafka_record_plan *plan;
     struct ps_kafka_streams *streams;
     struct ps_counters *counters;
+    const char *component;  /* for the log */
     struct ps_batch *batch; /* being filled */
     uint64_t batch_number;  /* our own count, tells which texts are in the batch */
     uint64_t taken_bytes;   /* in this call */
@@ -34,11 +40,14 @@ struct ps_kafka_record_state {
     const char *timestamp_text;
     uint32_t timestamp_length;
     uint64_t timestamp_batch;
+    /* Headers of one datum with many, by their names' hashes. */
+    struct ps_header *index[2 * PS_KAFKA_DATUM_HEADERS_MAX];
 };
 
 /* Called when `work` begins with this batch. */
 void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch);
 
 /* ps_kafka_consumer_reader.take: `argument` is a ps_kafka_record_state. With useFlumeEventFormat, a record
- * that is no such datum is counted and skipped, as in Flume. */
+ * that is no such datum is counted and skipped, as in Flume; so is one beyond the limits above, and any record
+ * that the whole memory budget cannot hold, with a log line. */
 enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message);

@@ -315,8 +315,10 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
     };
     if (ps_kafka_consumer_open(&state->group.consumer, &config, err) != PS_OK)
         return PS_FAIL;
-    state->record = (struct ps_kafka_record_state){
-        .plan = &plan->record, .streams = &state->group.streams, .counters = port->counters};
+    state->record = (struct ps_kafka_record_state){.plan = &plan->record,
+                                                   .streams = &state->group.streams,
+                                                   .counters = port->counters,
+                                                   .component = port->component};
     return PS_OK;
 }
 

@@ -1,8 +1,10 @@
 /* Source kafka with the embedded cluster: the events it makes, what it commits and when, and drain. */
+#include "stages/avro/binary.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 extern const struct ps_stage_ops ps_source_kafka;
@@ -183,6 +185,59 @@ static void test_flume_event_format(void **state)
     ps_test_member_destroy(member);
 }
 
+/* Writes a datum with `count` headers of distinct names and an empty body; returns its length. */
+static size_t put_many_headers(char *out, unsigned count)
+{
+    char *at = out + ps_avro_put_long(out, count);
+    for (unsigned i = 0; i < count; i++) {
+        char name[16];
+        int length = snprintf(name, sizeof name, "h%u", i);
+        at += ps_avro_put_long(at, length);
+        memcpy(at, name, (size_t)length);
+        at += length;
+        *at++ = 0; /* an empty value */
+    }
+    *at++ = 0;
+    *at++ = 0;
+    return (size_t)(at - out);
+}
+
+/* A datum that no batch should or can hold is skipped at once; those around it arrive. */
+static void test_poison(void **state)
+{
+    (void)state;
+    static char many[4 << 20];
+    ps_test_topic("poison", 1);
+    size_t length = put_many_headers(many, 200000);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "poison", 0, many, length);
+    char *at = many + ps_avro_put_long(many, 40); /* 40 names of 64,000 bytes: 2.5 MB */
+    for (unsigned i = 0; i < 40; i++) {
+        at += ps_avro_put_long(at, 64000);
+        memset(at, (int)('a' + i), 64000);
+        at += 64000;
+        *at++ = 0;
+    }
+    *at++ = 0;
+    *at++ = 0;
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "poison", 0, many, (size_t)(at - many));
+    length = put_many_headers(many, 4096);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "poison", 0, many, length);
+    struct ps_test_member *member =
+        ps_test_member_create(ps_test_cluster.bootstrap, "g-poison",
+                              PS_KEYS("kafka.topics", "poison", "useFlumeEventFormat", "true"));
+    member->hold = true;
+    const struct ps_batch *batch;
+    assert_int_equal(ps_test_members_run(&member, 1, 1, 7000), 1);
+    const struct ps_event *event = held_event(member, 0, &batch);
+    assert_header(batch, event, "h0", "");
+    assert_header(batch, event, "h4095", "");
+    assert_header(batch, event, "offset", "2");
+    assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_malformed), 2);
+    ps_test_member_deliver(member, 1);
+    assert_true(ps_test_member_drain(member, 10000));
+    ps_test_member_destroy(member);
+}
+
 static void cycle_for(struct ps_test_member *member, unsigned ms)
 {
     ps_test_members_run(&member, 1, SIZE_MAX, ms);
@@ -281,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_bodies_of_all_sizes),
         cmocka_unit_test(test_flume_event_format),
+        cmocka_unit_test(test_poison),
         cmocka_unit_test(test_commits_only_what_was_delivered),
         cmocka_unit_test(test_reads_again_what_was_not_delivered),
         cmocka_unit_test(test_no_broker),

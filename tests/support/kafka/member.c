@@ -196,6 +196,7 @@ static rd_kafka_t *client(rd_kafka_type_t type, const char *bootstrap, const cha
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, reason, sizeof reason), 0);
     assert_int_equal(rd_kafka_conf_set(conf, "log_level", "0", reason, sizeof reason), 0);
+    assert_int_equal(rd_kafka_conf_set(conf, "message.max.bytes", "16000000", reason, sizeof reason), 0);
     if (group != NULL)
         assert_int_equal(rd_kafka_conf_set(conf, "group.id", group, reason, sizeof reason), 0);
     rd_kafka_t *made = rd_kafka_new(type, conf, reason, sizeof reason);
