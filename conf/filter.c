@@ -6,6 +6,7 @@
 #include "conf/substitute.h"
 #include "conf/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -92,12 +93,13 @@ static const char *filter_value(struct filters *filters, const struct filter *fi
     return value;
 }
 
-/* Parses ${name[key]} at `text`. Returns its length and the two parts; 0: there is none. */
+/* Parses ${name[key]} at `text`. Returns its length and the two parts; 0: there is none. Looks no further
+ * than PS_FILTER_REFERENCE_BYTES_MAX, because value_filter calls it for every '$'. */
 static size_t reference_at(struct ps_arena *arena, const char *text, const char **name, const char **key)
 {
     if (text[0] != '$' || text[1] != '{')
         return 0;
-    const char *end = strchr(text, '}');
+    const char *end = memchr(text, '}', strnlen(text, PS_FILTER_REFERENCE_BYTES_MAX + 3));
     if (end == NULL)
         return 0;
     size_t inner = (size_t)(end - text) - 2;
@@ -117,13 +119,15 @@ static size_t reference_at(struct ps_arena *arena, const char *text, const char 
 /* Returns a copy of `value` with its references replaced. */
 static const char *value_filter(struct filters *filters, const char *value, struct ps_place place)
 {
-    const char *out = "";
+    char *text;
+    size_t text_length;
+    FILE *out = ps_must_open_text(&text, &text_length, "a value of the configuration");
     for (const char *at = value; *at != '\0';) {
         const char *name, *key, *found = NULL;
         size_t length = reference_at(filters->arena, at, &name, &key);
         if (length == 0) {
             length = 1 + strcspn(at + 1, "$");
-            out = ps_arena_format(filters->arena, "%s%.*s", out, (int)length, at);
+            fwrite(at, 1, length, out);
             at += length;
             continue;
         }
@@ -139,11 +143,16 @@ static const char *value_filter(struct filters *filters, const char *value, stru
                            known ? "${%s[%s]} has no value and is left unchanged"
                                  : "${%s[%s]} is left unchanged: there is no such config filter",
                            name, key);
-        out = found != NULL ? ps_arena_format(filters->arena, "%s%s", out, found)
-                            : ps_arena_format(filters->arena, "%s%.*s", out, (int)length, at);
+        if (found != NULL)
+            fputs(found, out);
+        else
+            fwrite(at, 1, length, out);
         at += length;
     }
-    return out;
+    fclose(out);
+    const char *copy = ps_arena_copy(filters->arena, text, text_length);
+    free(text);
+    return copy;
 }
 
 void ps_filters_apply(struct ps_agent_text *agent, struct ps_arena *arena, struct ps_problems *problems)

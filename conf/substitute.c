@@ -25,6 +25,7 @@ struct work {
     unsigned char *states;             /* one for each property */
     const struct ps_property *current; /* the property whose value is being computed, for messages */
     unsigned replacements;
+    size_t scanned_bytes; /* in this load */
     bool failed;
 };
 
@@ -83,8 +84,10 @@ static void warn_unresolved(struct work *work, const char *name)
 
 size_t ps_filter_reference(const char *name, size_t length)
 {
+    if (length == 0 || length > PS_FILTER_REFERENCE_BYTES_MAX || name[length - 1] != ']')
+        return 0;
     const char *open = memchr(name, '[', length);
-    if (open == NULL || open == name || name[length - 1] != ']')
+    if (open == NULL || open == name)
         return 0;
     const char *begin = open + 1, *end = name + length - 1;
     if (begin < end && (*begin == '\'' || *begin == '"')) {
@@ -244,10 +247,12 @@ static bool buffer_add(struct work *work, struct buffer *buffer, const char *tex
 }
 
 /* Returns the offset of the '}' of a variable whose content begins at `at`, or `length` if it is never
- * closed. */
-static size_t closing_brace(const char *text, size_t at, size_t length)
+ * closed. Every scan counts towards PS_SUBSTITUTE_SCAN_BYTES_MAX: one value can make a scan of its whole rest
+ * begin at every second byte. */
+static size_t closing_brace(struct work *work, const char *text, size_t at, size_t length)
 {
     size_t nested = 0;
+    const size_t begin = at;
     while (at < length) {
         if (text[at] == '$' && at + 1 < length && text[at + 1] == '{') {
             nested++;
@@ -256,19 +261,29 @@ static size_t closing_brace(const char *text, size_t at, size_t length)
             nested--;
             at++;
         } else if (text[at] == '}') {
-            return at;
+            break;
         } else {
             at++;
         }
     }
-    return length;
+    work->scanned_bytes += at - begin;
+    if (work->scanned_bytes > PS_SUBSTITUTE_SCAN_BYTES_MAX)
+        fail(work, NULL, "the references of the file take too long to resolve", "...");
+    return at;
 }
 
-/* Replaces one ${inside}. Returns false if it stays unchanged. */
+/* Replaces one ${inside}. Returns false if it stays unchanged. Checks the depth before it descends: the
+ * recursion must not use up the stack. */
 static bool replace(struct work *work, const char *inside, size_t length, struct buffer *out,
                     const struct names *outer, int depth)
 {
     struct buffer name = {0};
+    if (depth > PS_SUBSTITUTE_DEPTH_MAX) {
+        fail(work,
+             ps_arena_format(work->how->arena, "references can be nested %d deep", PS_SUBSTITUTE_DEPTH_MAX),
+             "nested too deeply", "...");
+        return false;
+    }
     expand(work, inside, length, &name, NULL, depth + 1);
     bool replaced = false;
     if (name.text == NULL || work->failed)
@@ -283,8 +298,8 @@ static bool replace(struct work *work, const char *inside, size_t length, struct
             fail(work, "break the cycle", "the value refers to itself", name.text);
             goto out;
         }
-    if (depth > PS_SUBSTITUTE_DEPTH_MAX || ++work->replacements > PS_SUBSTITUTE_COUNT_MAX) {
-        fail(work, NULL, "nested too deeply", name.text);
+    if (++work->replacements > PS_SUBSTITUTE_COUNT_MAX) {
+        fail(work, NULL, "too many references", name.text);
         goto out;
     }
     struct names names = {name.text, outer};
@@ -317,7 +332,7 @@ static void expand(struct work *work, const char *text, size_t length, struct bu
             at = run;
             continue;
         }
-        size_t end = closing_brace(text, at + 2, length);
+        size_t end = closing_brace(work, text, at + 2, length);
         if (end == length) {
             /* It is never closed: the rest stays unchanged, including escapes. */
             buffer_add(work, out, text + at, length - at);

@@ -36,6 +36,9 @@ struct ps_substitution {
 #define PS_SUBSTITUTE_BYTES_MAX (1u << 20) /* maximum of one value */
 #define PS_SUBSTITUTE_DEPTH_MAX 32
 #define PS_SUBSTITUTE_COUNT_MAX 1000000 /* maximum of replacements in one load */
+/* maximum of bytes searched for closing braces in one load: tenths of a second */
+#define PS_SUBSTITUTE_SCAN_BYTES_MAX (256u << 20)
+#define PS_FILTER_REFERENCE_BYTES_MAX 4096
 
 /* Replaces ${...} in every value of `properties`. Returns PS_FAIL, after adding an error, for a cycle or an
  * exceeded limit. */

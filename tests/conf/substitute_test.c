@@ -3,6 +3,7 @@
 
 #include "conf/date.h"
 #include "conf/substitute.h"
+#include "core/clock.h"
 
 #include <time.h>
 
@@ -173,6 +174,50 @@ static void deep_nesting_is_bounded(void **state)
     assert_int_equal(fixture->problems.errors, 1);
 }
 
+/* Repeats `unit` in a text of `length` bytes at `at`. */
+static void repeat(char *at, size_t length, const char *unit)
+{
+    for (size_t i = 0; i < length; i++)
+        at[i] = unit[i % strlen(unit)];
+}
+
+/* 13,000 levels would use up the stack; the error names the place. */
+static void nesting_is_refused_before_it_uses_the_stack(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { LEVELS = 40000 };
+    char *text = calloc(LEVELS, 4);
+    assert_non_null(text);
+    repeat(text, 2 * LEVELS, "${");
+    repeat(text + 2 * LEVELS, LEVELS, "}");
+    put(fixture, "a1.deep", text);
+    assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), PS_FAIL);
+    assert_int_equal(fixture->problems.errors, 1);
+    assert_string_equal(fixture->problems.items[0].file, "t");
+    assert_int_equal(fixture->problems.items[0].line, 1);
+    assert_non_null(strstr(fixture->problems.items[0].what, "nested too deeply"));
+    assert_non_null(strstr(fixture->problems.items[0].cure, "32 deep"));
+    free(text);
+}
+
+/* Every escaped reference is followed to its brace, which is at the end: 400 KB would take minutes. */
+static void work_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { COUNT = 100000 };
+    char *text = calloc(COUNT, 5);
+    assert_non_null(text);
+    repeat(text, 3 * COUNT, "$${");
+    repeat(text + 3 * COUNT, COUNT, "}");
+    put(fixture, "a1.wide", text);
+    uint64_t begin_ns = ps_clock_now().mono_ns;
+    assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), PS_FAIL);
+    assert_true(ps_clock_now().mono_ns - begin_ns < 20 * PS_NS_PER_S);
+    assert_int_equal(fixture->problems.errors, 1);
+    assert_non_null(strstr(fixture->problems.items[0].what, "too long to resolve"));
+    free(text);
+}
+
 static void custom_lookups(void **state)
 {
     struct fixture *fixture = *state;
@@ -242,6 +287,8 @@ int main(void)
         TEST(cycles_are_reported),
         TEST(growth_is_bounded),
         TEST(deep_nesting_is_bounded),
+        TEST(nesting_is_refused_before_it_uses_the_stack),
+        TEST(work_is_bounded),
         TEST(custom_lookups),
         TEST(filter_references),
         TEST(dates),
