@@ -2,6 +2,7 @@
  * --name=a1, -name a1, and long names shortened to any unambiguous prefix. */
 #include "conf/command.h"
 
+#include "conf/file.h"
 #include "conf/text.h"
 #include "core/nearest.h"
 
@@ -236,7 +237,9 @@ static const struct option_row *row_find(const char *word, const char **inner)
 static enum ps_status refuse_unknown(const char *word, struct ps_err *err)
 {
     struct ps_nearest nearest;
+    char room[1024];
     ps_nearest_init(&nearest, word + strspn(word, "-"));
+    word = ps_file_uri_masked(word, room, sizeof room);
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
         ps_nearest_offer(&nearest, rows[i].longs);
     if (nearest.word != NULL)
@@ -250,7 +253,8 @@ static int parse_word(struct ps_command *command, int argc, char **argv, int at,
     const char *word = argv[at];
     const char *inner;
     if (word[0] != '-' || word[1] == '\0') {
-        ps_err_set(err, "unexpected \"%s\"; name files with -f", word);
+        char room[1024];
+        ps_err_set(err, "unexpected \"%s\"; name files with -f", ps_file_uri_masked(word, room, sizeof room));
         return 0;
     }
     if (jvm_option(command, word))

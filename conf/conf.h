@@ -65,6 +65,7 @@ struct ps_conf_agent {
 /* A file or URI that the configuration was read from, to detect changes. */
 struct ps_conf_origin {
     const char *uri;                 /* as given */
+    const char *shown;               /* the URI for messages: without its password */
     const char *path;                /* local file, or NULL for http(s) */
     int64_t modified_ns, size_bytes; /* of the file when it was read; modified_ns -1: it did not exist */
     int64_t modified_s;              /* http: Last-Modified, for If-Modified-Since; 0 = not sent */
@@ -128,6 +129,9 @@ void ps_conf_destroy(struct ps_conf *conf);
 /* Returns the value of a system property, or NULL. `argument` is the struct ps_conf. Fits
  * ps_context.system_property. */
 const char *ps_conf_system_property(const void *argument, const char *name);
+
+/* Returns the name of the first file that is not there any more, or NULL. */
+const char *ps_conf_missing(const struct ps_conf *conf);
 
 /* Returns true when a file or URI has changed since it was read. For http(s) it sends If-Modified-Since; a
  * failed request counts as unchanged and is written to `err`. Thread: control; http may block up to 30 s. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -76,17 +77,38 @@ static size_t fetch_write(char *bytes, size_t size, size_t count, void *argument
     return file_add(fetch->file, &fetch->room, bytes, size * count, fetch->bytes_max) ? size * count : 0;
 }
 
+const char *ps_file_uri_masked(const char *uri, char *room, size_t size)
+{
+    const char *authority = strstr(uri, "://");
+    if (authority == NULL)
+        return uri;
+    authority += 3;
+    size_t length = strcspn(authority, "/?#");
+    const char *at = memrchr(authority, '@', length);
+    const char *colon = memchr(authority, ':', length);
+    /* What follows a colon is no port: a password with an unescaped slash. */
+    if (at == NULL && colon != NULL && authority[0] != '[' &&
+        strspn(colon + 1, "0123456789") != length - (size_t)(colon + 1 - authority))
+        at = strrchr(authority, '@');
+    if (at == NULL)
+        return uri;
+    int kept = colon != NULL && colon < at ? (int)(colon + 1 - uri) : (int)(authority - uri);
+    snprintf(room, size, "%.*s***%s", kept, uri, at);
+    return room;
+}
+
 enum ps_status ps_file_fetch(const char *uri, const char *user, const char *password, int64_t since_s,
                              size_t bytes_max, struct ps_file *file, struct ps_err *err)
 {
     memset(file, 0, sizeof *file);
     struct fetch fetch = {.file = file, .bytes_max = bytes_max};
     file_add(file, &fetch.room, NULL, 0, bytes_max);
-    char words[CURL_ERROR_SIZE] = "";
+    char words[CURL_ERROR_SIZE] = "", room[1024];
+    const char *shown = ps_file_uri_masked(uri, room, sizeof room);
     CURL *curl = curl_easy_init();
     if (curl == NULL) {
         ps_file_free(file);
-        return ps_err_set(err, "cannot read %s: libcurl cannot be started", uri);
+        return ps_err_set(err, "cannot read %s: libcurl cannot be started", shown);
     }
     curl_easy_setopt(curl, CURLOPT_URL, uri);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -122,11 +144,11 @@ enum ps_status ps_file_fetch(const char *uri, const char *user, const char *pass
         return PS_OK;
     ps_file_free(file);
     if (code != CURLE_OK)
-        return ps_err_set(err, "cannot read %s: %s", uri,
+        return ps_err_set(err, "cannot read %s: %s", shown,
                           words[0] != '\0' ? words : curl_easy_strerror(code));
     if (answer == 401 || answer == 403)
-        return ps_err_set(err, "cannot read %s: the server answers %ld; give -user and -pwd", uri, answer);
-    return ps_err_set(err, "cannot read %s: the server answers %ld", uri, answer);
+        return ps_err_set(err, "cannot read %s: the server answers %ld; give -user and -pwd", shown, answer);
+    return ps_err_set(err, "cannot read %s: the server answers %ld", shown, answer);
 }
 
 void ps_file_free(struct ps_file *file)

@@ -19,4 +19,8 @@ enum ps_status ps_file_read(const char *path, size_t bytes_max, struct ps_file *
 enum ps_status ps_file_fetch(const char *uri, const char *user, const char *password, int64_t since_s,
                              size_t bytes_max, struct ps_file *file, struct ps_err *err);
 
+/* Returns the URI for a message: its password, or a user name without a password (a token), as `***`. Returns
+ * `room` (cut to `size`), or `uri` itself if there is nothing to hide. */
+const char *ps_file_uri_masked(const char *uri, char *room, size_t size);
+
 void ps_file_free(struct ps_file *file);

@@ -17,9 +17,11 @@
 #include "core/clock.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 const char *ps_conf_system_property(const void *argument, const char *name)
 {
@@ -231,6 +233,19 @@ enum ps_status ps_conf_load_text(const struct ps_command *command, const struct 
     return status;
 }
 
+/* Reports a configuration directory that is not there: its log4j files, flume-env.sh and classpath: files are
+ * not found either. The agent starts all the same, as with flume-ng. */
+static void report_conf_dir(struct ps_conf *conf, const char *path)
+{
+    struct stat status;
+    bool found = stat(path, &status) == 0;
+    if (!found || !S_ISDIR(status.st_mode))
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.key = "-c"},
+                       "give the directory with log4j files and flume-env.sh, or leave -c out",
+                       "the configuration directory %s cannot be used: %s", path,
+                       found ? "it is not a directory" : strerror(errno));
+}
+
 enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                             struct ps_conf **out)
 {
@@ -241,13 +256,14 @@ enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_st
     *out = conf;
     ps_conf_read(conf, command, &properties);
     if (command->conf_dir != NULL) {
+        report_conf_dir(conf, command->conf_dir);
         ps_env_read(conf, command->conf_dir);
         ps_log4j_read(conf, command->conf_dir);
     }
     ps_log4j_properties(conf);
     ps_conf_monitoring(conf);
     enum ps_status status =
-        ps_conf_finish(conf, command, &properties, conf->origin_count > 0 ? conf->origins[0].uri : NULL);
+        ps_conf_finish(conf, command, &properties, conf->origin_count > 0 ? conf->origins[0].shown : NULL);
     if (properties.count > 0 && command->backup_directory != NULL && !command->dry_run)
         ps_conf_backup(conf, command, &properties);
     ps_properties_fini(&properties);

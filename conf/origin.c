@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Returns the local path of a URI: file:/x, file:///x, classpath:x (in the configuration directory) or a
  * plain path. NULL for http(s). */
@@ -46,7 +47,7 @@ static const char *origin_read(struct ps_conf *conf, const struct ps_command *co
     origin->modified_s = file.modified_s;
     origin->size_bytes = (int64_t)file.length;
     origin->hash = ps_conf_hash(file.bytes, file.length);
-    ps_properties_load(properties, ps_arena_text(conf->plan_arena, origin->uri), file.bytes, file.length,
+    ps_properties_load(properties, ps_arena_text(conf->plan_arena, origin->shown), file.bytes, file.length,
                        &conf->problems);
     ps_file_free(&file);
     return NULL;
@@ -92,6 +93,8 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
         struct ps_conf_origin *origin = &conf->origins[conf->origin_count++];
         *origin =
             (struct ps_conf_origin){.uri = ps_arena_text(conf->arena, uris->items[i]), .modified_ns = -1};
+        char room[1024];
+        origin->shown = ps_arena_text(conf->arena, ps_file_uri_masked(origin->uri, room, sizeof room));
         const char *path = command->uris.count > 0 ? path_of(conf->arena, command, origin->uri) : origin->uri;
         origin->path = path != NULL ? ps_arena_text(conf->arena, path) : NULL;
         failures[i] = origin_read(conf, command, origin, properties);
@@ -103,7 +106,7 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
         bool relative = origin->path != NULL && origin->path[0] != '/';
         if (failures[i] != NULL)
             ps_problem_add(&conf->problems, backup ? PS_SEVERITY_WARNING : PS_SEVERITY_ERROR,
-                           (struct ps_place){.file = origin->uri},
+                           (struct ps_place){.file = origin->shown},
                            relative ? "the path is relative to the directory where penstock started" : NULL,
                            "%s", failures[i]);
     }
@@ -189,6 +192,14 @@ static bool file_changed(const struct ps_conf_origin *origin)
         return false; /* being replaced, or deleted: like Flume, keep what runs */
     int64_t modified_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
     return modified_ns != origin->modified_ns || status.st_size != origin->size_bytes;
+}
+
+const char *ps_conf_missing(const struct ps_conf *conf)
+{
+    for (size_t i = 0; i < conf->origin_count; i++)
+        if (conf->origins[i].path != NULL && access(conf->origins[i].path, F_OK) != 0)
+            return conf->origins[i].shown;
+    return NULL;
 }
 
 static bool uri_changed(const struct ps_conf_origin *origin, const struct ps_command *command,

@@ -62,7 +62,7 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
 static size_t file_rank(const struct ps_problems *problems, const char *file)
 {
     if (file == NULL)
-        return problems->count; /* problems without a file come last */
+        return problems->count;
     for (size_t i = 0; i < problems->count; i++)
         if (problems->items[i].file != NULL && strcmp(problems->items[i].file, file) == 0)
             return i;
@@ -84,6 +84,8 @@ static int ranked_compare(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
+/* Problems without a line come last: a whole agent without a valid channel is the consequence of the lines
+ * that say why each channel was dropped. */
 void ps_problems_sort(struct ps_problems *problems)
 {
     if (problems->count < 2)
@@ -93,7 +95,11 @@ void ps_problems_sort(struct ps_problems *problems)
     size_t last_rank = 0;
     for (size_t i = 0; i < problems->count; i++) {
         const struct ps_problem *problem = &problems->items[i];
-        if (i == 0 || problem->file == NULL || last_file == NULL || strcmp(problem->file, last_file) != 0)
+        if (problem->line == 0) {
+            all[i] = (struct ranked){*problem, problems->count, i};
+            continue;
+        }
+        if (problem->file == NULL || last_file == NULL || strcmp(problem->file, last_file) != 0)
             last_rank = file_rank(problems, problem->file);
         last_file = problem->file;
         all[i] = (struct ranked){*problem, last_rank, i};

@@ -281,7 +281,7 @@ static bool replace(struct work *work, const char *inside, size_t length, struct
     if (depth > PS_SUBSTITUTE_DEPTH_MAX) {
         fail(work,
              ps_arena_format(work->how->arena, "references can be nested %d deep", PS_SUBSTITUTE_DEPTH_MAX),
-             "nested too deeply", "...");
+             "nested too deeply", ps_arena_copy(work->how->arena, inside, length < 100 ? length : 100));
         return false;
     }
     expand(work, inside, length, &name, NULL, depth + 1);

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static void err_write(struct ps_err *err, const char *format, va_list arguments)
 {
@@ -37,4 +38,18 @@ enum ps_status ps_err_append(struct ps_err *err, const char *format, ...)
     err_write(err, format, arguments);
     va_end(arguments);
     return PS_FAIL;
+}
+
+const char *ps_err_join(struct ps_err *err)
+{
+    for (char *at = err->text; (at = strchr(at, '\n')) != NULL; at++) {
+        size_t rest = err->length - (size_t)(at - err->text);
+        *at = ';';
+        if (err->length + 1 >= sizeof err->text)
+            continue; /* there is no room for the blank */
+        memmove(at + 2, at + 1, rest);
+        at[1] = ' ';
+        err->length++;
+    }
+    return err->text;
 }

@@ -63,7 +63,9 @@ struct service {
     struct ps_metrics_server *server;
     struct ps_metrics_source metrics; /* the server keeps its address */
     int signal_fd;
-    bool hurry; /* a second SIGTERM */
+    bool hurry;                 /* a second SIGTERM */
+    bool missing;               /* reported that a file is not there any more */
+    struct ps_err poll_failure; /* the last one that was reported */
 };
 
 static void say_problems(const struct ps_conf *conf)
@@ -86,7 +88,7 @@ static void apply_log(const struct ps_conf *conf)
     if (conf->log.has_level)
         ps_log_set_level(conf->log.level);
     if (conf->log.path != NULL && ps_log_open(conf->log.path, &err) != PS_OK)
-        ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", err.text);
+        ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", ps_err_join(&err));
 }
 
 static struct ps_machine machine_for(const struct ps_conf *conf)
@@ -166,7 +168,8 @@ static void reload(struct service *service)
     fresh->program = PROGRAM;
     say_changes(ps_agent_plan(service->agent)->spec, fresh);
     if (ps_agent_reload(service->agent, fresh, &machine, &err) != PS_OK)
-        ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on: %s", err.text);
+        ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on: %s",
+               ps_err_join(&err));
     ps_conf_destroy(service->conf);
     service->conf = conf;
 done:
@@ -208,12 +211,19 @@ static int wait_ms_of(const struct service *service, uint64_t poll_at_ns, uint64
     return (int)wait_ms;
 }
 
+/* Looks at the files and URIs. Reports a missing file, and a failure, once and not at every look. */
 static bool configuration_changed(struct service *service)
 {
     struct ps_err err = {0};
     bool changed = ps_conf_changed(service->conf, &service->command, &err);
-    if (err.length > 0)
-        ps_log(PS_LOG_WARN, "agent", "%s", err.text);
+    const char *missing = ps_conf_missing(service->conf);
+    if (err.length > 0 && strcmp(err.text, service->poll_failure.text) != 0)
+        ps_log(PS_LOG_WARN, "agent", "%s", ps_err_join(&err));
+    service->poll_failure = err;
+    if (missing != NULL && !service->missing)
+        ps_log(PS_LOG_WARN, "agent", "%s is not there any more: the agent runs on with what it has read",
+               missing);
+    service->missing = missing != NULL;
     return changed;
 }
 
@@ -293,9 +303,10 @@ static bool wait_for_files(struct service *service)
 {
     if (ps_pairs_get(&service->command.system, "flume.called.from.service") == NULL)
         return true;
-    while (files_are_missing(&service->command)) {
-        ps_log(PS_LOG_WARN, "agent",
-               "a configuration file is not there yet; waiting for it (flume.called.from.service)");
+    for (bool reported = false; files_are_missing(&service->command); reported = true) {
+        if (!reported)
+            ps_log(PS_LOG_WARN, "agent",
+                   "a configuration file is not there yet; waiting for it (flume.called.from.service)");
         struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
         poll(&ready, 1, FILE_WAIT_MS);
         int signal_number = read_signals(service);
@@ -330,7 +341,7 @@ static int run(struct service *service)
     spec->program = PROGRAM;
     service->agent = ps_agent_start(spec, &machine, &err);
     if (service->agent == NULL) {
-        ps_log(PS_LOG_ERROR, "agent", "not started: %s", err.text);
+        ps_log(PS_LOG_ERROR, "agent", "not started: %s", ps_err_join(&err));
         return 1;
     }
     start_monitoring(service);

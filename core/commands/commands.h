@@ -11,5 +11,6 @@ int ps_main_verify(int argc, char **argv);
 int ps_main_load(int argc, char **argv);
 int ps_main_plan(int argc, char **argv);
 int ps_main_rules(int argc, char **argv);
+int ps_main_version(int argc, char **argv);
 /* `penstock rules compile`, a helper process that the engine starts; takes no arguments. */
 int ps_main_rules_compile(void);

@@ -88,7 +88,8 @@ void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed
     if (failed != runner->spec)
         ps_err_set(&reason, "%s: %s", failed->component, err->text);
     runner_set_error(runner, reason.text);
-    ps_log(PS_LOG_ERROR, failed->component, "%s; retrying every 3 s", err->text);
+    struct ps_err logged = *err;
+    ps_log(PS_LOG_ERROR, failed->component, "%s; retrying every 3 s", ps_err_join(&logged));
     __atomic_store_n(&runner->status, PS_RUNNER_FAILED, __ATOMIC_RELAXED);
     runner->retry_ns = runner->deadline_ns = now->mono_ns + OPEN_RETRY_NS;
 }

@@ -186,6 +186,19 @@ static void unwatch(const struct exec_state *state, int fd)
         (void)epoll_ctl(state->port->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
+/* Logs the program and the number of its arguments: Flume logs the whole line, but arguments may be secrets.
+ * The whole line appears at DEBUG only. */
+static void command_over_log(const struct exec_plan *plan, const struct exec_state *state,
+                             const char *exit_code)
+{
+    size_t count = 0;
+    while (plan->argv[count + 1] != NULL)
+        count++;
+    ps_log(PS_LOG_INFO, state->port->component, "command [%s] with %zu argument%s exited with %s",
+           plan->argv[0], count, count == 1 ? "" : "s", exit_code);
+    ps_log(PS_LOG_DEBUG, state->port->component, "command line: %s", plan->command);
+}
+
 /* The command has ended, or could not be started: starts it again after the pause, or ends. */
 static void run_over(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now,
                      const char *exit_code)
@@ -197,7 +210,7 @@ static void run_over(const struct exec_plan *plan, struct exec_state *state, con
         ps_log(PS_LOG_INFO, state->port->component, "restarting in %lldms, exit code %s",
                (long long)plan->throttle_ms, exit_code);
     else
-        ps_log(PS_LOG_INFO, state->port->component, "command [%s] exited with %s", plan->command, exit_code);
+        command_over_log(plan, state, exit_code);
 }
 
 /* The output has ended or cannot be watched, so the process must end, too (Flume destroys it then). */

@@ -59,6 +59,42 @@ fi
 run 0 check -n a1 -f "$work/good.properties" -b "$work/backup"
 [[ -e $work/backup ]] && fail "check wrote a backup"
 
+# A directory that is not there is named; a password in a URI is not.
+run 0 check -n a1 -f "$work/good.properties" -c "$work/nodir"
+says "warning: -c: the configuration directory $work/nodir cannot be used: No such file or directory"
+run 1 check -n a1 -u http://flume:hunter2@127.0.0.1:1/a1.properties
+says "http://flume:***@127.0.0.1:1/a1.properties"
+grep -q hunter2 "$work/out" && fail "check shows the password of a URI"
+run 2 check -n a1 http://flume:hunter2@127.0.0.1:1/a1.properties
+grep -q hunter2 "$work/out" && fail "check shows the password of a word"
+# Nesting that used up the stack.
+levels=$(seq 13000)
+# shellcheck disable=SC2016,SC2086
+{ printf 'a1.sources.r1.x = '; printf '${%.0s' $levels; printf '}%.0s' $levels; echo; } >"$work/nested.properties"
+cat "$work/good.properties" >>"$work/nested.properties"
+run 1 check -n a1 -f "$work/nested.properties"
+says "nested.properties:1: error: a1.sources.r1.x: "; says "nested too deeply"
+# The consequence comes after its cause.
+sed 's/c1.type = memory/c1.type = nothing/' "$work/good.properties" >"$work/nothing_left.properties"
+run 1 check -n a1 -f "$work/nothing_left.properties"
+tail -n 2 "$work/out" | head -n 1 | grep -q "no valid channel" || { fail "the consequence is not last"; cat "$work/out"; }
+
+# The program's own words.
+for help in help --help -h; do
+    run 0 "$help" check
+    says "Usage: penstock check"
+done
+run 0 help
+says "usage: penstock COMMAND"
+run 2 help chekc
+run 2 chekc
+[[ $(tail -n 1 "$work/out") == "penstock: there is no command \`chekc\`; did you mean \`check\`?" ]] ||
+    fail "the error is not the last line: $(tail -n 1 "$work/out")"
+for version in version -V --version; do
+    run 0 "$version"
+    for word in "penstock " "build: " "libraries: librdkafka " "CPU: "; do says "$word"; done
+done
+
 for example in conf/examples/*.properties; do
     agent=$(grep -m1 -oE '^[A-Za-z0-9_]+' "$example") # the agent of the first key
     run 0 check -n "$agent" -f "$example" --strict

@@ -315,6 +315,38 @@ static long memory_kb(void)
     return usage.ru_maxrss;
 }
 
+static void passwords_of_uris_are_masked(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"http://u:secret@h/x", "http://u:***@h/x"},
+        {"https://secret@h:80/x", "https://***@h:80/x"},
+        {"http://u:se@cret@h/x", "http://u:***@h/x"},
+        {"http://u:se/cret@h/x", "http://u:***@h/x"},
+        {"http://h:80/a@b", "http://h:80/a@b"},
+        {"http://h/a:b@c", "http://h/a:b@c"},
+        {"http://[::1]:80/a@b", "http://[::1]:80/a@b"},
+        {"file:///etc/a@b", "file:///etc/a@b"},
+        {"/etc/a:b@c", "/etc/a:b@c"},
+    };
+    char room[64];
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
+        assert_string_equal(ps_file_uri_masked(cases[i][0], room, sizeof room), cases[i][1]);
+    struct ps_command command;
+    struct ps_conf *conf;
+    struct ps_err err = {.length = 0};
+    command_of(&command, WORDS("-n", "a1", "-u", "http://u:secret@127.0.0.1:1/a1.properties"));
+    assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_FAIL);
+    const char *text = ps_problem_text(conf->arena, &conf->problems.items[0]);
+    assert_non_null(strstr(text, "http://u:***@127.0.0.1:1/a1.properties: error: cannot read http://u:***@"));
+    assert_null(strstr(text, "secret"));
+    assert_false(ps_conf_changed(conf, &command, &err));
+    assert_non_null(strstr(err.text, "http://u:***@127.0.0.1:1"));
+    assert_null(strstr(err.text, "secret"));
+    ps_conf_destroy(conf);
+    ps_command_fini(&command);
+}
+
 /* 120 KB of references that are never closed stay unchanged; copies per reference would take 3.8 GB. */
 static void unclosed_references_cost_little(void **state)
 {
@@ -345,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_configuration_comes_over_http),
         cmocka_unit_test(commands_give_their_first_line),
         cmocka_unit_test(unclosed_references_cost_little),
+        cmocka_unit_test(passwords_of_uris_are_masked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

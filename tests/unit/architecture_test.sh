@@ -167,16 +167,16 @@ done < <(folder_arrows | awk '
 # Headers and the files that may include them.
 doors='
 ck_*                rings/*
-hs/*                regex/*
+hs/*                regex/*|core/commands/version.c
 hs.h                regex/*
-pcre2.h             regex/*
+pcre2.h             regex/*|core/commands/version.c
 urcu*               core/engine/*
 urcu/*              core/engine/*
-librdkafka/*        stages/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*
-microhttpd.h        core/watch/metrics_server.c|bench/verify/far_listen_http.c
+librdkafka/*        stages/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*|core/commands/version.c
+microhttpd.h        core/watch/metrics_server.c|bench/verify/far_listen_http.c|core/commands/version.c
 jansson.h           core/commands/*|conf/*|stages/*|bench/*
 curl/*              core/commands/*|conf/*|stages/*|bench/*
-openssl/*           stages/*
+openssl/*           stages/*|core/commands/version.c
 isa-l*              bench/support/*
 isa-l/*             bench/support/*
 systemd/*           nowhere

@@ -268,6 +268,29 @@ static void test_standard_error(void **unused)
     unlink(path);
 }
 
+/* Arguments may be secrets: the log names the program and counts them. */
+static void test_arguments_are_not_logged(void **unused)
+{
+    (void)unused;
+    char path[] = "/tmp/penstock-exec-XXXXXX", text[4096];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("command", "echo --password hunter2"));
+    ps_test_source_wait(&stage, 1, 20000);
+    ps_test_source_settle(&stage, 1, 200);
+    ps_test_stage_fini(&stage);
+    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+    ssize_t length = read(fd, text, sizeof text - 1);
+    assert_true(length > 0);
+    text[length] = '\0';
+    assert_non_null(strstr(text, "command [echo] with 2 arguments exited with 0"));
+    assert_null(strstr(text, "hunter2"));
+    close(fd);
+    unlink(path);
+}
+
 static void test_tail(void **unused)
 {
     (void)unused;
@@ -305,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_standard_error),
         cmocka_unit_test(test_tail),
         cmocka_unit_test(test_no_epoll),
+        cmocka_unit_test(test_arguments_are_not_logged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
