@@ -58,9 +58,24 @@ static enum ps_status target_find(struct ps_load *load, struct ps_err *err)
                       load->url.text, load->url.scheme);
 }
 
+/* Tells whether the target has the form HOST:PORT, which would otherwise be the name of a file or a scheme:
+ * 127.0.0.1:514, host.example:514, localhost:514, [::1]:514. */
+static bool target_is_address(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || colon == text || strchr(text, '/') != NULL)
+        return false;
+    size_t digits = strspn(colon + 1, "0123456789");
+    return digits > 0 && (colon[1 + digits] == '\0' || colon[1 + digits] == '?');
+}
+
 static enum ps_status target_create(struct ps_load *load, enum ps_framing *framing, struct ps_err *err)
 {
     const struct ps_load_config *config = load->config;
+    if (target_is_address(config->target))
+        return ps_err_set(
+            err, "--target %s: the scheme is missing; did you mean tcp://%s? A file of that name is ./%s",
+            config->target, config->target, config->target);
     if (ps_url_parse(&load->url, config->target, err) != PS_OK || target_find(load, err) != PS_OK)
         return PS_FAIL;
     if (load->ops->one_lane && config->connections > 1)

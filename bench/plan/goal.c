@@ -11,6 +11,9 @@ static enum ps_status parse_latency(struct ps_goal *goal, const char *text, stru
     goal->percentile = strtod(text + 1, &end);
     if (end == text + 1 || *end != '<' || !(goal->percentile > 0) || goal->percentile > 99.9999)
         return ps_err_set(err, "--goal %s: write a latency goal as p99<20ms", text);
+    if (end[1] != '\0' && end[1 + strspn(end + 1, "0123456789.")] == '\0')
+        return ps_err_set(err, "--goal %s: the limit has no unit; write %sms, or %ss for seconds", text, text,
+                          text);
     if (ps_quantity_duration("--goal", end + 1, &goal->latency_limit_ns, err) != PS_OK)
         return ps_err_append(err, "--goal %s", text);
     return goal->latency_limit_ns > 0 ? PS_OK : ps_err_set(err, "--goal %s: the limit must be above 0", text);

@@ -159,7 +159,8 @@ static void fit(struct ps_planning *planning)
     if (top->figure.lower > 0 && planning->point_count < PS_SCALING_POINTS_MAX)
         planning->point_count++;
     for (unsigned i = 0; i < planning->point_count; i++)
-        points[i] = (struct ps_scaling_point){planning->points[i].workers, planning->points[i].figure.rate};
+        points[i] = (struct ps_scaling_point){planning->points[i].workers, planning->points[i].figure.rate,
+                                              ps_search_is_at_least(&planning->points[i].figure)};
     planning->scaled = ps_scaling_fit(points, planning->point_count, &planning->scaling);
 }
 
@@ -204,8 +205,7 @@ static void project(struct ps_planning *planning)
         measured.error = fmax(measured.error, planning->scaling.error);
     const char *target = planning->subject.target;
     measured.shared = strstr(target, "127.0.0.1") != NULL || strstr(target, "localhost") != NULL;
-    measured.at_least =
-        figure.status == PS_SEARCH_ABOVE_RANGE || figure.status == PS_SEARCH_GENERATOR_LIMITED;
+    measured.at_least = ps_search_is_at_least(&figure);
     planning->projected =
         ps_projection_make(&planning->config->wish, &measured, &planning->projection, &err) == PS_OK;
     if (!planning->projected)

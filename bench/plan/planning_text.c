@@ -76,7 +76,7 @@ static void print_goal(struct ps_live *live, const struct ps_planning *planning,
     ps_search_figure(planning->search, index, &figure);
     ps_result_note(planning, index, note, sizeof note);
     bool good = figure.status == PS_SEARCH_FOUND;
-    bool at_least = figure.status == PS_SEARCH_GENERATOR_LIMITED || figure.status == PS_SEARCH_ABOVE_RANGE;
+    bool at_least = ps_search_is_at_least(&figure);
     if (figure.lower > 0 && figure.upper > 0)
         snprintf(off, sizeof off, " \302\261 %.1f %%, %.0f %% sure", (figure.upper / figure.lower - 1) * 50,
                  figure.confidence * 100);
@@ -108,14 +108,22 @@ static void print_scaling(struct ps_live *live, const struct ps_planning *planni
 {
     const struct ps_scaling *scaling = &planning->scaling;
     char rate[32];
-    if (!planning->scaled)
+    if (planning->point_count == 0)
         return;
-    ps_live_print(live, "\nworkers (Universal Scalability Law: sigma %.3f, kappa %.4f, error %.1f %%)\n",
-                  scaling->sigma, scaling->kappa, scaling->error * 100);
+    ps_live_print(live, "\nworkers (Universal Scalability Law: ");
+    if (planning->scaled && scaling->free_count < planning->point_count)
+        ps_live_print(live, "sigma %.3f, kappa %.4f, error %.1f %%)\n", scaling->sigma, scaling->kappa,
+                      scaling->error * 100);
+    else if (planning->scaled)
+        ps_live_print(live, "sigma %.3f, kappa %.4f, error unknown: as many unknowns as points)\n",
+                      scaling->sigma, scaling->kappa);
+    else
+        ps_live_print(live, "no fit, because a figure is \"at least\")\n");
     for (unsigned i = 0; i < planning->point_count; i++)
-        ps_live_print(live, "  %3u  %12s events/s\n", planning->points[i].workers,
+        ps_live_print(live, "  %3u  %s%12s events/s\n", planning->points[i].workers,
+                      ps_search_is_at_least(&planning->points[i].figure) ? "at least " : "",
                       count_text(planning->points[i].figure.rate, rate));
-    if (scaling->peak_workers > 0)
+    if (planning->scaled && scaling->peak_workers > 0)
         ps_live_print(live, "  more than %.0f would make it slower\n", scaling->peak_workers);
 }
 
@@ -135,11 +143,15 @@ static void print_projection(struct ps_live *live, const struct ps_planning *pla
         ps_live_print(live, "\nno projection: %s\n", planning->projection_note);
         return;
     }
-    ps_live_print(live, "\n%sprojection%s for %s events/s (error of the measured figure: %.1f %%)\n",
-                  ps_live_style(live, PS_LIVE_BOLD), ps_live_style(live, PS_LIVE_PLAIN),
-                  count_text(wish->rate, rate), projection->error * 100);
-    ps_live_print(live, "  %u machines (%u of them may be down), %s events/s each\n", projection->machines,
-                  wish->spare, count_text(projection->machine_rate, machine));
+    char error[64] = "the measured figure is \"at least\"";
+    if (!projection->at_most)
+        snprintf(error, sizeof error, "error of the measured figure: %.1f %%", projection->error * 100);
+    const char *at_most = projection->at_most ? "at most " : "";
+    ps_live_print(live, "\n%sprojection%s for %s events/s (%s)\n", ps_live_style(live, PS_LIVE_BOLD),
+                  ps_live_style(live, PS_LIVE_PLAIN), count_text(wish->rate, rate), error);
+    ps_live_print(live, "  %s%u machines (%u of them may be down), %s%s events/s each\n", at_most,
+                  projection->machines, wish->spare, projection->at_most ? "at least " : "",
+                  count_text(projection->machine_rate, machine));
     ps_live_print(live, "  %u partitions", projection->partitions);
     if (projection->disk_bytes_per_broker > 0)
         ps_live_print(live, ", %s of disk on each of %u brokers",

@@ -85,7 +85,8 @@ enum ps_status ps_projection_make(const struct ps_projection_wish *wish,
                                   const struct ps_projection_measured *measured,
                                   struct ps_projection *projection, struct ps_err *err)
 {
-    *projection = (struct ps_projection){.error = measured->error};
+    *projection = (struct ps_projection){.error = measured->at_least ? (double)NAN : measured->error,
+                                         .at_most = measured->at_least};
     if (!(measured->rate > 0))
         return ps_err_set(err, "no rate was held: there is nothing to project from");
     struct ps_projection_wish own = *wish;

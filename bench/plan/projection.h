@@ -34,7 +34,8 @@ struct ps_projection {
     unsigned workers;    /* per machine, as measured; 0: unknown */
     unsigned partitions, brokers;
     double disk_bytes_per_broker; /* 0: not computed */
-    double error;
+    bool at_most; /* `machines` and `partitions` are upper limits: the measured figure is a lower one */
+    double error; /* NAN: unknown, because the measured figure is a lower limit */
     unsigned assumption_count;
     char assumptions[PS_ASSUMPTIONS_MAX][PS_ASSUMPTION_BYTES];
 };

@@ -213,7 +213,7 @@ static json_t *scaling_object(const struct ps_planning *planning)
     const struct ps_scaling *scaling = &planning->scaling;
     json_t *object = json_object(), *points = json_array();
     char note[256];
-    if (!planning->scaled) {
+    if (planning->point_count == 0) {
         json_decref(points);
         json_decref(object);
         return json_null();
@@ -235,6 +235,10 @@ static json_t *scaling_object(const struct ps_planning *planning)
                  ? "; workers share the CPUs with the generator and the far end"
                  : "");
     set(object, "points", points);
+    if (!planning->scaled) { /* the points alone */
+        set(object, "note", json_string("no fit, because a figure is \"at least\""));
+        return object;
+    }
     set(object, "lambda", json_real(scaling->lambda));
     set(object, "sigma", json_real(scaling->sigma));
     set(object, "kappa", json_real(scaling->kappa));
@@ -266,6 +270,7 @@ static json_t *projection_object(const struct ps_planning *planning)
     set(object, "spare", json_integer(wish->spare));
     set(object, "machine_rate", number(round(projection->machine_rate), true));
     set(object, "machines", json_integer(projection->machines));
+    set(object, "machines_at_most", json_boolean(projection->at_most));
     set(object, "workers_per_machine", number(projection->workers, projection->workers > 0));
     set(object, "partitions", json_integer(projection->partitions));
     set(object, "brokers", json_integer(projection->brokers));
@@ -273,7 +278,7 @@ static json_t *projection_object(const struct ps_planning *planning)
         number(round(projection->disk_bytes_per_broker), projection->disk_bytes_per_broker > 0));
     set(object, "retention_s", number(wish->retention_s, wish->retention_s > 0));
     set(object, "replication", number(wish->replication, wish->replication > 0));
-    set(object, "error", json_real(projection->error));
+    set(object, "error", isfinite(projection->error) ? json_real(projection->error) : json_null());
     set(object, "assumptions", assumptions);
     return object;
 }

@@ -104,7 +104,7 @@ bool ps_scaling_fit(const struct ps_scaling_point *points, unsigned count, struc
     bool fitted = false;
     *scaling = (struct ps_scaling){0};
     for (unsigned i = 0; i < count; i++)
-        if (points[i].workers == 0 || !(points[i].rate > 0))
+        if (points[i].workers == 0 || !(points[i].rate > 0) || points[i].at_least)
             return false;
     unsigned different = distinct(points, count);
     for (unsigned i = 0; count > 0 && i < PS_COUNT_OF(masks); i++) {

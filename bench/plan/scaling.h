@@ -16,6 +16,7 @@
 struct ps_scaling_point {
     unsigned workers;
     double rate;
+    bool at_least; /* the rate is a lower limit only */
 };
 
 struct ps_scaling {
@@ -28,6 +29,6 @@ struct ps_scaling {
 
 /* Fits by least squares of the relative error of n / rate, which is linear in 1/lambda, sigma/lambda,
  * kappa/lambda. One point gives only lambda; kappa is fitted from three different worker counts. Returns
- * false when there is no point or one is not positive. */
+ * false when there is no point, or one is not positive or a lower limit. */
 bool ps_scaling_fit(const struct ps_scaling_point *points, unsigned count, struct ps_scaling *scaling);
 double ps_scaling_rate(const struct ps_scaling *scaling, double workers);

@@ -94,6 +94,12 @@ struct ps_search_figure {
     unsigned repeats;     /* full-length trials at the end that has fewer of them */
 };
 
+/* Tells whether the rate is a lower limit: the range, or the generator, was exhausted first. */
+static inline bool ps_search_is_at_least(const struct ps_search_figure *figure)
+{
+    return figure->status == PS_SEARCH_ABOVE_RANGE || figure->status == PS_SEARCH_GENERATOR_LIMITED;
+}
+
 struct ps_search;
 
 /* Copies `config`. Owns: the caller destroys it. */

@@ -203,9 +203,12 @@ static void write_projection_card(struct ps_html *html, const json_t *projection
         return;
     ps_html_print(
         html,
-        "<article class=\"answer-card projected\">\n<h2>for %s events/s</h2>\n<p class=\"big\">%s <span "
+        "<article class=\"answer-card projected\">\n<h2>for %s events/s</h2>\n<p class=\"big\">%s%s <span "
         "class=\"unit\">machine%s</span></p>\n",
-        ps_figure_count(rate).text, ps_figure_count(machines).text, machines == 1 ? "" : "s");
+        ps_figure_count(rate).text,
+        json_is_true(json_object_get(projection, "machines_at_most")) ? "<span class=\"unit\">at most</span> "
+                                                                      : "",
+        ps_figure_count(machines).text, machines == 1 ? "" : "s");
     double spare = ps_report_number(projection, "spare"), headroom = ps_report_number(projection, "headroom");
     ps_html_raw(html, "<p class=\"quiet\">");
     if (spare >= 0)

@@ -23,7 +23,9 @@ static void write_figures(struct ps_html *html, const json_t *json)
     if (spare >= 0)
         snprintf(more, sizeof(more), "<span class=\"quiet\">%s may be down</span>",
                  ps_figure_count(spare).text);
-    write_figure(html, "machines", ps_figure_count(machines).text, more);
+    write_figure(html,
+                 json_is_true(json_object_get(json, "machines_at_most")) ? "machines, at most" : "machines",
+                 ps_figure_count(machines).text, more);
     write_figure(html, "counted on each", ps_figure_count(ps_report_number(json, "machine_rate")).text,
                  "events/s");
     write_figure(html, "workers on each", ps_figure_count(ps_report_number(json, "workers_per_machine")).text,

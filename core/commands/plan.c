@@ -7,9 +7,13 @@
 #include "core/commands/plan.h"
 #include "version.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t interrupts;
 
@@ -96,6 +100,28 @@ static void catch_interrupts(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Checks that a file can be made beside `path`, as the report and the result are: a measurement takes minutes,
+ * and its output must not be lost to a misspelt directory. Makes and removes an empty file. */
+static enum ps_status check_writable(const char *option, const char *path, struct ps_err *err)
+{
+    struct stat there;
+    char beside[4096];
+    if (path == NULL)
+        return PS_OK;
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
+        return !S_ISDIR(there.st_mode) && access(path, W_OK) == 0
+                   ? PS_OK
+                   : ps_err_set(err, "%s %s: %s", option, path,
+                                S_ISDIR(there.st_mode) ? "it is a directory" : strerror(errno));
+    snprintf(beside, sizeof beside, "%s.%d.part", path, (int)getpid());
+    int file = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file < 0)
+        return ps_err_set(err, "%s %s: cannot be written: %s", option, path, strerror(errno));
+    close(file);
+    unlink(beside);
+    return PS_OK;
+}
+
 static int run(struct plan_wish *wish)
 {
     struct show show = {.number = 0};
@@ -144,6 +170,11 @@ int ps_main_plan(int argc, char **argv)
     for (int i = 0; i < argc && i < (int)PS_COUNT_OF(command) - 2; i++)
         command[i + 1] = argv[i];
     if (plan_parse(&wish, argc, argv, &err) != PS_OK) {
+        complain(&err);
+        return 2;
+    }
+    if (!wish.help && (check_writable("--report", wish.report, &err) != PS_OK ||
+                       check_writable("--result", wish.result, &err) != PS_OK)) {
         complain(&err);
         return 2;
     }

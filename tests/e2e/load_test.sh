@@ -32,6 +32,10 @@ refused() { # MESSAGE OPTION...
 
 refused 'a target is given as --target tcp://x' tcp://x
 refused '--target is missing'
+for address in 127.0.0.1:1 localhost:5140 '[::1]:5140'; do
+    refused "did you mean tcp://$address?" --events 1 --target "$address"
+    [[ ! -e $address ]] || fail "load made a file $address"
+done
 refused 'there is no option --duratoin; did you mean --duration?' --duratoin 10s --target -
 refused '--rate needs a value' --target - --rate
 refused '--rate: `fast` is not a number' --rate fast --target -

@@ -45,6 +45,19 @@ agent roll.properties 'type = file_roll' "sink.directory = $work/roll"
 agent kafka.properties 'type = org.apache.flume.sink.kafka.KafkaSink' 'kafka.bootstrap.servers = nowhere:9092' \
     'kafka.topic = planned'
 
+echo "outputs that cannot be written, and a goal without a unit, fail before measuring"
+for option in --report --result; do
+    SECONDS=0
+    plan 2 -n a1 -f "$work/null.properties" $option "$work/no/such/page.html"
+    grep -qF -- "$option $work/no/such/page.html: cannot be written: No such file or directory" "$work/err" ||
+        fail "no reason"
+    plan 2 -n a1 -f "$work/null.properties" $option "$work"
+    grep -qF "it is a directory" "$work/err" || fail "no reason"
+    ((SECONDS < 10)) || fail "it measured first"
+done
+plan 2 -n a1 -f "$work/null.properties" --goal 'p99<20'
+grep -qF 'write p99<20ms' "$work/err" || fail "no cure"
+
 echo "an agent with a null sink: measured by its counters, rates within the range"
 quick=(--within 12s --rate-min 100 --rate-max 2000 --rate-first 1000)
 plan 01 -n a1 -f "$work/null.properties" "${quick[@]}" --result "$work/result.json" --report "$work/page.html" \

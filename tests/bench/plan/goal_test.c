@@ -32,6 +32,19 @@ static void test_good(void **state)
     }
 }
 
+/* A bare number would mean seconds, a thousand times what most people expect. */
+static void test_unit_is_required(void **state)
+{
+    (void)state;
+    struct ps_goal goal;
+    struct ps_err err = {0};
+    assert_int_equal(ps_goal_parse(&goal, "p99<20", &err), PS_FAIL);
+    assert_string_equal(err.text,
+                        "--goal p99<20: the limit has no unit; write p99<20ms, or p99<20s for seconds");
+    assert_int_equal(ps_goal_parse(&goal, "p99.9<0.5", &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "p99.9<0.5ms"));
+}
+
 static void test_bad(void **state)
 {
     (void)state;
@@ -67,6 +80,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
+        cmocka_unit_test(test_unit_is_required),
         cmocka_unit_test(test_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

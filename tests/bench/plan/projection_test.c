@@ -39,6 +39,7 @@ static void test_worked_example(void **state)
     assert_true(assumes(&projection, "30 % of each machine"));
     assert_true(assumes(&projection, "250,000 events/s"));
     assert_false(assumes(&projection, "at least"));
+    assert_false(projection.at_most);
 }
 
 static void test_sizes(void **state)
@@ -52,6 +53,8 @@ static void test_sizes(void **state)
     assert_int_equal(projection.machines, 4); /* exactly four: rounding adds no fifth */
     assert_true(assumes(&projection, "4.00 times"));
     assert_true(assumes(&projection, "\"at least\""));
+    assert_true(projection.at_most);
+    assert_true(isnan(projection.error));
     assert_true(assumes(&projection, "measured machine too"));
     assert_true(projection.disk_bytes_per_broker == 0);
     wish.size_bytes = 50;

@@ -86,12 +86,23 @@ static void test_few_points(void **state)
     assert_false(ps_scaling_fit(one, 0, &found));
 }
 
+/* A lower limit is no measurement: a fit through it would have an error of 0 and mean nothing. */
+static void test_lower_limits_are_not_fitted(void **state)
+{
+    (void)state;
+    struct ps_scaling found;
+    struct ps_scaling_point points[] = {{1, 1000, false}, {2, 1900, false}, {3, 2000, true}};
+    assert_true(ps_scaling_fit(points, 2, &found));
+    assert_false(ps_scaling_fit(points, 3, &found));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_parameters),
         cmocka_unit_test(test_noise),
         cmocka_unit_test(test_few_points),
+        cmocka_unit_test(test_lower_limits_are_not_fitted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
