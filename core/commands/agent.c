@@ -130,7 +130,7 @@ static void start_monitoring(struct service *service)
     service->metrics = ps_agent_metrics(service->agent);
     service->server = ps_metrics_server_start(&settings, &service->metrics, &err);
     if (service->server == NULL)
-        ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", err.text);
+        ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", ps_err_join(&err));
 }
 
 /* ---- reload ---- */
@@ -217,9 +217,10 @@ static bool configuration_changed(struct service *service)
     struct ps_err err = {0};
     bool changed = ps_conf_changed(service->conf, &service->command, &err);
     const char *missing = ps_conf_missing(service->conf);
-    if (err.length > 0 && strcmp(err.text, service->poll_failure.text) != 0)
-        ps_log(PS_LOG_WARN, "agent", "%s", ps_err_join(&err));
+    bool fresh = strcmp(err.text, service->poll_failure.text) != 0;
     service->poll_failure = err;
+    if (err.length > 0 && fresh)
+        ps_log(PS_LOG_WARN, "agent", "%s", ps_err_join(&err));
     if (missing != NULL && !service->missing)
         ps_log(PS_LOG_WARN, "agent", "%s is not there any more: the agent runs on with what it has read",
                missing);
