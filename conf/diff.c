@@ -86,7 +86,7 @@ static bool options_same(const struct ps_agent_options *a, const struct ps_agent
 {
     bool same = a->workers == b->workers && a->idle == b->idle && a->memory_budget == b->memory_budget &&
                 a->batch_events == b->batch_events && a->drain_timeout_ms == b->drain_timeout_ms &&
-                a->reload_timeout_ms == b->reload_timeout_ms &&
+                a->reload_timeout_ms == b->reload_timeout_ms && a->ready_stall_ms == b->ready_stall_ms &&
                 a->allow_unsupported == b->allow_unsupported && a->cpus.count == b->cpus.count;
     for (size_t i = 0; same && i < a->cpus.count; i++)
         same = strcmp(a->cpus.items[i], b->cpus.items[i]) == 0;

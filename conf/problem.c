@@ -55,7 +55,14 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
         .key = ps_printable_line(problems->arena, place.key),
         .what = ps_printable_line(problems->arena, what),
         .cure = ps_printable_line(problems->arena, cure),
+        .mistake = severity == PS_SEVERITY_DROPPED,
     };
+}
+
+void ps_problem_mistake(struct ps_problems *problems, bool mistake)
+{
+    if (problems->count > 0 && problems->held_back == 0)
+        problems->items[problems->count - 1].mistake = mistake;
 }
 
 /* Returns the rank of a file: the index of its first problem. There are few files. */

@@ -21,6 +21,9 @@ struct ps_problem {
     const char *key;  /* as written, with the agent's name; NULL when it is not about a key */
     const char *what; /* what is wrong */
     const char *cure; /* advice; NULL: none */
+    /* The agent would run with less than the file asks for: a component, connection or value is left out. A
+     * reload with such a problem that the running configuration does not have is refused (conf/mistake.h). */
+    bool mistake;
 };
 
 #define PS_PROBLEM_MAX 10000 /* further problems are counted, not stored */
@@ -46,6 +49,9 @@ struct ps_place {
 /* Adds a record. `cure` is plain text or NULL. Copies `cure` and `place`. */
 void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, struct ps_place place,
                     const char *cure, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Says whether the problem added last is a mistake; those of severity DROPPED are unless this says no. */
+void ps_problem_mistake(struct ps_problems *problems, bool mistake);
 
 /* Sorts for display, stable: files in the order first seen, then by line, then in the order added. */
 void ps_problems_sort(struct ps_problems *problems);

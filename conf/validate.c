@@ -75,6 +75,8 @@ static void report_unlisted(struct ps_validation *validation, enum ps_section se
         ps_arena_format(validation->arena, list ? "add %s to %s.%s" : "add the line %2$s.%3$s = %1$s",
                         entry->name, validation->text->name, ps_section_word(section)),
         "%s %s is configured, but not listed: Flume ignores it", ps_section_noun(section), entry->name);
+    /* Left out of its list it was removed on purpose; a list that is missing was probably misspelt. */
+    ps_problem_mistake(validation->problems, !list);
 }
 
 struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_section section)
@@ -249,9 +251,11 @@ static void validate_connections(struct ps_validation *validation)
                       0;
         bool starts = validation->problems->errors == 0;
         if (channel->source_count == 0 && channel->sink_count == 0) {
-            if (!wanted)
+            if (!wanted) {
                 ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, NULL,
                                "no source and no sink is connected to channel %s", channel->part.name);
+                ps_problem_mistake(validation->problems, false);
+            }
             continue;
         }
         if (channel->sink_count == 0 && starts)

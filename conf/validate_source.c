@@ -43,6 +43,7 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
         cure = ps_arena_format(validation->arena, "add it to %s.channels and give it a type",
                                validation->text->name);
     ps_problem_add(validation->problems, severity, place, cure, "channel \"%s\" %s", name, what);
+    ps_problem_mistake(validation->problems, true);
 }
 
 /* Returns the valid channels of a source, in the order written. */

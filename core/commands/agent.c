@@ -9,18 +9,16 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "conf/conf.h"
-#include "conf/diff.h"
-#include "core/engine/agent.h"
+#include "core/commands/agent_service.h"
 #include "core/commands/commands.h"
-#include "core/watch/metrics_server.h"
 #include "core/watch/notify.h"
 #include "stages/table.h"
 #include "version.h"
 
 #define WORKER_STUCK_MS 10000U
 #define FILE_WAIT_MS 1000
-#define PROGRAM "/proc/self/exe" /* helper processes run this program */
+#define WATCHDOG_MAX_MS 1000U
+#define UNDELIVERED_STATUS 3 /* exit status */
 
 static const char usage[] =
     "Usage: penstock agent -n NAME -f FILE [OPTION]...\n"
@@ -49,40 +47,33 @@ static const char usage[] =
     "  -h, --help                  this text\n"
     "Every other option of `flume-ng agent` is accepted and means nothing here; ZooKeeper's are refused.\n"
     "\n"
-    "Exit status: 0 stopped as told, 1 not started, 2 wrong usage.\n"
+    "Exit status: 0 stopped as told, 1 not started, 2 wrong usage, 3 stopped with events that are not "
+    "delivered\n"
+    "(a second SIGTERM or SIGINT, or penstock.drain.timeout is over; the last line of the log says how "
+    "many).\n"
     "\n"
     "Examples:\n"
     "  penstock agent -n a1 -c /etc/flume/conf -f /etc/flume/conf/a1.properties\n"
     "  penstock agent -n a1 -f a1.properties -Dflume.monitoring.type=http "
     "-Dflume.root.logger=DEBUG,console\n";
 
-struct service {
-    struct ps_command command;
-    struct ps_conf *conf; /* of the plan that runs: its system properties and origins */
-    struct ps_agent *agent;
-    struct ps_metrics_server *server;
-    struct ps_metrics_source metrics; /* the server keeps its address */
-    int signal_fd;
-    bool hurry;                 /* a second SIGTERM */
-    bool missing;               /* reported that a file is not there any more */
-    struct ps_err poll_failure; /* the last one that was reported */
-};
-
-static void say_problems(const struct ps_conf *conf)
+void ps_service_say_problems(const struct ps_conf *conf, bool mistakes_refuse)
 {
     struct ps_arena *arena = ps_arena_create();
     for (size_t i = 0; i < conf->problems.count; i++) {
-        const struct ps_problem *problem = &conf->problems.items[i];
+        struct ps_problem problem = conf->problems.items[i];
+        if (problem.mistake && mistakes_refuse)
+            problem.severity = PS_SEVERITY_ERROR;
         enum ps_log_level level =
-            problem->severity == PS_SEVERITY_ERROR || problem->severity == PS_SEVERITY_DROPPED ? PS_LOG_ERROR
-            : problem->severity == PS_SEVERITY_WARNING                                         ? PS_LOG_WARN
-                                                                                               : PS_LOG_INFO;
-        ps_log(level, "configuration", "%s", ps_problem_text(arena, problem));
+            problem.severity == PS_SEVERITY_ERROR || problem.severity == PS_SEVERITY_DROPPED ? PS_LOG_ERROR
+            : problem.severity == PS_SEVERITY_WARNING                                        ? PS_LOG_WARN
+                                                                                             : PS_LOG_INFO;
+        ps_log(level, "configuration", "%s", ps_problem_text(arena, &problem));
     }
     ps_arena_destroy(arena);
 }
 
-static void apply_log(const struct ps_conf *conf)
+void ps_service_apply_log(const struct ps_conf *conf)
 {
     struct ps_err err = {0};
     if (conf->log.has_level)
@@ -91,7 +82,7 @@ static void apply_log(const struct ps_conf *conf)
         ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", ps_err_join(&err));
 }
 
-static struct ps_machine machine_for(const struct ps_conf *conf)
+struct ps_machine ps_service_machine(const struct ps_conf *conf)
 {
     struct ps_machine machine;
     ps_machine_read(&machine, "");
@@ -114,7 +105,7 @@ static void check_token_file(const char *path)
  * reported the settings. */
 static void start_monitoring(struct service *service)
 {
-    const struct ps_conf_monitoring *monitoring = &service->conf->monitoring;
+    const struct ps_conf_monitoring *monitoring = &service->running->monitoring;
     struct ps_err err = {0};
     if (!monitoring->on)
         return;
@@ -133,72 +124,42 @@ static void start_monitoring(struct service *service)
         ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", ps_err_join(&err));
 }
 
-/* ---- reload ---- */
-
-static void say_changes(const struct ps_agent_spec *old, const struct ps_agent_spec *fresh)
-{
-    struct ps_arena *arena = ps_arena_create();
-    struct ps_diff diff;
-    ps_diff_specs(&diff, arena, old, fresh);
-    if (diff.any)
-        ps_log(PS_LOG_INFO, "agent", "reload: %s", ps_diff_text(arena, &diff));
-    ps_arena_destroy(arena);
-}
-
-static void reload(struct service *service)
-{
-    struct ps_conf *conf = NULL;
-    struct ps_err err = {0};
-    ps_notify_reloading();
-    ps_log(PS_LOG_INFO, "agent", "reading the configuration again");
-    enum ps_status status = ps_conf_load(&service->command, ps_stages, &conf);
-    say_problems(conf);
-    if (status != PS_OK) {
-        ps_agent_reload_failed(service->agent);
-        ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on");
-        /* Keep what was read, so that an unchanged file with a mistake is not loaded again at every poll. */
-        struct ps_conf *old = service->conf;
-        service->conf = conf;
-        ps_conf_destroy(old);
-        goto done;
-    }
-    apply_log(conf);
-    struct ps_machine machine = machine_for(conf);
-    struct ps_agent_spec *fresh = ps_conf_take_spec(conf);
-    fresh->program = PROGRAM;
-    say_changes(ps_agent_plan(service->agent)->spec, fresh);
-    if (ps_agent_reload(service->agent, fresh, &machine, &err) != PS_OK)
-        ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on: %s",
-               ps_err_join(&err));
-    ps_conf_destroy(service->conf);
-    service->conf = conf;
-done:
-    ps_notify_ready("running");
-}
-
 /* ---- the control loop ---- */
 
-/* Reads pending signals. Returns the last one (SIGTERM and SIGINT before others), 0 for none. */
-static int read_signals(struct service *service)
+void ps_service_read_signals(struct service *service)
 {
     struct signalfd_siginfo info;
-    int last = 0;
     while (read(service->signal_fd, &info, sizeof info) == sizeof info) {
-        if (last != SIGTERM && last != SIGINT)
-            last = (int)info.ssi_signo;
+        if (info.ssi_signo == SIGHUP)
+            service->reload_asked = true;
+        else
+            service->stops++;
     }
-    return last;
+}
+
+void ps_service_tell_watchdog(struct service *service)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns, every_ms = ps_notify_watchdog_ms();
+    if (every_ms == 0 || every_ms > WATCHDOG_MAX_MS)
+        every_ms = WATCHDOG_MAX_MS;
+    if (now_ns - service->told_ns < every_ms * PS_NS_PER_MS / 2) /* the loop wakes every `every_ms` */
+        return;
+    service->told_ns = now_ns;
+    if (ps_agent_is_moving(service->agent, WORKER_STUCK_MS))
+        ps_notify_watchdog();
+    else
+        ps_log(PS_LOG_ERROR, "agent", "a worker has not moved for %u s", WORKER_STUCK_MS / 1000);
 }
 
 static bool stop_hurries(void *argument)
 {
     struct service *service = argument;
-    int signal_number = read_signals(service);
-    if (signal_number == SIGTERM || signal_number == SIGINT) {
+    unsigned before = service->stops;
+    ps_service_tell_watchdog(service);
+    ps_service_read_signals(service);
+    if (before < 2 && service->stops >= 2)
         ps_log(PS_LOG_WARN, "agent", "told to stop a second time: not waiting for delivery any more");
-        service->hurry = true;
-    }
-    return service->hurry;
+    return service->stops >= 2;
 }
 
 static int wait_ms_of(const struct service *service, uint64_t poll_at_ns, uint64_t now_ns)
@@ -211,45 +172,26 @@ static int wait_ms_of(const struct service *service, uint64_t poll_at_ns, uint64
     return (int)wait_ms;
 }
 
-/* Looks at the files and URIs. Reports a missing file, and a failure, once and not at every look. */
-static bool configuration_changed(struct service *service)
-{
-    struct ps_err err = {0};
-    bool changed = ps_conf_changed(service->conf, &service->command, &err);
-    const char *missing = ps_conf_missing(service->conf);
-    bool fresh = strcmp(err.text, service->poll_failure.text) != 0;
-    service->poll_failure = err;
-    if (err.length > 0 && fresh)
-        ps_log(PS_LOG_WARN, "agent", "%s", ps_err_join(&err));
-    if (missing != NULL && !service->missing)
-        ps_log(PS_LOG_WARN, "agent", "%s is not there any more: the agent runs on with what it has read",
-               missing);
-    service->missing = missing != NULL;
-    return changed;
-}
-
 static void control_loop(struct service *service)
 {
     uint64_t interval_ns = (uint64_t)ps_command_poll_interval_s(&service->command) * PS_NS_PER_S;
     uint64_t poll_at_ns = ps_clock_now().mono_ns + interval_ns;
-    for (;;) {
+    while (service->stops == 0) {
         struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
-        poll(&ready, 1, wait_ms_of(service, poll_at_ns, ps_clock_now().mono_ns));
-        int signal_number = read_signals(service);
-        if (signal_number == SIGTERM || signal_number == SIGINT)
+        if (!service->reload_asked)
+            poll(&ready, 1, wait_ms_of(service, poll_at_ns, ps_clock_now().mono_ns));
+        ps_service_read_signals(service);
+        if (service->stops > 0)
             return;
-        if (signal_number == SIGHUP)
-            reload(service);
-        uint64_t now_ns = ps_clock_now().mono_ns;
-        if (!service->command.no_reload && now_ns >= poll_at_ns) {
-            if (configuration_changed(service))
-                reload(service);
+        if (service->reload_asked) {
+            service->reload_asked = false;
+            ps_service_reload(service);
+        } else if (!service->command.no_reload && ps_clock_now().mono_ns >= poll_at_ns) {
+            if (ps_service_configuration_changed(service))
+                ps_service_reload(service);
             poll_at_ns = ps_clock_now().mono_ns + interval_ns;
         }
-        if (ps_agent_is_moving(service->agent, WORKER_STUCK_MS))
-            ps_notify_watchdog();
-        else
-            ps_log(PS_LOG_ERROR, "agent", "a worker has not moved for %u s", WORKER_STUCK_MS / 1000);
+        ps_service_tell_watchdog(service);
     }
 }
 
@@ -263,7 +205,8 @@ static void say_account(const struct ps_agent_account *account)
            (unsigned long long)account->duplicated, (unsigned long long)account->undelivered);
 }
 
-static void stop(struct service *service)
+/* Returns the exit status. */
+static int stop(struct service *service)
 {
     struct ps_agent_account account;
     uint64_t timeout_ms = (uint64_t)ps_agent_plan(service->agent)->spec->options.drain_timeout_ms;
@@ -274,6 +217,7 @@ static void stop(struct service *service)
         ps_metrics_server_stop(service->server);
     ps_agent_stop(service->agent, timeout_ms, stop_hurries, service, &account);
     say_account(&account);
+    return account.drained && account.undelivered == 0 ? 0 : UNDELIVERED_STATUS;
 }
 
 /* Called before any thread starts, because threads inherit the signal mask. */
@@ -310,8 +254,8 @@ static bool wait_for_files(struct service *service)
                    "a configuration file is not there yet; waiting for it (flume.called.from.service)");
         struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
         poll(&ready, 1, FILE_WAIT_MS);
-        int signal_number = read_signals(service);
-        if (signal_number == SIGTERM || signal_number == SIGINT)
+        ps_service_read_signals(service);
+        if (service->stops > 0)
             return false;
     }
     return true;
@@ -319,9 +263,10 @@ static bool wait_for_files(struct service *service)
 
 static enum ps_status load_first(struct service *service)
 {
-    enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->conf);
-    apply_log(service->conf);
-    say_problems(service->conf);
+    enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->running);
+    service->seen = service->running;
+    ps_service_apply_log(service->running);
+    ps_service_say_problems(service->running, false);
     return status;
 }
 
@@ -333,13 +278,13 @@ static int run(struct service *service)
         return 0;
     if (load_first(service) != PS_OK) {
         ps_log(PS_LOG_ERROR, "agent", "not started: %zu error%s in the configuration",
-               service->conf->problems.errors, service->conf->problems.errors == 1 ? "" : "s");
+               service->running->problems.errors, service->running->problems.errors == 1 ? "" : "s");
         return 1;
     }
     ps_log(PS_LOG_INFO, "agent", "penstock %s starts agent %s", PS_VERSION, service->command.agent);
-    struct ps_machine machine = machine_for(service->conf);
-    struct ps_agent_spec *spec = ps_conf_take_spec(service->conf);
-    spec->program = PROGRAM;
+    struct ps_machine machine = ps_service_machine(service->running);
+    struct ps_agent_spec *spec = ps_conf_take_spec(service->running);
+    spec->program = PS_AGENT_PROGRAM;
     service->agent = ps_agent_start(spec, &machine, &err);
     if (service->agent == NULL) {
         ps_log(PS_LOG_ERROR, "agent", "not started: %s", ps_err_join(&err));
@@ -348,8 +293,7 @@ static int run(struct service *service)
     start_monitoring(service);
     ps_notify_ready("running");
     control_loop(service);
-    stop(service);
-    return 0;
+    return stop(service);
 }
 
 int ps_main_agent(int argc, char **argv)
@@ -369,7 +313,11 @@ int ps_main_agent(int argc, char **argv)
     else
         code = run(&service);
     ps_log_flush();
-    ps_conf_destroy(service.conf);
+    if (service.abandoned)
+        _exit(code); /* the helper thread still uses what would be freed */
+    if (service.seen != service.running)
+        ps_conf_destroy(service.seen);
+    ps_conf_destroy(service.running);
     ps_command_fini(&service.command);
     if (service.signal_fd >= 0)
         close(service.signal_fd);

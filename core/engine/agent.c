@@ -1,5 +1,6 @@
 #include "core/engine/agent.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -111,19 +112,53 @@ static void account_add(struct ps_agent *agent, struct ps_agent_account *account
     }
 }
 
+/* ---- waiting for workers ---- */
+
+/* Called about every millisecond while control waits; `hurry` may be NULL. */
+struct patience {
+    bool (*hurry)(void *argument);
+    void *argument;
+};
+
+static bool patience_ends(const struct patience *patience)
+{
+    return patience->hurry != NULL && patience->hurry(patience->argument);
+}
+
+static void rest(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+/* Waits until orders are carried out, which cannot be cut short: the next step needs it. */
+static void agent_await(struct ps_agent *agent, uint64_t number, uint64_t complain_ms,
+                        const struct patience *patience, const char *complaint)
+{
+    uint64_t complain_ns = complain_ms * PS_NS_PER_MS, said_ns = ps_clock_now().mono_ns;
+    while (!ps_engine_reached(agent->engine, number)) {
+        uint64_t now_ns = ps_clock_now().mono_ns;
+        patience_ends(patience); /* for the watchdog and for signals */
+        if (now_ns - said_ns >= complain_ns) {
+            said_ns = now_ns;
+            ps_log(PS_LOG_WARN, "agent", "%s", complaint);
+        }
+        rest();
+    }
+}
+
 /* ---- leaving a plan ---- */
 
 /* Drains, recalls and closes all stages except the sources that `next` takes over. Returns whether it drained
  * in time. */
 static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
-                          bool (*hurry)(void *argument), void *argument)
+                          const struct patience *patience)
 {
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
     uint64_t began_ns = ps_clock_now().mono_ns, said_ns = began_ns;
     bool drained;
     while (!(drained = ps_engine_reached(agent->engine, number))) {
         uint64_t now_ns = ps_clock_now().mono_ns;
-        if (now_ns - began_ns >= timeout_ms * PS_NS_PER_MS || (hurry != NULL && hurry(argument)))
+        if (now_ns - began_ns >= timeout_ms * PS_NS_PER_MS || patience_ends(patience))
             break;
         if (now_ns - said_ns >= 2 * PS_NS_PER_S) {
             said_ns = now_ns;
@@ -131,15 +166,87 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
                    (unsigned long long)ps_engine_batches_out(agent->engine),
                    (unsigned long long)(timeout_ms - (now_ns - began_ns) / PS_NS_PER_MS));
         }
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        rest();
     }
     number = ps_engine_order(agent->engine, PS_PHASE_RECALL, agent->plan, next);
-    while (!ps_engine_wait(agent->engine, number, RECALL_MS))
-        ps_log(PS_LOG_WARN, "agent", "a sink has not given back what it was sending; still waiting");
+    agent_await(agent, number, RECALL_MS, patience,
+                "a sink has not given back what it was sending; still waiting");
     number = ps_engine_order(agent->engine, PS_PHASE_CLOSE, agent->plan, next);
-    while (!ps_engine_wait(agent->engine, number, RECALL_MS))
-        ps_log(PS_LOG_WARN, "agent", "a component takes long to close; still waiting");
+    agent_await(agent, number, RECALL_MS, patience, "a component takes long to close; still waiting");
     return drained;
+}
+
+/* ---- channels that the next plan does not keep ---- */
+
+static uint64_t channel_size(const struct ps_channel_plan *channel)
+{
+    struct ps_fill fill;
+    channel->spec->stage.ops->channel->fill(channel->spec->stage.plan, &fill);
+    return fill.size;
+}
+
+/* The first channel that `next` does not keep and that is not empty; with `dead`, that no sink empties. */
+static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
+                                                      bool dead)
+{
+    for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
+        const struct ps_channel_plan *channel = &agent->plan->channels[i];
+        if (ps_plan_channel_after(next, channel) == NULL && channel_size(channel) > 0 &&
+            (!dead || channel->consumer_count == 0))
+            return channel;
+    }
+    return NULL;
+}
+
+static bool keeps_every_channel(const struct ps_agent *agent, struct ps_plan *next)
+{
+    for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
+        if (ps_plan_channel_after(next, &agent->plan->channels[i]) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static enum ps_status refuse_to_lose(struct ps_agent *agent, const struct ps_channel_plan *channel,
+                                     struct ps_err *err)
+{
+    if (channel == NULL)
+        return ps_err_set(err, "a sink has not delivered what it holds of a channel that goes: reload again "
+                               "when it delivers, raise penstock.reload.timeout, or restart the agent");
+    return ps_err_set(err,
+                      "%s goes or changes its type, and %llu events in it are not delivered: reload again "
+                      "when its sink has delivered them, raise penstock.reload.timeout (%lld ms), or restart "
+                      "the agent",
+                      channel->spec->stage.component, (unsigned long long)channel_size(channel),
+                      (long long)agent->plan->spec->options.reload_timeout_ms);
+}
+
+/* Empties the channels that `next` does not keep while all sources pause. On failure the plan runs on as if
+ * nothing had happened. The orders are given twice: when the first are carried out every source has paused,
+ * so that a sink found idle after the second stays idle. */
+static enum ps_status empty_channels(struct ps_agent *agent, struct ps_plan *next,
+                                     const struct patience *patience, struct ps_err *err)
+{
+    if (keeps_every_channel(agent, next))
+        return PS_OK;
+    uint64_t until_ns =
+        ps_clock_now().mono_ns + (uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS;
+    bool emptied = true;
+    for (unsigned turn = 0; turn < 2 && emptied; turn++) {
+        uint64_t number = ps_engine_order(agent->engine, PS_PHASE_PAUSE, agent->plan, next);
+        while (!(emptied = ps_engine_reached(agent->engine, number))) {
+            if (ps_clock_now().mono_ns >= until_ns || patience_ends(patience))
+                break;
+            rest();
+        }
+        emptied = emptied && channel_to_empty(agent, next, turn == 0) == NULL;
+    }
+    if (emptied)
+        return PS_OK;
+    refuse_to_lose(agent, channel_to_empty(agent, next, false), err);
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, agent->plan, NULL);
+    agent_await(agent, number, RECALL_MS, patience, "a worker does not answer; still waiting");
+    return PS_FAIL;
 }
 
 /* ---- reload ---- */
@@ -185,66 +292,130 @@ static void agent_reread(struct ps_agent *agent)
         ps_agent_each_source(agent, i, reread_source, NULL);
 }
 
-enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
-                               const struct ps_machine *machine, struct ps_err *err)
+/* `failure` NULL: it was carried out. */
+static void reload_note(struct ps_agent *agent, const char *failure)
 {
-    struct ps_plan *next = ps_plan_create(spec, machine, ps_engine_worker_count(agent->engine), err);
-    if (next == NULL)
+    pthread_mutex_lock(&agent->lock);
+    if (failure == NULL)
+        agent->reload_count++;
+    else
+        agent->reload_failed_count++;
+    snprintf(agent->reload_failure, sizeof agent->reload_failure, "%s", failure != NULL ? failure : "");
+    for (char *end = agent->reload_failure; (end = strchr(end, '\n')) != NULL;)
+        *end = ' '; /* one line of /readyz */
+    pthread_mutex_unlock(&agent->lock);
+}
+
+void ps_agent_reload_failed(struct ps_agent *agent, const char *reason)
+{
+    reload_note(agent, reason);
+}
+
+enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spec *spec,
+                                     const struct ps_machine *machine, struct ps_plan **next,
+                                     struct ps_err *err)
+{
+    *next = ps_plan_create(spec, machine, ps_engine_worker_count(agent->engine), err);
+    if (*next == NULL)
         goto failed;
-    if (ps_plan_needs_restart(agent->plan, next))
+    if (ps_plan_needs_restart(agent->plan, *next))
         ps_log(PS_LOG_WARN, "agent",
                "penstock.workers, .cpus, .idle and .memory.budget take effect at the next start, not on a "
                "reload");
-    if (ps_plan_is_same(agent->plan, next)) {
+    if (ps_plan_is_same(agent->plan, *next)) {
         ps_log(PS_LOG_INFO, "agent", "reload: nothing changed in the configuration");
-        ps_plan_destroy(next);
+        ps_plan_destroy(*next);
+        *next = NULL;
         agent_reread(agent);
+        pthread_mutex_lock(&agent->lock);
+        agent->reload_failure[0] = '\0';
+        pthread_mutex_unlock(&agent->lock);
         return PS_OK;
     }
-    struct ps_left carried, lost;
+    ps_plan_adopt(*next, agent->plan);
+    (*next)->running = true;
+    if (ps_engine_fits(agent->engine, *next, err) == PS_OK)
+        return PS_OK;
+failed:
+    ps_plan_destroy(*next);
+    *next = NULL;
+    reload_note(agent, err->text);
+    return PS_FAIL;
+}
+
+/* Replaces the plan, which is closed, and opens `next`. The lock keeps metrics away from both. */
+static void exchange_plans(struct ps_agent *agent, struct ps_plan *next, const struct patience *patience,
+                           struct ps_left *carried, struct ps_left *lost)
+{
     struct ps_plan *old = agent->plan;
-    ps_plan_adopt(next, old);
-    next->running = true;
-    if (ps_engine_fits(agent->engine, next, err) != PS_OK || ps_plan_build(next, err) != PS_OK)
-        goto failed;
-    agent_quiesce(agent, next, (uint64_t)old->spec->options.reload_timeout_ms, NULL, NULL);
     pthread_mutex_lock(&agent->lock);
     account_add(agent, &agent->past);
-    ps_engine_carry_over(agent->engine, old, next, &carried, &lost);
-    agent->past.undelivered += lost.events;
-    agent->past.delivered += lost.settled;
+    ps_engine_carry_over(agent->engine, old, next, carried, lost);
+    agent->past.undelivered += lost->events;
+    agent->past.delivered += lost->settled;
     agent->plan = next;
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, next, NULL);
-    while (!ps_engine_wait(agent->engine, number, OPEN_WAIT_MS))
-        ps_log(PS_LOG_WARN, "agent", "components take long to open");
+    agent_await(agent, number, OPEN_WAIT_MS, patience, "components take long to open");
     ps_plan_retire(old, next, plan_is_used, agent);
-    agent->reload_count++;
     pthread_mutex_unlock(&agent->lock);
+}
+
+enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
+                                   bool (*hurry)(void *argument), void *argument, struct ps_err *err)
+{
+    const struct patience patience = {hurry, argument};
+    const struct ps_agent_options *options = &agent->plan->spec->options;
+    struct ps_left carried, lost;
+    bool keeps = keeps_every_channel(agent, next);
+    /* What sources that close still put into a channel that goes is lost when it is not delivered now. */
+    int64_t timeout_ms = keeps || options->drain_timeout_ms < options->reload_timeout_ms
+                             ? options->reload_timeout_ms
+                             : options->drain_timeout_ms;
+    if (empty_channels(agent, next, &patience, err) != PS_OK) {
+        ps_plan_destroy(next);
+        reload_note(agent, err->text);
+        return PS_FAIL;
+    }
+    agent_quiesce(agent, next, (uint64_t)timeout_ms, &patience);
+    exchange_plans(agent, next, &patience, &carried, &lost);
     agent_reread(agent);
+    reload_note(agent, NULL);
     ps_log(PS_LOG_INFO, "agent", "reloaded; %llu events carried over in channels",
            (unsigned long long)carried.events);
     if (lost.events > 0)
         ps_log(PS_LOG_WARN, "agent",
-               "%llu events were in channels that the new configuration does not have: given up",
+               "%llu events that sources put into a channel while it went were not delivered: given up",
                (unsigned long long)lost.events);
     return PS_OK;
-failed:
-    ps_plan_destroy(next);
-    agent->reload_failed_count++;
-    return PS_FAIL;
 }
 
-void ps_agent_reload_failed(struct ps_agent *agent)
+enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
+                               const struct ps_machine *machine, struct ps_err *err)
 {
-    agent->reload_failed_count++;
+    struct ps_plan *next;
+    if (ps_agent_reload_begin(agent, spec, machine, &next, err) != PS_OK)
+        return PS_FAIL;
+    if (next == NULL)
+        return PS_OK;
+    if (ps_plan_build(next, err) != PS_OK) {
+        ps_plan_destroy(next);
+        ps_agent_reload_failed(agent, err->text);
+        return PS_FAIL;
+    }
+    return ps_agent_reload_end(agent, next, NULL, NULL, err);
 }
+
+/* ---- stop ---- */
 
 void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
                    struct ps_agent_account *account)
 {
+    const struct patience patience = {hurry, argument};
     struct ps_left carried, lost;
+    pthread_mutex_lock(&agent->lock);
     agent->stopping = true;
-    bool drained = agent_quiesce(agent, NULL, timeout_ms, hurry, argument);
+    pthread_mutex_unlock(&agent->lock);
+    bool drained = agent_quiesce(agent, NULL, timeout_ms, &patience);
     pthread_mutex_lock(&agent->lock);
     account_add(agent, &agent->past);
     ps_engine_carry_over(agent->engine, agent->plan, NULL, &carried, &lost);
@@ -255,8 +426,7 @@ void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(vo
     pthread_mutex_unlock(&agent->lock);
     uint64_t number =
         ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* what was given up goes home */
-    while (!ps_engine_wait(agent->engine, number, RECALL_MS))
-        ps_log(PS_LOG_WARN, "agent", "a worker does not answer; still waiting");
+    agent_await(agent, number, RECALL_MS, &patience, "a worker does not answer; still waiting");
     ps_engine_destroy(agent->engine);
     ps_plan_destroy(agent->plan);
     pthread_mutex_destroy(&agent->lock);

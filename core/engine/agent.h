@@ -12,14 +12,33 @@ struct ps_agent;
 struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                 struct ps_err *err);
 
-/* Checks and builds the new plan, then stops the old one and starts the new one. Events in memory channels of
- * the same name are carried over. PS_FAIL: the old plan keeps running, unchanged. Owns the spec from now
- * on. */
+/* ---- reload: begin, ps_plan_build, end ----
+ *
+ * While any of the three fails, the old plan keeps running, unchanged; the failure is counted, and /readyz and
+ * penstock_configuration_reload_successful show it until a reload succeeds. */
+
+/* Checks the new configuration and makes its plan, which the caller builds with ps_plan_build: on any thread,
+ * because compiling rules takes long. Sets *next to NULL when nothing changed: then the reload is over. Owns
+ * the spec from now on. */
+enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spec *spec,
+                                     const struct ps_machine *machine, struct ps_plan **next,
+                                     struct ps_err *err);
+
+/* Stops the old plan and starts `next`, which is built. Events in channels that `next` has with the same name
+ * and type are carried over. Other channels are emptied first, while all sources pause; PS_FAIL if that takes
+ * longer than penstock.reload.timeout. Owns `next` from now on.
+ *
+ * `hurry` (may be NULL) is called about every millisecond of waiting. When it returns true, PS_FAIL as long as
+ * the old plan is whole; after that the old plan is not drained any longer, and `next` starts at once. */
+enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
+                                   bool (*hurry)(void *argument), void *argument, struct ps_err *err);
+
+/* Counts a reload that failed outside of the functions above. */
+void ps_agent_reload_failed(struct ps_agent *agent, const char *reason);
+
+/* The three together, on the calling thread. */
 enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
                                const struct ps_machine *machine, struct ps_err *err);
-
-/* Counts a reload that failed before there was a spec (metrics). */
-void ps_agent_reload_failed(struct ps_agent *agent);
 
 /* Events over the agent's whole life, reported when it stopped. */
 struct ps_agent_account {
@@ -28,8 +47,8 @@ struct ps_agent_account {
     bool drained;         /* within the time given */
 };
 
-/* Drains for at most `timeout_ms`, or until `hurry` (which may be NULL) returns true; then closes and frees
- * the agent. */
+/* Drains for at most `timeout_ms`, or until `hurry` returns true; then closes and frees the agent. `hurry` (may
+ * be NULL) is called about every millisecond of waiting, also after it returned true. */
 void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
                    struct ps_agent_account *account);
 

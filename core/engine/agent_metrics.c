@@ -181,6 +181,8 @@ static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor
         .used_bytes = ps_depot_used_bytes(ps_engine_depot(agent->engine)),
         .reload_count = agent->reload_count,
         .reload_failed_count = agent->reload_failed_count,
+        .reload_failure = agent->reload_failure[0] != '\0' ? agent->reload_failure : NULL,
+        .stall_limit_ns = (uint64_t)spec->options.ready_stall_ms * PS_NS_PER_MS,
         .stopping = agent->stopping,
     };
     visitor->process(visitor->argument, &process);
@@ -198,6 +200,7 @@ static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor
         sum_begin(&sum, &spec->sinks[i].stage, 0);
         if (runner != NULL) {
             sum_runner(&sum, &runner->base);
+            sum.component.stalled_ns = ps_sink_runner_stalled_ns(runner, ps_clock_now().mono_ns);
             ps_histogram_add(&sum.latency, runner->latency);
             sum.component.latency_ns = &sum.latency;
         }

@@ -12,6 +12,7 @@ struct ps_agent {
     pthread_mutex_t lock;
     int64_t start_ms;
     uint64_t reload_count, reload_failed_count;
+    char reload_failure[1024]; /* why the last reload failed; "" when it did not */
     bool stopping;
     struct ps_agent_account past; /* of earlier plans */
 };

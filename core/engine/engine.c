@@ -169,15 +169,6 @@ bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t ti
 
 /* ---- events left of a plan ---- */
 
-static struct ps_channel_plan *channel_named(struct ps_plan *plan, const char *name)
-{
-    for (size_t i = 0; plan != NULL && i < plan->spec->channel_count; i++) {
-        if (strcmp(plan->channels[i].spec->stage.name, name) == 0)
-            return &plan->channels[i];
-    }
-    return NULL;
-}
-
 /* Moves the leases of one channel from the list of those never put to *end. */
 static void append_left(struct ps_lease **left, uint16_t channel, struct ps_lease **end)
 {
@@ -234,7 +225,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
     }
     for (size_t i = 0; i < plan->spec->channel_count; i++) {
         const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
-        struct ps_channel_plan *to = channel_named(next, stage->name);
+        struct ps_channel_plan *to = ps_plan_channel_after(next, &plan->channels[i]);
         struct ps_lease *list =
             stage->ops->channel->strip != NULL ? stage->ops->channel->strip(stage->plan) : NULL;
         append_left(&left, (uint16_t)i, &list);
@@ -245,12 +236,13 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             lease->next = NULL;
             if (next != NULL && will_be_replayed(lease)) {
                 discard(engine, lease);
-            } else if (to != NULL && to->spec->stage.ops == stage->ops && to->consumer_count > 0 &&
-                       stage->ops->channel->restore != NULL) {
+            } else if (to != NULL) {
                 count_left(carried, lease);
                 *keep_end = lease;
                 keep_end = &lease->next;
             } else {
+                /* The window of a source that stays open would stop at this batch for ever. */
+                PS_ASSERT(next == NULL || ps_window_is_detached(lease->batch->window));
                 count_left(lost, lease);
                 discard(engine, lease);
             }

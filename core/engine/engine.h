@@ -50,11 +50,13 @@ struct ps_left {
 
 /* Takes all leases out of the closed plan's channels and runners.
  *
- *   carried over   to the front of the channel of the same name in `next`, in order
+ *   carried over   to the front of the channel of the same name and type in `next`, in order; also when no
+ *                  sink takes from it
  *   released       with the next orders: leases of replayable sources that were closed, because the new
  *                  source reads those events again
  *   lost           all others, and all when `next` is NULL: counted in *lost and released with the next
- *                  orders */
+ *                  orders. In a reload none of a source that stays open: PAUSE emptied the channels that
+ *                  `next` does not keep */
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
                           struct ps_left *carried, struct ps_left *lost);
 

@@ -23,6 +23,7 @@ struct ps_agent_options {
     int64_t batch_events;      /* most events of a batch */
     int64_t drain_timeout_ms;  /* SIGTERM: how long to wait for delivery */
     int64_t reload_timeout_ms; /* reload: how long the old plan may drain before its sinks are recalled */
+    int64_t ready_stall_ms;    /* /readyz: how long a sink may have events without delivering; 0: for ever */
     bool allow_unsupported;
 };
 extern const struct ps_option ps_agent_option_rows[];
@@ -147,6 +148,10 @@ void ps_plan_destroy(struct ps_plan *plan);
 /* Marks the sources of `next` that a reload leaves open: those that are the same as in `plan`, including
  * their channels' names and their workers. */
 void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan);
+
+/* Returns the channel of `next` that takes over what is in `channel` of the plan before it: the one of the same
+ * name and type. NULL: there is none, and `channel` must be empty before it goes. */
+struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel);
 
 /* Whether all fingerprints and options of two plans are equal: then a reload has nothing to do. */
 bool ps_plan_is_same(const struct ps_plan *a, const struct ps_plan *b);

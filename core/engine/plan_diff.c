@@ -37,7 +37,7 @@ static bool same_source(const struct ps_plan *a_plan, const struct ps_source_spe
 static bool same_options(const struct ps_agent_options *a, const struct ps_agent_options *b)
 {
     return a->batch_events == b->batch_events && a->drain_timeout_ms == b->drain_timeout_ms &&
-           a->reload_timeout_ms == b->reload_timeout_ms;
+           a->reload_timeout_ms == b->reload_timeout_ms && a->ready_stall_ms == b->ready_stall_ms;
 }
 
 bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b)
@@ -74,6 +74,18 @@ static bool same_place(const struct ps_source_plan *a, const struct ps_source_pl
 {
     return a->instance_count == b->instance_count &&
            memcmp(a->workers, b->workers, a->instance_count * sizeof *a->workers) == 0;
+}
+
+struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel)
+{
+    const struct ps_stage_spec *stage = &channel->spec->stage;
+    for (size_t i = 0; next != NULL && i < next->spec->channel_count; i++) {
+        const struct ps_stage_spec *after = &next->channels[i].spec->stage;
+        if (strcmp(after->name, stage->name) == 0)
+            return after->ops == stage->ops && stage->ops->channel->restore != NULL ? &next->channels[i]
+                                                                                    : NULL;
+    }
+    return NULL;
 }
 
 void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan)

@@ -75,6 +75,9 @@ struct ps_sink_runner {
     bool recalled, empty;
     struct ps_lease *recall_list;
     struct ps_histogram *latency; /* from a batch's opening to its delivery, per event */
+    /* Monotonic: when it last delivered something, or last had nothing to deliver. Any thread reads it. */
+    uint64_t progress_ns;
+    uint32_t has_events; /* it holds leases, or its channel is not empty; any thread reads it */
 };
 
 /* ---- base (core/engine/runner.c) ---- */
@@ -129,6 +132,9 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner);
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
 /* Whether it holds no lease and its channel is empty. */
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner);
+/* For how long, in nanoseconds, it has had events without delivering any; 0: it has none. Thread: any that
+ * keeps the plan alive. */
+uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t mono_ns);
 /* Gives every lease it holds back to its channel. Call it at each cycle until it returns true. */
 bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *now);
 void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_now *now);

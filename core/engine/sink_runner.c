@@ -19,6 +19,11 @@ static const struct ps_channel_ops *channel_of(const struct ps_sink_runner *runn
     return runner->channel->spec->stage.ops->channel;
 }
 
+static void sink_progress(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    __atomic_store_n(&runner->progress_ns, now->mono_ns, __ATOMIC_RELAXED);
+}
+
 /* Counts a lease that is settled and hands it back to the channel. */
 static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
 {
@@ -31,6 +36,7 @@ static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
     ps_count(runner->base.counters, PS_COUNTER_EventDrainSuccessCount, done->count);
     ps_count(runner->base.counters, PS_COUNTER_bytes, done->bytes);
     ps_count(runner->base.counters, PS_COUNTER_batches, 1);
+    sink_progress(runner, now);
     channel_of(runner)->done(runner->channel->spec->stage.plan, runner->consumer, lease, &runner->base.port);
 }
 
@@ -118,6 +124,23 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
     return moved;
 }
 
+/* A worker parks for a second at most, so an idle sink's time is never older than that. */
+static void sink_note_events(struct ps_sink_runner *runner, bool moved, const struct ps_now *now)
+{
+    bool idle = !moved && ps_sink_runner_is_idle(runner);
+    if (idle || runner->progress_ns == 0) /* 0: its first cycle */
+        sink_progress(runner, now);
+    __atomic_store_n(&runner->has_events, !idle, __ATOMIC_RELAXED);
+}
+
+uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t mono_ns)
+{
+    uint64_t progress_ns = __atomic_load_n(&runner->progress_ns, __ATOMIC_RELAXED);
+    if (!__atomic_load_n(&runner->has_events, __ATOMIC_RELAXED) || mono_ns < progress_ns)
+        return 0;
+    return mono_ns - progress_ns;
+}
+
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now)
 {
     struct ps_runner *base = &runner->base;
@@ -146,6 +169,7 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
         wake_ns = due_ns < wake_ns ? due_ns : wake_ns;
     }
     base->deadline_ns = wake_ns;
+    sink_note_events(runner, moved, now);
     return moved || runner->inflight < inflight;
 }
 

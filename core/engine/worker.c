@@ -188,6 +188,12 @@ static void open_all(struct ps_worker *worker)
     worker->opened_once = true;
 }
 
+static bool runs(const struct ps_worker *worker)
+{
+    return worker->phase == PS_PHASE_RUN || worker->phase == PS_PHASE_PAUSE ||
+           worker->phase == PS_PHASE_DRAIN;
+}
+
 static bool cycle_runners(struct ps_worker *worker)
 {
     bool moved = false;
@@ -195,14 +201,14 @@ static bool cycle_runners(struct ps_worker *worker)
         if (ps_worker_adopts(worker, worker->sources[i]))
             ps_source_runner_pause(worker->sources[i], &worker->now);
     }
-    if (worker->phase == PS_PHASE_RUN || worker->phase == PS_PHASE_DRAIN) {
+    if (runs(worker)) {
         for (size_t i = 0; i < worker->source_count; i++) {
             if (!ps_worker_adopts(worker, worker->sources[i]))
                 moved |= ps_source_runner_cycle(worker->sources[i], &worker->now);
         }
         wake_touched(worker);
         for (size_t i = 0; i < worker->sink_count; i++)
-            moved |= ps_sink_runner_cycle(worker->sinks[i], worker->phase == PS_PHASE_DRAIN, &worker->now);
+            moved |= ps_sink_runner_cycle(worker->sinks[i], worker->phase != PS_PHASE_RUN, &worker->now);
     }
     return moved;
 }
@@ -226,7 +232,7 @@ bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now)
 uint64_t ps_worker_deadline_ns(const struct ps_worker *worker)
 {
     uint64_t deadline_ns = worker->now.mono_ns + PARK_MAX_NS;
-    bool running = worker->phase == PS_PHASE_RUN || worker->phase == PS_PHASE_DRAIN;
+    bool running = runs(worker);
     if (ps_mark_own(&worker->done) != worker->orders_number)
         deadline_ns = worker->now.mono_ns + PS_NS_PER_MS;
     for (size_t i = 0; running && i < worker->source_count; i++) {

@@ -19,7 +19,10 @@
 
 /* What the control thread tells the workers to do. */
 enum ps_phase {
-    PS_PHASE_RUN,    /* open what the plan puts on this worker, and run it */
+    PS_PHASE_RUN, /* open what the plan puts on this worker, and run it; after PAUSE: go on as before */
+    /* Before a reload that does not keep a channel: all sources pause, sinks deliver. DRAIN follows, or RUN of
+     * the same plan: then nothing has changed. */
+    PS_PHASE_PAUSE,
     PS_PHASE_DRAIN,  /* sources take nothing new; sinks deliver what there is */
     PS_PHASE_RECALL, /* sinks give back what they hold */
     PS_PHASE_CLOSE,  /* close everything */
@@ -32,7 +35,7 @@ struct ps_orders {
     struct ps_plan *plan; /* or NULL */
     /* By home worker: leases that were given up. That worker releases them. */
     struct ps_lease *discard[PS_WORKERS_MAX];
-    /* DRAIN .. CLOSE of a reload: the plan that follows. Sources that it takes over only pause. */
+    /* PAUSE .. CLOSE of a reload: the plan that follows. Sources that it takes over only pause. */
     struct ps_plan *next;
 };
 
@@ -78,6 +81,7 @@ void ps_worker_wake(struct ps_worker *worker);
 /* Number of the last orders that it carried out:
  *
  *   RUN      every stage was opened, or its first try to open failed
+ *   PAUSE    the sinks of channels that the next plan does not keep are idle
  *   DRAIN    the sources have stopped and all of this worker's batches are home
  *   RECALL   the sinks gave every lease back
  *   CLOSE    every stage is closed */

@@ -4,9 +4,11 @@
 
 #include "core/engine/worker_parts.h"
 
-/* Returns whether the next plan adopts this source, which then stays open. */
+/* Returns whether this source stays open: all do in PAUSE; later those that the next plan adopts. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner)
 {
+    if (worker->phase == PS_PHASE_PAUSE)
+        return true;
     for (size_t i = 0; worker->next != NULL && i < worker->next->spec->source_count; i++) {
         if (worker->next->sources[i].adopts == runner->plan)
             return true;
@@ -114,6 +116,8 @@ void ps_worker_take_orders(struct ps_worker *worker)
     const struct ps_orders *orders = ps_engine_orders(worker->engine);
     if (PS_LIKELY(orders == NULL || orders->number == worker->orders_number))
         return;
+    bool resumes = worker->phase == PS_PHASE_PAUSE && orders->phase == PS_PHASE_RUN;
+    PS_ASSERT(!resumes || orders->plan == worker->plan);
     worker->orders_number = orders->number;
     worker->phase = orders->phase;
     worker->next = orders->next;
@@ -121,7 +125,7 @@ void ps_worker_take_orders(struct ps_worker *worker)
         after = lease->next;
         ps_window_release(lease);
     }
-    if (orders->phase == PS_PHASE_RUN && orders->plan != NULL) {
+    if (orders->phase == PS_PHASE_RUN && orders->plan != NULL && !resumes) {
         ps_worker_exchange_runners(worker, orders->plan);
         worker->opened_once = false;
     }
@@ -160,11 +164,24 @@ static bool cycle_recall(struct ps_worker *worker)
     return all;
 }
 
+/* No source puts anything meanwhile on this worker; those of others may not have paused yet. */
+static bool all_paused(const struct ps_worker *worker)
+{
+    for (size_t i = 0; i < worker->sink_count; i++) {
+        const struct ps_sink_runner *sink = worker->sinks[i];
+        if (ps_plan_channel_after(worker->next, sink->channel) == NULL && !ps_sink_runner_is_idle(sink))
+            return false;
+    }
+    return true;
+}
+
 bool ps_worker_orders_done(struct ps_worker *worker)
 {
     switch (worker->phase) {
     case PS_PHASE_RUN:
         return true;
+    case PS_PHASE_PAUSE:
+        return all_paused(worker);
     case PS_PHASE_DRAIN:
         return all_drained(worker);
     case PS_PHASE_RECALL:

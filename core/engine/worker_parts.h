@@ -48,7 +48,7 @@ bool ps_worker_orders_done(struct ps_worker *worker);
 /* Releases the leases that have come home. Returns whether there were any. */
 bool ps_worker_cycle_home(struct ps_worker *worker);
 
-/* Whether the plan that follows takes this source over as it is. */
+/* Whether this source stays open: all do in PAUSE; later those that the next plan takes over. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner);
 
 /* Replaces the runners by those of `plan`; takes over those of sources that stay open. NULL: no runners. */

@@ -36,6 +36,7 @@ struct ps_metrics_component {
     const struct ps_histogram *batch_events; /* events of a batch or lease, or NULL */
     const struct ps_series *series;          /* numbers with a label; copied during the visit */
     size_t series_count;
+    uint64_t stalled_ns; /* sinks: how long it has had events without delivering any; 0: it has none */
 };
 
 struct ps_metrics_ring {
@@ -72,6 +73,8 @@ struct ps_metrics_process {
     int64_t start_ms;
     uint64_t budget_bytes, used_bytes; /* memory budget */
     uint64_t reload_count, reload_failed_count;
+    const char *reload_failure; /* why the last reload failed; NULL: it did not, or there was none */
+    uint64_t stall_limit_ns;    /* penstock.ready.stall; 0: no limit */
     bool stopping;
 };
 
@@ -115,8 +118,24 @@ void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page);
 /* Prometheus' text exposition format 0.0.4. */
 void ps_metrics_prometheus(const struct ps_metrics *metrics, struct ps_page *page);
 
-/* Whether all components are open and all workers move. Appends a line for each problem. `mono_ns` is now. */
-bool ps_metrics_healthy(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
+/* /livez: whether all workers make progress. If not, restart the process. Appends a line for each problem.
+ * `mono_ns` is now. */
+bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
+
+/* /readyz and /healthz: whether the agent does all that its configuration asks for. It does not when
+ *
+ *   - it is stopping,
+ *   - the last reload failed,
+ *   - a component is not open,
+ *   - a sink has had events for longer than penstock.ready.stall without delivering any,
+ *   - a worker is stuck (ps_metrics_live).
+ *
+ * Appends a line for each problem, with the component and the reason. */
+bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
+
+/* Whether a component is open and, a sink, delivers: penstock_component_up. */
+bool ps_metrics_component_is_up(const struct ps_metrics *metrics,
+                                const struct ps_metrics_component *component);
 
 /* A worker that is not parked and has begun no cycle for so long is stuck. */
 #define PS_METRICS_STUCK_NS (10 * PS_NS_PER_S)

@@ -322,13 +322,13 @@ static void components_write(struct ps_page *page, const struct ps_metrics *metr
         ps_page_label(page, component->type);
         ps_page_format(page, ",instances=\"%u\"} 1\n", component->instances);
     }
-    head(page, "penstock_component_up", "gauge", "Whether the component is open");
+    head(page, "penstock_component_up", "gauge", "Whether the component is open and, a sink, delivers");
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
         ps_page_format(page,
                        "penstock_component_up{kind=\"%s\",component=", ps_metrics_kind(component->kind));
         ps_page_label(page, component->name);
-        ps_page_format(page, "} %d\n", component->state == PS_METRICS_OPEN);
+        ps_page_format(page, "} %d\n", ps_metrics_component_is_up(metrics, component));
     }
 }
 
@@ -461,6 +461,9 @@ static void process_write(struct ps_page *page, const struct ps_metrics_process 
     ps_page_format(
         page, "penstock_reloads_total{result=\"ok\"} %llu\npenstock_reloads_total{result=\"failed\"} %llu\n",
         (unsigned long long)process->reload_count, (unsigned long long)process->reload_failed_count);
+    one(page, "penstock_configuration_reload_successful", "gauge",
+        "0 while the last reload failed and the configuration before it runs on",
+        process->reload_failure == NULL);
     head(page, "penstock_log_lines_total", "counter",
          "Log lines, including those that the rate limit held back");
     for (unsigned level = PS_LOG_INFO; level <= PS_LOG_ERROR; level++)

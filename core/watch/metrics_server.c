@@ -106,16 +106,29 @@ static enum MHD_Result serve_prometheus(struct ps_metrics_server *server, struct
     return serve_page(server, connection, true);
 }
 
-static enum MHD_Result serve_health(struct ps_metrics_server *server, struct MHD_Connection *connection)
+/* Answers 200 and "ok", or 503 and a line for each problem. */
+static enum MHD_Result serve_health(struct ps_metrics_server *server, struct MHD_Connection *connection,
+                                    bool (*good)(const struct ps_metrics *metrics, uint64_t mono_ns,
+                                                 struct ps_page *page))
 {
     struct ps_metrics metrics;
     struct ps_page page = {0};
     ps_metrics_take(&metrics, server->source);
-    bool healthy = ps_metrics_healthy(&metrics, ps_clock_now().mono_ns, &page);
+    bool healthy = good(&metrics, ps_clock_now().mono_ns, &page);
     ps_metrics_fini(&metrics);
     if (healthy)
         ps_page_text(&page, "ok\n");
     return answer(connection, healthy ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, text_type, &page);
+}
+
+static enum MHD_Result serve_live(struct ps_metrics_server *server, struct MHD_Connection *connection)
+{
+    return serve_health(server, connection, ps_metrics_live);
+}
+
+static enum MHD_Result serve_ready(struct ps_metrics_server *server, struct MHD_Connection *connection)
+{
+    return serve_health(server, connection, ps_metrics_ready);
 }
 
 /* ---- /tail ---- */
@@ -323,7 +336,9 @@ static const struct route {
     {"/", false, "GET, HEAD, POST", serve_root},
     {"/metrics", true, "GET, HEAD, POST", serve_metrics},
     {"/metrics/prometheus", false, "GET, HEAD", serve_prometheus},
-    {"/healthz", false, "GET, HEAD", serve_health},
+    {"/livez", false, "GET, HEAD", serve_live},
+    {"/readyz", false, "GET, HEAD", serve_ready},
+    {"/healthz", false, "GET, HEAD", serve_ready},
     {"/tail", false, "GET", serve_tail_if_allowed},
 };
 
@@ -408,7 +423,7 @@ static void on_listen(void *argument, const char *address)
 {
     const struct ps_metrics_server *server = argument;
     bool token = server->access.token != NULL || server->access.token_path != NULL;
-    ps_log(PS_LOG_INFO, "metrics", "listening on %s: /metrics, /metrics/prometheus, /healthz; /tail %s",
+    ps_log(PS_LOG_INFO, "metrics", "listening on %s: /metrics, /metrics/prometheus, /livez, /readyz; /tail %s",
            address, token ? "with the token" : "for clients of this machine");
 }
 

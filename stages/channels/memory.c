@@ -46,6 +46,7 @@ struct memory {
     uint64_t bytes_max;   /* 0 = unlimited */
     uint64_t quota_bytes; /* of the memory budget */
     unsigned producer_count, consumer_count;
+    unsigned taker_count; /* of `consumers`: at least 1, which a reload uses when there is no sink */
     struct producer *producers;
     struct consumer *consumers;
     struct ps_spmc *restored; /* leases from before a reload, taken before the producers' rings; or NULL */
@@ -143,10 +144,11 @@ static enum ps_status memory_build(void *plan, struct ps_context *context, struc
     memory->quota_bytes = context->channel_quota_bytes;
     memory->producer_count = context->producers;
     memory->consumer_count = context->consumers;
+    memory->taker_count = context->consumers > 0 ? context->consumers : 1;
     memory->producers =
         ps_must_alloc_aligned((context->producers + 1) * sizeof *memory->producers, "a channel");
     memory->consumers =
-        ps_must_alloc_aligned((context->consumers + 1) * sizeof *memory->consumers, "a channel");
+        ps_must_alloc_aligned(memory->taker_count * sizeof *memory->consumers, "a channel");
     size_t leases = memory->capacity < RING_LEASES_MAX ? (size_t)memory->capacity : RING_LEASES_MAX;
     for (unsigned i = 0; i < memory->producer_count; i++) {
         if (memory->consumer_count <= 1)
@@ -175,7 +177,7 @@ static uint64_t memory_quota_used(const struct memory *memory)
     uint64_t used = 0;
     for (unsigned i = 0; i < memory->producer_count; i++)
         used += __atomic_load_n(&memory->producers[i].put.memory, __ATOMIC_RELAXED);
-    for (unsigned i = 0; i < memory->consumer_count; i++)
+    for (unsigned i = 0; i < memory->taker_count; i++)
         used -= __atomic_load_n(&memory->consumers[i].taken.memory, __ATOMIC_RELAXED);
     return (int64_t)used > 0 ? used : 0;
 }
@@ -191,7 +193,7 @@ static void memory_fill(const void *plan, struct ps_fill *fill)
         events += __atomic_load_n(&memory->producers[i].put.events, __ATOMIC_RELAXED);
         bytes += __atomic_load_n(&memory->producers[i].put.bytes, __ATOMIC_RELAXED);
     }
-    for (unsigned i = 0; i < memory->consumer_count; i++) {
+    for (unsigned i = 0; i < memory->taker_count; i++) {
         events -= __atomic_load_n(&memory->consumers[i].taken.events, __ATOMIC_RELAXED);
         bytes -= __atomic_load_n(&memory->consumers[i].taken.bytes, __ATOMIC_RELAXED);
     }
@@ -291,7 +293,7 @@ static struct ps_lease *memory_strip(void *plan)
     struct memory *memory = plan;
     struct ps_now now = {0};
     struct ps_lease *first = NULL, **end = &first;
-    for (unsigned i = 0; i < memory->consumer_count; i++) {
+    for (unsigned i = 0; i < memory->taker_count; i++) {
         while (memory->consumers[i].given_back != NULL) {
             *end = memory_take(memory, i, &now);
             end = &(*end)->next;
@@ -308,7 +310,7 @@ static void memory_restore(void *plan, struct ps_lease *list)
 {
     struct memory *memory = plan;
     size_t count = 0;
-    PS_ASSERT(memory->consumer_count > 0 && memory->restored == NULL);
+    PS_ASSERT(memory->restored == NULL);
     for (struct ps_lease *lease = list; lease != NULL; lease = lease->next)
         count++;
     memory->restored = ps_spmc_create(count);

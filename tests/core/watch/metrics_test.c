@@ -444,11 +444,11 @@ static void test_stuck_worker(void **state)
     struct ps_page page = {0};
     ps_metrics_take(&metrics, &provider);
     uint64_t beat = engine.heartbeat_ns;
-    assert_true(ps_metrics_healthy(&metrics, beat + PS_METRICS_STUCK_NS - 1, &page));
-    assert_false(ps_metrics_healthy(&metrics, beat + 12 * PS_NS_PER_S, &page));
+    assert_true(ps_metrics_live(&metrics, beat + PS_METRICS_STUCK_NS - 1, &page));
+    assert_false(ps_metrics_live(&metrics, beat + 12 * PS_NS_PER_S, &page));
     assert_string_equal(page.text, "worker 0 is stuck: no cycle for 12 s\n");
     metrics.workers[0].parked = true;
-    assert_true(ps_metrics_healthy(&metrics, beat + 12 * PS_NS_PER_S, &page));
+    assert_true(ps_metrics_live(&metrics, beat + 12 * PS_NS_PER_S, &page));
     ps_page_fini(&page);
     ps_metrics_fini(&metrics);
 }

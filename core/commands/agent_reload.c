@@ -1,0 +1,238 @@
+/* Reload of `penstock agent`. What may take long (reading over http, compiling rules) runs on a helper thread, so
+ * that control goes on to serve signals and the watchdog. Thread: control, except the functions named job_. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "conf/diff.h"
+#include "conf/mistake.h"
+#include "core/commands/agent_service.h"
+#include "core/watch/notify.h"
+#include "stages/table.h"
+
+#define HELPER_WAIT_MS 100
+
+/* ---- the helper thread ---- */
+
+static void *helper_main(void *argument)
+{
+    struct service *service = argument;
+    uint64_t one = 1;
+    pthread_setname_np(pthread_self(), "reload");
+    service->job.run(service);
+    ssize_t ignored = write(service->job.done_fd, &one, sizeof one);
+    (void)ignored;
+    return NULL;
+}
+
+/* Signals are blocked on every thread: the helper inherits the mask. */
+static bool helper_start(struct service *service, pthread_t *thread)
+{
+    service->job.done_fd = eventfd(0, EFD_CLOEXEC);
+    if (service->job.done_fd < 0)
+        return false;
+    int failed = pthread_create(thread, NULL, helper_main, service);
+    if (failed == 0)
+        return true;
+    ps_log(PS_LOG_WARN, "agent", "no thread for the reload: %s", strerror(failed));
+    close(service->job.done_fd);
+    return false;
+}
+
+/* Runs a job on a thread of its own and waits for it. Returns false when a signal to stop came first: the
+ * thread is left alone, and ends with the process. */
+static bool run_aside(struct service *service, void (*run)(struct service *service))
+{
+    pthread_t thread;
+    service->job.run = run;
+    service->job.err = (struct ps_err){0};
+    if (!helper_start(service, &thread)) {
+        run(service);
+        return true;
+    }
+    for (;;) {
+        struct pollfd ready[2] = {{.fd = service->job.done_fd, .events = POLLIN},
+                                  {.fd = service->signal_fd, .events = POLLIN}};
+        poll(ready, PS_COUNT_OF(ready), HELPER_WAIT_MS);
+        ps_service_tell_watchdog(service);
+        ps_service_read_signals(service);
+        if (ready[0].revents != 0)
+            break;
+        if (service->stops > 0) {
+            ps_log(PS_LOG_WARN, "agent", "told to stop: the reload is abandoned");
+            pthread_detach(thread);
+            service->abandoned = true;
+            return false;
+        }
+    }
+    pthread_join(thread, NULL);
+    close(service->job.done_fd);
+    return true;
+}
+
+static void job_load(struct service *service)
+{
+    service->job.status = ps_conf_load(&service->command, ps_stages, &service->job.conf);
+}
+
+static void job_build(struct service *service)
+{
+    service->job.status = ps_plan_build(service->job.plan, &service->job.err);
+}
+
+static void job_look(struct service *service)
+{
+    service->job.changed = ps_conf_changed(service->seen, &service->command, &service->job.err);
+}
+
+/* ---- reload ---- */
+
+static void say_changes(const struct ps_agent_spec *old, const struct ps_agent_spec *fresh)
+{
+    struct ps_arena *arena = ps_arena_create();
+    struct ps_diff diff;
+    ps_diff_specs(&diff, arena, old, fresh);
+    if (diff.any)
+        ps_log(PS_LOG_INFO, "agent", "reload: %s", ps_diff_text(arena, &diff));
+    ps_arena_destroy(arena);
+}
+
+static void say_refused(const char *reason)
+{
+    ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on: %s", reason);
+}
+
+/* The first of `count` problems that refuse the reload, as an error. */
+static void refuse(struct service *service, const struct ps_problem *first, size_t count)
+{
+    struct ps_arena *arena = ps_arena_create();
+    struct ps_problem error = *first;
+    error.severity = PS_SEVERITY_ERROR;
+    const char *reason = ps_problem_text(arena, &error);
+    if (count > 1)
+        reason = ps_arena_format(arena, "%s (and %zu more)", reason, count - 1);
+    ps_agent_reload_failed(service->agent, reason);
+    say_refused(reason);
+    ps_arena_destroy(arena);
+}
+
+static const struct ps_problem *first_error(const struct ps_conf *conf)
+{
+    for (size_t i = 0; i < conf->problems.count; i++) {
+        if (conf->problems.items[i].severity == PS_SEVERITY_ERROR)
+            return &conf->problems.items[i];
+    }
+    ps_assert_failed(__FILE__, __LINE__, "a load that failed has an error");
+}
+
+static void keep(struct service *service, struct ps_conf *conf, bool runs)
+{
+    if (service->seen != service->running)
+        ps_conf_destroy(service->seen);
+    service->seen = conf;
+    if (runs) {
+        ps_conf_destroy(service->running);
+        service->running = conf;
+    }
+}
+
+static bool told_to_stop(void *argument)
+{
+    struct service *service = argument;
+    ps_service_tell_watchdog(service);
+    ps_service_read_signals(service);
+    return service->stops > 0;
+}
+
+/* Whether the plan is built; if not, it is freed, or the helper thread has it. */
+static bool build(struct service *service, struct ps_plan *next)
+{
+    service->job.plan = next;
+    if (!run_aside(service, job_build))
+        return false;
+    if (service->job.status == PS_OK)
+        return true;
+    ps_plan_destroy(next);
+    ps_agent_reload_failed(service->agent, ps_err_join(&service->job.err));
+    say_refused(service->job.err.text);
+    return false;
+}
+
+/* Returns whether the configuration runs. */
+static bool exchange(struct service *service, struct ps_conf *conf)
+{
+    struct ps_err err = {0};
+    struct ps_plan *next;
+    struct ps_machine machine = ps_service_machine(conf);
+    struct ps_agent_spec *fresh = ps_conf_take_spec(conf);
+    fresh->program = PS_AGENT_PROGRAM;
+    say_changes(ps_agent_plan(service->agent)->spec, fresh);
+    enum ps_status status = ps_agent_reload_begin(service->agent, fresh, &machine, &next, &err);
+    if (status == PS_OK && next == NULL)
+        return true;
+    if (status == PS_OK) {
+        if (!build(service, next))
+            return false;
+        status = ps_agent_reload_end(service->agent, next, told_to_stop, service, &err);
+    }
+    if (status != PS_OK)
+        say_refused(ps_err_join(&err));
+    return status == PS_OK;
+}
+
+static void reload(struct service *service)
+{
+    size_t count;
+    service->job.conf = NULL;
+    if (!run_aside(service, job_load))
+        return;
+    struct ps_conf *conf = service->job.conf;
+    bool runs = false;
+    if (service->job.status != PS_OK) {
+        ps_service_say_problems(conf, false);
+        refuse(service, first_error(conf), conf->problems.errors);
+    } else {
+        const struct ps_problem *mistake =
+            ps_conf_mistake(service->running, ps_agent_plan(service->agent)->spec, conf, &count);
+        ps_service_say_problems(conf, mistake != NULL);
+        if (mistake != NULL) {
+            refuse(service, mistake, count);
+        } else {
+            ps_service_apply_log(conf);
+            runs = exchange(service, conf);
+        }
+    }
+    keep(service, conf, runs);
+}
+
+void ps_service_reload(struct service *service)
+{
+    ps_notify_reloading();
+    ps_log(PS_LOG_INFO, "agent", "reading the configuration again");
+    reload(service);
+    if (service->stops == 0)
+        ps_notify_ready(service->seen == service->running ? "running"
+                                                          : "running; the last reload failed, see the log");
+}
+
+/* Reports a missing file, and a failure, once and not at every look. */
+bool ps_service_configuration_changed(struct service *service)
+{
+    if (!run_aside(service, job_look))
+        return false;
+    struct ps_err *err = &service->job.err;
+    const char *missing = ps_conf_missing(service->seen);
+    bool fresh = strcmp(err->text, service->poll_failure.text) != 0;
+    service->poll_failure = *err;
+    if (err->length > 0 && fresh)
+        ps_log(PS_LOG_WARN, "agent", "%s", ps_err_join(err));
+    if (missing != NULL && !service->missing)
+        ps_log(PS_LOG_WARN, "agent", "%s is not there any more: the agent runs on with what it has read",
+               missing);
+    service->missing = missing != NULL;
+    return service->job.changed;
+}
