@@ -202,7 +202,7 @@ static bool bool_parse(const struct ps_bind *bind, const struct ps_pair *pair)
     if (!truth && strcasecmp(word, "false") != 0) {
         ps_problem_add(bind->problems, PS_SEVERITY_WARNING, place_of(bind, pair), "write true or false",
                        "\"%s\" is neither true nor false and counts as false", word);
-        ps_problem_mistake(bind->problems, true);
+        ps_problem_mistake(bind->problems, PS_MISTAKE_CAUSE);
     }
     return truth;
 }
@@ -324,7 +324,7 @@ static enum ps_status lenient_write(const struct ps_bind *bind, const struct ps_
         ps_problem_add(bind->problems, PS_SEVERITY_WARNING, place_of(bind, pair), aside.items[0].cure,
                        "%s: the default %s is used", aside.items[0].what,
                        option->fallback != NULL ? option->fallback : "");
-        ps_problem_mistake(bind->problems, true);
+        ps_problem_mistake(bind->problems, PS_MISTAKE_CAUSE);
         status = fallback_write(bind, option, to);
     }
     ps_problems_fini(&aside);

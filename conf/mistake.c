@@ -13,7 +13,7 @@ static bool has_problem(const struct ps_conf *conf, const struct ps_problem *pro
 {
     for (size_t i = 0; i < conf->problems.count; i++) {
         const struct ps_problem *item = &conf->problems.items[i];
-        if (item->mistake && same_text(item->key, problem->key) && same_text(item->what, problem->what))
+        if (item->mistake != PS_MISTAKE_NONE && same_text(item->key, problem->key) && same_text(item->what, problem->what))
             return true;
     }
     return false;
@@ -60,9 +60,10 @@ const struct ps_problem *ps_conf_mistake(const struct ps_conf *running, const st
     *count = 0;
     for (size_t i = 0; i < fresh->problems.count; i++) {
         const struct ps_problem *problem = &fresh->problems.items[i];
-        if (!problem->mistake || (!cut && has_problem(running, problem)))
+        if (problem->mistake == PS_MISTAKE_NONE || (!cut && has_problem(running, problem)))
             continue;
-        if (first == NULL)
+        if (first == NULL ||
+            (first->mistake == PS_MISTAKE_CONSEQUENCE && problem->mistake == PS_MISTAKE_CAUSE))
             first = problem;
         ++*count;
     }

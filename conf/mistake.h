@@ -5,7 +5,7 @@
 
 #include "conf/conf.h"
 
-/* Returns the first mistake of `fresh` that refuses a reload, or NULL. `running` is the configuration of
+/* Returns the first mistake of `fresh` that refuses a reload, a cause before consequences; or NULL. `running` is the configuration of
  * `old`, the spec that runs. It refuses the reload when
  *
  *   - `running` does not have it: the same key with the same text, or

@@ -25,7 +25,7 @@ const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum 
             problems, PS_SEVERITY_DROPPED, place, NULL,
             "Flume's %s `%s` is not supported by penstock yet; left out (penstock.allow.unsupported)",
             ps_kind_word(kind), flume);
-        ps_problem_mistake(problems, false); /* the file allows it */
+        ps_problem_mistake(problems, PS_MISTAKE_NONE); /* the file allows it */
         return NULL;
     }
     const char *nearest = ps_type_nearest(maker->stages, kind, type);

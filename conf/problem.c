@@ -55,11 +55,11 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
         .key = ps_printable_line(problems->arena, place.key),
         .what = ps_printable_line(problems->arena, what),
         .cure = ps_printable_line(problems->arena, cure),
-        .mistake = severity == PS_SEVERITY_DROPPED,
+        .mistake = severity == PS_SEVERITY_DROPPED ? PS_MISTAKE_CAUSE : PS_MISTAKE_NONE,
     };
 }
 
-void ps_problem_mistake(struct ps_problems *problems, bool mistake)
+void ps_problem_mistake(struct ps_problems *problems, enum ps_mistake mistake)
 {
     if (problems->count > 0 && problems->held_back == 0)
         problems->items[problems->count - 1].mistake = mistake;

@@ -14,6 +14,15 @@ enum ps_severity {
     PS_SEVERITY_NOTE,
 };
 
+/* A mistake: the agent would run with less than the file asks for, because a component, a connection or a
+ * value is left out. A reload with a mistake that the running configuration does not have is refused
+ * (conf/mistake.h). */
+enum ps_mistake {
+    PS_MISTAKE_NONE,
+    PS_MISTAKE_CAUSE,
+    PS_MISTAKE_CONSEQUENCE, /* of another mistake, which is the one to say first */
+};
+
 struct ps_problem {
     enum ps_severity severity;
     const char *file; /* NULL: not from a file */
@@ -21,9 +30,7 @@ struct ps_problem {
     const char *key;  /* as written, with the agent's name; NULL when it is not about a key */
     const char *what; /* what is wrong */
     const char *cure; /* advice; NULL: none */
-    /* The agent would run with less than the file asks for: a component, connection or value is left out. A
-     * reload with such a problem that the running configuration does not have is refused (conf/mistake.h). */
-    bool mistake;
+    enum ps_mistake mistake;
 };
 
 #define PS_PROBLEM_MAX 10000 /* further problems are counted, not stored */
@@ -50,8 +57,8 @@ struct ps_place {
 void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, struct ps_place place,
                     const char *cure, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Says whether the problem added last is a mistake; those of severity DROPPED are unless this says no. */
-void ps_problem_mistake(struct ps_problems *problems, bool mistake);
+/* Says what mistake the problem added last is. Those of severity DROPPED are causes unless this is called. */
+void ps_problem_mistake(struct ps_problems *problems, enum ps_mistake mistake);
 
 /* Sorts for display, stable: files in the order first seen, then by line, then in the order added. */
 void ps_problems_sort(struct ps_problems *problems);

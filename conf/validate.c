@@ -76,7 +76,7 @@ static void report_unlisted(struct ps_validation *validation, enum ps_section se
                         entry->name, validation->text->name, ps_section_word(section)),
         "%s %s is configured, but not listed: Flume ignores it", ps_section_noun(section), entry->name);
     /* Left out of its list it was removed on purpose; a list that is missing was probably misspelt. */
-    ps_problem_mistake(validation->problems, !list);
+    ps_problem_mistake(validation->problems, list ? PS_MISTAKE_NONE : PS_MISTAKE_CAUSE);
 }
 
 struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_section section)
@@ -254,7 +254,7 @@ static void validate_connections(struct ps_validation *validation)
             if (!wanted) {
                 ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, NULL,
                                "no source and no sink is connected to channel %s", channel->part.name);
-                ps_problem_mistake(validation->problems, false);
+                ps_problem_mistake(validation->problems, PS_MISTAKE_NONE);
             }
             continue;
         }

@@ -25,6 +25,7 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
     const struct ps_section_entries *channels = &validation->text->sections[PS_SECTION_CHANNELS];
     const struct ps_entry *entry = ps_section_find(channels, name);
     const char *cure = NULL, *what = "is not declared";
+    enum ps_mistake mistake = PS_MISTAKE_CAUSE;
     struct ps_nearest nearest;
     ps_nearest_init(&nearest, name);
     for (size_t i = 0; i < validation->conf->agent.channel_count; i++)
@@ -33,9 +34,10 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
         cure = "lists are separated by blanks, not commas";
     else if (name[0] == '#')
         cure = "a # after a value does not begin a comment: it is part of the value";
-    else if (entry != NULL && entry->listed)
+    else if (entry != NULL && entry->listed) {
         what = "was dropped";
-    else if (nearest.word != NULL)
+        mistake = PS_MISTAKE_CONSEQUENCE;
+    } else if (nearest.word != NULL)
         cure = ps_arena_format(validation->arena, "did you mean %s?", nearest.word);
     else if (entry != NULL)
         cure = ps_arena_format(validation->arena, "add %s to %s.channels", name, validation->text->name);
@@ -43,7 +45,7 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
         cure = ps_arena_format(validation->arena, "add it to %s.channels and give it a type",
                                validation->text->name);
     ps_problem_add(validation->problems, severity, place, cure, "channel \"%s\" %s", name, what);
-    ps_problem_mistake(validation->problems, true);
+    ps_problem_mistake(validation->problems, mistake);
 }
 
 /* Returns the valid channels of a source, in the order written. */

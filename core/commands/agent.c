@@ -62,13 +62,14 @@ void ps_service_say_problems(const struct ps_conf *conf, bool mistakes_refuse)
     struct ps_arena *arena = ps_arena_create();
     for (size_t i = 0; i < conf->problems.count; i++) {
         struct ps_problem problem = conf->problems.items[i];
-        if (problem.mistake && mistakes_refuse)
+        if (problem.mistake != PS_MISTAKE_NONE && mistakes_refuse)
             problem.severity = PS_SEVERITY_ERROR;
         enum ps_log_level level =
             problem.severity == PS_SEVERITY_ERROR || problem.severity == PS_SEVERITY_DROPPED ? PS_LOG_ERROR
             : problem.severity == PS_SEVERITY_WARNING                                        ? PS_LOG_WARN
                                                                                              : PS_LOG_INFO;
-        ps_log(level, "configuration", "%s", ps_problem_text(arena, &problem));
+        const char *text = ps_problem_text(arena, &problem);
+        ps_log_text(level, "configuration", text, strlen(text)); /* all of them: the log's limit is 10 */
     }
     ps_arena_destroy(arena);
 }

@@ -15,6 +15,7 @@
 #include "stages/table.h"
 
 #define HELPER_WAIT_MS 100
+#define REFUSED "the new configuration is not used; the old one runs on: "
 
 /* ---- the helper thread ---- */
 
@@ -103,7 +104,7 @@ static void say_changes(const struct ps_agent_spec *old, const struct ps_agent_s
 
 static void say_refused(const char *reason)
 {
-    ps_log(PS_LOG_ERROR, "agent", "the new configuration is not used; the old one runs on: %s", reason);
+    ps_log(PS_LOG_ERROR, "agent", REFUSED "%s", reason);
 }
 
 /* The first of `count` problems that refuse the reload, as an error. */
@@ -116,7 +117,8 @@ static void refuse(struct service *service, const struct ps_problem *first, size
     if (count > 1)
         reason = ps_arena_format(arena, "%s (and %zu more)", reason, count - 1);
     ps_agent_reload_failed(service->agent, reason);
-    say_refused(reason);
+    reason = ps_arena_format(arena, REFUSED "%s", reason);
+    ps_log_text(PS_LOG_ERROR, "agent", reason, strlen(reason)); /* also the 11th within 10 s */
     ps_arena_destroy(arena);
 }
 
