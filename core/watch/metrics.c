@@ -1,4 +1,4 @@
-/* The snapshot, Flume's JSON, and health. Prometheus' text is in core/watch/metrics_prometheus.c. */
+/* The snapshot and Flume's JSON. Health is in core/watch/health.c, Prometheus' text is in core/watch/metrics_prometheus.c. */
 #include "core/watch/metrics.h"
 
 #include <stdlib.h>
@@ -220,67 +220,4 @@ void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page)
         ps_page_text(page, "}");
     }
     ps_page_text(page, "}");
-}
-
-/* ---- health ---- */
-
-bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page)
-{
-    bool live = true;
-    for (size_t i = 0; i < metrics->worker_count; i++) {
-        const struct ps_metrics_worker *worker = &metrics->workers[i];
-        uint64_t quiet_ns = mono_ns > worker->heartbeat_ns ? mono_ns - worker->heartbeat_ns : 0;
-        if (worker->parked || quiet_ns < PS_METRICS_STUCK_NS)
-            continue;
-        live = false;
-        ps_page_format(page, "worker %u is stuck: no cycle for %llu s\n", worker->id,
-                       (unsigned long long)(quiet_ns / PS_NS_PER_S));
-    }
-    return live;
-}
-
-static bool component_is_stalled(const struct ps_metrics *metrics,
-                                 const struct ps_metrics_component *component)
-{
-    uint64_t limit_ns = metrics->process.stall_limit_ns;
-    return limit_ns > 0 && component->stalled_ns >= limit_ns;
-}
-
-bool ps_metrics_component_is_up(const struct ps_metrics *metrics,
-                                const struct ps_metrics_component *component)
-{
-    return component->state == PS_METRICS_OPEN && !component_is_stalled(metrics, component);
-}
-
-static void component_problem(const struct ps_metrics_component *component, struct ps_page *page)
-{
-    ps_page_format(page, "%s %s ", ps_metrics_kind(component->kind), component->name);
-    if (component->state == PS_METRICS_OPEN)
-        ps_page_format(page, "has delivered nothing for %llu s, and has events",
-                       (unsigned long long)(component->stalled_ns / PS_NS_PER_S));
-    else
-        ps_page_format(page, "is %s%s%s", component->state == PS_METRICS_OPENING ? "not open yet" : "closed",
-                       component->error != NULL ? ": " : "",
-                       component->error != NULL ? component->error : "");
-    ps_page_text(page, "\n");
-}
-
-bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page)
-{
-    bool ready = !metrics->process.stopping;
-    if (!ready)
-        ps_page_text(page, "the agent is stopping\n");
-    if (metrics->process.reload_failure != NULL) {
-        ready = false;
-        ps_page_format(page, "the last reload failed; the configuration before it runs on: %s\n",
-                       metrics->process.reload_failure);
-    }
-    for (size_t i = 0; i < metrics->component_count; i++) {
-        const struct ps_metrics_component *component = &metrics->components[i];
-        if (ps_metrics_component_is_up(metrics, component))
-            continue;
-        ready = false;
-        component_problem(component, page);
-    }
-    return ps_metrics_live(metrics, mono_ns, page) && ready;
 }

@@ -1,6 +1,8 @@
 /* The agent under systemd: readiness, watchdog, reload and stopping over the notification socket, journal
- * priorities on standard error, exit code 0. */
+ * priorities on standard error, exit code 0; a reload that takes long. */
 #include "tests/support/support.h"
+
+#include "core/clock.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -20,10 +22,11 @@ static struct {
     pid_t agent;
 } service;
 
-static void config_write(const char *total)
+static void config_write(const char *total, const char *more)
 {
     FILE *file = fopen(service.config, "w");
     assert_non_null(file);
+    fputs(more, file);
     fprintf(file,
             "a1.sources = r1\na1.channels = c1\na1.sinks = k1\na1.sources.r1.type = "
             "seq\na1.sources.r1.channels = c1\n"
@@ -62,7 +65,7 @@ static int setup(void **state)
     snprintf(service.directory, sizeof service.directory, "/tmp/ps_service_test_XXXXXX");
     assert_non_null(mkdtemp(service.directory));
     snprintf(service.config, sizeof service.config, "%s/a1.properties", service.directory);
-    config_write("1000");
+    config_write("1000", "");
     /* An abstract name, which systemd may use. */
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char name[64];
@@ -119,12 +122,13 @@ static void test_life(void **state)
     expect("READY=1", "WATCHDOG=1");
     expect("WATCHDOG=1", NULL);
     expect("WATCHDOG=1", NULL);
-    config_write("2000");
+    config_write("2000", "");
     kill(service.agent, SIGHUP);
     expect("RELOADING=1\nMONOTONIC_USEC=", NULL);
     expect("READY=1", "STOPPING=1");
     expect("WATCHDOG=1", NULL);
-    config_write("not a number"); /* a bad file changes nothing: the agent is ready again, and continues */
+    config_write("not a number",
+                 ""); /* a bad file changes nothing: the agent is ready again, and continues */
     kill(service.agent, SIGHUP);
     expect("RELOADING=1", NULL);
     expect("READY=1", "STOPPING=1");
@@ -153,10 +157,66 @@ static void test_life(void **state)
     assert_true(lines > 3);
 }
 
+/* Reading it takes 4 s: a filter's command sleeps. */
+static const char slow[] =
+    "a1.configfilters = f1\na1.configfilters.f1.type = external\n"
+    "a1.configfilters.f1.command = /bin/sleep\na1.sources.r1.backoffSleepIncrement = ${f1['4']}\n";
+
+/* Counts messages that begin like this until one begins like `end`. */
+static unsigned count_until(const char *begin, const char *end)
+{
+    unsigned count = 0;
+    for (;;) {
+        char text[1024];
+        struct pollfd ready = {.fd = service.notify_fd, .events = POLLIN};
+        if (poll(&ready, 1, PATIENCE_MS) <= 0)
+            fail_msg("no %s", end);
+        ssize_t length = recv(service.notify_fd, text, sizeof text - 1, 0);
+        assert_true(length > 0);
+        text[length] = '\0';
+        if (strncmp(text, end, strlen(end)) == 0)
+            return count;
+        count += strncmp(text, begin, strlen(begin)) == 0;
+    }
+}
+
+/* The watchdog's limit is 1 s: a reload of 4 s must not starve it. */
+static void test_long_reload(void **state)
+{
+    (void)state;
+    expect("READY=1", NULL);
+    config_write("2000", slow);
+    kill(service.agent, SIGHUP);
+    expect("RELOADING=1", NULL);
+    assert_in_range(count_until("WATCHDOG=1", "READY=1"), 4, 64);
+    expect("WATCHDOG=1", NULL);
+}
+
+/* SIGTERM during a reload abandons it: the agent stops long before the reload would end. */
+static void test_stop_during_reload(void **state)
+{
+    (void)state;
+    expect("READY=1", NULL);
+    config_write("2000", slow);
+    kill(service.agent, SIGHUP);
+    expect("RELOADING=1", NULL);
+    uint64_t begin_ns = ps_clock_now().mono_ns;
+    kill(service.agent, SIGTERM);
+    expect("STOPPING=1", "READY=1");
+    int status;
+    assert_int_equal(waitpid(service.agent, &status, 0), service.agent);
+    service.agent = 0;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(ps_clock_now().mono_ns - begin_ns < 3 * PS_NS_PER_S);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_reload, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stop_during_reload, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

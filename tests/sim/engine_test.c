@@ -125,6 +125,14 @@ static void reload(struct sim *sim)
         sim->flow.sources[i].changes = (unsigned)pick(sim, 2); /* 0: it stays open */
     struct ps_plan *next = build_plan(sim);
     ps_plan_adopt(next, old);
+    if (pick(sim, 3) == 0)
+        (void)order(sim, PS_PHASE_PAUSE, old, next, pick(sim, 100));
+    if (pick(sim, 6) == 0) { /* refused: the old plan goes on, paused before or not */
+        settle_phase(sim, PS_PHASE_PAUSE, old, next);
+        settle_phase(sim, PS_PHASE_RUN, old, NULL);
+        ps_plan_destroy(next);
+        return;
+    }
     leave_plan(sim, next, pick(sim, 400));
     ps_engine_carry_over(sim->engine, old, next, &carried, &lost);
     assert_int_equal(lost.events, 0); /* the channels are carried over */

@@ -15,6 +15,8 @@
 #define EVENTS UINT64_C(60000)
 #define ROUNDS 6
 #endif
+extern const struct ps_stage_ops ps_channel_memory;
+
 #define PATIENCE_NS (80 * PS_NS_PER_S)
 
 static const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
@@ -224,13 +226,69 @@ static void test_stop_with_dead_sinks(void **state)
     }
 }
 
+/* Channels of another type cannot take over what is in the old ones. While sinks are dead such a reload is
+ * refused and everything runs on; when they deliver the channels are emptied first. Sources stay open through
+ * both, and nothing is lost or doubled. */
+static void test_channels_change_type(void **state)
+{
+    (void)state;
+    uint64_t random = ps_test_seed();
+    struct ps_stage_ops other = ps_channel_memory;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct ps_err err = {0};
+        struct flow flow = {0};
+        draw(&flow, &random);
+        flow.capacity = "100";
+        flow_init(&flow);
+        struct ps_agent *agent = start(&flow);
+        for (unsigned i = 0; i < flow.sink_count; i++)
+            __atomic_store_n(&flow.sinks[i].dead, true, __ATOMIC_RELAXED);
+        sleep_ms(50);
+        const struct ps_plan *before = ps_agent_plan(agent);
+        bool made = flow_is_made(&flow) && flow_seen(&flow) == flow_expected(&flow);
+        struct ps_agent_spec *spec = flow_spec(&flow);
+        for (unsigned i = 0; i < flow.channel_count; i++)
+            spec->channels[i].stage.ops = &other;
+        if (!made) {
+            assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_FAIL);
+            assert_non_null(strstr(err.text, "restart the agent"));
+            assert_ptr_equal(ps_agent_plan(agent), before);
+            assert_string_equal(agent->reload_failure, err.text);
+        } else {
+            ps_arena_destroy(spec->arena);
+        }
+        for (unsigned i = 0; i < flow.sink_count; i++)
+            __atomic_store_n(&flow.sinks[i].dead, false, __ATOMIC_RELAXED);
+        enum ps_status status;
+        uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+        do {
+            spec = flow_spec(&flow);
+            for (unsigned i = 0; i < flow.channel_count; i++)
+                spec->channels[i].stage.ops = &other;
+            status = ps_agent_reload(agent, spec, &machine, &err);
+        } while (status != PS_OK && ps_clock_now().mono_ns < until_ns);
+        assert_int_equal(status, PS_OK);
+        assert_string_equal(agent->reload_failure, "");
+        assert_ptr_equal(ps_agent_plan(agent)->channels[0].spec->stage.ops, &other);
+        while (!flow_is_made(&flow) && ps_clock_now().mono_ns < until_ns)
+            sleep_ms(2);
+        assert_true(flow_is_made(&flow));
+        wait_home(agent, &flow);
+        struct ps_agent_account account;
+        ps_agent_stop(agent, 30000, NULL, NULL, &account);
+        assert_int_equal(account.undelivered, 0);
+        flow_verify(&flow, FLOW_EXACTLY_ONCE);
+        flow_fini(&flow);
+    }
+}
+
 int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_arrives),     cmocka_unit_test(test_reloads_under_load),
         cmocka_unit_test(test_reloads_double_nothing), cmocka_unit_test(test_one_worker),
-        cmocka_unit_test(test_stop_with_dead_sinks),
+        cmocka_unit_test(test_stop_with_dead_sinks),   cmocka_unit_test(test_channels_change_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

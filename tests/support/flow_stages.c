@@ -387,6 +387,8 @@ static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease
         state->sink->rolled_back++;
         return PS_RETRY;
     }
+    if (is_dead(state)) /* more than it ever delivers: the account must not subtract them */
+        ps_count(state->port->counters, PS_COUNTER_refused, (*lease)->count);
     if (is_dead(state) || state->kept_count > 0 || flow_chance(&state->random, chances->sink_keep)) {
         keep(plan, state, lease, now);
         return PS_TAKEN;

@@ -389,6 +389,7 @@ static void test_prometheus(void **state)
     expect_line("penstock_sink_latency_seconds_count{component=\"k1\"} 15");
     expect_line("penstock_component_up{kind=\"sink\",component=\"k1\"} 1");
     expect_line("penstock_reloads_total{result=\"ok\"} 3");
+    expect_line("penstock_configuration_reload_successful 1");
     expect_line("penstock_memory_budget_bytes 1048576");
     expect_line("penstock_interceptor_rule_hits_total{component=\"r1/i1\",rule=\"a\\\"b\"} 12345678901");
     expect_line("penstock_interceptor_rule_hits_total{component=\"r1/i1\",rule=\"c\"} 0");
@@ -437,20 +438,17 @@ static void test_health(void **state)
     assert_memory_equal(reply.body, "the agent is stopping\n", 22);
 }
 
-static void test_stuck_worker(void **state)
+/* What they say is tested in tests/core/watch/health_test.c. */
+static void test_ready_and_live(void **state)
 {
     (void)state;
-    struct ps_metrics metrics;
-    struct ps_page page = {0};
-    ps_metrics_take(&metrics, &provider);
-    uint64_t beat = engine.heartbeat_ns;
-    assert_true(ps_metrics_live(&metrics, beat + PS_METRICS_STUCK_NS - 1, &page));
-    assert_false(ps_metrics_live(&metrics, beat + 12 * PS_NS_PER_S, &page));
-    assert_string_equal(page.text, "worker 0 is stuck: no cycle for 12 s\n");
-    metrics.workers[0].parked = true;
-    assert_true(ps_metrics_live(&metrics, beat + 12 * PS_NS_PER_S, &page));
-    ps_page_fini(&page);
-    ps_metrics_fini(&metrics);
+    engine.state.sink = PS_METRICS_OPENING;
+    request("GET", "/readyz");
+    assert_int_equal(reply.status, 503);
+    assert_string_equal(reply.body, "sink k1 is not open yet\n");
+    request("GET", "/livez");
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply.body, "ok\n");
 }
 
 /* ---- tail ---- */
@@ -580,7 +578,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_prometheus, setup, teardown),
         cmocka_unit_test_setup_teardown(test_prometheus_at_metrics, setup, teardown),
         cmocka_unit_test_setup_teardown(test_health, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_stuck_worker, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ready_and_live, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop_during_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_port_in_use, setup, teardown),

@@ -1,0 +1,118 @@
+/* Health: who is live, who is ready, and the line that says why not. */
+#include "tests/support/support.h"
+
+#include "core/clock.h"
+#include "core/watch/metrics.h"
+
+#define NOW_NS (1000 * PS_NS_PER_S)
+
+static struct ps_metrics_component components[2];
+static struct ps_metrics_worker worker;
+static struct ps_metrics metrics;
+
+static int setup(void **state)
+{
+    (void)state;
+    components[0] = (struct ps_metrics_component){.kind = PS_KIND_SOURCE, .name = "r1", .type = "seq"};
+    components[1] = (struct ps_metrics_component){.kind = PS_KIND_SINK, .name = "k1", .type = "kafka"};
+    worker = (struct ps_metrics_worker){.heartbeat_ns = NOW_NS};
+    metrics = (struct ps_metrics){
+        .process = {.agent = "a1", .stall_limit_ns = 60 * PS_NS_PER_S},
+        .components = components,
+        .workers = &worker,
+        .component_count = 2,
+        .worker_count = 1,
+    };
+    return 0;
+}
+
+static void expect(bool (*good)(const struct ps_metrics *, uint64_t, struct ps_page *), const char *problems)
+{
+    struct ps_page page = {0};
+    assert_int_equal(good(&metrics, NOW_NS, &page), problems[0] == '\0');
+    assert_string_equal(page.text != NULL ? page.text : "", problems);
+    ps_page_fini(&page);
+}
+
+static void expect_sample(const char *line)
+{
+    struct ps_page page = {0};
+    ps_metrics_prometheus(&metrics, &page);
+    ps_page_text(&page, "");
+    if (strstr(page.text, line) == NULL)
+        fail_msg("no line %s", line);
+    ps_page_fini(&page);
+}
+
+static void test_all_is_well(void **state)
+{
+    (void)state;
+    expect(ps_metrics_live, "");
+    expect(ps_metrics_ready, "");
+    expect_sample("\npenstock_configuration_reload_successful 1\n");
+    expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 1\n");
+}
+
+static void test_not_open(void **state)
+{
+    (void)state;
+    components[0].state = PS_METRICS_OPENING;
+    components[0].error = "port 514 is in use";
+    components[1].state = PS_METRICS_CLOSED;
+    expect(ps_metrics_live, "");
+    expect(ps_metrics_ready, "source r1 is not open yet: port 514 is in use\nsink k1 is closed\n");
+}
+
+/* A restart of the process would not bring the broker back. */
+static void test_stalled_sink(void **state)
+{
+    (void)state;
+    components[1].stalled_ns = 60 * PS_NS_PER_S - 1;
+    expect(ps_metrics_ready, "");
+    components[1].stalled_ns = 61 * PS_NS_PER_S;
+    expect(ps_metrics_ready, "sink k1 has delivered nothing for 61 s, and has events\n");
+    expect(ps_metrics_live, "");
+    expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 0\n");
+    metrics.process.stall_limit_ns = 0; /* penstock.ready.stall = 0 */
+    expect(ps_metrics_ready, "");
+}
+
+static void test_failed_reload(void **state)
+{
+    (void)state;
+    metrics.process.reload_failure = "a.properties:3: error: x";
+    expect(ps_metrics_live, "");
+    expect(ps_metrics_ready,
+           "the last reload failed; the configuration before it runs on: a.properties:3: error: x\n");
+    expect_sample("\npenstock_configuration_reload_successful 0\n");
+}
+
+static void test_stopping(void **state)
+{
+    (void)state;
+    metrics.process.stopping = true;
+    expect(ps_metrics_live, "");
+    expect(ps_metrics_ready, "the agent is stopping\n");
+}
+
+static void test_stuck_worker(void **state)
+{
+    (void)state;
+    worker.heartbeat_ns = NOW_NS - PS_METRICS_STUCK_NS + 1;
+    expect(ps_metrics_live, "");
+    worker.heartbeat_ns = NOW_NS - 12 * PS_NS_PER_S;
+    expect(ps_metrics_live, "worker 0 is stuck: no cycle for 12 s\n");
+    expect(ps_metrics_ready, "worker 0 is stuck: no cycle for 12 s\n");
+    worker.parked = true;
+    expect(ps_metrics_live, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_all_is_well, setup),  cmocka_unit_test_setup(test_not_open, setup),
+        cmocka_unit_test_setup(test_stalled_sink, setup), cmocka_unit_test_setup(test_failed_reload, setup),
+        cmocka_unit_test_setup(test_stopping, setup),     cmocka_unit_test_setup(test_stuck_worker, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

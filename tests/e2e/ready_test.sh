@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# A broker that is not there: /readyz and penstock_component_up show the sink after penstock.ready.stall, /livez stays well; a
+# stop that leaves events exits 3, after a second signal at once and after the drain time-out.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+dead_port=$(free_port)
+metrics_port=$(free_port)
+url="http://127.0.0.1:$metrics_port"
+
+config() { # DRAIN-TIMEOUT-MS
+    cat <<EOF_
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.penstock.drain.timeout = $1
+a1.penstock.ready.stall = 1500
+a1.sources.r1.type = seq
+a1.sources.r1.totalEvents = 50
+a1.sources.r1.channels = c1
+a1.channels.c1.type = memory
+a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink
+a1.sinks.k1.kafka.bootstrap.servers = 127.0.0.1:$dead_port
+a1.sinks.k1.channel = c1
+EOF_
+}
+start() { # DRAIN-TIMEOUT-MS
+    config "$1" >"$work/agent.properties"
+    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
+        -Dpenstock.monitoring.host=127.0.0.1 2>>"$work/agent.err" &
+    agent=$!
+    children[$agent]=1
+    await "it starts" curl -sf "$url/livez" -o "$work/live.txt"
+}
+expect_exit() { # STATUS
+    local code=0
+    wait "$agent" || code=$?
+    unset "children[$agent]"
+    [[ $code -eq $1 ]] || fail "exit status $code, not $1"
+}
+is_stalled() { curl -s "$url/readyz" | grep -qE '^sink k1 has delivered nothing for [0-9]+ s, and has events$'; }
+
+start 60000
+curl -sf "$url/readyz" >/dev/null || fail "not ready before penstock.ready.stall is over"
+await "the stall shows" is_stalled
+[[ $(curl -s -o /dev/null -w '%{http_code}' "$url/healthz") == 503 ]] || fail "/healthz is well"
+[[ $(curl -s "$url/livez") == ok ]] || fail "/livez: a restart would not help"
+curl -s "$url/metrics/prometheus" | grep -qxF 'penstock_component_up{kind="sink",component="k1"} 0' || fail "component_up"
+kill -TERM "$agent"
+await "it drains" grep -q "stopping: no new input" "$work/agent.err"
+kill -TERM "$agent"
+expect_exit 3
+grep -q "told to stop a second time" "$work/agent.err" || fail "the second signal is not said"
+grep -q "not delivered 50" "$work/agent.err" || fail "the account: $(tail -n 1 "$work/agent.err")"
+
+start 200
+await "events in flight" curl -sf "$url/readyz" -o /dev/null
+kill -TERM "$agent"
+expect_exit 3
+echo ok
