@@ -13,7 +13,8 @@ static bool has_problem(const struct ps_conf *conf, const struct ps_problem *pro
 {
     for (size_t i = 0; i < conf->problems.count; i++) {
         const struct ps_problem *item = &conf->problems.items[i];
-        if (item->mistake != PS_MISTAKE_NONE && same_text(item->key, problem->key) && same_text(item->what, problem->what))
+        if (item->mistake != PS_MISTAKE_NONE && same_text(item->key, problem->key) &&
+            same_text(item->what, problem->what))
             return true;
     }
     return false;

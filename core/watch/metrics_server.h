@@ -3,7 +3,8 @@
  *   /                    a link, as Flume's
  *   /metrics             Flume's JSON (or Prometheus' text, as flume.monitoring.type=prometheus asks)
  *   /metrics/prometheus  Prometheus' text
- *   /healthz             200 "ok", or 503 and a line for each problem
+ *   /livez               200 "ok", or 503 and a line for each worker that is stuck
+ *   /readyz, /healthz    200 "ok", or 503 and a line for each problem (core/watch/metrics.h)
  *   /tail?component=NAME&count=N&wait=SECONDS   live events of a channel or sink, a JSON object a line; for
  *                        clients of this machine, or with a token (core/watch/metrics_access.h)
  *

@@ -147,8 +147,7 @@ static enum ps_status memory_build(void *plan, struct ps_context *context, struc
     memory->taker_count = context->consumers > 0 ? context->consumers : 1;
     memory->producers =
         ps_must_alloc_aligned((context->producers + 1) * sizeof *memory->producers, "a channel");
-    memory->consumers =
-        ps_must_alloc_aligned(memory->taker_count * sizeof *memory->consumers, "a channel");
+    memory->consumers = ps_must_alloc_aligned(memory->taker_count * sizeof *memory->consumers, "a channel");
     size_t leases = memory->capacity < RING_LEASES_MAX ? (size_t)memory->capacity : RING_LEASES_MAX;
     for (unsigned i = 0; i < memory->producer_count; i++) {
         if (memory->consumer_count <= 1)
