@@ -207,8 +207,10 @@ static bool cycle_runners(struct ps_worker *worker)
                 moved |= ps_source_runner_cycle(worker->sources[i], &worker->now);
         }
         wake_touched(worker);
-        for (size_t i = 0; i < worker->sink_count; i++)
-            moved |= ps_sink_runner_cycle(worker->sinks[i], worker->phase != PS_PHASE_RUN, &worker->now);
+        for (size_t i = 0; i < worker->sink_count; i++) {
+            if (!ps_worker_sink_rests(worker, worker->sinks[i]))
+                moved |= ps_sink_runner_cycle(worker->sinks[i], worker->phase != PS_PHASE_RUN, &worker->now);
+        }
     }
     return moved;
 }

@@ -116,8 +116,9 @@ void ps_worker_take_orders(struct ps_worker *worker)
     const struct ps_orders *orders = ps_engine_orders(worker->engine);
     if (PS_LIKELY(orders == NULL || orders->number == worker->orders_number))
         return;
-    bool resumes = worker->phase == PS_PHASE_PAUSE && orders->phase == PS_PHASE_RUN;
-    PS_ASSERT(!resumes || orders->plan == worker->plan);
+    /* After PAUSE; this worker may not have seen those orders before these replaced them. */
+    bool resumes = orders->phase == PS_PHASE_RUN && orders->plan != NULL && orders->plan == worker->plan;
+    PS_ASSERT(!resumes || worker->phase == PS_PHASE_PAUSE || worker->phase == PS_PHASE_RUN);
     worker->orders_number = orders->number;
     worker->phase = orders->phase;
     worker->next = orders->next;
@@ -173,6 +174,12 @@ static bool all_paused(const struct ps_worker *worker)
             return false;
     }
     return true;
+}
+
+bool ps_worker_sink_rests(const struct ps_worker *worker, const struct ps_sink_runner *sink)
+{
+    return worker->phase == PS_PHASE_PAUSE && ps_mark_own(&worker->done) == worker->orders_number &&
+           ps_plan_channel_after(worker->next, sink->channel) == NULL;
 }
 
 bool ps_worker_orders_done(struct ps_worker *worker)

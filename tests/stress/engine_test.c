@@ -239,6 +239,7 @@ static void test_channels_change_type(void **state)
         struct flow flow = {0};
         draw(&flow, &random);
         flow.capacity = "100";
+        flow.options.reload_timeout_ms = 1 + (int64_t)(ps_test_random(&random) % 2) * 20;
         flow_init(&flow);
         struct ps_agent *agent = start(&flow);
         for (unsigned i = 0; i < flow.sink_count; i++)
@@ -262,6 +263,7 @@ static void test_channels_change_type(void **state)
         enum ps_status status;
         uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
         do {
+            flow.options.reload_timeout_ms = 1 + (int64_t)(ps_test_random(&random) % 20);
             spec = flow_spec(&flow);
             for (unsigned i = 0; i < flow.channel_count; i++)
                 spec->channels[i].stage.ops = &other;
