@@ -17,10 +17,10 @@ struct service {
     struct ps_metrics_server *server;
     struct ps_metrics_source metrics; /* the server keeps its address */
     int signal_fd;
-    unsigned stops;    /* SIGTERM and SIGINT */
-    bool reload_asked; /* SIGHUP */
-    uint64_t told_ns;  /* when the watchdog was told last */
-    bool missing;      /* reported that a file is not there any more */
+    unsigned stops;             /* SIGTERM and SIGINT */
+    bool reload_asked;          /* SIGHUP */
+    uint64_t told_ns;           /* when the watchdog was told last */
+    bool missing;               /* reported that a file is not there any more */
     struct ps_err poll_failure; /* the last one that was reported */
     /* A helper thread was left running by a stop: it may still use `seen`, a plan, and `job`. */
     bool abandoned;

@@ -423,8 +423,9 @@ static void on_listen(void *argument, const char *address)
 {
     const struct ps_metrics_server *server = argument;
     bool token = server->access.token != NULL || server->access.token_path != NULL;
-    ps_log(PS_LOG_INFO, "metrics", "listening on %s: /metrics, /metrics/prometheus, /livez, /readyz; /tail %s",
-           address, token ? "with the token" : "for clients of this machine");
+    ps_log(PS_LOG_INFO, "metrics",
+           "listening on %s: /metrics, /metrics/prometheus, /livez, /readyz; /tail %s", address,
+           token ? "with the token" : "for clients of this machine");
 }
 
 /* ---- start and stop ---- */
