@@ -4,6 +4,7 @@ set -uo pipefail
 [[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
 work=$(mktemp -d)
 agents=()
+# shellcheck disable=SC2317
 finish() {
     for agent in "${agents[@]}"; do kill -KILL "$agent" 2>/dev/null; done
     rm -rf "$work"
@@ -61,6 +62,7 @@ done
 [[ $i -lt 200 ]] || fail "the file that vanished a second time was not reported"
 
 # Nesting in a file that is read again does not end the agent.
+# shellcheck disable=SC2016
 { printf 'a1.sources.r1.x = '; for ((i = 0; i < 13000; i++)); do printf '${'; done
   for ((i = 0; i < 13000; i++)); do printf '}'; done; echo; cat "$work/two.properties"; } >"$work/fresh"
 mv "$work/fresh" "$work/one.properties"

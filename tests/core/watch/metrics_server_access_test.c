@@ -247,7 +247,7 @@ static bool other_address(struct in_addr *address)
 static void test_foreign_client(void **state)
 {
     (void)state;
-    struct in_addr network;
+    struct in_addr network = {0};
     if (!other_address(&network))
         skip();
     struct ps_metrics_server *server = start((struct ps_metrics_server_settings){0});

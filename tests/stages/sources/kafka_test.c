@@ -226,7 +226,7 @@ static void test_poison(void **state)
         ps_test_member_create(ps_test_cluster.bootstrap, "g-poison",
                               PS_KEYS("kafka.topics", "poison", "useFlumeEventFormat", "true"));
     member->hold = true;
-    const struct ps_batch *batch;
+    const struct ps_batch *batch = NULL;
     assert_int_equal(ps_test_members_run(&member, 1, 1, 7000), 1);
     const struct ps_event *event = held_event(member, 0, &batch);
     assert_header(batch, event, "h0", "");
