@@ -28,6 +28,7 @@ struct ps_tap *ps_tap_create(void)
     tap->head.value = 0;
     tap->tail.value = 0;
     tap->lookers = 0;
+    memset(tap->next, 0, sizeof tap->next);
     return tap;
 }
 
@@ -155,6 +156,8 @@ unsigned ps_tap_take(struct ps_tap *tap, unsigned looker, unsigned max, struct p
     uint64_t head = ps_mark_read(&tap->head), tail = tap->next[looker];
     char bytes[PS_TAP_EVENT_BYTES];
     unsigned taken = 0;
+    if (!ps_tap_is_looking(tap, looker))
+        return 0;
     while (tail != head && taken < max) {
         struct record record;
         ring_read(tap, tail, &record, sizeof record);
