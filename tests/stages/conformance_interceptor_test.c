@@ -126,21 +126,6 @@ static void test_order_and_sums(void **unused)
     }
 }
 
-/* Takes all blocks, and what is left of the batch's own. */
-static unsigned hoard_all(struct ps_test_stage *stage, struct ps_block_cache *hoard, struct ps_block **taken,
-                          struct ps_lease *lease)
-{
-    unsigned count = 0;
-    ps_block_cache_init(hoard, stage->depot);
-    while ((taken[count] = ps_block_take(hoard)) != NULL)
-        count++;
-    for (uint32_t piece = 4096; piece > 0; piece /= 4) {
-        while (ps_batch_alloc(lease->batch, piece) != NULL)
-            ;
-    }
-    return count;
-}
-
 static void test_short_of_memory(void **unused)
 {
     (void)unused;
@@ -153,7 +138,7 @@ static void test_short_of_memory(void **unused)
         lease = some_lease(&stage);
         struct ps_block_cache hoard;
         struct ps_block *taken[BLOCKS + 1];
-        unsigned count = hoard_all(&stage, &hoard, taken, lease);
+        unsigned count = ps_test_stage_hoard(&stage, &hoard, taken, lease);
         enum ps_result result;
         for (unsigned calls = 0; (result = ps_test_interceptor_work(&stage, lease)) == PS_RETRY; calls++) {
             assert_true(count > 0);

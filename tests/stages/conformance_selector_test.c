@@ -7,7 +7,6 @@
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
 
-#include <dirent.h>
 #include <stdio.h>
 
 #define EVENTS 300U
@@ -195,24 +194,13 @@ static uint32_t count_kind(const struct ps_lease *lease, char kind)
 
 /* ---- checks ---- */
 
-static unsigned open_fds(void)
-{
-    unsigned count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    assert_non_null(directory);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count;
-}
-
 static void test_routes(void **unused)
 {
     (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         start(&stage, &adapters[i]);
-        unsigned fds = open_fds();
+        unsigned fds = ps_test_open_fds();
         for (unsigned round = 0; round < 3; round++) {
             struct ps_lease *lease = some_lease(&stage);
             struct ps_route *route = new_route(&stage);
@@ -226,26 +214,11 @@ static void test_routes(void **unused)
             free(route);
             ps_test_stage_close(&stage);
             assert_int_equal(ps_test_stage_open(&stage), PS_OK);
-            assert_int_equal(open_fds(), fds);
+            assert_int_equal(ps_test_open_fds(), fds);
             ps_test_stage_recycle(&stage);
         }
         ps_test_stage_fini(&stage);
     }
-}
-
-/* Takes all blocks, and what is left of the batch's own. */
-static unsigned hoard_all(struct ps_test_stage *stage, struct ps_block_cache *hoard, struct ps_block **taken,
-                          struct ps_lease *lease)
-{
-    unsigned count = 0;
-    ps_block_cache_init(hoard, stage->depot);
-    while ((taken[count] = ps_block_take(hoard)) != NULL)
-        count++;
-    for (uint32_t piece = 4096; piece > 0; piece /= 4) {
-        while (ps_batch_alloc(lease->batch, piece) != NULL)
-            ;
-    }
-    return count;
 }
 
 /* As the engine does: after PS_RETRY again with the same lease and an empty route. */
@@ -254,7 +227,7 @@ static unsigned work_short_of_memory(struct ps_test_stage *stage, struct ps_leas
 {
     struct ps_block_cache hoard;
     struct ps_block *taken[BLOCKS + 1];
-    unsigned count = hoard_all(stage, &hoard, taken, lease), retries = 0;
+    unsigned count = ps_test_stage_hoard(stage, &hoard, taken, lease), retries = 0;
     enum ps_result result;
     for (; (result = work(stage, lease, route)) == PS_RETRY; retries++) {
         assert_true(count > 0);

@@ -6,6 +6,7 @@
 #include "tests/support/allocations.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/tail.h"
+#include "tests/support/conformance.h"
 #include "tests/support/stage.h"
 
 #include <dirent.h>
@@ -174,23 +175,12 @@ static void test_all_are_here(void **unused)
 
 /* ---- checks ---- */
 
-static unsigned open_fds(void)
-{
-    unsigned count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    assert_non_null(directory);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count;
-}
-
 /* The mock cluster is in this process, and closes its end of a connection a little later than the sink. */
 static void assert_open_fds(unsigned expected)
 {
-    for (int i = 0; open_fds() > expected && i < 10000; i++)
+    for (int i = 0; ps_test_open_fds() > expected && i < 10000; i++)
         usleep(1000);
-    assert_in_range(open_fds(), 1, expected);
+    assert_in_range(ps_test_open_fds(), 1, expected);
 }
 
 /* Opens it and closes it again, so that libraries are warm. Returns how many descriptors are open then; a client
@@ -200,12 +190,12 @@ static unsigned start_closed(const struct adapter *adapter, struct ps_test_stage
     ps_test_stage_init(stage, adapter->ops);
     if (ps_test_stage_bind(stage, adapter->keys) != PS_OK || ps_test_stage_build(stage) != PS_OK)
         fail_msg("%s: %s", adapter->ops->name, stage->err.text);
-    unsigned fds = open_fds();
+    unsigned fds = ps_test_open_fds();
     assert_int_equal(ps_test_stage_open(stage), PS_OK);
     ps_test_stage_close(stage);
     if (adapter->far_end != NULL)
         assert_open_fds(fds);
-    return adapter->far_end != NULL ? fds : open_fds();
+    return adapter->far_end != NULL ? fds : ps_test_open_fds();
 }
 
 static struct ps_lease *some_lease(struct ps_test_stage *stage, unsigned first, unsigned count)

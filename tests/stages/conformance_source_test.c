@@ -8,7 +8,6 @@
 #include "tests/support/kafka/member.h"
 #include "tests/support/net.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -207,24 +206,13 @@ static void test_all_are_here(void **unused)
 
 /* ---- checks ---- */
 
-static unsigned open_fds(void)
-{
-    unsigned count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    assert_non_null(directory);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count;
-}
-
 /* The mock cluster is in this process, and closes its end of a connection a little later than the source. */
 static void assert_open_fds(unsigned expected)
 {
     uint64_t until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
-    while (open_fds() > expected && ps_clock_now().mono_ns < until)
+    while (ps_test_open_fds() > expected && ps_clock_now().mono_ns < until)
         usleep(1000);
-    assert_in_range(open_fds(), 1, expected);
+    assert_in_range(ps_test_open_fds(), 1, expected);
 }
 
 static void start(struct ps_test_stage *stage, const struct adapter *adapter)
@@ -329,7 +317,7 @@ static void test_life(void **unused)
         ps_test_stage_close(&stage);
         if (adapter->joins)
             usleep(100000); /* see assert_open_fds */
-        unsigned fds = open_fds();
+        unsigned fds = ps_test_open_fds();
         /* Twice with the same plan, the second time with batches of a few events. Only that where it takes
          * seconds; test_positions opens it again. */
         for (unsigned small = adapter->joins ? 7 : 1024; small > 0; small = small == 1024 ? 7 : 0) {
@@ -466,7 +454,7 @@ static void test_open_without_memory(void **unused)
         struct ps_test_stage stage;
         start(&stage, adapter); /* libraries are warm after this */
         ps_test_stage_close(&stage);
-        unsigned fds = open_fds();
+        unsigned fds = ps_test_open_fds();
         for (uint64_t nth = 2;; nth++) { /* the first one is the state's, the engine's business */
             ps_test_allocation_fails = nth;
             enum ps_status status = ps_test_stage_open(&stage);

@@ -1,0 +1,28 @@
+#include "tests/support/conformance.h"
+
+#include <dirent.h>
+
+unsigned ps_test_stage_hoard(struct ps_test_stage *stage, struct ps_block_cache *hoard,
+                             struct ps_block **taken, struct ps_lease *lease)
+{
+    unsigned count = 0;
+    ps_block_cache_init(hoard, stage->depot);
+    while ((taken[count] = ps_block_take(hoard)) != NULL)
+        count++;
+    for (uint32_t piece = 4096; piece > 0; piece /= 4) {
+        while (ps_batch_alloc(lease->batch, piece) != NULL)
+            ;
+    }
+    return count;
+}
+
+unsigned ps_test_open_fds(void)
+{
+    unsigned count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    assert_non_null(directory);
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
+}

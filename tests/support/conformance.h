@@ -1,0 +1,12 @@
+/* Shared by the conformance suites (tests/stages/conformance_*_test.c). */
+#pragma once
+
+#include "tests/support/stage.h"
+
+/* Takes every block of the depot into `hoard`, and what is left of the blocks of the lease's batch, so that the stage
+ * finds no memory. Returns how many blocks are in `taken`. */
+unsigned ps_test_stage_hoard(struct ps_test_stage *stage, struct ps_block_cache *hoard,
+                             struct ps_block **taken, struct ps_lease *lease);
+
+/* Returns how many entries /proc/self/fd has, for comparisons before and after. */
+unsigned ps_test_open_fds(void);
