@@ -3,6 +3,7 @@
  * comes to the same events, none of them edited twice; once warm it allocates nothing; it closes without a
  * trace and opens again. */
 #include "stages/table.h"
+#include "tests/support/conformance.h"
 #include "tests/support/allocations.h"
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
