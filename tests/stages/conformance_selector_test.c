@@ -2,6 +2,7 @@
  * each channel, rows in order, or nowhere; PS_RETRY for want of memory repeats no route and no edit; once warm
  * it allocates nothing; it closes without a trace and opens again. */
 #include "stages/table.h"
+#include "tests/support/conformance.h"
 #include "tests/support/allocations.h"
 #include "tests/support/fake_route.h"
 #include "tests/support/folder.h"

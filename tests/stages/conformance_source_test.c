@@ -3,6 +3,7 @@
  * and opens again; an open that fails for want of memory leaves nothing behind; one that can read again from a
  * position does so from the last one that was delivered. */
 #include "stages/table.h"
+#include "tests/support/conformance.h"
 #include "tests/support/allocations.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
