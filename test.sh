@@ -114,7 +114,7 @@ run() { # LABEL-OF-THIS-RUN PRESET CTEST-OPTION...
     (
         ulimit -f 8388608
         ctest --test-dir "$build/$one" --output-on-failure --timeout 600 --no-tests=ignore \
-            --test-output-size-passed 4096 --test-output-size-failed 65536 \
+            --test-output-size-passed 16384 --test-output-size-failed 65536 \
             --output-junit "$results/$title.xml" "$@"
     ) >"$results/ctest.log" 2>&1 || true
     sed -n '/% tests passed/,$d; /^Internal ctest/d; /Test project/d; /\(Start\|Passed\) /d; p' "$results/ctest.log" |
@@ -122,7 +122,7 @@ run() { # LABEL-OF-THIS-RUN PRESET CTEST-OPTION...
     report "$title"
 }
 
-cases() { # FILE...: name <tab> seconds <tab> passed|failed|skipped <tab> reason, from what ctest wrote
+cases() { # FILE...: name <tab> seconds <tab> passed|failed|skipped <tab> reason, from what ctest wrote; a skipped part is a case of its own
     awk '
         function attribute(name,   at) {
             at = index($0, " " name "=\"")
@@ -132,7 +132,8 @@ cases() { # FILE...: name <tab> seconds <tab> passed|failed|skipped <tab> reason
         }
         function flush() {
             if (test != "") printf "%s\t%s\t%s\t%s\n", test, seconds, status, reason
-            test = ""
+            for (part = 1; part <= parts; part++) print skipped[part]
+            test = ""; parts = 0
         }
         /<testcase / {
             flush()
@@ -141,6 +142,11 @@ cases() { # FILE...: name <tab> seconds <tab> passed|failed|skipped <tab> reason
             status = status == "run" ? "passed" : (status == "notrun" || status == "disabled") ? "skipped" : "failed"
         }
         test != "" && /<skipped message="/ && !/SKIP_RETURN_CODE/ { status = "failed"; reason = "did not run" }
+        test != "" && match($0, /SKIP PART: [a-z0-9_]+: .*/) {
+            line = substr($0, RSTART + 11); sub(/<.*/, "", line)
+            colon = index(line, ": ")
+            skipped[++parts] = test "/" substr(line, 1, colon - 1) "\t0\tskipped\t" substr(line, colon + 2)
+        }
         test != "" && match($0, /SKIP: .*/) { reason = substr($0, RSTART + 6); sub(/<.*/, "", reason) }
         END { flush() }
     ' "$@"
@@ -184,6 +190,10 @@ selected() { # PRESET NAME...: only these tests, built and run
     local one=$1 list
     shift
     configure "$one" || { broken "configure $one"; return; }
+    local pattern
+    for pattern; do
+        [[ $(ctest --test-dir "$build/$one" -N -R "$pattern") != *'Total Tests: 0'* ]] || broken "no test's name matches $pattern (./test.sh --list)"
+    done
     mapfile -t list < <(targets "$one" "$(join "$@")")
     # Tests of the bench programs run those, which are not tests themselves.
     if ctest --test-dir "$build/$one" -N -R "$(join "$@")" | grep -q ': e2e_bench_'; then
@@ -205,7 +215,9 @@ whole() { # PRESET CTEST-OPTION...: everything built, then the tests
 }
 
 # The builds of the later steps, at low priority while tests wait. What fails here is built and reported again by its step.
-tsan_tests=('^stress_' '^sim_' '^bench_load_(lane|load|pacer)$' '^rings_' '^core_(flow_(batch|block|window)|watch_(tap|metrics)|log)$')
+tsan_tests=('^stress_' '^sim_' '^stages_conformance_channel$' '^rings_' '^bench_load_lane$' '^bench_load_load$' '^bench_load_pacer$'
+    '^core_flow_batch$' '^core_flow_block$' '^core_flow_window$' '^core_watch_tap$' '^core_watch_metrics$' '^core_log$'
+    '^core_engine_swap$' '^stages_channels_memory$' '^stages_channels_spillablememory_order$' '^stages_rules_live' '^stages_rules_book$')
 build_ahead() {
     local list
     (
@@ -274,7 +286,7 @@ servers)
     run real release -j "$slots" -L "^real_($(IFS='|'; echo "${servers[*]}"))\$"
     ;;
 quick)
-    whole "${preset:-debug}" -LE '^(e2e|real|stress|sim)$'
+    whole "${preset:-debug}" -LE '^(e2e|real|stress|sim|crash)$'
     ;;
 full)
     fetch_real

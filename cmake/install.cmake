@@ -1,34 +1,84 @@
-# What is installed, under one prefix like a Flume (default /opt/penstock), and the same as a tarball (cpack):
-# bin/ conf/ docs/ share/man/ lib/systemd/system/.
+# What is installed, in two layouts from one list:
+#
+#   tree     one prefix like a Flume (default /opt/penstock), also as a tarball: bin/ conf/ docs/ share/ lib/systemd/system/
+#   system   the places of a distribution, for .deb and .rpm (cmake/packages.cmake): /usr /etc
+#
+# Documents, examples and the README keep their places to each other in both, so that the links in them hold.
 if(CMAKE_INSTALL_PREFIX_INITIALIZED_TO_DEFAULT)
   set(CMAKE_INSTALL_PREFIX /opt/penstock CACHE PATH "Where to install" FORCE)
-  set(CMAKE_INSTALL_FULL_BINDIR ${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR})
 endif()
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON) # the program is enough: no tests are built to install
+set(made ${CMAKE_BINARY_DIR}/generated)
+set(system_pages usr/share/doc/penstock) # README, docs, examples
 
-configure_file(conf/systemd/penstock.service ${CMAKE_BINARY_DIR}/generated/penstock.service @ONLY)
+# ps_install([TREE folder] [SYSTEM folder] WHAT arguments of install()... [MATCH patterns of install(DIRECTORY)...])
+function(ps_install)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "TREE;SYSTEM" "WHAT;MATCH")
+  if(DEFINED arg_TREE)
+    install(${arg_WHAT} DESTINATION ${arg_TREE} COMPONENT tree ${arg_MATCH})
+  endif()
+  if(DEFINED arg_SYSTEM)
+    install(${arg_WHAT} DESTINATION ${arg_SYSTEM} COMPONENT system EXCLUDE_FROM_ALL ${arg_MATCH})
+  endif()
+endfunction()
 
-install(TARGETS penstock RUNTIME DESTINATION bin)
-install(PROGRAMS conf/bin/flume-ng DESTINATION bin)
-install(DIRECTORY conf/examples/ DESTINATION conf/examples FILES_MATCHING PATTERN "*.properties")
-install(DIRECTORY docs/ DESTINATION docs PATTERN "man" EXCLUDE PATTERN "decisions" EXCLUDE)
-install(FILES README.md LICENSE DESTINATION docs OPTIONAL)
-install(DIRECTORY docs/man/ DESTINATION share/man/man1 FILES_MATCHING PATTERN "*.1")
-# The page of all components comes from the program: there is no second list of keys.
+function(ps_install_pages folder) # WHAT...: at the same place below both roots of documents
+  if(folder STREQUAL ".")
+    ps_install(TREE . SYSTEM ${system_pages} ${ARGN})
+  else()
+    ps_install(TREE ${folder} SYSTEM ${system_pages}/${folder} ${ARGN})
+  endif()
+endfunction()
+
+# The service, once with a user that systemd makes up, once with the user of the package.
+function(ps_unit folder program user)
+  configure_file(conf/systemd/penstock.service ${made}/${folder}/penstock.service @ONLY)
+endfunction()
+ps_unit(tree ${CMAKE_INSTALL_PREFIX}/bin/penstock "DynamicUser=yes")
+ps_unit(system /usr/bin/penstock "User=penstock\nGroup=penstock")
+ps_install(TREE lib/systemd/system WHAT FILES ${made}/tree/penstock.service)
+ps_install(SYSTEM usr/lib/systemd/system WHAT FILES ${made}/system/penstock.service)
+
+# flume-ng is not in /usr/bin: packages of Flume itself have it there.
+ps_install(TREE bin SYSTEM usr/bin WHAT TARGETS penstock RUNTIME)
+ps_install(TREE bin SYSTEM usr/lib/penstock/bin WHAT PROGRAMS conf/bin/flume-ng)
+
+ps_install_pages(. WHAT FILES README.md CONTRIBUTING.md LICENSE)
+ps_install(SYSTEM ${system_pages} WHAT FILES LICENSE RENAME copyright) # where Debian looks for it
+ps_install_pages(docs WHAT DIRECTORY docs/ MATCH PATTERN man EXCLUDE)
+ps_install_pages(conf/examples WHAT DIRECTORY conf/examples/)
+ps_install_pages(conf/systemd WHAT FILES conf/systemd/low-ports.conf)
+ps_install_pages(perf WHAT FILES perf/README.md perf/budgets.md perf/baseline.jsonl perf/rules_curve.svg)
+
+# The page of all components comes from the program: there is no second list of keys. So do the completion scripts.
 install(CODE "execute_process(COMMAND \"$<TARGET_FILE:penstock>\" components --man
   OUTPUT_VARIABLE components COMMAND_ERROR_IS_FATAL ANY)
-file(WRITE \"${CMAKE_BINARY_DIR}/generated/penstock-components.7\"
+file(WRITE \"${made}/penstock-components.7\"
   \".TH PENSTOCK-COMPONENTS 7 2026-11-20 \\\"penstock ${PS_VERSION}\\\"\n\"
-  \".SH NAME\npenstock-components \\\\- every source, channel, sink and their keys\n.SH COMPONENTS\n\" \"\${components}\")")
-install(FILES ${CMAKE_BINARY_DIR}/generated/penstock-components.7 DESTINATION share/man/man7)
-install(FILES ${CMAKE_BINARY_DIR}/generated/penstock.service DESTINATION lib/systemd/system)
+  \".SH NAME\npenstock-components \\\\- every source, channel, sink and their keys\n.SH COMPONENTS\n\" \"\${components}\")
+foreach(shell bash zsh fish)
+  execute_process(COMMAND \"$<TARGET_FILE:penstock>\" completion \${shell}
+    OUTPUT_FILE \"${made}/penstock.\${shell}\" COMMAND_ERROR_IS_FATAL ANY)
+endforeach()" ALL_COMPONENTS)
+ps_install(TREE share/man/man1 SYSTEM usr/share/man/man1 WHAT DIRECTORY docs/man/ MATCH FILES_MATCHING PATTERN "*.1")
+ps_install(TREE share/man/man7 SYSTEM usr/share/man/man7 WHAT FILES ${made}/penstock-components.7)
+ps_install(TREE share/bash-completion/completions SYSTEM usr/share/bash-completion/completions
+  WHAT FILES ${made}/penstock.bash RENAME penstock)
+ps_install(TREE share/zsh/site-functions SYSTEM usr/share/zsh/vendor-completions WHAT FILES ${made}/penstock.zsh RENAME _penstock)
+ps_install(TREE share/fish/vendor_completions.d SYSTEM usr/share/fish/vendor_completions.d WHAT FILES ${made}/penstock.fish)
 
-string(TOLOWER "${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR}" system)
-set(CPACK_GENERATOR TGZ)
-set(CPACK_PACKAGE_NAME penstock)
-set(CPACK_PACKAGE_VERSION ${PS_VERSION})
-set(CPACK_PACKAGE_FILE_NAME penstock-${PS_VERSION}-${system})
-set(CPACK_INCLUDE_TOPLEVEL_DIRECTORY ON)
-set(CPACK_STRIP_FILES ON)
-set(CPACK_VERBATIM_VARIABLES ON)
-include(CPack)
+# A package has a configuration that starts, a user, and variables of the service.
+ps_install(SYSTEM etc/penstock WHAT FILES conf/package/agent.properties)
+ps_install(SYSTEM etc/default WHAT FILES conf/package/default RENAME penstock)
+ps_install(SYSTEM usr/lib/sysusers.d WHAT FILES conf/package/sysusers.conf RENAME penstock.conf)
+
+# The tree removes itself: share/penstock/uninstall knows its files by the list that is written last.
+ps_install(TREE share/penstock WHAT PROGRAMS conf/package/uninstall)
+install(CODE "set(files \"\${CMAKE_INSTALL_MANIFEST_FILES}\")
+list(TRANSFORM files REPLACE \"^\${CMAKE_INSTALL_PREFIX}/(\\\\./)?\" \"\")
+list(JOIN files \"\n\" files)
+file(WRITE \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/share/penstock/files\" \"\${files}\nshare/penstock/files\n\")" COMPONENT tree)
+add_custom_target(uninstall COMMAND ${CMAKE_INSTALL_PREFIX}/share/penstock/uninstall
+  COMMENT "Removing ${CMAKE_INSTALL_PREFIX}" VERBATIM)
+
+include(cmake/packages.cmake)

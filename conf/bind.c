@@ -3,6 +3,7 @@
 
 #include "conf/text.h"
 #include "core/nearest.h"
+#include "core/quantity.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 const struct ps_pair *ps_pairs_find(const struct ps_pairs *pairs, const char *key)
 {
@@ -64,14 +66,54 @@ bool ps_parse_size(const char *text, int64_t *value)
         end++;
     int letter = tolower((unsigned char)*end);
     unsigned shift = letter == 'k' ? 10 : letter == 'm' ? 20 : letter == 'g' ? 30 : 0;
-    if (shift != 0)
+    if (shift != 0) {
         end++;
-    if (tolower((unsigned char)*end) == 'b' && shift != 0)
-        end++;
+        end += tolower((unsigned char)*end) == 'i' && tolower((unsigned char)end[1]) == 'b';
+        end += tolower((unsigned char)*end) == 'b';
+    }
     if (*end != '\0' || number > INT64_MAX >> shift)
         return false;
     *value = number << shift;
     return true;
+}
+
+static uint64_t unit_ns(const char *unit)
+{
+    if (unit == NULL)
+        return 0;
+    return strcmp(unit, "ms") == 0 ? 1000000 : strcmp(unit, "s") == 0 ? 1000000000 : 0;
+}
+
+/* A number of a key that Flume does not know: "5s" and "1m30s" where the key is a time, "10k" where it counts. False if the text has no unit
+ * that fits, or is no whole number of the key's own unit. */
+static bool parse_int_with_unit(const struct ps_option *option, const char *text, int64_t *value)
+{
+    struct ps_err unused;
+    uint64_t number, ns = unit_ns(option->unit);
+    if (!(option->flags & PS_OPTION_EXTENSION))
+        return false;
+    if (ns == 0) {
+        if (ps_quantity_count(option->key, text, 0, INT64_MAX, &number, &unused) != PS_OK)
+            return false;
+    } else {
+        if (ps_quantity_duration(option->key, text, &number, &unused) != PS_OK || number % ns != 0)
+            return false;
+        number /= ns;
+    }
+    *value = (int64_t)number;
+    return true;
+}
+
+static const char *number_cure(const struct ps_bind *bind, const struct ps_option *option)
+{
+    if (option->type == PS_OPTION_SIZE)
+        return "write a number of bytes, or one with k, m, g, KiB, MiB or GiB (powers of 1024)";
+    if (!(option->flags & PS_OPTION_EXTENSION))
+        return "write only decimal digits";
+    if (unit_ns(option->unit) == 0)
+        return "write a whole number, or one with k, M or G (thousands)";
+    return ps_arena_format(bind->arena, "write a whole number of %s, or a time with its unit: 500ms, 5s, 2m",
+                           option->unit);
 }
 
 static bool parse_double(const char *text, double *value)
@@ -156,12 +198,12 @@ static enum ps_status value_refuse(const struct ps_bind *bind, const struct ps_o
 static enum ps_status int_write(const struct ps_bind *bind, const struct ps_option *option,
                                 const struct ps_pair *pair, int64_t *to)
 {
-    bool parsed =
-        option->type == PS_OPTION_SIZE ? ps_parse_size(pair->value, to) : ps_parse_int(pair->value, to);
+    bool parsed = option->type == PS_OPTION_SIZE
+                      ? ps_parse_size(pair->value, to)
+                      : ps_parse_int(pair->value, to) ||
+                            parse_int_with_unit(option, ps_text_trim(bind->arena, pair->value), to);
     if (!parsed)
-        return value_refuse(bind, option, pair,
-                            option->type == PS_OPTION_SIZE ? "write a number of bytes, or one with k, m or g"
-                                                           : "write only decimal digits");
+        return value_refuse(bind, option, pair, number_cure(bind, option));
     if ((option->min == 0 && option->max == 0) || (*to >= option->min && *to <= option->max))
         return PS_OK;
     const char *unit = option->unit != NULL ? option->unit : "";
@@ -225,11 +267,42 @@ static struct ps_pairs map_collect(const struct ps_bind *bind, const struct ps_o
     return found;
 }
 
+/* Flume resolves against the working directory, so this comes first. The directory of the agent file makes a pair of
+ * files work wherever it was copied to. An absolute path is left to the stage. */
+static enum ps_status file_write(const struct ps_bind *bind, const struct ps_pair *pair, const char **to)
+{
+    *to = pair->value;
+    if (pair->value[0] == '/' || access(pair->value, F_OK) == 0)
+        return PS_OK;
+    int failed = errno;
+    const char *slash =
+        pair->file != NULL && strstr(pair->file, "://") == NULL ? strrchr(pair->file, '/') : NULL;
+    int length = slash != NULL ? (int)(slash - pair->file) : 0;
+    if (slash != NULL) {
+        const char *beside = ps_arena_format(bind->arena, "%.*s/%s", length, pair->file, pair->value);
+        if (access(beside, F_OK) == 0) {
+            *to = beside;
+            return PS_OK;
+        }
+    }
+    char *working = getcwd(NULL, 0);
+    ps_problem_add(bind->problems, PS_SEVERITY_ERROR, place_of(bind, pair), "write the whole path",
+                   "cannot read %s: %s; it was looked for in the working directory (%s)%s%.*s%s", pair->value,
+                   strerror(failed), working != NULL ? working : "?",
+                   slash != NULL ? " and beside the agent file (" : "",
+                   slash != NULL && length == 0 ? 1 : length, slash != NULL ? pair->file : "",
+                   slash != NULL ? ")" : "");
+    free(working);
+    return PS_FAIL;
+}
+
 static enum ps_status value_write(const struct ps_bind *bind, const struct ps_option *option,
                                   const struct ps_pair *pair, void *to)
 {
     switch (option->type) {
     case PS_OPTION_TEXT:
+        if (option->flags & PS_OPTION_FILE)
+            return file_write(bind, pair, to);
         *(const char **)to = pair->value;
         return PS_OK;
     case PS_OPTION_INT:

@@ -40,5 +40,5 @@ const struct ps_pair *ps_pairs_find(const struct ps_pairs *pairs, const char *ke
 
 /* Parses like Java's Long.parseLong on a trimmed text. */
 bool ps_parse_int(const char *text, int64_t *value);
-/* Parses a number of bytes, with an optional k, m or g. */
+/* Parses a number of bytes, with an optional k, m, g, KiB, MiB or GiB (powers of 1024). */
 bool ps_parse_size(const char *text, int64_t *value);

@@ -32,6 +32,8 @@ enum option_id {
     OPTION_PLUGINS,
     OPTION_JSON,
     OPTION_STRICT,
+    OPTION_PROBE,
+    OPTION_VERBOSE,
     OPTION_VERIFY_HOST,
 };
 
@@ -39,32 +41,38 @@ struct option_row {
     enum option_id id;
     const char *shorts, *longs; /* without dashes */
     bool argument;
+    const char
+        *commands; /* those that have a use for it, between blanks; NULL: accepted because Flume has it */
 };
+
+#define EVERY " agent node check graph "
 
 /* The options of org.apache.flume.node.Application and bin/flume-ng. A long name may have one dash or two, as
  * in commons-cli. */
 static const struct option_row rows[] = {
-    {OPTION_NAME, "n", "name", true},
-    {OPTION_FILE, "f", "conf-file", true},
-    {OPTION_URI, "u", "conf-uri", true},
-    {OPTION_AUTH, "a", "auth-provider", true},
-    {OPTION_PROVIDER, "prov", "conf-provider", true},
-    {OPTION_USER, "user", "conf-user", true},
-    {OPTION_PASSWORD, "pwd", "conf-password", true},
-    {OPTION_INTERVAL, "i", "poll-interval", true},
-    {OPTION_BACKUP, "b", "backup-directory", true},
-    {OPTION_NO_RELOAD, NULL, "no-reload-conf", false},
-    {OPTION_ZK, "z", "zkConnString", true},
-    {OPTION_ZK_BASE, "p", "zkBasePath", true},
-    {OPTION_HELP, "h", "help", false},
-    {OPTION_CONF, "c", "conf", true},
-    {OPTION_CLASSPATH, "C", "classpath", true},
-    {OPTION_DRY_RUN, "d", "dryrun", false},
-    {OPTION_DRY_RUN, NULL, "dry-run", false},
-    {OPTION_PLUGINS, NULL, "plugins-path", true},
-    {OPTION_VERIFY_HOST, NULL, "verify-host", true},
-    {OPTION_JSON, NULL, "json", false},
-    {OPTION_STRICT, NULL, "strict", false},
+    {OPTION_NAME, "n", "name", true, EVERY},
+    {OPTION_FILE, "f", "conf-file", true, EVERY},
+    {OPTION_URI, "u", "conf-uri", true, EVERY},
+    {OPTION_AUTH, "a", "auth-provider", true, NULL},
+    {OPTION_PROVIDER, "prov", "conf-provider", true, NULL},
+    {OPTION_USER, "user", "conf-user", true, EVERY},
+    {OPTION_PASSWORD, "pwd", "conf-password", true, EVERY},
+    {OPTION_INTERVAL, "i", "poll-interval", true, " agent node "},
+    {OPTION_BACKUP, "b", "backup-directory", true, " agent node "},
+    {OPTION_NO_RELOAD, NULL, "no-reload-conf", false, " agent node "},
+    {OPTION_ZK, "z", "zkConnString", true, NULL},
+    {OPTION_ZK_BASE, "p", "zkBasePath", true, NULL},
+    {OPTION_HELP, "h", "help", false, EVERY},
+    {OPTION_CONF, "c", "conf", true, EVERY},
+    {OPTION_CLASSPATH, "C", "classpath", true, NULL},
+    {OPTION_DRY_RUN, "d", "dryrun", false, " agent node "},
+    {OPTION_DRY_RUN, NULL, "dry-run", false, NULL},
+    {OPTION_PLUGINS, NULL, "plugins-path", true, NULL},
+    {OPTION_VERIFY_HOST, NULL, "verify-host", true, NULL},
+    {OPTION_JSON, NULL, "json", false, " check "},
+    {OPTION_STRICT, NULL, "strict", false, " check "},
+    {OPTION_PROBE, NULL, "probe", false, " check "},
+    {OPTION_VERBOSE, "v", "verbose", false, " agent node check "},
 };
 
 /* ---- growing lists in the arena ---- */
@@ -114,6 +122,8 @@ static bool jvm_option(struct ps_command *command, const char *word)
     }
     if (ps_text_begins(word, "-Xmx")) {
         command->heap_bytes = ps_command_heap_bytes(word + 4);
+        if (command->heap_bytes == 0)
+            command->bad_heap = word;
         return true;
     }
     if (!ps_text_begins(word, "-X") && !ps_text_begins(word, "-agentlib") &&
@@ -172,6 +182,12 @@ static enum ps_status apply(struct ps_command *command, const struct option_row 
         return PS_OK;
     case OPTION_STRICT:
         command->strict = true;
+        return PS_OK;
+    case OPTION_PROBE:
+        command->probe = true;
+        return PS_OK;
+    case OPTION_VERBOSE:
+        command->verbose = true;
         return PS_OK;
     case OPTION_CLASSPATH:
     case OPTION_PLUGINS:
@@ -257,6 +273,10 @@ static int parse_word(struct ps_command *command, int argc, char **argv, int at,
         ps_err_set(err, "unexpected \"%s\"; name files with -f", ps_file_uri_masked(word, room, sizeof room));
         return 0;
     }
+    if (strcmp(word, "-D") == 0 && at + 1 < argc) {
+        ps_err_set(err, "-D %s: write it without the blank: -D%s", argv[at + 1], argv[at + 1]);
+        return 0;
+    }
     if (jvm_option(command, word))
         return 1;
     const struct option_row *row = row_find(word, &inner);
@@ -331,6 +351,9 @@ enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *er
 {
     if (ps_command_read_opts(command, err) != PS_OK)
         return PS_FAIL;
+    if (command->bad_heap != NULL)
+        return ps_err_set(err, "%s: not a heap size; write for example -Xmx512m or -Xmx4g",
+                          command->bad_heap);
     if (command->agent == NULL)
         return ps_err_set(err, "the agent's name is missing: -n NAME");
     if (command->files.count == 0 && command->uris.count == 0)
@@ -342,6 +365,19 @@ void ps_command_fini(struct ps_command *command)
 {
     ps_arena_destroy(command->arena);
     memset(command, 0, sizeof *command);
+}
+
+bool ps_command_option(const char *command, size_t index, struct ps_command_option *option)
+{
+    char name[32];
+    snprintf(name, sizeof name, " %s ", command);
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        if (rows[i].commands == NULL || strstr(rows[i].commands, name) == NULL || index-- > 0)
+            continue;
+        *option = (struct ps_command_option){rows[i].shorts, rows[i].longs, rows[i].argument};
+        return true;
+    }
+    return false;
 }
 
 int64_t ps_command_poll_interval_s(const struct ps_command *command)

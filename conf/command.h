@@ -20,8 +20,11 @@ struct ps_command {
     bool dry_run;                 /* -d */
     bool help;                    /* -h: the other options were not read */
     bool json;                    /* --json (ours) */
+    bool probe;                   /* --probe (ours): check also tries what is outside the configuration */
+    bool verbose;                 /* -v (ours): workers and rings, too */
     bool strict;                  /* --strict (ours): check also fails for dropped components and warnings */
     int64_t heap_bytes;           /* -Xmx; 0 = none */
+    const char *bad_heap;         /* an -Xmx that is no size, or NULL */
     struct ps_texts ignored;      /* options without meaning outside a JVM, as written; logged in one line */
 };
 
@@ -36,6 +39,15 @@ enum ps_status ps_command_set(struct ps_command *command, const char *name, cons
                               struct ps_err *err);
 enum ps_status ps_command_read_opts(struct ps_command *command, struct ps_err *err);
 enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *err);
+
+/* One option, as shell completion offers it. */
+struct ps_command_option {
+    const char *shorts, *longs; /* without dashes; NULL: none */
+    bool argument;
+};
+/* Returns in `option` number `index` of the options that `command` ("agent", "check", "graph") has a use for; false after
+ * the last. Options that are accepted only because Flume has them are not among them. */
+bool ps_command_option(const char *command, size_t index, struct ps_command_option *option);
 
 /* Returns the seconds between checks of the files, with defaults applied. */
 int64_t ps_command_poll_interval_s(const struct ps_command *command);

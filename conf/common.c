@@ -65,6 +65,6 @@ const struct ps_option ps_common_type_options[] = {
 };
 
 const struct ps_option *const ps_common_source[] = {ps_common_source_options, ps_source_common_rows, NULL};
-const struct ps_option *const ps_common_sink[] = {ps_common_sink_options, NULL};
+const struct ps_option *const ps_common_sink[] = {ps_common_sink_options, ps_sink_common_rows, NULL};
 const struct ps_option *const ps_common_channel[] = {ps_common_channel_options, NULL};
 const struct ps_option *const ps_common_type[] = {ps_common_type_options, NULL};

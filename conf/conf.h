@@ -27,7 +27,8 @@ struct ps_conf_source {
     struct ps_conf_part selector;
     size_t interceptor_count;
     struct ps_conf_part *interceptors; /* in order */
-    struct ps_source_common common;    /* core/engine/agent_options.c: penstock.workers, back-off */
+    struct ps_source_common
+        common; /* core/engine/agent_options.c: penstock.workers, back-off, dead letters */
 };
 
 struct ps_conf_channel {
@@ -38,14 +39,17 @@ struct ps_conf_channel {
 struct ps_conf_sink {
     struct ps_conf_part part;
     const char *channel;
-    const char *group; /* its sink group, or NULL */
+    const char *group;            /* its sink group, or NULL */
+    struct ps_sink_common common; /* core/engine/agent_options.c: dead letters, retries */
 };
 
 struct ps_conf_group {
     const char *name;
-    struct ps_texts sinks; /* the valid ones, in the order written */
+    struct ps_texts sinks; /* the valid ones, in the order in which Flume's processor has them */
     const char *processor; /* its type, as written */
     struct ps_pairs pairs; /* processor.*, prefix stripped */
+    bool runs;             /* it has a processor that decides; false: default, of one sink */
+    struct ps_processor_settings settings;
     const char *file;
     int line;
 };
@@ -95,7 +99,7 @@ struct ps_conf {
     struct ps_arena *arena; /* for the problems and everything below, except the agent */
     struct ps_problems problems;
     struct ps_arena *plan_arena; /* the agent's; NULL after the spec was taken */
-    struct ps_conf_agent agent;  /* must not be used after the spec was taken */
+    struct ps_conf_agent agent;  /* must not be used after the spec was taken, except by ps_conf_place */
     const struct ps_stage_ops *const *stages;
     const char *wanted;           /* -n */
     struct ps_texts other_agents; /* names of the other agents in the files */
@@ -104,8 +108,11 @@ struct ps_conf {
     int64_t heap_bytes; /* -Xmx from the command line, FLUME_JAVA_OPTS or flume-env.sh; 0 = none */
     struct ps_conf_log log;
     struct ps_conf_monitoring monitoring;
+    bool core_dumps; /* the process may leave core dumps (conf/dumps.h) */
     size_t origin_count;
     struct ps_conf_origin *origins;
+    char *backup; /* what ps_conf_backup writes; NULL without -b, or with errors */
+    size_t backup_bytes;
 };
 
 /* Reads, merges, substitutes, validates, binds and checks. `stages` ends with NULL. Always creates `*out`,
@@ -119,10 +126,19 @@ enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_st
 enum ps_status ps_conf_load_text(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                                  const char *file, const char *text, size_t length, struct ps_conf **out);
 
+/* Writes the configuration to the backup directory (-b), where a start finds it that can read no other. Call it when
+ * the configuration runs. Without -b it does nothing. On failure the old backup stays. */
+enum ps_status ps_conf_backup(struct ps_conf *conf, const struct ps_command *command, struct ps_err *err);
+
 /* Returns the agent for the engine (core/engine/plan.h), for ps_plan_create. Owns: from now on the caller
  * owns the spec, its arena and everything it points to; they outlive the conf. Call it only once, and only
  * after PS_OK. */
 struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf);
+
+/* Returns the place of a component's key: its line, or that of the component's type when it is not written or NULL. No
+ * file: there is no such source, channel or sink. `component` is its label ("sink k1"). After ps_conf_take_spec: as
+ * long as the spec lives. Thread: control, or the helper thread of a reload. */
+struct ps_place ps_conf_place(struct ps_conf *conf, const char *component, const char *key);
 
 void ps_conf_destroy(struct ps_conf *conf);
 

@@ -15,7 +15,14 @@ static bool word_ends(char c)
     return c == '\0' || isspace((unsigned char)c) || c == '"' || c == '\'' || c == '\\';
 }
 
-/* Handles the options of one line: -Dkey=value and -Xmx. A value in quotes keeps its blanks. */
+/* The option without its value, which may be a secret: "-Dkey=...". */
+static const char *without_value(struct ps_arena *arena, const char *option)
+{
+    const char *equals = strchr(option, '=');
+    return equals == NULL ? option : ps_arena_format(arena, "%.*s=...", (int)(equals - option), option);
+}
+
+/* Handles the options of one line: -Dkey=value and -Xmx. */
 static void line_options(struct ps_conf *conf, const char *line, struct ps_place place)
 {
     for (const char *at = line; (at = strchr(at, '-')) != NULL; at++) {
@@ -26,9 +33,10 @@ static void line_options(struct ps_conf *conf, const char *line, struct ps_place
             length++;
         const char *word = ps_arena_copy(conf->arena, at, length);
         if (ps_text_begins(word, "-D") && length > 2) {
+            const char *shown = without_value(conf->arena, word);
             ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
-                           ps_arena_format(conf->arena, "start penstock with %s", word),
-                           "flume-env.sh is not executed: %s is not set", word);
+                           ps_arena_format(conf->arena, "start penstock with %s of this line", shown),
+                           "flume-env.sh is not executed: %s is not set", shown);
         } else if (ps_text_begins(word, "-Xmx")) {
             int64_t bytes = ps_command_heap_bytes(word + 4);
             if (bytes > 0 && conf->heap_bytes == 0) {

@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "core/spawn.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -108,7 +109,8 @@ const char *ps_exec_first_line(struct ps_arena *arena, const struct ps_texts *co
     if (length == 0)
         ps_err_set(err, "%s printed nothing", command->items[0]);
     else if (end == NULL && length == PS_EXEC_LINE_BYTES_MAX)
-        ps_err_set(err, "%s printed a line of more than %d bytes", command->items[0], PS_EXEC_LINE_BYTES_MAX);
+        ps_err_set(err, "%s printed a line of more than %s", command->items[0],
+                   ps_quantity_print_bytes(PS_EXEC_LINE_BYTES_MAX).text);
     else {
         size_t size = end != NULL ? (size_t)(end - line) : length;
         if (size > 0 && line[size - 1] == '\r')

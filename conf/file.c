@@ -1,5 +1,6 @@
 /* See file.h. */
 #include "conf/file.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +55,7 @@ enum ps_status ps_file_read(const char *path, size_t bytes_max, struct ps_file *
         if (got == 0)
             break;
         if (!file_add(file, &room, buffer, (size_t)got, bytes_max)) {
-            ps_err_set(err, "%s is larger than %zu bytes", path, bytes_max);
+            ps_err_set(err, "%s is larger than %s", path, ps_quantity_print_bytes(bytes_max).text);
             goto out;
         }
     }

@@ -7,7 +7,9 @@
 #include "conf/file.h"
 #include "conf/filter.h"
 #include "conf/log4j.h"
+#include "conf/dumps.h"
 #include "conf/monitoring.h"
+#include "conf/ports.h"
 #include "conf/properties.h"
 #include "conf/substitute.h"
 #include "conf/text.h"
@@ -54,6 +56,7 @@ void ps_conf_destroy(struct ps_conf *conf)
     if (conf == NULL)
         return;
     ps_problems_fini(&conf->problems);
+    free(conf->backup);
     ps_arena_destroy(conf->plan_arena);
     ps_arena_destroy(conf->arena);
     free(conf);
@@ -211,6 +214,7 @@ enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *com
             ps_filters_apply(agent, conf->plan_arena, &conf->problems);
             ps_validate(conf, agent);
             ps_check_flows(conf);
+            ps_check_ports(conf);
         }
     }
     ps_grouping_fini(&grouping);
@@ -262,10 +266,11 @@ enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_st
     }
     ps_log4j_properties(conf);
     ps_conf_monitoring(conf);
+    ps_conf_core_dumps(conf);
     enum ps_status status =
         ps_conf_finish(conf, command, &properties, conf->origin_count > 0 ? conf->origins[0].shown : NULL);
-    if (properties.count > 0 && command->backup_directory != NULL && !command->dry_run)
-        ps_conf_backup(conf, command, &properties);
+    if (status == PS_OK)
+        ps_conf_backup_keep(conf, command, &properties);
     ps_properties_fini(&properties);
     return status;
 }

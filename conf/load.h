@@ -9,9 +9,14 @@
  * of them. */
 void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct ps_properties *properties);
 
-/* In conf/origin.c: writes what was read, after substitution, to DIR/.AGENT.properties. */
-void ps_conf_backup(struct ps_conf *conf, const struct ps_command *command,
-                    const struct ps_properties *properties);
+/* In conf/backup.c: discards what was read so far and reads the backup instead, because a configuration with a
+ * missing part is a different one. Returns false, with nothing discarded, when there is none. */
+bool ps_conf_backup_read(struct ps_conf *conf, const struct ps_command *command,
+                         struct ps_properties *properties);
+
+/* In conf/backup.c: renders what was read, after substitution, for ps_conf_backup. With -b only. */
+void ps_conf_backup_keep(struct ps_conf *conf, const struct ps_command *command,
+                         const struct ps_properties *properties);
 
 /* Everything after reading: substitution, grouping, filters, validation. `file` is used in the message when
  * there is no such agent. */

@@ -1,4 +1,5 @@
 #include "conf/monitoring.h"
+#include "conf/dumps.h"
 #include "core/nearest.h"
 
 #include <ctype.h>
@@ -73,23 +74,34 @@ static const char *read_text(struct ps_conf *conf, const char *key)
     return NULL;
 }
 
-/* penstock's own names, and those of Flume's that are nearly one that the user guide has. Custom reporters of
- * Flume have names of their own. */
+const char *const ps_conf_property_names[] = {"flume.monitoring.type",
+                                              "flume.monitoring.port",
+                                              "flume.monitoring.hosts",
+                                              "flume.monitoring.pollFrequency",
+                                              "flume.monitoring.isGanglia3",
+                                              "flume.root.logger",
+                                              "flume.log.dir",
+                                              "flume.log.file",
+                                              "penstock.monitoring.host",
+                                              "penstock.monitoring.hosts",
+                                              "penstock.monitoring.token",
+                                              "penstock.monitoring.token.file",
+                                              PS_CONF_CORE_DUMPS,
+                                              NULL};
+
+/* Warns about unknown names of penstock's own properties, and about those of Flume's that are nearly one that the user guide or flume-ng has.
+ * Custom reporters of Flume have names of their own, and so may what the file substitutes. */
 static void warn_names(struct ps_conf *conf)
 {
-    static const char *const names[] = {
-        "flume.monitoring.type",          "flume.monitoring.port",       "flume.monitoring.hosts",
-        "flume.monitoring.pollFrequency", "flume.monitoring.isGanglia3", "penstock.monitoring.host",
-        "penstock.monitoring.hosts",      "penstock.monitoring.token",   "penstock.monitoring.token.file",
-    };
+    size_t count = PS_COUNT_OF(ps_conf_property_names) - 1;
     for (size_t i = 0; i < conf->system.count; i++) {
         const char *key = conf->system.items[i].key;
-        bool known = false, own = strncmp(key, "penstock.monitoring.", 20) == 0;
-        for (size_t j = 0; j < PS_COUNT_OF(names) && !known; j++)
-            known = strcmp(key, names[j]) == 0;
-        if (known || (!own && strncmp(key, "flume.monitoring.", 17) != 0))
+        bool known = false, own = strncmp(key, "penstock.", 9) == 0;
+        for (size_t j = 0; j < count && !known; j++)
+            known = strcmp(key, ps_conf_property_names[j]) == 0;
+        if (known || (!own && strncmp(key, "flume.", 6) != 0))
             continue;
-        const char *cure = did_you_mean(conf, key, names, PS_COUNT_OF(names), NULL);
+        const char *cure = did_you_mean(conf, key, ps_conf_property_names, count, NULL);
         if (own || cure != NULL)
             warn(conf, key, cure, "this property is not known%s", "");
     }

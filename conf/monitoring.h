@@ -8,3 +8,7 @@
  * then there are no metrics, but the agent runs, as in Flume (org.apache.flume.node.Application,
  * loadMonitoring). */
 void ps_conf_monitoring(struct ps_conf *conf);
+
+/* The system properties (-D) that the agent reads, without -D; the last is NULL. Flume's "flume.log.*" are used by
+ * flume-ng only. */
+extern const char *const ps_conf_property_names[];

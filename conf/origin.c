@@ -1,5 +1,4 @@
-/* The origins of the configuration: files and URIs, in order, later ones win; the backup; and change
- * detection. */
+/* The origins of the configuration: files and URIs, in order, later ones win; and change detection. */
 #include "conf/load.h"
 
 #include "conf/file.h"
@@ -53,33 +52,6 @@ static const char *origin_read(struct ps_conf *conf, const struct ps_command *co
     return NULL;
 }
 
-static const char *backup_path(struct ps_arena *arena, const struct ps_command *command)
-{
-    return ps_arena_format(arena, "%s/.%s.properties", command->backup_directory, command->agent);
-}
-
-/* Discards what was read so far and reads the backup: a configuration with a missing part is a different
- * one. */
-static bool backup_read(struct ps_conf *conf, const struct ps_command *command,
-                        struct ps_properties *properties)
-{
-    struct ps_file file;
-    const char *agent = properties->agent;
-    if (command->backup_directory == NULL)
-        return false;
-    const char *path = ps_arena_text(conf->plan_arena, backup_path(conf->arena, command));
-    if (ps_file_read(path, PS_PROPERTIES_BYTES_MAX, &file, NULL) != PS_OK)
-        return false;
-    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.file = path}, NULL,
-                   "the configuration could not be read: its backup is used");
-    ps_properties_fini(properties);
-    ps_properties_init(properties, conf->plan_arena);
-    properties->agent = agent;
-    ps_properties_load(properties, path, file.bytes, file.length, &conf->problems);
-    ps_file_free(&file);
-    return true;
-}
-
 void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct ps_properties *properties)
 {
     const struct ps_texts *uris = command->uris.count > 0 ? &command->uris : &command->files;
@@ -100,7 +72,7 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
         failures[i] = origin_read(conf, command, origin, properties);
         failed |= failures[i] != NULL;
     }
-    bool backup = failed && backup_read(conf, command, properties);
+    bool backup = failed && ps_conf_backup_read(conf, command, properties);
     for (size_t i = 0; i < uris->count; i++) {
         const struct ps_conf_origin *origin = &conf->origins[i];
         bool relative = origin->path != NULL && origin->path[0] != '/';
@@ -118,69 +90,6 @@ uint64_t ps_conf_hash(const char *bytes, size_t length)
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(1099511628211);
     return hash;
-}
-
-/* ---- backup ---- */
-
-/* Writes text with the escapes of Properties.store, so that load reads back the same text. */
-static void store_text(FILE *file, const char *text, bool key)
-{
-    bool leading = true;
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; leading = false) {
-        unsigned code = *at++;
-        int more = code < 0x80 ? 0 : code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
-        if (more > 0)
-            code &= 0x3fu >> more;
-        for (; more > 0 && (*at & 0xc0) == 0x80; more--)
-            code = code << 6 | (*at++ & 0x3fu);
-        if (code == ' ' && (key || leading))
-            fputs("\\ ", file);
-        else if (code == '\\' || code == '=' || code == ':' || code == '#' || code == '!')
-            fprintf(file, "\\%c", (int)code);
-        else if (code >= 0x10000)
-            fprintf(file, "\\u%04X\\u%04X", 0xd800 + ((code - 0x10000) >> 10),
-                    0xdc00 + ((code - 0x10000) & 0x3ff));
-        else if (code < ' ' || code > '~')
-            fprintf(file, "\\u%04X", code);
-        else
-            fputc((int)code, file);
-    }
-}
-
-/* Creates directories like mkdir -p. */
-static void make_directories(struct ps_arena *arena, const char *path)
-{
-    char *copy = ps_arena_text(arena, path);
-    for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(copy, 0755);
-        *slash = '/';
-    }
-    mkdir(copy, 0755);
-}
-
-void ps_conf_backup(struct ps_conf *conf, const struct ps_command *command,
-                    const struct ps_properties *properties)
-{
-    make_directories(conf->arena, command->backup_directory);
-    const char *path = backup_path(conf->arena, command);
-    const char *fresh = ps_arena_format(conf->arena, "%s.new", path);
-    FILE *file = fopen(fresh, "we");
-    bool good = file != NULL;
-    if (good) {
-        for (size_t i = 0; i < properties->count; i++) {
-            store_text(file, properties->items[i].key, true);
-            fputc('=', file);
-            store_text(file, properties->items[i].value, false);
-            fputc('\n', file);
-        }
-        good = ferror(file) == 0;
-        good &= fclose(file) == 0;
-        good = good && rename(fresh, path) == 0;
-    }
-    if (!good)
-        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.file = path}, NULL,
-                       "the backup cannot be written: %s", strerror(errno));
 }
 
 /* ---- changes ---- */

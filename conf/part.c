@@ -99,6 +99,34 @@ struct ps_place ps_part_place(const struct ps_part_maker *maker, const struct ps
     return place;
 }
 
+static const struct ps_conf_part *part_labelled(const struct ps_conf_agent *agent, const char *label)
+{
+    for (size_t i = 0; i < agent->source_count; i++) {
+        if (strcmp(agent->sources[i].part.label, label) == 0)
+            return &agent->sources[i].part;
+    }
+    for (size_t i = 0; i < agent->channel_count; i++) {
+        if (strcmp(agent->channels[i].part.label, label) == 0)
+            return &agent->channels[i].part;
+    }
+    for (size_t i = 0; i < agent->sink_count; i++) {
+        if (strcmp(agent->sinks[i].part.label, label) == 0)
+            return &agent->sinks[i].part;
+    }
+    return NULL;
+}
+
+struct ps_place ps_conf_place(struct ps_conf *conf, const char *component, const char *key)
+{
+    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const struct ps_conf_part *part = part_labelled(&conf->agent, component);
+    if (part == NULL)
+        return (struct ps_place){.file = NULL};
+    const char *prefix = ps_arena_format(conf->arena, "%s.%ss.%s.", conf->agent.name,
+                                         ps_kind_word(part->ops->kind), part->name);
+    return ps_part_place(&maker, part, prefix, key);
+}
+
 static void checking_report(const struct ps_context *context, enum ps_log_level level, const char *key,
                             const char *message)
 {

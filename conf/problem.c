@@ -34,7 +34,8 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
                     const char *cure, const char *format, ...)
 {
     problem_count(problems, severity);
-    if (problems->count == PS_PROBLEM_MAX) {
+    bool first_error = severity == PS_SEVERITY_ERROR && problems->errors == 1;
+    if (problems->count >= PS_PROBLEM_MAX && !first_error) {
         problems->held_back++;
         return;
     }
@@ -63,6 +64,36 @@ void ps_problem_mistake(struct ps_problems *problems, enum ps_mistake mistake)
 {
     if (problems->count > 0 && problems->held_back == 0)
         problems->items[problems->count - 1].mistake = mistake;
+    if (mistake == PS_MISTAKE_CONSEQUENCE)
+        ps_problem_follows(problems);
+}
+
+void ps_problem_follows(struct ps_problems *problems)
+{
+    if (problems->count > 0 && problems->held_back == 0)
+        problems->items[problems->count - 1].follows = true;
+}
+
+static bool is_below(const char *key, const char *section)
+{
+    size_t length = strlen(section);
+    return key != NULL && strncmp(key, section, length) == 0 && (key[length] == '.' || key[length] == '\0');
+}
+
+/* A warning that is a cause explains it only where nothing was dropped: a list that is missing. */
+bool ps_problems_decide(struct ps_problems *problems, const char *section)
+{
+    bool any = false;
+    for (enum ps_severity least = PS_SEVERITY_DROPPED; least <= PS_SEVERITY_WARNING && !any; least++) {
+        for (size_t i = 0; i < problems->count; i++) {
+            struct ps_problem *problem = &problems->items[i];
+            bool cause = problem->severity == PS_SEVERITY_ERROR ||
+                         (problem->severity <= least && problem->mistake == PS_MISTAKE_CAUSE);
+            if (cause && (section == NULL || is_below(problem->key, section)))
+                problem->decides = any = true;
+        }
+    }
+    return any;
 }
 
 /* Returns the rank of a file: the index of its first problem. There are few files. */
@@ -86,6 +117,8 @@ static int ranked_compare(const void *left, const void *right)
     const struct ranked *a = left, *b = right;
     if (a->rank != b->rank)
         return a->rank < b->rank ? -1 : 1;
+    if (a->problem.follows != b->problem.follows)
+        return a->problem.follows ? 1 : -1;
     if (a->problem.line != b->problem.line)
         return a->problem.line < b->problem.line ? -1 : 1;
     return a->order < b->order ? -1 : a->order > b->order;

@@ -15,7 +15,7 @@ enum ps_severity {
 };
 
 /* A mistake: the agent would run with less than the file asks for, because a component, a connection or a
- * value is left out. A reload with a mistake that the running configuration does not have is refused
+ * value is left out, or because a source waits for a port that another one has. A reload with a mistake that the running configuration does not have is refused
  * (conf/mistake.h). */
 enum ps_mistake {
     PS_MISTAKE_NONE,
@@ -31,9 +31,11 @@ struct ps_problem {
     const char *what; /* what is wrong */
     const char *cure; /* advice; NULL: none */
     enum ps_mistake mistake;
+    bool follows; /* from another problem, and is shown after it */
+    bool decides; /* the agent does not start because of it, though alone it would only leave something out */
 };
 
-#define PS_PROBLEM_MAX 10000 /* further problems are counted, not stored */
+#define PS_PROBLEM_MAX 10000 /* further problems are counted, not stored; the first error always is */
 
 struct ps_problems {
     struct ps_arena *arena;
@@ -60,7 +62,15 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
 /* Says what mistake the problem added last is. Those of severity DROPPED are causes unless this is called. */
 void ps_problem_mistake(struct ps_problems *problems, enum ps_mistake mistake);
 
-/* Sorts for display, stable: files in the order first seen, then by line, then in the order added. */
+/* The problem added last follows from another one. */
+void ps_problem_follows(struct ps_problems *problems);
+
+/* Marks every error and every cause whose key is `section` or below it ("a1.channels"; NULL: any key) as one that
+ * decides. Returns whether there is any. Call it before the error is added that follows from them. */
+bool ps_problems_decide(struct ps_problems *problems, const char *section);
+
+/* Sorts for display, stable: files in the order first seen, then causes before consequences, then by line, then in
+ * the order added. */
 void ps_problems_sort(struct ps_problems *problems);
 
 const char *ps_severity_word(enum ps_severity severity);

@@ -2,6 +2,7 @@
  * then escapes. Thread: the control thread. Reads untrusted bytes: every index below is limited to the
  * logical line. */
 #include "conf/properties.h"
+#include "core/quantity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -414,7 +415,7 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
 {
     if (length > PS_PROPERTIES_BYTES_MAX) {
         ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, 0, NULL}, NULL,
-                       "is larger than %u bytes", PS_PROPERTIES_BYTES_MAX);
+                       "is larger than %s", ps_quantity_print_bytes(PS_PROPERTIES_BYTES_MAX).text);
         return PS_FAIL;
     }
     struct reader reader = {.bytes = (const unsigned char *)bytes, .length = length, .line = 1};
@@ -423,7 +424,7 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
     while (status == PS_OK && reader_line(&reader)) {
         if (properties->count == PS_PROPERTIES_COUNT_MAX) {
             ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, reader.text_line, NULL}, NULL,
-                           "has more than %u keys", PS_PROPERTIES_COUNT_MAX);
+                           "has more than %s keys", ps_quantity_print_count(PS_PROPERTIES_COUNT_MAX).text);
             status = PS_FAIL;
             break;
         }
@@ -431,8 +432,8 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
     }
     if (reader.utf8_lines > UTF8_WARNINGS_MAX)
         ps_problem_add(problems, PS_SEVERITY_WARNING, (struct ps_place){file, 0, NULL},
-                       "native2ascii converts a whole file", "has UTF-8 bytes in %u more lines",
-                       reader.utf8_lines - UTF8_WARNINGS_MAX);
+                       "native2ascii converts a whole file", "has UTF-8 bytes in %s more lines",
+                       ps_quantity_print_count(reader.utf8_lines - UTF8_WARNINGS_MAX).text);
     free(reader.text);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "conf/report.h"
 
 #include "conf/bind.h"
+#include "core/quantity.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -36,13 +37,44 @@ void ps_report_problems(FILE *file, const struct ps_conf *conf, bool colour)
     ps_arena_destroy(arena);
 }
 
+/* ---- outlines ---- */
+
+/* Returns what the component's stage says of itself, or NULL. */
+static const char *outline_of(const struct ps_conf *conf, const struct ps_conf_part *part)
+{
+    struct ps_context context = {.agent = conf->agent.name,
+                                 .component = part->label,
+                                 .name = part->name,
+                                 .arena = conf->arena,
+                                 .system_property = ps_conf_system_property,
+                                 .argument = (void *)(uintptr_t)conf};
+    return ps_stage_outline(part->ops, part->plan, &context);
+}
+
+static void print_outline(FILE *file, const struct ps_conf *conf, const struct ps_conf_part *part)
+{
+    const char *outline = outline_of(conf, part);
+    if (outline != NULL)
+        fprintf(file, ", %s", outline);
+}
+
 /* ---- text ---- */
 
-static void print_source(FILE *file, const struct ps_conf_source *source)
+static void print_letters(FILE *file, const char *directory, int64_t retry_max)
+{
+    if (directory != NULL)
+        fprintf(file, ", dead letters into %s", directory);
+    if (retry_max > 0)
+        fprintf(file, ", after %s attempts at the latest", ps_quantity_print_count((uint64_t)retry_max).text);
+}
+
+static void print_source(FILE *file, const struct ps_conf *conf, const struct ps_conf_source *source)
 {
     fprintf(file, "  source %s: %s", source->part.name, source->part.ops->name);
     if (source->common.workers > 1)
         fprintf(file, " on %" PRId64 " workers", source->common.workers);
+    print_outline(file, conf, &source->part);
+    print_letters(file, source->common.deadletter, 0);
     fputc('\n', file);
     for (size_t i = 0; i < source->interceptor_count; i++)
         fprintf(file, "    -> interceptor %s: %s\n", source->interceptors[i].name,
@@ -60,7 +92,7 @@ static void print_channel(FILE *file, const struct ps_conf_channel *channel)
     if (capacity != NULL && capacity->type == PS_OPTION_INT) {
         int64_t events;
         memcpy(&events, (const char *)channel->part.plan + capacity->offset, sizeof events);
-        fprintf(file, ", capacity %" PRId64 " events", events);
+        fprintf(file, ", capacity %s events", ps_quantity_print_count((uint64_t)events).text);
     }
     fprintf(file, ", %zu in, %zu out\n", channel->source_count, channel->sink_count);
 }
@@ -70,13 +102,16 @@ void ps_report_agent(FILE *file, const struct ps_conf *conf)
     const struct ps_conf_agent *agent = &conf->agent;
     fprintf(file, "agent %s\n", agent->name);
     for (size_t i = 0; i < agent->source_count; i++)
-        print_source(file, &agent->sources[i]);
+        print_source(file, conf, &agent->sources[i]);
     for (size_t i = 0; i < agent->channel_count; i++)
         print_channel(file, &agent->channels[i]);
     for (size_t i = 0; i < agent->sink_count; i++) {
         const struct ps_conf_sink *sink = &agent->sinks[i];
-        fprintf(file, "  sink %s: %s from channel %s%s%s\n", sink->part.name, sink->part.ops->name,
+        fprintf(file, "  sink %s: %s from channel %s%s%s", sink->part.name, sink->part.ops->name,
                 sink->channel, sink->group != NULL ? ", group " : "", sink->group != NULL ? sink->group : "");
+        print_outline(file, conf, &sink->part);
+        print_letters(file, sink->common.deadletter, sink->common.retry_max);
+        fputc('\n', file);
     }
     for (size_t i = 0; i < agent->group_count; i++) {
         fprintf(file, "  sink group %s: %s:", agent->groups[i].name, agent->groups[i].processor);
@@ -132,13 +167,14 @@ static json_t *json_texts(const struct ps_texts *texts)
     return array;
 }
 
-static json_t *json_part(const struct ps_conf_part *part)
+static json_t *json_part(const struct ps_conf *conf, const struct ps_conf_part *part)
 {
     json_t *object = json_object();
     json_object_set_new(object, "name", text_or_null(part->name));
     json_object_set_new(object, "type", text_or_null(part->ops->name));
     json_object_set_new(object, "file", text_or_null(part->file));
     json_object_set_new(object, "line", json_integer(part->line));
+    json_object_set_new(object, "outline", text_or_null(outline_of(conf, part)));
     return object;
 }
 
@@ -154,16 +190,17 @@ static json_t *json_problem(const struct ps_problem *problem)
     return object;
 }
 
-static json_t *json_source(const struct ps_conf_source *source)
+static json_t *json_source(const struct ps_conf *conf, const struct ps_conf_source *source)
 {
-    json_t *object = json_part(&source->part);
+    json_t *object = json_part(conf, &source->part);
     json_object_set_new(object, "channels", json_texts(&source->channels));
     json_object_set_new(object, "selector", json_string(source->selector.ops->name));
     json_t *interceptors = json_array();
     for (size_t i = 0; i < source->interceptor_count; i++)
-        json_array_append_new(interceptors, json_part(&source->interceptors[i]));
+        json_array_append_new(interceptors, json_part(conf, &source->interceptors[i]));
     json_object_set_new(object, "interceptors", interceptors);
     json_object_set_new(object, "workers", json_integer(source->common.workers));
+    json_object_set_new(object, "deadletter", text_or_null(source->common.deadletter));
     return object;
 }
 
@@ -172,13 +209,15 @@ struct json_t *ps_report_json_begin(const struct ps_conf *conf)
     const struct ps_conf_agent *agent = &conf->agent;
     json_t *root = json_object(), *sources = json_array(), *channels = json_array(), *sinks = json_array();
     for (size_t i = 0; i < agent->source_count; i++)
-        json_array_append_new(sources, json_source(&agent->sources[i]));
+        json_array_append_new(sources, json_source(conf, &agent->sources[i]));
     for (size_t i = 0; i < agent->channel_count; i++)
-        json_array_append_new(channels, json_part(&agent->channels[i].part));
+        json_array_append_new(channels, json_part(conf, &agent->channels[i].part));
     for (size_t i = 0; i < agent->sink_count; i++) {
-        json_t *sink = json_part(&agent->sinks[i].part);
+        json_t *sink = json_part(conf, &agent->sinks[i].part);
         json_object_set_new(sink, "channel", text_or_null(agent->sinks[i].channel));
         json_object_set_new(sink, "group", text_or_null(agent->sinks[i].group));
+        json_object_set_new(sink, "deadletter", text_or_null(agent->sinks[i].common.deadletter));
+        json_object_set_new(sink, "retry_max", json_integer(agent->sinks[i].common.retry_max));
         json_array_append_new(sinks, sink);
     }
     json_object_set_new(root, "agent", text_or_null(conf->wanted));
@@ -188,14 +227,18 @@ struct json_t *ps_report_json_begin(const struct ps_conf *conf)
     return root;
 }
 
-char *ps_report_json_end(struct json_t *root, const struct ps_conf *conf, const struct ps_texts *lines)
+void ps_report_json_texts(struct json_t *root, const char *name, const struct ps_texts *texts)
+{
+    json_object_set_new(root, name, json_texts(texts));
+}
+
+char *ps_report_json_end(struct json_t *root, const struct ps_conf *conf)
 {
     json_t *problems = json_array();
     for (size_t i = 0; i < conf->problems.count; i++)
         json_array_append_new(problems, json_problem(&conf->problems.items[i]));
     json_object_set_new(root, "starts", json_boolean(conf->problems.errors == 0));
     json_object_set_new(root, "problems", problems);
-    json_object_set_new(root, "engine", json_texts(lines));
     json_object_set_new(root, "other_agents", json_texts(&conf->other_agents));
     char *text = json_dumps(root, JSON_INDENT(2));
     json_decref(root);

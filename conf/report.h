@@ -18,9 +18,9 @@ void ps_report_agent(FILE *file, const struct ps_conf *conf);
 /* Prints "a1: fine" or "a1: 2 errors, 1 warning: the agent would not start". */
 void ps_report_summary(FILE *file, const struct ps_conf *conf);
 
-/* The same as one JSON object, in two steps: the components before ps_conf_take_spec, then the problems and
- * the engine's lines. The second step ends the object and returns its text. Owns: the caller frees the
- * text. */
+/* The same as one JSON object: the components before ps_conf_take_spec, lists of lines under names of their own, then
+ * the problems, which ends the object and returns its text. Owns: the caller frees the text. */
 struct json_t;
 struct json_t *ps_report_json_begin(const struct ps_conf *conf);
-char *ps_report_json_end(struct json_t *root, const struct ps_conf *conf, const struct ps_texts *lines);
+void ps_report_json_texts(struct json_t *root, const char *name, const struct ps_texts *texts);
+char *ps_report_json_end(struct json_t *root, const struct ps_conf *conf);

@@ -4,6 +4,7 @@
 #include "conf/conf.h"
 #include "conf/types.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,9 @@ static bool belongs_elsewhere(const struct ps_conf_part *part, const char *key)
            (strncmp(key, "selector.", 9) == 0 || strncmp(key, "interceptors", 12) == 0);
 }
 
+#define LENGTH_BYTES 24U /* of a number in text, and signs */
+
+/* Keys in order, each with the length of its value, which may have line breaks. */
 static const char *fingerprint(struct ps_arena *arena, const struct ps_conf_part *part)
 {
     struct ps_pair *pairs = ps_must_alloc(part->pairs.count + 1, sizeof *pairs, "properties of a component");
@@ -75,20 +79,24 @@ static const char *fingerprint(struct ps_arena *arena, const struct ps_conf_part
         if (strcmp(pair->key, "type") == 0 || belongs_elsewhere(part, pair->key))
             continue;
         pairs[count++] = *pair;
-        length += strlen(pair->key) + strlen(pair->value) + 2;
+        length += strlen(pair->key) + strlen(pair->value) + LENGTH_BYTES;
     }
     qsort(pairs, count, sizeof *pairs, pair_compare);
     char *text = ps_arena_alloc(arena, length);
     char *at = stpcpy(stpcpy(text, part->ops->name), "\n");
     for (size_t i = 0; i < count; i++)
-        at = stpcpy(stpcpy(stpcpy(stpcpy(at, pairs[i].key), "="), pairs[i].value), "\n");
+        at += sprintf(at, "%s=%zu:%s\n", pairs[i].key, strlen(pairs[i].value), pairs[i].value);
     free(pairs);
     return text;
 }
 
 static struct ps_stage_spec stage_spec(struct ps_arena *arena, const struct ps_conf_part *part)
 {
-    return (struct ps_stage_spec){part->name, part->label, part->ops, part->plan, fingerprint(arena, part)};
+    return (struct ps_stage_spec){.name = part->name,
+                                  .component = part->label,
+                                  .ops = part->ops,
+                                  .plan = part->plan,
+                                  .fingerprint = fingerprint(arena, part)};
 }
 
 /* ---- the spec ---- */
@@ -121,6 +129,37 @@ static struct ps_source_spec source_spec(struct ps_arena *arena, const struct ps
     return spec;
 }
 
+/* The names of the sinks belong to it, too: their numbers follow from them. */
+static const char *group_fingerprint(struct ps_arena *arena, const struct ps_conf_group *group)
+{
+    const char *text = group->processor;
+    for (size_t i = 0; i < group->sinks.count; i++)
+        text = ps_arena_format(arena, "%s %s", text, group->sinks.items[i]);
+    for (size_t i = 0; i < group->pairs.count; i++)
+        text =
+            ps_arena_format(arena, "%s\n%s=%s", text, group->pairs.items[i].key, group->pairs.items[i].value);
+    return text;
+}
+
+/* Adds the group, and makes its sinks members of it. */
+static void group_spec(struct ps_agent_spec *spec, const struct ps_conf_agent *agent,
+                       const struct ps_conf_group *group)
+{
+    struct ps_group_spec *made = &spec->groups[spec->group_count++];
+    *made = (struct ps_group_spec){.name = group->name,
+                                   .component = ps_arena_format(spec->arena, "sink group %s", group->name),
+                                   .settings = group->settings,
+                                   .fingerprint = group_fingerprint(spec->arena, group)};
+    for (size_t i = 0; i < agent->sink_count; i++) {
+        for (unsigned k = 0; k < group->sinks.count; k++) {
+            if (strcmp(agent->sinks[i].part.name, group->sinks.items[k]) != 0)
+                continue;
+            spec->sinks[i].group = made;
+            spec->sinks[i].member = k;
+        }
+    }
+}
+
 static struct build_context *build_context_make(const struct ps_conf *conf)
 {
     struct ps_arena *arena = conf->plan_arena;
@@ -146,6 +185,7 @@ struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf)
         .sources = ps_arena_alloc(arena, (agent->source_count + 1) * sizeof *spec->sources),
         .channels = ps_arena_alloc(arena, (agent->channel_count + 1) * sizeof *spec->channels),
         .sinks = ps_arena_alloc(arena, (agent->sink_count + 1) * sizeof *spec->sinks),
+        .groups = ps_arena_alloc(arena, (agent->group_count + 1) * sizeof *spec->groups),
         .source_count = agent->source_count,
         .channel_count = agent->channel_count,
         .sink_count = agent->sink_count,
@@ -158,8 +198,13 @@ struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf)
     for (size_t i = 0; i < agent->source_count; i++)
         spec->sources[i] = source_spec(arena, agent, &agent->sources[i]);
     for (size_t i = 0; i < agent->sink_count; i++)
-        spec->sinks[i] = (struct ps_sink_spec){stage_spec(arena, &agent->sinks[i].part),
-                                               channel_number(agent, agent->sinks[i].channel)};
+        spec->sinks[i] = (struct ps_sink_spec){.stage = stage_spec(arena, &agent->sinks[i].part),
+                                               .channel = channel_number(agent, agent->sinks[i].channel),
+                                               .common = agent->sinks[i].common};
+    for (size_t i = 0; i < agent->group_count; i++) {
+        if (agent->groups[i].runs)
+            group_spec(spec, agent, &agent->groups[i]);
+    }
     conf->plan_arena = NULL;
     return spec;
 }

@@ -221,16 +221,27 @@ static void report_nothing(struct ps_validation *validation, bool channels)
 {
     const struct ps_agent_text *text = validation->text;
     struct ps_place place = {text->file, 0, text->name};
-    if (text->sections[PS_SECTION_CHANNELS].list == NULL)
+    const char *list = ps_arena_format(validation->arena, "%s.channels", text->name);
+    bool follows = false;
+    if (text->sections[PS_SECTION_CHANNELS].list == NULL) {
         ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place,
-                       ps_arena_format(validation->arena, "add the line %s.channels = ...", text->name),
+                       ps_arena_format(validation->arena, "add the line %s = ...", list),
                        "the agent has no list of channels");
-    else if (!channels)
-        ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place, NULL,
+    } else if (!channels) {
+        follows = ps_problems_decide(validation->problems, list);
+        ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place,
+                       follows ? NULL : ps_arena_format(validation->arena, "name one in %s", list),
                        "the agent has no valid channel");
-    else
-        ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place, NULL,
+    } else {
+        follows = ps_problems_decide(validation->problems, NULL);
+        ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place,
+                       follows ? NULL
+                               : ps_arena_format(validation->arena, "name some in %s.sources and %s.sinks",
+                                                 text->name, text->name),
                        "the agent has neither a source nor a sink left");
+    }
+    if (follows)
+        ps_problem_follows(validation->problems);
 }
 
 /* Removes channels without any connection, as Flume does. Keeps a channel with only one end, with a
@@ -246,25 +257,31 @@ static void validate_connections(struct ps_validation *validation)
             ps_arena_format(validation->arena, "%s.channels.%s", agent->name, channel->part.name)};
         /* If a component named this channel, that component's removal was already reported. The warnings
          * below only matter to an agent that starts. */
-        bool wanted = count_users(validation, PS_SECTION_SOURCES, channel->part.name) +
-                          count_users(validation, PS_SECTION_SINKS, channel->part.name) >
-                      0;
+        unsigned sources = count_users(validation, PS_SECTION_SOURCES, channel->part.name);
+        unsigned sinks = count_users(validation, PS_SECTION_SINKS, channel->part.name);
         bool starts = validation->problems->errors == 0;
         if (channel->source_count == 0 && channel->sink_count == 0) {
-            if (!wanted) {
+            if (sources + sinks == 0) {
                 ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, NULL,
                                "no source and no sink is connected to channel %s", channel->part.name);
                 ps_problem_mistake(validation->problems, PS_MISTAKE_NONE);
             }
             continue;
         }
-        if (channel->sink_count == 0 && starts)
-            ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place, "connect a sink to it",
+        bool shared = channel->part.ops->shared; /* others put into it, or take from it */
+        if (channel->sink_count == 0 && starts && !(shared && sinks == 0)) {
+            ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place,
+                           sinks > 0 ? NULL : "connect a sink to it",
                            "no sink takes from channel %s: when it is full its sources wait forever",
                            channel->part.name);
-        else if (channel->source_count == 0 && starts)
+            if (sinks > 0)
+                ps_problem_follows(validation->problems);
+        } else if (channel->source_count == 0 && starts && !(shared && sources == 0)) {
             ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place, NULL,
                            "no source puts into channel %s", channel->part.name);
+            if (sources > 0)
+                ps_problem_follows(validation->problems);
+        }
         agent->channels[kept++] = *channel;
     }
     agent->channel_count = kept;

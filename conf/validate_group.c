@@ -2,11 +2,23 @@
  * counts the sinks of each channel. Thread: the control thread. */
 #include "conf/validation.h"
 
+#include "conf/group_order.h"
 #include "conf/types.h"
 #include "core/nearest.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+/* One group that is being validated. */
+struct grouping {
+    struct ps_validation *validation;
+    const struct ps_entry *entry;
+    const char *prefix; /* "a1.sinkgroups.g1." */
+    struct ps_conf_group *group;
+    struct ps_processor_options options;
+};
 
 static struct ps_conf_sink *sink_find(struct ps_validation *validation, const char *name)
 {
@@ -28,7 +40,7 @@ static void drop_members(struct ps_validation *validation, const struct ps_texts
     agent->sink_count = kept;
 }
 
-/* Returns the members that are valid and in no other group. */
+/* Returns the members that are valid and in no other group, in Flume's order. */
 static struct ps_texts group_members(struct ps_validation *validation, const struct ps_texts *written,
                                      struct ps_place place, const char *group)
 {
@@ -54,47 +66,223 @@ static struct ps_texts group_members(struct ps_validation *validation, const str
             items[valid.count++] = name;
         }
     }
+    ps_group_order(items, valid.count, written->count);
     return valid;
 }
 
-/* Returns false if the group, and with it its members, cannot run. */
-static bool group_processor(struct ps_validation *validation, const struct ps_conf_group *group,
-                            struct ps_place place)
+static struct ps_place place_of_key(const struct grouping *grouping, const char *key)
 {
+    return ps_validation_place(grouping->validation, grouping->entry, grouping->prefix, key);
+}
+
+/* ---- what penstock does not have ---- */
+
+/* `what`: "the class x.Y is ..". */
+static bool report_unsupported(const struct grouping *grouping, const char *key, const char *cure,
+                               const char *what)
+{
+    struct ps_validation *validation = grouping->validation;
+    bool allowed = validation->maker.allow_unsupported;
+    ps_problem_add(validation->problems, allowed ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR,
+                   place_of_key(grouping, key), allowed ? NULL : cure, "%s", what);
+    return false;
+}
+
+static bool report_class(const struct grouping *grouping, const char *key, const char *kind,
+                         const char *class_name, const char *cure)
+{
+    return report_unsupported(
+        grouping, key, cure,
+        ps_arena_format(
+            grouping->validation->arena,
+            "the %s `%s` is a Java class of your own: penstock runs no Java, so the group and its "
+            "sinks cannot run",
+            kind, class_name));
+}
+
+static bool report_unknown_processor(const struct grouping *grouping)
+{
+    struct ps_validation *validation = grouping->validation;
+    const char *type = grouping->group->processor, *nearest = NULL;
+    if (strchr(type, '.') != NULL)
+        return report_class(grouping, "processor.type", "sink processor", type,
+                            "use failover or load_balance; or set penstock.allow.unsupported = true to run "
+                            "without these sinks");
+    struct ps_nearest near;
+    ps_nearest_init(&near, type);
+    ps_nearest_offer(&near, "default");
+    ps_nearest_offer(&near, "failover");
+    ps_nearest_offer(&near, "load_balance");
+    if (near.word != NULL)
+        nearest = ps_arena_format(validation->arena, "did you mean %s?", near.word);
+    ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, "processor.type"),
+                   nearest, "Flume has no sink processor `%s`: it drops the group and its sinks", type);
+    return false;
+}
+
+/* ---- the processors ---- */
+
+/* Integer.parseInt: no blanks. */
+static bool priority_of(const struct grouping *grouping, const char *sink, int32_t *priority)
+{
+    const char *text = ps_pairs_get(&grouping->options.priorities, sink);
+    if (text == NULL || *text == '\0' || strspn(text, "+-0123456789") != strlen(text))
+        return false;
+    char *end;
+    long long value = strtoll(text, &end, 10);
+    *priority = (int32_t)value;
+    return *end == '\0' && value >= INT32_MIN && value <= INT32_MAX;
+}
+
+static const char *sink_of_priority(const struct ps_texts *sinks, const int32_t *priorities, int32_t priority)
+{
+    for (size_t i = 0; i < sinks->count; i++) {
+        if (priorities[i] == priority)
+            return sinks->items[i];
+    }
+    return NULL;
+}
+
+static void warn_of_priorities_of_others(const struct grouping *grouping)
+{
+    const struct ps_pairs *pairs = &grouping->options.priorities;
+    for (size_t i = 0; i < pairs->count; i++) {
+        if (ps_texts_have(&grouping->group->sinks, pairs->items[i].key))
+            continue;
+        const char *key =
+            ps_arena_format(grouping->validation->arena, "processor.priority.%s", pairs->items[i].key);
+        ps_problem_add(grouping->validation->problems, PS_SEVERITY_WARNING, place_of_key(grouping, key), NULL,
+                       "no sink %s is in the group: ignored", pairs->items[i].key);
+    }
+}
+
+/* Sinks without a priority get -1, -2, ..; of two with one priority, Flume's processor never uses the second. */
+static bool make_failover(struct grouping *grouping)
+{
+    struct ps_validation *validation = grouping->validation;
+    struct ps_conf_group *group = grouping->group;
+    int32_t *priorities = ps_arena_alloc(validation->arena, (group->sinks.count + 1) * sizeof *priorities);
+    const char **items = ps_arena_alloc(validation->arena, (group->sinks.count + 1) * sizeof *items);
+    const char **unused = ps_arena_alloc(validation->arena, (group->sinks.count + 1) * sizeof *unused);
+    struct ps_texts used = {0, items}, others = {0, unused};
+    int32_t next = 0;
+    warn_of_priorities_of_others(grouping);
+    for (size_t i = 0; i < group->sinks.count; i++) {
+        const char *name = group->sinks.items[i],
+                   *written = ps_pairs_get(&grouping->options.priorities, name);
+        const char *key = ps_arena_format(validation->arena, "processor.priority.%s", name);
+        int32_t priority;
+        if (!priority_of(grouping, name, &priority)) {
+            priority = --next;
+            if (written != NULL)
+                ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place_of_key(grouping, key),
+                               "write a whole number", "`%s` is not a number: %" PRId32 " is used", written,
+                               priority);
+        }
+        const char *same = sink_of_priority(&used, priorities, priority);
+        if (same != NULL) {
+            ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, key),
+                           "give it a priority of its own",
+                           "sink %s has the priority %" PRId32 " of sink %s: Flume never uses it", name,
+                           priority, same);
+            unused[others.count++] = name;
+            continue;
+        }
+        priorities[used.count] = priority;
+        items[used.count++] = name;
+    }
+    drop_members(validation, &others);
+    group->sinks = used;
+    group->settings = (struct ps_processor_settings){.type = PS_PROCESSOR_FAILOVER,
+                                                     .max_ms = grouping->options.max_penalty_ms,
+                                                     .count = (unsigned)used.count,
+                                                     .priorities = priorities};
+    return true;
+}
+
+static bool make_load_balance(struct grouping *grouping)
+{
+    struct ps_validation *validation = grouping->validation;
+    struct ps_conf_group *group = grouping->group;
+    const struct ps_processor_options *options = &grouping->options;
+    bool random = strcasecmp(options->selector, "random") == 0;
+    if (group->sinks.count < 2) {
+        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, "sinks"),
+                       "add a second sink, or remove the group",
+                       "load_balance takes two sinks or more: Flume drops the group and its sink");
+        return false;
+    }
+    if (!random && strcasecmp(options->selector, "round_robin") != 0) {
+        if (strchr(options->selector, '.') != NULL)
+            return report_class(grouping, "processor.selector", "sink selector", options->selector,
+                                "use round_robin or random; or set penstock.allow.unsupported = true to run "
+                                "without these sinks");
+        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED,
+                       place_of_key(grouping, "processor.selector"), "use round_robin or random",
+                       "Flume has no sink selector `%s`: it drops the group and its sinks",
+                       options->selector);
+        return false;
+    }
+    group->settings = (struct ps_processor_settings){.type = PS_PROCESSOR_LOAD_BALANCE,
+                                                     .random = random,
+                                                     .backoff = options->backoff,
+                                                     .max_ms = options->max_timeout_ms,
+                                                     .count = (unsigned)group->sinks.count};
+    return true;
+}
+
+/* Flume lets each member take from its own channel. */
+static void warn_of_channels(const struct grouping *grouping)
+{
+    const struct ps_texts *sinks = &grouping->group->sinks;
+    const char *first = NULL;
+    for (size_t i = 0; i < sinks->count; i++) {
+        const char *channel = sink_find(grouping->validation, sinks->items[i])->channel;
+        if (first != NULL && strcmp(first, channel) != 0) {
+            ps_problem_add(
+                grouping->validation->problems, PS_SEVERITY_WARNING, place_of_key(grouping, "sinks"),
+                "let all sinks of the group take from one channel",
+                "the sinks take from different channels (%s, %s): as in Flume, the group chooses a "
+                "sink and so a channel; no sink gets what another one failed with",
+                first, channel);
+            return;
+        }
+        first = channel;
+    }
+}
+
+/* Returns false if the group, and with it its members, cannot run. */
+static bool group_processor(struct grouping *grouping)
+{
+    struct ps_validation *validation = grouping->validation;
+    struct ps_conf_group *group = grouping->group;
     if (group->processor == NULL) {
-        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
+        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, "processor.type"),
                        "write processor.type = failover or load_balance; a single sink needs no group",
                        "the group has no processor.type: Flume drops the group and its sinks");
         return false;
     }
     const char *flume = ps_type_flume_name(PS_KIND_PROCESSOR, group->processor);
-    bool allowed = validation->maker.allow_unsupported;
-    if (flume != NULL && strcmp(flume, "default") == 0) {
-        if (group->sinks.count == 1)
-            return true;
-        ps_problem_add(
-            validation->problems, PS_SEVERITY_DROPPED, place,
-            "use failover or load_balance, or no group at all",
-            "the default sink processor takes exactly one sink: Flume drops the group and its sinks");
-    } else if (flume != NULL) {
-        ps_problem_add(validation->problems, allowed ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR, place,
-                       allowed ? NULL
-                               : "remove the group: its sinks then run side by side; or set "
-                                 "penstock.allow.unsupported = true to run without them",
-                       "Flume's sink processor `%s` is not supported by penstock yet", flume);
-    } else {
-        const char *nearest = NULL;
-        struct ps_nearest near;
-        ps_nearest_init(&near, group->processor);
-        ps_nearest_offer(&near, "default");
-        ps_nearest_offer(&near, "failover");
-        ps_nearest_offer(&near, "load_balance");
-        if (near.word != NULL)
-            nearest = ps_arena_format(validation->arena, "did you mean %s?", near.word);
-        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, nearest,
-                       "Flume has no sink processor `%s`: it drops the group and its sinks",
-                       group->processor);
+    if (flume == NULL)
+        return report_unknown_processor(grouping);
+    if (strcmp(flume, "default") != 0) {
+        struct ps_bind bind = {.arena = validation->arena,
+                               .problems = validation->problems,
+                               .prefix = ps_arena_format(validation->arena, "%sprocessor.", grouping->prefix),
+                               .file = group->file,
+                               .line = group->line};
+        if (ps_bind_options(&bind, ps_processor_rows, NULL, &group->pairs, &grouping->options) != PS_OK)
+            return false;
+        group->runs = strcmp(flume, "failover") == 0 ? make_failover(grouping) : make_load_balance(grouping);
+        if (group->runs)
+            warn_of_channels(grouping);
+        return group->runs;
     }
+    if (group->sinks.count == 1)
+        return true;
+    ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, "processor.type"),
+                   "use failover or load_balance, or no group at all",
+                   "the default sink processor takes exactly one sink: Flume drops the group and its sinks");
     return false;
 }
 
@@ -125,8 +313,8 @@ static void group_make(struct ps_validation *validation, const struct ps_entry *
     }
     const struct ps_pair *type = ps_pairs_find(&common.processor, "type");
     group->processor = type != NULL ? type->value : NULL;
-    place = ps_validation_place(validation, entry, prefix, "processor.type");
-    if (group_processor(validation, group, place))
+    struct grouping grouping = {validation, entry, prefix, group, {0}};
+    if (group_processor(&grouping))
         agent->group_count++;
     else
         drop_members(validation, &group->sinks);

@@ -73,6 +73,24 @@ static struct ps_texts source_channels(struct ps_validation *validation,
     return valid;
 }
 
+/* Without a type the selector is replicating: keys of a multiplexing one then have no effect. */
+static void warn_of_selector_without_type(struct ps_validation *validation, const struct ps_pairs *pairs,
+                                          const char *below)
+{
+    for (size_t i = 0; i < pairs->count; i++) {
+        const struct ps_pair *pair = &pairs->items[i];
+        if (strcmp(pair->key, "header") != 0 && strcmp(pair->key, "default") != 0 &&
+            !ps_text_begins(pair->key, "mapping."))
+            continue;
+        ps_problem_add(
+            validation->problems, PS_SEVERITY_WARNING,
+            (struct ps_place){pair->file, pair->line, ps_arena_format(validation->arena, "%stype", below)},
+            ps_arena_format(validation->arena, "add the line %stype = multiplexing", below),
+            "is missing: every event goes to every channel, and %s%s has no effect", below, pair->key);
+        return;
+    }
+}
+
 static bool source_selector(struct ps_validation *validation, struct ps_conf_source *source,
                             const struct ps_common_source *common, const char *prefix,
                             const struct ps_context *context)
@@ -90,6 +108,8 @@ static bool source_selector(struct ps_validation *validation, struct ps_conf_sou
     };
     struct ps_place place = {selector->file, selector->line,
                              ps_arena_format(validation->arena, "%stype", below)};
+    if (type == NULL)
+        warn_of_selector_without_type(validation, &common->selector, below);
     selector->ops = ps_part_type(&validation->maker, PS_KIND_SELECTOR, selector->type, place);
     return selector->ops != NULL &&
            ps_part_bind(&validation->maker, selector, below, ps_common_type) == PS_OK &&
@@ -179,6 +199,23 @@ static bool source_workers(struct ps_validation *validation, const struct ps_con
     return false;
 }
 
+/* Dead letters go to a directory. A word without a slash is a channel's name, or a mistake that would make a directory where
+ * the agent was started. */
+static bool deadletter_is_directory(struct ps_validation *validation, const struct ps_conf_part *part,
+                                    const char *prefix, const char *directory)
+{
+    if (directory == NULL || strchr(directory, '/') != NULL)
+        return true;
+    bool channel = ps_validation_channel(validation, directory) != NULL;
+    ps_problem_add(validation->problems, PS_SEVERITY_ERROR,
+                   ps_part_place(&validation->maker, part, prefix, "penstock.deadletter"),
+                   "name a directory: /var/lib/penstock/dead, or ./dead",
+                   channel ? "%s is a channel: dead letters go to a directory"
+                           : "\"%s\" is no directory's path",
+                   directory);
+    return false;
+}
+
 static bool source_make(struct ps_validation *validation, const struct ps_entry *entry,
                         struct ps_conf_source *source)
 {
@@ -191,6 +228,7 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
     struct ps_bind bind = common_bind(validation, part, prefix);
     bool good = ps_bind_options(&bind, ps_common_source_options, NULL, &part->pairs, &common) == PS_OK;
     good &= ps_bind_options(&bind, ps_source_common_rows, NULL, &part->pairs, &source->common) == PS_OK;
+    good &= deadletter_is_directory(validation, part, prefix, source->common.deadletter);
     source->channels = source_channels(validation, &common, part, prefix);
     good &= source->channels.count > 0;
     struct ps_context context = {
@@ -224,6 +262,20 @@ void ps_validate_sources(struct ps_validation *validation)
     }
 }
 
+/* A limit of attempts is of use only with a place for what is given up. */
+static bool sink_retries(struct ps_validation *validation, struct ps_conf_sink *sink, const char *prefix)
+{
+    if (sink->common.retry_max == 0 || sink->common.deadletter != NULL)
+        return true;
+    ps_problem_add(
+        validation->problems, PS_SEVERITY_ERROR,
+        ps_part_place(&validation->maker, &sink->part, prefix, "penstock.retry.max"),
+        ps_arena_format(validation->arena, "add the line %spenstock.deadletter = DIRECTORY", prefix),
+        "%s would lose events after %lld attempts: it has no penstock.deadletter", sink->part.label,
+        (long long)sink->common.retry_max);
+    return false;
+}
+
 static bool sink_make(struct ps_validation *validation, const struct ps_entry *entry,
                       struct ps_conf_sink *sink)
 {
@@ -235,6 +287,9 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
     struct ps_conf_part *part = &sink->part;
     struct ps_bind bind = common_bind(validation, part, prefix);
     bool good = ps_bind_options(&bind, ps_common_sink_options, NULL, &part->pairs, &common) == PS_OK;
+    good &= ps_bind_options(&bind, ps_sink_common_rows, NULL, &part->pairs, &sink->common) == PS_OK;
+    good &= sink_retries(validation, sink, prefix);
+    good &= deadletter_is_directory(validation, part, prefix, sink->common.deadletter);
     sink->channel = common.channel;
     const struct ps_conf_channel *channel =
         sink->channel != NULL ? ps_validation_channel(validation, sink->channel) : NULL;

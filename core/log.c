@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/log_limit.h"
 #include "core/printable.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -208,11 +209,11 @@ static void emit(enum ps_log_level level, const char *component, const char *tex
     line[length++] = ' ';
     length += escape(line + length, sizeof line - length - 128, text);
     if (held > 0)
-        length +=
-            (size_t)sprintf(line + length, " (%llu more like this held back)", (unsigned long long)held);
+        length += (size_t)sprintf(line + length, " (%s more like this held back)",
+                                  ps_quantity_print_count(held).text);
     if (log_state.dropped > 0)
-        length += (size_t)sprintf(line + length, " (%llu lines dropped: the reader of the log was too slow)",
-                                  (unsigned long long)log_state.dropped);
+        length += (size_t)sprintf(line + length, " (%s lines dropped: the reader of the log was too slow)",
+                                  ps_quantity_print_count(log_state.dropped).text);
     line[length++] = '\n';
     if (write_line(log_state.fd >= 0 ? log_state.fd : STDERR_FILENO, line, length))
         log_state.dropped = 0;

@@ -1,40 +1,18 @@
 /* The penstock program: calls the subcommand, core/commands/<name>.c. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/nearest.h"
-#include "core/base.h"
 #include "core/commands/commands.h"
-
-struct subcommand {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary;
-};
-
-static const struct subcommand subcommands[] = {
-    {"agent", ps_main_agent, "run an agent from a Flume configuration file"},
-    {"node", ps_main_agent, "the old name of agent"},
-    {"check", ps_main_check, "check a configuration file and print the plan, or every problem at once"},
-    {"components", ps_main_components, "every source, channel, sink ... with its keys, defaults and meaning"},
-    {"tail", ps_main_tail, "show live events of a channel or sink of a running agent"},
-    {"demo", ps_main_demo, "the main job, from generator to verified Kafka topics, on an embedded broker"},
-    {"load", ps_main_load, "an open-loop load generator for syslog, Flume, HTTP, Kafka and files"},
-    {"verify", ps_main_verify, "find what a pipeline lost, doubled, reordered or changed of a load"},
-    {"plan", ps_main_plan, "how much a pipeline holds, what limits it, and how many machines it takes"},
-    {"rules", ps_main_rules, "check, test, explain and measure the rules of a rules file"},
-    {"mock-broker", ps_main_mock_broker,
-     "librdkafka's mock Kafka cluster as a process of its own, for tests"},
-    {"version", ps_main_version, "print the version, the libraries, the build and the CPU"},
-};
 
 static void usage(FILE *to)
 {
     fprintf(
         to,
         "penstock runs Apache Flume agent files and feeds Kafka.\n\nusage: penstock COMMAND [OPTION]...\n\n");
-    for (size_t i = 0; i < PS_COUNT_OF(subcommands); i++)
-        fprintf(to, "  %-12s %s\n", subcommands[i].name, subcommands[i].summary);
+    for (size_t i = 0; ps_subcommands[i].name != NULL; i++)
+        fprintf(to, "  %-12s %s\n", ps_subcommands[i].name, ps_subcommands[i].summary);
     fprintf(to, "\n`penstock help COMMAND` or `penstock COMMAND --help` tells more.\n\nexamples:\n"
                 "  penstock check -n a1 -f flume.properties\n"
                 "  penstock agent -n a1 -c /etc/flume/conf -f flume.properties -Dflume.monitoring.type=http\n"
@@ -48,11 +26,11 @@ static bool is_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
 }
 
-static const struct subcommand *find(const char *name)
+static const struct ps_subcommand *find(const char *name)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(subcommands); i++)
-        if (strcmp(name, subcommands[i].name) == 0)
-            return &subcommands[i];
+    for (size_t i = 0; ps_subcommands[i].name != NULL; i++)
+        if (strcmp(name, ps_subcommands[i].name) == 0)
+            return &ps_subcommands[i];
     return NULL;
 }
 
@@ -61,8 +39,8 @@ static int refuse(const char *name)
 {
     struct ps_nearest nearest;
     ps_nearest_init(&nearest, name);
-    for (size_t i = 0; i < PS_COUNT_OF(subcommands); i++)
-        ps_nearest_offer(&nearest, subcommands[i].name);
+    for (size_t i = 0; ps_subcommands[i].name != NULL; i++)
+        ps_nearest_offer(&nearest, ps_subcommands[i].name);
     usage(stderr);
     if (nearest.word != NULL)
         fprintf(stderr, "\npenstock: there is no command `%s`; did you mean `%s`?\n", name, nearest.word);
@@ -79,11 +57,22 @@ static int help(const char *name)
         usage(stdout);
         return 0;
     }
-    const struct subcommand *subcommand = find(name);
+    const struct ps_subcommand *subcommand = find(name);
     if (subcommand == NULL)
         return refuse(name);
     char *argv[] = {(char *)(uintptr_t)name, option, NULL};
     return subcommand->run(2, argv);
+}
+
+/* Returns the exit code of a command that ended with `code`: a command whose output was lost has failed. */
+static int finish(const char *name, int code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "penstock %s: the output cannot be written: %s\n", name,
+            errno != 0 ? strerror(errno) : "an earlier write failed");
+    return code == 0 ? 2 : code;
 }
 
 int main(int argc, char **argv)
@@ -98,9 +87,9 @@ int main(int argc, char **argv)
         return 0;
     }
     if (is_help(name))
-        return help(argv[2]);
+        return finish(argv[2], help(argv[2]));
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";
-    const struct subcommand *subcommand = find(name);
-    return subcommand != NULL ? subcommand->run(argc - 1, argv + 1) : refuse(name);
+    const struct ps_subcommand *subcommand = find(name);
+    return subcommand != NULL ? finish(name, subcommand->run(argc - 1, argv + 1)) : refuse(name);
 }

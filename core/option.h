@@ -10,14 +10,15 @@
 /* The C type at `offset`, and what the text means:
  *
  *   TEXT     const char *      NULL when absent and without default
- *   INT      int64_t           decimal; min and max are enforced; a bad number fails the component, as Flume
+ *   INT      int64_t           decimal; min and max are enforced; a bad number fails the component, as Flume;
+ *                              a key that Flume does not know (EXTENSION) also takes a unit: "5s", "10k"
  *   DOUBLE   double
  *   BOOL     bool              "true" in any case, else false; a word that is neither gives a warning
  *   ENUM     int               index into `words`; case does not matter
  *   LIST     struct ps_texts   separated by blanks (`\s+`)
  *   COMMAS   struct ps_texts   separated by commas; blanks around them are dropped
  *   MAP      struct ps_pairs   every key that begins with `key`, which ends in '.'; without that prefix
- *   SIZE     int64_t           bytes: a plain number, or with k, m, g (powers of 1024); penstock.* keys only
+ *   SIZE     int64_t           bytes: a plain number, or with k, m, g, KiB, MiB, GiB (powers of 1024); penstock.* keys only
  *
  * Numbers are trimmed, as Flume's Context does. */
 enum ps_option_type {
@@ -60,6 +61,9 @@ enum ps_option_flags {
     PS_OPTION_EXTENSION = 1 << 4,   /* ours: Flume does not know the key and ignores it */
     PS_OPTION_UNSUPPORTED = 1 << 5, /* Flume knows it, we do not yet: `check` says so by name */
     PS_OPTION_LENIENT = 1 << 6, /* a bad value counts as absent, with a warning, as in Flume's component */
+    /* TEXT: a file to read; a relative path is looked for in the working directory, then beside the file that has the
+     * key, and is an error where it is in neither */
+    PS_OPTION_FILE = 1 << 7,
 };
 
 /* What a reload must redo when this key changes. */

@@ -2,6 +2,30 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+static uint64_t letter_put(struct ps_port *port, const struct ps_letter *letter)
+{
+    uint64_t number = ps_letterbox_put(port->letterbox, letter);
+    ps_count(port->counters, PS_COUNTER_deadletter, number > 0);
+    return number;
+}
+
+uint64_t ps_port_deadletter(struct ps_port *port, const struct ps_batch *batch, const struct ps_event *event,
+                            const struct ps_letter_reason *reason)
+{
+    const struct ps_letter letter = {
+        .component = port->component, .reason = *reason, .batch = batch, .event = event};
+    return ps_letterbox_has_room(port->letterbox) ? letter_put(port, &letter) : 0;
+}
+
+uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_t length,
+                                  const struct ps_letter_reason *reason)
+{
+    const struct ps_letter letter = {
+        .component = port->component, .reason = *reason, .bytes = bytes, .length = length};
+    return port->letterbox != NULL ? letter_put(port, &letter) : 0;
+}
 
 void ps_report(const struct ps_context *context, enum ps_log_level severity, const char *key,
                const char *format, ...)
@@ -12,4 +36,34 @@ void ps_report(const struct ps_context *context, enum ps_log_level severity, con
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     context->report(context, severity, key, message);
+}
+
+const char *ps_stage_outline(const struct ps_stage_ops *ops, const void *plan,
+                             const struct ps_context *context)
+{
+    char *text = NULL;
+    size_t length = 0;
+    if (ops->outline == NULL)
+        return NULL;
+    FILE *out = ps_must_open_text(&text, &length, "an outline");
+    ops->outline(plan, context, out);
+    fclose(out);
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            text[i] = ' ';
+    }
+    const char *copy = length > 0 ? ps_arena_copy(context->arena, text, length) : NULL;
+    free(text);
+    return copy;
+}
+
+uint64_t ps_channel_at_risk(const struct ps_channel_ops *ops, const void *plan)
+{
+    struct ps_fill fill;
+    if (ops->at_risk != NULL)
+        return ops->at_risk(plan);
+    if (ops->promises > PS_LEVEL_ACCEPTED)
+        return 0;
+    ops->fill(plan, &fill);
+    return fill.size;
 }

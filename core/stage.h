@@ -15,11 +15,13 @@
  *   check         control   Finds problems that rows cannot express. Touches nothing: `penstock check`
  *                           runs it, too.
  *   build         control   Makes the shared plan. Claims nothing exclusive: no port, no file lock, no
- *                           consumer group.
+ *                           consumer group. In a reload on the reload's own thread: it may take long.
  *   open          worker    Makes one worker's state and claims what is exclusive. The worker is not pinned
  *                           yet. On failure the engine logs the error and tries again every 3 s, as Flume's
  *                           LifecycleSupervisor does; the other components keep running.
- *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm.
+ *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm. A stage that cannot go
+ *                           on says so with ps_port_failed: the engine closes it, and opens it again as after
+ *                           a failed open.
  *   drain         worker    Stops; see each kind.
  *   close         worker    Releases what `open` claimed.
  *   teardown      control   Undoes `build`.
@@ -32,9 +34,13 @@
 #include "core/flow/batch.h"
 #include "core/clock.h"
 #include "core/counters.h"
+#include "core/deadletter/writer.h"
 #include "core/log.h"
 #include "core/option.h"
+#include "core/probe.h"
 #include "core/status.h"
+
+#include <stdio.h>
 
 enum ps_kind {
     PS_KIND_SOURCE,
@@ -74,6 +80,8 @@ enum ps_result {
 
 /* ---- what the engine passes in ---- */
 
+struct ps_stage_ops;
+
 /* What `check` and `build` may use. The caller owns it; stages do not keep it. */
 struct ps_context {
     const char *agent;      /* agent name */
@@ -94,8 +102,11 @@ struct ps_context {
     struct ps_texts channels;
     unsigned instances;            /* workers that this stage will be opened on */
     unsigned producers, consumers; /* channel: how many runners put and take */
-    uint32_t batch_events_max;     /* the engine's limit for one batch of this flow */
-    uint64_t memory_budget_bytes;  /* of the whole process; the default of byteCapacity derives from it */
+    /* Channel in `build`: of its producers, then of its consumers; each has one writer, its worker. They live as long
+     * as the plan. */
+    struct ps_counters *counters;
+    uint32_t batch_events_max;    /* the engine's limit for one batch of this flow */
+    uint64_t memory_budget_bytes; /* of the whole process; the default of byteCapacity derives from it */
     /* Channel: its share of the memory budget, rows and headers included. One slow channel cannot starve the
      * others. */
     uint64_t channel_quota_bytes;
@@ -133,6 +144,18 @@ struct ps_series {
 void ps_report(const struct ps_context *context, enum ps_log_level severity, const char *key,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* An address that a source listens on, as configured. */
+struct ps_listens {
+    const char *key;  /* of its port: "port" */
+    const char *host; /* a name or an address; NULL: every address */
+    unsigned port;    /* 0: any free port */
+    bool datagrams;   /* UDP */
+};
+
+/* Returns the stage's outline in the arena, with a control character as a blank; NULL: it has none. */
+const char *ps_stage_outline(const struct ps_stage_ops *ops, const void *plan,
+                             const struct ps_context *context);
+
 struct ps_runner; /* the engine's side of an open stage */
 
 /* The engine's services for one open instance; valid from `open` to `close`. */
@@ -153,11 +176,75 @@ struct ps_port {
     /* For buffers that live across batches (partial lines). They count in the memory budget. Home
      * worker only. */
     struct ps_block_cache *blocks;
+    /* Its worker's, for a channel that makes batches of its own for this sink (ps_carver_init). */
+    struct ps_pool *pool;
+    /* Where its dead letters go (penstock.deadletter); NULL: nowhere. A source's chain has the source's. */
+    struct ps_letterbox *letterbox;
+    /* Sinks: penstock.retry.max (0: there is no limit), .backoff and .backoff.max. */
+    uint32_t retry_max;
+    uint64_t retry_step_ns, retry_rest_max_ns; /* 0: Flume's; call ps_port_rest_ns */
     struct ps_runner *runner;
     /* How leases leave a stage; set by the engine or by a test. Call ps_port_done and ps_port_home. */
     void (*done)(struct ps_port *port, struct ps_lease **lease);
     void (*home)(struct ps_port *port, struct ps_lease **lease);
+    /* Set by the engine or by a test. Call ps_port_failed. */
+    void (*failed)(struct ps_port *port, const struct ps_err *reason);
+    /* Sinks. Set by the engine; NULL: nobody asks. Call ps_port_troubled. */
+    void (*troubled)(struct ps_port *port, const struct ps_err *reason);
 };
+
+/* The open stage cannot go on, and only opening it again can help (a client library reported a fatal error).
+ * Call it from any function of an open source, of a stage of its chain, or of a sink; the first reason counts.
+ * The engine logs the reason, shows it in /readyz, counts it in `failures`, and closes the stage, a source with
+ * its whole chain; 3 s later it is opened again, as after a failed open. Before `close`:
+ *
+ *   source, ACCEPTED            What was read is put into the channels first, and `accepted` or `refused` is
+ *                               called for it. `work` and `tick` are not called any more.
+ *   source, DURABLE, DELIVERED  What is not put yet is given up, and `delivered` is not called any more for
+ *                               what is under way: the reopened source reads from its last position.
+ *   sink                        `recall` is called until it returns true; what it gives back, and the lease that
+ *                               was offered, wait in the channel for the reopened sink. `work`, `tick` and
+ *                               `drain` are not called any more. */
+static inline void ps_port_failed(struct ps_port *port, const struct ps_err *reason)
+{
+    port->failed(port, reason);
+}
+
+/* How long a sink rests after so many failures in a row: by its penstock.retry.backoff and .backoff.max, else as Flume's
+ * sink runner 1, 2, .. 5 s. The engine does it for PS_RETRY; a sink that keeps its leases calls it itself. */
+static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t failures)
+{
+    uint64_t step_ns = port->retry_step_ns > 0 ? port->retry_step_ns : PS_NS_PER_S;
+    uint64_t max_ns = port->retry_rest_max_ns > 0 ? port->retry_rest_max_ns : 5 * PS_NS_PER_S;
+    return failures <= max_ns / step_ns ? failures * step_ns : max_ns;
+}
+
+/* ---- dead letters ---- */
+
+/* Whether an event that the stage gives up for good is to be written first (penstock.deadletter). If not, the stage does
+ * what it does without dead letters: it retries for ever, or drops and counts. */
+static inline bool ps_port_has_deadletter(const struct ps_port *port)
+{
+    return port->letterbox != NULL;
+}
+
+/* Gives an event up: writes it as a dead letter, and counts it (`deadletter`). Returns the letter's number; 0: too much
+ * waits, ask again in a later cycle. The letter is a copy. Only when ps_port_deadletter_written has reached its number is
+ * it on disk. Then a sink may settle the event, with ps_lease_settle_dead. Interceptors need not ask: the engine puts
+ * nothing of a batch, and answers nobody, before all letters of its source and chain are written. A sink that gives the
+ * lease back first does nothing about its letters; they may be written twice then. */
+uint64_t ps_port_deadletter(struct ps_port *port, const struct ps_batch *batch, const struct ps_event *event,
+                            const struct ps_letter_reason *reason);
+/* Sources: the same for input that does not become an event; does nothing without penstock.deadletter. It is always taken,
+ * because the engine does not call `work` while too much waits; 0: there is no memory, or no penstock.deadletter. */
+uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_t length,
+                                  const struct ps_letter_reason *reason);
+
+/* The number of the last letter that is on disk. The port's wake_fd wakes the worker when it has grown. */
+static inline uint64_t ps_port_deadletter_written(const struct ps_port *port)
+{
+    return ps_letterbox_written(port->letterbox);
+}
 
 /* ---- source ---- */
 
@@ -198,7 +285,7 @@ struct ps_source_ops {
 
 struct ps_interceptor_ops {
     /* Edits the events of the chain's lease: adds headers, replaces bodies (ps_batch_alloc), drops events
-     * (ps_lease_filter). After PS_LATER the chain resumes at this interceptor. Before it returns PS_RETRY it
+     * (ps_lease_filter_bits). After PS_LATER the chain resumes at this interceptor. Before it returns PS_RETRY it
      * must not have made half an edit that a second call would repeat. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease *lease, const struct ps_now *now);
 };
@@ -246,18 +333,40 @@ struct ps_fill {
 };
 
 /* A channel is not opened on workers. Its producers and consumers are numbered from 0, as many as
- * `ps_context.producers` and `.consumers` said in `build`. `ring`, `keep_alive_ms`, `strip` and `restore` may
- * be NULL. */
+ * `ps_context.producers` and `.consumers` said in `build`. `start`, `tick`, `consumer_tick`, `leave`, `ring`,
+ * `keep_alive_ms`, `at_risk`, `save`, `strip`, `restore` and `trouble` may be NULL. */
 struct ps_channel_ops {
+    /* ACCEPTED: the put is the promise. DURABLE: the put begins one. The channel sends the lease home when it has made
+     * its events durable: that is the promise. Then the events are its own, and those that its consumers take are in
+     * batches that it made of them. Leases of one producer come home in order. */
+    enum ps_level promises;
+    /* Claims what is exclusive (a lock, files, a thread). What takes long, or may fail, is done later and tried again:
+     * until then there is no room for a put. `strip` undoes it. Thread: control, after `restore`, before workers run. */
+    void (*start)(void *plan);
+    /* Called at every cycle until the producer's source is closed, open or not, also while it pauses: for what ends on
+     * other threads, and for leases that `restore` put there for other sources. Not while control may call `strip`. Sends home, with ps_port_home, the leases whose promise is kept; a lease that the channel
+     * gives up is marked `failed`, which is allowed only for `refusable` ones. A thread that has news for this producer
+     * writes port->wake_fd. Returns the mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the
+     * producer's worker. */
+    uint64_t (*tick)(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now);
     /* Takes the lease only on PS_PUT_OK. Thread: the producer's worker. */
     enum ps_put (*put)(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now);
-    /* Returns the next lease in order, those given back first, or NULL. Thread: the consumer's worker. */
-    struct ps_lease *(*take)(void *plan, unsigned consumer, const struct ps_now *now);
-    /* The lease was handled: the channel sends it home with ps_port_home. Thread: the consumer's worker. */
+    /* Called at every cycle of the consumer's sink, also while it rests, failed or drains: for what must go on without a
+     * take (the membership in a consumer group, commits). Returns the mono_ns at which it must be called again at the
+     * latest, or PS_NEVER. Thread: the consumer's worker. */
+    uint64_t (*consumer_tick)(void *plan, unsigned consumer, struct ps_port *port, const struct ps_now *now);
+    /* Returns the next lease in order, those given back first, or NULL. `port` is the sink's. Thread: the consumer's
+     * worker. */
+    struct ps_lease *(*take)(void *plan, unsigned consumer, struct ps_port *port, const struct ps_now *now);
+    /* The lease was handled: the channel sends it home with ps_port_home. The sinks of a group are one consumer: its
+     * leases come in any order. Thread: the consumer's worker. */
     void (*done)(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port);
     /* Flume's rollback: puts the lease before everything this consumer would take next. Give back the newest
      * lease first. Thread: the consumer's worker. */
     void (*untake)(void *plan, unsigned consumer, struct ps_lease **lease);
+    /* The sink is closed and takes nothing more: the channel sends home what was given back, if the batches are its own,
+     * and frees what it has of this worker. Thread: the consumer's worker. */
+    void (*leave)(void *plan, unsigned consumer, struct ps_port *port);
     /* Whether its consumers have (nearly) nothing left from this producer, so that an open batch should be
      * closed. Thread: the producer's worker. */
     bool (*hungry)(const void *plan, unsigned producer);
@@ -268,12 +377,24 @@ struct ps_channel_ops {
     void (*ring)(const void *plan, unsigned producer, struct ps_fill *fill);
     /* How long a PS_REFUSE source waits for room. NULL: 0. Thread: the producer's worker. */
     uint64_t (*keep_alive_ms)(const void *plan);
-    /* Takes every lease out, oldest first: to carry them over a reload, or to count them at the end. Thread:
-     * control, while no worker runs. */
+    /* How many of its events would be lost with the process: a stop waits for their delivery. NULL: all that `fill`
+     * counts, or none when it promises DURABLE. Thread: any. */
+    uint64_t (*at_risk)(const void *plan);
+    /* The agent stops: makes durable what is at risk, as far as it can; `strip` returns it settled then. Thread: control,
+     * while no worker runs, before `strip`. */
+    void (*save)(void *plan);
+    /* Takes every lease of its producers out, oldest first: to carry them over a reload, or to count them at the end. One
+     * whose promise was kept, and that is not home yet, is settled. Undoes `start`. Thread: control, while no worker runs. */
     struct ps_lease *(*strip)(void *plan);
     /* Puts a list of leases, in order, before everything else. Thread: control, before workers run. */
     void (*restore)(void *plan, struct ps_lease *list);
+    /* Returns whether it refuses puts for a reason of its own, not because it is full (a disk that cannot be written);
+     * writes the reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
+    bool (*trouble)(const void *plan, char *text, size_t room);
 };
+
+/* See `at_risk`. Thread: any. */
+uint64_t ps_channel_at_risk(const struct ps_channel_ops *ops, const void *plan);
 
 /* Sends a lease home, from the worker of this port. */
 static inline void ps_port_home(struct ps_port *port, struct ps_lease **lease)
@@ -289,9 +410,11 @@ struct ps_sink_ops {
      *
      *   PS_DONE    Every event is settled (ps_lease_settle..). The engine sends the lease home.
      *   PS_TAKEN   The sink took the lease (nulled *lease). It calls ps_port_done once all events of the
-     *              lease are settled, for its leases in the order taken.
+     *              lease are settled, for its leases in the order taken. It gets no other lease while those
+     *              that it has use its share of the memory budget, so it must not wait for one.
      *   PS_LATER   No room now. The engine offers it again at the next cycle, cursor and outcomes as the sink
-     *              left them.
+     *              left them. A put does not wake its worker for that: the time that `tick` names does, or the
+     *              port's wake_fd; after 10 ms if it names none.
      *   PS_RETRY   Flume's rollback. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now);
     /* Called at every cycle: for delivery reports, timers, rolling. Returns the mono_ns at which it must be
@@ -307,6 +430,16 @@ struct ps_sink_ops {
      * close files at close). Returns true when nothing is in flight. NULL: true at once. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
 };
+
+/* What the sink has taken cannot be delivered now, where Flume's sink would roll back: for sinks that go on trying by
+ * themselves (PS_TAKEN). In a sink group with others this is a failure of the sink, as by ps_port_failed: what it holds
+ * goes to the next one. Elsewhere nothing happens. Call it from any function of an open sink, each time it gives up
+ * an attempt. */
+static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *reason)
+{
+    if (port->troubled != NULL)
+        port->troubled(port, reason);
+}
 
 /* The sink has settled a lease that it took (PS_TAKEN): sends it home and counts it as delivered. Call it for
  * the leases in the order taken. */
@@ -351,8 +484,10 @@ struct ps_stage_ops {
      * PS_COUNTER_COUNT. NULL: the general ones. */
     const enum ps_counter *json_counters;
     /* Its client library queues events: each client gets a share of the memory budget for them
-     * (ps_context.client_queue_bytes). */
+     * (ps_context.client_queue_bytes). A channel: one client for each producer and each consumer. */
     bool client_holds_events;
+    /* Channel: other programs put into it and take from it, so that it needs no source or no sink here. */
+    bool shared;
     /* Source: cannot run on several workers; penstock.workers above 1 is an error. */
     bool exclusive;
     /* A bad key, or a problem found by `check`, keeps the agent from starting and fails a reload. Otherwise
@@ -369,8 +504,26 @@ struct ps_stage_ops {
      * The plan is bound but not built. Thread: control. */
     void (*describe)(const void *plan, const struct ps_context *context,
                      void (*line)(void *argument, const char *text), void *argument);
+    /* Writes on one line what an operator looks for: addresses, brokers, topics, directories, and what they
+     * promise; no secrets. For the start of the log and `penstock check`. The plan is bound but not built.
+     * Thread: control. */
+    void (*outline)(const void *plan, const struct ps_context *context, FILE *out);
+    /* Source: calls `add` for each address that it listens on; several workers of one source share it. Two sources
+     * with one address are a mistake (conf/ports.h). The plan is bound but not built. Does not wait. Thread:
+     * control. */
+    void (*listens)(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
+                    void *argument);
+    /* `penstock check --probe`, and with probe->local a reload: tries what `check` cannot know, each thing with one
+     * call of core/probe.h. It claims nothing beyond the call, and creates and writes nothing for good. May wait, at
+     * most ps_probe_left_ms for each thing. The plan is bound but not built. Thread: control, or the helper thread of
+     * a reload. */
+    void (*probe)(const void *plan, struct ps_context *context, const struct ps_probe *probe);
     /* A reload: read the stage's own files again (a rules file). Does not wait. Thread: control. */
     void (*reread)(const void *plan);
+    /* Returns whether the stage runs on with what it had, because the current version of a file of its own (rules) is
+     * not usable; writes file and reason to `text`, one line. For /readyz. Does not wait. Thread: any, while the
+     * plan is built. */
+    bool (*outdated)(const void *plan, char *text, size_t room);
     /* Calls `add` for each number with a label. Thread: any, while the plan is built. */
     void (*series)(const void *plan, void (*add)(void *argument, const struct ps_series *series),
                    void *argument);

@@ -8,20 +8,30 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/utf8.h"
+#include "regex/budget.h"
 #include "regex/regex_parts.h"
 
 /* Bounds on one find. PCRE2 restarts its step count at each position where a match may begin, and its JIT
  * does not count the steps of simple repeats, so the cost of a find can grow with the square of the text or
- * worse ("a.*b.*c"). For short texts that is harmless. Longer texts go to the interpreter, which counts every
- * step. It searches slices of start positions until the time limit is reached. */
+ * worse ("a.*b.*c"). Therefore:
+ *
+ * First the JIT runs with few steps for each position, as ordinary expressions need. Short texts are searched
+ * at once, longer ones in slices of start positions, between which the CPU time is looked at.
+ * If that is not enough, the rest is searched again in slices with many steps: in short texts by the JIT, in
+ * longer ones by the interpreter, which counts every step. */
+#define STEPS_FIRST 10000U
 #define STEPS_MAX 1000000U
 #define STEPS_A_BYTE 4U
-#define JIT_BYTES_MAX 4096U
-#define SLICE_BYTES (32U << 20) /* start positions in a slice times the bytes that each may read */
+#define JIT_ONCE_BYTES 4096U       /* short */
+#define JIT_BYTES_MAX 65536U       /* longer texts are for the interpreter alone */
+#define JIT_SLICE_BYTES (8U << 20) /* start positions in the first slice times the bytes that each may read */
+#define SLICE_BYTES (2U << 20)     /* the same for the interpreter */
 #define SLICE_MIN 16U
+#define SLICE_GROWTH 16U /* slices that take little time are followed by larger ones, up to so many times, */
+#define SLICE_GROWN 64U  /* or to so many start positions */
+#define SLICE_QUICK_NS UINT64_C(1000000)
 #define FIND_CPU_NS UINT64_C(50000000)
 #define HEAP_KIB_MAX 16384U
 #define JIT_STACK_FIRST_BYTES (32U << 10)
@@ -43,6 +53,9 @@ struct ps_regex_scratch {
     char *repaired;
     size_t repaired_room;
     uint64_t given_up;
+    struct ps_regex_budget *budget; /* NULL: no limit for a batch */
+    uint64_t find_ns;               /* CPU time that the find at hand may take */
+    bool slow;                      /* it was searched with many steps, or took much time */
 };
 
 /* Returns NULL on error; `err` has PCRE2's message about our translation. */
@@ -148,7 +161,7 @@ struct ps_regex_scratch *ps_regex_scratch_create(void)
     scratch->stack = pcre2_jit_stack_create(JIT_STACK_FIRST_BYTES, JIT_STACK_MAX_BYTES, NULL);
     if (scratch->data == NULL || scratch->context == NULL || scratch->stack == NULL)
         ps_out_of_memory(0, "an expression's scratch");
-    pcre2_set_match_limit(scratch->context, STEPS_MAX);
+    pcre2_set_match_limit(scratch->context, STEPS_FIRST);
     pcre2_set_heap_limit(scratch->context, HEAP_KIB_MAX);
     pcre2_jit_stack_assign(scratch->context, NULL, scratch->stack);
     return scratch;
@@ -170,14 +183,27 @@ uint64_t ps_regex_scratch_given_up(const struct ps_regex_scratch *scratch)
     return scratch->given_up;
 }
 
-/* Repairs the text before `*start` and after it separately, and moves `*start` to the new boundary. */
+void ps_regex_scratch_limit(struct ps_regex_scratch *scratch, struct ps_regex_budget *budget)
+{
+    scratch->budget = budget;
+}
+
+void ps_regex_give_up(struct ps_regex_scratch *scratch)
+{
+    scratch->given_up++;
+}
+
+/* Repairs the text before `*start` and after it separately, and moves `*start` to the new boundary. Without memory
+ * `data` is NULL. */
 static struct ps_slice repair(struct ps_regex_scratch *scratch, const char *subject, size_t length,
                               size_t *start)
 {
     if (scratch->repaired_room < 3 * length) {
         free(scratch->repaired);
-        scratch->repaired_room = 3 * length;
-        scratch->repaired = ps_must_alloc(1, scratch->repaired_room, "an expression's scratch");
+        scratch->repaired = malloc(3 * length);
+        scratch->repaired_room = scratch->repaired != NULL ? 3 * length : 0;
+        if (scratch->repaired == NULL)
+            return (struct ps_slice){NULL, 0};
     }
     size_t before = ps_utf8_repair(subject, *start, scratch->repaired);
     size_t after = ps_utf8_repair(subject + *start, length - *start, scratch->repaired + before);
@@ -196,13 +222,6 @@ struct ps_slice ps_regex_well_formed(struct ps_regex_scratch *scratch, const cha
     return repair(scratch, subject, length, start);
 }
 
-static uint64_t cpu_ns(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
-}
-
 /* Returns the next offset where a character begins. */
 static size_t boundary(struct ps_slice subject, size_t at)
 {
@@ -211,47 +230,156 @@ static size_t boundary(struct ps_slice subject, size_t at)
     return at < subject.length ? at : subject.length;
 }
 
-/* `whole`: the expression uses \G, which depends on where the search begins, so there is only one slice. */
-static int interpret(const pcre2_code *code, struct ps_regex_scratch *scratch, struct ps_slice subject,
-                     size_t start, bool whole)
+/* What is searched. */
+struct search {
+    const pcre2_code *code;
+    struct ps_slice subject;
+    size_t start; /* the first position that was not searched to the end */
+    bool whole;   /* the expression uses \G, which depends on where the search begins: there is one slice */
+};
+
+static int search_jit(const struct search *search, struct ps_regex_scratch *scratch)
 {
-    size_t left = subject.length - start, slice = SLICE_BYTES / left;
-    uint64_t until_ns = cpu_ns() + FIND_CPU_NS, steps = STEPS_MAX + STEPS_A_BYTE * (uint64_t)left;
+    return pcre2_jit_match(search->code, (PCRE2_SPTR)search->subject.data, search->subject.length,
+                           search->start, 0, scratch->data, scratch->context);
+}
+
+static int search_interpreter(const struct search *search, struct ps_regex_scratch *scratch)
+{
+    return pcre2_match(search->code, (PCRE2_SPTR)search->subject.data, search->subject.length, search->start,
+                       PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, scratch->data, scratch->context);
+}
+
+/* Searches `slice` start positions at a time until a match is found, PCRE2 gives up or the CPU time is used
+ * up. */
+static int search_slices(struct search *search, struct ps_regex_scratch *scratch, uint64_t steps,
+                         size_t slice,
+                         int (*run)(const struct search *search, struct ps_regex_scratch *scratch))
+{
+    const struct ps_slice subject = search->subject;
+    uint64_t began_ns = ps_regex_cpu_ns(), until_ns = began_ns + scratch->find_ns;
+    size_t most = slice * SLICE_GROWTH > SLICE_GROWN ? slice * SLICE_GROWTH : SLICE_GROWN;
     int found;
     if (slice < SLICE_MIN)
         slice = SLICE_MIN;
     pcre2_set_match_limit(scratch->context, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
     for (;;) {
-        size_t next = whole ? subject.length : boundary(subject, start + slice);
+        size_t next = search->whole || slice >= subject.length - search->start
+                          ? subject.length
+                          : boundary(subject, search->start + slice);
         pcre2_set_offset_limit(scratch->context, next < subject.length ? next - 1 : PCRE2_UNSET);
-        found = pcre2_match(code, (PCRE2_SPTR)subject.data, subject.length, start,
-                            PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, scratch->data, scratch->context);
+        found = run(search, scratch);
         if (found != PCRE2_ERROR_NOMATCH || next == subject.length)
             break;
-        if (cpu_ns() > until_ns) {
+        uint64_t now_ns = ps_regex_cpu_ns();
+        if (now_ns > until_ns) {
             found = PCRE2_ERROR_MATCHLIMIT;
+            scratch->find_ns = 0;
             break;
         }
-        start = next;
+        if (now_ns - began_ns < SLICE_QUICK_NS && slice < most)
+            slice *= 2;
+        began_ns = now_ns;
+        search->start = next;
     }
-    pcre2_set_match_limit(scratch->context, STEPS_MAX);
+    pcre2_set_match_limit(scratch->context, STEPS_FIRST);
     pcre2_set_offset_limit(scratch->context, PCRE2_UNSET);
     return found;
+}
+
+/* A search with the usual limits gave up, or was not possible. */
+static int search_again(struct search *search, struct ps_regex_scratch *scratch, bool jit)
+{
+    size_t left = search->subject.length - search->start;
+    scratch->slow = true;
+    if (scratch->find_ns == 0)
+        return PCRE2_ERROR_MATCHLIMIT;
+    if (jit && left <= JIT_ONCE_BYTES)
+        return search_slices(search, scratch, STEPS_MAX, SLICE_MIN, search_jit);
+    return search_slices(search, scratch, STEPS_MAX + STEPS_A_BYTE * (uint64_t)left, SLICE_BYTES / (left + 1),
+                         search_interpreter);
+}
+
+static int search_all(const struct ps_regex *regex, struct search *search, struct ps_regex_scratch *scratch)
+{
+    size_t left = search->subject.length - search->start;
+    int found;
+    scratch->slow = false;
+    if (PS_LIKELY(regex->jit && left <= JIT_ONCE_BYTES))
+        found = search_jit(search, scratch);
+    else if (regex->jit && left <= JIT_BYTES_MAX)
+        found = search_slices(search, scratch, STEPS_FIRST, JIT_SLICE_BYTES / left, search_jit);
+    else
+        return search_again(search, scratch, false);
+    if (PS_LIKELY(found >= 0 || found == PCRE2_ERROR_NOMATCH))
+        return found;
+    return search_again(search, scratch, regex->jit && found == PCRE2_ERROR_MATCHLIMIT);
+}
+
+/* A search whose time is charged to the batch. */
+static int search_charged(const struct ps_regex *regex, struct search *search,
+                          struct ps_regex_scratch *scratch)
+{
+    struct ps_regex_budget *budget = scratch->budget;
+    uint64_t allowed_ns = ps_regex_allowed_ns(search->subject.length - search->start) + 2 * budget->clock_ns;
+    if (budget->left_ns == 0 && ps_regex_budget_refuses(budget, regex))
+        return PCRE2_ERROR_MATCHLIMIT;
+    scratch->find_ns = allowed_ns + ps_regex_budget_find_ns(budget, FIND_CPU_NS);
+    uint64_t began_ns = ps_regex_cpu_ns();
+    int found = search_all(regex, search, scratch);
+    uint64_t took_ns = ps_regex_cpu_ns() - began_ns;
+    if (took_ns > allowed_ns)
+        ps_regex_budget_charge(budget, regex, took_ns - allowed_ns);
+    return found;
+}
+
+/* A search in a batch that has shown nothing unusual. */
+static int search_sampled(const struct ps_regex *regex, struct search *search,
+                          struct ps_regex_scratch *scratch)
+{
+    struct ps_regex_budget *budget = scratch->budget;
+    size_t left = search->subject.length - search->start;
+    uint32_t scale;
+    if (left > JIT_ONCE_BYTES)
+        return search_charged(regex, search, scratch);
+    if (PS_LIKELY(!ps_regex_budget_samples(budget, left, &scale))) {
+        int found = search_all(regex, search, scratch);
+        budget->watched |= scratch->slow;
+        return found;
+    }
+    uint64_t began_ns = ps_regex_mono_ns();
+    int found = search_all(regex, search, scratch);
+    ps_regex_budget_sampled(budget, ps_regex_mono_ns() - began_ns, ps_regex_allowed_ns(left), scale);
+    budget->watched |= scratch->slow;
+    return found;
+}
+
+static void gave_up(struct ps_regex_scratch *scratch, const struct ps_regex *regex)
+{
+    scratch->given_up++;
+    if (scratch->budget != NULL && scratch->budget->left_ns > 0)
+        ps_regex_budget_gave_up(scratch->budget, regex);
 }
 
 bool ps_regex_find_well_formed(const struct ps_regex *regex, struct ps_regex_scratch *scratch,
                                struct ps_slice subject, size_t start, bool after_empty,
                                struct ps_slice *groups, unsigned count)
 {
-    const pcre2_code *code = after_empty && regex->after != NULL ? regex->after : regex->code;
+    struct search search = {.code = after_empty && regex->after != NULL ? regex->after : regex->code,
+                            .subject = subject,
+                            .start = start,
+                            .whole = regex->after != NULL};
     int found;
-    if (PS_LIKELY(regex->jit && subject.length - start <= JIT_BYTES_MAX))
-        found = pcre2_jit_match(code, (PCRE2_SPTR)subject.data, subject.length, start, 0, scratch->data,
-                                scratch->context);
+    scratch->find_ns = FIND_CPU_NS;
+    if (scratch->budget == NULL)
+        found = search_all(regex, &search, scratch);
+    else if (PS_LIKELY(!scratch->budget->watched))
+        found = search_sampled(regex, &search, scratch);
     else
-        found = interpret(code, scratch, subject, start, regex->after != NULL);
+        found = search_charged(regex, &search, scratch);
     if (found < 0) {
-        scratch->given_up += found != PCRE2_ERROR_NOMATCH;
+        if (PS_UNLIKELY(found != PCRE2_ERROR_NOMATCH))
+            gave_up(scratch, regex);
         return false;
     }
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(scratch->data);
@@ -270,5 +398,9 @@ bool ps_regex_find(const struct ps_regex *regex, struct ps_regex_scratch *scratc
                    size_t length, size_t start, struct ps_slice *groups, unsigned count)
 {
     struct ps_slice text = ps_regex_well_formed(scratch, subject, length, &start);
+    if (PS_UNLIKELY(text.data == NULL)) {
+        ps_regex_give_up(scratch);
+        return false;
+    }
     return ps_regex_find_well_formed(regex, scratch, text, start, false, groups, count);
 }

@@ -6,8 +6,9 @@
  * U+FFFD (core/utf8.h). Groups of a malformed subject point into the scratch's repaired copy. An expression
  * is const and shared. A scratch belongs to one thread and works with any expression. A match that takes more
  * than a fixed number of steps is given up: it counts as no match and increments a counter, so that no input
- * can block a worker. Matching allocates only to repair a malformed subject longer than any before, and what
- * PCRE2's interpreter needs for a subject above 4 KiB. */
+ * can block a worker; so is a match for which there is no memory. Many such matches are bounded by a limit for the batch
+ * (regex/budget.h). Matching allocates only to repair a malformed subject longer than any before, and what
+ * PCRE2's interpreter needs for a subject above 64 KiB or an expensive match. */
 #pragma once
 
 #include "regex/java/java.h"
@@ -39,6 +40,11 @@ struct ps_regex_scratch *ps_regex_scratch_create(void);
 void ps_regex_scratch_destroy(struct ps_regex_scratch *scratch);
 /* Matches given up since the scratch was created. */
 uint64_t ps_regex_scratch_given_up(const struct ps_regex_scratch *scratch);
+
+/* Makes all matches of this scratch count against a limit for a batch; NULL, as at the beginning: there is none.
+ * The budget must outlive the scratch. */
+struct ps_regex_budget;
+void ps_regex_scratch_limit(struct ps_regex_scratch *scratch, struct ps_regex_budget *budget);
 
 /* Finds the first match from `start` on and fills groups 0 .. count - 1. `data` is NULL for groups that did
  * not take part or that the expression does not have. With `count` 0 it only tests for a match. */

@@ -164,6 +164,11 @@ size_t ps_regex_replace_all(const struct ps_regex *regex, struct ps_regex_scratc
     uint32_t replaced = 0;
     bool was_empty = false;
     struct ps_slice text = ps_regex_well_formed(scratch, subject, length, &from);
+    if (PS_UNLIKELY(text.data == NULL)) { /* the subject stays as it is */
+        ps_regex_give_up(scratch);
+        text = (struct ps_slice){subject, (uint32_t)length};
+        from = length + 1;
+    }
     while (from <= text.length &&
            ps_regex_find_well_formed(regex, scratch, text, from, was_empty, groups, replacement->groups)) {
         size_t start = (size_t)(groups[0].data - text.data), end = start + groups[0].length;

@@ -32,6 +32,11 @@ void ps_park_cancel(struct ps_park *park)
     }
 }
 
+bool ps_park_is_parked(const struct ps_park *park)
+{
+    return ck_pr_load_32(&park->parked) != 0;
+}
+
 bool ps_park_wake(struct ps_park *park)
 {
     ck_pr_fence_memory();

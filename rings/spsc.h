@@ -1,5 +1,5 @@
-/* Ring for one producer and one consumer: between two workers, and for the way home. Wait-free on both sides
- * (a push and a pop take 1 ns together).
+/* Ring for one producer and one consumer: between two workers. Wait-free on both sides (a push and a pop take
+ * 1 ns together).
  *
  * Thread: one thread pushes, one thread pops; they may be the same. */
 #pragma once

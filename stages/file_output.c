@@ -25,6 +25,18 @@ static bool cut_torn(struct ps_file_output *output)
     return true;
 }
 
+/* On a slow file system a write to the page cache may wait for the disk: the caller counts that. */
+static ssize_t write_some(struct ps_file_output *output, const struct iovec *pieces, int count)
+{
+    uint64_t began_ns = ps_clock_now().mono_ns;
+    ssize_t written = writev(output->fd, pieces, count);
+    int error = errno;
+    uint64_t took_ns = ps_clock_now().mono_ns - began_ns;
+    output->longest_ns = took_ns > output->longest_ns ? took_ns : output->longest_ns;
+    errno = error;
+    return written;
+}
+
 /* Appends the gathered pieces, with as many calls as needed. */
 static bool drain(struct ps_file_output *output)
 {
@@ -36,7 +48,7 @@ static bool drain(struct ps_file_output *output)
     struct iovec *piece = output->pieces;
     int count = output->piece_count;
     while (count > 0) {
-        ssize_t written = writev(output->fd, piece, count);
+        ssize_t written = write_some(output, piece, count);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0) {

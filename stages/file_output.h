@@ -14,10 +14,11 @@
 struct ps_file_output {
     struct ps_output output; /* passed to the serializer; must be the first member */
     int fd;
-    int error;        /* errno of the last write that failed */
-    bool failed;      /* a write failed since the last commit */
-    uint64_t written; /* bytes written since the last commit */
-    uint64_t torn;    /* of them, bytes that undo could not cut off: cut off before the next write */
+    int error;           /* errno of the last write that failed */
+    bool failed;         /* a write failed since the last commit */
+    uint64_t longest_ns; /* of a call of the kernel that wrote, since the caller set it to 0 */
+    uint64_t written;    /* bytes written since the last commit */
+    uint64_t torn;       /* of them, bytes that undo could not cut off: cut off before the next write */
     char *buffer;
     size_t used;
     struct iovec pieces[PS_FILE_OUTPUT_PIECES];

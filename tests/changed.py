@@ -7,7 +7,10 @@ BUILD is a configured build directory (ctest and ninja are asked there). The cha
 does not know included, and with BASE also the commits since BASE. Chosen are
 
 - the test of a file (tests/<path of the file>_test.*), the other tests of its folder, and the conformance suite of a stage's kind,
+- the same for each file of another folder that uses the file: through its header, through that of another file of its folder which uses it,
+  or, for a part without a header of its own, through that of the whole (netcat for stages/net/stream.c and stages/net/stream_connection.c),
 - tests whose own files changed, and those that include a changed header, as the build knows it,
+- for a command (core/commands) the scripts that run it,
 - scripts of tests/e2e and tests/real by their names (kafka_*, load_*, rules_*, ..): tests/e2e for a changed subject, tests/real only
   when the script itself changed, because they need servers,
 - unit_architecture always, since every change can break a rule of the tree."""
@@ -73,11 +76,50 @@ class Chosen:
                 self.add(test, why)
 
 
+def include_lines(pattern, *where):
+    """(file, included header) of the #include lines that match."""
+    found = subprocess.run(["git", "grep", "-E", pattern, "--", *where], capture_output=True, text=True).stdout
+    return re.findall(r'(?m)^([^:\n]*):#include "([^"\n]*)"', found)
+
+
+def headers_of(path):
+    """The headers through which other folders use a file: its own, or, for a part without one (stream_connection.c), those of its folder
+    that it includes (stream_parts.h) and that these include (stream.h); and those of the files of its folder that use these, and so on."""
+    folder, name = os.path.split(path)
+    inside = [(file, header) for file, header in include_lines(f'^#include "{folder}/[^/]*"', f"{folder}/*.[ch]") if os.path.dirname(file) == folder]
+    own = path.rsplit(".", 1)[0] + ".h"
+    headers = {own}
+    if not os.path.exists(own):
+        headers = {header for file, header in inside if file == path}
+        headers |= {header for file, header in inside if file in headers}
+    known = set()
+    while known != headers:
+        known = set(headers)
+        headers |= {file.rsplit(".", 1)[0] + ".h" for file, header in inside if header in known}
+    return headers
+
+
+def users(path):
+    """The files of other folders that use a file: netcat.c for stages/net/stream.c and stages/net/stream_connection.c."""
+    headers = headers_of(path)
+    found = include_lines('^#include "(stages|regex|bench)/', "stages", "regex", "bench")
+    return sorted({user for user, header in found if header in headers and os.path.dirname(user) != os.path.dirname(path)})
+
+
 def end_to_end(chosen, path):
     words = set(re.split(r"[/_.]", path)) & WORDS
     for test in chosen.tests:
         if test.startswith("e2e_") and words & set(test.split("_")):
             chosen.add(test, path)
+
+
+def command_users(chosen, path):
+    """For core/commands/tail.c: the scripts that run `penstock tail`."""
+    command = os.path.basename(path).split(".")[0].split("_")[0]
+    runs = rf'penstock"?\}}? +{"mock-broker" if command == "mock" else command}\b'
+    found = subprocess.run(["git", "grep", "-liP", runs, "--", "tests/e2e", "tests/conf"], capture_output=True, text=True).stdout
+    for test in filter(None, map(name_of, found.split())):
+        chosen.add(test, path)
 
 
 def choose(chosen, path, included):
@@ -98,6 +140,7 @@ def choose(chosen, path, included):
         chosen.folder("perf", path)
     elif name in ("CMakeLists.txt", "stages.def") or name.endswith(".cmake"):
         chosen.add("unit_install", path)
+        chosen.add("unit_hardening", path)
         chosen.folder("stages", path)
     if name.endswith((".c", ".h")) and parts[0] != "tests":
         stem = folder.replace("/", "_") + "_" + name.rsplit(".", 1)[0]
@@ -106,10 +149,22 @@ def choose(chosen, path, included):
         chosen.folder(folder.replace("/", "_"), path) if len(parts) > 2 or parts[0] in ("rings", "conf") else None
         if parts[0] == "stages":
             chosen.add("stages_conformance_" + parts[1].removesuffix("s"), path)
+        for user in users(path):
+            own = user.rsplit(".", 1)[0].replace("/", "_")
+            if not any(test == own or test.startswith(own + "_") for test in chosen.tests):  # http_lane.c: tests/bench/load/target_http_test.c
+                own = os.path.dirname(user).replace("/", "_")
+            chosen.add(own, f"{user} uses {path}")
+            chosen.folder(own, f"{user} uses {path}")
+            if user.startswith("stages/"):
+                chosen.add("stages_conformance_" + user.split("/")[1].removesuffix("s"), f"{user} uses {path}")
         if parts[:2] == ["core", "engine"] or parts[:2] == ["core", "flow"] or parts[0] == "rings":
             for kind in ("sim", "stress"):
                 chosen.folder(kind, path)
+        if parts[:2] in (["stages", "segment"], ["stages", "keeper"]) or path == "stages/channels/file.c":
+            chosen.folder("crash", path)
         end_to_end(chosen, path)
+        if parts[:2] == ["core", "commands"]:
+            command_users(chosen, path)
     if parts[0] == "bench" and (len(parts) == 2 or parts[1] == "suite"):
         for test in ("bench_run", "bench_tables", "e2e_bench_peers", "e2e_bench_rules"):
             chosen.add(test, path)

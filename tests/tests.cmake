@@ -27,12 +27,15 @@ foreach(source ${test_sources})
   test_name(${source} target folder)
   add_executable(${target} ${source})
   target_link_libraries(${target} PRIVATE ps_test_support)
+  if(target MATCHES "^core_commands_")
+    target_link_libraries(${target} PRIVATE ps_commands)
+  endif()
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${target} COMMAND ${runner} $<TARGET_FILE:${target}>)
   set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT 120 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
 endforeach()
 
-# What the scripts of tests/real need beside the program: every tests/real/*.c.
+# What scripts need beside the program: every tests/real/*.c, and the helpers of tests/crash.
 file(GLOB real_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/real/*.c)
 add_custom_target(real_tools)
 foreach(source ${real_sources})
@@ -61,6 +64,16 @@ foreach(source ${test_scripts})
     set_tests_properties(${target} PROPERTIES LABELS "real;${needs}")
   endif()
 endforeach()
+
+# tests/crash: a library that kills its process at a chosen system call, and a reader of a topic.
+add_library(crash_kill_at MODULE ${CMAKE_SOURCE_DIR}/tests/crash/kill_at.c)
+set_target_properties(crash_kill_at PROPERTIES PREFIX "" C_STANDARD 17 LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_compile_options(crash_kill_at PRIVATE -Wall -Wextra -Wconversion -Wshadow)
+target_compile_definitions(crash_kill_at PRIVATE _GNU_SOURCE)
+add_executable(crash_topic_lines ${CMAKE_SOURCE_DIR}/tests/crash/topic_lines.c)
+target_link_libraries(crash_topic_lines PRIVATE ps_flags PkgConfig::RDKAFKA)
+set_target_properties(crash_topic_lines PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_dependencies(real_tools crash_kill_at crash_topic_lines)
 
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
 foreach(source ${fuzz_sources})

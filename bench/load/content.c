@@ -6,6 +6,7 @@
 #include "bench/load/content_parts.h"
 #include "core/nearest.h"
 #include "core/clock.h"
+#include "core/quantity.h"
 
 #define SAMPLE_EVENTS 1000U
 #define SAMPLE_START_S UINT64_C(1767225600)
@@ -45,8 +46,9 @@ static enum ps_status try(struct ps_content *content, const struct ps_content_co
     if (ps_content_compile(content, config->size_bytes, what, err) == PS_OK)
         return PS_OK;
     if (config->lines != NULL && config->size_bytes > 0)
-        ps_err_append(err, "the longest line is line %llu of %s, %u bytes",
-                      (unsigned long long)content->lines.longest, config->lines, content->lines.length_max);
+        ps_err_append(err, "the longest line is line %llu of %s, %s bytes",
+                      (unsigned long long)content->lines.longest, config->lines,
+                      ps_quantity_print_count(content->lines.length_max).text);
     return PS_FAIL;
 }
 
@@ -104,7 +106,9 @@ static enum ps_status sample(struct ps_content *content, struct ps_err *err)
     bool failed = writer == NULL || bytes == NULL;
     free(bytes);
     ps_content_writer_destroy(writer);
-    return failed ? ps_err_set(err, "no memory for events of %u bytes", content->event_max) : PS_OK;
+    return failed ? ps_err_set(err, "no memory for events of %s",
+                               ps_quantity_print_bytes(content->event_max).text)
+                  : PS_OK;
 }
 
 enum ps_status ps_content_create(struct ps_content **content, const struct ps_content_config *config,

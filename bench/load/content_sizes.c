@@ -5,6 +5,12 @@
 #include "bench/load/content_parts.h"
 #include "bench/load/digits.h"
 #include "bench/support/stamp.h"
+#include "core/quantity.h"
+
+static struct ps_quantity_text number(uint64_t bytes)
+{
+    return ps_quantity_print_count(bytes);
+}
 
 static uint32_t signed_width(int64_t value)
 {
@@ -152,13 +158,13 @@ static enum ps_status needs_add(struct ps_content *content, const char *what, st
         content->need_max += max;
     }
     if (content->need_max > PS_CONTENT_SIZE_MAX)
-        return ps_err_set(err, "%s: events of up to %llu bytes, more than %u", what,
-                          (unsigned long long)content->need_max, PS_CONTENT_SIZE_MAX);
+        return ps_err_set(err, "%s: events of up to %s bytes, more than %s", what,
+                          number(content->need_max).text, number(PS_CONTENT_SIZE_MAX).text);
     return PS_OK;
 }
 
 /* Sizes in messages include the framing. */
-static unsigned long long framed(const struct ps_content *content, uint64_t body)
+static uint64_t framed(const struct ps_content *content, uint64_t body)
 {
     return body + ps_content_framing(content->framing, body);
 }
@@ -170,25 +176,26 @@ enum ps_status ps_content_sizes_set(struct ps_content *content, uint32_t size_by
         return PS_FAIL;
     uint64_t body_max = content->need_max;
     if (size_bytes > PS_CONTENT_SIZE_MAX)
-        return ps_err_set(err, "%s: %u bytes are asked for, more than %u", what, size_bytes,
-                          PS_CONTENT_SIZE_MAX);
+        return ps_err_set(err, "%s: %s bytes are asked for, more than %s", what, number(size_bytes).text,
+                          number(PS_CONTENT_SIZE_MAX).text);
     if (size_bytes > 0) {
         content->body_bytes = ps_content_body(content->framing, size_bytes);
         if (content->body_bytes == 0)
-            return ps_err_set(err, "%s: %u bytes are asked for, but the framing alone takes as many", what,
-                              size_bytes);
+            return ps_err_set(err, "%s: %s bytes are asked for, but the framing alone takes as many", what,
+                              number(size_bytes).text);
         if (content->need_max > content->body_bytes && content->need_max == content->need_min)
-            return ps_err_set(err, "%s: %u bytes are asked for, and its fields need %llu", what, size_bytes,
-                              framed(content, content->need_min));
+            return ps_err_set(err, "%s: %s bytes are asked for, and its fields need %s", what,
+                              number(size_bytes).text, number(framed(content, content->need_min)).text);
         if (content->need_max > content->body_bytes)
-            return ps_err_set(err, "%s: %u bytes are asked for, and its fields need from %llu to %llu", what,
-                              size_bytes, framed(content, content->need_min),
-                              framed(content, content->need_max));
+            return ps_err_set(err, "%s: %s bytes are asked for, and its fields need from %s to %s", what,
+                              number(size_bytes).text, number(framed(content, content->need_min)).text,
+                              number(framed(content, content->need_max)).text);
         body_max = content->body_bytes;
     } else if (content->size != NULL) {
         if ((uint64_t)content->size->max < framed(content, content->need_min))
-            return ps_err_set(err, "%s: {size} gives at most %lld bytes, and its fields need %llu", what,
-                              (long long)content->size->max, framed(content, content->need_min));
+            return ps_err_set(err, "%s: {size} gives at most %s bytes, and its fields need %s", what,
+                              number((uint64_t)content->size->max).text,
+                              number(framed(content, content->need_min)).text);
         if ((uint64_t)content->size->max > body_max)
             body_max = (uint64_t)content->size->max;
     } else if (content->need_min == 0) {

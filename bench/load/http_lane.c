@@ -22,6 +22,7 @@ enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http
 
 void ps_http_lane_close(struct ps_http_lane *lane)
 {
+    ps_http_request_close(&lane->probe, &lane->client);
     for (unsigned i = 0; i < PS_HTTP_REQUESTS_MAX; i++) {
         ps_http_request_close(&lane->batches[i].request, &lane->client);
         ps_http_body_fini(&lane->batches[i].body);
@@ -172,11 +173,39 @@ static uint64_t earlier(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
+/* Connects before the first request, so that an unreachable server is found before the schedule begins. Returns
+ * when to be called again, until the server has accepted. */
+static uint64_t begin(struct ps_http_lane *lane)
+{
+    struct ps_http_request *probe = &lane->probe;
+    if (probe->easy == NULL && lane->now_ns >= lane->resume_ns) {
+        if (ps_http_request_open(probe, &lane->plan->http))
+            ps_http_request_connect(probe, &lane->client, lane->now_ns);
+        else
+            lane->resume_ns = ps_lane_retry_at(lane->queue.lane, lane->failures++, lane->now_ns);
+    }
+    ps_http_client_work(&lane->client, lane->now_ns);
+    if (ps_http_client_next(&lane->client) == NULL)
+        return earlier(probe->busy ? PS_NEVER : lane->resume_ns, lane->client.timer_ns);
+    const char *failure = probe->failure;
+    ps_http_request_close(probe, &lane->client);
+    lane->begun = failure == NULL;
+    if (lane->begun) {
+        note_up(lane);
+        return lane->now_ns;
+    }
+    lane->resume_ns = ps_lane_retry_at(lane->queue.lane, lane->failures++, lane->now_ns);
+    note_down(lane, failure);
+    return lane->resume_ns;
+}
+
 uint64_t ps_http_lane_work(struct ps_http_lane *lane, uint64_t now_ns)
 {
     lane->now_ns = now_ns;
+    if (!lane->begun)
+        return begin(lane);
     if (!lane->up && lane->failures == 0 && lane->refusals.count == 0)
-        note_up(lane); /* no connection is made before the first request */
+        note_up(lane);
     drive(lane);
     lane->now_ns = ps_lane_now(lane->queue.lane);
     settle(lane);

@@ -47,6 +47,8 @@ struct ps_http_lane {
     uint64_t now_ns;                                    /* time of the current call */
     struct ps_http_batch batches[PS_HTTP_REQUESTS_MAX]; /* a ring, in the order of the events */
     unsigned first, count, busy;
+    struct ps_http_request probe; /* connects before the first request; not opened when it has succeeded */
+    bool begun;                   /* it has succeeded: the lane may be given blocks */
     bool up;
     bool rewinding;     /* something must be sent again: nothing is sent until all requests are answered */
     uint64_t resume_ns; /* nothing is sent earlier */

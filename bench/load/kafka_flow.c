@@ -20,7 +20,8 @@
 #define POLL_MAX 8192U /* reports per call */
 #define SUBMIT_MAX 8U  /* blocks per call */
 #define WAVE_BYTES (UINT64_C(1) << 20)
-#define SILENCE_NS PS_NS_PER_S /* without a report for this long beyond linger: an outage */
+#define SILENCE_NS PS_NS_PER_S             /* without a report for this long beyond linger: an outage */
+#define ANSWER_LOOK_NS (20 * PS_NS_PER_MS) /* until a broker has answered for the first time */
 #define PURGE_NS (100 * PS_NS_PER_MS)
 #define CLOSE_POLLS 200
 #define CLOSE_POLL_NS 5000000L
@@ -162,7 +163,8 @@ static void renew(struct ps_kafka_flow *flow)
     struct ps_err err = {0};
     if (flow->maker == NULL) {
         struct affinity mine = unpin();
-        flow->maker = ps_kafka_maker_create(flow->plan->engine, flow->component, flow->wake_fd, &err);
+        const struct ps_kafka_making making = ps_kafka_making_producers(flow->plan->engine);
+        flow->maker = ps_kafka_maker_create(&making, flow->wake_fd, &err);
         pin_again(&mine);
     }
     if (flow->maker == NULL) { /* no thread could be created: try again later */
@@ -178,8 +180,10 @@ static void renew(struct ps_kafka_flow *flow)
 static void take_renewed(struct ps_kafka_flow *flow)
 {
     struct ps_err err = {0};
-    if (!ps_kafka_maker_reply(flow->maker, &flow->producer, &err))
+    void *made;
+    if (!ps_kafka_maker_reply(flow->maker, &made, &err))
         return;
+    flow->producer = made;
     if (flow->producer == NULL) {
         note_down(flow, err.text);
         flow->phase = PS_KAFKA_FLOW_RESTING;
@@ -485,12 +489,29 @@ static void wake_take(struct ps_kafka_flow *flow)
     (void)!read(flow->wake_fd, &count, sizeof count);
 }
 
+/* Whether a broker has answered. Until then errors are shown as the reason why the run does not begin. */
+static bool begin(struct ps_kafka_flow *flow)
+{
+    const struct ps_kafka_flow_plan *plan = flow->plan;
+    PS_ASSERT(plan->engine->topic(flow->producer, plan->topic, (uint32_t)strlen(plan->topic)) != NULL);
+    (void)poll_reports(flow);
+    if (flow->phase != PS_KAFKA_FLOW_SENDING) /* a fatal error: another producer is made */
+        return true;
+    flow->begun = plan->engine->answered(flow->producer);
+    if (flow->begun)
+        note_up(flow);
+    else if (flow->reason[0] != '\0')
+        note_down(flow, flow->reason);
+    flow->reason[0] = '\0';
+    return flow->begun;
+}
+
 uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns)
 {
     flow->now_ns = now_ns;
-    if (!flow->begun) {
-        flow->begun = true;
-        note_up(flow);
+    if (!flow->begun && flow->phase == PS_KAFKA_FLOW_SENDING && !begin(flow)) {
+        wake_take(flow);
+        return now_ns + ANSWER_LOOK_NS;
     }
     wake_take(flow);
     if (flow->phase == PS_KAFKA_FLOW_RENEWING)

@@ -73,7 +73,7 @@ struct ps_kafka_flow {
     struct ps_kafka_slot *free;
 
     enum ps_kafka_flow_phase phase;
-    bool begun; /* work was called at least once */
+    bool begun; /* a broker has answered: the lane may be given blocks */
     bool up;
     bool full; /* the library's queue is full: wait for a report */
     unsigned failures;

@@ -1,5 +1,6 @@
 /* Reads and indexes the file. */
 #include "bench/load/lines.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +14,11 @@ static enum ps_status grow(struct ps_lines *lines, const char *path, struct ps_e
 {
     size_t room = lines->room == 0 ? ROOM_FIRST : lines->room * 2;
     if (lines->room > PS_LINES_BYTES_MAX)
-        return ps_err_set(err, "%s: more than %llu bytes; use a part of it", path,
-                          (unsigned long long)PS_LINES_BYTES_MAX);
+        return ps_err_set(err, "%s: more than %s; use a part of it", path,
+                          ps_quantity_print_bytes(PS_LINES_BYTES_MAX).text);
     char *bytes = realloc(lines->bytes, room);
     if (bytes == NULL)
-        return ps_err_set(err, "%s: no memory for %zu bytes of it", path, room);
+        return ps_err_set(err, "%s: no memory for %s of it", path, ps_quantity_print_bytes(room).text);
     lines->bytes = bytes;
     lines->room = room;
     return PS_OK;
@@ -50,8 +51,9 @@ static enum ps_status lines_split(struct ps_lines *lines, const char *path, stru
         size_t length = newline != NULL ? (size_t)(newline - start) : lines->bytes_length - at;
         number++;
         if (length > PS_LINE_BYTES_MAX)
-            return ps_err_set(err, "%s:%llu: a line of %zu bytes, more than %u", path,
-                              (unsigned long long)number, length, PS_LINE_BYTES_MAX);
+            return ps_err_set(err, "%s:%llu: a line of %s bytes, more than %s", path,
+                              (unsigned long long)number, ps_quantity_print_count(length).text,
+                              ps_quantity_print_count(PS_LINE_BYTES_MAX).text);
         if (length > 0 && lines->places != NULL) {
             lines->places[2 * lines->count] = at;
             lines->places[2 * lines->count + 1] = at + length;
@@ -81,8 +83,8 @@ enum ps_status ps_lines_open(struct ps_lines *lines, const char *path, struct ps
     if (status == PS_OK && lines->count == 0)
         status = ps_err_set(err, "%s: all lines are empty", path);
     if (status == PS_OK && (lines->places = calloc(lines->count, 2 * sizeof *lines->places)) == NULL)
-        status = ps_err_set(err, "%s: no memory for an index of %llu lines", path,
-                            (unsigned long long)lines->count);
+        status = ps_err_set(err, "%s: no memory for an index of %s lines", path,
+                            ps_quantity_print_count(lines->count).text);
     if (status == PS_OK)
         status = lines_split(lines, path, err);
     if (status != PS_OK)

@@ -1,9 +1,11 @@
 #include "bench/load/load.h"
 #include "bench/load/load_parts.h"
 #include "bench/load/summary.h"
+#include "bench/support/output.h"
 #include "bench/support/measure.h"
 #include "core/nearest.h"
 #include "bench/support/stamp.h"
+#include "core/quantity.h"
 
 #include <math.h>
 #include <sched.h>
@@ -69,13 +71,24 @@ static bool target_is_address(const char *text)
     return digits > 0 && (colon[1 + digits] == '\0' || colon[1 + digits] == '?');
 }
 
+enum ps_status ps_load_target_check(const char *target, struct ps_err *err)
+{
+    if (target_is_address(target))
+        return ps_err_set(
+            err, "--target %s: the scheme is missing; did you mean tcp://%s? A file of that name is ./%s",
+            target, target, target);
+    if (strpbrk(target, ":/") == NULL && strcmp(target, "-") != 0)
+        return ps_err_set(
+            err, "--target %s: neither a URL nor a path; write tcp://%s:PORT for a host, ./%s for a file",
+            target, target, target);
+    return PS_OK;
+}
+
 static enum ps_status target_create(struct ps_load *load, enum ps_framing *framing, struct ps_err *err)
 {
     const struct ps_load_config *config = load->config;
-    if (target_is_address(config->target))
-        return ps_err_set(
-            err, "--target %s: the scheme is missing; did you mean tcp://%s? A file of that name is ./%s",
-            config->target, config->target, config->target);
+    if (ps_load_target_check(config->target, err) != PS_OK)
+        return PS_FAIL;
     if (ps_url_parse(&load->url, config->target, err) != PS_OK || target_find(load, err) != PS_OK)
         return PS_FAIL;
     if (load->ops->one_lane && config->connections > 1)
@@ -178,7 +191,7 @@ static void destroy(struct ps_load *load)
     load->started = 0;
     for (uint32_t i = 0; i < load->thread_count; i++)
         ps_sender_destroy(load->senders[i]);
-    if (load->ops != NULL)
+    if (load->plan != NULL)
         load->ops->unplan(load->plan);
     ps_content_destroy(load->content);
     ps_shape_destroy(load->shape);
@@ -224,13 +237,13 @@ static enum ps_status not_connected(struct ps_load *load, struct ps_err *err)
             ps_sender_last_reason(load->senders[i], reason, sizeof reason);
     }
     const char *what = reason[0] != '\0' ? reason : "no answer";
-    double tried_s = (double)load->config->connect_ns / 1e9;
+    const struct ps_quantity_text tried = ps_quantity_print_ns(load->config->connect_ns);
     if (load->config->connections > 1)
-        return ps_err_set(err,
-                          "%s: %s (%llu of %u connections were made within %g s; use --wait to keep trying)",
-                          load->url.text, what, (unsigned long long)up, load->config->connections, tried_s);
-    return ps_err_set(err, "%s: %s (tried for %g s; use --wait to keep trying)", load->url.text, what,
-                      tried_s);
+        return ps_err_set(err, "%s: %s (%s of %s connections were made within %s; use --wait to keep trying)",
+                          load->url.text, what, ps_quantity_print_count(up).text,
+                          ps_quantity_print_count(load->config->connections).text, tried.text);
+    return ps_err_set(err, "%s: %s (tried for %s; use --wait to keep trying)", load->url.text, what,
+                      tried.text);
 }
 
 /* A target could not be opened: stops all senders and returns the error of the one that failed. */
@@ -268,8 +281,9 @@ static enum ps_status connect_wait(struct ps_load *load, struct ps_live *live, s
             ps_pacer_now() - begin_ns >= config->connect_over_ns + config->connect_ns)
             return not_connected(load, err);
         if (ps_pacer_now() - begin_ns > SHOW_CONNECTING_NS)
-            ps_live_status(live, "connecting to %s: %llu of %u", load->url.text, (unsigned long long)up,
-                           config->connections);
+            ps_live_status(live, "connecting to %s: %s of %s", load->url.text,
+                           ps_quantity_print_count(up).text,
+                           ps_quantity_print_count(config->connections).text);
         usleep(5000);
     }
 }
@@ -389,7 +403,10 @@ enum ps_status ps_load_run(const struct ps_load_config *config, struct ps_live *
 {
     struct ps_load load = {.config = config};
     memset(result, 0, sizeof *result);
-    enum ps_status status = create(&load, err);
+    enum ps_status status =
+        config->manifest != NULL ? ps_output_check("--manifest", config->manifest, err) : PS_OK;
+    if (status == PS_OK)
+        status = create(&load, err);
     if (status == PS_OK)
         status = run(&load, live, result, err);
     if (status == PS_OK) {

@@ -62,6 +62,9 @@ struct ps_load_result {
     } * sources; /* source_count of them */
 };
 
+/* Refuses what is neither a URL nor a path: HOST:PORT without a scheme, a bare word. */
+enum ps_status ps_load_target_check(const char *target, struct ps_err *err);
+
 /* Returns PS_FAIL when the run could not start or the manifest could not be written. Owns: the caller calls
  * ps_load_result_fini in any case. */
 enum ps_status ps_load_run(const struct ps_load_config *config, struct ps_live *live,

@@ -1,7 +1,7 @@
 /* Parses a shape such as "sine:min=10k,max=100k,period=1m" into a curve. Set-up only. */
 #include "bench/load/shape_parts.h"
 #include "core/nearest.h"
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 
 #include <math.h>
 #include <stdio.h>

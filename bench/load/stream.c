@@ -34,7 +34,7 @@ enum ps_status ps_load_stream_plan_read(struct ps_load_stream_plan *plan, struct
         ps_target_key_bool(url, "nagle", &plan->client.nagle, err) != PS_OK)
         return PS_FAIL;
     if (plan->client.send_buffer_bytes > 1U << 30)
-        return ps_err_set(err, "send_buffer=%s: at most 1GiB", ps_url_get(url, "send_buffer", ""));
+        return ps_err_set(err, "send_buffer=%s: at most 1 GiB", ps_url_get(url, "send_buffer", ""));
     return ps_url_address(url, default_port, &plan->client.address, &plan->client.address_bytes, err);
 }
 

@@ -1,8 +1,8 @@
 #include "bench/load/summary.h"
-#include "bench/support/quantity.h"
+#include "bench/support/output.h"
+#include "core/quantity.h"
 #include "core/clock.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NUMBER_BYTES 32U
-#define CLOCK_STEP_MS 10.0 /* smaller steps are not printed */
+#define CLOCK_STEP_MS 10.0             /* smaller steps are not printed */
+#define BUNCHED_NS (10 * PS_NS_PER_MS) /* events later than this came in a bunch with the next ones */
 
 static json_t *integer(uint64_t number)
 {
@@ -37,25 +37,22 @@ static void progress_object(struct ps_live *live, const struct ps_load_progress 
 
 static void progress_line(struct ps_live *live, const struct ps_load_progress *progress)
 {
-    char rate[NUMBER_BYTES], asked[NUMBER_BYTES + 4] = "of ", backlog[NUMBER_BYTES], p50[NUMBER_BYTES],
-                                                  p99[NUMBER_BYTES], error[PS_SENDER_REASON_BYTES + 32] = "";
+    char asked[PS_QUANTITY_TEXT_BYTES + 4] = "closed loop", error[PS_SENDER_REASON_BYTES + 32] = "";
     bool behind = progress->backlog > (uint64_t)(progress->asked_rate / 10) && progress->asked_rate >= 0;
     const char *plain = ps_live_style(live, PS_LIVE_PLAIN);
     if (progress->failed > 0)
-        snprintf(error, sizeof error, "  failed %llu", (unsigned long long)progress->failed);
+        snprintf(error, sizeof error, "  failed %s", ps_quantity_print_count(progress->failed).text);
     if (progress->outage && progress->error != NULL)
         snprintf(error, sizeof error, "  OUTAGE: %s", progress->error);
-    if (progress->asked_rate < 0)
-        snprintf(asked, sizeof asked, "closed loop");
-    else
-        ps_quantity_print_rate(progress->asked_rate, asked + 3, sizeof asked - 3);
+    if (progress->asked_rate >= 0)
+        snprintf(asked, sizeof asked, "of %s", ps_quantity_print_rate(progress->asked_rate).text);
     ps_live_status(live, "%5.0f s  %s%s%s %s  backlog %s%s%s  p50 %s  p99 %s%s%s", progress->t,
                    ps_live_style(live, behind ? PS_LIVE_WARN : PS_LIVE_GOOD),
-                   ps_quantity_print_rate(progress->rate, rate, sizeof rate), plain, asked,
+                   ps_quantity_print_rate(progress->rate).text, plain, asked,
                    ps_live_style(live, behind ? PS_LIVE_WARN : PS_LIVE_PLAIN),
-                   ps_quantity_print_count(progress->backlog, backlog, sizeof backlog), plain,
-                   ps_quantity_print_ns(ps_histogram_percentile(progress->latency_ns, 50), p50, sizeof p50),
-                   ps_quantity_print_ns(ps_histogram_percentile(progress->latency_ns, 99), p99, sizeof p99),
+                   ps_quantity_print_count(progress->backlog).text, plain,
+                   ps_quantity_print_ns(ps_histogram_percentile(progress->latency_ns, 50)).text,
+                   ps_quantity_print_ns(ps_histogram_percentile(progress->latency_ns, 99)).text,
                    ps_live_style(live, PS_LIVE_BAD), error);
 }
 
@@ -95,15 +92,16 @@ static json_t *gaps_object(const struct ps_histogram *gap_ns)
 
 static void summary_object(struct ps_live *live, const struct ps_load_result *result)
 {
-    static const double errors[] = {50, 99, 99.9}, latencies[] = {50, 90, 99, 99.9, 99.99};
+    static const double errors[] = {50, 90, 99, 99.9}, latencies[] = {50, 90, 99, 99.9, 99.99};
     const struct ps_statistics *total = &result->total;
     char run[8];
     run_print(result->run, run);
-    json_t *object = json_pack(
-        "{s:s,s:s,s:o,s:o,s:f,s:f,s:f,s:b,s:b,s:b}", "type", "summary", "run", run, "source_first",
-        integer(result->source_first), "sources", integer(result->source_count), "seconds", result->seconds,
-        "asked_rate", result->asked_rate, "achieved_rate", result->achieved_rate, "held", result->held,
-        "closed_loop", result->closed_loop, "interrupted", result->interrupted);
+    json_t *object =
+        json_pack("{s:s,s:s,s:o,s:o,s:o,s:f,s:f,s:f,s:b,s:b,s:b}", "type", "summary", "run", run,
+                  "source_first", integer(result->source_first), "sources", integer(result->source_count),
+                  "start_unix_ns", json_integer(result->start_wall_ns), "seconds", result->seconds,
+                  "asked_rate", result->asked_rate, "achieved_rate", result->achieved_rate, "held",
+                  result->held, "closed_loop", result->closed_loop, "interrupted", result->interrupted);
     json_t *counts = json_pack(
         "{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:f}", "due", integer(result->due), "sent", integer(total->sent),
         "completed", integer(total->completed), "failed", integer(total->failed), "undelivered",
@@ -111,11 +109,14 @@ static void summary_object(struct ps_live *live, const struct ps_load_result *re
         integer(total->bytes), "cpu_seconds", result->cpu_seconds);
     json_t *times = json_pack(
         "{s:o,s:o,s:o,s:o,s:s,s:o,s:f}", "schedule_error_ns",
-        ps_live_percentiles(&total->schedule_error_ns, errors, 3), "schedule_error_net_ns",
-        ps_live_percentiles(&total->schedule_error_net_ns, errors, 3), "witness_gap_ns",
+        ps_live_percentiles(&total->schedule_error_ns, errors, 4), "schedule_error_net_ns",
+        ps_live_percentiles(&total->schedule_error_net_ns, errors, 4), "witness_gap_ns",
         gaps_object(&total->gap_ns), "latency_ns", ps_live_percentiles(&total->latency_ns, latencies, 5),
         "completion", result->completion == PS_COMPLETION_WRITTEN ? "written" : "acknowledged", "outages",
         outages_array(result), "clock_step_ms", result->clock_step_ms);
+    json_object_set_new(times, "schedule_late",
+                        integer(total->schedule_error_ns.count -
+                                ps_histogram_count_upto(&total->schedule_error_ns, BUNCHED_NS)));
     json_object_update(object, counts);
     json_object_update(object, times);
     json_decref(counts);
@@ -128,80 +129,74 @@ static void summary_object(struct ps_live *live, const struct ps_load_result *re
     ps_live_object(live, object, false);
 }
 
-static const char *ns_text(const struct ps_histogram *histogram, double percentile, char *text)
+static struct ps_quantity_text late(const struct ps_histogram *histogram, double percentile)
 {
     return ps_quantity_print_ns(percentile < 100 ? ps_histogram_percentile(histogram, percentile)
-                                                 : histogram->max,
-                                text, NUMBER_BYTES);
+                                                 : histogram->max);
 }
 
 static void print_counts(struct ps_live *live, const struct ps_load_result *result)
 {
     const struct ps_statistics *total = &result->total;
-    char a[NUMBER_BYTES], b[NUMBER_BYTES], c[NUMBER_BYTES];
     uint64_t undelivered = ps_load_result_undelivered(result);
-    ps_live_print(live, "  %s        %16s events in %.2f s\n", result->closed_loop ? "sent" : "due ",
-                  ps_quantity_print_count(result->due, a, sizeof a), result->seconds);
-    ps_live_print(live, "  completed   %16s (%s)\n", ps_quantity_print_count(total->completed, a, sizeof a),
+    ps_live_print(live, "  %s        %16s events in %s\n", result->closed_loop ? "sent" : "due ",
+                  ps_quantity_print_count(result->due).text, ps_quantity_print_s(result->seconds).text);
+    ps_live_print(live, "  completed   %16s (%s)\n", ps_quantity_print_count(total->completed).text,
                   result->completion == PS_COMPLETION_WRITTEN ? "written: the kernel accepted them"
                                                               : "acknowledged by the target");
     if (total->failed > 0)
         ps_live_print(live, "  failed      %s%16s%s\n", ps_live_style(live, PS_LIVE_BAD),
-                      ps_quantity_print_count(total->failed, a, sizeof a),
-                      ps_live_style(live, PS_LIVE_PLAIN));
+                      ps_quantity_print_count(total->failed).text, ps_live_style(live, PS_LIVE_PLAIN));
     for (uint32_t i = 0; i < result->reason_count; i++)
-        ps_live_print(live, "              %16s %s\n",
-                      ps_quantity_print_count(result->reasons[i].count, a, sizeof a),
+        ps_live_print(live, "              %16s %s\n", ps_quantity_print_count(result->reasons[i].count).text,
                       result->reasons[i].text);
     if (undelivered > 0)
         ps_live_print(live, "  undelivered %s%16s%s\n", ps_live_style(live, PS_LIVE_BAD),
-                      ps_quantity_print_count(undelivered, a, sizeof a), ps_live_style(live, PS_LIVE_PLAIN));
+                      ps_quantity_print_count(undelivered).text, ps_live_style(live, PS_LIVE_PLAIN));
     ps_live_print(
-        live, "  bytes       %16s (%s/s)\n", ps_quantity_print_bytes(total->bytes, a, sizeof a),
-        ps_quantity_print_bytes(result->seconds > 0 ? (uint64_t)((double)total->bytes / result->seconds) : 0,
-                                b, sizeof b));
+        live, "  bytes       %16s (%s/s)\n", ps_quantity_print_bytes(total->bytes).text,
+        ps_quantity_print_bytes(result->seconds > 0 ? (uint64_t)((double)total->bytes / result->seconds) : 0)
+            .text);
     if (!result->closed_loop)
         ps_live_print(live, "  backlog     %16s events at most\n",
-                      ps_quantity_print_count(result->backlog_max, c, sizeof c));
-    ps_live_print(live, "  CPU         %14.2f s\n", result->cpu_seconds);
+                      ps_quantity_print_count(result->backlog_max).text);
+    ps_live_print(live, "  CPU         %16s\n", ps_quantity_print_s(result->cpu_seconds).text);
 }
 
 static void print_times(struct ps_live *live, const struct ps_load_result *result)
 {
     const struct ps_statistics *total = &result->total;
-    char a[NUMBER_BYTES], b[NUMBER_BYTES], c[NUMBER_BYTES], d[NUMBER_BYTES], e[NUMBER_BYTES];
     ps_live_print(live, "  latency     p50 %s, p99 %s, p99.9 %s, p99.99 %s, max %s (%s)\n",
-                  ns_text(&total->latency_ns, 50, a), ns_text(&total->latency_ns, 99, b),
-                  ns_text(&total->latency_ns, 99.9, c), ns_text(&total->latency_ns, 99.99, d),
-                  ns_text(&total->latency_ns, 100, e),
+                  late(&total->latency_ns, 50).text, late(&total->latency_ns, 99).text,
+                  late(&total->latency_ns, 99.9).text, late(&total->latency_ns, 99.99).text,
+                  late(&total->latency_ns, 100).text,
                   result->closed_loop ? "closed loop: from rendering, so delays by a full target do not show"
                                       : "from when each event was due");
     if (result->closed_loop)
         return;
     ps_live_print(
         live,
-        "  schedule    p99.9 %s late, %s without the gaps in which the core was lost (%llu gaps, %s in all, "
+        "  schedule    p99.9 %s late, %s without the gaps in which the core was lost (%s gaps, %s in all, "
         "the longest %s)\n",
-        ns_text(&total->schedule_error_ns, 99.9, a), ns_text(&total->schedule_error_net_ns, 99.9, b),
-        (unsigned long long)total->gap_ns.count, ps_quantity_print_ns(total->gap_ns.sum, c, sizeof c),
-        ns_text(&total->gap_ns, 100, d));
+        late(&total->schedule_error_ns, 99.9).text, late(&total->schedule_error_net_ns, 99.9).text,
+        ps_quantity_print_count(total->gap_ns.count).text, ps_quantity_print_ns(total->gap_ns.sum).text,
+        late(&total->gap_ns, 100).text);
 }
 
 static void print_end(struct ps_live *live, const struct ps_load_config *config,
                       const struct ps_load_result *result)
 {
-    char a[NUMBER_BYTES], b[NUMBER_BYTES], run[8], asked[NUMBER_BYTES + 16] = "";
+    char run[8], asked[PS_QUANTITY_TEXT_BYTES + 16] = "";
     run_print(result->run, run);
     if (!result->closed_loop)
-        snprintf(asked, sizeof asked, " of %s asked",
-                 ps_quantity_print_rate(result->asked_rate, b, sizeof b));
+        snprintf(asked, sizeof asked, " of %s asked", ps_quantity_print_event_rate(result->asked_rate).text);
     bool good = result->held && ps_load_result_code(result) == 0;
     ps_live_print(
         live, "%s%s%s  %s%s  run %s, source%s %u", ps_live_style(live, good ? PS_LIVE_GOOD : PS_LIVE_BAD),
         result->closed_loop ? "CLOSED LOOP"
         : result->held      ? "HELD"
                             : "NOT HELD",
-        ps_live_style(live, PS_LIVE_PLAIN), ps_quantity_print_rate(result->achieved_rate, a, sizeof a), asked,
+        ps_live_style(live, PS_LIVE_PLAIN), ps_quantity_print_event_rate(result->achieved_rate).text, asked,
         run, result->source_count > 1 ? "s" : "", result->source_first);
     if (result->source_count > 1)
         ps_live_print(live, " to %u", result->source_first + result->source_count - 1);
@@ -210,12 +205,13 @@ static void print_end(struct ps_live *live, const struct ps_load_config *config,
     print_counts(live, result);
     print_times(live, result);
     for (uint32_t i = 0; i < result->outage_count; i++)
-        ps_live_print(live, "  outage      at %.1f s for %.2f s: %s\n", result->outages[i].t,
-                      result->outages[i].seconds, result->outages[i].reason);
+        ps_live_print(live, "  outage      at %s for %s: %s\n",
+                      ps_quantity_print_s(result->outages[i].t).text,
+                      ps_quantity_print_s(result->outages[i].seconds).text, result->outages[i].reason);
     if (fabs(result->clock_step_ms) > CLOCK_STEP_MS)
-        ps_live_print(live,
-                      "  clock       the wall clock moved by %.1f ms during the run; due times did not\n",
-                      result->clock_step_ms);
+        ps_live_print(live, "  clock       the wall clock moved %s by %s during the run; due times did not\n",
+                      result->clock_step_ms < 0 ? "back" : "forward",
+                      ps_quantity_print_s(fabs(result->clock_step_ms) / 1e3).text);
 }
 
 void ps_summary_write(struct ps_live *live, const struct ps_load_config *config,
@@ -251,21 +247,18 @@ static json_t *manifest_object(const struct ps_load_result *result)
 enum ps_status ps_summary_manifest_write(const char *path, const struct ps_load_result *result,
                                          struct ps_err *err)
 {
-    size_t room = strlen(path) + 8;
-    char *beside = malloc(room);
-    if (beside == NULL)
-        return ps_err_set(err, "no memory");
-    snprintf(beside, room, "%s.new", path);
+    char *text;
+    size_t length;
+    FILE *file = ps_must_open_text(&text, &length, "a manifest");
     json_t *manifest = manifest_object(result);
-    FILE *file = manifest != NULL ? fopen(beside, "we") : NULL;
-    bool good = file != NULL && json_dumpf(manifest, file, JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0 &&
-                fputc('\n', file) != EOF;
-    if (file != NULL && fclose(file) != 0)
-        good = false;
-    good = good && rename(beside, path) == 0;
-    if (!good)
-        ps_err_set(err, "--manifest %s: %s", path, strerror(errno));
+    json_dumpf(manifest, file, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    fputc('\n', file);
+    fclose(file);
+    enum ps_status status =
+        manifest != NULL ? ps_output_write(path, text, length, err) : ps_err_set(err, "no memory");
+    if (status != PS_OK)
+        ps_err_append(err, "writing --manifest");
     json_decref(manifest);
-    free(beside);
-    return good ? PS_OK : PS_FAIL;
+    free(text);
+    return status;
 }

@@ -6,7 +6,7 @@
 #include "bench/load/avro_lane.h"
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 #include "core/clock.h"
 
 #include <stdlib.h>

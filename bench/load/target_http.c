@@ -5,7 +5,7 @@
 #include "bench/load/http_lane.h"
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 #include "core/clock.h"
 
 #include <poll.h>

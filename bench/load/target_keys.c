@@ -1,6 +1,6 @@
 #include "bench/load/target_keys.h"
 
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -12,6 +12,7 @@
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
 #include "core/clock.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -233,7 +234,8 @@ static bool not_sent(struct udp_target *udp, int error, uint64_t now_ns)
             udp->segment_bytes_max = error == EIO ? 0 : length - 1;
             return true;
         }
-        snprintf(reason, sizeof reason, "a datagram of %u bytes: %s", length, strerror(error));
+        snprintf(reason, sizeof reason, "a datagram of %s bytes: %s", ps_quantity_print_count(length).text,
+                 strerror(error));
         ps_block_queue_advance(&udp->queue, 1);
         ps_block_queue_fail(&udp->queue, 1, reason);
         return true;

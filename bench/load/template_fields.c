@@ -8,6 +8,7 @@
 #include "bench/load/template.h"
 #include "core/nearest.h"
 #include "stages/text/time_zone.h"
+#include "core/quantity.h"
 
 #define WIDTH_MAX 18U
 #define HEX_MAX 1024U
@@ -213,8 +214,9 @@ static enum ps_status size_parse(struct ps_template_part *part, struct ps_arena 
     if (distribution->kind == PS_DISTRIBUTION_NORMAL && distribution->min < 1)
         distribution->min = 1; /* cuts off the tail; the fields need more than 1 byte anyway */
     if (distribution->min < 1 || distribution->max > SIZE_MAX_BYTES || distribution->max < 1)
-        return ps_err_set(err, "from %lld to %lld bytes; an event can have from 1 to %d",
-                          (long long)distribution->min, (long long)distribution->max, SIZE_MAX_BYTES);
+        return ps_err_set(err, "from %lld to %lld bytes; an event can have from 1 to %s",
+                          (long long)distribution->min, (long long)distribution->max,
+                          ps_quantity_print_count(SIZE_MAX_BYTES).text);
     return PS_OK;
 }
 

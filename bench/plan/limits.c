@@ -1,6 +1,6 @@
 /* Measures the parts and ranks them. */
 #include "bench/plan/limits.h"
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -9,6 +9,11 @@
 #include <string.h>
 
 #define REQUESTS_IN_FLIGHT 5.0 /* librdkafka's window with idempotence, per broker */
+#define GROWTH_LEAST 0.005     /* of the whole, from rate 0 to the answer; less is not growth */
+#define GROWTH_ERRORS 3.0      /* growth counts from so many standard errors on */
+#define NEAR 1.3               /* a part that is full below this multiple of the answer limits it */
+#define EVIDENCE 0.5           /* a queue or a wait above this shows that its consumer is too slow */
+#define LOSS_EVIDENCE 0.0005
 
 /* ---- a list of parts ---- */
 
@@ -180,29 +185,15 @@ void ps_parts_measure(struct ps_parts *parts, const struct ps_scrape *before, co
     ps_parts_watch(parts, after);
 }
 
-bool ps_machine_busy(double *busy_s, double *all_s)
-{
-    double ticks[8] = {0}, all = 0;
-    FILE *file = fopen("/proc/stat", "re");
-    if (file == NULL)
-        return false;
-    int found = fscanf(file, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &ticks[0], &ticks[1], &ticks[2],
-                       &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]);
-    fclose(file);
-    for (unsigned i = 0; i < 8; i++)
-        all += ticks[i];
-    *all_s = all / 100; /* USER_HZ */
-    *busy_s = (all - ticks[3] - ticks[4]) / 100;
-    return found == 8;
-}
-
 /* ---- the ranking ---- */
 
 /* value = base + slope * rate, by least squares; base is at least 0, so a single rate gives a line
  * through 0. */
 struct line {
     double base, slope;
-    double at; /* value at the answer's rate: that of the nearest trial */
+    double at;    /* value at the answer's rate: that of the nearest trial */
+    double error; /* standard error of the slope; 0: too few trials to know it */
+    bool one_rate;
 };
 
 static bool use(const struct ps_limits_trial *trial, bool held_only)
@@ -210,36 +201,59 @@ static bool use(const struct ps_limits_trial *trial, bool held_only)
     return trial->rate > 0 && (trial->held || !held_only);
 }
 
+struct sums {
+    double n, x, y, xx, xy, yy;
+};
+
+static double slope_error(const struct sums *sums, double base, double slope)
+{
+    double spread = sums->xx - sums->x * sums->x / sums->n;
+    double residual = sums->yy - base * sums->y - slope * sums->xy;
+    return sums->n > 2 && spread > 0 ? sqrt(fmax(residual, 0) / (sums->n - 2) / spread) : 0;
+}
+
 static bool line_of(const struct ps_limits_trial *trials, unsigned count, bool held_only, const char *part,
                     double rate, struct line *line)
 {
-    double n = 0, x = 0, y = 0, xx = 0, xy = 0, nearest = INFINITY;
+    struct sums sums = {0};
+    double nearest = INFINITY;
     for (unsigned i = 0; i < count; i++) {
         const struct ps_part *found = ps_parts_find(&trials[i].parts, part);
         if (found == NULL || !use(&trials[i], held_only))
             continue;
         double scaled = trials[i].rate / rate, distance = fabs(log(scaled));
-        n++;
-        x += scaled;
-        y += found->value;
-        xx += scaled * scaled;
-        xy += scaled * found->value;
+        sums.n++;
+        sums.x += scaled;
+        sums.y += found->value;
+        sums.xx += scaled * scaled;
+        sums.xy += scaled * found->value;
+        sums.yy += found->value * found->value;
         if (distance <= nearest) {
             nearest = distance;
             line->at = found->value;
         }
     }
-    if (n == 0)
+    if (sums.n == 0)
         return false;
-    double determinant = n * xx - x * x;
-    line->slope = determinant > 1e-6 ? (n * xy - x * y) / determinant : y / x;
-    line->base = (y - line->slope * x) / n;
+    double determinant = sums.n * sums.xx - sums.x * sums.x;
+    line->one_rate = determinant <= 1e-6;
+    line->slope = line->one_rate ? sums.y / sums.x : (sums.n * sums.xy - sums.x * sums.y) / determinant;
+    line->base = (sums.y - line->slope * sums.x) / sums.n;
+    line->error = line->one_rate ? 0 : slope_error(&sums, line->base, line->slope);
     if (line->base < 0) {
         line->base = 0;
-        line->slope = xy / xx;
+        line->slope = sums.xy / sums.xx;
     }
     line->slope /= rate;
+    line->error /= rate;
     return true;
+}
+
+/* Tells whether the part grew with the rate by more than its noise. A part that was seen at one rate only
+ * counts as growing in proportion. */
+static bool grew(const struct line *line, double rate)
+{
+    return line->slope * rate > GROWTH_LEAST && line->slope > GROWTH_ERRORS * line->error;
 }
 
 /* Returns the part's value at the lowest rate that was too high, and that rate; 0: not seen. */
@@ -266,51 +280,95 @@ __attribute__((format(printf, 2, 3))) static void text_set(struct ps_limit *limi
     va_end(arguments);
 }
 
-static void describe(struct ps_limit *limit, const struct ps_part *part, double rate, double beyond_at)
+static void describe(struct ps_limit *limit, const struct ps_part *part, double rate, double beyond_at,
+                     bool one_rate)
 {
     double percent = limit->utilisation * 100;
-    char at[32], full[32], over[32], beyond[96] = "";
-    if (limit->beyond > 0.0005) {
-        ps_quantity_print_count((uint64_t)beyond_at, over, sizeof over);
-        snprintf(beyond, sizeof beyond, ", %.3g %% at %s", limit->beyond * 100, over);
-    }
-    ps_quantity_print_count((uint64_t)rate, at, sizeof at);
-    ps_quantity_print_count((uint64_t)fmin(limit->saturates_at, 1e18), full, sizeof full);
+    const struct ps_quantity_text at = ps_quantity_print_event_rate(rate),
+                                  full = ps_quantity_print_event_rate(limit->saturates_at);
+    char beyond[96] = "";
+    if (limit->beyond > 0.0005)
+        snprintf(beyond, sizeof beyond, ", %.3g %% at %s", limit->beyond * 100,
+                 ps_quantity_print_event_rate(beyond_at).text);
     if (part->kind == PS_PART_QUEUE)
-        text_set(limit, "%s was %.0f %% full at %s events/s%s%s", part->part, percent, at, beyond,
+        text_set(limit, "%s was %.0f %% full at %s%s%s", part->part, percent, at.text, beyond,
                  limit->utilisation > 0.5 || limit->beyond > 0.5
                      ? ": its consumer is slower than its producer"
                      : "");
     else if (part->kind == PS_PART_LOSS)
-        text_set(limit, "%s: %.3g %% of %s at %s events/s%s", part->part, percent, part->of, at, beyond);
+        text_set(limit, "%s: %.3g %% of %s at %s%s", part->part, percent, part->of, at.text, beyond);
     else if (part->kind == PS_PART_WAIT)
-        text_set(limit, "%s: %.0f %% of the time %s at %s events/s%s", part->part, percent, part->of, at,
-                 beyond);
+        text_set(limit, "%s: %.0f %% of the time %s at %s%s", part->part, percent, part->of, at.text, beyond);
     else if (limit->saturates_at > 0)
-        text_set(limit,
-                 "%s: %.0f %% of %s at %s events/s; by a straight line through the trials it is full at %s "
-                 "events/s",
-                 part->part, percent, part->of, at, full);
+        text_set(limit, "%s: %.0f %% of %s at %s; %s it is full at %s", part->part, percent, part->of,
+                 at.text,
+                 one_rate ? "if it grows in proportion (it was seen at one rate only)"
+                          : "by a straight line through the trials",
+                 full.text);
     else
-        text_set(limit, "%s: %.0f %% of %s at %s events/s; it did not grow with the rate", part->part,
-                 percent, part->of, at);
+        text_set(limit, "%s: %.0f %% of %s at %s; it did not grow with the rate", part->part, percent,
+                 part->of, at.text);
 }
 
-/* Ranks parts with a line by where they saturate; then full queues, losses and waits; then the rest. */
-static double order_of(const struct ps_limit *limit)
+/* ---- the order ---- */
+
+static bool is_near(const struct ps_limit *limit, double rate)
 {
-    if (limit->kind == PS_PART_TIME && limit->saturates_at > 0)
-        return limit->saturates_at;
-    if (limit->kind == PS_PART_TIME)
-        return limit->utilisation > 0.95 ? 0 : 1e30;
+    return limit->kind == PS_PART_TIME && limit->saturates_at > 0 && limit->saturates_at < NEAR * rate;
+}
+
+/* A queue that is full, a wait, or a loss: the pipeline's own sign of where it is too slow. */
+static bool is_evidence(const struct ps_limit *limit)
+{
     double most = fmax(limit->utilisation, limit->beyond);
-    return (most > 0.0005 ? 1e29 : 1e31) * (2 - fmin(most, 1)); /* before parts that do not grow */
+    return limit->kind == PS_PART_LOSS ? most > LOSS_EVIDENCE
+                                       : limit->kind != PS_PART_TIME && most > EVIDENCE;
 }
 
-static int compare_limits(const void *left, const void *right)
+/* The key of the order. Parts that grew with the rate come by the rate at which they are full, then queues,
+ * losses and waits that were seen, then the parts that did not grow. When no part that grew is near its end,
+ * evidence comes before them. */
+static double order_of(const struct ps_limit *limit, bool evidence_first)
 {
-    double a = order_of(left), b = order_of(right);
-    return (a > b) - (a < b);
+    double most = fmin(fmax(limit->utilisation, limit->beyond), 1);
+    if (limit->kind == PS_PART_PIPELINE)
+        return -1;
+    if (evidence_first && is_evidence(limit))
+        return 1 - most;
+    if (limit->kind == PS_PART_TIME)
+        return limit->saturates_at > 0 ? 2 + limit->saturates_at : 1e30;
+    return (most > LOSS_EVIDENCE ? 1e29 : 1e31) * (2 - most);
+}
+
+static void sort(struct ps_limits *limits, bool evidence_first)
+{
+    for (unsigned i = 1; i < limits->count; i++) /* by insertion: stable, at most 193 items */
+        for (unsigned k = i; k > 0; k--) {
+            struct ps_limit *one = &limits->items[k - 1], *two = &limits->items[k], swap = *two;
+            if (order_of(one, evidence_first) <= order_of(two, evidence_first))
+                break;
+            *two = *one;
+            *one = swap;
+        }
+}
+
+/* Adds the item for a pipeline whose capacity none of the measured parts explains. */
+static void pipeline_add(struct ps_limits *limits, double rate)
+{
+    struct ps_limit *limit = &limits->items[limits->count++];
+    *limit = (struct ps_limit){.kind = PS_PART_PIPELINE, .part = "the pipeline itself"};
+    text_set(limit,
+             "the pipeline itself, not this machine: nothing that was measured grew with the rate and was "
+             "near its end at %s",
+             ps_quantity_print_event_rate(rate).text);
+}
+
+static bool is_known(const struct ps_limits *limits, const char *part)
+{
+    for (unsigned i = 0; i < limits->count; i++)
+        if (strcmp(limits->items[i].part, part) == 0)
+            return true;
+    return false;
 }
 
 void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count,
@@ -323,28 +381,32 @@ void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *tria
     for (unsigned i = 0; i < count; i++)
         held += use(&trials[i], true);
     for (unsigned i = 0; i < count; i++) {
-        for (unsigned p = 0; p < trials[i].parts.count && limits->count < PS_LIMITS_MAX; p++) {
+        for (unsigned p = 0; p < trials[i].parts.count && limits->count < PS_PARTS_MAX; p++) {
             const struct ps_part *part = &trials[i].parts.items[p];
             struct ps_limit *limit = &limits->items[limits->count];
             struct line line = {0};
-            bool known = false;
-            for (unsigned before = 0; before < limits->count && !known; before++)
-                known = strcmp(limits->items[before].part, part->part) == 0;
             /* A part that appeared only at rates that were too high (kernel drops) counts as 0 elsewhere. */
-            if (known ||
+            if (is_known(limits, part->part) ||
                 (!line_of(trials, count, held >= 2, part->part, rate, &line) && part->kind == PS_PART_TIME))
                 continue;
             *limit = (struct ps_limit){.kind = part->kind, .utilisation = line.at};
             snprintf(limit->part, sizeof limit->part, "%s", part->part);
             limit->headroom = fmax(0, 1 - line.at);
-            if (part->kind == PS_PART_TIME && line.slope * rate > 0.005)
+            if (part->kind == PS_PART_TIME && grew(&line, rate))
                 limit->saturates_at = fmax(1 - line.base, 0) / line.slope;
             double beyond_at = 0;
             if (part->kind != PS_PART_TIME)
                 limit->beyond = beyond_of(trials, count, part->part, rate, &beyond_at);
-            describe(limit, part, rate, beyond_at);
+            describe(limit, part, rate, beyond_at, line.one_rate);
             limits->count++;
         }
     }
-    qsort(limits->items, limits->count, sizeof *limits->items, compare_limits);
+    bool near = false, evidence = false;
+    for (unsigned i = 0; i < limits->count; i++) {
+        near |= is_near(&limits->items[i], rate);
+        evidence |= is_evidence(&limits->items[i]);
+    }
+    if (limits->count > 0 && !near && !evidence)
+        pipeline_add(limits, rate);
+    sort(limits, !near);
 }

@@ -5,19 +5,22 @@
  * memory) can be extrapolated over the rate. Queues (channels, rings) are not limits themselves: a queue that
  * fills shows that its consumer is slower than its producer.
  *
- * Thread: any; no state but in ps_machine_busy, which reads /proc. */
+ * A part limits the rate only when it grew with it: what other programs do on the machine does not.
+ *
+ * Thread: any; no state. */
 #pragma once
 
 #include "bench/plan/scrape.h"
 
 #define PS_PARTS_MAX 192U
-#define PS_LIMITS_MAX PS_PARTS_MAX
+#define PS_LIMITS_MAX (PS_PARTS_MAX + 1U) /* and the pipeline itself */
 
 enum ps_part_kind {
-    PS_PART_TIME,  /* a share of time or space that grows with the rate */
-    PS_PART_QUEUE, /* how full it is */
-    PS_PART_LOSS,  /* the share of events lost there */
-    PS_PART_WAIT,  /* a share of time spent waiting for another part */
+    PS_PART_TIME,     /* a share of time or space that grows with the rate */
+    PS_PART_QUEUE,    /* how full it is */
+    PS_PART_LOSS,     /* the share of events lost there */
+    PS_PART_WAIT,     /* a share of time spent waiting for another part */
+    PS_PART_PIPELINE, /* none of the measured parts: only as a limit */
 };
 
 struct ps_part {
@@ -44,9 +47,6 @@ void ps_parts_add(struct ps_parts *parts, const char *part, const char *of, enum
                   double value);
 const struct ps_part *ps_parts_find(const struct ps_parts *parts, const char *part);
 
-/* Busy and total CPU time of the machine so far, in seconds. Returns false when unknown. */
-bool ps_machine_busy(double *busy_s, double *all_s);
-
 /* The parts of one trial at its rate. */
 struct ps_limits_trial {
     double rate; /* events/s actually offered */
@@ -71,6 +71,8 @@ struct ps_limits {
     struct ps_limit items[PS_LIMITS_MAX]; /* ordered by which saturates first */
 };
 
-/* `rate` is the answer of the search. Only held trials define the lines, unless there are fewer than two. */
+/* Ranks the parts. `rate` is the answer of the search. Only held trials define the lines, unless there are
+ * fewer than two. A part that did not grow with the rate is never first: when no part that grew is near its
+ * end, queues, waits and losses that were seen come first, and without any "the pipeline itself" does. */
 void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count,
                     double rate);

@@ -1,11 +1,15 @@
 /* Runs a plan. */
 #include "bench/plan/planning.h"
+#include "bench/plan/cpu_shares.h"
 #include "core/clock.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define BUSY_MS 500U /* how long the machine is watched before the subject starts */
 
 static bool stopped(const struct ps_planning *planning)
 {
@@ -42,6 +46,7 @@ static void setup_make(struct ps_planning *planning, struct ps_trial_setup *setu
     for (unsigned i = 0; i < config->load_option_count; i++)
         setup->load_options[i] = config->load_options[i];
     setup->load_option_count = config->load_option_count;
+    setup->uneven = strcmp(config->shape, "constant") != 0;
 }
 
 /* Stores the trial, or frees it unless `keep`. */
@@ -200,16 +205,34 @@ static void project(struct ps_planning *planning)
         measured.rate = figure.lower;
         measured.workers = planning->points[i].workers;
     }
-    measured.error = figure.upper > 0 && figure.lower > 0 ? (figure.high95 / figure.low95 - 1) / 2 : 0;
+    measured.error = figure.high95 > 0 ? (figure.high95 / figure.low95 - 1) / 2 : 0;
     if (planning->scaled)
         measured.error = fmax(measured.error, planning->scaling.error);
     const char *target = planning->subject.target;
     measured.shared = strstr(target, "127.0.0.1") != NULL || strstr(target, "localhost") != NULL;
-    measured.at_least = ps_search_is_at_least(&figure);
+    measured.at_least = ps_search_is_at_least(&figure) || figure.high95 <= 0;
     planning->projected =
         ps_projection_make(&planning->config->wish, &measured, &planning->projection, &err) == PS_OK;
     if (!planning->projected)
         snprintf(planning->projection_note, sizeof planning->projection_note, "%.250s", err.text);
+}
+
+/* Warns before the subject starts when other programs keep this machine busy. */
+static void warn_of_busy_machine(const struct ps_planning *planning)
+{
+    const pid_t roots[] = {getpid(), planning->config->subject.pid};
+    char busiest[PS_CPU_NAME_BYTES], text[320], used[PS_CPU_NAME_BYTES + 32] = "";
+    double foreign = 0;
+    if (!ps_cpu_foreign_now("/proc", roots, PS_COUNT_OF(roots), BUSY_MS, &foreign, busiest) ||
+        foreign < PS_PLANNING_FOREIGN_SHARE)
+        return;
+    if (busiest[0] != '\0')
+        snprintf(used, sizeof used, " (most of it: %s)", busiest);
+    snprintf(text, sizeof text,
+             "this machine is busy: other programs use %.0f %% of its CPUs%s; the figures will be lower and "
+             "less certain; stop them, or measure from another machine",
+             foreign * 100, used);
+    note(planning, text);
 }
 
 enum ps_status ps_planning_run(struct ps_planning *planning, const struct ps_planning_config *config,
@@ -220,6 +243,7 @@ enum ps_status ps_planning_run(struct ps_planning *planning, const struct ps_pla
     *planning = (struct ps_planning){.config = config, .started_wall_ms = start.wall_ms};
     planning->workers = config->workers_max;
     planning->search = ps_search_create(&config->search);
+    warn_of_busy_machine(planning);
     enum ps_status status = subject_start(planning, &own, err);
     planning->tried_to_start =
         status == PS_OK || planning->subject.agent.log[0] != '\0' || planning->subject.broker.log[0] != '\0';
@@ -254,17 +278,4 @@ void ps_planning_fini(struct ps_planning *planning)
     ps_search_destroy(planning->search);
     planning->trials = NULL;
     planning->search = NULL;
-}
-
-int ps_planning_code(const struct ps_planning *planning)
-{
-    for (unsigned i = 0; i < planning->config->search.goal_count; i++) {
-        struct ps_search_figure figure;
-        ps_search_figure(planning->search, i, &figure);
-        bool good = figure.status == PS_SEARCH_FOUND || figure.status == PS_SEARCH_ABOVE_RANGE ||
-                    figure.status == PS_SEARCH_GENERATOR_LIMITED;
-        if (!good || figure.lower == 0)
-            return 1;
-    }
-    return 0;
 }

@@ -11,6 +11,9 @@
 #include "bench/plan/subject.h"
 #include "bench/plan/trial.h"
 
+/* From this share of the machine's CPUs on, what other programs use is told. */
+#define PS_PLANNING_FOREIGN_SHARE 0.1
+
 struct ps_planning;
 
 struct ps_planning_config {
@@ -69,6 +72,3 @@ struct ps_planning {
 enum ps_status ps_planning_run(struct ps_planning *planning, const struct ps_planning_config *config,
                                struct ps_err *err);
 void ps_planning_fini(struct ps_planning *planning);
-
-/* The exit code: 0 all goals found (or "at least"), 1 otherwise. */
-int ps_planning_code(const struct ps_planning *planning);

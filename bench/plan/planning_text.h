@@ -8,3 +8,5 @@
 void ps_planning_print_trial(struct ps_live *live, const struct ps_planning *planning);
 /* Prints the complete result. */
 void ps_planning_print(struct ps_live *live, const struct ps_planning *planning);
+/* Prints the requirements and the comparison of a result document; nothing when it has none. */
+void ps_planning_print_verdicts(struct ps_live *live, const json_t *document);

@@ -2,14 +2,14 @@
  * that none carries more than 5 MB/s and every worker has one. Disk: rate times retention times
  * replication. */
 #include "bench/plan/projection.h"
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 /* Moderate: a consumer can follow it and a replica can catch up with it. */
-#define PARTITION_BYTES_PER_S 5e6
+#define PARTITION_BYTES_PER_S (5.0 * (1 << 20))
 #define DISK_FILL 0.7 /* brokers with fuller disks have no room for a rebalance */
 #define MACHINES_MAX 1e6
 
@@ -47,9 +47,8 @@ static void machines(const struct ps_projection_wish *wish, const struct ps_proj
 {
     double needed = ceil(wish->rate / projection->machine_rate * (1 - 1e-12));
     projection->machines = (unsigned)needed + wish->spare;
-    char held[32];
-    assume(projection, "each machine is like the one measured and holds what it held: %s events/s",
-           ps_quantity_print_count((uint64_t)measured->rate, held, sizeof held));
+    assume(projection, "each machine is like the one measured and holds what it held: %s",
+           ps_quantity_print_event_rate(measured->rate).text);
     if (measured->at_least)
         assume(projection, "the measured figure is \"at least\": fewer machines may be enough");
     if (measured->shared)
@@ -57,8 +56,8 @@ static void machines(const struct ps_projection_wish *wish, const struct ps_proj
                            "holds at least as much");
     assume(projection, "load is spread evenly over %.0f machines with %u down", needed, wish->spare);
     assume(projection, "%.0f %% of each machine is kept free for peaks", wish->headroom * 100);
-    assume(projection, "network and brokers hold %.1f MB/s; they were not measured",
-           wish->rate * wish->size_bytes / 1e6);
+    assume(projection, "network and brokers hold %s/s; they were not measured",
+           ps_quantity_print_bytes((uint64_t)(wish->rate * wish->size_bytes)).text);
 }
 
 static void brokers(const struct ps_projection_wish *wish, const struct ps_projection_measured *measured,
@@ -69,8 +68,8 @@ static void brokers(const struct ps_projection_wish *wish, const struct ps_proje
     double by_workers = (double)projection->machines * (measured->workers > 0 ? measured->workers : 1);
     projection->partitions = (unsigned)fmin(fmax(fmax(by_rate, by_workers), 1), 1e9);
     projection->brokers = wish->replication > 3 ? wish->replication : 3;
-    assume(projection, "at most %.0f MB/s a partition, and no fewer partitions than workers",
-           PARTITION_BYTES_PER_S / 1e6);
+    assume(projection, "at most %s/s a partition, and no fewer partitions than workers",
+           ps_quantity_print_bytes((uint64_t)PARTITION_BYTES_PER_S).text);
     if (wish->retention_s <= 0 || wish->replication == 0)
         return;
     projection->disk_bytes_per_broker =
@@ -79,6 +78,21 @@ static void brokers(const struct ps_projection_wish *wish, const struct ps_proje
            "%u brokers of equal size, disks at most %.0f %% full, records not compressed, the rate asked for "
            "all day",
            projection->brokers, DISK_FILL * 100);
+}
+
+static void cost(const struct ps_projection_wish *wish, struct ps_projection *projection)
+{
+    char text[48];
+    if (wish->cost.per_hour <= 0)
+        return;
+    projection->cost_per_hour = projection->machines * wish->cost.per_hour;
+    projection->cost_per_month = projection->cost_per_hour * PS_COST_HOURS_A_MONTH;
+    projection->cost_per_million = projection->cost_per_hour / (wish->rate * 3600) * 1e6;
+    assume(
+        projection,
+        "each machine costs %s an hour, spare ones too, all day, a month of %.0f hours; brokers, disks and "
+        "network are not in the cost",
+        ps_cost_print(wish->cost.per_hour, wish->cost.currency, text, sizeof text), PS_COST_HOURS_A_MONTH);
 }
 
 enum ps_status ps_projection_make(const struct ps_projection_wish *wish,
@@ -96,9 +110,11 @@ enum ps_status ps_projection_make(const struct ps_projection_wish *wish,
     projection->workers = measured->workers;
     projection->machine_rate = rate_at_size(measured, own.size_bytes, projection) * (1 - own.headroom);
     if (own.rate / projection->machine_rate > MACHINES_MAX)
-        return ps_err_set(err, "more than %.0f machines of %.0f events/s each", MACHINES_MAX,
-                          projection->machine_rate);
+        return ps_err_set(err, "more than %s machines of %s each",
+                          ps_quantity_print_count((uint64_t)MACHINES_MAX).text,
+                          ps_quantity_print_event_rate(projection->machine_rate).text);
     machines(&own, measured, projection);
     brokers(&own, measured, projection);
+    cost(&own, projection);
     return PS_OK;
 }

@@ -4,6 +4,7 @@
  * Thread: any; no state. */
 #pragma once
 
+#include "bench/plan/cost.h"
 #include "core/status.h"
 
 #define PS_ASSUMPTIONS_MAX 16U
@@ -16,6 +17,7 @@ struct ps_projection_wish {
     unsigned spare;       /* machines that may be down at the same time */
     double retention_s;   /* how long brokers keep records; 0: not given */
     unsigned replication; /* copies; 0: not given */
+    struct ps_cost cost;  /* of a machine */
 };
 
 struct ps_projection_measured {
@@ -34,7 +36,10 @@ struct ps_projection {
     unsigned workers;    /* per machine, as measured; 0: unknown */
     unsigned partitions, brokers;
     double disk_bytes_per_broker; /* 0: not computed */
-    bool at_most; /* `machines` and `partitions` are upper limits: the measured figure is a lower one */
+    /* Of all machines, spare ones included, and of a million events at the rate asked for; 0: not computed. */
+    double cost_per_hour, cost_per_month, cost_per_million;
+    bool
+        at_most; /* `machines`, `partitions` and costs are upper limits: the measured figure is a lower one */
     double error; /* NAN: unknown, because the measured figure is a lower limit */
     unsigned assumption_count;
     char assumptions[PS_ASSUMPTIONS_MAX][PS_ASSUMPTION_BYTES];

@@ -1,14 +1,17 @@
 #include "bench/plan/result.h"
 #include "bench/plan/goal.h"
 #include "bench/plan/machine.h"
-#include "bench/support/quantity.h"
+#include "bench/support/output.h"
+#include "core/quantity.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#define RESULT_VERSION 1 /* of the document */
 
 /* Returns a number, or null when it is not known. */
 static json_t *number(double value, bool known)
@@ -34,7 +37,7 @@ static void set(json_t *object, const char *key, json_t *value)
 static void trials_at(const struct ps_planning *planning, unsigned goal, double rate, char *text, size_t room)
 {
     unsigned counts[PS_TRIAL_FAILED + 1] = {0}, all = 0;
-    char shown[32], came[96] = "";
+    char came[96] = "";
     size_t length = 0;
     double seconds = ps_search_long_s(planning->search);
     for (unsigned i = 0; i < planning->trial_count; i++) {
@@ -49,27 +52,30 @@ static void trials_at(const struct ps_planning *planning, unsigned goal, double 
             length +=
                 (size_t)snprintf(came + length, sizeof came - length, "%s%u %s", length > 0 ? ", " : "",
                                  counts[verdict], ps_trial_verdict_text((enum ps_trial_verdict)verdict));
-    ps_quantity_print_count((uint64_t)rate, shown, sizeof shown);
+    const struct ps_quantity_text shown = ps_quantity_print_event_rate(rate);
     if (all == 0)
-        snprintf(text, room, "%s events/s: short trials only", shown);
+        snprintf(text, room, "%s: short trials only", shown.text);
     else
-        snprintf(text, room, "%u trial%s of %.3g s at %s events/s: %s", all, all == 1 ? "" : "s", seconds,
-                 shown, came);
+        snprintf(text, room, "%u trial%s of %s at %s: %s", all, all == 1 ? "" : "s",
+                 ps_quantity_print_s(seconds).text, shown.text, came);
 }
 
 void ps_result_note(const struct ps_planning *planning, unsigned goal, char *text, size_t room)
 {
     struct ps_search_figure figure;
-    char lower[160] = "", upper[160] = "", interval[128] = "", low[32], high[32];
+    char lower[160] = "", upper[160] = "", interval[128] = "";
     ps_search_figure(planning->search, goal, &figure);
     if (figure.lower > 0)
         trials_at(planning, goal, figure.lower, lower, sizeof lower);
     if (figure.upper > 0)
         trials_at(planning, goal, figure.upper, upper, sizeof upper);
-    if (figure.lower > 0 && figure.upper > 0)
-        snprintf(interval, sizeof interval, "; 95 %% interval %s to %s",
-                 ps_quantity_print_count((uint64_t)figure.low95, low, sizeof low),
-                 ps_quantity_print_count((uint64_t)figure.high95, high, sizeof high));
+    const struct ps_quantity_text low = ps_quantity_print_count((uint64_t)figure.low95),
+                                  high = ps_quantity_print_event_rate(figure.high95);
+    if (figure.high95 > 0)
+        snprintf(interval, sizeof interval, "; 95 %% interval %s to %s", low.text, high.text);
+    else if (figure.low95 > 0)
+        snprintf(interval, sizeof interval, "; with 95 %% at least %s: at the upper end the generator failed",
+                 low.text);
     static const char *const endings[] = {
         [PS_SEARCH_OUT_OF_TIME] = "; the time was used up before both ends were confirmed",
         [PS_SEARCH_FOUND] = "",
@@ -78,11 +84,16 @@ void ps_result_note(const struct ps_planning *planning, unsigned goal, char *tex
         [PS_SEARCH_GENERATOR_LIMITED] = "; at least: the generator could not offer more",
         [PS_SEARCH_FAILED] = "; trials failed",
     };
-    const char *ending = planning->interrupted && figure.status == PS_SEARCH_OUT_OF_TIME
+    char busy[128] = "";
+    if (figure.busy)
+        snprintf(busy, sizeof busy, "; this machine was too busy: %.0f %% of the events were sent late",
+                 figure.bunched * 100);
+    const char *ending = figure.busy && figure.status == PS_SEARCH_OUT_OF_TIME ? ""
+                         : planning->interrupted && figure.status == PS_SEARCH_OUT_OF_TIME
                              ? "; it was interrupted before both ends were confirmed"
                              : endings[figure.status];
-    snprintf(text, room, "%s%s%s%s%s", lower, lower[0] != '\0' && upper[0] != '\0' ? "; " : "", upper,
-             interval, ending);
+    snprintf(text, room, "%s%s%s%s%s%s", lower, lower[0] != '\0' && upper[0] != '\0' ? "; " : "", upper,
+             interval, ending, busy);
 }
 
 static json_t *goal_object(const struct ps_planning *planning, unsigned index)
@@ -110,6 +121,47 @@ static json_t *goal_object(const struct ps_planning *planning, unsigned index)
     return object;
 }
 
+bool ps_result_goal(const json_t *document, size_t index, struct ps_result_goal *found)
+{
+    const json_t *object = json_array_get(json_object_get(document, "goals"), index);
+    const char *name = json_string_value(json_object_get(object, "goal")),
+               *status = json_string_value(json_object_get(object, "status"));
+    double latency_ns = json_number_value(json_object_get(object, "latency_limit_ns"));
+    if (!json_is_object(object))
+        return false;
+    *found = (struct ps_result_goal){
+        .goal = {.loss_max = json_number_value(json_object_get(object, "loss_max")),
+                 .percentile = json_number_value(json_object_get(object, "percentile")),
+                 .latency_limit_ns = latency_ns > 0 && latency_ns < 1e18 ? (uint64_t)latency_ns : 0},
+        .status = PS_SEARCH_FAILED,
+        .rate = json_number_value(json_object_get(object, "rate")),
+        .lower = json_number_value(json_object_get(object, "lower")),
+        .upper = json_number_value(json_object_get(object, "upper")),
+        .low95 = json_number_value(json_object_get(object, "low95")),
+        .high95 = json_number_value(json_object_get(object, "high95")),
+    };
+    snprintf(found->goal.name, sizeof found->goal.name, "%s", name != NULL ? name : "?");
+    for (int known = 0; status != NULL && known <= PS_SEARCH_FAILED; known++)
+        if (strcmp(status, ps_search_status_text((enum ps_search_status)known)) == 0)
+            found->status = (enum ps_search_status)known;
+    return true;
+}
+
+bool ps_result_goal_find(const json_t *document, const struct ps_goal *goal, struct ps_result_goal *found)
+{
+    for (size_t i = 0; ps_result_goal(document, i, found); i++)
+        if (ps_goal_equal(&found->goal, goal))
+            return true;
+    return false;
+}
+
+bool ps_result_is_confirmed(const struct ps_result_goal *figure)
+{
+    return figure->lower > 0 &&
+           (figure->status == PS_SEARCH_FOUND || figure->status == PS_SEARCH_ABOVE_RANGE ||
+            figure->status == PS_SEARCH_GENERATOR_LIMITED);
+}
+
 /* ---- trials ---- */
 
 static json_t *parts_array(const struct ps_parts *parts)
@@ -129,6 +181,8 @@ json_t *ps_result_trial(const struct ps_planning *planning, unsigned index)
     set(object, "number", json_integer((json_int_t)index + 1));
     set(object, "goal", json_string(planning->config->search.goals[goal].name));
     set(object, "rate", number(trial->rate, true));
+    double started_s = trial->start_unix_ns / 1e9 - (double)planning->started_wall_ms / 1e3;
+    set(object, "started_s", number(round(started_s * 1000) / 1000, trial->start_unix_ns > 0));
     set(object, "seconds", json_real(trial->seconds));
     set(object, "offered", number(trial->offered, true));
     set(object, "sent", number(trial->sent, true));
@@ -139,7 +193,11 @@ json_t *ps_result_trial(const struct ps_planning *planning, unsigned index)
     set(object, "reordered", number(trial->reordered, !trial->failed));
     set(object, "corrupted", number(trial->corrupted, !trial->failed));
     set(object, "loss", json_real(trial->loss));
+    bool judged = trial->flow.verdict != PS_FLOW_UNKNOWN;
     set(object, "queue_growth", json_real(trial->growth));
+    set(object, "delay_growth_s", number(trial->flow.growth_s, judged));
+    set(object, "on_its_way", number(trial->flow.on_its_way, judged));
+    set(object, "starved_connection", number(trial->flow.connection, trial->flow.verdict == PS_FLOW_STARVED));
     set(object, "verdict",
         json_string(ps_trial_verdict_text(ps_search_verdict(planning->search, index, goal))));
     set(object, "note", text_or_null(trial->note));
@@ -147,6 +205,7 @@ json_t *ps_result_trial(const struct ps_planning *planning, unsigned index)
     set(object, "histogram", trial->histogram != NULL ? json_deep_copy(trial->histogram) : json_array());
     set(object, "cpu_seconds", number(trial->cpu_seconds, trial->cpu_seconds >= 0));
     set(object, "rss_bytes", number(trial->rss_bytes, trial->rss_bytes >= 0));
+    set(object, "foreign_cpu", number(trial->foreign_cpu, trial->foreign_cpu >= 0));
     set(object, "timeline", trial->timeline != NULL ? json_deep_copy(trial->timeline) : json_array());
     set(object, "utilisation", parts_array(&trial->parts));
     return object;
@@ -198,8 +257,9 @@ static json_t *limits_array(const struct ps_limits *limits)
         json_t *object = json_object();
         set(object, "rank", json_integer((json_int_t)i + 1));
         set(object, "part", json_string(limit->part));
-        set(object, "utilisation", json_real(limit->utilisation));
-        set(object, "headroom", json_real(limit->headroom));
+        bool measured = limit->kind != PS_PART_PIPELINE;
+        set(object, "utilisation", measured ? json_real(limit->utilisation) : json_null());
+        set(object, "headroom", measured ? json_real(limit->headroom) : json_null());
         set(object, "beyond", number(limit->beyond, limit->beyond > 0));
         set(object, "saturates_at", number(round(limit->saturates_at), limit->saturates_at > 0));
         set(object, "text", json_string(limit->text));
@@ -220,10 +280,14 @@ static json_t *scaling_object(const struct ps_planning *planning)
     }
     for (unsigned i = 0; i < planning->point_count; i++) {
         const struct ps_planning_point *point = &planning->points[i];
-        json_array_append_new(points, json_pack("{s:i,s:o,s:o,s:o}", "workers", (int)point->workers, "rate",
-                                                number(round(point->figure.rate), true), "lower",
-                                                number(point->figure.lower, true), "upper",
-                                                number(point->figure.upper, point->figure.upper > 0)));
+        json_t *one = json_object();
+        set(one, "workers", json_integer(point->workers));
+        set(one, "rate", number(round(point->figure.rate), true));
+        set(one, "lower", number(point->figure.lower, true));
+        set(one, "upper", number(point->figure.upper, point->figure.upper > 0));
+        set(one, "low95", number(round(point->figure.low95), point->figure.low95 > 0));
+        set(one, "high95", number(round(point->figure.high95), point->figure.high95 > 0));
+        json_array_append_new(points, one);
     }
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     snprintf(note, sizeof note, "Universal Scalability Law through %u point%s%s%s", planning->point_count,
@@ -253,6 +317,22 @@ static void assumption_add(void *argument, const char *text)
     json_array_append_new(argument, json_string(text));
 }
 
+static json_t *cost_object(const struct ps_planning *planning)
+{
+    const struct ps_projection *projection = &planning->projection;
+    json_t *object = json_object();
+    if (!(projection->cost_per_hour > 0)) {
+        json_decref(object);
+        return json_null();
+    }
+    set(object, "currency", text_or_null(planning->config->wish.cost.currency));
+    set(object, "machine_per_hour", json_real(planning->config->wish.cost.per_hour));
+    set(object, "per_hour", json_real(projection->cost_per_hour));
+    set(object, "per_month", json_real(projection->cost_per_month));
+    set(object, "per_million_events", json_real(projection->cost_per_million));
+    return object;
+}
+
 static json_t *projection_object(const struct ps_planning *planning)
 {
     const struct ps_projection *projection = &planning->projection;
@@ -278,14 +358,37 @@ static json_t *projection_object(const struct ps_planning *planning)
         number(round(projection->disk_bytes_per_broker), projection->disk_bytes_per_broker > 0));
     set(object, "retention_s", number(wish->retention_s, wish->retention_s > 0));
     set(object, "replication", number(wish->replication, wish->replication > 0));
+    set(object, "cost", cost_object(planning));
     set(object, "error", isfinite(projection->error) ? json_real(projection->error) : json_null());
     set(object, "assumptions", assumptions);
     return object;
 }
 
+/* Writes how much of this machine other programs used, when it was enough to matter. */
+static bool foreign_text(const struct ps_planning *planning, char *text, size_t room)
+{
+    double sum_s = 0, seconds = 0;
+    for (unsigned i = 0; i < planning->trial_count; i++) {
+        if (planning->trials[i].foreign_cpu < 0)
+            continue;
+        sum_s += planning->trials[i].foreign_cpu * planning->trials[i].seconds;
+        seconds += planning->trials[i].seconds;
+    }
+    if (seconds <= 0 || sum_s / seconds < PS_PLANNING_FOREIGN_SHARE)
+        return false;
+    snprintf(text, room,
+             "other programs used %.0f %% of this machine's CPUs during the trials: the figures are for what "
+             "they left, and less certain than stated",
+             sum_s / seconds * 100);
+    return true;
+}
+
 void ps_result_assumptions(const struct ps_planning *planning, void (*line)(void *argument, const char *text),
                            void *argument)
 {
+    char foreign[192];
+    if (foreign_text(planning, foreign, sizeof foreign))
+        line(argument, foreign);
     for (unsigned i = 0; i < planning->subject.note_count; i++)
         line(argument, planning->subject.notes[i]);
     if (planning->config->paced_by_sleep)
@@ -312,7 +415,7 @@ json_t *ps_result_document(const struct ps_planning *planning)
         json_array_append_new(trials, ps_result_trial(planning, i));
     ps_result_assumptions(planning, assumption_add, assumptions);
     set(document, "kind", json_string("penstock-plan"));
-    set(document, "version", json_integer(1));
+    set(document, "version", json_integer(RESULT_VERSION));
     set(document, "command", command);
     set(document, "penstock", json_string(config->version));
     set(document, "seed", json_integer((json_int_t)config->seed));
@@ -333,15 +436,14 @@ json_t *ps_result_document(const struct ps_planning *planning)
 
 enum ps_status ps_result_write(const json_t *document, const char *path, struct ps_err *err)
 {
-    char beside[4096];
-    snprintf(beside, sizeof beside, "%s.%d.part", path, (int)getpid());
-    if (json_dump_file(document, beside, JSON_COMPACT | JSON_REAL_PRECISION(12)) != 0 ||
-        rename(beside, path) != 0) {
-        ps_err_set(err, "cannot write %s: %s", path, strerror(errno));
-        unlink(beside);
-        return PS_FAIL;
-    }
-    return PS_OK;
+    char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    if (text == NULL)
+        return ps_err_set(err, "no memory for the result");
+    enum ps_status status = ps_output_write(path, text, strlen(text), err);
+    if (status != PS_OK)
+        ps_err_append(err, "writing the result");
+    free(text);
+    return status;
 }
 
 enum ps_status ps_result_read(json_t **document, const char *path, struct ps_err *err)
@@ -351,9 +453,15 @@ enum ps_status ps_result_read(json_t **document, const char *path, struct ps_err
     if (*document == NULL)
         return ps_err_set(err, "%s: %s", path, error.text);
     const char *kind = json_string_value(json_object_get(*document, "kind"));
-    if (kind != NULL && strcmp(kind, "penstock-plan") == 0)
+    json_int_t version = json_integer_value(json_object_get(*document, "version"));
+    if (kind == NULL || strcmp(kind, "penstock-plan") != 0)
+        ps_err_set(err, "%s is not a result of `penstock plan --result`", path);
+    else if (version != RESULT_VERSION)
+        ps_err_set(err, "%s is a result of version %lld; this penstock reads version %d", path,
+                   (long long)version, RESULT_VERSION);
+    else
         return PS_OK;
     json_decref(*document);
     *document = NULL;
-    return ps_err_set(err, "%s is not a result of `penstock plan --result`", path);
+    return PS_FAIL;
 }

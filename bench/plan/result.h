@@ -14,6 +14,19 @@ json_t *ps_result_trial(const struct ps_planning *planning, unsigned number);
 enum ps_status ps_result_write(const json_t *document, const char *path, struct ps_err *err);
 enum ps_status ps_result_read(json_t **document, const char *path, struct ps_err *err);
 
+/* A goal and its figure as the document has them; 0 where the document has none. */
+struct ps_result_goal {
+    struct ps_goal goal;
+    enum ps_search_status status; /* PS_SEARCH_FAILED: unknown */
+    double rate, lower, upper, low95, high95;
+};
+/* Reads the document's goal of this number; false when there is none. The document may come from elsewhere. */
+bool ps_result_goal(const json_t *document, size_t number, struct ps_result_goal *found);
+/* Finds the document's goal that asks the same; false when there is none. */
+bool ps_result_goal_find(const json_t *document, const struct ps_goal *goal, struct ps_result_goal *found);
+/* Tells whether the figure is confirmed: found, or "at least". */
+bool ps_result_is_confirmed(const struct ps_result_goal *figure);
+
 /* Writes the trials behind a goal's figure: "3 trials of 4 s at 806,000 events/s: 3 held; ..." */
 void ps_result_note(const struct ps_planning *planning, unsigned goal, char *text, size_t room);
 /* Lists the assumptions from subject, load and machine; calls `line` for each. */

@@ -51,12 +51,19 @@ void ps_scrape_parse(struct ps_scrape *scrape, const char *text, size_t length)
 {
     scrape->count = 0;
     scrape->text = ps_must_alloc(1, length + 1, "a page of metrics");
-    scrape->samples = ps_must_alloc(PS_SCRAPE_SAMPLES_MAX, sizeof *scrape->samples, "a page of metrics");
+    unsigned room = 1024;
+    scrape->samples = ps_must_alloc(room, sizeof *scrape->samples, "a page of metrics");
     memcpy(scrape->text, text, length);
     scrape->text[length] = '\0';
     char *rest = scrape->text, *line;
-    while ((line = strsep(&rest, "\n")) != NULL && scrape->count < PS_SCRAPE_SAMPLES_MAX)
+    while ((line = strsep(&rest, "\n")) != NULL && scrape->count < PS_SCRAPE_SAMPLES_MAX) {
+        if (scrape->count == room) {
+            room *= 2;
+            scrape->samples =
+                ps_must_realloc(scrape->samples, room * sizeof *scrape->samples, "a page of metrics");
+        }
         scrape->count += parse_line(line, &scrape->samples[scrape->count]);
+    }
 }
 
 void ps_scrape_fini(struct ps_scrape *scrape)

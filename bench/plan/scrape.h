@@ -5,8 +5,9 @@
 
 #include "core/status.h"
 
-#define PS_SCRAPE_SAMPLES_MAX 4096U
-#define PS_SCRAPE_BYTES_MAX (4U << 20)
+/* An agent with 10,000 rules has 30,000 samples. */
+#define PS_SCRAPE_SAMPLES_MAX 500000U
+#define PS_SCRAPE_BYTES_MAX (64U << 20)
 
 struct ps_scrape_sample {
     const char *name;   /* "penstock_worker_busy_seconds_total" */

@@ -5,7 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define FIRST_STEP 4.0 /* how fast the first trials raise the rate */
+#define FIRST_STEP 4.0    /* how fast the first trials raise the rate */
+#define LONG_SHARE 7.5    /* a full trial is this part of a goal's time */
+#define MIDDLE_SHARE 4.0  /* a trial that narrows is this part of a full one */
+#define SHORT_SHARE 16.0  /* and one that finds the range is this part */
+#define SHORT_LEAST_S 1.0 /* shorter trials see half a batch or half a pause */
 
 struct ps_search *ps_search_create(const struct ps_search_config *config)
 {
@@ -15,7 +19,7 @@ struct ps_search *ps_search_create(const struct ps_search_config *config)
     search->config = *config;
     struct ps_search_config *own = &search->config;
     if (own->repeats == 0)
-        own->repeats = 3;
+        own->repeats = 2;
     if (own->repeats_max == 0)
         own->repeats_max = 5;
     if (own->confidence == 0)
@@ -24,9 +28,11 @@ struct ps_search *ps_search_create(const struct ps_search_config *config)
         own->rate_first = own->rate_min;
     own->rate_first = fmin(fmax(own->rate_first, own->rate_min), own->rate_max);
     if (own->long_s == 0)
-        own->long_s = fmin(fmax(own->budget_s / own->goal_count / 30, 0.5), 30);
-    search->levels[0] = (struct ps_search_level){own->long_s / 4, own->precision * 4, 1};
-    search->levels[1] = (struct ps_search_level){own->long_s / 2, own->precision * 2, 1};
+        own->long_s = fmin(fmax(own->budget_s / own->goal_count / LONG_SHARE, 0.5), 30);
+    double middle_s = fmin(fmax(own->long_s / MIDDLE_SHARE, SHORT_LEAST_S), own->long_s);
+    double short_s = fmin(fmax(own->long_s / SHORT_SHARE, SHORT_LEAST_S), own->long_s);
+    search->levels[0] = (struct ps_search_level){short_s, own->precision * 8, 2};
+    search->levels[1] = (struct ps_search_level){middle_s, own->precision, 1};
     search->levels[2] = (struct ps_search_level){own->long_s, own->precision, own->repeats};
     search->overhead_s = own->long_s / 4;
     return search;
@@ -45,37 +51,40 @@ static double round_rate(const struct ps_search *search, double rate)
     return fmin(fmax(rate, search->config.rate_min), search->config.rate_max);
 }
 
-/* Returns the goodput of the nearest trial above `upper`: a hint where to search. 0: none. */
-static double goodput_hint(const struct ps_search *search, unsigned goal, double upper)
-{
-    double hint = 0, nearest = INFINITY;
-    if (search->config.goals[goal].percentile > 0)
-        return 0;
-    for (unsigned i = 0; i < search->trial_count; i++) {
-        const struct ps_search_trial *trial = &search->trials[i];
-        if (trial->answer.goodput <= 0 || trial->answer.failed || trial->ask.rate < upper ||
-            trial->ask.rate >= nearest)
-            continue;
-        nearest = trial->ask.rate;
-        hint = trial->answer.goodput;
-    }
-    return hint;
-}
-
 /* Chooses a rate between two ends: next to the hint if there is one, first just below, then just above;
- * otherwise in the middle. */
+ * otherwise in the middle. What all connections received together is too high a hint when one connection has
+ * a limit of its own: when that hint was followed in vain, what the worst connection would hold is tried. */
 static double inside(const struct ps_search *search, unsigned goal, const struct ps_search_bounds *bounds,
                      double width)
 {
-    double hint = goodput_hint(search, goal, bounds->upper);
+    struct ps_search_hint hint = ps_search_hint(search, goal, bounds->upper);
     /* narrower than the half, so that rounding cannot make the interval too wide */
     double half = pow(1 + width, 0.48);
-    double below = hint / half, above = hint * half;
-    if (below > bounds->lower * half && below * half < bounds->upper)
-        return below;
-    if (hint > bounds->lower && above * half < bounds->upper && above > bounds->lower)
-        return above;
+    double hints[] = {hint.refuted && hint.worst > 0 ? hint.worst : hint.goodput, hint.goodput};
+    for (unsigned i = 0; i < PS_COUNT_OF(hints); i++) {
+        double below = hints[i] / half, above = hints[i] * half;
+        if (below > bounds->lower * half && below * half < bounds->upper)
+            return below;
+        if (hints[i] > bounds->lower && above * half < bounds->upper && above > bounds->lower)
+            return above;
+    }
+    /* The hint's upper side was held as well: the end is just above it. */
+    if (hint.goodput > 0 && hint.goodput < bounds->lower * half &&
+        bounds->lower < hint.goodput * (1 + 2 * width) && bounds->lower * half * half < bounds->upper)
+        return bounds->lower * half * half;
     return sqrt(bounds->lower * bounds->upper);
+}
+
+/* The same with only an upper end at this level: the last level's lower end, unless what came through at the
+ * upper end shows that it is too high (a subject that sags in a longer trial). */
+static double below(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
+                    double upper, double before_lower, double stretch)
+{
+    double hint = ps_search_hint(search, goal, upper).goodput / sqrt(1 + level->width);
+    bool hinted = hint > search->config.rate_min && hint < upper / sqrt(1 + level->width);
+    if (before_lower > 0 && before_lower < upper && !(hinted && hint < before_lower))
+        return before_lower;
+    return round_rate(search, hinted ? hint : upper / stretch);
 }
 
 /* Returns the rate of the trial that this level needs next; 0: the level is finished. `before` are the bounds
@@ -89,6 +98,15 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
         stretch = FIRST_STEP;
     if (now->open > 0)
         return now->open;
+    /* A wide interval of shorter trials is narrowed from inside, not tried again at its ends. */
+    struct ps_search_bounds wide = {lower > 0 ? lower : before->lower, upper > 0 ? upper : before->upper, 0,
+                                    false};
+    if ((lower == 0 || upper == 0) && before->lower > 0 && before->upper > 0 && wide.lower < wide.upper &&
+        wide.upper > wide.lower * stretch) {
+        double rate = round_rate(search, inside(search, goal, &wide, level->width));
+        if (rate > wide.lower && rate < wide.upper)
+            return rate;
+    }
     if (lower == 0 && upper == 0)
         return before->lower > 0 ? before->lower : before->upper > 0 ? before->upper : config->rate_first;
     if (upper == 0) {
@@ -96,15 +114,8 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
             return 0;
         return before->upper > lower ? before->upper : round_rate(search, lower * stretch);
     }
-    if (lower == 0) {
-        if (upper <= config->rate_min)
-            return 0;
-        double hint = goodput_hint(search, goal, upper) / sqrt(1 + level->width);
-        if (before->lower > 0 && before->lower < upper)
-            return before->lower;
-        return round_rate(
-            search, hint > config->rate_min && hint < upper / (1 + level->width) ? hint : upper / stretch);
-    }
+    if (lower == 0)
+        return upper <= config->rate_min ? 0 : below(search, goal, level, upper, before->lower, stretch);
     if (upper <= lower * (1 + level->width))
         return 0;
     double rate = round_rate(search, inside(search, goal, now, level->width));
@@ -115,9 +126,16 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
 static bool advance(struct ps_search *search, unsigned goal, unsigned level_count, struct ps_search_ask *ask)
 {
     struct ps_search_bounds before = {0}, now;
+    /* A rate that full trials showed to be too high is not passed in shorter ones again. */
+    ps_search_bound(search, goal, &search->levels[PS_SEARCH_LEVELS - 1], &now);
+    unsigned first = now.upper > 0 ? PS_SEARCH_LEVELS - 1 : 0;
     for (unsigned i = 0; i < level_count; i++) {
         const struct ps_search_level *level = &search->levels[i];
         ps_search_bound(search, goal, level, &now);
+        if (i < first) {
+            before = now;
+            continue;
+        }
         double rate = step(search, goal, level, &before, &now);
         if (rate > 0) {
             *ask = (struct ps_search_ask){rate, level->seconds, goal};

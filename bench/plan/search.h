@@ -7,8 +7,8 @@
  *
  * - several goals share their trials
  * - trials are short far from the answer and long near it
- * - the majority of the full-length trials at a rate decides whether it is held: one bad trial
- *   decides nothing
+ * - full-length trials decide whether a rate is held: half of the time asked for, held, is enough for a
+ *   lower end; more than half of it, missed, makes an upper end, and a miss by far counts twice
  * - when a higher rate was held and a lower one not (loss inversion), the lower one counts
  *
  * Thread: the driver's. */
@@ -33,8 +33,8 @@ struct ps_search_config {
     double rate_first;         /* where the search begins; 0: rate_min */
     double precision;          /* relative width of the answer's interval: upper / lower - 1 */
     double budget_s;           /* for all goals; every trial's cost_s counts */
-    double long_s;             /* length of a full trial; 0: a thirtieth of a goal's share of the budget */
-    unsigned repeats;          /* number of full-length trials whose majority decides; 0: 3 */
+    double long_s;             /* length of a full trial; 0: from a goal's share of the budget */
+    unsigned repeats;          /* number of full-length trials that decide; 0: 2 */
     unsigned repeats_max;      /* most full-length trials at one bound, to raise the confidence; 0: 5 */
     /* wanted confidence; 0: 0.95. While there is time, more trials are run to reach it */
     double confidence;
@@ -47,9 +47,13 @@ struct ps_search_ask {
 
 struct ps_search_answer {
     double sent, lost; /* events */
-    /* Seconds of delay gained per second: when it grows, a queue fills and the rate is not held. */
-    double growth;
-    double goodput; /* events/s that arrived, 0: unknown. Only used to choose the next rate */
+    double bunched;    /* events that the generator sent late, together with others */
+    /* What was due and not received grew (bench/plan/flow.h): a queue fills, the rate is not held. */
+    bool behind;
+    bool decisive; /* behind by so much that no second trial is needed */
+    /* events/s that arrived, and at which no connection would have fallen behind; 0: unknown. Only used to
+     * choose the next rate */
+    double goodput, goodput_worst;
     double latency_ns[PS_GOALS_MAX]; /* each goal's percentile */
     /* false: the load was not offered at this rate, for reasons outside the subject */
     bool generator_held;
@@ -90,8 +94,12 @@ struct ps_search_figure {
     double lower, upper;
     /* probability that the rate is between lower and upper (bench/plan/belief.h); 0: unknown */
     double confidence;
-    double low95, high95; /* the 95 % interval: wider than lower..upper when trials were few or noisy */
-    unsigned repeats;     /* full-length trials at the end that has fewer of them */
+    /* The 95 % interval: wider than lower..upper when trials were few or noisy. high95 is 0 when the generator,
+     * not the subject, failed at the upper end: there is no upper limit. */
+    double low95, high95;
+    unsigned repeats; /* full-length trials at the end that has fewer of them */
+    double bunched;   /* share of the events that the generator sent late, at the lower end */
+    bool busy;        /* that share is too large to confirm an end: the machine was busy */
 };
 
 /* Tells whether the rate is a lower limit: the range, or the generator, was exhausted first. */

@@ -6,6 +6,11 @@
 #include <string.h>
 
 #define RATES_MAX 256U
+#define SAME 1.1           /* rates closer together than this were chosen by the same hint */
+#define BUSY 2.0           /* times the precision: from this share of late events on nothing is confirmed */
+#define DECISIVE 2.0       /* trials that a decisive miss counts for */
+#define LOSS_DECISIVE 0.03 /* of the events sent */
+#define FULL_TRIAL_WEIGHT 1.4 /* of a full trial in the belief, which is made for short ones */
 
 const char *ps_trial_verdict_text(enum ps_trial_verdict verdict)
 {
@@ -27,14 +32,15 @@ enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned
     const struct ps_goal *wish = &search->config.goals[goal];
     if (answer->failed)
         return PS_TRIAL_FAILED;
-    if (answer->lost > wish->loss_max * answer->sent)
-        return PS_TRIAL_LOST;
+    double lost = answer->lost - wish->loss_max * answer->sent;
+    if (lost > 0) /* no more than the generator sent in bunches: a queue that holds the rate may drop them */
+        return lost <= answer->bunched ? PS_TRIAL_GENERATOR : PS_TRIAL_LOST;
     /* before lateness, which counts from the due time and would be the generator's */
     if (!answer->generator_held)
         return PS_TRIAL_GENERATOR;
     if (wish->percentile > 0 && answer->latency_ns[goal] > (double)wish->latency_limit_ns)
         return answer->generator_late[goal] ? PS_TRIAL_GENERATOR : PS_TRIAL_LATE;
-    if (answer->growth > wish->loss_max + search->config.precision / 2)
+    if (answer->behind)
         return PS_TRIAL_LATE;
     return PS_TRIAL_HELD;
 }
@@ -52,13 +58,23 @@ static int is_full(const struct ps_search_trial *trial, const struct ps_search_l
     return trial->ask.seconds > level->seconds * 0.999;
 }
 
+/* A miss by so much that chance is not the reason: it counts as DECISIVE trials. */
+static bool is_decisive(const struct ps_search_trial *trial, enum ps_trial_verdict verdict, double loss_max)
+{
+    const struct ps_search_answer *answer = &trial->answer;
+    double lost = answer->lost - loss_max * answer->sent;
+    return (verdict == PS_TRIAL_LATE && answer->decisive) ||
+           (verdict == PS_TRIAL_LOST && lost > 2 * answer->bunched + LOSS_DECISIVE * answer->sent);
+}
+
 static void tally_add(struct tally *tally, const struct ps_search_trial *trial, enum ps_trial_verdict verdict,
-                      const struct ps_search_level *level)
+                      const struct ps_search_level *level, double loss_max)
 {
     bool good = verdict == PS_TRIAL_HELD, full = is_full(trial, level);
+    double weight = is_decisive(trial, verdict, loss_max) ? DECISIVE : 1;
     double *sum = full ? (good ? &tally->full_good_s : &tally->full_bad_s)
                        : (good ? &tally->short_good_s : &tally->short_bad_s);
-    *sum += trial->ask.seconds;
+    *sum += trial->ask.seconds * weight;
     tally->bad += !good;
     tally->generator += verdict == PS_TRIAL_GENERATOR;
 }
@@ -80,7 +96,8 @@ static unsigned tally_all(const struct ps_search *search, unsigned goal, const s
             tallies[at] = (struct tally){.rate = trial->ask.rate};
             count++;
         }
-        tally_add(&tallies[at], trial, ps_search_verdict(search, i, goal), level);
+        tally_add(&tallies[at], trial, ps_search_verdict(search, i, goal), level,
+                  search->config.goals[goal].loss_max);
     }
     return count;
 }
@@ -139,6 +156,29 @@ unsigned ps_search_repeats(const struct ps_search *search, const struct ps_searc
     return count;
 }
 
+/* ---- hints ---- */
+
+struct ps_search_hint ps_search_hint(const struct ps_search *search, unsigned goal, double upper)
+{
+    struct ps_search_hint hint = {0};
+    double nearest = INFINITY;
+    if (search->config.goals[goal].percentile > 0)
+        return hint;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        const struct ps_search_trial *trial = &search->trials[i];
+        if (trial->answer.goodput <= 0 || trial->answer.failed || trial->ask.rate < upper)
+            continue;
+        hint.refuted |= trial->ask.rate > upper && trial->ask.rate < upper * SAME;
+        /* of several at this rate the last: a subject may have used up its credit */
+        if (trial->ask.rate > nearest)
+            continue;
+        nearest = trial->ask.rate;
+        hint.goodput = trial->answer.goodput;
+        hint.worst = trial->answer.goodput_worst;
+    }
+    return hint;
+}
+
 /* ---- the figure ---- */
 
 static struct ps_belief believe(const struct ps_search *search, unsigned goal, double lower, double upper)
@@ -151,10 +191,25 @@ static struct ps_belief believe(const struct ps_search *search, unsigned goal, d
         const struct tally *tally = &tallies[i];
         if (tally->rate < lower / 2 || tally->rate > upper * 2)
             continue; /* so far away that it only shows how often trials fail by chance */
-        points[count++] = (struct ps_belief_point){tally->rate, tally->full_good_s / last->seconds,
-                                                   bad_seconds(tally) / last->seconds};
+        points[count++] =
+            (struct ps_belief_point){tally->rate, FULL_TRIAL_WEIGHT * tally->full_good_s / last->seconds,
+                                     FULL_TRIAL_WEIGHT * bad_seconds(tally) / last->seconds};
     }
     return ps_belief_of(points, count, lower, upper);
+}
+
+/* The share of events that the generator sent late, together with others, in the trials at a rate. */
+static double bunched_at(const struct ps_search *search, double rate)
+{
+    double bunched = 0, sent = 0;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        const struct ps_search_trial *trial = &search->trials[i];
+        if (trial->ask.rate != rate || trial->answer.failed)
+            continue;
+        bunched += trial->answer.bunched;
+        sent += trial->answer.sent;
+    }
+    return sent > 0 ? fmin(bunched / sent, 1) : 0;
 }
 
 /* The status if the search ended now. */
@@ -174,6 +229,18 @@ static enum ps_search_status status_of(const struct ps_search *search, const str
     if (bounds->lower == 0 || bounds->upper == 0 || bounds->upper > bounds->lower * (1 + last->width))
         return PS_SEARCH_OUT_OF_TIME;
     return bounds->generator ? PS_SEARCH_GENERATOR_LIMITED : PS_SEARCH_FOUND;
+}
+
+/* The best estimate between two bounds: what came through at the upper one. Without that the middle of a
+ * narrow interval, and of a wide one what the trials make most likely. */
+static double best_of(const struct ps_search *search, unsigned goal, const struct ps_search_bounds *bounds,
+                      const struct ps_belief *belief, enum ps_search_status status)
+{
+    double hint = ps_search_hint(search, goal, bounds->upper).goodput;
+    double rate = status == PS_SEARCH_FOUND ? sqrt(bounds->lower * bounds->upper) : belief->median;
+    if (hint > 0)
+        rate = status == PS_SEARCH_FOUND ? hint : fmin(rate, hint);
+    return fmin(fmax(rate, bounds->lower), bounds->upper);
 }
 
 void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_search_figure *figure)
@@ -204,6 +271,10 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
         }
     }
     figure->status = status_of(search, &bounds, level == PS_SEARCH_LEVELS - 1);
+    figure->bunched = bunched_at(search, bounds.lower);
+    figure->busy = figure->bunched > BUSY * search->config.precision;
+    if (figure->busy && figure->status == PS_SEARCH_FOUND)
+        figure->status = PS_SEARCH_OUT_OF_TIME;
     figure->lower = bounds.lower;
     figure->upper = bounds.upper;
     figure->rate = bounds.lower;
@@ -216,8 +287,12 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
         return;
     struct ps_belief belief = believe(search, goal, bounds.lower, bounds.upper);
     figure->confidence = belief.confidence;
-    figure->low95 = belief.low95;
-    figure->high95 = belief.high95;
+    /* What stops the generator stops the subject, too: an error that all trials have in common. */
+    figure->low95 = belief.low95 / (1 + figure->bunched);
+    figure->high95 = belief.high95 * (1 + figure->bunched);
     if (!bounds.generator)
-        figure->rate = fmin(fmax(belief.median, bounds.lower), bounds.upper);
+        figure->rate = best_of(search, goal, &bounds, &belief, figure->status);
+    figure->low95 = fmin(figure->low95, figure->rate);
+    /* A generator that could not offer the upper end shows no upper limit of the subject. */
+    figure->high95 = bounds.generator ? 0 : fmax(figure->high95, figure->rate);
 }

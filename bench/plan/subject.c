@@ -1,5 +1,6 @@
 /* Starts, watches and stops a subject. */
 #include "bench/plan/subject.h"
+#include "bench/plan/cpu_shares.h"
 #include "core/clock.h"
 
 #include <arpa/inet.h>
@@ -172,6 +173,23 @@ static enum ps_status file_start(struct ps_subject *subject, struct ps_err *err)
     return agent_start(subject, err);
 }
 
+/* Finds the process that listens where the load goes, when that is on this machine. Its CPU time is the
+ * subject's, not that of another program. */
+static void pid_find(struct ps_subject *subject)
+{
+    const char *host = strstr(subject->target, "://"), *end, *colon;
+    if (subject->pid > 0 || host == NULL)
+        return;
+    host += 3;
+    end = host + strcspn(host, "/?,");
+    for (colon = end; colon > host && *colon != ':'; colon--)
+        ;
+    bool local = strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost:", 10) == 0 ||
+                 strncmp(host, "[::1]:", 6) == 0;
+    if (local && *colon == ':')
+        subject->pid = (int)ps_cpu_listener("/proc", (unsigned)strtoul(colon + 1, NULL, 10));
+}
+
 enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subject_config *config,
                                 struct ps_err *err)
 {
@@ -189,6 +207,7 @@ enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subj
         return PS_FAIL;
     if (config->agent != NULL)
         return file_start(subject, err);
+    pid_find(subject);
     if (config->agent_metrics == NULL)
         return PS_OK;
     struct ps_scrape scrape;

@@ -1,6 +1,7 @@
 /* Runs a trial: starts verify, starts load when verify is ready, then waits for the events that are still in
  * flight. */
 #include "bench/plan/trial.h"
+#include "bench/plan/cpu_shares.h"
 #include "bench/plan/process.h"
 #include "bench/support/measure.h"
 #include "core/clock.h"
@@ -19,6 +20,7 @@
 #define QUIET_S 5.0  /* after this much silence nothing more is expected */
 #define END_MS 3000U
 #define WATCH_S 0.5
+#define WATCH_COUNTERS_S 0.1 /* when arrivals are known from the agent's counters only */
 
 struct run {
     struct ps_trial *trial;
@@ -33,7 +35,7 @@ struct run {
     struct ps_scrape before;
     struct ps_parts during;
     double watched_s, cpu_before_s;
-    double machine_busy_s, machine_all_s;
+    struct ps_cpu_reading cpus_before;
 };
 
 static double now_s(void)
@@ -123,17 +125,26 @@ static void take_lines(struct run *run)
 
 /* ---- the subject, seen from outside ---- */
 
+static double delivered_since(const struct run *run, const struct ps_scrape *scrape)
+{
+    static const char name[] = "penstock_sink_events_delivered_total";
+    return ps_scrape_sum(scrape, name) - ps_scrape_sum(&run->before, name);
+}
+
 static void watch(struct run *run)
 {
     double now = now_s(), t = run->load_begin_s > 0 ? now - run->load_begin_s : 0;
-    if (now - run->watched_s < WATCH_S)
+    if (now - run->watched_s < (run->setup->from_count == 0 ? WATCH_COUNTERS_S : WATCH_S))
         return;
     run->watched_s = now;
     if (run->setup->watch != NULL)
         run->setup->watch(run->setup->watch_argument, t);
     struct ps_scrape scrape;
+    double unix_ns = (double)ps_clock_now().wall_ms * 1e6;
     if (run->setup->metrics_url == NULL || ps_scrape_get(&scrape, run->setup->metrics_url, NULL) != PS_OK)
         return;
+    if (run->setup->from_count == 0 && run->before.text != NULL)
+        ps_trial_take_delivered(run->trial, unix_ns, delivered_since(run, &scrape));
     ps_parts_watch(&run->during, &scrape);
     if (t > 0)
         ps_trial_take_fills(run->trial, t, &scrape);
@@ -143,10 +154,16 @@ static void watch(struct run *run)
     ps_scrape_fini(&scrape);
 }
 
+static bool read_cpus(const struct run *run, struct ps_cpu_reading *reading)
+{
+    const pid_t roots[] = {getpid(), run->setup->pid};
+    return ps_cpu_read(reading, "/proc", roots, PS_COUNT_OF(roots));
+}
+
 static void look_before(struct run *run)
 {
     const struct ps_trial_setup *setup = run->setup;
-    ps_machine_busy(&run->machine_busy_s, &run->machine_all_s);
+    read_cpus(run, &run->cpus_before);
     if (setup->metrics_url != NULL)
         ps_scrape_get(&run->before, setup->metrics_url, NULL);
     if (setup->pid > 0)
@@ -159,7 +176,9 @@ static void look_after(struct run *run)
     const struct ps_trial_setup *setup = run->setup;
     struct ps_trial *trial = run->trial;
     struct ps_scrape after;
-    double busy_s, all_s, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+    struct ps_cpu_reading cpus_after;
+    struct ps_cpu_shares shares;
+    double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
     if (setup->metrics_url != NULL && run->before.text != NULL &&
         ps_scrape_get(&after, setup->metrics_url, NULL) == PS_OK) {
         static const char cpu[] = "process_cpu_seconds_total";
@@ -177,9 +196,11 @@ static void look_after(struct run *run)
             ps_parts_add(&trial->parts, "subject's CPU", "all CPUs", PS_PART_TIME,
                          trial->cpu_seconds / trial->seconds / cpus);
     }
-    if (run->machine_all_s > 0 && ps_machine_busy(&busy_s, &all_s) && all_s > run->machine_all_s)
-        ps_parts_add(&trial->parts, "this machine's CPUs", "time, generator and far end included",
-                     PS_PART_TIME, (busy_s - run->machine_busy_s) / (all_s - run->machine_all_s));
+    if (read_cpus(run, &cpus_after) && ps_cpu_shares_between(&run->cpus_before, &cpus_after, &shares)) {
+        ps_parts_add(&trial->parts, "this machine's CPUs",
+                     "time, generator and far end included, other programs not", PS_PART_TIME, shares.own);
+        trial->foreign_cpu = shares.foreign;
+    }
 }
 
 /* ---- the steps ---- */
@@ -189,11 +210,13 @@ static bool start_verify(struct run *run)
     const struct ps_trial_setup *setup = run->setup;
     const char *arguments[PS_PROCESS_ARGUMENTS_MAX] = {"verify", "--json"};
     unsigned count = 2;
-    char idle[32], every[32];
+    char idle[32], every[32], arrivals[32];
     struct ps_err err = {0};
     snprintf(idle, sizeof idle, "%ums", setup->from_drain_ms > 0 ? setup->from_drain_ms : 1000);
     snprintf(every, sizeof every, "%.0fms", PS_TRIAL_STEP_S * 1000);
-    const char *rest[] = {"--manifest", run->manifest, "--idle", idle, "--every", every};
+    snprintf(arrivals, sizeof arrivals, "%ums", PS_TRIAL_ARRIVALS_MS);
+    const char *rest[] = {"--manifest", run->manifest, "--idle",     idle,
+                          "--every",    every,         "--arrivals", arrivals};
     for (size_t i = 0; i < PS_COUNT_OF(rest); i++)
         arguments[count++] = rest[i];
     for (unsigned i = 0; i < setup->from_count; i++) {
@@ -277,16 +300,15 @@ static bool wait_verify(struct run *run)
 /* Waits until nothing more is delivered. */
 static bool wait_counters(struct run *run)
 {
-    static const char delivered_name[] = "penstock_sink_events_delivered_total";
     double quiet_s = run->setup->from_drain_ms > 0 ? run->setup->from_drain_ms / 1000.0 : 1.0;
-    double before = ps_scrape_sum(&run->before, delivered_name), delivered = -1;
+    double delivered = -1;
     double moved_s = now_s(), end_s = now_s() + DRAIN_S;
     struct ps_err err = {0};
     while (now_s() < end_s && now_s() - moved_s < quiet_s && !stop_requested(run)) {
         struct ps_scrape scrape;
         if (run->before.text == NULL || ps_scrape_get(&scrape, run->setup->metrics_url, &err) != PS_OK)
             return fail(run, &err);
-        double now = ps_scrape_sum(&scrape, delivered_name) - before;
+        double now = delivered_since(run, &scrape);
         ps_scrape_fini(&scrape);
         if (now > delivered)
             moved_s = now_s();
@@ -306,7 +328,9 @@ void ps_trial_run(struct ps_trial *trial, const struct ps_trial_setup *setup, co
     *trial = (struct ps_trial){.rate = ask->rate,
                                .seconds = ask->seconds,
                                .run = run_number & 0xffffffU,
+                               .uneven = setup->uneven,
                                .cpu_seconds = -1,
+                               .foreign_cpu = -1,
                                .rss_bytes = -1};
     run->trial = trial;
     run->setup = setup;

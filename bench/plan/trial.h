@@ -4,6 +4,7 @@
  * Thread: the driver's. Blocks for as long as the trial takes. */
 #pragma once
 
+#include "bench/plan/flow.h"
 #include "bench/plan/limits.h"
 #include "bench/plan/search.h"
 
@@ -11,7 +12,8 @@
 #include <signal.h>
 
 #define PS_TRIAL_FROM_MAX 16U
-#define PS_TRIAL_STEP_S 0.25 /* a step of the timeline: --every of load and verify */
+#define PS_TRIAL_STEP_S 0.25     /* a step of the timeline: --every of load and verify */
+#define PS_TRIAL_ARRIVALS_MS 20U /* a step of the arrivals of each connection */
 #define PS_TRIAL_OPTIONS_MAX 64U
 
 struct ps_trial_setup {
@@ -22,6 +24,7 @@ struct ps_trial_setup {
     /* Content, connections, pace: as on load's command line. */
     const char *load_options[PS_TRIAL_OPTIONS_MAX];
     unsigned load_option_count;
+    bool uneven;                       /* the load's rate is not constant: it has a shape */
     const char *directory;             /* for logs and the manifest */
     const char *metrics_url;           /* URL of the agent's metrics; NULL: none */
     int pid;                           /* the subject's process, for CPU time and memory; 0: unknown */
@@ -40,11 +43,17 @@ struct ps_trial {
     double sent;          /* of these, the events that left the generator */
     double achieved_rate; /* events/s completed while the schedule ran */
     double received, lost, duplicated, reordered, corrupted;
-    double refused;               /* by the target, for good; included in lost */
-    double loss;                  /* lost / sent */
-    double growth;                /* seconds of delay gained per second */
-    double goodput;               /* events/s that arrived, 0: unknown */
-    double schedule_error_p99_ns; /* how late the generator was */
+    double refused;       /* by the target, for good; included in lost */
+    double loss;          /* lost / sent */
+    double shortfall;     /* share of the rate that the target did not accept */
+    double bunched;       /* events that the generator sent late, together with others */
+    bool behind;          /* what was due and not received grew: the rate was not held */
+    double growth;        /* seconds of delay gained per second, of the worst connection */
+    double goodput;       /* events/s that arrived, 0: unknown */
+    double goodput_worst; /* the rate at which no connection would have fallen behind; 0: unknown */
+    struct ps_flow_result flow;
+    double schedule_error_p90_ns; /* how late the generator was */
+    double schedule_error_p99_ns;
     bool generator_held;
     bool lossy; /* the far end itself dropped records: losses are not the subject's alone */
     bool failed, interrupted;
@@ -52,8 +61,15 @@ struct ps_trial {
     json_t *latency;                 /* percentiles and maximum, ns; NULL: not known */
     json_t *histogram;               /* [[value, count], ...]; NULL */
     json_t *timeline;                /* an object for each step */
+    json_t *arrivals;                /* verify's: when the events of each connection came; NULL: not known */
+    json_t *delivered;               /* [[wall clock ns, events], ...] from the agent's counters; NULL */
+    json_t *due;                     /* [[seconds, events], ...] of an uneven load; NULL */
+    double start_unix_ns;            /* the wall clock at the start of the schedule; 0: unknown */
+    unsigned connections;            /* of the load */
+    bool uneven;                     /* the load's rate was not constant */
     double cpu_seconds;              /* CPU time of the subject while load ran; < 0: unknown */
     double rss_bytes;                /* the subject's peak; < 0: unknown */
+    double foreign_cpu;              /* share of this machine's CPUs that other programs used; < 0: unknown */
     double cost_s;                   /* duration of everything */
     double event_bytes;              /* mean size of an event, framing included; 0: unknown */
     double latency_ns[PS_GOALS_MAX]; /* each goal's percentile, from the histogram */
@@ -83,9 +99,11 @@ void ps_trial_take_counters(struct ps_trial *trial, double delivered);
 /* Adds a step of load or verify, which ended `t` seconds after the load began, to the timeline. */
 void ps_trial_take_load_step(struct ps_trial *trial, double t, const json_t *progress);
 void ps_trial_take_verify_step(struct ps_trial *trial, double t, const json_t *progress);
+/* Adds what the agent's counters say was delivered since the trial began, at a time of the wall clock. */
+void ps_trial_take_delivered(struct ps_trial *trial, double unix_ns, double delivered);
 /* Adds how full the channels were at the time to the timeline's step. */
 void ps_trial_take_fills(struct ps_trial *trial, double t, const struct ps_scrape *scrape);
-/* Call at the end: computes the growth from the timeline. */
+/* Call at the end: judges what was due and what came (bench/plan/trial_flow.c). */
 void ps_trial_conclude(struct ps_trial *trial);
 /* Returns a percentile (0 to 100) of [[value, count], ...]; 0 when empty. */
 double ps_trial_percentile(const json_t *histogram, double percentile);

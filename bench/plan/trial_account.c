@@ -1,14 +1,13 @@
 /* Combines the reports of load, verify and the agent about one trial. Nothing here waits or measures. */
 #include "bench/plan/trial.h"
+#include "core/quantity.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GENERATOR_LATE_S 0.05 /* if later than this, the generator did not keep up */
-#define EVEN_SHARE 0.2        /* largest distance of the median from the middle, as a share of the spread */
-#define EVEN_LEAST_S 0.02     /* smaller spreads are not evaluated */
+#define GENERATOR_LATE_S 0.05     /* if later than this, the generator did not keep up */
 #define GENERATOR_LATE_SHARE 0.02 /* of the trial's length */
 
 static double number(const json_t *object, const char *key)
@@ -49,6 +48,18 @@ void ps_trial_take_load_step(struct ps_trial *trial, double t, const json_t *pro
     json_object_set_new(step, "completed", json_real(number(progress, "rate")));
     json_object_set_new(step, "backlog", json_real(number(progress, "backlog")));
     json_object_set_new(step, "outage", json_boolean(json_is_true(json_object_get(progress, "outage"))));
+    if (!trial->uneven)
+        return;
+    if (trial->due == NULL)
+        trial->due = json_array();
+    json_array_append_new(trial->due, json_pack("[f,f]", t, number(progress, "due")));
+}
+
+void ps_trial_take_delivered(struct ps_trial *trial, double unix_ns, double delivered)
+{
+    if (trial->delivered == NULL)
+        trial->delivered = json_array();
+    json_array_append_new(trial->delivered, json_pack("[f,f]", unix_ns, delivered));
 }
 
 void ps_trial_take_verify_step(struct ps_trial *trial, double t, const json_t *progress)
@@ -90,21 +101,25 @@ bool ps_trial_take_load(struct ps_trial *trial, const json_t *summary)
     trial->offered = number(summary, "due");
     trial->sent = number(summary, "completed") + failed;
     trial->achieved_rate = number(summary, "achieved_rate");
+    trial->schedule_error_p90_ns = number(json_object_get(summary, "schedule_error_ns"), "p90");
     trial->schedule_error_p99_ns = number(json_object_get(summary, "schedule_error_ns"), "p99");
     trial->interrupted = json_is_true(json_object_get(summary, "interrupted"));
     if (trial->sent > failed)
         trial->event_bytes = number(summary, "bytes") / (trial->sent - failed);
     trial->goodput = trial->achieved_rate;
     /* Events that were due and not accepted in time are a queue, too, inside the generator. */
-    double shortfall = trial->rate > 0 ? 1 - trial->achieved_rate / trial->rate : 0;
-    trial->growth = fmax(shortfall, 0);
+    trial->shortfall = trial->rate > 0 ? 1 - trial->achieved_rate / trial->rate : 0;
+    trial->bunched = number(summary, "schedule_late");
+    trial->start_unix_ns = number(summary, "start_unix_ns");
+    trial->connections = (unsigned)fmin(fmax(number(summary, "sources"), 0), 1U << 24);
     double late_s = trial->schedule_error_p99_ns / 1e9;
     trial->generator_held =
-        late_s <= fmax(GENERATOR_LATE_S, GENERATOR_LATE_SHARE * seconds) || shortfall <= 0.001;
+        late_s <= fmax(GENERATOR_LATE_S, GENERATOR_LATE_SHARE * seconds) || trial->shortfall <= 0.001;
     trial->refused = failed;
     if (number(summary, "clock_step_ms") > 10 || number(summary, "clock_step_ms") < -10)
-        snprintf(trial->note, sizeof trial->note, "the clock was moved by %.0f ms",
-                 number(summary, "clock_step_ms"));
+        snprintf(trial->note, sizeof trial->note, "the clock was moved %s by %s",
+                 number(summary, "clock_step_ms") < 0 ? "back" : "forward",
+                 ps_quantity_print_s(fabs(number(summary, "clock_step_ms")) / 1e3).text);
     trial->latency = json_deep_copy(json_object_get(summary, "latency_ns"));
     return trial->offered > 0;
 }
@@ -150,6 +165,7 @@ bool ps_trial_take_verify(struct ps_trial *trial, const json_t *summary, const s
     json_decref(trial->latency);
     trial->latency = json_deep_copy(json_object_get(summary, "latency_ns"));
     trial->histogram = json_deep_copy(json_object_get(summary, "histogram"));
+    trial->arrivals = json_incref(json_object_get(summary, "arrivals"));
     for (unsigned i = 0; i < goal_count; i++)
         if (goals[i].percentile > 0)
             trial->latency_ns[i] = ps_trial_percentile(trial->histogram, goals[i].percentile);
@@ -170,63 +186,17 @@ void ps_trial_take_counters(struct ps_trial *trial, double delivered)
                  "; so the agent's own counters say what was delivered");
 }
 
-/* Computes the seconds of delay gained per second: the slope of the median latency over the steps of the
- * trial. Leaves out the first second, when connections and caches are cold. Returns false when less than
- * three seconds are left. */
-static bool slope_of(const json_t *timeline, double seconds, double *slope)
-{
-    double n = 0, x = 0, y = 0, xx = 0, xy = 0;
-    size_t at;
-    const json_t *step;
-    json_array_foreach(timeline, at, step)
-    {
-        double t = number(step, "t"), latency_s = number(step, "latency_p50_ns") / 1e9;
-        if (t < 1 + PS_TRIAL_STEP_S / 2 || t > seconds + PS_TRIAL_STEP_S / 2 || latency_s <= 0)
-            continue;
-        n++;
-        x += t;
-        y += latency_s;
-        xx += t * t;
-        xy += t * latency_s;
-    }
-    double determinant = n * xx - x * x;
-    if (n * PS_TRIAL_STEP_S < 3 || determinant <= 0)
-        return false;
-    *slope = (n * xy - x * y) / determinant;
-    return true;
-}
-
-/* The same for a trial of one or two seconds: a queue that grows evenly spreads the latencies evenly, with
- * the median in the middle; a few slow moments do not. */
-static double spread_of(const struct ps_trial *trial)
-{
-    double low = ps_trial_percentile(trial->histogram, 5) / 1e9;
-    double middle = ps_trial_percentile(trial->histogram, 50) / 1e9;
-    double high = ps_trial_percentile(trial->histogram, 95) / 1e9;
-    bool even = fabs(middle - (low + high) / 2) < EVEN_SHARE * (high - low);
-    return even && high - low > EVEN_LEAST_S && trial->seconds > 0 ? (high - low) / 0.9 / trial->seconds : 0;
-}
-
-void ps_trial_conclude(struct ps_trial *trial)
-{
-    double growth = 0;
-    if (!slope_of(trial->timeline, trial->seconds, &growth))
-        growth = spread_of(trial);
-    if (growth <= 0)
-        return;
-    trial->growth = fmax(trial->growth, growth);
-    /* The delay after t seconds is (rate / capacity - 1) t. */
-    trial->goodput = fmin(trial->goodput, trial->rate / (1 + growth));
-}
-
 void ps_trial_answer(const struct ps_trial *trial, const struct ps_goal *goals, unsigned goal_count,
                      struct ps_search_answer *answer)
 {
     *answer = (struct ps_search_answer){
         .sent = trial->sent,
         .lost = trial->lost,
-        .growth = trial->growth,
+        .bunched = trial->bunched,
+        .behind = trial->behind,
+        .decisive = trial->flow.decisive,
         .goodput = trial->goodput,
+        .goodput_worst = trial->goodput_worst,
         .generator_held = trial->generator_held,
         .failed = trial->failed,
         .cost_s = trial->cost_s,
@@ -244,5 +214,9 @@ void ps_trial_fini(struct ps_trial *trial)
     json_decref(trial->latency);
     json_decref(trial->histogram);
     json_decref(trial->timeline);
+    json_decref(trial->arrivals);
+    json_decref(trial->delivered);
+    json_decref(trial->due);
     trial->latency = trial->histogram = trial->timeline = NULL;
+    trial->arrivals = trial->delivered = trial->due = NULL;
 }

@@ -1,6 +1,8 @@
 /* Implements figure.h. */
 #include "bench/report/figure.h"
 
+#include "core/quantity.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,9 +34,9 @@ static struct ps_figure three_digits(double number, bool trim)
     return figure;
 }
 
-static struct ps_figure with_unit(double number, const char *unit, bool trim)
+static struct ps_figure with_unit(double number, const char *unit)
 {
-    struct ps_figure figure = three_digits(number, trim);
+    struct ps_figure figure = three_digits(number, true);
     size_t length = strlen(figure.text);
     snprintf(figure.text + length, sizeof(figure.text) - length, PS_FIGURE_BLANK "%s", unit);
     return figure;
@@ -72,27 +74,30 @@ struct ps_figure ps_figure_short(double count)
     for (size_t index = 0; fabs(count) < 1e15 && index < PS_COUNT_OF(units); index++) {
         if (fabs(count) < units[index].size * 0.9995)
             continue;
-        struct ps_figure figure = three_digits(count / units[index].size, true);
-        strncat(figure.text, units[index].unit, sizeof(figure.text) - strlen(figure.text) - 1);
-        return figure;
+        return with_unit(count / units[index].size, units[index].unit);
     }
     return three_digits(count, true);
 }
 
+/* Sets a narrow blank between number and unit, and the sign for micro. */
+static struct ps_figure typeset(const char *text)
+{
+    struct ps_figure figure = {""};
+    for (size_t length = 0; *text != '\0'; text++) {
+        bool blank = text[0] == ' ' && text[1] >= 'A', micro = text[0] == 'u' && text[1] == 's';
+        length += (size_t)snprintf(figure.text + length, sizeof(figure.text) - length, "%.*s",
+                                   blank || micro ? 3 : 1,
+                                   blank   ? PS_FIGURE_BLANK
+                                   : micro ? "µ"
+                                           : text);
+        PS_ASSERT(length < sizeof(figure.text));
+    }
+    return figure;
+}
+
 struct ps_figure ps_figure_ns(double ns)
 {
-    if (!isfinite(ns))
-        return none();
-    double size = fabs(ns);
-    if (size < 999.5)
-        return with_unit(ns, "ns", true);
-    if (size < 999.5e3)
-        return with_unit(ns / 1e3, "µs", true);
-    if (size < 999.5e6)
-        return with_unit(ns / 1e6, "ms", true);
-    if (size < 9999.5e9)
-        return with_unit(ns / 1e9, "s", true);
-    return size < 36000e9 ? with_unit(ns / 60e9, "min", true) : with_unit(ns / 3600e9, "h", true);
+    return isfinite(ns) ? typeset(ps_quantity_print_s(ns / 1e9).text) : none();
 }
 
 struct ps_figure ps_figure_share(double share)
@@ -101,7 +106,7 @@ struct ps_figure ps_figure_share(double share)
         return none();
     double percent = fabs(share) < 1e-8 ? 0 : share * 100; /* a rounding error of a sum counts as 0 */
     if (fabs(percent) < 1)
-        return with_unit(percent, "%", true);
+        return with_unit(percent, "%");
     struct ps_figure figure;
     snprintf(figure.text, sizeof(figure.text), "%.*f" PS_FIGURE_BLANK "%%", fabs(percent) < 9.95 ? 1 : 0,
              fmin(percent, 1e12));
@@ -110,34 +115,13 @@ struct ps_figure ps_figure_share(double share)
 
 struct ps_figure ps_figure_bytes(double bytes)
 {
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-    if (!isfinite(bytes))
-        return none();
-    size_t index = 0;
-    while (fabs(bytes) >= 999.5 && index + 1 < PS_COUNT_OF(units)) {
-        bytes /= 1000;
-        index++;
-    }
-    return with_unit(bytes, units[index], true);
+    return isfinite(bytes) ? typeset(ps_quantity_print_bytes((uint64_t)fmin(fmax(bytes, 0), 1e19)).text)
+                           : none();
 }
 
 struct ps_figure ps_figure_seconds(double seconds)
 {
-    struct ps_figure figure;
-    if (!isfinite(seconds))
-        return none();
-    if (seconds < 120)
-        return with_unit(seconds, "s", true);
-    if (seconds < 7200) {
-        int whole = (int)(seconds + 0.5);
-        snprintf(figure.text, sizeof(figure.text), "%d" PS_FIGURE_BLANK "min", whole / 60);
-        size_t length = strlen(figure.text);
-        if (whole % 60)
-            snprintf(figure.text + length, sizeof(figure.text) - length, " %d" PS_FIGURE_BLANK "s",
-                     whole % 60);
-        return figure;
-    }
-    return seconds < 172800 ? with_unit(seconds / 3600, "h", true) : with_unit(seconds / 86400, "days", true);
+    return isfinite(seconds) ? typeset(ps_quantity_print_s(seconds).text) : none();
 }
 
 struct ps_figure ps_figure_number(double number)

@@ -17,15 +17,15 @@ struct ps_figure {
 
 /* 812,345; an exponent from 10^15 on. */
 struct ps_figure ps_figure_count(double count);
-/* For axes and labels: 800k, 1.2M, 0.5; three digits. */
+/* For axes and labels: 800 k, 1.2 M, 0.5; three digits. */
 struct ps_figure ps_figure_short(double count);
-/* 18.4 ms: three digits, ns to s; min and h from 10,000 s on. */
+/* The three below as core/quantity.h prints them. 18.4 ms, 1 min 30 s; below 0 counts as 0. */
 struct ps_figure ps_figure_ns(double ns);
 /* 97 %; one digit more below 10 %, three significant digits below 1 %. The argument is 0.97. */
 struct ps_figure ps_figure_share(double share);
-/* 1.23 TB (powers of 1,000). */
+/* 1.23 TiB. */
 struct ps_figure ps_figure_bytes(double bytes);
-/* 118 s, 2 min 5 s, 7 days. */
+/* 18.4 s, 2 min 5 s, 7 d. */
 struct ps_figure ps_figure_seconds(double seconds);
 /* Three significant digits, for numbers without a unit. */
 struct ps_figure ps_figure_number(double number);

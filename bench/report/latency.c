@@ -279,10 +279,11 @@ static void draw_curves(struct ps_svg *svg, const struct latency_chart *chart, c
             double ns = trial->latency_ns[curves[curve].quantile];
             if (!(ns > 0))
                 continue;
-            char tip[160], class[32];
-            snprintf(tip, sizeof(tip), "trial %s: %s/s, %s %s, %s", ps_figure_count(trial->number).text,
-                     ps_figure_count(trial->rate).text, ps_quantile_names[curves[curve].quantile],
-                     ps_figure_ns(ns).text, ps_trial_verdict_text(trial->verdict));
+            char tip[192], class[32];
+            snprintf(tip, sizeof(tip), "trial %s: %s events/s, %s %s, %s",
+                     ps_figure_count(trial->number).text, ps_figure_count(trial->rate).text,
+                     ps_quantile_names[curves[curve].quantile], ps_figure_ns(ns).text,
+                     ps_trial_verdict_text(trial->verdict));
             snprintf(class, sizeof(class), "%s v-%s", curves[curve].class,
                      ps_trial_verdict_text(trial->verdict));
             ps_svg_mark(svg, (enum ps_svg_shape)trial->verdict, ps_axis_at(rates, trial->rate),

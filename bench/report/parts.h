@@ -14,6 +14,7 @@ extern const char ps_report_style[];
 bool ps_report_page(struct ps_html *html, const json_t *result);
 
 void ps_report_head(struct ps_html *html, const struct ps_report *report);
+void ps_report_verdicts(struct ps_html *html, const struct ps_report *report);
 void ps_report_latency(struct ps_html *html, const struct ps_report *report);
 void ps_report_percentiles(struct ps_html *html, const struct ps_report *report);
 void ps_report_timeline(struct ps_html *html, const struct ps_report *report);

@@ -205,7 +205,7 @@ static struct ps_figure format_nines(double nines)
 static void draw_series(struct ps_svg *svg, const struct series *series, const char *class,
                         const struct ps_axis *nines, const struct ps_axis *latencies)
 {
-    char classes_of_line[32], tip[160];
+    char classes_of_line[32], tip[192];
     snprintf(classes_of_line, sizeof(classes_of_line), "series %s", class);
     ps_svg_path_begin(svg, classes_of_line);
     for (size_t index = 0; index < series->count; index++)
@@ -220,7 +220,7 @@ static void draw_series(struct ps_svg *svg, const struct series *series, const c
                 continue;
             double share = (whole - before->nines) / (point->nines - before->nines);
             double ns = before->ns * pow(point->ns / before->ns, share);
-            snprintf(tip, sizeof(tip), "%s/s: %s within %s", ps_figure_count(series->trial->rate).text,
+            snprintf(tip, sizeof(tip), "%s events/s: %s within %s", ps_figure_count(series->trial->rate).text,
                      format_nines(whole).text, ps_figure_ns(ns).text);
             char mark[48];
             snprintf(mark, sizeof(mark), "%s v-%s", class, ps_trial_verdict_text(series->trial->verdict));

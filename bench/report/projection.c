@@ -10,6 +10,20 @@ static void write_figure(struct ps_html *html, const char *name, const char *val
     ps_html_print(html, "<div><dt>%s</dt><dd>%s%s%s</dd></div>\n", name, value, more[0] ? " " : "", more);
 }
 
+/* The currency is foreign text. */
+static void write_cost(struct ps_html *html, const char *name, const json_t *cost, const char *key,
+                       const char *words)
+{
+    double amount = ps_report_number(cost, key);
+    const char *currency = ps_report_string(cost, "currency");
+    if (!(amount > 0))
+        return;
+    ps_html_print(html, "<div><dt>%s</dt><dd>%s ", name,
+                  amount >= 1000 ? ps_figure_count(round(amount)).text : ps_figure_number(amount).text);
+    ps_html_text(html, currency);
+    ps_html_print(html, " <span class=\"quiet\">%s</span></dd></div>\n", words);
+}
+
 static void write_figures(struct ps_html *html, const json_t *json)
 {
     double machines = ps_report_number(json, "machines"), spare = ps_report_number(json, "spare");
@@ -39,6 +53,10 @@ static void write_figures(struct ps_html *html, const json_t *json)
                  ps_figure_seconds(retention).text, replication > 0 ? ", copies: " : "",
                  replication > 0 ? ps_figure_count(replication).text : "");
     write_figure(html, "disk on each broker", ps_figure_bytes(disk).text, more);
+    const json_t *cost = json_object_get(json, "cost");
+    write_cost(html, "cost of the machines", cost, "per_hour", "an hour");
+    write_cost(html, "cost of the machines", cost, "per_month", "a month");
+    write_cost(html, "cost of a million events", cost, "per_million_events", "at the rate asked for");
     write_figure(html, "error of the measurement", ps_figure_share(error).text, "");
     ps_html_raw(html, "</dl>\n");
 }

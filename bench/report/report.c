@@ -1,15 +1,10 @@
-/* Writes the whole page: sections in order, then a temporary file that replaces the old one. See report.h. */
+/* Writes the whole page: the sections in order. See report.h. */
 #include "bench/report/report.h"
 #include "bench/report/parts.h"
 #include "bench/report/svg.h"
+#include "bench/support/output.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 void ps_report_section_begin(struct ps_html *html, const char *id, const char *heading,
                              const char *explanation)
@@ -76,6 +71,7 @@ static void write_page(struct ps_html *html, const struct ps_report *report)
     write_symbols(html);
     ps_html_raw(html, "<main>\n");
     ps_report_head(html, report);
+    ps_report_verdicts(html, report);
     ps_report_latency(html, report);
     ps_report_percentiles(html, report);
     ps_report_timeline(html, report);
@@ -93,19 +89,6 @@ static void write_page(struct ps_html *html, const struct ps_report *report)
                       "</html>\n");
 }
 
-static enum ps_status write_all(int file, const struct ps_html *html)
-{
-    for (size_t written = 0; written < html->length;) {
-        ssize_t count = write(file, html->data + written, html->length - written);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return PS_FAIL;
-        written += (size_t)count;
-    }
-    return PS_OK;
-}
-
 bool ps_report_page(struct ps_html *html, const json_t *result)
 {
     struct ps_report report;
@@ -116,42 +99,10 @@ bool ps_report_page(struct ps_html *html, const json_t *result)
     return read && !html->failed;
 }
 
-static enum ps_status write_file(const struct ps_html *html, const char *path, int flags, struct ps_err *err)
-{
-    int file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | flags, 0666);
-    if (file < 0)
-        return ps_err_set(err, "%s: %s", path, strerror(errno));
-    bool written = write_all(file, html) == PS_OK;
-    int reason = errno;
-    if (close(file) != 0 && written) {
-        written = false;
-        reason = errno;
-    }
-    return written ? PS_OK : ps_err_set(err, "%s: %s", path, strerror(reason));
-}
-
-static enum ps_status put_in_place(const struct ps_html *html, const char *path, struct ps_err *err)
-{
-    struct stat there;
-    /* A pipe or a device is written to, never replaced. */
-    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
-        return write_file(html, path, 0, err);
-    char *beside = NULL;
-    if (asprintf(&beside, "%s.%ld.tmp", path, (long)getpid()) < 0)
-        return ps_err_set(err, "no memory");
-    enum ps_status status = write_file(html, beside, O_CREAT, err);
-    if (status == PS_OK && rename(beside, path) != 0)
-        status = ps_err_set(err, "%s: %s", path, strerror(errno));
-    if (status != PS_OK)
-        unlink(beside);
-    free(beside);
-    return status;
-}
-
 enum ps_status ps_report_write(const json_t *result, const char *path, struct ps_err *err)
 {
     struct ps_html html = {0};
-    enum ps_status status = ps_report_page(&html, result) ? put_in_place(&html, path, err)
+    enum ps_status status = ps_report_page(&html, result) ? ps_output_write(path, html.data, html.length, err)
                                                           : ps_err_set(err, "no memory for the report");
     if (status != PS_OK)
         ps_err_append(err, "writing the report");

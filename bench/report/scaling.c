@@ -119,7 +119,7 @@ static void draw(struct ps_svg *svg, const void *context)
     }
     for (size_t index = 0; index < scaling->count; index++) {
         char tip[96];
-        snprintf(tip, sizeof(tip), "%g workers: %s/s measured", scaling->workers[index],
+        snprintf(tip, sizeof(tip), "%g workers: %s events/s measured", scaling->workers[index],
                  ps_figure_count(scaling->rates[index]).text);
         ps_svg_mark(svg, PS_SVG_SHAPE_DISC, ps_axis_at(&workers, scaling->workers[index]),
                     ps_axis_at(&rates, scaling->rates[index]), 5, "s1 v-held", tip);

@@ -25,7 +25,7 @@ void ps_bed_init(struct ps_bed *bed, uint64_t bytes)
     ps_problems_init(&bed->problems, bed->arena);
     bed->depot = ps_depot_create(bytes, NULL);
     PS_ASSERT(bed->depot != NULL);
-    bed->pool = ps_pool_create(bed->depot, (struct ps_pool_limits){BATCHES_MAX, LEASES_MAX}, 0, NULL);
+    bed->pool = ps_pool_create(bed->depot, 0);
     PS_ASSERT(bed->pool != NULL);
     ps_carver_init(&bed->carver, bed->pool);
     bed->now = ps_clock_now();

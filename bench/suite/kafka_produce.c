@@ -199,7 +199,7 @@ static struct ps_lease *next_lease(uint64_t number)
     uint64_t slot = number % BATCHES;
     if (busy[slot])
         return NULL;
-    struct ps_lease *lease = &ring[slot]->leases[0];
+    struct ps_lease *lease = &ring[slot]->chain;
     lease->cursor = lease->settled = lease->pending = 0;
     lease->count = ring[slot]->count;
     memset(lease->outcome, 0, sizeof lease->outcome);
@@ -302,8 +302,7 @@ int main(int argc, char **argv)
 
     struct ps_err err = {0};
     struct ps_depot *depot = ps_depot_create(UINT64_C(256) << 20, &err);
-    struct ps_pool *pool =
-        ps_pool_create(depot, (struct ps_pool_limits){.batches_max = BATCHES + 1, .leases_max = 2}, 0, &err);
+    struct ps_pool *pool = ps_pool_create(depot, 0);
     struct ps_carver carver;
     ps_carver_init(&carver, pool);
     fill_ring(&carver);

@@ -19,7 +19,7 @@ static void bed_make(struct bed *bed)
 {
     bed->depot = ps_depot_create(UINT64_C(64) << 20, NULL);
     PS_ASSERT(bed->depot != NULL);
-    bed->pool = ps_pool_create(bed->depot, (struct ps_pool_limits){64, 3}, 0, NULL);
+    bed->pool = ps_pool_create(bed->depot, 0);
     PS_ASSERT(bed->pool != NULL);
     ps_carver_init(&bed->carver, bed->pool);
     bed->now = ps_clock_now();

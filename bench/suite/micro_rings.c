@@ -1,5 +1,6 @@
 /* The cost of a hop: push and pop, and a full hop with its way home. */
 #include "bench/suite/micro.h"
+#include "rings/inbox.h"
 #include "rings/mpmc.h"
 #include "rings/park.h"
 #include "rings/spmc.h"
@@ -45,20 +46,42 @@ static void bench_mpmc(struct ps_micro *micro)
     ps_mpmc_destroy(ring);
 }
 
-/* Two rings far enough apart not to share a prefetched cache line: the same cost as one ring. */
-static void bench_two(struct ps_micro *micro)
+static void bench_inbox(struct ps_micro *micro)
 {
-    struct ps_spsc *there = ps_spsc_create(1024), *back = ps_spsc_create(1024);
+    static struct ps_inbox inbox;
+    static struct ps_inbox_node node;
     while (ps_micro_batch(micro, ROUND)) {
         for (int i = 0; i < ROUND; i++) {
-            PS_ASSERT(ps_spsc_push(there, &something));
-            void *entry = ps_spsc_pop(there);
-            PS_ASSERT(ps_spsc_push(back, entry));
-            PS_ASSERT(ps_spsc_pop(back) == &something);
+            ps_inbox_put(&inbox, &node);
+            PS_ASSERT(ps_inbox_take(&inbox) == &node);
+        }
+    }
+}
+
+/* A worker looks into its inbox once a cycle. */
+static void bench_inbox_empty(struct ps_micro *micro)
+{
+    static struct ps_inbox inbox;
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++)
+            PS_ASSERT(ps_inbox_take(&inbox) == NULL);
+    }
+}
+
+/* A ring there and an inbox back. */
+static void bench_two(struct ps_micro *micro)
+{
+    struct ps_spsc *there = ps_spsc_create(1024);
+    static struct ps_inbox back;
+    static struct ps_inbox_node node;
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            PS_ASSERT(ps_spsc_push(there, &node));
+            ps_inbox_put(&back, ps_spsc_pop(there));
+            PS_ASSERT(ps_inbox_take(&back) == &node);
         }
     }
     ps_spsc_destroy(there);
-    ps_spsc_destroy(back);
 }
 
 /* Waking a thread that is awake: a fence and one load. */
@@ -78,6 +101,8 @@ void ps_micro_rings(void)
     ps_micro_add("rings/spsc", bench_spsc);
     ps_micro_add("rings/spmc", bench_spmc);
     ps_micro_add("rings/mpmc", bench_mpmc);
+    ps_micro_add("rings/inbox", bench_inbox);
+    ps_micro_add("rings/inbox_empty", bench_inbox_empty);
     ps_micro_add("rings/there_and_back", bench_two);
     ps_micro_add("rings/wake_awake", bench_wake);
 }

@@ -30,7 +30,7 @@ static void bed_make(struct bed *bed, unsigned format, bool multi)
     memset(bed, 0, sizeof *bed);
     bed->arena = ps_arena_create();
     bed->depot = ps_depot_create(UINT64_C(64) << 20, NULL);
-    bed->pool = ps_pool_create(bed->depot, (struct ps_pool_limits){8, 2}, 0, NULL);
+    bed->pool = ps_pool_create(bed->depot, 0);
     PS_ASSERT(bed->pool != NULL);
     ps_carver_init(&bed->carver, bed->pool);
     const struct ps_time_zone *zone = ps_time_zone_load(bed->arena, "UTC", &known);

@@ -1,5 +1,5 @@
 #include "bench/support/live.h"
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

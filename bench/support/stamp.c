@@ -1,15 +1,13 @@
-/* Writes and finds the stamp: a table turns twelve bits into two digits; ISA-L computes the checksum. */
+/* Writes and finds the stamp: a table turns twelve bits into two digits. */
 #include "bench/support/stamp.h"
 
-#include <limits.h>
 #include <string.h>
 
-#include <isa-l/crc.h>
+#include "core/crc32c.h"
 
-#define HEAD_BYTES 28U   /* before H */
-#define CHECK_BYTES 32U  /* before C */
-#define SHORT_BYTES 256U /* up to this length the processor's instruction alone is faster */
-#define DIGIT 0x80U      /* marks a digit among bytes */
+#define HEAD_BYTES 28U  /* before H */
+#define CHECK_BYTES 32U /* before C */
+#define DIGIT 0x80U     /* marks a digit among bytes */
 /* With at most this many bytes that are not digits it still counts as a damaged stamp; with more it is no
  * stamp. */
 #define BAD_DIGITS_MAX 2U
@@ -56,43 +54,6 @@ static const uint8_t values[256] = {
     ['8'] = DIGIT | 60, ['9'] = DIGIT | 61, ['-'] = DIGIT | 62, ['_'] = DIGIT | 63,
 };
 
-#ifdef __x86_64__
-/* Uses the processor's instruction for texts too short for ISA-L's set-up cost. */
-__attribute__((target("sse4.2"))) static uint32_t crc_short(uint32_t crc, const unsigned char *at,
-                                                            size_t length)
-{
-    uint64_t wide = crc, word;
-    for (; length >= 8; at += 8, length -= 8) {
-        memcpy(&word, at, 8);
-        wide = __builtin_ia32_crc32di(wide, word);
-    }
-    crc = (uint32_t)wide;
-    if (length >= 4) {
-        uint32_t half;
-        memcpy(&half, at, 4);
-        crc = __builtin_ia32_crc32si(crc, half);
-        at += 4;
-        length -= 4;
-    }
-    for (; length > 0; at++, length--)
-        crc = __builtin_ia32_crc32qi(crc, *at);
-    return crc;
-}
-#endif
-
-uint32_t ps_stamp_crc32c(uint32_t crc, const void *data, size_t length)
-{
-    const unsigned char *at = data;
-    crc = ~crc; /* both functions below expect and return the value without the final inversion */
-#ifdef __x86_64__
-    if (length <= SHORT_BYTES && PS_LIKELY(__builtin_cpu_supports("sse4.2")))
-        return ~crc_short(crc, at, length);
-#endif
-    for (; PS_UNLIKELY(length > INT_MAX); at += INT_MAX, length -= INT_MAX)
-        crc = crc32_iscsi((unsigned char *)(uintptr_t)at, INT_MAX, crc);
-    return ~crc32_iscsi((unsigned char *)(uintptr_t)at, (int)length, crc);
-}
-
 /* 12 bits as two digits, the first in the low byte. */
 static inline uint64_t pair(uint64_t bits)
 {
@@ -125,11 +86,11 @@ void ps_stamp_write(const struct ps_stamp *stamp, char *to)
         pair(sequence));
     put(to + 16, pair(due >> 42), pair(due >> 30), pair(due >> 18), pair(due >> 6));
     put_half(to + 24, pair(due << 6 | tail >> 12), pair(tail));
-    uint32_t crc = ps_stamp_crc32c(0, to, HEAD_BYTES);
+    uint32_t crc = ps_crc32c(0, to, HEAD_BYTES);
     put_half(to + 28, pair(crc >> 12), pair(crc));
-    crc = ps_stamp_crc32c(crc, to + HEAD_BYTES, CHECK_BYTES - HEAD_BYTES);
+    crc = ps_crc32c(crc, to + HEAD_BYTES, CHECK_BYTES - HEAD_BYTES);
     if (covered > 0)
-        crc = ps_stamp_crc32c(crc, to + PS_STAMP_BYTES, covered);
+        crc = ps_crc32c(crc, to + PS_STAMP_BYTES, covered);
     put_half(to + 32, pair(crc >> 24), pair(crc >> 12));
     memcpy(to + 36, pairs[crc & 0xfff], 2);
 }
@@ -240,11 +201,11 @@ static bool crc_unescaped(uint32_t crc, const char *from, size_t length, size_t 
         used += written;
         done += written;
         if (used > sizeof room - 4) {
-            crc = ps_stamp_crc32c(crc, room, used);
+            crc = ps_crc32c(crc, room, used);
             used = 0;
         }
     }
-    *result = ps_stamp_crc32c(crc, room, used);
+    *result = ps_crc32c(crc, room, used);
     return true;
 }
 
@@ -257,7 +218,7 @@ static enum ps_stamp_state covered_check(const struct ps_stamp *stamp, const cha
     size_t left = length - PS_STAMP_BYTES, covered = stamp->covered;
     if (left < covered)
         return PS_STAMP_CUT; /* escapes only make the text longer */
-    uint32_t plain = covered > 0 ? ps_stamp_crc32c(crc, from, covered) : crc;
+    uint32_t plain = covered > 0 ? ps_crc32c(crc, from, covered) : crc;
     if (PS_LIKELY(plain == wanted))
         return PS_STAMP_GOOD;
     if (memchr(from, '\\', covered) != NULL && crc_unescaped(crc, from, left, covered, &plain) &&
@@ -275,7 +236,7 @@ static enum ps_stamp_state check(const char *at, size_t length, struct ps_stamp 
                 return PS_STAMP_NONE;
         return PS_STAMP_BROKEN;
     }
-    uint32_t crc = ps_stamp_crc32c(0, at, HEAD_BYTES);
+    uint32_t crc = ps_crc32c(0, at, HEAD_BYTES);
     uint64_t who = take(at + 2, 7), sequence = take(at + 9, 7), due = take(at + 16, 9),
              tail = take(at + 25, 3);
     if (PS_UNLIKELY((crc & 0xffffff) != take(at + HEAD_BYTES, 4) || who == UINT64_MAX ||
@@ -291,7 +252,7 @@ static enum ps_stamp_state check(const char *at, size_t length, struct ps_stamp 
     stamp->due_us = due;
     stamp->covered = (uint32_t)(tail >> 1);
     stamp->last = tail & 1;
-    crc = ps_stamp_crc32c(crc, at + HEAD_BYTES, CHECK_BYTES - HEAD_BYTES);
+    crc = ps_crc32c(crc, at + HEAD_BYTES, CHECK_BYTES - HEAD_BYTES);
     return covered_check(stamp, at, length, crc);
 }
 

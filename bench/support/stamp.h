@@ -52,6 +52,3 @@ enum ps_stamp_state {
  * bytes that were escaped on the way (JSON: \" \\ \/ \n \uXXXX) are unescaped before they count as changed.
  * `*at` (may be NULL) is the stamp's offset. Costs a memchr for '~' and the checksum. */
 enum ps_stamp_state ps_stamp_find(const char *data, size_t length, struct ps_stamp *stamp, size_t *at);
-
-/* Returns the CRC32C of `data`, continued from `crc` (0 to begin). */
-uint32_t ps_stamp_crc32c(uint32_t crc, const void *data, size_t length);

@@ -31,9 +31,19 @@ struct ps_account *ps_account_create(uint64_t memory_limit_bytes, bool run_only,
 
 void ps_account_destroy(struct ps_account *account)
 {
-    if (account != NULL)
-        ps_tracker_destroy(account->tracker);
+    if (account == NULL)
+        return;
+    if (account->arrivals != NULL)
+        ps_arrivals_fini(account->arrivals);
+    free(account->arrivals);
+    ps_tracker_destroy(account->tracker);
     free(account);
+}
+
+void ps_account_count_arrivals(struct ps_account *account, uint64_t step_ns)
+{
+    account->arrivals = ps_must_alloc(1, sizeof *account->arrivals, "the arrivals of a run");
+    ps_arrivals_init(account->arrivals, step_ns, account->start_mono_ns);
 }
 
 int64_t ps_account_clock(struct ps_account *account)
@@ -89,6 +99,9 @@ void ps_account_take(struct ps_account *account, const struct ps_far_record *rec
         source->tally.cut += state == PS_STAMP_CUT;
         run->tally.cut += state == PS_STAMP_CUT;
     }
-    if (PS_LIKELY(ps_tracker_add(account->tracker, run, source, &stamp, stream) == PS_TRACKED_NEW))
-        latency_record(account, run, &stamp, record->arrival_mono_ns);
+    if (PS_UNLIKELY(ps_tracker_add(account->tracker, run, source, &stamp, stream) != PS_TRACKED_NEW))
+        return;
+    latency_record(account, run, &stamp, record->arrival_mono_ns);
+    if (account->arrivals != NULL)
+        ps_arrivals_add(account->arrivals, stamp.source, record->arrival_mono_ns);
 }

@@ -7,6 +7,7 @@
  * Thread: one at a time. */
 #pragma once
 
+#include "bench/verify/arrivals.h"
 #include "bench/verify/far_end.h"
 #include "bench/verify/tracker.h"
 
@@ -26,11 +27,15 @@ struct ps_account {
     /* Arrival of the last record with a tracked stamp; 0: none yet. */
     uint64_t active_mono_ns;
     struct ps_histogram latency_ns; /* of all runs, since it was last emptied (once a second) */
+    struct ps_arrivals *arrivals;   /* NULL: not counted; owned */
 };
 
 /* Returns NULL when there is no memory. `run` is used when run_only. Owns: the caller destroys it. */
 struct ps_account *ps_account_create(uint64_t memory_limit_bytes, bool run_only, uint32_t run);
 void ps_account_destroy(struct ps_account *account);
+
+/* Counts from now on when the events of each source arrive, in steps of `step_ns`. */
+void ps_account_count_arrivals(struct ps_account *account, uint64_t step_ns);
 
 /* Accounts for one record. The stream number also distinguishes far ends (far_end.h). */
 void ps_account_take(struct ps_account *account, const struct ps_far_record *record, uint64_t stream);

@@ -6,6 +6,7 @@
 #include "bench/verify/far_parts.h"
 #include "core/clock.h"
 #include "stages/kafka/reader.h"
+#include "core/quantity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,8 +105,8 @@ static const char *far_kafka_remark(void *state, bool *lossy)
     far->remark[0] = '\0';
     if (expired > 0)
         length = snprintf(far->remark, sizeof far->remark,
-                          "the brokers had deleted %llu records before they were read (retention)",
-                          (unsigned long long)expired);
+                          "the brokers had deleted %s records before they were read (retention)",
+                          ps_quantity_print_count(expired).text);
     if (silence != NULL)
         snprintf(far->remark + length, sizeof far->remark - (size_t)length, "%sno broker answers: %.512s",
                  length > 0 ? "; " : "", silence);

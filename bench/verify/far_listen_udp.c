@@ -6,6 +6,7 @@
 #include "bench/verify/far_listen.h"
 #include "core/clock.h"
 #include "stages/net/datagrams.h"
+#include "core/quantity.h"
 
 #include <linux/sock_diag.h>
 #include <stdio.h>
@@ -89,9 +90,10 @@ static const char *far_udp_remark(void *state, bool *lossy)
         return NULL;
     *lossy = true;
     snprintf(far->remark, sizeof far->remark,
-             "the kernel dropped %u datagrams because they arrived faster than they were read (its buffer: "
-             "%u KiB; sysctl net.core.rmem_max allows more)",
-             info[SK_MEMINFO_DROPS], info[SK_MEMINFO_RCVBUF] / 2 / 1024);
+             "the kernel dropped %s datagrams because they arrived faster than they were read (its buffer: "
+             "%s; sysctl net.core.rmem_max allows more)",
+             ps_quantity_print_count(info[SK_MEMINFO_DROPS]).text,
+             ps_quantity_print_bytes(info[SK_MEMINFO_RCVBUF] / 2).text);
     return far->remark;
 }
 

@@ -1,6 +1,7 @@
 /* Reads and parses manifests. */
 #include "bench/verify/manifest.h"
 #include "bench/support/stamp.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -114,8 +115,8 @@ enum ps_status ps_manifest_read(struct ps_manifest *manifest, const char *path, 
     if (stat(path, &facts) != 0)
         return errno == ENOENT ? PS_OK : ps_err_set(err, "--manifest %s: %s", path, strerror(errno));
     if (!S_ISREG(facts.st_mode) || facts.st_size > FILE_BYTES_MAX)
-        return ps_err_set(err, "--manifest %s: it is not a file of at most %u MiB", path,
-                          FILE_BYTES_MAX >> 20);
+        return ps_err_set(err, "--manifest %s: it is not a file of at most %s", path,
+                          ps_quantity_print_bytes(FILE_BYTES_MAX).text);
     char *text = file_read(path, (size_t)facts.st_size, err);
     if (text == NULL)
         return PS_FAIL;

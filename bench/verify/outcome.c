@@ -1,5 +1,5 @@
 /* The report for people. */
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 #include "bench/verify/outcome_parts.h"
 
 #include <stdio.h>
@@ -9,30 +9,27 @@
 #define TABLE_SOURCES_MAX 16U /* of more sources, only those with problems are shown */
 #define TABLE_ROWS_MAX 50U
 #define RANGES_SHOWN 6U
-#define NUMBER_BYTES 32
 
-static const char *count(uint64_t number, char *text)
+static struct ps_quantity_text count(uint64_t number)
 {
-    return ps_quantity_print_count(number, text, NUMBER_BYTES);
+    return ps_quantity_print_count(number);
 }
 
 void ps_outcome_progress(struct ps_live *live, const struct ps_outcome_second *second)
 {
-    char received[NUMBER_BYTES], sent[NUMBER_BYTES], rate[NUMBER_BYTES], p50[NUMBER_BYTES], p99[NUMBER_BYTES];
     const struct ps_tracker_counts *tally = &second->tally;
     ps_live_object(live, live->json ? ps_outcome_json_progress(second) : NULL, true);
     if (live->json)
         return;
     bool wrong = tally->duplicated + tally->reordered + tally->changed + tally->cut > 0;
-    ps_live_status(live, "%4.0f s  %s%s%s  %s  %sdup %llu  reord %llu  corr %llu%s  p50 %s  p99 %s",
-                   second->t_s, count(tally->received, received), second->sent > 0 ? " of " : "",
-                   second->sent > 0 ? count(second->sent, sent) : "",
-                   ps_quantity_print_rate(second->rate, rate, sizeof rate),
-                   wrong ? ps_live_style(live, PS_LIVE_BAD) : "", (unsigned long long)tally->duplicated,
-                   (unsigned long long)tally->reordered, (unsigned long long)(tally->changed + tally->cut),
-                   ps_live_style(live, PS_LIVE_PLAIN),
-                   ps_quantity_print_ns(ps_histogram_percentile(second->latency_ns, 50), p50, sizeof p50),
-                   ps_quantity_print_ns(ps_histogram_percentile(second->latency_ns, 99), p99, sizeof p99));
+    ps_live_status(live, "%4.0f s  %s%s%s  %s  %sdup %s  reord %s  corr %s%s  p50 %s  p99 %s", second->t_s,
+                   count(tally->received).text, second->sent > 0 ? " of " : "",
+                   second->sent > 0 ? count(second->sent).text : "",
+                   ps_quantity_print_rate(second->rate).text, wrong ? ps_live_style(live, PS_LIVE_BAD) : "",
+                   count(tally->duplicated).text, count(tally->reordered).text,
+                   count(tally->changed + tally->cut).text, ps_live_style(live, PS_LIVE_PLAIN),
+                   ps_quantity_print_ns(ps_histogram_percentile(second->latency_ns, 50)).text,
+                   ps_quantity_print_ns(ps_histogram_percentile(second->latency_ns, 99)).text);
 }
 
 /* ---- the sources ---- */
@@ -132,8 +129,7 @@ static void source_row(void *argument, const struct ps_outcome *outcome, const s
     static const struct ps_tracker_counts nothing;
     struct table *table = argument;
     struct shown shown = {.length = 0};
-    char received[NUMBER_BYTES], lost[NUMBER_BYTES] = "?", duplicated[NUMBER_BYTES], reordered[NUMBER_BYTES],
-                                 changed[NUMBER_BYTES];
+    struct ps_quantity_text lost = {"?"};
     if (table->all > TABLE_SOURCES_MAX && !one->wrong)
         return;
     if (table->rows++ >= TABLE_ROWS_MAX) {
@@ -143,13 +139,13 @@ static void source_row(void *argument, const struct ps_outcome *outcome, const s
     const struct ps_tracker_counts *tally = one->source != NULL ? &one->source->tally : &nothing;
     uint64_t end;
     if (one->source == NULL) {
-        count(one->entry->events, lost);
+        lost = count(one->entry->events);
         if (one->entry->events > 0)
             range_show(&shown, 0, one->entry->events - 1);
     } else {
         bool known = ps_verdict_end(outcome->expected, one->source, &end);
         if (known && tally->unknown == 0)
-            count(ps_sequences_missing(&one->source->seen, end), lost);
+            lost = count(ps_sequences_missing(&one->source->seen, end));
         ps_sequences_ranges(&one->source->seen, known ? end : one->source->seen.end, range_show, &shown);
     }
     char run[16] = "";
@@ -157,10 +153,10 @@ static void source_row(void *argument, const struct ps_outcome *outcome, const s
         snprintf(run, sizeof run, "%06x ", one->run);
     ps_live_print(table->live, "  %s%s%6u %15s %12s %12s %12s %12s%s%s%s\n",
                   one->wrong ? ps_live_style(table->live, PS_LIVE_BAD) : "", run,
-                  one->source != NULL ? one->source->source : one->entry->source,
-                  count(tally->received, received), lost, count(tally->duplicated, duplicated),
-                  count(tally->reordered, reordered), count(tally->changed + tally->cut, changed),
-                  shown.length > 0 ? "  lost: " : "", shown.text, ps_live_style(table->live, PS_LIVE_PLAIN));
+                  one->source != NULL ? one->source->source : one->entry->source, count(tally->received).text,
+                  lost.text, count(tally->duplicated).text, count(tally->reordered).text,
+                  count(tally->changed + tally->cut).text, shown.length > 0 ? "  lost: " : "", shown.text,
+                  ps_live_style(table->live, PS_LIVE_PLAIN));
 }
 
 static void sources_print(struct ps_live *live, const struct ps_outcome *outcome)
@@ -174,7 +170,7 @@ static void sources_print(struct ps_live *live, const struct ps_outcome *outcome
                   "duplicated", "reordered", "corrupted", ps_live_style(live, PS_LIVE_PLAIN));
     ps_outcome_sources(outcome, true, source_row, &table);
     if (table.omitted > 0)
-        ps_live_print(live, "  and %llu sources more\n", (unsigned long long)table.omitted);
+        ps_live_print(live, "  and %s sources more\n", count(table.omitted).text);
 }
 
 /* ---- the whole report ---- */
@@ -183,13 +179,13 @@ static void line(struct ps_live *live, const char *name, uint64_t number, bool b
     __attribute__((format(printf, 5, 6)));
 static void line(struct ps_live *live, const char *name, uint64_t number, bool bad, const char *format, ...)
 {
-    char text[NUMBER_BYTES], note[512];
+    char note[512];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(note, sizeof note, format, arguments);
     va_end(arguments);
     ps_live_print(live, "  %-12s %s%15s%s%s%s\n", name, bad ? ps_live_style(live, PS_LIVE_BAD) : "",
-                  count(number, text), bad ? ps_live_style(live, PS_LIVE_PLAIN) : "",
+                  count(number).text, bad ? ps_live_style(live, PS_LIVE_PLAIN) : "",
                   note[0] != '\0' ? "  " : "", note);
 }
 
@@ -198,16 +194,16 @@ static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
     const struct ps_verdict *verdict = outcome->verdict;
     const struct ps_tracker_counts *tally = &verdict->tally;
     const struct ps_account *account = outcome->account;
-    char text[NUMBER_BYTES], known[64] = "";
+    char known[80] = "";
     if (verdict->known == PS_KNOWN_MANIFEST || verdict->known == PS_KNOWN_EVENTS)
-        snprintf(known, sizeof known, "of %s sent, by %s", count(verdict->sent, text),
+        snprintf(known, sizeof known, "of %s sent, by %s", count(verdict->sent).text,
                  verdict->known == PS_KNOWN_MANIFEST ? "the manifest" : "--events");
     line(live, "received", tally->received, false, "%s", known);
     if (verdict->complete)
         line(live, "lost", verdict->lost, verdict->lost > 0, "%s", "");
     else
         ps_live_print(live, "  %-12s %s%15s%s  at least %s\n", "lost", ps_live_style(live, PS_LIVE_WARN),
-                      "unknown", ps_live_style(live, PS_LIVE_PLAIN), count(verdict->lost_at_least, text));
+                      "unknown", ps_live_style(live, PS_LIVE_PLAIN), count(verdict->lost_at_least).text);
     if (verdict->failed > 0)
         line(live, "", verdict->failed, false, "of those sent could not be delivered by load itself");
     line(live, "duplicated", tally->duplicated, tally->duplicated > 0, "%s", "");
@@ -232,30 +228,27 @@ static void latency_print(struct ps_live *live, const struct ps_outcome *outcome
                           const struct ps_histogram *latency)
 {
     static const double percentiles[] = {50, 90, 99, 99.9, 99.99};
-    char text[NUMBER_BYTES];
     if (latency->count == 0)
         return;
     ps_live_print(live, "\n  latency from due time  ");
     for (size_t i = 0; i < PS_COUNT_OF(percentiles); i++)
-        ps_live_print(
-            live, " p%.15g %s ", percentiles[i],
-            ps_quantity_print_ns(ps_histogram_percentile(latency, percentiles[i]), text, sizeof text));
-    ps_live_print(live, " max %s\n", ps_quantity_print_ns(latency->max, text, sizeof text));
+        ps_live_print(live, " p%.15g %s ", percentiles[i],
+                      ps_quantity_print_ns(ps_histogram_percentile(latency, percentiles[i])).text);
+    ps_live_print(live, " max %s\n", ps_quantity_print_ns(latency->max).text);
     if (outcome->verdict->early > 0)
         ps_live_print(live,
                       "  %s events arrived before they were due: the clocks of sender and verifier differ\n",
-                      count(outcome->verdict->early, text));
+                      count(outcome->verdict->early).text);
     if (outcome->verdict->due_before > 0)
         ps_live_print(live,
                       "  %s events were due before verify began: their latency counts until they were read\n",
-                      count(outcome->verdict->due_before, text));
+                      count(outcome->verdict->due_before).text);
 }
 
 static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome)
 {
     const struct ps_verdict *verdict = outcome->verdict;
     const struct ps_tracker_counts *tally = &verdict->tally;
-    char text[NUMBER_BYTES];
     if (!verdict->complete)
         ps_live_print(live, "\n%show many were lost is not known:%s %s\n", ps_live_style(live, PS_LIVE_WARN),
                       ps_live_style(live, PS_LIVE_PLAIN), verdict->why);
@@ -264,16 +257,16 @@ static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome
                       ps_live_style(live, PS_LIVE_PLAIN), outcome->remark);
     if (verdict->facts.order_blind > 0)
         ps_live_print(live, "\nthe order of %s events could not be judged: give more --memory\n",
-                      count(verdict->facts.order_blind, text));
+                      count(verdict->facts.order_blind).text);
     if (verdict->exit_code == 0)
         ps_live_print(live, "\n%sall there, once, in order and whole%s\n", ps_live_style(live, PS_LIVE_GOOD),
                       ps_live_style(live, PS_LIVE_PLAIN));
     else if (verdict->exit_code == 1)
-        ps_live_print(live, "\n%s%s%llu lost, %llu duplicated, %llu reordered, %llu corrupted%s\n",
+        ps_live_print(live, "\n%s%s%s lost, %s duplicated, %s reordered, %s corrupted%s\n",
                       ps_live_style(live, PS_LIVE_BAD), verdict->complete ? "" : "at least ",
-                      (unsigned long long)verdict->lost_at_least, (unsigned long long)tally->duplicated,
-                      (unsigned long long)tally->reordered,
-                      (unsigned long long)(tally->changed + tally->cut + outcome->account->broken),
+                      count(verdict->lost_at_least).text, count(tally->duplicated).text,
+                      count(tally->reordered).text,
+                      count(tally->changed + tally->cut + outcome->account->broken).text,
                       ps_live_style(live, PS_LIVE_PLAIN));
     else
         ps_live_print(live, "\n%sit is not known whether events were lost%s\n",
@@ -298,7 +291,7 @@ void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome)
                       ps_live_style(live, PS_LIVE_PLAIN));
     else
         ps_live_print(live, "%u runs, ", outcome->verdict->run_count);
-    ps_live_print(live, "%.1f s, ended: %s\n\n", outcome->seconds, outcome->ended);
+    ps_live_print(live, "%s, ended: %s\n\n", ps_quantity_print_s(outcome->seconds).text, outcome->ended);
     counts_print(live, outcome);
     latency_print(live, outcome, latency);
     sources_print(live, outcome);

@@ -198,6 +198,9 @@ json_t *ps_outcome_json_summary(const struct ps_outcome *outcome, const struct p
                         json_real(rounded((double)outcome->account->clock_step_ns / 1e6, 1000)));
     set(object, "memory_bytes", verdict->facts.memory_bytes_max);
     ps_outcome_sources(outcome, source_total(outcome) > PS_OUTCOME_SOURCES_MAX, list_add, &list);
+    if (outcome->account->arrivals != NULL)
+        json_object_set_new(object, "arrivals",
+                            ps_arrivals_json(outcome->account->arrivals, outcome->account->start_wall_ns));
     json_object_set_new(object, "sources", list.sources);
     set(object, "sources_omitted", list.omitted);
     set(object, "exit_code", (uint64_t)verdict->exit_code);

@@ -135,7 +135,6 @@ static void span_merge(struct ps_sequences *set, uint32_t at)
         span[-1].missing += span->missing;
         span_remove(set, at);
     }
-    set->hot = 0;
 }
 
 static void span_full(struct ps_sequences *set, uint32_t at)

@@ -1,6 +1,7 @@
 /* Compares counts with what was sent. Each source of that number can be contradicted; any contradiction makes
  * the result "unknown", never a figure. */
 #include "bench/verify/verdict.h"
+#include "core/quantity.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,10 +88,9 @@ static void check_manifest(struct ps_verdict *verdict, const struct ps_account *
             doubt(verdict, "events of source %u came, which is not in the manifest of run %06x",
                   source->source, run->run);
         else if (source->seen.end > entry->events)
-            doubt(verdict,
-                  "event %llu of source %u came, but by the manifest of run %06x the source sent %llu",
+            doubt(verdict, "event %llu of source %u came, but by the manifest of run %06x the source sent %s",
                   (unsigned long long)source->seen.end - 1, source->source, run->run,
-                  (unsigned long long)entry->events);
+                  ps_quantity_print_count(entry->events).text);
         else
             known -= source->seen.count;
     }
@@ -106,8 +106,8 @@ static void check_events(struct ps_verdict *verdict, const struct ps_expected *e
         doubt(verdict, "events of %u runs came, and --events does not say of which: give --run",
               verdict->run_count);
     else if (received > expected->events || holes > expected->events - received)
-        doubt(verdict, "more was sent than --events says: %llu events came and %llu below them are missing",
-              (unsigned long long)received, (unsigned long long)holes);
+        doubt(verdict, "more was sent than --events says: %s events came and %s below them are missing",
+              ps_quantity_print_count(received).text, ps_quantity_print_count(holes).text);
     else
         verdict->lost = expected->events - received;
 }
@@ -196,8 +196,8 @@ static void check_completeness(struct ps_verdict *verdict, const struct ps_accou
     }
     if (verdict->tally.unknown > 0)
         doubt(verdict,
-              "for %llu events it was no longer known whether they had come before: give more --memory",
-              (unsigned long long)verdict->tally.unknown);
+              "for %s events it was no longer known whether they had come before: give more --memory",
+              ps_quantity_print_count(verdict->tally.unknown).text);
     if (account->untracked > 0)
         doubt(
             verdict,

@@ -5,6 +5,7 @@
 #include "bench/verify/ends.h"
 #include "bench/verify/outcome.h"
 #include "core/clock.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -230,9 +231,8 @@ static void print_second(struct verify *verify, uint64_t now, bool last)
     int64_t step = ps_account_clock(verify->account);
     if (!last && !verify->clock_said && llabs(step) > (long long)(10 * PS_NS_PER_MS)) {
         verify->clock_said = true;
-        ps_live_note(&verify->live,
-                     "the wall clock was moved by %+.1f ms: latencies still use the old setting",
-                     (double)step / 1e6);
+        ps_live_note(&verify->live, "the wall clock was moved %s by %s: latencies still use the old setting",
+                     step < 0 ? "back" : "forward", ps_quantity_print_ns((uint64_t)llabs(step)).text);
     }
 }
 
@@ -368,11 +368,14 @@ int ps_verify_run(const struct ps_verify_options *options)
     }
     verify->options = options;
     verify->account = account;
+    if (options->arrivals_ns > 0)
+        ps_account_count_arrivals(account, options->arrivals_ns);
     pthread_mutex_init(&verify->mutex, NULL);
     sigset_t before;
     sigemptyset(&verify->signals);
     sigaddset(&verify->signals, SIGINT);
     sigaddset(&verify->signals, SIGTERM);
+    sigaddset(&verify->signals, SIGQUIT);
     pthread_sigmask(SIG_BLOCK, &verify->signals, &before);
     int code = run(verify);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -28,7 +28,8 @@ struct ps_verify_options {
     uint64_t idle_ns;     /* > 0 */
     uint64_t duration_ns; /* 0: no limit */
     uint64_t memory_bytes;
-    uint64_t every_ns; /* interval between progress reports */
+    uint64_t every_ns;    /* interval between progress reports */
+    uint64_t arrivals_ns; /* length of the steps in which arrivals are counted; 0: they are not */
     bool json, quiet;
 };
 

@@ -2,18 +2,18 @@
  * the metrics server. Thread: control. */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "core/commands/agent_service.h"
 #include "core/commands/commands.h"
+#include "core/commands/dumpable.h"
 #include "core/watch/notify.h"
 #include "stages/table.h"
 #include "version.h"
+#include "core/quantity.h"
 
 #define WORKER_STUCK_MS 10000U
 #define FILE_WAIT_MS 1000
@@ -24,7 +24,8 @@ static const char usage[] =
     "Usage: penstock agent -n NAME -f FILE [OPTION]...\n"
     "Runs agent NAME of a Flume configuration file. SIGTERM stops it after delivery of what it holds; "
     "SIGHUP, or a change of\n"
-    "the file, reads the configuration again.\n"
+    "the file, reads the configuration again; SIGQUIT writes to the log what every worker and component "
+    "does.\n"
     "\n"
     "  -n, --name NAME             the agent\n"
     "  -f, --conf-file FILE        its configuration; several are merged in order\n"
@@ -37,10 +38,12 @@ static const char usage[] =
     "no other\n"
     "      --no-reload-conf        do not check the files for changes\n"
     "  -d, --dryrun                check only, as `penstock check`\n"
+    "  -v, --verbose               the start of the log also has the workers and rings of each component\n"
     "  -Dkey=value                 a Java system property, for ${sys:key} and Flume's own:\n"
     "        flume.monitoring.type=http|prometheus, flume.monitoring.port=41414   metrics\n"
     "        penstock.monitoring.host=127.0.0.1, penstock.monitoring.hosts=NAME,... their address, names\n"
     "        penstock.monitoring.token.file=FILE                                  who may read events\n"
+    "        penstock.core.dumps=true                    allow core dumps, and debuggers of the same user\n"
     "        flume.root.logger=DEBUG,console, flume.log.dir, flume.log.file       log\n"
     "        javax.net.ssl.keyStore and the like                                  default key stores\n"
     "  -Xmx512m                    memory budget (or <agent>.penstock.memory.budget in the file)\n"
@@ -81,6 +84,13 @@ void ps_service_apply_log(const struct ps_conf *conf)
         ps_log_set_level(conf->log.level);
     if (conf->log.path != NULL && ps_log_open(conf->log.path, &err) != PS_OK)
         ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", ps_err_join(&err));
+}
+
+void ps_service_back_up(struct service *service)
+{
+    struct ps_err err = {0};
+    if (ps_conf_backup(service->running, &service->command, &err) != PS_OK)
+        ps_log(PS_LOG_WARN, "configuration", "%s", err.text);
 }
 
 struct ps_machine ps_service_machine(const struct ps_conf *conf)
@@ -127,17 +137,6 @@ static void start_monitoring(struct service *service)
 
 /* ---- the control loop ---- */
 
-void ps_service_read_signals(struct service *service)
-{
-    struct signalfd_siginfo info;
-    while (read(service->signal_fd, &info, sizeof info) == sizeof info) {
-        if (info.ssi_signo == SIGHUP)
-            service->reload_asked = true;
-        else
-            service->stops++;
-    }
-}
-
 void ps_service_tell_watchdog(struct service *service)
 {
     uint64_t now_ns = ps_clock_now().mono_ns, every_ms = ps_notify_watchdog_ms();
@@ -146,10 +145,15 @@ void ps_service_tell_watchdog(struct service *service)
     if (now_ns - service->told_ns < every_ms * PS_NS_PER_MS / 2) /* the loop wakes every `every_ms` */
         return;
     service->told_ns = now_ns;
-    if (ps_agent_is_moving(service->agent, WORKER_STUCK_MS))
+    bool moves = ps_agent_is_moving(service->agent, WORKER_STUCK_MS);
+    if (moves)
         ps_notify_watchdog();
     else
-        ps_log(PS_LOG_ERROR, "agent", "a worker has not moved for %u s", WORKER_STUCK_MS / 1000);
+        ps_log(PS_LOG_ERROR, "agent", "a worker has not moved for %s",
+               ps_quantity_print_ns(WORKER_STUCK_MS * PS_NS_PER_MS).text);
+    if (!moves && !service->stuck) /* once, before systemd ends the agent */
+        ps_service_dump(service);
+    service->stuck = !moves;
 }
 
 static bool stop_hurries(void *argument)
@@ -198,12 +202,15 @@ static void control_loop(struct service *service)
 
 static void say_account(const struct ps_agent_account *account)
 {
-    ps_log(account->undelivered > 0 ? PS_LOG_WARN : PS_LOG_INFO, "agent",
-           "stopped: events accepted %llu, delivered %llu, dropped %llu, refused by the far end %llu, "
-           "possibly doubled %llu, not delivered %llu",
-           (unsigned long long)account->accepted, (unsigned long long)account->delivered,
-           (unsigned long long)account->dropped, (unsigned long long)account->refused,
-           (unsigned long long)account->duplicated, (unsigned long long)account->undelivered);
+    ps_log(account->undelivered + account->kernel_dropped > 0 ? PS_LOG_WARN : PS_LOG_INFO, "agent",
+           "stopped: events accepted %s, delivered %s, dropped %s, refused by the far end %s, "
+           "possibly doubled %s, not delivered %s, dropped by the kernel (UDP) %s, dead letters %s",
+           ps_quantity_print_count(account->accepted).text, ps_quantity_print_count(account->delivered).text,
+           ps_quantity_print_count(account->dropped).text, ps_quantity_print_count(account->refused).text,
+           ps_quantity_print_count(account->duplicated).text,
+           ps_quantity_print_count(account->undelivered).text,
+           ps_quantity_print_count(account->kernel_dropped).text,
+           ps_quantity_print_count(account->deadletter).text);
 }
 
 /* Returns the exit status. */
@@ -212,26 +219,15 @@ static int stop(struct service *service)
     struct ps_agent_account account;
     uint64_t timeout_ms = (uint64_t)ps_agent_plan(service->agent)->spec->options.drain_timeout_ms;
     ps_notify_stopping("draining");
-    ps_log(PS_LOG_INFO, "agent", "stopping: no new input; waiting up to %llu ms for delivery",
-           (unsigned long long)timeout_ms);
-    if (service->server != NULL)
+    service->doing = "stops: waits for delivery";
+    ps_log(PS_LOG_INFO, "agent", "stopping: no new input; waiting up to %s for delivery",
+           ps_quantity_print_ns(timeout_ms * PS_NS_PER_MS).text);
+    ps_agent_drain(service->agent, timeout_ms, stop_hurries, service, &account);
+    if (service->server != NULL) /* until here it says that the agent is stopping */
         ps_metrics_server_stop(service->server);
-    ps_agent_stop(service->agent, timeout_ms, stop_hurries, service, &account);
+    ps_agent_destroy(service->agent);
     say_account(&account);
     return account.drained && account.undelivered == 0 ? 0 : UNDELIVERED_STATUS;
-}
-
-/* Called before any thread starts, because threads inherit the signal mask. */
-static int open_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 static bool files_are_missing(const struct ps_command *command)
@@ -274,7 +270,8 @@ static enum ps_status load_first(struct service *service)
 static int run(struct service *service)
 {
     struct ps_err err = {0};
-    service->signal_fd = open_signals();
+    ps_process_set_dumpable(false);
+    service->signal_fd = ps_service_open_signals();
     if (!wait_for_files(service))
         return 0;
     if (load_first(service) != PS_OK) {
@@ -282,15 +279,18 @@ static int run(struct service *service)
                service->running->problems.errors, service->running->problems.errors == 1 ? "" : "s");
         return 1;
     }
+    ps_process_set_dumpable(service->running->core_dumps);
     ps_log(PS_LOG_INFO, "agent", "penstock %s starts agent %s", PS_VERSION, service->command.agent);
     struct ps_machine machine = ps_service_machine(service->running);
     struct ps_agent_spec *spec = ps_conf_take_spec(service->running);
     spec->program = PS_AGENT_PROGRAM;
+    spec->verbose = service->command.verbose;
     service->agent = ps_agent_start(spec, &machine, &err);
     if (service->agent == NULL) {
         ps_log(PS_LOG_ERROR, "agent", "not started: %s", ps_err_join(&err));
         return 1;
     }
+    ps_service_back_up(service);
     start_monitoring(service);
     ps_notify_ready("running");
     control_loop(service);

@@ -15,6 +15,8 @@
 #include "stages/table.h"
 
 #define HELPER_WAIT_MS 100
+/* Name servers: longer than the 5 s after which the system asks the second one (resolv.conf(5), timeout). */
+#define TRY_MS UINT64_C(6000)
 #define REFUSED "the new configuration is not used; the old one runs on: "
 
 /* ---- the helper thread ---- */
@@ -80,6 +82,31 @@ static void job_load(struct service *service)
     service->job.status = ps_conf_load(&service->command, ps_stages, &service->job.conf);
 }
 
+/* Notes the first failure of a component. */
+static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                     const char *cause, const char *cure)
+{
+    struct service *service = probe->argument;
+    if (result != PS_PROBED_FAILED || probe->component == service->job.failed)
+        return;
+    service->job.failed = probe->component;
+    struct ps_place place = ps_conf_place(service->job.conf, probe->component, key);
+    place.key = NULL; /* the text has it */
+    ps_problem_add(&service->job.failures, PS_SEVERITY_ERROR, place, cure, "%s: %s: %s", probe->component,
+                   what, cause);
+}
+
+/* Tries what only `open` would see, when the old plan is closed: directories, addresses, programs. */
+static void job_try(struct service *service)
+{
+    struct ps_probe probe = {.timeout_ms = TRY_MS,
+                             .until_ns = ps_clock_now().mono_ns + TRY_MS * PS_NS_PER_MS,
+                             .local = true,
+                             .tried = on_tried,
+                             .argument = service};
+    ps_plan_probe(service->job.plan, &probe);
+}
+
 static void job_build(struct service *service)
 {
     service->job.status = ps_plan_build(service->job.plan, &service->job.err);
@@ -107,28 +134,31 @@ static void say_refused(const char *reason)
     ps_log(PS_LOG_ERROR, "agent", REFUSED "%s", reason);
 }
 
-/* The first of `count` problems that refuse the reload, as an error. */
+/* The first of `count` problems of the configuration loaded last that refuse it; or NULL. */
+static const struct ps_problem *first_refusing(struct service *service, size_t *count)
+{
+    if (service->job.status != PS_OK)
+        return ps_conf_refusal(service->job.conf, count);
+    return ps_conf_mistake(service->running, ps_agent_plan(service->agent)->spec, service->job.conf, count);
+}
+
+static const char *refusal_text(struct ps_arena *arena, const struct ps_problem *first, size_t count)
+{
+    struct ps_problem error = *first;
+    error.severity = PS_SEVERITY_ERROR;
+    const char *text = ps_problem_text(arena, &error);
+    return count > 1 ? ps_arena_format(arena, "%s (and %zu more)", text, count - 1) : text;
+}
+
 static void refuse(struct service *service, const struct ps_problem *first, size_t count)
 {
     struct ps_arena *arena = ps_arena_create();
-    struct ps_problem error = *first;
-    error.severity = PS_SEVERITY_ERROR;
-    const char *reason = ps_problem_text(arena, &error);
-    if (count > 1)
-        reason = ps_arena_format(arena, "%s (and %zu more)", reason, count - 1);
+    const char *reason = refusal_text(arena, first, count);
     ps_agent_reload_failed(service->agent, reason);
+    ps_err_set(&service->refusal, "%s", reason);
     reason = ps_arena_format(arena, REFUSED "%s", reason);
     ps_log_text(PS_LOG_ERROR, "agent", reason, strlen(reason)); /* also the 11th within 10 s */
     ps_arena_destroy(arena);
-}
-
-static const struct ps_problem *first_error(const struct ps_conf *conf)
-{
-    for (size_t i = 0; i < conf->problems.count; i++) {
-        if (conf->problems.items[i].severity == PS_SEVERITY_ERROR)
-            return &conf->problems.items[i];
-    }
-    ps_assert_failed(__FILE__, __LINE__, "a load that failed has an error");
 }
 
 static void keep(struct service *service, struct ps_conf *conf, bool runs)
@@ -139,6 +169,7 @@ static void keep(struct service *service, struct ps_conf *conf, bool runs)
     if (runs) {
         ps_conf_destroy(service->running);
         service->running = conf;
+        ps_service_back_up(service);
     }
 }
 
@@ -150,10 +181,35 @@ static bool told_to_stop(void *argument)
     return service->stops > 0;
 }
 
+/* Whether what is new or changed in the plan can be opened, as far as this machine is concerned; if not, the plan is freed,
+ * or the helper thread has it. */
+static bool try(struct service *service, struct ps_plan *next, struct ps_conf *conf)
+{
+    service->job.plan = next;
+    service->job.conf = conf;
+    service->job.failed = NULL;
+    service->doing = "a reload: tries directories and addresses of what is new or changed";
+    struct ps_problems *failures = &service->job.failures;
+    ps_problems_init(failures, conf->arena);
+    if (!run_aside(service, job_try))
+        return false;
+    size_t count = failures->count;
+    for (size_t i = 1; i < count; i++) /* refuse() says the first one */
+        ps_log(PS_LOG_ERROR, "configuration", "%s", ps_problem_text(conf->arena, &failures->items[i]));
+    if (count > 0)
+        refuse(service, failures->items, count);
+    ps_problems_fini(failures);
+    if (count == 0)
+        return true;
+    ps_plan_destroy(next);
+    return false;
+}
+
 /* Whether the plan is built; if not, it is freed, or the helper thread has it. */
 static bool build(struct service *service, struct ps_plan *next)
 {
     service->job.plan = next;
+    service->doing = "a reload: builds the next plan";
     if (!run_aside(service, job_build))
         return false;
     if (service->job.status == PS_OK)
@@ -177,8 +233,9 @@ static bool exchange(struct service *service, struct ps_conf *conf)
     if (status == PS_OK && next == NULL)
         return true;
     if (status == PS_OK) {
-        if (!build(service, next))
+        if (!try(service, next, conf) || !build(service, next))
             return false;
+        service->doing = "a reload: waits for workers to give up the old plan and to open the new one";
         status = ps_agent_reload_end(service->agent, next, told_to_stop, service, &err);
     }
     if (status != PS_OK)
@@ -194,19 +251,14 @@ static void reload(struct service *service)
         return;
     struct ps_conf *conf = service->job.conf;
     bool runs = false;
-    if (service->job.status != PS_OK) {
-        ps_service_say_problems(conf, false);
-        refuse(service, first_error(conf), conf->problems.errors);
+    const struct ps_problem *first = first_refusing(service, &count);
+    ps_service_say_problems(conf, first != NULL && service->job.status == PS_OK);
+    service->refusal = (struct ps_err){0};
+    if (first != NULL) {
+        refuse(service, first, count);
     } else {
-        const struct ps_problem *mistake =
-            ps_conf_mistake(service->running, ps_agent_plan(service->agent)->spec, conf, &count);
-        ps_service_say_problems(conf, mistake != NULL);
-        if (mistake != NULL) {
-            refuse(service, mistake, count);
-        } else {
-            ps_service_apply_log(conf);
-            runs = exchange(service, conf);
-        }
+        ps_service_apply_log(conf);
+        runs = exchange(service, conf);
     }
     keep(service, conf, runs);
 }
@@ -215,10 +267,33 @@ void ps_service_reload(struct service *service)
 {
     ps_notify_reloading();
     ps_log(PS_LOG_INFO, "agent", "reading the configuration again");
+    service->doing = "reads the configuration again";
     reload(service);
+    service->doing = NULL;
     if (service->stops == 0)
         ps_notify_ready(service->seen == service->running ? "running"
                                                           : "running; the last reload failed, see the log");
+}
+
+/* After a refusal, whether the same files of the configuration are not refused any more, or for another reason: a file
+ * that they name (rules) is there again, or has been put right. Only the stages know those files, so the
+ * configuration is loaded. */
+static bool refusal_has_changed(struct service *service)
+{
+    size_t count;
+    struct ps_err now = {0};
+    if (service->refusal.length == 0)
+        return false;
+    service->job.conf = NULL;
+    if (!run_aside(service, job_load))
+        return false;
+    struct ps_arena *arena = ps_arena_create();
+    const struct ps_problem *first = first_refusing(service, &count);
+    if (first != NULL)
+        ps_err_set(&now, "%s", refusal_text(arena, first, count));
+    ps_arena_destroy(arena);
+    ps_conf_destroy(service->job.conf);
+    return strcmp(now.text, service->refusal.text) != 0;
 }
 
 /* Reports a missing file, and a failure, once and not at every look. */
@@ -236,5 +311,7 @@ bool ps_service_configuration_changed(struct service *service)
         ps_log(PS_LOG_WARN, "agent", "%s is not there any more: the agent runs on with what it has read",
                missing);
     service->missing = missing != NULL;
-    return service->job.changed;
+    if (service->job.changed || missing != NULL || err->length > 0)
+        return service->job.changed;
+    return refusal_has_changed(service);
 }

@@ -1,4 +1,4 @@
-/* What core/commands/agent.c and core/commands/agent_reload.c share: the state of `penstock agent`. Thread:
+/* What core/commands/agent.c, agent_reload.c and agent_signals.c share: the state of `penstock agent`. Thread:
  * control. */
 #pragma once
 
@@ -18,10 +18,14 @@ struct service {
     struct ps_metrics_source metrics; /* the server keeps its address */
     int signal_fd;
     unsigned stops;             /* SIGTERM and SIGINT */
+    uint64_t first_stop_ns;     /* when the first of them was read */
     bool reload_asked;          /* SIGHUP */
     uint64_t told_ns;           /* when the watchdog was told last */
+    bool stuck;                 /* the watchdog was not told the last time */
+    const char *doing;          /* for the dump; NULL: it waits for something to do */
     bool missing;               /* reported that a file is not there any more */
     struct ps_err poll_failure; /* the last one that was reported */
+    struct ps_err refusal;      /* why `seen` was refused when it was read; empty: it was not */
     /* A helper thread was left running by a stop: it may still use `seen`, a plan, and `job`. */
     bool abandoned;
     struct {
@@ -32,11 +36,21 @@ struct service {
         struct ps_plan *plan;
         struct ps_err err;
         bool changed;
-    } job; /* of the helper thread; one at a time */
+        struct ps_problems failures; /* of what was tried */
+        const char *failed;          /* the component that the last of them is about */
+    } job;                           /* of the helper thread; one at a time */
 };
 
-/* Reads pending signals into `stops` and `reload_asked`. */
+/* Blocks the signals that the agent answers, and returns a descriptor to read them from. Called before any thread
+ * starts, because threads inherit the mask. */
+int ps_service_open_signals(void);
+
+/* Reads pending signals into `stops` and `reload_asked`. Answers the others: SIGQUIT by a dump in the log. */
 void ps_service_read_signals(struct service *service);
+
+/* Writes to the log what every worker and component does. Waits for no worker and for no lock that control may
+ * hold: it works also while control waits for a worker that is stuck. */
+void ps_service_dump(const struct service *service);
 
 /* Tells systemd's watchdog, at least twice within its limit, that all workers make progress. Call it at least every few
  * milliseconds while control waits. */
@@ -45,11 +59,15 @@ void ps_service_tell_watchdog(struct service *service);
 /* Logs the problems. With `mistakes_refuse`, mistakes are errors. */
 void ps_service_say_problems(const struct ps_conf *conf, bool mistakes_refuse);
 
+/* Writes the configuration that runs to the backup directory, if there is one. */
+void ps_service_back_up(struct service *service);
+
 void ps_service_apply_log(const struct ps_conf *conf);
 struct ps_machine ps_service_machine(const struct ps_conf *conf);
 
 /* Reads the configuration again and runs it, or says why not. A signal to stop abandons it. */
 void ps_service_reload(struct service *service);
 
-/* Whether a file or URI has changed since it was read last. */
+/* Whether a reload is due: a file or URI has changed since it was read last, or what was refused then is not refused
+ * any more, or for another reason. */
 bool ps_service_configuration_changed(struct service *service);

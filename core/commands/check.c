@@ -1,7 +1,9 @@
 /* `penstock check` (and `agent --dry-run`): reads a configuration as the agent would and prints what would
- * run, or every problem at once. Starts nothing, opens no port, writes no file. Exit: 0 the agent would
- * start, 1 it would not, 2 wrong usage. */
+ * run, or every problem at once. Starts nothing and writes no file; connects nowhere and opens no port without --probe.
+ * Exit: 0 the agent would start, 1 it would not, 2 wrong usage, 3 a probe failed. */
+#include "core/commands/check_probe.h"
 #include "core/commands/commands.h"
+#include "core/commands/dumpable.h"
 
 #include "conf/command.h"
 #include "conf/conf.h"
@@ -14,6 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
+#define PROBE_STATUS 3
+
 static const char usage[] =
     "Usage: penstock check -n NAME -f FILE [OPTION]...\n"
     "Reads the configuration of agent NAME as `penstock agent` would, and prints its plan and every "
@@ -25,15 +31,23 @@ static const char usage[] =
     "  -c, --conf DIR           configuration directory (flume-env.sh and log4j files are read, never "
     "executed)\n"
     "  -Dkey=value              a Java system property, for ${sys:key} and Flume's own\n"
+    "      --probe              also try what a file cannot tell: are the ports free (or who has them), do "
+    "the\n"
+    "                           brokers answer and accept the credentials, are the topics there, can the\n"
+    "                           directories be written, is there room; nothing is left behind. Run it as "
+    "the\n"
+    "                           user of the service\n"
+    "  -v, --verbose            also the workers and rings of each component\n"
     "      --json               one JSON object instead of text\n"
     "      --strict             exit with 1 for dropped components and warnings too\n"
     "  -h, --help               this text\n"
     "All other options of `penstock agent` are accepted.\n"
     "\n"
-    "Exit status: 0 the agent would start, 1 it would not, 2 wrong usage.\n"
+    "Exit status: 0 the agent would start, 1 it would not, 2 wrong usage, 3 it would, but a probe failed.\n"
     "\n"
     "Examples:\n"
     "  penstock check -n a1 -f conf/a1.properties\n"
+    "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
     "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
     "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == \"error\")'\n";
 
@@ -51,60 +65,96 @@ static void line_add(void *argument, const char *text)
         lines->items[lines->texts.count++] = ps_arena_text(lines->arena, text);
 }
 
-/* Prints the workers, rings and budgets that the engine would create. */
-static enum ps_status describe(struct ps_conf *conf, struct lines *lines)
+/* Returns the plan that the engine would run; NULL, and an error among the problems: it would not. */
+static struct ps_plan *plan_create(struct ps_conf *conf)
 {
     struct ps_machine machine;
     struct ps_err err = {.length = 0};
     ps_machine_read(&machine, "");
     machine.heap_hint_bytes = (uint64_t)conf->heap_bytes;
-    struct ps_plan *plan = ps_plan_create(ps_conf_take_spec(conf), &machine, 0, &err);
-    if (plan == NULL) {
+    struct ps_plan *plan = ps_plan_create(ps_conf_take_spec(conf), &machine, NULL, &err);
+    if (plan == NULL)
         ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){.key = conf->wanted}, NULL, "%s",
                        err.text);
-        return PS_FAIL;
+    else if (plan->memory_warning != NULL)
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.key = conf->wanted}, NULL,
+                       "%s", plan->memory_warning);
+    return plan;
+}
+
+/* Returns how many probes failed. */
+static unsigned print_json(const struct ps_command *command, struct ps_conf *conf, struct lines *lines,
+                           bool starts, struct ps_plan **plan)
+{
+    struct json_t *root = ps_report_json_begin(conf);
+    unsigned failed = 0;
+    *plan = starts ? plan_create(conf) : NULL;
+    if (*plan != NULL)
+        ps_plan_describe(*plan, PS_PLAN_BUDGET | PS_PLAN_FLOWS, line_add, lines);
+    ps_report_json_texts(root, "flows", &lines->texts);
+    lines->texts.count = 0;
+    if (*plan != NULL)
+        ps_plan_describe(*plan, PS_PLAN_EXPRESSIONS | PS_PLAN_ENGINE, line_add, lines);
+    ps_report_json_texts(root, "engine", &lines->texts);
+    if (command->probe && *plan != NULL) {
+        json_t *list = json_array();
+        failed = ps_check_probe(conf, command, *plan, NULL, list);
+        json_object_set_new(root, "probes", list);
     }
-    ps_plan_describe(plan, line_add, lines);
-    ps_plan_destroy(plan);
-    return PS_OK;
+    char *text = ps_report_json_end(root, conf);
+    puts(text);
+    free(text);
+    return failed;
+}
+
+static unsigned print_text(const struct ps_command *command, struct ps_conf *conf, struct lines *lines,
+                           bool starts, struct ps_plan **plan)
+{
+    char *agent = NULL;
+    size_t agent_length = 0;
+    unsigned failed = 0;
+    FILE *memory = ps_must_open_text(&agent, &agent_length, "lines of check");
+    if (starts) {
+        ps_report_agent(memory, conf);
+        *plan = plan_create(conf);
+    }
+    fclose(memory);
+    if (*plan != NULL)
+        ps_plan_describe(*plan,
+                         PS_PLAN_BUDGET | PS_PLAN_FLOWS | PS_PLAN_EXPRESSIONS |
+                             (command->verbose ? PS_PLAN_ENGINE : 0),
+                         line_add, lines);
+    ps_report_problems(stdout, conf, ps_report_colour(stdout));
+    if (conf->problems.count > 0 && agent_length > 0)
+        putchar('\n');
+    fputs(agent, stdout);
+    for (size_t i = 0; i < lines->texts.count; i++)
+        printf("%s\n", lines->items[i]);
+    if (command->probe && *plan != NULL)
+        failed = ps_check_probe(conf, command, *plan, stdout, NULL);
+    ps_report_summary(stdout, conf);
+    if (failed > 0)
+        printf("%s: %u of what it needs failed\n", conf->wanted, failed);
+    free(agent);
+    return failed;
 }
 
 static int run(const struct ps_command *command)
 {
+    ps_process_set_dumpable(false); /* it reads the agent's passwords */
     struct ps_conf *conf;
+    struct ps_plan *plan = NULL;
     struct lines *lines = ps_must_alloc(1, sizeof *lines, "lines of check");
-    char *agent = NULL;
-    size_t agent_length = 0;
     lines->arena = ps_arena_create();
-    enum ps_status status = ps_conf_load(command, ps_stages, &conf);
-    if (command->json) {
-        struct json_t *root = ps_report_json_begin(conf);
-        if (status == PS_OK)
-            status = describe(conf, lines);
-        char *text = ps_report_json_end(root, conf, &lines->texts);
-        puts(text);
-        free(text);
-    } else {
-        FILE *memory = ps_must_open_text(&agent, &agent_length, "lines of check");
-        if (status == PS_OK) {
-            ps_report_agent(memory, conf);
-            status = describe(conf, lines);
-        }
-        fclose(memory);
-        ps_report_problems(stdout, conf, ps_report_colour(stdout));
-        if (conf->problems.count > 0 && agent_length > 0)
-            putchar('\n');
-        fputs(agent, stdout);
-        for (size_t i = 0; i < lines->texts.count; i++)
-            printf("%s\n", lines->items[i]);
-        ps_report_summary(stdout, conf);
-        free(agent);
-    }
+    bool starts = ps_conf_load(command, ps_stages, &conf) == PS_OK;
+    unsigned failed = (command->json ? print_json : print_text)(command, conf, lines, starts, &plan);
     bool strict = command->strict && (conf->problems.dropped > 0 || conf->problems.warnings > 0);
+    int code = plan == NULL || strict ? 1 : failed > 0 ? PROBE_STATUS : 0;
+    ps_plan_destroy(plan);
     ps_conf_destroy(conf);
     ps_arena_destroy(lines->arena);
     free(lines);
-    return status == PS_OK && !strict ? 0 : 1;
+    return code;
 }
 
 int ps_main_check(int argc, char **argv)

@@ -1,6 +1,8 @@
 /* `penstock components [TYPE]`: prints every stage, its names in Flume, and its keys with default, unit and
- * meaning, from the option rows alone. --markdown prints docs/OPTIONS.md, --man the same for a man page. */
+ * meaning, from the option rows alone. --markdown prints docs/OPTIONS.md, --man the same for a man page, --json the same
+ * for programs. */
 #include "core/commands/commands.h"
+#include "core/commands/components.h"
 
 #include "conf/common.h"
 #include "conf/text.h"
@@ -8,6 +10,7 @@
 #include "core/engine/plan.h"
 #include "stages/table.h"
 
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -15,19 +18,22 @@
 #include <strings.h>
 
 static const char usage[] =
-    "Usage: penstock components [TYPE] [--markdown | --man]\n"
+    "Usage: penstock components [TYPE] [--json | --markdown | --man]\n"
     "Lists every component with Flume's names for it, and its keys with default, unit and meaning.\n"
     "\n"
     "  TYPE          a kind (source, channel, sink, interceptor, selector, serializer) or a component's "
     "name,\n"
     "                alias or class name; none: all, without their keys\n"
+    "  --json        one JSON object, with TYPE or all; docs/components.schema.json describes it\n"
     "  --markdown    all as a page of docs/\n"
     "  --man         all as a section of a man page\n"
     "\n"
     "Examples:\n"
     "  penstock components\n"
     "  penstock components syslogtcp\n"
-    "  penstock components org.apache.flume.sink.kafka.KafkaSink\n";
+    "  penstock components org.apache.flume.sink.kafka.KafkaSink\n"
+    "  penstock components --json | jq -r '.kinds[].components[] | select(.name == "
+    "\"kafka\").options[].key'\n";
 
 enum form { FORM_TEXT, FORM_MARKDOWN, FORM_MAN };
 
@@ -178,13 +184,7 @@ static void heading(FILE *out, enum form form, const char *text)
         fprintf(out, ".SS %s\n", text);
 }
 
-struct chapter {
-    enum ps_kind kind;
-    const char *title;
-    const struct ps_option *const *common; /* rows that all stages of the kind have */
-};
-
-static const struct chapter chapters[] = {
+const struct ps_components_chapter ps_components_chapters[PS_COMPONENTS_CHAPTERS] = {
     {PS_KIND_SOURCE, "Sources", ps_common_source},
     {PS_KIND_CHANNEL, "Channels", ps_common_channel},
     {PS_KIND_SINK, "Sinks", ps_common_sink},
@@ -202,98 +202,136 @@ static void everything(FILE *out, enum form form)
               out);
     heading(out, form, "The agent");
     rows_print(out, form, "penstock.", ps_agent_option_rows);
-    for (size_t i = 0; i < PS_COUNT_OF(chapters); i++) {
-        heading(out, form, chapters[i].title);
-        for (const struct ps_option *const *set = chapters[i].common; set != NULL && *set != NULL; set++)
+    for (size_t i = 0; i < PS_COMPONENTS_CHAPTERS; i++) {
+        heading(out, form, ps_components_chapters[i].title);
+        for (const struct ps_option *const *set = ps_components_chapters[i].common;
+             set != NULL && *set != NULL; set++)
             rows_print(out, form, "", *set);
         for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++)
-            if ((*stage)->kind == chapters[i].kind)
+            if ((*stage)->kind == ps_components_chapters[i].kind)
                 stage_print(out, form, *stage);
     }
     heading(out, form, "Sink groups");
     rows_print(out, form, "", ps_common_group_options);
+    rows_print(out, form, "processor.", ps_processor_rows);
 }
 
 /* ---- selection ---- */
 
 static void overview(FILE *out)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(chapters); i++) {
-        fprintf(out, "%s\n", chapters[i].title);
+    for (size_t i = 0; i < PS_COMPONENTS_CHAPTERS; i++) {
+        fprintf(out, "%s\n", ps_components_chapters[i].title);
         for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++)
-            if ((*stage)->kind == chapters[i].kind)
+            if ((*stage)->kind == ps_components_chapters[i].kind)
                 fprintf(out, "  %-20s %s\n", (*stage)->name,
                         (*stage)->summary != NULL ? (*stage)->summary : "");
     }
     fputs("\n`penstock components NAME` shows the keys of one.\n", out);
 }
 
-static bool kind_named(const char *word, const struct chapter *chapter)
+static bool kind_named(const char *word, enum ps_kind kind)
 {
-    const char *kind = ps_kind_word(chapter->kind);
-    size_t length = strlen(kind);
-    return strncasecmp(word, kind, length) == 0 &&
+    const char *name = ps_kind_word(kind);
+    size_t length = strlen(name);
+    return strncasecmp(word, name, length) == 0 &&
            (word[length] == '\0' || strcasecmp(word + length, "s") == 0);
 }
 
-static int one(FILE *out, const char *word)
+bool ps_components_match(const struct ps_stage_ops *ops, const char *word)
+{
+    return word == NULL || kind_named(word, ops->kind) || ps_stage_find(ps_stages, ops->kind, word) == ops;
+}
+
+static bool print_matches(FILE *out, const char *word)
 {
     bool found = false;
-    for (size_t i = 0; i < PS_COUNT_OF(chapters); i++) {
-        const struct chapter *chapter = &chapters[i];
-        for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL && kind_named(word, chapter);
-             stage++)
-            if ((*stage)->kind == chapter->kind) {
-                stage_print(out, FORM_TEXT, *stage);
-                found = true;
-            }
-        const struct ps_stage_ops *ops = ps_stage_find(ps_stages, chapter->kind, word);
-        if (ops != NULL) {
-            stage_print(out, FORM_TEXT, ops);
-            for (const struct ps_option *const *set = chapter->common; set != NULL && *set != NULL; set++)
-                rows_print(out, FORM_TEXT, "", *set);
+    for (size_t i = 0; i < PS_COMPONENTS_CHAPTERS; i++) {
+        const struct ps_components_chapter *chapter = &ps_components_chapters[i];
+        for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++) {
+            if ((*stage)->kind != chapter->kind || !ps_components_match(*stage, word))
+                continue;
             found = true;
+            stage_print(out, FORM_TEXT, *stage);
+            for (const struct ps_option *const *set = kind_named(word, chapter->kind) ? NULL
+                                                                                      : chapter->common;
+                 set != NULL && *set != NULL; set++)
+                rows_print(out, FORM_TEXT, "", *set);
         }
     }
-    for (size_t i = 0; i < PS_COUNT_OF(chapters) && !found; i++) {
-        const char *flume = ps_type_flume_name(chapters[i].kind, word);
-        const char *nearest = ps_type_nearest(ps_stages, chapters[i].kind, word);
+    return found;
+}
+
+static void say_unknown(const char *word)
+{
+    bool said = false;
+    for (size_t i = 0; i < PS_COMPONENTS_CHAPTERS; i++) {
+        enum ps_kind kind = ps_components_chapters[i].kind;
+        const char *flume = ps_type_flume_name(kind, word);
+        const char *nearest = ps_type_nearest(ps_stages, kind, word);
         if (flume != NULL)
             fprintf(stderr, "penstock components: Flume's %s `%s` is not supported by penstock yet\n",
-                    ps_kind_word(chapters[i].kind), flume);
+                    ps_kind_word(kind), flume);
         else if (nearest != NULL)
-            fprintf(stderr, "penstock components: no %s `%s`; did you mean %s?\n",
-                    ps_kind_word(chapters[i].kind), word, nearest);
+            fprintf(stderr, "penstock components: no %s `%s`; did you mean %s?\n", ps_kind_word(kind), word,
+                    nearest);
+        said = said || flume != NULL || nearest != NULL;
     }
-    if (!found)
+    if (!said)
         fprintf(stderr, "penstock components: nothing is called `%s`\n", word);
-    return found ? 0 : 1;
 }
+
+static const struct option options[] = {
+    {"json", no_argument, NULL, 'j'},
+    {"markdown", no_argument, NULL, 'm'},
+    {"man", no_argument, NULL, 'M'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+const struct ps_command_options ps_options_components = {options, "h", false};
 
 int ps_main_components(int argc, char **argv)
 {
     enum form form = FORM_TEXT;
     const char *word = NULL;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--markdown") == 0) {
+    bool json = false;
+    int option;
+    optind = 0;
+    while ((option = getopt_long(argc, argv, ps_options_components.letters, options, NULL)) != -1) {
+        switch (option) {
+        case 'j':
+            json = true;
+            break;
+        case 'm':
             form = FORM_MARKDOWN;
-        } else if (strcmp(argv[i], "--man") == 0) {
+            break;
+        case 'M':
             form = FORM_MAN;
-        } else if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+            break;
+        case 'h':
             fputs(usage, stdout);
             return 0;
-        } else if (argv[i][0] == '-' || word != NULL) {
-            fprintf(stderr, "penstock components: unexpected %s; see --help\n", argv[i]);
+        default:
+            fputs("`penstock components --help` lists the options.\n", stderr);
             return 2;
-        } else {
-            word = argv[i];
         }
     }
-    if (form != FORM_TEXT)
+    if (optind + 1 < argc) {
+        fprintf(stderr, "penstock components: unexpected %s; see --help\n", argv[optind + 1]);
+        return 2;
+    }
+    if (optind < argc)
+        word = argv[optind];
+    bool found = true;
+    if (json)
+        found = ps_components_json(word) > 0;
+    else if (form != FORM_TEXT)
         everything(stdout, form);
     else if (word == NULL)
         overview(stdout);
     else
-        return one(stdout, word);
-    return 0;
+        found = print_matches(stdout, word);
+    if (!found)
+        say_unknown(word);
+    return found ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 #include "core/commands/demo.h"
 #include "core/clock.h"
 #include "core/commands/commands.h"
+#include "core/commands/interrupts.h"
 #include "core/commands/demo_agent.h"
 #include "core/commands/demo_run.h"
 
@@ -20,14 +21,6 @@
 #define KEEP_RATE 10U /* events a second while held open */
 
 const char *const demo_topics[DEMO_TOPICS] = {"quickstart.errors", "quickstart.rest"};
-
-static volatile sig_atomic_t interrupts;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupts = interrupts + 1;
-}
 
 void demo_path(const struct demo *demo, const char *name, char path[DEMO_PATH_BYTES])
 {
@@ -79,8 +72,8 @@ static enum ps_status broker_start(struct ps_process *broker, struct demo *demo,
     demo_path(demo, "broker.log", log);
     if (ps_process_start(broker, NULL, arguments, log, false, err) != PS_OK)
         return PS_FAIL;
-    for (double end_s = demo_now_s() + START_S; line == NULL && interrupts == 0 && demo_now_s() < end_s;
-         demo_rest(10)) {
+    for (double end_s = demo_now_s() + START_S;
+         line == NULL && *demo->interrupts == 0 && demo_now_s() < end_s; demo_rest(10)) {
         line = ps_process_line(broker);
         if (line == NULL && broker->out < 0)
             break;
@@ -125,9 +118,9 @@ static void hold(const struct demo *demo, struct demo_agent *agent)
     }
     printf("\nHeld open with a few events a second; ^C ends it.\n\n");
     hints(demo, agent);
-    while (interrupts == 0 && demo_agent_runs(agent))
+    while (*demo->interrupts == 0 && demo_agent_runs(agent))
         demo_rest(100);
-    interrupts = 0;
+    *demo->interrupts = 0;
     ps_process_end(&load, END_MS);
 }
 
@@ -149,7 +142,7 @@ static int run_load(struct demo *demo, struct demo_agent *agent)
     fflush(stdout);
     int code = status == PS_OK ? demo_run_code(&run) : 2;
     demo_run_fini(&run);
-    if (status == PS_OK && demo->keep && interrupts == 0)
+    if (status == PS_OK && demo->keep && *demo->interrupts == 0)
         hold(demo, agent);
     return code;
 }
@@ -208,34 +201,28 @@ static bool number_parse(const char *text, unsigned long min, unsigned long max,
     *number = strtoul(text, &stop, 10);
     if (text[0] >= '0' && text[0] <= '9' && *stop == '\0' && errno == 0 && *number >= min && *number <= max)
         return true;
-    fprintf(stderr, "penstock demo: %s is not a number from %lu to %lu\n", text, min, max);
+    fprintf(stderr, "penstock demo: %s is not a number from %lu to %lu; see --help\n", text, min, max);
     return false;
 }
 
-static void signals_set(void)
-{
-    struct sigaction interrupt = {.sa_handler = on_interrupt};
-    sigaction(SIGINT, &interrupt, NULL);
-    sigaction(SIGTERM, &interrupt, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
+static const struct option options[] = {
+    {"rate", required_argument, NULL, 'r'},
+    {"seconds", required_argument, NULL, 's'},
+    {"connections", required_argument, NULL, 'n'},
+    {"config", required_argument, NULL, 'c'},
+    {"keep", no_argument, NULL, 'k'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+const struct ps_command_options ps_options_demo = {options, "h", false};
 
 int ps_main_demo(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"rate", required_argument, NULL, 'r'},
-        {"seconds", required_argument, NULL, 's'},
-        {"connections", required_argument, NULL, 'n'},
-        {"config", required_argument, NULL, 'c'},
-        {"keep", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    struct demo demo = {.rate = 200000, .seconds = 15, .connections = 4, .interrupts = &interrupts};
+    struct demo demo = {.rate = 200000, .seconds = 15, .connections = 4};
     bool good = true;
     int option;
     optind = 0;
-    while (good && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while (good && (option = getopt_long(argc, argv, ps_options_demo.letters, options, NULL)) != -1) {
         if (option == 'r')
             good = number_parse(optarg, 1, 10000000, &demo.rate);
         else if (option == 's')
@@ -251,8 +238,16 @@ int ps_main_demo(int argc, char **argv)
         else
             return usage(stderr), 2;
     }
-    if (!good || optind != argc || demo.connections > demo.rate)
-        return usage(stderr), 2;
-    signals_set();
+    if (!good)
+        return 2;
+    if (optind != argc || demo.connections > demo.rate) {
+        if (optind != argc)
+            fprintf(stderr, "penstock demo: unexpected \"%s\"; see --help\n", argv[optind]);
+        else
+            fprintf(stderr, "penstock demo: --connections %lu: more than --rate; give fewer\n",
+                    demo.connections);
+        return 2;
+    }
+    demo.interrupts = ps_interrupts_catch();
     return demo_run(&demo);
 }

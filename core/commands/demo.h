@@ -21,7 +21,7 @@ struct demo {
     bool keep;
     char directory[64]; /* logs and the manifest; removed after a successful run */
     char brokers[256];
-    volatile sig_atomic_t *interrupts; /* number of SIGINT received */
+    volatile sig_atomic_t *interrupts; /* how many signals told it to end */
 };
 
 /* Writes "DIRECTORY/name". */

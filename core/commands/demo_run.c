@@ -1,4 +1,5 @@
 #include "core/commands/demo_run.h"
+#include "core/quantity.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -158,9 +159,10 @@ static void second_line(struct demo_run *run, const json_t *progress)
     run->line_s = t;
     if (!moved && run->loaded != NULL && received >= run->sent)
         return; /* everything has arrived: verify waits another second for duplicates */
-    printf("%4u s   in %10.0f   delivered %10llu   %8.0f events/s   agent CPU %3.0f %%   channels %.1f %% "
+    printf("%4u s   in %11s   delivered %11s   %9s   agent CPU %3.0f %%   channels %.1f %% "
            "%.1f %%\n",
-           ++run->lines, in, (unsigned long long)received, number(progress, "rate"),
+           ++run->lines, ps_quantity_print_count(in > 0 ? (uint64_t)in : 0).text,
+           ps_quantity_print_count(received).text, ps_quantity_print_rate(number(progress, "rate")).text,
            cpu_share > 0 ? cpu_share : 0, run->last.fills[0], run->last.fills[1]);
     fflush(stdout);
 }
@@ -315,15 +317,15 @@ static void summary_rest(const struct demo_run *run)
     const char *unsure = json_string_value(json_object_get(verified, "incomplete_because"));
     uint64_t due = count(run->loaded, "due"), sent = count(run->loaded, "sent");
     if (run->loaded != NULL && due > sent)
-        printf("  not taken   %12llu events that were due and could not be sent\n",
-               (unsigned long long)(due - sent));
+        printf("  not taken   %15s events that were due and could not be sent\n",
+               ps_quantity_print_count(due - sent).text);
     if (damaged(verified) > 0)
-        printf("  corrupted   %12llu\n", (unsigned long long)damaged(verified));
+        printf("  corrupted   %15s\n", ps_quantity_print_count(damaged(verified)).text);
     if (count(verified, "foreign") > 0)
-        printf("  foreign     %12llu records that are no event of this run\n",
-               (unsigned long long)count(verified, "foreign"));
+        printf("  foreign     %15s records that are no event of this run\n",
+               ps_quantity_print_count(count(verified, "foreign")).text);
     if (lossy != NULL)
-        printf("\nNot verified: the embedded broker keeps only about 5 MB of a partition: %s.\n"
+        printf("\nNot verified: the embedded broker keeps only about 5 MiB of a partition: %s.\n"
                "Try a lower --rate.\n",
                lossy);
     else if (unsure != NULL)
@@ -344,25 +346,29 @@ void demo_run_summary(const struct demo_run *run)
     const json_t *verified = run->verified, *latency = json_object_get(verified, "latency_ns");
     double seconds = run_seconds(run), cpu_s = run->cpu_s - run->cpu_begin_s;
     uint64_t delivered = verified != NULL ? count(verified, "received") : run->received;
-    printf("\n  sent        %12llu events over %lu connections in %.1f s\n", (unsigned long long)run->sent,
-           run->demo->connections, seconds);
-    printf("  delivered   %12llu\n", (unsigned long long)delivered);
+    printf("\n  sent        %15s events over %s connections in %s\n", ps_quantity_print_count(run->sent).text,
+           ps_quantity_print_count(run->demo->connections).text, ps_quantity_print_s(seconds).text);
+    printf("  delivered   %15s\n", ps_quantity_print_count(delivered).text);
     if (json_is_integer(json_object_get(verified, "lost")))
-        printf("  lost        %12llu\n", (unsigned long long)count(verified, "lost"));
+        printf("  lost        %15s\n", ps_quantity_print_count(count(verified, "lost")).text);
     else
-        printf("  lost        %12s (at least %llu)\n", "unknown",
-               (unsigned long long)count(verified, "lost_at_least"));
-    printf("  duplicated  %12llu\n", (unsigned long long)count(verified, "duplicated"));
-    printf("  reordered   %12llu\n", (unsigned long long)count(verified, "reordered"));
-    printf("  rate        %12.0f events/s (%s)\n", seconds > 0 ? (double)delivered / seconds : 0,
+        printf("  lost        %15s (at least %s)\n", "unknown",
+               ps_quantity_print_count(count(verified, "lost_at_least")).text);
+    printf("  duplicated  %15s\n", ps_quantity_print_count(count(verified, "duplicated")).text);
+    printf("  reordered   %15s\n", ps_quantity_print_count(count(verified, "reordered")).text);
+    printf("  rate        %24s (%s)\n",
+           ps_quantity_print_event_rate(seconds > 0 ? (double)delivered / seconds : 0).text,
            json_is_false(json_object_get(run->loaded, "held")) ? "less than the generator's: --rate"
                                                                : "the generator's: --rate");
-    printf("  CPU         %12.0f events per CPU-second of the agent (%.2f s used)\n",
-           cpu_s > 0 ? (double)delivered / cpu_s : 0, cpu_s > 0 ? cpu_s : 0);
-    printf("  latency     p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms, from due to read at the far "
+    printf("  CPU         %15s events per CPU-second of the agent (%s used)\n",
+           ps_quantity_print_count(cpu_s > 0 ? (uint64_t)((double)delivered / cpu_s) : 0).text,
+           ps_quantity_print_s(cpu_s).text);
+    printf("  latency     p50 %s, p99 %s, p99.9 %s, max %s, from due to read at the far "
            "end\n",
-           number(latency, "p50") / 1e6, number(latency, "p99") / 1e6, number(latency, "p99.9") / 1e6,
-           number(latency, "max") / 1e6);
+           ps_quantity_print_s(number(latency, "p50") / 1e9).text,
+           ps_quantity_print_s(number(latency, "p99") / 1e9).text,
+           ps_quantity_print_s(number(latency, "p99.9") / 1e9).text,
+           ps_quantity_print_s(number(latency, "max") / 1e9).text);
     summary_rest(run);
 }
 

@@ -3,10 +3,11 @@
 #include "bench/load/shape_parts.h"
 #include "bench/load/summary.h"
 #include "core/nearest.h"
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 #include "bench/support/stamp.h"
 #include "core/clock.h"
 #include "core/commands/commands.h"
+#include "core/commands/interrupts.h"
 #include "core/commands/load.h"
 #include "stages/random.h"
 
@@ -19,14 +20,6 @@
 #include <unistd.h>
 
 #define DESCRIPTORS_OTHER 100U /* needed besides those of the connections */
-
-static volatile sig_atomic_t interrupts;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupts = interrupts + 1;
-}
 
 enum option_number {
     OPTION_TARGET = 256,
@@ -88,6 +81,7 @@ static const struct option options[] = {
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
+const struct ps_command_options ps_options_load = {options, ":h", false};
 
 /* ---- values ---- */
 
@@ -168,7 +162,7 @@ static enum ps_status size_parse(struct ps_load_config *config, const char *text
     if (ps_quantity_bytes("--size", text, &bytes, err) != PS_OK)
         return PS_FAIL;
     if (bytes == 0 || bytes > UINT32_MAX / 4)
-        return ps_err_set(err, "--size: %s is not from 1 byte to 1 GiB", text);
+        return ps_err_set(err, "--size: %s is not from 1 B to 1 GiB", text);
     config->content.size_bytes = (uint32_t)bytes;
     return PS_OK;
 }
@@ -282,8 +276,8 @@ static enum ps_status descriptors_raise(const struct ps_load_config *config, str
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return PS_OK;
     if (limit.rlim_max < wanted)
-        return ps_err_set(err, "--connections %u: this process may open %llu files (ulimit -Hn)",
-                          config->connections, (unsigned long long)limit.rlim_max);
+        return ps_err_set(err, "--connections %u: this process may open %s files (ulimit -Hn)",
+                          config->connections, ps_quantity_print_count(limit.rlim_max).text);
     limit.rlim_cur = wanted;
     setrlimit(RLIMIT_NOFILE, &limit);
     return PS_OK;
@@ -296,7 +290,7 @@ static int options_parse(struct ps_load_config *config, struct outer *outer, int
     int option;
     optind = 0;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ps_options_load.letters, options, NULL)) != -1) {
         enum ps_status status = PS_OK;
         if (option == OPTION_HELP || option == 'h')
             return load_usage(stdout), 1;
@@ -335,14 +329,6 @@ static int options_parse(struct ps_load_config *config, struct outer *outer, int
     return 0;
 }
 
-static void signals_set(void)
-{
-    struct sigaction interrupt = {.sa_handler = on_interrupt};
-    sigaction(SIGINT, &interrupt, NULL);
-    sigaction(SIGTERM, &interrupt, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
 int ps_main_load(int argc, char **argv)
 {
     struct ps_load_config config = {
@@ -354,7 +340,6 @@ int ps_main_load(int argc, char **argv)
         .connect_ns = 10 * PS_NS_PER_S,
         .tolerance = 0.001,
         .content.stamp = true,
-        .interrupts = &interrupts,
     };
     struct outer outer = {0};
     struct ps_random random;
@@ -370,7 +355,7 @@ int ps_main_load(int argc, char **argv)
     if (result == NULL)
         return 2;
     ps_live_init(&live, on_stdout ? stderr : stdout, outer.json, outer.quiet);
-    signals_set();
+    config.interrupts = ps_interrupts_catch();
     enum ps_status status = ps_load_run(&config, &live, result, &err);
     ps_live_clear(&live);
     if (result->sources != NULL)

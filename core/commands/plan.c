@@ -1,27 +1,21 @@
 /* penstock plan: capacity planning (bench/plan), with its progress. */
+#include "bench/plan/comparison.h"
+#include "bench/plan/export.h"
+#include "bench/plan/goal.h"
 #include "bench/plan/planning_text.h"
-#include "bench/report/report.h"
 #include "bench/plan/result.h"
-#include "bench/support/quantity.h"
+#include "bench/report/report.h"
+#include "bench/support/output.h"
+#include "core/quantity.h"
 #include "core/commands/commands.h"
+#include "core/commands/interrupts.h"
 #include "core/commands/plan.h"
 #include "version.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-static volatile sig_atomic_t interrupts;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupts = 1;
-}
 
 /* ---- progress ---- */
 
@@ -41,9 +35,9 @@ static void on_begin(void *argument, const struct ps_planning *planning, const s
 static void on_watch(void *argument, double seconds)
 {
     struct show *show = argument;
-    char rate[32];
-    ps_live_status(&show->live, "%3u  %s for %.2f s ... %.1f s", show->number,
-                   ps_quantity_print_rate(show->ask.rate, rate, sizeof rate), show->ask.seconds, seconds);
+    ps_live_status(&show->live, "%3u  %s for %s ... %.0f s", show->number,
+                   ps_quantity_print_rate(show->ask.rate).text, ps_quantity_print_s(show->ask.seconds).text,
+                   seconds);
 }
 
 static void on_trial(void *argument, const struct ps_planning *planning)
@@ -66,100 +60,214 @@ static void on_trial(void *argument, const struct ps_planning *planning)
 static void on_note(void *argument, const char *text)
 {
     struct show *show = argument;
-    if (!show->live.quiet && !show->live.json)
-        ps_live_note(&show->live, "%s", text);
+    if (!show->live.quiet)
+        ps_live_note(&show->live, show->live.json ? "penstock plan: %s" : "%s", text);
 }
-
-/* ---- the runs ---- */
 
 static void complain(const struct ps_err *err)
 {
     fprintf(stderr, "penstock plan: %s\n", err->text);
 }
 
-static int render(const struct plan_wish *wish)
+/* ---- what is made of a result document ---- */
+
+/* Tells whether each goal has its figure. A requirement that is met needs no more than its answer. */
+static bool is_complete(const struct plan_wish *wish, const json_t *document)
 {
-    struct ps_err err = {0};
-    json_t *document;
-    if (ps_result_read(&document, wish->render, &err) != PS_OK) {
-        complain(&err);
-        return 2;
+    struct ps_result_goal figure;
+    for (size_t i = 0; ps_result_goal(document, i, &figure); i++) {
+        bool answered = ps_result_is_confirmed(&figure);
+        for (unsigned k = 0; k < wish->requirement_count; k++)
+            answered = answered || ps_goal_equal(&wish->requirements[k].goal, &figure.goal);
+        if (!answered)
+            return false;
     }
-    enum ps_status status = ps_report_write(document, wish->report, &err);
-    json_decref(document);
-    if (status != PS_OK)
+    return true;
+}
+
+/* Says on standard error which verdicts make the exit status: the result itself is then one long line of JSON. */
+static void complain_of(const json_t *list, const char *option, const char *key)
+{
+    const char *const bad[] = {ps_requirement_verdict_text(PS_REQUIREMENT_MISSED),
+                               ps_requirement_verdict_text(PS_REQUIREMENT_NOT_SHOWN),
+                               ps_comparison_verdict_text(PS_COMPARED_WORSE)};
+    size_t index;
+    const json_t *item;
+    json_array_foreach((json_t *)(uintptr_t)list, index, item)
+    {
+        const char *verdict = json_string_value(json_object_get(item, "verdict"));
+        for (size_t i = 0; i < PS_COUNT_OF(bad); i++)
+            if (strcmp(verdict, bad[i]) == 0)
+                fprintf(stderr, "penstock plan: %s %s: %s: %s\n", option,
+                        json_string_value(json_object_get(item, key)), verdict,
+                        json_string_value(json_object_get(item, "text")));
+    }
+}
+
+/* Judges the document as --require and --compare ask, and puts the verdicts into it. */
+static enum plan_exit judge(const struct plan_wish *wish, struct ps_live *live, json_t *document,
+                            const json_t *old)
+{
+    unsigned unmet = 0, worse = 0;
+    if (wish->requirement_count > 0) {
+        unmet = ps_requirements_judge(wish->requirements, wish->requirement_count, document);
+        if (live->json)
+            complain_of(json_object_get(document, "requirements"), "--require", "requirement");
+    }
+    if (old != NULL) {
+        worse = ps_comparison_make(document, old, wish->compare);
+        if (live->json)
+            complain_of(json_object_get(json_object_get(document, "comparison"), "figures"), "--compare",
+                        "figure");
+    }
+    ps_planning_print_verdicts(live, document);
+    return unmet > 0 ? PLAN_UNMET : worse > 0 ? PLAN_WORSE : PLAN_GOOD;
+}
+
+/* Writes all files that are asked for. */
+static enum ps_status write_files(const struct plan_wish *wish, const json_t *document)
+{
+    const struct {
+        const char *path;
+        enum ps_status (*write)(const json_t *document, const char *path, struct ps_err *err);
+    } files[] = {
+        {wish->result, ps_result_write}, {wish->report, ps_report_write}, {wish->csv, ps_export_csv},
+        {wish->hgrm, ps_export_hgrm},    {wish->hlog, ps_export_hlog},
+    };
+    enum ps_status status = PS_OK;
+    for (size_t i = 0; i < PS_COUNT_OF(files); i++) {
+        struct ps_err err = {0};
+        if (files[i].path == NULL || files[i].write(document, files[i].path, &err) == PS_OK)
+            continue;
         complain(&err);
-    return status == PS_OK ? 0 : 1;
+        status = PS_FAIL;
+    }
+    return status;
 }
 
-static void catch_interrupts(void)
+static bool same_file(const char *a, const char *b)
 {
-    struct sigaction action = {.sa_handler = on_interrupt};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    struct stat first, second;
+    return b != NULL && stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
 }
 
-/* Checks that a file can be made beside `path`, as the report and the result are: a measurement takes minutes,
- * and its output must not be lost to a misspelt directory. Makes and removes an empty file. */
-static enum ps_status check_writable(const char *option, const char *path, struct ps_err *err)
+/* Checks before anything is measured that each output can be written. */
+static enum ps_status check_files(const struct plan_wish *wish, struct ps_err *err)
 {
-    struct stat there;
-    char beside[4096];
-    if (path == NULL)
-        return PS_OK;
-    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
-        return !S_ISDIR(there.st_mode) && access(path, W_OK) == 0
-                   ? PS_OK
-                   : ps_err_set(err, "%s %s: %s", option, path,
-                                S_ISDIR(there.st_mode) ? "it is a directory" : strerror(errno));
-    snprintf(beside, sizeof beside, "%s.%d.part", path, (int)getpid());
-    int file = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file < 0)
-        return ps_err_set(err, "%s %s: cannot be written: %s", option, path, strerror(errno));
-    close(file);
-    unlink(beside);
+    const struct {
+        const char *option, *path;
+    } files[] = {
+        {"--report", wish->report}, {"--result", wish->result}, {"--csv", wish->csv},
+        {"--hgrm", wish->hgrm},     {"--hlog", wish->hlog},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(files); i++) {
+        if (files[i].path == NULL)
+            continue;
+        if (same_file(files[i].path, wish->render) || same_file(files[i].path, wish->compare))
+            return ps_err_set(err, "%s %s would replace the measurement that is read; name another file",
+                              files[i].option, files[i].path);
+        if (ps_output_check(files[i].option, files[i].path, err) != PS_OK)
+            return PS_FAIL;
+    }
     return PS_OK;
 }
 
-static int run(struct plan_wish *wish)
+/* Reads the document of --compare. It needs one of the goals, or the measurement would be for nothing. */
+static enum ps_status read_old(const struct plan_wish *wish, const struct ps_goal *goals, unsigned goal_count,
+                               json_t **old, struct ps_err *err)
+{
+    struct ps_result_goal found;
+    if (wish->compare == NULL)
+        return PS_OK;
+    if (ps_result_read(old, wish->compare, err) != PS_OK)
+        return ps_err_append(err, "--compare %s", wish->compare);
+    for (unsigned i = 0; i < goal_count; i++)
+        if (ps_result_goal_find(*old, &goals[i], &found))
+            return PS_OK;
+    json_decref(*old);
+    *old = NULL;
+    return ps_err_set(err, "--compare %s: it has none of the goals", wish->compare);
+}
+
+/* ---- the runs ---- */
+
+static int render(const struct plan_wish *wish)
+{
+    struct ps_live live;
+    struct ps_err err = {0};
+    struct ps_goal goals[PS_GOALS_MAX];
+    struct ps_result_goal found;
+    unsigned goal_count = 0;
+    json_t *document = NULL, *old = NULL;
+    ps_live_init(&live, stdout, wish->json, wish->quiet);
+    enum ps_status status = ps_result_read(&document, wish->render, &err);
+    while (goal_count < PS_GOALS_MAX && ps_result_goal(document, goal_count, &found))
+        goals[goal_count++] = found.goal;
+    for (unsigned i = 0; status == PS_OK && i < wish->requirement_count; i++)
+        if (!ps_result_goal_find(document, &wish->requirements[i].goal, &found))
+            status = ps_err_set(&err, "--require %s: %s has no goal %s", wish->requirements[i].text,
+                                wish->render, wish->requirements[i].goal.name);
+    if (status == PS_OK)
+        status = read_old(wish, goals, goal_count, &old, &err);
+    if (status != PS_OK) {
+        complain(&err);
+        json_decref(document);
+        return PLAN_USAGE;
+    }
+    enum plan_exit code = judge(wish, &live, document, old);
+    if (write_files(wish, document) != PS_OK)
+        code = PLAN_FAILED;
+    if (wish->requirement_count > 0 || old != NULL)
+        ps_live_object(&live, json_incref(document), false);
+    json_decref(document);
+    json_decref(old);
+    return (int)code;
+}
+
+/* The exit status of a measurement that could be made: what was measured, then what was asked of it. */
+static enum plan_exit code_of(const struct plan_wish *wish, const json_t *document, enum plan_exit judged)
+{
+    struct ps_result_goal figure;
+    for (size_t i = 0; ps_result_goal(document, i, &figure); i++)
+        if (figure.status == PS_SEARCH_FAILED)
+            return PLAN_FAILED;
+    if (judged != PLAN_GOOD)
+        return judged;
+    return is_complete(wish, document) ? PLAN_GOOD : PLAN_FAILED;
+}
+
+static int run(struct plan_wish *wish, const json_t *old)
 {
     struct show show = {.number = 0};
     struct ps_planning *planning = ps_must_alloc(1, sizeof *planning, "the planning");
     struct ps_err err = {0};
     ps_live_init(&show.live, stdout, wish->json, wish->quiet);
-    wish->config.stop = &interrupts;
+    wish->config.stop = ps_interrupts_catch();
     wish->config.on_begin = on_begin;
     wish->config.on_watch = on_watch;
     wish->config.on_trial = on_trial;
     wish->config.on_note = on_note;
     wish->config.argument = &show;
-    catch_interrupts();
     enum ps_status status = ps_planning_run(planning, &wish->config, &err);
-    int code = status == PS_OK ? ps_planning_code(planning) : 1;
     if (status != PS_OK && planning->trial_count == 0) { /* no trial: there is nothing to show */
         complain(&err);
-        code = planning->tried_to_start ? 1 : 2;
+        enum plan_exit code = planning->tried_to_start ? PLAN_FAILED : PLAN_USAGE;
         ps_planning_fini(planning);
         free(planning);
-        return code;
+        return (int)code;
     }
     ps_planning_print(&show.live, planning);
     if (status != PS_OK)
         complain(&err);
     json_t *document = ps_result_document(planning);
-    if (wish->result != NULL && ps_result_write(document, wish->result, &err) != PS_OK) {
-        complain(&err);
-        code = code == 0 ? 1 : code;
-    }
-    if (wish->report != NULL && ps_report_write(document, wish->report, &err) != PS_OK) {
-        complain(&err);
-        code = code == 0 ? 1 : code;
-    }
+    enum plan_exit code = code_of(wish, document, judge(wish, &show.live, document, old));
+    if (write_files(wish, document) != PS_OK || status != PS_OK || planning->interrupted)
+        code = PLAN_FAILED;
     ps_live_object(&show.live, document, false);
     ps_planning_fini(planning);
     free(planning);
-    return code;
+    return (int)code;
 }
 
 int ps_main_plan(int argc, char **argv)
@@ -167,22 +275,26 @@ int ps_main_plan(int argc, char **argv)
     static struct plan_wish wish;
     static const char *command[256] = {"penstock"};
     struct ps_err err = {0};
+    json_t *old = NULL;
     for (int i = 0; i < argc && i < (int)PS_COUNT_OF(command) - 2; i++)
         command[i + 1] = argv[i];
     if (plan_parse(&wish, argc, argv, &err) != PS_OK) {
         complain(&err);
-        return 2;
+        return PLAN_USAGE;
     }
-    if (!wish.help && (check_writable("--report", wish.report, &err) != PS_OK ||
-                       check_writable("--result", wish.result, &err) != PS_OK)) {
+    if (wish.help) {
+        fputs(plan_usage, stdout);
+        return PLAN_GOOD;
+    }
+    const struct ps_search_config *search = &wish.config.search;
+    if (check_files(&wish, &err) != PS_OK ||
+        (wish.render == NULL && read_old(&wish, search->goals, search->goal_count, &old, &err) != PS_OK)) {
         complain(&err);
-        return 2;
+        return PLAN_USAGE;
     }
     wish.config.command = command;
     wish.config.version = PS_VERSION;
-    if (wish.help) {
-        fputs(plan_usage, stdout);
-        return 0;
-    }
-    return wish.render != NULL ? render(&wish) : run(&wish);
+    int code = wish.render != NULL ? render(&wish) : run(&wish, old);
+    json_decref(old);
+    return code;
 }

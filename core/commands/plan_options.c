@@ -1,7 +1,9 @@
 /* penstock plan: the command line. */
 #include "core/commands/plan.h"
+#include "core/commands/commands.h"
+#include "bench/load/load.h"
 #include "bench/plan/goal.h"
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -22,6 +24,7 @@ enum option_number {
     OPTION_FROM,
     OPTION_PID,
     OPTION_GOAL,
+    OPTION_REQUIRE,
     OPTION_WITHIN,
     OPTION_PRECISION,
     OPTION_RATE_MIN,
@@ -34,8 +37,13 @@ enum option_number {
     OPTION_SPARE,
     OPTION_RETENTION,
     OPTION_REPLICATION,
+    OPTION_COST,
+    OPTION_COMPARE,
     OPTION_REPORT,
     OPTION_RESULT,
+    OPTION_CSV,
+    OPTION_HGRM,
+    OPTION_HLOG,
     OPTION_RENDER,
     OPTION_JSON,
     OPTION_QUIET,
@@ -63,6 +71,7 @@ static const struct option options[] = {
     {"from", required_argument, NULL, OPTION_FROM},
     {"pid", required_argument, NULL, OPTION_PID},
     {"goal", required_argument, NULL, OPTION_GOAL},
+    {"require", required_argument, NULL, OPTION_REQUIRE},
     {"within", required_argument, NULL, OPTION_WITHIN},
     {"precision", required_argument, NULL, OPTION_PRECISION},
     {"rate-min", required_argument, NULL, OPTION_RATE_MIN},
@@ -75,8 +84,13 @@ static const struct option options[] = {
     {"spare", required_argument, NULL, OPTION_SPARE},
     {"retention", required_argument, NULL, OPTION_RETENTION},
     {"replication", required_argument, NULL, OPTION_REPLICATION},
+    {"cost-per-machine", required_argument, NULL, OPTION_COST},
+    {"compare", required_argument, NULL, OPTION_COMPARE},
     {"report", required_argument, NULL, OPTION_REPORT},
     {"result", required_argument, NULL, OPTION_RESULT},
+    {"csv", required_argument, NULL, OPTION_CSV},
+    {"hgrm", required_argument, NULL, OPTION_HGRM},
+    {"hlog", required_argument, NULL, OPTION_HLOG},
     {"render", required_argument, NULL, OPTION_RENDER},
     {"json", no_argument, NULL, OPTION_JSON},
     {"quiet", no_argument, NULL, OPTION_QUIET},
@@ -94,12 +108,13 @@ static const struct option options[] = {
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
+const struct ps_command_options ps_options_plan = {options, "n:f:c:D:h", false};
 
 const char plan_usage[] =
     "usage: penstock plan -n AGENT -f FILE [--brokers LIST] [OPTION]...\n"
     "       penstock plan --agent-metrics URL --target URL [--from URL]... [OPTION]...\n"
     "       penstock plan --target URL --from URL [--from URL]... [OPTION]...\n"
-    "       penstock plan --render RESULT --report PAGE\n"
+    "       penstock plan --render RESULT [--report PAGE] [--require GOAL>=RATE]... [OPTION]...\n"
     "\n"
     "Finds the highest rate a pipeline holds: offers load in trials, short ones first, longer ones near the\n"
     "answer, and repeats those that decide. Says how sure it is, what limits, and how many machines it "
@@ -122,29 +137,47 @@ const char plan_usage[] =
     "  --rate-min R --rate-max R --rate-first R   where to look (10 to 100M), where to begin (10k)\n"
     "  --workers 1..N         measure at 1 to N workers and fit the scalability law (agent files)\n"
     "\n"
+    "what has to come out\n"
+    "  --require GOAL>=RATE   that rate has to be held for the goal, else exit status 3. May be repeated; "
+    "adds its\n"
+    "                         goal to those of --goal. --rate-max RATE asks no more than that\n"
+    "  --compare RESULT       the changes since an older --result; exit status 4 when one is worse beyond "
+    "noise\n"
+    "\n"
     "what it takes\n"
     "  --machines-for R       machines for so many events/s\n"
     "  --machine-size BYTES   of an event there (default: as measured)\n"
     "  --headroom SHARE       kept free on each (default 30%)\n"
     "  --spare N              may be down (default 1)\n"
     "  --retention D --replication N   disk of the brokers\n"
+    "  --cost-per-machine C   what they cost: 0.34/h, '250 EUR/month' (h, day, month of 730 h, year)\n"
     "\n"
     "load, as for `penstock load`: --format --template --lines --size --shape --connections --connect-over\n"
     "  --threads --cpus --pace --seed\n"
     "\n"
     "what comes out\n"
     "  --report PAGE          one HTML page\n"
-    "  --result FILE          the result as JSON, from which --render makes the page again\n"
+    "  --result FILE          the result as JSON; --render makes everything else here from it again\n"
+    "  --csv FILE             a row for each trial\n"
+    "  --hgrm FILE            the latencies of the first goal's result, in ms, as HdrHistogram's "
+    "percentiles\n"
+    "  --hlog FILE            the latencies of every trial, in ns, as HdrHistogram's log\n"
     "  --json                 JSON lines: each trial, and the result at the end\n"
     "  --quiet                no trials, only the end\n"
     "\n"
-    "Exit status: 0 every goal has its figure, 1 one has none or the subject failed, 2 wrong usage.\n"
+    "Exit status: 0 every goal has its figure or meets what is required, 1 one has none or the subject "
+    "failed,\n"
+    "2 wrong usage, 3 a requirement is missed or not shown, 4 worse than --compare beyond noise.\n"
     "\n"
     "examples:\n"
     "  penstock plan -n a1 -f a1.properties\n"
     "  penstock plan -n a1 -f a1.properties --goal ndr --goal 'p99<20ms' --report plan.html\n"
     "  penstock plan -n a1 -f a1.properties --workers 1..4 --machines-for 800k --headroom 30% --spare 1 \\\n"
-    "      --retention 7d --replication 3\n"
+    "      --retention 7d --replication 3 --cost-per-machine '0.34 USD/h'\n"
+    "  penstock plan -n a1 -f a1.properties --require 'ndr>=50k' --require 'p99<20ms>=30k' --compare "
+    "last.json \\\n"
+    "      --result plan.json\n"
+    "  penstock plan --render plan.json --report plan.html --csv trials.csv --hlog trials.hlog\n"
     "  penstock plan --target tcp://rsyslog:514 --from kafka://broker:9092/logs?offset=latest --goal "
     "pdr=0.1%\n";
 
@@ -290,7 +323,11 @@ static enum ps_status set_search(struct plan_wish *wish, int option, const char 
     case OPTION_GOAL:
         if (search->goal_count == PS_GOALS_MAX)
             return ps_err_set(err, "--goal: more than %u", PS_GOALS_MAX);
-        return ps_goal_parse(&search->goals[search->goal_count++], text, err);
+        return ps_goal_parse(&search->goals[search->goal_count++], "--goal", text, err);
+    case OPTION_REQUIRE:
+        if (wish->requirement_count == PS_REQUIREMENTS_MAX)
+            return ps_err_set(err, "--require: more than %u", PS_REQUIREMENTS_MAX);
+        return ps_requirement_parse(&wish->requirements[wish->requirement_count++], text, err);
     case OPTION_WITHIN:
         return seconds_of("--within", text, &wish->within_s, err);
     case OPTION_PRECISION:
@@ -331,9 +368,23 @@ static enum ps_status set_projection(struct plan_wish *wish, int option, const c
         return count_of("--spare", text, 1000, &projection->spare, err);
     case OPTION_RETENTION:
         return seconds_of("--retention", text, &projection->retention_s, err);
+    case OPTION_COST:
+        return ps_cost_parse(&projection->cost, "--cost-per-machine", text, err);
     default:
         return count_of("--replication", text, 100, &projection->replication, err);
     }
+}
+
+static enum ps_status set_file(struct plan_wish *wish, int option, const char *text)
+{
+    const char **files[] = {
+        [OPTION_COMPARE - OPTION_COMPARE] = &wish->compare, [OPTION_REPORT - OPTION_COMPARE] = &wish->report,
+        [OPTION_RESULT - OPTION_COMPARE] = &wish->result,   [OPTION_CSV - OPTION_COMPARE] = &wish->csv,
+        [OPTION_HGRM - OPTION_COMPARE] = &wish->hgrm,       [OPTION_HLOG - OPTION_COMPARE] = &wish->hlog,
+        [OPTION_RENDER - OPTION_COMPARE] = &wish->render,
+    };
+    *files[option - OPTION_COMPARE] = text;
+    return PS_OK;
 }
 
 static enum ps_status set_option(struct plan_wish *wish, int option, const char *text, struct ps_err *err)
@@ -350,19 +401,12 @@ static enum ps_status set_option(struct plan_wish *wish, int option, const char 
     case OPTION_QUIET:
         wish->quiet = true;
         return PS_OK;
-    case OPTION_REPORT:
-        wish->report = text;
-        return PS_OK;
-    case OPTION_RESULT:
-        wish->result = text;
-        return PS_OK;
-    case OPTION_RENDER:
-        wish->render = text;
-        return PS_OK;
     case OPTION_SEED:
         snprintf(wish->seed, sizeof wish->seed, "%s", text);
         return ps_quantity_count("--seed", text, 0, UINT64_MAX / 2, &wish->config.seed, err);
     default:
+        if (option >= OPTION_COMPARE)
+            return set_file(wish, option, text);
         if (option >= OPTION_MACHINES_FOR)
             return set_projection(wish, option, text, err);
         return option >= OPTION_GOAL ? set_search(wish, option, text, err)
@@ -382,9 +426,41 @@ static enum ps_status check_subject(const struct ps_subject_config *subject, str
         return ps_err_set(err, "an agent file (-n, -f) or a running agent (--agent-metrics), not both");
     if (subject->agent == NULL && subject->target == NULL)
         return ps_err_set(err, "what is to be measured? An agent file (-n, -f), or --target and --from");
+    if (subject->target != NULL && ps_load_target_check(subject->target, err) != PS_OK)
+        return PS_FAIL;
     if (subject->agent == NULL && subject->agent_metrics == NULL && subject->from_count == 0)
         return ps_err_set(err, "--target %s: where does it arrive? --from is missing", subject->target);
     return PS_OK;
+}
+
+/* Makes the goals of the requirements goals of the search. */
+static enum ps_status add_goals(struct plan_wish *wish, struct ps_err *err)
+{
+    struct ps_search_config *search = &wish->config.search;
+    for (unsigned i = 0; i < wish->requirement_count; i++) {
+        const struct ps_goal *goal = &wish->requirements[i].goal;
+        unsigned known = 0;
+        while (known < search->goal_count && !ps_goal_equal(&search->goals[known], goal))
+            known++;
+        if (known < search->goal_count)
+            continue;
+        if (search->goal_count == PS_GOALS_MAX)
+            return ps_err_set(err, "--goal and --require: more than %u goals", PS_GOALS_MAX);
+        search->goals[search->goal_count++] = *goal;
+    }
+    if (search->goal_count == 0)
+        ps_goal_parse(&search->goals[search->goal_count++], "--goal", "ndr", err);
+    return PS_OK;
+}
+
+/* With --render nothing is measured: something has to be made from the result. */
+static enum ps_status check_render(const struct plan_wish *wish, struct ps_err *err)
+{
+    bool makes = wish->report != NULL || wish->csv != NULL || wish->hgrm != NULL || wish->hlog != NULL ||
+                 wish->result != NULL || wish->compare != NULL || wish->requirement_count > 0;
+    return makes ? PS_OK
+                 : ps_err_set(err, "--render: what from it? --report is missing, or --csv, --hgrm, --hlog, "
+                                   "--require or --compare");
 }
 
 static enum ps_status check(struct plan_wish *wish, struct ps_err *err)
@@ -397,8 +473,10 @@ static enum ps_status check(struct plan_wish *wish, struct ps_err *err)
         return ps_err_set(err, "--rate-min is above --rate-max");
     if (config->workers_max > 0 && config->subject.agent == NULL)
         return ps_err_set(err, "--workers: only an agent file (-n, -f) can be started with more of them");
-    if (search->goal_count == 0)
-        ps_goal_parse(&search->goals[search->goal_count++], "ndr", err);
+    if (config->wish.cost.per_hour > 0 && !config->project)
+        return ps_err_set(err, "--cost-per-machine: how many machines? --machines-for is missing");
+    if (add_goals(wish, err) != PS_OK)
+        return PS_FAIL;
     search->budget_s = wish->within_s * search->goal_count;
     if (wish->seed[0] != '\0') {
         config->load_options[config->load_option_count++] = "--seed";
@@ -424,7 +502,7 @@ enum ps_status plan_parse(struct plan_wish *wish, int argc, char **argv, struct 
                    .connections = 1,
                    .seed = 1}};
     optind = 1;
-    while ((option = getopt_long(argc, argv, "n:f:c:D:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ps_options_plan.letters, options, NULL)) != -1) {
         if (option == '?')
             return ps_err_set(err, "`penstock plan --help` tells all options");
         if (set_option(wish, option, optarg, err) != PS_OK)
@@ -434,7 +512,5 @@ enum ps_status plan_parse(struct plan_wish *wish, int argc, char **argv, struct 
         return ps_err_set(err, "`%s` is no option", argv[optind]);
     if (wish->help)
         return PS_OK;
-    if (wish->render != NULL)
-        return wish->report != NULL ? PS_OK : ps_err_set(err, "--render: where to? --report is missing");
-    return check(wish, err);
+    return wish->render != NULL ? check_render(wish, err) : check(wish, err);
 }

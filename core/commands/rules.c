@@ -58,6 +58,8 @@ static const char test_usage[] =
     "      --coverage-min PERCENT fail when tests make fewer of the rules act\n"
     "  -v, --verbose              passed tests, too\n"
     "      --cache DIRECTORY      keep the compiled set there\n"
+    "      --compile-memory BYTES limit of the compiler (default 2G)\n"
+    "      --compile-time SECONDS CPU time it may take (default 120)\n"
     "      --json                 one JSON object instead of text\n"
     "  -h, --help                 this text\n"
     "\n"
@@ -76,6 +78,8 @@ static const char explain_usage[] =
     "      --all                  also rules that do not match, though a part of their condition does\n"
     "      --json                 one JSON object a line\n"
     "      --cache DIRECTORY      keep the compiled set there\n"
+    "      --compile-memory BYTES limit of the compiler (default 2G)\n"
+    "      --compile-time SECONDS CPU time it may take (default 120)\n"
     "  -h, --help                 this text\n"
     "\n"
     "Exit status: 0 done, 1 the file is bad, 2 wrong usage.\n"
@@ -96,6 +100,8 @@ static const char bench_usage[] =
     "      --seconds N            measure so long (default 2)\n"
     "  -v, --verbose              every rule, not only the first twenty\n"
     "      --cache DIRECTORY      keep the compiled set there\n"
+    "      --compile-memory BYTES limit of the compiler (default 2G)\n"
+    "      --compile-time SECONDS CPU time it may take (default 120)\n"
     "      --json                 one JSON object instead of text\n"
     "  -h, --help                 this text\n"
     "\n"
@@ -112,6 +118,11 @@ static const struct rules_subcommand {
                    {"test", test_usage, ps_main_rules_test},
                    {"explain", explain_usage, ps_main_rules_explain},
                    {"bench", bench_usage, ps_main_rules_bench}};
+
+const char *ps_rules_subcommand(size_t index)
+{
+    return index < PS_COUNT_OF(subcommands) ? subcommands[index].name : NULL;
+}
 
 static int run(const struct rules_subcommand *subcommand, int argc, char **argv)
 {
@@ -148,9 +159,9 @@ int ps_main_rules(int argc, char **argv)
             return run(&subcommands[i], argc - 1, argv + 1);
         ps_nearest_offer(&nearest, subcommands[i].name);
     }
-    fprintf(stderr, "penstock rules: there is no command `%s`", argv[1]);
+    fprintf(stderr, "%s\npenstock rules: there is no command `%s`", overview, argv[1]);
     if (nearest.word != NULL)
         fprintf(stderr, "; did you mean `%s`?", nearest.word);
-    fprintf(stderr, "\n\n%s", overview);
+    fputc('\n', stderr);
     return 2;
 }

@@ -28,6 +28,12 @@ struct ps_rules_command {
     uint64_t compile_memory_bytes, compile_time_ms;
 };
 
+/* For shell completion: the name of subcommand number `index`, or NULL; option number `index` of a subcommand, or false after
+ * the last. */
+struct ps_command_option;
+const char *ps_rules_subcommand(size_t index);
+bool ps_rules_option(const char *subcommand, size_t index, struct ps_command_option *option);
+
 /* Returns false after printing the usage error. */
 bool ps_rules_command_parse(struct ps_rules_command *command, int argc, char **argv);
 
@@ -40,9 +46,6 @@ void ps_rules_print_summary(FILE *to, const char *file, const struct ps_rules_pr
 struct json_t *ps_rules_json_problems(const struct ps_rules_problems *problems);
 /* Text of strangers as a JSON string, what is no UTF-8 replaced. */
 struct json_t *ps_rules_json_text(const char *text, size_t length);
-/* "12,345" */
-const char *ps_rules_count_text(struct ps_arena *arena, uint64_t number);
-const char *ps_rules_bytes_text(struct ps_arena *arena, uint64_t bytes);
 /* "rules/a.rules:12" */
 const char *ps_rules_place(struct ps_arena *arena, struct ps_rules_place place);
 

@@ -54,6 +54,7 @@ enum ps_status ps_rules_bed_load(struct ps_rules_bed *bed, const struct ps_rules
     *bed = (struct ps_rules_bed){.arena = ps_arena_create()};
     bed->problems = ps_arena_alloc(bed->arena, sizeof *bed->problems);
     bed->problems->arena = bed->arena;
+    bed->problems->keep_routes = true;
     ps_rules_progress_begin(&bed->progress);
     *rules = NULL;
     if (strcmp(file, "-") == 0) {
@@ -65,8 +66,13 @@ enum ps_status ps_rules_bed_load(struct ps_rules_bed *bed, const struct ps_rules
     } else {
         *rules = ps_rules_load(file, bed->problems);
     }
-    if (*rules == NULL)
+    if (*rules == NULL) {
+        const struct ps_rules_set_options options = {.channels = command->channels,
+                                                     .any_channel = !command->routes_known,
+                                                     .routes = !command->interceptor};
+        ps_rules_set_check_routes(&options, bed->problems);
         return PS_FAIL;
+    }
     bed->routes = !command->interceptor && (command->routes_known || names_channels(*rules));
     return PS_OK;
 }
@@ -96,10 +102,7 @@ static enum ps_status rooms_make(struct ps_rules_bed *bed, struct ps_err *err)
     bed->depot = ps_depot_create(BUDGET_BYTES, err);
     if (bed->depot == NULL)
         return PS_FAIL;
-    const struct ps_pool_limits limits = {.batches_max = BATCHES_MAX, .leases_max = 2};
-    bed->pool = ps_pool_create(bed->depot, limits, 0, err);
-    if (bed->pool == NULL)
-        return PS_FAIL;
+    bed->pool = ps_pool_create(bed->depot, 0);
     ps_carver_init(&bed->carver, bed->pool);
     if (bed->routes)
         bed->route = ps_route_create(bed->channels.count);
@@ -208,7 +211,7 @@ struct ps_batch *ps_rules_bed_events(struct ps_rules_bed *bed, const struct ps_s
         ps_batch_give(batch);
         return NULL;
     }
-    struct ps_lease *lease = &batch->leases[0];
+    struct ps_lease *lease = &batch->chain;
     lease->index = NULL;
     lease->count = batch->count;
     lease->bytes = batch->body_bytes;
@@ -226,8 +229,8 @@ bool ps_rules_bed_run(struct ps_rules_bed *bed, struct ps_batch *batch, ps_rules
 {
     if (bed->route != NULL)
         ps_route_clear(bed->route);
-    return ps_rules_set_work(bed->set, bed->scratch, &batch->leases[0], bed->route, &bed->now, trace,
-                             argument) == PS_DONE;
+    return ps_rules_set_work(bed->set, bed->scratch, &batch->chain, bed->route, &bed->now, trace, argument) ==
+           PS_DONE;
 }
 
 bool ps_rules_bed_goes_to(const struct ps_rules_bed *bed, size_t channel, uint16_t row, bool *required)
@@ -238,7 +241,7 @@ bool ps_rules_bed_goes_to(const struct ps_rules_bed *bed, size_t channel, uint16
 
 bool ps_rules_bed_dropped(const struct ps_rules_bed *bed, const struct ps_batch *batch, uint16_t row)
 {
-    const struct ps_lease *lease = &batch->leases[0];
+    const struct ps_lease *lease = &batch->chain;
     bool required;
     if (bed->route != NULL) {
         for (size_t i = 0; i < bed->channels.count; i++)

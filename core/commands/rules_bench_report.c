@@ -1,5 +1,6 @@
 /* The report of `penstock rules bench`, as text and as JSON. Thread: main. */
 #include "core/commands/rules_bench.h"
+#include "core/quantity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,27 +25,27 @@ static const char *rule_name(const struct ps_rules_bench *bench, uint32_t number
 
 static void print_cost(const struct ps_rules_bench *bench)
 {
-    struct ps_arena *arena = bench->arena;
     double events = (double)bench->events, rules = (double)bench->rules_ns, scan = (double)bench->scan_ns;
-    printf("sample       %s lines, %s, %.0f bytes a line%s\n", ps_rules_count_text(arena, bench->line_count),
-           ps_rules_bytes_text(arena, bench->bytes), (double)bench->bytes / (double)bench->line_count,
-           bench->cut ? " (cut off)" : "");
-    printf("measured     %s events in %.2f s, on one thread\n", ps_rules_count_text(arena, bench->events),
-           rules / 1e9);
-    printf("rules        %8.1f ns an event   %12s events/s   %.0f MB/s\n", rules / events,
-           ps_rules_count_text(arena, (uint64_t)(events / rules * 1e9)),
-           (double)bench->event_bytes / rules * 1e3);
+    printf("sample       %s lines, %s, %.0f bytes a line%s\n",
+           ps_quantity_print_count(bench->line_count).text, ps_quantity_print_bytes(bench->bytes).text,
+           (double)bench->bytes / (double)bench->line_count, bench->cut ? " (cut off)" : "");
+    printf("measured     %s events in %s, on one thread\n", ps_quantity_print_count(bench->events).text,
+           ps_quantity_print_ns((uint64_t)rules).text);
+    printf("rules        %8.1f ns an event   %20s   %s/s\n", rules / events,
+           ps_quantity_print_event_rate(events / rules * 1e9).text,
+           ps_quantity_print_bytes((uint64_t)((double)bench->event_bytes / rules * 1e9)).text);
     if (bench->scan_ns > 0)
-        printf("bare scan    %8.1f ns an event   %12s events/s   the rules take %.2f times that\n",
-               scan / events, ps_rules_count_text(arena, (uint64_t)(events / scan * 1e9)), rules / scan);
+        printf("bare scan    %8.1f ns an event   %20s   the rules take %.2f times that\n", scan / events,
+               ps_quantity_print_event_rate(events / scan * 1e9).text, rules / scan);
     if (bench->counts.confirms > 0)
         printf("PCRE2        asked %.3f times an event beside the scan, said yes to %.0f %%\n",
                (double)bench->counts.confirms /
                    (double)(bench->counts.subjects > 0 ? bench->counts.subjects : 1),
                share(bench->counts.confirmed, bench->counts.confirms));
     if (bench->counts.scan_errors + bench->counts.given_up > 0)
-        printf("trouble      %llu scan errors, %llu matches given up for taking too many steps\n",
-               (unsigned long long)bench->counts.scan_errors, (unsigned long long)bench->counts.given_up);
+        printf("trouble      %s scan errors, %s matches given up for taking too many steps\n",
+               ps_quantity_print_count(bench->counts.scan_errors).text,
+               ps_quantity_print_count(bench->counts.given_up).text);
 }
 
 /* ---- each rule ---- */
@@ -81,10 +82,9 @@ static void print_rules(const struct ps_rules_bench *bench)
     for (size_t i = 0; i < shown; i++) {
         const struct ps_rules_bench_rule *rule = &bench->rules[order[i]];
         printf("%-28s %12s %6.2f%% %12s %12s %10.1f%s\n", rule_name(bench, order[i]),
-               ps_rules_count_text(bench->arena, rule->matches), share(rule->matches, bench->line_count),
-               ps_rules_count_text(bench->arena, rule->acts),
-               ps_rules_bytes_text(bench->arena, rule->match_bytes), rule->pcre2_ns,
-               rule->pcre2_alone ? "  PCRE2 alone" : "");
+               ps_quantity_print_count(rule->matches).text, share(rule->matches, bench->line_count),
+               ps_quantity_print_count(rule->acts).text, ps_quantity_print_bytes(rule->match_bytes).text,
+               rule->pcre2_ns, rule->pcre2_alone ? "  PCRE2 alone" : "");
     }
     if (shown < count)
         printf("... and %zu more; --verbose shows all\n", count - shown);
@@ -122,22 +122,21 @@ static bool is_hidden(const struct ps_rules_bench_rule *rule)
 
 static void print_overlaps(const struct ps_rules_bench *bench)
 {
-    struct ps_arena *arena = bench->arena;
     printf("\nmatched by no rule: %s (%.2f %%), by two or more: %s (%.2f %%)\n",
-           ps_rules_count_text(arena, bench->unmatched), share(bench->unmatched, bench->line_count),
-           ps_rules_count_text(arena, bench->overlapping), share(bench->overlapping, bench->line_count));
+           ps_quantity_print_count(bench->unmatched).text, share(bench->unmatched, bench->line_count),
+           ps_quantity_print_count(bench->overlapping).text, share(bench->overlapping, bench->line_count));
     print_names(bench, "never matched: ", is_never);
     for (uint32_t i = 0; i < bench->bed.rules->rule_count; i++)
         if (is_hidden(&bench->rules[i]) && bench->rules[i].hidden_by != UINT32_MAX)
             printf("hidden: %s matched %s times and never acted; %s came first\n", rule_name(bench, i),
-                   ps_rules_count_text(arena, bench->rules[i].matches),
+                   ps_quantity_print_count(bench->rules[i].matches).text,
                    rule_name(bench, bench->rules[i].hidden_by));
     for (size_t i = 0; i < bench->pair_count && i < PAIRS_SHOWN; i++) {
         const struct ps_rules_bench_pair *pair = &bench->pairs[i];
         uint64_t first = bench->rules[pair->first].matches, second = bench->rules[pair->second].matches;
         printf("overlap: %s and %s both match %s events (%.0f %% and %.0f %% of theirs)\n",
                rule_name(bench, pair->first), rule_name(bench, pair->second),
-               ps_rules_count_text(arena, pair->count), share(pair->count, first),
+               ps_quantity_print_count(pair->count).text, share(pair->count, first),
                share(pair->count, second));
     }
     if (bench->pair_count > PAIRS_SHOWN)

@@ -7,6 +7,7 @@
 #include "regex/cost.h"
 #include "stages/rules/stage.h"
 #include "stages/table.h"
+#include "core/quantity.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -195,7 +196,7 @@ static void print_patterns(const struct check *check)
             puts(all ? "expressions:" : "costly expressions:");
         const char *text = ps_rules_regex_text(arena, pattern->regex);
         printf("  %-20s %-8s %10s  ", ps_rules_place(arena, pattern->place), grades[look->cost.grade],
-               look->cost.database_bytes > 0 ? ps_rules_bytes_text(arena, look->cost.database_bytes) : "-");
+               look->cost.database_bytes > 0 ? ps_quantity_print_bytes(look->cost.database_bytes).text : "-");
         ps_printable_write(stdout, text, strlen(text) > 60 ? 57 : strlen(text));
         printf("%s\n      %s%s%s\n", strlen(text) > 60 ? "..." : "", look->why,
                look->cost.why[0] != '\0' ? "; " : "", look->cost.why);
@@ -208,16 +209,15 @@ static void print_patterns(const struct check *check)
 
 static void print_totals(const struct check *check)
 {
-    struct ps_arena *arena = check->bed.arena;
     const struct ps_rules *rules = check->rules;
     const struct ps_matcher_report *report = &check->bed.report.matcher;
-    printf("rules        %s", ps_rules_count_text(arena, rules->rule_count));
+    printf("rules        %s", ps_quantity_print_count(rules->rule_count).text);
     if (rules->disabled_count > 0)
-        printf(" (and %zu disabled)", rules->disabled_count);
+        printf(" (and %s disabled)", ps_quantity_print_count(rules->disabled_count).text);
     printf(", mode %s, %zu test%s, in %zu file%s\n", rules->mode == PS_RULES_FIRST ? "first" : "all",
            rules->test_count, rules->test_count == 1 ? "" : "s", rules->file_count,
            rules->file_count == 1 ? "" : "s");
-    printf("expressions  %s:", ps_rules_count_text(arena, rules->pattern_count));
+    printf("expressions  %s:", ps_quantity_print_count(rules->pattern_count).text);
     const char *separator = " ";
     for (size_t i = PS_COUNT_OF(engines); i-- > 0;) {
         if (check->engine_counts[i] == 0)
@@ -230,9 +230,9 @@ static void print_totals(const struct check *check)
     if (check->bed.report.always_count > 0)
         printf("             %u rule%s no expression to begin with: asked about every event\n",
                check->bed.report.always_count, check->bed.report.always_count == 1 ? " has" : "s have");
-    printf("database     %s, scratch %s a worker\n", ps_rules_bytes_text(arena, report->database_bytes),
-           ps_rules_bytes_text(arena, report->scratch_bytes));
-    printf("compiled in  %.3f s%s%s%s\n", (double)report->compile_ns / 1e9,
+    printf("database     %s, scratch %s a worker\n", ps_quantity_print_bytes(report->database_bytes).text,
+           ps_quantity_print_bytes(report->scratch_bytes).text);
+    printf("compiled in  %s%s%s%s\n", ps_quantity_print_ns(report->compile_ns).text,
            report->cached ? " (from the cache)" : "", report->cache_note[0] != '\0' ? "; " : "",
            report->cache_note);
 }

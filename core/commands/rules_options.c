@@ -1,4 +1,5 @@
 /* The command lines of `penstock rules`. Thread: main. */
+#include "conf/command.h"
 #include "core/commands/rules.h"
 #include "core/nearest.h"
 
@@ -150,6 +151,21 @@ static bool option_unknown(const struct ps_rules_command *command, const char *t
     if (nearest.word != NULL)
         fprintf(stderr, "; did you mean %s?", nearest.word);
     fputc('\n', stderr);
+    return false;
+}
+
+bool ps_rules_option(const char *subcommand, size_t index, struct ps_command_option *found)
+{
+    const struct ps_rules_command command = {.name = subcommand};
+    for (size_t i = 0; i < PS_COUNT_OF(options); i++) {
+        const struct option *option = &options[i];
+        if (!has_option(&command, option) || index-- > 0)
+            continue;
+        *found = (struct ps_command_option){.shorts = option->letter != NULL ? option->letter + 1 : NULL,
+                                            .longs = option->text + strlen("--"),
+                                            .argument = option->kind != FLAG};
+        return true;
+    }
     return false;
 }
 

@@ -81,28 +81,6 @@ json_t *ps_rules_json_text(const char *text, size_t length)
 
 /* ---- numbers ---- */
 
-const char *ps_rules_count_text(struct ps_arena *arena, uint64_t number)
-{
-    char digits[32], *out = ps_arena_alloc(arena, 48), *to = out;
-    int length = snprintf(digits, sizeof digits, "%" PRIu64, number);
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            *to++ = ',';
-        *to++ = digits[i];
-    }
-    return out;
-}
-
-const char *ps_rules_bytes_text(struct ps_arena *arena, uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    for (; value >= 1024 && unit + 1 < PS_COUNT_OF(units); unit++)
-        value /= 1024;
-    return ps_arena_format(arena, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-}
-
 const char *ps_rules_place(struct ps_arena *arena, struct ps_rules_place place)
 {
     return ps_arena_format(arena, "%s:%d", place.file, place.line);
@@ -304,7 +282,7 @@ const char *ps_rules_action_text(struct ps_arena *arena, const struct ps_action 
     case PS_ACTION_LIMIT:
         return limit_text(arena, action);
     case PS_ACTION_DROP:
-        return "drop";
+        return action->deadletter ? "drop deadletter" : "drop";
     case PS_ACTION_STOP:
         return "stop";
     case PS_ACTION_CONTINUE:

@@ -1,13 +1,16 @@
 /* penstock tail: requests a sample of live events from a running agent's metrics server and prints them. */
+#include "core/clock.h"
 #include "core/commands/commands.h"
 #include "core/printable.h"
 #include "core/watch/metrics_server.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -19,6 +22,7 @@ struct tail {
     const char *token_path;
     char token[PS_ACCESS_TOKEN_BYTES]; /* "": none */
     unsigned long count, wait_s;
+    uint64_t connect_ns; /* until then an agent that does not answer may be about to start: -w was given */
     bool follow, json, colour;
     unsigned long shown;
 };
@@ -33,7 +37,9 @@ static void usage(FILE *file)
           "away.\n"
           "\n"
           "  -n, --count COUNT    how many events (default 10)\n"
-          "  -w, --wait SECONDS   how long to wait for them (default 10, at most 60)\n"
+          "  -w, --wait SECONDS   how long to wait for them, and for the agent to start (default 10, at most "
+          "60; without\n"
+          "                       -w the agent must run)\n"
           "  -f, --follow         go on until interrupted\n"
           "  -j, --json           one JSON object a line\n"
           "  -u, --url URL        the agent's metrics server (default http://127.0.0.1:41414)\n"
@@ -70,7 +76,8 @@ static bool print_event(const struct tail *tail, const char *line, size_t length
     if (json_is_string(body))
         ps_printable_write(stdout, json_string_value(body), json_string_length(body));
     if (json_is_true(json_object_get(event, "cut")))
-        printf("... (%lld bytes)", (long long)json_integer_value(json_object_get(event, "bytes")));
+        printf("... (%s bytes)",
+               ps_quantity_print_count((uint64_t)json_integer_value(json_object_get(event, "bytes"))).text);
     putchar('\n');
     json_decref(event);
     return true;
@@ -102,7 +109,10 @@ static bool ask(struct tail *tail, CURL *curl)
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
         curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, tail->token);
     }
-    CURLcode code = curl_easy_perform(curl);
+    CURLcode code;
+    while ((code = curl_easy_perform(curl)) == CURLE_COULDNT_CONNECT &&
+           ps_clock_now().mono_ns < tail->connect_ns)
+        nanosleep(&(struct timespec){.tv_nsec = 100 * (long)PS_NS_PER_MS}, NULL);
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     bool ok = code == CURLE_OK && status == 200;
@@ -136,23 +146,26 @@ static bool number_parse(const char *text, unsigned long max, unsigned long *num
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= max;
 }
 
+static const struct option options[] = {
+    {"count", required_argument, NULL, 'n'}, {"wait", required_argument, NULL, 'w'},
+    {"follow", no_argument, NULL, 'f'},      {"json", no_argument, NULL, 'j'},
+    {"url", required_argument, NULL, 'u'},   {"token-file", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+};
+const struct ps_command_options ps_options_tail = {options, "n:w:fju:t:h", false};
+
 /* Returns 0 to go on, else the exit code plus 1. */
 static int options_parse(struct tail *tail, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"count", required_argument, NULL, 'n'}, {"wait", required_argument, NULL, 'w'},
-        {"follow", no_argument, NULL, 'f'},      {"json", no_argument, NULL, 'j'},
-        {"url", required_argument, NULL, 'u'},   {"token-file", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
-    };
     int option;
+    bool patient = false;
     optind = 0;
-    while ((option = getopt_long(argc, argv, "n:w:fju:t:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ps_options_tail.letters, options, NULL)) != -1) {
         bool good = true;
         if (option == 'n')
             good = number_parse(optarg, PS_METRICS_SERVER_TAIL_EVENTS_MAX, &tail->count) && tail->count > 0;
         else if (option == 'w')
-            good = number_parse(optarg, PS_METRICS_SERVER_TAIL_WAIT_S_MAX, &tail->wait_s);
+            good = patient = number_parse(optarg, PS_METRICS_SERVER_TAIL_WAIT_S_MAX, &tail->wait_s);
         else if (option == 'f')
             tail->follow = true;
         else if (option == 'j')
@@ -170,9 +183,16 @@ static int options_parse(struct tail *tail, int argc, char **argv)
             return 3;
         }
     }
-    if (optind + 1 != argc)
-        return usage(stderr), 3;
+    if (optind + 1 != argc) {
+        fprintf(stderr,
+                optind == argc ? "penstock tail: which channel or sink? `penstock top --once` lists them\n"
+                               : "penstock tail: one channel or sink, not %d\n",
+                argc - optind);
+        return 3;
+    }
     tail->component = argv[optind];
+    if (patient)
+        tail->connect_ns = ps_clock_now().mono_ns + tail->wait_s * PS_NS_PER_S;
     return 0;
 }
 
@@ -204,6 +224,7 @@ int ps_main_tail(int argc, char **argv)
     if (!ok)
         return 2;
     if (tail.shown == 0)
-        fprintf(stderr, "penstock tail: nothing passed %s in %lu s\n", tail.component, tail.wait_s);
+        fprintf(stderr, "penstock tail: nothing passed %s in %s\n", tail.component,
+                ps_quantity_print_s((double)tail.wait_s).text);
     return tail.shown > 0 ? 0 : 1;
 }

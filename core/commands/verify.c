@@ -1,6 +1,6 @@
 /* penstock verify: the far end of penstock load. Only its options; bench/verify does the work. */
 #include "bench/support/live.h"
-#include "bench/support/quantity.h"
+#include "core/quantity.h"
 #include "bench/verify/verify.h"
 #include "core/commands/commands.h"
 
@@ -18,6 +18,7 @@ enum {
     OPTION_DURATION,
     OPTION_MEMORY,
     OPTION_EVERY,
+    OPTION_ARRIVALS,
     OPTION_JSON,
     OPTION_QUIET
 };
@@ -32,11 +33,13 @@ static const struct option options[] = {
     {"duration", required_argument, NULL, OPTION_DURATION},
     {"memory", required_argument, NULL, OPTION_MEMORY},
     {"every", required_argument, NULL, OPTION_EVERY},
+    {"arrivals", required_argument, NULL, OPTION_ARRIVALS},
     {"json", no_argument, NULL, OPTION_JSON},
     {"quiet", no_argument, NULL, OPTION_QUIET},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+const struct ps_command_options ps_options_verify = {options, "h", false};
 
 static void usage(FILE *to)
 {
@@ -63,6 +66,7 @@ static void usage(FILE *to)
           "forgotten, and said\n"
           "  --json             JSON lines; so it is anyway when standard output is no terminal\n"
           "  --every D          a line of progress so often, 100ms to 1h (default 1s)\n"
+          "  --arrivals D       with --json: count the arrivals of each source in steps of D, 10ms to 1h\n"
           "  --quiet            no progress\n"
           "\nexamples:\n"
           "  penstock verify --from kafka://127.0.0.1:9092/logs --manifest run.json\n"
@@ -99,10 +103,15 @@ static enum ps_status number_take(struct ps_verify_options *to, int option, cons
         return status;
     case OPTION_EVERY:
         return ps_live_every_parse(text, &to->every_ns, err);
+    case OPTION_ARRIVALS:
+        status = ps_quantity_duration("--arrivals", text, &to->arrivals_ns, err);
+        if (status == PS_OK && (to->arrivals_ns < 10 * PS_NS_PER_MS || to->arrivals_ns > 3600 * PS_NS_PER_S))
+            return ps_err_set(err, "--arrivals %s: must be 10ms to 1h", text);
+        return status;
     default:
         status = ps_quantity_bytes("--memory", text, &to->memory_bytes, err);
         if (status == PS_OK && to->memory_bytes < PS_VERIFY_MEMORY_BYTES_MIN)
-            return ps_err_set(err, "--memory: %s is less than 1MiB, too little to remember anything", text);
+            return ps_err_set(err, "--memory: %s is less than 1 MiB, too little to remember anything", text);
         return status;
     }
 }
@@ -156,7 +165,8 @@ int ps_main_verify(int argc, char **argv)
     enum ps_status status = PS_OK;
     int option;
     optind = 0;
-    while (status == PS_OK && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while (status == PS_OK &&
+           (option = getopt_long(argc, argv, ps_options_verify.letters, options, NULL)) != -1) {
         if (option == 'h') {
             usage(stdout);
             return 0;

@@ -6,15 +6,22 @@
 #include <time.h>
 
 #include "core/engine/agent_parts.h"
+#include "core/quantity.h"
 
 #define RECALL_MS 10000U
 #define OPEN_WAIT_MS 10000U
-#define LEASES_SPARE 17U /* a reload may bring more channels per source than the first plan had: up to 8 */
 
+/* Without the log's limit of equal lines: a large agent has more than ten components. */
 static void log_line(void *argument, const char *text)
 {
     (void)argument;
-    ps_log(PS_LOG_INFO, "agent", "%s", text);
+    ps_log_text(PS_LOG_INFO, "agent", text, strlen(text));
+}
+
+static void debug_line(void *argument, const char *text)
+{
+    (void)argument;
+    ps_log_text(PS_LOG_DEBUG, "agent", text, strlen(text));
 }
 
 static struct ps_engine *engine_for(const struct ps_plan *plan, struct ps_err *err)
@@ -23,8 +30,6 @@ static struct ps_engine *engine_for(const struct ps_plan *plan, struct ps_err *e
     struct ps_engine_settings settings = {
         .worker_count = plan->worker_count,
         .memory_budget_bytes = plan->block_budget_bytes,
-        .batches_max = ps_topology_batches(plan),
-        .leases_max = plan->leases_max > LEASES_SPARE ? plan->leases_max : LEASES_SPARE,
         .cpus = options->cpus,
         .idle = (enum ps_idle)options->idle,
     };
@@ -34,7 +39,7 @@ static struct ps_engine *engine_for(const struct ps_plan *plan, struct ps_err *e
 struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                 struct ps_err *err)
 {
-    struct ps_plan *plan = ps_plan_create(spec, machine, 0, err);
+    struct ps_plan *plan = ps_plan_create(spec, machine, NULL, err);
     if (plan == NULL)
         return NULL;
     struct ps_agent *agent = ps_must_alloc(1, sizeof *agent, "the agent");
@@ -46,7 +51,12 @@ struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_mach
     pthread_mutex_init(&agent->lock, NULL);
     agent->plan = plan;
     agent->start_ms = ps_clock_now().wall_ms;
-    ps_plan_describe(plan, log_line, NULL);
+    ps_plan_describe(plan, PS_PLAN_BUDGET | PS_PLAN_COMPONENTS | PS_PLAN_FLOWS | PS_PLAN_EXPRESSIONS,
+                     log_line, NULL);
+    ps_plan_describe(plan, PS_PLAN_ENGINE, plan->spec->verbose ? log_line : debug_line, NULL);
+    if (plan->memory_warning != NULL)
+        ps_log(PS_LOG_WARN, "agent", "%s", plan->memory_warning);
+    ps_plan_start(plan);
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, plan, NULL);
     if (!ps_engine_wait(agent->engine, number, OPEN_WAIT_MS))
         ps_log(PS_LOG_WARN, "agent", "components take long to open");
@@ -89,12 +99,15 @@ struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink)
 static void account_source(void *argument, struct ps_source_runner *runner)
 {
     struct ps_agent_account *account = argument;
-    if (ps_runner_is_open(&runner->base)) /* taken over by the next plan: counted when it ends */
+    if (ps_runner_state(&runner->base) !=
+        PS_RUNNER_CLOSED) /* taken over by the next plan: counted when it ends */
         return;
     const struct ps_counters *counters = runner->base.counters;
     account->received += ps_counter_read(counters, PS_COUNTER_EventReceivedCount);
     account->accepted += ps_counter_read(counters, PS_COUNTER_EventAcceptedCount);
     account->dropped += ps_counter_read(counters, PS_COUNTER_dropped);
+    account->kernel_dropped += ps_counter_read(counters, PS_COUNTER_kernel_dropped);
+    account->deadletter += ps_counter_read(counters, PS_COUNTER_deadletter);
 }
 
 /* Adds what the plan's components counted. */
@@ -109,6 +122,7 @@ static void account_add(struct ps_agent *agent, struct ps_agent_account *account
         account->delivered += ps_counter_read(sink->base.counters, PS_COUNTER_EventDrainSuccessCount);
         account->refused += ps_counter_read(sink->base.counters, PS_COUNTER_refused);
         account->duplicated += ps_counter_read(sink->base.counters, PS_COUNTER_duplicated);
+        account->deadletter += ps_counter_read(sink->base.counters, PS_COUNTER_deadletter);
     }
 }
 
@@ -162,9 +176,9 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
             break;
         if (now_ns - said_ns >= 2 * PS_NS_PER_S) {
             said_ns = now_ns;
-            ps_log(PS_LOG_INFO, "agent", "draining: %llu batches not delivered yet; %llu ms left",
-                   (unsigned long long)ps_engine_batches_out(agent->engine),
-                   (unsigned long long)(timeout_ms - (now_ns - began_ns) / PS_NS_PER_MS));
+            ps_log(PS_LOG_INFO, "agent", "draining: %s batches not delivered yet; %s left",
+                   ps_quantity_print_count(ps_engine_batches_out(agent->engine)).text,
+                   ps_quantity_print_ns(timeout_ms * PS_NS_PER_MS - (now_ns - began_ns)).text);
         }
         rest();
     }
@@ -178,20 +192,24 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
 
 /* ---- channels that the next plan does not keep ---- */
 
-static uint64_t channel_size(const struct ps_channel_plan *channel)
+static uint64_t events_at_risk(const struct ps_channel_plan *channel)
 {
-    struct ps_fill fill;
-    channel->spec->stage.ops->channel->fill(channel->spec->stage.plan, &fill);
-    return fill.size;
+    return ps_channel_at_risk(channel->spec->stage.ops->channel, channel->spec->stage.plan);
 }
 
-/* The first channel that `next` does not keep and that is not empty; with `dead`, that no sink empties. */
+static bool is_durable(const struct ps_channel_plan *channel)
+{
+    return channel->spec->stage.ops->channel->promises > PS_LEVEL_ACCEPTED;
+}
+
+/* The first channel that `next` does not keep and whose events would be lost with it; with `dead`, that no sink
+ * empties. */
 static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
                                                       bool dead)
 {
     for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
         const struct ps_channel_plan *channel = &agent->plan->channels[i];
-        if (ps_plan_channel_after(next, channel) == NULL && channel_size(channel) > 0 &&
+        if (ps_plan_channel_after(next, channel) == NULL && events_at_risk(channel) > 0 &&
             (!dead || channel->consumer_count == 0))
             return channel;
     }
@@ -201,7 +219,8 @@ static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *age
 static bool keeps_every_channel(const struct ps_agent *agent, struct ps_plan *next)
 {
     for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
-        if (ps_plan_channel_after(next, &agent->plan->channels[i]) == NULL)
+        const struct ps_channel_plan *channel = &agent->plan->channels[i];
+        if (ps_plan_channel_after(next, channel) == NULL && !is_durable(channel))
             return false;
     }
     return true;
@@ -213,12 +232,13 @@ static enum ps_status refuse_to_lose(struct ps_agent *agent, const struct ps_cha
     if (channel == NULL)
         return ps_err_set(err, "a sink has not delivered what it holds of a channel that goes: reload again "
                                "when it delivers, raise penstock.reload.timeout, or restart the agent");
-    return ps_err_set(err,
-                      "%s goes or changes its type, and %llu events in it are not delivered: reload again "
-                      "when its sink has delivered them, raise penstock.reload.timeout (%lld ms), or restart "
-                      "the agent",
-                      channel->spec->stage.component, (unsigned long long)channel_size(channel),
-                      (long long)agent->plan->spec->options.reload_timeout_ms);
+    return ps_err_set(
+        err,
+        "%s goes or changes its type, and %s events in it are not delivered: reload again "
+        "when its sink has delivered them, raise penstock.reload.timeout (%s), or restart "
+        "the agent",
+        channel->spec->stage.component, ps_quantity_print_count(events_at_risk(channel)).text,
+        ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text);
 }
 
 /* Empties the channels that `next` does not keep while all sources pause. On failure the plan runs on as if
@@ -250,6 +270,15 @@ static enum ps_status empty_channels(struct ps_agent *agent, struct ps_plan *nex
 }
 
 /* ---- reload ---- */
+
+/* For DEBUG: the phases of a reload, with the time since the last one began. */
+static void say_phase(uint64_t *began_ns, const char *phase)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    ps_log(PS_LOG_DEBUG, "agent", "reload: %s; the step before took %s", phase,
+           ps_quantity_print_ns(now_ns - *began_ns).text);
+    *began_ns = now_ns;
+}
 
 /* Whether an open source was built with this plan. */
 static bool plan_is_used(void *argument, const struct ps_plan *plan)
@@ -315,13 +344,14 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
                                      const struct ps_machine *machine, struct ps_plan **next,
                                      struct ps_err *err)
 {
-    *next = ps_plan_create(spec, machine, ps_engine_worker_count(agent->engine), err);
+    *next = ps_plan_create(spec, machine, agent->plan, err);
     if (*next == NULL)
         goto failed;
     if (ps_plan_needs_restart(agent->plan, *next))
-        ps_log(PS_LOG_WARN, "agent",
-               "penstock.workers, .cpus, .idle and .memory.budget take effect at the next start, not on a "
-               "reload");
+        ps_log(
+            PS_LOG_WARN, "agent",
+            "fewer penstock.workers, other penstock.cpus for those that run, .idle and .memory.budget take "
+            "effect at the next start, not on a reload");
     if (ps_plan_is_same(agent->plan, *next)) {
         ps_log(PS_LOG_INFO, "agent", "reload: nothing changed in the configuration");
         ps_plan_destroy(*next);
@@ -334,8 +364,7 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
     }
     ps_plan_adopt(*next, agent->plan);
     (*next)->running = true;
-    if (ps_engine_fits(agent->engine, *next, err) == PS_OK)
-        return PS_OK;
+    return PS_OK;
 failed:
     ps_plan_destroy(*next);
     *next = NULL;
@@ -343,7 +372,23 @@ failed:
     return PS_FAIL;
 }
 
-/* Replaces the plan, which is closed, and opens `next`. The lock keeps metrics away from both. */
+/* The new workers run the old plan, which has no units for them, until `next` replaces it. */
+static enum ps_status more_workers(struct ps_agent *agent, const struct ps_plan *next, struct ps_err *err)
+{
+    unsigned before = ps_engine_worker_count(agent->engine);
+    if (next->worker_count <= before)
+        return PS_OK;
+    pthread_mutex_lock(&agent->lock);
+    enum ps_status status = ps_engine_grow(agent->engine, next->worker_count, next->spec->options.cpus, err);
+    pthread_mutex_unlock(&agent->lock);
+    if (status == PS_OK)
+        ps_log(PS_LOG_INFO, "agent", "workers: %u more, %u in all", next->worker_count - before,
+               next->worker_count);
+    return status;
+}
+
+/* Replaces the plan, which is closed, and opens `next`. The lock keeps metrics away from both until every worker
+ * has the runners of `next`, which takes a cycle each. Opening may take long: meanwhile metrics see what is open. */
 static void exchange_plans(struct ps_agent *agent, struct ps_plan *next, const struct patience *patience,
                            struct ps_left *carried, struct ps_left *lost)
 {
@@ -351,13 +396,20 @@ static void exchange_plans(struct ps_agent *agent, struct ps_plan *next, const s
     pthread_mutex_lock(&agent->lock);
     account_add(agent, &agent->past);
     ps_engine_carry_over(agent->engine, old, next, carried, lost);
+    ps_plan_start(next);
     agent->past.undelivered += lost->events;
     agent->past.delivered += lost->settled;
     agent->plan = next;
+    agent->exchanging = true;
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, next, NULL);
+    while (!ps_engine_taken(agent->engine, number)) {
+        patience_ends(patience);
+        rest();
+    }
+    agent->exchanging = false;
+    pthread_mutex_unlock(&agent->lock);
     agent_await(agent, number, OPEN_WAIT_MS, patience, "components take long to open");
     ps_plan_retire(old, next, plan_is_used, agent);
-    pthread_mutex_unlock(&agent->lock);
 }
 
 enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
@@ -371,21 +423,27 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
     int64_t timeout_ms = keeps || options->drain_timeout_ms < options->reload_timeout_ms
                              ? options->reload_timeout_ms
                              : options->drain_timeout_ms;
-    if (empty_channels(agent, next, &patience, err) != PS_OK) {
+    uint64_t began_ns = ps_clock_now().mono_ns;
+    say_phase(&began_ns,
+              keeps ? "every channel stays" : "sources pause until the channels that go are empty");
+    if (more_workers(agent, next, err) != PS_OK || empty_channels(agent, next, &patience, err) != PS_OK) {
         ps_plan_destroy(next);
         reload_note(agent, err->text);
         return PS_FAIL;
     }
+    say_phase(&began_ns, "what changes drains, gives back and closes");
     agent_quiesce(agent, next, (uint64_t)timeout_ms, &patience);
+    say_phase(&began_ns, "the new components open");
     exchange_plans(agent, next, &patience, &carried, &lost);
+    say_phase(&began_ns, "components that stay read their files again");
     agent_reread(agent);
     reload_note(agent, NULL);
-    ps_log(PS_LOG_INFO, "agent", "reloaded; %llu events carried over in channels",
-           (unsigned long long)carried.events);
+    ps_log(PS_LOG_INFO, "agent", "reloaded; %s events carried over in channels",
+           ps_quantity_print_count(carried.events).text);
     if (lost.events > 0)
         ps_log(PS_LOG_WARN, "agent",
-               "%llu events that sources put into a channel while it went were not delivered: given up",
-               (unsigned long long)lost.events);
+               "%s events that sources put into a channel while it went were not delivered: given up",
+               ps_quantity_print_count(lost.events).text);
     return PS_OK;
 }
 
@@ -407,8 +465,8 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
 
 /* ---- stop ---- */
 
-void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
-                   struct ps_agent_account *account)
+void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument),
+                    void *argument, struct ps_agent_account *account)
 {
     const struct patience patience = {hurry, argument};
     struct ps_left carried, lost;
@@ -427,10 +485,21 @@ void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(vo
     uint64_t number =
         ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* what was given up goes home */
     agent_await(agent, number, RECALL_MS, &patience, "a worker does not answer; still waiting");
+}
+
+void ps_agent_destroy(struct ps_agent *agent)
+{
     ps_engine_destroy(agent->engine);
     ps_plan_destroy(agent->plan);
     pthread_mutex_destroy(&agent->lock);
     free(agent);
+}
+
+void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
+                   struct ps_agent_account *account)
+{
+    ps_agent_drain(agent, timeout_ms, hurry, argument, account);
+    ps_agent_destroy(agent);
 }
 
 const struct ps_plan *ps_agent_plan(const struct ps_agent *agent)

@@ -43,12 +43,19 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
 /* Events over the agent's whole life, reported when it stopped. */
 struct ps_agent_account {
     uint64_t received, accepted, delivered, dropped, refused, duplicated;
-    uint64_t undelivered; /* left in channels and sinks */
-    bool drained;         /* within the time given */
+    uint64_t kernel_dropped; /* datagrams that never reached a source */
+    uint64_t undelivered;    /* left in channels and sinks */
+    uint64_t deadletter;     /* given up and written to the dead letters, by sources and sinks */
+    bool drained;            /* within the time given */
 };
 
-/* Drains for at most `timeout_ms`, or until `hurry` returns true; then closes and frees the agent. `hurry` (may
- * be NULL) is called about every millisecond of waiting, also after it returned true. */
+/* Drains for at most `timeout_ms`, or until `hurry` returns true; then closes every component. `hurry` (may
+ * be NULL) is called about every millisecond of waiting, also after it returned true. Metrics may still be read. */
+void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument),
+                    void *argument, struct ps_agent_account *account);
+/* Frees it: drained, or never started. Nobody reads its metrics any more. */
+void ps_agent_destroy(struct ps_agent *agent);
+/* Both. */
 void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
                    struct ps_agent_account *account);
 
@@ -59,3 +66,8 @@ bool ps_agent_is_moving(const struct ps_agent *agent, uint64_t limit_ms);
 
 /* For the metrics server (core/engine/agent_metrics.c). */
 struct ps_metrics_source ps_agent_metrics(struct ps_agent *agent);
+
+/* The same for the dump: waits for nothing, not even for the agent's lock, which control may hold itself while
+ * it waits for a worker. While workers replace the runners of one plan by the next it visits neither sources nor
+ * sinks. Thread: control. */
+struct ps_metrics_source ps_agent_look(struct ps_agent *agent);

@@ -1,10 +1,12 @@
-/* What the agent tells the metrics server: instances added up under the agent's lock, so that no reload takes
- * the plan away meanwhile. */
+/* What the agent tells the metrics server, instances added up under the agent's lock, so that no reload takes
+ * the plan away meanwhile; and the dump, without it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/engine/agent_parts.h"
+
+#define OUTDATED_BYTES 1024
 
 /* One component being added up. */
 struct sum {
@@ -19,16 +21,39 @@ static void sum_counters(struct sum *sum, const struct ps_counters *counters)
         sum->component.counters[i] += ps_counter_read(counters, (enum ps_counter)i);
 }
 
+/* What the instances hold together, and who waits longest. */
+static void sum_look(struct sum *sum, const struct ps_runner *runner, unsigned worker, uint64_t mono_ns)
+{
+    struct ps_metrics_component *component = &sum->component;
+    const struct ps_runner_look *look = &runner->look;
+    uint64_t rests_until_ns = __atomic_load_n(&look->rests_until_ns, __ATOMIC_RELAXED);
+    uint64_t waits_since_ns = __atomic_load_n(&look->waits_since_ns, __ATOMIC_RELAXED);
+    uint32_t waits_for = __atomic_load_n(&look->waits_for, __ATOMIC_RELAXED);
+    uint64_t wait_ns = waits_since_ns != 0 && mono_ns > waits_since_ns ? mono_ns - waits_since_ns : 0;
+    component->workers |= UINT64_C(1) << worker;
+    component->held += __atomic_load_n(&look->held, __ATOMIC_RELAXED);
+    component->open_events += __atomic_load_n(&look->open_events, __ATOMIC_RELAXED);
+    if (rests_until_ns > mono_ns && rests_until_ns - mono_ns > component->rest_ns)
+        component->rest_ns = rests_until_ns - mono_ns;
+    if (waits_for != PS_METRICS_WAITS_NOT && wait_ns >= component->wait_ns) {
+        component->waits_for = (enum ps_metrics_wait)waits_for;
+        component->wait_ns = wait_ns;
+    }
+}
+
 static void sum_runner(struct sum *sum, struct ps_runner *runner)
 {
-    enum ps_runner_state status = (enum ps_runner_state)__atomic_load_n(&runner->status, __ATOMIC_RELAXED);
+    enum ps_runner_state status = ps_runner_state(runner);
     sum_counters(sum, runner->counters);
+    sum_look(sum, runner, ps_worker_id(runner->worker), ps_clock_now().mono_ns);
     sum->component.instances++;
     sum->component.start_ms = __atomic_load_n(&runner->start_ms, __ATOMIC_RELAXED);
     sum->component.stop_ms = __atomic_load_n(&runner->stop_ms, __ATOMIC_RELAXED);
     if (status == PS_RUNNER_OPEN)
         return;
-    sum->component.state = status == PS_RUNNER_CLOSED ? PS_METRICS_CLOSED : PS_METRICS_OPENING;
+    bool closed =
+        status == PS_RUNNER_CLOSED && sum->component.stop_ms > 0; /* 0: it opens for the first time */
+    sum->component.state = closed ? PS_METRICS_CLOSED : PS_METRICS_OPENING;
     pthread_mutex_lock(&runner->lock);
     memcpy(sum->error, runner->error, sizeof sum->error);
     pthread_mutex_unlock(&runner->lock);
@@ -38,7 +63,9 @@ static void sum_runner(struct sum *sum, struct ps_runner *runner)
 static void sum_source(void *argument, struct ps_source_runner *runner)
 {
     struct sum *sum = argument;
+    uint64_t blocked_ns = sum->component.counters[PS_COUNTER_blocked_ns];
     sum_runner(sum, &runner->base);
+    sum->component.counters[PS_COUNTER_blocked_ns] = blocked_ns + ps_source_runner_blocked_ns(runner, 0);
     ps_histogram_add(&sum->batch_events, runner->batch_events);
     sum->component.batch_events = &sum->batch_events;
 }
@@ -80,13 +107,17 @@ static void visit_link(const struct ps_link *link, const char *name, const struc
 {
     const struct ps_stage_ops *ops = link->spec->ops;
     struct series_list list = {NULL, 0, 0};
-    if (ops->series == NULL)
+    char outdated[OUTDATED_BYTES];
+    if (ops->series == NULL && ops->outdated == NULL)
         return;
-    ops->series(link->spec->plan, series_add, &list);
+    bool is_outdated = ops->outdated != NULL && ops->outdated(link->spec->plan, outdated, sizeof outdated);
+    if (ops->series != NULL)
+        ops->series(link->spec->plan, series_add, &list);
     struct ps_metrics_component component = {.kind = ops->kind,
                                              .name = name,
                                              .type = ops->name,
                                              .instances = 1,
+                                             .outdated = is_outdated ? outdated : NULL,
                                              .series = list.items,
                                              .series_count = list.count};
     visitor->component(visitor->argument, &component);
@@ -122,8 +153,20 @@ static void visit_channel(const struct ps_agent *agent, const struct ps_channel_
     for (unsigned i = 0; i < channel->producer_count + channel->consumer_count; i++)
         sum_counters(&sum, &channel->counters[i]);
     sum.component.instances = 1;
-    channel->spec->stage.ops->channel->fill(channel->spec->stage.plan, &sum.component.fill);
+    char trouble[OUTDATED_BYTES];
+    const struct ps_channel_ops *ops = channel->spec->stage.ops->channel;
+    ops->fill(channel->spec->stage.plan, &sum.component.fill);
+    if (ops->trouble != NULL && ops->trouble(channel->spec->stage.plan, trouble, sizeof trouble))
+        sum.component.outdated = trouble;
     visitor->component(visitor->argument, &sum.component);
+}
+
+static void visit_channel_of(const struct ps_agent_spec *spec, const struct ps_stage_spec *stage,
+                             unsigned channel, const struct ps_metrics_visitor *visitor)
+{
+    const struct ps_metrics_link link = {stage->ops->kind, stage->name, spec->channels[channel].stage.name};
+    if (visitor->link != NULL)
+        visitor->link(visitor->argument, &link);
 }
 
 static void visit_rings(const struct ps_channel_plan *channel, const struct ps_metrics_visitor *visitor)
@@ -145,7 +188,9 @@ static void visit_rings(const struct ps_channel_plan *channel, const struct ps_m
     }
 }
 
-static void visit_worker(struct ps_agent *agent, unsigned id, const struct ps_metrics_visitor *visitor)
+/* `ordered`: the number of the last orders; 0: not compared, because only control may read the orders. */
+static void visit_worker(struct ps_agent *agent, unsigned id, uint64_t ordered,
+                         const struct ps_metrics_visitor *visitor)
 {
     struct ps_worker *worker = ps_engine_worker(agent->engine, id);
     const struct ps_worker_stats *stats = ps_worker_stats(worker);
@@ -159,7 +204,12 @@ static void visit_worker(struct ps_agent *agent, unsigned id, const struct ps_me
         .slow_cycles = __atomic_load_n(&stats->slow_cycles, __ATOMIC_RELAXED),
         .slow = stats->slow,
         .parked_count = __atomic_load_n(&stats->parked_count, __ATOMIC_RELAXED),
+        .wake_count = __atomic_load_n(&stats->wakes, __ATOMIC_RELAXED),
         .heartbeat_ns = __atomic_load_n(&stats->heartbeat_ns, __ATOMIC_RELAXED),
+        .parked = __atomic_load_n(&stats->parked, __ATOMIC_RELAXED) != 0,
+        .memory_waits = __atomic_load_n(&stats->memory_waits, __ATOMIC_RELAXED),
+        .doing = __atomic_load_n(&stats->doing, __ATOMIC_RELAXED),
+        .behind = ps_worker_done_number(worker) < ordered,
         .batches_out = ps_pool_out_count(ps_worker_pool(worker)),
         .blocks_cached =
             __atomic_load_n(&ps_pool_cache(ps_worker_pool(worker))->free_count, __ATOMIC_RELAXED),
@@ -168,11 +218,18 @@ static void visit_worker(struct ps_agent *agent, unsigned id, const struct ps_me
     visitor->worker(visitor->argument, &seen);
 }
 
-static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor)
+static const char *phase_word(enum ps_phase phase)
 {
-    struct ps_agent *agent = argument;
-    struct sum sum;
-    pthread_mutex_lock(&agent->lock);
+    static const char *const words[] = {
+        [PS_PHASE_RUN] = "run",       [PS_PHASE_PAUSE] = "pause", [PS_PHASE_DRAIN] = "drain",
+        [PS_PHASE_RECALL] = "recall", [PS_PHASE_CLOSE] = "close",
+    };
+    return words[phase];
+}
+
+static void visit_process(struct ps_agent *agent, const char *orders,
+                          const struct ps_metrics_visitor *visitor)
+{
     const struct ps_agent_spec *spec = agent->plan->spec;
     struct ps_metrics_process process = {
         .agent = spec->name,
@@ -184,31 +241,85 @@ static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor
         .reload_failure = agent->reload_failure[0] != '\0' ? agent->reload_failure : NULL,
         .stall_limit_ns = (uint64_t)spec->options.ready_stall_ms * PS_NS_PER_MS,
         .stopping = agent->stopping,
+        .orders = orders,
+        .exchanging = agent->exchanging,
     };
     visitor->process(visitor->argument, &process);
-    for (size_t i = 0; i < spec->source_count; i++) {
-        ps_agent_each_source(agent, i, sum_source, sum_begin(&sum, &spec->sources[i].stage, 0));
-        visitor->component(visitor->argument, &sum.component);
-        ps_agent_each_source(agent, i, visit_links, &(struct links_visit){visitor, false});
+}
+
+static void visit_source(struct ps_agent *agent, size_t i, const struct ps_metrics_visitor *visitor)
+{
+    struct sum sum;
+    ps_agent_each_source(agent, i, sum_source, sum_begin(&sum, &agent->plan->spec->sources[i].stage, 0));
+    visitor->component(visitor->argument, &sum.component);
+    ps_agent_each_source(agent, i, visit_links, &(struct links_visit){visitor, false});
+    const struct ps_source_spec *spec = &agent->plan->spec->sources[i];
+    for (size_t k = 0; k < spec->channel_count; k++)
+        visit_channel_of(agent->plan->spec, &spec->stage, spec->channels[k], visitor);
+}
+
+/* What the sink is in its group. */
+static void sum_member(struct sum *sum, const struct ps_sink_runner *runner, uint64_t mono_ns)
+{
+    uint64_t until_ns = __atomic_load_n(&runner->penalised_until_ns, __ATOMIC_RELAXED);
+    sum->component.group = runner->spec->group->name;
+    sum->component.member = (enum ps_metrics_member)__atomic_load_n(&runner->member_state, __ATOMIC_RELAXED);
+    sum->component.penalty_ns = until_ns > mono_ns ? until_ns - mono_ns : 0;
+}
+
+static void visit_sink(struct ps_agent *agent, size_t i, const struct ps_metrics_visitor *visitor)
+{
+    struct sum sum;
+    struct ps_sink_runner *runner = ps_agent_sink(agent, i);
+    sum_begin(&sum, &agent->plan->spec->sinks[i].stage, 0);
+    if (runner != NULL && runner->spec->group != NULL)
+        sum_member(&sum, runner, ps_clock_now().mono_ns);
+    if (runner != NULL) {
+        sum_runner(&sum, &runner->base);
+        sum.component.stalled_ns = ps_sink_runner_stalled_ns(runner, ps_clock_now().mono_ns);
+        ps_histogram_add(&sum.latency, runner->latency);
+        sum.component.latency_ns = &sum.latency;
     }
+    visitor->component(visitor->argument, &sum.component);
+    const struct ps_sink_spec *spec = &agent->plan->spec->sinks[i];
+    visit_channel_of(agent->plan->spec, &spec->stage, spec->channel, visitor);
+}
+
+/* `runners`: they may be visited. */
+static void visit_parts(struct ps_agent *agent, bool runners, const struct ps_metrics_visitor *visitor)
+{
+    const struct ps_agent_spec *spec = agent->plan->spec;
+    for (size_t i = 0; runners && i < spec->source_count; i++)
+        visit_source(agent, i, visitor);
     for (size_t i = 0; i < spec->channel_count; i++)
         visit_channel(agent, &agent->plan->channels[i], visitor);
     for (size_t i = 0; i < spec->channel_count; i++)
         visit_rings(&agent->plan->channels[i], visitor);
-    for (size_t i = 0; i < spec->sink_count; i++) {
-        struct ps_sink_runner *runner = ps_agent_sink(agent, i);
-        sum_begin(&sum, &spec->sinks[i].stage, 0);
-        if (runner != NULL) {
-            sum_runner(&sum, &runner->base);
-            sum.component.stalled_ns = ps_sink_runner_stalled_ns(runner, ps_clock_now().mono_ns);
-            ps_histogram_add(&sum.latency, runner->latency);
-            sum.component.latency_ns = &sum.latency;
-        }
-        visitor->component(visitor->argument, &sum.component);
-    }
+    for (size_t i = 0; runners && i < spec->sink_count; i++)
+        visit_sink(agent, i, visitor);
+}
+
+static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor)
+{
+    struct ps_agent *agent = argument;
+    pthread_mutex_lock(&agent->lock);
+    visit_process(agent, NULL, visitor);
+    visit_parts(agent, true, visitor);
     for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++)
-        visit_worker(agent, i, visitor);
+        visit_worker(agent, i, 0, visitor);
     pthread_mutex_unlock(&agent->lock);
+}
+
+/* Control changes all that this reads, except what workers count. */
+static void agent_look(void *argument, const struct ps_metrics_visitor *visitor)
+{
+    struct ps_agent *agent = argument;
+    enum ps_phase phase;
+    uint64_t ordered = ps_engine_ordered(agent->engine, &phase);
+    visit_process(agent, phase_word(phase), visitor);
+    for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++)
+        visit_worker(agent, i, ordered, visitor);
+    visit_parts(agent, !agent->exchanging, visitor);
 }
 
 /* A channel is looked at where its sinks take from it. */
@@ -235,4 +346,9 @@ static unsigned agent_taps(void *argument, const char *name, void (*look)(void *
 struct ps_metrics_source ps_agent_metrics(struct ps_agent *agent)
 {
     return (struct ps_metrics_source){.argument = agent, .visit = agent_visit, .taps = agent_taps};
+}
+
+struct ps_metrics_source ps_agent_look(struct ps_agent *agent)
+{
+    return (struct ps_metrics_source){.argument = agent, .visit = agent_look};
 }

@@ -1,4 +1,4 @@
-/* Rows of the agent's own keys (`<agent>.penstock.<key>`) and of those every source has besides its own. A
+/* Rows of the agent's own keys (`<agent>.penstock.<key>`) and of those every source and sink has besides its own. A
  * real Flume ignores the former with a warning and knows the back-off keys of the latter for pollable
  * sources. */
 #include "core/engine/plan.h"
@@ -14,7 +14,7 @@ const struct ps_option ps_agent_option_rows[] = {
      .flags = PS_OPTION_EXTENSION,
      .reload = PS_RELOAD_AGENT,
      .help = "worker threads; 0: one for each source and sink, at most the CPUs "
-             "(affinity mask, cgroup quota) less one"},
+             "(affinity mask, cgroup quota) less one; a reload starts more, and stops none"},
     {.key = "cpus",
      .type = PS_OPTION_LIST,
      .offset = offsetof(struct ps_agent_options, cpus),
@@ -115,5 +115,50 @@ const struct ps_option ps_source_common_rows[] = {
      .unit = "threads",
      .flags = PS_OPTION_EXTENSION,
      .help = "run this source on so many workers: SO_REUSEPORT listeners, or members of the consumer group"},
+    {.key = "penstock.deadletter",
+     .type = PS_OPTION_TEXT,
+     .offset = offsetof(struct ps_source_common, deadletter),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "directory for input that cannot be parsed; unset: such input is dropped and counted"},
+    PS_OPTION_END,
+};
+
+const struct ps_option ps_sink_common_rows[] = {
+    {.key = "penstock.deadletter",
+     .type = PS_OPTION_TEXT,
+     .offset = offsetof(struct ps_sink_common, deadletter),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "directory for events that can never be delivered; unset: they are tried for ever, and those "
+             "after them "
+             "wait"},
+    {.key = "penstock.retry.max",
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct ps_sink_common, retry_max),
+     .fallback = "0",
+     .min = 0,
+     .max = 1000000,
+     .unit = "attempts",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "after so many attempts in a row that failed, the events of the batch go to "
+             "penstock.deadletter; 0: tried "
+             "for ever, as in Flume"},
+    {.key = "penstock.retry.backoff",
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct ps_sink_common, backoff_step_ms),
+     .fallback = "1000",
+     .min = 1,
+     .max = 86400000,
+     .unit = "ms",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "rest after a failed attempt, and so much more after each further one in a row"},
+    {.key = "penstock.retry.backoff.max",
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct ps_sink_common, backoff_max_ms),
+     .fallback = "5000",
+     .min = 1,
+     .max = 86400000,
+     .unit = "ms",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "longest such rest"},
     PS_OPTION_END,
 };

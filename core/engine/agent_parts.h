@@ -8,12 +8,14 @@
 struct ps_agent {
     struct ps_engine *engine;
     struct ps_plan *plan;
-    /* Held while the plan is replaced, and while another thread (metrics) reads it. Workers never take it. */
+    /* Held while the plan is replaced, but not while its components close or open, and while another thread
+     * (metrics) reads it. Workers never take it. */
     pthread_mutex_t lock;
     int64_t start_ms;
     uint64_t reload_count, reload_failed_count;
     char reload_failure[1024]; /* why the last reload failed; "" when it did not */
     bool stopping;
+    bool exchanging;              /* workers replace the runners of one plan by another's; control's own */
     struct ps_agent_account past; /* of earlier plans */
 };
 

@@ -5,6 +5,14 @@
 #include <string.h>
 
 #include "core/engine/runner.h"
+#include "core/engine/worker.h"
+
+/* What a batch may use after its chain. Shares of the budget (core/engine/plan.c) count with about this. */
+#define BATCH_BYTES_MAX (PS_BATCH_FILL_BYTES + 2 * PS_BLOCK_BYTES)
+/* Rows of the first batch of a source with interceptors. */
+#define ROWS_FIRST 64U
+/* How long a chain waits for memory before it goes beyond the budget. */
+#define CHAIN_WAIT_NS PS_NS_PER_S
 
 struct route_slot {
     uint16_t *rows;
@@ -132,30 +140,29 @@ static uint32_t route_dropped(const struct ps_route *route, const struct ps_leas
     return dropped;
 }
 
-/* Makes the leases of one batch, all or none: when memory is short it is tried again from the start. */
+/* Makes the leases of one batch. When memory is short it keeps those that it has made, and makes the others when
+ * it is called again. */
 static bool chain_split(struct ps_source_runner *runner)
 {
     struct ps_route *route = runner->route;
     struct ps_lease *chain = runner->chain;
-    uint16_t before = chain->batch->lease_count;
     for (size_t i = 0; i < route->slot_count; i++) {
         struct route_slot *slot = &route->slots[i];
-        runner->pending[i] = NULL;
-        if (!slot->all && slot->count == 0)
+        if (runner->pending[i] != NULL || (!slot->all && slot->count == 0))
             continue;
         struct ps_lease *lease = ps_lease_split(chain, slot->all ? NULL : slot->rows, slot->count);
-        if (lease == NULL) {
-            chain->batch->lease_count = before;
-            memset(runner->pending, 0, route->slot_count * sizeof(struct ps_lease *));
+        if (lease == NULL)
             return false;
-        }
         lease->channel = (uint16_t)runner->plan->spec->channels[i / 2];
-        lease->promise = i % 2 == 0;
+        lease->required = i % 2 == 0;
+        lease->owed =
+            lease->required && ps_source_runner_waits_for(runner, &runner->channels[lease->channel]);
+        lease->refusable = runner->base.spec->ops->source->when_full == PS_REFUSE;
         runner->pending[i] = lease;
     }
     for (size_t i = 0; i < route->slot_count; i++) {
         if (runner->pending[i] != NULL)
-            ps_window_hold(chain->batch, runner->pending[i]->promise);
+            ps_window_hold(chain->batch, runner->pending[i]->owed);
     }
     return true;
 }
@@ -168,6 +175,7 @@ static bool run_interceptors(struct ps_source_runner *runner, const struct ps_no
         uint32_t before = runner->chain->count;
         if (before == 0)
             return true;
+        ps_worker_enter(runner->base.worker, link->spec->component);
         enum ps_result result =
             link->spec->ops->interceptor->work(link->spec->plan, link->state, runner->chain, now);
         if (before > runner->chain->count)
@@ -186,6 +194,7 @@ static bool run_selector(struct ps_source_runner *runner, const struct ps_now *n
     if (runner->chain_stage > runner->plan->spec->interceptor_count)
         return true;
     ps_route_clear(runner->route);
+    ps_worker_enter(runner->base.worker, selector->component);
     if (selector->ops->selector->work(selector->plan, runner->selector.state, runner->chain, runner->route,
                                       now) != PS_DONE)
         return false;
@@ -193,18 +202,112 @@ static bool run_selector(struct ps_source_runner *runner, const struct ps_now *n
     return true;
 }
 
-bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now)
+static bool run_rest(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    if (!run_interceptors(runner, now))
-        return false;
-    if (runner->chain->count == 0) {
+    bool routed = run_interceptors(runner, now);
+    if (routed && runner->chain->count == 0) {
         ps_route_clear(runner->route);
         return true;
     }
-    if (!run_selector(runner, now) || !chain_split(runner))
+    routed = routed && run_selector(runner, now) && chain_split(runner);
+    ps_worker_enter(runner->base.worker, runner->base.spec->component);
+    if (!routed)
         return false;
     uint32_t dropped = route_dropped(runner->route, runner->chain);
     if (dropped > 0)
         ps_count(runner->base.counters, PS_COUNTER_dropped, dropped);
     return true;
+}
+
+uint32_t ps_chain_rows_max(const struct ps_source_runner *runner)
+{
+    uint32_t rows = runner->rows_max;
+    if (rows == 0)
+        rows = runner->plan->spec->interceptor_count > 0 ? ROWS_FIRST : PS_BATCH_EVENTS_MAX;
+    return rows < runner->plan->batch_events_max ? rows : runner->plan->batch_events_max;
+}
+
+/* Interceptors may make each event many times longer. Batches that grow must be of fewer events: if several
+ * sources fill the budget with batches that are half done, none is ever finished. */
+static void adapt_rows(struct ps_source_runner *runner)
+{
+    const struct ps_batch *batch = runner->chain->batch;
+    uint64_t bytes = batch->meta_bytes + batch->bytes_bytes + batch->own_bytes;
+    if (bytes > BATCH_BYTES_MAX) {
+        uint64_t rows = batch->count * PS_BATCH_FILL_BYTES / bytes;
+        runner->rows_max = rows > 0 ? (uint32_t)rows : 1;
+    } else if (batch->count >= ps_chain_rows_max(runner) && 2 * bytes <= PS_BATCH_FILL_BYTES) {
+        runner->rows_max = 2 * ps_chain_rows_max(runner);
+    }
+}
+
+/* If it waits for memory and nothing is freed, it gets memory beyond the budget, as much as one
+ * batch may have: batches that are half done would wait for each other for ever. */
+bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    struct ps_block_cache *cache = runner->base.port.blocks;
+    uint64_t refused = cache->refused_count;
+    bool overdraft = runner->chain_wait_ns > 0 && now->mono_ns - runner->chain_wait_ns >= CHAIN_WAIT_NS;
+    cache->overdraft = overdraft;
+    bool done = run_rest(runner, now);
+    if (overdraft)
+        ps_log(PS_LOG_WARN, runner->base.spec->component,
+               "the interceptors use memory beyond the budget: raise penstock.memory.budget or -Xmx");
+    cache->overdraft = false;
+    bool refused_now = cache->refused_count != refused;
+    if (done || (!overdraft && !refused_now))
+        runner->chain_wait_ns = 0;
+    else if (runner->chain_wait_ns == 0)
+        runner->chain_wait_ns = now->mono_ns;
+    if (done)
+        adapt_rows(runner);
+    return done;
+}
+
+/* ---- opening ---- */
+
+/* On failure it sets the error of the source, which then is not opened. */
+static bool link_open(struct ps_runner *base, struct ps_link *link, const struct ps_now *now)
+{
+    struct ps_err err = {0};
+    const struct ps_stage_ops *ops = link->spec->ops;
+    memset(link->state, 0, ops->state_size);
+    link->port.letterbox = base->port.letterbox;
+    if (ops->open == NULL || ops->open(link->spec->plan, link->state, &link->port, &err) == PS_OK)
+        return true;
+    ps_runner_fail(base, link->spec, &err, now);
+    return false;
+}
+
+static void link_close(struct ps_link *link)
+{
+    if (link->spec->ops->close != NULL)
+        link->spec->ops->close(link->spec->plan, link->state);
+}
+
+static void links_close(struct ps_source_runner *runner, size_t interceptors, bool selector)
+{
+    if (selector)
+        link_close(&runner->selector);
+    while (interceptors-- > 0)
+        link_close(&runner->interceptors[interceptors]);
+    if (runner->chain_share.value != NULL)
+        runner->chain_share.destroy(runner->chain_share.value);
+    runner->chain_share = (struct ps_chain_share){.value = NULL};
+}
+
+bool ps_chain_open(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    size_t opened = 0, count = runner->plan->spec->interceptor_count;
+    while (opened < count && link_open(&runner->base, &runner->interceptors[opened], now))
+        opened++;
+    if (opened == count && link_open(&runner->base, &runner->selector, now))
+        return true;
+    links_close(runner, opened, false);
+    return false;
+}
+
+void ps_chain_close(struct ps_source_runner *runner)
+{
+    links_close(runner, runner->plan->spec->interceptor_count, true);
 }

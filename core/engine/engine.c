@@ -6,48 +6,47 @@
 #include <time.h>
 #include <urcu-qsbr.h>
 
+#include "rings/flag.h"
 #include "rings/tsan.h"
 
 struct ps_engine {
     struct ps_engine_settings settings;
     struct ps_depot *depot;
-    unsigned worker_count;
+    struct ps_letters *letters;
+    /* Only grows; what the arrays have below it does not change any more. Workers read it. */
+    struct ps_mark worker_count;
     struct ps_worker *workers[PS_WORKERS_MAX];
     struct ps_pool *pools[PS_WORKERS_MAX];
     pthread_t threads[PS_WORKERS_MAX];
     bool started;
-    struct ps_spsc **home;                    /* [from * worker_count + to]; NULL on the diagonal */
-    struct ps_orders *orders;                 /* RCU */
+    struct ps_orders *orders;                 /* RCU; the last */
     struct ps_lease *discard[PS_WORKERS_MAX]; /* released by their home workers with the next orders */
 };
+
+/* Makes one more worker, without its thread. What a failure leaves is freed with the engine. */
+static enum ps_status worker_add(struct ps_engine *engine, struct ps_err *err)
+{
+    const struct ps_engine_settings *settings = &engine->settings;
+    unsigned id = ps_engine_worker_count(engine);
+    if (engine->pools[id] == NULL)
+        engine->pools[id] = ps_pool_create(engine->depot, (uint16_t)id);
+    engine->workers[id] = ps_worker_create(engine, (uint16_t)id, engine->pools[id], settings, err);
+    return engine->workers[id] != NULL ? PS_OK : PS_FAIL;
+}
 
 struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, struct ps_err *err)
 {
     PS_ASSERT(settings->worker_count > 0 && settings->worker_count <= PS_WORKERS_MAX);
     struct ps_engine *engine = ps_must_alloc(1, sizeof *engine, "the engine");
     engine->settings = *settings;
-    engine->worker_count = settings->worker_count;
-    engine->home = ps_must_alloc((size_t)engine->worker_count * engine->worker_count,
-                                 sizeof(struct ps_spsc *), "the way-home rings");
+    engine->letters = ps_letters_create(settings->simulated);
     engine->depot = ps_depot_create(settings->memory_budget_bytes, err);
     if (engine->depot == NULL)
         goto failed;
-    size_t entries = (size_t)settings->batches_max * settings->leases_max;
-    for (unsigned from = 0; from < engine->worker_count; from++) {
-        for (unsigned to = 0; to < engine->worker_count; to++) {
-            if (from != to)
-                engine->home[from * engine->worker_count + to] = ps_spsc_create(entries);
-        }
-    }
-    for (unsigned i = 0; i < engine->worker_count; i++) {
-        struct ps_pool_limits limits = {settings->batches_max, settings->leases_max};
-        engine->pools[i] = ps_pool_create(engine->depot, limits, (uint16_t)i, err);
-        if (engine->pools[i] == NULL)
+    for (unsigned i = 0; i < settings->worker_count; i++) {
+        if (worker_add(engine, err) != PS_OK)
             goto failed;
-        engine->workers[i] =
-            ps_worker_create(engine, (uint16_t)i, engine->pools[i], settings->simulated, err);
-        if (engine->workers[i] == NULL)
-            goto failed;
+        ps_mark_move(&engine->worker_count, i + 1);
     }
     return engine;
 failed:
@@ -55,23 +54,36 @@ failed:
     return NULL;
 }
 
+static void orders_free(struct ps_orders *orders)
+{
+    while (orders != NULL) {
+        struct ps_orders *older = orders->older;
+        free(orders);
+        orders = older;
+    }
+}
+
+static void stop_threads(struct ps_engine *engine, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        ps_worker_stop(engine->workers[i]);
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(engine->threads[i], NULL);
+}
+
 void ps_engine_destroy(struct ps_engine *engine)
 {
     if (engine == NULL)
         return;
-    for (unsigned i = 0; engine->started && i < engine->worker_count; i++)
-        ps_worker_stop(engine->workers[i]);
-    for (unsigned i = 0; engine->started && i < engine->worker_count; i++)
-        pthread_join(engine->threads[i], NULL);
-    for (unsigned i = 0; i < engine->worker_count; i++) {
+    if (engine->started)
+        stop_threads(engine, ps_engine_worker_count(engine));
+    for (unsigned i = 0; i < PS_WORKERS_MAX; i++) {
         ps_worker_destroy(engine->workers[i]);
         ps_pool_destroy(engine->pools[i]);
     }
-    for (unsigned i = 0; i < engine->worker_count * engine->worker_count; i++)
-        ps_spsc_destroy(engine->home[i]);
+    ps_letters_destroy(engine->letters);
     ps_depot_destroy(engine->depot);
-    free(engine->home);
-    free(engine->orders);
+    orders_free(engine->orders);
     free(engine);
 }
 
@@ -81,49 +93,60 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* Sets the CPU of each worker: the configured one, or -1 (not pinned). It chooses none itself
+/* Starts a worker's thread on its CPU: the one named in `cpus`, or none: the engine chooses none itself
  * (docs/decisions/0017-pinned-only-when-told.md). */
-static void set_cpus(struct ps_engine *engine)
+static enum ps_status thread_start(struct ps_engine *engine, unsigned id, struct ps_texts cpus,
+                                   struct ps_err *err)
 {
-    const struct ps_engine_settings *settings = &engine->settings;
-    for (unsigned i = 0; i < engine->worker_count; i++)
-        ps_worker_set_cpu(engine->workers[i], i < settings->cpus.count ? atoi(settings->cpus.items[i]) : -1,
-                          settings->idle);
+    ps_worker_set_cpu(engine->workers[id], id < cpus.count ? atoi(cpus.items[id]) : -1,
+                      engine->settings.idle);
+    int failed = pthread_create(&engine->threads[id], NULL, thread_main, engine->workers[id]);
+    if (failed == 0)
+        return PS_OK;
+    return ps_err_set(err,
+                      "cannot start worker thread %u: %s; raise the limit of processes (TasksMax, ulimit -u)",
+                      id, strerror(failed));
 }
 
 enum ps_status ps_engine_start(struct ps_engine *engine, struct ps_err *err)
 {
     PS_ASSERT(!engine->started && !engine->settings.simulated);
-    set_cpus(engine);
-    for (unsigned i = 0; i < engine->worker_count; i++) {
-        int failed = pthread_create(&engine->threads[i], NULL, thread_main, engine->workers[i]);
-        if (failed != 0) {
-            for (unsigned k = 0; k < i; k++) {
-                ps_worker_stop(engine->workers[k]);
-                pthread_join(engine->threads[k], NULL);
-            }
-            return ps_err_set(
-                err, "cannot start worker thread %u: %s; raise the limit of processes (TasksMax, ulimit -u)",
-                i, strerror(failed));
+    for (unsigned i = 0; i < ps_engine_worker_count(engine); i++) {
+        if (thread_start(engine, i, engine->settings.cpus, err) != PS_OK) {
+            stop_threads(engine, i);
+            return PS_FAIL;
         }
     }
     engine->started = true;
+    engine->settings.cpus = (struct ps_texts){0}; /* in the first plan's arena */
     return PS_OK;
 }
 
-enum ps_status ps_engine_fits(const struct ps_engine *engine, const struct ps_plan *plan, struct ps_err *err)
+enum ps_status ps_engine_grow(struct ps_engine *engine, unsigned worker_count, struct ps_texts cpus,
+                              struct ps_err *err)
 {
-    if (plan->worker_count > engine->worker_count)
-        return ps_err_set(err,
-                          "the new configuration needs %u workers, but %u are running: restart the agent",
-                          plan->worker_count, engine->worker_count);
-    if (plan->leases_max > engine->settings.leases_max)
-        return ps_err_set(err, "the new configuration has a source with more channels than the agent was "
-                               "started with: restart the agent");
-    if (ps_topology_batches(plan) > engine->settings.batches_max ||
-        plan->block_budget_bytes > ps_depot_budget_bytes(engine->depot) + PS_BLOCK_BYTES)
-        return ps_err_set(err, "the new configuration needs a larger memory budget: restart the agent");
+    PS_ASSERT(worker_count <= PS_WORKERS_MAX);
+    for (unsigned id; (id = ps_engine_worker_count(engine)) < worker_count;) {
+        if (engine->workers[id] == NULL && worker_add(engine, err) != PS_OK)
+            return PS_FAIL;
+        if (engine->started && thread_start(engine, id, cpus, err) != PS_OK)
+            return PS_FAIL;
+        ps_mark_move(&engine->worker_count, id + 1);
+    }
     return PS_OK;
+}
+
+/* Frees the orders before the last ones that every worker has taken: each reads the pointer anew in every cycle. Waits for nothing: a worker that is stuck, or opens its stages
+ * for seconds, must not keep control from signals and the watchdog. */
+static void orders_free_old(struct ps_engine *engine)
+{
+    struct ps_orders *kept = engine->orders;
+    while (kept != NULL && !ps_engine_taken(engine, kept->number))
+        kept = kept->older;
+    if (kept == NULL)
+        return;
+    orders_free(kept->older);
+    kept->older = NULL;
 }
 
 uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
@@ -131,29 +154,45 @@ uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct p
 {
     struct ps_orders *orders = ps_must_alloc(1, sizeof *orders, "the workers' orders");
     struct ps_orders *old = engine->orders;
-    *orders = (struct ps_orders){
-        .number = old != NULL ? old->number + 1 : 1, .phase = phase, .plan = plan, .next = next};
+    orders_free_old(engine);
+    *orders = (struct ps_orders){.number = old != NULL ? old->number + 1 : 1,
+                                 .phase = phase,
+                                 .plan = plan,
+                                 .next = next,
+                                 .older = old};
     memcpy(orders->discard, engine->discard, sizeof orders->discard);
     memset(engine->discard, 0, sizeof engine->discard);
     if (plan != NULL && phase == PS_PHASE_RUN)
         plan->epoch = orders->number;
     PS_TSAN_RELEASE(orders);
     rcu_assign_pointer(engine->orders, orders);
-    for (unsigned i = 0; i < engine->worker_count; i++)
+    for (unsigned i = 0; i < ps_engine_worker_count(engine); i++)
         ps_worker_wake(engine->workers[i]);
-    urcu_qsbr_synchronize_rcu(); /* returns at once when simulated: there are no registered readers */
-    PS_TSAN_ACQUIRE(engine);
-    free(old);
     return orders->number;
+}
+
+bool ps_engine_taken(const struct ps_engine *engine, uint64_t number)
+{
+    for (unsigned i = 0; i < ps_engine_worker_count(engine); i++) {
+        if (ps_worker_taken_number(engine->workers[i]) < number)
+            return false;
+    }
+    return true;
 }
 
 bool ps_engine_reached(const struct ps_engine *engine, uint64_t number)
 {
-    for (unsigned i = 0; i < engine->worker_count; i++) {
+    for (unsigned i = 0; i < ps_engine_worker_count(engine); i++) {
         if (ps_worker_done_number(engine->workers[i]) < number)
             return false;
     }
     return true;
+}
+
+uint64_t ps_engine_ordered(const struct ps_engine *engine, enum ps_phase *phase)
+{
+    *phase = engine->orders->phase;
+    return engine->orders->number;
 }
 
 bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t timeout_ms)
@@ -187,20 +226,19 @@ static void append_left(struct ps_lease **left, uint16_t channel, struct ps_leas
     }
 }
 
-/* Returns whether the next plan's source reads these events again. The position of a replayable source that
- * was closed has not moved past them, so carrying them over would duplicate them. A source that stayed open
- * does not read them again. */
+/* Returns whether the next plan's source reads these events again, for all their channels, required or optional: it
+ * is replayable, was closed, and its position has not moved past them. Carrying them over would duplicate them. */
 static bool will_be_replayed(const struct ps_lease *lease)
 {
-    return lease->promise && lease->batch->span_count > 0 && ps_window_is_detached(lease->batch->window);
+    return lease->batch->span_count > 0 && lease->batch->unreported;
 }
 
 /* Hands the lease to its batch's home worker, which releases it with the next orders: only that worker may
- * count it. Marks it failed, because it was not delivered: the position of a source that stayed open must not
+ * count it. Marks it failed, if it was not delivered or promised: the position of a source that stayed open must not
  * move past it. */
 static void discard(struct ps_engine *engine, struct ps_lease *lease)
 {
-    lease->failed = true;
+    lease->failed |= lease->settled < lease->count;
     unsigned home = ps_pool_worker(lease->batch->home);
     lease->next = engine->discard[home];
     engine->discard[home] = lease;
@@ -218,7 +256,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
 {
     struct ps_lease *left = NULL, **end = &left;
     *carried = *lost = (struct ps_left){0};
-    for (unsigned i = 0; i < engine->worker_count; i++) {
+    for (unsigned i = 0; i < ps_engine_worker_count(engine); i++) {
         *end = ps_worker_take_left(engine->workers[i]);
         while (*end != NULL)
             end = &(*end)->next;
@@ -226,15 +264,18 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
     for (size_t i = 0; i < plan->spec->channel_count; i++) {
         const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
         struct ps_channel_plan *to = ps_plan_channel_after(next, &plan->channels[i]);
-        struct ps_lease *list =
-            stage->ops->channel->strip != NULL ? stage->ops->channel->strip(stage->plan) : NULL;
+        const struct ps_channel_ops *ops = stage->ops->channel;
+        if (next == NULL && ops->save != NULL)
+            ops->save(stage->plan);
+        struct ps_lease *list = ops->strip != NULL ? ops->strip(stage->plan) : NULL;
         append_left(&left, (uint16_t)i, &list);
         struct ps_lease *keep = NULL, **keep_end = &keep;
         while (list != NULL) {
             struct ps_lease *lease = list;
             list = lease->next;
             lease->next = NULL;
-            if (next != NULL && will_be_replayed(lease)) {
+            bool durable = lease->settled == lease->count; /* it is on disk, and was not home yet */
+            if (durable || (next != NULL && will_be_replayed(lease))) {
                 discard(engine, lease);
             } else if (to != NULL) {
                 count_left(carried, lease);
@@ -254,12 +295,17 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
 
 unsigned ps_engine_worker_count(const struct ps_engine *engine)
 {
-    return engine->worker_count;
+    return (unsigned)ps_mark_read(&engine->worker_count);
 }
 
 struct ps_worker *ps_engine_worker(struct ps_engine *engine, unsigned id)
 {
     return engine->workers[id];
+}
+
+struct ps_letters *ps_engine_letters(struct ps_engine *engine)
+{
+    return engine->letters;
 }
 
 struct ps_depot *ps_engine_depot(struct ps_engine *engine)
@@ -270,7 +316,7 @@ struct ps_depot *ps_engine_depot(struct ps_engine *engine)
 uint64_t ps_engine_batches_out(const struct ps_engine *engine)
 {
     uint64_t out = 0;
-    for (unsigned i = 0; i < engine->worker_count; i++)
+    for (unsigned i = 0; i < ps_engine_worker_count(engine); i++)
         out += ps_pool_out_count(engine->pools[i]);
     return out;
 }
@@ -280,9 +326,4 @@ const struct ps_orders *ps_engine_orders(const struct ps_engine *engine)
     const struct ps_orders *orders = rcu_dereference(engine->orders);
     PS_TSAN_ACQUIRE(orders);
     return orders;
-}
-
-struct ps_spsc *ps_engine_home_ring(struct ps_engine *engine, unsigned from, unsigned to)
-{
-    return engine->home[from * engine->worker_count + to];
 }

@@ -1,24 +1,22 @@
 /* The engine: workers, memory, and the one RCU pointer through which the control thread tells the workers
  * what to do.
  *
- * Thread: control, except ps_engine_orders and ps_engine_home_ring (workers). The control thread holds no
- * lock that workers take while it waits for them. */
+ * Thread: control, except ps_engine_orders (workers). The control thread holds no lock that workers take while
+ * it waits for them. */
 #pragma once
 
 #include "core/engine/plan.h"
 #include "core/engine/worker.h"
-#include "rings/spsc.h"
 
 struct ps_engine;
 
 struct ps_engine_settings {
     unsigned worker_count;
     uint64_t memory_budget_bytes; /* for blocks */
-    uint32_t batches_max;         /* of one worker */
-    uint16_t leases_max;          /* of one batch */
     struct ps_texts cpus;         /* as in ps_agent_options */
     enum ps_idle idle;
-    bool simulated; /* no threads: the caller runs ps_worker_cycle */
+    uint64_t park_max_ns; /* how long a worker sleeps at most; 0: a second */
+    bool simulated;       /* no threads: the caller runs ps_worker_cycle */
 };
 
 struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, struct ps_err *err);
@@ -27,17 +25,25 @@ void ps_engine_destroy(struct ps_engine *engine);
 
 enum ps_status ps_engine_start(struct ps_engine *engine, struct ps_err *err);
 
-/* Whether this plan can run on the engine as it was created. If not, the error names the setting that needs a
- * restart. */
-enum ps_status ps_engine_fits(const struct ps_engine *engine, const struct ps_plan *plan, struct ps_err *err);
+/* Makes and starts more workers, until there are `worker_count`. A worker without units costs a parked thread. They
+ * carry out the orders given last, and all later ones. `cpus` as in ps_agent_options, for those that are started.
+ * On failure those that were started stay. Metrics must not read meanwhile. */
+enum ps_status ps_engine_grow(struct ps_engine *engine, unsigned worker_count, struct ps_texts cpus,
+                              struct ps_err *err);
 
-/* Publishes new orders, wakes all workers, and waits for a grace period, after which no worker uses the old
- * orders. `next`: in a reload, the plan that will follow. Returns the number of the orders. */
+/* Publishes new orders and wakes all workers; does not wait for them. `next`: in a reload, the plan that will
+ * follow. Returns the number of the orders. */
 uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
                          struct ps_plan *next);
 
+/* Whether every worker has begun to carry out orders of this number; after RUN: has the plan's runners. */
+bool ps_engine_taken(const struct ps_engine *engine, uint64_t number);
+
 /* Whether every worker has carried out orders of this number. */
 bool ps_engine_reached(const struct ps_engine *engine, uint64_t number);
+
+/* Number and phase of the last orders. */
+uint64_t ps_engine_ordered(const struct ps_engine *engine, enum ps_phase *phase);
 
 /* Waits for ps_engine_reached, at most `timeout_ms`. Not in a simulation. */
 bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t timeout_ms);
@@ -52,8 +58,8 @@ struct ps_left {
  *
  *   carried over   to the front of the channel of the same name and type in `next`, in order; also when no
  *                  sink takes from it
- *   released       with the next orders: leases of replayable sources that were closed, because the new
- *                  source reads those events again
+ *   released       with the next orders: leases of batches that replayable sources had open when they were
+ *                  closed (`unreported`), because the new source reads those events again
  *   lost           all others, and all when `next` is NULL: counted in *lost and released with the next
  *                  orders. In a reload none of a source that stays open: PAUSE emptied the channels that
  *                  `next` does not keep */
@@ -63,10 +69,10 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
 unsigned ps_engine_worker_count(const struct ps_engine *engine);
 struct ps_worker *ps_engine_worker(struct ps_engine *engine, unsigned id);
 struct ps_depot *ps_engine_depot(struct ps_engine *engine);
+/* The writer of its dead letters. Thread: any. */
+struct ps_letters *ps_engine_letters(struct ps_engine *engine);
 /* Batches that are in use, of all pools. */
 uint64_t ps_engine_batches_out(const struct ps_engine *engine);
 
 /* ---- for workers ---- */
 const struct ps_orders *ps_engine_orders(const struct ps_engine *engine);
-/* The way-home ring from one worker to another; NULL from a worker to itself. */
-struct ps_spsc *ps_engine_home_ring(struct ps_engine *engine, unsigned from, unsigned to);

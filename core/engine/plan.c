@@ -1,14 +1,19 @@
 #include "core/engine/plan.h"
+#include "core/quantity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BUDGET_MIN_BYTES (UINT64_C(16) << 20)
+/* Of what the process may use; more is warned about. */
+#define BUDGET_PERCENT_MAX 75U
 /* Every source instance keeps two blocks of its own, and fills six: with less, idle ones would starve others
- * for ever. */
-#define BUDGET_SOURCE_BYTES (UINT64_C(8) * PS_BLOCK_BYTES)
-/* Of the blocks: all channels together; the rest is for open batches and what sinks hold in flight. */
+ * for ever. Every channel and every sink may hold one batch. What a source has in a channel may be more than it is
+ * charged with (ps_batch_charge). */
+#define BUDGET_SOURCE_BYTES (PS_BATCH_FILL_BYTES + UINT64_C(2) * PS_BLOCK_BYTES)
+#define BUDGET_PRODUCER_BYTES (UINT64_C(2) * PS_BLOCK_BYTES)
+/* Of the blocks that are left: all channels together; the rest is for what sinks hold in flight. */
 #define CHANNELS_PERCENT 70
 #define CLIENT_QUEUE_MIN_BYTES (UINT64_C(1) << 20)
 /* More in flight than a round trip needs only costs memory: a client library adds some 400 bytes to each
@@ -23,15 +28,25 @@ uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
     return (uint32_t)(quarter < limit ? quarter : limit);
 }
 
-/* Clients whose library queues events: one for each sink and each instance of a source. */
+static bool channel_has_clients(const struct ps_agent_spec *spec, unsigned channel)
+{
+    return spec->channels[channel].stage.ops->client_holds_events;
+}
+
+/* Clients whose library queues events: one for each sink and each instance of a source, and one for each of these at
+ * the channel. */
 static unsigned client_count(const struct ps_agent_spec *spec)
 {
     unsigned clients = 0;
     for (size_t i = 0; i < spec->sink_count; i++)
-        clients += spec->sinks[i].stage.ops->client_holds_events;
+        clients +=
+            spec->sinks[i].stage.ops->client_holds_events + channel_has_clients(spec, spec->sinks[i].channel);
     for (size_t i = 0; i < spec->source_count; i++) {
-        if (spec->sources[i].stage.ops->client_holds_events)
-            clients += (unsigned)spec->sources[i].common->workers;
+        const struct ps_source_spec *source = &spec->sources[i];
+        unsigned each = source->stage.ops->client_holds_events;
+        for (size_t k = 0; k < source->channel_count; k++)
+            each += channel_has_clients(spec, source->channels[k]);
+        clients += each * (unsigned)source->common->workers;
     }
     return clients;
 }
@@ -46,13 +61,39 @@ static uint64_t client_queue_bytes(const struct ps_plan *plan)
                                             : share;
 }
 
+/* Blocks without which some component could stop others for ever. A sink of a channel that makes batches of its own (it has
+ * `leave`) fills them as a source does. */
+static uint64_t blocks_needed(const struct ps_agent_spec *spec)
+{
+    uint64_t needed = (spec->channel_count + spec->sink_count) * PS_BATCH_FILL_BYTES;
+    for (size_t i = 0; i < spec->sink_count; i++) {
+        if (spec->channels[spec->sinks[i].channel].stage.ops->channel->leave != NULL)
+            needed += BUDGET_SOURCE_BYTES;
+    }
+    for (size_t i = 0; i < spec->source_count; i++)
+        needed += (uint64_t)spec->sources[i].common->workers *
+                  (BUDGET_SOURCE_BYTES + spec->sources[i].channel_count * BUDGET_PRODUCER_BYTES);
+    return needed;
+}
+
 static uint64_t budget_needed(const struct ps_agent_spec *spec)
 {
-    uint64_t needed = 0;
-    for (size_t i = 0; i < spec->source_count; i++)
-        needed += (uint64_t)spec->sources[i].common->workers * BUDGET_SOURCE_BYTES;
-    needed += client_count(spec) * 2 * CLIENT_QUEUE_MIN_BYTES;
+    uint64_t needed = blocks_needed(spec) + client_count(spec) * 2 * CLIENT_QUEUE_MIN_BYTES;
     return needed > BUDGET_MIN_BYTES ? needed : BUDGET_MIN_BYTES;
+}
+
+/* How much each channel and each sink may hold: together with what the sources need, and the workers' caches of
+ * free blocks, not more than there is. So none of them can stop the others. */
+static void share_blocks(struct ps_plan *plan)
+{
+    const struct ps_agent_spec *spec = plan->spec;
+    uint64_t used = blocks_needed(spec) + ps_block_caches_bytes(plan->block_budget_bytes, plan->worker_count);
+    uint64_t rest = plan->block_budget_bytes > used ? plan->block_budget_bytes - used : 0;
+    uint64_t channels = rest / 100 * CHANNELS_PERCENT;
+    plan->channel_quota_bytes =
+        PS_BATCH_FILL_BYTES + channels / (spec->channel_count > 0 ? spec->channel_count : 1);
+    plan->sink_quota_bytes =
+        PS_BATCH_FILL_BYTES + (rest - channels) / (spec->sink_count > 0 ? spec->sink_count : 1);
 }
 
 static uint64_t budget_of(const struct ps_agent_spec *spec, const struct ps_machine *machine)
@@ -66,52 +107,24 @@ static uint64_t budget_of(const struct ps_agent_spec *spec, const struct ps_mach
     return budget < needed ? needed : budget;
 }
 
-static unsigned decide_workers(const struct ps_agent_spec *spec, const struct ps_machine *machine)
-{
-    size_t units = spec->sink_count;
-    unsigned widest = 1;
-    for (size_t i = 0; i < spec->source_count; i++) {
-        unsigned instances = (unsigned)spec->sources[i].common->workers;
-        units += instances;
-        widest = instances > widest ? instances : widest;
-    }
-    if (spec->options.workers > 0)
-        return (unsigned)spec->options.workers > widest ? (unsigned)spec->options.workers : widest;
-    size_t count = machine->cores > 1 ? machine->cores - 1 : 1;
-    if (count > units)
-        count = units > 0 ? units : 1;
-    if (count < widest)
-        count = widest;
-    return count > PS_WORKERS_MAX ? PS_WORKERS_MAX : (unsigned)count;
-}
-
-/* Places source instances and then sinks on the workers in turn. With one worker everything is on it; with
- * more, a source and its sink are on different ones. */
-static void place_units(struct ps_plan *plan)
-{
-    struct ps_agent_spec *spec = plan->spec;
-    unsigned next = 0;
-    for (size_t i = 0; i < spec->source_count; i++) {
-        struct ps_source_plan *source = &plan->sources[i];
-        source->spec = &spec->sources[i];
-        source->instance_count = (unsigned)spec->sources[i].common->workers;
-        source->workers = ps_arena_alloc(spec->arena, source->instance_count * sizeof *source->workers);
-        for (unsigned k = 0; k < source->instance_count; k++)
-            source->workers[k] = next++ % plan->worker_count;
-    }
-    for (size_t i = 0; i < spec->sink_count; i++) {
-        plan->sinks[i].spec = &spec->sinks[i];
-        plan->sinks[i].worker = next++ % plan->worker_count;
-    }
-}
-
 static unsigned number_of(unsigned *count, unsigned *workers, unsigned worker)
 {
     workers[*count] = worker;
     return (*count)++;
 }
 
-/* Numbers producers (one per source instance and channel) and consumers (one per sink) of each channel. */
+/* Returns a sink before this one that is in the same group and takes from the same channel; NULL: none. */
+static const struct ps_sink_plan *same_consumer(const struct ps_plan *plan, size_t sink)
+{
+    const struct ps_sink_spec *sinks = plan->spec->sinks;
+    for (size_t i = 0; i < sink && sinks[sink].group != NULL; i++) {
+        if (sinks[i].group == sinks[sink].group && sinks[i].channel == sinks[sink].channel)
+            return &plan->sinks[i];
+    }
+    return NULL;
+}
+
+/* Numbers producers (one per source instance and channel) and consumers (one per sink, or per group) of each channel. */
 static void connect_channels(struct ps_plan *plan)
 {
     struct ps_agent_spec *spec = plan->spec;
@@ -139,36 +152,73 @@ static void connect_channels(struct ps_plan *plan)
                 source->producers[k * count + c] =
                     number_of(&channel->producer_count, channel->producer_workers, source->workers[k]);
         }
-        if (1 + 2 * count > plan->leases_max)
-            plan->leases_max = (uint16_t)(1 + 2 * count);
     }
     for (size_t i = 0; i < spec->sink_count; i++) {
         struct ps_channel_plan *channel = &plan->channels[spec->sinks[i].channel];
-        plan->sinks[i].consumer =
-            number_of(&channel->consumer_count, channel->consumer_workers, plan->sinks[i].worker);
+        const struct ps_sink_plan *other = same_consumer(plan, i);
+        plan->sinks[i].consumer = other != NULL ? other->consumer
+                                                : number_of(&channel->consumer_count,
+                                                            channel->consumer_workers, plan->sinks[i].worker);
     }
 }
 
+/* Code, compiled rules, the process that compiles them, TLS, threads and children of exec sources need memory too:
+ * when the process reaches its cgroup's limit, the kernel kills it. */
+static const char *memory_warning(const struct ps_plan *plan, const struct ps_machine *machine)
+{
+    uint64_t needed = budget_needed(plan->spec);
+    if (plan->spec->options.memory_budget <= 0 && machine->heap_hint_bytes > 0 &&
+        machine->heap_hint_bytes < needed)
+        return ps_arena_format(
+            plan->spec->arena,
+            "-Xmx asks for %s of memory, and these components need at least %s, which is used: "
+            "raise -Xmx, or set penstock.memory.budget",
+            ps_quantity_print_bytes(machine->heap_hint_bytes).text, ps_quantity_print_bytes(needed).text);
+    uint64_t limit_bytes = machine->memory_bytes / 100 * BUDGET_PERCENT_MAX;
+    if (plan->memory_budget_bytes <= limit_bytes)
+        return NULL;
+    return ps_arena_format(
+        plan->spec->arena,
+        "the memory budget is %s, more than %u %% of the %s that this process may use "
+        "(RAM, or its cgroup's limit): lower penstock.memory.budget, or raise the limit (systemd: "
+        "MemoryMax=)",
+        ps_quantity_print_bytes(plan->memory_budget_bytes).text, BUDGET_PERCENT_MAX,
+        ps_quantity_print_bytes(machine->memory_bytes).text);
+}
+
 struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
-                               unsigned worker_count, struct ps_err *err)
+                               const struct ps_plan *before, struct ps_err *err)
 {
     struct ps_plan *plan = ps_must_alloc(1, sizeof *plan, "a plan");
     plan->spec = spec;
-    plan->leases_max = 3;
     plan->memory_budget_bytes = budget_of(spec, machine);
-    plan->worker_count = worker_count > 0 ? worker_count : decide_workers(spec, machine);
+    plan->memory_warning = memory_warning(plan, machine);
     plan->sources = ps_arena_alloc(spec->arena, (spec->source_count + 1) * sizeof *plan->sources);
     plan->channels = ps_arena_alloc(spec->arena, (spec->channel_count + 1) * sizeof *plan->channels);
     plan->sinks = ps_arena_alloc(spec->arena, (spec->sink_count + 1) * sizeof *plan->sinks);
     if (plan->memory_budget_bytes < budget_needed(spec)) {
-        ps_err_set(err, "penstock.memory.budget is %llu bytes: at least %llu MiB are needed",
-                   (unsigned long long)plan->memory_budget_bytes,
-                   (unsigned long long)(budget_needed(spec) >> 20));
+        ps_err_set(err, "penstock.memory.budget is %s: at least %s are needed",
+                   ps_quantity_print_bytes(plan->memory_budget_bytes).text,
+                   ps_quantity_print_bytes(budget_needed(spec)).text);
         ps_plan_destroy(plan);
         return NULL;
     }
     plan->block_budget_bytes = plan->memory_budget_bytes - client_count(spec) * client_queue_bytes(plan);
-    place_units(plan);
+    plan->reserved_bytes = before != NULL ? before->reserved_bytes : plan->block_budget_bytes;
+    /* A client library went, or the budget was raised. */
+    if (plan->block_budget_bytes > plan->reserved_bytes)
+        plan->block_budget_bytes = plan->reserved_bytes;
+    if (plan->block_budget_bytes < blocks_needed(spec)) {
+        ps_err_set(err,
+                   "the new configuration needs %s of memory for its batches, and the agent has reserved %s: "
+                   "restart the agent",
+                   ps_quantity_print_bytes(blocks_needed(spec)).text,
+                   ps_quantity_print_bytes(plan->block_budget_bytes).text);
+        ps_plan_destroy(plan);
+        return NULL;
+    }
+    ps_plan_place(plan, machine, before);
+    share_blocks(plan);
     connect_channels(plan);
     if (ps_topology_check(plan, err) != PS_OK) {
         ps_plan_destroy(plan);
@@ -200,8 +250,7 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
         .instances = 1,
         .batch_events_max = (uint32_t)spec->options.batch_events,
         .memory_budget_bytes = plan->memory_budget_bytes,
-        .channel_quota_bytes = plan->block_budget_bytes / 100 * CHANNELS_PERCENT /
-                               (spec->channel_count > 0 ? spec->channel_count : 1),
+        .channel_quota_bytes = plan->channel_quota_bytes,
         .client_queue_bytes = client_queue_bytes(plan),
         .program = spec->program,
         .running = plan->running,
@@ -299,6 +348,8 @@ static void unbuild_rest(struct ps_plan *plan)
         teardown_stage(&channel->spec->stage);
         free(channel->counters);
         channel->counters = NULL;
+        free(channel->waiters);
+        channel->waiters = NULL;
     }
 }
 
@@ -306,6 +357,15 @@ static void plan_unbuild(struct ps_plan *plan)
 {
     unbuild_sources(plan);
     unbuild_rest(plan);
+}
+
+void ps_plan_start(struct ps_plan *plan)
+{
+    for (size_t i = 0; i < plan->spec->channel_count; i++) {
+        const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
+        if (stage->ops->channel->start != NULL)
+            stage->ops->channel->start(stage->plan);
+    }
 }
 
 enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err)
@@ -316,10 +376,15 @@ enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err)
         struct ps_context context = context_for(plan, &channel->spec->stage);
         context.producers = channel->producer_count;
         context.consumers = channel->consumer_count;
-        if (build_stage(&channel->spec->stage, &context, err) != PS_OK)
-            goto failed;
         size_t sides = channel->producer_count + channel->consumer_count + 1;
         channel->counters = ps_must_alloc_aligned(sides * sizeof *channel->counters, "a channel's counters");
+        context.counters = channel->counters;
+        if (build_stage(&channel->spec->stage, &context, err) != PS_OK) {
+            free(channel->counters);
+            channel->counters = NULL;
+            goto failed;
+        }
+        channel->waiters = ps_must_alloc_aligned(sizeof *channel->waiters, "a channel's waiters");
     }
     for (; plan->built_sinks < spec->sink_count; plan->built_sinks++) {
         const struct ps_stage_spec *stage = &plan->sinks[plan->built_sinks].spec->stage;

@@ -1,16 +1,17 @@
 /* The plan: what an agent runs. The control thread makes it from specs (bound stages) and publishes it to the
- * workers with one RCU pointer. From then on it is const, except the channels' rings.
+ * workers with one RCU pointer. From then on it is const, except the channels' rings and
+ * waiters.
  *
  * A plan places every *unit* (one instance of a source, or a sink) on one worker. */
 #pragma once
 
+#include "core/engine/processor.h"
 #include "core/stage.h"
+#include "rings/waiters.h"
 
 #define PS_WORKERS_MAX 64U
 #define PS_CHANNELS_PER_SOURCE_MAX 64U
 #define PS_UNITS_MAX 4096U /* source instances plus sinks */
-/* Batch descriptors whose home is one worker: as many of its batches can be in use at once. */
-#define PS_BATCHES_PER_WORKER_MAX 16384U
 
 enum ps_idle { PS_IDLE_AUTO, PS_IDLE_SPIN, PS_IDLE_PARK };
 
@@ -36,6 +37,7 @@ struct ps_stage_spec {
     void *plan; /* ops->plan_size bytes, bound */
     /* Type and all properties in one text. Equal texts: unchanged over a reload. NULL: never equal. */
     const char *fingerprint;
+    bool unchanged; /* a reload: the running plan has the same stage (ps_plan_adopt) */
 };
 
 struct ps_source_spec {
@@ -52,16 +54,36 @@ struct ps_source_spec {
 struct ps_source_common {
     int64_t backoff_increment_ms, backoff_max_ms; /* Flume's PollableSource keys */
     int64_t workers;                              /* penstock.workers */
+    const char *deadletter;                       /* penstock.deadletter: a directory; NULL: none */
 };
 extern const struct ps_option ps_source_common_rows[];
+
+/* Options that every sink has besides its own rows: ps_sink_common_rows. All zero: as Flume. */
+struct ps_sink_common {
+    const char *deadletter;                  /* penstock.deadletter: a directory; NULL: none */
+    int64_t retry_max;                       /* penstock.retry.max; 0: no limit */
+    int64_t backoff_step_ms, backoff_max_ms; /* penstock.retry.backoff and .backoff.max; 0: Flume's */
+};
+extern const struct ps_option ps_sink_common_rows[];
 
 struct ps_channel_spec {
     struct ps_stage_spec stage;
 };
 
+/* A sink group with a processor. Its sinks are on one worker, and are one consumer of their channel. */
+struct ps_group_spec {
+    const char *name;                      /* "g1" */
+    const char *component;                 /* "sink group g1" */
+    struct ps_processor_settings settings; /* settings.count: its sinks */
+    const char *fingerprint;               /* as ps_stage_spec.fingerprint */
+};
+
 struct ps_sink_spec {
     struct ps_stage_spec stage;
     unsigned channel;
+    struct ps_sink_common common;
+    const struct ps_group_spec *group; /* or NULL */
+    unsigned member;                   /* its number in the group */
 };
 
 struct ps_agent_spec {
@@ -71,12 +93,14 @@ struct ps_agent_spec {
     struct ps_source_spec *sources;
     struct ps_channel_spec *channels;
     struct ps_sink_spec *sinks;
-    size_t source_count, channel_count, sink_count;
+    struct ps_group_spec *groups;
+    size_t source_count, channel_count, sink_count, group_count;
     const char *(*system_property)(const void *argument, const char *name);
     const struct ps_stage_ops *(*sub_stage)(struct ps_context *context, enum ps_kind kind, const char *type,
                                             const struct ps_pairs *pairs, void **plan, struct ps_err *err);
     void *argument;      /* for both functions */
     const char *program; /* as in ps_context */
+    bool verbose;        /* the start of the log has the engine's part, too (-v) */
 };
 
 struct ps_source_plan {
@@ -91,17 +115,24 @@ struct ps_source_plan {
     uint32_t batch_events_max;
 };
 
+/* Parked workers of one channel (core/engine/waiting.c). */
+struct ps_channel_waiters {
+    struct ps_waiters producers; /* with events for it that they could not put */
+    struct ps_waiters consumers; /* with a sink that found it empty */
+};
+
 struct ps_channel_plan {
     const struct ps_channel_spec *spec;
     unsigned producer_count, consumer_count;
     unsigned *producer_workers; /* worker of each producer */
     unsigned *consumer_workers;
     struct ps_counters *counters; /* one for each producer, then one for each consumer; each has one writer */
+    struct ps_channel_waiters *waiters;
 };
 
 struct ps_sink_plan {
     const struct ps_sink_spec *spec;
-    unsigned worker, consumer; /* consumer number at its channel */
+    unsigned worker, consumer; /* consumer number at its channel; the sinks of a group have the same */
 };
 
 struct ps_plan {
@@ -109,8 +140,12 @@ struct ps_plan {
     struct ps_agent_spec *spec;
     unsigned worker_count;
     uint64_t memory_budget_bytes; /* of the process */
+    /* The budget leaves too little of the machine for the rest, or is not what -Xmx says; NULL: neither. */
+    const char *memory_warning;
     uint64_t block_budget_bytes;  /* for blocks: the process's without the client libraries' shares */
-    uint16_t leases_max;
+    uint64_t reserved_bytes;      /* of blocks, at the agent's start: no later plan has more */
+    uint64_t channel_quota_bytes; /* of the blocks: what the leases in one channel may keep in use */
+    uint64_t sink_quota_bytes;    /* and those that one sink has taken */
     struct ps_source_plan *sources;
     struct ps_channel_plan *channels;
     struct ps_sink_plan *sinks;
@@ -132,21 +167,29 @@ struct ps_machine {
 void ps_machine_read(struct ps_machine *machine, const char *root);
 
 /* Decides workers, producers, consumers and batch limits, then calls ps_topology_check. Builds nothing:
- * `penstock check` uses it, too. `worker_count` 0: decided here. The plan owns the spec and its arena from
- * now on; on failure they are freed. Returns NULL on failure. Thread: control. */
+ * `penstock check` uses it, too. `before`: in a reload, the plan that runs, whose units keep their workers; NULL at
+ * a start. The plan owns the spec and its arena from now on; on failure they are freed. Returns NULL on failure.
+ * Thread: control. */
 struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
-                               unsigned worker_count, struct ps_err *err);
+                               const struct ps_plan *before, struct ps_err *err);
+
+/* Sets plan->worker_count, and the worker of every unit (core/engine/placement.c). For ps_plan_create. */
+void ps_plan_place(struct ps_plan *plan, const struct ps_machine *machine, const struct ps_plan *before);
 
 /* Builds every stage, channels first, except the stages of sources that stay open (ps_plan_adopt). On failure
  * nothing stays built. */
 enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err);
+
+/* Starts its channels: after ps_plan_build and ps_engine_carry_over, before workers run with it. */
+void ps_plan_start(struct ps_plan *plan);
 
 /* Tears down what was built, in reverse order, and frees the plan with its arena; then the older plans it
  * keeps, in the same way. */
 void ps_plan_destroy(struct ps_plan *plan);
 
 /* Marks the sources of `next` that a reload leaves open: those that are the same as in `plan`, including
- * their channels' names and their workers. */
+ * their channels' names and their workers; and the stages of sources, channels and sinks that are unchanged, also when
+ * they are opened again. */
 void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan);
 
 /* Returns the channel of `next` that takes over what is in `channel` of the plan before it: the one of the same
@@ -156,8 +199,8 @@ struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct
 /* Whether all fingerprints and options of two plans are equal: then a reload has nothing to do. */
 bool ps_plan_is_same(const struct ps_plan *a, const struct ps_plan *b);
 
-/* Whether they differ in options that take effect only at the next start: workers, CPUs, idle strategy,
- * memory budget. */
+/* Whether they differ in options that take effect only at the next start: fewer workers, CPUs of those that run,
+ * idle strategy, memory budget. `b` follows `a`. */
 bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b);
 
 /* Called when `next` has replaced `plan`: tears down the channels and sinks of `plan`, and keeps the rest, in
@@ -166,21 +209,23 @@ bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b);
 void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next,
                     bool (*is_used)(void *argument, const struct ps_plan *plan), void *argument);
 
-/* Checks every array bound, and that going home never blocks: a way-home ring (B -> A) holds more entries
- * than A has descriptors times the most leases of one batch. The error names the limit and the key to
- * change. */
+/* Checks every array bound. The error names the limit and the key to change. */
 enum ps_status ps_topology_check(const struct ps_plan *plan, struct ps_err *err);
 
-/* Entries that a way-home ring needs. */
-size_t ps_topology_home_entries(const struct ps_plan *plan);
-
-/* Batch descriptors of one worker of this plan, at most PS_BATCHES_PER_WORKER_MAX. */
-uint32_t ps_topology_batches(const struct ps_plan *plan);
-
-/* Describes workers, rings and budgets in text, for `penstock check` and the start of the log. Calls `line`
- * for each line. */
-void ps_plan_describe(const struct ps_plan *plan, void (*line)(void *argument, const char *text),
-                      void *argument);
+/* Describes the plan in text, for `penstock check` and the start of the log: the parts that are asked for, in this
+ * order. Calls `line` for each line. Thread: control. */
+enum ps_plan_part {
+    PS_PLAN_BUDGET = 1 << 0,      /* memory and workers */
+    PS_PLAN_COMPONENTS = 1 << 1,  /* what each component reads and writes, and where */
+    PS_PLAN_FLOWS = 1 << 2,       /* each way from a source to a sink, and what it promises */
+    PS_PLAN_EXPRESSIONS = 1 << 3, /* what the stages say of themselves: how expressions run */
+    PS_PLAN_ENGINE = 1 << 4,      /* which worker runs what, batches, rings */
+};
+void ps_plan_describe(const struct ps_plan *plan, unsigned parts,
+                      void (*line)(void *argument, const char *text), void *argument);
+/* Calls `probe` of every stage that has one and is not unchanged, for `penstock check --probe` and for a reload. Sets
+ * probe->component. Thread: control, or the helper thread of a reload. */
+void ps_plan_probe(const struct ps_plan *plan, struct ps_probe *probe);
 
 /* The largest batch of a flow into channels of these capacities: max(1, capacity / 4), at most `limit`. */
 uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit);

@@ -33,6 +33,15 @@ static bool same_source(const struct ps_plan *a_plan, const struct ps_source_spe
     return true;
 }
 
+static bool same_group(const struct ps_sink_spec *a, const struct ps_sink_spec *b)
+{
+    if (a->group == NULL || b->group == NULL)
+        return a->group == b->group;
+    return a->member == b->member && strcmp(a->group->name, b->group->name) == 0 &&
+           a->group->fingerprint != NULL && b->group->fingerprint != NULL &&
+           strcmp(a->group->fingerprint, b->group->fingerprint) == 0;
+}
+
 /* The agent's own keys that take effect on a reload. */
 static bool same_options(const struct ps_agent_options *a, const struct ps_agent_options *b)
 {
@@ -40,27 +49,35 @@ static bool same_options(const struct ps_agent_options *a, const struct ps_agent
            a->reload_timeout_ms == b->reload_timeout_ms && a->ready_stall_ms == b->ready_stall_ms;
 }
 
+/* "" when the worker is not pinned. */
+static const char *cpu_of(const struct ps_agent_options *options, unsigned worker)
+{
+    return worker < options->cpus.count ? options->cpus.items[worker] : "";
+}
+
 bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b)
 {
     const struct ps_agent_options *x = &a->spec->options, *y = &b->spec->options;
-    bool cpus = x->cpus.count == y->cpus.count;
-    for (size_t i = 0; cpus && i < x->cpus.count; i++)
-        cpus = strcmp(x->cpus.items[i], y->cpus.items[i]) == 0;
-    return !cpus || x->workers != y->workers || x->idle != y->idle || x->memory_budget != y->memory_budget;
+    bool cpus = true, fewer = y->workers != x->workers && y->workers > 0 && y->workers < a->worker_count;
+    for (unsigned i = 0; cpus && i < a->worker_count; i++)
+        cpus = strcmp(cpu_of(x, i), cpu_of(y, i)) == 0;
+    return !cpus || fewer || x->idle != y->idle || x->memory_budget != y->memory_budget;
 }
 
 bool ps_plan_is_same(const struct ps_plan *a_plan, const struct ps_plan *b_plan)
 {
     const struct ps_agent_spec *a = a_plan->spec, *b = b_plan->spec;
-    if (!same_options(&a->options, &b->options) || a->source_count != b->source_count ||
-        a->channel_count != b->channel_count || a->sink_count != b->sink_count)
+    if (!same_options(&a->options, &b->options) || a_plan->worker_count != b_plan->worker_count ||
+        a->source_count != b->source_count || a->channel_count != b->channel_count ||
+        a->sink_count != b->sink_count)
         return false;
     for (size_t i = 0; i < a->channel_count; i++) {
         if (!same_stage(&a->channels[i].stage, &b->channels[i].stage))
             return false;
     }
     for (size_t i = 0; i < a->sink_count; i++) {
-        if (!same_stage(&a->sinks[i].stage, &b->sinks[i].stage) || a->sinks[i].channel != b->sinks[i].channel)
+        if (!same_stage(&a->sinks[i].stage, &b->sinks[i].stage) ||
+            a->sinks[i].channel != b->sinks[i].channel || !same_group(&a->sinks[i], &b->sinks[i]))
             return false;
     }
     for (size_t i = 0; i < a->source_count; i++) {
@@ -88,8 +105,26 @@ struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct
     return NULL;
 }
 
+static void mark_unchanged(struct ps_agent_spec *next, const struct ps_agent_spec *spec)
+{
+    for (size_t i = 0; i < next->source_count; i++) {
+        for (size_t k = 0; k < spec->source_count; k++)
+            next->sources[i].stage.unchanged |= same_stage(&next->sources[i].stage, &spec->sources[k].stage);
+    }
+    for (size_t i = 0; i < next->channel_count; i++) {
+        for (size_t k = 0; k < spec->channel_count; k++)
+            next->channels[i].stage.unchanged |=
+                same_stage(&next->channels[i].stage, &spec->channels[k].stage);
+    }
+    for (size_t i = 0; i < next->sink_count; i++) {
+        for (size_t k = 0; k < spec->sink_count; k++)
+            next->sinks[i].stage.unchanged |= same_stage(&next->sinks[i].stage, &spec->sinks[k].stage);
+    }
+}
+
 void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan)
 {
+    mark_unchanged(next->spec, plan->spec);
     for (size_t i = 0; i < next->spec->source_count; i++) {
         struct ps_source_plan *source = &next->sources[i];
         for (size_t k = 0; k < plan->spec->source_count && source->adopts == NULL; k++) {

@@ -16,6 +16,8 @@ static void runner_home(struct ps_port *port, struct ps_lease **lease)
     ps_worker_send_home(port->runner->worker, lease);
 }
 
+static void runner_failed(struct ps_port *port, const struct ps_err *reason);
+
 void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const struct ps_stage_spec *spec,
                     unsigned instance, unsigned instances)
 {
@@ -36,13 +38,16 @@ void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const st
         .epoll_fd = -1,
         .wake_fd = ps_worker_wake_fd(worker),
         .blocks = ps_pool_cache(ps_worker_pool(worker)),
+        .pool = ps_worker_pool(worker),
         .runner = runner,
         .home = runner_home,
+        .failed = runner_failed,
     };
 }
 
 void ps_runner_fini(struct ps_runner *runner)
 {
+    ps_letterbox_close(runner->port.letterbox);
     free(runner->state);
     free(runner->counters);
     ps_tap_destroy(runner->tap);
@@ -81,28 +86,81 @@ static enum ps_status runner_open_stage(struct ps_runner *runner, struct ps_err 
     return ops->open != NULL ? ops->open(runner->spec->plan, runner->state, &runner->port, err) : PS_OK;
 }
 
+static void runner_set_status(struct ps_runner *runner, enum ps_runner_state status)
+{
+    __atomic_store_n(&runner->status, status, __ATOMIC_RELAXED);
+}
+
+/* `component`: of the stage itself, or of a link of its chain. */
+static void runner_note_failure(struct ps_runner *runner, const char *component, const struct ps_err *err)
+{
+    struct ps_err joined = *err, reason = {0};
+    const char *text = ps_err_join(&joined);
+    bool own = strcmp(component, runner->spec->component) == 0;
+    ps_err_set(&reason, "%s%s%s", own ? "" : component, own ? "" : ": ", text);
+    runner_set_error(runner, reason.text);
+    ps_count(runner->counters, PS_COUNTER_failures, 1);
+    ps_log(PS_LOG_ERROR, component, "%s; retrying every 3 s", text);
+}
+
+static void runner_rest(struct ps_runner *runner, const struct ps_now *now)
+{
+    runner_set_status(runner, PS_RUNNER_FAILED);
+    runner->retry_ns = runner->deadline_ns = now->mono_ns + OPEN_RETRY_NS;
+}
+
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
                     const struct ps_now *now)
 {
-    struct ps_err reason = *err;
-    if (failed != runner->spec)
-        ps_err_set(&reason, "%s: %s", failed->component, err->text);
-    runner_set_error(runner, reason.text);
-    struct ps_err logged = *err;
-    ps_log(PS_LOG_ERROR, failed->component, "%s; retrying every 3 s", ps_err_join(&logged));
-    __atomic_store_n(&runner->status, PS_RUNNER_FAILED, __ATOMIC_RELAXED);
-    runner->retry_ns = runner->deadline_ns = now->mono_ns + OPEN_RETRY_NS;
+    runner_note_failure(runner, failed->component, err);
+    runner_rest(runner, now);
+}
+
+/* Only notes it: the stage is inside one of its functions, so it is closed in the next cycle. */
+static void runner_failed(struct ps_port *port, const struct ps_err *reason)
+{
+    struct ps_runner *runner = port->runner;
+    if (runner->status != PS_RUNNER_OPEN)
+        return;
+    runner_note_failure(runner, port->component, reason);
+    runner_set_status(runner, PS_RUNNER_ENDING);
+}
+
+bool ps_runner_watch(struct ps_runner *runner, bool watch)
+{
+    struct ps_err err = {0};
+    struct epoll_event event = {.events = watch ? EPOLLIN : 0};
+    if (epoll_ctl(ps_worker_epoll_fd(runner->worker), EPOLL_CTL_MOD, runner->port.epoll_fd, &event) == 0)
+        return true;
+    ps_err_set(&err, "cannot watch the epoll descriptor: %s", strerror(errno));
+    ps_port_failed(&runner->port, &err);
+    return false;
+}
+
+bool ps_runner_open_letterbox(struct ps_runner *runner, const struct ps_now *now)
+{
+    struct ps_err err = {0};
+    if (runner->letters_directory == NULL || runner->port.letterbox != NULL)
+        return true;
+    runner->port.letterbox = ps_letterbox_open(ps_worker_letters(runner->worker), runner->letters_directory,
+                                               runner->letters_agent, runner->port.wake_fd, &err);
+    if (runner->port.letterbox != NULL)
+        return true;
+    ps_runner_fail(runner, runner->spec, &err, now);
+    return false;
 }
 
 /* On failure nothing stays open: the stage undid its own part. */
 static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
 {
     struct ps_err err = {0};
+    if (!ps_runner_open_letterbox(runner, now))
+        return false;
     if (runner_open_stage(runner, &err) == PS_OK) {
         runner_set_error(runner, "");
         __atomic_store_n(&runner->start_ms, now->wall_ms, __ATOMIC_RELAXED);
         __atomic_store_n(&runner->stop_ms, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&runner->status, PS_RUNNER_OPEN, __ATOMIC_RELAXED);
+        runner_set_status(runner, PS_RUNNER_OPEN);
         runner->deadline_ns = now->mono_ns;
         return true;
     }
@@ -122,15 +180,47 @@ bool ps_runner_open(struct ps_runner *runner, const struct ps_now *now)
     return runner_try_open(runner, now);
 }
 
+void ps_runner_note(struct ps_runner *runner, const struct ps_runner_look *look)
+{
+    struct ps_runner_look *to = &runner->look;
+    __atomic_store_n(&to->held, look->held, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->open_events, look->open_events, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->rests_until_ns, look->rests_until_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->waits_since_ns, look->waits_since_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->waits_for, look->waits_for, __ATOMIC_RELAXED);
+}
+
+void ps_source_runner_note(struct ps_source_runner *runner)
+{
+    enum ps_metrics_wait waits_for = PS_METRICS_WAITS_NOT;
+    if (runner->chain != NULL && !runner->routed)
+        waits_for = PS_METRICS_WAITS_FOR_CHAIN;
+    else if (runner->waiting)
+        waits_for = runner->chain != NULL ? PS_METRICS_WAITS_FOR_CHANNEL : PS_METRICS_WAITS_FOR_MEMORY;
+    ps_runner_note(&runner->base, &(struct ps_runner_look){
+                                      .held = ps_window_outstanding(runner->window),
+                                      .open_events = runner->batch != NULL ? runner->batch->count : 0,
+                                      .rests_until_ns = runner->backoff_until_ns,
+                                      .waits_since_ns = runner->waiting ? runner->waiting_since_ns : 0,
+                                      .waits_for = waits_for,
+                                  });
+}
+
 void ps_runner_close(struct ps_runner *runner, const struct ps_now *now)
 {
     const struct ps_stage_ops *ops = runner->spec->ops;
-    if (runner->status == PS_RUNNER_OPEN && ops->close != NULL)
+    if (ps_runner_has_stage(runner) && ops->close != NULL)
         ops->close(runner->spec->plan, runner->state);
     if (runner->port.epoll_fd >= 0)
         close(runner->port.epoll_fd);
     runner->port.epoll_fd = -1;
-    __atomic_store_n(&runner->status, PS_RUNNER_CLOSED, __ATOMIC_RELAXED);
+    runner_set_status(runner, PS_RUNNER_CLOSED);
     __atomic_store_n(&runner->stop_ms, now->wall_ms, __ATOMIC_RELAXED);
     runner->deadline_ns = PS_NEVER;
+}
+
+void ps_runner_end(struct ps_runner *runner, const struct ps_now *now)
+{
+    ps_runner_close(runner, now);
+    runner_rest(runner, now);
 }

@@ -12,7 +12,21 @@
 
 struct ps_worker;
 
-enum ps_runner_state { PS_RUNNER_CLOSED, PS_RUNNER_OPEN, PS_RUNNER_FAILED };
+enum ps_runner_state {
+    PS_RUNNER_CLOSED,
+    PS_RUNNER_OPEN,
+    PS_RUNNER_ENDING, /* the open stage said that it failed: to be closed, and then FAILED */
+    PS_RUNNER_FAILED, /* closed; to be opened again */
+};
+
+/* What the dump shows of a runner. The worker writes it at the end of each turn; any thread reads it, relaxed. */
+struct ps_runner_look {
+    uint64_t held;           /* source: batches that are not home; sink: leases */
+    uint64_t open_events;    /* source: in the open batch */
+    uint64_t rests_until_ns; /* monotonic: back-off */
+    uint64_t waits_since_ns; /* monotonic; 0: it waits for nothing */
+    uint32_t waits_for;      /* enum ps_metrics_wait */
+};
 
 /* What source and sink runners share: opening, and what metrics read. */
 struct ps_runner {
@@ -26,8 +40,11 @@ struct ps_runner {
     uint32_t status;      /* enum ps_runner_state; relaxed reads from any thread */
     int64_t start_ms, stop_ms;
     pthread_mutex_t lock; /* guards error; taken when opening, never in work */
-    char error[256];      /* why it is not open */
+    char error[256];      /* why it failed, until it is open again */
+    struct ps_runner_look look;
     struct ps_tap *tap;
+    /* Of its dead letters: the plan's agent and directory; NULL: it has none. */
+    const char *letters_agent, *letters_directory;
     unsigned instance;
 };
 
@@ -36,6 +53,12 @@ struct ps_link {
     const struct ps_stage_spec *spec;
     void *state;
     struct ps_port port;
+};
+
+/* Why batches were closed since the last line about it; counted while the log has DEBUG. */
+struct ps_source_closes {
+    uint64_t full, hungry, asked, draining, events;
+    uint64_t said_ns;
 };
 
 struct ps_source_runner {
@@ -51,68 +74,145 @@ struct ps_source_runner {
     struct ps_window *window;
     struct ps_batch *batch; /* the open one, which the source fills */
     struct ps_lease *chain; /* of the closed batch that is in the chain or waits for a channel; or NULL */
+    uint64_t chain_wait_ns; /* since when the chain has waited; 0: it does not */
+    uint32_t rows_max;      /* of a batch, by what the chain makes of them; 0: nothing is known yet */
     size_t chain_stage;     /* the next interceptor; their count + 1: the selector is done, too */
     bool routed;
     struct ps_lease **pending; /* by slot (2 * channel + optional): made and not put yet */
+    struct ps_carved *marks;   /* by channel: of the lease that was put there last */
     bool waiting;              /* the source was told `paused` */
     bool watched;              /* its epoll wakes the worker */
     uint64_t waiting_since_ns;
+    uint64_t blocked; /* time spent waiting, see ps_source_runner_blocked_ns; any thread reads it */
     uint64_t backoff_until_ns;
     unsigned backoff_count;
     bool draining, drained;
+    uint64_t joined;                   /* waiters that it joined: bit by number of its channel */
     struct ps_histogram *batch_events; /* events of each closed batch */
+    struct ps_source_closes closes;
+};
+
+/* The offered lease, while its events become dead letters because its attempts are used up. */
+struct ps_sink_burial {
+    bool begun;
+    uint32_t position; /* of the next event */
+    uint64_t last;     /* number of the last letter */
 };
 
 struct ps_sink_runner {
     struct ps_runner base;
+    const struct ps_sink_spec *spec;
+    struct ps_sink_group *group; /* its sink group (core/engine/sink_group.h); or NULL */
     struct ps_channel_plan *channel;
     unsigned consumer;
     struct ps_counters *channel_counters; /* of this consumer */
     struct ps_lease *offered;             /* taken from the channel, not taken by the sink yet */
     uint64_t inflight;                    /* leases that the sink has taken */
+    uint64_t inflight_bytes, quota_bytes; /* the memory they keep in use; its limit */
     uint64_t backoff_until_ns;
-    unsigned failures;
+    unsigned failures; /* in a row */
+    struct ps_sink_burial burial;
     bool recalled, empty;
+    bool leaves; /* the agent stops, and what is in the channel may stay there */
+    bool told;   /* ENDING: its group knows that it failed */
+    bool given;  /* its group knows that the offered lease is its own */
+    bool wants;  /* it took all that there was, or its turn was over: it takes the next lease, too */
+    bool joined; /* the channel's waiters */
     struct ps_lease *recall_list;
     struct ps_histogram *latency; /* from a batch's opening to its delivery, per event */
     /* Monotonic: when it last delivered something, or last had nothing to deliver. Any thread reads it. */
     uint64_t progress_ns;
     uint32_t has_events; /* it holds leases, or its channel is not empty; any thread reads it */
+    /* In a group; any thread reads them. */
+    uint32_t member_state; /* enum ps_metrics_member */
+    uint64_t penalised_until_ns;
 };
 
 /* ---- base (core/engine/runner.c) ---- */
 void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const struct ps_stage_spec *spec,
                     unsigned instance, unsigned instances);
 void ps_runner_fini(struct ps_runner *runner);
+/* Opens port.letterbox if the stage has dead letters and it is not open yet. Returns false when that failed: then the
+ * stage has failed to open. */
+bool ps_runner_open_letterbox(struct ps_runner *runner, const struct ps_now *now);
+/* Whether every dead letter of the stage is on disk. */
+static inline bool ps_runner_letters_written(const struct ps_runner *runner)
+{
+    const struct ps_letterbox *box = runner->port.letterbox;
+    return PS_LIKELY(box == NULL) || ps_letterbox_written(box) == ps_letterbox_sent(box);
+}
 /* Opens the stage when it is closed, or when it failed to open and the next try is due. Returns whether it is
  * open. */
 bool ps_runner_open(struct ps_runner *runner, const struct ps_now *now);
-/* The stage, or a link of its chain (`failed`), could not be opened: logs it, keeps the reason for metrics
- * and /healthz, and sets the time of the next try. */
+/* The stage, or a link of its chain (`failed`), could not be opened: logs and counts it, keeps the reason for
+ * metrics and /readyz, and sets the time of the next try. */
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
                     const struct ps_now *now);
+/* Sets whether the worker waits for the stage's epoll. Returns false when that cannot be changed: the stage has
+ * failed then. */
+bool ps_runner_watch(struct ps_runner *runner, bool watch);
+/* ENDING: closes the stage and sets the time of the next try. */
+void ps_runner_end(struct ps_runner *runner, const struct ps_now *now);
 void ps_runner_close(struct ps_runner *runner, const struct ps_now *now);
+/* Thread: any. */
+static inline enum ps_runner_state ps_runner_state(const struct ps_runner *runner)
+{
+    return (enum ps_runner_state)__atomic_load_n(&runner->status, __ATOMIC_RELAXED);
+}
+/* Whether its stage works. Thread: any. */
 static inline bool ps_runner_is_open(const struct ps_runner *runner)
 {
-    return __atomic_load_n(&runner->status, __ATOMIC_RELAXED) == PS_RUNNER_OPEN;
+    return ps_runner_state(runner) == PS_RUNNER_OPEN;
 }
+/* Whether its stage was opened and not closed yet. */
+static inline bool ps_runner_has_stage(const struct ps_runner *runner)
+{
+    return runner->status == PS_RUNNER_OPEN || runner->status == PS_RUNNER_ENDING;
+}
+
+/* Publish what the dump shows; at the end of each turn. */
+void ps_runner_note(struct ps_runner *runner, const struct ps_runner_look *look);
+void ps_source_runner_note(struct ps_source_runner *runner);
 
 /* ---- source ---- */
 struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struct ps_plan *plan,
                                                  size_t source, unsigned instance);
+/* For how long, in nanoseconds, it has waited for full channels, the wait of this moment included. `mono_ns` is now; 0: it
+ * reads the clock. Thread: any that keeps the plan alive. */
+uint64_t ps_source_runner_blocked_ns(const struct ps_source_runner *runner, uint64_t mono_ns);
+/* It waits for a full channel or for memory from now on, or goes on; for source_runner.c. */
+void ps_source_runner_wait(struct ps_source_runner *runner, bool wait, const struct ps_now *now);
+/* A batch was closed, for the lines of DEBUG. */
+void ps_source_runner_count_close(struct ps_source_runner *runner, const struct ps_batch *batch,
+                                  const struct ps_now *now);
 void ps_source_runner_destroy(struct ps_source_runner *runner);
 /* One turn. Returns whether something moved. */
 bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now);
 /* No new input from now on. */
 void ps_source_runner_drain(struct ps_source_runner *runner);
 /* Between two plans that both have the source: reads nothing and puts nothing, but calls `tick` (a consumer
- * must poll its broker). */
-void ps_source_runner_pause(struct ps_source_runner *runner, const struct ps_now *now);
+ * must poll its broker), and that of its channels unless they are closed (`has_channels` false): control strips them. */
+void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, const struct ps_now *now);
 /* Uses the next plan's channels from now on; leases pending for a channel go to the one of the same name. */
 void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source);
 /* Closes the stage. Leases pending for a channel are appended to *left; lease->channel has its number. */
 void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **left,
                             const struct ps_now *now);
+
+/* ---- what a source learns (core/engine/source_answers.c) ---- */
+/* Whether it reads again from its position what was not delivered. */
+bool ps_source_runner_is_replayable(const struct ps_source_runner *runner);
+/* Whether a lease that was put into this channel is a promise only when it comes home: the source needs more than the
+ * put, or the channel promises more with it. */
+bool ps_source_runner_waits_for(const struct ps_source_runner *runner, const struct ps_channel_plan *channel);
+/* Makes a window that reports to the source. */
+void ps_source_runner_open_window(struct ps_source_runner *runner);
+/* The batch is accepted: counts it, and tells the source. */
+void ps_source_runner_accept(struct ps_source_runner *runner, const struct ps_batch *batch,
+                             const struct ps_now *now);
+/* The batch will not be accepted. `reason` is one line. */
+void ps_source_runner_refuse(struct ps_source_runner *runner, struct ps_batch *batch, const char *reason,
+                             const struct ps_now *now);
 
 /* ---- the chain (core/engine/chain.c) ---- */
 struct ps_route *ps_route_create(size_t channel_count);
@@ -120,9 +220,36 @@ void ps_route_destroy(struct ps_route *route);
 void ps_route_clear(struct ps_route *route);
 /* Whether this row is routed to this channel. For `penstock rules`, which runs a selector by hand. */
 bool ps_route_has(const struct ps_route *route, unsigned channel, bool required, uint16_t row);
+/* Opens interceptors and selector. On failure nothing stays open, and the source has failed (ps_runner_fail). */
+bool ps_chain_open(struct ps_source_runner *runner, const struct ps_now *now);
+void ps_chain_close(struct ps_source_runner *runner);
 /* Runs the rest of the chain and makes the leases (runner->pending). Returns false when it must be called
  * again. */
 bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now);
+/* How many rows a batch may have: fewer when the interceptors make much of each event. */
+uint32_t ps_chain_rows_max(const struct ps_source_runner *runner);
+
+/* ---- attempts of a sink (core/engine/sink_letters.c) ---- */
+void ps_sink_runner_set_retries(struct ps_sink_runner *runner, const struct ps_sink_common *common);
+/* Whether the attempts of the offered lease are used up; then its burial has begun. */
+bool ps_sink_runner_gives_up(struct ps_sink_runner *runner);
+/* Goes on with the burial. Returns true when every event of the lease is settled; false: call it again. */
+bool ps_sink_runner_bury(struct ps_sink_runner *runner);
+
+/* ---- who is woken (core/engine/waiting.c) ---- */
+/* A lease was put: wakes one worker with a sink that waits for one. Call it for each put. */
+void ps_wake_consumer(struct ps_worker *worker, const struct ps_channel_plan *channel);
+/* Leases were taken: wakes the workers with a source that waits for that. */
+void ps_wake_producers(struct ps_worker *worker, const struct ps_channel_plan *channel);
+/* The sink will not take a lease now, and the channel may have one: wakes a worker with a sink that will. */
+void ps_sink_runner_pass_on(struct ps_sink_runner *runner);
+/* Before the worker parks, and again before it sleeps: joins the waiters for what keeps this runner from going on.
+ * Returns whether it must look again first. */
+bool ps_source_runner_join(struct ps_source_runner *runner);
+bool ps_sink_runner_join(struct ps_sink_runner *runner);
+/* The worker is awake. */
+void ps_source_runner_leave(struct ps_source_runner *runner);
+void ps_sink_runner_leave(struct ps_sink_runner *runner);
 
 /* ---- sink ---- */
 struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps_plan *plan, size_t sink);
@@ -130,7 +257,11 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner);
 /* One turn. `draining`: the sources have stopped, so an empty channel stays empty. Returns whether something
  * moved. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
-/* Whether it holds no lease and its channel is empty. */
+/* Whether it may have another lease: its share of the memory is not used up. */
+bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
+/* Whether what is in its channel may stay there when the agent stops: the channel is durable. */
+bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner);
+/* Whether it holds no lease and its channel is empty, or may be left as it is. */
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner);
 /* For how long, in nanoseconds, it has had events without delivering any; 0: it has none. Thread: any that
  * keeps the plan alive. */

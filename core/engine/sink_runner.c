@@ -3,11 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/sink_group.h"
 #include "core/engine/worker.h"
+#include "core/quantity.h"
 
 #define LEASES_PER_CYCLE 16U
-#define BACKOFF_STEP_NS PS_NS_PER_S /* SinkRunner: 1 s more each time, at most 5 s */
-#define BACKOFF_MAX_NS (5 * PS_NS_PER_S)
+/* A sink without a time of its own is offered a lease again that it had no room for: its destination (a log) may
+ * have room then, and wakes nobody. The same for a durable channel without memory to read into. */
+#define LATER_LOOK_NS (10 * PS_NS_PER_MS)
 
 static const struct ps_sink_ops *ops_of(const struct ps_sink_runner *runner)
 {
@@ -17,6 +20,11 @@ static const struct ps_sink_ops *ops_of(const struct ps_sink_runner *runner)
 static const struct ps_channel_ops *channel_of(const struct ps_sink_runner *runner)
 {
     return runner->channel->spec->stage.ops->channel;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 static void sink_progress(struct ps_sink_runner *runner, const struct ps_now *now)
@@ -33,10 +41,12 @@ static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
     uint64_t opened = done->batch->opened.mono_ns;
     ps_histogram_record(runner->latency, now->mono_ns > opened ? now->mono_ns - opened : 0, done->count);
     ps_count(runner->channel_counters, PS_COUNTER_EventTakeSuccessCount, done->count);
-    ps_count(runner->base.counters, PS_COUNTER_EventDrainSuccessCount, done->count);
+    ps_count(runner->base.counters, PS_COUNTER_EventDrainSuccessCount, done->count - done->dead);
     ps_count(runner->base.counters, PS_COUNTER_bytes, done->bytes);
     ps_count(runner->base.counters, PS_COUNTER_batches, 1);
     sink_progress(runner, now);
+    if (runner->group != NULL)
+        ps_sink_group_delivered(runner, now);
     channel_of(runner)->done(runner->channel->spec->stage.plan, runner->consumer, lease, &runner->base.port);
 }
 
@@ -45,7 +55,16 @@ static void sink_port_done(struct ps_port *port, struct ps_lease **lease)
     struct ps_sink_runner *runner = (struct ps_sink_runner *)port->runner;
     PS_ASSERT(runner->inflight > 0);
     runner->inflight--;
+    runner->inflight_bytes -= (*lease)->memory_bytes;
     sink_finish(runner, lease);
+}
+
+/* Without another sink that could have what it holds it goes on trying. */
+static void sink_port_troubled(struct ps_port *port, const struct ps_err *reason)
+{
+    struct ps_sink_runner *runner = (struct ps_sink_runner *)port->runner;
+    if (runner->group != NULL && ps_sink_group_has_others(runner))
+        ps_port_failed(port, reason);
 }
 
 struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps_plan *plan, size_t sink)
@@ -55,8 +74,16 @@ struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps
     struct ps_sink_runner *runner = ps_must_alloc(1, sizeof *runner, component);
     ps_runner_init(&runner->base, worker, &sink_plan->spec->stage, 0, 1);
     runner->base.port.done = sink_port_done;
+    runner->spec = sink_plan->spec;
+    ps_sink_runner_set_retries(runner, &runner->spec->common);
+    if (runner->spec->group != NULL && runner->spec->group->settings.count > 1)
+        runner->base.port.retry_max = 0; /* the others get it */
+    runner->base.letters_agent = plan->spec->name;
+    runner->base.letters_directory = sink_plan->spec->common.deadletter;
+    runner->base.port.troubled = sink_port_troubled;
     runner->channel = &plan->channels[sink_plan->spec->channel];
     runner->consumer = sink_plan->consumer;
+    runner->quota_bytes = plan->sink_quota_bytes;
     runner->channel_counters = &runner->channel->counters[runner->channel->producer_count + runner->consumer];
     runner->latency = ps_must_alloc(1, sizeof *runner->latency, component);
     return runner;
@@ -64,6 +91,7 @@ struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps
 
 void ps_sink_runner_destroy(struct ps_sink_runner *runner)
 {
+    ps_sink_group_leave(runner);
     free(runner->latency);
     ps_runner_fini(&runner->base);
     free(runner);
@@ -71,8 +99,8 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner)
 
 static struct ps_lease *sink_take(struct ps_sink_runner *runner, const struct ps_now *now)
 {
-    struct ps_lease *lease =
-        channel_of(runner)->take(runner->channel->spec->stage.plan, runner->consumer, now);
+    struct ps_lease *lease = channel_of(runner)->take(runner->channel->spec->stage.plan, runner->consumer,
+                                                      &runner->base.port, now);
     if (lease == NULL)
         return NULL;
     ps_count(runner->channel_counters, PS_COUNTER_EventTakeAttemptCount, lease->count);
@@ -90,26 +118,84 @@ static void sink_untake(struct ps_sink_runner *runner, struct ps_lease **lease)
 
 static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *now)
 {
+    uint64_t rest_ns = ps_port_rest_ns(&runner->base.port, ++runner->failures);
+    if (ps_sink_runner_gives_up(runner))
+        return;
+    runner->backoff_until_ns = now->mono_ns + rest_ns;
+    ps_log(PS_LOG_DEBUG, runner->base.spec->component,
+           "gives %s events back to %s and rests %s: failure %u in a row",
+           ps_quantity_print_count(runner->offered->count).text, runner->channel->spec->stage.component,
+           ps_quantity_print_ns(rest_ns).text, runner->failures);
     sink_untake(runner, &runner->offered);
-    uint64_t rest_ns = ++runner->failures * BACKOFF_STEP_NS;
-    runner->backoff_until_ns = now->mono_ns + (rest_ns < BACKOFF_MAX_NS ? rest_ns : BACKOFF_MAX_NS);
+}
+
+/* Whether it may take another lease from the channel. A sink whose far end does not answer must leave memory to
+ * the others; one lease it may always have. */
+bool ps_sink_runner_has_room(const struct ps_sink_runner *runner)
+{
+    return runner->inflight == 0 || runner->inflight_bytes + PS_BATCH_FILL_BYTES <= runner->quota_bytes;
+}
+
+static bool sink_may_take(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    return runner->group != NULL ? ps_sink_group_admits(runner, now) : ps_sink_runner_has_room(runner);
+}
+
+/* A member of a group rolls back: the next member gets the lease. What it had taken before comes first, so it must give
+ * that back, too. */
+static void sink_fail_over(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    struct ps_err err = {0};
+    runner->failures++;
+    if (ps_sink_runner_gives_up(runner))
+        return;
+    if (runner->inflight == 0) {
+        ps_sink_group_failed(runner, now);
+        runner->told = false; /* it stays open */
+        sink_untake(runner, &runner->offered);
+        return;
+    }
+    ps_err_set(&err, "rolled a batch back, with %s more under way",
+               ps_quantity_print_count(runner->inflight).text);
+    ps_port_failed(&runner->base.port, &err);
 }
 
 /* Offers leases until the sink has enough or the channel is empty. Returns whether it handled any. */
 static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     const struct ps_stage_spec *spec = runner->base.spec;
-    bool moved = false;
-    for (unsigned i = 0; i < LEASES_PER_CYCLE; i++) {
-        if (runner->offered == NULL)
+    bool moved = false, took = false;
+    runner->wants = true;
+    for (unsigned i = 0; runner->wants && i < LEASES_PER_CYCLE; i++) {
+        if (runner->offered == NULL) {
+            runner->wants = !runner->leaves && sink_may_take(runner, now);
+            if (!runner->wants)
+                break;
             runner->offered = sink_take(runner, now);
+            runner->given = false;
+            took |= runner->offered != NULL;
+        }
         if (runner->offered == NULL)
             break;
+        if (PS_UNLIKELY(runner->burial.begun)) {
+            runner->wants = ps_sink_runner_bury(runner);
+            if (!runner->wants)
+                break;
+            sink_finish(runner, &runner->offered);
+            moved = true;
+            continue;
+        }
+        uint32_t memory_bytes = runner->offered->memory_bytes;
         enum ps_result result = ops_of(runner)->work(spec->plan, runner->base.state, &runner->offered, now);
-        if (result == PS_LATER)
-            break;
-        if (result == PS_RETRY) {
-            sink_roll_back(runner, now);
+        if (runner->group != NULL && result != PS_RETRY && !runner->given)
+            ps_sink_group_taken(runner);
+        runner->given = true;
+        if (result == PS_LATER || result == PS_RETRY) {
+            runner->wants = false;
+            if (result == PS_RETRY && runner->group != NULL)
+                sink_fail_over(runner, now);
+            else if (result == PS_RETRY)
+                sink_roll_back(runner, now);
             break;
         }
         runner->failures = 0;
@@ -119,8 +205,12 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
         } else {
             PS_ASSERT(runner->offered == NULL);
             runner->inflight++;
+            runner->inflight_bytes += memory_bytes;
         }
+        runner->wants = ps_runner_is_open(&runner->base); /* it may have said that it failed */
     }
+    if (took)
+        ps_wake_producers(runner->base.worker, runner->channel);
     return moved;
 }
 
@@ -128,9 +218,15 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
 static void sink_note_events(struct ps_sink_runner *runner, bool moved, const struct ps_now *now)
 {
     bool idle = !moved && ps_sink_runner_is_idle(runner);
+    bool holds = runner->inflight > 0 || runner->offered != NULL;
     if (idle || runner->progress_ns == 0) /* 0: its first cycle */
         sink_progress(runner, now);
+    else if (runner->group != NULL && !holds && ps_sink_group_progress_ns(runner) > runner->progress_ns)
+        __atomic_store_n(&runner->progress_ns, ps_sink_group_progress_ns(runner), __ATOMIC_RELAXED);
     __atomic_store_n(&runner->has_events, !idle, __ATOMIC_RELAXED);
+    ps_runner_note(&runner->base,
+                   &(struct ps_runner_look){.held = runner->inflight + (runner->offered != NULL),
+                                            .rests_until_ns = runner->backoff_until_ns});
 }
 
 uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t mono_ns)
@@ -141,43 +237,99 @@ uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t
     return mono_ns - progress_ns;
 }
 
-bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now)
+/* The sink said that it failed: takes back what it has, closes it, and opens it again after a while. */
+static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    if (runner->group != NULL && !runner->told)
+        ps_sink_group_failed(runner, now);
+    if (!ps_sink_runner_recall(runner, now))
+        return false;
+    runner->recalled = runner->told = false;
+    runner->inflight = runner->inflight_bytes = 0;
+    runner->failures = 0;
+    runner->backoff_until_ns = 0;
+    ps_runner_end(&runner->base, now);
+    return true;
+}
+
+static bool sink_turn(struct ps_sink_runner *runner, bool draining, const struct ps_now *now)
 {
     struct ps_runner *base = &runner->base;
+    if (PS_UNLIKELY(base->status == PS_RUNNER_ENDING))
+        return sink_end(runner, now);
     if (!ps_runner_open(base, now))
         return false;
     bool moved = false;
     uint64_t wake_ns = PS_NEVER;
-    uint64_t inflight = runner->inflight;
+    uint64_t inflight = runner->inflight, refused = base->port.blocks->refused_count;
+    runner->leaves = draining && ps_sink_runner_may_leave(runner);
     if (now->mono_ns >= runner->backoff_until_ns) {
         moved = sink_feed(runner, now);
         bool empty = !moved && runner->offered == NULL;
         if (empty && !runner->empty) /* once each time it becomes empty, not once a cycle */
             ps_count(base->counters, PS_COUNTER_BatchEmptyCount, 1);
         runner->empty = empty;
-        if (moved) { /* room was made */
-            for (unsigned k = 0; k < runner->channel->producer_count; k++)
-                ps_worker_touch(base->worker, runner->channel->producer_workers[k]);
-        }
     }
     if (now->mono_ns < runner->backoff_until_ns)
         wake_ns = runner->backoff_until_ns;
-    if (draining && ops_of(runner)->drain != NULL)
+    if (runner->group != NULL)
+        wake_ns = least(wake_ns, ps_sink_group_wake_ns(runner, now));
+    if (draining && ops_of(runner)->drain != NULL && ps_runner_is_open(base))
         ops_of(runner)->drain(base->spec->plan, base->state, now);
-    if (ops_of(runner)->tick != NULL) {
+    if (ops_of(runner)->tick != NULL && ps_runner_is_open(base)) {
         uint64_t due_ns = ops_of(runner)->tick(base->spec->plan, base->state, now);
-        wake_ns = due_ns < wake_ns ? due_ns : wake_ns;
+        wake_ns = least(due_ns, wake_ns);
     }
+    /* LATER without a time of its own, or a channel that had no memory to read a batch into. */
+    bool looks =
+        (runner->offered != NULL && wake_ns == PS_NEVER) || base->port.blocks->refused_count != refused;
+    if (looks && wake_ns > now->mono_ns + LATER_LOOK_NS)
+        wake_ns = now->mono_ns + LATER_LOOK_NS;
     base->deadline_ns = wake_ns;
     sink_note_events(runner, moved, now);
-    return moved || runner->inflight < inflight;
+    return moved || runner->inflight < inflight || base->status == PS_RUNNER_ENDING;
+}
+
+static void channel_tick(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    if (channel_of(runner)->consumer_tick == NULL)
+        return;
+    if (runner->base.status == PS_RUNNER_FAILED) /* nothing else sets it then */
+        runner->base.deadline_ns = runner->base.retry_ns;
+    uint64_t due_ns = channel_of(runner)->consumer_tick(runner->channel->spec->stage.plan, runner->consumer,
+                                                        &runner->base.port, now);
+    if (due_ns < runner->base.deadline_ns)
+        runner->base.deadline_ns = due_ns;
+}
+
+/* A put may have chosen this worker for a lease that the sink takes no more. */
+bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now)
+{
+    bool wanted = runner->wants;
+    runner->wants = false;
+    uint64_t changes = runner->group != NULL ? ps_sink_group_changes(runner) : 0;
+    bool moved = sink_turn(runner, draining, now);
+    if (runner->group != NULL) {
+        ps_sink_group_note(runner, now);
+        moved |= ps_sink_group_changes(runner) != changes;
+    }
+    channel_tick(runner, now);
+    if (wanted && !runner->wants)
+        ps_sink_runner_pass_on(runner);
+    return moved;
+}
+
+bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner)
+{
+    const struct ps_channel_ops *channel = channel_of(runner);
+    return (channel->promises > PS_LEVEL_ACCEPTED || channel->at_risk != NULL) &&
+           ps_channel_at_risk(channel, runner->channel->spec->stage.plan) == 0;
 }
 
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner)
 {
-    struct ps_fill fill;
-    channel_of(runner)->fill(runner->channel->spec->stage.plan, &fill);
-    return runner->offered == NULL && runner->inflight == 0 && fill.size == 0;
+    return runner->offered == NULL && runner->inflight == 0 &&
+           ps_channel_at_risk(channel_of(runner), runner->channel->spec->stage.plan) == 0;
 }
 
 /* Newest first, so that the oldest ends up at the head of the channel. */
@@ -202,9 +354,10 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
 {
     if (runner->recalled)
         return true;
+    runner->burial = (struct ps_sink_burial){.begun = false};
     if (runner->offered != NULL) /* the newest of all */
         sink_untake(runner, &runner->offered);
-    if (ps_runner_is_open(&runner->base) && ops_of(runner)->recall != NULL) {
+    if (ps_runner_has_stage(&runner->base) && ops_of(runner)->recall != NULL) {
         struct ps_lease *back = NULL;
         runner->recalled = ops_of(runner)->recall(runner->base.spec->plan, runner->base.state, &back, now);
         struct ps_lease **end = &runner->recall_list;
@@ -226,4 +379,6 @@ void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_now *no
 {
     PS_ASSERT(runner->offered == NULL && runner->recall_list == NULL);
     ps_runner_close(&runner->base, now);
+    if (channel_of(runner)->leave != NULL)
+        channel_of(runner)->leave(runner->channel->spec->stage.plan, runner->consumer, &runner->base.port);
 }

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "core/engine/worker.h"
+#include "core/quantity.h"
 
 #define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
 /* No further call of `work` in a cycle after so long, however expensive a batch is (thousands of rules). */
@@ -15,18 +15,12 @@
  * batch it tries sooner at first: after as long as it has waited already. */
 #define MEMORY_WAIT_MIN_NS (2 * PS_NS_PER_MS)
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
+/* The same for dead letters: their writer wakes the worker for its own letters only, not when there is room again. */
+#define LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
 
 static const struct ps_source_ops *ops_of(const struct ps_source_runner *runner)
 {
     return runner->base.spec->ops->source;
-}
-
-static void source_deliver(void *argument, struct ps_batch *batch)
-{
-    struct ps_source_runner *runner = argument;
-    if (ops_of(runner)->delivered != NULL && ps_runner_is_open(&runner->base))
-        ops_of(runner)->delivered(runner->base.spec->plan, runner->base.state, batch,
-                                  ps_worker_now(runner->base.worker));
 }
 
 static void link_init(struct ps_link *link, const struct ps_stage_spec *spec, const struct ps_port *port,
@@ -48,6 +42,8 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
     const struct ps_source_spec *spec = source_plan->spec;
     struct ps_source_runner *runner = ps_must_alloc(1, sizeof *runner, spec->stage.component);
     ps_runner_init(&runner->base, worker, &spec->stage, instance, source_plan->instance_count);
+    runner->base.letters_agent = plan->spec->name;
+    runner->base.letters_directory = spec->common->deadletter;
     runner->plan = source_plan;
     runner->channels = plan->channels;
     runner->producers = &source_plan->producers[instance * spec->channel_count];
@@ -55,15 +51,14 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
     runner->route = ps_route_create(spec->channel_count);
     runner->pending =
         ps_must_alloc(2 * spec->channel_count, sizeof(struct ps_lease *), spec->stage.component);
+    runner->marks = ps_must_alloc(spec->channel_count, sizeof *runner->marks, spec->stage.component);
     runner->interceptors =
         ps_must_alloc(spec->interceptor_count, sizeof *runner->interceptors, spec->stage.component);
     for (size_t i = 0; i < spec->interceptor_count; i++)
         link_init(&runner->interceptors[i], &spec->interceptors[i], &runner->base.port, &runner->chain_share);
     link_init(&runner->selector, &spec->selector, &runner->base.port, &runner->chain_share);
     ps_carver_init(&runner->carver, ps_worker_pool(worker));
-    bool replayable = spec->stage.ops->source->needs > PS_LEVEL_ACCEPTED;
-    runner->window = ps_window_create(ps_pool_limits(ps_worker_pool(worker))->batches_max,
-                                      replayable ? source_deliver : NULL, runner);
+    ps_source_runner_open_window(runner);
     return runner;
 }
 
@@ -74,6 +69,7 @@ void ps_source_runner_destroy(struct ps_source_runner *runner)
     free(runner->selector.state);
     free(runner->interceptors);
     free(runner->pending);
+    free(runner->marks);
     ps_route_destroy(runner->route);
     free(runner->batch_events);
     ps_runner_fini(&runner->base);
@@ -81,35 +77,6 @@ void ps_source_runner_destroy(struct ps_source_runner *runner)
 }
 
 /* ---- opening ---- */
-
-/* On failure it sets the error of the source, which then is not opened. */
-static bool link_open(struct ps_runner *base, struct ps_link *link, const struct ps_now *now)
-{
-    struct ps_err err = {0};
-    const struct ps_stage_ops *ops = link->spec->ops;
-    memset(link->state, 0, ops->state_size);
-    if (ops->open == NULL || ops->open(link->spec->plan, link->state, &link->port, &err) == PS_OK)
-        return true;
-    ps_runner_fail(base, link->spec, &err, now);
-    return false;
-}
-
-static void link_close(struct ps_link *link)
-{
-    if (link->spec->ops->close != NULL)
-        link->spec->ops->close(link->spec->plan, link->state);
-}
-
-static void links_close(struct ps_source_runner *runner, size_t interceptors, bool selector)
-{
-    if (selector)
-        link_close(&runner->selector);
-    while (interceptors-- > 0)
-        link_close(&runner->interceptors[interceptors]);
-    if (runner->chain_share.value != NULL)
-        runner->chain_share.destroy(runner->chain_share.value);
-    runner->chain_share = (struct ps_chain_share){.value = NULL};
-}
 
 /* Opens the chain before the source, because the source may have input at once. */
 static bool source_open(struct ps_source_runner *runner, const struct ps_now *now)
@@ -119,16 +86,10 @@ static bool source_open(struct ps_source_runner *runner, const struct ps_now *no
         return true;
     if (base->status == PS_RUNNER_FAILED && now->mono_ns < base->retry_ns)
         return false;
-    size_t opened = 0, count = runner->plan->spec->interceptor_count;
-    while (opened < count && link_open(base, &runner->interceptors[opened], now))
-        opened++;
-    bool selector = opened == count && link_open(base, &runner->selector, now);
-    if (!selector) {
-        links_close(runner, opened, false);
+    if (!ps_runner_open_letterbox(base, now) || !ps_chain_open(runner, now))
         return false;
-    }
     if (!ps_runner_open(base, now)) {
-        links_close(runner, count, true);
+        ps_chain_close(runner);
         return false;
     }
     runner->watched = false;
@@ -136,16 +97,13 @@ static bool source_open(struct ps_source_runner *runner, const struct ps_now *no
 }
 
 /* Whether the worker wakes when the source's epoll is readable: not while a channel is full, because the
- * worker would spin. Changing what an epoll waits for cannot fail. */
+ * worker would spin. */
 static void source_watch(struct ps_source_runner *runner, bool watch)
 {
     if (runner->watched == watch || runner->base.port.epoll_fd < 0)
         return;
-    struct epoll_event event = {.events = watch ? EPOLLIN : 0};
-    int changed =
-        epoll_ctl(ps_worker_epoll_fd(runner->base.worker), EPOLL_CTL_MOD, runner->base.port.epoll_fd, &event);
-    PS_ASSERT(changed == 0);
-    runner->watched = watch;
+    if (ps_runner_watch(&runner->base, watch))
+        runner->watched = watch;
 }
 
 static void wake_at(struct ps_source_runner *runner, uint64_t mono_ns)
@@ -155,19 +113,6 @@ static void wake_at(struct ps_source_runner *runner, uint64_t mono_ns)
 }
 
 /* ---- putting ---- */
-
-static void source_wait(struct ps_source_runner *runner, bool wait, const struct ps_now *now)
-{
-    if (runner->waiting == wait)
-        return;
-    if (wait)
-        runner->waiting_since_ns = now->mono_ns;
-    else
-        ps_count(runner->base.counters, PS_COUNTER_blocked_ns, now->mono_ns - runner->waiting_since_ns);
-    runner->waiting = wait;
-    if (ops_of(runner)->paused != NULL)
-        ops_of(runner)->paused(runner->base.spec->plan, runner->base.state, wait, now);
-}
 
 static void drop_optional(struct ps_source_runner *runner, struct ps_lease **pending)
 {
@@ -189,14 +134,17 @@ static bool put_pending(struct ps_source_runner *runner, const struct ps_now *no
         unsigned producer = runner->producers[i / 2];
         struct ps_counters *counters = &channel->counters[producer];
         uint32_t count = lease->count;
+        ps_batch_charge(lease, &runner->marks[i / 2]);
         if (!runner->waiting)
             ps_count(counters, PS_COUNTER_EventPutAttemptCount, count);
         if (channel->spec->stage.ops->channel->put(channel->spec->stage.plan, producer, &runner->pending[i],
                                                    now) == PS_PUT_OK) {
             ps_count(counters, PS_COUNTER_EventPutSuccessCount, count);
-            for (unsigned k = 0; k < channel->consumer_count; k++)
-                ps_worker_touch(runner->base.worker, channel->consumer_workers[k]);
-        } else if (!lease->promise) {
+            ps_batch_mark(runner->chain, &runner->marks[i / 2]);
+            if (channel->spec->stage.ops->channel->promises <= PS_LEVEL_ACCEPTED)
+                ps_wake_consumer(runner->base.worker,
+                                 channel); /* a durable channel wakes them when it has promised */
+        } else if (!lease->required) {
             drop_optional(runner, &runner->pending[i]);
         } else {
             all = false;
@@ -213,21 +161,25 @@ static void chain_end(struct ps_source_runner *runner)
     ps_window_release(chain);
 }
 
-static void chain_accepted(struct ps_source_runner *runner, const struct ps_now *now)
+/* Everything was put. A source that is not replayable learns of it from the window: at once, or when the last channel
+ * has promised. */
+static void chain_put(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    struct ps_batch *batch = runner->chain->batch;
-    ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount, batch->count);
-    ps_count(runner->base.counters, PS_COUNTER_AppendBatchAcceptedCount, 1);
-    ps_count(runner->base.counters, PS_COUNTER_batches, 1);
-    if (ops_of(runner)->accepted != NULL)
-        ops_of(runner)->accepted(runner->base.spec->plan, runner->base.state, batch, now);
+    if (ps_source_runner_is_replayable(runner))
+        ps_source_runner_accept(runner, runner->chain->batch, now);
     chain_end(runner);
 }
 
-/* Withdraws what was not put, and calls `refused`. */
-static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *now)
+/* Forgets the leases of a chain that did not come to its end: without memory for all of them, those that were made
+ * do not count at the window yet. */
+static void chain_forget(struct ps_source_runner *runner)
 {
-    struct ps_batch *batch = runner->chain->batch;
+    memset(runner->pending, 0, 2 * runner->plan->spec->channel_count * sizeof(struct ps_lease *));
+}
+
+/* Withdraws what was not put. Returns the name of the channel that one of it was for. */
+static const char *chain_withdraw(struct ps_source_runner *runner)
+{
     const char *channel = "";
     for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
         struct ps_lease *lease = runner->pending[i];
@@ -238,10 +190,14 @@ static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *n
         ps_window_release(lease);
         runner->pending[i] = NULL;
     }
+    return channel;
+}
+
+static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *now)
+{
     char reason[256];
-    snprintf(reason, sizeof reason, "channel %s is full", channel);
-    ps_count(runner->base.counters, PS_COUNTER_ChannelWriteFail, 1);
-    ops_of(runner)->refused(runner->base.spec->plan, runner->base.state, batch, reason, now);
+    snprintf(reason, sizeof reason, "channel %s is full", chain_withdraw(runner));
+    ps_source_runner_refuse(runner, runner->chain->batch, reason, now);
     chain_end(runner);
 }
 
@@ -260,6 +216,17 @@ static uint64_t keep_alive_ns(const struct ps_source_runner *runner)
     return longest_ms * PS_NS_PER_MS;
 }
 
+/* Lets its channels send home what they have promised. */
+static void channels_tick(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
+        const struct ps_stage_spec *channel = &runner->channels[runner->plan->spec->channels[i]].spec->stage;
+        if (channel->ops->channel->tick != NULL)
+            wake_at(runner, channel->ops->channel->tick(channel->plan, runner->producers[i],
+                                                        &runner->base.port, now));
+    }
+}
+
 /* Continues with the closed batch. Returns true when there is none any more. */
 static bool chain_advance(struct ps_source_runner *runner, const struct ps_now *now)
 {
@@ -272,17 +239,21 @@ static bool chain_advance(struct ps_source_runner *runner, const struct ps_now *
             return false;
         }
     }
+    if (!ps_runner_letters_written(&runner->base)) {
+        wake_at(runner, now->mono_ns + LETTERS_LOOK_NS);
+        return false;
+    }
     if (put_pending(runner, now)) {
-        source_wait(runner, false, now);
-        chain_accepted(runner, now);
+        ps_source_runner_wait(runner, false, now);
+        chain_put(runner, now);
         return true;
     }
-    source_wait(runner, true, now);
+    ps_source_runner_wait(runner, true, now);
     if (ops_of(runner)->when_full == PS_REFUSE) {
         uint64_t until = runner->waiting_since_ns + keep_alive_ns(runner);
         if (now->mono_ns >= until) {
             chain_refuse(runner, now);
-            source_wait(runner, false, now);
+            ps_source_runner_wait(runner, false, now);
             return true;
         }
         wake_at(runner, until);
@@ -316,10 +287,12 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     struct ps_batch *batch = runner->batch;
     runner->batch = NULL;
     ps_histogram_record(runner->batch_events, batch->count, 1);
+    ps_source_runner_count_close(runner, batch, now);
     ps_batch_close(batch);
     ps_window_enter(runner->window, batch);
-    runner->chain = &batch->leases[0];
+    runner->chain = &batch->chain;
     runner->chain_stage = 0;
+    runner->chain_wait_ns = 0; /* of a chain that was given up */
     runner->routed = false;
     return chain_advance(runner, now);
 }
@@ -332,7 +305,7 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
     if (runner->batch == NULL) {
         if (!runner->waiting)
             ps_worker_count_memory_wait(runner->base.worker);
-        source_wait(runner, true, now);
+        ps_source_runner_wait(runner, true, now);
         /* Another worker may free blocks, and it does not wake this one. */
         uint64_t wait_ns = now->mono_ns - runner->waiting_since_ns;
         wait_ns = wait_ns < MEMORY_WAIT_MIN_NS ? MEMORY_WAIT_MIN_NS
@@ -341,27 +314,21 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
         wake_at(runner, now->mono_ns + wait_ns);
         return false;
     }
-    source_wait(runner, false, now);
-    if (runner->plan->batch_events_max < runner->batch->capacity)
-        runner->batch->capacity = runner->plan->batch_events_max;
+    ps_source_runner_wait(runner, false, now);
+    if (ps_chain_rows_max(runner) < runner->batch->capacity)
+        runner->batch->capacity = ps_chain_rows_max(runner);
     return true;
-}
-
-/* A batch with a position or a ticket is not empty, even without events. */
-static bool batch_is_empty(const struct ps_batch *batch)
-{
-    return batch == NULL || (batch->count == 0 && batch->span_count == 0 && batch->tickets == NULL);
 }
 
 /* It is full, or somebody waits for an answer. */
 static bool batch_is_finished(const struct ps_batch *batch)
 {
-    return !batch_is_empty(batch) && (batch->full || batch->flush || batch->count == batch->capacity);
+    return !ps_batch_is_empty(batch) && (batch->full || batch->flush || batch->count == batch->capacity);
 }
 
 static bool batch_is_due(const struct ps_source_runner *runner)
 {
-    return !batch_is_empty(runner->batch) &&
+    return !ps_batch_is_empty(runner->batch) &&
            (batch_is_finished(runner->batch) || runner->draining || source_hungry(runner));
 }
 
@@ -384,7 +351,8 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
 {
     bool moved = false;
     for (unsigned call = 0; call < CALLS_PER_CYCLE; call++) {
-        if (now->mono_ns < runner->backoff_until_ns || !batch_open(runner, now))
+        if (!ps_runner_is_open(&runner->base) || now->mono_ns < runner->backoff_until_ns ||
+            !batch_open(runner, now))
             break;
         enum ps_result result =
             ops_of(runner)->work(runner->base.spec->plan, runner->base.state, runner->batch, now);
@@ -395,7 +363,7 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
             source_back_off(runner, now);
         }
         struct ps_batch *batch = runner->batch;
-        if (batch->full && batch_is_empty(batch))
+        if (batch->full && ps_batch_is_empty(batch))
             batch_discard(runner); /* its blocks are used up by an earlier rest: a new one has room */
         else if (batch_is_finished(batch) && !batch_close(runner, now))
             break;
@@ -413,11 +381,11 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
 static void source_drain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_ops *ops = ops_of(runner);
-    if (runner->chain != NULL || !batch_is_empty(runner->batch))
+    if (runner->chain != NULL || !ps_batch_is_empty(runner->batch))
         return;
     bool stopped = !ps_runner_is_open(&runner->base) || ops->drain == NULL ||
                    ops->drain(runner->base.spec->plan, runner->base.state, now);
-    if (!stopped)
+    if (!stopped || runner->base.status == PS_RUNNER_ENDING) /* source_end comes first */
         return;
     /* `work` is not called any more, so readable sockets must not wake the worker. */
     source_watch(runner, false);
@@ -430,47 +398,117 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
     }
 }
 
+/* Whether what `work` reads may become dead letters: one call makes few, which then always have room. */
+static bool letters_have_room(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    const struct ps_letterbox *box = runner->base.port.letterbox;
+    if (PS_LIKELY(box == NULL) || ps_letterbox_has_room(box))
+        return true;
+    wake_at(runner, now->mono_ns + LETTERS_LOOK_NS);
+    return false;
+}
+
 /* Whether `work` may still be called. */
 static bool source_may_read(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_ops *ops = ops_of(runner);
-    return !runner->draining ||
-           (ops->drain != NULL && !ops->drain(runner->base.spec->plan, runner->base.state, now));
+    return ps_runner_is_open(&runner->base) && letters_have_room(runner, now) &&
+           (!runner->draining ||
+            (ops->drain != NULL && !ops->drain(runner->base.spec->plan, runner->base.state, now)));
+}
+
+/* ---- a source that failed while it was open ---- */
+
+/* What a replayable source has read and no channel has: the source reads it again when it is open again. */
+static void source_give_up(struct ps_source_runner *runner)
+{
+    if (runner->chain == NULL)
+        return;
+    if (runner->routed)
+        chain_withdraw(runner);
+    else
+        chain_forget(runner);
+    runner->chain->failed = true;
+    chain_end(runner);
+}
+
+/* Puts what the source has read and cannot read again. Returns false while a channel is full, or has not promised yet:
+ * the answers of the open source are not those of the one that is opened next. */
+static bool source_put_rest(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    return chain_advance(runner, now) && (ps_batch_is_empty(runner->batch) || batch_close(runner, now)) &&
+           ps_window_is_settled(runner->window);
+}
+
+/* The source said that it failed: ends what it has under way, closes it with its chain, and opens it again after
+ * a while. */
+static bool source_end(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    bool held = runner->chain != NULL || !ps_batch_is_empty(runner->batch);
+    runner->base.deadline_ns = PS_NEVER;
+    source_watch(runner, false);
+    if (ps_source_runner_is_replayable(runner))
+        source_give_up(runner);
+    else if (!source_put_rest(runner, now))
+        return false;
+    ps_source_runner_wait(runner, false, now);
+    batch_discard(runner);
+    runner->backoff_until_ns = 0;
+    runner->backoff_count = 0;
+    ps_chain_close(runner);
+    ps_runner_end(&runner->base, now);
+    if (ps_source_runner_is_replayable(
+            runner)) { /* batches under way must not move the reopened source's position */
+        ps_window_detach(runner->window);
+        ps_source_runner_open_window(runner);
+    }
+    return held;
+}
+
+/* One turn of an open source. */
+static bool source_turn(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    bool moved = false;
+    runner->base.deadline_ns = PS_NEVER;
+    if (ops_of(runner)->tick != NULL)
+        runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
+    const struct ps_block_cache *cache = runner->base.port.blocks;
+    uint64_t refused = cache->refused_count;
+    bool was_waiting = runner->chain != NULL, reads = false;
+    if (chain_advance(runner, now)) {
+        moved = was_waiting;
+        reads = source_may_read(runner, now);
+        if (reads)
+            moved |= source_fill(runner, now);
+        else if (batch_is_due(runner))
+            moved |= batch_close(runner, now);
+    }
+    if (now->mono_ns < runner->backoff_until_ns)
+        wake_at(runner, runner->backoff_until_ns);
+    if (cache->refused_count != refused) {
+        wake_at(runner, now->mono_ns + MEMORY_LOOK_NS);
+        reads = false;
+    }
+    source_watch(runner, reads && !runner->waiting && now->mono_ns >= runner->backoff_until_ns);
+    return moved;
 }
 
 bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now)
 {
+    bool moved = false, ending = runner->base.status == PS_RUNNER_ENDING;
     if (runner->drained)
-        return false;
-    if (!runner->draining && !source_open(runner, now))
-        return false;
-    bool moved = false;
-    if (ps_runner_is_open(&runner->base)) {
         runner->base.deadline_ns = PS_NEVER;
-        if (ops_of(runner)->tick != NULL)
-            runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
-        const struct ps_block_cache *cache = runner->base.port.blocks;
-        uint64_t refused = cache->refused_count;
-        bool was_waiting = runner->chain != NULL, reads = false;
-        if (chain_advance(runner, now)) {
-            moved = was_waiting;
-            reads = source_may_read(runner, now);
-            if (reads)
-                moved |= source_fill(runner, now);
-            else if (batch_is_due(runner))
-                moved |= batch_close(runner, now);
-        }
-        if (now->mono_ns < runner->backoff_until_ns)
-            wake_at(runner, runner->backoff_until_ns);
-        if (cache->refused_count != refused) {
-            wake_at(runner, now->mono_ns + MEMORY_LOOK_NS);
-            reads = false;
-        }
-        source_watch(runner, reads && !runner->waiting && now->mono_ns >= runner->backoff_until_ns);
-    }
-    if (runner->draining)
+    else if (PS_UNLIKELY(ending))
+        moved = source_end(runner, now);
+    else if (runner->draining || source_open(runner, now))
+        moved = ps_runner_is_open(&runner->base) && source_turn(runner, now);
+    if (runner->draining && !runner->drained)
         source_drain(runner, now);
-    return moved;
+    if (runner->base.status == PS_RUNNER_FAILED && !runner->draining)
+        runner->base.deadline_ns = runner->base.retry_ns; /* the channels' times of the last cycle are over */
+    channels_tick(runner, now);
+    ps_source_runner_note(runner);
+    return moved || (!ending && runner->base.status == PS_RUNNER_ENDING);
 }
 
 void ps_source_runner_drain(struct ps_source_runner *runner)
@@ -479,12 +517,14 @@ void ps_source_runner_drain(struct ps_source_runner *runner)
     runner->backoff_until_ns = 0;
 }
 
-void ps_source_runner_pause(struct ps_source_runner *runner, const struct ps_now *now)
+void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, const struct ps_now *now)
 {
     source_watch(runner, false);
     runner->base.deadline_ns = PS_NEVER;
     if (ps_runner_is_open(&runner->base) && ops_of(runner)->tick != NULL)
         runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
+    if (has_channels)
+        channels_tick(runner, now);
 }
 
 void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source)
@@ -495,6 +535,7 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
     runner->plan = source_plan;
     runner->channels = plan->channels;
     runner->producers = &source_plan->producers[runner->base.instance * count];
+    runner->joined = 0; /* of channels that are gone */
     for (size_t i = 0; i < 2 * count; i++) {
         if (runner->pending[i] != NULL)
             runner->pending[i]->channel = (uint16_t)source_plan->spec->channels[i / 2];
@@ -508,33 +549,38 @@ void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **l
         return;
     while (*end != NULL)
         end = &(*end)->next;
-    if (!batch_is_empty(runner->batch)) {
+    if (!ps_batch_is_empty(runner->batch)) {
         if (runner->chain == NULL)
             batch_close(runner, now);
         else
             ps_log(PS_LOG_WARN, runner->base.spec->component,
-                   "%u events that were read are given up: the channel is full", runner->batch->count);
+                   "%s events that were read are given up: the channel is full",
+                   ps_quantity_print_count(runner->batch->count).text);
     }
     if (runner->chain != NULL && !runner->routed)
         runner->routed = ps_chain_run(runner, now);
     if (runner->chain != NULL && !runner->routed) {
         ps_log(PS_LOG_WARN, runner->base.spec->component,
-               "%u events are given up: an interceptor is not done with them", runner->chain->count);
+               "%s events are given up: an interceptor is not done with them",
+               ps_quantity_print_count(runner->chain->count).text);
         ps_count(runner->base.counters, PS_COUNTER_dropped, runner->chain->count);
+        chain_forget(runner);
     }
     for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
         if (runner->pending[i] == NULL)
             continue;
+        ps_batch_charge(runner->pending[i], &runner->marks[i / 2]);
         *end = runner->pending[i];
         end = &(*end)->next;
         *end = NULL;
         runner->pending[i] = NULL;
     }
     source_watch(runner, false);
-    if (ps_runner_is_open(&runner->base))
-        links_close(runner, runner->plan->spec->interceptor_count, true);
+    if (ps_runner_has_stage(&runner->base))
+        ps_chain_close(runner);
     ps_runner_close(&runner->base, now);
     if (runner->chain != NULL) {
+        runner->chain->failed |= !ps_runner_letters_written(&runner->base);
         if (runner->routed)
             ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount, runner->chain->batch->count);
         chain_end(runner);
@@ -542,5 +588,6 @@ void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **l
     batch_discard(runner);
     ps_window_detach(runner->window);
     runner->window = NULL;
+    ps_runner_note(&runner->base, &(struct ps_runner_look){.held = 0});
     ps_carver_fini(&runner->carver);
 }

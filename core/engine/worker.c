@@ -12,10 +12,9 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
-#include "rings/spsc.h"
 #include "rings/tsan.h"
 
-#define HOME_PER_CYCLE 256U
+#define HOME_PER_CYCLE 1024U /* released of what other workers sent home */
 #define SPIN_PINNED_CYCLES 2000U
 #define SPIN_SHARED_CYCLES 2U
 #define PARK_MAX_NS PS_NS_PER_S
@@ -31,16 +30,19 @@ static void stat_add(uint64_t *value, uint64_t amount)
 }
 
 struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
-                                   bool simulated, struct ps_err *err)
+                                   const struct ps_engine_settings *settings, struct ps_err *err)
 {
+    bool simulated = settings->simulated;
     struct ps_worker *worker = ps_must_alloc_aligned(sizeof *worker, "a worker");
     worker->engine = engine;
     worker->id = id;
     worker->pool = pool;
     worker->simulated = simulated;
+    worker->park_max_ns = settings->park_max_ns > 0 ? settings->park_max_ns : PARK_MAX_NS;
     worker->cpu = -1;
     worker->home_last = &worker->home_first;
     worker->phase = PS_PHASE_CLOSE;
+    worker->stats.heartbeat_ns = ps_clock_now().mono_ns; /* not stuck before its first cycle */
     worker->epoll_fd = -1;
     struct epoll_event event = {.events = EPOLLIN};
     if (!ps_park_init(&worker->park) ||
@@ -74,6 +76,11 @@ struct ps_pool *ps_worker_pool(struct ps_worker *worker)
     return worker->pool;
 }
 
+struct ps_letters *ps_worker_letters(const struct ps_worker *worker)
+{
+    return ps_engine_letters(worker->engine);
+}
+
 int ps_worker_wake_fd(const struct ps_worker *worker)
 {
     return worker->simulated ? -1 : worker->park.event_fd;
@@ -94,9 +101,19 @@ const struct ps_now *ps_worker_now(const struct ps_worker *worker)
     return &worker->now;
 }
 
-void ps_worker_touch(struct ps_worker *worker, unsigned other)
+void ps_worker_touch(struct ps_worker *worker, uint64_t others)
 {
-    worker->touched |= UINT64_C(1) << other;
+    worker->touched |= others;
+}
+
+unsigned ps_worker_id(const struct ps_worker *worker)
+{
+    return worker->id;
+}
+
+void ps_worker_enter(struct ps_worker *worker, const char *component)
+{
+    __atomic_store_n(&worker->stats.doing, component, __ATOMIC_RELAXED);
 }
 
 void ps_worker_count_memory_wait(struct ps_worker *worker)
@@ -109,19 +126,20 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease)
     struct ps_lease *going = *lease;
     unsigned home = ps_pool_worker(going->batch->home);
     *lease = NULL;
-    going->next = NULL;
     if (home == worker->id) {
+        going->next = NULL;
         *worker->home_last = going;
         worker->home_last = &going->next;
         return;
     }
-    bool pushed = ps_spsc_push(ps_engine_home_ring(worker->engine, worker->id, home), going);
-    PS_ASSERT(pushed); /* proved by ps_topology_check */
-    ps_worker_touch(worker, home);
+    ps_inbox_put(&ps_engine_worker(worker->engine, home)->inbox, &going->homeward);
+    ps_worker_touch(worker, UINT64_C(1) << home);
 }
 
 /* ---- the duty cycle ---- */
 
+/* Takes the inbox only when all of what it took before is released: so no lease waits for ever behind newer
+ * ones. */
 bool ps_worker_cycle_home(struct ps_worker *worker)
 {
     uint64_t count = 0;
@@ -134,12 +152,13 @@ bool ps_worker_cycle_home(struct ps_worker *worker)
         lease = next;
         count++;
     }
-    for (unsigned from = 0; from < ps_engine_worker_count(worker->engine); from++) {
-        struct ps_spsc *ring = ps_engine_home_ring(worker->engine, from, worker->id);
-        for (unsigned i = 0; ring != NULL && i < HOME_PER_CYCLE && (lease = ps_spsc_pop(ring)) != NULL; i++) {
-            ps_window_release(lease);
-            count++;
-        }
+    if (worker->arrived == NULL)
+        worker->arrived = ps_inbox_take(&worker->inbox);
+    for (unsigned i = 0; i < HOME_PER_CYCLE && worker->arrived != NULL; i++) {
+        lease = ps_lease_homeward(worker->arrived);
+        worker->arrived = worker->arrived->next;
+        ps_window_release(lease);
+        count++;
     }
     if (count > 0)
         stat_add(&worker->stats.home_leases, count);
@@ -152,7 +171,8 @@ static void wake_touched(struct ps_worker *worker)
     while (worker->touched != 0) {
         unsigned other = (unsigned)__builtin_ctzll(worker->touched);
         worker->touched &= worker->touched - 1;
-        ps_worker_wake(ps_engine_worker(worker->engine, other));
+        if (ps_park_wake(&ps_engine_worker(worker->engine, other)->park))
+            stat_add(&worker->stats.wakes, 1);
     }
 }
 
@@ -175,22 +195,35 @@ static void unpin(const struct ps_worker *worker)
     pthread_setaffinity_np(pthread_self(), sizeof worker->inherited, &worker->inherited);
 }
 
+/* One turn each. */
+static bool turn_source(struct ps_worker *worker, struct ps_source_runner *source)
+{
+    ps_worker_enter(worker, source->base.spec->component);
+    return ps_source_runner_cycle(source, &worker->now);
+}
+
+static bool turn_sink(struct ps_worker *worker, struct ps_sink_runner *sink, bool draining)
+{
+    ps_worker_enter(worker, sink->base.spec->component);
+    return ps_sink_runner_cycle(sink, draining, &worker->now);
+}
+
 /* A worker opens its stages unpinned: opening may block a little, and threads of libraries inherit the
  * affinity. */
 static void open_all(struct ps_worker *worker)
 {
     unpin(worker);
     for (size_t i = 0; i < worker->sink_count; i++)
-        ps_sink_runner_cycle(worker->sinks[i], false, &worker->now);
+        turn_sink(worker, worker->sinks[i], false);
     for (size_t i = 0; i < worker->source_count; i++)
-        ps_source_runner_cycle(worker->sources[i], &worker->now);
+        turn_source(worker, worker->sources[i]);
     pin(worker);
     worker->opened_once = true;
 }
 
 static bool runs(const struct ps_worker *worker)
 {
-    return worker->phase == PS_PHASE_RUN || worker->phase == PS_PHASE_PAUSE ||
+    return (worker->phase == PS_PHASE_RUN && worker->opened_once) || worker->phase == PS_PHASE_PAUSE ||
            worker->phase == PS_PHASE_DRAIN;
 }
 
@@ -199,17 +232,17 @@ static bool cycle_runners(struct ps_worker *worker)
     bool moved = false;
     for (size_t i = 0; worker->next != NULL && i < worker->source_count; i++) {
         if (ps_worker_adopts(worker, worker->sources[i]))
-            ps_source_runner_pause(worker->sources[i], &worker->now);
+            ps_source_runner_pause(worker->sources[i], worker->phase != PS_PHASE_CLOSE, &worker->now);
     }
     if (runs(worker)) {
         for (size_t i = 0; i < worker->source_count; i++) {
             if (!ps_worker_adopts(worker, worker->sources[i]))
-                moved |= ps_source_runner_cycle(worker->sources[i], &worker->now);
+                moved |= turn_source(worker, worker->sources[i]);
         }
         wake_touched(worker);
         for (size_t i = 0; i < worker->sink_count; i++) {
             if (!ps_worker_sink_rests(worker, worker->sinks[i]))
-                moved |= ps_sink_runner_cycle(worker->sinks[i], worker->phase != PS_PHASE_RUN, &worker->now);
+                moved |= turn_sink(worker, worker->sinks[i], worker->phase != PS_PHASE_RUN);
         }
     }
     return moved;
@@ -225,6 +258,7 @@ bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now)
         open_all(worker);
     bool moved = ps_worker_cycle_home(worker);
     moved |= cycle_runners(worker);
+    ps_worker_enter(worker, NULL);
     if (PS_UNLIKELY(ps_mark_own(&worker->done) != worker->orders_number) && ps_worker_orders_done(worker))
         ps_mark_move(&worker->done, worker->orders_number);
     wake_touched(worker);
@@ -233,7 +267,7 @@ bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now)
 
 uint64_t ps_worker_deadline_ns(const struct ps_worker *worker)
 {
-    uint64_t deadline_ns = worker->now.mono_ns + PARK_MAX_NS;
+    uint64_t deadline_ns = worker->now.mono_ns + worker->park_max_ns;
     bool running = runs(worker);
     if (ps_mark_own(&worker->done) != worker->orders_number)
         deadline_ns = worker->now.mono_ns + PS_NS_PER_MS;
@@ -248,19 +282,51 @@ uint64_t ps_worker_deadline_ns(const struct ps_worker *worker)
     return deadline_ns;
 }
 
-/* Announces it, checks everything once more with an ordinary cycle, goes offline (RCU), waits. */
-static void worker_park(struct ps_worker *worker)
+/* Returns whether a runner waits for something that it did not wait for before, so that its worker must look
+ * again. */
+static bool join_waiters(struct ps_worker *worker)
+{
+    bool joined = false;
+    for (size_t i = 0; runs(worker) && i < worker->source_count; i++)
+        joined |= ps_source_runner_join(worker->sources[i]);
+    for (size_t i = 0; runs(worker) && i < worker->sink_count; i++)
+        joined |= ps_sink_runner_join(worker->sinks[i]);
+    return joined;
+}
+
+bool ps_worker_park(struct ps_worker *worker, const struct ps_now *now)
+{
+    (void)join_waiters(worker);
+    ps_park_announce(&worker->park);
+    return !ps_worker_cycle(worker, now) && !join_waiters(worker);
+}
+
+void ps_worker_unpark(struct ps_worker *worker)
+{
+    for (size_t i = 0; i < worker->source_count; i++)
+        ps_source_runner_leave(worker->sources[i]);
+    for (size_t i = 0; i < worker->sink_count; i++)
+        ps_sink_runner_leave(worker->sinks[i]);
+    ps_park_cancel(&worker->park);
+}
+
+bool ps_worker_is_parked(const struct ps_worker *worker)
+{
+    return ps_park_is_parked(&worker->park);
+}
+
+/* Offline (RCU) while it waits. */
+static void worker_sleep(struct ps_worker *worker)
 {
     struct epoll_event events[8];
-    ps_park_announce(&worker->park);
     struct ps_now now = ps_clock_now();
-    if (!ps_worker_cycle(worker, &now) && !__atomic_load_n(&worker->exit_wanted, __ATOMIC_RELAXED)) {
+    if (ps_worker_park(worker, &now) && !__atomic_load_n(&worker->exit_wanted, __ATOMIC_RELAXED)) {
         uint64_t deadline_ns = ps_worker_deadline_ns(worker);
         uint64_t wait_ns = deadline_ns > now.mono_ns ? deadline_ns - now.mono_ns : 0;
         struct timespec timeout = {.tv_sec = (time_t)(wait_ns / PS_NS_PER_S),
                                    .tv_nsec = (long)(wait_ns % PS_NS_PER_S)};
         stat_add(&worker->stats.parked_count, 1);
-        PS_TSAN_RELEASE(worker->engine); /* ps_engine_order waits for it */
+        __atomic_store_n(&worker->stats.parked, 1, __ATOMIC_RELAXED);
         PS_TSAN_RELEASE(&ps_swap_grace);
         urcu_qsbr_thread_offline();
         if (epoll_pwait2(worker->epoll_fd, events, PS_COUNT_OF(events), &timeout, NULL) < 0 &&
@@ -268,8 +334,9 @@ static void worker_park(struct ps_worker *worker)
             epoll_wait(worker->epoll_fd, events, PS_COUNT_OF(events),
                        (int)(wait_ns / PS_NS_PER_MS) + 1); /* before Linux 5.11 */
         urcu_qsbr_thread_online();
+        __atomic_store_n(&worker->stats.parked, 0, __ATOMIC_RELAXED);
     }
-    ps_park_cancel(&worker->park);
+    ps_worker_unpark(worker);
 }
 
 static void slow_cycle(struct ps_worker_stats *stats, uint64_t start_ns, uint64_t took_ns)
@@ -296,7 +363,6 @@ void ps_worker_run(struct ps_worker *worker)
     while (!__atomic_load_n(&worker->exit_wanted, __ATOMIC_RELAXED)) {
         struct ps_now now = ps_clock_now();
         bool moved = ps_worker_cycle(worker, &now);
-        PS_TSAN_RELEASE(worker->engine);
         PS_TSAN_RELEASE(&ps_swap_grace);
         urcu_qsbr_quiescent_state();
         if (moved) {
@@ -309,7 +375,7 @@ void ps_worker_run(struct ps_worker *worker)
                 slow_cycle(&worker->stats, now.mono_ns, took_ns);
             idle = 0;
         } else if (idle++ >= spin && worker->idle != PS_IDLE_SPIN) {
-            worker_park(worker);
+            worker_sleep(worker);
             idle = 0;
         }
     }
@@ -326,6 +392,11 @@ void ps_worker_wake(struct ps_worker *worker)
 uint64_t ps_worker_done_number(const struct ps_worker *worker)
 {
     return ps_mark_read(&worker->done);
+}
+
+uint64_t ps_worker_taken_number(const struct ps_worker *worker)
+{
+    return ps_mark_read(&worker->taken);
 }
 
 struct ps_lease *ps_worker_take_left(struct ps_worker *worker)

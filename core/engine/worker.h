@@ -8,8 +8,8 @@
  *   6. announce a quiescent state (RCU)
  *   7. spin, or park when nothing moved
  *
- * No worker waits for another: a full ring is an ordinary result, and going home cannot fail
- * (core/engine/topology.c). tests/sim runs a whole agent on one thread: it calls ps_worker_cycle with a
+ * No worker waits for another: a full ring is an ordinary result, and a lease goes home by the home worker's
+ * inbox, which is never full. tests/sim runs a whole agent on one thread: it calls ps_worker_cycle with a
  * made-up clock. */
 #pragma once
 
@@ -37,21 +37,28 @@ struct ps_orders {
     struct ps_lease *discard[PS_WORKERS_MAX];
     /* PAUSE .. CLOSE of a reload: the plan that follows. Sources that it takes over only pause. */
     struct ps_plan *next;
+    struct ps_orders *older; /* control's: orders before these that a worker may still read */
 };
 
 struct ps_engine;
+struct ps_engine_settings;
 
 struct ps_worker_stats {
     uint64_t cycles, busy_cycles, busy_ns, parked_count, cycle_max_ns;
+    uint64_t wakes;       /* how often it woke another worker */
     uint64_t slow_cycles; /* above PS_SLOW_CYCLE_NS */
     struct ps_slow_cycle slow[PS_SLOW_CYCLES_KEPT];
     uint64_t heartbeat_ns; /* mono time of the last cycle's start */
     uint64_t memory_waits; /* how often a source found the budget used up */
     uint64_t home_leases;  /* leases that came home */
+    uint32_t parked;       /* 1: it sleeps */
+    /* Which component it calls now: text of the plan. NULL between components and after every cycle, so that no
+     * text of a plan that is freed stays here. */
+    const char *doing;
 };
 
 struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
-                                   bool simulated, struct ps_err *err);
+                                   const struct ps_engine_settings *settings, struct ps_err *err);
 /* Its thread must have ended. */
 void ps_worker_destroy(struct ps_worker *worker);
 
@@ -64,17 +71,28 @@ bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now);
 /* When ps_worker_cycle must be called again at the latest, even if nothing happens. */
 uint64_t ps_worker_deadline_ns(const struct ps_worker *worker);
 
+/* Before it sleeps: notes what it waits for, announces its sleep, and runs one more cycle. Returns whether it may
+ * sleep, until ps_worker_is_parked is false or its deadline has come; ps_worker_unpark follows in any case. Thread:
+ * the worker's, or the one that simulates it. */
+bool ps_worker_park(struct ps_worker *worker, const struct ps_now *now);
+void ps_worker_unpark(struct ps_worker *worker);
+/* Whether nobody has woken it since ps_worker_park. Thread: any. */
+bool ps_worker_is_parked(const struct ps_worker *worker);
+
 /* ---- for runners, on the worker's own thread ---- */
 struct ps_pool *ps_worker_pool(struct ps_worker *worker);
+struct ps_letters *ps_worker_letters(const struct ps_worker *worker);
 int ps_worker_wake_fd(const struct ps_worker *worker);
 int ps_worker_epoll_fd(const struct ps_worker *worker);
 bool ps_worker_is_simulated(const struct ps_worker *worker);
 const struct ps_now *ps_worker_now(const struct ps_worker *worker);
 void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease);
-/* Wakes another worker at the end of this cycle, because something was put where it takes, or room was made
- * where it puts. */
-void ps_worker_touch(struct ps_worker *worker, unsigned other);
+/* Wakes these workers (bits by number) at the end of this cycle. */
+void ps_worker_touch(struct ps_worker *worker, uint64_t others);
+unsigned ps_worker_id(const struct ps_worker *worker);
 void ps_worker_count_memory_wait(struct ps_worker *worker);
+/* What the worker calls from now on, for the dump. */
+void ps_worker_enter(struct ps_worker *worker, const char *component);
 
 /* ---- for the control thread ---- */
 void ps_worker_wake(struct ps_worker *worker);
@@ -86,6 +104,8 @@ void ps_worker_wake(struct ps_worker *worker);
  *   RECALL   the sinks gave every lease back
  *   CLOSE    every stage is closed */
 uint64_t ps_worker_done_number(const struct ps_worker *worker);
+/* Number of the last orders that it took: it has the runners of a RUN, and may be opening them. */
+uint64_t ps_worker_taken_number(const struct ps_worker *worker);
 /* Returns the leases that sources could not put any more, oldest first; lease->channel is the number of the
  * agent's channel. Call it after CLOSE was carried out. */
 struct ps_lease *ps_worker_take_left(struct ps_worker *worker);

@@ -2,6 +2,7 @@
  * recalls and closes. Thread: the worker's. */
 #include <stdlib.h>
 
+#include "core/engine/sink_group.h"
 #include "core/engine/worker_parts.h"
 
 /* Returns whether this source stays open: all do in PAUSE; later those that the next plan adopts. */
@@ -56,8 +57,12 @@ static void make_runners(struct ps_worker *worker, struct ps_plan *plan, struct 
         }
     }
     for (size_t i = 0; i < plan->spec->sink_count; i++) {
-        if (plan->sinks[i].worker == worker->id)
-            worker->sinks[sinks++] = ps_sink_runner_create(worker, plan, i);
+        if (plan->sinks[i].worker != worker->id)
+            continue;
+        worker->sinks[sinks] = ps_sink_runner_create(worker, plan, i);
+        if (plan->spec->sinks[i].group != NULL)
+            ps_sink_group_join(worker->sinks[sinks], worker->sinks, sinks);
+        sinks++;
     }
     worker->sink_count = sinks;
     ps_mark_move(&worker->sinks_seen, sinks);
@@ -68,14 +73,17 @@ static void make_runners(struct ps_worker *worker, struct ps_plan *plan, struct 
 static void close_runners(struct ps_worker *worker)
 {
     for (size_t i = 0; i < worker->sink_count; i++) {
+        ps_worker_enter(worker, worker->sinks[i]->base.spec->component);
         while (!ps_sink_runner_recall(worker->sinks[i], &worker->now))
             PS_ASSERT(false); /* RECALL was done before, so this returns true at once */
         ps_sink_runner_close(worker->sinks[i], &worker->now);
     }
     for (size_t i = 0; i < worker->source_count; i++) {
+        ps_worker_enter(worker, worker->sources[i]->base.spec->component);
         if (!ps_worker_adopts(worker, worker->sources[i]))
             ps_source_runner_close(worker->sources[i], &worker->left, &worker->now);
     }
+    ps_worker_enter(worker, NULL);
 }
 
 /* Frees closed runners. They are freed at the next RUN or with the worker, because metrics read them until
@@ -134,16 +142,20 @@ void ps_worker_take_orders(struct ps_worker *worker)
         if (!ps_worker_adopts(worker, worker->sources[i]))
             ps_source_runner_drain(worker->sources[i]);
     }
-    if (orders->phase == PS_PHASE_CLOSE)
+    if (orders->phase == PS_PHASE_CLOSE) {
+        while (ps_worker_cycle_home(worker)) { /* delivered: replayable sources need not read it again */
+        }
         close_runners(worker);
+    }
+    ps_mark_move(&worker->taken, orders->number);
 }
 
 /* Returns whether nothing is left to deliver on this worker: each source that stops has stopped and all its
  * batches are home, and the sinks hold nothing and their channels are empty. If no source stays open, every
- * batch of this worker must be home, too. */
+ * batch of this worker must be home, too, except what sinks gave back to a durable channel. */
 static bool all_drained(const struct ps_worker *worker)
 {
-    bool adopted = false;
+    bool adopted = false, durable = false;
     for (size_t i = 0; i < worker->source_count; i++) {
         bool stays = ps_worker_adopts(worker, worker->sources[i]);
         if (!stays && !worker->sources[i]->drained)
@@ -153,15 +165,19 @@ static bool all_drained(const struct ps_worker *worker)
     for (size_t i = 0; i < worker->sink_count; i++) {
         if (!ps_sink_runner_is_idle(worker->sinks[i]))
             return false;
+        durable |= ps_sink_runner_may_leave(worker->sinks[i]);
     }
-    return adopted || ps_pool_out_count(worker->pool) == 0;
+    return adopted || durable || ps_pool_out_count(worker->pool) == 0;
 }
 
 static bool cycle_recall(struct ps_worker *worker)
 {
     bool all = true;
-    for (size_t i = 0; i < worker->sink_count; i++)
+    for (size_t i = 0; i < worker->sink_count; i++) {
+        ps_worker_enter(worker, worker->sinks[i]->base.spec->component);
         all &= ps_sink_runner_recall(worker->sinks[i], &worker->now);
+    }
+    ps_worker_enter(worker, NULL);
     return all;
 }
 
@@ -186,14 +202,14 @@ bool ps_worker_orders_done(struct ps_worker *worker)
 {
     switch (worker->phase) {
     case PS_PHASE_RUN:
-        return true;
+        return worker->opened_once;
     case PS_PHASE_PAUSE:
         return all_paused(worker);
     case PS_PHASE_DRAIN:
         return all_drained(worker);
     case PS_PHASE_RECALL:
         return cycle_recall(worker);
-    case PS_PHASE_CLOSE: /* no worker sends leases home any more: receives those already in the rings */
+    case PS_PHASE_CLOSE: /* no worker sends leases home any more: receives those in its inbox */
         while (ps_worker_cycle_home(worker)) {
         }
         return true;

@@ -7,6 +7,7 @@
 #include "core/engine/engine.h"
 #include "core/engine/worker.h"
 #include "rings/flag.h"
+#include "rings/inbox.h"
 #include "rings/park.h"
 
 struct ps_worker {
@@ -17,6 +18,7 @@ struct ps_worker {
     int cpu;             /* -1: not pinned */
     cpu_set_t inherited; /* affinity mask of the thread when it started; empty: not known */
     enum ps_idle idle;
+    uint64_t park_max_ns;
     int epoll_fd;
     struct ps_now now;
 
@@ -26,14 +28,18 @@ struct ps_worker {
     struct ps_source_runner **sources;
     struct ps_sink_runner **sinks;
     size_t source_count, sink_count;
-    bool opened_once;
+    bool opened_once;      /* the runners of `plan` were cycled once */
     struct ps_lease *left; /* CLOSE: leases that were not put */
 
     struct ps_lease *home_first, **home_last; /* leases done on their own home worker */
+    struct ps_inbox_node *arrived;            /* taken from the inbox, not released yet */
     uint64_t touched;                         /* bit per worker to wake at the end of the cycle */
+
+    struct ps_inbox inbox; /* leases that other workers send home; any worker puts */
 
     PS_ALIGNED_GAP struct ps_worker_stats stats; /* written by the worker, read by any thread */
     PS_ALIGNED_GAP struct ps_mark done;          /* number of the orders carried out; control reads it */
+    struct ps_mark taken;                        /* number of the orders begun; control reads it */
     struct ps_mark sources_seen, sinks_seen;     /* how many runners metrics may read */
     uint64_t exit_wanted;
     struct ps_park park;

@@ -31,8 +31,16 @@ static bool batch_hold(struct ps_batch *batch, struct ps_block *block)
     if (batch->block_count == PS_BATCH_BLOCKS_MAX)
         return false;
     ps_block_hold(block);
+    *(block == batch->carver->meta ? &batch->meta_bytes : &batch->bytes_bytes) += block->size;
     batch->blocks[batch->block_count++] = block;
     return true;
+}
+
+/* The block is this batch's alone. An oversize one counts as the whole blocks that it takes from the budget. */
+static void hold_own(struct ps_batch *batch, struct ps_block *block)
+{
+    batch->blocks[batch->block_count++] = block;
+    batch->own_bytes += (block->size + PS_BLOCK_BYTES - UINT64_C(1)) / PS_BLOCK_BYTES * PS_BLOCK_BYTES;
 }
 
 char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment)
@@ -46,7 +54,7 @@ char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alig
             length > PS_BLOCK_BYTES ? ps_block_take_oversize(cache, length) : ps_block_take(cache);
         if (block == NULL)
             return NULL;
-        batch->blocks[batch->block_count++] = block;
+        hold_own(batch, block);
         return block->base;
     }
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -167,7 +175,7 @@ static struct ps_event *add_oversize(struct ps_batch *batch, const char *body, u
         return NULL;
     }
     memcpy(block->base, body, length);
-    batch->blocks[batch->block_count++] = block;
+    hold_own(batch, block);
     return event;
 }
 
@@ -248,10 +256,10 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
         if (!ps_carver_new_bytes(carver))
             return NULL;
     }
-    struct ps_batch *batch = ps_pool_take(carver->pool);
-    if (batch == NULL)
-        return NULL;
+    carver->meta_down = (carver->meta_down - (uint32_t)sizeof(struct ps_batch)) & ~(PS_CACHE_GAP - 1U);
+    struct ps_batch *batch = (struct ps_batch *)(void *)(carver->meta->base + carver->meta_down);
     carver->meta_up = (carver->meta_up + 15) & ~15U;
+    ps_pool_count(carver->pool, 1);
     batch->events = (struct ps_event *)(void *)(carver->meta->base + carver->meta_up);
     batch->count = 0;
     batch->capacity = PS_BATCH_EVENTS_MAX;
@@ -264,38 +272,57 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
     batch->tickets = batch->last_ticket = NULL;
     batch->body_bytes = 0;
     batch->carver = carver;
-    batch->meta_up_first = carver->meta_up;
-    batch->meta_down_first = carver->meta_down;
+    batch->home = carver->pool;
     batch->window = NULL;
     batch->sequence = 0;
     batch->holders = batch->promises = 0;
-    batch->lease_count = 1;
-    batch->complete = batch->lost = batch->in_window = false;
+    batch->complete = batch->lost = batch->in_window = batch->refused = batch->unreported = false;
     batch->block_count = 0;
-    ps_lease_init(&batch->leases[0], batch);
+    batch->meta_bytes = batch->bytes_bytes = batch->own_bytes = 0;
+    batch->next = NULL;
+    ps_lease_init(&batch->chain, batch);
     PS_ASSERT(batch_hold(batch, carver->meta)); /* becomes blocks[0], where the rows stand */
     return batch;
 }
 
-/* Headers that interceptors add later are not counted: they are few, and shared ones are stored once. */
 void ps_batch_close(struct ps_batch *batch)
 {
-    struct ps_lease *chain = &batch->leases[0];
-    const struct ps_carver *carver = batch->carver;
-    uint64_t meta = batch->count * sizeof(struct ps_event);
-    if (carver->meta == batch->blocks[0])
-        meta += batch->meta_down_first - carver->meta_down;
+    struct ps_lease *chain = &batch->chain;
     chain->count = batch->count;
     chain->bytes = batch->body_bytes;
-    chain->memory_bytes = (uint32_t)(batch->body_bytes + meta + sizeof *batch);
+}
+
+static uint64_t at_most(uint64_t bytes, uint64_t limit)
+{
+    return bytes < limit ? bytes : limit;
+}
+
+void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark)
+{
+    const struct ps_batch *batch = lease->batch;
+    struct ps_carved now = ps_carver_carved(batch->carver);
+    uint64_t bytes = at_most(now.meta - mark->meta, batch->meta_bytes + mark->meta_left) + batch->own_bytes;
+    if (batch->bytes_bytes > 0)
+        bytes += at_most(now.bytes - mark->bytes, batch->bytes_bytes + mark->bytes_left);
+    lease->memory_bytes = (uint32_t)at_most(bytes, UINT32_MAX);
+}
+
+/* A batch without bodies in the carver's blocks says nothing about these: the next one is charged with them. */
+void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark)
+{
+    struct ps_carved now = ps_carver_carved(lease->batch->carver);
+    if (lease->batch->bytes_bytes == 0) {
+        now.bytes = mark->bytes;
+        now.bytes_left = mark->bytes_left;
+    }
+    *mark = now;
 }
 
 void ps_batch_give(struct ps_batch *batch)
 {
     PS_ASSERT(batch->holders == 0);
-    struct ps_block_cache *cache = ps_pool_cache(batch->home);
-    for (uint32_t i = 0; i < batch->block_count; i++)
-        ps_block_drop(cache, batch->blocks[i]);
-    batch->block_count = 0;
-    ps_pool_give(batch->home, batch);
+    struct ps_pool *pool = batch->home;
+    ps_pool_count(pool, -1);
+    for (uint32_t i = batch->block_count; i-- > 0;) /* [0] last: the descriptor is in it */
+        ps_block_drop(ps_pool_cache(pool), batch->blocks[i]);
 }

@@ -16,11 +16,13 @@
 #include "core/flow/block.h"
 #include "core/clock.h"
 #include "core/name.h"
+#include "rings/inbox.h"
 
 /* Rows of a batch. Also bounds the 10 bits that an event's index has in a delivery report's opaque. */
 #define PS_BATCH_EVENTS_MAX 1024U
 /* Blocks that a source may fill; then the batch is full. */
 #define PS_BATCH_FILL_BLOCKS_MAX 6U
+#define PS_BATCH_FILL_BYTES (UINT64_C(1) * PS_BATCH_FILL_BLOCKS_MAX * PS_BLOCK_BYTES)
 /* Blocks that a batch may reference. The rest is for headers and bodies that interceptors make: those must
  * not fail for ever. */
 #define PS_BATCH_BLOCKS_MAX 64U
@@ -67,19 +69,26 @@ struct ps_carver; /* core/flow/carver.h */
 struct ps_pool;
 struct ps_window;
 
-/* One reader's share of a batch: rings carry it and stages own it. One owner at a time. */
+/* One reader's share of a batch: rings carry it and stages own it. One owner at a time. Those for channels are
+ * carved from the batch's blocks, each on cache lines of its own: two sinks write theirs at the same time. */
 struct ps_lease {
     struct ps_batch *batch;
-    struct ps_lease *next; /* for its owner: a list of leases in order */
+    union {
+        struct ps_lease *next;         /* for its owner: a list of leases in order */
+        struct ps_inbox_node homeward; /* on its way to another worker: that worker's inbox's */
+    };
     uint16_t *index;       /* rows of this reader in order; NULL: rows 0 .. count - 1 */
     uint32_t count;        /* events in this lease */
     uint32_t cursor;       /* position (not row) of the next event to be handled */
     uint32_t pending;      /* for the sink: events in flight */
     uint32_t settled;      /* events whose outcome bit is set */
     uint64_t bytes;        /* sum of body lengths (byteCapacity) */
-    uint32_t memory_bytes; /* of the whole batch: bodies, rows, headers (a channel's share of the budget) */
+    uint32_t memory_bytes; /* of blocks that it keeps from being used again (ps_batch_charge) */
+    uint32_t dead;         /* settled events that became dead letters */
     uint16_t channel;      /* which of the source's channels; UINT16_MAX while in the chain */
-    bool promise;          /* of a required channel: counts for acknowledgement */
+    bool required;         /* of a required channel */
+    bool owed;             /* its source waits for it to come home: it counts in ps_batch.promises */
+    bool refusable;        /* its source can refuse it: a channel may give it up after keep-alive */
     bool failed;           /* at least one event was given up: never counts as delivered */
     /* By position: bit set = settled (delivered, or refused for good and counted). */
     uint64_t outcome[PS_BATCH_EVENTS_MAX / 64];
@@ -103,22 +112,31 @@ struct ps_batch {
     uint32_t span_count;
     struct ps_ticket *tickets, *last_ticket; /* in order */
     uint64_t body_bytes;
-    uint32_t meta_up_first, meta_down_first; /* where the carver stood when the batch was taken */
 
     /* From here on: only the pool and the home worker. */
     struct ps_pool *home;
     struct ps_carver *carver;
     struct ps_window *window;
-    uint64_t sequence;    /* of this source on this worker, from 1, without gaps */
-    uint16_t holders;     /* leases that are not home yet: they keep the memory */
-    uint16_t promises;    /* those of them that required channels have: acknowledgement waits for them */
-    uint16_t lease_count; /* leases handed out so far */
+    uint64_t sequence; /* of this source on this worker, from 1, without gaps */
+    uint16_t holders;  /* leases that are not home yet: they keep the memory */
+    uint16_t promises; /* those of them that are owed: acknowledgement waits for them */
     bool complete, lost, in_window;
+    bool refused;    /* its source was told so before it was complete */
+    bool unreported; /* its replayable source was closed before it was reported as delivered */
     uint32_t block_count;
-    struct ps_block *blocks[PS_BATCH_BLOCKS_MAX];
-    struct ps_batch *next;
-    struct ps_lease leases[]; /* [0] is the chain's; ps_pool_limits says how many */
+    struct ps_block *blocks[PS_BATCH_BLOCKS_MAX]; /* [0] also holds this descriptor */
+    uint64_t meta_bytes, bytes_bytes;             /* of the carver's blocks that it references, by kind */
+    uint64_t own_bytes;                           /* of those that it shares with no other batch */
+    struct ps_batch *next;                        /* in the window */
+    struct ps_lease chain;                        /* the chain's lease: all rows */
 };
+
+/* Whether nothing is in it: a batch with a position or a ticket is not empty, even without events. NULL is
+ * empty. */
+static inline bool ps_batch_is_empty(const struct ps_batch *batch)
+{
+    return batch == NULL || (batch->count == 0 && batch->span_count == 0 && batch->tickets == NULL);
+}
 
 /* ---- filling: the source, on the home worker, before the first put ---- */
 
@@ -191,6 +209,12 @@ bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events);
 
 /* ---- reading: the owner of a lease ---- */
 
+/* The lease that came home by this node. */
+static inline struct ps_lease *ps_lease_homeward(struct ps_inbox_node *node)
+{
+    return (struct ps_lease *)(void *)((char *)node - offsetof(struct ps_lease, homeward));
+}
+
 /* The row at a position of the lease. */
 static inline struct ps_event *ps_lease_event(const struct ps_lease *lease, uint32_t position)
 {
@@ -230,12 +254,7 @@ const struct ps_header *ps_headers_next(struct ps_header_cursor *cursor);
 
 /* ---- leases ---- */
 
-/* Keeps the events for which keep(argument, event) returns true; asks for each in order. Chain only
- * (interceptors that drop events). Returns false when there is no memory for the index list. */
-bool ps_lease_filter(struct ps_lease *lease, bool (*keep)(void *argument, struct ps_event *event),
-                     void *argument);
-
-/* The same by bits: row r of the batch is kept when bit r % 64 of word r / 64 is set; bits of rows that are
+/* Drops events (interceptors): row r of the batch is kept when bit r % 64 of word r / 64 is set; bits of rows that are
  * not in the lease do not matter. Costs almost nothing when all are kept. Chain only. Returns false when
  * there is no memory for the index list; then nothing changed. */
 bool ps_lease_filter_bits(struct ps_lease *lease, const uint64_t *keep);
@@ -246,13 +265,12 @@ static inline void ps_lease_body_set(struct ps_lease *lease, struct ps_event *ev
                                      uint32_t length)
 {
     lease->bytes = lease->bytes - event->body_length + length;
-    lease->memory_bytes += length;
     event->body = body;
     event->body_length = length;
 }
 
 /* Makes a further lease of the same batch with the given rows (copied into the batch) or, with `index` NULL,
- * the chain's own list. Returns NULL when there is no memory or there are too many leases. */
+ * the chain's own list. Returns NULL when there is no memory. */
 struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count);
 
 static inline bool ps_lease_is_settled(const struct ps_lease *lease, uint32_t position)
@@ -266,34 +284,49 @@ static inline void ps_lease_settle(struct ps_lease *lease, uint32_t position)
     lease->settled++;
 }
 
+/* The event is a dead letter that is on disk. */
+static inline void ps_lease_settle_dead(struct ps_lease *lease, uint32_t position)
+{
+    ps_lease_settle(lease, position);
+    lease->dead++;
+}
+
 /* Settles all events at once: a synchronous sink calls it after it wrote the lease. */
 void ps_lease_settle_all(struct ps_lease *lease);
 
-/* ---- the pool: a worker's batches ---- */
-
-struct ps_pool_limits {
-    uint32_t batches_max; /* batch descriptors whose home this worker is */
-    uint16_t leases_max;  /* of one batch: 1 + 2 * the most channels of one source (required, optional) */
+/* How far a source's carver has come: what it carved of, or left unused in, blocks of each kind; and what is left
+ * of the ones that it fills. */
+struct ps_carved {
+    uint64_t meta, bytes;
+    uint64_t meta_left, bytes_left;
 };
 
-struct ps_pool *ps_pool_create(struct ps_depot *depot, struct ps_pool_limits limits, uint16_t worker,
-                               struct ps_err *err);
+/* Sets memory_bytes, so that what the leases of one source in one channel keep from being used again is at most
+ * their sum, and two blocks of each kind: the first and the last. Batches share blocks, and one small lease can
+ * keep a whole one; therefore a lease is charged with what the source has carved since the lease that it put there
+ * before, but with no more than the blocks of its batch and what that lease left of its last ones. `mark`: of that
+ * lease (ps_batch_mark), at first zero. Home worker. */
+void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark);
+/* The lease was put: the next one is charged from here on. */
+void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark);
+
+/* ---- the pool: a worker's batches ---- */
+
+struct ps_pool *ps_pool_create(struct ps_depot *depot, uint16_t worker);
 void ps_pool_destroy(struct ps_pool *pool);
 uint16_t ps_pool_worker(const struct ps_pool *pool);
 struct ps_block_cache *ps_pool_cache(struct ps_pool *pool);
-const struct ps_pool_limits *ps_pool_limits(const struct ps_pool *pool);
-/* Takes a batch descriptor, or returns NULL; gives one back. For core/flow/batch.c, which fills and empties
- * it. */
-struct ps_batch *ps_pool_take(struct ps_pool *pool);
-void ps_pool_give(struct ps_pool *pool, struct ps_batch *batch);
+/* Counts a batch that was taken (1) or given back (-1). For core/flow/batch.c. */
+void ps_pool_count(struct ps_pool *pool, int32_t change);
 
-/* Returns an empty batch with its chain lease, or NULL when descriptors or budget are used up. */
+/* Returns an empty batch with its chain lease, or NULL when the budget is used up. Its descriptor is carved
+ * from the blocks, as its rows are: the budget alone limits how many batches there are. */
 struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now);
 
 /* Ends filling: what the batch did not use of its blocks goes to the next one. Engine only. */
 void ps_batch_close(struct ps_batch *batch);
 
-/* Gives its blocks and its descriptor back. All leases must be home. */
+/* Gives its blocks back, and with them its descriptor and leases. All leases must be home. */
 void ps_batch_give(struct ps_batch *batch);
 
 /* Batches out of the pool. Single writer; readable from any thread. */

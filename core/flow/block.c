@@ -6,6 +6,7 @@
 
 #include "rings/tally.h"
 #include "rings/stack.h"
+#include "core/quantity.h"
 
 #define DEPOT_BLOCKS_MIN 16U
 #define CACHE_BLOCKS_MAX 16U /* a cache with more gives half of them back */
@@ -19,6 +20,7 @@ struct depot_block {
     struct ps_stack_node node; /* first: a node is its block */
     struct ps_block block;
     struct depot_block *reserved; /* oversize: the blocks whose share of the budget this one holds */
+    bool overdrawn;               /* beyond the budget */
 };
 
 struct ps_depot {
@@ -38,8 +40,9 @@ struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err)
 {
     uint64_t count = budget_bytes / PS_BLOCK_BYTES;
     if (count < DEPOT_BLOCKS_MIN || count > UINT32_MAX / 2) {
-        ps_err_set(err, "memory budget of %llu bytes: must be between %u MiB and 512 TiB",
-                   (unsigned long long)budget_bytes, DEPOT_BLOCKS_MIN * PS_BLOCK_BYTES >> 20);
+        ps_err_set(err, "memory budget of %s: must be between %s and 512 TiB",
+                   ps_quantity_print_bytes(budget_bytes).text,
+                   ps_quantity_print_bytes(DEPOT_BLOCKS_MIN * PS_BLOCK_BYTES).text);
         return NULL;
     }
     struct ps_depot *depot = ps_must_alloc_aligned(sizeof *depot, "the memory budget");
@@ -48,9 +51,9 @@ struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err)
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (depot->base == MAP_FAILED) {
         ps_err_set(err,
-                   "cannot reserve %llu bytes of address space for the memory budget; set "
+                   "cannot reserve %s of address space for the memory budget; set "
                    "penstock.memory.budget lower",
-                   (unsigned long long)(count * PS_BLOCK_BYTES));
+                   ps_quantity_print_bytes(count * PS_BLOCK_BYTES).text);
         free(depot);
         return NULL;
     }
@@ -97,11 +100,24 @@ static void depot_push(struct ps_depot *depot, struct depot_block *block)
     ps_stack_push(&depot->stack, &block->node);
 }
 
+static uint32_t cache_free_max(uint64_t block_count)
+{
+    uint64_t share = block_count / CACHE_BLOCKS_SHARE;
+    return share < CACHE_BLOCKS_MAX ? (uint32_t)share : CACHE_BLOCKS_MAX;
+}
+
+/* A refill of an empty cache brings CACHE_GROUP blocks, or one when it may keep none; one of them is used. */
+uint64_t ps_block_caches_bytes(uint64_t budget_bytes, unsigned workers)
+{
+    uint32_t most = cache_free_max(budget_bytes / PS_BLOCK_BYTES);
+    if (most > 0 && most < CACHE_GROUP - 1)
+        most = CACHE_GROUP - 1;
+    return (uint64_t)most * workers * PS_BLOCK_BYTES;
+}
+
 void ps_block_cache_init(struct ps_block_cache *cache, struct ps_depot *depot)
 {
-    uint32_t share = depot->block_count / CACHE_BLOCKS_SHARE;
-    *cache = (struct ps_block_cache){.depot = depot,
-                                     .free_max = share < CACHE_BLOCKS_MAX ? share : CACHE_BLOCKS_MAX};
+    *cache = (struct ps_block_cache){.depot = depot, .free_max = cache_free_max(depot->block_count)};
 }
 
 /* Written by the worker only; metrics read it. */
@@ -137,15 +153,30 @@ static void cache_refill(struct ps_block_cache *cache)
     }
 }
 
+/* The budget is used up. */
+static struct ps_block *refuse(struct ps_block_cache *cache)
+{
+    struct depot_block *block = cache->overdraft ? calloc(1, sizeof *block) : NULL;
+    char *base = block != NULL ? malloc(PS_BLOCK_BYTES) : NULL;
+    if (base == NULL) {
+        free(block);
+        cache->refused_count++;
+        return NULL;
+    }
+    ps_tally_add(&cache->depot->used, 1);
+    cache->taken_count++;
+    block->overdrawn = true;
+    block->block = (struct ps_block){.base = base, .size = PS_BLOCK_BYTES, .references = 1, .oversize = true};
+    return &block->block;
+}
+
 struct ps_block *ps_block_take(struct ps_block_cache *cache)
 {
     if (PS_UNLIKELY(cache->free == NULL))
         cache_refill(cache);
     struct ps_block *block = cache->free;
-    if (PS_UNLIKELY(block == NULL)) {
-        cache->refused_count++;
-        return NULL;
-    }
+    if (PS_UNLIKELY(block == NULL))
+        return refuse(cache);
     cache->free = block->next;
     free_count_set(cache, cache->free_count - 1);
     cache->taken_count++;
@@ -192,6 +223,8 @@ static void oversize_free(struct ps_block_cache *cache, struct depot_block *bloc
         block->reserved = one->reserved;
         depot_push(cache->depot, one);
     }
+    if (block->overdrawn)
+        ps_tally_add(&cache->depot->used, -1);
     free(block->block.base);
     free(block);
 }

@@ -34,6 +34,8 @@ struct ps_block_cache {
     struct ps_block *free; /* LIFO */
     uint32_t free_count, free_max;
     uint64_t taken_count, refused_count; /* single writer: home worker */
+    /* ps_block_take goes beyond the budget: for a batch whose chain would never end otherwise. */
+    bool overdraft;
 };
 
 /* Reserves address space; `budget_bytes` is rounded down to whole blocks, at least 16. */
@@ -43,6 +45,9 @@ void ps_depot_destroy(struct ps_depot *depot);
 uint64_t ps_depot_budget_bytes(const struct ps_depot *depot);
 /* Bytes of the blocks in batches and in caches, and of oversize blocks. Thread: any. */
 uint64_t ps_depot_used_bytes(const struct ps_depot *depot);
+
+/* The most that the caches of so many workers hold in free blocks. */
+uint64_t ps_block_caches_bytes(uint64_t budget_bytes, unsigned workers);
 
 void ps_block_cache_init(struct ps_block_cache *cache, struct ps_depot *depot);
 void ps_block_cache_fini(struct ps_block_cache *cache);

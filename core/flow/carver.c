@@ -10,11 +10,21 @@ void ps_carver_init(struct ps_carver *carver, struct ps_pool *pool)
 void ps_carver_fini(struct ps_carver *carver)
 {
     struct ps_block_cache *cache = ps_pool_cache(carver->pool);
-    if (carver->meta != NULL)
-        ps_block_drop(cache, carver->meta);
     if (carver->bytes != NULL)
         ps_block_drop(cache, carver->bytes);
+    if (carver->meta != NULL) /* taken first, so it is the first to be taken again: its lines are warm */
+        ps_block_drop(cache, carver->meta);
     *carver = (struct ps_carver){.pool = carver->pool};
+}
+
+struct ps_carved ps_carver_carved(const struct ps_carver *carver)
+{
+    struct ps_carved carved = carver->taken;
+    carved.meta_left = carver->meta != NULL ? carver->meta_down - carver->meta_up : 0;
+    carved.bytes_left = carver->bytes != NULL ? carver->bytes->size - carver->bytes_used : 0;
+    carved.meta -= carved.meta_left;
+    carved.bytes -= carved.bytes_left;
+    return carved;
 }
 
 bool ps_carver_new_meta(struct ps_carver *carver)
@@ -25,6 +35,7 @@ bool ps_carver_new_meta(struct ps_carver *carver)
         return false;
     if (carver->meta != NULL)
         ps_block_drop(cache, carver->meta);
+    carver->taken.meta += block->size;
     carver->meta = block;
     carver->meta_up = 0;
     carver->meta_down = block->size;
@@ -42,6 +53,7 @@ bool ps_carver_new_bytes(struct ps_carver *carver)
             memcpy(block->base, carver->bytes->base + carver->bytes_used, carver->left);
         ps_block_drop(cache, carver->bytes);
     }
+    carver->taken.bytes += block->size;
     carver->bytes = block;
     carver->bytes_used = 0;
     return true;

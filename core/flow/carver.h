@@ -17,6 +17,7 @@ struct ps_carver {
     struct ps_block *meta, *bytes; /* each with one reference of the carver's own, or NULL */
     uint32_t meta_up, meta_down;   /* rows end here; headers and values begin here */
     uint32_t bytes_used;
+    struct ps_carved taken; /* of all blocks that it has taken so far */
     uint32_t left; /* bytes behind bytes_used that ps_batch_leave left for the next ps_batch_reserve */
 };
 
@@ -24,6 +25,9 @@ void ps_carver_init(struct ps_carver *carver, struct ps_pool *pool);
 
 /* Gives its blocks back; batches cut from them keep them alive. */
 void ps_carver_fini(struct ps_carver *carver);
+
+/* A batch lies between what this returns when it is taken and when it is closed, except blocks of its own. */
+struct ps_carved ps_carver_carved(const struct ps_carver *carver);
 
 /* A new meta block; batches cut from the old one keep that alive. Returns false when the budget is used up:
  * then nothing changed. For core/flow/batch.c. */

@@ -5,33 +5,8 @@
 
 #include "core/flow/batch_parts.h"
 
-bool ps_lease_filter(struct ps_lease *lease, bool (*keep)(void *argument, struct ps_event *event),
-                     void *argument)
-{
-    uint32_t kept = 0;
-    for (uint32_t position = 0; position < lease->count; position++) {
-        struct ps_event *event = ps_lease_event(lease, position);
-        bool stays = keep(argument, event);
-        if (!stays && lease->index == NULL) {
-            uint16_t *index = (uint16_t *)(void *)ps_batch_meta_alloc(
-                lease->batch, lease->count * (uint32_t)sizeof *index, 2);
-            if (index == NULL)
-                return false;
-            for (uint32_t i = 0; i < lease->count; i++)
-                index[i] = (uint16_t)i;
-            lease->index = index;
-        }
-        if (!stays) {
-            lease->bytes -= event->body_length;
-            continue;
-        }
-        if (lease->index != NULL)
-            lease->index[kept] = lease->index[position];
-        kept++;
-    }
-    lease->count = kept;
-    return true;
-}
+/* Whole cache lines: what stands behind it belongs to others. */
+#define LEASE_BYTES (((uint32_t)sizeof(struct ps_lease) + PS_CACHE_GAP - 1) & ~(PS_CACHE_GAP - 1U))
 
 /* Filters a lease that has an index, in place. */
 static void filter_index(struct ps_lease *lease, const uint64_t *keep)
@@ -97,34 +72,32 @@ void ps_lease_init(struct ps_lease *lease, struct ps_batch *batch)
     lease->index = NULL;
     lease->count = lease->cursor = lease->pending = lease->settled = 0;
     lease->bytes = 0;
-    lease->memory_bytes = 0;
+    lease->memory_bytes = lease->dead = 0;
     lease->channel = UINT16_MAX;
-    lease->promise = lease->failed = false;
+    lease->required = lease->owed = lease->refusable = lease->failed = false;
     memset(lease->outcome, 0, sizeof lease->outcome);
 }
 
 struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count)
 {
     struct ps_batch *batch = chain->batch;
-    if (batch->lease_count == ps_pool_limits(batch->home)->leases_max)
+    uint32_t index_bytes = index != NULL ? count * (uint32_t)sizeof *index : 0;
+    struct ps_lease *lease =
+        (struct ps_lease *)(void *)ps_batch_meta_alloc(batch, LEASE_BYTES + index_bytes, PS_CACHE_GAP);
+    if (lease == NULL)
         return NULL;
-    struct ps_lease *lease = &batch->leases[batch->lease_count];
     ps_lease_init(lease, batch);
-    lease->memory_bytes = chain->memory_bytes;
     if (index == NULL) { /* shares the chain's index, which is not changed any more */
         lease->index = chain->index;
         lease->count = chain->count;
         lease->bytes = chain->bytes;
     } else {
-        lease->index = (uint16_t *)(void *)ps_batch_meta_alloc(batch, count * (uint32_t)sizeof *index, 2);
-        if (lease->index == NULL)
-            return NULL;
-        memcpy(lease->index, index, count * sizeof *index);
+        lease->index = (uint16_t *)(void *)((char *)lease + LEASE_BYTES);
+        memcpy(lease->index, index, index_bytes);
         lease->count = count;
         for (uint32_t i = 0; i < count; i++)
             lease->bytes += batch->events[index[i]].body_length;
     }
-    batch->lease_count++;
     return lease;
 }
 

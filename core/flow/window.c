@@ -3,38 +3,40 @@
 #include <stdlib.h>
 
 struct ps_window {
-    void (*deliver)(void *argument, struct ps_batch *batch);
+    void (*report)(void *argument, struct ps_batch *batch);
     void *argument;
-    struct ps_batch **ring; /* by sequence; NULL without deliver */
-    uint32_t mask;
-    uint64_t head, next_sequence; /* first not popped; next to give */
-    uint32_t out;                 /* batches entered and not given back */
-    bool detached;
+    struct ps_batch *first, **end; /* those not reported yet, in order */
+    uint64_t next_sequence;
+    uint32_t out; /* batches entered and not given back */
+    bool replayable, detached;
 };
 
-struct ps_window *ps_window_create(uint32_t batches_max,
-                                   void (*deliver)(void *argument, struct ps_batch *batch), void *argument)
+struct ps_window *ps_window_create(bool replayable, void (*report)(void *argument, struct ps_batch *batch),
+                                   void *argument)
 {
     struct ps_window *window = ps_must_alloc(1, sizeof *window, "a source's window");
-    window->deliver = deliver;
+    window->replayable = replayable;
+    window->report = report;
     window->argument = argument;
-    window->head = window->next_sequence = 1;
-    if (deliver != NULL) {
-        uint32_t size = 1;
-        while (size < batches_max)
-            size *= 2;
-        window->ring = ps_must_alloc(size, sizeof *window->ring, "a source's window");
-        window->mask = size - 1;
-    }
+    window->next_sequence = 1;
+    window->end = &window->first;
     return window;
 }
 
 static void window_free_if_done(struct ps_window *window)
 {
-    if (window->detached && window->out == 0) {
-        free(window->ring);
+    if (window->detached && window->out == 0)
         free(window);
-    }
+}
+
+static struct ps_batch *window_remove_first(struct ps_window *window)
+{
+    struct ps_batch *batch = window->first;
+    window->first = batch->next;
+    if (window->first == NULL)
+        window->end = &window->first;
+    batch->in_window = false;
+    return batch;
 }
 
 static void window_give(struct ps_window *window, struct ps_batch *batch)
@@ -44,13 +46,13 @@ static void window_give(struct ps_window *window, struct ps_batch *batch)
     ps_batch_give(batch);
 }
 
-/* Batches still in the ring leave it without `deliver`: their positions do not move. */
+/* Batches still in the list leave it without `report`: their positions do not move. */
 void ps_window_detach(struct ps_window *window)
 {
     window->detached = true;
-    for (; window->ring != NULL && window->head != window->next_sequence; window->head++) {
-        struct ps_batch *batch = window->ring[window->head & window->mask];
-        batch->in_window = false;
+    while (window->first != NULL) {
+        struct ps_batch *batch = window_remove_first(window);
+        batch->unreported = window->replayable;
         if (batch->holders == 0)
             window_give(window, batch);
     }
@@ -64,32 +66,27 @@ void ps_window_enter(struct ps_window *window, struct ps_batch *batch)
     batch->sequence = window->next_sequence++;
     batch->holders = 1;
     batch->promises = 1; /* the chain's: a batch cannot be complete before it was routed */
-    batch->leases[0].promise = true;
-    batch->in_window = window->ring != NULL;
+    batch->chain.owed = true;
+    batch->in_window = true;
+    batch->next = NULL;
     window->out++;
-    if (window->ring != NULL) {
-        PS_ASSERT(batch->sequence - window->head <= window->mask);
-        window->ring[batch->sequence & window->mask] = batch;
-    }
+    *window->end = batch;
+    window->end = &batch->next;
 }
 
-void ps_window_hold(struct ps_batch *batch, bool promise)
+void ps_window_hold(struct ps_batch *batch, bool owed)
 {
     PS_ASSERT(batch->holders > 0 && batch->holders < UINT16_MAX);
     batch->holders++;
-    if (promise)
+    if (owed)
         batch->promises++;
 }
 
 static void window_pop(struct ps_window *window)
 {
-    while (window->head != window->next_sequence) {
-        struct ps_batch *batch = window->ring[window->head & window->mask];
-        if (!batch->complete || batch->lost)
-            return;
-        window->head++;
-        batch->in_window = false;
-        window->deliver(window->argument, batch);
+    while (window->first != NULL && window->first->complete && !(window->first->lost && window->replayable)) {
+        struct ps_batch *batch = window_remove_first(window);
+        window->report(window->argument, batch);
         if (batch->holders == 0)
             window_give(window, batch);
     }
@@ -101,7 +98,7 @@ void ps_window_release(struct ps_lease *lease)
     struct ps_window *window = batch->window;
     PS_ASSERT(batch->holders > 0);
     batch->holders--;
-    if (lease->promise) {
+    if (lease->owed) {
         PS_ASSERT(batch->promises > 0);
         batch->lost |= lease->failed;
         if (--batch->promises == 0)
@@ -116,6 +113,11 @@ void ps_window_release(struct ps_lease *lease)
         window_give(window, batch);
     }
     window_free_if_done(window);
+}
+
+bool ps_window_is_settled(const struct ps_window *window)
+{
+    return window->first == NULL;
 }
 
 uint32_t ps_window_outstanding(const struct ps_window *window)

@@ -4,11 +4,11 @@
  * A batch has two counts, plain integers that only its home worker changes:
  *
  *   holders    leases that are not home yet; at 0 the memory is given back
- *   promises   those of them that required channels have; at 0 the batch is complete
+ *   promises   those of them whose coming home is a promise that the source waits for; at 0 the batch is complete
  *
- * The window removes the complete batches at its front and calls ps_source_ops.delivered for each, in order.
- * A batch with an event that was given up (`lost`) never completes for a replayable source: the position must
- * not move past it.
+ * Which ones those are: docs/decisions/0023-put-and-promised.md. The window removes the complete batches at its front
+ * and reports each, in order. A batch with an event that was given up (`lost`) is reported to a source that answers
+ * its clients; for a replayable source it never completes: the position must not move past it.
  *
  * A window outlives its source: batches that come home after the source was closed (a reload) find it
  * detached, and are only freed. */
@@ -18,13 +18,13 @@
 
 struct ps_window;
 
-/* Calls `deliver(argument, batch)` for each batch that leaves the front, in sequence order. NULL for sources
- * that need no more than ACCEPTED. */
-struct ps_window *ps_window_create(uint32_t batches_max,
-                                   void (*deliver)(void *argument, struct ps_batch *batch), void *argument);
+/* Calls `report(argument, batch)` for each batch that leaves the front, in sequence order. `replayable`: batches that
+ * are lost stay, and those behind them. */
+struct ps_window *ps_window_create(bool replayable, void (*report)(void *argument, struct ps_batch *batch),
+                                   void *argument);
 
-/* The source is closed: `deliver` is not called any more, and the window is freed when its last batch is
- * home. */
+/* The source is closed: `report` is not called any more, and the window is freed when its last batch is
+ * home. Marks the batches that were not reported to it (`unreported`): a replayable source reads them again. */
 void ps_window_detach(struct ps_window *window);
 
 bool ps_window_is_detached(const struct ps_window *window);
@@ -33,12 +33,15 @@ bool ps_window_is_detached(const struct ps_window *window);
  * lease. */
 void ps_window_enter(struct ps_window *window, struct ps_batch *batch);
 
-/* Counts a lease that is given out; `promise`: to a required channel. */
-void ps_window_hold(struct ps_batch *batch, bool promise);
+/* Counts a lease that is given out; `owed`: the source waits for it to come home. */
+void ps_window_hold(struct ps_batch *batch, bool owed);
 
 /* Counts a lease that came home, or was never put. Gives the batch back to its pool when it was the last
  * lease and the window does not need the batch any more. */
 void ps_window_release(struct ps_lease *lease);
+
+/* Whether every batch that entered was reported. */
+bool ps_window_is_settled(const struct ps_window *window);
 
 /* Batches that entered and were not given back to their pool yet. */
 uint32_t ps_window_outstanding(const struct ps_window *window);

@@ -1,5 +1,8 @@
 /* Health: what /livez, /readyz and penstock_component_up say about a snapshot. */
 #include "core/watch/metrics.h"
+#include "core/quantity.h"
+
+#include <string.h>
 
 bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page)
 {
@@ -10,8 +13,8 @@ bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct 
         if (worker->parked || quiet_ns < PS_METRICS_STUCK_NS)
             continue;
         live = false;
-        ps_page_format(page, "worker %u is stuck: no cycle for %llu s\n", worker->id,
-                       (unsigned long long)(quiet_ns / PS_NS_PER_S));
+        ps_page_format(page, "worker %u is stuck: no cycle for %s\n", worker->id,
+                       ps_quantity_print_ns(quiet_ns).text);
     }
     return live;
 }
@@ -33,13 +36,36 @@ static void component_problem(const struct ps_metrics_component *component, stru
 {
     ps_page_format(page, "%s %s ", ps_metrics_kind(component->kind), component->name);
     if (component->state == PS_METRICS_OPEN)
-        ps_page_format(page, "has delivered nothing for %llu s, and has events",
-                       (unsigned long long)(component->stalled_ns / PS_NS_PER_S));
+        ps_page_format(page, "has delivered nothing for %s, and has events",
+                       ps_quantity_print_ns(component->stalled_ns).text);
     else
-        ps_page_format(page, "is %s%s%s", component->state == PS_METRICS_OPENING ? "not open yet" : "closed",
+        ps_page_format(page, "is %s%s%s", component->state == PS_METRICS_OPENING ? "not open" : "closed",
                        component->error != NULL ? ": " : "",
                        component->error != NULL ? component->error : "");
     ps_page_text(page, "\n");
+}
+
+/* Whether another sink of its group can deliver what this one cannot. */
+static bool group_delivers(const struct ps_metrics *metrics, const struct ps_metrics_component *component)
+{
+    for (size_t i = 0; i < metrics->component_count && component->group != NULL; i++) {
+        const struct ps_metrics_component *other = &metrics->components[i];
+        if (other != component && other->group != NULL && strcmp(other->group, component->group) == 0 &&
+            other->member != PS_METRICS_MEMBER_PENALISED && ps_metrics_component_is_up(metrics, other))
+            return true;
+    }
+    return false;
+}
+
+/* Says so when it is left out; that alone does not make the agent not ready. */
+static void member_note(const struct ps_metrics *metrics, const struct ps_metrics_component *component,
+                        struct ps_page *page)
+{
+    if (component->member != PS_METRICS_MEMBER_PENALISED)
+        return;
+    ps_page_format(page, "sink %s is left out of group %s, because it failed; %s\n", component->name,
+                   component->group,
+                   group_delivers(metrics, component) ? "the others deliver" : "so are all others");
 }
 
 bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page)
@@ -54,9 +80,16 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
     }
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
-        if (ps_metrics_component_is_up(metrics, component))
+        if (component->outdated != NULL) {
+            ready = false;
+            ps_page_format(page, "%s %s: %s\n", ps_metrics_kind(component->kind), component->name,
+                           component->outdated);
+        }
+        if (ps_metrics_component_is_up(metrics, component)) {
+            member_note(metrics, component, page);
             continue;
-        ready = false;
+        }
+        ready &= group_delivers(metrics, component);
         component_problem(component, page);
     }
     return ps_metrics_live(metrics, mono_ns, page) && ready;

@@ -72,9 +72,19 @@ static void take_component(void *argument, const struct ps_metrics_component *co
     copy->name = text_copy(component->name);
     copy->type = text_copy(component->type);
     copy->error = text_copy(component->error);
+    copy->outdated = text_copy(component->outdated);
+    copy->group = text_copy(component->group);
     copy->latency_ns = histogram_copy(component->latency_ns);
     copy->batch_events = histogram_copy(component->batch_events);
     copy->series = series_copy(component->series, component->series_count);
+}
+
+static void take_link(void *argument, const struct ps_metrics_link *link)
+{
+    struct ps_metrics *metrics = argument;
+    metrics->links = grow(metrics->links, metrics->link_count, sizeof *link);
+    metrics->links[metrics->link_count++] =
+        (struct ps_metrics_link){link->kind, text_copy(link->component), text_copy(link->channel)};
 }
 
 static void take_ring(void *argument, const struct ps_metrics_ring *ring)
@@ -90,7 +100,9 @@ static void take_worker(void *argument, const struct ps_metrics_worker *worker)
 {
     struct ps_metrics *metrics = argument;
     metrics->workers = grow(metrics->workers, metrics->worker_count, sizeof *worker);
-    metrics->workers[metrics->worker_count++] = *worker;
+    struct ps_metrics_worker *copy = &metrics->workers[metrics->worker_count++];
+    *copy = *worker;
+    copy->doing = text_copy(worker->doing);
 }
 
 void ps_metrics_take(struct ps_metrics *metrics, const struct ps_metrics_source *source)
@@ -100,6 +112,7 @@ void ps_metrics_take(struct ps_metrics *metrics, const struct ps_metrics_source 
         .argument = metrics,
         .process = take_process,
         .component = take_component,
+        .link = take_link,
         .ring = take_ring,
         .worker = take_worker,
     };
@@ -113,15 +126,24 @@ void ps_metrics_fini(struct ps_metrics *metrics)
         free((void *)(uintptr_t)component->name);
         free((void *)(uintptr_t)component->type);
         free((void *)(uintptr_t)component->error);
+        free((void *)(uintptr_t)component->outdated);
+        free((void *)(uintptr_t)component->group);
         free((void *)(uintptr_t)component->latency_ns);
         free((void *)(uintptr_t)component->batch_events);
         series_free(component->series, component->series_count);
     }
+    for (size_t i = 0; i < metrics->link_count; i++) {
+        free((void *)(uintptr_t)metrics->links[i].component);
+        free((void *)(uintptr_t)metrics->links[i].channel);
+    }
     for (size_t i = 0; i < metrics->ring_count; i++)
         free((void *)(uintptr_t)metrics->rings[i].channel);
+    for (size_t i = 0; i < metrics->worker_count; i++)
+        free((void *)(uintptr_t)metrics->workers[i].doing);
     free((void *)(uintptr_t)metrics->process.agent);
     free((void *)(uintptr_t)metrics->process.reload_failure);
     free(metrics->components);
+    free(metrics->links);
     free(metrics->rings);
     free(metrics->workers);
     *metrics = (struct ps_metrics){0};
@@ -187,6 +209,8 @@ static void json_channel(struct ps_page *page, const struct ps_metrics_component
                                                   : __DBL_MAX__);
     ps_page_text(page, "\"");
     json_counters(page, component, counters);
+    if (component->json_counters != NULL)
+        json_counters(page, component, component->json_counters);
 }
 
 void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page)

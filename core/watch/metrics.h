@@ -17,6 +17,22 @@ enum ps_metrics_state {
     PS_METRICS_CLOSED,  /* stopped */
 };
 
+/* What a sink is in its sink group. */
+enum ps_metrics_member {
+    PS_METRICS_MEMBER_NOT,       /* it is in none */
+    PS_METRICS_MEMBER_ACTIVE,    /* it gets leases */
+    PS_METRICS_MEMBER_STANDBY,   /* failover: another one is preferred */
+    PS_METRICS_MEMBER_PENALISED, /* it failed, and is left out */
+};
+
+/* What a source waits for, other than input. */
+enum ps_metrics_wait {
+    PS_METRICS_WAITS_NOT,
+    PS_METRICS_WAITS_FOR_CHANNEL, /* it is full */
+    PS_METRICS_WAITS_FOR_MEMORY,  /* the budget is used up */
+    PS_METRICS_WAITS_FOR_CHAIN,   /* an interceptor or the selector is not done with its batch */
+};
+
 /* One component: source, interceptor, selector, channel or sink, its instances added up. */
 struct ps_metrics_component {
     enum ps_kind kind;
@@ -25,7 +41,8 @@ struct ps_metrics_component {
     int64_t start_ms, stop_ms; /* wall clock; stop_ms 0 while it runs */
     unsigned instances;
     enum ps_metrics_state state;
-    const char *error; /* the last one, while not open; or NULL */
+    const char *error;    /* the last one, while not open; or NULL */
+    const char *outdated; /* ps_stage_ops.outdated: the file it does not use, and why; or NULL */
     uint64_t counters[PS_COUNTER_COUNT];
     const char *const *extra; /* ps_stage_ops.counters: names of counters[PS_COUNTER_extra + i], or NULL. A
                                  name that ends in "_now" is a gauge, any other a counter */
@@ -36,7 +53,22 @@ struct ps_metrics_component {
     const struct ps_histogram *batch_events; /* events of a batch or lease, or NULL */
     const struct ps_series *series;          /* numbers with a label; copied during the visit */
     size_t series_count;
-    uint64_t stalled_ns; /* sinks: how long it has had events without delivering any; 0: it has none */
+    uint64_t stalled_ns;  /* sinks: how long it has had events without delivering any; 0: it has none */
+    uint64_t workers;     /* sources, sinks: bit for each worker that runs it */
+    uint64_t held;        /* sources: batches that are not home; sinks: leases */
+    uint64_t open_events; /* sources: in open batches */
+    uint64_t rest_ns;     /* back-off: how long it rests still, of the instance that rests longest */
+    const char *group;    /* sinks: its sink group, or NULL */
+    enum ps_metrics_member member;
+    uint64_t penalty_ns;            /* penalised: how long still; 0: until it is its turn */
+    enum ps_metrics_wait waits_for; /* of the instance that waits longest, and for how long */
+    uint64_t wait_ns;
+};
+
+/* A source puts into a channel, or a sink takes from it. */
+struct ps_metrics_link {
+    enum ps_kind kind; /* of the component */
+    const char *component, *channel;
 };
 
 struct ps_metrics_ring {
@@ -61,11 +93,14 @@ struct ps_metrics_worker {
     uint64_t slow_cycles;             /* above PS_SLOW_CYCLE_NS */
     const struct ps_slow_cycle *slow; /* the last of them: number n (from 0) at n % PS_SLOW_CYCLES_KEPT; the
                                          worker's own, while the agent lives */
-    uint64_t parked_count;
+    uint64_t parked_count, wake_count;
     uint64_t heartbeat_ns; /* monotonic: when its last cycle began */
     bool parked;
     uint64_t batches_out; /* of its pool */
     uint64_t blocks_cached;
+    uint64_t memory_waits; /* how often a source found the budget used up */
+    const char *doing;     /* the component that it calls; NULL: none */
+    bool behind;           /* it has not carried out its orders yet */
 };
 
 struct ps_metrics_process {
@@ -76,12 +111,16 @@ struct ps_metrics_process {
     const char *reload_failure; /* why the last reload failed; NULL: it did not, or there was none */
     uint64_t stall_limit_ns;    /* penstock.ready.stall; 0: no limit */
     bool stopping;
+    const char *orders; /* what control told the workers last: "run", "drain" */
+    /* Workers replace the sources and sinks of one plan by the next: they cannot be visited (ps_agent_look). */
+    bool exchanging;
 };
 
 struct ps_metrics_visitor {
     void *argument;
     void (*process)(void *argument, const struct ps_metrics_process *process);
     void (*component)(void *argument, const struct ps_metrics_component *component);
+    void (*link)(void *argument, const struct ps_metrics_link *link); /* or NULL */
     void (*ring)(void *argument, const struct ps_metrics_ring *ring); /* or NULL */
     void (*worker)(void *argument, const struct ps_metrics_worker *worker);
 };
@@ -100,9 +139,10 @@ struct ps_metrics_source {
 struct ps_metrics {
     struct ps_metrics_process process;
     struct ps_metrics_component *components;
+    struct ps_metrics_link *links;
     struct ps_metrics_ring *rings;
     struct ps_metrics_worker *workers;
-    size_t component_count, ring_count, worker_count;
+    size_t component_count, link_count, ring_count, worker_count;
 };
 
 void ps_metrics_take(struct ps_metrics *metrics, const struct ps_metrics_source *source);
@@ -126,7 +166,8 @@ bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct 
  *
  *   - it is stopping,
  *   - the last reload failed,
- *   - a component is not open,
+ *   - a component is not open, unless it is a sink of a group that has another one that can deliver,
+ *   - a stage runs on with what it had, because its current file is not usable,
  *   - a sink has had events for longer than penstock.ready.stall without delivering any,
  *   - a worker is stuck (ps_metrics_live).
  *
@@ -136,6 +177,10 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
 /* Whether a component is open and, a sink, delivers: penstock_component_up. */
 bool ps_metrics_component_is_up(const struct ps_metrics *metrics,
                                 const struct ps_metrics_component *component);
+
+/* The dump: what every worker and component does, a line each, without anything of events or of configured
+ * values. `mono_ns` is now. (core/watch/dump.c) */
+void ps_metrics_dump(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
 
 /* A worker that is not parked and has begun no cycle for so long is stuck. */
 #define PS_METRICS_STUCK_NS (10 * PS_NS_PER_S)

@@ -1,4 +1,5 @@
 #include "core/watch/metrics_access.h"
+#include "core/quantity.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -20,7 +21,8 @@ enum ps_status ps_metrics_token_read(const char *path, char token[static PS_ACCE
     if (length < 0)
         return ps_err_set(err, "cannot read the token file %s: %s", path, strerror(error));
     if (length == PS_ACCESS_TOKEN_BYTES)
-        return ps_err_set(err, "the token file %s is longer than %u bytes", path, PS_ACCESS_TOKEN_BYTES - 1);
+        return ps_err_set(err, "the token file %s is longer than %s bytes", path,
+                          ps_quantity_print_count(PS_ACCESS_TOKEN_BYTES - 1).text);
     size_t begin = 0, end = (size_t)length;
     while (begin < end && isspace((unsigned char)token[begin]))
         begin++;

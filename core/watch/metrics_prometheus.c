@@ -38,8 +38,8 @@ static const struct family families[] = {
      "Failures to put a batch into a channel"},
     {C(GenericProcessingFail), KIND(SOURCE), "processing_failures", 0, false,
      "Other failures to handle input"},
-    {C(KafkaEventGetTimer), 0, "kafka_get_seconds", 1e-3, false, "Time spent waiting for records"},
-    {C(KafkaCommitTimer), 0, "kafka_commit_seconds", 1e-3, false, "Time spent committing offsets"},
+    {C(KafkaEventGetTimer), 0, "kafka_get_seconds", 1e-3, false, "Seconds spent waiting for records"},
+    {C(KafkaCommitTimer), 0, "kafka_commit_seconds", 1e-3, false, "Seconds spent committing offsets"},
     {C(KafkaEmptyCount), 0, "kafka_empty_polls", 0, false, "Polls that returned no record"},
     {C(ConnectionCreatedCount), KIND(SINK), "connections_created", 0, false, "Connections opened"},
     {C(ConnectionClosedCount), KIND(SINK), "connections_closed", 0, false, "Connections closed"},
@@ -53,7 +53,8 @@ static const struct family families[] = {
     {C(EventDrainSuccessCount), KIND(SINK), "events_delivered", 0, false, "Events delivered"},
     {C(EventWriteFail), KIND(SINK), "event_write_failures", 0, false, "Failures to write"},
     {C(ChannelReadFail), KIND(SINK), "channel_read_failures", 0, false, "Failures to take from the channel"},
-    {C(KafkaEventSendTimer), 0, "kafka_send_seconds", 1e-3, false, "Time from produce to delivery report"},
+    {C(KafkaEventSendTimer), 0, "kafka_send_seconds", 1e-3, false,
+     "Seconds from produce to delivery report, added up"},
     {C(RollbackCount), KIND(SINK), "rollbacks", 0, false, "Batches returned to the channel"},
     {C(EventPutAttemptCount), KIND(CHANNEL), "events_put_attempted", 0, false,
      "Events offered to the channel"},
@@ -68,13 +69,17 @@ static const struct family families[] = {
     {C(dropped), EVERY_KIND, "events_dropped", 0, false,
      "Events dropped by an interceptor, without a route, or by a full optional channel"},
     {C(malformed), KIND(SOURCE), "events_malformed", 0, false, "Inputs that could not be parsed"},
-    {C(kernel_dropped), 0, "events_kernel_dropped", 0, false,
+    {C(kernel_dropped), KIND(SOURCE), "events_kernel_dropped", 0, false,
      "Datagrams that the kernel dropped before they were read"},
     {C(retried), KIND(SINK), "events_retried", 0, false, "Events sent again"},
     {C(refused), KIND(SINK), "events_refused", 0, false,
      "Events that the destination refused; they are retried"},
     {C(duplicated), KIND(SINK), "events_duplicated", 0, false, "Events that may have been delivered twice"},
-    {C(blocked_ns), KIND(SOURCE), "blocked_seconds", 1e-9, false, "Time spent waiting for a full channel"},
+    {C(deadletter), KIND(SOURCE) | KIND(SINK), "events_deadletter", 0, false,
+     "Events and inputs that were given up and written to the dead letters"},
+    {C(blocked_ns), KIND(SOURCE), "blocked_seconds", 1e-9, false, "Seconds spent waiting for a full channel"},
+    {C(failures), KIND(SOURCE) | KIND(SINK), "failures", 0, false,
+     "Times that opening it failed, or that it failed while it was open; it is opened again after 3 s"},
 };
 
 static void head(struct ps_page *page, const char *name, const char *type, const char *help)
@@ -292,7 +297,7 @@ static void histograms_write(struct ps_page *page, const struct ps_metrics *metr
         if (component->kind != kind || component->latency_ns == NULL)
             continue;
         if (!latency_begun)
-            head(page, latency, "histogram", "Time from reading an event to its delivery");
+            head(page, latency, "histogram", "Seconds from reading an event to its delivery");
         latency_begun = true;
         histogram_write(page, latency, component, component->latency_ns, latencies_ns,
                         PS_COUNT_OF(latencies_ns), 1e-9);
@@ -329,6 +334,51 @@ static void components_write(struct ps_page *page, const struct ps_metrics *metr
                        "penstock_component_up{kind=\"%s\",component=", ps_metrics_kind(component->kind));
         ps_page_label(page, component->name);
         ps_page_format(page, "} %d\n", ps_metrics_component_is_up(metrics, component));
+    }
+}
+
+/* Sinks of groups. */
+static void members_write(struct ps_page *page, const struct ps_metrics *metrics)
+{
+    static const char *const names[] = {"penstock_sink_group_active", "penstock_sink_group_penalty_seconds"};
+    static const char *const helps[] = {
+        "Whether the processor of its group gives events to the sink while no other one fails",
+        "Seconds for which the sink is left out of its group still, because it failed"};
+    for (unsigned which = 0; which < 2; which++) {
+        bool begun = false;
+        for (size_t i = 0; i < metrics->component_count; i++) {
+            const struct ps_metrics_component *component = &metrics->components[i];
+            if (component->group == NULL)
+                continue;
+            if (!begun)
+                head(page, names[which], "gauge", helps[which]);
+            begun = true;
+            ps_page_format(page, "%s{group=", names[which]);
+            ps_page_label(page, component->group);
+            ps_page_text(page, ",component=");
+            ps_page_label(page, component->name);
+            ps_page_text(page, "}");
+            if (which == 0)
+                number(page, component->member == PS_METRICS_MEMBER_ACTIVE, 0);
+            else
+                number(page, component->penalty_ns, 1e-9);
+        }
+    }
+}
+
+static void links_write(struct ps_page *page, const struct ps_metrics *metrics)
+{
+    if (metrics->link_count > 0)
+        head(page, "penstock_component_channel_info", "gauge",
+             "Channels that a source puts into, or a sink takes from");
+    for (size_t i = 0; i < metrics->link_count; i++) {
+        const struct ps_metrics_link *link = &metrics->links[i];
+        ps_page_format(page,
+                       "penstock_component_channel_info{kind=\"%s\",component=", ps_metrics_kind(link->kind));
+        ps_page_label(page, link->component);
+        ps_page_text(page, ",channel=");
+        ps_page_label(page, link->channel);
+        ps_page_text(page, "} 1\n");
     }
 }
 
@@ -382,16 +432,18 @@ static void workers_write(struct ps_page *page, const struct ps_metrics *metrics
     } fields[] = {
         {"penstock_worker_cycles_total", "counter", "Duty cycles", offsetof(struct ps_metrics_worker, cycles),
          0},
-        {"penstock_worker_busy_seconds_total", "counter", "Time spent working",
+        {"penstock_worker_busy_seconds_total", "counter", "Seconds spent working",
          offsetof(struct ps_metrics_worker, busy_ns), 1e-9},
-        {"penstock_worker_idle_seconds_total", "counter", "Time spent spinning, yielding or parked",
+        {"penstock_worker_idle_seconds_total", "counter", "Seconds spent spinning, yielding or parked",
          offsetof(struct ps_metrics_worker, idle_ns), 1e-9},
-        {"penstock_worker_cycle_max_seconds", "gauge", "Longest duty cycle since the start",
+        {"penstock_worker_cycle_max_seconds", "gauge", "Seconds of the longest duty cycle since the start",
          offsetof(struct ps_metrics_worker, cycle_max_ns), 1e-9},
         {"penstock_worker_slow_cycles_total", "counter", "Duty cycles that took more than a millisecond",
          offsetof(struct ps_metrics_worker, slow_cycles), 0},
         {"penstock_worker_parks_total", "counter", "Times the worker parked",
          offsetof(struct ps_metrics_worker, parked_count), 0},
+        {"penstock_worker_wakes_total", "counter", "Times the worker woke another one that was parked",
+         offsetof(struct ps_metrics_worker, wake_count), 0},
         {"penstock_worker_batches_out", "gauge", "Batches of the worker's pool in use",
          offsetof(struct ps_metrics_worker, batches_out), 0},
         {"penstock_worker_blocks_cached", "gauge", "Free blocks in the worker's cache",
@@ -454,8 +506,9 @@ static void process_write(struct ps_page *page, const struct ps_metrics_process 
     ps_page_text(page, ",agent=");
     ps_page_label(page, process->agent != NULL ? process->agent : "");
     ps_page_text(page, "} 1\n");
-    one(page, "penstock_memory_budget_bytes", "gauge", "Memory budget", (double)process->budget_bytes);
-    one(page, "penstock_memory_used_bytes", "gauge", "Memory used of the budget",
+    one(page, "penstock_memory_budget_bytes", "gauge", "Bytes of the memory budget",
+        (double)process->budget_bytes);
+    one(page, "penstock_memory_used_bytes", "gauge", "Bytes used of the memory budget",
         (double)process->used_bytes);
     head(page, "penstock_reloads_total", "counter", "Reloads of the configuration, by result");
     ps_page_format(
@@ -470,12 +523,13 @@ static void process_write(struct ps_page *page, const struct ps_metrics_process 
         ps_page_format(page, "penstock_log_lines_total{level=\"%s\"} %llu\n", levels[level],
                        (unsigned long long)ps_log_count((enum ps_log_level)level));
     one(page, "penstock_log_messages", "gauge", "Different log messages", (double)ps_log_distinct_count());
-    one(page, "process_start_time_seconds", "gauge", "Start time of the agent",
+    one(page, "process_start_time_seconds", "gauge", "Start time of the agent, in seconds since 1970",
         (double)process->start_ms / 1000);
-    one(page, "process_cpu_seconds_total", "counter", "User and system time of the whole process",
+    one(page, "process_cpu_seconds_total", "counter",
+        "Seconds of CPU time of the whole process, user and system",
         (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
             (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
-    one(page, "process_resident_memory_bytes", "gauge", "Resident memory", resident_bytes());
+    one(page, "process_resident_memory_bytes", "gauge", "Bytes of resident memory", resident_bytes());
     one(page, "process_open_fds", "gauge", "Open file descriptors", open_files());
     one(page, "process_max_fds", "gauge", "Limit of file descriptors", (double)files.rlim_cur);
 }
@@ -484,6 +538,8 @@ void ps_metrics_prometheus(const struct ps_metrics *metrics, struct ps_page *pag
 {
     process_write(page, &metrics->process);
     components_write(page, metrics);
+    members_write(page, metrics);
+    links_write(page, metrics);
     for (unsigned kind = 0; kind < PS_KIND_COUNT; kind++) {
         for (size_t i = 0; i < PS_COUNT_OF(families); i++)
             family_write(page, metrics, (enum ps_kind)kind, &families[i]);

@@ -3,6 +3,7 @@
 #include "regex/compile/compiler.h"
 
 #include "core/spawn.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,13 +119,13 @@ static enum ps_status explain(enum talk talk, int signal, const struct ps_compil
     if (talk == TALK_LATE)
         return ps_err_set(err, "compiling was given up: the compiler got no CPU");
     if (signal == SIGXCPU || signal == SIGPROF)
-        return ps_err_set(err, "compiling took more than %.3g s of CPU time", (double)limits->time_ms / 1000);
+        return ps_err_set(err, "compiling took more than %s of CPU time",
+                          ps_quantity_print_ns(limits->time_ms * 1000000).text);
     if (signal == SIGKILL)
         return ps_err_set(err, "the compiler was killed, probably because memory ran out");
     if (signal != 0 && limits->memory_bytes != 0) /* parts of the compiler crash when memory runs out */
-        return ps_err_set(err,
-                          "the compiler ended by signal %d (%s): perhaps %llu MiB of memory are too little",
-                          signal, strsignal(signal), (unsigned long long)limits->memory_bytes >> 20);
+        return ps_err_set(err, "the compiler ended by signal %d (%s): perhaps %s of memory is too little",
+                          signal, strsignal(signal), ps_quantity_print_bytes(limits->memory_bytes).text);
     if (signal != 0)
         return ps_err_set(err, "the compiler ended by signal %d (%s)", signal, strsignal(signal));
     return ps_err_set(err, "the compiler ended without an answer");
@@ -150,8 +151,8 @@ static enum ps_status run_child(uint32_t count, const struct ps_bytes *key, cons
     if (status != PS_OK || answer->built.outcomes != NULL)
         return status;
     if (how->limits.memory_bytes != 0 && strstr(answer->error, "memory") != NULL)
-        return ps_err_set(err, "compiling took more than %llu MiB of memory",
-                          (unsigned long long)how->limits.memory_bytes >> 20);
+        return ps_err_set(err, "compiling took more than %s of memory",
+                          ps_quantity_print_bytes(how->limits.memory_bytes).text);
     return ps_err_set(err, "%s", answer->error);
 }
 

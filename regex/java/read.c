@@ -4,6 +4,7 @@
 
 #include "core/utf8.h"
 #include "regex/java/parts.h"
+#include "core/quantity.h"
 
 uint32_t ps_java_at(const struct ps_java_parser *parser, size_t index)
 {
@@ -144,7 +145,8 @@ bool ps_java_reader_open(struct ps_java_parser *parser)
 {
     size_t length = strlen(parser->pattern);
     if (length > PS_REGEX_PATTERN_BYTES_MAX) {
-        ps_err_set(parser->err, "the expression is longer than %u bytes", PS_REGEX_PATTERN_BYTES_MAX);
+        ps_err_set(parser->err, "the expression is longer than %s",
+                   ps_quantity_print_bytes(PS_REGEX_PATTERN_BYTES_MAX).text);
         return false;
     }
     const char *bytes = parser->pattern;

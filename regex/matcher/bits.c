@@ -95,7 +95,8 @@ static bool bits_scan(struct ps_matcher_scratch *scratch, const struct ps_slice 
     bool any = false;
     for (uint32_t at = 0; at < count; at += scratch->chunk.count) {
         ps_matcher_chunk_next(scratch, subjects, at, count);
-        if (PS_LIKELY(ps_hyperscan_scan(matcher->hyperscan, scratch->hyperscan, scratch->chunk.data,
+        if (PS_LIKELY(!ps_matcher_chunk_is_missing(&scratch->chunk) &&
+                      ps_hyperscan_scan(matcher->hyperscan, scratch->hyperscan, scratch->chunk.data,
                                         scratch->chunk.length, hit_bit, scratch) == PS_SCAN_DONE))
             continue;
         ps_matcher_count_add(&scratch->counts.scan_errors, 1);

@@ -1,5 +1,6 @@
 /* The unit of one scan call: a run of adjacent subjects in place, copies of subjects, or one subject alone.
- * Called by workers. Allocates only for a subject that must be copied and is longer than any before. */
+ * Called by workers. Allocates only for a subject that must be copied and is longer than any before;
+ * without memory for it PCRE2 decides, as after a scan that failed. */
 #include "regex/matcher/parts.h"
 
 #include <stdlib.h>
@@ -62,13 +63,13 @@ static bool chunk_run(struct ps_matcher_scratch *scratch, const struct ps_slice 
     return true;
 }
 
-/* Returns memory for a subject that is scanned alone and must be modified. */
+/* Returns memory for a subject that is scanned alone and must be modified; NULL: there is none. */
 static char *large_room(struct ps_matcher_scratch *scratch, size_t length)
 {
     if (scratch->large_room < length) {
         free(scratch->large);
-        scratch->large_room = length + length / 2;
-        scratch->large = ps_must_alloc(1, scratch->large_room, "a joined chunk");
+        scratch->large = malloc(length + length / 2);
+        scratch->large_room = scratch->large != NULL ? length + length / 2 : 0;
     }
     return scratch->large;
 }
@@ -78,7 +79,8 @@ void ps_matcher_chunk_alone(struct ps_matcher_scratch *scratch, const struct ps_
     const char *data = subject->data;
     if (scratch->matcher->replaces_ff && ps_matcher_has_ff(data, subject->length)) {
         char *room = large_room(scratch, subject->length);
-        ps_matcher_copy(room, data, subject->length);
+        if (room != NULL)
+            ps_matcher_copy(room, data, subject->length);
         data = room;
     }
     scratch->limits[1] = subject->length;

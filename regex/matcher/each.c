@@ -154,7 +154,9 @@ static enum ps_hyperscan_scan chunk_scan(struct ps_matcher_scratch *scratch)
     scratch->hit_count = 0;
     scratch->unordered = false;
     enum ps_hyperscan_scan done = PS_SCAN_DONE;
-    if (scratch->matcher->hyperscan != NULL)
+    if (PS_UNLIKELY(ps_matcher_chunk_is_missing(chunk)))
+        done = PS_SCAN_ERROR;
+    else if (scratch->matcher->hyperscan != NULL)
         done = ps_hyperscan_scan(scratch->matcher->hyperscan, scratch->hyperscan, chunk->data, chunk->length,
                                  hit_list, scratch);
     scratch->stamp += chunk->count;

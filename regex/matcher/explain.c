@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "regex/matcher/parts.h"
+#include "core/quantity.h"
 
 /* For the database of one expression; a larger one evicts others from the CPU caches. */
 #define DATABASE_BYTES_HIGH (UINT64_C(512) << 10)
@@ -128,8 +129,8 @@ void ps_matcher_cost_of(const struct ps_regex *regex, struct ps_matcher_cost *co
         states_explain(regex, cost);
     } else if (cost->database_bytes > DATABASE_BYTES_HIGH) {
         cost->grade = PS_COST_HIGH;
-        snprintf(cost->why, sizeof cost->why, "its database alone takes %llu KiB",
-                 (unsigned long long)cost->database_bytes >> 10);
+        snprintf(cost->why, sizeof cost->why, "its database alone takes %s",
+                 ps_quantity_print_bytes(cost->database_bytes).text);
     } else if (java->length_min == 0) {
         cost->grade = PS_COST_HIGH;
         snprintf(cost->why, sizeof cost->why, "it may match empty text, so each text must be checked");

@@ -211,6 +211,11 @@ void ps_matcher_scratch_destroy(struct ps_matcher_scratch *scratch)
     free(scratch);
 }
 
+void ps_matcher_scratch_limit(struct ps_matcher_scratch *scratch, struct ps_regex_budget *budget)
+{
+    ps_regex_scratch_limit(scratch->regex, budget);
+}
+
 static uint64_t read_count(const uint64_t *count)
 {
     return __atomic_load_n(count, __ATOMIC_RELAXED);

@@ -80,6 +80,8 @@ void ps_matcher_cost_of(const struct ps_regex *regex, struct ps_matcher_cost *co
  * one that created the matcher. */
 struct ps_matcher_scratch *ps_matcher_scratch_create(const struct ps_matcher *matcher, struct ps_err *err);
 void ps_matcher_scratch_destroy(struct ps_matcher_scratch *scratch);
+/* As ps_regex_scratch_limit. */
+void ps_matcher_scratch_limit(struct ps_matcher_scratch *scratch, struct ps_regex_budget *budget);
 /* One thread writes; any thread may read. */
 struct ps_matcher_counts {
     uint64_t subjects, bytes;

@@ -168,8 +168,8 @@ static bool take_tag(struct rules_parser *parser, struct ps_action *action)
 
 static bool take_drop(struct rules_parser *parser, struct ps_action *action)
 {
-    (void)parser;
     action->kind = PS_ACTION_DROP;
+    action->deadletter = ps_rules_take_word(parser, "deadletter");
     return true;
 }
 

@@ -177,6 +177,17 @@ bool ps_rules_take_subject(struct rules_parser *parser, struct ps_rules_subject 
     return subject->header != NULL;
 }
 
+/* The texts of the loader go with it when the load fails. */
+static void route_keep(struct ps_rules_problems *problems, const char *name, struct ps_rules_place place)
+{
+    const char *last =
+        problems->route_count > 0 ? problems->routes[problems->route_count - 1].place.file : NULL;
+    place.file =
+        last != NULL && strcmp(last, place.file) == 0 ? last : ps_arena_text(problems->arena, place.file);
+    *RULES_PUSH(problems->arena, problems->routes, problems->route_count) =
+        (struct ps_rules_channel){ps_arena_text(problems->arena, name), place};
+}
+
 bool ps_rules_take_channels(struct rules_parser *parser, struct ps_rules_channel **channels, size_t *count)
 {
     for (;;) {
@@ -184,12 +195,15 @@ bool ps_rules_take_channels(struct rules_parser *parser, struct ps_rules_channel
         const char *name = ps_rules_take_name(parser, "the name of a channel", true);
         if (name == NULL)
             return false;
+        struct ps_rules_problems *problems = parser->loader->problems;
+        if (problems->keep_routes)
+            route_keep(problems, name, place);
         bool twice = false;
         for (size_t i = 0; i < *count && !twice; i++)
             twice = strcmp((*channels)[i].name, name) == 0;
         if (twice)
-            ps_rules_problem_add(parser->loader->problems, PS_RULES_WARNING, place, NULL,
-                                 "channel `%s` is named twice here", name);
+            ps_rules_problem_add(problems, PS_RULES_WARNING, place, NULL, "channel `%s` is named twice here",
+                                 name);
         else if (*count == 1024)
             ps_rules_syntax_error(parser, place, NULL, "more than 1024 channels in one list");
         else

@@ -93,7 +93,6 @@ struct rules_parser {
 /* ---- rules/problem.c ---- */
 /* "file:12" */
 const char *ps_rules_place_text(struct ps_arena *arena, struct ps_rules_place place);
-void ps_rules_problems_sort(struct ps_rules_problems *problems);
 
 /* ---- rules/load.c ---- */
 /* Parses the file `name`, which is relative to the file of `place`. */

@@ -57,7 +57,7 @@
  *     extract SUBJECT ~ REGEX              its named groups become headers
  *     replace REGEX with "..."             Java's replaceAll on the body; $1 ${name}
  *     tag word                             added to the header `tags`: comma separated, no repeats
- *     drop
+ *     drop [deadletter]                    written to the source's penstock.deadletter first
  *     sample 1/N
  *     limit N/s|m|h [per SUBJECT] [burst N] [else route C[, C]]
  *                                          events above the limit are dropped, or routed to C
@@ -101,6 +101,8 @@ struct ps_rules_file {
 #define PS_RULES_HASH UINT64_C(0xcbf29ce484222325)
 uint64_t ps_rules_hash(uint64_t hash, const char *bytes, size_t length);
 
+struct ps_rules_channel;
+
 /* At most 100 are kept, errors before others; `count`, `errors` and `warnings` count all. */
 #define PS_RULES_PROBLEMS_MAX 100U
 struct ps_rules_problems {
@@ -110,11 +112,18 @@ struct ps_rules_problems {
     /* filled by ps_rules_load, in the arena; each file once, the main file first */
     struct ps_rules_file *files;
     size_t file_count;
+    /* With `keep_routes`: every channel that a route names, in the arena, also when the load fails. So whoever knows the
+     * channels can report those that are not there beside the errors of the text (ps_rules_set_check_routes). */
+    bool keep_routes;
+    struct ps_rules_channel *routes;
+    size_t route_count;
 };
 static inline size_t ps_rules_problems_kept(const struct ps_rules_problems *problems)
 {
     return problems->count < PS_RULES_PROBLEMS_MAX ? problems->count : PS_RULES_PROBLEMS_MAX;
 }
+/* By file, line and column; ps_rules_load has sorted its own. */
+void ps_rules_problems_sort(struct ps_rules_problems *problems);
 void ps_rules_problem_add(struct ps_rules_problems *problems, enum ps_rules_severity severity,
                           struct ps_rules_place place, const char *cure, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
@@ -202,9 +211,9 @@ enum ps_action_kind {
     PS_ACTION_EXTRACT, /* subject, regex */
     PS_ACTION_REPLACE, /* regex, replacement */
     PS_ACTION_TAG,     /* text */
-    PS_ACTION_DROP,
-    PS_ACTION_SAMPLE, /* one_in */
-    PS_ACTION_LIMIT,  /* per_second, burst, subject/per_key; channels: for events above the limit */
+    PS_ACTION_DROP,    /* deadletter */
+    PS_ACTION_SAMPLE,  /* one_in */
+    PS_ACTION_LIMIT,   /* per_second, burst, subject/per_key; channels: for events above the limit */
     PS_ACTION_STOP,
     PS_ACTION_CONTINUE,
 };
@@ -219,7 +228,7 @@ struct ps_action {
     struct ps_rules_place place;
     struct ps_rules_channel *channels;
     size_t channel_count;
-    bool optional, unless_exists, per_key;
+    bool optional, unless_exists, per_key, deadletter;
     const char *header;              /* SET, COPY (to), REMOVE */
     const char *from;                /* COPY */
     struct ps_rules_template text;   /* SET; TAG: one piece of text */

@@ -166,6 +166,14 @@ void ps_http_request_send(struct ps_http_request *request, struct ps_http_client
     curl_multi_add_handle(client->multi, request->easy);
 }
 
+void ps_http_request_connect(struct ps_http_request *request, struct ps_http_client *client, uint64_t now_ns)
+{
+    client->now_ns = now_ns;
+    request->busy = true;
+    curl_easy_setopt(request->easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_multi_add_handle(client->multi, request->easy);
+}
+
 void ps_http_request_reason(const struct ps_http_request *request, char *reason, size_t room)
 {
     size_t length = 0; /* the first line of the answer */

@@ -53,5 +53,8 @@ void ps_http_request_close(struct ps_http_request *request, struct ps_http_clien
 /* `body` stays as it is until the request has ended. */
 void ps_http_request_send(struct ps_http_request *request, struct ps_http_client *client, const char *body,
                           size_t length, uint64_t now_ns);
+/* Only connects (and agrees on TLS keys): ends with `failure` NULL and `status` 0 when the server has accepted. The
+ * connection is closed with the request, which can send nothing. */
+void ps_http_request_connect(struct ps_http_request *request, struct ps_http_client *client, uint64_t now_ns);
 /* "HTTP 400: first line of the answer". */
 void ps_http_request_reason(const struct ps_http_request *request, char *reason, size_t room);

@@ -7,6 +7,7 @@
  * by newlines, so that the next pass can scan them in place. When the batch has no room, they stay
  * gathered for the next call, so no event is replaced twice. */
 #include "core/utf8.h"
+#include "regex/budget.h"
 #include "stages/text/charset.h"
 #include "stages/rules/regex_chain.h"
 #include "stages/rules/regex_option.h"
@@ -47,6 +48,7 @@ struct gathered {
 struct search_replace_state {
     struct ps_port *port;
     struct ps_regex_scratch *own_scratch; /* used when there is no scratch of the chain */
+    struct ps_regex_budget own_budget;    /* of that scratch */
     struct ps_transcoder transcoder;
     struct buffer decoded, replaced, out;
     size_t used;       /* of out */
@@ -165,9 +167,11 @@ static enum ps_status search_replace_open(const void *plan_, void *state_, struc
     state->port = port;
     if (ps_transcoder_open(&state->transcoder, &plan->charset, err) != PS_OK)
         return PS_FAIL;
-    if (!plan->scanned)
+    if (!plan->scanned) {
         state->own_scratch = ps_regex_scratch_create();
-    else if (ps_regex_chain_open(&plan->use, port, err) != PS_OK) {
+        ps_regex_budget_init(&state->own_budget, port->component);
+        ps_regex_scratch_limit(state->own_scratch, &state->own_budget);
+    } else if (ps_regex_chain_open(&plan->use, port, err) != PS_OK) {
         ps_transcoder_close(&state->transcoder);
         return PS_FAIL;
     }
@@ -325,6 +329,8 @@ static enum ps_result search_replace_work(const void *plan_, void *state_, struc
     if (lease->count == 0)
         return PS_DONE;
     const uint64_t *bits = plan->scanned ? ps_regex_chain_bits(&plan->use, state->port, lease) : NULL;
+    if (!plan->scanned && state->position == 0 && state->count == 0)
+        ps_regex_budget_begin(&state->own_budget);
     size_t gather = lease->batch->block_count < BLOCKS_MANY ? GATHER_BYTES : SIZE_MAX;
     if (!gathered_put(state, lease))
         return PS_RETRY;

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,12 @@ static enum ps_status configure(rd_kafka_conf_t *conf, const struct ps_kafka_con
             i < config->pair_count ? &config->pairs[i] : &ours[i - config->pair_count];
         if (rd_kafka_conf_set(conf, pair->key, pair->value, reason, sizeof reason) != RD_KAFKA_CONF_OK)
             return ps_err_set(err, "%s: %s", pair->key, reason);
+    }
+    if (config->group_instance_id != NULL && config->instance > 0) {
+        char id[512];
+        snprintf(id, sizeof id, "%s-%u", config->group_instance_id, config->instance);
+        if (rd_kafka_conf_set(conf, "group.instance.id", id, reason, sizeof reason) != RD_KAFKA_CONF_OK)
+            return ps_err_set(err, "group.instance.id: %s", reason);
     }
     if (config->cooperative && watch_group(conf, err) != PS_OK)
         return PS_FAIL;
@@ -172,7 +179,10 @@ static const struct {
      "all members of a group need a common partition.assignment.strategy"},
     {RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED,
      "the process did not poll for that long; check its load and pauses"},
-    {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "another member has the same group.instance.id"},
+    {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID,
+     "another member of the group has the same kafka.consumer.group.instance.id: give each agent and each "
+     "source an "
+     "id of its own"},
     {RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE, "raise the broker's offset.metadata.max.bytes"},
 };
 
@@ -231,6 +241,22 @@ static void report_error(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t
            remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
 }
 
+void ps_kafka_consumer_failure(const struct ps_kafka_consumer *consumer, struct ps_err *reason)
+{
+    char text[512];
+    if (consumer->no_memory) {
+        ps_err_set(reason,
+                   "Kafka: no memory to keep a record; it is read again; lower penstock.memory.budget, which "
+                   "leaves more to the rest of the process");
+        return;
+    }
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(consumer->client, text, sizeof text);
+    const char *remedy = remedy_of(code);
+    ps_err_set(reason, "Kafka: the consumer cannot continue: %s (%s)%s%s",
+               code != RD_KAFKA_RESP_ERR_NO_ERROR ? text : "it is closed", rd_kafka_err2name(code),
+               remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
+}
+
 /* Parses a debug line: "Group "g" changed join state steady -> wait-join (state up)" */
 static void watch_state(struct ps_kafka_consumer *consumer, const char *text)
 {
@@ -250,8 +276,9 @@ static void report_log(struct ps_kafka_consumer *consumer, rd_kafka_event_t *eve
         return;
     if (strcmp(facility, "CGRPJOINSTATE") == 0)
         watch_state(consumer, text);
-    /* Failed connections also come as error events, once and with a remedy. */
-    bool reported = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0;
+    /* Failed connections and fatal errors also come as error events, once and with a remedy. */
+    bool reported =
+        strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 || strcmp(facility, "FATAL") == 0;
     ps_log(level <= 4 && !reported ? PS_LOG_WARN : PS_LOG_DEBUG, consumer->component, "librdkafka: %s: %s",
            facility, text);
 }
@@ -271,9 +298,10 @@ static void serve(struct ps_kafka_consumer *consumer, const struct ps_kafka_cons
         listener->committed(listener->argument, error, rd_kafka_event_topic_partition_list(event));
         break;
     case RD_KAFKA_EVENT_ERROR:
-        if (rd_kafka_event_error_is_fatal(event))
-            consumer->fatal = true;
-        report_error(consumer, error, rd_kafka_event_error_string(event), mono_ns);
+        if (rd_kafka_fatal_error(consumer->client, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            consumer->fatal = true; /* the source tells the engine, which logs it */
+        else
+            report_error(consumer, error, rd_kafka_event_error_string(event), mono_ns);
         break;
     case RD_KAFKA_EVENT_LOG:
         report_log(consumer, event);
@@ -331,16 +359,27 @@ static char *copy_bytes(char *to, const char **bytes, uint32_t length)
     return to + length;
 }
 
-/* Copies a record for which the reader had no room: the library hands it over only once. */
+/* Whether `kept_bytes` holds so many bytes. */
+static bool kept_reserve(struct ps_kafka_consumer *consumer, size_t bytes)
+{
+    if (bytes <= consumer->kept_room)
+        return true;
+    free(consumer->kept_bytes);
+    consumer->kept_bytes = malloc(bytes);
+    consumer->kept_room = consumer->kept_bytes != NULL ? bytes : 0;
+    return consumer->kept_bytes != NULL;
+}
+
+/* Copies a record for which the reader had no room: the library hands it over only once. Without memory for it the
+ * consumer ends: the next one reads the record again. */
 static void keep(struct ps_kafka_consumer *consumer, const struct ps_kafka_message *message)
 {
     size_t need = (size_t)message->key_length + message->value_length + 1;
     for (size_t i = 0; i < consumer->wanted.count; i++)
         need += message->mapped[i].length;
-    if (need > consumer->kept_room) {
-        free(consumer->kept_bytes);
-        consumer->kept_room = need;
-        consumer->kept_bytes = ps_must_alloc(1, consumer->kept_room, "kept records");
+    if (!kept_reserve(consumer, need)) {
+        consumer->no_memory = true;
+        return;
     }
     struct ps_kafka_message *kept = &consumer->kept;
     *kept = *message;
@@ -391,6 +430,8 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
                                 const struct ps_kafka_consumer_reader *reader)
 {
     struct reading reading = {.consumer = consumer, .reader = reader};
+    if (PS_UNLIKELY(consumer->no_memory))
+        return 0;
     if (consumer->has_kept) {
         enum ps_kafka_take taken = reader->take(reader->argument, &consumer->kept);
         if (taken == PS_KAFKA_NOT_TAKEN)

@@ -42,6 +42,9 @@ struct ps_kafka_consumer_config {
     const char *component;       /* for the log; must outlive the consumer */
     const struct ps_pair *pairs; /* the library's own properties */
     size_t pair_count;
+    /* NULL: none. Instances of a source are members of their own: instance 0 has this id, the others <id>-<instance>. */
+    const char *group_instance_id;
+    unsigned instance;
     struct ps_texts subscription; /* topic names, or one "^.." expression */
     bool cooperative;       /* the protocol may be cooperative: watch the group's state, see `rejoining` */
     struct ps_texts wanted; /* names of the record headers to read; must outlive the consumer */
@@ -54,7 +57,8 @@ struct ps_kafka_consumer {
     rd_kafka_queue_t *control, *records, *closing;
     struct ps_texts wanted;
     struct ps_slice *mapped;      /* of the current record */
-    bool fatal;                   /* the client failed: abandon it and open another */
+    bool fatal;                   /* the client failed for good: it does nothing any more */
+    bool no_memory;               /* a record is lost to this client: no more is read */
     struct ps_kafka_message kept; /* the record that was not taken; its bytes are in `kept_bytes` */
     struct ps_slice *kept_mapped;
     char *kept_bytes;
@@ -94,6 +98,9 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
 void ps_kafka_consumer_poll(struct ps_kafka_consumer *consumer,
                             const struct ps_kafka_consumer_listener *listener, uint64_t mono_ns);
 
+/* `fatal` (another member took the group.instance.id, ..) or `no_memory`: sets what happened and what to do about it. */
+void ps_kafka_consumer_failure(const struct ps_kafka_consumer *consumer, struct ps_err *reason);
+
 struct ps_kafka_consumer_reader {
     /* Returns the stream of a partition; UINT32_MAX: not (or no longer) ours, the record is discarded. */
     uint32_t (*stream)(void *argument, const rd_kafka_message_t *message);
@@ -109,6 +116,12 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
 /* Called once in each cycle in which records may be read: when the queue was full and runs low, makes the
  * library fetch again. Returns the time of the next call at the latest. */
 uint64_t ps_kafka_consumer_refill(struct ps_kafka_consumer *consumer, uint64_t mono_ns);
+
+/* Whether `read` would find something: a record that was not taken, or what the library has fetched. */
+static inline bool ps_kafka_consumer_has_records(const struct ps_kafka_consumer *consumer)
+{
+    return consumer->has_kept || rd_kafka_queue_length(consumer->records) > 0;
+}
 
 /* Returns true when a record waits that was not taken. */
 static inline bool ps_kafka_consumer_has_kept(const struct ps_kafka_consumer *consumer)

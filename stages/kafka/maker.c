@@ -11,17 +11,17 @@
 #define PATIENCE_S 1
 
 struct request {
-    const struct ps_kafka_producer_config *config; /* NULL: end */
-    struct ps_kafka_producer *old;
+    const void *config; /* NULL: end */
+    void *old;
 };
 
 struct reply {
-    struct ps_kafka_producer *producer;
+    void *made;
     char reason[512];
 };
 
 struct ps_kafka_maker {
-    const struct ps_kafka_engine *engine;
+    struct ps_kafka_making making;
     pthread_t thread;
     bool asked;  /* the worker asked and has not read the reply yet */
     int wake_fd; /* a duplicate: the worker's may be closed before this thread ends */
@@ -66,7 +66,7 @@ static void *serve(void *argument)
         if (request.config != NULL) {
             struct reply reply = {0};
             struct ps_err err = {0};
-            reply.producer = maker->engine->create(request.config, &err);
+            reply.made = maker->making.make(maker->making.argument, request.config, &err);
             memcpy(reply.reason, err.text, sizeof reply.reason - 1);
             write_whole(maker->reply_write, &reply, sizeof reply);
             const uint64_t one = 1;
@@ -74,7 +74,7 @@ static void *serve(void *argument)
                 (void)!write(maker->wake_fd, &one, sizeof one);
         }
         if (request.old != NULL)
-            maker->engine->destroy(request.old);
+            maker->making.destroy(maker->making.argument, request.old);
         if (request.config == NULL)
             break;
     }
@@ -82,23 +82,38 @@ static void *serve(void *argument)
     return NULL;
 }
 
-struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_engine *engine, const char *component,
-                                             int wake_fd, struct ps_err *err)
+static void *make_producer(const void *engine, const void *config, struct ps_err *err)
+{
+    return ((const struct ps_kafka_engine *)engine)->create(config, err);
+}
+
+static void destroy_producer(const void *engine, void *producer)
+{
+    ((const struct ps_kafka_engine *)engine)->destroy(producer);
+}
+
+struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *engine)
+{
+    return (struct ps_kafka_making){make_producer, destroy_producer, engine};
+}
+
+struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_making *making, int wake_fd,
+                                             struct ps_err *err)
 {
     int request[2], reply[2];
     if (pipe2(request, O_CLOEXEC) != 0) {
-        ps_err_set(err, "%s: no pipe: %s", component, strerror(errno));
+        ps_err_set(err, "no pipe: %s", strerror(errno));
         return NULL;
     }
     if (pipe2(reply, O_CLOEXEC) != 0) {
-        ps_err_set(err, "%s: no pipe: %s", component, strerror(errno));
+        ps_err_set(err, "no pipe: %s", strerror(errno));
         close(request[0]);
         close(request[1]);
         return NULL;
     }
     struct ps_kafka_maker *maker = malloc(sizeof *maker);
     if (maker == NULL) {
-        ps_err_set(err, "%s: no memory", component);
+        ps_err_set(err, "no memory");
         close(request[0]);
         close(request[1]);
         close(reply[0]);
@@ -106,7 +121,7 @@ struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_engine *engin
         return NULL;
     }
     *maker = (struct ps_kafka_maker){
-        .engine = engine,
+        .making = *making,
         .wake_fd = wake_fd >= 0 ? fcntl(wake_fd, F_DUPFD_CLOEXEC, 0) : -1,
         .request_read = request[0],
         .request_write = request[1],
@@ -116,7 +131,7 @@ struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_engine *engin
     PS_ASSERT(fcntl(reply[0], F_SETFL, O_NONBLOCK) == 0);
     int failed = pthread_create(&maker->thread, NULL, serve, maker);
     if (failed != 0) {
-        ps_err_set(err, "%s: no thread: %s", component, strerror(failed));
+        ps_err_set(err, "no thread: %s", strerror(failed));
         release(maker);
         return NULL;
     }
@@ -124,8 +139,7 @@ struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_engine *engin
     return maker;
 }
 
-void ps_kafka_maker_ask(struct ps_kafka_maker *maker, const struct ps_kafka_producer_config *config,
-                        struct ps_kafka_producer *old)
+void ps_kafka_maker_ask(struct ps_kafka_maker *maker, const void *config, void *old)
 {
     struct request request = {.config = config, .old = old};
     PS_ASSERT(!maker->asked);
@@ -133,20 +147,19 @@ void ps_kafka_maker_ask(struct ps_kafka_maker *maker, const struct ps_kafka_prod
     write_whole(maker->request_write, &request, sizeof request);
 }
 
-bool ps_kafka_maker_reply(struct ps_kafka_maker *maker, struct ps_kafka_producer **producer,
-                          struct ps_err *err)
+bool ps_kafka_maker_reply(struct ps_kafka_maker *maker, void **made, struct ps_err *err)
 {
     struct reply reply;
     if (!read_whole(maker->reply_read, &reply, sizeof reply))
         return false;
     maker->asked = false;
-    *producer = reply.producer;
-    if (reply.producer == NULL)
+    *made = reply.made;
+    if (reply.made == NULL)
         ps_err_set(err, "%s", reply.reason);
     return true;
 }
 
-void ps_kafka_maker_destroy(struct ps_kafka_maker *maker, struct ps_kafka_producer *old)
+void ps_kafka_maker_destroy(struct ps_kafka_maker *maker, void *old)
 {
     pthread_t thread = maker->thread; /* the thread frees the maker */
     if (maker->asked) { /* it still reads the caller's config: wait for the reply (milliseconds) */
@@ -154,7 +167,7 @@ void ps_kafka_maker_destroy(struct ps_kafka_maker *maker, struct ps_kafka_produc
         PS_ASSERT(fcntl(maker->reply_read, F_SETFL, 0) == 0);
         PS_ASSERT(read_whole(maker->reply_read, &reply, sizeof reply));
         PS_ASSERT(old == NULL);
-        old = reply.producer;
+        old = reply.made;
     }
     struct request request = {.old = old};
     write_whole(maker->request_write, &request, sizeof request);

@@ -36,6 +36,9 @@ const char *ps_kafka_flaw_text(enum ps_kafka_flaw flaw)
                "add a timestamp interceptor";
     case PS_KAFKA_FLAW_TOPIC:
         return "its topic is not a legal name: check kafka.topic and the topic header";
+    case PS_KAFKA_FLAW_QUEUE:
+        return "it is larger than the producer's queue: raise kafka.producer.buffer.memory, or lower "
+               "kafka.producer.max.request.size";
     case PS_KAFKA_FLAW_NONE:
         break;
     }

@@ -26,13 +26,14 @@ struct ps_kafka_mapping {
     uint64_t mask; /* OR of the bits of all names: an event with none of these bits needs no mapping */
 };
 
-/* Why an event cannot become a record. Flume fails the batch for these and retries it for ever. */
+/* Why an event cannot be sent. Flume fails the batch for these and retries it for ever. */
 enum ps_kafka_flaw {
     PS_KAFKA_FLAW_NONE,
     PS_KAFKA_FLAW_PARTITION, /* the partition header is no number, or negative */
     PS_KAFKA_FLAW_TIMESTAMP, /* the timestamp header is negative */
     PS_KAFKA_FLAW_ESCAPE,    /* a time escape in kafka.topic, and no usable timestamp header */
     PS_KAFKA_FLAW_TOPIC,     /* not a legal topic name */
+    PS_KAFKA_FLAW_QUEUE,     /* the record is larger than the engine's whole queue */
 };
 
 const char *ps_kafka_flaw_text(enum ps_kafka_flaw flaw);

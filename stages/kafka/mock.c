@@ -1,13 +1,19 @@
 #include "stages/kafka/mock.h"
 
+#include "stages/kafka/mock_relay.h"
+
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct ps_kafka_mock {
     rd_kafka_t *host; /* owns the cluster's thread; not used as a client */
     rd_kafka_mock_cluster_t *cluster;
     unsigned broker_count;
+    struct ps_mock_relay *relay; /* NULL: clients connect to the brokers' own ports */
+    char address[32];            /* of the relay */
 };
 
 struct ps_kafka_mock *ps_kafka_mock_create(unsigned broker_count, struct ps_err *err)
@@ -43,14 +49,26 @@ struct ps_kafka_mock *ps_kafka_mock_create(unsigned broker_count, struct ps_err 
 
 void ps_kafka_mock_destroy(struct ps_kafka_mock *mock)
 {
+    ps_mock_relay_destroy(mock->relay);
     rd_kafka_mock_cluster_destroy(mock->cluster);
     rd_kafka_destroy(mock->host);
     free(mock);
 }
 
+enum ps_status ps_kafka_mock_listen(struct ps_kafka_mock *mock, uint16_t port, struct ps_err *err)
+{
+    const char *colon = strchr(rd_kafka_mock_cluster_bootstraps(mock->cluster), ':');
+    PS_ASSERT(colon != NULL && mock->relay == NULL);
+    mock->relay = ps_mock_relay_create(port, (uint16_t)strtoul(colon + 1, NULL, 10), err);
+    if (mock->relay == NULL)
+        return PS_FAIL;
+    snprintf(mock->address, sizeof mock->address, "127.0.0.1:%u", port);
+    return PS_OK;
+}
+
 const char *ps_kafka_mock_bootstrap(const struct ps_kafka_mock *mock)
 {
-    return rd_kafka_mock_cluster_bootstraps(mock->cluster);
+    return mock->relay != NULL ? mock->address : rd_kafka_mock_cluster_bootstraps(mock->cluster);
 }
 
 enum ps_status ps_kafka_mock_topic(struct ps_kafka_mock *mock, const char *name, unsigned partition_count,
@@ -64,6 +82,12 @@ enum ps_status ps_kafka_mock_topic(struct ps_kafka_mock *mock, const char *name,
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         return ps_err_set(err, "topic %s: %s", name, rd_kafka_err2str(failed));
     return PS_OK;
+}
+
+void ps_kafka_mock_round_trip(struct ps_kafka_mock *mock, uint32_t ms)
+{
+    for (unsigned broker = 1; broker <= mock->broker_count; broker++)
+        rd_kafka_mock_broker_set_rtt(mock->cluster, (int32_t)broker, (int)ms);
 }
 
 struct rd_kafka_mock_cluster_s *ps_kafka_mock_cluster(struct ps_kafka_mock *mock)

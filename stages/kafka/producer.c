@@ -18,8 +18,8 @@
 #define RUN_MAX 256U     /* records per call of produce_batch */
 #define REPORTS_MAX 512U /* tokens per report */
 #define HEADERS_MAX 128U
-#define HELD_MAX 10000              /* partitions paused by a hold */
-#define STICKY_BYTES (256U * 1024U) /* bytes of records without key before they change to another partition */
+#define HELD_MAX 10000 /* partitions paused by a hold */
+#define PORTION_BYTES (256U * 1024U)
 
 struct ps_kafka_producer {
     rd_kafka_t *client;
@@ -27,10 +27,11 @@ struct ps_kafka_producer {
     struct ps_kafka_topic_cache topics;
     int wake_fd; /* a duplicate: the worker's may be closed before this producer is destroyed */
     enum ps_kafka_spread spread;
-    int flags;                             /* RD_KAFKA_MSG_F_COPY or 0 */
+    uint32_t portion_bytes; /* of records without key, before they change to another partition */
+    int flags;              /* RD_KAFKA_MSG_F_COPY or 0 */
     rd_kafka_topic_partition_list_t *held; /* paused, or NULL */
     rd_kafka_event_t *event;               /* delivery reports not handed over in full yet */
-    uint32_t event_count;                  /* records of the whole event */
+    uint32_t event_count, event_left;      /* records of the whole event; those not handed over */
     rd_kafka_message_t run[RUN_MAX];
     rd_kafka_vu_t fields[HEADERS_MAX + 8];
     const rd_kafka_message_t *messages[REPORTS_MAX];
@@ -141,6 +142,7 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
         return NULL;
     }
     producer->spread = config->spread;
+    producer->portion_bytes = PORTION_BYTES;
     producer->flags = config->copy_values ? RD_KAFKA_MSG_F_COPY : 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     if (configure(producer, conf, config, err) != PS_OK) {
@@ -279,7 +281,7 @@ static uint32_t produce(struct ps_kafka_producer *producer, struct ps_kafka_topi
     return produce_one(producer, topic, partition, records, error);
 }
 
-/* Submits records without key or partition: STICKY_BYTES of them go to one partition. The first record of
+/* Submits records without key or partition: portion_bytes of them go to one partition. The first record of
  * each such group goes through the partitioner, which alone knows how many partitions there are and which
  * have a leader. */
 static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
@@ -301,7 +303,7 @@ static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kaf
         topic->partition_end = choice.count;
         topic->turn = (uint32_t)choice.partition + 1;
         topic->sticky_partition = choice.partition;
-        topic->sticky_bytes_left = producer->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : STICKY_BYTES;
+        topic->sticky_bytes_left = producer->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : producer->portion_bytes;
         return done;
     }
     uint32_t want = is_plain(records) ? run_length(records, count, topic->sticky_bytes_left) : 1;
@@ -381,6 +383,12 @@ static void producer_hold(struct ps_kafka_producer *producer, bool hold)
             rd_kafka_topic_partition_list_add(producer->held, topic->name, partition);
     }
     rd_kafka_pause_partitions(producer->client, producer->held);
+}
+
+static void producer_fill_requests(struct ps_kafka_producer *producer, uint64_t request_bytes)
+{
+    uint64_t most = request_bytes - request_bytes / 8;
+    producer->portion_bytes = most > PORTION_BYTES ? (uint32_t)most : PORTION_BYTES;
 }
 
 static void producer_purge(struct ps_kafka_producer *producer, bool in_flight)
@@ -468,16 +476,28 @@ static uint32_t producer_poll(struct ps_kafka_producer *producer, const struct p
                 continue;
             }
             producer->event = event;
-            producer->event_count = (uint32_t)rd_kafka_event_message_count(event);
+            producer->event_count = producer->event_left = (uint32_t)rd_kafka_event_message_count(event);
         }
         uint32_t count = hand_over(producer, listener);
         total += count;
-        if (count < REPORTS_MAX) {
+        producer->event_left -= count;
+        /* The last part frees the queue's room at once: when everything is reported, the queue is empty. */
+        if (count == 0 || producer->event_left == 0) {
             rd_kafka_event_destroy(producer->event);
             producer->event = NULL;
         }
     }
     return total;
+}
+
+/* Metadata has come: the cluster's id of KIP-78, which every broker since 0.10.1 tells. */
+static bool producer_answered(struct ps_kafka_producer *producer)
+{
+    char *id = rd_kafka_clusterid(producer->client, 0);
+    if (id == NULL)
+        return false;
+    rd_kafka_mem_free(producer->client, id);
+    return true;
 }
 
 const struct ps_kafka_engine ps_kafka_librdkafka = {
@@ -489,4 +509,6 @@ const struct ps_kafka_engine ps_kafka_librdkafka = {
     .poll = producer_poll,
     .purge = producer_purge,
     .hold = producer_hold,
+    .fill_requests = producer_fill_requests,
+    .answered = producer_answered,
 };

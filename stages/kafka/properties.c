@@ -277,8 +277,8 @@ static void make_consistent(struct translation *t)
                    "at least reconnect.backoff.ms");
     if (t->properties->client == PS_KAFKA_CONSUMER) {
         int64_t poll = number(t, "max.poll.interval.ms", 300000),
-                session = number(t, "session.timeout.ms", 45000);
-        if (poll < session && ps_kafka_settings_get(t->settings, "session.timeout.ms") == NULL)
+                session = number(t, "session.timeout.ms", 0);
+        if (poll < session && ps_pairs_get(t->properties->pairs, "session.timeout.ms") == NULL)
             set_number(t, "session.timeout.ms", poll, "at most max.poll.interval.ms");
         else if (poll < session)
             set_number(t, "max.poll.interval.ms", session, "at least session.timeout.ms");

@@ -18,6 +18,9 @@
 
 #include <stdio.h>
 
+/* What exclude.internal.topics = true sets as librdkafka's topic.blacklist. */
+#define PS_KAFKA_INTERNAL_TOPICS "^(__consumer_offsets|__transaction_state)$"
+
 enum ps_kafka_client {
     PS_KAFKA_PRODUCER = 1,
     PS_KAFKA_CONSUMER = 2,

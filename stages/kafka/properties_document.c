@@ -66,6 +66,26 @@ static void print_row(FILE *out, const struct ps_kafka_property *row)
     fputs(" |\n", out);
 }
 
+static void print_defaults(FILE *out)
+{
+    static const char *const clients[] = {"", "producer", "consumer"};
+    fputs("\n"
+          "## Defaults\n"
+          "\n"
+          "A property that the file does not set has the default of Flume's client (kafka-clients 2.7.2 in "
+          "Flume 1.11.0), "
+          "but for these:\n"
+          "\n"
+          "| property | client | Flume 1.11 | here | because |\n"
+          "|---|---|---|---|---|\n",
+          out);
+    for (size_t i = 0; i < ps_kafka_default_count; i++) {
+        const struct ps_kafka_default *row = &ps_kafka_default_rows[i];
+        fprintf(out, "| `%s` | %s | `%s` | %s | %s |\n", row->name, clients[row->client], row->flume,
+                row->here, row->why);
+    }
+}
+
 void ps_kafka_properties_document(FILE *out)
 {
     fputs("# Kafka client properties\n"
@@ -94,4 +114,5 @@ void ps_kafka_properties_document(FILE *out)
           out);
     for (size_t i = 0; i < ps_kafka_property_count; i++)
         print_row(out, &ps_kafka_property_rows[i]);
+    print_defaults(out);
 }

@@ -80,7 +80,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     NUMBER("connections.max.idle.ms", PC, "connections.max.idle.ms", -1, LONG_TOP, 0, INT_TOP,
            .help = "-1 becomes 0: never"),
     NUMBER("socket.connection.setup.timeout.ms", PC, "socket.connection.setup.timeout.ms", 0, LONG_TOP, 1000,
-           INT_TOP, .help = "covers TLS and SASL handshakes too"),
+           INT_TOP, .fallback = "10000", .help = "covers TLS and SASL handshakes too"),
     IGNORED("socket.connection.setup.timeout.max.ms", PC,
             "the time-out does not grow here: socket.connection.setup.timeout.ms holds for every attempt"),
     NUMBER("reconnect.backoff.ms", PC, "reconnect.backoff.ms", 0, LONG_TOP, 0, 3600000),
@@ -92,7 +92,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
            .help = "how long the client waits for an answer"),
     IGNORED("default.api.timeout.ms", PC, "calls do not wait here: events bring their results"),
     NUMBER("retry.backoff.ms", P, "retry.backoff.ms", 0, LONG_TOP, 1, 300000),
-    NUMBER("retry.backoff.ms", C, "fetch.error.backoff.ms", 0, LONG_TOP, 0, 300000),
+    NUMBER("retry.backoff.ms", C, "fetch.error.backoff.ms", 0, LONG_TOP, 0, 300000, .fallback = "100"),
     IGNORED("retry.backoff.max.ms", PC, "the pause between retries does not grow: retry.backoff.ms holds"),
     NUMBER("metadata.max.age.ms", PC, "topic.metadata.refresh.interval.ms", 0, LONG_TOP, 10, 3600000,
            .help = "also how soon new topics of a pattern are found"),
@@ -151,8 +151,11 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     /* Consumer. */
     MAPPED("group.id", C, PS_KAFKA_TEXT, "group.id"),
     MAPPED("group.instance.id", C, PS_KAFKA_TEXT, "group.instance.id",
-           .help = "names one member: not for a source that runs on several workers"),
-    NUMBER("session.timeout.ms", C, "session.timeout.ms", 0, INT_TOP, 1, 3600000),
+           .help = "with penstock.workers = N the members are <id>, <id>-1, .. <id>-(N-1)"),
+    NUMBER("session.timeout.ms", C, "session.timeout.ms", 0, INT_TOP, 1, 3600000, .fallback = "10000",
+           .help =
+               "after a crash the group waits that long for the member that is gone; 10 s is the default of "
+               "Java's client up to 2.8, and of Flume; since 3.0 it is 45 s"),
     NUMBER("heartbeat.interval.ms", C, "heartbeat.interval.ms", 0, INT_TOP, 1, 3600000),
     NUMBER("max.poll.interval.ms", C, "max.poll.interval.ms", 1, INT_TOP, 1, 86400000),
     IGNORED("max.poll.records", C, "the source's batchSize limits a batch"),
@@ -178,8 +181,8 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     MAPPED("allow.auto.create.topics", C, PS_KAFKA_WORDS, "allow.auto.create.topics", .words = TRUE_FALSE,
            .fallback = "true"),
     MAPPED("exclude.internal.topics", C, PS_KAFKA_WORDS, "topic.blacklist",
-           .words =
-               WORDS({"true", "^(__consumer_offsets|__transaction_state)$", NULL}, {"false", NULL, NULL})),
+           .words = WORDS({"true", PS_KAFKA_INTERNAL_TOPICS, NULL}, {"false", NULL, NULL}),
+           .help = "not set: true for kafka.topics.regex; topics in kafka.topics are always read"),
     CODER("key.deserializer", C, CODERS("Deserializer"),
           "keys are taken as raw bytes; your own Java class cannot be loaded: remove the key"),
     CODER("value.deserializer", C, CODERS("Deserializer"),
@@ -323,3 +326,38 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     IGNORED("log.queue", PC, "librdkafka's; set by the stage"),
 };
 const size_t ps_kafka_property_count = PS_COUNT_OF(ps_kafka_property_rows);
+
+#define NO_IDLE_LIMIT                                                                                        \
+    "brokers close idle connections after 10 minutes (their own connections.max.idle.ms); the client "       \
+    "connects again"
+#define SYSTEM_BUFFERS "the system's sizes grow as needed"
+
+const struct ps_kafka_default ps_kafka_default_rows[] = {
+    {"connections.max.idle.ms", C, "540000", "0", false, NO_IDLE_LIMIT},
+    {"reconnect.backoff.ms", C, "50", "100", false, "the first pause before connecting again"},
+    {"request.timeout.ms", C, "30000", "60000", false,
+     "a broker that is silent, with its connection open, is given up later"},
+    {"receive.buffer.bytes", C, "65536", "0", false, SYSTEM_BUFFERS},
+    {"send.buffer.bytes", C, "131072", "0", false, SYSTEM_BUFFERS},
+    {"fetch.max.bytes", C, "52428800", "at most the source's share of the memory budget", true,
+     "what is fetched ahead counts in the budget"},
+    {"acks", P, "1", "all", true, "an event that was acknowledged must not be lost"},
+    {"enable.idempotence", P, "false", "true", true, "retries neither duplicate nor reorder events"},
+    {"batch.size", P, "16384", "1000000", true, "throughput"},
+    {"linger.ms", P, "0", "5", true, "a third of the CPU for 3 ms"},
+    {"buffer.memory", P, "33554432", "a share of the memory budget, at least max.request.size", true,
+     "the queue counts in the budget"},
+    {"delivery.timeout.ms", P, "120000", "none", true, "an outage of hours must fail no event"},
+    {"connections.max.idle.ms", P, "540000", "0", false, NO_IDLE_LIMIT},
+    {"reconnect.backoff.ms", P, "50", "100", false, "the first pause before connecting again"},
+    {"request.timeout.ms", P, "30000", "60000", false,
+     "the broker has 30 s for its replicas, as in Java; a broker that is silent, with its connection open, "
+     "is given up "
+     "later"},
+    {"max.in.flight.requests.per.connection", P, "5", "5, with acks 0 or 1: 1", true,
+     "without idempotence a retry can change the order of two requests, not of more"},
+    {"receive.buffer.bytes", P, "32768", "0", false, SYSTEM_BUFFERS},
+    {"send.buffer.bytes", P, "131072", "0", false, SYSTEM_BUFFERS},
+};
+
+const size_t ps_kafka_default_count = PS_COUNT_OF(ps_kafka_default_rows);

@@ -53,6 +53,20 @@ struct ps_kafka_property {
 extern const struct ps_kafka_property ps_kafka_property_rows[];
 extern const size_t ps_kafka_property_count;
 
+/* A property whose default here is not that of Flume's client (kafka-clients 2.7.2 in Flume 1.11.0).
+ * tests/stages/kafka/defaults_test.c finds those that are missing. */
+struct ps_kafka_default {
+    const char *name;
+    enum ps_kafka_client client;
+    const char *flume;
+    const char *here; /* librdkafka's default; if `stage`: what the stage sets, in words */
+    bool stage;
+    const char *why;
+};
+
+extern const struct ps_kafka_default ps_kafka_default_rows[];
+extern const size_t ps_kafka_default_count;
+
 /* Applies one row to one value: sets 0 or 1 settings. PS_FAIL: bad value, `err` has one line without the
  * key's prefix. */
 enum ps_status ps_kafka_property_convert(const struct ps_kafka_property *row, const char *value,

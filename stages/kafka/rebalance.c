@@ -32,6 +32,16 @@ void ps_kafka_group_fini(struct ps_kafka_group *group)
     ps_kafka_streams_fini(&group->streams);
 }
 
+void ps_kafka_group_renew(struct ps_kafka_group *group)
+{
+    forget_revoked(group);
+    for (uint32_t i = 0; i < group->streams.count; i++)
+        group->streams.items[i].state = PS_KAFKA_STREAM_GONE;
+    ps_kafka_streams_forget_handles(&group->streams);
+    group->dirty = group->commit_begun = group->commit_failed = group->lost_membership = false;
+    group->refused = 0;
+}
+
 /* ---- commits ---- */
 
 static void commit(struct ps_kafka_group *group)

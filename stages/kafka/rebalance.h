@@ -45,6 +45,10 @@ void ps_kafka_group_init(struct ps_kafka_group *group, const char *component, st
 /* The consumer must already be destroyed. */
 void ps_kafka_group_fini(struct ps_kafka_group *group);
 
+/* The consumer failed for good and is replaced: its partitions are gone, and what was not committed is read again.
+ * Positions of theirs that still come home are discarded. */
+void ps_kafka_group_renew(struct ps_kafka_group *group);
+
 /* Called once a cycle: handles group events, continues a revocation, commits. Returns the time of the next
  * call at the latest. */
 uint64_t ps_kafka_group_tick(struct ps_kafka_group *group, uint64_t mono_ns);

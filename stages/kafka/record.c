@@ -4,6 +4,7 @@
 #include "core/flow/carver.h"
 #include "core/log.h"
 #include "stages/kafka/event_format.h"
+#include "core/quantity.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -123,7 +124,7 @@ static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *ev
                         const struct ps_kafka_message *message)
 {
     const struct ps_kafka_record_plan *plan = state->plan;
-    if (!add_timestamp(state, event, message->timestamp_ms))
+    if (plan->timestamp != NULL && !add_timestamp(state, event, message->timestamp_ms))
         return false;
     for (size_t i = 0; i < plan->mapped_count; i++) {
         const struct ps_slice *value = &message->mapped[i];
@@ -131,7 +132,8 @@ static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *ev
             !set_copied(state->batch, event, plan->mapped[i], value->data, value->length))
             return false;
     }
-    if (!add_position(state, event, &state->streams->items[message->stream], message->offset))
+    if (plan->partition != NULL &&
+        !add_position(state, event, &state->streams->items[message->stream], message->offset))
         return false;
     return message->key == NULL ||
            set_copied(state->batch, event, plan->key, message->key, message->key_length);
@@ -266,21 +268,50 @@ static bool begin_batch(struct ps_kafka_record_state *state)
                                (uint32_t)strlen(plan->single_topic), false);
 }
 
-/* Counts a record that is no event and never will be. It is committed once all before it are delivered. */
+static void bury(struct ps_kafka_record_state *state, const struct ps_kafka_message *message, const char *why)
+{
+    const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    char text[512];
+    snprintf(text, sizeof text, "topic %s, partition %" PRId32 ", offset %" PRId64 ": %s", stream->topic,
+             stream->partition, message->offset, why != NULL ? why : "no event of Flume's Avro format");
+    const struct ps_letter_reason reason = {why != NULL ? "record-too-large" : "malformed", text, 0};
+    (void)ps_port_deadletter_bytes(state->port, message->value != NULL ? message->value : "",
+                                   message->value_length, &reason);
+}
+
+/* Moves the position past a record that is no event: with the batch, if it becomes a dead letter, because the engine
+ * lets the batch wait for that; else once all before it are delivered. */
+static bool skip_position(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
+{
+    struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    if (!ps_port_has_deadletter(state->port)) {
+        ps_kafka_streams_skip(state->streams, message->stream, message->offset);
+        return true;
+    }
+    if (!ps_batch_span(state->batch, message->stream, stream->generation, message->offset))
+        return false;
+    stream->taken = message->offset;
+    state->buried_bytes += message->value_length;
+    return true;
+}
+
+/* Counts a record that is no event and never will be. */
 static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                                const char *why)
 {
-    ps_count(state->counters, PS_COUNTER_EventReadFail, 1);
-    ps_count(state->counters, PS_COUNTER_malformed, 1);
-    ps_kafka_streams_skip(state->streams, message->stream, message->offset);
+    if (!skip_position(state, message))
+        return PS_KAFKA_NOT_TAKEN;
+    ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+    bury(state, message, why);
     if (why != NULL) {
         const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
-        ps_log(PS_LOG_ERROR, state->component,
-               "a record of topic %s, partition %" PRId32 " is skipped: %s (offset %" PRId64 ", %" PRIu32
-               " bytes)",
-               stream->topic, stream->partition, why, message->offset, message->value_length);
+        ps_log(PS_LOG_ERROR, state->port->component,
+               "a record of topic %s, partition %" PRId32 " is skipped: %s (offset %" PRId64 ", %s bytes)",
+               stream->topic, stream->partition, why, message->offset,
+               ps_quantity_print_count(message->value_length).text);
     }
-    return PS_KAFKA_TAKEN;
+    return state->buried_bytes >= CALL_BYTES_MAX ? PS_KAFKA_TAKEN_LAST : PS_KAFKA_TAKEN;
 }
 
 /* Returns why no batch can ever hold the record, or NULL. */

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "core/flow/batch.h"
-#include "core/counters.h"
+#include "core/stage.h"
 #include "stages/kafka/consumer.h"
 #include "stages/kafka/streams.h"
 
@@ -17,9 +17,11 @@
 
 /* Made by build, const. */
 struct ps_kafka_record_plan {
-    const struct ps_name *timestamp, *partition, *offset, *key;
-    const struct ps_name *topic;         /* NULL: setTopicHeader = false */
-    const struct ps_name *const *mapped; /* the event header for each of the consumer's wanted names */
+    const struct ps_name *key;
+    const struct ps_name *timestamp;          /* NULL: none */
+    const struct ps_name *partition, *offset; /* NULL: neither these nor the topic */
+    const struct ps_name *topic;              /* NULL: setTopicHeader = false */
+    const struct ps_name *const *mapped;      /* the event header for each of the consumer's wanted names */
     size_t mapped_count;
     const char *single_topic; /* the only subscribed topic: its header belongs to the batch; else NULL */
     bool flume_event_format;
@@ -30,11 +32,11 @@ struct ps_kafka_record_plan {
 struct ps_kafka_record_state {
     const struct ps_kafka_record_plan *plan;
     struct ps_kafka_streams *streams;
-    struct ps_counters *counters;
-    const char *component;  /* for the log */
+    struct ps_port *port;
     struct ps_batch *batch; /* being filled */
     uint64_t batch_number;  /* our own count, tells which texts are in the batch */
     uint64_t taken_bytes;   /* in this call */
+    uint64_t buried_bytes;  /* in this call: of records that became dead letters */
     /* The last timestamp written into this batch: the records of one producer request share it. */
     int64_t timestamp_ms;
     const char *timestamp_text;
@@ -49,5 +51,6 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
 
 /* ps_kafka_consumer_reader.take: `argument` is a ps_kafka_record_state. With useFlumeEventFormat, a record
  * that is no such datum is counted and skipped, as in Flume; so is one beyond the limits above, and any record
- * that the whole memory budget cannot hold, with a log line. */
+ * that the whole memory budget cannot hold, with a log line. They become dead
+ * letters where the source has them (penstock.deadletter). */
 enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message);

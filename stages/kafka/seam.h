@@ -33,7 +33,9 @@ struct ps_kafka_record {
 /* Local conditions, in addition to Kafka's codes (positive) and the library's (-200 .. -100). */
 enum {
     PS_KAFKA_OK = 0,
-    PS_KAFKA_FULL = -1, /* the engine has no room: continue after the next report */
+    /* The engine has no room: continue after the next report. When nothing is in flight, no report will come: the
+     * record is larger than the engine's whole queue. */
+    PS_KAFKA_FULL = -1,
 };
 
 /* The result of some records, the same for all of them; usually one request to a broker. */
@@ -111,6 +113,13 @@ struct ps_kafka_engine {
     /* Sends nothing new until called with false; requests in flight continue. For brokers that do not answer
      * (kafka/silence.c). */
     void (*hold)(struct ps_kafka_producer *producer, bool hold);
+    /* How many bytes of records without a key go to one partition before the next: nearly as many as a request
+     * holds (what exceeds it would wait for another round trip), for brokers far away; 0: fewer, which spreads them
+     * more evenly. */
+    void (*fill_requests)(struct ps_kafka_producer *producer, uint64_t request_bytes);
+    /* Whether a broker has answered since `create`. The producer asks for metadata from its first call of `topic`
+     * on. Does not wait. For tools that begin only when there is somebody to send to. */
+    bool (*answered)(struct ps_kafka_producer *producer);
 };
 
 /* librdkafka; kafka/producer.c */

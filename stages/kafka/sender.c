@@ -34,6 +34,7 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
         return;
     }
     sender->rest_count = 0;
+    sender->letters.failures = 0;
     sender->broken = false;
     sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
     ps_kafka_sender_check_fence(sender);
@@ -46,6 +47,18 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
 static bool is_connection_error(int code)
 {
     return code == -195 || code == -193 || code == -187 || code == -181 || code == -169;
+}
+
+/* The library measured the round trip to its brokers again. */
+static void adapt_to_distance(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_flight *flight = &sender->window.flight;
+    uint64_t learned = sender->config.request_bytes_max, request_bytes = sender->plan->request_bytes_max;
+    ps_kafka_flight_measured(flight, sender->statistics.round_trip_ns);
+    if (learned != 0 && learned < request_bytes)
+        request_bytes = learned;
+    bool far = ps_kafka_flight_is_long(flight) && sender->plan->linger_ns != 0;
+    sender->plan->engine->fill_requests(sender->producer, far ? request_bytes : 0);
 }
 
 static void on_notice(void *argument, const struct ps_kafka_notice *notice)
@@ -70,6 +83,7 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
         break;
     case PS_KAFKA_NOTICE_STATISTICS:
         ps_kafka_statistics_read(&sender->statistics, notice->text);
+        adapt_to_distance(sender);
         break;
     case PS_KAFKA_NOTICE_LOG: /* important lines also come as errors */
         ps_log(PS_LOG_DEBUG, component, "librdkafka: %s", notice->text);
@@ -111,8 +125,10 @@ static void await_producer(struct ps_kafka_sender *sender)
 {
     struct ps_err err = {0};
     if (sender->producer == NULL) {
-        if (!ps_kafka_maker_reply(sender->maker, &sender->producer, &err))
+        void *made;
+        if (!ps_kafka_maker_reply(sender->maker, &made, &err))
             return;
+        sender->producer = made;
         if (sender->producer == NULL) {
             ps_log(PS_LOG_ERROR, sender->port->component, "no Kafka producer: %s", err.text);
             sender->resume_ns = sender->now.mono_ns + ps_kafka_sender_rest_ns(sender);
@@ -135,8 +151,7 @@ static void await_producer(struct ps_kafka_sender *sender)
 static void stop_stepping(struct ps_kafka_sender *sender)
 {
     uint64_t learned = sender->step_bytes;
-    uint64_t before = sender->config.request_bytes_max != 0 ? sender->config.request_bytes_max
-                                                            : sender->plan->request_bytes_max;
+    uint64_t before = ps_kafka_sender_request_bytes_max(sender);
     sender->stepping = false;
     sender->step_records = 0;
     sender->step_bytes = 0;
@@ -199,16 +214,19 @@ static void finish_settled(struct ps_kafka_sender *sender)
     }
     gauge(sender, PS_KAFKA_GAUGE_events_in_flight, sender->window.in_flight);
     gauge(sender, PS_KAFKA_GAUGE_leases_held, sender->window.lease_count);
+    gauge(sender, PS_KAFKA_GAUGE_in_flight_limit_bytes, sender->window.flight.waves * PS_KAFKA_WAVE_BYTES);
 }
 
 /* ---- functions of the sink ---- */
 
-enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
-                                    struct ps_port *port, struct ps_err *err)
+static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                              struct ps_port *port, struct ps_err *err)
 {
+    const struct ps_kafka_making making = ps_kafka_making_producers(plan->engine);
     sender->plan = plan;
     sender->port = port;
     sender->statistics.counters = port->counters;
+    ps_kafka_flight_init(&sender->window.flight, plan->in_flight_bytes_max);
     sender->config = (struct ps_kafka_producer_config){
         .component = port->component,
         .pairs = plan->pairs,
@@ -217,14 +235,29 @@ enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct
         .copy_values = plan->mapping.event_format,
         .wake_fd = port->wake_fd,
     };
-    sender->maker = ps_kafka_maker_create(plan->engine, port->component, port->wake_fd, err);
-    if (sender->maker == NULL)
+    sender->maker = ps_kafka_maker_create(&making, port->wake_fd, err);
+    return sender->maker != NULL ? PS_OK : PS_FAIL;
+}
+
+enum ps_status ps_kafka_sender_begin(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                                     struct ps_port *port, struct ps_err *err)
+{
+    if (prepare(sender, plan, port, err) != PS_OK)
+        return PS_FAIL;
+    ask_for_producer(sender);
+    return PS_OK;
+}
+
+enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                                    struct ps_port *port, struct ps_err *err)
+{
+    if (prepare(sender, plan, port, err) != PS_OK)
         return PS_FAIL;
     sender->producer = plan->engine->create(&sender->config, err);
     if (sender->producer == NULL) {
         ps_kafka_maker_destroy(sender->maker, NULL);
         sender->maker = NULL;
-        return ps_err_append(err, "%s: no Kafka producer", port->component);
+        return ps_err_append(err, "there is no Kafka producer");
     }
     ps_count(port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
     gauge(sender, PS_KAFKA_GAUGE_producers_made, 1);
@@ -268,6 +301,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
         return sender->polled_ns + (sender->port->wake_fd < 0 ? IDLE_POLL_NS : IDLE_LOOK_NS);
     sender->polled_ns = now->mono_ns;
     bool more = poll_producer(sender);
+    ps_kafka_letters_collect(sender);
     step(sender);
     finish_settled(sender);
     uint64_t look_ns = ps_kafka_sender_check_silence(sender);
@@ -291,6 +325,7 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
         sender->full = false;
     }
     poll_producer(sender);
+    ps_kafka_letters_abandon(sender);
     if (sender->window.in_flight > 0) {
         purge_submitted(sender);
         return false;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "stages/kafka/errors.h"
+#include "stages/kafka/letters.h"
 #include "stages/kafka/maker.h"
 #include "stages/kafka/mapping.h"
 #include "stages/kafka/statistics.h"
@@ -25,10 +26,14 @@ struct ps_kafka_sender_plan {
     const struct ps_pair *pairs; /* the library's properties */
     size_t pair_count;
     uint32_t record_bytes_max;  /* max.request.size: larger ones are not sent */
-    uint32_t request_bytes_max; /* batch.size as configured: where halving starts */
+    uint32_t request_bytes_max; /* batch.size as configured: where halving starts the first time */
     enum ps_kafka_spread spread;
     /* Leases that come within this time form one wave (kafka/window.h); 0: no limit of waves. */
     uint64_t linger_ns;
+    uint64_t in_flight_bytes_max; /* of bodies, in all waves */
+    /* A lease that is refusable is given up when one of its events is refused: marked `failed` and settled. Else that
+     * event is tried again and again, and those behind it wait. */
+    bool may_give_up;
 };
 
 enum ps_kafka_phase {
@@ -87,6 +92,7 @@ struct ps_kafka_sender {
     uint32_t step_records;
     uint64_t step_bytes;
     void *blamed; /* already logged and counted as refused */
+    struct ps_kafka_letters letters;
 
     struct ps_kafka_record records[PS_KAFKA_RUN_MAX];
     struct ps_kafka_fields fields;
@@ -97,6 +103,9 @@ struct ps_kafka_sender {
 
 enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                                     struct ps_port *port, struct ps_err *err);
+/* The same, but its maker makes the first producer, too: it does not wait, and takes leases at once. */
+enum ps_status ps_kafka_sender_begin(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                                     struct ps_port *port, struct ps_err *err);
 void ps_kafka_sender_close(struct ps_kafka_sender *sender);
 
 /* The four functions of a sink (core/stage.h). */
@@ -121,8 +130,9 @@ void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender);
 /* How long to wait for answers of brokers before what was sent is given up. */
 #define PS_KAFKA_PATIENCE_NS (5 * PS_NS_PER_S)
 
-/* An event cannot be submitted: `code` of the error table, or a flaw of the event. */
-void ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
+/* An event, at its lease's cursor, cannot be submitted: `code` of the error table, or a flaw of the event. Returns whether
+ * the event is given up (penstock.deadletter), so that the next one may be sent. */
+bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
                              const char *topic, int32_t partition);
 /* Handles a report of a failure. */
 void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafka_report *report,
@@ -131,7 +141,13 @@ void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafk
 void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns);
 /* All reports are in: decides what to do about the first failure. */
 void ps_kafka_sender_recover(struct ps_kafka_sender *sender);
+/* The largest request of the producer in use, in bytes: as configured, or as learned from a topic that refused one. */
+static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_sender *sender)
+{
+    return sender->config.request_bytes_max != 0 ? sender->config.request_bytes_max
+                                                 : sender->plan->request_bytes_max;
+}
 /* Removes the fence if its event is settled. */
 void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender);
-/* How long to rest: 1, 2, .. 5 s, from 1 s again after a delivery. */
+/* How long to rest: 1, 2, .. 5 s, or as penstock.retry.backoff says; from the first again after a delivery. */
 uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender);

@@ -8,6 +8,7 @@
  * something was delivered: without a connection the library does not spin, and holding would keep it from
  * resending. */
 #include "stages/kafka/sender.h"
+#include "core/quantity.h"
 
 #include <inttypes.h>
 
@@ -54,16 +55,21 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
     sender->troubled = true;
     ps_log(
         PS_LOG_WARN, sender->port->component,
-        "nothing was delivered for %" PRIu64 " s, %" PRIu64
-        " events wait for an answer, last sent to topic %s: check that it exists, that its partitions have "
+        "nothing was delivered for %s, %s events wait for an answer, last sent to topic %s: check that it "
+        "exists, that its partitions have "
         "leaders and enough replicas in sync (min.insync.replicas), and that this client may write",
-        (now_ns - sender->progress_ns) / PS_NS_PER_S, sender->window.in_flight, sender->run_topic);
+        ps_quantity_print_ns(now_ns - sender->progress_ns).text,
+        ps_quantity_print_count(sender->window.in_flight - ps_kafka_letters_waiting(&sender->letters)).text,
+        sender->run_topic);
+    struct ps_err err = {0};
+    ps_err_set(&err, "nothing was delivered for %s", ps_quantity_print_ns(now_ns - sender->progress_ns).text);
+    ps_port_troubled(sender->port, &err);
 }
 
 uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender)
 {
     uint64_t now_ns = sender->now.mono_ns;
-    if (sender->window.in_flight == 0) {
+    if (sender->window.in_flight == ps_kafka_letters_waiting(&sender->letters)) { /* nothing is at a broker */
         ps_kafka_sender_release_hold(sender);
         sender->progress_ns = sender->warned_ns = now_ns;
         return PS_NEVER;
@@ -71,7 +77,7 @@ uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender)
     toggle_hold(sender);
     warn_of_stall(sender);
     uint64_t silent_ns = sender->progress_ns + HOLD_AFTER_NS;
-    return sender->hold_ns > silent_ns ? sender->hold_ns
-           : silent_ns > now_ns        ? silent_ns
-                                       : now_ns + RELEASED_NS;
+    uint64_t next_ns = sender->hold_ns > silent_ns ? sender->hold_ns : silent_ns;
+    return next_ns > now_ns ? next_ns
+                            : now_ns + RELEASED_NS; /* over: nothing is held while the connection is broken */
 }

@@ -8,9 +8,19 @@
 #define NAME(name) "kafka_" #name
 #define GAUGE(name) "kafka_" #name "_now" /* may decrease: core/watch/metrics.h */
 const char *const ps_kafka_gauge_names[] = {
-    GAUGE(queue_messages),    GAUGE(queue_bytes), GAUGE(requests_in_flight),   NAME(requests_sent),
-    NAME(request_bytes_sent), GAUGE(rtt_avg_us),  GAUGE(rtt_p99_us),           NAME(producers_made),
-    GAUGE(events_in_flight),  GAUGE(leases_held), GAUGE(queue_limit_messages), NULL,
+    GAUGE(queue_messages),
+    GAUGE(queue_bytes),
+    GAUGE(requests_in_flight),
+    NAME(requests_sent),
+    NAME(request_bytes_sent),
+    GAUGE(rtt_avg_us),
+    GAUGE(rtt_p99_us),
+    NAME(producers_made),
+    GAUGE(events_in_flight),
+    GAUGE(leases_held),
+    GAUGE(queue_limit_messages),
+    GAUGE(in_flight_limit_bytes),
+    NULL,
 };
 _Static_assert(PS_COUNT_OF(ps_kafka_gauge_names) == PS_KAFKA_GAUGE_COUNT + 1, "a name for each");
 
@@ -57,6 +67,8 @@ void ps_kafka_statistics_read(struct ps_kafka_statistics *statistics, const char
     set(statistics, PS_KAFKA_GAUGE_request_bytes_sent, statistics->bytes_before + statistics->bytes_now);
     set(statistics, PS_KAFKA_GAUGE_rtt_avg_us, answered > 0 ? weighted / answered : 0);
     set(statistics, PS_KAFKA_GAUGE_rtt_p99_us, p99);
+    if (answered > 0)
+        statistics->round_trip_ns = weighted / answered * 1000;
     json_decref(root);
 }
 

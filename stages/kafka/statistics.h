@@ -17,6 +17,7 @@ enum ps_kafka_gauge {
     PS_KAFKA_GAUGE_events_in_flight,
     PS_KAFKA_GAUGE_leases_held,
     PS_KAFKA_GAUGE_queue_limit_messages,
+    PS_KAFKA_GAUGE_in_flight_limit_bytes, /* ours */
     PS_KAFKA_GAUGE_COUNT
 };
 _Static_assert(PS_COUNTER_extra + PS_KAFKA_GAUGE_COUNT <= PS_COUNTER_COUNT, "room for the stage's own");
@@ -28,6 +29,7 @@ struct ps_kafka_statistics {
     struct ps_counters *counters;
     uint64_t requests_before, bytes_before; /* totals of the earlier producers */
     uint64_t requests_now, bytes_now;
+    uint64_t round_trip_ns; /* the mean of the last interval with answers; 0: none yet */
 };
 
 void ps_kafka_statistics_read(struct ps_kafka_statistics *statistics, const char *json);

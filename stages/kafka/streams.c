@@ -4,22 +4,63 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/name.h"
+
+#define INDEX_SIZE_MIN 32U
+
 void ps_kafka_streams_fini(struct ps_kafka_streams *streams)
 {
     for (uint32_t i = 0; i < streams->count; i++)
         free(streams->items[i].topic);
     free(streams->items);
+    free(streams->index);
     *streams = (struct ps_kafka_streams){0};
+}
+
+static uint32_t hash_of(const char *topic, int32_t partition)
+{
+    return (ps_name_hash(topic, strlen(topic)) ^ (uint32_t)partition) * 0x9E3779B1U;
 }
 
 uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const char *topic, int32_t partition)
 {
-    for (uint32_t i = 0; i < streams->count; i++) {
+    if (streams->index == NULL)
+        return PS_KAFKA_STREAM_NONE;
+    uint32_t mask = streams->index_size - 1, hash = hash_of(topic, partition);
+    for (uint32_t place = hash & mask; streams->index[place] != 0; place = (place + 1) & mask) {
+        uint32_t i = streams->index[place] - 1;
         const struct ps_kafka_stream *stream = &streams->items[i];
-        if (stream->partition == partition && strcmp(stream->topic, topic) == 0)
+        if (stream->hash == hash && stream->partition == partition && strcmp(stream->topic, topic) == 0)
             return i;
     }
     return PS_KAFKA_STREAM_NONE;
+}
+
+static void index_add(struct ps_kafka_streams *streams, uint32_t stream)
+{
+    uint32_t mask = streams->index_size - 1, place = streams->items[stream].hash & mask;
+    while (streams->index[place] != 0)
+        place = (place + 1) & mask;
+    streams->index[place] = stream + 1;
+    streams->index_used++;
+}
+
+/* Adds a stream whose partition is new. The table is at most half full. */
+static void index_put(struct ps_kafka_streams *streams, uint32_t stream)
+{
+    if (2 * (streams->index_used + 1) <= streams->index_size) {
+        index_add(streams, stream);
+        return;
+    }
+    uint32_t size = INDEX_SIZE_MIN;
+    while (size < 4 * streams->count)
+        size *= 2;
+    free(streams->index);
+    streams->index = ps_must_alloc(size, sizeof *streams->index, "partitions");
+    streams->index_size = size;
+    streams->index_used = 0;
+    for (uint32_t i = 0; i < streams->count; i++)
+        index_add(streams, i);
 }
 
 /* Returns a slot for a new partition: the slot of a partition that is gone, else a new one. */
@@ -45,11 +86,15 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
         index = take_slot(streams);
         free(streams->items[index].topic);
         streams->items[index].topic = ps_must_copy_text(topic, "partitions");
+        streams->items[index].hash = hash_of(topic, partition);
+        streams->items[index].partition = partition;
+        index_put(streams, index);
     }
     struct ps_kafka_stream *stream = &streams->items[index];
     *stream = (struct ps_kafka_stream){
         .topic = stream->topic,
         .topic_length = (uint32_t)strlen(stream->topic),
+        .hash = stream->hash,
         .partition = partition,
         .state = PS_KAFKA_STREAM_OWNED,
         .generation = ++streams->generation,
@@ -107,4 +152,10 @@ void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, uint32_t strea
     streams->items[stream].delivered = position;
     count_skipped(&streams->items[stream]);
     streams->moved = true;
+}
+
+void ps_kafka_streams_abandon(struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++)
+        streams->items[i].taken = streams->items[i].delivered;
 }

@@ -21,6 +21,7 @@ enum ps_kafka_stream_state {
 struct ps_kafka_stream {
     char *topic;
     uint32_t topic_length;
+    uint32_t hash; /* of topic and partition */
     int32_t partition;
     enum ps_kafka_stream_state state;
     uint32_t generation;
@@ -41,8 +42,12 @@ struct ps_kafka_stream {
 struct ps_kafka_streams {
     struct ps_kafka_stream *items;
     uint32_t count, room;
-    uint32_t generation; /* the last one given */
-    bool moved;          /* a stream advanced: there is something to commit. Cleared by the group */
+    /* By topic and partition: a hash table of stream + 1, each in the first free place behind its hash. An entry of
+     * a slot that belongs to another partition by now stays until the table is made anew. */
+    uint32_t *index;
+    uint32_t index_size, index_used; /* a power of two; places that are not 0 */
+    uint32_t generation;             /* the last one given */
+    bool moved; /* a stream advanced: there is something to commit. Cleared by the group */
     struct {
         const rd_kafka_topic_t *topic;
         int32_t partition;
@@ -70,6 +75,9 @@ void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, in
 /* A batch with this span was delivered. */
 void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, uint32_t stream, uint32_t generation,
                                 int64_t position);
+
+/* What was read and not delivered is given up: the partition's next owner reads it again. */
+void ps_kafka_streams_abandon(struct ps_kafka_streams *streams);
 
 /* Returns true if everything read was delivered. */
 static inline bool ps_kafka_stream_is_drained(const struct ps_kafka_stream *stream)

@@ -1,11 +1,13 @@
 /* The part of the sender (kafka/sender.h) that makes records of events and hands them to the engine. */
 #include "stages/kafka/event_format.h"
 #include "stages/kafka/sender.h"
+#include "core/quantity.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define DATUMS_BYTES (256U * 1024U)
+#define MEMORY_RETRY_NS (100 * PS_NS_PER_MS)
 #define RECORD_OVERHEAD_BYTES 512U /* at most added by a batch of one record to key, value and headers */
 
 /* A run: consecutive events of one lease for one topic. */
@@ -18,6 +20,7 @@ struct run {
     int code;
     enum ps_kafka_flaw flaw;
     int32_t partition;
+    bool no_memory; /* to encode the next event */
 };
 
 /* Remembers the name, cut if necessary, for comparisons and messages. */
@@ -38,6 +41,23 @@ static bool choose_topic(struct ps_kafka_sender *sender, struct run *run, const 
     return run->topic != NULL;
 }
 
+/* This datum is larger than any before. Without memory for it the sink rests, and tries again. */
+static bool datums_grow(struct ps_kafka_sender *sender, size_t bytes)
+{
+    free(sender->datums);
+    sender->datums = malloc(bytes);
+    sender->datums_room = sender->datums != NULL ? bytes : 0;
+    if (sender->datums != NULL)
+        return true;
+    sender->resume_ns = sender->now.mono_ns + MEMORY_RETRY_NS;
+    ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
+    ps_log(PS_LOG_ERROR, sender->port->component,
+           "no memory to encode an event of %s; trying again; lower penstock.memory.budget, which leaves "
+           "more to the rest of the process",
+           ps_quantity_print_bytes(bytes).text);
+    return false;
+}
+
 /* useFlumeEventFormat: encodes the event as an Avro datum, in working memory, and sets it as the value.
  * Returns false if this run has no room left. */
 static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct ps_batch *batch,
@@ -47,9 +67,10 @@ static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct
     if (need > sender->datums_room - run->datums_used) {
         if (run->count > 0)
             return false;
-        free(sender->datums); /* this datum is larger than any before */
-        sender->datums_room = need > DATUMS_BYTES ? need : DATUMS_BYTES;
-        sender->datums = ps_must_alloc(1, sender->datums_room, "encoded events");
+        if (!datums_grow(sender, need > DATUMS_BYTES ? need : DATUMS_BYTES)) {
+            run->no_memory = true;
+            return false;
+        }
     }
     record->value = sender->datums + run->datums_used;
     record->value_length =
@@ -169,26 +190,29 @@ static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, u
         lease->cursor = next;
         if (next == end)
             return true; /* all were settled already */
-        ps_kafka_sender_refused(sender, ps_kafka_token(lease, next), run.code, run.flaw, sender->run_topic,
-                                run.partition);
-        return false;
+        if (run.no_memory)
+            return false;
+        return ps_kafka_sender_refused(sender, ps_kafka_token(lease, next), run.code, run.flaw,
+                                       sender->run_topic, run.partition);
     }
     int error = 0;
     uint32_t taken =
         sender->plan->engine->submit(sender->producer, run.topic, sender->records, run.count, &error);
     ps_kafka_window_sent(&sender->window, taken);
-    if (error == PS_KAFKA_FULL)
-        sender->full = true;
+    bool never_fits = error == PS_KAFKA_FULL && sender->window.in_flight == 0;
+    sender->full = error == PS_KAFKA_FULL && !never_fits;
     if (PS_LIKELY(taken == run.count)) {
         lease->cursor = next;
         return error == 0;
     }
     void *token = sender->records[taken].token;
     lease->cursor = ps_kafka_token_position(token);
-    if (error != PS_KAFKA_FULL)
-        ps_kafka_sender_refused(sender, token, error, PS_KAFKA_FLAW_NONE, sender->run_topic,
-                                sender->records[taken].partition);
-    return false;
+    if (never_fits)
+        return ps_kafka_sender_refused(sender, token, PS_KAFKA_OK, PS_KAFKA_FLAW_QUEUE, sender->run_topic,
+                                       sender->records[taken].partition);
+    return error != PS_KAFKA_FULL &&
+           ps_kafka_sender_refused(sender, token, error, PS_KAFKA_FLAW_NONE, sender->run_topic,
+                                   sender->records[taken].partition);
 }
 
 void ps_kafka_sender_submit(struct ps_kafka_sender *sender)
@@ -201,9 +225,12 @@ void ps_kafka_sender_submit(struct ps_kafka_sender *sender)
         if (fenced)
             end = ps_kafka_token_position(sender->fence) + 1;
         while (lease->cursor < end) {
+            uint32_t stop = end;
             if (sender->stepping && window->in_flight > 0)
                 return;
-            if (!submit_run(sender, lease, end))
+            if (ps_kafka_letters_has(sender) && !ps_kafka_letters_pass(sender, lease, &stop))
+                return;
+            if (lease->cursor < stop && !submit_run(sender, lease, stop))
                 return;
         }
         if (fenced)

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #define BUCKETS (2 * PS_KAFKA_TOPICS_MAX)
-#define NAME_BYTES_MAX 249U
 
 void ps_kafka_topic_cache_init(struct ps_kafka_topic_cache *cache, rd_kafka_t *client)
 {
@@ -17,10 +16,8 @@ void ps_kafka_topic_cache_init(struct ps_kafka_topic_cache *cache, rd_kafka_t *c
 
 void ps_kafka_topic_cache_fini(struct ps_kafka_topic_cache *cache)
 {
-    for (uint32_t i = 1; i <= cache->count; i++) {
+    for (uint32_t i = 1; i <= cache->count; i++)
         rd_kafka_topic_destroy(cache->items[i].handle);
-        free(cache->items[i].name);
-    }
     free(cache->items);
     *cache = (struct ps_kafka_topic_cache){0};
 }
@@ -28,7 +25,7 @@ void ps_kafka_topic_cache_fini(struct ps_kafka_topic_cache *cache)
 /* org.apache.kafka.common.internals.Topic.validate */
 bool ps_kafka_topic_name_is_legal(const char *name, uint32_t length)
 {
-    if (length == 0 || length > NAME_BYTES_MAX)
+    if (length == 0 || length > PS_KAFKA_TOPIC_LENGTH_MAX)
         return false;
     if (name[0] == '.' && (length == 1 || (length == 2 && name[1] == '.')))
         return false;
@@ -76,7 +73,6 @@ static uint16_t make_place(struct ps_kafka_topic_cache *cache)
     list_remove(cache, oldest);
     bucket_remove(cache, oldest);
     rd_kafka_topic_destroy(cache->items[oldest].handle);
-    free(cache->items[oldest].name);
     return oldest;
 }
 
@@ -97,24 +93,24 @@ struct ps_kafka_topic *ps_kafka_topic_cache_get(struct ps_kafka_topic_cache *cac
     }
     if (!ps_kafka_topic_name_is_legal(name, length))
         return NULL;
-    char *copy = ps_must_alloc(1, length + 1, "a topic's name");
+    char copy[PS_KAFKA_TOPIC_LENGTH_MAX + 1];
     memcpy(copy, name, length);
+    copy[length] = '\0';
     rd_kafka_topic_t *handle = rd_kafka_topic_new(cache->client, copy, NULL);
-    if (handle == NULL) {
-        free(copy);
+    if (handle == NULL)
         return NULL;
-    }
     uint16_t which = make_place(cache);
-    cache->items[which] = (struct ps_kafka_topic){
+    struct ps_kafka_topic *item = &cache->items[which];
+    *item = (struct ps_kafka_topic){
         .handle = handle,
-        .name = copy,
         .length = length,
         .hash = hash,
         .sticky_partition = -1,
         .turn = hash ^ (uint32_t)getpid(), /* agents started together begin with different partitions */
         .chain = *bucket,
     };
+    memcpy(item->name, copy, length + 1);
     *bucket = which;
     list_push(cache, which);
-    return &cache->items[which];
+    return item;
 }

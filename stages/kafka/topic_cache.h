@@ -1,5 +1,5 @@
 /* Topic handles of one producer, by name. Topics come from headers, so the cache is bounded: the least
- * recently used topic is removed. Only kafka/producer.c uses this. Thread: the producer's. */
+ * recently used topic is removed. Only the library allocates for a new one. Only kafka/producer.c uses this. Thread: the producer's. */
 #pragma once
 
 #include "core/base.h"
@@ -7,10 +7,11 @@
 #include <librdkafka/rdkafka.h>
 
 #define PS_KAFKA_TOPICS_MAX 1024U
+#define PS_KAFKA_TOPIC_LENGTH_MAX 249U /* Kafka's limit */
 
 struct ps_kafka_topic {
     rd_kafka_topic_t *handle;
-    char *name;
+    char name[PS_KAFKA_TOPIC_LENGTH_MAX + 1];
     uint32_t length, hash;
     int32_t partition_end;      /* partitions below this one may have been used */
     bool known;                 /* its partitions were known at the last check */

@@ -6,6 +6,8 @@
  * Thread: the sink's worker. No allocation. */
 #pragma once
 
+#include "stages/kafka/flight.h"
+
 #include "core/stage.h"
 
 #define PS_KAFKA_WINDOW_LEASES_MAX 4096U /* a power of two */
@@ -19,22 +21,18 @@ struct ps_kafka_window {
     uint64_t in_flight; /* events sent and not yet reported */
     uint64_t taken_count, done_count;
     uint64_t taken_ns[PS_KAFKA_WINDOW_LEASES_MAX]; /* when each lease came, by its number */
-    /* Waves: leases that came close together (ps_kafka_window_may_add). */
+    /* Waves: leases that came close together (stages/kafka/flight.h says how many). */
+    struct ps_kafka_flight flight;
     uint64_t wave, wave_ns, wave_bytes;         /* the newest: its number, its begin, bytes of bodies in it */
     uint64_t waves[PS_KAFKA_WINDOW_LEASES_MAX]; /* the wave of each lease, by the lease's number */
 };
 
-/* Measured with 2, 3, 4 and no limit of waves: 3.2, 2.8, 2.5, 2.1 M events per CPU-second and 1.7, 2.0, 2.3,
- * 2.1 M events/s. */
-#define PS_KAFKA_WAVES_MAX 3U
-#define PS_KAFKA_WAVE_BYTES (UINT64_C(1) << 20)
-
 /* Returns whether another lease may be taken now. librdkafka 2.0.2 has only one request in flight per
  * partition of an idempotent producer (it limits messages where requests are meant). When more is ready to be
  * sent, it does not wait for the answer but checks again and again whether it may send, which costs a good
- * part of a CPU. So the window hands over only what can be sent soon: PS_KAFKA_WAVES_MAX waves, each of the
- * leases that come within `linger_ns`, and no larger than a request. `linger_ns` 0: no such limit. */
-bool ps_kafka_window_may_add(const struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns);
+ * part of a CPU. So the window hands over only what can be sent soon: a few waves, each of the leases that
+ * come within `linger_ns`, and no larger than a request. `linger_ns` 0: no such limit. */
+bool ps_kafka_window_may_add(struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns);
 
 static inline void *ps_kafka_token(const struct ps_lease *lease, uint32_t position)
 {

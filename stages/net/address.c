@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "stages/net/lookup.h"
+#include "stages/net/resolver.h"
+
 #define BACKLOG 1024
 
 /* Returns the IPv4 address in it, or NULL. */
@@ -19,6 +22,15 @@ static const uint8_t *ipv4_of(const struct ps_address *address)
         return (const uint8_t *)&((const struct sockaddr_in *)(const void *)any)->sin_addr;
     const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)any;
     return IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) ? six->sin6_addr.s6_addr + 12 : NULL;
+}
+
+bool ps_address_is_same_host(const struct ps_address *a, const struct ps_address *b)
+{
+    const uint8_t *four = ipv4_of(a), *other = ipv4_of(b);
+    if (four != NULL || other != NULL)
+        return four != NULL && other != NULL && memcmp(four, other, 4) == 0;
+    return memcmp(&((const struct sockaddr_in6 *)(const void *)&a->storage)->sin6_addr,
+                  &((const struct sockaddr_in6 *)(const void *)&b->storage)->sin6_addr, 16) == 0;
 }
 
 uint32_t ps_address_ip(const struct ps_address *address, char out[PS_ADDRESS_TEXT_BYTES])
@@ -86,8 +98,8 @@ static const char *bind_reason(int error, unsigned port, char *room, size_t size
                "0.0.0.0";
     case EACCES:
         snprintf(room, size,
-                 "port %u needs a privilege: give the process CAP_NET_BIND_SERVICE (systemd: "
-                 "AmbientCapabilities=) or use a port above 1023",
+                 "port %u needs a privilege: use a port above 1023, or give the process CAP_NET_BIND_SERVICE "
+                 "(systemd: AmbientCapabilities= and PrivateUsers=no, as in low-ports.conf)",
                  port);
         return room;
     case EMFILE:
@@ -127,7 +139,7 @@ static int try_bind(const struct ps_bind_options *options, const struct ps_addre
     *bound = (struct ps_address){.length = sizeof bound->storage};
     if (set_options(fd, options, wanted->storage.ss_family) != 0 ||
         bind(fd, (const struct sockaddr *)&wanted->storage, wanted->length) != 0 ||
-        (!options->datagrams && listen(fd, BACKLOG) != 0) ||
+        (!options->datagrams && !options->only_try && listen(fd, BACKLOG) != 0) ||
         getsockname(fd, (struct sockaddr *)&bound->storage, &bound->length) != 0) {
         int error = errno;
         close(fd);
@@ -137,34 +149,57 @@ static int try_bind(const struct ps_bind_options *options, const struct ps_addre
     return fd;
 }
 
-/* Resolves a host: the first IPv4 address if there is any, as in a JVM. */
-static enum ps_status resolve(const char *host, unsigned port, struct ps_address *address, struct ps_err *err)
+/* Without the brackets of "[::1]". Returns NULL if it has no room in `name`, or is empty. */
+static const char *bare_host(const char *host, char name[PS_HOST_NAME_BYTES])
 {
-    char name[256], service[16];
     size_t length = strlen(host);
     if (length >= 2 && host[0] == '[' && host[length - 1] == ']') {
         host++;
         length -= 2;
     }
-    if (length == 0 || length >= sizeof name)
-        return ps_err_set(err, "\"%s\" is not a host name or address", host);
+    if (length == 0 || length >= PS_HOST_NAME_BYTES)
+        return NULL;
     memcpy(name, host, length);
     name[length] = '\0';
-    snprintf(service, sizeof service, "%u", port);
-    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *list;
-    int error = getaddrinfo(name, service, &hints, &list);
-    if (error != 0)
-        return ps_err_set(err, "cannot resolve host %s: %s", name, gai_strerror(error));
-    const struct addrinfo *chosen = list;
-    for (const struct addrinfo *one = list; one != NULL; one = one->ai_next) {
-        if (one->ai_family == AF_INET) {
-            chosen = one;
-            break;
-        }
-    }
-    memcpy(&address->storage, chosen->ai_addr, chosen->ai_addrlen);
-    address->length = chosen->ai_addrlen;
+    return name;
+}
+
+bool ps_address_is_literal(const char *host)
+{
+    char name[PS_HOST_NAME_BYTES];
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *list;
+    if (host == NULL)
+        return true;
+    if (bare_host(host, name) == NULL || getaddrinfo(name, NULL, &hints, &list) != 0)
+        return false;
     freeaddrinfo(list);
+    return true;
+}
+
+static void set_port(struct ps_address *address, unsigned port)
+{
+    if (address->storage.ss_family == AF_INET)
+        ((struct sockaddr_in *)(void *)&address->storage)->sin_port = htons((uint16_t)port);
+    else
+        ((struct sockaddr_in6 *)(void *)&address->storage)->sin6_port = htons((uint16_t)port);
+}
+
+static enum ps_status find_address(const struct ps_bind_options *options, struct ps_address *address,
+                                   struct ps_err *err)
+{
+    char name[PS_HOST_NAME_BYTES];
+    if (options->lookup != NULL) {
+        if (ps_lookup_address(options->lookup, address, err) != PS_OK)
+            return PS_FAIL;
+    } else {
+        if (bare_host(options->host, name) == NULL)
+            return ps_err_set(err, "\"%.64s\" is not a host name or address", options->host);
+        int error = ps_resolve(name, address);
+        if (error != 0)
+            return ps_err_set(err, "cannot resolve host %s: %s: use a name that resolves, or an address",
+                              name, gai_strerror(error));
+    }
+    set_port(address, options->port);
     return PS_OK;
 }
 
@@ -184,15 +219,19 @@ int ps_address_bind(const struct ps_bind_options *options, struct ps_address *bo
             fd = try_bind(options, &wanted, bound);
         }
     } else {
-        if (resolve(options->host, options->port, &wanted, err) != PS_OK)
+        if (find_address(options, &wanted, err) != PS_OK) {
+            errno = 0;
             return -1;
+        }
         fd = try_bind(options, &wanted, bound);
     }
     if (fd < 0) {
         char room[256];
+        int error = errno;
         ps_err_set(err, "cannot listen on %s:%u (%s): %s", options->host != NULL ? options->host : "*",
                    options->port, options->datagrams ? "UDP" : "TCP",
-                   bind_reason(errno, options->port, room, sizeof room));
+                   bind_reason(error, options->port, room, sizeof room));
+        errno = error;
     }
     return fd;
 }

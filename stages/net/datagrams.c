@@ -1,6 +1,8 @@
 #include "stages/net/datagrams.h"
+#include "core/quantity.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -13,6 +15,8 @@
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
+
+#define LOOK_NS PS_NS_PER_S /* between two looks at the count of drops of a socket that is not read */
 
 /* So that the buffers do not all begin in the same cache set. */
 #define STRIDE (PS_DATAGRAM_BYTES_MAX + 320U)
@@ -69,8 +73,9 @@ enum ps_status ps_datagrams_init(struct ps_datagrams *datagrams, const struct ps
     }
     char text[PS_ADDRESS_TEXT_BYTES];
     ps_address_print(&datagrams->bound, text);
-    ps_log(PS_LOG_INFO, port->component, "listening on %s (UDP, receive buffer %d KiB)", text,
-           bytes / 2 / 1024); /* the kernel returns twice the requested size */
+    ps_log(
+        PS_LOG_INFO, port->component, "listening on %s (UDP, receive buffer %s)", text,
+        ps_quantity_print_bytes((uint64_t)bytes / 2).text); /* the kernel returns twice the requested size */
     if (bytes / 2 < options->receive_buffer_bytes)
         ps_log(PS_LOG_INFO, port->component,
                "the system allows no larger receive buffer; to lose fewer datagrams in bursts set sysctl "
@@ -79,10 +84,41 @@ enum ps_status ps_datagrams_init(struct ps_datagrams *datagrams, const struct ps
     return PS_OK;
 }
 
+/* The kernel counts modulo 2^32. A message has the count of when it came, which may be older than one that was
+ * read from the socket since. */
+static void count_drops(struct ps_datagrams *datagrams, uint32_t total)
+{
+    uint32_t fresh = total - datagrams->overflow;
+    if (fresh == 0 || fresh > INT32_MAX)
+        return;
+    ps_count(datagrams->port->counters, PS_COUNTER_kernel_dropped, fresh);
+    datagrams->overflow = total;
+}
+
+/* Counts also those behind the last datagram that was read. Before Linux 4.12 there is no such option. */
+static void look_at_drops(struct ps_datagrams *datagrams)
+{
+    uint32_t values[SK_MEMINFO_VARS];
+    socklen_t size = sizeof values;
+    if (getsockopt(datagrams->fd, SOL_SOCKET, SO_MEMINFO, values, &size) == 0 &&
+        size >= (SK_MEMINFO_DROPS + 1) * sizeof values[0])
+        count_drops(datagrams, values[SK_MEMINFO_DROPS]);
+}
+
+void ps_datagrams_tick(struct ps_datagrams *datagrams, const struct ps_now *now)
+{
+    if (now->mono_ns < datagrams->look_ns)
+        return;
+    datagrams->look_ns = now->mono_ns + LOOK_NS;
+    look_at_drops(datagrams);
+}
+
 void ps_datagrams_fini(struct ps_datagrams *datagrams)
 {
-    if (datagrams->fd >= 0)
+    if (datagrams->fd >= 0) {
+        look_at_drops(datagrams);
         close(datagrams->fd);
+    }
     datagrams->fd = -1;
     if (datagrams->room != NULL)
         munmap(datagrams->room, (size_t)PS_DATAGRAMS_AT_ONCE * STRIDE);
@@ -111,8 +147,7 @@ static void read_control(struct ps_datagrams *datagrams, struct msghdr *header)
         if (one->cmsg_level == SOL_SOCKET && one->cmsg_type == SO_RXQ_OVFL) {
             uint32_t total;
             memcpy(&total, CMSG_DATA(one), sizeof total);
-            ps_count(datagrams->port->counters, PS_COUNTER_kernel_dropped, total - datagrams->overflow);
-            datagrams->overflow = total;
+            count_drops(datagrams, total);
         } else if (one->cmsg_level == IPPROTO_UDP && one->cmsg_type == UDP_GRO) {
             int size;
             memcpy(&size, CMSG_DATA(one), sizeof size);

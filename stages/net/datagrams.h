@@ -3,7 +3,8 @@
  * recvmmsg receives up to PS_DATAGRAMS_AT_ONCE datagrams into a separate buffer (virtual memory; only the
  * parts that datagrams reach become resident). The source copies each datagram into its batch, so batches are
  * dense and no datagram is cut. If the kernel returns a run of datagrams of one sender in one piece
- * (UDP_GRO), this file splits it. Datagrams that the kernel dropped are counted (SO_RXQ_OVFL). Thread: the
+ * (UDP_GRO), this file splits it. Datagrams that the kernel dropped are counted: with each datagram
+ * (SO_RXQ_OVFL), once a second, and when the socket is closed (SO_MEMINFO). Thread: the
  * worker's. */
 #pragma once
 
@@ -29,7 +30,8 @@ struct ps_datagrams {
     uint32_t count, next;    /* messages received; the current one */
     uint32_t at, segment;    /* in it: offset of the next datagram, size of each (0: one datagram) */
     bool done;               /* the last receive emptied the socket */
-    uint32_t overflow;       /* last value of SO_RXQ_OVFL */
+    uint32_t overflow;       /* the kernel's count of drops, as far as it is counted */
+    uint64_t look_ns;        /* when the socket is asked for it next */
     uint64_t drain_until_ns; /* 0: not draining */
 };
 
@@ -46,6 +48,9 @@ bool ps_datagrams_peek(struct ps_datagrams *datagrams, struct ps_slice *datagram
 void ps_datagrams_advance(struct ps_datagrams *datagrams);
 /* Called at the start of `work`: allows to receive again. */
 void ps_datagrams_begin(struct ps_datagrams *datagrams);
+
+/* Called every cycle: counts drops also while nothing is read because a channel is full. */
+void ps_datagrams_tick(struct ps_datagrams *datagrams, const struct ps_now *now);
 
 /* Stopping: returns true when the socket was empty, or after a second. */
 bool ps_datagrams_drain(struct ps_datagrams *datagrams, const struct ps_now *now);

@@ -1,14 +1,11 @@
 #include "stages/net/reverse_names.h"
 
-#include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define NAME_BYTES 256
+#include "stages/net/resolver.h"
+
 #define ENTRIES 1024U
 #define PROBES 8U
 #define QUEUE 256U
@@ -16,33 +13,16 @@
 #define FAILED_NS (60 * PS_NS_PER_S)
 #define ASK_AGAIN_NS (10 * PS_NS_PER_S) /* when a queue had no room for the question or its answer */
 
-struct question {
-    struct ps_address peer;
-    char name[NAME_BYTES]; /* the answer */
-    bool found;
-};
-
-/* Shared by worker and thread; the last of the two frees it. */
-struct shared {
-    pthread_mutex_t lock;
-    pthread_cond_t asked;
-    unsigned users;
-    bool stop;
-    int wake_fd; /* a duplicate */
-    struct question questions[QUEUE], answers[QUEUE];
-    uint32_t question_first, question_count, answer_count;
-};
-
 struct entry {
     uint8_t key[20]; /* address, IPv4 mapped, and scope */
     uint64_t until_ns;
     uint32_t length;
     bool used, known;
-    char name[NAME_BYTES];
+    char name[PS_HOST_NAME_BYTES];
 };
 
 struct ps_reverse_names {
-    struct shared *shared;
+    struct ps_resolver *resolver;
     struct entry entries[ENTRIES];
 };
 
@@ -76,103 +56,18 @@ static struct ps_address unmapped(const struct ps_address *peer)
     return address;
 }
 
-/* ---- the thread ---- */
-
-static bool resolves_to(const char *name, const struct ps_address *peer)
-{
-    struct addrinfo hints = {.ai_family = peer->storage.ss_family, .ai_socktype = SOCK_STREAM}, *list;
-    uint8_t wanted[20], one[20];
-    bool found = false;
-    if (getaddrinfo(name, NULL, &hints, &list) != 0)
-        return false;
-    key_of(peer, wanted);
-    for (const struct addrinfo *info = list; info != NULL && !found; info = info->ai_next) {
-        struct ps_address address = {.length = info->ai_addrlen};
-        memcpy(&address.storage, info->ai_addr, info->ai_addrlen);
-        key_of(&address, one);
-        found = memcmp(wanted, one, 16) == 0;
-    }
-    freeaddrinfo(list);
-    return found;
-}
-
-static void resolve(struct question *question)
-{
-    struct ps_address peer = unmapped(&question->peer);
-    question->found = getnameinfo((const struct sockaddr *)&peer.storage, peer.length, question->name,
-                                  sizeof question->name, NULL, 0, NI_NAMEREQD) == 0 &&
-                      resolves_to(question->name, &peer);
-    if (!question->found) {
-        char text[PS_ADDRESS_TEXT_BYTES];
-        uint32_t length = ps_address_ip(&question->peer, text);
-        memcpy(question->name, text, length + 1);
-    }
-}
-
-static void leave(struct shared *shared) /* called with the lock held; unlocks it */
-{
-    bool last = --shared->users == 0;
-    pthread_mutex_unlock(&shared->lock);
-    if (!last)
-        return;
-    if (shared->wake_fd >= 0)
-        close(shared->wake_fd);
-    pthread_cond_destroy(&shared->asked);
-    pthread_mutex_destroy(&shared->lock);
-    free(shared);
-}
-
-static void *answer(void *argument)
-{
-    struct shared *shared = argument;
-    const uint64_t one = 1;
-    pthread_mutex_lock(&shared->lock);
-    for (;;) {
-        while (!shared->stop && shared->question_count == 0)
-            pthread_cond_wait(&shared->asked, &shared->lock);
-        if (shared->stop)
-            break;
-        struct question question = shared->questions[shared->question_first];
-        shared->question_first = (shared->question_first + 1) % QUEUE;
-        shared->question_count--;
-        pthread_mutex_unlock(&shared->lock);
-        resolve(&question);
-        pthread_mutex_lock(&shared->lock);
-        if (shared->answer_count < QUEUE)
-            shared->answers[shared->answer_count++] = question;
-        if (shared->wake_fd >= 0 && !shared->stop)
-            (void)!write(shared->wake_fd, &one, sizeof one);
-    }
-    leave(shared);
-    return NULL;
-}
-
-/* ---- the worker ---- */
-
 struct ps_reverse_names *ps_reverse_names_create(int wake_fd, struct ps_err *err)
 {
     struct ps_reverse_names *names = calloc(1, sizeof *names);
-    struct shared *shared = calloc(1, sizeof *shared);
-    pthread_t thread;
-    if (names == NULL || shared == NULL) {
-        free(names);
-        free(shared);
+    if (names == NULL) {
         ps_err_set(err, "no memory");
         return NULL;
     }
-    pthread_mutex_init(&shared->lock, NULL);
-    pthread_cond_init(&shared->asked, NULL);
-    shared->users = 2;
-    shared->wake_fd = wake_fd >= 0 ? dup(wake_fd) : -1;
-    names->shared = shared;
-    int error = pthread_create(&thread, NULL, answer, shared);
-    if (error != 0) {
-        ps_err_set(err, "cannot start the resolver's thread: %s", strerror(error));
-        shared->users = 1;
-        ps_reverse_names_destroy(names);
+    names->resolver = ps_resolver_create(QUEUE, wake_fd, err);
+    if (names->resolver == NULL) {
+        free(names);
         return NULL;
     }
-    pthread_detach(thread);
     return names;
 }
 
@@ -180,10 +75,7 @@ void ps_reverse_names_destroy(struct ps_reverse_names *names)
 {
     if (names == NULL)
         return;
-    pthread_mutex_lock(&names->shared->lock);
-    names->shared->stop = true;
-    pthread_cond_signal(&names->shared->asked);
-    leave(names->shared);
+    ps_resolver_destroy(names->resolver);
     free(names);
 }
 
@@ -213,15 +105,9 @@ bool ps_reverse_names_find(struct ps_reverse_names *names, const struct ps_addre
     key_of(peer, key);
     struct entry *entry = entry_of(names, key);
     if (entry->until_ns <= mono_ns) { /* new, expired, or a question without answer */
-        struct shared *shared = names->shared;
-        pthread_mutex_lock(&shared->lock);
-        if (shared->question_count < QUEUE) {
-            uint32_t at = (shared->question_first + shared->question_count++) % QUEUE;
-            shared->questions[at].peer = *peer;
-            pthread_cond_signal(&shared->asked);
+        const struct ps_question question = {.address = unmapped(peer)};
+        if (ps_resolver_ask(names->resolver, &question))
             entry->until_ns = mono_ns + ASK_AGAIN_NS;
-        }
-        pthread_mutex_unlock(&shared->lock);
     }
     *name = (struct ps_slice){entry->name, entry->length};
     return entry->known; /* an expired answer is used until the new one is there */
@@ -229,21 +115,20 @@ bool ps_reverse_names_find(struct ps_reverse_names *names, const struct ps_addre
 
 bool ps_reverse_names_poll(struct ps_reverse_names *names, uint64_t mono_ns)
 {
-    struct shared *shared = names->shared;
+    struct ps_question answer;
     uint8_t key[20];
-    if (pthread_mutex_trylock(&shared->lock) != 0)
-        return false;
-    uint32_t count = shared->answer_count;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct question *question = &shared->answers[i];
-        key_of(&question->peer, key);
+    bool any = false;
+    for (; ps_resolver_answer(names->resolver, &answer); any = true) {
+        char text[PS_ADDRESS_TEXT_BYTES];
+        if (answer.error != 0)
+            ps_address_ip(&answer.address, text);
+        const char *name = answer.error == 0 ? answer.name : text;
+        key_of(&answer.address, key);
         struct entry *entry = entry_of(names, key);
-        entry->length = (uint32_t)strlen(question->name);
-        memcpy(entry->name, question->name, entry->length);
+        entry->length = (uint32_t)strlen(name);
+        memcpy(entry->name, name, entry->length);
         entry->known = true;
-        entry->until_ns = mono_ns + (question->found ? KNOWN_NS : FAILED_NS);
+        entry->until_ns = mono_ns + (answer.error == 0 ? KNOWN_NS : FAILED_NS);
     }
-    shared->answer_count = 0;
-    pthread_mutex_unlock(&shared->lock);
-    return count > 0;
+    return any;
 }

@@ -54,6 +54,7 @@ void ps_stream_fini(struct ps_stream *stream)
     free(stream->listeners);
     free(stream->events);
     ps_slab_fini(&stream->slab);
+    ps_slab_fini(&stream->tls_slab);
     ps_reverse_names_destroy(stream->names);
 }
 
@@ -429,7 +430,8 @@ static void expire_connections(struct ps_stream *stream, const struct ps_now *no
 
 uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now)
 {
-    uint64_t next = stream->rest != NULL || stream->more != NULL ? now->mono_ns + PS_NS_PER_MS : PS_NEVER;
+    bool unread = stream->rest != NULL || stream->more != NULL; /* the epoll does not show it */
+    uint64_t next = unread && !stream->paused ? now->mono_ns + PS_NS_PER_MS : PS_NEVER;
     uint64_t memory_ns = ps_stream_memory_tick(stream, now), idle_ns = ps_stream_idle_tick(stream, now);
     stream->mono_ns = now->mono_ns;
     ps_stream_poll_names(stream);
@@ -480,6 +482,14 @@ uint64_t ps_stream_source_tick(const void *plan, void *state, const struct ps_no
 {
     (void)plan;
     return ps_stream_tick(state, now);
+}
+
+void ps_stream_source_paused(const void *plan, void *state, bool paused, const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct ps_stream *stream = state;
+    stream->paused = paused; /* who goes on is called at once, not when its timer is due */
 }
 
 bool ps_stream_source_drain(const void *plan, void *state, const struct ps_now *now)

@@ -60,6 +60,7 @@ struct ps_connection {
     uint32_t farewell_length;
     uint32_t discarded; /* bytes discarded while lingering */
     struct ps_tls_connection *tls;
+    struct ps_buffer tls_memory;                         /* of stream->tls_slab; never written */
     struct ps_connection *next;                          /* in the free list or in stream->more */
     struct ps_connection *partial_next, **partial_place; /* in stream->partial; place NULL: in none */
     struct ps_address peer;
@@ -101,6 +102,7 @@ struct ps_stream {
     struct ps_stream_options options;
     struct ps_port *port;
     struct ps_slab slab;
+    struct ps_slab tls_slab; /* what the TLS library holds for open connections: reserved, not used */
     /* Connections with a buffered unfinished message, the longest silent first. [1]: messages of at least a
      * block, [0]: shorter ones. */
     struct ps_connection *partial[2], **partial_end[2];
@@ -123,6 +125,7 @@ struct ps_stream {
     uint64_t accept_after_ns;       /* no file descriptors: do not accept until then; 0: accepting */
     uint64_t sweep_ns;              /* next check of deadlines */
     uint64_t drain_until_ns;        /* 0: not draining */
+    bool paused;                    /* `work` is not called: a channel is full, or there is no memory */
     bool quiet;                     /* draining: nothing was readable at the last check */
     uint64_t mono_ns;
 };
@@ -150,6 +153,7 @@ bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now);
 enum ps_result ps_stream_source_work(const void *plan, void *state, struct ps_batch *batch,
                                      const struct ps_now *now);
 uint64_t ps_stream_source_tick(const void *plan, void *state, const struct ps_now *now);
+void ps_stream_source_paused(const void *plan, void *state, bool paused, const struct ps_now *now);
 bool ps_stream_source_drain(const void *plan, void *state, const struct ps_now *now);
 
 /* Convert a connection to its number for tickets, and back; NULL: the connection is closed. */
@@ -162,6 +166,9 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
                     size_t length);
 /* Call it after connection->owed or ->closing changed: closes the connection if it is finished. */
 void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection);
+
+/* For `closed`: counts an unfinished message, if there is one, and gives it to the dead letters. */
+void ps_stream_unfinished(const struct ps_connection *connection, struct ps_port *port);
 
 /* Returns the port number of a listener (for tests and the header portHeader). */
 unsigned ps_stream_port(const struct ps_stream *stream, uint16_t listener);

@@ -89,7 +89,8 @@ void ps_connection_watch(struct ps_stream *stream, struct ps_connection *connect
 }
 
 struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint16_t listener,
-                                         const struct ps_address *peer, const struct ps_now *now)
+                                         const struct ps_address *peer, struct ps_buffer *tls_memory,
+                                         const struct ps_now *now)
 {
     if (stream->free == NULL && !grow(stream))
         return NULL;
@@ -105,6 +106,7 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
                                          .listener = listener,
                                          .interest = EPOLLIN,
                                          .tls = tls,
+                                         .tls_memory = *tls_memory,
                                          .active_ns = now->mono_ns,
                                          .peer = *peer};
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = ps_connection_origin(connection)};
@@ -112,6 +114,7 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
         ps_tls_connection_close(tls);
         connection->fd = -1;
         connection->next = next_free;
+        connection->tls_memory = (struct ps_buffer){.data = NULL};
         return NULL;
     }
     stream->free = next_free;
@@ -165,6 +168,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     ps_stream_carry_changed(stream, connection);
     ps_buffer_free(&stream->slab, &connection->out);
     ps_buffer_free(&stream->slab, &connection->name);
+    ps_buffer_free(&stream->tls_slab, &connection->tls_memory);
     if (connection->held)
         stream->held_count--;
     connection->next = stream->free;

@@ -4,11 +4,15 @@
  * A message that is cut here is handled as its connection's end: the connection is closed after its outstanding
  * replies. That needs no memory; an event made of the message would. */
 #include "stages/net/stream_parts.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 
 #define SHARE 4U /* a stream may hold this part of the budget, over all workers */
+/* What OpenSSL 3.0 allocates for an open connection that is idle: 14.3 KB. While a part of a record is there, its
+ * buffer of 17 KB comes on top (SSL_MODE_RELEASE_BUFFERS). */
+#define TLS_CONNECTION_BYTES (16U * 1024U)
 #define LIMIT_BYTES_MIN (4U * PS_BLOCK_BYTES)
 #define MESSAGE_SHARE 16U /* of the budget: the longest message */
 #define MESSAGE_BYTES_MIN (128U * 1024U)
@@ -30,9 +34,9 @@ uint32_t ps_stream_message_max(const struct ps_context *context, const char *key
     if (wanted <= most)
         return (uint32_t)wanted;
     ps_report(context, PS_LOG_WARN, key,
-              "a line may need %llu bytes, but the memory budget allows %u (a sixteenth of "
+              "a line may need %s bytes, but the memory budget allows %s (a sixteenth of "
               "penstock.memory.budget, divided by the workers); a longer line counts as too long",
-              (unsigned long long)wanted, (unsigned)most);
+              ps_quantity_print_count(wanted).text, ps_quantity_print_count(most).text);
     return (uint32_t)most;
 }
 
@@ -43,9 +47,33 @@ void ps_stream_memory_init(struct ps_stream *stream)
     stream->slab.limit_bytes = ps_depot_budget_bytes(stream->port->blocks->depot) / SHARE / instances;
     if (stream->slab.limit_bytes < LIMIT_BYTES_MIN)
         stream->slab.limit_bytes = LIMIT_BYTES_MIN;
+    ps_slab_init(&stream->tls_slab, stream->port->blocks);
+    stream->tls_slab.limit_bytes = stream->slab.limit_bytes;
     for (unsigned i = 0; i < 2; i++)
         stream->partial_end[i] = &stream->partial[i];
     stream->refused_seen = stream->port->blocks->refused_count;
+}
+
+/* ---- TLS ---- */
+
+bool ps_stream_reserve_tls(struct ps_stream *stream, struct ps_buffer *memory)
+{
+    struct ps_block_cache *blocks = stream->port->blocks;
+    uint64_t refused = blocks->refused_count;
+    enum ps_slab_result reserved = ps_buffer_extend(&stream->tls_slab, memory, TLS_CONNECTION_BYTES);
+    stream->refused_seen +=
+        blocks->refused_count - refused; /* no reason to cut messages of other connections */
+    if (reserved == PS_SLAB_OK)
+        return true;
+    ps_count(stream->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_log(PS_LOG_WARN, stream->port->component,
+           "closing a new connection: no memory for its TLS state beside %u open connections, %u KiB each "
+           "(%s; raise "
+           "-Xmx or penstock.memory.budget)",
+           stream->open_count, TLS_CONNECTION_BYTES / 1024,
+           reserved == PS_SLAB_LIMIT ? "a source may use a quarter of the memory budget for it"
+                                     : "the memory budget is used up");
+    return false;
 }
 
 /* ---- unfinished messages ---- */
@@ -74,9 +102,29 @@ void ps_stream_carry_changed(struct ps_stream *stream, struct ps_connection *con
     stream->partial_end[connection->large] = &connection->partial_next;
 }
 
+/* Writes the message that a connection has begun as a dead letter. */
+static void bury_carry(const struct ps_connection *connection, struct ps_port *port, const char *code,
+                       const char *why)
+{
+    char text[256];
+    snprintf(text, sizeof text, "from %s: %s", connection->ip_text, why);
+    const struct ps_letter_reason reason = {code, text, 0};
+    (void)ps_port_deadletter_bytes(port, connection->carry.data, connection->carry.length, &reason);
+}
+
+void ps_stream_unfinished(const struct ps_connection *connection, struct ps_port *port)
+{
+    if (connection->carry.length == 0)
+        return;
+    ps_count(port->counters, PS_COUNTER_malformed, 1);
+    bury_carry(connection, port, "unfinished", "the connection ended in the middle of it");
+}
+
 void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection)
 {
     bool begun = connection->carry.length > 0;
+    if (begun && !connection->closing)
+        bury_carry(connection, stream->port, "no-memory", "no memory for the rest of it");
     ps_buffer_free(&stream->slab, &connection->carry);
     ps_stream_carry_changed(stream, connection);
     connection->frame = 0;
@@ -209,8 +257,8 @@ uint64_t ps_stream_idle_tick(struct ps_stream *stream, const struct ps_now *now)
     }
     if (closed > 0)
         ps_log(PS_LOG_INFO, stream->port->component,
-               "connections closed without traffic for penstock.idle.timeout = %llu s: %u",
-               (unsigned long long)(stream->options.idle_ns / PS_NS_PER_S), closed);
+               "connections closed without traffic for penstock.idle.timeout = %s: %s",
+               ps_quantity_print_ns(stream->options.idle_ns).text, ps_quantity_print_count(closed).text);
     stream->idle_check_ns = now->mono_ns + IDLE_LOOK_NS;
     return stream->idle_check_ns;
 }

@@ -116,21 +116,17 @@ bool ps_child_poll(struct ps_child *child)
 
 void ps_child_signal(struct ps_child *child, int signal, bool group)
 {
-    /* After reaping, the kernel may reuse the pid; a group id stays reserved while the group has members. */
-    if (child->pid == 0)
-        return;
-    if (group)
-        (void)kill(-child->pid, signal);
-    else if (!child->ended)
-        (void)kill(child->pid, signal);
+    /* After reaping, another process may have the pid, and be the leader of another group: the group id is
+     * reserved only while the group has members. */
+    if (child->pid != 0 && !child->ended)
+        (void)kill(group ? -child->pid : child->pid, signal);
 }
 
 void ps_child_kill(struct ps_child *child)
 {
     if (child->pid == 0)
         return;
-    if (!child->ended)
-        ps_child_signal(child, SIGTERM, true);
+    ps_child_signal(child, SIGTERM, true);
     unsigned others = ps_child_signal_descendants(child, SIGTERM);
     for (int i = 0; i < 100 && (others > 0 || !ps_child_poll(child)); i++) {
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
@@ -138,8 +134,7 @@ void ps_child_kill(struct ps_child *child)
         if (others > 0 && i % 10 == 0)
             others = ps_child_signal_descendants(child, 0);
     }
-    if (!child->ended)
-        ps_child_signal(child, SIGKILL, true);
+    ps_child_signal(child, SIGKILL, true);
     for (int round = 0; round < KILL_ROUNDS && ps_child_signal_descendants(child, SIGKILL) > 0; round++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     while (!ps_child_poll(child))

@@ -30,7 +30,8 @@ enum ps_status ps_child_start(struct ps_child *child, const char *const *argv, b
 /* Reaps the process if it has ended. Returns true when it has. */
 bool ps_child_poll(struct ps_child *child);
 
-/* Sends a signal to the process alone, as Java's Process.destroy() does, or to its whole group. */
+/* Sends a signal to the process alone, as Java's Process.destroy() does, or to its whole group. Does nothing
+ * when the process has been reaped: ps_child_signal_descendants reaches what it left behind. */
 void ps_child_signal(struct ps_child *child, int signal, bool group);
 
 /* Sends a signal to every process that it or one of its descendants started, also those in another session

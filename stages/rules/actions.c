@@ -3,6 +3,7 @@
  *
  * Thread: the worker. Allocates only from the batch; only the scratch's text buffer grows, for a
  * replacement longer than any before. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,27 @@ static enum rules_step drop(struct ps_rules_scratch *scratch, uint32_t rule)
     ps_rules_count_add(&scratch->counts[rule]->dropped, 1);
     scratch->event_dropped = true;
     return RULES_STEP_OVER;
+}
+
+/* `drop deadletter`. Without room for the letter it is called again. */
+static enum rules_step bury(struct rules_work *work, uint32_t rule, const struct ps_event *event)
+{
+    struct ps_port *port = work->scratch->port;
+    char text[256];
+    if (port == NULL) /* `penstock rules` */
+        return drop(work->scratch, rule);
+    if (!ps_port_has_deadletter(port)) {
+        ps_log(
+            PS_LOG_WARN, port->component,
+            "rule %s gives events to the dead letters, but the source has no penstock.deadletter: they are "
+            "dropped",
+            work->set->rules->rules[rule].name);
+        return drop(work->scratch, rule);
+    }
+    snprintf(text, sizeof text, "rule %s", work->set->rules->rules[rule].name);
+    const struct ps_letter_reason reason = {"rule", text, 0};
+    return ps_port_deadletter(port, work->batch, event, &reason) > 0 ? drop(work->scratch, rule)
+                                                                     : RULES_STEP_AGAIN;
 }
 
 static enum rules_step limit(struct rules_work *work, uint32_t rule, const struct rules_action *action,
@@ -266,7 +288,7 @@ static enum rules_step action_run(struct rules_work *work, uint32_t rule, const 
     case PS_ACTION_TAG:
         return tag(work, rule, action, event);
     case PS_ACTION_DROP:
-        return drop(work->scratch, rule);
+        return action->source->deadletter ? bury(work, rule, event) : drop(work->scratch, rule);
     case PS_ACTION_SAMPLE:
         return ps_rules_meter_sample(work->scratch->meters[action->meter]) ? RULES_STEP_NEXT
                                                                            : drop(work->scratch, rule);

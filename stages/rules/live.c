@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #include "stages/rules/live_parts.h"
+#include "core/quantity.h"
+
+#define UNREST_SAY_NS (10 * PS_NS_PER_S)
 
 /* ---- the outcome of a load ---- */
 
@@ -62,36 +65,84 @@ static void log_loaded(const struct ps_rules_live *live, const struct ps_rules_a
     const struct ps_rules_live_state *state = &live->state;
     const char *file = live->options.file;
     ps_log(PS_LOG_INFO, live->options.component,
-           "%s: %" PRIu32 " rule%s (%" PRIu32 " expression%s) at work, number %" PRIu64
-           "; %s in %.1f ms; database %.1f KiB, each worker's scratch %.1f KiB",
-           file, state->rules, state->rules == 1 ? "" : "s", state->patterns, state->patterns == 1 ? "" : "s",
-           state->generation, state->cached ? "from the cache" : "compiled",
-           (double)state->compile_ns / PS_NS_PER_MS, (double)state->database_bytes / 1024,
-           (double)state->scratch_bytes / 1024);
+           "%s: %s rule%s (%s expression%s) at work, number %" PRIu64
+           "; %s in %s; database %s, each worker's scratch %s",
+           file, ps_quantity_print_count(state->rules).text, state->rules == 1 ? "" : "s",
+           ps_quantity_print_count(state->patterns).text, state->patterns == 1 ? "" : "s", state->generation,
+           state->cached ? "from the cache" : "compiled", ps_quantity_print_ns(state->compile_ns).text,
+           ps_quantity_print_bytes(state->database_bytes).text,
+           ps_quantity_print_bytes(state->scratch_bytes).text);
     if (attempt->report.matcher.cache_note[0] != '\0')
         ps_log(PS_LOG_WARN, live->options.component, "%s: cache: %s", file,
                attempt->report.matcher.cache_note);
 }
 
-void ps_rules_live_note(struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
+static void log_attempt(const struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
 {
-    bool first = live->state.generation == 0;
-    pthread_mutex_lock(&live->lock);
-    if (attempt->version != NULL) {
-        state_loaded(&live->state, attempt);
-        live->state.reloads += !first;
-    } else {
-        errors_gather(attempt, live->state.error, sizeof live->state.error);
-        live->state.reloads_failed++;
-    }
-    pthread_mutex_unlock(&live->lock);
-    if (!first) /* at the start `check` has reported it already */
+    if (live->state.reloads + live->state.reloads_failed >
+        0) /* at the start `check` has reported it already */
         ps_rules_attempt_each(attempt, log_problem, (void *)(uintptr_t)live->options.component);
     if (attempt->version != NULL)
         log_loaded(live, attempt);
     else
         ps_log(PS_LOG_ERROR, live->options.component, "%s is not usable: the old rules stay active",
                live->options.file);
+}
+
+static void unrest_log(struct ps_rules_live *live, uint64_t mono_ns)
+{
+    struct ps_rules_unrest *unrest = &live->unrest;
+    const char *error = live->state.error;
+    ps_log(unrest->refused > 0 ? PS_LOG_WARN : PS_LOG_INFO, live->options.component,
+           "%s keeps changing: loaded %" PRIu64 " and refused %" PRIu64
+           " more times in %.0f s; number %" PRIu64 " is at work%s%.*s",
+           live->options.file, unrest->loaded, unrest->refused,
+           (double)(mono_ns - unrest->said_ns) / PS_NS_PER_S, live->state.generation,
+           error[0] != '\0' ? "; the last text was refused: " : "", (int)strcspn(error, "\n"), error);
+    *unrest = (struct ps_rules_unrest){.said_ns = mono_ns};
+}
+
+void ps_rules_live_unrest(struct ps_rules_live *live, uint64_t mono_ns)
+{
+    struct ps_rules_unrest *unrest = &live->unrest;
+    if (unrest->loaded + unrest->refused > 0 && mono_ns - unrest->said_ns >= UNREST_SAY_NS)
+        unrest_log(live, mono_ns);
+}
+
+/* Returns true when the attempt is only counted. */
+static bool unrest_count(struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
+{
+    struct ps_rules_unrest *unrest = &live->unrest;
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    if (!attempt->restless) {
+        if (unrest->loaded + unrest->refused > 0)
+            unrest_log(live, now_ns);
+        *unrest = (struct ps_rules_unrest){0};
+        return false;
+    }
+    if (unrest->said_ns == 0) {
+        unrest->said_ns = now_ns;
+        return false;
+    }
+    unrest->loaded += attempt->version != NULL;
+    unrest->refused += attempt->version == NULL;
+    ps_rules_live_unrest(live, now_ns);
+    return true;
+}
+
+void ps_rules_live_note(struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
+{
+    pthread_mutex_lock(&live->lock);
+    if (attempt->version != NULL) {
+        live->state.reloads += live->state.generation > 0;
+        state_loaded(&live->state, attempt);
+    } else {
+        errors_gather(attempt, live->state.error, sizeof live->state.error);
+        live->state.reloads_failed++;
+    }
+    pthread_mutex_unlock(&live->lock);
+    if (!unrest_count(live, attempt))
+        log_attempt(live, attempt);
 }
 
 void ps_rules_live_forgive(struct ps_rules_live *live)
@@ -122,6 +173,7 @@ struct ps_rules_live *ps_rules_live_create(const struct ps_rules_live_options *o
     bool limited = false;
     struct ps_rules_live *live = live_alloc(options);
     live->watch = ps_rules_watch_create(options->watch, &limited);
+    live->pace.settle_ns = (uint64_t)options->settle_ms * PS_NS_PER_MS;
     live->good.live = live->bad.live = live;
     live->good.began_ns = ps_clock_now().mono_ns;
     ps_rules_attempt_run(&live->good);

@@ -42,6 +42,7 @@ void ps_rules_live_reread(struct ps_rules_live *live);
 struct ps_rules_live_state {
     uint64_t generation; /* sets published so far */
     uint64_t reloads, reloads_failed;
+    uint64_t overtaken; /* loads that were ended because the files changed again */
     uint32_t rules, patterns;
     uint64_t compile_ns, database_bytes, scratch_bytes;
     bool cached;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "stages/rules/live_parts.h"
+#include "core/quantity.h"
 
 #define SAY_AFTER_NS (2 * PS_NS_PER_S)
 #define SAY_AGAIN_NS (10 * PS_NS_PER_S)
@@ -83,10 +84,11 @@ void ps_rules_attempt_say(struct ps_rules_attempt *attempt)
     if (now_ns - attempt->began_ns < SAY_AFTER_NS || now_ns - attempt->said_ns < SAY_AGAIN_NS)
         return;
     attempt->said_ns = now_ns;
-    ps_log(PS_LOG_INFO, attempt->live->options.component,
-           "%s: compiling %zu rules (%zu expressions) since %" PRIu64 " s", attempt->live->options.file,
-           __atomic_load_n(&attempt->rules, __ATOMIC_RELAXED),
-           __atomic_load_n(&attempt->patterns, __ATOMIC_RELAXED), (now_ns - attempt->began_ns) / PS_NS_PER_S);
+    ps_log(PS_LOG_INFO, attempt->live->options.component, "%s: compiling %s rules (%s expressions) for %s",
+           attempt->live->options.file,
+           ps_quantity_print_count(__atomic_load_n(&attempt->rules, __ATOMIC_RELAXED)).text,
+           ps_quantity_print_count(__atomic_load_n(&attempt->patterns, __ATOMIC_RELAXED)).text,
+           ps_quantity_print_ns((now_ns - attempt->began_ns) / PS_NS_PER_S * PS_NS_PER_S).text);
 }
 
 static bool cancelled(void *argument)

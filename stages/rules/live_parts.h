@@ -1,7 +1,7 @@
 /* Declarations that the parts of a live rule set share:
  *   rules/live.c          the functions that stages call
  *   rules/live_load.c     makes a set of a file
- *   rules/live_thread.c   decides when to load, and publishes
+ *   rules/live_thread.c   loads when it is time (rules/live_pace.h), and publishes
  *   rules/live_series.c   metrics
  *
  * There are at most two threads. "rules" waits, publishes and logs, and uses little CPU time. While there
@@ -15,6 +15,7 @@
 
 #include "core/engine/swap.h"
 #include "stages/rules/live.h"
+#include "stages/rules/live_pace.h"
 #include "stages/rules/live_watch.h"
 
 /* What workers read: published as one pointer, const after that. */
@@ -42,7 +43,15 @@ struct ps_rules_attempt {
     size_t rules, patterns;     /* for the log line when it takes long; accessed relaxed */
     uint64_t began_ns, said_ns; /* used by the waiting thread */
     bool idle;                  /* runs at SCHED_IDLE */
+    bool restless;              /* began although the files kept changing */
     bool cancelled;
+};
+
+/* Loads of files that keep changing: the first is logged as others are, and one line every 10 s sums up the
+ * others. */
+struct ps_rules_unrest {
+    uint64_t said_ns;         /* the last line; 0: the last load was of files left alone */
+    uint64_t loaded, refused; /* since that line */
 };
 
 struct ps_rules_live {
@@ -67,11 +76,9 @@ struct ps_rules_live {
     struct ps_rules_watch *watch;
     struct ps_rules_attempt good; /* the attempt that made the current rules */
     struct ps_rules_attempt bad;  /* the last attempt if it failed; else it has no arena */
-    bool stop, wanted;            /* requests received */
-    bool dirty;                   /* something changed since the last attempt */
-    bool patient;                 /* a change cancelled the last attempt; the next one is not cancelled */
-    uint64_t first_ns, latest_ns; /* first and latest change since the last attempt */
-    unsigned unsettled;           /* attempts in a row after which the files had changed again */
+    bool stop;                    /* requested */
+    struct ps_rules_pace pace;
+    struct ps_rules_unrest unrest;
 };
 
 /* Reads, compiles and makes every scratch. *attempt must be zeroed except for `live`, `idle` and `began_ns`.
@@ -97,6 +104,8 @@ bool ps_rules_live_is_overtaken(struct ps_rules_live *live);
 /* Records the result of a load in `state` and the log: a version (already published), or problems. Takes the
  * lock. */
 void ps_rules_live_note(struct ps_rules_live *live, const struct ps_rules_attempt *attempt);
+/* Logs the loads that ps_rules_live_note did not, when it is time. */
+void ps_rules_live_unrest(struct ps_rules_live *live, uint64_t mono_ns);
 /* Clears the error: the files are again those that the current rules were made of. */
 void ps_rules_live_forgive(struct ps_rules_live *live);
 

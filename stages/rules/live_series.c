@@ -68,6 +68,9 @@ static void give_set(const struct giving *giving, const struct ps_rules_live_sta
     give(giving, "rules_reloads", "Changed rules files that were loaded.", false, (double)state->reloads);
     give(giving, "rules_reload_failures", "Changed rules files that were refused; the old rules stayed.",
          false, (double)state->reloads_failed);
+    give(giving, "rules_reloads_overtaken",
+         "Loads that were ended because the rules file changed again; the newest text is loaded.", false,
+         (double)state->overtaken);
     give(giving, "rules_last_reload_successful", "1 unless the current rules file was refused.", true,
          state->error[0] == '\0');
     give(giving, "rules_loaded_timestamp_seconds", "When the rules in use were loaded.", true,
@@ -84,7 +87,8 @@ static void give_set(const struct giving *giving, const struct ps_rules_live_sta
          (double)counts->confirmed);
     give(giving, "rules_scan_errors", "Scans that failed; PCRE2 matched their events instead.", false,
          (double)counts->scan_errors);
-    give(giving, "rules_given_up", "Matches given up because they took too many steps.", false,
+    give(giving, "rules_given_up",
+         "Matches given up because they, or their batch, took too long; counted as none.", false,
          (double)counts->given_up);
 }
 

@@ -11,9 +11,7 @@
 
 #define LOOK_NS (10 * PS_NS_PER_S)      /* interval for checking files without an event: NFS sends none */
 #define LOOK_ALONE_NS (2 * PS_NS_PER_S) /* the same when inotify is not available */
-#define SETTLES_MAX 5U                  /* a file that keeps changing is read after 5 times settle_ms */
-#define UNSETTLED_MAX 3U
-#define REST_NS (10 * PS_NS_PER_MS) /* pause between two turns: a busy folder has many events */
+#define REST_NS (10 * PS_NS_PER_MS)     /* pause between two turns: a busy folder has many events */
 #define WISH_STOP (UINT64_C(1) << 32)
 
 void ps_rules_live_wish(struct ps_rules_live *live, enum ps_rules_wish wish)
@@ -29,15 +27,12 @@ static void requests_take(struct ps_rules_live *live)
     if (read(live->wake_fd, &value, sizeof value) != sizeof value)
         return;
     live->stop |= value >= WISH_STOP;
-    live->wanted |= value % WISH_STOP != 0;
+    live->pace.wanted |= value % WISH_STOP != 0;
 }
 
 static void note_change(struct ps_rules_live *live)
 {
-    live->latest_ns = ps_clock_now().mono_ns;
-    if (!live->dirty)
-        live->first_ns = live->latest_ns;
-    live->dirty = true;
+    ps_rules_pace_change(&live->pace, ps_clock_now().mono_ns);
 }
 
 /* ---- the idle thread ---- */
@@ -95,7 +90,7 @@ bool ps_rules_live_is_overtaken(struct ps_rules_live *live)
     requests_take(live);
     if (ps_rules_watch_touched(live->watch))
         note_change(live);
-    return live->stop || (!live->patient && (live->dirty || live->wanted));
+    return live->stop || ps_rules_pace_is_overtaken(&live->pace);
 }
 
 /* ---- publishing ---- */
@@ -175,39 +170,61 @@ static void take(struct ps_rules_live *live, const struct ps_rules_attempt *atte
     publish(live, &live->good);
 }
 
+/* Returns true when the attempt read what the current rules were made of: the file was being written when
+ * nothing_new looked at it. */
+static bool is_the_same(const struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
+{
+    const struct ps_rules_problems *now = attempt->problems, *good = live->good.problems;
+    if (attempt->version == NULL || now->file_count != good->file_count)
+        return false;
+    for (size_t i = 0; i < now->file_count; i++) {
+        if (now->files[i].hash != good->files[i].hash || strcmp(now->files[i].name, good->files[i].name) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void take_back(struct ps_rules_live *live, struct ps_rules_attempt *attempt)
+{
+    idle_run(version_task, attempt->version, NULL); /* no worker has seen it */
+    ps_rules_attempt_fini(attempt);
+    ps_rules_attempt_fini(&live->bad);
+    ps_rules_live_forgive(live);
+    ps_rules_attempt_follow(&live->good);
+}
+
+static void overtaken(struct ps_rules_live *live, struct ps_rules_attempt *attempt)
+{
+    ps_rules_attempt_fini(attempt);
+    pthread_mutex_lock(&live->lock);
+    live->state.overtaken += !live->stop;
+    pthread_mutex_unlock(&live->lock);
+    ps_rules_pace_cancelled(&live->pace, ps_clock_now().mono_ns);
+}
+
 static void reload(struct ps_rules_live *live)
 {
-    bool wanted = live->wanted;
-    struct ps_rules_attempt attempt = {.live = live, .idle = true, .began_ns = ps_clock_now().mono_ns};
-    live->wanted = live->dirty = false;
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    bool wanted = ps_rules_pace_begin(&live->pace, now_ns);
+    struct ps_rules_attempt attempt = {
+        .live = live, .idle = true, .restless = live->pace.restless, .began_ns = now_ns};
     ps_rules_attempt_follow(latest(live)); /* before reading, so that no later change is missed */
     if (nothing_new(live, wanted)) {
         ps_rules_attempt_follow(latest(live));
+        ps_rules_pace_done(&live->pace, true, now_ns);
         return;
     }
     idle_run(attempt_task, &attempt, &attempt);
-    live->patient = attempt.cancelled && !live->patient;
     if (attempt.cancelled) {
-        ps_rules_attempt_fini(&attempt);
-        note_change(live);
+        overtaken(live, &attempt);
         return;
     }
-    take(live, &attempt);
+    if (is_the_same(live, &attempt))
+        take_back(live, &attempt);
+    else
+        take(live, &attempt);
     /* The file may have changed while it was read, or an include before it was watched. */
-    live->unsettled = ps_rules_attempt_is_current(latest(live)) ? 0 : live->unsettled + 1;
-    if (live->unsettled > 0 && live->unsettled <= UNSETTLED_MAX)
-        note_change(live);
-}
-
-static uint64_t due_ns(const struct ps_rules_live *live)
-{
-    uint64_t settle_ns = (uint64_t)live->options.settle_ms * PS_NS_PER_MS;
-    if (live->wanted)
-        return 0;
-    if (!live->dirty)
-        return PS_NEVER;
-    uint64_t quiet_ns = live->latest_ns + settle_ns, latest_ns = live->first_ns + SETTLES_MAX * settle_ns;
-    return quiet_ns < latest_ns ? quiet_ns : latest_ns;
+    ps_rules_pace_done(&live->pace, ps_rules_attempt_is_current(latest(live)), ps_clock_now().mono_ns);
 }
 
 static void wait_until(const struct ps_rules_live *live, uint64_t until_ns)
@@ -218,6 +235,13 @@ static void wait_until(const struct ps_rules_live *live, uint64_t until_ns)
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / PS_NS_PER_S),
                                .tv_nsec = (long)(wait_ns % PS_NS_PER_S)};
     (void)ppoll(fds, PS_COUNT_OF(fds), &timeout, NULL); /* ppoll ignores a descriptor below 0 */
+}
+
+/* Without events. */
+static bool look(struct ps_rules_live *live)
+{
+    bool changed = ps_rules_watch_look(live->watch);
+    return changed || (ps_rules_pace_looks(&live->pace) && !ps_rules_attempt_is_current(latest(live)));
 }
 
 void *ps_rules_live_thread(void *live_)
@@ -234,7 +258,7 @@ void *ps_rules_live_thread(void *live_)
     if (live->options.watch && !ps_rules_attempt_is_current(&live->good))
         note_change(live);
     while (!live->stop) {
-        uint64_t until_ns = due_ns(live);
+        uint64_t until_ns = ps_rules_pace_due_ns(&live->pace);
         wait_until(live, until_ns < look_ns ? until_ns : look_ns);
         requests_take(live);
         if (ps_rules_watch_touched(live->watch))
@@ -242,10 +266,11 @@ void *ps_rules_live_thread(void *live_)
         uint64_t now_ns = ps_clock_now().mono_ns;
         if (now_ns >= look_ns) {
             look_ns = now_ns + (events ? LOOK_NS : LOOK_ALONE_NS);
-            if (ps_rules_watch_look(live->watch))
+            if (look(live))
                 note_change(live);
+            ps_rules_live_unrest(live, now_ns);
         }
-        if (!live->stop && now_ns >= due_ns(live))
+        if (!live->stop && now_ns >= ps_rules_pace_due_ns(&live->pace))
             reload(live);
         if (!live->stop && live->options.settle_ms > 0)
             nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);

@@ -15,6 +15,14 @@
 
 /* ---- channels ---- */
 
+static bool route_refuse(struct ps_rules_problems *problems, struct ps_rules_place place, const char *what)
+{
+    ps_rules_problem_add(problems, PS_RULES_ERROR, place,
+                         "use selector.type = rules, or set a header that a selector looks at",
+                         "%s: an interceptor does not choose channels", what);
+    return false;
+}
+
 static uint32_t channel_find(const struct ps_texts *channels, const char *name)
 {
     for (size_t i = 0; i < channels->count; i++) {
@@ -43,24 +51,31 @@ static uint32_t channel_add(struct ps_rules_set *set, const char *name)
     return (uint32_t)set->channels.count - 1;
 }
 
-static void channel_unknown(struct rules_build *build, const struct ps_rules_channel *channel)
+static void channel_unknown(struct ps_rules_problems *problems, const struct ps_texts *channels,
+                            const struct ps_rules_channel *channel)
 {
-    if (build->options->any_channel) {
-        ps_rules_problem_add(build->problems, PS_RULES_ERROR, channel->place, NULL, "more than %u channels",
-                             CHANNELS_MAX);
-        return;
-    }
     struct ps_nearest nearest;
     char cure[256];
     ps_nearest_init(&nearest, channel->name);
-    for (size_t i = 0; i < build->set->channels.count; i++)
-        ps_nearest_offer(&nearest, build->set->channels.items[i]);
+    for (size_t i = 0; i < channels->count; i++)
+        ps_nearest_offer(&nearest, channels->items[i]);
     if (nearest.word != NULL)
         snprintf(cure, sizeof cure, "did you mean %s?", nearest.word);
     else
         snprintf(cure, sizeof cure, "add it to the channels of the source");
-    ps_rules_problem_add(build->problems, PS_RULES_ERROR, channel->place, cure,
+    ps_rules_problem_add(problems, PS_RULES_ERROR, channel->place, cure,
                          "channel %s is none of this source's", channel->name);
+}
+
+void ps_rules_set_check_routes(const struct ps_rules_set_options *options, struct ps_rules_problems *problems)
+{
+    for (size_t i = 0; i < problems->route_count && options->routes && !options->any_channel; i++) {
+        if (channel_find(&options->channels, problems->routes[i].name) == RULES_NONE)
+            channel_unknown(problems, &options->channels, &problems->routes[i]);
+    }
+    if (problems->route_count > 0 && !options->routes)
+        route_refuse(problems, problems->routes[0].place, "route");
+    ps_rules_problems_sort(problems);
 }
 
 /* Adds channels to a list of routes, each once. Returns false after adding a problem. */
@@ -75,7 +90,11 @@ static bool routes_make(struct rules_build *build, const struct ps_rules_channel
         if (channel == RULES_NONE && build->options->any_channel && set->channels.count < CHANNELS_MAX)
             channel = channel_add(set, channels[i].name);
         if (channel == RULES_NONE) {
-            channel_unknown(build, &channels[i]);
+            if (build->options->any_channel)
+                ps_rules_problem_add(build->problems, PS_RULES_ERROR, channels[i].place, NULL,
+                                     "more than %u channels", CHANNELS_MAX);
+            else
+                channel_unknown(build->problems, &set->channels, &channels[i]);
             good = false;
             continue;
         }
@@ -87,14 +106,6 @@ static bool routes_make(struct rules_build *build, const struct ps_rules_channel
             (*routes)[(*route_count)++] = route;
     }
     return good;
-}
-
-static bool routes_refuse(struct rules_build *build, const struct ps_rules_channel *channel, const char *what)
-{
-    ps_rules_problem_add(build->problems, PS_RULES_ERROR, channel->place,
-                         "use selector.type = rules, or set a header that a selector looks at",
-                         "%s: an interceptor does not choose channels", what);
-    return false;
 }
 
 /* ---- groups ---- */
@@ -323,7 +334,8 @@ static bool action_make(struct rules_build *build, const struct ps_rule *source,
         !capture_make(build, act->regex, act->subject.header, source, act->place, &action->capture))
         return false;
     if (act->channel_count > 0 && !build->options->routes)
-        return routes_refuse(build, &act->channels[0], act->kind == PS_ACTION_LIMIT ? "else route" : "route");
+        return route_refuse(build->problems, act->channels[0].place,
+                            act->kind == PS_ACTION_LIMIT ? "else route" : "route");
     return routes_make(build, act->channels, act->channel_count, act->optional, &action->routes,
                        &action->route_count);
 }
@@ -424,7 +436,7 @@ bool ps_rules_actions_compile(struct rules_build *build)
     }
     meters_size(set);
     if (rules->default_count > 0 && !build->options->routes)
-        return routes_refuse(build, &rules->defaults[0], "default");
+        return route_refuse(build->problems, rules->defaults[0].place, "default");
     return routes_make(build, rules->defaults, rules->default_count, false, &set->defaults,
                        &set->default_count) &&
            good;

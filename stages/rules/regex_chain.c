@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "regex/budget.h"
 #include "stages/rules/regex_fragment.h"
 
 #define PATTERNS_MAX 64U
@@ -45,7 +46,9 @@ struct open_chain {
     struct ps_regex_chain *chain;
     struct open_chain *next;
     struct ps_regex_scratch *scratch;
-    uint64_t given_up; /* the scratch's count at the last batch; read from any thread */
+    struct ps_regex_budget budget; /* of the batch, in all passes */
+    unsigned scanned;              /* the pass of that batch that was scanned last, + 1 */
+    uint64_t given_up;             /* the scratch's count at the last batch; read from any thread */
     struct ps_slice subjects[PS_BATCH_EVENTS_MAX];
     struct open_pass passes[];
 };
@@ -261,6 +264,8 @@ static struct open_chain *open_of(struct ps_port *port, struct ps_regex_chain *c
     struct open_chain *open = allocate(1, sizeof *open + chain->pass_count * sizeof open->passes[0]);
     open->chain = chain;
     open->scratch = ps_regex_scratch_create();
+    ps_regex_budget_init(&open->budget, port->component);
+    ps_regex_scratch_limit(open->scratch, &open->budget);
     for (unsigned i = 0; i < chain->pass_count; i++) {
         struct open_pass *pass = &open->passes[i];
         size_t words = (size_t)chain->passes[i]->count * WORDS;
@@ -285,6 +290,7 @@ enum ps_status ps_regex_chain_open(const struct ps_regex_use *use, struct ps_por
     struct ps_matcher_scratch *scratch = ps_matcher_scratch_create(pass->matcher, err);
     if (scratch == NULL)
         return PS_FAIL;
+    ps_matcher_scratch_limit(scratch, &open->budget);
     pthread_mutex_lock(&use->chain->lock); /* metrics may read the list */
     opened->scratch = scratch;
     pthread_mutex_unlock(&use->chain->lock);
@@ -369,6 +375,9 @@ const uint64_t *ps_regex_chain_bits(const struct ps_regex_use *use, struct ps_po
     uint64_t bit = UINT64_C(1) << use->pattern;
     if (opened->batch != lease->batch || opened->sequence != lease->batch->sequence ||
         (opened->sequence == 0 && (opened->asked & bit))) {
+        if (use->pass < open->scanned) /* a batch goes through the passes in order */
+            ps_regex_budget_begin(&open->budget);
+        open->scanned = use->pass + 1;
         pass_scan(open, pass, opened, lease);
         opened->batch = lease->batch;
         opened->sequence = lease->batch->sequence;
@@ -399,7 +408,7 @@ static void series_of(const struct pass *pass, const struct ps_matcher_counts *c
         {"regex_confirms", "Reports of Hyperscan that PCRE2 checked", counts->confirms},
         {"regex_confirmed", "Reports of Hyperscan that PCRE2 confirmed", counts->confirmed},
         {"regex_scan_errors", "Scans that failed and were done by PCRE2", counts->scan_errors},
-        {"regex_given_up", "Matches given up because they took too many steps; counted as none",
+        {"regex_given_up", "Matches given up because they, or their batch, took too long; counted as none",
          counts->given_up},
     };
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++)

@@ -42,6 +42,7 @@ static struct ps_rules_set *set_new(struct ps_rules *rules, const struct ps_rule
     set->arena = ps_arena_create();
     set->rules = rules;
     set->book = options->book;
+    set->component = options->component;
     set->instances = options->instances > 0 ? options->instances : 1;
     set->routes = options->routes;
     if (!options->any_channel) /* otherwise the set has its own list, which grows */
@@ -201,6 +202,8 @@ struct ps_rules_scratch *ps_rules_scratch_create(const struct ps_rules_set *set,
     scratch->set = set;
     scratch->instance = instance;
     scratch->regex = ps_regex_scratch_create();
+    ps_regex_budget_init(&scratch->budget, set->component);
+    ps_regex_scratch_limit(scratch->regex, &scratch->budget);
     if (!counts_make(scratch) || !rooms_make(scratch)) {
         ps_err_set(err, "no memory for %u rules", set->rule_count);
         goto failed;
@@ -209,6 +212,12 @@ struct ps_rules_scratch *ps_rules_scratch_create(const struct ps_rules_set *set,
         goto failed;
     if (!headers_make(scratch, err))
         goto failed;
+    if (scratch->body != NULL)
+        ps_matcher_scratch_limit(scratch->body, &scratch->budget);
+    for (uint32_t i = 0; i < set->header_count; i++) {
+        if (scratch->headers[i].scratch != NULL)
+            ps_matcher_scratch_limit(scratch->headers[i].scratch, &scratch->budget);
+    }
     return scratch;
 failed:
     ps_rules_scratch_destroy(scratch);
@@ -284,6 +293,11 @@ void ps_rules_scratch_counts(const struct ps_rules_scratch *scratch, struct ps_m
     counts->given_up += ps_regex_scratch_given_up(scratch->regex);
 }
 
+void ps_rules_scratch_set_port(struct ps_rules_scratch *scratch, struct ps_port *port)
+{
+    scratch->port = port;
+}
+
 bool ps_rules_scratch_is_busy(const struct ps_rules_scratch *scratch)
 {
     return scratch->busy;
@@ -318,6 +332,8 @@ enum ps_result ps_rules_set_work(const struct ps_rules_set *set, struct ps_rules
                               .now = now,
                               .trace = trace,
                               .argument = argument};
+    if (!scratch->busy)
+        ps_regex_budget_begin(&scratch->budget);
     if (set->plain && trace == NULL && !scratch->busy) {
         ps_rules_plain_work(set, scratch, lease, route, now);
         return PS_DONE;

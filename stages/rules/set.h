@@ -56,6 +56,7 @@ struct ps_rules_set_options {
     struct ps_matcher_options matcher;
     struct ps_rules_book *book; /* NULL: no counting */
     unsigned instances;
+    const char *component; /* for the log, as long as the scratches; NULL: they log nothing */
 };
 
 struct ps_rules_set_report {
@@ -67,6 +68,11 @@ struct ps_rules_set_report {
  * caller keeps `rules`. Returns false when it added errors. */
 bool ps_rules_set_check(const struct ps_rules *rules, const struct ps_rules_set_options *options,
                         struct ps_rules_problems *problems);
+
+/* The same for rules that could not be loaded, with `problems` of that load (keep_routes): its routes only, so that all
+ * mistakes are reported at once. */
+void ps_rules_set_check_routes(const struct ps_rules_set_options *options,
+                               struct ps_rules_problems *problems);
 
 /* Makes a set. Owns: takes `rules`, also on failure. Returns NULL when it added errors to `problems` (a
  * channel that the source does not have, an expression that the compiler refused). */
@@ -96,6 +102,8 @@ typedef void (*ps_rules_trace)(void *argument, uint16_t row, const struct ps_rul
 enum ps_result ps_rules_set_work(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
                                  struct ps_lease *lease, struct ps_route *route, const struct ps_now *now,
                                  ps_rules_trace trace, void *argument);
+/* Whose dead letters `drop deadletter` writes; NULL, the default: nobody's. Before ps_rules_set_work. */
+void ps_rules_scratch_set_port(struct ps_rules_scratch *scratch, struct ps_port *port);
 /* Returns true when a lease is not finished (the last result was PS_RETRY): the set must not be replaced
  * then. */
 bool ps_rules_scratch_is_busy(const struct ps_rules_scratch *scratch);

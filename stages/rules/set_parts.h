@@ -10,6 +10,7 @@
 #pragma once
 
 #include "core/stage.h"
+#include "regex/budget.h"
 #include "stages/rules/set.h"
 
 #define RULES_NONE UINT32_MAX
@@ -127,6 +128,7 @@ struct ps_rules_set {
     struct ps_arena *arena;
     struct ps_rules_book *book;
     unsigned instances;
+    const char *component;
     bool routes;
     bool single;       /* at most one rule acts on an event */
     bool simple;       /* single, and the acting rule is the first one triggered by a pattern in the body */
@@ -269,6 +271,7 @@ struct rules_header_scan {
 struct ps_rules_scratch {
     const struct ps_rules_set *set;
     unsigned instance;
+    struct ps_regex_budget budget; /* of the lease at hand, for all its matches */
     struct ps_regex_scratch *regex;
     struct ps_matcher_scratch *body;
     struct rules_header_scan *headers;
@@ -299,6 +302,8 @@ struct ps_rules_scratch {
     uint32_t evaluated_to;  /* position after the last event evaluated */
     bool store_full;
     const struct ps_lease *lease;
+
+    struct ps_port *port; /* of the open stage, for dead letters; NULL: none */
 
     /* progress of the actions */
     uint32_t hit_next, rule_next, step_next;

@@ -1,5 +1,6 @@
 /* Thread: control, except open, close and work (the worker) and series (any). */
 #include "stages/rules/stage.h"
+#include "core/quantity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,9 @@ const struct ps_option ps_rules_stage_options[] = {
     {.key = "rules.file",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(file),
-     .flags = PS_OPTION_REQUIRED,
-     .help = "the rules (docs/RULES.md)"},
+     .flags = PS_OPTION_REQUIRED | PS_OPTION_FILE,
+     .help = "the rules (docs/RULES.md); a relative path is looked for in the working directory, then "
+             "beside the agent file"},
     {.key = "rules.watch",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(watch),
@@ -83,8 +85,11 @@ enum ps_status ps_rules_stage_check(const struct ps_rules_stage *stage, const st
     struct ps_rules_set_options options = {.channels = context->channels, .routes = routes};
     struct ps_rules_problems *problems = ps_arena_alloc(context->arena, sizeof *problems);
     problems->arena = context->arena;
+    problems->keep_routes = true;
     struct ps_rules *rules = ps_rules_load(stage->file, problems);
     bool good = rules != NULL && ps_rules_set_check(rules, &options, problems);
+    if (rules == NULL)
+        ps_rules_set_check_routes(&options, problems);
     report_problems(context, problems);
     ps_rules_destroy(rules);
     return good ? PS_OK : PS_FAIL;
@@ -124,6 +129,7 @@ enum ps_status ps_rules_stage_build(struct ps_rules_stage *stage, struct ps_cont
         .set = {.channels = context->channels,
                 .routes = routes,
                 .instances = context->instances,
+                .component = context->component,
                 .matcher = {.cache_directory = cache_directory(stage, context->arena),
                             .program = context->program,
                             .compile_memory_bytes = (uint64_t)stage->compile_memory_bytes,
@@ -147,6 +153,7 @@ enum ps_status ps_rules_stage_open(const void *plan, void *state_, struct ps_por
     const struct ps_rules_stage *stage = plan;
     struct ps_rules_stage_state *state = state_;
     state->instance = port->instance;
+    state->port = port;
     return ps_rules_live_open(stage->live, state->instance, err);
 }
 
@@ -164,6 +171,7 @@ enum ps_result ps_rules_stage_work(const struct ps_rules_stage *stage,
 {
     struct ps_rules_scratch *scratch;
     const struct ps_rules_set *set = ps_rules_live_acquire(stage->live, state->instance, &scratch);
+    ps_rules_scratch_set_port(scratch, state->port);
     enum ps_result result = ps_rules_set_work(set, scratch, lease, route, now, NULL, NULL);
     ps_rules_live_release(stage->live, state->instance, result == PS_DONE);
     return result;
@@ -173,6 +181,17 @@ void ps_rules_stage_reread(const void *plan)
 {
     const struct ps_rules_stage *stage = plan;
     ps_rules_live_reread(stage->live);
+}
+
+bool ps_rules_stage_outdated(const void *plan, char *text, size_t room)
+{
+    const struct ps_rules_stage *stage = plan;
+    struct ps_rules_live_state state;
+    ps_rules_live_look(stage->live, &state);
+    int line = (int)strcspn(state.error, "\n"); /* the log has the others */
+    if (line > 0)
+        snprintf(text, room, "%.*s; the rules before it stay active", line, state.error);
+    return line > 0;
 }
 
 void ps_rules_stage_series(const void *plan, void (*add)(void *argument, const struct ps_series *series),
@@ -208,10 +227,10 @@ static void describe_patterns(const struct words *words, const struct ps_rules *
     for (uint32_t i = 0; i < told; i++)
         words->line(words->argument, pattern_text(words, &rules->patterns[i]));
     if (told < rules->pattern_count)
-        words->line(words->argument,
-                    ps_arena_format(words->arena,
-                                    "  and %u expressions more: penstock rules check --verbose %s",
-                                    rules->pattern_count - told, rules->files[0]));
+        words->line(
+            words->argument,
+            ps_arena_format(words->arena, "  and %s expressions more: penstock rules check --verbose %s",
+                            ps_quantity_print_count(rules->pattern_count - told).text, rules->files[0]));
 }
 
 void ps_rules_stage_describe(const void *plan, const struct ps_context *context,
@@ -228,11 +247,13 @@ void ps_rules_stage_describe(const void *plan, const struct ps_context *context,
         return;
     const char *cache = cache_directory(stage, context->arena);
     line(argument,
-         ps_arena_format(
-             context->arena, "%s: %s: %zu rules (%zu disabled), %u expressions, %s; cache: %s",
-             context->component, stage->file, rules->rule_count, rules->disabled_count, rules->pattern_count,
-             rules->mode == PS_RULES_FIRST ? "the first rule that matches acts" : "all rules that match act",
-             cache != NULL ? cache : "none"));
+         ps_arena_format(context->arena, "%s: %s: %s rules (%s disabled), %s expressions, %s; cache: %s",
+                         context->component, stage->file, ps_quantity_print_count(rules->rule_count).text,
+                         ps_quantity_print_count(rules->disabled_count).text,
+                         ps_quantity_print_count(rules->pattern_count).text,
+                         rules->mode == PS_RULES_FIRST ? "the first rule that matches acts"
+                                                       : "all rules that match act",
+                         cache != NULL ? cache : "none"));
     describe_patterns(&words, rules);
     ps_rules_destroy(rules);
 }

@@ -13,6 +13,7 @@ struct ps_rules_stage {
 
 struct ps_rules_stage_state {
     unsigned instance;
+    struct ps_port *port;
 };
 
 extern const struct ps_option ps_rules_stage_options[];
@@ -30,6 +31,7 @@ void ps_rules_stage_close(const void *plan, void *state);
 void ps_rules_stage_describe(const void *plan, const struct ps_context *context,
                              void (*line)(void *argument, const char *text), void *argument);
 void ps_rules_stage_reread(const void *plan);
+bool ps_rules_stage_outdated(const void *plan, char *text, size_t room);
 void ps_rules_stage_series(const void *plan, void (*add)(void *argument, const struct ps_series *series),
                            void *argument);
 
@@ -43,4 +45,4 @@ enum ps_result ps_rules_stage_work(const struct ps_rules_stage *stage,
     .name = "rules", .options = ps_rules_stage_options, .plan_size = sizeof(struct ps_rules_stage),          \
     .state_size = sizeof(struct ps_rules_stage_state), .refuses = true, .teardown = ps_rules_stage_teardown, \
     .open = ps_rules_stage_open, .close = ps_rules_stage_close, .describe = ps_rules_stage_describe,         \
-    .reread = ps_rules_stage_reread, .series = ps_rules_stage_series
+    .reread = ps_rules_stage_reread, .outdated = ps_rules_stage_outdated, .series = ps_rules_stage_series

@@ -7,9 +7,11 @@
 #include "core/stage.h"
 #include "stages/file_output.h"
 #include "stages/text/path_manager.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +20,11 @@
 #define PATH_BYTES 4096
 #define RETRY_NS (3 * PS_NS_PER_S)
 #define TAKEN_NAMES_MAX 1000
+#define SLOW_WRITE_NS (100 * PS_NS_PER_MS) /* ordinary ones take 0.1 ms a megabyte */
+
+/* Its own counters. */
+enum { SLOW_WRITES = PS_COUNTER_extra, WRITE_LONGEST_US };
+static const char *const counter_names[] = {"slow_writes", "write_longest_us_now", NULL};
 
 struct file_roll_plan {
     const char *directory, *path_manager, *extension, *prefix, *serializer_type;
@@ -33,7 +40,7 @@ struct file_roll_state {
     struct ps_port *port;
     void *serializer; /* its state */
     struct ps_path_manager names;
-    bool began; /* false until the first tick, whose time is part of the file names */
+    bool began; /* the first file was begun, or could not be */
     int fd;     /* -1: no file is open */
     struct ps_file_output output;
     uint64_t roll_ns, retry_ns;
@@ -283,18 +290,43 @@ static void file_roll_close(const void *plan_, void *state_)
     ps_file_output_fini(&state->output);
 }
 
-static uint64_t file_roll_tick(const void *plan_, void *state_, const struct ps_now *now)
+/* Begins the first file: in the first call of `work` or `tick`, because `open` does not know the time that is part
+ * of the file names. */
+static void ensure_began(const struct file_roll_plan *plan, struct file_roll_state *state,
+                         const struct ps_now *now)
 {
-    const struct file_roll_plan *plan = plan_;
-    struct file_roll_state *state = state_;
-    if (!state->began) {
-        state->began = true;
-        ps_path_manager_init(&state->names, plan->style, plan->prefix, plan->extension, plan->zone,
-                             now->wall_ms);
-        state->roll_ns = PS_NEVER;
-        if (plan->roll_interval_s > 0 && (uint64_t)plan->roll_interval_s < PS_NEVER / 2 / PS_NS_PER_S)
-            state->roll_ns = now->mono_ns + (uint64_t)plan->roll_interval_s * PS_NS_PER_S;
-    }
+    if (state->began)
+        return;
+    state->began = true;
+    ps_path_manager_init(&state->names, plan->style, plan->prefix, plan->extension, plan->zone, now->wall_ms);
+    state->roll_ns = PS_NEVER;
+    if (plan->roll_interval_s > 0 && (uint64_t)plan->roll_interval_s < PS_NEVER / 2 / PS_NS_PER_S)
+        state->roll_ns = now->mono_ns + (uint64_t)plan->roll_interval_s * PS_NS_PER_S;
+    (void)file_begin(plan, state, now);
+}
+
+/* A write takes the worker's time: what else runs on it waits, too. */
+static void report_slow_write(struct file_roll_state *state)
+{
+    struct ps_counters *counters = state->port->counters;
+    uint64_t took_ns = state->output.longest_ns;
+    state->output.longest_ns = 0;
+    if (PS_LIKELY(took_ns < SLOW_WRITE_NS))
+        return;
+    ps_count(counters, (enum ps_counter)SLOW_WRITES, 1);
+    if (took_ns / 1000 > ps_counter_read(counters, (enum ps_counter)WRITE_LONGEST_US))
+        ps_gauge_set(counters, (enum ps_counter)WRITE_LONGEST_US, took_ns / 1000);
+    ps_log(PS_LOG_WARN, state->port->component,
+           "a write to %s took %" PRIu64
+           " ms, and every component of this worker waited for it: use a faster or less "
+           "busy file system, or raise penstock.workers, so that others do not share its worker",
+           state->path, took_ns / PS_NS_PER_MS);
+}
+
+static uint64_t tick(const struct file_roll_plan *plan, struct file_roll_state *state,
+                     const struct ps_now *now)
+{
+    ensure_began(plan, state, now);
     if (now->mono_ns >= state->roll_ns) {
         uint64_t interval_ns = (uint64_t)plan->roll_interval_s * PS_NS_PER_S;
         state->roll_ns += (now->mono_ns - state->roll_ns) / interval_ns * interval_ns + interval_ns;
@@ -307,13 +339,18 @@ static uint64_t file_roll_tick(const void *plan_, void *state_, const struct ps_
     return state->fd < 0 && state->retry_ns < state->roll_ns ? state->retry_ns : state->roll_ns;
 }
 
-static enum ps_result file_roll_work(const void *plan_, void *state_, struct ps_lease **lease_,
-                                     const struct ps_now *now)
+static uint64_t file_roll_tick(const void *plan, void *state, const struct ps_now *now)
 {
-    const struct file_roll_plan *plan = plan_;
-    struct file_roll_state *state = state_;
-    struct ps_lease *lease = *lease_;
+    uint64_t due_ns = tick(plan, state, now);
+    report_slow_write(state);
+    return due_ns;
+}
+
+static enum ps_result write_lease(const struct file_roll_plan *plan, struct file_roll_state *state,
+                                  struct ps_lease *lease, const struct ps_now *now)
+{
     const struct ps_serializer_ops *ops = plan->serializer->serializer;
+    ensure_began(plan, state, now);
     if (state->fd >= 0)
         replace_deleted(plan, state, now);
     if (state->fd < 0)
@@ -344,6 +381,32 @@ static enum ps_result file_roll_work(const void *plan_, void *state_, struct ps_
     return PS_RETRY;
 }
 
+static enum ps_result file_roll_work(const void *plan, void *state, struct ps_lease **lease,
+                                     const struct ps_now *now)
+{
+    enum ps_result result = write_lease(plan, state, *lease, now);
+    report_slow_write(state);
+    return result;
+}
+
+static void file_roll_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    (void)context;
+    const struct file_roll_plan *plan = plan_;
+    fprintf(out, "writes files in %s", plan->directory);
+    if (plan->roll_interval_s > 0)
+        fprintf(out, ", a new one every %s", ps_quantity_print_s((double)plan->roll_interval_s).text);
+    else
+        fputs(", one for all", out);
+}
+
+static void file_roll_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    (void)context;
+    const struct file_roll_plan *plan = plan_;
+    ps_probe_directory(probe, "sink.directory", plan->directory);
+}
+
 static const struct ps_sink_ops sink = {.work = file_roll_work, .tick = file_roll_tick};
 
 const struct ps_stage_ops ps_sink_file_roll = {
@@ -352,11 +415,14 @@ const struct ps_stage_ops ps_sink_file_roll = {
     .aliases = PS_WORDS("org.apache.flume.sink.RollingFileSink"),
     .summary = "writes files in a directory, a new one at each interval",
     .options = options,
+    .counters = counter_names,
     .plan_size = sizeof(struct file_roll_plan),
     .state_size = sizeof(struct file_roll_state),
     .check = file_roll_check,
     .build = file_roll_build,
     .open = file_roll_open,
     .close = file_roll_close,
+    .outline = file_roll_outline,
+    .probe = file_roll_probe,
     .sink = &sink,
 };

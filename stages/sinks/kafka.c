@@ -5,26 +5,14 @@
  *
  * Thread: check, build, teardown: control; the rest: its worker. */
 #include "stages/text/java_map.h"
-#include "stages/kafka/producer.h"
+#include "stages/kafka/client_plan.h"
+#include "stages/kafka/probe.h"
 #include "stages/kafka/properties.h"
 #include "stages/kafka/sender.h"
 #include "stages/kafka/settings.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define REQUEST_BYTES "1000000" /* batch.size: large, so that the broker's cost per event is small */
-#define REQUEST_RECORDS "10000" /* batch.num.messages */
-/* At 200,000 events/s over four connections: 0 costs 3 times the CPU, for 3 ms less at the median. */
-#define LINGER_MS "5"
-/* How long a topic may be unknown before it is reported; then it is asked for again. */
-#define TOPIC_PATIENCE_MS "5000"
-#define RECORD_BYTES_MAX "1048576" /* max.request.size of the Java producer */
-#define RECORD_BYTES_ESTIMATE 256U /* memory of the library per queued record, without its value */
-#define QUEUE_RECORDS_MIN UINT64_C(2048)
-#define QUEUE_RECORDS_MAX UINT64_C(10000000)
 
 struct kafka_plan {
     const char *bootstrap_servers, *topic;
@@ -34,6 +22,7 @@ struct kafka_plan {
     int64_t default_partition;
     struct ps_pairs header_pairs, producer_pairs;
     const char *required_acks, *serializer, *key_serializer;
+    int64_t in_flight_bytes_max;
 
     struct ps_kafka_settings settings;
     struct ps_kafka_sender_plan sender;
@@ -119,6 +108,17 @@ static const struct ps_option options[] = {
      .offset = FIELD(key_serializer),
      .flags = PS_OPTION_DEPRECATED | PS_OPTION_NO_EFFECT,
      .help = "from Flume before 1.7; keys are strings"},
+    {.key = "penstock.in.flight.max",
+     .type = PS_OPTION_SIZE,
+     .offset = FIELD(in_flight_bytes_max),
+     .fallback = "64m",
+     .min = 1 << 20,
+     .max = INT64_C(1) << 40,
+     .unit = "bytes",
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "bodies that are sent, or ready, and not delivered yet, at most: 3 MiB are in flight, and more when "
+         "the round trip to the brokers is long"},
     PS_OPTION_END,
 };
 
@@ -130,52 +130,11 @@ static const char *acks_of(const struct kafka_plan *plan)
     return acks != NULL ? acks : plan->required_acks;
 }
 
-/* Returns true for 0 and 1, which are used as set. All other values become "all". */
-static bool acks_are_weak(const char *acks)
-{
-    return acks != NULL && (strcmp(acks, "0") == 0 || strcmp(acks, "1") == 0);
-}
-
 static void note(void *argument, enum ps_log_level severity, const char *key, const char *message)
 {
     char name[256];
     snprintf(name, sizeof name, "kafka.producer.%s", key);
     ps_report(argument, severity, name, "%s", message);
-}
-
-static void ignore_note(void *argument, enum ps_log_level severity, const char *key, const char *message)
-{
-    (void)argument;
-    (void)severity;
-    (void)key;
-    (void)message;
-}
-
-/* Translates Java's properties to the library's. `settings` NULL: only checks them. */
-static enum ps_status translate(const struct kafka_plan *plan, const struct ps_context *context,
-                                const struct ps_notes *notes, struct ps_kafka_settings *settings,
-                                struct ps_err *err)
-{
-    struct ps_tls_globals globals;
-    ps_tls_globals_fill(&globals, context->system_property, context->argument);
-    const struct ps_kafka_properties properties = {
-        .client = PS_KAFKA_PRODUCER,
-        .pairs = &plan->producer_pairs,
-        .tls = &globals,
-        .system_property = context->system_property,
-        .argument = context->argument,
-        .notes = notes,
-    };
-    return ps_kafka_properties_translate(&properties, settings, err);
-}
-
-static const char *acks_warning(const char *acks)
-{
-    if (acks[0] == '0')
-        return "acks=0: the broker never answers, so an event counts as delivered once it is sent; if a "
-               "broker fails, events are lost and not counted. Remove the key for acks=all";
-    return "acks=1: if the leader of a partition fails, events that it had not copied are lost, and a retry "
-           "may duplicate events. Remove the key for acks=all with idempotence";
 }
 
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
@@ -184,8 +143,8 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     const char *acks = acks_of(plan);
     enum ps_status status = PS_OK;
     struct ps_err err = {0};
-    if (acks_are_weak(acks))
-        ps_report(context, PS_LOG_WARN, "kafka.producer.acks", "%s", acks_warning(acks));
+    if (ps_kafka_acks_are_weak(acks))
+        ps_report(context, PS_LOG_WARN, "kafka.producer.acks", "%s", ps_kafka_acks_warning(acks));
     if (plan->header_pairs.count > PS_KAFKA_HEADERS_MAX) {
         ps_report(context, PS_LOG_ERROR, "header.", "more than %u headers", PS_KAFKA_HEADERS_MAX);
         status = PS_FAIL;
@@ -195,64 +154,12 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
         status = PS_FAIL;
     }
     const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
-    if (translate(plan, context, &notes, NULL, &err) != PS_OK)
+    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &notes, NULL, &err) != PS_OK)
         status = PS_FAIL;
     return status;
 }
 
 /* ---- build ---- */
-
-static uint32_t clamp(uint64_t value, uint64_t min, uint64_t max)
-{
-    return (uint32_t)(value < min ? min : value > max ? max : value);
-}
-
-static void set_number(struct ps_kafka_settings *settings, const char *name, uint64_t value)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, value);
-    ps_kafka_settings_set(settings, name, text);
-}
-
-static void set_default(struct ps_kafka_settings *settings, const char *name, const char *value)
-{
-    if (ps_kafka_settings_get(settings, name) == NULL)
-        ps_kafka_settings_set(settings, name, value);
-}
-
-/* Sent records wait without limit for their answer and are sent again in order, whatever happens to brokers.
- * A request that is finally refused ends the producer (gapless), so that no later request overtakes it; the
- * sender then makes a new producer. */
-static void set_delivery(struct ps_kafka_settings *settings, const char *acks)
-{
-    const char *idempotence = ps_kafka_settings_get(settings, "enable.idempotence");
-    bool weak = acks_are_weak(acks);
-    ps_kafka_settings_set(settings, "acks", weak ? acks : "all");
-    if (weak || (idempotence != NULL && strcmp(idempotence, "false") == 0)) {
-        ps_kafka_settings_set(settings, "enable.idempotence", "false");
-        ps_kafka_settings_set(settings, "max.in.flight.requests.per.connection", "1");
-    } else {
-        ps_kafka_settings_set(settings, "enable.idempotence", "true");
-        ps_kafka_settings_set(settings, "enable.gapless.guarantee", "true");
-    }
-    set_default(settings, "message.timeout.ms", "0");
-}
-
-static void set_sizes(struct ps_kafka_settings *settings, uint64_t queue_bytes)
-{
-    set_default(settings, "batch.size", REQUEST_BYTES);
-    set_default(settings, "batch.num.messages", REQUEST_RECORDS);
-    set_default(settings, "message.max.bytes", RECORD_BYTES_MAX);
-    set_default(settings, "linger.ms", LINGER_MS);
-    if (ps_kafka_settings_get(settings, "queue.buffering.max.messages") == NULL)
-        set_number(settings, "queue.buffering.max.messages",
-                   clamp(queue_bytes / RECORD_BYTES_ESTIMATE, QUEUE_RECORDS_MIN, QUEUE_RECORDS_MAX));
-    if (ps_kafka_settings_get(settings, "queue.buffering.max.kbytes") == NULL)
-        set_number(settings, "queue.buffering.max.kbytes", clamp(queue_bytes / 1024, 2048, INT32_MAX));
-    set_default(settings, "statistics.interval.ms", "5000");
-    set_default(settings, "topic.metadata.propagation.max.ms", TOPIC_PATIENCE_MS);
-    set_default(settings, "log.connection.close", "false");
-}
 
 static uint32_t java_bucket(const char *name, size_t count)
 {
@@ -295,7 +202,7 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
     if (plan->allow_topic_override) {
         const struct ps_escape *escape = ps_escape_compile(context->arena, plan->topic, NULL, err);
         if (escape == NULL)
-            return ps_err_append(err, "%s: kafka.topic", context->component);
+            return ps_err_append(err, "key kafka.topic");
         const char *constant = ps_escape_constant(escape);
         if (constant == NULL) {
             mapping->topic_escape = escape;
@@ -321,54 +228,76 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
     return PS_OK;
 }
 
-/* Returns the duration of a wave. There is no limit of waves if the user sizes the producer's queue
- * (buffer.memory), sets a linger below 2 ms, or switches idempotence off. */
-static uint64_t wave_linger_ns(const struct ps_kafka_settings *settings, bool sizes_are_given)
-{
-    double linger_ms = strtod(ps_kafka_settings_get(settings, "linger.ms"), NULL);
-    if (sizes_are_given || linger_ms < 2 ||
-        strcmp(ps_kafka_settings_get(settings, "enable.idempotence"), "true") != 0)
-        return 0;
-    return (uint64_t)(linger_ms * (double)PS_NS_PER_MS);
-}
-
 static enum ps_status kafka_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct kafka_plan *plan = plan_;
     struct ps_kafka_settings *settings = &plan->settings;
-    const struct ps_notes notes = {.report = ignore_note}; /* `check` has already reported them */
-    if (translate(plan, context, &notes, settings, err) != PS_OK) {
+    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, NULL, settings, err) != PS_OK) {
         ps_kafka_settings_fini(settings);
-        return ps_err_append(err, "%s: kafka.producer", context->component);
+        return ps_err_append(err, "keys kafka.producer.*");
     }
     ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap_servers);
-    set_delivery(settings, acks_of(plan));
-    bool sizes_are_given = ps_kafka_settings_get(settings, "queue.buffering.max.messages") != NULL ||
-                           ps_kafka_settings_get(settings, "queue.buffering.max.kbytes") != NULL;
-    set_sizes(settings, context->client_queue_bytes);
-    if (ps_kafka_pairs_check(settings->items, settings->count, err) != PS_OK) {
+    const struct ps_kafka_sender_wants wants = {
+        .acks = acks_of(plan),
+        .queue_bytes = context->client_queue_bytes,
+        .in_flight_bytes_max = (uint64_t)plan->in_flight_bytes_max,
+        .partitioner = ps_kafka_properties_partitioner(&plan->producer_pairs),
+    };
+    if (ps_kafka_sender_plan_build(&plan->sender, settings, &wants, err) != PS_OK) {
         ps_kafka_settings_fini(settings);
-        return ps_err_append(err, "%s: kafka.producer", context->component);
+        return ps_err_append(err, "keys kafka.producer.*");
     }
     if (build_mapping(plan, context, err) != PS_OK) {
         ps_kafka_settings_fini(settings);
         return PS_FAIL;
     }
-    plan->sender.engine = &ps_kafka_librdkafka;
-    plan->sender.pairs = settings->items;
-    plan->sender.pair_count = settings->count;
-    plan->sender.record_bytes_max =
-        (uint32_t)strtoul(ps_kafka_settings_get(settings, "message.max.bytes"), NULL, 10);
-    plan->sender.request_bytes_max =
-        (uint32_t)strtoul(ps_kafka_settings_get(settings, "batch.size"), NULL, 10);
-    static const enum ps_kafka_spread spreads[] = {
-        [PS_KAFKA_PARTITIONER_BY_KEY] = PS_KAFKA_SPREAD_BY_KEY,
-        [PS_KAFKA_PARTITIONER_STICKY] = PS_KAFKA_SPREAD_STICKY,
-        [PS_KAFKA_PARTITIONER_EVENLY] = PS_KAFKA_SPREAD_EVENLY,
-    };
-    plan->sender.linger_ns = wave_linger_ns(settings, sizes_are_given);
-    plan->sender.spread = spreads[ps_kafka_properties_partitioner(&plan->producer_pairs)];
     return PS_OK;
+}
+
+static void kafka_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    (void)context;
+    const struct kafka_plan *plan = plan_;
+    const char *acks = acks_of(plan),
+               *idempotence = ps_pairs_get(&plan->producer_pairs, "enable.idempotence");
+    bool weak = ps_kafka_acks_are_weak(acks),
+         may_double = idempotence != NULL && strcmp(idempotence, "false") == 0;
+    ps_kafka_outline(out, plan->bootstrap_servers, &plan->producer_pairs);
+    fprintf(out, ", topic %s%s, acks %s", plan->topic, plan->allow_topic_override ? " or the event's" : "",
+            weak ? acks : "all");
+    fputs(weak         ? " (events can be lost)"
+          : may_double ? ", not idempotent (retries can double events)"
+                       : ", idempotent",
+          out);
+}
+
+/* A topic that depends on the event is not known yet. */
+static const char *topic_known(const struct kafka_plan *plan, struct ps_context *context)
+{
+    struct ps_err err = {.length = 0};
+    const struct ps_escape *escape =
+        plan->allow_topic_override ? ps_escape_compile(context->arena, plan->topic, NULL, &err) : NULL;
+    return escape != NULL ? ps_escape_constant(escape) : plan->topic;
+}
+
+static void kafka_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    const struct kafka_plan *plan = plan_;
+    struct ps_kafka_settings settings = {0};
+    struct ps_err err = {.length = 0};
+    const char *topic = topic_known(plan, context);
+    const struct ps_kafka_probe kafka = {
+        .client = PS_KAFKA_PRODUCER, .settings = &settings, .topics = {topic != NULL ? 1 : 0, &topic}};
+    if (topic == NULL)
+        ps_probe_skipped(probe, plan->topic, "the topic depends on the event");
+    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, NULL, &settings, &err) ==
+        PS_OK) {
+        ps_kafka_settings_set(&settings, "bootstrap.servers", plan->bootstrap_servers);
+        ps_kafka_probe(probe, &kafka);
+    } else {
+        ps_probe_failed(probe, "the producer's properties", err.text, NULL);
+    }
+    ps_kafka_settings_fini(&settings);
 }
 
 static void kafka_teardown(void *plan_)
@@ -443,5 +372,7 @@ const struct ps_stage_ops ps_sink_kafka = {
     .teardown = kafka_teardown,
     .open = kafka_open,
     .close = kafka_close,
+    .outline = kafka_outline,
+    .probe = kafka_probe,
     .sink = &sink,
 };

@@ -9,8 +9,10 @@
 #include "stages/process/pipe_lines.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -355,6 +357,44 @@ static bool exec_drain(const void *plan, void *state_, const struct ps_now *now)
     return !running || now->mono_ns >= state->drain_ns;
 }
 
+/* The program only: the rest of a command line may hold passwords. */
+static const char *program_of(const struct exec_plan *plan, const struct ps_context *context)
+{
+    const char *line = plan->shell != NULL ? plan->shell : plan->command;
+    const char **words = ps_arena_alloc(context->arena, (strlen(line) + 2) * sizeof *words);
+    return words_split(context->arena, line, words) > 0 ? words[0] : "";
+}
+
+static void exec_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct exec_plan *plan = plan_;
+    fprintf(out, "runs %s, %s", program_of(plan, context),
+            plan->restart ? "again when it ends" : "once (restart = false)");
+}
+
+/* Whether the program can be started; it is not. */
+static void exec_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    const char *program = program_of(plan_, context), *path = getenv("PATH");
+    const char *what = ps_arena_format(context->arena, "program %s", program);
+    if (path == NULL || strchr(program, '/') != NULL)
+        path = "";
+    for (const char *end = path;; path = end + 1) {
+        end = path + strcspn(path, ":");
+        const char *file = end > path
+                               ? ps_arena_format(context->arena, "%.*s/%s", (int)(end - path), path, program)
+                               : program;
+        if (faccessat(AT_FDCWD, file, X_OK, AT_EACCESS) == 0) {
+            ps_probe_ok(probe, "%s: can be run", what);
+            return;
+        }
+        if (*end == '\0')
+            break;
+    }
+    ps_probe_failed(probe, what, strerror(errno),
+                    "install it, let this user run it, or write its whole path in the command");
+}
+
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
@@ -376,5 +416,7 @@ const struct ps_stage_ops ps_source_exec = {
     .build = exec_build,
     .open = exec_open,
     .close = exec_close,
+    .outline = exec_outline,
+    .probe = exec_probe,
     .source = &source,
 };

@@ -6,21 +6,20 @@
  *
  * Thread: its worker. It must never commit what was not delivered, and never wait for a broker. */
 #include "core/stage.h"
+#include "stages/kafka/client_plan.h"
+#include "stages/kafka/probe.h"
 #include "stages/kafka/properties.h"
 #include "stages/kafka/rebalance.h"
 #include "stages/kafka/record.h"
 #include "stages/kafka/topic_regex.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_GROUP "flume"
 #define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records of this time come twice */
-#define REVOKE_WAIT_MAX_MS 30000                /* limited because the whole group waits for us */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)         /* stopping: for the last commit, and again for leaving */
-#define RECORD_OVERHEAD_BYTES 512U /* memory of the library per fetched record, without its bytes */
 /* Without memory for a record: as long as it has waited already, between these. */
 #define MEMORY_RETRY_MIN_NS PS_NS_PER_MS
 #define MEMORY_RETRY_MAX_NS (10 * PS_NS_PER_MS)
@@ -158,24 +157,6 @@ static struct ps_texts wanted_topics(const struct kafka_plan *plan)
     return plan->topics.count > 0 ? plan->topics : plan->old_topics;
 }
 
-/* Translates "kafka.consumer." to librdkafka's properties. */
-static enum ps_status translate(const struct kafka_plan *plan, const struct ps_context *context,
-                                struct ps_kafka_settings *settings, const struct ps_notes *notes,
-                                struct ps_err *err)
-{
-    struct ps_tls_globals globals = {0};
-    ps_tls_globals_fill(&globals, context->system_property, context->argument);
-    const struct ps_kafka_properties properties = {
-        .client = PS_KAFKA_CONSUMER,
-        .pairs = &plan->consumer,
-        .tls = &globals,
-        .system_property = context->system_property,
-        .argument = context->argument,
-        .notes = notes,
-    };
-    return ps_kafka_properties_translate(&properties, settings, err);
-}
-
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
 {
     const struct kafka_plan *plan = plan_;
@@ -191,7 +172,19 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
                   err.text);
         return PS_FAIL;
     }
-    return translate(plan, context, NULL, &notes, &err);
+    return ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, &notes, NULL, &err);
+}
+
+/* As in Java, a pattern matches no internal topics unless exclude.internal.topics = false; a topic that is named is read
+ * (the library's black list would hide that one, too). */
+static void exclude_internal_topics(struct kafka_plan *plan)
+{
+    static const char *const keys[] = {"exclude.internal.topics", "topic.blacklist"};
+    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
+        if (plan->regex == NULL || ps_pairs_get(&plan->consumer, keys[i]) != NULL)
+            return;
+    }
+    ps_kafka_settings_set(&plan->settings, "topic.blacklist", PS_KAFKA_INTERNAL_TOPICS);
 }
 
 static void build_subscription(struct kafka_plan *plan, struct ps_context *context)
@@ -231,62 +224,68 @@ static void build_headers(struct kafka_plan *plan, struct ps_context *context)
         record->batch_events_max = (uint32_t)plan->batch_size;
 }
 
-static void set_number(struct ps_kafka_settings *settings, const char *name, uint64_t value)
+static const char *group_of(const struct kafka_plan *plan)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, value);
-    ps_kafka_settings_set(settings, name, text);
-}
-
-static uint64_t number_of(const struct ps_kafka_settings *settings, const char *name, uint64_t otherwise)
-{
-    const char *text = ps_kafka_settings_get(settings, name);
-    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
-}
-
-/* Limits what the library fetches ahead to its share of the memory budget, unless the user sets the
- * limits. */
-static void bound_memory(struct kafka_plan *plan, const struct ps_context *context)
-{
-    struct ps_kafka_settings *settings = &plan->settings;
-    uint64_t bytes = context->client_queue_bytes / (context->instances > 0 ? context->instances : 1);
-    if (bytes < 1024 * 1024)
-        bytes = 1024 * 1024;
-    if (bytes / 1024 > 2097151)
-        bytes = UINT64_C(2097151) * 1024;
-    if (ps_kafka_settings_get(settings, "queued.max.messages.kbytes") == NULL)
-        set_number(settings, "queued.max.messages.kbytes", bytes / 1024);
-    if (ps_kafka_settings_get(settings, "queued.min.messages") == NULL)
-        set_number(settings, "queued.min.messages", bytes / RECORD_OVERHEAD_BYTES);
-    uint64_t fetch = number_of(settings, "fetch.max.bytes", 52428800);
-    uint64_t largest = number_of(settings, "message.max.bytes", 1000000);
-    if (fetch > bytes)
-        set_number(settings, "fetch.max.bytes", bytes > largest ? bytes : largest);
+    return plan->group != NULL ? plan->group : plan->old_group != NULL ? plan->old_group : DEFAULT_GROUP;
 }
 
 static enum ps_status kafka_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct kafka_plan *plan = plan_;
     struct ps_kafka_settings *settings = &plan->settings;
-    if (translate(plan, context, settings, NULL, err) != PS_OK) {
+    if (ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, NULL, settings, err) != PS_OK) {
         ps_kafka_settings_fini(settings);
         return PS_FAIL;
     }
     ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap);
-    const char *group = plan->group != NULL ? plan->group : plan->old_group;
-    ps_kafka_settings_set(settings, "group.id", group != NULL ? group : DEFAULT_GROUP);
+    ps_kafka_settings_set(settings, "group.id", group_of(plan));
     if (ps_kafka_settings_get(settings, "client.id") == NULL) {
         char *id = ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name);
         ps_kafka_settings_set(settings, "client.id", id);
     }
-    bound_memory(plan, context);
+    ps_kafka_bound_fetches(settings,
+                           context->client_queue_bytes / (context->instances > 0 ? context->instances : 1));
+    exclude_internal_topics(plan);
     build_subscription(plan, context);
     build_headers(plan, context);
-    const char *strategy = ps_kafka_settings_get(settings, "partition.assignment.strategy");
-    plan->cooperative = strategy != NULL && strstr(strategy, "cooperative") != NULL;
-    uint64_t wait_ms = number_of(settings, "max.poll.interval.ms", 300000) * 3 / 4;
-    plan->revoke_wait_ns = (wait_ms < REVOKE_WAIT_MAX_MS ? wait_ms : REVOKE_WAIT_MAX_MS) * PS_NS_PER_MS;
+    plan->cooperative = ps_kafka_is_cooperative(settings);
+    plan->revoke_wait_ns = ps_kafka_revoke_wait_ns(settings);
     return PS_OK;
+}
+
+static void kafka_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    (void)context;
+    const struct kafka_plan *plan = plan_;
+    struct ps_texts topics = wanted_topics(plan);
+    ps_kafka_outline(out, plan->bootstrap, &plan->consumer);
+    fprintf(out, ", group %s, topic%s", group_of(plan), plan->regex != NULL || topics.count > 1 ? "s" : "");
+    if (plan->regex != NULL)
+        fprintf(out, " that match %s", plan->regex);
+    for (size_t i = 0; plan->regex == NULL && i < topics.count; i++)
+        fprintf(out, " %s", topics.items[i]);
+}
+
+/* Does not join the group. */
+static void kafka_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    const struct kafka_plan *plan = plan_;
+    struct ps_kafka_settings settings = {0};
+    struct ps_err err = {.length = 0};
+    const struct ps_kafka_probe kafka = {.client = PS_KAFKA_CONSUMER,
+                                         .settings = &settings,
+                                         .topics = plan->regex == NULL ? wanted_topics(plan)
+                                                                       : (struct ps_texts){0}};
+    if (plan->regex != NULL)
+        ps_probe_skipped(probe, plan->regex, "topics that match are read when they are there");
+    if (ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, NULL, &settings, &err) == PS_OK) {
+        ps_kafka_settings_set(&settings, "bootstrap.servers", plan->bootstrap);
+        ps_kafka_settings_set(&settings, "group.id", group_of(plan));
+        ps_kafka_probe(probe, &kafka);
+    } else {
+        ps_probe_failed(probe, "the consumer's properties", err.text, NULL);
+    }
+    ps_kafka_settings_fini(&settings);
 }
 
 static void kafka_teardown(void *plan_)
@@ -304,8 +303,11 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
     *state = (struct kafka_state){.port = port};
     ps_kafka_group_init(&state->group, port->component, port->counters, COMMIT_INTERVAL_NS,
                         plan->revoke_wait_ns);
+    const char *instance_id = ps_kafka_settings_get(&plan->settings, "group.instance.id");
     const struct ps_kafka_consumer_config config = {
         .component = port->component,
+        .group_instance_id = instance_id,
+        .instance = port->instance,
         .pairs = plan->settings.items,
         .pair_count = plan->settings.count,
         .subscription = plan->subscription,
@@ -315,10 +317,8 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
     };
     if (ps_kafka_consumer_open(&state->group.consumer, &config, err) != PS_OK)
         return PS_FAIL;
-    state->record = (struct ps_kafka_record_state){.plan = &plan->record,
-                                                   .streams = &state->group.streams,
-                                                   .counters = port->counters,
-                                                   .component = port->component};
+    state->record =
+        (struct ps_kafka_record_state){.plan = &plan->record, .streams = &state->group.streams, .port = port};
     return PS_OK;
 }
 
@@ -326,7 +326,7 @@ static void kafka_close(const void *plan, void *state_)
 {
     (void)plan;
     struct kafka_state *state = state_;
-    if (state->phase != LEFT)
+    if (state->phase != LEFT && !state->group.consumer.fatal)
         ps_log(PS_LOG_WARN, state->port->component,
                "closed before it could leave the group: the group notices by its session time-out");
     ps_kafka_consumer_destroy(&state->group.consumer);
@@ -384,10 +384,21 @@ static void count_idle(const struct kafka_plan *plan, struct kafka_state *state,
     }
 }
 
+/* Offsets of what is under way cannot be committed any more: the next consumer reads it again. */
+static void fail(struct kafka_state *state)
+{
+    struct ps_err reason;
+    ps_kafka_consumer_failure(&state->group.consumer, &reason);
+    ps_port_failed(state->port, &reason);
+}
+
 static uint64_t kafka_tick(const void *plan, void *state_, const struct ps_now *now)
 {
     struct kafka_state *state = state_;
     uint64_t next_ns = ps_kafka_group_tick(&state->group, now->mono_ns);
+    bool failed = state->group.consumer.fatal || state->group.consumer.no_memory;
+    if (PS_UNLIKELY(failed) && state->phase < LEAVING)
+        fail(state);
     if (state->phase == RUNNING) {
         count_idle(plan, state, now->mono_ns);
         uint64_t refill_ns =
@@ -502,5 +513,7 @@ const struct ps_stage_ops ps_source_kafka = {
     .teardown = kafka_teardown,
     .open = kafka_open,
     .close = kafka_close,
+    .outline = kafka_outline,
+    .probe = kafka_probe,
     .source = &source,
 };

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/net/listen.h"
+#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/net/stream.h"
 #include "stages/syslog/multi.h"
@@ -32,6 +34,7 @@ struct multiport_plan {
     struct ps_syslog_multi_rules rules;
     struct ps_syslog_client client; /* header names only */
     struct ps_tls_server *server;
+    struct ps_lookup *lookup; /* of the host */
 };
 
 /* A port of this worker, in the order of plan->ports. */
@@ -227,12 +230,19 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
                                              .port_name = header_name(plan->port_header)};
     if (build_ports(plan, context, err) != PS_OK)
         return PS_FAIL;
-    return ps_tls_stage_build(&plan->server, &plan->tls, context, err);
+    if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_lookup_build(&plan->lookup, plan->host, err) == PS_OK)
+        return PS_OK;
+    ps_tls_server_teardown(plan->server);
+    return PS_FAIL;
 }
 
-static void teardown(void *plan)
+static void teardown(void *plan_)
 {
-    ps_tls_server_teardown(((struct multiport_plan *)plan)->server);
+    struct multiport_plan *plan = plan_;
+    ps_lookup_teardown(plan->lookup);
+    ps_tls_server_teardown(plan->server);
 }
 
 /* ---- work ---- */
@@ -268,23 +278,31 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
 static void closed(void *owner, struct ps_connection *connection)
 {
     struct multiport_state *state = owner;
-    if (connection->carry.length > 0) /* a line without its newline: not an event, as in Flume */
-        ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+    ps_stream_unfinished(connection, state->port); /* a line without its newline: not an event, as in Flume */
 }
 
 static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
 
 /* ---- life ---- */
 
-/* Binds the ports that are not bound yet; returns how many ports are bound. `err`: of the last failure. */
+static void say_unbound(const struct multiport_state *state, const struct ps_err *err)
+{
+    ps_log(PS_LOG_ERROR, state->port->component, "%s; retrying every 3 s", err->text);
+}
+
+/* Binds the ports that are not bound yet; returns how many ports are bound. `err`: of the last failure. Logs every
+ * failure, but with no port bound the last one is left to the caller. */
 static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
 {
     const struct multiport_plan *plan = state->plan;
     size_t bound = 0;
+    struct ps_err last = {.length = 0};
     for (size_t i = 0; i < plan->port_count; i++) {
         struct port_state *port = &state->ports[i];
-        const struct ps_bind_options bind = {
-            .host = plan->host, .port = plan->ports[i].port, .share = state->port->instances > 1};
+        const struct ps_bind_options bind = {.host = plan->host,
+                                             .lookup = plan->lookup,
+                                             .port = plan->ports[i].port,
+                                             .share = state->port->instances > 1};
         if (!port->bound && ps_stream_listen(&state->stream, &bind, err) == PS_OK) {
             uint16_t listener = (uint16_t)(state->stream.listener_count - 1);
             port->bound = true;
@@ -292,10 +310,14 @@ static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
                                                    ps_stream_port(&state->stream, listener) & 0xFFFF);
             state->by_listener[listener] = i;
         } else if (!port->bound) {
-            ps_log(PS_LOG_ERROR, state->port->component, "%s; retrying every 3 s", err->text);
+            if (last.length > 0)
+                say_unbound(state, &last);
+            last = *err;
         }
         bound += port->bound;
     }
+    if (last.length > 0 && bound > 0)
+        say_unbound(state, &last);
     return bound;
 }
 
@@ -326,7 +348,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     state->port = port;
     ps_syslog_multi_init(&state->parser, &plan->rules);
     if (ps_stream_init(&state->stream, &stream, port, err) != PS_OK)
-        return ps_err_append(err, "%s", port->component);
+        return PS_FAIL;
     state->ports = calloc(plan->port_count, sizeof *state->ports);
     state->by_listener = calloc(plan->port_count, sizeof *state->by_listener);
     size_t bound = 0;
@@ -338,7 +360,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         bound = bind_ports(state, err);
     if (bound == 0) {
         close_source(plan, state);
-        return ps_err_append(err, "%s", port->component);
+        return PS_FAIL;
     }
     if (bound < plan->port_count)
         state->rebind_ns = ps_clock_now().mono_ns + REBIND_NS;
@@ -373,11 +395,49 @@ static bool drain(const void *plan, void *state_, const struct ps_now *now)
     return ps_stream_drain(&state->stream, now);
 }
 
+static struct ps_bind_options address_of(const struct multiport_plan *plan, size_t index)
+{
+    unsigned port = 0;
+    read_port(plan->port_texts.items[index], &port);
+    return (struct ps_bind_options){.host = plan->host, .port = port};
+}
+
+static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    (void)context;
+    const struct multiport_plan *plan = plan_;
+    struct ps_bind_options listen = address_of(plan, 0);
+    ps_listen_outline(out, &listen, plan->tls.enabled);
+    for (size_t i = 1; i < plan->port_texts.count; i++)
+        fprintf(out, "%s %s", i == 1 ? " and on ports" : "", plan->port_texts.items[i]);
+}
+
+static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
+                    void *argument)
+{
+    const struct multiport_plan *plan = plan_;
+    for (size_t i = 0; i < plan->port_texts.count; i++) {
+        const struct ps_bind_options listen = address_of(plan, i);
+        ps_listen_add(&listen, "ports", add, argument);
+    }
+}
+
+static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    (void)context;
+    const struct multiport_plan *plan = plan_;
+    for (size_t i = 0; i < plan->port_texts.count; i++) {
+        const struct ps_bind_options listen = address_of(plan, i);
+        ps_listen_probe(probe, "host", &listen);
+    }
+}
+
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
     .work = work,
     .tick = tick,
+    .paused = ps_stream_source_paused,
     .drain = drain,
 };
 
@@ -394,5 +454,8 @@ const struct ps_stage_ops ps_source_multiport_syslogtcp = {
     .teardown = teardown,
     .open = open_source,
     .close = close_source,
+    .outline = outline,
+    .listens = listens,
+    .probe = probe,
     .source = &source,
 };

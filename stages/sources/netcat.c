@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/net/listen.h"
+#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/text/charset.h"
 #include "stages/net/stream.h"
 #include "stages/text/scan.h"
 #include "core/utf8.h"
+#include "core/quantity.h"
 
 #define LINE_CHARS_MAX (16 * 1024 * 1024)
 #define WIDE_LINE_CHARS_MAX 32768 /* with UTF-16 and UTF-32 */
@@ -22,6 +25,7 @@ enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4 };
 
 struct netcat_plan {
     const char *host, *encoding;
+    struct ps_lookup *lookup; /* of the host */
     int64_t port, line_chars_max, idle_s;
     uint32_t line_bytes_max; /* what max-line-length can take, or what the memory budget allows */
     bool ack;
@@ -91,7 +95,14 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     struct netcat_plan *plan = plan_;
     plan->line_bytes_max =
         ps_stream_message_max(context, "max-line-length", 4 * (uint64_t)plan->line_chars_max);
-    return ps_charset_find(plan->encoding, &plan->charset, err);
+    if (ps_charset_find(plan->encoding, &plan->charset, err) != PS_OK)
+        return PS_FAIL;
+    return ps_lookup_build(&plan->lookup, plan->host, err);
+}
+
+static void teardown(void *plan)
+{
+    ps_lookup_teardown(((struct netcat_plan *)plan)->lookup);
 }
 
 /* ---- lines ---- */
@@ -132,20 +143,23 @@ static bool decode(struct netcat_state *state, struct ps_batch *batch, bool litt
     return true;
 }
 
-/* Answers a line that is too long. `rows`: lines of this connection in this call, which are answered
- * first. */
-static enum ps_feed refuse_line(struct netcat_state *state, struct ps_connection *connection, uint32_t rows)
+/* Answers a line that is too long, after the lines before it. */
+static enum ps_feed refuse_line(struct netcat_state *state, struct ps_connection *connection,
+                                const char *line, uint32_t length)
 {
-    bool marked = (connection->bits & MARKED) || (state->plan->ack && connection->owed + rows > 0);
-    uint32_t skip = marked ? state->mark_length : 0;
+    static const struct ps_letter_reason reason = {
+        "line-too-long", "longer than max-line-length; the rest of it may not have been read", 0};
+    uint32_t skip = (connection->bits & MARKED) ? state->mark_length : 0;
     connection->farewell = state->too_long + skip;
     connection->farewell_length = state->too_long_length - skip;
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_count(state->port->counters, PS_COUNTER_malformed, 1);
     ps_log(PS_LOG_WARN, state->port->component,
-           "%s sent a line longer than max-line-length = %lld characters, or than the %u bytes that memory "
+           "%s sent a line longer than max-line-length = %lld characters, or than the %s bytes that memory "
            "allows: disconnected",
-           connection->ip_text, (long long)state->plan->line_chars_max, state->plan->line_bytes_max);
+           connection->ip_text, (long long)state->plan->line_chars_max,
+           ps_quantity_print_count(state->plan->line_bytes_max).text);
+    (void)ps_port_deadletter_bytes(state->port, line, length, &reason);
     return PS_FEED_CLOSE;
 }
 
@@ -198,7 +212,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
             break;
         }
         if (is_too_long(state, line, line_length)) {
-            answer = refuse_line(state, connection, batch->count - rows);
+            answer = refuse_line(state, connection, line, line_length);
             break;
         }
         if (ps_batch_add(batch, line, line_length) == NULL) {
@@ -208,7 +222,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
         *used = at = (uint32_t)(end - data);
     }
     if (answer == PS_FEED_MORE && is_already_too_long(state, data + at, length - at))
-        answer = refuse_line(state, connection, batch->count - rows);
+        answer = refuse_line(state, connection, data + at, length - at);
     rows = batch->count - rows;
     if (rows > 0) {
         PS_ASSERT(ps_batch_ticket(batch, origin, rows)); /* adds to the ticket made above */
@@ -221,22 +235,25 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
 static void closed(void *owner, struct ps_connection *connection)
 {
     struct netcat_state *state = owner;
-    if (connection->carry.length > 0) /* a line without its newline: not an event, as in Flume */
-        ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+    ps_stream_unfinished(connection, state->port); /* a line without its newline: not an event, as in Flume */
 }
 
 static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
 
 /* ---- answers ---- */
 
-/* Sends an answer; before the first one of a connection it sends the mark. Returns NULL: the connection is
- * closed. */
+/* Sends an answer; before the first one of a connection it sends the mark, which a farewell that waits then
+ * does not repeat. Returns NULL: the connection is closed. */
 static struct ps_connection *answer_with(struct netcat_state *state, struct ps_connection *connection,
                                          const char *text, size_t length)
 {
     uint64_t origin = ps_connection_origin(connection);
     if (state->mark_length > 0 && !(connection->bits & MARKED)) {
         connection->bits |= MARKED;
+        if (connection->farewell == state->too_long) {
+            connection->farewell += state->mark_length;
+            connection->farewell_length -= state->mark_length;
+        }
         ps_stream_send(&state->stream, connection, state->too_long, state->mark_length);
         if ((connection = ps_stream_find(&state->stream, origin)) == NULL)
             return NULL;
@@ -334,15 +351,46 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .replies = true,
     };
-    const struct ps_bind_options bind = {
-        .host = plan->host, .port = (unsigned)plan->port, .share = port->instances > 1};
+    const struct ps_bind_options bind = {.host = plan->host,
+                                         .lookup = plan->lookup,
+                                         .port = (unsigned)plan->port,
+                                         .share = port->instances > 1};
     if (ps_stream_init(&state->stream, &stream, port, err) == PS_OK) {
         if (ps_transcoder_open(&state->transcoder, &plan->charset, err) == PS_OK &&
             make_answers(state, err) == PS_OK && ps_stream_listen(&state->stream, &bind, err) == PS_OK)
             return PS_OK;
         close_source(plan, state);
     }
-    return ps_err_append(err, "%s", port->component);
+    return PS_FAIL;
+}
+
+static struct ps_bind_options address_of(const struct netcat_plan *plan)
+{
+    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port};
+}
+
+static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    (void)context;
+    const struct netcat_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_outline(out, &listen, false);
+}
+
+static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
+                    void *argument)
+{
+    const struct netcat_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_add(&listen, "port", add, argument);
+}
+
+static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    (void)context;
+    const struct netcat_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_probe(probe, "bind", &listen);
 }
 
 static const struct ps_source_ops source = {
@@ -352,6 +400,7 @@ static const struct ps_source_ops source = {
     .tick = ps_stream_source_tick,
     .accepted = accepted,
     .refused = refused,
+    .paused = ps_stream_source_paused,
     .drain = ps_stream_source_drain,
 };
 
@@ -365,7 +414,11 @@ const struct ps_stage_ops ps_source_netcat = {
     .state_size = sizeof(struct netcat_state),
     .check = check,
     .build = build,
+    .teardown = teardown,
     .open = open_source,
     .close = close_source,
+    .outline = outline,
+    .listens = listens,
+    .probe = probe,
     .source = &source,
 };

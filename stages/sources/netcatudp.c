@@ -5,12 +5,15 @@
 
 #include <string.h>
 
+#include "stages/net/listen.h"
 #include "stages/net/datagrams.h"
+#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/syslog/text.h"
 
 struct netcatudp_plan {
     const char *host, *header;
+    struct ps_lookup *lookup; /* of the host */
     int64_t port, receive_buffer_bytes;
     const struct ps_name *name;
 };
@@ -38,10 +41,14 @@ static const struct ps_option options[] = {
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     (void)context;
-    (void)err;
     struct netcatudp_plan *plan = plan_;
     plan->name = plan->header != NULL ? ps_name_intern(plan->header) : NULL;
-    return PS_OK;
+    return ps_lookup_build(&plan->lookup, plan->host, err);
+}
+
+static void teardown(void *plan)
+{
+    ps_lookup_teardown(((struct netcatudp_plan *)plan)->lookup);
 }
 
 static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -51,13 +58,14 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     state->plan = plan;
     state->port = port;
     const struct ps_bind_options bind = {.host = plan->host,
+                                         .lookup = plan->lookup,
                                          .port = (unsigned)plan->port,
                                          .datagrams = true,
                                          .share = port->instances > 1,
                                          .receive_buffer_bytes = (int)plan->receive_buffer_bytes};
     if (ps_datagrams_init(&state->datagrams, &bind, plan->name != NULL, port, err) == PS_OK)
         return PS_OK;
-    return ps_err_append(err, "%s", port->component);
+    return PS_FAIL;
 }
 
 static void close_source(const void *plan, void *state)
@@ -116,16 +124,54 @@ static enum ps_result work(const void *plan, void *state_, struct ps_batch *batc
     return rows > 0 || batch->full ? PS_DONE : PS_IDLE;
 }
 
+/* A worker wakes once a second anyway: no deadline of its own. */
+static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    ps_datagrams_tick(&((struct netcatudp_state *)state)->datagrams, now);
+    return PS_NEVER;
+}
+
 static bool drain(const void *plan, void *state, const struct ps_now *now)
 {
     (void)plan;
     return ps_datagrams_drain(&((struct netcatudp_state *)state)->datagrams, now);
 }
 
+static struct ps_bind_options address_of(const struct netcatudp_plan *plan)
+{
+    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port, .datagrams = true};
+}
+
+static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    (void)context;
+    const struct netcatudp_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_outline(out, &listen, false);
+}
+
+static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
+                    void *argument)
+{
+    const struct netcatudp_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_add(&listen, "port", add, argument);
+}
+
+static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    (void)context;
+    const struct netcatudp_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_probe(probe, "bind", &listen);
+}
+
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
     .work = work,
+    .tick = tick,
     .drain = drain,
 };
 
@@ -138,7 +184,11 @@ const struct ps_stage_ops ps_source_netcatudp = {
     .plan_size = sizeof(struct netcatudp_plan),
     .state_size = sizeof(struct netcatudp_state),
     .build = build,
+    .teardown = teardown,
     .open = open_source,
     .close = close_source,
+    .outline = outline,
+    .listens = listens,
+    .probe = probe,
     .source = &source,
 };

@@ -2,6 +2,8 @@
  * When a channel is full the source waits, which stops the senders; Flume drops the event. */
 #include "core/stage.h"
 
+#include "stages/net/listen.h"
+#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/net/stream.h"
 #include "stages/syslog/source.h"
@@ -11,6 +13,7 @@
 
 struct syslogtcp_plan {
     const char *host;
+    struct ps_lookup *lookup; /* of the host */
     int64_t port, event_size, idle_s;
     struct ps_syslog_source_options syslog;
     struct ps_tls_options tls;
@@ -61,16 +64,19 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
                              : plan->event_size;
     if (ps_syslog_source_build(&plan->source, &plan->syslog, event_size, false, context, err) != PS_OK)
         return PS_FAIL;
-    if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) != PS_OK) {
-        ps_syslog_source_teardown(&plan->source);
-        return PS_FAIL;
+    if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) == PS_OK) {
+        if (ps_lookup_build(&plan->lookup, plan->host, err) == PS_OK)
+            return PS_OK;
+        ps_tls_server_teardown(plan->server);
     }
-    return PS_OK;
+    ps_syslog_source_teardown(&plan->source);
+    return PS_FAIL;
 }
 
 static void teardown(void *plan_)
 {
     struct syslogtcp_plan *plan = plan_;
+    ps_lookup_teardown(plan->lookup);
     ps_tls_server_teardown(plan->server);
     ps_syslog_source_teardown(&plan->source);
 }
@@ -109,8 +115,8 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
 static void closed(void *owner, struct ps_connection *connection)
 {
     struct syslogtcp_state *state = owner;
-    if (connection->carry.length > 0) /* a message without its newline: not an event, as in Flume */
-        ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+    ps_stream_unfinished(connection,
+                         state->port); /* a message without its newline: not an event, as in Flume */
 }
 
 static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
@@ -131,15 +137,17 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .names = plan->source.client.host_name != NULL,
     };
-    const struct ps_bind_options bind = {
-        .host = plan->host, .port = (unsigned)plan->port, .share = port->instances > 1};
+    const struct ps_bind_options bind = {.host = plan->host,
+                                         .lookup = plan->lookup,
+                                         .port = (unsigned)plan->port,
+                                         .share = port->instances > 1};
     if (ps_stream_init(&state->stream, &stream, port, err) == PS_OK) {
         if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
             return PS_OK;
         ps_stream_fini(&state->stream);
     }
     ps_syslog_single_fini(&state->parser);
-    return ps_err_append(err, "%s", port->component);
+    return PS_FAIL;
 }
 
 static void close_source(const void *plan, void *state_)
@@ -158,11 +166,41 @@ static enum ps_result work(const void *plan, void *state_, struct ps_batch *batc
     return ps_stream_work(&state->stream, batch, now);
 }
 
+static struct ps_bind_options address_of(const struct syslogtcp_plan *plan)
+{
+    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port};
+}
+
+static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    (void)context;
+    const struct syslogtcp_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_outline(out, &listen, plan->tls.enabled);
+}
+
+static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
+                    void *argument)
+{
+    const struct syslogtcp_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_add(&listen, "port", add, argument);
+}
+
+static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    (void)context;
+    const struct syslogtcp_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_probe(probe, "host", &listen);
+}
+
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
     .work = work,
     .tick = ps_stream_source_tick,
+    .paused = ps_stream_source_paused,
     .drain = ps_stream_source_drain,
 };
 
@@ -179,5 +217,8 @@ const struct ps_stage_ops ps_source_syslogtcp = {
     .teardown = teardown,
     .open = open_source,
     .close = close_source,
+    .outline = outline,
+    .listens = listens,
+    .probe = probe,
     .source = &source,
 };

@@ -5,13 +5,16 @@
 
 #include <string.h>
 
+#include "stages/net/listen.h"
 #include "stages/net/datagrams.h"
+#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/net/reverse_names.h"
 #include "stages/syslog/source.h"
 
 struct syslogudp_plan {
     const char *host;
+    struct ps_lookup *lookup; /* of the host */
     int64_t port, receive_buffer_bytes;
     struct ps_syslog_source_options syslog;
     struct ps_syslog_source source;
@@ -47,12 +50,20 @@ static enum ps_status check(const void *plan, const struct ps_context *context)
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct syslogudp_plan *plan = plan_;
-    return ps_syslog_source_build(&plan->source, &plan->syslog, PS_DATAGRAM_BYTES_MAX, true, context, err);
+    if (ps_lookup_build(&plan->lookup, plan->host, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_syslog_source_build(&plan->source, &plan->syslog, PS_DATAGRAM_BYTES_MAX, true, context, err) ==
+        PS_OK)
+        return PS_OK;
+    ps_lookup_teardown(plan->lookup);
+    return PS_FAIL;
 }
 
-static void teardown(void *plan)
+static void teardown(void *plan_)
 {
-    ps_syslog_source_teardown(&((struct syslogudp_plan *)plan)->source);
+    struct syslogudp_plan *plan = plan_;
+    ps_syslog_source_teardown(&plan->source);
+    ps_lookup_teardown(plan->lookup);
 }
 
 static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -63,20 +74,21 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     state->port = port;
     state->client = plan->source.client;
     const struct ps_bind_options bind = {.host = plan->host,
+                                         .lookup = plan->lookup,
                                          .port = (unsigned)plan->port,
                                          .datagrams = true,
                                          .share = port->instances > 1,
                                          .receive_buffer_bytes = (int)plan->receive_buffer_bytes};
     bool peers = state->client.ip_name != NULL || state->client.host_name != NULL;
     if (!ps_syslog_single_init(&state->parser, &plan->source.rules))
-        return ps_err_set(err, "%s: no memory", port->component);
+        return ps_err_set(err, "no memory");
     bool named = state->client.host_name == NULL ||
                  (state->names = ps_reverse_names_create(port->wake_fd, err)) != NULL;
     if (named && ps_datagrams_init(&state->datagrams, &bind, peers, port, err) == PS_OK)
         return PS_OK;
     ps_reverse_names_destroy(state->names);
     ps_syslog_single_fini(&state->parser);
-    return ps_err_append(err, "%s", port->component);
+    return PS_FAIL;
 }
 
 static void close_source(const void *plan, void *state_)
@@ -121,6 +133,13 @@ static enum ps_parsed take(struct syslogudp_state *state, struct ps_batch *batch
     return parsed;
 }
 
+static void bury(struct syslogudp_state *state, struct ps_slice datagram)
+{
+    static const struct ps_letter_reason reason = {"no-priority",
+                                                   "the datagram ends before the number of its priority", 0};
+    (void)ps_port_deadletter_bytes(state->port, datagram.data, datagram.length, &reason);
+}
+
 static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
 {
     (void)plan;
@@ -140,6 +159,8 @@ static enum ps_result work(const void *plan, void *state_, struct ps_batch *batc
         parsed = take(state, batch, datagram, peer);
         if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY)
             break;
+        if (parsed == PS_PARSED_DROPPED)
+            bury(state, datagram);
         dropped += parsed == PS_PARSED_DROPPED;
         ps_datagrams_advance(&state->datagrams);
         if (dropped > PS_BATCH_EVENTS_MAX)
@@ -155,16 +176,54 @@ static enum ps_result work(const void *plan, void *state_, struct ps_batch *batc
     return rows > 0 || batch->full || dropped > 0 ? PS_DONE : PS_IDLE;
 }
 
+/* A worker wakes once a second anyway: no deadline of its own. */
+static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    ps_datagrams_tick(&((struct syslogudp_state *)state)->datagrams, now);
+    return PS_NEVER;
+}
+
 static bool drain(const void *plan, void *state, const struct ps_now *now)
 {
     (void)plan;
     return ps_datagrams_drain(&((struct syslogudp_state *)state)->datagrams, now);
 }
 
+static struct ps_bind_options address_of(const struct syslogudp_plan *plan)
+{
+    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port, .datagrams = true};
+}
+
+static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    (void)context;
+    const struct syslogudp_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_outline(out, &listen, false);
+}
+
+static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
+                    void *argument)
+{
+    const struct syslogudp_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_add(&listen, "port", add, argument);
+}
+
+static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    (void)context;
+    const struct syslogudp_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_probe(probe, "host", &listen);
+}
+
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
     .work = work,
+    .tick = tick,
     .drain = drain,
 };
 
@@ -181,5 +240,8 @@ const struct ps_stage_ops ps_source_syslogudp = {
     .teardown = teardown,
     .open = open_source,
     .close = close_source,
+    .outline = outline,
+    .listens = listens,
+    .probe = probe,
     .source = &source,
 };

@@ -11,7 +11,7 @@
 
 struct plan {
     const char *text;
-    int64_t number, size;
+    int64_t number, size, pause_ms, pause_s, many;
     double ratio;
     bool flag;
     int word;
@@ -46,6 +46,18 @@ static const struct ps_option rows[] = {
      .offset = AT(text),
      .flags = PS_OPTION_NO_EFFECT,
      .help = "nothing"},
+    {.key = "pause",
+     .type = PS_OPTION_INT,
+     .offset = AT(pause_ms),
+     .max = 86400000,
+     .unit = "ms",
+     .flags = PS_OPTION_EXTENSION},
+    {.key = "rest", .type = PS_OPTION_INT, .offset = AT(pause_s), .unit = "s", .flags = PS_OPTION_EXTENSION},
+    {.key = "many",
+     .type = PS_OPTION_INT,
+     .offset = AT(many),
+     .unit = "events",
+     .flags = PS_OPTION_EXTENSION},
     PS_OPTION_END,
 };
 
@@ -138,6 +150,25 @@ static void bad_values_fail_and_all_are_reported(void **state)
     assert_int_equal(fixture->problems.warnings, 1);
 }
 
+static void own_keys_take_units(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(bind(fixture, WORDS("pause", " 1m30s ", "rest", "2000ms", "many", "10k")), PS_OK);
+    assert_int_equal(fixture->plan.pause_ms, 90000);
+    assert_int_equal(fixture->plan.pause_s, 2);
+    assert_int_equal(fixture->plan.many, 10000);
+    assert_int_equal(bind(fixture, WORDS("pause", "250", "rest", "7", "many", "1.5M")), PS_OK);
+    assert_int_equal(fixture->plan.pause_ms, 250);
+    assert_int_equal(fixture->plan.pause_s, 7);
+    assert_int_equal(fixture->plan.many, 1500000);
+    assert_int_equal(fixture->problems.count, 0);
+    static const char *const wrong[][2] = {
+        {"pause", "5us"}, {"pause", "2d"}, {"rest", "1500ms"}, {"rest", "5 seconds"}, {"many", "1.5"},
+        {"many", "5s"},   {"many", ""},    {"number", "1k"}}; /* the last one is Flume's own: digits only */
+    for (size_t i = 0; i < PS_COUNT_OF(wrong); i++)
+        assert_int_equal(bind(fixture, WORDS(wrong[i][0], wrong[i][1])), PS_FAIL);
+}
+
 static void the_rows_own_key_wins_over_aliases(void **state)
 {
     struct fixture *fixture = *state;
@@ -169,8 +200,9 @@ static void sizes_and_numbers(void **state)
     static const struct {
         const char *text;
         int64_t value; /* -1: refused */
-    } sizes[] = {{"0", 0}, {"10", 10}, {"1k", 1024}, {"1 K", 1024}, {"3mb", 3 << 20},    {"1g", 1 << 30},
-                 {"", -1}, {"k", -1},  {"1x", -1},   {"1kk", -1},   {"9999999999g", -1}, {"1b", -1}};
+    } sizes[] = {{"0", 0},          {"10", 10},  {"1k", 1024},     {"1 K", 1024},       {"64KiB", 65536},
+                 {"2MiB", 2 << 20}, {"1ki", -1}, {"3mb", 3 << 20}, {"1g", 1 << 30},     {"", -1},
+                 {"k", -1},         {"1x", -1},  {"1kk", -1},      {"9999999999g", -1}, {"1b", -1}};
     for (size_t i = 0; i < PS_COUNT_OF(sizes); i++) {
         int64_t value = -2;
         bool good = ps_parse_size(sizes[i].text, &value);
@@ -245,6 +277,7 @@ int main(void)
         TEST(defaults),
         TEST(values),
         TEST(bad_values_fail_and_all_are_reported),
+        TEST(own_keys_take_units),
         TEST(the_rows_own_key_wins_over_aliases),
         TEST(maps_take_the_longest_prefix),
         TEST(sizes_and_numbers),

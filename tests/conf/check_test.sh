@@ -29,16 +29,33 @@ a1.sinks.k1.channel = c1
 END
 sed 's/type = seq/type = jms/' "$work/good.properties" >"$work/unsupported.properties"
 { cat "$work/good.properties"; echo "a1.sources.r1.bachSize = 5"; } >"$work/warning.properties"
+sed 's/^a1.sinks = k1/& k2/' "$work/good.properties" >"$work/dropped.properties"
 { cat "$work/good.properties"; echo "a1.penstock.memory.budget = 1k"; } >"$work/budget.properties"
 
 run 0 check -n a1 -f "$work/good.properties"
-says "source r1: seq"; says "workers: "; says "a1: fine"
+says "source r1: seq"; says "memory budget "; says "a1: fine"
 grep -q $'\033' "$work/out" && fail "colours although this is no terminal"
 run 1 check -n a1 -f "$work/unsupported.properties"
 says "unsupported.properties:4: error: a1.sources.r1.type: Flume's source \`jms\` is not supported by penstock yet"
 run 0 check -n a1 -f "$work/warning.properties"
 says "warning.properties:9: warning: a1.sources.r1.bachSize: unknown key, ignored; did you mean batchSize?"
 run 1 check -n a1 -f "$work/warning.properties" --strict
+run 0 check -n a1 -f "$work/dropped.properties"
+says "a1: 1 dropped; the agent would start"
+run 1 check -n a1 -f "$work/dropped.properties" --strict
+# A stage that reports an error and then a warning has said what is wrong: nothing is added.
+{
+    cat "$work/good.properties"
+    echo 'a1.sources.r1.interceptors = i1'
+    echo 'a1.sources.r1.interceptors.i1.type = regex_extractor'
+    echo 'a1.sources.r1.interceptors.i1.regex = (a)'
+    echo 'a1.sources.r1.interceptors.i1.serializers = s1'
+    echo 'a1.sources.r1.interceptors.i1.serializers.s1.typo = x'
+} >"$work/extractor.properties"
+run 0 check -n a1 -f "$work/extractor.properties"
+says "is missing: the header that the group becomes"
+says "unknown key, ignored"
+! grep -q 'refused its configuration' "$work/out" || fail "more than the stage's own error: $(cat "$work/out")"
 run 1 check -n a1 -f "$work/budget.properties"
 says "penstock.memory.budget"
 run 1 check -n a1 -f "$work/nothing.properties"

@@ -94,6 +94,9 @@ static void errors_give_advice(void **state)
         {WORDS("-n", "a1", "-f", "x", "-prov", "com.example.P"), "Java class"},
         {WORDS("-n", "a1", "-f", "x", "-i", "soon"), "seconds"},
         {WORDS("-n", "a1", "-f", "x", "-qqqqqq"), "unknown option"},
+        {WORDS("-n", "a1", "-f", "x", "-D", "a=b"), "write it without the blank: -Da=b"},
+        {WORDS("-n", "a1", "-f", "x", "-Xmx"), "-Xmx: not a heap size; write for example -Xmx512m"},
+        {WORDS("-n", "a1", "-f", "x", "-Xmx12z"), "-Xmx12z: not a heap size"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_command command;
@@ -203,8 +206,8 @@ static void environment_script(void **state)
         "touch must-not-be-run\n");
     ps_env_read(&directory->conf, directory->path);
     assert_int_equal(directory->conf.heap_bytes, INT64_C(2000) << 20);
-    assert_true(reported(directory, 3, "start penstock with -Dflume.monitoring.type=http"));
-    assert_true(reported(directory, 3, "-Dflume.monitoring.port=34545"));
+    assert_true(reported(directory, 3, "start penstock with -Dflume.monitoring.type=..."));
+    assert_true(reported(directory, 3, "-Dflume.monitoring.port=..."));
     assert_true(reported(directory, 3, "-Xmx2000m is used as the memory budget"));
     assert_true(reported(directory, 5, "KAFKA_HOST is not exported"));
     assert_int_equal(directory->conf.problems.count, 4);

@@ -11,10 +11,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char agent[] = "a1.sources = r1\n"
@@ -173,10 +175,12 @@ static void write_text(const char *path, const char *text)
 static void changed_files_are_seen_and_a_backup_helps(void **state)
 {
     (void)state;
-    char directory[] = "/tmp/penstock-load-XXXXXX", path[64], backup[64], clean[64];
+    char directory[] = "/tmp/penstock-load-XXXXXX", path[64], backup[64], clean[64], kept[96];
+    struct stat facts;
     assert_non_null(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/agent.properties", directory);
     snprintf(backup, sizeof backup, "%s/some/backup", directory);
+    snprintf(kept, sizeof kept, "%s/.a1.properties", backup);
     struct ps_command command;
     struct ps_conf *conf;
     struct ps_err err = {.length = 0};
@@ -185,12 +189,32 @@ static void changed_files_are_seen_and_a_backup_helps(void **state)
                          command.arena,
                          "%sa1.sources.r1.interceptors.i1.key = \\ a\\u00e9\\ud83d\\ude00=:#\\\\\n", agent));
     assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_OK);
+    assert_int_not_equal(access(kept, F_OK), 0); /* it does not run yet */
+    assert_int_equal(ps_conf_backup(conf, &command, &err), PS_OK);
+    assert_int_equal(stat(kept, &facts), 0);
+    assert_int_equal(facts.st_mode & 0777, 0600);
     assert_false(ps_conf_changed(conf, &command, &err));
     write_text(path, agent);
     assert_true(ps_conf_changed(conf, &command, &err));
+    struct timespec times[2] = {facts.st_atim,
+                                {.tv_sec = conf->origins[0].modified_ns / 1000000000,
+                                 .tv_nsec = conf->origins[0].modified_ns % 1000000000}};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_true(ps_conf_changed(conf, &command, &err)); /* of the same time, but another length */
+    write_text(path, ps_arena_format(
+                         command.arena,
+                         "%sa1.sources.r1.interceptors.i1.key = \\ a\\u00e9\\ud83d\\ude00=:#\\\\\n", agent));
+    times[1].tv_sec -= 3600;
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_true(ps_conf_changed(conf, &command, &err)); /* an older file was put in its place */
     unlink(path);
     assert_false(ps_conf_changed(conf, &command, &err)); /* deleted: the running agent continues */
     ps_conf_destroy(conf);
+    write_text(path, "a1.sources = r1\n"); /* an error: no channels */
+    assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_FAIL);
+    assert_int_equal(ps_conf_backup(conf, &command, &err), PS_OK); /* which does not touch the good one */
+    ps_conf_destroy(conf);
+    unlink(path);
     assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_OK);
     assert_int_equal(conf->problems.warnings, 2); /* the file is missing; the backup is used */
     const struct ps_conf_part *interceptor = &conf->agent.sources[0].interceptors[0];

@@ -23,7 +23,7 @@ static const char good[] = "a1.sources = r1 r2\n"
                            "a1.sinks.k2.channel = c2\n";
 
 /* `text` with the first `from` replaced by `to`; `from` NULL: unchanged. */
-static struct ps_conf *conf_of(const char *text, const char *from, const char *to)
+static struct ps_conf *conf_load(const char *text, const char *from, const char *to, enum ps_status status)
 {
     struct ps_command command;
     struct ps_conf *conf;
@@ -35,9 +35,15 @@ static struct ps_conf *conf_of(const char *text, const char *from, const char *t
     assert_non_null(found);
     const char *changed = ps_arena_format(command.arena, "%.*s%s%s", (int)(found - text), text,
                                           from != NULL ? to : "", from != NULL ? found + strlen(from) : "");
-    assert_int_equal(ps_conf_load_text(&command, fake_table(), "x", changed, strlen(changed), &conf), PS_OK);
+    if (ps_conf_load_text(&command, fake_table(), "x", changed, strlen(changed), &conf) != status)
+        fail_msg("%s -> %s: the load should %s", from, to, status == PS_OK ? "succeed" : "fail");
     ps_command_fini(&command);
     return conf;
+}
+
+static struct ps_conf *conf_of(const char *text, const char *from, const char *to)
+{
+    return conf_load(text, from, to, PS_OK);
 }
 
 /* Expects that the change of `before` refuses a reload with this text, or, NULL, that it does not. */
@@ -69,6 +75,34 @@ static void mistakes_refuse(void **state)
            "Flume has no channel `memori`"); /* the cause first */
 }
 
+/* A component that is still listed leaves a channel without its last sink or source. */
+static void components_that_move_refuse(void **state)
+{
+    (void)state;
+    expect(good, "k1.channel = c1", "k1.channel = c2",
+           "channel c1 has sources, and loses its last sink: sink k1 took from it and now takes from c2");
+    expect(good, "r1.channels = c1 c2", "r1.channels = c2",
+           "channel c1 has sinks, and loses its last source: source r1 put events into it and does not now");
+}
+
+static void moves_that_cut_no_channel_do_not(void **state)
+{
+    (void)state;
+    expect(good, "r2.channels = c2", "r2.channels = c1", NULL); /* r1 puts into c2 */
+    expect(good, "c1\na1.sinks.k2.type = null\na1.sinks.k2.channel = c2",
+           "c2\na1.sinks.k2.type = null\na1.sinks.k2.channel = c1", NULL); /* exchanged */
+    expect(good, "a1.sinks = k1 k2", "a1.sinks = k2", NULL);               /* removed on purpose */
+    /* c1 has nothing left on either side: it is out of use */
+    expect("a1.sources = r1\na1.channels = c1 c2\na1.sinks = k1\na1.sources.r1.type = seq\n"
+           "a1.sources.r1.channels = c1\na1.channels.c1.type = memory\na1.channels.c2.type = memory\n"
+           "a1.sinks.k1.type = null\na1.sinks.k1.channel = c1\n",
+           "r1.channels = c1\na1.channels.c1.type = memory\na1.channels.c2.type = memory\n"
+           "a1.sinks.k1.type = null\na1.sinks.k1.channel = c1",
+           "r1.channels = c2\na1.channels.c1.type = memory\na1.channels.c2.type = memory\n"
+           "a1.sinks.k1.type = null\na1.sinks.k1.channel = c2",
+           NULL);
+}
+
 static void changes_on_purpose_do_not(void **state)
 {
     (void)state;
@@ -91,14 +125,99 @@ static void mistakes_of_the_start_stay(void **state)
     expect(text, "k9.type = nul", "k9.type = nil", "Flume has no sink `nil`");
     expect(text, "k1 k2 k9", "k1 k9", "Flume has no sink `nul`"); /* now c2 has no sink */
     expect(text, "k1 k2 k9", "k1", NULL);
+    expect(text, "k1.channel = c1", "k1.channel = c2", "loses its last sink"); /* not that of the start */
+}
+
+static const char small[] = "a1.sources = r1\n"
+                            "a1.channels = c1\n"
+                            "a1.sinks = k1\n"
+                            "a1.sources.r1.type = seq\n"
+                            "a1.sources.r1.channels = c1\n"
+                            "a1.sinks.k1.type = null\n"
+                            "a1.sinks.k1.channel = c1\n"
+                            "a1.channels.c1.type = memory\n"
+                            "a1.channels.c1.capacity = 500\n";
+
+/* Expects that the change of `before` leaves nothing that could run, and that this is the problem to say first. */
+static void expect_refusal(const char *before, const char *from, const char *to, const char *what,
+                           size_t causes)
+{
+    size_t count;
+    struct ps_conf *fresh = conf_load(before, from, to, PS_FAIL);
+    struct ps_arena *arena = ps_arena_create();
+    const char *text = ps_problem_text(arena, ps_conf_refusal(fresh, &count));
+    if (strstr(text, what) == NULL)
+        fail_msg("%s -> %s: %s instead of %s", from, to, text, what);
+    assert_int_equal(count, causes);
+    ps_arena_destroy(arena);
+    ps_conf_destroy(fresh);
+}
+
+static void a_refusal_says_its_cause(void **state)
+{
+    (void)state;
+    expect_refusal(small, "capacity = 500", "capacity = 5",
+                   "x:8: dropped: a1.channels.c1.transactionCapacity: is above capacity", 1);
+    expect_refusal(small, "capacity = 500", "transactionCapacity = 5OO",
+                   "x:9: dropped: a1.channels.c1.transactionCapacity: \"5OO\" is not a whole number", 1);
+    expect_refusal(small, "c1.type = memory", "c1.type = memori",
+                   "x:8: dropped: a1.channels.c1.type: Flume has no channel `memori`", 1);
+    expect_refusal(small, "a1.channels = c1", "a1.channels = c1,",
+                   "x:2: dropped: a1.channels: channel \"c1,\"", 1);
+    /* a mistake of a source does not explain that there is no channel */
+    expect_refusal(small, "seq\na1.sources.r1.channels = c1",
+                   "sek\na1.sources.r1.channels = c1\na1.channels.c1.transactionCapacity = x",
+                   "x:6: dropped: a1.channels.c1.transactionCapacity: \"x\"", 1);
+    expect_refusal(small, "a1.channels = c1\n", "", "x: error: a1: the agent has no list of channels; add",
+                   1);
+}
+
+static void nothing_left_has_a_cause_or_a_cure(void **state)
+{
+    (void)state;
+    expect_refusal(small, "seq\na1.sources.r1.channels = c1\na1.sinks.k1.type = null",
+                   "sek\na1.sources.r1.channels = c1\na1.sinks.k1.type = nul",
+                   "x:4: dropped: a1.sources.r1.type: Flume has no source `sek`", 2);
+    /* nor does a warning, unless nothing was dropped */
+    expect_refusal(small, "capacity = 500\n",
+                   "capacity = 5OO\na1.channels.c2.type = memory\na1.sources.r1.type = sek\n"
+                   "a1.sinks.k1.type = nul\n",
+                   "x:11: dropped: a1.sources.r1.type: Flume has no source `sek`", 2);
+    expect_refusal(small, "a1.sources = r1\na1.channels = c1\na1.sinks = k1", "a1.channels = c1",
+                   "x:2: warning: a1.sources.r1: source r1 is configured, but not listed", 2);
+    expect_refusal("a1.channels = c1\na1.channels.c1.type = memory\n", NULL, NULL,
+                   "error: a1: the agent has neither a source nor a sink left; name some in a1.sources", 1);
+}
+
+/* More warnings than a configuration keeps, and then the error. */
+static void an_error_is_kept_behind_many_warnings(void **state)
+{
+    (void)state;
+    struct ps_arena *arena = ps_arena_create();
+    struct ps_problems problems;
+    ps_problems_init(&problems, arena);
+    for (size_t i = 0; i < PS_PROBLEM_MAX + 5; i++)
+        ps_problem_add(&problems, PS_SEVERITY_WARNING, (struct ps_place){"x", 1, "key"}, NULL, "unknown");
+    ps_problem_add(&problems, PS_SEVERITY_ERROR, (struct ps_place){"x", 2, "key"}, NULL, "wrong");
+    ps_problem_add(&problems, PS_SEVERITY_ERROR, (struct ps_place){"x", 3, "key"}, NULL, "wrong, too");
+    assert_int_equal(problems.count, PS_PROBLEM_MAX + 1);
+    assert_string_equal(problems.items[PS_PROBLEM_MAX].what, "wrong");
+    assert_int_equal(problems.held_back, 6);
+    ps_problems_fini(&problems);
+    ps_arena_destroy(arena);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_refuse),
+        cmocka_unit_test(components_that_move_refuse),
+        cmocka_unit_test(moves_that_cut_no_channel_do_not),
         cmocka_unit_test(changes_on_purpose_do_not),
         cmocka_unit_test(mistakes_of_the_start_stay),
+        cmocka_unit_test(a_refusal_says_its_cause),
+        cmocka_unit_test(nothing_left_has_a_cause_or_a_cure),
+        cmocka_unit_test(an_error_is_kept_behind_many_warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

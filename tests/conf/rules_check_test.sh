@@ -75,6 +75,7 @@ END
 run 1 check -n a1 -f agent.properties
 says "agent.properties:7: error: a1.sources.r1.selector.rules.file: route.rules:2:36: bad expression: "
 says "agent.properties:7: error: a1.sources.r1.selector.rules.file: route.rules:4:21: "
+says "agent.properties:7: error: a1.sources.r1.selector.rules.file: route.rules:7:26: channel c3 is none of this source's; add it to the channels of the source"
 says_not "dropped"
 sed -i '2,6d' route.rules
 run 1 check -n a1 -f agent.properties
@@ -93,7 +94,20 @@ run 1 check -n a1 -f agent.properties
 says "route.rules:1:"
 rm route.rules
 run 1 check -n a1 -f agent.properties
-says "cannot read route.rules: No such file or directory"
+says "agent.properties:7: error: a1.sources.r1.selector.rules.file: cannot read route.rules: No such file or directory; it was looked for in the working directory ($work); write the whole path"
+says_not "dropped"
+mkdir elsewhere
+cd elsewhere || exit 1
+run 1 check -n a1 -f "$work/agent.properties"
+says "cannot read route.rules: No such file or directory; it was looked for in the working directory ($work/elsewhere) and beside the agent file ($work); write the whole path"
+cp ../good-route.rules ../route.rules # beside the agent file
+run 0 check -n a1 -f ../agent.properties --strict
+says "selector of source r1: ../route.rules: 2 rules"
+echo 'rule b { when body ~ /[/ drop }' >route.rules # the working directory comes first
+run 1 check -n a1 -f ../agent.properties
+says "selector.rules.file: route.rules:1:"
+cd ..
+rm -r elsewhere route.rules
 mkfifo route.rules
 run 1 check -n a1 -f agent.properties
 says "route.rules"

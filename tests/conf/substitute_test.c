@@ -134,6 +134,8 @@ static void environment_mode(void **state)
     assert_string_equal(result(fixture, "<${PENSTOCK_TEST_A}><${PENSTOCK_TEST_NOT}><${KEY}><${a.b}>"),
                         "<env-a><><key wins, as in 1.11><${a.b}>");
     assert_string_equal(result(fixture, "${env:PENSTOCK_TEST_A}"), "env-a");
+    /* Flume's pattern has no colon: only a name alone becomes nothing */
+    assert_string_equal(result(fixture, "${env:PENSTOCK_TEST_NOT}"), "${env:PENSTOCK_TEST_NOT}");
 }
 
 static void cycles_are_reported(void **state)

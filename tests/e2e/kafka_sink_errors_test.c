@@ -1,6 +1,6 @@
-/* Every produce error that a broker may return, at the first, a middle and the last request of a burst: no
- * event is lost or duplicated, and the order is kept. The embedded broker does not append what it refuses, so
- * each case is exact. */
+/* Every produce error that a broker may return, at the first, a middle and the last request of a burst, once and again
+ * and again: no event is lost or duplicated, and the order is kept. The embedded broker does not append what it refuses,
+ * so each case is exact. */
 #include "stages/kafka/errors.h"
 #include "tests/support/kafka/sink.h"
 
@@ -9,6 +9,7 @@
 #define LEASES 4U
 #define EVENTS 25U
 #define REQUESTS ((int)LEASES) /* one lease per request */
+#define PERSISTENT 7           /* a request of 25 is halved until one event is left, which is blamed */
 
 static bool is_broker_error(const struct ps_kafka_error *error)
 {
@@ -16,13 +17,15 @@ static bool is_broker_error(const struct ps_kafka_error *error)
            strcmp(error->meaning, "not an answer to produce") != 0;
 }
 
-/* A request of at most 25 records, so that a burst of 100 is four; the error hits the one at `position`. */
-static void burst_with_error(struct ps_test_kafka_sink *kafka, int code, int position)
+/* A request of at most 25 records, so that a burst of 100 is four; the error hits the one at `position`, and so many
+ * (`times`) in all from there on. */
+static void burst_with_error(struct ps_test_kafka_sink *kafka, int code, int position, int times)
 {
-    rd_kafka_resp_err_t answers[REQUESTS] = {RD_KAFKA_RESP_ERR_NO_ERROR};
-    answers[position] = (rd_kafka_resp_err_t)code;
-    rd_kafka_mock_push_request_errors_array(kafka->cluster.handle, PS_TEST_PRODUCE, (size_t)position + 1,
-                                            answers);
+    rd_kafka_resp_err_t answers[REQUESTS + PERSISTENT] = {RD_KAFKA_RESP_ERR_NO_ERROR};
+    for (int i = 0; i < times; i++)
+        answers[position + i] = (rd_kafka_resp_err_t)code;
+    rd_kafka_mock_push_request_errors_array(kafka->cluster.handle, PS_TEST_PRODUCE,
+                                            (size_t)(position + times), answers);
     ps_test_kafka_sink_send(kafka, LEASES, EVENTS);
     ps_test_kafka_sink_wait(kafka, 10000);
     rd_kafka_mock_clear_request_errors(kafka->cluster.handle, PS_TEST_PRODUCE);
@@ -30,43 +33,54 @@ static void burst_with_error(struct ps_test_kafka_sink *kafka, int code, int pos
     kafka->lease_count = 0;
 }
 
-static void run_position(int position)
+static void run_position(int position, int times)
 {
     struct ps_test_kafka_sink kafka;
+    uint64_t blamed = 0;
     ps_test_kafka_sink_start(&kafka, 1, "errors", 1,
                              PS_KEYS("kafka.producer.batch.num.messages", "25", "kafka.producer.linger.ms",
                                      "20", "kafka.producer.retry.backoff.ms", "10"));
     kafka.haste = 50;
-    burst_with_error(&kafka, 0, 0); /* connect first */
+    burst_with_error(&kafka, 0, 0, 1); /* connect first */
+    unsigned tried = 0;                /* outcomes */
     for (size_t i = 0; i < ps_kafka_error_count; i++) {
-        if (!is_broker_error(&ps_kafka_errors[i]))
-            continue;
+        bool blames =
+            ps_kafka_errors[i].outcome == PS_KAFKA_SPLIT || ps_kafka_errors[i].outcome == PS_KAFKA_BLAME;
+        unsigned outcome = 1U << ps_kafka_errors[i].outcome;
+        if (!is_broker_error(&ps_kafka_errors[i]) || (times > 1 && !blames && (tried & outcome) != 0))
+            continue; /* one code of those that only cost rests */
+        tried |= outcome;
         print_message("%s at request %d\n", ps_kafka_errors[i].name, position);
-        burst_with_error(&kafka, ps_kafka_errors[i].code, position);
+        burst_with_error(&kafka, ps_kafka_errors[i].code, position, times);
+        /* one that lasts is found to be the fault of one event, which counts once */
+        blamed += times == PERSISTENT && blames;
+        assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), blamed);
     }
     ps_test_kafka_sink_verify(&kafka, false);
-    assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), 0);
     /* only errors after which the library does not know the result count as possible duplicates */
-    assert_in_range(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_duplicated), 0, EVENTS);
+    assert_in_range(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_duplicated), 0, EVENTS * (unsigned)times);
     ps_test_kafka_sink_stop(&kafka);
 }
 
 static void test_first_request(void **state)
 {
     (void)state;
-    run_position(0);
+    run_position(0, 1);
+    run_position(0, PERSISTENT);
 }
 
 static void test_middle_request(void **state)
 {
     (void)state;
-    run_position(2);
+    run_position(2, 1);
+    run_position(2, PERSISTENT);
 }
 
 static void test_last_request(void **state)
 {
     (void)state;
-    run_position(3);
+    run_position(3, 1);
+    run_position(3, PERSISTENT);
 }
 
 int main(void)

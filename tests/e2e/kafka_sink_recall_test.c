@@ -4,6 +4,30 @@
 
 #define TOO_LARGE RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
 
+/* Offers `leases` leases as the sink takes them, until an event is refused. Returns how many were not offered: while the
+ * sink looks for the event to blame it takes none, so they cannot all be sent first. */
+static unsigned send_until_refused(struct ps_test_kafka_sink *kafka, unsigned leases, uint32_t count)
+{
+    for (int i = 0; i < 10000 && ps_test_kafka_sink_counter(kafka, PS_COUNTER_refused) == 0; i++) {
+        if (kafka->waiting == NULL && leases > 0) {
+            kafka->waiting = ps_test_kafka_sink_lease(kafka, count, 32);
+            leases--;
+        }
+        ps_test_kafka_sink_turn(kafka);
+    }
+    return leases;
+}
+
+/* Asserts that the topic has events 0 .. n-1 in order and not event n, which was refused. */
+static void assert_prefix(const struct ps_test_kafka_sink *kafka, uint64_t least, uint64_t below)
+{
+    struct ps_test_records records = ps_test_records_read(kafka->cluster.bootstrap, kafka->topic, 1, least);
+    assert_in_range(records.count, least, below - 1);
+    for (size_t i = 0; i < records.count; i++)
+        assert_int_equal(strtoull(records.items[i].value, NULL, 10), i);
+    ps_test_records_free(&records);
+}
+
 /* Requests are refused as too large until they contain one event: it is blamed, logged, and retried; no event
  * after it is sent meanwhile. */
 static void test_refused_event_holds_the_rest(void **state)
@@ -14,18 +38,20 @@ static void test_refused_event_holds_the_rest(void **state)
     ps_test_kafka_sink_start(&kafka, 1, "poison", 1, PS_KEYS("kafka.producer.linger.ms", "20"));
     ps_test_kafka_sink_send(&kafka, 1, 10);
     ps_test_kafka_sink_wait(&kafka, 10000);
-    for (size_t i = 0; i < PS_COUNT_OF(answers); i++) /* each new producer sends one record, then the rest */
+    for (size_t i = 0; i < PS_COUNT_OF(answers); i++) /* so that a part of the events before it arrives */
         answers[i] = i % 2 == 0 ? TOO_LARGE : RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_mock_push_request_errors_array(kafka.cluster.handle, PS_TEST_PRODUCE, PS_COUNT_OF(answers),
                                             answers);
-    ps_test_kafka_sink_send(&kafka, 4, 16);
-    for (int i = 0; i < 10000 && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused) == 0; i++)
-        ps_test_kafka_sink_turn(&kafka);
+    unsigned left = send_until_refused(&kafka, 4, 16);
     assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), 1);
-    assert_int_equal(kafka.stage.done_count, 1);
+    assert_true(kafka.stage.done_count < kafka.lease_count);
+    assert_prefix(&kafka, 10, 10 + 4 * 16);
     assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_RollbackCount) >=
                 3); /* halved, more than once */
     rd_kafka_mock_clear_request_errors(kafka.cluster.handle, PS_TEST_PRODUCE);
+    for (int i = 0; i < 10000 && kafka.waiting != NULL; i++)
+        ps_test_kafka_sink_turn(&kafka);
+    ps_test_kafka_sink_send(&kafka, left, 16);
     ps_test_kafka_sink_wait(&kafka, 15000);
     ps_test_kafka_sink_verify(&kafka, false);
     assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), 1);

@@ -63,7 +63,7 @@ static void test_dropped_events_are_committed(void **state)
     (void)state;
     const char *program = getenv("PENSTOCK");
     if (program == NULL || access(program, X_OK) != 0)
-        skip();
+        ps_test_skip("there is no program at $PENSTOCK");
     struct ps_test_cluster cluster;
     ps_test_cluster_start(&cluster, 1);
     const char *bootstrap = cluster.bootstrap;

@@ -6,20 +6,31 @@
 #include "tests/support/kafka/member.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
-#define RECORDS 40000U
+#define RECORDS_MAX 200000U
 #define CHUNK 1000U
 #define PARTITIONS 4
 
-/* Sends all records over about eighteen seconds. */
-static void *load(void *topic)
+/* Records come until the last change of the group is over: were they all read before it, the second member would stop
+ * while the group forms anew, and the embedded cluster refuses commits then. */
+static struct load {
+    const char *topic;
+    atomic_bool enough;
+    _Atomic uint32_t sent;
+} load;
+
+static void *send_load(void *unused)
 {
-    for (uint32_t first = 0; first < RECORDS; first += CHUNK) {
-        ps_test_kafka_send(
-            ps_test_cluster.bootstrap,
-            &(struct ps_test_sent){
-                .topic = topic, .first = first, .count = CHUNK, .size = 100, .partitions = PARTITIONS});
+    (void)unused;
+    while (!load.enough && load.sent < RECORDS_MAX) {
+        ps_test_kafka_send(ps_test_cluster.bootstrap, &(struct ps_test_sent){.topic = load.topic,
+                                                                             .first = load.sent,
+                                                                             .count = CHUNK,
+                                                                             .size = 100,
+                                                                             .partitions = PARTITIONS});
+        load.sent += CHUNK;
         usleep(400000);
     }
     return NULL;
@@ -40,7 +51,7 @@ static void cycle(struct ps_test_member **members, size_t count)
 /* How many different records came. */
 static size_t received(struct ps_test_member **members)
 {
-    static unsigned char seen[RECORDS];
+    static unsigned char seen[RECORDS_MAX];
     static size_t looked[2], unique;
     if (members == NULL) {
         memset(seen, 0, sizeof seen);
@@ -71,6 +82,19 @@ static void assert_order(const struct ps_test_member *member)
     assert_true(back <= PARTITIONS * 3);
 }
 
+/* Whether the member has read from every partition since it had `before` records. */
+static bool reads_all(const struct ps_test_member *member, size_t before)
+{
+    bool reads[PARTITIONS] = {false};
+    unsigned count = 0;
+    for (size_t i = before; i < member->received_count; i++) {
+        bool *one = &reads[member->received[i].partition];
+        count += !*one;
+        *one = true;
+    }
+    return count == PARTITIONS;
+}
+
 static void run(const char *topic, const char *group, const char *strategy)
 {
     pthread_t thread;
@@ -78,7 +102,8 @@ static void run(const char *topic, const char *group, const char *strategy)
                           NULL};
     struct ps_test_member *members[2] = {NULL, NULL};
     ps_test_topic(topic, PARTITIONS);
-    assert_int_equal(pthread_create(&thread, NULL, load, (void *)(uintptr_t)topic), 0);
+    load = (struct load){.topic = topic};
+    assert_int_equal(pthread_create(&thread, NULL, send_load, NULL), 0);
 
     members[0] = ps_test_member_create(ps_test_cluster.bootstrap, group, keys);
     members[0]->hold = true;
@@ -100,11 +125,16 @@ static void run(const char *topic, const char *group, const char *strategy)
         left = stage->ops->source->drain(stage->plan, stage->state, &stage->now);
     }
     assert_true(left);
-    received(NULL);
-    while (received(members) < RECORDS && ps_clock_now().mono_ns < until)
+    size_t before = members[1]->received_count;
+    while (!reads_all(members[1], before) && ps_clock_now().mono_ns < until)
         cycle(members, 2);
+    assert_true(reads_all(members[1], before));
+    load.enough = true;
     pthread_join(thread, NULL);
-    ps_test_members_check(members, 2, RECORDS);
+    received(NULL);
+    while (received(members) < load.sent && ps_clock_now().mono_ns < until)
+        cycle(members, 2);
+    ps_test_members_check(members, 2, load.sent);
     for (size_t i = 0; i < 2; i++)
         assert_order(members[i]);
     members[1]->hold = false;
@@ -112,7 +142,7 @@ static void run(const char *topic, const char *group, const char *strategy)
     assert_true(ps_test_member_drain(members[1], 10000));
     for (int32_t partition = 0; partition < PARTITIONS; partition++)
         assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, group, topic, partition),
-                         RECORDS / PARTITIONS);
+                         load.sent / PARTITIONS);
     for (size_t i = 0; i < 2; i++)
         ps_test_member_destroy(members[i]);
 }

@@ -3,6 +3,8 @@
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 
+#include <stdio.h>
+
 static void fill(const char *topic, uint32_t first, uint32_t count)
 {
     ps_test_topic(topic, 1);
@@ -31,10 +33,37 @@ static void test_regex(void **state)
     assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-regex", "logs.db-2", 0), 10);
 }
 
+/* A pattern matches no internal topics unless the file says so; a topic that is named is read, as Java's client does. */
+static void test_internal_topics(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *value, *more_key, *more_value;
+        size_t count;
+    } cases[] = {
+        {"kafka.topics.regex", "__c.*|internal-.*", "kafka.consumer.group.id", "g-internal-0", 10},
+        {"kafka.topics.regex", "__c.*|internal-.*", "kafka.consumer.exclude.internal.topics", "false", 20},
+        {"kafka.topics", "__consumer_offsets", "kafka.consumer.group.id", "g-internal-2", 10},
+    };
+    fill("internal-not", 0, 10);
+    fill("__consumer_offsets", 10, 10);
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char group[32];
+        snprintf(group, sizeof group, "g-internal-%zu", i);
+        struct ps_test_member *member = ps_test_member_create(
+            ps_test_cluster.bootstrap, group,
+            PS_KEYS(cases[i].key, cases[i].value, cases[i].more_key, cases[i].more_value));
+        assert_int_equal(ps_test_members_run(&member, 1, cases[i].count, 30000), cases[i].count);
+        assert_int_equal(ps_test_members_run(&member, 1, SIZE_MAX, 1000), cases[i].count);
+        ps_test_member_destroy(member);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_regex),
+        cmocka_unit_test(test_internal_topics),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

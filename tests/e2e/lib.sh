@@ -23,6 +23,16 @@ fail() { # WHAT: prints it and the last lines of each output, and ends the scrip
     exit 1
 }
 
+grouped() { # NUMBER: prints it as the program does in texts for people: 1,234,567
+    sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<"$1"
+}
+
+has() { # PROGRAM PART: whether the program is there; if not, ./test.sh counts PART as skipped
+    command -v "$1" >/dev/null && return
+    echo "SKIP PART: $2: no $1"
+    return 1
+}
+
 await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 30 s
     local what=$1 i
     shift

@@ -148,4 +148,6 @@ if command -v script >/dev/null; then
     grep -q $'\033\\[32m' "$work/tty" || fail "no colour on a terminal"
     NO_COLOR=1 TERM=xterm script -qec "$run" /dev/null >"$work/tty" </dev/null || fail "on a terminal"
     ! grep -q $'\033\\[32m' "$work/tty" || fail "colour in spite of NO_COLOR"
+else
+    echo "SKIP PART: terminal: no script"
 fi

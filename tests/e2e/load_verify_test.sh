@@ -130,7 +130,7 @@ echo "ok: faults before the agent, found behind it"
 kill -TERM $agent
 wait $agent || fail "the agent ended with $?"
 unset "children[$agent]"
-grep -q "events accepted $((events + 1000)), delivered $((2 * (events + 1000))), dropped 0" "$work/agent.err" ||
+grep -q "events accepted $(grouped $((events + 1000))), delivered $(grouped $((2 * (events + 1000)))), dropped 0" "$work/agent.err" ||
     fail "wrong account of the agent: $(grep 'stopped:' "$work/agent.err")"
 
 # Chooses a rolled file with at least 400 events.
@@ -243,6 +243,10 @@ lost=$(dropped)
 ((lost > 0)) || fail "nothing was dropped"
 await "not all received events are accepted" metric_is SOURCE.r1 EventAcceptedCount $((8000 - lost))
 await "not all drained" metric_is SINK.k1 EventDrainSuccessCount $((8000 - lost))
+kill -TERM $agent
+wait $agent || fail "the agent of datagrams: exit $?"
+unset "children[$agent]"
+grep -q "WARN.*stopped: .*, dropped by the kernel (UDP) $(grouped "$lost"), dead letters 0\$" "$work/datagrams.err" || fail "the last line does not have the kernel's drops"
 code=0
 "$PENSTOCK" verify --from "file://$work/datagrams" --manifest "$work/datagrams.manifest" --json >"$work/datagrams.json" \
     2>"$work/datagrams-verify.err" || code=$?

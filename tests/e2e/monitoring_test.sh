@@ -33,6 +33,21 @@ logged() { grep -qF -- "$2" "$work/$1.err"; } # NAME TEXT
 status() { curl -s -o "$work/body" -w '%{http_code}' --noproxy '*' --max-time 10 "$@" || true; }
 healthy() { [[ $(status "$1/healthz") == 200 ]]; } # URL
 
+# ---- tail before the agent: with -w it waits for that, too ----
+early_port=$(free_port)
+code=0
+"$PENSTOCK" tail c1 -n 1 -u "http://127.0.0.1:$early_port" >"$work/tail" 2>&1 || code=$?
+((code == 2)) || fail "tail without an agent: exit $code"
+"$PENSTOCK" tail c1 -n 1 -w 30 -u "http://127.0.0.1:$early_port" >"$work/early" 2>&1 &
+early=$!
+children[$early]=1
+sleep 0.5
+agent_start early -Dflume.monitoring.type=http "-Dflume.monitoring.port=$early_port"
+wait "$early" || fail "tail -w before the agent: exit $?: $(cat "$work/early")"
+unset "children[$early]"
+[[ $(wc -l <"$work/early") == 1 ]] || fail "tail -w before the agent shows $(cat "$work/early")"
+agent_stop
+
 # ---- a misspelt type: the agent runs, without metrics ----
 agent_start misspelt -Dflume.monitoring.type=htp
 await 'no warning about htp' logged misspelt '-Dflume.monitoring.type: htp is not known: there are no metrics; did you mean http?'
@@ -48,6 +63,8 @@ holder=$agent
 agent_start waits -Dflume.monitoring.type=http "-Dflume.monitoring.port=$port"
 await 'no error about the port' logged waits "port $port (flume.monitoring.port): Address already in use; it tries again every 3 s"
 "$PENSTOCK" tail c1 -n 1 -w 20 -u "$url" >"$work/tail" || fail "tail: exit $?"
+"$PENSTOCK" tail c1 -u "$url" >"$work/tail" || fail "tail: exit $?"
+[[ $(wc -l <"$work/tail") == 10 ]] || fail "tail shows not 10 events, but $(cat "$work/tail")"
 second=$agent
 agent=$holder
 agent_stop

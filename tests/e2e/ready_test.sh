@@ -48,6 +48,11 @@ await "the stall shows" is_stalled
 metrics_have 'penstock_component_up{kind="sink",component="k1"} 0' || fail "component_up"
 kill -TERM "$agent"
 await "it drains" grep -q "stopping: no new input" "$work/agent.err"
+is_stopping() { [[ $(curl -s "$url/readyz") == *"the agent is stopping"* ]]; }
+await "/readyz says that it stops" is_stopping
+[[ $(curl -s "$url/livez") == ok ]] || fail "/livez while it drains"
+metrics_have 'penstock_source_events_accepted_total{component="r1"} 50' || fail "metrics while it drains"
+sleep 0.6
 kill -TERM "$agent"
 expect_exit 3
 grep -q "told to stop a second time" "$work/agent.err" || fail "the second signal is not said"
@@ -57,4 +62,16 @@ start 200
 await "events to deliver" metrics_have 'penstock_source_events_accepted_total{component="r1"} 50'
 kill -TERM "$agent"
 expect_exit 3
+
+# timeout(1) sends SIGTERM to its child and at once to the whole group: that is one wish, and the agent waits for delivery.
+: >"$work/agent.err"
+start 1500
+await "events to deliver" metrics_have 'penstock_source_events_accepted_total{component="r1"} 50'
+began_ms=${EPOCHREALTIME/./}
+kill -TERM "$agent"
+kill -INT "$agent"
+expect_exit 3
+waited_ms=$(((${EPOCHREALTIME/./} - began_ms) / 1000))
+((waited_ms >= 1400)) || fail "two signals at once ended the drain after $waited_ms ms of 1500"
+! grep -q "second time" "$work/agent.err" || fail "two signals of one stop count as two"
 echo ok

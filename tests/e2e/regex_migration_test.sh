@@ -66,6 +66,7 @@ run() { # NAME: runs the example with file sinks instead of loggers
     wait "$agent" || fail "$name: exit $?"
     agent=
 }
+cp conf/examples/regex.rules "$work/" # beside the agent file, which is not the working directory
 run regex-chain
 run regex-rules
 

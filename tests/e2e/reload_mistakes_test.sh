@@ -56,15 +56,27 @@ mistakes=(
     "a sink of no type|s/k2.type = null/k2.type = loger/|Flume has no sink \`loger\`; did you mean logger?"
     "a sink without its key|/k1.sink.directory/d|a1.sinks.k1.sink.directory: is required and missing"
     "a sink with another channel|s/k1.channel = c1/k1.channel = c9/|channel \"c9\" is not declared"
+    "a sink moved: its channel has none|s/k1.channel = c1/k1.channel = c2/|a1.sinks.k1.channel: channel c1 has sources, and loses its last sink: sink k1 took from it and now takes from c2; give c1 another sink"
+    "a source moved: its channel has none|s/r1.channels = c1 c2/r1.channels = c2/|a1.sources.r1.channels: channel c1 has sinks, and loses its last source: source r1 put events into it and does not now; give c1 another source"
     "a channel of no type|s/c1.type = memory/c1.type = memry/|Flume has no channel \`memry\`; did you mean memory?"
     "a capacity below the transaction's|s/capacity = 1000/capacity = 10/|transactionCapacity (100) is above capacity (10)"
     "a capacity that is no number|s/capacity = 1000/capacity = 10k/|\"10k\" is not a whole number"
     "a new sink with a mistake, in a new channel|s/^a1.channels = .*/& c4/;s/^a1.sinks = .*/& k4/;\$a a1.channels.c4.type = memory\\na1.sinks.k4.type = nul\\na1.sinks.k4.channel = c4|Flume has no sink \`nul\`; did you mean null?"
+    "a source on another one's port|s/r2.type = seq/r2.type = netcat\\na1.sources.r2.bind = 0.0.0.0\\na1.sources.r2.port = $port/|a1.sources.r2.port: listens on 0.0.0.0:$port (TCP), as source r1 does; set another port or address"
+    "a list with another one's port|s/r2.type = seq/r2.type = multiport_syslogtcp\\na1.sources.r2.ports = 0 $port/|a1.sources.r2.ports: listens on *:$port (TCP), as source r1 does"
+    "a list with one port twice|s/r2.type = seq/r2.type = multiport_syslogtcp\\na1.sources.r2.ports = 5140 5140/|a1.sources.r2.ports: listens on *:5140 (TCP), as it does already; name each port once"
+    "a source that moves to the metrics server's port|s/port = $port/port = $metrics_port/|a1.sources.r1.port: listens on 127.0.0.1:$metrics_port (TCP), as the metrics server (-Dflume.monitoring.port) does"
+    "a directory that is not there|s#sink.directory = .*#sink.directory = $work/gone#|sink k1: sink.directory: directory $work/gone: No such file or directory; create it"
+    "a directory that is a file|s#sink.directory = .*#sink.directory = $work/agent.err#|sink k1: sink.directory: directory $work/agent.err: Not a directory; set a directory"
+    "an address of another machine|s/r1.host = .*/r1.host = 192.0.2.1/|source r1: host: cannot listen on 192.0.2.1:$port (TCP): this machine does not have that address: use one of its addresses"
+    "a host name that does not resolve|s/r1.host = .*/r1.host = nohost.invalid/|source r1: host: cannot resolve host nohost.invalid: "
+    "a new source at an address of another machine|s/^a1.sources = .*/& r4/;\$a a1.sources.r4.type = netcat\\na1.sources.r4.bind = 192.0.2.1\\na1.sources.r4.port = 0\\na1.sources.r4.channels = c2|source r4: bind: cannot listen on 192.0.2.1:0 (TCP): this machine does not have that address"
+    "a new source with a program that is not there|s/^a1.sources = .*/& r4/;\$a a1.sources.r4.type = exec\\na1.sources.r4.command = no-such-program -v\\na1.sources.r4.channels = c2|source r4: program no-such-program: No such file or directory; install it"
     "a key of penstock's own|s/drain.timeout = .*/drain.timeout = soon/|a1.penstock.drain.timeout: \"soon\" is not a whole number"
 )
 
 good 0 >"$file"
-"$PENSTOCK" agent -n a1 -f "$file" -i 3600 -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
+"$PENSTOCK" agent -n a1 -f "$file" -i 3600 -b "$work/backup" -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
     -Dpenstock.monitoring.host=127.0.0.1 2>"$work/agent.err" &
 agent=$!
 children[$agent]=1
@@ -122,14 +134,49 @@ for row in "${mistakes[@]}"; do
     fi
 done
 
-# A file that is again what runs is well, too.
+# What leaves nothing that could run is an error as a whole: the cause is said, not the consequence.
+wholes=(
+    "no valid channel: capacities|s/capacity = 1000/capacity = 10/;s/^a1.channels.c2.type.*/&\\na1.channels.c2.capacity = 10/|a1.channels.c1.transactionCapacity: transactionCapacity (100) is above capacity (10): raise capacity"
+    "no valid channel: types|s/\\(channels.c..type\\) = memory/\\1 = memry/|a1.channels.c1.type: Flume has no channel \`memry\`; did you mean memory?"
+    "neither a source nor a sink|s/\\(sources.r..type\\) = .*/\\1 = sequ/;s/\\(sinks.k..type\\) = .*/\\1 = nul/|a1.sources.r1.type: Flume has no source \`sequ\`"
+    "no list of channels|s/^a1.channels = /a1.channel = /|a1: the agent has no list of channels; add the line a1.channels = ..."
+)
+for row in "${wholes[@]}"; do
+    kind=${row%%|*}
+    said=${row##*|}
+    script=${row#*|}
+    script=${script%|*}
+    good $reloads | sed "$script" >"$file"
+    failed=$((failed + 1))
+    kill -HUP "$agent"
+    await "$kind: refused" is 'penstock_reloads_total{result="failed"}' $failed
+    for place in "$(curl -s "$url/readyz")" "$(tail -n 1 "$work/agent.err")"; do
+        [[ $place == *"$file"*": error: $said"* ]] || fail "$kind: $place"
+    done
+    [[ $kind == *list* ]] || curl -s "$url/readyz" | grep -qE ": $file:[0-9]+: error: " || fail "$kind: no line"
+done
+
+# A file that is again what runs is well, too. The backup has what runs, not what was refused.
 good $reloads | sed 's/k2.type = null/k2.type = loger/' >"$file"
 kill -HUP "$agent"
 await "one more mistake" is penstock_configuration_reload_successful 0
+grep -qx "a1.sinks.k2.type=null" "$work/backup/.a1.properties" || fail "the backup has the mistake"
+grep -qx "a1.penstock.drain.timeout=$((20000 + reloads))" "$work/backup/.a1.properties" || fail "the backup is not what runs"
 good $reloads >"$file"
 kill -HUP "$agent"
 await "back to what runs" is penstock_configuration_reload_successful 1
 ready || fail "back to what runs: not ready"
+
+# What only opening would show has the line of its key, too.
+good $reloads | sed "s#sink.directory = .*#sink.directory = $work/gone#" >"$file"
+kill -HUP "$agent"
+await "a directory that is not there" is penstock_configuration_reload_successful 0
+failed=$((failed + 1))
+curl -s "$url/readyz" | grep -qF "$file:$(grep -n sink.directory "$file" | cut -d: -f1): error: sink k1: sink.directory: " ||
+    fail "no line: $(curl -s "$url/readyz")"
+good $reloads >"$file"
+kill -HUP "$agent"
+await "the directory that runs" is penstock_configuration_reload_successful 1
 
 # A component that is removed from its list was removed on purpose, also when its keys stay.
 good $reloads | sed 's/^a1.sources = .*/a1.sources = r1/' >"$file"
@@ -161,6 +208,26 @@ kill -HUP "$agent"
 await "k1 is back" is 'penstock_reloads_total{result="ok"}' $((reloads + 4))
 await "everything in c1 is delivered" delivered $sent
 
+# A port that this agent has is no mistake, nor are brokers that do not answer: nobody waits for them.
+exec 3>&-
+port_5=$(free_port)
+with_kafka() { # BROKERS: what runs, with r1 changed, and a flow to Kafka
+    good $((reloads + 1)) | sed 's/^a1.sources = .*/& r5/;s/^a1.channels = .*/& c5/;s/^a1.sinks = .*/& k5/'
+    printf 'a1.sources.r1.eventSize = 4000\na1.sources.r5.type = netcat\na1.sources.r5.bind = localhost\na1.sources.r5.port = %d\n' "$port_5"
+    printf 'a1.sources.r5.channels = c5\na1.channels.c5.type = memory\na1.sinks.k5.channel = c5\na1.sinks.k5.kafka.topic = t\n'
+    printf 'a1.sinks.k5.type = org.apache.flume.sink.kafka.KafkaSink\na1.sinks.k5.kafka.bootstrap.servers = %s\n' "$1"
+}
+for brokers in "127.0.0.1:$(free_port)" "nohost.invalid:9092"; do
+    reloads=$((reloads + 1))
+    with_kafka "$brokers" >"$file"
+    kill -HUP "$agent"
+    await "brokers $brokers" is 'penstock_reloads_total{result="ok"}' $((reloads + 4))
+    is 'penstock_component_up{kind="source",component="r1"}' 1 || fail "brokers $brokers: r1 is gone"
+done
+exec 3<>"/dev/tcp/127.0.0.1/$port"
+send
+await "an event on the port that was changed" delivered $sent
+
 kill -TERM "$agent"
 code=0
 wait "$agent" || code=$?
@@ -184,7 +251,7 @@ done
 "$PENSTOCK" agent -n a1 -f "$file" 2>"$work/start.err" &
 agent=$!
 children[$agent]=1
-await "a start with mistakes" grep -q "sink k1 (null) from channel c1" "$work/start.err"
+await "a start with mistakes" grep -q "sink k1 (null); from c1" "$work/start.err"
 [[ $(grep -cE "dropped: a1.sinks.x[0-9]+.type: Flume has no sink" "$work/start.err") -eq 15 ]] || fail "not every mistake is named"
 kill -TERM "$agent"
 wait "$agent" || fail "exit status $?"

@@ -21,7 +21,7 @@ echo "one page"
 render "$sample" "$work/out.html"
 grep -q '812,000' "$work/out.html" || fail "the answer is not on the page"
 grep -qi '<script' "$work/out.html" && fail "the page has a script"
-for section in throughput-latency latency-percentiles timeline limits scaling projection trials machine; do
+for section in verdicts throughput-latency latency-percentiles timeline limits scaling projection trials machine; do
     grep -q "<section id=\"$section\"" "$work/out.html" || fail "no section $section"
 done
 grep -q 'Not measured' "$work/out.html" && fail "something is missing on the page of a complete result"

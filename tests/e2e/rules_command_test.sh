@@ -87,6 +87,19 @@ said 'rules        5, mode first, 5 tests, in 1 file'
 rules 0 check web.rules --channels errors,audit,rest
 rules 1 check web.rules --channels errors,rest
 said 'web.rules:7:19: error: channel audit'
+# Channels that are not there, beside errors of the text.
+cat >wrong.rules <<'END'
+default elsewhere
+rule a { when body ~ /(/ route errors }
+rule b { when true route erors, rest }
+END
+rules 1 check wrong.rules --channels errors,rest
+said "wrong.rules:1:9: error: channel elsewhere is none of this source's; add it to the channels of the source"
+said 'wrong.rules:2:24: error: bad expression: '
+said "wrong.rules:3:26: error: channel erors is none of this source's; did you mean errors?"
+said 'wrong.rules: 3 errors'
+rules 1 check wrong.rules
+said 'wrong.rules: 1 error'
 rules 0 check web.rules --verbose
 said 'web.rules:3'
 said 'Hyperscan'

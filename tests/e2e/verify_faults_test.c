@@ -28,10 +28,8 @@ static void append_event(const char *name, const struct ps_test_faults *faults, 
 /* Runs `check` for each format that can contain the stamp. */
 static void each_wrap(void (*check)(const struct ps_test_faults *faults))
 {
-    if (!ps_test_verify_there()) {
-        print_message("SKIP: no program at $PENSTOCK\n");
-        skip();
-    }
+    if (!ps_test_verify_there())
+        ps_test_skip("there is no program at $PENSTOCK");
     for (unsigned wrap = PS_TEST_WRAP_NONE; wrap <= PS_TEST_WRAP_JSON; wrap++) {
         struct ps_test_faults faults;
         ps_test_faults_make(&faults, SENT, (enum ps_test_wrap)wrap);

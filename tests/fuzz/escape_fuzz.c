@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (pool == NULL) {
         ps_log_set_level(PS_LOG_OFF);
         depot = ps_depot_create(16 << 20, &err);
-        pool = ps_pool_create(depot, (struct ps_pool_limits){.batches_max = 4, .leases_max = 2}, 0, &err);
+        pool = ps_pool_create(depot, 0);
     }
     struct ps_arena *arena = ps_arena_create();
     char *text = ps_arena_copy(arena, (const char *)data + 1, size - 1); /* terminated */

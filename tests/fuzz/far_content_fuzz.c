@@ -5,6 +5,7 @@
 
 #include "bench/support/stamp.h"
 #include "bench/verify/far_content.h"
+#include "core/crc32c.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,7 +20,7 @@ static void take(void *sum_, const struct ps_far_record *record)
     PS_ASSERT(record->data != NULL);
     sum->count++;
     sum->bytes += record->length;
-    sum->crc = ps_stamp_crc32c(sum->crc, record->data, record->length); /* every byte is read */
+    sum->crc = ps_crc32c(sum->crc, record->data, record->length); /* every byte is read */
 }
 
 static struct sum feed(const char *data, size_t size, size_t piece)

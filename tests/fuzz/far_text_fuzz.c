@@ -5,6 +5,7 @@
 
 #include "bench/support/stamp.h"
 #include "bench/verify/far_parts.h"
+#include "core/crc32c.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,7 +20,7 @@ static void take(void *sum_, const struct ps_far_record *record)
     PS_ASSERT(record->length > 0 && record->length <= PS_FAR_RECORD_BYTES_MAX);
     sum->count++;
     sum->bytes += record->length;
-    sum->crc = ps_stamp_crc32c(sum->crc, record->data, record->length);
+    sum->crc = ps_crc32c(sum->crc, record->data, record->length);
 }
 
 static struct sum feed(enum ps_far_framing framing, const char *data, size_t size, size_t piece)

@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (pool == NULL) {
         ps_log_set_level(PS_LOG_OFF);
         depot = ps_depot_create(UINT64_C(16) << 20, NULL);
-        pool = ps_pool_create(depot, (struct ps_pool_limits){4, 2}, 0, NULL);
+        pool = ps_pool_create(depot, 0);
     }
     if (size < 3 || size > 20000)
         return 0;

@@ -29,7 +29,7 @@ static void make(void)
     made.arena = ps_arena_create();
     made.zone = ps_time_zone_load(made.arena, "Asia/Kolkata", &known);
     made.depot = ps_depot_create(UINT64_C(16) << 20, NULL);
-    made.pool = ps_pool_create(made.depot, (struct ps_pool_limits){4, 2}, 0, NULL);
+    made.pool = ps_pool_create(made.depot, 0);
     ps_syslog_names_init(&made.names, true);
     for (int i = 0; i < CHARSETS; i++) {
         PS_ASSERT(ps_charset_find(names[i], &made.charsets[i], NULL) == PS_OK);

@@ -30,7 +30,7 @@ static void make(void)
     made.arena = ps_arena_create();
     made.zone = ps_time_zone_load(made.arena, "Europe/Berlin", &known);
     made.depot = ps_depot_create(UINT64_C(16) << 20, NULL);
-    made.pool = ps_pool_create(made.depot, (struct ps_pool_limits){4, 2}, 0, NULL);
+    made.pool = ps_pool_create(made.depot, 0);
     ps_syslog_names_init(&made.names, false);
     made.format = ps_syslog_format_create(&pairs, NULL);
     PS_ASSERT(made.format != NULL);

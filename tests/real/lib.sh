@@ -172,8 +172,8 @@ agent_kill() { # NAME
     unset "children[$pid]"
 }
 
-accounted() { # WORDS: prints the number after them in the account of the agent stopped last
-    sed -nE 's/(.*, |^)'"$1"' ([0-9]+).*/\2/p' <<<"$account"
+accounted() { # WORDS: prints the number after them in the account of the agent stopped last, without the commas
+    sed -nE 's/(.*, |^)'"$1"' ([0-9,]*[0-9]).*/\2/p' <<<"$account" | tr -d ,
 }
 
 # Memory of an agent: current (VmRSS) or maximum so far (VmHWM).

@@ -52,6 +52,31 @@ static void test_names(void **unused)
     ps_regex_destroy(regex);
 }
 
+/* Classes whose complement begins or ends at the ends of Unicode. */
+static void test_ends_of_unicode(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *pattern, *text;
+        bool matches;
+    } cases[] = {
+        {"[^\\x{0}-\\x{10FFFE}]", "\xF4\x8F\xBF\xBF", true},
+        {"[^\\x{0}-\\x{10FFFE}]", "\xF4\x8F\xBF\xBE", false},
+        {"[^\\x{1}-\\x{10FFFF}]", "\x01", false},
+        {"[^\\x{2}-\\x{10FFFF}]", "\x01", true},
+        {"[^\\x{1}-\\x{10FFFF}]", "\xF4\x8F\xBF\xBF", false},
+    };
+    struct ps_regex_scratch *scratch = ps_regex_scratch_create();
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_regex *regex = make(cases[i].pattern, PS_REGEX_FIND);
+        if (ps_regex_find(regex, scratch, cases[i].text, strlen(cases[i].text), 0, NULL, 0) !=
+            cases[i].matches)
+            fail_msg("case %zu: %s", i, cases[i].pattern);
+        ps_regex_destroy(regex);
+    }
+    ps_regex_scratch_destroy(scratch);
+}
+
 /* Malformed bytes count as U+FFFD; groups point into the repaired copy. */
 static void test_malformed(void **unused)
 {
@@ -190,10 +215,14 @@ static void test_bugs_of_pcre2(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),     cmocka_unit_test(test_names),
-        cmocka_unit_test(test_malformed), cmocka_unit_test(test_many_groups),
-        cmocka_unit_test(test_bounded),   cmocka_unit_test(test_long),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_bugs_of_pcre2)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ends_of_unicode),
+                                       cmocka_unit_test(test_match),
+                                       cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_malformed),
+                                       cmocka_unit_test(test_many_groups),
+                                       cmocka_unit_test(test_bounded),
+                                       cmocka_unit_test(test_long),
+                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_bugs_of_pcre2)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@ static void test_replace(void **unused)
         {"x*", "-", "\xC3\xA9x", "-\xC3\xA9--", 3},
         {"(a)", "$12", "a", "a2", 1},
         {"(a)", "$1x$1", "ba", "baxa", 1},
+        {"(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)(k)(l)", "$12$11$13$129", "abcdefghijkl", "lka3l9", 1},
         {"(?<name>a)", "${name}${name}", "cat", "caat", 1},
         {"a", "\\$\\\\\\n", "a", "$\\n", 1},
         {"", "\xC3\xA9", "\xC3\xBC", "\xC3\xA9\xC3\xBC\xC3\xA9", 2},

@@ -1,16 +1,9 @@
 /* The times of the engine's actions, to the nanosecond: Flume's back-off and keep-alive times, retries of
  * open, ticks. The clock only moves to the next deadline that the workers name, so a deadline that is
  * missing, late or too early is found. Also rules of the duty cycle that need a scripted source and sink. */
-#include "core/engine/engine.h"
+#include "tests/support/small_agent.h"
 
-#include "core/arena.h"
-#include "conf/bind.h"
-#include "conf/problem.h"
-#include "tests/support/support.h"
-
-extern const struct ps_stage_ops ps_channel_memory, ps_selector_replicating;
-
-#define CALLS_MAX 64U
+#define CALLS_MAX 1024U
 #define KEPT_MAX 1024U
 
 /* What the stages shall do, and what they recorded. */
@@ -32,9 +25,7 @@ static struct {
     struct ps_port *sink_port;
 } script;
 
-static struct ps_engine *engine;
-static struct ps_plan *plan;
-static struct ps_now now;
+static struct ps_test_small_agent agent;
 
 static void note(uint64_t *calls, unsigned *count, uint64_t mono_ns)
 {
@@ -49,7 +40,7 @@ static enum ps_status source_open(const void *p, void *state, struct ps_port *po
     (void)p;
     (void)state;
     (void)port;
-    note(script.source_opens, &script.source_open_count, now.mono_ns);
+    note(script.source_opens, &script.source_open_count, agent.now.mono_ns);
     return script.source_open_count > script.source_opens_after ? PS_OK : ps_err_set(err, "not yet");
 }
 
@@ -145,7 +136,7 @@ static enum ps_status sink_open(const void *p, void *state, struct ps_port *port
     (void)p;
     (void)state;
     script.sink_port = port;
-    note(script.sink_opens, &script.sink_open_count, now.mono_ns);
+    note(script.sink_opens, &script.sink_open_count, agent.now.mono_ns);
     return script.sink_open_count > script.sink_opens_after ? PS_OK : ps_err_set(err, "not yet");
 }
 
@@ -184,72 +175,10 @@ static const struct ps_sink_ops sink_ops = {.work = sink_work, .recall = sink_re
 static const struct ps_stage_ops sink = {
     .kind = PS_KIND_SINK, .name = "sink", .open = sink_open, .sink = &sink_ops};
 
-/* ---- the agent: r1 -> c1 -> k1 ---- */
-
-static void *bound_channel(struct ps_arena *arena, const char *capacity)
-{
-    struct ps_pair *items = ps_arena_alloc(arena, 2 * sizeof *items);
-    items[0] = (struct ps_pair){.key = "capacity", .value = capacity};
-    items[1] = (struct ps_pair){.key = "transactionCapacity", .value = "1"};
-    struct ps_pairs pairs = {2, items};
-    struct ps_problems problems;
-    ps_problems_init(&problems, arena);
-    struct ps_bind bind = {.arena = arena, .problems = &problems, .prefix = "a1.channels.c1."};
-    void *bound = ps_arena_alloc(arena, ps_channel_memory.plan_size);
-    assert_int_equal(ps_bind_options(&bind, ps_channel_memory.options, NULL, &pairs, bound), PS_OK);
-    ps_problems_fini(&problems);
-    return bound;
-}
-
 static void start_agent(const struct ps_stage_ops *source, unsigned workers, const char *capacity)
 {
-    struct ps_err err = {0};
-    struct ps_arena *arena = ps_arena_create();
-    struct ps_agent_spec *spec = ps_arena_alloc(arena, sizeof *spec);
-    *spec = (struct ps_agent_spec){
-        .name = "a1",
-        .arena = arena,
-        .options = {.workers = (int64_t)workers, .memory_budget = 16 << 20, .batch_events = 1024},
-        .sources = ps_arena_alloc(arena, sizeof *spec->sources),
-        .channels = ps_arena_alloc(arena, sizeof *spec->channels),
-        .sinks = ps_arena_alloc(arena, sizeof *spec->sinks),
-        .source_count = 1,
-        .channel_count = 1,
-        .sink_count = 1,
-    };
-    spec->sources[0] = (struct ps_source_spec){
-        .stage = {.name = "r1", .component = "source r1", .ops = source},
-        .interceptors = ps_arena_alloc(arena, sizeof(struct ps_stage_spec)),
-        .interceptor_count = 1,
-        .selector = {.name = "s1",
-                     .component = "selector of source r1",
-                     .ops = &ps_selector_replicating,
-                     .plan = ps_arena_alloc(arena, ps_selector_replicating.plan_size)},
-        .channels = ps_arena_alloc(arena, sizeof(unsigned)),
-        .channel_count = 1,
-        .common = ps_arena_alloc(arena, sizeof(struct ps_source_common)),
-    };
-    spec->sources[0].interceptors[0] =
-        (struct ps_stage_spec){.name = "i1", .component = "interceptor i1", .ops = &chain};
-    *spec->sources[0].common = (struct ps_source_common){1000, 5000, 1};
-    spec->channels[0].stage = (struct ps_stage_spec){.name = "c1",
-                                                     .component = "channel c1",
-                                                     .ops = &ps_channel_memory,
-                                                     .plan = bound_channel(arena, capacity)};
-    spec->sinks[0].stage = (struct ps_stage_spec){.name = "k1", .component = "sink k1", .ops = &sink};
-    struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
-    plan = ps_plan_create(spec, &machine, 0, &err);
-    if (plan == NULL || ps_plan_build(plan, &err) != PS_OK)
-        fail_msg("%s", err.text);
-    struct ps_engine_settings settings = {.worker_count = plan->worker_count,
-                                          .memory_budget_bytes = plan->block_budget_bytes,
-                                          .batches_max = ps_topology_batches(plan),
-                                          .leases_max = plan->leases_max,
-                                          .simulated = true};
-    engine = ps_engine_create(&settings, &err);
-    assert_non_null(engine);
-    now = (struct ps_now){.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
-    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
+    const struct ps_test_small_stages stages = {source, &chain, &sink};
+    ps_test_small_agent_start(&agent, &stages, workers, capacity);
 }
 
 static int fresh(void **state)
@@ -264,64 +193,29 @@ static int fresh(void **state)
     return 0;
 }
 
-/* Cycles all workers until nothing moves. */
 static void settle(void)
 {
-    bool moved = true;
-    for (unsigned i = 0; moved; i++) {
-        assert_true(i < 100000);
-        moved = false;
-        for (unsigned k = 0; k < ps_engine_worker_count(engine); k++)
-            moved |= ps_worker_cycle(ps_engine_worker(engine, k), &now);
-    }
+    ps_test_small_agent_settle(&agent);
 }
 
-/* Moves the clock to the next deadline that any worker names. */
 static void advance(void)
 {
-    uint64_t next_ns = PS_NEVER;
-    for (unsigned k = 0; k < ps_engine_worker_count(engine); k++) {
-        uint64_t due_ns = ps_worker_deadline_ns(ps_engine_worker(engine, k));
-        next_ns = due_ns < next_ns ? due_ns : next_ns;
-    }
-    assert_true(next_ns > now.mono_ns); /* otherwise the worker would spin */
-    now.wall_ms += (int64_t)((next_ns - now.mono_ns) / PS_NS_PER_MS);
-    now.mono_ns = next_ns;
-    settle();
+    ps_test_small_agent_advance(&agent);
 }
 
 static void run_for(uint64_t ns)
 {
-    uint64_t until_ns = now.mono_ns + ns;
-    settle();
-    while (now.mono_ns < until_ns)
-        advance();
+    ps_test_small_agent_run(&agent, ns);
 }
 
 static void reach(uint64_t number)
 {
-    for (unsigned i = 0; !ps_engine_reached(engine, number); i++) {
-        assert_true(i < 1000);
-        settle();
-        if (!ps_engine_reached(engine, number))
-            advance();
-    }
+    ps_test_small_agent_reach(&agent, number);
 }
 
 static void stop_agent(bool drain)
 {
-    struct ps_left carried, lost;
-    if (drain)
-        reach(ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL));
-    else
-        (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
-    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, NULL));
-    reach(ps_engine_order(engine, PS_PHASE_CLOSE, plan, NULL));
-    ps_engine_carry_over(engine, plan, NULL, &carried, &lost);
-    reach(ps_engine_order(engine, PS_PHASE_CLOSE, NULL, NULL));
-    assert_int_equal(ps_engine_batches_out(engine), 0);
-    ps_engine_destroy(engine);
-    ps_plan_destroy(plan);
+    ps_test_small_agent_stop(&agent, drain);
 }
 
 static void assert_times(const uint64_t *times, unsigned count, const unsigned *seconds, unsigned expected)
@@ -331,14 +225,12 @@ static void assert_times(const uint64_t *times, unsigned count, const unsigned *
         assert_int_equal((times[i] - times[0]) / PS_NS_PER_MS, seconds[i] * 1000);
 }
 
-static const struct ps_counters *source_counters(void)
+static const struct ps_source_runner *source_runner(void)
 {
-    size_t count;
-    struct ps_source_runner **runners =
-        ps_worker_sources(ps_engine_worker(engine, plan->sources[0].workers[0]), &count);
-    assert_int_equal(count, 1);
-    return runners[0]->base.counters;
+    return ps_test_small_agent_source(&agent);
 }
+
+#define source_counters() (source_runner()->base.counters)
 
 /* ---- tests ---- */
 
@@ -360,7 +252,8 @@ static void test_source_back_off(void **state)
     stop_agent(true);
 }
 
-/* Back-off as in Flume's SinkRunner: the lease is rolled back and offered again after 1, 2, .. 5 s. */
+/* Back-off as in Flume's SinkRunner: the lease is rolled back and offered again after 1, 2, .. 5 s, and after 1 s again
+ * when one was delivered in between. */
 static void test_sink_roll_back(void **state)
 {
     (void)state;
@@ -375,10 +268,19 @@ static void test_sink_roll_back(void **state)
     script.sink_answer = PS_DONE;
     run_for(5 * PS_NS_PER_S);
     assert_int_equal(script.delivered_events, 3);
-    const struct ps_counters *side = &plan->channels[0].counters[plan->channels[0].producer_count];
+    const struct ps_counters *side =
+        &agent.plan->channels[0].counters[agent.plan->channels[0].producer_count];
     assert_int_equal(ps_counter_read(side, PS_COUNTER_EventTakeSuccessCount),
                      3); /* counted once, however often the lease was taken */
     assert_true(ps_counter_read(side, PS_COUNTER_EventTakeAttemptCount) > 3);
+    script.sink_answer = PS_RETRY;
+    script.sink_call_count = 0;
+    script.make = 1;
+    script.flush = true;
+    run_for(12 * PS_NS_PER_S);
+    assert_times(script.sink_calls, script.sink_call_count, (const unsigned[]){0, 1, 3, 6, 10}, 5);
+    script.sink_answer = PS_DONE;
+    run_for(5 * PS_NS_PER_S);
     stop_agent(true);
 }
 
@@ -406,6 +308,22 @@ static void make_one(uint32_t rows)
     script.flush = true;
 }
 
+/* Before an interceptor the first batches are small, because nobody knows what it makes of an event; they grow to
+ * the limit when it makes little. */
+static void test_batches_grow(void **state)
+{
+    (void)state;
+    start_agent(&waiting, 1, "100000");
+    settle();
+    assert_int_equal(ps_chain_rows_max(source_runner()), 64);
+    for (unsigned i = 0; i < 16; i++) {
+        make_one(2000);
+        run_for(PS_NS_PER_S);
+    }
+    assert_int_equal(ps_chain_rows_max(source_runner()), PS_BATCH_EVENTS_MAX);
+    stop_agent(true);
+}
+
 /* keep-alive is 3 s by default: the batch is refused exactly then, and `work` is not called before. */
 static void test_refuse_after_keep_alive(void **state)
 {
@@ -418,22 +336,27 @@ static void test_refuse_after_keep_alive(void **state)
     run_for(PS_NS_PER_S); /* a second one fills the channel */
     assert_int_equal(script.accepted, 2);
     make_one(1);
-    uint64_t asked_ns = now.mono_ns;
+    uint64_t asked_ns = agent.now.mono_ns;
     unsigned calls = script.source_call_count;
     run_for(2 * PS_NS_PER_S);
     assert_int_equal(script.refused, 0);
     assert_int_equal(script.paused, 1);
     assert_int_equal(script.source_call_count, calls + 1);
+    assert_int_equal(ps_source_runner_blocked_ns(source_runner(), agent.now.mono_ns),
+                     agent.now.mono_ns - asked_ns);
     run_for(2 * PS_NS_PER_S);
     assert_int_equal(script.refused, 1);
     assert_int_equal(script.refused_ns - asked_ns, 3 * PS_NS_PER_S);
+    assert_int_equal(ps_source_runner_blocked_ns(source_runner(), agent.now.mono_ns), 3 * PS_NS_PER_S);
     assert_int_equal(script.resumed, 1);
     const struct ps_counters *counters = source_counters();
     assert_int_equal(ps_counter_read(counters, PS_COUNTER_ChannelWriteFail), 1);
     assert_int_equal(ps_counter_read(counters, PS_COUNTER_EventAcceptedCount), 2);
     assert_int_equal(ps_counter_read(counters, PS_COUNTER_blocked_ns), 3 * PS_NS_PER_S);
-    assert_int_equal(ps_counter_read(&plan->channels[0].counters[0], PS_COUNTER_EventPutAttemptCount), 3);
-    assert_int_equal(ps_counter_read(&plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount), 2);
+    assert_int_equal(ps_counter_read(&agent.plan->channels[0].counters[0], PS_COUNTER_EventPutAttemptCount),
+                     3);
+    assert_int_equal(ps_counter_read(&agent.plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount),
+                     2);
     script.sink_answer = PS_DONE;
     stop_agent(true);
     assert_int_equal(script.delivered_events, 2);
@@ -496,17 +419,17 @@ static void test_close_takes_everything_home(void **state)
         if (script.kept_count < 700)
             advance();
     }
-    (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
-    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, NULL));
-    uint64_t number = ps_engine_order(engine, PS_PHASE_CLOSE, plan, NULL);
+    (void)ps_engine_order(agent.engine, PS_PHASE_DRAIN, agent.plan, NULL);
+    reach(ps_engine_order(agent.engine, PS_PHASE_RECALL, agent.plan, NULL));
+    uint64_t number = ps_engine_order(agent.engine, PS_PHASE_CLOSE, agent.plan, NULL);
     for (unsigned k = 0; k < 2; k++) /* one cycle each */
-        (void)ps_worker_cycle(ps_engine_worker(engine, k), &now);
-    assert_true(ps_engine_reached(engine, number));
-    assert_int_equal(ps_engine_batches_out(engine), 0);
-    ps_engine_carry_over(engine, plan, NULL, &carried, &lost);
+        (void)ps_worker_cycle(ps_engine_worker(agent.engine, k), &agent.now);
+    assert_true(ps_engine_reached(agent.engine, number));
+    assert_int_equal(ps_engine_batches_out(agent.engine), 0);
+    ps_engine_carry_over(agent.engine, agent.plan, NULL, &carried, &lost);
     assert_int_equal(lost.batches, 0);
-    ps_engine_destroy(engine);
-    ps_plan_destroy(plan);
+    ps_engine_destroy(agent.engine);
+    ps_plan_destroy(agent.plan);
 }
 
 /* Another user takes the whole budget and returns it without a notification: the source tries again soon. */
@@ -519,7 +442,7 @@ static void test_memory_comes_back(void **state)
     struct ps_block_cache hoard;
     static struct ps_block *blocks[64];
     unsigned count = 0;
-    ps_block_cache_init(&hoard, ps_engine_depot(engine));
+    ps_block_cache_init(&hoard, ps_engine_depot(agent.engine));
     while (count < 64 && (blocks[count] = ps_block_take(&hoard)) != NULL)
         count++;
     assert_true(count > 32);
@@ -527,16 +450,17 @@ static void test_memory_comes_back(void **state)
     script.make = 10;
     script.body_bytes = PS_BLOCK_BYTES / 2 + 1;
     run_for(PS_NS_PER_S);
-    uint64_t put = ps_counter_read(&plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount);
+    uint64_t put = ps_counter_read(&agent.plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount);
     run_for(PS_NS_PER_S);
-    assert_int_equal(ps_counter_read(&plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount), put);
-    uint64_t back_ns = now.mono_ns;
+    assert_int_equal(ps_counter_read(&agent.plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount),
+                     put);
+    uint64_t back_ns = agent.now.mono_ns;
     while (count > 0)
         ps_block_drop(&hoard, blocks[--count]);
     ps_block_cache_fini(&hoard);
-    while (ps_counter_read(&plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount) == put)
+    while (ps_counter_read(&agent.plan->channels[0].counters[0], PS_COUNTER_EventPutSuccessCount) == put)
         advance();
-    assert_true(now.mono_ns - back_ns <= 10 * PS_NS_PER_MS);
+    assert_true(agent.now.mono_ns - back_ns <= 10 * PS_NS_PER_MS);
     stop_agent(false);
 }
 
@@ -548,14 +472,14 @@ static void test_chain_given_up(void **state)
     make_one(5);
     start_agent(&waiting, 1, "100");
     run_for(PS_NS_PER_S);
-    (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
+    (void)ps_engine_order(agent.engine, PS_PHASE_DRAIN, agent.plan, NULL);
     run_for(PS_NS_PER_S);
-    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, NULL));
-    reach(ps_engine_order(engine, PS_PHASE_CLOSE, plan, NULL));
+    reach(ps_engine_order(agent.engine, PS_PHASE_RECALL, agent.plan, NULL));
+    reach(ps_engine_order(agent.engine, PS_PHASE_CLOSE, agent.plan, NULL));
     assert_int_equal(ps_counter_read(source_counters(), PS_COUNTER_dropped), 5);
-    assert_int_equal(ps_engine_batches_out(engine), 0);
-    ps_engine_destroy(engine);
-    ps_plan_destroy(plan);
+    assert_int_equal(ps_engine_batches_out(agent.engine), 0);
+    ps_engine_destroy(agent.engine);
+    ps_plan_destroy(agent.plan);
 }
 
 /* A stopped source wakes no worker while the stop waits for a slow sink, whether the source had opened or
@@ -572,7 +496,7 @@ static void test_drained_source_is_quiet(void **state)
         start_agent(&waiting, 1, "100");
         run_for(PS_NS_PER_S);
         script.source_answer = PS_IDLE;
-        (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
+        (void)ps_engine_order(agent.engine, PS_PHASE_DRAIN, agent.plan, NULL);
         run_for(5 * PS_NS_PER_S); /* `advance` fails on a deadline in the past */
         stop_agent(false);
     }
@@ -584,6 +508,7 @@ int main(void)
         cmocka_unit_test_setup(test_source_back_off, fresh),
         cmocka_unit_test_setup(test_sink_roll_back, fresh),
         cmocka_unit_test_setup(test_open_again, fresh),
+        cmocka_unit_test_setup(test_batches_grow, fresh),
         cmocka_unit_test_setup(test_refuse_after_keep_alive, fresh),
         cmocka_unit_test_setup(test_room_in_time, fresh),
         cmocka_unit_test_setup(test_tick, fresh),

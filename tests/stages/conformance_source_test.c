@@ -336,29 +336,6 @@ static void test_life(void **unused)
     }
 }
 
-/* Draining with nothing begun and with a lot under way. */
-static void test_drain(void **unused)
-{
-    (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        for (int under_way = 0; under_way < 2; under_way++) {
-            const struct adapter *adapter = &adapters[i];
-            struct ps_test_stage stage;
-            start(&stage, adapter);
-            begin(adapter, &stage);
-            for (unsigned number = 0; under_way && number < 50; number++) {
-                if (adapter->send != NULL)
-                    adapter->send(number);
-            }
-            if (under_way)
-                (void)ps_test_source_work(&stage);
-            drain(adapter, &stage);
-            end(adapter);
-            ps_test_stage_fini(&stage);
-        }
-    }
-}
-
 /* Works, a clock tick each millisecond, until the open batch has so many events. */
 static void fill_batch(struct ps_test_stage *stage, unsigned count)
 {
@@ -369,6 +346,70 @@ static void fill_batch(struct ps_test_stage *stage, unsigned count)
         (void)ps_test_source_work(stage);
         ps_test_stage_pass_ms(stage, 1);
         usleep(1000);
+    }
+}
+
+/* Draining with nothing begun. */
+static void test_drain(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        const struct adapter *adapter = &adapters[i];
+        struct ps_test_stage stage;
+        start(&stage, adapter);
+        begin(adapter, &stage);
+        drain(adapter, &stage);
+        end(adapter);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Draining with a lot under way: what was read until then comes out, in order and once; after it nothing does. Where the far
+ * end keeps a position it is behind what came out, and the rest comes when the source is opened again. */
+static void test_drain_under_way(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        const struct adapter *adapter = &adapters[i];
+        const struct ps_source_ops *ops = adapter->ops->source;
+        struct ps_test_stage stage;
+        start(&stage, adapter);
+        begin(adapter, &stage);
+        for (unsigned number = 0; adapter->send != NULL && number < EVENTS; number++)
+            adapter->send(number);
+        fill_batch(&stage, 1);
+        uint64_t until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
+        while (ops->drain != NULL && !ops->drain(stage.plan, stage.state, &stage.now)) {
+            assert_true(ps_clock_now().mono_ns < until);
+            (void)ps_test_source_work(&stage);
+            ps_test_source_close_batch(&stage);
+            ps_test_stage_pass_ms(&stage, 1);
+            usleep(1000);
+        }
+        if (ops->drain != NULL)
+            assert_int_equal(ps_test_source_work(&stage), PS_IDLE);
+        ps_test_source_close_batch(&stage);
+        size_t count = stage.event_count;
+        assert_in_range(count, 1, EVENTS);
+        for (unsigned number = 0; number < count; number++)
+            adapter->expect(&stage.events[number], number);
+        end(adapter);
+        ps_test_source_clear(&stage);
+        ps_test_stage_close(&stage);
+        if (adapter->position != NULL) {
+            assert_int_equal(adapter->position(), count);
+            assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+            while (count < EVENTS) {
+                fill_batch(&stage, 1);
+                ps_test_source_close_batch(&stage);
+                for (size_t k = 0; k < stage.event_count; k++)
+                    adapter->expect(&stage.events[k], (unsigned)count++);
+                ps_test_source_clear(&stage);
+            }
+            assert_int_equal(count, EVENTS);
+            drain(adapter, &stage);
+        }
+        ps_test_stage_fini(&stage);
     }
 }
 
@@ -400,6 +441,34 @@ static void pass_paused(struct ps_test_stage *stage, unsigned ms)
         usleep(1000);
     }
     ops->paused(stage->plan, stage->state, false, &stage->now);
+}
+
+/* Channels are full for ten seconds while there is more to read: `tick` does not keep the worker awake. */
+static void test_sleeps_while_paused(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        const struct ps_source_ops *ops = adapters[i].ops->source;
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i]);
+        begin(&adapters[i], &stage);
+        if (adapters[i].send != NULL)
+            give(&adapters[i], 0, EVENTS);
+        for (; stage.event_count == 0 && ps_batch_is_empty(stage.batch); ps_test_stage_pass_ms(&stage, 1))
+            usleep(ps_test_source_work(&stage) == PS_IDLE ? 1000 : 0);
+        if (ops->paused != NULL)
+            ops->paused(stage.plan, stage.state, true, &stage.now);
+        uint64_t end_ns = stage.now.mono_ns + 10 * PS_NS_PER_S;
+        for (unsigned wakes = 0; ops->tick != NULL && stage.now.mono_ns < end_ns; wakes++) {
+            uint64_t due_ns = ops->tick(stage.plan, stage.state, &stage.now);
+            if (wakes == 200)
+                fail_msg("%s: wakes %u times in 10 s", adapters[i].ops->name, wakes);
+            if (due_ns > stage.now.mono_ns)
+                stage.now.mono_ns = due_ns < end_ns ? due_ns : end_ns;
+        }
+        end(&adapters[i]);
+        ps_test_stage_fini(&stage);
+    }
 }
 
 /* Sources with positions: the far end keeps the position of what was delivered, and never of what was only read;
@@ -440,6 +509,41 @@ static void test_positions(void **unused)
         drain(adapter, &stage);
         assert_int_equal(adapter->position(), 300);
         end(adapter);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Closed with something under way and without draining, as the engine does after ps_port_failed: nothing stays open;
+ * opened again it works, and a source with positions reads what was not delivered again. */
+static void test_closed_as_after_a_failure(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        const struct adapter *adapter = &adapters[i];
+        bool replays = adapter->ops->source->needs >= PS_LEVEL_DURABLE;
+        struct ps_test_stage stage;
+        start(&stage, adapter);
+        begin(adapter, &stage);
+        if (adapter->send != NULL)
+            give(adapter, 0, 50);
+        fill_batch(&stage, 50);
+        if (!replays)
+            ps_test_source_close_batch(&stage); /* its events are put first */
+        end(adapter);
+        ps_test_stage_close(&stage);
+        ps_test_stage_recycle(&stage);
+        unsigned fds = ps_test_open_fds();
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        begin(adapter, &stage);
+        if (replays)
+            fill_batch(&stage, 50);
+        else
+            take_all(adapter, &stage, EVENTS, 1024);
+        if (replays)
+            deliver_batch(adapter, &stage, 0, 50);
+        end(adapter);
+        ps_test_stage_close(&stage);
+        assert_open_fds(fds);
         ps_test_stage_fini(&stage);
     }
 }
@@ -486,7 +590,10 @@ int main(void)
         cmocka_unit_test(test_all_are_here),
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_under_way),
+        cmocka_unit_test(test_sleeps_while_paused),
         cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_closed_as_after_a_failure),
         cmocka_unit_test(test_open_without_memory),
     };
     return cmocka_run_group_tests(tests, start_cluster, ps_test_cluster_teardown);

@@ -142,13 +142,11 @@ static void agent_start(struct agent *agent)
 {
     struct ps_err err = {0};
     struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
-    agent->plan = ps_plan_create(agent->spec, &machine, 0, &err);
+    agent->plan = ps_plan_create(agent->spec, &machine, NULL, &err);
     if (agent->plan == NULL || ps_plan_build(agent->plan, &err) != PS_OK)
         fail_msg("%s", err.text);
     struct ps_engine_settings settings = {.worker_count = agent->plan->worker_count,
                                           .memory_budget_bytes = agent->plan->block_budget_bytes,
-                                          .batches_max = ps_topology_batches(agent->plan),
-                                          .leases_max = agent->plan->leases_max,
                                           .simulated = true};
     agent->engine = ps_engine_create(&settings, &err);
     if (agent->engine == NULL)

@@ -17,6 +17,7 @@
 #endif
 extern const struct ps_stage_ops ps_channel_memory;
 
+#define WORKERS_MAX 6
 #define PATIENCE_NS (80 * PS_NS_PER_S)
 
 static const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
@@ -40,6 +41,8 @@ static void reload(struct ps_agent *agent, struct flow *flow, uint64_t *random)
     struct ps_err err = {0};
     for (unsigned i = 0; i < flow->source_count; i++)
         flow->sources[i].changes = (unsigned)(ps_test_random(random) % 2);
+    if (flow->options.workers < WORKERS_MAX && ps_test_random(random) % 16 == 0)
+        flow->options.workers++; /* more are started while the others run */
     if (ps_agent_reload(agent, flow_spec(flow), &machine, &err) != PS_OK)
         fail_msg("%s", err.text);
 }
@@ -79,7 +82,7 @@ static void draw(struct flow *flow, uint64_t *random)
     for (unsigned i = 0; i < flow->sink_count; i++)
         flow->sinks[i].channel = i % flow->channel_count;
     flow->delay_max_ns = PS_NS_PER_MS;
-    flow->options.memory_budget = ps_test_random(random) % 2 == 0 ? 24 << 20 : 128 << 20;
+    flow->options.memory_budget = ps_test_random(random) % 2 == 0 ? 56 << 20 : 128 << 20;
     flow->chances = (struct flow_chances){.source_idle = 50,
                                           .drop = 60,
                                           .chain_later = 10,
@@ -87,6 +90,8 @@ static void draw(struct flow *flow, uint64_t *random)
                                           .sink_back_off = 100,
                                           .sink_partly = 100,
                                           .recall_later = 300};
+    if (ps_test_random(random) % 2 == 0)
+        flow_draw_groups(flow, random, 20);
 }
 
 /* An interceptor is not done with a batch when its source is closed: the events are counted as dropped. */
@@ -171,6 +176,44 @@ static void test_reloads_double_nothing(void **state)
     assert_int_equal(account.delivered, flow_seen(&flow));
     assert_true(flow.given_up > 0 || flow_seen(&flow) == flow_expected(&flow));
     flow_fini(&flow);
+}
+
+/* Sources, interceptors and sinks fail while they are open, without and with reloads; each rests 3 s. */
+static void test_stages_fail(void **state)
+{
+    (void)state;
+    uint64_t random = ps_test_seed();
+    for (unsigned round = 0; round < 2; round++) {
+        struct flow flow = {0};
+        draw(&flow, &random);
+        flow.options.reload_timeout_ms = 10;
+        flow.chances.fail = 200;
+        flow.chances.troubled = 100;
+        flow_init(&flow);
+        struct ps_agent *agent = start(&flow);
+        for (unsigned i = 0; i < 30 && !flow_is_made(&flow); i++) {
+            sleep_ms(2);
+            if (round == 1)
+                reload(agent, &flow, &random);
+        }
+        __atomic_store_n(&flow.chances.fail, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&flow.chances.troubled, 0, __ATOMIC_RELAXED);
+        uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+        while (!flow_is_made(&flow)) {
+            if (ps_clock_now().mono_ns > until_ns)
+                fail_msg("the run does not end (seed %llu)", (unsigned long long)flow.seed);
+            sleep_ms(2);
+        }
+        wait_home(agent, &flow);
+        struct ps_agent_account account;
+        ps_agent_stop(agent, 30000, NULL, NULL, &account);
+        assert_true(account.drained);
+        assert_int_equal(account.undelivered, 0);
+        assert_true(flow.failed > 0);
+        flow.given_up = round == 1 ? given_up(&flow, &account) : 0;
+        flow_verify(&flow, FLOW_AT_LEAST_ONCE);
+        flow_fini(&flow);
+    }
 }
 
 /* One worker runs all stages on one thread. */
@@ -288,9 +331,13 @@ int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything_arrives),     cmocka_unit_test(test_reloads_under_load),
-        cmocka_unit_test(test_reloads_double_nothing), cmocka_unit_test(test_one_worker),
-        cmocka_unit_test(test_stop_with_dead_sinks),   cmocka_unit_test(test_channels_change_type),
+        cmocka_unit_test(test_everything_arrives),
+        cmocka_unit_test(test_reloads_under_load),
+        cmocka_unit_test(test_reloads_double_nothing),
+        cmocka_unit_test(test_stages_fail),
+        cmocka_unit_test(test_one_worker),
+        cmocka_unit_test(test_stop_with_dead_sinks),
+        cmocka_unit_test(test_channels_change_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

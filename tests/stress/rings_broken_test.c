@@ -1,7 +1,8 @@
-/* Rings that are broken on purpose: entries passed through Concurrency Kit without the announcements of
- * rings/tsan.h, and through a ring without any memory order. ThreadSanitizer must report both, in a child
- * process and by its exit code, and must not report the ring that announces. This finds a suppression that
- * hides too much. */
+/* Rings and inboxes that are broken on purpose: entries passed through Concurrency Kit without the announcements
+ * of rings/tsan.h, through a ring without any memory order, and through an inbox whose put, or whose take, has
+ * none. ThreadSanitizer must report all of them, in a child process and by its exit code, and must report neither
+ * the ring that announces nor the inbox. This finds a suppression that hides too much. */
+#include "rings/inbox.h"
 #include "rings/spsc.h"
 #include "rings/tsan.h"
 #include "tests/support/support.h"
@@ -23,6 +24,9 @@ struct broken {
     uint64_t sum;
     struct ps_spsc *good;
     void *slot; /* the ring without order: one entry, NULL = free */
+    struct ps_inbox inbox;
+    struct ps_inbox_node nodes[ITEMS], *taken; /* by payload; of the last take, not returned yet */
+    bool put_relaxed, take_relaxed;
 };
 
 static bool push_unannounced(struct broken *broken, void *entry)
@@ -62,6 +66,32 @@ static void *pop_good(struct broken *broken)
     return ps_spsc_pop(broken->good);
 }
 
+/* The entry's node; as many puts as ITEMS fit. */
+static bool push_inbox(struct broken *broken, void *entry)
+{
+    struct ps_inbox_node *node = &broken->nodes[(uint64_t *)entry - broken->payloads];
+    if (!broken->put_relaxed) {
+        ps_inbox_put(&broken->inbox, node);
+        return true;
+    }
+    node->next = __atomic_load_n(&broken->inbox.newest, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&broken->inbox.newest, &node->next, node, true, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+}
+
+static void *pop_inbox(struct broken *broken)
+{
+    if (broken->taken == NULL)
+        broken->taken = broken->take_relaxed
+                            ? __atomic_exchange_n(&broken->inbox.newest, NULL, __ATOMIC_RELAXED)
+                            : ps_inbox_take(&broken->inbox);
+    if (broken->taken == NULL)
+        return NULL;
+    uint64_t *entry = &broken->payloads[broken->taken - broken->nodes];
+    broken->taken = broken->taken->next;
+    return entry;
+}
+
 static bool (*push)(struct broken *broken, void *entry);
 static void *(*pop)(struct broken *broken);
 
@@ -76,9 +106,10 @@ static void *produce(void *argument)
     return NULL;
 }
 
+static struct broken broken;
+
 static int hand_over(void)
 {
-    static struct broken broken;
     pthread_t thread;
     ck_ring_init(&broken.ring, 64);
     broken.good = ps_spsc_create(63);
@@ -106,6 +137,11 @@ static int child(const char *which)
     } else if (strcmp(which, "relaxed") == 0) {
         push = push_relaxed;
         pop = pop_relaxed;
+    } else if (strncmp(which, "inbox", 5) == 0) {
+        push = push_inbox;
+        pop = pop_inbox;
+        broken.put_relaxed = strcmp(which, "inbox-put") == 0;
+        broken.take_relaxed = strcmp(which, "inbox-take") == 0;
     } else {
         push = push_good;
         pop = pop_good;
@@ -138,6 +174,9 @@ static void test_broken_rings_are_caught(void **state)
     assert_int_equal(exit_code_of("good"), 0);
     assert_int_equal(exit_code_of("unannounced"), TSAN_EXIT_CODE);
     assert_int_equal(exit_code_of("relaxed"), TSAN_EXIT_CODE);
+    assert_int_equal(exit_code_of("inbox"), 0);
+    assert_int_equal(exit_code_of("inbox-put"), TSAN_EXIT_CODE);
+    assert_int_equal(exit_code_of("inbox-take"), TSAN_EXIT_CODE);
 }
 #endif
 

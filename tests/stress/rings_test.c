@@ -3,6 +3,7 @@
 #include "rings/mpmc.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"
+#include "core/clock.h"
 #include "rings/tsan.h"
 #include "tests/support/support.h"
 
@@ -15,6 +16,7 @@
 #define ITEMS 100000U
 #endif
 #define SIDES_MAX 3U
+#define PATIENCE_NS (60 * PS_NS_PER_S)
 
 struct item {
     uint32_t producer, number;
@@ -29,13 +31,15 @@ struct test {
     unsigned producers, consumers;
     uint32_t count; /* items of each producer */
     struct item *items[SIDES_MAX];
-    uint64_t popped; /* atomic */
+    unsigned done; /* producers that have ended; atomic */
+    uint64_t until_ns;
 };
 
 struct side {
     struct test *test;
     unsigned number;
     uint64_t sum, disorder;
+    uint32_t pushed;
 };
 
 #define ADAPT(kind)                                                                                          \
@@ -54,33 +58,42 @@ ADAPT(mpmc)
 static void *produce(void *argument)
 {
     struct side *side = argument;
-    for (uint32_t i = 0; i < side->test->count; i++) {
-        struct item *item = &side->test->items[side->number][i];
-        *item = (struct item){.producer = side->number, .number = i, .payload = i * 3ULL + side->number};
-        while (!side->test->push(side->test->ring, item))
+    struct test *test = side->test;
+    for (uint64_t turn = 1; side->pushed < test->count; turn++) {
+        struct item *item = &test->items[side->number][side->pushed];
+        *item = (struct item){
+            .producer = side->number, .number = side->pushed, .payload = side->pushed * 3ULL + side->number};
+        if (test->push(test->ring, item))
+            side->pushed++;
+        else
             sched_yield();
+        if (turn % 1024 == 0 && ps_clock_now().mono_ns > test->until_ns)
+            break; /* run says how many were pushed */
     }
+    __atomic_fetch_add(&test->done, 1, __ATOMIC_RELEASE);
     return NULL;
 }
 
+/* Until the producers have ended and the ring is empty: it does not wait for an item that the ring lost. */
 static void *consume(void *argument)
 {
     struct side *side = argument;
     struct test *test = side->test;
     uint32_t next[SIDES_MAX] = {0};
-    while (__atomic_load_n(&test->popped, __ATOMIC_RELAXED) < (uint64_t)test->producers * test->count) {
+    for (;;) {
+        bool last = __atomic_load_n(&test->done, __ATOMIC_ACQUIRE) == test->producers;
         struct item *item = test->pop(test->ring);
+        if (item == NULL && last)
+            return NULL;
         if (item == NULL) {
             sched_yield();
             continue;
         }
-        __atomic_fetch_add(&test->popped, 1, __ATOMIC_RELAXED);
         item->taken++;
         side->sum += item->payload;
         side->disorder += item->number < next[item->producer];
         next[item->producer] = item->number + 1;
     }
-    return NULL;
 }
 
 static void run(struct test *test)
@@ -88,6 +101,7 @@ static void run(struct test *test)
     struct side producers[SIDES_MAX], consumers[SIDES_MAX];
     pthread_t threads[2 * SIDES_MAX];
     unsigned count = 0;
+    test->until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
     for (unsigned i = 0; i < test->producers; i++) {
         test->items[i] = calloc(test->count, sizeof *test->items[i]);
         assert_non_null(test->items[i]);
@@ -106,8 +120,11 @@ static void run(struct test *test)
         assert_int_equal(consumers[i].disorder, 0);
     }
     for (unsigned i = 0; i < test->producers; i++) {
+        if (producers[i].pushed < test->count)
+            fail_msg("producer %u pushed %u of %u items", i, producers[i].pushed, test->count);
         for (uint32_t k = 0; k < test->count; k++) {
-            assert_int_equal(test->items[i][k].taken, 1);
+            if (test->items[i][k].taken != 1)
+                fail_msg("item %u of producer %u was taken %u times", k, i, test->items[i][k].taken);
             expected += k * 3ULL + i;
         }
         free(test->items[i]);

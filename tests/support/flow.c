@@ -1,4 +1,5 @@
 #include "tests/support/flow.h"
+#include "tests/support/flow_channel.h"
 
 #include "conf/bind.h"
 #include "conf/problem.h"
@@ -38,6 +39,13 @@ unsigned flow_route(const struct flow *flow, unsigned origin, uint64_t number)
     return channels & -channels;
 }
 
+static uint8_t *ledger(const struct flow *flow)
+{
+    uint8_t *numbers = calloc(1, flow->total);
+    assert_non_null(numbers);
+    return numbers;
+}
+
 void flow_init(struct flow *flow)
 {
     if (flow->capacity == NULL)
@@ -63,19 +71,57 @@ void flow_init(struct flow *flow)
         if (source->channels == 0)
             source->channels = (1U << flow->channel_count) - 1;
         for (unsigned k = 0; k < source->instances; k++) {
+            unsigned origin = flow_origin_number(i, k);
+            flow->told[origin] = ledger(flow);
             for (unsigned c = 0; c < flow->channel_count; c++) {
-                flow->seen[c][flow_origin_number(i, k)] = calloc(1, flow->total);
-                assert_non_null(flow->seen[c][flow_origin_number(i, k)]);
+                flow->seen[c][origin] = ledger(flow);
+                flow->kept[c][origin] = flow->durable >> c & 1 ? ledger(flow) : NULL;
             }
         }
+    }
+    for (unsigned c = 0; c < flow->channel_count; c++) {
+        if (flow->durable >> c & 1)
+            flow->stores[c] = flow_store_create(flow, c);
     }
 }
 
 void flow_fini(struct flow *flow)
 {
     for (unsigned c = 0; c < FLOW_CHANNELS_MAX; c++) {
-        for (unsigned i = 0; i < FLOW_ORIGINS_MAX; i++)
+        for (unsigned i = 0; i < FLOW_ORIGINS_MAX; i++) {
             free(flow->seen[c][i]);
+            free(flow->kept[c][i]);
+        }
+        flow_store_destroy(flow->stores[c]);
+    }
+    for (unsigned i = 0; i < FLOW_ORIGINS_MAX; i++)
+        free(flow->told[i]);
+}
+
+/* ---- sink groups ---- */
+
+static uint64_t draw(uint64_t *random, uint64_t below)
+{
+    return ps_test_random(random) % below;
+}
+
+void flow_draw_groups(struct flow *flow, uint64_t *random, uint64_t max_ms)
+{
+    bool apart = draw(random, 3) == 0;
+    while (flow->sink_count < FLOW_SINKS_MAX && draw(random, 3) > 0)
+        flow->sinks[flow->sink_count++].channel = (unsigned)draw(random, flow->channel_count);
+    for (unsigned i = 0; i < FLOW_GROUPS_MAX; i++)
+        flow->groups[i] = (struct ps_processor_settings){
+            .type = draw(random, 2) == 0 ? PS_PROCESSOR_FAILOVER : PS_PROCESSOR_LOAD_BALANCE,
+            .random = draw(random, 3) == 0,
+            .backoff = draw(random, 2) == 0,
+            .max_ms = 1 + (int64_t)draw(random, max_ms)};
+    for (unsigned i = 0; i < flow->sink_count; i++) {
+        unsigned nth =
+            apart ? (unsigned)draw(random, 3) : 0; /* of its channel: the first, the second, none */
+        flow->sinks[i].group = nth == 2 ? 0 : 1 + 2 * flow->sinks[i].channel + nth;
+        if (flow->sinks[i].group > FLOW_GROUPS_MAX)
+            flow->sinks[i].group = 0;
     }
 }
 
@@ -98,9 +144,10 @@ static struct ps_stage_spec stage_spec(struct flow *flow, struct ps_arena *arena
         .component = text_of(arena, kind, letter, number, false),
         .ops = ops,
         .plan = plan,
-        .fingerprint = number < flow->source_count && ops != &flow_sink_stage && ops != &ps_channel_memory
-                           ? ps_arena_format(arena, "%u", flow->sources[number].version)
-                           : NULL,
+        .fingerprint =
+            number < flow->source_count && ops->kind != PS_KIND_SINK && ops->kind != PS_KIND_CHANNEL
+                ? ps_arena_format(arena, "%u", flow->sources[number].version)
+                : NULL,
     };
 }
 
@@ -131,6 +178,11 @@ static void source_spec(struct flow *flow, struct ps_arena *arena, unsigned numb
 
 static struct ps_stage_spec channel_spec(struct flow *flow, struct ps_arena *arena, unsigned number)
 {
+    if (flow->durable >> number & 1) {
+        struct ps_stage_spec durable = stage_spec(flow, arena, &flow_channel_stage, "channel", "c", number);
+        durable.plan = flow_channel_plan(flow, arena, number);
+        return durable;
+    }
     struct ps_stage_spec spec = stage_spec(flow, arena, &ps_channel_memory, "channel", "c", number);
     struct ps_pair *items = ps_arena_alloc(arena, 3 * sizeof *items);
     items[0] = (struct ps_pair){.key = "capacity", .value = flow->capacity};
@@ -144,6 +196,27 @@ static struct ps_stage_spec channel_spec(struct flow *flow, struct ps_arena *are
     assert_int_equal(ps_bind_options(&bind, ps_channel_memory.options, NULL, &pairs, spec.plan), PS_OK);
     ps_problems_fini(&problems);
     return spec;
+}
+
+static void group_specs(const struct flow *flow, struct ps_agent_spec *spec)
+{
+    static const int32_t falling[FLOW_SINKS_MAX] = {8, 7, 6, 5, 4, 3, 2, 1};
+    spec->groups = ps_arena_alloc(spec->arena, FLOW_GROUPS_MAX * sizeof *spec->groups);
+    spec->group_count = FLOW_GROUPS_MAX;
+    for (unsigned i = 0; i < FLOW_GROUPS_MAX; i++) {
+        spec->groups[i] =
+            (struct ps_group_spec){.name = text_of(spec->arena, "sink group", "g", i, true),
+                                   .component = text_of(spec->arena, "sink group", "g", i, false),
+                                   .settings = flow->groups[i]};
+        spec->groups[i].settings.count = 0;
+        spec->groups[i].settings.priorities = falling;
+    }
+    for (unsigned i = 0; i < flow->sink_count; i++) {
+        if (flow->sinks[i].group == 0)
+            continue;
+        spec->sinks[i].group = &spec->groups[flow->sinks[i].group - 1];
+        spec->sinks[i].member = spec->groups[flow->sinks[i].group - 1].settings.count++;
+    }
 }
 
 struct ps_agent_spec *flow_spec(struct flow *flow)
@@ -169,16 +242,32 @@ struct ps_agent_spec *flow_spec(struct flow *flow)
         spec->sinks[i].stage = stage_spec(flow, arena, &flow_sink_stage, "sink", "k", i);
         spec->sinks[i].channel = flow->sinks[i].channel;
     }
+    group_specs(flow, spec);
     return spec;
 }
 
 /* ---- the ledger ---- */
 
-static unsigned sinks_of(const struct flow *flow, unsigned channel)
+/* Returns the sink whose order this one's events continue: of a failover group, where one sink at a time has leases,
+ * the first. */
+static unsigned order_of(const struct flow *flow, unsigned sink)
+{
+    unsigned group = flow->sinks[sink].group;
+    if (group == 0 || flow->groups[group - 1].type != PS_PROCESSOR_FAILOVER)
+        return sink;
+    for (unsigned i = 0; i < sink; i++) {
+        if (flow->sinks[i].group == group)
+            return i;
+    }
+    return sink;
+}
+
+/* How many orders the events of a channel are in. */
+static unsigned orders_of(const struct flow *flow, unsigned channel)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < flow->sink_count; i++)
-        count += flow->sinks[i].channel == channel;
+        count += flow->sinks[i].channel == channel && order_of(flow, i) == i;
     return count;
 }
 
@@ -201,18 +290,25 @@ static bool body_is_good(const struct ps_lease *lease, const struct ps_event *ev
            memcmp(value.data, "a1", 2) == 0;
 }
 
+bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *lease, uint32_t position,
+                  struct flow_body *body)
+{
+    const struct ps_event *event = ps_lease_event(lease, position);
+    memcpy(body, event->body, sizeof *body);
+    if (body_is_good(lease, event, body) && body->origin < FLOW_ORIGINS_MAX && body->number < flow->total &&
+        !flow_drops(flow, body->origin, body->number) &&
+        (flow_route(flow, body->origin, body->number) >> channel & 1))
+        return true;
+    __atomic_fetch_add(&flow->bad, 1, __ATOMIC_RELAXED);
+    return false;
+}
+
 void flow_saw(struct flow *flow, unsigned number, const struct ps_lease *lease, uint32_t position)
 {
-    struct flow_sink *sink = &flow->sinks[number];
-    const struct ps_event *event = ps_lease_event(lease, position);
+    struct flow_sink *sink = &flow->sinks[order_of(flow, number)];
     struct flow_body body;
-    memcpy(&body, event->body, sizeof body);
-    if (!body_is_good(lease, event, &body) || body.origin >= FLOW_ORIGINS_MAX || body.number >= flow->total ||
-        flow_drops(flow, body.origin, body.number) ||
-        !(flow_route(flow, body.origin, body.number) >> sink->channel & 1)) {
-        __atomic_fetch_add(&flow->bad, 1, __ATOMIC_RELAXED);
+    if (flow->crashed || !flow_body_of(flow, sink->channel, lease, position, &body))
         return;
-    }
     if (body.generation != sink->generation[body.origin] &&
         flow->sources[body.origin / FLOW_INSTANCES_MAX].kind == FLOW_POSITION) {
         if (body.generation < sink->generation[body.origin])
@@ -224,7 +320,7 @@ void flow_saw(struct flow *flow, unsigned number, const struct ps_lease *lease, 
         flow->sources[body.origin / FLOW_INSTANCES_MAX].kind != FLOW_CALLS) /* a call may be repeated */
         sink->disorder++;
     sink->last[body.origin] = body.number + 1;
-    sink->settled++;
+    flow->sinks[number].settled++;
     uint8_t *seen = &flow->seen[sink->channel][body.origin][body.number];
     if (__atomic_load_n(seen, __ATOMIC_RELAXED) < 255)
         __atomic_fetch_add(seen, 1, __ATOMIC_RELAXED);
@@ -241,6 +337,26 @@ bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number)
             return false;
     }
     return true;
+}
+
+void flow_told(struct flow *flow, unsigned origin, uint64_t number, bool delivered)
+{
+    unsigned route =
+        flow_drops(flow, origin, number) ? 0 : flow_route(flow, origin, number) & ~flow->optional;
+    if (flow->crashed)
+        return;
+    flow->told[origin][number] = 1;
+    for (; route != 0; route &= route - 1) {
+        unsigned channel = (unsigned)__builtin_ctz(route);
+        bool durable = flow->durable >> channel & 1;
+        if (durable
+                ? !flow->kept[channel][origin][number]
+                : delivered && __atomic_load_n(&flow->seen[channel][origin][number], __ATOMIC_RELAXED) == 0)
+            fail_msg(
+                "the source of origin %u is told of event %llu, which channel c%u has not %s (seed %llu)",
+                origin, (unsigned long long)number, channel, durable ? "promised" : "delivered",
+                (unsigned long long)flow->seed);
+    }
 }
 
 bool flow_is_made(const struct flow *flow)
@@ -265,8 +381,10 @@ static uint64_t made_by(const struct flow *flow, unsigned source, unsigned insta
 uint64_t flow_seen(const struct flow *flow)
 {
     uint64_t seen = 0;
-    for (unsigned i = 0; i < flow->sink_count; i++)
-        seen += flow->sinks[i].settled;
+    for (unsigned i = 0; i < flow->sink_count; i++) {
+        if (!(flow->optional >> flow->sinks[i].channel & 1))
+            seen += flow->sinks[i].settled;
+    }
     return seen;
 }
 
@@ -295,6 +413,23 @@ uint64_t flow_dropped(const struct flow *flow)
     return dropped;
 }
 
+/* Of a run with crashes: what its source was told, and what a durable channel has promised, was seen; in memory
+ * channels only what was delivered. */
+static bool survived(const struct flow *flow, unsigned source, unsigned origin, uint64_t number)
+{
+    unsigned route =
+        flow_drops(flow, origin, number) ? 0 : flow_route(flow, origin, number) & ~flow->optional;
+    for (; route != 0; route &= route - 1) {
+        unsigned channel = (unsigned)__builtin_ctz(route);
+        bool durable = flow->durable >> channel & 1;
+        bool told = flow->told[origin][number] && (durable || flow->sources[source].kind == FLOW_POSITION);
+        if ((told || (durable && flow->kept[channel][origin][number])) &&
+            flow->seen[channel][origin][number] == 0)
+            return false;
+    }
+    return true;
+}
+
 /* Returns how many events are missing; fails the test when more are missing than may be. */
 static uint64_t verify_origin(const struct flow *flow, unsigned source, unsigned instance,
                               enum flow_doubles doubles)
@@ -302,9 +437,10 @@ static uint64_t verify_origin(const struct flow *flow, unsigned source, unsigned
     unsigned origin = flow_origin_number(source, instance);
     uint64_t made = made_by(flow, source, instance), missing = 0;
     for (uint64_t n = 0; n < flow->total; n++) {
-        bool here = n >= made || flow_was_seen(flow, origin, n);
+        bool here =
+            flow->crashes ? survived(flow, source, origin, n) : n >= made || flow_was_seen(flow, origin, n);
         missing += !here;
-        if (!here && (flow->sources[source].kind != FLOW_STREAM || missing > flow->given_up))
+        if (!here && (flow->crashes || flow->sources[source].kind != FLOW_STREAM || missing > flow->given_up))
             fail_msg("lost: source r%u instance %u, event %llu of %llu (seed %llu)", source, instance,
                      (unsigned long long)n, (unsigned long long)made, (unsigned long long)flow->seed);
         for (unsigned c = 0; c < flow->channel_count; c++) {
@@ -331,7 +467,7 @@ void flow_verify(const struct flow *flow, enum flow_doubles doubles)
         fail_msg("%llu events are missing, %llu were given up (seed %llu)", (unsigned long long)missing,
                  (unsigned long long)flow->given_up, (unsigned long long)flow->seed);
     for (unsigned i = 0; i < flow->sink_count; i++) {
-        if (sinks_of(flow, flow->sinks[i].channel) == 1 && flow->sinks[i].disorder > 0)
+        if (orders_of(flow, flow->sinks[i].channel) == 1 && flow->sinks[i].disorder > 0)
             fail_msg("sink k%u: %llu times out of order (seed %llu)", i,
                      (unsigned long long)flow->sinks[i].disorder, (unsigned long long)flow->seed);
     }

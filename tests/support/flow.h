@@ -3,6 +3,8 @@
  * leases, all drawn from a seed; and a ledger of the events that the sinks of every channel settled. A struct
  * flow outlives plans: a reload, or a restart after a crash, builds new specs from the same struct flow.
  *
+ * Channels of the mask `durable` are on a disk of the test (tests/support/flow_channel.h), others in memory.
+ *
  * Threads: a source instance writes its own flow_origin, a sink its own flow_sink; `seen` is counted with
  * atomics. flow_verify runs when no worker runs. */
 #pragma once
@@ -16,6 +18,7 @@
 #define FLOW_SINKS_MAX 8U
 #define FLOW_ORIGINS_MAX (FLOW_SOURCES_MAX * FLOW_INSTANCES_MAX)
 #define FLOW_KEPT_MAX 32U
+#define FLOW_GROUPS_MAX (2 * FLOW_CHANNELS_MAX)
 
 enum flow_kind {
     FLOW_STREAM,   /* needs ACCEPTED, waits when full: events that were read cannot be read again */
@@ -38,11 +41,13 @@ struct flow_source {
     unsigned channels; /* mask */
     unsigned changes;  /* 1: the next spec differs from the previous one, so a reload closes and opens it */
     unsigned version;
+    unsigned open_failures; /* how many more times `open` fails */
     struct flow_origin origins[FLOW_INSTANCES_MAX];
 };
 
 struct flow_sink {
     unsigned channel;
+    unsigned group;         /* 1 + number of its sink group, whose sinks all have this channel; 0: none */
     bool dead;              /* takes leases up to its limit and settles none; atomic */
     unsigned open_failures; /* how many more times `open` fails */
     uint64_t settled, given_back, rolled_back;
@@ -57,6 +62,9 @@ struct flow_chances {
     unsigned drop; /* decided by the event's number: always the same events */
     unsigned chain_later, chain_no_memory;
     unsigned sink_keep, sink_back_off, sink_retry, sink_partly, recall_later;
+    unsigned troubled;    /* ps_port_troubled: by sinks of groups that hold leases, dead or not; atomic */
+    unsigned disk_breaks; /* at each turn of the disk of a durable channel */
+    unsigned fail; /* ps_port_failed: by sources, interceptors and sinks, wherever they are called; atomic */
 };
 
 struct flow {
@@ -64,8 +72,11 @@ struct flow {
     unsigned source_count, channel_count, sink_count;
     struct flow_source sources[FLOW_SOURCES_MAX];
     struct flow_sink sinks[FLOW_SINKS_MAX];
+    struct ps_processor_settings
+        groups[FLOW_GROUPS_MAX];         /* without count and priorities: those fall with the number */
     const char *capacity, *keep_alive_s; /* of every channel */
     unsigned optional;                   /* mask of channels */
+    unsigned durable;                    /* mask of channels; only in the simulator */
     bool multiplex;                      /* route by number; else each event to all channels of its source */
     uint64_t total;                      /* numbers of each origin: 0 .. total-1 */
     uint32_t body_max;
@@ -74,13 +85,26 @@ struct flow {
     struct flow_chances chances;
     struct ps_agent_options options;
     uint8_t *seen[FLOW_CHANNELS_MAX][FLOW_ORIGINS_MAX]; /* by number; stays at 255 */
+    struct flow_store *stores[FLOW_CHANNELS_MAX];
+    uint8_t *kept[FLOW_CHANNELS_MAX]
+                 [FLOW_ORIGINS_MAX]; /* by number: a durable channel promised it at least once */
+    uint8_t *told[FLOW_ORIGINS_MAX]; /* by number: its source was told that it was accepted or delivered */
+    uint64_t alarms; /* workers that a channel's thread has woken, as bits; the simulator clears it */
+    /* The process was killed: nothing that happens from now on counts, it only frees memory. */
+    bool crashed;
+    bool crashes;      /* the run has crashes: only what was told, and what is durable, survives them */
     uint64_t given_up; /* STREAM events that closing sources reported as given up: so many may be missing */
+    uint64_t failed;   /* calls of ps_port_failed; atomic */
     uint64_t bad;      /* events whose body or headers differ from what was made; atomic */
 };
 
 /* Sets defaults for fields that the caller left 0, and allocates the ledger. */
 void flow_init(struct flow *flow);
 void flow_fini(struct flow *flow);
+
+/* Adds some sinks, and makes groups of the sinks of each channel: one, or two and some sinks alone beside them. Penalties
+ * are at most `max_ms`. Before flow_init. */
+void flow_draw_groups(struct flow *flow, uint64_t *random, uint64_t max_ms);
 
 /* Returns a new spec of this agent. Sinks and channels always differ from those of the previous spec, sources
  * if their `changes` is 1. */
@@ -99,13 +123,13 @@ enum flow_doubles {
 };
 
 /* Fails the test unless every event that was made (POSITION: committed) reached every required channel
- * that it was routed to, in order if one sink serves the channel. */
+ * that it was routed to, in order if one sink, or one failover group, serves the channel. */
 void flow_verify(const struct flow *flow, enum flow_doubles doubles);
 
 /* Events that interceptors of STREAM sources dropped. The rest of the engine's counter was given up. */
 uint64_t flow_dropped(const struct flow *flow);
 
-/* Events in the ledger, each counted as often as it was seen. */
+/* Events in the ledger of required channels, each counted as often as it was seen. */
 uint64_t flow_seen(const struct flow *flow);
 /* The value that flow_seen should have: events made and not dropped, once for each required channel. */
 uint64_t flow_expected(const struct flow *flow);
@@ -122,11 +146,6 @@ struct flow_plan {
 };
 extern const struct ps_stage_ops flow_source_stream, flow_source_calls, flow_source_position;
 extern const struct ps_stage_ops flow_interceptor, flow_selector, flow_sink_stage;
-/* Records in the ledger that a sink settled this event. */
-void flow_saw(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
-bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number);
-bool flow_chance(uint64_t *random, unsigned of_1000);
-
 struct flow_body {
     uint32_t origin;
     uint32_t generation;
@@ -134,3 +153,13 @@ struct flow_body {
     uint32_t length;
     uint32_t check;
 };
+/* Reads an event. Returns false, and counts it as bad, if it is not as it was made or does not belong in this channel. */
+bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *lease, uint32_t position,
+                  struct flow_body *body);
+/* Its source is told of an event: fails the test unless every required durable channel has promised it, and with
+ * `delivered` a sink of every other required one has seen it. */
+void flow_told(struct flow *flow, unsigned origin, uint64_t number, bool delivered);
+/* Records in the ledger that a sink settled this event. */
+void flow_saw(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
+bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number);
+bool flow_chance(uint64_t *random, unsigned of_1000);

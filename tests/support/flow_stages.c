@@ -2,6 +2,8 @@
  * state. */
 #include "tests/support/flow.h"
 
+#include "core/engine/runner.h"
+
 #include <stdio.h>
 
 static uint64_t seed_of(const struct flow_plan *plan, const struct ps_port *port, uint64_t salt)
@@ -21,6 +23,29 @@ static uint32_t check_of(const struct flow_body *body)
     return (uint32_t)(x ^ (x >> 32));
 }
 
+/* The stage may say that it fails. Once it did, `failed` says so: the engine must not call its `work` any more. */
+static void may_fail(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed)
+{
+    struct ps_err reason = {0};
+    if (!flow_chance(random, __atomic_load_n(&flow->chances.fail, __ATOMIC_RELAXED)))
+        return;
+    *failed = true;
+    __atomic_add_fetch(&flow->failed, 1, __ATOMIC_RELAXED);
+    ps_err_set(&reason, "as drawn");
+    ps_port_failed(port, &reason);
+}
+
+/* A sink that cannot deliver what it holds, and goes on trying, says so. Without a group nothing comes of it. */
+static void may_be_troubled(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed)
+{
+    struct ps_err reason = {0};
+    if (*failed || !flow_chance(random, __atomic_load_n(&flow->chances.troubled, __ATOMIC_RELAXED)))
+        return;
+    ps_err_set(&reason, "trouble, as drawn");
+    ps_port_troubled(port, &reason);
+    *failed = !ps_runner_is_open(port->runner);
+}
+
 /* ---- sources ---- */
 
 struct source_state {
@@ -28,9 +53,12 @@ struct source_state {
     struct flow_origin *origin;
     uint64_t random;
     uint64_t next;
-    uint64_t call; /* CALLS: number of events of the call that is not answered yet; 0 = no call */
+    uint64_t call;     /* CALLS: number of events of the call that is not answered yet; 0 = no call */
+    uint64_t call_ns;  /* CALLS: when it was made */
+    uint64_t retry_ns; /* CALLS: no call before this time, because the last one was refused */
     unsigned number;
     char *scratch;
+    bool failed;
 };
 
 static enum ps_status source_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -38,7 +66,10 @@ static enum ps_status source_open(const void *plan_, void *state_, struct ps_por
     const struct flow_plan *plan = plan_;
     struct source_state *state = state_;
     struct flow_source *source = &plan->flow->sources[plan->number];
-    (void)err;
+    if (source->open_failures > 0) {
+        source->open_failures--;
+        return ps_err_set(err, "does not open, %u more times", source->open_failures);
+    }
     state->port = port;
     state->origin = &source->origins[port->instance];
     state->origin->opened++;
@@ -90,6 +121,8 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     const struct flow *flow = plan->flow;
     struct source_state *state = state_;
     (void)now;
+    assert_false(state->failed);
+    may_fail(plan->flow, state->port, &state->random, &state->failed);
     if (state->next >= flow->total || flow_chance(&state->random, flow->chances.source_back_off))
         return PS_BACKOFF;
     if (flow_chance(&state->random, flow->chances.source_idle))
@@ -112,6 +145,10 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     return made > 0 || batch->full ? PS_DONE : PS_IDLE;
 }
 
+/* How long a client waits at most before it repeats a call that was refused. Clients that repeat at once fill a channel
+ * with copies of their calls, while another one is full, and none of them gets on. */
+#define CALL_RETRY_MAX_NS (20 * PS_NS_PER_S)
+
 /* Makes one call, alone in its batch, so that it is accepted or refused as a whole. */
 static enum ps_result calls_work(const void *plan_, void *state_, struct ps_batch *batch,
                                  const struct ps_now *now)
@@ -120,38 +157,75 @@ static enum ps_result calls_work(const void *plan_, void *state_, struct ps_batc
     struct source_state *state = state_;
     if (state->call > 0)
         return PS_IDLE;
+    if (now->mono_ns < state->retry_ns)
+        return PS_BACKOFF;
     uint64_t before = state->next;
     enum ps_result result = source_work(plan, state, batch, now);
     state->call = state->next - before;
     if (state->call > 0) {
+        state->call_ns = now->mono_ns;
         assert_true(ps_batch_ticket(batch, before + 1, (uint32_t)state->call));
         batch->flush = true;
     }
     return result;
 }
 
-static void calls_accepted(const void *plan, void *state_, const struct ps_batch *batch,
+static void tell(struct flow *flow, const struct ps_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct flow_body body;
+        memcpy(&body, batch->events[i].body, sizeof body);
+        flow_told(flow, body.origin, body.number, false);
+    }
+}
+
+static void stream_accepted(const void *plan_, void *state_, const struct ps_batch *batch,
+                            const struct ps_now *now)
+{
+    const struct flow_plan *plan = plan_;
+    struct source_state *state = state_;
+    (void)now;
+    tell(plan->flow, batch);
+    may_fail(plan->flow, state->port, &state->random, &state->failed);
+}
+
+static void calls_accepted(const void *plan_, void *state_, const struct ps_batch *batch,
                            const struct ps_now *now)
 {
+    const struct flow_plan *plan = plan_;
     struct source_state *state = state_;
-    (void)plan;
     (void)now;
     assert_non_null(batch->tickets);
     assert_int_equal(batch->tickets->origin, state->next - state->call + 1);
     assert_int_equal(batch->tickets->events, state->call);
+    tell(plan->flow, batch);
     state->call = 0;
+    if (plan->flow->crashed)
+        return;
+    may_fail(plan->flow, state->port, &state->random, &state->failed);
     state->origin->accepted_calls++;
     __atomic_store_n(&state->origin->next, state->next, __ATOMIC_RELAXED);
 }
 
-static void calls_refused(const void *plan, void *state_, const struct ps_batch *batch, const char *reason,
+/* A full channel keeps it waiting for keep-alive; a durable one may give up what it has taken. */
+static bool may_refuse(const struct flow *flow, const struct source_state *state, const char *reason,
+                       const struct ps_now *now)
+{
+    uint64_t keep_alive_ns = strtoull(flow->keep_alive_s, NULL, 10) * PS_NS_PER_S;
+    if (now->mono_ns - state->call_ns < keep_alive_ns)
+        return false;
+    return strstr(reason, "is full") != NULL ||
+           (flow->durable != 0 && strstr(reason, "could not keep it") != NULL);
+}
+
+static void calls_refused(const void *plan_, void *state_, const struct ps_batch *batch, const char *reason,
                           const struct ps_now *now)
 {
+    const struct flow_plan *plan = plan_;
     struct source_state *state = state_;
-    (void)plan;
-    (void)now;
+    state->retry_ns = now->mono_ns + ps_test_random(&state->random) % CALL_RETRY_MAX_NS;
     assert_non_null(batch->tickets);
-    assert_non_null(strstr(reason, "is full"));
+    assert_true(may_refuse(plan->flow, state, reason, now));
     state->next -= state->call;
     state->call = 0;
     state->origin->refused_calls++;
@@ -166,20 +240,24 @@ static bool calls_drain(const void *plan, void *state_, const struct ps_now *now
 }
 
 /* Asserts that deliveries are reported in order, without a gap, and only after a sink of each required
- * channel saw every event. */
+ * channel saw every event, or a durable one promised it. */
 static void position_delivered(const void *plan_, void *state_, const struct ps_batch *batch,
                                const struct ps_now *now)
 {
     const struct flow_plan *plan = plan_;
     struct source_state *state = state_;
     (void)now;
+    if (plan->flow->crashed)
+        return;
+    assert_false(state->failed);
+    may_fail(plan->flow, state->port, &state->random, &state->failed);
     assert_int_equal(batch->span_count, 1);
     assert_int_equal(batch->spans[0].stream, state->port->instance);
     assert_int_equal(batch->spans[0].generation, state->origin->opened);
     uint64_t end = (uint64_t)batch->spans[0].position + 1;
     assert_int_equal(end - state->origin->committed, batch->count);
     for (uint64_t n = state->origin->committed; n < end; n++)
-        assert_true(flow_was_seen(plan->flow, state->number, n));
+        flow_told(plan->flow, state->number, n, true);
     __atomic_store_n(&state->origin->committed, end, __ATOMIC_RELAXED);
 }
 
@@ -191,7 +269,7 @@ static void position_delivered(const void *plan_, void *state_, const struct ps_
     }
 
 static const struct ps_source_ops stream_ops = {
-    .needs = PS_LEVEL_ACCEPTED, .when_full = PS_WAIT, .work = source_work};
+    .needs = PS_LEVEL_ACCEPTED, .when_full = PS_WAIT, .work = source_work, .accepted = stream_accepted};
 static const struct ps_source_ops calls_ops = {.needs = PS_LEVEL_ACCEPTED,
                                                .when_full = PS_REFUSE,
                                                .work = calls_work,
@@ -208,26 +286,18 @@ const struct ps_stage_ops flow_source_position = FLOW_SOURCE_STAGE("flow-positio
 /* ---- interceptor: sets two headers, drops events ---- */
 
 struct chain_state {
+    struct ps_port *port;
     uint64_t random;
+    bool failed;
 };
 
 static enum ps_status chain_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
 {
+    struct chain_state *state = state_;
     (void)err;
-    ((struct chain_state *)state_)->random = seed_of(plan, port, 7);
+    state->port = port;
+    state->random = seed_of(plan, port, 7);
     return PS_OK;
-}
-
-struct keep_argument {
-    const struct flow *flow;
-};
-
-static bool keep_event(void *argument, struct ps_event *event)
-{
-    const struct flow *flow = ((struct keep_argument *)argument)->flow;
-    struct flow_body body;
-    memcpy(&body, event->body, sizeof body);
-    return !flow_drops(flow, body.origin, body.number);
 }
 
 static enum ps_result interceptor_work(const void *plan_, void *state_, struct ps_lease *lease,
@@ -237,6 +307,8 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
     struct chain_state *state = state_;
     const struct ps_name *number = ps_name_intern("number");
     (void)now;
+    may_fail(plan->flow, state->port, &state->random,
+             &state->failed); /* the batch goes on, if it must not be lost */
     if (flow_chance(&state->random, plan->flow->chances.chain_later))
         return PS_LATER;
     if (!ps_batch_shared_set(lease->batch, ps_name_intern("agent"), "a1", 2, true))
@@ -256,11 +328,17 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
         if (!ps_batch_header_set(lease->batch, event, number, value, length))
             return PS_RETRY;
     }
+    uint64_t keep[PS_BATCH_EVENTS_MAX / 64] = {0};
     struct flow_body first;
     memcpy(&first, ps_lease_event(lease, 0)->body, sizeof first);
-    struct keep_argument argument = {plan->flow};
     uint32_t before = lease->count;
-    if (!ps_lease_filter(lease, keep_event, &argument))
+    for (uint32_t i = 0; i < before; i++) {
+        uint16_t row = ps_lease_row(lease, i);
+        struct flow_body body;
+        memcpy(&body, ps_lease_event(lease, i)->body, sizeof body);
+        keep[row / 64] |= (uint64_t)!flow_drops(plan->flow, body.origin, body.number) << (row % 64);
+    }
+    if (!ps_lease_filter_bits(lease, keep))
         return PS_RETRY;
     plan->flow->sources[plan->number].origins[first.origin % FLOW_INSTANCES_MAX].dropped +=
         before - lease->count;
@@ -327,6 +405,7 @@ struct sink_state {
     uint64_t random;
     struct kept kept[FLOW_KEPT_MAX]; /* oldest first */
     unsigned kept_count;
+    bool failed;
 };
 
 static enum ps_status sink_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -381,6 +460,8 @@ static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease
     const struct flow_chances *chances = &plan->flow->chances;
     struct sink_state *state = state_;
     assert_true((*lease)->settled == (*lease)->cursor); /* this sink moves both together */
+    assert_false(state->failed);
+    may_fail(plan->flow, state->port, &state->random, &state->failed);
     if (state->kept_count == FLOW_KEPT_MAX || flow_chance(&state->random, chances->sink_back_off))
         return PS_LATER;
     if (!is_dead(state) && flow_chance(&state->random, chances->sink_retry)) {
@@ -416,7 +497,12 @@ static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *
 {
     const struct flow_plan *plan = plan_;
     struct sink_state *state = state_;
-    if (is_dead(state))
+    assert_false(state->failed);
+    if (state->kept_count > 0)
+        may_fail(plan->flow, state->port, &state->random, &state->failed);
+    if (state->kept_count > 0 && state->sink->group != 0)
+        may_be_troubled(plan->flow, state->port, &state->random, &state->failed);
+    if (is_dead(state) || state->failed)
         return PS_NEVER;
     while (state->kept_count > 0 && state->kept[0].due_ns <= now->mono_ns) {
         struct ps_lease *lease = state->kept[0].lease;

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #define DEFAULT_BUDGET_BYTES (UINT64_C(64) << 20)
-#define DEFAULT_BATCHES_MAX 256
 
 const char *ps_test_event_header(const struct ps_test_event *event, const char *name)
 {
@@ -127,10 +126,19 @@ static void record_home(struct ps_port *port, struct ps_lease **lease)
     *lease = NULL;
 }
 
+/* The first reason counts, as in the engine. */
+static void record_failed(struct ps_port *port, const struct ps_err *reason)
+{
+    struct ps_test_stage *stage = stage_of_port(port);
+    if (!stage->failed)
+        stage->err = *reason;
+    stage->failed = true;
+}
+
 /* ---- life ---- */
 
 void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
-                              uint64_t budget_bytes, uint32_t batches_max)
+                              uint64_t budget_bytes)
 {
     static const char *const channels[] = {"c1"};
     *stage = (struct ps_test_stage){.ops = ops};
@@ -139,9 +147,7 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
     ps_problems_init(&stage->problems->list, stage->arena);
     stage->depot = ps_depot_create(budget_bytes, &stage->err);
     assert_non_null(stage->depot);
-    assert_true(batches_max <= PS_TEST_BATCHES_MAX);
-    stage->pool = ps_pool_create(
-        stage->depot, (struct ps_pool_limits){.batches_max = batches_max, .leases_max = 9}, 0, &stage->err);
+    stage->pool = ps_pool_create(stage->depot, 0);
     assert_non_null(stage->pool);
     ps_carver_init(&stage->carver, stage->pool);
     stage->now = (struct ps_now){.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
@@ -172,9 +178,11 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
         .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
         .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .blocks = ps_pool_cache(stage->pool),
+        .pool = stage->pool,
         .chain = &stage->chain_open,
         .done = record_done,
         .home = record_home,
+        .failed = record_failed,
     };
     assert_true(stage->port.epoll_fd >= 0 && stage->port.wake_fd >= 0);
     ps_log_unlimited();
@@ -182,7 +190,7 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
 
 void ps_test_stage_init(struct ps_test_stage *stage, const struct ps_stage_ops *ops)
 {
-    ps_test_stage_init_sized(stage, ops, DEFAULT_BUDGET_BYTES, DEFAULT_BATCHES_MAX);
+    ps_test_stage_init_sized(stage, ops, DEFAULT_BUDGET_BYTES);
 }
 
 static const char *last_problem(struct ps_test_stage *stage)
@@ -277,6 +285,7 @@ static void give_batches(struct ps_test_stage *stage)
 void ps_test_stage_recycle(struct ps_test_stage *stage)
 {
     give_batches(stage);
+    ps_carver_fini(&stage->carver); /* the next batches begin where these began */
     ps_test_source_clear(stage);
 }
 
@@ -479,7 +488,7 @@ struct ps_lease *ps_test_lease(struct ps_test_stage *stage, const struct ps_test
         }
     }
     ps_batch_close(batch);
-    struct ps_lease *lease = &batch->leases[0];
+    struct ps_lease *lease = &batch->chain;
     lease->index = NULL;
     lease->count = batch->count;
     lease->bytes = batch->body_bytes;
@@ -527,6 +536,7 @@ struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage)
            !stage->ops->sink->recall(stage->plan, stage->state, &back, &stage->now)) {
         if (ps_clock_now().mono_ns > until)
             fail_msg("recall did not end in 10 s");
+        ps_test_stage_pass_ms(stage, 1);
         usleep(1000);
     }
     return back;

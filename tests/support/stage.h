@@ -45,8 +45,9 @@ struct ps_test_stage {
     struct ps_port port;
     struct ps_counters counters;
     struct ps_now now; /* the fake clock, passed to every call */
-    struct ps_err err; /* of the last bind, check, build or open that failed */
+    struct ps_err err; /* of the last bind, check, build or open that failed, or of ps_port_failed */
     bool built, opened;
+    bool failed; /* the open stage called ps_port_failed */
 
     struct ps_test_problems *problems; /* reported by binding and `check` */
 
@@ -77,7 +78,7 @@ struct ps_test_stage {
 /* Makes arena, depot, pool and port; does not call the stage. */
 void ps_test_stage_init(struct ps_test_stage *stage, const struct ps_stage_ops *ops);
 void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
-                              uint64_t budget_bytes, uint32_t batches_max);
+                              uint64_t budget_bytes);
 /* Closes an open stage, gives back every batch, frees everything. Fails the test when the pool misses a
  * batch. */
 void ps_test_stage_fini(struct ps_test_stage *stage);
@@ -148,7 +149,8 @@ struct ps_test_event ps_test_lease_event(struct ps_test_stage *stage, const stru
 /* One call of `work`. The sink may have nulled *lease (PS_TAKEN). */
 enum ps_result ps_test_sink_work(struct ps_test_stage *stage, struct ps_lease **lease);
 uint64_t ps_test_sink_tick(struct ps_test_stage *stage);
-/* Calls `recall` until it is true (at most 10 s of real time) and returns what came back, oldest first. */
+/* Calls `recall` until it is true (at most 10 s of real time), a millisecond apart by both clocks; returns what came back,
+ * oldest first. */
 struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage);
 /* Ticks until `count` leases are in stage->done; fails the test after `patience_ms` of real time. */
 void ps_test_sink_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms);

@@ -10,6 +10,14 @@
 
 #include <cmocka.h>
 
+/* Ends the calling test as skipped, for this reason (a text). ./test.sh counts the line and prints it at the end of a run, as it does for a
+ * test whose whole program was skipped. Use it in place of cmocka's skip(), which gives no reason. */
+#define ps_test_skip(reason)                                                                                 \
+    do {                                                                                                     \
+        print_message("SKIP PART: %s: %s\n", __func__, reason);                                              \
+        skip();                                                                                              \
+    } while (0)
+
 /* Returns the seed of a property test: PENSTOCK_SEED if it is set, else a number from the clock. Prints
  * it, so that a failure can be replayed. */
 uint64_t ps_test_seed(void);

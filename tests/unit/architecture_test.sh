@@ -51,14 +51,15 @@ core/main.c             *
 core/commands/*         *
 core/flow/*             core/FLAT rings/*
 core/watch/*            core/FLAT core/flow/* rings/* version.h
-core/engine/*           core/FLAT core/flow/* core/watch/* rings/*
-core/stage.h            core/FLAT core/flow/*
+core/deadletter/*       core/FLAT core/flow/*
+core/engine/*           core/FLAT core/flow/* core/watch/* core/deadletter/* rings/*
+core/stage.h            core/FLAT core/flow/* core/deadletter/*
 core/FLAT
 rings/*                 core/base.h
-regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log.h core/arena.h core/utf8.h
+regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log.h core/quantity.h core/arena.h core/utf8.h
 regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/arena.h core/nearest.h core/printable.h core/utf8.h
-regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/arena.h core/spawn.h
-regex/java/*            core/base.h core/status.h core/log.h core/arena.h core/nearest.h core/utf8.h
+regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/quantity.h core/arena.h core/spawn.h
+regex/java/*            core/base.h core/status.h core/log.h core/quantity.h core/arena.h core/nearest.h core/utf8.h
 regex/FLAT              regex/java/* core/base.h core/status.h core/log.h core/arena.h core/utf8.h
 conf/*                  core/*
 stages/channels/*       SUBJECTS rings/*
@@ -67,6 +68,7 @@ stages/interceptors/*   SUBJECTS
 stages/selectors/*      SUBJECTS
 stages/sinks/*          SUBJECTS
 stages/serializers/*    SUBJECTS
+stages/kafka/channel_carried.[ch] core/FLAT core/flow/* rings/*
 stages/kafka/*          ENGINE stages/avro/* stages/net/* stages/text/*
 stages/syslog/*         ENGINE stages/text/*
 stages/http/*           ENGINE stages/net/* stages/text/*
@@ -75,6 +77,9 @@ stages/rules/*          ENGINE
 stages/net/*            ENGINE
 stages/text/*           ENGINE
 stages/process/*        ENGINE
+stages/segment/*        ENGINE
+stages/flume_log/*      ENGINE
+stages/lanes/*          ENGINE rings/*
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*
 bench/report/*          core/* bench/support/* bench/plan/search.h
@@ -89,7 +94,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|segment|flume_log|keeper|lanes)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac
@@ -122,7 +127,7 @@ while IFS=: read -r file header; do
         break
     done
     case $header in
-    core/commands/*) [[ $file == core/main.c || $file == core/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
+    core/commands/*) [[ $file == core/main.c || $file == core/commands/* || $file == tests/core/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
     stages/@(sources|interceptors|selectors|channels|sinks|serializers)/*) wrong "$file" "includes a stage: \"$header\"" ;;
     tests/*) [[ $file == tests/* ]] || wrong "$file" "includes \"$header\", which nothing but tests may" ;;
     esac
@@ -177,8 +182,8 @@ microhttpd.h        core/watch/metrics_server.c|bench/verify/far_listen_http.c|c
 jansson.h           core/commands/*|conf/*|stages/*|bench/*
 curl/*              core/commands/*|conf/*|stages/*|bench/*
 openssl/*           stages/*|core/commands/version.c
-isa-l*              bench/support/*
-isa-l/*             bench/support/*
+isa-l*              core/crc32c.c
+isa-l/*             core/crc32c.c
 systemd/*           nowhere
 '
 while IFS=: read -r file header; do
@@ -218,8 +223,8 @@ while read -r kind name; do
     ((${#tests[@]})) || wrong "$file" "has no tests/stages/${kind}s/${name}_test.c"
     [[ -s docs/stages/${kind}_$name.md ]] || wrong "$file" "has no docs/stages/${kind}_$name.md"
     grep -q "ps_${kind}_$name\b" "$file" 2>/dev/null || wrong "$file" "does not define ps_${kind}_$name"
-    suite=tests/stages/conformance_${kind}_test.c
-    grep -q "\bps_${kind}_$name\b" "$suite" || wrong "$file" "is not asked by $suite"
+    suite=(tests/stages/conformance_"${kind}"*_test.c)
+    grep -q "\bps_${kind}_$name\b" "${suite[@]}" || wrong "$file" "is not asked by ${suite[*]}"
     # Flume's name: `null`, `KafkaSink`, `UUIDInterceptor`
     grep -iE "^\| ${kind}s \|" README.md | grep -qiE "\`$name($kind)?\`" || wrong "$file" "is not in README.md's table of components"
 done < <(sed -nE 's/^STAGE\((\w+), *(\w+)\).*/\1 \2/p' stages/stages.def)
@@ -269,12 +274,12 @@ done < <(printf '%s\n' "${c_files[@]}" | grep -v '^tests/support/fake_' | xargs 
 while IFS= read -r file; do
     wrong "${file#./}" "a test outside tests/"
 done < <(find . \( -name .git -o -path './build*' -o -path ./tests \) -prune -o -name '*_test.[cs]*' -print)
-no_mirror='@(unit|e2e|real|sim|stress|fuzz|support|data|perf|bench)' # folders of tests/ that are about no folder, or about several
+no_mirror='@(unit|e2e|real|sim|crash|stress|fuzz|mutation|support|data|perf|bench)' # folders of tests/ that are about no folder, or about several
 for folder in tests/*/ tests/*/*/; do
     folder=${folder%/}
     # shellcheck disable=SC2254
     case ${folder#tests/} in
-    $no_mirror | @(unit|e2e|real|sim|stress|fuzz|support|perf)/* | */data) ;;
+    $no_mirror | @(unit|e2e|real|sim|crash|stress|fuzz|mutation|support|perf)/* | */data) ;;
     *) [[ -d ${folder#tests/} ]] || wrong "$folder" "there is no folder ${folder#tests/} that its tests could be about" ;;
     esac
 done
@@ -383,6 +388,10 @@ for file in */*/*/* tests/*/*/*/*; do # two levels of folders, and the same belo
     *.c | *.h) wrong "$file" "lies deeper than two folders" ;;
     esac
 done
+
+while IFS=: read -r file line _; do
+    wrong "$file:$line" "skips without a reason: ps_test_skip() gives one (tests/support/support.h)"
+done < <(grep -rnE '(^|[^_a-z])skip\(\)' tests --include='*_test.c')
 
 # ---- words that must not be there ----
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The installation and the tarball are complete, and the programs in them run from any place.
+# What is installed is complete, its links and examples hold, and the programs run from any place: the tree, the tarball,
+# the .deb and the .rpm. The tree uninstalls itself.
 set -euo pipefail
 
 build=$(dirname "$PENSTOCK")
@@ -11,12 +12,36 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 
 complete() { # PREFIX
     local file
-    for file in bin/penstock bin/flume-ng conf/examples/quickstart.properties docs/OPERATIONS.md docs/LICENSE \
-        share/man/man1/penstock.1 share/man/man1/flume-ng.1 share/man/man7/penstock-components.7 lib/systemd/system/penstock.service; do
-        [[ -e $1/$file ]] || fail "$file is missing in $1"
+    for file in bin/penstock bin/flume-ng README.md LICENSE docs/OPERATIONS.md docs/decisions/README.md conf/systemd/low-ports.conf \
+        share/man/man1/penstock.1 share/man/man1/flume-ng.1 share/man/man7/penstock-components.7 \
+        docs/monitoring/grafana-dashboard.json docs/monitoring/alerts.yml \
+        docs/components.schema.json share/bash-completion/completions/penstock share/zsh/site-functions/_penstock \
+        share/fish/vendor_completions.d/penstock.fish lib/systemd/system/penstock.service share/penstock/uninstall; do
+        [[ -s $1/$file ]] || fail "$file is missing in $1"
     done
-    for file in conf/packages.txt conf/bind.c docs/decisions docs/man; do
+    for file in conf/packages.txt conf/bind.c conf/package docs/man etc usr; do
         [[ ! -e $1/$file ]] || fail "$file should not be in $1"
+    done
+    pages_hold "$1"
+}
+
+# The root of the documents: links lead to files that are there too, and examples are complete with what they include.
+pages_hold() { # FOLDER
+    local page link example agent links=0
+    while IFS= read -r page; do
+        while IFS= read -r link; do
+            links=$((links + 1))
+            [[ -e $(dirname "$page")/$link ]] || fail "${page#"$work/"} links to $link, which is not installed"
+        done < <(grep -oE '\]\([^)#: ]+[)#]' "$page" | sed -E 's/\]\((.*).$/\1/')
+    done < <(find "$1" -name '*.md')
+    ((links > 100)) || fail "only $links links in the documents of $1"
+    for example in "$PENSTOCK_SOURCE"/conf/examples/*; do
+        [[ -e $1/conf/examples/${example##*/} ]] || fail "the example ${example##*/} is missing in $1"
+    done
+    for example in "$1"/conf/examples/*.properties; do
+        agent=$(sed -nE 's/^([A-Za-z0-9_]+)\.sources *=.*/\1/p' "$example" | head -1)
+        (cd / && "$PENSTOCK" check --strict -n "$agent" -f "$example") >"$work/out" 2>&1 ||
+            fail "check of ${example##*/} from another directory: $(cat "$work/out")"
     done
 }
 
@@ -52,13 +77,80 @@ runs "${top[0]}"
 if command -v mandoc >/dev/null; then
     mandoc -T lint -W warning "$work"/prefix/share/man/man*/*.[17] || fail "man pages"
 fi
-if command -v systemd-analyze >/dev/null; then
-    unit=$work/penstock.service
-    sed "s|^ExecStart=[^ ]*|ExecStart=$work/prefix/bin/penstock|" "$work/prefix/lib/systemd/system/penstock.service" >"$unit"
+unit_holds() { # FILE PROGRAM
+    command -v systemd-analyze >/dev/null || return 0
+    local unit=$work/penstock.service
+    sed "s|^ExecStart=[^ ]*|ExecStart=$2|" "$1" >"$unit"
     systemd-analyze verify --man=no "$unit" >"$work/log" 2>&1 || true
     if grep -E '^[^ ]*penstock\.service' "$work/log"; then fail "systemd-analyze verify complains"; fi
     if systemd-analyze security --offline=true "$unit" >"$work/log" 2>&1; then
-        grep -E 'Overall exposure' "$work/log"
-        grep -qE 'Overall exposure.* (OK|SAFE|PERFECT)' "$work/log" || fail "the unit's sandbox is rated as weak"
+        grep -qE 'Overall exposure.* (OK|SAFE|PERFECT)' "$work/log" || fail "the unit's sandbox is rated as weak: $(tail -1 "$work/log")"
     fi
+}
+unit_holds "$work/prefix/lib/systemd/system/penstock.service" "$work/prefix/bin/penstock"
+
+# ---- uninstall ----
+
+echo kept >"$work/prefix/conf/examples/mine.properties"
+"$work/prefix/share/penstock/uninstall" --list >"$work/list"
+grep -qxF "$work/prefix/bin/penstock" "$work/list" || fail "uninstall --list does not list the program"
+"$work/prefix/share/penstock/uninstall" >"$work/out"
+grep -qF '1 files stay' "$work/out" || fail "uninstall says: $(cat "$work/out")"
+[[ $(cd "$work/prefix" && find . | sort | paste -sd' ') == '. ./conf ./conf/examples ./conf/examples/mine.properties' ]] ||
+    fail "uninstall leaves $(cd "$work/prefix" && find . | paste -sd' ')"
+rm -r "$work/prefix"
+DESTDIR=$work/staged cmake --install "$build" --prefix /opt/penstock >"$work/log" 2>&1 || fail "install with DESTDIR: $(tail -5 "$work/log")"
+"$work/staged/opt/penstock/share/penstock/uninstall" >"$work/out"
+[[ ! -e $work/staged/opt/penstock ]] || fail "uninstall with DESTDIR leaves $(find "$work/staged" -type f)"
+cmake --build "$build" --target help >"$work/log"
+grep -q '^uninstall: ' "$work/log" || fail "there is no target uninstall"
+
+# ---- packages of distributions ----
+
+missing=()
+pack() { # GENERATOR
+    (cd "$build" && cpack -G "$1" -B "$work/pack" >"$work/log" 2>&1) || fail "cpack -G $1: $(tail -5 "$work/log")"
+}
+system_holds() { # ROOT: the files of a package
+    local root=$1 version
+    version=$("$root/usr/bin/penstock" version) || fail "penstock version of a package: exit $?"
+    [[ $(PATH=$root/usr/bin:$PATH "$root/usr/lib/penstock/bin/flume-ng" version) == "$version" ]] || fail "flume-ng of a package"
+    [[ ! -e $root/usr/bin/flume-ng ]] || fail "packages of Flume have /usr/bin/flume-ng, too"
+    grep -qx 'ExecStart=/usr/bin/penstock agent .*' "$root/usr/lib/systemd/system/penstock.service" || fail "ExecStart of a package's unit"
+    grep -qx 'User=penstock' "$root/usr/lib/systemd/system/penstock.service" || fail "the user of a package's unit"
+    unit_holds "$root/usr/lib/systemd/system/penstock.service" "$root/usr/bin/penstock"
+    pages_hold "$root/usr/share/doc/penstock"
+    "$root/usr/bin/penstock" check --strict -n a1 -f "$root/etc/penstock/agent.properties" >"$work/out" || fail "check of the package's agent: $(cat "$work/out")"
+}
+if command -v dpkg-shlibdeps >/dev/null; then
+    pack DEB
+    dpkg-deb -x "$work"/pack/*.deb "$work/deb"
+    system_holds "$work/deb"
+    dpkg-deb -e "$work"/pack/*.deb "$work/control"
+    [[ $(sort "$work/control/conffiles" | paste -sd' ') == '/etc/default/penstock /etc/penstock/agent.properties' ]] || fail "conffiles"
+    for script in postinst prerm postrm; do
+        [[ -x $work/control/$script ]] || fail "$script is not executable"
+    done
+    grep -qE '^Depends:.*\blibrdkafka1\b.*\blibssl3\b' "$work/control/control" || fail "the package does not depend on its libraries: $(grep ^Depends "$work/control/control")"
+    grep -qE '^Depends:.*\blibhyperscan5\b' "$work/control/control" || fail "the package does not depend on Hyperscan"
+else
+    missing+=("no dpkg-shlibdeps (dpkg-dev): no .deb")
 fi
+if command -v rpmbuild >/dev/null && command -v rpm2cpio >/dev/null && command -v cpio >/dev/null; then
+    pack RPM
+    rpm=$(echo "$work"/pack/*.rpm)
+    mkdir "$work/rpm"
+    (cd "$work/rpm" && rpm2cpio "$rpm" | cpio -idm --quiet)
+    system_holds "$work/rpm"
+    [[ $(rpm -qp --configfiles "$rpm" | sort | paste -sd' ') == '/etc/default/penstock /etc/penstock/agent.properties' ]] || fail "config files of the .rpm"
+    if rpm -qpl "$rpm" | grep -xE '/etc|/usr|/usr/(bin|lib|share|share/man|share/doc|lib/systemd/system)'; then fail "the .rpm owns folders of the system"; fi
+    rpm -qp --scripts "$rpm" >"$work/scripts"
+    (($(grep -cE '^(pre|post)(un)?install scriptlet' "$work/scripts") == 4)) || fail "scripts of the .rpm: $(cat "$work/scripts")"
+    [[ ! -e $work/deb ]] || diff <(cd "$work/deb" && find . -type f | sort) <(cd "$work/rpm" && find . -type f ! -path '*/.build-id/*' | sort) ||
+        fail "the .deb and the .rpm have different files"
+else
+    missing+=("no rpmbuild, rpm2cpio or cpio (rpm, cpio): no .rpm")
+fi
+for script in "$PENSTOCK_SOURCE"/conf/rpm/*; do sh -n "$script" || fail "$script"; done
+
+((${#missing[@]} == 0)) || { echo "SKIP: ${missing[*]}"; exit 77; }

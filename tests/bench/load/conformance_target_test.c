@@ -165,7 +165,7 @@ static void test_a_stalled_peer_loses_nothing(void **state)
 {
     (void)state;
     if (kind->datagrams)
-        skip(); /* the kernel drops them: UDP has no back-pressure */
+        ps_test_skip("UDP has no back-pressure: the kernel drops what a stalled peer does not read");
     begin(NULL);
     open_lane();
     assert_true(ps_test_lane_send(&lane, 100, 10, kind->size, 5000));

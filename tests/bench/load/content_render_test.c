@@ -117,6 +117,7 @@ static void test_stamps(void **state)
                                             "{\"m\":\"{stamp}{words} it\",\"n\":\"{int:1..1000}\"}",
                                             "{size:uniform:90..400}{words} \"{stamp}{pad}\" {words:1..3}",
                                             "{size:300}{pad}{words} {stamp} {float:0..1000} tail",
+                                            "{size:300}{\"m\":\"{stamp} {pad}\"} {words:1..3}",
                                             "{size:300}{pad}{words} \"{stamp} {float:0..1000}\" tail"};
     for (unsigned i = 0; i < PS_COUNT_OF(templates) * 3; i++) {
         struct ps_content_config config = {.template = templates[i / 3],

@@ -59,6 +59,36 @@ static void test_fields(void **state)
     }
 }
 
+/* The bound on an event's length is its length where all events are equally long. */
+static void test_exact_lengths(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *template;
+        uint32_t length;
+    } cases[] = {
+        {"{float:0.25,digits=2}", 4},
+        {"{float:0.05,digits=2}", 4},
+        {"{float:-0.25,digits=2}", 5},
+        {"{float:10.25,digits=2}", 5},
+        {"{float:7,digits=0}", 1},
+        {"{float:0.999,digits=3}", 5},
+        {"{int:-7}", 2},
+        {"{int:100..999}", 3},
+        {"{choice:GET,PUT}", 3},
+        {"{float:0.20..0.90,digits=2}", 4},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_content_config config = {.template = cases[i].template, .framing = PS_FRAMING_NONE};
+        struct ps_content *content = ps_test_content(&config);
+        if (ps_content_event_bytes_max(content) != cases[i].length)
+            fail_msg("%s: at most %u bytes", cases[i].template, ps_content_event_bytes_max(content));
+        ps_content_destroy(content);
+        assert_int_equal(strlen(ps_test_event_of(cases[i].template, false, PS_TEST_START_NS)),
+                         cases[i].length);
+    }
+}
+
 static void test_times(void **state)
 {
     (void)state;
@@ -199,7 +229,7 @@ static void test_errors(void **state)
          "template, column 2: a newline, but with this target a newline "
          "ends an event"},
         {{.template = "{hex:1024}{words:1000}", .size_bytes = UINT32_C(17) << 20},
-         "template: 17825792 bytes are asked for, more than 16777216"},
+         "template: 17,825,792 bytes are asked for, more than 16,777,216"},
         {{.template = "{seq} and {hots}"},
          "template, column 11: there is no field {hots}; did you mean {host}?"},
         {{.template = "a", .lines = "/nonexistent/file"}, "/nonexistent/file: No such file or directory"},
@@ -329,11 +359,11 @@ static void test_independence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields),       cmocka_unit_test(test_times),
-        cmocka_unit_test(test_time_goes_on), cmocka_unit_test(test_same_for_ever),
-        cmocka_unit_test(test_digits),       cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_stamp_places), cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_independence),
+        cmocka_unit_test(test_fields),        cmocka_unit_test(test_exact_lengths),
+        cmocka_unit_test(test_times),         cmocka_unit_test(test_time_goes_on),
+        cmocka_unit_test(test_same_for_ever), cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_errors),        cmocka_unit_test(test_stamp_places),
+        cmocka_unit_test(test_lines),         cmocka_unit_test(test_independence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -303,6 +303,41 @@ static void an_outage_is_on_the_timeline(void **state)
     assert_int_equal(sender->statistics.lanes_down, 0);
 }
 
+/* A connection lost between connecting and the start: an outage from the start to when it is up again. */
+static void an_outage_at_the_start_ends(void **state)
+{
+    (void)state;
+    world_begin((struct plan){"constant", 1000, S, 0, 1, 0});
+    ps_lane_down(world.lanes[0].lane, world.now_ns, "the fake went away");
+    world_run(0);
+    const struct ps_sender *sender = world.sender;
+    assert_int_equal(sender->outage_count, 1);
+    assert_int_equal(sender->outages[0].from_ns, at(0));
+    assert_in_range(sender->outages[0].to_ns, at(0), at(0.01));
+    assert_int_equal(sender->statistics.completed, 1000);
+}
+
+/* One outage more than there is room for: the last one that is kept has its end. */
+static void the_timeline_is_bounded(void **state)
+{
+    (void)state;
+    world_begin((struct plan){"constant", 1000, 3 * S, 0, 1, 0});
+    struct ps_sender *sender = world.sender;
+    ps_sender_cycle(sender, world.now_ns);
+    struct ps_lane *lane = world.lanes[0].lane;
+    for (uint64_t i = 0; i <= PS_SENDER_OUTAGES; i++) {
+        ps_lane_down(lane, at(0) + 2 * i, "the fake went away");
+        ps_lane_up(lane, at(0) + 2 * i + 1);
+        assert_int_equal(sender->outage_count, i + 1);
+        for (uint64_t k = 0; k <= i && k < PS_SENDER_OUTAGES; k++) {
+            assert_int_equal(sender->outages[k].from_ns, at(0) + 2 * k);
+            assert_int_equal(sender->outages[k].to_ns, at(0) + 2 * k + 1);
+        }
+    }
+    world_run(0);
+    assert_int_equal(sender->statistics.completed, 3000);
+}
+
 static void refused_events_are_counted_by_reason(void **state)
 {
     (void)state;
@@ -318,6 +353,53 @@ static void refused_events_are_counted_by_reason(void **state)
     assert_int_equal(sender->lanes[0].failed + sender->lanes[1].failed + sender->lanes[2].failed, 99);
     assert_true(ps_sender_last_reason(world.sender, reason, sizeof reason));
     assert_string_equal(reason, "refused by the fake");
+}
+
+/* The target reports a block in parts: each event's latency counts from when that event was due, however much
+ * of its block is complete. */
+static void parts_of_a_block_have_their_own_latency(void **state)
+{
+    (void)state;
+    world.stall_from_ns = at(0);
+    world.stall_to_ns = at(100);
+    world_begin((struct plan){"constant", 1000, 0, 100, 1, 0});
+    world.now_ns = at(0.1);
+    ps_sender_cycle(world.sender, world.now_ns);
+    struct fake_lane *fake = &world.lanes[0];
+    struct ps_load_block *block = fake->first;
+    const struct ps_statistics *statistics = &world.sender->statistics;
+    assert_int_equal(block->count, 100); /* event i is due at i ms */
+    static const struct {
+        uint32_t count, at_ms;
+        bool fails;
+    } parts[] = {{1, 200, false}, {29, 200, false}, {50, 1000, false}, {15, 1500, true}, {5, 4000, false}};
+    uint64_t sum_ms = 0, completed = 0, max_ms = 0;
+    uint32_t first = 0;
+    for (size_t i = 0; i < PS_COUNT_OF(parts); i++) {
+        assert_int_equal(fake->lane->outstanding, 1);
+        if (parts[i].fails) {
+            ps_lane_failed(fake->lane, block, parts[i].count, "refused by the fake");
+        } else {
+            ps_lane_completed(fake->lane, block, parts[i].count, at(parts[i].at_ms / 1000.0));
+            for (uint32_t k = first; k < first + parts[i].count; k++)
+                sum_ms += parts[i].at_ms - k;
+            completed += parts[i].count;
+            max_ms = parts[i].at_ms - first > max_ms ? parts[i].at_ms - first : max_ms;
+        }
+        first += parts[i].count;
+        assert_int_equal(statistics->completed, completed);
+        assert_int_equal(statistics->bytes, completed * 64);
+        assert_int_equal(statistics->latency_ns.count, completed);
+        /* Neighbours in one bucket are recorded as the highest of them: at most 1/128 more. */
+        assert_in_range(statistics->latency_ns.sum, sum_ms * PS_NS_PER_MS, sum_ms * PS_NS_PER_MS * 129 / 128);
+        assert_int_equal(statistics->latency_ns.max, max_ms * PS_NS_PER_MS);
+    }
+    assert_int_equal(statistics->failed, 15);
+    assert_int_equal(fake->lane->outstanding, 0);
+    fake->first = NULL;
+    fake->outstanding = 0;
+    world.now_ns = at(100);
+    world_run(0);
 }
 
 /* A block with room for only a few events: random arrivals are restored and taken again; none is lost,
@@ -386,7 +468,10 @@ int main(void)
         cmocka_unit_test_teardown(a_stall_is_seen_by_every_event_due_then, world_end),
         cmocka_unit_test_teardown(a_closed_loop_hides_a_stall, world_end),
         cmocka_unit_test_teardown(an_outage_is_on_the_timeline, world_end),
+        cmocka_unit_test_teardown(an_outage_at_the_start_ends, world_end),
+        cmocka_unit_test_teardown(the_timeline_is_bounded, world_end),
         cmocka_unit_test_teardown(refused_events_are_counted_by_reason, world_end),
+        cmocka_unit_test_teardown(parts_of_a_block_have_their_own_latency, world_end),
         cmocka_unit_test_teardown(small_blocks_wind_the_schedule_back, world_end),
         cmocka_unit_test_teardown(an_interrupt_ends_it_without_a_mark, world_end),
         cmocka_unit_test_teardown(retries_back_off_with_jitter, world_end),

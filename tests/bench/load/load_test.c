@@ -439,7 +439,7 @@ static void a_target_that_refuses_is_said(void **state)
     struct sink nobody = closed_port();
     struct ps_load_config config = config_for(&nobody, "");
     config.connect_ns = 300 * PS_NS_PER_MS;
-    expect_failure(&config, "Connection refused (tried for 0.3 s");
+    expect_failure(&config, "Connection refused (tried for 300 ms");
     config.connections = 3;
     config.threads = 3;
     expect_failure(&config, "Connection refused (0 of 3 connections");
@@ -448,6 +448,34 @@ static void a_target_that_refuses_is_said(void **state)
     assert_int_equal(pthread_create(&thread, NULL, interrupt_soon, NULL), 0);
     expect_failure(&config, "interrupted before it was connected");
     pthread_join(thread, NULL);
+}
+
+/* Also with targets that send nothing before the first event. */
+static void a_target_that_does_not_answer_is_said(void **state)
+{
+    (void)state;
+    struct sink nobody = closed_port();
+    struct ps_load_config config = config_for(&nobody, "");
+    config.connect_ns = 300 * PS_NS_PER_MS;
+    snprintf(target, sizeof target, "http://127.0.0.1:%u/", nobody.port);
+    expect_failure(&config, "(tried for 300 ms; use --wait to keep trying)");
+    config.connections = 2;
+    expect_failure(&config, "(0 of 2 connections were made within 300 ms");
+}
+
+static void unreachable_brokers_are_named(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_THREAD__
+    ps_test_skip("ThreadSanitizer sees races inside librdkafka, which is not built for it");
+#else
+    struct sink nobody = closed_port();
+    struct ps_load_config config = config_for(&nobody, "");
+    config.connect_ns = 2 * S; /* a broker's first error comes after its connection was refused */
+    snprintf(target, sizeof target, "kafka://127.0.0.1:%u/t", nobody.port);
+    expect_failure(&config, "(tried for 2 s; use --wait to keep trying)");
+    assert_non_null(strstr(err.text, "Connection refused"));
+#endif
 }
 
 static void bad_configurations_are_named(void **state)
@@ -468,6 +496,14 @@ static void bad_configurations_are_named(void **state)
     config.target = "stdout:";
     config.connections = 2;
     expect_failure(&config, "remove --connections");
+    config.target = "./never-made";
+    expect_failure(&config, "remove --connections");
+    config = config_for(&nobody, "");
+    config.target = "localhost";
+    expect_failure(&config, "write tcp://localhost:PORT for a host, ./localhost for a file");
+    config = config_for(&nobody, "");
+    config.manifest = "/nonexistent/manifest";
+    expect_failure(&config, "--manifest /nonexistent/manifest");
     config = config_for(&nobody, "");
     config.content = (struct ps_content_config){.template = "hello {hots}"};
     expect_failure(&config, "hots");
@@ -491,6 +527,8 @@ int main(void)
         cmocka_unit_test(octets_are_counted),
         cmocka_unit_test(an_interrupted_run_ends_well),
         cmocka_unit_test(a_target_that_refuses_is_said),
+        cmocka_unit_test(a_target_that_does_not_answer_is_said),
+        cmocka_unit_test(unreachable_brokers_are_named),
         cmocka_unit_test(bad_configurations_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

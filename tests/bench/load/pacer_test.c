@@ -93,6 +93,19 @@ static void being_away_at_work_is_noted(void **state)
     assert_true(gap_ns.max >= 19000000);
 }
 
+/* A gap is never longer than the time since the last reading, although the CPU time is known since earlier. */
+static void a_gap_ends_at_the_last_reading(void **state)
+{
+    (void)state;
+    struct ps_pacer pacer = pacer_make(-1, true);
+    pacer.mark_ns -= 50 * PS_NS_PER_MS; /* away for 50 ms, most of it before the last reading */
+    uint64_t now_ns = pacer.seen_ns + 2 * PS_NS_PER_MS;
+    ps_pacer_worked(&pacer, now_ns);
+    assert_int_equal(gap_ns.count, 1);
+    assert_int_equal(gap_ns.max, 2 * PS_NS_PER_MS);
+    assert_int_equal(overlap(&pacer, now_ns - 2 * PS_NS_PER_MS, now_ns + PS_NS_PER_S), 2 * PS_NS_PER_MS);
+}
+
 static void it_waits_until_the_time(void **state)
 {
     (void)state;
@@ -144,9 +157,13 @@ static void descriptors_are_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gaps_between_readings_are_noted),   cmocka_unit_test(old_gaps_are_forgotten),
-        cmocka_unit_test(overlaps_are_what_adding_up_gives), cmocka_unit_test(being_away_at_work_is_noted),
-        cmocka_unit_test(it_waits_until_the_time),           cmocka_unit_test(descriptors_are_seen),
+        cmocka_unit_test(gaps_between_readings_are_noted),
+        cmocka_unit_test(old_gaps_are_forgotten),
+        cmocka_unit_test(overlaps_are_what_adding_up_gives),
+        cmocka_unit_test(being_away_at_work_is_noted),
+        cmocka_unit_test(a_gap_ends_at_the_last_reading),
+        cmocka_unit_test(it_waits_until_the_time),
+        cmocka_unit_test(descriptors_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

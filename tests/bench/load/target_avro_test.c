@@ -131,6 +131,52 @@ static void test_a_server_of_another_kind(void **state)
     end();
 }
 
+/* The first connection ends within an answer, the others are answered. */
+static size_t half_an_answer(struct ps_test_link *link)
+{
+    static const char answer[] = {0, 0, 0, 1, 0, 0};
+    if (link->peer->verdicts > 0 || link->length == 0)
+        return ps_test_protocol_avro(link);
+    link->peer->verdicts = 1;
+    (void)ps_test_link_send(link, answer, sizeof answer);
+    return SIZE_MAX;
+}
+
+static void test_half_an_answer_is_forgotten(void **state)
+{
+    (void)state;
+    begin("batch=50", half_an_answer, NULL);
+    assert_true(ps_test_lane_send(&lane, 500, 50, size, 10000));
+    assert_int_equal(lane.downs, 1);
+    assert_int_equal(peer.accepted, 2);
+    ps_test_peer_check(&peer, &lane, 500, true);
+    end();
+}
+
+static size_t hang_up(struct ps_test_link *link)
+{
+    (void)link;
+    return SIZE_MAX;
+}
+
+static bool lane_failed_often(void *argument)
+{
+    (void)argument;
+    return lane.downs > 5;
+}
+
+/* A server that accepts connections and closes them at the first byte is not reached again and again at once: the
+ * failures add up, although each time the connection was there. */
+static void test_short_connections_back_off(void **state)
+{
+    (void)state;
+    begin("", hang_up, NULL);
+    ps_test_lane_give(&lane, 10, size);
+    assert_true(ps_test_lane_run(&lane, 10000, lane_failed_often, NULL));
+    assert_in_range(lane.failures_max, 5, 7);
+    end();
+}
+
 static size_t silence(struct ps_test_link *link)
 {
     return link->length;
@@ -168,6 +214,8 @@ int main(void)
         cmocka_unit_test(test_failed_that_lasts_is_an_outage),
         cmocka_unit_test(test_an_error_gives_the_connection_up),
         cmocka_unit_test(test_a_server_of_another_kind),
+        cmocka_unit_test(test_half_an_answer_is_forgotten),
+        cmocka_unit_test(test_short_connections_back_off),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_urls_that_cannot_be),
     };

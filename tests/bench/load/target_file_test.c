@@ -233,11 +233,37 @@ static void test_nowhere_to_write(void **state)
     assert_true(ps_test_lane_run(&lane, 5000, NULL, NULL));
     assert_int_equal(lane.completed, 10);
     assert_true(lane.up);
+    assert_true(lane.failures_max > 0);
     ps_test_lane_close(&lane);
     snprintf(name, sizeof name, "%s/missing/log", folder);
     assert_int_equal(unlink(name), 0);
     snprintf(name, sizeof name, "%s/missing", folder);
     assert_int_equal(rmdir(name), 0);
+}
+
+/* A success ends the series of failures: the next one is waited for as the first was. */
+static void test_failures_in_a_row(void **state)
+{
+    (void)state;
+    struct rlimit limit, small;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    open_lane("");
+    for (unsigned outage = 1; outage <= 3; outage++) {
+        struct stat status;
+        small.rlim_cur = stat(path, &status) == 0 ? (rlim_t)status.st_size : 0;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        ps_test_lane_give(&lane, 10, size);
+        for (int i = 0; i < 1000 && lane.downs < outage; i++)
+            ps_test_lane_turn(&lane, 1);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        assert_int_equal(lane.downs, outage);
+        assert_true(ps_test_lane_run(&lane, 5000, NULL, NULL));
+        assert_true(lane.up);
+    }
+    assert_int_equal(lane.failures_max, 1);
+    ps_test_lane_close(&lane);
 }
 
 static void test_urls_that_cannot_be(void **state)
@@ -264,6 +290,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_full_disk_is_an_outage, begin, end),
         cmocka_unit_test_setup_teardown(test_goes_on_within_a_line, begin, end),
         cmocka_unit_test_setup_teardown(test_nowhere_to_write, begin, end),
+        cmocka_unit_test_setup_teardown(test_failures_in_a_row, begin, end),
         cmocka_unit_test(test_urls_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,8 +41,8 @@ static void test_what_is_refused_for_now_comes_again_in_order(void **state)
     begin("http://127.0.0.1:%u/x?batch=50", every_other_later);
     assert_true(ps_test_lane_send(&lane, 1000, 60, size, 10000));
     assert_int_equal(lane.completed, 1000);
-    assert_int_equal(lane.downs, 0); /* the refusals never lasted */
-    assert_int_equal(peer.accepted, 1);
+    assert_int_equal(lane.downs, 0);    /* the refusals never lasted */
+    assert_int_equal(peer.accepted, 2); /* the first only asked whether the server is there */
     ps_test_peer_check(&peer, &lane, 1000, true);
     end();
 }
@@ -112,12 +112,71 @@ static void test_several_requests_at_a_time(void **state)
     begin("http://127.0.0.1:%u/x?requests=8&batch=20", now_and_then_later);
     assert_true(ps_test_lane_send(&lane, 5000, 300, size, 20000));
     assert_int_equal(lane.completed, 5000);
-    assert_in_range(peer.accepted, 2, 8);
+    assert_in_range(peer.accepted, 3, 9);
     assert_int_equal(ps_test_peer_count(&peer), 5000);
     for (size_t i = 0; i < peer.count; i++) {
         assert_int_equal(seen[peer.sequences[i]], 0);
         seen[peer.sequences[i]] = 1;
     }
+    end();
+}
+
+/* The first eight requests get no answer. */
+static size_t closes_eight(struct ps_test_link *link)
+{
+    if (link->length == 0 || link->peer->verdicts++ >= 8)
+        return ps_test_protocol_http(link);
+    return SIZE_MAX;
+}
+
+/* Requests that fail together, because their server is gone, count as one failure: the wait is that of the first. */
+static void test_one_failure_of_many_requests(void **state)
+{
+    char text[256];
+    (void)state;
+    peer = (struct ps_test_peer){.protocol = closes_eight, .size = size};
+    ps_test_peer_start(&peer);
+    lane = (struct ps_lane){0};
+    snprintf(text, sizeof text, "http://127.0.0.1:%u/x?requests=8&batch=5", peer.port);
+    ps_test_lane_open(&lane, &ps_target_http, text);
+    assert_true(ps_test_lane_send(&lane, 200, 100, size, 20000));
+    assert_int_equal(lane.completed, 200);
+    assert_in_range(lane.failures_max, 1, 3);
+    end();
+}
+
+/* Refuses each request, with its number as the reason. */
+static size_t refuses_with_a_number(struct ps_test_link *link)
+{
+    char answer[128];
+    const char *end = memmem(link->in, link->length, "\r\n\r\n", 4);
+    const char *length = memmem(link->in, link->length, "Content-Length: ", 16);
+    if (end == NULL || length == NULL)
+        return 0;
+    size_t whole = (size_t)(end + 4 - link->in) + strtoul(length + 16, NULL, 10);
+    if (link->length < whole)
+        return 0;
+    snprintf(answer, sizeof answer, "HTTP/1.1 400 Bad\r\nContent-Length: 5\r\n\r\nno %u\n",
+             link->peer->verdicts++);
+    return ps_test_link_send(link, answer, strlen(answer)) ? whole : SIZE_MAX;
+}
+
+/* The reason of a refusal is that of this answer, not of an earlier one. */
+static void test_each_answer_has_its_own_reason(void **state)
+{
+    char text[256];
+    (void)state;
+    peer = (struct ps_test_peer){.protocol = refuses_with_a_number, .size = size};
+    ps_test_peer_start(&peer);
+    lane = (struct ps_lane){0};
+    snprintf(text, sizeof text, "http://127.0.0.1:%u/x", peer.port);
+    ps_test_lane_open(&lane, &ps_target_http, text);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_true(ps_test_lane_send(&lane, 1, 1, size, 10000));
+        snprintf(text, sizeof text, "HTTP 400: no %u", i);
+        assert_string_equal(lane.failure, text);
+    }
+    assert_int_equal(lane.failed, 5);
     end();
 }
 
@@ -145,6 +204,8 @@ int main(void)
         cmocka_unit_test(test_refusals_that_last_are_an_outage),
         cmocka_unit_test(test_what_is_refused_for_good_fails),
         cmocka_unit_test(test_several_requests_at_a_time),
+        cmocka_unit_test(test_one_failure_of_many_requests),
+        cmocka_unit_test(test_each_answer_has_its_own_reason),
         cmocka_unit_test(test_urls_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

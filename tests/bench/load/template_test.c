@@ -169,7 +169,7 @@ static void test_errors(void **state)
         {"{ip:10.0.0}", "template, column 5: {ip}: `10.0.0` is not an IPv4 network such as 10.0.0.0/8"},
         {"{words:0..3}", "template, column 8: {words}: from 0 to 3 words; they can be from 1 to 1000"},
         {"{size:0..3}",
-         "template, column 7: {size}: from 0 to 3 bytes; an event can have from 1 to 16777216"},
+         "template, column 7: {size}: from 0 to 3 bytes; an event can have from 1 to 16,777,216"},
         {"{uuid:4}", "template, column 7: {uuid} does not take `4`; it is written {uuid}"},
         {"{pad} {pad}", "template, column 7: {pad} is used for the second time here"},
         {"{stamp}{stamp}", "template, column 8: {stamp} is used for the second time here"},
@@ -195,7 +195,7 @@ static void test_limits(void **state)
     text[PS_TEMPLATE_BYTES_MAX + 1] = '\0';
     parse(&parsed, text);
     assert_int_equal(parsed.status, PS_FAIL);
-    assert_string_equal(parsed.err.text, "template: 65537 bytes long, more than 65536");
+    assert_string_equal(parsed.err.text, "template: 65,537 bytes long, more than 65,536");
     parsed_free(&parsed);
     text[PS_TEMPLATE_BYTES_MAX] = '\0';
     parse(&parsed, text);

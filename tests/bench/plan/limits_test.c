@@ -118,16 +118,18 @@ static void test_ranking(void **state)
     assert_string_equal(limits->items[2].part, "channel c1"); /* it filled at a rate that was too high */
     assert_true(fabs(limits->items[2].utilisation - 0.01) < 1e-9 &&
                 fabs(limits->items[2].beyond - 0.9) < 1e-9);
-    assert_non_null(strstr(limits->items[2].text, "90 % at 1,600,000: its consumer is slower"));
+    assert_non_null(strstr(limits->items[2].text, "90 % at 1,600,000 events/s: its consumer is slower"));
     assert_string_equal(limits->items[3].part, "kernel drops");
     assert_true(limits->items[3].utilisation == 0 && fabs(limits->items[3].beyond - 0.2) < 1e-9);
     assert_string_equal(limits->items[4].part, "memory"); /* does not grow */
     assert_true(limits->items[4].saturates_at == 0);
 
-    /* One trial alone gives a line through 0. */
+    /* One trial alone gives a line through 0, and no part near its end. */
     ps_limits_find(limits, &trials[1], 1, 400000);
-    assert_string_equal(limits->items[0].part, "worker 0");
-    assert_true(fabs(limits->items[0].saturates_at - 400000 / 0.45) < 1);
+    assert_string_equal(limits->items[0].part, "the pipeline itself");
+    assert_string_equal(limits->items[1].part, "worker 0");
+    assert_true(fabs(limits->items[1].saturates_at - 400000 / 0.45) < 1);
+    assert_non_null(strstr(limits->items[1].text, "one rate only"));
     ps_limits_find(limits, trials, 5, 0);
     assert_int_equal(limits->count, 0);
     free(limits);
@@ -152,13 +154,92 @@ static void test_full_queue(void **state)
     free(trial);
 }
 
+/* Recorded from `plan` against a token bucket of 8,000 lines/s while other programs kept the machine busy:
+ * what the machine's CPUs did, the share of the measured programs, and the subject's. */
+static const struct {
+    double rate;
+    bool held;
+    double machine, own, subject;
+} token_bucket[] = {
+    {2000, true, 0.885, 0.062, 0.011},  {4000, true, 0.902, 0.066, 0.016}, {7500, true, 0.878, 0.071, 0.021},
+    {7800, true, 0.893, 0.072, 0.024},  {7900, true, 0.911, 0.071, 0.022}, {8100, false, 0.868, 0.073, 0.024},
+    {8300, false, 0.899, 0.074, 0.025},
+};
+
+static struct ps_limits_trial *token_bucket_trials(bool with_machine)
+{
+    struct ps_limits_trial *trials = calloc(PS_COUNT_OF(token_bucket), sizeof *trials);
+    for (size_t i = 0; i < PS_COUNT_OF(token_bucket); i++) {
+        trials[i] = (struct ps_limits_trial){.rate = token_bucket[i].rate, .held = token_bucket[i].held};
+        ps_parts_add(&trials[i].parts, "this machine's CPUs", "time", PS_PART_TIME,
+                     with_machine ? token_bucket[i].machine : token_bucket[i].own);
+        ps_parts_add(&trials[i].parts, "subject's CPU", "all CPUs", PS_PART_TIME, token_bucket[i].subject);
+    }
+    return trials;
+}
+
+/* A part that was busy at every rate, or that is far from its end, does not limit a token bucket. */
+static void test_bystander(void **state)
+{
+    (void)state;
+    struct ps_limits *limits = calloc(1, sizeof *limits);
+    for (unsigned with_machine = 0; with_machine < 2; with_machine++) {
+        struct ps_limits_trial *trials = token_bucket_trials(with_machine);
+        ps_limits_find(limits, trials, PS_COUNT_OF(token_bucket), 7900);
+        assert_int_equal(limits->count, 3);
+        assert_string_equal(limits->items[0].part, "the pipeline itself");
+        assert_int_equal(limits->items[0].kind, PS_PART_PIPELINE);
+        assert_non_null(strstr(limits->items[0].text, "the pipeline itself, not this machine"));
+        for (unsigned i = 1; with_machine && i < limits->count; i++)
+            if (strcmp(limits->items[i].part, "this machine's CPUs") == 0) {
+                assert_true(limits->items[i].saturates_at == 0);
+                assert_non_null(strstr(limits->items[i].text, "did not grow with the rate"));
+            }
+        free(trials);
+    }
+    free(limits);
+}
+
+/* A part at its end that did not grow is not first, however busy it is. */
+static void test_busy_but_level(void **state)
+{
+    (void)state;
+    struct ps_limits *limits = calloc(1, sizeof *limits);
+    struct ps_limits_trial *trials = calloc(3, sizeof *trials);
+    for (unsigned i = 0; i < 3; i++) {
+        trials[i] = (struct ps_limits_trial){.rate = 1000 * (i + 1), .held = true};
+        ps_parts_add(&trials[i].parts, "worker 0", "cycle time", PS_PART_TIME, 0.99);
+        ps_parts_add(&trials[i].parts, "worker 1", "cycle time", PS_PART_TIME, 0.3 * (i + 1));
+    }
+    ps_limits_find(limits, trials, 3, 3000);
+    assert_int_equal(limits->count, 2);
+    assert_string_equal(limits->items[0].part, "worker 1");
+    assert_string_equal(limits->items[1].part, "worker 0");
+    free(trials);
+    free(limits);
+}
+
+/* A channel that filled is named, not the machine: its consumer is too slow, and no machine part is near. */
+static void test_evidence(void **state)
+{
+    (void)state;
+    struct ps_limits *limits = calloc(1, sizeof *limits);
+    struct ps_limits_trial *trials = token_bucket_trials(false);
+    for (size_t i = 0; i < PS_COUNT_OF(token_bucket); i++)
+        ps_parts_add(&trials[i].parts, "channel c1", "capacity", PS_PART_QUEUE, trials[i].held ? 0.02 : 0.9);
+    ps_limits_find(limits, trials, PS_COUNT_OF(token_bucket), 7900);
+    assert_string_equal(limits->items[0].part, "channel c1");
+    free(trials);
+    free(limits);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scrape),
-        cmocka_unit_test(test_measure),
-        cmocka_unit_test(test_ranking),
-        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_scrape),    cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_ranking),   cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_bystander), cmocka_unit_test(test_busy_but_level),
+        cmocka_unit_test(test_evidence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

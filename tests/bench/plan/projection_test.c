@@ -32,7 +32,7 @@ static void test_worked_example(void **state)
     assert_int_equal(projection.workers, 4);
     assert_true(fabs(projection.machine_rate - 175000) < 0.001);
     assert_int_equal(projection.machines, 5 + 1); /* 4.57 -> 5 */
-    assert_int_equal(projection.partitions, 32);  /* 160 MB/s by 5; 24 workers */
+    assert_int_equal(projection.partitions, 31);  /* 160 MB/s by 5 MiB/s; 24 workers */
     assert_int_equal(projection.brokers, 3);
     assert_true(fabs(projection.disk_bytes_per_broker / (160e6 * 604800 / 0.7) - 1) < 1e-9);
     assert_true(projection.error == 0.02);

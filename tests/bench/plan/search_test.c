@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "bench/plan/flow.h"
 #include "bench/plan/search.h"
 #include "tests/support/support.h"
 
@@ -58,7 +59,8 @@ static struct ps_search_answer run_trial(struct target *target, const struct ps_
     if (excess > 0 && chance(target) < target->false_hold)
         excess = 0;
     double queued = target->back_pressure ? excess : fmin(excess, target->queue);
-    answer.growth = queued / capacity / ask->seconds;
+    answer.behind = queued / capacity > ps_flow_allowed_s(ask->seconds, 0);
+    answer.decisive = queued / capacity > 2 * ps_flow_allowed_s(ask->seconds, 0);
     answer.lost = floor(excess - queued);
     if (chance(target) < target->false_loss || (rate >= target->bad_from && rate <= target->bad_to))
         answer.lost += answer.sent * 0.01 + 1;
@@ -107,8 +109,8 @@ static void assert_found(const struct ps_search_figure *figure, double capacity)
     assert_true(figure->lower <= figure->rate && figure->rate <= figure->upper);
     assert_true(figure->upper <= figure->lower * 1.03);
     assert_true(figure->low95 <= figure->rate && figure->rate <= figure->high95);
-    assert_true(figure->confidence > 0.5 && figure->confidence <= 1);
-    assert_true(figure->repeats >= 2);
+    assert_true(figure->confidence > 0 && figure->confidence <= 1); /* low when an end is the threshold */
+    assert_true(figure->repeats >= 1);
 }
 
 /* A token bucket whose queue holds 20 ms of events: ten successes in ten searches. */
@@ -120,7 +122,7 @@ static void test_token_bucket(void **state)
         struct ps_search_config config = config_for(100, 10e6);
         struct ps_search_figure figure = figure_of(&target, &config);
         assert_found(&figure, target.capacity);
-        assert_true(figure.confidence > 0.8);
+        assert_true(figure.confidence > 0.6);
     }
 }
 
@@ -201,7 +203,7 @@ static void test_outside_range(void **state)
     figure = figure_of(&target, &config);
     assert_int_equal(figure.status, PS_SEARCH_ABOVE_RANGE);
     assert_true(figure.lower == 10000 && figure.rate == 10000 && figure.upper == 0);
-    assert_true(figure.repeats >= 2);
+    assert_true(figure.repeats >= 1);
 }
 
 static void test_generator_limited(void **state)
@@ -341,8 +343,10 @@ static void test_verdicts(void **state)
          PS_TRIAL_GENERATOR},
         {{.sent = 100, .latency_ns = {1000}, .generator_held = true, .generator_late = {true}},
          PS_TRIAL_HELD},
-        {{.sent = 100, .growth = 0.03, .generator_held = true}, PS_TRIAL_LATE},
-        {{.sent = 100, .growth = 0.02, .generator_held = true}, PS_TRIAL_HELD},
+        {{.sent = 100, .behind = true, .generator_held = true}, PS_TRIAL_LATE},
+        {{.sent = 100, .behind = true}, PS_TRIAL_GENERATOR},
+        {{.sent = 100, .lost = 9, .bunched = 7, .latency_ns = {1000}}, PS_TRIAL_LOST},
+        {{.sent = 100, .lost = 9, .bunched = 8, .latency_ns = {1000}}, PS_TRIAL_GENERATOR},
         {{.sent = 100, .generator_held = true, .failed = true}, PS_TRIAL_FAILED},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {

@@ -27,14 +27,6 @@ static bool take_verify(struct ps_trial *trial, const char *text, const struct p
     return taken;
 }
 
-static void take_step(struct ps_trial *trial, double t, double p50_ms)
-{
-    json_t *object = json_pack("{s:f,s:{s:f,s:f}}", "rate", 1000.0, "latency_ns", "p50", p50_ms * 1e6, "p99",
-                               p50_ms * 2e6);
-    ps_trial_take_verify_step(trial, t, object);
-    json_decref(object);
-}
-
 static void test_held(void **state)
 {
     (void)state;
@@ -55,7 +47,7 @@ static void test_held(void **state)
     assert_true(trial.offered == 4000 && trial.sent == 4000 && trial.received == 4000 && trial.lost == 0);
     assert_true(trial.duplicated == 2 && trial.reordered == 1 && trial.corrupted == 3);
     assert_true(trial.event_bytes == 100);
-    assert_true(answer.generator_held && !answer.failed && answer.lost == 0 && answer.growth < 0.001);
+    assert_true(answer.generator_held && !answer.failed && answer.lost == 0 && !answer.behind);
     assert_true(answer.latency_ns[0] == 0 && answer.latency_ns[1] == 100);
     ps_trial_fini(&trial);
 }
@@ -87,7 +79,7 @@ static void test_back_pressure(void **state)
     assert_true(take_load(&trial,
                           "{\"type\":\"summary\",\"seconds\":2,\"achieved_rate\":800,\"due\":2000,"
                           "\"completed\":1700,\"failed\":0,\"schedule_error_ns\":{\"p99\":2000000}}"));
-    assert_true(trial.generator_held && fabs(trial.growth - 0.2) < 1e-9 && trial.sent == 1700);
+    assert_true(trial.generator_held && fabs(trial.shortfall - 0.2) < 1e-9 && trial.sent == 1700);
     ps_trial_fini(&trial);
     trial = (struct ps_trial){.rate = 1000, .seconds = 2};
     assert_true(take_load(&trial,
@@ -110,30 +102,91 @@ static void test_late_generator(void **state)
     assert_true(answer.generator_held && !answer.generator_late[0]);
 }
 
-/* A growing queue: in a long trial found by its steps, in a short one by the spread of latencies. */
-static void test_growth(void **state)
+/* What load, verify and the agent's counters recorded, as observations for the verdict. */
+static void test_flow(void **state)
 {
     (void)state;
-    struct ps_trial trial = {.rate = 1000, .seconds = 5, .goodput = 1000};
-    for (double t = PS_TRIAL_STEP_S; t <= 7; t += PS_TRIAL_STEP_S)
-        take_step(&trial, t, t <= 1 ? 500 : 10.0 * t); /* the first second does not count */
+    /* Two connections of 500 events/s each; the second one's arrivals stop growing half way. */
+    struct ps_trial trial = {
+        .rate = 1000, .seconds = 4, .goodput = 1000, .connections = 2, .start_unix_ns = 5e9};
+    json_t *rows = json_pack("[[],[]]");
+    for (unsigned step = 0; step < 80; step++) { /* of 50 ms, from 0.1 s before the start */
+        json_array_append_new(json_array_get(rows, 0), json_integer(step < 2 ? 0 : 25));
+        json_array_append_new(json_array_get(rows, 1), json_integer(step < 2 ? 0 : step < 40 ? 25 : 20));
+    }
+    trial.arrivals = json_pack("{s:f,s:f,s:o}", "start_unix_ns", 4.9e9, "step_ns", 50e6, "received", rows);
     ps_trial_conclude(&trial);
-    assert_true(fabs(trial.growth - 0.01) < 1e-6);
-    assert_true(fabs(trial.goodput - 1000 / 1.01) < 1e-3);
+    assert_true(trial.behind && trial.generator_held);
+    assert_int_equal(trial.flow.connection, 1);
+    assert_true(fabs(trial.flow.on_its_way - 250) < 60);
     ps_trial_fini(&trial);
 
-    trial = (struct ps_trial){.rate = 1000, .seconds = 1, .goodput = 1000, .histogram = json_array()};
-    for (unsigned i = 1; i <= 100; i++)
-        json_array_append_new(trial.histogram, json_pack("[f,i]", i * 2e6, 10));
-    ps_trial_conclude(&trial);
-    assert_true(fabs(trial.growth - 0.2) < 0.001);
-    ps_trial_fini(&trial);
+    /* Counters: only the sum is known. */
+    for (unsigned slow = 0; slow < 2; slow++) {
+        trial = (struct ps_trial){
+            .rate = 1000, .seconds = 4, .goodput = 1000, .connections = 2, .start_unix_ns = 5e9};
+        for (double t = 0.1; t < 4.2; t += 0.1)
+            ps_trial_take_delivered(&trial, (5 + t) * 1e9, t * (slow ? 900 : 1000));
+        ps_trial_conclude(&trial);
+        assert_true(trial.behind == (slow == 1));
+        assert_int_equal(trial.flow.verdict, slow ? PS_FLOW_BEHIND : PS_FLOW_LEVEL);
+        assert_true(!slow || fabs(trial.goodput - 900) < 10);
+        ps_trial_fini(&trial);
+    }
 
-    /* A few slow moments: most events are quick. */
-    trial =
-        (struct ps_trial){.rate = 1000, .seconds = 1, .histogram = read_json("[[1000000,90],[90000000,10]]")};
+    /* An uneven load: what was due comes from load's steps. */
+    trial = (struct ps_trial){
+        .rate = 1000, .seconds = 4, .goodput = 1000, .connections = 1, .start_unix_ns = 5e9, .uneven = true};
+    for (double t = 0.25; t < 4.1; t += 0.25) {
+        json_t *progress = json_pack("{s:f,s:f}", "due", t < 2 ? 2000 * t : 4000.0, "rate", 1.0);
+        ps_trial_take_load_step(&trial, t, progress);
+        json_decref(progress);
+    }
+    for (double t = 0.05; t < 4.2; t += 0.05)
+        ps_trial_take_delivered(&trial, (5 + t) * 1e9, t < 2 ? 2000 * t : 4000);
     ps_trial_conclude(&trial);
-    assert_true(trial.growth == 0);
+    assert_false(trial.behind);
+    ps_trial_fini(&trial);
+}
+
+/* Without arrivals only what the target accepted is known. */
+static void test_flow_unknown(void **state)
+{
+    (void)state;
+    struct ps_trial trial = {.shortfall = 0.02, .goodput = 980};
+    ps_trial_conclude(&trial);
+    assert_true(trial.behind && trial.flow.verdict == PS_FLOW_UNKNOWN && trial.goodput_worst == 980);
+    trial = (struct ps_trial){
+        .rate = 1000, .seconds = 1, .start_unix_ns = 1, .connections = 1, .shortfall = 0.01};
+    trial.arrivals = json_pack("{s:s,s:i}", "received", "many", "step_ns", 0);
+    ps_trial_conclude(&trial);
+    assert_false(trial.behind);
+    ps_trial_fini(&trial);
+}
+
+/* A generator that was late as long as the delay grew; one that was late and whose events came all the same. */
+static void test_flow_late_generator(void **state)
+{
+    (void)state;
+    for (unsigned late = 0; late < 2; late++) {
+        struct ps_trial trial = {.rate = 1000,
+                                 .seconds = 4,
+                                 .connections = 1,
+                                 .start_unix_ns = 5e9,
+                                 .schedule_error_p90_ns = late ? 0.3e9 : 0.01e9,
+                                 .schedule_error_p99_ns = 0.32e9};
+        for (double t = 0.1; t < 4.2; t += 0.1)
+            ps_trial_take_delivered(&trial, (5 + t) * 1e9, t * 850);
+        ps_trial_conclude(&trial);
+        assert_true(trial.behind && trial.generator_held == !late);
+        ps_trial_fini(&trial);
+    }
+    struct ps_trial trial = {
+        .rate = 1000, .seconds = 4, .connections = 1, .start_unix_ns = 5e9, .schedule_error_p90_ns = 0.3e9};
+    for (double t = 0.1; t < 4.2; t += 0.1)
+        ps_trial_take_delivered(&trial, (5 + t) * 1e9, t * 1000);
+    ps_trial_conclude(&trial);
+    assert_true(!trial.behind && trial.generator_held);
     ps_trial_fini(&trial);
 }
 
@@ -173,7 +226,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_held),          cmocka_unit_test(test_lost),
         cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_late_generator),
-        cmocka_unit_test(test_growth),        cmocka_unit_test(test_percentile),
+        cmocka_unit_test(test_flow),          cmocka_unit_test(test_percentile),
+        cmocka_unit_test(test_flow_unknown),  cmocka_unit_test(test_flow_late_generator),
         cmocka_unit_test(test_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,21 +1,10 @@
 /* The stamp: its text compared with the simplest possible writer, and what is found of it after a pipeline
  * changed, cut or wrapped the event. */
 #include "bench/support/stamp.h"
+#include "core/crc32c.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
-
-static uint32_t crc_plain(uint32_t crc, const void *data, size_t length)
-{
-    const uint8_t *bytes = data;
-    crc = ~crc;
-    for (size_t i = 0; i < length; i++) {
-        crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78U : 0);
-    }
-    return ~crc;
-}
 
 /* `count` digits, most significant first. */
 static void digits_plain(char *to, uint64_t number, int count)
@@ -34,8 +23,8 @@ static void write_plain(const struct ps_stamp *stamp, char *to)
     digits_plain(to + 9, stamp->sequence, 7);
     digits_plain(to + 16, stamp->due_us, 9);
     digits_plain(to + 25, (uint64_t)stamp->covered * 2 + stamp->last, 3);
-    digits_plain(to + 28, crc_plain(0, to, 28) & 0xffffff, 4);
-    digits_plain(to + 32, crc_plain(crc_plain(0, to, 32), to + PS_STAMP_BYTES, stamp->covered), 6);
+    digits_plain(to + 28, ps_crc32c(0, to, 28) & 0xffffff, 4);
+    digits_plain(to + 32, ps_crc32c(ps_crc32c(0, to, 32), to + PS_STAMP_BYTES, stamp->covered), 6);
 }
 
 static struct ps_stamp stamp_random(uint64_t *random, uint32_t covered_max)
@@ -70,35 +59,6 @@ static enum ps_stamp_state find(const char *data, size_t length, struct ps_stamp
     enum ps_stamp_state state = ps_stamp_find(copy, length, stamp, at);
     free(copy);
     return state;
-}
-
-static void test_crc32c(void **state)
-{
-    (void)state;
-    char bytes[4096];
-    assert_int_equal(ps_stamp_crc32c(0, "123456789", 9), 0xe3069283U);
-    assert_int_equal(ps_stamp_crc32c(0, "", 0), 0);
-    memset(bytes, 0, 32); /* the next four: RFC 3720, B.4 */
-    assert_int_equal(ps_stamp_crc32c(0, bytes, 32), 0x8a9136aaU);
-    memset(bytes, 0xff, 32);
-    assert_int_equal(ps_stamp_crc32c(0, bytes, 32), 0x62a8ab43U);
-    for (int i = 0; i < 32; i++)
-        bytes[i] = (char)i;
-    assert_int_equal(ps_stamp_crc32c(0, bytes, 32), 0x46dd794eU);
-    for (int i = 0; i < 32; i++)
-        bytes[i] = (char)(31 - i);
-    assert_int_equal(ps_stamp_crc32c(0, bytes, 32), 0x113fdb5cU);
-    uint64_t random = ps_test_seed();
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (char)ps_test_random(&random);
-    for (unsigned round = 0; round < 2000; round++) {
-        size_t from = ps_test_random(&random) % 64, length = ps_test_random(&random) % (sizeof bytes - 64);
-        size_t cut = length > 0 ? ps_test_random(&random) % length : 0;
-        uint32_t whole = crc_plain(0, bytes + from, length);
-        assert_int_equal(ps_stamp_crc32c(0, bytes + from, length), whole);
-        uint32_t part = ps_stamp_crc32c(0, bytes + from, cut);
-        assert_int_equal(ps_stamp_crc32c(part, bytes + from + cut, length - cut), whole);
-    }
 }
 
 static void test_written(void **state)
@@ -341,11 +301,15 @@ static void test_json_escapes_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crc32c),           cmocka_unit_test(test_written),
-        cmocka_unit_test(test_largest_cover),    cmocka_unit_test(test_found_anywhere),
-        cmocka_unit_test(test_one_byte_flipped), cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_several_tildes),   cmocka_unit_test(test_no_stamp),
-        cmocka_unit_test(test_json_escapes),     cmocka_unit_test(test_json_escapes_long),
+        cmocka_unit_test(test_written),
+        cmocka_unit_test(test_largest_cover),
+        cmocka_unit_test(test_found_anywhere),
+        cmocka_unit_test(test_one_byte_flipped),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_several_tildes),
+        cmocka_unit_test(test_no_stamp),
+        cmocka_unit_test(test_json_escapes),
+        cmocka_unit_test(test_json_escapes_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,8 +82,16 @@ static void test_all_there(void **state)
         {.now_s = 13, .active_s = 13, .sent = 10, .received = 10},
         {.now_s = 14, .active_s = 14, .sent = 10, .received = 10, .end = PS_END_ALL},
     };
+    /* More was sent than it seemed at first: the wait for duplicates begins again. */
+    static const struct step grows[] = {
+        {.now_s = 4, .active_s = 4, .sent = 10, .received = 10},
+        {.now_s = 5, .active_s = 5, .sent = 20, .received = 12},
+        {.now_s = 18, .active_s = 18, .sent = 20, .received = 20},
+        {.now_s = 19, .active_s = 18, .sent = 20, .received = 20, .end = PS_END_ALL},
+    };
     RUN(5, 0, steps);
     RUN(5, 0, for_ever);
+    RUN(5, 0, grows);
 }
 
 static void test_manifest_is_waited_for(void **state)

@@ -2,6 +2,7 @@
  * created late, transaction marks, and unreachable brokers. */
 #include "tests/support/far.h"
 #include "tests/support/kafka/cluster.h"
+#include "core/quantity.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -123,13 +124,13 @@ static void test_thrown_away_before(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    char remark[64];
+    char remark[80];
     ps_test_topic("before", 1);
     send_numbers("before", 1, 0, 12000, 1000);
     ps_test_far_open(&far, "kafka://%s/before", ps_test_cluster.bootstrap);
     unsigned missing = read_until(&far, 11999);
     assert_true(missing > 1000);
-    snprintf(remark, sizeof remark, "deleted %u records", missing);
+    snprintf(remark, sizeof remark, "deleted %s records", ps_quantity_print_count(missing).text);
     ps_test_far_expect_remark(&far, remark, true);
     ps_test_far_close(&far);
 }
@@ -139,7 +140,7 @@ static void test_thrown_away_meanwhile(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    char remark[64];
+    char remark[80];
     ps_test_topic("meanwhile", 1);
     ps_test_far_open(
         &far,
@@ -150,7 +151,7 @@ static void test_thrown_away_meanwhile(void **state)
         send_numbers("meanwhile", 1, i * 500, 500, 1000);
     unsigned missing = read_until(&far, 11999);
     assert_true(missing > 1000);
-    snprintf(remark, sizeof remark, "deleted %u records", missing);
+    snprintf(remark, sizeof remark, "deleted %s records", ps_quantity_print_count(missing).text);
     ps_test_far_expect_remark(&far, remark, true);
     send_numbers("meanwhile", 1, 12000, 10, 0);
     ps_test_far_collect(&far, far.count + 10);

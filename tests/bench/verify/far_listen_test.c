@@ -2,8 +2,10 @@
  * lines, compressed bodies, refusals). */
 #include "tests/support/far.h"
 #include "tests/support/net.h"
+#include "core/quantity.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -83,6 +85,46 @@ static void test_tcp_octets(void **state)
     ps_test_far_close(&far);
 }
 
+/* A length has at most 9 digits; with 10 it is the beginning of a line. */
+static void test_tcp_longest_length(void **state)
+{
+    (void)state;
+    static const char *const sent[] = {"100000000 <34>1 a", "1000000000 <34>1 a"};
+    static const char *const texts[] = {"<34>1 a", "1000000000 <34>1 a"};
+    for (size_t i = 0; i < PS_COUNT_OF(sent); i++) {
+        struct ps_test_far far;
+        ps_test_far_open(&far, "tcp://127.0.0.1:0");
+        int fd = ps_test_connect("127.0.0.1", port_of(&far));
+        ps_test_send_text(fd, sent[i]);
+        close(fd);
+        ps_test_far_collect(&far, 1);
+        ps_test_far_expect(&far, 0, texts[i]);
+        ps_test_far_close(&far);
+    }
+}
+
+/* Without descriptors connections wait, are accepted later, and the remark tells. */
+static void test_tcp_no_descriptors(void **state)
+{
+    (void)state;
+    struct ps_test_far far;
+    struct rlimit before, none;
+    ps_test_far_open(&far, "tcp://127.0.0.1:0");
+    int fd = ps_test_connect("127.0.0.1", port_of(&far));
+    ps_test_send_text(fd, "late\n");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    ps_test_far_expect_nothing(&far, 50);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ps_test_far_collect(&far, 1);
+    ps_test_far_expect(&far, 0, "late");
+    ps_test_far_expect_remark(&far, "connections had to wait", false);
+    close(fd);
+    ps_test_far_close(&far);
+}
+
 static void test_tcp_long(void **state)
 {
     (void)state;
@@ -152,7 +194,7 @@ static void test_ipv6(void **state)
     (void)state;
     struct ps_test_far far;
     if (!has_ipv6())
-        skip();
+        ps_test_skip("this machine has no IPv6");
     ps_test_far_open(&far, "tcp://[::1]:0");
     assert_true(strncmp(far.ops->address(far.state), "[::1]:", 6) == 0);
     int fd = ps_test_connect("::1", port_of(&far));
@@ -225,7 +267,7 @@ static void test_udp_dropped(void **state)
 {
     (void)state;
     struct ps_test_far far;
-    char data[1000] = "x", remark[64];
+    char data[1000] = "x", remark[80];
     ps_test_far_open(&far, "udp://127.0.0.1:0");
     int fd = ps_test_connect_udp("127.0.0.1", port_of(&far));
     unsigned sent = 0;
@@ -240,7 +282,8 @@ static void test_udp_dropped(void **state)
         ps_test_far_read(&far, 50);
     }
     assert_true(far.count < sent);
-    snprintf(remark, sizeof remark, "the kernel dropped %zu datagrams", sent - far.count);
+    snprintf(remark, sizeof remark, "the kernel dropped %s datagrams",
+             ps_quantity_print_count(sent - far.count).text);
     ps_test_far_expect_remark(&far, remark, true);
     close(fd);
     ps_test_far_close(&far);
@@ -291,6 +334,7 @@ static void test_http(void **state)
     assert_int_equal(post(&far, other, "three\nfour\n\nfive"), 200);
     assert_int_equal(post(&far, fd, "{\"body\":\"six\"}\n{\"body\":\"seven\"}\n"), 200);
     assert_int_equal(post(&far, fd, "[Fri Oct 11 22:14:15 2026] no array\n"), 200);
+    assert_int_equal(post(&far, fd, "[1}2]\n"), 200);
     assert_int_equal(post(&far, fd, " [ ] "), 200);
     assert_int_equal(post(&far, fd, ""), 200);
     static const char *const texts[] = {"{\"headers\":{\"a\":\"[1]\"},\"body\":\"one\"}",
@@ -300,9 +344,10 @@ static void test_http(void **state)
                                         "five",
                                         "{\"body\":\"six\"}",
                                         "{\"body\":\"seven\"}",
-                                        "[Fri Oct 11 22:14:15 2026] no array"};
-    ps_test_far_collect(&far, 8);
-    for (size_t i = 0; i < 8; i++)
+                                        "[Fri Oct 11 22:14:15 2026] no array",
+                                        "[1}2]"};
+    ps_test_far_collect(&far, PS_COUNT_OF(texts));
+    for (size_t i = 0; i < PS_COUNT_OF(texts); i++)
         ps_test_far_expect(&far, i, texts[i]);
     assert_true(far.records[0].stream == far.records[5].stream);
     assert_true(far.records[0].stream != far.records[2].stream);
@@ -371,11 +416,18 @@ static void test_http_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tcp_lines),    cmocka_unit_test(test_tcp_octets),
-        cmocka_unit_test(test_tcp_long),     cmocka_unit_test(test_tcp_many),
-        cmocka_unit_test(test_ipv6),         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_udp),          cmocka_unit_test(test_udp_dropped),
-        cmocka_unit_test(test_http),         cmocka_unit_test(test_http_large),
+        cmocka_unit_test(test_tcp_lines),
+        cmocka_unit_test(test_tcp_octets),
+        cmocka_unit_test(test_tcp_longest_length),
+        cmocka_unit_test(test_tcp_no_descriptors),
+        cmocka_unit_test(test_tcp_long),
+        cmocka_unit_test(test_tcp_many),
+        cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_udp),
+        cmocka_unit_test(test_udp_dropped),
+        cmocka_unit_test(test_http),
+        cmocka_unit_test(test_http_large),
         cmocka_unit_test(test_http_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,18 +118,61 @@ static void test_holes_split(void **state)
     ps_sequences_fini(&set);
 }
 
+/* Whole chunks lost: at the start, in the middle, next to holes, several together, at the end. */
+static void test_lost_chunks(void **state)
+{
+    (void)state;
+    uint64_t random = ps_test_seed();
+    for (unsigned lost = 0; lost < 64; lost++) { /* a bit for each chunk */
+        struct ps_memory memory = {.limit_bytes = UINT64_C(1) << 30};
+        struct ps_sequences set;
+        ps_sequences_init(&set, &memory);
+        memset(seen, 0, NUMBERS);
+        bool holes = ps_test_random(&random) % 2;
+        for (uint64_t i = 0; i < NUMBERS; i++) {
+            uint64_t in_chunk = i % 65536;
+            bool at_edge = in_chunk < 3 || in_chunk > 65533;
+            if ((lost >> i / 65536 & 1) == 0 && !(holes && at_edge && ps_test_random(&random) % 3 == 0))
+                add(&set, i);
+            if (ps_test_random(&random) % 100000 == 0)
+                ps_sequences_compact(&set);
+        }
+        compare(&set, set.end);
+        compare(&set, NUMBERS);
+        compare(&set, NUMBERS + 3 * 65536);
+        compare(&set, set.end + 1);
+        ps_sequences_compact(&set);
+        compare(&set, NUMBERS);
+        ps_sequences_fini(&set);
+    }
+}
+
+static const uint64_t far = (UINT64_C(1) << 42) - 1;
+
+/* One range: everything between the first number and the last. */
+static bool far_check(void *argument, uint64_t first, uint64_t last)
+{
+    struct range_check *check = argument;
+    assert_int_equal(first, 1);
+    assert_int_equal(last, far - 1);
+    check->total++;
+    return true;
+}
+
 static void test_far_numbers(void **state)
 {
     (void)state;
     struct ps_memory memory = {.limit_bytes = 1 << 20};
     struct ps_sequences set;
-    const uint64_t far = (UINT64_C(1) << 42) - 1;
     ps_sequences_init(&set, &memory);
     assert_int_equal(ps_sequences_add(&set, far), PS_SEQUENCE_NEW);
     assert_int_equal(ps_sequences_add(&set, far), PS_SEQUENCE_AGAIN);
     assert_int_equal(ps_sequences_add(&set, 0), PS_SEQUENCE_NEW);
     assert_int_equal(ps_sequences_missing(&set, far + 1), far - 1);
     assert_true(memory.used_bytes_max < 20000);
+    struct range_check check = {.next = 0};
+    ps_sequences_ranges(&set, far + 1, far_check, &check);
+    assert_int_equal(check.total, 1);
     ps_sequences_fini(&set);
 }
 
@@ -228,11 +271,9 @@ static void test_memory_of_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_bytes),
-        cmocka_unit_test(test_holes_split),
-        cmocka_unit_test(test_far_numbers),
-        cmocka_unit_test(test_forgets),
-        cmocka_unit_test(test_range_in_forgotten_is_not_told),
+        cmocka_unit_test(test_against_bytes),  cmocka_unit_test(test_holes_split),
+        cmocka_unit_test(test_lost_chunks),    cmocka_unit_test(test_far_numbers),
+        cmocka_unit_test(test_forgets),        cmocka_unit_test(test_range_in_forgotten_is_not_told),
         cmocka_unit_test(test_memory_of_many),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -134,6 +134,32 @@ static void test_marks_contradict(void **state)
     unknown(0, 2, "contradict");
     last(0, 7);
     unknown(0, 2, "contradict");
+    last(0, 7); /* it stays so, whatever comes later */
+    unknown(0, 1, "contradict");
+}
+
+/* Where there was no memory to watch the order, "in order" is not known either. */
+static void test_order_not_watched(void **state)
+{
+    (void)state;
+    ps_account_destroy(account);
+    account = ps_account_create(UINT64_C(1) << 20, false, 0);
+    assert_non_null(account);
+    expected.events_known = true;
+    for (uint64_t i = 0; i < 100000; i++) { /* a stream for each event */
+        char text[PS_STAMP_BYTES];
+        struct ps_stamp stamp = {.run = RUN, .sequence = i, .due_us = account->start_wall_ns / 1000};
+        ps_stamp_write(&stamp, text);
+        struct ps_far_record far = {
+            .data = text, .length = sizeof text, .arrival_mono_ns = account->start_mono_ns};
+        ps_account_take(account, &far, i);
+        expected.events++;
+    }
+    judge(false);
+    assert_true(verdict.facts.order_blind > 0);
+    assert_true(verdict.complete);
+    assert_int_equal(verdict.lost, 0);
+    assert_int_equal(verdict.exit_code, 2);
 }
 
 static void test_sources_between_are_missing(void **state)
@@ -416,6 +442,7 @@ int main(void)
         CASE(test_no_marks),
         CASE(test_marks),
         CASE(test_marks_contradict),
+        CASE(test_order_not_watched),
         CASE(test_sources_between_are_missing),
         CASE(test_sources_said),
         CASE(test_events),

@@ -10,12 +10,17 @@
 
 /* Number of the EPOLL_CTL_ADD that fails, counted from the assignment: 1 = the next one, 0 = none. */
 static unsigned add_fails;
+static bool modify_fails; /* every EPOLL_CTL_MOD */
 
 /* Replaces the function of libc. */
 int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
 {
     if (operation == EPOLL_CTL_ADD && add_fails > 0 && --add_fails == 0) {
         errno = ENOSPC;
+        return -1;
+    }
+    if (operation == EPOLL_CTL_MOD && modify_fails) {
+        errno = ENOMEM;
         return -1;
     }
     return (int)syscall(SYS_epoll_ctl, epoll_fd, operation, fd, event);
@@ -27,9 +32,7 @@ static struct ps_plan *plan;
 static struct ps_engine *make_engine(struct ps_err *err)
 {
     const struct ps_engine_settings settings = {.worker_count = plan->worker_count,
-                                                .memory_budget_bytes = plan->block_budget_bytes,
-                                                .batches_max = ps_topology_batches(plan),
-                                                .leases_max = plan->leases_max};
+                                                .memory_budget_bytes = plan->block_budget_bytes};
     return ps_engine_create(&settings, err);
 }
 
@@ -42,7 +45,7 @@ static int setup(void **state)
     flow = (struct flow){
         .total = 100000, .source_count = 1, .channel_count = 1, .sink_count = 1, .options = {.workers = 1}};
     flow_init(&flow);
-    plan = ps_plan_create(flow_spec(&flow), &machine, 0, &err);
+    plan = ps_plan_create(flow_spec(&flow), &machine, NULL, &err);
     return plan != NULL && ps_plan_build(plan, &err) == PS_OK ? 0 : -1;
 }
 
@@ -116,15 +119,89 @@ static void test_source(void **state)
     finish(engine, &now);
 }
 
+/* What the epoll waits for cannot be changed: the source is closed, and opened again after 3 s. */
+static void test_watch_fails(void **state)
+{
+    struct ps_err err = {0};
+    struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
+    size_t count;
+    (void)state;
+    struct ps_engine *engine = make_engine(&err);
+    assert_non_null(engine);
+    struct ps_worker *worker = ps_engine_worker(engine, 0);
+    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
+    modify_fails = true;
+    struct ps_runner *runner = NULL;
+    for (unsigned i = 0; i < 1000 && (runner == NULL || runner->status != PS_RUNNER_FAILED); i++) {
+        (void)ps_worker_cycle(worker, &now);
+        runner = &ps_worker_sources(worker, &count)[0]->base;
+    }
+    assert_int_equal(runner->status, PS_RUNNER_FAILED);
+    assert_string_equal(runner->error, "cannot watch the epoll descriptor: Cannot allocate memory");
+    assert_int_equal(runner->port.epoll_fd, -1); /* closed, and its number may be another's by now */
+    modify_fails = false;
+    now.mono_ns += 3 * PS_NS_PER_S;
+    (void)ps_worker_cycle(worker, &now);
+    assert_int_equal(runner->status, PS_RUNNER_OPEN);
+    assert_int_equal(flow.sources[0].origins[0].opened, 2);
+    finish(engine, &now);
+}
+
+/* The budget is used up in the middle of `work`: the source looks again soon, but what is readable meanwhile does
+ * not wake its worker, which would spin. */
+static void test_no_memory_and_readable(void **state)
+{
+    struct ps_err err = {0};
+    struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
+    static struct ps_block *blocks[8192];
+    struct ps_block_cache hoard;
+    size_t count, taken = 0;
+    (void)state;
+    struct ps_engine *engine = make_engine(&err);
+    assert_non_null(engine);
+    struct ps_worker *worker = ps_engine_worker(engine, 0);
+    flow.chances.source_idle = flow.chances.oversize = 1000;
+    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
+    (void)ps_worker_cycle(worker, &now);
+    struct ps_source_runner *runner = ps_worker_sources(worker, &count)[0];
+    assert_true(runner->watched);
+    ps_block_cache_init(&hoard, ps_engine_depot(engine));
+    while (taken < PS_COUNT_OF(blocks) && (blocks[taken] = ps_block_take(&hoard)) != NULL)
+        taken++;
+    assert_true(taken < PS_COUNT_OF(blocks));
+    flow.chances.source_idle = 0;
+    (void)ps_worker_cycle(worker, &now);
+    assert_non_null(runner->batch);
+    assert_false(runner->watched);
+    assert_int_equal(ps_worker_deadline_ns(worker), now.mono_ns + 10 * PS_NS_PER_MS);
+    while (taken > 0)
+        ps_block_drop(&hoard, blocks[--taken]);
+    ps_block_cache_fini(&hoard);
+    flow.chances.source_idle = 1000;
+    now.mono_ns += 10 * PS_NS_PER_MS;
+    (void)ps_worker_cycle(worker, &now);
+    assert_true(runner->watched);
+    finish(engine, &now);
+}
+
 /* The number of the `open` of an interceptor or a selector that fails (1 = the next); 0 = none. */
 static unsigned open_fails;
+static int links_open; /* opened and not closed */
 
 static enum ps_status link_open(const void *link_plan, void *state, struct ps_port *port, struct ps_err *err)
 {
     if (open_fails > 0 && --open_fails == 0)
         return ps_err_set(err, "no file /none");
     const struct ps_stage_ops *ops = port->name[0] == 'i' ? &flow_interceptor : &flow_selector;
+    links_open++;
     return ops->open != NULL ? ops->open(link_plan, state, port, err) : PS_OK;
+}
+
+static void link_close(const void *link_plan, void *state)
+{
+    (void)link_plan;
+    (void)state;
+    links_open--;
 }
 
 /* An interceptor or a selector that fails to open keeps its source closed: the source's error has the
@@ -132,8 +209,11 @@ static enum ps_status link_open(const void *link_plan, void *state, struct ps_po
 static void test_chain(void **state)
 {
     static const char *const errors[] = {"interceptor i0: no file /none", "selector s0: no file /none"};
-    struct ps_stage_ops interceptor = flow_interceptor, selector = flow_selector;
+    static struct ps_stage_ops interceptor, selector; /* the plan is torn down after this function */
+    interceptor = flow_interceptor;
+    selector = flow_selector;
     interceptor.open = selector.open = link_open;
+    interceptor.close = selector.close = link_close;
     plan->spec->sources[0].interceptors[0].ops = &interceptor;
     plan->spec->sources[0].selector.ops = &selector;
     (void)state;
@@ -150,6 +230,7 @@ static void test_chain(void **state)
         struct ps_runner *runner = &ps_worker_sources(worker, &count)[0]->base;
         assert_int_equal(runner->status, PS_RUNNER_FAILED);
         assert_string_equal(runner->error, errors[i]);
+        assert_int_equal(links_open, 0); /* those that were opened before it, and no others, were closed */
         now.mono_ns += 3 * PS_NS_PER_S - 1;
         (void)ps_worker_cycle(worker, &now);
         assert_int_equal(runner->status, PS_RUNNER_FAILED);
@@ -182,9 +263,52 @@ static void test_watch(void **state)
     assert_int_equal(epoll_ctl(runner->base.port.epoll_fd, EPOLL_CTL_ADD, ends[0], &event), 0);
     assert_true(runner->watched);
     assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 1);
-    ps_source_runner_pause(runner, &now);
+    ps_source_runner_pause(runner, true, &now);
     assert_false(runner->watched);
     assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 0);
+    finish(engine, &now);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* Nor does it while the channel is full: a client that goes on sending costs no cycles until there is room. */
+static void test_watch_of_a_full_channel(void **state)
+{
+    struct ps_err err = {0};
+    struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
+    struct epoll_event event = {.events = EPOLLIN}, seen;
+    int ends[2];
+    size_t count;
+    (void)state;
+    struct ps_engine *engine = make_engine(&err);
+    assert_non_null(engine);
+    struct ps_worker *worker = ps_engine_worker(engine, 0);
+    flow.sinks[0].dead = true; /* takes a few leases, and settles none */
+    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
+    (void)ps_worker_cycle(worker, &now);
+    struct ps_source_runner *runner = ps_worker_sources(worker, &count)[0];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_int_equal(epoll_ctl(runner->base.port.epoll_fd, EPOLL_CTL_ADD, ends[0], &event), 0);
+    for (unsigned i = 0; !runner->waiting; i++) {
+        assert_true(i < 100000);
+        (void)ps_worker_cycle(worker, &now);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        (void)ps_worker_cycle(worker, &now);
+        assert_true(runner->waiting);
+        assert_false(runner->watched);
+        assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 0);
+        assert_true(runner->base.deadline_ns > now.mono_ns + PS_NS_PER_S); /* it waits to be woken */
+        now.mono_ns += PS_NS_PER_MS;
+    }
+    flow.sinks[0].dead = false;
+    for (unsigned i = 0; !runner->watched; i++) {
+        assert_true(i < 100000);
+        now.mono_ns += PS_NS_PER_MS;
+        (void)ps_worker_cycle(worker, &now);
+    }
+    assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 1);
     finish(engine, &now);
     close(ends[0]);
     close(ends[1]);
@@ -195,8 +319,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_worker, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_memory_and_readable, setup, teardown),
         cmocka_unit_test_setup_teardown(test_chain, setup, teardown),
         cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_watch_of_a_full_channel, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_watch_fails, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

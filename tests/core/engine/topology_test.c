@@ -1,8 +1,5 @@
-/* Limits of every array, each with a message that names the limit and the key; and the proof that a push
- * to the way home never blocks. */
+/* Limits of every array, each with a message that names the limit and the key. */
 #include "tests/support/flow.h"
-
-#include "rings/spsc.h"
 
 #include <stdio.h>
 
@@ -21,7 +18,7 @@ static void make(struct made *made)
         .source_spec = {.stage = {.name = "r1", .component = "source r1", .ops = &flow_source_stream},
                         .channel_count = 1},
         .source = {.instance_count = 1},
-        .plan = {.worker_count = 2, .leases_max = 3, .memory_budget_bytes = 64 << 20},
+        .plan = {.worker_count = 2, .memory_budget_bytes = 64 << 20},
     };
     made->source.spec = &made->source_spec;
     made->plan.spec = &made->spec;
@@ -69,27 +66,6 @@ static void test_limits(void **state)
     refused(&made, "names 1 CPUs for 2 workers", "a1.penstock.cpus");
 }
 
-/* A ring of the size that the check computes holds all leases of all batches of a worker, the most
- * possible. */
-static void test_way_home(void **state)
-{
-    struct made made;
-    (void)state;
-    make(&made);
-    for (uint64_t budget = 16 << 20; budget <= UINT64_C(1) << 36; budget *= 4) {
-        made.plan.memory_budget_bytes = budget;
-        uint32_t batches = ps_topology_batches(&made.plan);
-        assert_true(batches > 0 && batches <= PS_BATCHES_PER_WORKER_MAX);
-        assert_int_equal(ps_topology_home_entries(&made.plan), (size_t)batches * made.plan.leases_max);
-    }
-    struct ps_spsc *ring = ps_spsc_create(ps_topology_home_entries(&made.plan));
-    size_t pushed = 0;
-    while (ps_spsc_push(ring, (void *)(pushed + 1)))
-        pushed++;
-    assert_true(pushed >= ps_topology_home_entries(&made.plan));
-    ps_spsc_destroy(ring);
-}
-
 static void take_line(void *argument, const char *text)
 {
     strcat(argument, text);
@@ -104,15 +80,21 @@ static void test_describe(void **state)
     struct flow flow = {
         .total = 1, .source_count = 1, .channel_count = 1, .sink_count = 2, .sources = {{.instances = 2}}};
     (void)state;
+    flow.options.workers = 2;
     flow_init(&flow);
-    struct ps_plan *plan = ps_plan_create(flow_spec(&flow), &machine, 2, &err);
+    struct ps_plan *plan = ps_plan_create(flow_spec(&flow), &machine, NULL, &err);
     assert_non_null(plan);
-    ps_plan_describe(plan, take_line, text);
-    assert_non_null(strstr(text, "workers: 2"));
+    ps_plan_describe(plan, PS_PLAN_BUDGET | PS_PLAN_COMPONENTS | PS_PLAN_FLOWS, take_line, text);
+    assert_non_null(strstr(text, "memory budget 32 MiB, 2 workers\n"));
+    assert_non_null(strstr(text, "source r0 (flow-stream); into c0\n"));
+    assert_non_null(strstr(text, "flow r0 -> c0 -> k0: "));
+    assert_non_null(strstr(text, "flow r0 -> c0 -> k1: "));
+    assert_null(strstr(text, "ring"));
+    text[0] = '\0';
+    ps_plan_describe(plan, PS_PLAN_ENGINE, take_line, text);
     assert_non_null(strstr(text, "worker 1: source r0 (flow-stream), instance 2 of 2"));
     assert_non_null(strstr(text, "2 producers, 2 consumers, 2 SPMC rings"));
     assert_non_null(strstr(text, "from channel c0"));
-    assert_non_null(strstr(text, "way home: 2 rings"));
     ps_plan_destroy(plan);
     flow_fini(&flow);
 }
@@ -121,7 +103,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_way_home),
         cmocka_unit_test(test_describe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ static void test_not_open(void **state)
     components[0].error = "port 514 is in use";
     components[1].state = PS_METRICS_CLOSED;
     expect(ps_metrics_live, "");
-    expect(ps_metrics_ready, "source r1 is not open yet: port 514 is in use\nsink k1 is closed\n");
+    expect(ps_metrics_ready, "source r1 is not open: port 514 is in use\nsink k1 is closed\n");
 }
 
 /* A restart of the process would not bring the broker back. */
@@ -70,7 +70,7 @@ static void test_stalled_sink(void **state)
     components[1].stalled_ns = 60 * PS_NS_PER_S - 1;
     expect(ps_metrics_ready, "");
     components[1].stalled_ns = 61 * PS_NS_PER_S;
-    expect(ps_metrics_ready, "sink k1 has delivered nothing for 61 s, and has events\n");
+    expect(ps_metrics_ready, "sink k1 has delivered nothing for 1 min 1 s, and has events\n");
     expect(ps_metrics_live, "");
     expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 0\n");
     metrics.process.stall_limit_ns = 0; /* penstock.ready.stall = 0 */
@@ -85,6 +85,20 @@ static void test_failed_reload(void **state)
     expect(ps_metrics_ready,
            "the last reload failed; the configuration before it runs on: a.properties:3: error: x\n");
     expect_sample("\npenstock_configuration_reload_successful 0\n");
+}
+
+/* The component is up: it runs on with what it had. */
+static void test_outdated(void **state)
+{
+    (void)state;
+    components[0].kind = PS_KIND_SELECTOR;
+    components[0].outdated = "a.rules:2:1: error: no action `drip`; the rules before it stay active";
+    expect(ps_metrics_live, "");
+    expect(ps_metrics_ready,
+           "selector r1: a.rules:2:1: error: no action `drip`; the rules before it stay active\n");
+    expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 1\n");
+    components[0].outdated = NULL;
+    expect(ps_metrics_ready, "");
 }
 
 static void test_stopping(void **state)
@@ -103,6 +117,8 @@ static void test_stuck_worker(void **state)
     worker.heartbeat_ns = NOW_NS - 12 * PS_NS_PER_S;
     expect(ps_metrics_live, "worker 0 is stuck: no cycle for 12 s\n");
     expect(ps_metrics_ready, "worker 0 is stuck: no cycle for 12 s\n");
+    components[1].state = PS_METRICS_CLOSED; /* one problem does not hide the other */
+    expect(ps_metrics_ready, "sink k1 is closed\nworker 0 is stuck: no cycle for 12 s\n");
     worker.parked = true;
     expect(ps_metrics_live, "");
 }
@@ -112,7 +128,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_all_is_well, setup),  cmocka_unit_test_setup(test_not_open, setup),
         cmocka_unit_test_setup(test_stalled_sink, setup), cmocka_unit_test_setup(test_failed_reload, setup),
-        cmocka_unit_test_setup(test_stopping, setup),     cmocka_unit_test_setup(test_stuck_worker, setup),
+        cmocka_unit_test_setup(test_outdated, setup),     cmocka_unit_test_setup(test_stopping, setup),
+        cmocka_unit_test_setup(test_stuck_worker, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

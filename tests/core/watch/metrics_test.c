@@ -84,6 +84,7 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
                                                                      .stopping = engine.stopping});
     visitor->component(visitor->argument, &source);
     visitor->component(visitor->argument, &quoted);
+    visitor->link(visitor->argument, &(struct ps_metrics_link){PS_KIND_SOURCE, quoted.name, "c1"});
     visitor->component(visitor->argument, &interceptor);
     visitor->component(visitor->argument, &second);
     visitor->component(visitor->argument, &channel);
@@ -118,7 +119,7 @@ static const struct ps_metrics_source provider = {.visit = visit, .taps = taps};
 struct reply {
     long status;
     char type[128];
-    char body[65536];
+    char body[1 << 19];
     size_t length;
 };
 
@@ -388,6 +389,8 @@ static void test_prometheus(void **state)
     expect_line("penstock_sink_latency_seconds_bucket{component=\"k1\",le=\"+Inf\"} 15");
     expect_line("penstock_sink_latency_seconds_count{component=\"k1\"} 15");
     expect_line("penstock_component_up{kind=\"sink\",component=\"k1\"} 1");
+    expect_line(
+        "penstock_component_channel_info{kind=\"source\",component=\"k\\\"\\\\\\n2\",channel=\"c1\"} 1");
     expect_line("penstock_reloads_total{result=\"ok\"} 3");
     expect_line("penstock_configuration_reload_successful 1");
     expect_line("penstock_memory_budget_bytes 1048576");
@@ -431,7 +434,7 @@ static void test_health(void **state)
     engine.state.error = "cannot reach 10.0.0.1:9092";
     request("GET", "/healthz");
     assert_int_equal(reply.status, 503);
-    assert_string_equal(reply.body, "sink k1 is not open yet: cannot reach 10.0.0.1:9092\n");
+    assert_string_equal(reply.body, "sink k1 is not open: cannot reach 10.0.0.1:9092\n");
     engine.stopping = true;
     request("GET", "/healthz");
     assert_int_equal(reply.status, 503);
@@ -445,7 +448,7 @@ static void test_ready_and_live(void **state)
     engine.state.sink = PS_METRICS_OPENING;
     request("GET", "/readyz");
     assert_int_equal(reply.status, 503);
-    assert_string_equal(reply.body, "sink k1 is not open yet\n");
+    assert_string_equal(reply.body, "sink k1 is not open\n");
     request("GET", "/livez");
     assert_int_equal(reply.status, 200);
     assert_string_equal(reply.body, "ok\n");
@@ -459,7 +462,7 @@ static void *worker(void *argument)
 {
     struct ps_batch *batch = argument;
     while (!ps_flag_get(&worker_stop)) {
-        ps_tap_offer(engine.tap, &batch->leases[0]);
+        ps_tap_offer(engine.tap, &batch->chain);
         usleep(100);
     }
     return NULL;
@@ -470,13 +473,12 @@ static void test_tail(void **state)
     (void)state;
     struct ps_err err;
     struct ps_depot *depot = ps_depot_create(UINT64_C(32) << 20, &err);
-    struct ps_pool *pool =
-        ps_pool_create(depot, (struct ps_pool_limits){.batches_max = 2, .leases_max = 2}, 0, &err);
+    struct ps_pool *pool = ps_pool_create(depot, 0);
     struct ps_carver carver;
     ps_carver_init(&carver, pool);
     struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){.mono_ns = 1});
     assert_non_null(ps_batch_add_copy(batch, "hello", 5));
-    batch->leases[0].count = 1;
+    batch->chain.count = 1;
     pthread_t thread;
     ps_flag_set(&worker_stop, false);
     pthread_create(&thread, NULL, worker, batch);
@@ -486,6 +488,8 @@ static void test_tail(void **state)
     assert_int_equal(reply.length, 3 * (sizeof line - 1));
     assert_memory_equal(reply.body, line, sizeof line - 1);
     assert_false(ps_flag_get(&engine.tap->wanted));
+    request("GET", "/tail?component=c1&count=4294967297&wait=1"); /* as many as are possible, not one */
+    assert_true(reply.length >= 2 * (sizeof line - 1));
     ps_flag_set(&worker_stop, true);
     pthread_join(thread, NULL);
     request("GET", "/tail?component=c1&count=3&wait=0"); /* no event: an empty answer, not an error */

@@ -92,6 +92,9 @@ static void test_watchdog_interval(void **state)
     setenv("WATCHDOG_USEC", "30000000", 1);
     assert_int_equal(ps_notify_watchdog_ms(), 15000);
     snprintf(pid, sizeof pid, "%d", (int)getpid());
+    setenv("WATCHDOG_USEC", "1999", 1); /* 0 would mean that there is none */
+    assert_int_equal(ps_notify_watchdog_ms(), 1);
+    setenv("WATCHDOG_USEC", "30000000", 1);
     setenv("WATCHDOG_PID", pid, 1);
     assert_int_equal(ps_notify_watchdog_ms(), 15000);
     setenv("WATCHDOG_PID", "1", 1); /* meant for another process */

@@ -21,8 +21,7 @@ static int setup(void **state)
     static struct fixture fixture;
     struct ps_err err;
     fixture = (struct fixture){.depot = ps_depot_create(UINT64_C(32) << 20, &err)};
-    fixture.pool =
-        ps_pool_create(fixture.depot, (struct ps_pool_limits){.batches_max = 8, .leases_max = 2}, 0, &err);
+    fixture.pool = ps_pool_create(fixture.depot, 0);
     if (fixture.pool == NULL)
         return -1;
     ps_carver_init(&fixture.carver, fixture.pool);
@@ -57,7 +56,7 @@ static struct ps_batch *numbers(struct fixture *fixture, unsigned count)
         int length = snprintf(text, sizeof text, "event %u", i);
         assert_non_null(ps_batch_add_copy(batch, text, (uint32_t)length));
     }
-    batch->leases[0].count = count;
+    batch->chain.count = count;
     return batch;
 }
 
@@ -65,11 +64,11 @@ static void test_off(void **state)
 {
     struct fixture *fixture = *state;
     struct ps_batch *batch = numbers(fixture, 3);
-    ps_tap_offer(NULL, &batch->leases[0]);
-    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_offer(NULL, &batch->chain);
+    ps_tap_offer(fixture->tap, &batch->chain);
     assert_int_equal(ps_tap_take(fixture->tap, 0, 100, &fixture->page), 0);
     ps_tap_start(fixture->tap, 0);
-    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_offer(fixture->tap, &batch->chain);
     ps_tap_stop(fixture->tap, 0);
     ps_tap_start(fixture->tap, 0); /* another reader: gets nothing that the previous one left */
     assert_int_equal(ps_tap_take(fixture->tap, 0, 100, &fixture->page), 0);
@@ -85,7 +84,7 @@ static void test_events(void **state)
     assert_true(ps_batch_shared_set(batch, host, "h1", 2, true));
     assert_true(ps_batch_header_add(batch, &batch->events[1], own, "v\n", 2));
     ps_tap_start(fixture->tap, 0);
-    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_offer(fixture->tap, &batch->chain);
     assert_int_equal(ps_tap_take(fixture->tap, 0, 2, &fixture->page), 2);
     assert_int_equal(ps_tap_take(fixture->tap, 0, 2, &fixture->page), 1);
     assert_string_equal(
@@ -104,16 +103,16 @@ static void test_cut(void **state)
     memset(giant, 'x', 100000);
     struct ps_event *event = ps_batch_add_copy(batch, giant, 100000);
     assert_non_null(event);
-    batch->leases[0].count = 1;
+    batch->chain.count = 1;
     ps_tap_start(fixture->tap, 0);
-    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_offer(fixture->tap, &batch->chain);
     assert_int_equal(ps_tap_take(fixture->tap, 0, 1, &fixture->page), 1);
     assert_non_null(strstr(fixture->page.text, "x\",\"bytes\":100000,\"cut\":true}\n"));
     assert_true(fixture->page.length < PS_TAP_EVENT_BYTES + 100);
     /* A header does not fit: neither the header nor the body is shown past the limit. */
     assert_true(ps_batch_header_add(batch, event, ps_name_intern("big"), giant, 5000));
     fixture->page.length = 0;
-    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_offer(fixture->tap, &batch->chain);
     assert_int_equal(ps_tap_take(fixture->tap, 0, 1, &fixture->page), 1);
     assert_non_null(strstr(fixture->page.text, "\"cut\":true}\n"));
     batch_end(batch);
@@ -127,13 +126,13 @@ static void test_sample_and_full(void **state)
     struct fixture *fixture = *state;
     struct ps_batch *batch = numbers(fixture, 1000);
     ps_tap_start(fixture->tap, 0);
-    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_offer(fixture->tap, &batch->chain);
     unsigned shown = ps_tap_take(fixture->tap, 0, 1000, &fixture->page);
     assert_in_range(shown, PS_TAP_LEASE_EVENTS / 2, PS_TAP_LEASE_EVENTS);
     assert_non_null(strstr(fixture->page.text, "\"event 0\""));
     assert_non_null(strstr(fixture->page.text, "\"event 99"));
     for (int i = 0; i < 1000; i++)
-        ps_tap_offer(fixture->tap, &batch->leases[0]);
+        ps_tap_offer(fixture->tap, &batch->chain);
     unsigned left = ps_tap_take(fixture->tap, 0, UINT32_MAX, &fixture->page);
     assert_true(left > 500 && left < PS_TAP_BYTES / 20);
     batch_end(batch);
@@ -147,21 +146,21 @@ static void test_two_lookers(void **state)
     struct ps_batch *batch = numbers(fixture, 3);
     struct ps_page other = {0};
     ps_tap_start(fixture->tap, 0);
-    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_offer(fixture->tap, &batch->chain);
     ps_tap_start(fixture->tap, 3);
-    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_offer(fixture->tap, &batch->chain);
     assert_int_equal(ps_tap_take(fixture->tap, 3, 100, &other), 3);
     assert_int_equal(ps_tap_take(fixture->tap, 0, 100, &fixture->page), 6);
     assert_memory_equal(fixture->page.text + other.length, other.text, other.length);
     for (int i = 0; i < 10000; i++) /* reader 0 does not read: the ring is full for both */
-        ps_tap_offer(fixture->tap, &batch->leases[0]);
+        ps_tap_offer(fixture->tap, &batch->chain);
     assert_true(ps_tap_take(fixture->tap, 3, UINT32_MAX, &other) > 100);
-    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_offer(fixture->tap, &batch->chain);
     assert_int_equal(ps_tap_take(fixture->tap, 3, 100, &other), 0);
     ps_tap_stop(fixture->tap, 0);
     assert_true(ps_flag_get(&fixture->tap->wanted));
     assert_false(ps_tap_is_looking(fixture->tap, 0));
-    ps_tap_offer(fixture->tap, &batch->leases[0]);
+    ps_tap_offer(fixture->tap, &batch->chain);
     assert_int_equal(ps_tap_take(fixture->tap, 3, 100, &other), 3);
     ps_tap_stop(fixture->tap, 3);
     assert_false(ps_flag_get(&fixture->tap->wanted));
@@ -178,7 +177,7 @@ static void *worker(void *argument)
     const struct ps_name *name = ps_name_intern("n");
     assert_true(ps_batch_shared_set(batch, name, "0123456789", 10, true));
     while (!ps_flag_get(&stop_worker))
-        ps_tap_offer(fixture->tap, &batch->leases[0]);
+        ps_tap_offer(fixture->tap, &batch->chain);
     batch_end(batch);
     return NULL;
 }

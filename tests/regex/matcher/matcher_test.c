@@ -76,6 +76,24 @@ static void borders(void **state)
     }
 }
 
+/* After 4 billion subjects the marks of what was seen begin again, and nothing counts as seen already. */
+static void marks_that_wrap(void **state)
+{
+    (void)state;
+    const char *const patterns[] = {"status=404", "error", "x"};
+    struct set set;
+    struct ps_slice subjects[32];
+    set_init(&set, patterns, 3);
+    uint32_t count = cut(log_text, subjects);
+    assert_true(set_check(&set, subjects, count) > 0);
+    set.scratch->stamp = UINT32_MAX - 5;
+    subjects[0] = slice("error status=404 x");
+    for (int i = 0; i < 3; i++)
+        set_check(&set, subjects, count);
+    assert_in_range(set.scratch->stamp, 1, 4 * count);
+    set_fini(&set);
+}
+
 static void equal_expressions_are_one(void **state)
 {
     (void)state;
@@ -133,6 +151,46 @@ static void more_hits_than_room(void **state)
     for (unsigned i = 0; i < PS_COUNT_OF(subjects); i++)
         subjects[i] = i % 5 == 4 ? slice("b") : slice("baaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     set_check(&set, subjects, PS_COUNT_OF(subjects));
+    set_fini(&set);
+}
+
+static void count_pairs(void *pairs, uint32_t subject, const uint32_t *patterns, uint32_t pattern_count)
+{
+    (void)subject;
+    (void)patterns;
+    *(uint32_t *)pairs += pattern_count;
+}
+
+/* Without memory for the copy of a large subject PCRE2 decides: the result is the same. */
+static void no_memory_for_a_copy(void **state)
+{
+    (void)state;
+    static char text[3000];
+    const char *const patterns[] = {"needle$", "\\x{FFFD}needle", "absent"};
+    struct ps_matcher_counts counts;
+    struct set set;
+    uint64_t bits[3 * PS_MATCHER_WORDS];
+    if (!PS_TEST_ALLOCATIONS)
+        ps_test_skip("a sanitizer has its own allocator");
+    memset(text, 'x', sizeof text);
+    memcpy(text + sizeof text - 7, "\xFFneedle", 7);
+    const struct ps_slice subjects[] = {{text, sizeof text}, slice("needle")};
+    set_init(&set, patterns, 3);
+    assert_true(set.matcher->replaces_ff);
+    ps_test_allocation_fails = 1;
+    ps_matcher_scan_bits(set.matcher, set.scratch, subjects, 2, bits);
+    assert_int_equal(ps_test_allocation_fails, 0);
+    assert_int_equal(bits[0], 3);
+    assert_int_equal(bits[PS_MATCHER_WORDS], 1);
+    assert_int_equal(bits[2 * PS_MATCHER_WORDS], 0);
+    ps_matcher_scratch_counts(set.scratch, &counts);
+    assert_int_equal(counts.scan_errors, 1);
+    assert_int_equal(counts.given_up, 0);
+    uint32_t pairs = 0; /* the same as lists */
+    ps_test_allocation_fails = 1;
+    ps_matcher_scan_each(set.matcher, set.scratch, subjects, 2, count_pairs, &pairs);
+    assert_int_equal(ps_test_allocation_fails, 0);
+    assert_int_equal(pairs, 3);
     set_fini(&set);
 }
 
@@ -314,6 +372,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_place),
         cmocka_unit_test(borders),
+        cmocka_unit_test(marks_that_wrap),
+        cmocka_unit_test(no_memory_for_a_copy),
         cmocka_unit_test(equal_expressions_are_one),
         cmocka_unit_test(loosened_or_pcre2_alone),
         cmocka_unit_test(nothing_to_do),

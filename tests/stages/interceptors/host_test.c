@@ -7,10 +7,8 @@ static void test_address_and_name(void **unused)
 {
     (void)unused;
     struct ps_local_host host;
-    if (ps_local_host_find(&host, NULL) != PS_OK) {
-        print_message("SKIP: this machine's own name does not resolve\n");
-        skip();
-    }
+    if (ps_local_host_find(&host, NULL) != PS_OK)
+        ps_test_skip("this machine's own name does not resolve");
     for (int name = 0; name < 2; name++) {
         struct ps_test_stage stage;
         ps_test_stage_start(&stage, &ps_interceptor_host,

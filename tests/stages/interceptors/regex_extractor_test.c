@@ -244,7 +244,7 @@ static void test_no_memory(void **unused)
     (void)unused;
     enum { EVENTS = 200 };
     struct ps_test_stage stage;
-    ps_test_stage_init_sized(&stage, &ps_interceptor_regex_extractor, UINT64_C(16) * PS_BLOCK_BYTES, 4);
+    ps_test_stage_init_sized(&stage, &ps_interceptor_regex_extractor, UINT64_C(16) * PS_BLOCK_BYTES);
     assert_int_equal(
         ps_test_stage_bind(&stage, PS_KEYS("regex", "(a)(b)", "serializers", "s1 s2", "serializers.s1.name",
                                            "one", "serializers.s2.name", "two")),

@@ -133,7 +133,7 @@ static void test_no_memory(void **unused)
 {
     (void)unused;
     struct ps_test_stage stage;
-    ps_test_stage_init_sized(&stage, &ps_interceptor_regex_filter, UINT64_C(16) * PS_BLOCK_BYTES, 4);
+    ps_test_stage_init_sized(&stage, &ps_interceptor_regex_filter, UINT64_C(16) * PS_BLOCK_BYTES);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("regex", "b")), PS_OK);
     assert_int_equal(ps_test_stage_build(&stage), PS_OK);
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);

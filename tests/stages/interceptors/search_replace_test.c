@@ -200,6 +200,30 @@ static void test_too_long(void **unused)
     free(body);
 }
 
+/* The limit is that of one batch: what earlier ones made does not count. */
+static void test_limit_of_each_batch(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char body[501] = "", thousand[1001] = "";
+    memset(body, 'a', 500);
+    memset(thousand, 'r', 1000);
+    ps_test_stage_start(&stage, &ps_interceptor_search_replace,
+                        PS_KEYS("searchPattern", "a", "replaceString", thousand));
+    const struct ps_test_event events[] = {PS_BODY(body)};
+    uint64_t made = 0;
+    while (made <= stage.context.memory_budget_bytes) {
+        struct ps_lease *lease = ps_test_lease(&stage, events, 1);
+        assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
+        made += ps_lease_event(lease, 0)->body_length;
+        ps_test_stage_recycle(&stage);
+    }
+    double left = -1;
+    stage.ops->series(stage.plan, add, &left);
+    assert_int_equal((int)left, 0);
+    ps_test_stage_fini(&stage);
+}
+
 /* A full batch: new bodies go into its blocks piece by piece, a newline between. */
 static void test_many(void **unused)
 {
@@ -239,7 +263,7 @@ static void test_no_memory(void **unused)
     (void)unused;
     enum { EVENTS = 200 };
     struct ps_test_stage stage;
-    ps_test_stage_init_sized(&stage, &ps_interceptor_search_replace, UINT64_C(64) * PS_BLOCK_BYTES, 4);
+    ps_test_stage_init_sized(&stage, &ps_interceptor_search_replace, UINT64_C(64) * PS_BLOCK_BYTES);
     char thousand[1001];
     memset(thousand, 'a', 1000); /* what it puts matches again */
     thousand[1000] = '\0';
@@ -300,10 +324,11 @@ static void test_after_a_filter(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),      cmocka_unit_test(test_utf16),
-        cmocka_unit_test(test_bad_keys),  cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_too_long),  cmocka_unit_test(test_many),
-        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_after_a_filter),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_utf16),
+        cmocka_unit_test(test_bad_keys),       cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_too_long),       cmocka_unit_test(test_limit_of_each_batch),
+        cmocka_unit_test(test_many),           cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_after_a_filter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,11 +47,14 @@ static void test_all_differ(void **unused)
 static void test_prefix_and_existing(void **unused)
 {
     (void)unused;
-    for (int preserve = 0; preserve < 2; preserve++) {
+    static const char *const keys[][7] = {
+        {"headerName", "u", "prefix", "p-", "preserveExisting", "false", NULL},
+        {"headerName", "u", "prefix", "p-", "preserveExisting", "true", NULL},
+        {"headerName", "u", "prefix", "p-", NULL}, /* true */
+    };
+    for (int preserve = 0; preserve < 3; preserve++) {
         struct ps_test_stage stage;
-        ps_test_stage_start(
-            &stage, &ps_interceptor_uuid,
-            PS_KEYS("headerName", "u", "prefix", "p-", "preserveExisting", preserve ? "true" : "false"));
+        ps_test_stage_start(&stage, &ps_interceptor_uuid, keys[preserve]);
         struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_EVENT("b", "u", "old"));
         assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
         for (uint32_t i = 0; i < 2; i++) {

@@ -28,6 +28,10 @@ static void test_bounded(void **state)
     get(&cache, PS_KAFKA_TOPICS_MAX);
     assert_int_equal(cache.count, PS_KAFKA_TOPICS_MAX);
     assert_ptr_equal(get(&cache, 0)->handle, handle);
+    get(&cache, PS_KAFKA_TOPICS_MAX)->turn = 4711; /* lost when it is removed and made again */
+    get(&cache, PS_KAFKA_TOPICS_MAX + 1);
+    get(&cache, PS_KAFKA_TOPICS_MAX + 2);
+    assert_int_equal(get(&cache, PS_KAFKA_TOPICS_MAX)->turn, 4711);
     uint64_t seed = ps_test_seed();
     for (unsigned i = 0; i < 20000; i++) {
         unsigned number = (unsigned)(ps_test_random(&seed) % (3 * PS_KAFKA_TOPICS_MAX));

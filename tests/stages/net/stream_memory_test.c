@@ -2,6 +2,7 @@
 #include "tests/support/net.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -14,7 +15,7 @@
 
 static void start(struct ps_test_stage *stage, uint64_t budget_bytes, const char *const *keys)
 {
-    ps_test_stage_init_sized(stage, &ps_source_netcat, budget_bytes, 64);
+    ps_test_stage_init_sized(stage, &ps_source_netcat, budget_bytes);
     assert_int_equal(ps_test_stage_bind(stage, keys), PS_OK);
     assert_int_equal(ps_test_stage_build(stage), PS_OK);
     assert_int_equal(ps_test_stage_open(stage), PS_OK);
@@ -252,6 +253,76 @@ static void test_shortage(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A client that sends the beginning of a line. */
+static int begin_line(struct ps_test_stage *stage, size_t length)
+{
+    static char part[100000];
+    memset(part, 'a', sizeof part);
+    int fd = client(stage);
+    ps_test_send(fd, part, length);
+    for (int n = 0; n < 10; n++)
+        cycle(stage);
+    return fd;
+}
+
+/* At the limit a long line is cut before short ones, although these have been silent for longer. */
+static void test_long_lines_are_cut_first(void **unused)
+{
+    (void)unused;
+    int small[64];
+    unsigned count = 0;
+    bool closed;
+    struct ps_test_stage stage;
+    start(&stage, 4 * MIB, PS_KEYS(LOCAL, "max-line-length", "120000"));
+    small[count++] = begin_line(&stage, 12000);
+    int large = begin_line(&stage, 100000);
+    while (ps_test_stage_counter(&stage, PS_COUNTER_malformed) == 0) { /* 16 of 16 KiB in a block; 4 blocks */
+        assert_true(count < PS_COUNT_OF(small));
+        small[count++] = begin_line(&stage, 12000);
+    }
+    assert_in_range(count, 34, PS_COUNT_OF(small));
+    (void)ps_test_receive(&stage, large, 1, 1000, &closed);
+    assert_true(closed);
+    for (unsigned i = 0; i < count; i++) {
+        ps_test_send_text(small[i], "\n");
+        assert_string_equal(ps_test_receive(&stage, small[i], 3, 5000, &closed), "OK\n");
+        close(small[i]);
+    }
+    close(large);
+    cycles_until_open(&stage, 0);
+    ps_test_stage_fini(&stage);
+}
+
+/* A client that waits for its answer is not idle, however long the channel is full. */
+static void test_waiting_is_not_idle(void **unused)
+{
+    (void)unused;
+    bool closed;
+    struct ps_test_stage stage;
+    start(&stage, 16 * MIB, PS_KEYS(LOCAL, "penstock.idle.timeout", "5"));
+    int fd = client(&stage);
+    ps_test_send_text(fd, "one\n");
+    stage.batch = ps_batch_take(&stage.carver, stage.now);
+    stage.batches[stage.batch_count++] = stage.batch;
+    for (int i = 0; i < 1000 && stage.batch->count == 0; i++)
+        (void)stage.ops->source->work(stage.plan, stage.state, stage.batch, &stage.now);
+    assert_int_equal(stage.batch->count, 1);
+    for (int second = 0; second < 20; second++) {
+        ps_test_stage_pass_ms(&stage, 1000);
+        (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+    }
+    assert_int_equal(open_count(&stage), 1);
+    ps_test_source_close_batch(&stage);
+    assert_string_equal(ps_test_receive(&stage, fd, 3, 5000, &closed), "OK\n");
+    for (int second = 0; second < 8; second++) { /* from the answer on it is idle */
+        ps_test_stage_pass_ms(&stage, 1000);
+        cycle(&stage);
+    }
+    assert_int_equal(open_count(&stage), 0);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
 /* Idle: no byte for the whole time. What the source has not read yet does not count as idle. */
 static void test_idle_timeout(void **unused)
 {
@@ -290,6 +361,76 @@ static void test_idle_timeout(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static void start_tls(struct ps_test_stage *stage, uint64_t budget_bytes)
+{
+    char store[512];
+    snprintf(store, sizeof store, "%s/tests/stages/data/stores/server.p12", getenv("PENSTOCK_SOURCE"));
+    ps_test_stage_init_sized(stage, &ps_source_syslogtcp, budget_bytes);
+    assert_int_equal(
+        ps_test_stage_bind(stage, PS_KEYS("host", "127.0.0.1", "port", "0", "ssl", "true", "keystore", store,
+                                          "keystore-password", "changeit", "keystore-type", "PKCS12")),
+        PS_OK);
+    assert_int_equal(ps_test_stage_build(stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(stage), PS_OK);
+}
+
+/* What the TLS library allocates for connections comes from the budget: a source has as many as a quarter of it
+ * holds, refuses more at once, and takes new ones when others end. */
+static void test_tls_memory_is_counted(void **unused)
+{
+    (void)unused;
+    enum { BUDGET_MIB = 8, MOST = BUDGET_MIB * 64 / 4, TRIED = MOST + 40 };
+    static int fds[TRIED];
+    struct ps_test_stage stage;
+    start_tls(&stage, BUDGET_MIB * MIB);
+    cycle(&stage);
+    uint64_t before = ps_depot_used_bytes(stage.depot);
+    for (int i = 0; i < TRIED; i++) {
+        fds[i] = client(&stage);
+        cycle(&stage);
+    }
+    cycles_until_open(&stage, MOST);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), TRIED - MOST);
+    assert_in_range(ps_depot_used_bytes(stage.depot) - before, (uint64_t)MOST * 16384,
+                    (uint64_t)MOST * 16384 + 2 * PS_BLOCK_BYTES);
+    char byte;
+    assert_int_equal(recv(fds[TRIED - 1], &byte, 1, 0), 0); /* refused at once */
+    close(fds[0]);
+    cycles_until_open(&stage, MOST - 1);
+    fds[0] = client(&stage);
+    cycles_until_open(&stage, MOST);
+    for (int i = 0; i < TRIED; i++)
+        close(fds[i]);
+    cycles_until_open(&stage, 0);
+    assert_in_range(ps_depot_used_bytes(stage.depot), 0, before + PS_BLOCK_BYTES);
+    ps_test_stage_fini(&stage);
+}
+
+/* The budget is used up: new TLS connections are refused, and nobody loses what it sent. */
+static void test_tls_without_memory(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start_tls(&stage, 4 * MIB);
+    int first = client(&stage);
+    cycles_until_open(&stage, 1);
+    struct ps_block *all = take_all(&stage, NULL);
+    int fds[40];
+    for (size_t i = 0; i < PS_COUNT_OF(fds); i++)
+        fds[i] = client(&stage);
+    for (int i = 0; i < 20; i++)
+        cycle(&stage);
+    assert_in_range(open_count(&stage), 1, 16); /* those that share the block of the first */
+    assert_true(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail) >= PS_COUNT_OF(fds) - 15);
+    give_all(&stage, all);
+    for (size_t i = 0; i < PS_COUNT_OF(fds); i++)
+        close(fds[i]);
+    cycles_until_open(&stage, 1);
+    close(first);
+    cycles_until_open(&stage, 0);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,7 +438,11 @@ int main(void)
         cmocka_unit_test(test_two_giant_lines),
         cmocka_unit_test(test_hang_ups_need_no_memory),
         cmocka_unit_test(test_shortage),
+        cmocka_unit_test(test_long_lines_are_cut_first),
+        cmocka_unit_test(test_waiting_is_not_idle),
         cmocka_unit_test(test_idle_timeout),
+        cmocka_unit_test(test_tls_memory_is_counted),
+        cmocka_unit_test(test_tls_without_memory),
     };
     return cmocka_run_group_tests(tests, allow_many_descriptors, NULL);
 }

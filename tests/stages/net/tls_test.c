@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -161,7 +163,7 @@ static void test_talk(void **state)
             SSL_CTX_set_verify(pair.context, SSL_VERIFY_NONE, NULL); /* self-signed */
         client_start(&pair);
         expect_shaken(&pair, "TLSv1.3", NULL);
-
+        assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(pair.client)), i < 2 ? 3 : 1); /* each once */
         char buffer[64];
         size_t length;
         assert_int_equal(SSL_write(pair.client, "<13>hello\n", 10), 10);
@@ -466,6 +468,88 @@ static void test_hang_up(void **state)
     ps_tls_server_teardown(server);
 }
 
+/* A client of TLS 1.2 that asks for a new handshake in the middle gets none (each would cost the server a
+ * private key operation), and what it sent before it arrives. */
+static void test_renegotiation(void **state)
+{
+    (void)state;
+    struct ps_tls_options options = server_options();
+    struct ps_tls_server *server = build(&options);
+    struct pair pair;
+    char buffer[64];
+    size_t length;
+    pair_open(&pair, server);
+    SSL_CTX_set_max_proto_version(pair.context, TLS1_2_VERSION);
+    client_start(&pair);
+    expect_shaken(&pair, "TLSv1.2", NULL);
+    assert_int_equal(SSL_write(pair.client, "before\n", 7), 7);
+    assert_int_equal(SSL_renegotiate(pair.client), 1);
+    assert_int_equal(SSL_do_handshake(pair.client), -1);
+    assert_int_equal(ps_tls_connection_read(pair.connection, buffer, sizeof buffer, &length), PS_TLS_OK);
+    assert_memory_equal(buffer, "before\n", length);
+    for (unsigned i = 0; i < 10; i++) {
+        (void)ps_tls_connection_read(pair.connection, buffer, sizeof buffer, &length);
+        assert_int_equal(length, 0);
+        ERR_clear_error();
+        assert_int_equal(SSL_do_handshake(pair.client), -1);
+        if (SSL_get_error(pair.client, -1) == SSL_ERROR_SSL)
+            break;
+    }
+    assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
+    pair_close(&pair);
+    ps_tls_server_teardown(server);
+}
+
+/* The server sends nothing after its handshake: a client that only writes leaves nothing unread, so that its
+ * close is no reset, and has no session to resume. */
+static void test_no_tickets(void **state)
+{
+    (void)state;
+    struct ps_tls_options options = server_options();
+    struct ps_tls_server *server = build(&options);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        struct pair pair;
+        char byte;
+        size_t length;
+        pair_open(&pair, server);
+        SSL_CTX_set_session_cache_mode(pair.context, SSL_SESS_CACHE_CLIENT);
+        SSL_CTX_set_max_proto_version(pair.context, version);
+        client_start(&pair);
+        expect_shaken(&pair, version == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3", NULL);
+        assert_int_equal(ps_tls_connection_read(pair.connection, &byte, 1, &length), PS_TLS_WANT_READ);
+        assert_int_equal(recv(pair.client_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT), -1);
+        assert_int_equal(errno, EAGAIN);
+        assert_false(SSL_SESSION_has_ticket(SSL_get0_session(pair.client)));
+        pair_close(&pair);
+    }
+    ps_tls_server_teardown(server);
+}
+
+/* A key that OpenSSL finds too short is refused when the agent file is read, not with each connection. */
+static void test_short_key(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/penstock-tls-XXXXXX";
+    EVP_PKEY *key = EVP_RSA_gen(512);
+    X509 *certificate = X509_new();
+    int fd = mkstemp(path);
+    FILE *file = fdopen(fd, "w");
+    assert_true(key != NULL && certificate != NULL && file != NULL);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_set_pubkey(certificate, key);
+    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+    assert_int_equal(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(PEM_write_X509(file, certificate), 1);
+    assert_int_equal(fclose(file), 0);
+    struct ps_tls_options options = server_options();
+    options.keystore = path;
+    expect_refused(&options, NULL, "key too small");
+    unlink(path);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+}
+
 static const char *property(const void *argument, const char *name)
 {
     return strcmp(name, "javax.net.ssl.keyStore") == 0 ? argument : NULL;
@@ -509,7 +593,8 @@ int main(void)
         cmocka_unit_test(test_cipher_names), cmocka_unit_test(test_key_kinds),
         cmocka_unit_test(test_bad_settings), cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_hang_up),      cmocka_unit_test(test_globals),
-        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_rows),         cmocka_unit_test(test_renegotiation),
+        cmocka_unit_test(test_no_tickets),   cmocka_unit_test(test_short_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,8 +121,48 @@ static void test_against_read_line(void **unused)
     free(text.data);
 }
 
+/* Adds the lines of a pipe with this text to the batch. */
+static void read_text(struct ps_pipe_lines *reader, struct ps_batch *batch, const char *text)
+{
+    int fds[2];
+    assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+    assert_int_equal(write(fds[1], text, strlen(text)), strlen(text));
+    close(fds[1]);
+    ps_pipe_lines_begin(reader, fds[0]);
+    for (int i = 0; i < 100 && !ps_pipe_lines_over(reader); i++)
+        (void)ps_pipe_lines_work(reader, batch);
+    assert_true(ps_pipe_lines_over(reader));
+    close(fds[0]);
+}
+
+/* A new pipe is a new reader: a \r at the end of the last one and a \n here are two line ends. */
+static void test_next_pipe(void **unused)
+{
+    (void)unused;
+    static const char *const bodies[] = {"a", "", "b", "", "c", "d"};
+    struct ps_test_stage stage;
+    struct ps_pipe_lines reader;
+    ps_test_stage_init(&stage, &ps_sink_null);
+    ps_pipe_lines_init(&reader, &stage.port, PS_PIPE_CHARSET_UTF8, 1000);
+    struct ps_batch *batch = ps_batch_take(&stage.carver, stage.now);
+    read_text(&reader, batch, "a\r");
+    read_text(&reader, batch, "\nb\r\n");
+    read_text(&reader, batch, "\nc");
+    read_text(&reader, batch, "d");
+    assert_int_equal(batch->count, PS_COUNT_OF(bodies));
+    for (size_t i = 0; i < PS_COUNT_OF(bodies); i++) {
+        assert_int_equal(batch->events[i].body_length, strlen(bodies[i]));
+        assert_memory_equal(batch->events[i].body, bodies[i], strlen(bodies[i]));
+    }
+    ps_batch_close(batch);
+    ps_batch_give(batch);
+    ps_pipe_lines_fini(&reader);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_read_line)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_read_line),
+                                       cmocka_unit_test(test_next_pipe)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,43 +104,63 @@ static void test_keys_are_bounded(void **unused)
     ps_test_rules_end(rules);
 }
 
-/* A worker has its share of a limit, but at least one event. */
+#define WORKERS 4U
+
+/* Offers ten events of each kind to each worker. Asserts that each lets `a`, `b` and `c` of them pass. */
+static void pass_shares(struct ps_test_rules *rules, const struct ps_rules_set *set,
+                        struct ps_rules_scratch *const *scratches, unsigned a, unsigned b, unsigned c)
+{
+    for (unsigned i = 0; i < WORKERS; i++) {
+        unsigned passed[3] = {0, 0, 0};
+        for (unsigned k = 0; k < 10; k++) {
+            struct ps_lease *lease = PS_LEASE(&rules->stage, PS_BODY("a"), PS_BODY("b"), PS_BODY("c"));
+            rules->route.channel_count = 4;
+            memset(&rules->route.slots, 0, sizeof rules->route.slots);
+            assert_int_equal(
+                ps_rules_set_work(set, scratches[i], lease, &rules->route, &rules->stage.now, NULL, NULL),
+                PS_DONE);
+            for (uint32_t e = 0; e < 3; e++)
+                passed[e] += ps_test_route_way(&rules->route, lease, e, 0) == PS_WAY_REQUIRED;
+        }
+        assert_int_equal(passed[0], a);
+        assert_int_equal(passed[1], b);
+        assert_int_equal(passed[2], c);
+    }
+}
+
+/* A worker has its share of a limit's rate and burst, but at least one event; another worker's events take
+ * nothing from it. */
 static void test_shares(void **unused)
 {
     (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start("rule x { when body ~ /x/ drop }", true);
     struct ps_rules_set_options options = ps_test_rules_options(rules);
-    struct ps_rules_book *book = ps_rules_book_create(4);
+    struct ps_rules_book *book = ps_rules_book_create(WORKERS);
     options.book = book;
-    options.instances = 4;
-    struct ps_rules_set *set = ps_test_rules_compile(rules,
-                                                     "rule a { when body ~ /a/ limit 8/s route c1 }\n"
-                                                     "rule b { when body ~ /b/ limit 1/s route c1 }",
-                                                     options);
+    options.instances = WORKERS;
+    struct ps_rules_set *set =
+        ps_test_rules_compile(rules,
+                              "rule a { when body ~ /a/ limit 8/s route c1 }\n"
+                              "rule b { when body ~ /b/ limit 1/s route c1 }\n"
+                              "rule c { when body ~ /c/ limit 4/s per body burst 12 route c1 }",
+                              options);
     assert_non_null(set);
-    struct ps_rules_scratch *scratches[4];
-    for (unsigned i = 0; i < 4; i++) {
+    struct ps_rules_scratch *scratches[WORKERS];
+    for (unsigned i = 0; i < WORKERS; i++) {
         scratches[i] = ps_rules_scratch_create(set, i, NULL);
         assert_non_null(scratches[i]);
-        rules->route.channel_count = 4;
-        unsigned passed[2] = {0, 0};
-        for (unsigned k = 0; k < 10; k++) {
-            struct ps_lease *lease = PS_LEASE(&rules->stage, PS_BODY("a"), PS_BODY("b"));
-            memset(&rules->route.slots, 0, sizeof rules->route.slots);
-            assert_int_equal(
-                ps_rules_set_work(set, scratches[i], lease, &rules->route, &rules->stage.now, NULL, NULL),
-                PS_DONE);
-            for (uint32_t e = 0; e < 2; e++)
-                passed[e] += ps_test_route_way(&rules->route, lease, e, 0) == PS_WAY_REQUIRED;
-        }
-        assert_int_equal(passed[0], 2);
-        assert_int_equal(passed[1], 1);
     }
+    pass_shares(rules, set, scratches, 2, 1, 3);
+    pass_shares(rules, set, scratches, 0, 0, 0);
+    ps_test_stage_pass_ms(&rules->stage, 1000);
+    pass_shares(rules, set, scratches, 2, 0, 1);
+    ps_test_stage_pass_ms(&rules->stage, 3000);
+    pass_shares(rules, set, scratches, 2, 1, 3);
     struct ps_test_rules_wanted wanted = {.name = "a"};
     ps_rules_book_each(book, ps_test_rules_pick, &wanted);
-    assert_int_equal(wanted.count.hits, 40);
-    assert_int_equal(wanted.count.dropped, 32);
-    for (unsigned i = 0; i < 4; i++)
+    assert_int_equal(wanted.count.hits, 4 * 10 * WORKERS);
+    assert_int_equal(wanted.count.dropped, (4 * 10 - 3 * 2) * WORKERS);
+    for (unsigned i = 0; i < WORKERS; i++)
         ps_rules_scratch_destroy(scratches[i]);
     ps_rules_set_destroy(set);
     ps_rules_book_destroy(book);

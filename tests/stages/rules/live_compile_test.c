@@ -168,6 +168,38 @@ static void test_overtaken(void **unused)
     ps_rules_live_destroy(live);
 }
 
+/* Replaced all the time, faster than it can be compiled: loaded all the same, and the last text in the end. Only
+ * a pause of the writer, as long as the settle time, may let a load begin that the next change ends. */
+static void test_keeps_changing(void **unused)
+{
+    (void)unused;
+    write_many("a.rules", 5, "first");
+    struct ps_rules_live_options options = options_for("a.rules");
+    options.settle_ms = 50;
+    struct ps_rules_live *live = create(&options);
+    assert_int_equal(ps_rules_live_open(live, 0, &err), PS_OK);
+    uint64_t pauses = 0, last_ns = ps_clock_now().mono_ns, until_ns = last_ns + PATIENCE_NS;
+    unsigned changes = 0;
+    while (look(live).generation < 5) {
+        char word[32];
+        snprintf(word, sizeof word, "word%u", changes++);
+        write_many("a.rules", 6 + changes % 50, word);
+        usleep(5000);
+        uint64_t now_ns = ps_clock_now().mono_ns;
+        pauses += now_ns - last_ns > (uint64_t)options.settle_ms * PS_NS_PER_MS / 2;
+        last_ns = now_ns;
+        assert_true(now_ns < until_ns);
+    }
+    assert_true(look(live).overtaken <= pauses);
+    write_many("a.rules", 4, "last");
+    while (look(live).rules != 4) {
+        assert_true(ps_clock_now().mono_ns < until_ns);
+        usleep(1000);
+    }
+    assert_int_equal(look(live).reloads_failed, 0);
+    ps_rules_live_destroy(live);
+}
+
 /* A stop does not wait either: the test's time limit would tell. */
 static void test_stopped(void **unused)
 {
@@ -190,7 +222,7 @@ static void test_stopped(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_many), TEST(test_limits), TEST(test_overtaken),
-                                       TEST(test_stopped)};
+                                       TEST(test_keeps_changing), TEST(test_stopped)};
     if (getenv("PENSTOCK") == NULL || access(getenv("PENSTOCK"), X_OK) != 0) {
         printf("SKIP: the program is not built\n");
         return 77;

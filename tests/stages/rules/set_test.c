@@ -108,6 +108,26 @@ static void test_header_conditions(void **unused)
 }
 
 /* Ten thousand services: one look each, nothing asked about every event. */
+/* All spellings of zero are one value, the negative one too. */
+static void test_zero(void **unused)
+{
+    (void)unused;
+    static const char *const zeros[] = {"0", "-0", "0.0", "-0.0", "00"};
+    struct ps_test_rules *rules = ps_test_rules_start("default c4\n"
+                                                      "rule zero { when header.h == 0 route c1 }\n"
+                                                      "rule minus { when header.m == -0.0 route c2 }\n"
+                                                      "rule one { when header.h == 1 route c3 }\n",
+                                                      true);
+    for (size_t i = 0; i < PS_COUNT_OF(zeros); i++) {
+        const char *line = ps_arena_format(rules->arena, "zero | c1 | x h=%s", zeros[i]);
+        assert_run(rules, PS_EVENT("x", "h", zeros[i]), line);
+        line = ps_arena_format(rules->arena, "minus | c2 | x m=%s", zeros[i]);
+        assert_run(rules, PS_EVENT("x", "m", zeros[i]), line);
+    }
+    assert_run(rules, PS_EVENT("x", "h", "-1"), "| c4 | x h=-1");
+    ps_test_rules_end(rules);
+}
+
 static void test_many_values(void **unused)
 {
     (void)unused;
@@ -266,6 +286,8 @@ static void test_limit(void **unused)
         ps_test_rules_start("rule a { when body ~ /a/ route c1 limit 2/s burst 3 else route c2 route c3 }\n"
                             "rule k { when body ~ /k/ limit 60/m per header.user burst 1 route c1 }\n",
                             true);
+    assert_run(rules, PS_BODY("a"), "a | c1 c3 | a");
+    ps_test_stage_pass_ms(&rules->stage, 1000); /* two more, but there is room for one */
     for (unsigned i = 0; i < 5; i++)
         assert_run(rules, PS_BODY("a"), i < 3 ? "a | c1 c3 | a" : "a | c2 | a");
     ps_test_stage_pass_ms(&rules->stage, 500);
@@ -400,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_all),
         cmocka_unit_test(test_continue),
         cmocka_unit_test(test_header_conditions),
+        cmocka_unit_test(test_zero),
         cmocka_unit_test(test_many_values),
         cmocka_unit_test(test_shared_header),
         cmocka_unit_test(test_body_conditions),

@@ -107,14 +107,16 @@ static void test_unknown_channel_later(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Each open instance has a scratch and counts of its own; the numbers are their sums. */
+/* Each open instance has a scratch, counts and a share of limits of its own; the numbers are their sums. */
 static void test_instances(void **state)
 {
     struct ps_test_stage stage;
     struct ps_port ports[3];
     void *states[3];
     (void)state;
-    assert_int_equal(try_bind(&stage, "rule a { when body ~ /a/ route c1 }\n"), PS_OK);
+    assert_int_equal(try_bind(&stage, "rule a { when body ~ /a/ route c1 }\n"
+                                      "rule l { when body ~ /limited/ limit 6/h burst 6 route c2 }\n"),
+                     PS_OK);
     stage.context.instances = 3;
     assert_int_equal(ps_test_stage_build(&stage), PS_OK);
     for (unsigned i = 0; i < 3; i++) {
@@ -131,9 +133,17 @@ static void test_instances(void **state)
         assert_ways(lease, 0, route, "r--");
         assert_ways(lease, 1, route, "---");
         ps_test_route_free(route);
+        lease = PS_LEASE(&stage, PS_BODY("limited"), PS_BODY("limited"), PS_BODY("limited"));
+        route = ps_test_selector_work(&stage, lease);
+        assert_ways(lease, 0, route, "-r-");
+        assert_ways(lease, 1, route, "-r-");
+        assert_ways(lease, 2, route, "---");
+        ps_test_route_free(route);
     }
     stage.state = NULL;
     assert_true(ps_test_series(&stage, "rule_hits", "a") == 3);
+    assert_true(ps_test_series(&stage, "rule_hits", "l") == 9);
+    assert_true(ps_test_series(&stage, "rule_dropped", "l") == 3);
     for (unsigned i = 0; i < 3; i++) {
         stage.ops->close(stage.plan, states[i]);
         free(states[i]);

@@ -3,6 +3,7 @@
 #include "tests/support/stage.h"
 
 #include <snappy-c.h>
+#include <stdio.h>
 #include <zlib.h>
 
 struct reader {
@@ -166,6 +167,88 @@ static void test_sync_interval(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A megabyte is one block: Flume's default is 2,048,000 bytes. */
+static void test_default_sync_interval(void **unused)
+{
+    (void)unused;
+    static char body[1000];
+    memset(body, 'b', sizeof body - 1);
+    static struct ps_test_event events[1000];
+    for (size_t i = 0; i < PS_COUNT_OF(events); i++)
+        events[i] = PS_BODY(body);
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_serializer_avro_event, NULL);
+    struct ps_lease *lease = ps_test_lease(&stage, events, PS_COUNT_OF(events));
+    size_t length;
+    char *data = ps_test_serializer_run(&stage, lease, &length);
+    assert_int_equal(assert_file(&stage, data, length, "null", lease), 1);
+    free(data);
+    ps_test_stage_fini(&stage);
+}
+
+/* As Avro's DataFileWriter: a block ends with the record that makes it as long as the interval. */
+static void test_sync_interval_to_the_byte(void **unused)
+{
+    (void)unused;
+    enum { RECORD_BYTES = 1 + 2 + 999 }; /* no headers, the body's length, the body */
+    static char body[1000];
+    memset(body, 'b', sizeof body - 1);
+    static const struct {
+        int interval;
+        size_t blocks; /* of 12 records */
+    } cases[] = {{RECORD_BYTES, 12},         {RECORD_BYTES + 1, 6},     {3 * RECORD_BYTES - 1, 4},
+                 {3 * RECORD_BYTES, 4},      {3 * RECORD_BYTES + 1, 3}, {12 * RECORD_BYTES, 1},
+                 {12 * RECORD_BYTES + 1, 1}, {12 * RECORD_BYTES - 1, 1}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        char interval[16];
+        snprintf(interval, sizeof interval, "%d", cases[i].interval);
+        ps_test_stage_start(&stage, &ps_serializer_avro_event, PS_KEYS("syncIntervalBytes", interval));
+        struct ps_test_event events[12];
+        for (size_t k = 0; k < 12; k++)
+            events[k] = PS_BODY(body);
+        struct ps_lease *lease = ps_test_lease(&stage, events, 12);
+        size_t length;
+        char *data = ps_test_serializer_run(&stage, lease, &length);
+        assert_int_equal(assert_file(&stage, data, length, "null", lease), cases[i].blocks);
+        free(data);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+struct text_output {
+    struct ps_output output;
+    FILE *stream;
+};
+
+static bool text_write(struct ps_output *output, const void *data, size_t length)
+{
+    return fwrite(data, 1, length, ((struct text_output *)output)->stream) == length;
+}
+
+/* A sink that could not write gives its events back, and begins a file: they are not in it twice. */
+static void test_block_that_was_given_up(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_serializer_avro_event, NULL);
+    const struct ps_serializer_ops *ops = stage.ops->serializer;
+    char *text;
+    size_t length;
+    struct text_output given_up = {{.write = text_write}, open_memstream(&text, &length)};
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"));
+    assert_true(ops->begin(stage.plan, stage.state, &given_up.output));
+    assert_true(
+        ops->event(stage.plan, stage.state, lease->batch, ps_lease_event(lease, 0), &given_up.output));
+    fclose(given_up.stream);
+    free(text);
+    lease = PS_LEASE(&stage, PS_BODY("b"));
+    text = ps_test_serializer_run(&stage, lease, &length);
+    assert_int_equal(assert_file(&stage, text, length, "null", lease), 1);
+    free(text);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_keys(void **unused)
 {
     (void)unused;
@@ -192,6 +275,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_codecs),
         cmocka_unit_test(test_sync_interval),
+        cmocka_unit_test(test_default_sync_interval),
+        cmocka_unit_test(test_sync_interval_to_the_byte),
+        cmocka_unit_test(test_block_that_was_given_up),
         cmocka_unit_test(test_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

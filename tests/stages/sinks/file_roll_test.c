@@ -2,14 +2,38 @@
 #include "tests/support/stage.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char folder[64];
+static int truncate_failures; /* this many calls fail */
+static bool close_fails;      /* after it closed the file, as close(2) says */
+
+/* These take the places of libc's. */
+int ftruncate(int fd, off_t length)
+{
+    if (truncate_failures > 0) {
+        truncate_failures--;
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_ftruncate, fd, length);
+}
+
+int close(int fd)
+{
+    int result = (int)syscall(SYS_close, fd);
+    if (!close_fails)
+        return result;
+    errno = EDQUOT;
+    return -1;
+}
 
 static int make_folder(void **unused)
 {
@@ -234,6 +258,108 @@ static void test_disk_full_avro(void **unused)
     fail_and_recover("avro_event", false);
 }
 
+static size_t descriptor_count(void)
+{
+    size_t count = 0;
+    for (int fd = 0; fd < 1000; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* A write failed, and what it left could not be cut off, either: at the end of the file that is tried twice
+ * more. The lease is written to the next file, once, which begins at once. */
+static void test_torn_end(void **unused)
+{
+    (void)unused;
+    for (int failures = 0; failures <= 2; failures++) {
+        struct ps_test_stage stage;
+        char path[256], prefix[2] = {(char)('a' + failures), '\0'};
+        ps_test_stage_start(
+            &stage, &ps_sink_file_roll,
+            PS_KEYS("sink.directory", folder, "sink.rollInterval", "2", "sink.pathManager.prefix", prefix));
+        (void)ps_test_sink_tick(&stage);
+        put(&stage, "before");
+        size_t descriptors = descriptor_count();
+        signal(SIGXFSZ, SIG_IGN);
+        struct rlimit limit, kept;
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &kept), 0);
+        limit = kept;
+        limit.rlim_cur = 9;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("first"), PS_BODY("last"));
+        ps_test_stage_pass_ms(&stage, 1900);
+        truncate_failures = 1;
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
+        snprintf(path, sizeof path, "%s1700000000000-1", prefix);
+        assert_string_equal(content(path), "before\nfi");
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 1);
+        ps_test_stage_pass_ms(&stage, 100);
+        truncate_failures = failures;
+        (void)ps_test_sink_tick(&stage);
+        assert_string_equal(content(path), failures == 2 ? "before\nfi" : "before\n");
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 1 + (failures > 0));
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), failures == 0);
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_DONE);
+        snprintf(path, sizeof path, "%s1700000000000-2", prefix);
+        assert_string_equal(content(path), "first\nlast\n");
+        assert_int_equal(descriptor_count(), descriptors);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* What could not be cut off is cut off before the next write to the same file. */
+static void test_torn_and_written_again(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_sink_file_roll,
+                        PS_KEYS("sink.directory", folder, "sink.rollInterval", "0"));
+    (void)ps_test_sink_tick(&stage);
+    put(&stage, "before");
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit, kept;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &kept), 0);
+    limit = kept;
+    limit.rlim_cur = 9;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("first"), PS_BODY("last"));
+    truncate_failures = 1;
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
+    truncate_failures = 2; /* before the write, and after it */
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+    assert_string_equal(content("1700000000000-1"), "before\nfi");
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_DONE);
+    assert_string_equal(content("1700000000000-1"), "before\nfirst\nlast\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* close(2) reports a late failure (a quota, a file system of the network): it is counted, and the next file
+ * begins. */
+static void test_close_fails(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_sink_file_roll,
+                        PS_KEYS("sink.directory", folder, "sink.rollInterval", "2"));
+    (void)ps_test_sink_tick(&stage);
+    size_t descriptors = descriptor_count();
+    put(&stage, "one");
+    ps_test_stage_pass_ms(&stage, 2000);
+    close_fails = true;
+    (void)ps_test_sink_tick(&stage);
+    close_fails = false;
+    put(&stage, "two");
+    assert_string_equal(content("1700000000000-1"), "one\n");
+    assert_string_equal(content("1700000000000-2"), "two\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 1);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 0);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 2);
+    assert_int_equal(descriptor_count(), descriptors);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_missing_directory(void **unused)
 {
     (void)unused;
@@ -337,6 +463,9 @@ int main(void)
         IN_FOLDER(test_sizes),
         IN_FOLDER(test_disk_full_text),
         IN_FOLDER(test_disk_full_avro),
+        IN_FOLDER(test_torn_end),
+        IN_FOLDER(test_torn_and_written_again),
+        IN_FOLDER(test_close_fails),
         IN_FOLDER(test_missing_directory),
         IN_FOLDER(test_directory_goes),
         IN_FOLDER(test_taken_name),

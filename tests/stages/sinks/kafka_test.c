@@ -312,6 +312,30 @@ static void test_bad_events_are_held(void **state)
                &BARE(large));
 }
 
+/* The producer's queue holds the largest record, however small its share of the memory budget is. */
+static void test_record_larger_than_the_share(void **state)
+{
+    (void)state;
+    static char large[3 << 20];
+    struct ps_test_stage stage;
+    memset(large, 'x', sizeof large);
+    ps_test_topic("large", 1);
+    ps_test_stage_init(&stage, &ps_sink_kafka);
+    stage.context.client_queue_bytes = 1 << 20;
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("kafka.bootstrap.servers", ps_test_cluster.bootstrap,
+                                                        "kafka.topic", "large",
+                                                        "kafka.producer.max.request.size", "4000000")),
+                     PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    const struct ps_test_event event = {.body = large, .length = sizeof large};
+    struct ps_test_records records = deliver(&stage, "large", 1, &event, 1);
+    assert_int_equal(records.count, 1);
+    assert_int_equal(records.items[0].value_length, sizeof large);
+    ps_test_records_free(&records);
+    ps_test_stage_fini(&stage);
+}
+
 /* A connected sink without events does not ask for a tick often: the wake descriptor announces what comes. */
 static void test_idle_is_quiet(void **state)
 {
@@ -378,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_empty_body_is_no_tombstone),
         cmocka_unit_test(test_records_without_key_spread),
         cmocka_unit_test(test_bad_events_are_held),
+        cmocka_unit_test(test_record_larger_than_the_share),
         cmocka_unit_test(test_idle_is_quiet),
         cmocka_unit_test(test_check),
     };

@@ -1,4 +1,5 @@
-/* Sink logger: lines like those of a real EventHelper.dumpEvent (data/dumps.txt). */
+/* Sink logger: lines like those of a real EventHelper.dumpEvent (data/dumps.txt, recorded by
+ * tests/real/flume_tables). */
 #include "tests/support/stage.h"
 
 #include <fcntl.h>

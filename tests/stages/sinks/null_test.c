@@ -15,6 +15,24 @@ static void test_settles_and_counts(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Events that were settled before the sink got the lease are not counted. */
+static void test_counts_what_it_takes(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_sink_null, PS_KEYS("logEveryNEvents", "4"));
+    uint64_t lines = ps_log_count(PS_LOG_INFO);
+    for (unsigned i = 1; i <= 4; i++) {
+        struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_BODY("b"), PS_BODY("c"));
+        ps_lease_settle(lease, 0);
+        ps_lease_settle(lease, 2);
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_DONE);
+        assert_int_equal(lease->settled, 3);
+        assert_int_equal(ps_log_count(PS_LOG_INFO), lines + i / 4);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 static void test_bad_values(void **unused)
 {
     (void)unused;
@@ -32,6 +50,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settles_and_counts),
+        cmocka_unit_test(test_counts_what_it_takes),
         cmocka_unit_test(test_bad_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,14 @@ static void test_long_lines(void **unused)
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 2);
     ps_test_stage_fini(&stage);
 
+    start(&stage,
+          PS_KEYS("shell", "/bin/bash -c", "command", "echo first; head -c 300000 /dev/zero | tr '\\0' z"));
+    ps_test_source_wait(&stage, 2, 20000); /* the last line has no end */
+    assert_string_equal(stage.events[0].body, "first");
+    assert_int_equal(stage.events[1].length, 300000);
+    assert_int_equal(strspn(stage.events[1].body, "z"), 300000);
+    ps_test_stage_fini(&stage);
+
     /* Not cut inside a character. */
     start(&stage, PS_KEYS("command", "printf a\\303\\251\\303\\251\\303\\251\\n", "penstock.line.max", "4"));
     assert_bodies(&stage, PS_WORDS("a\xc3\xa9", "\xc3\xa9\xc3\xa9"));
@@ -225,10 +233,33 @@ static void test_descendants_are_killed(void **unused)
     }
 }
 
-/* Stopping: the command gets SIGTERM, and what it writes then is still read. */
+/* From here on the log goes to a file. */
+static int log_begin(char *path)
+{
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    return fd;
+}
+
+/* Reads what was logged to the file since and removes it. */
+static void log_end(const char *path, int fd, char *text, size_t room)
+{
+    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+    ssize_t length = read(fd, text, room - 1);
+    assert_true(length > 0);
+    text[length] = '\0';
+    close(fd);
+    unlink(path);
+}
+
+/* Stopping: the command gets SIGTERM, and what it writes then is still read. It is not started again, and the log does not
+ * say that it will be. */
 static void test_drain(void **unused)
 {
     (void)unused;
+    char path[] = "/tmp/penstock-exec-XXXXXX", text[4096];
+    int fd = log_begin(path);
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("shell", "/bin/bash -c", "restart", "true", "command",
                           "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done"));
@@ -241,31 +272,56 @@ static void test_drain(void **unused)
     ps_test_source_close_batch(&stage);
     assert_int_equal(stage.event_count, 2);
     assert_string_equal(stage.events[1].body, "bye");
+    ps_test_stage_pass_ms(&stage, 20000);
+    ps_test_source_settle(&stage, 2, 50);
     ps_test_stage_fini(&stage);
+    log_end(path, fd, text, sizeof text);
+    assert_non_null(strstr(text, "exited with 3"));
+    assert_null(strstr(text, "restarting"));
 }
 
 static void test_standard_error(void **unused)
 {
     (void)unused;
     char path[] = "/tmp/penstock-exec-XXXXXX", text[4096];
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    int fd = log_begin(path);
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("shell", "/bin/sh -c", "command", "echo oops >&2; printf half >&2; echo out",
                           "logStdErr", "true"));
     ps_test_source_wait(&stage, 1, 20000);
     ps_test_source_settle(&stage, 1, 200);
     ps_test_stage_fini(&stage);
-    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
-    ssize_t length = read(fd, text, sizeof text - 1);
-    assert_true(length > 0);
-    text[length] = '\0';
+    log_end(path, fd, text, sizeof text);
     assert_non_null(strstr(text, "StderrLogger[1] = 'oops'"));
     assert_non_null(strstr(text, "StderrLogger[2] = 'half'"));
     assert_non_null(strstr(text, "exited with 0"));
-    close(fd);
-    unlink(path);
+}
+
+/* A line of standard error that is longer than the buffer is logged in pieces. */
+static void test_long_standard_error(void **unused)
+{
+    (void)unused;
+    char path[] = "/tmp/penstock-exec-XXXXXX", text[16384];
+    int fd = log_begin(path);
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("shell", "/bin/bash -c", "command",
+                          "head -c 5000 /dev/zero | tr '\\0' e >&2; echo >&2; echo end >&2; echo out",
+                          "logStdErr", "true"));
+    ps_test_source_wait(&stage, 1, 20000);
+    ps_test_source_settle(&stage, 1, 200);
+    ps_test_stage_fini(&stage);
+    log_end(path, fd, text, sizeof text);
+    static const size_t lengths[] = {2048, 2048, 904};
+    const char *at = text;
+    for (unsigned i = 0; i < PS_COUNT_OF(lengths); i++) {
+        char begin[32];
+        snprintf(begin, sizeof begin, "StderrLogger[%u] = '", i + 1);
+        at = strstr(at, begin);
+        assert_non_null(at);
+        at += strlen(begin);
+        assert_int_equal(strspn(at, "e"), lengths[i]);
+    }
+    assert_non_null(strstr(at, "StderrLogger[4] = 'end'"));
 }
 
 /* Arguments may be secrets: the log names the program and counts them. The exit code is 0, or 143 when the
@@ -274,22 +330,15 @@ static void test_arguments_are_not_logged(void **unused)
 {
     (void)unused;
     char path[] = "/tmp/penstock-exec-XXXXXX", text[4096];
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    int fd = log_begin(path);
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "echo --password hunter2"));
     ps_test_source_wait(&stage, 1, 20000);
     ps_test_source_settle(&stage, 1, 200);
     ps_test_stage_fini(&stage);
-    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
-    ssize_t length = read(fd, text, sizeof text - 1);
-    assert_true(length > 0);
-    text[length] = '\0';
+    log_end(path, fd, text, sizeof text);
     assert_non_null(strstr(text, "command [echo] with 2 arguments exited with "));
     assert_null(strstr(text, "hunter2"));
-    close(fd);
-    unlink(path);
 }
 
 static void test_tail(void **unused)
@@ -327,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_descendants_are_killed),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_standard_error),
+        cmocka_unit_test(test_long_standard_error),
         cmocka_unit_test(test_tail),
         cmocka_unit_test(test_no_epoll),
         cmocka_unit_test(test_arguments_are_not_logged),

@@ -11,7 +11,7 @@ static void test_no_allocations(void **state)
 {
     (void)state;
     if (!PS_TEST_ALLOCATIONS)
-        skip();
+        ps_test_skip("the sanitizer counts allocations of its own");
     struct ps_test_cluster cluster;
     ps_test_cluster_start(&cluster, 1);
     const char *bootstrap = cluster.bootstrap;
@@ -46,10 +46,69 @@ static void test_no_allocations(void **state)
     ps_test_cluster_stop(&cluster);
 }
 
+#define LARGE_BYTES 100000U /* more than a kept record has room for at first */
+
+/* The batch has no room for a record, and there is no memory to keep it: the source says that it failed, and reads
+ * the record again when it is open again. */
+static void test_no_memory_to_keep(void **state)
+{
+    (void)state;
+    if (!PS_TEST_ALLOCATIONS)
+        ps_test_skip("the sanitizer counts allocations of its own");
+    static struct ps_block *blocks[4096];
+    struct ps_test_cluster cluster;
+    ps_test_cluster_start(&cluster, 1);
+    ps_test_cluster_topic(&cluster, "keep", 1);
+    ps_test_kafka_send(cluster.bootstrap,
+                       &(struct ps_test_sent){.topic = "keep", .count = 1, .size = 120, .partitions = 1});
+    struct ps_test_member *member =
+        ps_test_member_create(cluster.bootstrap, "g-keep", PS_KEYS("kafka.topics", "keep"));
+    struct ps_test_stage *stage = &member->stage;
+    assert_int_equal(ps_test_members_run(&member, 1, 1, 10000), 1);
+
+    struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
+    assert_non_null(batch);
+    struct ps_block_cache *cache = ps_pool_cache(stage->pool);
+    size_t count = 0;
+    while (count < PS_COUNT_OF(blocks) && (blocks[count] = ps_block_take(cache)) != NULL)
+        count++;
+    assert_true(count > 0 && count < PS_COUNT_OF(blocks));
+    uint32_t room;
+    while (ps_batch_reserve(batch, 4096, &room) != NULL) /* what the batch has of a block already */
+        ps_batch_commit(batch, 4096);
+    static char large[LARGE_BYTES];
+    memset(large, ' ', sizeof large);
+    large[0] = '1'; /* its number */
+    ps_test_kafka_send_value(cluster.bootstrap, "keep", 0, large, sizeof large);
+    uint64_t until_ns = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
+    while (!stage->failed && ps_clock_now().mono_ns < until_ns) {
+        ps_test_stage_real_clock(stage);
+        stage->ops->source->tick(stage->plan, stage->state, &stage->now);
+        ps_test_allocation_fails = 1;
+        stage->ops->source->work(stage->plan, stage->state, batch, &stage->now);
+        ps_test_allocation_fails = 0;
+    }
+    assert_true(stage->failed);
+    assert_non_null(strstr(stage->err.text, "no memory to keep a record"));
+    assert_int_equal(batch->count, 0);
+    while (count > 0)
+        ps_block_drop(cache, blocks[--count]);
+    ps_batch_give(batch);
+
+    ps_test_stage_close(stage);
+    assert_int_equal(ps_test_stage_open(stage), PS_OK);
+    assert_true(ps_test_members_run(&member, 1, 2, 20000) >= 2);
+    ps_test_members_check(&member, 1, 2);
+    assert_true(ps_test_member_drain(member, 10000));
+    ps_test_member_destroy(member);
+    ps_test_cluster_stop(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_allocations),
+        cmocka_unit_test(test_no_memory_to_keep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

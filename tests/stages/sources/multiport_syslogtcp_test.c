@@ -114,6 +114,32 @@ static void test_one_port_taken(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A port that is not bound yet is not bound any more while the source drains. */
+static void test_drain_binds_nothing(void **unused)
+{
+    (void)unused;
+    unsigned one, two;
+    char ports[32];
+    free_ports(&one, &two);
+    snprintf(ports, sizeof ports, "%u %u", one, two);
+    struct ps_address bound;
+    struct ps_err err = {.length = 0};
+    const struct ps_bind_options options = {.host = "127.0.0.1", .port = one};
+    int taken = ps_address_bind(&options, &bound, &err);
+    assert_true(taken >= 0);
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_multiport_syslogtcp, PS_KEYS("host", "127.0.0.1", "ports", ports));
+    close(taken);
+    ps_test_stage_real_clock(&stage);
+    (void)stage.ops->source->drain(stage.plan, stage.state, &stage.now);
+    ps_test_stage_pass_ms(&stage, 3500);
+    ps_test_source_work(&stage);
+    taken = ps_address_bind(&options, &bound, &err);
+    assert_true(taken >= 0); /* it is free */
+    close(taken);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_bad_keys(void **unused)
 {
     (void)unused;
@@ -131,9 +157,8 @@ static void test_bad_keys(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ports_and_charsets),
-        cmocka_unit_test(test_odd_lines),
-        cmocka_unit_test(test_one_port_taken),
+        cmocka_unit_test(test_ports_and_charsets), cmocka_unit_test(test_odd_lines),
+        cmocka_unit_test(test_one_port_taken),     cmocka_unit_test(test_drain_binds_nothing),
         cmocka_unit_test(test_bad_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

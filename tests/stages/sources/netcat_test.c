@@ -1,4 +1,5 @@
 #include "tests/support/net.h"
+#include "stages/net/stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -113,6 +114,160 @@ static void test_no_acks(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Reads into the open batch, which stays open, until it has `rows` events and `connections` are open. */
+static void read_until(struct ps_test_stage *stage, uint32_t rows, uint64_t connections)
+{
+    if (stage->batch == NULL) {
+        stage->batch = ps_batch_take(&stage->carver, stage->now);
+        stage->batches[stage->batch_count++] = stage->batch;
+    }
+    for (int i = 0; i < 5000; i++) {
+        ps_source_netcat.source->work(stage->plan, stage->state, stage->batch, &stage->now);
+        if (stage->batch->count >= rows &&
+            ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount) == connections)
+            break;
+        usleep(1000);
+    }
+    assert_int_equal(stage->batch->count, rows);
+    assert_int_equal(ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount), connections);
+}
+
+static void reset(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    close(fd);
+}
+
+/* A client is gone before its line is answered, and another one got its slot: the answer is for nobody. */
+static void test_answer_to_a_client_that_is_gone(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < 4; i++) {
+        bool refused = i & 1, second_writes = i & 2, closed;
+        struct ps_test_stage stage;
+        start(&stage, PS_KEYS(LOCAL));
+        int first = client(&stage);
+        ps_test_send_text(first, "one\n");
+        read_until(&stage, 1, 1);
+        reset(first);
+        read_until(&stage, 1, 0);
+        int second = client(&stage);
+        read_until(&stage, 1, 1);
+        const struct ps_stream *stream = stage.state;
+        assert_true(stream->chunks[0][0].fd >= 0); /* the slot that the first one had */
+        if (second_writes) {
+            ps_test_send_text(second, "two\n");
+            read_until(&stage, 2, 1);
+        }
+        if (refused)
+            ps_test_source_refuse_batch(&stage, "full");
+        else
+            ps_test_source_close_batch(&stage);
+        assert_int_equal(stage.event_count, refused ? 0 : second_writes ? 2 : 1);
+        const char *answer = !second_writes ? "" : refused ? "FAILED: full\n" : "OK\n";
+        assert_string_equal(ps_test_receive(&stage, second, 100, 50, &closed), answer);
+        assert_false(closed);
+        ps_test_send_text(second, "three\n");
+        assert_string_equal(ps_test_receive(&stage, second, 3, 5000, &closed), "OK\n");
+        assert_int_equal(stream->chunks[0][0].owed, 0);
+        close(second);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* UTF-16BE of ASCII text; '^' is the byte order mark. Returns the length. */
+static size_t widen(const char *text, char *wide)
+{
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++)
+        memcpy(wide + 2 * i, text[i] == '^' ? "\xFE\xFF" : (char[]){0, text[i]}, 2);
+    return 2 * length;
+}
+
+/* The other way, up to the first NUL character. */
+static void narrow(const char *wide, char *text)
+{
+    for (;; wide += 2, text++) {
+        *text = memcmp(wide, "\xFE\xFF", 2) == 0 ? '^' : wide[1];
+        if (*text == '\0')
+            return;
+    }
+}
+
+/* Without acknowledgements nothing is answered to good lines, but a client reads that its channel is full and
+ * why it is disconnected: after the lines before it have their outcome, and with one byte order mark. */
+static void test_farewell_without_acks(void **unused)
+{
+    (void)unused;
+#define REASON "FAILED: Event exceeds the maximum length (8 chars, including newline)\n"
+    static const struct {
+        const char *ack, *before, *sent; /* `before` has its outcome before `sent` is sent */
+        uint32_t rows;
+        bool refused;
+        const char *answer;
+    } cases[] = {
+        {"false", "", "01234567\n", 0, false, "^" REASON},
+        {"false", "", "ok\n01234567\n", 1, false, "^" REASON},
+        {"false", "", "ok\n01234567\n", 1, true, "^FAILED: full\n" REASON},
+        {"true", "", "01234567\n", 0, false, "^" REASON},
+        {"true", "", "ok\n01234567\n", 1, false, "^OK\n" REASON},
+        {"true", "", "ok\n01234567\n", 1, true, "^FAILED: full\n" REASON},
+        {"false", "ok\n", "01234567\n", 0, false, "^" REASON},
+        {"true", "ok\n", "01234567\n", 0, false, "^OK\n" REASON},
+        {"true", "ok\n", "ok\n01234567\n", 1, true, "^OK\nFAILED: full\n" REASON},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        bool closed;
+        char sent[64], answer[500], byte;
+        start(&stage,
+              PS_KEYS(LOCAL, "encoding", "utf-16", "max-line-length", "8", "ack-every-event", cases[i].ack));
+        int fd = client(&stage);
+        if (cases[i].before[0] != '\0') {
+            ps_test_send(fd, sent, widen(cases[i].before, sent));
+            ps_test_source_wait(&stage, 1, 5000);
+        }
+        ps_test_send(fd, sent, widen(cases[i].sent, sent));
+        read_until(&stage, cases[i].rows, 1);
+        for (int k = 0; k < 5000 && ps_test_stage_counter(&stage, PS_COUNTER_malformed) == 0; k++) {
+            ps_source_netcat.source->work(stage.plan, stage.state, stage.batch, &stage.now);
+            usleep(1000);
+        }
+        if (cases[i].rows > 0 && cases[i].before[0] == '\0') {
+            assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+            assert_int_equal(errno, EAGAIN);
+        }
+        if (cases[i].refused)
+            ps_test_source_refuse_batch(&stage, "full");
+        else
+            ps_test_source_close_batch(&stage);
+        narrow(ps_test_receive(&stage, fd, sizeof answer, 5000, &closed), answer);
+        assert_string_equal(answer, cases[i].answer);
+        assert_true(closed);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Without acknowledgements a client that closed its side is disconnected once its lines are accepted. */
+static void test_half_close_without_acks(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    bool closed;
+    start(&stage, PS_KEYS(LOCAL, "ack-every-event", "false"));
+    int fd = client(&stage);
+    ps_test_send_text(fd, "one\ntwo\n");
+    shutdown(fd, SHUT_WR);
+    read_until(&stage, 2, 1);
+    ps_test_source_close_batch(&stage);
+    assert_string_equal(ps_test_receive(&stage, fd, 100, 5000, &closed), "");
+    assert_true(closed);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
 /* No answer before the channels have accepted the events. */
 static void test_answers_wait_for_the_channel(void **unused)
 {
@@ -122,13 +277,7 @@ static void test_answers_wait_for_the_channel(void **unused)
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
     ps_test_send_text(fd, "one\n");
-    stage.batch = ps_batch_take(&stage.carver, stage.now);
-    stage.batches[stage.batch_count++] = stage.batch;
-    for (int i = 0; i < 100 && stage.batch->count == 0; i++) {
-        ps_source_netcat.source->work(stage.plan, stage.state, stage.batch, &stage.now);
-        usleep(1000);
-    }
-    assert_int_equal(stage.batch->count, 1);
+    read_until(&stage, 1, 1);
     assert_true(stage.batch->flush);
     assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
     ps_test_source_refuse_batch(&stage, "channel c1 is full");
@@ -153,8 +302,8 @@ static void cycle(struct ps_test_stage *stage)
     ps_batch_give(batch);
 }
 
-/* A client that never reads its answers is not read either; others are; at the end it gets all its
- * answers. */
+/* A client that does not read its answers is not read either; others are; when it reads it gets all its answers, the second
+ * time too. */
 static void test_client_that_does_not_read(void **unused)
 {
     (void)unused;
@@ -167,30 +316,33 @@ static void test_client_that_does_not_read(void **unused)
     static char lines[64 * 1024];
     for (size_t i = 0; i < sizeof lines; i += 2)
         memcpy(lines + i, "x\n", 2);
-    size_t sent = 0;
-    for (int quiet = 0; quiet < 100;) {
-        ssize_t n = send(deaf, lines + sent % 2, sizeof lines - 2, MSG_DONTWAIT | MSG_NOSIGNAL);
-        cycle(&stage);
-        sent += n > 0 ? (size_t)n : 0;
-        quiet = n > 0 ? 0 : quiet + 1;
-        assert_true(sent < 400U << 20);
-    }
-    ps_test_send_text(good, "hello\n");
-    assert_string_equal(ps_test_receive(&stage, good, 3, 5000, &closed), "OK\n");
-    shutdown(deaf, SHUT_WR);
-    size_t answered = 0, want = sent / 2 * 3;
+    size_t sent = 0, answered = 0;
     static char answers[65536];
-    for (int quiet = 0; answered < want && quiet < 5000;) {
-        cycle(&stage);
-        ssize_t n = recv(deaf, answers, sizeof answers, MSG_DONTWAIT);
-        assert_true(n != 0);
-        for (ssize_t i = 0; i < n; i++, answered++)
-            assert_int_equal(answers[i], "OK\n"[answered % 3]);
-        quiet = n > 0 ? 0 : quiet + 1;
-        if (n < 0)
-            usleep(500);
+    for (int round = 0; round < 2; round++) {
+        for (int quiet = 0; quiet < 100;) {
+            ssize_t n = send(deaf, lines + sent % 2, sizeof lines - 2, MSG_DONTWAIT | MSG_NOSIGNAL);
+            cycle(&stage);
+            sent += n > 0 ? (size_t)n : 0;
+            quiet = n > 0 ? 0 : quiet + 1;
+            assert_true(sent < 400U << 20);
+        }
+        ps_test_send_text(good, "hello\n");
+        assert_string_equal(ps_test_receive(&stage, good, 3, 5000, &closed), "OK\n");
+        if (round == 1)
+            shutdown(deaf, SHUT_WR);
+        size_t want = sent / 2 * 3;
+        for (int quiet = 0; answered < want && quiet < 5000;) {
+            cycle(&stage);
+            ssize_t n = recv(deaf, answers, sizeof answers, MSG_DONTWAIT);
+            assert_true(n != 0);
+            for (ssize_t i = 0; i < n; i++, answered++)
+                assert_int_equal(answers[i], "OK\n"[answered % 3]);
+            quiet = n > 0 ? 0 : quiet + 1;
+            if (n < 0)
+                usleep(500);
+        }
+        assert_int_equal(answered, want);
     }
-    assert_int_equal(answered, want);
     close(deaf);
     close(good);
     ps_test_stage_fini(&stage);
@@ -208,6 +360,7 @@ static void test_encodings(void **unused)
         {"ISO-8859-1", "caf\xE9\n", 5, "café", "OK\n", 3},
         {"US-ASCII", "caf\xE9\n", 5, "caf\xEF\xBF\xBD", "OK\n", 3},
         {"windows-1252", "\x80\n", 2, "€", "OK\n", 3},
+        {"GB18030", "a\x81\x30\n", 4, "a\xEF\xBF\xBD", "OK\n", 3}, /* half a character: one U+FFFD */
         {"UTF-16BE", "\0h\x20\x0A\0\n", 6, "h\xE2\x80\x8A", "\0O\0K\0\n", 6},
         {"UTF-16LE", "h\0\n\0", 4, "h", "O\0K\0\n\0", 6},
         {"utf-16", "\xFF\xFEh\0\n\0", 6, "h", "\xFE\xFF\0O\0K\0\n", 8},
@@ -309,6 +462,9 @@ int main(void)
         cmocka_unit_test(test_conversations),
         cmocka_unit_test(test_long_line_cuts_off),
         cmocka_unit_test(test_no_acks),
+        cmocka_unit_test(test_answer_to_a_client_that_is_gone),
+        cmocka_unit_test(test_farewell_without_acks),
+        cmocka_unit_test(test_half_close_without_acks),
         cmocka_unit_test(test_answers_wait_for_the_channel),
         cmocka_unit_test(test_client_that_does_not_read),
         cmocka_unit_test(test_encodings),

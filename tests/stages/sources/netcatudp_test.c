@@ -52,6 +52,41 @@ static void test_first_lines(void **unused)
     }
 }
 
+/* Datagrams of several senders in one read, also runs that the kernel joins, and after senders of an earlier
+ * read: each event has the address of its own sender. */
+static void test_several_senders(void **unused)
+{
+    (void)unused;
+    enum { SENDERS = 5, ROUNDS = 40 };
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_netcatudp,
+                        PS_KEYS("bind", "127.0.0.1", "port", "0", "remoteAddress", "from"));
+    int fds[SENDERS];
+    for (unsigned i = 0; i < SENDERS; i++)
+        fds[i] = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
+    uint64_t random = ps_test_seed();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned count = 1 + (unsigned)(ps_test_random(&random) % 60);
+        ps_test_source_clear(&stage);
+        for (unsigned i = 0; i < count; i++) {
+            char text[32];
+            int fd = fds[ps_test_random(&random) % SENDERS];
+            snprintf(text, sizeof text, "/127.0.0.1:%u", own_port(fd));
+            ps_test_send_text(fd, text);
+        }
+        ps_test_source_wait(&stage, count, 5000);
+        assert_int_equal(stage.event_count, count);
+        for (unsigned i = 0; i < count; i++) {
+            assert_int_equal(ps_test_event_header_count(&stage.events[i]), 1);
+            assert_string_equal(ps_test_event_header(&stage.events[i], "from"), stage.events[i].body);
+        }
+        ps_test_stage_recycle(&stage);
+    }
+    for (unsigned i = 0; i < SENDERS; i++)
+        close(fds[i]);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_no_header(void **unused)
 {
     (void)unused;
@@ -76,6 +111,8 @@ static void test_no_header(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_first_lines), cmocka_unit_test(test_no_header)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_first_lines),
+                                       cmocka_unit_test(test_several_senders),
+                                       cmocka_unit_test(test_no_header)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

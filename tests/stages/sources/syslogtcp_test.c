@@ -207,10 +207,8 @@ static void test_both_families(void **unused)
     (void)unused;
     struct ps_test_stage stage;
     int probe = socket(AF_INET6, SOCK_STREAM, 0);
-    if (probe < 0) {
-        print_message("SKIP: no IPv6 here\n");
-        skip();
-    }
+    if (probe < 0)
+        ps_test_skip("this machine has no IPv6");
     close(probe);
     start(&stage, PS_KEYS("host", "::", "port", "0", "clientIPHeader", "from"));
     int four = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
@@ -411,7 +409,9 @@ static void test_many_connections(void **unused)
         assert_string_equal(stage.events[i].body, "<13>half line");
         close(fds[i]);
     }
-    ps_test_source_settle(&stage, COUNT, 50);
+    /* A busy machine delivers a hang-up later. */
+    for (int i = 0; i < 1000 && ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount) > 0; i++)
+        ps_test_source_settle(&stage, COUNT, 10);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 0);
     ps_test_stage_fini(&stage);
 }

@@ -21,6 +21,12 @@ static void test_parse(void **unused)
         {"yyyyMMddHHmmss", "2003101122141", 1065903241000},
         {"yy-M-d", "03-10-11", 1065823200000},
         {"EEE, d MMM yyyy hh:mm a", "Sat, 11 Oct 2003 10:14 PM", 1065903240000},
+        {"yyyy-MM-dd hh:mm a", "2003-10-11 12:30 AM", 1065825000000},
+        {"yyyy-MM-dd hh:mm a", "2003-10-11 12:30 PM", 1065868200000},
+        {"yyyy-MM-dd KK:mm a", "2003-10-11 00:30 PM", 1065868200000},
+        {"yyyy-MM-dd KK:mm a", "2003-10-11 12:30 AM",
+         1065868200000}, /* lenient: twelve hours after midnight */
+        {"yyyy-MM-dd kk:mm", "2003-10-11 24:30", 1065825000000},
         {"d MMMM yyyy", "11 october 2003", 1065823200000},
         {"yyyy DDD", "2003 284", 1065823200000},
         {"yyyy-MM-dd", "2003-13-45", 1076713200000},

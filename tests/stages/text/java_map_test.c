@@ -1,4 +1,4 @@
-/* stages/text/java_map: the order of a real HashMap, from tables a JDK printed. */
+/* stages/text/java_map: the order of a real HashMap, from tables a JDK printed (tests/real/flume_tables). */
 #include "stages/text/java_map.h"
 #include "tests/support/stage.h"
 

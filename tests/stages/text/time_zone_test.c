@@ -120,12 +120,37 @@ static void test_own_zone(void **unused)
     ps_arena_destroy(arena);
 }
 
+/* The hour that comes twice is that of standard time, and one that does not exist is an hour later, as in
+ * java.util.GregorianCalendar. */
+static void test_hours_of_change(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int64_t wall_s, utc_s; /* Europe/Berlin */
+    } cases[] = {
+        {1698537600 + 3600, 1698537600 - 3600},        /* 2023-10-29 01:00, summer */
+        {1698541200 + 3600 + 1800, 1698541200 + 1800}, /* 02:30, the second one */
+        {1698541200 + 7200, 1698541200 + 3600},        /* 03:00 */
+        {1679792400 + 3600 + 1800, 1679792400 + 1800}, /* 2023-03-26 02:30 does not exist: 03:30 */
+        {1679792400 + 7200, 1679792400},               /* 03:00, summer */
+        {1679792400 + 3599, 1679792400 - 1},           /* 01:59:59 */
+    };
+    struct ps_arena *arena = ps_arena_create();
+    bool known;
+    const struct ps_time_zone *zone = ps_time_zone_load(arena, "Europe/Berlin", &known);
+    assert_true(known);
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
+        assert_int_equal(ps_time_zone_from_wall(zone, cases[i].wall_s), cases[i].utc_s);
+    ps_arena_destroy(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_libc),
         cmocka_unit_test(test_java_ids),
         cmocka_unit_test(test_own_zone),
+        cmocka_unit_test(test_hours_of_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

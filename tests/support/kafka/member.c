@@ -22,7 +22,7 @@ struct ps_test_member *ps_test_member_create(const char *bootstrap, const char *
         assert_true(count + 1 < PS_COUNT_OF(all));
         all[count++] = keys[i];
     }
-    ps_test_stage_init_sized(&member->stage, &ps_source_kafka, UINT64_C(256) << 20, 2048);
+    ps_test_stage_init_sized(&member->stage, &ps_source_kafka, UINT64_C(256) << 20);
     ps_test_stage_real_clock(&member->stage);
     if (ps_test_stage_bind(&member->stage, all) != PS_OK || ps_test_stage_build(&member->stage) != PS_OK ||
         ps_test_stage_open(&member->stage) != PS_OK)

@@ -1,0 +1,22 @@
+/* Exports of a result document for other tools: CSV, and HdrHistogram's two text formats. Each function writes the
+ * whole file or none (bench/support/output.h). Debian 12 has no HdrHistogram library for C, so the formats are written
+ * here; tests/real/hdr_histogram_test.sh reads them with the Java one.
+ *
+ * Thread: any, at the end of a plan. */
+#pragma once
+
+#include "core/status.h"
+
+#include <jansson.h>
+
+/* One row for each trial (RFC 4180, with a header). What was not measured is empty. */
+enum ps_status ps_export_csv(const json_t *document, const char *path, struct ps_err *err);
+
+/* The latencies at the first goal's result, in ms: the table that HdrHistogram's outputPercentileDistribution prints
+ * with five steps for each halving of the distance to 100 %. PS_FAIL when no trial at that rate has latencies. */
+enum ps_status ps_export_hgrm(const json_t *document, const char *path, struct ps_err *err);
+
+/* The latencies of all trials, in ns, as a histogram log (format 1.3, encoding V2): one line for each trial with the
+ * tag trial-NUMBER/GOAL/RATE/VERDICT. Two significant digits, whose buckets are those of core/watch/histogram.h: nothing
+ * is lost. PS_FAIL when no trial has latencies. */
+enum ps_status ps_export_hlog(const json_t *document, const char *path, struct ps_err *err);

@@ -1,0 +1,59 @@
+/* Decides whether a trial was held, by conservation: what was due, what had been received, and what was still
+ * on its way, for each connection and for all of them together; then by the upper percentiles of latency.
+ *
+ * The delay of a connection at a time is the number of its events that are due and not received, divided by
+ * its rate. It stays level when the subject keeps up and grows when it does not, however the subject shares
+ * its capacity between connections and wherever events wait: in the generator, in buffers, in queues. The
+ * lowest delay in a window at the beginning is compared with the lowest in a window at the end, because the
+ * delay of a subject that works in batches or pauses goes up and down.
+ *
+ * A pure function of what was recorded: no clock, no input or output.
+ *
+ * Thread: any; no state. */
+#pragma once
+
+#include "core/base.h"
+
+#define PS_FLOW_ROWS_MAX 64U
+
+/* What was observed of one trial. */
+struct ps_flow {
+    double rate, seconds; /* events/s and length of the schedule */
+    unsigned connections; /* of the load: connection k of n sends the events k, k + n, k + 2 n ... */
+    /* Rows: one for each connection; above PS_FLOW_ROWS_MAX connections, connection modulo rows; or 1 row, when
+     * only the sum is known. */
+    unsigned rows;
+    unsigned samples;
+    const double *at_s;     /* [sample] since the schedule began, ascending */
+    const double *received; /* [row * samples + sample] events received until then */
+    /* [sample] events due until then, when the rate was not constant; NULL: from the rate. */
+    const double *due;
+    double lost;          /* events lost on the way, of all connections: they do not wait anywhere */
+    double latency_p99_s; /* 0: unknown */
+    double stall_s;       /* how long this machine stopped the generator now and then; 0: it did not */
+};
+
+enum ps_flow_verdict {
+    PS_FLOW_UNKNOWN, /* too little was recorded */
+    PS_FLOW_LEVEL,   /* everything due came in time */
+    PS_FLOW_BEHIND,  /* what was on its way grew */
+    PS_FLOW_STARVED, /* what was on its way grew on a connection, not in the sum */
+    PS_FLOW_SLOW,    /* the upper percentile is a large part of the trial */
+};
+
+struct ps_flow_result {
+    enum ps_flow_verdict verdict;
+    bool decisive;       /* the delay grew so much that a stall of the machine is not the reason */
+    unsigned connection; /* with PS_FLOW_STARVED: the row */
+    double on_its_way;   /* events due and not received at the end of the schedule, lost ones not included */
+    double growth_s; /* how much longer the delay was at the end than at the beginning, of the worst row */
+    double growth;   /* the same for each second of the trial */
+    double goodput;  /* events/s received near the end, of all connections; 0: unknown */
+    double goodput_worst; /* the rate at which the worst connection would not have fallen behind */
+};
+
+/* How much the delay may grow in a trial of this length before it counts: stalls of a machine and the sampling
+ * take some tens of milliseconds, whatever the length, and longer on a busy machine. */
+double ps_flow_allowed_s(double seconds, double stall_s);
+
+void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result);

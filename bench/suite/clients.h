@@ -1,0 +1,22 @@
+/* A process with clients of a source that answers "OK" for every line (netcat with ack-every-event): each has so many lines
+ * under way at most. It measures how long an answer takes. Thread: the bench's main one. */
+#pragma once
+
+#include "core/base.h"
+
+struct ps_clients {
+    unsigned port;        /* of 127.0.0.1, on which an agent will soon listen */
+    unsigned connections; /* at most 1,000 */
+    unsigned window;      /* lines of a client without an answer */
+    unsigned body_bytes;  /* of a line */
+    double per_second;    /* lines of all clients; 0: as many as are answered */
+    double warm_s, seconds;
+};
+
+struct ps_clients_result {
+    double per_second;             /* answers */
+    double p50_ms, p99_ms, max_ms; /* from when a line was due, or was sent, to its answer */
+};
+
+/* Runs them. Ends the program with a message when an answer is something else than "OK". */
+struct ps_clients_result ps_clients_run(const struct ps_clients *clients);

@@ -1,0 +1,29 @@
+/* The disk under a bench: a directory on it, what the process syncs, and a bare loop of write and fdatasync as the
+ * referee of channels on disk.
+ *
+ * A program that is linked with this has its fdatasync counted and timed: of all threads, whoever calls it.
+ *
+ * Thread: the bench's main one. */
+#pragma once
+
+#include "core/base.h"
+
+/* Returns a new directory below TMPDIR, else /var/tmp: it must be on the disk that is to be measured. The program removes
+ * it when it ends. */
+const char *ps_disk_directory(void);
+/* Removes what is in it. */
+void ps_disk_clear(const char *directory);
+
+struct ps_disk_syncs {
+    uint64_t count;
+    double p50_ms, p99_ms, max_ms;
+};
+
+/* Begins to count anew. */
+void ps_disk_syncs_begin(void);
+/* What was synced since. Long runs: of the latest million. */
+struct ps_disk_syncs ps_disk_syncs_end(void);
+
+/* Writes `bytes` and syncs, repeatedly, for so many seconds, into files of 128 MiB for which room was taken before, as
+ * the file channel does; ps_disk_clear removes them. `pace_s` > 0: a write begins at most every so many seconds. Returns bytes per second. */
+double ps_disk_bare(const char *directory, size_t bytes, double seconds, double pace_s);

@@ -1,0 +1,169 @@
+/* Measures StressSource -> file channel -> null in this process, events of 256 bytes, synced before they are promised,
+ * and read back from the log by the sink.
+ *
+ *   throughput   compared with a bare loop of write and fdatasync, of as many bytes as the channel wrote with one sync
+ *   cpu          compared with the memory channel: what the file channel adds to an event, user and kernel
+ *
+ *   bench_file_channel [--seconds 2] [--rounds 5] [--only throughput|cpu]
+ *
+ * The directory is below TMPDIR, else /var/tmp. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "bench/suite/agent.h"
+#include "bench/suite/disk.h"
+#include "bench/suite/duel.h"
+
+#define BODY_BYTES 256
+/* A bare loop before the channel has run writes as many bytes with a sync. */
+#define FIRST_SYNC_BYTES (4U << 20)
+
+static const char file_text[] =
+    "a.sources = s\na.channels = c\na.sinks = k\n"
+    "a.sources.s.type = org.apache.flume.source.StressSource\na.sources.s.size = 256\na.sources.s.channels = "
+    "c\n"
+    "a.channels.c.type = file\na.channels.c.capacity = 10000000\n"
+    "a.channels.c.checkpointDir = %s/state\na.channels.c.dataDirs = %s/data\n"
+    "a.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.logEveryNEvents = 2000000000\n";
+
+static const char memory_text[] =
+    "a.sources = s\na.channels = c\na.sinks = k\n"
+    "a.sources.s.type = org.apache.flume.source.StressSource\na.sources.s.size = 256\na.sources.s.channels = "
+    "c\n"
+    "a.channels.c.type = memory\na.channels.c.capacity = 100000\n"
+    "a.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.logEveryNEvents = 2000000000\n";
+
+struct subject {
+    const struct ps_bench_options *options;
+    const char *directory;
+    size_t sync_bytes;                     /* of the last run of the file channel */
+    double per_second, user_ns, system_ns; /* of the last run */
+    struct ps_disk_syncs syncs;
+};
+
+struct cpu {
+    double user_s, system_s;
+};
+
+static struct cpu cpu_now(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (struct cpu){(double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6,
+                        (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6};
+}
+
+static void rest(double seconds)
+{
+    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
+                                 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
+              NULL);
+}
+
+static void run(struct subject *subject, const char *text)
+{
+    struct ps_agent_account account;
+    struct ps_agent *agent = ps_bench_agent_start(text);
+    rest(0.5);
+    ps_disk_syncs_begin();
+    struct cpu before = cpu_now();
+    double wall = ps_usage_self().wall_s;
+    uint64_t events = ps_bench_agent_delivered(agent);
+    rest(subject->options->seconds);
+    events = ps_bench_agent_delivered(agent) - events;
+    wall = ps_usage_self().wall_s - wall;
+    struct cpu after = cpu_now();
+    subject->syncs = ps_disk_syncs_end();
+    ps_agent_stop(agent, 5000, NULL, NULL, &account);
+    PS_ASSERT(account.accepted >= account.delivered);
+    subject->per_second = (double)events / wall;
+    subject->user_ns = (after.user_s - before.user_s) * 1e9 / (double)events;
+    subject->system_ns = (after.system_s - before.system_s) * 1e9 / (double)events;
+    if (subject->syncs.count > 0)
+        subject->sync_bytes = (size_t)(events * BODY_BYTES / subject->syncs.count) + 1;
+}
+
+static void run_file(struct subject *subject)
+{
+    char text[sizeof file_text + 8192];
+    ps_disk_clear(subject->directory);
+    snprintf(text, sizeof text, file_text, subject->directory, subject->directory);
+    run(subject, text);
+    ps_disk_clear(subject->directory);
+}
+
+static double throughput(void *argument)
+{
+    struct subject *subject = argument;
+    run_file(subject);
+    return subject->per_second;
+}
+
+static double bare_throughput(void *argument)
+{
+    struct subject *subject = argument;
+    double bytes = ps_disk_bare(subject->directory, subject->sync_bytes, subject->options->seconds, 0);
+    ps_disk_clear(subject->directory);
+    return bytes / BODY_BYTES;
+}
+
+static double file_cpu(void *argument)
+{
+    struct subject *subject = argument;
+    run_file(subject);
+    return subject->user_ns + subject->system_ns;
+}
+
+static double memory_cpu(void *argument)
+{
+    struct subject subject = *(struct subject *)argument;
+    run(&subject, memory_text);
+    return subject.user_ns + subject.system_ns;
+}
+
+static bool wanted(const struct ps_bench_options *options, const char *name)
+{
+    return options->only == NULL || strcmp(options->only, name) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct ps_bench_options options = {.seconds = 2, .rounds = 5};
+    static struct ps_duel_result result;
+    ps_bench_options_parse(&options, argc, argv);
+    ps_log_set_level(PS_LOG_WARN);
+    struct subject subject = {
+        .options = &options, .directory = ps_disk_directory(), .sync_bytes = FIRST_SYNC_BYTES};
+    const struct ps_duel fast = {.bench = "file_channel",
+                                 .variant = "throughput",
+                                 .unit = "events/s",
+                                 .reference = "bare write and fdatasync, as many bytes with a sync",
+                                 .goal = 1e6,
+                                 .goal_ratio = 0.8,
+                                 .subject = throughput,
+                                 .bare = bare_throughput,
+                                 .argument = &subject};
+    const struct ps_duel cheap = {.bench = "file_channel",
+                                  .variant = "cpu",
+                                  .unit = "ns/event",
+                                  .reference = "memory channel",
+                                  .lower_is_better = true,
+                                  .goal = 100,
+                                  .subject = file_cpu,
+                                  .bare = memory_cpu,
+                                  .argument = &subject};
+    if (wanted(&options, "throughput")) {
+        ps_duel_run(&fast, options.rounds, &result);
+        ps_duel_print(&fast, &result,
+                      "\"bytes\":%d,\"bytes_per_sync\":%zu,\"sync_p50_ms\":%.3f,\"sync_p99_ms\":%.3f",
+                      BODY_BYTES, subject.sync_bytes, subject.syncs.p50_ms, subject.syncs.p99_ms);
+    }
+    if (wanted(&options, "cpu")) {
+        ps_duel_run(&cheap, options.rounds, &result);
+        ps_duel_print(&cheap, &result, "\"bytes\":%d,\"user_ns\":%.1f,\"system_ns\":%.1f", BODY_BYTES,
+                      subject.user_ns, subject.system_ns);
+    }
+    return 0;
+}

@@ -1,0 +1,17 @@
+/* Writes the files that load and plan leave: results, pages, manifests, tables. Each is small enough to be made in
+ * memory and written whole.
+ *
+ * Thread: any; not for use on a data path. */
+#pragma once
+
+#include "core/status.h"
+
+#include <stddef.h>
+
+/* Checks that ps_output_write could write `path`, which `option` names in the message: a measurement takes minutes,
+ * and its output must not be lost to a misspelt directory. Makes and removes an empty file beside it. */
+enum ps_status ps_output_check(const char *option, const char *path, struct ps_err *err);
+
+/* Writes to a temporary file beside `path` and renames it, so that the file is complete or absent. A pipe or a
+ * device is written to, never replaced. The error names the path and the reason. */
+enum ps_status ps_output_write(const char *path, const char *data, size_t length, struct ps_err *err);

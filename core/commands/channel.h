@@ -1,0 +1,54 @@
+/* What the subcommands of `penstock channel` share: the directories of a channel on disk. Used by core/commands/channel*.c
+ * only. Thread: main. */
+#pragma once
+
+#include "core/arena.h"
+#include "stages/segment/survey.h"
+
+struct ps_channel_command {
+    const char *name; /* "inspect" */
+    struct ps_arena *arena;
+    struct ps_texts operands;           /* DIR, or FLUME_DIR.. of import */
+    const char *checkpoint_directory;   /* --checkpoint-dir, then found */
+    struct ps_texts data_directories;   /* --data-dirs, then found */
+    const char *file, *agent, *channel; /* --config, --agent, --channel */
+    const char *into;                   /* import */
+    bool json, all, quick, dry_run, again, help;
+};
+
+/* Each returns the exit status: 0 done, 1 damaged or not done, 2 wrong usage, or the channel cannot be opened. */
+int ps_main_channel_inspect(struct ps_channel_command *command);
+int ps_main_channel_verify(struct ps_channel_command *command);
+int ps_main_channel_export(struct ps_channel_command *command);
+int ps_main_channel_import(struct ps_channel_command *command);
+int ps_main_channel_repair(struct ps_channel_command *command);
+
+/* Sets the directories of the channel in `directory` that the command line does not name: `directory`/checkpoint and
+ * `directory`/data; or those of the channel in the agent file. Fails if they are not there, or have a channel of Flume. */
+enum ps_status ps_channel_directories(struct ps_channel_command *command, const char *directory,
+                                      struct ps_err *err);
+/* The same without a look at the disk. */
+enum ps_status ps_channel_name_directories(struct ps_channel_command *command, const char *directory,
+                                           struct ps_err *err);
+
+/* A channel that is looked at: nothing in it is changed, and no agent opens it meanwhile. */
+struct ps_channel_look {
+    struct ps_segment_log *log; /* NULL: its files cannot be opened as one log; `wrong` says why */
+    struct ps_err wrong;
+    struct ps_survey_state state;
+    int lock;
+};
+
+/* Returns false after printing why: no such channel, or an agent has it open. */
+bool ps_channel_look_open(struct ps_channel_command *command, struct ps_channel_look *look);
+void ps_channel_look_close(struct ps_channel_look *look);
+
+/* "checkpoint/state" or "data/000000000001.segment", with the directory as named; in the arena. */
+const char *ps_channel_segment_path(struct ps_arena *arena, const char *directory, uint64_t segment);
+
+/* Why the payload of a frame is no frame of events; NULL: it is one, or was not read. */
+const char *ps_channel_payload_wrong(const struct ps_survey_frame *frame);
+
+/* Prints "penstock channel NAME: .." to standard error. */
+void ps_channel_say(const struct ps_channel_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,205 @@
+/* penstock channel repair: moves what cannot be opened out of the way. A damaged frame needs no repair: the channel passes over
+ * it, and it is gone when its segment is. */
+#include "core/commands/channel.h"
+#include "core/quantity.h"
+#include "stages/segment/lock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+struct repair {
+    struct ps_channel_command *command;
+    char folder[64]; /* "damaged-20261121T101500Z" */
+    size_t moved, failed;
+};
+
+/* Moves directory/name into directory/damaged-TIME, and makes both names durable. */
+static void set_aside(struct repair *repair, const char *directory, const char *name, const char *reason)
+{
+    struct ps_arena *arena = repair->command->arena;
+    const char *from = ps_arena_format(arena, "%s/%s", directory, name);
+    const char *folder = ps_arena_format(arena, "%s/%s", directory, repair->folder);
+    const char *to = ps_arena_format(arena, "%s/%s", folder, name);
+    if (repair->command->dry_run) {
+        printf("%s: %s; would be moved to %s\n", from, reason, to);
+        repair->moved++;
+        return;
+    }
+    if ((mkdir(folder, 0750) != 0 && errno != EEXIST) || rename(from, to) != 0 ||
+        ps_segment_disk.sync_directory(NULL, folder) != 0 ||
+        ps_segment_disk.sync_directory(NULL, directory) != 0) {
+        ps_channel_say(repair->command, "%s: %s; it cannot be moved to %s: %s", from, reason, to,
+                       strerror(errno));
+        repair->failed++;
+        return;
+    }
+    printf("%s: %s; moved to %s\n", from, reason, to);
+    repair->moved++;
+}
+
+/* ---- which log ---- */
+
+struct found {
+    const char *directory;
+    uint64_t number, log;
+    enum ps_survey_head head;
+    int error;
+};
+
+struct files {
+    struct found *items;
+    size_t count;
+};
+
+static enum ps_status find_files(struct repair *repair, struct files *files, struct ps_err *err)
+{
+    const struct ps_texts *directories = &repair->command->data_directories;
+    for (size_t i = 0; i < directories->count; i++) {
+        size_t count = 0;
+        uint64_t *numbers = ps_segment_survey_files(directories->items[i], &count);
+        if (numbers == NULL)
+            return ps_err_set(err, "%s cannot be read: %s", directories->items[i], strerror(errno));
+        for (size_t k = 0; k < count; k++) {
+            struct found one = {.directory = directories->items[i], .number = numbers[k]};
+            struct ps_segment_head head;
+            uint64_t bytes;
+            one.head = ps_segment_survey_head(one.directory, one.number, &head, &bytes);
+            one.error = errno;
+            one.log = one.head == PS_SURVEY_HEAD_RIGHT ? head.log : 0;
+            files->items =
+                ps_must_realloc(files->items, (files->count + 1) * sizeof *files->items, "segments");
+            files->items[files->count++] = one;
+        }
+        free(numbers);
+    }
+    return PS_OK;
+}
+
+static size_t segments_of(const struct files *files, uint64_t log)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < files->count; i++)
+        count += files->items[i].head == PS_SURVEY_HEAD_RIGHT && files->items[i].log == log;
+    return count;
+}
+
+/* The log of the state if it has segments, else the one with most of them. */
+static uint64_t choose_log(const struct files *files, const struct ps_survey_state *state)
+{
+    uint64_t chosen = state->generation > 0 ? state->log : 0;
+    if (segments_of(files, chosen) > 0)
+        return chosen;
+    for (size_t i = 0; i < files->count; i++)
+        if (files->items[i].head == PS_SURVEY_HEAD_RIGHT &&
+            segments_of(files, files->items[i].log) > segments_of(files, chosen))
+            chosen = files->items[i].log;
+    return chosen;
+}
+
+static void set_segments_aside(struct repair *repair, const struct files *files, uint64_t log)
+{
+    struct ps_arena *arena = repair->command->arena;
+    for (size_t i = 0; i < files->count; i++) {
+        const struct found *file = &files->items[i];
+        const char *name = ps_arena_format(arena, "%012llu.segment", (unsigned long long)file->number);
+        if (file->head == PS_SURVEY_HEAD_FAILED)
+            set_aside(repair, file->directory, name,
+                      ps_arena_format(arena, "it cannot be read (%s)", strerror(file->error)));
+        else if (file->head == PS_SURVEY_HEAD_DAMAGED)
+            set_aside(repair, file->directory, name, "its head is damaged");
+        else if (file->head == PS_SURVEY_HEAD_RIGHT && file->log != log)
+            set_aside(repair, file->directory, name, "it is a segment of another log");
+    }
+}
+
+static void set_state_aside(struct repair *repair, const struct files *files, uint64_t log, bool is_there)
+{
+    struct ps_survey_state state;
+    bool readable = ps_segment_survey_state(repair->command->checkpoint_directory, &state);
+    bool damaged = state.slots[0] == PS_SURVEY_DAMAGED || state.slots[1] == PS_SURVEY_DAMAGED;
+    if (!is_there)
+        return;
+    if (!readable)
+        set_aside(repair, repair->command->checkpoint_directory, "state", "it cannot be read");
+    else if (state.generation == 0 && damaged)
+        set_aside(
+            repair, repair->command->checkpoint_directory, "state",
+            "neither of its two slots can be read: what was delivered since the segments began is delivered "
+            "again");
+    else if (state.generation > 0 && segments_of(files, log) > 0 && state.log != log)
+        set_aside(repair, repair->command->checkpoint_directory, "state", "it is the state of another log");
+}
+
+/* ---- whether it opens now ---- */
+
+static void print_report(void *argument, const char *text)
+{
+    const struct repair *repair = argument;
+    ps_channel_say(repair->command, "%s", text);
+}
+
+static int try_to_open(struct repair *repair)
+{
+    struct ps_err err = {0};
+    struct ps_segment_options options = {.directories = repair->command->data_directories,
+                                         .state_directory = repair->command->checkpoint_directory,
+                                         .files = &ps_segment_disk_read_only,
+                                         .report = print_report,
+                                         .argument = repair};
+    struct ps_segment_log *log = ps_segment_log_open(&options, &err);
+    if (log == NULL) {
+        ps_channel_say(repair->command, "the channel cannot be opened: %s", ps_err_join(&err));
+        return 1;
+    }
+    struct ps_segment_fill fill;
+    ps_segment_log_fill(log, &fill);
+    ps_segment_log_close(log);
+    if (repair->moved == 0)
+        printf("nothing to set aside; ");
+    printf("the channel opens: %s events are not delivered\n", ps_quantity_print_count(fill.events).text);
+    return 0;
+}
+
+static enum ps_status lock(struct ps_channel_command *command, int *fd, struct ps_err *err)
+{
+    if (command->dry_run)
+        return ps_segment_lock_shared(command->checkpoint_directory, fd, err);
+    *fd = ps_segment_lock(command->checkpoint_directory, err);
+    return *fd >= 0 ? PS_OK : PS_FAIL;
+}
+
+int ps_main_channel_repair(struct ps_channel_command *command)
+{
+    struct repair repair = {.command = command};
+    struct ps_err err = {0};
+    struct ps_survey_state state;
+    struct files files = {0};
+    struct stat about;
+    time_t now = time(NULL);
+    int fd = -1;
+    const char *directory = command->operands.count > 0 ? command->operands.items[0] : NULL;
+    strftime(repair.folder, sizeof repair.folder, "damaged-%Y%m%dT%H%M%SZ", gmtime(&now));
+    if (ps_channel_directories(command, directory, &err) != PS_OK || lock(command, &fd, &err) != PS_OK ||
+        find_files(&repair, &files, &err) != PS_OK) {
+        ps_channel_say(command, "%s", ps_err_join(&err));
+        free(files.items);
+        ps_segment_unlock(fd);
+        return 2;
+    }
+    const char *state_file = ps_arena_format(command->arena, "%s/state", command->checkpoint_directory);
+    ps_segment_survey_state(command->checkpoint_directory, &state);
+    uint64_t log = choose_log(&files, &state);
+    set_segments_aside(&repair, &files, log);
+    set_state_aside(&repair, &files, log, stat(state_file, &about) == 0);
+    free(files.items);
+    int code = repair.failed > 0 || (command->dry_run && repair.moved > 0) ? 1 : 0;
+    if (!command->dry_run && repair.failed == 0)
+        code = try_to_open(&repair);
+    else if (command->dry_run && repair.moved == 0)
+        puts("nothing to set aside");
+    ps_segment_unlock(fd);
+    return code;
+}

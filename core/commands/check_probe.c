@@ -1,0 +1,107 @@
+#include "core/commands/check_probe.h"
+
+#include "core/watch/metrics_server.h"
+#include "stages/net/listen.h"
+
+#include <jansson.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TIMEOUT_MS 5000U
+
+static const char *const words[] = {
+    [PS_PROBED_OK] = "ok", [PS_PROBED_FAILED] = "FAILED", [PS_PROBED_SKIPPED] = "skipped"};
+
+struct results {
+    FILE *out;
+    json_t *list;
+    unsigned failed;
+};
+
+static json_t *text_or_null(const char *text)
+{
+    json_t *value = text != NULL ? json_string(text) : NULL; /* also NULL when it is not UTF-8 */
+    return value != NULL ? value : json_null();
+}
+
+static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                     const char *cause, const char *cure)
+{
+    struct results *results = probe->argument;
+    results->failed += result == PS_PROBED_FAILED;
+    if (results->list != NULL) {
+        json_t *object = json_object();
+        json_object_set_new(object, "component", text_or_null(probe->component));
+        json_object_set_new(object, "result", json_string(words[result]));
+        json_object_set_new(object, "key", text_or_null(key));
+        json_object_set_new(object, "what", text_or_null(what));
+        json_object_set_new(object, "cause", text_or_null(cause));
+        json_object_set_new(object, "cure", text_or_null(cure));
+        json_array_append_new(results->list, object);
+        return;
+    }
+    fprintf(results->out, "  %-7s %s: %s", words[result], probe->component, what);
+    fprintf(results->out, "%s%s", cause != NULL ? ": " : "", cause != NULL ? cause : "");
+    fprintf(results->out, "%s%s\n", cure != NULL ? "; " : "", cure != NULL ? cure : "");
+    fflush(results->out); /* the next one may take seconds */
+}
+
+/* The directory, or what of its path is there: the agent makes the rest. */
+static void probe_directory_to_make(const struct ps_probe *probe, struct ps_arena *arena, const char *key,
+                                    const char *path)
+{
+    char *part = ps_arena_text(arena, path);
+    while (access(part, F_OK) != 0) {
+        char *slash = strrchr(part, '/');
+        if (slash == NULL)
+            part = ps_arena_text(arena, ".");
+        else if (slash == part)
+            part = ps_arena_text(arena, "/");
+        else
+            *slash = '\0';
+    }
+    ps_probe_directory(probe, key, part);
+}
+
+static void probe_log(const struct ps_probe *probe, struct ps_arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *folder = slash == NULL   ? "."
+                         : slash == path ? "/"
+                                         : ps_arena_copy(arena, path, (size_t)(slash - path));
+    ps_probe_directory(probe, "log file", folder);
+}
+
+static void print_user(FILE *out)
+{
+    const struct passwd *user = getpwuid(geteuid());
+    fprintf(out, "tried as user %s, each for at most %u s:\n", user != NULL ? user->pw_name : "?",
+            TIMEOUT_MS / 1000);
+    fflush(out);
+}
+
+unsigned ps_check_probe(const struct ps_conf *conf, const struct ps_command *command,
+                        const struct ps_plan *plan, FILE *out, struct json_t *list)
+{
+    struct results results = {.out = out, .list = list};
+    struct ps_probe probe = {.timeout_ms = TIMEOUT_MS, .tried = on_tried, .argument = &results};
+    const struct ps_conf_monitoring *monitoring = &conf->monitoring;
+    if (out != NULL)
+        print_user(out);
+    ps_plan_probe(plan, &probe);
+    probe.component = "agent";
+    if (monitoring->on) {
+        const struct ps_bind_options listen = {.host = monitoring->host,
+                                               .port = monitoring->port >= 0 ? (unsigned)monitoring->port
+                                                                             : PS_METRICS_SERVER_PORT};
+        probe.component = "metrics";
+        ps_listen_probe(&probe, "-Dpenstock.monitoring.host", &listen);
+        probe.component = "agent";
+    }
+    if (conf->log.path != NULL)
+        probe_log(&probe, conf->arena, conf->log.path);
+    if (command->backup_directory != NULL)
+        probe_directory_to_make(&probe, conf->arena, "backup (-b)", command->backup_directory);
+    return results.failed;
+}

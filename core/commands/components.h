@@ -1,0 +1,21 @@
+/* What the forms of `penstock components` share, and shell completion. Thread: main. */
+#pragma once
+
+#include "core/stage.h"
+
+/* The kinds in the order of the pages. */
+struct ps_components_chapter {
+    enum ps_kind kind;
+    const char *title; /* "Sources" */
+    const struct ps_option *const
+        *common; /* sets of rows that all stages of the kind have, NULL-terminated; or NULL */
+};
+#define PS_COMPONENTS_CHAPTERS 6U
+extern const struct ps_components_chapter ps_components_chapters[PS_COMPONENTS_CHAPTERS];
+
+/* Whether `word` names this stage, by name, alias or class name, or its kind. NULL: every stage. */
+bool ps_components_match(const struct ps_stage_ops *ops, const char *word);
+
+/* Prints the stages that match as one JSON object (docs/components.schema.json). With NULL also the agent's and the
+ * sink groups' keys. Returns how many stages there were. */
+size_t ps_components_json(const char *word);

@@ -1,0 +1,26 @@
+/* A dead letter: an event, or input that did not become one, which a stage gives up for good, as one line of JSON
+ * (docs/DEADLETTERS.md describes the fields). Thread: any. */
+#pragma once
+
+#include "core/flow/batch.h"
+
+/* Why. Both texts must live only during the call that passes them. */
+struct ps_letter_reason {
+    const char *code;  /* one word that programs compare: "record-too-large" */
+    const char *text;  /* one sentence for people */
+    uint32_t attempts; /* how often delivery was tried; 0: never */
+};
+
+struct ps_letter {
+    const char *agent, *component; /* "a1", "sink k1" */
+    struct ps_letter_reason reason;
+    int64_t time_ms;              /* since the epoch */
+    const struct ps_batch *batch; /* NULL: no event, only bytes */
+    const struct ps_event *event;
+    const char *bytes; /* without an event: the input as it came */
+    size_t length;
+};
+
+/* Returns the line with its newline, not terminated by a zero byte, behind `head_bytes` free bytes; NULL without memory.
+ * The caller frees it. *length: of the line alone. */
+char *ps_letter_encode(const struct ps_letter *letter, size_t head_bytes, size_t *length);

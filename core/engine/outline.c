@@ -1,0 +1,239 @@
+/* Describes a plan in text, and lets its stages try what they need. */
+#include "core/engine/plan.h"
+
+#include "core/quantity.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct lines {
+    const struct ps_plan *plan;
+    void (*line)(void *argument, const char *text);
+    void *argument;
+};
+
+static void write_line(const struct lines *lines, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void write_line(const struct lines *lines, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    lines->line(lines->argument, text);
+}
+
+static struct ps_context context_for(const struct ps_plan *plan, const struct ps_stage_spec *stage)
+{
+    return (struct ps_context){.agent = plan->spec->name,
+                               .component = stage->component,
+                               .name = stage->name,
+                               .arena = plan->spec->arena,
+                               .system_property = plan->spec->system_property,
+                               .sub_stage = plan->spec->sub_stage,
+                               .argument = plan->spec->argument,
+                               .instances = 1,
+                               .batch_events_max = (uint32_t)plan->spec->options.batch_events,
+                               .memory_budget_bytes = plan->memory_budget_bytes,
+                               .program = plan->spec->program};
+}
+
+static void describe_budget(const struct lines *lines)
+{
+    const struct ps_plan *plan = lines->plan;
+    write_line(lines, "memory budget %s, %u worker%s",
+               ps_quantity_print_bytes(plan->memory_budget_bytes).text, plan->worker_count,
+               plan->worker_count == 1 ? "" : "s");
+}
+
+/* ---- components ---- */
+
+static const char *outline_of(const struct ps_plan *plan, const struct ps_stage_spec *stage)
+{
+    struct ps_context context = context_for(plan, stage);
+    const char *outline = ps_stage_outline(stage->ops, stage->plan, &context);
+    return outline != NULL ? ps_arena_format(plan->spec->arena, " %s", outline) : "";
+}
+
+static const char *names_of_channels(const struct ps_plan *plan, const struct ps_source_spec *source)
+{
+    const char *names = "";
+    for (size_t i = 0; i < source->channel_count; i++)
+        names = ps_arena_format(plan->spec->arena, "%s %s", names,
+                                plan->spec->channels[source->channels[i]].stage.name);
+    return names;
+}
+
+static const char *letters_of(const struct ps_plan *plan, const char *directory)
+{
+    return directory != NULL ? ps_arena_format(plan->spec->arena, "; dead letters into %s", directory) : "";
+}
+
+/* "sink group g1 (failover): k1 k2" */
+static void describe_group(const struct lines *lines, const struct ps_group_spec *group)
+{
+    const struct ps_agent_spec *spec = lines->plan->spec;
+    const char *names = "";
+    for (unsigned member = 0; member < group->settings.count; member++) {
+        for (size_t i = 0; i < spec->sink_count; i++) {
+            if (spec->sinks[i].group == group && spec->sinks[i].member == member)
+                names = ps_arena_format(spec->arena, "%s %s", names, spec->sinks[i].stage.name);
+        }
+    }
+    write_line(lines, "%s (%s):%s", group->component,
+               group->settings.type == PS_PROCESSOR_FAILOVER ? "failover" : "load_balance", names);
+}
+
+static void describe_components(const struct lines *lines)
+{
+    const struct ps_plan *plan = lines->plan;
+    const struct ps_agent_spec *spec = plan->spec;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        const struct ps_source_spec *source = &spec->sources[i];
+        write_line(lines, "%s (%s)%s; into%s%s", source->stage.component, source->stage.ops->name,
+                   outline_of(plan, &source->stage), names_of_channels(plan, source),
+                   letters_of(plan, source->common->deadletter));
+    }
+    for (size_t i = 0; i < spec->channel_count; i++) {
+        const struct ps_stage_spec *stage = &spec->channels[i].stage;
+        struct ps_fill fill;
+        stage->ops->channel->fill(stage->plan, &fill);
+        if (fill.capacity == 0) /* it has no limit of its own */
+            write_line(lines, "%s (%s)%s", stage->component, stage->ops->name, outline_of(plan, stage));
+        else
+            write_line(lines, "%s (%s) up to %s events%s", stage->component, stage->ops->name,
+                       ps_quantity_print_count(fill.capacity).text, outline_of(plan, stage));
+    }
+    for (size_t i = 0; i < spec->sink_count; i++) {
+        const struct ps_stage_spec *stage = &spec->sinks[i].stage;
+        write_line(lines, "%s (%s)%s; from %s%s", stage->component, stage->ops->name, outline_of(plan, stage),
+                   spec->channels[spec->sinks[i].channel].stage.name,
+                   letters_of(plan, spec->sinks[i].common.deadletter));
+    }
+    for (size_t i = 0; i < spec->group_count; i++)
+        describe_group(lines, &spec->groups[i]);
+}
+
+/* ---- flows ---- */
+
+/* What becomes of an event of this source in this channel when the process is killed, and when the channel is full. */
+static const char *promise_of(const struct ps_source_ops *source, const struct ps_channel_ops *channel)
+{
+    if (channel->promises > PS_LEVEL_ACCEPTED)
+        return source->when_full == PS_REFUSE && source->needs == PS_LEVEL_ACCEPTED
+                   ? "at least once: what the channel has promised survives a crash; while it is full the "
+                     "sender is "
+                     "refused"
+                   : "at least once: what the channel has promised survives a crash; while it is full the "
+                     "source waits";
+    if (source->needs != PS_LEVEL_ACCEPTED)
+        return "at least once: after a crash the source reads again what the sink has not confirmed";
+    return source->when_full == PS_REFUSE
+               ? "delivered unless the process is killed; while the channel is full the sender is refused"
+               : "delivered unless the process is killed; while the channel is full the source waits";
+}
+
+static void describe_flows(const struct lines *lines)
+{
+    const struct ps_agent_spec *spec = lines->plan->spec;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        const struct ps_source_spec *source = &spec->sources[i];
+        for (size_t c = 0; c < source->channel_count; c++) {
+            for (size_t k = 0; k < spec->sink_count; k++) {
+                if (spec->sinks[k].channel == source->channels[c])
+                    write_line(lines, "flow %s -> %s -> %s: %s", source->stage.name,
+                               spec->channels[source->channels[c]].stage.name, spec->sinks[k].stage.name,
+                               promise_of(source->stage.ops->source,
+                                          spec->channels[source->channels[c]].stage.ops->channel));
+            }
+        }
+    }
+}
+
+/* ---- expressions ---- */
+
+static void describe_stage(const struct lines *lines, const struct ps_stage_spec *stage)
+{
+    struct ps_context context = context_for(lines->plan, stage);
+    if (stage->ops->describe != NULL)
+        stage->ops->describe(stage->plan, &context, lines->line, lines->argument);
+}
+
+static void describe_expressions(const struct lines *lines)
+{
+    const struct ps_agent_spec *spec = lines->plan->spec;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        for (size_t k = 0; k < spec->sources[i].interceptor_count; k++)
+            describe_stage(lines, &spec->sources[i].interceptors[k]);
+        describe_stage(lines, &spec->sources[i].selector);
+    }
+}
+
+/* ---- the engine ---- */
+
+static void describe_engine(const struct lines *lines)
+{
+    const struct ps_plan *plan = lines->plan;
+    const struct ps_agent_spec *spec = plan->spec;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        const struct ps_source_plan *source = &plan->sources[i];
+        for (unsigned k = 0; k < source->instance_count; k++)
+            write_line(lines, "worker %u: %s (%s), instance %u of %u, batches of at most %s events",
+                       source->workers[k], source->spec->stage.component, source->spec->stage.ops->name,
+                       k + 1, source->instance_count, ps_quantity_print_count(source->batch_events_max).text);
+    }
+    for (size_t i = 0; i < spec->channel_count; i++) {
+        const struct ps_channel_plan *channel = &plan->channels[i];
+        write_line(lines, "%s (%s): %u producer%s, %u consumer%s, %u %s ring%s",
+                   channel->spec->stage.component, channel->spec->stage.ops->name, channel->producer_count,
+                   channel->producer_count == 1 ? "" : "s", channel->consumer_count,
+                   channel->consumer_count == 1 ? "" : "s", channel->producer_count,
+                   channel->consumer_count > 1 ? "SPMC" : "SPSC", channel->producer_count == 1 ? "" : "s");
+    }
+    for (size_t i = 0; i < spec->sink_count; i++)
+        write_line(lines, "worker %u: %s (%s) from %s", plan->sinks[i].worker, spec->sinks[i].stage.component,
+                   spec->sinks[i].stage.ops->name, spec->channels[spec->sinks[i].channel].stage.component);
+}
+
+void ps_plan_describe(const struct ps_plan *plan, unsigned parts,
+                      void (*line)(void *argument, const char *text), void *argument)
+{
+    const struct lines lines = {.plan = plan, .line = line, .argument = argument};
+    if (parts & PS_PLAN_BUDGET)
+        describe_budget(&lines);
+    if (parts & PS_PLAN_COMPONENTS)
+        describe_components(&lines);
+    if (parts & PS_PLAN_FLOWS)
+        describe_flows(&lines);
+    if (parts & PS_PLAN_EXPRESSIONS)
+        describe_expressions(&lines);
+    if (parts & PS_PLAN_ENGINE)
+        describe_engine(&lines);
+}
+
+/* ---- probes ---- */
+
+static void probe_stage(const struct ps_plan *plan, const struct ps_stage_spec *stage, struct ps_probe *probe)
+{
+    struct ps_context context = context_for(plan, stage);
+    probe->component = stage->component;
+    if (stage->ops->probe != NULL && !stage->unchanged)
+        stage->ops->probe(stage->plan, &context, probe);
+}
+
+void ps_plan_probe(const struct ps_plan *plan, struct ps_probe *probe)
+{
+    const struct ps_agent_spec *spec = plan->spec;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        probe_stage(plan, &spec->sources[i].stage, probe);
+        for (size_t k = 0; k < spec->sources[i].interceptor_count; k++)
+            probe_stage(plan, &spec->sources[i].interceptors[k], probe);
+        probe_stage(plan, &spec->sources[i].selector, probe);
+    }
+    for (size_t i = 0; i < spec->channel_count; i++)
+        probe_stage(plan, &spec->channels[i].stage, probe);
+    for (size_t i = 0; i < spec->sink_count; i++)
+        probe_stage(plan, &spec->sinks[i].stage, probe);
+}

@@ -1,0 +1,172 @@
+/* Decides how many workers a plan has, and which of them runs each unit. In a reload, what runs already keeps its
+ * worker, and more workers are started for what is added (docs/decisions/0018-units-keep-their-workers.md).
+ * Thread: control. */
+#include "core/engine/plan.h"
+
+#include <string.h>
+
+static unsigned decide_workers(const struct ps_agent_spec *spec, const struct ps_machine *machine)
+{
+    size_t units = spec->sink_count;
+    unsigned widest = 1;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        unsigned instances = (unsigned)spec->sources[i].common->workers;
+        units += instances;
+        widest = instances > widest ? instances : widest;
+    }
+    if (spec->options.workers > 0)
+        return (unsigned)spec->options.workers > widest ? (unsigned)spec->options.workers : widest;
+    size_t count = machine->cores > 1 ? machine->cores - 1 : 1;
+    if (count > units)
+        count = units > 0 ? units : 1;
+    if (count < widest)
+        count = widest;
+    return count > PS_WORKERS_MAX ? PS_WORKERS_MAX : (unsigned)count;
+}
+
+struct places {
+    const struct ps_plan *before; /* the plan that runs; NULL at a start */
+    unsigned units[PS_WORKERS_MAX];
+};
+
+static const struct ps_source_plan *source_before(const struct ps_plan *before, const char *name)
+{
+    for (size_t i = 0; before != NULL && i < before->spec->source_count; i++) {
+        if (strcmp(before->spec->sources[i].stage.name, name) == 0)
+            return &before->sources[i];
+    }
+    return NULL;
+}
+
+static const struct ps_sink_plan *sink_before(const struct ps_plan *before, const char *name)
+{
+    for (size_t i = 0; before != NULL && i < before->spec->sink_count; i++) {
+        if (strcmp(before->spec->sinks[i].stage.name, name) == 0)
+            return &before->sinks[i];
+    }
+    return NULL;
+}
+
+static bool is_among(const unsigned *workers, unsigned count, unsigned worker)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (workers[i] == worker)
+            return true;
+    }
+    return false;
+}
+
+/* The worker with the fewest units, the first of several; none of `taken`, if there are others. */
+static unsigned least_loaded(const struct ps_plan *plan, const struct places *places, const unsigned *taken,
+                             unsigned taken_count)
+{
+    unsigned best = PS_WORKERS_MAX;
+    for (unsigned i = 0; i < plan->worker_count; i++) {
+        if (!is_among(taken, taken_count, i) &&
+            (best == PS_WORKERS_MAX || places->units[i] < places->units[best]))
+            best = i;
+    }
+    /* More instances than workers: ps_topology_check refuses the plan. */
+    return best < PS_WORKERS_MAX ? best : taken_count % plan->worker_count;
+}
+
+static void keep_places(struct ps_plan *plan, struct places *places)
+{
+    for (size_t i = 0; i < plan->spec->source_count; i++) {
+        struct ps_source_plan *source = &plan->sources[i];
+        const struct ps_source_plan *old = source_before(places->before, source->spec->stage.name);
+        for (unsigned k = 0; old != NULL && k < old->instance_count && k < source->instance_count; k++) {
+            source->workers[k] = old->workers[k];
+            places->units[old->workers[k]]++;
+        }
+    }
+    for (size_t i = 0; i < plan->spec->sink_count; i++) {
+        const struct ps_sink_plan *old = sink_before(places->before, plan->sinks[i].spec->stage.name);
+        if (old != NULL) {
+            plan->sinks[i].worker = old->worker;
+            places->units[old->worker]++;
+        }
+    }
+}
+
+static void place_new_instances(struct ps_plan *plan, struct places *places)
+{
+    for (size_t i = 0; i < plan->spec->source_count; i++) {
+        struct ps_source_plan *source = &plan->sources[i];
+        const struct ps_source_plan *old = source_before(places->before, source->spec->stage.name);
+        for (unsigned k = old != NULL ? old->instance_count : 0; k < source->instance_count; k++) {
+            source->workers[k] = least_loaded(plan, places, source->workers, k);
+            places->units[source->workers[k]]++;
+        }
+    }
+}
+
+/* Returns the first sink of this one's group: the sink itself if it is in none. */
+static const struct ps_sink_plan *first_of_group(const struct ps_plan *plan, size_t sink)
+{
+    const struct ps_group_spec *group = plan->spec->sinks[sink].group;
+    for (size_t i = 0; i < sink && group != NULL; i++) {
+        if (plan->spec->sinks[i].group == group)
+            return &plan->sinks[i];
+    }
+    return &plan->sinks[sink];
+}
+
+/* The sinks of a group are on one worker (docs/decisions/0025-a-sink-group-is-on-one-worker.md). */
+static void follow(struct ps_sink_plan *sink, const struct ps_sink_plan *first, struct places *places)
+{
+    if (sink_before(places->before, sink->spec->stage.name) != NULL)
+        places->units[sink->worker]--;
+    sink->worker = first->worker;
+    places->units[sink->worker]++;
+}
+
+/* A sink is closed in each reload: it may as well move when its worker has two units more than another. */
+static void place_sinks(struct ps_plan *plan, struct places *places)
+{
+    for (size_t i = 0; i < plan->spec->sink_count; i++) {
+        struct ps_sink_plan *sink = &plan->sinks[i];
+        const struct ps_sink_plan *first = first_of_group(plan, i);
+        if (first != sink) {
+            follow(sink, first, places);
+            continue;
+        }
+        unsigned best = least_loaded(plan, places, NULL, 0);
+        if (sink_before(places->before, sink->spec->stage.name) == NULL) {
+            sink->worker = best;
+            places->units[best]++;
+        } else if (places->units[sink->worker] > places->units[best] + 1) {
+            places->units[sink->worker]--;
+            places->units[best]++;
+            sink->worker = best;
+        }
+    }
+}
+
+/* Places source instances and then sinks and sink groups, each on the worker with the fewest units: at a start on the workers in
+ * turn. With one worker everything is on it; with more, a source and its sink are on different ones. What runs
+ * already keeps its worker. */
+static void place_units(struct ps_plan *plan, const struct ps_plan *before)
+{
+    struct ps_agent_spec *spec = plan->spec;
+    struct places places = {.before = before};
+    for (size_t i = 0; i < spec->source_count; i++) {
+        struct ps_source_plan *source = &plan->sources[i];
+        source->spec = &spec->sources[i];
+        source->instance_count = (unsigned)spec->sources[i].common->workers;
+        source->workers = ps_arena_alloc(spec->arena, source->instance_count * sizeof *source->workers);
+    }
+    for (size_t i = 0; i < spec->sink_count; i++)
+        plan->sinks[i].spec = &spec->sinks[i];
+    keep_places(plan, &places);
+    place_new_instances(plan, &places);
+    place_sinks(plan, &places);
+}
+
+void ps_plan_place(struct ps_plan *plan, const struct ps_machine *machine, const struct ps_plan *before)
+{
+    plan->worker_count = decide_workers(plan->spec, machine);
+    if (before != NULL && plan->worker_count < before->worker_count)
+        plan->worker_count = before->worker_count; /* a running worker is not stopped */
+    place_units(plan, before);
+}

@@ -1,0 +1,59 @@
+/* A sink processor decides which sink of a group gets the next lease, and learns what became of it: Flume's
+ * FailoverSinkProcessor and LoadBalancingSinkProcessor, with their penalties and back-off to the millisecond. It knows
+ * members by number only, and no clock: core/engine/sink_group.c calls it. Thread: the group's worker. */
+#pragma once
+
+#include "core/option.h"
+
+enum ps_processor_type { PS_PROCESSOR_FAILOVER, PS_PROCESSOR_LOAD_BALANCE };
+
+/* Keys `processor.*` of a sink group; ps_processor_rows has them. */
+struct ps_processor_options {
+    const char *type;     /* as written; NULL: absent */
+    const char *selector; /* as written */
+    bool backoff;
+    int64_t max_penalty_ms; /* failover */
+    int64_t max_timeout_ms; /* load_balance; 0: the default */
+    struct ps_pairs priorities;
+};
+extern const struct ps_option ps_processor_rows[];
+
+/* What a processor is made from. */
+struct ps_processor_settings {
+    enum ps_processor_type type;
+    bool random;  /* load_balance: a random order for each lease; else in turn */
+    bool backoff; /* load_balance: a failed sink is left out for a while */
+    int64_t max_ms;
+    unsigned count;            /* of sinks */
+    const int32_t *priorities; /* failover: of each sink, all different; the highest is preferred */
+};
+
+#define PS_PROCESSOR_NOBODY UINT32_MAX
+
+struct ps_processor;
+
+/* `seed`: of the random order. The settings are copied, except the priorities. */
+struct ps_processor *ps_processor_create(const struct ps_processor_settings *settings, uint64_t seed);
+void ps_processor_destroy(struct ps_processor *processor);
+
+/* Returns the member that gets the next lease, or PS_PROCESSOR_NOBODY. `busy`: members that have no room now;
+ * load_balance passes them over, failover waits for them. The answer stays the same until one of the functions below is
+ * called, or time passes, or `busy` changes. `now_ms`: monotonic; so are all times below. */
+unsigned ps_processor_next(struct ps_processor *processor, const bool *busy, uint64_t now_ms);
+/* The member has taken a lease, or will when it has room: the next lease begins a new order. */
+void ps_processor_taken(struct ps_processor *processor, unsigned member);
+/* The member has delivered a lease. */
+void ps_processor_delivered(struct ps_processor *processor, unsigned member);
+/* The member failed, whatever lease it had; the next member in the order is to get it. */
+void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64_t now_ms);
+/* When ps_processor_next must be called again although nothing happens; UINT64_MAX: it has not said NOBODY, or only
+ * because members are busy. */
+uint64_t ps_processor_wake_ms(const struct ps_processor *processor, uint64_t now_ms);
+
+/* Until when the member is left out; 0: it is not. */
+uint64_t ps_processor_penalised_until_ms(const struct ps_processor *processor, unsigned member,
+                                         uint64_t now_ms);
+/* How often the member failed in a row; 0: it did not, or it has delivered since. */
+unsigned ps_processor_failures(const struct ps_processor *processor, unsigned member);
+/* Whether leases go to this member while nothing fails: failover: the live one of the highest priority. */
+bool ps_processor_is_active(const struct ps_processor *processor, unsigned member, uint64_t now_ms);

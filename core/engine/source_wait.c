@@ -1,0 +1,95 @@
+/* How a source waits for a full channel or for memory: the time that it waits, and what DEBUG says of that and of
+ * its batches. Nothing here costs more than a look at the log's level while DEBUG is off. Thread: its worker. */
+#include <inttypes.h>
+
+#include "core/engine/worker.h"
+#include "core/quantity.h"
+
+#define SAY_NS (10 * PS_NS_PER_S) /* between two lines about batches */
+
+/* The time spent waiting grows while the source waits, and any thread may read it. So that a reader never sees half a
+ * change, one word has all: bit 0 says whether the source waits now; the other 63 bits, modulo 2^63, are the nanoseconds, less
+ * the monotonic time at which it began to wait if it does. */
+static void blocked_change(struct ps_source_runner *runner, bool wait, const struct ps_now *now)
+{
+    uint64_t ns = runner->blocked >> 1;
+    ns = wait ? ns - now->mono_ns : ns + now->mono_ns;
+    __atomic_store_n(&runner->blocked, ns << 1 | wait, __ATOMIC_RELAXED);
+}
+
+uint64_t ps_source_runner_blocked_ns(const struct ps_source_runner *runner, uint64_t mono_ns)
+{
+    uint64_t blocked = __atomic_load_n(&runner->blocked, __ATOMIC_RELAXED);
+    if (mono_ns == 0)
+        mono_ns =
+            ps_clock_now()
+                .mono_ns; /* after the load: a wait cannot have begun later, and the sum never shrinks */
+    return (blocked & 1) != 0 ? ((blocked >> 1) + mono_ns) & (UINT64_MAX >> 1) : blocked >> 1;
+}
+
+static const char *full_channel(const struct ps_source_runner *runner)
+{
+    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
+        if (runner->pending[i] != NULL)
+            return runner->channels[runner->pending[i]->channel].spec->stage.component;
+    }
+    return NULL;
+}
+
+/* The limit of the log makes some lines of a wait that begins and ends often. */
+static void say_wait(const struct ps_source_runner *runner, bool wait, const struct ps_now *now)
+{
+    const char *channel = wait ? full_channel(runner) : NULL;
+    if (!wait)
+        ps_log(PS_LOG_DEBUG, runner->base.spec->component, "goes on after %s",
+               ps_quantity_print_ns(now->mono_ns - runner->waiting_since_ns).text);
+    else if (channel != NULL)
+        ps_log(PS_LOG_DEBUG, runner->base.spec->component, "waits: %s is full", channel);
+    else
+        ps_log(PS_LOG_DEBUG, runner->base.spec->component,
+               "waits: the memory budget has no block left for it");
+}
+
+void ps_source_runner_wait(struct ps_source_runner *runner, bool wait, const struct ps_now *now)
+{
+    const struct ps_source_ops *ops = runner->base.spec->ops->source;
+    if (runner->waiting == wait)
+        return;
+    if (PS_UNLIKELY(ps_log_get_level() <= PS_LOG_DEBUG))
+        say_wait(runner, wait, now);
+    if (wait)
+        runner->waiting_since_ns = now->mono_ns;
+    else
+        ps_count(runner->base.counters, PS_COUNTER_blocked_ns, now->mono_ns - runner->waiting_since_ns);
+    runner->waiting = wait;
+    blocked_change(runner, wait, now);
+    if (ops->paused != NULL)
+        ops->paused(runner->base.spec->plan, runner->base.state, wait, now);
+}
+
+void ps_source_runner_count_close(struct ps_source_runner *runner, const struct ps_batch *batch,
+                                  const struct ps_now *now)
+{
+    if (PS_LIKELY(ps_log_get_level() > PS_LOG_DEBUG))
+        return;
+    struct ps_source_closes *closes = &runner->closes;
+    closes->events += batch->count;
+    if (batch->full || batch->count == batch->capacity)
+        closes->full++;
+    else if (batch->flush)
+        closes->asked++;
+    else if (runner->draining)
+        closes->draining++;
+    else
+        closes->hungry++;
+    if (now->mono_ns - closes->said_ns < SAY_NS)
+        return;
+    ps_log(PS_LOG_DEBUG, runner->base.spec->component,
+           "batches closed: %s because they were full, %s because a sink had nothing left, %s because a "
+           "client waits "
+           "for an answer, %s at the end; %s events",
+           ps_quantity_print_count(closes->full).text, ps_quantity_print_count(closes->hungry).text,
+           ps_quantity_print_count(closes->asked).text, ps_quantity_print_count(closes->draining).text,
+           ps_quantity_print_count(closes->events).text);
+    *closes = (struct ps_source_closes){.said_ns = now->mono_ns};
+}

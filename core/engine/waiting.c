@@ -1,0 +1,94 @@
+/* Who sleeps until what, and who is woken when it happens: a put wakes one worker with a sink that found the
+ * channel empty; a take wakes the workers with a source that has something for the channel and could not put it.
+ *
+ * A worker joins the waiters only to park (rings/waiters.h), so a worker that is busy costs the others one look at
+ * a word for each lease. Thread: the runner's worker.
+ *
+ * A put counts on the one that it chose. If that one's sink will not take a lease now (its destination is slow or
+ * failed), it chooses another: otherwise the lease would wait while a worker that could deliver it sleeps. */
+#include "core/engine/worker.h"
+
+_Static_assert(PS_WORKERS_MAX <= PS_WAITERS_MAX, "a bit for each worker");
+_Static_assert(PS_CHANNELS_PER_SOURCE_MAX <= 64, "a bit for each channel of a source");
+
+static struct ps_channel_waiters *waiters_of(const struct ps_source_runner *runner, size_t nth)
+{
+    return runner->channels[runner->plan->spec->channels[nth]].waiters;
+}
+
+void ps_wake_consumer(struct ps_worker *worker, const struct ps_channel_plan *channel)
+{
+    ps_worker_touch(worker, ps_waiters_take_one(&channel->waiters->consumers));
+}
+
+void ps_wake_producers(struct ps_worker *worker, const struct ps_channel_plan *channel)
+{
+    ps_worker_touch(worker, ps_waiters_take_all(&channel->waiters->producers));
+}
+
+/* ---- sinks ---- */
+
+void ps_sink_runner_pass_on(struct ps_sink_runner *runner)
+{
+    const struct ps_stage_spec *stage = &runner->channel->spec->stage;
+    struct ps_fill fill;
+    if (runner->channel->consumer_count == 1)
+        return;
+    stage->ops->channel->fill(stage->plan, &fill);
+    if (fill.size > 0)
+        ps_wake_consumer(runner->base.worker, runner->channel);
+}
+
+void ps_sink_runner_leave(struct ps_sink_runner *runner)
+{
+    if (!runner->joined)
+        return;
+    runner->joined = false;
+    bool chosen = !ps_waiters_leave(&runner->channel->waiters->consumers, ps_worker_id(runner->base.worker));
+    if (chosen && !runner->wants)
+        ps_sink_runner_pass_on(runner);
+}
+
+bool ps_sink_runner_join(struct ps_sink_runner *runner)
+{
+    if (!runner->wants) /* while it was waiting: it may have been chosen, and must not sleep on it */
+        return runner->joined;
+    runner->joined = true;
+    return ps_waiters_join(&runner->channel->waiters->consumers, ps_worker_id(runner->base.worker));
+}
+
+/* ---- sources ---- */
+
+/* Returns the channels that keep it from going on, as bits by their number in the source's list: those that had
+ * no room; or all, while its open batch waits for a hungry consumer. */
+static uint64_t source_waits_for(const struct ps_source_runner *runner)
+{
+    size_t count = runner->plan->spec->channel_count;
+    uint64_t bits = 0;
+    if (runner->chain == NULL) {
+        if (ps_batch_is_empty(runner->batch))
+            return 0;
+        return count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
+    }
+    for (size_t i = 0; runner->routed && i < 2 * count; i++)
+        bits |= (uint64_t)(runner->pending[i] != NULL) << (i / 2);
+    return bits;
+}
+
+void ps_source_runner_leave(struct ps_source_runner *runner)
+{
+    for (; runner->joined != 0; runner->joined &= runner->joined - 1)
+        (void)ps_waiters_leave(&waiters_of(runner, (size_t)__builtin_ctzll(runner->joined))->producers,
+                               ps_worker_id(runner->base.worker));
+}
+
+bool ps_source_runner_join(struct ps_source_runner *runner)
+{
+    bool joined = false;
+    for (uint64_t bits = source_waits_for(runner); bits != 0; bits &= bits - 1) {
+        joined |= ps_waiters_join(&waiters_of(runner, (size_t)__builtin_ctzll(bits))->producers,
+                                  ps_worker_id(runner->base.worker));
+        runner->joined |= bits & -bits;
+    }
+    return joined;
+}

@@ -1,0 +1,97 @@
+#include "core/probe.h"
+
+#include "core/clock.h"
+#include "core/quantity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define ROOM_MIN_BYTES (UINT64_C(64) << 20)
+#define TEXT_BYTES 4608
+
+void ps_probe_ok(const struct ps_probe *probe, const char *format, ...)
+{
+    char what[TEXT_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    probe->tried(probe, PS_PROBED_OK, NULL, what, NULL, NULL);
+}
+
+void ps_probe_failed(const struct ps_probe *probe, const char *what, const char *cause, const char *cure)
+{
+    probe->tried(probe, PS_PROBED_FAILED, NULL, what, cause, cure);
+}
+
+void ps_probe_key_failed(const struct ps_probe *probe, const char *key, const char *what, const char *cause,
+                         const char *cure)
+{
+    probe->tried(probe, PS_PROBED_FAILED, key, what, cause, cure);
+}
+
+void ps_probe_skipped(const struct ps_probe *probe, const char *what, const char *cause)
+{
+    probe->tried(probe, PS_PROBED_SKIPPED, NULL, what, cause, NULL);
+}
+
+uint32_t ps_probe_left_ms(const struct ps_probe *probe)
+{
+    uint64_t left_ms = probe->timeout_ms, now_ns = ps_clock_now().mono_ns;
+    if (probe->until_ns != 0) {
+        uint64_t all_ms = now_ns < probe->until_ns ? (probe->until_ns - now_ns) / PS_NS_PER_MS : 0;
+        left_ms = all_ms < left_ms ? all_ms : left_ms;
+    }
+    return left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX;
+}
+
+static const char *cure_of(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "create it, or set another one";
+    case ENOTDIR:
+        return "set a directory";
+    case EROFS:
+        return "mount the file system for writing, or set another directory";
+    case EACCES:
+    case EPERM:
+        return "let this user write there (chown, chmod; systemd: ReadWritePaths=), or set another one";
+    default:
+        return "set another one";
+    }
+}
+
+void ps_probe_directory(const struct ps_probe *probe, const char *key, const char *path)
+{
+    char what[TEXT_BYTES], cause[128];
+    struct stat facts;
+    struct statvfs system;
+    snprintf(what, sizeof what, "%s: directory %s", key, path);
+    int error = stat(path, &facts) != 0                                   ? errno
+                : !S_ISDIR(facts.st_mode)                                 ? ENOTDIR
+                : faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) != 0 ? errno
+                : statvfs(path, &system) != 0                             ? errno
+                                                                          : 0;
+    if (error != 0) {
+        ps_probe_key_failed(probe, key, what, strerror(error), cure_of(error));
+        return;
+    }
+    uint64_t free_bytes = (uint64_t)system.f_bavail * system.f_frsize;
+    const struct ps_quantity_text room = ps_quantity_print_bytes(free_bytes);
+    if (!probe->local && free_bytes < ROOM_MIN_BYTES) {
+        snprintf(cause, sizeof cause, "only %s are free; %s are the least", room.text,
+                 ps_quantity_print_bytes(ROOM_MIN_BYTES).text);
+        ps_probe_key_failed(probe, key, what, cause, "free space there, or set another one");
+    } else if (!probe->local && system.f_files > 0 && system.f_favail == 0) {
+        ps_probe_key_failed(probe, key, what, "no inode is free", "delete files there, or set another one");
+    } else {
+        ps_probe_ok(probe, "%s: can be written, %s free", what, room.text);
+    }
+}

@@ -1,0 +1,37 @@
+/* What `penstock check --probe` tries on this machine and on the network: one line for each thing, ok or FAILED
+ * with cause and cure; and what a reload tries before it is carried out. A stage has a function for it (core/stage.h).
+ * Thread: control, or the helper thread of a reload. */
+#pragma once
+
+#include "core/base.h"
+
+enum ps_probed { PS_PROBED_OK, PS_PROBED_FAILED, PS_PROBED_SKIPPED };
+
+struct ps_probe {
+    const char *component;
+    uint64_t timeout_ms; /* for each thing that may have to wait */
+    uint64_t until_ns;   /* mono_ns at which nothing waits any more; 0: no limit for all together */
+    /* A reload: only what is of this machine and keeps the component from opening. No broker is asked; a port in
+     * use is no failure, because the running agent may have it; free space does not matter. */
+    bool local;
+    /* `key`: the component's key that is to blame; NULL: not known. `what`: the thing, and what is known of it. `cause`,
+     * `cure`: of a failure; `cause` also says why something was skipped; else NULL. Texts live until it returns. */
+    void (*tried)(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                  const char *cause, const char *cure);
+    void *argument; /* for `tried` */
+};
+
+void ps_probe_ok(const struct ps_probe *probe, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void ps_probe_failed(const struct ps_probe *probe, const char *what, const char *cause, const char *cure);
+/* The same, with the key that is to blame. */
+void ps_probe_key_failed(const struct ps_probe *probe, const char *key, const char *what, const char *cause,
+                         const char *cure);
+/* It depends on something that is known only later. */
+void ps_probe_skipped(const struct ps_probe *probe, const char *what, const char *cause);
+
+/* For how long the next thing may wait: 0 to timeout_ms. */
+uint32_t ps_probe_left_ms(const struct ps_probe *probe);
+
+/* Whether the directory exists, this user may write there, and (unless probe->local) there is room: 64 MiB. Creates nothing: it asks the
+ * system. `key` names it in the cure. */
+void ps_probe_directory(const struct ps_probe *probe, const char *key, const char *path);

@@ -1,0 +1,25 @@
+/* Alarm: how a thread that sleeps on an eventfd (a worker) is woken by one that has something for it, without a system call
+ * for each thing and without missing one.
+ *
+ *   sleeper   ps_alarm_set, look for what there is, go to sleep
+ *   waker     publish, ps_alarm_ring
+ *
+ * Both have a full fence in between. The alarm rings once for each time it was set. Unlike rings/park.h the eventfd belongs to
+ * somebody else, and one sleeper may have many alarms. */
+#pragma once
+
+#include "core/base.h"
+
+struct ps_alarm {
+    uint32_t is_set;
+    int fd;
+};
+
+/* Before anybody sets it. */
+#define PS_ALARM_INIT ((struct ps_alarm){.fd = -1})
+
+/* From now on a ring writes this eventfd; -1: there is none, as in the simulator. Thread: the sleeper. */
+void ps_alarm_set(struct ps_alarm *alarm, int event_fd);
+
+/* Returns whether it was set and rang. Thread: the waker; one at a time. */
+bool ps_alarm_ring(struct ps_alarm *alarm);

@@ -1,0 +1,22 @@
+#include "rings/inbox.h"
+
+/* Builtins, not ck_stack: its push has a store fence only, but what the owner does next with the memory must
+ * also come after the reads of whoever put it; and ThreadSanitizer understands them
+ * (docs/decisions/0019-one-inbox-a-worker.md). */
+
+void ps_inbox_put(struct ps_inbox *inbox, struct ps_inbox_node *node)
+{
+    struct ps_inbox_node *newest = __atomic_load_n(&inbox->newest, __ATOMIC_RELAXED);
+    do {
+        node->next = newest;
+    } while (!__atomic_compare_exchange_n(&inbox->newest, &newest, node, true, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED));
+}
+
+/* Each put continues the release sequence of those before it, so one acquire sees the contents of all nodes. */
+struct ps_inbox_node *ps_inbox_take(struct ps_inbox *inbox)
+{
+    if (__atomic_load_n(&inbox->newest, __ATOMIC_RELAXED) == NULL)
+        return NULL;
+    return __atomic_exchange_n(&inbox->newest, NULL, __ATOMIC_ACQUIRE);
+}

@@ -1,0 +1,556 @@
+/* Channel kafka (org.apache.flume.channel.kafka.KafkaChannel): a topic is the channel. Sources produce to it, sinks are
+ * consumers of one group; other agents, of Flume or of penstock, may use the topic, too. So it may have no source here, or
+ * no sink.
+ *
+ * A put is promised when the brokers have acknowledged its events (stages/kafka/channel_put.h). Offsets are committed
+ * when a sink has delivered them (stages/kafka/channel_take.h). This file has the keys, the checks, and the plans that
+ * follow from them; docs/stages/channel_kafka.md has what differs from Flume.
+ *
+ * Thread: check, build, start, strip, restore, teardown: control; the rest: the worker of the producer or consumer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/quantity.h"
+#include "stages/kafka/channel_carried.h"
+#include "stages/kafka/channel_put.h"
+#include "stages/kafka/channel_take.h"
+#include "stages/kafka/client_plan.h"
+#include "stages/kafka/probe.h"
+#include "stages/kafka/producer.h"
+#include "stages/kafka/topic_cache.h"
+
+/* How long `strip` waits for the brokers: for the last commits, and for leaving the group. */
+#define LEAVE_WAIT_NS (5 * PS_NS_PER_S)
+#define IN_FLIGHT_BYTES_MAX (UINT64_C(64) << 20)
+/* Java's max.block.ms: how long a put waits for room. */
+#define PUT_WAIT_MS UINT64_C(60000)
+/* Java's delivery.timeout.ms: how long a client waits whose source can refuse it. */
+#define DELIVERY_MS UINT64_C(120000)
+/* Without an acknowledgement for so long, /readyz says so. */
+#define TROUBLE_NS (10 * PS_NS_PER_S)
+/* What the last plan left of other workers' is taken by any producer after this time. */
+#define CARRIED_WAIT_NS PS_NS_PER_S
+/* Of the channel's share of the memory budget: the rest is for what its sinks read. */
+#define PUT_SHARE 2U
+
+struct kafka_channel {
+    const char *bootstrap_servers, *topic, *group, *partition_header, *zookeeper;
+    bool parse_as_flume_event, migrate_offsets;
+    const char *read_smallest_text;
+    int64_t default_partition, poll_timeout_ms;
+    struct ps_pairs producer_pairs, consumer_pairs;
+
+    struct ps_kafka_settings producer_settings, consumer_settings;
+    struct ps_kafka_channel_put_plan putter;
+    struct ps_kafka_channel_take_plan taker;
+    unsigned producer_count, consumer_count;
+    uint64_t keep_alive_ms;
+    /* One more put than producers when there is none: for what a reload carries over (the first consumer's worker). */
+    unsigned put_count;
+    struct ps_kafka_channel_put *puts;
+    struct ps_kafka_channel_take *takes;
+    struct ps_kafka_channel_carried carried;
+    struct ps_counters *spare; /* where the context has none */
+};
+
+#define FIELD(name) offsetof(struct kafka_channel, name)
+
+static const struct ps_option options[] = {
+    {.key = "kafka.bootstrap.servers",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(bootstrap_servers),
+     .aliases = PS_WORDS("brokerList"),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "brokers to contact first, host:port, separated by commas"},
+    {.key = "kafka.topic",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(topic),
+     .fallback = "flume-channel",
+     .aliases = PS_WORDS("topic"),
+     .help = "the topic that is the channel"},
+    {.key = "kafka.consumer.group.id",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(group),
+     .fallback = "flume",
+     .aliases = PS_WORDS("groupId"),
+     .help = "consumer group of the sinks; channels of one topic and group share its events"},
+    {.key = "parseAsFlumeEvent",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(parse_as_flume_event),
+     .fallback = "true",
+     .help = "records contain headers and body as an Avro datum (AvroFlumeEvent), not only the body"},
+    {.key = "defaultPartitionId",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(default_partition),
+     .fallback = "-1",
+     .min = -1,
+     .max = INT32_MAX,
+     .help = "partition of events without a partition header; -1: by the header key, or spread"},
+    {.key = "partitionIdHeader",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(partition_header),
+     .help = "header with the partition number; it goes before defaultPartitionId"},
+    {.key = "kafka.pollTimeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(poll_timeout_ms),
+     .fallback = "500",
+     .min = 0,
+     .max = INT64_MAX,
+     .unit = "ms",
+     .aliases = PS_WORDS("pollTimeout"),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "no sink waits in a poll here: records wake its worker"},
+    {.key = "kafka.producer.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(producer_pairs),
+     .help = "properties of the Java producer, see docs/KAFKA_PROPERTIES.md"},
+    {.key = "kafka.consumer.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(consumer_pairs),
+     .help = "properties of the Java consumer, see docs/KAFKA_PROPERTIES.md; auto.offset.reset is earliest "
+             "if not set"},
+    {.key = "readSmallestOffset",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(read_smallest_text),
+     .flags = PS_OPTION_DEPRECATED,
+     .help = "use kafka.consumer.auto.offset.reset: earliest for true, latest for false"},
+    {.key = "zookeeperConnect",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(zookeeper),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "ZooKeeper is not used: set the brokers in kafka.bootstrap.servers"},
+    {.key = "migrateZookeeperOffsets",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(migrate_offsets),
+     .fallback = "true",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "offsets kept in ZooKeeper (Flume before 1.7) are not migrated: run Flume once to do it"},
+    PS_OPTION_END,
+};
+
+/* ---- check ---- */
+
+static void note(const struct ps_context *context, const char *prefix, enum ps_log_level severity,
+                 const char *key, const char *message)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%s%s", prefix, key);
+    ps_report(context, severity, name, "%s", message);
+}
+
+static void note_producer(void *argument, enum ps_log_level severity, const char *key, const char *message)
+{
+    note(argument, "kafka.producer.", severity, key, message);
+}
+
+static void note_consumer(void *argument, enum ps_log_level severity, const char *key, const char *message)
+{
+    note(argument, "kafka.consumer.", severity, key, message);
+}
+
+static enum ps_status channel_check(const void *plan_, const struct ps_context *context)
+{
+    const struct kafka_channel *plan = plan_;
+    struct ps_err err = {0};
+    void *argument = (void *)(uintptr_t)context;
+    const struct ps_notes producer = {.report = note_producer, .argument = argument};
+    const struct ps_notes consumer = {.report = note_consumer, .argument = argument};
+    const char *acks = ps_pairs_get(&plan->producer_pairs, "acks");
+    enum ps_status status = PS_OK;
+    if (ps_kafka_acks_are_weak(acks))
+        ps_report(context, PS_LOG_WARN, "kafka.producer.acks", "%s", ps_kafka_acks_warning(acks));
+    if (!ps_kafka_topic_name_is_legal(plan->topic, (uint32_t)strlen(plan->topic))) {
+        ps_report(context, PS_LOG_ERROR, "kafka.topic",
+                  "\"%s\" is no topic name: use 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'",
+                  plan->topic);
+        status = PS_FAIL;
+    }
+    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &producer, NULL, &err) != PS_OK)
+        status = PS_FAIL;
+    if (ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer_pairs, context, &consumer, NULL, &err) != PS_OK)
+        status = PS_FAIL;
+    return status;
+}
+
+/* ---- build ---- */
+
+static void name_client(struct ps_kafka_settings *settings, struct ps_context *context)
+{
+    if (ps_kafka_settings_get(settings, "client.id") == NULL)
+        ps_kafka_settings_set(
+            settings, "client.id",
+            ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name));
+}
+
+/* The mapping of KafkaChannel.doPut: the header key is the record's key, a partition header goes before the
+ * default. */
+static enum ps_status build_producer(struct kafka_channel *plan, struct ps_context *context,
+                                     struct ps_err *err)
+{
+    struct ps_kafka_settings *settings = &plan->producer_settings;
+    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, NULL, settings, err) != PS_OK)
+        return PS_FAIL;
+    ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap_servers);
+    name_client(settings, context);
+    const struct ps_kafka_sender_wants wants = {
+        .acks = ps_pairs_get(&plan->producer_pairs, "acks"),
+        .queue_bytes = context->client_queue_bytes,
+        .in_flight_bytes_max = IN_FLIGHT_BYTES_MAX,
+        .partitioner = ps_kafka_properties_partitioner(&plan->producer_pairs),
+    };
+    if (ps_kafka_sender_plan_build(&plan->putter.sender, settings, &wants, err) != PS_OK)
+        return PS_FAIL;
+    plan->putter.sender.may_give_up = true;
+    struct ps_kafka_mapping *mapping = &plan->putter.sender.mapping;
+    *mapping = (struct ps_kafka_mapping){
+        .topic = plan->topic,
+        .topic_length = (uint32_t)strlen(plan->topic),
+        .key_header = ps_name_intern("key"),
+        .default_partition = (int32_t)plan->default_partition,
+        .event_format = plan->parse_as_flume_event,
+    };
+    mapping->mask = mapping->key_header->mask;
+    if (plan->partition_header != NULL) {
+        mapping->partition_header = ps_name_intern(plan->partition_header);
+        mapping->mask |= mapping->partition_header->mask;
+    }
+    return PS_OK;
+}
+
+/* Flume's code begins with the oldest record, its guide says the newest. */
+static const char *offset_reset(const struct kafka_channel *plan)
+{
+    if (plan->read_smallest_text != NULL && strcasecmp(plan->read_smallest_text, "true") != 0)
+        return "latest";
+    return "earliest";
+}
+
+static enum ps_status build_consumer(struct kafka_channel *plan, struct ps_context *context,
+                                     struct ps_err *err)
+{
+    struct ps_kafka_settings *settings = &plan->consumer_settings;
+    if (ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer_pairs, context, NULL, settings, err) != PS_OK)
+        return PS_FAIL;
+    ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap_servers);
+    ps_kafka_settings_set(settings, "group.id", plan->group);
+    if (ps_pairs_get(&plan->consumer_pairs, "auto.offset.reset") == NULL)
+        ps_kafka_settings_set(settings, "auto.offset.reset", offset_reset(plan));
+    name_client(settings, context);
+    ps_kafka_bound_fetches(settings, context->client_queue_bytes);
+    if (ps_kafka_pairs_check(settings->items, settings->count, err) != PS_OK)
+        return PS_FAIL;
+    const char **topics = ps_arena_alloc(context->arena, sizeof *topics);
+    topics[0] = plan->topic;
+    plan->taker = (struct ps_kafka_channel_take_plan){
+        .component = context->component,
+        .pairs = settings->items,
+        .pair_count = settings->count,
+        .group_instance_id = ps_kafka_settings_get(settings, "group.instance.id"),
+        .subscription = {1, topics},
+        .record = {.key = ps_name_intern("key"),
+                   .flume_event_format = plan->parse_as_flume_event,
+                   .batch_events_max = context->batch_events_max},
+        .revoke_wait_ns = ps_kafka_revoke_wait_ns(settings),
+        .cooperative = ps_kafka_is_cooperative(settings),
+    };
+    return PS_OK;
+}
+
+/* Returns the counters of one producer, or of a consumer behind them. */
+static struct ps_counters *counters_of(struct kafka_channel *plan, const struct ps_context *context,
+                                       unsigned side)
+{
+    return context->counters != NULL ? &context->counters[side] : plan->spare;
+}
+
+/* Java's properties, with Java's defaults. */
+static uint64_t milliseconds_of(const struct ps_pairs *pairs, const char *name, uint64_t otherwise)
+{
+    const char *text = ps_pairs_get(pairs, name);
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void build_sides(struct kafka_channel *plan, struct ps_context *context)
+{
+    if (context->counters == NULL)
+        plan->spare = ps_must_alloc_aligned(sizeof *plan->spare, "a channel");
+    plan->producer_count = context->producers;
+    plan->consumer_count = context->consumers;
+    plan->put_count = context->producers > 0 ? context->producers : 1;
+    plan->puts = ps_must_alloc_aligned(plan->put_count * sizeof *plan->puts, "a channel");
+    plan->takes = ps_must_alloc_aligned((plan->consumer_count + 1) * sizeof *plan->takes, "a channel");
+    plan->putter.component = context->component;
+    plan->putter.memory_bytes_max = context->channel_quota_bytes / PUT_SHARE / plan->put_count;
+    plan->putter.patience_ns =
+        milliseconds_of(&plan->producer_pairs, "delivery.timeout.ms", DELIVERY_MS) * PS_NS_PER_MS;
+    for (unsigned i = 0; i < plan->put_count; i++)
+        ps_kafka_channel_put_init(&plan->puts[i], &plan->putter, counters_of(plan, context, i));
+    for (unsigned i = 0; i < plan->consumer_count; i++)
+        ps_kafka_channel_take_init(&plan->takes[i], &plan->taker, i,
+                                   counters_of(plan, context, plan->producer_count + i));
+}
+
+static void channel_teardown(void *plan_)
+{
+    struct kafka_channel *plan = plan_;
+    ps_kafka_channel_carried_fini(&plan->carried);
+    free(plan->spare);
+    free(plan->puts);
+    free(plan->takes);
+    plan->spare = NULL;
+    plan->puts = NULL;
+    plan->takes = NULL;
+    ps_kafka_settings_fini(&plan->producer_settings);
+    ps_kafka_settings_fini(&plan->consumer_settings);
+}
+
+static enum ps_status channel_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct kafka_channel *plan = plan_;
+    plan->keep_alive_ms = milliseconds_of(&plan->producer_pairs, "max.block.ms", PUT_WAIT_MS);
+    if (build_producer(plan, context, err) != PS_OK) {
+        channel_teardown(plan);
+        return ps_err_append(err, "keys kafka.producer.*");
+    }
+    if (build_consumer(plan, context, err) != PS_OK) {
+        channel_teardown(plan);
+        return ps_err_append(err, "keys kafka.consumer.*");
+    }
+    build_sides(plan, context);
+    return PS_OK;
+}
+
+/* ---- running ---- */
+
+static enum ps_put channel_put(void *plan, unsigned producer, struct ps_lease **lease,
+                               const struct ps_now *now)
+{
+    return ps_kafka_channel_put_add(&((struct kafka_channel *)plan)->puts[producer], lease, now);
+}
+
+/* What the last plan left goes first. */
+static void take_carried(struct kafka_channel *plan, struct ps_kafka_channel_put *put,
+                         const struct ps_port *port, const struct ps_now *now)
+{
+    struct ps_lease *list = NULL;
+    if (plan->carried.count == 0 || put->has_all)
+        return;
+    if (plan->producer_count == 0 ||
+        (put->since_ns != 0 && now->mono_ns - put->since_ns >= CARRIED_WAIT_NS)) {
+        list = ps_kafka_channel_carried_rest(&plan->carried);
+        put->has_all = true;
+    } else {
+        list = ps_kafka_channel_carried_take(&plan->carried, ps_pool_worker(port->pool));
+    }
+    if (list != NULL)
+        ps_kafka_channel_put_front(put, list);
+}
+
+static uint64_t put_tick(struct kafka_channel *plan, unsigned number, struct ps_port *port,
+                         const struct ps_now *now)
+{
+    struct ps_kafka_channel_put *put = &plan->puts[number];
+    take_carried(plan, put, port, now);
+    uint64_t next_ns = ps_kafka_channel_put_tick(put, port, now);
+    uint64_t rest_ns = put->since_ns + CARRIED_WAIT_NS;
+    return plan->carried.count > 0 && !put->has_all && rest_ns < next_ns ? rest_ns : next_ns;
+}
+
+static uint64_t channel_tick(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now)
+{
+    return put_tick(plan, producer, port, now);
+}
+
+static bool channel_hungry(const void *plan, unsigned producer)
+{
+    return ps_kafka_channel_put_hungry(&((const struct kafka_channel *)plan)->puts[producer]);
+}
+
+static uint64_t channel_consumer_tick(void *plan_, unsigned consumer, struct ps_port *port,
+                                      const struct ps_now *now)
+{
+    struct kafka_channel *plan = plan_;
+    uint64_t next_ns = ps_kafka_channel_take_tick(&plan->takes[consumer], port, now);
+    if (plan->producer_count > 0 || consumer > 0 || plan->carried.count == 0)
+        return next_ns;
+    uint64_t put_ns = put_tick(plan, 0, port, now);
+    return put_ns < next_ns ? put_ns : next_ns;
+}
+
+static struct ps_lease *channel_take(void *plan, unsigned consumer, struct ps_port *port,
+                                     const struct ps_now *now)
+{
+    (void)port; /* consumer_tick has it */
+    return ps_kafka_channel_take_next(&((struct kafka_channel *)plan)->takes[consumer], now);
+}
+
+/* Its way home is the end of its outcome: the window of its consumer learns of it there. */
+static void channel_done(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
+{
+    (void)plan;
+    (void)consumer;
+    ps_port_home(port, lease);
+}
+
+static void channel_untake(void *plan, unsigned consumer, struct ps_lease **lease)
+{
+    struct ps_kafka_channel_take *take = &((struct kafka_channel *)plan)->takes[consumer];
+    ps_count(take->counters, PS_COUNTER_RollbackCount, 1);
+    ps_kafka_channel_take_back(take, lease);
+}
+
+static void channel_leave(void *plan, unsigned consumer, struct ps_port *port)
+{
+    (void)port;
+    ps_kafka_channel_take_leave(&((struct kafka_channel *)plan)->takes[consumer]);
+}
+
+/* What is in the topic is not known without asking the brokers, and does not count: it is safe there. */
+static void channel_fill(const void *plan_, struct ps_fill *fill)
+{
+    const struct kafka_channel *plan = plan_;
+    uint64_t events = plan->carried.events, bytes = plan->carried.bytes;
+    for (unsigned i = 0; i < plan->put_count; i++) {
+        const struct ps_kafka_channel_put *put = &plan->puts[i];
+        events += __atomic_load_n(&put->events, __ATOMIC_RELAXED) -
+                  __atomic_load_n(&put->front_events, __ATOMIC_RELAXED);
+        bytes += __atomic_load_n(&put->bytes, __ATOMIC_RELAXED) -
+                 __atomic_load_n(&put->front_bytes, __ATOMIC_RELAXED);
+    }
+    /* Read while workers write them, the numbers may be a moment apart. */
+    *fill =
+        (struct ps_fill){.size = (int64_t)events > 0 ? events : 0, .bytes = (int64_t)bytes > 0 ? bytes : 0};
+}
+
+static uint64_t channel_keep_alive_ms(const void *plan)
+{
+    return ((const struct kafka_channel *)plan)->keep_alive_ms;
+}
+
+static bool channel_trouble(const void *plan_, char *text, size_t room)
+{
+    const struct kafka_channel *plan = plan_;
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    for (unsigned i = 0; i < plan->put_count; i++) {
+        uint64_t since_ns = __atomic_load_n(&plan->puts[i].stuck_since_ns, __ATOMIC_RELAXED);
+        if (since_ns == 0 || now_ns < since_ns + TROUBLE_NS)
+            continue;
+        snprintf(text, room, "the brokers have acknowledged nothing for %s",
+                 ps_quantity_print_ns(now_ns - since_ns).text);
+        return true;
+    }
+    for (unsigned i = 0; i < plan->consumer_count; i++) {
+        if (!__atomic_load_n(&plan->takes[i].failing, __ATOMIC_RELAXED))
+            continue;
+        snprintf(text, room, "a consumer failed, and another one is not made yet: the log has the reason");
+        return true;
+    }
+    return false;
+}
+
+/* ---- reload and stop ---- */
+
+static struct ps_lease *channel_strip(void *plan_)
+{
+    struct kafka_channel *plan = plan_;
+    struct ps_lease *list = NULL, **end = &list;
+    uint64_t until_ns = ps_clock_now().mono_ns + LEAVE_WAIT_NS;
+    *end = ps_kafka_channel_carried_rest(&plan->carried);
+    while (*end != NULL)
+        end = &(*end)->next;
+    for (unsigned i = 0; i < plan->put_count; i++)
+        end = ps_kafka_channel_put_strip(&plan->puts[i], end);
+    for (unsigned i = 0; i < plan->consumer_count; i++)
+        ps_kafka_channel_take_close(&plan->takes[i], until_ns);
+    return list;
+}
+
+static void channel_restore(void *plan, struct ps_lease *list)
+{
+    ps_kafka_channel_carried_fill(&((struct kafka_channel *)plan)->carried, list);
+}
+
+/* ---- what it says of itself ---- */
+
+static void channel_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct kafka_channel *plan = plan_;
+    const char *acks = ps_pairs_get(&plan->producer_pairs, "acks");
+    (void)context;
+    ps_kafka_outline(out, plan->bootstrap_servers, &plan->producer_pairs);
+    fprintf(out, ", topic %s, group %s, %s, acks %s", plan->topic, plan->group,
+            plan->parse_as_flume_event ? "Flume events" : "bodies",
+            ps_kafka_acks_are_weak(acks) ? acks : "all");
+    if (ps_kafka_acks_are_weak(acks))
+        fputs(" (events can be lost)", out);
+}
+
+static void probe_client(const struct kafka_channel *plan, struct ps_context *context,
+                         const struct ps_probe *probe, enum ps_kafka_client client)
+{
+    struct ps_kafka_settings settings = {0};
+    struct ps_err err = {.length = 0};
+    bool produces = client == PS_KAFKA_PRODUCER;
+    const struct ps_pairs *pairs = produces ? &plan->producer_pairs : &plan->consumer_pairs;
+    const struct ps_kafka_probe kafka = {
+        .client = client, .settings = &settings, .topics = {1, &plan->topic}};
+    if (ps_kafka_translate(client, pairs, context, NULL, &settings, &err) == PS_OK) {
+        ps_kafka_settings_set(&settings, "bootstrap.servers", plan->bootstrap_servers);
+        if (!produces)
+            ps_kafka_settings_set(&settings, "group.id", plan->group);
+        ps_kafka_probe(probe, &kafka);
+    } else {
+        ps_probe_failed(probe, produces ? "the producer's properties" : "the consumer's properties", err.text,
+                        NULL);
+    }
+    ps_kafka_settings_fini(&settings);
+}
+
+/* Does not join the group. */
+static void channel_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
+{
+    if (context->producers > 0 || context->consumers == 0)
+        probe_client(plan, context, probe, PS_KAFKA_PRODUCER);
+    if (context->consumers > 0)
+        probe_client(plan, context, probe, PS_KAFKA_CONSUMER);
+}
+
+/* org.apache.flume.instrumentation.kafka.KafkaChannelCounter. */
+static const enum ps_counter json_counters[] = {PS_COUNTER_KafkaEventGetTimer, PS_COUNTER_KafkaEventSendTimer,
+                                                PS_COUNTER_KafkaCommitTimer, PS_COUNTER_RollbackCount,
+                                                PS_COUNTER_COUNT};
+
+const struct ps_stage_ops ps_channel_kafka = {
+    .kind = PS_KIND_CHANNEL,
+    .name = "kafka",
+    .aliases = PS_WORDS("org.apache.flume.channel.kafka.KafkaChannel"),
+    .summary = "a Kafka topic: events are kept by the brokers, and other agents may share them",
+    .options = options,
+    .plan_size = sizeof(struct kafka_channel),
+    .counters = ps_kafka_gauge_names,
+    .json_counters = json_counters,
+    .client_holds_events = true,
+    .shared = true,
+    .check = channel_check,
+    .build = channel_build,
+    .teardown = channel_teardown,
+    .outline = channel_outline,
+    .probe = channel_probe,
+    .channel =
+        &(const struct ps_channel_ops){
+            .promises = PS_LEVEL_DURABLE,
+            .tick = channel_tick,
+            .put = channel_put,
+            .consumer_tick = channel_consumer_tick,
+            .take = channel_take,
+            .done = channel_done,
+            .untake = channel_untake,
+            .leave = channel_leave,
+            .hungry = channel_hungry,
+            .fill = channel_fill,
+            .keep_alive_ms = channel_keep_alive_ms,
+            .strip = channel_strip,
+            .restore = channel_restore,
+            .trouble = channel_trouble,
+        },
+};

@@ -1,0 +1,499 @@
+/* The spillable memory channel (Flume: org.apache.flume.channel.SpillableMemoryChannel): lanes of leases between workers
+ * (stages/lanes), and a log on disk (stages/keeper) for what the memory has no room for.
+ *
+ * Order of each producer's events, across both, without a queue that all threads would have to share:
+ *
+ *   put    goes to memory only while everything that went to disk was delivered, so that memory never has anything newer
+ *          than the disk; else it goes to disk
+ *   take   memory first. A frame is claimed from the disk only when the lanes were empty, and taken only if they are
+ *          still empty then: all that its producer put into memory before it was visible at that moment
+ *
+ * A put is the promise, on disk, too: a lease that goes to disk comes home when it is synced, and is never given up. */
+#include <stdlib.h>
+
+#include "stages/keeper/plan.h"
+#include "stages/lanes/lanes.h"
+
+#define OVERFLOW_EVENTS_DEFAULT "100000000"
+/* A source that can refuse its clients waits so long for a disk that is behind, after overflowTimeout. */
+#define DISK_WAIT_MS UINT64_C(3000)
+/* While the sink keeps up with the disk there is always a batch on its way through it. Then puts pause, so that the disk
+ * is emptied and memory is used again: for so long at most, and so often at most. */
+#define PAUSE_NS (50 * PS_NS_PER_MS)
+#define PAUSE_EVERY_NS PS_NS_PER_S
+#define PAUSE_LOOK_NS PS_NS_PER_MS
+#define KEEPER_QUOTA_DIVISOR 4 /* its part of the channel's share of the memory budget */
+
+/* One producer's; its worker's. */
+struct spill_producer {
+    uint64_t full_since_ns; /* memory had no room; 0: it has */
+    bool spilled;           /* its last lease went to disk */
+    bool active; /* Flume's overflowActivated: it does not wait for memory before it goes to disk again */
+} PS_ALIGNED_GAP;
+
+struct spill {
+    struct ps_keeper_plan log;
+    int64_t memory_capacity, overflow_capacity, overflow_timeout_s, deactivation_percent;
+    int64_t byte_capacity, byte_buffer_percent, average_event_bytes, capacity, keep_alive_s;
+    unsigned producer_count;
+    struct spill_producer *producers;
+    struct ps_lanes *lanes;                 /* NULL until `build` */
+    struct ps_keeper *keeper;               /* NULL: there is no overflow */
+    struct ps_lease *unsaved;               /* taken out of the lanes by `save` */
+    uint64_t pause_until_ns, next_pause_ns; /* atomic */
+};
+
+static const struct ps_option options[] = {
+    {.key = "memoryCapacity",
+     .flags = PS_OPTION_LENIENT,
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct spill, memory_capacity),
+     .fallback = "10000",
+     .min = 0,
+     .max = INT32_MAX,
+     .unit = "events",
+     .help = "maximum number of events in memory; 0: all events go to disk"},
+    {.key = "overflowCapacity",
+     .flags = PS_OPTION_LENIENT,
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct spill, overflow_capacity),
+     .fallback = OVERFLOW_EVENTS_DEFAULT,
+     .min = 0,
+     .max = INT64_MAX,
+     .unit = "events",
+     .help = "maximum number of events on disk; 0: none, the channel is a memory channel"},
+    {.key = "overflowTimeout",
+     .flags = PS_OPTION_LENIENT,
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct spill, overflow_timeout_s),
+     .fallback = "3",
+     .min = 0,
+     .max = 86400,
+     .unit = "s",
+     .help = "how long a source waits for room in memory before its events go to disk"},
+    {.key = "overflowDeactivationThreshold",
+     .flags = PS_OPTION_LENIENT,
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct spill, deactivation_percent),
+     .fallback = "5",
+     .min = 0,
+     .max = 100,
+     .unit = "%",
+     .help = "part of memoryCapacity that must be free for an overflow to end"},
+    {.key = "byteCapacity",
+     .flags = PS_OPTION_LENIENT,
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct spill, byte_capacity),
+     .fallback = "-1",
+     .min = -1,
+     .max = INT64_MAX,
+     .unit = "bytes",
+     .help = "most bytes of bodies in memory; 0 = unlimited (the memory budget still holds); unset: 40 % of "
+             "the memory budget"},
+    {.key = "byteCapacityBufferPercentage",
+     .flags = PS_OPTION_LENIENT,
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct spill, byte_buffer_percent),
+     .fallback = "20",
+     .min = 0,
+     .max = 100,
+     .unit = "%",
+     .help = "part of byteCapacity reserved for headers"},
+    {.key = "avgEventSize",
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct spill, average_event_bytes),
+     .fallback = "500",
+     .unit = "bytes",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "the bytes of events are counted, not estimated"},
+    {.key = "capacity",
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct spill, capacity),
+     .unit = "events",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "memoryCapacity and overflowCapacity count, as in Flume"},
+    {.key = "keep-alive",
+     .type = PS_OPTION_INT,
+     .offset = offsetof(struct spill, keep_alive_s),
+     .unit = "s",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "overflowTimeout counts, as in Flume"},
+    PS_KEEPER_OPTION_ROWS(struct spill, log),
+    PS_OPTION_END,
+};
+
+/* Without room in memory and without overflow nothing would go: then Flume takes the default. */
+static bool has_no_room(const struct spill *spill)
+{
+    return spill->memory_capacity == 0 && spill->overflow_capacity == 0;
+}
+
+static int64_t overflow_events(const struct spill *spill)
+{
+    return has_no_room(spill) ? strtoll(OVERFLOW_EVENTS_DEFAULT, NULL, 10) : spill->overflow_capacity;
+}
+
+static enum ps_status spill_check(const void *plan, const struct ps_context *context)
+{
+    const struct spill *spill = plan;
+    if (has_no_room(spill))
+        ps_report(
+            context, PS_LOG_WARN, "overflowCapacity",
+            "memoryCapacity and overflowCapacity are 0: overflowCapacity counts as " OVERFLOW_EVENTS_DEFAULT
+            ", as in Flume; set one of them");
+    if (overflow_events(spill) == 0)
+        return PS_OK;
+    return ps_keeper_plan_check(&spill->log, context, "overflowCapacity", overflow_events(spill));
+}
+
+/* ---- build ---- */
+
+static enum ps_status build_overflow(struct spill *spill, struct ps_context *context, uint64_t quota_bytes,
+                                     struct ps_err *err)
+{
+    struct ps_keeper_settings settings;
+    if (ps_keeper_plan_settings(&spill->log, context, &settings, err) != PS_OK)
+        return PS_FAIL;
+    settings.capacity = (uint64_t)overflow_events(spill);
+    settings.quota_bytes = quota_bytes;
+    spill->keeper = ps_keeper_create(&settings);
+    return PS_OK;
+}
+
+static enum ps_status spill_build(void *plan, struct ps_context *context, struct ps_err *err)
+{
+    struct spill *spill = plan;
+    uint64_t quota = context->channel_quota_bytes, of_keeper = 0;
+    if (overflow_events(spill) > 0) {
+        of_keeper = spill->memory_capacity > 0 ? quota / KEEPER_QUOTA_DIVISOR : quota;
+        if (build_overflow(spill, context, of_keeper, err) != PS_OK)
+            return PS_FAIL;
+    }
+    spill->producer_count = context->producers;
+    spill->producers =
+        ps_must_alloc_aligned((context->producers + 1) * sizeof *spill->producers, "a channel");
+    spill->lanes = ps_lanes_create(&(struct ps_lanes_settings){
+        .capacity = (uint64_t)spill->memory_capacity,
+        .bytes_max = ps_lanes_bytes_max(spill->byte_capacity, spill->byte_buffer_percent,
+                                        context->memory_budget_bytes),
+        .quota_bytes = quota - of_keeper,
+        .producers = context->producers,
+        .consumers = context->consumers,
+    });
+    return PS_OK;
+}
+
+static void spill_teardown(void *plan)
+{
+    struct spill *spill = plan;
+    ps_lanes_destroy(spill->lanes);
+    ps_keeper_destroy(spill->keeper);
+    free(spill->producers);
+    spill->lanes = NULL;
+    spill->keeper = NULL;
+    spill->producers = NULL;
+}
+
+static void spill_outline(const void *plan, const struct ps_context *context, FILE *out)
+{
+    const struct spill *spill = plan;
+    (void)context;
+    if (overflow_events(spill) == 0) {
+        fputs("in memory only: they are lost when the process dies", out);
+        return;
+    }
+    fprintf(out, "in memory, which are lost when the process dies, and up to %lld on disk in ",
+            (long long)overflow_events(spill));
+    ps_keeper_plan_outline(&spill->log, out);
+}
+
+static void spill_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
+{
+    const struct spill *spill = plan;
+    if (overflow_events(spill) > 0)
+        ps_keeper_plan_probe(&spill->log, context, probe);
+}
+
+static void spill_start(void *plan)
+{
+    struct spill *spill = plan;
+    if (spill->keeper != NULL)
+        ps_keeper_start(spill->keeper);
+}
+
+/* ---- put ---- */
+
+static enum ps_put put_on_disk(struct spill *spill, unsigned producer, struct ps_lease **lease)
+{
+    struct spill_producer *mine = &spill->producers[producer];
+    bool refusable = (*lease)->refusable;
+    (*lease)->refusable = false; /* its source has been told that it is taken */
+    if (ps_keeper_put(spill->keeper, producer, lease) != PS_PUT_OK) {
+        (*lease)->refusable = refusable;
+        return PS_PUT_FULL;
+    }
+    mine->full_since_ns = 0;
+    mine->spilled = mine->active = true;
+    return PS_PUT_OK;
+}
+
+/* Flume: an overflow ends when so much of the memory is free. */
+static bool enough_is_free(const struct spill *spill, uint64_t used_events)
+{
+    uint64_t capacity = (uint64_t)spill->memory_capacity;
+    uint64_t free_events = capacity > used_events ? capacity - used_events : 0;
+    return free_events * 100 >= (uint64_t)spill->deactivation_percent * capacity;
+}
+
+/* Memory is full: whether this lease has to wait for room there. An optional one would be dropped meanwhile. */
+static bool must_wait(const struct spill *spill, struct spill_producer *mine, const struct ps_lease *lease,
+                      const struct ps_now *now)
+{
+    if (spill->memory_capacity == 0 || mine->active || !lease->required)
+        return false;
+    if (mine->full_since_ns == 0)
+        mine->full_since_ns = now->mono_ns;
+    return now->mono_ns < mine->full_since_ns + (uint64_t)spill->overflow_timeout_s * PS_NS_PER_S;
+}
+
+static enum ps_put put_in_memory(struct spill *spill, unsigned producer, struct ps_lease **lease,
+                                 const struct ps_now *now)
+{
+    struct spill_producer *mine = &spill->producers[producer];
+    struct ps_fill fill;
+    if (mine->active) {
+        ps_lanes_fill(spill->lanes, &fill);
+        mine->active = !enough_is_free(spill, fill.size);
+    }
+    if (ps_lanes_put(spill->lanes, producer, lease) == PS_PUT_OK) {
+        mine->full_since_ns = 0;
+        mine->spilled = false;
+        return PS_PUT_OK;
+    }
+    if (spill->keeper == NULL || must_wait(spill, mine, *lease, now))
+        return PS_PUT_FULL;
+    return put_on_disk(spill, producer, lease);
+}
+
+/* Whether puts pause, because what is left on disk is little enough for memory. */
+static bool pauses(struct spill *spill, const struct ps_lease *lease, const struct ps_now *now)
+{
+    struct ps_fill fill;
+    if (spill->memory_capacity == 0 || !lease->required)
+        return false;
+    if (now->mono_ns < __atomic_load_n(&spill->pause_until_ns, __ATOMIC_RELAXED))
+        return true;
+    if (now->mono_ns < __atomic_load_n(&spill->next_pause_ns, __ATOMIC_RELAXED))
+        return false;
+    uint64_t left_events = ps_keeper_undelivered(spill->keeper);
+    ps_lanes_fill(spill->lanes, &fill);
+    if (left_events == 0 || fill.size > 0 || !enough_is_free(spill, left_events))
+        return false;
+    __atomic_store_n(&spill->next_pause_ns, now->mono_ns + PAUSE_EVERY_NS, __ATOMIC_RELAXED);
+    __atomic_store_n(&spill->pause_until_ns, now->mono_ns + PAUSE_NS, __ATOMIC_RELAXED);
+    return true;
+}
+
+static enum ps_put spill_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now)
+{
+    struct spill *spill = plan;
+    if (spill->keeper == NULL || ps_keeper_is_clear(spill->keeper))
+        return put_in_memory(spill, producer, lease, now);
+    if (pauses(spill, *lease, now))
+        return PS_PUT_FULL;
+    return put_on_disk(spill, producer, lease);
+}
+
+static uint64_t spill_tick(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now)
+{
+    struct spill *spill = plan;
+    const struct spill_producer *mine = &spill->producers[producer];
+    uint64_t due_ns = PS_NEVER;
+    if (spill->keeper == NULL)
+        return PS_NEVER;
+    (void)ps_keeper_tick(spill->keeper, producer, port);
+    uint64_t wait_ends_ns = mine->full_since_ns + (uint64_t)spill->overflow_timeout_s * PS_NS_PER_S;
+    if (mine->full_since_ns > 0 && now->mono_ns < wait_ends_ns)
+        due_ns = wait_ends_ns;
+    if (now->mono_ns < __atomic_load_n(&spill->pause_until_ns, __ATOMIC_RELAXED))
+        due_ns = now->mono_ns + PAUSE_LOOK_NS;
+    return due_ns;
+}
+
+static bool spill_hungry(const void *plan, unsigned producer)
+{
+    const struct spill *spill = plan;
+    return spill->producers[producer].spilled ? ps_keeper_hungry(spill->keeper, producer)
+                                              : ps_lanes_hungry(spill->lanes, producer);
+}
+
+static uint64_t spill_keep_alive_ms(const void *plan)
+{
+    const struct spill *spill = plan;
+    return (uint64_t)spill->overflow_timeout_s * 1000 + (spill->keeper != NULL ? DISK_WAIT_MS : 0);
+}
+
+/* ---- take ---- */
+
+static struct ps_lease *take_from_disk(struct spill *spill, unsigned consumer, struct ps_port *port,
+                                       const struct ps_now *now)
+{
+    if (!ps_keeper_claim(spill->keeper, consumer, port))
+        return NULL;
+    struct ps_lease *older = ps_lanes_take(spill->lanes, consumer);
+    return older != NULL ? older : ps_keeper_take(spill->keeper, consumer, port, now);
+}
+
+static struct ps_lease *spill_take(void *plan, unsigned consumer, struct ps_port *port,
+                                   const struct ps_now *now)
+{
+    struct spill *spill = plan;
+    struct ps_lease *lease = ps_lanes_take_back(spill->lanes, consumer);
+    if (lease == NULL && spill->keeper != NULL && ps_keeper_has_back(spill->keeper, consumer))
+        lease = ps_keeper_take(spill->keeper, consumer, port, now);
+    if (lease == NULL)
+        lease = ps_lanes_take(spill->lanes, consumer);
+    if (lease == NULL && spill->keeper != NULL)
+        lease = take_from_disk(spill, consumer, port, now);
+    return lease;
+}
+
+static void spill_done(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
+{
+    (void)plan;
+    (void)consumer;
+    ps_port_home(port, lease);
+}
+
+static void spill_untake(void *plan, unsigned consumer, struct ps_lease **lease)
+{
+    struct spill *spill = plan;
+    if (spill->keeper != NULL && ps_keeper_made(spill->keeper, consumer, *lease))
+        ps_keeper_untake(spill->keeper, consumer, lease);
+    else
+        ps_lanes_untake(spill->lanes, consumer, lease);
+}
+
+static void spill_leave(void *plan, unsigned consumer, struct ps_port *port)
+{
+    struct spill *spill = plan;
+    if (spill->keeper != NULL)
+        ps_keeper_leave(spill->keeper, consumer, port);
+}
+
+/* ---- content ---- */
+
+/* Also before `build`: the plan of the engine asks for the capacity, which limits the size of a batch. */
+static void spill_fill(const void *plan, struct ps_fill *fill)
+{
+    const struct spill *spill = plan;
+    struct ps_fill disk = {0};
+    if (spill->lanes == NULL) {
+        int64_t capacity = spill->memory_capacity > 0 ? spill->memory_capacity : overflow_events(spill);
+        *fill = (struct ps_fill){.capacity = (uint64_t)capacity};
+        return;
+    }
+    ps_lanes_fill(spill->lanes, fill);
+    if (spill->keeper == NULL)
+        return;
+    ps_keeper_fill(spill->keeper, &disk);
+    fill->size += disk.size;
+    fill->capacity += disk.capacity;
+    fill->bytes += disk.bytes;
+    fill->bytes_capacity = 0; /* of the memory alone */
+}
+
+static void spill_ring(const void *plan, unsigned producer, struct ps_fill *fill)
+{
+    ps_lanes_ring(((const struct spill *)plan)->lanes, producer, fill);
+}
+
+static uint64_t spill_at_risk(const void *plan)
+{
+    struct ps_fill fill;
+    ps_lanes_fill(((const struct spill *)plan)->lanes, &fill);
+    return fill.size;
+}
+
+static bool will_be_read_again(const struct ps_lease *lease)
+{
+    return lease->batch->span_count > 0 && lease->batch->unreported;
+}
+
+static void spill_save(void *plan)
+{
+    struct spill *spill = plan;
+    struct ps_lease *list = ps_lanes_strip(spill->lanes), *saved = NULL;
+    struct ps_lease **end = &saved, **rest_end = &spill->unsaved;
+    for (struct ps_lease *next; list != NULL; list = next) {
+        struct ps_lease ***to = will_be_read_again(list) ? &rest_end : &end;
+        next = list->next;
+        list->next = NULL;
+        **to = list;
+        *to = &list->next;
+    }
+    if (saved != NULL && (spill->keeper == NULL || !ps_keeper_add_last(spill->keeper, saved)))
+        *rest_end = saved;
+}
+
+static struct ps_lease *spill_strip(void *plan)
+{
+    struct spill *spill = plan;
+    struct ps_lease *list = spill->unsaved, **end = &list;
+    spill->unsaved = NULL;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = ps_lanes_strip(spill->lanes);
+    while (*end != NULL)
+        end = &(*end)->next;
+    if (spill->keeper != NULL)
+        *end = ps_keeper_strip(spill->keeper);
+    return list;
+}
+
+static void spill_restore(void *plan, struct ps_lease *list)
+{
+    ps_lanes_restore(((struct spill *)plan)->lanes, list);
+}
+
+static bool spill_trouble(const void *plan, char *text, size_t room)
+{
+    const struct spill *spill = plan;
+    return spill->keeper != NULL && ps_keeper_trouble(spill->keeper, text, room);
+}
+
+const struct ps_stage_ops ps_channel_spillablememory = {
+    .kind = PS_KIND_CHANNEL,
+    .name = "spillablememory",
+    .aliases = PS_WORDS("org.apache.flume.channel.SpillableMemoryChannel"),
+    .summary =
+        "events in memory, and in a log on disk when memory is full; those in memory are lost when the "
+        "process dies",
+    .options = options,
+    .plan_size = sizeof(struct spill),
+    .check = spill_check,
+    .build = spill_build,
+    .teardown = spill_teardown,
+    .outline = spill_outline,
+    .probe = spill_probe,
+    .channel =
+        &(const struct ps_channel_ops){
+            .promises = PS_LEVEL_ACCEPTED,
+            .start = spill_start,
+            .put = spill_put,
+            .tick = spill_tick,
+            .take = spill_take,
+            .done = spill_done,
+            .untake = spill_untake,
+            .leave = spill_leave,
+            .hungry = spill_hungry,
+            .fill = spill_fill,
+            .ring = spill_ring,
+            .keep_alive_ms = spill_keep_alive_ms,
+            .at_risk = spill_at_risk,
+            .save = spill_save,
+            .strip = spill_strip,
+            .restore = spill_restore,
+            .trouble = spill_trouble,
+        },
+};

@@ -1,0 +1,44 @@
+/* One file of Flume's log, read from its begin to its end, or one record of it. Thread: the owner's; blocks on the disk. */
+#pragma once
+
+#include "core/status.h"
+#include "stages/flume_log/record.h"
+
+/* What cannot be read of a file. */
+struct ps_flume_damage {
+    const char *path;
+    uint64_t offset, length; /* bytes; length 0: not known */
+    const char *reason;
+};
+
+struct ps_flume_log_file {
+    char *path;
+    int fd;
+    uint32_t number;
+    uint64_t size;
+    uint64_t next;     /* byte at which the reading goes on */
+    uint8_t *window;   /* bytes of the file from window_at on */
+    size_t room, held; /* of the window */
+    uint64_t window_at;
+};
+
+/* Opens DIRECTORY/log-NUMBER for reading. Fails if it cannot be opened, is encrypted or of another version: log-NUMBER.meta
+ * says so. If that file cannot be read, `damaged` gets the reason, and the log is read all the same. */
+struct ps_flume_log_file *ps_flume_log_file_open(const char *directory, uint32_t number, const char **damaged,
+                                                 struct ps_err *err);
+void ps_flume_log_file_close(struct ps_flume_log_file *file);
+
+enum ps_flume_reading {
+    PS_FLUME_READ,
+    PS_FLUME_DAMAGED, /* something was passed over; more may follow */
+    PS_FLUME_DONE,
+};
+
+/* Reads the next record. READ: *record is it, valid until the next call, and *offset where it begins. DAMAGED: *damage says
+ * what was passed over. Records that Flume's integrity tool took out are passed over without a word. */
+enum ps_flume_reading ps_flume_log_file_next(struct ps_flume_log_file *file, struct ps_flume_record *record,
+                                             uint32_t *offset, struct ps_flume_damage *damage);
+
+/* Reads the record at `offset`. Returns NULL, or why it cannot. */
+const char *ps_flume_log_file_load(struct ps_flume_log_file *file, uint32_t offset,
+                                   struct ps_flume_record *record);

@@ -1,0 +1,69 @@
+/* How many waves of leases a Kafka sink may have in flight: three, and more when the round trip to the brokers is
+ * long (docs/decisions/0004-waves.md).
+ *
+ * On a long line the speed is what is in flight divided by the round trip, until another limit is reached: the
+ * line, the brokers, or the requests in flight of partitions and connections. Which one it is cannot be computed
+ * from what is known here, so it is tried: half as many waves again stay if they make it a tenth faster; else
+ * a quarter less is tried, which stays if that makes it no slower; then nothing changes for ten seconds.
+ *
+ * The round trip is the library's own, from a request's last byte to the answer (statistics.interval.ms): it does
+ * not grow with what waits in the library. Until it is known, and while it is short, there are three waves.
+ *
+ * Thread: the sink's worker. */
+#pragma once
+
+#include "core/base.h"
+
+/* One wave: about one request for each of a few partitions; bytes of bodies. */
+#define PS_KAFKA_WAVE_BYTES (UINT64_C(1) << 20)
+/* Measured with 2, 3, 4 and no limit of waves, no round trip: 3.2, 2.8, 2.5, 2.1 M events per CPU-second and 1.7,
+ * 2.0, 2.3, 2.1 M events/s. */
+#define PS_KAFKA_WAVES_LEAST 3U
+
+enum ps_kafka_trial {
+    PS_KAFKA_TRIAL_NONE,
+    PS_KAFKA_TRIAL_MORE,
+    PS_KAFKA_TRIAL_LESS,
+};
+
+struct ps_kafka_flight {
+    uint32_t waves, waves_max;
+    uint64_t round_trip_ns; /* 0: not known */
+    enum ps_kafka_trial trial;
+    uint32_t waves_before; /* a trial's end: what to go back to, */
+    double speed_before;   /* and how fast that was */
+    uint64_t rest_until_ns;
+    /* The speed is measured with the leases of these waves. */
+    uint64_t from_wave, to_wave;
+    uint64_t lease_count, held_ns; /* those delivered, and the sum of how long they were in flight */
+    bool limited;                  /* the limit kept a lease out meanwhile */
+};
+
+/* `bytes_max`: never more in flight, in whole waves, at least one. */
+void ps_kafka_flight_init(struct ps_kafka_flight *flight, uint64_t bytes_max);
+
+/* The library measured the round trip to its brokers. */
+static inline void ps_kafka_flight_measured(struct ps_kafka_flight *flight, uint64_t round_trip_ns)
+{
+    flight->round_trip_ns = round_trip_ns;
+}
+
+/* Below this round trip three waves are as fast as more, or cost less. */
+#define PS_KAFKA_LONG_NS UINT64_C(10000000)
+
+static inline bool ps_kafka_flight_is_long(const struct ps_kafka_flight *flight)
+{
+    return flight->round_trip_ns >= PS_KAFKA_LONG_NS;
+}
+
+/* Returns whether another wave may begin while `waves` are in flight. */
+static inline bool ps_kafka_flight_allows(struct ps_kafka_flight *flight, uint64_t waves)
+{
+    bool allowed = waves < flight->waves;
+    flight->limited |= !allowed;
+    return allowed;
+}
+
+/* A lease of `wave` was delivered, `held_ns` after it was taken; `newest` is the last wave begun. */
+void ps_kafka_flight_delivered(struct ps_kafka_flight *flight, uint64_t wave, uint64_t newest,
+                               uint64_t held_ns, uint64_t now_ns);

@@ -1,0 +1,62 @@
+/* The dead letters of a Kafka sink (penstock.deadletter): events that can never become a record, that a broker refuses
+ * for good, or whose attempts are used up. While its letter waits to be written, an event counts as in flight, like a
+ * record that waits for its report; when it is written the event is settled.
+ *
+ * Thread: the sink's worker. No allocation but the letter's own. */
+#pragma once
+
+#include "core/stage.h"
+
+/* When no room was found: how long until the next try. */
+#define PS_KAFKA_LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
+#define PS_KAFKA_LETTERS_MAX 1024U /* that wait at a time; a power of two */
+
+struct ps_kafka_sender;
+
+struct ps_kafka_letters {
+    struct {
+        void *token;
+        uint64_t number;
+    } waiting[PS_KAFKA_LETTERS_MAX]; /* a ring */
+    uint64_t put_count, done_count;
+
+    /* An event that a broker refused: it gets its letter when the sender comes to it again. NULL: none. */
+    void *condemned;
+    const char *condemned_code; /* of its letter; static */
+    char condemned_text[1024];
+    uint32_t condemned_attempts;
+
+    /* The same for all events of a lease, whose attempts are used up (penstock.retry.max). */
+    const struct ps_lease *exhausted;
+    uint32_t failures; /* in a row, of the oldest lease */
+};
+
+/* Events in flight that are letters, not records. */
+static inline uint64_t ps_kafka_letters_waiting(const struct ps_kafka_letters *letters)
+{
+    return letters->put_count - letters->done_count;
+}
+
+/* Whether this sink has dead letters. */
+bool ps_kafka_letters_has(const struct ps_kafka_sender *sender);
+
+/* Gives up the event at the cursor of the lease that is sent now. Returns false: no room, the sender must stop for now and
+ * come back to it. */
+bool ps_kafka_letters_give_up(struct ps_kafka_sender *sender, struct ps_lease *lease,
+                              const struct ps_letter_reason *reason);
+
+/* A broker refused the event of this token, alone in its request: it is given up when its turn comes again. */
+void ps_kafka_letters_condemn(struct ps_kafka_sender *sender, void *token, const char *why);
+
+/* A request failed for a reason that may pass: counts it, and gives up the oldest lease if its attempts are used up. */
+void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why);
+
+/* Gives up what is condemned at the lease's cursor. *end: where the sender must stop for now. Returns false when there is
+ * no room. */
+bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *lease, uint32_t *end);
+
+/* Settles the events whose letters are written. Called at every tick. */
+void ps_kafka_letters_collect(struct ps_kafka_sender *sender);
+
+/* A recall: events whose letters are not written yet go back to the channel. */
+void ps_kafka_letters_abandon(struct ps_kafka_sender *sender);

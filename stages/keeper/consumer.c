@@ -1,0 +1,170 @@
+/* The workers that take: each reads frames into batches of its own, whose home it is. */
+#include "stages/keeper/keeper_parts.h"
+
+#include <stdlib.h>
+
+static void give_ticket(struct ps_keeper *keeper, struct ps_keeper_ticket *ticket)
+{
+    ps_inbox_put(&keeper->delivered, &ticket->node);
+    ps_park_wake(&keeper->park);
+}
+
+/* A batch was delivered, and all before it. */
+static void batch_delivered(void *argument, struct ps_batch *batch)
+{
+    struct ps_keeper_consumer *consumer = argument;
+    give_ticket(consumer->keeper, (struct ps_keeper_ticket *)(uintptr_t)batch->tickets->origin);
+}
+
+/* A frame that is longer than a block: one event. */
+static enum ps_events_result load_long(const struct ps_keeper *keeper, const struct ps_segment_place *place,
+                                       struct ps_batch *batch)
+{
+    char *payload = malloc(place->length);
+    enum ps_events_result result = PS_EVENTS_NO_MEMORY;
+    if (payload != NULL)
+        result = ps_segment_load(keeper->settings.files, place, payload)
+                     ? ps_events_decode(batch, payload, place->length, true)
+                     : PS_EVENTS_DAMAGED;
+    free(payload);
+    return result;
+}
+
+static enum ps_events_result load(const struct ps_keeper *keeper, const struct ps_segment_place *place,
+                                  struct ps_batch *batch)
+{
+    uint32_t room;
+    if (place->length > PS_BLOCK_BYTES)
+        return load_long(keeper, place, batch);
+    char *payload = ps_batch_reserve(batch, place->length, &room);
+    if (payload == NULL)
+        return PS_EVENTS_NO_MEMORY;
+    if (!ps_segment_load(keeper->settings.files, place, payload))
+        return PS_EVENTS_DAMAGED;
+    ps_batch_commit(batch, place->length);
+    return ps_events_decode(batch, payload, place->length, false);
+}
+
+/* Makes a batch of the ticket's frame. Returns NULL when there is no memory, or with ticket->damaged set. */
+static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct ps_keeper_ticket *ticket,
+                                   const struct ps_now *now)
+{
+    struct ps_batch *batch = ps_batch_take(&consumer->carver, *now);
+    if (batch == NULL)
+        return NULL;
+    enum ps_events_result result = load(consumer->keeper, &ticket->place, batch);
+    if (result == PS_EVENTS_OK && !ps_batch_ticket(batch, (uint64_t)(uintptr_t)ticket, batch->count))
+        result = PS_EVENTS_NO_MEMORY;
+    if (result != PS_EVENTS_OK) {
+        ticket->damaged = result == PS_EVENTS_DAMAGED;
+        ps_batch_give(batch);
+        return NULL;
+    }
+    ps_batch_close(batch);
+    ps_window_enter(consumer->window, batch);
+    ps_batch_charge(&batch->chain, &consumer->mark);
+    ps_batch_mark(&batch->chain, &consumer->mark);
+    return &batch->chain;
+}
+
+/* Returns the next ticket; NULL: there is none, and the thread will wake this worker when there is. */
+static struct ps_keeper_ticket *next_ticket(struct ps_keeper_consumer *consumer, const struct ps_port *port)
+{
+    struct ps_keeper_ticket *ticket = consumer->stuck;
+    consumer->stuck = NULL;
+    if (ticket == NULL)
+        ticket = ps_spmc_pop(consumer->keeper->feed);
+    if (ticket == NULL) {
+        ps_alarm_set(&consumer->alarm, port->wake_fd);
+        ticket = ps_spmc_pop(consumer->keeper->feed); /* it may have been put before the alarm was set */
+    }
+    return ticket;
+}
+
+static void consumer_open(struct ps_keeper_consumer *consumer, const struct ps_port *port)
+{
+    ps_carver_init(&consumer->carver, port->pool);
+    consumer->mark = (struct ps_carved){.meta = 0};
+    consumer->window = ps_window_create(true, batch_delivered, consumer);
+}
+
+struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port,
+                                const struct ps_now *now)
+{
+    struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
+    struct ps_keeper_ticket *ticket;
+    struct ps_lease *lease = mine->given_back;
+    if (mine->window == NULL)
+        consumer_open(mine, port);
+    if (lease != NULL) {
+        mine->given_back = lease->next;
+        lease->next = NULL;
+    }
+    while (lease == NULL && (ticket = next_ticket(mine, port)) != NULL) {
+        uint64_t events = ticket->place.count, bytes = ticket->place.bytes;
+        lease = read_frame(mine, ticket, now);
+        if (lease != NULL)
+            break;
+        if (!ticket->damaged) {
+            mine->stuck = ticket;
+            return NULL;
+        }
+        ps_keeper_count(&mine->taken, events, bytes);
+        give_ticket(keeper, ticket);
+    }
+    if (lease != NULL)
+        ps_keeper_count(&mine->taken, lease->count, lease->bytes);
+    return lease;
+}
+
+bool ps_keeper_has_back(const struct ps_keeper *keeper, unsigned consumer)
+{
+    return keeper->consumers[consumer].given_back != NULL;
+}
+
+bool ps_keeper_made(const struct ps_keeper *keeper, unsigned consumer, const struct ps_lease *lease)
+{
+    return keeper->consumers[consumer].window != NULL &&
+           lease->batch->window == keeper->consumers[consumer].window;
+}
+
+bool ps_keeper_claim(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port)
+{
+    struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
+    mine->stuck = next_ticket(mine, port);
+    return mine->stuck != NULL;
+}
+
+void ps_keeper_done(struct ps_keeper *keeper, unsigned consumer, struct ps_lease **lease,
+                    struct ps_port *port)
+{
+    (void)keeper;
+    (void)consumer;
+    ps_port_home(port, lease);
+}
+
+void ps_keeper_untake(struct ps_keeper *keeper, unsigned consumer, struct ps_lease **lease)
+{
+    struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
+    ps_keeper_count(&mine->taken, -(uint64_t)(*lease)->count, -(*lease)->bytes);
+    (*lease)->next = mine->given_back;
+    mine->given_back = *lease;
+    *lease = NULL;
+}
+
+/* What was not delivered stays in the log: the next one that opens it reads it again. */
+void ps_keeper_leave(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port)
+{
+    struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
+    if (mine->window == NULL)
+        return;
+    ps_window_detach(mine->window);
+    mine->window = NULL;
+    while (mine->given_back != NULL) {
+        struct ps_lease *lease = mine->given_back;
+        mine->given_back = lease->next;
+        lease->next = NULL;
+        ps_port_home(port, &lease);
+    }
+    ps_carver_fini(&mine->carver);
+}

@@ -1,0 +1,230 @@
+/* Making, starting and emptying a keeper, and its accounts. */
+#include "stages/keeper/keeper_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ps_keeper *ps_keeper_create(const struct ps_keeper_settings *settings)
+{
+    struct ps_keeper *keeper = ps_must_alloc_aligned(sizeof *keeper, settings->component);
+    keeper->settings = *settings;
+    keeper->lock_fd = -1;
+    keeper->producers =
+        ps_must_alloc_aligned((settings->producers + 1) * sizeof *keeper->producers, settings->component);
+    keeper->consumers =
+        ps_must_alloc_aligned((settings->consumers + 1) * sizeof *keeper->consumers, settings->component);
+    for (unsigned i = 0; i < settings->producers; i++) {
+        keeper->producers[i].ring = ps_spsc_create(PS_KEEPER_RING_LEASES);
+        keeper->producers[i].alarm = PS_ALARM_INIT;
+    }
+    for (unsigned i = 0; i < settings->consumers; i++) {
+        keeper->consumers[i].keeper = keeper;
+        keeper->consumers[i].alarm = PS_ALARM_INIT;
+    }
+    keeper->feed = ps_spmc_create(PS_KEEPER_FEED_FRAMES);
+    pthread_mutex_init(&keeper->lock, NULL);
+    return keeper;
+}
+
+void ps_keeper_destroy(struct ps_keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    PS_ASSERT(!keeper->started);
+    for (unsigned i = 0; i < keeper->settings.producers; i++)
+        ps_spsc_destroy(keeper->producers[i].ring);
+    while (keeper->made_tickets != NULL) {
+        struct ps_keeper_ticket *ticket = keeper->made_tickets;
+        keeper->made_tickets = ticket->next_made;
+        free(ticket);
+    }
+    ps_spmc_destroy(keeper->feed);
+    pthread_mutex_destroy(&keeper->lock);
+    free(keeper->entries);
+    free(keeper->producers);
+    free(keeper->consumers);
+    free(keeper);
+}
+
+void ps_keeper_start(struct ps_keeper *keeper)
+{
+    int error = EAGAIN;
+    if (ps_park_init(&keeper->park))
+        error = pthread_create(&keeper->thread, NULL, ps_keeper_main, keeper);
+    keeper->started = error == 0;
+    if (keeper->started)
+        return;
+    ps_park_fini(&keeper->park);
+    snprintf(keeper->trouble, sizeof keeper->trouble, "cannot start its thread: %s", strerror(error));
+    ps_log(PS_LOG_ERROR, keeper->settings.component,
+           "%s; raise the limits of processes and open files (TasksMax, LimitNOFILE) and restart",
+           keeper->trouble);
+}
+
+bool ps_keeper_trouble(struct ps_keeper *keeper, char *text, size_t room)
+{
+    pthread_mutex_lock(&keeper->lock);
+    bool trouble = keeper->trouble[0] != '\0';
+    if (trouble)
+        snprintf(text, room, "%s", keeper->trouble);
+    pthread_mutex_unlock(&keeper->lock);
+    return trouble;
+}
+
+/* ---- what the thread has ---- */
+
+struct ps_keeper_entry *ps_keeper_entry_at(struct ps_keeper *keeper, size_t position)
+{
+    return &keeper->entries[(keeper->entry_first + position) % keeper->entry_room];
+}
+
+static void entries_grow(struct ps_keeper *keeper)
+{
+    size_t room = keeper->entry_room > 0 ? 2 * keeper->entry_room : 256;
+    struct ps_keeper_entry *entries = ps_must_alloc(room, sizeof *entries, keeper->settings.component);
+    for (size_t i = 0; i < keeper->entry_count; i++)
+        entries[i] = *ps_keeper_entry_at(keeper, i);
+    free(keeper->entries);
+    keeper->entries = entries;
+    keeper->entry_room = room;
+    keeper->entry_first = 0;
+}
+
+void ps_keeper_entry_add(struct ps_keeper *keeper, struct ps_lease *lease, unsigned producer, uint64_t now_ns)
+{
+    if (keeper->entry_count == keeper->entry_room)
+        entries_grow(keeper);
+    keeper->entry_count++;
+    *ps_keeper_entry_at(keeper, keeper->entry_count - 1) =
+        (struct ps_keeper_entry){.lease = lease, .producer = producer, .since_ns = now_ns};
+}
+
+void ps_keeper_entry_pop(struct ps_keeper *keeper)
+{
+    keeper->entry_first = (keeper->entry_first + 1) % keeper->entry_room;
+    keeper->entry_count--;
+}
+
+/* ---- accounts ---- */
+
+void ps_keeper_fill(const struct ps_keeper *keeper, struct ps_fill *fill)
+{
+    uint64_t events = __atomic_load_n(&keeper->found.events, __ATOMIC_RELAXED);
+    uint64_t bytes = __atomic_load_n(&keeper->found.bytes, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < keeper->settings.producers; i++) {
+        events += __atomic_load_n(&keeper->producers[i].put.events, __ATOMIC_RELAXED);
+        bytes += __atomic_load_n(&keeper->producers[i].put.bytes, __ATOMIC_RELAXED);
+    }
+    for (unsigned i = 0; i < keeper->settings.consumers; i++) {
+        events -= __atomic_load_n(&keeper->consumers[i].taken.events, __ATOMIC_RELAXED);
+        bytes -= __atomic_load_n(&keeper->consumers[i].taken.bytes, __ATOMIC_RELAXED);
+    }
+    *fill = (struct ps_fill){.size = (int64_t)events > 0 ? events : 0,
+                             .capacity = keeper->settings.capacity,
+                             .bytes = (int64_t)bytes > 0 ? bytes : 0};
+}
+
+/* The other way round than a put: first what was delivered, then what was put. So it is never less than what the caller
+ * itself has here. */
+uint64_t ps_keeper_undelivered(const struct ps_keeper *keeper)
+{
+    uint64_t delivered = ps_mark_read(&keeper->delivered_events);
+    uint64_t events = __atomic_load_n(&keeper->found.events, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < keeper->settings.producers; i++)
+        events += __atomic_load_n(&keeper->producers[i].put.events, __ATOMIC_RELAXED);
+    return (int64_t)(events - delivered) > 0 ? events - delivered : 0;
+}
+
+bool ps_keeper_is_clear(const struct ps_keeper *keeper)
+{
+    return ps_mark_read(&keeper->opened) != 0 && ps_keeper_undelivered(keeper) == 0;
+}
+
+void ps_keeper_ring(const struct ps_keeper *keeper, unsigned producer, struct ps_fill *fill)
+{
+    const struct ps_spsc *ring = keeper->producers[producer].ring;
+    *fill = (struct ps_fill){.size = ps_spsc_count(ring), .capacity = ps_spsc_capacity(ring)};
+}
+
+/* ---- emptying ---- */
+
+struct lease_list {
+    struct ps_lease *first, **end;
+};
+
+static void list_add(struct lease_list *list, struct ps_lease *lease)
+{
+    lease->next = NULL;
+    *list->end = lease;
+    list->end = &lease->next;
+}
+
+/* What was promised and is not home: nobody has to handle it any more. */
+static void strip_promised(struct ps_keeper_producer *producer, struct lease_list *list)
+{
+    struct ps_inbox_node *node = ps_inbox_take(&producer->promised);
+    while (node != NULL) {
+        struct ps_lease *lease = ps_lease_homeward(node);
+        node = node->next;
+        if (!lease->failed)
+            ps_lease_settle_all(lease);
+        list_add(list, lease);
+    }
+}
+
+struct ps_lease *ps_keeper_strip(struct ps_keeper *keeper)
+{
+    struct lease_list list = {.first = NULL};
+    struct ps_lease *lease;
+    list.end = &list.first;
+    if (keeper->started) {
+        /* Under the lock, for order: consumers have read what the thread closes. */
+        pthread_mutex_lock(&keeper->lock);
+        ps_flag_set(&keeper->stop, true);
+        pthread_mutex_unlock(&keeper->lock);
+        ps_park_wake(&keeper->park);
+        pthread_join(keeper->thread, NULL);
+        ps_park_fini(&keeper->park);
+        keeper->started = false;
+    }
+    for (unsigned i = 0; i < keeper->settings.producers; i++)
+        strip_promised(&keeper->producers[i], &list);
+    for (; keeper->entry_count > 0; ps_keeper_entry_pop(keeper))
+        list_add(&list, ps_keeper_entry_at(keeper, 0)->lease);
+    while ((lease = keeper->restored) != NULL) {
+        keeper->restored = lease->next;
+        list_add(&list, lease);
+    }
+    for (unsigned i = 0; i < keeper->settings.producers; i++) {
+        while ((lease = ps_spsc_pop(keeper->producers[i].ring)) != NULL)
+            list_add(&list, lease);
+    }
+    while ((lease = keeper->last) != NULL) { /* the log was not open */
+        keeper->last = lease->next;
+        list_add(&list, lease);
+    }
+    return list.first;
+}
+
+bool ps_keeper_add_last(struct ps_keeper *keeper, struct ps_lease *list)
+{
+    if (!keeper->started || keeper->settings.producers == 0 ||
+        !__atomic_load_n(&keeper->writable, __ATOMIC_RELAXED))
+        return false;
+    pthread_mutex_lock(&keeper->lock);
+    PS_ASSERT(keeper->last == NULL);
+    keeper->last = list;
+    pthread_mutex_unlock(&keeper->lock);
+    return true;
+}
+
+void ps_keeper_restore(struct ps_keeper *keeper, struct ps_lease *list)
+{
+    PS_ASSERT(!keeper->started && keeper->restored == NULL);
+    keeper->restored = list;
+    for (struct ps_lease *lease = list; lease != NULL; lease = lease->next) {
+        ps_keeper_count(&keeper->producers[0].put, lease->count, lease->bytes);
+        keeper->producers[0].memory_bytes += lease->memory_bytes;
+    }
+}

@@ -1,0 +1,113 @@
+/* For the files of the keeper only. */
+#pragma once
+
+#include <pthread.h>
+
+#include "core/flow/carver.h"
+#include "core/flow/window.h"
+#include "rings/alarm.h"
+#include "rings/flag.h"
+#include "rings/inbox.h"
+#include "rings/park.h"
+#include "rings/spmc.h"
+#include "rings/spsc.h"
+#include "stages/keeper/keeper.h"
+#include "stages/segment/events.h"
+
+/* Leases of one producer that wait to be written: more would only cost memory. */
+#define PS_KEEPER_RING_LEASES 1024U
+/* Frames that consumers may take. */
+#define PS_KEEPER_FEED_FRAMES 128U
+
+/* A frame that is with a consumer, or in the ring to them. */
+struct ps_keeper_ticket {
+    struct ps_segment_place place;
+    struct ps_inbox_node node; /* on its way back to the thread */
+    bool damaged;              /* its consumer could not read it */
+    struct ps_keeper_ticket *next_free, *next_made;
+};
+
+/* Numbers that one thread counts and any thread reads. */
+struct ps_keeper_tally {
+    uint64_t events, bytes;
+};
+
+struct ps_keeper_producer {
+    struct ps_spsc *ring; /* from the worker to the thread */
+    struct ps_keeper_tally put;
+    uint64_t memory_bytes;    /* of the leases that are not home yet. The worker's */
+    struct ps_inbox promised; /* from the thread to the worker */
+    struct ps_alarm alarm;    /* of the worker */
+    bool news;                /* the thread's: something is in `promised` */
+} PS_ALIGNED_GAP;
+
+struct ps_keeper_consumer {
+    struct ps_keeper_tally taken;
+    struct ps_lease *given_back;    /* first = next to take */
+    struct ps_keeper_ticket *stuck; /* there was no memory for its frame */
+    struct ps_carver carver;
+    struct ps_carved mark;
+    struct ps_window *window; /* NULL: it has not taken anything yet */
+    struct ps_keeper *keeper;
+    struct ps_alarm alarm; /* of the worker: set when it found nothing */
+} PS_ALIGNED_GAP;
+
+/* A lease that the thread has, in the order in which they are written. */
+struct ps_keeper_entry {
+    struct ps_lease *lease;
+    unsigned producer;
+    bool written;         /* all frames appended */
+    uint64_t first, last; /* its frames; 0: none yet */
+    uint64_t since_ns;
+};
+
+struct ps_keeper {
+    struct ps_keeper_settings settings;
+    struct ps_keeper_producer *producers;
+    struct ps_keeper_consumer *consumers;
+    struct ps_spmc *feed;         /* tickets, to the consumers */
+    struct ps_inbox delivered;    /* tickets, from them */
+    struct ps_keeper_tally found; /* in the log when it was opened, less what was lost. The thread counts */
+    struct ps_park park;
+    pthread_t thread;
+    bool started;
+    struct ps_flag stop;
+    bool writable;                   /* a lease that is put now will be written. Atomic */
+    struct ps_mark opened;           /* 1: `found` has what the log had */
+    struct ps_mark delivered_events; /* as recorded by the thread */
+
+    pthread_mutex_t lock;  /* guards trouble, last */
+    char trouble[512];     /* why it is not writable; empty: it is */
+    struct ps_lease *last; /* of ps_keeper_add_last, until the thread takes it */
+
+    /* The thread's: */
+    struct ps_segment_log *log; /* NULL: it could not be opened yet */
+    int lock_fd;
+    struct ps_events_encoder encoder;
+    struct ps_keeper_entry *entries; /* of `entry_room`, from entry_first on, around the end */
+    size_t entry_first, entry_count, entry_room;
+    struct ps_keeper_ticket *free_tickets, *made_tickets;
+    struct ps_lease *restored;
+    bool broken;  /* the last write or sync failed */
+    bool crowded; /* a file system has too little room */
+    uint64_t retry_ns, space_ns, sync_ns,
+        news_ns;          /* when to try, to look, to sync, to write what was delivered */
+    uint64_t frames_lost; /* counted in `found` */
+    uint64_t
+        seen_events; /* put, less what was recorded as delivered; the accounts as the thread knows them */
+    bool unsynced;   /* written since the last sync */
+    bool has_news;   /* delivered and not written */
+};
+
+void *ps_keeper_main(void *argument);
+
+static inline void ps_keeper_count(struct ps_keeper_tally *tally, uint64_t events, uint64_t bytes)
+{
+    __atomic_store_n(&tally->events, tally->events + events, __ATOMIC_RELAXED);
+    __atomic_store_n(&tally->bytes, tally->bytes + bytes, __ATOMIC_RELAXED);
+}
+
+struct ps_keeper_entry *ps_keeper_entry_at(struct ps_keeper *keeper, size_t position);
+void ps_keeper_entry_add(struct ps_keeper *keeper, struct ps_lease *lease, unsigned producer,
+                         uint64_t now_ns);
+void ps_keeper_entry_pop(struct ps_keeper *keeper);

@@ -1,0 +1,548 @@
+/* The keeper's thread: writes, syncs once for all that came, feeds, records what was delivered. */
+#include "stages/keeper/keeper_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "core/quantity.h"
+#include "stages/segment/lock.h"
+
+#define RETRY_NS (3 * PS_NS_PER_S)        /* Flume's lifecycle supervisor */
+#define SPACE_LOOK_NS PS_NS_PER_S         /* between looks at the room that is left */
+#define NEWS_WRITE_NS (50 * PS_NS_PER_MS) /* what was delivered is written within, when nothing is put */
+#define NEWS_SYNC_NS PS_NS_PER_S          /* and synced within */
+/* Of one sync: more would keep those who came first waiting. */
+#define ROUND_BYTES (UINT64_C(4) << 20)
+#define ROUND_LEASES 32U /* of one producer, before the next one's turn */
+
+static uint64_t now_ns(void)
+{
+    return ps_clock_now().mono_ns;
+}
+
+/* ---- trouble ---- */
+
+static void set_trouble(struct ps_keeper *keeper, const char *text)
+{
+    pthread_mutex_lock(&keeper->lock);
+    bool fresh = strcmp(keeper->trouble, text) != 0;
+    snprintf(keeper->trouble, sizeof keeper->trouble, "%s", text);
+    pthread_mutex_unlock(&keeper->lock);
+    if (fresh)
+        ps_log(PS_LOG_ERROR, keeper->settings.component, "%s", text);
+}
+
+/* Puts are taken, or refused, from now on: producers that wait look again. */
+static void set_writable(struct ps_keeper *keeper)
+{
+    bool writable = keeper->log != NULL && !keeper->broken && !keeper->crowded;
+    if (keeper->writable == writable)
+        return;
+    __atomic_store_n(&keeper->writable, writable, __ATOMIC_RELAXED);
+    if (!writable)
+        return;
+    pthread_mutex_lock(&keeper->lock);
+    bool was = keeper->trouble[0] != '\0';
+    keeper->trouble[0] = '\0';
+    pthread_mutex_unlock(&keeper->lock);
+    if (was)
+        ps_log(PS_LOG_INFO, keeper->settings.component, "the disk can be written again");
+    for (unsigned i = 0; i < keeper->settings.producers; i++)
+        (void)ps_alarm_ring(&keeper->producers[i].alarm);
+}
+
+static void disk_failed(struct ps_keeper *keeper, const struct ps_err *err)
+{
+    char text[480];
+    snprintf(text, sizeof text, "%.380s: nothing is promised until it works again; trying every %s",
+             err->text, ps_quantity_print_ns(RETRY_NS).text);
+    keeper->broken = true;
+    keeper->retry_ns = now_ns() + RETRY_NS;
+    set_trouble(keeper, text);
+    set_writable(keeper);
+}
+
+/* Looks whether each file system has the room that it must have. */
+static void look_for_space(struct ps_keeper *keeper, uint64_t now)
+{
+    const struct ps_keeper_settings *settings = &keeper->settings;
+    if (now < keeper->space_ns || settings->least_free_bytes == 0)
+        return;
+    keeper->space_ns = now + SPACE_LOOK_NS;
+    keeper->crowded = false;
+    for (size_t i = 0; i < settings->data_directories.count; i++) {
+        struct statvfs room;
+        const char *directory = settings->data_directories.items[i];
+        if (statvfs(directory, &room) != 0)
+            continue;
+        uint64_t left = (uint64_t)room.f_bavail * room.f_frsize;
+        if (left >= settings->least_free_bytes)
+            continue;
+        keeper->crowded = true;
+        char text[480];
+        snprintf(
+            text, sizeof text,
+            "%.300s: the file system has less than minimumRequiredSpace (%s) left: events are refused until "
+            "there is "
+            "more room",
+            directory, ps_quantity_print_bytes(settings->least_free_bytes).text);
+        set_trouble(keeper, text);
+        break;
+    }
+    set_writable(keeper);
+}
+
+/* ---- opening ---- */
+
+static void report(void *argument, const char *text)
+{
+    const struct ps_keeper *keeper = argument;
+    ps_log(PS_LOG_WARN, keeper->settings.component, "%s", text);
+}
+
+static enum ps_status make_directory(const char *path, struct ps_err *err)
+{
+    char part[4096];
+    size_t length = strlen(path);
+    if (length >= sizeof part)
+        return ps_err_set(err, "%s: the name is too long", path);
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0750) != 0 && errno != EEXIST)
+            return ps_err_set(err, "%s cannot be made: %s", part, strerror(errno));
+    }
+    return PS_OK;
+}
+
+static enum ps_status make_directories(const struct ps_keeper_settings *settings, struct ps_err *err)
+{
+    if (make_directory(settings->state_directory, err) != PS_OK)
+        return PS_FAIL;
+    for (size_t i = 0; i < settings->data_directories.count; i++) {
+        if (make_directory(settings->data_directories.items[i], err) != PS_OK)
+            return PS_FAIL;
+    }
+    return PS_OK;
+}
+
+static void unlock(struct ps_keeper *keeper)
+{
+    if (keeper->lock_fd >= 0)
+        close(keeper->lock_fd);
+    keeper->lock_fd = -1;
+}
+
+static void open_log(struct ps_keeper *keeper)
+{
+    const struct ps_keeper_settings *settings = &keeper->settings;
+    const struct ps_segment_options options = {.directories = settings->data_directories,
+                                               .state_directory = settings->state_directory,
+                                               .segment_bytes = settings->segment_bytes,
+                                               .files = settings->files,
+                                               .report = report,
+                                               .argument = keeper};
+    struct ps_err err = {0};
+    uint64_t began_ns = now_ns();
+    if (make_directories(settings, &err) == PS_OK)
+        keeper->lock_fd = ps_segment_lock(settings->state_directory, &err);
+    if (keeper->lock_fd >= 0)
+        keeper->log = ps_segment_log_open(&options, &err);
+    if (keeper->log == NULL) {
+        char text[480];
+        unlock(keeper);
+        snprintf(text, sizeof text, "%.400s; trying again every %s", err.text,
+                 ps_quantity_print_ns(RETRY_NS).text);
+        keeper->retry_ns = now_ns() + RETRY_NS;
+        set_trouble(keeper, text);
+        return;
+    }
+    struct ps_segment_fill fill;
+    ps_segment_log_fill(keeper->log, &fill);
+    ps_keeper_count(&keeper->found, fill.events, fill.bytes);
+    ps_log(PS_LOG_INFO, settings->component, "%s: opened in %s: %s events are waiting",
+           settings->state_directory, ps_quantity_print_ns(now_ns() - began_ns).text,
+           ps_quantity_print_count(fill.events).text);
+    set_writable(keeper);
+    ps_mark_move(&keeper->opened, 1);
+}
+
+/* ---- writing ---- */
+
+/* Takes what the producers have put. Returns whether there was anything. */
+static bool collect(struct ps_keeper *keeper, uint64_t now)
+{
+    uint64_t bytes = 0;
+    bool any = false, more = true;
+    while (more && bytes < ROUND_BYTES) {
+        more = false;
+        for (unsigned i = 0; i < keeper->settings.producers; i++) {
+            struct ps_lease *lease;
+            for (unsigned k = 0; k < ROUND_LEASES && (lease = ps_spsc_pop(keeper->producers[i].ring)) != NULL;
+                 k++) {
+                ps_keeper_entry_add(keeper, lease, i, now);
+                keeper->seen_events += lease->count;
+                bytes += lease->bytes;
+                any = more = true;
+            }
+        }
+    }
+    return any;
+}
+
+/* Appends the frames of a lease that are not promised yet. */
+static enum ps_status write_entry(struct ps_keeper *keeper, struct ps_keeper_entry *entry, struct ps_err *err)
+{
+    uint64_t promised = ps_segment_log_promised(keeper->log);
+    uint64_t skip = entry->first > 0 && promised >= entry->first ? promised - entry->first + 1 : 0;
+    if (skip == 0)
+        entry->first = 0;
+    for (uint32_t position = 0; position < entry->lease->count;) {
+        struct ps_segment_place place;
+        const char *payload = ps_events_encode(&keeper->encoder, entry->lease, &position);
+        if (skip > 0) {
+            skip--;
+            continue;
+        }
+        if (ps_segment_log_append(keeper->log, payload, (uint32_t)keeper->encoder.length,
+                                  keeper->encoder.count, keeper->encoder.body_bytes, &place, err) != PS_OK)
+            return PS_FAIL;
+        if (entry->first == 0)
+            entry->first = place.number;
+        entry->last = place.number;
+    }
+    entry->written = true;
+    return PS_OK;
+}
+
+/* Writes and syncs all that was collected. */
+static enum ps_status write_entries(struct ps_keeper *keeper, struct ps_err *err)
+{
+    for (size_t i = 0; i < keeper->entry_count; i++) {
+        struct ps_keeper_entry *entry = ps_keeper_entry_at(keeper, i);
+        if (!entry->written && write_entry(keeper, entry, err) != PS_OK)
+            return PS_FAIL;
+    }
+    if (keeper->settings.sync_each)
+        return ps_segment_log_sync(keeper->log, err);
+    keeper->unsynced = true;
+    return ps_segment_log_write(keeper->log, err);
+}
+
+static void send_home(struct ps_keeper *keeper, const struct ps_keeper_entry *entry)
+{
+    struct ps_keeper_producer *producer = &keeper->producers[entry->producer];
+    ps_inbox_put(&producer->promised, &entry->lease->homeward);
+    producer->news = true;
+}
+
+static void wake_producers(struct ps_keeper *keeper)
+{
+    for (unsigned i = 0; i < keeper->settings.producers; i++) {
+        if (keeper->producers[i].news)
+            (void)ps_alarm_ring(&keeper->producers[i].alarm);
+        keeper->producers[i].news = false;
+    }
+}
+
+/* Sends home the leases whose frames are all promised. */
+static void send_promised(struct ps_keeper *keeper)
+{
+    uint64_t promised = ps_segment_log_promised(keeper->log);
+    while (keeper->entry_count > 0) {
+        struct ps_keeper_entry *entry = ps_keeper_entry_at(keeper, 0);
+        if (!entry->written || entry->last > promised)
+            break;
+        send_home(keeper, entry);
+        ps_keeper_entry_pop(keeper);
+    }
+    wake_producers(keeper);
+}
+
+/* The disk cannot be written: those whose sources can refuse their clients wait no longer than the keep-alive. Only from
+ * the front: a producer's leases come home in order. */
+static void give_up_old(struct ps_keeper *keeper, uint64_t now)
+{
+    while (keeper->entry_count > 0) {
+        struct ps_keeper_entry *entry = ps_keeper_entry_at(keeper, 0);
+        if (!entry->lease->refusable || now < entry->since_ns + keeper->settings.keep_alive_ms * PS_NS_PER_MS)
+            break;
+        entry->lease->failed = true;
+        keeper->seen_events -= entry->lease->count;
+        send_home(keeper, entry);
+        ps_keeper_entry_pop(keeper);
+    }
+    wake_producers(keeper);
+}
+
+/* After a failure: begins anew behind what is promised. */
+static void recover(struct ps_keeper *keeper, uint64_t now)
+{
+    struct ps_err err = {0};
+    if (now < keeper->retry_ns)
+        return;
+    if (ps_segment_log_renew(keeper->log, &err) != PS_OK) {
+        disk_failed(keeper, &err);
+        return;
+    }
+    send_promised(keeper);
+    for (size_t i = 0; i < keeper->entry_count; i++)
+        ps_keeper_entry_at(keeper, i)->written = false;
+    keeper->broken = false;
+    set_writable(keeper);
+}
+
+/* ---- feeding ---- */
+
+static struct ps_keeper_ticket *take_ticket(struct ps_keeper *keeper)
+{
+    struct ps_keeper_ticket *ticket = keeper->free_tickets;
+    if (ticket != NULL) {
+        keeper->free_tickets = ticket->next_free;
+        return ticket;
+    }
+    ticket = ps_must_alloc(1, sizeof *ticket, keeper->settings.component);
+    ticket->next_made = keeper->made_tickets;
+    keeper->made_tickets = ticket;
+    return ticket;
+}
+
+static void wake_consumers(struct ps_keeper *keeper)
+{
+    for (unsigned i = 0; i < keeper->settings.consumers; i++)
+        (void)ps_alarm_ring(&keeper->consumers[i].alarm);
+}
+
+/* Puts places into the consumers' ring. Returns whether there was anything. */
+static bool feed(struct ps_keeper *keeper)
+{
+    bool any = false;
+    while (keeper->settings.consumers > 0 && ps_spmc_count(keeper->feed) < PS_KEEPER_FEED_FRAMES) {
+        struct ps_keeper_ticket *ticket = take_ticket(keeper);
+        if (!ps_segment_log_feed(keeper->log, &ticket->place)) {
+            ticket->next_free = keeper->free_tickets;
+            keeper->free_tickets = ticket;
+            break;
+        }
+        ticket->damaged = false;
+        if (ps_segment_log_promised(keeper->log) - ticket->place.number > PS_KEEPER_FEED_FRAMES)
+            (void)posix_fadvise(ticket->place.fd, (off_t)ticket->place.offset, ticket->place.length,
+                                POSIX_FADV_WILLNEED);
+        bool pushed = ps_spmc_push(keeper->feed, ticket);
+        PS_ASSERT(pushed);
+        any = true;
+    }
+    if (any)
+        wake_consumers(keeper);
+    return any;
+}
+
+/* Records what the consumers delivered. */
+static bool record(struct ps_keeper *keeper)
+{
+    struct ps_inbox_node *node = ps_inbox_take(&keeper->delivered);
+    bool any = node != NULL;
+    while (node != NULL) {
+        struct ps_keeper_ticket *ticket =
+            (struct ps_keeper_ticket *)(void *)((char *)node - offsetof(struct ps_keeper_ticket, node));
+        node = node->next;
+        keeper->seen_events -= ticket->place.count;
+        ps_mark_move(&keeper->delivered_events, ps_mark_own(&keeper->delivered_events) + ticket->place.count);
+        if (ticket->damaged)
+            ps_segment_log_lost(keeper->log, &ticket->place);
+        else
+            ps_segment_log_take(keeper->log, &ticket->place);
+        ticket->next_free = keeper->free_tickets;
+        keeper->free_tickets = ticket;
+    }
+    if (any && !keeper->has_news) {
+        keeper->has_news = true;
+        keeper->news_ns = now_ns() + NEWS_WRITE_NS;
+    }
+    return any;
+}
+
+/* Nothing is in the log, but by the accounts there is: frames were lost of which nobody knows how many events they had. */
+static void count_lost(struct ps_keeper *keeper)
+{
+    struct ps_segment_fill fill;
+    ps_segment_log_fill(keeper->log, &fill);
+    if (fill.frames_lost == keeper->frames_lost || fill.events > 0 || keeper->entry_count > 0)
+        return;
+    uint64_t rest = keeper->found.events + keeper->seen_events;
+    if (rest > 0)
+        ps_keeper_count(&keeper->found, -rest, 0);
+    keeper->frames_lost = fill.frames_lost;
+}
+
+/* ---- the loop ---- */
+
+/* Writes what was delivered, syncs what is due. */
+static enum ps_status keep_up(struct ps_keeper *keeper, uint64_t now, struct ps_err *err)
+{
+    if (keeper->has_news && now >= keeper->news_ns) {
+        if (ps_segment_log_write(keeper->log, err) != PS_OK)
+            return PS_FAIL;
+        keeper->has_news = false;
+        keeper->unsynced = true;
+    }
+    uint64_t every_ns =
+        keeper->settings.sync_each ? NEWS_SYNC_NS : keeper->settings.sync_every_ms * PS_NS_PER_MS;
+    if (!keeper->unsynced || now < keeper->sync_ns + every_ns)
+        return PS_OK;
+    keeper->sync_ns = now;
+    keeper->unsynced = false;
+    return ps_segment_log_sync(keeper->log, err);
+}
+
+/* One turn with an open log. Returns whether anything moved. */
+static bool turn(struct ps_keeper *keeper, uint64_t now)
+{
+    struct ps_err err = {0};
+    bool moved = record(keeper);
+    moved |= collect(keeper, now);
+    look_for_space(keeper, now);
+    if (keeper->broken) {
+        recover(keeper, now);
+        if (keeper->broken) {
+            give_up_old(keeper, now);
+            return feed(keeper) || moved;
+        }
+        moved = true;
+    }
+    if ((keeper->entry_count > 0 && write_entries(keeper, &err) != PS_OK) ||
+        keep_up(keeper, now, &err) != PS_OK) {
+        disk_failed(keeper, &err);
+        send_promised(keeper);
+        return feed(keeper) || moved;
+    }
+    /* Before the promises wake the producers: they find room, and consumers that are hungry. */
+    moved |= keeper->entry_count > 0;
+    send_promised(keeper);
+    moved |= feed(keeper);
+    count_lost(keeper);
+    return moved;
+}
+
+static bool has_work(const struct ps_keeper *keeper)
+{
+    if (ps_flag_get(&keeper->stop) || __atomic_load_n(&keeper->delivered.newest, __ATOMIC_RELAXED) != NULL)
+        return true;
+    for (unsigned i = 0; i < keeper->settings.producers; i++) {
+        if (ps_spsc_count(keeper->producers[i].ring) > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Until when it may sleep, in milliseconds. */
+static int sleep_ms(const struct ps_keeper *keeper)
+{
+    if (keeper->log == NULL || keeper->broken)
+        return 100;
+    if (keeper->has_news)
+        return (int)(NEWS_WRITE_NS / PS_NS_PER_MS);
+    if (keeper->unsynced || keeper->crowded)
+        return 500;
+    return 60000;
+}
+
+static void park(struct ps_keeper *keeper)
+{
+    struct pollfd ready = {.fd = keeper->park.event_fd, .events = POLLIN};
+    ps_park_announce(&keeper->park);
+    if (!has_work(keeper))
+        (void)poll(&ready, 1, sleep_ms(keeper));
+    ps_park_cancel(&keeper->park);
+}
+
+static struct ps_lease *take_last(struct ps_keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->lock);
+    struct ps_lease *list = keeper->last;
+    keeper->last = NULL;
+    pthread_mutex_unlock(&keeper->lock);
+    return list;
+}
+
+static void add_last(struct ps_keeper *keeper, struct ps_lease *lease)
+{
+    while (lease != NULL) {
+        struct ps_lease *next = lease->next;
+        lease->next = NULL;
+        keeper->seen_events += lease->count;
+        ps_keeper_entry_add(keeper, lease, 0, now_ns());
+        lease = next;
+    }
+}
+
+/* The agent stops, or reloads: what is here is written and promised; the rest stays with ps_keeper_strip. */
+static void finish(struct ps_keeper *keeper)
+{
+    struct ps_err err = {0};
+    if (keeper->log == NULL)
+        return;
+    struct ps_lease *last = take_last(keeper); /* also for the order with ps_keeper_strip */
+    (void)record(keeper);
+    (void)collect(keeper, now_ns());
+    add_last(keeper, last);
+    if (!keeper->broken &&
+        (write_entries(keeper, &err) != PS_OK || ps_segment_log_sync(keeper->log, &err) != PS_OK))
+        disk_failed(keeper, &err);
+    send_promised(keeper);
+    struct ps_segment_fill fill;
+    ps_segment_log_fill(keeper->log, &fill);
+    ps_log(PS_LOG_INFO, keeper->settings.component, "closed: %s events stay on disk",
+           ps_quantity_print_count(fill.events).text);
+    ps_segment_log_close(keeper->log);
+    keeper->log = NULL;
+}
+
+static void take_restored(struct ps_keeper *keeper)
+{
+    while (keeper->restored != NULL) {
+        struct ps_lease *lease = keeper->restored;
+        keeper->restored = lease->next;
+        lease->next = NULL;
+        keeper->seen_events += lease->count;
+        ps_keeper_entry_add(keeper, lease, 0, now_ns());
+    }
+}
+
+static void *keeper_run(struct ps_keeper *keeper)
+{
+    if (keeper->settings.producers > 0)
+        take_restored(keeper);
+    while (!ps_flag_get(&keeper->stop)) {
+        uint64_t now = now_ns();
+        bool moved = false;
+        if (keeper->log == NULL && now >= keeper->retry_ns)
+            open_log(keeper);
+        if (keeper->log != NULL)
+            moved = turn(keeper, now);
+        if (!moved)
+            park(keeper);
+    }
+    finish(keeper);
+    unlock(keeper);
+    ps_events_encoder_fini(&keeper->encoder);
+    return NULL;
+}
+
+void *ps_keeper_main(void *argument)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    pthread_setname_np(pthread_self(), "keeper");
+    return keeper_run(argument);
+}

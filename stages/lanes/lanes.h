@@ -1,0 +1,43 @@
+/* Leases in memory between workers: what the memory channel is made of, and the memory part of others. One ring per
+ * producing worker: SPSC with one consumer, SPMC with several, so that no thread ever waits for a descheduled thread.
+ * Leases that a sink gives back (Flume's rollback) go to an ordered list of that consumer. Leases carried over by a reload
+ * are in one more ring, which all consumers share.
+ *
+ * Fill level: every producer counts what it put and every consumer what it took, each in its own cache line. The
+ * difference of the sums is the content; there is no shared counter. A lease is accepted while the content is below
+ * capacity, so the capacity is exceeded by less than one lease per producer.
+ *
+ * Nothing here blocks or copies an event. The functions have the threads of those of struct ps_channel_ops. */
+#pragma once
+
+#include "core/stage.h"
+
+struct ps_lanes;
+
+struct ps_lanes_settings {
+    uint64_t capacity;    /* events; 0: no lease is accepted */
+    uint64_t bytes_max;   /* of bodies; 0: unlimited */
+    uint64_t quota_bytes; /* of memory, rows and headers included; 0: unlimited */
+    unsigned producers, consumers;
+};
+
+struct ps_lanes *ps_lanes_create(const struct ps_lanes_settings *settings);
+void ps_lanes_destroy(struct ps_lanes *lanes);
+
+/* Returns what the keys byteCapacity (-1: 40 % of the memory budget) and byteCapacityBufferPercentage allow for bodies;
+ * 0: unlimited. */
+uint64_t ps_lanes_bytes_max(int64_t byte_capacity, int64_t buffer_percent, uint64_t memory_budget_bytes);
+
+void ps_lanes_fill(const struct ps_lanes *lanes, struct ps_fill *fill);
+enum ps_put ps_lanes_put(struct ps_lanes *lanes, unsigned producer, struct ps_lease **lease);
+/* The next one of those that this consumer gave back; NULL: there is none. */
+struct ps_lease *ps_lanes_take_back(struct ps_lanes *lanes, unsigned consumer);
+/* The next one of those carried over, then of the rings in turn; NULL: there is none. */
+struct ps_lease *ps_lanes_take(struct ps_lanes *lanes, unsigned consumer);
+void ps_lanes_untake(struct ps_lanes *lanes, unsigned consumer, struct ps_lease **lease);
+bool ps_lanes_hungry(const struct ps_lanes *lanes, unsigned producer);
+void ps_lanes_ring(const struct ps_lanes *lanes, unsigned producer, struct ps_fill *fill);
+/* Takes all leases out, oldest first: those given back are older than those in the rings. */
+struct ps_lease *ps_lanes_strip(struct ps_lanes *lanes);
+/* Puts the leases where all consumers can take them, because the destination of a single one may be down. */
+void ps_lanes_restore(struct ps_lanes *lanes, struct ps_lease *list);

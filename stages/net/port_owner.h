@@ -1,0 +1,10 @@
+/* Who has a port of this machine, from proc(5). For messages only. Thread: control. */
+#pragma once
+
+#include <stddef.h>
+
+#include "core/base.h"
+
+/* Writes "taken by rsyslogd (process 812)", or by which user if only that can be seen. Returns false when no socket of
+ * this network namespace listens on the TCP port, or is bound to the UDP port. */
+bool ps_port_owner(unsigned port, bool datagrams, char *text, size_t room);

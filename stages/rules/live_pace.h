@@ -1,0 +1,40 @@
+/* When a live rule set reads its files: a change is loaded once the files were left alone for settle_ns; files
+ * that change all the time are loaded all the same, PS_RULES_SETTLES_MAX times settle_ns after the first
+ * change that is not loaded yet. A text is therefore at work after that time and those of at most two
+ * compilations, and loads that nobody asked for begin at least settle_ns apart. Time is an argument. Thread: one, the rules
+ * thread, or while that waits for the idle thread, that one. */
+#pragma once
+
+#include "core/clock.h"
+
+#define PS_RULES_SETTLES_MAX 5U
+/* So many loads in a row after which the files had changed again are followed by another one at once; after
+ * that an event or the next look (ps_rules_pace_looks) causes it, because some files differ at each reading. */
+#define PS_RULES_UNSETTLED_MAX 3U
+
+struct ps_rules_pace {
+    uint64_t settle_ns;
+    bool wanted;                  /* somebody asked for a load (SIGHUP) */
+    bool dirty;                   /* something changed since the last load began */
+    bool patient;                 /* the running load is not ended by changes and requests */
+    bool overtaken;               /* the last load was ended by one: the next one is patient */
+    bool restless;                /* the running load began although the files were not left alone */
+    uint64_t first_ns, latest_ns; /* first and latest change since the last load began */
+    unsigned unsettled;           /* loads in a row after which the files had changed again */
+};
+
+/* The files may have changed. */
+void ps_rules_pace_change(struct ps_rules_pace *pace, uint64_t mono_ns);
+/* Returns the time at which a load must begin; PS_NEVER: there is nothing to load. */
+uint64_t ps_rules_pace_due_ns(const struct ps_rules_pace *pace);
+/* A load begins. Returns whether it was asked for. */
+bool ps_rules_pace_begin(struct ps_rules_pace *pace, uint64_t mono_ns);
+/* Whether the running load should end, because a newer one is due. */
+bool ps_rules_pace_is_overtaken(const struct ps_rules_pace *pace);
+/* The load was ended because of that. */
+void ps_rules_pace_cancelled(struct ps_rules_pace *pace, uint64_t mono_ns);
+/* The load is done; `current`: the files are still what it read. */
+void ps_rules_pace_done(struct ps_rules_pace *pace, bool current, uint64_t mono_ns);
+/* Whether a look at the files must compare their contents with those that were read last: they had changed
+ * after the last load, and no event may follow. */
+bool ps_rules_pace_looks(const struct ps_rules_pace *pace);

@@ -1,0 +1,165 @@
+/* Writing the payload of a frame of events. */
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/segment/events.h"
+
+#define HEAD_BYTES 16U
+/* A frame with more names than this ends: they are looked up one by one. */
+#define NAMES_MAX 256U
+
+struct ps_events_name {
+    const char *text; /* its own, or the caller's, which stays while the frame is made */
+    size_t length;
+};
+
+static void put_u32(char *to, uint32_t value)
+{
+    const uint32_t little = htole32(value);
+    memcpy(to, &little, sizeof little);
+}
+
+static char *room_for(char **bytes, size_t *room, size_t used, size_t more)
+{
+    if (used + more > *room) {
+        *room = 2 * (used + more);
+        *bytes = ps_must_realloc(*bytes, *room, "a frame of events");
+    }
+    return *bytes + used;
+}
+
+static char *grow(struct ps_events_encoder *encoder, size_t more)
+{
+    char *to = room_for(&encoder->bytes, &encoder->room, encoder->length, more);
+    encoder->length += more;
+    return to;
+}
+
+void ps_events_encoder_fini(struct ps_events_encoder *encoder)
+{
+    free(encoder->bytes);
+    free(encoder->names);
+    free(encoder->index);
+    free((void *)encoder->headers);
+    *encoder = (struct ps_events_encoder){.bytes = NULL};
+}
+
+/* Returns the number of a name, and adds it to the frame if it is new. */
+static uint32_t number_of(struct ps_events_encoder *encoder, const char *name, size_t length)
+{
+    PS_ASSERT(length <= UINT16_MAX);
+    for (uint32_t i = 0; i < encoder->name_count; i++) {
+        const struct ps_events_name *known = &encoder->index[i];
+        if (known->text == name || (known->length == length && memcmp(known->text, name, length) == 0))
+            return i;
+    }
+    if (encoder->name_count == encoder->name_room) {
+        encoder->name_room = encoder->name_room > 0 ? 2 * encoder->name_room : 32;
+        encoder->index = ps_must_realloc(encoder->index, encoder->name_room * sizeof *encoder->index,
+                                         "names of a frame of events");
+    }
+    char *to = room_for(&encoder->names, &encoder->names_room, encoder->names_length, 2 + length);
+    const uint16_t little = htole16((uint16_t)length);
+    memcpy(to, &little, sizeof little);
+    memcpy(to + 2, name, length);
+    encoder->names_length += 2 + length;
+    encoder->index[encoder->name_count] = (struct ps_events_name){name, length};
+    return encoder->name_count++;
+}
+
+void ps_events_begin(struct ps_events_encoder *encoder)
+{
+    encoder->length = encoder->names_length = 0;
+    encoder->count = encoder->name_count = encoder->shared_count = 0;
+    encoder->body_bytes = 0;
+    grow(encoder, HEAD_BYTES);
+}
+
+void ps_events_header(struct ps_events_encoder *encoder, const char *name, size_t name_length,
+                      const char *value, uint32_t value_length)
+{
+    uint32_t number = number_of(encoder, name, name_length);
+    char *to = grow(encoder, 8 + (size_t)value_length);
+    put_u32(to, number);
+    put_u32(to + 4, value_length);
+    if (value_length > 0)
+        memcpy(to + 8, value, value_length);
+}
+
+void ps_events_shared(struct ps_events_encoder *encoder, const char *name, size_t name_length,
+                      const char *value, uint32_t value_length)
+{
+    PS_ASSERT(encoder->count == 0);
+    ps_events_header(encoder, name, name_length, value, value_length);
+    encoder->shared_count++;
+}
+
+void ps_events_add(struct ps_events_encoder *encoder, const char *body, uint32_t length,
+                   uint32_t header_count)
+{
+    char *to = grow(encoder, 8 + (size_t)length);
+    put_u32(to, length);
+    put_u32(to + 4, header_count);
+    if (length > 0)
+        memcpy(to + 8, body, length);
+    encoder->count++;
+    encoder->body_bytes += length;
+}
+
+const char *ps_events_end(struct ps_events_encoder *encoder)
+{
+    size_t names_at = encoder->length;
+    if (encoder->names_length > 0)
+        memcpy(grow(encoder, encoder->names_length), encoder->names, encoder->names_length);
+    PS_ASSERT(names_at <= UINT32_MAX);
+    put_u32(encoder->bytes, encoder->count);
+    put_u32(encoder->bytes + 4, (uint32_t)names_at);
+    put_u32(encoder->bytes + 8, encoder->name_count);
+    put_u32(encoder->bytes + 12, encoder->shared_count);
+    return encoder->bytes;
+}
+
+/* ---- a lease ---- */
+
+/* Notes the event's own headers; returns how many, and adds the bytes that they take at most to *bytes. */
+static uint32_t own_headers(struct ps_events_encoder *encoder, const struct ps_event *event, size_t *bytes)
+{
+    uint32_t count = 0;
+    for (const struct ps_header *header = event->headers; header != NULL; header = header->next) {
+        if (count == encoder->header_room) {
+            encoder->header_room = encoder->header_room > 0 ? 2 * encoder->header_room : 16;
+            encoder->headers = (const struct ps_header **)ps_must_realloc(
+                (void *)encoder->headers, encoder->header_room * sizeof *encoder->headers,
+                "headers of an event");
+        }
+        encoder->headers[count++] = header;
+        *bytes += 10 + header->name->length + header->value_length;
+    }
+    return count;
+}
+
+const char *ps_events_encode(struct ps_events_encoder *encoder, const struct ps_lease *lease,
+                             uint32_t *position)
+{
+    ps_events_begin(encoder);
+    for (const struct ps_header *header = lease->batch->shared; header != NULL; header = header->next)
+        ps_events_shared(encoder, header->name->text, header->name->length, header->value,
+                         header->value_length);
+    for (; *position < lease->count; ++*position) {
+        const struct ps_event *event = ps_lease_event(lease, *position);
+        size_t bytes = 8 + (size_t)event->body_length;
+        uint32_t headers = own_headers(encoder, event, &bytes);
+        bool fits = encoder->length + encoder->names_length + bytes <= PS_EVENTS_PAYLOAD_BYTES &&
+                    encoder->name_count + headers <= NAMES_MAX;
+        if (encoder->count > 0 && !fits)
+            break;
+        ps_events_add(encoder, event->body, event->body_length, headers);
+        while (headers-- > 0) {
+            const struct ps_header *header = encoder->headers[headers];
+            ps_events_header(encoder, header->name->text, header->name->length, header->value,
+                             header->value_length);
+        }
+    }
+    return ps_events_end(encoder);
+}

@@ -1,0 +1,193 @@
+/* Reading a log: walking over frames, feeding those that were not delivered. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/segment/log_parts.h"
+
+#define SEARCH_BYTES 1048576U
+
+/* Returns where the first word that is not zero begins, at `at` or behind it: what was never written is zero, and a head of
+ * a frame does not begin so. */
+static size_t skip_zeros(const char *chunk, size_t at, size_t end)
+{
+    static const char zeros[256];
+    while (at + sizeof zeros <= end && memcmp(chunk + at, zeros, sizeof zeros) == 0)
+        at += sizeof zeros;
+    while (at + PS_FRAME_ALIGN <= end && memcmp(chunk + at, zeros, PS_FRAME_ALIGN) == 0)
+        at += PS_FRAME_ALIGN;
+    return at;
+}
+
+/* Returns `from`, or a place behind it before which everything is zero: most of the room that was taken for a segment was
+ * never written, and is not read. */
+static uint64_t skip_unwritten(const struct ps_segment_log *log, const struct ps_segment *segment,
+                               uint64_t from)
+{
+    if (log->files->data == NULL)
+        return from;
+    int64_t data = log->files->data(log->files->argument, segment->fd, from);
+    return data > (int64_t)from ? (uint64_t)data / PS_FRAME_ALIGN * PS_FRAME_ALIGN : from;
+}
+
+/* Returns the offset of the next head of a frame at `from` or behind it; segment->size if there is none. */
+static uint64_t search(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t from,
+                       struct ps_frame *frame)
+{
+    char *chunk = ps_must_alloc(1, SEARCH_BYTES + PS_FRAME_HEAD_BYTES, "a search for frames");
+    uint64_t found = segment->size;
+    for (uint64_t base = skip_unwritten(log, segment, from);
+         found == segment->size && base + PS_FRAME_HEAD_BYTES <= segment->size;
+         base = skip_unwritten(log, segment, base + SEARCH_BYTES)) {
+        ssize_t got = log->files->read(log->files->argument, segment->fd, chunk,
+                                       SEARCH_BYTES + PS_FRAME_HEAD_BYTES - PS_FRAME_ALIGN, base);
+        for (size_t at = 0; got >= 0 && at + PS_FRAME_HEAD_BYTES <= (size_t)got; at += PS_FRAME_ALIGN) {
+            at = skip_zeros(chunk, at, (size_t)got);
+            if (at + PS_FRAME_HEAD_BYTES > (size_t)got)
+                break;
+            if (!ps_frame_read(chunk + at, segment->head.salt, frame))
+                continue;
+            found = base + at;
+            break;
+        }
+        if (got < 0)
+            break;
+    }
+    free(chunk);
+    return found;
+}
+
+bool ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t *offset,
+                     struct ps_frame *frame)
+{
+    char head[PS_FRAME_HEAD_BYTES];
+    uint64_t at = *offset;
+    while (at + PS_FRAME_HEAD_BYTES <= segment->size) {
+        if (log->files->read(log->files->argument, segment->fd, head, sizeof head, at) !=
+                (ssize_t)sizeof head ||
+            !ps_frame_read(head, segment->head.salt, frame))
+            at = search(log, segment, at + PS_FRAME_ALIGN, frame);
+        if (at + PS_FRAME_HEAD_BYTES > segment->size)
+            break;
+        if (at + ps_frame_span(frame->length) <= segment->size) {
+            *offset = at;
+            return true;
+        }
+        at += PS_FRAME_ALIGN;
+    }
+    return false;
+}
+
+bool ps_segment_load(const struct ps_segment_files *files, const struct ps_segment_place *place, void *to)
+{
+    bool in_memory = place->chunks != NULL &&
+                     ps_chunks_copy(place->chunks, place->chunk, place->chunk_offset, place->length, to) &&
+                     ps_frame_checksum(place->salt, to, place->length) == place->checksum;
+    if (in_memory)
+        return true;
+    return files->read(files->argument, place->fd, to, place->length, place->offset) ==
+               (ssize_t)place->length &&
+           ps_frame_checksum(place->salt, to, place->length) == place->checksum;
+}
+
+/* Frames first .. last were promised and are not there. What of them was delivered before is no loss. */
+void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment *segment, uint64_t first,
+                             uint64_t last)
+{
+    uint64_t lost = 0;
+    for (uint64_t number = first; number <= last; number++) {
+        if (ps_taken_has(&log->taken, number))
+            continue;
+        struct ps_segment_place place = {.number = number};
+        ps_segment_log_take(log, &place);
+        lost++;
+    }
+    if (lost == 0)
+        return;
+    log->frames_lost += lost;
+    ps_segment_report(log, segment, "%llu frames, %llu to %llu, are damaged: their events are lost",
+                      (unsigned long long)lost, (unsigned long long)first, (unsigned long long)last);
+}
+
+static size_t feeding(const struct ps_segment_log *log)
+{
+    size_t i = 0;
+    while (i + 1 < log->count && log->segments[i].head.segment < log->feed_segment)
+        i++;
+    return i;
+}
+
+/* The segment has no more frames. Returns false if it is the last one. */
+static bool feed_next_segment(struct ps_segment_log *log, size_t i)
+{
+    const struct ps_segment *segment = &log->segments[i];
+    if (i + 1 == log->count) {
+        ps_segment_numbers_lost(log, segment, log->feed_number, log->promised);
+        log->feed_number = log->promised + 1;
+        return false;
+    }
+    const struct ps_segment *next = &log->segments[i + 1];
+    if (log->feed_number < next->head.first) {
+        ps_segment_numbers_lost(log, segment, log->feed_number, next->head.first - 1);
+        log->feed_number = next->head.first;
+    }
+    log->feed_segment = next->head.segment;
+    log->feed_offset = PS_SEGMENT_HEAD_BYTES;
+    return true;
+}
+
+/* The next frame, if it was appended lately. */
+static bool feed_recent(struct ps_segment_log *log, struct ps_segment_place *place)
+{
+    const struct ps_segment_place *recent = &log->recent[log->feed_number % PS_SEGMENT_RECENT_FRAMES];
+    if (recent->number != log->feed_number || log->feed_number > log->promised ||
+        ps_taken_has(&log->taken, log->feed_number))
+        return false;
+    *place = *recent;
+    log->feed_segment = place->segment;
+    log->feed_offset = place->offset - PS_FRAME_HEAD_BYTES + ps_frame_span(place->length);
+    log->feed_number++;
+    return true;
+}
+
+bool ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *place)
+{
+    if (feed_recent(log, place))
+        return true;
+    while (log->feed_number <= log->promised && log->count > 0) {
+        size_t i = feeding(log);
+        const struct ps_segment *segment = &log->segments[i];
+        struct ps_frame frame;
+        if (segment->head.segment !=
+            log->feed_segment) { /* where it stood was removed: everything was delivered */
+            log->feed_segment = segment->head.segment;
+            log->feed_offset = PS_SEGMENT_HEAD_BYTES;
+        }
+        uint64_t offset = log->feed_offset;
+        bool found = ps_segment_walk(log, segment, &offset, &frame);
+        bool is_void = found && i + 1 < log->count && frame.number >= log->segments[i + 1].head.first;
+        if (!found || frame.kind == PS_FRAME_END || (frame.kind == PS_FRAME_EVENTS && is_void)) {
+            if (!feed_next_segment(log, i))
+                return false;
+            continue;
+        }
+        log->feed_offset = offset + ps_frame_span(frame.length);
+        if (frame.kind != PS_FRAME_EVENTS || frame.number < log->feed_number)
+            continue;
+        if (frame.number > log->feed_number)
+            ps_segment_numbers_lost(log, segment, log->feed_number, frame.number - 1);
+        log->feed_number = frame.number + 1;
+        if (ps_taken_has(&log->taken, frame.number))
+            continue;
+        *place = (struct ps_segment_place){.number = frame.number,
+                                           .segment = segment->head.segment,
+                                           .offset = offset + PS_FRAME_HEAD_BYTES,
+                                           .fd = segment->fd,
+                                           .length = frame.length,
+                                           .count = frame.count,
+                                           .checksum = frame.checksum,
+                                           .salt = segment->head.salt,
+                                           .bytes = frame.bytes};
+        return true;
+    }
+    return false;
+}

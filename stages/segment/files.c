@@ -1,0 +1,187 @@
+#include "stages/segment/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int disk_open(void *argument, const char *path, bool create)
+{
+    (void)argument;
+    int fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_EXCL : 0), 0640);
+    /* Frames are read whole, each once: the kernel would read on, into what is being written. */
+    if (fd >= 0 && create)
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+    return fd;
+}
+
+static int disk_open_direct(void *argument, const char *path)
+{
+    (void)argument;
+    return open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+}
+
+static int disk_close(void *argument, int fd)
+{
+    (void)argument;
+    return close(fd);
+}
+
+/* ---- freeing ---- */
+
+/* The last close of a removed segment takes a file system tens of milliseconds, in which nothing would be promised. */
+#define CLOSERS_MAX 4U
+static pthread_mutex_t closers_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned closers; /* threads that close */
+
+static void count_closer(unsigned change)
+{
+    pthread_mutex_lock(&closers_lock);
+    closers += change;
+    pthread_mutex_unlock(&closers_lock);
+}
+
+static void *close_one(void *argument)
+{
+    close((int)(intptr_t)argument);
+    count_closer(-1U);
+    return NULL;
+}
+
+static bool has_closer(void)
+{
+    pthread_mutex_lock(&closers_lock);
+    bool has = closers < CLOSERS_MAX;
+    closers += has ? 1 : 0;
+    pthread_mutex_unlock(&closers_lock);
+    return has;
+}
+
+static void disk_discard(void *argument, int fd)
+{
+    pthread_t closer;
+    (void)argument;
+    if (!has_closer()) {
+        close(fd);
+        return;
+    }
+    if (pthread_create(&closer, NULL, close_one, (void *)(intptr_t)fd) == 0) {
+        pthread_detach(closer);
+        return;
+    }
+    count_closer(-1U);
+    close(fd);
+}
+
+/* ---- reading and writing ---- */
+
+static ssize_t disk_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
+{
+    size_t done = 0;
+    (void)argument;
+    while (done < length) {
+        ssize_t got = pread(fd, (char *)to + done, length - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
+static ssize_t disk_write(void *argument, int fd, const void *from, size_t length, uint64_t offset)
+{
+    size_t done = 0;
+    (void)argument;
+    while (done < length) {
+        ssize_t put = pwrite(fd, (const char *)from + done, length - done, (off_t)(offset + done));
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -1;
+        done += (size_t)put;
+    }
+    return (ssize_t)done;
+}
+
+/* Where the file system cannot allocate (EOPNOTSUPP), the file only becomes as long. */
+static int disk_allocate(void *argument, int fd, uint64_t length)
+{
+    (void)argument;
+    if (fallocate(fd, 0, 0, (off_t)length) == 0)
+        return 0;
+    return errno == EOPNOTSUPP || errno == ENOSYS ? ftruncate(fd, (off_t)length) : -1;
+}
+
+static int64_t disk_size(void *argument, int fd)
+{
+    struct stat about;
+    (void)argument;
+    return fstat(fd, &about) == 0 ? (int64_t)about.st_size : -1;
+}
+
+static int64_t disk_data(void *argument, int fd, uint64_t offset)
+{
+    off_t at = lseek(fd, (off_t)offset, SEEK_DATA);
+    return at >= 0 ? (int64_t)at : errno == ENXIO ? disk_size(argument, fd) : -1;
+}
+
+static int disk_sync(void *argument, int fd)
+{
+    (void)argument;
+    return fdatasync(fd);
+}
+
+static int disk_sync_directory(void *argument, const char *path)
+{
+    (void)argument;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = fsync(fd), error = errno;
+    close(fd);
+    errno = error;
+    return result;
+}
+
+static int disk_remove(void *argument, const char *path)
+{
+    (void)argument;
+    return unlink(path);
+}
+
+static int disk_list(void *argument, const char *path, void (*name)(void *to, const char *name), void *to)
+{
+    (void)argument;
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return -1;
+    errno = 0;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        name(to, entry->d_name);
+    int error = errno;
+    closedir(directory);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+const struct ps_segment_files ps_segment_disk = {
+    .open = disk_open,
+    .open_direct = disk_open_direct,
+    .close = disk_close,
+    .discard = disk_discard,
+    .read = disk_read,
+    .write = disk_write,
+    .allocate = disk_allocate,
+    .size = disk_size,
+    .data = disk_data,
+    .sync = disk_sync,
+    .sync_directory = disk_sync_directory,
+    .remove = disk_remove,
+    .list = disk_list,
+};

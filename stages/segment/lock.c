@@ -1,0 +1,77 @@
+#include "stages/segment/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define PATH_BYTES 4096U
+
+/* Returns the process whose number the file has, or 0 if there is no such process. */
+static long holder(int fd)
+{
+    char text[32] = {0};
+    ssize_t got = pread(fd, text, sizeof text - 1, 0);
+    long pid = got > 0 ? strtol(text, NULL, 10) : 0;
+    return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM) ? pid : 0;
+}
+
+static int take(int fd, int how, const char *directory, const char *path, struct ps_err *err)
+{
+    if (flock(fd, how | LOCK_NB) == 0)
+        return fd;
+    long pid = errno == EWOULDBLOCK ? holder(fd) : 0;
+    if (errno != EWOULDBLOCK)
+        ps_err_set(err, "%s cannot be locked: %s", path, strerror(errno));
+    else if (pid > 0)
+        ps_err_set(err, "%s is in use by process %ld, which holds the lock %s; stop it first", directory, pid,
+                   path);
+    else
+        ps_err_set(err, "%s is in use by another process, which holds the lock %s; wait until it has ended",
+                   directory, path);
+    close(fd);
+    return -1;
+}
+
+int ps_segment_lock(const char *directory, struct ps_err *err)
+{
+    char path[PATH_BYTES], text[32];
+    snprintf(path, sizeof path, "%s/lock", directory);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        ps_err_set(err, "the lock %s cannot be opened: %s", path, strerror(errno));
+        return -1;
+    }
+    fd = take(fd, LOCK_EX, directory, path, err);
+    if (fd < 0)
+        return -1;
+    int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    /* The number is for people: a full disk is no reason to refuse the lock. */
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
+        (void)!ftruncate(fd, 0);
+    return fd;
+}
+
+enum ps_status ps_segment_lock_shared(const char *directory, int *lock, struct ps_err *err)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/lock", directory);
+    *lock = open(path, O_RDONLY | O_CLOEXEC);
+    if (*lock < 0)
+        return errno == ENOENT ? PS_OK
+                               : ps_err_set(err, "the lock %s cannot be opened: %s", path, strerror(errno));
+    *lock = take(*lock, LOCK_SH, directory, path, err);
+    return *lock < 0 ? PS_FAIL : PS_OK;
+}
+
+void ps_segment_unlock(int lock)
+{
+    if (lock < 0)
+        return;
+    if (fcntl(lock, F_GETFL) != -1 && (fcntl(lock, F_GETFL) & O_ACCMODE) == O_RDWR)
+        (void)!ftruncate(lock, 0);
+    close(lock);
+}

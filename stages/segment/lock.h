@@ -1,0 +1,18 @@
+/* The lock of a log on disk: the file `lock` in the directory of its state, locked with flock. An agent holds it for as long
+ * as the log is open, and so does a command that changes the log's files. The kernel releases it when the process ends.
+ * Thread: any. */
+#pragma once
+
+#include "core/status.h"
+
+/* Takes the lock for writing and writes the number of this process into the file, which it creates if needed. Returns a
+ * descriptor for ps_segment_unlock, or -1: the error names the process that holds the lock, or why the file cannot be
+ * opened. Does not wait. */
+int ps_segment_lock(const char *directory, struct ps_err *err);
+
+/* Takes the lock for reading: several readers may hold it, and nobody who writes. It creates and changes no file. *lock is
+ * -1 if there is no lock file: then nobody has opened the log. */
+enum ps_status ps_segment_lock_shared(const char *directory, int *lock, struct ps_err *err);
+
+/* Releases what one of the two returned; nothing for -1. */
+void ps_segment_unlock(int lock);

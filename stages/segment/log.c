@@ -1,0 +1,447 @@
+/* Appending, syncing, taking. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/segment/log_parts.h"
+
+#define STATE_EVERY_BYTES ((uint64_t)16 << 20) /* bounds the tail that recovery reads */
+#define NEWS_MAX 4096U                         /* ranges in one frame */
+
+void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment *segment, const char *format,
+                       ...)
+{
+    char path[PS_SEGMENT_PATH_BYTES], text[PS_SEGMENT_PATH_BYTES + 256];
+    va_list arguments;
+    ps_segment_path(path, segment->directory, segment->head.segment);
+    int length = snprintf(text, sizeof text, "%s: ", path);
+    va_start(arguments, format);
+    vsnprintf(text + length, sizeof text - (size_t)length, format, arguments);
+    va_end(arguments);
+    if (log->options.report != NULL)
+        log->options.report(log->options.argument, text);
+}
+
+void ps_segment_path(char *to, const char *directory, uint64_t number)
+{
+    snprintf(to, PS_SEGMENT_PATH_BYTES, "%s/%012llu.segment", directory, (unsigned long long)number);
+}
+
+struct ps_segment *ps_segment_add(struct ps_segment_log *log, const struct ps_segment *segment)
+{
+    if (log->count == log->room) {
+        log->room = log->room > 0 ? 2 * log->room : 16;
+        log->segments =
+            ps_must_realloc(log->segments, log->room * sizeof *log->segments, "segments of a log");
+    }
+    log->segments[log->count] = *segment;
+    return &log->segments[log->count++];
+}
+
+size_t ps_segment_with(const struct ps_segment_log *log, uint64_t number)
+{
+    size_t at = log->count;
+    while (at > 1 && log->segments[at - 1].head.first > number)
+        at--;
+    return at > 0 ? at - 1 : 0;
+}
+
+static struct ps_segment *last_segment(struct ps_segment_log *log)
+{
+    return &log->segments[log->count - 1];
+}
+
+/* ---- segments ---- */
+
+static uint64_t draw(struct ps_segment_log *log)
+{
+    log->random ^= log->random << 13;
+    log->random ^= log->random >> 7;
+    log->random ^= log->random << 17;
+    return log->random;
+}
+
+void ps_segment_end_direct(struct ps_segment_log *log)
+{
+    if (log->direct_fd >= 0)
+        log->files->close(log->files->argument, log->direct_fd);
+    log->direct_fd = -1;
+}
+
+static void next_chunk(struct ps_segment_log *log)
+{
+    log->buffer = ps_chunks_next(log->chunks, &log->chunk);
+    log->buffered = log->kept = 0;
+}
+
+/* Opens the new segment past the page cache, if that is possible: consumers that keep up read from memory, and a copy of
+ * each frame in the page cache would cost more than the rest of the channel. */
+static void begin_segment(struct ps_segment_log *log, const char *path, const char *head)
+{
+    next_chunk(log);
+    memcpy(log->buffer, head, PS_SEGMENT_HEAD_BYTES);
+    log->buffered = log->kept = PS_SEGMENT_HEAD_BYTES;
+    ps_segment_end_direct(log);
+    if (log->files->open_direct != NULL)
+        log->direct_fd = log->files->open_direct(log->files->argument, path);
+}
+
+static uint64_t whole_blocks(uint64_t bytes)
+{
+    return (bytes + PS_SEGMENT_DIRECT_BYTES - 1) / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES;
+}
+
+/* Makes the next segment with room for a frame of so many bytes. Its name is on the disk when it returns; its head will be
+ * with its first frames. */
+static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, struct ps_err *err)
+{
+    char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_HEAD_BYTES];
+    uint64_t least = PS_SEGMENT_HEAD_BYTES + span + PS_FRAME_HEAD_BYTES;
+    struct ps_segment fresh = {.head = {.log = log->id,
+                                        .segment = log->last_name + 1,
+                                        .first = log->next,
+                                        .salt = (uint32_t)draw(log)},
+                               .end = PS_SEGMENT_HEAD_BYTES,
+                               .promised_end = PS_SEGMENT_HEAD_BYTES,
+                               .size =
+                                   least > log->options.segment_bytes ? least : log->options.segment_bytes};
+    fresh.directory = log->options.directories.items[fresh.head.segment % log->options.directories.count];
+    ps_segment_path(path, fresh.directory, fresh.head.segment);
+    fresh.fd = log->files->open(log->files->argument, path, true);
+    if (fresh.fd < 0)
+        return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
+    log->last_name++;
+    uint64_t room = log->files->open_direct != NULL ? whole_blocks(fresh.size) : fresh.size;
+    ps_segment_head_write(head, &fresh.head);
+    if (log->files->allocate(log->files->argument, fresh.fd, room) != 0 ||
+        log->files->write(log->files->argument, fresh.fd, head, sizeof head, 0) < 0 ||
+        log->files->sync_directory(log->files->argument, fresh.directory) != 0) {
+        int error = errno;
+        log->files->close(log->files->argument, fresh.fd);
+        log->files->remove(log->files->argument, path);
+        return ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
+    }
+    ps_segment_add(log, &fresh);
+    begin_segment(log, path, head);
+    log->writing = true;
+    return PS_OK;
+}
+
+/* Sets the error of a call on the last segment that failed, from errno. */
+static enum ps_status failed(struct ps_segment_log *log, const char *what, struct ps_err *err)
+{
+    const char *reason = strerror(errno);
+    char path[PS_SEGMENT_PATH_BYTES];
+    ps_segment_path(path, last_segment(log)->directory, last_segment(log)->head.segment);
+    return ps_err_set(err, "%s cannot be %s: %s", path, what, reason);
+}
+
+/* Writes whole blocks. Returns false with errno. */
+static bool flush_direct(struct ps_segment_log *log, const struct ps_segment *segment)
+{
+    size_t from = log->kept / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES;
+    size_t to = (size_t)whole_blocks(log->buffered);
+    memset(log->buffer + log->buffered, 0, to - log->buffered);
+    return log->files->write(log->files->argument, log->direct_fd, log->buffer + from, to - from,
+                             segment->end - log->buffered + from) >= 0;
+}
+
+static bool flush_cached(struct ps_segment_log *log, const struct ps_segment *segment)
+{
+    size_t length = log->buffered - log->kept;
+    return log->files->write(log->files->argument, segment->fd, log->buffer + log->kept, length,
+                             segment->end - length) >= 0;
+}
+
+static enum ps_status flush(struct ps_segment_log *log, struct ps_err *err)
+{
+    if (log->buffered == log->kept)
+        return PS_OK;
+    const struct ps_segment *segment = last_segment(log);
+    bool written = log->direct_fd >= 0 && flush_direct(log, segment);
+    if (log->direct_fd >= 0 && !written && errno == EINVAL)
+        ps_segment_end_direct(log); /* the disk has longer blocks */
+    if (log->direct_fd < 0)
+        written = flush_cached(log, segment);
+    if (!written)
+        return failed(log, "written", err);
+    log->kept = log->buffered;
+    log->dirty = true;
+    return PS_OK;
+}
+
+static enum ps_status put_bytes(struct ps_segment_log *log, const void *data, size_t length,
+                                struct ps_err *err)
+{
+    struct ps_segment *segment = last_segment(log);
+    const char *from = data;
+    while (length > 0) {
+        size_t room = PS_CHUNK_BYTES - log->buffered, part = length < room ? length : room;
+        if (part > 0) {
+            memcpy(log->buffer + log->buffered, from, part);
+            log->buffered += part;
+            segment->end += part;
+            from += part;
+            length -= part;
+        }
+        if (log->buffered < PS_CHUNK_BYTES)
+            continue;
+        if (flush(log, err) != PS_OK)
+            return PS_FAIL;
+        next_chunk(log);
+    }
+    return PS_OK;
+}
+
+static enum ps_status put_frame(struct ps_segment_log *log, struct ps_frame *frame, const void *payload,
+                                struct ps_err *err)
+{
+    static const char zeros[PS_FRAME_ALIGN];
+    char head[PS_FRAME_HEAD_BYTES];
+    uint32_t salt = last_segment(log)->head.salt;
+    size_t pad = (size_t)(ps_frame_span(frame->length) - PS_FRAME_HEAD_BYTES - frame->length);
+    frame->checksum = ps_frame_checksum(salt, payload, frame->length);
+    frame->promised = log->promised;
+    ps_frame_write(head, frame, salt);
+    if (put_bytes(log, head, sizeof head, err) != PS_OK ||
+        put_bytes(log, payload, frame->length, err) != PS_OK || put_bytes(log, zeros, pad, err) != PS_OK)
+        return PS_FAIL;
+    log->since_state_bytes += ps_frame_span(frame->length);
+    return PS_OK;
+}
+
+static void promise(struct ps_segment_log *log)
+{
+    log->promised = log->next - 1;
+    if (log->writing)
+        last_segment(log)->promised_end = last_segment(log)->end;
+    log->unsynced_events = log->unsynced_bytes = 0;
+}
+
+static enum ps_status sync_last(struct ps_segment_log *log, struct ps_err *err)
+{
+    if (flush(log, err) != PS_OK)
+        return PS_FAIL;
+    if (log->dirty && log->files->sync(log->files->argument, last_segment(log)->fd) != 0)
+        return failed(log, "synced", err);
+    log->dirty = false;
+    promise(log);
+    return PS_OK;
+}
+
+/* Makes room for a frame: begins the next segment when this one is full. */
+static enum ps_status make_room(struct ps_segment_log *log, uint32_t length, struct ps_err *err)
+{
+    uint64_t span = ps_frame_span(length);
+    if (!log->writing)
+        return segment_create(log, span, err);
+    const struct ps_segment *segment = last_segment(log);
+    if (segment->end + span + PS_FRAME_HEAD_BYTES <= segment->size)
+        return PS_OK;
+    struct ps_frame end = {.kind = PS_FRAME_END, .number = log->next - 1};
+    if (put_frame(log, &end, "", err) != PS_OK || sync_last(log, err) != PS_OK)
+        return PS_FAIL;
+    return segment_create(log, span, err);
+}
+
+/* ---- putting ---- */
+
+enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *payload, uint32_t length,
+                                     uint32_t count, uint64_t bytes, struct ps_segment_place *place,
+                                     struct ps_err *err)
+{
+    PS_ASSERT(length <= PS_FRAME_LENGTH_MAX);
+    if (make_room(log, length, err) != PS_OK)
+        return PS_FAIL;
+    const struct ps_segment *segment = last_segment(log);
+    size_t at = log->buffered + PS_FRAME_HEAD_BYTES;
+    struct ps_frame frame = {
+        .kind = PS_FRAME_EVENTS, .length = length, .count = count, .bytes = bytes, .number = log->next};
+    *place = (struct ps_segment_place){.number = frame.number,
+                                       .segment = segment->head.segment,
+                                       .offset = segment->end + PS_FRAME_HEAD_BYTES,
+                                       .fd = segment->fd,
+                                       .length = length,
+                                       .count = count,
+                                       .bytes = bytes,
+                                       .salt = segment->head.salt,
+                                       .chunks = log->chunks,
+                                       .chunk = log->chunk + at / PS_CHUNK_BYTES,
+                                       .chunk_offset = at % PS_CHUNK_BYTES};
+    if (put_frame(log, &frame, payload, err) != PS_OK)
+        return PS_FAIL;
+    place->checksum = frame.checksum;
+    log->recent[place->number % PS_SEGMENT_RECENT_FRAMES] = *place;
+    log->next++;
+    log->events += count;
+    log->bytes += bytes;
+    log->unsynced_events += count;
+    log->unsynced_bytes += bytes;
+    return PS_OK;
+}
+
+/* Appends what was delivered since the last such frame. */
+static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err)
+{
+    while (log->news_count > 0) {
+        uint32_t count = log->news_count < NEWS_MAX ? (uint32_t)log->news_count : NEWS_MAX;
+        char *payload = ps_must_alloc(count, PS_TAKEN_RANGE_BYTES, "what was delivered of a log");
+        for (uint32_t i = 0; i < count; i++)
+            ps_taken_range_write(payload + i * PS_TAKEN_RANGE_BYTES, &log->news[i]);
+        struct ps_frame frame = {.kind = PS_FRAME_TAKEN, .length = count * PS_TAKEN_RANGE_BYTES};
+        enum ps_status status = make_room(log, frame.length, err);
+        frame.number = log->next - 1;
+        if (status == PS_OK)
+            status = put_frame(log, &frame, payload, err);
+        free(payload);
+        if (status != PS_OK)
+            return PS_FAIL;
+        log->news_count -= count;
+        memmove(log->news, log->news + count, log->news_count * sizeof *log->news);
+    }
+    return PS_OK;
+}
+
+/* How many segments, the oldest, have only what was delivered. */
+static size_t delivered_segments(const struct ps_segment_log *log)
+{
+    size_t gone = 0;
+    while (gone + 1 < log->count && log->segments[gone + 1].head.first <= log->taken.low)
+        gone++;
+    return gone;
+}
+
+/* The state does not need them any more. */
+static void remove_segments(struct ps_segment_log *log, size_t gone, bool at_once)
+{
+    for (size_t i = 0; i < gone; i++) {
+        char path[PS_SEGMENT_PATH_BYTES];
+        ps_segment_path(path, log->segments[i].directory, log->segments[i].head.segment);
+        log->files->remove(log->files->argument, path); /* if it stays, the next recovery removes it */
+        if (log->files->discard != NULL && !at_once)
+            log->files->discard(log->files->argument, log->segments[i].fd);
+        else
+            log->files->close(log->files->argument, log->segments[i].fd);
+    }
+    log->count -= gone;
+    memmove(log->segments, log->segments + gone, log->count * sizeof *log->segments);
+}
+
+/* Removes the segments of which everything was delivered. */
+static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
+{
+    size_t gone = delivered_segments(log);
+    if (gone == 0 && log->since_state_bytes < STATE_EVERY_BYTES)
+        return PS_OK;
+    if (ps_segment_state_save(log, err) != PS_OK)
+        return PS_FAIL;
+    remove_segments(log, gone, false);
+    return PS_OK;
+}
+
+enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *err)
+{
+    struct ps_err trouble = {0};
+    if (append_news(log, err) != PS_OK || sync_last(log, err) != PS_OK)
+        return PS_FAIL;
+    /* The frames are promised. Without a new state the tail only grows. */
+    bool trimmed = trim(log, &trouble) == PS_OK;
+    if (!trimmed && !log->trim_failed)
+        ps_segment_report(log, last_segment(log), "delivered segments stay on the disk for now: %s",
+                          ps_err_join(&trouble));
+    log->trim_failed = !trimmed;
+    return PS_OK;
+}
+
+enum ps_status ps_segment_log_write(struct ps_segment_log *log, struct ps_err *err)
+{
+    if (append_news(log, err) != PS_OK || flush(log, err) != PS_OK)
+        return PS_FAIL;
+    promise(log);
+    return PS_OK;
+}
+
+enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err)
+{
+    log->buffered = log->kept; /* what was not written is not there */
+    log->dirty = false;
+    log->next = log->promised + 1;
+    log->events -= log->unsynced_events;
+    log->bytes -= log->unsynced_bytes;
+    log->unsynced_events = log->unsynced_bytes = 0;
+    if (log->writing)
+        last_segment(log)->end = last_segment(log)->promised_end;
+    log->writing = false;
+    /* On a full disk room comes only from what was delivered: first that. */
+    size_t gone = delivered_segments(log);
+    if (gone > 0) {
+        if (ps_segment_state_save(log, err) != PS_OK)
+            return PS_FAIL;
+        remove_segments(log, gone, true);
+    }
+    if (segment_create(log, 0, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_segment_state_save(log, err) != PS_OK)
+        return PS_FAIL;
+    if (log->taken.count <= PS_STATE_RANGES_MAX)
+        log->news_count = 0; /* the state has it */
+    return PS_OK;
+}
+
+/* ---- taking ---- */
+
+void ps_segment_taken(struct ps_segment_log *log, const struct ps_taken_range *range)
+{
+    if (!ps_taken_add(&log->taken, range))
+        return;
+    log->events -= range->events;
+    log->bytes -= range->bytes;
+    if (log->taken.low == log->next) /* nothing is left: what lost frames had is known now */
+        log->events = log->bytes = 0;
+}
+
+static void add_news(struct ps_segment_log *log, const struct ps_taken_range *range)
+{
+    struct ps_taken_range *last = log->news_count > 0 ? &log->news[log->news_count - 1] : NULL;
+    if (last != NULL && last->last + 1 == range->first) {
+        last->last = range->last;
+        last->events += range->events;
+        last->bytes += range->bytes;
+        return;
+    }
+    if (log->news_count == log->news_room) {
+        log->news_room = log->news_room > 0 ? 2 * log->news_room : 64;
+        log->news =
+            ps_must_realloc(log->news, log->news_room * sizeof *log->news, "what was delivered of a log");
+    }
+    log->news[log->news_count++] = *range;
+}
+
+void ps_segment_log_take(struct ps_segment_log *log, const struct ps_segment_place *place)
+{
+    struct ps_taken_range range = {place->number, place->number, place->count, place->bytes};
+    ps_segment_taken(log, &range);
+    add_news(log, &range);
+}
+
+void ps_segment_log_lost(struct ps_segment_log *log, const struct ps_segment_place *place)
+{
+    const struct ps_segment *segment = &log->segments[ps_segment_with(log, place->number)];
+    ps_segment_report(log, segment, "frame %llu at byte %llu is damaged: %u events are lost",
+                      (unsigned long long)place->number,
+                      (unsigned long long)(place->offset - PS_FRAME_HEAD_BYTES), place->count);
+    log->frames_lost++;
+    ps_segment_log_take(log, place);
+}
+
+uint64_t ps_segment_log_promised(const struct ps_segment_log *log)
+{
+    return log->promised;
+}
+
+void ps_segment_log_fill(const struct ps_segment_log *log, struct ps_segment_fill *fill)
+{
+    *fill = (struct ps_segment_fill){
+        .events = log->events, .bytes = log->bytes, .frames_lost = log->frames_lost, .segments = log->count};
+}

@@ -1,0 +1,80 @@
+/* A log on disk: frames of events are appended, synced in groups, read in order, and forgotten when they were delivered.
+ *
+ * It is one or several directories of segment files, and a file with the state from which recovery begins. A segment is
+ * written once and never again after a restart or a failure: those begin a new one. It is removed when everything in it,
+ * and before it, was delivered.
+ *
+ *   append .. append sync     the frames are promised: they survive a crash and a power cut
+ *   feed                      the next promised frame that was not delivered
+ *   take                      it was delivered: it is not fed again, also after a restart; after a power cut those of
+ *                             the last moments may be
+ *
+ * Thread: one, the log's; ps_segment_load: any, while the frame is not taken. */
+#pragma once
+
+#include "core/option.h"
+#include "core/status.h"
+#include "stages/segment/files.h"
+#include "stages/segment/format.h"
+
+struct ps_segment_log;
+struct ps_chunks;
+
+struct ps_segment_options {
+    struct ps_texts directories;          /* of the segments, at least one; they exist */
+    const char *state_directory;          /* of the file with the state */
+    uint64_t segment_bytes;               /* size of a segment file; a longer frame gets a longer one */
+    const struct ps_segment_files *files; /* &ps_segment_disk, or a test's */
+    /* What recovery or reading found: one line that names the file, what is wrong, and what became of it. */
+    void (*report)(void *argument, const char *text);
+    void *argument;
+};
+
+/* Where a frame of events is. */
+struct ps_segment_place {
+    uint64_t number;
+    uint64_t segment, offset; /* of the payload in its file */
+    int fd;
+    uint32_t length, count, checksum, salt;
+    uint64_t bytes;
+    struct ps_chunks *chunks; /* where its payload may still be in memory; NULL: nowhere */
+    uint64_t chunk, chunk_offset;
+};
+
+struct ps_segment_fill {
+    uint64_t events, bytes; /* put and not delivered */
+    uint64_t frames_lost;   /* promised once and not readable any more, since the log was opened */
+    size_t segments;
+};
+
+/* Opens the log, or makes it. What is damaged is reported and left out. Fails when files cannot be read or belong to
+ * another log. Reads the state and the tail, not the backlog. */
+struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *options, struct ps_err *err);
+/* Writes the state. */
+void ps_segment_log_close(struct ps_segment_log *log);
+
+/* Appends a frame of `count` events; `place` says where it will be. PS_FAIL: it cannot be written; call
+ * ps_segment_log_renew. */
+enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *payload, uint32_t length,
+                                     uint32_t count, uint64_t bytes, struct ps_segment_place *place,
+                                     struct ps_err *err);
+/* Syncs: every frame appended is promised. PS_FAIL: those since the last sync are not, whatever is on the disk. */
+enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *err);
+/* Writes without a sync: every frame appended is promised, against a crash of the process only. A sync that fails later
+ * may lose them. */
+enum ps_status ps_segment_log_write(struct ps_segment_log *log, struct ps_err *err);
+/* After PS_FAIL: forgets the frames that are not promised and begins another segment. The caller appends those above
+ * ps_segment_log_promised again: a segment that became full has been synced. */
+enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err);
+
+/* Returns the next promised frame that was not delivered; false: there is none. */
+bool ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *place);
+/* Reads a frame's payload: place->length bytes, from memory if it was written lately. Returns false if it cannot be read or is damaged (ps_segment_log_lost). */
+bool ps_segment_load(const struct ps_segment_files *files, const struct ps_segment_place *place, void *to);
+/* Its payload cannot be read: reports it and takes it. */
+void ps_segment_log_lost(struct ps_segment_log *log, const struct ps_segment_place *place);
+/* The frame was delivered. */
+void ps_segment_log_take(struct ps_segment_log *log, const struct ps_segment_place *place);
+
+uint64_t ps_segment_log_promised(const struct ps_segment_log *log);
+void ps_segment_log_fill(const struct ps_segment_log *log, struct ps_segment_fill *fill);

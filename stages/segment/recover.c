@@ -1,0 +1,360 @@
+/* Opening a log: finds its files, reads the state, walks over the tail. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stages/segment/log_parts.h"
+
+/* The files of one directory. */
+struct listing {
+    struct ps_segment_log *log;
+    const char *directory;
+    struct ps_err *err;
+    enum ps_status status;
+};
+
+uint64_t ps_segment_number(const char *name)
+{
+    char *end = NULL;
+    unsigned long long number = name[0] >= '0' && name[0] <= '9' ? strtoull(name, &end, 10) : 0;
+    return number > 0 && strcmp(end, ".segment") == 0 ? number : 0;
+}
+
+static bool is_zero(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
+/* A file whose head was never written is what a crash left of making it: it is removed. One with a damaged head stays, and
+ * is reported. */
+static void found(void *argument, const char *name)
+{
+    struct listing *listing = argument;
+    struct ps_segment_log *log = listing->log;
+    char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_HEAD_BYTES] = {0};
+    struct ps_segment segment = {.head.segment = ps_segment_number(name), .directory = listing->directory};
+    if (segment.head.segment == 0 || listing->status != PS_OK)
+        return;
+    uint64_t number = segment.head.segment;
+    log->last_name = number > log->last_name ? number : log->last_name;
+    ps_segment_path(path, listing->directory, number);
+    segment.fd = log->files->open(log->files->argument, path, false);
+    int64_t size = segment.fd >= 0 ? log->files->size(log->files->argument, segment.fd) : -1;
+    if (size < 0 || log->files->read(log->files->argument, segment.fd, head, sizeof head, 0) < 0) {
+        listing->status = ps_err_set(listing->err, "%s cannot be read: %s", path, strerror(errno));
+        if (segment.fd >= 0)
+            log->files->close(log->files->argument, segment.fd);
+        return;
+    }
+    segment.size = (uint64_t)size;
+    segment.end = PS_SEGMENT_HEAD_BYTES;
+    if (ps_segment_head_read(head, &segment.head) && segment.head.segment == number) {
+        ps_segment_add(log, &segment);
+        return;
+    }
+    segment.head.segment = number;
+    if (is_zero(head, sizeof head))
+        log->files->remove(log->files->argument, path);
+    else
+        ps_segment_report(log, &segment, "its head is damaged: the file is left aside");
+    log->files->close(log->files->argument, segment.fd);
+}
+
+static int by_number(const void *left, const void *right)
+{
+    const struct ps_segment *a = left, *b = right;
+    return a->head.segment < b->head.segment ? -1 : a->head.segment > b->head.segment;
+}
+
+static enum ps_status find_segments(struct ps_segment_log *log, struct ps_err *err)
+{
+    for (size_t i = 0; i < log->options.directories.count; i++) {
+        struct listing listing = {log, log->options.directories.items[i], err, PS_OK};
+        if (log->files->list(log->files->argument, listing.directory, found, &listing) != 0)
+            return ps_err_set(err, "%s cannot be read: %s", listing.directory, strerror(errno));
+        if (listing.status != PS_OK)
+            return PS_FAIL;
+    }
+    if (log->count > 0)
+        qsort(log->segments, log->count, sizeof *log->segments, by_number);
+    for (size_t i = 0; i < log->count; i++) {
+        if (log->segments[i].head.log != log->segments[0].head.log)
+            return ps_err_set(err, "%s has segments of two logs; move those of one elsewhere",
+                              log->options.directories.items[0]);
+    }
+    return PS_OK;
+}
+
+static enum ps_status open_state(struct ps_segment_log *log, struct ps_err *err)
+{
+    char path[PS_SEGMENT_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/state", log->options.state_directory);
+    log->state_fd = log->files->open(log->files->argument, path, false);
+    if (log->state_fd >= 0)
+        return PS_OK;
+    if (errno == ENOENT)
+        log->state_fd = log->files->open(log->files->argument, path, true);
+    if (log->state_fd < 0 ||
+        log->files->allocate(log->files->argument, log->state_fd, 2 * (uint64_t)PS_STATE_SLOT_BYTES) != 0 ||
+        log->files->sync(log->files->argument, log->state_fd) != 0 ||
+        log->files->sync_directory(log->files->argument, log->options.state_directory) != 0)
+        return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
+    return PS_OK;
+}
+
+/* ---- the tail ---- */
+
+struct tail {
+    uint64_t promised; /* up to this number frames were promised, as some frame of the tail says */
+    char *payload;
+    size_t room;
+};
+
+static bool payload_is_whole(struct ps_segment_log *log, struct tail *tail, const struct ps_segment *segment,
+                             uint64_t offset, const struct ps_frame *frame)
+{
+    struct ps_segment_place place = {.offset = offset + PS_FRAME_HEAD_BYTES,
+                                     .fd = segment->fd,
+                                     .length = frame->length,
+                                     .checksum = frame->checksum,
+                                     .salt = segment->head.salt};
+    if (frame->length > tail->room) {
+        tail->room = frame->length;
+        tail->payload = ps_must_realloc(tail->payload, tail->room, "a frame of a log");
+    }
+    return ps_segment_load(log->files, &place, tail->payload);
+}
+
+/* Returns false at the first frame that was not promised and comes behind a hole: the log ends before it. */
+static bool tail_events(struct ps_segment_log *log, struct tail *tail, const struct ps_segment *segment,
+                        const struct ps_frame *frame)
+{
+    if (frame->number < log->next)
+        return true;
+    if (frame->number > log->next) {
+        uint64_t last = tail->promised < frame->number - 1 ? tail->promised : frame->number - 1;
+        if (last >= log->next) {
+            ps_segment_numbers_lost(log, segment, log->next, last);
+            log->next = last + 1;
+        }
+        if (frame->number > log->next)
+            return false;
+    }
+    log->next++;
+    log->events += frame->count;
+    log->bytes += frame->bytes;
+    return true;
+}
+
+static void tail_taken(struct ps_segment_log *log, const struct tail *tail, const struct ps_frame *frame)
+{
+    for (uint32_t at = 0; at + PS_TAKEN_RANGE_BYTES <= frame->length; at += PS_TAKEN_RANGE_BYTES) {
+        struct ps_taken_range range;
+        ps_taken_range_read(tail->payload + at, &range);
+        if (range.first <= range.last && range.last < log->next)
+            ps_segment_taken(log, &range);
+    }
+}
+
+/* Reads the frames of one segment from *offset on. Returns false where the log ends. */
+static bool tail_segment(struct ps_segment_log *log, struct tail *tail, struct ps_segment *segment,
+                         uint64_t offset, uint64_t limit)
+{
+    struct ps_frame frame;
+    uint64_t damaged = 0;
+    segment->end = offset;
+    for (; ps_segment_walk(log, segment, &offset, &frame); offset += ps_frame_span(frame.length)) {
+        if (frame.kind == PS_FRAME_EVENTS && frame.number >= limit)
+            return true;
+        if (!payload_is_whole(log, tail, segment, offset, &frame)) {
+            damaged = offset;
+            continue; /* the next frame says whether it was promised */
+        }
+        if (frame.kind == PS_FRAME_EVENTS && !tail_events(log, tail, segment, &frame))
+            return false;
+        if (frame.kind == PS_FRAME_TAKEN)
+            tail_taken(log, tail, &frame);
+        damaged = 0;
+        segment->end = offset + ps_frame_span(frame.length);
+        if (frame.kind == PS_FRAME_END)
+            return true;
+    }
+    char behind[PS_FRAME_HEAD_BYTES] = {0};
+    if (damaged == 0 &&
+        log->files->read(log->files->argument, segment->fd, behind, sizeof behind, segment->end) > 0 &&
+        !is_zero(behind, sizeof behind))
+        damaged = segment->end;
+    if (damaged > 0)
+        ps_segment_report(log, segment,
+                          "the last frame, at byte %llu, is not whole: it was being written when the power "
+                          "was lost, and was "
+                          "not promised; or it was damaged later",
+                          (unsigned long long)damaged);
+    return true;
+}
+
+static uint64_t tail_begin(const struct ps_segment *segment, const struct ps_segment_state *state)
+{
+    return segment->head.segment == state->segment ? state->offset : PS_SEGMENT_HEAD_BYTES;
+}
+
+/* Returns the highest number of which any frame of the tail says that it was promised. Frames behind a damaged one say
+ * whether that was. */
+static uint64_t tail_promised(const struct ps_segment_log *log, const struct ps_segment_state *state)
+{
+    uint64_t promised = state->next - 1;
+    for (size_t i = 0; i < log->count; i++) {
+        const struct ps_segment *segment = &log->segments[i];
+        if (segment->head.segment < state->segment)
+            continue;
+        if (segment->head.first - 1 > promised)
+            promised = segment->head.first - 1;
+        uint64_t offset = tail_begin(segment, state);
+        for (struct ps_frame frame; ps_segment_walk(log, segment, &offset, &frame);
+             offset += ps_frame_span(frame.length))
+            promised = frame.promised > promised ? frame.promised : promised;
+    }
+    return promised;
+}
+
+static void read_tail(struct ps_segment_log *log, const struct ps_segment_state *state)
+{
+    struct tail tail = {.promised = tail_promised(log, state),
+                        .payload = ps_must_alloc(1, 1, "a frame of a log")}; /* a frame may have none */
+    bool goes_on = true;
+    size_t last = 0;
+    for (size_t i = 0; i < log->count && goes_on; i++) {
+        struct ps_segment *segment = &log->segments[i];
+        last = i;
+        if (segment->head.segment < state->segment)
+            continue;
+        if (segment->head.segment > state->segment && log->next < segment->head.first) {
+            ps_segment_numbers_lost(log, segment, log->next, segment->head.first - 1);
+            log->next = segment->head.first;
+        }
+        uint64_t limit = i + 1 < log->count ? log->segments[i + 1].head.first : UINT64_MAX;
+        goes_on = tail_segment(log, &tail, segment, tail_begin(segment, state), limit);
+    }
+    if (log->next <= tail.promised && log->count > 0) {
+        ps_segment_numbers_lost(log, &log->segments[last], log->next, tail.promised);
+        log->next = tail.promised + 1;
+    }
+    free(tail.payload);
+}
+
+/* What was read in the tail may be in the memory of the system only: it is promised from now on. */
+static enum ps_status sync_tail(struct ps_segment_log *log, const struct ps_segment_state *state,
+                                struct ps_err *err)
+{
+    for (size_t i = 0; i < log->count; i++) {
+        const struct ps_segment *segment = &log->segments[i];
+        if (segment->head.segment >= state->segment &&
+            log->files->sync(log->files->argument, segment->fd) != 0)
+            return ps_err_set(err, "segment %llu of %s cannot be synced: %s",
+                              (unsigned long long)segment->head.segment, segment->directory, strerror(errno));
+    }
+    log->promised = log->next - 1;
+    return PS_OK;
+}
+
+/* ---- opening ---- */
+
+/* The state says that there is something, and no segment is there. */
+static void all_lost(struct ps_segment_log *log)
+{
+    struct ps_segment missing = {.directory = log->options.directories.items[0],
+                                 .head.segment = log->last_name};
+    ps_segment_numbers_lost(log, &missing, log->taken.low, log->next - 1);
+}
+
+static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
+{
+    struct ps_segment_state state = {
+        .ranges = ps_must_alloc(PS_STATE_RANGES_MAX, sizeof *state.ranges, "what was delivered of a log")};
+    bool has_state = ps_segment_state_load(log, &state);
+    enum ps_status status = PS_OK;
+    if (has_state && log->count > 0 && state.log != log->segments[0].head.log)
+        status = ps_err_set(err, "%s/state belongs to another log than the segments of %s",
+                            log->options.state_directory, log->options.directories.items[0]);
+    if (!has_state) {
+        state.segment = log->count > 0 ? log->segments[0].head.segment : 0;
+        state.offset = PS_SEGMENT_HEAD_BYTES;
+        state.low = state.next = log->count > 0 ? log->segments[0].head.first : 1;
+        if (log->count > 0)
+            ps_segment_report(
+                log, &log->segments[0],
+                "the state of the log cannot be read: everything is read, and what was delivered may be "
+                "delivered again");
+    }
+    log->id = has_state ? state.log : log->count > 0 ? log->segments[0].head.log : log->id;
+    log->generation = state.generation;
+    log->next = state.next;
+    log->events = state.events;
+    log->bytes = state.bytes;
+    ps_taken_init(&log->taken, state.low);
+    for (uint32_t i = 0; i < state.range_count; i++)
+        ps_taken_add(&log->taken, &state.ranges[i]);
+    if (status == PS_OK) {
+        read_tail(log, &state);
+        status = sync_tail(log, &state, err);
+    }
+    if (status == PS_OK && !has_state) /* a new log, or one whose state was lost: it has one from now on */
+        status = ps_segment_state_save(log, err);
+    if (status == PS_OK && log->count == 0 && log->taken.low < log->next)
+        all_lost(log);
+    free(state.ranges);
+    log->feed_number = log->taken.low;
+    log->feed_segment = log->count > 0 ? log->segments[ps_segment_with(log, log->taken.low)].head.segment : 0;
+    log->feed_offset = PS_SEGMENT_HEAD_BYTES;
+    return status;
+}
+
+static void release(struct ps_segment_log *log)
+{
+    for (size_t i = 0; i < log->count; i++)
+        log->files->close(log->files->argument, log->segments[i].fd);
+    ps_segment_end_direct(log);
+    if (log->state_fd >= 0)
+        log->files->close(log->files->argument, log->state_fd);
+    ps_taken_fini(&log->taken);
+    free(log->segments);
+    free(log->news);
+    ps_chunks_destroy(log->chunks);
+    free(log->recent);
+    free(log->slot);
+    free(log);
+}
+
+struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *options, struct ps_err *err)
+{
+    struct timespec now;
+    struct ps_segment_log *log = ps_must_alloc(1, sizeof *log, "a log on disk");
+    clock_gettime(CLOCK_REALTIME, &now);
+    log->options = *options;
+    log->files = options->files;
+    log->state_fd = log->direct_fd = -1;
+    log->random = ((uint64_t)now.tv_sec << 32 ^ (uint64_t)now.tv_nsec ^ (uint64_t)getpid() << 16) | 1;
+    log->id = log->random;
+    log->chunks = ps_chunks_create();
+    log->recent = ps_must_alloc(PS_SEGMENT_RECENT_FRAMES, sizeof *log->recent, "places of frames");
+    log->slot = ps_must_alloc(1, PS_STATE_SLOT_BYTES, "a log's state");
+    if (find_segments(log, err) == PS_OK && open_state(log, err) == PS_OK && recover(log, err) == PS_OK)
+        return log;
+    release(log);
+    return NULL;
+}
+
+void ps_segment_log_close(struct ps_segment_log *log)
+{
+    struct ps_err err = {0};
+    if (log == NULL)
+        return;
+    if (log->writing && ps_segment_log_sync(log, &err) == PS_OK)
+        (void)ps_segment_state_save(log, &err);
+    release(log);
+}

@@ -1,0 +1,342 @@
+#include "stages/segment/survey.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/segment/log_parts.h"
+
+#define CHUNK_BYTES 65536U
+
+/* ---- single files ---- */
+
+static bool all_zero(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
+bool ps_segment_survey_state(const char *state_directory, struct ps_survey_state *state)
+{
+    char path[PS_SEGMENT_PATH_BYTES];
+    const struct ps_segment_files *files = &ps_segment_disk_read_only;
+    struct ps_segment_state slot = {
+        .ranges = ps_must_alloc(PS_STATE_RANGES_MAX, sizeof *slot.ranges, "what was delivered of a log")};
+    char *bytes = ps_must_alloc(1, PS_STATE_SLOT_BYTES, "a log's state");
+    *state = (struct ps_survey_state){.slots = {PS_SURVEY_EMPTY, PS_SURVEY_EMPTY}};
+    snprintf(path, sizeof path, "%s/state", state_directory);
+    int fd = files->open(files->argument, path, false);
+    for (unsigned i = 0; fd >= 0 && i < 2; i++) {
+        ssize_t got = files->read(files->argument, fd, bytes, PS_STATE_SLOT_BYTES, i * PS_STATE_SLOT_BYTES);
+        if (got == (ssize_t)PS_STATE_SLOT_BYTES && ps_segment_state_read(bytes, &slot)) {
+            state->slots[i] = PS_SURVEY_READABLE;
+            if (slot.generation > state->generation) {
+                state->generation = slot.generation;
+                state->log = slot.log;
+                state->low = slot.low;
+            }
+        } else if (got < 0 || !all_zero(bytes, (size_t)got)) {
+            state->slots[i] = PS_SURVEY_DAMAGED;
+        }
+    }
+    if (fd >= 0)
+        files->close(files->argument, fd);
+    free(bytes);
+    free(slot.ranges);
+    return fd >= 0;
+}
+
+enum ps_survey_head ps_segment_survey_head(const char *directory, uint64_t number,
+                                           struct ps_segment_head *head, uint64_t *bytes)
+{
+    char path[PS_SEGMENT_PATH_BYTES], from[PS_SEGMENT_HEAD_BYTES] = {0};
+    const struct ps_segment_files *files = &ps_segment_disk_read_only;
+    ps_segment_path(path, directory, number);
+    int fd = files->open(files->argument, path, false);
+    int64_t size = fd < 0 ? -1 : files->size(files->argument, fd);
+    ssize_t got = size < 0 ? -1 : files->read(files->argument, fd, from, sizeof from, 0);
+    int error = errno;
+    if (fd >= 0)
+        files->close(files->argument, fd);
+    errno = error;
+    *bytes = size < 0 ? 0 : (uint64_t)size;
+    if (got < 0)
+        return PS_SURVEY_HEAD_FAILED;
+    if (ps_segment_head_read(from, head) && head->segment == number)
+        return PS_SURVEY_HEAD_RIGHT;
+    return all_zero(from, sizeof from) ? PS_SURVEY_HEAD_ZERO : PS_SURVEY_HEAD_DAMAGED;
+}
+
+struct numbers {
+    uint64_t *items;
+    size_t count;
+};
+
+static void number_add(void *argument, const char *name)
+{
+    struct numbers *numbers = argument;
+    uint64_t number = ps_segment_number(name);
+    if (number == 0)
+        return;
+    numbers->items =
+        ps_must_realloc(numbers->items, (numbers->count + 1) * sizeof *numbers->items, "segments");
+    numbers->items[numbers->count++] = number;
+}
+
+static int by_number(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+uint64_t *ps_segment_survey_files(const char *directory, size_t *count)
+{
+    struct numbers numbers = {.items = ps_must_alloc(1, sizeof *numbers.items, "segments")};
+    if (ps_segment_disk.list(ps_segment_disk.argument, directory, number_add, &numbers) != 0) {
+        free(numbers.items);
+        return NULL;
+    }
+    qsort(numbers.items, numbers.count, sizeof *numbers.items, by_number);
+    *count = numbers.count;
+    return numbers.items;
+}
+
+/* ---- all frames ---- */
+
+struct survey {
+    struct ps_segment_log *log;
+    const struct ps_survey_visitor *visitor;
+    uint64_t state_segment, state_offset; /* before it, everything was whole once */
+    uint64_t next;                        /* number of the next frame of events that is expected */
+    struct ps_taken taken;                /* without what recovery has given up */
+    char *payload;
+    size_t room;
+};
+
+/* Calls `damage` for the bytes at `offset`. Frames up to number `before` - 1 were behind them. */
+static void damaged(struct survey *survey, const struct ps_segment *segment, uint64_t offset, uint64_t length,
+                    uint64_t before, bool unfinished, const char *reason)
+{
+    struct ps_survey_damage damage = {.directory = segment->directory,
+                                      .segment = segment->head.segment,
+                                      .offset = offset,
+                                      .length = length,
+                                      .unfinished = unfinished,
+                                      .reason = reason};
+    uint64_t first = survey->next > survey->taken.low ? survey->next : survey->taken.low;
+    for (uint64_t number = first; number < before; number++) {
+        if (ps_taken_has(&survey->taken, number))
+            continue;
+        damage.first = damage.first == 0 ? number : damage.first;
+        damage.last = number;
+    }
+    survey->visitor->damage(survey->visitor->argument, &damage);
+}
+
+static bool payload_read(struct survey *survey, const struct ps_segment *segment, uint64_t offset,
+                         const struct ps_frame *frame)
+{
+    struct ps_segment_place place = {.offset = offset + PS_FRAME_HEAD_BYTES,
+                                     .fd = segment->fd,
+                                     .length = frame->length,
+                                     .checksum = frame->checksum,
+                                     .salt = segment->head.salt};
+    if (frame->length > survey->room) {
+        survey->room = frame->length;
+        survey->payload = ps_must_realloc(survey->payload, survey->room, "a frame of a log");
+    }
+    return ps_segment_load(survey->log->files, &place, survey->payload);
+}
+
+/* A frame of events that is of the log. */
+static void events_frame(struct survey *survey, const struct ps_segment *segment, uint64_t offset,
+                         const struct ps_frame *frame, struct ps_survey_segment *about)
+{
+    struct ps_survey_frame seen = {.directory = segment->directory,
+                                   .segment = segment->head.segment,
+                                   .offset = offset,
+                                   .frame = *frame,
+                                   .delivered = ps_taken_has(&survey->taken, frame->number),
+                                   .payload = survey->visitor->heads_only ? NULL : survey->payload};
+    const char *wrong = survey->visitor->frame(survey->visitor->argument, &seen);
+    survey->next = wrong != NULL ? frame->number : frame->number + 1;
+    if (wrong != NULL)
+        damaged(survey, segment, offset, ps_frame_span(frame->length), frame->number + 1, false, wrong);
+    survey->next = frame->number + 1;
+    about->frames++;
+    about->events += frame->count;
+    about->event_bytes += frame->bytes;
+    about->last = frame->number;
+    about->open_frames += seen.delivered ? 0 : 1;
+    about->open_events += seen.delivered ? 0 : frame->count;
+}
+
+/* Returns the offset behind the last byte from `from` on that is not zero; `from` if all are. */
+static uint64_t used_end(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t from)
+{
+    char *chunk = ps_must_alloc(1, CHUNK_BYTES, "a survey of a log");
+    uint64_t end = from;
+    for (uint64_t at = from; at < segment->size; at += CHUNK_BYTES) {
+        ssize_t got = log->files->read(log->files->argument, segment->fd, chunk, CHUNK_BYTES, at);
+        if (got <= 0)
+            break;
+        for (size_t i = (size_t)got; i > 0; i--) {
+            if (chunk[i - 1] == 0)
+                continue;
+            end = at + i;
+            break;
+        }
+    }
+    free(chunk);
+    return end;
+}
+
+static bool was_whole(const struct survey *survey, const struct ps_segment *segment, uint64_t offset)
+{
+    return segment->head.segment == survey->state_segment && offset < survey->state_offset;
+}
+
+/* What is behind the last frame at `at`: nothing, or a frame that was never whole, or one that is damaged. `lost_from`: number of
+ * the first frame that is missing here; those below `limit` were promised. */
+static void look_behind(struct survey *survey, const struct ps_segment *segment, uint64_t at, uint64_t limit)
+{
+    uint64_t end = used_end(survey->log, segment, at);
+    uint64_t before =
+        limit < survey->log->next ? limit : survey->log->next; /* frames below it were promised */
+    if (end == at && before <= survey->next)
+        return;
+    bool lost = before > survey->next;
+    damaged(
+        survey, segment, at, end - at, before, !lost && !was_whole(survey, segment, at),
+        lost ? "frames that were promised are missing"
+             : "these bytes are no frame: it was being written when the process ended, or was damaged later");
+    survey->next = lost ? before : survey->next;
+}
+
+/* The segments before this one do not reach up to it: they were removed, or a file is gone. */
+static void look_before(struct survey *survey, const struct ps_segment *segment)
+{
+    uint64_t first = segment->head.first;
+    if (survey->taken.low < first)
+        damaged(survey, segment, 0, 0, first, false,
+                "the segment before it is not there, or its frames cannot be read");
+    survey->next = first;
+}
+
+static void survey_segment(struct survey *survey, const struct ps_segment *segment, uint64_t limit)
+{
+    struct ps_survey_segment about = {.directory = segment->directory,
+                                      .number = segment->head.segment,
+                                      .bytes = segment->size,
+                                      .first = segment->head.first,
+                                      .readable = true};
+    uint64_t at = PS_SEGMENT_HEAD_BYTES, offset = at;
+    struct ps_frame frame;
+    bool is_void = false;
+    if (survey->next < segment->head.first)
+        look_before(survey, segment);
+    for (; !about.ended && ps_segment_walk(survey->log, segment, &offset, &frame); offset = at) {
+        bool is_events = frame.kind == PS_FRAME_EVENTS;
+        uint64_t number = is_events ? frame.number : frame.number + 1;
+        is_void = is_events && (frame.number >= limit || frame.number >= survey->log->next);
+        if (is_void)
+            break; /* what follows was written again, or was never promised */
+        if (offset > at) {
+            damaged(survey, segment, at, offset - at, number, false, "no frame can be read here");
+            survey->next = number > survey->next ? number : survey->next;
+        }
+        at = offset + ps_frame_span(frame.length);
+        if (!survey->visitor->heads_only && !payload_read(survey, segment, offset, &frame)) {
+            damaged(survey, segment, offset, at - offset, is_events ? number + 1 : number, false,
+                    "the payload of the frame has a wrong checksum");
+            survey->next = is_events && number >= survey->next ? number + 1 : survey->next;
+            continue;
+        }
+        if (is_events && frame.number >= survey->next)
+            events_frame(survey, segment, offset, &frame, &about);
+        about.ended = frame.kind == PS_FRAME_END;
+    }
+    if (!about.ended && !is_void)
+        look_behind(survey, segment, at, limit);
+    survey->visitor->segment(survey->visitor->argument, &about);
+}
+
+/* Files that are no segments of the log: their heads are damaged. */
+static void survey_others(struct survey *survey)
+{
+    const struct ps_segment_log *log = survey->log;
+    for (size_t i = 0; i < log->options.directories.count; i++) {
+        const char *directory = log->options.directories.items[i];
+        size_t count = 0;
+        uint64_t *numbers = ps_segment_survey_files(directory, &count);
+        for (size_t k = 0; numbers != NULL && k < count; k++) {
+            struct ps_survey_segment about = {.directory = directory, .number = numbers[k]};
+            struct ps_segment_head head;
+            enum ps_survey_head found = ps_segment_survey_head(directory, numbers[k], &head, &about.bytes);
+            about.unused = found == PS_SURVEY_HEAD_ZERO;
+            if (found == PS_SURVEY_HEAD_RIGHT)
+                continue;
+            if (!about.unused) {
+                struct ps_survey_damage damage = {.directory = directory,
+                                                  .segment = numbers[k],
+                                                  .length = about.bytes,
+                                                  .reason = "the head of the segment is damaged: none of its "
+                                                            "frames can be read"};
+                survey->visitor->damage(survey->visitor->argument, &damage);
+            }
+            survey->visitor->segment(survey->visitor->argument, &about);
+        }
+        free(numbers);
+    }
+}
+
+/* What was delivered: the state, and what the frames after it say. */
+static void taken_read(struct survey *survey)
+{
+    struct ps_segment_state state = {
+        .ranges = ps_must_alloc(PS_STATE_RANGES_MAX, sizeof *state.ranges, "what was delivered of a log")};
+    struct ps_segment_log *log = survey->log;
+    if (ps_segment_state_load(log, &state)) {
+        survey->state_segment = state.segment;
+        survey->state_offset = state.offset;
+    } else {
+        state.low = log->count > 0 ? log->segments[0].head.first : 1;
+    }
+    ps_taken_init(&survey->taken, state.low);
+    for (uint32_t i = 0; i < state.range_count; i++)
+        ps_taken_add(&survey->taken, &state.ranges[i]);
+    free(state.ranges);
+    for (size_t i = 0; i < log->count; i++) {
+        const struct ps_segment *segment = &log->segments[i];
+        uint64_t offset = PS_SEGMENT_HEAD_BYTES;
+        struct ps_frame frame;
+        struct ps_taken_range range;
+        if (segment->head.segment < survey->state_segment)
+            continue;
+        for (; ps_segment_walk(log, segment, &offset, &frame) && frame.kind != PS_FRAME_END;
+             offset += ps_frame_span(frame.length)) {
+            if (frame.kind != PS_FRAME_TAKEN || !payload_read(survey, segment, offset, &frame))
+                continue;
+            for (uint32_t at = 0; at + PS_TAKEN_RANGE_BYTES <= frame.length; at += PS_TAKEN_RANGE_BYTES) {
+                ps_taken_range_read(survey->payload + at, &range);
+                if (range.first <= range.last && range.last < log->next)
+                    ps_taken_add(&survey->taken, &range);
+            }
+        }
+    }
+}
+
+void ps_segment_survey(struct ps_segment_log *log, const struct ps_survey_visitor *visitor)
+{
+    struct survey survey = {.log = log, .visitor = visitor, .next = 1};
+    taken_read(&survey);
+    survey_others(&survey);
+    for (size_t i = 0; i < log->count; i++)
+        survey_segment(&survey, &log->segments[i],
+                       i + 1 < log->count ? log->segments[i + 1].head.first : UINT64_MAX);
+    ps_taken_fini(&survey.taken);
+    free(survey.payload);
+}

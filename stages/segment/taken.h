@@ -1,0 +1,17 @@
+/* Which frames of a log were delivered: all below `low`, and ranges above it. Thread: the log's. */
+#pragma once
+
+#include "stages/segment/format.h"
+
+struct ps_taken {
+    uint64_t low;                  /* the lowest number that was not delivered */
+    struct ps_taken_range *ranges; /* above it, in order, with gaps between them */
+    size_t count, room;
+};
+
+void ps_taken_init(struct ps_taken *taken, uint64_t low);
+void ps_taken_fini(struct ps_taken *taken);
+/* Adds a range of which nothing was delivered before; what a log that is read again says twice is left out. Returns
+ * whether it was new. */
+bool ps_taken_add(struct ps_taken *taken, const struct ps_taken_range *range);
+bool ps_taken_has(const struct ps_taken *taken, uint64_t number);

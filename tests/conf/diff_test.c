@@ -1,0 +1,65 @@
+/* What a reload logs and what `check` compares: the agent's own keys. Components: tests/core/engine/plan_diff_test.c and
+ * tests/e2e/reload_takes_effect_test.sh. */
+#include "conf/diff.h"
+#include "tests/support/support.h"
+
+static bool changed(const struct ps_agent_options *before, const struct ps_agent_options *after)
+{
+    struct ps_arena *arena = ps_arena_create();
+    struct ps_agent_spec old = {.name = "a1", .options = *before}, fresh = {.name = "a1", .options = *after};
+    struct ps_diff diff;
+    ps_diff_specs(&diff, arena, &old, &fresh);
+    assert_int_equal(diff.count, 0);
+    assert_int_equal(diff.any, diff.options_changed);
+    assert_string_equal(ps_diff_text(arena, &diff),
+                        diff.options_changed ? "penstock keys changed" : "nothing changed");
+    ps_arena_destroy(arena);
+    return diff.options_changed;
+}
+
+static struct ps_agent_options with_cpus(struct ps_texts cpus)
+{
+    return (struct ps_agent_options){.workers = 2, .cpus = cpus};
+}
+
+static void test_cpus(void **state)
+{
+    (void)state;
+    struct ps_agent_options options = with_cpus((struct ps_texts){2, PS_WORDS("0", "1")});
+    struct ps_agent_options same = with_cpus((struct ps_texts){2, PS_WORDS("0", "1")});
+    struct ps_agent_options other = with_cpus((struct ps_texts){2, PS_WORDS("0", "2")});
+    struct ps_agent_options fewer = with_cpus((struct ps_texts){1, PS_WORDS("0")});
+    assert_false(changed(&options, &same));
+    assert_true(changed(&options, &other));
+    assert_true(changed(&options, &fewer));
+    assert_true(changed(&fewer, &options));
+}
+
+static void test_each_key(void **state)
+{
+    (void)state;
+    const struct ps_agent_options before = {.workers = 1};
+    struct ps_agent_options after[9];
+    for (size_t i = 0; i < PS_COUNT_OF(after); i++)
+        after[i] = before;
+    after[0].workers++;
+    after[1].idle++;
+    after[2].memory_budget++;
+    after[3].batch_events++;
+    after[4].drain_timeout_ms++;
+    after[5].reload_timeout_ms++;
+    after[6].ready_stall_ms++;
+    after[7].allow_unsupported = true;
+    after[8].cpus = (struct ps_texts){1, PS_WORDS("0")};
+    assert_false(changed(&before, &before));
+    for (size_t i = 0; i < PS_COUNT_OF(after); i++) {
+        if (!changed(&before, &after[i]))
+            fail_msg("key %zu", i);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cpus), cmocka_unit_test(test_each_key)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,314 @@
+/* penstock channel verify, repair and export on a small channel of which every byte is changed, one at a time: verify names the
+ * record with that byte, and after repair the channel opens with all other events. */
+#include "core/commands/commands.h"
+#include "stages/segment/events.h"
+#include "stages/segment/log.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#define SEGMENT_BYTES 1024U
+#define FRAMES 14U
+#define FILES_MAX 16U
+
+/* The files of the channel as they should be. */
+struct file {
+    char name[64];
+    char *bytes;
+    size_t length;
+};
+static struct file files[FILES_MAX];
+static size_t file_count;
+
+static void note(void *argument, const char *text)
+{
+    (void)argument;
+    (void)text;
+}
+
+static struct ps_segment_log *open_log(void)
+{
+    static char data[256], checkpoint[256];
+    static const char *directories[1] = {data};
+    struct ps_err err = {0};
+    snprintf(data, sizeof data, "%s/data", ps_test_folder());
+    snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint", ps_test_folder());
+    struct ps_segment_options options = {.directories = {1, directories},
+                                         .state_directory = checkpoint,
+                                         .segment_bytes = SEGMENT_BYTES,
+                                         .files = &ps_segment_disk,
+                                         .report = note};
+    struct ps_segment_log *log = ps_segment_log_open(&options, &err);
+    if (log == NULL)
+        fail_msg("%s", err.text);
+    return log;
+}
+
+/* Appends frame `number` with two events: "NUMBER.0" and "NUMBER.1". */
+static void append(struct ps_segment_log *log, unsigned number)
+{
+    struct ps_events_encoder encoder = {0};
+    struct ps_segment_place place;
+    struct ps_err err = {0};
+    char body[32];
+    ps_events_begin(&encoder);
+    ps_events_shared(&encoder, "host", 4, "web", 3);
+    for (unsigned i = 0; i < 2; i++) {
+        int length = snprintf(body, sizeof body, "%u.%u", number, i);
+        ps_events_add(&encoder, body, (uint32_t)length, 1);
+        ps_events_header(&encoder, "number", 6, body, (uint32_t)length);
+    }
+    const char *payload = ps_events_end(&encoder);
+    assert_int_equal(ps_segment_log_append(log, payload, (uint32_t)encoder.length, encoder.count,
+                                           encoder.body_bytes, &place, &err),
+                     PS_OK);
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    ps_events_encoder_fini(&encoder);
+}
+
+static void keep(const char *name)
+{
+    struct stat about;
+    struct file *file = &files[file_count++];
+    snprintf(file->name, sizeof file->name, "%s", name);
+    int fd = open(ps_test_folder_path(name), O_RDONLY);
+    assert_true(fd >= 0 && fstat(fd, &about) == 0);
+    file->length = (size_t)about.st_size;
+    file->bytes = malloc(file->length);
+    assert_int_equal(read(fd, file->bytes, file->length), file->length);
+    close(fd);
+}
+
+/* Frame 2 was delivered; three segments. */
+static int make_channel(void **state)
+{
+    struct ps_segment_place place;
+    char name[64];
+    (void)state;
+    if (ps_test_folder_setup(state) != 0)
+        return 1;
+    assert_int_equal(mkdir(ps_test_folder_path("data"), 0750), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("checkpoint"), 0750), 0);
+    struct ps_segment_log *log = open_log();
+    for (unsigned number = 1; number <= FRAMES; number++) {
+        append(log, number);
+        if (number != 3)
+            continue;
+        assert_true(ps_segment_log_feed(log, &place) && ps_segment_log_feed(log, &place));
+        assert_int_equal(place.number, 2);
+        ps_segment_log_take(log, &place);
+    }
+    ps_segment_log_close(log);
+    file_count = 0;
+    keep("checkpoint/state");
+    for (unsigned i = 1; i < FILES_MAX; i++) {
+        snprintf(name, sizeof name, "data/%012u.segment", i);
+        if (access(ps_test_folder_path(name), F_OK) != 0)
+            break;
+        keep(name);
+    }
+    assert_true(file_count >= 4);
+    return 0;
+}
+
+static int remove_channel(void **state)
+{
+    for (size_t i = 0; i < file_count; i++)
+        free(files[i].bytes);
+    return ps_test_folder_teardown(state);
+}
+
+static void save(const struct file *file)
+{
+    int fd = open(ps_test_folder_path(file->name), O_WRONLY | O_CREAT | O_TRUNC, 0640);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, file->bytes, file->length), file->length);
+    close(fd);
+}
+
+/* Runs `penstock channel WORD FOLDER [OPTION]`; returns what it printed, to be freed. */
+static char *run(const char *word, const char *option, int *code)
+{
+    char *argv[] = {(char *)"channel", (char *)word, (char *)ps_test_folder(), (char *)option, NULL};
+    int out = memfd_create("out", 0), saved = dup(1), saved_error = dup(2),
+        nowhere = open("/dev/null", O_WRONLY);
+    fflush(stdout);
+    fflush(stderr);
+    dup2(out, 1);
+    dup2(nowhere, 2);
+    *code = ps_main_channel(option != NULL ? 4 : 3, argv);
+    fflush(stdout);
+    fflush(stderr);
+    dup2(saved, 1);
+    dup2(saved_error, 2);
+    close(saved);
+    close(saved_error);
+    close(nowhere);
+    off_t length = lseek(out, 0, SEEK_END);
+    char *text = calloc(1, (size_t)length + 1);
+    assert_int_equal(pread(out, text, (size_t)length, 0), length);
+    close(out);
+    return text;
+}
+
+static json_t *verify(int *code)
+{
+    char *text = run("verify", "--json", code);
+    json_t *root = json_loads(text, 0, NULL);
+    if (root == NULL)
+        fail_msg("no JSON: %s", text);
+    free(text);
+    return root;
+}
+
+/* Whether a damaged record of this file has the byte. */
+static bool names(const json_t *root, const struct file *file, size_t at)
+{
+    size_t i;
+    json_t *item, *list = json_object_get(root, "damaged");
+    json_array_foreach(list, i, item)
+    {
+        const char *path = json_string_value(json_object_get(item, "file"));
+        json_int_t begin = json_integer_value(json_object_get(item, "byte"));
+        json_int_t length = json_integer_value(json_object_get(item, "bytes"));
+        size_t tail = strlen(path) > strlen(file->name) ? strlen(path) - strlen(file->name) : 0;
+        if (strcmp(path + tail, file->name) == 0 && begin <= (json_int_t)at &&
+            (json_int_t)at < begin + length)
+            return true;
+    }
+    return false;
+}
+
+static void whole_channel(void **state)
+{
+    (void)state;
+    int code;
+    json_t *root = verify(&code);
+    assert_int_equal(code, 0);
+    assert_int_equal(json_integer_value(json_object_get(root, "undelivered_events")), 2 * (FRAMES - 1));
+    assert_int_equal(json_integer_value(json_object_get(root, "events")), 2 * FRAMES);
+    assert_int_equal(json_array_size(json_object_get(root, "damaged")), 0);
+    json_decref(root);
+    char *text = run("export", NULL, &code);
+    assert_int_equal(code, 0);
+    assert_memory_equal(text, "1.0\n1.1\n3.0\n3.1\n4.0\n", 20);
+    free(text);
+    text = run("export", "--json", &code);
+    const char *first = "{\"headers\":{\"host\":\"web\",\"number\":\"1.0\"},\"body\":\"1.0\"}\n";
+    assert_memory_equal(text, first, strlen(first));
+    free(text);
+    text = run("export", "--all", &code);
+    assert_memory_equal(text, "1.0\n1.1\n2.0\n2.1\n", 16);
+    free(text);
+    text = run("repair", NULL, &code);
+    assert_int_equal(code, 0);
+    assert_non_null(strstr(text, "nothing to set aside"));
+    free(text);
+    for (size_t i = 0; i < file_count; i++) { /* nothing has changed */
+        struct stat about;
+        assert_int_equal(stat(ps_test_folder_path(files[i].name), &about), 0);
+        assert_int_equal(about.st_size, files[i].length);
+    }
+}
+
+/* Where the frames of a segment end, and the frame that the byte `at` belongs to: 0 if it belongs to none. */
+static uint64_t frame_at(const struct file *file, size_t at, bool *covered)
+{
+    struct ps_segment_head head;
+    struct ps_frame frame;
+    assert_true(ps_segment_head_read(file->bytes, &head));
+    *covered = at < PS_SEGMENT_HEAD_BYTES;
+    for (size_t begin = PS_SEGMENT_HEAD_BYTES;
+         begin + PS_FRAME_HEAD_BYTES <= file->length && ps_frame_read(file->bytes + begin, head.salt, &frame);
+         begin += ps_frame_span(frame.length)) {
+        if (at < begin || at >= begin + ps_frame_span(frame.length))
+            continue;
+        *covered = at < begin + PS_FRAME_HEAD_BYTES + frame.length;
+        return frame.kind == PS_FRAME_EVENTS ? frame.number : 0;
+    }
+    return 0;
+}
+
+/* Returns the numbers of the frames that the channel gives out, as bits. */
+static uint64_t fed(void)
+{
+    struct ps_segment_log *log = open_log();
+    struct ps_segment_place place;
+    uint64_t numbers = 0;
+    char payload[SEGMENT_BYTES];
+    while (ps_segment_log_feed(log, &place))
+        if (place.length <= sizeof payload && ps_segment_load(&ps_segment_disk, &place, payload))
+            numbers |= UINT64_C(1) << place.number;
+    ps_segment_log_close(log);
+    return numbers;
+}
+
+static void flip(struct file *file, size_t at)
+{
+    bool covered = true;
+    int code;
+    uint64_t all = ((UINT64_C(1) << (FRAMES + 1)) - 2) & ~UINT64_C(4), lost = 0;
+    bool is_segment = file != &files[0];
+    uint64_t number = is_segment ? frame_at(file, at, &covered) : 0;
+    if (is_segment && at < PS_SEGMENT_HEAD_BYTES) /* none of its frames can be read */
+        for (size_t i = PS_SEGMENT_HEAD_BYTES; i < file->length; i += PS_FRAME_ALIGN) {
+            bool ignored;
+            uint64_t one = frame_at(file, i, &ignored);
+            lost |= one > 0 ? UINT64_C(1) << one : 0;
+        }
+    else if (number > 0 && covered)
+        lost = UINT64_C(1) << number;
+    file->bytes[at] ^= (char)(1U << at % 8);
+    save(file);
+    json_t *root = verify(&code);
+    bool named = names(root, file, at);
+    json_int_t missing = json_integer_value(json_object_get(root, "lost_frames"));
+    size_t count = json_array_size(json_object_get(root, "damaged"));
+    json_decref(root);
+    if (covered && !named)
+        fail_msg("%s: byte %zu is changed, and verify does not name it", file->name, at);
+    if (code == 0 && (lost & all) != 0)
+        fail_msg("%s: byte %zu is changed, and verify says that all is well", file->name, at);
+    if (covered && at >= PS_SEGMENT_HEAD_BYTES && is_segment)
+        assert_int_equal(count, 1); /* that record and no other */
+    if (number > 0 && covered)
+        assert_int_equal(missing, (lost & all) != 0);
+    free(run("repair", NULL, &code));
+    assert_int_equal(code, 0);
+    uint64_t out = fed();
+    if ((out & ~lost & all) != (all & ~lost))
+        fail_msg("%s: byte %zu is changed, and other events are lost: %llx", file->name, at,
+                 (unsigned long long)out);
+    file->bytes[at] ^= (char)(1U << at % 8);
+    for (size_t i = 0; i < file_count; i++)
+        save(&files[i]);
+}
+
+static void every_byte(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    const size_t step = 13, state_step = 4999;
+#else
+    const size_t step = 1, state_step = 499;
+#endif
+    for (size_t i = 0; i < file_count; i++)
+        for (size_t at = 0; at < files[i].length; at += i == 0 ? state_step : step)
+            flip(&files[i], at);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(whole_channel, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(every_byte, make_channel, remove_channel),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

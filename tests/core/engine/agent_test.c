@@ -1,0 +1,244 @@
+/* A running agent: what metrics see of a reload whose components take long to open. */
+#include "tests/support/flow.h"
+
+#include "core/engine/agent.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define PATIENCE_NS (20 * PS_NS_PER_S)
+
+static const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
+
+/* ---- a sink that does not open until it may ---- */
+
+static sem_t opening, may_open;
+static unsigned waits_ended; /* opens that waited in vain; atomic */
+
+static enum ps_status slow_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)(PATIENCE_NS / PS_NS_PER_S);
+    sem_post(&opening);
+    if (sem_timedwait(&may_open, &until) != 0)
+        __atomic_store_n(&waits_ended, 1, __ATOMIC_RELAXED);
+    return flow_sink_stage.open(plan, state, port, err);
+}
+
+/* ---- what metrics see ---- */
+
+struct sight {
+    enum ps_metrics_state sink, source;
+    unsigned sources, sinks;
+    uint64_t failed_count;
+};
+
+static void see_process(void *argument, const struct ps_metrics_process *process)
+{
+    ((struct sight *)argument)->failed_count = process->reload_failed_count;
+}
+
+static void see_component(void *argument, const struct ps_metrics_component *component)
+{
+    struct sight *sight = argument;
+    if (component->kind == PS_KIND_SOURCE && strcmp(component->name, "r0") == 0) {
+        sight->source = component->state;
+        sight->sources++;
+    } else if (component->kind == PS_KIND_SINK) {
+        sight->sink = component->state;
+        sight->sinks++;
+    }
+}
+
+static void see_worker(void *argument, const struct ps_metrics_worker *worker)
+{
+    (void)argument;
+    (void)worker;
+}
+
+static struct sight look(struct ps_agent *agent)
+{
+    struct sight sight = {0};
+    struct ps_metrics_source source = ps_agent_metrics(agent);
+    source.visit(source.argument, &(struct ps_metrics_visitor){.argument = &sight,
+                                                               .process = see_process,
+                                                               .component = see_component,
+                                                               .worker = see_worker});
+    return sight;
+}
+
+static struct sight wait_for(struct ps_agent *agent, enum ps_metrics_state sink)
+{
+    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    struct sight sight;
+    while ((sight = look(agent)).sink != sink) {
+        if (ps_clock_now().mono_ns > until_ns)
+            fail_msg("the sink's state stays %d", (int)sight.sink);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return sight;
+}
+
+/* ---- a reload on a thread of its own, as control's ---- */
+
+struct reload {
+    struct ps_agent *agent;
+    struct ps_agent_spec *spec;
+    enum ps_status status;
+    struct ps_err err;
+};
+
+static void *reload_main(void *argument)
+{
+    struct reload *reload = argument;
+    reload->status = ps_agent_reload(reload->agent, reload->spec, &machine, &reload->err);
+    return NULL;
+}
+
+/* A sink blocks in `open` in the middle of a reload. Metrics answer meanwhile, from the new plan: that sink is not
+ * open yet, the source that stayed open is. */
+static void test_metrics_answer_while_components_open(void **state)
+{
+    struct ps_stage_ops slow = flow_sink_stage;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 1, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    pthread_t thread;
+    (void)state;
+    slow.open = slow_open;
+    slow.name = "slow";
+    flow.options.workers = 2;
+    flow_init(&flow);
+    sem_init(&opening, 0, 0);
+    sem_init(&may_open, 0, 0);
+    struct ps_agent *agent = ps_agent_start(flow_spec(&flow), &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    wait_for(agent, PS_METRICS_OPEN);
+    struct reload reload = {.agent = agent, .spec = flow_spec(&flow)};
+    reload.spec->sinks[0].stage.ops = &slow;
+    assert_int_equal(pthread_create(&thread, NULL, reload_main, &reload), 0);
+    assert_int_equal(sem_wait(&opening), 0);
+    struct sight sight = wait_for(agent, PS_METRICS_OPENING);
+    assert_int_equal(sight.source, PS_METRICS_OPEN);
+    assert_int_equal(sight.sources, 1);
+    assert_int_equal(sight.sinks, 1);
+    assert_int_equal(__atomic_load_n(&waits_ended, __ATOMIC_RELAXED),
+                     0); /* it answered before the open was over */
+    sem_post(&may_open);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(reload.status, PS_OK);
+    assert_int_equal(wait_for(agent, PS_METRICS_OPEN).failed_count, 0);
+    struct ps_agent_account account;
+    ps_agent_stop(agent, 20000, NULL, NULL, &account);
+    assert_int_equal(account.undelivered, 0);
+    flow_fini(&flow);
+}
+
+/* ---- accounts and time limits of a reload ---- */
+
+static unsigned accepted_of(struct ps_agent *agent)
+{
+    struct ps_agent_account account;
+    ps_agent_stop(agent, 20000, NULL, NULL, &account);
+    return (unsigned)account.accepted;
+}
+
+static void await_made(struct flow *flow)
+{
+    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    while (!flow_is_made(flow)) {
+        assert_true(ps_clock_now().mono_ns < until_ns);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+static bool source_fails; /* atomic */
+
+static struct ps_port *failing_port;
+
+static enum ps_status failing_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err)
+{
+    failing_port = port;
+    return flow_source_stream.open(plan, state, port, err);
+}
+
+static enum ps_result failing_work(const void *plan, void *state, struct ps_batch *batch,
+                                   const struct ps_now *now)
+{
+    if (__atomic_exchange_n(&source_fails, false, __ATOMIC_RELAXED)) {
+        struct ps_err err = {0};
+        ps_err_set(&err, "no far end");
+        ps_port_failed(failing_port, &err);
+        return PS_IDLE;
+    }
+    return flow_source_stream.source->work(plan, state, batch, now);
+}
+
+/* A source that is closed for a while after a failure, and that the next plan takes over, is counted once. */
+static void test_account_of_a_failed_source(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    struct ps_source_ops source = *flow_source_stream.source;
+    struct ps_stage_ops stage = flow_source_stream;
+    source.work = failing_work;
+    stage.source = &source;
+    stage.open = failing_open;
+    flow.options.workers = 1;
+    flow_init(&flow);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    spec->sources[0].stage.ops = &stage;
+    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    await_made(&flow);
+    __atomic_store_n(&source_fails, true, __ATOMIC_RELAXED);
+    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    while (look(agent).source != PS_METRICS_OPENING) {
+        assert_true(ps_clock_now().mono_ns < until_ns);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    spec = flow_spec(&flow);
+    spec->sources[0].stage.ops = &stage;
+    assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_OK);
+    assert_int_equal(accepted_of(agent), 100);
+    flow_fini(&flow);
+}
+
+/* Every channel stays: what its sink does not deliver stays with it, so that the reload need not wait as long as a
+ * stop would. */
+static void test_reload_does_not_wait_as_long_as_a_stop(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    flow.options =
+        (struct ps_agent_options){.workers = 1, .drain_timeout_ms = 3600000, .reload_timeout_ms = 10};
+    flow_init(&flow);
+    __atomic_store_n(&flow.sinks[0].dead, true, __ATOMIC_RELAXED);
+    struct ps_agent *agent = ps_agent_start(flow_spec(&flow), &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    await_made(&flow);
+    assert_int_equal(ps_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_OK);
+    __atomic_store_n(&flow.sinks[0].dead, false, __ATOMIC_RELAXED);
+    assert_int_equal(accepted_of(agent), 100);
+    flow_verify(&flow, FLOW_EXACTLY_ONCE);
+    flow_fini(&flow);
+}
+
+int main(void)
+{
+    ps_log_set_level(PS_LOG_OFF);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_metrics_answer_while_components_open),
+        cmocka_unit_test(test_account_of_a_failed_source),
+        cmocka_unit_test(test_reload_does_not_wait_as_long_as_a_stop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

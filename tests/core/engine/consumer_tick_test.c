@@ -1,0 +1,215 @@
+/* What a channel is asked at every cycle of its consumer's sink, whatever state that sink is in; and that the worker wakes
+ * when the channel said so. */
+#include "tests/support/small_agent.h"
+
+#define PERIOD_NS (100 * PS_NS_PER_MS)
+
+static struct {
+    bool sink_opens, sink_retries, has_lease;
+    uint64_t due_ns; /* of the channel's next call */
+    unsigned late;   /* calls that came later than asked for */
+    unsigned calls, opens, works;
+    struct ps_lease *lease;
+} script;
+
+static struct ps_test_small_agent agent;
+
+/* ---- stages ---- */
+
+static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)at;
+    if (!script.has_lease)
+        return PS_IDLE;
+    script.has_lease = false;
+    assert_non_null(ps_batch_add_copy(batch, "x", 1));
+    batch->flush = true;
+    return PS_DONE;
+}
+static const struct ps_source_ops source_ops = {
+    .needs = PS_LEVEL_ACCEPTED, .when_full = PS_WAIT, .work = source_work};
+static const struct ps_stage_ops source = {.kind = PS_KIND_SOURCE, .name = "source", .source = &source_ops};
+
+static enum ps_result pass(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)lease;
+    (void)at;
+    return PS_DONE;
+}
+static const struct ps_interceptor_ops pass_ops = {.work = pass};
+static const struct ps_stage_ops interceptor = {
+    .kind = PS_KIND_INTERCEPTOR, .name = "pass", .interceptor = &pass_ops};
+
+static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)producer;
+    (void)at;
+    if (script.lease != NULL)
+        return PS_PUT_FULL;
+    script.lease = *lease;
+    *lease = NULL;
+    return PS_PUT_OK;
+}
+
+static struct ps_lease *channel_take(void *p, unsigned consumer, struct ps_port *port,
+                                     const struct ps_now *at)
+{
+    struct ps_lease *lease = script.lease;
+    (void)p;
+    (void)consumer;
+    (void)port;
+    (void)at;
+    script.lease = NULL;
+    return lease;
+}
+
+static void channel_done(void *p, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
+{
+    (void)p;
+    (void)consumer;
+    ps_port_home(port, lease);
+}
+
+static void channel_untake(void *p, unsigned consumer, struct ps_lease **lease)
+{
+    (void)p;
+    (void)consumer;
+    script.lease = *lease;
+    *lease = NULL;
+}
+
+static uint64_t channel_consumer_tick(void *p, unsigned consumer, struct ps_port *port,
+                                      const struct ps_now *at)
+{
+    (void)p;
+    assert_int_equal(consumer, 0);
+    assert_non_null(port->pool);
+    script.late += script.calls > 0 && at->mono_ns > script.due_ns;
+    script.calls++;
+    script.due_ns = at->mono_ns + PERIOD_NS;
+    return script.due_ns;
+}
+
+static bool channel_hungry(const void *p, unsigned producer)
+{
+    (void)p;
+    (void)producer;
+    return true;
+}
+
+static void channel_fill(const void *p, struct ps_fill *fill)
+{
+    (void)p;
+    *fill = (struct ps_fill){.size = script.lease != NULL, .capacity = 1};
+}
+
+static struct ps_lease *channel_strip(void *p)
+{
+    return channel_take(p, 0, NULL, NULL);
+}
+
+static const struct ps_channel_ops channel_ops = {.promises = PS_LEVEL_ACCEPTED,
+                                                  .put = channel_put,
+                                                  .consumer_tick = channel_consumer_tick,
+                                                  .take = channel_take,
+                                                  .done = channel_done,
+                                                  .untake = channel_untake,
+                                                  .hungry = channel_hungry,
+                                                  .fill = channel_fill,
+                                                  .strip = channel_strip};
+static const struct ps_stage_ops channel = {
+    .kind = PS_KIND_CHANNEL, .name = "ticking", .channel = &channel_ops};
+
+static enum ps_status sink_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
+{
+    (void)p;
+    (void)state;
+    (void)port;
+    script.opens++;
+    return script.sink_opens ? PS_OK : ps_err_set(err, "as told");
+}
+
+static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)at;
+    script.works++;
+    if (script.sink_retries)
+        return PS_RETRY;
+    ps_lease_settle_all(*lease);
+    return PS_DONE;
+}
+static const struct ps_sink_ops sink_ops = {.work = sink_work};
+static const struct ps_stage_ops sink = {
+    .kind = PS_KIND_SINK, .name = "sink", .open = sink_open, .sink = &sink_ops};
+
+static void start(void)
+{
+    const struct ps_test_small_stages stages = {
+        .source = &source, .interceptor = &interceptor, .sink = &sink, .channel = &channel};
+    ps_log_set_level(PS_LOG_OFF);
+    ps_test_small_agent_start(&agent, &stages, 1, NULL);
+    ps_test_small_agent_settle(&agent);
+}
+
+/* It is called in time: every period for ten seconds, and not a hundred times as often. */
+static void assert_in_time(void)
+{
+    unsigned before = script.calls;
+    ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+    assert_in_range(script.calls - before, 99, 1000);
+    assert_int_equal(script.late, 0);
+}
+
+/* ---- tests ---- */
+
+static void test_idle(void **state)
+{
+    (void)state;
+    memset(&script, 0, sizeof script);
+    script.sink_opens = true;
+    start();
+    assert_in_time();
+    ps_test_small_agent_stop(&agent, true);
+}
+
+/* The sink cannot be opened, and then it can. */
+static void test_failed(void **state)
+{
+    (void)state;
+    memset(&script, 0, sizeof script);
+    start();
+    assert_in_time();
+    assert_true(script.opens > 2);
+    script.sink_opens = true;
+    assert_in_time();
+    ps_test_small_agent_stop(&agent, true);
+}
+
+/* The sink rolls back and rests for seconds. */
+static void test_resting(void **state)
+{
+    (void)state;
+    memset(&script, 0, sizeof script);
+    script.sink_opens = script.sink_retries = script.has_lease = true;
+    start();
+    assert_in_time();
+    assert_in_range(script.works, 2, 10);
+    script.sink_retries = false;
+    assert_in_time();
+    assert_null(script.lease);
+    ps_test_small_agent_stop(&agent, true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_idle), cmocka_unit_test(test_failed),
+                                       cmocka_unit_test(test_resting)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

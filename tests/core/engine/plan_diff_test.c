@@ -1,0 +1,273 @@
+/* What a reload finds changed, line by line of a file: each kind of line makes another plan, and closes exactly the source
+ * that it belongs to; a file that only looks different changes nothing. */
+#include "tests/support/support.h"
+
+#include "conf/conf.h"
+#include "core/engine/plan.h"
+#include "stages/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char base[] = "a1.sources = r1 r2\n"
+                           "a1.channels = c1 c2 c3\n"
+                           "a1.sinks = k1 k2 k3\n"
+                           "a1.penstock.workers = 3\n"
+                           "a1.sources.r1.type = netcat\n"
+                           "a1.sources.r1.bind = 127.0.0.1\n"
+                           "a1.sources.r1.port = 4141\n"
+                           "a1.sources.r1.channels = c1 c2\n"
+                           "a1.sources.r1.interceptors = i1 i2\n"
+                           "a1.sources.r1.interceptors.i1.type = static\n"
+                           "a1.sources.r1.interceptors.i1.key = k\n"
+                           "a1.sources.r1.interceptors.i1.value = one\n"
+                           "a1.sources.r1.interceptors.i2.type = timestamp\n"
+                           "a1.sources.r1.selector.type = multiplexing\n"
+                           "a1.sources.r1.selector.header = k\n"
+                           "a1.sources.r1.selector.mapping.one = c1\n"
+                           "a1.sources.r1.selector.default = c2\n"
+                           "a1.sources.r2.type = seq\n"
+                           "a1.sources.r2.channels = c3\n"
+                           "a1.channels.c1.type = memory\n"
+                           "a1.channels.c1.capacity = 1000\n"
+                           "a1.channels.c2.type = memory\n"
+                           "a1.channels.c3.type = memory\n"
+                           "a1.sinks.k1.type = file_roll\n"
+                           "a1.sinks.k1.sink.directory = /tmp\n"
+                           "a1.sinks.k1.sink.serializer = text\n"
+                           "a1.sinks.k1.channel = c1\n"
+                           "a1.sinks.k2.type = null\n"
+                           "a1.sinks.k2.channel = c2\n"
+                           "a1.sinks.k3.type = null\n"
+                           "a1.sinks.k3.channel = c3\n";
+
+enum { NOTHING, PLAN, R1, R2 }; /* what changes: nothing; the plan, no source; the plan and this source */
+
+static const struct {
+    const char *from, *to; /* `from` NULL: `to` is added */
+    int changes;
+} cases[] = {
+    /* source */
+    {"r1.port = 4141", "r1.port = 4142", R1},
+    {"r1.type = netcat", "r1.type = netcatudp", R1},
+    {NULL, "a1.sources.r1.max-line-length = 100\n", R1},
+    {NULL, "a1.sources.r1.backoffSleepIncrement = 7\n", R1},
+    {NULL, "a1.sources.r1.penstock.workers = 2\n", R1},
+    {"r1.channels = c1 c2", "r1.channels = c2 c1", R1},
+    {"r1.channels = c1 c2", "r1.channels = c1 c2 c3", R1},
+    {NULL, "a1.sources.r2.totalEvents = 5\n", R2},
+    {"r2.channels = c3", "r2.channels = c2", R2},
+    /* interceptors */
+    {"i1.value = one", "i1.value = two", R1},
+    {NULL, "a1.sources.r1.interceptors.i1.preserveExisting = false\n", R1},
+    {"i2.type = timestamp", "i2.type = host", R1},
+    {"interceptors = i1 i2", "interceptors = i2 i1", R1},
+    {"interceptors = i1 i2", "interceptors = i1", R1},
+    {"a1.sources.r1.interceptors = i1 i2\n", "", R1},
+    /* selector */
+    {"selector.header = k", "selector.header = other", R1},
+    {"mapping.one = c1", "mapping.one = c2", R1},
+    {"mapping.one = c1", "mapping.one = c1 c2", R1},
+    {"selector.default = c2", "selector.default = c1", R1},
+    {NULL, "a1.sources.r1.selector.optional.one = c2\n", R1},
+    {"selector.type = multiplexing", "selector.type = replicating", R1},
+    /* channels, sinks, agent */
+    {"c1.capacity = 1000", "c1.capacity = 2000", PLAN},
+    {NULL, "a1.channels.c2.keep-alive = 9\n", PLAN},
+    {"k1.sink.directory = /tmp", "k1.sink.directory = /var/tmp", PLAN},
+    {"k1.sink.serializer = text", "k1.sink.serializer = header_and_text", PLAN},
+    {NULL, "a1.sinks.k1.sink.serializer.appendNewline = false\n", PLAN},
+    {"k2.type = null", "k2.type = logger", PLAN},
+    {"k2.channel = c2", "k2.channel = c3", PLAN},
+    {"a1.sinks = k1 k2 k3", "a1.sinks = k1 k2", PLAN},
+    {"a1.penstock.workers = 3", "a1.penstock.workers = 4", PLAN},
+    {NULL, "a1.penstock.batch.events = 10\n", PLAN},
+    {NULL, "a1.penstock.drain.timeout = 10\n", PLAN},
+    {NULL, "a1.penstock.reload.timeout = 10\n", PLAN},
+    {NULL, "a1.penstock.ready.stall = 10\n", PLAN},
+    /* only the looks */
+    {NULL, "# a comment\n\n", NOTHING},
+    {"r1.port = 4141\n", "r1.port : 4141\n", NOTHING},
+    {"a1.sources.r2.type = seq\na1.sources.r2.channels = c3\n",
+     "a1.sources.r2.channels = c3\na1.sources.r2.type = seq\n", NOTHING},
+    {"r2.type = seq", "r2.type = org.apache.flume.source.SequenceGeneratorSource", NOTHING},
+    {NULL, "b1.sources.r1.port = 1\n", NOTHING},
+    /* takes effect at the next start */
+    {"a1.penstock.workers = 3", "a1.penstock.workers = 1", NOTHING},
+};
+
+static struct ps_plan *plan_of(const char *text, const struct ps_plan *before)
+{
+    static const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
+    struct ps_command command;
+    struct ps_conf *conf;
+    struct ps_err err = {.length = 0};
+    char *argv[] = {(char *)(uintptr_t) "agent", (char *)(uintptr_t) "-n", (char *)(uintptr_t) "a1",
+                    (char *)(uintptr_t) "-f", (char *)(uintptr_t) "x"};
+    assert_int_equal(ps_command_parse(&command, (int)PS_COUNT_OF(argv), argv, &err), PS_OK);
+    assert_int_equal(ps_conf_load_text(&command, ps_stages, "x", text, strlen(text), &conf), PS_OK);
+    struct ps_plan *plan = ps_plan_create(ps_conf_take_spec(conf), &machine, before, &err);
+    if (plan == NULL)
+        fail_msg("%s", err.text);
+    ps_conf_destroy(conf);
+    ps_command_fini(&command);
+    return plan;
+}
+
+static void test_each_kind_of_line(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char text[4096];
+        const char *from = cases[i].from, *found = from != NULL ? strstr(base, from) : base + sizeof base - 1;
+        assert_non_null(found);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(found - base), base, cases[i].to,
+                 found + (from != NULL ? strlen(from) : 0));
+        for (int back = 0; back < 2; back++) { /* and back again */
+            struct ps_plan *old = plan_of(back ? text : base, NULL);
+            struct ps_plan *next = plan_of(back ? base : text, old);
+            ps_plan_adopt(next, old);
+            bool same = ps_plan_is_same(old, next), one = next->sources[0].adopts == NULL,
+                 two = next->sources[1].adopts == NULL;
+            int changes = cases[i].changes;
+            if (back && strcmp(cases[i].to, "a1.penstock.workers = 1") == 0)
+                changes = PLAN; /* more workers */
+            if (back && strcmp(cases[i].to, "a1.penstock.workers = 4") == 0)
+                changes = NOTHING;
+            if (same != (changes == NOTHING) || one != (changes == R1) || two != (changes == R2))
+                fail_msg("%s -> %s%s: same %d, r1 closes %d, r2 closes %d", from != NULL ? from : "",
+                         cases[i].to, back ? ", and back" : "", same, one, two);
+            if (!one)
+                assert_ptr_equal(next->sources[0].adopts, &old->sources[0]);
+            ps_plan_destroy(next);
+            ps_plan_destroy(old);
+        }
+    }
+}
+
+/* A value with a line break is not taken for two keys. */
+static void test_line_breaks(void **state)
+{
+    (void)state;
+    char one[4096], two[4096];
+    snprintf(one, sizeof one, "%sa1.sources.r1.interceptors.i1.label = a\\nlater=b\n", base);
+    snprintf(two, sizeof two,
+             "%sa1.sources.r1.interceptors.i1.label = a\na1.sources.r1.interceptors.i1.later = b\n", base);
+    struct ps_plan *old = plan_of(one, NULL), *next = plan_of(two, old);
+    assert_false(ps_plan_is_same(old, next));
+    ps_plan_destroy(next);
+    ps_plan_destroy(old);
+}
+
+/* A source stays open only where it is: with another worker it would run on two. */
+static void test_other_places(void **state)
+{
+    (void)state;
+    struct ps_plan *old = plan_of(base, NULL), *next = plan_of(base, old);
+    next->sources[0].workers[0] = (old->sources[0].workers[0] + 1) % 3;
+    ps_plan_adopt(next, old);
+    assert_null(next->sources[0].adopts);
+    assert_ptr_equal(next->sources[1].adopts, &old->sources[1]);
+    ps_plan_destroy(next);
+    ps_plan_destroy(old);
+}
+
+/* A file with three sinks of one channel, and these lines. */
+static struct ps_plan *grouped_plan(const char *lines, const struct ps_plan *before)
+{
+    char text[4096];
+    snprintf(text, sizeof text,
+             "a1.sources = r1\na1.channels = c1\na1.sinks = k1 k2 k3\na1.penstock.workers = 3\n"
+             "a1.sources.r1.type = seq\na1.sources.r1.channels = c1\na1.channels.c1.type = memory\n"
+             "a1.sinks.k1.type = null\na1.sinks.k1.channel = c1\na1.sinks.k2.type = null\n"
+             "a1.sinks.k2.channel = c1\na1.sinks.k3.type = null\na1.sinks.k3.channel = c1\n%s",
+             lines);
+    return plan_of(text, before);
+}
+
+#define GROUP_OF(sinks) "a1.sinkgroups = g1\na1.sinkgroups.g1.sinks = " sinks "\n"
+#define FAILOVER "a1.sinkgroups.g1.processor.type = failover\n"
+
+/* Each line of a sink group counts; the source stays open meanwhile, and the sinks of a group move to one worker. */
+static void test_groups(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        GROUP_OF("k1 k2") FAILOVER,
+        GROUP_OF("k1 k2 k3") FAILOVER,
+        GROUP_OF("k1 k2") "a1.sinkgroups.g1.processor.type = load_balance\n",
+        GROUP_OF("k1 k2") FAILOVER "a1.sinkgroups.g1.processor.maxpenalty = 5\n",
+        GROUP_OF("k1 k2") FAILOVER "a1.sinkgroups.g1.processor.priority.k2 = 5\n",
+        "a1.sinkgroups = g2\na1.sinkgroups.g2.sinks = k1 k2\na1.sinkgroups.g2.processor.type = failover\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
+        for (size_t k = 0; k < PS_COUNT_OF(texts); k++) {
+            struct ps_plan *old = grouped_plan(texts[i], NULL), *next = grouped_plan(texts[k], old);
+            ps_plan_adopt(next, old);
+            assert_true(ps_plan_is_same(old, next) == (i == k));
+            assert_ptr_equal(next->sources[0].adopts, &old->sources[0]);
+            for (unsigned sink = 1; sink < 3; sink++) {
+                if (next->spec->sinks[sink].group != NULL)
+                    assert_int_equal(next->sinks[sink].worker, next->sinks[0].worker);
+            }
+            unsigned consumers = k == 0 ? 3 : k == 2 ? 1 : 2;
+            assert_int_equal(next->channels[0].consumer_count, consumers);
+            for (unsigned sink = 0; sink < 3; sink++)
+                assert_int_equal(next->channels[0].consumer_workers[next->sinks[sink].consumer],
+                                 next->sinks[sink].worker);
+            ps_plan_destroy(next);
+            ps_plan_destroy(old);
+        }
+    }
+}
+
+/* Only stages that are new or changed are tried; an unchanged one also when its source is opened again. */
+static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                     const char *cause, const char *cure)
+{
+    char *tried = probe->argument;
+    (void)result, (void)key, (void)what, (void)cause, (void)cure;
+    strcat(strcat(tried, tried[0] != '\0' ? ", " : ""), probe->component);
+}
+
+static void test_what_a_reload_tries(void **state)
+{
+    static const struct {
+        const char *from, *to, *tried;
+    } rows[] = {
+        {"r1.port = 4141", "r1.port = 4142", "source r1"},
+        {"i1.value = one", "i1.value = two", ""},
+        {"k1.sink.directory = /tmp", "k1.sink.directory = /var/tmp", "sink k1"},
+        {"k2.type = null", "k2.type = file_roll\na1.sinks.k2.sink.directory = /tmp", "sink k2"},
+        {"c1.capacity = 1000", "c1.capacity = 2000", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char text[4096], tried[256] = "";
+        const char *at = strstr(base, rows[i].from);
+        assert_non_null(at);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - base), base, rows[i].to,
+                 at + strlen(rows[i].from));
+        struct ps_plan *old = plan_of(base, NULL), *next = plan_of(text, old);
+        struct ps_probe probe = {.local = true, .tried = on_tried, .argument = tried};
+        ps_plan_adopt(next, old);
+        ps_plan_probe(next, &probe);
+        assert_string_equal(tried, rows[i].tried);
+        ps_plan_destroy(next);
+        ps_plan_destroy(old);
+    }
+}
+
+int main(void)
+{
+    ps_log_set_level(PS_LOG_OFF);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_kind_of_line),
+        cmocka_unit_test(test_line_breaks),
+        cmocka_unit_test(test_what_a_reload_tries),
+        cmocka_unit_test(test_other_places),
+        cmocka_unit_test(test_groups),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,384 @@
+/* A channel that promises later than it takes: when sources learn of it, in which order, and what happens when it gives
+ * a batch up, or when a source fails, drains or is closed meanwhile. */
+#include "tests/support/small_agent.h"
+
+#include <stdio.h>
+
+#define HELD_MAX 16U
+
+/* What the stages shall do, and what they recorded. */
+static struct {
+    uint32_t make; /* batches of one event that the next calls of the source's `work` make */
+    bool full;     /* the channel takes nothing */
+    bool source_fails;
+    unsigned promise; /* how many held leases the channel sends home at its next tick, oldest first */
+    bool give_up;     /* it marks them failed */
+
+    struct ps_lease *held[HELD_MAX];
+    unsigned held_count, held_most;
+    char story[256]; /* a letter for each thing that the source learns, with the body of the batch's event */
+    char next;
+    unsigned opens, closes;
+    struct ps_port *source_port;
+} script;
+
+static struct ps_test_small_agent agent;
+
+static void tell(char what, const struct ps_batch *batch)
+{
+    size_t length = strlen(script.story);
+    assert_true(length + 3 < sizeof script.story);
+    snprintf(script.story + length, 3, "%c%c", what, batch->events[0].body[0]);
+}
+
+/* ---- the source ---- */
+
+static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
+{
+    (void)p;
+    (void)state;
+    (void)err;
+    script.source_port = port;
+    script.opens++;
+    return PS_OK;
+}
+
+static void source_close(const void *p, void *state)
+{
+    (void)p;
+    (void)state;
+    script.closes++;
+}
+
+static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)at;
+    if (script.make == 0)
+        return PS_IDLE;
+    script.make--;
+    assert_non_null(ps_batch_add_copy(batch, &script.next, 1));
+    assert_true(ps_batch_span(batch, 0, 1, script.next));
+    script.next++;
+    batch->flush = true;
+    if (script.source_fails) {
+        struct ps_err err = {0};
+        ps_err_set(&err, "as told");
+        script.source_fails = false;
+        ps_port_failed(script.source_port, &err);
+    }
+    return PS_DONE;
+}
+
+static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)at;
+    tell('+', batch);
+}
+
+static void source_refused(const void *p, void *state, const struct ps_batch *batch, const char *reason,
+                           const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)at;
+    assert_non_null(strstr(reason, "channel"));
+    tell('-', batch);
+}
+
+static void source_delivered(const void *p, void *state, const struct ps_batch *batch,
+                             const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)at;
+    tell('=', batch);
+}
+
+#define SOURCE(level, when)                                                                                  \
+    {                                                                                                        \
+        .needs = (level), .when_full = (when), .work = source_work, .accepted = source_accepted,             \
+        .refused = source_refused, .delivered = source_delivered                                             \
+    }
+static const struct ps_source_ops waiting_ops = SOURCE(PS_LEVEL_ACCEPTED, PS_WAIT);
+static const struct ps_source_ops refusing_ops = SOURCE(PS_LEVEL_ACCEPTED, PS_REFUSE);
+static const struct ps_source_ops replayable_ops = SOURCE(PS_LEVEL_DELIVERED, PS_WAIT);
+#define SOURCE_STAGE(ops_)                                                                                   \
+    {                                                                                                        \
+        .kind = PS_KIND_SOURCE, .name = "source", .open = source_open, .close = source_close,                \
+        .source = (ops_)                                                                                     \
+    }
+static const struct ps_stage_ops waiting = SOURCE_STAGE(&waiting_ops);
+static const struct ps_stage_ops refusing = SOURCE_STAGE(&refusing_ops);
+static const struct ps_stage_ops replayable = SOURCE_STAGE(&replayable_ops);
+
+static enum ps_result pass(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)lease;
+    (void)at;
+    return PS_DONE;
+}
+static const struct ps_interceptor_ops pass_ops = {.work = pass};
+static const struct ps_stage_ops interceptor = {
+    .kind = PS_KIND_INTERCEPTOR, .name = "pass", .interceptor = &pass_ops};
+
+/* ---- the channel ---- */
+
+static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)at;
+    assert_int_equal(producer, 0);
+    if (script.full)
+        return PS_PUT_FULL;
+    assert_true(script.held_count < HELD_MAX);
+    script.held[script.held_count++] = *lease;
+    script.held_most = script.held_count > script.held_most ? script.held_count : script.held_most;
+    *lease = NULL;
+    return PS_PUT_OK;
+}
+
+static uint64_t channel_tick(void *p, unsigned producer, struct ps_port *port, const struct ps_now *at)
+{
+    unsigned gone = script.promise < script.held_count ? script.promise : script.held_count;
+    (void)p;
+    (void)at;
+    assert_int_equal(producer, 0);
+    for (unsigned i = 0; i < gone; i++) {
+        script.held[i]->failed = script.give_up;
+        ps_port_home(port, &script.held[i]);
+    }
+    script.promise -= gone;
+    script.held_count -= gone;
+    memmove(script.held, script.held + gone, script.held_count * sizeof *script.held);
+    return PS_NEVER;
+}
+
+static struct ps_lease *channel_take(void *p, unsigned consumer, struct ps_port *port,
+                                     const struct ps_now *at)
+{
+    (void)p;
+    (void)consumer;
+    (void)port;
+    (void)at;
+    return NULL;
+}
+
+static bool channel_hungry(const void *p, unsigned producer)
+{
+    (void)p;
+    (void)producer;
+    return true;
+}
+
+static void channel_fill(const void *p, struct ps_fill *fill)
+{
+    (void)p;
+    *fill = (struct ps_fill){.capacity = 1000};
+}
+
+/* What is not promised yet is nobody's but the source's. */
+static struct ps_lease *channel_strip(void *p)
+{
+    struct ps_lease *first = NULL;
+    (void)p;
+    while (script.held_count > 0) {
+        script.held[--script.held_count]->next = first;
+        first = script.held[script.held_count];
+    }
+    return first;
+}
+
+static const struct ps_channel_ops channel_ops = {.promises = PS_LEVEL_DURABLE,
+                                                  .tick = channel_tick,
+                                                  .put = channel_put,
+                                                  .take = channel_take,
+                                                  .hungry = channel_hungry,
+                                                  .fill = channel_fill,
+                                                  .strip = channel_strip};
+static const struct ps_stage_ops channel = {
+    .kind = PS_KIND_CHANNEL, .name = "later", .channel = &channel_ops};
+
+/* ---- the sink, which gets nothing here ---- */
+
+static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)lease;
+    (void)at;
+    fail_msg("the channel gave the sink a lease");
+    return PS_DONE;
+}
+static const struct ps_sink_ops sink_ops = {.work = sink_work};
+static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK, .name = "sink", .sink = &sink_ops};
+
+/* ---- helpers ---- */
+
+static void start(const struct ps_stage_ops *source)
+{
+    const struct ps_test_small_stages stages = {
+        .source = source, .interceptor = &interceptor, .sink = &sink, .channel = &channel};
+    ps_log_set_level(PS_LOG_OFF);
+    memset(&script, 0, sizeof script);
+    script.next = 'a';
+    ps_test_small_agent_start(&agent, &stages, 1, NULL);
+    ps_test_small_agent_settle(&agent);
+}
+
+static void make(uint32_t batches)
+{
+    script.make = batches;
+    ps_test_small_agent_run(&agent, 2 * PS_NS_PER_S);
+}
+
+static void promise(unsigned leases)
+{
+    script.promise = leases;
+    ps_test_small_agent_run(&agent, 2 * PS_NS_PER_S);
+}
+
+static uint64_t counted(enum ps_counter counter)
+{
+    return ps_counter_read(ps_test_small_agent_source(&agent)->base.counters, counter);
+}
+
+/* ---- tests ---- */
+
+/* Several batches are between put and promise; the source learns of each when it is promised, in order. */
+static void test_promised_later(void **state)
+{
+    static const struct ps_stage_ops *const sources[] = {&waiting, &refusing};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(sources); i++) {
+        start(sources[i]);
+        make(3);
+        assert_int_equal(script.held_count, 3);
+        assert_string_equal(script.story, "");
+        assert_int_equal(counted(PS_COUNTER_EventAcceptedCount), 0);
+        promise(2);
+        assert_string_equal(script.story, "+a+b");
+        assert_int_equal(counted(PS_COUNTER_EventAcceptedCount), 2);
+        make(1);
+        promise(2);
+        assert_string_equal(script.story, "+a+b+c+d");
+        assert_int_equal(counted(PS_COUNTER_EventAcceptedCount), 4);
+        ps_test_small_agent_stop(&agent, true);
+    }
+}
+
+/* A replayable source hears of the put, and of the promise: its position moves with that. */
+static void test_positions(void **state)
+{
+    (void)state;
+    start(&replayable);
+    make(2);
+    assert_string_equal(script.story, "+a+b");
+    promise(1);
+    assert_string_equal(script.story, "+a+b=a");
+    promise(1);
+    assert_string_equal(script.story, "+a+b=a=b");
+    ps_test_small_agent_stop(&agent, true);
+}
+
+/* The channel gives up what it has taken: the clients are refused, each once, and what comes later is accepted. */
+static void test_given_up(void **state)
+{
+    (void)state;
+    start(&refusing);
+    make(2);
+    assert_true(script.held[0]->refusable);
+    script.give_up = true;
+    promise(1);
+    assert_string_equal(script.story, "-a");
+    assert_int_equal(counted(PS_COUNTER_ChannelWriteFail), 1);
+    script.give_up = false;
+    promise(1);
+    assert_string_equal(script.story, "-a+b");
+    assert_int_equal(counted(PS_COUNTER_EventAcceptedCount), 1);
+    ps_test_small_agent_stop(&agent, true);
+}
+
+/* Refused before the put, while earlier batches wait for their promise: the source learns of that at once. */
+static void test_full(void **state)
+{
+    (void)state;
+    start(&refusing);
+    make(1);
+    script.full = true;
+    make(1);
+    assert_string_equal(script.story, "-b");
+    script.full = false;
+    make(1);
+    promise(2);
+    assert_string_equal(script.story, "-b+a+c");
+    ps_test_small_agent_stop(&agent, true);
+}
+
+/* A channel may only give up what its source can refuse. */
+static void test_who_may_be_refused(void **state)
+{
+    (void)state;
+    start(&waiting);
+    make(1);
+    assert_false(script.held[0]->refusable);
+    promise(1);
+    ps_test_small_agent_stop(&agent, true);
+}
+
+/* The source fails: it is closed when everything that it has read is promised, so that no answer meets the state of the
+ * one that is opened next. */
+static void test_failed_source_waits(void **state)
+{
+    (void)state;
+    start(&refusing);
+    make(1);
+    script.source_fails = true;
+    make(1);
+    ps_test_small_agent_run(&agent, 20 * PS_NS_PER_S);
+    assert_int_equal(script.closes, 0);
+    promise(1);
+    assert_int_equal(script.closes, 0);
+    promise(1);
+    assert_string_equal(script.story, "+a+b");
+    assert_int_equal(script.closes, 1);
+    ps_test_small_agent_run(&agent, 4 * PS_NS_PER_S);
+    assert_int_equal(script.opens, 2);
+    ps_test_small_agent_stop(&agent, true);
+}
+
+/* Stopping waits for promises, and without them gives the leases back; nobody is told that they are accepted. */
+static void test_stop(void **state)
+{
+    (void)state;
+    start(&refusing);
+    make(2);
+    uint64_t number = ps_engine_order(agent.engine, PS_PHASE_DRAIN, agent.plan, NULL);
+    ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+    assert_false(ps_engine_reached(agent.engine, number));
+    promise(1);
+    assert_false(ps_engine_reached(agent.engine, number));
+    assert_string_equal(script.story, "+a");
+    ps_test_small_agent_stop(&agent, false);
+    assert_string_equal(script.story, "+a");
+    assert_int_equal(script.closes, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_promised_later),
+        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_who_may_be_refused),
+        cmocka_unit_test(test_failed_source_waits),
+        cmocka_unit_test(test_stop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

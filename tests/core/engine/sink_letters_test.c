@@ -1,0 +1,281 @@
+/* Dead letters and attempts in the engine, with stages of the test's own: how often and when a sink is asked again, what
+ * becomes of the events whose attempts are used up, and that a source answers nobody before its letters are on disk. */
+#include "core/log.h"
+#include "tests/support/folder.h"
+#include "tests/support/small_agent.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static struct {
+    const char *make; /* bodies of one byte that the source makes with its next call; '!': a letter instead */
+    struct ps_port *source_port;
+    unsigned accepted;
+    bool fails;               /* the sink rolls back a lease with an 'x' in it */
+    bool settles_others;      /* before that it settles the others */
+    uint64_t attempts_ns[64]; /* when it rolled back */
+    unsigned attempts;
+    char delivered[64];
+    unsigned delivered_count;
+} script;
+
+static struct ps_test_small_agent agent;
+
+static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
+{
+    (void)p;
+    (void)state;
+    (void)err;
+    script.source_port = port;
+    return PS_OK;
+}
+
+static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
+{
+    static const struct ps_letter_reason reason = {"malformed", "a test", 0};
+    (void)p;
+    (void)state;
+    (void)at;
+    if (script.make == NULL)
+        return PS_IDLE;
+    for (const char *c = script.make; *c != '\0'; c++) {
+        if (*c == '!')
+            assert_int_not_equal(ps_port_deadletter_bytes(script.source_port, c, 1, &reason), 0);
+        else
+            assert_non_null(ps_batch_add_copy(batch, c, 1));
+    }
+    batch->flush = true;
+    script.make = NULL;
+    return PS_DONE;
+}
+
+static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)at;
+    script.accepted += batch->count;
+}
+
+static const struct ps_source_ops source_ops = {
+    .needs = PS_LEVEL_ACCEPTED, .when_full = PS_WAIT, .work = source_work, .accepted = source_accepted};
+static const struct ps_stage_ops source = {
+    .kind = PS_KIND_SOURCE, .name = "source", .open = source_open, .source = &source_ops};
+
+static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)lease;
+    (void)at;
+    return PS_DONE;
+}
+
+static const struct ps_interceptor_ops chain_ops = {.work = chain_work};
+static const struct ps_stage_ops chain = {
+    .kind = PS_KIND_INTERCEPTOR, .name = "chain", .interceptor = &chain_ops};
+
+static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
+{
+    bool bad = false;
+    (void)p;
+    (void)state;
+    for (uint32_t i = 0; i < (*lease)->count; i++)
+        bad |= ps_lease_event(*lease, i)->body[0] == 'x';
+    bad &= script.fails;
+    for (uint32_t i = 0; i < (*lease)->count && (!bad || script.settles_others); i++) {
+        char body = ps_lease_event(*lease, i)->body[0];
+        if (ps_lease_is_settled(*lease, i) || (bad && body == 'x'))
+            continue;
+        script.delivered[script.delivered_count++] = body;
+        ps_lease_settle(*lease, i);
+    }
+    if (!bad)
+        return PS_DONE;
+    script.attempts_ns[script.attempts++] = at->mono_ns;
+    return PS_RETRY;
+}
+
+static const struct ps_sink_ops sink_ops = {.work = sink_work};
+static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK, .name = "sink", .sink = &sink_ops};
+
+static const char *directory(void)
+{
+    return ps_test_folder_path("dead");
+}
+
+static int setup(void **state)
+{
+    static const struct ps_test_small_stages stages = {
+        .source = &source, .interceptor = &chain, .sink = &sink};
+    static char path[256];
+    if (ps_test_folder_setup(state) != 0)
+        return -1;
+    memset(&script, 0, sizeof script);
+    snprintf(path, sizeof path, "%s", directory());
+    ps_test_small_agent_start(&agent, &stages, 1, "100");
+    agent.plan->spec->sources[0].common->deadletter = path;
+    agent.plan->spec->sinks[0].common = (struct ps_sink_common){path, 3, 100, 150};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    ps_test_small_agent_stop(&agent, true);
+    return ps_test_folder_teardown(state);
+}
+
+static void feed(const char *bodies)
+{
+    script.make = bodies;
+    ps_test_small_agent_run(&agent, PS_NS_PER_MS);
+}
+
+/* The bodies of all letters, in order, one byte each. */
+static void assert_letters(const char *bodies)
+{
+    char line[1024], found[64] = "";
+    glob_t files;
+    size_t count = 0;
+    if (glob(ps_test_folder_path("dead/*.jsonl"), 0, NULL, &files) == 0) {
+        for (size_t i = 0; i < files.gl_pathc; i++) {
+            FILE *in = fopen(files.gl_pathv[i], "r");
+            assert_non_null(in);
+            while (fgets(line, sizeof line, in) != NULL)
+                found[count++] = strstr(line, "\"body\":\"")[8];
+            fclose(in);
+        }
+        globfree(&files);
+    }
+    found[count] = '\0';
+    assert_string_equal(found, bodies);
+}
+
+static uint64_t counted(enum ps_counter counter)
+{
+    return ps_counter_read(ps_test_small_agent_sink(&agent)->base.counters, counter);
+}
+
+static void test_attempts(void **state)
+{
+    (void)state;
+    script.fails = true;
+    feed("ab");
+    feed("cx");
+    feed("de");
+    ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+    assert_int_equal(script.attempts, 3);
+    assert_int_equal(script.attempts_ns[1] - script.attempts_ns[0], 100 * PS_NS_PER_MS);
+    assert_int_equal(script.attempts_ns[2] - script.attempts_ns[1], 150 * PS_NS_PER_MS);
+    assert_string_equal(script.delivered, "abde");
+    assert_letters("cx");
+    assert_int_equal(counted(PS_COUNTER_deadletter), 2);
+    assert_int_equal(counted(PS_COUNTER_EventDrainSuccessCount), 4);
+    assert_int_equal(ps_test_small_agent_fill(&agent, 0), 0);
+    feed("fx"); /* the count begins again */
+    ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+    assert_int_equal(script.attempts, 6);
+    assert_letters("cxfx");
+}
+
+/* What the sink settled before it failed is delivered, and no letter. */
+static void test_settled_events(void **state)
+{
+    (void)state;
+    script.fails = script.settles_others = true;
+    feed("axbx");
+    ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+    assert_string_equal(script.delivered, "ab");
+    assert_letters("xx");
+    assert_int_equal(counted(PS_COUNTER_EventDrainSuccessCount), 2);
+}
+
+/* A sink that comes right before the last attempt loses nothing. */
+static void test_comes_right(void **state)
+{
+    (void)state;
+    script.fails = true;
+    feed("x");
+    assert_int_equal(script.attempts, 2);
+    script.fails = false;
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    assert_string_equal(script.delivered, "x");
+    assert_letters("");
+}
+
+static void test_without_limit(void **state)
+{
+    (void)state;
+    agent.plan->spec->sinks[0].common = (struct ps_sink_common){directory(), 0, 0, 0};
+    script.fails = true;
+    feed("x");
+    ps_test_small_agent_run(&agent, 100 * PS_NS_PER_S);
+    assert_int_equal(script.attempts, 23); /* at 0, 1, 3, 6, 10, 15, 20, .. s */
+    assert_letters("");
+    script.fails = false;
+    ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+    assert_string_equal(script.delivered, "x");
+}
+
+/* A directory that cannot be written: nothing of it is settled, and nothing behind it is offered. */
+static void test_directory_fails(void **state)
+{
+    char away[256], path[256];
+    (void)state;
+    script.fails = true;
+    feed("a");
+    snprintf(path, sizeof path, "%s", directory());
+    snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
+    assert_int_equal(rename(path, away), 0);
+    ps_test_folder_append("dead", "", 0);
+    feed("x");
+    feed("b");
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    assert_int_equal(script.attempts, 3);
+    assert_string_equal(script.delivered, "a");
+    assert_non_null(ps_test_small_agent_sink(&agent)->offered);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rename(away, path), 0);
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    assert_string_equal(script.delivered, "ab");
+    assert_letters("x");
+}
+
+/* The source's batch is accepted when its letters are on disk, also when nothing else is in it. */
+static void test_source_waits(void **state)
+{
+    char away[256], path[256];
+    (void)state;
+    feed("ab");
+    assert_int_equal(script.accepted, 2);
+    assert_string_equal(script.delivered, "ab");
+    snprintf(path, sizeof path, "%s", directory());
+    snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
+    assert_int_equal(rename(path, away), 0);
+    ps_test_folder_append("dead", "", 0);
+    feed("c!!d");
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    assert_int_equal(script.accepted, 2);
+    assert_string_equal(script.delivered, "ab");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rename(away, path), 0);
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    assert_int_equal(script.accepted, 4);
+    assert_string_equal(script.delivered, "abcd");
+    assert_letters("!!");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_attempts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_settled_events, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_comes_right, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_without_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_directory_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_source_waits, setup, teardown),
+    };
+    ps_log_set_level(PS_LOG_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,123 @@
+/* How orders end: a reload that closes some sources of a worker while others stay open. */
+#include "core/engine/engine.h"
+#include "tests/support/flow.h"
+
+static struct flow flow;
+static struct ps_engine *engine;
+static struct ps_now now;
+
+static struct ps_plan *plan_after(const struct ps_plan *before)
+{
+    struct ps_err err = {0};
+    const struct ps_machine machine = {.cores = 2, .memory_bytes = UINT64_C(1) << 30};
+    struct ps_plan *plan = ps_plan_create(flow_spec(&flow), &machine, before, &err);
+    if (plan == NULL || ps_plan_build(plan, &err) != PS_OK)
+        fail_msg("%s", err.text);
+    return plan;
+}
+
+static void reach(uint64_t number)
+{
+    for (unsigned turn = 0; !ps_engine_reached(engine, number); turn++) {
+        assert_true(turn < 10000);
+        now.mono_ns += PS_NS_PER_MS;
+        (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
+    }
+}
+
+/* The batches of the source that stays do not keep the drain from ending, whichever of the two it is. */
+static void test_drain_ends_beside_a_source_that_stays(void **state)
+{
+    (void)state;
+    for (unsigned stays = 0; stays < 2; stays++) {
+        struct ps_err err = {0};
+        struct ps_left carried, lost;
+        flow = (struct flow){.total = 1000000,
+                             .source_count = 2,
+                             .sources = {{.channels = 1}, {.channels = 1}},
+                             .channel_count = 1,
+                             .sink_count = 1,
+                             .options = {.workers = 1}};
+        flow_init(&flow);
+        struct ps_plan *plan = plan_after(NULL);
+        const struct ps_engine_settings settings = {
+            .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
+        engine = ps_engine_create(&settings, &err);
+        assert_non_null(engine);
+        now = (struct ps_now){.mono_ns = PS_NS_PER_S, .wall_ms = 1700000000000};
+        reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
+        for (unsigned turn = 0; turn < 100; turn++)
+            (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
+        flow.sources[stays].changes = 0;
+        flow.sources[1 - stays].changes = 1;
+        struct ps_plan *next = plan_after(plan);
+        ps_plan_adopt(next, plan);
+        assert_true(next->sources[stays].adopts != NULL && next->sources[1 - stays].adopts == NULL);
+        flow.chances.source_idle = 1000; /* each has an empty open batch */
+        for (unsigned turn = 0; turn < 100; turn++)
+            (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
+        reach(ps_engine_order(engine, PS_PHASE_DRAIN, plan, next));
+        assert_int_equal(ps_engine_batches_out(engine), 1); /* of the source that stays */
+        ps_plan_destroy(next);
+        reach(ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL));
+        reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, NULL));
+        reach(ps_engine_order(engine, PS_PHASE_CLOSE, plan, NULL));
+        ps_engine_carry_over(engine, plan, NULL, &carried, &lost);
+        assert_int_equal(lost.events, 0);
+        ps_engine_destroy(engine);
+        ps_plan_destroy(plan);
+        flow_fini(&flow);
+    }
+}
+
+/* A sink that finds events of before a reload has not stalled since the machine was started. */
+static void test_restored_events_are_not_old(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct ps_left carried, lost;
+    size_t count;
+    flow = (struct flow){.total = 10, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    flow.options.workers = 1;
+    flow_init(&flow);
+    flow.sinks[0].dead = true;
+    struct ps_plan *plan = plan_after(NULL);
+    const struct ps_engine_settings settings = {
+        .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
+    engine = ps_engine_create(&settings, &err);
+    assert_non_null(engine);
+    now = (struct ps_now){.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
+    reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
+    while (!flow_is_made(&flow))
+        (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
+    struct ps_plan *next = plan_after(plan);
+    (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, next);
+    (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, next));
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, plan, next));
+    ps_engine_carry_over(engine, plan, next, &carried, &lost);
+    assert_true(carried.events > 0);
+    reach(ps_engine_order(engine, PS_PHASE_RUN, next, NULL));
+    struct ps_sink_runner **sinks = ps_worker_sinks(ps_engine_worker(engine, 0), &count);
+    assert_int_equal(count, 1);
+    assert_false(ps_sink_runner_is_idle(sinks[0]));
+    assert_true(ps_sink_runner_stalled_ns(sinks[0], now.mono_ns) < PS_NS_PER_S);
+    assert_true(ps_sink_runner_stalled_ns(sinks[0], now.mono_ns + 9 * PS_NS_PER_S) >= 9 * PS_NS_PER_S);
+    flow.sinks[0].dead = false;
+    reach(ps_engine_order(engine, PS_PHASE_DRAIN, next, NULL));
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, next, NULL));
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, next, NULL));
+    ps_engine_carry_over(engine, next, NULL, &carried, &lost);
+    assert_int_equal(lost.events, 0);
+    ps_engine_destroy(engine);
+    ps_plan_destroy(plan);
+    ps_plan_destroy(next);
+    flow_fini(&flow);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_drain_ends_beside_a_source_that_stays),
+                                       cmocka_unit_test(test_restored_events_are_not_old)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,156 @@
+/* What a lease is charged with: leases of one source that stay in one channel never keep more blocks in use than
+ * their charges add up to, however few of the source's batches they are. */
+#include "core/flow/carver.h"
+
+#include "tests/support/support.h"
+
+#define KEPT_MAX 4096U
+
+struct bench {
+    struct ps_depot *depot;
+    struct ps_pool *pool;
+    struct ps_carver carver;
+    uint64_t random;
+    struct ps_batch *kept[KEPT_MAX]; /* those of one channel, oldest first */
+    unsigned kept_from, kept_end;
+    uint64_t charged;
+    struct ps_carved mark;
+};
+
+static uint64_t pick(struct bench *bench, uint64_t below)
+{
+    return ps_test_random(&bench->random) % below;
+}
+
+static void bench_init(struct bench *bench, uint64_t seed)
+{
+    struct ps_err err = {0};
+    *bench = (struct bench){.random = seed | 1};
+    bench->depot = ps_depot_create(UINT64_C(64) << 20, &err);
+    assert_non_null(bench->depot);
+    bench->pool = ps_pool_create(bench->depot, 0);
+    ps_carver_init(&bench->carver, bench->pool);
+}
+
+static void give_oldest(struct bench *bench)
+{
+    struct ps_batch *batch = bench->kept[bench->kept_from++];
+    bench->charged -= batch->chain.memory_bytes;
+    ps_batch_give(batch);
+}
+
+static void bench_fini(struct bench *bench)
+{
+    while (bench->kept_from < bench->kept_end)
+        give_oldest(bench);
+    ps_carver_fini(&bench->carver);
+    ps_pool_destroy(bench->pool);
+    assert_int_equal(ps_depot_used_bytes(bench->depot), 0);
+    ps_depot_destroy(bench->depot);
+}
+
+/* Blocks in batches, without those that the carver fills. */
+static uint64_t kept_bytes(const struct bench *bench)
+{
+    uint64_t used = ps_depot_used_bytes(bench->depot) -
+                    ps_pool_cache(bench->pool)->free_count * UINT64_C(1) * PS_BLOCK_BYTES;
+    const struct ps_block *filled[] = {bench->carver.meta, bench->carver.bytes};
+    for (unsigned i = 0; i < PS_COUNT_OF(filled); i++)
+        used -= filled[i] != NULL ? filled[i]->size : 0;
+    return used;
+}
+
+static struct ps_batch *make_batch(struct bench *bench, uint32_t events_max, uint32_t body_max)
+{
+    static char body[2 * PS_BLOCK_BYTES];
+    struct ps_batch *batch = ps_batch_take(&bench->carver, (struct ps_now){0});
+    if (batch == NULL)
+        return NULL;
+    uint64_t events = 1 + pick(bench, events_max);
+    for (uint64_t i = 0; i < events && !batch->full; i++) {
+        if (ps_batch_add_copy(batch, body, (uint32_t)pick(bench, body_max)) == NULL && !batch->full)
+            break; /* no memory */
+    }
+    ps_batch_close(batch);
+    if (pick(bench, 20) == 0) /* an interceptor makes a long value, or makes a long body longer */
+        (void)ps_batch_alloc(batch, (uint32_t)pick(bench, 2 * PS_BLOCK_BYTES));
+    return batch;
+}
+
+/* One of so many batches goes to the channel, which is full at `quota`. */
+static void run(struct bench *bench, unsigned one_of, uint32_t events_max, uint32_t body_max, uint64_t quota)
+{
+    for (unsigned i = 0; i < 3000; i++) {
+        struct ps_batch *batch = make_batch(bench, events_max, body_max);
+        assert_non_null(batch); /* the channel leaves room, whatever it keeps */
+        bool kept = false;
+        if (pick(bench, one_of) == 0 && bench->kept_end < KEPT_MAX) {
+            ps_batch_charge(&batch->chain, &bench->mark);
+            kept = bench->charged == 0 || bench->charged + batch->chain.memory_bytes <= quota;
+        }
+        if (kept) {
+            ps_batch_mark(&batch->chain, &bench->mark);
+            bench->charged += batch->chain.memory_bytes;
+            bench->kept[bench->kept_end++] = batch;
+        } else {
+            ps_batch_give(batch);
+        }
+        /* The oldest lease may lie in blocks that leases before it were charged with; the rest of the blocks of the
+         * newest is charged with the next one. */
+        if (kept_bytes(bench) > bench->charged + 4 * PS_BLOCK_BYTES)
+            fail_msg("one of %u, %u events, %u bytes: %llu bytes are kept, %llu were charged", one_of,
+                     events_max, body_max, (unsigned long long)kept_bytes(bench),
+                     (unsigned long long)bench->charged);
+        if (pick(bench, 2000) == 0) {
+            for (uint64_t gone = pick(bench, 100); gone > 0 && bench->kept_from < bench->kept_end; gone--)
+                give_oldest(bench);
+        }
+    }
+}
+
+static void test_bound(void **state)
+{
+    static const struct {
+        unsigned one_of;
+        uint32_t events_max, body_max;
+    } shapes[] = {
+        {1, 1, 100},      {1, 1000, 1000},
+        {10, 1, 100},     {500, 1, 100},
+        {500, 1, 2000}, /* each lease keeps two blocks */
+        {3, 300, 100000}, {7, 3, 2 * PS_BLOCK_BYTES},
+    };
+    static struct bench bench;
+    uint64_t seed = ps_test_seed();
+    (void)state;
+    for (unsigned i = 0; i < PS_COUNT_OF(shapes); i++) {
+        bench_init(&bench, ps_test_random(&seed));
+        run(&bench, shapes[i].one_of, shapes[i].events_max, shapes[i].body_max, UINT64_C(32) << 20);
+        bench_fini(&bench);
+    }
+}
+
+/* Leases that fill their blocks are charged with little more than they use. */
+static void test_tight(void **state)
+{
+    static struct bench bench;
+    (void)state;
+    bench_init(&bench, 1);
+    while (bench.charged < UINT64_C(20) << 20) {
+        struct ps_batch *batch = make_batch(&bench, 1000, 300);
+        ps_batch_charge(&batch->chain, &bench.mark);
+        ps_batch_mark(&batch->chain, &bench.mark);
+        bench.charged += batch->chain.memory_bytes;
+        bench.kept[bench.kept_end++] = batch;
+    }
+    assert_true(kept_bytes(&bench) + 4 * PS_BLOCK_BYTES >= bench.charged);
+    bench_fini(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_tight),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

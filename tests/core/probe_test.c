@@ -1,0 +1,105 @@
+/* What a reload tries, beside what `penstock check --probe` does: directories, and the time that is left. */
+#include "tests/support/support.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/probe.h"
+
+struct outcome {
+    enum ps_probed result;
+    char key[64], text[512];
+};
+
+static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                     const char *cause, const char *cure)
+{
+    struct outcome *outcome = probe->argument;
+    outcome->result = result;
+    snprintf(outcome->key, sizeof outcome->key, "%s", key != NULL ? key : "");
+    snprintf(outcome->text, sizeof outcome->text, "%s: %s; %s", what, cause != NULL ? cause : "",
+             cure != NULL ? cure : "");
+}
+
+static struct outcome directory_tried(const char *path, bool local)
+{
+    struct outcome outcome = {.text = ""};
+    const struct ps_probe probe = {
+        .component = "sink k1", .local = local, .tried = on_tried, .argument = &outcome};
+    ps_probe_directory(&probe, "dir", path);
+    return outcome;
+}
+
+static void test_directories(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/probe_test.XXXXXX", path[64], expected[256];
+    assert_non_null(mkdtemp(folder));
+    for (int local = 0; local < 2; local++) {
+        struct outcome outcome = directory_tried(folder, local);
+        assert_int_equal(outcome.result, PS_PROBED_OK);
+        snprintf(path, sizeof path, "%s/none", folder);
+        outcome = directory_tried(path, local);
+        snprintf(expected, sizeof expected,
+                 "dir: directory %s: No such file or directory; create it, or set another one", path);
+        assert_int_equal(outcome.result, PS_PROBED_FAILED);
+        assert_string_equal(outcome.key, "dir");
+        assert_string_equal(outcome.text, expected);
+        outcome = directory_tried("/dev/null", local);
+        assert_int_equal(outcome.result, PS_PROBED_FAILED);
+        assert_string_equal(outcome.text, "dir: directory /dev/null: Not a directory; set a directory");
+        if (geteuid() != 0) { /* root may write there */
+            assert_int_equal(chmod(folder, 0555), 0);
+            outcome = directory_tried(folder, local);
+            assert_int_equal(chmod(folder, 0755), 0);
+            assert_int_equal(outcome.result, PS_PROBED_FAILED);
+            assert_non_null(strstr(outcome.text, ": Permission denied; let this user write there"));
+        }
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* A reload of what runs on a full disk is no mistake. */
+static void test_room(void **state)
+{
+    (void)state;
+    static const char full[] = "/proc"; /* has no blocks at all */
+    struct statvfs system;
+    if (faccessat(AT_FDCWD, full, W_OK, AT_EACCESS) != 0 || statvfs(full, &system) != 0 ||
+        system.f_bavail != 0)
+        ps_test_skip("no directory without room that this user may write");
+    struct outcome outcome = directory_tried(full, false);
+    assert_int_equal(outcome.result, PS_PROBED_FAILED);
+    assert_non_null(strstr(outcome.text, "are free; 64 MiB are the least"));
+    assert_int_equal(directory_tried(full, true).result, PS_PROBED_OK);
+}
+
+static void test_time_left(void **state)
+{
+    (void)state;
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    struct ps_probe probe = {.timeout_ms = 5000};
+    assert_int_equal(ps_probe_left_ms(&probe), 5000);
+    probe.until_ns = now_ns + 60 * PS_NS_PER_S;
+    assert_int_equal(ps_probe_left_ms(&probe), 5000);
+    probe.timeout_ms = 100000;
+    assert_in_range(ps_probe_left_ms(&probe), 30000, 60000);
+    probe.until_ns = now_ns;
+    assert_int_equal(ps_probe_left_ms(&probe), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_directories),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_time_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,165 @@
+#include "tests/support/support.h"
+
+#include "core/quantity.h"
+#include "core/clock.h"
+
+static void rates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double rate; /* 0: refused */
+    } cases[] = {{"1000", 1000}, {"50k", 50000}, {"1.5M", 1.5e6}, {"2e6", 2e6}, {"1G/s", 1e9}, {"7/s", 7},
+                 {"0.5", 0.5},   {"0", 0},       {"-1", 0},       {"fast", 0},  {"", 0},       {"10x", 0},
+                 {"0x10", 0},    {"inf", 0},     {"nan", 0},      {"1e13", 0},  {"1e999", 0},  {"1 k", 0},
+                 {".", 0},       {"k", 0},       {"1kk", 0},      {".5k", 500}, {"100 000", 0}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        double rate = -1;
+        struct ps_err err = {0};
+        enum ps_status status = ps_quantity_rate("--rate", cases[i].text, &rate, &err);
+        if (cases[i].rate > 0) {
+            assert_int_equal(status, PS_OK);
+            assert_true(rate == cases[i].rate);
+        } else {
+            assert_int_equal(status, PS_FAIL);
+            assert_non_null(strstr(err.text, "--rate"));
+            assert_non_null(strstr(err.text, cases[i].text));
+        }
+    }
+}
+
+static void counts(void **state)
+{
+    (void)state;
+    uint64_t count;
+    struct ps_err err = {0};
+    assert_int_equal(ps_quantity_count("--events", "1.5k", 1, 1000000, &count, &err), PS_OK);
+    assert_int_equal(count, 1500);
+    assert_int_equal(ps_quantity_count("--events", "1.5", 1, 10, &count, &err), PS_FAIL);
+    assert_int_equal(ps_quantity_count("--events", "11", 1, 10, &count, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "from 1 to 10"));
+    assert_int_equal(ps_quantity_count("--events", "0", 1, 10, &count, &err), PS_FAIL);
+    assert_int_equal(ps_quantity_count("--events", "ten", 1, 10, &count, &err), PS_FAIL);
+}
+
+static void durations(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t ns;
+    } cases[] = {{"10s", 10 * PS_NS_PER_S},
+                 {"500ms", 500 * PS_NS_PER_MS},
+                 {"1h30m", 5400 * PS_NS_PER_S},
+                 {"2", 2 * PS_NS_PER_S},
+                 {"1.5s", 1500 * PS_NS_PER_MS},
+                 {"7d", 604800 * PS_NS_PER_S},
+                 {"250us", 250000},
+                 {"3ns", 3}};
+    static const char *const bad[] = {"", "s", "10x", "1h30", "-1s", "1e300d", "ten"};
+    struct ps_err err = {0};
+    uint64_t ns;
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        assert_int_equal(ps_quantity_duration("--duration", cases[i].text, &ns, &err), PS_OK);
+        assert_int_equal(ns, cases[i].ns);
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(bad); i++)
+        assert_int_equal(ps_quantity_duration("--duration", bad[i], &ns, &err), PS_FAIL);
+}
+
+static void sizes_and_shares(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    uint64_t bytes;
+    double share;
+    assert_int_equal(ps_quantity_bytes("--size", "64KiB", &bytes, &err), PS_OK);
+    assert_int_equal(bytes, 65536);
+    assert_int_equal(ps_quantity_bytes("--size", "1.5MB", &bytes, &err), PS_OK);
+    assert_int_equal(bytes, 1500000);
+    assert_int_equal(ps_quantity_bytes("--size", "12 cows", &bytes, &err), PS_FAIL);
+    assert_int_equal(ps_quantity_share("--goal", "0.1%", &share, &err), PS_OK);
+    assert_true(share > 0.00099 && share < 0.00101);
+    assert_int_equal(ps_quantity_share("--goal", "1", &share, &err), PS_OK);
+    assert_int_equal(ps_quantity_share("--goal", "5", &share, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "did you mean 5%"));
+}
+
+static void counts_and_rates_for_people(void **state)
+{
+    (void)state;
+    assert_string_equal(ps_quantity_print_count(0).text, "0");
+    assert_string_equal(ps_quantity_print_count(999).text, "999");
+    assert_string_equal(ps_quantity_print_count(1234567).text, "1,234,567");
+    assert_string_equal(ps_quantity_print_count(UINT64_MAX).text, "18,446,744,073,709,551,615");
+    assert_string_equal(ps_quantity_print_rate(0).text, "0 /s");
+    assert_string_equal(ps_quantity_print_rate(0.5).text, "0.5 /s");
+    assert_string_equal(ps_quantity_print_rate(12.34).text, "12.3 /s");
+    assert_string_equal(ps_quantity_print_rate(9999.4).text, "9,999 /s");
+    assert_string_equal(ps_quantity_print_rate(9999.6).text, "10 k/s");
+    assert_string_equal(ps_quantity_print_rate(812345).text, "812 k/s");
+    assert_string_equal(ps_quantity_print_rate(999.6e3).text, "1 M/s");
+    assert_string_equal(ps_quantity_print_rate(1234567).text, "1.23 M/s");
+    assert_string_equal(ps_quantity_print_rate(1.5e9).text, "1.5 G/s");
+    assert_string_equal(ps_quantity_print_event_rate(0).text, "0 events/s");
+    assert_string_equal(ps_quantity_print_event_rate(12.34).text, "12.3 events/s");
+    assert_string_equal(ps_quantity_print_event_rate(99.96).text, "100 events/s");
+    assert_string_equal(ps_quantity_print_event_rate(812345.4).text, "812,345 events/s");
+    assert_string_equal(ps_quantity_print_event_rate(1e30).text, "1,000,000,000,000 events/s");
+}
+
+static void durations_and_sizes_for_people(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t ns;
+        const char *text;
+    } times[] = {{0, "0 s"},
+                 {999, "999 ns"},
+                 {1000, "1 us"},
+                 {18400000, "18.4 ms"},
+                 {999999, "1 ms"},
+                 {500 * PS_NS_PER_MS, "500 ms"},
+                 {1500 * PS_NS_PER_MS, "1.5 s"},
+                 {30 * PS_NS_PER_S, "30 s"},
+                 {59940 * PS_NS_PER_MS, "59.9 s"},
+                 {59960 * PS_NS_PER_MS, "1 min"},
+                 {61 * PS_NS_PER_S, "1 min 1 s"},
+                 {3600 * PS_NS_PER_S, "1 h"},
+                 {7529 * PS_NS_PER_S, "2 h 5 min"},
+                 {3599600 * PS_NS_PER_MS, "1 h"},
+                 {86399 * PS_NS_PER_S, "1 d"},
+                 {280800 * PS_NS_PER_S, "3 d 6 h"},
+                 {UINT64_MAX, "213504 d"}};
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } sizes[] = {{0, "0 B"},
+                 {64, "64 B"},
+                 {1023, "1023 B"},
+                 {1536, "1.5 KiB"},
+                 {102400, "100 KiB"},
+                 {1048575, "1 MiB"},
+                 {64 * 1048576, "64 MiB"},
+                 {UINT64_C(6324000000), "5.89 GiB"},
+                 {UINT64_MAX, "16 EiB"}};
+    for (size_t i = 0; i < PS_COUNT_OF(times); i++)
+        assert_string_equal(ps_quantity_print_ns(times[i].ns).text, times[i].text);
+    for (size_t i = 0; i < PS_COUNT_OF(sizes); i++)
+        assert_string_equal(ps_quantity_print_bytes(sizes[i].bytes).text, sizes[i].text);
+    assert_string_equal(ps_quantity_print_s(0.0184).text, "18.4 ms");
+    assert_string_equal(ps_quantity_print_s(90).text, "1 min 30 s");
+    assert_string_equal(ps_quantity_print_s(-1).text, "0 s");
+    assert_string_equal(ps_quantity_print_s(1e30).text, "115740 d 18 h");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rates),
+                                       cmocka_unit_test(counts),
+                                       cmocka_unit_test(durations),
+                                       cmocka_unit_test(sizes_and_shares),
+                                       cmocka_unit_test(counts_and_rates_for_people),
+                                       cmocka_unit_test(durations_and_sizes_for_people)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

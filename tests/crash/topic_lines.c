@@ -1,0 +1,66 @@
+/* Prints the values of partition 0 of a topic, from its begin to its end, a line each: crash_topic_lines BOOTSTRAP TOPIC. */
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static rd_kafka_t *consumer_make(const char *bootstrap)
+{
+    const char *const settings[][2] = {
+        {"bootstrap.servers", bootstrap}, {"group.id", "crash"},       {"enable.auto.commit", "false"},
+        {"enable.partition.eof", "true"}, {"fetch.wait.max.ms", "10"}, {"log_level", "3"},
+    };
+    char reason[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        if (rd_kafka_conf_set(conf, settings[i][0], settings[i][1], reason, sizeof reason) !=
+            RD_KAFKA_CONF_OK) {
+            fprintf(stderr, "%s\n", reason);
+            exit(1);
+        }
+    }
+    rd_kafka_t *consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
+    if (consumer == NULL) {
+        fprintf(stderr, "%s\n", reason);
+        exit(1);
+    }
+    rd_kafka_poll_set_consumer(consumer);
+    return consumer;
+}
+
+/* Returns false at the end of the topic. */
+static bool print_next(rd_kafka_t *consumer)
+{
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 15000);
+    if (message == NULL ||
+        (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)) {
+        fprintf(stderr, "%s\n", message != NULL ? rd_kafka_message_errstr(message) : "nothing came in 15 s");
+        exit(1);
+    }
+    bool more = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (more) {
+        fwrite(message->payload, 1, message->len, stdout);
+        putchar('\n');
+    }
+    rd_kafka_message_destroy(message);
+    return more;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: crash_topic_lines BOOTSTRAP TOPIC\n");
+        return 2;
+    }
+    rd_kafka_t *consumer = consumer_make(argv[1]);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, argv[2], 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    if (rd_kafka_assign(consumer, list) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 1;
+    rd_kafka_topic_partition_list_destroy(list);
+    while (print_next(consumer)) {
+    }
+    rd_kafka_consumer_close(consumer);
+    rd_kafka_destroy(consumer);
+    return 0;
+}

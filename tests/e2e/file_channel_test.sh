@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# The file channel of a running agent: what it has acknowledged survives SIGKILL and is delivered once; the agent stops at
+# once although a sink is down; a second agent, a directory of Flume's and a full disk are named; a reload loses nothing.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
+
+port=$(free_port)
+metrics_port=$(free_port)
+
+configuration() { # FURTHER LINES...: writes the agent's file
+    cat >"$work/agent.properties" <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = netcat
+a1.sources.r1.bind = 127.0.0.1
+a1.sources.r1.port = $port
+a1.sources.r1.channels = c1
+a1.channels.c1.type = file
+a1.channels.c1.checkpointDir = $work/state
+a1.channels.c1.dataDirs = $work/one, $work/two
+a1.channels.c1.keep-alive = 1
+a1.channels.c1.minimumRequiredSpace = 1048576
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.sink.directory = $work/out
+a1.sinks.k1.sink.rollInterval = 0
+a1.sinks.k1.channel = c1
+END
+    printf '%s\n' "$@" >>"$work/agent.properties"
+}
+
+start() { # starts the agent, and waits until it listens
+    : >"$work/agent.err"
+    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus \
+        -Dflume.monitoring.port="$metrics_port" >"$work/agent.out" 2>>"$work/agent.err" &
+    agent=$!
+    children[$agent]=1
+    await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
+    await "the channel is open" grep -q "events are waiting" "$work/agent.err"
+}
+
+stop() { # SIGNAL
+    kill "-$1" "$agent"
+    wait "$agent" || true
+    unset "children[$agent]"
+}
+
+send() { # FROM TO: sends these numbers, one line each, and prints the answers
+    python3 - "$port" "$1" "$2" <<'END'
+import socket, sys
+port, first, last = map(int, sys.argv[1:])
+with socket.create_connection(("127.0.0.1", port)) as connection:
+    connection.settimeout(20)
+    connection.sendall(b"".join(b"%d\n" % n for n in range(first, last + 1)))
+    answers = connection.makefile("rb")
+    for _ in range(first, last + 1):
+        print(answers.readline().decode().strip())
+END
+}
+
+delivered() { find "$work/out" -type f -exec cat {} + 2>/dev/null | sort -n; }
+has_delivered() { [[ $(delivered | wc -l) -ge $1 ]]; }
+assert_once() { # LAST: 1 .. LAST were delivered, each once
+    await "$1 events are delivered" has_delivered "$1"
+    diff <(delivered) <(seq "$1") >"$work/diff.err" || fail "not each of 1..$1 once"
+}
+
+echo "== the sink is down: acknowledged, killed, delivered after a restart"
+configuration
+start
+[[ $(send 1 3000 | sort | uniq -c | xargs) == "3000 OK" ]] || fail "not all were acknowledged"
+stop KILL
+start
+grep -q "3,000 events are waiting" "$work/agent.err" || fail "the log does not say what is waiting"
+[[ $(send 3001 4000 | sort | uniq -c | xargs) == "1000 OK" ]] || fail "not all were acknowledged"
+began=$SECONDS
+stop TERM
+((SECONDS - began < 10)) || fail "a stop waits for a sink that is down, although its events are on disk"
+grep -q "closed: 4,000 events stay on disk" "$work/agent.err" || fail "the log does not say what stays"
+mkdir "$work/out"
+start
+assert_once 4000
+
+echo "== a second agent on the same directories"
+sed "s/port = $port/port = $(free_port)/" "$work/agent.properties" >"$work/second.properties"
+"$PENSTOCK" agent -n a1 -f "$work/second.properties" >"$work/second.out" 2>"$work/second.err" &
+children[$!]=1
+second=$!
+await "the second agent names the first" grep -q "channel c1: .*$work/state.*$agent" "$work/second.err"
+kill -TERM "$second"
+wait "$second" || true
+
+echo "== reloads under load"
+send 4001 24000 >"$work/answers" &
+sender=$!
+children[$sender]=1
+for ((i = 0; i < 5; i++)); do
+    configuration "a1.sinks.k1.sink.pathManager.prefix = p$i-"
+    kill -HUP "$agent"
+    sleep 0.3
+done
+wait "$sender"
+unset "children[$sender]"
+[[ $(sort "$work/answers" | uniq -c | xargs) == "20000 OK" ]] || fail "a reload refused events"
+assert_once 24000
+stop TERM
+
+echo "== delivered before a kill is not delivered again"
+start
+sleep 1
+stop KILL
+start
+sleep 0.5
+assert_once 24000
+stop TERM
+
+echo "== too little room: refused, and named"
+configuration "a1.channels.c1.minimumRequiredSpace = 4611686018427387904"
+start
+await "/readyz names the file system" \
+    bash -c "curl -s http://127.0.0.1:$metrics_port/readyz | grep -q 'channel c1: .*minimumRequiredSpace'"
+send 24001 24001 | grep -q "is full\|FAILED" || fail "the client is not refused"
+stop TERM
+
+echo "== a directory of Flume's file channel is left alone"
+mkdir "$work/flume"
+: >"$work/flume/log-1"
+: >"$work/flume/log-1.meta"
+configuration "a1.channels.c1.dataDirs = $work/flume"
+if "$PENSTOCK" agent -n a1 -f "$work/agent.properties" >"$work/flume.out" 2>"$work/flume.err"; then
+    fail "the agent starts on Flume's directory"
+fi
+grep -q "$work/flume has the files of a Flume file channel.*penstock channel import" "$work/flume.err" ||
+    fail "the error does not say what to do"
+[[ -z $(find "$work/flume" -type f -size +0) ]] || fail "Flume's files were changed"

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Signals: SIGQUIT makes the agent write what it does, and go on; SIGUSR1, SIGUSR2, SIGALRM and SIGXFSZ do not end it;
+# it dumps during a reload and with a log level above INFO. Commands that run for a while end in order.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+port=$(free_port)
+secret=hunter2-in-the-file
+config() { # MORE: the agent's file
+    cat >"$work/fresh" <<END
+$1
+a1.penstock.drain.timeout = 200
+a1.sources = r1 r2
+a1.channels = c1 c2
+a1.sinks = k1 k2
+a1.sources.r1.type = netcat
+a1.sources.r1.bind = 127.0.0.1
+a1.sources.r1.port = $port
+a1.sources.r1.channels = c1
+a1.sources.r1.interceptors = i1
+a1.sources.r1.interceptors.i1.type = static
+a1.sources.r1.interceptors.i1.key = password
+a1.sources.r1.interceptors.i1.value = $secret
+a1.sources.r2.type = seq
+a1.sources.r2.channels = c2
+a1.channels.c1.type = memory
+a1.channels.c2.type = memory
+a1.channels.c2.capacity = 100
+a1.sinks.k1.type = null
+a1.sinks.k1.channel = c1
+a1.sinks.k2.type = file_roll
+a1.sinks.k2.sink.directory = $work/missing
+a1.sinks.k2.channel = c2
+END
+    mv "$work/fresh" "$work/a1.properties"
+}
+start_agent() { # OPTION...
+    "$PENSTOCK" agent -n a1 -f "$work/a1.properties" "$@" >"$work/agent.out" 2>"$work/agent.err" &
+    agent=$!
+    children[$agent]=1
+}
+logged() { grep -qE -- "$1" "$work/agent.err"; }
+dumped() { # REGEX: asks for a dump; whether any so far has the line
+    kill -QUIT $agent 2>/dev/null
+    sleep 0.1
+    logged "$1"
+}
+end_agent() { # STATUS
+    local code=0
+    kill -TERM $agent
+    wait $agent || code=$?
+    unset "children[$agent]"
+    ((code == $1)) || fail "exit status $code, not $1"
+}
+
+config ""
+start_agent
+await "the agent does not listen" logged 'listening on'
+exec 5<>"/dev/tcp/127.0.0.1/$port"
+printf 'an event that is secret\n' >&5
+read -r answer <&5
+[[ $answer == OK ]] || fail "no answer: $answer"
+await "no full channel" dumped "dump: source r2 .*waits for a full channel for"
+await "no event at k1" dumped 'dump: sink k1 \(null\) on worker 0: open; holds 0 leases; events taken 1, delivered 1, '
+for line in 'dump: agent a1: 1 worker, last order: run$' 'dump: memory: [0-9.]+ [KM]iB of the budget of [0-9.]+ [MG]iB are used$' \
+    'dump: worker 0: .*; [0-9,]+ cycles, the last began [0-9.]+ [num]?s ago' \
+    'dump: source r1 \(netcat\) on worker 0: open; .*events received 1, accepted 1, .*; 1 connections$' \
+    'dump: channel c2 \(memory\): 100 of 100 events, .*ring of producer 0: [0-9]+ of [0-9]+ leases$' \
+    'dump: sink k2 \(file_roll\) on worker 0: not open: cannot write in .*/missing: No such file or directory; ' \
+    'dump: control: waits for signals and changes of files$'; do
+    logged "$line" || fail "no line $line"
+done
+grep -qE "$secret|that is secret" "$work/agent.err" && fail "a secret is in the log"
+
+for name in USR1 USR2 ALRM; do
+    kill -$name $agent
+    await "nothing about SIG$name" logged "WARN agent: SIG$name is ignored: SIGTERM stops .*SIGHUP reads .*SIGQUIT writes"
+done
+kill -XFSZ $agent
+printf 'another\n' >&5
+read -r answer <&5
+[[ $answer == OK ]] || fail "no answer after the signals: $answer"
+exec 5>&-
+
+# During a reload: reading the file takes as long as the filter's command.
+printf '#!/bin/sh\nsleep 3\necho 1000\n' >"$work/slow"
+chmod +x "$work/slow"
+config "a1.configfilters = f1
+a1.configfilters.f1.type = external
+a1.configfilters.f1.command = $work/slow
+a1.sources.r2.backoffSleepIncrement = \${f1['slow']}"
+kill -HUP $agent
+await "no dump during the reload" dumped "dump: control: reads the configuration again"
+await "no reload" logged 'INFO agent: reloaded'
+end_agent 3
+
+# A level above INFO does not hide what was asked for.
+config ""
+start_agent -Dflume.root.logger=ERROR,console
+await "no dump at level ERROR" dumped "ERROR dump: sink k1 .null. on worker 0: open"
+end_agent 3
+echo "ok: the agent dumps and goes on"
+
+# Before it has started it has nothing to show, and lives.
+mv "$work/a1.properties" "$work/later.properties"
+start_agent -Dflume.called.from.service=1
+await "it does not wait" logged 'waiting for it'
+kill -QUIT $agent
+await "no answer before the start" logged 'dump: the agent has not started yet'
+kill -USR2 $agent
+mv "$work/later.properties" "$work/a1.properties"
+await "it does not start" logged 'starts agent a1'
+await "it does not listen" logged 'listening on'
+end_agent 3
+
+# Commands that run for a while: ^\ is as ^C.
+"$PENSTOCK" load --target "file://$work/load.txt" --rate 1000 --duration 600s --json >"$work/load.json" 2>"$work/load.err" &
+load=$!
+children[$load]=1
+await "load does not write" test -s "$work/load.txt"
+for name in USR1 USR2 ALRM XFSZ; do kill -$name $load; done
+kill -QUIT $load
+code=0
+wait $load || code=$?
+unset "children[$load]"
+((code < 128)) || fail "load: exit status $code"
+tail -n 1 "$work/load.json" | jq -e '.completed > 0' >"$work/jq.out" || fail "load wrote no result"
+
+"$PENSTOCK" mock-broker >"$work/broker.out" 2>"$work/broker.err" &
+broker=$!
+children[$broker]=1
+await "no broker" test -s "$work/broker.out"
+kill -QUIT $broker
+wait $broker || fail "mock-broker: exit status $?"
+unset "children[$broker]"
+echo "ok: load and mock-broker end in order"

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Command lines as users mistype them: exit 2, nothing on standard output, and the last line says what is wrong and the cure.
+# shellcheck source=tests/e2e/lib.sh
+# shellcheck disable=SC2016 # backquotes are part of the messages
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+first=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/conf/examples/netcat-to-logger.properties
+cd "$work"
+
+refuses() { # LAST-LINE WORD...
+    local expected=$1 code=0
+    shift
+    timeout 20 "$PENSTOCK" "$@" >out 2>err </dev/null || code=$?
+    ((code == 2)) || fail "penstock $*: exit $code, not 2"
+    [[ ! -s out ]] || fail "penstock $*: standard output has $(head -n 1 out)"
+    [[ $(tail -n 1 err) == *"$expected"* ]] || fail "penstock $*: the last line is \"$(tail -n 1 err)\", not \"$expected\""
+}
+
+refuses 'did you mean `check`?' chekc -f "$first"
+refuses "the agent's name is missing: -n NAME" check -f "$first"
+refuses 'the configuration is missing: -f FILE' check -n a1
+refuses 'unexpected "extra"; name files with -f' check -n a1 -f "$first" extra
+refuses 'unknown option --strickt; did you mean --strict?' check -n a1 -f "$first" --strickt
+refuses '-D a=b: write it without the blank: -Da=b' check -n a1 -f "$first" -D a=b
+refuses '-Xmx12z: not a heap size; write for example -Xmx512m' agent -n a1 -f "$first" -Xmx12z
+refuses '--conf-file needs a value' agent -n a1 --conf-file
+refuses 'use -f FILE or -u URI' check -n a1 --zkConnString x
+refuses "the agent's name is missing: -n NAME" graph -f "$first"
+refuses 'which channel or sink? `penstock top --once` lists them' tail
+refuses 'one channel or sink, not 2' tail c1 c2
+refuses '`penstock channel --help` tells more.' channel
+refuses 'did you mean `inspect`?' channel inspekt x
+refuses '`penstock channel --help` tells more.' channel inspect
+refuses '`penstock channel --help` tells more.' channel verify x --into y
+refuses 'there is no directory nowhere/checkpoint' channel verify nowhere
+refuses 'nowhere: there is no such directory' channel import nowhere --into here
+refuses '--target is missing' load
+refuses 'write for example 1000, 50k or 1.5M' load --rate ten --target tcp://127.0.0.1:1
+refuses 'tcp://HOST:PORT' load --rate 10 --target tcp:/127.0.0.1:1
+refuses 'did you mean tcp://127.0.0.1:5140?' plan --target 127.0.0.1:5140 --from tcp-listen://127.0.0.1:1
+refuses 'An agent file (-n, -f), or --target and --from' plan
+refuses 'write a latency goal as p99<20ms' plan --goal p99 -n a1 -f "$first"
+refuses 'did you mean `check`?' rules chek web.rules
+refuses 'x is not a number from 1 to 10000000; see --help' demo --rate x
+refuses 'unexpected "x"; see --help' demo x
+refuses '--connections 4: more than --rate' demo --rate 3
+refuses 'bash, zsh and fish have one' completion tcsh
+refuses 'is not a whole number' mock-broker --port x

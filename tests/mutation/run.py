@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+"""Plants bugs, one at a time, and runs the tests that should notice.
+
+  tests/mutation/run.py                       every bug of tests/mutation/mutants.txt
+  tests/mutation/run.py core/flow stages/net  only those in these files or folders
+  tests/mutation/run.py --draw 40 [PATH]...   40 bugs drawn by chance in these paths (default: core rings regex conf stages)
+
+Options:
+  --seed N      repeats a draw; without it the seed is taken from the clock and printed
+  --wide        a bug that the chosen tests miss is run against every test of the build too (minutes each)
+  --list        prints the bugs and the tests chosen for each; runs nothing
+  --build DIR   where the copy is kept (default: build/mutation); the next run builds only what changed
+  --jobs N      default: the number of cores
+  --timeout S   of one test, default 120
+
+A line of the result is CAUGHT (by which test), SURVIVED, INVALID (it does not compile: no bug) or STALE (the list names a line that is gone).
+A test that caught a bug is run once without it: one that fails then does not count.
+The tests of a bug are those that the list names; without any, and for a drawn bug, those that ./test.sh --changed would run. The exit status
+is 1 if a bug survived or is stale. The copy contains what is committed, so that a run does not see half an edit.
+
+mutants.txt: a block for each bug, blocks separated by an empty line:
+
+  core/flow/window.c window_pop        the file, and the function if the line stands in several
+  - if (window->settled < window->end)   the line as it is, without its indentation; it must be there (in the function) once
+  + if (window->settled <= window->end)  the bug
+  tests: core_flow_window sim_engine     optional; names as ctest has them
+"""
+import argparse
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LIST = os.path.join(ROOT, "tests", "mutation", "mutants.txt")
+PATHS = ["core", "rings", "regex", "conf", "stages"]
+NEVER = ("unit_", "perf_", "real_", "bench_run", "e2e_bench")  # they judge the tree, the machine or a real server
+SLOW = ("sim_", "stress_", "e2e_", "fuzz_")  # run when the others miss a bug
+
+# What a drawn bug does to a line: (pattern, replacement). One occurrence in the line is changed.
+OPERATORS = [
+    (r"(?<![<>=!-])<=(?!=)", "<"), (r"(?<![<>=!-])>=(?!=)", ">"), (r" < ", " <= "), (r" > ", " >= "),
+    (r" == ", " != "), (r" != ", " == "), (r" && ", " || "), (r" \|\| ", " && "),
+    (r" \+ ", " - "), (r" - ", " + "), (r" \+= ", " -= "), (r" -= ", " += "), (r"\+\+", "--"),
+    (r"\btrue\b", "false"), (r"\bfalse\b", "true"), (r" \+ 1\b", ""), (r" - 1\b", ""),
+    (r"\bbreak;", ";"), (r"\bcontinue;", ";"), (r"\bPS_MIN\(", "PS_MAX("), (r"\bPS_MAX\(", "PS_MIN("),
+    (r"!(?=[a-z(])", ""), (r"\breturn PS_IDLE;", "return PS_DONE;"), (r"\breturn PS_RETRY;", "return PS_DONE;"),
+]
+STATEMENT = re.compile(r"^\s+[a-z_][\w>.\[\]-]*(\(.*\)| [-+|&]?= .*);$")  # a call or an assignment: a drawn bug may leave it out
+
+
+class Mutant:
+    def __init__(self, path, before, after, tests, number=None, function=None):
+        self.path, self.before, self.after, self.tests = path, before, after, tests
+        self.number, self.function = number, function
+
+    def apply(self, tree):
+        """Edits the copy; returns False if the line is not there exactly once."""
+        name = os.path.join(tree, self.path)
+        if not os.path.exists(name):
+            return False
+        with open(name) as file:
+            lines = file.read().split("\n")
+        at = [self.number] if self.number is not None else [i for i in self.places(lines) if lines[i].strip() == self.before]
+        if len(at) != 1 or lines[at[0]].strip() != self.before:
+            return False
+        indent = lines[at[0]][: len(lines[at[0]]) - len(lines[at[0]].lstrip())]
+        lines[at[0]] = indent + self.after
+        with open(name, "w") as file:
+            file.write("\n".join(lines))
+        return True
+
+    def places(self, lines):
+        """The numbers of the lines that may be meant: all, or those of the function's body."""
+        if not self.function:
+            return range(len(lines))
+        begin = [i for i, line in enumerate(lines) if re.match(rf"[a-z].*\b{self.function}\(", line) and not line.endswith(";")]
+        if len(begin) != 1 or "}" not in lines[begin[0]:]:
+            return range(0)
+        return range(begin[0], lines.index("}", begin[0]))
+
+    def __str__(self):
+        where = f"{self.path}:{self.number + 1}" if self.number is not None else self.path
+        return f"{where}\n    - {self.before}\n    + {self.after}"
+
+
+def listed():
+    mutants = []
+    with open(LIST) as file:
+        text = re.sub(r"(?m)^#.*\n", "", file.read())
+    for block in re.split(r"\n\s*\n", text.strip()):
+        rows = [row.strip() for row in block.split("\n")]
+        tests = rows[3].removeprefix("tests:").split() if len(rows) == 4 else []
+        if len(rows) not in (3, 4) or not rows[1].startswith("- ") or not rows[2].startswith("+ "):
+            sys.exit(f"run.py: this block of mutants.txt is not a file, a '-' line and a '+' line:\n{block}")
+        path, _, function = rows[0].partition(" ")
+        mutants.append(Mutant(path, rows[1][2:], rows[2][2:], tests, function=function))
+    return mutants
+
+
+def code_lines(text):
+    """The numbers of lines that hold code of a function: no comment, preprocessor line, declaration table or empty line."""
+    comment = function = False
+    for number, line in enumerate(text.split("\n")):
+        stripped = line.strip()
+        if comment or stripped.startswith("/*"):
+            comment = "*/" not in stripped
+            continue
+        if line == "{":
+            function = True
+        elif line == "}":
+            function = False
+        elif function and stripped and not stripped.startswith(("#", "//", "PS_ASSERT", "case ")) and "PS_ASSERT" not in stripped:
+            yield number, line
+
+
+def drawn(count, paths, seed):
+    generator, found = random.Random(seed), []
+    files = subprocess.run(["git", "ls-files", "--", *paths], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    for path in sorted(path for path in files if path.endswith(".c")):
+        with open(os.path.join(ROOT, path)) as file:
+            text = file.read()
+        for number, line in code_lines(text):
+            for pattern, replacement in OPERATORS:
+                for match in re.finditer(pattern, line):
+                    if line[: match.start()].count('"') % 2 == 0:  # not inside a text
+                        after = line[: match.start()] + replacement + line[match.end():]
+                        found.append(Mutant(path, line.strip(), after.strip(), [], number))
+            if STATEMENT.match(line):
+                found.append(Mutant(path, line.strip(), ";", [], number))
+    return generator.sample(found, min(count, len(found)))
+
+
+def run(*command, tree, log=None, timeout=None):
+    """Runs a command in the copy; returns its exit status and output."""
+    environment = {**os.environ, "CCACHE_BASEDIR": tree, "CCACHE_NOHASHDIR": "1"}
+    try:
+        done = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
+    except subprocess.TimeoutExpired as late:
+        return 124, (late.stdout or b"").decode(errors="replace")
+    text = done.stdout.decode(errors="replace")
+    if log:
+        with open(log, "w") as file:
+            file.write(text)
+    return done.returncode, text
+
+
+class Copy:
+    """A clone of what is committed, with a debug build of its own."""
+
+    def __init__(self, folder, jobs, timeout):
+        self.tree, self.jobs, self.timeout = os.path.abspath(folder), str(jobs), str(timeout)
+        self.sound, self.unsound = set(), set()  # tests that caught a bug, and how they fare without one
+        self.build = os.path.join(self.tree, "build", "debug")
+        if not os.path.isdir(os.path.join(self.tree, ".git")):
+            shutil.rmtree(self.tree, ignore_errors=True)
+            subprocess.run(["git", "clone", "-q", "--shared", ROOT, self.tree], check=True)
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+        for command in (["fetch", "-q", ROOT, "HEAD"], ["checkout", "-q", "-f", head], ["clean", "-q", "-fd", "-e", "build"]):
+            subprocess.run(["git", *command], cwd=self.tree, check=True)
+        launcher = ["-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+        status, text = run("cmake", "--preset", "debug", *launcher, tree=self.tree)
+        if status == 0:
+            status, text = run("cmake", "--build", self.build, "-j", self.jobs, tree=self.tree)
+        if status != 0:
+            sys.exit(f"run.py: the tree does not build without a bug:\n{text[-2000:]}")
+        _, text = run("ctest", "--test-dir", self.build, "-N", tree=self.tree)
+        self.all = re.findall(r"Test +#\d+: (\S+)", text)
+        _, text = run("cmake", "--build", self.build, "--target", "help", tree=self.tree)
+        self.targets = set(re.findall(r"(?m)^(\w+): phony$", text))
+
+    def choose(self, mutant):
+        """The tests of a bug that is in the copy now."""
+        if mutant.tests:
+            unknown = [test for test in mutant.tests if test not in self.all]
+            if unknown:
+                sys.exit(f"run.py: {mutant.path}: no test is named {' '.join(unknown)}")
+            return mutant.tests
+        _, text = run(sys.executable, "tests/changed.py", self.build, tree=self.tree)
+        names = [line.split("\t")[0] for line in text.splitlines() if "\t" in line]
+        return [name for name in names if not name.startswith(NEVER)]
+
+    def test(self, tests):
+        """Builds and runs these tests. Returns (INVALID or None, the names of those that failed)."""
+        targets = sorted(self.targets.intersection(tests) | {"penstock"})
+        status, text = run("cmake", "--build", self.build, "-j", self.jobs, "--target", *targets, tree=self.tree, log=self.build + "/mutant.log")
+        if status != 0:
+            return "INVALID", []
+        slow = [test for test in tests if test.startswith(SLOW)]
+        for some in ([test for test in tests if test not in slow], slow):  # ctest alone would begin with the slowest
+            status, text = run("ctest", "--test-dir", self.build, "-j", self.jobs, "--timeout", self.timeout, "--stop-on-failure",
+                               "-R", "^(" + "|".join(some) + ")$", tree=self.tree, timeout=1800) if some else (0, "")
+            if status != 0:
+                return None, re.findall(r"(?m)^\s+\d+ - (\S+) \(", text) or [f"(ctest ended with status {status})"]
+        return None, []
+
+    def restore(self, mutant):
+        subprocess.run(["git", "checkout", "-q", "--", mutant.path], cwd=self.tree, check=True)
+
+
+def plant(copy, mutant, wide):
+    """Plants one bug and runs its tests. Returns the outcome, the tests that failed and how many were chosen."""
+    if not mutant.apply(copy.tree):
+        return "STALE", [], 0
+    try:
+        tests = [test for test in copy.choose(mutant) if test not in copy.unsound]
+        invalid, failed = copy.test(tests) if tests else (None, [])
+        if not invalid and not failed and wide:
+            invalid, failed = copy.test([test for test in copy.all if not test.startswith(NEVER) and test not in copy.unsound])
+        return invalid or ("CAUGHT" if failed else "SURVIVED"), failed, len(tests)
+    finally:
+        copy.restore(mutant)
+
+
+def judge(copy, mutant, wide):
+    """Plants a bug, again without the tests that fail without it, too."""
+    while True:
+        outcome, failed, count = plant(copy, mutant, wide)
+        unproven = [test for test in failed if test in copy.all and test not in copy.sound]
+        _, broken = copy.test(unproven) if unproven else (None, [])
+        copy.unsound.update(broken)
+        if not broken:
+            copy.sound.update(unproven)
+            return outcome, " ".join(failed) or f"{count} tests"
+        print(f"not counted, because they fail without a bug: {' '.join(broken)}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="*")
+    parser.add_argument("--draw", type=int)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--wide", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--build", default=os.path.join(ROOT, "build", "mutation"))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--timeout", type=int, default=120)
+    options = parser.parse_args()
+    if options.draw:
+        mutants = drawn(options.draw, options.paths or PATHS, options.seed)
+        print(f"seed {options.seed}")
+    else:
+        mutants = [one for one in listed() if not options.paths or one.path.startswith(tuple(options.paths))]
+    if not mutants:
+        sys.exit("run.py: no bug in these paths")
+    copy = Copy(options.build, options.jobs, options.timeout)
+    counts = {}
+    for mutant in mutants:
+        if options.list:
+            there = mutant.apply(copy.tree)
+            print(f"{mutant}\n    {' '.join(copy.choose(mutant)) if there else 'STALE'}")
+            if there:
+                copy.restore(mutant)
+            continue
+        outcome, detail = judge(copy, mutant, options.wide)
+        row = counts.setdefault("/".join(mutant.path.split("/")[:2]), {})
+        row[outcome] = row.get(outcome, 0) + 1
+        print(f"{outcome:8} {mutant}\n    {detail}", flush=True)
+    if options.list:
+        return
+    total = {}
+    for folder in sorted(counts):
+        print(f"{folder:24} " + ", ".join(f"{count} {outcome.lower()}" for outcome, count in sorted(counts[folder].items())))
+        for outcome, count in counts[folder].items():
+            total[outcome] = total.get(outcome, 0) + count
+    valid = total.get("CAUGHT", 0) + total.get("SURVIVED", 0)
+    print(f"{total.get('CAUGHT', 0)} of {valid} bugs caught" + (f" ({100 * total.get('CAUGHT', 0) / valid:.0f} %)" if valid else ""))
+    sys.exit(1 if total.get("SURVIVED") or total.get("STALE") else 0)
+
+
+if __name__ == "__main__":
+    main()

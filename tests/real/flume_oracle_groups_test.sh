@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Needs: flume
+# Sink groups compared with a real Flume's: the same file, the same sinks that die and come back at the same points. A
+# file_roll sink dies when its directory goes: it cannot open its next file. Which sink gets which events must be the same
+# with failover. With load_balance Flume takes a turn when there is no event, too, and gives one sink all that has arrived
+# while it slept: there every event must come out once, and none in a dead sink.
+# shellcheck source=tests/real/oracle.sh
+source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
+port=$(ports_reserve)
+sinks='k1 k2 k3'
+
+agent_file() { # DIR; $processor: its lines
+    local sink
+    cat <<-EOF_
+	a1.sources = r1
+	a1.channels = c1
+	a1.sinks = $sinks
+	a1.sources.r1.type = netcat
+	a1.sources.r1.bind = 127.0.0.1
+	a1.sources.r1.port = $port
+	a1.sources.r1.channels = c1
+	a1.channels.c1.type = memory
+	a1.channels.c1.capacity = 1000
+	a1.channels.c1.transactionCapacity = 1000
+	a1.sinkgroups = g1
+	a1.sinkgroups.g1.sinks = $sinks
+	$processor
+	EOF_
+    for sink in $sinks; do
+        mkdir -p "$1/$sink"
+        cat <<-EOF_
+		a1.sinks.$sink.type = file_roll
+		a1.sinks.$sink.channel = c1
+		a1.sinks.$sink.sink.directory = $1/$sink
+		a1.sinks.$sink.sink.rollInterval = 1
+	EOF_
+    done
+}
+
+send() { # PREFIX COUNT: one line after the other, each answered
+    local i
+    exec {lines}<>"/dev/tcp/127.0.0.1/$port" || fail "nobody listens"
+    for ((i = 1; i <= $2; i++)); do
+        echo "$1-$i" >&"$lines"
+        read -r -t 30 -u "$lines" || fail "no answer to $1-$i"
+    done
+    exec {lines}>&-
+}
+await_lines() { # DIR PREFIX COUNT: until so many events have come out
+    local i count=0
+    for ((i = 0; i < 400; i++)); do
+        count=$(find "$1" -type f -exec cat {} + 2>/dev/null | grep -c "^$2-" || true)
+        ((count < $3)) || return 0
+        sleep 0.1
+    done
+    fail "$1: $count events $2, not $3"
+}
+dies() { # DIR SINK...: from now on it cannot open its next file
+    local dir=$1 sink
+    shift
+    for sink; do mv "$dir/$sink" "$dir/$sink.gone"; done
+    sleep 1.5 # its file ends
+}
+comes_back() { # DIR SINK
+    mv "$1/$2.gone" "$1/$2"
+}
+
+# Starts the agent NAME with COMMAND, and plays the scene with it.
+play() { # SCENE NAME COMMAND...
+    local scene=$1 dir=$work/$1/$2 name=$2 i
+    shift 2
+    mkdir -p "$dir"
+    agent_file "$dir" >"$work/$name.properties"
+    "$@" agent -n a1 -f "$work/$name.properties" >"$work/$name.log" 2>&1 </dev/null &
+    agent=$!
+    for ((i = 0; i < 600; i++)); do
+        (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
+        kill -0 "$agent" 2>/dev/null || fail "$name ended"
+        sleep 0.1
+    done
+    "$scene" "$dir"
+    kill -TERM "$agent"
+    wait "$agent" || true
+    agent=''
+    for sink in $sinks; do
+        [[ ! -d $dir/$sink.gone ]] || comes_back "$dir" "$sink"
+        content "$dir/$sink" >"$dir.$sink"
+    done
+}
+
+# ---- failover ----
+failover() { # DIR
+    local i
+    send a 10
+    await_lines "$1" a 10
+    dies "$1" k2
+    send b 10
+    await_lines "$1" b 10
+    dies "$1" k1
+    send c 10
+    await_lines "$1" c 10
+    comes_back "$1" k1
+    sleep 9 # its penalty ends: at most 2 s, and Flume looks again every 5 s
+    send d 10
+    await_lines "$1" d 10
+    dies "$1" k1 k3
+    send e 10 # nobody can take them
+    sleep 1
+    comes_back "$1" k2
+    await_lines "$1" e 10
+    comes_back "$1" k1
+    comes_back "$1" k3
+    sleep 9
+    # Each sink that was down shows with one batch that it works. Flume's has all that waits, ours what one line made.
+    for i in 1 2 3 4; do
+        send w 1
+        await_lines "$1" w $i
+    done
+    send f 10
+    await_lines "$1" f 10
+}
+# k1 has priority 5, k2 10; k3 has none: -1.
+processor="a1.sinkgroups.g1.processor.type = failover
+a1.sinkgroups.g1.processor.priority.k1 = 5
+a1.sinkgroups.g1.processor.priority.k2 = 10
+a1.sinkgroups.g1.processor.maxpenalty = 2000"
+play failover flume "$here/flume"
+play failover penstock "$PENSTOCK"
+(($(cat "$work"/failover/penstock.k? | wc -l) == 64)) || fail 'failover: not every event once'
+for sink in $sinks; do
+    for engine in flume penstock; do sed -i '/^w-/d' "$work/failover/$engine.$sink"; done
+    same "failover, sink $sink" "$work/failover/flume.$sink" "$work/failover/penstock.$sink"
+done
+for sink in $sinks; do [[ -s $work/failover/penstock.$sink ]] || fail "failover: $sink got nothing"; done
+
+# ---- load_balance ----
+load_balance() { # DIR
+    local i
+    for ((i = 0; i < 60; i++)); do
+        send a 1
+        sleep 0.03
+    done
+    await_lines "$1" a 60
+    dies "$1" k2
+    for ((i = 0; i < 30; i++)); do
+        send b 1
+        sleep 0.03
+    done
+    await_lines "$1" b 30
+    comes_back "$1" k2
+    sleep 9
+    for ((i = 0; i < 60; i++)); do
+        send c 1
+        sleep 0.03
+    done
+    await_lines "$1" c 60
+}
+for selector in round_robin random; do
+    processor="a1.sinkgroups.g1.processor.type = load_balance
+a1.sinkgroups.g1.processor.selector = $selector
+a1.sinkgroups.g1.processor.backoff = true
+a1.sinkgroups.g1.processor.selector.maxTimeOut = 2000"
+    play load_balance flume "$here/flume"
+    play load_balance penstock "$PENSTOCK"
+    for engine in flume penstock; do
+        for letter in a b c; do
+            echo "$letter: $(cat "$work/load_balance/$engine".k? | grep -c "^$letter-")"
+        done >"$work/$engine.text"
+        echo "b in k2: $(grep -c '^b-' "$work/load_balance/$engine.k2" || true)" >>"$work/$engine.text"
+    done
+    same "load_balance, $selector" "$work/flume.text" "$work/penstock.text"
+    printf 'a: 60\nb: 30\nc: 60\nb in k2: 0\n' >"$work/expected.text"
+    same 'events, each once, none in the dead sink' "$work/expected.text" "$work/penstock.text"
+    for sink in $sinks; do [[ -s $work/load_balance/penstock.$sink ]] || fail "load_balance: $sink got nothing"; done
+    rm -rf "$work/load_balance"
+done

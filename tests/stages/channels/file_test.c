@@ -1,0 +1,71 @@
+/* The keys of the file channel: what is refused, and where its files are. What it does with events is asked by
+ * tests/stages/conformance_channel_test.c and tests/stages/keeper/keeper_test.c. */
+#include "tests/support/folder.h"
+#include "tests/support/stage.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void test_bad_keys_are_refused(void **state)
+{
+    struct ps_test_stage stage;
+    (void)state;
+    ps_test_stage_init(&stage, &ps_channel_file);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("capacity", "5", "transactionCapacity", "6")),
+                     PS_FAIL);
+    assert_true(
+        ps_test_stage_reported(&stage, PS_LOG_ERROR, "transactionCapacity (6) is above capacity (5)"));
+    ps_test_stage_fini(&stage);
+    ps_test_stage_init(&stage, &ps_channel_file);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("encryption.activeKey", "key-0")), PS_FAIL);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "does not write in plain text"));
+    ps_test_stage_fini(&stage);
+}
+
+static void test_a_directory_of_flume_is_refused(void **state)
+{
+    struct ps_test_stage stage;
+    (void)state;
+    ps_test_folder_append("log-1.meta", "x", 1);
+    ps_test_stage_init(&stage, &ps_channel_file);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("dataDirs", ps_test_folder())), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_FAIL);
+    assert_non_null(strstr(stage.err.text, "penstock channel import"));
+    ps_test_stage_fini(&stage);
+}
+
+static void test_default_directories_are_flumes(void **state)
+{
+    struct ps_test_stage stage;
+    struct ps_fill fill;
+    char path[512];
+    (void)state;
+    setenv("HOME", ps_test_folder(), 1);
+    ps_test_stage_init(&stage, &ps_channel_file);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("capacity", "7", "transactionCapacity", "7")), PS_OK);
+    stage.ops->channel->fill(stage.plan, &fill); /* the engine asks before `build` */
+    assert_int_equal(fill.capacity, 7);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    stage.ops->channel->start(stage.plan);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("x"));
+    while (stage.ops->channel->put(stage.plan, 0, &lease, &stage.now) != PS_PUT_OK) {
+    }
+    (void)stage.ops->channel->strip(stage.plan);
+    snprintf(path, sizeof path, "%s/.flume/file-channel/checkpoint/state", ps_test_folder());
+    assert_int_equal(access(path, F_OK), 0);
+    snprintf(path, sizeof path, "%s/.flume/file-channel/data/000000000001.segment", ps_test_folder());
+    assert_int_equal(access(path, F_OK), 0);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bad_keys_are_refused),
+        cmocka_unit_test_setup_teardown(test_a_directory_of_flume_is_refused, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_default_directories_are_flumes, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,269 @@
+/* The spillable memory channel: when events go to disk and when they do not any more, restarts, reloads, and what a stop saves. */
+#include "tests/stages/channels/spillablememory_support.h"
+
+/* Takes and delivers one, which must be `body`, from disk or not. */
+static void assert_takes(struct ps_test_stage *stage, const char *body, bool disk)
+{
+    struct ps_lease *lease = NULL;
+    for (unsigned i = 0; (lease = OPS->take(stage->plan, 0, &stage->port, &stage->now)) == NULL; i++) {
+        assert_true(i < 10000);
+        rest();
+    }
+    assert_string_equal(body_of(stage, lease), body);
+    assert_int_equal(is_of_disk(lease), disk);
+    assert_int_equal(lease->count, 2);
+    deliver(stage, 0, lease, stage->plan);
+}
+
+/* Until the thread has recorded what was delivered: `at_risk` grows again by a put. */
+static void await_memory(struct ps_test_stage *stage, const char *body)
+{
+    put(stage, 0, body); /* may go to disk once more, which is delivered at once */
+    for (unsigned i = 0; OPS->at_risk(stage->plan) == 0; i++) {
+        assert_true(i < 1000);
+        assert_takes(stage, body, true);
+        rest();
+        put(stage, 0, body);
+    }
+}
+
+static void test_waits_then_spills(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {4, 100, 3, 1, 1};
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    put(&stage, 0, "a");
+    put(&stage, 0, "b");
+    assert_int_equal(OPS->at_risk(stage.plan), 4);
+    assert_int_equal(offer(&stage, 0, "c"), PS_PUT_FULL);
+    uint64_t full_ns = stage.now.mono_ns;
+    assert_int_equal(OPS->tick(stage.plan, 0, &stage.port, &stage.now), full_ns + 3 * PS_NS_PER_S);
+    ps_test_stage_pass_ms(&stage, 2999);
+    assert_int_equal(offer(&stage, 0, "c"), PS_PUT_FULL);
+    ps_test_stage_pass_ms(&stage, 1);
+    assert_int_equal(offer(&stage, 0, "c"), PS_PUT_OK);
+    assert_int_equal(OPS->at_risk(stage.plan), 4);
+    assert_int_equal(fill_of(&stage).size, 6);
+    assert_int_equal(fill_of(&stage).capacity, 104);
+    /* From now on without a wait, also when memory has room. */
+    assert_takes(&stage, "a", false);
+    put(&stage, 0, "d");
+    assert_int_equal(OPS->at_risk(stage.plan), 2);
+    assert_takes(&stage, "b", false);
+    assert_takes(&stage, "c", true);
+    assert_takes(&stage, "d", true);
+    /* All is delivered: memory again, and it has room, so that the next overflow waits again. */
+    await_memory(&stage, "e");
+    put(&stage, 0, "f");
+    assert_int_equal(OPS->at_risk(stage.plan), 4);
+    assert_int_equal(offer(&stage, 0, "g"), PS_PUT_FULL);
+    assert_takes(&stage, "e", false);
+    assert_takes(&stage, "f", false);
+    stop(&stage, &setting);
+}
+
+static void test_optional_does_not_wait(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {2, 100, 3, 1, 1};
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    put(&stage, 0, "a");
+    struct ps_lease *lease = lease_of(&stage, "b");
+    lease->required = false;
+    assert_int_equal(OPS->put(stage.plan, 0, &lease, &stage.now), PS_PUT_OK);
+    assert_takes(&stage, "a", false);
+    assert_takes(&stage, "b", true);
+    stop(&stage, &setting);
+}
+
+/* A source's clients were told that it is taken, so it is never given up; refused, it stays as it was. */
+static void test_spilled_is_not_refusable(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {0, 2, 0, 1, 1};
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    put(&stage, 0, "a");
+    struct ps_lease *lease = lease_of(&stage, "b"), *offered = lease;
+    lease->refusable = true;
+    assert_int_equal(OPS->put(stage.plan, 0, &offered, &stage.now), PS_PUT_FULL);
+    assert_true(lease->refusable);
+    assert_takes(&stage, "a", true);
+    assert_int_equal(OPS->put(stage.plan, 0, &offered, &stage.now), PS_PUT_OK);
+    assert_false(lease->refusable);
+    assert_takes(&stage, "b", true);
+    stop(&stage, &setting);
+}
+
+/* Given back newest first, from memory and disk: they come again in order. */
+static void test_rollback_across(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {4, 100, 0, 1, 1};
+    static const char *const bodies[] = {"a", "b", "c", "d", "e"};
+    struct ps_test_stage stage;
+    struct ps_lease *taken[4];
+    start(&stage, &setting);
+    for (size_t i = 0; i < 5; i++)
+        put(&stage, 0, bodies[i]);
+    for (size_t i = 0; i < 4; i++) {
+        for (unsigned k = 0;
+             (taken[i] = OPS->take(stage.plan, 0, &stage.port, &stage.now)) == NULL && k < 10000; k++)
+            rest();
+    }
+    assert_int_equal(fill_of(&stage).size, 2);
+    for (size_t i = 4; i-- > 0;)
+        OPS->untake(stage.plan, 0, &taken[i]);
+    assert_int_equal(fill_of(&stage).size, 10);
+    for (size_t i = 0; i < 5; i++)
+        assert_takes(&stage, bodies[i], i >= 2);
+    stop(&stage, &setting);
+}
+
+/* What the disk has comes first after a restart; what a stop saves comes behind it; nothing is lost or doubled. */
+static void test_stop_saves(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {4, 100, 0, 1, 1};
+    static const char *const bodies[] = {"a", "b", "c", "d"};
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    for (size_t i = 0; i < 4; i++)
+        put(&stage, 0, bodies[i]);
+    assert_takes(&stage, "a", false);
+    leave(&stage, 0, stage.plan);
+    OPS->save(stage.plan);
+    stop(&stage, &setting);
+    start(&stage, &setting);
+    put(&stage, 0, "later");
+    assert_int_equal(OPS->at_risk(stage.plan), 0);
+    assert_takes(&stage, "c", true);
+    assert_takes(&stage, "d", true);
+    assert_takes(&stage, "b", true);
+    assert_takes(&stage, "later", true);
+    stop(&stage, &setting);
+}
+
+/* A replayable source reads again what was not delivered: saving it would double it. */
+static void test_save_leaves_what_is_read_again(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {4, 100, 0, 1, 1};
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    put(&stage, 0, "a");
+    struct ps_lease *lease = lease_of(&stage, "b"), *offered = lease;
+    assert_true(ps_batch_span(lease->batch, 1, 1, 7));
+    lease->batch->unreported = true;
+    assert_int_equal(OPS->put(stage.plan, 0, &offered, &stage.now), PS_PUT_OK);
+    OPS->save(stage.plan);
+    unsigned settled = 0, left = 0;
+    for (struct ps_lease *at = OPS->strip(stage.plan); at != NULL; at = at->next) {
+        settled += at->settled == at->count;
+        left += at == lease && at->settled == 0;
+    }
+    assert_int_equal(settled, 1);
+    assert_int_equal(left, 1);
+    ps_test_stage_fini(&stage);
+}
+
+/* A reload: what was in memory is older than what is on disk, and stays before it. */
+static void test_restored_comes_first(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {4, 100, 0, 1, 1};
+    static const char *const bodies[] = {"a", "b", "c", "d"};
+    struct ps_test_stage from, to;
+    start(&from, &setting);
+    for (size_t i = 0; i < 4; i++)
+        put(&from, 0, bodies[i]);
+    leave(&from, 0, from.plan);
+    struct ps_lease *keep = NULL, **end = &keep;
+    for (struct ps_lease *lease = OPS->strip(from.plan), *next; lease != NULL; lease = next) {
+        next = lease->next;
+        lease->next = NULL;
+        if (lease->settled == lease->count)
+            continue;
+        *end = lease;
+        end = &lease->next;
+    }
+    start(&to, &setting);
+    OPS->restore(to.plan, keep);
+    put(&to, 0, "later");
+    for (size_t i = 0; i < 4; i++)
+        assert_takes(&to, bodies[i], i >= 2);
+    assert_takes(&to, "later", true);
+    stop(&to, &setting);
+    ps_test_stage_fini(&from);
+}
+
+/* Little is left on disk, and memory is empty: puts pause, 50 ms at most, once a second; optional ones do not. */
+static void test_pauses_until_the_disk_is_empty(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {20, 100, 0, 1, 1};
+    static const char *const bodies[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"};
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    for (size_t i = 0; i < 11; i++)
+        put(&stage, 0, bodies[i]);
+    assert_int_equal(offer(&stage, 0, "11"), PS_PUT_OK); /* memory is not empty */
+    for (size_t i = 0; i < 10; i++)
+        assert_takes(&stage, bodies[i], false);
+    uint64_t begun_ns = stage.now.mono_ns;
+    struct ps_lease *optional = lease_of(&stage, "12");
+    optional->required = false;
+    assert_int_equal(OPS->put(stage.plan, 0, &optional, &stage.now), PS_PUT_OK);
+    assert_int_equal(offer(&stage, 0, "13"), PS_PUT_FULL);
+    assert_int_equal(OPS->tick(stage.plan, 0, &stage.port, &stage.now), begun_ns + PS_NS_PER_MS);
+    ps_test_stage_pass_ms(&stage, 49);
+    assert_int_equal(offer(&stage, 0, "13"), PS_PUT_FULL);
+    ps_test_stage_pass_ms(&stage, 1);
+    assert_int_equal(offer(&stage, 0, "13"), PS_PUT_OK);
+    assert_int_equal(OPS->at_risk(stage.plan), 0);
+    ps_test_stage_pass_ms(&stage, 950);
+    assert_int_equal(offer(&stage, 0, "14"), PS_PUT_FULL);
+    assert_takes(&stage, "10", true);
+    assert_takes(&stage, "11", true);
+    assert_takes(&stage, "12", true);
+    assert_takes(&stage, "13", true);
+    for (unsigned i = 0; offer(&stage, 0, "14") == PS_PUT_FULL; i++) { /* the pause is not over */
+        assert_true(i < 10000);
+        rest();
+    }
+    assert_int_equal(OPS->at_risk(stage.plan), 2);
+    assert_takes(&stage, "14", false);
+    stop(&stage, &setting);
+}
+
+static void test_without_any_capacity_the_default_counts(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {0, 0, 0, 1, 1};
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, "overflowCapacity"));
+    assert_int_equal(fill_of(&stage).capacity, 100000000);
+    put(&stage, 0, "a");
+    assert_takes(&stage, "a", true);
+    stop(&stage, &setting);
+}
+
+int main(void)
+{
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_waits_then_spills),
+        IN_FOLDER(test_optional_does_not_wait),
+        IN_FOLDER(test_spilled_is_not_refusable),
+        IN_FOLDER(test_rollback_across),
+        IN_FOLDER(test_stop_saves),
+        IN_FOLDER(test_save_leaves_what_is_read_again),
+        IN_FOLDER(test_restored_comes_first),
+        IN_FOLDER(test_pauses_until_the_disk_is_empty),
+        IN_FOLDER(test_without_any_capacity_the_default_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+/* The consumer side of the Kafka channel with librdkafka's mock cluster: a client that fails for good, no memory, and the
+ * end in every phase. Real clock. */
+#include "stages/kafka/channel_take.h"
+
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/member.h"
+#include "tests/support/stage.h"
+
+#include <poll.h>
+
+extern const struct ps_stage_ops ps_source_kafka;
+
+static struct ps_test_stage stage; /* its clock, pool and port */
+static struct ps_counters counters;
+static struct ps_kafka_channel_take_plan plan;
+static struct ps_kafka_channel_take *take;
+
+static void start(const char *bootstrap, const char *topic)
+{
+    static const char *topics[1];
+    static struct ps_pair pairs[4];
+    ps_test_stage_init_sized(&stage, &ps_source_kafka, UINT64_C(8) << 20);
+    ps_test_stage_real_clock(&stage);
+    topics[0] = topic;
+    pairs[0] = (struct ps_pair){.key = "bootstrap.servers", .value = bootstrap};
+    pairs[1] = (struct ps_pair){.key = "group.id", .value = topic};
+    pairs[2] = (struct ps_pair){.key = "auto.offset.reset", .value = "earliest"};
+    pairs[3] = (struct ps_pair){.key = "session.timeout.ms", .value = "6000"};
+    plan = (struct ps_kafka_channel_take_plan){
+        .component = "channel c1",
+        .pairs = pairs,
+        .pair_count = PS_COUNT_OF(pairs),
+        .subscription = {1, topics},
+        .record = {.key = ps_name_intern("key"), .batch_events_max = 100},
+        .revoke_wait_ns = PS_NS_PER_S,
+    };
+    counters = (struct ps_counters){.values = {0}};
+    take = aligned_alloc(_Alignof(struct ps_kafka_channel_take), sizeof *take);
+    assert_non_null(take);
+    ps_kafka_channel_take_init(take, &plan, 0, &counters);
+}
+
+static void stop(void)
+{
+    ps_kafka_channel_take_leave(take);
+    ps_kafka_channel_take_close(take, ps_clock_now().mono_ns + 5 * PS_NS_PER_S);
+    free(take);
+    ps_test_stage_fini(&stage);
+}
+
+static void tick(void)
+{
+    ps_test_stage_real_clock(&stage);
+    (void)ps_kafka_channel_take_tick(take, &stage.port, &stage.now);
+    poll(NULL, 0, 1);
+}
+
+/* Waits for the lease with this one event. */
+static struct ps_lease *await(const char *body)
+{
+    struct ps_lease *lease = NULL;
+    for (unsigned i = 0; lease == NULL && i < 20000; i++) {
+        tick();
+        lease = ps_kafka_channel_take_next(take, &stage.now);
+    }
+    assert_non_null(lease);
+    assert_int_equal(lease->count, 1);
+    struct ps_test_event event = ps_test_lease_event(&stage, lease, 0);
+    assert_int_equal(event.length, strlen(body));
+    assert_memory_equal(event.body, body, event.length);
+    return lease;
+}
+
+static void send_body(const char *topic, const char *body)
+{
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, topic, 0, body, strlen(body));
+}
+
+/* Another client takes over, and reads again what was not committed. The outcome of a batch of the old one moves no
+ * position of the new one. */
+static void test_fatal(void **state)
+{
+    (void)state;
+    ps_test_topic("fatal", 1);
+    start(ps_test_cluster.bootstrap, "fatal");
+    send_body("fatal", "a");
+    struct ps_lease *first = await("a");
+    ps_window_release(first);
+    for (unsigned i = 0; i < 500; i++)
+        tick();
+    send_body("fatal", "b");
+    struct ps_lease *old = await("b");
+    assert_int_equal(
+        rd_kafka_test_fatal_error(take->group.consumer.client, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "told"),
+        RD_KAFKA_RESP_ERR_NO_ERROR);
+    for (unsigned i = 0; i < 1000 && take->phase == PS_KAFKA_CHANNEL_OPEN; i++)
+        tick();
+    assert_int_equal(take->phase, PS_KAFKA_CHANNEL_NEW);
+    assert_true(take->failing);
+    assert_int_equal(ps_counter_read(&counters, PS_COUNTER_failures), 1);
+    struct ps_lease *again = await("b");
+    assert_false(take->failing);
+    assert_ptr_not_equal(again, old);
+    ps_window_release(old);
+    for (unsigned i = 0; i < 500; i++)
+        tick();
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "fatal", "fatal", 0), 1);
+    ps_window_release(again);
+    for (unsigned i = 0; i < 500; i++)
+        tick();
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "fatal", "fatal", 0), 2);
+    stop();
+}
+
+/* Without memory for a batch records wait in the library; nothing is lost, and the time of the next look is named. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    ps_test_topic("memory", 1);
+    start(ps_test_cluster.bootstrap, "memory");
+    send_body("memory", "a");
+    ps_window_release(await("a"));
+    struct ps_block_cache *cache = ps_pool_cache(stage.pool);
+    static struct ps_block *blocks[4096];
+    size_t count = 0;
+    while (count < PS_COUNT_OF(blocks) && (blocks[count] = ps_block_take(cache)) != NULL)
+        count++;
+    assert_true(count > 0 && count < PS_COUNT_OF(blocks));
+    static char large[PS_BLOCK_BYTES / 3 * 2];
+    memset(large, 'x', sizeof large);
+    for (unsigned i = 0; i < 4; i++) /* more than is left of the carver's block */
+        ps_test_kafka_send_value(ps_test_cluster.bootstrap, "memory", 0, large, sizeof large);
+    struct ps_lease *leases[8];
+    size_t taken = 0, events = 0;
+    for (unsigned i = 0; i < 3000 && !take->starved; i++) {
+        tick();
+        struct ps_lease *lease = ps_kafka_channel_take_next(take, &stage.now);
+        if (lease != NULL) {
+            events += lease->count;
+            leases[taken++] = lease;
+        }
+    }
+    assert_true(take->starved);
+    assert_true(events < 4);
+    assert_true(ps_kafka_channel_take_tick(take, &stage.port, &stage.now) <=
+                stage.now.mono_ns + 10 * PS_NS_PER_MS);
+    while (count > 0)
+        ps_block_drop(cache, blocks[--count]);
+    for (unsigned i = 0; i < 3000 && events < 4; i++) {
+        tick();
+        struct ps_lease *lease = ps_kafka_channel_take_next(take, &stage.now);
+        if (lease != NULL) {
+            events += lease->count;
+            leases[taken++] = lease;
+        }
+    }
+    assert_int_equal(events, 4);
+    for (size_t i = 0; i < taken; i++)
+        ps_window_release(leases[i]);
+    stop();
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "memory", "memory", 0), 5);
+}
+
+/* A topic that no broker has, a client that cannot be made: it is tried again, and the end does not hang. */
+static void test_ends(void **state)
+{
+    (void)state;
+    start(ps_test_cluster.bootstrap, "never");
+    stop(); /* before anything */
+    start(ps_test_cluster.bootstrap, "never");
+    tick();
+    assert_int_equal(take->phase, PS_KAFKA_CHANNEL_MAKING);
+    stop();
+    start("127.0.0.1:1", "never");
+    for (unsigned i = 0; i < 300; i++)
+        tick();
+    assert_int_equal(take->phase, PS_KAFKA_CHANNEL_OPEN);
+    assert_null(ps_kafka_channel_take_next(take, &stage.now));
+    stop();
+    start("127.0.0.1:1", "never");
+    ((struct ps_pair *)(uintptr_t)plan.pairs)[2].value = "nonsense";
+    for (unsigned i = 0; i < 300 && !take->failing; i++)
+        tick();
+    assert_true(take->failing);
+    assert_int_equal(take->phase, PS_KAFKA_CHANNEL_NEW);
+    assert_true(ps_kafka_channel_take_tick(take, &stage.port, &stage.now) > stage.now.mono_ns + PS_NS_PER_S);
+    stop();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fatal), cmocka_unit_test(test_no_memory),
+                                       cmocka_unit_test(test_ends)};
+    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
+}

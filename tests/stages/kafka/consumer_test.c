@@ -1,0 +1,313 @@
+/* The consumer behind source kafka, under a library of the test's own: records for which a batch has no room, errors and
+ * how often they are logged, what is counted. */
+#include "tests/support/kafka/fake_library.h"
+
+#define PARTITIONS (PS_BATCH_SPANS_MAX + 1) /* a batch has room for the positions of one less */
+#define LAST "a-256"
+
+/* Assigns 257 partitions of which each has a record: the last one is kept, because the batch has no room for its position.
+ * Behind it there are further records. */
+static void keep_one(const char *protocol, const char *const *keys, size_t large_bytes, const char *key)
+{
+    char list[PARTITIONS * 8] = "";
+    _Static_assert(PS_BATCH_SPANS_MAX == 256, "the numbers below");
+    fake_start(protocol, keys);
+    for (unsigned i = 0; i < PARTITIONS; i++) {
+        snprintf(list + strlen(list), sizeof list - strlen(list), "a-%u ", i);
+        if (i + 1 < PARTITIONS)
+            fake_records("a", (int32_t)i, 0, 1);
+    }
+    fake_assigned(list);
+    fake_records_with("a", PARTITIONS - 1, 0, 1, large_bytes, key);
+    fake_records("a", 0, 1, 2);
+    fake_cycle();
+    assert_int_equal(source.held_count, 1);
+    assert_int_equal(source.held[0]->count, PS_BATCH_SPANS_MAX);
+    assert_int_equal(fake.record_next, PARTITIONS); /* the library was asked for no more */
+    source.received[0] = '\0';
+    fake.calls[0] = '\0';
+}
+
+static void test_kept_comes_first_and_once(void **state)
+{
+    (void)state;
+    keep_one("EAGER", PS_KEYS("batchSize", "1000"), 0, NULL);
+    fake_cycle();
+    fake_assert_received(LAST "-0 a-0-1 a-0-2 ");
+    fake_cycles(3);
+    fake_assert_received("");
+    assert_int_equal(fake_counted(PS_COUNTER_EventReceivedCount), PARTITIONS + 2);
+    fake_deliver(2);
+    fake_cycle();
+    assert_int_equal(fake.commit->cnt, PARTITIONS);
+    assert_int_equal(fake.commit->elems[PARTITIONS - 1].offset, 1);
+    fake_stop();
+}
+
+/* The batch with the kept record ends with it. */
+static void test_kept_fills_a_batch(void **state)
+{
+    (void)state;
+    keep_one("EAGER", PS_KEYS("batchSize", "1000"), 600000, NULL); /* enough for one call */
+    fake_cycle();
+    fake_assert_received(LAST "-0................................. ");
+    assert_int_equal(fake_counted(PS_COUNTER_EventReceivedCount), PARTITIONS);
+    fake_cycle();
+    fake_assert_received("a-0-1 a-0-2 ");
+    fake_stop();
+}
+
+/* It is copied whole: the library takes the bytes back. */
+static void test_kept_bytes(void **state)
+{
+    static char key[70000];
+    struct ps_slice value;
+    (void)state;
+    memset(key, 'k', sizeof key - 1);
+    keep_one("EAGER", PS_KEYS("header.from", "h", "header.none", "missing"), 65000, key);
+    fake_cycle();
+    const struct ps_batch *batch = source.held[1];
+    const struct ps_event *event = &batch->events[0];
+    assert_int_equal(event->body_length, 65000);
+    assert_memory_equal(event->body, LAST "-0...", 10);
+    assert_int_equal(event->body[64999], '.');
+    assert_true(ps_event_header(batch, event, ps_name_intern("key"), &value));
+    assert_int_equal(value.length, sizeof key - 1);
+    assert_memory_equal(value.data, key, sizeof key - 1);
+    assert_true(ps_event_header(batch, event, ps_name_intern("from"), &value));
+    assert_int_equal(value.length, strlen(LAST "-0"));
+    assert_memory_equal(value.data, LAST "-0", value.length);
+    assert_false(ps_event_header(batch, event, ps_name_intern("none"), &value));
+    fake_stop();
+}
+
+/* Cooperative: other partitions come and go meanwhile. */
+static void test_kept_across_changes_of_others(void **state)
+{
+    (void)state;
+    keep_one("COOPERATIVE", PS_KEYS("batchSize", "1000"), 0, NULL);
+    fake_assigned("b-0");
+    fake_records("b", 0, 0, 1);
+    fake_cycle();
+    fake_assert_received(LAST "-0 a-0-1 a-0-2 b-0-0 ");
+    fake_stop();
+
+    keep_one("COOPERATIVE", PS_KEYS("batchSize", "1000"), 0, NULL);
+    fake_revoked("a-0");
+    fake_cycle();
+    fake_assert_received(LAST "-0 ");
+    fake_stop();
+}
+
+/* Its own partition goes: the next owner reads it, and this one again if it comes back. */
+static void run_kept_revoked(const char *protocol, const char *revoked)
+{
+    keep_one(protocol, PS_KEYS("batchSize", "1000"), 0, NULL);
+    fake.record_next = fake.record_count;
+    fake_revoked(revoked);
+    fake_cycles(3);
+    fake_assert_received("");
+    fake.lost = true;
+    fake_cycle();
+    fake.lost = false;
+    fake_assigned(LAST);
+    fake_records("a", PARTITIONS - 1, 0, 2);
+    fake_cycles(3);
+    fake_assert_received(LAST "-0 " LAST "-1 ");
+    fake_stop();
+}
+
+static void test_kept_is_revoked(void **state)
+{
+    (void)state;
+    run_kept_revoked("EAGER", LAST);
+    run_kept_revoked("COOPERATIVE", "a-3 " LAST);
+}
+
+/* Its partition is assigned anew: the library reads it again from the last commit. */
+static void test_kept_is_assigned_again(void **state)
+{
+    (void)state;
+    keep_one("EAGER", PS_KEYS("batchSize", "1000"), 0, NULL);
+    fake.record_next = fake.record_count;
+    fake_assigned("a-7 " LAST);
+    fake_records("a", PARTITIONS - 1, 0, 2);
+    fake_cycles(3);
+    fake_assert_received(LAST "-0 " LAST "-1 ");
+    fake_stop();
+}
+
+/* Stopping: it was not delivered and is not committed. */
+static void test_kept_is_not_drained(void **state)
+{
+    (void)state;
+    keep_one("EAGER", PS_KEYS("batchSize", "1000"), 0, NULL);
+    assert_false(fake_drain());
+    fake_cycles(3);
+    fake_assert_received("");
+    fake_deliver(1);
+    assert_false(fake_drain());
+    assert_int_equal(fake.commit->cnt, PARTITIONS - 1);
+    fake_commit_answered(RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_NO_ERROR);
+    fake_tick();
+    assert_true(fake_drain());
+    fake_stop();
+}
+
+/* ---- one record after the other ---- */
+
+/* Records that join an open batch count once. */
+static void test_counts(void **state)
+{
+    (void)state;
+    fake_start("EAGER", PS_KEYS("batchSize", "1000"));
+    struct ps_test_stage *stage = &source.stage;
+    struct ps_batch *batch = stage->batch = ps_batch_take(&stage->carver, stage->now);
+    stage->batches[stage->batch_count++] = batch;
+    fake_assigned("a-0");
+    fake_tick();
+    for (unsigned i = 0; i < 3; i++) {
+        fake_records("a", 0, 10 * i, 10);
+        assert_int_equal(stage->ops->source->work(stage->plan, stage->state, batch, &stage->now), PS_DONE);
+    }
+    assert_int_equal(batch->count, 30);
+    assert_int_equal(fake_counted(PS_COUNTER_EventReceivedCount), 30);
+    assert_int_equal(fake_counted(PS_COUNTER_AppendBatchReceivedCount), 1);
+    assert_int_equal(batch->span_count, 1);
+    assert_int_equal(batch->spans[0].position, 29);
+    fake_stop();
+}
+
+/* Texts of headers that records share stand in each batch, which outlives the one before. */
+static void test_texts_are_the_batchs_own(void **state)
+{
+    static const char *const names[] = {"timestamp", "partition", "topic"};
+    static const char *const values[] = {"1000", "0", "a"};
+    struct ps_slice first, second;
+    (void)state;
+    fake_start("EAGER", PS_KEYS("batchSize", "2"));
+    fake_assigned("a-0");
+    fake_records("a", 0, 0, 4);
+    fake_cycles(2);
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+        const struct ps_name *name = ps_name_intern(names[i]);
+        assert_true(ps_event_header(source.held[0], &source.held[0]->events[1], name, &first));
+        assert_true(ps_event_header(source.held[1], &source.held[1]->events[1], name, &second));
+        assert_ptr_not_equal(first.data, second.data);
+        assert_int_equal(second.length, strlen(values[i]));
+        assert_memory_equal(second.data, values[i], second.length);
+    }
+    fake_stop();
+}
+
+/* An interval without records counts; one in which the channel is full does not. */
+static void test_empty_count(void **state)
+{
+    (void)state;
+    fake_start("EAGER", PS_KEYS("batchDurationMillis", "1000"));
+    struct ps_test_stage *stage = &source.stage;
+    fake_cycles(3100);
+    assert_int_equal(fake_counted(PS_COUNTER_KafkaEmptyCount), 3);
+    stage->ops->source->paused(stage->plan, stage->state, true, &stage->now);
+    for (unsigned i = 0; i < 5000; i++) {
+        fake_tick();
+        ps_test_stage_pass_ms(stage, 1);
+    }
+    stage->ops->source->paused(stage->plan, stage->state, false, &stage->now);
+    fake_cycles(900);
+    assert_int_equal(fake_counted(PS_COUNTER_KafkaEmptyCount), 3);
+    fake_cycles(200);
+    assert_int_equal(fake_counted(PS_COUNTER_KafkaEmptyCount), 4);
+    fake_stop();
+}
+
+/* ---- errors ---- */
+
+/* Pushes the error; returns whether it was logged. */
+static bool logs(rd_kafka_resp_err_t error)
+{
+    uint64_t before = ps_log_count(PS_LOG_ERROR);
+    fake_error(error);
+    fake_tick();
+    assert_in_range(ps_log_count(PS_LOG_ERROR), before, before + 1);
+    return ps_log_count(PS_LOG_ERROR) > before;
+}
+
+static void pass_s(unsigned seconds)
+{
+    ps_test_stage_pass_ms(&source.stage, 1000UL * seconds);
+}
+
+static void test_errors_are_logged_once_in_a_while(void **state)
+{
+    (void)state;
+    fake_start("EAGER", PS_KEYS("batchSize", "10"));
+    pass_s(100);
+    assert_true(logs(RD_KAFKA_RESP_ERR__RESOLVE));
+    assert_false(logs(RD_KAFKA_RESP_ERR__RESOLVE));
+    assert_true(logs(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)); /* another one */
+    assert_false(logs(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN));         /* says no more than the first */
+    assert_false(logs(RD_KAFKA_RESP_ERR__TRANSPORT));
+    pass_s(29);
+    assert_false(logs(RD_KAFKA_RESP_ERR__RESOLVE));
+    assert_false(logs(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED));
+    pass_s(2);
+    assert_true(logs(RD_KAFKA_RESP_ERR__RESOLVE));
+    assert_true(logs(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED));
+    uint64_t before = ps_log_count(PS_LOG_INFO);
+    fake_assigned("a-0");
+    fake_records("a", 0, 0, 1);
+    fake_cycles(2);
+    assert_int_equal(ps_log_count(PS_LOG_INFO), before + 2); /* assigned; delivers records again */
+    assert_true(logs(RD_KAFKA_RESP_ERR__RESOLVE));           /* a new outage */
+    fake_stop();
+}
+
+/* A consumer that cannot continue: the engine learns of it, with the cure. */
+static void test_fatal(void **state)
+{
+    (void)state;
+    fake_start("EAGER", PS_KEYS("batchSize", "10"));
+    fake_tick();
+    assert_false(source.stage.failed);
+    fake.fatal = RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+    fake_error(RD_KAFKA_RESP_ERR__FATAL);
+    fake_tick();
+    assert_true(source.stage.failed);
+    assert_non_null(strstr(source.stage.err.text, "give each agent and each source an id of its own"));
+    fake_stop();
+}
+
+/* Each instance of a source is a static member of its own. */
+static void test_instance_ids(void **state)
+{
+    static const char *const expected[] = {"me", "me-1", "me-2"};
+    (void)state;
+    for (unsigned i = 0; i < PS_COUNT_OF(expected); i++) {
+        fake_build("EAGER", PS_KEYS("kafka.consumer.group.instance.id", "me"));
+        source.stage.port.instance = i;
+        assert_int_equal(ps_test_stage_open(&source.stage), PS_OK);
+        assert_string_equal(fake.instance_id, expected[i]);
+        fake_stop();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kept_comes_first_and_once),
+        cmocka_unit_test(test_kept_fills_a_batch),
+        cmocka_unit_test(test_kept_bytes),
+        cmocka_unit_test(test_kept_across_changes_of_others),
+        cmocka_unit_test(test_kept_is_revoked),
+        cmocka_unit_test(test_kept_is_assigned_again),
+        cmocka_unit_test(test_kept_is_not_drained),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_texts_are_the_batchs_own),
+        cmocka_unit_test(test_empty_count),
+        cmocka_unit_test(test_errors_are_logged_once_in_a_while),
+        cmocka_unit_test(test_fatal),
+        cmocka_unit_test(test_instance_ids),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

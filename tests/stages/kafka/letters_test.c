@@ -1,0 +1,221 @@
+/* The sender with dead letters (penstock.deadletter): a record that is refused for good becomes a letter, and those behind
+ * it go on, in order; nothing is settled before its letter is written; attempts that are used up. */
+#include "tests/support/folder.h"
+#include "tests/support/kafka/fake_producer.h"
+
+#include <glob.h>
+
+static struct ps_letters *letters;
+
+static void start_with_letters(unsigned partition_count)
+{
+    struct ps_err err = {0};
+    start(partition_count);
+    fake.rest_code = -148;
+    letters = ps_letters_create(true);
+    stage.port.letterbox = ps_letterbox_open(letters, ps_test_folder_path("dead"), "a", -1, &err);
+    assert_non_null(stage.port.letterbox);
+}
+
+static void stop_with_letters(void)
+{
+    ps_letterbox_close(stage.port.letterbox);
+    ps_letters_destroy(letters);
+    stop();
+}
+
+/* Reads all letters; checks their reason and that their bodies are these numbers, in order. */
+static unsigned check_letters(const char *reason, const unsigned *numbers)
+{
+    char want[128];
+    static char line[200000];
+    unsigned count = 0;
+    glob_t files;
+    snprintf(want, sizeof want, "\"reason\":\"%s\"", reason);
+    if (glob(ps_test_folder_path("dead/*.jsonl"), 0, NULL, &files) != 0)
+        return 0;
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        FILE *in = fopen(files.gl_pathv[i], "r");
+        assert_non_null(in);
+        while (fgets(line, sizeof line, in) != NULL) {
+            assert_non_null(strstr(line, want));
+            const char *body = strstr(line, "\"body\":\"");
+            assert_non_null(body);
+            assert_int_equal(strtoul(body + 8, NULL, 10), numbers[count++]);
+        }
+        fclose(in);
+    }
+    globfree(&files);
+    return count;
+}
+
+static uint32_t dead_events(void)
+{
+    uint32_t dead = 0;
+    for (size_t i = 0; i < lease_count; i++)
+        dead += leases[i]->dead;
+    return dead;
+}
+
+/* Every number but the dead one is in its partition's log, once and in order. */
+static void assert_all_but(unsigned dead)
+{
+    for (unsigned partition = 0; partition < fake.partition_count; partition++) {
+        unsigned number = partition;
+        for (unsigned i = 0; i < fake.log_count[partition]; i++, number += fake.partition_count) {
+            number += number == dead ? fake.partition_count : 0;
+            assert_int_equal(fake.log[partition][i], number);
+        }
+        number += number == dead ? fake.partition_count : 0;
+        assert_true(number >= sent_count && number < sent_count + fake.partition_count);
+    }
+}
+
+static void run_refused(int code, const char *reason, unsigned poison, unsigned partition_count,
+                        bool together)
+{
+    start_with_letters(partition_count);
+    fake.code = code;
+    fake.poison = poison;
+    add_leases(6, 16, 32);
+    if (together)
+        offer_together();
+    wait_done();
+    assert_all_but(poison);
+    assert_int_equal(check_letters(reason, &poison), 1);
+    assert_int_equal(dead_events(), 1);
+    assert_int_equal(counted(PS_COUNTER_deadletter), 1);
+    assert_int_equal(counted(PS_COUNTER_refused), 1);
+    assert_null(sender->fence);
+    unsigned made = fake.made_count;
+    add_leases(2, 200, 32); /* and it goes on as before */
+    fake.submit_max = 0;
+    wait_done();
+    assert_all_but(poison);
+    assert_int_equal(fake.made_count, made);
+    assert_int_equal(fake.submit_max, 200);
+    assert_false(sender->stepping);
+    stop_with_letters();
+}
+
+static void test_refused(void **state)
+{
+    static const unsigned positions[] = {0, 7, 15, 32, 41, 47, 80, 95};
+    for (size_t i = 0; i < PS_COUNT_OF(positions); i++) {
+        for (unsigned way = 0; way < 8; way++) {
+            ps_test_folder_setup(state);
+            run_refused(way & 1 ? TOO_LARGE : INVALID_RECORD, way & 1 ? "record-too-large" : "record-refused",
+                        positions[i], way & 2 ? 2 : 1, way & 4);
+            ps_test_folder_teardown(state);
+        }
+    }
+}
+
+/* Records that can never be sent do not stop the others, not even for a cycle. */
+static void test_too_large_here(void **state)
+{
+    static unsigned dead[64];
+    unsigned count = 0;
+    (void)state;
+    start_with_letters(1);
+    for (unsigned i = 0; i < 20; i++) {
+        add_leases(1, 16, 32);
+        dead[count++] = sent_count;
+        dead[count++] = sent_count + 1;
+        add_leases(1, 2, RECORD_BYTES_MAX + 1);
+    }
+    wait_done();
+    assert_int_equal(check_letters("record-too-large", dead), 40);
+    assert_int_equal(dead_events(), 40);
+    assert_int_equal(fake.log_count[0], sent_count - 40);
+    assert_int_equal(fake.made_count, 1);
+    assert_int_equal(counted(PS_COUNTER_RollbackCount), 0);
+    stop_with_letters();
+}
+
+/* Nothing is settled while the directory cannot be written; a recall gives the events back. */
+static void test_not_settled_before_written(void **state)
+{
+    struct ps_lease *back = NULL;
+    char path[256], away[256];
+    (void)state;
+    start_with_letters(1);
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("dead"));
+    snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
+    assert_int_equal(rename(path, away), 0);
+    ps_test_folder_append("dead", "", 0);
+    add_leases(1, 1, RECORD_BYTES_MAX + 1);
+    add_leases(1, 5, 32);
+    pass_s(120);
+    assert_int_equal(fake.hold_count, 0); /* the broker is not to blame */
+    assert_int_equal(stage.done_count, 0);
+    assert_int_equal(leases[0]->settled, 0);
+    assert_int_equal(fake.log_count[0], 5); /* those behind it were sent */
+    assert_true(ps_kafka_sender_recall(sender, &back, &stage.now));
+    assert_ptr_equal(back, leases[0]);
+    assert_int_equal(back->settled, 0);
+    assert_int_equal(back->pending, 0);
+    assert_int_equal(stage.done_count, 1);
+    stop_with_letters();
+}
+
+/* An error that may pass: after so many attempts the oldest lease is given up, and only that. */
+static void test_attempts(void **state)
+{
+    static unsigned dead[16];
+    (void)state;
+    start_with_letters(1);
+    stage.port.retry_max = 3;
+    fake.code = 29; /* not authorized */
+    fake.rest_code = 0;
+    fake.refuses_all = true;
+    fake.records_max = 16;
+    for (unsigned i = 0; i < 16; i++)
+        dead[i] = i;
+    add_leases(3, 16, 32);
+    for (unsigned i = 0; i < 10000 && stage.done_count < 1; i++)
+        turn();
+    assert_int_equal(stage.done_count, 1);
+    assert_in_range(fake.refusal_count, 3, 4); /* the next lease may have been tried, too */
+    fake.refuses_all = false;
+    wait_done();
+    assert_int_equal(check_letters("attempts-exhausted", dead), 16);
+    assert_int_equal(leases[0]->dead, 16);
+    assert_int_equal(dead_events(), 16);
+    assert_int_equal(fake.log_count[0], 32);
+    assert_int_equal(fake.log[0][0], 16);
+    stop_with_letters();
+}
+
+/* Without a limit nothing is given up. */
+static void test_no_limit_of_attempts(void **state)
+{
+    (void)state;
+    start_with_letters(1);
+    fake.code = 29;
+    fake.rest_code = 0;
+    fake.refuses_all = true;
+    add_leases(1, 16, 32);
+    pass_s(200);
+    assert_true(fake.refusal_count > 20);
+    fake.refuses_all = false;
+    wait_done();
+    assert_all();
+    assert_int_equal(dead_events(), 0);
+    stop_with_letters();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test_setup_teardown(test_too_large_here, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_not_settled_before_written, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_attempts, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_no_limit_of_attempts, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+    };
+    ps_log_set_level(PS_LOG_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

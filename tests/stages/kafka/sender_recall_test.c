@@ -1,0 +1,109 @@
+/* The sender is recalled while a record is refused, and while requests are not answered: every lease is done or comes back in
+ * order, and offered again everything is there once. The producer and the broker are the test's own. */
+#include "tests/support/kafka/fake_producer.h"
+
+static struct ps_lease *recall(unsigned limit_ms)
+{
+    struct ps_lease *back = NULL;
+    uint64_t until_ns = stage.now.mono_ns + limit_ms * PS_NS_PER_MS;
+    while (!ps_kafka_sender_recall(sender, &back, &stage.now)) {
+        assert_true(stage.now.mono_ns < until_ns);
+        ps_test_stage_pass_ms(&stage, 10);
+    }
+    return back;
+}
+
+/* The leases that came back are offered again, in the place of those that the sender had; asserts their order. */
+static void offer_again(struct ps_lease *back)
+{
+    size_t at = stage.done_count;
+    for (struct ps_lease *next; back != NULL; back = next) {
+        next = back->next;
+        back->next = NULL;
+        assert_ptr_equal(back, leases[at]);
+        assert_int_equal(back->cursor, 0);
+        assert_int_equal(back->pending, 0);
+        assert_true(back->settled < back->count);
+        at++;
+    }
+    assert_int_equal(at, offered_count);
+    offered_count = stage.done_count;
+}
+
+/* Recalled while a record is refused: nothing of the search is left, what was delivered is not sent again. */
+static void run_recall_with_refused(unsigned turns_after)
+{
+    start(1);
+    fake.code = INVALID_RECORD;
+    fake.poison = 23;
+    add_leases(4, 16, 32);
+    for (unsigned i = 0; i < 10000 && fake.refusal_count == 0; i++)
+        turn();
+    for (unsigned i = 0; i < turns_after; i++)
+        turn();
+    struct ps_lease *back = recall(1100);
+    assert_null(sender->fence);
+    assert_false(sender->stepping);
+    assert_int_equal(sender->step_records, 0);
+    offer_again(back);
+    fake.poison = NEVER_REFUSED;
+    wait_done();
+    assert_all();
+    stop();
+}
+
+static void test_recall_with_refused(void **state)
+{
+    (void)state;
+    for (unsigned turns = 0; turns < 40; turns++)
+        run_recall_with_refused(turns);
+    run_recall_with_refused(1000);
+}
+
+/* What was sent is waited for, up to a second; what waits in the producer comes back at once, and a producer that was
+ * purged is not used again. */
+static void run_recall_of_unanswered(unsigned answered_after_ms)
+{
+    struct ps_lease *back = NULL;
+    start(1);
+    add_leases(3, 16, 32);
+    fake.silent = true;
+    for (unsigned i = 0; i < 5; i++)
+        turn();
+    assert_int_equal(offered_count, 3);
+    uint64_t begun_ns = stage.now.mono_ns;
+    while (!ps_kafka_sender_recall(sender, &back, &stage.now)) {
+        ps_test_stage_pass_ms(&stage, 10);
+        uint64_t passed_ms = (stage.now.mono_ns - begun_ns) / PS_NS_PER_MS;
+        assert_true(passed_ms <= 1100);
+        fake.silent = passed_ms < answered_after_ms;
+    }
+    if (answered_after_ms > 1000)
+        assert_in_range((stage.now.mono_ns - begun_ns) / PS_NS_PER_MS, 1000, 1100);
+    else
+        assert_true(fake.log_count[0] > 0); /* the answer counted */
+    assert_int_equal(fake.count, 0);
+    fake.silent = false;
+    offer_again(back);
+    wait_done();
+    assert_all();
+    stop();
+}
+
+static void test_recall_of_unanswered(void **state)
+{
+    (void)state;
+    run_recall_of_unanswered(10);
+    run_recall_of_unanswered(500);
+    run_recall_of_unanswered(900);
+    run_recall_of_unanswered(5000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_recall_with_refused),
+        cmocka_unit_test(test_recall_of_unanswered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

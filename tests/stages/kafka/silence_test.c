@@ -1,0 +1,86 @@
+/* Brokers that do not answer, under the fake clock: partitions are held for longer and longer times, the first report or a
+ * broken connection releases them, and the worker sleeps meanwhile. */
+#include "tests/support/kafka/fake_producer.h"
+
+#include <sys/eventfd.h>
+
+/* Runs as a worker that sleeps until the time that the sender names. Returns how often it woke. */
+static unsigned sleep_s(unsigned seconds)
+{
+    uint64_t end_ns = stage.now.mono_ns + seconds * PS_NS_PER_S;
+    unsigned wakes = 0;
+    for (; stage.now.mono_ns < end_ns; wakes++) {
+        if (offered_count < lease_count) {
+            struct ps_lease *lease = leases[offered_count];
+            offered_count += ps_kafka_sender_take(sender, &lease, &stage.now) == PS_TAKEN;
+        }
+        uint64_t due_ns = ps_kafka_sender_tick(sender, &stage.now);
+        assert_true(due_ns > stage.now.mono_ns); /* a time that is over would keep the worker awake */
+        due_ns = due_ns < end_ns ? due_ns : end_ns;
+        ps_test_stage_pass_ms(&stage, (due_ns - stage.now.mono_ns + PS_NS_PER_MS - 1) / PS_NS_PER_MS);
+    }
+    return wakes;
+}
+
+static void begin(void)
+{
+    start(1);
+    stage.port.wake_fd = eventfd(0, EFD_CLOEXEC);
+    assert_true(stage.port.wake_fd >= 0);
+    fake.silent = true;
+    add_leases(1, 16, 32);
+}
+
+static void end(void)
+{
+    fake.silent = false;
+    wait_done();
+    assert_all();
+    assert_false(fake.held);
+    close(stage.port.wake_fd);
+    stage.port.wake_fd = -1;
+    stop();
+}
+
+/* Held after 5 s, for 4, 8, 16, 32, 32, .. s with 1.1 s between. */
+static void test_holds_double(void **state)
+{
+    (void)state;
+    begin();
+    (void)sleep_s(4);
+    assert_int_equal(fake.hold_count, 0);
+    (void)sleep_s(2);
+    assert_int_equal(fake.hold_count, 1);
+    assert_true(fake.held);
+    (void)sleep_s(60);
+    assert_int_equal(fake.hold_count, 4);
+    assert_in_range(sleep_s(33 * 10), 10, 60);
+    assert_int_equal(fake.hold_count, 14);
+    end();
+}
+
+/* The request times out, and every connection after that breaks, too: nothing is held, and the worker wakes about once a
+ * second. */
+static void test_broken_after_holds(void **state)
+{
+    (void)state;
+    begin();
+    assert_in_range(sleep_s(63), 4, 100);
+    unsigned holds = fake.hold_count;
+    assert_true(holds > 0);
+    for (unsigned i = 0; i < 10; i++) {
+        fake.breaks = true;
+        assert_in_range(sleep_s(10), 1, 20);
+        assert_false(fake.held);
+    }
+    assert_int_equal(fake.hold_count, holds);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_holds_double),
+                                       cmocka_unit_test(test_broken_after_holds)};
+    ps_log_set_level(PS_LOG_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,462 @@
+/* A log on disk compared with a model: what was promised and not delivered comes out again, in order and unchanged, after a
+ * crash of the process, after a power cut at every call that changes something, and after damage, of which each is
+ * reported. */
+#include "stages/segment/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/support/lossy_files.h"
+#include "tests/support/support.h"
+
+#define FRAMES_MAX 400U
+#define SEGMENT_BYTES 4096U
+#ifdef __SANITIZE_ADDRESS__
+#define FLIP_STEP 23U /* from one flipped byte to the next */
+#define DRAWS 3U      /* of what a power cut leaves */
+#else
+#define FLIP_STEP 1U
+#define DRAWS 12U
+#endif
+
+/* What the log was told, by number of the frame. */
+struct model {
+    uint64_t seeds[FRAMES_MAX]; /* of the payload */
+    uint32_t lengths[FRAMES_MAX];
+    bool taken[FRAMES_MAX];
+    uint64_t next, promised;
+};
+
+static struct lossy_disk disk;
+static struct model model;
+static char reports[16][512];
+static unsigned report_count;
+static uint64_t random_state;
+static bool direct; /* the disk can write past the page cache */
+
+static void note(void *argument, const char *text)
+{
+    (void)argument;
+    if (report_count < PS_COUNT_OF(reports))
+        snprintf(reports[report_count], sizeof reports[0], "%s", text);
+    report_count++;
+}
+
+static struct ps_segment_log *open_log(void)
+{
+    static struct ps_segment_files files;
+    static const char *const directories[] = {"/a", "/b"};
+    struct ps_err err = {0};
+    files = lossy_files(&disk);
+    struct ps_segment_options options = {.directories = {2, directories},
+                                         .state_directory = "/state",
+                                         .segment_bytes = SEGMENT_BYTES,
+                                         .files = &files,
+                                         .report = note};
+    report_count = 0;
+    struct ps_segment_log *log = ps_segment_log_open(&options, &err);
+    if (log == NULL && disk.power_until == 0)
+        fail_msg("%s", err.text);
+    return log;
+}
+
+static void start(void)
+{
+    lossy_init(&disk);
+    disk.direct = direct;
+    memset(&model, 0, sizeof model);
+    model.next = 1;
+}
+
+static void payload_of(char *to, uint64_t seed, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        to[i] = (char)(seed >> (i % 8 * 8)) ^ (char)i;
+}
+
+/* Appends one frame. Returns false if the log could not. */
+static bool append(struct ps_segment_log *log, uint32_t length)
+{
+    static char payload[3 * SEGMENT_BYTES];
+    struct ps_segment_place place;
+    struct ps_err err = {0};
+    uint64_t seed = ps_test_random(&random_state);
+    assert_true(model.next < FRAMES_MAX && length <= sizeof payload);
+    payload_of(payload, seed, length);
+    model.seeds[model.next] = seed; /* also of one that fails: it may be on the disk */
+    model.lengths[model.next] = length;
+    if (ps_segment_log_append(log, payload, length, length % 7, length, &place, &err) != PS_OK)
+        return false;
+    assert_int_equal(place.number, model.next);
+    model.next++;
+    return true;
+}
+
+static bool sync_log(struct ps_segment_log *log)
+{
+    struct ps_err err = {0};
+    if (ps_segment_log_sync(log, &err) != PS_OK)
+        return false;
+    model.promised = model.next - 1;
+    assert_int_equal(ps_segment_log_promised(log), model.promised);
+    return true;
+}
+
+static void expect_frame(const struct ps_segment_place *place)
+{
+    static char wanted[3 * SEGMENT_BYTES], got[3 * SEGMENT_BYTES];
+    struct ps_segment_files files = lossy_files(&disk);
+    assert_in_range(place->number, 1, model.next);
+    assert_int_equal(place->length, model.lengths[place->number]);
+    assert_int_equal(place->count, place->length % 7);
+    payload_of(wanted, model.seeds[place->number], place->length);
+    assert_true(ps_segment_load(&files, place, got));
+    assert_memory_equal(got, wanted, place->length);
+}
+
+static bool feed(struct ps_segment_log *log, struct ps_segment_place *place)
+{
+    bool fed = ps_segment_log_feed(log, place);
+    if (fed)
+        expect_frame(place);
+    return fed;
+}
+
+static void take(struct ps_segment_log *log, const struct ps_segment_place *place)
+{
+    ps_segment_log_take(log, place);
+    model.taken[place->number] = true;
+}
+
+/* The log knows how much it holds: what was appended and not taken. */
+static void expect_fill(const struct ps_segment_log *log)
+{
+    struct ps_segment_fill fill;
+    uint64_t events = 0, bytes = 0;
+    for (uint64_t number = 1; number < model.next; number++) {
+        events += model.taken[number] ? 0 : model.lengths[number] % 7;
+        bytes += model.taken[number] ? 0 : model.lengths[number];
+    }
+    ps_segment_log_fill(log, &fill);
+    assert_int_equal(fill.events, events);
+    assert_int_equal(fill.bytes, bytes);
+}
+
+/* Everything that the model has comes out, in order; what was taken may, if `taken_may_come`. */
+static void expect_rest(struct ps_segment_log *log, bool taken_may_come)
+{
+    struct ps_segment_place place;
+    uint64_t last = 0;
+    while (feed(log, &place)) {
+        assert_true(place.number > last);
+        for (uint64_t number = last + 1; number < place.number; number++)
+            assert_true(model.taken[number]);
+        assert_true(!model.taken[place.number] || taken_may_come);
+        last = place.number;
+        ps_segment_log_take(log, &place);
+    }
+    for (uint64_t number = last + 1; number <= model.promised; number++)
+        assert_true(model.taken[number]);
+    struct ps_segment_fill fill;
+    ps_segment_log_fill(log, &fill);
+    assert_int_equal(fill.events, 0);
+    assert_int_equal(fill.bytes, 0);
+    assert_int_equal(fill.frames_lost, 0);
+}
+
+/* ---- tests ---- */
+
+static void test_comes_out(void **state)
+{
+    (void)state;
+    start();
+    struct ps_segment_log *log = open_log();
+    struct ps_segment_place place;
+    struct ps_segment_fill fill;
+    assert_false(feed(log, &place));
+    assert_true(append(log, 100) && append(log, 0) && append(log, 3000));
+    assert_false(feed(log, &place)); /* nothing is promised */
+    assert_true(sync_log(log));
+    assert_true(feed(log, &place));
+    take(log, &place);
+    assert_true(append(log, 2 * SEGMENT_BYTES) && append(log, 5)); /* longer than a segment */
+    assert_true(sync_log(log));
+    ps_segment_log_fill(log, &fill);
+    assert_int_equal(fill.events, 0 % 7 + 3000 % 7 + 2 * SEGMENT_BYTES % 7 + 5);
+    assert_int_equal(fill.bytes, 3000 + 2 * SEGMENT_BYTES + 5);
+    ps_segment_log_close(log);
+    log = open_log();
+    assert_int_equal(report_count, 0);
+    expect_rest(log, false);
+    assert_true(sync_log(log));
+    ps_segment_log_fill(log, &fill);
+    assert_true(fill.segments <= 2); /* those before are removed */
+    ps_segment_log_close(log);
+    lossy_fini(&disk);
+}
+
+/* Only the process dies: what was written is there, promised or not, and what was taken and noted is not fed again. */
+static void test_killed(void **state)
+{
+    (void)state;
+    random_state = ps_test_seed();
+    for (unsigned round = 0; round < 200; round++) {
+        start();
+        struct ps_segment_log *log = open_log();
+        for (unsigned turn = 0, turns = 1 + (unsigned)(ps_test_random(&random_state) % 60); turn < turns;
+             turn++) {
+            struct ps_segment_place place;
+            uint64_t what = ps_test_random(&random_state) % 8;
+            if (what < 4 && model.next + 1 < FRAMES_MAX)
+                assert_true(append(log, (uint32_t)(ps_test_random(&random_state) % 900)));
+            else if (what < 6)
+                assert_true(sync_log(log));
+            else if (feed(log, &place) && what == 6)
+                take(log, &place);
+        }
+        bool noted = sync_log(log);
+        assert_true(noted);
+        lossy_restart(&disk, NULL); /* without a close */
+        struct ps_segment_log *again = open_log();
+        assert_int_equal(report_count, 0);
+        expect_fill(again);
+        expect_rest(again, false);
+        ps_segment_log_close(again);
+        ps_segment_log_close(log); /* frees it; the disk has moved on, and is thrown away */
+        lossy_fini(&disk);
+    }
+}
+
+/* A small workload: 40 frames in groups, some of which are taken. Ends where the power does. */
+static void workload(uint64_t seed)
+{
+    random_state = seed;
+    struct ps_segment_log *log = open_log();
+    if (log == NULL)
+        return;
+    bool works = true;
+    for (unsigned group = 0; works && group < 10; group++) {
+        struct ps_segment_place place;
+        for (unsigned i = 0; works && i < 4; i++)
+            works = append(log, (uint32_t)(ps_test_random(&random_state) % 700));
+        works = works && sync_log(log);
+        for (unsigned i = 0; works && i < 3; i++) {
+            if (feed(log, &place))
+                take(log, &place);
+        }
+    }
+    ps_segment_log_close(log);
+}
+
+/* The power goes at each call that changes something, and what was not synced is drawn. */
+static void test_power_cuts(void **state)
+{
+    (void)state;
+    uint64_t seed = ps_test_seed();
+    start();
+    workload(seed);
+    uint64_t calls = disk.changes;
+    lossy_fini(&disk);
+    assert_true(calls > 50);
+    for (uint64_t cut = 1; cut <= calls + 1; cut++) {
+        for (unsigned draw = 0; draw < DRAWS; draw++) {
+            uint64_t random = seed * 1000 + cut * 16 + draw + 1;
+            start();
+            disk.power_until = cut;
+            workload(seed);
+            lossy_restart(&disk, &random);
+            struct ps_segment_log *log = open_log();
+            expect_rest(log, true);
+            ps_segment_log_close(log);
+            lossy_fini(&disk);
+        }
+    }
+}
+
+/* What is read after a crash of the process may never have reached the disk. It is promised by then, so a power cut must
+ * not take it. */
+static void test_killed_then_power_cut(void **state)
+{
+    (void)state;
+    random_state = ps_test_seed();
+    for (unsigned round = 0; round < 40; round++) {
+        start();
+        struct ps_segment_log *log = open_log(), *second;
+        assert_true(append(log, 300) && sync_log(log));
+        assert_true(append(log, 500) && append(log, 600));
+        disk.fail_at = disk.changes + 2; /* the write is done, the sync is not */
+        disk.fail_errno = EIO;
+        assert_false(sync_log(log));
+        second = open_log(); /* as another process, while the system lives on */
+        model.promised = ps_segment_log_promised(second);
+        assert_int_equal(model.promised, 3);
+        lossy_restart(&disk, &random_state);
+        struct ps_segment_log *third = open_log();
+        expect_rest(third, false);
+        disk.power_until = 1; /* the closes free, and change nothing */
+        ps_segment_log_close(third);
+        ps_segment_log_close(second);
+        ps_segment_log_close(log);
+        lossy_fini(&disk);
+    }
+}
+
+/* One call fails and those after it work: the log begins another segment, and what was not promised is appended again. */
+static void test_failing_calls(void **state)
+{
+    (void)state;
+    uint64_t seed = ps_test_seed();
+    static const int errors[] = {EIO, ENOSPC};
+    for (uint64_t at = 4;; at++) { /* those before make the log's files: opening fails */
+        start();
+        random_state = seed;
+        struct ps_segment_log *log = open_log();
+        disk.fail_at = at;
+        disk.fail_errno = errors[at % 2];
+        unsigned failures = 0;
+        for (unsigned group = 0; group < 10; group++) {
+            struct ps_segment_place place;
+            struct ps_err err = {0};
+            bool works = false;
+            while (!works) {
+                works = true;
+                for (unsigned i = 0; works && i < 4; i++)
+                    works = append(log, (uint32_t)(ps_test_random(&random_state) % 700));
+                works = works && sync_log(log);
+                if (works)
+                    break;
+                assert_true(++failures < 3);
+                while (ps_segment_log_renew(log, &err) != PS_OK)
+                    assert_true(++failures < 3);
+                model.promised = ps_segment_log_promised(log);
+                model.next = model.promised + 1;
+            }
+            for (unsigned i = 0; i < 3; i++) {
+                if (feed(log, &place))
+                    take(log, &place);
+            }
+        }
+        bool reached = disk.changes >= at;
+        if (at % 3 == 0) {
+            lossy_restart(&disk, at % 2 == 0 ? NULL : &random_state);
+            struct ps_segment_log *again = open_log();
+            expect_rest(again, true);
+            ps_segment_log_close(again);
+            disk.power_until = 1; /* the close of the first one frees, and changes nothing */
+        } else {
+            expect_rest(log, false);
+        }
+        ps_segment_log_close(log);
+        lossy_fini(&disk);
+        if (!reached)
+            break;
+    }
+}
+
+/* Makes a log of 24 promised frames, of which the first five were delivered. */
+static void make_log(uint64_t seed, bool closed)
+{
+    start();
+    random_state = seed;
+    struct ps_segment_log *log = open_log();
+    struct ps_segment_place place;
+    for (unsigned group = 0; group < 6; group++) {
+        for (unsigned i = 0; i < 4; i++)
+            assert_true(append(log, 1 + (uint32_t)(ps_test_random(&random_state) % 700)));
+        assert_true(sync_log(log));
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        assert_true(feed(log, &place));
+        take(log, &place);
+    }
+    assert_true(sync_log(log));
+    if (!closed) {
+        struct lossy_disk copy = disk; /* a close changes it no more */
+        disk.power_until = 1;
+        ps_segment_log_close(log);
+        disk.power_until = copy.power_until;
+    } else {
+        ps_segment_log_close(log);
+    }
+    lossy_restart(&disk, NULL);
+}
+
+/* Reads everything. Returns how many frames of those that were not taken did not come. */
+static unsigned count_missing(void)
+{
+    static char payload[3 * SEGMENT_BYTES], wanted[3 * SEGMENT_BYTES];
+    bool came[FRAMES_MAX] = {false};
+    struct ps_segment_files files = lossy_files(&disk);
+    struct ps_segment_place place;
+    struct ps_segment_fill fill;
+    unsigned missing = 0;
+    struct ps_segment_log *log = open_log();
+    while (ps_segment_log_feed(log, &place)) {
+        assert_in_range(place.number, 1, model.next - 1);
+        assert_false(came[place.number]);
+        if (!ps_segment_load(&files, &place, payload)) {
+            ps_segment_log_lost(log, &place);
+            continue;
+        }
+        assert_int_equal(place.length, model.lengths[place.number]);
+        payload_of(wanted, model.seeds[place.number], place.length);
+        assert_memory_equal(payload, wanted, place.length);
+        came[place.number] = true;
+        ps_segment_log_take(log, &place);
+    }
+    for (uint64_t number = 1; number <= model.promised; number++)
+        missing += !came[number] && !model.taken[number];
+    ps_segment_log_fill(log, &fill);
+    assert_int_equal(fill.events, 0);
+    ps_segment_log_close(log);
+    return missing;
+}
+
+/* Every byte of every file is flipped, one at a time: only the frame that it is in is lost, and each loss is reported. The
+ * head of a segment covers all of it; nothing is lost by the state. */
+static void test_flipped_bytes(void **state)
+{
+    (void)state;
+    uint64_t seed = ps_test_seed();
+    for (unsigned closed = 0; closed < 2; closed++) {
+        make_log(seed, closed == 1);
+        size_t count = disk.count;
+        lossy_fini(&disk);
+        for (size_t f = 0; f < count; f++) {
+            make_log(seed, closed == 1);
+            if (!disk.files[f].there) {
+                lossy_fini(&disk);
+                continue;
+            }
+            bool is_state = strcmp(disk.files[f].path, "/state/state") == 0;
+            size_t length = disk.files[f].now_length;
+            lossy_fini(&disk);
+            for (size_t at = 0; at < length; at += is_state ? 97 : FLIP_STEP) {
+                make_log(seed, closed == 1);
+                struct lossy_file *file = &disk.files[f];
+                file->now[at] = (char)(file->now[at] ^ (char)(1U << at % 8));
+                unsigned missing = count_missing();
+                if (missing > 0 && report_count == 0)
+                    fail_msg("byte %zu of %s: %u frames are missing without a word", at, file->path, missing);
+                if (is_state || at < PS_SEGMENT_HEAD_BYTES)
+                    assert_true(!is_state || missing == 0);
+                else
+                    assert_in_range(missing, 0, 1);
+                lossy_fini(&disk);
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_comes_out),     cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_power_cuts),    cmocka_unit_test(test_killed_then_power_cut),
+        cmocka_unit_test(test_failing_calls), cmocka_unit_test(test_flipped_bytes),
+    };
+    int failed = cmocka_run_group_tests_name("through the page cache", tests, NULL, NULL);
+    direct = true;
+    return failed + cmocka_run_group_tests_name("past the page cache", tests, NULL, NULL);
+}

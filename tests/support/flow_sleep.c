@@ -1,0 +1,78 @@
+/* Nothing may be left that a worker that sleeps could do. */
+#include "tests/support/flow_channel.h"
+
+#include "core/engine/sink_group.h"
+#include "core/engine/worker_parts.h"
+
+#define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
+
+static const struct flow_store *store_of(const struct flow *flow, const struct ps_plan *plan,
+                                         const struct ps_channel_plan *channel)
+{
+    return flow->stores[channel - plan->channels];
+}
+
+/* Leases in the rings of a channel, which any of its sinks may take; of a durable one whether it has a frame. */
+static uint64_t in_rings(const struct flow *flow, const struct ps_plan *plan,
+                         const struct ps_channel_plan *channel)
+{
+    const struct flow_store *store = store_of(flow, plan, channel);
+    uint64_t leases = 0;
+    if (store != NULL)
+        return flow_store_has_frames(store);
+    for (unsigned i = 0; i < channel->producer_count; i++) {
+        struct ps_fill fill;
+        channel->spec->stage.ops->channel->ring(channel->spec->stage.plan, i, &fill);
+        leases += fill.size;
+    }
+    return leases;
+}
+
+static void lost(const struct flow *flow, unsigned id, const char *what)
+{
+    fail_msg("worker %u sleeps although %s (seed %llu)", id, what, (unsigned long long)flow->seed);
+}
+
+/* All sleep: no sink that would take a lease has one before it, and no source has something to put for which there
+ * is room. */
+void flow_check_sleeper(const struct flow *flow, const struct ps_plan *plan, struct ps_worker *worker,
+                        unsigned id, const struct ps_now *now)
+{
+    size_t count;
+    if (worker->home_first != NULL || worker->arrived != NULL || worker->inbox.newest != NULL)
+        lost(flow, id, "a lease has come home");
+    struct ps_sink_runner **sinks = ps_worker_sinks(worker, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct flow_store *from = store_of(flow, plan, sinks[i]->channel);
+        if (from != NULL && flow_store_is_short(from, sinks[i]->consumer)) {
+            if (sinks[i]->wants && ps_worker_deadline_ns(worker) > worker->now.mono_ns + MEMORY_LOOK_NS)
+                lost(flow, id, "there may be memory again for its sink");
+            continue;
+        }
+        if (sinks[i]->wants && in_rings(flow, plan, sinks[i]->channel) > 0)
+            lost(flow, id, "its sink could take a lease");
+        if (sinks[i]->group != NULL && ps_runner_is_open(&sinks[i]->base) && sinks[i]->offered == NULL &&
+            in_rings(flow, plan, sinks[i]->channel) > 0 && ps_sink_group_admits(sinks[i], now))
+            lost(flow, id, "its sink group could take a lease");
+    }
+    struct ps_source_runner **sources = ps_worker_sources(worker, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct ps_source_runner *source = sources[i];
+        for (size_t k = 0; k < source->plan->spec->channel_count; k++) {
+            const struct ps_channel_plan *channel = &source->channels[source->plan->spec->channels[k]];
+            const struct ps_stage_spec *stage = &channel->spec->stage;
+            struct ps_fill fill;
+            const struct flow_store *store = store_of(flow, plan, channel);
+            stage->ops->channel->fill(stage->plan, &fill);
+            if (store != NULL && flow_store_has_news(store, id, now->mono_ns))
+                lost(flow, id, "a promise is not home");
+            if (store != NULL && flow_store_is_broken(store))
+                continue;
+            if (source->chain != NULL && source->routed && source->pending[2 * k] != NULL && fill.size == 0)
+                lost(flow, id, "its source could put a batch");
+            if (source->chain == NULL && !ps_batch_is_empty(source->batch) &&
+                stage->ops->channel->hungry(stage->plan, source->producers[k]))
+                lost(flow, id, "a consumer is hungry for its open batch");
+        }
+    }
+}

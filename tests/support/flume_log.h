@@ -1,0 +1,27 @@
+/* Writes logs of Flume's file channel, version 3, as Flume does, and with mistakes. Thread: the test's. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ps_flume_writer {
+    uint32_t log;   /* N of log-N */
+    uint64_t order; /* of the last record */
+    uint8_t *bytes;
+    size_t length, room;
+};
+
+/* Each appends a record and returns its offset. Header values are texts; `value` NULL: without one. */
+uint32_t ps_flume_write_put(struct ps_flume_writer *writer, uint64_t transaction, const void *body,
+                            size_t length, const char *name, const char *value);
+uint32_t ps_flume_write_take(struct ps_flume_writer *writer, uint64_t transaction, uint32_t log,
+                             uint32_t offset);
+/* kind: 1 of puts, 2 of takes; 0: rollback. */
+uint32_t ps_flume_write_end(struct ps_flume_writer *writer, uint64_t transaction, uint32_t kind);
+
+/* The file log-N.meta; `encrypted`: with a key alias. Returns its length; `to` has 128 bytes. */
+size_t ps_flume_write_meta(uint8_t *to, uint32_t version, uint32_t log, int encrypted);
+
+/* Writes log-N, with `fill` bytes 0x80 behind the records, and log-N.meta into a directory. */
+void ps_flume_writer_save(const struct ps_flume_writer *writer, const char *directory, size_t fill);
+void ps_flume_writer_fini(struct ps_flume_writer *writer);

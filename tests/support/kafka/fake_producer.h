@@ -1,0 +1,339 @@
+/* A producer behind stages/kafka/seam.h and its broker, in the hands of a test: they refuse records, requests or everything
+ * for as long as the test says, and keep what was delivered. Also a sender that uses them, under the fake clock, and
+ * numbered events. One file of a program includes it. Thread: the test's; `create` runs on the maker's, while the sender has
+ * no producer. */
+#pragma once
+
+#include "stages/kafka/sender.h"
+#include "tests/support/stage.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define NUMBERS_MAX 16384U
+#define PARTITIONS_MAX 2U
+#define RECORD_BYTES_MAX 50000U
+#define REQUEST_BYTES_MAX 100000U
+#define NEVER_REFUSED UINT32_MAX
+
+enum { TOO_LARGE = 10, INVALID_RECORD = 87, FATAL = -150 }; /* codes of kafka/errors.c */
+
+struct record {
+    void *token;
+    unsigned number, partition;
+    uint32_t bytes;
+    bool sent; /* in the request that is on its way */
+};
+
+static struct {
+    /* the broker */
+    unsigned partition_count;
+    uint32_t poison;      /* the record with this number is refused with `code` */
+    uint64_t bytes_limit; /* a larger request is refused with `code`; 0: none */
+    bool refuses_all;     /* every request is refused with `code` */
+    int code;
+    bool known_already; /* it answers that it has the records */
+    bool silent;        /* requests are not answered */
+    bool breaks;        /* the connection breaks at the next poll */
+    unsigned log[PARTITIONS_MAX][NUMBERS_MAX], log_count[PARTITIONS_MAX];
+    unsigned refusal_count, request_count;
+    /* the producer */
+    struct record queue[NUMBERS_MAX];
+    unsigned count, turn;
+    uint32_t records_max; /* in a request */
+    uint32_t report_max;  /* tokens in a report */
+    int rest_code; /* after a refusal: how the producer reports what it has; 0: it keeps it until it is purged */
+    bool fatal, purged;     /* it cannot be used any more */
+    bool purge_sent, purge; /* purge reports are due: of what was sent, too */
+    uint64_t request_bytes_max;
+    unsigned made_count, submit_max;
+    bool held;
+    unsigned hold_count;
+} fake;
+
+/* ---- the engine ---- */
+
+static struct ps_kafka_producer *fake_create(const struct ps_kafka_producer_config *config,
+                                             struct ps_err *err)
+{
+    (void)err;
+    assert_int_equal(fake.count, 0); /* every record of the last one was reported */
+    fake.fatal = fake.purged = fake.purge = fake.purge_sent = false;
+    fake.request_bytes_max = config->request_bytes_max != 0 ? config->request_bytes_max : REQUEST_BYTES_MAX;
+    fake.made_count++;
+    return (struct ps_kafka_producer *)&fake;
+}
+
+static void fake_destroy(struct ps_kafka_producer *producer)
+{
+    (void)producer;
+}
+
+static struct ps_kafka_topic *fake_topic(struct ps_kafka_producer *producer, const char *name,
+                                         uint32_t length)
+{
+    (void)name;
+    (void)length;
+    return (struct ps_kafka_topic *)producer;
+}
+
+static uint32_t fake_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
+                            const struct ps_kafka_record *records, uint32_t count, int *error)
+{
+    (void)producer;
+    (void)topic;
+    assert_false(fake.purged); /* an idempotent producer has a gap after that */
+    *error = fake.fatal ? FATAL : 0;
+    for (uint32_t i = 0; i < count && !fake.fatal; i++) {
+        assert_true(fake.count < NUMBERS_MAX);
+        unsigned number = (unsigned)strtoul(records[i].value, NULL, 10);
+        fake.queue[fake.count++] = (struct record){.token = records[i].token,
+                                                   .number = number,
+                                                   .partition = number % fake.partition_count,
+                                                   .bytes = records[i].value_length};
+    }
+    if (count > fake.submit_max)
+        fake.submit_max = count;
+    return fake.fatal ? 0 : count;
+}
+
+/* Reports these records and removes them from the queue. */
+static uint32_t report(const struct ps_kafka_listener *listener, const bool *which, int error)
+{
+    static void *tokens[NUMBERS_MAX];
+    uint32_t count = 0, left = 0, done = 0;
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < fake.count; i++) {
+        if (which[i]) {
+            bytes += fake.queue[i].bytes;
+            tokens[count++] = fake.queue[i].token;
+        } else {
+            fake.queue[left++] = fake.queue[i];
+        }
+    }
+    fake.count = left;
+    while (done < count) {
+        uint32_t part = count - done < fake.report_max ? count - done : fake.report_max;
+        listener->report(listener->argument,
+                         &(struct ps_kafka_report){.error = error,
+                                                   .count = part,
+                                                   .group_count = count,
+                                                   .group_bytes = part == count ? bytes : 0,
+                                                   .topic = "t",
+                                                   .tokens = tokens + done});
+        done += part;
+    }
+    return count;
+}
+
+static uint32_t report_purged(const struct ps_kafka_listener *listener)
+{
+    bool which[NUMBERS_MAX];
+    for (unsigned i = 0; i < fake.count; i++)
+        which[i] = fake.purge_sent || !fake.queue[i].sent;
+    fake.purge = false;
+    return report(listener, which, -152);
+}
+
+/* Puts the next request together: of one partition, the partitions take turns. Returns how many records. */
+static unsigned make_request(bool *which, uint64_t *bytes, bool *has_poison)
+{
+    unsigned count = 0;
+    *bytes = 0;
+    *has_poison = false;
+    for (unsigned i = 0; i < fake.count; i++) {
+        struct record *record = &fake.queue[i];
+        which[i] = record->partition == fake.turn % fake.partition_count && count < fake.records_max &&
+                   (count == 0 || *bytes + record->bytes <= fake.request_bytes_max);
+        if (!which[i])
+            continue;
+        record->sent = true;
+        *bytes += record->bytes;
+        *has_poison |= record->number == fake.poison;
+        count++;
+    }
+    return count;
+}
+
+static uint32_t answer(const struct ps_kafka_listener *listener)
+{
+    bool which[NUMBERS_MAX], has_poison;
+    uint64_t bytes;
+    if (fake.count == 0)
+        return 0;
+    while (make_request(which, &bytes, &has_poison) == 0)
+        fake.turn++;
+    if (fake.silent)
+        return 0;
+    fake.turn++; /* another partition is first after a refusal */
+    fake.request_count++;
+    if (has_poison || fake.refuses_all || (fake.bytes_limit != 0 && bytes > fake.bytes_limit)) {
+        fake.refusal_count++;
+        fake.fatal = true; /* gapless */
+        uint32_t count = report(listener, which, fake.code);
+        const struct ps_kafka_notice notice = {PS_KAFKA_NOTICE_FATAL, -148, "a gap"};
+        listener->notice(listener->argument, &notice);
+        return count;
+    }
+    for (unsigned i = 0; i < fake.count; i++) {
+        unsigned partition = fake.queue[i].partition;
+        if (which[i])
+            fake.log[partition][fake.log_count[partition]++] = fake.queue[i].number;
+    }
+    return report(listener, which, fake.known_already ? 46 : 0);
+}
+
+static uint32_t fake_poll(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
+                          uint32_t budget)
+{
+    (void)producer;
+    (void)budget;
+    if (fake.breaks) {
+        const struct ps_kafka_notice notice = {PS_KAFKA_NOTICE_ERROR, -195, "broken"};
+        fake.breaks = false;
+        listener->notice(listener->argument, &notice);
+    }
+    if (fake.purge)
+        return report_purged(listener);
+    if (!fake.fatal)
+        return answer(listener);
+    bool all[NUMBERS_MAX];
+    memset(all, true, sizeof all);
+    return fake.rest_code != 0 ? report(listener, all, fake.rest_code) : 0;
+}
+
+static void fake_purge(struct ps_kafka_producer *producer, bool in_flight)
+{
+    (void)producer;
+    fake.purge = fake.purged = true;
+    fake.purge_sent = in_flight;
+}
+
+static void fake_hold(struct ps_kafka_producer *producer, bool hold)
+{
+    (void)producer;
+    fake.hold_count += hold && !fake.held;
+    fake.held = hold;
+}
+
+static const struct ps_kafka_engine engine = {
+    .name = "fake",
+    .create = fake_create,
+    .destroy = fake_destroy,
+    .topic = fake_topic,
+    .submit = fake_submit,
+    .poll = fake_poll,
+    .purge = fake_purge,
+    .hold = fake_hold,
+};
+
+static const struct ps_kafka_sender_plan plan = {
+    .engine = &engine,
+    .mapping = {.topic = "t", .topic_length = 1, .default_partition = PS_KAFKA_PARTITION_ANY},
+    .record_bytes_max = RECORD_BYTES_MAX,
+    .request_bytes_max = REQUEST_BYTES_MAX,
+};
+
+/* ---- the sink ---- */
+
+static struct ps_test_stage stage;
+static struct ps_kafka_sender *sender;
+static struct ps_lease *leases[64]; /* in order */
+static size_t lease_count, offered_count;
+static unsigned sent_count; /* events; their bodies are "0", "1", .. and blanks */
+
+static inline void start(unsigned partition_count)
+{
+    struct ps_err err = {0};
+    memset(&fake, 0, sizeof fake);
+    fake.poison = NEVER_REFUSED;
+    fake.partition_count = partition_count;
+    fake.report_max = NUMBERS_MAX;
+    fake.records_max = NUMBERS_MAX;
+    lease_count = offered_count = sent_count = 0;
+    ps_test_stage_init(&stage, &ps_sink_kafka);
+    sender = calloc(1, sizeof *sender);
+    assert_non_null(sender);
+    assert_int_equal(ps_kafka_sender_open(sender, &plan, &stage.port, &err), PS_OK);
+}
+
+static inline void stop(void)
+{
+    ps_kafka_sender_close(sender);
+    free(sender);
+    ps_test_stage_fini(&stage);
+}
+
+static inline void add_leases(unsigned count, unsigned events, uint32_t length)
+{
+    static struct ps_test_event list[PS_BATCH_EVENTS_MAX];
+    while (count-- > 0) {
+        for (unsigned i = 0; i < events; i++) {
+            char *body = ps_arena_alloc(stage.arena, length + 1);
+            snprintf(body, length + 1, "%-*u", (int)length, sent_count++);
+            list[i] = (struct ps_test_event){.body = body, .length = length};
+        }
+        assert_true(lease_count < PS_COUNT_OF(leases));
+        leases[lease_count++] = ps_test_lease(&stage, list, events);
+    }
+}
+
+/* One cycle, 10 ms long: offers the next lease, ticks. */
+static inline void turn(void)
+{
+    if (offered_count < lease_count) {
+        struct ps_lease *lease = leases[offered_count];
+        offered_count += ps_kafka_sender_take(sender, &lease, &stage.now) == PS_TAKEN;
+    }
+    ps_kafka_sender_tick(sender, &stage.now);
+    for (unsigned i = 0; i < 100000 && sender->phase == PS_KAFKA_RENEWING && sender->producer == NULL; i++) {
+        usleep(50); /* the maker's thread makes one; that takes no time by the sender's clock */
+        ps_kafka_sender_tick(sender, &stage.now);
+    }
+    ps_test_stage_pass_ms(&stage, 10);
+}
+
+/* Offers all leases before the first request is answered, so that they are in one. */
+static inline void offer_together(void)
+{
+    fake.silent = true;
+    for (unsigned i = 0; i < 100 && offered_count < lease_count; i++)
+        turn();
+    assert_int_equal(offered_count, lease_count);
+    fake.silent = false;
+}
+
+static inline void pass_s(unsigned seconds)
+{
+    for (unsigned i = 0; i < 100 * seconds; i++)
+        turn();
+}
+
+static inline uint64_t counted(enum ps_counter counter)
+{
+    return ps_test_stage_counter(&stage, counter);
+}
+
+static inline void wait_done(void)
+{
+    for (unsigned i = 0; i < 10000 && stage.done_count < lease_count; i++)
+        turn();
+    assert_int_equal(stage.done_count, lease_count);
+    for (size_t i = 0; i < lease_count; i++)
+        assert_ptr_equal(stage.done[i], leases[i]);
+}
+
+/* The partition has the numbers that belong there, once and in order, from the first to the one before `end`. */
+static inline void assert_log(unsigned partition, unsigned end)
+{
+    unsigned number = partition;
+    for (unsigned i = 0; i < fake.log_count[partition]; i++, number += fake.partition_count)
+        assert_int_equal(fake.log[partition][i], number);
+    assert_true(number >= end && number < end + fake.partition_count);
+}
+
+static inline void assert_all(void)
+{
+    for (unsigned partition = 0; partition < fake.partition_count; partition++)
+        assert_log(partition, sent_count);
+}

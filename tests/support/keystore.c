@@ -1,0 +1,88 @@
+#include "tests/support/keystore.h"
+
+#include <openssl/x509.h>
+#include <stdio.h>
+
+const char *ps_test_store_fixture(const char *name)
+{
+    static char path[4][512];
+    static unsigned turn;
+    const char *source = getenv("PENSTOCK_SOURCE");
+    char *out = path[turn++ % 4];
+    snprintf(out, sizeof path[0], "%s/tests/stages/data/stores/%s", source != NULL ? source : ".", name);
+    return out;
+}
+
+struct ps_keystore *ps_test_store_open(const char *path, const char *type, const char *password,
+                                       const char *key_password, enum ps_keystore_fault *fault,
+                                       struct ps_err *err)
+{
+    struct ps_keystore *store = NULL;
+    struct ps_keystore_request request = {.path = path,
+                                          .type = type,
+                                          .password = password,
+                                          .key_password = key_password,
+                                          .path_key = "ssl.keystore.location",
+                                          .password_key = "ssl.keystore.password",
+                                          .key_password_key = "ssl.key.password"};
+    enum ps_status status = ps_keystore_open(&store, &request, fault, err);
+    assert_int_equal(status == PS_OK, store != NULL);
+    assert_int_equal(status == PS_OK, *fault == PS_KEYSTORE_SOUND);
+    return store;
+}
+
+/* Opens a store, expects success, and checks the number of its entries. */
+struct ps_keystore *ps_test_store_expect(const char *path, const char *type, const char *password,
+                                         const char *key_password, const char *kind, size_t keys, int trusted)
+{
+    enum ps_keystore_fault fault;
+    struct ps_err err = {.length = 0};
+    struct ps_keystore *store = ps_test_store_open(path, type, password, key_password, &fault, &err);
+    if (store == NULL)
+        fail_msg("%s: %s", path, err.text);
+    assert_string_equal(store->kind, kind);
+    assert_int_equal(store->key_count, keys);
+    assert_int_equal(sk_X509_num(store->trusted), trusted);
+    for (size_t i = 0; i < keys; i++) {
+        assert_int_equal(X509_check_private_key(sk_X509_value(store->keys[i].chain, 0), store->keys[i].key),
+                         1);
+        char *pem = ps_keystore_key_pem(&store->keys[i]);
+        assert_non_null(pem);
+        assert_memory_equal(pem, "-----BEGIN PRIVATE KEY-----\n", 28);
+        ps_keystore_wipe(pem);
+    }
+    return store;
+}
+
+void ps_test_store_expect_fault(const char *path, const char *type, const char *password,
+                                const char *key_password, enum ps_keystore_fault expected, const char *words)
+{
+    enum ps_keystore_fault fault;
+    struct ps_err err = {.length = 0};
+    struct ps_keystore *store = ps_test_store_open(path, type, password, key_password, &fault, &err);
+    assert_null(store);
+    if (fault != expected || strstr(err.text, words) == NULL || strstr(err.text, path) == NULL ||
+        strstr(err.text, "ssl.keystore.location") == NULL)
+        fail_msg("%s: fault %d, expected %d with \"%s\": %s", path, (int)fault, (int)expected, words,
+                 err.text);
+    if (password != NULL && strlen(password) > 3)
+        assert_null(strstr(err.text, password)); /* never printed */
+}
+
+void ps_test_store_write(const char *path, const void *data, size_t length)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+size_t ps_test_store_read(const char *path, uint8_t *data, size_t room)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t length = fread(data, 1, room, file);
+    fclose(file);
+    assert_true(length > 0 && length < room);
+    return length;
+}

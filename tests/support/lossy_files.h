@@ -1,0 +1,42 @@
+/* A file layer in memory that can lose power: what was not synced is kept, lost, torn at sectors, or reordered, as drawn;
+ * names that were not synced come and go. For stages/segment. */
+#pragma once
+
+#include "stages/segment/files.h"
+
+#define LOSSY_FILES_MAX 64U
+#define LOSSY_SECTOR_BYTES 512U
+
+struct lossy_write {
+    uint64_t offset;
+    size_t length;
+    char *data;
+};
+
+struct lossy_file {
+    char path[256];
+    bool there, there_durably; /* its name */
+    char *now, *durable;
+    size_t now_length, durable_length;
+    struct lossy_write *writes; /* since the last sync, in order */
+    size_t write_count;
+};
+
+struct lossy_disk {
+    struct lossy_file files[LOSSY_FILES_MAX];
+    size_t count;
+    uint64_t changes; /* calls that change something, so far */
+    uint64_t
+        power_until; /* the call with this number, and those after it, fail: the power is gone. 0: it stays */
+    uint64_t fail_at; /* this one fails, and the next ones do not; 0: none */
+    int fail_errno;
+    bool direct; /* files can be opened for whole blocks */
+};
+
+void lossy_init(struct lossy_disk *disk);
+void lossy_fini(struct lossy_disk *disk);
+struct ps_segment_files lossy_files(struct lossy_disk *disk);
+/* The machine starts again. What was not synced is drawn from *random; 0: everything was written, as when only the process
+ * died. */
+void lossy_restart(struct lossy_disk *disk, uint64_t *random);
+struct lossy_file *lossy_find(struct lossy_disk *disk, const char *path);

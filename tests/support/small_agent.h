@@ -1,0 +1,46 @@
+/* The smallest agent, for tests of the engine with stages of their own: r1 -> i1 -> c1 -> k1, and c2 -> k2 if
+ * wanted; simulated: one thread, and a clock that only moves to the deadlines that the workers name. */
+#pragma once
+
+#include "core/engine/engine.h"
+#include "tests/support/support.h"
+
+struct ps_test_small_agent {
+    struct ps_engine *engine;
+    struct ps_plan *plan;
+    struct ps_now now;
+    struct ps_left lost; /* of ps_test_small_agent_stop */
+};
+
+/* Its stages; they have no options. */
+struct ps_test_small_stages {
+    const struct ps_stage_ops *source, *interceptor, *sink;
+    const struct ps_stage_ops *channel;     /* NULL: the memory channel */
+    const struct ps_stage_ops *selector;    /* NULL: each event to every channel, all required */
+    const struct ps_stage_ops *second_sink; /* k2; NULL: there is no c2 */
+    const char *second_capacity;            /* of c2 */
+    /* k1 .. kn, all of type `sink` and from c1, are a group; there is no c2 then. NULL: there is no group. */
+    const struct ps_processor_settings *group;
+};
+
+/* Makes it and orders RUN; cycles nothing yet. `capacity`: of the channel, in events. */
+void ps_test_small_agent_start(struct ps_test_small_agent *agent, const struct ps_test_small_stages *stages,
+                               unsigned workers, const char *capacity);
+/* Cycles all workers until nothing moves. */
+void ps_test_small_agent_settle(struct ps_test_small_agent *agent);
+/* Moves the clock to the next deadline that any worker names; fails the test when that is now: the worker would
+ * spin. */
+void ps_test_small_agent_advance(struct ps_test_small_agent *agent);
+void ps_test_small_agent_run(struct ps_test_small_agent *agent, uint64_t ns);
+/* Runs until the orders of this number are carried out. */
+void ps_test_small_agent_reach(struct ps_test_small_agent *agent, uint64_t number);
+/* Stops and frees it, and notes in `lost` what was not delivered; fails the test when a batch is not home. `drain`: waits for DRAIN. */
+void ps_test_small_agent_stop(struct ps_test_small_agent *agent, bool drain);
+
+struct ps_source_runner *ps_test_small_agent_source(struct ps_test_small_agent *agent);
+/* Of k1. */
+struct ps_sink_runner *ps_test_small_agent_sink(struct ps_test_small_agent *agent);
+/* 0: of k1. */
+struct ps_sink_runner *ps_test_small_agent_nth_sink(struct ps_test_small_agent *agent, unsigned number);
+/* The events in a channel: 0 is c1. */
+uint64_t ps_test_small_agent_fill(struct ps_test_small_agent *agent, unsigned channel);

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The man pages know every command of the program and every long option that its help shows, and no command that is not
+# there. penstock-COMMAND(1) counts for its command.
+set -euo pipefail
+
+[[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
+for program in mandoc col; do
+    command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
+done
+cd "$PENSTOCK_SOURCE"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+wrong() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+
+plain() { mandoc -T ascii "$1" | col -b; }
+for page in docs/man/*.1; do plain "$page" >"$work/$(basename "$page" .1)"; done
+
+"$PENSTOCK" help >"$work/help"
+mapfile -t commands < <(sed -nE 's/^  ([a-z-]+) {2,}.*/\1/p' "$work/help")
+((${#commands[@]} >= 10)) || wrong "penstock help lists ${#commands[@]} commands"
+synopsis=$(sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' "$work/penstock")
+described=$(sed -nE 's/^\.Ss (.*)/\1/p' docs/man/penstock.1 | tr -d ',' | tr ' ' '\n')
+knows_options() { # WHOSE PAGE...: those that the text in $work/out describes; examples do not count
+    local option whose=$1
+    shift
+    while IFS= read -r option; do
+        grep -qE -- "(^|[^a-z-])$option([^a-z-]|\$)" "$@" || wrong "no man page tells the option $option of penstock $whose"
+    done < <(sed -nE 's/^ +(-[A-Za-z0-9], *)?(--[a-z][a-z-]*).*/\2/p' "$work/out" | sort -u)
+}
+for command in "${commands[@]}"; do
+    grep -qE "^ *penstock $command( |\$)" <<<"$synopsis" || wrong "penstock(1): the synopsis has no $command"
+    grep -qxF -- "$command" <<<"$described" || wrong "penstock(1) does not describe $command (.Ss)"
+    [[ $command != version ]] || continue # has no options
+    "$PENSTOCK" help "$command" >"$work/out" 2>&1 || wrong "penstock help $command: exit $?"
+    pages=("$work/penstock")
+    [[ ! -e $work/penstock-$command ]] || pages+=("$work/penstock-$command")
+    knows_options "$command" "${pages[@]}"
+done
+for command in check test explain bench; do
+    "$PENSTOCK" rules $command --help >"$work/out" 2>&1 || wrong "penstock rules $command --help: exit $?"
+    knows_options "rules $command" "$work/penstock-rules"
+done
+while IFS= read -r word; do
+    [[ $word == help || $word == and ]] || printf '%s\n' "${commands[@]}" | grep -qxF -- "$word" || wrong "penstock(1) describes $word, which is no command"
+done <<<"$described"
+
+echo "${#commands[@]} commands"
+((failures == 0))
