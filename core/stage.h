@@ -323,8 +323,9 @@ struct ps_selector_ops {
 /* ---- channel ---- */
 
 enum ps_put {
-    PS_PUT_OK,   /* the channel took the lease */
-    PS_PUT_FULL, /* no room: the lease stays with the caller, who may try again */
+    PS_PUT_OK,    /* the channel took the lease, and promises what `promises` says */
+    PS_PUT_LATER, /* the channel took the lease, and promises more than ACCEPTED, its `promises`: see DURABLE there */
+    PS_PUT_FULL,  /* no room: the lease stays with the caller, who may try again */
 };
 
 struct ps_fill {
@@ -336,7 +337,7 @@ struct ps_fill {
  * `ps_context.producers` and `.consumers` said in `build`. `start`, `tick`, `consumer_tick`, `leave`, `ring`,
  * `keep_alive_ms`, `at_risk`, `save`, `strip`, `restore` and `trouble` may be NULL. */
 struct ps_channel_ops {
-    /* ACCEPTED: the put is the promise. DURABLE: the put begins one. The channel sends the lease home when it has made
+    /* ACCEPTED: the put is the promise, unless it returns PS_PUT_LATER. DURABLE: the put begins one. The channel sends the lease home when it has made
      * its events durable: that is the promise. Then the events are its own, and those that its consumers take are in
      * batches that it made of them. Leases of one producer come home in order. */
     enum ps_level promises;
@@ -349,7 +350,7 @@ struct ps_channel_ops {
      * writes port->wake_fd. Returns the mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the
      * producer's worker. */
     uint64_t (*tick)(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now);
-    /* Takes the lease only on PS_PUT_OK. Thread: the producer's worker. */
+    /* Takes the lease, except on PS_PUT_FULL. Thread: the producer's worker. */
     enum ps_put (*put)(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now);
     /* Called at every cycle of the consumer's sink, also while it rests, failed or drains: for what must go on without a
      * take (the membership in a consumer group, commits). Returns the mono_ns at which it must be called again at the

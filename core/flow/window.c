@@ -82,6 +82,15 @@ void ps_window_hold(struct ps_batch *batch, bool owed)
         batch->promises++;
 }
 
+void ps_window_owe(struct ps_lease *lease)
+{
+    PS_ASSERT(lease->batch->chain.owed && lease->batch->promises > 0);
+    if (!lease->required || lease->owed)
+        return;
+    lease->owed = true;
+    lease->batch->promises++;
+}
+
 static void window_pop(struct ps_window *window)
 {
     while (window->first != NULL && window->first->complete && !(window->first->lost && window->replayable)) {

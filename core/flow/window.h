@@ -36,6 +36,10 @@ void ps_window_enter(struct ps_window *window, struct ps_batch *batch);
 /* Counts a lease that is given out; `owed`: the source waits for it to come home. */
 void ps_window_hold(struct ps_batch *batch, bool owed);
 
+/* The source waits for this lease, too, which was given out: if it is of a required channel. Before the chain's lease is
+ * released. */
+void ps_window_owe(struct ps_lease *lease);
+
 /* Counts a lease that came home, or was never put. Gives the batch back to its pool when it was the last
  * lease and the window does not need the batch any more. */
 void ps_window_release(struct ps_lease *lease);

@@ -8,9 +8,10 @@
  *   take   memory first. A frame is claimed from the disk only when the lanes were empty, and taken only if they are
  *          still empty then: all that its producer put into memory before it was visible at that moment
  *
- * A put is the promise, on disk, too: a lease that goes to disk comes home when it is synced, and is never given up. */
+ * A put into memory is the promise; what goes to disk is promised when it is synced, as by the file channel. */
 #include <stdlib.h>
 
+#include "core/quantity.h"
 #include "stages/keeper/plan.h"
 #include "stages/lanes/lanes.h"
 
@@ -148,6 +149,12 @@ static enum ps_status spill_check(const void *plan, const struct ps_context *con
 
 /* ---- build ---- */
 
+static uint64_t spill_keep_alive_ms(const void *plan)
+{
+    const struct spill *spill = plan;
+    return (uint64_t)spill->overflow_timeout_s * 1000 + (overflow_events(spill) > 0 ? DISK_WAIT_MS : 0);
+}
+
 static enum ps_status build_overflow(struct spill *spill, struct ps_context *context, uint64_t quota_bytes,
                                      struct ps_err *err)
 {
@@ -155,6 +162,7 @@ static enum ps_status build_overflow(struct spill *spill, struct ps_context *con
     if (ps_keeper_plan_settings(&spill->log, context, &settings, err) != PS_OK)
         return PS_FAIL;
     settings.capacity = (uint64_t)overflow_events(spill);
+    settings.keep_alive_ms = spill_keep_alive_ms(spill);
     settings.quota_bytes = quota_bytes;
     spill->keeper = ps_keeper_create(&settings);
     return PS_OK;
@@ -202,8 +210,13 @@ static void spill_outline(const void *plan, const struct ps_context *context, FI
         fputs("in memory only: they are lost when the process dies", out);
         return;
     }
-    fprintf(out, "in memory, which are lost when the process dies, and up to %lld on disk in ",
-            (long long)overflow_events(spill));
+    /* What stands before it is the capacity of memory until `build`, then that of both. */
+    struct ps_quantity_text disk = ps_quantity_print_count((uint64_t)overflow_events(spill));
+    if (spill->lanes == NULL)
+        fprintf(out, "in memory, which are lost when the process dies, and up to %s on disk in ", disk.text);
+    else
+        fprintf(out, "(%s in memory, which are lost when the process dies, and %s on disk) in ",
+                ps_quantity_print_count((uint64_t)spill->memory_capacity).text, disk.text);
     ps_keeper_plan_outline(&spill->log, out);
 }
 
@@ -226,15 +239,11 @@ static void spill_start(void *plan)
 static enum ps_put put_on_disk(struct spill *spill, unsigned producer, struct ps_lease **lease)
 {
     struct spill_producer *mine = &spill->producers[producer];
-    bool refusable = (*lease)->refusable;
-    (*lease)->refusable = false; /* its source has been told that it is taken */
-    if (ps_keeper_put(spill->keeper, producer, lease) != PS_PUT_OK) {
-        (*lease)->refusable = refusable;
+    if (ps_keeper_put(spill->keeper, producer, lease) != PS_PUT_OK)
         return PS_PUT_FULL;
-    }
     mine->full_since_ns = 0;
     mine->spilled = mine->active = true;
-    return PS_PUT_OK;
+    return PS_PUT_LATER;
 }
 
 /* Flume: an overflow ends when so much of the memory is free. */
@@ -325,12 +334,6 @@ static bool spill_hungry(const void *plan, unsigned producer)
     const struct spill *spill = plan;
     return spill->producers[producer].spilled ? ps_keeper_hungry(spill->keeper, producer)
                                               : ps_lanes_hungry(spill->lanes, producer);
-}
-
-static uint64_t spill_keep_alive_ms(const void *plan)
-{
-    const struct spill *spill = plan;
-    return (uint64_t)spill->overflow_timeout_s * 1000 + (spill->keeper != NULL ? DISK_WAIT_MS : 0);
 }
 
 /* ---- take ---- */

@@ -48,7 +48,7 @@ static enum ps_put put(struct ps_test_stage *stage, unsigned producer, struct ps
 {
     struct ps_lease *offered = lease;
     enum ps_put result = stage->ops->channel->put(stage->plan, producer, &offered, &stage->now);
-    assert_ptr_equal(offered, result == PS_PUT_OK ? NULL : lease);
+    assert_ptr_equal(offered, result == PS_PUT_FULL ? lease : NULL);
     return result;
 }
 
@@ -399,7 +399,7 @@ static void await_home(struct ps_test_stage *stage, size_t count)
 static struct ps_lease *put_durable(struct ps_test_stage *stage, const char *body)
 {
     struct ps_lease *lease = PS_LEASE(stage, PS_EVENT(body, "name", "value"), PS_BODY(body));
-    for (unsigned i = 0; put(stage, 0, lease) != PS_PUT_OK; i++) { /* it is not open yet */
+    for (unsigned i = 0; put(stage, 0, lease) == PS_PUT_FULL; i++) { /* it is not open yet */
         assert_true(i < 10000);
         rest();
     }
@@ -517,14 +517,14 @@ static void test_durable_is_full(void **unused)
         struct ps_lease *refused = NULL;
         for (count = 1; refused == NULL; count++) {
             struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("0", "name", "value"), PS_BODY("0"));
-            if (put(&stage, 0, lease) != PS_PUT_OK)
+            if (put(&stage, 0, lease) == PS_PUT_FULL)
                 refused = lease;
         }
         assert_int_equal(2 * (count - 1), durable_adapters[i].capacity);
         await_home(&stage, count - 1);
         assert_int_equal(put(&stage, 0, refused), PS_PUT_FULL);
         deliver(&stage, take_durable(&stage, "0"));
-        assert_int_equal(put(&stage, 0, refused), PS_PUT_OK);
+        assert_int_not_equal(put(&stage, 0, refused), PS_PUT_FULL);
         await_home(&stage, count);
         leave(&stage);
         assert_null(stage.ops->channel->strip(stage.plan));

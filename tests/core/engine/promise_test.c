@@ -9,7 +9,8 @@
 /* What the stages shall do, and what they recorded. */
 static struct {
     uint32_t make; /* batches of one event that the next calls of the source's `work` make */
-    bool full;     /* the channel takes nothing */
+    bool full;
+    bool later; /* puts return PS_PUT_LATER */     /* the channel takes nothing */
     bool source_fails;
     unsigned promise; /* how many held leases the channel sends home at its next tick, oldest first */
     bool give_up;     /* it marks them failed */
@@ -140,7 +141,7 @@ static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lea
     script.held[script.held_count++] = *lease;
     script.held_most = script.held_count > script.held_most ? script.held_count : script.held_most;
     *lease = NULL;
-    return PS_PUT_OK;
+    return script.later ? PS_PUT_LATER : PS_PUT_OK;
 }
 
 static uint64_t channel_tick(void *p, unsigned producer, struct ps_port *port, const struct ps_now *at)
@@ -204,6 +205,16 @@ static const struct ps_channel_ops channel_ops = {.promises = PS_LEVEL_DURABLE,
 static const struct ps_stage_ops channel = {
     .kind = PS_KIND_CHANNEL, .name = "later", .channel = &channel_ops};
 
+/* Says with each put whether that is the promise. */
+static const struct ps_channel_ops mixed_ops = {.promises = PS_LEVEL_ACCEPTED,
+                                                .tick = channel_tick,
+                                                .put = channel_put,
+                                                .take = channel_take,
+                                                .hungry = channel_hungry,
+                                                .fill = channel_fill,
+                                                .strip = channel_strip};
+static const struct ps_stage_ops mixed = {.kind = PS_KIND_CHANNEL, .name = "mixed", .channel = &mixed_ops};
+
 /* ---- the sink, which gets nothing here ---- */
 
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
@@ -220,15 +231,20 @@ static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK, .name = "sink", .
 
 /* ---- helpers ---- */
 
-static void start(const struct ps_stage_ops *source)
+static void start_with(const struct ps_stage_ops *source, const struct ps_stage_ops *the_channel)
 {
     const struct ps_test_small_stages stages = {
-        .source = source, .interceptor = &interceptor, .sink = &sink, .channel = &channel};
+        .source = source, .interceptor = &interceptor, .sink = &sink, .channel = the_channel};
     ps_log_set_level(PS_LOG_OFF);
     memset(&script, 0, sizeof script);
     script.next = 'a';
     ps_test_small_agent_start(&agent, &stages, 1, NULL);
     ps_test_small_agent_settle(&agent);
+}
+
+static void start(const struct ps_stage_ops *source)
+{
+    start_with(source, &channel);
 }
 
 static void make(uint32_t batches)
@@ -270,6 +286,29 @@ static void test_promised_later(void **state)
         assert_int_equal(counted(PS_COUNTER_EventAcceptedCount), 4);
         ps_test_small_agent_stop(&agent, true);
     }
+}
+
+/* A channel that promises some leases by the put, and others later. */
+static void test_some_promised_later(void **state)
+{
+    (void)state;
+    start_with(&refusing, &mixed);
+    make(1);
+    assert_string_equal(script.story, "+a");
+    script.later = true;
+    make(2);
+    script.later = false;
+    make(1);
+    assert_string_equal(script.story, "+a"); /* d is promised, but not before b and c */
+    promise(2);
+    assert_string_equal(script.story, "+a+b");
+    script.give_up = true;
+    promise(1);
+    assert_string_equal(script.story, "+a+b-c+d");
+    script.give_up = false;
+    promise(1);
+    assert_string_equal(script.story, "+a+b-c+d");
+    ps_test_small_agent_stop(&agent, true);
 }
 
 /* A replayable source hears of the put, and of the promise: its position moves with that. */
@@ -373,6 +412,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promised_later),
+        cmocka_unit_test(test_some_promised_later),
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_full),

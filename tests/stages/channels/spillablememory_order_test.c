@@ -201,7 +201,7 @@ static void *produce(void *argument)
         for (;;) {
             stage->now = ps_clock_now();
             (void)OPS->tick(thread->plan, thread->number, &stage->port, &stage->now);
-            if (OPS->put(thread->plan, thread->number, &lease, &stage->now) == PS_PUT_OK)
+            if (OPS->put(thread->plan, thread->number, &lease, &stage->now) != PS_PUT_FULL)
                 break;
             sched_yield();
         }

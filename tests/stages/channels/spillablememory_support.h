@@ -91,7 +91,7 @@ static inline enum ps_put offer(struct ps_test_stage *stage, unsigned producer, 
 static inline void put(struct ps_test_stage *stage, unsigned producer, const char *body)
 {
     struct ps_lease *lease = lease_of(stage, body);
-    for (unsigned i = 0; OPS->put(stage->plan, producer, &lease, &stage->now) != PS_PUT_OK; i++) {
+    for (unsigned i = 0; OPS->put(stage->plan, producer, &lease, &stage->now) == PS_PUT_FULL; i++) {
         assert_true(i < 10000);
         rest(); /* the log is not open yet, or a pause */
         ps_test_stage_pass_ms(stage, 1);

@@ -42,7 +42,7 @@ static void test_waits_then_spills(void **unused)
     ps_test_stage_pass_ms(&stage, 2999);
     assert_int_equal(offer(&stage, 0, "c"), PS_PUT_FULL);
     ps_test_stage_pass_ms(&stage, 1);
-    assert_int_equal(offer(&stage, 0, "c"), PS_PUT_OK);
+    assert_int_equal(offer(&stage, 0, "c"), PS_PUT_LATER);
     assert_int_equal(OPS->at_risk(stage.plan), 4);
     assert_int_equal(fill_of(&stage).size, 6);
     assert_int_equal(fill_of(&stage).capacity, 104);
@@ -72,27 +72,34 @@ static void test_optional_does_not_wait(void **unused)
     put(&stage, 0, "a");
     struct ps_lease *lease = lease_of(&stage, "b");
     lease->required = false;
-    assert_int_equal(OPS->put(stage.plan, 0, &lease, &stage.now), PS_PUT_OK);
+    assert_int_equal(OPS->put(stage.plan, 0, &lease, &stage.now), PS_PUT_LATER);
     assert_takes(&stage, "a", false);
     assert_takes(&stage, "b", true);
     stop(&stage, &setting);
 }
 
-/* A source's clients were told that it is taken, so it is never given up; refused, it stays as it was. */
-static void test_spilled_is_not_refusable(void **unused)
+/* What goes to disk is promised when it comes home, which is after the sync. */
+static void test_spilled_comes_home_synced(void **unused)
 {
     (void)unused;
-    const struct setting setting = {0, 2, 0, 1, 1};
+    const struct setting setting = {2, 2, 0, 1, 1};
     struct ps_test_stage stage;
     start(&stage, &setting);
     put(&stage, 0, "a");
     struct ps_lease *lease = lease_of(&stage, "b"), *offered = lease;
     lease->refusable = true;
-    assert_int_equal(OPS->put(stage.plan, 0, &offered, &stage.now), PS_PUT_FULL);
+    assert_int_equal(OPS->put(stage.plan, 0, &offered, &stage.now), PS_PUT_LATER);
+    for (unsigned i = 0; stage.home_count == 0; i++) {
+        assert_true(i < 10000);
+        rest();
+        OPS->tick(stage.plan, 0, &stage.port, &stage.now);
+    }
+    assert_ptr_equal(stage.home[0], lease);
+    assert_false(lease->failed);
     assert_true(lease->refusable);
-    assert_takes(&stage, "a", true);
-    assert_int_equal(OPS->put(stage.plan, 0, &offered, &stage.now), PS_PUT_OK);
-    assert_false(lease->refusable);
+    offered = lease_of(&stage, "c");
+    assert_int_equal(OPS->put(stage.plan, 0, &offered, &stage.now), PS_PUT_FULL);
+    assert_takes(&stage, "a", false);
     assert_takes(&stage, "b", true);
     stop(&stage, &setting);
 }
@@ -209,19 +216,19 @@ static void test_pauses_until_the_disk_is_empty(void **unused)
     start(&stage, &setting);
     for (size_t i = 0; i < 11; i++)
         put(&stage, 0, bodies[i]);
-    assert_int_equal(offer(&stage, 0, "11"), PS_PUT_OK); /* memory is not empty */
+    assert_int_equal(offer(&stage, 0, "11"), PS_PUT_LATER); /* memory is not empty */
     for (size_t i = 0; i < 10; i++)
         assert_takes(&stage, bodies[i], false);
     uint64_t begun_ns = stage.now.mono_ns;
     struct ps_lease *optional = lease_of(&stage, "12");
     optional->required = false;
-    assert_int_equal(OPS->put(stage.plan, 0, &optional, &stage.now), PS_PUT_OK);
+    assert_int_equal(OPS->put(stage.plan, 0, &optional, &stage.now), PS_PUT_LATER);
     assert_int_equal(offer(&stage, 0, "13"), PS_PUT_FULL);
     assert_int_equal(OPS->tick(stage.plan, 0, &stage.port, &stage.now), begun_ns + PS_NS_PER_MS);
     ps_test_stage_pass_ms(&stage, 49);
     assert_int_equal(offer(&stage, 0, "13"), PS_PUT_FULL);
     ps_test_stage_pass_ms(&stage, 1);
-    assert_int_equal(offer(&stage, 0, "13"), PS_PUT_OK);
+    assert_int_equal(offer(&stage, 0, "13"), PS_PUT_LATER);
     assert_int_equal(OPS->at_risk(stage.plan), 0);
     ps_test_stage_pass_ms(&stage, 950);
     assert_int_equal(offer(&stage, 0, "14"), PS_PUT_FULL);
@@ -257,7 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_waits_then_spills),
         IN_FOLDER(test_optional_does_not_wait),
-        IN_FOLDER(test_spilled_is_not_refusable),
+        IN_FOLDER(test_spilled_comes_home_synced),
         IN_FOLDER(test_rollback_across),
         IN_FOLDER(test_stop_saves),
         IN_FOLDER(test_save_leaves_what_is_read_again),
