@@ -9,8 +9,8 @@
 /* What the stages shall do, and what they recorded. */
 static struct {
     uint32_t make; /* batches of one event that the next calls of the source's `work` make */
-    bool full;
-    bool later; /* puts return PS_PUT_LATER */     /* the channel takes nothing */
+    bool full;     /* the channel takes nothing */
+    bool later;    /* puts return PS_PUT_LATER */
     bool source_fails;
     unsigned promise; /* how many held leases the channel sends home at its next tick, oldest first */
     bool give_up;     /* it marks them failed */
