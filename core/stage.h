@@ -323,9 +323,9 @@ struct ps_selector_ops {
 /* ---- channel ---- */
 
 enum ps_put {
-    PS_PUT_OK,    /* the channel took the lease, and promises what `promises` says */
+    PS_PUT_OK, /* the channel took the lease, and promises what `promises` says */
     PS_PUT_LATER, /* the channel took the lease, and promises more than ACCEPTED, its `promises`: see DURABLE there */
-    PS_PUT_FULL,  /* no room: the lease stays with the caller, who may try again */
+    PS_PUT_FULL, /* no room: the lease stays with the caller, who may try again */
 };
 
 struct ps_fill {
