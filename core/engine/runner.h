@@ -199,6 +199,23 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
 void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **left,
                             const struct ps_now *now);
 
+/* ---- what a source puts (core/engine/source_put.c) ---- */
+/* When a source looks again for room for dead letters: their writer wakes the worker for its own letters only. */
+#define PS_SOURCE_LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
+/* The worker wakes for this source at this time at the latest. */
+void ps_source_runner_wake_at(struct ps_source_runner *runner, uint64_t mono_ns);
+/* Continues with the closed batch: the chain, then the puts. Returns true when there is none any more. */
+bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *now);
+/* Lets its channels send home what they have promised. */
+void ps_source_runner_tick_channels(struct ps_source_runner *runner, const struct ps_now *now);
+/* Withdraws what was not put. Returns the name of the channel that one of it was for. */
+const char *ps_source_runner_withdraw(struct ps_source_runner *runner);
+/* Forgets the leases of a chain that did not come to its end: without memory for all of them, those that were made
+ * do not count at the window yet. */
+void ps_source_runner_forget_chain(struct ps_source_runner *runner);
+/* The batch has left the chain: the chain's own lease goes home. */
+void ps_source_runner_end_chain(struct ps_source_runner *runner);
+
 /* ---- what a source learns (core/engine/source_answers.c) ---- */
 /* Whether it reads again from its position what was not delivered. */
 bool ps_source_runner_is_replayable(const struct ps_source_runner *runner);

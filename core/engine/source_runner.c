@@ -1,7 +1,6 @@
 /* Runs one source on one worker: fills its open batch, closes it when it is full or when a consumer is
  * hungry, sends it down the chain and puts its leases, and answers the source when all required channels took
  * them. One closed batch is under way at a time, which keeps the order in every channel. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +14,6 @@
  * batch it tries sooner at first: after as long as it has waited already. */
 #define MEMORY_WAIT_MIN_NS (2 * PS_NS_PER_MS)
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
-/* The same for dead letters: their writer wakes the worker for its own letters only, not when there is room again. */
-#define LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
 
 static const struct ps_source_ops *ops_of(const struct ps_source_runner *runner)
 {
@@ -106,170 +103,6 @@ static void source_watch(struct ps_source_runner *runner, bool watch)
         runner->watched = watch;
 }
 
-static void wake_at(struct ps_source_runner *runner, uint64_t mono_ns)
-{
-    if (mono_ns < runner->base.deadline_ns)
-        runner->base.deadline_ns = mono_ns;
-}
-
-/* ---- putting ---- */
-
-static void drop_optional(struct ps_source_runner *runner, struct ps_lease **pending)
-{
-    ps_count(runner->base.counters, PS_COUNTER_dropped, (*pending)->count);
-    ps_window_release(*pending);
-    *pending = NULL;
-}
-
-/* The lease is the channel's, and may be on another thread; but it comes home to this one, so it is there. */
-static void after_put(struct ps_source_runner *runner, struct ps_channel_plan *channel,
-                      struct ps_lease *lease, enum ps_put put)
-{
-    if (put == PS_PUT_LATER)
-        ps_window_owe(lease);
-    else if (channel->spec->stage.ops->channel->promises <= PS_LEVEL_ACCEPTED)
-        ps_wake_consumer(runner->base.worker, channel); /* what is durable wakes them when it is promised */
-}
-
-/* Tries to put every lease that is not put yet. Returns true when none is left. */
-static bool put_pending(struct ps_source_runner *runner, const struct ps_now *now)
-{
-    size_t slots = 2 * runner->plan->spec->channel_count;
-    bool all = true;
-    for (size_t i = 0; i < slots; i++) {
-        struct ps_lease *lease = runner->pending[i];
-        if (lease == NULL)
-            continue;
-        struct ps_channel_plan *channel = &runner->channels[lease->channel];
-        unsigned producer = runner->producers[i / 2];
-        struct ps_counters *counters = &channel->counters[producer];
-        uint32_t count = lease->count;
-        ps_batch_charge(lease, &runner->marks[i / 2]);
-        if (!runner->waiting)
-            ps_count(counters, PS_COUNTER_EventPutAttemptCount, count);
-        enum ps_put put = channel->spec->stage.ops->channel->put(channel->spec->stage.plan, producer,
-                                                                 &runner->pending[i], now);
-        if (put != PS_PUT_FULL) {
-            ps_count(counters, PS_COUNTER_EventPutSuccessCount, count);
-            ps_batch_mark(runner->chain, &runner->marks[i / 2]);
-            after_put(runner, channel, lease, put);
-        } else if (!lease->required) {
-            drop_optional(runner, &runner->pending[i]);
-        } else {
-            all = false;
-        }
-    }
-    return all;
-}
-
-/* The batch has left the chain: the chain's own lease goes home. */
-static void chain_end(struct ps_source_runner *runner)
-{
-    struct ps_lease *chain = runner->chain;
-    runner->chain = NULL;
-    ps_window_release(chain);
-}
-
-/* Everything was put. A source that is not replayable learns of it from the window: at once, or when the last channel
- * has promised. */
-static void chain_put(struct ps_source_runner *runner, const struct ps_now *now)
-{
-    if (ps_source_runner_is_replayable(runner))
-        ps_source_runner_accept(runner, runner->chain->batch, now);
-    chain_end(runner);
-}
-
-/* Forgets the leases of a chain that did not come to its end: without memory for all of them, those that were made
- * do not count at the window yet. */
-static void chain_forget(struct ps_source_runner *runner)
-{
-    memset(runner->pending, 0, 2 * runner->plan->spec->channel_count * sizeof(struct ps_lease *));
-}
-
-/* Withdraws what was not put. Returns the name of the channel that one of it was for. */
-static const char *chain_withdraw(struct ps_source_runner *runner)
-{
-    const char *channel = "";
-    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
-        struct ps_lease *lease = runner->pending[i];
-        if (lease == NULL)
-            continue;
-        channel = runner->channels[lease->channel].spec->stage.name;
-        lease->failed = true;
-        ps_window_release(lease);
-        runner->pending[i] = NULL;
-    }
-    return channel;
-}
-
-static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *now)
-{
-    char reason[256];
-    snprintf(reason, sizeof reason, "channel %s is full", chain_withdraw(runner));
-    ps_source_runner_refuse(runner, runner->chain->batch, reason, now);
-    chain_end(runner);
-}
-
-static uint64_t keep_alive_ns(const struct ps_source_runner *runner)
-{
-    uint64_t longest_ms = 0;
-    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
-        if (runner->pending[i] == NULL)
-            continue;
-        const struct ps_stage_spec *channel = &runner->channels[runner->pending[i]->channel].spec->stage;
-        uint64_t ms = channel->ops->channel->keep_alive_ms != NULL
-                          ? channel->ops->channel->keep_alive_ms(channel->plan)
-                          : 0;
-        longest_ms = ms > longest_ms ? ms : longest_ms;
-    }
-    return longest_ms * PS_NS_PER_MS;
-}
-
-/* Lets its channels send home what they have promised. */
-static void channels_tick(struct ps_source_runner *runner, const struct ps_now *now)
-{
-    for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
-        const struct ps_stage_spec *channel = &runner->channels[runner->plan->spec->channels[i]].spec->stage;
-        if (channel->ops->channel->tick != NULL)
-            wake_at(runner, channel->ops->channel->tick(channel->plan, runner->producers[i],
-                                                        &runner->base.port, now));
-    }
-}
-
-/* Continues with the closed batch. Returns true when there is none any more. */
-static bool chain_advance(struct ps_source_runner *runner, const struct ps_now *now)
-{
-    if (runner->chain == NULL)
-        return true;
-    if (!runner->routed) {
-        runner->routed = ps_chain_run(runner, now);
-        if (!runner->routed) {
-            wake_at(runner, now->mono_ns + PS_NS_PER_MS);
-            return false;
-        }
-    }
-    if (!ps_runner_letters_written(&runner->base)) {
-        wake_at(runner, now->mono_ns + LETTERS_LOOK_NS);
-        return false;
-    }
-    if (put_pending(runner, now)) {
-        ps_source_runner_wait(runner, false, now);
-        chain_put(runner, now);
-        return true;
-    }
-    ps_source_runner_wait(runner, true, now);
-    if (ops_of(runner)->when_full == PS_REFUSE) {
-        uint64_t until = runner->waiting_since_ns + keep_alive_ns(runner);
-        if (now->mono_ns >= until) {
-            chain_refuse(runner, now);
-            ps_source_runner_wait(runner, false, now);
-            return true;
-        }
-        wake_at(runner, until);
-    }
-    return false;
-}
-
 /* ---- filling ---- */
 
 /* Whether any consumer is hungry: its events in the open batch must not wait for a consumer that is stuck. */
@@ -303,7 +136,7 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     runner->chain_stage = 0;
     runner->chain_wait_ns = 0; /* of a chain that was given up */
     runner->routed = false;
-    return chain_advance(runner, now);
+    return ps_source_runner_put(runner, now);
 }
 
 static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now)
@@ -320,7 +153,7 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
         wait_ns = wait_ns < MEMORY_WAIT_MIN_NS ? MEMORY_WAIT_MIN_NS
                   : wait_ns > MEMORY_LOOK_NS   ? MEMORY_LOOK_NS
                                                : wait_ns;
-        wake_at(runner, now->mono_ns + wait_ns);
+        ps_source_runner_wake_at(runner, now->mono_ns + wait_ns);
         return false;
     }
     ps_source_runner_wait(runner, false, now);
@@ -413,7 +246,7 @@ static bool letters_have_room(struct ps_source_runner *runner, const struct ps_n
     const struct ps_letterbox *box = runner->base.port.letterbox;
     if (PS_LIKELY(box == NULL) || ps_letterbox_has_room(box))
         return true;
-    wake_at(runner, now->mono_ns + LETTERS_LOOK_NS);
+    ps_source_runner_wake_at(runner, now->mono_ns + PS_SOURCE_LETTERS_LOOK_NS);
     return false;
 }
 
@@ -434,18 +267,19 @@ static void source_give_up(struct ps_source_runner *runner)
     if (runner->chain == NULL)
         return;
     if (runner->routed)
-        chain_withdraw(runner);
+        ps_source_runner_withdraw(runner);
     else
-        chain_forget(runner);
+        ps_source_runner_forget_chain(runner);
     runner->chain->failed = true;
-    chain_end(runner);
+    ps_source_runner_end_chain(runner);
 }
 
 /* Puts what the source has read and cannot read again. Returns false while a channel is full, or has not promised yet:
  * the answers of the open source are not those of the one that is opened next. */
 static bool source_put_rest(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    return chain_advance(runner, now) && (ps_batch_is_empty(runner->batch) || batch_close(runner, now)) &&
+    return ps_source_runner_put(runner, now) &&
+           (ps_batch_is_empty(runner->batch) || batch_close(runner, now)) &&
            ps_window_is_settled(runner->window);
 }
 
@@ -484,7 +318,7 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
     const struct ps_block_cache *cache = runner->base.port.blocks;
     uint64_t refused = cache->refused_count;
     bool was_waiting = runner->chain != NULL, reads = false;
-    if (chain_advance(runner, now)) {
+    if (ps_source_runner_put(runner, now)) {
         moved = was_waiting;
         reads = source_may_read(runner, now);
         if (reads)
@@ -493,9 +327,9 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
             moved |= batch_close(runner, now);
     }
     if (now->mono_ns < runner->backoff_until_ns)
-        wake_at(runner, runner->backoff_until_ns);
+        ps_source_runner_wake_at(runner, runner->backoff_until_ns);
     if (cache->refused_count != refused) {
-        wake_at(runner, now->mono_ns + MEMORY_LOOK_NS);
+        ps_source_runner_wake_at(runner, now->mono_ns + MEMORY_LOOK_NS);
         reads = false;
     }
     source_watch(runner, reads && !runner->waiting && now->mono_ns >= runner->backoff_until_ns);
@@ -515,7 +349,7 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
         source_drain(runner, now);
     if (runner->base.status == PS_RUNNER_FAILED && !runner->draining)
         runner->base.deadline_ns = runner->base.retry_ns; /* the channels' times of the last cycle are over */
-    channels_tick(runner, now);
+    ps_source_runner_tick_channels(runner, now);
     ps_source_runner_note(runner);
     return moved || (!ending && runner->base.status == PS_RUNNER_ENDING);
 }
@@ -533,7 +367,7 @@ void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, 
     if (ps_runner_is_open(&runner->base) && ops_of(runner)->tick != NULL)
         runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
     if (has_channels)
-        channels_tick(runner, now);
+        ps_source_runner_tick_channels(runner, now);
 }
 
 void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source)
@@ -573,7 +407,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **l
                "%s events are given up: an interceptor is not done with them",
                ps_quantity_print_count(runner->chain->count).text);
         ps_count(runner->base.counters, PS_COUNTER_dropped, runner->chain->count);
-        chain_forget(runner);
+        ps_source_runner_forget_chain(runner);
     }
     for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
         if (runner->pending[i] == NULL)
@@ -592,7 +426,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **l
         runner->chain->failed |= !ps_runner_letters_written(&runner->base);
         if (runner->routed)
             ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount, runner->chain->batch->count);
-        chain_end(runner);
+        ps_source_runner_end_chain(runner);
     }
     batch_discard(runner);
     ps_window_detach(runner->window);

@@ -1,0 +1,167 @@
+/* How a source's closed batch goes through the chain into the channels: each lease is put, or waits for room, or is
+ * refused after the keep-alive. Thread: its worker. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/engine/worker.h"
+
+static const struct ps_source_ops *ops_of(const struct ps_source_runner *runner)
+{
+    return runner->base.spec->ops->source;
+}
+
+void ps_source_runner_wake_at(struct ps_source_runner *runner, uint64_t mono_ns)
+{
+    if (mono_ns < runner->base.deadline_ns)
+        runner->base.deadline_ns = mono_ns;
+}
+
+static void drop_optional(struct ps_source_runner *runner, struct ps_lease **pending)
+{
+    ps_count(runner->base.counters, PS_COUNTER_dropped, (*pending)->count);
+    ps_window_release(*pending);
+    *pending = NULL;
+}
+
+/* The lease is the channel's, and may be on another thread; but it comes home to this one, so it is there. */
+static void after_put(struct ps_source_runner *runner, struct ps_channel_plan *channel,
+                      struct ps_lease *lease, enum ps_put put)
+{
+    if (put == PS_PUT_LATER)
+        ps_window_owe(lease);
+    else if (channel->spec->stage.ops->channel->promises <= PS_LEVEL_ACCEPTED)
+        ps_wake_consumer(runner->base.worker, channel); /* what is durable wakes them when it is promised */
+}
+
+/* Tries to put every lease that is not put yet. Returns true when none is left. */
+static bool put_pending(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    size_t slots = 2 * runner->plan->spec->channel_count;
+    bool all = true;
+    for (size_t i = 0; i < slots; i++) {
+        struct ps_lease *lease = runner->pending[i];
+        if (lease == NULL)
+            continue;
+        struct ps_channel_plan *channel = &runner->channels[lease->channel];
+        unsigned producer = runner->producers[i / 2];
+        struct ps_counters *counters = &channel->counters[producer];
+        uint32_t count = lease->count;
+        ps_batch_charge(lease, &runner->marks[i / 2]);
+        if (!runner->waiting)
+            ps_count(counters, PS_COUNTER_EventPutAttemptCount, count);
+        enum ps_put put = channel->spec->stage.ops->channel->put(channel->spec->stage.plan, producer,
+                                                                 &runner->pending[i], now);
+        if (put != PS_PUT_FULL) {
+            ps_count(counters, PS_COUNTER_EventPutSuccessCount, count);
+            ps_batch_mark(runner->chain, &runner->marks[i / 2]);
+            after_put(runner, channel, lease, put);
+        } else if (!lease->required) {
+            drop_optional(runner, &runner->pending[i]);
+        } else {
+            all = false;
+        }
+    }
+    return all;
+}
+
+void ps_source_runner_end_chain(struct ps_source_runner *runner)
+{
+    struct ps_lease *chain = runner->chain;
+    runner->chain = NULL;
+    ps_window_release(chain);
+}
+
+/* Everything was put. A source that is not replayable learns of it from the window: at once, or when the last channel
+ * has promised. */
+static void chain_put(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    if (ps_source_runner_is_replayable(runner))
+        ps_source_runner_accept(runner, runner->chain->batch, now);
+    ps_source_runner_end_chain(runner);
+}
+
+void ps_source_runner_forget_chain(struct ps_source_runner *runner)
+{
+    memset(runner->pending, 0, 2 * runner->plan->spec->channel_count * sizeof(struct ps_lease *));
+}
+
+const char *ps_source_runner_withdraw(struct ps_source_runner *runner)
+{
+    const char *channel = "";
+    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
+        struct ps_lease *lease = runner->pending[i];
+        if (lease == NULL)
+            continue;
+        channel = runner->channels[lease->channel].spec->stage.name;
+        lease->failed = true;
+        ps_window_release(lease);
+        runner->pending[i] = NULL;
+    }
+    return channel;
+}
+
+static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    char reason[256];
+    snprintf(reason, sizeof reason, "channel %s is full", ps_source_runner_withdraw(runner));
+    ps_source_runner_refuse(runner, runner->chain->batch, reason, now);
+    ps_source_runner_end_chain(runner);
+}
+
+static uint64_t keep_alive_ns(const struct ps_source_runner *runner)
+{
+    uint64_t longest_ms = 0;
+    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
+        if (runner->pending[i] == NULL)
+            continue;
+        const struct ps_stage_spec *channel = &runner->channels[runner->pending[i]->channel].spec->stage;
+        uint64_t ms = channel->ops->channel->keep_alive_ms != NULL
+                          ? channel->ops->channel->keep_alive_ms(channel->plan)
+                          : 0;
+        longest_ms = ms > longest_ms ? ms : longest_ms;
+    }
+    return longest_ms * PS_NS_PER_MS;
+}
+
+void ps_source_runner_tick_channels(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
+        const struct ps_stage_spec *channel = &runner->channels[runner->plan->spec->channels[i]].spec->stage;
+        if (channel->ops->channel->tick != NULL)
+            ps_source_runner_wake_at(runner, channel->ops->channel->tick(channel->plan, runner->producers[i],
+                                                                         &runner->base.port, now));
+    }
+}
+
+bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    if (runner->chain == NULL)
+        return true;
+    if (!runner->routed) {
+        runner->routed = ps_chain_run(runner, now);
+        if (!runner->routed) {
+            ps_source_runner_wake_at(runner, now->mono_ns + PS_NS_PER_MS);
+            return false;
+        }
+    }
+    if (!ps_runner_letters_written(&runner->base)) {
+        ps_source_runner_wake_at(runner, now->mono_ns + PS_SOURCE_LETTERS_LOOK_NS);
+        return false;
+    }
+    if (put_pending(runner, now)) {
+        ps_source_runner_wait(runner, false, now);
+        chain_put(runner, now);
+        return true;
+    }
+    ps_source_runner_wait(runner, true, now);
+    if (ops_of(runner)->when_full == PS_REFUSE) {
+        uint64_t until = runner->waiting_since_ns + keep_alive_ns(runner);
+        if (now->mono_ns >= until) {
+            chain_refuse(runner, now);
+            ps_source_runner_wait(runner, false, now);
+            return true;
+        }
+        ps_source_runner_wake_at(runner, until);
+    }
+    return false;
+}
