@@ -64,7 +64,7 @@ enum ps_kind {
 enum ps_result {
     /* Source: the engine may call again at once. Others: finished with this batch or lease. */
     PS_DONE,
-    /* The engine calls again when the source's epoll or timer wakes it. */
+    /* The engine calls again when the port's epoll or the time of `tick` wakes it. */
     PS_IDLE,
     /* Flume's back-off of a pollable source: backoffSleepIncrement, maxBackoffSleep. */
     PS_BACKOFF,
@@ -165,9 +165,17 @@ struct ps_port {
     struct ps_counters *counters;
     unsigned instance;  /* number of this instance: 0 .. instances - 1 */
     unsigned instances; /* how many workers run this stage */
-    /* Source: an epoll of its own. Add sockets to it, with any data, and call epoll_wait(.., 0) on it in
-     * `work`. The engine wakes the worker when it is readable, and stops watching it while a channel is full.
-     * -1 in the simulator. */
+    /* Sources, and sinks with `sockets`: an epoll of its own. Add sockets (non-blocking) to it, with any data, and call
+     * epoll_wait(.., 0) on it: a source in `work`, a sink in `tick`. It is level-triggered: while it is readable the
+     * worker does not sleep, so take what is there, and ask for EPOLLOUT only while bytes wait to be sent. The engine
+     * makes it before `open`, and closes it after `close`.
+     *
+     *   source  The worker waits for it while the engine calls `work`: not while a channel is full.
+     *   sink    The worker waits for it from `open` until the sink is recalled: also while the sink rests, is out of its
+     *           group's turn, drains, or has no lease. During `recall` nothing is watched: it is called each millisecond.
+     *
+     * -1 for other stages, and in the simulator. A channel's producers and consumers are called with the port of
+     * their stage, whose epoll is not theirs: they use wake_fd. */
     int epoll_fd;
     /* An eventfd: eight bytes written to it wake the worker. For threads of libraries and helper threads. -1
      * in the simulator. */
@@ -406,6 +414,10 @@ static inline void ps_port_home(struct ps_port *port, struct ps_lease **lease)
 /* ---- sink ---- */
 
 struct ps_sink_ops {
+    /* It has sockets of its own, and reads and writes them without waiting: it gets a port->epoll_fd. Without it a sink
+     * costs no descriptor. A request is written in `work` (PS_TAKEN, or PS_LATER when there is no room), its answer
+     * read in `tick`, which settles the lease with ps_port_done. */
+    bool sockets;
     /* Gets one lease; leases come in channel order. Events from lease->cursor on are still to be handled, but
      * not those whose outcome bit is set.
      *
@@ -415,11 +427,12 @@ struct ps_sink_ops {
      *              that it has use its share of the memory budget, so it must not wait for one.
      *   PS_LATER   No room now. The engine offers it again at the next cycle, cursor and outcomes as the sink
      *              left them. A put does not wake its worker for that: the time that `tick` names does, or the
-     *              port's wake_fd; after 10 ms if it names none.
+     *              port's epoll_fd or wake_fd; after 10 ms if it names none.
      *   PS_RETRY   Flume's rollback. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now);
-    /* Called at every cycle: for delivery reports, timers, rolling. Returns the mono_ns at which it must be
-     * called again at the latest, or PS_NEVER. */
+    /* Called at every cycle from `open` until the sink is recalled, after `work`, also when that was not called: for
+     * sockets, delivery reports, timers, rolling. Returns the mono_ns at which it must be called again at the latest, or
+     * PS_NEVER. A sink whose offered lease can go on now (PS_LATER) returns now->mono_ns: `work` is called at once. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
     /* Stop sending, settle or abandon what is in flight, and give every lease back in order: with
      * ps_port_done when it is settled, else appended to `*back` (linked by `next`, oldest first). Called at

@@ -61,10 +61,19 @@ static void runner_set_error(struct ps_runner *runner, const char *text)
     pthread_mutex_unlock(&runner->lock);
 }
 
-/* Makes the source's epoll and adds it to the worker's, where it is not watched yet (source_watch). */
+static bool runner_wants_epoll(const struct ps_runner *runner)
+{
+    const struct ps_stage_ops *ops = runner->spec->ops;
+    return !ps_worker_is_simulated(runner->worker) &&
+           (ops->kind == PS_KIND_SOURCE || (ops->kind == PS_KIND_SINK && ops->sink->sockets));
+}
+
+/* Makes the stage's epoll and adds it to the worker's. A sink's is watched until it is recalled, a source's only while it
+ * reads. */
 static enum ps_status runner_open_epoll(struct ps_runner *runner, struct ps_err *err)
 {
-    struct epoll_event event = {.events = 0};
+    runner->watched = runner->spec->ops->kind == PS_KIND_SINK;
+    struct epoll_event event = {.events = runner->watched ? EPOLLIN : 0};
     runner->port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (runner->port.epoll_fd < 0)
         return ps_err_set(err,
@@ -80,8 +89,7 @@ static enum ps_status runner_open_stage(struct ps_runner *runner, struct ps_err 
 {
     const struct ps_stage_ops *ops = runner->spec->ops;
     memset(runner->state, 0, ops->state_size);
-    if (ops->kind == PS_KIND_SOURCE && !ps_worker_is_simulated(runner->worker) &&
-        runner_open_epoll(runner, err) != PS_OK)
+    if (runner_wants_epoll(runner) && runner_open_epoll(runner, err) != PS_OK)
         return PS_FAIL;
     return ops->open != NULL ? ops->open(runner->spec->plan, runner->state, &runner->port, err) : PS_OK;
 }
@@ -126,15 +134,26 @@ static void runner_failed(struct ps_port *port, const struct ps_err *reason)
     runner_set_status(runner, PS_RUNNER_ENDING);
 }
 
-bool ps_runner_watch(struct ps_runner *runner, bool watch)
+void ps_runner_watch(struct ps_runner *runner, bool watch)
 {
     struct ps_err err = {0};
     struct epoll_event event = {.events = watch ? EPOLLIN : 0};
-    if (epoll_ctl(ps_worker_epoll_fd(runner->worker), EPOLL_CTL_MOD, runner->port.epoll_fd, &event) == 0)
-        return true;
+    if (runner->watched == watch || runner->port.epoll_fd < 0)
+        return;
+    if (epoll_ctl(ps_worker_epoll_fd(runner->worker), EPOLL_CTL_MOD, runner->port.epoll_fd, &event) == 0) {
+        runner->watched = watch;
+        return;
+    }
     ps_err_set(&err, "cannot watch the epoll descriptor: %s", strerror(errno));
     ps_port_failed(&runner->port, &err);
-    return false;
+}
+
+static void runner_close_epoll(struct ps_runner *runner)
+{
+    if (runner->port.epoll_fd >= 0)
+        close(runner->port.epoll_fd);
+    runner->port.epoll_fd = -1;
+    runner->watched = false;
 }
 
 bool ps_runner_open_letterbox(struct ps_runner *runner, const struct ps_now *now)
@@ -164,9 +183,7 @@ static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
         runner->deadline_ns = now->mono_ns;
         return true;
     }
-    if (runner->port.epoll_fd >= 0)
-        close(runner->port.epoll_fd);
-    runner->port.epoll_fd = -1;
+    runner_close_epoll(runner);
     ps_runner_fail(runner, runner->spec, &err, now);
     return false;
 }
@@ -211,9 +228,7 @@ void ps_runner_close(struct ps_runner *runner, const struct ps_now *now)
     const struct ps_stage_ops *ops = runner->spec->ops;
     if (ps_runner_has_stage(runner) && ops->close != NULL)
         ops->close(runner->spec->plan, runner->state);
-    if (runner->port.epoll_fd >= 0)
-        close(runner->port.epoll_fd);
-    runner->port.epoll_fd = -1;
+    runner_close_epoll(runner);
     runner_set_status(runner, PS_RUNNER_CLOSED);
     __atomic_store_n(&runner->stop_ms, now->wall_ms, __ATOMIC_RELAXED);
     runner->deadline_ns = PS_NEVER;

@@ -38,6 +38,7 @@ struct ps_runner {
     uint64_t retry_ns;    /* FAILED: when to try again */
     uint64_t deadline_ns; /* when it must be called again at the latest */
     uint32_t status;      /* enum ps_runner_state; relaxed reads from any thread */
+    bool watched;         /* its epoll wakes the worker */
     int64_t start_ms, stop_ms;
     pthread_mutex_t lock; /* guards error; taken when opening, never in work */
     char error[256];      /* why it failed, until it is open again */
@@ -81,7 +82,6 @@ struct ps_source_runner {
     struct ps_lease **pending; /* by slot (2 * channel + optional): made and not put yet */
     struct ps_carved *marks;   /* by channel: of the lease that was put there last */
     bool waiting;              /* the source was told `paused` */
-    bool watched;              /* its epoll wakes the worker */
     uint64_t waiting_since_ns;
     uint64_t blocked; /* time spent waiting, see ps_source_runner_blocked_ns; any thread reads it */
     uint64_t backoff_until_ns;
@@ -148,9 +148,8 @@ bool ps_runner_open(struct ps_runner *runner, const struct ps_now *now);
  * metrics and /readyz, and sets the time of the next try. */
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
                     const struct ps_now *now);
-/* Sets whether the worker waits for the stage's epoll. Returns false when that cannot be changed: the stage has
- * failed then. */
-bool ps_runner_watch(struct ps_runner *runner, bool watch);
+/* Sets whether the worker waits for the stage's epoll, if it has one. When that cannot be changed the stage has failed. */
+void ps_runner_watch(struct ps_runner *runner, bool watch);
 /* ENDING: closes the stage and sets the time of the next try. */
 void ps_runner_end(struct ps_runner *runner, const struct ps_now *now);
 void ps_runner_close(struct ps_runner *runner, const struct ps_now *now);
@@ -274,6 +273,9 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner);
 /* One turn. `draining`: the sources have stopped, so an empty channel stays empty. Returns whether something
  * moved. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
+/* One turn of a sink that takes nothing more until the next orders (ps_worker_sink_rests): its sockets and timers go on,
+ * and its channel's. */
+void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Whether it may have another lease: its share of the memory is not used up. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
 /* Whether what is in its channel may stay there when the agent stops: the channel is durable. */

@@ -252,6 +252,22 @@ static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
     return true;
 }
 
+/* Returns when it must be called again. */
+static uint64_t stage_tick(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    if (ops_of(runner)->tick == NULL || !ps_runner_is_open(&runner->base))
+        return PS_NEVER;
+    return ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
+}
+
+static uint64_t channel_tick(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    if (channel_of(runner)->consumer_tick == NULL)
+        return PS_NEVER;
+    return channel_of(runner)->consumer_tick(runner->channel->spec->stage.plan, runner->consumer,
+                                             &runner->base.port, now);
+}
+
 static bool sink_turn(struct ps_sink_runner *runner, bool draining, const struct ps_now *now)
 {
     struct ps_runner *base = &runner->base;
@@ -276,10 +292,7 @@ static bool sink_turn(struct ps_sink_runner *runner, bool draining, const struct
         wake_ns = least(wake_ns, ps_sink_group_wake_ns(runner, now));
     if (draining && ops_of(runner)->drain != NULL && ps_runner_is_open(base))
         ops_of(runner)->drain(base->spec->plan, base->state, now);
-    if (ops_of(runner)->tick != NULL && ps_runner_is_open(base)) {
-        uint64_t due_ns = ops_of(runner)->tick(base->spec->plan, base->state, now);
-        wake_ns = least(due_ns, wake_ns);
-    }
+    wake_ns = least(stage_tick(runner, now), wake_ns);
     /* LATER without a time of its own, or a channel that had no memory to read a batch into. */
     bool looks =
         (runner->offered != NULL && wake_ns == PS_NEVER) || base->port.blocks->refused_count != refused;
@@ -288,18 +301,6 @@ static bool sink_turn(struct ps_sink_runner *runner, bool draining, const struct
     base->deadline_ns = wake_ns;
     sink_note_events(runner, moved, now);
     return moved || runner->inflight < inflight || base->status == PS_RUNNER_ENDING;
-}
-
-static void channel_tick(struct ps_sink_runner *runner, const struct ps_now *now)
-{
-    if (channel_of(runner)->consumer_tick == NULL)
-        return;
-    if (runner->base.status == PS_RUNNER_FAILED) /* nothing else sets it then */
-        runner->base.deadline_ns = runner->base.retry_ns;
-    uint64_t due_ns = channel_of(runner)->consumer_tick(runner->channel->spec->stage.plan, runner->consumer,
-                                                        &runner->base.port, now);
-    if (due_ns < runner->base.deadline_ns)
-        runner->base.deadline_ns = due_ns;
 }
 
 /* A put may have chosen this worker for a lease that the sink takes no more. */
@@ -313,10 +314,20 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
         ps_sink_group_note(runner, now);
         moved |= ps_sink_group_changes(runner) != changes;
     }
-    channel_tick(runner, now);
+    if (runner->base.status == PS_RUNNER_FAILED) /* nothing else sets it then */
+        runner->base.deadline_ns = runner->base.retry_ns;
+    runner->base.deadline_ns = least(channel_tick(runner, now), runner->base.deadline_ns);
     if (wanted && !runner->wants)
         ps_sink_runner_pass_on(runner);
     return moved;
+}
+
+void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    if (runner->base.status == PS_RUNNER_ENDING)
+        (void)sink_end(runner, now);
+    uint64_t due_ns = stage_tick(runner, now);
+    runner->base.deadline_ns = least(channel_tick(runner, now), due_ns); /* it is not opened while it rests */
 }
 
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner)
@@ -354,6 +365,7 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
 {
     if (runner->recalled)
         return true;
+    ps_runner_watch(&runner->base, false); /* `tick`, which would read its sockets, is not called any more */
     runner->burial = (struct ps_sink_burial){.begun = false};
     if (runner->offered != NULL) /* the newest of all */
         sink_untake(runner, &runner->offered);

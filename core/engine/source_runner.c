@@ -89,18 +89,7 @@ static bool source_open(struct ps_source_runner *runner, const struct ps_now *no
         ps_chain_close(runner);
         return false;
     }
-    runner->watched = false;
     return true;
-}
-
-/* Whether the worker wakes when the source's epoll is readable: not while a channel is full, because the
- * worker would spin. */
-static void source_watch(struct ps_source_runner *runner, bool watch)
-{
-    if (runner->watched == watch || runner->base.port.epoll_fd < 0)
-        return;
-    if (ps_runner_watch(&runner->base, watch))
-        runner->watched = watch;
 }
 
 /* ---- filling ---- */
@@ -230,7 +219,7 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
     if (!stopped || runner->base.status == PS_RUNNER_ENDING) /* source_end comes first */
         return;
     /* `work` is not called any more, so readable sockets must not wake the worker. */
-    source_watch(runner, false);
+    ps_runner_watch(&runner->base, false);
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
         runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
@@ -289,7 +278,7 @@ static bool source_end(struct ps_source_runner *runner, const struct ps_now *now
 {
     bool held = runner->chain != NULL || !ps_batch_is_empty(runner->batch);
     runner->base.deadline_ns = PS_NEVER;
-    source_watch(runner, false);
+    ps_runner_watch(&runner->base, false);
     if (ps_source_runner_is_replayable(runner))
         source_give_up(runner);
     else if (!source_put_rest(runner, now))
@@ -332,7 +321,8 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
         ps_source_runner_wake_at(runner, now->mono_ns + MEMORY_LOOK_NS);
         reads = false;
     }
-    source_watch(runner, reads && !runner->waiting && now->mono_ns >= runner->backoff_until_ns);
+    /* Not while a channel is full, because the worker would spin. */
+    ps_runner_watch(&runner->base, reads && !runner->waiting && now->mono_ns >= runner->backoff_until_ns);
     return moved;
 }
 
@@ -362,7 +352,7 @@ void ps_source_runner_drain(struct ps_source_runner *runner)
 
 void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, const struct ps_now *now)
 {
-    source_watch(runner, false);
+    ps_runner_watch(&runner->base, false);
     runner->base.deadline_ns = PS_NEVER;
     if (ps_runner_is_open(&runner->base) && ops_of(runner)->tick != NULL)
         runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
@@ -418,7 +408,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **l
         *end = NULL;
         runner->pending[i] = NULL;
     }
-    source_watch(runner, false);
+    ps_runner_watch(&runner->base, false);
     if (ps_runner_has_stage(&runner->base))
         ps_chain_close(runner);
     ps_runner_close(&runner->base, now);

@@ -208,6 +208,12 @@ static bool turn_sink(struct ps_worker *worker, struct ps_sink_runner *sink, boo
     return ps_sink_runner_cycle(sink, draining, &worker->now);
 }
 
+static void rest_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
+{
+    ps_worker_enter(worker, sink->base.spec->component);
+    ps_sink_runner_rest(sink, &worker->now);
+}
+
 /* A worker opens its stages unpinned: opening may block a little, and threads of libraries inherit the
  * affinity. */
 static void open_all(struct ps_worker *worker)
@@ -241,7 +247,9 @@ static bool cycle_runners(struct ps_worker *worker)
         }
         wake_touched(worker);
         for (size_t i = 0; i < worker->sink_count; i++) {
-            if (!ps_worker_sink_rests(worker, worker->sinks[i]))
+            if (ps_worker_sink_rests(worker, worker->sinks[i]))
+                rest_sink(worker, worker->sinks[i]);
+            else
                 moved |= turn_sink(worker, worker->sinks[i], worker->phase != PS_PHASE_RUN);
         }
     }

@@ -3,6 +3,7 @@
  * finishes it when it is drained; it closes without a trace and opens again; an open without memory leaves nothing behind. */
 #include "stages/table.h"
 #include "tests/support/allocations.h"
+#include "tests/support/echo.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/tail.h"
 #include "tests/support/conformance.h"
@@ -12,8 +13,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum far_end { FAR_END_UP, FAR_END_SLOW, FAR_END_DOWN };
-
 struct adapter {
     const struct ps_stage_ops *ops;
     const char *keys[12];
@@ -21,7 +20,7 @@ struct adapter {
     void (*begin)(void);
     const char *(*arrived)(void);
     /* Sinks with leases in flight; NULL: `work` settles every lease. */
-    void (*far_end)(enum far_end state);
+    void (*far_end)(enum ps_test_far_end state);
     /* The far end refuses some requests, which may be repeated; `refused` says whether it has. */
     void (*refuse)(void);
     bool (*refused)(void);
@@ -115,14 +114,15 @@ static const char *topic_content(void)
     return text;
 }
 
-static void set_broker(enum far_end state)
+static void set_broker(enum ps_test_far_end state)
 {
     rd_kafka_mock_cluster_t *cluster = ps_test_cluster.handle;
-    if (state == FAR_END_DOWN)
+    if (state == PS_TEST_FAR_END_DOWN)
         assert_int_equal(rd_kafka_mock_broker_set_down(cluster, BROKER), 0);
     else
         assert_int_equal(rd_kafka_mock_broker_set_up(cluster, BROKER), 0);
-    assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, BROKER, state == FAR_END_SLOW ? 150 : 0), 0);
+    assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, BROKER, state == PS_TEST_FAR_END_SLOW ? 150 : 0),
+                     0);
 }
 
 static void refuse_produce(void)
@@ -158,6 +158,12 @@ static const struct adapter adapters[] = {
      /* librdkafka allocates a message for each record, and events for the delivery reports */
      .allocations_per_event = 1,
      .allocations_before_library = 2},
+    {.ops = &ps_test_echo_sink,
+     .begin = ps_test_echo_clear,
+     .arrived = ps_test_echo_text,
+     .far_end = ps_test_echo_set,
+     .refuse = ps_test_echo_cut,
+     .refused = ps_test_echo_was_cut},
 };
 
 static void test_all_are_here(void **unused)
@@ -444,7 +450,7 @@ static unsigned assert_landed(const struct flight *flight, const struct ps_test_
     return back_count;
 }
 
-static void set_far_end(const struct adapter *adapter, enum far_end state)
+static void set_far_end(const struct adapter *adapter, enum ps_test_far_end state)
 {
     if (adapter->far_end != NULL)
         adapter->far_end(state);
@@ -455,7 +461,7 @@ enum recall_when { RUNNING, DRAINING, FAILED };
 /* The sink is recalled while its far end does not answer, or answers late: while it runs, when draining took too long, or
  * after ps_port_failed. What comes back is offered again, after a failure to the reopened sink, and then everything is
  * there once. */
-static void check_recall(const struct adapter *adapter, enum far_end state, enum recall_when when)
+static void check_recall(const struct adapter *adapter, enum ps_test_far_end state, enum recall_when when)
 {
     const struct ps_sink_ops *ops = adapter->ops->sink;
     struct ps_test_stage stage;
@@ -466,7 +472,7 @@ static void check_recall(const struct adapter *adapter, enum far_end state, enum
     deliver(&stage, some_lease(&stage, 0, 10));
     set_far_end(adapter, state);
     /* A slow far end is asked before the last leases come. Then it knows some, and others not yet. */
-    take_off(&flight, &stage, 10, state == FAR_END_SLOW ? 10 : 0);
+    take_off(&flight, &stage, 10, state == PS_TEST_FAR_END_SLOW ? 10 : 0);
     for (unsigned i = 0; when == DRAINING && i < 100; i++) {
         assert_int_equal(ops->drain == NULL || ops->drain(stage.plan, stage.state, &stage.now),
                          adapter->far_end == NULL);
@@ -474,14 +480,14 @@ static void check_recall(const struct adapter *adapter, enum far_end state, enum
     }
     struct ps_lease *back = ps_test_sink_recall(&stage);
     unsigned back_count = assert_landed(&flight, &stage, back);
-    if (adapter->far_end != NULL && state == FAR_END_DOWN)
+    if (adapter->far_end != NULL && state == PS_TEST_FAR_END_DOWN)
         assert_int_equal(back_count, flight.taken); /* all were in flight */
     assert_null(ps_test_sink_recall(&stage));
     if (when == FAILED) {
         ps_test_stage_close(&stage);
         assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     }
-    set_far_end(adapter, FAR_END_UP);
+    set_far_end(adapter, PS_TEST_FAR_END_UP);
     for (struct ps_lease *next; back != NULL; back = next) {
         next = back->next;
         back->next = NULL;
@@ -497,11 +503,11 @@ static void test_recall(void **unused)
 {
     (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        check_recall(&adapters[i], FAR_END_DOWN, RUNNING);
-        check_recall(&adapters[i], FAR_END_DOWN, DRAINING);
-        check_recall(&adapters[i], FAR_END_DOWN, FAILED);
+        check_recall(&adapters[i], PS_TEST_FAR_END_DOWN, RUNNING);
+        check_recall(&adapters[i], PS_TEST_FAR_END_DOWN, DRAINING);
+        check_recall(&adapters[i], PS_TEST_FAR_END_DOWN, FAILED);
         if (adapters[i].far_end != NULL)
-            check_recall(&adapters[i], FAR_END_SLOW, RUNNING);
+            check_recall(&adapters[i], PS_TEST_FAR_END_SLOW, RUNNING);
     }
 }
 
@@ -518,10 +524,10 @@ static void test_drain(void **unused)
             adapter->begin();
         deliver(&stage, some_lease(&stage, 0, 10));
         drain(&stage); /* nothing is in flight */
-        set_far_end(adapter, FAR_END_SLOW);
+        set_far_end(adapter, PS_TEST_FAR_END_SLOW);
         take_off(&flight, &stage, 10, 0);
         drain(&stage);
-        set_far_end(adapter, FAR_END_UP);
+        set_far_end(adapter, PS_TEST_FAR_END_UP);
         assert_int_equal(assert_landed(&flight, &stage, NULL), 0);
         assert_arrived(adapter, 0, 10 + flight.taken * LEASE_EVENTS);
         ps_test_stage_fini(&stage);
@@ -555,6 +561,7 @@ static void test_refused(void **unused)
 
 static int start_cluster(void **state)
 {
+    ps_test_echo_start();
     (void)ps_test_cluster_setup(state);
     ps_test_topic(TOPIC, 1);
     snprintf(bootstrap, sizeof bootstrap, "%s", ps_test_cluster.bootstrap);
@@ -564,6 +571,7 @@ static int start_cluster(void **state)
 
 static int stop_cluster(void **state)
 {
+    ps_test_echo_stop();
     ps_test_tail_close(tail);
     return ps_test_cluster_teardown(state);
 }

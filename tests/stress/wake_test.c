@@ -32,6 +32,12 @@ static void draw(struct flow *flow, uint64_t *random, unsigned round)
         flow->sources[i].kind = ps_test_random(random) % 2 == 0 ? FLOW_STREAM : FLOW_POSITION;
     for (unsigned i = 0; i < flow->sink_count; i++)
         flow->sinks[i].channel = i % flow->channel_count;
+    for (unsigned i = 0; round % 2 == 1 && i < flow->sink_count; i++)
+        flow->sinks[i].sockets = true;
+    if (round % 2 == 1) { /* its sinks keep leases, and only their sockets say when one is done */
+        flow->delay_max_ns = 200000;
+        flow->chances.sink_keep = 500;
+    }
     flow->work_events_max = 1 + (uint32_t)(ps_test_random(random) % 20);
     flow->options = (struct ps_agent_options){
         .workers = flow->source_count + flow->sink_count, .batch_events = 4, .memory_budget = 128 << 20};

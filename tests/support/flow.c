@@ -239,7 +239,8 @@ struct ps_agent_spec *flow_spec(struct flow *flow)
     for (unsigned i = 0; i < flow->channel_count; i++)
         spec->channels[i].stage = channel_spec(flow, arena, i);
     for (unsigned i = 0; i < flow->sink_count; i++) {
-        spec->sinks[i].stage = stage_spec(flow, arena, &flow_sink_stage, "sink", "k", i);
+        spec->sinks[i].stage = stage_spec(
+            flow, arena, flow->sinks[i].sockets ? &flow_sink_with_sockets : &flow_sink_stage, "sink", "k", i);
         spec->sinks[i].channel = flow->sinks[i].channel;
     }
     group_specs(flow, spec);

@@ -49,6 +49,7 @@ struct flow_sink {
     unsigned channel;
     unsigned group;         /* 1 + number of its sink group, whose sinks all have this channel; 0: none */
     bool dead;              /* takes leases up to its limit and settles none; atomic */
+    bool sockets;           /* a descriptor in its epoll says when a lease can be settled, not `tick` */
     unsigned open_failures; /* how many more times `open` fails */
     uint64_t settled, given_back, rolled_back;
     uint64_t last[FLOW_ORIGINS_MAX]; /* 1 + last number seen, of the generation below */
@@ -145,7 +146,7 @@ struct flow_plan {
     unsigned number;
 };
 extern const struct ps_stage_ops flow_source_stream, flow_source_calls, flow_source_position;
-extern const struct ps_stage_ops flow_interceptor, flow_selector, flow_sink_stage;
+extern const struct ps_stage_ops flow_interceptor, flow_selector, flow_sink_stage, flow_sink_with_sockets;
 struct flow_body {
     uint32_t origin;
     uint32_t generation;

@@ -3,6 +3,7 @@
 #include "tests/support/flow.h"
 
 #include "core/engine/runner.h"
+#include "tests/support/flow_answers.h"
 
 #include <stdio.h>
 
@@ -405,6 +406,7 @@ struct sink_state {
     uint64_t random;
     struct kept kept[FLOW_KEPT_MAX]; /* oldest first */
     unsigned kept_count;
+    struct flow_answers answers;
     bool failed;
 };
 
@@ -420,13 +422,16 @@ static enum ps_status sink_open(const void *plan_, void *state_, struct ps_port 
     state->port = port;
     state->sink = sink;
     state->random = seed_of(plan, NULL, 99);
+    flow_answers_open(&state->answers, port);
     return PS_OK;
 }
 
 static void sink_close(const void *plan, void *state_)
 {
+    struct sink_state *state = state_;
     (void)plan;
-    assert_int_equal(((struct sink_state *)state_)->kept_count, 0);
+    assert_int_equal(state->kept_count, 0);
+    flow_answers_close(&state->answers);
 }
 
 static void settle(const struct flow_plan *plan, struct ps_lease *lease, uint32_t most)
@@ -498,6 +503,7 @@ static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *
     const struct flow_plan *plan = plan_;
     struct sink_state *state = state_;
     assert_false(state->failed);
+    flow_answers_read(&state->answers);
     if (state->kept_count > 0)
         may_fail(plan->flow, state->port, &state->random, &state->failed);
     if (state->kept_count > 0 && state->sink->group != 0)
@@ -513,7 +519,7 @@ static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *
     }
     if (state->kept_count > 0 && state->kept[0].lease->cursor + 1 < state->kept[0].lease->count)
         settle(plan, state->kept[0].lease, 1); /* settles some events before the rest of their lease */
-    return state->kept_count > 0 ? state->kept[0].due_ns : PS_NEVER;
+    return state->kept_count > 0 ? flow_answers_await(&state->answers, state->kept[0].due_ns) : PS_NEVER;
 }
 
 /* Completes some of the oldest leases, and gives the others back, some of them partly settled. */
@@ -565,4 +571,17 @@ const struct ps_stage_ops flow_sink_stage = {
     .open = sink_open,
     .close = sink_close,
     .sink = &sink_ops,
+};
+
+static const struct ps_sink_ops sockets_ops = {
+    .sockets = true, .work = sink_work, .tick = sink_tick, .recall = sink_recall, .drain = sink_drain};
+const struct ps_stage_ops flow_sink_with_sockets = {
+    .kind = PS_KIND_SINK,
+    .name = "flow-sink",
+    .summary = "a test stage",
+    .plan_size = sizeof(struct flow_plan),
+    .state_size = sizeof(struct sink_state),
+    .open = sink_open,
+    .close = sink_close,
+    .sink = &sockets_ops,
 };

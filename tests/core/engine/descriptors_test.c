@@ -164,7 +164,7 @@ static void test_no_memory_and_readable(void **state)
     (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
     (void)ps_worker_cycle(worker, &now);
     struct ps_source_runner *runner = ps_worker_sources(worker, &count)[0];
-    assert_true(runner->watched);
+    assert_true(runner->base.watched);
     ps_block_cache_init(&hoard, ps_engine_depot(engine));
     while (taken < PS_COUNT_OF(blocks) && (blocks[taken] = ps_block_take(&hoard)) != NULL)
         taken++;
@@ -172,7 +172,7 @@ static void test_no_memory_and_readable(void **state)
     flow.chances.source_idle = 0;
     (void)ps_worker_cycle(worker, &now);
     assert_non_null(runner->batch);
-    assert_false(runner->watched);
+    assert_false(runner->base.watched);
     assert_int_equal(ps_worker_deadline_ns(worker), now.mono_ns + 10 * PS_NS_PER_MS);
     while (taken > 0)
         ps_block_drop(&hoard, blocks[--taken]);
@@ -180,7 +180,7 @@ static void test_no_memory_and_readable(void **state)
     flow.chances.source_idle = 1000;
     now.mono_ns += 10 * PS_NS_PER_MS;
     (void)ps_worker_cycle(worker, &now);
-    assert_true(runner->watched);
+    assert_true(runner->base.watched);
     finish(engine, &now);
 }
 
@@ -261,10 +261,10 @@ static void test_watch(void **state)
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], "x", 1), 1);
     assert_int_equal(epoll_ctl(runner->base.port.epoll_fd, EPOLL_CTL_ADD, ends[0], &event), 0);
-    assert_true(runner->watched);
+    assert_true(runner->base.watched);
     assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 1);
     ps_source_runner_pause(runner, true, &now);
-    assert_false(runner->watched);
+    assert_false(runner->base.watched);
     assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 0);
     finish(engine, &now);
     close(ends[0]);
@@ -297,13 +297,13 @@ static void test_watch_of_a_full_channel(void **state)
     for (unsigned i = 0; i < 3; i++) {
         (void)ps_worker_cycle(worker, &now);
         assert_true(runner->waiting);
-        assert_false(runner->watched);
+        assert_false(runner->base.watched);
         assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 0);
         assert_true(runner->base.deadline_ns > now.mono_ns + PS_NS_PER_S); /* it waits to be woken */
         now.mono_ns += PS_NS_PER_MS;
     }
     flow.sinks[0].dead = false;
-    for (unsigned i = 0; !runner->watched; i++) {
+    for (unsigned i = 0; !runner->base.watched; i++) {
         assert_true(i < 100000);
         now.mono_ns += PS_NS_PER_MS;
         (void)ps_worker_cycle(worker, &now);

@@ -1,0 +1,28 @@
+/* A sink with sockets of its own, as plain as one can be, and its far end: a server that sends every line back. The sink
+ * is the pattern for sinks that speak a protocol; the conformance suite of sinks checks it.
+ *
+ * The sink sends each event as a line over one connection, several leases at a time, and settles it when the line comes
+ * back. When the connection is lost, it sends again what was not answered. */
+#pragma once
+
+#include "core/stage.h"
+
+extern const struct ps_stage_ops ps_test_echo_sink;
+
+enum ps_test_far_end {
+    PS_TEST_FAR_END_UP,
+    PS_TEST_FAR_END_SLOW, /* it reads only after a while */
+    PS_TEST_FAR_END_DOWN, /* it closes every connection */
+};
+
+/* One server for the process, in a thread of its own. */
+void ps_test_echo_start(void);
+void ps_test_echo_stop(void);
+/* In DOWN nothing is answered any more when this returns. */
+void ps_test_echo_set(enum ps_test_far_end mode);
+/* It closes the connection, once, instead of answering what comes next. */
+void ps_test_echo_cut(void);
+bool ps_test_echo_was_cut(void);
+/* Forgets what was answered; returns it, as text that lives until the next call. */
+void ps_test_echo_clear(void);
+const char *ps_test_echo_text(void);
