@@ -1,5 +1,6 @@
 /* A broker that is down, moves a leader, or is slow; a full queue: no event is lost, and the order is
  * kept. */
+#include "stages/kafka/flight.h"
 #include "stages/kafka/statistics.h"
 #include "tests/support/kafka/sink.h"
 
@@ -13,7 +14,7 @@ static void test_broker_down_and_back(void **state)
     ps_test_kafka_sink_send(&kafka, 10, 50);
     ps_test_kafka_sink_wait(&kafka, 10000);
     rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
-    ps_test_kafka_sink_send(&kafka, 10, 50);
+    ps_test_kafka_sink_send(&kafka, PS_KAFKA_WAVES_LEAST, 50); /* so many are always taken, each as a wave */
     ps_test_kafka_sink_pass(&kafka, 1500);
     assert_int_equal(kafka.stage.done_count, 10);
     assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_ConnectionFailedCount) > 0);
@@ -75,7 +76,7 @@ static void test_slow_broker_and_full_queue(void **state)
     kafka.haste = 1;
     ps_test_kafka_sink_send(&kafka, 1, 1);
     ps_test_kafka_sink_wait(&kafka, 10000);
-    rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 100);
+    rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 1000);
     kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
     ps_test_kafka_sink_turn(&kafka); /* 150 of 200 */
     kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
@@ -86,6 +87,7 @@ static void test_slow_broker_and_full_queue(void **state)
     assert_int_equal(ps_test_kafka_sink_counter(
                          &kafka, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_events_in_flight)),
                      200);
+    rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 10);
     while (kafka.waiting != NULL)
         ps_test_kafka_sink_turn(&kafka);
     ps_test_kafka_sink_wait(&kafka, 10000);
@@ -127,7 +129,7 @@ static void test_long_silence_is_said(void **state)
     }
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings);
     rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 1000);
-    kafka.haste = 50; /* one second of waiting counts as fifty */
+    kafka.haste = 20; /* one second of waiting counts as twenty: the next warning would be due after seventy */
     ps_test_kafka_sink_send(&kafka, 1, 20);
     ps_test_kafka_sink_wait(&kafka, 10000);
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);

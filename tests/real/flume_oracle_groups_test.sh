@@ -3,11 +3,20 @@
 # Sink groups compared with a real Flume's: the same file, the same sinks that die and come back at the same points. A
 # file_roll sink dies when its directory goes: it cannot open its next file. Which sink gets which events must be the same
 # with failover. With load_balance Flume takes a turn when there is no event, too, and gives one sink all that has arrived
-# while it slept: there every event must come out once, and none in a dead sink.
+# while it slept: there every event must come out once, and none in a dead sink. The scenes mostly wait, so all of them play
+# at the same time, each with a port of its own.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
-port=$(ports_reserve)
+port=$(ports_reserve) # of the next agent
 sinks='k1 k2 k3'
+plays=()
+end_plays() {
+    local code=$?
+    set +e
+    ((${#plays[@]} == 0)) || kill "${plays[@]}" 2>/dev/null
+    return $code
+}
+trap 'end_plays; finish' EXIT
 
 agent_file() { # DIR; $processor: its lines
     local sink
@@ -59,32 +68,41 @@ dies() { # DIR SINK...: from now on it cannot open its next file
     local dir=$1 sink
     shift
     for sink; do mv "$dir/$sink" "$dir/$sink.gone"; done
-    sleep 1.5 # its file ends
+    sleep 2 # its file ends
 }
 comes_back() { # DIR SINK
     mv "$1/$2.gone" "$1/$2"
 }
 
-# Starts the agent NAME with COMMAND, and plays the scene with it.
-play() { # SCENE NAME COMMAND...
-    local scene=$1 dir=$work/$1/$2 name=$2 i
-    shift 2
+# Starts an agent, and plays the scene with it; what the sinks have written is in $work/NAME/ENGINE.SINK. In a process of its own.
+play() { # NAME ENGINE SCENE
+    local name=$1 engine=$2 scene=$3 dir=$work/$1/$2 file=$work/$1.$2 command i sink
+    if [[ $engine == flume ]]; then command=$here/flume; else command=$PENSTOCK; fi
     mkdir -p "$dir"
-    agent_file "$dir" >"$work/$name.properties"
-    "$@" agent -n a1 -f "$work/$name.properties" >"$work/$name.log" 2>&1 </dev/null &
+    agent_file "$dir" >"$file.properties"
+    "$command" agent -n a1 -f "$file.properties" >"$file.log" 2>&1 </dev/null &
     agent=$!
+    trap 'kill -KILL "$agent" 2>/dev/null || true' EXIT
     for ((i = 0; i < 600; i++)); do
         (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
-        kill -0 "$agent" 2>/dev/null || fail "$name ended"
+        kill -0 "$agent" 2>/dev/null || fail "$name: $engine ended"
         sleep 0.1
     done
     "$scene" "$dir"
     kill -TERM "$agent"
     wait "$agent" || true
-    agent=''
     for sink in $sinks; do
         [[ ! -d $dir/$sink.gone ]] || comes_back "$dir" "$sink"
         content "$dir/$sink" >"$dir.$sink"
+    done
+}
+
+play_both() { # NAME SCENE; $processor: its lines
+    local engine
+    for engine in flume penstock; do
+        play "$1" "$engine" "$2" &
+        plays+=($!)
+        port=$((port + 1))
     done
 }
 
@@ -124,14 +142,7 @@ processor="a1.sinkgroups.g1.processor.type = failover
 a1.sinkgroups.g1.processor.priority.k1 = 5
 a1.sinkgroups.g1.processor.priority.k2 = 10
 a1.sinkgroups.g1.processor.maxpenalty = 2000"
-play failover flume "$here/flume"
-play failover penstock "$PENSTOCK"
-(($(cat "$work"/failover/penstock.k? | wc -l) == 64)) || fail 'failover: not every event once'
-for sink in $sinks; do
-    for engine in flume penstock; do sed -i '/^w-/d' "$work/failover/$engine.$sink"; done
-    same "failover, sink $sink" "$work/failover/flume.$sink" "$work/failover/penstock.$sink"
-done
-for sink in $sinks; do [[ -s $work/failover/penstock.$sink ]] || fail "failover: $sink got nothing"; done
+play_both failover failover
 
 # ---- load_balance ----
 load_balance() { # DIR
@@ -160,17 +171,30 @@ for selector in round_robin random; do
 a1.sinkgroups.g1.processor.selector = $selector
 a1.sinkgroups.g1.processor.backoff = true
 a1.sinkgroups.g1.processor.selector.maxTimeOut = 2000"
-    play load_balance flume "$here/flume"
-    play load_balance penstock "$PENSTOCK"
+    play_both "$selector" load_balance
+done
+
+failed=0
+for one in "${plays[@]}"; do wait "$one" || failed=1; done
+plays=()
+((failed == 0)) || exit 1 # it has said why
+
+# ---- what came out ----
+(($(cat "$work"/failover/penstock.k? | wc -l) == 64)) || fail 'failover: not every event once'
+for sink in $sinks; do
+    for engine in flume penstock; do sed -i '/^w-/d' "$work/failover/$engine.$sink"; done
+    same "failover, sink $sink" "$work/failover/flume.$sink" "$work/failover/penstock.$sink"
+    [[ -s $work/failover/penstock.$sink ]] || fail "failover: $sink got nothing"
+done
+for selector in round_robin random; do
     for engine in flume penstock; do
         for letter in a b c; do
-            echo "$letter: $(cat "$work/load_balance/$engine".k? | grep -c "^$letter-")"
+            echo "$letter: $(cat "$work/$selector/$engine".k? | grep -c "^$letter-")"
         done >"$work/$engine.text"
-        echo "b in k2: $(grep -c '^b-' "$work/load_balance/$engine.k2" || true)" >>"$work/$engine.text"
+        echo "b in k2: $(grep -c '^b-' "$work/$selector/$engine.k2" || true)" >>"$work/$engine.text"
     done
     same "load_balance, $selector" "$work/flume.text" "$work/penstock.text"
     printf 'a: 60\nb: 30\nc: 60\nb in k2: 0\n' >"$work/expected.text"
     same 'events, each once, none in the dead sink' "$work/expected.text" "$work/penstock.text"
-    for sink in $sinks; do [[ -s $work/load_balance/penstock.$sink ]] || fail "load_balance: $sink got nothing"; done
-    rm -rf "$work/load_balance"
+    for sink in $sinks; do [[ -s $work/$selector/penstock.$sink ]] || fail "load_balance: $sink got nothing"; done
 done
