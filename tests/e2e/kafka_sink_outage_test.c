@@ -129,7 +129,8 @@ static void test_long_silence_is_said(void **state)
     }
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings);
     rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 1000);
-    kafka.haste = 20; /* one second of waiting counts as twenty: the next warning would be due after seventy */
+    kafka.haste =
+        20; /* one second of waiting counts as twenty: the next warning would be due after seventy */
     ps_test_kafka_sink_send(&kafka, 1, 20);
     ps_test_kafka_sink_wait(&kafka, 10000);
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
