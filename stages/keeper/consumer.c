@@ -17,42 +17,43 @@ static void batch_delivered(void *argument, struct ps_batch *batch)
 }
 
 /* A frame that is longer than a block: one event. */
-static enum ps_events_result load_long(const struct ps_keeper *keeper, const struct ps_segment_place *place,
-                                       struct ps_batch *batch)
+static enum ps_events_result load_long(const struct ps_keeper_settings *settings,
+                                       const struct ps_store_frame *frame, struct ps_batch *batch)
 {
-    char *payload = malloc(place->length);
+    char *payload = malloc(frame->length);
     enum ps_events_result result = PS_EVENTS_NO_MEMORY;
     if (payload != NULL)
-        result = ps_segment_load(keeper->settings.files, place, payload)
-                     ? ps_events_decode(batch, payload, place->length, true)
+        result = settings->store->load(settings->store_settings, frame, payload)
+                     ? ps_events_decode(batch, payload, frame->length, true)
                      : PS_EVENTS_DAMAGED;
     free(payload);
     return result;
 }
 
-static enum ps_events_result load(const struct ps_keeper *keeper, const struct ps_segment_place *place,
-                                  struct ps_batch *batch)
+static enum ps_events_result load(const struct ps_keeper_settings *settings,
+                                  const struct ps_store_frame *frame, struct ps_batch *batch)
 {
     uint32_t room;
-    if (place->length > PS_BLOCK_BYTES)
-        return load_long(keeper, place, batch);
-    char *payload = ps_batch_reserve(batch, place->length, &room);
+    if (frame->length > PS_BLOCK_BYTES)
+        return load_long(settings, frame, batch);
+    char *payload = ps_batch_reserve(batch, frame->length, &room);
     if (payload == NULL)
         return PS_EVENTS_NO_MEMORY;
-    if (!ps_segment_load(keeper->settings.files, place, payload))
+    if (!settings->store->load(settings->store_settings, frame, payload))
         return PS_EVENTS_DAMAGED;
-    ps_batch_commit(batch, place->length);
-    return ps_events_decode(batch, payload, place->length, false);
+    ps_batch_commit(batch, frame->length);
+    return ps_events_decode(batch, payload, frame->length, false);
 }
 
 /* Makes a batch of the ticket's frame. Returns NULL when there is no memory, or with ticket->damaged set. */
 static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct ps_keeper_ticket *ticket,
                                    const struct ps_now *now)
 {
+    const struct ps_keeper_settings *settings = &consumer->keeper->settings;
     struct ps_batch *batch = ps_batch_take(&consumer->carver, *now);
     if (batch == NULL)
         return NULL;
-    enum ps_events_result result = load(consumer->keeper, &ticket->place, batch);
+    enum ps_events_result result = load(settings, &ticket->frame, batch);
     if (result == PS_EVENTS_OK && !ps_batch_ticket(batch, (uint64_t)(uintptr_t)ticket, batch->count))
         result = PS_EVENTS_NO_MEMORY;
     if (result != PS_EVENTS_OK) {
@@ -60,6 +61,8 @@ static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct p
         ps_batch_give(batch);
         return NULL;
     }
+    if (settings->store->release != NULL)
+        settings->store->release(&ticket->frame);
     ps_batch_close(batch);
     ps_window_enter(consumer->window, batch);
     ps_batch_charge(&batch->chain, &consumer->mark);
@@ -101,7 +104,7 @@ struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, str
         lease->next = NULL;
     }
     while (lease == NULL && (ticket = next_ticket(mine, port)) != NULL) {
-        uint64_t events = ticket->place.count, bytes = ticket->place.bytes;
+        uint64_t events = ticket->frame.count, bytes = ticket->frame.bytes;
         lease = read_frame(mine, ticket, now);
         if (lease != NULL)
             break;
@@ -152,7 +155,7 @@ void ps_keeper_untake(struct ps_keeper *keeper, unsigned consumer, struct ps_lea
     *lease = NULL;
 }
 
-/* What was not delivered stays in the log: the next one that opens it reads it again. */
+/* What was not delivered stays in the store: the next one that opens it reads it again. */
 void ps_keeper_leave(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port)
 {
     struct ps_keeper_consumer *mine = &keeper->consumers[consumer];

@@ -9,7 +9,6 @@ struct ps_keeper *ps_keeper_create(const struct ps_keeper_settings *settings)
 {
     struct ps_keeper *keeper = ps_must_alloc_aligned(sizeof *keeper, settings->component);
     keeper->settings = *settings;
-    keeper->lock_fd = -1;
     keeper->producers =
         ps_must_alloc_aligned((settings->producers + 1) * sizeof *keeper->producers, settings->component);
     keeper->consumers =
@@ -37,6 +36,8 @@ void ps_keeper_destroy(struct ps_keeper *keeper)
     while (keeper->made_tickets != NULL) {
         struct ps_keeper_ticket *ticket = keeper->made_tickets;
         keeper->made_tickets = ticket->next_made;
+        if (keeper->settings.store->release != NULL)
+            keeper->settings.store->release(&ticket->frame);
         free(ticket);
     }
     ps_spmc_destroy(keeper->feed);

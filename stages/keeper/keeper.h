@@ -1,33 +1,30 @@
-/* Keeps what is put into a durable channel in a log on disk (stages/segment), on a thread of its own, and feeds its
- * consumers from there.
+/* Keeps what is put into a durable channel in a store (stages/keeper/store.h: a log on disk, or a database), on a thread of
+ * its own, and feeds its consumers from there.
  *
  *   producers   put leases into rings; the thread writes all that came while the last sync ran, and syncs once for all of
  *               them: then their leases go home, which is the promise (docs/decisions/0023-put-and-promised.md)
  *   consumers   take places of frames from one ring; each reads its frame into a batch of its own, and says when it was
  *               delivered: the thread records that, and removes what nobody needs any more
  *
- * When the disk cannot be written, nothing is promised: refusable leases are given up after the keep-alive, the others
+ * When the store cannot be written, nothing is promised: refusable leases are given up after the keep-alive, the others
  * are kept and written when it works again. */
 #pragma once
 
 #include "core/stage.h"
-#include "stages/segment/log.h"
+#include "stages/keeper/store.h"
 
 struct ps_keeper;
 
 struct ps_keeper_settings {
-    const char *component;            /* for the log; lives as long as the keeper, as all texts here do */
-    struct ps_texts data_directories; /* made if they are not there */
-    const char *state_directory;      /* also has the lock; made if it is not there */
-    uint64_t segment_bytes;           /* of one file */
-    uint64_t capacity;                /* events */
-    uint64_t least_free_bytes;        /* of each file system: with less, puts are refused */
-    bool sync_each;                   /* promise only what is synced; else what is written */
-    uint64_t sync_every_ms;           /* the latter: time between syncs */
-    uint64_t keep_alive_ms;           /* how long a refusable lease waits for a disk that cannot be written */
-    uint64_t quota_bytes;             /* of memory, for leases that wait to be written; 0: unlimited */
+    const char *component; /* for the log; lives as long as the keeper, as all pointers here do */
+    const struct ps_store_ops *store;
+    const void *store_settings; /* what the store says they are */
+    uint64_t capacity;          /* events */
+    bool sync_each;             /* promise only what is synced; else what is written */
+    uint64_t sync_every_ms;     /* the latter: time between syncs */
+    uint64_t keep_alive_ms;     /* how long a refusable lease waits for a store that cannot be written */
+    uint64_t quota_bytes;       /* of memory, for leases that wait to be written; 0: unlimited */
     unsigned producers, consumers;
-    const struct ps_segment_files *files;
 };
 
 struct ps_keeper *ps_keeper_create(const struct ps_keeper_settings *settings);

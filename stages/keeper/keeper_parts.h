@@ -16,12 +16,12 @@
 
 /* Leases of one producer that wait to be written: more would only cost memory. */
 #define PS_KEEPER_RING_LEASES 1024U
-/* Frames that consumers may take. */
+/* Frames that consumers may take; the store may want fewer. */
 #define PS_KEEPER_FEED_FRAMES 128U
 
 /* A frame that is with a consumer, or in the ring to them. */
 struct ps_keeper_ticket {
-    struct ps_segment_place place;
+    struct ps_store_frame frame;
     struct ps_inbox_node node; /* on its way back to the thread */
     bool damaged;              /* its consumer could not read it */
     struct ps_keeper_ticket *next_free, *next_made;
@@ -81,15 +81,15 @@ struct ps_keeper {
     struct ps_lease *last; /* of ps_keeper_add_last, until the thread takes it */
 
     /* The thread's: */
-    struct ps_segment_log *log; /* NULL: it could not be opened yet */
-    int lock_fd;
+    void *store; /* NULL: it could not be opened yet */
     struct ps_events_encoder encoder;
     struct ps_keeper_entry *entries; /* of `entry_room`, from entry_first on, around the end */
     size_t entry_first, entry_count, entry_room;
     struct ps_keeper_ticket *free_tickets, *made_tickets;
     struct ps_lease *restored;
-    bool broken;  /* the last write or sync failed */
-    bool crowded; /* a file system has too little room */
+    bool broken;             /* the last write or sync failed */
+    bool crowded;            /* the store has too little room */
+    uint64_t retry_after_ns; /* the next failure's wait */
     uint64_t retry_ns, space_ns, sync_ns,
         news_ns;          /* when to try, to look, to sync, to write what was delivered */
     uint64_t frames_lost; /* counted in `found` */

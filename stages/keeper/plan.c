@@ -89,17 +89,21 @@ enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_co
         if (refuse_flume(plan->data_directories.items[i], err) != PS_OK)
             return PS_FAIL;
     }
-    *settings = (struct ps_keeper_settings){
-        .component = context->component,
+    plan->store = (struct ps_log_store_settings){
         .data_directories = plan->data_directories,
         .state_directory = plan->checkpoint_directory,
         .segment_bytes = (uint64_t)between(plan->max_file_bytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
         .least_free_bytes = (uint64_t)between(plan->least_free_bytes, LEAST_FREE_MIN_BYTES, INT64_MAX),
+        .files = &ps_segment_disk,
+    };
+    *settings = (struct ps_keeper_settings){
+        .component = context->component,
+        .store = &ps_log_store,
+        .store_settings = &plan->store,
         .sync_each = plan->sync_each,
         .sync_every_ms = (uint64_t)plan->sync_interval_s * 1000,
         .producers = context->producers,
         .consumers = context->consumers,
-        .files = &ps_segment_disk,
     };
     return PS_OK;
 }

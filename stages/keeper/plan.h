@@ -21,6 +21,7 @@ struct ps_keeper_plan {
     const char *backup_directory;
     int64_t checkpoint_interval_ms;
     struct ps_pairs encryption;
+    struct ps_log_store_settings store; /* made by ps_keeper_plan_settings */
 };
 
 #define PS_KEEPER_OPTION_ROWS(plan_type, member)                                                             \

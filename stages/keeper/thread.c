@@ -1,20 +1,12 @@
 /* The keeper's thread: writes, syncs once for all that came, feeds, records what was delivered. */
 #include "stages/keeper/keeper_parts.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "core/quantity.h"
-#include "stages/segment/lock.h"
 
-#define RETRY_NS (3 * PS_NS_PER_S)        /* Flume's lifecycle supervisor */
 #define SPACE_LOOK_NS PS_NS_PER_S         /* between looks at the room that is left */
 #define NEWS_WRITE_NS (50 * PS_NS_PER_MS) /* what was delivered is written within, when nothing is put */
 #define NEWS_SYNC_NS PS_NS_PER_S          /* and synced within */
@@ -42,7 +34,7 @@ static void set_trouble(struct ps_keeper *keeper, const char *text)
 /* Puts are taken, or refused, from now on: producers that wait look again. */
 static void set_writable(struct ps_keeper *keeper)
 {
-    bool writable = keeper->log != NULL && !keeper->broken && !keeper->crowded;
+    bool writable = keeper->store != NULL && !keeper->broken && !keeper->crowded;
     if (keeper->writable == writable)
         return;
     __atomic_store_n(&keeper->writable, writable, __ATOMIC_RELAXED);
@@ -53,125 +45,66 @@ static void set_writable(struct ps_keeper *keeper)
     keeper->trouble[0] = '\0';
     pthread_mutex_unlock(&keeper->lock);
     if (was)
-        ps_log(PS_LOG_INFO, keeper->settings.component, "the disk can be written again");
+        ps_log(PS_LOG_INFO, keeper->settings.component, "%s", keeper->settings.store->works_again);
     for (unsigned i = 0; i < keeper->settings.producers; i++)
         (void)ps_alarm_ring(&keeper->producers[i].alarm);
 }
 
-static void disk_failed(struct ps_keeper *keeper, const struct ps_err *err)
+/* When to try again after a failure. */
+static uint64_t next_retry_ns(struct ps_keeper *keeper)
+{
+    const struct ps_store_ops *ops = keeper->settings.store;
+    uint64_t wait_ns = keeper->retry_after_ns > 0 ? keeper->retry_after_ns : ops->retry_ns;
+    keeper->retry_after_ns = 2 * wait_ns < ops->retry_max_ns ? 2 * wait_ns : ops->retry_max_ns;
+    keeper->retry_ns = now_ns() + wait_ns;
+    return ops->retry_max_ns;
+}
+
+static void store_failed(struct ps_keeper *keeper, const struct ps_err *err)
 {
     char text[480];
     snprintf(text, sizeof text, "%.380s: nothing is promised until it works again; trying every %s",
-             err->text, ps_quantity_print_ns(RETRY_NS).text);
+             err->text, ps_quantity_print_ns(next_retry_ns(keeper)).text);
     keeper->broken = true;
-    keeper->retry_ns = now_ns() + RETRY_NS;
     set_trouble(keeper, text);
     set_writable(keeper);
 }
 
-/* Looks whether each file system has the room that it must have. */
 static void look_for_space(struct ps_keeper *keeper, uint64_t now)
 {
     const struct ps_keeper_settings *settings = &keeper->settings;
-    if (now < keeper->space_ns || settings->least_free_bytes == 0)
+    char text[480];
+    if (now < keeper->space_ns || settings->store->crowded == NULL)
         return;
     keeper->space_ns = now + SPACE_LOOK_NS;
-    keeper->crowded = false;
-    for (size_t i = 0; i < settings->data_directories.count; i++) {
-        struct statvfs room;
-        const char *directory = settings->data_directories.items[i];
-        if (statvfs(directory, &room) != 0)
-            continue;
-        uint64_t left = (uint64_t)room.f_bavail * room.f_frsize;
-        if (left >= settings->least_free_bytes)
-            continue;
-        keeper->crowded = true;
-        char text[480];
-        snprintf(
-            text, sizeof text,
-            "%.300s: the file system has less than minimumRequiredSpace (%s) left: events are refused until "
-            "there is "
-            "more room",
-            directory, ps_quantity_print_bytes(settings->least_free_bytes).text);
+    keeper->crowded = settings->store->crowded(settings->store_settings, text, sizeof text);
+    if (keeper->crowded)
         set_trouble(keeper, text);
-        break;
-    }
     set_writable(keeper);
 }
 
 /* ---- opening ---- */
 
-static void report(void *argument, const char *text)
-{
-    const struct ps_keeper *keeper = argument;
-    ps_log(PS_LOG_WARN, keeper->settings.component, "%s", text);
-}
-
-static enum ps_status make_directory(const char *path, struct ps_err *err)
-{
-    char part[4096];
-    size_t length = strlen(path);
-    if (length >= sizeof part)
-        return ps_err_set(err, "%s: the name is too long", path);
-    for (size_t i = 1; i <= length; i++) {
-        if (path[i] != '/' && path[i] != '\0')
-            continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0750) != 0 && errno != EEXIST)
-            return ps_err_set(err, "%s cannot be made: %s", part, strerror(errno));
-    }
-    return PS_OK;
-}
-
-static enum ps_status make_directories(const struct ps_keeper_settings *settings, struct ps_err *err)
-{
-    if (make_directory(settings->state_directory, err) != PS_OK)
-        return PS_FAIL;
-    for (size_t i = 0; i < settings->data_directories.count; i++) {
-        if (make_directory(settings->data_directories.items[i], err) != PS_OK)
-            return PS_FAIL;
-    }
-    return PS_OK;
-}
-
-static void unlock(struct ps_keeper *keeper)
-{
-    if (keeper->lock_fd >= 0)
-        close(keeper->lock_fd);
-    keeper->lock_fd = -1;
-}
-
-static void open_log(struct ps_keeper *keeper)
+static void open_store(struct ps_keeper *keeper)
 {
     const struct ps_keeper_settings *settings = &keeper->settings;
-    const struct ps_segment_options options = {.directories = settings->data_directories,
-                                               .state_directory = settings->state_directory,
-                                               .segment_bytes = settings->segment_bytes,
-                                               .files = settings->files,
-                                               .report = report,
-                                               .argument = keeper};
     struct ps_err err = {0};
     uint64_t began_ns = now_ns();
-    if (make_directories(settings, &err) == PS_OK)
-        keeper->lock_fd = ps_segment_lock(settings->state_directory, &err);
-    if (keeper->lock_fd >= 0)
-        keeper->log = ps_segment_log_open(&options, &err);
-    if (keeper->log == NULL) {
+    keeper->store = settings->store->open(settings->store_settings, settings->component, &err);
+    if (keeper->store == NULL) {
         char text[480];
-        unlock(keeper);
         snprintf(text, sizeof text, "%.400s; trying again every %s", err.text,
-                 ps_quantity_print_ns(RETRY_NS).text);
-        keeper->retry_ns = now_ns() + RETRY_NS;
+                 ps_quantity_print_ns(next_retry_ns(keeper)).text);
         set_trouble(keeper, text);
         return;
     }
     struct ps_segment_fill fill;
-    ps_segment_log_fill(keeper->log, &fill);
+    settings->store->fill(keeper->store, &fill);
+    keeper->retry_after_ns = 0;
     ps_keeper_count(&keeper->found, fill.events, fill.bytes);
-    ps_log(PS_LOG_INFO, settings->component, "%s: opened in %s: %s events are waiting",
-           settings->state_directory, ps_quantity_print_ns(now_ns() - began_ns).text,
-           ps_quantity_print_count(fill.events).text);
+    ps_log(PS_LOG_INFO, settings->component, "opened in %s: %s events are waiting %s",
+           ps_quantity_print_ns(now_ns() - began_ns).text, ps_quantity_print_count(fill.events).text,
+           settings->store->where);
     set_writable(keeper);
     ps_mark_move(&keeper->opened, 1);
 }
@@ -202,23 +135,24 @@ static bool collect(struct ps_keeper *keeper, uint64_t now)
 /* Appends the frames of a lease that are not promised yet. */
 static enum ps_status write_entry(struct ps_keeper *keeper, struct ps_keeper_entry *entry, struct ps_err *err)
 {
-    uint64_t promised = ps_segment_log_promised(keeper->log);
+    const struct ps_store_ops *ops = keeper->settings.store;
+    uint64_t promised = ops->promised(keeper->store);
     uint64_t skip = entry->first > 0 && promised >= entry->first ? promised - entry->first + 1 : 0;
     if (skip == 0)
         entry->first = 0;
     for (uint32_t position = 0; position < entry->lease->count;) {
-        struct ps_segment_place place;
+        uint64_t number;
         const char *payload = ps_events_encode(&keeper->encoder, entry->lease, &position);
         if (skip > 0) {
             skip--;
             continue;
         }
-        if (ps_segment_log_append(keeper->log, payload, (uint32_t)keeper->encoder.length,
-                                  keeper->encoder.count, keeper->encoder.body_bytes, &place, err) != PS_OK)
+        if (ops->append(keeper->store, payload, (uint32_t)keeper->encoder.length, keeper->encoder.count,
+                        keeper->encoder.body_bytes, &number, err) != PS_OK)
             return PS_FAIL;
         if (entry->first == 0)
-            entry->first = place.number;
-        entry->last = place.number;
+            entry->first = number;
+        entry->last = number;
     }
     entry->written = true;
     return PS_OK;
@@ -233,9 +167,9 @@ static enum ps_status write_entries(struct ps_keeper *keeper, struct ps_err *err
             return PS_FAIL;
     }
     if (keeper->settings.sync_each)
-        return ps_segment_log_sync(keeper->log, err);
+        return keeper->settings.store->sync(keeper->store, err);
     keeper->unsynced = true;
-    return ps_segment_log_write(keeper->log, err);
+    return keeper->settings.store->write(keeper->store, err);
 }
 
 static void send_home(struct ps_keeper *keeper, const struct ps_keeper_entry *entry)
@@ -257,7 +191,7 @@ static void wake_producers(struct ps_keeper *keeper)
 /* Sends home the leases whose frames are all promised. */
 static void send_promised(struct ps_keeper *keeper)
 {
-    uint64_t promised = ps_segment_log_promised(keeper->log);
+    uint64_t promised = keeper->settings.store->promised(keeper->store);
     while (keeper->entry_count > 0) {
         struct ps_keeper_entry *entry = ps_keeper_entry_at(keeper, 0);
         if (!entry->written || entry->last > promised)
@@ -268,7 +202,7 @@ static void send_promised(struct ps_keeper *keeper)
     wake_producers(keeper);
 }
 
-/* The disk cannot be written: those whose sources can refuse their clients wait no longer than the keep-alive. Only from
+/* The store cannot be written: those whose sources can refuse their clients wait no longer than the keep-alive. Only from
  * the front: a producer's leases come home in order. */
 static void give_up_old(struct ps_keeper *keeper, uint64_t now)
 {
@@ -290,14 +224,15 @@ static void recover(struct ps_keeper *keeper, uint64_t now)
     struct ps_err err = {0};
     if (now < keeper->retry_ns)
         return;
-    if (ps_segment_log_renew(keeper->log, &err) != PS_OK) {
-        disk_failed(keeper, &err);
+    if (keeper->settings.store->renew(keeper->store, &err) != PS_OK) {
+        store_failed(keeper, &err);
         return;
     }
     send_promised(keeper);
     for (size_t i = 0; i < keeper->entry_count; i++)
         ps_keeper_entry_at(keeper, i)->written = false;
     keeper->broken = false;
+    keeper->retry_after_ns = 0;
     set_writable(keeper);
 }
 
@@ -322,21 +257,23 @@ static void wake_consumers(struct ps_keeper *keeper)
         (void)ps_alarm_ring(&keeper->consumers[i].alarm);
 }
 
-/* Puts places into the consumers' ring. Returns whether there was anything. */
+/* Puts frames into the consumers' ring. Returns whether there was anything. */
 static bool feed(struct ps_keeper *keeper)
 {
+    const struct ps_store_ops *ops = keeper->settings.store;
+    struct ps_err err = {0};
     bool any = false;
-    while (keeper->settings.consumers > 0 && ps_spmc_count(keeper->feed) < PS_KEEPER_FEED_FRAMES) {
+    while (keeper->settings.consumers > 0 && ps_spmc_count(keeper->feed) < ops->feed_frames) {
         struct ps_keeper_ticket *ticket = take_ticket(keeper);
-        if (!ps_segment_log_feed(keeper->log, &ticket->place)) {
+        enum ps_store_fed fed = ops->feed(keeper->store, &ticket->frame, &err);
+        if (fed != PS_STORE_FED) {
             ticket->next_free = keeper->free_tickets;
             keeper->free_tickets = ticket;
+            if (fed == PS_STORE_FAILED)
+                store_failed(keeper, &err);
             break;
         }
         ticket->damaged = false;
-        if (ps_segment_log_promised(keeper->log) - ticket->place.number > PS_KEEPER_FEED_FRAMES)
-            (void)posix_fadvise(ticket->place.fd, (off_t)ticket->place.offset, ticket->place.length,
-                                POSIX_FADV_WILLNEED);
         bool pushed = ps_spmc_push(keeper->feed, ticket);
         PS_ASSERT(pushed);
         any = true;
@@ -355,12 +292,12 @@ static bool record(struct ps_keeper *keeper)
         struct ps_keeper_ticket *ticket =
             (struct ps_keeper_ticket *)(void *)((char *)node - offsetof(struct ps_keeper_ticket, node));
         node = node->next;
-        keeper->seen_events -= ticket->place.count;
-        ps_mark_move(&keeper->delivered_events, ps_mark_own(&keeper->delivered_events) + ticket->place.count);
+        keeper->seen_events -= ticket->frame.count;
+        ps_mark_move(&keeper->delivered_events, ps_mark_own(&keeper->delivered_events) + ticket->frame.count);
         if (ticket->damaged)
-            ps_segment_log_lost(keeper->log, &ticket->place);
+            keeper->settings.store->lost(keeper->store, &ticket->frame);
         else
-            ps_segment_log_take(keeper->log, &ticket->place);
+            keeper->settings.store->take(keeper->store, &ticket->frame);
         ticket->next_free = keeper->free_tickets;
         keeper->free_tickets = ticket;
     }
@@ -371,11 +308,11 @@ static bool record(struct ps_keeper *keeper)
     return any;
 }
 
-/* Nothing is in the log, but by the accounts there is: frames were lost of which nobody knows how many events they had. */
+/* Nothing is in the store, but by the accounts there is: frames were lost of which nobody knows how many events they had. */
 static void count_lost(struct ps_keeper *keeper)
 {
     struct ps_segment_fill fill;
-    ps_segment_log_fill(keeper->log, &fill);
+    keeper->settings.store->fill(keeper->store, &fill);
     if (fill.frames_lost == keeper->frames_lost || fill.events > 0 || keeper->entry_count > 0)
         return;
     uint64_t rest = keeper->found.events + keeper->seen_events;
@@ -390,7 +327,7 @@ static void count_lost(struct ps_keeper *keeper)
 static enum ps_status keep_up(struct ps_keeper *keeper, uint64_t now, struct ps_err *err)
 {
     if (keeper->has_news && now >= keeper->news_ns) {
-        if (ps_segment_log_write(keeper->log, err) != PS_OK)
+        if (keeper->settings.store->write(keeper->store, err) != PS_OK)
             return PS_FAIL;
         keeper->has_news = false;
         keeper->unsynced = true;
@@ -401,10 +338,10 @@ static enum ps_status keep_up(struct ps_keeper *keeper, uint64_t now, struct ps_
         return PS_OK;
     keeper->sync_ns = now;
     keeper->unsynced = false;
-    return ps_segment_log_sync(keeper->log, err);
+    return keeper->settings.store->sync(keeper->store, err);
 }
 
-/* One turn with an open log. Returns whether anything moved. */
+/* One turn with an open store. Returns whether anything moved. */
 static bool turn(struct ps_keeper *keeper, uint64_t now)
 {
     struct ps_err err = {0};
@@ -421,7 +358,7 @@ static bool turn(struct ps_keeper *keeper, uint64_t now)
     }
     if ((keeper->entry_count > 0 && write_entries(keeper, &err) != PS_OK) ||
         keep_up(keeper, now, &err) != PS_OK) {
-        disk_failed(keeper, &err);
+        store_failed(keeper, &err);
         send_promised(keeper);
         return feed(keeper) || moved;
     }
@@ -447,7 +384,7 @@ static bool has_work(const struct ps_keeper *keeper)
 /* Until when it may sleep, in milliseconds. */
 static int sleep_ms(const struct ps_keeper *keeper)
 {
-    if (keeper->log == NULL || keeper->broken)
+    if (keeper->store == NULL || keeper->broken)
         return 100;
     if (keeper->has_news)
         return (int)(NEWS_WRITE_NS / PS_NS_PER_MS);
@@ -489,22 +426,22 @@ static void add_last(struct ps_keeper *keeper, struct ps_lease *lease)
 static void finish(struct ps_keeper *keeper)
 {
     struct ps_err err = {0};
-    if (keeper->log == NULL)
+    if (keeper->store == NULL)
         return;
     struct ps_lease *last = take_last(keeper); /* also for the order with ps_keeper_strip */
     (void)record(keeper);
     (void)collect(keeper, now_ns());
     add_last(keeper, last);
     if (!keeper->broken &&
-        (write_entries(keeper, &err) != PS_OK || ps_segment_log_sync(keeper->log, &err) != PS_OK))
-        disk_failed(keeper, &err);
+        (write_entries(keeper, &err) != PS_OK || keeper->settings.store->sync(keeper->store, &err) != PS_OK))
+        store_failed(keeper, &err);
     send_promised(keeper);
     struct ps_segment_fill fill;
-    ps_segment_log_fill(keeper->log, &fill);
-    ps_log(PS_LOG_INFO, keeper->settings.component, "closed: %s events stay on disk",
-           ps_quantity_print_count(fill.events).text);
-    ps_segment_log_close(keeper->log);
-    keeper->log = NULL;
+    keeper->settings.store->fill(keeper->store, &fill);
+    ps_log(PS_LOG_INFO, keeper->settings.component, "closed: %s events stay %s",
+           ps_quantity_print_count(fill.events).text, keeper->settings.store->where);
+    keeper->settings.store->close(keeper->store);
+    keeper->store = NULL;
 }
 
 static void take_restored(struct ps_keeper *keeper)
@@ -525,15 +462,14 @@ static void *keeper_run(struct ps_keeper *keeper)
     while (!ps_flag_get(&keeper->stop)) {
         uint64_t now = now_ns();
         bool moved = false;
-        if (keeper->log == NULL && now >= keeper->retry_ns)
-            open_log(keeper);
-        if (keeper->log != NULL)
+        if (keeper->store == NULL && now >= keeper->retry_ns)
+            open_store(keeper);
+        if (keeper->store != NULL)
             moved = turn(keeper, now);
         if (!moved)
             park(keeper);
     }
     finish(keeper);
-    unlock(keeper);
     ps_events_encoder_fini(&keeper->encoder);
     return NULL;
 }

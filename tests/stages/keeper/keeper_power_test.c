@@ -67,24 +67,29 @@ struct fixture {
     struct ps_test_stage stage;
     struct ps_segment_files files;
     struct ps_keeper *keeper;
+    struct ps_log_store_settings store;
     const char *directories[2];
     bool promised[EVENTS], taken[EVENTS];
 };
 
 static void start_keeper(struct fixture *fixture)
 {
-    struct ps_keeper_settings settings = {
-        .component = "channel c1",
+    fixture->store = (struct ps_log_store_settings){
         .data_directories = {2, fixture->directories},
         .state_directory = ps_test_folder(),
         .segment_bytes = 1024,
+        .files = &fixture->files,
+    };
+    struct ps_keeper_settings settings = {
+        .component = "channel c1",
+        .store = &ps_log_store,
+        .store_settings = &fixture->store,
         .capacity = 1000,
         .sync_each = true,
         .keep_alive_ms = 1,
         .quota_bytes = 32 << 20,
         .producers = 1,
         .consumers = 1,
-        .files = &fixture->files,
     };
     fixture->keeper = ps_keeper_create(&settings);
     ps_keeper_start(fixture->keeper);

@@ -69,23 +69,28 @@ struct fixture {
     struct ps_test_stage stage; /* for leases, port, pool */
     struct failing failing;
     struct ps_keeper *keeper;
+    struct ps_log_store_settings store;
     const char *directories[2];
 };
 
 static struct ps_keeper *make(struct fixture *fixture)
 {
-    struct ps_keeper_settings settings = {
-        .component = "channel c1",
+    fixture->store = (struct ps_log_store_settings){
         .data_directories = {2, fixture->directories},
         .state_directory = ps_test_folder(),
         .segment_bytes = 1 << 20,
+        .files = &fixture->failing.files,
+    };
+    struct ps_keeper_settings settings = {
+        .component = "channel c1",
+        .store = &ps_log_store,
+        .store_settings = &fixture->store,
         .capacity = 100000,
         .sync_each = true,
         .keep_alive_ms = 50,
         .quota_bytes = 32 << 20,
         .producers = 1,
         .consumers = 1,
-        .files = &fixture->failing.files,
     };
     fixture->keeper = ps_keeper_create(&settings);
     ps_keeper_start(fixture->keeper);

@@ -1,0 +1,81 @@
+/* Where a keeper keeps its frames of events: a log on disk (ps_log_store), or the tables of a database (stages/database).
+ *
+ *   append .. append sync     the frames are promised
+ *   feed                      the next promised frame that was not delivered
+ *   load                      its payload
+ *   take                      it was delivered: it is not fed again, also after a restart
+ *
+ * A payload is one of stages/segment/events.h.
+ *
+ * Thread: the keeper's; `load`, `release` and `crowded` say otherwise. */
+#pragma once
+
+#include "stages/segment/log.h"
+
+/* A frame that was fed, and where it is. */
+struct ps_store_frame {
+    uint32_t length, count; /* of its payload in bytes; its events */
+    uint64_t bytes;         /* of their bodies */
+    union {
+        struct ps_segment_place place; /* in a log */
+        struct {                       /* in tables: the identities of its first and last event */
+            int64_t first, last;
+            char *payload;        /* malloc'ed */
+            bool spills, headers; /* it has rows in those tables */
+        } rows;
+    };
+};
+
+enum ps_store_fed {
+    PS_STORE_FED,
+    PS_STORE_EMPTY,
+    PS_STORE_FAILED, /* as PS_FAIL of `sync` */
+};
+
+struct ps_store_ops {
+    /* Of a frame that waits for a consumer: at most so many, since their payloads may be in memory. */
+    unsigned feed_frames;
+    const char *where;       /* "on disk": where events stay when it is closed */
+    const char *works_again; /* "the disk can be written again" */
+    /* After a failure, how long it waits before it tries again; doubled up to retry_max_ns. */
+    uint64_t retry_ns, retry_max_ns;
+    /* Opens it, or makes it, for one keeper alone. `settings` are the store's own. Returns NULL on failure. */
+    void *(*open)(const void *settings, const char *component, struct ps_err *err);
+    void (*close)(void *store);
+    /* Appends a frame of `count` events with `bytes` in their bodies; sets its number: 1, 2, .. of this opening, or
+     * going on from earlier ones. PS_FAIL: call renew. */
+    enum ps_status (*append)(void *store, const void *payload, uint32_t length, uint32_t count,
+                             uint64_t bytes, uint64_t *number, struct ps_err *err);
+    /* Makes every appended frame, and what was taken, durable. PS_FAIL: those above `promised` are not, or that is not
+     * known; call renew. */
+    enum ps_status (*sync)(void *store, struct ps_err *err);
+    /* The same against a crash of the process only. */
+    enum ps_status (*write)(void *store, struct ps_err *err);
+    /* After PS_FAIL: forgets the frames that are not promised; the caller appends those above `promised` again. */
+    enum ps_status (*renew)(void *store, struct ps_err *err);
+    /* The highest number of a promised frame. */
+    uint64_t (*promised)(const void *store);
+    void (*fill)(const void *store, struct ps_segment_fill *fill);
+    enum ps_store_fed (*feed)(void *store, struct ps_store_frame *frame, struct ps_err *err);
+    /* Writes the frame's payload to `to`. Returns false if it cannot be read (call `lost`). Thread: any, while it is not
+     * taken. */
+    bool (*load)(const void *settings, const struct ps_store_frame *frame, void *to);
+    /* The frame is not loaded again: frees its memory. Twice is allowed. NULL: it has none. Thread: its consumer's. */
+    void (*release)(struct ps_store_frame *frame);
+    void (*lost)(void *store, const struct ps_store_frame *frame);
+    void (*take)(void *store, const struct ps_store_frame *frame);
+    /* Returns whether there is too little room for more; writes the reason. NULL: it is never asked. */
+    bool (*crowded)(const void *settings, char *text, size_t room);
+};
+
+/* ---- the log on disk ---- */
+
+struct ps_log_store_settings {
+    struct ps_texts data_directories; /* made if they are not there */
+    const char *state_directory;      /* also has the lock; made if it is not there */
+    uint64_t segment_bytes;           /* of one file */
+    uint64_t least_free_bytes;        /* of each file system: with less, puts are refused; 0: never */
+    const struct ps_segment_files *files;
+};
+
+extern const struct ps_store_ops ps_log_store; /* its settings are ps_log_store_settings */
