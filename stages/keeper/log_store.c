@@ -1,15 +1,13 @@
 /* The keeper's store that is a log on disk: stages/segment behind the table of stages/keeper/store.h. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/quantity.h"
 #include "stages/keeper/store.h"
+#include "stages/make_directory.h"
 #include "stages/segment/lock.h"
 
 #define RETRY_NS (3 * PS_NS_PER_S) /* Flume's lifecycle supervisor */
@@ -26,29 +24,12 @@ static void report(void *argument, const char *text)
     ps_log(PS_LOG_WARN, ((const struct log_store *)argument)->component, "%s", text);
 }
 
-static enum ps_status make_directory(const char *path, struct ps_err *err)
-{
-    char part[4096];
-    size_t length = strlen(path);
-    if (length >= sizeof part)
-        return ps_err_set(err, "%s: the name is too long", path);
-    for (size_t i = 1; i <= length; i++) {
-        if (path[i] != '/' && path[i] != '\0')
-            continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0750) != 0 && errno != EEXIST)
-            return ps_err_set(err, "%s cannot be made: %s", part, strerror(errno));
-    }
-    return PS_OK;
-}
-
 static enum ps_status make_directories(const struct ps_log_store_settings *settings, struct ps_err *err)
 {
-    if (make_directory(settings->state_directory, err) != PS_OK)
+    if (ps_make_directory(settings->state_directory, err) != PS_OK)
         return PS_FAIL;
     for (size_t i = 0; i < settings->data_directories.count; i++) {
-        if (make_directory(settings->data_directories.items[i], err) != PS_OK)
+        if (ps_make_directory(settings->data_directories.items[i], err) != PS_OK)
             return PS_FAIL;
     }
     return PS_OK;

@@ -1,0 +1,7 @@
+/* Makes a directory, and those above it. Thread: any. */
+#pragma once
+
+#include "core/status.h"
+
+/* With mode 0750, less the umask. A directory that exists is left as it is. */
+enum ps_status ps_make_directory(const char *path, struct ps_err *err);
