@@ -71,6 +71,11 @@ static struct ps_segment_log *log_of(const void *store)
     return ((const struct log_store *)store)->log;
 }
 
+static char *log_store_lend(void *store, uint32_t room)
+{
+    return ps_segment_log_lend(log_of(store), room);
+}
+
 static enum ps_status log_store_append(void *store, const void *payload, uint32_t length, uint32_t count,
                                        uint64_t bytes, uint64_t *number, struct ps_err *err)
 {
@@ -164,6 +169,7 @@ const struct ps_store_ops ps_log_store = {
     .retry_max_ns = RETRY_NS,
     .open = log_store_open,
     .close = log_store_close,
+    .lend = log_store_lend,
     .append = log_store_append,
     .sync = log_store_sync,
     .write = log_store_write,

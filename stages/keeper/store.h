@@ -42,6 +42,9 @@ struct ps_store_ops {
     /* Opens it, or makes it, for one keeper alone. `settings` are the store's own. Returns NULL on failure. */
     void *(*open)(const void *settings, const char *component, struct ps_err *err);
     void (*close)(void *store);
+    /* Returns where the payload of the next frame, of at most `room` bytes, may be made, so that `append` does not copy it;
+     * no other function is called in between. NULL: nowhere at the moment. As a function NULL: never. */
+    char *(*lend)(void *store, uint32_t room);
     /* Appends a frame of `count` events with `bytes` in their bodies; sets its number: 1, 2, .. of this opening, or
      * going on from earlier ones. PS_FAIL: call renew. */
     enum ps_status (*append)(void *store, const void *payload, uint32_t length, uint32_t count,

@@ -142,6 +142,9 @@ static enum ps_status write_entry(struct ps_keeper *keeper, struct ps_keeper_ent
         entry->first = 0;
     for (uint32_t position = 0; position < entry->lease->count;) {
         uint64_t number;
+        if (ops->lend != NULL)
+            ps_events_lend(&keeper->encoder, ops->lend(keeper->store, PS_EVENTS_PAYLOAD_BYTES),
+                           PS_EVENTS_PAYLOAD_BYTES);
         const char *payload = ps_events_encode(&keeper->encoder, entry->lease, &position);
         if (skip > 0) {
             skip--;

@@ -3,9 +3,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/base.h"
-#include "stages/segment/files.h"
+
+#define CHUNKS_BYTES (PS_CHUNKS * PS_CHUNK_BYTES)
+/* Of a huge page: a write past the page cache looks up each page that it writes from. */
+#define HUGE_BYTES ((size_t)2 << 20)
 
 struct ps_chunk {
     pthread_mutex_t lock; /* guards the number, and the bytes against the next use */
@@ -16,32 +20,37 @@ struct ps_chunk {
 struct ps_chunks {
     struct ps_chunk ring[PS_CHUNKS]; /* each at its number modulo PS_CHUNKS */
     uint64_t latest;
+    void *map; /* the memory of all, touched when it is first used */
 };
 
 struct ps_chunks *ps_chunks_create(void)
 {
     struct ps_chunks *chunks = ps_must_alloc(1, sizeof *chunks, "the latest bytes of a log");
-    for (unsigned i = 0; i < PS_CHUNKS; i++)
+    chunks->map = mmap(NULL, CHUNKS_BYTES + HUGE_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    PS_ASSERT(chunks->map != MAP_FAILED);
+    char *bytes = (char *)(((uintptr_t)chunks->map + HUGE_BYTES - 1) & ~(uintptr_t)(HUGE_BYTES - 1));
+    (void)madvise(bytes, CHUNKS_BYTES, MADV_HUGEPAGE);
+    for (unsigned i = 0; i < PS_CHUNKS; i++) {
         pthread_mutex_init(&chunks->ring[i].lock, NULL);
+        chunks->ring[i].bytes = bytes + i * PS_CHUNK_BYTES;
+    }
     return chunks;
 }
 
 void ps_chunks_destroy(struct ps_chunks *chunks)
 {
-    for (unsigned i = 0; chunks != NULL && i < PS_CHUNKS; i++) {
+    if (chunks == NULL)
+        return;
+    for (unsigned i = 0; i < PS_CHUNKS; i++)
         pthread_mutex_destroy(&chunks->ring[i].lock);
-        free(chunks->ring[i].bytes);
-    }
+    munmap(chunks->map, CHUNKS_BYTES + HUGE_BYTES);
     free(chunks);
 }
 
 char *ps_chunks_next(struct ps_chunks *chunks, uint64_t *number)
 {
     struct ps_chunk *chunk = &chunks->ring[++chunks->latest % PS_CHUNKS];
-    if (chunk->bytes == NULL) {
-        chunk->bytes = aligned_alloc(PS_SEGMENT_DIRECT_BYTES, PS_CHUNK_BYTES);
-        PS_ASSERT(chunk->bytes != NULL);
-    }
     pthread_mutex_lock(&chunk->lock);
     chunk->number = *number = chunks->latest;
     pthread_mutex_unlock(&chunk->lock);

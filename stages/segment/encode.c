@@ -29,16 +29,28 @@ static char *room_for(char **bytes, size_t *room, size_t used, size_t more)
     return *bytes + used;
 }
 
+/* The payload does not fit where it is: it goes on in memory of the encoder's own. */
+static void move_on(struct ps_events_encoder *encoder, size_t more)
+{
+    bool was_lent = encoder->bytes != encoder->own;
+    (void)room_for(&encoder->own, &encoder->own_room, encoder->length, more);
+    if (was_lent && encoder->length > 0)
+        memcpy(encoder->own, encoder->bytes, encoder->length);
+    encoder->bytes = encoder->own;
+    encoder->room = encoder->own_room;
+}
+
 static char *grow(struct ps_events_encoder *encoder, size_t more)
 {
-    char *to = room_for(&encoder->bytes, &encoder->room, encoder->length, more);
+    if (encoder->length + more > encoder->room)
+        move_on(encoder, more);
     encoder->length += more;
-    return to;
+    return encoder->bytes + encoder->length - more;
 }
 
 void ps_events_encoder_fini(struct ps_events_encoder *encoder)
 {
-    free(encoder->bytes);
+    free(encoder->own);
     free(encoder->names);
     free(encoder->index);
     free((void *)encoder->headers);
@@ -68,8 +80,17 @@ static uint32_t number_of(struct ps_events_encoder *encoder, const char *name, s
     return encoder->name_count++;
 }
 
+void ps_events_lend(struct ps_events_encoder *encoder, char *bytes, size_t room)
+{
+    encoder->lent = bytes;
+    encoder->lent_room = room;
+}
+
 void ps_events_begin(struct ps_events_encoder *encoder)
 {
+    encoder->bytes = encoder->lent != NULL ? encoder->lent : encoder->own;
+    encoder->room = encoder->lent != NULL ? encoder->lent_room : encoder->own_room;
+    encoder->lent = NULL;
     encoder->length = encoder->names_length = 0;
     encoder->count = encoder->name_count = encoder->shared_count = 0;
     encoder->body_bytes = 0;

@@ -12,8 +12,10 @@
 #define PS_EVENTS_PAYLOAD_BYTES (PS_BLOCK_BYTES - 65536U)
 
 struct ps_events_encoder {
-    char *bytes, *names;
-    size_t length, room, names_length, names_room;
+    char *bytes; /* of the payload: its own, or lent */
+    size_t length, room;
+    char *own, *lent, *names;
+    size_t own_room, lent_room, names_length, names_room;
     uint32_t count, name_count, shared_count, name_room, header_room;
     uint64_t body_bytes;
     struct ps_events_name *index;     /* of the names of this frame */
@@ -22,6 +24,9 @@ struct ps_events_encoder {
 
 /* An encoder that is zero is ready. */
 void ps_events_encoder_fini(struct ps_events_encoder *encoder);
+
+/* The next payload is made at `bytes`, if `room` is enough for it, else in memory of the encoder's own. NULL: there. */
+void ps_events_lend(struct ps_events_encoder *encoder, char *bytes, size_t room);
 
 /* ---- event by event ---- */
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int disk_open(void *argument, const char *path, bool create)
@@ -31,8 +32,11 @@ static int disk_close(void *argument, int fd)
 
 /* ---- freeing ---- */
 
-/* The last close of a removed segment takes a file system tens of milliseconds, in which nothing would be promised. */
+/* The last close of a removed segment of 128 MiB takes ext4 20 to 30 ms, and what is written and synced meanwhile, by
+ * whatever thread, waits for it. So the file becomes shorter in steps of which each takes less than a millisecond. */
 #define CLOSERS_MAX 4U
+#define FREE_STEP_BYTES ((off_t)2 << 20)
+#define FREE_PAUSE_NS 1000000 /* after each step: what waits goes first */
 static pthread_mutex_t closers_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned closers; /* threads that close */
 
@@ -43,8 +47,22 @@ static void count_closer(unsigned change)
     pthread_mutex_unlock(&closers_lock);
 }
 
+static void free_slowly(int fd)
+{
+    const struct timespec pause = {.tv_nsec = FREE_PAUSE_NS};
+    struct stat about;
+    if (fstat(fd, &about) != 0 || about.st_nlink > 0)
+        return;
+    for (off_t left = about.st_size - FREE_STEP_BYTES; left > 0; left -= FREE_STEP_BYTES) {
+        if (ftruncate(fd, left) != 0)
+            return;
+        nanosleep(&pause, NULL);
+    }
+}
+
 static void *close_one(void *argument)
 {
+    free_slowly((int)(intptr_t)argument);
     close((int)(intptr_t)argument);
     count_closer(-1U);
     return NULL;

@@ -179,7 +179,8 @@ static enum ps_status put_bytes(struct ps_segment_log *log, const void *data, si
     while (length > 0) {
         size_t room = PS_CHUNK_BYTES - log->buffered, part = length < room ? length : room;
         if (part > 0) {
-            memcpy(log->buffer + log->buffered, from, part);
+            if (from != log->buffer + log->buffered) /* else it was made there */
+                memcpy(log->buffer + log->buffered, from, part);
             log->buffered += part;
             segment->end += part;
             from += part;
@@ -246,6 +247,33 @@ static enum ps_status make_room(struct ps_segment_log *log, uint32_t length, str
 }
 
 /* ---- putting ---- */
+
+/* Ends the chunk before it is full. The next one begins with what is written of the last block. */
+static bool end_chunk(struct ps_segment_log *log)
+{
+    struct ps_err err = {0};
+    if (flush(log, &err) != PS_OK)
+        return false; /* so will be what is appended */
+    size_t whole = log->buffered / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES,
+           rest = log->buffered - whole;
+    const char *last_block = log->buffer + whole;
+    next_chunk(log);
+    memcpy(log->buffer, last_block, rest);
+    log->buffered = log->kept = rest;
+    return true;
+}
+
+char *ps_segment_log_lend(struct ps_segment_log *log, uint32_t room)
+{
+    uint64_t span = ps_frame_span(room);
+    const struct ps_segment *segment = log->writing ? last_segment(log) : NULL;
+    if (segment == NULL || segment->end + span + PS_FRAME_HEAD_BYTES > segment->size ||
+        PS_SEGMENT_DIRECT_BYTES + span >= PS_CHUNK_BYTES)
+        return NULL;
+    if (log->buffered + span >= PS_CHUNK_BYTES && !end_chunk(log))
+        return NULL;
+    return log->buffer + log->buffered + PS_FRAME_HEAD_BYTES;
+}
 
 enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *payload, uint32_t length,
                                      uint32_t count, uint64_t bytes, struct ps_segment_place *place,

@@ -53,6 +53,9 @@ struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *opti
 /* Writes the state. */
 void ps_segment_log_close(struct ps_segment_log *log);
 
+/* Returns where the payload of the next frame, of at most `room` bytes, may be made, so that ps_segment_log_append does not
+ * have to copy it; nothing else of the log is called in between. NULL: nowhere at the moment. */
+char *ps_segment_log_lend(struct ps_segment_log *log, uint32_t room);
 /* Appends a frame of `count` events; `place` says where it will be. PS_FAIL: it cannot be written; call
  * ps_segment_log_renew. */
 enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *payload, uint32_t length,

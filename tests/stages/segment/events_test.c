@@ -190,6 +190,31 @@ static void test_only_the_rows_of_the_lease(void **state)
     give(batch);
 }
 
+/* The payload is made in memory that was lent if that is long enough, once; it is the same in either place. */
+static void test_lent_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ps_events_encoder encoder = {.bytes = NULL}, plain = {.bytes = NULL};
+    static char lent[PS_EVENTS_PAYLOAD_BYTES];
+    for (unsigned i = 0; i < TRIES; i++) {
+        struct ps_batch *batch =
+            make_batch(fixture, 1 + (uint32_t)pick(fixture, 20), (uint32_t)pick(fixture, 500), 30);
+        uint32_t position = 0, plain_position = 0;
+        const char *wanted = ps_events_encode(&plain, &batch->chain, &plain_position);
+        size_t room = pick(fixture, 2) == 0 ? sizeof lent : pick(fixture, 2 * plain.length);
+        ps_events_lend(&encoder, lent, room);
+        const char *payload = ps_events_encode(&encoder, &batch->chain, &position);
+        assert_int_equal(encoder.length, plain.length);
+        assert_memory_equal(payload, wanted, plain.length);
+        assert_true((payload == lent) == (plain.length <= room));
+        position = 0;
+        assert_ptr_not_equal(ps_events_encode(&encoder, &batch->chain, &position), lent);
+        give(batch);
+    }
+    ps_events_encoder_fini(&encoder);
+    ps_events_encoder_fini(&plain);
+}
+
 /* Each byte changed, and each length: the cursor stays inside (ASan sees it) and never counts more than there is. */
 static void test_damage_stays_inside(void **state)
 {
@@ -222,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_event_longer_than_a_block_has_its_own_frame, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_only_the_rows_of_the_lease, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lent_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_stays_inside, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 #define FRAMES_MAX 400U
 #define SEGMENT_BYTES 4096U
+#define LONG_BYTES 200000U /* several frames of such a length do not fit into a chunk */
 #ifdef __SANITIZE_ADDRESS__
 #define FLIP_STEP 23U /* from one flipped byte to the next */
 #define DRAWS 3U      /* of what a power cut leaves */
@@ -34,6 +35,7 @@ static char reports[16][512];
 static unsigned report_count;
 static uint64_t random_state;
 static bool direct; /* the disk can write past the page cache */
+static uint64_t segment_bytes = SEGMENT_BYTES;
 
 static void note(void *argument, const char *text)
 {
@@ -51,7 +53,7 @@ static struct ps_segment_log *open_log(void)
     files = lossy_files(&disk);
     struct ps_segment_options options = {.directories = {2, directories},
                                          .state_directory = "/state",
-                                         .segment_bytes = SEGMENT_BYTES,
+                                         .segment_bytes = segment_bytes,
                                          .files = &files,
                                          .report = note};
     report_count = 0;
@@ -75,14 +77,16 @@ static void payload_of(char *to, uint64_t seed, uint32_t length)
         to[i] = (char)(seed >> (i % 8 * 8)) ^ (char)i;
 }
 
-/* Appends one frame. Returns false if the log could not. */
+/* Appends one frame, which is made in the log's memory or elsewhere. Returns false if the log could not. */
 static bool append(struct ps_segment_log *log, uint32_t length)
 {
-    static char payload[3 * SEGMENT_BYTES];
+    static char own[LONG_BYTES];
     struct ps_segment_place place;
     struct ps_err err = {0};
     uint64_t seed = ps_test_random(&random_state);
-    assert_true(model.next < FRAMES_MAX && length <= sizeof payload);
+    assert_true(model.next < FRAMES_MAX && length <= sizeof own);
+    char *lent = seed % 2 == 0 ? ps_segment_log_lend(log, length + (uint32_t)(seed % 100)) : NULL;
+    char *payload = lent != NULL ? lent : own;
     payload_of(payload, seed, length);
     model.seeds[model.next] = seed; /* also of one that fails: it may be on the disk */
     model.lengths[model.next] = length;
@@ -105,7 +109,7 @@ static bool sync_log(struct ps_segment_log *log)
 
 static void expect_frame(const struct ps_segment_place *place)
 {
-    static char wanted[3 * SEGMENT_BYTES], got[3 * SEGMENT_BYTES];
+    static char wanted[LONG_BYTES], got[LONG_BYTES];
     struct ps_segment_files files = lossy_files(&disk);
     assert_in_range(place->number, 1, model.next);
     assert_int_equal(place->length, model.lengths[place->number]);
@@ -194,6 +198,31 @@ static void test_comes_out(void **state)
     assert_true(fill.segments <= 2); /* those before are removed */
     ps_segment_log_close(log);
     lossy_fini(&disk);
+}
+
+/* Frames that are made in the log's memory, where chunks end before they are full and segments are several chunks long. */
+static void test_chunks_end_early(void **state)
+{
+    (void)state;
+    struct ps_segment_place place;
+    segment_bytes = UINT64_C(3) << 20;
+    start();
+    struct ps_segment_log *log = open_log();
+    for (unsigned i = 0; i < 80; i++) {
+        assert_true(append(log, (uint32_t)(ps_test_random(&random_state) % LONG_BYTES)));
+        assert_true(ps_test_random(&random_state) % 3 > 0 || sync_log(log));
+        if (ps_test_random(&random_state) % 3 == 0 && feed(log, &place))
+            take(log, &place);
+    }
+    assert_true(sync_log(log));
+    expect_fill(log);
+    ps_segment_log_close(log);
+    log = open_log();
+    assert_int_equal(report_count, 0);
+    expect_rest(log, false);
+    ps_segment_log_close(log);
+    lossy_fini(&disk);
+    segment_bytes = SEGMENT_BYTES;
 }
 
 /* Only the process dies: what was written is there, promised or not, and what was taken and noted is not fed again. */
@@ -452,9 +481,13 @@ static void test_flipped_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comes_out),     cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_power_cuts),    cmocka_unit_test(test_killed_then_power_cut),
-        cmocka_unit_test(test_failing_calls), cmocka_unit_test(test_flipped_bytes),
+        cmocka_unit_test(test_comes_out),
+        cmocka_unit_test(test_chunks_end_early),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_killed_then_power_cut),
+        cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_flipped_bytes),
     };
     int failed = cmocka_run_group_tests_name("through the page cache", tests, NULL, NULL);
     direct = true;
