@@ -184,7 +184,7 @@ struct ps_port {
     /* For buffers that live across batches (partial lines). They count in the memory budget. Home
      * worker only. */
     struct ps_block_cache *blocks;
-    /* Its worker's, for a channel that makes batches of its own for this sink (ps_carver_init). */
+    /* Its worker's, for a channel that reads batches back for this sink (core/flow/channel.h). */
     struct ps_pool *pool;
     /* Where its dead letters go (penstock.deadletter); NULL: nowhere. A source's chain has the source's. */
     struct ps_letterbox *letterbox;

@@ -199,7 +199,7 @@ static struct ps_lease *next_lease(uint64_t number)
     uint64_t slot = number % BATCHES;
     if (busy[slot])
         return NULL;
-    struct ps_lease *lease = &ring[slot]->chain;
+    struct ps_lease *lease = ps_batch_chain(ring[slot]);
     lease->cursor = lease->settled = lease->pending = 0;
     lease->count = ring[slot]->count;
     memset(lease->outcome, 0, sizeof lease->outcome);

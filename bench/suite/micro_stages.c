@@ -50,7 +50,8 @@ static void interceptor_run(struct ps_micro *micro, const char *name, const char
     while (ps_micro_batch(micro, EVENTS)) {
         struct ps_batch *batch = batch_make(&bed, false);
         if (name != NULL)
-            PS_ASSERT(bed.ops->interceptor->work(bed.plan, bed.state, &batch->chain, &bed.now) == PS_DONE);
+            PS_ASSERT(bed.ops->interceptor->work(bed.plan, bed.state, ps_batch_chain(batch), &bed.now) ==
+                      PS_DONE);
         ps_batch_give(batch);
     }
     ps_bed_fini(&bed);
@@ -109,7 +110,8 @@ static void lines_run(struct ps_micro *micro, const char *name, const char *cons
     while (ps_micro_batch(micro, EVENTS)) {
         struct ps_batch *batch = lines_make(&bed);
         if (name != NULL)
-            PS_ASSERT(bed.ops->interceptor->work(bed.plan, bed.state, &batch->chain, &bed.now) == PS_DONE);
+            PS_ASSERT(bed.ops->interceptor->work(bed.plan, bed.state, ps_batch_chain(batch), &bed.now) ==
+                      PS_DONE);
         ps_batch_give(batch);
     }
     ps_micro_bytes(micro, LINE_BYTES);
@@ -162,7 +164,8 @@ static void selector_run(struct ps_micro *micro, const char *name, const char *c
     struct ps_batch *batch = batch_make(&bed, true);
     while (ps_micro_batch(micro, EVENTS)) {
         struct ps_route *route = ps_route_create(ROUTES);
-        PS_ASSERT(bed.ops->selector->work(bed.plan, bed.state, &batch->chain, route, &bed.now) == PS_DONE);
+        PS_ASSERT(bed.ops->selector->work(bed.plan, bed.state, ps_batch_chain(batch), route, &bed.now) ==
+                  PS_DONE);
         ps_route_destroy(route);
     }
     ps_batch_give(batch);

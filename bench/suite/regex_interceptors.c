@@ -104,9 +104,9 @@ static double pass(struct ps_bed *bed, const char *lines, bool with, uint32_t *l
         double began = cpu_ns();
         struct ps_batch *batch = ps_bed_batch_over(bed, read, PS_RULE_TRAFFIC_BYTES, count, &taken);
         if (with)
-            PS_ASSERT(bed->ops->interceptor->work(bed->plan, bed->state, &batch->chain, &bed->now) ==
+            PS_ASSERT(bed->ops->interceptor->work(bed->plan, bed->state, ps_batch_chain(batch), &bed->now) ==
                       PS_DONE);
-        *left += batch->chain.count;
+        *left += ps_batch_chain(batch)->count;
         ps_batch_give(batch);
         ns += cpu_ns() - began;
     }

@@ -181,7 +181,7 @@ static double stage_batch(struct set *set, struct ps_batch *batch, const char *l
         memcpy(batch->events[row].body, lines + (size_t)row * LINE_BYTES, PS_RULE_TRAFFIC_BYTES);
     double began = cpu_ns();
     struct ps_route *route = ps_route_create(PS_COUNT_OF(channel_names));
-    PS_ASSERT(set->bed.ops->selector->work(set->bed.plan, set->bed.state, &batch->chain, route,
+    PS_ASSERT(set->bed.ops->selector->work(set->bed.plan, set->bed.state, ps_batch_chain(batch), route,
                                            &set->bed.now) == PS_DONE);
     ps_route_destroy(route);
     return cpu_ns() - began;

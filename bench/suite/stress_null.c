@@ -91,7 +91,7 @@ static double run_hop(void *options)
             batch->count = PS_BATCH_EVENTS_MAX; /* nothing reads the rows */
             ps_batch_close(batch);
             ps_window_enter(window, batch);
-            PS_ASSERT(ps_spsc_push(there, &batch->chain));
+            PS_ASSERT(ps_spsc_push(there, ps_batch_chain(batch)));
             struct ps_lease *lease = ps_spsc_pop(there);
             ps_lease_settle_all(lease);
             ps_inbox_put(&home, &lease->homeward);

@@ -211,7 +211,7 @@ struct ps_batch *ps_rules_bed_events(struct ps_rules_bed *bed, const struct ps_s
         ps_batch_give(batch);
         return NULL;
     }
-    struct ps_lease *lease = &batch->chain;
+    struct ps_lease *lease = ps_batch_chain(batch);
     lease->index = NULL;
     lease->count = batch->count;
     lease->bytes = batch->body_bytes;
@@ -229,8 +229,8 @@ bool ps_rules_bed_run(struct ps_rules_bed *bed, struct ps_batch *batch, ps_rules
 {
     if (bed->route != NULL)
         ps_route_clear(bed->route);
-    return ps_rules_set_work(bed->set, bed->scratch, &batch->chain, bed->route, &bed->now, trace, argument) ==
-           PS_DONE;
+    return ps_rules_set_work(bed->set, bed->scratch, ps_batch_chain(batch), bed->route, &bed->now, trace,
+                             argument) == PS_DONE;
 }
 
 bool ps_rules_bed_goes_to(const struct ps_rules_bed *bed, size_t channel, uint16_t row, bool *required)
@@ -241,7 +241,7 @@ bool ps_rules_bed_goes_to(const struct ps_rules_bed *bed, size_t channel, uint16
 
 bool ps_rules_bed_dropped(const struct ps_rules_bed *bed, const struct ps_batch *batch, uint16_t row)
 {
-    const struct ps_lease *lease = &batch->chain;
+    const struct ps_lease *lease = ps_batch_chain(batch);
     bool required;
     if (bed->route != NULL) {
         for (size_t i = 0; i < bed->channels.count; i++)

@@ -153,16 +153,16 @@ static bool chain_split(struct ps_source_runner *runner)
         struct ps_lease *lease = ps_lease_split(chain, slot->all ? NULL : slot->rows, slot->count);
         if (lease == NULL)
             return false;
-        lease->channel = (uint16_t)runner->plan->spec->channels[i / 2];
+        struct ps_lease_home *home = ps_lease_home(lease);
+        home->channel = (uint16_t)runner->plan->spec->channels[i / 2];
         lease->required = i % 2 == 0;
-        lease->owed =
-            lease->required && ps_source_runner_waits_for(runner, &runner->channels[lease->channel]);
+        home->owed = lease->required && ps_source_runner_waits_for(runner, &runner->channels[home->channel]);
         lease->refusable = runner->base.spec->ops->source->when_full == PS_REFUSE;
         runner->pending[i] = lease;
     }
     for (size_t i = 0; i < route->slot_count; i++) {
         if (runner->pending[i] != NULL)
-            ps_window_hold(chain->batch, runner->pending[i]->owed);
+            ps_window_hold(chain->batch, ps_lease_home(runner->pending[i])->owed);
     }
     return true;
 }
@@ -232,7 +232,8 @@ uint32_t ps_chain_rows_max(const struct ps_source_runner *runner)
 static void adapt_rows(struct ps_source_runner *runner)
 {
     const struct ps_batch *batch = runner->chain->batch;
-    uint64_t bytes = batch->meta_bytes + batch->bytes_bytes + batch->own_bytes;
+    const struct ps_batch_home *home = ps_batch_home(batch);
+    uint64_t bytes = home->meta_bytes + home->bytes_bytes + home->own_bytes;
     if (bytes > BATCH_BYTES_MAX) {
         uint64_t rows = batch->count * PS_BATCH_FILL_BYTES / bytes;
         runner->rows_max = rows > 0 ? (uint32_t)rows : 1;

@@ -215,7 +215,7 @@ static void append_left(struct ps_lease **left, uint16_t channel, struct ps_leas
         end = &(*end)->next;
     while (*left != NULL) {
         struct ps_lease *lease = *left;
-        if (lease->channel != channel) {
+        if (ps_lease_home(lease)->channel != channel) {
             left = &lease->next;
             continue;
         }
@@ -226,20 +226,13 @@ static void append_left(struct ps_lease **left, uint16_t channel, struct ps_leas
     }
 }
 
-/* Returns whether the next plan's source reads these events again, for all their channels, required or optional: it
- * is replayable, was closed, and its position has not moved past them. Carrying them over would duplicate them. */
-static bool will_be_replayed(const struct ps_lease *lease)
-{
-    return lease->batch->span_count > 0 && lease->batch->unreported;
-}
-
 /* Hands the lease to its batch's home worker, which releases it with the next orders: only that worker may
  * count it. Marks it failed, if it was not delivered or promised: the position of a source that stayed open must not
  * move past it. */
 static void discard(struct ps_engine *engine, struct ps_lease *lease)
 {
     lease->failed |= lease->settled < lease->count;
-    unsigned home = ps_pool_worker(lease->batch->home);
+    unsigned home = ps_batch_worker(lease->batch);
     lease->next = engine->discard[home];
     engine->discard[home] = lease;
 }
@@ -275,7 +268,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             list = lease->next;
             lease->next = NULL;
             bool durable = lease->settled == lease->count; /* it is on disk, and was not home yet */
-            if (durable || (next != NULL && will_be_replayed(lease))) {
+            if (durable || (next != NULL && ps_batch_will_be_replayed(lease->batch))) {
                 discard(engine, lease);
             } else if (to != NULL) {
                 count_left(carried, lease);
@@ -283,7 +276,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
                 keep_end = &lease->next;
             } else {
                 /* The window of a source that stays open would stop at this batch for ever. */
-                PS_ASSERT(next == NULL || ps_window_is_detached(lease->batch->window));
+                PS_ASSERT(next == NULL || ps_window_is_detached(ps_batch_home(lease->batch)->window));
                 count_left(lost, lease);
                 discard(engine, lease);
             }

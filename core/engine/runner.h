@@ -194,7 +194,7 @@ void ps_source_runner_drain(struct ps_source_runner *runner);
 void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, const struct ps_now *now);
 /* Uses the next plan's channels from now on; leases pending for a channel go to the one of the same name. */
 void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source);
-/* Closes the stage. Leases pending for a channel are appended to *left; lease->channel has its number. */
+/* Closes the stage. Leases pending for a channel are appended to *left; ps_lease_home.channel has its number. */
 void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **left,
                             const struct ps_now *now);
 

@@ -30,7 +30,7 @@ void ps_source_runner_accept(struct ps_source_runner *runner, const struct ps_ba
 void ps_source_runner_refuse(struct ps_source_runner *runner, struct ps_batch *batch, const char *reason,
                              const struct ps_now *now)
 {
-    batch->refused = true;
+    ps_batch_home(batch)->refused = true;
     ps_count(runner->base.counters, PS_COUNTER_ChannelWriteFail, 1);
     ops_of(runner)->refused(runner->base.spec->plan, runner->base.state, batch, reason, now);
 }
@@ -44,8 +44,8 @@ static void report(void *argument, struct ps_batch *batch)
     if (ps_source_runner_is_replayable(runner)) {
         if (ops_of(runner)->delivered != NULL && ps_runner_is_open(&runner->base))
             ops_of(runner)->delivered(runner->base.spec->plan, runner->base.state, batch, now);
-    } else if (!batch->refused && ps_runner_has_stage(&runner->base)) {
-        if (batch->lost)
+    } else if (!ps_batch_home(batch)->refused && ps_runner_has_stage(&runner->base)) {
+        if (ps_batch_home(batch)->lost)
             ps_source_runner_refuse(runner, batch, "a channel could not keep it", now);
         else
             ps_source_runner_accept(runner, batch, now);

@@ -42,7 +42,7 @@ static bool put_pending(struct ps_source_runner *runner, const struct ps_now *no
         struct ps_lease *lease = runner->pending[i];
         if (lease == NULL)
             continue;
-        struct ps_channel_plan *channel = &runner->channels[lease->channel];
+        struct ps_channel_plan *channel = &runner->channels[ps_lease_home(lease)->channel];
         unsigned producer = runner->producers[i / 2];
         struct ps_counters *counters = &channel->counters[producer];
         uint32_t count = lease->count;
@@ -92,7 +92,7 @@ const char *ps_source_runner_withdraw(struct ps_source_runner *runner)
         struct ps_lease *lease = runner->pending[i];
         if (lease == NULL)
             continue;
-        channel = runner->channels[lease->channel].spec->stage.name;
+        channel = runner->channels[ps_lease_home(lease)->channel].spec->stage.name;
         lease->failed = true;
         ps_window_release(lease);
         runner->pending[i] = NULL;
@@ -114,7 +114,8 @@ static uint64_t keep_alive_ns(const struct ps_source_runner *runner)
     for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
         if (runner->pending[i] == NULL)
             continue;
-        const struct ps_stage_spec *channel = &runner->channels[runner->pending[i]->channel].spec->stage;
+        const struct ps_stage_spec *channel =
+            &runner->channels[ps_lease_home(runner->pending[i])->channel].spec->stage;
         uint64_t ms = channel->ops->channel->keep_alive_ms != NULL
                           ? channel->ops->channel->keep_alive_ms(channel->plan)
                           : 0;

@@ -121,7 +121,7 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     ps_source_runner_count_close(runner, batch, now);
     ps_batch_close(batch);
     ps_window_enter(runner->window, batch);
-    runner->chain = &batch->chain;
+    runner->chain = ps_batch_chain(batch);
     runner->chain_stage = 0;
     runner->chain_wait_ns = 0; /* of a chain that was given up */
     runner->routed = false;
@@ -371,7 +371,7 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
     runner->joined = 0; /* of channels that are gone */
     for (size_t i = 0; i < 2 * count; i++) {
         if (runner->pending[i] != NULL)
-            runner->pending[i]->channel = (uint16_t)source_plan->spec->channels[i / 2];
+            ps_lease_home(runner->pending[i])->channel = (uint16_t)source_plan->spec->channels[i / 2];
     }
 }
 

@@ -31,7 +31,7 @@ static const char *full_channel(const struct ps_source_runner *runner)
 {
     for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
         if (runner->pending[i] != NULL)
-            return runner->channels[runner->pending[i]->channel].spec->stage.component;
+            return runner->channels[ps_lease_home(runner->pending[i])->channel].spec->stage.component;
     }
     return NULL;
 }

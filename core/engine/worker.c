@@ -124,7 +124,7 @@ void ps_worker_count_memory_wait(struct ps_worker *worker)
 void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease)
 {
     struct ps_lease *going = *lease;
-    unsigned home = ps_pool_worker(going->batch->home);
+    unsigned home = ps_batch_worker(going->batch);
     *lease = NULL;
     if (home == worker->id) {
         going->next = NULL;

@@ -106,7 +106,7 @@ void ps_worker_wake(struct ps_worker *worker);
 uint64_t ps_worker_done_number(const struct ps_worker *worker);
 /* Number of the last orders that it took: it has the runners of a RUN, and may be opening them. */
 uint64_t ps_worker_taken_number(const struct ps_worker *worker);
-/* Returns the leases that sources could not put any more, oldest first; lease->channel is the number of the
+/* Returns the leases that sources could not put any more, oldest first; ps_lease_home.channel is the number of the
  * agent's channel. Call it after CLOSE was carried out. */
 struct ps_lease *ps_worker_take_left(struct ps_worker *worker);
 const struct ps_worker_stats *ps_worker_stats(const struct ps_worker *worker);

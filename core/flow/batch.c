@@ -1,6 +1,5 @@
 /* Batches: filled, taken and given back. Their memory comes from core/flow/carver.c; headers are in
  * core/flow/header.c, leases in core/flow/lease.c. */
-#include "core/flow/batch.h"
 #include "core/flow/batch_parts.h"
 #include "core/flow/carver.h"
 
@@ -12,56 +11,60 @@
 #define BYTES_LEFT_MIN (PS_BLOCK_BYTES / 16)
 #define ROWS_HEADROOM 1024U /* meta bytes kept free for headers when rows grow */
 
+#define BLOCKS_SPARE 4U /* for index lists, which splitting and filtering need */
+#define ROOM_SPARE 256U /* bytes for the header and name of a value */
+
 /* ---- blocks of a batch ---- */
 
-static bool batch_holds(const struct ps_batch *batch, const struct ps_block *block)
+static bool home_holds(const struct ps_batch_home *home, const struct ps_block *block)
 {
-    for (uint32_t i = batch->block_count; i-- > 0;) {
-        if (batch->blocks[i] == block)
+    for (uint32_t i = home->block_count; i-- > 0;) {
+        if (home->blocks[i] == block)
             return true;
     }
     return false;
 }
 
 /* Makes the batch one of the block's owners. Returns false when its list is full. */
-static bool batch_hold(struct ps_batch *batch, struct ps_block *block)
+static bool home_hold(struct ps_batch_home *home, struct ps_block *block)
 {
-    if (batch_holds(batch, block))
+    if (home_holds(home, block))
         return true;
-    if (batch->block_count == PS_BATCH_BLOCKS_MAX)
+    if (home->block_count == PS_BATCH_BLOCKS_MAX)
         return false;
     ps_block_hold(block);
-    *(block == batch->carver->meta ? &batch->meta_bytes : &batch->bytes_bytes) += block->size;
-    batch->blocks[batch->block_count++] = block;
+    *(block == home->carver->meta ? &home->meta_bytes : &home->bytes_bytes) += block->size;
+    home->blocks[home->block_count++] = block;
     return true;
 }
 
 /* The block is this batch's alone. An oversize one counts as the whole blocks that it takes from the budget. */
-static void hold_own(struct ps_batch *batch, struct ps_block *block)
+static void hold_own(struct ps_batch_home *home, struct ps_block *block)
 {
-    batch->blocks[batch->block_count++] = block;
-    batch->own_bytes += (block->size + PS_BLOCK_BYTES - UINT64_C(1)) / PS_BLOCK_BYTES * PS_BLOCK_BYTES;
+    home->blocks[home->block_count++] = block;
+    home->own_bytes += (block->size + PS_BLOCK_BYTES - UINT64_C(1)) / PS_BLOCK_BYTES * PS_BLOCK_BYTES;
 }
 
 char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment)
 {
-    struct ps_carver *carver = batch->carver;
+    struct ps_batch_home *home = ps_batch_home(batch);
+    struct ps_carver *carver = home->carver;
     if (length > PS_BLOCK_BYTES / 2) { /* too long to be carved: a block of its own */
         struct ps_block_cache *cache = ps_pool_cache(carver->pool);
-        if (batch->block_count == PS_BATCH_BLOCKS_MAX)
+        if (home->block_count == PS_BATCH_BLOCKS_MAX)
             return NULL;
         struct ps_block *block =
             length > PS_BLOCK_BYTES ? ps_block_take_oversize(cache, length) : ps_block_take(cache);
         if (block == NULL)
             return NULL;
-        hold_own(batch, block);
+        hold_own(home, block);
         return block->base;
     }
     for (int attempt = 0; attempt < 2; attempt++) {
         if (carver->meta != NULL) {
             uint32_t down = carver->meta_down;
             if (down >= length && ((down - length) & ~(alignment - 1)) >= carver->meta_up) {
-                if (!batch_hold(batch, carver->meta))
+                if (!home_hold(home, carver->meta))
                     return NULL;
                 carver->meta_down = (down - length) & ~(alignment - 1);
                 return carver->meta->base + carver->meta_down;
@@ -78,14 +81,39 @@ char *ps_batch_alloc(struct ps_batch *batch, uint32_t length)
     return ps_batch_meta_alloc(batch, length, 1);
 }
 
+uint32_t ps_batch_block_count(const struct ps_batch *batch)
+{
+    return ps_batch_home(batch)->block_count;
+}
+
+uint64_t ps_batch_budget_bytes(const struct ps_batch *batch)
+{
+    return ps_depot_budget_bytes(ps_pool_cache(ps_batch_home(batch)->pool)->depot);
+}
+
+bool ps_batch_has_room(const struct ps_batch *batch, uint64_t length)
+{
+    const struct ps_batch_home *home = ps_batch_home(batch);
+    const struct ps_carver *carver = home->carver;
+    if (home->block_count + BLOCKS_SPARE >= PS_BATCH_BLOCKS_MAX)
+        return false;
+    if (carver->meta != NULL && carver->meta_down - carver->meta_up >= length + ROOM_SPARE)
+        return true;
+    uint64_t held = length > PS_BLOCK_BYTES ? length : PS_BLOCK_BYTES;
+    for (uint32_t i = 0; i < home->block_count; i++)
+        held += home->blocks[i]->size;
+    return held <= ps_batch_budget_bytes(batch) / 2;
+}
+
 /* ---- filling ---- */
 
 struct ps_event *ps_batch_add(struct ps_batch *batch, char *body, uint32_t length)
 {
-    struct ps_carver *carver = batch->carver;
+    struct ps_batch_home *home = ps_batch_home(batch);
+    struct ps_carver *carver = home->carver;
     uint32_t end = carver->meta_up + (uint32_t)sizeof(struct ps_event);
     if (PS_UNLIKELY(batch->count == batch->capacity || carver->meta_down < end + ROWS_HEADROOM ||
-                    batch->blocks[0] != carver->meta)) {
+                    home->blocks[0] != carver->meta)) {
         batch->full = true;
         return NULL;
     }
@@ -98,9 +126,10 @@ struct ps_event *ps_batch_add(struct ps_batch *batch, char *body, uint32_t lengt
 
 uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length, uint32_t count)
 {
-    struct ps_carver *carver = batch->carver;
+    struct ps_batch_home *home = ps_batch_home(batch);
+    struct ps_carver *carver = home->carver;
     uint32_t room = 0;
-    if (batch->blocks[0] == carver->meta && carver->meta_down > carver->meta_up + ROWS_HEADROOM)
+    if (home->blocks[0] == carver->meta && carver->meta_down > carver->meta_up + ROWS_HEADROOM)
         room = (carver->meta_down - carver->meta_up - ROWS_HEADROOM) / (uint32_t)sizeof(struct ps_event);
     if (room > batch->capacity - batch->count)
         room = batch->capacity - batch->count;
@@ -119,19 +148,20 @@ uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length,
 
 char *ps_batch_reserve(struct ps_batch *batch, uint32_t minimum, uint32_t *room)
 {
-    struct ps_carver *carver = batch->carver;
+    struct ps_batch_home *home = ps_batch_home(batch);
+    struct ps_carver *carver = home->carver;
     if (minimum < carver->left)
         minimum = carver->left;
     PS_ASSERT(minimum <= PS_BLOCK_BYTES);
     if (carver->bytes == NULL || carver->bytes->size - carver->bytes_used < minimum) {
-        if (batch->block_count >= PS_BATCH_FILL_BLOCKS_MAX) {
+        if (home->block_count >= PS_BATCH_FILL_BLOCKS_MAX) {
             batch->full = true;
             return NULL;
         }
         if (!ps_carver_new_bytes(carver))
             return NULL;
     }
-    if (!batch_hold(batch, carver->bytes)) {
+    if (!home_hold(home, carver->bytes)) {
         batch->full = true;
         return NULL;
     }
@@ -141,7 +171,7 @@ char *ps_batch_reserve(struct ps_batch *batch, uint32_t minimum, uint32_t *room)
 
 void ps_batch_commit(struct ps_batch *batch, uint32_t used)
 {
-    struct ps_carver *carver = batch->carver;
+    struct ps_carver *carver = ps_batch_home(batch)->carver;
     PS_ASSERT(used <= carver->bytes->size - carver->bytes_used);
     carver->bytes_used += used;
     carver->left = 0;
@@ -149,23 +179,24 @@ void ps_batch_commit(struct ps_batch *batch, uint32_t used)
 
 void ps_batch_leave(struct ps_batch *batch, uint32_t length)
 {
-    struct ps_carver *carver = batch->carver;
+    struct ps_carver *carver = ps_batch_home(batch)->carver;
     PS_ASSERT(length <= carver->bytes->size - carver->bytes_used);
     carver->left = length;
 }
 
 uint32_t ps_batch_left(const struct ps_batch *batch)
 {
-    return batch->carver->left;
+    return ps_batch_home(batch)->carver->left;
 }
 
 static struct ps_event *add_oversize(struct ps_batch *batch, const char *body, uint32_t length)
 {
-    if (batch->block_count >= PS_BATCH_FILL_BLOCKS_MAX) {
+    struct ps_batch_home *home = ps_batch_home(batch);
+    if (home->block_count >= PS_BATCH_FILL_BLOCKS_MAX) {
         batch->full = true;
         return NULL;
     }
-    struct ps_block_cache *cache = ps_pool_cache(batch->carver->pool);
+    struct ps_block_cache *cache = ps_pool_cache(home->pool);
     struct ps_block *block = ps_block_take_oversize(cache, length);
     if (block == NULL)
         return NULL;
@@ -175,13 +206,13 @@ static struct ps_event *add_oversize(struct ps_batch *batch, const char *body, u
         return NULL;
     }
     memcpy(block->base, body, length);
-    hold_own(batch, block);
+    hold_own(home, block);
     return event;
 }
 
 struct ps_event *ps_batch_add_copy(struct ps_batch *batch, const char *body, uint32_t length)
 {
-    PS_ASSERT(batch->carver->left == 0);
+    PS_ASSERT(ps_batch_left(batch) == 0);
     if (length > PS_BLOCK_BYTES)
         return add_oversize(batch, body, length);
     uint32_t room;
@@ -256,8 +287,9 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
         if (!ps_carver_new_bytes(carver))
             return NULL;
     }
-    carver->meta_down = (carver->meta_down - (uint32_t)sizeof(struct ps_batch)) & ~(PS_CACHE_GAP - 1U);
-    struct ps_batch *batch = (struct ps_batch *)(void *)(carver->meta->base + carver->meta_down);
+    carver->meta_down = (carver->meta_down - (uint32_t)sizeof(struct ps_batch_home)) & ~(PS_CACHE_GAP - 1U);
+    struct ps_batch_home *home = (struct ps_batch_home *)(void *)(carver->meta->base + carver->meta_down);
+    struct ps_batch *batch = &home->batch;
     carver->meta_up = (carver->meta_up + 15) & ~15U;
     ps_pool_count(carver->pool, 1);
     batch->events = (struct ps_event *)(void *)(carver->meta->base + carver->meta_up);
@@ -271,23 +303,23 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
     batch->span_count = 0;
     batch->tickets = batch->last_ticket = NULL;
     batch->body_bytes = 0;
-    batch->carver = carver;
-    batch->home = carver->pool;
-    batch->window = NULL;
     batch->sequence = 0;
-    batch->holders = batch->promises = 0;
-    batch->complete = batch->lost = batch->in_window = batch->refused = batch->unreported = false;
-    batch->block_count = 0;
-    batch->meta_bytes = batch->bytes_bytes = batch->own_bytes = 0;
-    batch->next = NULL;
-    ps_lease_init(&batch->chain, batch);
-    PS_ASSERT(batch_hold(batch, carver->meta)); /* becomes blocks[0], where the rows stand */
+    home->carver = carver;
+    home->pool = carver->pool;
+    home->window = NULL;
+    home->holders = home->promises = 0;
+    home->complete = home->lost = home->in_window = home->refused = home->unreported = false;
+    home->block_count = 0;
+    home->meta_bytes = home->bytes_bytes = home->own_bytes = 0;
+    home->next = NULL;
+    ps_lease_init(&home->chain, batch);
+    PS_ASSERT(home_hold(home, carver->meta)); /* becomes blocks[0], where the rows stand */
     return batch;
 }
 
 void ps_batch_close(struct ps_batch *batch)
 {
-    struct ps_lease *chain = &batch->chain;
+    struct ps_lease *chain = ps_batch_chain(batch);
     chain->count = batch->count;
     chain->bytes = batch->body_bytes;
 }
@@ -299,19 +331,20 @@ static uint64_t at_most(uint64_t bytes, uint64_t limit)
 
 void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark)
 {
-    const struct ps_batch *batch = lease->batch;
-    struct ps_carved now = ps_carver_carved(batch->carver);
-    uint64_t bytes = at_most(now.meta - mark->meta, batch->meta_bytes + mark->meta_left) + batch->own_bytes;
-    if (batch->bytes_bytes > 0)
-        bytes += at_most(now.bytes - mark->bytes, batch->bytes_bytes + mark->bytes_left);
+    const struct ps_batch_home *home = ps_batch_home(lease->batch);
+    struct ps_carved now = ps_carver_carved(home->carver);
+    uint64_t bytes = at_most(now.meta - mark->meta, home->meta_bytes + mark->meta_left) + home->own_bytes;
+    if (home->bytes_bytes > 0)
+        bytes += at_most(now.bytes - mark->bytes, home->bytes_bytes + mark->bytes_left);
     lease->memory_bytes = (uint32_t)at_most(bytes, UINT32_MAX);
 }
 
 /* A batch without bodies in the carver's blocks says nothing about these: the next one is charged with them. */
 void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark)
 {
-    struct ps_carved now = ps_carver_carved(lease->batch->carver);
-    if (lease->batch->bytes_bytes == 0) {
+    const struct ps_batch_home *home = ps_batch_home(lease->batch);
+    struct ps_carved now = ps_carver_carved(home->carver);
+    if (home->bytes_bytes == 0) {
         now.bytes = mark->bytes;
         now.bytes_left = mark->bytes_left;
     }
@@ -320,9 +353,10 @@ void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark)
 
 void ps_batch_give(struct ps_batch *batch)
 {
-    PS_ASSERT(batch->holders == 0);
-    struct ps_pool *pool = batch->home;
+    struct ps_batch_home *home = ps_batch_home(batch);
+    PS_ASSERT(home->holders == 0);
+    struct ps_pool *pool = home->pool;
     ps_pool_count(pool, -1);
-    for (uint32_t i = batch->block_count; i-- > 0;) /* [0] last: the descriptor is in it */
-        ps_block_drop(ps_pool_cache(pool), batch->blocks[i]);
+    for (uint32_t i = home->block_count; i-- > 0;) /* [0] last: the descriptor is in it */
+        ps_block_drop(ps_pool_cache(pool), home->blocks[i]);
 }

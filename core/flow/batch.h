@@ -9,6 +9,9 @@
  *   lease    One reader's share of a batch: which rows, and how far they are handled. What sinks write is
  *            inside the lease they own.
  *
+ * This is the part that every stage sees. What a channel may ask beyond it is in core/flow/channel.h; the part of
+ * the engine, which no stage includes, is in core/flow/batch_home.h.
+ *
  * Memory: rows and headers are cut from a meta block; bodies lie in any block that the batch references. A
  * block that is not full is shared with the next batch (core/flow/carver.h). */
 #pragma once
@@ -65,12 +68,10 @@ struct ps_ticket {
 enum ps_level { PS_LEVEL_NONE, PS_LEVEL_ACCEPTED, PS_LEVEL_DURABLE, PS_LEVEL_DELIVERED };
 
 struct ps_batch;
-struct ps_carver; /* core/flow/carver.h */
-struct ps_pool;
-struct ps_window;
 
 /* One reader's share of a batch: rings carry it and stages own it. One owner at a time. Those for channels are
- * carved from the batch's blocks, each on cache lines of its own: two sinks write theirs at the same time. */
+ * carved from the batch's blocks, each on cache lines of its own: two sinks write theirs at the same time. Only the
+ * engine makes one. */
 struct ps_lease {
     struct ps_batch *batch;
     union {
@@ -85,11 +86,10 @@ struct ps_lease {
     uint64_t bytes;        /* sum of body lengths (byteCapacity) */
     uint32_t memory_bytes; /* of blocks that it keeps from being used again (ps_batch_charge) */
     uint32_t dead;         /* settled events that became dead letters */
-    uint16_t channel;      /* which of the source's channels; UINT16_MAX while in the chain */
     bool required;         /* of a required channel */
-    bool owed;             /* its source waits for it to come home: it counts in ps_batch.promises */
     bool refusable;        /* its source can refuse it: a channel may give it up after keep-alive */
     bool failed;           /* at least one event was given up: never counts as delivered */
+    _Alignas(4) unsigned char home[4]; /* the engine's (core/flow/batch_home.h) */
     /* By position: bit set = settled (delivered, or refused for good and counted). */
     uint64_t outcome[PS_BATCH_EVENTS_MAX / 64];
 };
@@ -112,23 +112,10 @@ struct ps_batch {
     uint32_t span_count;
     struct ps_ticket *tickets, *last_ticket; /* in order */
     uint64_t body_bytes;
-
-    /* From here on: only the pool and the home worker. */
-    struct ps_pool *home;
-    struct ps_carver *carver;
-    struct ps_window *window;
-    uint64_t sequence; /* of this source on this worker, from 1, without gaps */
-    uint16_t holders;  /* leases that are not home yet: they keep the memory */
-    uint16_t promises; /* those of them that are owed: acknowledgement waits for them */
-    bool complete, lost, in_window;
-    bool refused;    /* its source was told so before it was complete */
-    bool unreported; /* its replayable source was closed before it was reported as delivered */
-    uint32_t block_count;
-    struct ps_block *blocks[PS_BATCH_BLOCKS_MAX]; /* [0] also holds this descriptor */
-    uint64_t meta_bytes, bytes_bytes;             /* of the carver's blocks that it references, by kind */
-    uint64_t own_bytes;                           /* of those that it shares with no other batch */
-    struct ps_batch *next;                        /* in the window */
-    struct ps_lease chain;                        /* the chain's lease: all rows */
+    /* Of this source on this worker, from 1, without gaps; 0 while it is filled. With the address it tells a batch
+     * from one that used the same memory before. */
+    uint64_t sequence;
+    /* The engine's part follows. */
 };
 
 /* Whether nothing is in it: a batch with a position or a ticket is not empty, even without events. NULL is
@@ -172,6 +159,17 @@ uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length,
  * Also for interceptors (another meta block is added). */
 char *ps_batch_alloc(struct ps_batch *batch, uint32_t length);
 
+/* How many blocks the batch references, of PS_BATCH_BLOCKS_MAX. */
+uint32_t ps_batch_block_count(const struct ps_batch *batch);
+
+/* Whether the batch may still get a header of `length` bytes: it may reference a limited number of blocks, of which the
+ * chain needs a few, and use at most half of the budget. What asks for more waits for memory for ever: for stages that
+ * can do without. */
+bool ps_batch_has_room(const struct ps_batch *batch, uint64_t length);
+
+/* The memory budget of the process: no body can be larger. */
+uint64_t ps_batch_budget_bytes(const struct ps_batch *batch);
+
 /* Makes a header name that came from outside, in the batch. Returns NULL when there is no memory, or when it
  * is longer than 64 KiB. */
 const struct ps_name *ps_batch_name(struct ps_batch *batch, const char *text, size_t length);
@@ -209,7 +207,7 @@ bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events);
 
 /* ---- reading: the owner of a lease ---- */
 
-/* The lease that came home by this node. */
+/* The lease that this node is part of. */
 static inline struct ps_lease *ps_lease_homeward(struct ps_inbox_node *node)
 {
     return (struct ps_lease *)(void *)((char *)node - offsetof(struct ps_lease, homeward));
@@ -269,10 +267,6 @@ static inline void ps_lease_body_set(struct ps_lease *lease, struct ps_event *ev
     event->body_length = length;
 }
 
-/* Makes a further lease of the same batch with the given rows (copied into the batch) or, with `index` NULL,
- * the chain's own list. Returns NULL when there is no memory. */
-struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count);
-
 static inline bool ps_lease_is_settled(const struct ps_lease *lease, uint32_t position)
 {
     return (lease->outcome[position / 64] >> (position % 64)) & 1;
@@ -293,41 +287,3 @@ static inline void ps_lease_settle_dead(struct ps_lease *lease, uint32_t positio
 
 /* Settles all events at once: a synchronous sink calls it after it wrote the lease. */
 void ps_lease_settle_all(struct ps_lease *lease);
-
-/* How far a source's carver has come: what it carved of, or left unused in, blocks of each kind; and what is left
- * of the ones that it fills. */
-struct ps_carved {
-    uint64_t meta, bytes;
-    uint64_t meta_left, bytes_left;
-};
-
-/* Sets memory_bytes, so that what the leases of one source in one channel keep from being used again is at most
- * their sum, and two blocks of each kind: the first and the last. Batches share blocks, and one small lease can
- * keep a whole one; therefore a lease is charged with what the source has carved since the lease that it put there
- * before, but with no more than the blocks of its batch and what that lease left of its last ones. `mark`: of that
- * lease (ps_batch_mark), at first zero. Home worker. */
-void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark);
-/* The lease was put: the next one is charged from here on. */
-void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark);
-
-/* ---- the pool: a worker's batches ---- */
-
-struct ps_pool *ps_pool_create(struct ps_depot *depot, uint16_t worker);
-void ps_pool_destroy(struct ps_pool *pool);
-uint16_t ps_pool_worker(const struct ps_pool *pool);
-struct ps_block_cache *ps_pool_cache(struct ps_pool *pool);
-/* Counts a batch that was taken (1) or given back (-1). For core/flow/batch.c. */
-void ps_pool_count(struct ps_pool *pool, int32_t change);
-
-/* Returns an empty batch with its chain lease, or NULL when the budget is used up. Its descriptor is carved
- * from the blocks, as its rows are: the budget alone limits how many batches there are. */
-struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now);
-
-/* Ends filling: what the batch did not use of its blocks goes to the next one. Engine only. */
-void ps_batch_close(struct ps_batch *batch);
-
-/* Gives its blocks back, and with them its descriptor and leases. All leases must be home. */
-void ps_batch_give(struct ps_batch *batch);
-
-/* Batches out of the pool. Single writer; readable from any thread. */
-uint32_t ps_pool_out_count(const struct ps_pool *pool);

@@ -1,7 +1,7 @@
 /* What core/flow/batch.c, core/flow/header.c and core/flow/lease.c share. */
 #pragma once
 
-#include "core/flow/batch.h"
+#include "core/flow/batch_home.h"
 
 /* `length` bytes from the top of the meta block, at the given alignment (a power of two); a long piece gets a
  * block of its own. NULL: the budget is used up, or the batch references as many blocks as it may. */

@@ -10,7 +10,7 @@
  * Thread: the home worker. */
 #pragma once
 
-#include "core/flow/batch.h"
+#include "core/flow/batch_home.h"
 
 struct ps_carver {
     struct ps_pool *pool;

@@ -1,10 +1,8 @@
 /* Headers of events, and headers shared by all events of a batch. Thread: the home worker writes them while
  * the batch is filled and in its chain; every owner of a lease reads them. */
-#include "core/flow/batch.h"
+#include "core/flow/batch_parts.h"
 
 #include <string.h>
-
-#include "core/flow/batch_parts.h"
 
 const struct ps_name *ps_batch_name(struct ps_batch *batch, const char *text, size_t length)
 {

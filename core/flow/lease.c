@@ -1,9 +1,7 @@
 /* Leases. A lease is the part of a batch that one reader gets. */
-#include "core/flow/batch.h"
+#include "core/flow/batch_parts.h"
 
 #include <string.h>
-
-#include "core/flow/batch_parts.h"
 
 /* Whole cache lines: what stands behind it belongs to others. */
 #define LEASE_BYTES (((uint32_t)sizeof(struct ps_lease) + PS_CACHE_GAP - 1) & ~(PS_CACHE_GAP - 1U))
@@ -73,8 +71,8 @@ void ps_lease_init(struct ps_lease *lease, struct ps_batch *batch)
     lease->count = lease->cursor = lease->pending = lease->settled = 0;
     lease->bytes = 0;
     lease->memory_bytes = lease->dead = 0;
-    lease->channel = UINT16_MAX;
-    lease->required = lease->owed = lease->refusable = lease->failed = false;
+    lease->required = lease->refusable = lease->failed = false;
+    *ps_lease_home(lease) = (struct ps_lease_home){.channel = UINT16_MAX};
     memset(lease->outcome, 0, sizeof lease->outcome);
 }
 

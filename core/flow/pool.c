@@ -1,6 +1,6 @@
 /* What the batches of one worker share: its cache of free blocks, and how many batches there are. Home worker
  * only, except ps_pool_out_count. */
-#include "core/flow/batch.h"
+#include "core/flow/batch_home.h"
 
 #include <stdlib.h>
 

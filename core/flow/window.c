@@ -5,7 +5,7 @@
 struct ps_window {
     void (*report)(void *argument, struct ps_batch *batch);
     void *argument;
-    struct ps_batch *first, **end; /* those not reported yet, in order */
+    struct ps_batch_home *first, **end; /* those not reported yet, in order */
     uint64_t next_sequence;
     uint32_t out; /* batches entered and not given back */
     bool replayable, detached;
@@ -29,9 +29,9 @@ static void window_free_if_done(struct ps_window *window)
         free(window);
 }
 
-static struct ps_batch *window_remove_first(struct ps_window *window)
+static struct ps_batch_home *window_remove_first(struct ps_window *window)
 {
-    struct ps_batch *batch = window->first;
+    struct ps_batch_home *batch = window->first;
     window->first = batch->next;
     if (window->first == NULL)
         window->end = &window->first;
@@ -39,11 +39,11 @@ static struct ps_batch *window_remove_first(struct ps_window *window)
     return batch;
 }
 
-static void window_give(struct ps_window *window, struct ps_batch *batch)
+static void window_give(struct ps_window *window, struct ps_batch_home *batch)
 {
     batch->window = NULL;
     window->out--;
-    ps_batch_give(batch);
+    ps_batch_give(&batch->batch);
 }
 
 /* Batches still in the list leave it without `report`: their positions do not move. */
@@ -51,7 +51,7 @@ void ps_window_detach(struct ps_window *window)
 {
     window->detached = true;
     while (window->first != NULL) {
-        struct ps_batch *batch = window_remove_first(window);
+        struct ps_batch_home *batch = window_remove_first(window);
         batch->unreported = window->replayable;
         if (batch->holders == 0)
             window_give(window, batch);
@@ -61,41 +61,44 @@ void ps_window_detach(struct ps_window *window)
 
 void ps_window_enter(struct ps_window *window, struct ps_batch *batch)
 {
+    struct ps_batch_home *home = ps_batch_home(batch);
     PS_ASSERT(!window->detached);
-    batch->window = window;
+    home->window = window;
     batch->sequence = window->next_sequence++;
-    batch->holders = 1;
-    batch->promises = 1; /* the chain's: a batch cannot be complete before it was routed */
-    batch->chain.owed = true;
-    batch->in_window = true;
-    batch->next = NULL;
+    home->holders = 1;
+    home->promises = 1; /* the chain's: a batch cannot be complete before it was routed */
+    ps_lease_home(&home->chain)->owed = true;
+    home->in_window = true;
+    home->next = NULL;
     window->out++;
-    *window->end = batch;
-    window->end = &batch->next;
+    *window->end = home;
+    window->end = &home->next;
 }
 
 void ps_window_hold(struct ps_batch *batch, bool owed)
 {
-    PS_ASSERT(batch->holders > 0 && batch->holders < UINT16_MAX);
-    batch->holders++;
+    struct ps_batch_home *home = ps_batch_home(batch);
+    PS_ASSERT(home->holders > 0 && home->holders < UINT16_MAX);
+    home->holders++;
     if (owed)
-        batch->promises++;
+        home->promises++;
 }
 
 void ps_window_owe(struct ps_lease *lease)
 {
-    PS_ASSERT(lease->batch->chain.owed && lease->batch->promises > 0);
-    if (!lease->required || lease->owed)
+    struct ps_batch_home *home = ps_batch_home(lease->batch);
+    PS_ASSERT(ps_lease_home(&home->chain)->owed && home->promises > 0);
+    if (!lease->required || ps_lease_home(lease)->owed)
         return;
-    lease->owed = true;
-    lease->batch->promises++;
+    ps_lease_home(lease)->owed = true;
+    home->promises++;
 }
 
 static void window_pop(struct ps_window *window)
 {
     while (window->first != NULL && window->first->complete && !(window->first->lost && window->replayable)) {
-        struct ps_batch *batch = window_remove_first(window);
-        window->report(window->argument, batch);
+        struct ps_batch_home *batch = window_remove_first(window);
+        window->report(window->argument, &batch->batch);
         if (batch->holders == 0)
             window_give(window, batch);
     }
@@ -103,11 +106,11 @@ static void window_pop(struct ps_window *window)
 
 void ps_window_release(struct ps_lease *lease)
 {
-    struct ps_batch *batch = lease->batch;
+    struct ps_batch_home *batch = ps_batch_home(lease->batch);
     struct ps_window *window = batch->window;
     PS_ASSERT(batch->holders > 0);
     batch->holders--;
-    if (lease->owed) {
+    if (ps_lease_home(lease)->owed) {
         PS_ASSERT(batch->promises > 0);
         batch->lost |= lease->failed;
         if (--batch->promises == 0)

@@ -14,9 +14,7 @@
  * detached, and are only freed. */
 #pragma once
 
-#include "core/flow/batch.h"
-
-struct ps_window;
+#include "core/flow/batch_home.h"
 
 /* Calls `report(argument, batch)` for each batch that leaves the front, in sequence order. `replayable`: batches that
  * are lost stay, and those behind them. */

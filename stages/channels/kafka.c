@@ -401,8 +401,7 @@ static void channel_untake(void *plan, unsigned consumer, struct ps_lease **leas
 
 static void channel_leave(void *plan, unsigned consumer, struct ps_port *port)
 {
-    (void)port;
-    ps_kafka_channel_take_leave(&((struct kafka_channel *)plan)->takes[consumer]);
+    ps_kafka_channel_take_leave(&((struct kafka_channel *)plan)->takes[consumer], port);
 }
 
 /* What is in the topic is not known without asking the brokers, and does not count: it is safe there. */

@@ -11,6 +11,7 @@
  * A put into memory is the promise; what goes to disk is promised when it is synced, as by the file channel. */
 #include <stdlib.h>
 
+#include "core/flow/channel.h"
 #include "core/quantity.h"
 #include "stages/keeper/plan.h"
 #include "stages/lanes/lanes.h"
@@ -418,18 +419,13 @@ static uint64_t spill_at_risk(const void *plan)
     return fill.size;
 }
 
-static bool will_be_read_again(const struct ps_lease *lease)
-{
-    return lease->batch->span_count > 0 && lease->batch->unreported;
-}
-
 static void spill_save(void *plan)
 {
     struct spill *spill = plan;
     struct ps_lease *list = ps_lanes_strip(spill->lanes), *saved = NULL;
     struct ps_lease **end = &saved, **rest_end = &spill->unsaved;
     for (struct ps_lease *next; list != NULL; list = next) {
-        struct ps_lease ***to = will_be_read_again(list) ? &rest_end : &end;
+        struct ps_lease ***to = ps_batch_will_be_replayed(list->batch) ? &rest_end : &end;
         next = list->next;
         list->next = NULL;
         **to = list;

@@ -331,7 +331,7 @@ static enum ps_result search_replace_work(const void *plan_, void *state_, struc
     const uint64_t *bits = plan->scanned ? ps_regex_chain_bits(&plan->use, state->port, lease) : NULL;
     if (!plan->scanned && state->position == 0 && state->count == 0)
         ps_regex_budget_begin(&state->own_budget);
-    size_t gather = lease->batch->block_count < BLOCKS_MANY ? GATHER_BYTES : SIZE_MAX;
+    size_t gather = ps_batch_block_count(lease->batch) < BLOCKS_MANY ? GATHER_BYTES : SIZE_MAX;
     if (!gathered_put(state, lease))
         return PS_RETRY;
     while (state->position < lease->count) {

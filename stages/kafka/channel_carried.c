@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 
+#include "core/flow/channel.h"
+
 static size_t home_of(const struct ps_lease *lease)
 {
-    return ps_pool_worker(lease->batch->home);
+    return ps_batch_worker(lease->batch);
 }
 
 void ps_kafka_channel_carried_fill(struct ps_kafka_channel_carried *carried, struct ps_lease *list)

@@ -56,7 +56,7 @@ static void delivered(void *argument, struct ps_batch *batch)
                                    batch->spans[i].position);
 }
 
-static void begin_group(struct ps_kafka_channel_take *take)
+static void begin_group(struct ps_kafka_channel_take *take, const struct ps_port *port)
 {
     ps_kafka_group_init(&take->group, take->plan->component, take->counters, COMMIT_INTERVAL_NS,
                         take->plan->revoke_wait_ns);
@@ -67,7 +67,7 @@ static void begin_group(struct ps_kafka_channel_take *take)
                                   .wake_fd = -1};
     take->record = (struct ps_kafka_record_state){
         .plan = &take->plan->record, .streams = &take->group.streams, .port = &take->port};
-    take->window = ps_window_create(true, delivered, take);
+    take->readback = ps_readback_open(port->pool, delivered, take);
 }
 
 static void failed(struct ps_kafka_channel_take *take, struct ps_err *err, const struct ps_now *now)
@@ -93,12 +93,8 @@ static void begin(struct ps_kafka_channel_take *take, struct ps_port *port, cons
         failed(take, &err, now);
         return;
     }
-    if (take->window == NULL)
-        begin_group(take);
-    if (!take->has_carver) {
-        ps_carver_init(&take->carver, port->pool);
-        take->has_carver = true;
-    }
+    if (take->readback == NULL)
+        begin_group(take, port);
     ps_kafka_maker_ask(take->maker, &take->config, take->old);
     take->old = NULL;
     take->phase = PS_KAFKA_CHANNEL_MAKING;
@@ -172,16 +168,6 @@ static enum ps_kafka_take take_record(void *argument, const struct ps_kafka_mess
     return ps_kafka_record_take(&take->record, message);
 }
 
-/* The batch enters the window, and its lease goes to the sink. */
-static struct ps_lease *close_batch(struct ps_kafka_channel_take *take, struct ps_batch *batch)
-{
-    ps_batch_close(batch);
-    ps_batch_charge(&batch->chain, &take->mark);
-    ps_batch_mark(&batch->chain, &take->mark);
-    ps_window_enter(take->window, batch);
-    return &batch->chain;
-}
-
 struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, const struct ps_now *now)
 {
     const struct ps_kafka_consumer_reader reader = {
@@ -196,16 +182,16 @@ struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, 
     /* No empty batch is kept open: the worker could not tell it from one that is under way. */
     if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || !ps_kafka_consumer_has_records(consumer))
         return NULL;
-    struct ps_batch *batch = ps_batch_take(&take->carver, *now);
+    struct ps_batch *batch = ps_readback_batch(take->readback, *now);
     take->starved = batch == NULL;
     if (batch == NULL)
         return NULL;
     ps_kafka_record_begin(&take->record, batch);
     ps_kafka_consumer_read(consumer, &reader);
     if (!ps_batch_is_empty(batch))
-        return close_batch(take, batch);
+        return ps_readback_lease(take->readback, batch);
     take->starved = ps_kafka_consumer_has_kept(consumer);
-    ps_batch_give(batch);
+    ps_readback_drop(batch);
     return NULL;
 }
 
@@ -218,20 +204,17 @@ void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_le
 
 /* ---- the end ---- */
 
-void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take)
+void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port)
 {
     take->left = true;
-    if (take->window != NULL) /* from here on, what comes home is only freed */
-        ps_window_detach(take->window);
-    take->window = NULL;
+    ps_readback_close(take->readback); /* from here on, what comes home is only freed */
+    take->readback = NULL;
     while (take->given_back != NULL) {
         struct ps_lease *lease = take->given_back;
         take->given_back = lease->next;
-        ps_window_release(lease);
+        lease->next = NULL;
+        ps_port_home(port, &lease);
     }
-    if (take->has_carver)
-        ps_carver_fini(&take->carver);
-    take->has_carver = false;
 }
 
 static bool may_wait(uint64_t until_ns)

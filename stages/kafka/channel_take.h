@@ -5,8 +5,7 @@
  * Thread: the consumer's worker, unless a comment says otherwise. */
 #pragma once
 
-#include "core/flow/carver.h"
-#include "core/flow/window.h"
+#include "core/flow/channel.h"
 #include "core/stage.h"
 #include "stages/kafka/maker.h"
 #include "stages/kafka/rebalance.h"
@@ -40,10 +39,7 @@ struct ps_kafka_channel_take {
     struct ps_kafka_group group;
     struct ps_port port; /* of the channel: its name and counters, for `record` */
     struct ps_kafka_record_state record;
-    bool has_carver;
-    struct ps_carver carver;
-    struct ps_carved mark; /* of the last lease made */
-    struct ps_window *window;
+    struct ps_readback *readback;
     struct ps_lease *given_back; /* first = next to take */
     bool starved;                /* no memory for a record that waits */
     bool left;
@@ -66,7 +62,7 @@ uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct p
 
 /* The sink is closed: drops what was given back, which is read again, and gives the worker's memory back. What this
  * worker released before counts as delivered. */
-void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take);
+void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port);
 
 /* Commits what was delivered, leaves the group, destroys the consumer. Waits for the brokers until `until_ns` at the
  * latest, and up to a second more for the client. Thread: control, while no worker runs. */

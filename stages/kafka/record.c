@@ -1,7 +1,6 @@
 /* Implements kafka/record.h. No allocation, no logging per record. */
 #include "stages/kafka/record.h"
 
-#include "core/flow/carver.h"
 #include "core/log.h"
 #include "stages/kafka/event_format.h"
 #include "core/quantity.h"
@@ -318,13 +317,12 @@ static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct
 static const char *too_large(const struct ps_kafka_record_state *state,
                              const struct ps_kafka_message *message, const struct datum *datum)
 {
-    const struct ps_block_cache *cache = ps_pool_cache(state->batch->carver->pool);
     uint64_t bytes = (uint64_t)message->value_length + message->key_length;
     if (datum->header_count > PS_KAFKA_DATUM_HEADERS_MAX)
         return "it has more than 4096 headers";
     if (datum->names_bytes > PS_KAFKA_DATUM_NAMES_BYTES_MAX)
         return "the names of its headers are longer than 1 MiB";
-    if (bytes > PS_BLOCK_BYTES && bytes + SPARE_BYTES > ps_depot_budget_bytes(cache->depot))
+    if (bytes > PS_BLOCK_BYTES && bytes + SPARE_BYTES > ps_batch_budget_bytes(state->batch))
         return "it is larger than the memory budget (penstock.memory.budget)";
     return NULL;
 }

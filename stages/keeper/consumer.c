@@ -50,7 +50,7 @@ static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct p
                                    const struct ps_now *now)
 {
     const struct ps_keeper_settings *settings = &consumer->keeper->settings;
-    struct ps_batch *batch = ps_batch_take(&consumer->carver, *now);
+    struct ps_batch *batch = ps_readback_batch(consumer->readback, *now);
     if (batch == NULL)
         return NULL;
     enum ps_events_result result = load(settings, &ticket->frame, batch);
@@ -58,16 +58,12 @@ static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct p
         result = PS_EVENTS_NO_MEMORY;
     if (result != PS_EVENTS_OK) {
         ticket->damaged = result == PS_EVENTS_DAMAGED;
-        ps_batch_give(batch);
+        ps_readback_drop(batch);
         return NULL;
     }
     if (settings->store->release != NULL)
         settings->store->release(&ticket->frame);
-    ps_batch_close(batch);
-    ps_window_enter(consumer->window, batch);
-    ps_batch_charge(&batch->chain, &consumer->mark);
-    ps_batch_mark(&batch->chain, &consumer->mark);
-    return &batch->chain;
+    return ps_readback_lease(consumer->readback, batch);
 }
 
 /* Returns the next ticket; NULL: there is none, and the thread will wake this worker when there is. */
@@ -84,21 +80,14 @@ static struct ps_keeper_ticket *next_ticket(struct ps_keeper_consumer *consumer,
     return ticket;
 }
 
-static void consumer_open(struct ps_keeper_consumer *consumer, const struct ps_port *port)
-{
-    ps_carver_init(&consumer->carver, port->pool);
-    consumer->mark = (struct ps_carved){.meta = 0};
-    consumer->window = ps_window_create(true, batch_delivered, consumer);
-}
-
 struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port,
                                 const struct ps_now *now)
 {
     struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
     struct ps_keeper_ticket *ticket;
     struct ps_lease *lease = mine->given_back;
-    if (mine->window == NULL)
-        consumer_open(mine, port);
+    if (mine->readback == NULL)
+        mine->readback = ps_readback_open(port->pool, batch_delivered, mine);
     if (lease != NULL) {
         mine->given_back = lease->next;
         lease->next = NULL;
@@ -127,8 +116,7 @@ bool ps_keeper_has_back(const struct ps_keeper *keeper, unsigned consumer)
 
 bool ps_keeper_made(const struct ps_keeper *keeper, unsigned consumer, const struct ps_lease *lease)
 {
-    return keeper->consumers[consumer].window != NULL &&
-           lease->batch->window == keeper->consumers[consumer].window;
+    return ps_readback_made(keeper->consumers[consumer].readback, lease);
 }
 
 bool ps_keeper_claim(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port)
@@ -159,15 +147,12 @@ void ps_keeper_untake(struct ps_keeper *keeper, unsigned consumer, struct ps_lea
 void ps_keeper_leave(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port)
 {
     struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
-    if (mine->window == NULL)
-        return;
-    ps_window_detach(mine->window);
-    mine->window = NULL;
+    ps_readback_close(mine->readback);
+    mine->readback = NULL;
     while (mine->given_back != NULL) {
         struct ps_lease *lease = mine->given_back;
         mine->given_back = lease->next;
         lease->next = NULL;
         ps_port_home(port, &lease);
     }
-    ps_carver_fini(&mine->carver);
 }

@@ -3,8 +3,7 @@
 
 #include <pthread.h>
 
-#include "core/flow/carver.h"
-#include "core/flow/window.h"
+#include "core/flow/channel.h"
 #include "rings/alarm.h"
 #include "rings/flag.h"
 #include "rings/inbox.h"
@@ -45,9 +44,7 @@ struct ps_keeper_consumer {
     struct ps_keeper_tally taken;
     struct ps_lease *given_back;    /* first = next to take */
     struct ps_keeper_ticket *stuck; /* there was no memory for its frame */
-    struct ps_carver carver;
-    struct ps_carved mark;
-    struct ps_window *window; /* NULL: it has not taken anything yet */
+    struct ps_readback *readback;   /* NULL: it has not taken anything yet */
     struct ps_keeper *keeper;
     struct ps_alarm alarm; /* of the worker: set when it found nothing */
 } PS_ALIGNED_GAP;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/flow/carver.h"
 #include "stages/rules/set_parts.h"
 
 /* The steps of a rule: begin (count, trace), take the groups, then run the actions. */
@@ -18,22 +17,6 @@
 #define TEXT_ROOM_FIRST 4096U
 #define TEXT_ROOM_KEPT (4U << 20)            /* a larger buffer is freed at the end of the lease */
 #define TEXT_BYTES_MAX (UINT64_C(256) << 20) /* a replacement that would be longer is not made */
-/* Blocks reserved in the batch for index lists, which splitting and filtering need. */
-#define BLOCKS_SPARE 4U
-#define ROOM_SPARE 256U /* bytes for the header and name of a value */
-
-bool ps_rules_has_room(const struct ps_batch *batch, uint64_t length)
-{
-    const struct ps_carver *carver = batch->carver;
-    if (batch->block_count + BLOCKS_SPARE >= PS_BATCH_BLOCKS_MAX)
-        return false;
-    if (carver->meta != NULL && carver->meta_down - carver->meta_up >= length + ROOM_SPARE)
-        return true;
-    uint64_t held = length > PS_BLOCK_BYTES ? length : PS_BLOCK_BYTES;
-    for (uint32_t i = 0; i < batch->block_count; i++)
-        held += batch->blocks[i]->size;
-    return held <= ps_depot_budget_bytes(ps_pool_cache(batch->home)->depot) / 2;
-}
 
 static enum rules_step given_up(struct rules_work *work, uint32_t rule)
 {
@@ -128,7 +111,7 @@ static enum rules_step set(struct rules_work *work, uint32_t rule, const struct 
     struct ps_slice value;
     if (action->source->unless_exists && ps_event_header(work->batch, event, action->name, &value))
         return RULES_STEP_NEXT;
-    if (!ps_rules_has_room(work->batch, 0))
+    if (!ps_batch_has_room(work->batch, 0))
         return given_up(work, rule);
     enum rules_step step = action->constant != RULES_NONE
                                ? ps_rules_constant_make(work, action, &value)
@@ -144,7 +127,7 @@ static enum rules_step copy(struct rules_work *work, uint32_t rule, const struct
     struct ps_slice value;
     if (!ps_event_header(work->batch, event, action->from, &value))
         return RULES_STEP_NEXT;
-    if (!ps_rules_has_room(work->batch, 0))
+    if (!ps_batch_has_room(work->batch, 0))
         return given_up(work, rule);
     return header_set(work, event, action->name, value);
 }
@@ -155,7 +138,7 @@ static enum rules_step take_away(struct rules_work *work, uint32_t rule, const s
     struct ps_slice value;
     if (!ps_event_header(work->batch, event, action->name, &value))
         return RULES_STEP_NEXT;
-    if (!ps_rules_has_room(work->batch, 0))
+    if (!ps_batch_has_room(work->batch, 0))
         return given_up(work, rule);
     return ps_batch_header_remove(work->batch, event, action->name) ? RULES_STEP_NEXT : RULES_STEP_AGAIN;
 }
@@ -181,7 +164,7 @@ static enum rules_step tag(struct rules_work *work, uint32_t rule, const struct 
     bool there = ps_event_header(work->batch, event, work->set->tags, &tags) && tags.length > 0;
     if (there && list_has(tags, word))
         return RULES_STEP_NEXT;
-    if (!ps_rules_has_room(work->batch, there ? (uint64_t)tags.length + word.length : 0))
+    if (!ps_batch_has_room(work->batch, there ? (uint64_t)tags.length + word.length : 0))
         return given_up(work, rule);
     if (!there) {
         enum rules_step step = ps_rules_constant_make(work, action, &value);
@@ -213,7 +196,7 @@ static enum rules_step extract(struct rules_work *work, uint32_t rule, const str
     slots_clear(work->scratch, capture);
     if (capture->header != NULL && !ps_event_header(work->batch, event, capture->header, &subject))
         return RULES_STEP_NEXT;
-    if (!ps_rules_has_room(work->batch, 0))
+    if (!ps_batch_has_room(work->batch, 0))
         return given_up(work, rule);
     return ps_rules_capture(work, capture, event, subject);
 }
@@ -255,7 +238,7 @@ static enum rules_step replace(struct rules_work *work, uint32_t rule, const str
         return again ? RULES_STEP_AGAIN : given_up(work, rule);
     if (count == 0)
         return RULES_STEP_NEXT;
-    if (!ps_rules_has_room(work->batch, length))
+    if (!ps_batch_has_room(work->batch, length))
         return given_up(work, rule);
     char *body = ps_batch_alloc(work->batch, length > 0 ? (uint32_t)length : 1);
     if (body == NULL)
@@ -314,7 +297,7 @@ static enum rules_step captures_run(struct rules_work *work, uint32_t number, co
                                     struct ps_event *event)
 {
     struct ps_rules_scratch *scratch = work->scratch;
-    bool room = ps_rules_has_room(work->batch, 0);
+    bool room = ps_batch_has_room(work->batch, 0);
     for (uint32_t i = 0; i < rule->capture_count; i++) {
         const struct rules_capture *capture = &rule->captures[i];
         struct ps_slice subject =

@@ -357,9 +357,6 @@ enum rules_step {
     RULES_STEP_OVER,  /* action: the event was dropped or routed elsewhere; value: no room for it, ever */
     RULES_STEP_AGAIN, /* no memory */
 };
-/* Returns true when the batch may still get `length` bytes. It may reference a limited number of blocks
- * and use at most half of the budget; an action beyond that would wait for memory for ever. */
-bool ps_rules_has_room(const struct ps_batch *batch, uint64_t length);
 /* Makes a header value from the action's template. */
 enum rules_step ps_rules_template_make(struct rules_work *work, const struct rules_action *action,
                                        const struct ps_event *event, struct ps_slice *value);

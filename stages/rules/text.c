@@ -36,7 +36,7 @@ static enum rules_step copy_make(struct rules_work *work, struct ps_slice text, 
     *value = nothing;
     if (text.length == 0)
         return RULES_STEP_NEXT;
-    if (!ps_rules_has_room(work->batch, text.length))
+    if (!ps_batch_has_room(work->batch, text.length))
         return RULES_STEP_OVER;
     char *copy = ps_batch_alloc(work->batch, text.length);
     if (copy == NULL)
@@ -75,7 +75,7 @@ enum rules_step ps_rules_template_make(struct rules_work *work, const struct rul
     *value = nothing;
     if (length == 0)
         return RULES_STEP_NEXT;
-    if (length > VALUE_BYTES_MAX || !ps_rules_has_room(work->batch, length))
+    if (length > VALUE_BYTES_MAX || !ps_batch_has_room(work->batch, length))
         return RULES_STEP_OVER;
     char *text = ps_batch_alloc(work->batch, (uint32_t)length);
     if (text == NULL)

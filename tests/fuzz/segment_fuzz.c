@@ -82,9 +82,9 @@ static void write_again(const struct ps_batch *batch)
 {
     struct ps_events_encoder encoder = {0};
     uint32_t position = 0;
-    while (position < batch->chain.count) {
+    while (position < ps_batch_chain(batch)->count) {
         uint32_t first = position;
-        const char *payload = ps_events_encode(&encoder, &batch->chain, &position);
+        const char *payload = ps_events_encode(&encoder, ps_batch_chain(batch), &position);
         enum ps_events_result result;
         PS_ASSERT(position > first && encoder.count == position - first);
         PS_ASSERT(walk(payload, encoder.length) == (int64_t)encoder.count);

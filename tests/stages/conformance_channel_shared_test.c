@@ -2,7 +2,6 @@
  * It promises later, hands out batches of its own, and does not keep the batches that it was given. Otherwise it is asked
  * the same as the others (conformance_channel_test.c): promises in order, order of the events, rollback, restart, strip and
  * restore. */
-#include "core/flow/window.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/stage.h"
 
@@ -47,13 +46,14 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
     size_t home = stage->home_count;
     stage->ops->channel->done(stage->plan, 0, &going, &stage->port);
     assert_int_equal(stage->home_count, home + 1);
-    stage->home_count = home;
-    ps_window_release(lease);
+    ps_test_stage_release_home(stage, home);
 }
 
 static void stop(struct ps_test_stage *stage)
 {
+    size_t home = stage->home_count;
     stage->ops->channel->leave(stage->plan, 0, &stage->port);
+    ps_test_stage_release_home(stage, home);
     assert_null(stage->ops->channel->strip(stage->plan));
     ps_test_stage_fini(stage);
 }

@@ -2,7 +2,6 @@
  * that is refused and leaves the lease, order, Flume's rollback (untake), the way home, fill, strip and
  * restore; then random calls against a model. Durable channels promise later, and hand out batches of their own: they
  * are asked the same in their own words. */
-#include "core/flow/window.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -430,17 +429,14 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
     size_t home = stage->home_count;
     stage->ops->channel->done(stage->plan, 0, &going, &stage->port);
     assert_int_equal(stage->home_count, home + 1);
-    stage->home_count = home;
-    ps_window_release(lease);
+    ps_test_stage_release_home(stage, home);
 }
 
 static void leave(struct ps_test_stage *stage)
 {
     size_t home = stage->home_count;
     stage->ops->channel->leave(stage->plan, 0, &stage->port);
-    for (size_t i = home; i < stage->home_count; i++)
-        ps_window_release(stage->home[i]);
-    stage->home_count = home;
+    ps_test_stage_release_home(stage, home);
 }
 
 /* Promised in order; taken in order, those given back first; what was not delivered comes again after a restart, and

@@ -161,7 +161,7 @@ static void frame_delivered(void *argument, struct ps_batch *batch)
 {
     struct flow_consumer *consumer = argument;
     struct flow_frame *frame = (struct flow_frame *)(uintptr_t)batch->tickets->origin;
-    assert_false(batch->lost);
+    assert_false(ps_batch_home(batch)->lost);
     assert_ptr_equal(frame->with, consumer);
     frame->with = NULL;
     if (consumer->store->flow->crashed)
@@ -210,24 +210,20 @@ static struct ps_lease *read_frame(struct flow_consumer *consumer, struct flow_f
     struct ps_batch *batch = NULL;
     uint32_t count = 0;
     for (unsigned try = 0; try < 2 && count == 0; try++) { /* the first may find the end of a block only */
-        batch = ps_batch_take(&consumer->carver, *now);
+        batch = ps_readback_batch(consumer->readback, *now);
         if (batch == NULL)
             return NULL;
         count = load(batch, frame);
         if (count == 0)
-            ps_batch_give(batch);
+            ps_readback_drop(batch);
     }
     if (count == 0)
         return NULL;
     if (count < frame->count)
         flow_frame_split(frame, count);
-    ps_batch_close(batch);
-    ps_window_enter(consumer->window, batch);
-    ps_batch_charge(&batch->chain, &consumer->mark);
-    ps_batch_mark(&batch->chain, &consumer->mark);
     frame->with = consumer;
     consumer->store->waiting -= count;
-    return &batch->chain;
+    return ps_readback_lease(consumer->readback, batch);
 }
 
 static struct ps_lease *channel_take(void *plan, unsigned number, struct ps_port *port,
@@ -239,11 +235,8 @@ static struct ps_lease *channel_take(void *plan, unsigned number, struct ps_port
     struct ps_lease *lease = consumer->given_back;
     assert_ptr_equal(store->channel, channel);
     consumer->is_short = false;
-    if (consumer->window == NULL) {
-        ps_carver_init(&consumer->carver, port->pool);
-        consumer->mark = (struct ps_carved){.meta = 0};
-        consumer->window = ps_window_create(true, frame_delivered, consumer);
-    }
+    if (consumer->readback == NULL)
+        consumer->readback = ps_readback_open(port->pool, frame_delivered, consumer);
     if (lease != NULL) {
         consumer->given_back = lease->next;
         lease->next = NULL;
@@ -286,10 +279,10 @@ static void channel_leave(void *plan, unsigned number, struct ps_port *port)
     struct flow_channel *channel = plan;
     struct flow_store *store = channel->store;
     struct flow_consumer *consumer = &channel->consumers[number];
-    if (consumer->window == NULL)
+    if (consumer->readback == NULL)
         return;
-    ps_window_detach(consumer->window);
-    consumer->window = NULL;
+    ps_readback_close(consumer->readback);
+    consumer->readback = NULL;
     consumer->waits = 0;
     while (consumer->given_back != NULL) {
         struct ps_lease *lease = consumer->given_back;
@@ -297,7 +290,6 @@ static void channel_leave(void *plan, unsigned number, struct ps_port *port)
         channel->returned -= lease->count;
         ps_port_home(port, &lease);
     }
-    ps_carver_fini(&consumer->carver);
     for (struct flow_frame *frame = store->frames; frame != NULL; frame = frame->next) {
         if (frame->with == consumer) {
             frame->with = NULL;
@@ -329,7 +321,7 @@ static struct ps_lease *channel_strip(void *plan)
     assert_ptr_equal(channel->store->channel, channel);
     channel->store->channel = NULL;
     for (unsigned i = 0; i < channel->consumer_count; i++)
-        assert_true(channel->consumers[i].window == NULL && channel->consumers[i].given_back == NULL);
+        assert_true(channel->consumers[i].readback == NULL && channel->consumers[i].given_back == NULL);
     assert_int_equal(channel->returned, 0);
     for (unsigned i = 0; i < channel->producer_count; i++) {
         *end = channel->producers[i].promised;

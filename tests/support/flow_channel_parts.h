@@ -45,9 +45,7 @@ struct flow_producer {
 
 struct flow_consumer {
     struct flow_store *store;
-    struct ps_window *window;
-    struct ps_carver carver;
-    struct ps_carved mark;
+    struct ps_readback *readback; /* NULL: it has not taken anything yet */
     struct ps_lease *given_back;
     uint64_t waits; /* bit of the worker that found nothing */
     bool is_short;

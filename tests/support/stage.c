@@ -1,6 +1,7 @@
 #include "tests/support/stage.h"
 
 #include "conf/bind.h"
+#include "core/flow/window.h"
 #include "stages/table.h"
 
 #include <stdio.h>
@@ -282,6 +283,12 @@ static void give_batches(struct ps_test_stage *stage)
     stage->batch = NULL;
 }
 
+void ps_test_stage_release_home(struct ps_test_stage *stage, size_t home)
+{
+    while (stage->home_count > home)
+        ps_window_release(stage->home[--stage->home_count]);
+}
+
 void ps_test_stage_recycle(struct ps_test_stage *stage)
 {
     give_batches(stage);
@@ -488,7 +495,7 @@ struct ps_lease *ps_test_lease(struct ps_test_stage *stage, const struct ps_test
         }
     }
     ps_batch_close(batch);
-    struct ps_lease *lease = &batch->chain;
+    struct ps_lease *lease = ps_batch_chain(batch);
     lease->index = NULL;
     lease->count = batch->count;
     lease->bytes = batch->body_bytes;

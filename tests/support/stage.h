@@ -93,6 +93,9 @@ void ps_test_stage_close(struct ps_test_stage *stage);
 void ps_test_stage_start(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
                          const char *const *keys);
 
+/* Releases the leases that came home since there were `home`, where the channel that made their batches counts them. */
+void ps_test_stage_release_home(struct ps_test_stage *stage, size_t home);
+
 /* Gives every batch back and forgets leases and events: for long tests. */
 void ps_test_stage_recycle(struct ps_test_stage *stage);
 

@@ -29,6 +29,11 @@ expect 'bench/suite/duel\.c: includes "tests/support/stage\.h", which nothing bu
 echo '#include <hs.h>' >>conf/agent.c
 expect 'conf/agent\.c: includes <hs\.h>; only regex/\* may'
 
+echo '#include "core/flow/carver.h"' >>stages/sinks/null.c
+expect 'stages/sinks/null\.c: includes "core/flow/carver\.h", and so the engine.s part of batches \(core/flow/batch_home\.h\)'
+echo '#include "core/flow/batch_home.h"' >>conf/agent.c
+expect 'conf/agent\.c: includes "core/flow/batch_home\.h", and so the engine.s part of batches'
+
 # ---- what code must not hold ----
 
 echo '/* kafka */' >>core/clock.c

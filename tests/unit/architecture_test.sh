@@ -134,6 +134,31 @@ while IFS=: read -r file header; do
 done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' core rings regex conf stages bench tests |
     sed -E 's/:# *include "([^"]+)"/:\1/')
 
+# What a stage sees of batches is core/flow/batch.h, and a channel core/flow/channel.h. The engine's part could not change any
+# more if a stage knew it, be it through another header.
+while read -r file header part; do
+    wrong "$file" "includes \"$header\", and so the engine's part of batches${part:+ ($part)}"
+done < <(grep -oE '^# *include "[^"]+/[^"]+"' "${c_files[@]}" | sed -E 's/:# *include "([^"]+)"/ \1/' | awk '
+    { includes[$1, $2] = 1 }
+    END {
+        part["core/flow/batch_home.h"] = ""
+        do {
+            changed = 0
+            for (pair in includes) {
+                split(pair, at, SUBSEP)
+                if (!(at[1] in part) && at[2] in part && at[1] ~ /\.h$/) {
+                    part[at[1]] = "core/flow/batch_home.h"
+                    changed = 1
+                }
+            }
+        } while (changed)
+        for (pair in includes) {
+            split(pair, at, SUBSEP)
+            if (at[1] ~ /^(stages|regex|conf|core\/stage\.[ch])/ && at[2] in part)
+                print at[1], at[2], part[at[2]]
+        }
+    }')
+
 # No folder reaches itself through others. What reaches no folder is taken away until nothing changes; each folder that is
 # left leads to a cycle, which is found by following the first arrow of each.
 while read -r cycle; do

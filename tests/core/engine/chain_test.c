@@ -87,12 +87,12 @@ static void test_dropped(void **unused)
     const struct ps_engine_settings settings = {.simulated = true};
     runner.base.worker = ps_worker_create(NULL, 0, stage.pool, &settings, &stage.err);
     assert_non_null(runner.base.worker);
-    runner.chain->batch->holders = 1;
+    ps_batch_home(runner.chain->batch)->holders = 1;
     assert_true(ps_chain_run(&runner, &stage.now));
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_dropped), 68);
     assert_int_equal(ps_lease_row(pending[0], 0), 65);
     assert_int_equal(ps_lease_row(pending[2], 0), 1);
-    runner.chain->batch->holders = runner.chain->batch->promises = 0;
+    ps_batch_home(runner.chain->batch)->holders = ps_batch_home(runner.chain->batch)->promises = 0;
     ps_worker_destroy(runner.base.worker);
     ps_route_destroy(runner.route);
     ps_test_stage_fini(&stage);
@@ -150,7 +150,7 @@ static void test_no_memory(void **unused)
     const struct ps_engine_settings settings = {.simulated = true};
     runner.base.worker = ps_worker_create(NULL, 0, stage.pool, &settings, &stage.err);
     assert_non_null(runner.base.worker);
-    batch->holders = 1; /* the chain's lease, as the window counts it */
+    ps_batch_home(batch)->holders = 1; /* the chain's lease, as the window counts it */
 
     asked = 0;
     assert_false(ps_chain_run(&runner, &stage.now)); /* the selector has no memory */
@@ -161,28 +161,28 @@ static void test_no_memory(void **unused)
     struct ps_block_cache *cache = ps_pool_cache(stage.pool);
     while (count < PS_COUNT_OF(blocks) && (blocks[count] = ps_block_take(cache)) != NULL)
         count++;
-    batch->carver->meta_down = batch->carver->meta_up;
+    ps_batch_home(batch)->carver->meta_down = ps_batch_home(batch)->carver->meta_up;
     for (int i = 0; i < 3; i++) {
         assert_false(ps_chain_run(&runner, &stage.now));
-        assert_int_equal(asked, 2);          /* the selector is not called again */
-        assert_int_equal(batch->holders, 1); /* no lease counts before all are made */
+        assert_int_equal(asked, 2);                         /* the selector is not called again */
+        assert_int_equal(ps_batch_home(batch)->holders, 1); /* no lease counts before all are made */
     }
     while (count > 0)
         ps_block_drop(cache, blocks[--count]);
     assert_true(ps_chain_run(&runner, &stage.now));
     assert_int_equal(asked, 2);
     assert_int_equal(pending[0]->count, 2);
-    assert_int_equal(pending[0]->channel, 7);
+    assert_int_equal(ps_lease_home(pending[0])->channel, 7);
     assert_int_equal(pending[2]->count, 1);
-    assert_int_equal(pending[2]->channel, 9);
-    assert_false(pending[0]->owed); /* the put is the promise */
-    assert_true(pending[2]->owed);
-    assert_int_equal(batch->promises, 1);
+    assert_int_equal(ps_lease_home(pending[2])->channel, 9);
+    assert_false(ps_lease_home(pending[0])->owed); /* the put is the promise */
+    assert_true(ps_lease_home(pending[2])->owed);
+    assert_int_equal(ps_batch_home(batch)->promises, 1);
     assert_true(pending[0]->required && pending[0]->refusable);
     assert_null(pending[1]);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_dropped), 0);
 
-    batch->holders = batch->promises = 0; /* as if the leases had come home */
+    ps_batch_home(batch)->holders = ps_batch_home(batch)->promises = 0; /* as if the leases had come home */
     assert_string_equal(ps_worker_stats(runner.base.worker)->doing, "source r1"); /* it left the chain */
     ps_worker_destroy(runner.base.worker);
     ps_route_destroy(runner.route);
@@ -236,7 +236,7 @@ static void test_given_up_without_memory(void **unused)
     ps_batch_close(batch);
     runner.window = ps_window_create(true, ignore_delivered, NULL);
     ps_window_enter(runner.window, batch);
-    runner.chain = &batch->chain;
+    runner.chain = ps_batch_chain(batch);
 
     static struct ps_block *blocks[4096];
     size_t count = 0;

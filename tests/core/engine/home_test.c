@@ -29,10 +29,10 @@ static void take_batches(struct ps_carver *carver, struct ps_window *window, str
         assert_non_null(ps_batch_add_copy(batch, "x", 1));
         ps_batch_close(batch);
         ps_window_enter(window, batch);
-        leases[i] = ps_lease_split(&batch->chain, NULL, 0);
+        leases[i] = ps_lease_split(ps_batch_chain(batch), NULL, 0);
         assert_non_null(leases[i]);
         ps_window_hold(batch, false);
-        ps_window_release(&batch->chain); /* reported; only its memory is in use */
+        ps_window_release(ps_batch_chain(batch)); /* reported; only its memory is in use */
     }
 }
 
@@ -69,7 +69,7 @@ static void test_arrivals(void **state)
         assert_true(released <= 1024);
         assert_int_equal(released > 0, moved);
         if (cycles == 1)
-            assert_int_equal(first->holders, 0); /* it came with the first ones */
+            assert_int_equal(ps_batch_home(first)->holders, 0); /* it came with the first ones */
         for (unsigned i = 0; sent < LEASES && i < 700; i++, sent++)
             ps_worker_send_home(ps_engine_worker(engine, 1 + sent % 2), &leases[sent]);
     }

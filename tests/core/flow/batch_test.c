@@ -160,7 +160,7 @@ static void check(const struct bench *bench, const struct model *model)
     assert_int_equal(batch->span_count, model->span_count);
     for (uint32_t i = 0; i < model->span_count; i++)
         assert_memory_equal(&batch->spans[i], &model->spans[i], sizeof model->spans[i]);
-    assert_true(batch->block_count <= PS_BATCH_BLOCKS_MAX);
+    assert_true(ps_batch_block_count(batch) <= PS_BATCH_BLOCKS_MAX);
 }
 
 /* ---- operations on an open batch; each may fail, and then changes nothing ---- */
@@ -449,7 +449,7 @@ static void run_batches(struct bench *bench, unsigned batches)
             for (unsigned k = 0; k < turns && !model->batch->full; k++)
                 turn(bench, model);
             ps_batch_close(model->batch);
-            const struct ps_lease *chain = &model->batch->chain;
+            const struct ps_lease *chain = ps_batch_chain(model->batch);
             assert_int_equal(chain->count, model->count);
             assert_int_equal(chain->bytes, model->bytes);
             for (unsigned k = 0; k < 30 && model->count > 0; k++) /* interceptors */
@@ -494,21 +494,22 @@ static void test_descriptors_are_in_the_budget(void **state)
 {
     (void)state;
     static struct bench bench;
-    struct ps_batch *last = NULL, *batch;
+    struct ps_batch_home *last = NULL;
+    struct ps_batch *batch;
     uint64_t count = 0;
     bench_init(&bench, 64, 64, 1);
     while ((batch = ps_batch_take(&bench.carver, (struct ps_now){0})) != NULL) {
-        assert_non_null(ps_lease_split(&batch->chain, NULL, 0));
-        batch->next = last;
-        last = batch;
+        assert_non_null(ps_lease_split(ps_batch_chain(batch), NULL, 0));
+        ps_batch_home(batch)->next = last;
+        last = ps_batch_home(batch);
         count++;
     }
     assert_int_equal(ps_pool_out_count(bench.pool), count);
     assert_true(count > 64 * PS_BLOCK_BYTES / 2048);
-    assert_true(count < 64 * PS_BLOCK_BYTES / (sizeof *batch + sizeof(struct ps_lease)));
+    assert_true(count < 64 * PS_BLOCK_BYTES / (sizeof *last + sizeof(struct ps_lease)));
     while (last != NULL) {
-        batch = last;
-        last = batch->next;
+        batch = &last->batch;
+        last = last->next;
         ps_batch_give(batch);
     }
     assert_non_null(batch = ps_batch_take(&bench.carver, (struct ps_now){0}));
@@ -537,7 +538,7 @@ static void test_full_batch_takes_interceptors(void **state)
             assert_true(ps_batch_header_add(batch, &batch->events[row], bench.names[i], value, 60000));
         }
     }
-    assert_non_null(ps_lease_split(&batch->chain, (const uint16_t[]){0, 1}, 2));
+    assert_non_null(ps_lease_split(ps_batch_chain(batch), (const uint16_t[]){0, 1}, 2));
     ps_batch_give(batch);
     bench_fini(&bench);
 }

@@ -35,7 +35,7 @@ static void bench_init(struct bench *bench, uint64_t seed)
 static void give_oldest(struct bench *bench)
 {
     struct ps_batch *batch = bench->kept[bench->kept_from++];
-    bench->charged -= batch->chain.memory_bytes;
+    bench->charged -= ps_batch_chain(batch)->memory_bytes;
     ps_batch_give(batch);
 }
 
@@ -85,12 +85,12 @@ static void run(struct bench *bench, unsigned one_of, uint32_t events_max, uint3
         assert_non_null(batch); /* the channel leaves room, whatever it keeps */
         bool kept = false;
         if (pick(bench, one_of) == 0 && bench->kept_end < KEPT_MAX) {
-            ps_batch_charge(&batch->chain, &bench->mark);
-            kept = bench->charged == 0 || bench->charged + batch->chain.memory_bytes <= quota;
+            ps_batch_charge(ps_batch_chain(batch), &bench->mark);
+            kept = bench->charged == 0 || bench->charged + ps_batch_chain(batch)->memory_bytes <= quota;
         }
         if (kept) {
-            ps_batch_mark(&batch->chain, &bench->mark);
-            bench->charged += batch->chain.memory_bytes;
+            ps_batch_mark(ps_batch_chain(batch), &bench->mark);
+            bench->charged += ps_batch_chain(batch)->memory_bytes;
             bench->kept[bench->kept_end++] = batch;
         } else {
             ps_batch_give(batch);
@@ -137,9 +137,9 @@ static void test_tight(void **state)
     bench_init(&bench, 1);
     while (bench.charged < UINT64_C(20) << 20) {
         struct ps_batch *batch = make_batch(&bench, 1000, 300);
-        ps_batch_charge(&batch->chain, &bench.mark);
-        ps_batch_mark(&batch->chain, &bench.mark);
-        bench.charged += batch->chain.memory_bytes;
+        ps_batch_charge(ps_batch_chain(batch), &bench.mark);
+        ps_batch_mark(ps_batch_chain(batch), &bench.mark);
+        bench.charged += ps_batch_chain(batch)->memory_bytes;
         bench.kept[bench.kept_end++] = batch;
     }
     assert_true(kept_bytes(&bench) + 4 * PS_BLOCK_BYTES >= bench.charged);

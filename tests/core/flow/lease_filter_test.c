@@ -74,7 +74,7 @@ static void test_against_naive(void **unused)
     for (unsigned round = 0; round < 2000; round++) {
         uint32_t count = round % 4 == 0 ? PS_BATCH_EVENTS_MAX : (uint32_t)pick(&bed, 200);
         struct ps_batch *batch = batch_make(&bed, count);
-        struct ps_lease *lease = &batch->chain;
+        struct ps_lease *lease = ps_batch_chain(batch);
         uint16_t rows[PS_BATCH_EVENTS_MAX];
         count = lease->count;
         for (uint32_t i = 0; i < count; i++)
@@ -108,7 +108,7 @@ static void test_nothing_to_write(void **unused)
     struct bed bed;
     bed_init(&bed);
     struct ps_batch *batch = batch_make(&bed, 70);
-    struct ps_lease *lease = &batch->chain;
+    struct ps_lease *lease = ps_batch_chain(batch);
     uint64_t all[] = {~UINT64_C(0), 0x3F}, none[] = {0, ~UINT64_C(0x3F)};
     assert_true(ps_lease_filter_bits(lease, all));
     assert_null(lease->index);
@@ -126,7 +126,7 @@ static void test_no_memory(void **unused)
     struct bed bed;
     bed_init(&bed);
     struct ps_batch *batch = batch_make(&bed, 100);
-    struct ps_lease *lease = &batch->chain;
+    struct ps_lease *lease = ps_batch_chain(batch);
     uint64_t bytes = lease->bytes, keep[] = {0x5555, 0};
     struct ps_block_cache hoard;
     struct ps_block *taken[BLOCKS];
@@ -157,7 +157,7 @@ static void test_body_set(void **unused)
     struct bed bed;
     bed_init(&bed);
     struct ps_batch *batch = batch_make(&bed, 3);
-    struct ps_lease *lease = &batch->chain;
+    struct ps_lease *lease = ps_batch_chain(batch);
     uint64_t others = lease->bytes - batch->events[1].body_length;
     char *body = ps_batch_alloc(batch, 5);
     memcpy(body, "abcde", 5);

@@ -21,7 +21,7 @@ static void deliver(void *argument, struct ps_batch *batch)
 {
     struct bench *bench = argument;
     assert_int_equal(batch->sequence, bench->delivered + 1);
-    assert_int_equal(batch->promises, 0);
+    assert_int_equal(ps_batch_home(batch)->promises, 0);
     bench->delivered = batch->sequence;
 }
 
@@ -54,16 +54,16 @@ static struct ps_lease *enter(struct bench *bench, unsigned required, unsigned o
     assert_non_null(ps_batch_add_copy(batch, "x", 1));
     ps_batch_close(batch);
     ps_window_enter(bench->window, batch);
-    struct ps_lease *last = &batch->chain;
+    struct ps_lease *last = ps_batch_chain(batch);
     for (unsigned i = 0; i < required + optional; i++) {
-        struct ps_lease *lease = ps_lease_split(&batch->chain, NULL, 0);
+        struct ps_lease *lease = ps_lease_split(ps_batch_chain(batch), NULL, 0);
         assert_non_null(lease);
-        lease->owed = i < required;
-        ps_window_hold(batch, lease->owed);
+        ps_lease_home(lease)->owed = i < required;
+        ps_window_hold(batch, ps_lease_home(lease)->owed);
         last->next = lease;
         last = lease;
     }
-    return &batch->chain;
+    return ps_batch_chain(batch);
 }
 
 /* Returns the lease so many places behind the chain's. */
@@ -94,8 +94,8 @@ static void test_in_order(void **state)
     assert_int_equal(ps_window_outstanding(bench.window), 1);
     struct ps_lease *d = enter(&bench, 1, 1);
     ps_window_detach(bench.window);
-    assert_false(b->batch->unreported);
-    assert_true(d->batch->unreported);
+    assert_false(ps_batch_home(b->batch)->unreported);
+    assert_true(ps_batch_home(d->batch)->unreported);
     ps_window_release(behind(b, 3));
     struct ps_lease *d1 = behind(d, 1), *d2 = behind(d, 2);
     ps_window_release(d);
@@ -163,8 +163,8 @@ static void test_detach(void **state)
         ps_window_release(behind(b, 1));
         ps_window_detach(bench.window);
         assert_int_equal(ps_pool_out_count(bench.pool), 1); /* b was complete and is freed */
-        assert_int_equal(a->batch->unreported, replayable == 1);
-        assert_true(ps_window_is_detached(a->batch->window));
+        assert_int_equal(ps_batch_home(a->batch)->unreported, replayable == 1);
+        assert_true(ps_window_is_detached(ps_batch_home(a->batch)->window));
         ps_window_release(behind(a, 1));
         ps_window_release(a); /* frees the window */
         assert_int_equal(bench.delivered, 0);
@@ -198,7 +198,7 @@ static void test_model(void **state)
                 unsigned which = (unsigned)(ps_test_random(&random) % out_count);
                 struct ps_lease *lease = out[which];
                 out[which] = out[--out_count];
-                open[lease->batch->sequence] -= lease->owed;
+                open[lease->batch->sequence] -= ps_lease_home(lease)->owed;
                 ps_window_release(lease);
                 while (told < entered && open[told + 1] == 0)
                     told++;

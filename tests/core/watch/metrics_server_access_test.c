@@ -352,7 +352,7 @@ static void test_several_lookers(void **state)
     struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){.mono_ns = 1});
     assert_non_null(ps_batch_add_copy(batch, "one", 3));
     assert_non_null(ps_batch_add_copy(batch, "two", 3));
-    batch->chain.count = 2;
+    ps_batch_chain(batch)->count = 2;
     struct ps_metrics_server *server = start((struct ps_metrics_server_settings){0});
     struct in_addr local = {htonl(INADDR_LOOPBACK)};
     int fds[PS_TAP_LOOKERS];
@@ -370,7 +370,7 @@ static void test_several_lookers(void **state)
     fds[0] = client(server, local);
     ask(fds[0], "GET", "/tail?component=c1&count=2&wait=60", LOCAL);
     wait_lookers(PS_TAP_LOOKERS);
-    ps_tap_offer(tap, &batch->chain);
+    ps_tap_offer(tap, ps_batch_chain(batch));
     for (unsigned i = 0; i < PS_TAP_LOOKERS; i++) {
         assert_int_equal(answer(fds[i]), 200);
         assert_non_null(strstr(reply, "\r\n\r\n{\"headers\":{},\"body\":\"one\",\"bytes\":3}\n"

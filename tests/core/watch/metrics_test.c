@@ -462,7 +462,7 @@ static void *worker(void *argument)
 {
     struct ps_batch *batch = argument;
     while (!ps_flag_get(&worker_stop)) {
-        ps_tap_offer(engine.tap, &batch->chain);
+        ps_tap_offer(engine.tap, ps_batch_chain(batch));
         usleep(100);
     }
     return NULL;
@@ -478,7 +478,7 @@ static void test_tail(void **state)
     ps_carver_init(&carver, pool);
     struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){.mono_ns = 1});
     assert_non_null(ps_batch_add_copy(batch, "hello", 5));
-    batch->chain.count = 1;
+    ps_batch_chain(batch)->count = 1;
     pthread_t thread;
     ps_flag_set(&worker_stop, false);
     pthread_create(&thread, NULL, worker, batch);

@@ -56,7 +56,7 @@ static struct ps_batch *numbers(struct fixture *fixture, unsigned count)
         int length = snprintf(text, sizeof text, "event %u", i);
         assert_non_null(ps_batch_add_copy(batch, text, (uint32_t)length));
     }
-    batch->chain.count = count;
+    ps_batch_chain(batch)->count = count;
     return batch;
 }
 
@@ -64,11 +64,11 @@ static void test_off(void **state)
 {
     struct fixture *fixture = *state;
     struct ps_batch *batch = numbers(fixture, 3);
-    ps_tap_offer(NULL, &batch->chain);
-    ps_tap_offer(fixture->tap, &batch->chain);
+    ps_tap_offer(NULL, ps_batch_chain(batch));
+    ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     assert_int_equal(ps_tap_take(fixture->tap, 0, 100, &fixture->page), 0);
     ps_tap_start(fixture->tap, 0);
-    ps_tap_offer(fixture->tap, &batch->chain);
+    ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     ps_tap_stop(fixture->tap, 0);
     ps_tap_start(fixture->tap, 0); /* another reader: gets nothing that the previous one left */
     assert_int_equal(ps_tap_take(fixture->tap, 0, 100, &fixture->page), 0);
@@ -84,7 +84,7 @@ static void test_events(void **state)
     assert_true(ps_batch_shared_set(batch, host, "h1", 2, true));
     assert_true(ps_batch_header_add(batch, &batch->events[1], own, "v\n", 2));
     ps_tap_start(fixture->tap, 0);
-    ps_tap_offer(fixture->tap, &batch->chain);
+    ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     assert_int_equal(ps_tap_take(fixture->tap, 0, 2, &fixture->page), 2);
     assert_int_equal(ps_tap_take(fixture->tap, 0, 2, &fixture->page), 1);
     assert_string_equal(
@@ -103,16 +103,16 @@ static void test_cut(void **state)
     memset(giant, 'x', 100000);
     struct ps_event *event = ps_batch_add_copy(batch, giant, 100000);
     assert_non_null(event);
-    batch->chain.count = 1;
+    ps_batch_chain(batch)->count = 1;
     ps_tap_start(fixture->tap, 0);
-    ps_tap_offer(fixture->tap, &batch->chain);
+    ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     assert_int_equal(ps_tap_take(fixture->tap, 0, 1, &fixture->page), 1);
     assert_non_null(strstr(fixture->page.text, "x\",\"bytes\":100000,\"cut\":true}\n"));
     assert_true(fixture->page.length < PS_TAP_EVENT_BYTES + 100);
     /* A header does not fit: neither the header nor the body is shown past the limit. */
     assert_true(ps_batch_header_add(batch, event, ps_name_intern("big"), giant, 5000));
     fixture->page.length = 0;
-    ps_tap_offer(fixture->tap, &batch->chain);
+    ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     assert_int_equal(ps_tap_take(fixture->tap, 0, 1, &fixture->page), 1);
     assert_non_null(strstr(fixture->page.text, "\"cut\":true}\n"));
     batch_end(batch);
@@ -126,13 +126,13 @@ static void test_sample_and_full(void **state)
     struct fixture *fixture = *state;
     struct ps_batch *batch = numbers(fixture, 1000);
     ps_tap_start(fixture->tap, 0);
-    ps_tap_offer(fixture->tap, &batch->chain);
+    ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     unsigned shown = ps_tap_take(fixture->tap, 0, 1000, &fixture->page);
     assert_in_range(shown, PS_TAP_LEASE_EVENTS / 2, PS_TAP_LEASE_EVENTS);
     assert_non_null(strstr(fixture->page.text, "\"event 0\""));
     assert_non_null(strstr(fixture->page.text, "\"event 99"));
     for (int i = 0; i < 1000; i++)
-        ps_tap_offer(fixture->tap, &batch->chain);
+        ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     unsigned left = ps_tap_take(fixture->tap, 0, UINT32_MAX, &fixture->page);
     assert_true(left > 500 && left < PS_TAP_BYTES / 20);
     batch_end(batch);
@@ -146,21 +146,21 @@ static void test_two_lookers(void **state)
     struct ps_batch *batch = numbers(fixture, 3);
     struct ps_page other = {0};
     ps_tap_start(fixture->tap, 0);
-    ps_tap_offer(fixture->tap, &batch->chain);
+    ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     ps_tap_start(fixture->tap, 3);
-    ps_tap_offer(fixture->tap, &batch->chain);
+    ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     assert_int_equal(ps_tap_take(fixture->tap, 3, 100, &other), 3);
     assert_int_equal(ps_tap_take(fixture->tap, 0, 100, &fixture->page), 6);
     assert_memory_equal(fixture->page.text + other.length, other.text, other.length);
     for (int i = 0; i < 10000; i++) /* reader 0 does not read: the ring is full for both */
-        ps_tap_offer(fixture->tap, &batch->chain);
+        ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     assert_true(ps_tap_take(fixture->tap, 3, UINT32_MAX, &other) > 100);
-    ps_tap_offer(fixture->tap, &batch->chain);
+    ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     assert_int_equal(ps_tap_take(fixture->tap, 3, 100, &other), 0);
     ps_tap_stop(fixture->tap, 0);
     assert_true(ps_flag_get(&fixture->tap->wanted));
     assert_false(ps_tap_is_looking(fixture->tap, 0));
-    ps_tap_offer(fixture->tap, &batch->chain);
+    ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     assert_int_equal(ps_tap_take(fixture->tap, 3, 100, &other), 3);
     ps_tap_stop(fixture->tap, 3);
     assert_false(ps_flag_get(&fixture->tap->wanted));
@@ -177,7 +177,7 @@ static void *worker(void *argument)
     const struct ps_name *name = ps_name_intern("n");
     assert_true(ps_batch_shared_set(batch, name, "0123456789", 10, true));
     while (!ps_flag_get(&stop_worker))
-        ps_tap_offer(fixture->tap, &batch->chain);
+        ps_tap_offer(fixture->tap, ps_batch_chain(batch));
     batch_end(batch);
     return NULL;
 }

@@ -1,6 +1,5 @@
 /* Channel kafka and librdkafka's mock cluster: what is written to the topic, when it is promised, what is read back, and
  * when it is committed. Real clock. */
-#include "core/flow/window.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 #include "tests/support/kafka/reader.h"
@@ -103,15 +102,16 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
     size_t home = stage->home_count;
     stage->ops->channel->done(stage->plan, 0, &going, &stage->port);
     assert_null(going);
-    stage->home_count = home;
-    ps_window_release(lease);
+    ps_test_stage_release_home(stage, home);
 }
 
 /* Returns what the channel gives back of its producers. */
 static struct ps_lease *strip(struct ps_test_stage *stage)
 {
+    size_t home = stage->home_count;
     if (stage->context.consumers > 0)
         stage->ops->channel->leave(stage->plan, 0, &stage->port);
+    ps_test_stage_release_home(stage, home);
     return stage->ops->channel->strip(stage->plan);
 }
 

@@ -115,9 +115,9 @@ static struct ps_lease *make_lease(struct bench *bench, uint32_t events, uint32_
         assert_non_null(ps_batch_add_copy(batch, body, bytes));
     batch->sequence = number;
     ps_batch_close(batch);
-    ps_batch_charge(&batch->chain, &bench->mark);
-    ps_batch_mark(&batch->chain, &bench->mark);
-    return &batch->chain;
+    ps_batch_charge(ps_batch_chain(batch), &bench->mark);
+    ps_batch_mark(ps_batch_chain(batch), &bench->mark);
+    return ps_batch_chain(batch);
 }
 
 static bool put(struct bench *bench, unsigned producer, struct ps_lease *lease)

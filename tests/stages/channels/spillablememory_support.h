@@ -101,7 +101,7 @@ static inline void put(struct ps_test_stage *stage, unsigned producer, const cha
 
 static inline bool is_of_disk(const struct ps_lease *lease)
 {
-    return lease->batch->window != NULL;
+    return ps_batch_home(lease->batch)->window != NULL;
 }
 
 static inline void deliver(struct ps_test_stage *stage, unsigned consumer, struct ps_lease *lease, void *plan)

@@ -2,6 +2,7 @@
  * end in every phase. Real clock. */
 #include "stages/kafka/channel_take.h"
 
+#include "core/flow/window.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 #include "tests/support/stage.h"
@@ -42,7 +43,7 @@ static void start(const char *bootstrap, const char *topic)
 
 static void stop(void)
 {
-    ps_kafka_channel_take_leave(take);
+    ps_kafka_channel_take_leave(take, &stage.port);
     ps_kafka_channel_take_close(take, ps_clock_now().mono_ns + 5 * PS_NS_PER_S);
     free(take);
     ps_test_stage_fini(&stage);

@@ -2,7 +2,6 @@
  * are given up in time, and all of it goes on when the disk works again. */
 #include "stages/keeper/keeper.h"
 
-#include "core/flow/window.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -124,9 +123,7 @@ static void close_keeper(struct fixture *fixture)
     struct ps_test_stage *stage = &fixture->stage;
     size_t home = stage->home_count;
     ps_keeper_leave(fixture->keeper, 0, &stage->port);
-    for (size_t i = home; i < stage->home_count; i++)
-        ps_window_release(stage->home[i]);
-    stage->home_count = home;
+    ps_test_stage_release_home(stage, home);
     for (struct ps_lease *lease = ps_keeper_strip(fixture->keeper); lease != NULL; lease = lease->next)
         assert_int_equal(lease->settled, lease->count); /* promised */
     ps_keeper_destroy(fixture->keeper);
@@ -187,8 +184,7 @@ static void assert_delivers(struct fixture *fixture, unsigned first, unsigned la
         size_t home = stage->home_count;
         struct ps_lease *going = lease;
         ps_keeper_done(fixture->keeper, 0, &going, &stage->port);
-        stage->home_count = home;
-        ps_window_release(lease);
+        ps_test_stage_release_home(stage, home);
     }
 }
 
@@ -283,8 +279,7 @@ static void test_delivered_room_of_a_full_disk_is_used_again(void **state)
         size_t home = stage->home_count;
         struct ps_lease *going = lease;
         ps_keeper_done(fixture->keeper, 0, &going, &stage->port);
-        stage->home_count = home;
-        ps_window_release(lease);
+        ps_test_stage_release_home(stage, home);
     }
     size_t home = fixture->stage.home_count;
     put(fixture, 7, true);

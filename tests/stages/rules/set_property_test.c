@@ -85,7 +85,7 @@ static size_t memory_take(struct ps_test_rules *rules, struct ps_batch *batch, s
             break;
         blocks[count++] = block;
     }
-    struct ps_carver *carver = batch->carver;
+    struct ps_carver *carver = ps_batch_home(batch)->carver;
     uint32_t free_bytes = carver->meta_down - carver->meta_up;
     if (free_bytes > left)
         carver->meta_down -= free_bytes - left;

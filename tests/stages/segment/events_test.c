@@ -161,7 +161,7 @@ static void test_round_trip(void **state)
         struct ps_batch *batch =
             make_batch(fixture, 1 + (uint32_t)pick(fixture, PS_BATCH_EVENTS_MAX),
                        bodies[pick(fixture, PS_COUNT_OF(bodies))], (unsigned)pick(fixture, 3) * 400);
-        round_trip(fixture, &batch->chain, pick(fixture, 2) == 0);
+        round_trip(fixture, ps_batch_chain(batch), pick(fixture, 2) == 0);
         give(batch);
     }
 }
@@ -175,7 +175,7 @@ static void test_an_event_longer_than_a_block_has_its_own_frame(void **state)
     assert_non_null(ps_batch_add_copy(batch, body, sizeof body));
     assert_non_null(ps_batch_add_copy(batch, "b", 1));
     ps_batch_close(batch);
-    assert_int_equal(round_trip(fixture, &batch->chain, false), 3);
+    assert_int_equal(round_trip(fixture, ps_batch_chain(batch), false), 3);
     give(batch);
 }
 
@@ -184,9 +184,9 @@ static void test_only_the_rows_of_the_lease(void **state)
     struct fixture *fixture = *state;
     uint64_t keep[PS_BATCH_EVENTS_MAX / 64] = {0x5};
     struct ps_batch *batch = make_batch(fixture, 10, 20, 5);
-    assert_true(ps_lease_filter_bits(&batch->chain, keep));
-    assert_int_equal(batch->chain.count, 2);
-    round_trip(fixture, &batch->chain, false);
+    assert_true(ps_lease_filter_bits(ps_batch_chain(batch), keep));
+    assert_int_equal(ps_batch_chain(batch)->count, 2);
+    round_trip(fixture, ps_batch_chain(batch), false);
     give(batch);
 }
 
@@ -200,15 +200,15 @@ static void test_lent_memory(void **state)
         struct ps_batch *batch =
             make_batch(fixture, 1 + (uint32_t)pick(fixture, 20), (uint32_t)pick(fixture, 500), 30);
         uint32_t position = 0, plain_position = 0;
-        const char *wanted = ps_events_encode(&plain, &batch->chain, &plain_position);
+        const char *wanted = ps_events_encode(&plain, ps_batch_chain(batch), &plain_position);
         size_t room = pick(fixture, 2) == 0 ? sizeof lent : pick(fixture, 2 * plain.length);
         ps_events_lend(&encoder, lent, room);
-        const char *payload = ps_events_encode(&encoder, &batch->chain, &position);
+        const char *payload = ps_events_encode(&encoder, ps_batch_chain(batch), &position);
         assert_int_equal(encoder.length, plain.length);
         assert_memory_equal(payload, wanted, plain.length);
         assert_true((payload == lent) == (plain.length <= room));
         position = 0;
-        assert_ptr_not_equal(ps_events_encode(&encoder, &batch->chain, &position), lent);
+        assert_ptr_not_equal(ps_events_encode(&encoder, ps_batch_chain(batch), &position), lent);
         give(batch);
     }
     ps_events_encoder_fini(&encoder);
@@ -222,7 +222,7 @@ static void test_damage_stays_inside(void **state)
     struct ps_events_encoder encoder = {.bytes = NULL};
     struct ps_batch *source = make_batch(fixture, 5, 30, 5);
     uint32_t position = 0;
-    const char *payload = ps_events_encode(&encoder, &source->chain, &position);
+    const char *payload = ps_events_encode(&encoder, ps_batch_chain(source), &position);
     for (size_t i = 0; i < 4 * encoder.length; i++) {
         size_t length = i < encoder.length ? i : encoder.length;
         char *copy = malloc(length + 1);

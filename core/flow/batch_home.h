@@ -1,0 +1,103 @@
+/* The engine's part of batches and leases: what only the home worker and the engine use. For core/flow/, core/engine/,
+ * and for what stands in for the engine (`penstock rules`, benches, tests). No stage includes it: what is in here may
+ * change with every release.
+ *
+ * Thread: the home worker, unless said otherwise. */
+#pragma once
+
+#include "core/flow/channel.h"
+
+struct ps_carver; /* core/flow/carver.h */
+struct ps_window; /* core/flow/window.h */
+
+/* Every batch is one of these. */
+struct ps_batch_home {
+    struct ps_batch batch;
+    struct ps_pool *pool;
+    struct ps_carver *carver;
+    struct ps_window *window;
+    uint16_t holders;  /* leases that are not home yet: they keep the memory */
+    uint16_t promises; /* those of them that are owed: acknowledgement waits for them */
+    bool complete, lost, in_window;
+    bool refused;    /* its source was told so before it was complete */
+    bool unreported; /* its replayable source was closed before it was reported as delivered */
+    uint32_t block_count;
+    struct ps_block *blocks[PS_BATCH_BLOCKS_MAX]; /* [0] also holds this descriptor */
+    uint64_t meta_bytes, bytes_bytes;             /* of the carver's blocks that it references, by kind */
+    uint64_t own_bytes;                           /* of those that it shares with no other batch */
+    struct ps_batch_home *next;                   /* in the window */
+    struct ps_lease chain;                        /* the chain's lease: all rows */
+};
+
+/* In ps_lease.home. */
+struct ps_lease_home {
+    uint16_t channel; /* which of the source's channels; UINT16_MAX while in the chain */
+    bool owed;        /* its source waits for it to come home: it counts in ps_batch_home.promises */
+};
+
+/* The division costs nothing: what every reader of a batch reads is one cache line (descriptors begin on one), what its
+ * home worker counts is another; a lease is one line with what it counts, and the outcomes behind it. */
+#define PS_LINE_BYTES 64U
+_Static_assert(offsetof(struct ps_batch, flush) < PS_LINE_BYTES, "readers touch one line of a batch");
+_Static_assert(offsetof(struct ps_batch_home, window) / PS_LINE_BYTES ==
+                   offsetof(struct ps_batch_home, block_count) / PS_LINE_BYTES,
+               "a lease that comes home touches one line of its batch");
+_Static_assert(offsetof(struct ps_lease, outcome) == PS_LINE_BYTES, "a lease's counts are one line");
+_Static_assert(sizeof(struct ps_lease_home) <= sizeof(((struct ps_lease *)NULL)->home), "it fits its place");
+
+static inline struct ps_batch_home *ps_batch_home(const struct ps_batch *batch)
+{
+    return (struct ps_batch_home *)(uintptr_t)batch;
+}
+
+static inline struct ps_lease_home *ps_lease_home(struct ps_lease *lease)
+{
+    return (struct ps_lease_home *)(void *)lease->home;
+}
+
+/* The lease of the batch's chain. */
+static inline struct ps_lease *ps_batch_chain(const struct ps_batch *batch)
+{
+    return &ps_batch_home(batch)->chain;
+}
+
+/* Makes a further lease of the same batch with the given rows (copied into the batch) or, with `index` NULL,
+ * the chain's own list. Returns NULL when there is no memory. */
+struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count);
+
+/* How far a source's carver has come: what it carved of, or left unused in, blocks of each kind; and what is left
+ * of the ones that it fills. */
+struct ps_carved {
+    uint64_t meta, bytes;
+    uint64_t meta_left, bytes_left;
+};
+
+/* Sets memory_bytes, so that what the leases of one source in one channel keep from being used again is at most
+ * their sum, and two blocks of each kind: the first and the last. Batches share blocks, and one small lease can
+ * keep a whole one; therefore a lease is charged with what the source has carved since the lease that it put there
+ * before, but with no more than the blocks of its batch and what that lease left of its last ones. `mark`: of that
+ * lease (ps_batch_mark), at first zero. */
+void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark);
+/* The lease was put: the next one is charged from here on. */
+void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark);
+
+/* ---- the pool: a worker's batches ---- */
+
+struct ps_pool *ps_pool_create(struct ps_depot *depot, uint16_t worker);
+void ps_pool_destroy(struct ps_pool *pool);
+struct ps_block_cache *ps_pool_cache(struct ps_pool *pool);
+/* Counts a batch that was taken (1) or given back (-1). For core/flow/batch.c. */
+void ps_pool_count(struct ps_pool *pool, int32_t change);
+
+/* Returns an empty batch with its chain lease, or NULL when the budget is used up. Its descriptor is carved
+ * from the blocks, as its rows are: the budget alone limits how many batches there are. */
+struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now);
+
+/* Ends filling: what the batch did not use of its blocks goes to the next one. */
+void ps_batch_close(struct ps_batch *batch);
+
+/* Gives its blocks back, and with them its descriptor and leases. All leases must be home. */
+void ps_batch_give(struct ps_batch *batch);
+
+/* Batches out of the pool. Single writer; readable from any thread. */
+uint32_t ps_pool_out_count(const struct ps_pool *pool);
