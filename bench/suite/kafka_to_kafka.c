@@ -19,6 +19,7 @@
 
 #include "bench/suite/agent.h"
 #include "bench/suite/duel.h"
+#include "bench/suite/kafka_loop.h"
 
 #define BODY_BYTES 120U
 #define PER_CALL 1024
@@ -30,78 +31,6 @@ struct job {
     double bare_per_second, agent_per_second; /* wall clock, of the last round */
 };
 
-static void fatal(const char *what)
-{
-    fprintf(stderr, "bench_kafka_to_kafka: %s\n", what);
-    exit(1);
-}
-
-static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
-{
-    char text[512];
-    if (rd_kafka_conf_set(conf, name, value, text, sizeof text) != RD_KAFKA_CONF_OK)
-        fatal(text);
-}
-
-/* ---- producing ---- */
-
-static uint64_t reported;
-
-/* A consumed message is freed at the report of its copy. */
-static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
-{
-    (void)client;
-    (void)opaque;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        fatal(rd_kafka_err2str(message->err));
-    if (message->_private != NULL)
-        rd_kafka_message_destroy(message->_private);
-    reported++;
-}
-
-static rd_kafka_t *producer_new(const char *brokers)
-{
-    char text[512];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    set(conf, "bootstrap.servers", brokers);
-    set(conf, "enable.idempotence", "true");
-    set(conf, "message.timeout.ms", "0");
-    set(conf, "batch.size", "1000000");
-    set(conf, "batch.num.messages", "10000");
-    set(conf, "linger.ms", "5");
-    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
-    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
-    if (client == NULL)
-        fatal(text);
-    return client;
-}
-
-static void produce(rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition,
-                    rd_kafka_message_t *messages, int count)
-{
-    int taken = 0;
-    while (taken < count) {
-        taken += rd_kafka_produce_batch(topic, partition, 0, messages + taken, count - taken);
-        rd_kafka_poll(client, taken < count ? 1 : 0);
-    }
-}
-
-static void make_topic(rd_kafka_t *client, const char *name)
-{
-    char text[256];
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, PARTITIONS, 1, text, sizeof text);
-    if (topic == NULL)
-        fatal(text);
-    rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 10000);
-    if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        fatal("the broker does not create topics");
-    rd_kafka_event_destroy(event);
-    rd_kafka_NewTopic_destroy(topic);
-    rd_kafka_queue_destroy(queue);
-}
-
 static uint64_t records_in(rd_kafka_t *client, const char *topic)
 {
     uint64_t sum = 0;
@@ -111,7 +40,7 @@ static uint64_t records_in(rd_kafka_t *client, const char *topic)
         while (rd_kafka_query_watermark_offsets(client, topic, partition, &low, &high, 10000) !=
                RD_KAFKA_RESP_ERR_NO_ERROR) {
             if (++tries == 100)
-                fatal("a partition does not answer");
+                ps_kafka_loop_fatal("a partition does not answer");
             usleep(100000);
         }
         sum += (uint64_t)(high - low);
@@ -124,73 +53,52 @@ static void fill(const char *brokers, uint64_t events)
 {
     static char body[BODY_BYTES];
     static rd_kafka_message_t messages[PER_CALL];
-    rd_kafka_t *client = producer_new(brokers);
-    make_topic(client, "bench-in");
-    make_topic(client, "bench-out");
+    rd_kafka_t *client = ps_kafka_loop_producer(brokers);
+    ps_kafka_loop_topic(client, "bench-in", PARTITIONS);
+    ps_kafka_loop_topic(client, "bench-out", PARTITIONS);
     memset(body, 'x', sizeof body);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, "bench-in", NULL);
     uint64_t there = records_in(client, "bench-in"), calls = 0;
     while (there < events) {
         for (int i = 0; i < PER_CALL; i++)
             messages[i] = (rd_kafka_message_t){.payload = body, .len = sizeof body};
-        produce(client, topic, (int32_t)(calls++ % PARTITIONS), messages, PER_CALL);
+        ps_kafka_loop_produce(client, topic, (int32_t)(calls++ % PARTITIONS), messages, PER_CALL);
         there += PER_CALL;
     }
     if (rd_kafka_flush(client, 60000) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        fatal("the broker does not accept the input");
+        ps_kafka_loop_fatal("the broker does not accept the input");
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(client);
 }
 
 /* ---- bare ---- */
 
-static rd_kafka_t *consumer_new(const char *brokers)
-{
-    char text[512], group[64];
-    static unsigned number;
-    snprintf(group, sizeof group, "bare-%d-%u-%lld", (int)getpid(), number++, (long long)time(NULL));
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    set(conf, "bootstrap.servers", brokers);
-    set(conf, "group.id", group);
-    set(conf, "auto.offset.reset", "earliest");
-    set(conf, "enable.auto.commit", "false");
-    set(conf, "enable.auto.offset.store", "true");
-    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
-    if (client == NULL)
-        fatal(text);
-    rd_kafka_poll_set_consumer(client);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, "bench-in", RD_KAFKA_PARTITION_UA);
-    rd_kafka_subscribe(client, list);
-    rd_kafka_topic_partition_list_destroy(list);
-    return client;
-}
-
 static double run_bare(void *argument)
 {
     struct job *job = argument;
     const uint64_t events = job->events;
     static rd_kafka_message_t *taken[PER_CALL], messages[PER_CALL];
-    rd_kafka_t *consumer = consumer_new(job->brokers), *producer = producer_new(job->brokers);
+    rd_kafka_t *consumer = ps_kafka_loop_consumer(job->brokers, "bench-in"),
+               *producer = ps_kafka_loop_producer(job->brokers);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(producer, "bench-out", NULL);
     struct ps_usage before = {0};
     uint64_t sent = 0, calls = 0;
     double committed_s = 0;
-    reported = 0;
-    while (sent < events || reported < sent) {
+    ps_kafka_loop_reported = 0;
+    while (sent < events || ps_kafka_loop_reported < sent) {
         ssize_t count = sent < events ? rd_kafka_consume_batch_queue(queue, 10, taken, PER_CALL) : 0;
         if (sent == 0 && count > 0)
             before = ps_usage_self();
         int good = 0;
         for (ssize_t i = 0; i < count; i++) {
             if (taken[i]->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-                fatal(rd_kafka_message_errstr(taken[i]));
+                ps_kafka_loop_fatal(rd_kafka_message_errstr(taken[i]));
             messages[good++] = (rd_kafka_message_t){
                 .payload = taken[i]->payload, .len = taken[i]->len, ._private = taken[i]};
         }
         if (good > 0)
-            produce(producer, topic, (int32_t)(calls++ % PARTITIONS), messages, good);
+            ps_kafka_loop_produce(producer, topic, (int32_t)(calls++ % PARTITIONS), messages, good);
         else
             rd_kafka_poll(producer, sent < events ? 0 : 10);
         sent += (uint64_t)good;
@@ -251,7 +159,7 @@ static double run_agent(void *argument)
     struct ps_usage after = ps_usage_self();
     ps_agent_stop(agent, 10000, NULL, NULL, &account);
     if (account.undelivered != 0 || account.accepted != account.delivered)
-        fatal("the agent's account does not add up");
+        ps_kafka_loop_fatal("the agent's account does not add up");
     job->agent_per_second = (double)(last - first) / (after.wall_s - before.wall_s);
     return (double)(last - first) / (after.cpu_s - before.cpu_s);
 }
@@ -262,7 +170,7 @@ int main(int argc, char **argv)
     static struct ps_duel_result result;
     ps_bench_options_parse(&options, argc, argv);
     if (options.brokers == NULL || options.events < PER_CALL)
-        fatal("--brokers is needed, and --events above 1,023");
+        ps_kafka_loop_fatal("--brokers is needed, and --events above 1,023");
     ps_log_set_level(PS_LOG_WARN);
     fill(options.brokers, options.events);
     struct job job = {.brokers = options.brokers, .events = options.events};

@@ -1,0 +1,26 @@
+/* The parts of bare librdkafka loops in benches: a producer and a consumer with the settings of a fast program. Errors end
+ * the program.
+ *
+ * Thread: the bench's main one. */
+#pragma once
+
+#include "core/base.h"
+
+#include <librdkafka/rdkafka.h>
+
+/* Reports of delivery since the program began, or since it was set; they come in ps_kafka_loop_produce and
+ * rd_kafka_poll. */
+extern uint64_t ps_kafka_loop_reported;
+
+_Noreturn void ps_kafka_loop_fatal(const char *what);
+
+/* Idempotent, acks=all, linger 5 ms. A report destroys the message that _private of the record names, if any. */
+rd_kafka_t *ps_kafka_loop_producer(const char *brokers);
+/* A member of a new group that reads the topic from its beginning; it commits only when told to. */
+rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic);
+
+/* Makes a topic, if it is not there. */
+void ps_kafka_loop_topic(rd_kafka_t *client, const char *name, int partitions);
+/* Produces all of them, waiting for room. Payloads are not copied. */
+void ps_kafka_loop_produce(rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition,
+                           rd_kafka_message_t *messages, int count);
