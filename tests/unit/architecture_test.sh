@@ -52,6 +52,7 @@ core/commands/*         *
 core/flow/*             core/FLAT rings/*
 core/watch/*            core/FLAT core/flow/* rings/* version.h
 core/deadletter/*       core/FLAT core/flow/*
+core/helper/*           core/FLAT rings/*
 core/engine/*           core/FLAT core/flow/* core/watch/* core/deadletter/* rings/*
 core/stage.h            core/FLAT core/flow/* core/deadletter/*
 core/FLAT

@@ -1,0 +1,52 @@
+#include "core/thread.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The main thread is never pinned, so its CPUs are the process's. */
+static void set_cpus(pthread_attr_t *attributes)
+{
+    cpu_set_t cpus;
+    if (sched_getaffinity(getpid(), sizeof cpus, &cpus) == 0)
+        (void)pthread_attr_setaffinity_np(attributes, sizeof cpus, &cpus);
+}
+
+int ps_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argument), void *argument)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    PS_ASSERT(strlen(name) < 16);
+    int failed = pthread_attr_init(&attributes);
+    if (failed != 0)
+        return failed;
+    set_cpus(&attributes);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(thread, &attributes, run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (failed == 0)
+        (void)pthread_setname_np(*thread, name);
+    return failed;
+}
+
+bool ps_thread_join(pthread_t thread, uint32_t patience_ms)
+{
+    struct timespec until;
+    if (patience_ms == PS_THREAD_PATIENT)
+        return pthread_join(thread, NULL) == 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += patience_ms / 1000;
+    until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+        return true;
+    pthread_detach(thread);
+    return false;
+}

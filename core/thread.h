@@ -1,0 +1,17 @@
+/* Starting and ending threads: every thread of the program, except the client libraries', is started here. */
+#pragma once
+
+#include "core/base.h"
+
+#include <pthread.h>
+
+#define PS_THREAD_PATIENT UINT32_MAX /* ps_thread_join: for ever */
+
+/* Starts a thread with this name (at most 15 bytes). All signals are blocked on it, because control serves them. It may run
+ * on every CPU that the process may use, and so may the threads that it starts, even when the caller is pinned. Returns 0, or
+ * the number of the error (errno): then the process may have no more threads (TasksMax, ulimit -u), or has no memory. */
+int ps_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argument), void *argument);
+
+/* Waits until the thread has ended, at most `patience_ms`; if it takes longer it is left alone, and ends by itself. Returns
+ * whether it has ended. Either way the caller has nothing more to do with it. */
+bool ps_thread_join(pthread_t thread, uint32_t patience_ms);
