@@ -216,7 +216,7 @@ whole() { # PRESET CTEST-OPTION...: everything built, then the tests
 
 # The builds of the later steps, at low priority while tests wait. What fails here is built and reported again by its step.
 tsan_tests=('^stress_' '^sim_' '^stages_conformance_channel$' '^rings_' '^bench_load_lane$' '^bench_load_load$' '^bench_load_pacer$'
-    '^core_flow_batch$' '^core_flow_block$' '^core_flow_window$' '^core_watch_tap$' '^core_watch_metrics$' '^core_log$'
+    '^core_flow_batch$' '^core_flow_block$' '^core_flow_window$' '^core_helper_' '^core_watch_tap$' '^core_watch_metrics$' '^core_log$'
     '^core_engine_swap$' '^core_engine_sink_sockets$' '^stages_channels_memory$' '^stages_channels_spillablememory_order$' '^stages_rules_live' '^stages_rules_book$')
 build_ahead() {
     local list

@@ -1,9 +1,6 @@
-/* Makes and destroys Kafka clients (producers, consumers) on its own thread: both may take a while, and a worker must
- * not wait. It handles one request at a time. Requests and replies go through pipes, so neither side blocks the other,
- * and the only shared memory is what a message hands over.
- *
- * `create` starts the thread before the worker is pinned to a core, so the library's threads inherit that
- * they may run on any core. Thread: the worker of the client's owner calls these functions. */
+/* Makes and destroys Kafka clients (producers, consumers) on a helper thread (core/helper/helper.h): both may take a while,
+ * and a worker must not wait. It handles one request at a time. The library's threads inherit from this thread that they may
+ * run on any core. Thread: the worker of the client's owner calls these functions. */
 #pragma once
 
 #include "stages/kafka/seam.h"
@@ -21,7 +18,7 @@ struct ps_kafka_making {
 /* Makes producers of the engine; the config is a ps_kafka_producer_config. */
 struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *engine);
 
-/* `wake_fd` is written when a reply is there (-1: none). Returns NULL: no thread or pipe. */
+/* `wake_fd` is written when a reply is there (-1: none). Returns NULL: no thread, memory or descriptor. */
 struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_making *making, int wake_fd,
                                              struct ps_err *err);
 

@@ -157,7 +157,7 @@ static const struct adapter adapters[] = {
      .refused = produce_refused,
      /* librdkafka allocates a message for each record, and events for the delivery reports */
      .allocations_per_event = 1,
-     .allocations_before_library = 2},
+     .allocations_before_library = 3},
     {.ops = &ps_test_echo_sink,
      .begin = ps_test_echo_clear,
      .arrived = ps_test_echo_text,
