@@ -1,45 +1,18 @@
 #include "stages/net/resolver.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "core/clock.h"
+#include "core/helper/helper.h"
 
-struct queue {
-    struct ps_question *items;
-    uint32_t first, count;
-};
-
-/* Shared with the thread; the last of the two frees it. */
+/* The thread frees it. */
 struct ps_resolver {
-    pthread_mutex_t lock; /* never held while the resolver is asked */
-    pthread_cond_t asked, answered;
-    unsigned users;
-    bool stop;
-    int wake_fd; /* a duplicate */
-    uint32_t room;
-    struct queue questions, answers;
+    struct ps_helper *helper;
+    uint32_t free_count;
+    struct ps_question **free; /* of `questions`; whoever asks has these */
+    struct ps_question questions[];
 };
-
-static struct ps_question *queue_add(struct ps_resolver *resolver, struct queue *queue)
-{
-    return queue->count < resolver->room ? &queue->items[(queue->first + queue->count++) % resolver->room]
-                                         : NULL;
-}
-
-static struct ps_question queue_take(struct ps_resolver *resolver, struct queue *queue)
-{
-    struct ps_question question = queue->items[queue->first];
-    queue->first = (queue->first + 1) % resolver->room;
-    queue->count--;
-    return question;
-}
 
 /* ---- the thread ---- */
 
@@ -84,142 +57,94 @@ static int resolve_back(struct ps_question *question)
     return same ? 0 : EAI_NONAME;
 }
 
-static void leave(struct ps_resolver *resolver) /* called with the lock held; unlocks it */
+static void run(void *resolver, void *question_)
 {
-    bool last = --resolver->users == 0;
-    pthread_mutex_unlock(&resolver->lock);
-    if (!last)
-        return;
-    if (resolver->wake_fd >= 0)
-        close(resolver->wake_fd);
-    pthread_cond_destroy(&resolver->asked);
-    pthread_cond_destroy(&resolver->answered);
-    pthread_mutex_destroy(&resolver->lock);
-    free(resolver->questions.items);
-    free(resolver->answers.items);
-    free(resolver);
+    struct ps_question *question = question_;
+    (void)resolver;
+    question->error =
+        question->forward ? ps_resolve(question->name, &question->address) : resolve_back(question);
 }
 
-static void *resolver_main(void *argument)
+static void end(void *resolver_)
 {
-    struct ps_resolver *resolver = argument;
-    const uint64_t one = 1;
-    pthread_mutex_lock(&resolver->lock);
-    for (;;) {
-        while (!resolver->stop && resolver->questions.count == 0)
-            pthread_cond_wait(&resolver->asked, &resolver->lock);
-        if (resolver->stop)
-            break;
-        struct ps_question question = queue_take(resolver, &resolver->questions);
-        pthread_mutex_unlock(&resolver->lock);
-        question.error =
-            question.forward ? ps_resolve(question.name, &question.address) : resolve_back(&question);
-        pthread_mutex_lock(&resolver->lock);
-        struct ps_question *answer = queue_add(resolver, &resolver->answers);
-        if (answer != NULL)
-            *answer = question;
-        pthread_cond_signal(&resolver->answered);
-        if (resolver->wake_fd >= 0 && !resolver->stop)
-            (void)!write(resolver->wake_fd, &one, sizeof one);
-    }
-    leave(resolver);
-    return NULL;
+    struct ps_resolver *resolver = resolver_;
+    free(resolver->free);
+    free(resolver);
 }
 
 /* ---- who asks ---- */
 
-static struct ps_resolver *resolver_alloc(uint32_t room, int wake_fd)
+/* One more question than there is room for: the thread is at it. */
+static struct ps_resolver *resolver_alloc(uint32_t room)
 {
-    pthread_condattr_t monotonic;
-    struct ps_resolver *resolver = calloc(1, sizeof *resolver);
-    struct ps_question *questions = calloc(room, sizeof *questions), *answers = calloc(room, sizeof *answers);
-    if (resolver == NULL || questions == NULL || answers == NULL) {
+    struct ps_resolver *resolver = calloc(1, sizeof *resolver + (room + 1) * sizeof resolver->questions[0]);
+    struct ps_question **free_list = calloc(room + 1, sizeof *free_list);
+    if (resolver == NULL || free_list == NULL) {
         free(resolver);
-        free(questions);
-        free(answers);
+        free(free_list);
         return NULL;
     }
-    resolver->questions.items = questions;
-    resolver->answers.items = answers;
-    resolver->room = room;
-    resolver->users = 2;
-    resolver->wake_fd = wake_fd >= 0 ? fcntl(wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
-    pthread_mutex_init(&resolver->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&resolver->asked, NULL);
-    pthread_cond_init(&resolver->answered, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    resolver->free = free_list;
+    while (resolver->free_count <= room) {
+        free_list[resolver->free_count] = &resolver->questions[resolver->free_count];
+        resolver->free_count++;
+    }
     return resolver;
 }
 
 struct ps_resolver *ps_resolver_create(uint32_t room, int wake_fd, struct ps_err *err)
 {
-    pthread_t thread;
-    struct ps_resolver *resolver = resolver_alloc(room, wake_fd);
+    struct ps_resolver *resolver = resolver_alloc(room);
     if (resolver == NULL) {
         ps_err_set(err, "no memory");
         return NULL;
     }
-    int error = pthread_create(&thread, NULL, resolver_main, resolver);
-    if (error != 0) {
-        ps_err_set(
-            err, "cannot start the resolver's thread: %s; raise the limit of processes (TasksMax, ulimit -u)",
-            strerror(error));
-        resolver->users = 1;
-        ps_resolver_destroy(resolver);
+    const struct ps_helper_settings settings = {.name = "resolver",
+                                                .room = room + 1,
+                                                .wake_fd = wake_fd,
+                                                .run = run,
+                                                .end = end,
+                                                .argument = resolver};
+    resolver->helper = ps_helper_create(&settings, err);
+    if (resolver->helper == NULL) {
+        end(resolver);
         return NULL;
     }
-    pthread_setname_np(thread, "resolver");
-    pthread_detach(thread);
     return resolver;
 }
 
 void ps_resolver_destroy(struct ps_resolver *resolver)
 {
-    if (resolver == NULL)
-        return;
-    pthread_mutex_lock(&resolver->lock);
-    resolver->stop = true;
-    pthread_cond_signal(&resolver->asked);
-    leave(resolver);
+    if (resolver != NULL)
+        (void)ps_helper_destroy(resolver->helper, 0);
 }
 
 bool ps_resolver_ask(struct ps_resolver *resolver, const struct ps_question *question)
 {
-    pthread_mutex_lock(&resolver->lock);
-    struct ps_question *room = queue_add(resolver, &resolver->questions);
-    if (room != NULL) {
-        *room = *question;
-        pthread_cond_signal(&resolver->asked);
-    }
-    pthread_mutex_unlock(&resolver->lock);
-    return room != NULL;
+    if (resolver->free_count == 0)
+        return false;
+    struct ps_question *room = resolver->free[--resolver->free_count];
+    *room = *question;
+    bool asked = ps_helper_ask(resolver->helper, room);
+    PS_ASSERT(asked);
+    return true;
+}
+
+static bool take(struct ps_resolver *resolver, struct ps_question *question, struct ps_question *answer)
+{
+    if (question == NULL)
+        return false;
+    *answer = *question;
+    resolver->free[resolver->free_count++] = question;
+    return true;
 }
 
 bool ps_resolver_answer(struct ps_resolver *resolver, struct ps_question *answer)
 {
-    if (pthread_mutex_trylock(&resolver->lock) != 0)
-        return false;
-    bool there = resolver->answers.count > 0;
-    if (there)
-        *answer = queue_take(resolver, &resolver->answers);
-    pthread_mutex_unlock(&resolver->lock);
-    return there;
+    return take(resolver, ps_helper_answer(resolver->helper), answer);
 }
 
 bool ps_resolver_wait(struct ps_resolver *resolver, uint32_t timeout_ms, struct ps_question *answer)
 {
-    uint64_t until_ns = ps_clock_now().mono_ns + timeout_ms * PS_NS_PER_MS;
-    struct timespec until = {.tv_sec = (time_t)(until_ns / PS_NS_PER_S),
-                             .tv_nsec = (long)(until_ns % PS_NS_PER_S)};
-    pthread_mutex_lock(&resolver->lock);
-    while (resolver->answers.count == 0 &&
-           pthread_cond_timedwait(&resolver->answered, &resolver->lock, &until) == 0) {
-    }
-    bool there = resolver->answers.count > 0;
-    if (there)
-        *answer = queue_take(resolver, &resolver->answers);
-    pthread_mutex_unlock(&resolver->lock);
-    return there;
+    return take(resolver, ps_helper_wait(resolver->helper, timeout_ms), answer);
 }

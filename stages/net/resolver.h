@@ -1,6 +1,6 @@
-/* Asks the system's resolver on a thread of its own, because a name server may take seconds to answer, or never does.
- * Questions and answers are queued; nobody waits for the thread, except who asks to (ps_resolver_wait). A thread that is
- * in the middle of a question when its resolver is destroyed ends alone. */
+/* Asks the system's resolver on a helper thread (core/helper/helper.h), because a name server may take seconds to answer, or
+ * never does. Questions and answers are queued; nobody waits for the thread, except who asks to (ps_resolver_wait). A thread
+ * that is in the middle of a question when its resolver is destroyed ends alone. */
 #pragma once
 
 #include "core/status.h"
@@ -17,14 +17,14 @@ struct ps_question {
     int error; /* answer: 0, or as of getaddrinfo (gai_strerror) */
 };
 
-/* At most `room` questions, and as many answers, wait. `wake_fd`: an eventfd, written when an answer is there (-1: none).
+/* At most `room` questions wait, those included that are answered and not taken; the thread is at one more. `wake_fd`: an eventfd, written when an answer is there (-1: none).
  * NULL: no thread. Thread: any; afterwards one at a time. */
 struct ps_resolver *ps_resolver_create(uint32_t room, int wake_fd, struct ps_err *err);
 void ps_resolver_destroy(struct ps_resolver *resolver);
 
 /* Returns false when there is no room. */
 bool ps_resolver_ask(struct ps_resolver *resolver, const struct ps_question *question);
-/* Takes the oldest answer. Returns false when there is none, or the thread is busy with the queue. Never waits. */
+/* Takes the oldest answer. Returns false when there is none. Never waits. */
 bool ps_resolver_answer(struct ps_resolver *resolver, struct ps_question *answer);
 /* Waits for an answer, at most `timeout_ms`, and takes it. Returns false when there is none. Not on a worker. */
 bool ps_resolver_wait(struct ps_resolver *resolver, uint32_t timeout_ms, struct ps_question *answer);
