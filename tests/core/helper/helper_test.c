@@ -115,6 +115,7 @@ static void test_in_order(void **unused)
         assert_int_equal(ps_helper_busy_count(helper), 0);
     }
     assert_true(ps_helper_destroy(helper, PS_THREAD_PATIENT));
+    wait_for(&ended);
     assert_int_equal(ends, 1);
     assert_int_equal(jobs[0].discarded, 0);
 }
