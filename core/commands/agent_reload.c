@@ -2,7 +2,6 @@
  * that control goes on to serve signals and the watchdog. Thread: control, except the functions named job_. */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -11,6 +10,7 @@
 #include "conf/diff.h"
 #include "conf/mistake.h"
 #include "core/commands/agent_service.h"
+#include "core/helper/helper.h"
 #include "core/watch/notify.h"
 #include "stages/table.h"
 
@@ -21,60 +21,57 @@
 
 /* ---- the helper thread ---- */
 
-static void *helper_main(void *argument)
+static void run_job(void *service_, void *unused)
 {
-    struct service *service = argument;
-    uint64_t one = 1;
-    pthread_setname_np(pthread_self(), "reload");
+    struct service *service = service_;
+    (void)unused;
     service->job.run(service);
-    ssize_t ignored = write(service->job.done_fd, &one, sizeof one);
-    (void)ignored;
-    return NULL;
 }
 
-/* Signals are blocked on every thread: the helper inherits the mask. */
-static bool helper_start(struct service *service, pthread_t *thread)
+/* Serves signals and the watchdog until the job is done. Returns false when a signal to stop came first. */
+static bool wait_for_job(struct service *service, int done_fd)
 {
-    service->job.done_fd = eventfd(0, EFD_CLOEXEC);
-    if (service->job.done_fd < 0)
-        return false;
-    int failed = pthread_create(thread, NULL, helper_main, service);
-    if (failed == 0)
-        return true;
-    ps_log(PS_LOG_WARN, "agent", "no thread for the reload: %s", strerror(failed));
-    close(service->job.done_fd);
-    return false;
+    for (;;) {
+        struct pollfd ready[2] = {{.fd = done_fd, .events = POLLIN},
+                                  {.fd = service->signal_fd, .events = POLLIN}};
+        poll(ready, PS_COUNT_OF(ready), HELPER_WAIT_MS);
+        ps_service_tell_watchdog(service);
+        ps_service_read_signals(service);
+        if (ready[0].revents != 0)
+            return true;
+        if (service->stops > 0)
+            return false;
+    }
 }
 
 /* Runs a job on a thread of its own and waits for it. Returns false when a signal to stop came first: the
  * thread is left alone, and ends with the process. */
 static bool run_aside(struct service *service, void (*run)(struct service *service))
 {
-    pthread_t thread;
+    struct ps_err err = {0};
+    int done_fd = eventfd(0, EFD_CLOEXEC);
+    const struct ps_helper_settings settings = {
+        .name = "reload", .room = 1, .wake_fd = done_fd, .run = run_job, .argument = service};
+    struct ps_helper *helper = done_fd >= 0 ? ps_helper_create(&settings, &err) : NULL;
     service->job.run = run;
     service->job.err = (struct ps_err){0};
-    if (!helper_start(service, &thread)) {
+    bool done = true;
+    if (helper != NULL) {
+        (void)ps_helper_ask(helper, service);
+        done = wait_for_job(service, done_fd);
+        (void)ps_helper_destroy(helper, done ? PS_THREAD_PATIENT : 0);
+    } else {
+        ps_log(PS_LOG_WARN, "agent", "no thread for the reload: %s",
+               done_fd >= 0 ? err.text : strerror(errno));
         run(service);
-        return true;
     }
-    for (;;) {
-        struct pollfd ready[2] = {{.fd = service->job.done_fd, .events = POLLIN},
-                                  {.fd = service->signal_fd, .events = POLLIN}};
-        poll(ready, PS_COUNT_OF(ready), HELPER_WAIT_MS);
-        ps_service_tell_watchdog(service);
-        ps_service_read_signals(service);
-        if (ready[0].revents != 0)
-            break;
-        if (service->stops > 0) {
-            ps_log(PS_LOG_WARN, "agent", "told to stop: the reload is abandoned");
-            pthread_detach(thread);
-            service->abandoned = true;
-            return false;
-        }
+    if (done_fd >= 0)
+        close(done_fd);
+    if (!done) {
+        ps_log(PS_LOG_WARN, "agent", "told to stop: the reload is abandoned");
+        service->abandoned = true;
     }
-    pthread_join(thread, NULL);
-    close(service->job.done_fd);
-    return true;
+    return done;
 }
 
 static void job_load(struct service *service)

@@ -30,7 +30,6 @@ struct service {
     bool abandoned;
     struct {
         void (*run)(struct service *service);
-        int done_fd;
         enum ps_status status;
         struct ps_conf *conf;
         struct ps_plan *plan;

@@ -2,7 +2,6 @@
  * parts share. */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "stages/rules/live_parts.h"
 #include "core/quantity.h"
+#include "core/thread.h"
 
 #define UNREST_SAY_NS (10 * PS_NS_PER_S)
 
@@ -161,7 +161,6 @@ static struct ps_rules_live *live_alloc(const struct ps_rules_live_options *opti
     PS_ASSERT(count > 0);
     live->options = *options;
     live->instances = ps_must_alloc_aligned(count * sizeof *live->instances, "rules");
-    live->cpus_known = sched_getaffinity(0, sizeof live->cpus, &live->cpus) == 0;
     live->book = ps_rules_book_create(count);
     pthread_mutex_init(&live->lock, NULL);
     live->wake_fd = -1;
@@ -207,7 +206,7 @@ void ps_rules_live_destroy(struct ps_rules_live *live)
         return;
     if (live->started) {
         ps_rules_live_wish(live, PS_RULES_WISH_STOP);
-        pthread_join(live->thread, NULL);
+        (void)ps_thread_join(live->thread, PS_THREAD_PATIENT);
     }
     ps_rules_version_destroy(live->version);
     ps_rules_attempt_fini(&live->good);
@@ -224,14 +223,10 @@ void ps_rules_live_destroy(struct ps_rules_live *live)
 enum ps_status ps_rules_live_open(struct ps_rules_live *live, unsigned instance, struct ps_err *err)
 {
     int failed = 0;
-    sigset_t all, before; /* the control thread handles signals */
     PS_ASSERT(instance < live->options.set.instances);
     pthread_mutex_lock(&live->lock);
     if (!live->started) {
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        failed = pthread_create(&live->thread, NULL, ps_rules_live_thread, live);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        failed = ps_thread_start(&live->thread, "rules", ps_rules_live_thread, live);
         live->started = failed == 0;
     }
     pthread_mutex_unlock(&live->lock);

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <pthread.h>
-#include <sched.h>
 
 #include "core/engine/swap.h"
 #include "stages/rules/live.h"
@@ -59,8 +58,6 @@ struct ps_rules_live {
     struct ps_rules_instance *instances;
     struct ps_rules_live_options options;
     struct ps_rules_book *book;
-    cpu_set_t cpus; /* the process's CPUs before workers were pinned */
-    bool cpus_known;
     int wake_fd; /* eventfd: signals requests (stop, reread) */
 
     pthread_mutex_t lock; /* guards the members that follow */

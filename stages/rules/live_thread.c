@@ -7,11 +7,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/helper/helper.h"
 #include "stages/rules/live_parts.h"
 
 #define LOOK_NS (10 * PS_NS_PER_S)      /* interval for checking files without an event: NFS sends none */
 #define LOOK_ALONE_NS (2 * PS_NS_PER_S) /* the same when inotify is not available */
 #define REST_NS (10 * PS_NS_PER_MS)     /* pause between two turns: a busy folder has many events */
+#define SAY_MS 1000U                    /* interval for saying how far a load is */
 #define WISH_STOP (UINT64_C(1) << 32)
 
 void ps_rules_live_wish(struct ps_rules_live *live, enum ps_rules_wish wish)
@@ -42,37 +44,32 @@ struct task {
     void *argument;
 };
 
-static void *idle_main(void *task_)
+static void task_run(void *unused, void *task_)
 {
     const struct task *task = task_;
-    (void)pthread_setname_np(pthread_self(), "rules-idle");
-    (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0});
+    (void)unused;
     task->run(task->argument);
-    return NULL;
-}
-
-static void join_in_time(pthread_t thread, struct ps_rules_attempt *attempt)
-{
-    struct timespec until;
-    do {
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec++;
-        ps_rules_attempt_say(attempt);
-    } while (pthread_timedjoin_np(thread, NULL, &until) != 0);
 }
 
 /* Runs `run` on a thread of its own at SCHED_IDLE, because a thread cannot leave SCHED_IDLE without
  * privileges. Waits for it and logs the progress of `attempt`, unless that is NULL. */
 static void idle_run(void (*run)(void *argument), void *argument, struct ps_rules_attempt *attempt)
 {
+    const struct ps_helper_settings settings = {
+        .name = "rules-idle", .room = 1, .wake_fd = -1, .idle = true, .run = task_run};
     struct task task = {run, argument};
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, idle_main, &task) != 0)
+    struct ps_err err = {0};
+    struct ps_helper *helper = ps_helper_create(&settings, &err);
+    if (helper == NULL) {
         run(argument); /* no thread available: run it here, because not loading would be worse */
-    else if (attempt != NULL)
-        join_in_time(thread, attempt);
-    else
-        pthread_join(thread, NULL);
+        return;
+    }
+    (void)ps_helper_ask(helper, &task);
+    do {
+        if (attempt != NULL)
+            ps_rules_attempt_say(attempt);
+    } while (ps_helper_wait(helper, attempt != NULL ? SAY_MS : PS_THREAD_PATIENT) == NULL);
+    (void)ps_helper_destroy(helper, PS_THREAD_PATIENT);
 }
 
 static void attempt_task(void *attempt)
@@ -251,9 +248,6 @@ void *ps_rules_live_thread(void *live_)
     uint64_t look_ns = live->options.watch
                            ? 0
                            : PS_NEVER; /* the first check at once: the file may have changed since build */
-    (void)pthread_setname_np(pthread_self(), "rules");
-    if (live->cpus_known)
-        (void)pthread_setaffinity_np(pthread_self(), sizeof live->cpus, &live->cpus);
     ps_rules_attempt_follow(&live->good);
     if (live->options.watch && !ps_rules_attempt_is_current(&live->good))
         note_change(live);
