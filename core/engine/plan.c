@@ -23,6 +23,8 @@
 uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
 {
     uint64_t quarter = capacity / 4;
+    if (capacity == 0)
+        return (uint32_t)limit;
     if (quarter < 1)
         quarter = 1;
     return (uint32_t)(quarter < limit ? quarter : limit);

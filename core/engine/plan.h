@@ -227,5 +227,6 @@ void ps_plan_describe(const struct ps_plan *plan, unsigned parts,
  * probe->component. Thread: control, or the helper thread of a reload. */
 void ps_plan_probe(const struct ps_plan *plan, struct ps_probe *probe);
 
-/* The largest batch of a flow into channels of these capacities: max(1, capacity / 4), at most `limit`. */
+/* The largest batch of a flow into channels of these capacities: max(1, capacity / 4), at most `limit`; 0: the
+ * channel has no capacity of its own, and no say. */
 uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit);

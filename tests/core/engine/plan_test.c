@@ -28,6 +28,7 @@ static struct flow small_flow(void)
 static void test_batch_limit(void **state)
 {
     (void)state;
+    assert_int_equal(ps_batch_events_limit(0, 1024), 1024);
     assert_int_equal(ps_batch_events_limit(1, 1024), 1);
     assert_int_equal(ps_batch_events_limit(100, 1024), 25);
     assert_int_equal(ps_batch_events_limit(1000000, 1024), 1024);
