@@ -19,7 +19,7 @@ struct ps_keeper_settings {
     const char *component; /* for the log; lives as long as the keeper, as all pointers here do */
     const struct ps_store_ops *store;
     const void *store_settings; /* what the store says they are */
-    uint64_t capacity;          /* events */
+    uint64_t capacity;          /* events; 0: unlimited */
     bool sync_each;             /* promise only what is synced; else what is written */
     uint64_t sync_every_ms;     /* the latter: time between syncs */
     uint64_t keep_alive_ms;     /* how long a refusable lease waits for a store that cannot be written */

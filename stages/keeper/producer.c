@@ -20,7 +20,7 @@ static bool has_room(const struct ps_keeper *keeper, const struct ps_keeper_prod
     if (producer->memory_bytes > 0 && producer->memory_bytes + lease->memory_bytes > share)
         return false;
     ps_keeper_fill(keeper, &fill);
-    return fill.size < fill.capacity;
+    return fill.capacity == 0 || fill.size < fill.capacity;
 }
 
 enum ps_put ps_keeper_put(struct ps_keeper *keeper, unsigned producer, struct ps_lease **lease)

@@ -19,7 +19,7 @@ static long holder(int fd)
     return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM) ? pid : 0;
 }
 
-static int take(int fd, int how, const char *directory, const char *path, struct ps_err *err)
+static int take(int fd, int how, const char *what, const char *path, struct ps_err *err)
 {
     if (flock(fd, how | LOCK_NB) == 0)
         return fd;
@@ -27,25 +27,30 @@ static int take(int fd, int how, const char *directory, const char *path, struct
     if (errno != EWOULDBLOCK)
         ps_err_set(err, "%s cannot be locked: %s", path, strerror(errno));
     else if (pid > 0)
-        ps_err_set(err, "%s is in use by process %ld, which holds the lock %s; stop it first", directory, pid,
-                   path);
+        ps_err_set(err, "%s is in use by process %ld, which holds the lock %s; stop it first", what, pid, path);
     else
         ps_err_set(err, "%s is in use by another process, which holds the lock %s; wait until it has ended",
-                   directory, path);
+                   what, path);
     close(fd);
     return -1;
 }
 
 int ps_segment_lock(const char *directory, struct ps_err *err)
 {
-    char path[PATH_BYTES], text[32];
+    char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/lock", directory);
+    return ps_segment_lock_file(path, directory, err);
+}
+
+int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err)
+{
+    char text[32];
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0) {
         ps_err_set(err, "the lock %s cannot be opened: %s", path, strerror(errno));
         return -1;
     }
-    fd = take(fd, LOCK_EX, directory, path, err);
+    fd = take(fd, LOCK_EX, what, path, err);
     if (fd < 0)
         return -1;
     int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());

@@ -360,6 +360,9 @@ static const struct adapter durable_adapters[] = {
      .keys = {"checkpointDir", "@state", "dataDirs", "@one,@two", "memoryCapacity", "0", "overflowCapacity",
               "20", "transactionCapacity", "5"},
      .capacity = 20},
+    {.ops = &ps_channel_jdbc,
+     .keys = {"driver.url", "jdbc:sqlite:@db", "maximum.capacity", "20"},
+     .capacity = 20},
 };
 
 static void start_durable(struct ps_test_stage *stage, const struct adapter *adapter)
@@ -405,20 +408,32 @@ static struct ps_lease *put_durable(struct ps_test_stage *stage, const char *bod
     return lease;
 }
 
-static struct ps_lease *take_durable(struct ps_test_stage *stage, const char *body)
+static struct ps_lease *take_any(struct ps_test_stage *stage)
 {
     struct ps_lease *lease = NULL;
     for (unsigned i = 0; (lease = take(stage, 0)) == NULL; i++) {
         assert_true(i < 10000);
         rest();
     }
+    return lease;
+}
+
+/* An event of put_durable: the first or second one. */
+static void check_durable(struct ps_test_stage *stage, const struct ps_lease *lease, uint32_t at,
+                          const char *body, bool first)
+{
+    struct ps_test_event event = ps_test_lease_event(stage, lease, at);
+    assert_int_equal(event.length, strlen(body));
+    assert_memory_equal(event.body, body, event.length);
+    assert_int_equal(ps_test_event_header_count(&event), first ? 1 : 0);
+}
+
+static struct ps_lease *take_durable(struct ps_test_stage *stage, const char *body)
+{
+    struct ps_lease *lease = take_any(stage);
     assert_int_equal(lease->count, 2);
-    for (uint32_t i = 0; i < 2; i++) {
-        struct ps_test_event event = ps_test_lease_event(stage, lease, i);
-        assert_int_equal(event.length, strlen(body));
-        assert_memory_equal(event.body, body, event.length);
-        assert_int_equal(ps_test_event_header_count(&event), i == 0 ? 1 : 0);
-    }
+    for (uint32_t i = 0; i < 2; i++)
+        check_durable(stage, lease, i, body, i == 0);
     return lease;
 }
 
@@ -430,6 +445,18 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
     stage->ops->channel->done(stage->plan, 0, &going, &stage->port);
     assert_int_equal(stage->home_count, home + 1);
     ps_test_stage_release_home(stage, home);
+}
+
+/* Takes and delivers all that was put with these bodies, however many are in one batch. */
+static void deliver_durable(struct ps_test_stage *stage, const char *const *bodies, uint32_t count)
+{
+    for (uint32_t seen = 0; seen < 2 * count;) {
+        struct ps_lease *lease = take_any(stage);
+        assert_true(seen + lease->count <= 2 * count);
+        for (uint32_t i = 0; i < lease->count; i++, seen++)
+            check_durable(stage, lease, i, bodies[seen / 2], seen % 2 == 0);
+        deliver(stage, lease);
+    }
 }
 
 static void leave(struct ps_test_stage *stage)
@@ -448,28 +475,30 @@ static void test_durable_promises_and_restarts(void **unused)
         struct ps_test_stage stage;
         assert_int_equal(ps_test_folder_setup(NULL), 0);
         start_durable(&stage, &durable_adapters[i]);
-        struct ps_lease *leases[] = {put_durable(&stage, "a"), put_durable(&stage, "bb"),
-                                     put_durable(&stage, "")};
+        struct ps_lease *leases[] = {put_durable(&stage, "a"), put_durable(&stage, "b"),
+                                     put_durable(&stage, "c")};
         await_home(&stage, 3);
         for (size_t k = 0; k < 3; k++) {
             assert_ptr_equal(stage.home[k], leases[k]);
             assert_false(leases[k]->failed);
         }
         assert_int_equal(fill(&stage).size, 6);
-        deliver(&stage, take_durable(&stage, "a"));
-        struct ps_lease *second = take_durable(&stage, "bb"), *third = take_durable(&stage, "");
+        deliver_durable(&stage, PS_WORDS("a", "b", "c"), 3);
+        put_durable(&stage, "bb");
+        struct ps_lease *second = take_durable(&stage, "bb");
+        put_durable(&stage, "");
+        struct ps_lease *third = take_durable(&stage, "");
         assert_int_equal(fill(&stage).size, 0);
         untake(&stage, 0, third);
         untake(&stage, 0, second);
         assert_int_equal(fill(&stage).size, 4);
+        await_home(&stage, 5);
         leave(&stage);
         assert_null(stage.ops->channel->strip(stage.plan));
         ps_test_stage_fini(&stage);
         start_durable(&stage, &durable_adapters[i]);
         put_durable(&stage, "later");
-        deliver(&stage, take_durable(&stage, "bb"));
-        deliver(&stage, take_durable(&stage, ""));
-        deliver(&stage, take_durable(&stage, "later"));
+        deliver_durable(&stage, PS_WORDS("bb", "", "later"), 3);
         await_home(&stage, 1);
         assert_null(take(&stage, 0));
         assert_int_equal(fill(&stage).size, 0);
@@ -519,7 +548,7 @@ static void test_durable_is_full(void **unused)
         assert_int_equal(2 * (count - 1), durable_adapters[i].capacity);
         await_home(&stage, count - 1);
         assert_int_equal(put(&stage, 0, refused), PS_PUT_FULL);
-        deliver(&stage, take_durable(&stage, "0"));
+        deliver(&stage, take_any(&stage));
         assert_int_not_equal(put(&stage, 0, refused), PS_PUT_FULL);
         await_home(&stage, count);
         leave(&stage);

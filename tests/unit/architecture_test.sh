@@ -81,6 +81,7 @@ stages/process/*        ENGINE
 stages/segment/*        ENGINE
 stages/flume_log/*      ENGINE
 stages/lanes/*          ENGINE rings/*
+stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*
 bench/report/*          core/* bench/support/* bench/plan/search.h
@@ -95,7 +96,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|segment|flume_log|keeper|lanes)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|segment|flume_log|keeper|lanes|database)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac
@@ -210,6 +211,8 @@ curl/*              core/commands/*|conf/*|stages/*|bench/*
 openssl/*           stages/*|core/commands/version.c
 isa-l*              core/crc32c.c
 isa-l/*             core/crc32c.c
+sqlite3.h           stages/database/sqlite.c
+libpq-fe.h          stages/database/postgres.c
 systemd/*           nowhere
 '
 while IFS=: read -r file header; do

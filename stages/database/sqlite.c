@@ -1,0 +1,189 @@
+/* SQLite: a file that several connections use, each with its own lock. Every transaction is synced (a write-ahead log of
+ * SQLite's, synchronous = FULL). */
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stages/database/database.h"
+#include "stages/make_directory.h"
+
+/* How long a transaction waits for those of other channels, or of other programs. */
+#define BUSY_MS 5000
+
+struct sqlite {
+    const struct ps_database_settings *settings;
+    sqlite3 *file;
+    sqlite3_stmt *prepared[PS_DATABASE_STATEMENTS_MAX];
+};
+
+static enum ps_status failed(const struct sqlite *sqlite, struct ps_err *err)
+{
+    int code = sqlite3_errcode(sqlite->file);
+    const char *cure = "";
+    if (code == SQLITE_FULL)
+        cure = ": make room in its file system";
+    else if (code == SQLITE_BUSY)
+        cure = ": another program has locked it for too long";
+    else if (code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_PERM)
+        cure = ": this user must be able to write the file and its directory";
+    else if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
+        cure = ": it is left as it is; move it away, and a new one is made";
+    return ps_err_set(err, "the database %s: %s%s", sqlite->settings->label, sqlite3_errmsg(sqlite->file),
+                      cure);
+}
+
+static enum ps_status sqlite_execute(void *database, const char *text, struct ps_err *err)
+{
+    struct sqlite *sqlite = database;
+    return sqlite3_exec(sqlite->file, text, NULL, NULL, NULL) == SQLITE_OK ? PS_OK : failed(sqlite, err);
+}
+
+static void sqlite_close(void *database)
+{
+    struct sqlite *sqlite = database;
+    for (size_t i = 0; i < PS_COUNT_OF(sqlite->prepared); i++)
+        sqlite3_finalize(sqlite->prepared[i]);
+    (void)sqlite3_close(sqlite->file);
+    free(sqlite);
+}
+
+/* SQLite itself would make it readable for everybody. */
+static enum ps_status make_file(const struct ps_database_settings *settings, struct ps_err *err)
+{
+    char directory[4096];
+    snprintf(directory, sizeof directory, "%s", settings->path);
+    char *slash = strrchr(directory, '/');
+    if (slash != NULL && slash != directory) {
+        *slash = '\0';
+        if (ps_make_directory(directory, err) != PS_OK)
+            return PS_FAIL;
+    }
+    int fd = open(settings->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return ps_err_set(err, "the database %s cannot be made: %s", settings->path, strerror(errno));
+    close(fd);
+    return PS_OK;
+}
+
+static void *sqlite_connect(const struct ps_database_settings *settings, struct ps_err *err)
+{
+    if (settings->create && access(settings->path, F_OK) != 0 && make_file(settings, err) != PS_OK)
+        return NULL;
+    if (access(settings->path, F_OK) != 0) {
+        ps_err_set(err, "the database %s cannot be opened: %s", settings->path, strerror(errno));
+        if (errno == ENOENT)
+            ps_err_append(err, "add ;create=true to driver.url, or make it");
+        return NULL;
+    }
+    struct sqlite *sqlite = ps_must_alloc(1, sizeof *sqlite, "a database");
+    sqlite->settings = settings;
+    int code =
+        sqlite3_open_v2(settings->path, &sqlite->file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    (void)sqlite3_busy_timeout(sqlite->file, BUSY_MS);
+    if (code != SQLITE_OK)
+        (void)failed(sqlite, err);
+    else if (sqlite_execute(sqlite, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", err) == PS_OK)
+        return sqlite;
+    sqlite_close(sqlite);
+    return NULL;
+}
+
+static sqlite3_stmt *prepare(struct sqlite *sqlite, const struct ps_database_statement *statement)
+{
+    sqlite3_stmt **prepared = &sqlite->prepared[statement->number];
+    if (*prepared == NULL)
+        (void)sqlite3_prepare_v3(sqlite->file, statement->text[PS_DATABASE_SQLITE], -1,
+                                 SQLITE_PREPARE_PERSISTENT, prepared, NULL);
+    return *prepared;
+}
+
+static int bind(sqlite3_stmt *prepared, int at, const struct ps_database_value *value)
+{
+    switch (value->type) {
+    case PS_DATABASE_NUMBER:
+        return sqlite3_bind_int64(prepared, at, value->number);
+    case PS_DATABASE_TEXT:
+        return sqlite3_bind_text64(prepared, at, value->data, value->length, SQLITE_STATIC, SQLITE_UTF8);
+    case PS_DATABASE_BYTES:
+        return sqlite3_bind_blob64(prepared, at, value->data, value->length, SQLITE_STATIC);
+    case PS_DATABASE_NULL:
+        break;
+    }
+    return sqlite3_bind_null(prepared, at);
+}
+
+static struct ps_database_value column(sqlite3_stmt *prepared, int at)
+{
+    struct ps_database_value value = {.type = PS_DATABASE_NULL};
+    switch (sqlite3_column_type(prepared, at)) {
+    case SQLITE_NULL:
+        return value;
+    case SQLITE_INTEGER:
+        value.type = PS_DATABASE_NUMBER;
+        value.number = sqlite3_column_int64(prepared, at);
+        return value;
+    case SQLITE_TEXT:
+        value.type = PS_DATABASE_TEXT;
+        break;
+    default:
+        value.type = PS_DATABASE_BYTES;
+        break;
+    }
+    value.data = sqlite3_column_blob(prepared, at);
+    value.length = (size_t)sqlite3_column_bytes(prepared, at);
+    if (value.data == NULL)
+        value.data = "";
+    return value;
+}
+
+static enum ps_status sqlite_query(void *database, const struct ps_database_statement *statement,
+                                   const struct ps_database_value *values, ps_database_row *row,
+                                   void *argument, struct ps_err *err)
+{
+    struct sqlite *sqlite = database;
+    sqlite3_stmt *prepared = prepare(sqlite, statement);
+    int code = prepared != NULL ? SQLITE_OK : SQLITE_ERROR;
+    for (int i = 0; code == SQLITE_OK && statement->parameters[i] != '\0'; i++)
+        code = bind(prepared, i + 1, &values[i]);
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        code = sqlite3_step(prepared);
+        if (code != SQLITE_ROW)
+            break;
+        struct ps_database_value columns[PS_DATABASE_VALUES_MAX];
+        int count = sqlite3_column_count(prepared);
+        PS_ASSERT(count <= (int)PS_COUNT_OF(columns));
+        for (int i = 0; i < count; i++)
+            columns[i] = column(prepared, i);
+        if (!row(argument, columns))
+            code = SQLITE_DONE;
+        if (code == SQLITE_DONE)
+            break;
+    }
+    enum ps_status status = code == SQLITE_DONE ? PS_OK : failed(sqlite, err);
+    (void)sqlite3_reset(prepared);
+    return status;
+}
+
+static bool no_row(void *argument, const struct ps_database_value *values)
+{
+    (void)argument;
+    (void)values;
+    return false;
+}
+
+static enum ps_status sqlite_run(void *database, const struct ps_database_statement *statement,
+                                 const struct ps_database_value *values, struct ps_err *err)
+{
+    return sqlite_query(database, statement, values, no_row, NULL, err);
+}
+
+const struct ps_database_ops ps_database_sqlite = {
+    .connect = sqlite_connect,
+    .close = sqlite_close,
+    .execute = sqlite_execute,
+    .run = sqlite_run,
+    .query = sqlite_query,
+};

@@ -1,0 +1,344 @@
+#include "stages/database/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "stages/database/store_parts.h"
+#include "stages/segment/lock.h"
+
+#define FEED_FRAMES 8U /* their payloads are in memory */
+#define FIRST_LIMIT 256
+#define RETRY_NS (PS_NS_PER_S / 5)
+#define RETRY_MAX_NS (3 * PS_NS_PER_S)
+
+char *ps_tables_room(struct ps_tables_bytes *to, size_t more)
+{
+    if (to->length + more > to->room) {
+        to->room = 2 * (to->length + more);
+        to->bytes = ps_must_realloc(to->bytes, to->room, "events of a database");
+    }
+    return to->bytes + to->length;
+}
+
+struct ps_database_value ps_tables_channel(const struct ps_tables *tables)
+{
+    return ps_tables_text(tables->settings->channel, strlen(tables->settings->channel));
+}
+
+/* ---- connecting ---- */
+
+static bool note_numbers(void *argument, const struct ps_database_value *values)
+{
+    int64_t *numbers = argument;
+    numbers[0] = values[0].number;
+    return false;
+}
+
+static bool note_fill(void *argument, const struct ps_database_value *values)
+{
+    struct ps_tables *tables = argument;
+    tables->events = (uint64_t)values[0].number;
+    tables->bytes = (uint64_t)values[1].number;
+    tables->last = values[2].number;
+    return false;
+}
+
+static void disconnect(struct ps_tables *tables)
+{
+    if (tables->database != NULL)
+        tables->ops->close(tables->database);
+    tables->database = NULL;
+    tables->open = false;
+    tables->added_events = tables->added_bytes = 0;
+}
+
+/* A second agent, or a second channel of this name, would deliver everything once more. */
+static enum ps_status lock(struct ps_tables *tables, struct ps_err *err)
+{
+    const struct ps_database_value channel = ps_tables_channel(tables);
+    int64_t locked = 0;
+    if (tables->lock < 0 && tables->settings->lock != NULL)
+        tables->lock = ps_segment_lock_file(tables->settings->lock, tables->settings->database.label, err);
+    if (tables->lock < 0 && tables->settings->lock != NULL)
+        return PS_FAIL;
+    if (tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_LOCK], &channel, note_numbers,
+                           &locked, err) != PS_OK)
+        return PS_FAIL;
+    return locked != 0 ? PS_OK
+                       : ps_err_set(err, "the database %s: another agent uses channel %s there",
+                                    tables->settings->database.label, tables->settings->channel);
+}
+
+static enum ps_status connect_to(struct ps_tables *tables, struct ps_err *err)
+{
+    const struct ps_database_store_settings *settings = tables->settings;
+    tables->database = tables->ops->connect(&settings->database, err);
+    if (tables->database == NULL)
+        return PS_FAIL;
+    if (ps_tables_prepare(tables->ops, tables->database, &settings->database, &settings->schema, err) !=
+            PS_OK ||
+        lock(tables, err) != PS_OK) {
+        disconnect(tables);
+        return PS_FAIL;
+    }
+    return PS_OK;
+}
+
+static enum ps_status count(struct ps_tables *tables, struct ps_err *err)
+{
+    const struct ps_database_value channel = ps_tables_channel(tables);
+    int64_t spilled = 0;
+    if (tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_FILL], &channel, note_fill,
+                           tables, err) != PS_OK ||
+        tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_SPILL_FILL], &channel,
+                           note_numbers, &spilled, err) != PS_OK)
+        return PS_FAIL;
+    tables->bytes += (uint64_t)spilled;
+    return PS_OK;
+}
+
+static void store_close(void *store)
+{
+    struct ps_tables *tables = store;
+    disconnect(tables);
+    ps_segment_unlock(tables->lock);
+    ps_events_encoder_fini(&tables->encoder);
+    free(tables->taken);
+    free(tables->name.bytes);
+    free(tables->value.bytes);
+    free(tables->fields);
+    free(tables->read.bytes);
+    free(tables->rows);
+    free(tables->headers);
+    free(tables);
+}
+
+static void *store_open(const void *settings_, const char *component, struct ps_err *err)
+{
+    const struct ps_database_store_settings *settings = settings_;
+    struct ps_tables *tables = ps_must_alloc(1, sizeof *tables, component);
+    tables->settings = settings;
+    tables->component = component;
+    tables->ops = settings->database.kind == PS_DATABASE_SQLITE ? &ps_database_sqlite : &ps_database_postgres;
+    tables->lock = -1;
+    tables->limit = FIRST_LIMIT;
+    if (connect_to(tables, err) == PS_OK && count(tables, err) == PS_OK)
+        return tables;
+    store_close(tables);
+    return NULL;
+}
+
+/* ---- writing ---- */
+
+static enum ps_status begin(struct ps_tables *tables, struct ps_err *err)
+{
+    if (tables->open)
+        return PS_OK;
+    if (tables->database == NULL)
+        return ps_err_set(err, "the database %s is not connected", tables->settings->database.label);
+    static const char *const words[PS_DATABASE_KINDS] = {
+        [PS_DATABASE_SQLITE] = "BEGIN IMMEDIATE", [PS_DATABASE_POSTGRES] = "BEGIN"};
+    if (tables->ops->execute(tables->database, words[tables->settings->database.kind], err) != PS_OK)
+        return PS_FAIL;
+    tables->open = true;
+    return PS_OK;
+}
+
+static enum ps_status store_append(void *store, const void *payload, uint32_t length, uint32_t events,
+                                   uint64_t bytes, uint64_t *number, struct ps_err *err)
+{
+    struct ps_tables *tables = store;
+    if (begin(tables, err) != PS_OK || ps_tables_write(tables, payload, length, err) != PS_OK) {
+        tables->broken = true;
+        return PS_FAIL;
+    }
+    tables->added_events += events;
+    tables->added_bytes += bytes;
+    *number = ++tables->appended;
+    return PS_OK;
+}
+
+/* Removes what was delivered. The tables that refer to others come first. */
+static enum ps_status remove_taken(struct ps_tables *tables, struct ps_err *err)
+{
+    for (size_t i = 0; i < tables->taken_count; i++) {
+        const struct ps_tables_taken *taken = &tables->taken[i];
+        const struct ps_database_value values[] = {ps_tables_channel(tables), ps_tables_number(taken->first),
+                                                   ps_tables_number(taken->last)};
+        const struct {
+            bool needed;
+            enum ps_tables_statement statement;
+        } steps[] = {{taken->headers, PS_DELETE_NAME_SPILLS},
+                     {taken->headers, PS_DELETE_VALUE_SPILLS},
+                     {taken->headers, PS_DELETE_HEADERS},
+                     {taken->spills, PS_DELETE_PAYLOAD_SPILLS},
+                     {true, PS_DELETE_EVENTS}};
+        for (size_t k = 0; k < PS_COUNT_OF(steps); k++) {
+            if (steps[k].needed &&
+                tables->ops->run(tables->database, &ps_tables_statements[steps[k].statement], values, err) !=
+                    PS_OK)
+                return PS_FAIL;
+        }
+    }
+    return PS_OK;
+}
+
+static enum ps_status commit(struct ps_tables *tables, int64_t *last, struct ps_err *err)
+{
+    if (begin(tables, err) != PS_OK)
+        return PS_FAIL;
+    if (tables->appended > tables->promised &&
+        tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_LAST], NULL, note_numbers, last,
+                           err) != PS_OK)
+        return PS_FAIL;
+    if (remove_taken(tables, err) != PS_OK)
+        return PS_FAIL;
+    if (tables->ops->execute(tables->database, "COMMIT", err) == PS_OK)
+        return PS_OK;
+    tables->unsure = *last;
+    tables->unsure_appended = tables->appended;
+    return PS_FAIL;
+}
+
+static enum ps_status store_sync(void *store, struct ps_err *err)
+{
+    struct ps_tables *tables = store;
+    int64_t last = 0;
+    if (!tables->open && tables->taken_count == 0)
+        return PS_OK;
+    if (commit(tables, &last, err) != PS_OK) {
+        tables->broken = true;
+        return PS_FAIL;
+    }
+    tables->open = false;
+    tables->promised = tables->appended;
+    tables->events += tables->added_events;
+    tables->bytes += tables->added_bytes;
+    tables->added_events = tables->added_bytes = 0;
+    tables->taken_count = 0;
+    if (last > tables->last)
+        tables->last = last;
+    return PS_OK;
+}
+
+/* A COMMIT whose answer did not come may have been carried out. What it removed is removed again, which changes nothing. */
+static enum ps_status look_whether_committed(struct ps_tables *tables, uint64_t events, uint64_t bytes,
+                                             struct ps_err *err)
+{
+    const struct ps_database_value values[] = {ps_tables_number(tables->unsure), ps_tables_channel(tables)};
+    int64_t there = 0;
+    if (tables->unsure == 0)
+        return PS_OK;
+    if (tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_ONE], values, note_numbers,
+                           &there, err) != PS_OK)
+        return PS_FAIL;
+    if (there > 0) {
+        tables->promised = tables->unsure_appended;
+        tables->last = tables->unsure;
+        tables->events += events;
+        tables->bytes += bytes;
+    }
+    tables->unsure = 0;
+    return PS_OK;
+}
+
+static enum ps_status store_renew(void *store, struct ps_err *err)
+{
+    struct ps_tables *tables = store;
+    uint64_t events = tables->added_events, bytes = tables->added_bytes;
+    disconnect(tables);
+    if (connect_to(tables, err) != PS_OK || look_whether_committed(tables, events, bytes, err) != PS_OK) {
+        tables->added_events = events;
+        tables->added_bytes = bytes;
+        return PS_FAIL;
+    }
+    tables->appended = tables->promised;
+    tables->broken = false;
+    return PS_OK;
+}
+
+static uint64_t store_promised(const void *store)
+{
+    return ((const struct ps_tables *)store)->promised;
+}
+
+static void store_fill(const void *store, struct ps_segment_fill *fill)
+{
+    const struct ps_tables *tables = store;
+    *fill = (struct ps_segment_fill){.events = tables->events, .bytes = tables->bytes};
+}
+
+/* ---- reading ---- */
+
+static enum ps_store_fed store_feed(void *store, struct ps_store_frame *frame, struct ps_err *err)
+{
+    struct ps_tables *tables = store;
+    if (tables->broken || tables->fed >= tables->last)
+        return PS_STORE_EMPTY;
+    enum ps_store_fed fed = ps_tables_read(tables, frame, err);
+    if (fed == PS_STORE_EMPTY) /* somebody else removed them */
+        tables->fed = tables->last;
+    tables->broken = fed == PS_STORE_FAILED;
+    return fed;
+}
+
+static bool store_load(const void *settings, const struct ps_store_frame *frame, void *to)
+{
+    (void)settings;
+    memcpy(to, frame->rows.payload, frame->length);
+    return true;
+}
+
+static void store_release(struct ps_store_frame *frame)
+{
+    free(frame->rows.payload);
+    frame->rows.payload = NULL;
+}
+
+static void store_take(void *store, const struct ps_store_frame *frame)
+{
+    struct ps_tables *tables = store;
+    if (tables->taken_count == tables->taken_room) {
+        tables->taken_room = tables->taken_room > 0 ? 2 * tables->taken_room : 64;
+        tables->taken = ps_must_realloc(tables->taken, tables->taken_room * sizeof *tables->taken,
+                                        "events to be removed");
+    }
+    tables->taken[tables->taken_count++] = (struct ps_tables_taken){frame->rows.first, frame->rows.last,
+                                                                    frame->rows.spills, frame->rows.headers};
+    tables->events -= frame->count < tables->events ? frame->count : tables->events;
+    tables->bytes -= frame->bytes < tables->bytes ? frame->bytes : tables->bytes;
+}
+
+/* Its batch could not be made of it, whatever the memory: it is named and removed. */
+static void store_lost(void *store, const struct ps_store_frame *frame)
+{
+    struct ps_tables *tables = store;
+    ps_log(PS_LOG_ERROR, tables->component,
+           "the database %s: %u events, %lld to %lld, cannot be read: they are lost",
+           tables->settings->database.label, frame->count, (long long)frame->rows.first,
+           (long long)frame->rows.last);
+    store_take(store, frame);
+}
+
+const struct ps_store_ops ps_database_store = {
+    .feed_frames = FEED_FRAMES,
+    .where = "in the database",
+    .works_again = "the database can be written again",
+    .retry_ns = RETRY_NS,
+    .retry_max_ns = RETRY_MAX_NS,
+    .open = store_open,
+    .close = store_close,
+    .append = store_append,
+    .sync = store_sync,
+    .write = store_sync,
+    .renew = store_renew,
+    .promised = store_promised,
+    .fill = store_fill,
+    .feed = store_feed,
+    .load = store_load,
+    .release = store_release,
+    .lost = store_lost,
+    .take = store_take,
+};

@@ -1,0 +1,466 @@
+/* The channel jdbc with SQLite: its keys, what is in the tables, and a database that fails. What it does with events is
+ * also asked by tests/stages/conformance_channel_test.c. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/flow/window.h"
+#include "tests/support/folder.h"
+#include "tests/support/stage.h"
+
+static char url[640];
+
+/* Binds and checks; the caller builds. */
+static enum ps_status bind_channel(struct ps_test_stage *stage, const char *const *keys)
+{
+    ps_test_stage_init_sized(stage, &ps_channel_jdbc, UINT64_C(64) << 20);
+    stage->context.producers = stage->context.consumers = 1;
+    stage->context.name = "c1";
+    return ps_test_stage_bind(stage, keys);
+}
+
+static void start_named(struct ps_test_stage *stage, const char *name, const char *const *keys)
+{
+    assert_int_equal(bind_channel(stage, keys), PS_OK);
+    stage->context.name = name;
+    if (ps_test_stage_build(stage) != PS_OK)
+        fail_msg("%s", stage->err.text);
+    stage->ops->channel->start(stage->plan);
+}
+
+static void start(struct ps_test_stage *stage)
+{
+    start_named(stage, "c1", PS_KEYS("driver.url", url));
+}
+
+static void rest(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+static struct ps_lease *put(struct ps_test_stage *stage, struct ps_lease *lease)
+{
+    struct ps_lease *offered = lease;
+    for (unsigned i = 0; stage->ops->channel->put(stage->plan, 0, &offered, &stage->now) != PS_PUT_OK; i++) {
+        assert_true(i < 20000);
+        rest();
+    }
+    return lease;
+}
+
+static void await_home(struct ps_test_stage *stage, size_t count)
+{
+    for (unsigned i = 0; stage->home_count < count && i < 20000; i++) {
+        (void)stage->ops->channel->tick(stage->plan, 0, &stage->port, &stage->now);
+        rest();
+    }
+    assert_int_equal(stage->home_count, count);
+}
+
+static struct ps_lease *take(struct ps_test_stage *stage)
+{
+    struct ps_lease *lease = NULL;
+    for (unsigned i = 0;
+         (lease = stage->ops->channel->take(stage->plan, 0, &stage->port, &stage->now)) == NULL; i++) {
+        assert_true(i < 20000);
+        rest();
+    }
+    return lease;
+}
+
+static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
+{
+    struct ps_lease *going = lease;
+    size_t home = stage->home_count;
+    stage->ops->channel->done(stage->plan, 0, &going, &stage->port);
+    stage->home_count = home;
+    ps_window_release(lease);
+}
+
+static void stop(struct ps_test_stage *stage)
+{
+    size_t home = stage->home_count;
+    stage->ops->channel->leave(stage->plan, 0, &stage->port);
+    for (size_t i = home; i < stage->home_count; i++)
+        ps_window_release(stage->home[i]);
+    stage->home_count = home;
+    (void)stage->ops->channel->strip(stage->plan);
+    ps_test_stage_fini(stage);
+}
+
+static void await_trouble(struct ps_test_stage *stage, const char *words)
+{
+    char text[512] = "";
+    for (unsigned i = 0; strstr(text, words) == NULL; i++) {
+        if (i == 20000)
+            fail_msg("%s", text);
+        rest();
+        (void)stage->ops->channel->trouble(stage->plan, text, sizeof text);
+    }
+}
+
+static int set_up(void **state)
+{
+    int status = ps_test_folder_setup(state);
+    snprintf(url, sizeof url, "jdbc:sqlite:%s", ps_test_folder_path("db"));
+    return status;
+}
+
+/* Returns the first column of the first row. */
+static int64_t ask(const char *file, const char *text)
+{
+    sqlite3 *database;
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_open(file, &database), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(database, text, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(database);
+    return number;
+}
+
+static void tell(sqlite3 *database, const char *text)
+{
+    assert_int_equal(sqlite3_exec(database, text, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* ---- keys ---- */
+
+static void test_databases_that_are_refused(void **state)
+{
+    static const char *const urls[][2] = {
+        {"jdbc:mysql://h/db", "of type mysql, and penstock has no client for it"},
+        {"jdbc:oracle:thin:@h:1521:x", "of type oracle"},
+        {"jdbc:derby:memory:x;create=true", "use a channel of type memory"},
+        {"jdbc:derby://h:1527/x", "network server"},
+        {"jdbc:derby:/x/db;dataEncryption=true;bootPassword=s3cret", "does not write in plain text"},
+        {"jdbc:postgresql:", "write jdbc:postgresql://host:port/database"},
+        {"postgresql://h/db", "is no JDBC URL"},
+    };
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
+        struct ps_test_stage stage;
+        assert_int_equal(bind_channel(&stage, PS_KEYS("driver.url", urls[i][0])), PS_FAIL);
+        if (!ps_test_stage_reported(&stage, PS_LOG_ERROR, urls[i][1]))
+            fail_msg("%s", urls[i][0]);
+        assert_false(ps_test_stage_reported(&stage, PS_LOG_ERROR, "s3cret"));
+        ps_test_stage_fini(&stage);
+    }
+}
+
+static void test_keys_that_contradict(void **state)
+{
+    struct ps_test_stage stage;
+    (void)state;
+    assert_int_equal(bind_channel(&stage, PS_KEYS("driver.url", url, "db.type", "MYSQL")), PS_FAIL);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "does not fit driver.url"));
+    ps_test_stage_fini(&stage);
+    assert_int_equal(
+        bind_channel(&stage, PS_KEYS("driver.url", url, "driver.class", "com.mysql.jdbc.Driver")), PS_OK);
+    assert_true(
+        ps_test_stage_reported(&stage, PS_LOG_WARN, "driver.class com.mysql.jdbc.Driver has no effect"));
+    ps_test_stage_fini(&stage);
+    assert_int_equal(bind_channel(&stage, PS_KEYS("transaction.isolation", "SOME")), PS_FAIL);
+    ps_test_stage_fini(&stage);
+    assert_int_equal(bind_channel(&stage, PS_KEYS("org.apache.flume.channel.jdbc.db.type", "ORACLE",
+                                                  "org.apache.flume.channel.jdbc.driver.url", url)),
+                     PS_FAIL);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "db.type ORACLE"));
+    ps_test_stage_fini(&stage);
+}
+
+/* Flume's default is below user.home; where a database of Derby's is, it is named and stays as it is. */
+static void test_the_default_database(void **state)
+{
+    struct ps_test_stage stage;
+    const char *const *keys = PS_KEYS("sysprop.user.home", ps_test_folder());
+    char path[640];
+    (void)state;
+    snprintf(path, sizeof path, "%s/.flume", ps_test_folder());
+    assert_int_equal(mkdir(path, 0700), 0);
+    strcat(path, "/jdbc-channel");
+    assert_int_equal(mkdir(path, 0700), 0);
+    strcat(path, "/db");
+    assert_int_equal(mkdir(path, 0700), 0);
+    strcat(path, "/service.properties");
+    close(open(path, O_WRONLY | O_CREAT, 0600));
+    assert_int_equal(bind_channel(&stage, keys), PS_OK);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, ".flume/jdbc-channel/db is a Derby database"));
+    ps_test_stage_fini(&stage);
+    start_named(&stage, "c1", keys);
+    put(&stage, PS_LEASE(&stage, PS_BODY("x")));
+    await_home(&stage, 1);
+    stop(&stage);
+    snprintf(path, sizeof path, "%s/.flume/jdbc-channel/db.sqlite", ps_test_folder());
+    assert_int_equal(ask(path, "SELECT COUNT(*) FROM FL_EVENT"), 1);
+    snprintf(path, sizeof path, "%s/.flume/jdbc-channel/db", ps_test_folder());
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+/* ---- the tables ---- */
+
+/* Texts with more bytes than chars; 251 chars, and one more of each kind. */
+static char *text_of(unsigned chars, const char *unit)
+{
+    char *text = calloc(chars + 1, 4), *to = text;
+    for (unsigned i = 0; i < chars; i++)
+        to = stpcpy(to, unit);
+    return text;
+}
+
+static void check_event(struct ps_test_stage *stage, struct ps_lease *lease, uint32_t at,
+                        const struct ps_test_event *expected)
+{
+    struct ps_test_event event = ps_test_lease_event(stage, lease, at);
+    assert_int_equal(event.length, expected->length);
+    assert_memory_equal(event.body, expected->body, event.length);
+    assert_int_equal(ps_test_event_header_count(&event), ps_test_event_header_count(expected));
+    for (size_t i = 0; expected->headers != NULL && expected->headers[i] != NULL; i += 2)
+        assert_string_equal(ps_test_event_header(&event, expected->headers[i]), expected->headers[i + 1]);
+}
+
+static void test_what_is_long_spills(void **state)
+{
+    struct ps_test_stage stage;
+    const char *file = ps_test_folder_path("db");
+    char *name = text_of(252, "n"), *fits = text_of(251, "\xC3\xA4"),
+         *spills = text_of(126, "\xF0\x9F\x98\x80");
+    char *body = text_of(300000, "b"), *value = text_of(40000, "v");
+    const struct ps_test_event events[] = {
+        PS_EVENT("short", "a", fits, "b", spills, name, "", "c", value),
+        {.body = body, .length = 16384},
+        {.body = body, .length = 16385},
+        {.body = body, .length = 300000},
+        PS_BODY(""),
+    };
+    (void)state;
+    start(&stage);
+    put(&stage, ps_test_lease(&stage, events, PS_COUNT_OF(events)));
+    await_home(&stage, 1);
+    assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_PLSPILL"), 2);
+    assert_int_equal(ask(file, "SELECT MAX(LENGTH(FLE_PAYLOAD)) FROM FL_EVENT"), 16384);
+    assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_EVENT WHERE FLE_SPILL AND FLE_CHANNEL = 'c1'"), 2);
+    assert_int_equal(ask(file, "SELECT LENGTH(FLH_NAME) FROM FL_HEADER WHERE FLH_NMSPILL"), 251);
+    assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_HEADER WHERE FLH_VLSPILL"), 2);
+    /* A character of two Java chars is not cut in half. */
+    assert_int_equal(ask(file, "SELECT LENGTH(FLH_VALUE) FROM FL_HEADER WHERE FLH_NAME = 'b'"), 125);
+    assert_int_equal(ask(file, "SELECT SUM(LENGTH(FLV_SPILL)) FROM FL_VLSPILL"), 1 + 40000 - 251);
+    stop(&stage);
+    start(&stage);
+    for (uint32_t at = 0; at < PS_COUNT_OF(events);) {
+        struct ps_lease *lease = take(&stage);
+        for (uint32_t i = 0; i < lease->count; i++)
+            check_event(&stage, lease, i, &events[at++]);
+        deliver(&stage, lease);
+    }
+    stop(&stage);
+    assert_int_equal(ask(file, "SELECT (SELECT COUNT(*) FROM FL_EVENT) + (SELECT COUNT(*) FROM FL_PLSPILL) + "
+                               "(SELECT COUNT(*) FROM FL_HEADER) + (SELECT COUNT(*) FROM FL_NMSPILL) + "
+                               "(SELECT COUNT(*) FROM FL_VLSPILL)"),
+                     0);
+    free(name);
+    free(fits);
+    free(spills);
+    free(body);
+    free(value);
+}
+
+static void test_tables_without_indexes_and_keys(void **state)
+{
+    struct ps_test_stage stage;
+    const char *file = ps_test_folder_path("db");
+    (void)state;
+    start_named(&stage, "c1",
+                PS_KEYS("driver.url", url, "create.index", "false", "create.foreignkey", "false"));
+    put(&stage, PS_LEASE(&stage, PS_EVENT("x", "n", "v")));
+    await_home(&stage, 1);
+    assert_int_equal(ask(file, "SELECT COUNT(*) FROM sqlite_master WHERE type = 'index'"), 0);
+    assert_int_equal(ask(file, "SELECT COUNT(*) FROM sqlite_master WHERE sql LIKE '%REFERENCES%'"), 0);
+    deliver(&stage, take(&stage));
+    stop(&stage);
+    assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_HEADER"), 0);
+}
+
+/* Flume keeps all channels of an agent in one database. */
+static void test_two_channels_in_one_database(void **state)
+{
+    struct ps_test_stage one, two;
+    (void)state;
+    start_named(&one, "one", PS_KEYS("driver.url", url));
+    start_named(&two, "two", PS_KEYS("driver.url", url));
+    for (unsigned i = 0; i < 20; i++) {
+        put(&one, PS_LEASE(&one, PS_EVENT("of one", "n", "1")));
+        put(&two, PS_LEASE(&two, PS_EVENT("of two", "n", "2")));
+    }
+    await_home(&one, 20);
+    await_home(&two, 20);
+    for (unsigned count = 0; count < 20;) {
+        struct ps_lease *lease = take(&two);
+        for (uint32_t i = 0; i < lease->count; i++, count++)
+            check_event(&two, lease, i, &PS_EVENT("of two", "n", "2"));
+        deliver(&two, lease);
+    }
+    stop(&two);
+    stop(&one);
+    assert_int_equal(
+        ask(ps_test_folder_path("db"), "SELECT COUNT(*) FROM FL_EVENT WHERE FLE_CHANNEL = 'one'"), 20);
+    assert_int_equal(ask(ps_test_folder_path("db"), "SELECT COUNT(*) FROM FL_HEADER"), 20);
+}
+
+/* ---- a database that fails ---- */
+
+static void test_no_tables_and_none_may_be_made(void **state)
+{
+    struct ps_test_stage stage;
+    sqlite3 *database;
+    (void)state;
+    assert_int_equal(sqlite3_open(ps_test_folder_path("db"), &database), SQLITE_OK);
+    tell(database, "CREATE TABLE OTHER (ID INTEGER)");
+    start_named(&stage, "c1", PS_KEYS("driver.url", url, "create.schema", "false"));
+    await_trouble(&stage, "create.schema is false");
+    /* An administrator makes them, but forgets one. */
+    tell(database,
+         "CREATE TABLE FL_EVENT (FLE_ID INTEGER PRIMARY KEY AUTOINCREMENT, FLE_PAYLOAD BLOB, FLE_CHANNEL "
+         "TEXT, FLE_SPILL BOOLEAN); CREATE TABLE FL_PLSPILL (FLP_EVENT BIGINT, FLP_SPILL BLOB); CREATE "
+         "TABLE FL_HEADER (FLH_ID INTEGER PRIMARY KEY AUTOINCREMENT, FLH_EVENT BIGINT, FLH_NAME TEXT, "
+         "FLH_VALUE TEXT, FLH_NMSPILL BOOLEAN, FLH_VLSPILL BOOLEAN); CREATE TABLE FL_NMSPILL (FLN_HEADER "
+         "BIGINT, FLN_SPILL TEXT)");
+    await_trouble(&stage, "no such table: FL_VLSPILL");
+    tell(database, "CREATE TABLE FL_VLSPILL (FLV_HEADER BIGINT, FLV_SPILL TEXT)");
+    put(&stage, PS_LEASE(&stage, PS_EVENT("x", "n", "v")));
+    await_home(&stage, 1);
+    stop(&stage);
+    sqlite3_close(database);
+}
+
+static void test_a_locked_database_is_waited_for(void **state)
+{
+    struct ps_test_stage stage;
+    sqlite3 *database;
+    (void)state;
+    start(&stage);
+    put(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    await_home(&stage, 1);
+    assert_int_equal(sqlite3_open(ps_test_folder_path("db"), &database), SQLITE_OK);
+    tell(database, "BEGIN IMMEDIATE");
+    put(&stage, PS_LEASE(&stage, PS_BODY("b")));
+    for (unsigned i = 0; i < 50; i++) {
+        (void)stage.ops->channel->tick(stage.plan, 0, &stage.port, &stage.now);
+        rest();
+    }
+    assert_int_equal(stage.home_count, 1);
+    tell(database, "ROLLBACK");
+    await_home(&stage, 2);
+    sqlite3_close(database);
+    stop(&stage);
+}
+
+static void test_a_channel_has_one_user(void **state)
+{
+    struct ps_test_stage stage, second;
+    (void)state;
+    start(&stage);
+    put(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    start(&second);
+    await_trouble(&second, "is in use by process");
+    await_home(&stage, 1);
+    stop(&stage);
+    struct ps_lease *lease = take(&second);
+    check_event(&second, lease, 0, &PS_BODY("a"));
+    deliver(&second, lease);
+    stop(&second);
+}
+
+/* Files may not grow: SQLite sees a failed write. What was put meanwhile is neither promised nor lost. */
+static void test_a_full_disk(void **state)
+{
+    struct ps_test_stage stage;
+    struct rlimit before, small;
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    start(&stage);
+    put(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    await_home(&stage, 1);
+    getrlimit(RLIMIT_FSIZE, &before);
+    small = (struct rlimit){.rlim_cur = 16384, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    char *body = text_of(50000, "x");
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(body));
+    put(&stage, lease);
+    await_trouble(&stage, "nothing is promised until it works again");
+    (void)stage.ops->channel->tick(stage.plan, 0, &stage.port, &stage.now);
+    assert_int_equal(stage.home_count, 1);
+    setrlimit(RLIMIT_FSIZE, &before);
+    await_home(&stage, 2);
+    assert_false(lease->failed);
+    struct ps_lease *first = take(&stage), *second = take(&stage);
+    check_event(&stage, first, 0, &PS_BODY("a"));
+    check_event(&stage, second, 0, &PS_BODY(body));
+    deliver(&stage, first);
+    deliver(&stage, second);
+    stop(&stage);
+    free(body);
+}
+
+/* A source that can refuse its clients does so. */
+static void test_refusable_leases_are_given_up(void **state)
+{
+    struct ps_test_stage stage;
+    sqlite3 *database;
+    (void)state;
+    start(&stage);
+    put(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    await_home(&stage, 1);
+    assert_int_equal(sqlite3_open(ps_test_folder_path("db"), &database), SQLITE_OK);
+    tell(database, "BEGIN IMMEDIATE; ALTER TABLE FL_HEADER RENAME TO ELSEWHERE; COMMIT");
+    struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("b", "n", "v"));
+    lease->refusable = true;
+    put(&stage, lease);
+    await_trouble(&stage, "no such table");
+    await_home(&stage, 2);
+    assert_true(lease->failed);
+    tell(database, "ALTER TABLE ELSEWHERE RENAME TO FL_HEADER");
+    sqlite3_close(database);
+    put(&stage, PS_LEASE(&stage, PS_BODY("c")));
+    await_home(&stage, 3);
+    stop(&stage);
+    assert_int_equal(ask(ps_test_folder_path("db"), "SELECT COUNT(*) FROM FL_EVENT"), 2);
+}
+
+static void test_a_file_that_is_no_database(void **state)
+{
+    struct ps_test_stage stage;
+    (void)state;
+    ps_test_folder_append(
+        "db", "this is a text and no database, and nobody may overwrite it, whatever its name", 79);
+    start(&stage);
+    await_trouble(&stage, "file is not a database: it is left as it is");
+    stop(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_databases_that_are_refused, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_keys_that_contradict, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_the_default_database, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_long_spills, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_tables_without_indexes_and_keys, set_up,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_two_channels_in_one_database, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_no_tables_and_none_may_be_made, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_locked_database_is_waited_for, set_up,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_channel_has_one_user, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_full_disk, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_refusable_leases_are_given_up, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_file_that_is_no_database, set_up, ps_test_folder_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
