@@ -27,7 +27,8 @@ static int take(int fd, int how, const char *what, const char *path, struct ps_e
     if (errno != EWOULDBLOCK)
         ps_err_set(err, "%s cannot be locked: %s", path, strerror(errno));
     else if (pid > 0)
-        ps_err_set(err, "%s is in use by process %ld, which holds the lock %s; stop it first", what, pid, path);
+        ps_err_set(err, "%s is in use by process %ld, which holds the lock %s; stop it first", what, pid,
+                   path);
     else
         ps_err_set(err, "%s is in use by another process, which holds the lock %s; wait until it has ended",
                    what, path);
