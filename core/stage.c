@@ -62,7 +62,7 @@ uint64_t ps_channel_at_risk(const struct ps_channel_ops *ops, const void *plan)
     struct ps_fill fill;
     if (ops->at_risk != NULL)
         return ops->at_risk(plan);
-    if (ops->promises > PS_LEVEL_ACCEPTED)
+    if (ps_channel_is_durable(ops))
         return 0;
     ops->fill(plan, &fill);
     return fill.size;

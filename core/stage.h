@@ -343,7 +343,11 @@ struct ps_fill {
 
 /* A channel is not opened on workers. Its producers and consumers are numbered from 0, as many as
  * `ps_context.producers` and `.consumers` said in `build`. `start`, `tick`, `consumer_tick`, `leave`, `ring`,
- * `keep_alive_ms`, `at_risk`, `save`, `strip`, `restore` and `trouble` may be NULL. */
+ * `keep_alive_ms`, `at_risk`, `save`, `strip`, `restore`, `set_quota`, `withdraw` and `trouble` may be NULL.
+ *
+ * A channel may outlive the runners of its producers and consumers: a reload opens others with the same numbers on the
+ * same workers. Those that came before have called neither `leave` nor anything else to say so; `tick` gets the new
+ * producer's port before the first `put`. */
 struct ps_channel_ops {
     /* ACCEPTED: the put is the promise, unless it returns PS_PUT_LATER. DURABLE: the put begins one. The channel sends the lease home when it has made
      * its events durable: that is the promise. Then the events are its own, and those that its consumers take are in
@@ -397,10 +401,22 @@ struct ps_channel_ops {
     struct ps_lease *(*strip)(void *plan);
     /* Puts a list of leases, in order, before everything else. Thread: control, before workers run. */
     void (*restore)(void *plan, struct ps_lease *list);
+    /* The channel stays as it is over a reload: its share of the memory budget from now on. What is more in it already
+     * stays. NULL: a channel with another share is made anew. Thread: control, while no worker puts. */
+    void (*set_quota)(void *plan, uint64_t channel_quota_bytes);
+    /* The channel stays over a reload: takes out those leases of its producers for which `is_wanted` is true, oldest first; the
+     * others keep their order. NULL: none can be taken out. Thread: control, while no worker puts or takes. */
+    struct ps_lease *(*withdraw)(void *plan, bool (*is_wanted)(const struct ps_lease *lease));
     /* Returns whether it refuses puts for a reason of its own, not because it is full (a disk that cannot be written);
      * writes the reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
 };
+
+/* Whether a lease that it took is promised only when it comes home. */
+static inline bool ps_channel_is_durable(const struct ps_channel_ops *ops)
+{
+    return ops->promises > PS_LEVEL_ACCEPTED;
+}
 
 /* See `at_risk`. Thread: any. */
 uint64_t ps_channel_at_risk(const struct ps_channel_ops *ops, const void *plan);

@@ -89,7 +89,7 @@ struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink)
         size_t count;
         struct ps_sink_runner **runners = ps_worker_sinks(ps_engine_worker(agent->engine, i), &count);
         for (size_t k = 0; k < count; k++) {
-            if (runners[k]->base.spec == &agent->plan->sinks[sink].spec->stage)
+            if (runners[k]->plan == &agent->plan->sinks[sink])
                 return runners[k];
         }
     }
@@ -117,7 +117,7 @@ static void account_add(struct ps_agent *agent, struct ps_agent_account *account
         ps_agent_each_source(agent, i, account_source, account);
     for (size_t i = 0; i < agent->plan->spec->sink_count; i++) {
         struct ps_sink_runner *sink = ps_agent_sink(agent, i);
-        if (sink == NULL)
+        if (sink == NULL || ps_runner_state(&sink->base) != PS_RUNNER_CLOSED) /* as above */
             continue;
         account->delivered += ps_counter_read(sink->base.counters, PS_COUNTER_EventDrainSuccessCount);
         account->refused += ps_counter_read(sink->base.counters, PS_COUNTER_refused);
@@ -162,7 +162,7 @@ static void agent_await(struct ps_agent *agent, uint64_t number, uint64_t compla
 
 /* ---- leaving a plan ---- */
 
-/* Drains, recalls and closes all stages except the sources that `next` takes over. Returns whether it drained
+/* Drains, recalls and closes all stages except those that `next` takes over. Returns whether it drained
  * in time. */
 static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
                           const struct patience *patience)
@@ -199,7 +199,7 @@ static uint64_t events_at_risk(const struct ps_channel_plan *channel)
 
 static bool is_durable(const struct ps_channel_plan *channel)
 {
-    return channel->spec->stage.ops->channel->promises > PS_LEVEL_ACCEPTED;
+    return ps_channel_is_durable(channel->spec->stage.ops->channel);
 }
 
 /* The first channel that `next` does not keep and whose events would be lost with it; with `dead`, that no sink
@@ -280,27 +280,23 @@ static void say_phase(uint64_t *began_ns, const char *phase)
     *began_ns = now_ns;
 }
 
-/* Whether an open source was built with this plan. */
-static bool plan_is_used(void *argument, const struct ps_plan *plan)
-{
-    struct ps_agent *agent = argument;
-    for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++) {
-        size_t count;
-        struct ps_source_runner **runners = ps_worker_sources(ps_engine_worker(agent->engine, i), &count);
-        for (size_t k = 0; k < count; k++) {
-            for (size_t source = 0; source < plan->spec->source_count; source++) {
-                if (runners[k]->base.spec == &plan->spec->sources[source].stage)
-                    return true;
-            }
-        }
-    }
-    return false;
-}
-
 static void reread_stage(const struct ps_link *link)
 {
     if (link->spec->ops->reread != NULL)
         link->spec->ops->reread(link->spec->plan);
+}
+
+/* How many sources, channels and sinks of the plan were taken over from the one before. */
+static unsigned stayed_count(const struct ps_plan *plan)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < plan->spec->source_count; i++)
+        count += plan->sources[i].adopts != NULL;
+    for (size_t i = 0; i < plan->spec->channel_count; i++)
+        count += plan->channels[i].adopts != NULL;
+    for (size_t i = 0; i < plan->spec->sink_count; i++)
+        count += plan->sinks[i].adopts != NULL;
+    return count;
 }
 
 /* The plan is shared: the first instance speaks for all. */
@@ -409,7 +405,7 @@ static void exchange_plans(struct ps_agent *agent, struct ps_plan *next, const s
     agent->exchanging = false;
     pthread_mutex_unlock(&agent->lock);
     agent_await(agent, number, OPEN_WAIT_MS, patience, "components take long to open");
-    ps_plan_retire(old, next, plan_is_used, agent);
+    ps_plan_retire(old, next);
 }
 
 enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
@@ -438,8 +434,10 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
     say_phase(&began_ns, "components that stay read their files again");
     agent_reread(agent);
     reload_note(agent, NULL);
-    ps_log(PS_LOG_INFO, "agent", "reloaded; %s events carried over in channels",
-           ps_quantity_print_count(carried.events).text);
+    ps_log(PS_LOG_INFO, "agent",
+           "reloaded; %s events carried over in channels; %u of %u components stayed as they were",
+           ps_quantity_print_count(carried.events).text, stayed_count(next),
+           (unsigned)(next->spec->source_count + next->spec->channel_count + next->spec->sink_count));
     if (lost.events > 0)
         ps_log(PS_LOG_WARN, "agent",
                "%s events that sources put into a channel while it went were not delivered: given up",

@@ -244,6 +244,44 @@ static void count_left(struct ps_left *left, const struct ps_lease *lease)
     left->batches++;
 }
 
+/* Whether a replayable source that puts into the channel is closed. */
+static bool loses_replayable(const struct ps_plan *plan, size_t channel, const struct ps_plan *next)
+{
+    for (size_t i = 0; i < plan->spec->source_count; i++) {
+        const struct ps_source_plan *source = &plan->sources[i];
+        bool puts = false, stays = source->spec->stage.ops->source->needs <= PS_LEVEL_ACCEPTED;
+        for (size_t k = 0; k < source->spec->channel_count; k++)
+            puts |= source->spec->channels[k] == channel;
+        for (size_t k = 0; k < next->spec->source_count; k++)
+            stays |= next->sources[k].adopts == source;
+        if (puts && !stays)
+            return true;
+    }
+    return false;
+}
+
+static bool is_replayed(const struct ps_lease *lease)
+{
+    return ps_batch_will_be_replayed(lease->batch);
+}
+
+/* The channel goes on in `next`. Only what will be read again is taken out. */
+static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, size_t number,
+                         const struct ps_plan *next)
+{
+    const struct ps_stage_spec *stage = &plan->channels[number].spec->stage;
+    const struct ps_channel_ops *ops = stage->ops->channel;
+    if (ops->set_quota != NULL)
+        ops->set_quota(stage->plan, next->channel_quota_bytes);
+    if (ops->withdraw == NULL || !loses_replayable(plan, number, next))
+        return;
+    for (struct ps_lease *lease = ops->withdraw(stage->plan, is_replayed), *after; lease != NULL;
+         lease = after) {
+        after = lease->next;
+        discard(engine, lease);
+    }
+}
+
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
                           struct ps_left *carried, struct ps_left *lost)
 {
@@ -258,6 +296,10 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
         const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
         struct ps_channel_plan *to = ps_plan_channel_after(next, &plan->channels[i]);
         const struct ps_channel_ops *ops = stage->ops->channel;
+        if (ps_plan_keeps_channel(next, &plan->channels[i])) {
+            keep_channel(engine, plan, i, next);
+            continue;
+        }
         if (next == NULL && ops->save != NULL)
             ops->save(stage->plan);
         struct ps_lease *list = ops->strip != NULL ? ops->strip(stage->plan) : NULL;

@@ -54,7 +54,8 @@ struct ps_left {
     uint64_t settled; /* other events of the same leases: settled one by one, so not part of `events` */
 };
 
-/* Takes all leases out of the closed plan's channels and runners.
+/* Takes all leases out of the closed plan's channels and runners. A channel that goes on in `next` (ps_plan_keeps_channel)
+ * keeps its own, except those that would be read again, which are released; it gets its new share of the memory.
  *
  *   carried over   to the front of the channel of the same name and type in `next`, in order; also when no
  *                  sink takes from it

@@ -121,7 +121,7 @@ static void describe_components(const struct lines *lines)
 /* What becomes of an event of this source in this channel when the process is killed, and when the channel is full. */
 static const char *promise_of(const struct ps_source_ops *source, const struct ps_channel_ops *channel)
 {
-    if (channel->promises > PS_LEVEL_ACCEPTED)
+    if (ps_channel_is_durable(channel))
         return source->when_full == PS_REFUSE && source->needs == PS_LEVEL_ACCEPTED
                    ? "at least once: what the channel has promised survives a crash; while it is full the "
                      "sender is "

@@ -121,7 +121,19 @@ static void follow(struct ps_sink_plan *sink, const struct ps_sink_plan *first, 
     places->units[sink->worker]++;
 }
 
-/* A sink is closed in each reload: it may as well move when its worker has two units more than another. */
+/* Whether a reload closes the sink in any case: its channel is new or changed. A sink whose channel stays must not move:
+ * that would close the channel, and with it all its sinks. */
+static bool is_closed(const struct ps_plan *plan, const struct ps_plan *before, const struct ps_sink_plan *sink)
+{
+    const struct ps_stage_spec *channel = &plan->spec->channels[sink->spec->channel].stage;
+    for (size_t i = 0; i < before->spec->channel_count; i++) {
+        if (ps_stage_is_same(channel, &before->spec->channels[i].stage))
+            return false;
+    }
+    return true;
+}
+
+/* A sink that is closed may as well move when its worker has two units more than another. */
 static void place_sinks(struct ps_plan *plan, struct places *places)
 {
     for (size_t i = 0; i < plan->spec->sink_count; i++) {
@@ -135,7 +147,8 @@ static void place_sinks(struct ps_plan *plan, struct places *places)
         if (sink_before(places->before, sink->spec->stage.name) == NULL) {
             sink->worker = best;
             places->units[best]++;
-        } else if (places->units[sink->worker] > places->units[best] + 1) {
+        } else if (places->units[sink->worker] > places->units[best] + 1 &&
+                   is_closed(plan, places->before, sink)) {
             places->units[sink->worker]--;
             places->units[best]++;
             sink->worker = best;
@@ -152,12 +165,14 @@ static void place_units(struct ps_plan *plan, const struct ps_plan *before)
     struct places places = {.before = before};
     for (size_t i = 0; i < spec->source_count; i++) {
         struct ps_source_plan *source = &plan->sources[i];
-        source->spec = &spec->sources[i];
+        source->spec = source->stages = &spec->sources[i];
         source->instance_count = (unsigned)spec->sources[i].common->workers;
         source->workers = ps_arena_alloc(spec->arena, source->instance_count * sizeof *source->workers);
     }
-    for (size_t i = 0; i < spec->sink_count; i++)
+    for (size_t i = 0; i < spec->sink_count; i++) {
         plan->sinks[i].spec = &spec->sinks[i];
+        plan->sinks[i].stage = &spec->sinks[i].stage;
+    }
     keep_places(plan, &places);
     place_new_instances(plan, &places);
     place_sinks(plan, &places);

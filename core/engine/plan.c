@@ -205,7 +205,8 @@ struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machi
         ps_plan_destroy(plan);
         return NULL;
     }
-    plan->block_budget_bytes = plan->memory_budget_bytes - client_count(spec) * client_queue_bytes(plan);
+    plan->client_queue_bytes = client_queue_bytes(plan);
+    plan->block_budget_bytes = plan->memory_budget_bytes - client_count(spec) * plan->client_queue_bytes;
     plan->reserved_bytes = before != NULL ? before->reserved_bytes : plan->block_budget_bytes;
     /* A client library went, or the budget was raised. */
     if (plan->block_budget_bytes > plan->reserved_bytes)
@@ -253,7 +254,7 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
         .batch_events_max = (uint32_t)spec->options.batch_events,
         .memory_budget_bytes = plan->memory_budget_bytes,
         .channel_quota_bytes = plan->channel_quota_bytes,
-        .client_queue_bytes = client_queue_bytes(plan),
+        .client_queue_bytes = plan->client_queue_bytes,
         .program = spec->program,
         .running = plan->running,
     };
@@ -330,79 +331,39 @@ failed:
     return PS_FAIL;
 }
 
-static void unbuild_sources(struct ps_plan *plan)
+/* ---- teardown: in reverse order ---- */
+
+static void unbuild_source(struct ps_source_plan *source)
 {
-    while (plan->built_sources > 0) {
-        struct ps_source_plan *source = &plan->sources[--plan->built_sources];
-        if (source->adopts != NULL) /* never built */
-            continue;
-        chain_share_end(&source->chain);
-        teardown_source(source->spec, source->spec->interceptor_count, true, true);
-    }
+    chain_share_end(&source->chain);
+    teardown_source(source->stages, source->stages->interceptor_count, true, true);
 }
 
-static void unbuild_rest(struct ps_plan *plan)
+static void unbuild_channel(struct ps_channel_plan *channel)
 {
-    while (plan->built_sinks > 0)
-        teardown_stage(&plan->sinks[--plan->built_sinks].spec->stage);
-    while (plan->built_channels > 0) {
-        struct ps_channel_plan *channel = &plan->channels[--plan->built_channels];
-        teardown_stage(&channel->spec->stage);
-        free(channel->counters);
-        channel->counters = NULL;
-        free(channel->waiters);
-        channel->waiters = NULL;
-    }
+    teardown_stage(&channel->spec->stage);
+    free(channel->counters);
+    channel->counters = NULL;
+    free(channel->waiters);
+    channel->waiters = NULL;
 }
 
+/* Tears down what is built here, and stays not with another plan. */
 static void plan_unbuild(struct ps_plan *plan)
 {
-    unbuild_sources(plan);
-    unbuild_rest(plan);
-}
-
-void ps_plan_start(struct ps_plan *plan)
-{
-    for (size_t i = 0; i < plan->spec->channel_count; i++) {
-        const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
-        if (stage->ops->channel->start != NULL)
-            stage->ops->channel->start(stage->plan);
+    const struct ps_agent_spec *spec = plan->spec;
+    for (size_t i = spec->source_count; i-- > 0; plan->sources[i].built.here = false) {
+        if (plan->sources[i].built.here)
+            unbuild_source(&plan->sources[i]);
     }
-}
-
-enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err)
-{
-    struct ps_agent_spec *spec = plan->spec;
-    for (; plan->built_channels < spec->channel_count; plan->built_channels++) {
-        struct ps_channel_plan *channel = &plan->channels[plan->built_channels];
-        struct ps_context context = context_for(plan, &channel->spec->stage);
-        context.producers = channel->producer_count;
-        context.consumers = channel->consumer_count;
-        size_t sides = channel->producer_count + channel->consumer_count + 1;
-        channel->counters = ps_must_alloc_aligned(sides * sizeof *channel->counters, "a channel's counters");
-        context.counters = channel->counters;
-        if (build_stage(&channel->spec->stage, &context, err) != PS_OK) {
-            free(channel->counters);
-            channel->counters = NULL;
-            goto failed;
-        }
-        channel->waiters = ps_must_alloc_aligned(sizeof *channel->waiters, "a channel's waiters");
+    for (size_t i = spec->sink_count; i-- > 0; plan->sinks[i].built.here = false) {
+        if (plan->sinks[i].built.here)
+            teardown_stage(plan->sinks[i].stage);
     }
-    for (; plan->built_sinks < spec->sink_count; plan->built_sinks++) {
-        const struct ps_stage_spec *stage = &plan->sinks[plan->built_sinks].spec->stage;
-        struct ps_context context = context_for(plan, stage);
-        if (build_stage(stage, &context, err) != PS_OK)
-            goto failed;
+    for (size_t i = spec->channel_count; i-- > 0; plan->channels[i].built.here = false) {
+        if (plan->channels[i].built.here)
+            unbuild_channel(&plan->channels[i]);
     }
-    for (; plan->built_sources < spec->source_count; plan->built_sources++) {
-        if (plan->sources[plan->built_sources].adopts == NULL &&
-            build_source(plan, &plan->sources[plan->built_sources], err) != PS_OK)
-            goto failed;
-    }
-    return PS_OK;
-failed:
-    plan_unbuild(plan);
-    return PS_FAIL;
 }
 
 static void plan_free(struct ps_plan *plan)
@@ -412,6 +373,7 @@ static void plan_free(struct ps_plan *plan)
     free(plan);
 }
 
+/* Newest first: its stages may be in the memory of the older ones. */
 void ps_plan_destroy(struct ps_plan *plan)
 {
     while (plan != NULL) {
@@ -421,15 +383,130 @@ void ps_plan_destroy(struct ps_plan *plan)
     }
 }
 
-void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next,
-                    bool (*is_used)(void *argument, const struct ps_plan *plan), void *argument)
+/* ---- build ---- */
+
+static enum ps_status build_channel(struct ps_plan *plan, struct ps_channel_plan *channel, struct ps_err *err)
 {
-    unbuild_rest(plan);
+    struct ps_context context = context_for(plan, &channel->spec->stage);
+    context.producers = channel->producer_count;
+    context.consumers = channel->consumer_count;
+    size_t sides = channel->producer_count + channel->consumer_count + 1;
+    channel->counters = ps_must_alloc_aligned(sides * sizeof *channel->counters, "a channel's counters");
+    context.counters = channel->counters;
+    if (build_stage(&channel->spec->stage, &context, err) != PS_OK) {
+        free(channel->counters);
+        channel->counters = NULL;
+        return PS_FAIL;
+    }
+    channel->waiters = ps_must_alloc_aligned(sizeof *channel->waiters, "a channel's waiters");
+    return PS_OK;
+}
+
+static enum ps_status build_sink(struct ps_plan *plan, struct ps_sink_plan *sink, struct ps_err *err)
+{
+    struct ps_context context = context_for(plan, sink->stage);
+    return build_stage(sink->stage, &context, err);
+}
+
+static enum ps_status build_all(struct ps_plan *plan, struct ps_err *err)
+{
+    const struct ps_agent_spec *spec = plan->spec;
+    const struct ps_built mine = {plan, true};
+    for (size_t i = 0; i < spec->channel_count; i++) {
+        if (plan->channels[i].adopts != NULL)
+            continue;
+        if (build_channel(plan, &plan->channels[i], err) != PS_OK)
+            return PS_FAIL;
+        plan->channels[i].built = mine;
+    }
+    for (size_t i = 0; i < spec->sink_count; i++) {
+        if (plan->sinks[i].adopts != NULL)
+            continue;
+        if (build_sink(plan, &plan->sinks[i], err) != PS_OK)
+            return PS_FAIL;
+        plan->sinks[i].built = mine;
+    }
+    for (size_t i = 0; i < spec->source_count; i++) {
+        if (plan->sources[i].adopts != NULL)
+            continue;
+        if (build_source(plan, &plan->sources[i], err) != PS_OK)
+            return PS_FAIL;
+        plan->sources[i].built = mine;
+    }
+    return PS_OK;
+}
+
+enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err)
+{
+    if (build_all(plan, err) == PS_OK)
+        return PS_OK;
+    plan_unbuild(plan);
+    return PS_FAIL;
+}
+
+void ps_plan_start(struct ps_plan *plan)
+{
+    for (size_t i = 0; i < plan->spec->channel_count; i++) {
+        const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
+        if (plan->channels[i].adopts == NULL && stage->ops->channel->start != NULL)
+            stage->ops->channel->start(stage->plan);
+    }
+}
+
+/* ---- from plan to plan ---- */
+
+/* What was adopted is the next plan's from now on. */
+static void hand_over(struct ps_plan *next)
+{
+    for (size_t i = 0; i < next->spec->source_count; i++) {
+        struct ps_source_plan *source = &next->sources[i], *old = source->adopts;
+        if (old == NULL)
+            continue;
+        source->chain = old->chain;
+        old->chain = (struct ps_chain_share){.value = NULL};
+        source->built.here = true;
+        old->built.here = false;
+    }
+    for (size_t i = 0; i < next->spec->channel_count; i++) {
+        if (next->channels[i].adopts == NULL)
+            continue;
+        next->channels[i].built.here = true;
+        next->channels[i].adopts->built.here = false;
+    }
+    for (size_t i = 0; i < next->spec->sink_count; i++) {
+        if (next->sinks[i].adopts == NULL)
+            continue;
+        next->sinks[i].built.here = true;
+        next->sinks[i].adopts->built.here = false;
+    }
+}
+
+static bool has_stages_in(const struct ps_plan *plan, const struct ps_plan *earlier)
+{
+    for (size_t i = 0; i < plan->spec->source_count; i++) {
+        if (plan->sources[i].built.by == earlier)
+            return true;
+    }
+    for (size_t i = 0; i < plan->spec->channel_count; i++) {
+        if (plan->channels[i].built.by == earlier)
+            return true;
+    }
+    for (size_t i = 0; i < plan->spec->sink_count; i++) {
+        if (plan->sinks[i].built.by == earlier)
+            return true;
+    }
+    return false;
+}
+
+void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next)
+{
+    hand_over(next);
+    plan_unbuild(plan);
     struct ps_plan **kept = &next->older;
     while (plan != NULL) {
         struct ps_plan *older = plan->older;
         plan->older = NULL;
-        if (is_used(argument, plan)) {
+        if (has_stages_in(next, plan)) {
             *kept = plan;
             kept = &plan->older;
         } else {

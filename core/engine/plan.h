@@ -103,11 +103,21 @@ struct ps_agent_spec {
     bool verbose;        /* the start of the log has the engine's part, too (-v) */
 };
 
+/* Where the built stages of a component are. A component that a reload leaves as it is, is handed from plan to plan
+ * (docs/decisions/0031-a-reload-adopts-what-did-not-change.md): the plan that runs tears its stages down; their memory is that of the plan that
+ * built them, which is kept (`older`) until no component has stages in it. Control's. */
+struct ps_built {
+    const struct ps_plan *by; /* the plan that built them: it may be an earlier one */
+    bool here;                /* they are built, and this plan tears them down */
+};
+
 struct ps_source_plan {
     const struct ps_source_spec *spec;
     /* Reload: the running plan's source with the same fingerprint, whose open instances this one takes over;
-     * or NULL. */
-    const struct ps_source_plan *adopts;
+     * or NULL. It may be gone after the reload: only compared from then on. So for channels and sinks. */
+    struct ps_source_plan *adopts;
+    const struct ps_source_spec *stages; /* those that are built: its own, or the adopted source's */
+    struct ps_built built;
     unsigned instance_count;
     struct ps_chain_share chain; /* of its built stages */
     unsigned *workers;           /* of each instance */
@@ -122,16 +132,22 @@ struct ps_channel_waiters {
 };
 
 struct ps_channel_plan {
-    const struct ps_channel_spec *spec;
+    const struct ps_channel_spec *spec; /* of the built stage: its own, or the adopted channel's */
+    struct ps_channel_plan *adopts;     /* the running plan's channel that goes on as this one; or NULL */
+    struct ps_built built;
     unsigned producer_count, consumer_count;
     unsigned *producer_workers; /* worker of each producer */
     unsigned *consumer_workers;
-    struct ps_counters *counters; /* one for each producer, then one for each consumer; each has one writer */
+    /* One for each producer, then one for each consumer; each has one writer. These and the waiters go with the stage. */
+    struct ps_counters *counters;
     struct ps_channel_waiters *waiters;
 };
 
 struct ps_sink_plan {
     const struct ps_sink_spec *spec;
+    struct ps_sink_plan *adopts;       /* the running plan's sink that stays open as this one; or NULL */
+    const struct ps_stage_spec *stage; /* the built one: its own, or the adopted sink's */
+    struct ps_built built;
     unsigned worker, consumer; /* consumer number at its channel; the sinks of a group have the same */
 };
 
@@ -146,12 +162,12 @@ struct ps_plan {
     uint64_t reserved_bytes;      /* of blocks, at the agent's start: no later plan has more */
     uint64_t channel_quota_bytes; /* of the blocks: what the leases in one channel may keep in use */
     uint64_t sink_quota_bytes;    /* and those that one sink has taken */
+    uint64_t client_queue_bytes;  /* what one client library may queue */
     struct ps_source_plan *sources;
     struct ps_channel_plan *channels;
     struct ps_sink_plan *sinks;
-    size_t built_channels, built_sources, built_sinks; /* how many are built; teardown undoes them */
-    bool running;                                      /* built while another plan runs */
-    /* Earlier plans, kept because a later plan took over open instances of their sources. */
+    bool running; /* built while another plan runs */
+    /* Earlier plans, kept because stages of this one are in their memory. */
     struct ps_plan *older;
 };
 
@@ -176,21 +192,32 @@ struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machi
 /* Sets plan->worker_count, and the worker of every unit (core/engine/placement.c). For ps_plan_create. */
 void ps_plan_place(struct ps_plan *plan, const struct ps_machine *machine, const struct ps_plan *before);
 
-/* Builds every stage, channels first, except the stages of sources that stay open (ps_plan_adopt). On failure
- * nothing stays built. */
+/* Builds every stage, channels first, except those of components that stay (ps_plan_adopt). On failure nothing that
+ * it built stays. */
 enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err);
 
-/* Starts its channels: after ps_plan_build and ps_engine_carry_over, before workers run with it. */
+/* Starts its channels, except those that stay: after ps_plan_build and ps_engine_carry_over, before workers run with it. */
 void ps_plan_start(struct ps_plan *plan);
 
 /* Tears down what was built, in reverse order, and frees the plan with its arena; then the older plans it
  * keeps, in the same way. */
 void ps_plan_destroy(struct ps_plan *plan);
 
-/* Marks the sources of `next` that a reload leaves open: those that are the same as in `plan`, including
- * their channels' names and their workers; and the stages of sources, channels and sinks that are unchanged, also when
- * they are opened again. */
-void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan);
+/* Marks what a reload leaves as it is, before `next` is built:
+ *
+ *   source    the same stages, names of channels, and workers
+ *   channel   the same stage, share of the client libraries' memory, producers and consumers: their names, numbers, workers
+ *   sink      the same stage, channel, which stays, worker, and share of the client libraries' memory; of a group all
+ *             sinks or none
+ *
+ * Also marks the stages of sources, channels and sinks that are unchanged though they are opened again. */
+void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan);
+
+/* Whether the channel of the plan before `next` goes on in it; `next` NULL: no. Thread: any. */
+bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
+
+/* Whether two stages have the same name, type and keys. */
+bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec *b);
 
 /* Returns the channel of `next` that takes over what is in `channel` of the plan before it: the one of the same
  * name and type. NULL: there is none, and `channel` must be empty before it goes. */
@@ -203,11 +230,9 @@ bool ps_plan_is_same(const struct ps_plan *a, const struct ps_plan *b);
  * idle strategy, memory budget. `b` follows `a`. */
 bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b);
 
-/* Called when `next` has replaced `plan`: tears down the channels and sinks of `plan`, and keeps the rest, in
- * next->older, while `is_used(argument, plan)` says that an open source still uses its stages. Does the same
- * for the plans kept before. */
-void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next,
-                    bool (*is_used)(void *argument, const struct ps_plan *plan), void *argument);
+/* Called when `next` has replaced `plan` and every worker has its runners: tears down what `next` did not take over,
+ * and frees `plan` and the plans kept before, except those that have stages of `next` in their memory: `next` keeps them. */
+void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next);
 
 /* Checks every array bound. The error names the limit and the key to change. */
 enum ps_status ps_topology_check(const struct ps_plan *plan, struct ps_err *err);

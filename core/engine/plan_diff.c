@@ -1,10 +1,10 @@
-/* Compares plans for a reload: the same agent, the same source. */
+/* Compares plans for a reload: is it the same agent, and what of it stays as it is? */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/engine/plan.h"
 
-static bool same_stage(const struct ps_stage_spec *a, const struct ps_stage_spec *b)
+bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec *b)
 {
     return strcmp(a->name, b->name) == 0 && a->ops == b->ops && a->fingerprint != NULL &&
            b->fingerprint != NULL && strcmp(a->fingerprint, b->fingerprint) == 0;
@@ -19,11 +19,11 @@ static const char *channel_name(const struct ps_plan *plan, const struct ps_sour
 static bool same_source(const struct ps_plan *a_plan, const struct ps_source_spec *a,
                         const struct ps_plan *b_plan, const struct ps_source_spec *b)
 {
-    if (!same_stage(&a->stage, &b->stage) || !same_stage(&a->selector, &b->selector) ||
+    if (!ps_stage_is_same(&a->stage, &b->stage) || !ps_stage_is_same(&a->selector, &b->selector) ||
         a->interceptor_count != b->interceptor_count || a->channel_count != b->channel_count)
         return false;
     for (size_t i = 0; i < a->interceptor_count; i++) {
-        if (!same_stage(&a->interceptors[i], &b->interceptors[i]))
+        if (!ps_stage_is_same(&a->interceptors[i], &b->interceptors[i]))
             return false;
     }
     for (size_t i = 0; i < a->channel_count; i++) {
@@ -72,11 +72,11 @@ bool ps_plan_is_same(const struct ps_plan *a_plan, const struct ps_plan *b_plan)
         a->sink_count != b->sink_count)
         return false;
     for (size_t i = 0; i < a->channel_count; i++) {
-        if (!same_stage(&a->channels[i].stage, &b->channels[i].stage))
+        if (!ps_stage_is_same(&a->channels[i].stage, &b->channels[i].stage))
             return false;
     }
     for (size_t i = 0; i < a->sink_count; i++) {
-        if (!same_stage(&a->sinks[i].stage, &b->sinks[i].stage) ||
+        if (!ps_stage_is_same(&a->sinks[i].stage, &b->sinks[i].stage) ||
             a->sinks[i].channel != b->sinks[i].channel || !same_group(&a->sinks[i], &b->sinks[i]))
             return false;
     }
@@ -109,28 +109,189 @@ static void mark_unchanged(struct ps_agent_spec *next, const struct ps_agent_spe
 {
     for (size_t i = 0; i < next->source_count; i++) {
         for (size_t k = 0; k < spec->source_count; k++)
-            next->sources[i].stage.unchanged |= same_stage(&next->sources[i].stage, &spec->sources[k].stage);
+            next->sources[i].stage.unchanged |= ps_stage_is_same(&next->sources[i].stage, &spec->sources[k].stage);
     }
     for (size_t i = 0; i < next->channel_count; i++) {
         for (size_t k = 0; k < spec->channel_count; k++)
             next->channels[i].stage.unchanged |=
-                same_stage(&next->channels[i].stage, &spec->channels[k].stage);
+                ps_stage_is_same(&next->channels[i].stage, &spec->channels[k].stage);
     }
     for (size_t i = 0; i < next->sink_count; i++) {
         for (size_t k = 0; k < spec->sink_count; k++)
-            next->sinks[i].stage.unchanged |= same_stage(&next->sinks[i].stage, &spec->sinks[k].stage);
+            next->sinks[i].stage.unchanged |= ps_stage_is_same(&next->sinks[i].stage, &spec->sinks[k].stage);
     }
 }
 
-void ps_plan_adopt(struct ps_plan *next, const struct ps_plan *plan)
+/* ---- what stays ---- */
+
+/* The number of a source's channel in the source's own list; its channel_count: it does not put into it. */
+static size_t place_of(const struct ps_source_plan *source, size_t channel)
+{
+    size_t place = 0;
+    while (place < source->spec->channel_count && source->spec->channels[place] != channel)
+        place++;
+    return place;
+}
+
+static const struct ps_source_plan *source_named(const struct ps_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->spec->source_count; i++) {
+        if (strcmp(plan->spec->sources[i].stage.name, name) == 0)
+            return &plan->sources[i];
+    }
+    return NULL;
+}
+
+static struct ps_sink_plan *sink_named(const struct ps_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->spec->sink_count; i++) {
+        if (strcmp(plan->spec->sinks[i].stage.name, name) == 0)
+            return &plan->sinks[i];
+    }
+    return NULL;
+}
+
+/* Whether one source has the same producers in both, on the same workers: so what a closed instance could not put is put
+ * by the next one, in order. */
+static bool same_producers(const struct ps_source_plan *a, size_t a_channel, const struct ps_source_plan *b,
+                           size_t b_channel)
+{
+    size_t a_count = a->spec->channel_count, b_count = b->spec->channel_count;
+    size_t a_place = place_of(a, a_channel), b_place = place_of(b, b_channel);
+    if ((a_place == a_count) != (b_place == b_count))
+        return false;
+    if (a_place == a_count)
+        return true;
+    if (!same_place(a, b))
+        return false;
+    for (unsigned i = 0; i < a->instance_count; i++) {
+        if (a->producers[i * a_count + a_place] != b->producers[i * b_count + b_place])
+            return false;
+    }
+    return true;
+}
+
+/* Producers and consumers have the names, numbers and workers that they had. */
+static bool same_sides(const struct ps_plan *a, size_t a_channel, const struct ps_plan *b, size_t b_channel)
+{
+    if (a->channels[a_channel].producer_count != b->channels[b_channel].producer_count ||
+        a->channels[a_channel].consumer_count != b->channels[b_channel].consumer_count)
+        return false;
+    for (size_t i = 0; i < a->spec->source_count; i++) {
+        const struct ps_source_plan *source = &a->sources[i];
+        if (place_of(source, a_channel) == source->spec->channel_count)
+            continue;
+        const struct ps_source_plan *other = source_named(b, source->spec->stage.name);
+        if (other == NULL || !same_producers(source, a_channel, other, b_channel))
+            return false;
+    }
+    for (size_t i = 0; i < a->spec->sink_count; i++) {
+        const struct ps_sink_plan *sink = &a->sinks[i];
+        if (sink->spec->channel != a_channel)
+            continue;
+        const struct ps_sink_plan *other = sink_named(b, sink->spec->stage.name);
+        if (other == NULL || other->spec->channel != b_channel || other->consumer != sink->consumer ||
+            other->worker != sink->worker)
+            return false;
+    }
+    return true;
+}
+
+/* What `build` was told of memory and batches: the shares of the blocks can change without it. */
+static bool same_shares(const struct ps_plan *a, const struct ps_plan *b, const struct ps_stage_spec *stage)
+{
+    const struct ps_channel_ops *channel = stage->ops->kind == PS_KIND_CHANNEL ? stage->ops->channel : NULL;
+    return a->memory_budget_bytes == b->memory_budget_bytes &&
+           a->spec->options.batch_events == b->spec->options.batch_events &&
+           (!stage->ops->client_holds_events || a->client_queue_bytes == b->client_queue_bytes) &&
+           (channel == NULL || channel->set_quota != NULL ||
+            a->channel_quota_bytes == b->channel_quota_bytes);
+}
+
+static void adopt_channel(struct ps_plan *next, size_t number, struct ps_plan *plan)
+{
+    struct ps_channel_plan *channel = &next->channels[number];
+    for (size_t i = 0; i < plan->spec->channel_count; i++) {
+        struct ps_channel_plan *old = &plan->channels[i];
+        if (!ps_stage_is_same(&channel->spec->stage, &plan->spec->channels[i].stage) ||
+            !same_sides(next, number, plan, i) || !same_shares(next, plan, &channel->spec->stage))
+            continue;
+        channel->adopts = old;
+        channel->spec = old->spec;
+        channel->counters = old->counters;
+        channel->waiters = old->waiters;
+        channel->built.by = old->built.by;
+        return;
+    }
+}
+
+/* Returns the sink of the plan before that could go on as this one, its group left aside. */
+static struct ps_sink_plan *same_sink(const struct ps_plan *next, const struct ps_sink_plan *sink,
+                                      const struct ps_plan *plan)
+{
+    struct ps_sink_plan *old = sink_named(plan, sink->spec->stage.name);
+    if (old == NULL || !ps_stage_is_same(&sink->spec->stage, &old->spec->stage) ||
+        next->channels[sink->spec->channel].adopts != &plan->channels[old->spec->channel] ||
+        sink->worker != old->worker || !same_group(sink->spec, old->spec) ||
+        !same_shares(next, plan, &sink->spec->stage))
+        return NULL;
+    return old;
+}
+
+/* Whether each sink of the group stays what it was there. */
+static bool same_members(const struct ps_plan *next, const struct ps_group_spec *group,
+                         const struct ps_plan *plan)
+{
+    for (size_t i = 0; i < next->spec->sink_count; i++) {
+        const struct ps_sink_plan *old = &next->sinks[i];
+        if (old->spec->group != group)
+            continue;
+        old = same_sink(next, old, plan);
+        if (old == NULL || old->spec->group->settings.count != group->settings.count)
+            return false;
+    }
+    return true;
+}
+
+static void adopt_sink(struct ps_plan *next, struct ps_sink_plan *sink, struct ps_plan *plan)
+{
+    struct ps_sink_plan *old = same_sink(next, sink, plan);
+    if (old == NULL || (sink->spec->group != NULL && !same_members(next, sink->spec->group, plan)))
+        return;
+    sink->adopts = old;
+    sink->stage = old->stage;
+    sink->built.by = old->built.by;
+}
+
+static void adopt_source(struct ps_plan *next, struct ps_source_plan *source, struct ps_plan *plan)
+{
+    for (size_t i = 0; i < plan->spec->source_count; i++) {
+        struct ps_source_plan *old = &plan->sources[i];
+        if (!same_source(next, source->spec, plan, old->spec) || !same_place(source, old))
+            continue;
+        source->adopts = old;
+        source->stages = old->stages;
+        source->built.by = old->built.by;
+        return;
+    }
+}
+
+void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan)
 {
     mark_unchanged(next->spec, plan->spec);
-    for (size_t i = 0; i < next->spec->source_count; i++) {
-        struct ps_source_plan *source = &next->sources[i];
-        for (size_t k = 0; k < plan->spec->source_count && source->adopts == NULL; k++) {
-            const struct ps_source_plan *old = &plan->sources[k];
-            if (same_source(next, source->spec, plan, old->spec) && same_place(source, old))
-                source->adopts = old;
-        }
+    for (size_t i = 0; i < next->spec->source_count; i++)
+        adopt_source(next, &next->sources[i], plan);
+    for (size_t i = 0; i < next->spec->channel_count; i++)
+        adopt_channel(next, i, plan);
+    for (size_t i = 0; i < next->spec->sink_count; i++)
+        adopt_sink(next, &next->sinks[i], plan);
+}
+
+bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_plan *channel)
+{
+    for (size_t i = 0; next != NULL && i < next->spec->channel_count; i++) {
+        if (next->channels[i].adopts == channel)
+            return true;
     }
+    return false;
 }

@@ -213,7 +213,8 @@ void ps_source_runner_note(struct ps_source_runner *runner)
     if (runner->chain != NULL && !runner->routed)
         waits_for = PS_METRICS_WAITS_FOR_CHAIN;
     else if (runner->waiting)
-        waits_for = runner->chain != NULL ? PS_METRICS_WAITS_FOR_CHANNEL : PS_METRICS_WAITS_FOR_MEMORY;
+        waits_for = runner->chain != NULL || runner->inherited != NULL ? PS_METRICS_WAITS_FOR_CHANNEL
+                                                                       : PS_METRICS_WAITS_FOR_MEMORY;
     ps_runner_note(&runner->base, &(struct ps_runner_look){
                                       .held = ps_window_outstanding(runner->window),
                                       .open_events = runner->batch != NULL ? runner->batch->count : 0,

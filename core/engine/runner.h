@@ -81,6 +81,8 @@ struct ps_source_runner {
     bool routed;
     struct ps_lease **pending; /* by slot (2 * channel + optional): made and not put yet */
     struct ps_carved *marks;   /* by channel: of the lease that was put there last */
+    /* What the source before it could not put, oldest first: goes first. Closed: what the next one is to put. */
+    struct ps_lease *inherited;
     bool waiting;              /* the source was told `paused` */
     uint64_t waiting_since_ns;
     uint64_t blocked; /* time spent waiting, see ps_source_runner_blocked_ns; any thread reads it */
@@ -101,6 +103,7 @@ struct ps_sink_burial {
 
 struct ps_sink_runner {
     struct ps_runner base;
+    const struct ps_sink_plan *plan;
     const struct ps_sink_spec *spec;
     struct ps_sink_group *group; /* its sink group (core/engine/sink_group.h); or NULL */
     struct ps_channel_plan *channel;
@@ -194,9 +197,22 @@ void ps_source_runner_drain(struct ps_source_runner *runner);
 void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, const struct ps_now *now);
 /* Uses the next plan's channels from now on; leases pending for a channel go to the one of the same name. */
 void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source);
-/* Closes the stage. Leases pending for a channel are appended to *left; ps_lease_home.channel has its number. */
-void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **left,
-                            const struct ps_now *now);
+/* Closes the stage. `next`: the plan that follows; NULL: none. Leases pending for a channel that it keeps are left to the
+ * source that follows (ps_source_runner_inherit); others are appended to *left; ps_lease_home.channel has the channel's number. */
+void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_plan *next,
+                            struct ps_lease **left, const struct ps_now *now);
+
+/* ---- what a closed source leaves to the next one (core/engine/source_inherit.c) ---- */
+/* The runner is being closed: see ps_source_runner_close. */
+void ps_source_runner_leave_leases(struct ps_source_runner *runner, const struct ps_plan *next,
+                                   struct ps_lease **left);
+/* The runner follows one of the same name and instance, which was closed: takes what that one left. */
+void ps_source_runner_inherit(struct ps_source_runner *runner, struct ps_source_runner *closed);
+/* Gives leases the numbers of the runner's channels; `channels`: those that their numbers are of. */
+void ps_source_runner_renumber(const struct ps_source_runner *runner, struct ps_lease *list,
+                               const struct ps_channel_plan *channels);
+/* Puts what there is room for, open or not. Returns whether something was put. */
+bool ps_source_runner_put_inherited(struct ps_source_runner *runner, const struct ps_now *now);
 
 /* ---- what a source puts (core/engine/source_put.c) ---- */
 /* When a source looks again for room for dead letters: their writer wakes the worker for its own letters only. */
@@ -273,7 +289,8 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner);
 /* One turn. `draining`: the sources have stopped, so an empty channel stays empty. Returns whether something
  * moved. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
-/* One turn of a sink that takes nothing more until the next orders (ps_worker_sink_rests): its sockets and timers go on,
+/* One turn of a sink that takes nothing more until the next orders (ps_worker_sink_rests, or one that a reload adopts, in
+ * CLOSE): its sockets and timers go on,
  * and its channel's. */
 void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Whether it may have another lease: its share of the memory is not used up. */
@@ -282,9 +299,13 @@ bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner);
 /* Whether it holds no lease and its channel is empty, or may be left as it is. */
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner);
+bool ps_sink_runner_holds_nothing(const struct ps_sink_runner *runner);
+/* It is the next plan's from now on. */
+void ps_sink_runner_adopt(struct ps_sink_runner *runner, struct ps_plan *plan, size_t sink);
 /* For how long, in nanoseconds, it has had events without delivering any; 0: it has none. Thread: any that
  * keeps the plan alive. */
 uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t mono_ns);
 /* Gives every lease it holds back to its channel. Call it at each cycle until it returns true. */
 bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *now);
-void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_now *now);
+/* Closes the stage, and leaves its channel, unless `next` keeps it (NULL: no plan follows). */
+void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now);

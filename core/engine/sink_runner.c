@@ -72,7 +72,8 @@ struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps
     struct ps_sink_plan *sink_plan = &plan->sinks[sink];
     const char *component = sink_plan->spec->stage.component;
     struct ps_sink_runner *runner = ps_must_alloc(1, sizeof *runner, component);
-    ps_runner_init(&runner->base, worker, &sink_plan->spec->stage, 0, 1);
+    ps_runner_init(&runner->base, worker, sink_plan->stage, 0, 1);
+    runner->plan = sink_plan;
     runner->base.port.done = sink_port_done;
     runner->spec = sink_plan->spec;
     ps_sink_runner_set_retries(runner, &runner->spec->common);
@@ -333,13 +334,18 @@ void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner)
 {
     const struct ps_channel_ops *channel = channel_of(runner);
-    return (channel->promises > PS_LEVEL_ACCEPTED || channel->at_risk != NULL) &&
+    return (ps_channel_is_durable(channel) || channel->at_risk != NULL) &&
            ps_channel_at_risk(channel, runner->channel->spec->stage.plan) == 0;
+}
+
+bool ps_sink_runner_holds_nothing(const struct ps_sink_runner *runner)
+{
+    return runner->offered == NULL && runner->inflight == 0;
 }
 
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner)
 {
-    return runner->offered == NULL && runner->inflight == 0 &&
+    return ps_sink_runner_holds_nothing(runner) &&
            ps_channel_at_risk(channel_of(runner), runner->channel->spec->stage.plan) == 0;
 }
 
@@ -387,10 +393,25 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
     return runner->recalled;
 }
 
-void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_now *now)
+/* A channel that stays has what was given back, and its part of this worker, for the sink that follows. */
+void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now)
 {
     PS_ASSERT(runner->offered == NULL && runner->recall_list == NULL);
+    ps_sink_runner_leave(runner);
     ps_runner_close(&runner->base, now);
-    if (channel_of(runner)->leave != NULL)
+    if (channel_of(runner)->leave != NULL && !ps_plan_keeps_channel(next, runner->channel))
         channel_of(runner)->leave(runner->channel->spec->stage.plan, runner->consumer, &runner->base.port);
+}
+
+/* ---- a reload that leaves it as it is ---- */
+
+void ps_sink_runner_adopt(struct ps_sink_runner *runner, struct ps_plan *plan, size_t sink)
+{
+    const struct ps_sink_plan *sink_plan = &plan->sinks[sink];
+    PS_ASSERT(sink_plan->adopts == runner->plan && sink_plan->consumer == runner->consumer);
+    ps_sink_runner_leave(runner);
+    runner->plan = sink_plan;
+    runner->spec = sink_plan->spec;
+    runner->channel = &plan->channels[sink_plan->spec->channel];
+    runner->quota_bytes = plan->sink_quota_bytes;
 }

@@ -29,7 +29,7 @@ static void after_put(struct ps_source_runner *runner, struct ps_channel_plan *c
 {
     if (put == PS_PUT_LATER)
         ps_window_owe(lease);
-    else if (channel->spec->stage.ops->channel->promises <= PS_LEVEL_ACCEPTED)
+    else if (!ps_channel_is_durable(channel->spec->stage.ops->channel))
         ps_wake_consumer(runner->base.worker, channel); /* what is durable wakes them when it is promised */
 }
 
@@ -136,6 +136,10 @@ void ps_source_runner_tick_channels(struct ps_source_runner *runner, const struc
 
 bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *now)
 {
+    if (PS_UNLIKELY(runner->inherited != NULL)) {
+        ps_source_runner_wait(runner, true, now);
+        return false;
+    }
     if (runner->chain == NULL)
         return true;
     if (!runner->routed) {

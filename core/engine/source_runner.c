@@ -212,7 +212,7 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
 static void source_drain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_ops *ops = ops_of(runner);
-    if (runner->chain != NULL || !ps_batch_is_empty(runner->batch))
+    if (runner->inherited != NULL || runner->chain != NULL || !ps_batch_is_empty(runner->batch))
         return;
     bool stopped = !ps_runner_is_open(&runner->base) || ops->drain == NULL ||
                    ops->drain(runner->base.spec->plan, runner->base.state, now);
@@ -328,7 +328,9 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
 
 bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    bool moved = false, ending = runner->base.status == PS_RUNNER_ENDING;
+    bool moved = false, ending = runner->base.status == PS_RUNNER_ENDING, put = false;
+    if (PS_UNLIKELY(runner->inherited != NULL))
+        put = ps_source_runner_put_inherited(runner, now);
     if (runner->drained)
         runner->base.deadline_ns = PS_NEVER;
     else if (PS_UNLIKELY(ending))
@@ -341,7 +343,7 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
         runner->base.deadline_ns = runner->base.retry_ns; /* the channels' times of the last cycle are over */
     ps_source_runner_tick_channels(runner, now);
     ps_source_runner_note(runner);
-    return moved || (!ending && runner->base.status == PS_RUNNER_ENDING);
+    return moved || put || (!ending && runner->base.status == PS_RUNNER_ENDING);
 }
 
 void ps_source_runner_drain(struct ps_source_runner *runner)
@@ -364,24 +366,25 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
 {
     struct ps_source_plan *source_plan = &plan->sources[source];
     size_t count = source_plan->spec->channel_count;
+    const struct ps_channel_plan *channels = runner->channels;
     PS_ASSERT(source_plan->adopts == runner->plan);
+    ps_source_runner_leave(runner);
     runner->plan = source_plan;
     runner->channels = plan->channels;
     runner->producers = &source_plan->producers[runner->base.instance * count];
-    runner->joined = 0; /* of channels that are gone */
+    ps_source_runner_renumber(runner, runner->inherited, channels);
     for (size_t i = 0; i < 2 * count; i++) {
         if (runner->pending[i] != NULL)
             ps_lease_home(runner->pending[i])->channel = (uint16_t)source_plan->spec->channels[i / 2];
     }
 }
 
-void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **left, const struct ps_now *now)
+void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_plan *next,
+                            struct ps_lease **left, const struct ps_now *now)
 {
-    struct ps_lease **end = left;
     if (runner->window == NULL) /* closed before */
         return;
-    while (*end != NULL)
-        end = &(*end)->next;
+    ps_source_runner_leave(runner);
     if (!ps_batch_is_empty(runner->batch)) {
         if (runner->chain == NULL)
             batch_close(runner, now);
@@ -399,15 +402,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, struct ps_lease **l
         ps_count(runner->base.counters, PS_COUNTER_dropped, runner->chain->count);
         ps_source_runner_forget_chain(runner);
     }
-    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
-        if (runner->pending[i] == NULL)
-            continue;
-        ps_batch_charge(runner->pending[i], &runner->marks[i / 2]);
-        *end = runner->pending[i];
-        end = &(*end)->next;
-        *end = NULL;
-        runner->pending[i] = NULL;
-    }
+    ps_source_runner_leave_leases(runner, next, left);
     ps_runner_watch(&runner->base, false);
     if (ps_runner_has_stage(&runner->base))
         ps_chain_close(runner);

@@ -59,12 +59,25 @@ bool ps_sink_runner_join(struct ps_sink_runner *runner)
 
 /* ---- sources ---- */
 
+/* The same of what it inherited. */
+static uint64_t inherited_wait_for(const struct ps_source_runner *runner)
+{
+    uint64_t bits = 0;
+    for (struct ps_lease *lease = runner->inherited; lease != NULL; lease = lease->next) {
+        for (size_t i = 0; i < runner->plan->spec->channel_count; i++)
+            bits |= (uint64_t)(runner->plan->spec->channels[i] == ps_lease_home(lease)->channel) << i;
+    }
+    return bits;
+}
+
 /* Returns the channels that keep it from going on, as bits by their number in the source's list: those that had
  * no room; or all, while its open batch waits for a hungry consumer. */
 static uint64_t source_waits_for(const struct ps_source_runner *runner)
 {
     size_t count = runner->plan->spec->channel_count;
-    uint64_t bits = 0;
+    uint64_t bits = inherited_wait_for(runner);
+    if (bits != 0)
+        return bits;
     if (runner->chain == NULL) {
         if (ps_batch_is_empty(runner->batch))
             return 0;

@@ -221,8 +221,10 @@ static void open_all(struct ps_worker *worker)
     unpin(worker);
     for (size_t i = 0; i < worker->sink_count; i++)
         turn_sink(worker, worker->sinks[i], false);
-    for (size_t i = 0; i < worker->source_count; i++)
+    for (size_t i = 0; i < worker->source_count; i++) {
+        ps_source_runner_tick_channels(worker->sources[i], &worker->now);
         turn_source(worker, worker->sources[i]);
+    }
     pin(worker);
     worker->opened_once = true;
 }
@@ -233,6 +235,19 @@ static bool runs(const struct ps_worker *worker)
            worker->phase == PS_PHASE_DRAIN;
 }
 
+/* A sink that stays has no part in the orders until CLOSE. */
+static bool cycle_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
+{
+    bool stays = ps_worker_adopts_sink(worker, sink);
+    if (!stays && !runs(worker))
+        return false;
+    if (stays ? worker->phase == PS_PHASE_CLOSE : ps_worker_sink_rests(worker, sink)) {
+        rest_sink(worker, sink);
+        return false;
+    }
+    return turn_sink(worker, sink, !stays && worker->phase != PS_PHASE_RUN);
+}
+
 static bool cycle_runners(struct ps_worker *worker)
 {
     bool moved = false;
@@ -240,19 +255,13 @@ static bool cycle_runners(struct ps_worker *worker)
         if (ps_worker_adopts(worker, worker->sources[i]))
             ps_source_runner_pause(worker->sources[i], worker->phase != PS_PHASE_CLOSE, &worker->now);
     }
-    if (runs(worker)) {
-        for (size_t i = 0; i < worker->source_count; i++) {
-            if (!ps_worker_adopts(worker, worker->sources[i]))
-                moved |= turn_source(worker, worker->sources[i]);
-        }
-        wake_touched(worker);
-        for (size_t i = 0; i < worker->sink_count; i++) {
-            if (ps_worker_sink_rests(worker, worker->sinks[i]))
-                rest_sink(worker, worker->sinks[i]);
-            else
-                moved |= turn_sink(worker, worker->sinks[i], worker->phase != PS_PHASE_RUN);
-        }
+    for (size_t i = 0; runs(worker) && i < worker->source_count; i++) {
+        if (!ps_worker_adopts(worker, worker->sources[i]))
+            moved |= turn_source(worker, worker->sources[i]);
     }
+    wake_touched(worker);
+    for (size_t i = 0; (runs(worker) || worker->next != NULL) && i < worker->sink_count; i++)
+        moved |= cycle_sink(worker, worker->sinks[i]);
     return moved;
 }
 
@@ -279,13 +288,15 @@ uint64_t ps_worker_deadline_ns(const struct ps_worker *worker)
     bool running = runs(worker);
     if (ps_mark_own(&worker->done) != worker->orders_number)
         deadline_ns = worker->now.mono_ns + PS_NS_PER_MS;
-    for (size_t i = 0; running && i < worker->source_count; i++) {
+    for (size_t i = 0; i < worker->source_count; i++) {
         uint64_t due_ns = worker->sources[i]->base.deadline_ns;
-        deadline_ns = due_ns < deadline_ns ? due_ns : deadline_ns;
+        if (due_ns < deadline_ns && (running || ps_worker_adopts(worker, worker->sources[i])))
+            deadline_ns = due_ns;
     }
-    for (size_t i = 0; running && i < worker->sink_count; i++) {
+    for (size_t i = 0; i < worker->sink_count; i++) {
         uint64_t due_ns = worker->sinks[i]->base.deadline_ns;
-        deadline_ns = due_ns < deadline_ns ? due_ns : deadline_ns;
+        if (due_ns < deadline_ns && (running || ps_worker_adopts_sink(worker, worker->sinks[i])))
+            deadline_ns = due_ns;
     }
     return deadline_ns;
 }

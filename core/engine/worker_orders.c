@@ -1,6 +1,7 @@
 /* How a worker executes orders: it creates the runners of a new plan, adopts sources that stay open, drains,
  * recalls and closes. Thread: the worker's. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/engine/sink_group.h"
 #include "core/engine/worker_parts.h"
@@ -12,6 +13,16 @@ bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_run
         return true;
     for (size_t i = 0; worker->next != NULL && i < worker->next->spec->source_count; i++) {
         if (worker->next->sources[i].adopts == runner->plan)
+            return true;
+    }
+    return false;
+}
+
+/* Returns whether the next plan adopts this sink. */
+bool ps_worker_adopts_sink(const struct ps_worker *worker, const struct ps_sink_runner *runner)
+{
+    for (size_t i = 0; worker->next != NULL && i < worker->next->spec->sink_count; i++) {
+        if (worker->next->sinks[i].adopts == runner->plan)
             return true;
     }
     return false;
@@ -32,18 +43,56 @@ static struct ps_source_runner *take_adopted(struct ps_source_runner **runners, 
     return NULL;
 }
 
-static struct ps_source_runner *make_source(struct ps_worker *worker, struct ps_source_runner **before,
-                                            size_t count, size_t source, unsigned instance)
+/* The runners of the previous plan. */
+struct runners {
+    struct ps_source_runner **sources;
+    struct ps_sink_runner **sinks;
+    size_t source_count, sink_count;
+};
+
+/* Returns the closed runner of the instance that this one follows; NULL: there was none on this worker. */
+static struct ps_source_runner *predecessor(const struct runners *before, const struct ps_source_runner *runner)
 {
-    struct ps_source_runner *runner = take_adopted(before, count, &worker->plan->sources[source], instance);
-    if (runner == NULL)
-        return ps_source_runner_create(worker, worker->plan, source, instance);
-    ps_source_runner_adopt(runner, worker->plan, source);
+    for (size_t i = 0; i < before->source_count; i++) {
+        struct ps_source_runner *old = before->sources[i];
+        if (old != NULL && strcmp(old->base.spec->name, runner->base.spec->name) == 0 &&
+            old->base.instance == runner->base.instance)
+            return old;
+    }
+    return NULL;
+}
+
+static struct ps_source_runner *make_source(struct ps_worker *worker, const struct runners *before,
+                                            size_t source, unsigned instance)
+{
+    struct ps_source_runner *runner =
+        take_adopted(before->sources, before->source_count, &worker->plan->sources[source], instance);
+    if (runner != NULL) {
+        ps_source_runner_adopt(runner, worker->plan, source);
+        return runner;
+    }
+    runner = ps_source_runner_create(worker, worker->plan, source, instance);
+    struct ps_source_runner *old = predecessor(before, runner);
+    if (old != NULL)
+        ps_source_runner_inherit(runner, old);
     return runner;
 }
 
-static void make_runners(struct ps_worker *worker, struct ps_plan *plan, struct ps_source_runner **before,
-                         size_t before_count)
+static struct ps_sink_runner *make_sink(struct ps_worker *worker, const struct runners *before, size_t sink)
+{
+    const struct ps_sink_plan *adopts = worker->plan->sinks[sink].adopts;
+    for (size_t i = 0; adopts != NULL && i < before->sink_count; i++) {
+        struct ps_sink_runner *runner = before->sinks[i];
+        if (runner == NULL || runner->plan != adopts)
+            continue;
+        before->sinks[i] = NULL;
+        ps_sink_runner_adopt(runner, worker->plan, sink);
+        return runner;
+    }
+    return ps_sink_runner_create(worker, worker->plan, sink);
+}
+
+static void make_runners(struct ps_worker *worker, struct ps_plan *plan, const struct runners *before)
 {
     size_t sources = 0, sinks = 0;
     worker->plan = plan;
@@ -53,14 +102,14 @@ static void make_runners(struct ps_worker *worker, struct ps_plan *plan, struct 
     for (size_t i = 0; i < plan->spec->source_count; i++) {
         for (unsigned k = 0; k < plan->sources[i].instance_count; k++) {
             if (plan->sources[i].workers[k] == worker->id)
-                worker->sources[sources++] = make_source(worker, before, before_count, i, k);
+                worker->sources[sources++] = make_source(worker, before, i, k);
         }
     }
     for (size_t i = 0; i < plan->spec->sink_count; i++) {
         if (plan->sinks[i].worker != worker->id)
             continue;
-        worker->sinks[sinks] = ps_sink_runner_create(worker, plan, i);
-        if (plan->spec->sinks[i].group != NULL)
+        worker->sinks[sinks] = make_sink(worker, before, i);
+        if (plan->spec->sinks[i].group != NULL && worker->sinks[sinks]->group == NULL)
             ps_sink_group_join(worker->sinks[sinks], worker->sinks, sinks);
         sinks++;
     }
@@ -70,45 +119,50 @@ static void make_runners(struct ps_worker *worker, struct ps_plan *plan, struct 
     ps_mark_move(&worker->sources_seen, sources);
 }
 
+static void close_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
+{
+    ps_worker_enter(worker, sink->base.spec->component);
+    while (!ps_sink_runner_recall(sink, &worker->now))
+        PS_ASSERT(false); /* RECALL was done before, so this returns true at once */
+    ps_sink_runner_close(sink, worker->next, &worker->now);
+}
+
 static void close_runners(struct ps_worker *worker)
 {
     for (size_t i = 0; i < worker->sink_count; i++) {
-        ps_worker_enter(worker, worker->sinks[i]->base.spec->component);
-        while (!ps_sink_runner_recall(worker->sinks[i], &worker->now))
-            PS_ASSERT(false); /* RECALL was done before, so this returns true at once */
-        ps_sink_runner_close(worker->sinks[i], &worker->now);
+        if (!ps_worker_adopts_sink(worker, worker->sinks[i]))
+            close_sink(worker, worker->sinks[i]);
     }
     for (size_t i = 0; i < worker->source_count; i++) {
         ps_worker_enter(worker, worker->sources[i]->base.spec->component);
         if (!ps_worker_adopts(worker, worker->sources[i]))
-            ps_source_runner_close(worker->sources[i], &worker->left, &worker->now);
+            ps_source_runner_close(worker->sources[i], worker->next, &worker->left, &worker->now);
     }
     ps_worker_enter(worker, NULL);
 }
 
 /* Frees closed runners. They are freed at the next RUN or with the worker, because metrics read them until
  * then. */
-static void free_runners(struct ps_source_runner **sources, size_t source_count,
-                         struct ps_sink_runner **sinks, size_t sink_count)
+static void free_runners(const struct runners *runners)
 {
-    for (size_t i = 0; i < source_count; i++) {
-        if (sources[i] != NULL)
-            ps_source_runner_destroy(sources[i]);
+    for (size_t i = 0; i < runners->source_count; i++) {
+        if (runners->sources[i] != NULL)
+            ps_source_runner_destroy(runners->sources[i]);
     }
-    for (size_t i = 0; i < sink_count; i++)
-        ps_sink_runner_destroy(sinks[i]);
-    free(sources);
-    free(sinks);
+    for (size_t i = 0; i < runners->sink_count; i++) {
+        if (runners->sinks[i] != NULL)
+            ps_sink_runner_destroy(runners->sinks[i]);
+    }
+    free(runners->sources);
+    free(runners->sinks);
 }
 
 /* Replaces the runners by those of `plan` (NULL: none). */
 void ps_worker_exchange_runners(struct ps_worker *worker, struct ps_plan *plan)
 {
-    struct ps_source_runner **sources = worker->sources;
-    struct ps_sink_runner **sinks = worker->sinks;
-    size_t source_count = worker->source_count, sink_count = worker->sink_count;
+    const struct runners before = {worker->sources, worker->sinks, worker->source_count, worker->sink_count};
     if (plan != NULL) {
-        make_runners(worker, plan, sources, source_count);
+        make_runners(worker, plan, &before);
     } else {
         worker->sources = NULL;
         worker->sinks = NULL;
@@ -116,7 +170,7 @@ void ps_worker_exchange_runners(struct ps_worker *worker, struct ps_plan *plan)
         ps_mark_move(&worker->sources_seen, 0);
         ps_mark_move(&worker->sinks_seen, 0);
     }
-    free_runners(sources, source_count, sinks, sink_count);
+    free_runners(&before);
 }
 
 void ps_worker_take_orders(struct ps_worker *worker)
@@ -150,30 +204,52 @@ void ps_worker_take_orders(struct ps_worker *worker)
     ps_mark_move(&worker->taken, orders->number);
 }
 
+/* Whether a sink that closes need not wait any more. Its channel keeps what it has not taken, if it stays. */
+static bool sink_is_drained(const struct ps_worker *worker, const struct ps_sink_runner *sink)
+{
+    if (ps_plan_keeps_channel(worker->next, sink->channel))
+        return ps_sink_runner_holds_nothing(sink);
+    return ps_sink_runner_is_idle(sink);
+}
+
+/* Whether batches of this worker may stay out: in channels and sinks that the next plan takes over. */
+static bool batches_stay(const struct ps_worker *worker)
+{
+    for (size_t i = 0; worker->next != NULL && i < worker->next->spec->channel_count; i++) {
+        if (worker->next->channels[i].adopts != NULL)
+            return true;
+    }
+    return false;
+}
+
 /* Returns whether nothing is left to deliver on this worker: each source that stops has stopped and all its
- * batches are home, and the sinks hold nothing and their channels are empty. If no source stays open, every
+ * batches are home, and the sinks that close hold nothing and their channels are empty, or stay. If nothing stays, every
  * batch of this worker must be home, too, except what sinks gave back to a durable channel. */
 static bool all_drained(const struct ps_worker *worker)
 {
-    bool adopted = false, durable = false;
+    bool stays = batches_stay(worker);
     for (size_t i = 0; i < worker->source_count; i++) {
-        bool stays = ps_worker_adopts(worker, worker->sources[i]);
-        if (!stays && !worker->sources[i]->drained)
+        bool adopted = ps_worker_adopts(worker, worker->sources[i]);
+        if (!adopted && !worker->sources[i]->drained)
             return false;
-        adopted |= stays;
+        stays |= adopted;
     }
     for (size_t i = 0; i < worker->sink_count; i++) {
-        if (!ps_sink_runner_is_idle(worker->sinks[i]))
+        if (ps_worker_adopts_sink(worker, worker->sinks[i]))
+            continue;
+        if (!sink_is_drained(worker, worker->sinks[i]))
             return false;
-        durable |= ps_sink_runner_may_leave(worker->sinks[i]);
+        stays |= ps_sink_runner_may_leave(worker->sinks[i]);
     }
-    return adopted || durable || ps_pool_out_count(worker->pool) == 0;
+    return stays || ps_pool_out_count(worker->pool) == 0;
 }
 
 static bool cycle_recall(struct ps_worker *worker)
 {
     bool all = true;
     for (size_t i = 0; i < worker->sink_count; i++) {
+        if (ps_worker_adopts_sink(worker, worker->sinks[i]))
+            continue;
         ps_worker_enter(worker, worker->sinks[i]->base.spec->component);
         all &= ps_sink_runner_recall(worker->sinks[i], &worker->now);
     }

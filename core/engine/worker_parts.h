@@ -57,9 +57,13 @@ bool ps_worker_cycle_home(struct ps_worker *worker);
 /* Whether this source stays open: all do in PAUSE; later those that the next plan takes over. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner);
 
+/* Whether the next plan takes this sink over: then it goes on in all phases, and only takes nothing new in CLOSE, when
+ * control works on its channel. */
+bool ps_worker_adopts_sink(const struct ps_worker *worker, const struct ps_sink_runner *runner);
+
 /* Whether this sink was reported idle in PAUSE. It takes nothing more then: another sink of its channel may still
  * give leases back, and must deliver them itself. */
 bool ps_worker_sink_rests(const struct ps_worker *worker, const struct ps_sink_runner *sink);
 
-/* Replaces the runners by those of `plan`; takes over those of sources that stay open. NULL: no runners. */
+/* Replaces the runners by those of `plan`; takes over those of sources and sinks that stay open. NULL: no runners. */
 void ps_worker_exchange_runners(struct ps_worker *worker, struct ps_plan *plan);

@@ -153,6 +153,11 @@ static void file_restore(void *plan, struct ps_lease *list)
     ps_keeper_restore(keeper_of(plan), list);
 }
 
+static void file_set_quota(void *plan, uint64_t channel_quota_bytes)
+{
+    ps_keeper_set_quota(keeper_of(plan), channel_quota_bytes);
+}
+
 static bool file_trouble(const void *plan, char *text, size_t room)
 {
     return ps_keeper_trouble(keeper_of(plan), text, room);
@@ -186,6 +191,7 @@ const struct ps_stage_ops ps_channel_file = {
             .keep_alive_ms = file_keep_alive_ms,
             .strip = file_strip,
             .restore = file_restore,
+            .set_quota = file_set_quota,
             .trouble = file_trouble,
         },
 };

@@ -270,6 +270,12 @@ static uint64_t milliseconds_of(const struct ps_pairs *pairs, const char *name, 
     return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
+static void channel_set_quota(void *plan_, uint64_t channel_quota_bytes)
+{
+    struct kafka_channel *plan = plan_;
+    plan->putter.memory_bytes_max = channel_quota_bytes / PUT_SHARE / plan->put_count;
+}
+
 static void build_sides(struct kafka_channel *plan, struct ps_context *context)
 {
     if (context->counters == NULL)
@@ -280,7 +286,7 @@ static void build_sides(struct kafka_channel *plan, struct ps_context *context)
     plan->puts = ps_must_alloc_aligned(plan->put_count * sizeof *plan->puts, "a channel");
     plan->takes = ps_must_alloc_aligned((plan->consumer_count + 1) * sizeof *plan->takes, "a channel");
     plan->putter.component = context->component;
-    plan->putter.memory_bytes_max = context->channel_quota_bytes / PUT_SHARE / plan->put_count;
+    channel_set_quota(plan, context->channel_quota_bytes);
     plan->putter.patience_ns =
         milliseconds_of(&plan->producer_pairs, "delivery.timeout.ms", DELIVERY_MS) * PS_NS_PER_MS;
     for (unsigned i = 0; i < plan->put_count; i++)
@@ -550,6 +556,7 @@ const struct ps_stage_ops ps_channel_kafka = {
             .keep_alive_ms = channel_keep_alive_ms,
             .strip = channel_strip,
             .restore = channel_restore,
+            .set_quota = channel_set_quota,
             .trouble = channel_trouble,
         },
 };

@@ -160,6 +160,16 @@ static void memory_restore(void *plan, struct ps_lease *list)
     ps_lanes_restore(lanes_of(plan), list);
 }
 
+static void memory_set_quota(void *plan, uint64_t channel_quota_bytes)
+{
+    ps_lanes_set_quota(lanes_of(plan), channel_quota_bytes);
+}
+
+static struct ps_lease *memory_withdraw(void *plan, bool (*is_wanted)(const struct ps_lease *lease))
+{
+    return ps_lanes_withdraw(lanes_of(plan), is_wanted);
+}
+
 const struct ps_stage_ops ps_channel_memory = {
     .kind = PS_KIND_CHANNEL,
     .name = "memory",
@@ -183,5 +193,7 @@ const struct ps_stage_ops ps_channel_memory = {
             .keep_alive_ms = memory_keep_alive_ms,
             .strip = memory_strip,
             .restore = memory_restore,
+            .set_quota = memory_set_quota,
+            .withdraw = memory_withdraw,
         },
 };

@@ -169,15 +169,20 @@ static enum ps_status build_overflow(struct spill *spill, struct ps_context *con
     return PS_OK;
 }
 
+/* The disk's part of the channel's share of the memory budget. */
+static uint64_t quota_of_keeper(const struct spill *spill, uint64_t quota_bytes)
+{
+    if (overflow_events(spill) == 0)
+        return 0;
+    return spill->memory_capacity > 0 ? quota_bytes / KEEPER_QUOTA_DIVISOR : quota_bytes;
+}
+
 static enum ps_status spill_build(void *plan, struct ps_context *context, struct ps_err *err)
 {
     struct spill *spill = plan;
-    uint64_t quota = context->channel_quota_bytes, of_keeper = 0;
-    if (overflow_events(spill) > 0) {
-        of_keeper = spill->memory_capacity > 0 ? quota / KEEPER_QUOTA_DIVISOR : quota;
-        if (build_overflow(spill, context, of_keeper, err) != PS_OK)
-            return PS_FAIL;
-    }
+    uint64_t quota = context->channel_quota_bytes, of_keeper = quota_of_keeper(spill, quota);
+    if (overflow_events(spill) > 0 && build_overflow(spill, context, of_keeper, err) != PS_OK)
+        return PS_FAIL;
     spill->producer_count = context->producers;
     spill->producers =
         ps_must_alloc_aligned((context->producers + 1) * sizeof *spill->producers, "a channel");
@@ -455,6 +460,21 @@ static void spill_restore(void *plan, struct ps_lease *list)
     ps_lanes_restore(((struct spill *)plan)->lanes, list);
 }
 
+static void spill_set_quota(void *plan, uint64_t channel_quota_bytes)
+{
+    struct spill *spill = plan;
+    uint64_t of_keeper = quota_of_keeper(spill, channel_quota_bytes);
+    ps_lanes_set_quota(spill->lanes, channel_quota_bytes - of_keeper);
+    if (spill->keeper != NULL)
+        ps_keeper_set_quota(spill->keeper, of_keeper);
+}
+
+/* Of those in memory only: the others are on their way to the disk. */
+static struct ps_lease *spill_withdraw(void *plan, bool (*is_wanted)(const struct ps_lease *lease))
+{
+    return ps_lanes_withdraw(((struct spill *)plan)->lanes, is_wanted);
+}
+
 static bool spill_trouble(const void *plan, char *text, size_t room)
 {
     const struct spill *spill = plan;
@@ -493,6 +513,8 @@ const struct ps_stage_ops ps_channel_spillablememory = {
             .save = spill_save,
             .strip = spill_strip,
             .restore = spill_restore,
+            .set_quota = spill_set_quota,
+            .withdraw = spill_withdraw,
             .trouble = spill_trouble,
         },
 };

@@ -229,3 +229,9 @@ void ps_keeper_restore(struct ps_keeper *keeper, struct ps_lease *list)
         keeper->producers[0].memory_bytes += lease->memory_bytes;
     }
 }
+
+/* Only producers read it. */
+void ps_keeper_set_quota(struct ps_keeper *keeper, uint64_t quota_bytes)
+{
+    keeper->settings.quota_bytes = quota_bytes;
+}

@@ -243,3 +243,25 @@ void ps_lanes_restore(struct ps_lanes *lanes, struct ps_lease *list)
         PS_ASSERT(pushed);
     }
 }
+
+void ps_lanes_set_quota(struct ps_lanes *lanes, uint64_t quota_bytes)
+{
+    lanes->settings.quota_bytes = quota_bytes;
+}
+
+struct ps_lease *ps_lanes_withdraw(struct ps_lanes *lanes, bool (*is_wanted)(const struct ps_lease *lease))
+{
+    struct ps_lease *wanted = NULL, **wanted_end = &wanted, *rest = NULL, **rest_end = &rest;
+    for (struct ps_lease *lease = ps_lanes_strip(lanes), *next; lease != NULL; lease = next) {
+        struct ps_lease ***end = is_wanted(lease) ? &wanted_end : &rest_end;
+        next = lease->next;
+        lease->next = NULL;
+        **end = lease;
+        *end = &lease->next;
+    }
+    ps_spmc_destroy(lanes->restored);
+    lanes->restored = NULL;
+    if (rest != NULL)
+        ps_lanes_restore(lanes, rest);
+    return wanted;
+}

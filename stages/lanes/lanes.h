@@ -41,3 +41,6 @@ void ps_lanes_ring(const struct ps_lanes *lanes, unsigned producer, struct ps_fi
 struct ps_lease *ps_lanes_strip(struct ps_lanes *lanes);
 /* Puts the leases where all consumers can take them, because the destination of a single one may be down. */
 void ps_lanes_restore(struct ps_lanes *lanes, struct ps_lease *list);
+/* See set_quota and withdraw of struct ps_channel_ops. */
+void ps_lanes_set_quota(struct ps_lanes *lanes, uint64_t quota_bytes);
+struct ps_lease *ps_lanes_withdraw(struct ps_lanes *lanes, bool (*is_wanted)(const struct ps_lease *lease));

@@ -39,8 +39,7 @@ static struct ps_agent *start(struct flow *flow)
 static void reload(struct ps_agent *agent, struct flow *flow, uint64_t *random)
 {
     struct ps_err err = {0};
-    for (unsigned i = 0; i < flow->source_count; i++)
-        flow->sources[i].changes = (unsigned)(ps_test_random(random) % 2);
+    flow_draw_changes(flow, random);
     if (flow->options.workers < WORKERS_MAX && ps_test_random(random) % 16 == 0)
         flow->options.workers++; /* more are started while the others run */
     if (ps_agent_reload(agent, flow_spec(flow), &machine, &err) != PS_OK)

@@ -133,6 +133,14 @@ static char *text_of(struct ps_arena *arena, const char *kind, const char *lette
                 : ps_arena_format(arena, "%s %s%u", kind, letter, number);
 }
 
+/* Equal for parts that do not change. Selectors and interceptors have the number of their source. */
+static unsigned version_of(const struct flow *flow, enum ps_kind kind, unsigned number)
+{
+    return kind == PS_KIND_SINK      ? flow->sinks[number].version
+           : kind == PS_KIND_CHANNEL ? flow->version[number]
+                                     : flow->sources[number].version;
+}
+
 static struct ps_stage_spec stage_spec(struct flow *flow, struct ps_arena *arena,
                                        const struct ps_stage_ops *ops, const char *kind, const char *letter,
                                        unsigned number)
@@ -144,10 +152,7 @@ static struct ps_stage_spec stage_spec(struct flow *flow, struct ps_arena *arena
         .component = text_of(arena, kind, letter, number, false),
         .ops = ops,
         .plan = plan,
-        .fingerprint =
-            number < flow->source_count && ops->kind != PS_KIND_SINK && ops->kind != PS_KIND_CHANNEL
-                ? ps_arena_format(arena, "%u", flow->sources[number].version)
-                : NULL,
+        .fingerprint = ps_arena_format(arena, "%u", version_of(flow, ops->kind, number)),
     };
 }
 
@@ -207,7 +212,8 @@ static void group_specs(const struct flow *flow, struct ps_agent_spec *spec)
         spec->groups[i] =
             (struct ps_group_spec){.name = text_of(spec->arena, "sink group", "g", i, true),
                                    .component = text_of(spec->arena, "sink group", "g", i, false),
-                                   .settings = flow->groups[i]};
+                                   .settings = flow->groups[i],
+                                   .fingerprint = "the same"};
         spec->groups[i].settings.count = 0;
         spec->groups[i].settings.priorities = falling;
     }
@@ -237,6 +243,10 @@ struct ps_agent_spec *flow_spec(struct flow *flow)
     for (unsigned i = 0; i < flow->source_count; i++)
         source_spec(flow, arena, i, &spec->sources[i]);
     for (unsigned i = 0; i < flow->channel_count; i++)
+        flow->version[i] += !(flow->channels_stay >> i & 1);
+    for (unsigned i = 0; i < flow->sink_count; i++)
+        flow->sinks[i].version += !flow->sinks[i].stays;
+    for (unsigned i = 0; i < flow->channel_count; i++)
         spec->channels[i].stage = channel_spec(flow, arena, i);
     for (unsigned i = 0; i < flow->sink_count; i++) {
         spec->sinks[i].stage = stage_spec(
@@ -245,6 +255,36 @@ struct ps_agent_spec *flow_spec(struct flow *flow)
     }
     group_specs(flow, spec);
     return spec;
+}
+
+void flow_draw_changes(struct flow *flow, uint64_t *random)
+{
+    bool much = draw(random, 2) == 0;
+    for (unsigned i = 0; i < flow->source_count; i++)
+        flow->sources[i].changes = (unsigned)draw(random, 2);
+    flow->channels_stay = much ? (unsigned)draw(random, 1U << flow->channel_count) : UINT32_MAX;
+    for (unsigned i = 0; i < flow->sink_count; i++)
+        flow->sinks[i].stays = draw(random, much ? 2 : 8) > 0;
+}
+
+void flow_take_back(struct flow *flow)
+{
+    for (unsigned i = 0; i < flow->source_count; i++)
+        flow->sources[i].version -= flow->sources[i].changes;
+    for (unsigned i = 0; i < flow->channel_count; i++)
+        flow->version[i] -= !(flow->channels_stay >> i & 1);
+    for (unsigned i = 0; i < flow->sink_count; i++)
+        flow->sinks[i].version -= !flow->sinks[i].stays;
+}
+
+bool flow_sink_stays(const struct flow *flow, unsigned sink)
+{
+    const struct flow_sink *one = &flow->sinks[sink];
+    for (unsigned i = 0; one->group != 0 && i < flow->sink_count; i++) {
+        if (flow->sinks[i].group == one->group && !flow->sinks[i].stays)
+            return false;
+    }
+    return one->stays && (flow->channels_stay >> one->channel & 1);
 }
 
 /* ---- the ledger ---- */

@@ -47,6 +47,9 @@ struct flow_source {
 
 struct flow_sink {
     unsigned channel;
+    bool stays;     /* the next spec has it unchanged */
+    bool kept_open; /* a reload takes it over: it must be neither closed, unless it fails, nor opened */
+    unsigned version;
     unsigned group;         /* 1 + number of its sink group, whose sinks all have this channel; 0: none */
     bool dead;              /* takes leases up to its limit and settles none; atomic */
     bool sockets;           /* a descriptor in its epoll says when a lease can be settled, not `tick` */
@@ -77,6 +80,9 @@ struct flow {
         groups[FLOW_GROUPS_MAX];         /* without count and priorities: those fall with the number */
     const char *capacity, *keep_alive_s; /* of every channel */
     unsigned optional;                   /* mask of channels */
+    unsigned channels_stay; /* mask of channels: the next spec has them unchanged, and sink groups */
+    unsigned channels_kept; /* mask: a reload takes them over: they must not be started */
+    unsigned version[FLOW_CHANNELS_MAX];
     unsigned durable;                    /* mask of channels; only in the simulator */
     bool multiplex;                      /* route by number; else each event to all channels of its source */
     uint64_t total;                      /* numbers of each origin: 0 .. total-1 */
@@ -107,9 +113,18 @@ void flow_fini(struct flow *flow);
  * are at most `max_ms`. Before flow_init. */
 void flow_draw_groups(struct flow *flow, uint64_t *random, uint64_t max_ms);
 
-/* Returns a new spec of this agent. Sinks and channels always differ from those of the previous spec, sources
- * if their `changes` is 1. */
+/* Returns a new spec of this agent. Sinks and channels differ from those of the previous spec unless they are to stay,
+ * sources if their `changes` is 1. */
 struct ps_agent_spec *flow_spec(struct flow *flow);
+
+/* Draws what the next spec changes. */
+void flow_draw_changes(struct flow *flow, uint64_t *random);
+
+/* The last spec was refused: the next one follows the one before it. */
+void flow_take_back(struct flow *flow);
+
+/* Whether a reload from one spec to the next, which was drawn so, leaves the sink open. */
+bool flow_sink_stays(const struct flow *flow, unsigned sink);
 
 /* Returns whether every source has made all its events (POSITION: and they were delivered). Any thread. */
 bool flow_is_made(const struct flow *flow);

@@ -71,6 +71,7 @@ static void channel_start(void *plan)
     struct flow_store *store = channel->store;
     struct flow *flow = store->flow;
     assert_null(store->channel);
+    assert_false(flow->channels_kept >> store->number & 1);
     store->channel = channel;
     store->waiting = 0;
     for (struct flow_frame *frame = store->frames; frame != NULL; frame = frame->next) {
@@ -354,6 +355,11 @@ static void channel_restore(void *plan, struct ps_lease *list)
     channel->restored = list;
 }
 
+static void channel_set_quota(void *plan, uint64_t channel_quota_bytes)
+{
+    ((struct flow_channel *)plan)->quota_bytes = channel_quota_bytes;
+}
+
 static const struct ps_channel_ops channel_ops = {
     .promises = PS_LEVEL_DURABLE,
     .start = channel_start,
@@ -369,6 +375,7 @@ static const struct ps_channel_ops channel_ops = {
     .keep_alive_ms = channel_keep_alive_ms,
     .strip = channel_strip,
     .restore = channel_restore,
+    .set_quota = channel_set_quota,
 };
 
 const struct ps_stage_ops flow_channel_stage = {

@@ -70,7 +70,9 @@ void flow_check_sleeper(const struct flow *flow, const struct ps_plan *plan, str
                 continue;
             if (source->chain != NULL && source->routed && source->pending[2 * k] != NULL && fill.size == 0)
                 lost(flow, id, "its source could put a batch");
-            if (source->chain == NULL && !ps_batch_is_empty(source->batch) &&
+            if (source->inherited != NULL && source->plan->spec->channel_count == 1 && fill.size == 0)
+                lost(flow, id, "its source could put what it inherited");
+            if (source->chain == NULL && source->inherited == NULL && !ps_batch_is_empty(source->batch) &&
                 stage->ops->channel->hungry(stage->plan, source->producers[k]))
                 lost(flow, id, "a consumer is hungry for its open batch");
         }

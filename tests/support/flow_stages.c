@@ -415,6 +415,7 @@ static enum ps_status sink_open(const void *plan_, void *state_, struct ps_port 
     const struct flow_plan *plan = plan_;
     struct sink_state *state = state_;
     struct flow_sink *sink = &plan->flow->sinks[plan->number];
+    assert_true(!sink->kept_open || ps_runner_state(port->runner) == PS_RUNNER_FAILED);
     if (sink->open_failures > 0) {
         sink->open_failures--;
         return ps_err_set(err, "does not open, %u more times", sink->open_failures);
@@ -431,6 +432,7 @@ static void sink_close(const void *plan, void *state_)
     struct sink_state *state = state_;
     (void)plan;
     assert_int_equal(state->kept_count, 0);
+    assert_true(!state->sink->kept_open || state->failed || state->port->runner->status == PS_RUNNER_ENDING);
     flow_answers_close(&state->answers);
 }
 
