@@ -323,7 +323,7 @@ static void draw(struct sim *sim, uint64_t seed, bool positions)
     flow->durable = pick(sim, 3) == 0 ? 0 : (unsigned)pick(sim, 1U << flow->channel_count);
     chances->disk_breaks = pick(sim, 2) == 0 ? 1 + (unsigned)pick(sim, 4) : 0;
     flow_init(flow);
-    flow->options.memory_budget = small ? 0 : 64 << 20; /* 0: the least that the plan allows */
+    flow->options.memory_budget = small ? 0 : 128 << 20; /* 0: the least that the plan allows */
 }
 
 /* No faults from here on: the run must end. */
