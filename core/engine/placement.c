@@ -123,7 +123,8 @@ static void follow(struct ps_sink_plan *sink, const struct ps_sink_plan *first, 
 
 /* Whether a reload closes the sink in any case: its channel is new or changed. A sink whose channel stays must not move:
  * that would close the channel, and with it all its sinks. */
-static bool is_closed(const struct ps_plan *plan, const struct ps_plan *before, const struct ps_sink_plan *sink)
+static bool is_closed(const struct ps_plan *plan, const struct ps_plan *before,
+                      const struct ps_sink_plan *sink)
 {
     const struct ps_stage_spec *channel = &plan->spec->channels[sink->spec->channel].stage;
     for (size_t i = 0; i < before->spec->channel_count; i++) {

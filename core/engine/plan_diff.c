@@ -109,7 +109,8 @@ static void mark_unchanged(struct ps_agent_spec *next, const struct ps_agent_spe
 {
     for (size_t i = 0; i < next->source_count; i++) {
         for (size_t k = 0; k < spec->source_count; k++)
-            next->sources[i].stage.unchanged |= ps_stage_is_same(&next->sources[i].stage, &spec->sources[k].stage);
+            next->sources[i].stage.unchanged |=
+                ps_stage_is_same(&next->sources[i].stage, &spec->sources[k].stage);
     }
     for (size_t i = 0; i < next->channel_count; i++) {
         for (size_t k = 0; k < spec->channel_count; k++)

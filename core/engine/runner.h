@@ -83,7 +83,7 @@ struct ps_source_runner {
     struct ps_carved *marks;   /* by channel: of the lease that was put there last */
     /* What the source before it could not put, oldest first: goes first. Closed: what the next one is to put. */
     struct ps_lease *inherited;
-    bool waiting;              /* the source was told `paused` */
+    bool waiting; /* the source was told `paused` */
     uint64_t waiting_since_ns;
     uint64_t blocked; /* time spent waiting, see ps_source_runner_blocked_ns; any thread reads it */
     uint64_t backoff_until_ns;
@@ -308,4 +308,5 @@ uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t
 /* Gives every lease it holds back to its channel. Call it at each cycle until it returns true. */
 bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Closes the stage, and leaves its channel, unless `next` keeps it (NULL: no plan follows). */
-void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now);
+void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next,
+                          const struct ps_now *now);

@@ -13,8 +13,7 @@ bool ps_source_runner_is_replayable(const struct ps_source_runner *runner)
 
 bool ps_source_runner_waits_for(const struct ps_source_runner *runner, const struct ps_channel_plan *channel)
 {
-    return ps_source_runner_is_replayable(runner) ||
-           ps_channel_is_durable(channel->spec->stage.ops->channel);
+    return ps_source_runner_is_replayable(runner) || ps_channel_is_durable(channel->spec->stage.ops->channel);
 }
 
 void ps_source_runner_accept(struct ps_source_runner *runner, const struct ps_batch *batch,

@@ -69,7 +69,8 @@ void ps_source_runner_renumber(const struct ps_source_runner *runner, struct ps_
 {
     for (; list != NULL; list = list->next)
         ps_lease_home(list)->channel =
-            (uint16_t)runner->plan->spec->channels[place_after(runner, &channels[ps_lease_home(list)->channel])];
+            (uint16_t)
+                runner->plan->spec->channels[place_after(runner, &channels[ps_lease_home(list)->channel])];
 }
 
 void ps_source_runner_inherit(struct ps_source_runner *runner, struct ps_source_runner *closed)
@@ -94,7 +95,8 @@ static bool put(struct ps_source_runner *runner, struct ps_lease *lease, const s
     unsigned producer = runner->producers[place_after(runner, channel)];
     uint32_t count = lease->count;
     lease->next = NULL;
-    if (channel->spec->stage.ops->channel->put(channel->spec->stage.plan, producer, &lease, now) == PS_PUT_FULL)
+    if (channel->spec->stage.ops->channel->put(channel->spec->stage.plan, producer, &lease, now) ==
+        PS_PUT_FULL)
         return false;
     ps_count(&channel->counters[producer], PS_COUNTER_EventPutSuccessCount, count);
     if (!ps_channel_is_durable(channel->spec->stage.ops->channel))

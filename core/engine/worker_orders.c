@@ -51,7 +51,8 @@ struct runners {
 };
 
 /* Returns the closed runner of the instance that this one follows; NULL: there was none on this worker. */
-static struct ps_source_runner *predecessor(const struct runners *before, const struct ps_source_runner *runner)
+static struct ps_source_runner *predecessor(const struct runners *before,
+                                            const struct ps_source_runner *runner)
 {
     for (size_t i = 0; i < before->source_count; i++) {
         struct ps_source_runner *old = before->sources[i];

@@ -355,8 +355,8 @@ static bool all_is_delivered(const struct sim *sim)
         size_t count;
         struct ps_source_runner **sources = ps_worker_sources(ps_engine_worker(sim->engine, i), &count);
         for (size_t k = 0; k < count; k++) {
-            if (sources[k]->chain != NULL || sources[k]->inherited != NULL || !ps_batch_is_empty(sources[k]->batch) ||
-                ps_window_outstanding(sources[k]->window) > 0)
+            if (sources[k]->chain != NULL || sources[k]->inherited != NULL ||
+                !ps_batch_is_empty(sources[k]->batch) || ps_window_outstanding(sources[k]->window) > 0)
                 return false;
         }
     }

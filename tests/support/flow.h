@@ -83,9 +83,9 @@ struct flow {
     unsigned channels_stay; /* mask of channels: the next spec has them unchanged, and sink groups */
     unsigned channels_kept; /* mask: a reload takes them over: they must not be started */
     unsigned version[FLOW_CHANNELS_MAX];
-    unsigned durable;                    /* mask of channels; only in the simulator */
-    bool multiplex;                      /* route by number; else each event to all channels of its source */
-    uint64_t total;                      /* numbers of each origin: 0 .. total-1 */
+    unsigned durable; /* mask of channels; only in the simulator */
+    bool multiplex;   /* route by number; else each event to all channels of its source */
+    uint64_t total;   /* numbers of each origin: 0 .. total-1 */
     uint32_t body_max;
     uint32_t work_events_max; /* most rows that one call of `work` makes */
     uint64_t delay_max_ns;    /* how long a sink keeps a lease */
