@@ -6,7 +6,10 @@
 #include <string.h>
 
 #define POLL_RECORDS 8192U               /* reports handled per tick */
-#define RECALL_PATIENCE_NS (PS_NS_PER_S) /* PS_KAFKA_PATIENCE_NS during a recall */
+/* PS_KAFKA_PATIENCE_NS during a recall; and when nothing was delivered for so long: then an answer is not likely, and another
+ * sink may be waiting for what comes back. */
+#define RECALL_PATIENCE_NS (PS_NS_PER_S)
+#define RECALL_SILENT_PATIENCE_NS (100 * PS_NS_PER_MS)
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
 #define SMALL_REQUEST_BYTES (16U * 1024U) /* a learned request limit is not set below this */
 /* While idle: a cycle polls no more often, and a notice that came that soon after a poll waits for the look. */
@@ -316,12 +319,18 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     return look_ns;
 }
 
+static uint64_t recall_patience_ns(const struct ps_kafka_sender *sender)
+{
+    bool silent = sender->now.mono_ns >= sender->progress_ns + PS_KAFKA_PATIENCE_NS;
+    return silent ? RECALL_SILENT_PATIENCE_NS : RECALL_PATIENCE_NS;
+}
+
 bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now)
 {
     sender->now = *now;
     if (!sender->recalling) {
         sender->recalling = true;
-        ps_kafka_sender_collect(sender, RECALL_PATIENCE_NS);
+        ps_kafka_sender_collect(sender, recall_patience_ns(sender));
         sender->full = false;
     }
     poll_producer(sender);
