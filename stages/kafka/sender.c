@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLL_RECORDS 8192U               /* reports handled per tick */
+#define POLL_RECORDS 8192U /* reports handled per tick */
 /* PS_KAFKA_PATIENCE_NS during a recall; and when nothing was delivered for so long: then an answer is not likely, and another
  * sink may be waiting for what comes back. */
 #define RECALL_PATIENCE_NS (PS_NS_PER_S)
