@@ -19,7 +19,8 @@
  *   open          worker    Makes one worker's state and claims what is exclusive. The worker is not pinned
  *                           yet. On failure the engine logs the error and tries again every 3 s, as Flume's
  *                           LifecycleSupervisor does; the other components keep running.
- *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm. A stage that cannot go
+ *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm. What must block is a job
+ *                           of a helper thread (core/helper/helper.h). A stage that cannot go
  *                           on says so with ps_port_failed: the engine closes it, and opens it again as after
  *                           a failed open.
  *   drain         worker    Stops; see each kind.

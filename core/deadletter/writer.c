@@ -8,6 +8,7 @@
 
 #include "core/deadletter/file.h"
 #include "core/log.h"
+#include "core/thread.h"
 
 #define RETRY_NS PS_NS_PER_S
 #define SAY_NS (60 * PS_NS_PER_S)
@@ -223,7 +224,7 @@ void ps_letters_destroy(struct ps_letters *letters)
     pthread_cond_signal(&letters->changed);
     pthread_mutex_unlock(&letters->mutex);
     if (letters->started)
-        pthread_join(letters->thread, NULL);
+        (void)ps_thread_join(letters->thread, PS_THREAD_PATIENT);
     while (letters->targets != NULL) {
         struct target *target = letters->targets;
         letters->targets = target->next;
@@ -248,10 +249,9 @@ static enum ps_status thread_start(struct ps_letters *letters, struct ps_err *er
 {
     if (letters->started || letters->synchronous)
         return PS_OK;
-    int failed = pthread_create(&letters->thread, NULL, letters_run, letters);
+    int failed = ps_thread_start(&letters->thread, "dead-letters", letters_run, letters);
     if (failed != 0)
         return ps_err_set(err, "no thread for dead letters: %s", strerror(failed));
-    pthread_setname_np(letters->thread, "dead-letters");
     letters->started = true;
     return PS_OK;
 }

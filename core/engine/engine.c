@@ -1,11 +1,13 @@
 #include "core/engine/engine.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <urcu-qsbr.h>
 
+#include "core/thread.h"
 #include "rings/flag.h"
 #include "rings/tsan.h"
 
@@ -68,7 +70,7 @@ static void stop_threads(struct ps_engine *engine, unsigned count)
     for (unsigned i = 0; i < count; i++)
         ps_worker_stop(engine->workers[i]);
     for (unsigned i = 0; i < count; i++)
-        pthread_join(engine->threads[i], NULL);
+        (void)ps_thread_join(engine->threads[i], PS_THREAD_PATIENT);
 }
 
 void ps_engine_destroy(struct ps_engine *engine)
@@ -100,7 +102,9 @@ static enum ps_status thread_start(struct ps_engine *engine, unsigned id, struct
 {
     ps_worker_set_cpu(engine->workers[id], id < cpus.count ? atoi(cpus.items[id]) : -1,
                       engine->settings.idle);
-    int failed = pthread_create(&engine->threads[id], NULL, thread_main, engine->workers[id]);
+    char name[16];
+    snprintf(name, sizeof name, "worker-%u", id);
+    int failed = ps_thread_start(&engine->threads[id], name, thread_main, engine->workers[id]);
     if (failed == 0)
         return PS_OK;
     return ps_err_set(err,

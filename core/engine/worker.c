@@ -368,9 +368,6 @@ static void slow_cycle(struct ps_worker_stats *stats, uint64_t start_ns, uint64_
 
 void ps_worker_run(struct ps_worker *worker)
 {
-    char name[16];
-    snprintf(name, sizeof name, "worker-%u", worker->id);
-    pthread_setname_np(pthread_self(), name);
     urcu_qsbr_register_thread();
     if (pthread_getaffinity_np(pthread_self(), sizeof worker->inherited, &worker->inherited) != 0)
         CPU_ZERO(&worker->inherited);

@@ -1,6 +1,7 @@
 #include "core/watch/metrics_accept.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/thread.h"
 #include "core/watch/metrics_listen.h"
 #include "rings/flag.h"
 
@@ -289,7 +290,6 @@ static int sleep_ms(struct ps_acceptor *acceptor, uint64_t now_ns)
 static void *acceptor_run(void *argument)
 {
     struct ps_acceptor *acceptor = argument;
-    pthread_setname_np(pthread_self(), "metrics");
     while (!ps_flag_get(&acceptor->stopping)) {
         uint64_t now_ns = ps_clock_now().mono_ns;
         spare_open(acceptor);
@@ -350,7 +350,7 @@ struct ps_acceptor *ps_acceptor_create(const struct ps_accept_settings *settings
 
 void ps_acceptor_start(struct ps_acceptor *acceptor)
 {
-    acceptor->started = pthread_create(&acceptor->thread, NULL, acceptor_run, acceptor) == 0;
+    acceptor->started = ps_thread_start(&acceptor->thread, "metrics", acceptor_run, acceptor) == 0;
     if (!acceptor->started)
         ps_log(PS_LOG_ERROR, "metrics", "cannot start its thread");
 }
@@ -360,7 +360,7 @@ void ps_acceptor_stop(struct ps_acceptor *acceptor)
     ps_flag_set(&acceptor->stopping, true);
     uint64_t one = 1;
     if (acceptor->started && write(acceptor->wake, &one, sizeof one) == sizeof one)
-        pthread_join(acceptor->thread, NULL);
+        (void)ps_thread_join(acceptor->thread, PS_THREAD_PATIENT);
     acceptor->started = false;
     if (acceptor->fd >= 0)
         close(acceptor->fd);

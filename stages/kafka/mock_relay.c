@@ -1,6 +1,7 @@
 #include "stages/kafka/mock_relay.h"
 
 #include "core/base.h"
+#include "core/thread.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -158,7 +159,7 @@ struct ps_mock_relay *ps_mock_relay_create(uint16_t port, uint16_t broker_port, 
     if (listen_on(relay, port, err) != PS_OK)
         goto failed;
     relay->stop = eventfd(0, EFD_CLOEXEC);
-    int failure = relay->stop >= 0 ? pthread_create(&relay->thread, NULL, relay_run, relay) : errno;
+    int failure = relay->stop >= 0 ? ps_thread_start(&relay->thread, "mock-relay", relay_run, relay) : errno;
     if (failure == 0)
         return relay;
     ps_err_set(err, "port %u: %s", port, strerror(failure));
@@ -178,7 +179,7 @@ void ps_mock_relay_destroy(struct ps_mock_relay *relay)
         return;
     ssize_t written = write(relay->stop, &one, sizeof one);
     PS_ASSERT(written == sizeof one);
-    pthread_join(relay->thread, NULL);
+    (void)ps_thread_join(relay->thread, PS_THREAD_PATIENT);
     while (relay->count > 0)
         connection_close(relay, relay->count - 1);
     close(relay->listener);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/thread.h"
+
 struct ps_keeper *ps_keeper_create(const struct ps_keeper_settings *settings)
 {
     struct ps_keeper *keeper = ps_must_alloc_aligned(sizeof *keeper, settings->component);
@@ -52,7 +54,7 @@ void ps_keeper_start(struct ps_keeper *keeper)
 {
     int error = EAGAIN;
     if (ps_park_init(&keeper->park))
-        error = pthread_create(&keeper->thread, NULL, ps_keeper_main, keeper);
+        error = ps_thread_start(&keeper->thread, "keeper", ps_keeper_main, keeper);
     keeper->started = error == 0;
     if (keeper->started)
         return;
@@ -185,7 +187,7 @@ struct ps_lease *ps_keeper_strip(struct ps_keeper *keeper)
         ps_flag_set(&keeper->stop, true);
         pthread_mutex_unlock(&keeper->lock);
         ps_park_wake(&keeper->park);
-        pthread_join(keeper->thread, NULL);
+        (void)ps_thread_join(keeper->thread, PS_THREAD_PATIENT);
         ps_park_fini(&keeper->park);
         keeper->started = false;
     }

@@ -2,7 +2,6 @@
 #include "stages/keeper/keeper_parts.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 
 #include "core/quantity.h"
@@ -458,8 +457,9 @@ static void take_restored(struct ps_keeper *keeper)
     }
 }
 
-static void *keeper_run(struct ps_keeper *keeper)
+void *ps_keeper_main(void *argument)
 {
+    struct ps_keeper *keeper = argument;
     if (keeper->settings.producers > 0)
         take_restored(keeper);
     while (!ps_flag_get(&keeper->stop)) {
@@ -475,13 +475,4 @@ static void *keeper_run(struct ps_keeper *keeper)
     finish(keeper);
     ps_events_encoder_fini(&keeper->encoder);
     return NULL;
-}
-
-void *ps_keeper_main(void *argument)
-{
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
-    pthread_setname_np(pthread_self(), "keeper");
-    return keeper_run(argument);
 }

@@ -3,10 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "core/thread.h"
 
 static int disk_open(void *argument, const char *path, bool create)
 {
@@ -85,8 +86,8 @@ static void disk_discard(void *argument, int fd)
         close(fd);
         return;
     }
-    if (pthread_create(&closer, NULL, close_one, (void *)(intptr_t)fd) == 0) {
-        pthread_detach(closer);
+    if (ps_thread_start(&closer, "closer", close_one, (void *)(intptr_t)fd) == 0) {
+        (void)ps_thread_join(closer, 0); /* it is left alone */
         return;
     }
     count_closer(-1U);

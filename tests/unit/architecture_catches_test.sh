@@ -41,6 +41,9 @@ expect 'core/clock\.c:[0-9]+: core knows Kafka: .*'
 echo 'extern _Atomic int plain;' >>conf/agent.c
 expect 'conf/agent\.c:[0-9]+: an atomic outside rings/: .*'
 
+echo 'int created = pthread_create(0, 0, 0, 0);' >>conf/agent.c
+expect 'conf/agent\.c:[0-9]+: starts a thread without ps_thread_start: .*'
+
 echo 'static void skips(void) { skip(); }' >>tests/core/log_test.c
 expect 'tests/core/log_test\.c:[0-9]+: skips without a reason: .*'
 

@@ -241,6 +241,12 @@ while IFS=: read -r file line text; do
 done < <(grep -rnE --include='*.[ch]' '<stdatomic\.h>|_Atomic|__sync_|__atomic_(fetch|exchange|compare|add|sub|or|and|test|thread|signal|clear)|__ATOMIC_(ACQUIRE|RELEASE|ACQ_REL|SEQ_CST)|\bck_pr_' \
     core regex conf stages bench/*/ 2>/dev/null || true)
 
+# ---- threads are started in one place, with a name, without signals and without their creator's CPU (the bench's own apart) ----
+
+while IFS=: read -r file line text; do
+    [[ $file == core/thread.c ]] || wrong "$file:$line" "starts a thread without ps_thread_start: $text"
+done < <(grep -rnE --include='*.[ch]' '\bpthread_create *\(' core rings regex conf stages || true)
+
 # ---- every stage: a line, a file, a test, a page, a place in its kind's conformance suite and in README's table ----
 
 declared=' '
