@@ -29,9 +29,14 @@ static const char usage[] =
     "Which channel: DIR has the directories checkpoint and data, as in ~/.flume/file-channel. Or:\n"
     "      --checkpoint-dir DIR   the channel's checkpointDir\n"
     "      --data-dirs DIR,DIR..  its dataDirs\n"
-    "      --config FILE          both from this agent file: the channel ..\n"
+    "      --config FILE          both, and the keys, from this agent file: the channel ..\n"
     "      --agent NAME           .. of this agent ..\n"
     "      --channel NAME         .. with this name\n"
+    "\n"
+    "      --key NAME=FILE        a key of an encrypted channel, without --config; several may be named. "
+    "import "
+    "encrypts with\n"
+    "                             the first one\n"
     "\n"
     "      --quick                inspect: does not read the events, only where they are\n"
     "      --all                  export: events that were delivered and are still on the disk, too\n"
@@ -53,7 +58,7 @@ static const char usage[] =
     "  penstock channel import ~/.flume/file-channel --into /var/lib/penstock/c1\n"
     "  penstock channel import /disk1/flume /disk2/flume /var/flume/checkpoint --into /var/lib/penstock/c1\n";
 
-enum { CHECKPOINT_DIR = 1000, DATA_DIRS, CONFIG, AGENT, CHANNEL, ALL, QUICK, DRY_RUN, INTO, AGAIN };
+enum { CHECKPOINT_DIR = 1000, DATA_DIRS, CONFIG, AGENT, CHANNEL, ALL, QUICK, DRY_RUN, INTO, AGAIN, KEY };
 
 static const struct option options[] = {
     {"checkpoint-dir", required_argument, NULL, CHECKPOINT_DIR},
@@ -66,6 +71,7 @@ static const struct option options[] = {
     {"dry-run", no_argument, NULL, DRY_RUN},
     {"into", required_argument, NULL, INTO},
     {"again", no_argument, NULL, AGAIN},
+    {"key", required_argument, NULL, KEY},
     {"json", no_argument, NULL, 'j'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -121,6 +127,8 @@ static bool take(struct ps_channel_command *command, int option)
     case AGAIN:
         command->again = true;
         return true;
+    case KEY:
+        return ps_channel_key_add(command, optarg) || wrong("--key is NAME=FILE, not ", optarg);
     case 'j':
         command->json = true;
         return true;
@@ -149,6 +157,8 @@ static bool options_fit(const struct ps_channel_command *command, const struct s
     if ((command->file != NULL) != (command->agent != NULL) ||
         (command->file != NULL) != (command->channel != NULL))
         return wrong("--config FILE, --agent NAME and --channel NAME go together", "");
+    if (command->file != NULL && command->key_source.names.count > 0)
+        return wrong("--config names the keys; leave --key out", "");
     return true;
 }
 
@@ -222,6 +232,7 @@ int ps_main_channel(int argc, char **argv)
         code = fputs(usage, stdout) < 0;
     else
         code = run(&command);
+    ps_key_ring_destroy(command.keys);
     ps_arena_destroy(command.arena);
     return code;
 }

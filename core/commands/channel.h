@@ -3,7 +3,10 @@
 #pragma once
 
 #include "core/arena.h"
+#include "stages/encryption/key_source.h"
 #include "stages/segment/survey.h"
+
+#include <stdio.h>
 
 struct ps_channel_command {
     const char *name; /* "inspect" */
@@ -13,6 +16,10 @@ struct ps_channel_command {
     struct ps_texts data_directories;   /* --data-dirs, then found */
     const char *file, *agent, *channel; /* --config, --agent, --channel */
     const char *into;                   /* import */
+    struct ps_key_source key_source;    /* --key, or of the agent file */
+    const char *active_key;             /* import: the first --key, or that of the agent file; NULL: none */
+    bool plain;                         /* import: in plain text, although other events are encrypted */
+    struct ps_key_ring *keys;           /* NULL: none, or not read yet */
     bool json, all, quick, dry_run, again, help;
 };
 
@@ -30,6 +37,28 @@ enum ps_status ps_channel_directories(struct ps_channel_command *command, const 
 /* The same without a look at the disk. */
 enum ps_status ps_channel_name_directories(struct ps_channel_command *command, const char *directory,
                                            struct ps_err *err);
+
+/* ---- keys ---- */
+
+/* Returns the value of a key of the agent file; NULL: there is none. */
+const char *ps_channel_value(const struct ps_pairs *pairs, const char *key);
+/* --key NAME=FILE. Returns false if it has another form. */
+bool ps_channel_key_add(struct ps_channel_command *command, const char *argument);
+/* What the agent file says of the channel's keys. */
+void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pairs *pairs);
+/* Reads the keys, if any are named, into command->keys. */
+enum ps_status ps_channel_keys_load(struct ps_channel_command *command, struct ps_err *err);
+
+/* What cannot be read for want of a key. */
+struct ps_channel_held {
+    uint64_t segments, events;
+    char key[PS_KEY_NAME_BYTES_MAX + 1]; /* of the latest segment */
+};
+/* Counts a segment if it has events that were not delivered and cannot be read; returns whether it has. */
+bool ps_channel_held_seen(struct ps_channel_held *held, const struct ps_survey_segment *segment);
+/* Prints a line, if there is anything. */
+void ps_channel_held_print(const struct ps_channel_command *command, const struct ps_channel_held *held,
+                           FILE *to);
 
 /* A channel that is looked at: nothing in it is changed, and no agent opens it meanwhile. */
 struct ps_channel_look {

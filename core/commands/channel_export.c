@@ -54,6 +54,7 @@ struct export
         *fields; /* of the event, and before them those that all events of the frame have */
     size_t count, shared, room;
     uint64_t events, damages;
+    struct ps_channel_held held;
 };
 
 static void field_add(struct export *export, const struct ps_events_field *field)
@@ -135,8 +136,8 @@ static const char *frame_seen(void *argument, const struct ps_survey_frame *fram
     struct ps_events_item item;
     struct ps_events_field field;
     const char *wrong = ps_channel_payload_wrong(frame);
-    if (wrong != NULL || (frame->delivered && !export->command->all) ||
-        !ps_events_cursor_init(&cursor, frame->payload, frame->frame.length))
+    if (wrong != NULL || frame->payload == NULL || (frame->delivered && !export->command->all) ||
+        !ps_events_cursor_init(&cursor, frame->payload, frame->payload_length))
         return wrong;
     struct ps_events_field *shared = NULL;
     export->count = 0;
@@ -175,8 +176,8 @@ static void damage_seen(void *argument, const struct ps_survey_damage *damage)
 
 static void segment_seen(void *argument, const struct ps_survey_segment *segment)
 {
-    (void)argument;
-    (void)segment;
+    struct export *export = argument;
+    (void)ps_channel_held_seen(&export->held, segment);
 }
 
 int ps_main_channel_export(struct ps_channel_command *command)
@@ -193,7 +194,8 @@ int ps_main_channel_export(struct ps_channel_command *command)
         code = 2;
     } else {
         ps_segment_survey(look.log, &visitor);
-        code = export.damages > 0 ? 1 : 0;
+        ps_channel_held_print(command, &export.held, stderr);
+        code = export.damages > 0 || export.held.segments > 0 ? 1 : 0;
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         ps_channel_say(command, "standard output: %s", strerror(errno));

@@ -59,7 +59,7 @@ static enum ps_status frame_end(struct import *import, struct ps_err *err)
     if (encoder->count == 0)
         return PS_OK;
     const char *payload = ps_events_end(encoder);
-    if (encoder->length > PS_FRAME_LENGTH_MAX)
+    if (encoder->length > PS_FRAME_PAYLOAD_MAX)
         return ps_err_set(err, "an event of %zu bytes is longer than a frame can be", encoder->length);
     if (ps_segment_log_append(import->log, payload, (uint32_t)encoder->length, encoder->count,
                               encoder->body_bytes, &place, err) != PS_OK)
@@ -263,6 +263,9 @@ static int import_run(struct import *import, struct ps_flume_log *flume, struct 
                                          .state_directory = import->command->checkpoint_directory,
                                          .segment_bytes = SEGMENT_BYTES,
                                          .files = &ps_segment_disk,
+                                         .keys = import->command->keys,
+                                         .active_key = import->command->active_key,
+                                         .plain = import->command->plain,
                                          .report = print_report,
                                          .argument = import};
     struct ps_flume_log_found found;
@@ -292,6 +295,8 @@ static enum ps_status look_first(struct import *import, struct ps_err *err)
         return ps_err_set(err, "%s has a file channel of Flume; the events go into another directory",
                           command->into);
     enum ps_status status = ps_channel_name_directories(command, command->into, err);
+    if (status == PS_OK)
+        status = ps_channel_keys_load(command, err);
     return status == PS_OK ? is_new(import, err) : status;
 }
 

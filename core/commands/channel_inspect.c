@@ -13,6 +13,7 @@ struct report {
     uint64_t open_frames, open_events, open_bytes;
     uint64_t segment_count, file_bytes;
     uint64_t damages, unfinished, lost_frames;
+    struct ps_channel_held held;
 };
 
 static json_t *number(uint64_t value)
@@ -72,6 +73,9 @@ static void segment_seen(void *argument, const struct ps_survey_segment *segment
     json_object_set_new(item, "events", number(segment->events));
     json_object_set_new(item, "undelivered_events", number(segment->open_events));
     json_object_set_new(item, "ended", json_boolean(segment->ended));
+    if (segment->key != NULL)
+        json_object_set_new(item, "key", json_string(segment->key));
+    json_object_set_new(item, "held", json_boolean(ps_channel_held_seen(&report->held, segment)));
     json_array_append_new(report->segments, item);
     report->segment_count++;
     report->file_bytes += segment->bytes;
@@ -122,8 +126,11 @@ static void print_segments(const struct report *report)
     json_array_foreach(report->segments, i, item)
     {
         json_int_t last = json_integer_value(json_object_get(item, "last_frame"));
+        const char *key = json_string_value(json_object_get(item, "key"));
         printf("  %s  %s", json_string_value(json_object_get(item, "file")),
                ps_quantity_print_bytes((uint64_t)json_integer_value(json_object_get(item, "bytes"))).text);
+        if (key != NULL)
+            printf(", encrypted with key %s", key);
         if (!json_is_true(json_object_get(item, "readable")))
             puts(", cannot be read");
         else if (last == 0)
@@ -183,6 +190,9 @@ static void print_inspect(const struct report *report, struct ps_channel_look *l
            ps_quantity_print_count(report->segment_count).text,
            ps_quantity_print_bytes(report->file_bytes).text);
     print_segments(report);
+    if (report->held.segments > 0)
+        fputs("no key     ", stdout);
+    ps_channel_held_print(report->command, &report->held, stdout);
     printf("damaged    %s records\n", ps_quantity_print_count(report->damages).text);
     print_damages(report, stdout);
 }
@@ -206,6 +216,7 @@ static void print_json(struct report *report, struct ps_channel_look *look, bool
         json_object_set(root, "segments", report->segments);
     json_object_set(root, "damaged", report->damaged);
     json_object_set_new(root, "lost_frames", number(report->lost_frames));
+    json_object_set_new(root, "unreadable_for_want_of_key", number(report->held.events));
     if (look->log == NULL)
         json_object_set_new(root, "cannot_be_opened", json_string(cannot_be_opened(look)));
     json_dumpf(root, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
@@ -251,12 +262,14 @@ int ps_main_channel_verify(struct ps_channel_command *command)
             printf("%s segments, %s frames, %s events: ", ps_quantity_print_count(report.segment_count).text,
                    ps_quantity_print_count(report.frames).text, ps_quantity_print_count(report.events).text);
         if (wrong == NULL && report.damages == 0)
-            puts("all of it can be read");
+            puts(report.held.segments > 0 ? "nothing is damaged as far as it can be read"
+                                          : "all of it can be read");
         else if (wrong == NULL)
             printf("%s records are damaged\n", ps_quantity_print_count(report.damages).text);
+        ps_channel_held_print(command, &report.held, stdout);
     }
     json_decref(report.segments);
     json_decref(report.damaged);
     ps_channel_look_close(&look);
-    return wrong == NULL && report.damages == 0 ? 0 : 1;
+    return wrong == NULL && report.damages == 0 && report.held.segments == 0 ? 0 : 1;
 }

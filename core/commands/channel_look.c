@@ -24,15 +24,6 @@ void ps_channel_say(const struct ps_channel_command *command, const char *format
 
 /* ---- directories ---- */
 
-static const char *value_of(const struct ps_pairs *pairs, const char *key)
-{
-    const char *value = NULL;
-    for (size_t i = 0; i < pairs->count; i++)
-        if (strcmp(pairs->items[i].key, key) == 0)
-            value = pairs->items[i].value;
-    return value;
-}
-
 /* Flume's defaults are below the home directory. */
 static const char *home_default(struct ps_arena *arena, const char *name)
 {
@@ -55,13 +46,14 @@ static enum ps_status from_agent_file(struct ps_channel_command *command, struct
         status = ps_err_set(err, "%s: agent %s has no valid channel %s; `penstock check` tells more",
                             command->file, command->agent, command->channel);
     } else {
-        const char *checkpoint = value_of(&part->pairs, "checkpointDir");
-        const char *data = value_of(&part->pairs, "dataDirs");
+        const char *checkpoint = ps_channel_value(&part->pairs, "checkpointDir");
+        const char *data = ps_channel_value(&part->pairs, "dataDirs");
         command->checkpoint_directory = checkpoint != NULL
                                             ? ps_arena_copy(command->arena, checkpoint, strlen(checkpoint))
                                             : home_default(command->arena, "checkpoint");
         command->data_directories =
             ps_text_split_commas(command->arena, data != NULL ? data : home_default(command->arena, "data"));
+        ps_channel_keys_from(command, &part->pairs);
     }
     ps_conf_destroy(conf);
     return status;
@@ -119,12 +111,15 @@ bool ps_channel_look_open(struct ps_channel_command *command, struct ps_channel_
     const char *directory = command->operands.count > 0 ? command->operands.items[0] : NULL;
     *look = (struct ps_channel_look){.lock = -1};
     if (ps_channel_directories(command, directory, &err) != PS_OK ||
+        ps_channel_keys_load(command, &err) != PS_OK ||
         ps_segment_lock_shared(command->checkpoint_directory, &look->lock, &err) != PS_OK) {
         ps_channel_say(command, "%s", ps_err_join(&err));
         return false;
     }
     struct ps_segment_options options = {.directories = command->data_directories,
                                          .state_directory = command->checkpoint_directory,
+                                         .keys = command->keys,
+                                         .plain = true, /* nothing is written */
                                          .files = &ps_segment_disk_read_only};
     ps_segment_survey_state(command->checkpoint_directory, &look->state);
     look->log = ps_segment_log_open(&options, &look->wrong);
@@ -149,7 +144,7 @@ const char *ps_channel_payload_wrong(const struct ps_survey_frame *frame)
     struct ps_events_field field;
     if (frame->payload == NULL)
         return NULL;
-    if (!ps_events_cursor_init(&cursor, frame->payload, frame->frame.length))
+    if (!ps_events_cursor_init(&cursor, frame->payload, frame->payload_length))
         return "its payload is no frame of events";
     while (ps_events_next_field(&cursor, &field)) {
     }

@@ -146,6 +146,8 @@ static int try_to_open(struct repair *repair)
     struct ps_err err = {0};
     struct ps_segment_options options = {.directories = repair->command->data_directories,
                                          .state_directory = repair->command->checkpoint_directory,
+                                         .keys = repair->command->keys,
+                                         .plain = true, /* nothing is written */
                                          .files = &ps_segment_disk_read_only,
                                          .report = print_report,
                                          .argument = repair};
@@ -182,7 +184,8 @@ int ps_main_channel_repair(struct ps_channel_command *command)
     int fd = -1;
     const char *directory = command->operands.count > 0 ? command->operands.items[0] : NULL;
     strftime(repair.folder, sizeof repair.folder, "damaged-%Y%m%dT%H%M%SZ", gmtime(&now));
-    if (ps_channel_directories(command, directory, &err) != PS_OK || lock(command, &fd, &err) != PS_OK ||
+    if (ps_channel_directories(command, directory, &err) != PS_OK ||
+        ps_channel_keys_load(command, &err) != PS_OK || lock(command, &fd, &err) != PS_OK ||
         find_files(&repair, &files, &err) != PS_OK) {
         ps_channel_say(command, "%s", ps_err_join(&err));
         free(files.items);

@@ -68,11 +68,12 @@ void ps_keeper_start(struct ps_keeper *keeper)
 bool ps_keeper_trouble(struct ps_keeper *keeper, char *text, size_t room)
 {
     pthread_mutex_lock(&keeper->lock);
-    bool trouble = keeper->trouble[0] != '\0';
-    if (trouble)
-        snprintf(text, room, "%s", keeper->trouble);
+    const char *trouble = keeper->trouble[0] != '\0' ? keeper->trouble : keeper->held;
+    bool any = trouble[0] != '\0';
+    if (any)
+        snprintf(text, room, "%s", trouble);
     pthread_mutex_unlock(&keeper->lock);
-    return trouble;
+    return any;
 }
 
 /* ---- what the thread has ---- */

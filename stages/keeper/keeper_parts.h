@@ -73,8 +73,9 @@ struct ps_keeper {
     struct ps_mark opened;           /* 1: `found` has what the log had */
     struct ps_mark delivered_events; /* as recorded by the thread */
 
-    pthread_mutex_t lock;  /* guards trouble, last */
+    pthread_mutex_t lock;  /* guards trouble, held, last */
     char trouble[512];     /* why it is not writable; empty: it is */
+    char held[512];        /* which part of it cannot be read for want of a key; empty: none */
     struct ps_lease *last; /* of ps_keeper_add_last, until the thread takes it */
 
     /* The thread's: */

@@ -15,6 +15,7 @@
 
 struct log_store {
     struct ps_segment_log *log;
+    struct ps_key_ring *keys;
     int lock;
     const char *component;
 };
@@ -40,24 +41,37 @@ static void log_store_close(void *store_)
     struct log_store *store = store_;
     if (store->log != NULL)
         ps_segment_log_close(store->log);
+    ps_key_ring_destroy(store->keys);
     ps_segment_unlock(store->lock);
     free(store);
+}
+
+/* Without a key that is named nothing is opened, so that nothing is written. */
+static bool load_keys(struct log_store *store, const struct ps_key_source *source, struct ps_err *err)
+{
+    if (source->provider == NULL)
+        return true;
+    store->keys = ps_key_source_load(source, err);
+    return store->keys != NULL;
 }
 
 static void *log_store_open(const void *settings_, const char *component, struct ps_err *err)
 {
     const struct ps_log_store_settings *settings = settings_;
     struct log_store *store = ps_must_alloc(1, sizeof *store, component);
-    const struct ps_segment_options options = {.directories = settings->data_directories,
-                                               .state_directory = settings->state_directory,
-                                               .segment_bytes = settings->segment_bytes,
-                                               .files = settings->files,
-                                               .report = report,
-                                               .argument = store};
+    struct ps_segment_options options = {.directories = settings->data_directories,
+                                         .state_directory = settings->state_directory,
+                                         .segment_bytes = settings->segment_bytes,
+                                         .files = settings->files,
+                                         .active_key = settings->active_key,
+                                         .plain = settings->plain,
+                                         .report = report,
+                                         .argument = store};
     store->component = component;
     store->lock = -1;
-    if (make_directories(settings, err) == PS_OK)
+    if (load_keys(store, &settings->keys, err) && make_directories(settings, err) == PS_OK)
         store->lock = ps_segment_lock(settings->state_directory, err);
+    options.keys = store->keys;
     if (store->lock >= 0)
         store->log = ps_segment_log_open(&options, err);
     if (store->log != NULL)
@@ -127,7 +141,12 @@ static enum ps_store_fed log_store_feed(void *store, struct ps_store_frame *fram
 
 static bool log_store_load(const void *settings, const struct ps_store_frame *frame, void *to)
 {
-    return ps_segment_load(((const struct ps_log_store_settings *)settings)->files, &frame->place, to);
+    struct ps_sealer sealer = {.context = NULL};
+    bool good =
+        ps_segment_load(((const struct ps_log_store_settings *)settings)->files, &frame->place, &sealer, to);
+    if (sealer.context != NULL)
+        ps_sealer_fini(&sealer);
+    return good;
 }
 
 static void log_store_lost(void *store, const struct ps_store_frame *frame)
@@ -161,6 +180,11 @@ static bool log_store_crowded(const void *settings_, char *text, size_t room)
     return false;
 }
 
+static void log_store_held(const void *store, char *text, size_t room)
+{
+    ps_segment_log_held(log_of(store), text, room);
+}
+
 const struct ps_store_ops ps_log_store = {
     .feed_frames = FEED_FRAMES,
     .where = "on disk",
@@ -181,4 +205,5 @@ const struct ps_store_ops ps_log_store = {
     .lost = log_store_lost,
     .take = log_store_take,
     .crowded = log_store_crowded,
+    .held = log_store_held,
 };

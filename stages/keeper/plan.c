@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "stages/flume_log/directory.h"
@@ -9,6 +10,48 @@
 #define SEGMENT_BYTES_MAX (INT64_C(128) << 20)
 #define SEGMENT_BYTES_MIN (INT64_C(1) << 20)
 #define LEAST_FREE_MIN_BYTES (INT64_C(1) << 20) /* Flume's */
+
+/* Whether new events are to be in plain text beside encrypted ones. */
+static bool ends_encryption(const struct ps_keeper_plan *plan)
+{
+    return plan->active_key != NULL && strcmp(plan->active_key, "NONE") == 0;
+}
+
+static bool is_named(const struct ps_texts *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->items[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Who names a key wants nothing in plain text: with a mistake the channel is dropped. */
+static enum ps_status check_encryption(const struct ps_keeper_plan *plan, const struct ps_context *context)
+{
+    struct ps_err err = {0};
+    const char *cipher = plan->cipher_provider;
+    bool any = plan->active_key != NULL || cipher != NULL || plan->keys.provider != NULL ||
+               plan->keys.names.count > 0 || plan->keys.properties.count > 0;
+    if (!any)
+        return PS_OK;
+    if (plan->active_key == NULL)
+        ps_report(context, PS_LOG_ERROR, "encryption.activeKey",
+                  "encryption.activeKey is missing: the name of the key with which events are encrypted; "
+                  "nothing is "
+                  "written in plain text. NONE ends encryption, and reads what was encrypted before");
+    else if (cipher != NULL && strcasecmp(cipher, "AESGCM") != 0 &&
+             strcasecmp(cipher, "AESCTRNOPADDING") != 0)
+        ps_report(context, PS_LOG_ERROR, "encryption.cipherProvider",
+                  "encryption.cipherProvider %s is not known: AESGCM or AESCTRNOPADDING", cipher);
+    else if (ps_key_source_check(&plan->keys, &err) != PS_OK)
+        ps_report(context, PS_LOG_ERROR, "encryption.keyProvider", "%s", err.text);
+    else if (!ends_encryption(plan) && !is_named(&plan->keys.names, plan->active_key))
+        ps_report(context, PS_LOG_ERROR, "encryption.activeKey",
+                  "encryption.activeKey %s is not among encryption.keyProvider.keys", plan->active_key);
+    else
+        return PS_OK;
+    return PS_FAIL;
+}
 
 enum ps_status ps_keeper_plan_check(const struct ps_keeper_plan *plan, const struct ps_context *context,
                                     const char *capacity_key, int64_t capacity)
@@ -20,14 +63,7 @@ enum ps_status ps_keeper_plan_check(const struct ps_keeper_plan *plan, const str
                   (long long)plan->transaction_capacity, capacity_key, (long long)capacity, capacity_key);
         return PS_FAIL;
     }
-    if (plan->encryption.count > 0) {
-        ps_report(
-            context, PS_LOG_ERROR, "encryption.",
-            "penstock does not encrypt a file channel yet, and does not write in plain text what Flume would "
-            "encrypt: remove the encryption keys, and put the directories on an encrypted file system");
-        return PS_FAIL;
-    }
-    return PS_OK;
+    return check_encryption(plan, context);
 }
 
 /* Returns "~/.flume/file-channel/NAME" as Flume does: below the property user.home, or HOME. */
@@ -95,6 +131,9 @@ enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_co
         .segment_bytes = (uint64_t)between(plan->max_file_bytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
         .least_free_bytes = (uint64_t)between(plan->least_free_bytes, LEAST_FREE_MIN_BYTES, INT64_MAX),
         .files = &ps_segment_disk,
+        .keys = plan->keys,
+        .active_key = ends_encryption(plan) ? NULL : plan->active_key,
+        .plain = ends_encryption(plan),
     };
     *settings = (struct ps_keeper_settings){
         .component = context->component,
@@ -114,6 +153,8 @@ void ps_keeper_plan_outline(const struct ps_keeper_plan *plan, FILE *out)
         fprintf(out, "%s%s", i > 0 ? ", " : "", plan->data_directories.items[i]);
     if (plan->data_directories.count == 0)
         fputs("~/.flume/file-channel/data", out);
+    if (plan->active_key != NULL && !ends_encryption(plan))
+        fprintf(out, ", encrypted with key %s", plan->active_key);
 }
 
 static void probe_directory(const struct ps_probe *probe, const char *key, const char *path)
@@ -126,12 +167,26 @@ static void probe_directory(const struct ps_probe *probe, const char *key, const
     ps_probe_directory(probe, key, parent);
 }
 
+static void probe_keys(const struct ps_keeper_plan *plan, const struct ps_probe *probe)
+{
+    struct ps_err err = {0};
+    struct ps_key_ring *keys = ps_key_source_load(&plan->keys, &err);
+    if (keys == NULL)
+        ps_probe_key_failed(probe, "encryption.keyProvider.keys", "the keys of the channel",
+                            ps_err_join(&err), "without them the channel takes no events");
+    else
+        ps_probe_ok(probe, "%zu keys can be read", plan->keys.names.count);
+    ps_key_ring_destroy(keys);
+}
+
 void ps_keeper_plan_probe(const struct ps_keeper_plan *plan_, struct ps_context *context,
                           const struct ps_probe *probe)
 {
     struct ps_keeper_plan plan = *plan_;
     struct ps_err err = {0};
     set_directories(&plan, context);
+    if (plan.keys.provider != NULL)
+        probe_keys(&plan, probe);
     probe_directory(probe, "checkpointDir", plan.checkpoint_directory);
     for (size_t i = 0; i < plan.data_directories.count; i++) {
         probe_directory(probe, "dataDirs", plan.data_directories.items[i]);

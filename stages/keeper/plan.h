@@ -20,7 +20,8 @@ struct ps_keeper_plan {
     bool dual, compress, checkpoint_on_close, fast_replay, replay_v1;
     const char *backup_directory;
     int64_t checkpoint_interval_ms;
-    struct ps_pairs encryption;
+    const char *active_key, *cipher_provider;
+    struct ps_key_source keys;
     struct ps_log_store_settings store; /* made by ps_keeper_plan_settings */
 };
 
@@ -124,9 +125,30 @@ struct ps_keeper_plan {
          .fallback = "false",                                                                                \
          .flags = PS_OPTION_NO_EFFECT,                                                                       \
          .help = "recovery reads the state and the last 16 MiB, not the backlog"},                           \
+        {.key = "encryption.activeKey",                                                                      \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.active_key),                                                   \
+         .help = "name of the key with which events are encrypted from now on; NONE: with none, although "   \
+                 "others are; unset: the log is in plain text"},                                             \
+        {.key = "encryption.cipherProvider",                                                                 \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.cipher_provider),                                              \
+         .help = "AESGCM, or Flume's AESCTRNOPADDING, for which AES-GCM is used, too: it encrypts in the "   \
+                 "same way, and a change is noticed; unset: AESGCM"},                                        \
+        {.key = "encryption.keyProvider",                                                                    \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.keys.provider),                                                \
+         .help = "where keys are: KEYFILE, a file for each key"},                                            \
+        {.key = "encryption.keyProvider.keys",                                                               \
+         .type = PS_OPTION_LIST,                                                                             \
+         .offset = offsetof(plan_type, member.keys.names),                                                   \
+         .help = "names of all keys, separated by blanks: the active one, and those with which events were " \
+                 "encrypted that are not delivered yet"},                                                    \
     {                                                                                                        \
-        .key = "encryption.", .type = PS_OPTION_MAP, .offset = offsetof(plan_type, member.encryption),       \
-        .help = "encryption at rest: refused for now, so that nothing is written in plain text by mistake"   \
+        .key = "encryption.keyProvider.keys.", .type = PS_OPTION_MAP,                                        \
+        .offset = offsetof(plan_type, member.keys.properties),                                               \
+        .help = "NAME.keyFile: the file with the key NAME: 32, 48 or 64 hexadecimal digits, Base64, or 16, " \
+                "24 or 32 bytes; for its user alone (mode 0400)"                                             \
     }
 
 /* `capacity`: of the log, and the key that sets it. Reports what is wrong; PS_FAIL: the component is dropped. */

@@ -10,6 +10,7 @@
  * Thread: the keeper's; `load`, `release` and `crowded` say otherwise. */
 #pragma once
 
+#include "stages/encryption/key_source.h"
 #include "stages/segment/log.h"
 
 /* A frame that was fed, and where it is. */
@@ -69,6 +70,9 @@ struct ps_store_ops {
     void (*take)(void *store, const struct ps_store_frame *frame);
     /* Returns whether there is too little room for more; writes the reason. NULL: it is never asked. */
     bool (*crowded)(const void *settings, char *text, size_t room);
+    /* Writes which part of it cannot be read for want of a key, as found when it was opened; empty: all of it can. NULL: it is
+     * never asked. */
+    void (*held)(const void *store, char *text, size_t room);
 };
 
 /* ---- the log on disk ---- */
@@ -79,6 +83,9 @@ struct ps_log_store_settings {
     uint64_t segment_bytes;           /* of one file */
     uint64_t least_free_bytes;        /* of each file system: with less, puts are refused; 0: never */
     const struct ps_segment_files *files;
+    struct ps_key_source keys; /* read when it is opened; without them it is not opened */
+    const char *active_key;    /* NULL: events are written in plain text */
+    bool plain;                /* also beside encrypted ones */
 };
 
 extern const struct ps_store_ops ps_log_store; /* its settings are ps_log_store_settings */

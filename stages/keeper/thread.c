@@ -84,6 +84,18 @@ static void look_for_space(struct ps_keeper *keeper, uint64_t now)
 
 /* ---- opening ---- */
 
+/* Says for as long as the store is open that a part of it cannot be read. */
+static void look_for_held(struct ps_keeper *keeper)
+{
+    if (keeper->settings.store->held == NULL)
+        return;
+    pthread_mutex_lock(&keeper->lock);
+    keeper->settings.store->held(keeper->store, keeper->held, sizeof keeper->held);
+    pthread_mutex_unlock(&keeper->lock);
+    if (keeper->held[0] != '\0')
+        ps_log(PS_LOG_ERROR, keeper->settings.component, "%s", keeper->held);
+}
+
 static void open_store(struct ps_keeper *keeper)
 {
     const struct ps_keeper_settings *settings = &keeper->settings;
@@ -104,6 +116,7 @@ static void open_store(struct ps_keeper *keeper)
     ps_log(PS_LOG_INFO, settings->component, "opened in %s: %s events are waiting %s",
            ps_quantity_print_ns(now_ns() - began_ns).text, ps_quantity_print_count(fill.events).text,
            settings->store->where);
+    look_for_held(keeper);
     set_writable(keeper);
     ps_mark_move(&keeper->opened, 1);
 }

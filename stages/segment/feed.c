@@ -68,7 +68,8 @@ bool ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *
             at = search(log, segment, at + PS_FRAME_ALIGN, frame);
         if (at + PS_FRAME_HEAD_BYTES > segment->size)
             break;
-        if (at + ps_frame_span(frame->length) <= segment->size) {
+        if (at + ps_frame_span(frame->length) <= segment->size &&
+            frame->length >= ps_segment_tag_bytes(&segment->head)) {
             *offset = at;
             return true;
         }
@@ -77,15 +78,34 @@ bool ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *
     return false;
 }
 
-bool ps_segment_load(const struct ps_segment_files *files, const struct ps_segment_place *place, void *to)
+/* Reads `length` bytes as they are on the disk, from byte `at` of the payload on. */
+static bool load_bytes(const struct ps_segment_files *files, const struct ps_segment_place *place,
+                       bool in_memory, uint32_t at, uint32_t length, void *to)
 {
-    /* The checksum is of what was on a disk: these bytes have not left this process. */
-    if (place->chunks != NULL &&
-        ps_chunks_copy(place->chunks, place->chunk, place->chunk_offset, place->length, to))
-        return true;
-    return files->read(files->argument, place->fd, to, place->length, place->offset) ==
-               (ssize_t)place->length &&
-           ps_frame_checksum(place->salt, to, place->length) == place->checksum;
+    uint64_t begin = place->chunk_offset + at;
+    if (in_memory)
+        return place->chunks != NULL && ps_chunks_copy(place->chunks, place->chunk + begin / PS_CHUNK_BYTES,
+                                                       begin % PS_CHUNK_BYTES, length, to);
+    return files->read(files->argument, place->fd, to, length, place->offset + at) == (ssize_t)length;
+}
+
+/* The checksum is of what was on a disk: bytes in memory have not left this process. */
+static bool load_whole(const struct ps_segment_files *files, const struct ps_segment_place *place,
+                       bool in_memory, void *to, uint8_t *tag)
+{
+    return load_bytes(files, place, in_memory, 0, place->length, to) &&
+           (place->tag_bytes == 0 ||
+            load_bytes(files, place, in_memory, place->length, place->tag_bytes, tag)) &&
+           (in_memory || ps_frame_checksum(ps_frame_checksum(place->salt, to, place->length), tag,
+                                           place->tag_bytes) == place->checksum);
+}
+
+bool ps_segment_load(const struct ps_segment_files *files, const struct ps_segment_place *place,
+                     struct ps_sealer *sealer, void *to)
+{
+    uint8_t tag[PS_SEAL_TAG_BYTES];
+    return (load_whole(files, place, true, to, tag) || load_whole(files, place, false, to, tag)) &&
+           (place->seal == NULL || ps_segment_open_frame(sealer, place, to, tag));
 }
 
 /* Frames first .. last were promised and are not there. What of them was delivered before is no loss. */
@@ -115,6 +135,12 @@ static size_t feeding(const struct ps_segment_log *log)
     return i;
 }
 
+static void feed_segment(struct ps_segment_log *log, const struct ps_segment *segment)
+{
+    log->feed_segment = segment->head.segment;
+    log->feed_offset = ps_segment_head_bytes(&segment->head);
+}
+
 /* The segment has no more frames. Returns false if it is the last one. */
 static bool feed_next_segment(struct ps_segment_log *log, size_t i)
 {
@@ -129,8 +155,19 @@ static bool feed_next_segment(struct ps_segment_log *log, size_t i)
         ps_segment_numbers_lost(log, segment, log->feed_number, next->head.first - 1);
         log->feed_number = next->head.first;
     }
-    log->feed_segment = next->head.segment;
-    log->feed_offset = PS_SEGMENT_HEAD_BYTES;
+    feed_segment(log, next);
+    return true;
+}
+
+/* The segment stays as it is until its key is there. Returns false if it is the last one. */
+static bool feed_pass_over(struct ps_segment_log *log, size_t i)
+{
+    if (i + 1 == log->count)
+        return false;
+    const struct ps_segment *next = &log->segments[i + 1];
+    if (log->feed_number < next->head.first)
+        log->feed_number = next->head.first;
+    feed_segment(log, next);
     return true;
 }
 
@@ -143,7 +180,7 @@ static bool feed_recent(struct ps_segment_log *log, struct ps_segment_place *pla
         return false;
     *place = *recent;
     log->feed_segment = place->segment;
-    log->feed_offset = place->offset - PS_FRAME_HEAD_BYTES + ps_frame_span(place->length);
+    log->feed_offset = place->offset - PS_FRAME_HEAD_BYTES + ps_frame_span(place->length + place->tag_bytes);
     log->feed_number++;
     return true;
 }
@@ -156,10 +193,12 @@ bool ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *pl
         size_t i = feeding(log);
         const struct ps_segment *segment = &log->segments[i];
         struct ps_frame frame;
-        if (segment->head.segment !=
-            log->feed_segment) { /* where it stood was removed: everything was delivered */
-            log->feed_segment = segment->head.segment;
-            log->feed_offset = PS_SEGMENT_HEAD_BYTES;
+        if (segment->head.segment != log->feed_segment)
+            feed_segment(log, segment); /* where it stood was removed: everything was delivered */
+        if (ps_segment_is_held(segment)) {
+            if (!feed_pass_over(log, i))
+                return false;
+            continue;
         }
         uint64_t offset = log->feed_offset;
         bool found = ps_segment_walk(log, segment, &offset, &frame);
@@ -177,15 +216,7 @@ bool ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *pl
         log->feed_number = frame.number + 1;
         if (ps_taken_has(&log->taken, frame.number))
             continue;
-        *place = (struct ps_segment_place){.number = frame.number,
-                                           .segment = segment->head.segment,
-                                           .offset = offset + PS_FRAME_HEAD_BYTES,
-                                           .fd = segment->fd,
-                                           .length = frame.length,
-                                           .count = frame.count,
-                                           .checksum = frame.checksum,
-                                           .salt = segment->head.salt,
-                                           .bytes = frame.bytes};
+        *place = ps_segment_place_of(segment, offset, &frame);
         return true;
     }
     return false;

@@ -10,7 +10,14 @@
 #define STATE_MAGIC "penstock state\n\0"
 #define MAGIC_BYTES 16U
 #define FORMAT_VERSION 1U
+#define FORMAT_VERSION_SEALED 2U
+#define CIPHER_AES_GCM 1U
 #define FRAME_MAGIC UINT32_C(0x314d5246) /* "FRM1" */
+
+/* Bytes of the head of an encrypted segment. */
+#define SEALING_TAG (PS_SEGMENT_HEAD_BYTES + 8U + PS_SEAL_SALT_BYTES)
+#define SEALING_NAME_LENGTH (SEALING_TAG + PS_SEAL_TAG_BYTES)
+#define SEALING_CHECK (PS_SEGMENT_SEALED_HEAD_BYTES - 4U)
 
 /* Writes and reads numbers one after the other. */
 static char *put32(char *to, uint32_t value)
@@ -45,23 +52,69 @@ static uint64_t get64(const char **from)
 
 /* ---- segments ---- */
 
+/* Behind the head that every segment has. */
+static void sealing_write(char *to, const struct ps_segment_sealing *sealing)
+{
+    uint32_t name_length = (uint32_t)strlen(sealing->key);
+    char *at = put32(to + PS_SEGMENT_HEAD_BYTES, CIPHER_AES_GCM);
+    at = put32(at, sealing->key_bytes);
+    memcpy(at, sealing->salt, PS_SEAL_SALT_BYTES);
+    memcpy(to + SEALING_TAG, sealing->tag, PS_SEAL_TAG_BYTES);
+    at = put32(to + SEALING_NAME_LENGTH, name_length);
+    memcpy(at, sealing->key, name_length);
+    put32(to + SEALING_CHECK,
+          ps_crc32c(0, to + PS_SEGMENT_HEAD_BYTES, SEALING_CHECK - PS_SEGMENT_HEAD_BYTES));
+}
+
+static bool sealing_read(const char *from, struct ps_segment_sealing *sealing)
+{
+    const char *at = from + PS_SEGMENT_HEAD_BYTES, *check = from + SEALING_CHECK,
+               *name = from + SEALING_NAME_LENGTH;
+    if (get32(&check) != ps_crc32c(0, at, SEALING_CHECK - PS_SEGMENT_HEAD_BYTES) ||
+        get32(&at) != CIPHER_AES_GCM)
+        return false;
+    sealing->on = true;
+    sealing->key_bytes = get32(&at);
+    memcpy(sealing->salt, at, PS_SEAL_SALT_BYTES);
+    memcpy(sealing->tag, from + SEALING_TAG, PS_SEAL_TAG_BYTES);
+    uint32_t name_length = get32(&name);
+    if (name_length == 0 || name_length > PS_KEY_NAME_BYTES_MAX || memchr(name, 0, name_length) != NULL)
+        return false;
+    memcpy(sealing->key, name, name_length);
+    return sealing->key_bytes == 16 || sealing->key_bytes == 24 || sealing->key_bytes == PS_KEY_BYTES_MAX;
+}
+
+void ps_segment_head_bound(char *to, const struct ps_segment_head *head)
+{
+    ps_segment_head_write(to, head);
+    memset(to + PS_SEGMENT_HEAD_BYTES - 4, 0, 4);
+    memset(to + SEALING_TAG, 0, PS_SEAL_TAG_BYTES);
+    memset(to + SEALING_CHECK, 0, 4);
+}
+
 void ps_segment_head_write(char *to, const struct ps_segment_head *head)
 {
-    memset(to, 0, PS_SEGMENT_HEAD_BYTES);
+    memset(to, 0, ps_segment_head_bytes(head));
     memcpy(to, SEGMENT_MAGIC, MAGIC_BYTES);
-    char *at = put32(to + MAGIC_BYTES, FORMAT_VERSION);
+    char *at = put32(to + MAGIC_BYTES, head->sealing.on ? FORMAT_VERSION_SEALED : FORMAT_VERSION);
     at = put32(at, head->salt);
     at = put64(at, head->log);
     at = put64(at, head->segment);
     put64(at, head->first);
     put32(to + PS_SEGMENT_HEAD_BYTES - 4, ps_crc32c(0, to, PS_SEGMENT_HEAD_BYTES - 4));
+    if (head->sealing.on)
+        sealing_write(to, &head->sealing);
 }
 
 bool ps_segment_head_read(const char *from, struct ps_segment_head *head)
 {
     const char *at = from + MAGIC_BYTES, *check = from + PS_SEGMENT_HEAD_BYTES - 4;
+    *head = (struct ps_segment_head){.log = 0};
     if (memcmp(from, SEGMENT_MAGIC, MAGIC_BYTES) != 0 ||
-        get32(&check) != ps_crc32c(0, from, PS_SEGMENT_HEAD_BYTES - 4) || get32(&at) != FORMAT_VERSION)
+        get32(&check) != ps_crc32c(0, from, PS_SEGMENT_HEAD_BYTES - 4))
+        return false;
+    uint32_t version = get32(&at);
+    if (version == FORMAT_VERSION_SEALED ? !sealing_read(from, &head->sealing) : version != FORMAT_VERSION)
         return false;
     head->salt = get32(&at);
     head->log = get64(&at);

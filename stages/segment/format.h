@@ -6,11 +6,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stages/encryption/seal.h"
+
 #define PS_SEGMENT_HEAD_BYTES 64U
+/* Of a segment whose frames are encrypted. */
+#define PS_SEGMENT_SEALED_HEAD_BYTES 256U
 #define PS_FRAME_HEAD_BYTES 48U
 /* Frames begin at multiples of this. */
 #define PS_FRAME_ALIGN 8U
 #define PS_FRAME_LENGTH_MAX (UINT32_C(1) << 30)
+/* Of a frame's payload before it is encrypted, which makes it PS_SEAL_TAG_BYTES longer. */
+#define PS_FRAME_PAYLOAD_MAX (PS_FRAME_LENGTH_MAX - PS_SEAL_TAG_BYTES)
+
+/* With which key the frames of a segment are encrypted. */
+struct ps_segment_sealing {
+    bool on;
+    uint32_t key_bytes; /* 16, 24 or 32 */
+    uint8_t salt
+        [PS_SEAL_SALT_BYTES]; /* drawn for each segment: from it and the key comes the segment's own key */
+    uint8_t tag[PS_SEAL_TAG_BYTES]; /* of the head: says whether a key is the right one */
+    char key[PS_KEY_NAME_BYTES_MAX + 1];
+};
 
 /* The head of a segment file. */
 struct ps_segment_head {
@@ -20,7 +36,20 @@ struct ps_segment_head {
         first; /* number of its first frame; frames of earlier segments with this number or more are void */
     uint32_t
         salt; /* drawn for each segment, and in every checksum: old bytes of the disk are never frames of it */
+    struct ps_segment_sealing sealing;
 };
+
+/* Where the first frame begins. */
+static inline uint32_t ps_segment_head_bytes(const struct ps_segment_head *head)
+{
+    return head->sealing.on ? PS_SEGMENT_SEALED_HEAD_BYTES : PS_SEGMENT_HEAD_BYTES;
+}
+
+/* What a frame has behind its payload. */
+static inline uint32_t ps_segment_tag_bytes(const struct ps_segment_head *head)
+{
+    return head->sealing.on ? PS_SEAL_TAG_BYTES : 0;
+}
 
 enum ps_frame_kind {
     PS_FRAME_EVENTS = 1, /* what was put */
@@ -30,8 +59,8 @@ enum ps_frame_kind {
 
 struct ps_frame {
     enum ps_frame_kind kind;
-    uint32_t length;   /* of the payload, bytes */
-    uint32_t checksum; /* CRC32C of the payload, seeded with the salt */
+    uint32_t length;   /* of the payload on the disk, bytes: with the tag, if the segment is encrypted */
+    uint32_t checksum; /* CRC32C of these bytes, seeded with the salt */
     uint32_t count;    /* events in it */
     uint64_t bytes;    /* of their bodies */
     uint64_t number;   /* EVENTS: 1, 2, .. without gaps; others: of the last frame of events before it */
@@ -44,15 +73,24 @@ static inline uint64_t ps_frame_span(uint32_t length)
     return (PS_FRAME_HEAD_BYTES + (uint64_t)length + PS_FRAME_ALIGN - 1) & ~(uint64_t)(PS_FRAME_ALIGN - 1);
 }
 
+/* Writes ps_segment_head_bytes. */
 void ps_segment_head_write(char *to, const struct ps_segment_head *head);
-/* Returns false if it is none, or damaged. */
+/* Returns false if it is none, or damaged. `from` has PS_SEGMENT_SEALED_HEAD_BYTES; what is behind the file's end is zero. */
 bool ps_segment_head_read(const char *from, struct ps_segment_head *head);
+/* The bytes of a head from which the key of the segment comes: its first ones. */
+#define PS_SEGMENT_IDENTITY_BYTES 48U
+/* Writes the PS_SEGMENT_SEALED_HEAD_BYTES that the tag of a head is about: the head without tag and checksums. */
+void ps_segment_head_bound(char *to, const struct ps_segment_head *head);
 
 /* The CRC32C of a payload of this segment. */
 uint32_t ps_frame_checksum(uint32_t salt, const void *payload, size_t length);
 void ps_frame_write(char *to, const struct ps_frame *frame, uint32_t salt);
 /* Returns false if these bytes are no head of a frame of this segment, or a damaged one. Says nothing of the payload. */
 bool ps_frame_read(const char *from, uint32_t salt, struct ps_frame *frame);
+
+/* The bytes of a frame's head that its tag is about, of those that ps_frame_write wrote: all but the checksums. */
+#define PS_FRAME_BOUND_OFFSET 12U
+#define PS_FRAME_BOUND_BYTES (PS_FRAME_HEAD_BYTES - PS_FRAME_BOUND_OFFSET)
 
 /* Frames first .. last were delivered: so many events and bytes of bodies. */
 struct ps_taken_range {

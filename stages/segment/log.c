@@ -80,8 +80,9 @@ static void next_chunk(struct ps_segment_log *log)
 static void begin_segment(struct ps_segment_log *log, const char *path, const char *head)
 {
     next_chunk(log);
-    memcpy(log->buffer, head, PS_SEGMENT_HEAD_BYTES);
-    log->buffered = log->kept = PS_SEGMENT_HEAD_BYTES;
+    size_t length = ps_segment_head_bytes(&last_segment(log)->head);
+    memcpy(log->buffer, head, length);
+    log->buffered = log->kept = length;
     ps_segment_end_direct(log);
     if (log->files->open_direct != NULL)
         log->direct_fd = log->files->open_direct(log->files->argument, path);
@@ -92,34 +93,48 @@ static uint64_t whole_blocks(uint64_t bytes)
     return (bytes + PS_SEGMENT_DIRECT_BYTES - 1) / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES;
 }
 
+/* What the frames of new segments have behind their payload. */
+static uint32_t tag_bytes(const struct ps_segment_log *log)
+{
+    return log->options.active_key != NULL ? PS_SEAL_TAG_BYTES : 0;
+}
+
+/* Bytes of the frame that ends a segment. */
+static uint64_t end_span(const struct ps_segment_log *log)
+{
+    return ps_frame_span(tag_bytes(log));
+}
+
 /* Makes the next segment with room for a frame of so many bytes. Its name is on the disk when it returns; its head will be
  * with its first frames. */
 static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, struct ps_err *err)
 {
-    char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_HEAD_BYTES];
-    uint64_t least = PS_SEGMENT_HEAD_BYTES + span + PS_FRAME_HEAD_BYTES;
-    struct ps_segment fresh = {.head = {.log = log->id,
-                                        .segment = log->last_name + 1,
-                                        .first = log->next,
-                                        .salt = (uint32_t)draw(log)},
-                               .end = PS_SEGMENT_HEAD_BYTES,
-                               .promised_end = PS_SEGMENT_HEAD_BYTES,
-                               .size =
-                                   least > log->options.segment_bytes ? least : log->options.segment_bytes};
+    char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_SEALED_HEAD_BYTES];
+    struct ps_segment fresh = {
+        .head = {
+            .log = log->id, .segment = log->last_name + 1, .first = log->next, .salt = (uint32_t)draw(log)}};
+    if (log->options.active_key != NULL && ps_segment_seal_head(log, &fresh, err) != PS_OK)
+        return PS_FAIL;
+    uint64_t least = ps_segment_head_bytes(&fresh.head) + span + end_span(log);
+    fresh.end = fresh.promised_end = ps_segment_head_bytes(&fresh.head);
+    fresh.size = least > log->options.segment_bytes ? least : log->options.segment_bytes;
     fresh.directory = log->options.directories.items[fresh.head.segment % log->options.directories.count];
     ps_segment_path(path, fresh.directory, fresh.head.segment);
     fresh.fd = log->files->open(log->files->argument, path, true);
-    if (fresh.fd < 0)
+    if (fresh.fd < 0) {
+        ps_seal_destroy(fresh.seal);
         return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
+    }
     log->last_name++;
     uint64_t room = log->files->open_direct != NULL ? whole_blocks(fresh.size) : fresh.size;
     ps_segment_head_write(head, &fresh.head);
     if (log->files->allocate(log->files->argument, fresh.fd, room) != 0 ||
-        log->files->write(log->files->argument, fresh.fd, head, sizeof head, 0) < 0 ||
+        log->files->write(log->files->argument, fresh.fd, head, ps_segment_head_bytes(&fresh.head), 0) < 0 ||
         log->files->sync_directory(log->files->argument, fresh.directory) != 0) {
         int error = errno;
         log->files->close(log->files->argument, fresh.fd);
         log->files->remove(log->files->argument, path);
+        ps_seal_destroy(fresh.seal);
         return ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
     }
     ps_segment_add(log, &fresh);
@@ -200,10 +215,13 @@ static enum ps_status put_frame(struct ps_segment_log *log, struct ps_frame *fra
 {
     static const char zeros[PS_FRAME_ALIGN];
     char head[PS_FRAME_HEAD_BYTES];
-    uint32_t salt = last_segment(log)->head.salt;
+    struct ps_segment *segment = last_segment(log);
+    uint32_t salt = segment->head.salt;
+    frame->promised = log->promised;
+    if (segment->seal != NULL && ps_segment_seal_frame(log, segment, frame, &payload, err) != PS_OK)
+        return PS_FAIL;
     size_t pad = (size_t)(ps_frame_span(frame->length) - PS_FRAME_HEAD_BYTES - frame->length);
     frame->checksum = ps_frame_checksum(salt, payload, frame->length);
-    frame->promised = log->promised;
     ps_frame_write(head, frame, salt);
     if (put_bytes(log, head, sizeof head, err) != PS_OK ||
         put_bytes(log, payload, frame->length, err) != PS_OK || put_bytes(log, zeros, pad, err) != PS_OK)
@@ -234,11 +252,11 @@ static enum ps_status sync_last(struct ps_segment_log *log, struct ps_err *err)
 /* Makes room for a frame: begins the next segment when this one is full. */
 static enum ps_status make_room(struct ps_segment_log *log, uint32_t length, struct ps_err *err)
 {
-    uint64_t span = ps_frame_span(length);
+    uint64_t span = ps_frame_span(length + tag_bytes(log));
     if (!log->writing)
         return segment_create(log, span, err);
     const struct ps_segment *segment = last_segment(log);
-    if (segment->end + span + PS_FRAME_HEAD_BYTES <= segment->size)
+    if (segment->end + span + end_span(log) <= segment->size)
         return PS_OK;
     struct ps_frame end = {.kind = PS_FRAME_END, .number = log->next - 1};
     if (put_frame(log, &end, "", err) != PS_OK || sync_last(log, err) != PS_OK)
@@ -267,7 +285,8 @@ char *ps_segment_log_lend(struct ps_segment_log *log, uint32_t room)
 {
     uint64_t span = ps_frame_span(room);
     const struct ps_segment *segment = log->writing ? last_segment(log) : NULL;
-    if (segment == NULL || segment->end + span + PS_FRAME_HEAD_BYTES > segment->size ||
+    if (segment == NULL || segment->seal != NULL ||
+        /* it is encrypted on the way to there */ segment->end + span + end_span(log) > segment->size ||
         PS_SEGMENT_DIRECT_BYTES + span >= PS_CHUNK_BYTES)
         return NULL;
     if (log->buffered + span >= PS_CHUNK_BYTES && !end_chunk(log))
@@ -279,27 +298,20 @@ enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *pay
                                      uint32_t count, uint64_t bytes, struct ps_segment_place *place,
                                      struct ps_err *err)
 {
-    PS_ASSERT(length <= PS_FRAME_LENGTH_MAX);
+    PS_ASSERT(length <= PS_FRAME_PAYLOAD_MAX);
     if (make_room(log, length, err) != PS_OK)
         return PS_FAIL;
     const struct ps_segment *segment = last_segment(log);
     size_t at = log->buffered + PS_FRAME_HEAD_BYTES;
     struct ps_frame frame = {
         .kind = PS_FRAME_EVENTS, .length = length, .count = count, .bytes = bytes, .number = log->next};
-    *place = (struct ps_segment_place){.number = frame.number,
-                                       .segment = segment->head.segment,
-                                       .offset = segment->end + PS_FRAME_HEAD_BYTES,
-                                       .fd = segment->fd,
-                                       .length = length,
-                                       .count = count,
-                                       .bytes = bytes,
-                                       .salt = segment->head.salt,
-                                       .chunks = log->chunks,
-                                       .chunk = log->chunk + at / PS_CHUNK_BYTES,
-                                       .chunk_offset = at % PS_CHUNK_BYTES};
+    uint64_t offset = segment->end, chunk = log->chunk;
     if (put_frame(log, &frame, payload, err) != PS_OK)
         return PS_FAIL;
-    place->checksum = frame.checksum;
+    *place = ps_segment_place_of(segment, offset, &frame);
+    place->chunks = log->chunks;
+    place->chunk = chunk + at / PS_CHUNK_BYTES;
+    place->chunk_offset = at % PS_CHUNK_BYTES;
     log->recent[place->number % PS_SEGMENT_RECENT_FRAMES] = *place;
     log->next++;
     log->events += count;
@@ -351,6 +363,7 @@ static void remove_segments(struct ps_segment_log *log, size_t gone, bool at_onc
             log->files->discard(log->files->argument, log->segments[i].fd);
         else
             log->files->close(log->files->argument, log->segments[i].fd);
+        ps_seal_destroy(log->segments[i].seal);
     }
     log->count -= gone;
     memmove(log->segments, log->segments + gone, log->count * sizeof *log->segments);
@@ -470,6 +483,9 @@ uint64_t ps_segment_log_promised(const struct ps_segment_log *log)
 
 void ps_segment_log_fill(const struct ps_segment_log *log, struct ps_segment_fill *fill)
 {
-    *fill = (struct ps_segment_fill){
-        .events = log->events, .bytes = log->bytes, .frames_lost = log->frames_lost, .segments = log->count};
+    *fill = (struct ps_segment_fill){.events = log->events,
+                                     .bytes = log->bytes,
+                                     .frames_lost = log->frames_lost,
+                                     .segments = log->count,
+                                     .held = log->held};
 }

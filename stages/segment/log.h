@@ -25,6 +25,10 @@ struct ps_segment_options {
     const char *state_directory;          /* of the file with the state */
     uint64_t segment_bytes;               /* size of a segment file; a longer frame gets a longer one */
     const struct ps_segment_files *files; /* &ps_segment_disk, or a test's */
+    /* Keys of segments that are encrypted; NULL: none. They live as long as the log. */
+    const struct ps_key_ring *keys;
+    const char *active_key; /* with which new segments are encrypted; NULL: they are plain */
+    bool plain;             /* new segments may be plain although others are encrypted */
     /* What recovery or reading found: one line that names the file, what is wrong, and what became of it. */
     void (*report)(void *argument, const char *text);
     void *argument;
@@ -35,9 +39,14 @@ struct ps_segment_place {
     uint64_t number;
     uint64_t segment, offset; /* of the payload in its file */
     int fd;
-    uint32_t length, count, checksum, salt;
+    uint32_t length; /* of the payload */
+    uint32_t count, checksum, salt;
     uint64_t bytes;
-    struct ps_chunks *chunks; /* where its payload may still be in memory; NULL: nowhere */
+    uint64_t promised;
+    enum ps_frame_kind kind;
+    uint32_t tag_bytes;         /* behind the payload; 0: it is not encrypted */
+    const struct ps_seal *seal; /* the key of the segment; NULL: there is none */
+    struct ps_chunks *chunks;   /* where its payload may still be in memory; NULL: nowhere */
     uint64_t chunk, chunk_offset;
 };
 
@@ -45,6 +54,8 @@ struct ps_segment_fill {
     uint64_t events, bytes; /* put and not delivered */
     uint64_t frames_lost;   /* promised once and not readable any more, since the log was opened */
     size_t segments;
+    size_t
+        held; /* segments that are encrypted with a key that is not there: nothing of them is fed or removed */
 };
 
 /* Opens the log, or makes it. What is damaged is reported and left out. Fails when files cannot be read or belong to
@@ -72,12 +83,16 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
 
 /* Returns the next promised frame that was not delivered; false: there is none. */
 bool ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *place);
-/* Reads a frame's payload: place->length bytes, from memory if it was written lately. Returns false if it cannot be read or is damaged (ps_segment_log_lost). */
-bool ps_segment_load(const struct ps_segment_files *files, const struct ps_segment_place *place, void *to);
+/* Reads a frame's payload: place->length bytes, from memory if it was written lately. Returns false if it cannot be read or is damaged (ps_segment_log_lost). `sealer`: the caller's, for frames that are encrypted. */
+bool ps_segment_load(const struct ps_segment_files *files, const struct ps_segment_place *place,
+                     struct ps_sealer *sealer, void *to);
 /* Its payload cannot be read: reports it and takes it. */
 void ps_segment_log_lost(struct ps_segment_log *log, const struct ps_segment_place *place);
 /* The frame was delivered. */
 void ps_segment_log_take(struct ps_segment_log *log, const struct ps_segment_place *place);
+
+/* Writes which segments are held back and what is missing, one line; an empty one: none is. */
+void ps_segment_log_held(const struct ps_segment_log *log, char *text, size_t room);
 
 uint64_t ps_segment_log_promised(const struct ps_segment_log *log);
 void ps_segment_log_fill(const struct ps_segment_log *log, struct ps_segment_fill *fill);

@@ -17,6 +17,8 @@ struct ps_segment {
     uint64_t promised_end; /* of the frames that are promised; while it is written */
     uint64_t size;         /* of the file */
     const char *directory;
+    struct ps_seal *seal; /* its key; NULL: it is not encrypted, or the key is not there */
+    uint64_t sealed_end;  /* of what was encrypted: each place once */
 };
 
 struct ps_segment_log {
@@ -50,6 +52,10 @@ struct ps_segment_log {
     struct ps_segment_place
         *recent; /* the latest frames appended, each at its number modulo PS_SEGMENT_RECENT_FRAMES */
     uint64_t frames_lost;
+    struct ps_sealer sealer;
+    char *sealed; /* a frame as it is on the disk */
+    size_t sealed_room;
+    size_t held; /* segments */
 };
 
 void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment *segment, const char *format,
@@ -67,6 +73,32 @@ bool ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *
 /* Frames first .. last were promised and are not there: reports and takes those that were not delivered before. */
 void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment *segment, uint64_t first,
                              uint64_t last);
+/* Where a frame is whose head is at `offset`. */
+struct ps_segment_place ps_segment_place_of(const struct ps_segment *segment, uint64_t offset,
+                                            const struct ps_frame *frame);
+
+/* Whether its events cannot be read for want of the key. */
+static inline bool ps_segment_is_held(const struct ps_segment *segment)
+{
+    return segment->head.sealing.on && segment->seal == NULL;
+}
+
+/* Finds the key of a segment that was found on the disk. */
+void ps_segment_unlock_frames(struct ps_segment_log *log, struct ps_segment *segment);
+/* Gives a new segment a key of its own. */
+enum ps_status ps_segment_seal_head(struct ps_segment_log *log, struct ps_segment *segment,
+                                    struct ps_err *err);
+/* Encrypts a frame that will be at segment->end: frame->length and *payload become those of what is written; valid until the next
+ * call. */
+enum ps_status ps_segment_seal_frame(struct ps_segment_log *log, struct ps_segment *segment,
+                                     struct ps_frame *frame, const void **payload, struct ps_err *err);
+/* Decrypts a frame's payload in place. Returns false if it was altered. Thread: any. */
+bool ps_segment_open_frame(struct ps_sealer *sealer, const struct ps_segment_place *place, void *payload,
+                           const uint8_t tag[PS_SEAL_TAG_BYTES]);
+/* Counts and reports the segments that are held back and have what was not delivered. Fails if new segments would be plain beside
+ * encrypted ones. */
+enum ps_status ps_segment_hold(struct ps_segment_log *log, struct ps_err *err);
+
 /* Closes direct_fd. */
 void ps_segment_end_direct(struct ps_segment_log *log);
 /* Writes the state: right after a sync. */

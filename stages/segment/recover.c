@@ -36,7 +36,7 @@ static void found(void *argument, const char *name)
 {
     struct listing *listing = argument;
     struct ps_segment_log *log = listing->log;
-    char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_HEAD_BYTES] = {0};
+    char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
     struct ps_segment segment = {.head.segment = ps_segment_number(name), .directory = listing->directory};
     if (segment.head.segment == 0 || listing->status != PS_OK)
         return;
@@ -52,8 +52,9 @@ static void found(void *argument, const char *name)
         return;
     }
     segment.size = (uint64_t)size;
-    segment.end = PS_SEGMENT_HEAD_BYTES;
     if (ps_segment_head_read(head, &segment.head) && segment.head.segment == number) {
+        segment.end = ps_segment_head_bytes(&segment.head);
+        ps_segment_unlock_frames(log, &segment);
         ps_segment_add(log, &segment);
         return;
     }
@@ -113,21 +114,19 @@ struct tail {
     uint64_t promised; /* up to this number frames were promised, as some frame of the tail says */
     char *payload;
     size_t room;
+    uint32_t length; /* of the latest payload */
 };
 
 static bool payload_is_whole(struct ps_segment_log *log, struct tail *tail, const struct ps_segment *segment,
                              uint64_t offset, const struct ps_frame *frame)
 {
-    struct ps_segment_place place = {.offset = offset + PS_FRAME_HEAD_BYTES,
-                                     .fd = segment->fd,
-                                     .length = frame->length,
-                                     .checksum = frame->checksum,
-                                     .salt = segment->head.salt};
+    struct ps_segment_place place = ps_segment_place_of(segment, offset, frame);
+    tail->length = place.length;
     if (frame->length > tail->room) {
         tail->room = frame->length;
         tail->payload = ps_must_realloc(tail->payload, tail->room, "a frame of a log");
     }
-    return ps_segment_load(log->files, &place, tail->payload);
+    return ps_segment_load(log->files, &place, &log->sealer, tail->payload);
 }
 
 /* Returns false at the first frame that was not promised and comes behind a hole: the log ends before it. */
@@ -151,9 +150,9 @@ static bool tail_events(struct ps_segment_log *log, struct tail *tail, const str
     return true;
 }
 
-static void tail_taken(struct ps_segment_log *log, const struct tail *tail, const struct ps_frame *frame)
+static void tail_taken(struct ps_segment_log *log, const struct tail *tail)
 {
-    for (uint32_t at = 0; at + PS_TAKEN_RANGE_BYTES <= frame->length; at += PS_TAKEN_RANGE_BYTES) {
+    for (uint32_t at = 0; at + PS_TAKEN_RANGE_BYTES <= tail->length; at += PS_TAKEN_RANGE_BYTES) {
         struct ps_taken_range range;
         ps_taken_range_read(tail->payload + at, &range);
         if (range.first <= range.last && range.last < log->next)
@@ -178,7 +177,7 @@ static bool tail_segment(struct ps_segment_log *log, struct tail *tail, struct p
         if (frame.kind == PS_FRAME_EVENTS && !tail_events(log, tail, segment, &frame))
             return false;
         if (frame.kind == PS_FRAME_TAKEN)
-            tail_taken(log, tail, &frame);
+            tail_taken(log, tail);
         damaged = 0;
         segment->end = offset + ps_frame_span(frame.length);
         if (frame.kind == PS_FRAME_END)
@@ -200,7 +199,7 @@ static bool tail_segment(struct ps_segment_log *log, struct tail *tail, struct p
 
 static uint64_t tail_begin(const struct ps_segment *segment, const struct ps_segment_state *state)
 {
-    return segment->head.segment == state->segment ? state->offset : PS_SEGMENT_HEAD_BYTES;
+    return segment->head.segment == state->segment ? state->offset : ps_segment_head_bytes(&segment->head);
 }
 
 /* Returns the highest number of which any frame of the tail says that it was promised. Frames behind a damaged one say
@@ -283,7 +282,7 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
                             log->options.state_directory, log->options.directories.items[0]);
     if (!has_state) {
         state.segment = log->count > 0 ? log->segments[0].head.segment : 0;
-        state.offset = PS_SEGMENT_HEAD_BYTES;
+        state.offset = log->count > 0 ? ps_segment_head_bytes(&log->segments[0].head) : 0;
         state.low = state.next = log->count > 0 ? log->segments[0].head.first : 1;
         if (log->count > 0)
             ps_segment_report(
@@ -309,15 +308,22 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
         all_lost(log);
     free(state.ranges);
     log->feed_number = log->taken.low;
-    log->feed_segment = log->count > 0 ? log->segments[ps_segment_with(log, log->taken.low)].head.segment : 0;
-    log->feed_offset = PS_SEGMENT_HEAD_BYTES;
-    return status;
+    if (log->count > 0) {
+        const struct ps_segment *segment = &log->segments[ps_segment_with(log, log->taken.low)];
+        log->feed_segment = segment->head.segment;
+        log->feed_offset = ps_segment_head_bytes(&segment->head);
+    }
+    return status == PS_OK ? ps_segment_hold(log, err) : status;
 }
 
 static void release(struct ps_segment_log *log)
 {
-    for (size_t i = 0; i < log->count; i++)
+    for (size_t i = 0; i < log->count; i++) {
         log->files->close(log->files->argument, log->segments[i].fd);
+        ps_seal_destroy(log->segments[i].seal);
+    }
+    ps_sealer_fini(&log->sealer);
+    free(log->sealed);
     ps_segment_end_direct(log);
     if (log->state_fd >= 0)
         log->files->close(log->files->argument, log->state_fd);

@@ -52,7 +52,7 @@ bool ps_segment_survey_state(const char *state_directory, struct ps_survey_state
 enum ps_survey_head ps_segment_survey_head(const char *directory, uint64_t number,
                                            struct ps_segment_head *head, uint64_t *bytes)
 {
-    char path[PS_SEGMENT_PATH_BYTES], from[PS_SEGMENT_HEAD_BYTES] = {0};
+    char path[PS_SEGMENT_PATH_BYTES], from[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
     const struct ps_segment_files *files = &ps_segment_disk_read_only;
     ps_segment_path(path, directory, number);
     int fd = files->open(files->argument, path, false);
@@ -114,6 +114,7 @@ struct survey {
     struct ps_taken taken;                /* without what recovery has given up */
     char *payload;
     size_t room;
+    uint32_t length; /* of the latest payload */
 };
 
 /* Calls `damage` for the bytes at `offset`. Frames up to number `before` - 1 were behind them. */
@@ -139,28 +140,28 @@ static void damaged(struct survey *survey, const struct ps_segment *segment, uin
 static bool payload_read(struct survey *survey, const struct ps_segment *segment, uint64_t offset,
                          const struct ps_frame *frame)
 {
-    struct ps_segment_place place = {.offset = offset + PS_FRAME_HEAD_BYTES,
-                                     .fd = segment->fd,
-                                     .length = frame->length,
-                                     .checksum = frame->checksum,
-                                     .salt = segment->head.salt};
+    struct ps_segment_place place = ps_segment_place_of(segment, offset, frame);
+    survey->length = place.length;
     if (frame->length > survey->room) {
         survey->room = frame->length;
         survey->payload = ps_must_realloc(survey->payload, survey->room, "a frame of a log");
     }
-    return ps_segment_load(survey->log->files, &place, survey->payload);
+    return ps_segment_load(survey->log->files, &place, &survey->log->sealer, survey->payload);
 }
 
 /* A frame of events that is of the log. */
 static void events_frame(struct survey *survey, const struct ps_segment *segment, uint64_t offset,
                          const struct ps_frame *frame, struct ps_survey_segment *about)
 {
-    struct ps_survey_frame seen = {.directory = segment->directory,
-                                   .segment = segment->head.segment,
-                                   .offset = offset,
-                                   .frame = *frame,
-                                   .delivered = ps_taken_has(&survey->taken, frame->number),
-                                   .payload = survey->visitor->heads_only ? NULL : survey->payload};
+    struct ps_survey_frame seen = {
+        .directory = segment->directory,
+        .segment = segment->head.segment,
+        .offset = offset,
+        .frame = *frame,
+        .delivered = ps_taken_has(&survey->taken, frame->number),
+        .held = ps_segment_is_held(segment),
+        .payload_length = survey->length,
+        .payload = survey->visitor->heads_only || ps_segment_is_held(segment) ? NULL : survey->payload};
     const char *wrong = survey->visitor->frame(survey->visitor->argument, &seen);
     survey->next = wrong != NULL ? frame->number : frame->number + 1;
     if (wrong != NULL)
@@ -172,6 +173,7 @@ static void events_frame(struct survey *survey, const struct ps_segment *segment
     about->last = frame->number;
     about->open_frames += seen.delivered ? 0 : 1;
     about->open_events += seen.delivered ? 0 : frame->count;
+    about->held_events += seen.delivered || !seen.held ? 0 : frame->count;
 }
 
 /* Returns the offset behind the last byte from `from` on that is not zero; `from` if all are. */
@@ -232,8 +234,10 @@ static void survey_segment(struct survey *survey, const struct ps_segment *segme
                                       .number = segment->head.segment,
                                       .bytes = segment->size,
                                       .first = segment->head.first,
-                                      .readable = true};
-    uint64_t at = PS_SEGMENT_HEAD_BYTES, offset = at;
+                                      .readable = true,
+                                      .key = segment->head.sealing.on ? segment->head.sealing.key : NULL,
+                                      .held = ps_segment_is_held(segment)};
+    uint64_t at = ps_segment_head_bytes(&segment->head), offset = at;
     struct ps_frame frame;
     bool is_void = false;
     if (survey->next < segment->head.first)
@@ -251,7 +255,8 @@ static void survey_segment(struct survey *survey, const struct ps_segment *segme
         at = offset + ps_frame_span(frame.length);
         if (!survey->visitor->heads_only && !payload_read(survey, segment, offset, &frame)) {
             damaged(survey, segment, offset, at - offset, is_events ? number + 1 : number, false,
-                    "the payload of the frame has a wrong checksum");
+                    segment->seal == NULL ? "the payload of the frame has a wrong checksum"
+                                          : "the payload of the frame has a wrong checksum, or was altered");
             survey->next = is_events && number >= survey->next ? number + 1 : survey->next;
             continue;
         }
@@ -311,7 +316,7 @@ static void taken_read(struct survey *survey)
     free(state.ranges);
     for (size_t i = 0; i < log->count; i++) {
         const struct ps_segment *segment = &log->segments[i];
-        uint64_t offset = PS_SEGMENT_HEAD_BYTES;
+        uint64_t offset = ps_segment_head_bytes(&segment->head);
         struct ps_frame frame;
         struct ps_taken_range range;
         if (segment->head.segment < survey->state_segment)
@@ -320,7 +325,7 @@ static void taken_read(struct survey *survey)
              offset += ps_frame_span(frame.length)) {
             if (frame.kind != PS_FRAME_TAKEN || !payload_read(survey, segment, offset, &frame))
                 continue;
-            for (uint32_t at = 0; at + PS_TAKEN_RANGE_BYTES <= frame.length; at += PS_TAKEN_RANGE_BYTES) {
+            for (uint32_t at = 0; at + PS_TAKEN_RANGE_BYTES <= survey->length; at += PS_TAKEN_RANGE_BYTES) {
                 ps_taken_range_read(survey->payload + at, &range);
                 if (range.first <= range.last && range.last < log->next)
                     ps_taken_add(&survey->taken, &range);

@@ -14,6 +14,9 @@ struct ps_survey_segment {
     uint64_t frames, events, event_bytes; /* frames of events that are of the log */
     uint64_t open_frames, open_events;    /* those of them that were not delivered */
     uint64_t last;                        /* number of the last of them; 0: none */
+    const char *key;                      /* the name of the key that it is encrypted with; NULL: it is not */
+    bool held;                            /* that key is not there: its events cannot be read */
+    uint64_t held_events;                 /* of open_events */
 };
 
 struct ps_survey_frame {
@@ -21,8 +24,9 @@ struct ps_survey_frame {
     uint64_t segment, offset; /* of its head */
     struct ps_frame frame;    /* of kind PS_FRAME_EVENTS */
     bool delivered;
-    const char
-        *payload; /* frame.length bytes, with the right checksum, valid during the call; NULL: heads_only */
+    bool held;               /* it is encrypted, and the key is not there */
+    uint32_t payload_length; /* bytes */
+    const char *payload;     /* with the right checksum, valid during the call; NULL: heads_only, or held */
 };
 
 struct ps_survey_damage {

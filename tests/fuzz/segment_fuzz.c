@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct ps_pool *pool;
 static struct ps_carver carver;
 static volatile unsigned sum;
+static struct ps_sealer sealer;
 
 static void look_at(const char *bytes, size_t length)
 {
@@ -139,18 +140,27 @@ static void read_frame_head(const char *bytes)
     PS_ASSERT(memcmp(head, again, sizeof head) == 0);
 }
 
-static void read_segment_head(const char *bytes)
+/* `version`: 2 has a key, and a longer head. */
+static void read_segment_head(const char *bytes, char version)
 {
-    char head[PS_SEGMENT_HEAD_BYTES], again[PS_SEGMENT_HEAD_BYTES];
+    char head[PS_SEGMENT_SEALED_HEAD_BYTES] = {0}, again[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
     struct ps_segment_head read;
-    memcpy(head, bytes, sizeof head);
-    memcpy(head, "penstock segment\1\0\0\0", 20);
+    size_t length = version == 1 ? PS_SEGMENT_HEAD_BYTES : PS_SEGMENT_SEALED_HEAD_BYTES;
+    memcpy(head, bytes, length);
+    memcpy(head, "penstock segment\0\0\0\0", 20);
+    head[16] = version;
     memset(head + 48, 0, 12); /* nothing is there yet */
     put_checksum(head + 60, 0, head, 60);
+    if (version == 2) {
+        memcpy(head + 64, "\1\0\0\0", 4);
+        put_checksum(head + 252, 0, head + 64, 188);
+    }
     if (!ps_segment_head_read(head, &read))
         return;
+    PS_ASSERT(ps_segment_head_bytes(&read) == length && strlen(read.sealing.key) <= PS_KEY_NAME_BYTES_MAX);
     ps_segment_head_write(again, &read);
-    PS_ASSERT(memcmp(head, again, sizeof head) == 0);
+    /* what is behind the name is not kept */
+    PS_ASSERT(memcmp(head, again, version == 1 ? length : 124 + strlen(read.sealing.key)) == 0);
 }
 
 static void read_state(const char *bytes, size_t length)
@@ -175,10 +185,11 @@ static void read_state(const char *bytes, size_t length)
 
 static void read_heads(const uint8_t *data, size_t size)
 {
-    char bytes[PS_SEGMENT_HEAD_BYTES] = {0};
+    char bytes[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
     memcpy(bytes, data, size < sizeof bytes ? size : sizeof bytes);
     read_frame_head(bytes);
-    read_segment_head(bytes);
+    read_segment_head(bytes, 1);
+    read_segment_head(bytes, 2);
     read_state((const char *)data, size);
 }
 
@@ -378,7 +389,7 @@ static void read_log(const uint8_t *data, size_t size)
     for (; ps_segment_log_feed(log, &place); fed++) {
         PS_ASSERT(fed == 0 || place.number > last);
         last = place.number;
-        if (ps_segment_load(&memory, &place, payload))
+        if (ps_segment_load(&memory, &place, &sealer, payload))
             ps_segment_log_take(log, &place);
         else
             ps_segment_log_lost(log, &place);

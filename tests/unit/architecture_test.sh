@@ -78,7 +78,8 @@ stages/rules/*          ENGINE
 stages/net/*            ENGINE
 stages/text/*           ENGINE
 stages/process/*        ENGINE
-stages/segment/*        ENGINE
+stages/segment/*        ENGINE stages/encryption/*
+stages/encryption/*     ENGINE stages/net/*
 stages/flume_log/*      ENGINE
 stages/lanes/*          ENGINE rings/*
 stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
@@ -96,7 +97,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|segment|flume_log|keeper|lanes|database)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|encryption|segment|flume_log|keeper|lanes|database)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac

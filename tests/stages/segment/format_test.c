@@ -7,7 +7,7 @@
 
 static void test_heads_count_from_one(void **state)
 {
-    char bytes[PS_SEGMENT_HEAD_BYTES];
+    char bytes[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
     struct ps_segment_head head = {.log = 9, .segment = 1, .first = 1, .salt = 5}, read;
     (void)state;
     ps_segment_head_write(bytes, &head);

@@ -36,6 +36,7 @@ static unsigned report_count;
 static uint64_t random_state;
 static bool direct; /* the disk can write past the page cache */
 static uint64_t segment_bytes = SEGMENT_BYTES;
+static struct ps_key_ring *keys; /* NULL: plain */
 
 static void note(void *argument, const char *text)
 {
@@ -44,6 +45,8 @@ static void note(void *argument, const char *text)
         snprintf(reports[report_count], sizeof reports[0], "%s", text);
     report_count++;
 }
+
+static struct ps_sealer sealer;
 
 static struct ps_segment_log *open_log(void)
 {
@@ -55,6 +58,8 @@ static struct ps_segment_log *open_log(void)
                                          .state_directory = "/state",
                                          .segment_bytes = segment_bytes,
                                          .files = &files,
+                                         .keys = keys,
+                                         .active_key = keys != NULL ? "k1" : NULL,
                                          .report = note};
     report_count = 0;
     struct ps_segment_log *log = ps_segment_log_open(&options, &err);
@@ -115,7 +120,7 @@ static void expect_frame(const struct ps_segment_place *place)
     assert_int_equal(place->length, model.lengths[place->number]);
     assert_int_equal(place->count, place->length % 7);
     payload_of(wanted, model.seeds[place->number], place->length);
-    assert_true(ps_segment_load(&files, place, got));
+    assert_true(ps_segment_load(&files, place, &sealer, got));
     assert_memory_equal(got, wanted, place->length);
 }
 
@@ -424,7 +429,7 @@ static unsigned count_missing(void)
     while (ps_segment_log_feed(log, &place)) {
         assert_in_range(place.number, 1, model.next - 1);
         assert_false(came[place.number]);
-        if (!ps_segment_load(&files, &place, payload)) {
+        if (!ps_segment_load(&files, &place, &sealer, payload)) {
             ps_segment_log_lost(log, &place);
             continue;
         }
@@ -468,7 +473,7 @@ static void test_flipped_bytes(void **state)
                 unsigned missing = count_missing();
                 if (missing > 0 && report_count == 0)
                     fail_msg("byte %zu of %s: %u frames are missing without a word", at, file->path, missing);
-                if (is_state || at < PS_SEGMENT_HEAD_BYTES)
+                if (is_state || at < (keys != NULL ? PS_SEGMENT_SEALED_HEAD_BYTES : PS_SEGMENT_HEAD_BYTES))
                     assert_true(!is_state || missing == 0);
                 else
                     assert_in_range(missing, 0, 1);
@@ -491,5 +496,13 @@ int main(void)
     };
     int failed = cmocka_run_group_tests_name("through the page cache", tests, NULL, NULL);
     direct = true;
-    return failed + cmocka_run_group_tests_name("past the page cache", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("past the page cache", tests, NULL, NULL);
+    struct ps_err err = {0};
+    keys = ps_key_ring_create();
+    failed +=
+        ps_key_ring_add(keys, "k1", (const uint8_t *)"0123456789abcdefghijklmnopqrstuv", 32, &err) != PS_OK;
+    failed += cmocka_run_group_tests_name("encrypted", tests, NULL, NULL);
+    ps_key_ring_destroy(keys);
+    ps_sealer_fini(&sealer);
+    return failed;
 }

@@ -1,0 +1,16 @@
+/* Where the keys of a channel are, as the configuration says. Thread: control makes it; any loads it. */
+#pragma once
+
+#include "core/option.h"
+#include "stages/encryption/key_ring.h"
+
+struct ps_key_source {
+    const char *provider; /* "KEYFILE"; NULL: none */
+    struct ps_texts names;
+    struct ps_pairs properties; /* "NAME.keyFile" */
+};
+
+/* Whether there is a file, or what else the provider needs, for each name; reads nothing. */
+enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps_err *err);
+/* Reads all keys. Returns NULL if one of them cannot be read; `err` names it. Blocks on the disk. */
+struct ps_key_ring *ps_key_source_load(const struct ps_key_source *source, struct ps_err *err);
