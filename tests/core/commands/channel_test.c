@@ -244,7 +244,8 @@ static uint64_t fed(void)
     uint64_t numbers = 0;
     char payload[SEGMENT_BYTES];
     while (ps_segment_log_feed(log, &place))
-        if (place.length <= sizeof payload && ps_segment_load(&ps_segment_disk, &place, &(struct ps_sealer){0}, payload))
+        if (place.length <= sizeof payload &&
+            ps_segment_load(&ps_segment_disk, &place, &(struct ps_sealer){0}, payload))
             numbers |= UINT64_C(1) << place.number;
     ps_segment_log_close(log);
     return numbers;
