@@ -2,6 +2,7 @@
 #include "conf/part.h"
 
 #include "conf/text.h"
+#include "conf/properties.h"
 #include "conf/types.h"
 
 #include <string.h>
@@ -200,6 +201,7 @@ enum ps_status ps_part_check(const struct ps_part_maker *maker, const struct ps_
     context.name = part->name;
     context.arena = maker->arena;
     context.system_property = checking_property;
+    context.read_properties = ps_properties_read;
     context.sub_stage = checking_sub_stage;
     context.report = checking_report;
     context.argument = &checking;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "conf/problem.h"
+#include "core/option.h"
 
 #define PS_PROPERTIES_BYTES_MAX (16u << 20)
 #define PS_PROPERTIES_COUNT_MAX (1u << 18)
@@ -37,6 +38,10 @@ void ps_properties_fini(struct ps_properties *properties);
  * PS_PROPERTIES_COUNT_MAX keys. `file` is the name in messages and must outlive `properties`. */
 enum ps_status ps_properties_load(struct ps_properties *properties, const char *file, const char *bytes,
                                   size_t length, struct ps_problems *problems);
+
+/* Reads a file into pairs that live in the arena. The error names file, line and reason. */
+enum ps_status ps_properties_read(struct ps_arena *arena, const char *path, struct ps_pairs *pairs,
+                                  struct ps_err *err);
 
 /* Returns NULL when there is no such key. Keys are compared as read, including blanks. */
 const struct ps_property *ps_properties_find(const struct ps_properties *properties, const char *key);

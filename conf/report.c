@@ -2,6 +2,7 @@
 #include "conf/report.h"
 
 #include "conf/bind.h"
+#include "conf/properties.h"
 #include "core/quantity.h"
 
 #include <inttypes.h>
@@ -47,6 +48,7 @@ static const char *outline_of(const struct ps_conf *conf, const struct ps_conf_p
                                  .name = part->name,
                                  .arena = conf->arena,
                                  .system_property = ps_conf_system_property,
+                                 .read_properties = ps_properties_read,
                                  .argument = (void *)(uintptr_t)conf};
     return ps_stage_outline(part->ops, part->plan, &context);
 }

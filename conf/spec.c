@@ -2,6 +2,7 @@
  * while they are built. */
 #include "conf/bind.h"
 #include "conf/conf.h"
+#include "conf/properties.h"
 #include "conf/types.h"
 
 #include <stdio.h>
@@ -190,6 +191,7 @@ struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf)
         .channel_count = agent->channel_count,
         .sink_count = agent->sink_count,
         .system_property = build_context_property,
+        .read_properties = ps_properties_read,
         .sub_stage = build_context_sub_stage,
         .argument = build_context_make(conf),
     };

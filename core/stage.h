@@ -91,6 +91,9 @@ struct ps_context {
     struct ps_arena *arena; /* lives as long as the plan */
     /* Java's -D system properties given on the command line; NULL when not set. */
     const char *(*system_property)(const void *argument, const char *name);
+    /* Reads a file of Java properties into pairs in this arena. */
+    enum ps_status (*read_properties)(struct ps_arena *arena, const char *path, struct ps_pairs *pairs,
+                                      struct ps_err *err);
     /* Binds a sub-stage (a serializer) by type with the given pairs. Its plan is built and torn down with the
      * parent's. Returns NULL on error. */
     const struct ps_stage_ops *(*sub_stage)(struct ps_context *context, enum ps_kind kind, const char *type,

@@ -32,6 +32,7 @@ static struct ps_context context_for(const struct ps_plan *plan, const struct ps
                                .name = stage->name,
                                .arena = plan->spec->arena,
                                .system_property = plan->spec->system_property,
+                               .read_properties = plan->spec->read_properties,
                                .sub_stage = plan->spec->sub_stage,
                                .argument = plan->spec->argument,
                                .instances = 1,

@@ -247,6 +247,7 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
         .name = stage->name,
         .arena = spec->arena,
         .system_property = spec->system_property,
+        .read_properties = spec->read_properties,
         .sub_stage = spec->sub_stage,
         .report = report_to_log,
         .argument = spec->argument,

@@ -96,9 +96,11 @@ struct ps_agent_spec {
     struct ps_group_spec *groups;
     size_t source_count, channel_count, sink_count, group_count;
     const char *(*system_property)(const void *argument, const char *name);
+    enum ps_status (*read_properties)(struct ps_arena *arena, const char *path, struct ps_pairs *pairs,
+                                      struct ps_err *err);
     const struct ps_stage_ops *(*sub_stage)(struct ps_context *context, enum ps_kind kind, const char *type,
                                             const struct ps_pairs *pairs, void **plan, struct ps_err *err);
-    void *argument;      /* for both functions */
+    void *argument;      /* for system_property and sub_stage */
     const char *program; /* as in ps_context */
     bool verbose;        /* the start of the log has the engine's part, too (-v) */
 };

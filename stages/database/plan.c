@@ -146,6 +146,17 @@ static void check_parameters(const struct ps_context *context, const struct ps_p
     }
 }
 
+static void check_server_keys(const struct ps_database_plan *plan, const struct ps_context *context,
+                              const struct ps_jdbc_url *url)
+{
+    struct ps_pairs pairs = {.count = 0};
+    struct ps_err ignored; /* resolve() has read it, too */
+    check_parameters(context, &url->parameters, "driver.url");
+    if (plan->properties_file != NULL &&
+        context->read_properties(context->arena, plan->properties_file, &pairs, &ignored) == PS_OK)
+        check_parameters(context, &pairs, "connection.properties.file");
+}
+
 enum ps_status ps_database_plan_check(const struct ps_database_plan *plan, const struct ps_context *context)
 {
     struct ps_database_settings settings;
@@ -173,7 +184,7 @@ enum ps_status ps_database_plan_check(const struct ps_database_plan *plan, const
     if (settings.kind == PS_DATABASE_SQLITE)
         check_file_keys(plan, context, &found.url);
     else
-        check_parameters(context, &found.url.parameters, "driver.url");
+        check_server_keys(plan, context, &found.url);
     check_derby(context, &found, &settings);
     return PS_OK;
 }

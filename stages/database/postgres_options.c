@@ -102,6 +102,13 @@ enum ps_status ps_postgres_options(const struct ps_database_plan *plan, const st
     set(&to, "keepalives_interval", "5");
     set(&to, "keepalives_count", "3");
     set(&to, "tcp_user_timeout", "30000");
+    if (plan->properties_file != NULL) {
+        struct ps_pairs pairs;
+        if (context->read_properties(context->arena, plan->properties_file, &pairs, err) != PS_OK)
+            return ps_err_append(err, "connection.properties.file");
+        if (set_parameters(&to, &pairs, err) != PS_OK)
+            return PS_FAIL;
+    }
     if (plan->user != NULL)
         set(&to, "user", plan->user);
     if (plan->password != NULL)

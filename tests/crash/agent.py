@@ -24,16 +24,23 @@ def _sink(case, name, life, reloads):
             f"sink.pathManager.prefix = {name}-{life}-{reloads}-"]
 
 
+def _channel(case, reloads):
+    if case.channel == "jdbc":
+        return ["type = jdbc", f"driver.url = jdbc:derby:{case.folder}/db;create=true",
+                f"maximum.connections = {20 + reloads // 2}"]
+    return ["type = file", f"checkpointDir = {case.folder}/state",
+            "dataDirs = " + ", ".join(f"{case.folder}/data{i}" for i in range(case.directories)),
+            f"keep-alive = {20 + reloads // 2}", "maxFileSize = 1048576", "minimumRequiredSpace = 1048576",
+            f"fsyncPerTransaction = {'true' if case.sync else 'false'}", "fsyncInterval = 1"]
+
+
 def configure(case, life, reloads=0):
     """Writes the agent's file. Each reload changes the sink, and every second one the channel too."""
     sinks = [f"k{i + 1}" for i in range(case.sinks)]
     lines = ["a1.sources = r1", "a1.channels = c1", f"a1.sinks = {' '.join(sinks)}",
              f"a1.penstock.workers = {case.workers}"]
     lines += [f"a1.sources.r1.{line}" for line in SOURCES[case.source] + ["channels = c1"]]
-    channel = ["type = file", f"checkpointDir = {case.folder}/state",
-               "dataDirs = " + ", ".join(f"{case.folder}/data{i}" for i in range(case.directories)),
-               f"keep-alive = {20 + reloads // 2}", "maxFileSize = 1048576", "minimumRequiredSpace = 1048576",
-               f"fsyncPerTransaction = {'true' if case.sync else 'false'}", "fsyncInterval = 1"]
+    channel = _channel(case, reloads)
     lines += [f"a1.channels.c1.{line}" for line in channel]
     for name in sinks:
         lines += [f"a1.sinks.{name}.{line}" for line in _sink(case, name, life, reloads) + ["channel = c1"]]

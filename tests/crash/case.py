@@ -1,4 +1,4 @@
-"""One case: an agent with a file channel that is killed several times, started again each time, and drained at last."""
+"""One case: an agent with a file or jdbc channel that is killed several times, started again each time, and drained at last."""
 import os
 import random
 import re
@@ -32,6 +32,7 @@ class Case:
         self.lives = [self._draw_life(draw) for _ in range(draw.randint(1, 5))]
         # For some lives the far end is not there: a backlog grows.
         self.far_end_from = draw.choice([0, 0, 0, 1, len(self.lives)]) if self.sink == "files" else 0
+        self.channel = draw.choices(["file", "jdbc"], [4, 1])[0]
         self.connections, self.ends, self.samples, self.brokers = [], {}, {}, None
         self.kills, self.how = 0, []
 
@@ -67,7 +68,7 @@ class Case:
     def describe(self):
         lives = "; ".join(f"{life['kind']} {life['pace']}" + (f" {life['call']}" if life["call"] else "")
                           for life in self.lives)
-        return (f"{self.source}, {self.sink} x{self.sinks}, {self.workers} workers, {self.directories} directories, "
+        return (f"{self.source}, {self.channel}, {self.sink} x{self.sinks}, {self.workers} workers, {self.directories} directories, "
                 f"sync {self.sync}: {lives}")
 
     # ---- the lives ----

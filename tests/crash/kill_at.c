@@ -1,4 +1,4 @@
-/* A preloaded library that kills its process at a chosen system call of the file channel's thread. tests/crash/agent.py
+/* A preloaded library that kills its process at a chosen system call of a durable channel's thread. tests/crash/agent.py
  * sets the environment:
  *
  *   PENSTOCK_KILL_CALL    pwrite, state (a pwrite to a file with this name), fdatasync, fsync, fallocate, unlink, open, or any

@@ -1,6 +1,7 @@
 #include "tests/support/stage.h"
 
 #include "conf/bind.h"
+#include "conf/properties.h"
 #include "core/flow/window.h"
 #include "stages/table.h"
 
@@ -158,6 +159,7 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
         .name = "t1",
         .arena = stage->arena,
         .system_property = system_property,
+        .read_properties = ps_properties_read,
         .sub_stage = build_sub_stage,
         .report = record_problem,
         .argument = stage,

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# The jdbc channel of a running agent, with Flume's default URL: what it has acknowledged survives SIGKILL and is delivered
+# once, from Flume's tables in an SQLite file; a database of Derby's beside it is named and left alone; reloads lose nothing;
+# `penstock check` says which databases there are.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
+
+port=$(free_port)
+mkdir "$work/home"
+database=$work/home/.flume/jdbc-channel/db.sqlite
+
+configuration() { # FURTHER LINES...: writes the agent's file
+    cat >"$work/agent.properties" <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = netcat
+a1.sources.r1.bind = 127.0.0.1
+a1.sources.r1.port = $port
+a1.sources.r1.channels = c1
+a1.channels.c1.type = jdbc
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.sink.directory = $work/out
+a1.sinks.k1.sink.rollInterval = 0
+a1.sinks.k1.channel = c1
+END
+    printf '%s\n' "$@" >>"$work/agent.properties"
+}
+
+start() { # starts the agent, and waits until its channel is open
+    : >"$work/agent.err"
+    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Duser.home="$work/home" >"$work/agent.out" 2>>"$work/agent.err" &
+    agent=$!
+    children[$agent]=1
+    await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
+    await "the channel is open" grep -q "events are waiting" "$work/agent.err"
+}
+
+stop() { # SIGNAL
+    kill "-$1" "$agent"
+    wait "$agent" || true
+    unset "children[$agent]"
+}
+
+send() { # FROM TO: sends these numbers, one line each, and prints the answers
+    python3 - "$port" "$1" "$2" <<'END'
+import socket, sys
+port, first, last = map(int, sys.argv[1:])
+with socket.create_connection(("127.0.0.1", port)) as connection:
+    connection.settimeout(60)
+    connection.sendall(b"".join(b"%d\n" % n for n in range(first, last + 1)))
+    answers = connection.makefile("rb")
+    for _ in range(first, last + 1):
+        print(answers.readline().decode().strip())
+END
+}
+
+count() { # prints how many rows FL_EVENT has
+    python3 -c 'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("SELECT COUNT(*) FROM FL_EVENT").fetchone()[0])' "$database"
+}
+delivered() { find "$work/out" -type f -exec cat {} + 2>/dev/null | sort -n; }
+has_delivered() { [[ $(delivered | wc -l) -ge $1 ]]; }
+assert_once() { # LAST: 1 .. LAST were delivered, each once
+    await "$1 events are delivered" has_delivered "$1"
+    diff <(delivered) <(seq "$1") >"$work/diff.err" || fail "not each of 1..$1 once"
+}
+
+echo "== the sink is down: acknowledged, killed, in the tables, delivered after a restart"
+mkdir -p "$work/home/.flume/jdbc-channel/db"
+echo "#derby" >"$work/home/.flume/jdbc-channel/db/service.properties"
+configuration
+start
+[[ $(send 1 2000 | sort | uniq -c | xargs) == "2000 OK" ]] || fail "not all were acknowledged"
+stop KILL
+[[ $(count) == 2000 ]] || fail "FL_EVENT has $(count) rows"
+mkdir "$work/out"
+start
+grep -q "2,000 events are waiting in the database" "$work/agent.err" || fail "the log does not say what is waiting"
+grep -q "jdbc-channel/db is a Derby database" "$work/agent.err" || fail "Derby's database is not named"
+assert_once 2000
+
+echo "== reloads under load"
+send 2001 8000 >"$work/answers" &
+sender=$!
+children[$sender]=1
+for ((i = 0; i < 4; i++)); do
+    configuration "a1.channels.c1.maximum.connections = $((11 + i))"
+    kill -HUP "$agent"
+    sleep 0.3
+done
+wait "$sender"
+unset "children[$sender]"
+[[ $(sort "$work/answers" | uniq -c | xargs) == "6000 OK" ]] || fail "a reload refused events"
+assert_once 8000
+stop TERM
+[[ $(count) == 0 ]] || fail "delivered events are left in the tables"
+[[ $(<"$work/home/.flume/jdbc-channel/db/service.properties") == "#derby" ]] || fail "Derby's database was changed"
+
+echo "== databases that are not there"
+refused() { # URL WORDS
+    configuration "a1.channels.c1.driver.url = $1"
+    "$PENSTOCK" check -n a1 -f "$work/agent.properties" >"$work/check.out" 2>&1 || true
+    grep -q "$2" "$work/check.out" || { cat "$work/check.out" >&2; fail "check does not say $2"; }
+}
+refused "jdbc:mysql://host/flume" "of type mysql.*use jdbc:postgresql"
+refused "jdbc:derby:memory:flume;create=true" "use a channel of type memory"
