@@ -325,8 +325,11 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
 
 void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now)
 {
-    if (runner->base.status == PS_RUNNER_ENDING)
-        (void)sink_end(runner, now);
+    if (PS_UNLIKELY(runner->base.status == PS_RUNNER_ENDING)) {
+        ps_runner_watch(&runner->base, false);
+        if (ps_sink_runner_holds_nothing(runner)) /* else it waits: control may be at the channel, in CLOSE */
+            (void)sink_end(runner, now);
+    }
     uint64_t due_ns = stage_tick(runner, now);
     runner->base.deadline_ns = least(channel_tick(runner, now), due_ns); /* it is not opened while it rests */
 }

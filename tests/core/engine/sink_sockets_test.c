@@ -31,13 +31,14 @@ int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
 static struct {
     int far_end; /* of its connection */
     unsigned answers, recalls_left;
-    bool says_later, fails;
+    bool fails;
     enum ps_result result;
 } script;
 
 struct state {
     struct ps_port *port;
     int fd;
+    struct ps_lease *kept;
 };
 
 static enum ps_status script_open(const void *p, void *state_, struct ps_port *port, struct ps_err *err)
@@ -49,7 +50,7 @@ static enum ps_status script_open(const void *p, void *state_, struct ps_port *p
     (void)err;
     assert_true(port->epoll_fd >= 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-    *state = (struct state){port, ends[0]};
+    *state = (struct state){.port = port, .fd = ends[0]};
     script.far_end = ends[1];
     assert_int_equal(epoll_ctl(port->epoll_fd, EPOLL_CTL_ADD, state->fd, &event), 0);
     return PS_OK;
@@ -62,14 +63,20 @@ static void script_close(const void *p, void *state_)
     close(script.far_end);
 }
 
-static enum ps_result script_work(const void *p, void *state, struct ps_lease **lease,
+static enum ps_result script_work(const void *p, void *state_, struct ps_lease **lease,
                                   const struct ps_now *now)
 {
+    struct state *state = state_;
     (void)p;
-    (void)state;
     (void)now;
     if (script.result == PS_DONE)
         ps_lease_settle_all(*lease);
+    if (script.result == PS_TAKEN && state->kept != NULL)
+        return PS_LATER;
+    if (script.result == PS_TAKEN) {
+        state->kept = *lease;
+        *lease = NULL;
+    }
     return script.result;
 }
 
@@ -92,13 +99,16 @@ static uint64_t script_tick(const void *p, void *state_, const struct ps_now *no
     return PS_NEVER;
 }
 
-static bool script_recall(const void *p, void *state, struct ps_lease **back, const struct ps_now *now)
+static bool script_recall(const void *p, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
+    struct state *state = state_;
     (void)p;
-    (void)state;
-    (void)back;
     (void)now;
-    return script.recalls_left == 0 || --script.recalls_left == 0;
+    if (script.recalls_left > 0 && --script.recalls_left > 0)
+        return false;
+    *back = state->kept;
+    state->kept = NULL;
+    return true;
 }
 
 static const struct ps_sink_ops script_sink = {
@@ -371,6 +381,40 @@ static void test_failed(void **state)
     stop();
 }
 
+/* The same while control may be at its channel: a reload adopts it, in CLOSE. It keeps what it has until it may give it
+ * back, and nobody reads its sockets. */
+static void test_failed_at_rest(void **state)
+{
+    (void)state;
+    start(&script_stage);
+    cycle();
+    script.result = PS_TAKEN;
+    flow.chances.source_idle = 0;
+    for (unsigned i = 0; sink_runner()->inflight == 0; i++) {
+        assert_true(i < 100);
+        cycle();
+    }
+    script.fails = true;
+    send_answer();
+    ps_sink_runner_rest(sink_runner(), &now);
+    assert_int_equal(sink_runner()->base.status, PS_RUNNER_ENDING);
+    for (unsigned i = 0; i < 3; i++) {
+        ps_sink_runner_rest(sink_runner(), &now);
+        assert_int_equal(sink_runner()->base.status, PS_RUNNER_ENDING);
+        assert_int_equal(sink_runner()->inflight, 1);
+        assert_int_equal(sink_runner()->base.deadline_ns, PS_NEVER);
+    }
+    send_answer();
+    assert_false(wakes());
+    script.fails = false;
+    cycle();
+    assert_int_equal(sink_runner()->base.status, PS_RUNNER_FAILED);
+    assert_int_equal(sink_runner()->inflight, 0);
+    script.result = PS_DONE;
+    now.mono_ns += 3 * PS_NS_PER_S;
+    stop();
+}
+
 static void test_no_descriptor(void **state)
 {
     (void)state;
@@ -489,9 +533,11 @@ int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_none),   cmocka_unit_test(test_idle),     cmocka_unit_test(test_resting),
-        cmocka_unit_test(test_later),  cmocka_unit_test(test_draining), cmocka_unit_test(test_paused),
-        cmocka_unit_test(test_recall), cmocka_unit_test(test_failed),   cmocka_unit_test(test_no_descriptor),
+        cmocka_unit_test(test_none),           cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_resting),        cmocka_unit_test(test_later),
+        cmocka_unit_test(test_draining),       cmocka_unit_test(test_paused),
+        cmocka_unit_test(test_recall),         cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_failed_at_rest), cmocka_unit_test(test_no_descriptor),
         cmocka_unit_test(test_agent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
