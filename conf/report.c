@@ -87,7 +87,7 @@ static void print_source(FILE *file, const struct ps_conf *conf, const struct ps
     fputc('\n', file);
 }
 
-static void print_channel(FILE *file, const struct ps_conf_channel *channel)
+static void print_channel(FILE *file, const struct ps_conf *conf, const struct ps_conf_channel *channel)
 {
     const struct ps_option *capacity = ps_option_named(channel->part.ops->options, "capacity");
     fprintf(file, "  channel %s: %s", channel->part.name, channel->part.ops->name);
@@ -96,7 +96,9 @@ static void print_channel(FILE *file, const struct ps_conf_channel *channel)
         memcpy(&events, (const char *)channel->part.plan + capacity->offset, sizeof events);
         fprintf(file, ", capacity %s events", ps_quantity_print_count((uint64_t)events).text);
     }
-    fprintf(file, ", %zu in, %zu out\n", channel->source_count, channel->sink_count);
+    fprintf(file, ", %zu in, %zu out", channel->source_count, channel->sink_count);
+    print_outline(file, conf, &channel->part);
+    fputc('\n', file);
 }
 
 void ps_report_agent(FILE *file, const struct ps_conf *conf)
@@ -106,7 +108,7 @@ void ps_report_agent(FILE *file, const struct ps_conf *conf)
     for (size_t i = 0; i < agent->source_count; i++)
         print_source(file, conf, &agent->sources[i]);
     for (size_t i = 0; i < agent->channel_count; i++)
-        print_channel(file, &agent->channels[i]);
+        print_channel(file, conf, &agent->channels[i]);
     for (size_t i = 0; i < agent->sink_count; i++) {
         const struct ps_conf_sink *sink = &agent->sinks[i];
         fprintf(file, "  sink %s: %s from channel %s%s%s", sink->part.name, sink->part.ops->name,

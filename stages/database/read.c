@@ -6,6 +6,8 @@
 #include "stages/database/store_parts.h"
 
 #define LIMIT_MIN 16
+/* What long events took of memory is given back. */
+#define KEEP_BYTES ((size_t)4 << 20)
 
 static size_t keep(struct ps_tables_bytes *to, const struct ps_database_value *value)
 {
@@ -183,6 +185,10 @@ enum ps_store_fed ps_tables_read(struct ps_tables *tables, struct ps_store_frame
     if (read_headers(tables, err) != PS_OK)
         return PS_STORE_FAILED;
     encode(tables, frame);
+    if (tables->read.room > KEEP_BYTES) {
+        free(tables->read.bytes);
+        tables->read = (struct ps_tables_bytes){.bytes = NULL};
+    }
     tables->fed = frame->rows.last;
     /* About as many as a frame has: those that do not fit are read again. */
     int64_t limit = 2 * (int64_t)frame->count;

@@ -97,6 +97,10 @@ stop TERM
 [[ $(count) == 0 ]] || fail "delivered events are left in the tables"
 [[ $(<"$work/home/.flume/jdbc-channel/db/service.properties") == "#derby" ]] || fail "Derby's database was changed"
 
+echo "== penstock channel is for files"
+"$PENSTOCK" channel inspect --config "$work/agent.properties" --agent a1 --channel c1 >"$work/inspect.out" 2>&1 && fail "inspect does not fail"
+grep -q "of type jdbc" "$work/inspect.out" || fail "inspect does not say why"
+
 echo "== databases that are not there"
 refused() { # URL WORDS
     configuration "a1.channels.c1.driver.url = $1"
@@ -105,3 +109,12 @@ refused() { # URL WORDS
 }
 refused "jdbc:mysql://host/flume" "of type mysql.*use jdbc:postgresql"
 refused "jdbc:derby:memory:flume;create=true" "use a channel of type memory"
+
+echo "== check says where the events are, and no password"
+configuration "a1.channels.c1.driver.url = jdbc:postgresql://db1,db2:5433/events?user=flume&password=s3cret&foo=1"
+"$PENSTOCK" check -n a1 -f "$work/agent.properties" -v >"$work/check.out" 2>&1 || fail "check fails"
+grep -q "channel c1: jdbc, 1 in, 1 out, in PostgreSQL flume@db1,db2:5432,5433/events; events are promised" "$work/check.out" ||
+    { cat "$work/check.out" >&2; fail "check does not say where"; }
+grep -q "the PostgreSQL driver's parameter foo has no effect" "$work/check.out" || fail "check does not name the parameter"
+grep -q "driver.url has a password" "$work/check.out" || fail "check does not warn of the password"
+! grep -q "s3cret" "$work/check.out" || fail "check prints the password"
