@@ -27,7 +27,7 @@ static void burst_with_error(struct ps_test_kafka_sink *kafka, int code, int pos
     rd_kafka_mock_push_request_errors_array(kafka->cluster.handle, PS_TEST_PRODUCE,
                                             (size_t)(position + times), answers);
     ps_test_kafka_sink_send(kafka, LEASES, EVENTS);
-    ps_test_kafka_sink_wait(kafka, 10000);
+    ps_test_kafka_sink_wait(kafka, PS_TEST_PATIENCE_MS);
     rd_kafka_mock_clear_request_errors(kafka->cluster.handle, PS_TEST_PRODUCE);
     ps_test_stage_recycle(&kafka->stage);
     kafka->lease_count = 0;
@@ -40,7 +40,8 @@ static void run_position(int position, int times)
     ps_test_kafka_sink_start(&kafka, 1, "errors", 1,
                              PS_KEYS("kafka.producer.batch.num.messages", "25", "kafka.producer.linger.ms",
                                      "20", "kafka.producer.retry.backoff.ms", "10"));
-    kafka.haste = 50;
+    kafka.haste = 1;
+    kafka.rest_haste = 1000;
     burst_with_error(&kafka, 0, 0, 1); /* connect first */
     unsigned tried = 0;                /* outcomes */
     for (size_t i = 0; i < ps_kafka_error_count; i++) {

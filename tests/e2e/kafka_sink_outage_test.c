@@ -12,7 +12,7 @@ static void test_broker_down_and_back(void **state)
                              PS_KEYS("kafka.producer.reconnect.backoff.max.ms", "200"));
     kafka.haste = 1;
     ps_test_kafka_sink_send(&kafka, 10, 50);
-    ps_test_kafka_sink_wait(&kafka, 10000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
     ps_test_kafka_sink_send(&kafka, PS_KAFKA_WAVES_LEAST, 50); /* so many are always taken, each as a wave */
     ps_test_kafka_sink_pass(&kafka, 1500);
@@ -20,7 +20,7 @@ static void test_broker_down_and_back(void **state)
     assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_ConnectionFailedCount) > 0);
     rd_kafka_mock_broker_set_up(kafka.cluster.handle, 1);
     ps_test_kafka_sink_send(&kafka, 10, 50);
-    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     ps_test_kafka_sink_verify(&kafka, false);
     assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried),
                      0); /* the library's own retries */
@@ -42,7 +42,7 @@ static void test_no_broker_at_start(void **state)
     while (kafka.waiting != NULL)
         ps_test_kafka_sink_turn(&kafka);
     ps_test_kafka_sink_send(&kafka, 5, 20);
-    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     ps_test_kafka_sink_verify(&kafka, false);
     ps_test_kafka_sink_stop(&kafka);
 }
@@ -60,7 +60,7 @@ static void test_leader_moves(void **state)
         rd_kafka_mock_partition_set_leader(kafka.cluster.handle, "moving", 0, leader);
         rd_kafka_mock_partition_set_leader(kafka.cluster.handle, "moving", 1, leader % 3 + 1);
         ps_test_kafka_sink_send(&kafka, 10, 30);
-        ps_test_kafka_sink_wait(&kafka, 15000);
+        ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     }
     ps_test_kafka_sink_verify(&kafka, false);
     ps_test_kafka_sink_stop(&kafka);
@@ -75,7 +75,7 @@ static void test_slow_broker_and_full_queue(void **state)
                                      "kafka.producer.batch.num.messages", "100"));
     kafka.haste = 1;
     ps_test_kafka_sink_send(&kafka, 1, 1);
-    ps_test_kafka_sink_wait(&kafka, 10000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 1000);
     kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
     ps_test_kafka_sink_turn(&kafka); /* 150 of 200 */
@@ -90,7 +90,7 @@ static void test_slow_broker_and_full_queue(void **state)
     rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 10);
     while (kafka.waiting != NULL)
         ps_test_kafka_sink_turn(&kafka);
-    ps_test_kafka_sink_wait(&kafka, 10000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     ps_test_kafka_sink_verify(&kafka, false);
     ps_test_kafka_sink_stop(&kafka);
 }
@@ -103,7 +103,7 @@ static void test_delivery_timeout(void **state)
                              PS_KEYS("kafka.producer.delivery.timeout.ms", "1000", "kafka.producer.linger.ms",
                                      "0", "kafka.producer.request.timeout.ms", "900"));
     ps_test_kafka_sink_send(&kafka, 2, 20);
-    ps_test_kafka_sink_wait(&kafka, 10000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
     ps_test_kafka_sink_send(&kafka, 2, 20);
     for (int i = 0; i < 6000 && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) == 0; i++)
@@ -111,7 +111,7 @@ static void test_delivery_timeout(void **state)
     assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) > 0);
     assert_int_equal(kafka.stage.done_count, 2); /* Flume rolls back and retries; so does this sink */
     rd_kafka_mock_broker_set_up(kafka.cluster.handle, 1);
-    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     ps_test_kafka_sink_verify(&kafka, true);
     ps_test_kafka_sink_stop(&kafka);
 }
@@ -125,14 +125,14 @@ static void test_long_silence_is_said(void **state)
     for (int i = 0; i < 2; i++) { /* a long time without anything to send is not a silence of the brokers */
         ps_test_stage_pass_ms(&kafka.stage, 100000);
         ps_test_kafka_sink_send(&kafka, 1, 20);
-        ps_test_kafka_sink_wait(&kafka, 10000);
+        ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     }
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings);
     rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 1000);
     kafka.haste =
         20; /* one second of waiting counts as twenty: the next warning would be due after seventy */
     ps_test_kafka_sink_send(&kafka, 1, 20);
-    ps_test_kafka_sink_wait(&kafka, 10000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
     ps_test_kafka_sink_verify(&kafka, false);
     ps_test_kafka_sink_stop(&kafka);

@@ -38,7 +38,7 @@ static void test_refused_event_holds_the_rest(void **state)
     rd_kafka_resp_err_t answers[64];
     ps_test_kafka_sink_start(&kafka, 1, "poison", 1, PS_KEYS("kafka.producer.linger.ms", "20"));
     ps_test_kafka_sink_send(&kafka, 1, 10);
-    ps_test_kafka_sink_wait(&kafka, 10000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) /* so that a part of the events before it arrives */
         answers[i] = i % 2 == 0 ? TOO_LARGE : RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_mock_push_request_errors_array(kafka.cluster.handle, PS_TEST_PRODUCE, PS_COUNT_OF(answers),
@@ -53,7 +53,7 @@ static void test_refused_event_holds_the_rest(void **state)
     for (int i = 0; i < 10000 && kafka.waiting != NULL; i++)
         ps_test_kafka_sink_turn(&kafka);
     ps_test_kafka_sink_send(&kafka, left, 16);
-    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     ps_test_kafka_sink_verify(&kafka, false);
     assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), 1);
     ps_test_kafka_sink_stop(&kafka);
@@ -80,7 +80,7 @@ static void test_recall_with_dead_broker(void **state)
                              PS_KEYS("kafka.producer.reconnect.backoff.max.ms", "200"));
     kafka.haste = 1;
     ps_test_kafka_sink_send(&kafka, 5, 20);
-    ps_test_kafka_sink_wait(&kafka, 10000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
     ps_test_kafka_sink_send(&kafka, PS_KAFKA_WAVES_LEAST, 20); /* so many are always taken, each as a wave */
     ps_test_kafka_sink_pass(&kafka, 300);
@@ -104,7 +104,7 @@ static void test_recall_with_dead_broker(void **state)
         lease->next = NULL;
         ps_test_kafka_sink_offer(&kafka, lease);
     }
-    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     ps_test_kafka_sink_verify(&kafka, true); /* events in transit when the broker died may be there twice */
     ps_test_kafka_sink_stop(&kafka);
 }
@@ -125,7 +125,7 @@ static void test_recall_under_load_duplicates_nothing(void **state)
             kafka.lease_count--;
             ps_test_kafka_sink_offer(&kafka, lease);
         }
-        ps_test_kafka_sink_wait(&kafka, 10000);
+        ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     }
     ps_test_kafka_sink_verify(&kafka, false);
     assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_duplicated), 0);
@@ -145,9 +145,9 @@ static void run_topic_error(rd_kafka_resp_err_t error)
     ps_test_kafka_sink_pass(&kafka, 1000);
     assert_int_equal(kafka.stage.done_count, 0);
     rd_kafka_mock_topic_set_error(kafka.cluster.handle, "refused", RD_KAFKA_RESP_ERR_NO_ERROR);
-    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     ps_test_kafka_sink_send(&kafka, 3, 20);
-    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     ps_test_kafka_sink_verify(&kafka, false);
     ps_test_kafka_sink_stop(&kafka);
 }
@@ -169,13 +169,13 @@ static void test_weak_acks(void **state)
             &kafka, 1, "weak", 2,
             PS_KEYS("kafka.producer.acks", acks[i], "kafka.producer.retry.backoff.ms", "10"));
         ps_test_kafka_sink_send(&kafka, 5, 50);
-        ps_test_kafka_sink_wait(&kafka, 10000);
+        ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
         rd_kafka_mock_push_request_errors(kafka.cluster.handle, PS_TEST_PRODUCE, 2,
                                           acks[i][0] == '1' ? RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS
                                                             : RD_KAFKA_RESP_ERR_NO_ERROR,
                                           RD_KAFKA_RESP_ERR_NO_ERROR);
         ps_test_kafka_sink_send(&kafka, 5, 50);
-        ps_test_kafka_sink_wait(&kafka, 10000);
+        ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
         ps_test_kafka_sink_verify(&kafka, false);
         ps_test_kafka_sink_stop(&kafka);
     }

@@ -33,10 +33,10 @@ has() { # PROGRAM PART: whether the program is there; if not, ./test.sh counts P
     return 1
 }
 
-await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 30 s
+await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 60 s
     local what=$1 i
     shift
-    for ((i = 0; i < 300; i++)); do
+    for ((i = 0; i < 600; i++)); do
         "$@" && return
         sleep 0.1
     done

@@ -227,7 +227,7 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
         assert_int_not_equal(result, PS_RETRY);
         (void)ps_test_sink_tick(stage);
         if (result == PS_TAKEN)
-            ps_test_sink_wait(stage, done + 1, 20000);
+            ps_test_sink_wait(stage, done + 1, PS_TEST_PATIENCE_MS);
         if (result == PS_DONE || result == PS_TAKEN)
             break;
         ps_test_stage_pass_ms(stage, 10);

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define PATIENCE_NS (10 * PS_NS_PER_S)
+#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
 
 static const struct ps_far_end_ops *ops_of(const char *scheme)
 {

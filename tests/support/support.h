@@ -10,6 +10,10 @@
 
 #include <cmocka.h>
 
+/* How long a test waits for what comes at once on an idle machine. Only a test that fails waits so long; a shorter limit fails on a busy
+ * machine. Less than the time limits of ctest. */
+#define PS_TEST_PATIENCE_MS 60000U
+
 /* Ends the calling test as skipped, for this reason (a text). ./test.sh counts the line and prints it at the end of a run, as it does for a
  * test whose whole program was skipped. Use it in place of cmocka's skip(), which gives no reason. */
 #define ps_test_skip(reason)                                                                                 \

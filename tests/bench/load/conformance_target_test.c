@@ -138,12 +138,12 @@ static void test_brings_every_event_in_order(void **state)
     uint64_t count = kind->datagrams ? 3000 : 20000; /* datagrams: what fits into a receive buffer */
     begin(NULL);
     open_lane();
-    assert_true(ps_test_lane_run(&lane, 5000, lane_is_up, NULL)); /* before any event */
-    assert_true(ps_test_lane_send(&lane, count, 700, kind->size, 20000));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_up, NULL)); /* before any event */
+    assert_true(ps_test_lane_send(&lane, count, 700, kind->size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, count);
     assert_int_equal(lane.failed, 0);
     assert_int_equal(lane.downs, 0);
-    assert_true(ps_test_lane_finish(&lane, 5000));
+    assert_true(ps_test_lane_finish(&lane, PS_TEST_PATIENCE_MS));
     assert_true(ps_test_peer_await(&peer, count));
     ps_test_peer_check(&peer, &lane, count, true);
     end();
@@ -155,7 +155,7 @@ static void test_single_events_go_out_at_once(void **state)
     begin(NULL);
     open_lane();
     for (unsigned i = 0; i < 20; i++)
-        assert_true(ps_test_lane_send(&lane, 1, 1, kind->size, 5000));
+        assert_true(ps_test_lane_send(&lane, 1, 1, kind->size, PS_TEST_PATIENCE_MS));
     assert_true(ps_test_peer_await(&peer, 20));
     ps_test_peer_check(&peer, &lane, 20, true);
     end();
@@ -168,7 +168,7 @@ static void test_a_stalled_peer_loses_nothing(void **state)
         ps_test_skip("UDP has no back-pressure: the kernel drops what a stalled peer does not read");
     begin(NULL);
     open_lane();
-    assert_true(ps_test_lane_send(&lane, 100, 10, kind->size, 5000));
+    assert_true(ps_test_lane_send(&lane, 100, 10, kind->size, PS_TEST_PATIENCE_MS));
     peer.stalled = true;
     /* Waits until the target holds all it may, and 200 ms more. */
     unsigned quiet = 0;
@@ -183,7 +183,7 @@ static void test_a_stalled_peer_loses_nothing(void **state)
     assert_true(lane.outstanding > 0);
     assert_true(lane.completed < lane.given);
     peer.stalled = false;
-    assert_true(ps_test_lane_run(&lane, 20000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     assert_int_equal(lane.completed, lane.given);
     assert_true(ps_test_peer_await(&peer, lane.given));
     ps_test_peer_check(&peer, &lane, lane.given, true);
@@ -197,13 +197,13 @@ static void test_nobody_there_at_first(void **state)
     ps_test_peer_vanish(&peer);
     open_lane();
     ps_test_lane_give(&lane, 10, kind->size);
-    assert_true(ps_test_lane_run(&lane, 5000, lane_is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
     assert_true(strlen(lane.reason) > 5);
     assert_false(lane.up);
     assert_int_equal(lane.completed, 0);
     ps_test_peer_return(&peer);
     ps_test_lane_give(&lane, 10, kind->size);
-    assert_true(ps_test_lane_run(&lane, 10000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     assert_true(lane.up);
     assert_int_equal(lane.completed + lane.failed, 20);
     if (!kind->datagrams)
@@ -220,7 +220,7 @@ static void test_the_peer_vanishes_and_comes_back(void **state)
     (void)state;
     begin(NULL);
     open_lane();
-    assert_true(ps_test_lane_send(&lane, 1000, 100, kind->size, 5000));
+    assert_true(ps_test_lane_send(&lane, 1000, 100, kind->size, PS_TEST_PATIENCE_MS));
     assert_true(ps_test_peer_await(&peer, 1000));
     ps_test_peer_vanish(&peer);
     /* Keeps sending; where completed means written, events that the kernel accepts before it notices the end
@@ -237,7 +237,7 @@ static void test_the_peer_vanishes_and_comes_back(void **state)
         ps_test_lane_turn(&lane, 5);
     assert_false(lane.up);
     ps_test_peer_return(&peer);
-    assert_true(ps_test_lane_run(&lane, 10000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     assert_true(lane.up);
     assert_int_equal(lane.completed + lane.failed, lane.given);
     /* The first event after the completed ones arrives first, and none after it is missing. */
@@ -292,7 +292,7 @@ static void test_netcat_failed_answers(void **state)
     kind = &kinds[1];
     begin(first_and_last_of_ten);
     open_lane();
-    assert_true(ps_test_lane_send(&lane, 1000, 33, kind->size, 5000));
+    assert_true(ps_test_lane_send(&lane, 1000, 33, kind->size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 800);
     assert_int_equal(lane.failed, 200);
     assert_non_null(strstr(lane.failure, "FAILED: no"));
@@ -313,7 +313,7 @@ static void test_udp_too_large_is_refused_for_good(void **state)
     kind = &udp;
     begin(NULL);
     open_lane();
-    assert_true(ps_test_lane_send(&lane, 30, 7, kind->size, 5000));
+    assert_true(ps_test_lane_send(&lane, 30, 7, kind->size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed + lane.failed, 30);
     assert_in_range(lane.failed, 5, 25);
     assert_non_null(strstr(lane.failure, "Message too long"));
@@ -334,10 +334,10 @@ static void tls_reason(const char *keys, const char *part)
     ps_test_lane_open(&lane, kind->ops, url);
     ps_test_lane_give(&lane, 10, kind->size);
     if (part == NULL) {
-        assert_true(ps_test_lane_run(&lane, 5000, NULL, NULL));
+        assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
         assert_true(ps_test_peer_await(&peer, 10));
     } else {
-        assert_true(ps_test_lane_run(&lane, 5000, lane_is_down, NULL));
+        assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
         if (strstr(lane.reason, part) == NULL)
             fail_msg("%s: \"%s\" does not say \"%s\"", url, lane.reason, part);
         assert_int_equal(lane.completed, 0);

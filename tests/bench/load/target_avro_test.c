@@ -40,7 +40,7 @@ static void test_failed_comes_again_in_order(void **state)
 {
     (void)state;
     begin("batch=60", ps_test_protocol_avro, every_third_failed);
-    assert_true(ps_test_lane_send(&lane, 2000, 77, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 2000, 77, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 2000);
     assert_int_equal(lane.downs, 0);
     assert_int_equal(peer.accepted, 1);
@@ -54,7 +54,7 @@ static void test_failed_within_a_window(void **state)
     static uint8_t seen[2000];
     memset(seen, 0, sizeof seen);
     begin("batch=20&window=8", ps_test_protocol_avro, every_third_failed);
-    assert_true(ps_test_lane_send(&lane, 2000, 77, size, 20000));
+    assert_true(ps_test_lane_send(&lane, 2000, 77, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 2000);
     assert_int_equal(ps_test_peer_count(&peer), 2000);
     for (size_t i = 0; i < peer.count; i++) {
@@ -82,10 +82,10 @@ static void test_failed_that_lasts_is_an_outage(void **state)
     (void)state;
     begin("", ps_test_protocol_avro, full_until_told);
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 10000, lane_is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
     assert_non_null(strstr(lane.reason, "FAILED"));
     peer.verdicts = 1;
-    assert_true(ps_test_lane_run(&lane, 10000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     assert_true(lane.up);
     ps_test_peer_check(&peer, &lane, 10, true);
     end();
@@ -102,7 +102,7 @@ static void test_an_error_gives_the_connection_up(void **state)
 {
     (void)state;
     begin("batch=50", ps_test_protocol_avro, one_error);
-    assert_true(ps_test_lane_send(&lane, 500, 50, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 500, 50, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.downs, 1);
     assert_non_null(strstr(lane.reason, "bang"));
     assert_int_equal(peer.accepted, 2);
@@ -121,12 +121,12 @@ static void test_a_server_of_another_kind(void **state)
     (void)state;
     begin("", nonsense, NULL);
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 5000, lane_is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
     assert_non_null(strstr(lane.reason, "no answer of Avro's"));
     end();
     begin("compression=zlib", nonsense, NULL);
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 5000, lane_is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
     assert_non_null(strstr(lane.reason, "not compressed"));
     end();
 }
@@ -146,7 +146,7 @@ static void test_half_an_answer_is_forgotten(void **state)
 {
     (void)state;
     begin("batch=50", half_an_answer, NULL);
-    assert_true(ps_test_lane_send(&lane, 500, 50, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 500, 50, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.downs, 1);
     assert_int_equal(peer.accepted, 2);
     ps_test_peer_check(&peer, &lane, 500, true);
@@ -172,7 +172,7 @@ static void test_short_connections_back_off(void **state)
     (void)state;
     begin("", hang_up, NULL);
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 10000, lane_failed_often, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_failed_often, NULL));
     assert_in_range(lane.failures_max, 5, 7);
     end();
 }
@@ -187,7 +187,7 @@ static void test_no_answer(void **state)
     (void)state;
     begin("timeout=100ms", silence, NULL);
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 5000, lane_is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
     assert_non_null(strstr(lane.reason, "no answer in time"));
     end();
 }

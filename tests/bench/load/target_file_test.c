@@ -83,15 +83,15 @@ static void test_appends(void **state)
     open_lane("");
     ps_test_lane_turn(&lane, 0);
     assert_true(lane.up);
-    assert_true(ps_test_lane_send(&lane, 5000, 300, size, 5000));
+    assert_true(ps_test_lane_send(&lane, 5000, 300, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 5000);
-    assert_true(ps_test_lane_finish(&lane, 1000));
+    assert_true(ps_test_lane_finish(&lane, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
     assert_int_equal(check_file(0, 0, &bytes), 5000);
     assert_false(exists(1));
     /* Another run appends to it. */
     open_lane("?fsync=true");
-    assert_true(ps_test_lane_send(&lane, 1, 1, size, 5000));
+    assert_true(ps_test_lane_send(&lane, 1, 1, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
     uint64_t more;
     FILE *file = fopen(path, "r");
@@ -105,7 +105,7 @@ static void rotates(const char *keys, uint64_t limit)
 {
     uint64_t bytes, next = 0;
     open_lane(keys);
-    assert_true(ps_test_lane_send(&lane, 2000, 170, size, 5000));
+    assert_true(ps_test_lane_send(&lane, 2000, 170, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 2000);
     ps_test_lane_close(&lane);
     for (unsigned number = 40; number-- > 0;) {
@@ -141,7 +141,7 @@ static void test_keeps_so_many(void **state)
 {
     (void)state;
     open_lane("?rotate=rename&size=5KiB&keep=3&fsync=true");
-    assert_true(ps_test_lane_send(&lane, 1000, 100, size, 5000));
+    assert_true(ps_test_lane_send(&lane, 1000, 100, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
     assert_true(exists(3));
     assert_false(exists(4));
@@ -153,9 +153,9 @@ static void test_a_reader_may_keep_the_renamed_file(void **state)
     (void)state;
     char text[65536];
     open_lane("?rotate=rename&size=20KiB");
-    assert_true(ps_test_lane_send(&lane, 10, 10, size, 5000));
+    assert_true(ps_test_lane_send(&lane, 10, 10, size, PS_TEST_PATIENCE_MS));
     int fd = open(path, O_RDONLY);
-    assert_true(ps_test_lane_send(&lane, 500, 10, size, 5000));
+    assert_true(ps_test_lane_send(&lane, 500, 10, size, PS_TEST_PATIENCE_MS));
     ssize_t length = read(fd, text, sizeof text);
     assert_in_range(length, 20480 - size.high, 20480);
     assert_int_equal(text[length - 1], '\n');
@@ -168,7 +168,7 @@ static void test_an_event_larger_than_a_file(void **state)
     (void)state;
     uint64_t bytes, next = 0;
     open_lane("?rotate=rename&size=10&keep=100");
-    assert_true(ps_test_lane_send(&lane, 50, 7, size, 5000));
+    assert_true(ps_test_lane_send(&lane, 50, 7, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
     for (unsigned number = 60; number-- > 0;)
         next = check_file(number, next, &bytes);
@@ -186,7 +186,7 @@ static void test_a_full_disk_is_an_outage(void **state)
     (void)state;
     ps_test_lane_open(&lane, &ps_target_file, "file:///dev/full");
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 5000, is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, is_down, NULL));
     assert_non_null(strstr(lane.reason, "No space left"));
     assert_int_equal(lane.completed, 0);
     assert_false(lane.ops->finish(lane.state, 0));
@@ -206,14 +206,14 @@ static void test_goes_on_within_a_line(void **state)
     open_lane("");
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     ps_test_lane_give(&lane, 200, size);
-    assert_true(ps_test_lane_run(&lane, 5000, is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, is_down, NULL));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     assert_in_range(lane.completed, 10001 / size.high - 1, 10001 / size.low);
     assert_non_null(strstr(lane.reason, "File too large"));
     struct stat status;
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_size, 10001);
-    assert_true(ps_test_lane_run(&lane, 5000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     assert_true(lane.up);
     ps_test_lane_close(&lane);
     assert_int_equal(check_file(0, 0, &bytes), 200);
@@ -226,11 +226,11 @@ static void test_nowhere_to_write(void **state)
     snprintf(name, sizeof name, "file://%s/missing/log?rotate=rename", folder);
     ps_test_lane_open(&lane, &ps_target_file, name);
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 5000, is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, is_down, NULL));
     assert_non_null(strstr(lane.reason, "No such file"));
     snprintf(name, sizeof name, "%s/missing", folder);
     assert_int_equal(mkdir(name, 0755), 0);
-    assert_true(ps_test_lane_run(&lane, 5000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     assert_int_equal(lane.completed, 10);
     assert_true(lane.up);
     assert_true(lane.failures_max > 0);
@@ -259,7 +259,7 @@ static void test_failures_in_a_row(void **state)
             ps_test_lane_turn(&lane, 1);
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
         assert_int_equal(lane.downs, outage);
-        assert_true(ps_test_lane_run(&lane, 5000, NULL, NULL));
+        assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
         assert_true(lane.up);
     }
     assert_int_equal(lane.failures_max, 1);

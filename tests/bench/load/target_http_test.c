@@ -39,7 +39,7 @@ static void test_what_is_refused_for_now_comes_again_in_order(void **state)
 {
     (void)state;
     begin("http://127.0.0.1:%u/x?batch=50", every_other_later);
-    assert_true(ps_test_lane_send(&lane, 1000, 60, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 1000, 60, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 1000);
     assert_int_equal(lane.downs, 0);    /* the refusals never lasted */
     assert_int_equal(peer.accepted, 2); /* the first only asked whether the server is there */
@@ -65,11 +65,11 @@ static void test_refusals_that_last_are_an_outage(void **state)
     (void)state;
     begin("http://127.0.0.1:%u/x", always_full);
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 10000, lane_is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
     assert_string_equal(lane.reason, "HTTP 503: hm");
     assert_int_equal(lane.completed, 0);
     peer.verdicts = 1;
-    assert_true(ps_test_lane_run(&lane, 10000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     assert_true(lane.up);
     ps_test_peer_check(&peer, &lane, 10, true);
     end();
@@ -86,7 +86,7 @@ static void test_what_is_refused_for_good_fails(void **state)
 {
     (void)state;
     begin("http://127.0.0.1:%u/?body=plain", every_fifth_bad);
-    assert_true(ps_test_lane_send(&lane, 1000, 60, size, 20000));
+    assert_true(ps_test_lane_send(&lane, 1000, 60, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 800);
     assert_int_equal(lane.failed, 200);
     assert_string_equal(lane.failure, "HTTP 400: hm");
@@ -110,7 +110,7 @@ static void test_several_requests_at_a_time(void **state)
     static uint8_t seen[5000];
     memset(seen, 0, sizeof seen);
     begin("http://127.0.0.1:%u/x?requests=8&batch=20", now_and_then_later);
-    assert_true(ps_test_lane_send(&lane, 5000, 300, size, 20000));
+    assert_true(ps_test_lane_send(&lane, 5000, 300, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 5000);
     assert_in_range(peer.accepted, 3, 9);
     assert_int_equal(ps_test_peer_count(&peer), 5000);
@@ -139,7 +139,7 @@ static void test_one_failure_of_many_requests(void **state)
     lane = (struct ps_lane){0};
     snprintf(text, sizeof text, "http://127.0.0.1:%u/x?requests=8&batch=5", peer.port);
     ps_test_lane_open(&lane, &ps_target_http, text);
-    assert_true(ps_test_lane_send(&lane, 200, 100, size, 20000));
+    assert_true(ps_test_lane_send(&lane, 200, 100, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 200);
     assert_in_range(lane.failures_max, 1, 3);
     end();
@@ -172,7 +172,7 @@ static void test_each_answer_has_its_own_reason(void **state)
     snprintf(text, sizeof text, "http://127.0.0.1:%u/x", peer.port);
     ps_test_lane_open(&lane, &ps_target_http, text);
     for (unsigned i = 0; i < 5; i++) {
-        assert_true(ps_test_lane_send(&lane, 1, 1, size, 10000));
+        assert_true(ps_test_lane_send(&lane, 1, 1, size, PS_TEST_PATIENCE_MS));
         snprintf(text, sizeof text, "HTTP 400: no %u", i);
         assert_string_equal(lane.failure, text);
     }

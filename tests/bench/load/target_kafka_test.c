@@ -88,11 +88,11 @@ static void test_brings_every_event(void **state)
 {
     (void)state;
     open_lane("");
-    assert_true(ps_test_lane_run(&lane, 5000, is_up, NULL));
-    assert_true(ps_test_lane_send(&lane, 20000, 1000, size, 20000));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, is_up, NULL));
+    assert_true(ps_test_lane_send(&lane, 20000, 1000, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 20000);
     assert_int_equal(lane.downs, 0);
-    assert_true(ps_test_lane_finish(&lane, 1000));
+    assert_true(ps_test_lane_finish(&lane, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
     assert_true(check_topic(20000, true) > 1); /* spread */
 }
@@ -101,7 +101,7 @@ static void test_many_small_blocks(void **state)
 {
     (void)state;
     open_lane("?kafka.linger.ms=1");
-    assert_true(ps_test_lane_send(&lane, 3000, 1, size, 20000));
+    assert_true(ps_test_lane_send(&lane, 3000, 1, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
     check_topic(3000, true);
 }
@@ -110,7 +110,7 @@ static void test_without_idempotence(void **state)
 {
     (void)state;
     open_lane("?kafka.acks=1&kafka.linger.ms=0&waves=0");
-    assert_true(ps_test_lane_send(&lane, 5000, 100, size, 20000));
+    assert_true(ps_test_lane_send(&lane, 5000, 100, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
     check_topic(5000, true);
 }
@@ -120,7 +120,7 @@ static void test_keys(void **state)
     (void)state;
     lane.number = 7;
     open_lane("?key=source");
-    assert_true(ps_test_lane_send(&lane, 500, 100, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 500, 100, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
     assert_int_equal(check_topic(500, true), 1);
     struct ps_test_records records = ps_test_records_read(ps_test_cluster.bootstrap, topic, 4, 500);
@@ -130,7 +130,7 @@ static void test_keys(void **state)
 
     begin(NULL);
     open_lane("?key=sequence");
-    assert_true(ps_test_lane_send(&lane, 500, 100, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 500, 100, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
     assert_int_equal(check_topic(500, true), 4);
     records = ps_test_records_read(ps_test_cluster.bootstrap, topic, 4, 500);
@@ -144,7 +144,7 @@ static int32_t only_partition(const char *keys, uint32_t number)
     begin(NULL);
     lane.number = number;
     open_lane(keys);
-    assert_true(ps_test_lane_send(&lane, 300, 100, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 300, 100, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
     assert_int_equal(check_topic(300, true), 1);
     struct ps_test_records records = ps_test_records_read(ps_test_cluster.bootstrap, topic, 4, 300);
@@ -167,12 +167,12 @@ static void test_nobody_there_at_first(void **state)
     rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1);
     open_lane("?kafka.reconnect.backoff.ms=20&kafka.reconnect.backoff.max.ms=50");
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 10000, is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, is_down, NULL));
     assert_non_null(strstr(lane.reason, "refused"));
     assert_int_equal(lane.completed, 0);
     rd_kafka_mock_broker_set_up(ps_test_cluster.handle, 1);
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 20000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     assert_true(lane.up);
     ps_test_lane_close(&lane);
     check_topic(20, true);
@@ -182,7 +182,7 @@ static void test_the_broker_vanishes_and_comes_back(void **state)
 {
     (void)state;
     open_lane("?kafka.reconnect.backoff.ms=20&kafka.reconnect.backoff.max.ms=50");
-    assert_true(ps_test_lane_send(&lane, 1000, 100, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 1000, 100, size, PS_TEST_PATIENCE_MS));
     rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1);
     while (!is_down(NULL)) {
         if (ps_test_lane_has_room(&lane))
@@ -196,7 +196,7 @@ static void test_the_broker_vanishes_and_comes_back(void **state)
         ps_test_lane_turn(&lane, 5);
     assert_int_equal(lane.completed, before);
     rd_kafka_mock_broker_set_up(ps_test_cluster.handle, 1);
-    assert_true(ps_test_lane_run(&lane, 20000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     assert_true(lane.up);
     assert_int_equal(lane.completed, lane.given);
     ps_test_lane_close(&lane);
@@ -211,7 +211,7 @@ static void test_refused_for_a_while(void **state)
     rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 3, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
                                       RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
                                       RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
-    assert_true(ps_test_lane_send(&lane, 1000, 100, size, 20000));
+    assert_true(ps_test_lane_send(&lane, 1000, 100, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 1000);
     ps_test_lane_close(&lane);
     rd_kafka_mock_clear_request_errors(ps_test_cluster.handle, 0);
@@ -222,12 +222,12 @@ static void test_refused_for_good(void **state)
 {
     (void)state;
     open_lane("?partition=0");
-    assert_true(ps_test_lane_send(&lane, 100, 100, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 100, 100, size, PS_TEST_PATIENCE_MS));
     rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
-    assert_true(ps_test_lane_send(&lane, 100, 100, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 100, 100, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.failed, 100);
     assert_non_null(strstr(lane.failure, "MESSAGE_TOO_LARGE"));
-    assert_true(ps_test_lane_send(&lane, 100, 100, size, 20000));
+    assert_true(ps_test_lane_send(&lane, 100, 100, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 200);
     ps_test_lane_close(&lane);
     rd_kafka_mock_clear_request_errors(ps_test_cluster.handle, 0);
@@ -239,10 +239,10 @@ static void test_a_fatal_error(void **state)
 {
     (void)state;
     open_lane("?partition=0");
-    assert_true(ps_test_lane_send(&lane, 100, 100, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 100, 100, size, PS_TEST_PATIENCE_MS));
     rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 1,
                                       RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_true(ps_test_lane_send(&lane, 1000, 100, size, 20000));
+    assert_true(ps_test_lane_send(&lane, 1000, 100, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 1100);
     assert_int_equal(lane.failed, 0);
     assert_true(lane.downs > 0);
@@ -260,9 +260,9 @@ static void test_not_authorized_for_a_while(void **state)
     rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     ps_test_lane_give(&lane, 100, size);
-    assert_true(ps_test_lane_run(&lane, 10000, is_down, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, is_down, NULL));
     assert_non_null(strstr(lane.reason, "grant WRITE"));
-    assert_true(ps_test_lane_run(&lane, 20000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     assert_int_equal(lane.completed, 100);
     assert_true(lane.up);
     ps_test_lane_close(&lane);
@@ -275,7 +275,7 @@ static void test_records_too_large(void **state)
     (void)state;
     open_lane("?kafka.message.max.bytes=1100");
     static const struct ps_test_event_size large = {900, 1300};
-    assert_true(ps_test_lane_send(&lane, 400, 90, large, 10000));
+    assert_true(ps_test_lane_send(&lane, 400, 90, large, PS_TEST_PATIENCE_MS));
     assert_in_range(lane.failed, 100, 300);
     assert_int_equal(lane.completed + lane.failed, 400);
     assert_non_null(strstr(lane.failure, "message.max.bytes"));
@@ -290,10 +290,10 @@ static void test_given_up_after_the_users_time(void **state)
 {
     (void)state;
     open_lane("?kafka.message.timeout.ms=300");
-    assert_true(ps_test_lane_send(&lane, 10, 10, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 10, 10, size, PS_TEST_PATIENCE_MS));
     rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1);
     ps_test_lane_give(&lane, 10, size);
-    assert_true(ps_test_lane_run(&lane, 10000, NULL, NULL));
+    assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, NULL, NULL));
     rd_kafka_mock_broker_set_up(ps_test_cluster.handle, 1);
     assert_int_equal(lane.failed, 10);
     assert_non_null(strstr(lane.failure, "message.timeout.ms"));

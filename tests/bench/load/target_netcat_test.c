@@ -27,7 +27,7 @@ static void test_half_an_answer_is_forgotten(void **state)
     ps_test_peer_start(&peer);
     snprintf(text, sizeof text, "netcat://127.0.0.1:%u", peer.port);
     ps_test_lane_open(&lane, &ps_target_netcat, text);
-    assert_true(ps_test_lane_send(&lane, 500, 50, size, 10000));
+    assert_true(ps_test_lane_send(&lane, 500, 50, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 500);
     assert_int_equal(lane.failed, 0);
     assert_int_equal(lane.downs, 1);

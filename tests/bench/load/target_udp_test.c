@@ -49,7 +49,7 @@ static void run(int error, unsigned longest_segment, unsigned refusals_max)
     snprintf(text, sizeof text, "udp://127.0.0.1:%u", peer.port);
     ps_test_lane_open(&lane, &ps_target_udp, text);
     for (unsigned i = 0; i < 4; i++) {
-        assert_true(ps_test_lane_send(&lane, 50, 50, size, 10000));
+        assert_true(ps_test_lane_send(&lane, 50, 50, size, PS_TEST_PATIENCE_MS));
         assert_true(ps_test_peer_await(&peer, 50 * (i + 1)));
     }
     assert_int_equal(lane.completed, 200);

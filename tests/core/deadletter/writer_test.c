@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS PS_TEST_PATIENCE_MS
 
 static uint64_t put(struct ps_letterbox *box, const char *component, unsigned number)
 {

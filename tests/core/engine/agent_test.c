@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PATIENCE_NS (20 * PS_NS_PER_S)
+#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
 
 static const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
 

@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 
-#define PATIENCE_MS 20000U
+#define PATIENCE_MS PS_TEST_PATIENCE_MS
 
 /* ---- a channel of one producer and one consumer, as the engine calls it ---- */
 

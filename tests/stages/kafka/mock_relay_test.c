@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WAIT_MS 5000
+#define WAIT_MS PS_TEST_PATIENCE_MS
 #define QUEUED 4 /* more than wait at a listener with a backlog of 0 */
 
 static struct sockaddr_in loopback(uint16_t port)

@@ -345,7 +345,7 @@ static void test_rebind(void **unused)
     sem_wait(&asked);
     int fd = ps_test_connect("127.0.0.1", port);
     ps_test_send_text(fd, "x\n");
-    ps_test_source_wait(&stage, 1, 5000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     close(fd);
     ps_test_stage_fini(&stage);
     release();

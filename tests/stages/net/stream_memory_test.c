@@ -206,7 +206,7 @@ static void test_hang_ups_need_no_memory(void **unused)
     assert_int_equal(open_count(&stage), 0);
     give_all(&stage, all);
     ps_test_source_clear(&stage);
-    ps_test_source_wait(&stage, 1, 5000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     assert_string_equal(stage.events[0].body, "whole");
     close(waits);
     ps_test_stage_fini(&stage);

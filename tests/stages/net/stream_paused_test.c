@@ -40,7 +40,7 @@ static void waits_and_goes_on(const struct ps_stage_ops *ops, const char *const 
     assert_true(tick_after_ns(&stage) >= 100 * PS_NS_PER_MS);
     pause_for(&stage, false);
     assert_true(tick_after_ns(&stage) <= PS_NS_PER_MS);
-    ps_test_source_wait(&stage, LINES, 10000);
+    ps_test_source_wait(&stage, LINES, PS_TEST_PATIENCE_MS);
     close(fd);
     ps_test_stage_fini(&stage);
 }

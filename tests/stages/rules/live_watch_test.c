@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS PS_TEST_PATIENCE_MS
 #define QUIET_MS 100
 
 static struct ps_rules_watch *watch;

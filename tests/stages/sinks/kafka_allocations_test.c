@@ -22,7 +22,7 @@ static void test_encode(void **state)
     ps_test_stage_real_clock(&stage);
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("small"));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
-    ps_test_sink_wait(&stage, 1, 10000);
+    ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
 
     memset(body, 'x', sizeof body);
     const struct ps_test_event large = {.body = body, .length = sizeof body};
@@ -36,7 +36,7 @@ static void test_encode(void **state)
     assert_in_range(due_ns, stage.now.mono_ns + 1,
                     stage.now.mono_ns + PS_NS_PER_S); /* it comes back by itself */
     assert_int_equal(stage.done_count, 1);
-    ps_test_sink_wait(&stage, 2, 10000);
+    ps_test_sink_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_refused), 0);
     struct ps_test_records records = ps_test_records_read(cluster.bootstrap, "encoded", 1, 2);
     assert_int_equal(records.count, 2);

@@ -36,7 +36,7 @@ static void wait_for_statistics(void)
 {
     for (unsigned i = 0; i < 1000 && gauge(PS_KAFKA_GAUGE_rtt_avg_us) == 0; i++) {
         ps_test_kafka_sink_send(&kafka, 1, 1);
-        ps_test_kafka_sink_wait(&kafka, 15000);
+        ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
         ps_test_kafka_sink_pass(&kafka, 10);
     }
     assert_true(gauge(PS_KAFKA_GAUGE_rtt_avg_us) > 0);
@@ -51,7 +51,7 @@ static uint64_t press(unsigned leases, uint64_t enough)
         uint64_t held = (kafka.lease_count - kafka.stage.done_count) * EVENTS * EVENT_BYTES;
         most = held > most ? held : most;
     }
-    ps_test_kafka_sink_wait(&kafka, 15000);
+    ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     assert_int_equal(kafka.stage.done_count, kafka.lease_count);
     return most;
 }

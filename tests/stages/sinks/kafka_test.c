@@ -47,7 +47,7 @@ static void test_bodies_arrive_in_order(void **state)
         }
         offer(&stage, ps_test_lease(&stage, events, 64));
     }
-    ps_test_sink_wait(&stage, 8, 10000);
+    ps_test_sink_wait(&stage, 8, PS_TEST_PATIENCE_MS);
     assert_true(stage.ops->sink->drain(stage.plan, stage.state, &stage.now));
     struct ps_test_records records = ps_test_records_read(ps_test_cluster.bootstrap, "order", 1, 512);
     assert_int_equal(records.count, 512);
@@ -64,7 +64,7 @@ static struct ps_test_records deliver(struct ps_test_stage *stage, const char *t
                                       const struct ps_test_event *events, size_t count)
 {
     offer(stage, ps_test_lease(stage, events, count));
-    ps_test_sink_wait(stage, stage->done_count + 1, 10000);
+    ps_test_sink_wait(stage, stage->done_count + 1, PS_TEST_PATIENCE_MS);
     return ps_test_records_read(ps_test_cluster.bootstrap, topic, partitions, count);
 }
 
@@ -82,7 +82,7 @@ static void test_topic_header_and_escapes(void **state)
     offer(&stage,
           PS_LEASE(&stage, PS_EVENT("a", "kind", "web"), PS_EVENT("b", "kind", "web", "topic", "other"),
                    PS_EVENT("c", "topic", "other"), PS_EVENT("d", "kind", "web")));
-    ps_test_sink_wait(&stage, 1, 10000);
+    ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     struct ps_test_records web = ps_test_records_read(ps_test_cluster.bootstrap, "t-web", 1, 2);
     struct ps_test_records other = ps_test_records_read(ps_test_cluster.bootstrap, "other", 1, 2);
     assert_int_equal(web.count, 2);
@@ -235,7 +235,7 @@ static void test_records_without_key_spread(void **state)
         events[i] = (struct ps_test_event){.body = text, .length = 1000};
     for (int lease = 0; lease < 16; lease++) /* 3.2 MB: each partition gets several turns */
         offer(&stage, ps_test_lease(&stage, events, 200));
-    ps_test_sink_wait(&stage, 16, 10000);
+    ps_test_sink_wait(&stage, 16, PS_TEST_PATIENCE_MS);
     struct ps_test_records records = ps_test_records_read(ps_test_cluster.bootstrap, "spread", 4, 3200);
     unsigned counts[4] = {0};
     for (size_t i = 0; i < records.count; i++)
@@ -344,7 +344,7 @@ static void test_idle_is_quiet(void **state)
     ps_test_topic("quiet", 1);
     START(&stage, "quiet");
     offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
-    ps_test_sink_wait(&stage, 1, 10000);
+    ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     unsigned ticks = 0;
     uint64_t end_ns = stage.now.mono_ns + 10 * PS_NS_PER_S;
     while (stage.now.mono_ns < end_ns) {

@@ -15,7 +15,7 @@ static void assert_bodies(struct ps_test_stage *stage, const char *const *bodies
     size_t count = 0;
     while (bodies[count] != NULL)
         count++;
-    ps_test_source_wait(stage, count, 20000);
+    ps_test_source_wait(stage, count, PS_TEST_PATIENCE_MS);
     for (size_t i = 0; i < count; i++) {
         assert_string_equal(stage->events[i].body, bodies[i]);
         assert_int_equal(ps_test_event_header_count(&stage->events[i]), 0);
@@ -118,7 +118,7 @@ static void test_long_lines(void **unused)
         "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo short; head -c 300000 /dev/zero | tr "
         "'\\0' y; printf '\\r\\nlast'";
     start(&stage, PS_KEYS("shell", "/bin/bash -c", "command", command));
-    ps_test_source_wait(&stage, 4, 20000);
+    ps_test_source_wait(&stage, 4, PS_TEST_PATIENCE_MS);
     assert_int_equal(stage.events[0].length, 1000000);
     assert_int_equal(strspn(stage.events[0].body, "x"), 1000000);
     assert_string_equal(stage.events[1].body, "short");
@@ -128,7 +128,7 @@ static void test_long_lines(void **unused)
     ps_test_stage_fini(&stage);
 
     start(&stage, PS_KEYS("shell", "/bin/bash -c", "command", command, "penstock.line.max", "400k"));
-    ps_test_source_wait(&stage, 6, 20000);
+    ps_test_source_wait(&stage, 6, PS_TEST_PATIENCE_MS);
     assert_int_equal(stage.events[0].length, 409600);
     assert_int_equal(stage.events[1].length, 409600);
     assert_int_equal(stage.events[2].length, 1000000 - 2 * 409600);
@@ -140,7 +140,7 @@ static void test_long_lines(void **unused)
 
     start(&stage,
           PS_KEYS("shell", "/bin/bash -c", "command", "echo first; head -c 300000 /dev/zero | tr '\\0' z"));
-    ps_test_source_wait(&stage, 2, 20000); /* the last line has no end */
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS); /* the last line has no end */
     assert_string_equal(stage.events[0].body, "first");
     assert_int_equal(stage.events[1].length, 300000);
     assert_int_equal(strspn(stage.events[1].body, "z"), 300000);
@@ -157,12 +157,12 @@ static void test_restart(void **unused)
     (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "echo again", "restart", "true", "restartThrottle", "30"));
-    ps_test_source_wait(&stage, 4, 20000);
+    ps_test_source_wait(&stage, 4, PS_TEST_PATIENCE_MS);
     for (size_t i = 0; i < 4; i++)
         assert_string_equal(stage.events[i].body, "again");
     ps_test_stage_fini(&stage);
     start(&stage, PS_KEYS("command", "echo once", "restart", "false", "restartThrottle", "1"));
-    ps_test_source_wait(&stage, 1, 20000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_source_settle(&stage, 1, 200);
     ps_test_stage_fini(&stage);
 }
@@ -188,7 +188,7 @@ static void test_no_epoll(void **unused)
     stage.port.epoll_fd = stage.port.wake_fd; /* EPOLL_CTL_ADD fails with EINVAL */
     ps_test_source_settle(&stage, 0, 300);
     stage.port.epoll_fd = epoll_fd;
-    ps_test_source_wait(&stage, 1, 20000); /* so the one before was ended */
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS); /* so the one before was ended */
     assert_string_equal(stage.events[0].body, "again");
     ps_test_stage_fini(&stage);
 }
@@ -224,7 +224,7 @@ static void test_descendants_are_killed(void **unused)
     for (size_t i = 0; i < PS_COUNT_OF(commands); i++) {
         struct ps_test_stage stage;
         start(&stage, PS_KEYS("shell", "/bin/sh -c", "command", commands[i]));
-        ps_test_source_wait(&stage, 1, 20000);
+        ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
         pid_t sleeper = (pid_t)atoi(stage.events[0].body);
         assert_int_equal(kill(sleeper, 0), 0);
         ps_test_stage_close(&stage);
@@ -263,7 +263,7 @@ static void test_drain(void **unused)
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("shell", "/bin/bash -c", "restart", "true", "command",
                           "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done"));
-    ps_test_source_wait(&stage, 1, 20000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     uint64_t until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
     while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
         (void)ps_test_source_work(&stage);
@@ -288,7 +288,7 @@ static void test_standard_error(void **unused)
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("shell", "/bin/sh -c", "command", "echo oops >&2; printf half >&2; echo out",
                           "logStdErr", "true"));
-    ps_test_source_wait(&stage, 1, 20000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_source_settle(&stage, 1, 200);
     ps_test_stage_fini(&stage);
     log_end(path, fd, text, sizeof text);
@@ -307,7 +307,7 @@ static void test_long_standard_error(void **unused)
     start(&stage, PS_KEYS("shell", "/bin/bash -c", "command",
                           "head -c 5000 /dev/zero | tr '\\0' e >&2; echo >&2; echo end >&2; echo out",
                           "logStdErr", "true"));
-    ps_test_source_wait(&stage, 1, 20000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_source_settle(&stage, 1, 200);
     ps_test_stage_fini(&stage);
     log_end(path, fd, text, sizeof text);
@@ -333,7 +333,7 @@ static void test_arguments_are_not_logged(void **unused)
     int fd = log_begin(path);
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "echo --password hunter2"));
-    ps_test_source_wait(&stage, 1, 20000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_source_settle(&stage, 1, 200);
     ps_test_stage_fini(&stage);
     log_end(path, fd, text, sizeof text);
@@ -351,11 +351,11 @@ static void test_tail(void **unused)
     snprintf(command, sizeof command, "tail -n +1 -F %s", path);
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", command));
-    ps_test_source_wait(&stage, 1, 20000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     assert_int_equal(write(fd, "two\nthr", 7), 7);
-    ps_test_source_wait(&stage, 2, 20000);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     assert_int_equal(write(fd, "ee\n", 3), 3);
-    ps_test_source_wait(&stage, 3, 20000);
+    ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
     assert_string_equal(stage.events[2].body, "three");
     ps_test_stage_fini(&stage);
     close(fd);

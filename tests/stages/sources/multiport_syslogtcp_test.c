@@ -39,17 +39,17 @@ static void test_ports_and_charsets(void **unused)
                                 "ip", key, "ISO-8859-1", "readBufferSize", "2048", "numProcessors", "4"));
     int utf8 = ps_test_connect("127.0.0.1", one), latin = ps_test_connect("127.0.0.1", two);
     ps_test_send_text(utf8, "<34>1 2003-10-11T22:14:15.003Z höst caf\xC3\xA9\n");
-    ps_test_source_wait(&stage, 1, 5000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_expect(&stage.events[0], "caf\xC3\xA9",
                    PS_WORDS("Facility", "4", "Severity", "2", "Priority", "34", "Version", "1", "timestamp",
                             "1065910455003", "host", "höst", "port", first, "ip", "127.0.0.1"));
     ps_test_send_text(utf8, "<34>1 2003-10-11T22:14:15.003Z h caf\xE9\n");
-    ps_test_source_wait(&stage, 2, 5000);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     ps_test_expect(&stage.events[1], "<34>1 2003-10-11T22:14:15.003Z h caf\xE9",
                    PS_WORDS("flume.syslog.status", "Invalid", "port", first, "ip", "127.0.0.1"));
     /* The body stays in the port's character set; headers are text. */
     ps_test_send_text(latin, "<34>1 2003-10-11T22:14:15.003Z h\xF6st caf\xE9\n");
-    ps_test_source_wait(&stage, 3, 5000);
+    ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
     ps_test_expect(&stage.events[2], "caf\xE9",
                    PS_WORDS("Facility", "4", "Severity", "2", "Priority", "34", "Version", "1", "timestamp",
                             "1065910455003", "host", "höst", "port", second, "ip", "127.0.0.1"));
@@ -70,7 +70,7 @@ static void test_odd_lines(void **unused)
     static const char text[] = "\n<13>Xyz  1 00:00:00 h body\0tail\n"
                                "<13>Xyz  1 00:00:00 h 0123456789012345678\nnope\n";
     ps_test_send(fd, text, sizeof text - 1);
-    ps_test_source_wait(&stage, 4, 5000);
+    ps_test_source_wait(&stage, 4, PS_TEST_PATIENCE_MS);
 #define HEADERS "Facility", "1", "Severity", "5", "Priority", "13", "timestamp", "0", "host", "h"
     ps_test_expect(&stage.events[0], "body", PS_WORDS(HEADERS));
     ps_test_expect(&stage.events[1], "012345678901234567",
@@ -99,14 +99,14 @@ static void test_one_port_taken(void **unused)
                         PS_KEYS("host", "127.0.0.1", "ports", ports, "portHeader", "port"));
     int fd = ps_test_connect("127.0.0.1", two);
     ps_test_send_text(fd, "x\n");
-    ps_test_source_wait(&stage, 1, 5000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     close(taken);
     ps_test_stage_real_clock(&stage);
     ps_test_stage_pass_ms(&stage, 3500);
     ps_test_source_work(&stage);
     int late = ps_test_connect("127.0.0.1", one);
     ps_test_send_text(late, "y\n");
-    ps_test_source_wait(&stage, 2, 5000);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     snprintf(ports, sizeof ports, "%u", one);
     assert_string_equal(ps_test_event_header(&stage.events[1], "port"), ports);
     close(fd);

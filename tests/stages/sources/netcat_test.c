@@ -107,7 +107,7 @@ static void test_no_acks(void **unused)
     start(&stage, PS_KEYS(LOCAL, "ack-every-event", "false"));
     int fd = client(&stage);
     ps_test_send_text(fd, "one\ntwo\n");
-    ps_test_source_wait(&stage, 2, 5000);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     assert_string_equal(ps_test_receive(&stage, fd, 1, 100, &closed), "");
     assert_false(closed);
     close(fd);
@@ -226,7 +226,7 @@ static void test_farewell_without_acks(void **unused)
         int fd = client(&stage);
         if (cases[i].before[0] != '\0') {
             ps_test_send(fd, sent, widen(cases[i].before, sent));
-            ps_test_source_wait(&stage, 1, 5000);
+            ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
         }
         ps_test_send(fd, sent, widen(cases[i].sent, sent));
         read_until(&stage, cases[i].rows, 1);

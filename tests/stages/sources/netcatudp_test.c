@@ -40,7 +40,7 @@ static void test_first_lines(void **unused)
         snprintf(from, sizeof from, "/127.0.0.1:%u", own_port(fd));
         for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
             ps_test_send(fd, cases[i].sent, cases[i].length);
-        ps_test_source_wait(&stage, PS_COUNT_OF(cases), 5000);
+        ps_test_source_wait(&stage, PS_COUNT_OF(cases), PS_TEST_PATIENCE_MS);
         for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
             assert_int_equal(stage.events[i].length, cases[i].body_length);
             assert_memory_equal(stage.events[i].body, cases[i].body, cases[i].body_length);
@@ -74,7 +74,7 @@ static void test_several_senders(void **unused)
             snprintf(text, sizeof text, "/127.0.0.1:%u", own_port(fd));
             ps_test_send_text(fd, text);
         }
-        ps_test_source_wait(&stage, count, 5000);
+        ps_test_source_wait(&stage, count, PS_TEST_PATIENCE_MS);
         assert_int_equal(stage.event_count, count);
         for (unsigned i = 0; i < count; i++) {
             assert_int_equal(ps_test_event_header_count(&stage.events[i]), 1);
@@ -98,7 +98,7 @@ static void test_no_header(void **unused)
         snprintf(text, sizeof text, "%d", i);
         ps_test_send_text(fd, text);
         if (i % 500 == 499)
-            ps_test_source_wait(&stage, (size_t)i + 1, 5000);
+            ps_test_source_wait(&stage, (size_t)i + 1, PS_TEST_PATIENCE_MS);
     }
     for (int i = 0; i < 3000; i++) {
         char text[16];

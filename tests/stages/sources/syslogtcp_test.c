@@ -26,7 +26,7 @@ static void test_one_event(void **unused)
     start(&stage, PS_KEYS(LOCAL, "clientIPHeader", "ip"));
     int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
     ps_test_send_text(fd, "<34>1 2003-10-11T22:14:15Z mymachine su - ID47 - it's me\n");
-    ps_test_source_wait(&stage, 1, 5000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_expect(&stage.events[0], "su - ID47 - it's me",
                    PS_WORDS("Facility", "4", "Severity", "2", "priority", "34", "version", "1", "timestamp",
                             "1065910455000", "host", "mymachine", "ip", "127.0.0.1"));
@@ -64,7 +64,7 @@ static void test_any_cut(void **unused)
         at += piece;
         ps_test_source_work(&stage);
     }
-    ps_test_source_wait(&stage, lines, 10000);
+    ps_test_source_wait(&stage, lines, PS_TEST_PATIENCE_MS);
     for (size_t i = 0; i < lines; i++) {
         char expected[32], host[32];
         snprintf(expected, sizeof expected, "%zu:", i);
@@ -88,7 +88,7 @@ static void test_full_batches(void **unused)
     for (int i = 0; i < 5000; i++)
         length += (size_t)sprintf(text + length, "<13>x %d\n", i);
     ps_test_send(fd, text, length);
-    ps_test_source_wait(&stage, 5000, 10000);
+    ps_test_source_wait(&stage, 5000, PS_TEST_PATIENCE_MS);
     for (int i = 0; i < 5000; i++) {
         char expected[32];
         snprintf(expected, sizeof expected, "<13>x %d", i);
@@ -105,7 +105,7 @@ static void test_long_lines(void **unused)
     start(&stage, PS_KEYS(LOCAL, "eventSize", "20"));
     int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
     ps_test_send_text(fd, "<13>456789012345678\n<13>4567890123456789\n<13>45678901234567890\n<13>y\n");
-    ps_test_source_wait(&stage, 5, 5000);
+    ps_test_source_wait(&stage, 5, PS_TEST_PATIENCE_MS);
     ps_test_expect(&stage.events[0], "<13>456789012345678", PS_WORDS("Facility", "1", "Severity", "5"));
     ps_test_expect(&stage.events[1], "<13>4567890123456789",
                    PS_WORDS("Facility", "1", "Severity", "5", "flume.syslog.status", "Incomplete"));
@@ -138,7 +138,7 @@ static void test_giants(void **unused)
             ps_test_source_work(&stage);
         }
     }
-    ps_test_source_wait(&stage, PS_COUNT_OF(sizes), 10000);
+    ps_test_source_wait(&stage, PS_COUNT_OF(sizes), PS_TEST_PATIENCE_MS);
     for (size_t i = 0; i < PS_COUNT_OF(sizes); i++) {
         assert_int_equal(stage.events[i].length, sizes[i] + 4);
         for (size_t at = 4; at < stage.events[i].length; at++)
@@ -164,12 +164,12 @@ static void test_hostile_clients(void **unused)
     static const char bytes[] = "\0\xFF\xFE<<>>\r\0<\n\x01\x02\n";
     ps_test_send(garbage, bytes, sizeof bytes - 1);
     ps_test_send_text(reset, "<13>was reset\n<13>");
-    ps_test_source_wait(&stage, 2, 5000);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     struct linger now = {.l_onoff = 1};
     setsockopt(reset, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     close(reset);
     ps_test_send_text(good, "<13>good\n");
-    ps_test_source_wait(&stage, 4, 5000);
+    ps_test_source_wait(&stage, 4, PS_TEST_PATIENCE_MS);
     ps_test_expect(&stage.events[3], "<13>good", PS_WORDS("Facility", "1", "Severity", "5"));
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 4);
     close(silent);
@@ -179,7 +179,7 @@ static void test_hostile_clients(void **unused)
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 1);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 2);
     ps_test_send_text(good, "<13>still\n");
-    ps_test_source_wait(&stage, 5, 5000);
+    ps_test_source_wait(&stage, 5, PS_TEST_PATIENCE_MS);
     close(good);
     ps_test_stage_fini(&stage);
 }
@@ -213,10 +213,10 @@ static void test_both_families(void **unused)
     start(&stage, PS_KEYS("host", "::", "port", "0", "clientIPHeader", "from"));
     int four = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
     ps_test_send_text(four, "<13>four\n");
-    ps_test_source_wait(&stage, 1, 5000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     int six = ps_test_connect("::1", ps_test_tcp_port(&stage, 0));
     ps_test_send_text(six, "<13>six\n");
-    ps_test_source_wait(&stage, 2, 5000);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     assert_string_equal(ps_test_event_header(&stage.events[0], "from"), "127.0.0.1");
     assert_string_equal(ps_test_event_header(&stage.events[1], "from"), "0:0:0:0:0:0:0:1");
     close(four);
@@ -232,7 +232,7 @@ static void test_drain_reads_what_is_there(void **unused)
     unsigned port = ps_test_tcp_port(&stage, 0);
     int fd = ps_test_connect("127.0.0.1", port);
     ps_test_send_text(fd, "<13>one\n");
-    ps_test_source_wait(&stage, 1, 5000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_send_text(fd, "<13>two\n");
     usleep(20000);
     assert_false(ps_source_syslogtcp.source->drain(stage.plan, stage.state, &stage.now));
@@ -307,7 +307,7 @@ static void test_tls(void **unused)
         else
             tls_step(&stage, ssl, result);
     }
-    ps_test_source_wait(&stage, 5000, 10000);
+    ps_test_source_wait(&stage, 5000, PS_TEST_PATIENCE_MS);
     for (int i = 0; i < 5000; i++) {
         char expected[32];
         snprintf(expected, sizeof expected, "tls %d", i);
@@ -334,7 +334,7 @@ static void test_out_of_descriptors(void **unused)
     unsigned port = ps_test_tcp_port(&stage, 0);
     int early = ps_test_connect("127.0.0.1", port);
     ps_test_send_text(early, "<13>early\n");
-    ps_test_source_wait(&stage, 1, 5000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     int late = ps_test_connect("127.0.0.1", port);
     ps_test_send_text(late, "<13>late\n");
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -343,9 +343,10 @@ static void test_out_of_descriptors(void **unused)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
     ps_test_source_settle(&stage, 1, 50);
     ps_test_send_text(early, "<13>goes on\n");
-    ps_test_source_wait(&stage, 2, 5000);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-    ps_test_source_wait(&stage, 3, 5000); /* within a second of the fake clock, which follows the real one */
+    ps_test_source_wait(
+        &stage, 3, PS_TEST_PATIENCE_MS); /* within a second of the fake clock, which follows the real one */
     ps_test_expect(&stage.events[2], "<13>late", PS_WORDS("Facility", "1", "Severity", "5"));
     close(early);
     close(late);
@@ -363,7 +364,7 @@ static void test_format(void **unused)
     int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
     ps_test_send_text(fd, "<13>2 [11/Oct/2003:22:14:15 +02:00] ho\xC3\xB6st own form\n"
                           "<13>[no date] h x\n<13>2003-10-11T22:14:15Z h y\n");
-    ps_test_source_wait(&stage, 3, 5000);
+    ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
     ps_test_expect(&stage.events[0], "own form",
                    PS_WORDS("Facility", "1", "Severity", "5", "priority", "13", "version", "2", "timestamp",
                             "1065903255000", "host", "ho\xC3\xB6st"));
@@ -404,7 +405,7 @@ static void test_many_connections(void **unused)
     ps_test_source_settle(&stage, 0, 20);
     for (int i = 0; i < COUNT; i++)
         ps_test_send_text(fds[i], " line\n");
-    ps_test_source_wait(&stage, COUNT, 10000);
+    ps_test_source_wait(&stage, COUNT, PS_TEST_PATIENCE_MS);
     for (int i = 0; i < COUNT; i++) {
         assert_string_equal(stage.events[i].body, "<13>half line");
         close(fds[i]);

@@ -22,7 +22,7 @@ static void test_datagrams(void **unused)
         "<13>2003-10-11T22:14:15Z h one\n<13>two", "", "<", "<13", "\n\n<13>x", "x", "<1\nabc\ndef"};
     for (size_t i = 0; i < PS_COUNT_OF(sent); i++)
         ps_test_send_text(fd, sent[i]);
-    ps_test_source_wait(&stage, 5, 5000);
+    ps_test_source_wait(&stage, 5, PS_TEST_PATIENCE_MS);
     ps_test_expect(&stage.events[0], "one",
                    PS_WORDS("Facility", "1", "Severity", "5", "priority", "13", "timestamp", "1065910455000",
                             "host", "h", "ip", "127.0.0.1"));
@@ -56,7 +56,7 @@ static void test_sizes(void **unused)
             memcpy(text, "<13>", 4);
             ps_test_send(fd, text, sizes[i]);
         }
-        ps_test_source_wait(&stage, count, 5000);
+        ps_test_source_wait(&stage, count, PS_TEST_PATIENCE_MS);
     }
     for (size_t i = 0; i < count; i++) {
         size_t which = i % PS_COUNT_OF(sizes);
@@ -92,7 +92,7 @@ static void test_runs(void **unused)
         }
         ps_test_send(fd, text, sizeof text - (size_t)(run % 7)); /* the last one may be shorter */
         if (run % 10 == 9)
-            ps_test_source_wait(&stage, (size_t)(run + 1) * RUN, 5000);
+            ps_test_source_wait(&stage, (size_t)(run + 1) * RUN, PS_TEST_PATIENCE_MS);
     }
     for (int i = 0; i < RUNS * RUN; i++) {
         char head[32];
@@ -204,7 +204,7 @@ static void test_no_memory(void **unused)
         ps_block_drop(stage.port.blocks, one);
     }
     ps_test_source_close_batch(&stage);
-    ps_test_source_wait(&stage, COUNT, 5000);
+    ps_test_source_wait(&stage, COUNT, PS_TEST_PATIENCE_MS);
     for (size_t i = 0; i < COUNT; i++)
         assert_int_equal(stage.events[i].length, BYTES);
     close(fd);

@@ -5,7 +5,7 @@
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 
-#define PATIENCE_NS (15 * PS_NS_PER_S)
+#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
 
 static rd_kafka_t *make_consumer(const char *bootstrap)
 {

@@ -21,7 +21,7 @@ struct ps_test_records {
 };
 
 /* Reads `partition_count` partitions from the beginning until their ends are reached and there are at least
- * `count` records; fails the test after 15 s. */
+ * `count` records; fails the test after PS_TEST_PATIENCE_MS. */
 struct ps_test_records ps_test_records_read(const char *bootstrap, const char *topic, int partition_count,
                                             size_t count);
 void ps_test_records_free(struct ps_test_records *records);

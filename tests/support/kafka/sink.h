@@ -14,6 +14,7 @@ struct ps_test_kafka_sink {
     int partition_count;
     struct ps_test_stage stage;
     unsigned haste;           /* how many times faster the sink's clock runs than the real one */
+    unsigned rest_haste;      /* the same while nothing is in flight; 0: `haste` */
     uint64_t sent;            /* events: their numbers are 0 .. sent-1 */
     size_t lease_count;       /* taken by the sink so far */
     struct ps_lease *waiting; /* refused with BACKOFF */
@@ -29,7 +30,7 @@ struct ps_lease *ps_test_kafka_sink_lease(struct ps_test_kafka_sink *kafka, uint
 
 /* Runs one cycle of a worker: offers the waiting lease, ticks, parks for a millisecond, moves the clock. */
 void ps_test_kafka_sink_turn(struct ps_test_kafka_sink *kafka);
-/* Offers the lease until the sink takes it; fails the test after 15 s of real time. */
+/* Offers the lease until the sink takes it; fails the test after PS_TEST_PATIENCE_MS. */
 void ps_test_kafka_sink_offer(struct ps_test_kafka_sink *kafka, struct ps_lease *lease);
 /* Sends `leases` leases of `count` events. */
 void ps_test_kafka_sink_send(struct ps_test_kafka_sink *kafka, unsigned leases, uint32_t count);

@@ -5,8 +5,8 @@
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 
-#define PATIENCE_NS (15 * PS_NS_PER_S)
-#define PATIENCE_MS 15000
+#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
+#define PATIENCE_MS PS_TEST_PATIENCE_MS
 
 struct ps_test_tail {
     rd_kafka_t *client;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define PATIENCE_NS (30 * PS_NS_PER_S)
+#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
 
 static void write_to(const char *path, const char *format, va_list arguments)
 {
