@@ -2,11 +2,8 @@
 
 #include "core/clock.h"
 
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
-
-#define WEAK __attribute__((weak))
 
 /* The target owns the pointers inside ps_load_block; this list uses its own one. */
 struct ps_test_block {
@@ -42,16 +39,14 @@ static void settle(struct ps_lane *lane, struct ps_load_block *block, uint32_t c
     block_free(mine);
 }
 
-WEAK void ps_lane_completed(struct ps_lane *lane, struct ps_load_block *block, uint32_t count,
-                            uint64_t now_ns)
+void ps_lane_completed(struct ps_lane *lane, struct ps_load_block *block, uint32_t count, uint64_t now_ns)
 {
     (void)now_ns;
     lane->completed += count;
     settle(lane, block, count);
 }
 
-WEAK void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t count,
-                         const char *reason)
+void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t count, const char *reason)
 {
     for (uint32_t i = 0; i < count && lane->failed_count < PS_TEST_FAILED_MAX; i++)
         lane->failed_list[lane->failed_count++] = block->first_sequence + block->completed + i;
@@ -60,7 +55,7 @@ WEAK void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint
     settle(lane, block, count);
 }
 
-WEAK void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason)
+void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason)
 {
     (void)now_ns;
     lane->downs++;
@@ -69,7 +64,7 @@ WEAK void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason
     snprintf(lane->reason, sizeof lane->reason, "%s", reason);
 }
 
-WEAK void ps_lane_up(struct ps_lane *lane, uint64_t now_ns)
+void ps_lane_up(struct ps_lane *lane, uint64_t now_ns)
 {
     (void)now_ns;
     lane->ups++;
@@ -77,25 +72,25 @@ WEAK void ps_lane_up(struct ps_lane *lane, uint64_t now_ns)
     lane->down = false;
 }
 
-WEAK uint64_t ps_lane_retry_at(struct ps_lane *lane, unsigned failures, uint64_t now_ns)
+uint64_t ps_lane_retry_at(struct ps_lane *lane, unsigned failures, uint64_t now_ns)
 {
     if (failures + 1 > lane->failures_max)
         lane->failures_max = failures + 1;
     return now_ns + lane->back_off_ns;
 }
 
-WEAK uint32_t ps_lane_number(const struct ps_lane *lane)
+uint32_t ps_lane_number(const struct ps_lane *lane)
 {
     return lane->number;
 }
 
-WEAK uint64_t ps_lane_now(const struct ps_lane *lane)
+uint64_t ps_lane_now(const struct ps_lane *lane)
 {
     (void)lane;
     return ps_clock_now().mono_ns;
 }
 
-WEAK void ps_lane_descriptor_changed(struct ps_lane *lane)
+void ps_lane_descriptor_changed(struct ps_lane *lane)
 {
     (void)lane;
 }
@@ -160,19 +155,6 @@ void ps_test_lane_close(struct ps_lane *lane)
 bool ps_test_lane_has_room(const struct ps_lane *lane)
 {
     return lane->outstanding < lane->ops->blocks_max;
-}
-
-uint32_t ps_test_lane_event(uint64_t sequence, struct ps_test_event_size size, enum ps_framing framing,
-                            char *to)
-{
-    uint32_t spread = size.high > size.low ? size.high - size.low + 1 : 1;
-    uint32_t want = size.low + (uint32_t)(sequence * UINT64_C(2654435761) % spread);
-    if (framing == PS_FRAMING_NEWLINE && want > 0)
-        want--;
-    uint32_t length = (uint32_t)sprintf(to, "e %" PRIu64 " ", sequence);
-    for (; length < want; length++)
-        to[length] = (char)('a' + (length + sequence) % 26);
-    return length;
 }
 
 void ps_test_lane_give(struct ps_lane *lane, uint32_t count, struct ps_test_event_size size)

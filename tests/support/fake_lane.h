@@ -1,13 +1,14 @@
 /* A lane and its sender for tests of targets: makes numbered events, gives them to the target, and records
  * which ones complete and which ones fail.
  *
- * It defines ps_lane_completed and the others of bench/load/target.h weakly: only a test that calls
- * ps_test_lane_* gets them, and one that links the real lane keeps the real ones. Its back-off is 5 ms.
+ * It defines ps_lane_completed and the others of bench/load/target.h: a test that calls functions of this file gets these, and cannot
+ * have the real lane, too. Its back-off is 5 ms.
  *
- * An event is "e <sequence> xxx.." of about the requested size; sequences count from 0. */
+ * The events are those of tests/support/lane_event.h; sequences count from 0. */
 #pragma once
 
 #include "bench/load/target.h"
+#include "tests/support/lane_event.h"
 #include "tests/support/support.h"
 
 #define PS_TEST_FAILED_MAX 4096U
@@ -31,10 +32,6 @@ struct ps_lane {
     char failure[256];                        /* of the last events that failed */
     uint64_t failed_list[PS_TEST_FAILED_MAX]; /* sequences of the first failed events; valid after close */
     size_t failed_count;
-};
-
-struct ps_test_event_size {
-    uint32_t low, high; /* bytes, framing included */
 };
 
 /* Plans and opens the target; fails the test when one of them fails. */
@@ -63,8 +60,3 @@ bool ps_test_lane_send(struct ps_lane *lane, uint64_t events, uint32_t per_block
                        struct ps_test_event_size size, unsigned patience_ms);
 /* Calls `finish` until it returns true. Returns false after `patience_ms`. */
 bool ps_test_lane_finish(struct ps_lane *lane, unsigned patience_ms);
-
-/* Writes the text of event `sequence`, without framing, into `to` and returns its length. It is the text that
- * ps_test_lane_give makes. */
-uint32_t ps_test_lane_event(uint64_t sequence, struct ps_test_event_size size, enum ps_framing framing,
-                            char *to);
