@@ -72,8 +72,12 @@ trap finish EXIT
 
 # A step begins: the one before has taken its time.
 step_name='' step_began=0
-say() {
+step_end() {
     [[ -z $step_name ]] || printf '%6d s  %s\n' $((SECONDS - step_began)) "$step_name" >>"$results/steps"
+    step_name=''
+}
+say() {
+    step_end
     step_name=$* step_began=$SECONDS
     printf '\n== %s  [%d s]\n' "$*" "$SECONDS"
 }
@@ -85,8 +89,8 @@ configure() { # PRESET
     if command -v ccache >/dev/null; then
         launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     fi
-    if ! cmake --preset "$1" -B "$build/$1" "${launcher[@]}" >"$results/configure.log" 2>&1; then
-        tail -40 "$results/configure.log"
+    if ! cmake --preset "$1" -B "$build/$1" "${launcher[@]}" >"$results/configure-$1.log" 2>&1; then
+        tail -40 "$results/configure-$1.log"
         return 1
     fi
 }
@@ -95,16 +99,14 @@ compile() { # PRESET [TARGET]...
     local one=$1
     shift
     # One target that does not build does not keep the others from being built and tested.
-    if ! cmake --build "$build/$one" -j "$jobs" ${1:+--target "$@"} -- -k 0 >"$results/build.log" 2>&1; then
-        grep -vE '^\[[0-9]+/[0-9]+\]|^[^ ]*(ccache|cc|gcc|clang|c\+\+|:) .* -o |^ninja: ' "$results/build.log" | cut -c 1-300 | head -60
+    if ! cmake --build "$build/$one" -j "$jobs" ${1:+--target "$@"} -- -k 0 >"$results/build-$one.log" 2>&1; then
+        grep -vE '^\[[0-9]+/[0-9]+\]|^[^ ]*(ccache|cc|gcc|clang|c\+\+|:) .* -o |^ninja: ' "$results/build-$one.log" | cut -c 1-300 | head -60
         return 1
     fi
 }
 
-failed_steps=0
 broken() { # WHAT: a step that is not a test failed
-    echo "FAILED: $1"
-    failed_steps=$((failed_steps + 1))
+    echo "FAILED: $1" | tee -a "$results/broken"
 }
 
 # A test that writes without end fills neither disk nor terminal: files are capped here, output by ctest.
@@ -116,8 +118,8 @@ run() { # LABEL-OF-THIS-RUN PRESET CTEST-OPTION...
         ctest --test-dir "$build/$one" --output-on-failure --timeout 600 --no-tests=ignore \
             --test-output-size-passed 16384 --test-output-size-failed 65536 \
             --output-junit "$results/$title.xml" "$@"
-    ) >"$results/ctest.log" 2>&1 || true
-    sed -n '/% tests passed/,$d; /^Internal ctest/d; /Test project/d; /\(Start\|Passed\) /d; p' "$results/ctest.log" |
+    ) >"$results/$title.log" 2>&1 || true
+    sed -n '/% tests passed/,$d; /^Internal ctest/d; /Test project/d; /\(Start\|Passed\) /d; p' "$results/$title.log" |
         grep -vE '^ *$|^[^ ]*/tests/([A-Za-z]+/)?[a-z0-9_]+$|^(Unable to find|Could not find|Looked in)' | head -400 || true
     report "$title"
 }
@@ -170,7 +172,8 @@ summary() {
     echo
     awk -F'\t' '$3 == "skipped" { print "SKIP " $1 ": " ($4 == "" ? "no reason given" : $4) }' "$results/cases" | sort
     awk -F'\t' '$3 == "failed" { print "FAILED " $1, $4 }' "$results/cases" | sort
-    awk -F'\t' -v steps="$failed_steps" '
+    touch "$results/broken"
+    awk -F'\t' -v steps="$(wc -l <"$results/broken")" '
         { count[$3]++ }
         END {
             failed = count["failed"] + steps
@@ -214,21 +217,38 @@ whole() { # PRESET CTEST-OPTION...: everything built, then the tests
     run "$one" "$one" -j "$slots" "$@"
 }
 
-# The builds of the later steps, at low priority while tests wait. What fails here is built and reported again by its step.
+# ---- beside the tests of the release build ----
+
 tsan_tests=('^stress_' '^sim_' '^stages_conformance_channel$' '^rings_' '^bench_load_lane$' '^bench_load_load$' '^bench_load_pacer$'
     '^core_flow_batch$' '^core_flow_block$' '^core_flow_window$' '^core_helper_' '^core_watch_tap$' '^core_watch_metrics$' '^core_log$'
     '^core_engine_swap$' '^core_engine_sink_sockets$' '^stages_channels_memory$' '^stages_channels_spillablememory_order$' '^stages_rules_live' '^stages_rules_book$')
-build_ahead() {
-    local list
+
+clang_warnings() {
+    say "clang: no warnings"
+    { configure clang && compile clang penstock; } || broken "build clang"
+}
+address_sanitizer() { whole asan -LE '^(e2e|real|stress)$'; }
+thread_sanitizer() {
+    say "tsan"
+    selected tsan "${tsan_tests[@]}"
+}
+
+# Half of the tests wait for something. What needs the CPU (the other builds, and the tests with sanitizers) has what they leave, at a
+# lower priority: a test of the release build that becomes ready goes first. A step's lines are printed when it has ended.
+beside=''
+begin_beside() {
     (
-        renice -n 15 -p "$BASHPID" >/dev/null 2>&1 || true
-        configure asan && cmake --build "$build/asan" -j "$jobs" -- -k 0
-        configure tsan && mapfile -t list < <(targets tsan "$(join "${tsan_tests[@]}")") &&
-            cmake --build "$build/tsan" -j "$jobs" --target penstock real_tools "${list[@]}" -- -k 0
-        configure clang && cmake --build "$build/clang" -j "$jobs" --target penstock -- -k 0
-    ) >"$results/ahead.log" 2>&1 &
-    ahead=$!
-    background+=("$ahead")
+        trap - EXIT
+        step_name=''
+        export CRASH_SLACK_S=${CRASH_SLACK_S:-3} # tests/crash/check.py: for a busy machine
+        renice -n 5 -p "$BASHPID" >/dev/null 2>&1 || true
+        for step in clang_warnings address_sanitizer thread_sanitizer; do
+            { slots=$((3 * jobs)) "$step"; step_end; } >"$results/beside.out" 2>&1
+            cat "$results/beside.out"
+        done
+    ) &
+    beside=$!
+    background+=("$beside")
 }
 
 fetching=''
@@ -242,11 +262,9 @@ fetch_real() { # what the real servers need, while we build
 scripts() {
     say "scripts and layout"
     local files
-    mapfile -t files < <(find . \( -name .git -o -path ./build -o -path "./$build" \) -prune -o -type f -size -100k -print |
-        while read -r file; do
-            head -c 64 "$file" | head -1 | grep -qaE '^#!.*(/| )(ba)?sh\b' && echo "$file"
-        done)
-    shellcheck -x -P SCRIPTDIR "${files[@]}" || broken "shellcheck"
+    mapfile -t files < <(find . \( -name .git -o -path ./build -o -path "./$build" \) -prune -o -type f -size -100k -print0 |
+        LC_ALL=C xargs -0 awk 'FNR == 1 { if (/^#!.*(\/| )(ba)?sh/) print FILENAME; nextfile }')
+    printf '%s\0' "${files[@]}" | xargs -0 -n 8 -P "$jobs" shellcheck -x -P SCRIPTDIR || broken "shellcheck"
     mapfile -t files < <(find core rings regex conf stages bench tests -name '*.[ch]')
     if ! clang-format --dry-run --Werror "${files[@]}" >"$results/layout" 2>&1; then
         sed -n 's/:[0-9]*:[0-9]*: error: .*//p' "$results/layout" | sort | uniq -c
@@ -294,19 +312,18 @@ full)
     if [[ $preset ]]; then
         whole "$preset" -LE '^real$'
     else
-        whole release -LE '^(e2e|real)$'
-        build_ahead
+        say "release: build"
+        { configure release && compile release; } || broken "build release"
+        begin_beside
+        say "release: tests"
+        run release release -j "$slots" -LE '^(e2e|real)$'
         say "end to end, on the mock cluster"
         run e2e release -j "$slots" -L '^e2e$'
-        wait "$ahead" || true
-        whole asan -LE '^(e2e|real|stress)$'
-        say "tsan"
-        selected tsan "${tsan_tests[@]}"
-        say "clang: no warnings"
-        { configure clang && compile clang penstock; } || broken "build clang"
         say "real servers"
         [[ -z $fetching ]] || wait "$fetching" || echo "fetching jars failed: $(tail -3 "$results/fetch.log")"
         run real release -j "$slots" -L '^real$'
+        say "what is left of the builds with sanitizers"
+        wait "$beside" || broken "the steps beside the release build's tests"
     fi
     ;;
 esac

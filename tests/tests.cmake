@@ -14,6 +14,7 @@ set(test_environment "PENSTOCK=$<TARGET_FILE_DIR:ps_engine>/penstock;PENSTOCK_SO
   "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1:exitcode=66"
   "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp")
 
+# A script with a line "# No sanitizer:" does not run in the builds that have one: it shows nothing about memory or threads of the program.
 function(test_name source name_out folder_out) # tests/core/flow/batch_test.c -> core_flow_batch, core
   file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR}/tests ${source})
   string(REGEX REPLACE "_test[.](c|sh)$" "" path ${path})
@@ -35,7 +36,7 @@ foreach(source ${test_sources})
   endif()
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${target} COMMAND ${runner} $<TARGET_FILE:${target}>)
-  set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT 120 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
+  set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
 endforeach()
 
 # What scripts need beside the program: every tests/real/*.c, and the helpers of tests/crash.
@@ -53,6 +54,10 @@ endforeach()
 file(GLOB test_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.sh ${CMAKE_SOURCE_DIR}/tests/*/*/*_test.sh)
 foreach(source ${test_scripts})
   test_name(${source} target folder)
+  file(STRINGS ${source} not_sanitized REGEX "^# No sanitizer:")
+  if(PS_SANITIZE AND not_sanitized)
+    continue()
+  endif()
   add_test(NAME ${target} COMMAND ${runner} bash ${source})
   set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
   file(STRINGS ${source} alone REGEX "^# Runs alone:") # its outcome depends on having the machine to itself
@@ -104,10 +109,14 @@ foreach(test ${all_tests})
   set_tests_properties(${test} PROPERTIES PROCESSORS 4)
 endforeach()
 foreach(line ${slots})
-  string(REGEX MATCH "^([a-z0-9_]+) +([1-4])" line "${line}")
+  string(REGEX MATCH "^([a-z0-9_]+) +([1-4])" ignored "${line}")
   if(CMAKE_MATCH_1 IN_LIST all_tests)
     set_tests_properties(${CMAKE_MATCH_1} PROPERTIES PROCESSORS ${CMAKE_MATCH_2})
-  else()
+    set(test ${CMAKE_MATCH_1})
+    if(line MATCHES "# ([0-9]+) s") # the longest begin first
+      set_tests_properties(${test} PROPERTIES COST ${CMAKE_MATCH_1})
+    endif()
+  elseif(NOT PS_SANITIZE)
     message(WARNING "tests/slots.txt names ${CMAKE_MATCH_1}, which is no test")
   endif()
 endforeach()

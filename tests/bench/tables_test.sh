@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # bench/peers and bench/overload: what they list, what they refuse, and the tables they make of records.
+# No sanitizer: it runs scripts.
 set -euo pipefail
 
 command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # perf/compare on made-up files: a file for each verdict, and what it says about files that are none.
+# No sanitizer: it runs scripts.
 set -euo pipefail
 
 command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }

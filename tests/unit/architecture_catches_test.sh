@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Breaks every rule of architecture_test.sh in a copy of the tree, and expects a line that names file and rule for each,
 # and no other line.
+# No sanitizer: it reads the tree.
 set -euo pipefail
 cd "$PENSTOCK_SOURCE"
 

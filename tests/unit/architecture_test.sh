@@ -4,6 +4,7 @@
 # nothing that belongs to one workplace. architecture_catches_test.sh breaks each rule.
 #
 #   architecture_test.sh --arrows     prints which folder includes which, and how often
+# No sanitizer: it reads the tree.
 set -euo pipefail
 shopt -s nullglob extglob
 cd "${PENSTOCK_SOURCE:-$(dirname "$0")/../..}"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # conf/oci/Containerfile can be read, and keeps its promises: Debian 12, a user by number, commands without a shell, nothing
 # of the build in the image. tests/real/debian_container_test.sh carries it out.
+# No sanitizer: it reads a file.
 set -euo pipefail
 
 command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What is installed is complete, its links and examples hold, and the programs run from any place: the tree, the tarball,
 # the .deb and the .rpm. The tree uninstalls itself.
+# No sanitizer: it looks at packages.
 set -euo pipefail
 
 build=$(dirname "$PENSTOCK")

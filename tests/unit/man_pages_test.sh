@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The man pages know every command of the program and every long option that its help shows, and no command that is not
 # there. penstock-COMMAND(1) counts for its command.
+# No sanitizer: it reads texts.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }

@@ -2,6 +2,7 @@
 # Runs tests as an ordinary user without a home, capabilities or groups: what works only because the tests run as root, or
 # because there is a home to write to, fails here; tests that skip for root run here. Chosen are the tests of parts, and
 # those of the whole program that need no far end.
+# No sanitizer: the tests that it runs ran as root.
 set -euo pipefail
 
 build=$(dirname "$PENSTOCK")

@@ -7,6 +7,12 @@
 #define SHOWN_MAX 40
 #define BITS_PATTERNS_MAX 64U
 #define EACH_PATTERNS_MAX 150U
+/* One group of so many is checked, drawn by the seed: with a sanitizer all of them take a minute. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SHARE 4U
+#else
+#define SHARE 1U
+#endif
 
 static unsigned failures;
 static uint64_t pairs, matches, given_ups; /* the result of a match that was given up is unknown */
@@ -123,15 +129,20 @@ static void check_group(const struct group *group)
     ps_matcher_destroy(matcher);
 }
 
-/* Checks the expressions of the table in groups of `patterns_max`. */
+/* Checks the expressions of the table in groups of `patterns_max`; with a sanitizer, some of the groups. */
 static void check_table(uint32_t patterns_max, size_t subjects_max)
 {
     struct table table;
     table_load(&table);
     struct group group = {.scratch = ps_regex_scratch_create()};
+    uint64_t seed = ps_test_seed();
     group.subjects = calloc(table.case_count + 1, sizeof *group.subjects);
     assert_non_null(group.subjects);
     for (size_t i = 0; i < table.pattern_count;) {
+        if (ps_test_random(&seed) % SHARE != 0) {
+            i += patterns_max;
+            continue;
+        }
         group.pattern_count = 0;
         group.subject_count = 0;
         for (; i < table.pattern_count && group.pattern_count < patterns_max; i++) {
@@ -151,8 +162,8 @@ static void check_table(uint32_t patterns_max, size_t subjects_max)
     }
     printf("%llu pairs, %llu match, %llu given up\n", (unsigned long long)pairs, (unsigned long long)matches,
            (unsigned long long)given_ups);
-    assert_true(given_ups <= pairs / 1000);
-    given_ups = 0; /* the next scratch counts from 0 */
+    assert_true(SHARE > 1 || given_ups <= pairs / 1000); /* of all; those of some may be more */
+    given_ups = 0;                                       /* the next scratch counts from 0 */
     free(group.subjects);
     ps_regex_scratch_destroy(group.scratch);
     table_free(&table);
