@@ -241,7 +241,7 @@ begin_beside() {
         trap - EXIT
         step_name=''
         export CRASH_SLACK_S=${CRASH_SLACK_S:-3} # tests/crash/check.py: for a busy machine
-        renice -n 5 -p "$BASHPID" >/dev/null 2>&1 || true
+        renice -n 10 -p "$BASHPID" >/dev/null 2>&1 || true
         for step in clang_warnings address_sanitizer thread_sanitizer; do
             { slots=$((3 * jobs)) "$step"; step_end; } >"$results/beside.out" 2>&1
             cat "$results/beside.out"
