@@ -13,18 +13,21 @@
 #include <curl/curl.h>
 #include <hs/hs.h>
 #include <jansson.h>
+#include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
 #include <microhttpd.h>
 #include <openssl/crypto.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <sqlite3.h>
 #include <zlib.h>
 
 static void print_libraries(void)
 {
-    char pcre2[64] = "";
+    char pcre2[64] = "", libpq[32];
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
     pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
+    snprintf(libpq, sizeof libpq, "%d.%d", PQlibVersion() / 10000, PQlibVersion() % 10000);
     const char *const libraries[][2] = {
         {"librdkafka", rd_kafka_version_str()},
         {"OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING)},
@@ -33,6 +36,8 @@ static void print_libraries(void)
         {"Hyperscan", hs_version()},
         {"PCRE2", pcre2},
         {"jansson", jansson_version_str()},
+        {"SQLite", sqlite3_libversion()},
+        {"libpq", libpq},
         {"zlib", zlibVersion()},
         {"glibc", gnu_get_libc_version()},
     };

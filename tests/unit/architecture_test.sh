@@ -213,8 +213,8 @@ curl/*              core/commands/*|conf/*|stages/*|bench/*
 openssl/*           stages/*|core/commands/version.c
 isa-l*              core/crc32c.c
 isa-l/*             core/crc32c.c
-sqlite3.h           stages/database/sqlite.c
-libpq-fe.h          stages/database/postgres.c
+sqlite3.h           stages/database/sqlite.c|core/commands/version.c
+libpq-fe.h          stages/database/postgres.c|core/commands/version.c
 systemd/*           nowhere
 '
 while IFS=: read -r file header; do
