@@ -85,10 +85,9 @@ static void set(bool *value, bool to)
 
 static void set_up(void)
 {
-    worker = pthread_self();
     set(&hangs, false);
     set(&fails, false);
-    questions = 0;
+    __atomic_store_n(&questions, 0, __ATOMIC_RELAXED);
     sem_init(&asked, 0, 0);
     sem_init(&released, 0, 0);
     sem_init(&gone, 0, 0);
@@ -439,6 +438,7 @@ static void test_probe_names(void **unused)
 int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
+    worker = pthread_self(); /* once: threads of earlier tests may still read it */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_literals_ask_nobody),
         cmocka_unit_test(test_answers),
