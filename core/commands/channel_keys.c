@@ -39,11 +39,17 @@ bool ps_channel_key_add(struct ps_channel_command *command, const char *argument
     return true;
 }
 
+static const char *text_of(const struct ps_channel_command *command, const struct ps_pairs *pairs,
+                           const char *key)
+{
+    const char *value = ps_channel_value(pairs, key);
+    return value != NULL ? ps_arena_text(command->arena, value) : NULL;
+}
+
 void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pairs *pairs)
 {
     static const char prefix[] = "encryption.keyProvider.keys.";
     const char *names = ps_channel_value(pairs, "encryption.keyProvider.keys");
-    const char *provider = ps_channel_value(pairs, "encryption.keyProvider");
     const char *active = ps_channel_value(pairs, "encryption.activeKey");
     struct ps_pair *items = ps_arena_alloc(command->arena, (pairs->count + 1) * sizeof *items);
     size_t count = 0;
@@ -52,10 +58,12 @@ void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pa
             items[count++] = (struct ps_pair){
                 .key = ps_arena_text(command->arena, pairs->items[i].key + sizeof prefix - 1),
                 .value = ps_arena_text(command->arena, pairs->items[i].value)};
-    command->key_source =
-        (struct ps_key_source){.provider = provider != NULL ? ps_arena_text(command->arena, provider) : NULL,
-                               .names = ps_text_split_blanks(command->arena, names != NULL ? names : ""),
-                               .properties = {count, items}};
+    command->key_source = (struct ps_key_source){
+        .provider = text_of(command, pairs, "encryption.keyProvider"),
+        .names = ps_text_split_blanks(command->arena, names != NULL ? names : ""),
+        .properties = {count, items},
+        .store_file = text_of(command, pairs, "encryption.keyProvider.keyStoreFile"),
+        .store_password_file = text_of(command, pairs, "encryption.keyProvider.keyStorePasswordFile")};
     command->plain = active != NULL && strcmp(active, "NONE") == 0;
     command->active_key = active != NULL && !command->plain ? ps_arena_text(command->arena, active) : NULL;
 }

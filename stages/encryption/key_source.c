@@ -1,8 +1,13 @@
 #include "stages/encryption/key_source.h"
 
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "stages/encryption/jceks.h"
 #include "stages/encryption/key_file.h"
 
 /* Returns the value of NAME.`suffix`; NULL: there is none. */
@@ -21,30 +26,116 @@ static const char *property_of(const struct ps_key_source *source, const char *n
 enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps_err *err)
 {
     if (source->provider == NULL)
-        return ps_err_set(err, "encryption.keyProvider is missing: KEYFILE reads keys from files");
-    if (strcasecmp(source->provider, "KEYFILE") != 0)
-        return ps_err_set(err, "encryption.keyProvider %s is not known: KEYFILE reads keys from files",
+        return ps_err_set(err, "encryption.keyProvider is missing: KEYFILE or JCEKSFILE");
+    bool is_store = strcasecmp(source->provider, "JCEKSFILE") == 0;
+    if (!is_store && strcasecmp(source->provider, "KEYFILE") != 0)
+        return ps_err_set(err, "encryption.keyProvider %s is not known: KEYFILE or JCEKSFILE",
                           source->provider);
+    if (is_store && source->store_file == NULL)
+        return ps_err_set(err, "encryption.keyProvider.keyStoreFile is missing");
+    if (is_store && source->store_password_file == NULL)
+        return ps_err_set(err, "encryption.keyProvider.keyStorePasswordFile is missing");
     if (source->names.count == 0)
         return ps_err_set(err, "encryption.keyProvider.keys names no key");
     for (size_t i = 0; i < source->names.count; i++) {
         const char *name = source->names.items[i];
         if (strlen(name) > PS_KEY_NAME_BYTES_MAX)
             return ps_err_set(err, "the name of a key has at most %u bytes: %s", PS_KEY_NAME_BYTES_MAX, name);
-        if (property_of(source, name, "keyFile") == NULL)
+        if (!is_store && property_of(source, name, "keyFile") == NULL)
             return ps_err_set(err, "encryption.keyProvider.keys.%s.keyFile is missing: the file with the key",
                               name);
     }
     return PS_OK;
 }
 
+/* ---- JCEKSFILE ---- */
+
+/* Reads the text of a password file, without blanks around it, as Flume does. The caller overwrites it. */
+static bool password_read(const char *path, char *password, size_t room, struct ps_err *err)
+{
+    size_t length;
+    if (!ps_secret_file_read(path, (uint8_t *)password, room - 1, &length, err))
+        return false;
+    while (length > 0 && (unsigned char)password[length - 1] <= ' ')
+        length--;
+    password[length] = '\0';
+    size_t blanks = 0;
+    while (blanks < length && (unsigned char)password[blanks] <= ' ')
+        blanks++;
+    memmove(password, password + blanks, length - blanks + 1);
+    return true;
+}
+
+/* Returns the bytes of the store, to be freed; anybody may read them: they are encrypted. */
+static uint8_t *store_read(const char *path, size_t *length, struct ps_err *err)
+{
+    FILE *file = fopen(path, "rbe");
+    uint8_t *bytes = ps_must_alloc(1, PS_JCEKS_BYTES_MAX, "a key store");
+    *length = file != NULL ? fread(bytes, 1, PS_JCEKS_BYTES_MAX, file) : 0;
+    bool good = file != NULL && ferror(file) == 0;
+    if (!good)
+        ps_err_set(err, "%s cannot be read: %s", path, strerror(errno));
+    else if (*length == PS_JCEKS_BYTES_MAX)
+        ps_err_set(err, "%s is no key store: it is longer than 1 MiB", path);
+    if (file != NULL)
+        fclose(file);
+    if (good && *length < PS_JCEKS_BYTES_MAX)
+        return bytes;
+    free(bytes);
+    return NULL;
+}
+
+static enum ps_status add_from_store(struct ps_key_ring *ring, const struct ps_key_source *source,
+                                     const struct ps_jceks *store, const char *name, struct ps_err *err)
+{
+    char password[PS_JCEKS_PASSWORD_MAX + 1];
+    struct ps_err reason = {0};
+    const char *file = property_of(source, name, "passwordFile");
+    enum ps_status status = PS_FAIL;
+    if (password_read(file != NULL ? file : source->store_password_file, password, sizeof password, err)) {
+        status = ps_jceks_add(ring, store, name, password, &reason);
+        if (status != PS_OK)
+            ps_err_set(err, "%s: %s", source->store_file, reason.text);
+    }
+    OPENSSL_cleanse(password, sizeof password);
+    return status;
+}
+
+static enum ps_status load_store(struct ps_key_ring *ring, const struct ps_key_source *source,
+                                 struct ps_err *err)
+{
+    char password[PS_JCEKS_PASSWORD_MAX + 1];
+    struct ps_jceks store = {.password = password};
+    uint8_t *bytes = store_read(source->store_file, &store.length, err);
+    bool good = bytes != NULL && password_read(source->store_password_file, password, sizeof password, err);
+    enum ps_status status = good ? PS_OK : PS_FAIL;
+    store.bytes = bytes;
+    for (size_t i = 0; status == PS_OK && i < source->names.count; i++)
+        status = add_from_store(ring, source, &store, source->names.items[i], err);
+    OPENSSL_cleanse(password, sizeof password);
+    free(bytes);
+    return status;
+}
+
+/* ---- all ---- */
+
+static enum ps_status load_files(struct ps_key_ring *ring, const struct ps_key_source *source,
+                                 struct ps_err *err)
+{
+    enum ps_status status = PS_OK;
+    for (size_t i = 0; status == PS_OK && i < source->names.count; i++)
+        status = ps_key_file_add(ring, source->names.items[i],
+                                 property_of(source, source->names.items[i], "keyFile"), err);
+    return status;
+}
+
 struct ps_key_ring *ps_key_source_load(const struct ps_key_source *source, struct ps_err *err)
 {
     struct ps_key_ring *ring = ps_key_ring_create();
     enum ps_status status = ps_key_source_check(source, err);
-    for (size_t i = 0; status == PS_OK && i < source->names.count; i++)
-        status = ps_key_file_add(ring, source->names.items[i],
-                                 property_of(source, source->names.items[i], "keyFile"), err);
+    if (status == PS_OK)
+        status = strcasecmp(source->provider, "JCEKSFILE") == 0 ? load_store(ring, source, err)
+                                                                : load_files(ring, source, err);
     if (status == PS_OK)
         return ring;
     ps_key_ring_destroy(ring);

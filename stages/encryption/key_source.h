@@ -5,9 +5,11 @@
 #include "stages/encryption/key_ring.h"
 
 struct ps_key_source {
-    const char *provider; /* "KEYFILE"; NULL: none */
+    const char *provider; /* "KEYFILE" or "JCEKSFILE"; NULL: none */
     struct ps_texts names;
-    struct ps_pairs properties; /* "NAME.keyFile" */
+    struct ps_pairs
+        properties; /* KEYFILE: "NAME.keyFile"; JCEKSFILE: "NAME.passwordFile", else the store's */
+    const char *store_file, *store_password_file; /* JCEKSFILE */
 };
 
 /* Whether there is a file, or what else the provider needs, for each name; reads nothing. */

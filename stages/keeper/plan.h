@@ -138,7 +138,15 @@ struct ps_keeper_plan {
         {.key = "encryption.keyProvider",                                                                    \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.keys.provider),                                                \
-         .help = "where keys are: KEYFILE, a file for each key"},                                            \
+         .help = "where keys are: KEYFILE, a file for each key, or Flume's JCEKSFILE, a key store"},         \
+        {.key = "encryption.keyProvider.keyStoreFile",                                                       \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.keys.store_file),                                              \
+         .help = "JCEKSFILE: the key store"},                                                                \
+        {.key = "encryption.keyProvider.keyStorePasswordFile",                                               \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.keys.store_password_file),                                     \
+         .help = "JCEKSFILE: the file with the password of the key store; for its user alone (mode 0400)"},  \
         {.key = "encryption.keyProvider.keys",                                                               \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.keys.names),                                                   \
@@ -147,8 +155,10 @@ struct ps_keeper_plan {
     {                                                                                                        \
         .key = "encryption.keyProvider.keys.", .type = PS_OPTION_MAP,                                        \
         .offset = offsetof(plan_type, member.keys.properties),                                               \
-        .help = "NAME.keyFile: the file with the key NAME: 32, 48 or 64 hexadecimal digits, Base64, or 16, " \
-                "24 or 32 bytes; for its user alone (mode 0400)"                                             \
+        .help =                                                                                              \
+            "NAME.keyFile: the file with the key NAME: 32, 48 or 64 hexadecimal digits, Base64, or 16, "     \
+            "24 or 32 bytes; for its user alone (mode 0400). JCEKSFILE: NAME.passwordFile, the file with "   \
+            "the password of the key, unless it is that of the store"                                        \
     }
 
 /* `capacity`: of the log, and the key that sets it. Reports what is wrong; PS_FAIL: the component is dropped. */

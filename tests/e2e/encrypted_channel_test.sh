@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # An encrypted file channel of a real agent: after SIGKILL nothing of the events is on the disk in plain text, and another reader,
-# which has only docs/CHANNEL-FORMAT.md and the key, reads what was acknowledged; a key changes; an agent without the old key says so
+# which has only docs/CHANNEL-FORMAT.md and the key, reads what was acknowledged; a key changes; Flume's key store is read; an agent without the old key says so
 # at /readyz and loses nothing; without the active key nothing is written; penstock channel works with keys, and says what is missing.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -125,6 +125,26 @@ chmod 0644 "$work/new.key"
 status 2 channel verify --key "new=$work/new.key"
 says "chmod 0400"
 chmod 0400 "$work/new.key"
+
+echo "== the keys of Flume's key store"
+printf ' storepass\n' >"$work/store.password"
+printf 'keypasskey-0' >"$work/key-0.password"
+printf 'keypassKey-1\n' >"$work/key-1.password"
+for password in key-1 key-0; do # the second one is that of another key
+    configuration none 'activeKey = Key-1' 'cipherProvider = AESCTRNOPADDING' 'keyProvider = JCEKSFILE' \
+        "keyProvider.keyStoreFile = $here/../stages/data/stores/secret-keys.jceks" "keyProvider.keyStorePasswordFile = $work/store.password" \
+        'keyProvider.keys = key-0 Key-1' "keyProvider.keys.key-0.passwordFile = $work/key-0.password" \
+        "keyProvider.keys.Key-1.passwordFile = $work/$password.password"
+    "$PENSTOCK" check -n a1 -f "$work/agent.properties" --probe >"$work/check.err" 2>&1 || true
+    if [[ $password == key-1 ]]; then
+        grep -q "2 keys can be read" "$work/check.err" || fail "the probe does not read the key store"
+        cp "$work/agent.properties" "$work/store.properties"
+    else
+        grep -q "the password of key Key-1 is wrong" "$work/check.err" || fail "the probe reads a key with a wrong password"
+    fi
+done
+status 1 "$PENSTOCK" channel verify --config "$work/store.properties" --agent a1 --channel c1
+says "700 events in 2 segments are encrypted"
 
 echo "== without the old key, and with another one of its name"
 for key in absent wrong; do

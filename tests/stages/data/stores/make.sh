@@ -41,3 +41,11 @@ k -genkeypair -alias ec -keyalg EC -groupname secp256r1 -dname CN=localhost -val
 k -genkeypair -alias one -keyalg RSA -keysize 2048 -dname CN=localhost -validity $days -keystore old.jceks -storetype JCEKS \
   -storepass $PASS -keypass $PASS
 rm -f ./*.csr ./*.key ./*.srl
+
+# JCEKS with secret keys: keys of AES with passwords of their own, and entries that are passed over. The tests have the keys' bytes,
+# as java.security.KeyStore gave them: with a new store they change.
+k -genseckey -alias key-0 -keyalg AES -keysize 128 -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypasskey-0
+k -genseckey -alias Key-1 -keyalg AES -keysize 256 -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypassKey-1
+k -genseckey -alias key-2 -keyalg AES -keysize 192 -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypasskey-2
+k -genkeypair -alias pair -keyalg RSA -dname CN=x -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypass
+k -genseckey -alias des -keyalg DESede -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypassdes

@@ -1,0 +1,24 @@
+/* One object in Java's serialization format (Java Object Serialization Specification, chapter 6), as far as key stores need it: an
+ * object of a class and its superclasses whose fields are numbers, strings and arrays of bytes. The bytes may be anything.
+ * Nothing is allocated or copied. Thread: any. */
+#pragma once
+
+#include "core/base.h"
+
+#define PS_JAVA_FIELDS_MAX 16U
+
+struct ps_java_field {
+    struct ps_slice name, value; /* of a string or an array of bytes; others have none */
+};
+
+struct ps_java_object {
+    struct ps_slice class_name;
+    struct ps_java_field fields[PS_JAVA_FIELDS_MAX]; /* of the superclasses first */
+    size_t count;
+    size_t length; /* bytes of the object, from the stream's magic on */
+};
+
+/* Returns false if the bytes are no such object. */
+bool ps_java_object_read(const uint8_t *bytes, size_t length, struct ps_java_object *object);
+/* Returns the value of a field; without data if there is none. */
+struct ps_slice ps_java_object_get(const struct ps_java_object *object, const char *field);
