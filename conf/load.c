@@ -34,6 +34,17 @@ const char *ps_conf_system_property(const void *argument, const char *name)
     return NULL;
 }
 
+/* A stage that was made for another contract cannot run, and what it says of itself cannot be read. */
+static void check_stages(struct ps_conf *conf)
+{
+    for (const struct ps_stage_ops *const *stage = conf->stages; *stage != NULL; stage++) {
+        struct ps_err err = {.length = 0};
+        if (ps_stage_fits(*stage, &err) != PS_OK)
+            ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){.key = "penstock"},
+                           "install the version that belongs to this program", "%s", err.text);
+    }
+}
+
 static struct ps_conf *conf_create(const struct ps_command *command, const struct ps_stage_ops *const *stages)
 {
     struct ps_conf *conf = ps_must_alloc(1, sizeof *conf, "the configuration");
@@ -48,6 +59,7 @@ static struct ps_conf *conf_create(const struct ps_command *command, const struc
         items[i] = (struct ps_pair){.key = ps_arena_text(conf->arena, command->system.items[i].key),
                                     .value = ps_arena_text(conf->arena, command->system.items[i].value)};
     conf->system = (struct ps_pairs){command->system.count, items};
+    check_stages(conf);
     return conf;
 }
 

@@ -1,5 +1,6 @@
 #include "core/stage.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,4 +67,26 @@ uint64_t ps_channel_at_risk(const struct ps_channel_ops *ops, const void *plan)
         return 0;
     ops->fill(plan, &fill);
     return fill.size;
+}
+
+enum ps_status ps_stage_fits(const struct ps_stage_ops *ops, struct ps_err *err)
+{
+    const struct ps_contract *contract = &ops->contract;
+    if (contract->version != PS_CONTRACT_VERSION) {
+        ps_err_set(err, "stage %s was made for version %" PRIu32 " of the contract; this is version %u",
+                   ops->name, contract->version, PS_CONTRACT_VERSION);
+        return PS_FAIL;
+    }
+    if ((unsigned)ops->kind >= PS_KIND_COUNT) {
+        ps_err_set(err, "stage %s is of no kind that there is (%d)", ops->name, (int)ops->kind);
+        return PS_FAIL;
+    }
+    if (contract->bytes < sizeof *ops || contract->kind_bytes < PS_KIND_BYTES(ops->kind)) {
+        ps_err_set(err,
+                   "stage %s was made for an earlier contract: it has %" PRIu32 " and %" PRIu32
+                   " bytes, and needs %zu and %zu",
+                   ops->name, contract->bytes, contract->kind_bytes, sizeof *ops, PS_KIND_BYTES(ops->kind));
+        return PS_FAIL;
+    }
+    return PS_OK;
 }

@@ -164,7 +164,7 @@ static bool file_trouble(const void *plan, char *text, size_t room)
 }
 
 const struct ps_stage_ops ps_channel_file = {
-    .kind = PS_KIND_CHANNEL,
+    PS_STAGE(PS_KIND_CHANNEL),
     .name = "file",
     .aliases = PS_WORDS("org.apache.flume.channel.file.FileChannel"),
     .summary = "events in a log on disk, promised when they are synced; they survive a crash and a power cut",

@@ -526,7 +526,7 @@ static const enum ps_counter json_counters[] = {PS_COUNTER_KafkaEventGetTimer, P
                                                 PS_COUNTER_COUNT};
 
 const struct ps_stage_ops ps_channel_kafka = {
-    .kind = PS_KIND_CHANNEL,
+    PS_STAGE(PS_KIND_CHANNEL),
     .name = "kafka",
     .aliases = PS_WORDS("org.apache.flume.channel.kafka.KafkaChannel"),
     .summary = "a Kafka topic: events are kept by the brokers, and other agents may share them",

@@ -171,7 +171,7 @@ static struct ps_lease *memory_withdraw(void *plan, bool (*is_wanted)(const stru
 }
 
 const struct ps_stage_ops ps_channel_memory = {
-    .kind = PS_KIND_CHANNEL,
+    PS_STAGE(PS_KIND_CHANNEL),
     .name = "memory",
     .aliases = PS_WORDS("org.apache.flume.channel.MemoryChannel"),
     .summary = "events in memory, between workers; its events are lost when the process dies",

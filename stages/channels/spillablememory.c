@@ -482,7 +482,7 @@ static bool spill_trouble(const void *plan, char *text, size_t room)
 }
 
 const struct ps_stage_ops ps_channel_spillablememory = {
-    .kind = PS_KIND_CHANNEL,
+    PS_STAGE(PS_KIND_CHANNEL),
     .name = "spillablememory",
     .aliases = PS_WORDS("org.apache.flume.channel.SpillableMemoryChannel"),
     .summary =

@@ -67,7 +67,7 @@ static enum ps_result host_work(const void *plan_, void *state, struct ps_lease 
 static const struct ps_interceptor_ops interceptor = {.work = host_work};
 
 const struct ps_stage_ops ps_interceptor_host = {
-    .kind = PS_KIND_INTERCEPTOR,
+    PS_STAGE(PS_KIND_INTERCEPTOR),
     .name = "host",
     .aliases = PS_WORDS("org.apache.flume.interceptor.HostInterceptor$Builder"),
     .summary = "adds this machine's address or name as a header",

@@ -351,7 +351,7 @@ static void regex_extractor_series(const void *plan_,
 static const struct ps_interceptor_ops interceptor = {.work = regex_extractor_work};
 
 const struct ps_stage_ops ps_interceptor_regex_extractor = {
-    .kind = PS_KIND_INTERCEPTOR,
+    PS_STAGE(PS_KIND_INTERCEPTOR),
     .name = "regex_extractor",
     .aliases = PS_WORDS("org.apache.flume.interceptor.RegexExtractorInterceptor$Builder"),
     .summary = "makes headers of the groups of a regular expression over the body",

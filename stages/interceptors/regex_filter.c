@@ -99,7 +99,7 @@ static void regex_filter_series(const void *plan_,
 static const struct ps_interceptor_ops interceptor = {.work = regex_filter_work};
 
 const struct ps_stage_ops ps_interceptor_regex_filter = {
-    .kind = PS_KIND_INTERCEPTOR,
+    PS_STAGE(PS_KIND_INTERCEPTOR),
     .name = "regex_filter",
     .aliases = PS_WORDS("org.apache.flume.interceptor.RegexFilteringInterceptor$Builder"),
     .summary = "keeps or drops events by a regular expression over the body",

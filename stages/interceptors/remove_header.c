@@ -232,7 +232,7 @@ static void remove_header_describe(const void *plan_, const struct ps_context *c
 static const struct ps_interceptor_ops interceptor = {.work = remove_header_work};
 
 const struct ps_stage_ops ps_interceptor_remove_header = {
-    .kind = PS_KIND_INTERCEPTOR,
+    PS_STAGE(PS_KIND_INTERCEPTOR),
     .name = "remove_header",
     .aliases = PS_WORDS("org.apache.flume.interceptor.RemoveHeaderInterceptor$Builder"),
     .summary = "removes headers by name",

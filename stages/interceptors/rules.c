@@ -22,7 +22,7 @@ static enum ps_result rules_work(const void *plan, void *state, struct ps_lease 
 static const struct ps_interceptor_ops interceptor = {.work = rules_work};
 
 const struct ps_stage_ops ps_interceptor_rules = {
-    .kind = PS_KIND_INTERCEPTOR,
+    PS_STAGE(PS_KIND_INTERCEPTOR),
     .summary = "a file of rules drops, tags, extracts and rewrites events; changes are loaded at run time",
     .check = rules_check,
     .build = rules_build,

@@ -377,7 +377,7 @@ static void search_replace_series(const void *plan_,
 static const struct ps_interceptor_ops interceptor = {.work = search_replace_work};
 
 const struct ps_stage_ops ps_interceptor_search_replace = {
-    .kind = PS_KIND_INTERCEPTOR,
+    PS_STAGE(PS_KIND_INTERCEPTOR),
     .name = "search_replace",
     .aliases = PS_WORDS("org.apache.flume.interceptor.SearchAndReplaceInterceptor$Builder"),
     .summary = "replaces the matches of a regular expression in the body",

@@ -56,7 +56,7 @@ static enum ps_result static_work(const void *plan_, void *state, struct ps_leas
 static const struct ps_interceptor_ops interceptor = {.work = static_work};
 
 const struct ps_stage_ops ps_interceptor_static = {
-    .kind = PS_KIND_INTERCEPTOR,
+    PS_STAGE(PS_KIND_INTERCEPTOR),
     .name = "static",
     .aliases = PS_WORDS("org.apache.flume.interceptor.StaticInterceptor$Builder"),
     .summary = "adds a fixed header",

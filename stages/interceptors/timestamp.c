@@ -58,7 +58,7 @@ static enum ps_result timestamp_work(const void *plan_, void *state, struct ps_l
 static const struct ps_interceptor_ops interceptor = {.work = timestamp_work};
 
 const struct ps_stage_ops ps_interceptor_timestamp = {
-    .kind = PS_KIND_INTERCEPTOR,
+    PS_STAGE(PS_KIND_INTERCEPTOR),
     .name = "timestamp",
     .aliases = PS_WORDS("org.apache.flume.interceptor.TimestampInterceptor$Builder"),
     .summary = "adds the time of arrival as a header",

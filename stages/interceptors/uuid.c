@@ -98,7 +98,7 @@ static enum ps_result uuid_work(const void *plan_, void *state_, struct ps_lease
 static const struct ps_interceptor_ops interceptor = {.work = uuid_work};
 
 const struct ps_stage_ops ps_interceptor_uuid = {
-    .kind = PS_KIND_INTERCEPTOR,
+    PS_STAGE(PS_KIND_INTERCEPTOR),
     .name = "uuid",
     .aliases = PS_WORDS("org.apache.flume.sink.solr.morphline.UUIDInterceptor$Builder"),
     .summary = "adds a random UUID as a header",

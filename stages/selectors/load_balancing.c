@@ -65,7 +65,7 @@ static enum ps_result load_balancing_work(const void *plan_, void *state_, const
 static const struct ps_selector_ops selector = {.work = load_balancing_work};
 
 const struct ps_stage_ops ps_selector_load_balancing = {
-    .kind = PS_KIND_SELECTOR,
+    PS_STAGE(PS_KIND_SELECTOR),
     .name = "load_balancing",
     .aliases = PS_WORDS("org.apache.flume.channel.LoadBalancingChannelSelector"),
     .summary = "each event to one channel, in turn or at random",

@@ -261,7 +261,7 @@ static enum ps_result multiplexing_work(const void *plan_, void *state, const st
 static const struct ps_selector_ops selector = {.work = multiplexing_work};
 
 const struct ps_stage_ops ps_selector_multiplexing = {
-    .kind = PS_KIND_SELECTOR,
+    PS_STAGE(PS_KIND_SELECTOR),
     .name = "multiplexing",
     .aliases = PS_WORDS("org.apache.flume.channel.MultiplexingChannelSelector"),
     .summary = "the value of a header chooses the channels",

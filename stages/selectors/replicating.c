@@ -65,7 +65,7 @@ static enum ps_result replicating_work(const void *plan_, void *state, const str
 static const struct ps_selector_ops selector = {.work = replicating_work};
 
 const struct ps_stage_ops ps_selector_replicating = {
-    .kind = PS_KIND_SELECTOR,
+    PS_STAGE(PS_KIND_SELECTOR),
     .name = "replicating",
     .aliases = PS_WORDS("org.apache.flume.channel.ReplicatingChannelSelector"),
     .summary = "every event to every channel",

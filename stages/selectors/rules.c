@@ -23,7 +23,7 @@ static enum ps_result rules_work(const void *plan, void *state, const struct ps_
 static const struct ps_selector_ops selector = {.work = rules_work};
 
 const struct ps_stage_ops ps_selector_rules = {
-    .kind = PS_KIND_SELECTOR,
+    PS_STAGE(PS_KIND_SELECTOR),
     .summary = "a file of rules routes each event; changes are loaded at run time",
     .check = rules_check,
     .build = rules_build,

@@ -273,7 +273,7 @@ static const struct ps_serializer_ops serializer = {
 };
 
 const struct ps_stage_ops ps_serializer_avro_event = {
-    .kind = PS_KIND_SERIALIZER,
+    PS_STAGE(PS_KIND_SERIALIZER),
     .name = "avro_event",
     .aliases = PS_WORDS("org.apache.flume.serialization.FlumeEventAvroEventSerializer$Builder"),
     .summary = "an Avro file of headers and bodies",

@@ -59,7 +59,7 @@ static bool header_and_text_event(const void *plan_, void *state_, const struct 
 static const struct ps_serializer_ops serializer = {.event = header_and_text_event};
 
 const struct ps_stage_ops ps_serializer_header_and_text = {
-    .kind = PS_KIND_SERIALIZER,
+    PS_STAGE(PS_KIND_SERIALIZER),
     .name = "header_and_text",
     .aliases = PS_WORDS("org.apache.flume.serialization.HeaderAndBodyTextEventSerializer$Builder"),
     .summary = "headers and body, one event per line",

@@ -28,7 +28,7 @@ static bool text_event(const void *plan_, void *state, const struct ps_batch *ba
 static const struct ps_serializer_ops serializer = {.event = text_event};
 
 const struct ps_stage_ops ps_serializer_text = {
-    .kind = PS_KIND_SERIALIZER,
+    PS_STAGE(PS_KIND_SERIALIZER),
     .name = "text",
     .aliases = PS_WORDS("org.apache.flume.serialization.BodyTextEventSerializer$Builder"),
     .summary = "the body, one event per line",

@@ -410,7 +410,7 @@ static void file_roll_probe(const void *plan_, struct ps_context *context, const
 static const struct ps_sink_ops sink = {.work = file_roll_work, .tick = file_roll_tick};
 
 const struct ps_stage_ops ps_sink_file_roll = {
-    .kind = PS_KIND_SINK,
+    PS_STAGE(PS_KIND_SINK),
     .name = "file_roll",
     .aliases = PS_WORDS("org.apache.flume.sink.RollingFileSink"),
     .summary = "writes files in a directory, a new one at each interval",

@@ -357,7 +357,7 @@ static const enum ps_counter json_counters[] = {PS_COUNTER_KafkaEventSendTimer, 
                                                 PS_COUNTER_COUNT};
 
 const struct ps_stage_ops ps_sink_kafka = {
-    .kind = PS_KIND_SINK,
+    PS_STAGE(PS_KIND_SINK),
     .name = "kafka",
     .aliases = PS_WORDS("org.apache.flume.sink.kafka.KafkaSink", "org.apache.flume.kafka.sink.KafkaSink"),
     .summary = "writes events to Kafka topics",

@@ -113,7 +113,7 @@ static enum ps_result logger_work(const void *plan_, void *state_, struct ps_lea
 static const struct ps_sink_ops sink = {.work = logger_work};
 
 const struct ps_stage_ops ps_sink_logger = {
-    .kind = PS_KIND_SINK,
+    PS_STAGE(PS_KIND_SINK),
     .name = "logger",
     .aliases = PS_WORDS("org.apache.flume.sink.LoggerSink"),
     .summary = "writes every event to the log",

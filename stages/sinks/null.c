@@ -63,7 +63,7 @@ static enum ps_result null_work(const void *plan_, void *state_, struct ps_lease
 static const struct ps_sink_ops sink = {.work = null_work};
 
 const struct ps_stage_ops ps_sink_null = {
-    .kind = PS_KIND_SINK,
+    PS_STAGE(PS_KIND_SINK),
     .name = "null",
     .aliases = PS_WORDS("org.apache.flume.sink.NullSink"),
     .summary = "discards every event",

@@ -404,7 +404,7 @@ static const struct ps_source_ops source = {
 };
 
 const struct ps_stage_ops ps_source_exec = {
-    .kind = PS_KIND_SOURCE,
+    PS_STAGE(PS_KIND_SOURCE),
     .name = "exec",
     .aliases = PS_WORDS("org.apache.flume.source.ExecSource"),
     .summary = "runs a command; every line it writes is an event",

@@ -499,7 +499,7 @@ static const enum ps_counter json_counters[] = {PS_COUNTER_KafkaEventGetTimer, P
                                                 PS_COUNTER_KafkaEmptyCount, PS_COUNTER_COUNT};
 
 const struct ps_stage_ops ps_source_kafka = {
-    .kind = PS_KIND_SOURCE,
+    PS_STAGE(PS_KIND_SOURCE),
     .name = "kafka",
     .aliases = PS_WORDS("org.apache.flume.source.kafka.KafkaSource"),
     .summary = "a member of a Kafka consumer group; commits delivered records",

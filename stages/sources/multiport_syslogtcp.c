@@ -442,7 +442,7 @@ static const struct ps_source_ops source = {
 };
 
 const struct ps_stage_ops ps_source_multiport_syslogtcp = {
-    .kind = PS_KIND_SOURCE,
+    PS_STAGE(PS_KIND_SOURCE),
     .name = "multiport_syslogtcp",
     .aliases = PS_WORDS("org.apache.flume.source.MultiportSyslogTCPSource"),
     .summary = "Syslog lines over TCP on several ports, each with its character set",

@@ -405,7 +405,7 @@ static const struct ps_source_ops source = {
 };
 
 const struct ps_stage_ops ps_source_netcat = {
-    .kind = PS_KIND_SOURCE,
+    PS_STAGE(PS_KIND_SOURCE),
     .name = "netcat",
     .aliases = PS_WORDS("org.apache.flume.source.NetcatSource"),
     .summary = "Lines over TCP, each answered with OK",

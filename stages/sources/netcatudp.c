@@ -176,7 +176,7 @@ static const struct ps_source_ops source = {
 };
 
 const struct ps_stage_ops ps_source_netcatudp = {
-    .kind = PS_KIND_SOURCE,
+    PS_STAGE(PS_KIND_SOURCE),
     .name = "netcatudp",
     .aliases = PS_WORDS("org.apache.flume.source.NetcatUdpSource"),
     .summary = "The first line of each UDP datagram",

@@ -99,7 +99,7 @@ static const struct ps_source_ops source = {
 };
 
 const struct ps_stage_ops ps_source_seq = {
-    .kind = PS_KIND_SOURCE,
+    PS_STAGE(PS_KIND_SOURCE),
     .name = "seq",
     .aliases = PS_WORDS("org.apache.flume.source.SequenceGeneratorSource"),
     .summary = "a counter, for tests",

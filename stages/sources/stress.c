@@ -210,7 +210,7 @@ static const struct ps_source_ops source = {
 };
 
 const struct ps_stage_ops ps_source_stress = {
-    .kind = PS_KIND_SOURCE,
+    PS_STAGE(PS_KIND_SOURCE),
     .name = "stress",
     .aliases = PS_WORDS("org.apache.flume.source.StressSource"),
     .summary = "events of a fixed size as fast as the channel accepts them",

@@ -205,7 +205,7 @@ static const struct ps_source_ops source = {
 };
 
 const struct ps_stage_ops ps_source_syslogtcp = {
-    .kind = PS_KIND_SOURCE,
+    PS_STAGE(PS_KIND_SOURCE),
     .name = "syslogtcp",
     .aliases = PS_WORDS("org.apache.flume.source.SyslogTcpSource"),
     .summary = "Syslog messages over TCP, one per line",

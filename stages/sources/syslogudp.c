@@ -228,7 +228,7 @@ static const struct ps_source_ops source = {
 };
 
 const struct ps_stage_ops ps_source_syslogudp = {
-    .kind = PS_KIND_SOURCE,
+    PS_STAGE(PS_KIND_SOURCE),
     .name = "syslogudp",
     .aliases = PS_WORDS("org.apache.flume.source.SyslogUDPSource"),
     .summary = "Syslog messages over UDP, one per datagram",

@@ -289,8 +289,8 @@ static enum ps_status fake_file_check(const void *plan, const struct ps_context 
 
 #define FAKE(kind_, name_, rows_, ...)                                                                       \
     {                                                                                                        \
-        .kind = kind_, .name = name_, .options = rows_, .plan_size = sizeof(struct fake_plan),               \
-        .summary = name_, __VA_ARGS__                                                                        \
+        PS_STAGE(kind_), .name = name_, .options = rows_, .plan_size = sizeof(struct fake_plan),             \
+                         .summary = name_, __VA_ARGS__                                                       \
     }
 
 static const struct ps_stage_ops fake_stages[] = {

@@ -391,6 +391,24 @@ static void unclosed_references_cost_little(void **state)
     free(text);
 }
 
+/* Nothing of the file is looked at with a stage that cannot be read. */
+static void stages_of_another_contract_are_refused(void **state)
+{
+    (void)state;
+    struct ps_stage_ops other = *fake_table()[0];
+    const struct ps_stage_ops *const stages[] = {fake_table()[1], &other, NULL};
+    struct ps_command command;
+    struct ps_conf *conf;
+    other.contract.version++;
+    command_of(&command, WORDS("-n", "a1", "-f", "x"));
+    assert_int_equal(ps_conf_load_text(&command, stages, "x", agent, strlen(agent), &conf), PS_FAIL);
+    assert_int_equal(conf->problems.count, 1);
+    assert_non_null(
+        strstr(ps_problem_text(command.arena, &conf->problems.items[0]), "version 2 of the contract"));
+    ps_conf_destroy(conf);
+    ps_command_fini(&command);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +420,7 @@ int main(void)
         cmocka_unit_test(commands_give_their_first_line),
         cmocka_unit_test(unclosed_references_cost_little),
         cmocka_unit_test(passwords_of_uris_are_masked),
+        cmocka_unit_test(stages_of_another_contract_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -247,11 +247,8 @@ static bool echo_drain(const void *plan, void *state_, const struct ps_now *now)
 static const struct ps_sink_ops echo_ops = {
     .sockets = true, .work = echo_work, .tick = echo_tick, .recall = echo_recall, .drain = echo_drain};
 const struct ps_stage_ops ps_test_echo_sink = {
-    .kind = PS_KIND_SINK,
-    .name = "test-echo",
-    .summary = "a test stage",
-    .state_size = sizeof(struct state),
-    .open = echo_open,
-    .close = echo_close,
+    PS_STAGE(PS_KIND_SINK),    .name = "test-echo",
+    .summary = "a test stage", .state_size = sizeof(struct state),
+    .open = echo_open,         .close = echo_close,
     .sink = &echo_ops,
 };

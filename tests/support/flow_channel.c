@@ -379,11 +379,8 @@ static const struct ps_channel_ops channel_ops = {
 };
 
 const struct ps_stage_ops flow_channel_stage = {
-    .kind = PS_KIND_CHANNEL,
-    .name = "flow-durable",
-    .summary = "a test stage",
-    .plan_size = sizeof(struct flow_channel),
-    .build = channel_build,
-    .teardown = channel_teardown,
+    PS_STAGE(PS_KIND_CHANNEL), .name = "flow-durable",
+    .summary = "a test stage", .plan_size = sizeof(struct flow_channel),
+    .build = channel_build,    .teardown = channel_teardown,
     .channel = &channel_ops,
 };

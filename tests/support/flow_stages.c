@@ -264,9 +264,10 @@ static void position_delivered(const void *plan_, void *state_, const struct ps_
 
 #define FLOW_SOURCE_STAGE(stage_name, ops_)                                                                  \
     {                                                                                                        \
-        .kind = PS_KIND_SOURCE, .name = stage_name, .summary = "a test stage",                               \
-        .plan_size = sizeof(struct flow_plan), .state_size = sizeof(struct source_state),                    \
-        .open = source_open, .close = source_close, .source = (ops_)                                         \
+        PS_STAGE(PS_KIND_SOURCE),                                                                            \
+            .name = stage_name, .summary = "a test stage", .plan_size = sizeof(struct flow_plan),            \
+            .state_size = sizeof(struct source_state), .open = source_open, .close = source_close,           \
+            .source = (ops_)                                                                                 \
     }
 
 static const struct ps_source_ops stream_ops = {
@@ -348,7 +349,7 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
 
 static const struct ps_interceptor_ops interceptor_ops = {.work = interceptor_work};
 const struct ps_stage_ops flow_interceptor = {
-    .kind = PS_KIND_INTERCEPTOR,
+    PS_STAGE(PS_KIND_INTERCEPTOR),
     .name = "flow-interceptor",
     .summary = "a test stage",
     .plan_size = sizeof(struct flow_plan),
@@ -386,10 +387,8 @@ static enum ps_result selector_work(const void *plan_, void *state, const struct
 
 static const struct ps_selector_ops selector_ops = {.work = selector_work};
 const struct ps_stage_ops flow_selector = {
-    .kind = PS_KIND_SELECTOR,
-    .name = "flow-selector",
-    .summary = "a test stage",
-    .plan_size = sizeof(struct flow_plan),
+    PS_STAGE(PS_KIND_SELECTOR), .name = "flow-selector",
+    .summary = "a test stage",  .plan_size = sizeof(struct flow_plan),
     .selector = &selector_ops,
 };
 
@@ -565,7 +564,7 @@ static bool sink_drain(const void *plan, void *state_, const struct ps_now *now)
 static const struct ps_sink_ops sink_ops = {
     .work = sink_work, .tick = sink_tick, .recall = sink_recall, .drain = sink_drain};
 const struct ps_stage_ops flow_sink_stage = {
-    .kind = PS_KIND_SINK,
+    PS_STAGE(PS_KIND_SINK),
     .name = "flow-sink",
     .summary = "a test stage",
     .plan_size = sizeof(struct flow_plan),
@@ -578,7 +577,7 @@ const struct ps_stage_ops flow_sink_stage = {
 static const struct ps_sink_ops sockets_ops = {
     .sockets = true, .work = sink_work, .tick = sink_tick, .recall = sink_recall, .drain = sink_drain};
 const struct ps_stage_ops flow_sink_with_sockets = {
-    .kind = PS_KIND_SINK,
+    PS_STAGE(PS_KIND_SINK),
     .name = "flow-sink",
     .summary = "a test stage",
     .plan_size = sizeof(struct flow_plan),
