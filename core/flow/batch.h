@@ -10,7 +10,7 @@
  *            inside the lease they own.
  *
  * This is the part that every stage sees. What a channel may ask beyond it is in core/flow/channel.h; the part of
- * the engine, which no stage includes, is in core/flow/batch_home.h.
+ * the engine, which no stage includes, is in core/flow/batch_home.h (docs/CONTRACT.md).
  *
  * Memory: rows and headers are cut from a meta block; bodies lie in any block that the batch references. A
  * block that is not full is shared with the next batch (core/flow/carver.h). */

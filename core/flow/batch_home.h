@@ -1,6 +1,6 @@
 /* The engine's part of batches and leases: what only the home worker and the engine use. For core/flow/, core/engine/,
  * and for what stands in for the engine (`penstock rules`, benches, tests). No stage includes it: what is in here may
- * change with every release.
+ * change with every release (docs/decisions/0033-what-a-stage-sees.md).
  *
  * Thread: the home worker, unless said otherwise. */
 #pragma once

@@ -238,7 +238,7 @@ static bool jdbc_trouble(const void *plan, char *text, size_t room)
 }
 
 const struct ps_stage_ops ps_channel_jdbc = {
-    .kind = PS_KIND_CHANNEL,
+    PS_STAGE(PS_KIND_CHANNEL),
     .name = "jdbc",
     .aliases = PS_WORDS("org.apache.flume.channel.jdbc.JdbcChannel"),
     .summary = "events in the tables of a database, promised when they are committed; SQLite or PostgreSQL",

@@ -260,6 +260,7 @@ while read -r kind name; do
     ((${#tests[@]})) || wrong "$file" "has no tests/stages/${kind}s/${name}_test.c"
     [[ -s docs/stages/${kind}_$name.md ]] || wrong "$file" "has no docs/stages/${kind}_$name.md"
     grep -q "ps_${kind}_$name\b" "$file" 2>/dev/null || wrong "$file" "does not define ps_${kind}_$name"
+    grep -q "PS_STAGE(PS_KIND_${kind^^})" "$file" 2>/dev/null || wrong "$file" "does not say its contract: PS_STAGE(PS_KIND_${kind^^})"
     suite=(tests/stages/conformance_"${kind}"*_test.c)
     grep -q "\bps_${kind}_$name\b" "${suite[@]}" || wrong "$file" "is not asked by ${suite[*]}"
     # Flume's name: `null`, `KafkaSink`, `UUIDInterceptor`
