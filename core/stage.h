@@ -464,6 +464,10 @@ struct ps_sink_ops {
     /* Stopping, and the channel is empty: finish what is in flight without waiting for more (flush buffers,
      * close files at close). Returns true when nothing is in flight. NULL: true at once. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
+    /* It commits the positions of what it delivers (ps_batch.spans) together with the events. So behind a channel that
+     * hands on the batches of its sources it gets a lease of every batch that has positions: one without events, if
+     * nothing of the batch is left for its channel after the chain. */
+    bool commits;
 };
 
 /* What the sink has taken cannot be delivered now, where Flume's sink would roll back: for sinks that go on trying by

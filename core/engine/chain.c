@@ -140,6 +140,13 @@ static uint32_t route_dropped(const struct ps_route *route, const struct ps_leas
     return dropped;
 }
 
+/* Whether a sink behind this slot commits the batch's positions, so that it gets a lease without events, too. */
+static bool slot_commits(const struct ps_source_runner *runner, size_t slot)
+{
+    return slot % 2 == 0 && runner->chain->batch->span_count > 0 &&
+           runner->channels[runner->plan->spec->channels[slot / 2]].commits;
+}
+
 /* Makes the leases of one batch. When memory is short it keeps those that it has made, and makes the others when
  * it is called again. */
 static bool chain_split(struct ps_source_runner *runner)
@@ -148,7 +155,7 @@ static bool chain_split(struct ps_source_runner *runner)
     struct ps_lease *chain = runner->chain;
     for (size_t i = 0; i < route->slot_count; i++) {
         struct route_slot *slot = &route->slots[i];
-        if (runner->pending[i] != NULL || (!slot->all && slot->count == 0))
+        if (runner->pending[i] != NULL || (!slot->all && slot->count == 0 && !slot_commits(runner, i)))
             continue;
         struct ps_lease *lease = ps_lease_split(chain, slot->all ? NULL : slot->rows, slot->count);
         if (lease == NULL)
@@ -207,7 +214,7 @@ static bool run_rest(struct ps_source_runner *runner, const struct ps_now *now)
     bool routed = run_interceptors(runner, now);
     if (routed && runner->chain->count == 0) {
         ps_route_clear(runner->route);
-        return true;
+        return chain_split(runner); /* of positions alone, where a sink commits them */
     }
     routed = routed && run_selector(runner, now) && chain_split(runner);
     ps_worker_enter(runner->base.worker, runner->base.spec->component);

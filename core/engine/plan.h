@@ -143,6 +143,7 @@ struct ps_channel_plan {
     /* One for each producer, then one for each consumer; each has one writer. These and the waiters go with the stage. */
     struct ps_counters *counters;
     struct ps_channel_waiters *waiters;
+    bool commits; /* a sink of it commits positions, and gets the batches of the sources */
 };
 
 struct ps_sink_plan {

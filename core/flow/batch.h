@@ -49,7 +49,7 @@ struct ps_event {
 };
 
 /* What a replayable source covers with this batch: a stream (partition, file) up to and including
- * `position`. */
+ * `position`. Frozen with the batch: every owner of a lease may read it. `stream` is the source's own number. */
 struct ps_span {
     uint32_t stream;
     uint32_t generation;
