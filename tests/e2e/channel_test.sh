@@ -31,20 +31,7 @@ a1.sinks.k1.channel = c1
 END
 }
 
-start() {
-    : >"$work/agent.err"
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" >"$work/agent.out" 2>>"$work/agent.err" &
-    agent=$!
-    children[$agent]=1
-    await "the channel is open" grep -q "events are waiting" "$work/agent.err"
-    await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
-}
 
-stop() { # SIGNAL
-    kill "-$1" "$agent"
-    wait "$agent" || true
-    unset "children[$agent]"
-}
 
 status() { # EXPECTED COMMAND...: what it prints goes to $work/out.txt and $work/command.err
     local expected=$1 code=0
@@ -59,7 +46,7 @@ has_delivered() { [[ $(delivered | wc -l) -ge $1 ]]; }
 
 echo "== the agent has the channel open"
 configuration "$work/c1"
-start
+start_agent
 python3 - "$port" >"$work/answers" <<'END'
 import socket, sys
 with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
@@ -74,7 +61,7 @@ for command in inspect verify export repair; do
     status 2 channel $command "$work/c1"
     says "is in use by process $agent"
 done
-stop KILL
+stop_agent KILL
 
 echo "== after SIGKILL"
 status 0 channel inspect "$work/c1" --json
@@ -114,9 +101,9 @@ status 0 channel repair "$work/c1"
 says "its head is damaged; moved to $work/c1/data/damaged-"
 [[ ! -e $second && -e $(echo "$work"/c1/data/damaged-*/"$(basename "$second")") ]] || fail "it was not moved"
 mkdir "$work/out"
-start
+start_agent
 await "the rest is delivered" has_delivered $((20000 - lost - behind))
-stop TERM
+stop_agent TERM
 [[ $(delivered | wc -l) == $((20000 - lost - behind)) ]] || fail "$(delivered | wc -l) were delivered; $lost and $behind are lost"
 [[ $(delivered | sort -u | wc -l) == $((20000 - lost - behind)) ]] || fail "some were delivered twice"
 status 0 channel export "$work/c1"
@@ -158,11 +145,11 @@ diff <(jq -r .body "$work/out.txt") "$work/expected" >"$work/diff.err" || fail "
 jq -e -s 'all(.[]; .headers == {number: (.body | ltrimstr("event ")), host: "wäb"})' "$work/out.txt" >/dev/null || fail "other headers were imported"
 configuration "$work/c2"
 mkdir "$work/out"
-start
+start_agent
 status 2 channel import "$work/flume/d1" "$work/flume/d2" --into "$work/c2" --again
 says "is in use by process $agent"
 await "the imported events are delivered" has_delivered "$(wc -l <"$work/expected")"
-stop TERM
+stop_agent TERM
 diff <(delivered) "$work/expected" >"$work/diff.err" || fail "other events were delivered"
 
 echo "== a damaged log of Flume's, imported once more"

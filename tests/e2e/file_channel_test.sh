@@ -30,21 +30,8 @@ END
     printf '%s\n' "$@" >>"$work/agent.properties"
 }
 
-start() { # starts the agent, and waits until it listens
-    : >"$work/agent.err"
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus \
-        -Dflume.monitoring.port="$metrics_port" >"$work/agent.out" 2>>"$work/agent.err" &
-    agent=$!
-    children[$agent]=1
-    await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
-    await "the channel is open" grep -q "events are waiting" "$work/agent.err"
-}
+agent_options=(-Dflume.monitoring.type=prometheus -Dflume.monitoring.port="$metrics_port")
 
-stop() { # SIGNAL
-    kill "-$1" "$agent"
-    wait "$agent" || true
-    unset "children[$agent]"
-}
 
 send() { # FROM TO: sends these numbers, one line each, and prints the answers
     python3 - "$port" "$1" "$2" <<'END'
@@ -68,18 +55,18 @@ assert_once() { # LAST: 1 .. LAST were delivered, each once
 
 echo "== the sink is down: acknowledged, killed, delivered after a restart"
 configuration
-start
+start_agent
 [[ $(send 1 3000 | sort | uniq -c | xargs) == "3000 OK" ]] || fail "not all were acknowledged"
-stop KILL
-start
+stop_agent KILL
+start_agent
 grep -q "3,000 events are waiting" "$work/agent.err" || fail "the log does not say what is waiting"
 [[ $(send 3001 4000 | sort | uniq -c | xargs) == "1000 OK" ]] || fail "not all were acknowledged"
 began=$SECONDS
-stop TERM
+stop_agent TERM
 ((SECONDS - began < 10)) || fail "a stop waits for a sink that is down, although its events are on disk"
 grep -q "closed: 4,000 events stay on disk" "$work/agent.err" || fail "the log does not say what stays"
 mkdir "$work/out"
-start
+start_agent
 assert_once 4000
 
 echo "== a second agent on the same directories"
@@ -104,24 +91,24 @@ wait "$sender"
 unset "children[$sender]"
 [[ $(sort "$work/answers" | uniq -c | xargs) == "20000 OK" ]] || fail "a reload refused events"
 assert_once 24000
-stop TERM
+stop_agent TERM
 
 echo "== delivered before a kill is not delivered again"
-start
+start_agent
 sleep 1
-stop KILL
-start
+stop_agent KILL
+start_agent
 sleep 0.5
 assert_once 24000
-stop TERM
+stop_agent TERM
 
 echo "== too little room: refused, and named"
 configuration "a1.channels.c1.minimumRequiredSpace = 4611686018427387904"
-start
+start_agent
 await "/readyz names the file system" \
     bash -c "curl -s http://127.0.0.1:$metrics_port/readyz | grep -q 'channel c1: .*minimumRequiredSpace'"
 send 24001 24001 | grep -q "is full\|FAILED" || fail "the client is not refused"
-stop TERM
+stop_agent TERM
 
 echo "== a directory of Flume's file channel is left alone"
 mkdir "$work/flume"

@@ -28,20 +28,8 @@ END
     printf '%s\n' "$@" >>"$work/agent.properties"
 }
 
-start() { # starts the agent, and waits until its channel is open
-    : >"$work/agent.err"
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Duser.home="$work/home" >"$work/agent.out" 2>>"$work/agent.err" &
-    agent=$!
-    children[$agent]=1
-    await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
-    await "the channel is open" grep -q "events are waiting" "$work/agent.err"
-}
+agent_options=(-Duser.home="$work/home")
 
-stop() { # SIGNAL
-    kill "-$1" "$agent"
-    wait "$agent" || true
-    unset "children[$agent]"
-}
 
 send() { # FROM TO: sends these numbers, one line each, and prints the answers
     python3 - "$port" "$1" "$2" <<'END'
@@ -70,12 +58,12 @@ echo "== the sink is down: acknowledged, killed, in the tables, delivered after 
 mkdir -p "$work/home/.flume/jdbc-channel/db"
 echo "#derby" >"$work/home/.flume/jdbc-channel/db/service.properties"
 configuration
-start
+start_agent
 [[ $(send 1 2000 | sort | uniq -c | xargs) == "2000 OK" ]] || fail "not all were acknowledged"
-stop KILL
+stop_agent KILL
 [[ $(count) == 2000 ]] || fail "FL_EVENT has $(count) rows"
 mkdir "$work/out"
-start
+start_agent
 grep -q "2,000 events are waiting in the database" "$work/agent.err" || fail "the log does not say what is waiting"
 grep -q "jdbc-channel/db is a Derby database" "$work/agent.err" || fail "Derby's database is not named"
 assert_once 2000
@@ -93,7 +81,7 @@ wait "$sender"
 unset "children[$sender]"
 [[ $(sort "$work/answers" | uniq -c | xargs) == "6000 OK" ]] || fail "a reload refused events"
 assert_once 8000
-stop TERM
+stop_agent TERM
 [[ $(count) == 0 ]] || fail "delivered events are left in the tables"
 [[ $(<"$work/home/.flume/jdbc-channel/db/service.properties") == "#derby" ]] || fail "Derby's database was changed"
 

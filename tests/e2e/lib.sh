@@ -52,3 +52,20 @@ free_port() { # prints a port that no earlier call printed
     echo $((next + 1)) >"$work/next_port"
     echo $((ports_first + next))
 }
+
+# For tests of an agent a1 with a durable channel and a source at $port, in $work/agent.properties. $agent is its process.
+agent_options=() # more arguments
+start_agent() { # waits until it listens and its channel is open
+    : >"$work/agent.err"
+    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" "${agent_options[@]}" >"$work/agent.out" 2>>"$work/agent.err" &
+    agent=$!
+    children[$agent]=1
+    # shellcheck disable=SC2154
+    await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
+    await "the channel is open" grep -q "events are waiting" "$work/agent.err"
+}
+stop_agent() { # SIGNAL: waits until it has ended
+    kill "-$1" "$agent"
+    wait "$agent" || true
+    unset "children[$agent]"
+}

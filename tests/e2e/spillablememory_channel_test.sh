@@ -34,21 +34,8 @@ a1.sinks.k1.channel = c1
 END
 }
 
-start() { # starts the agent, and waits until it listens
-    : >"$work/agent.err"
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus \
-        -Dflume.monitoring.port="$metrics_port" >"$work/agent.out" 2>>"$work/agent.err" &
-    agent=$!
-    children[$agent]=1
-    await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
-    await "the log is open" grep -q "events are waiting" "$work/agent.err"
-}
+agent_options=(-Dflume.monitoring.type=prometheus -Dflume.monitoring.port="$metrics_port")
 
-stop() { # SIGNAL
-    kill "-$1" "$agent"
-    wait "$agent" || true
-    unset "children[$agent]"
-}
 
 answers() { # FROM TO: sends these numbers, one line each, and prints how many were acknowledged
     python3 - "$port" "$1" "$2" <<'END'
@@ -75,18 +62,18 @@ assert_in_order() { # OUT FROM TO: exactly these were delivered, in order
 
 echo "== the sink is down: memory, then disk; then it is up"
 configuration first
-start
+start_agent
 send 1 20000
 [[ $(cat "$work"/data/* | wc -c) -gt 50000 ]] || fail "nothing is on disk"
 mkdir "$work/first"
 assert_in_order first 1 20000
 send 20001 24000
 assert_in_order first 1 24000
-stop TERM
+stop_agent TERM
 
 echo "== a reload with the sink down keeps the order: memory first, then the disk"
 configuration second
-start
+start_agent
 send 1 6000
 echo "a1.channels.c1.overflowDeactivationThreshold = 6" >>"$work/agent.properties"
 kill -HUP "$agent"
@@ -95,15 +82,15 @@ await "the agent reloads" reloaded
 send 6001 7000
 mkdir "$work/second"
 assert_in_order second 1 7000
-stop TERM
+stop_agent TERM
 
 echo "== SIGKILL: what is on disk survives, and comes first"
 configuration third
-start
+start_agent
 send 1 6000
-stop KILL
+stop_agent KILL
 mkdir "$work/third"
-start
+start_agent
 send 6001 7000
 await "all is delivered" grep -rqx 7000 "$work/third"
 delivered third >"$work/third.list"
@@ -111,16 +98,16 @@ sort -c -n -u "$work/third.list" || fail "not in order, or doubled"
 lost=$((7000 - $(wc -l <"$work/third.list")))
 ((lost >= memory && lost <= memory + memory / 4)) || fail "$lost events were lost: not what fits into memory"
 tail -n 1000 "$work/third.list" | diff - <(seq 6001 7000) >"$work/diff.err" || fail "6001..7000 are not the last"
-stop TERM
+stop_agent TERM
 
 echo "== a stop with the sink down writes memory to disk"
 configuration fourth
-start
+start_agent
 send 1 600
-stop TERM
+stop_agent TERM
 grep -q "closed: 600 events stay on disk" "$work/agent.err" || fail "600 events are not on disk"
 mkdir "$work/fourth"
-start
+start_agent
 assert_in_order fourth 1 600
-stop TERM
+stop_agent TERM
 grep -q "closed: 0 events stay on disk" "$work/agent.err" || fail "something is left on disk"
