@@ -57,6 +57,8 @@ struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err)
         free(depot);
         return NULL;
     }
+    /* Events that a channel keeps for a while are cold when they are read: then small pages cost as much as a copy. */
+    (void)madvise(depot->base, count * PS_BLOCK_BYTES, MADV_HUGEPAGE);
     depot->blocks = ps_must_alloc(count, sizeof *depot->blocks, "the memory budget's blocks");
     ps_stack_init(&depot->stack);
     for (uint64_t i = count; i-- > 0;) { /* so that the lowest addresses are on top */
