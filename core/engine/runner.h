@@ -89,6 +89,7 @@ struct ps_source_runner {
     uint64_t backoff_until_ns;
     unsigned backoff_count;
     bool draining, drained;
+    bool leaves_batches;               /* draining: its channels stay, with what is in them */
     uint64_t joined;                   /* waiters that it joined: bit by number of its channel */
     struct ps_histogram *batch_events; /* events of each closed batch */
     struct ps_source_closes closes;
@@ -190,8 +191,9 @@ void ps_source_runner_count_close(struct ps_source_runner *runner, const struct 
 void ps_source_runner_destroy(struct ps_source_runner *runner);
 /* One turn. Returns whether something moved. */
 bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now);
-/* No new input from now on. */
-void ps_source_runner_drain(struct ps_source_runner *runner);
+/* No new input from now on. `next`: the plan that follows; NULL: none. When it keeps all channels, drained means that nobody
+ * waits for an answer any more; else that all batches are home. */
+void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_plan *next);
 /* Between two plans that both have the source: reads nothing and puts nothing, but calls `tick` (a consumer
  * must poll its broker), and that of its channels unless they are closed (`has_channels` false): control strips them. */
 void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, const struct ps_now *now);

@@ -36,7 +36,7 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
                                                  size_t source, unsigned instance)
 {
     struct ps_source_plan *source_plan = &plan->sources[source];
-    const struct ps_source_spec *spec = source_plan->spec;
+    const struct ps_source_spec *spec = source_plan->stages;
     struct ps_source_runner *runner = ps_must_alloc(1, sizeof *runner, spec->stage.component);
     ps_runner_init(&runner->base, worker, &spec->stage, instance, source_plan->instance_count);
     runner->base.letters_agent = plan->spec->name;
@@ -223,7 +223,8 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
         runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
-    if (ps_window_outstanding(runner->window) == 0) {
+    if (runner->leaves_batches ? ps_window_is_settled(runner->window)
+                               : ps_window_outstanding(runner->window) == 0) {
         runner->drained = true;
         runner->base.deadline_ns = PS_NEVER;
     }
@@ -346,9 +347,12 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
     return moved || put || (!ending && runner->base.status == PS_RUNNER_ENDING);
 }
 
-void ps_source_runner_drain(struct ps_source_runner *runner)
+void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_plan *next)
 {
-    runner->draining = true;
+    runner->draining = runner->leaves_batches = true;
+    for (size_t i = 0; i < runner->plan->spec->channel_count; i++)
+        runner->leaves_batches &=
+            ps_plan_keeps_channel(next, &runner->channels[runner->plan->spec->channels[i]]);
     runner->backoff_until_ns = 0;
 }
 

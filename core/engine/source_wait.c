@@ -29,6 +29,8 @@ uint64_t ps_source_runner_blocked_ns(const struct ps_source_runner *runner, uint
 
 static const char *full_channel(const struct ps_source_runner *runner)
 {
+    if (runner->inherited != NULL)
+        return runner->channels[ps_lease_home(runner->inherited)->channel].spec->stage.component;
     for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
         if (runner->pending[i] != NULL)
             return runner->channels[ps_lease_home(runner->pending[i])->channel].spec->stage.component;

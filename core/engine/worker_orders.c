@@ -195,7 +195,7 @@ void ps_worker_take_orders(struct ps_worker *worker)
     }
     for (size_t i = 0; i < worker->source_count && orders->phase != PS_PHASE_RUN; i++) {
         if (!ps_worker_adopts(worker, worker->sources[i]))
-            ps_source_runner_drain(worker->sources[i]);
+            ps_source_runner_drain(worker->sources[i], worker->next);
     }
     if (orders->phase == PS_PHASE_CLOSE) {
         while (ps_worker_cycle_home(worker)) { /* delivered: replayable sources need not read it again */
@@ -224,7 +224,7 @@ static bool batches_stay(const struct ps_worker *worker)
 }
 
 /* Returns whether nothing is left to deliver on this worker: each source that stops has stopped and all its
- * batches are home, and the sinks that close hold nothing and their channels are empty, or stay. If nothing stays, every
+ * batches are home, or in channels that stay, and the sinks that close hold nothing and their channels are empty, or stay. If nothing stays, every
  * batch of this worker must be home, too, except what sinks gave back to a durable channel. */
 static bool all_drained(const struct ps_worker *worker)
 {

@@ -232,6 +232,11 @@ static void jdbc_restore(void *plan, struct ps_lease *list)
     ps_keeper_restore(keeper_of(plan), list);
 }
 
+static void jdbc_set_quota(void *plan, uint64_t channel_quota_bytes)
+{
+    ps_keeper_set_quota(keeper_of(plan), channel_quota_bytes);
+}
+
 static bool jdbc_trouble(const void *plan, char *text, size_t room)
 {
     return ps_keeper_trouble(keeper_of(plan), text, room);
@@ -265,6 +270,7 @@ const struct ps_stage_ops ps_channel_jdbc = {
             .keep_alive_ms = jdbc_keep_alive_ms,
             .strip = jdbc_strip,
             .restore = jdbc_restore,
+            .set_quota = jdbc_set_quota,
             .trouble = jdbc_trouble,
         },
 };

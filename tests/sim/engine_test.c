@@ -416,7 +416,7 @@ static void run_crash_seed(uint64_t seed)
         uint64_t steps = pick(&sim, 3000);
         for (uint64_t i = 0; i < steps; i++)
             step(&sim);
-        if (pick(&sim, 3) == 0)
+        if (pick(&sim, 3) == 0 && ps_engine_taken(sim.engine, sim.run_number)) /* control waits for that */
             reload(&sim);
         sim.flow.crashed = pick(&sim, 3) > 0;
         (void)stop(&sim, 0); /* undelivered events are discarded */

@@ -172,6 +172,170 @@ static void test_other_places(void **state)
     ps_plan_destroy(old);
 }
 
+/* ---- channels and sinks ---- */
+
+static void append_name(char *names, bool stays, const char *name)
+{
+    if (stays)
+        strcat(strcat(names, names[0] != '\0' ? " " : ""), name);
+}
+
+static void names_of_what_stays(char *names, const struct ps_plan *next)
+{
+    names[0] = '\0';
+    for (size_t i = 0; i < next->spec->channel_count; i++)
+        append_name(names, next->channels[i].adopts != NULL, next->spec->channels[i].stage.name);
+    for (size_t i = 0; i < next->spec->sink_count; i++)
+        append_name(names, next->sinks[i].adopts != NULL, next->spec->sinks[i].stage.name);
+}
+
+/* The same names, in any order. */
+static bool are_same_names(const char *names, const char *others)
+{
+    char copy[256], *rest = NULL;
+    if (strlen(names) != strlen(others))
+        return false;
+    strcpy(copy, others);
+    for (char *name = strtok_r(copy, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest)) {
+        if (strstr(names, name) == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* What stays goes on with the stage, the counters and the waiters that it has. */
+static void assert_same_stages(const struct ps_plan *next)
+{
+    for (size_t i = 0; i < next->spec->channel_count; i++) {
+        const struct ps_channel_plan *channel = &next->channels[i];
+        if (channel->adopts != NULL) {
+            assert_ptr_equal(channel->spec, channel->adopts->spec);
+            assert_ptr_equal(channel->counters, channel->adopts->counters);
+            assert_ptr_equal(channel->waiters, channel->adopts->waiters);
+        } else {
+            assert_ptr_equal(channel->spec, &next->spec->channels[i]);
+        }
+    }
+    for (size_t i = 0; i < next->spec->sink_count; i++) {
+        const struct ps_sink_plan *sink = &next->sinks[i];
+        assert_ptr_equal(sink->stage, sink->adopts != NULL ? sink->adopts->stage : &sink->spec->stage);
+        assert_ptr_equal(sink->spec, &next->spec->sinks[i]);
+    }
+}
+
+#define ALL "c1 c2 c3 k1 k2 k3"
+#define LISTS "a1.sources = r1 r2\na1.channels = c1 c2 c3\na1.sinks = k1 k2 k3\n"
+
+/* Each change leaves as they are exactly those that it does not concern. */
+static void test_what_stays(void **state)
+{
+    static const struct {
+        const char *from, *to, *stays;
+    } rows[] = {
+        /* of a source: its channels do not notice */
+        {"r1.port = 4141", "r1.port = 4142", ALL},
+        {"r1.type = netcat", "r1.type = netcatudp", ALL},
+        {"i1.value = one", "i1.value = two", ALL},
+        {"selector.default = c2", "selector.default = c1", ALL},
+        {"r1.channels = c1 c2", "r1.channels = c2 c1", ALL},
+        {"a1.sources = r1 r2", "a1.sources = r2 r1", ALL},
+        /* producers */
+        {"r1.channels = c1 c2", "r1.channels = c1 c2 c3", "c1 c2 k1 k2"},
+        {"a1.sources = r1 r2\n",
+         "a1.sources = r1 r2 r3\na1.sources.r3.type = seq\na1.sources.r3.channels = c3\n", "c1 c2 k1 k2"},
+        {NULL, "a1.sources.r2.penstock.workers = 1\n", ALL},
+        {NULL, "a1.sources.r1.penstock.workers = 2\n", "c3 k3"},
+        /* channels, sinks */
+        {"c1.capacity = 1000", "c1.capacity = 2000", "c2 c3 k2 k3"},
+        {"c1.type = memory", "c1.type = spillablememory", "c2 c3 k2 k3"},
+        {"k1.sink.directory = /tmp", "k1.sink.directory = /var/tmp", "c1 c2 c3 k2 k3"},
+        {"k2.type = null", "k2.type = logger", "c1 c2 c3 k1 k3"},
+        {"k2.channel = c2", "k2.channel = c3", "c1 k1"},
+        {"a1.sinks = k1 k2 k3", "a1.sinks = k1 k2", "c1 c2 k1 k2"},
+        {"a1.sinks = k1 k2 k3", "a1.sinks = k3 k2 k1", ALL},
+        /* other shares of the memory */
+        {LISTS,
+         "a1.sources = r0 r1 r2\na1.channels = c0 c1 c2 c3\na1.sinks = k0 k1 k2 k3\na1.sources.r0.type = "
+         "seq\n"
+         "a1.sources.r0.channels = c0\na1.channels.c0.type = memory\na1.sinks.k0.type = null\n"
+         "a1.sinks.k0.channel = c0\n",
+         ALL},
+        /* the agent */
+        {"a1.penstock.workers = 3", "a1.penstock.workers = 4", ALL},
+        {NULL, "a1.penstock.drain.timeout = 10\n", ALL},
+        {NULL, "a1.penstock.batch.events = 10\n", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char text[4096], stays[256];
+        const char *from = rows[i].from, *at = from != NULL ? strstr(base, from) : base + sizeof base - 1;
+        assert_non_null(at);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - base), base, rows[i].to,
+                 at + (from != NULL ? strlen(from) : 0));
+        for (int back = 0; back < 2; back++) { /* and back again */
+            struct ps_plan *old = plan_of(back ? text : base, NULL);
+            struct ps_plan *next = plan_of(back ? base : text, old);
+            ps_plan_adopt(next, old);
+            names_of_what_stays(stays, next);
+            if (!are_same_names(stays, rows[i].stays))
+                fail_msg("%s -> %s%s: \"%s\" stays", from != NULL ? from : "", rows[i].to,
+                         back ? ", and back" : "", stays);
+            assert_same_stages(next);
+            for (size_t k = 0; k < old->spec->channel_count; k++)
+                assert_true(ps_plan_keeps_channel(next, &old->channels[k]) ==
+                            (strstr(stays, old->spec->channels[k].stage.name) != NULL));
+            ps_plan_destroy(next);
+            ps_plan_destroy(old);
+        }
+    }
+}
+
+/* A sink of a channel that stays does not move; where it would run on another worker it is opened there. */
+static void test_other_worker_of_a_sink(void **state)
+{
+    char stays[256];
+    (void)state;
+    struct ps_plan *old = plan_of(base, NULL), *next = plan_of(base, old);
+    next->sinks[1].worker = (old->sinks[1].worker + 1) % 3;
+    ps_plan_adopt(next, old);
+    names_of_what_stays(stays, next);
+    assert_string_equal(stays, "c1 c3 k1 k3");
+    ps_plan_destroy(next);
+    ps_plan_destroy(old);
+}
+
+/* A client library has its share from `build` on: with more of them each has less, unless that is the most one gets. */
+static void test_client_shares(void **state)
+{
+    static const char lines[] =
+        "a1.sources = r1\na1.channels = c1 c2\na1.sources.r1.type = seq\n"
+        "a1.sources.r1.channels = c1 c2\na1.channels.c1.type = memory\n"
+        "a1.channels.c2.type = memory\n"
+        "a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink\n"
+        "a1.sinks.k1.kafka.bootstrap.servers = 127.0.0.1:9092\na1.sinks.k1.channel = c1\n"
+        "a1.sinks.k2.channel = c2\n";
+    static const struct {
+        const char *budget, *stays;
+    } rows[] = {{"64m", "c1 c2"}, {"256m", "c1 c2 k1"}};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char one[4096], two[4096], stays[256];
+        snprintf(one, sizeof one,
+                 "%sa1.sinks = k1 k2\na1.sinks.k2.type = null\na1.penstock.memory.budget = %s\n", lines,
+                 rows[i].budget);
+        snprintf(two, sizeof two,
+                 "%sa1.sinks = k1 k2\na1.sinks.k2.type = org.apache.flume.sink.kafka.KafkaSink\n"
+                 "a1.sinks.k2.kafka.bootstrap.servers = 127.0.0.1:9092\na1.penstock.memory.budget = %s\n",
+                 lines, rows[i].budget);
+        struct ps_plan *old = plan_of(one, NULL), *next = plan_of(two, old);
+        ps_plan_adopt(next, old);
+        names_of_what_stays(stays, next);
+        assert_string_equal(stays, rows[i].stays);
+        ps_plan_destroy(next);
+        ps_plan_destroy(old);
+    }
+}
+
 /* A file with three sinks of one channel, and these lines. */
 static struct ps_plan *grouped_plan(const char *lines, const struct ps_plan *before)
 {
@@ -211,6 +375,11 @@ static void test_groups(void **state)
                 if (next->spec->sinks[sink].group != NULL)
                     assert_int_equal(next->sinks[sink].worker, next->sinks[0].worker);
             }
+            bool same_sides =
+                i == k || (i != 0 && i != 2 && k != 0 && k != 2); /* k1 and k2 are one consumer */
+            assert_true((next->channels[0].adopts != NULL) == same_sides);
+            for (unsigned sink = 0; sink < 3; sink++)
+                assert_true((next->sinks[sink].adopts != NULL) == (i == k || (same_sides && sink == 2)));
             unsigned consumers = k == 0 ? 3 : k == 2 ? 1 : 2;
             assert_int_equal(next->channels[0].consumer_count, consumers);
             for (unsigned sink = 0; sink < 3; sink++)
@@ -263,11 +432,10 @@ int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_kind_of_line),
-        cmocka_unit_test(test_line_breaks),
-        cmocka_unit_test(test_what_a_reload_tries),
-        cmocka_unit_test(test_other_places),
-        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_each_kind_of_line),   cmocka_unit_test(test_line_breaks),
+        cmocka_unit_test(test_what_a_reload_tries), cmocka_unit_test(test_other_places),
+        cmocka_unit_test(test_what_stays),          cmocka_unit_test(test_other_worker_of_a_sink),
+        cmocka_unit_test(test_client_shares),       cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
