@@ -450,78 +450,6 @@ static void test_adopt(void **state)
     flow_fini(&flow);
 }
 
-static struct ps_plan *plan_after(struct flow *flow, struct ps_plan *before, struct ps_stage_ops *sink)
-{
-    struct ps_err err = {0};
-    struct ps_agent_spec *spec = flow_spec(flow);
-    for (size_t i = 0; i < spec->sink_count; i++)
-        spec->sinks[i].stage.ops = sink;
-    struct ps_plan *plan = ps_plan_create(spec, &machine, before, &err);
-    assert_non_null(plan);
-    if (before != NULL)
-        ps_plan_adopt(plan, before);
-    assert_int_equal(ps_plan_build(plan, &err), PS_OK);
-    return plan;
-}
-
-/* Of k0 .. k2 these stay. */
-static void stay(struct flow *flow, unsigned sinks)
-{
-    flow->channels_stay = UINT32_MAX;
-    for (unsigned i = 0; i < flow->sink_count; i++)
-        flow->sinks[i].stays = sinks >> i & 1;
-}
-
-/* What is adopted is not built again. What is not is torn down at once, once; a plan is kept as long as something is in
- * its memory. */
-static void test_who_tears_down(void **state)
-{
-    struct ps_stage_ops sink = flow_sink_stage;
-    struct flow flow = small_flow();
-    (void)state;
-    sink.build = count_build;
-    sink.teardown = count_teardown;
-    build_limit = UINT32_MAX;
-    flow_init(&flow);
-    struct ps_plan *a = plan_after(&flow, NULL, &sink);
-    assert_int_equal(built, 3);
-    stay(&flow, 3);
-    struct ps_plan *b = plan_after(&flow, a, &sink);
-    assert_int_equal(built, 4);
-    ps_plan_destroy(b); /* the reload is refused: what it was to adopt stays */
-    assert_int_equal(built, 3);
-    flow_take_back(&flow);
-    b = plan_after(&flow, a, &sink);
-    ps_plan_retire(a, b);
-    assert_int_equal(built, 3);
-    assert_ptr_equal(b->older, a);
-    stay(&flow, 7);
-    struct ps_plan *c = plan_after(&flow, b, &sink);
-    assert_int_equal(built, 3);
-    ps_plan_retire(b, c);
-    assert_int_equal(built, 3);
-    assert_ptr_equal(c->older, b); /* k2 */
-    assert_ptr_equal(b->older, a); /* k0, k1, sources and channels */
-    stay(&flow, 3);
-    struct ps_plan *d = plan_after(&flow, c, &sink);
-    assert_int_equal(built, 4);
-    ps_plan_retire(c, d);
-    assert_int_equal(built, 3);
-    assert_ptr_equal(d->older, a); /* nothing is in b and c any more */
-    assert_null(a->older);
-    stay(&flow, 0);
-    flow.channels_stay = 0;
-    flow.sources[0].changes = flow.sources[1].changes = 1;
-    struct ps_plan *e = plan_after(&flow, d, &sink);
-    assert_int_equal(built, 6);
-    ps_plan_retire(d, e);
-    assert_int_equal(built, 3);
-    assert_null(e->older);
-    ps_plan_destroy(e);
-    assert_int_equal(built, 0);
-    flow_fini(&flow);
-}
-
 /* ---- where units run after a reload ---- */
 
 static void remove_source(struct ps_agent_spec *spec, size_t number)
@@ -658,7 +586,6 @@ int main(void)
         cmocka_unit_test(test_build_failures),
         cmocka_unit_test(test_chain_share),
         cmocka_unit_test(test_adopt),
-        cmocka_unit_test(test_who_tears_down),
         cmocka_unit_test(test_places_are_kept),
         cmocka_unit_test(test_added_units_get_workers),
         cmocka_unit_test(test_sinks_even_out),

@@ -421,51 +421,6 @@ static void test_carry_over(void **state)
     }
 }
 
-static bool is_even(const struct ps_lease *lease)
-{
-    return lease->batch->sequence % 2 == 0;
-}
-
-/* A channel that a reload leaves as it is: some leases are taken out of it, again and again, and its share changes. */
-static void test_withdraw(void **state)
-{
-    static struct bench bench;
-    (void)state;
-    for (unsigned consumers = 1; consumers <= 2; consumers++) {
-        bench_init(&bench, 1, consumers);
-        build(&bench, "100", "0", "20");
-        assert_null(OPS->withdraw(bench.plan, is_even));
-        for (uint64_t i = 1; i <= 6; i++)
-            assert_true(put(&bench, 0, make_lease(&bench, 1, 1, i)));
-        struct ps_lease *first = take(&bench, 0);
-        untake(&bench, 0, first);
-        struct ps_lease *list = OPS->withdraw(bench.plan, is_even);
-        for (uint64_t i = 2; i <= 6; i += 2) {
-            struct ps_lease *next = list->next;
-            assert_int_equal(list->batch->sequence, i);
-            drop(list);
-            list = next;
-        }
-        assert_null(list);
-        assert_int_equal(fill_of(&bench).size, 3);
-        assert_true(put(&bench, 0, make_lease(&bench, 1, 1, 7)));
-        assert_null(OPS->withdraw(bench.plan, is_even)); /* what was put back before stays first */
-        struct ps_lease *refused = make_lease(&bench, 1, 1, 9);
-        OPS->set_quota(bench.plan, 1);
-        assert_false(put(&bench, 0, refused));
-        OPS->set_quota(bench.plan, 32 << 20);
-        assert_true(put(&bench, 0, refused));
-        for (uint64_t i = 1; i <= 9; i += 2) {
-            struct ps_lease *one = take(&bench, 0);
-            assert_non_null(one);
-            assert_int_equal(one->batch->sequence, i);
-            drop(one);
-        }
-        assert_int_equal(fill_of(&bench).size, 0);
-        bench_fini(&bench);
-    }
-}
-
 /* ---- against a model ---- */
 
 static void test_model(void **state)
@@ -618,7 +573,6 @@ int main(void)
         cmocka_unit_test(test_hungry_with_restored),
         cmocka_unit_test(test_producers_in_turn),
         cmocka_unit_test(test_carry_over),
-        cmocka_unit_test(test_withdraw),
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_threads),
     };
