@@ -22,13 +22,17 @@ static bool has_problem(const struct ps_conf *conf, const struct ps_problem *pro
     return false;
 }
 
+/* What puts into it: sources, and whoever has its dead letters there. */
 static size_t channel_sources(const struct ps_agent_spec *spec, unsigned channel)
 {
     size_t count = 0;
     for (size_t i = 0; i < spec->source_count; i++) {
         for (size_t k = 0; k < spec->sources[i].channel_count; k++)
             count += spec->sources[i].channels[k] == channel;
+        count += spec->sources[i].letters == channel + 1;
     }
+    for (size_t i = 0; i < spec->sink_count; i++)
+        count += spec->sinks[i].letters == channel + 1;
     return count;
 }
 

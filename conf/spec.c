@@ -4,6 +4,7 @@
 #include "conf/conf.h"
 #include "conf/properties.h"
 #include "conf/types.h"
+#include "conf/validation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,12 @@ static unsigned channel_number(const struct ps_conf_agent *agent, const char *na
     ps_assert_failed(__FILE__, __LINE__, "a valid component names a valid channel");
 }
 
+/* Returns 1 + the number of the channel that dead letters go to; 0: none. */
+static unsigned letters_number(const struct ps_conf_agent *agent, const char *deadletter)
+{
+    return ps_letters_go_to_channel(deadletter) ? 1 + channel_number(agent, deadletter) : 0;
+}
+
 static struct ps_source_spec source_spec(struct ps_arena *arena, const struct ps_conf_agent *agent,
                                          const struct ps_conf_source *source)
 {
@@ -120,6 +127,7 @@ static struct ps_source_spec source_spec(struct ps_arena *arena, const struct ps
         .selector = stage_spec(arena, &source->selector),
         .channels = ps_arena_alloc(arena, (source->channels.count + 1) * sizeof *spec.channels),
         .channel_count = source->channels.count,
+        .letters = letters_number(agent, source->common.deadletter),
         .common = ps_arena_alloc(arena, sizeof *spec.common),
     };
     *spec.common = source->common;
@@ -200,9 +208,11 @@ struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf)
     for (size_t i = 0; i < agent->source_count; i++)
         spec->sources[i] = source_spec(arena, agent, &agent->sources[i]);
     for (size_t i = 0; i < agent->sink_count; i++)
-        spec->sinks[i] = (struct ps_sink_spec){.stage = stage_spec(arena, &agent->sinks[i].part),
-                                               .channel = channel_number(agent, agent->sinks[i].channel),
-                                               .common = agent->sinks[i].common};
+        spec->sinks[i] =
+            (struct ps_sink_spec){.stage = stage_spec(arena, &agent->sinks[i].part),
+                                  .channel = channel_number(agent, agent->sinks[i].channel),
+                                  .letters = letters_number(agent, agent->sinks[i].common.deadletter),
+                                  .common = agent->sinks[i].common};
     for (size_t i = 0; i < agent->group_count; i++) {
         if (agent->groups[i].runs)
             group_spec(spec, agent, &agent->groups[i]);

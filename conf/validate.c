@@ -175,7 +175,21 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
 
 /* ---- channels ---- */
 
-/* Returns how many components of a section name the channel; its check hook gets this number. */
+/* Returns how many components of a section have their dead letters in the channel. */
+static unsigned count_letters(const struct ps_validation *validation, enum ps_section section,
+                              const char *channel)
+{
+    const struct ps_section_entries *entries = &validation->text->sections[section];
+    unsigned users = 0;
+    for (size_t i = 0; i < entries->count; i++) {
+        struct ps_pairs pairs = ps_entry_pairs(&entries->entries[i]);
+        const char *value = ps_pairs_get(&pairs, "penstock.deadletter");
+        users += value != NULL && strcmp(value, channel) == 0;
+    }
+    return users;
+}
+
+/* Returns how many components put into the channel (sources) or take from it (sinks); its check hook gets this number. */
 static unsigned count_users(const struct ps_validation *validation, enum ps_section section,
                             const char *channel)
 {
@@ -189,6 +203,9 @@ static unsigned count_users(const struct ps_validation *validation, enum ps_sect
         struct ps_texts names = ps_text_split_blanks(validation->arena, value);
         users += ps_texts_have(&names, channel);
     }
+    if (section == PS_SECTION_SOURCES)
+        users += count_letters(validation, PS_SECTION_SOURCES, channel) +
+                 count_letters(validation, PS_SECTION_SINKS, channel);
     return users;
 }
 
@@ -318,6 +335,7 @@ void ps_validate(struct ps_conf *conf, const struct ps_agent_text *text)
     ps_validate_sources(&validation);
     ps_validate_sinks(&validation);
     ps_validate_groups(&validation);
+    ps_validate_letters(&validation);
     bool channels = conf->agent.channel_count > 0;
     validate_connections(&validation);
     if (conf->agent.channel_count == 0 || (conf->agent.source_count == 0 && conf->agent.sink_count == 0))

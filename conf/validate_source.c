@@ -199,23 +199,6 @@ static bool source_workers(struct ps_validation *validation, const struct ps_con
     return false;
 }
 
-/* Dead letters go to a directory. A word without a slash is a channel's name, or a mistake that would make a directory where
- * the agent was started. */
-static bool deadletter_is_directory(struct ps_validation *validation, const struct ps_conf_part *part,
-                                    const char *prefix, const char *directory)
-{
-    if (directory == NULL || strchr(directory, '/') != NULL)
-        return true;
-    bool channel = ps_validation_channel(validation, directory) != NULL;
-    ps_problem_add(validation->problems, PS_SEVERITY_ERROR,
-                   ps_part_place(&validation->maker, part, prefix, "penstock.deadletter"),
-                   "name a directory: /var/lib/penstock/dead, or ./dead",
-                   channel ? "%s is a channel: dead letters go to a directory"
-                           : "\"%s\" is no directory's path",
-                   directory);
-    return false;
-}
-
 static bool source_make(struct ps_validation *validation, const struct ps_entry *entry,
                         struct ps_conf_source *source)
 {
@@ -228,7 +211,7 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
     struct ps_bind bind = common_bind(validation, part, prefix);
     bool good = ps_bind_options(&bind, ps_common_source_options, NULL, &part->pairs, &common) == PS_OK;
     good &= ps_bind_options(&bind, ps_source_common_rows, NULL, &part->pairs, &source->common) == PS_OK;
-    good &= deadletter_is_directory(validation, part, prefix, source->common.deadletter);
+    good &= ps_validation_letters(validation, part, prefix, source->common.deadletter);
     source->channels = source_channels(validation, &common, part, prefix);
     good &= source->channels.count > 0;
     struct ps_context context = {
@@ -267,12 +250,12 @@ static bool sink_retries(struct ps_validation *validation, struct ps_conf_sink *
 {
     if (sink->common.retry_max == 0 || sink->common.deadletter != NULL)
         return true;
-    ps_problem_add(
-        validation->problems, PS_SEVERITY_ERROR,
-        ps_part_place(&validation->maker, &sink->part, prefix, "penstock.retry.max"),
-        ps_arena_format(validation->arena, "add the line %spenstock.deadletter = DIRECTORY", prefix),
-        "%s would lose events after %lld attempts: it has no penstock.deadletter", sink->part.label,
-        (long long)sink->common.retry_max);
+    ps_problem_add(validation->problems, PS_SEVERITY_ERROR,
+                   ps_part_place(&validation->maker, &sink->part, prefix, "penstock.retry.max"),
+                   ps_arena_format(validation->arena,
+                                   "add the line %spenstock.deadletter = DIRECTORY or CHANNEL", prefix),
+                   "%s would lose events after %lld attempts: it has no penstock.deadletter",
+                   sink->part.label, (long long)sink->common.retry_max);
     return false;
 }
 
@@ -289,7 +272,7 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
     bool good = ps_bind_options(&bind, ps_common_sink_options, NULL, &part->pairs, &common) == PS_OK;
     good &= ps_bind_options(&bind, ps_sink_common_rows, NULL, &part->pairs, &sink->common) == PS_OK;
     good &= sink_retries(validation, sink, prefix);
-    good &= deadletter_is_directory(validation, part, prefix, sink->common.deadletter);
+    good &= ps_validation_letters(validation, part, prefix, sink->common.deadletter);
     sink->channel = common.channel;
     const struct ps_conf_channel *channel =
         sink->channel != NULL ? ps_validation_channel(validation, sink->channel) : NULL;

@@ -43,6 +43,14 @@ struct ps_place ps_validation_place(struct ps_validation *validation, const stru
 bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_conf_part *part,
                               const char *prefix, const struct ps_conf_channel *channel);
 
+/* Whether this value of penstock.deadletter names a channel: it has no slash. NULL: no. */
+bool ps_letters_go_to_channel(const char *deadletter);
+/* Reports a value of penstock.deadletter that is neither a path nor a channel. Returns whether it is good. */
+bool ps_validation_letters(struct ps_validation *validation, const struct ps_conf_part *part,
+                           const char *prefix, const char *deadletter);
+
 void ps_validate_sources(struct ps_validation *validation);
 void ps_validate_sinks(struct ps_validation *validation);
 void ps_validate_groups(struct ps_validation *validation);
+/* After all components: counts who has dead letters in a channel, and refuses loops. */
+void ps_validate_letters(struct ps_validation *validation);

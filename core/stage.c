@@ -8,7 +8,7 @@
 static uint64_t letter_put(struct ps_port *port, const struct ps_letter *letter)
 {
     uint64_t number = ps_letterbox_put(port->letterbox, letter);
-    ps_count(port->counters, PS_COUNTER_deadletter, number > 0);
+    ps_count(port->counters, PS_COUNTER_deadletter, number > 0 && !port->letterbox->ops->counts);
     return number;
 }
 

@@ -99,14 +99,19 @@ static void add_member(struct text *text, const char *name, const char *value)
     add_string(text, value, is_plain(value, length) ? length : ps_utf8_valid_length(value, length));
 }
 
-static void add_time(struct text *text, int64_t time_ms)
+void ps_letter_print_time(char *stamp, int64_t time_ms)
 {
-    char stamp[64];
     time_t seconds = (time_t)(time_ms / 1000);
     struct tm broken;
     gmtime_r(&seconds, &broken);
-    size_t used = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &broken);
-    snprintf(stamp + used, sizeof stamp - used, ".%03dZ", (int)(time_ms % 1000));
+    size_t used = strftime(stamp, PS_LETTER_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &broken);
+    snprintf(stamp + used, PS_LETTER_TIME_BYTES - used, ".%03dZ", (int)(time_ms % 1000));
+}
+
+static void add_time(struct text *text, int64_t time_ms)
+{
+    char stamp[PS_LETTER_TIME_BYTES];
+    ps_letter_print_time(stamp, time_ms);
     add_member(text, "time", stamp);
 }
 

@@ -1,5 +1,5 @@
-/* A dead letter: an event, or input that did not become one, which a stage gives up for good, as one line of JSON
- * (docs/DEADLETTERS.md describes the fields). Thread: any. */
+/* A dead letter: an event, or input that did not become one, which a stage gives up for good. It becomes one line of JSON
+ * (docs/DEADLETTERS.md describes the fields), or an event again (core/deadletter/copy.h). Thread: any. */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -24,3 +24,7 @@ struct ps_letter {
 /* Returns the line with its newline, not terminated by a zero byte, behind `head_bytes` free bytes; NULL without memory.
  * The caller frees it. *length: of the line alone. */
 char *ps_letter_encode(const struct ps_letter *letter, size_t head_bytes, size_t *length);
+
+#define PS_LETTER_TIME_BYTES 64U
+/* Prints the time as text, UTC: "2026-11-21T09:42:49.827Z". `stamp`: PS_LETTER_TIME_BYTES. */
+void ps_letter_print_time(char *stamp, int64_t time_ms);

@@ -17,7 +17,7 @@
 /* A letter in the queue: this head, and behind it its line. */
 struct entry {
     struct entry *next;
-    struct ps_letterbox *box;
+    struct directory_box *box;
     size_t length;
 };
 
@@ -43,18 +43,19 @@ struct ps_letters {
     size_t boxes;           /* open ones */
 };
 
-struct ps_letterbox {
+struct directory_box {
+    struct ps_letterbox box; /* `sent` is guarded by the mutex, too */
     struct ps_letters *letters;
     struct target *target;
     char *agent;
     int wake_fd;
-    uint64_t sent, written;
+    uint64_t written;
     bool closed; /* freed by the thread, with the last letter */
 };
 
 /* ---- the thread ---- */
 
-static void box_free(struct ps_letterbox *box)
+static void box_free(struct directory_box *box)
 {
     free(box->agent);
     free(box);
@@ -87,11 +88,11 @@ static void target_put_back(struct target *target, struct entry **group, size_t 
 /* The mutex is held: a box that is closed meanwhile has no wake descriptor any more. */
 static void entry_written(struct ps_letters *letters, struct entry *entry)
 {
-    struct ps_letterbox *box = entry->box;
+    struct directory_box *box = entry->box;
     const uint64_t one = 1;
     letters->bytes -= entry->length;
     box->written++;
-    if (box->closed && box->written == box->sent)
+    if (box->closed && box->written == box->box.sent)
         box_free(box);
     else if (!box->closed && box->wake_fd >= 0)
         (void)!write(box->wake_fd, &one, sizeof one);
@@ -201,8 +202,8 @@ static void target_free(struct target *target)
     size_t left = 0;
     for (struct entry *entry = target->first, *next; entry != NULL; entry = next) {
         next = entry->next;
-        struct ps_letterbox *box = entry->box;
-        if (++box->written == box->sent)
+        struct directory_box *box = entry->box;
+        if (++box->written == box->box.sent)
             box_free(box);
         free(entry);
         left++;
@@ -280,38 +281,27 @@ static struct target *target_open(struct ps_letters *letters, const char *direct
     return target;
 }
 
-struct ps_letterbox *ps_letterbox_open(struct ps_letters *letters, const char *directory, const char *agent,
-                                       int wake_fd, struct ps_err *err)
+/* The box as its stage sees it is its first member. */
+static struct directory_box *box_of(const struct ps_letterbox *box)
 {
-    struct target *target = target_open(letters, directory, agent, err);
-    if (target == NULL) {
-        ps_err_append(err, "penstock.deadletter");
-        return NULL;
-    }
-    struct ps_letterbox *box = ps_must_alloc(1, sizeof *box, "dead letters");
-    *box = (struct ps_letterbox){.letters = letters, .target = target, .wake_fd = wake_fd};
-    box->agent = ps_must_copy_text(agent, "an agent's name");
-    pthread_mutex_lock(&letters->mutex);
-    letters->boxes++;
-    pthread_mutex_unlock(&letters->mutex);
-    return box;
+    return (struct directory_box *)(uintptr_t)box;
 }
 
-void ps_letterbox_close(struct ps_letterbox *box)
+static void box_close(struct ps_letterbox *open)
 {
-    if (box == NULL)
-        return;
+    struct directory_box *box = box_of(open);
     struct ps_letters *letters = box->letters;
     pthread_mutex_lock(&letters->mutex);
     letters->boxes--;
     box->closed = true;
-    if (box->written == box->sent)
+    if (box->written == box->box.sent)
         box_free(box);
     pthread_mutex_unlock(&letters->mutex);
 }
 
-uint64_t ps_letterbox_put(struct ps_letterbox *box, const struct ps_letter *letter)
+static uint64_t box_put(struct ps_letterbox *open, const struct ps_letter *letter)
 {
+    struct directory_box *box = box_of(open);
     struct ps_letters *letters = box->letters;
     struct ps_letter full = *letter;
     size_t length;
@@ -322,7 +312,7 @@ uint64_t ps_letterbox_put(struct ps_letterbox *box, const struct ps_letter *lett
         return 0;
     *entry = (struct entry){.box = box, .length = length};
     pthread_mutex_lock(&letters->mutex);
-    uint64_t number = ++box->sent;
+    uint64_t number = ++box->box.sent;
     letters->bytes += length;
     *box->target->last = entry;
     box->target->last = &entry->next;
@@ -334,25 +324,43 @@ uint64_t ps_letterbox_put(struct ps_letterbox *box, const struct ps_letter *lett
     return number;
 }
 
-bool ps_letterbox_has_room(const struct ps_letterbox *box)
+static bool box_has_room(const struct ps_letterbox *open)
 {
-    pthread_mutex_lock(&box->letters->mutex);
-    bool room = box->letters->bytes < PS_LETTERS_BYTES_MAX;
-    pthread_mutex_unlock(&box->letters->mutex);
+    struct ps_letters *letters = box_of(open)->letters;
+    pthread_mutex_lock(&letters->mutex);
+    bool room = letters->bytes < PS_LETTERS_BYTES_MAX;
+    pthread_mutex_unlock(&letters->mutex);
     return room;
 }
 
-uint64_t ps_letterbox_written(const struct ps_letterbox *box)
+static uint64_t box_written(const struct ps_letterbox *open)
 {
+    const struct directory_box *box = box_of(open);
     pthread_mutex_lock(&box->letters->mutex);
-    if (box->letters->synchronous && box->written < box->sent) /* a try failed */
+    if (box->letters->synchronous && box->written < box->box.sent) /* a try failed */
         letters_serve(box->letters);
     uint64_t written = box->written;
     pthread_mutex_unlock(&box->letters->mutex);
     return written;
 }
 
-uint64_t ps_letterbox_sent(const struct ps_letterbox *box)
+static const struct ps_letterbox_ops directory_box_ops = {
+    .put = box_put, .has_room = box_has_room, .written = box_written, .close = box_close};
+
+struct ps_letterbox *ps_letterbox_open(struct ps_letters *letters, const char *directory, const char *agent,
+                                       int wake_fd, struct ps_err *err)
 {
-    return box->sent;
+    struct target *target = target_open(letters, directory, agent, err);
+    if (target == NULL) {
+        ps_err_append(err, "penstock.deadletter");
+        return NULL;
+    }
+    struct directory_box *box = ps_must_alloc(1, sizeof *box, "dead letters");
+    *box = (struct directory_box){
+        .box = {.ops = &directory_box_ops}, .letters = letters, .target = target, .wake_fd = wake_fd};
+    box->agent = ps_must_copy_text(agent, "an agent's name");
+    pthread_mutex_lock(&letters->mutex);
+    letters->boxes++;
+    pthread_mutex_unlock(&letters->mutex);
+    return &box->box;
 }

@@ -119,7 +119,9 @@ const struct ps_option ps_source_common_rows[] = {
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct ps_source_common, deadletter),
      .flags = PS_OPTION_EXTENSION,
-     .help = "directory for input that cannot be parsed; unset: such input is dropped and counted"},
+     .help = "where input that cannot be parsed goes: a directory (a path with a slash) or a channel of the "
+             "agent; "
+             "unset: such input is dropped and counted"},
     PS_OPTION_END,
 };
 
@@ -128,9 +130,9 @@ const struct ps_option ps_sink_common_rows[] = {
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct ps_sink_common, deadletter),
      .flags = PS_OPTION_EXTENSION,
-     .help = "directory for events that can never be delivered; unset: they are tried for ever, and those "
-             "after them "
-             "wait"},
+     .help =
+         "where events that can never be delivered go: a directory (a path with a slash) or a channel of the "
+         "agent; unset: they are tried for ever, and those after them wait"},
     {.key = "penstock.retry.max",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_sink_common, retry_max),

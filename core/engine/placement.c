@@ -121,17 +121,23 @@ static void follow(struct ps_sink_plan *sink, const struct ps_sink_plan *first, 
     places->units[sink->worker]++;
 }
 
-/* Whether a reload closes the sink in any case: its channel is new or changed. A sink whose channel stays must not move:
- * that would close the channel, and with it all its sinks. */
+static bool has_same_channel(const struct ps_plan *plan, unsigned channel, const struct ps_plan *before)
+{
+    for (size_t i = 0; i < before->spec->channel_count; i++) {
+        if (ps_stage_is_same(&plan->spec->channels[channel].stage, &before->spec->channels[i].stage))
+            return true;
+    }
+    return false;
+}
+
+/* Whether a reload closes the sink in any case: its channel is new or changed. A sink whose channel stays, or that of its
+ * dead letters, must not move: that would close the channel, and with it all its sinks. */
 static bool is_closed(const struct ps_plan *plan, const struct ps_plan *before,
                       const struct ps_sink_plan *sink)
 {
-    const struct ps_stage_spec *channel = &plan->spec->channels[sink->spec->channel].stage;
-    for (size_t i = 0; i < before->spec->channel_count; i++) {
-        if (ps_stage_is_same(channel, &before->spec->channels[i].stage))
-            return false;
-    }
-    return true;
+    const struct ps_sink_spec *spec = sink->spec;
+    return !has_same_channel(plan, spec->channel, before) &&
+           (spec->letters == 0 || !has_same_channel(plan, spec->letters - 1, before));
 }
 
 /* A sink that is closed may as well move when its worker has two units more than another. */

@@ -35,17 +35,25 @@ static bool channel_has_clients(const struct ps_agent_spec *spec, unsigned chann
     return spec->channels[channel].stage.ops->client_holds_events;
 }
 
+/* Whether its dead letters go to a channel whose library queues events. */
+static bool letters_have_client(const struct ps_agent_spec *spec, unsigned letters)
+{
+    return letters > 0 && channel_has_clients(spec, letters - 1);
+}
+
 /* Clients whose library queues events: one for each sink and each instance of a source, and one for each of these at
- * the channel. */
+ * the channel, and at the one of its dead letters. */
 static unsigned client_count(const struct ps_agent_spec *spec)
 {
     unsigned clients = 0;
     for (size_t i = 0; i < spec->sink_count; i++)
-        clients +=
-            spec->sinks[i].stage.ops->client_holds_events + channel_has_clients(spec, spec->sinks[i].channel);
+        clients += 0U + spec->sinks[i].stage.ops->client_holds_events +
+                   channel_has_clients(spec, spec->sinks[i].channel) +
+                   letters_have_client(spec, spec->sinks[i].letters);
     for (size_t i = 0; i < spec->source_count; i++) {
         const struct ps_source_spec *source = &spec->sources[i];
-        unsigned each = source->stage.ops->client_holds_events;
+        unsigned each =
+            0U + source->stage.ops->client_holds_events + letters_have_client(spec, source->letters);
         for (size_t k = 0; k < source->channel_count; k++)
             each += channel_has_clients(spec, source->channels[k]);
         clients += each * (unsigned)source->common->workers;
@@ -64,17 +72,23 @@ static uint64_t client_queue_bytes(const struct ps_plan *plan)
 }
 
 /* Blocks without which some component could stop others for ever. A sink of a channel that makes batches of its own (it has
- * `leave`) fills them as a source does. */
+ * `leave`) fills them as a source does, and so does whatever makes batches of its dead letters. */
 static uint64_t blocks_needed(const struct ps_agent_spec *spec)
 {
     uint64_t needed = (spec->channel_count + spec->sink_count) * PS_BATCH_FILL_BYTES;
     for (size_t i = 0; i < spec->sink_count; i++) {
         if (spec->channels[spec->sinks[i].channel].stage.ops->channel->leave != NULL)
             needed += BUDGET_SOURCE_BYTES;
+        if (spec->sinks[i].letters > 0)
+            needed += BUDGET_SOURCE_BYTES + BUDGET_PRODUCER_BYTES;
     }
-    for (size_t i = 0; i < spec->source_count; i++)
-        needed += (uint64_t)spec->sources[i].common->workers *
-                  (BUDGET_SOURCE_BYTES + spec->sources[i].channel_count * BUDGET_PRODUCER_BYTES);
+    for (size_t i = 0; i < spec->source_count; i++) {
+        const struct ps_source_spec *source = &spec->sources[i];
+        uint64_t each = BUDGET_SOURCE_BYTES + source->channel_count * BUDGET_PRODUCER_BYTES;
+        if (source->letters > 0)
+            each += BUDGET_SOURCE_BYTES + BUDGET_PRODUCER_BYTES;
+        needed += (uint64_t)source->common->workers * each;
+    }
     return needed;
 }
 
@@ -126,13 +140,38 @@ static const struct ps_sink_plan *same_consumer(const struct ps_plan *plan, size
     return NULL;
 }
 
-/* Numbers producers (one per source instance and channel) and consumers (one per sink, or per group) of each channel. */
+/* Makes a component on this worker a producer of the channel of its dead letters. */
+static struct ps_letter_target target_of(struct ps_plan *plan, unsigned letters, unsigned worker)
+{
+    if (letters == 0)
+        return (struct ps_letter_target){.is_channel = false};
+    struct ps_channel_plan *channel = &plan->channels[letters - 1];
+    unsigned producer = number_of(&channel->producer_count, channel->producer_workers, worker);
+    return (struct ps_letter_target){.is_channel = true, .channel = letters - 1, .producer = producer};
+}
+
+/* After the producers of events, so that these have the same numbers with dead letters and without. */
+static void connect_letters(struct ps_plan *plan)
+{
+    struct ps_agent_spec *spec = plan->spec;
+    for (size_t i = 0; i < spec->source_count; i++) {
+        struct ps_source_plan *source = &plan->sources[i];
+        source->letters = ps_arena_alloc(spec->arena, source->instance_count * sizeof *source->letters);
+        for (unsigned k = 0; k < source->instance_count; k++)
+            source->letters[k] = target_of(plan, source->spec->letters, source->workers[k]);
+    }
+    for (size_t i = 0; i < spec->sink_count; i++)
+        plan->sinks[i].letters = target_of(plan, spec->sinks[i].letters, plan->sinks[i].worker);
+}
+
+/* Numbers producers (one per source instance and channel, and one for each that has its dead letters there) and consumers
+ * (one per sink, or per group) of each channel. */
 static void connect_channels(struct ps_plan *plan)
 {
     struct ps_agent_spec *spec = plan->spec;
-    size_t producers_max = 1;
+    size_t producers_max = 1 + spec->sink_count;
     for (size_t i = 0; i < spec->source_count; i++)
-        producers_max += plan->sources[i].instance_count;
+        producers_max += 2 * plan->sources[i].instance_count;
     for (size_t i = 0; i < spec->channel_count; i++) {
         struct ps_channel_plan *channel = &plan->channels[i];
         channel->spec = &spec->channels[i];
@@ -155,6 +194,7 @@ static void connect_channels(struct ps_plan *plan)
                     number_of(&channel->producer_count, channel->producer_workers, source->workers[k]);
         }
     }
+    connect_letters(plan);
     for (size_t i = 0; i < spec->sink_count; i++) {
         struct ps_channel_plan *channel = &plan->channels[spec->sinks[i].channel];
         const struct ps_sink_plan *other = same_consumer(plan, i);

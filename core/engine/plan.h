@@ -47,6 +47,8 @@ struct ps_source_spec {
     struct ps_stage_spec selector;
     unsigned *channels; /* numbers into ps_agent_spec.channels, in file order */
     size_t channel_count;
+    unsigned
+        letters; /* 1 + number of the channel that its dead letters go to; 0: to a directory, or nowhere */
     struct ps_source_common *common;
 };
 
@@ -54,14 +56,16 @@ struct ps_source_spec {
 struct ps_source_common {
     int64_t backoff_increment_ms, backoff_max_ms; /* Flume's PollableSource keys */
     int64_t workers;                              /* penstock.workers */
-    const char *deadletter;                       /* penstock.deadletter: a directory; NULL: none */
+    const char
+        *deadletter; /* penstock.deadletter: a directory, or a channel (ps_source_spec.letters); NULL: none */
 };
 extern const struct ps_option ps_source_common_rows[];
 
 /* Options that every sink has besides its own rows: ps_sink_common_rows. All zero: as Flume. */
 struct ps_sink_common {
-    const char *deadletter;                  /* penstock.deadletter: a directory; NULL: none */
-    int64_t retry_max;                       /* penstock.retry.max; 0: no limit */
+    const char
+        *deadletter;   /* penstock.deadletter: a directory, or a channel (ps_sink_spec.letters); NULL: none */
+    int64_t retry_max; /* penstock.retry.max; 0: no limit */
     int64_t backoff_step_ms, backoff_max_ms; /* penstock.retry.backoff and .backoff.max; 0: Flume's */
 };
 extern const struct ps_option ps_sink_common_rows[];
@@ -81,6 +85,7 @@ struct ps_group_spec {
 struct ps_sink_spec {
     struct ps_stage_spec stage;
     unsigned channel;
+    unsigned letters; /* as ps_source_spec.letters */
     struct ps_sink_common common;
     const struct ps_group_spec *group; /* or NULL */
     unsigned member;                   /* its number in the group */
@@ -113,6 +118,12 @@ struct ps_built {
     bool here;                /* they are built, and this plan tears them down */
 };
 
+/* The channel that the dead letters of one source instance or sink go to (core/engine/letter_channel.h). */
+struct ps_letter_target {
+    bool is_channel;            /* else they go to a directory, or nowhere */
+    unsigned channel, producer; /* numbers of the channel in the plan, and of the component at that channel */
+};
+
 struct ps_source_plan {
     const struct ps_source_spec *spec;
     /* Reload: the running plan's source with the same fingerprint, whose open instances this one takes over;
@@ -124,6 +135,7 @@ struct ps_source_plan {
     struct ps_chain_share chain; /* of its built stages */
     unsigned *workers;           /* of each instance */
     unsigned *producers;         /* [instance * channel_count + i]: its producer number at its i-th channel */
+    struct ps_letter_target *letters; /* of each instance */
     uint32_t batch_events_max;
 };
 
@@ -152,6 +164,7 @@ struct ps_sink_plan {
     const struct ps_stage_spec *stage; /* the built one: its own, or the adopted sink's */
     struct ps_built built;
     unsigned worker, consumer; /* consumer number at its channel; the sinks of a group have the same */
+    struct ps_letter_target letters;
 };
 
 struct ps_plan {

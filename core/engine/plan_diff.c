@@ -77,7 +77,8 @@ bool ps_plan_is_same(const struct ps_plan *a_plan, const struct ps_plan *b_plan)
     }
     for (size_t i = 0; i < a->sink_count; i++) {
         if (!ps_stage_is_same(&a->sinks[i].stage, &b->sinks[i].stage) ||
-            a->sinks[i].channel != b->sinks[i].channel || !same_group(&a->sinks[i], &b->sinks[i]))
+            a->sinks[i].channel != b->sinks[i].channel || a->sinks[i].letters != b->sinks[i].letters ||
+            !same_group(&a->sinks[i], &b->sinks[i]))
             return false;
     }
     for (size_t i = 0; i < a->source_count; i++) {
@@ -172,6 +173,28 @@ static bool same_producers(const struct ps_source_plan *a, size_t a_channel, con
     return true;
 }
 
+/* Whether dead letters that go to this channel go to it in both, with the same producer number; or to neither. */
+static bool same_target(const struct ps_letter_target *a, size_t a_channel, const struct ps_letter_target *b,
+                        size_t b_channel)
+{
+    bool in_a = a->is_channel && a->channel == a_channel, in_b = b->is_channel && b->channel == b_channel;
+    return in_a == in_b && (!in_a || a->producer == b->producer);
+}
+
+/* The same for all instances of a source, on the same workers. */
+static bool same_letters(const struct ps_source_plan *a, size_t a_channel, const struct ps_source_plan *b,
+                         size_t b_channel)
+{
+    bool any = a->letters[0].is_channel && a->letters[0].channel == a_channel;
+    if (any && (b == NULL || !same_place(a, b)))
+        return false;
+    for (unsigned i = 0; any && i < a->instance_count; i++) {
+        if (!same_target(&a->letters[i], a_channel, &b->letters[i], b_channel))
+            return false;
+    }
+    return true;
+}
+
 /* Producers and consumers have the names, numbers and workers that they had. */
 static bool same_sides(const struct ps_plan *a, size_t a_channel, const struct ps_plan *b, size_t b_channel)
 {
@@ -180,17 +203,23 @@ static bool same_sides(const struct ps_plan *a, size_t a_channel, const struct p
         return false;
     for (size_t i = 0; i < a->spec->source_count; i++) {
         const struct ps_source_plan *source = &a->sources[i];
+        const struct ps_source_plan *other = source_named(b, source->spec->stage.name);
+        if (!same_letters(source, a_channel, other, b_channel))
+            return false;
         if (place_of(source, a_channel) == source->spec->channel_count)
             continue;
-        const struct ps_source_plan *other = source_named(b, source->spec->stage.name);
         if (other == NULL || !same_producers(source, a_channel, other, b_channel))
             return false;
     }
     for (size_t i = 0; i < a->spec->sink_count; i++) {
         const struct ps_sink_plan *sink = &a->sinks[i];
+        const struct ps_sink_plan *other = sink_named(b, sink->spec->stage.name);
+        bool buries = sink->letters.is_channel && sink->letters.channel == a_channel;
+        if (buries && (other == NULL || other->worker != sink->worker ||
+                       !same_target(&sink->letters, a_channel, &other->letters, b_channel)))
+            return false;
         if (sink->spec->channel != a_channel)
             continue;
-        const struct ps_sink_plan *other = sink_named(b, sink->spec->stage.name);
         if (other == NULL || other->spec->channel != b_channel || other->consumer != sink->consumer ||
             other->worker != sink->worker)
             return false;

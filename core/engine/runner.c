@@ -48,6 +48,7 @@ void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const st
 void ps_runner_fini(struct ps_runner *runner)
 {
     ps_letterbox_close(runner->port.letterbox);
+    ps_letter_channel_destroy(runner->letters);
     free(runner->state);
     free(runner->counters);
     ps_tap_destroy(runner->tap);
@@ -154,6 +155,16 @@ static void runner_close_epoll(struct ps_runner *runner)
         close(runner->port.epoll_fd);
     runner->port.epoll_fd = -1;
     runner->watched = false;
+}
+
+void ps_runner_set_letters(struct ps_runner *runner, struct ps_plan *plan, const char *deadletter,
+                           const struct ps_letter_target *target)
+{
+    runner->letters_agent = plan->spec->name;
+    runner->letters_directory = target->is_channel ? NULL : deadletter;
+    runner->letters = ps_letter_channel_create(runner, plan, target);
+    if (runner->letters != NULL)
+        runner->port.letterbox = ps_letter_channel_box(runner->letters);
 }
 
 bool ps_runner_open_letterbox(struct ps_runner *runner, const struct ps_now *now)

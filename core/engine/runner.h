@@ -6,6 +6,7 @@
 
 #include "core/flow/carver.h"
 #include "core/watch/histogram.h"
+#include "core/engine/letter_channel.h"
 #include "core/engine/plan.h"
 #include "core/watch/tap.h"
 #include "core/flow/window.h"
@@ -44,8 +45,9 @@ struct ps_runner {
     char error[256];      /* why it failed, until it is open again */
     struct ps_runner_look look;
     struct ps_tap *tap;
-    /* Of its dead letters: the plan's agent and directory; NULL: it has none. */
+    /* Of its dead letters: the plan's agent and directory; NULL: it has none, or they go to a channel. */
     const char *letters_agent, *letters_directory;
+    struct ps_letter_channel *letters; /* the channel that they go to; or NULL */
     unsigned instance;
 };
 
@@ -98,8 +100,9 @@ struct ps_source_runner {
 /* The offered lease, while its events become dead letters because its attempts are used up. */
 struct ps_sink_burial {
     bool begun;
-    uint32_t position; /* of the next event */
-    uint64_t last;     /* number of the last letter */
+    uint32_t position;    /* of the next event that becomes a letter */
+    uint32_t settled;     /* those before this position are settled */
+    uint64_t first, last; /* numbers of the letters of the positions between; last < first: none */
 };
 
 struct ps_sink_runner {
@@ -136,10 +139,13 @@ struct ps_sink_runner {
 void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const struct ps_stage_spec *spec,
                     unsigned instance, unsigned instances);
 void ps_runner_fini(struct ps_runner *runner);
+/* Where its dead letters go: `deadletter` is its key, or NULL. At its making. */
+void ps_runner_set_letters(struct ps_runner *runner, struct ps_plan *plan, const char *deadletter,
+                           const struct ps_letter_target *target);
 /* Opens port.letterbox if the stage has dead letters and it is not open yet. Returns false when that failed: then the
  * stage has failed to open. */
 bool ps_runner_open_letterbox(struct ps_runner *runner, const struct ps_now *now);
-/* Whether every dead letter of the stage is on disk. */
+/* Whether every dead letter of the stage is on disk, or its channel has promised it. */
 static inline bool ps_runner_letters_written(const struct ps_runner *runner)
 {
     const struct ps_letterbox *box = runner->port.letterbox;
@@ -269,6 +275,8 @@ void ps_sink_runner_set_retries(struct ps_sink_runner *runner, const struct ps_s
 bool ps_sink_runner_gives_up(struct ps_sink_runner *runner);
 /* Goes on with the burial. Returns true when every event of the lease is settled; false: call it again. */
 bool ps_sink_runner_bury(struct ps_sink_runner *runner);
+/* The lease goes back to its channel: settles what is written of it. */
+void ps_sink_runner_stop_burial(struct ps_sink_runner *runner);
 
 /* ---- who is woken (core/engine/waiting.c) ---- */
 /* A lease was put: wakes one worker with a sink that waits for one. Call it for each put. */
@@ -292,8 +300,9 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner);
  * moved. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
 /* One turn of a sink that takes nothing more until the next orders (ps_worker_sink_rests, or one that a reload adopts, in
- * CLOSE): its sockets and timers go on, and its channel's. It gives nothing back. */
-void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now);
+ * CLOSE): its sockets and timers go on, and its channel's. It gives nothing back. `letters_go_on`: the channel of its dead
+ * letters does, too, which control strips in CLOSE. */
+void ps_sink_runner_rest(struct ps_sink_runner *runner, bool letters_go_on, const struct ps_now *now);
 /* Whether it may have another lease: its share of the memory is not used up. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
 /* Whether what is in its channel may stay there when the agent stops: the channel is durable. */

@@ -20,14 +20,31 @@ bool ps_sink_runner_gives_up(struct ps_sink_runner *runner)
     struct ps_sink_burial *burial = &runner->burial;
     if (port->retry_max == 0 || !ps_port_has_deadletter(port) || runner->failures < port->retry_max)
         return false;
-    *burial = (struct ps_sink_burial){.begun = true};
+    *burial = (struct ps_sink_burial){.begun = true, .first = 1};
     ps_log(PS_LOG_ERROR, runner->base.spec->component,
            "%s events go to the dead letters after %u attempts (penstock.retry.max)",
            ps_quantity_print_count(runner->offered->count - runner->offered->settled).text, runner->failures);
     return true;
 }
 
-bool ps_sink_runner_bury(struct ps_sink_runner *runner)
+/* Settles the events whose letters are written. They were numbered one after the other. */
+static void settle_written(struct ps_sink_runner *runner)
+{
+    struct ps_sink_burial *burial = &runner->burial;
+    struct ps_lease *lease = runner->offered;
+    uint64_t written = ps_port_deadletter_written(&runner->base.port);
+    for (; burial->settled < burial->position; burial->settled++) {
+        if (ps_lease_is_settled(lease, burial->settled))
+            continue;
+        if (burial->first > burial->last || burial->first > written)
+            return;
+        ps_lease_settle_dead(lease, burial->settled);
+        burial->first++;
+    }
+}
+
+/* Makes letters of the rest, as many as there is room for. */
+static void write_rest(struct ps_sink_runner *runner)
 {
     struct ps_sink_burial *burial = &runner->burial;
     struct ps_lease *lease = runner->offered;
@@ -40,16 +57,30 @@ bool ps_sink_runner_bury(struct ps_sink_runner *runner)
         uint64_t number = ps_port_deadletter(&runner->base.port, lease->batch,
                                              ps_lease_event(lease, burial->position), &reason);
         if (number == 0)
-            return false;
+            return;
+        if (burial->first > burial->last)
+            burial->first = number;
+        PS_ASSERT(burial->first == number || burial->last + 1 == number); /* the sink makes none meanwhile */
         burial->last = number;
     }
-    if (ps_port_deadletter_written(&runner->base.port) < burial->last)
+}
+
+bool ps_sink_runner_bury(struct ps_sink_runner *runner)
+{
+    struct ps_sink_burial *burial = &runner->burial;
+    settle_written(runner);
+    write_rest(runner);
+    settle_written(runner);
+    if (burial->settled < runner->offered->count)
         return false;
-    for (uint32_t position = 0; position < lease->count; position++) {
-        if (!ps_lease_is_settled(lease, position))
-            ps_lease_settle_dead(lease, position);
-    }
     *burial = (struct ps_sink_burial){.begun = false};
     runner->failures = 0;
     return true;
+}
+
+void ps_sink_runner_stop_burial(struct ps_sink_runner *runner)
+{
+    if (PS_UNLIKELY(runner->burial.begun) && runner->offered != NULL)
+        settle_written(runner);
+    runner->burial = (struct ps_sink_burial){.begun = false};
 }

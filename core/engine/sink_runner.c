@@ -79,8 +79,7 @@ struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps
     ps_sink_runner_set_retries(runner, &runner->spec->common);
     if (runner->spec->group != NULL && runner->spec->group->settings.count > 1)
         runner->base.port.retry_max = 0; /* the others get it */
-    runner->base.letters_agent = plan->spec->name;
-    runner->base.letters_directory = sink_plan->spec->common.deadletter;
+    ps_runner_set_letters(&runner->base, plan, sink_plan->spec->common.deadletter, &sink_plan->letters);
     runner->base.port.troubled = sink_port_troubled;
     runner->channel = &plan->channels[sink_plan->spec->channel];
     runner->consumer = sink_plan->consumer;
@@ -318,12 +317,15 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     if (runner->base.status == PS_RUNNER_FAILED) /* nothing else sets it then */
         runner->base.deadline_ns = runner->base.retry_ns;
     runner->base.deadline_ns = least(channel_tick(runner, now), runner->base.deadline_ns);
+    moved |=
+        ps_letter_channel_cycle(runner->base.letters, ps_worker_sink_may_bury(runner->base.worker, runner),
+                                &runner->base.deadline_ns, now);
     if (wanted && !runner->wants)
         ps_sink_runner_pass_on(runner);
     return moved;
 }
 
-void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now)
+void ps_sink_runner_rest(struct ps_sink_runner *runner, bool letters_go_on, const struct ps_now *now)
 {
     if (PS_UNLIKELY(runner->base.status == PS_RUNNER_ENDING)) {
         ps_runner_watch(&runner->base, false);
@@ -332,6 +334,8 @@ void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now
     }
     uint64_t due_ns = stage_tick(runner, now);
     runner->base.deadline_ns = least(channel_tick(runner, now), due_ns); /* it is not opened while it rests */
+    if (letters_go_on)
+        (void)ps_letter_channel_cycle(runner->base.letters, false, &runner->base.deadline_ns, now);
 }
 
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner)
@@ -375,7 +379,7 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
     if (runner->recalled)
         return true;
     ps_runner_watch(&runner->base, false); /* `tick`, which would read its sockets, is not called any more */
-    runner->burial = (struct ps_sink_burial){.begun = false};
+    ps_sink_runner_stop_burial(runner);
     if (runner->offered != NULL) /* the newest of all */
         sink_untake(runner, &runner->offered);
     if (ps_runner_has_stage(&runner->base) && ops_of(runner)->recall != NULL) {
@@ -390,6 +394,7 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
         runner->recalled = true;
     }
     if (runner->recalled) {
+        ps_letter_channel_withdraw(runner->base.letters);
         untake_reversed(runner, runner->recall_list);
         runner->recall_list = NULL;
     }
@@ -402,6 +407,7 @@ void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *n
     PS_ASSERT(runner->offered == NULL && runner->recall_list == NULL);
     ps_sink_runner_leave(runner);
     ps_runner_close(&runner->base, now);
+    ps_letter_channel_close(runner->base.letters, next, NULL, now);
     if (channel_of(runner)->leave != NULL && !ps_plan_keeps_channel(next, runner->channel))
         channel_of(runner)->leave(runner->channel->spec->stage.plan, runner->consumer, &runner->base.port);
 }
@@ -417,4 +423,5 @@ void ps_sink_runner_adopt(struct ps_sink_runner *runner, struct ps_plan *plan, s
     runner->spec = sink_plan->spec;
     runner->channel = &plan->channels[sink_plan->spec->channel];
     runner->quota_bytes = plan->sink_quota_bytes;
+    ps_letter_channel_adopt(runner->base.letters, plan, &sink_plan->letters);
 }

@@ -39,8 +39,7 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
     const struct ps_source_spec *spec = source_plan->stages;
     struct ps_source_runner *runner = ps_must_alloc(1, sizeof *runner, spec->stage.component);
     ps_runner_init(&runner->base, worker, &spec->stage, instance, source_plan->instance_count);
-    runner->base.letters_agent = plan->spec->name;
-    runner->base.letters_directory = spec->common->deadletter;
+    ps_runner_set_letters(&runner->base, plan, spec->common->deadletter, &source_plan->letters[instance]);
     runner->plan = source_plan;
     runner->channels = plan->channels;
     runner->producers = &source_plan->producers[instance * spec->channel_count];
@@ -223,8 +222,9 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
         runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
-    if (runner->leaves_batches ? ps_window_is_settled(runner->window)
-                               : ps_window_outstanding(runner->window) == 0) {
+    bool home = runner->leaves_batches ? ps_window_is_settled(runner->window)
+                                       : ps_window_outstanding(runner->window) == 0;
+    if (home && ps_letter_channel_is_home(runner->base.letters)) {
         runner->drained = true;
         runner->base.deadline_ns = PS_NEVER;
     }
@@ -254,6 +254,7 @@ static bool source_may_read(struct ps_source_runner *runner, const struct ps_now
 /* What a replayable source has read and no channel has: the source reads it again when it is open again. */
 static void source_give_up(struct ps_source_runner *runner)
 {
+    ps_letter_channel_withdraw(runner->base.letters);
     if (runner->chain == NULL)
         return;
     if (runner->routed)
@@ -343,6 +344,7 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
     if (runner->base.status == PS_RUNNER_FAILED && !runner->draining)
         runner->base.deadline_ns = runner->base.retry_ns; /* the channels' times of the last cycle are over */
     ps_source_runner_tick_channels(runner, now);
+    moved |= ps_letter_channel_cycle(runner->base.letters, true, &runner->base.deadline_ns, now);
     ps_source_runner_note(runner);
     return moved || put || (!ending && runner->base.status == PS_RUNNER_ENDING);
 }
@@ -362,8 +364,10 @@ void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, 
     runner->base.deadline_ns = PS_NEVER;
     if (ps_runner_is_open(&runner->base) && ops_of(runner)->tick != NULL)
         runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
-    if (has_channels)
+    if (has_channels) {
         ps_source_runner_tick_channels(runner, now);
+        (void)ps_letter_channel_cycle(runner->base.letters, false, &runner->base.deadline_ns, now);
+    }
 }
 
 void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source)
@@ -381,6 +385,7 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
         if (runner->pending[i] != NULL)
             ps_lease_home(runner->pending[i])->channel = (uint16_t)source_plan->spec->channels[i / 2];
     }
+    ps_letter_channel_adopt(runner->base.letters, plan, &source_plan->letters[runner->base.instance]);
 }
 
 void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_plan *next,
@@ -411,6 +416,8 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     if (ps_runner_has_stage(&runner->base))
         ps_chain_close(runner);
     ps_runner_close(&runner->base, now);
+    ps_letter_channel_close(runner->base.letters, next, ps_source_runner_is_replayable(runner) ? NULL : left,
+                            now);
     if (runner->chain != NULL) {
         runner->chain->failed |= !ps_runner_letters_written(&runner->base);
         if (runner->routed)

@@ -211,7 +211,7 @@ static bool turn_sink(struct ps_worker *worker, struct ps_sink_runner *sink, boo
 static void rest_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
 {
     ps_worker_enter(worker, sink->base.spec->component);
-    ps_sink_runner_rest(sink, &worker->now);
+    ps_sink_runner_rest(sink, worker->phase != PS_PHASE_CLOSE, &worker->now);
 }
 
 /* A worker opens its stages unpinned: opening may block a little, and threads of libraries inherit the

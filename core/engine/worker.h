@@ -90,6 +90,9 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease);
 /* Wakes these workers (bits by number) at the end of this cycle. */
 void ps_worker_touch(struct ps_worker *worker, uint64_t others);
 unsigned ps_worker_id(const struct ps_worker *worker);
+/* Whether the sink may put dead letters into their channel now: not if that channel goes, and is being emptied. */
+struct ps_sink_runner;
+bool ps_worker_sink_may_bury(const struct ps_worker *worker, const struct ps_sink_runner *runner);
 void ps_worker_count_memory_wait(struct ps_worker *worker);
 /* What the worker calls from now on, for the dump. */
 void ps_worker_enter(struct ps_worker *worker, const char *component);

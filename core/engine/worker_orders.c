@@ -74,8 +74,10 @@ static struct ps_source_runner *make_source(struct ps_worker *worker, const stru
     }
     runner = ps_source_runner_create(worker, worker->plan, source, instance);
     struct ps_source_runner *old = predecessor(before, runner);
-    if (old != NULL)
+    if (old != NULL) {
         ps_source_runner_inherit(runner, old);
+        ps_letter_channel_inherit(runner->base.letters, old->base.letters);
+    }
     return runner;
 }
 
@@ -240,6 +242,8 @@ static bool all_drained(const struct ps_worker *worker)
             continue;
         if (!sink_is_drained(worker, worker->sinks[i]))
             return false;
+        if (!ps_letter_channel_is_drained(worker->sinks[i]->base.letters, worker->next))
+            return false;
         stays |= ps_sink_runner_may_leave(worker->sinks[i]);
     }
     return stays || ps_pool_out_count(worker->pool) == 0;
@@ -267,6 +271,16 @@ static bool all_paused(const struct ps_worker *worker)
             return false;
     }
     return true;
+}
+
+/* A sink that closes may do so in DRAIN, as the sources that close put their last events. */
+bool ps_worker_sink_may_bury(const struct ps_worker *worker, const struct ps_sink_runner *runner)
+{
+    const struct ps_channel_plan *channel = ps_letter_channel_target(runner->base.letters);
+    if (PS_LIKELY(channel == NULL || worker->next == NULL || worker->phase == PS_PHASE_RUN) ||
+        ps_plan_channel_after(worker->next, channel) != NULL)
+        return true;
+    return worker->phase != PS_PHASE_PAUSE && !ps_worker_adopts_sink(worker, runner);
 }
 
 bool ps_worker_sink_rests(const struct ps_worker *worker, const struct ps_sink_runner *sink)

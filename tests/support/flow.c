@@ -28,6 +28,11 @@ bool flow_drops(const struct flow *flow, unsigned origin, uint64_t number)
     return flow->chances.drop > 0 && mix(number + ((uint64_t)origin << 48) + 1) % 1000 < flow->chances.drop;
 }
 
+bool flow_dies(const struct flow *flow, unsigned origin, uint64_t number)
+{
+    return flow->letters > 0 && mix(number + ((uint64_t)origin << 48) + 7) % 1000 < flow->chances.die;
+}
+
 unsigned flow_route(const struct flow *flow, unsigned origin, uint64_t number)
 {
     unsigned channels = flow->sources[origin / FLOW_INSTANCES_MAX].channels;
@@ -70,9 +75,12 @@ void flow_init(struct flow *flow)
             source->instances = 1;
         if (source->channels == 0)
             source->channels = (1U << flow->channel_count) - 1;
+        if (flow->letters > 0)
+            source->channels &= ~(1U << (flow->letters - 1));
         for (unsigned k = 0; k < source->instances; k++) {
             unsigned origin = flow_origin_number(i, k);
             flow->told[origin] = ledger(flow);
+            flow->died[origin] = ledger(flow);
             for (unsigned c = 0; c < flow->channel_count; c++) {
                 flow->seen[c][origin] = ledger(flow);
                 flow->kept[c][origin] = flow->durable >> c & 1 ? ledger(flow) : NULL;
@@ -94,8 +102,10 @@ void flow_fini(struct flow *flow)
         }
         flow_store_destroy(flow->stores[c]);
     }
-    for (unsigned i = 0; i < FLOW_ORIGINS_MAX; i++)
+    for (unsigned i = 0; i < FLOW_ORIGINS_MAX; i++) {
         free(flow->told[i]);
+        free(flow->died[i]);
+    }
 }
 
 /* ---- sink groups ---- */
@@ -176,6 +186,7 @@ static void source_spec(struct flow *flow, struct ps_arena *arena, unsigned numb
         if (source->channels >> c & 1)
             spec->channels[spec->channel_count++] = c;
     }
+    spec->letters = flow->letters;
     spec->common = ps_arena_alloc(arena, sizeof *spec->common);
     *spec->common = (struct ps_source_common){
         .backoff_increment_ms = 1, .backoff_max_ms = 5, .workers = (int64_t)source->instances};
@@ -252,6 +263,7 @@ struct ps_agent_spec *flow_spec(struct flow *flow)
         spec->sinks[i].stage = stage_spec(
             flow, arena, flow->sinks[i].sockets ? &flow_sink_with_sockets : &flow_sink_stage, "sink", "k", i);
         spec->sinks[i].channel = flow->sinks[i].channel;
+        spec->sinks[i].letters = flow->sinks[i].channel + 1 != flow->letters ? flow->letters : 0;
     }
     group_specs(flow, spec);
     return spec;
@@ -331,17 +343,42 @@ static bool body_is_good(const struct ps_lease *lease, const struct ps_event *ev
            memcmp(value.data, "a1", 2) == 0;
 }
 
+static bool letter_is_good(const struct ps_lease *lease, const struct ps_event *event)
+{
+    struct ps_slice component, reason;
+    return ps_event_header(lease->batch, event, ps_name_intern("penstock.deadletter.component"),
+                           &component) &&
+           ps_event_header(lease->batch, event, ps_name_intern("penstock.deadletter.reason"), &reason) &&
+           component.length > 5 && reason.length == 5 && memcmp(reason.data, "drawn", 5) == 0;
+}
+
 bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *lease, uint32_t position,
                   struct flow_body *body)
 {
     const struct ps_event *event = ps_lease_event(lease, position);
     memcpy(body, event->body, sizeof *body);
-    if (body_is_good(lease, event, body) && body->origin < FLOW_ORIGINS_MAX && body->number < flow->total &&
-        !flow_drops(flow, body->origin, body->number) &&
-        (flow_route(flow, body->origin, body->number) >> channel & 1))
+    bool good =
+        body_is_good(lease, event, body) && body->origin < FLOW_ORIGINS_MAX && body->number < flow->total;
+    if (good && channel + 1 == flow->letters) /* a durable one has no headers but those of every event */
+        good =
+            (flow_drops(flow, body->origin, body->number) || flow_dies(flow, body->origin, body->number)) &&
+            (flow->durable >> channel & 1 || letter_is_good(lease, event));
+    else if (good)
+        good = !flow_drops(flow, body->origin, body->number) &&
+               (flow_route(flow, body->origin, body->number) >> channel & 1);
+    if (good)
         return true;
     __atomic_fetch_add(&flow->bad, 1, __ATOMIC_RELAXED);
     return false;
+}
+
+void flow_buried(struct flow *flow, unsigned number, const struct ps_lease *lease, uint32_t position)
+{
+    struct flow_body body;
+    memcpy(&body, ps_lease_event(lease, position)->body, sizeof body);
+    flow_saw(flow, number, lease, position);
+    if (!flow->crashed && flow->died[body.origin][body.number] < 255)
+        flow->died[body.origin][body.number]++;
 }
 
 void flow_saw(struct flow *flow, unsigned number, const struct ps_lease *lease, uint32_t position)
@@ -423,7 +460,7 @@ uint64_t flow_seen(const struct flow *flow)
 {
     uint64_t seen = 0;
     for (unsigned i = 0; i < flow->sink_count; i++) {
-        if (!(flow->optional >> flow->sinks[i].channel & 1))
+        if (!(flow->optional >> flow->sinks[i].channel & 1) && flow->sinks[i].channel + 1 != flow->letters)
             seen += flow->sinks[i].settled;
     }
     return seen;
@@ -485,7 +522,7 @@ static uint64_t verify_origin(const struct flow *flow, unsigned source, unsigned
             fail_msg("lost: source r%u instance %u, event %llu of %llu (seed %llu)", source, instance,
                      (unsigned long long)n, (unsigned long long)made, (unsigned long long)flow->seed);
         for (unsigned c = 0; c < flow->channel_count; c++) {
-            if (flow->seen[c][origin][n] > 1 && doubles == FLOW_EXACTLY_ONCE)
+            if (c + 1 != flow->letters && flow->seen[c][origin][n] > 1 && doubles == FLOW_EXACTLY_ONCE)
                 fail_msg("seen %u times: channel c%u, source r%u instance %u, event %llu (seed %llu)",
                          flow->seen[c][origin][n], c, source, instance, (unsigned long long)n,
                          (unsigned long long)flow->seed);
@@ -508,8 +545,32 @@ void flow_verify(const struct flow *flow, enum flow_doubles doubles)
         fail_msg("%llu events are missing, %llu were given up (seed %llu)", (unsigned long long)missing,
                  (unsigned long long)flow->given_up, (unsigned long long)flow->seed);
     for (unsigned i = 0; i < flow->sink_count; i++) {
-        if (orders_of(flow, flow->sinks[i].channel) == 1 && flow->sinks[i].disorder > 0)
+        if (flow->sinks[i].channel + 1 != flow->letters && /* several sinks give up, each in its order */
+            orders_of(flow, flow->sinks[i].channel) == 1 && flow->sinks[i].disorder > 0)
             fail_msg("sink k%u: %llu times out of order (seed %llu)", i,
                      (unsigned long long)flow->sinks[i].disorder, (unsigned long long)flow->seed);
+    }
+}
+
+static void verify_letters_of(const struct flow *flow, unsigned source, unsigned instance,
+                              enum flow_doubles doubles)
+{
+    unsigned origin = flow_origin_number(source, instance);
+    uint64_t made = made_by(flow, source, instance);
+    bool given_up = flow->sources[source].kind == FLOW_STREAM && flow->given_up > 0;
+    for (uint64_t n = 0; n < made; n++) {
+        unsigned letters = flow->seen[flow->letters - 1][origin][n];
+        unsigned least = flow_drops(flow, origin, n) ? (given_up ? 0 : 1) : flow->died[origin][n];
+        if (letters < least || (letters > least && doubles == FLOW_EXACTLY_ONCE && !given_up))
+            fail_msg("%u dead letters of %u: source r%u instance %u, event %llu (seed %llu)", letters, least,
+                     source, instance, (unsigned long long)n, (unsigned long long)flow->seed);
+    }
+}
+
+void flow_verify_letters(const struct flow *flow, enum flow_doubles doubles)
+{
+    for (unsigned i = 0; flow->letters > 0 && i < flow->source_count; i++) {
+        for (unsigned k = 0; k < flow->sources[i].instances; k++)
+            verify_letters_of(flow, i, k, doubles);
     }
 }

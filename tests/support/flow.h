@@ -64,6 +64,7 @@ struct flow_sink {
 struct flow_chances {
     unsigned source_idle, source_back_off, oversize;
     unsigned drop; /* decided by the event's number: always the same events */
+    unsigned die;  /* the same, with `letters`: sinks give them up */
     unsigned chain_later, chain_no_memory;
     unsigned sink_keep, sink_back_off, sink_retry, sink_partly, recall_later;
     unsigned troubled;    /* ps_port_troubled: by sinks of groups that hold leases, dead or not; atomic */
@@ -84,8 +85,11 @@ struct flow {
     unsigned channels_kept; /* mask: a reload takes them over: they must not be started */
     unsigned version[FLOW_CHANNELS_MAX];
     unsigned durable; /* mask of channels; only in the simulator */
-    bool multiplex;   /* route by number; else each event to all channels of its source */
-    uint64_t total;   /* numbers of each origin: 0 .. total-1 */
+    /* 1 + number of the channel that dead letters go to: those of sinks, and what interceptors drop. No source has it among
+     * its channels, and its sinks have no letters. 0: there is none. */
+    unsigned letters;
+    bool multiplex; /* route by number; else each event to all channels of its source */
+    uint64_t total; /* numbers of each origin: 0 .. total-1 */
     uint32_t body_max;
     uint32_t work_events_max; /* most rows that one call of `work` makes */
     uint64_t delay_max_ns;    /* how long a sink keeps a lease */
@@ -95,6 +99,7 @@ struct flow {
     struct flow_store *stores[FLOW_CHANNELS_MAX];
     uint8_t *kept[FLOW_CHANNELS_MAX]
                  [FLOW_ORIGINS_MAX]; /* by number: a durable channel promised it at least once */
+    uint8_t *died[FLOW_ORIGINS_MAX]; /* by number: how often a sink settled it as dead */
     uint8_t *told[FLOW_ORIGINS_MAX]; /* by number: its source was told that it was accepted or delivered */
     uint64_t alarms; /* workers that a channel's thread has woken, as bits; the simulator clears it */
     /* The process was killed: nothing that happens from now on counts, it only frees memory. */
@@ -131,12 +136,18 @@ bool flow_is_made(const struct flow *flow);
 
 /* Returns whether the interceptor drops this number; returns the mask of channels that it is routed to. */
 bool flow_drops(const struct flow *flow, unsigned origin, uint64_t number);
+/* Returns whether sinks give this number up. */
+bool flow_dies(const struct flow *flow, unsigned origin, uint64_t number);
 unsigned flow_route(const struct flow *flow, unsigned origin, uint64_t number);
 
 enum flow_doubles {
     FLOW_EXACTLY_ONCE,
     FLOW_AT_LEAST_ONCE,
 };
+
+/* Fails the test unless every event that a sink gave up, and every one that was made and that an interceptor dropped, is as
+ * many times in the channel of dead letters; more often is allowed by FLOW_AT_LEAST_ONCE. */
+void flow_verify_letters(const struct flow *flow, enum flow_doubles doubles);
 
 /* Fails the test unless every event that was made (POSITION: committed) reached every required channel
  * that it was routed to, in order if one sink, or one failover group, serves the channel. */
@@ -177,5 +188,7 @@ bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *le
 void flow_told(struct flow *flow, unsigned origin, uint64_t number, bool delivered);
 /* Records in the ledger that a sink settled this event. */
 void flow_saw(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
+/* The same, for an event that the sink gave up and whose letter is written. */
+void flow_buried(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
 bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number);
 bool flow_chance(uint64_t *random, unsigned of_1000);

@@ -5,6 +5,7 @@
 #include "core/engine/worker_parts.h"
 
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
+#define LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
 
 static const struct flow_store *store_of(const struct flow *flow, const struct ps_plan *plan,
                                          const struct ps_channel_plan *channel)
@@ -58,6 +59,12 @@ void flow_check_sleeper(const struct flow *flow, const struct ps_plan *plan, str
     struct ps_source_runner **sources = ps_worker_sources(worker, &count);
     for (size_t i = 0; i < count; i++) {
         const struct ps_source_runner *source = sources[i];
+        if (!ps_runner_letters_written(&source->base)) { /* the batch waits for them, and they for room */
+            if (source->chain != NULL && ps_runner_is_open(&source->base) &&
+                ps_worker_deadline_ns(worker) > worker->now.mono_ns + LETTERS_LOOK_NS)
+                lost(flow, id, "there may be room for its dead letters");
+            continue;
+        }
         for (size_t k = 0; k < source->plan->spec->channel_count; k++) {
             const struct ps_channel_plan *channel = &source->channels[source->plan->spec->channels[k]];
             const struct ps_stage_spec *stage = &channel->spec->stage;

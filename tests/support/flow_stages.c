@@ -1,18 +1,20 @@
 /* The stages of tests/support/flow.h. Each one draws its behaviour from a random generator in its own
  * state. */
-#include "tests/support/flow.h"
+#include "tests/support/flow_stages.h"
 
 #include "core/engine/runner.h"
 #include "tests/support/flow_answers.h"
 
 #include <stdio.h>
 
-static uint64_t seed_of(const struct flow_plan *plan, const struct ps_port *port, uint64_t salt)
+uint64_t flow_seed_of(const struct flow_plan *plan, const struct ps_port *port, uint64_t salt)
 {
     uint64_t seed = plan->flow->seed * UINT64_C(0x9E3779B97F4A7C15) + plan->number * 1000 + salt;
     seed = (seed ^ (port != NULL ? port->instance + 1 : 0)) * UINT64_C(0xD1342543DE82EF95);
     return seed != 0 ? seed : 1;
 }
+
+const struct ps_letter_reason flow_drawn = {"drawn", "the test draws it", 1};
 
 static uint32_t check_of(const struct flow_body *body)
 {
@@ -25,7 +27,7 @@ static uint32_t check_of(const struct flow_body *body)
 }
 
 /* The stage may say that it fails. Once it did, `failed` says so: the engine must not call its `work` any more. */
-static void may_fail(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed)
+void flow_may_fail(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed)
 {
     struct ps_err reason = {0};
     if (!flow_chance(random, __atomic_load_n(&flow->chances.fail, __ATOMIC_RELAXED)))
@@ -34,17 +36,6 @@ static void may_fail(struct flow *flow, struct ps_port *port, uint64_t *random, 
     __atomic_add_fetch(&flow->failed, 1, __ATOMIC_RELAXED);
     ps_err_set(&reason, "as drawn");
     ps_port_failed(port, &reason);
-}
-
-/* A sink that cannot deliver what it holds, and goes on trying, says so. Without a group nothing comes of it. */
-static void may_be_troubled(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed)
-{
-    struct ps_err reason = {0};
-    if (*failed || !flow_chance(random, __atomic_load_n(&flow->chances.troubled, __ATOMIC_RELAXED)))
-        return;
-    ps_err_set(&reason, "trouble, as drawn");
-    ps_port_troubled(port, &reason);
-    *failed = !ps_runner_is_open(port->runner);
 }
 
 /* ---- sources ---- */
@@ -75,7 +66,7 @@ static enum ps_status source_open(const void *plan_, void *state_, struct ps_por
     state->origin = &source->origins[port->instance];
     state->origin->opened++;
     state->number = flow_origin_number(plan->number, port->instance);
-    state->random = seed_of(plan, port, state->origin->opened * 31);
+    state->random = flow_seed_of(plan, port, state->origin->opened * 31);
     state->next = source->kind == FLOW_POSITION ? state->origin->committed : state->origin->next;
     state->scratch = malloc(2 * PS_BLOCK_BYTES);
     assert_non_null(state->scratch);
@@ -123,7 +114,7 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     struct source_state *state = state_;
     (void)now;
     assert_false(state->failed);
-    may_fail(plan->flow, state->port, &state->random, &state->failed);
+    flow_may_fail(plan->flow, state->port, &state->random, &state->failed);
     if (state->next >= flow->total || flow_chance(&state->random, flow->chances.source_back_off))
         return PS_BACKOFF;
     if (flow_chance(&state->random, flow->chances.source_idle))
@@ -187,7 +178,7 @@ static void stream_accepted(const void *plan_, void *state_, const struct ps_bat
     struct source_state *state = state_;
     (void)now;
     tell(plan->flow, batch);
-    may_fail(plan->flow, state->port, &state->random, &state->failed);
+    flow_may_fail(plan->flow, state->port, &state->random, &state->failed);
 }
 
 static void calls_accepted(const void *plan_, void *state_, const struct ps_batch *batch,
@@ -203,7 +194,7 @@ static void calls_accepted(const void *plan_, void *state_, const struct ps_batc
     state->call = 0;
     if (plan->flow->crashed)
         return;
-    may_fail(plan->flow, state->port, &state->random, &state->failed);
+    flow_may_fail(plan->flow, state->port, &state->random, &state->failed);
     state->origin->accepted_calls++;
     __atomic_store_n(&state->origin->next, state->next, __ATOMIC_RELAXED);
 }
@@ -251,7 +242,7 @@ static void position_delivered(const void *plan_, void *state_, const struct ps_
     if (plan->flow->crashed)
         return;
     assert_false(state->failed);
-    may_fail(plan->flow, state->port, &state->random, &state->failed);
+    flow_may_fail(plan->flow, state->port, &state->random, &state->failed);
     assert_int_equal(batch->span_count, 1);
     assert_int_equal(batch->spans[0].stream, state->port->instance);
     assert_int_equal(batch->spans[0].generation, state->origin->opened);
@@ -290,6 +281,7 @@ const struct ps_stage_ops flow_source_position = FLOW_SOURCE_STAGE("flow-positio
 struct chain_state {
     struct ps_port *port;
     uint64_t random;
+    uint32_t buried; /* positions of this batch whose letters are made, if they are dropped */
     bool failed;
 };
 
@@ -298,8 +290,22 @@ static enum ps_status chain_open(const void *plan, void *state_, struct ps_port 
     struct chain_state *state = state_;
     (void)err;
     state->port = port;
-    state->random = seed_of(plan, port, 7);
+    state->random = flow_seed_of(plan, port, 7);
     return PS_OK;
+}
+
+/* What is dropped becomes a dead letter first. Returns false while there is no room for that. */
+static bool bury_dropped(const struct flow *flow, struct chain_state *state, const struct ps_lease *lease)
+{
+    for (; ps_port_has_deadletter(state->port) && state->buried < lease->count; state->buried++) {
+        const struct ps_event *event = ps_lease_event(lease, state->buried);
+        struct flow_body body;
+        memcpy(&body, event->body, sizeof body);
+        if (flow_drops(flow, body.origin, body.number) &&
+            ps_port_deadletter(state->port, lease->batch, event, &flow_drawn) == 0)
+            return false;
+    }
+    return true;
 }
 
 static enum ps_result interceptor_work(const void *plan_, void *state_, struct ps_lease *lease,
@@ -309,8 +315,8 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
     struct chain_state *state = state_;
     const struct ps_name *number = ps_name_intern("number");
     (void)now;
-    may_fail(plan->flow, state->port, &state->random,
-             &state->failed); /* the batch goes on, if it must not be lost */
+    flow_may_fail(plan->flow, state->port, &state->random,
+                  &state->failed); /* the batch goes on, if it must not be lost */
     if (flow_chance(&state->random, plan->flow->chances.chain_later))
         return PS_LATER;
     if (!ps_batch_shared_set(lease->batch, ps_name_intern("agent"), "a1", 2, true))
@@ -330,6 +336,8 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
         if (!ps_batch_header_set(lease->batch, event, number, value, length))
             return PS_RETRY;
     }
+    if (!bury_dropped(plan->flow, state, lease))
+        return PS_LATER;
     uint64_t keep[PS_BATCH_EVENTS_MAX / 64] = {0};
     struct flow_body first;
     memcpy(&first, ps_lease_event(lease, 0)->body, sizeof first);
@@ -342,6 +350,7 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
     }
     if (!ps_lease_filter_bits(lease, keep))
         return PS_RETRY;
+    state->buried = 0;
     plan->flow->sources[plan->number].origins[first.origin % FLOW_INSTANCES_MAX].dropped +=
         before - lease->count;
     return PS_DONE;
@@ -390,199 +399,4 @@ const struct ps_stage_ops flow_selector = {
     PS_STAGE(PS_KIND_SELECTOR), .name = "flow-selector",
     .summary = "a test stage",  .plan_size = sizeof(struct flow_plan),
     .selector = &selector_ops,
-};
-
-/* ---- sink ---- */
-
-struct kept {
-    struct ps_lease *lease;
-    uint64_t due_ns;
-};
-
-struct sink_state {
-    struct ps_port *port;
-    struct flow_sink *sink;
-    uint64_t random;
-    struct kept kept[FLOW_KEPT_MAX]; /* oldest first */
-    unsigned kept_count;
-    struct flow_answers answers;
-    bool failed;
-};
-
-static enum ps_status sink_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
-{
-    const struct flow_plan *plan = plan_;
-    struct sink_state *state = state_;
-    struct flow_sink *sink = &plan->flow->sinks[plan->number];
-    assert_true(!sink->kept_open || ps_runner_state(port->runner) == PS_RUNNER_FAILED);
-    if (sink->open_failures > 0) {
-        sink->open_failures--;
-        return ps_err_set(err, "does not open, %u more times", sink->open_failures);
-    }
-    state->port = port;
-    state->sink = sink;
-    state->random = seed_of(plan, NULL, 99);
-    flow_answers_open(&state->answers, port);
-    return PS_OK;
-}
-
-static void sink_close(const void *plan, void *state_)
-{
-    struct sink_state *state = state_;
-    (void)plan;
-    assert_int_equal(state->kept_count, 0);
-    assert_true(!state->sink->kept_open || state->failed || state->port->runner->status == PS_RUNNER_ENDING);
-    flow_answers_close(&state->answers);
-}
-
-static void settle(const struct flow_plan *plan, struct ps_lease *lease, uint32_t most)
-{
-    while (lease->cursor < lease->count && most-- > 0) {
-        assert_false(ps_lease_is_settled(lease, lease->cursor));
-        flow_saw(plan->flow, plan->number, lease, lease->cursor);
-        ps_lease_settle(lease, lease->cursor);
-        lease->cursor++;
-    }
-}
-
-static bool is_dead(const struct sink_state *state)
-{
-    return __atomic_load_n(&state->sink->dead, __ATOMIC_RELAXED);
-}
-
-static void keep(const struct flow_plan *plan, struct sink_state *state, struct ps_lease **lease,
-                 const struct ps_now *now)
-{
-    uint64_t delay_ns =
-        plan->flow->delay_max_ns > 0 ? ps_test_random(&state->random) % plan->flow->delay_max_ns : 0;
-    state->kept[state->kept_count++] = (struct kept){*lease, now->mono_ns + delay_ns};
-    *lease = NULL;
-}
-
-static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease **lease,
-                                const struct ps_now *now)
-{
-    const struct flow_plan *plan = plan_;
-    const struct flow_chances *chances = &plan->flow->chances;
-    struct sink_state *state = state_;
-    assert_true((*lease)->settled == (*lease)->cursor); /* this sink moves both together */
-    assert_false(state->failed);
-    may_fail(plan->flow, state->port, &state->random, &state->failed);
-    if (state->kept_count == FLOW_KEPT_MAX || flow_chance(&state->random, chances->sink_back_off))
-        return PS_LATER;
-    if (!is_dead(state) && flow_chance(&state->random, chances->sink_retry)) {
-        state->sink->rolled_back++;
-        return PS_RETRY;
-    }
-    if (is_dead(state)) /* more than it ever delivers: the account must not subtract them */
-        ps_count(state->port->counters, PS_COUNTER_refused, (*lease)->count);
-    if (is_dead(state) || state->kept_count > 0 || flow_chance(&state->random, chances->sink_keep)) {
-        keep(plan, state, lease, now);
-        return PS_TAKEN;
-    }
-    if (flow_chance(&state->random, chances->sink_partly)) {
-        settle(plan, *lease,
-               (uint32_t)(ps_test_random(&state->random) % ((*lease)->count - (*lease)->cursor)));
-        if (ps_test_random(&state->random) % 4 > 0)
-            return PS_LATER;
-        if (chances->sink_retry == 0)
-            return PS_LATER;
-        state->sink->rolled_back++;
-        return PS_RETRY;
-    }
-    settle(plan, *lease, UINT32_MAX);
-    return PS_DONE;
-}
-
-static void remove_oldest(struct sink_state *state)
-{
-    memmove(state->kept, state->kept + 1, --state->kept_count * sizeof state->kept[0]);
-}
-
-static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *now)
-{
-    const struct flow_plan *plan = plan_;
-    struct sink_state *state = state_;
-    assert_false(state->failed);
-    flow_answers_read(&state->answers);
-    if (state->kept_count > 0)
-        may_fail(plan->flow, state->port, &state->random, &state->failed);
-    if (state->kept_count > 0 && state->sink->group != 0)
-        may_be_troubled(plan->flow, state->port, &state->random, &state->failed);
-    if (is_dead(state) || state->failed)
-        return PS_NEVER;
-    while (state->kept_count > 0 && state->kept[0].due_ns <= now->mono_ns) {
-        struct ps_lease *lease = state->kept[0].lease;
-        remove_oldest(state);
-        settle(plan, lease, UINT32_MAX);
-        ps_port_done(state->port, &lease);
-        assert_null(lease);
-    }
-    if (state->kept_count > 0 && state->kept[0].lease->cursor + 1 < state->kept[0].lease->count)
-        settle(plan, state->kept[0].lease, 1); /* settles some events before the rest of their lease */
-    return state->kept_count > 0 ? flow_answers_await(&state->answers, state->kept[0].due_ns) : PS_NEVER;
-}
-
-/* Completes some of the oldest leases, and gives the others back, some of them partly settled. */
-static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back, const struct ps_now *now)
-{
-    const struct flow_plan *plan = plan_;
-    struct sink_state *state = state_;
-    (void)now;
-    if (flow_chance(&state->random, plan->flow->chances.recall_later))
-        return false;
-    while (!is_dead(state) && state->kept_count > 0 && ps_test_random(&state->random) % 3 == 0) {
-        struct ps_lease *lease = state->kept[0].lease;
-        remove_oldest(state);
-        settle(plan, lease, UINT32_MAX);
-        ps_port_done(state->port, &lease);
-    }
-    if (!is_dead(state) && state->kept_count > 0) { /* never all events: the lease would be done */
-        struct ps_lease *lease = state->kept[0].lease;
-        settle(plan, lease, (uint32_t)(ps_test_random(&state->random) % (lease->count - lease->cursor)));
-    }
-    struct ps_lease **end = back;
-    while (*end != NULL)
-        end = &(*end)->next;
-    while (state->kept_count > 0) {
-        *end = state->kept[0].lease;
-        (*end)->next = NULL;
-        end = &(*end)->next;
-        state->sink->given_back++;
-        remove_oldest(state);
-    }
-    return true;
-}
-
-static bool sink_drain(const void *plan, void *state_, const struct ps_now *now)
-{
-    (void)plan;
-    (void)now;
-    return ((struct sink_state *)state_)->kept_count == 0;
-}
-
-static const struct ps_sink_ops sink_ops = {
-    .work = sink_work, .tick = sink_tick, .recall = sink_recall, .drain = sink_drain};
-const struct ps_stage_ops flow_sink_stage = {
-    PS_STAGE(PS_KIND_SINK),
-    .name = "flow-sink",
-    .summary = "a test stage",
-    .plan_size = sizeof(struct flow_plan),
-    .state_size = sizeof(struct sink_state),
-    .open = sink_open,
-    .close = sink_close,
-    .sink = &sink_ops,
-};
-
-static const struct ps_sink_ops sockets_ops = {
-    .sockets = true, .work = sink_work, .tick = sink_tick, .recall = sink_recall, .drain = sink_drain};
-const struct ps_stage_ops flow_sink_with_sockets = {
-    PS_STAGE(PS_KIND_SINK),
-    .name = "flow-sink",
-    .summary = "a test stage",
-    .plan_size = sizeof(struct flow_plan),
-    .state_size = sizeof(struct sink_state),
-    .open = sink_open,
-    .close = sink_close,
-    .sink = &sockets_ops,
 };

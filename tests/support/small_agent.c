@@ -81,7 +81,8 @@ void ps_test_small_agent_start(struct ps_test_small_agent *agent, const struct p
         spec->sources[0].selector.ops = stages->selector;
     spec->sources[0].interceptors[0] =
         (struct ps_stage_spec){.name = "i1", .component = "interceptor i1", .ops = stages->interceptor};
-    *spec->sources[0].common = (struct ps_source_common){1000, 5000, 1};
+    *spec->sources[0].common =
+        (struct ps_source_common){.backoff_increment_ms = 1000, .backoff_max_ms = 5000, .workers = 1};
     if (stages->channel == NULL)
         spec->channels[0].stage = channel_spec(arena, "c1", "channel c1", capacity);
     else
@@ -92,6 +93,10 @@ void ps_test_small_agent_start(struct ps_test_small_agent *agent, const struct p
         spec->channels[1].stage = channel_spec(arena, "c2", "channel c2", stages->second_capacity);
         spec->sinks[1] = (struct ps_sink_spec){
             .stage = {.name = "k2", .component = "sink k2", .ops = stages->second_sink}, .channel = 1};
+    }
+    if (stages->letters) {
+        spec->sources[0].channel_count = 1;
+        spec->sources[0].letters = spec->sinks[0].letters = 2;
     }
     if (stages->group != NULL)
         make_group(spec, stages);

@@ -1,0 +1,256 @@
+/* Dead letters into a channel, with stages of the test's own: what is given up arrives at that channel's sink, once; while
+ * the channel is full nothing is settled and nothing spins; a stop counts each event once. */
+#include "core/log.h"
+#include "tests/support/small_agent.h"
+
+#include <stdio.h>
+
+static struct {
+    const char *make; /* bodies of one byte that the source makes with its next call; '!': a letter instead */
+    struct ps_port *source_port;
+    unsigned accepted;
+    unsigned attempts;
+    bool closed; /* the sink of the letters takes nothing */
+    char delivered[64], letters[64];
+    unsigned delivered_count, letter_count;
+} script;
+
+static struct ps_test_small_agent agent;
+
+static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
+{
+    (void)p;
+    (void)state;
+    (void)err;
+    script.source_port = port;
+    return PS_OK;
+}
+
+static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
+{
+    static const struct ps_letter_reason reason = {"malformed", "a test", 0};
+    (void)p;
+    (void)state;
+    (void)at;
+    if (script.make == NULL)
+        return PS_IDLE;
+    for (const char *c = script.make; *c != '\0'; c++) {
+        if (*c == '!')
+            assert_int_not_equal(ps_port_deadletter_bytes(script.source_port, c, 1, &reason), 0);
+        else
+            assert_non_null(ps_batch_add_copy(batch, c, 1));
+    }
+    batch->flush = true;
+    script.make = NULL;
+    return PS_DONE;
+}
+
+static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)at;
+    script.accepted += batch->count;
+}
+
+static const struct ps_source_ops source_ops = {
+    .needs = PS_LEVEL_ACCEPTED, .when_full = PS_WAIT, .work = source_work, .accepted = source_accepted};
+static const struct ps_stage_ops source = {
+    .kind = PS_KIND_SOURCE, .name = "source", .open = source_open, .source = &source_ops};
+
+static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)lease;
+    (void)at;
+    return PS_DONE;
+}
+
+static const struct ps_interceptor_ops chain_ops = {.work = chain_work};
+static const struct ps_stage_ops chain = {
+    .kind = PS_KIND_INTERCEPTOR, .name = "chain", .interceptor = &chain_ops};
+
+/* Fails with a lease that has an 'x' in it. */
+static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
+{
+    (void)p;
+    (void)state;
+    (void)at;
+    for (uint32_t i = 0; i < (*lease)->count; i++) {
+        if (ps_lease_event(*lease, i)->body[0] == 'x') {
+            script.attempts++;
+            return PS_RETRY;
+        }
+    }
+    for (uint32_t i = 0; i < (*lease)->count; i++)
+        script.delivered[script.delivered_count++] = ps_lease_event(*lease, i)->body[0];
+    ps_lease_settle_all(*lease);
+    return PS_DONE;
+}
+
+static const struct ps_sink_ops sink_ops = {.work = sink_work};
+static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK, .name = "sink", .sink = &sink_ops};
+
+static enum ps_result letters_work(const void *p, void *state, struct ps_lease **lease,
+                                   const struct ps_now *at)
+{
+    struct ps_slice value;
+    (void)p;
+    (void)state;
+    (void)at;
+    if (script.closed)
+        return PS_RETRY;
+    for (uint32_t i = 0; i < (*lease)->count; i++) {
+        const struct ps_event *event = ps_lease_event(*lease, i);
+        const char *component = event->body[0] == '!' ? "source r1" : "sink k1";
+        assert_int_equal(event->body_length, 1);
+        assert_true(
+            ps_event_header((*lease)->batch, event, ps_name_intern("penstock.deadletter.component"), &value));
+        assert_int_equal(value.length, strlen(component));
+        assert_memory_equal(value.data, component, value.length);
+        script.letters[script.letter_count++] = event->body[0];
+    }
+    ps_lease_settle_all(*lease);
+    return PS_DONE;
+}
+
+static const struct ps_sink_ops letters_ops = {.work = letters_work};
+static const struct ps_stage_ops letters = {.kind = PS_KIND_SINK, .name = "letters", .sink = &letters_ops};
+
+static void start(unsigned workers, const char *capacity)
+{
+    const struct ps_test_small_stages stages = {.source = &source,
+                                                .interceptor = &chain,
+                                                .sink = &sink,
+                                                .second_sink = &letters,
+                                                .second_capacity = capacity,
+                                                .letters = true};
+    memset(&script, 0, sizeof script);
+    ps_test_small_agent_start(&agent, &stages, workers, "100");
+    agent.plan->spec->sinks[0].common =
+        (struct ps_sink_common){.retry_max = 3, .backoff_step_ms = 100, .backoff_max_ms = 150};
+}
+
+static void feed(const char *bodies)
+{
+    script.make = bodies;
+    ps_test_small_agent_run(&agent, PS_NS_PER_MS);
+}
+
+static uint64_t counted(const struct ps_counters *counters, enum ps_counter counter)
+{
+    return ps_counter_read(counters, counter);
+}
+
+static void run(void)
+{
+    ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+}
+
+static void test_letters_arrive(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers++) {
+        start(workers, "100");
+        feed("ab");
+        feed("cx!");
+        feed("!de");
+        run();
+        assert_int_equal(script.attempts, 3);
+        assert_string_equal(script.delivered, "abde");
+        assert_int_equal(script.accepted, 6);
+        assert_int_equal(script.letter_count, 4);
+        const struct ps_counters *sink_counters = ps_test_small_agent_sink(&agent)->base.counters;
+        assert_int_equal(counted(sink_counters, PS_COUNTER_deadletter), 2);
+        assert_int_equal(counted(sink_counters, PS_COUNTER_EventDrainSuccessCount), 4);
+        assert_int_equal(counted(ps_test_small_agent_source(&agent)->base.counters, PS_COUNTER_deadletter),
+                         2);
+        assert_int_equal(ps_test_small_agent_fill(&agent, 0), 0);
+        assert_int_equal(ps_test_small_agent_fill(&agent, 1), 0);
+        ps_test_small_agent_stop(&agent, true);
+        assert_int_equal(agent.lost.events, 0);
+    }
+}
+
+/* The channel of the letters has room for one: what is given up waits, and what comes after it. */
+static void test_full_channel(void **state)
+{
+    (void)state;
+    start(2, "1");
+    script.closed = true;
+    feed("xxx");
+    feed("b");
+    run();
+    assert_int_equal(script.attempts, 3);
+    assert_int_equal(ps_test_small_agent_fill(&agent, 1), 1);
+    assert_non_null(ps_test_small_agent_sink(&agent)->offered);
+    assert_int_equal(ps_test_small_agent_sink(&agent)->offered->settled, 1);
+    assert_string_equal(script.delivered, "");
+    assert_int_equal(counted(ps_test_small_agent_sink(&agent)->base.counters, PS_COUNTER_deadletter), 1);
+    script.closed = false;
+    run();
+    assert_string_equal(script.letters, "xxx");
+    assert_string_equal(script.delivered, "b");
+    ps_test_small_agent_stop(&agent, true);
+    assert_int_equal(agent.lost.events, 0);
+}
+
+/* Nobody is answered before the channel has the letters. */
+static void test_source_waits(void **state)
+{
+    (void)state;
+    start(1, "1");
+    script.closed = true;
+    feed("a!!!b");
+    run();
+    assert_int_equal(script.accepted, 0);
+    assert_string_equal(script.delivered, "");
+    script.closed = false;
+    run();
+    assert_int_equal(script.accepted, 2);
+    assert_string_equal(script.delivered, "ab");
+    assert_string_equal(script.letters, "!!!");
+    ps_test_small_agent_stop(&agent, true);
+}
+
+/* A stop that does not wait: the letter in its channel, and the events that are in none, are each counted once. What the
+ * source gave up and its channel did not take is counted with it. */
+static void test_stop_counts_once(void **state)
+{
+    (void)state;
+    start(2, "1");
+    script.closed = true;
+    feed("xxxx");
+    run();
+    ps_test_small_agent_stop(&agent, false);
+    assert_int_equal(agent.lost.events, 4);
+    assert_int_equal(script.letter_count, 0);
+    start(2, "1");
+    script.closed = true;
+    feed("!!!");
+    run();
+    ps_test_small_agent_stop(&agent, false);
+    assert_int_equal(agent.lost.events, 3);
+}
+
+/* A stop waits for the letters as for everything else. */
+static void test_stop_waits(void **state)
+{
+    (void)state;
+    start(3, "100");
+    feed("x!");
+    ps_test_small_agent_stop(&agent, true);
+    assert_int_equal(script.letter_count + agent.lost.events, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_letters_arrive), cmocka_unit_test(test_full_channel),
+        cmocka_unit_test(test_source_waits),   cmocka_unit_test(test_stop_counts_once),
+        cmocka_unit_test(test_stop_waits),
+    };
+    ps_log_set_level(PS_LOG_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
