@@ -367,7 +367,7 @@ static bool all_is_delivered(const struct sim *sim)
         }
         struct ps_sink_runner **sinks = ps_worker_sinks(ps_engine_worker(sim->engine, i), &count);
         for (size_t k = 0; k < count; k++) {
-            if (!ps_letter_channel_is_home(sinks[k]->base.letters))
+            if (!ps_sink_runner_is_idle(sinks[k]) || !ps_letter_channel_is_home(sinks[k]->base.letters))
                 return false;
         }
     }
