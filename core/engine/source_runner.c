@@ -219,12 +219,14 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
         return;
     /* `work` is not called any more, so readable sockets must not wake the worker. */
     ps_runner_watch(&runner->base, false);
+    if (!ps_letter_channel_is_home(runner->base.letters))
+        return;
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
         runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
     bool home = runner->leaves_batches ? ps_window_is_settled(runner->window)
                                        : ps_window_outstanding(runner->window) == 0;
-    if (home && ps_letter_channel_is_home(runner->base.letters)) {
+    if (home) {
         runner->drained = true;
         runner->base.deadline_ns = PS_NEVER;
     }
