@@ -300,9 +300,8 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner);
  * moved. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
 /* One turn of a sink that takes nothing more until the next orders (ps_worker_sink_rests, or one that a reload adopts, in
- * CLOSE): its sockets and timers go on, and its channel's. It gives nothing back. `letters_go_on`: the channel of its dead
- * letters does, too, which control strips in CLOSE. */
-void ps_sink_runner_rest(struct ps_sink_runner *runner, bool letters_go_on, const struct ps_now *now);
+ * CLOSE): its sockets and timers go on, and its channel's. It gives nothing back. */
+void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Whether it may have another lease: its share of the memory is not used up. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
 /* Whether what is in its channel may stay there when the agent stops: the channel is durable. */

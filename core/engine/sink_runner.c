@@ -325,7 +325,7 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     return moved;
 }
 
-void ps_sink_runner_rest(struct ps_sink_runner *runner, bool letters_go_on, const struct ps_now *now)
+void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     if (PS_UNLIKELY(runner->base.status == PS_RUNNER_ENDING)) {
         ps_runner_watch(&runner->base, false);
@@ -334,8 +334,6 @@ void ps_sink_runner_rest(struct ps_sink_runner *runner, bool letters_go_on, cons
     }
     uint64_t due_ns = stage_tick(runner, now);
     runner->base.deadline_ns = least(channel_tick(runner, now), due_ns); /* it is not opened while it rests */
-    if (letters_go_on)
-        (void)ps_letter_channel_cycle(runner->base.letters, false, &runner->base.deadline_ns, now);
 }
 
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner)

@@ -211,7 +211,9 @@ static bool turn_sink(struct ps_worker *worker, struct ps_sink_runner *sink, boo
 static void rest_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
 {
     ps_worker_enter(worker, sink->base.spec->component);
-    ps_sink_runner_rest(sink, worker->phase != PS_PHASE_CLOSE, &worker->now);
+    ps_sink_runner_rest(sink, &worker->now);
+    if (worker->phase != PS_PHASE_CLOSE) /* control strips its letters' channel there */
+        (void)ps_letter_channel_cycle(sink->base.letters, false, &sink->base.deadline_ns, &worker->now);
 }
 
 /* A worker opens its stages unpinned: opening may block a little, and threads of libraries inherit the
