@@ -27,8 +27,9 @@ enum ps_far_read {
 struct ps_far_end_ops {
     const char *scheme;  /* "kafka" */
     const char *summary; /* one line for --help, with its keys */
-    /* Reads the URL's keys; may block (connects to brokers, binds ports). */
-    enum ps_status (*open)(void **state, struct ps_url *url, struct ps_err *err);
+    /* Reads the URL's keys; may block (connects to brokers, binds ports), but for no longer than `wait_ns`, if that is
+     * not 0 and shorter than its own limit. */
+    enum ps_status (*open)(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err);
     /* Hands over what has arrived, a few thousand records at most; waits up to timeout_ms for the first. */
     enum ps_far_read (*read)(void *state, int timeout_ms, ps_far_record_taker *taker, void *argument,
                              struct ps_err *err);

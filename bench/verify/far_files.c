@@ -58,8 +58,9 @@ static enum ps_status place_find(struct far_files *far, const struct ps_url *url
     return ps_err_set(err, "%s: there is no such file (?follow=true waits for it)", url->text);
 }
 
-static enum ps_status far_files_open(void **state, struct ps_url *url, struct ps_err *err)
+static enum ps_status far_files_open(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err)
 {
+    (void)wait_ns;
     struct far_files *far = ps_must_alloc(1, sizeof *far, "the files to verify");
     *state = NULL;
     if (*url->path == '\0' || *url->hosts != '\0') {

@@ -35,11 +35,13 @@ static unsigned topics_split(char *path, const char **topics)
     return count;
 }
 
-static enum ps_status far_kafka_open(void **state, struct ps_url *url, struct ps_err *err)
+static enum ps_status far_kafka_open(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err)
 {
     const char *topics[TOPICS_MAX];
     struct ps_pair pairs[PS_URL_KEYS_MAX] = {0};
     struct ps_kafka_reader_options options = {.brokers = url->hosts, .topics = topics, .pairs = pairs};
+    if (wait_ns > 0 && wait_ns < PS_KAFKA_READER_PATIENCE_MS * PS_NS_PER_MS)
+        options.patience_ms = (unsigned)((wait_ns + PS_NS_PER_MS - 1) / PS_NS_PER_MS);
     if (ps_far_choice(url, "isolation", "read_committed", "read_uncommitted", &options.uncommitted, err) !=
             PS_OK ||
         ps_far_choice(url, "offset", "earliest", "latest", &options.latest, err) != PS_OK)

@@ -216,8 +216,9 @@ static void far_http_close(void *state)
     free(far);
 }
 
-static enum ps_status far_http_open(void **state, struct ps_url *url, struct ps_err *err)
+static enum ps_status far_http_open(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err)
 {
+    (void)wait_ns;
     struct ps_bind_options options;
     struct ps_address bound;
     *state = NULL;

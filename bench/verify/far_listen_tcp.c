@@ -92,8 +92,9 @@ static void descriptors_raise(void)
     }
 }
 
-static enum ps_status far_tcp_open(void **state, struct ps_url *url, struct ps_err *err)
+static enum ps_status far_tcp_open(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err)
 {
+    (void)wait_ns;
     struct ps_bind_options options;
     enum ps_far_framing framing = PS_FAR_DETECT;
     *state = NULL;

@@ -25,8 +25,9 @@ struct far_udp {
     char address[PS_FAR_ADDRESS_BYTES], remark[256];
 };
 
-static enum ps_status far_udp_open(void **state, struct ps_url *url, struct ps_err *err)
+static enum ps_status far_udp_open(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err)
 {
+    (void)wait_ns;
     struct ps_bind_options options;
     *state = NULL;
     if (ps_url_check(url, err) != PS_OK || ps_far_bind_options(url, true, &options, err) != PS_OK)

@@ -95,7 +95,8 @@ static void *read_all(void *argument)
     struct reader *reader = argument;
     struct ps_err err = {.length = 0};
     void *state = NULL;
-    bool failed = reader->ops->open(&state, &reader->url, &err) != PS_OK, lossy = false;
+    uint64_t wait_ns = reader->verify->options->duration_ns;
+    bool failed = reader->ops->open(&state, &reader->url, wait_ns, &err) != PS_OK, lossy = false;
     enum ps_far_read result = PS_FAR_SOME;
     const char *remark = NULL;
     if (!failed) {

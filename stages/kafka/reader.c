@@ -9,7 +9,6 @@
 #include <librdkafka/rdkafka.h>
 
 #define READ_MAX 4096
-#define PATIENCE_MS 10000U
 #define WAIT_US 100000U
 #define TEXT_BYTES 512
 
@@ -240,8 +239,9 @@ struct ps_kafka_reader *ps_kafka_reader_open(const struct ps_kafka_reader_option
 {
     struct ps_kafka_reader *reader = ps_must_alloc(1, sizeof *reader, "a reader of topics");
     reader->topics = ps_must_alloc(options->topic_count, sizeof *reader->topics, "a reader of topics");
-    reader->patience_end_ns = ps_clock_now().mono_ns +
-                              (options->patience_ms > 0 ? options->patience_ms : PATIENCE_MS) * PS_NS_PER_MS;
+    reader->patience_end_ns =
+        ps_clock_now().mono_ns +
+        (options->patience_ms > 0 ? options->patience_ms : PS_KAFKA_READER_PATIENCE_MS) * PS_NS_PER_MS;
     reader->client = client_make(reader, options, err);
     if (reader->client != NULL) {
         reader->queue = rd_kafka_queue_new(reader->client);

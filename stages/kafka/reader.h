@@ -12,6 +12,7 @@
 #include "core/status.h"
 
 #define PS_KAFKA_READER_STREAMS_MAX (1U << 20)
+#define PS_KAFKA_READER_PATIENCE_MS 10000U
 
 struct ps_kafka_reader;
 
@@ -28,9 +29,9 @@ struct ps_kafka_reader_options {
     const char *brokers; /* host:port,host:port */
     const char *const *topics;
     unsigned topic_count;
-    bool latest;                 /* only what is written after `open`; else from the beginning */
-    bool uncommitted;            /* also records of transactions that are open or were aborted */
-    unsigned patience_ms;        /* wait this long for brokers to answer and topics to exist; 0: 10 s */
+    bool latest;          /* only what is written after `open`; else from the beginning */
+    bool uncommitted;     /* also records of transactions that are open or were aborted */
+    unsigned patience_ms; /* wait this long for brokers to answer and topics to exist; 0: PATIENCE_MS */
     const struct ps_pair *pairs; /* librdkafka properties; they override those of the reader */
     size_t pair_count;
 };

@@ -28,21 +28,26 @@ void ps_test_far_open(struct ps_test_far *far, const char *format, ...)
     if (ps_url_parse(&far->url, text, &err) != PS_OK)
         fail_msg("%s", err.text);
     far->ops = ops_of(far->url.scheme);
-    if (far->ops->open(&far->state, &far->url, &err) != PS_OK)
+    if (far->ops->open(&far->state, &far->url, 0, &err) != PS_OK)
         fail_msg("%s", err.text);
 }
 
-void ps_test_far_refused(const char *url_text, const char *part)
+void ps_test_far_refused_within(const char *url_text, uint64_t wait_ns, const char *part)
 {
     struct ps_url url;
     void *state = NULL;
     struct ps_err err = {.length = 0};
     if (ps_url_parse(&url, url_text, &err) == PS_OK)
-        if (ops_of(url.scheme)->open(&state, &url, &err) != PS_FAIL)
+        if (ops_of(url.scheme)->open(&state, &url, wait_ns, &err) != PS_FAIL)
             fail_msg("%s can be opened", url_text);
     if (strstr(err.text, part) == NULL)
         fail_msg("%s: expected \"%s\" in: %s", url_text, part, err.text);
     ps_url_fini(&url);
+}
+
+void ps_test_far_refused(const char *url_text, const char *part)
+{
+    ps_test_far_refused_within(url_text, 0, part);
 }
 
 static void take(void *far_, const struct ps_far_record *record)
