@@ -190,8 +190,17 @@ static void take_back(struct ps_rules_live *live, struct ps_rules_attempt *attem
     ps_rules_attempt_follow(&live->good);
 }
 
+/* Returns true when files changed since they were read: what was read may be half of what is written just now. Not for
+ * files that never rest: their rules would never be taken. */
+static bool is_outdated(const struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
+{
+    return !live->pace.patient && !ps_rules_attempt_is_current(attempt);
+}
+
 static void overtaken(struct ps_rules_live *live, struct ps_rules_attempt *attempt)
 {
+    if (attempt->version != NULL)
+        idle_run(version_task, attempt->version, NULL); /* no worker has seen it */
     ps_rules_attempt_fini(attempt);
     pthread_mutex_lock(&live->lock);
     live->state.overtaken += !live->stop;
@@ -212,7 +221,7 @@ static void reload(struct ps_rules_live *live)
         return;
     }
     idle_run(attempt_task, &attempt, &attempt);
-    if (attempt.cancelled) {
+    if (attempt.cancelled || is_outdated(live, &attempt)) {
         overtaken(live, &attempt);
         return;
     }

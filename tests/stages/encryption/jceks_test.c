@@ -66,7 +66,8 @@ static void test_flipped_bytes(void **state)
     for (size_t i = 0; i < length; i++) {
         bytes[i] ^= (uint8_t)(1U << i % 8);
         assert_null(key_of("storepass", "key-2", "keypasskey-2", ""));
-        if (i % 7 == 0) /* without the check: whatever it says, a key has a length of AES's */
+        /* Without the check, whatever it says, a key has a length of AES's. Few: each is up to a million rounds of MD5. */
+        if (i % 397 == 0)
             (void)key_of(NULL, "key-2", "keypasskey-2", "");
         bytes[i] ^= (uint8_t)(1U << i % 8);
     }
