@@ -182,7 +182,7 @@ static bool has_ipv6(void)
     struct ps_url url;
     void *far;
     assert_int_equal(ps_url_parse(&url, "tcp://[::1]:0", NULL), PS_OK);
-    bool has = ps_far_ends[2]->open(&far, &url, NULL) == PS_OK;
+    bool has = ps_far_ends[2]->open(&far, &url, 0, NULL) == PS_OK;
     if (has)
         ps_far_ends[2]->close(far);
     ps_url_fini(&url);
