@@ -61,6 +61,24 @@ int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err)
     return fd;
 }
 
+int ps_segment_lock_directory(const char *directory, struct ps_err *err)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        ps_err_set(err, "%s cannot be opened: %s", directory, strerror(errno));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return fd;
+    ps_err_set(
+        err,
+        "%s is in use by another channel or process with another checkpointDir; give each channel data "
+        "directories of its own",
+        directory);
+    close(fd);
+    return -1;
+}
+
 enum ps_status ps_segment_lock_shared(const char *directory, int *lock, struct ps_err *err)
 {
     char path[PATH_BYTES];

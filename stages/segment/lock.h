@@ -13,6 +13,11 @@ int ps_segment_lock(const char *directory, struct ps_err *err);
 /* The same with this file as the lock of `what`, which the error names. */
 int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err);
 
+/* Locks a data directory itself, with no file: so that two logs with different states do not share it. Returns a descriptor
+ * for ps_segment_unlock, or -1: the error says that it is in use, or why it cannot be opened. A file system that locks no
+ * directories (NFS) is no reason to refuse. */
+int ps_segment_lock_directory(const char *directory, struct ps_err *err);
+
 /* Takes the lock for reading: several readers may hold it, and nobody who writes. It creates and changes no file. *lock is
  * -1 if there is no lock file: then nobody has opened the log. */
 enum ps_status ps_segment_lock_shared(const char *directory, int *lock, struct ps_err *err);

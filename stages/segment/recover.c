@@ -69,7 +69,28 @@ static void found(void *argument, const char *name)
 static int by_number(const void *left, const void *right)
 {
     const struct ps_segment *a = left, *b = right;
-    return a->head.segment < b->head.segment ? -1 : a->head.segment > b->head.segment;
+    if (a->head.segment != b->head.segment)
+        return a->head.segment < b->head.segment ? -1 : 1;
+    return a->fd < b->fd ? -1 : a->fd > b->fd; /* of two, the one that was opened first */
+}
+
+/* A number is there once. A file with the number of another one (a copy in a second directory, or of a time when the
+ * directories were others) stays as it is. */
+static void leave_doubles(struct ps_segment_log *log)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < log->count; i++) {
+        struct ps_segment *segment = &log->segments[i];
+        if (kept > 0 && log->segments[kept - 1].head.segment == segment->head.segment) {
+            ps_segment_report(log, segment, "%s has a segment of that number, too: the file is left aside",
+                              log->segments[kept - 1].directory);
+            log->files->close(log->files->argument, segment->fd);
+            ps_seal_destroy(segment->seal);
+        } else {
+            log->segments[kept++] = *segment;
+        }
+    }
+    log->count = kept;
 }
 
 static enum ps_status find_segments(struct ps_segment_log *log, struct ps_err *err)
@@ -88,6 +109,7 @@ static enum ps_status find_segments(struct ps_segment_log *log, struct ps_err *e
             return ps_err_set(err, "%s has segments of two logs; move those of one elsewhere",
                               log->options.directories.items[0]);
     }
+    leave_doubles(log);
     return PS_OK;
 }
 

@@ -179,7 +179,7 @@ void ps_segment_log_held(const struct ps_segment_log *log, char *text, size_t ro
             snprintf(
                 text, room,
                 "%zu segments of the log are held back: segment %llu of %.200s is encrypted with key %s, %s; "
-                "add the key and reload",
+                "add the key and reload, or put the right one into its file and restart",
                 log->held, (unsigned long long)segment->head.segment, segment->directory,
                 segment->head.sealing.key, missing(log, segment));
     }

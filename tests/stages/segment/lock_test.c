@@ -93,6 +93,23 @@ static void missing_directory_is_named(void **state)
     assert_non_null(strstr(err.text, "nowhere/lock"));
 }
 
+/* Without a file in it. */
+static void data_directory_is_locked(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    int lock = ps_segment_lock_directory(ps_test_folder(), &err);
+    assert_true(lock >= 0);
+    assert_int_equal(ps_segment_lock_directory(ps_test_folder(), &err), -1);
+    assert_non_null(strstr(err.text, "in use by another channel or process"));
+    ps_segment_unlock(lock);
+    lock = ps_segment_lock_directory(ps_test_folder(), &err);
+    assert_true(lock >= 0);
+    ps_segment_unlock(lock);
+    assert_int_equal(ps_segment_lock_directory(ps_test_folder_path("nowhere"), &err), -1);
+    assert_non_null(strstr(err.text, "nowhere cannot be opened"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +119,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(reading_creates_no_file, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(killed_holder_releases_it, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(data_directory_is_locked, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(missing_directory_is_named, ps_test_folder_setup,
                                         ps_test_folder_teardown),

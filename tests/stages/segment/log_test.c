@@ -205,6 +205,32 @@ static void test_comes_out(void **state)
     lossy_fini(&disk);
 }
 
+/* A copy of a segment in the other directory: it is named, stays as it is, and everything comes out once. */
+static void test_number_twice(void **state)
+{
+    static char bytes[4 * SEGMENT_BYTES];
+    (void)state;
+    start();
+    struct ps_segment_log *log = open_log();
+    assert_true(append(log, 100) && append(log, 50) && sync_log(log));
+    ps_segment_log_close(log);
+    struct ps_segment_files files = lossy_files(&disk);
+    int from = files.open(files.argument, "/b/000000000001.segment", false);
+    int to = files.open(files.argument, "/a/000000000001.segment", true);
+    assert_true(from >= 0 && to >= 0);
+    ssize_t length = files.read(files.argument, from, bytes, sizeof bytes, 0);
+    assert_true(length > 0 && files.allocate(files.argument, to, (uint64_t)length) == 0);
+    assert_int_equal(files.write(files.argument, to, bytes, (size_t)length, 0), length);
+    files.close(files.argument, from);
+    files.close(files.argument, to);
+    log = open_log();
+    assert_int_equal(report_count, 1);
+    assert_non_null(strstr(reports[0], " has a segment of that number, too: the file is left aside"));
+    expect_rest(log, false);
+    ps_segment_log_close(log);
+    lossy_fini(&disk);
+}
+
 /* Frames that are made in the log's memory, where chunks end before they are full and segments are several chunks long. */
 static void test_chunks_end_early(void **state)
 {
@@ -486,13 +512,10 @@ static void test_flipped_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comes_out),
-        cmocka_unit_test(test_chunks_end_early),
-        cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_power_cuts),
-        cmocka_unit_test(test_killed_then_power_cut),
-        cmocka_unit_test(test_failing_calls),
-        cmocka_unit_test(test_flipped_bytes),
+        cmocka_unit_test(test_comes_out),        cmocka_unit_test(test_number_twice),
+        cmocka_unit_test(test_chunks_end_early), cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_power_cuts),       cmocka_unit_test(test_killed_then_power_cut),
+        cmocka_unit_test(test_failing_calls),    cmocka_unit_test(test_flipped_bytes),
     };
     int failed = cmocka_run_group_tests_name("through the page cache", tests, NULL, NULL);
     direct = true;
