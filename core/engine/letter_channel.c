@@ -149,7 +149,7 @@ static bool lease_make(struct ps_letter_channel *letters)
         return false;
     struct ps_lease_home *home = ps_lease_home(lease);
     home->channel = (uint16_t)letters->number;
-    home->owed = ops_of(letters)->promises > PS_LEVEL_ACCEPTED;
+    home->owed = ps_channel_is_durable(ops_of(letters));
     lease->required = true;
     ps_window_hold(letters->batch, home->owed);
     ps_batch_charge(lease, &letters->mark);
@@ -182,10 +182,7 @@ static bool batch_put(struct ps_letter_channel *letters, const struct ps_now *no
     if (put == PS_PUT_FULL)
         return false;
     ps_count(counters, PS_COUNTER_EventPutSuccessCount, count);
-    if (put == PS_PUT_LATER)
-        ps_window_owe(lease);
-    else if (ops_of(letters)->promises <= PS_LEVEL_ACCEPTED)
-        ps_wake_consumer(letters->runner->worker, letters->channel);
+    ps_channel_took(letters->runner->worker, letters->channel, lease, put);
     batch_leave(letters);
     return true;
 }

@@ -199,7 +199,7 @@ static void connect_channels(struct ps_plan *plan)
         struct ps_channel_plan *channel = &plan->channels[spec->sinks[i].channel];
         const struct ps_sink_plan *other = same_consumer(plan, i);
         if (spec->sinks[i].stage.ops->sink->commits)
-            channel->commits = channel->spec->stage.ops->channel->promises <= PS_LEVEL_ACCEPTED;
+            channel->commits = !ps_channel_is_durable(channel->spec->stage.ops->channel);
         plan->sinks[i].consumer = other != NULL ? other->consumer
                                                 : number_of(&channel->consumer_count,
                                                             channel->consumer_workers, plan->sinks[i].worker);

@@ -281,6 +281,10 @@ void ps_sink_runner_stop_burial(struct ps_sink_runner *runner);
 /* ---- who is woken (core/engine/waiting.c) ---- */
 /* A lease was put: wakes one worker with a sink that waits for one. Call it for each put. */
 void ps_wake_consumer(struct ps_worker *worker, const struct ps_channel_plan *channel);
+/* The channel took this lease, with this answer other than PS_PUT_FULL: its source waits for it from now on, or consumers
+ * are woken. The lease may be on another thread; but it comes home to this worker, so it is there. */
+void ps_channel_took(struct ps_worker *worker, const struct ps_channel_plan *channel, struct ps_lease *lease,
+                     enum ps_put put);
 /* Leases were taken: wakes the workers with a source that waits for that. */
 void ps_wake_producers(struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* The sink will not take a lease now, and the channel may have one: wakes a worker with a sink that will. */

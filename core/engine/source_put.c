@@ -23,16 +23,6 @@ static void drop_optional(struct ps_source_runner *runner, struct ps_lease **pen
     *pending = NULL;
 }
 
-/* The lease is the channel's, and may be on another thread; but it comes home to this one, so it is there. */
-static void after_put(struct ps_source_runner *runner, struct ps_channel_plan *channel,
-                      struct ps_lease *lease, enum ps_put put)
-{
-    if (put == PS_PUT_LATER)
-        ps_window_owe(lease);
-    else if (!ps_channel_is_durable(channel->spec->stage.ops->channel))
-        ps_wake_consumer(runner->base.worker, channel); /* what is durable wakes them when it is promised */
-}
-
 /* Tries to put every lease that is not put yet. Returns true when none is left. */
 static bool put_pending(struct ps_source_runner *runner, const struct ps_now *now)
 {
@@ -54,7 +44,7 @@ static bool put_pending(struct ps_source_runner *runner, const struct ps_now *no
         if (put != PS_PUT_FULL) {
             ps_count(counters, PS_COUNTER_EventPutSuccessCount, count);
             ps_batch_mark(runner->chain, &runner->marks[i / 2]);
-            after_put(runner, channel, lease, put);
+            ps_channel_took(runner->base.worker, channel, lease, put);
         } else if (!lease->required) {
             drop_optional(runner, &runner->pending[i]);
         } else {

@@ -21,6 +21,15 @@ void ps_wake_consumer(struct ps_worker *worker, const struct ps_channel_plan *ch
     ps_worker_touch(worker, ps_waiters_take_one(&channel->waiters->consumers));
 }
 
+void ps_channel_took(struct ps_worker *worker, const struct ps_channel_plan *channel, struct ps_lease *lease,
+                     enum ps_put put)
+{
+    if (put == PS_PUT_LATER)
+        ps_window_owe(lease);
+    else if (!ps_channel_is_durable(channel->spec->stage.ops->channel))
+        ps_wake_consumer(worker, channel); /* what is durable wakes them when it is promised */
+}
+
 void ps_wake_producers(struct ps_worker *worker, const struct ps_channel_plan *channel)
 {
     ps_worker_touch(worker, ps_waiters_take_all(&channel->waiters->producers));
