@@ -3,176 +3,19 @@
  * finishes it when it is drained; it closes without a trace and opens again; an open without memory leaves nothing behind. */
 #include "stages/table.h"
 #include "tests/support/allocations.h"
-#include "tests/support/echo.h"
-#include "tests/support/kafka/cluster.h"
-#include "tests/support/kafka/tail.h"
 #include "tests/support/conformance.h"
-#include "tests/support/stage.h"
+#include "tests/support/conformance_sinks.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <unistd.h>
-
-struct adapter {
-    const struct ps_stage_ops *ops;
-    const char *keys[12];
-    /* Bodies that arrived since `begin`, one a line; NULL: the test cannot see them. */
-    void (*begin)(void);
-    const char *(*arrived)(void);
-    /* Sinks with leases in flight; NULL: `work` settles every lease. */
-    void (*far_end)(enum ps_test_far_end state);
-    /* The far end refuses some requests, which may be repeated; `refused` says whether it has. */
-    void (*refuse)(void);
-    bool (*refused)(void);
-    /* Allocations of the client library for each event, in this thread. */
-    unsigned allocations_per_event;
-    /* Allocations of `open` that may fail; then come those of the client library, which ends the process when
-     * it gets no memory. 0: all. */
-    unsigned allocations_before_library;
-};
-
-static char folder[64], log_path[96], text[1 << 20], bootstrap[64];
-
-/* ---- adapters ---- */
-
-static void clear_folder(void)
-{
-    DIR *directory = opendir(folder);
-    assert_non_null(directory);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (entry->d_name[0] == '1')
-            unlink(path);
-    }
-    closedir(directory);
-}
-
-static size_t read_file(const char *path, char *to, size_t room)
-{
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    size_t length = fread(to, 1, room, file);
-    fclose(file);
-    return length;
-}
-
-static const char *folder_content(void)
-{
-    size_t length = 0;
-    DIR *directory = opendir(folder);
-    assert_non_null(directory);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (entry->d_name[0] == '1')
-            length += read_file(path, text + length, sizeof text - 1 - length);
-    }
-    closedir(directory);
-    text[length] = '\0';
-    return text;
-}
-
-static void begin_log(void)
-{
-    assert_int_equal(truncate(log_path, 0), 0);
-}
-
-/* The bodies out of "... 65 76 .. event 1 }". */
-static const char *log_content(void)
-{
-    static char log[1 << 20];
-    log[read_file(log_path, log, sizeof log - 1)] = '\0';
-    size_t used = 0;
-    for (char *line = strtok(log, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-        char *body = strstr(line, "body: ");
-        if (body == NULL)
-            continue;
-        body += 6 + 16 * 3;
-        char *end = strstr(body, " }");
-        assert_non_null(end);
-        used += (size_t)sprintf(text + used, "%.*s\n", (int)(end - body), body);
-    }
-    text[used] = '\0';
-    return text;
-}
-
-#define TOPIC "conformance"
-#define BROKER 1
-#define REFUSALS 3
-
-static struct ps_test_tail *tail;
-
-static void begin_topic(void)
-{
-    ps_test_tail_mark(tail);
-}
-
-static const char *topic_content(void)
-{
-    ps_test_tail_read(tail, text, sizeof text);
-    return text;
-}
-
-static void set_broker(enum ps_test_far_end state)
-{
-    rd_kafka_mock_cluster_t *cluster = ps_test_cluster.handle;
-    if (state == PS_TEST_FAR_END_DOWN)
-        assert_int_equal(rd_kafka_mock_broker_set_down(cluster, BROKER), 0);
-    else
-        assert_int_equal(rd_kafka_mock_broker_set_up(cluster, BROKER), 0);
-    assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, BROKER, state == PS_TEST_FAR_END_SLOW ? 150 : 0),
-                     0);
-}
-
-static void refuse_produce(void)
-{
-    enum { PRODUCE = 0 }; /* ApiKey */
-    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS;
-    assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(ps_test_cluster.handle, BROKER, PRODUCE,
-                                                                  REFUSALS, error, 0, error, 0, error, 0),
-                     0);
-}
-
-static bool produce_refused(void)
-{
-    size_t left;
-    assert_int_equal(rd_kafka_mock_broker_error_stack_cnt(ps_test_cluster.handle, BROKER, 0, &left), 0);
-    return left == 0;
-}
-
-static const struct adapter adapters[] = {
-    {.ops = &ps_sink_null},
-    {.ops = &ps_sink_logger, .begin = begin_log, .arrived = log_content},
-    {.ops = &ps_sink_file_roll,
-     .keys = {"sink.directory", folder, "sink.rollInterval", "3600"},
-     .begin = clear_folder,
-     .arrived = folder_content},
-    {.ops = &ps_sink_kafka,
-     .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topic", TOPIC},
-     .begin = begin_topic,
-     .arrived = topic_content,
-     .far_end = set_broker,
-     .refuse = refuse_produce,
-     .refused = produce_refused,
-     /* librdkafka allocates a message for each record, and events for the delivery reports */
-     .allocations_per_event = 1,
-     .allocations_before_library = 3},
-    {.ops = &ps_test_echo_sink,
-     .begin = ps_test_echo_clear,
-     .arrived = ps_test_echo_text,
-     .far_end = ps_test_echo_set,
-     .refuse = ps_test_echo_cut,
-     .refused = ps_test_echo_was_cut},
-};
 
 static void test_all_are_here(void **unused)
 {
     (void)unused;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
         bool here = ps_stages[i]->kind != PS_KIND_SINK;
-        for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
-            here |= adapters[k].ops == ps_stages[i];
+        for (size_t k = 0; k < ps_test_sink_adapter_count; k++)
+            here |= ps_test_sink_adapters[k].ops == ps_stages[i];
         if (!here)
             fail_msg("no adapter for sink %s", ps_stages[i]->name);
     }
@@ -190,7 +33,7 @@ static void assert_open_fds(unsigned expected)
 
 /* Opens it and closes it again, so that libraries are warm. Returns how many descriptors are open then; a client
  * library must leave none. */
-static unsigned start_closed(const struct adapter *adapter, struct ps_test_stage *stage)
+static unsigned start_closed(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage)
 {
     ps_test_stage_init(stage, adapter->ops);
     if (ps_test_stage_bind(stage, adapter->keys) != PS_OK || ps_test_stage_build(stage) != PS_OK)
@@ -237,7 +80,7 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
         assert_true(ps_lease_is_settled(lease, i));
 }
 
-static void assert_arrived(const struct adapter *adapter, unsigned first, unsigned count)
+static void assert_arrived(const struct ps_test_sink_adapter *adapter, unsigned first, unsigned count)
 {
     if (adapter->arrived == NULL)
         return;
@@ -252,7 +95,7 @@ static void assert_arrived(const struct adapter *adapter, unsigned first, unsign
     assert_string_equal(at, "");
 }
 
-static void assert_idle(const struct adapter *adapter, struct ps_test_stage *stage)
+static void assert_idle(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage)
 {
     uint64_t before = ps_test_allocation_count;
     for (int i = 0; i < 200; i++) {
@@ -265,7 +108,7 @@ static void assert_idle(const struct adapter *adapter, struct ps_test_stage *sta
 }
 
 /* After the first lease, leases like it cost no allocation, except the client library's. */
-static void assert_no_allocation(const struct adapter *adapter, struct ps_test_stage *stage)
+static void assert_no_allocation(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage)
 {
     deliver(stage, some_lease(stage, 0, 100));
     struct ps_lease *leases[10];
@@ -301,8 +144,8 @@ static void drain(struct ps_test_stage *stage)
 static void test_life(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
+        const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         print_message("%s\n", adapter->ops->name);
         struct ps_test_stage stage;
         unsigned fds = start_closed(adapter, &stage);
@@ -333,8 +176,8 @@ static void test_life(void **unused)
 static void test_half_settled(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
+        const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         struct ps_test_stage stage;
         ps_test_stage_start(&stage, adapter->ops, adapter->keys);
         if (adapter->begin != NULL)
@@ -352,8 +195,8 @@ static void test_half_settled(void **unused)
 static void test_open_without_memory(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; PS_TEST_ALLOCATIONS && i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; PS_TEST_ALLOCATIONS && i < ps_test_sink_adapter_count; i++) {
+        const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         struct ps_test_stage stage;
         unsigned fds = start_closed(adapter, &stage);
         /* The first one is the state's, which the engine allocates. */
@@ -450,7 +293,7 @@ static unsigned assert_landed(const struct flight *flight, const struct ps_test_
     return back_count;
 }
 
-static void set_far_end(const struct adapter *adapter, enum ps_test_far_end state)
+static void set_far_end(const struct ps_test_sink_adapter *adapter, enum ps_test_far_end state)
 {
     if (adapter->far_end != NULL)
         adapter->far_end(state);
@@ -461,7 +304,8 @@ enum recall_when { RUNNING, DRAINING, FAILED };
 /* The sink is recalled while its far end does not answer, or answers late: while it runs, when draining took too long, or
  * after ps_port_failed. What comes back is offered again, after a failure to the reopened sink, and then everything is
  * there once. */
-static void check_recall(const struct adapter *adapter, enum ps_test_far_end state, enum recall_when when)
+static void check_recall(const struct ps_test_sink_adapter *adapter, enum ps_test_far_end state,
+                         enum recall_when when)
 {
     const struct ps_sink_ops *ops = adapter->ops->sink;
     struct ps_test_stage stage;
@@ -502,12 +346,12 @@ static void check_recall(const struct adapter *adapter, enum ps_test_far_end sta
 static void test_recall(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        check_recall(&adapters[i], PS_TEST_FAR_END_DOWN, RUNNING);
-        check_recall(&adapters[i], PS_TEST_FAR_END_DOWN, DRAINING);
-        check_recall(&adapters[i], PS_TEST_FAR_END_DOWN, FAILED);
-        if (adapters[i].far_end != NULL)
-            check_recall(&adapters[i], PS_TEST_FAR_END_SLOW, RUNNING);
+    for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
+        check_recall(&ps_test_sink_adapters[i], PS_TEST_FAR_END_DOWN, RUNNING);
+        check_recall(&ps_test_sink_adapters[i], PS_TEST_FAR_END_DOWN, DRAINING);
+        check_recall(&ps_test_sink_adapters[i], PS_TEST_FAR_END_DOWN, FAILED);
+        if (ps_test_sink_adapters[i].far_end != NULL)
+            check_recall(&ps_test_sink_adapters[i], PS_TEST_FAR_END_SLOW, RUNNING);
     }
 }
 
@@ -515,8 +359,8 @@ static void test_recall(void **unused)
 static void test_drain(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
+        const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         struct ps_test_stage stage;
         struct flight flight;
         ps_test_stage_start(&stage, adapter->ops, adapter->keys);
@@ -538,8 +382,8 @@ static void test_drain(void **unused)
 static void test_refused(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
+        const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         if (adapter->refuse == NULL)
             continue;
         struct ps_test_stage stage;
@@ -559,31 +403,8 @@ static void test_refused(void **unused)
     }
 }
 
-static int start_cluster(void **state)
-{
-    ps_test_echo_start();
-    (void)ps_test_cluster_setup(state);
-    ps_test_topic(TOPIC, 1);
-    snprintf(bootstrap, sizeof bootstrap, "%s", ps_test_cluster.bootstrap);
-    tail = ps_test_tail_open(bootstrap, TOPIC);
-    return 0;
-}
-
-static int stop_cluster(void **state)
-{
-    ps_test_echo_stop();
-    ps_test_tail_close(tail);
-    return ps_test_cluster_teardown(state);
-}
-
 int main(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/penstock-sinks-XXXXXX");
-    if (mkdtemp(folder) == NULL)
-        return 1;
-    snprintf(log_path, sizeof log_path, "%s/log", folder);
-    if (ps_log_open(log_path, NULL) != PS_OK)
-        return 1;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_are_here),
                                        cmocka_unit_test(test_life),
                                        cmocka_unit_test(test_half_settled),
@@ -591,10 +412,5 @@ int main(void)
                                        cmocka_unit_test(test_drain),
                                        cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_open_without_memory)};
-    int failed = cmocka_run_group_tests(tests, start_cluster, stop_cluster);
-    (void)ps_log_open(NULL, NULL);
-    clear_folder();
-    unlink(log_path);
-    rmdir(folder);
-    return failed;
+    return cmocka_run_group_tests(tests, ps_test_sinks_start, ps_test_sinks_stop);
 }

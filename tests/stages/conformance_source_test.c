@@ -3,203 +3,22 @@
  * and opens again; an open that fails for want of memory leaves nothing behind; one that can read again from a
  * position does so from the last one that was delivered. */
 #include "stages/table.h"
-#include "tests/support/conformance.h"
 #include "tests/support/allocations.h"
-#include "tests/support/kafka/cluster.h"
-#include "tests/support/kafka/member.h"
-#include "tests/support/net.h"
+#include "tests/support/conformance.h"
+#include "tests/support/conformance_sources.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-#define EVENTS 3000U
-
-struct adapter {
-    const struct ps_stage_ops *ops;
-    const char *keys[16];
-    bool asserts_memory; /* its set-up ends the process when there is no memory, as the engine's own does */
-    /* Joins a group when it is opened, which takes seconds: the test waits, and its clock does not run faster
-     * than the real one. */
-    bool joins;
-    void (*prepare)(void); /* called before the keys are bound */
-    void (*begin)(const struct adapter *adapter, struct ps_test_stage *stage);
-    /* Sends one event more; NULL: it comes by itself. */
-    void (*send)(unsigned number);
-    void (*end)(void);
-    /* What the body of an event must be. */
-    void (*expect)(const struct ps_test_event *event, unsigned number);
-    /* How many events the far end knows as delivered; NULL: it does not know. */
-    unsigned (*position)(void);
-};
-
-/* ---- adapters ---- */
-
-static int client = -1;
-
-static void connect_tcp(const struct adapter *adapter, struct ps_test_stage *stage)
-{
-    (void)adapter;
-    client = ps_test_connect("127.0.0.1", ps_test_tcp_port(stage, 0));
-}
-
-static void connect_udp(const struct adapter *adapter, struct ps_test_stage *stage)
-{
-    (void)adapter;
-    client = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(stage));
-}
-
-static void disconnect(void)
-{
-    close(client);
-    client = -1;
-}
-
-static void send_line(unsigned number)
-{
-    char line[64];
-    snprintf(line, sizeof line, "event %u\n", number);
-    ps_test_send_text(client, line);
-}
-
-static void expect_line(const struct ps_test_event *event, unsigned number)
-{
-    char body[64];
-    snprintf(body, sizeof body, "event %u", number);
-    assert_string_equal(event->body, body);
-}
-
-static void send_syslog(unsigned number)
-{
-    char line[96];
-    snprintf(line, sizeof line, "<13>1 2023-11-14T22:13:20Z host event %u\n", number);
-    ps_test_send_text(client, line);
-}
-
-static void expect_number(const struct ps_test_event *event, unsigned number)
-{
-    char body[64];
-    snprintf(body, sizeof body, "%u", number);
-    assert_string_equal(event->body, body);
-}
-
-static void expect_stress(const struct ps_test_event *event, unsigned number)
-{
-    (void)number;
-    assert_int_equal(event->length, 10);
-    assert_memory_equal(event->body, "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", 10);
-}
-
-static char bootstrap[64], topic[16], group[16];
-static rd_kafka_t *producer;
-
-/* A topic and a group of its own for each test. */
-static void prepare_topic(void)
-{
-    static unsigned count;
-    snprintf(topic, sizeof topic, "t%u", count);
-    snprintf(group, sizeof group, "g%u", count++);
-    ps_test_topic(topic, 1);
-}
-
-static void open_producer(const struct adapter *adapter, struct ps_test_stage *stage)
-{
-    (void)adapter;
-    (void)stage;
-    char reason[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, reason, sizeof reason), 0);
-    assert_int_equal(rd_kafka_conf_set(conf, "log_level", "0", reason, sizeof reason), 0);
-    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
-    assert_non_null(producer);
-}
-
-static void produce(unsigned number)
-{
-    char body[64];
-    int length = snprintf(body, sizeof body, "event %u", number);
-    assert_int_equal(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
-                                       RD_KAFKA_V_VALUE(body, (size_t)length),
-                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
-                     0);
-    (void)rd_kafka_poll(producer, 0);
-}
-
-static void close_producer(void)
-{
-    assert_int_equal(rd_kafka_flush(producer, 10000), 0);
-    rd_kafka_destroy(producer);
-    producer = NULL;
-}
-
-static unsigned committed(void)
-{
-    int64_t offset = ps_test_kafka_committed(bootstrap, group, topic, 0);
-    assert_true(offset >= 0);
-    return (unsigned)offset;
-}
-
-static const struct adapter adapters[] = {
-    {.ops = &ps_source_seq, .keys = {"totalEvents", "3000"}, .expect = expect_number},
-    {.ops = &ps_source_stress, .keys = {"size", "10", "maxTotalEvents", "3000"}, .expect = expect_stress},
-    {.ops = &ps_source_exec, .keys = {"command", "seq 0 2999"}, .expect = expect_number},
-    {.ops = &ps_source_netcat,
-     .keys = {"bind", "127.0.0.1", "port", "0", "ack-every-event", "false"},
-     .begin = connect_tcp,
-     .send = send_line,
-     .end = disconnect,
-     .expect = expect_line,
-     .asserts_memory = true},
-    {.ops = &ps_source_syslogtcp,
-     .keys = {"host", "127.0.0.1", "port", "0"},
-     .begin = connect_tcp,
-     .send = send_syslog,
-     .end = disconnect,
-     .expect = expect_line,
-     .asserts_memory = true},
-    {.ops = &ps_source_multiport_syslogtcp,
-     .keys = {"host", "127.0.0.1", "ports", "0"},
-     .begin = connect_tcp,
-     .send = send_syslog,
-     .end = disconnect,
-     .expect = expect_line,
-     .asserts_memory = true},
-    {.ops = &ps_source_syslogudp,
-     .keys = {"host", "127.0.0.1", "port", "0"},
-     .begin = connect_udp,
-     .send = send_syslog,
-     .end = disconnect,
-     .expect = expect_line,
-     .asserts_memory = true},
-    {.ops = &ps_source_netcatudp,
-     .keys = {"bind", "127.0.0.1", "port", "0"},
-     .begin = connect_udp,
-     .send = send_line,
-     .end = disconnect,
-     .expect = expect_line,
-     .asserts_memory = true},
-    {.ops = &ps_source_kafka,
-     .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topics", topic, "kafka.consumer.group.id", group,
-              "kafka.consumer.auto.offset.reset", "earliest",
-              /* after a member has left, the mock lets the next one in when this has passed, less a second */
-              "kafka.consumer.session.timeout.ms", "4000", "kafka.consumer.heartbeat.interval.ms", "500"},
-     .joins = true,
-     .prepare = prepare_topic,
-     .begin = open_producer,
-     .send = produce,
-     .end = close_producer,
-     .expect = expect_line,
-     .position = committed,
-     /* all of it is librdkafka's, which ends the process */
-     .asserts_memory = true},
-};
+#define EVENTS PS_TEST_SOURCE_EVENTS
 
 static void test_all_are_here(void **unused)
 {
     (void)unused;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
         bool here = ps_stages[i]->kind != PS_KIND_SOURCE;
-        for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
-            here |= adapters[k].ops == ps_stages[i];
+        for (size_t k = 0; k < ps_test_source_adapter_count; k++)
+            here |= ps_test_source_adapters[k].ops == ps_stages[i];
         if (!here)
             fail_msg("no adapter for source %s", ps_stages[i]->name);
     }
@@ -216,28 +35,28 @@ static void assert_open_fds(unsigned expected)
     assert_in_range(ps_test_open_fds(), 1, expected);
 }
 
-static void start(struct ps_test_stage *stage, const struct adapter *adapter)
+static void start(struct ps_test_stage *stage, const struct ps_test_source_adapter *adapter)
 {
     if (adapter->prepare != NULL)
         adapter->prepare();
     ps_test_stage_start(stage, adapter->ops, adapter->keys);
 }
 
-static void begin(const struct adapter *adapter, struct ps_test_stage *stage)
+static void begin(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
 {
     if (adapter->begin != NULL)
         adapter->begin(adapter, stage);
 }
 
-static void end(const struct adapter *adapter)
+static void end(const struct ps_test_source_adapter *adapter)
 {
     if (adapter->end != NULL)
         adapter->end();
 }
 
 /* All events, in order; every `small` events the batch is closed, and the channel is full for a while. */
-static void take_all(const struct adapter *adapter, struct ps_test_stage *stage, unsigned count,
-                     unsigned small)
+static void take_all(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage,
+                     unsigned count, unsigned small)
 {
     uint64_t until = ps_clock_now().mono_ns + 30 * PS_NS_PER_S;
     unsigned sent = 0, seen = 0;
@@ -274,7 +93,7 @@ static void take_all(const struct adapter *adapter, struct ps_test_stage *stage,
     assert_int_equal(seen, count);
 }
 
-static void assert_idle(const struct adapter *adapter, struct ps_test_stage *stage)
+static void assert_idle(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
 {
     for (int i = 0; i < 20; i++) { /* until it is warm, and all it had to do is done */
         (void)ps_test_source_work(stage);
@@ -293,7 +112,7 @@ static void assert_idle(const struct adapter *adapter, struct ps_test_stage *sta
     assert_true(stage->batch == NULL || stage->batch->count == 0);
 }
 
-static void drain(const struct adapter *adapter, struct ps_test_stage *stage)
+static void drain(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
 {
     uint64_t until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
     const struct ps_source_ops *ops = stage->ops->source;
@@ -308,8 +127,8 @@ static void drain(const struct adapter *adapter, struct ps_test_stage *stage)
 static void test_life(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
+        const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         print_message("%s\n", adapter->ops->name);
         struct ps_test_stage stage;
         start(&stage, adapter);
@@ -353,8 +172,8 @@ static void fill_batch(struct ps_test_stage *stage, unsigned count)
 static void test_drain(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
+        const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         struct ps_test_stage stage;
         start(&stage, adapter);
         begin(adapter, &stage);
@@ -369,8 +188,8 @@ static void test_drain(void **unused)
 static void test_drain_under_way(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
+        const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         const struct ps_source_ops *ops = adapter->ops->source;
         struct ps_test_stage stage;
         start(&stage, adapter);
@@ -414,8 +233,8 @@ static void test_drain_under_way(void **unused)
 }
 
 /* Closes the open batch, all of it delivered, and compares its events. */
-static void deliver_batch(const struct adapter *adapter, struct ps_test_stage *stage, unsigned first,
-                          unsigned count)
+static void deliver_batch(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage,
+                          unsigned first, unsigned count)
 {
     ps_test_source_close_batch(stage);
     assert_int_equal(stage->event_count, count);
@@ -424,7 +243,7 @@ static void deliver_batch(const struct adapter *adapter, struct ps_test_stage *s
     ps_test_source_clear(stage);
 }
 
-static void give(const struct adapter *adapter, unsigned first, unsigned count)
+static void give(const struct ps_test_source_adapter *adapter, unsigned first, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         adapter->send(first + i);
@@ -447,13 +266,13 @@ static void pass_paused(struct ps_test_stage *stage, unsigned ms)
 static void test_sleeps_while_paused(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        const struct ps_source_ops *ops = adapters[i].ops->source;
+    for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
+        const struct ps_source_ops *ops = ps_test_source_adapters[i].ops->source;
         struct ps_test_stage stage;
-        start(&stage, &adapters[i]);
-        begin(&adapters[i], &stage);
-        if (adapters[i].send != NULL)
-            give(&adapters[i], 0, EVENTS);
+        start(&stage, &ps_test_source_adapters[i]);
+        begin(&ps_test_source_adapters[i], &stage);
+        if (ps_test_source_adapters[i].send != NULL)
+            give(&ps_test_source_adapters[i], 0, EVENTS);
         for (; stage.event_count == 0 && ps_batch_is_empty(stage.batch); ps_test_stage_pass_ms(&stage, 1))
             usleep(ps_test_source_work(&stage) == PS_IDLE ? 1000 : 0);
         if (ops->paused != NULL)
@@ -462,11 +281,11 @@ static void test_sleeps_while_paused(void **unused)
         for (unsigned wakes = 0; ops->tick != NULL && stage.now.mono_ns < end_ns; wakes++) {
             uint64_t due_ns = ops->tick(stage.plan, stage.state, &stage.now);
             if (wakes == 200)
-                fail_msg("%s: wakes %u times in 10 s", adapters[i].ops->name, wakes);
+                fail_msg("%s: wakes %u times in 10 s", ps_test_source_adapters[i].ops->name, wakes);
             if (due_ns > stage.now.mono_ns)
                 stage.now.mono_ns = due_ns < end_ns ? due_ns : end_ns;
         }
-        end(&adapters[i]);
+        end(&ps_test_source_adapters[i]);
         ps_test_stage_fini(&stage);
     }
 }
@@ -476,8 +295,8 @@ static void test_sleeps_while_paused(void **unused)
 static void test_positions(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
+        const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         const struct ps_source_ops *ops = adapter->ops->source;
         if (ops->needs < PS_LEVEL_DURABLE)
             continue;
@@ -518,8 +337,8 @@ static void test_positions(void **unused)
 static void test_closed_as_after_a_failure(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
+        const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         bool replays = adapter->ops->source->needs >= PS_LEVEL_DURABLE;
         struct ps_test_stage stage;
         start(&stage, adapter);
@@ -552,8 +371,8 @@ static void test_closed_as_after_a_failure(void **unused)
 static void test_open_without_memory(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; PS_TEST_ALLOCATIONS && i < PS_COUNT_OF(adapters); i++) {
-        const struct adapter *adapter = &adapters[i];
+    for (size_t i = 0; PS_TEST_ALLOCATIONS && i < ps_test_source_adapter_count; i++) {
+        const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         if (adapter->asserts_memory)
             continue;
         struct ps_test_stage stage;
@@ -577,13 +396,6 @@ static void test_open_without_memory(void **unused)
     }
 }
 
-static int start_cluster(void **state)
-{
-    (void)ps_test_cluster_setup(state);
-    snprintf(bootstrap, sizeof bootstrap, "%s", ps_test_cluster.bootstrap);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -596,5 +408,5 @@ int main(void)
         cmocka_unit_test(test_closed_as_after_a_failure),
         cmocka_unit_test(test_open_without_memory),
     };
-    return cmocka_run_group_tests(tests, start_cluster, ps_test_cluster_teardown);
+    return cmocka_run_group_tests(tests, ps_test_sources_start, ps_test_sources_stop);
 }

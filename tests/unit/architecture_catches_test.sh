@@ -56,7 +56,7 @@ expect 'stages/stages\.def: STAGE\(sink, ghost\) has no stages/sinks/ghost\.c' \
     'stages/sinks/ghost\.c: has no docs/stages/sink_ghost\.md' \
     'stages/sinks/ghost\.c: does not define ps_sink_ghost' \
     'stages/sinks/ghost\.c: does not say its contract: PS_STAGE\(PS_KIND_SINK\)' \
-    'stages/sinks/ghost\.c: is not asked by tests/stages/conformance_sink_test\.c' \
+    'stages/sinks/ghost\.c: is not asked by tests/stages/conformance_sink_test\.c tests/support/conformance_sinks\.c' \
     "stages/sinks/ghost\.c: is not in README\.md's table of components"
 touch stages/sinks/undeclared.c
 expect 'stages/sinks/undeclared\.c: is not in stages/stages\.def'

@@ -261,7 +261,7 @@ while read -r kind name; do
     [[ -s docs/stages/${kind}_$name.md ]] || wrong "$file" "has no docs/stages/${kind}_$name.md"
     grep -q "ps_${kind}_$name\b" "$file" 2>/dev/null || wrong "$file" "does not define ps_${kind}_$name"
     grep -q "PS_STAGE(PS_KIND_${kind^^})" "$file" 2>/dev/null || wrong "$file" "does not say its contract: PS_STAGE(PS_KIND_${kind^^})"
-    suite=(tests/stages/conformance_"${kind}"*_test.c)
+    suite=(tests/stages/conformance_"${kind}"*_test.c tests/support/conformance_"${kind}"*.c)
     grep -q "\bps_${kind}_$name\b" "${suite[@]}" || wrong "$file" "is not asked by ${suite[*]}"
     # Flume's name: `null`, `KafkaSink`, `UUIDInterceptor`
     grep -iE "^\| ${kind}s \|" README.md | grep -qiE "\`$name($kind)?\`" || wrong "$file" "is not in README.md's table of components"

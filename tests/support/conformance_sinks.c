@@ -1,0 +1,169 @@
+#include "tests/support/conformance_sinks.h"
+
+#include "stages/table.h"
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/tail.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static char folder[64], log_path[96], text[1 << 20], bootstrap[64];
+
+static void clear_folder(void)
+{
+    DIR *directory = opendir(folder);
+    assert_non_null(directory);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] == '1')
+            unlink(path);
+    }
+    closedir(directory);
+}
+
+static size_t read_file(const char *path, char *to, size_t room)
+{
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t length = fread(to, 1, room, file);
+    fclose(file);
+    return length;
+}
+
+static const char *folder_content(void)
+{
+    size_t length = 0;
+    DIR *directory = opendir(folder);
+    assert_non_null(directory);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] == '1')
+            length += read_file(path, text + length, sizeof text - 1 - length);
+    }
+    closedir(directory);
+    text[length] = '\0';
+    return text;
+}
+
+static void begin_log(void)
+{
+    assert_int_equal(truncate(log_path, 0), 0);
+}
+
+/* The bodies out of "... 65 76 .. event 1 }". */
+static const char *log_content(void)
+{
+    static char log[1 << 20];
+    log[read_file(log_path, log, sizeof log - 1)] = '\0';
+    size_t used = 0;
+    for (char *line = strtok(log, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        char *body = strstr(line, "body: ");
+        if (body == NULL)
+            continue;
+        body += 6 + 16 * 3;
+        char *end = strstr(body, " }");
+        assert_non_null(end);
+        used += (size_t)sprintf(text + used, "%.*s\n", (int)(end - body), body);
+    }
+    text[used] = '\0';
+    return text;
+}
+
+#define TOPIC "conformance"
+#define BROKER 1
+#define REFUSALS 3
+
+static struct ps_test_tail *tail;
+
+static void begin_topic(void)
+{
+    ps_test_tail_mark(tail);
+}
+
+static const char *topic_content(void)
+{
+    ps_test_tail_read(tail, text, sizeof text);
+    return text;
+}
+
+static void set_broker(enum ps_test_far_end state)
+{
+    rd_kafka_mock_cluster_t *cluster = ps_test_cluster.handle;
+    if (state == PS_TEST_FAR_END_DOWN)
+        assert_int_equal(rd_kafka_mock_broker_set_down(cluster, BROKER), 0);
+    else
+        assert_int_equal(rd_kafka_mock_broker_set_up(cluster, BROKER), 0);
+    assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, BROKER, state == PS_TEST_FAR_END_SLOW ? 150 : 0),
+                     0);
+}
+
+static void refuse_produce(void)
+{
+    enum { PRODUCE = 0 }; /* ApiKey */
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS;
+    assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(ps_test_cluster.handle, BROKER, PRODUCE,
+                                                                  REFUSALS, error, 0, error, 0, error, 0),
+                     0);
+}
+
+static bool produce_refused(void)
+{
+    size_t left;
+    assert_int_equal(rd_kafka_mock_broker_error_stack_cnt(ps_test_cluster.handle, BROKER, 0, &left), 0);
+    return left == 0;
+}
+
+const struct ps_test_sink_adapter ps_test_sink_adapters[] = {
+    {.ops = &ps_sink_null},
+    {.ops = &ps_sink_logger, .begin = begin_log, .arrived = log_content},
+    {.ops = &ps_sink_file_roll,
+     .keys = {"sink.directory", folder, "sink.rollInterval", "3600"},
+     .begin = clear_folder,
+     .arrived = folder_content},
+    {.ops = &ps_sink_kafka,
+     .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topic", TOPIC},
+     .begin = begin_topic,
+     .arrived = topic_content,
+     .far_end = set_broker,
+     .refuse = refuse_produce,
+     .refused = produce_refused,
+     /* librdkafka allocates a message for each record, and events for the delivery reports */
+     .allocations_per_event = 1,
+     .allocations_before_library = 3},
+    {.ops = &ps_test_echo_sink,
+     .begin = ps_test_echo_clear,
+     .arrived = ps_test_echo_text,
+     .far_end = ps_test_echo_set,
+     .refuse = ps_test_echo_cut,
+     .refused = ps_test_echo_was_cut},
+};
+
+const size_t ps_test_sink_adapter_count = PS_COUNT_OF(ps_test_sink_adapters);
+
+int ps_test_sinks_start(void **state)
+{
+    snprintf(folder, sizeof folder, "/tmp/penstock-sinks-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(log_path, sizeof log_path, "%s/log", folder);
+    assert_int_equal(ps_log_open(log_path, NULL), PS_OK);
+    ps_test_echo_start();
+    (void)ps_test_cluster_setup(state);
+    ps_test_topic(TOPIC, 1);
+    snprintf(bootstrap, sizeof bootstrap, "%s", ps_test_cluster.bootstrap);
+    tail = ps_test_tail_open(bootstrap, TOPIC);
+    return 0;
+}
+
+int ps_test_sinks_stop(void **state)
+{
+    ps_test_echo_stop();
+    ps_test_tail_close(tail);
+    (void)ps_log_open(NULL, NULL);
+    clear_folder();
+    unlink(log_path);
+    rmdir(folder);
+    return ps_test_cluster_teardown(state);
+}

@@ -1,0 +1,31 @@
+/* How the conformance suite of sinks (tests/stages/conformance_sink_test.c) sets up every sink and sees what arrived at its far end. A new sink
+ * gets a line in ps_test_sink_adapters. */
+#pragma once
+
+#include "tests/support/echo.h"
+#include "tests/support/stage.h"
+
+struct ps_test_sink_adapter {
+    const struct ps_stage_ops *ops;
+    const char *keys[12];
+    /* Bodies that arrived since `begin`, one a line; NULL: the test cannot see them. */
+    void (*begin)(void);
+    const char *(*arrived)(void);
+    /* Sinks with leases in flight; NULL: `work` settles every lease. */
+    void (*far_end)(enum ps_test_far_end state);
+    /* The far end refuses some requests, which may be repeated; `refused` says whether it has. */
+    void (*refuse)(void);
+    bool (*refused)(void);
+    /* Allocations of the client library for each event, in this thread. */
+    unsigned allocations_per_event;
+    /* Allocations of `open` that may fail; then come those of the client library, which ends the process when
+     * it gets no memory. 0: all. */
+    unsigned allocations_before_library;
+};
+
+extern const struct ps_test_sink_adapter ps_test_sink_adapters[];
+extern const size_t ps_test_sink_adapter_count;
+
+/* Set-up and tear-down of the group of tests: the far ends, a folder and a log of their own. */
+int ps_test_sinks_start(void **state);
+int ps_test_sinks_stop(void **state);

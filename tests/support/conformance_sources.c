@@ -1,0 +1,182 @@
+#include "tests/support/conformance_sources.h"
+
+#include "stages/table.h"
+#include "tests/support/kafka/cluster.h"
+#include "tests/support/kafka/member.h"
+#include "tests/support/net.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static int client = -1;
+
+static void connect_tcp(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
+{
+    (void)adapter;
+    client = ps_test_connect("127.0.0.1", ps_test_tcp_port(stage, 0));
+}
+
+static void connect_udp(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
+{
+    (void)adapter;
+    client = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(stage));
+}
+
+static void disconnect(void)
+{
+    close(client);
+    client = -1;
+}
+
+static void send_line(unsigned number)
+{
+    char line[64];
+    snprintf(line, sizeof line, "event %u\n", number);
+    ps_test_send_text(client, line);
+}
+
+static void expect_line(const struct ps_test_event *event, unsigned number)
+{
+    char body[64];
+    snprintf(body, sizeof body, "event %u", number);
+    assert_string_equal(event->body, body);
+}
+
+static void send_syslog(unsigned number)
+{
+    char line[96];
+    snprintf(line, sizeof line, "<13>1 2023-11-14T22:13:20Z host event %u\n", number);
+    ps_test_send_text(client, line);
+}
+
+static void expect_number(const struct ps_test_event *event, unsigned number)
+{
+    char body[64];
+    snprintf(body, sizeof body, "%u", number);
+    assert_string_equal(event->body, body);
+}
+
+static void expect_stress(const struct ps_test_event *event, unsigned number)
+{
+    (void)number;
+    assert_int_equal(event->length, 10);
+    assert_memory_equal(event->body, "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", 10);
+}
+
+static char bootstrap[64], topic[16], group[16];
+static rd_kafka_t *producer;
+
+/* A topic and a group of its own for each test. */
+static void prepare_topic(void)
+{
+    static unsigned count;
+    snprintf(topic, sizeof topic, "t%u", count);
+    snprintf(group, sizeof group, "g%u", count++);
+    ps_test_topic(topic, 1);
+}
+
+static void open_producer(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
+{
+    (void)adapter;
+    (void)stage;
+    char reason[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, reason, sizeof reason), 0);
+    assert_int_equal(rd_kafka_conf_set(conf, "log_level", "0", reason, sizeof reason), 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+    assert_non_null(producer);
+}
+
+static void produce(unsigned number)
+{
+    char body[64];
+    int length = snprintf(body, sizeof body, "event %u", number);
+    assert_int_equal(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
+                                       RD_KAFKA_V_VALUE(body, (size_t)length),
+                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+                     0);
+    (void)rd_kafka_poll(producer, 0);
+}
+
+static void close_producer(void)
+{
+    assert_int_equal(rd_kafka_flush(producer, 10000), 0);
+    rd_kafka_destroy(producer);
+    producer = NULL;
+}
+
+static unsigned committed(void)
+{
+    int64_t offset = ps_test_kafka_committed(bootstrap, group, topic, 0);
+    assert_true(offset >= 0);
+    return (unsigned)offset;
+}
+
+const struct ps_test_source_adapter ps_test_source_adapters[] = {
+    {.ops = &ps_source_seq, .keys = {"totalEvents", "3000"}, .expect = expect_number},
+    {.ops = &ps_source_stress, .keys = {"size", "10", "maxTotalEvents", "3000"}, .expect = expect_stress},
+    {.ops = &ps_source_exec, .keys = {"command", "seq 0 2999"}, .expect = expect_number},
+    {.ops = &ps_source_netcat,
+     .keys = {"bind", "127.0.0.1", "port", "0", "ack-every-event", "false"},
+     .begin = connect_tcp,
+     .send = send_line,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_syslogtcp,
+     .keys = {"host", "127.0.0.1", "port", "0"},
+     .begin = connect_tcp,
+     .send = send_syslog,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_multiport_syslogtcp,
+     .keys = {"host", "127.0.0.1", "ports", "0"},
+     .begin = connect_tcp,
+     .send = send_syslog,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_syslogudp,
+     .keys = {"host", "127.0.0.1", "port", "0"},
+     .begin = connect_udp,
+     .send = send_syslog,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_netcatudp,
+     .keys = {"bind", "127.0.0.1", "port", "0"},
+     .begin = connect_udp,
+     .send = send_line,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_kafka,
+     .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topics", topic, "kafka.consumer.group.id", group,
+              "kafka.consumer.auto.offset.reset", "earliest",
+              /* after a member has left, the mock lets the next one in when this has passed, less a second */
+              "kafka.consumer.session.timeout.ms", "4000", "kafka.consumer.heartbeat.interval.ms", "500"},
+     .joins = true,
+     .prepare = prepare_topic,
+     .begin = open_producer,
+     .send = produce,
+     .end = close_producer,
+     .expect = expect_line,
+     .position = committed,
+     /* all of it is librdkafka's, which ends the process */
+     .asserts_memory = true},
+};
+
+const size_t ps_test_source_adapter_count = PS_COUNT_OF(ps_test_source_adapters);
+
+int ps_test_sources_start(void **state)
+{
+    (void)ps_test_cluster_setup(state);
+    snprintf(bootstrap, sizeof bootstrap, "%s", ps_test_cluster.bootstrap);
+    return 0;
+}
+
+int ps_test_sources_stop(void **state)
+{
+    return ps_test_cluster_teardown(state);
+}

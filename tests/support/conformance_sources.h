@@ -1,0 +1,33 @@
+/* How the conformance suite of sources (tests/stages/conformance_source_test.c) sets up every source and its far end. A new source gets a
+ * line in ps_test_source_adapters. */
+#pragma once
+
+#include "tests/support/stage.h"
+
+/* How many events every source has. */
+#define PS_TEST_SOURCE_EVENTS 3000U
+
+struct ps_test_source_adapter {
+    const struct ps_stage_ops *ops;
+    const char *keys[16];
+    bool asserts_memory; /* its set-up ends the process when there is no memory, as the engine's own does */
+    /* Joins a group when it is opened, which takes seconds: the test waits, and its clock does not run faster
+     * than the real one. */
+    bool joins;
+    void (*prepare)(void); /* called before the keys are bound */
+    void (*begin)(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage);
+    /* Sends one event more; NULL: it comes by itself. */
+    void (*send)(unsigned number);
+    void (*end)(void);
+    /* What the body of an event must be. */
+    void (*expect)(const struct ps_test_event *event, unsigned number);
+    /* How many events the far end knows as delivered; NULL: it does not know. */
+    unsigned (*position)(void);
+};
+
+extern const struct ps_test_source_adapter ps_test_source_adapters[];
+extern const size_t ps_test_source_adapter_count;
+
+/* Set-up and tear-down of the group of tests: the far ends. */
+int ps_test_sources_start(void **state);
+int ps_test_sources_stop(void **state);
