@@ -3,44 +3,45 @@
 #   ports_reserve     prints the first of 100 ports in a row that are this script's until it ends
 #   port_is_free PORT
 #
-# A block is reserved by a folder that names the owner's process; the block of a process that has ended may be taken
-# over. The blocks are below the ports that the kernel gives to clients. PENSTOCK_PORT names the first port to use
-# instead.
+# A block is reserved by a file with the number of its owner's process; the block of a process that has ended may be taken
+# over. All users share the folder, as they share the ports. The blocks are below the ports that the kernel gives to clients.
+# PENSTOCK_PORT names the first port to use instead.
 # shellcheck shell=bash
 
-ports_folder=${TMPDIR:-/tmp}/penstock-ports-$UID
+ports_folder=/tmp/penstock-ports
 
-port_is_free() { # PORT: whether no process listens on it, on TCP
-    local hex
-    printf -v hex ':%04X ' "$1"
-    ! grep -qsE "^ *[0-9]*: [0-9A-F]*${hex}[0-9A-F:]* 0A " /proc/net/tcp /proc/net/tcp6
+ports_are_free() { # FIRST COUNT: whether no process listens on them, on TCP
+    local address state port
+    while read -r _ address _ state _; do
+        [[ $state == 0A ]] || continue
+        port=$((16#${address##*:}))
+        ((port < $1 || port >= $1 + $2)) || return 1
+    done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null)
 }
 
-ports_block_is_free() { # FIRST
-    local at
-    for ((at = $1; at < $1 + 100; at++)); do port_is_free "$at" || return 1; done
-}
+port_is_free() { ports_are_free "$1" 1; } # PORT
 
 ports_reserve() {
-    local try first block owner
+    local try first block owner lock
     [[ -z ${PENSTOCK_PORT:-} ]] || { echo "$PENSTOCK_PORT"; return; }
-    mkdir -p "$ports_folder"
+    mkdir -m 777 "$ports_folder" 2>/dev/null || [[ -d $ports_folder ]]
+    exec {lock}<"$ports_folder"
+    flock "$lock" # without it two scripts that find the same dead owner both take its block over
     for ((try = 0; try < 1000; try++)); do
         first=$((12000 + RANDOM % 180 * 100))
         block=$ports_folder/$first
-        if [[ -e $block/owner ]]; then
-            owner=$(<"$block/owner") || continue
-            [[ -n $owner && ! -e /proc/$owner ]] || continue
-            rm -rf "$block" # its owner was killed
+        if [[ -e $block ]]; then
+            owner=$(<"$block")
+            [[ -z $owner || ! -e /proc/$owner ]] || continue
+            rm -f "$block"
         fi
-        mkdir "$block" 2>/dev/null || continue
-        echo $$ >"$block/owner"
-        if ports_block_is_free "$first"; then
-            echo "$first"
-            return
-        fi
-        rm -rf "$block"
+        ports_are_free "$first" 100 || continue
+        (set -o noclobber && echo $$ >"$block") || continue
+        exec {lock}<&-
+        echo "$first"
+        return
     done
+    exec {lock}<&-
     echo "ports_reserve: no 100 free ports in a row" >&2
     return 1
 }
