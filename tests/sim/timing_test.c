@@ -284,6 +284,24 @@ static void test_sink_roll_back(void **state)
     stop_agent(true);
 }
 
+/* A sink without room and without a time of its own is offered the lease again every 10 ms. */
+static void test_sink_without_room(void **state)
+{
+    (void)state;
+    script.sink_answer = PS_LATER;
+    script.make = 1;
+    script.flush = true;
+    start_agent(&waiting, 2, "100");
+    run_for(PS_NS_PER_S);
+    assert_true(script.sink_call_count > 90);
+    for (unsigned i = 1; i < script.sink_call_count; i++)
+        assert_true(script.sink_calls[i] - script.sink_calls[i - 1] <= 10 * PS_NS_PER_MS);
+    script.sink_answer = PS_DONE;
+    run_for(PS_NS_PER_S);
+    assert_int_equal(script.delivered_events, 1);
+    stop_agent(true);
+}
+
 /* As Flume's LifecycleSupervisor: `open` is tried every 3 s, and the other stages run meanwhile. */
 static void test_open_again(void **state)
 {
@@ -507,6 +525,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_source_back_off, fresh),
         cmocka_unit_test_setup(test_sink_roll_back, fresh),
+        cmocka_unit_test_setup(test_sink_without_room, fresh),
         cmocka_unit_test_setup(test_open_again, fresh),
         cmocka_unit_test_setup(test_batches_grow, fresh),
         cmocka_unit_test_setup(test_refuse_after_keep_alive, fresh),

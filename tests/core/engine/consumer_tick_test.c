@@ -3,6 +3,8 @@
 #include "tests/support/small_agent.h"
 
 #define PERIOD_NS (100 * PS_NS_PER_MS)
+#define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
+#define HOARD_MAX 4096U
 
 static struct {
     bool sink_opens, sink_retries, has_lease;
@@ -10,6 +12,10 @@ static struct {
     unsigned late;   /* calls that came later than asked for */
     unsigned calls, opens, works;
     struct ps_lease *lease;
+    bool starves; /* the channel wants memory, and finds none */
+    uint64_t tried_ns;
+    struct ps_block *hoard[HOARD_MAX];
+    unsigned hoarded;
 } script;
 
 static struct ps_test_small_agent agent;
@@ -56,14 +62,27 @@ static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lea
     return PS_PUT_OK;
 }
 
+/* Takes what memory there is, so that the last try fails. */
+static void want_memory(struct ps_port *port, const struct ps_now *at)
+{
+    struct ps_block *block;
+    while ((block = ps_block_take(port->blocks)) != NULL) {
+        assert_true(script.hoarded < HOARD_MAX);
+        script.hoard[script.hoarded++] = block;
+    }
+    script.tried_ns = at->mono_ns;
+}
+
 static struct ps_lease *channel_take(void *p, unsigned consumer, struct ps_port *port,
                                      const struct ps_now *at)
 {
     struct ps_lease *lease = script.lease;
     (void)p;
     (void)consumer;
-    (void)port;
-    (void)at;
+    if (script.starves) {
+        want_memory(port, at);
+        return NULL;
+    }
     script.lease = NULL;
     return lease;
 }
@@ -207,9 +226,29 @@ static void test_resting(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
+/* A channel that reads batches back has no memory for one: it is asked again soon, although nobody wakes its worker when
+ * other workers free blocks. */
+static void test_without_memory(void **state)
+{
+    (void)state;
+    memset(&script, 0, sizeof script);
+    script.sink_opens = script.starves = true;
+    start();
+    for (unsigned i = 0; i < 100; i++) { /* the source asks for memory, too: its times are not the sink's */
+        assert_int_equal(ps_test_small_agent_sink(&agent)->base.deadline_ns,
+                         script.tried_ns + MEMORY_LOOK_NS);
+        ps_test_small_agent_advance(&agent);
+        ps_test_small_agent_settle(&agent);
+    }
+    script.starves = false;
+    while (script.hoarded > 0)
+        ps_block_drop(ps_test_small_agent_sink(&agent)->base.port.blocks, script.hoard[--script.hoarded]);
+    ps_test_small_agent_stop(&agent, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_idle), cmocka_unit_test(test_failed),
-                                       cmocka_unit_test(test_resting)};
+                                       cmocka_unit_test(test_resting), cmocka_unit_test(test_without_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
