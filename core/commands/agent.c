@@ -50,8 +50,7 @@ static const char usage[] =
     "  -h, --help                  this text\n"
     "Every other option of `flume-ng agent` is accepted and means nothing here; ZooKeeper's are refused.\n"
     "\n"
-    "Exit status: 0 stopped as told, 1 not started, 2 wrong usage, 3 stopped with events that are not "
-    "delivered\n"
+    "Exit status: 0 stopped as told, 1 not started, 2 wrong usage, 3 stopped with events that are lost\n"
     "(a second SIGTERM or SIGINT, or penstock.drain.timeout is over; the last line of the log says how "
     "many).\n"
     "\n"
@@ -200,15 +199,18 @@ static void control_loop(struct service *service)
     }
 }
 
+/* The last line: what the log held back comes before it. */
 static void say_account(const struct ps_agent_account *account)
 {
+    ps_log_flush();
     ps_log(account->undelivered + account->kernel_dropped > 0 ? PS_LOG_WARN : PS_LOG_INFO, "agent",
            "stopped: events accepted %s, delivered %s, dropped %s, refused by the far end %s, "
-           "possibly doubled %s, not delivered %s, dropped by the kernel (UDP) %s, dead letters %s",
+           "possibly doubled %s, not delivered %s, kept in durable channels %s, dropped by the kernel (UDP) "
+           "%s, dead letters %s",
            ps_quantity_print_count(account->accepted).text, ps_quantity_print_count(account->delivered).text,
            ps_quantity_print_count(account->dropped).text, ps_quantity_print_count(account->refused).text,
            ps_quantity_print_count(account->duplicated).text,
-           ps_quantity_print_count(account->undelivered).text,
+           ps_quantity_print_count(account->undelivered).text, ps_quantity_print_count(account->kept).text,
            ps_quantity_print_count(account->kernel_dropped).text,
            ps_quantity_print_count(account->deadletter).text);
 }

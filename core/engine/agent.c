@@ -463,6 +463,37 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
 
 /* ---- stop ---- */
 
+static void look_for_answers(void *argument, struct ps_source_runner *runner)
+{
+    bool *answered = argument;
+    *answered &= runner->answered;
+}
+
+/* Whether no source had anything left to do but to wait for deliveries. */
+static bool sources_are_done(struct ps_agent *agent)
+{
+    bool answered = true;
+    for (size_t i = 0; i < agent->plan->spec->source_count; i++)
+        ps_agent_each_source(agent, i, look_for_answers, &answered);
+    return answered;
+}
+
+/* What stays in the channels, which were stripped. What is in one of another program is not ours alone. */
+static uint64_t events_kept(const struct ps_plan *plan)
+{
+    uint64_t kept = 0;
+    for (size_t i = 0; i < plan->spec->channel_count; i++) {
+        const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
+        const struct ps_channel_ops *ops = stage->ops->channel;
+        struct ps_fill fill;
+        if (stage->ops->shared || (!ps_channel_is_durable(ops) && ops->save == NULL))
+            continue;
+        ops->fill(stage->plan, &fill);
+        kept += fill.size;
+    }
+    return kept;
+}
+
 void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument),
                     void *argument, struct ps_agent_account *account)
 {
@@ -478,7 +509,8 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     *account = agent->past;
     account->undelivered += lost.events;
     account->delivered += lost.settled;
-    account->drained = drained;
+    account->kept = events_kept(agent->plan);
+    account->drained = drained || (lost.events == 0 && sources_are_done(agent));
     pthread_mutex_unlock(&agent->lock);
     uint64_t number =
         ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* what was given up goes home */

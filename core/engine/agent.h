@@ -44,9 +44,12 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
 struct ps_agent_account {
     uint64_t received, accepted, delivered, dropped, refused, duplicated;
     uint64_t kernel_dropped; /* datagrams that never reached a source */
-    uint64_t undelivered;    /* left in channels and sinks */
+    uint64_t undelivered;    /* left in channels and sinks, and lost with them */
+    uint64_t kept;           /* left in durable channels of this agent's own: the next start delivers them */
     uint64_t deadletter;     /* given up and written to the dead letters, by sources and sinks */
-    bool drained;            /* within the time given */
+    /* Everything that was read is delivered or kept, and every client has its answer: within the time given, or because
+     * what was left then could be kept. */
+    bool drained;
 };
 
 /* Drains for at most `timeout_ms`, or until `hurry` returns true; then closes every component. `hurry` (may

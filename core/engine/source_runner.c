@@ -224,8 +224,8 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
         runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
-    bool home = runner->leaves_batches ? ps_window_is_settled(runner->window)
-                                       : ps_window_outstanding(runner->window) == 0;
+    runner->answered = ps_window_is_settled(runner->window);
+    bool home = runner->leaves_batches ? runner->answered : ps_window_outstanding(runner->window) == 0;
     if (home) {
         runner->drained = true;
         runner->base.deadline_ns = PS_NEVER;

@@ -164,6 +164,16 @@ static void list_add(struct lease_list *list, struct ps_lease *lease)
     list->end = &lease->next;
 }
 
+/* From now on its content is what stays in the store. Nobody counts any more. */
+static void count_kept(struct ps_keeper *keeper)
+{
+    keeper->found = keeper->kept;
+    for (unsigned i = 0; i < keeper->settings.producers; i++)
+        keeper->producers[i].put = (struct ps_keeper_tally){0};
+    for (unsigned i = 0; i < keeper->settings.consumers; i++)
+        keeper->consumers[i].taken = (struct ps_keeper_tally){0};
+}
+
 /* What was promised and is not home: nobody has to handle it any more. */
 static void strip_promised(struct ps_keeper_producer *producer, struct lease_list *list)
 {
@@ -208,6 +218,7 @@ struct ps_lease *ps_keeper_strip(struct ps_keeper *keeper)
         keeper->last = lease->next;
         list_add(&list, lease);
     }
+    count_kept(keeper);
     return list.first;
 }
 

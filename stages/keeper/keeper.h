@@ -44,6 +44,7 @@ void ps_keeper_leave(struct ps_keeper *keeper, unsigned consumer, struct ps_port
 bool ps_keeper_hungry(const struct ps_keeper *keeper, unsigned producer);
 void ps_keeper_fill(const struct ps_keeper *keeper, struct ps_fill *fill);
 void ps_keeper_ring(const struct ps_keeper *keeper, unsigned producer, struct ps_fill *fill);
+/* ps_keeper_fill tells what stays in the store then. */
 struct ps_lease *ps_keeper_strip(struct ps_keeper *keeper);
 void ps_keeper_restore(struct ps_keeper *keeper, struct ps_lease *list);
 void ps_keeper_set_quota(struct ps_keeper *keeper, uint64_t quota_bytes);

@@ -65,6 +65,7 @@ struct ps_keeper {
     struct ps_spmc *feed;         /* tickets, to the consumers */
     struct ps_inbox delivered;    /* tickets, from them */
     struct ps_keeper_tally found; /* in the log when it was opened, less what was lost. The thread counts */
+    struct ps_keeper_tally kept;  /* in the store when it was closed, and promised */
     struct ps_park park;
     pthread_t thread;
     bool started;

@@ -453,6 +453,12 @@ static void finish(struct ps_keeper *keeper)
     send_promised(keeper);
     struct ps_segment_fill fill;
     keeper->settings.store->fill(keeper->store, &fill);
+    keeper->kept = (struct ps_keeper_tally){.events = fill.events, .bytes = fill.bytes};
+    for (size_t i = 0; i < keeper->entry_count;
+         i++) { /* written, and not promised: they go back to the engine */
+        const struct ps_keeper_entry *entry = ps_keeper_entry_at(keeper, i);
+        keeper->kept.events -= entry->written ? entry->lease->count : 0;
+    }
     ps_log(PS_LOG_INFO, keeper->settings.component, "closed: %s events stay %s",
            ps_quantity_print_count(fill.events).text, keeper->settings.store->where);
     keeper->settings.store->close(keeper->store);

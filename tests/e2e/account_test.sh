@@ -61,7 +61,7 @@ code=0
 wait "$agent" || code=$?
 unset "children[$agent]"
 ((code == 3)) || fail "exit status $code"
-grep -q 'stopped: events accepted 24, delivered 19, dropped 10, refused by the far end 0, possibly doubled 0, not delivered 4,' \
+grep -q 'stopped: events accepted 24, delivered 19, dropped 10, refused by the far end 0, possibly doubled 0, not delivered 4, kept in durable channels 0,' \
     "$work/agent.err" || fail "the account: $(grep stopped: "$work/agent.err")"
 diff <(cat "$work"/out/*) <(lines 10 a; lines 9 b) || fail "the file"
 echo "ok: $(grep -o 'stopped: .*' "$work/agent.err")"

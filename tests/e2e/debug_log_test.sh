@@ -69,6 +69,12 @@ done
 has ' parks' && fail 'a worker says that it parks'
 end_agent
 
+# Equal lines of which most are held back: they are counted before the last line of the log.
 run_agent INFO
+for ((i = 0; i < 40; i++)); do
+    kill -HUP "$agent"
+    sleep 0.02
+done
 end_agent
-! has ' DEBUG ' || fail 'DEBUG at INFO'
+has ' DEBUG ' && fail 'DEBUG at INFO'
+tail -n 1 "$work/agent.err" | grep -q ' agent: stopped: ' || fail 'the account is not the last line'

@@ -64,8 +64,10 @@ start_agent() { # waits until it listens and its channel is open
     await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
     await "the channel is open" grep -q "events are waiting" "$work/agent.err"
 }
-stop_agent() { # SIGNAL: waits until it has ended
+stop_agent() { # SIGNAL [STATUS]: waits until it has ended, with this exit status if one is given
+    local code=0
     kill "-$1" "$agent"
-    wait "$agent" || true
+    wait "$agent" || code=$?
+    [[ -z ${2-} || $code == "$2" ]] || fail "exit status $code, not $2: $(grep stopped: "$work/agent.err")"
     unset "children[$agent]"
 }

@@ -100,14 +100,20 @@ lost=$((7000 - $(wc -l <"$work/third.list")))
 tail -n 1000 "$work/third.list" | diff - <(seq 6001 7000) >"$work/diff.err" || fail "6001..7000 are not the last"
 stop_agent TERM
 
-echo "== a stop with the sink down writes memory to disk"
+account_says() { # TEXT: in the last line of the log
+    tail -n 1 "$work/agent.err" | grep -q " stopped: .*$1" || fail "the last line does not say: $1"
+}
+
+echo "== a stop with the sink down writes memory to disk, and is clean"
 configuration fourth
 start_agent
 send 1 600
-stop_agent TERM
+stop_agent TERM 0
+account_says "accepted 600, delivered 0, .* not delivered 0, kept in durable channels 600,"
 grep -q "closed: 600 events stay on disk" "$work/agent.err" || fail "600 events are not on disk"
 mkdir "$work/fourth"
 start_agent
 assert_in_order fourth 1 600
-stop_agent TERM
+stop_agent TERM 0
+account_says "delivered 600, .* kept in durable channels 0,"
 grep -q "closed: 0 events stay on disk" "$work/agent.err" || fail "something is left on disk"

@@ -166,13 +166,17 @@ static void test_save_leaves_what_is_read_again(void **unused)
     ps_batch_home(lease->batch)->unreported = true;
     assert_int_equal(OPS->put(stage.plan, 0, &offered, &stage.now), PS_PUT_OK);
     OPS->save(stage.plan);
-    unsigned settled = 0, left = 0;
+    unsigned settled = 0, left = 0, saved_events = 0;
     for (struct ps_lease *at = OPS->strip(stage.plan); at != NULL; at = at->next) {
         settled += at->settled == at->count;
+        saved_events += at->settled;
         left += at == lease && at->settled == 0;
     }
     assert_int_equal(settled, 1);
     assert_int_equal(left, 1);
+    struct ps_fill fill;
+    OPS->fill(stage.plan, &fill);
+    assert_int_equal(fill.size, saved_events); /* what stays on disk */
     ps_test_stage_fini(&stage);
 }
 

@@ -301,6 +301,9 @@ static void test_a_stop_gives_back_what_is_not_written(void **state)
     assert_non_null(left);
     assert_null(left->next);
     assert_int_equal(left->settled, 0);
+    struct ps_fill fill;
+    ps_keeper_fill(fixture->keeper, &fill);
+    assert_int_equal(fill.size, 1); /* what stays on disk */
     ps_keeper_destroy(fixture->keeper);
     __atomic_store_n(&fixture->failing.write_errno, 0, __ATOMIC_SEQ_CST);
     struct ps_keeper *keeper = make(fixture);
