@@ -168,6 +168,18 @@ static int disk_sync_directory(void *argument, const char *path)
     return result;
 }
 
+static int disk_is_at(void *argument, int fd, const char *path)
+{
+    struct stat opened, named;
+    (void)argument;
+    if (fstat(fd, &opened) != 0 || stat(path, &named) != 0)
+        return -1;
+    if (opened.st_dev == named.st_dev && opened.st_ino == named.st_ino)
+        return 0;
+    errno = ESTALE;
+    return -1;
+}
+
 static int disk_remove(void *argument, const char *path)
 {
     (void)argument;
@@ -201,6 +213,7 @@ const struct ps_segment_files ps_segment_disk = {
     .data = disk_data,
     .sync = disk_sync,
     .sync_directory = disk_sync_directory,
+    .is_at = disk_is_at,
     .remove = disk_remove,
     .list = disk_list,
 };

@@ -33,6 +33,9 @@ struct ps_segment_files {
     int (*sync)(void *argument, int fd);
     /* The same for names: created and removed files. */
     int (*sync_directory)(void *argument, const char *path);
+    /* Returns 0 if the file of that name is the one of `fd`; -1 with ENOENT: there is none, with ESTALE: it is another one.
+     * What is written to a file without a name is lost when it is closed. NULL: nobody else removes files. */
+    int (*is_at)(void *argument, int fd, const char *path);
     int (*remove)(void *argument, const char *path);
     /* Calls `name` for each file in the directory. */
     int (*list)(void *argument, const char *path, void (*name)(void *to, const char *name), void *to);

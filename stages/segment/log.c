@@ -238,12 +238,25 @@ static void promise(struct ps_segment_log *log)
     log->unsynced_events = log->unsynced_bytes = 0;
 }
 
+/* What was written is in a file that a restart will find. Asked once for each sync, before the promise. */
+static enum ps_status still_there(struct ps_segment_log *log, struct ps_err *err)
+{
+    char path[PS_SEGMENT_PATH_BYTES];
+    const struct ps_segment *segment = last_segment(log);
+    ps_segment_path(path, segment->directory, segment->head.segment);
+    if (log->files->is_at == NULL || log->files->is_at(log->files->argument, segment->fd, path) == 0)
+        return PS_OK;
+    return ps_err_set(err, "%s was removed or replaced while it was written (%s)", path, strerror(errno));
+}
+
 static enum ps_status sync_last(struct ps_segment_log *log, struct ps_err *err)
 {
     if (flush(log, err) != PS_OK)
         return PS_FAIL;
     if (log->dirty && log->files->sync(log->files->argument, last_segment(log)->fd) != 0)
         return failed(log, "synced", err);
+    if (log->dirty && still_there(log, err) != PS_OK)
+        return PS_FAIL;
     log->dirty = false;
     promise(log);
     return PS_OK;
@@ -373,7 +386,7 @@ static void remove_segments(struct ps_segment_log *log, size_t gone, bool at_onc
 static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
 {
     size_t gone = delivered_segments(log);
-    if (gone == 0 && log->since_state_bytes < STATE_EVERY_BYTES)
+    if (gone == 0 && !log->state_remade && log->since_state_bytes < STATE_EVERY_BYTES)
         return PS_OK;
     if (ps_segment_state_save(log, err) != PS_OK)
         return PS_FAIL;
@@ -384,7 +397,8 @@ static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
 enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *err)
 {
     struct ps_err trouble = {0};
-    if (append_news(log, err) != PS_OK || sync_last(log, err) != PS_OK)
+    if (ps_segment_state_keep(log, err) != PS_OK || append_news(log, err) != PS_OK ||
+        sync_last(log, err) != PS_OK)
         return PS_FAIL;
     /* The frames are promised. Without a new state the tail only grows. */
     bool trimmed = trim(log, &trouble) == PS_OK;
@@ -397,10 +411,28 @@ enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *er
 
 enum ps_status ps_segment_log_write(struct ps_segment_log *log, struct ps_err *err)
 {
-    if (append_news(log, err) != PS_OK || flush(log, err) != PS_OK)
+    if (append_news(log, err) != PS_OK || flush(log, err) != PS_OK ||
+        (log->dirty && still_there(log, err) != PS_OK))
         return PS_FAIL;
     promise(log);
     return PS_OK;
+}
+
+/* Nothing in the last segment was promised: its room is used again, so that a disk on which each sync fails does not fill up
+ * with segments. */
+static void drop_unused(struct ps_segment_log *log)
+{
+    char path[PS_SEGMENT_PATH_BYTES];
+    const struct ps_segment *segment = last_segment(log);
+    if (segment->promised_end > ps_segment_head_bytes(&segment->head))
+        return;
+    ps_segment_path(path, segment->directory, segment->head.segment);
+    if (log->files->is_at == NULL || log->files->is_at(log->files->argument, segment->fd, path) == 0)
+        log->files->remove(log->files->argument, path); /* if it stays, nothing in it counts */
+    ps_segment_end_direct(log);
+    log->files->close(log->files->argument, segment->fd);
+    ps_seal_destroy(segment->seal);
+    log->count--;
 }
 
 enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err)
@@ -411,23 +443,18 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
     log->events -= log->unsynced_events;
     log->bytes -= log->unsynced_bytes;
     log->unsynced_events = log->unsynced_bytes = 0;
-    if (log->writing)
+    if (log->writing) {
         last_segment(log)->end = last_segment(log)->promised_end;
-    log->writing = false;
-    /* On a full disk room comes only from what was delivered: first that. */
-    size_t gone = delivered_segments(log);
-    if (gone > 0) {
-        if (ps_segment_state_save(log, err) != PS_OK)
-            return PS_FAIL;
-        remove_segments(log, gone, true);
+        drop_unused(log);
     }
-    if (segment_create(log, 0, err) != PS_OK)
-        return PS_FAIL;
+    log->writing = false;
     if (ps_segment_state_save(log, err) != PS_OK)
         return PS_FAIL;
     if (log->taken.count <= PS_STATE_RANGES_MAX)
         log->news_count = 0; /* the state has it */
-    return PS_OK;
+    /* On a full disk room comes only from what was delivered: first that. */
+    remove_segments(log, delivered_segments(log), true);
+    return segment_create(log, 0, err);
 }
 
 /* ---- taking ---- */

@@ -46,6 +46,7 @@ struct ps_segment_log {
     int state_fd;
     uint64_t generation;
     uint64_t since_state_bytes; /* appended since the state was written */
+    bool state_remade;          /* its file is a new one, of which no slot is written */
     bool trim_failed;           /* the last time; reported */
     char *slot;
     uint64_t feed_segment, feed_offset, feed_number; /* the next frame to feed, at the latest */
@@ -101,6 +102,10 @@ enum ps_status ps_segment_hold(struct ps_segment_log *log, struct ps_err *err);
 
 /* Closes direct_fd. */
 void ps_segment_end_direct(struct ps_segment_log *log);
+/* Opens the file of the state, or makes it. */
+enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *err);
+/* Makes the file of the state again if it is not where it was: a log without a state delivers everything again. */
+enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *err);
 /* Writes the state: right after a sync. */
 enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *err);
 /* Reads the state file's slots. Returns false if there is no valid one; `ranges` has room for PS_STATE_RANGES_MAX. */

@@ -113,23 +113,6 @@ static enum ps_status find_segments(struct ps_segment_log *log, struct ps_err *e
     return PS_OK;
 }
 
-static enum ps_status open_state(struct ps_segment_log *log, struct ps_err *err)
-{
-    char path[PS_SEGMENT_PATH_BYTES];
-    snprintf(path, sizeof path, "%s/state", log->options.state_directory);
-    log->state_fd = log->files->open(log->files->argument, path, false);
-    if (log->state_fd >= 0)
-        return PS_OK;
-    if (errno == ENOENT)
-        log->state_fd = log->files->open(log->files->argument, path, true);
-    if (log->state_fd < 0 ||
-        log->files->allocate(log->files->argument, log->state_fd, 2 * (uint64_t)PS_STATE_SLOT_BYTES) != 0 ||
-        log->files->sync(log->files->argument, log->state_fd) != 0 ||
-        log->files->sync_directory(log->files->argument, log->options.state_directory) != 0)
-        return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
-    return PS_OK;
-}
-
 /* ---- the tail ---- */
 
 struct tail {
@@ -371,7 +354,8 @@ struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *opti
     log->chunks = ps_chunks_create();
     log->recent = ps_must_alloc(PS_SEGMENT_RECENT_FRAMES, sizeof *log->recent, "places of frames");
     log->slot = ps_must_alloc(1, PS_STATE_SLOT_BYTES, "a log's state");
-    if (find_segments(log, err) == PS_OK && open_state(log, err) == PS_OK && recover(log, err) == PS_OK)
+    if (find_segments(log, err) == PS_OK && ps_segment_state_open(log, err) == PS_OK &&
+        recover(log, err) == PS_OK)
         return log;
     release(log);
     return NULL;

@@ -5,11 +5,71 @@
 
 #include "stages/segment/log_parts.h"
 
+static void state_path(const struct ps_segment_log *log, char to[PS_SEGMENT_PATH_BYTES])
+{
+    snprintf(to, PS_SEGMENT_PATH_BYTES, "%s/state", log->options.state_directory);
+}
+
+enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *err)
+{
+    char path[PS_SEGMENT_PATH_BYTES];
+    state_path(log, path);
+    log->state_fd = log->files->open(log->files->argument, path, false);
+    if (log->state_fd >= 0)
+        return PS_OK;
+    if (errno == ENOENT)
+        log->state_fd = log->files->open(log->files->argument, path, true);
+    if (log->state_fd < 0 ||
+        log->files->allocate(log->files->argument, log->state_fd, 2 * (uint64_t)PS_STATE_SLOT_BYTES) != 0 ||
+        log->files->sync(log->files->argument, log->state_fd) != 0 ||
+        log->files->sync_directory(log->files->argument, log->options.state_directory) != 0)
+        return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
+    return PS_OK;
+}
+
+enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *err)
+{
+    char path[PS_SEGMENT_PATH_BYTES], text[PS_SEGMENT_PATH_BYTES + 128];
+    state_path(log, path);
+    if (log->state_fd >= 0 &&
+        (log->files->is_at == NULL || log->files->is_at(log->files->argument, log->state_fd, path) == 0))
+        return PS_OK;
+    if (log->state_fd >= 0)
+        log->files->close(log->files->argument, log->state_fd);
+    log->state_fd = -1;
+    log->state_remade = true;
+    if (ps_segment_state_open(log, err) != PS_OK) {
+        if (log->state_fd >= 0)
+            log->files->close(log->files->argument, log->state_fd);
+        log->state_fd = -1;
+        return PS_FAIL;
+    }
+    snprintf(text, sizeof text,
+             "%s: it was removed or replaced while the channel was open: it is written anew", path);
+    if (log->options.report != NULL)
+        log->options.report(log->options.argument, text);
+    return PS_OK;
+}
+
+/* Generation *g* is in slot *g* modulo 2. */
+static enum ps_status write_slot(struct ps_segment_log *log, struct ps_segment_state *state,
+                                 struct ps_err *err)
+{
+    state->generation = log->generation + 1;
+    ps_segment_state_write(log->slot, state);
+    if (log->files->write(log->files->argument, log->state_fd, log->slot, PS_STATE_SLOT_BYTES,
+                          state->generation % 2 * PS_STATE_SLOT_BYTES) < 0 ||
+        log->files->sync(log->files->argument, log->state_fd) != 0)
+        return ps_err_set(err, "%s/state cannot be written: %s", log->options.state_directory,
+                          strerror(errno));
+    log->generation = state->generation;
+    return PS_OK;
+}
+
 enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *err)
 {
     const struct ps_segment *last = log->count > 0 ? &log->segments[log->count - 1] : NULL;
-    struct ps_segment_state state = {.generation = log->generation + 1,
-                                     .log = log->id,
+    struct ps_segment_state state = {.log = log->id,
                                      .low = log->taken.low,
                                      .segment = last != NULL ? last->head.segment : 0,
                                      .offset = last != NULL ? last->end : 0,
@@ -21,13 +81,10 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *
     PS_ASSERT(log->buffered == log->kept && log->next == log->promised + 1);
     if (log->taken.count > PS_STATE_RANGES_MAX)
         return PS_OK; /* the tail grows until fewer are open */
-    ps_segment_state_write(log->slot, &state);
-    if (log->files->write(log->files->argument, log->state_fd, log->slot, PS_STATE_SLOT_BYTES,
-                          state.generation % 2 * PS_STATE_SLOT_BYTES) < 0 ||
-        log->files->sync(log->files->argument, log->state_fd) != 0)
-        return ps_err_set(err, "%s/state cannot be written: %s", log->options.state_directory,
-                          strerror(errno));
-    log->generation = state.generation;
+    if (ps_segment_state_keep(log, err) != PS_OK || write_slot(log, &state, err) != PS_OK ||
+        (log->state_remade && write_slot(log, &state, err) != PS_OK)) /* what else is in it does not count */
+        return PS_FAIL;
+    log->state_remade = false;
     log->since_state_bytes = 0;
     return PS_OK;
 }

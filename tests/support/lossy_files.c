@@ -195,6 +195,14 @@ static int lossy_sync_directory(void *argument, const char *path)
     return 0;
 }
 
+static int lossy_is_at(void *argument, int fd, const char *path)
+{
+    struct lossy_disk *disk = argument;
+    const struct lossy_file *file = lossy_find(disk, path);
+    errno = file == NULL ? ENOENT : ESTALE;
+    return file == &disk->files[fd] ? 0 : -1;
+}
+
 static int lossy_remove(void *argument, const char *path)
 {
     struct lossy_disk *disk = argument;
@@ -227,6 +235,7 @@ struct ps_segment_files lossy_files(struct lossy_disk *disk)
                                      .size = lossy_size,
                                      .sync = lossy_sync,
                                      .sync_directory = lossy_sync_directory,
+                                     .is_at = lossy_is_at,
                                      .remove = lossy_remove,
                                      .list = lossy_list,
                                      .argument = disk};

@@ -6,6 +6,7 @@
 #include "tests/support/stage.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -230,6 +231,28 @@ static void test_failed_syncs_promise_nothing(void **state)
     assert_delivers(fixture, 2, 4);
 }
 
+/* Somebody removes the data directories: nothing is promised that a restart would not find, until they are there again. */
+static void test_removed_directories_promise_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    char command[2048];
+    put(fixture, 1, false);
+    await_home(fixture, 1);
+    snprintf(command, sizeof command, "rm -r %s %s", fixture->directories[0], fixture->directories[1]);
+    assert_int_equal(system(command), 0);
+    put(fixture, 2, false);
+    assert_trouble(fixture, "removed or replaced");
+    ps_keeper_tick(fixture->keeper, 0, &fixture->stage.port);
+    assert_int_equal(fixture->stage.home_count, 1);
+    assert_int_equal(mkdir(fixture->directories[0], 0750), 0);
+    assert_int_equal(mkdir(fixture->directories[1], 0750), 0);
+    await_home(fixture, 2);
+    assert_false(ps_keeper_trouble(fixture->keeper, (char[8]){0}, 8));
+    close_keeper(fixture);
+    make(fixture);
+    assert_delivers(fixture, 2, 2);
+}
+
 /* Those that can be refused are, those that cannot wait; in order, so one that waits keeps those behind it. */
 static void test_refusable_leases_are_given_up(void **state)
 {
@@ -346,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_failed_syncs_promise_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_removed_directories_promise_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusable_leases_are_given_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_delivered_room_of_a_full_disk_is_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_stop_gives_back_what_is_not_written, set_up, tear_down),
