@@ -79,6 +79,7 @@ stages/rules/*          ENGINE
 stages/net/*            ENGINE
 stages/text/*           ENGINE
 stages/process/*        ENGINE
+stages/tail/*           ENGINE
 stages/segment/*        ENGINE stages/encryption/*
 stages/encryption/*     ENGINE stages/net/*
 stages/flume_log/*      ENGINE
@@ -98,7 +99,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|encryption|segment|flume_log|keeper|lanes|database)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|encryption|segment|flume_log|keeper|lanes|database|tail)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac

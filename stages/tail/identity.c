@@ -1,0 +1,59 @@
+#include "stages/tail/identity.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+uint64_t ps_tail_head(const char *bytes, size_t length)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* Reads up to `room` bytes of the beginning. Returns -1 with errno. */
+static ssize_t head_read(int fd, char *to, size_t room)
+{
+    size_t used = 0;
+    while (used < room) {
+        ssize_t length = pread(fd, to + used, room - used, (off_t)used);
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0)
+            return -1;
+        if (length == 0)
+            break;
+        used += (size_t)length;
+    }
+    return (ssize_t)used;
+}
+
+bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *size_bytes)
+{
+    char bytes[PS_TAIL_HEAD_BYTES];
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    if (!S_ISREG(status.st_mode)) {
+        errno = ENOTSUP;
+        return false;
+    }
+    ssize_t length = head_read(fd, bytes, sizeof bytes);
+    if (length < 0)
+        return false;
+    *identity = (struct ps_tail_identity){.device = status.st_dev,
+                                          .inode = status.st_ino,
+                                          .head = ps_tail_head(bytes, (size_t)length),
+                                          .head_length = (uint32_t)length};
+    if (size_bytes != NULL)
+        *size_bytes = status.st_size > length ? status.st_size : length;
+    return true;
+}
+
+bool ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity)
+{
+    char bytes[PS_TAIL_HEAD_BYTES];
+    return head_read(fd, bytes, identity->head_length) == (ssize_t)identity->head_length &&
+           ps_tail_head(bytes, identity->head_length) == identity->head;
+}

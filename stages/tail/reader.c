@@ -1,0 +1,201 @@
+#include "stages/tail/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+struct ps_tail_fetch {
+    struct ps_tail_job job;
+    struct ps_tail_reader *reader;
+    int fd;
+    uint64_t offset;
+    ssize_t length; /* -1: `error` */
+    int error;
+    bool done, orphan; /* orphan: its file was closed, or changed */
+    char bytes[PS_TAIL_FETCH_BYTES];
+};
+
+void ps_tail_reader_init(struct ps_tail_reader *reader, struct ps_tail_thread *thread)
+{
+    *reader = (struct ps_tail_reader){.thread = thread};
+}
+
+/* ---- on the thread ---- */
+
+int ps_tail_open(const char *path)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        return fd;
+    close(fd);
+    errno = ENOTSUP;
+    return -1;
+}
+
+enum ps_tail_way ps_tail_way_of(int fd)
+{
+    struct statfs status;
+    char byte;
+    struct iovec to = {&byte, 1};
+    if (fstatfs(fd, &status) == 0 &&
+        (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC || status.f_type == HUGETLBFS_MAGIC))
+        return PS_TAIL_MEMORY;
+    if (preadv2(fd, &to, 1, 0, RWF_NOWAIT) >= 0 || errno == EAGAIN)
+        return PS_TAIL_CACHE;
+    return PS_TAIL_THREAD;
+}
+
+static void fetch_run(struct ps_tail_job *job)
+{
+    struct ps_tail_fetch *fetch = (struct ps_tail_fetch *)(void *)job;
+    do
+        fetch->length = pread(fetch->fd, fetch->bytes, sizeof fetch->bytes, (off_t)fetch->offset);
+    while (fetch->length < 0 && errno == EINTR);
+    fetch->error = errno;
+}
+
+struct closing {
+    struct ps_tail_job job;
+    int fd;
+};
+
+static void close_run(struct ps_tail_job *job)
+{
+    struct closing *closing = (struct closing *)(void *)job;
+    close(closing->fd);
+    closing->fd = -1;
+}
+
+static void close_discard(struct ps_tail_job *job)
+{
+    struct closing *closing = (struct closing *)(void *)job;
+    if (closing->fd >= 0)
+        close(closing->fd);
+    free(closing);
+}
+
+/* ---- the owner ---- */
+
+static void fetch_free(struct ps_tail_fetch *fetch)
+{
+    fetch->reader->fetch_count--;
+    free(fetch);
+}
+
+static void fetch_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tail_fetch *fetch = (struct ps_tail_fetch *)(void *)job;
+    (void)owner;
+    fetch->done = true;
+    if (fetch->orphan)
+        fetch_free(fetch);
+}
+
+/* The source is closed: nobody has the reader any more. */
+static void fetch_discard(struct ps_tail_job *job)
+{
+    free(job);
+}
+
+/* Asks the thread for what stands at `offset`. Returns -1 with errno: ENOMEM, or EAGAIN. */
+static ssize_t fetch_begin(struct ps_tail_reader *reader, struct ps_tail_file *file, uint64_t offset)
+{
+    if (reader->fetch_count == PS_TAIL_FETCHES_MAX) {
+        reader->crowded = true;
+        errno = EAGAIN;
+        return -1;
+    }
+    struct ps_tail_fetch *fetch = malloc(sizeof *fetch);
+    if (fetch == NULL)
+        return -1;
+    fetch->job = (struct ps_tail_job){.run = fetch_run, .answer = fetch_answer, .discard = fetch_discard};
+    fetch->reader = reader;
+    fetch->fd = file->fd;
+    fetch->offset = offset;
+    fetch->done = fetch->orphan = false;
+    reader->fetch_count++;
+    file->fetch = fetch;
+    ps_tail_thread_ask(reader->thread, &fetch->job);
+    errno = EAGAIN;
+    return -1;
+}
+
+void ps_tail_file_forget(struct ps_tail_reader *reader, struct ps_tail_file *file)
+{
+    struct ps_tail_fetch *fetch = file->fetch;
+    (void)reader;
+    file->fetch = NULL;
+    if (fetch == NULL)
+        return;
+    if (fetch->done)
+        fetch_free(fetch);
+    else
+        fetch->orphan = true;
+}
+
+/* Copies from what was fetched. Returns false when it does not have these bytes. */
+static bool fetch_take(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to, size_t room,
+                       uint64_t offset, ssize_t *length)
+{
+    const struct ps_tail_fetch *fetch = file->fetch;
+    if (fetch->length < 0) {
+        int error = fetch->error;
+        ps_tail_file_forget(reader, file);
+        errno = error;
+        *length = -1;
+        return true;
+    }
+    uint64_t end = fetch->offset + (uint64_t)fetch->length;
+    if (offset < fetch->offset || (offset >= end && (fetch->length > 0 || offset != end))) {
+        ps_tail_file_forget(reader, file);
+        return false;
+    }
+    *length = (ssize_t)(end - offset < room ? end - offset : room);
+    memcpy(to, fetch->bytes + (offset - fetch->offset), (size_t)*length);
+    if (offset + (uint64_t)*length == end)
+        ps_tail_file_forget(reader, file);
+    return true;
+}
+
+ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to, size_t room,
+                     uint64_t offset)
+{
+    struct iovec part = {to, room};
+    ssize_t length;
+    if (file->fetch != NULL) {
+        if (!file->fetch->done) {
+            errno = EAGAIN;
+            return -1;
+        }
+        if (fetch_take(reader, file, to, room, offset, &length))
+            return length;
+    }
+    if (file->way == PS_TAIL_THREAD)
+        return fetch_begin(reader, file, offset);
+    do
+        length = preadv2(file->fd, &part, 1, (off_t)offset, file->way == PS_TAIL_CACHE ? RWF_NOWAIT : 0);
+    while (length < 0 && errno == EINTR);
+    return length < 0 && errno == EAGAIN ? fetch_begin(reader, file, offset) : length;
+}
+
+void ps_tail_file_close(struct ps_tail_reader *reader, struct ps_tail_file *file)
+{
+    ps_tail_file_forget(reader, file);
+    struct closing *closing = malloc(sizeof *closing);
+    if (closing == NULL) { /* it may wait then */
+        close(file->fd);
+    } else {
+        *closing = (struct closing){.job = {.run = close_run, .discard = close_discard}, .fd = file->fd};
+        ps_tail_thread_ask(reader->thread, &closing->job);
+    }
+    ps_tail_file_set(file, -1, PS_TAIL_CACHE);
+}
