@@ -59,6 +59,14 @@ struct ps_database_ops {
     enum ps_status (*query)(void *database, const struct ps_database_statement *statement,
                             const struct ps_database_value *values, ps_database_row *row, void *argument,
                             struct ps_err *err);
+    /* Takes the lock of a channel in the database itself, until `close`: a second connection that asks for it fails. NULL:
+     * there is a statement for it (PS_SELECT_LOCK). */
+    enum ps_status (*lock)(void *database, const char *channel, struct ps_err *err);
+    /* Returns whether a new connection would find the same database: its file still has its name. NULL: it would. */
+    bool (*is_same)(const void *database);
+    /* After a COMMIT: PS_FAIL if what was committed is where a new connection would not find it, because files were removed or
+     * replaced. NULL: that cannot be. */
+    enum ps_status (*is_there)(void *database, struct ps_err *err);
 };
 
 extern const struct ps_database_ops ps_database_sqlite, ps_database_postgres;

@@ -151,7 +151,8 @@ static void encode(struct ps_tables *tables, struct ps_store_frame *frame)
 {
     struct ps_events_encoder *encoder = &tables->encoder;
     const char *bytes = tables->read.bytes != NULL ? tables->read.bytes : "";
-    *frame = (struct ps_store_frame){.rows = {.first = tables->rows[0].identity}};
+    *frame = (struct ps_store_frame){
+        .rows = {.first = tables->rows[0].identity, .generation = tables->generation}};
     ps_events_begin(encoder);
     for (size_t i = 0; i < tables->row_count; i++) {
         const struct ps_tables_event *row = &tables->rows[i];

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "stages/database/database.h"
@@ -16,6 +17,8 @@
 struct sqlite {
     const struct ps_database_settings *settings;
     sqlite3 *file;
+    struct stat main, log; /* the files as they were when it was connected, and locked */
+    int log_fd;            /* of SQLite's write-ahead log, with the lock of the channel; -1: there is none */
     sqlite3_stmt *prepared[PS_DATABASE_STATEMENTS_MAX];
 };
 
@@ -47,6 +50,8 @@ static void sqlite_close(void *database)
     for (size_t i = 0; i < PS_COUNT_OF(sqlite->prepared); i++)
         sqlite3_finalize(sqlite->prepared[i]);
     (void)sqlite3_close(sqlite->file);
+    if (sqlite->log_fd >= 0)
+        close(sqlite->log_fd);
     free(sqlite);
 }
 
@@ -68,6 +73,79 @@ static enum ps_status make_file(const struct ps_database_settings *settings, str
     return PS_OK;
 }
 
+/* ---- the files ---- */
+
+static bool is_file(const char *path, const struct stat *file)
+{
+    struct stat named;
+    return stat(path, &named) == 0 && named.st_dev == file->st_dev && named.st_ino == file->st_ino;
+}
+
+static void log_path(const struct sqlite *sqlite, char to[4096])
+{
+    snprintf(to, 4096, "%s-wal", sqlite->settings->path);
+}
+
+/* Which file is open. */
+static enum ps_status note_file(struct sqlite *sqlite, struct ps_err *err)
+{
+    int moved = 0;
+    bool named = stat(sqlite->settings->path, &sqlite->main) == 0;
+    (void)sqlite3_file_control(sqlite->file, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return named && moved == 0
+               ? PS_OK
+               : ps_err_set(err, "the database %s was removed or replaced while it was opened",
+                            sqlite->settings->label);
+}
+
+static bool sqlite_is_same(const void *database)
+{
+    const struct sqlite *sqlite = database;
+    return is_file(sqlite->settings->path, &sqlite->main);
+}
+
+static enum ps_status sqlite_is_there(void *database, struct ps_err *err)
+{
+    const struct sqlite *sqlite = database;
+    char path[4096];
+    log_path(sqlite, path);
+    if (!sqlite_is_same(sqlite))
+        return ps_err_set(err, "the database %s was removed or replaced while it was written",
+                          sqlite->settings->label);
+    if (sqlite->log_fd >= 0 && !is_file(path, &sqlite->log))
+        return ps_err_set(err, "%s was removed or replaced while it was written", path);
+    return PS_OK;
+}
+
+/* Of each channel one byte is locked; FNV-1a. */
+static off_t lock_offset(const char *channel)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (; *channel != '\0'; channel++)
+        hash = (hash ^ (unsigned char)*channel) * UINT64_C(1099511628211);
+    return (off_t)(hash >> 2);
+}
+
+/* In the write-ahead log, which is there for as long as somebody is connected and which SQLite itself does not lock: a close of
+ * one of its other files would release SQLite's own locks. */
+static enum ps_status sqlite_lock(void *database, const char *channel, struct ps_err *err)
+{
+    struct sqlite *sqlite = database;
+    char path[4096];
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = lock_offset(channel), .l_len = 1};
+    log_path(sqlite, path);
+    sqlite->log_fd = open(path, O_RDWR | O_CLOEXEC);
+    if (sqlite->log_fd < 0 || fstat(sqlite->log_fd, &sqlite->log) != 0)
+        return errno == ENOENT ? PS_OK : ps_err_set(err, "%s cannot be opened: %s", path, strerror(errno));
+    if (fcntl(sqlite->log_fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
+        return PS_OK; /* a file system that locks no files is no reason to refuse */
+    return ps_err_set(err, "the database %s: another agent uses channel %s there", sqlite->settings->label,
+                      channel);
+}
+
+/* ---- connecting ---- */
+
 static void *sqlite_connect(const struct ps_database_settings *settings, struct ps_err *err)
 {
     if (settings->create && access(settings->path, F_OK) != 0 && make_file(settings, err) != PS_OK)
@@ -80,12 +158,14 @@ static void *sqlite_connect(const struct ps_database_settings *settings, struct 
     }
     struct sqlite *sqlite = ps_must_alloc(1, sizeof *sqlite, "a database");
     sqlite->settings = settings;
+    sqlite->log_fd = -1;
     int code =
         sqlite3_open_v2(settings->path, &sqlite->file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     (void)sqlite3_busy_timeout(sqlite->file, BUSY_MS);
     if (code != SQLITE_OK)
         (void)failed(sqlite, err);
-    else if (sqlite_execute(sqlite, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", err) == PS_OK)
+    else if (sqlite_execute(sqlite, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", err) == PS_OK &&
+             note_file(sqlite, err) == PS_OK)
         return sqlite;
     sqlite_close(sqlite);
     return NULL;
@@ -186,4 +266,7 @@ const struct ps_database_ops ps_database_sqlite = {
     .execute = sqlite_execute,
     .run = sqlite_run,
     .query = sqlite_query,
+    .lock = sqlite_lock,
+    .is_same = sqlite_is_same,
+    .is_there = sqlite_is_there,
 };

@@ -63,6 +63,10 @@ static enum ps_status lock(struct ps_tables *tables, struct ps_err *err)
         tables->lock = ps_segment_lock_file(tables->settings->lock, tables->settings->database.label, err);
     if (tables->lock < 0 && tables->settings->lock != NULL)
         return PS_FAIL;
+    /* The lock's file may have been removed. */
+    if (tables->ops->lock != NULL &&
+        tables->ops->lock(tables->database, tables->settings->channel, err) != PS_OK)
+        return PS_FAIL;
     if (tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_LOCK], &channel, note_numbers,
                            &locked, err) != PS_OK)
         return PS_FAIL;
@@ -195,7 +199,8 @@ static enum ps_status commit(struct ps_tables *tables, int64_t *last, struct ps_
         return PS_FAIL;
     if (remove_taken(tables, err) != PS_OK)
         return PS_FAIL;
-    if (tables->ops->execute(tables->database, "COMMIT", err) == PS_OK)
+    if (tables->ops->execute(tables->database, "COMMIT", err) == PS_OK &&
+        (tables->ops->is_there == NULL || tables->ops->is_there(tables->database, err) == PS_OK))
         return PS_OK;
     tables->unsure = *last;
     tables->unsure_appended = tables->appended;
@@ -244,12 +249,36 @@ static enum ps_status look_whether_committed(struct ps_tables *tables, uint64_t 
     return PS_OK;
 }
 
+/* The database is another one than before: what was in that one is not there, and its identities say nothing here. */
+static enum ps_status begin_anew(struct ps_tables *tables, struct ps_err *err)
+{
+    uint64_t events = tables->events;
+    if (!tables->gone)
+        return PS_OK;
+    if (count(tables, err) != PS_OK)
+        return PS_FAIL;
+    ps_log(PS_LOG_ERROR, tables->component,
+           "the database %s was removed or replaced: of the %llu events in it those that no sink has yet are "
+           "lost; "
+           "there is one with %llu events now",
+           tables->settings->database.label, (unsigned long long)events, (unsigned long long)tables->events);
+    tables->gone = false;
+    tables->generation++;
+    tables->frames_lost++;
+    tables->fed = tables->unsure = 0;
+    tables->taken_count = 0;
+    return PS_OK;
+}
+
 static enum ps_status store_renew(void *store, struct ps_err *err)
 {
     struct ps_tables *tables = store;
     uint64_t events = tables->added_events, bytes = tables->added_bytes;
+    if (tables->database != NULL && tables->ops->is_same != NULL && !tables->ops->is_same(tables->database))
+        tables->gone = true;
     disconnect(tables);
-    if (connect_to(tables, err) != PS_OK || look_whether_committed(tables, events, bytes, err) != PS_OK) {
+    if (connect_to(tables, err) != PS_OK || begin_anew(tables, err) != PS_OK ||
+        look_whether_committed(tables, events, bytes, err) != PS_OK) {
         tables->added_events = events;
         tables->added_bytes = bytes;
         return PS_FAIL;
@@ -267,7 +296,8 @@ static uint64_t store_promised(const void *store)
 static void store_fill(const void *store, struct ps_segment_fill *fill)
 {
     const struct ps_tables *tables = store;
-    *fill = (struct ps_segment_fill){.events = tables->events, .bytes = tables->bytes};
+    *fill = (struct ps_segment_fill){
+        .events = tables->events, .bytes = tables->bytes, .frames_lost = tables->frames_lost};
 }
 
 /* ---- reading ---- */
@@ -300,6 +330,8 @@ static void store_release(struct ps_store_frame *frame)
 static void store_take(void *store, const struct ps_store_frame *frame)
 {
     struct ps_tables *tables = store;
+    if (frame->rows.generation != tables->generation)
+        return; /* it went with its database */
     if (tables->taken_count == tables->taken_room) {
         tables->taken_room = tables->taken_room > 0 ? 2 * tables->taken_room : 64;
         tables->taken = ps_must_realloc(tables->taken, tables->taken_room * sizeof *tables->taken,

@@ -35,8 +35,11 @@ struct ps_tables {
     const char *component;
     void *database; /* NULL: the connection is gone */
     int lock;
-    bool open;   /* a transaction */
-    bool broken; /* until renewed */
+    bool open;            /* a transaction */
+    bool broken;          /* until renewed */
+    bool gone;            /* the file is not where it was: the next connection finds another one */
+    uint64_t generation;  /* of the database, more by one with each such file */
+    uint64_t frames_lost; /* with files that are gone: one for each */
 
     uint64_t appended, promised;        /* numbers of frames */
     uint64_t added_events, added_bytes; /* of this transaction */

@@ -23,6 +23,7 @@ struct ps_store_frame {
             int64_t first, last;
             char *payload;        /* malloc'ed */
             bool spills, headers; /* it has rows in those tables */
+            uint64_t generation;  /* of the database: identities of another one are others */
         } rows;
     };
 };

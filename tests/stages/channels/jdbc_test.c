@@ -377,6 +377,93 @@ static void test_a_channel_has_one_user(void **state)
     stop(&second);
 }
 
+/* The lock's file is removed while it is held: the lock in the database is not. */
+static void test_a_removed_lock_lets_nobody_in(void **state)
+{
+    struct ps_test_stage stage, second;
+    (void)state;
+    start(&stage);
+    put(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    await_home(&stage, 1);
+    assert_int_equal(unlink(ps_test_folder_path("db.c1.lock")), 0);
+    start(&second);
+    await_trouble(&second, "another agent uses channel c1 there");
+    stop(&stage);
+    struct ps_lease *lease = take(&second);
+    check_event(&second, lease, 0, &PS_BODY("a"));
+    deliver(&second, lease);
+    stop(&second);
+}
+
+/* The database is removed while it is open: what is put afterwards is in the next one. An event of the removed one that is
+ * delivered then takes none of the next one with it, although both are the first of their database. */
+static void test_a_removed_database(void **state)
+{
+    struct ps_test_stage stage;
+    (void)state;
+    start(&stage);
+    put(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    await_home(&stage, 1);
+    struct ps_lease *lease = take(&stage);
+    check_event(&stage, lease, 0, &PS_BODY("a"));
+    assert_int_equal(unlink(ps_test_folder_path("db")), 0);
+    assert_int_equal(unlink(ps_test_folder_path("db-wal")), 0);
+    assert_int_equal(unlink(ps_test_folder_path("db-shm")), 0);
+    put(&stage, PS_LEASE(&stage, PS_BODY("b")));
+    await_home(&stage, 2);
+    assert_int_equal(ask(ps_test_folder_path("db"), "SELECT COUNT(*) FROM FL_EVENT"), 1);
+    deliver(&stage, lease);
+    stop(&stage); /* what was delivered is removed by now */
+    start(&stage);
+    lease = take(&stage);
+    check_event(&stage, lease, 0, &PS_BODY("b"));
+    deliver(&stage, lease);
+    stop(&stage);
+}
+
+/* Another database is in its place: its events are delivered, and what is put is there with them. */
+static void test_a_replaced_database(void **state)
+{
+    struct ps_test_stage stage;
+    char aside[600], file[600];
+    (void)state;
+    snprintf(file, sizeof file, "%s", ps_test_folder_path("db"));
+    snprintf(aside, sizeof aside, "%s", ps_test_folder_path("aside"));
+    start(&stage);
+    put(&stage, PS_LEASE(&stage, PS_BODY("old")));
+    await_home(&stage, 1);
+    stop(&stage);
+    assert_int_equal(rename(file, aside), 0);
+    start(&stage);
+    put(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    await_home(&stage, 1);
+    struct ps_lease *lease = take(&stage);
+    assert_int_equal(rename(aside, file), 0);
+    assert_int_equal(unlink(ps_test_folder_path("db-wal")), 0);
+    assert_int_equal(unlink(ps_test_folder_path("db-shm")), 0);
+    put(&stage, PS_LEASE(&stage, PS_BODY("b")));
+    await_home(&stage, 2);
+    deliver(&stage, lease);
+    stop(&stage);
+    assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_EVENT WHERE FLE_PAYLOAD IN (x'6f6c64', x'62')"), 2);
+}
+
+/* Its write-ahead log alone is removed: what was committed there is saved when the connection ends. */
+static void test_a_removed_write_ahead_log(void **state)
+{
+    struct ps_test_stage stage;
+    (void)state;
+    start(&stage);
+    put(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    await_home(&stage, 1);
+    assert_int_equal(unlink(ps_test_folder_path("db-wal")), 0);
+    put(&stage, PS_LEASE(&stage, PS_BODY("b")));
+    await_home(&stage, 2);
+    assert_int_equal(access(ps_test_folder_path("db-wal"), F_OK), 0);
+    stop(&stage);
+    assert_int_equal(ask(ps_test_folder_path("db"), "SELECT COUNT(*) FROM FL_EVENT"), 2);
+}
+
 /* Files may not grow: SQLite sees a failed write. What was put meanwhile is neither promised nor lost. */
 static void test_a_full_disk(void **state)
 {
@@ -458,6 +545,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_locked_database_is_waited_for, set_up,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_channel_has_one_user, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_removed_lock_lets_nobody_in, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_removed_database, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_replaced_database, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_removed_write_ahead_log, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_full_disk, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_refusable_leases_are_given_up, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_no_database, set_up, ps_test_folder_teardown),
