@@ -77,7 +77,7 @@ static void test_dropped_events_are_committed(void **state)
     close(descriptor);
     write_configuration(path, bootstrap);
     pid_t agent = start_agent(program, path);
-    uint64_t until = ps_clock_now().mono_ns + 30 * PS_NS_PER_S;
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (committed(bootstrap) < RECORDS && ps_clock_now().mono_ns < until)
         usleep(200000);
     int64_t sum = committed(bootstrap);

@@ -42,10 +42,10 @@ static void test_says_that_it_failed(void **state)
         ps_test_member_create(cluster.bootstrap, "g-fenced",
                               PS_KEYS("kafka.topics", "fenced", "kafka.consumer.group.instance.id", "one",
                                       "kafka.consumer.heartbeat.interval.ms", "200"));
-    assert_int_equal(ps_test_members_run(&member, 1, RECORDS, 15000), RECORDS);
+    assert_int_equal(ps_test_members_run(&member, 1, RECORDS, PS_TEST_PATIENCE_MS), RECORDS);
     assert_false(member->stage.failed);
     fence(&cluster, 1);
-    for (unsigned i = 0; i < 100 && !member->stage.failed; i++)
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS / 100 && !member->stage.failed; i++)
         ps_test_members_run(&member, 1, SIZE_MAX, 100);
     assert_true(member->stage.failed);
     assert_non_null(strstr(member->stage.err.text, "FENCED_INSTANCE_ID"));
@@ -54,7 +54,7 @@ static void test_says_that_it_failed(void **state)
     member->stage.failed = false;
     assert_int_equal(ps_test_stage_open(&member->stage), PS_OK);
     fill(&cluster, RECORDS);
-    size_t count = ps_test_members_run(&member, 1, 2 * (size_t)RECORDS, 15000);
+    size_t count = ps_test_members_run(&member, 1, 2 * (size_t)RECORDS, PS_TEST_PATIENCE_MS);
     assert_true(count >=
                 2 * (size_t)RECORDS); /* those of the last 200 ms before it was fenced may come twice */
     ps_test_members_check(&member, 1, 2 * RECORDS);
@@ -139,7 +139,7 @@ static pid_t start_agent(const char *program, const char *path, unsigned port)
 
 static void await_committed(const struct ps_test_cluster *cluster, int64_t offset)
 {
-    uint64_t until = ps_clock_now().mono_ns + 40 * PS_NS_PER_S;
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (ps_test_kafka_committed(cluster->bootstrap, "g-agent", "fenced", 0) != offset) {
         assert_true(ps_clock_now().mono_ns < until);
         usleep(200000);
@@ -148,7 +148,7 @@ static void await_committed(const struct ps_test_cluster *cluster, int64_t offse
 
 static void await_answer(unsigned port, const char *path, const char *text)
 {
-    uint64_t until = ps_clock_now().mono_ns + 40 * PS_NS_PER_S;
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (strstr(get(port, path), text) == NULL) {
         assert_true(ps_clock_now().mono_ns < until);
         usleep(50000);

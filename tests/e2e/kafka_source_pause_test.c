@@ -32,7 +32,7 @@ static void test_pause_for_long(void **state)
                               PS_KEYS("kafka.topics", "pause", "kafka.consumer.max.poll.interval.ms", "6000",
                                       "batchSize", "100", "kafka.consumer.queued.min.messages", "200",
                                       "kafka.consumer.max.partition.fetch.bytes", "20000"));
-    assert_true(ps_test_members_run(&member, 1, 1000, 10000) >= 1000);
+    assert_true(ps_test_members_run(&member, 1, 1000, PS_TEST_PATIENCE_MS) >= 1000);
     size_t before = member->received_count;
     uint64_t warnings = ps_log_count(PS_LOG_WARN), errors = ps_log_count(PS_LOG_ERROR);
     set_paused(member, true);
@@ -40,11 +40,11 @@ static void test_pause_for_long(void **state)
     ps_test_members_run(&member, 1, SIZE_MAX, 10000);
     assert_int_equal(member->received_count, before);
     set_paused(member, false);
-    assert_int_equal(ps_test_members_run(&member, 1, 20000, 10000), 20000);
+    assert_int_equal(ps_test_members_run(&member, 1, 20000, PS_TEST_PATIENCE_MS), 20000);
     assert_int_equal(ps_test_members_check(&member, 1, 20000), 0);
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings);
     assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
-    assert_true(ps_test_member_drain(member, 5000));
+    assert_true(ps_test_member_drain(member, PS_TEST_PATIENCE_MS));
     ps_test_member_destroy(member);
 }
 

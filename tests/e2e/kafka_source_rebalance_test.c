@@ -95,6 +95,11 @@ static bool reads_all(const struct ps_test_member *member, size_t before)
     return count == PARTITIONS;
 }
 
+static uint64_t until_ns(void)
+{
+    return ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+}
+
 static void run(const char *topic, const char *group, const char *strategy)
 {
     pthread_t thread;
@@ -107,18 +112,20 @@ static void run(const char *topic, const char *group, const char *strategy)
 
     members[0] = ps_test_member_create(ps_test_cluster.bootstrap, group, keys);
     members[0]->hold = true;
-    uint64_t until = ps_clock_now().mono_ns + 50 * PS_NS_PER_S;
+    uint64_t until = until_ns();
     while (members[0]->received_count < 100 && ps_clock_now().mono_ns < until)
         cycle(members, 2);
 
     members[1] = ps_test_member_create(ps_test_cluster.bootstrap, group, keys);
     members[1]->hold = true;
+    until = until_ns();
     while (members[1]->received_count < 100 && ps_clock_now().mono_ns < until)
         cycle(members, 2);
     assert_true(members[1]->received_count >= 100);
 
     /* The first one leaves; the second takes everything over. */
     bool left = false;
+    until = until_ns();
     while (!left && ps_clock_now().mono_ns < until) {
         struct ps_test_stage *stage = &members[0]->stage;
         cycle(members, 2);
@@ -126,12 +133,14 @@ static void run(const char *topic, const char *group, const char *strategy)
     }
     assert_true(left);
     size_t before = members[1]->received_count;
+    until = until_ns();
     while (!reads_all(members[1], before) && ps_clock_now().mono_ns < until)
         cycle(members, 2);
     assert_true(reads_all(members[1], before));
     load.enough = true;
     pthread_join(thread, NULL);
     received(NULL);
+    until = until_ns();
     while (received(members) < load.sent && ps_clock_now().mono_ns < until)
         cycle(members, 2);
     ps_test_members_check(members, 2, load.sent);
@@ -139,7 +148,7 @@ static void run(const char *topic, const char *group, const char *strategy)
         assert_order(members[i]);
     members[1]->hold = false;
     ps_test_member_deliver(members[1], SIZE_MAX);
-    assert_true(ps_test_member_drain(members[1], 10000));
+    assert_true(ps_test_member_drain(members[1], PS_TEST_PATIENCE_MS));
     for (int32_t partition = 0; partition < PARTITIONS; partition++)
         assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, group, topic, partition),
                          load.sent / PARTITIONS);

@@ -23,12 +23,12 @@ static void test_regex(void **state)
         ps_test_member_create(ps_test_cluster.bootstrap, "g-regex",
                               PS_KEYS("kafka.topics", "not.used", "kafka.topics.regex", "logs\\.\\w+-\\d",
                                       "kafka.consumer.metadata.max.age.ms", "1000"));
-    assert_int_equal(ps_test_members_run(&member, 1, 10, 30000), 10);
+    assert_int_equal(ps_test_members_run(&member, 1, 10, PS_TEST_PATIENCE_MS), 10);
     assert_int_equal(ps_test_members_run(&member, 1, 11, 3000), 10); /* the other topics are not read */
     fill("logs.db-2", 10, 10);
-    assert_int_equal(ps_test_members_run(&member, 1, 20, 30000), 20);
+    assert_int_equal(ps_test_members_run(&member, 1, 20, PS_TEST_PATIENCE_MS), 20);
     assert_int_equal(ps_test_members_check(&member, 1, 20), 0);
-    assert_true(ps_test_member_drain(member, 5000));
+    assert_true(ps_test_member_drain(member, PS_TEST_PATIENCE_MS));
     ps_test_member_destroy(member);
     assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-regex", "logs.db-2", 0), 10);
 }
@@ -53,7 +53,8 @@ static void test_internal_topics(void **state)
         struct ps_test_member *member = ps_test_member_create(
             ps_test_cluster.bootstrap, group,
             PS_KEYS(cases[i].key, cases[i].value, cases[i].more_key, cases[i].more_value));
-        assert_int_equal(ps_test_members_run(&member, 1, cases[i].count, 30000), cases[i].count);
+        assert_int_equal(ps_test_members_run(&member, 1, cases[i].count, PS_TEST_PATIENCE_MS),
+                         cases[i].count);
         assert_int_equal(ps_test_members_run(&member, 1, SIZE_MAX, 1000), cases[i].count);
         ps_test_member_destroy(member);
     }

@@ -165,7 +165,7 @@ static void check_kafka(const struct ps_test_faults *faults)
                                            RD_KAFKA_V_VALUE(faults->events[i], faults->lengths[i]),
                                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
                          RD_KAFKA_RESP_ERR_NO_ERROR);
-    assert_int_equal(rd_kafka_flush(producer, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_flush(producer, PS_TEST_PATIENCE_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     ps_test_verify_expect_faults(&verify, faults);
     rd_kafka_destroy(producer);
     ps_test_cluster_stop(&cluster);

@@ -100,7 +100,7 @@ static void produce(unsigned number)
 
 static void close_producer(void)
 {
-    assert_int_equal(rd_kafka_flush(producer, 10000), 0);
+    assert_int_equal(rd_kafka_flush(producer, PS_TEST_PATIENCE_MS), 0);
     rd_kafka_destroy(producer);
     producer = NULL;
 }

@@ -62,7 +62,7 @@ size_t ps_test_peer_count(struct ps_test_peer *peer)
 
 bool ps_test_peer_await(struct ps_test_peer *peer, size_t count)
 {
-    for (unsigned i = 0; i < 5000 && ps_test_peer_count(peer) < count; i++)
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && ps_test_peer_count(peer) < count; i++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     return ps_test_peer_count(peer) >= count;
 }

@@ -44,7 +44,7 @@ static void send_numbers(const char *topic, unsigned partitions, unsigned first,
         text[length] = ' ';
         produce(producer, topic, (int32_t)(i % partitions), text, size > 0 ? size : (size_t)length);
     }
-    assert_int_equal(rd_kafka_flush(producer, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_flush(producer, PS_TEST_PATIENCE_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_destroy(producer);
     free(text);
 }

@@ -334,8 +334,8 @@ static void test_methods(void **state)
 
 static void wait_lookers(unsigned lookers)
 {
-    for (int i = 0; i < 500 && ps_mark_read(&looking) != lookers; i++)
-        usleep(10000);
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && ps_mark_read(&looking) != lookers; i++)
+        usleep(1000);
     assert_int_equal(ps_mark_read(&looking), lookers);
 }
 

@@ -281,11 +281,11 @@ static void test_long_lines_are_cut_first(void **unused)
         small[count++] = begin_line(&stage, 12000);
     }
     assert_in_range(count, 34, PS_COUNT_OF(small));
-    (void)ps_test_receive(&stage, large, 1, 1000, &closed);
+    (void)ps_test_receive(&stage, large, 1, PS_TEST_PATIENCE_MS, &closed);
     assert_true(closed);
     for (unsigned i = 0; i < count; i++) {
         ps_test_send_text(small[i], "\n");
-        assert_string_equal(ps_test_receive(&stage, small[i], 3, 5000, &closed), "OK\n");
+        assert_string_equal(ps_test_receive(&stage, small[i], 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
         close(small[i]);
     }
     close(large);
@@ -313,7 +313,7 @@ static void test_waiting_is_not_idle(void **unused)
     }
     assert_int_equal(open_count(&stage), 1);
     ps_test_source_close_batch(&stage);
-    assert_string_equal(ps_test_receive(&stage, fd, 3, 5000, &closed), "OK\n");
+    assert_string_equal(ps_test_receive(&stage, fd, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
     for (int second = 0; second < 8; second++) { /* from the answer on it is idle */
         ps_test_stage_pass_ms(&stage, 1000);
         cycle(&stage);
@@ -347,9 +347,9 @@ static void test_idle_timeout(void **unused)
     }
     assert_int_equal(open_count(&stage), 2);
     bool closed;
-    assert_string_equal(ps_test_receive(&stage, silent, 1, 1000, &closed), "");
+    assert_string_equal(ps_test_receive(&stage, silent, 1, PS_TEST_PATIENCE_MS, &closed), "");
     assert_true(closed);
-    assert_string_equal(ps_test_receive(&stage, unread, 3, 5000, &closed), "OK\n");
+    assert_string_equal(ps_test_receive(&stage, unread, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
     for (int second = 0; second < 8; second++) {
         ps_test_stage_pass_ms(&stage, 1000);
         cycle(&stage);

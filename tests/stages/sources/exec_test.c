@@ -92,7 +92,7 @@ static void test_many_lines(void **unused)
     start(&stage, PS_KEYS("command", "seq 1 200000"));
     size_t next = 1;
     char expected[24];
-    uint64_t until = ps_clock_now().mono_ns + 30 * PS_NS_PER_S;
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (next <= 200000) {
         assert_true(ps_clock_now().mono_ns < until);
         (void)ps_test_source_work(&stage);
@@ -264,7 +264,7 @@ static void test_drain(void **unused)
     start(&stage, PS_KEYS("shell", "/bin/bash -c", "restart", "true", "command",
                           "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done"));
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
-    uint64_t until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
         (void)ps_test_source_work(&stage);
         assert_true(ps_clock_now().mono_ns < until);

@@ -22,9 +22,9 @@ static void test_no_allocations(void **state)
     struct ps_test_member *member = ps_test_member_create(
         bootstrap, "g-allocations", PS_KEYS("kafka.topics", "allocations,none", "batchSize", "1000"));
     struct ps_test_stage *stage = &member->stage;
-    assert_true(ps_test_members_run(&member, 1, WARM, 10000) >= WARM);
+    assert_true(ps_test_members_run(&member, 1, WARM, PS_TEST_PATIENCE_MS) >= WARM);
     size_t count = member->received_count;
-    uint64_t allocations = 0, until = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
+    uint64_t allocations = 0, until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (count < RECORDS && ps_clock_now().mono_ns < until) {
         ps_test_stage_real_clock(stage);
         stage->ops->source->tick(stage->plan, stage->state, &stage->now); /* commits now and then */
@@ -41,7 +41,7 @@ static void test_no_allocations(void **state)
     }
     assert_int_equal(count, RECORDS);
     assert_int_equal(allocations, 0);
-    assert_true(ps_test_member_drain(member, 10000));
+    assert_true(ps_test_member_drain(member, PS_TEST_PATIENCE_MS));
     ps_test_member_destroy(member);
     ps_test_cluster_stop(&cluster);
 }
@@ -64,7 +64,7 @@ static void test_no_memory_to_keep(void **state)
     struct ps_test_member *member =
         ps_test_member_create(cluster.bootstrap, "g-keep", PS_KEYS("kafka.topics", "keep"));
     struct ps_test_stage *stage = &member->stage;
-    assert_int_equal(ps_test_members_run(&member, 1, 1, 10000), 1);
+    assert_int_equal(ps_test_members_run(&member, 1, 1, PS_TEST_PATIENCE_MS), 1);
 
     struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
     assert_non_null(batch);
@@ -80,7 +80,7 @@ static void test_no_memory_to_keep(void **state)
     memset(large, ' ', sizeof large);
     large[0] = '1'; /* its number */
     ps_test_kafka_send_value(cluster.bootstrap, "keep", 0, large, sizeof large);
-    uint64_t until_ns = ps_clock_now().mono_ns + 10 * PS_NS_PER_S;
+    uint64_t until_ns = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (!stage->failed && ps_clock_now().mono_ns < until_ns) {
         ps_test_stage_real_clock(stage);
         stage->ops->source->tick(stage->plan, stage->state, &stage->now);
@@ -97,9 +97,9 @@ static void test_no_memory_to_keep(void **state)
 
     ps_test_stage_close(stage);
     assert_int_equal(ps_test_stage_open(stage), PS_OK);
-    assert_true(ps_test_members_run(&member, 1, 2, 20000) >= 2);
+    assert_true(ps_test_members_run(&member, 1, 2, PS_TEST_PATIENCE_MS) >= 2);
     ps_test_members_check(&member, 1, 2);
-    assert_true(ps_test_member_drain(member, 10000));
+    assert_true(ps_test_member_drain(member, PS_TEST_PATIENCE_MS));
     ps_test_member_destroy(member);
     ps_test_cluster_stop(&cluster);
 }

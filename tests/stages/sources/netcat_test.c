@@ -63,7 +63,7 @@ static void test_conversations(void **unused)
         ps_test_source_clear(&stage);
         ps_test_send_text(fd, cases[i].sent);
         shutdown(fd, SHUT_WR);
-        assert_string_equal(ps_test_receive(&stage, fd, 1000, 5000, &closed), cases[i].answer);
+        assert_string_equal(ps_test_receive(&stage, fd, 1000, PS_TEST_PATIENCE_MS, &closed), cases[i].answer);
         assert_true(closed);
         size_t count = 0;
         for (; count < 4 && cases[i].bodies[count] != NULL; count++) {
@@ -87,7 +87,7 @@ static void test_long_line_cuts_off(void **unused)
     start(&stage, PS_KEYS(LOCAL, "max-line-length", "20"));
     int fd = client(&stage);
     ps_test_send_text(fd, "ok\n01234567890123456789");
-    assert_string_equal(ps_test_receive(&stage, fd, 1000, 5000, &closed), "OK\n" TOO_LONG);
+    assert_string_equal(ps_test_receive(&stage, fd, 1000, PS_TEST_PATIENCE_MS, &closed), "OK\n" TOO_LONG);
     assert_true(closed);
     for (int i = 0; i < 30; i++) { /* sends succeed for a moment, then the socket is closed */
         ps_test_stage_pass_ms(&stage, 100);
@@ -121,7 +121,7 @@ static void read_until(struct ps_test_stage *stage, uint32_t rows, uint64_t conn
         stage->batch = ps_batch_take(&stage->carver, stage->now);
         stage->batches[stage->batch_count++] = stage->batch;
     }
-    for (int i = 0; i < 5000; i++) {
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS; i++) {
         ps_source_netcat.source->work(stage->plan, stage->state, stage->batch, &stage->now);
         if (stage->batch->count >= rows &&
             ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount) == connections)
@@ -169,7 +169,7 @@ static void test_answer_to_a_client_that_is_gone(void **unused)
         assert_string_equal(ps_test_receive(&stage, second, 100, 50, &closed), answer);
         assert_false(closed);
         ps_test_send_text(second, "three\n");
-        assert_string_equal(ps_test_receive(&stage, second, 3, 5000, &closed), "OK\n");
+        assert_string_equal(ps_test_receive(&stage, second, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
         assert_int_equal(stream->chunks[0][0].owed, 0);
         close(second);
         ps_test_stage_fini(&stage);
@@ -230,7 +230,8 @@ static void test_farewell_without_acks(void **unused)
         }
         ps_test_send(fd, sent, widen(cases[i].sent, sent));
         read_until(&stage, cases[i].rows, 1);
-        for (int k = 0; k < 5000 && ps_test_stage_counter(&stage, PS_COUNTER_malformed) == 0; k++) {
+        for (unsigned k = 0;
+             k < PS_TEST_PATIENCE_MS && ps_test_stage_counter(&stage, PS_COUNTER_malformed) == 0; k++) {
             ps_source_netcat.source->work(stage.plan, stage.state, stage.batch, &stage.now);
             usleep(1000);
         }
@@ -242,7 +243,7 @@ static void test_farewell_without_acks(void **unused)
             ps_test_source_refuse_batch(&stage, "full");
         else
             ps_test_source_close_batch(&stage);
-        narrow(ps_test_receive(&stage, fd, sizeof answer, 5000, &closed), answer);
+        narrow(ps_test_receive(&stage, fd, sizeof answer, PS_TEST_PATIENCE_MS, &closed), answer);
         assert_string_equal(answer, cases[i].answer);
         assert_true(closed);
         close(fd);
@@ -262,7 +263,7 @@ static void test_half_close_without_acks(void **unused)
     shutdown(fd, SHUT_WR);
     read_until(&stage, 2, 1);
     ps_test_source_close_batch(&stage);
-    assert_string_equal(ps_test_receive(&stage, fd, 100, 5000, &closed), "");
+    assert_string_equal(ps_test_receive(&stage, fd, 100, PS_TEST_PATIENCE_MS, &closed), "");
     assert_true(closed);
     close(fd);
     ps_test_stage_fini(&stage);
@@ -282,10 +283,11 @@ static void test_answers_wait_for_the_channel(void **unused)
     assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
     ps_test_source_refuse_batch(&stage, "channel c1 is full");
     bool closed;
-    assert_string_equal(ps_test_receive(&stage, fd, 27, 2000, &closed), "FAILED: channel c1 is full\n");
+    assert_string_equal(ps_test_receive(&stage, fd, 27, PS_TEST_PATIENCE_MS, &closed),
+                        "FAILED: channel c1 is full\n");
     assert_false(closed);
     ps_test_send_text(fd, "two\n");
-    assert_string_equal(ps_test_receive(&stage, fd, 3, 2000, &closed), "OK\n");
+    assert_string_equal(ps_test_receive(&stage, fd, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
     assert_int_equal(stage.event_count, 1);
     close(fd);
     ps_test_stage_fini(&stage);
@@ -327,7 +329,7 @@ static void test_client_that_does_not_read(void **unused)
             assert_true(sent < 400U << 20);
         }
         ps_test_send_text(good, "hello\n");
-        assert_string_equal(ps_test_receive(&stage, good, 3, 5000, &closed), "OK\n");
+        assert_string_equal(ps_test_receive(&stage, good, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
         if (round == 1)
             shutdown(deaf, SHUT_WR);
         size_t want = sent / 2 * 3;
@@ -371,7 +373,7 @@ static void test_encodings(void **unused)
         start(&stage, PS_KEYS(LOCAL, "encoding", cases[i].encoding));
         int fd = client(&stage);
         ps_test_send(fd, cases[i].sent, cases[i].length);
-        char *answer = ps_test_receive(&stage, fd, cases[i].answer_length, 5000, &closed);
+        char *answer = ps_test_receive(&stage, fd, cases[i].answer_length, PS_TEST_PATIENCE_MS, &closed);
         assert_memory_equal(answer, cases[i].answer, cases[i].answer_length);
         assert_int_equal(stage.event_count, 1);
         ps_test_expect(&stage.events[0], cases[i].body, NULL);
@@ -400,7 +402,7 @@ static void test_unwatched_connection(void **unused)
     start(&stage, PS_KEYS(LOCAL, "max-line-length", "20"));
     int good = client(&stage), bad = client(&stage);
     ps_test_send_text(good, "one\n");
-    assert_string_equal(ps_test_receive(&stage, good, 3, 5000, &closed), "OK\n");
+    assert_string_equal(ps_test_receive(&stage, good, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
     modify_fails = true;
     ps_test_send_text(bad, "01234567890123456789"); /* too long: it is not read any more */
     for (int i = 0; i < 3; i++) {
@@ -411,10 +413,10 @@ static void test_unwatched_connection(void **unused)
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 1);
     /* The long line, and the epoll. */
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 2);
-    assert_string_equal(ps_test_receive(&stage, bad, 1000, 5000, &closed), TOO_LONG);
+    assert_string_equal(ps_test_receive(&stage, bad, 1000, PS_TEST_PATIENCE_MS, &closed), TOO_LONG);
     assert_true(closed);
     ps_test_send_text(good, "two\n");
-    assert_string_equal(ps_test_receive(&stage, good, 3, 5000, &closed), "OK\n");
+    assert_string_equal(ps_test_receive(&stage, good, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
     assert_false(closed);
     close(good);
     close(bad);

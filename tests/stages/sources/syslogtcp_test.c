@@ -258,7 +258,7 @@ static void test_host_name(void **unused)
     for (int i = 0; i < 2; i++) {
         int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
         ps_test_send_text(fd, "<13>2003-10-11T22:14:15Z other x\n");
-        ps_test_source_wait(&stage, (size_t)i + 1, 8000);
+        ps_test_source_wait(&stage, (size_t)i + 1, PS_TEST_PATIENCE_MS);
         ps_test_expect(&stage.events[i], "x",
                        PS_WORDS("Facility", "1", "Severity", "5", "priority", "13", "timestamp",
                                 "1065910455000", "host", expected, "ip", "127.0.0.1"));
@@ -293,7 +293,7 @@ static void test_tls(void **unused)
     SSL *ssl = SSL_new(context);
     SSL_set_fd(ssl, fd);
     for (int i = 0; (result = SSL_connect(ssl)) != 1; i++) {
-        assert_true(i < 5000);
+        assert_true(i < (int)PS_TEST_PATIENCE_MS);
         tls_step(&stage, ssl, result);
     }
     static char text[300000];

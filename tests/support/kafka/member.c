@@ -233,7 +233,7 @@ void ps_test_kafka_send(const char *bootstrap, const struct ps_test_sent *sent)
         if (i % 1000 == 0)
             rd_kafka_poll(producer, 0);
     }
-    assert_int_equal(rd_kafka_flush(producer, 20000), 0);
+    assert_int_equal(rd_kafka_flush(producer, PS_TEST_PATIENCE_MS), 0);
     rd_kafka_destroy(producer);
 }
 
@@ -246,7 +246,7 @@ void ps_test_kafka_send_value(const char *bootstrap, const char *topic, int32_t 
                           RD_KAFKA_V_VALUE((void *)(uintptr_t)value, length),
                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
     assert_int_equal(error, 0);
-    assert_int_equal(rd_kafka_flush(producer, 20000), 0);
+    assert_int_equal(rd_kafka_flush(producer, PS_TEST_PATIENCE_MS), 0);
     rd_kafka_destroy(producer);
 }
 
@@ -256,7 +256,7 @@ int64_t ps_test_kafka_committed(const char *bootstrap, const char *group, const 
     rd_kafka_t *consumer = client(RD_KAFKA_CONSUMER, bootstrap, group);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic, partition);
-    assert_int_equal(rd_kafka_committed(consumer, list, 10000), 0);
+    assert_int_equal(rd_kafka_committed(consumer, list, PS_TEST_PATIENCE_MS), 0);
     int64_t offset = list->elems[0].offset;
     rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_destroy(consumer);
