@@ -228,7 +228,32 @@ struct ps_event *ps_batch_add_copy(struct ps_batch *batch, const char *body, uin
     return event;
 }
 
-bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position)
+static struct ps_slice slice_copy(struct ps_slice slice, char **room)
+{
+    struct ps_slice copy = {*room, slice.length};
+    if (slice.length > 0)
+        memcpy(*room, slice.data, slice.length);
+    *room += slice.length;
+    return copy;
+}
+
+static const struct ps_stream_name *stream_name_copy(struct ps_batch *batch,
+                                                     const struct ps_stream_name *name)
+{
+    uint32_t bytes = (uint32_t)sizeof *name + name->group.length + name->name.length;
+    char *room = ps_batch_meta_alloc(batch, bytes, 8);
+    if (room == NULL)
+        return NULL;
+    struct ps_stream_name *copy = (struct ps_stream_name *)(void *)room;
+    room += sizeof *copy;
+    *copy = *name;
+    copy->group = slice_copy(name->group, &room);
+    copy->name = slice_copy(name->name, &room);
+    return copy;
+}
+
+bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
+                   const struct ps_stream_name *name)
 {
     for (uint32_t i = batch->span_count; i-- > 0;) {
         struct ps_span *span = &batch->spans[i];
@@ -251,7 +276,10 @@ bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation,
             memcpy(spans, batch->spans, batch->span_count * sizeof *spans);
         batch->spans = spans;
     }
-    batch->spans[batch->span_count++] = (struct ps_span){stream, generation, position};
+    const struct ps_stream_name *copy = name != NULL ? stream_name_copy(batch, name) : NULL;
+    if (name != NULL && copy == NULL)
+        return false;
+    batch->spans[batch->span_count++] = (struct ps_span){stream, generation, position, copy};
     return true;
 }
 

@@ -48,12 +48,24 @@ struct ps_event {
     uint64_t mask;  /* OR of the masks of its own headers' names: a clear bit means the name is not there */
 };
 
+/* What a stream of positions is, for whoever commits them in the source's place: a sink, on another worker, perhaps when
+ * the source is closed. It lies in the batch's blocks, texts included, and nobody writes it. */
+struct ps_stream_name {
+    const char *system; /* where it is, and what the texts mean: "kafka". Static */
+    struct ps_slice
+        group; /* for whom a position is kept there: the consumer group; empty: for nobody but the source */
+    struct ps_slice name; /* the topic, the path */
+    int64_t part;         /* of `name`: the partition; -1: it has none */
+};
+
 /* What a replayable source covers with this batch: a stream (partition, file) up to and including
- * `position`. Frozen with the batch: every owner of a lease may read it. `stream` is the source's own number. */
+ * `position`. Frozen with the batch: every owner of a lease may read it. `stream` and `generation` are the source's own
+ * numbers, which mean nothing to others. */
 struct ps_span {
     uint32_t stream;
     uint32_t generation;
     int64_t position;
+    const struct ps_stream_name *name; /* NULL: only the source can commit it */
 };
 
 /* An answer owed to the sender: `origin` is the source's own number for a connection or call, `events` is how
@@ -197,9 +209,10 @@ bool ps_batch_shared_set(struct ps_batch *batch, const struct ps_name *name, con
 /* Removes a header from all events of the batch: the shared one and every own one. */
 void ps_batch_shared_remove(struct ps_batch *batch, const struct ps_name *name);
 
-/* Adds a span, or moves the position of the one of the same stream and generation forward. Returns false when
- * the list is full (`full` is set) or when there is no memory (`full` is not set). */
-bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position);
+/* Adds a span with a copy of the name (NULL: none), or moves the position of the one of the same stream and generation
+ * forward. Returns false when the list is full (`full` is set) or when there is no memory (`full` is not set). */
+bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
+                   const struct ps_stream_name *name);
 
 /* Notes that the `events` rows just added owe an answer to `origin`; adjacent ones of one origin become one
  * ticket. Returns false when there is no memory. */

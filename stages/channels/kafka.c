@@ -248,6 +248,7 @@ static enum ps_status build_consumer(struct kafka_channel *plan, struct ps_conte
         .group_instance_id = ps_kafka_settings_get(settings, "group.instance.id"),
         .subscription = {1, topics},
         .record = {.key = ps_name_intern("key"),
+                   .group = plan->group,
                    .flume_event_format = plan->parse_as_flume_event,
                    .batch_events_max = context->batch_events_max},
         .revoke_wait_ns = ps_kafka_revoke_wait_ns(settings),

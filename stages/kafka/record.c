@@ -17,6 +17,7 @@
 void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch)
 {
     state->batch = batch;
+    state->group = (struct ps_slice){state->plan->group, (uint32_t)strlen(state->plan->group)};
     state->taken_bytes = 0;
     /* It may be the same batch as before, still empty: then a few texts are written again. */
     if (batch->count == 0)
@@ -267,6 +268,19 @@ static bool begin_batch(struct ps_kafka_record_state *state)
                                (uint32_t)strlen(plan->single_topic), false);
 }
 
+/* Notes that the batch covers the record. */
+static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
+{
+    const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    const struct ps_stream_name name = {
+        .system = "kafka",
+        .group = state->group,
+        .name = {stream->topic, stream->topic_length},
+        .part = stream->partition,
+    };
+    return ps_batch_span(state->batch, message->stream, stream->generation, message->offset, &name);
+}
+
 static void bury(struct ps_kafka_record_state *state, const struct ps_kafka_message *message, const char *why)
 {
     const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
@@ -287,7 +301,7 @@ static bool skip_position(struct ps_kafka_record_state *state, const struct ps_k
         ps_kafka_streams_skip(state->streams, message->stream, message->offset);
         return true;
     }
-    if (!ps_batch_span(state->batch, message->stream, stream->generation, message->offset))
+    if (!add_span(state, message))
         return false;
     stream->taken = message->offset;
     state->buried_bytes += message->value_length;
@@ -346,8 +360,7 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
     struct ps_event *event = add_event(state, message, &datum);
     if (event == NULL)
         return PS_KAFKA_NOT_TAKEN;
-    if (!add_headers(state, event, message) ||
-        !ps_batch_span(batch, message->stream, stream->generation, message->offset)) {
+    if (!add_headers(state, event, message) || !add_span(state, message)) {
         withdraw(batch, event->body_length);
         return PS_KAFKA_NOT_TAKEN;
     }

@@ -24,6 +24,7 @@ struct ps_kafka_record_plan {
     const struct ps_name *const *mapped;      /* the event header for each of the consumer's wanted names */
     size_t mapped_count;
     const char *single_topic; /* the only subscribed topic: its header belongs to the batch; else NULL */
+    const char *group;        /* of the consumer: positions are kept for it */
     bool flume_event_format;
     uint32_t batch_events_max;
 };
@@ -34,6 +35,7 @@ struct ps_kafka_record_state {
     struct ps_kafka_streams *streams;
     struct ps_port *port;
     struct ps_batch *batch; /* being filled */
+    struct ps_slice group;  /* of the plan */
     uint64_t batch_number;  /* our own count, tells which texts are in the batch */
     uint64_t taken_bytes;   /* in this call */
     uint64_t buried_bytes;  /* in this call: of records that became dead letters */

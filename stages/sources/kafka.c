@@ -198,6 +198,11 @@ static void build_subscription(struct kafka_plan *plan, struct ps_context *conte
     plan->subscription = topics;
 }
 
+static const char *group_of(const struct kafka_plan *plan)
+{
+    return plan->group != NULL ? plan->group : plan->old_group != NULL ? plan->old_group : DEFAULT_GROUP;
+}
+
 static void build_headers(struct kafka_plan *plan, struct ps_context *context)
 {
     struct ps_kafka_record_plan *record = &plan->record;
@@ -218,15 +223,11 @@ static void build_headers(struct kafka_plan *plan, struct ps_context *context)
     record->mapped = names;
     record->mapped_count = count;
     plan->wanted = (struct ps_texts){count, wanted};
+    record->group = group_of(plan);
     record->flume_event_format = plan->flume_event_format;
     record->batch_events_max = context->batch_events_max;
     if (plan->batch_size < record->batch_events_max)
         record->batch_events_max = (uint32_t)plan->batch_size;
-}
-
-static const char *group_of(const struct kafka_plan *plan)
-{
-    return plan->group != NULL ? plan->group : plan->old_group != NULL ? plan->old_group : DEFAULT_GROUP;
 }
 
 static enum ps_status kafka_build(void *plan_, struct ps_context *context, struct ps_err *err)

@@ -404,7 +404,7 @@ static void stages_of_another_contract_are_refused(void **state)
     assert_int_equal(ps_conf_load_text(&command, stages, "x", agent, strlen(agent), &conf), PS_FAIL);
     assert_int_equal(conf->problems.count, 1);
     assert_non_null(
-        strstr(ps_problem_text(command.arena, &conf->problems.items[0]), "version 2 of the contract"));
+        strstr(ps_problem_text(command.arena, &conf->problems.items[0]), "version 3 of the contract"));
     ps_conf_destroy(conf);
     ps_command_fini(&command);
 }

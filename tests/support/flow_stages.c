@@ -123,10 +123,10 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     uint32_t made = 0;
     bool positions = flow->sources[plan->number].kind == FLOW_POSITION;
     uint32_t stream = state->port->instance, generation = (uint32_t)state->origin->opened;
-    if (positions && !ps_batch_span(batch, stream, generation, (int64_t)state->next - 1))
+    if (positions && !ps_batch_span(batch, stream, generation, (int64_t)state->next - 1, NULL))
         return batch->full ? PS_DONE : PS_IDLE; /* reserves the span; moving it later cannot fail */
     while (made < count && state->next < flow->total && make_event(flow, state, batch)) {
-        assert_true(!positions || ps_batch_span(batch, stream, generation, (int64_t)state->next));
+        assert_true(!positions || ps_batch_span(batch, stream, generation, (int64_t)state->next, NULL));
         state->next++;
         made++;
     }

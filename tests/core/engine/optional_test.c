@@ -38,7 +38,7 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
         script.made++;
     }
     if (!script.accepting)
-        assert_true(ps_batch_span(batch, 0, 1, script.made));
+        assert_true(ps_batch_span(batch, 0, 1, script.made, NULL));
     batch->flush = true;
     return PS_DONE;
 }

@@ -2,6 +2,7 @@
  * which the chain leaves nothing; other sinks, and batches without positions, cost no lease. */
 #include "tests/support/small_agent.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What the stages shall do, and what they recorded. The body of an event is one letter; the interceptor drops `d`. */
@@ -19,6 +20,19 @@ static struct {
 
 static struct ps_test_small_agent agent;
 
+/* The texts are the source's, which writes others there next. */
+static void note_position(struct ps_batch *batch)
+{
+    static char group[16], topic[16];
+    snprintf(group, sizeof group, "group %d", (int)++script.made);
+    snprintf(topic, sizeof topic, "topic %d", (int)script.made);
+    const struct ps_stream_name name = {.system = "test",
+                                        .group = {group, (uint32_t)strlen(group)},
+                                        .name = {topic, (uint32_t)strlen(topic)},
+                                        .part = 7};
+    assert_true(ps_batch_span(batch, 3, 1, script.made, &name));
+}
+
 static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
     (void)p;
@@ -29,7 +43,7 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
     for (; *script.make != '\0'; script.make++)
         assert_non_null(ps_batch_add_copy(batch, script.make, 1));
     if (!script.without)
-        assert_true(ps_batch_span(batch, 3, 1, ++script.made));
+        note_position(batch);
     script.alone = false;
     batch->flush = true;
     return PS_DONE;
@@ -58,6 +72,23 @@ static enum ps_result chain_work(const void *p, void *state, struct ps_lease *le
     return ps_lease_filter_bits(lease, keep) ? PS_DONE : PS_RETRY;
 }
 
+static void assert_text(struct ps_slice slice, const char *word, int64_t number)
+{
+    char expected[16];
+    snprintf(expected, sizeof expected, "%s %d", word, (int)number);
+    assert_int_equal(slice.length, strlen(expected));
+    assert_memory_equal(slice.data, expected, slice.length);
+}
+
+/* What the position stands for is in the batch. */
+static void assert_named(const struct ps_span *span)
+{
+    assert_string_equal(span->name->system, "test");
+    assert_text(span->name->group, "group", span->position);
+    assert_text(span->name->name, "topic", span->position);
+    assert_int_equal(span->name->part, 7);
+}
+
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
     (void)p;
@@ -68,7 +99,7 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
         return PS_LATER;
     assert_true(script.count < PS_COUNT_OF(script.seen));
     if (batch->span_count > 0)
-        assert_int_equal(batch->spans[0].stream, 3);
+        assert_named(&batch->spans[0]);
     script.seen[script.count] = batch->span_count > 0 ? batch->spans[0].position : -1;
     script.events[script.count++] = (*lease)->count;
     ps_lease_settle_all(*lease);

@@ -60,7 +60,7 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
         return PS_IDLE;
     script.make--;
     assert_non_null(ps_batch_add_copy(batch, &script.next, 1));
-    assert_true(ps_batch_span(batch, 0, 1, script.next));
+    assert_true(ps_batch_span(batch, 0, 1, script.next, NULL));
     script.next++;
     batch->flush = true;
     if (script.source_fails) {

@@ -83,7 +83,7 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
     for (; made < script.make; made++) {
         char body = (char)('a' + script.next);
         assert_non_null(ps_batch_add_copy(batch, &body, 1));
-        assert_true(ps_batch_span(batch, 0, script.source_opens, script.next));
+        assert_true(ps_batch_span(batch, 0, script.source_opens, script.next, NULL));
         script.next++;
         batch->flush = true;
     }

@@ -115,6 +115,41 @@ static int model_shared(const struct model *model, unsigned name)
     return -1;
 }
 
+/* Every third stream has no name. Written over and over: the batch must have its own. */
+static const struct ps_stream_name *stream_name(uint32_t stream)
+{
+    static char group[16], topic[32];
+    static struct ps_stream_name name;
+    if (stream % 3 == 0)
+        return NULL;
+    name = (struct ps_stream_name){.system = "test", .part = stream};
+    name.group = (struct ps_slice){
+        group, (uint32_t)snprintf(group, sizeof group, "%.*s", (int)(stream % 8), "readers")};
+    name.name = (struct ps_slice){topic, (uint32_t)snprintf(topic, sizeof topic, "topic %u", stream)};
+    return &name;
+}
+
+static void check_slice(struct ps_slice slice, struct ps_slice expected)
+{
+    assert_int_equal(slice.length, expected.length);
+    assert_memory_equal(slice.data, expected.data, expected.length);
+}
+
+static void check_span(const struct ps_span *span, const struct ps_span *expected)
+{
+    const struct ps_stream_name *name = stream_name(expected->stream);
+    assert_int_equal(span->stream, expected->stream);
+    assert_int_equal(span->generation, expected->generation);
+    assert_int_equal(span->position, expected->position);
+    assert_int_equal(span->name != NULL, name != NULL);
+    if (name == NULL)
+        return;
+    assert_string_equal(span->name->system, "test");
+    assert_int_equal(span->name->part, expected->stream);
+    check_slice(span->name->group, name->group);
+    check_slice(span->name->name, name->name);
+}
+
 static void check_headers(const struct bench *bench, const struct model *model, uint32_t row)
 {
     const struct model_event *event = &model->events[row];
@@ -159,7 +194,7 @@ static void check(const struct bench *bench, const struct model *model)
     }
     assert_int_equal(batch->span_count, model->span_count);
     for (uint32_t i = 0; i < model->span_count; i++)
-        assert_memory_equal(&batch->spans[i], &model->spans[i], sizeof model->spans[i]);
+        check_span(&batch->spans[i], &model->spans[i]);
     assert_true(ps_batch_block_count(batch) <= PS_BATCH_BLOCKS_MAX);
 }
 
@@ -392,7 +427,7 @@ static void do_span(struct bench *bench, struct model *model)
 {
     uint32_t stream = (uint32_t)pick(bench, 400), generation = (uint32_t)pick(bench, 2);
     int64_t position = (int64_t)pick(bench, 1000000);
-    if (!ps_batch_span(model->batch, stream, generation, position)) {
+    if (!ps_batch_span(model->batch, stream, generation, position, stream_name(stream))) {
         assert_true(model->batch->full || model->span_count < PS_BATCH_SPANS_MAX);
         return;
     }
@@ -403,7 +438,7 @@ static void do_span(struct bench *bench, struct model *model)
             return;
         }
     }
-    model->spans[model->span_count++] = (struct ps_span){stream, generation, position};
+    model->spans[model->span_count++] = (struct ps_span){stream, generation, position, NULL};
 }
 
 static void turn(struct bench *bench, struct model *model)

@@ -105,6 +105,17 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
     ps_test_stage_release_home(stage, home);
 }
 
+/* Goes on to the next event, which may be in the next lease: the client hands records on as they come. Returns its
+ * position. */
+static uint32_t next(struct ps_test_stage *stage, struct ps_lease **lease, uint32_t position)
+{
+    if (position + 1 < (*lease)->count)
+        return position + 1;
+    deliver(stage, *lease);
+    *lease = take(stage);
+    return 0;
+}
+
 /* Returns what the channel gives back of its producers. */
 static struct ps_lease *strip(struct ps_test_stage *stage)
 {
@@ -176,12 +187,13 @@ static void test_flume_events(void **unused)
     ps_test_records_free(&records);
 
     lease = take(&stage);
-    assert_int_equal(lease->count, 3);
     assert_event(&stage, lease, 0, "one", 1);
     assert_string_equal(header_of(&stage, lease, 0, "key"), "k1");
-    assert_event(&stage, lease, 1, "two", 0);
-    assert_event(&stage, lease, 2, "", 1);
-    assert_string_equal(header_of(&stage, lease, 2, "a"), "b");
+    uint32_t at = next(&stage, &lease, 0);
+    assert_event(&stage, lease, at, "two", 0);
+    at = next(&stage, &lease, at);
+    assert_event(&stage, lease, at, "", 1);
+    assert_string_equal(header_of(&stage, lease, at, "a"), "b");
     deliver(&stage, lease);
     stop(&stage);
 }
@@ -203,7 +215,8 @@ static void test_bodies(void **unused)
     struct ps_lease *lease = take(&stage);
     assert_event(&stage, lease, 0, "one", 1);
     assert_string_equal(header_of(&stage, lease, 0, "key"), "k1");
-    assert_event(&stage, lease, 1, "", 0);
+    uint32_t at = next(&stage, &lease, 0);
+    assert_event(&stage, lease, at, "", 0);
     deliver(&stage, lease);
     stop(&stage);
 }

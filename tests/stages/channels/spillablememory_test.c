@@ -162,7 +162,7 @@ static void test_save_leaves_what_is_read_again(void **unused)
     start(&stage, &setting);
     put(&stage, 0, "a");
     struct ps_lease *lease = lease_of(&stage, "b"), *offered = lease;
-    assert_true(ps_batch_span(lease->batch, 1, 1, 7));
+    assert_true(ps_batch_span(lease->batch, 1, 1, 7, NULL));
     ps_batch_home(lease->batch)->unreported = true;
     assert_int_equal(OPS->put(stage.plan, 0, &offered, &stage.now), PS_PUT_OK);
     OPS->save(stage.plan);

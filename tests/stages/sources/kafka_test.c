@@ -121,6 +121,13 @@ static void test_headers(void **state)
     assert_header(batch, event, "other", NULL);
     assert_int_equal(batch->span_count, 1);
     assert_int_equal(batch->spans[0].position, 0);
+    const struct ps_stream_name *name = batch->spans[0].name;
+    assert_string_equal(name->system, "kafka");
+    assert_int_equal(name->group.length, strlen("g-headers"));
+    assert_memory_equal(name->group.data, "g-headers", name->group.length);
+    assert_int_equal(name->name.length, 2);
+    assert_memory_equal(name->name.data, "h1", 2);
+    assert_int_equal(name->part, 0);
     ps_test_member_destroy(member);
 }
 
