@@ -51,7 +51,7 @@ struct ps_event {
 /* What a stream of positions is, for whoever commits them in the source's place: a sink, on another worker, perhaps when
  * the source is closed. It lies in the batch's blocks, texts included, and nobody writes it. */
 struct ps_stream_name {
-    const char *system; /* where it is, and what the texts mean: "kafka". Static */
+    const char *system; /* where it is, and what the texts mean, as its source says. Static */
     struct ps_slice
         group; /* for whom a position is kept there: the consumer group; empty: for nobody but the source */
     struct ps_slice name; /* the topic, the path */

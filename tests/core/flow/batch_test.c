@@ -115,39 +115,20 @@ static int model_shared(const struct model *model, unsigned name)
     return -1;
 }
 
-/* Every third stream has no name. Written over and over: the batch must have its own. */
+/* Every third stream has no name. The text is written over each time: the batch must have its own. */
 static const struct ps_stream_name *stream_name(uint32_t stream)
 {
-    static char group[16], topic[32];
-    static struct ps_stream_name name;
-    if (stream % 3 == 0)
-        return NULL;
-    name = (struct ps_stream_name){.system = "test", .part = stream};
-    name.group = (struct ps_slice){
-        group, (uint32_t)snprintf(group, sizeof group, "%.*s", (int)(stream % 8), "readers")};
-    name.name = (struct ps_slice){topic, (uint32_t)snprintf(topic, sizeof topic, "topic %u", stream)};
-    return &name;
-}
-
-static void check_slice(struct ps_slice slice, struct ps_slice expected)
-{
-    assert_int_equal(slice.length, expected.length);
-    assert_memory_equal(slice.data, expected.data, expected.length);
+    static char text[12];
+    static const struct ps_stream_name name = {.system = "test", .name = {text, 10}, .part = -1};
+    snprintf(text, sizeof text, "%010u", stream);
+    return stream % 3 > 0 ? &name : NULL;
 }
 
 static void check_span(const struct ps_span *span, const struct ps_span *expected)
 {
     const struct ps_stream_name *name = stream_name(expected->stream);
-    assert_int_equal(span->stream, expected->stream);
-    assert_int_equal(span->generation, expected->generation);
-    assert_int_equal(span->position, expected->position);
-    assert_int_equal(span->name != NULL, name != NULL);
-    if (name == NULL)
-        return;
-    assert_string_equal(span->name->system, "test");
-    assert_int_equal(span->name->part, expected->stream);
-    check_slice(span->name->group, name->group);
-    check_slice(span->name->name, name->name);
+    assert_memory_equal(span, expected, offsetof(struct ps_span, name));
+    assert_true(name == NULL ? span->name == NULL : memcmp(span->name->name.data, name->name.data, 10) == 0);
 }
 
 static void check_headers(const struct bench *bench, const struct model *model, uint32_t row)
