@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "stages/avro/server.h"
+#include "stages/avro/session.h"
 #include "stages/net/ip_filter.h"
 #include "stages/net/listen.h"
 #include "stages/net/lookup.h"
@@ -196,7 +197,11 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .ops = &stream_ops,
         .owner = state,
         .message_bytes_max = plan->message_bytes_max,
-        .tls = plan->server,
+        .tls = compresses(plan) ? NULL : plan->server,
+        .session = !compresses(plan)     ? NULL
+                   : plan->tls.enabled ? &ps_avro_session_deflate_tls
+                                       : &ps_avro_session_deflate,
+        .session_settings = plan->server,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .replies = true,
         .names = plan->filters && plan->filter.names,
