@@ -85,8 +85,8 @@ static bool next_block(struct ps_avro_event_reader *reader)
     return true;
 }
 
-enum ps_avro_event_step ps_avro_event_reader_next(struct ps_avro_event_reader *reader,
-                                                    struct ps_slice *name, struct ps_slice *value)
+enum ps_avro_event_step ps_avro_event_reader_next(struct ps_avro_event_reader *reader, struct ps_slice *name,
+                                                  struct ps_slice *value)
 {
     if (reader->items_left == 0) {
         if (!next_block(reader))

@@ -29,8 +29,8 @@ enum ps_avro_event_step {
 void ps_avro_event_reader_init(struct ps_avro_event_reader *reader, const void *datum, size_t length);
 
 /* Reads the next part; slices point into the datum. Bytes after the body are ignored, as Avro does. */
-enum ps_avro_event_step ps_avro_event_reader_next(struct ps_avro_event_reader *reader,
-                                                    struct ps_slice *name, struct ps_slice *value);
+enum ps_avro_event_step ps_avro_event_reader_next(struct ps_avro_event_reader *reader, struct ps_slice *name,
+                                                  struct ps_slice *value);
 
 /* ---- a whole datum, into a batch ---- */
 

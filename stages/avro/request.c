@@ -114,7 +114,7 @@ static void read_handshake(struct ps_avro_reader *in, struct ps_avro_clients *cl
         learn(clients, client);
         known = true;
     }
-    request->match = !known ? PS_AVRO_MATCH_NONE
+    request->match = !known                                                         ? PS_AVRO_MATCH_NONE
                      : memcmp(server, ps_avro_protocol_md5, PS_AVRO_MD5_BYTES) == 0 ? PS_AVRO_MATCH_BOTH
                                                                                     : PS_AVRO_MATCH_CLIENT;
 }
@@ -257,7 +257,8 @@ size_t ps_avro_put_status(uint8_t *to, uint32_t serial, const enum ps_avro_match
     return put_end(to, at);
 }
 
-size_t ps_avro_put_error(uint8_t *to, uint32_t serial, const enum ps_avro_match *handshake, const char *reason)
+size_t ps_avro_put_error(uint8_t *to, uint32_t serial, const enum ps_avro_match *handshake,
+                         const char *reason)
 {
     size_t at = put_head(to, serial, handshake);
     to[at++] = 0;

@@ -39,8 +39,8 @@ char *ps_avro_message_flatten(char *data, struct ps_avro_message *message);
 /* ---- requests ---- */
 
 enum ps_avro_call {
-    PS_AVRO_CALL_PING,   /* an empty name: only the handshake was wanted */
-    PS_AVRO_CALL_APPEND, /* events of append or appendBatch, all of them well formed */
+    PS_AVRO_CALL_PING,     /* an empty name: only the handshake was wanted */
+    PS_AVRO_CALL_APPEND,   /* events of append or appendBatch, all of them well formed */
     PS_AVRO_CALL_STRANGER, /* the handshake did not match: nothing was called */
     PS_AVRO_CALL_ERROR,    /* no such call, or its bytes are not what it takes; `reason` says which */
 };

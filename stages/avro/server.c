@@ -20,8 +20,7 @@ enum {
 void ps_avro_server_init(struct ps_avro_server *server, struct ps_stream *stream, struct ps_port *port,
                          uint32_t message_bytes_max)
 {
-    *server = (struct ps_avro_server){
-        .stream = stream, .port = port, .message_bytes_max = message_bytes_max};
+    *server = (struct ps_avro_server){.stream = stream, .port = port, .message_bytes_max = message_bytes_max};
     ps_calls_init(&server->calls);
 }
 
@@ -134,8 +133,7 @@ static void count_received(struct ps_avro_server *server, const struct ps_avro_r
 static bool begin_call(struct ps_avro_server *server, struct ps_connection *connection,
                        const struct ps_avro_message *message, const struct ps_avro_request *request)
 {
-    struct ps_call *call =
-        ps_calls_begin(&server->calls, ps_connection_origin(connection), message->serial);
+    struct ps_call *call = ps_calls_begin(&server->calls, ps_connection_origin(connection), message->serial);
     if (call == NULL)
         return false;
     call->bits = request->batch ? CALL_IS_BATCH : 0;
@@ -208,8 +206,7 @@ static enum ps_feed add_event(struct ps_avro_server *server, struct ps_batch *ba
     struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)datum.body.data, datum.body.length);
     if (event == NULL)
         return PS_FEED_FULL;
-    if (datum.header_count > 0 &&
-        !ps_avro_event_add_headers(&server->headers, batch, event, bytes, &datum)) {
+    if (datum.header_count > 0 && !ps_avro_event_add_headers(&server->headers, batch, event, bytes, &datum)) {
         ps_avro_event_withdraw(batch);
         return batch->full ? PS_FEED_FULL : PS_FEED_MEMORY;
     }

@@ -101,7 +101,8 @@ static enum ps_tls_result read_inflated(void *opened, void *buffer, size_t room,
     for (;;) {
         if (session->in.length > 0 || session->filled) {
             if (!ps_avro_zlib_unpack(&session->zlib, &session->in, buffer, room, length))
-                return broken(session, "the bytes are not compressed: does the client have compression-type=deflate?");
+                return broken(session,
+                              "the bytes are not compressed: does the client have compression-type=deflate?");
             session->filled = *length == room;
             if (*length > 0)
                 return PS_TLS_OK;
@@ -129,8 +130,7 @@ static enum ps_tls_result write_deflated(void *opened, const void *data, size_t 
     }
     while (session->out.iov_len > 0) {
         size_t sent;
-        enum ps_tls_result result =
-            write_below(session, session->out.iov_base, session->out.iov_len, &sent);
+        enum ps_tls_result result = write_below(session, session->out.iov_base, session->out.iov_len, &sent);
         if (result != PS_TLS_OK)
             return result;
         session->out.iov_base = (uint8_t *)session->out.iov_base + sent;
@@ -151,9 +151,8 @@ static enum ps_tls_result decide(struct session *session)
         return n < 0 && is_retried(errno) ? PS_TLS_WANT_READ : PS_TLS_CLOSED;
     const struct ps_tls_pipe pipe = {.read = read_inflated, .write = write_deflated, .argument = session};
     session->nesting = first == TLS_RECORD ? TLS_OUTSIDE : TLS_INSIDE;
-    session->tls = session->nesting == TLS_OUTSIDE
-                       ? ps_tls_connection_open(session->server, session->fd)
-                       : ps_tls_connection_open_over(session->server, &pipe);
+    session->tls = session->nesting == TLS_OUTSIDE ? ps_tls_connection_open(session->server, session->fd)
+                                                   : ps_tls_connection_open_over(session->server, &pipe);
     return session->tls != NULL ? PS_TLS_OK : broken(session, "no memory for TLS");
 }
 
@@ -185,7 +184,8 @@ static bool has_more(const void *opened)
 static bool is_established(const void *opened)
 {
     const struct session *session = opened;
-    return session->nesting == NO_TLS || (session->tls != NULL && ps_tls_connection_established(session->tls));
+    return session->nesting == NO_TLS ||
+           (session->tls != NULL && ps_tls_connection_established(session->tls));
 }
 
 static const char *reason_of(const void *opened)

@@ -80,8 +80,8 @@ bool ps_avro_zlib_pack(struct ps_avro_zlib *zlib, struct iovec *parts)
     }
     deflater->next_out = zlib->packed;
     deflater->avail_out = (uInt)zlib->packed_room;
-    bool good =
-        (parts[0].iov_len == 0 || deflate_part(deflater, &parts[0], Z_NO_FLUSH)) && deflate_part(deflater, &parts[1], Z_SYNC_FLUSH);
+    bool good = (parts[0].iov_len == 0 || deflate_part(deflater, &parts[0], Z_NO_FLUSH)) &&
+                deflate_part(deflater, &parts[1], Z_SYNC_FLUSH);
     parts[0] = (struct iovec){zlib->packed, zlib->packed_room - deflater->avail_out};
     parts[1] = (struct iovec){zlib->packed, 0};
     return good;

@@ -73,8 +73,7 @@ static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct
         }
     }
     record->value = sender->datums + run->datums_used;
-    record->value_length =
-        (uint32_t)ps_avro_event_encode(batch, event, sender->datums + run->datums_used);
+    record->value_length = (uint32_t)ps_avro_event_encode(batch, event, sender->datums + run->datums_used);
     run->datums_used += record->value_length;
     return true;
 }

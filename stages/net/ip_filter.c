@@ -19,14 +19,15 @@ static enum ps_status parse_rule(struct ps_ip_rule *rule, const char *text, stru
             return PS_OK;
         }
     }
-    return ps_err_set(err, "\"%s\" is no rule: wanted is allow or deny, a colon, ip or name, a colon, a pattern",
-                      text);
+    return ps_err_set(
+        err, "\"%s\" is no rule: wanted is allow or deny, a colon, ip or name, a colon, a pattern", text);
 }
 
 enum ps_status ps_ip_filter_parse(struct ps_ip_filter *filter, const struct ps_texts *rules,
                                   struct ps_arena *arena, struct ps_err *err)
 {
-    *filter = (struct ps_ip_filter){.rules = ps_arena_alloc(arena, (rules->count + 1) * sizeof *filter->rules)};
+    *filter =
+        (struct ps_ip_filter){.rules = ps_arena_alloc(arena, (rules->count + 1) * sizeof *filter->rules)};
     for (size_t i = 0; i < rules->count; i++) {
         struct ps_ip_rule *rule = &filter->rules[filter->count];
         if (parse_rule(rule, rules->items[i], arena, err) != PS_OK)

@@ -182,8 +182,8 @@ static void find_frame(struct ps_stream *stream, struct ps_connection *connectio
 {
     struct ps_buffer *carry = &connection->carry;
     if (stream->options.ops->message_bytes != NULL) {
-        connection->frame = stream->options.ops->message_bytes(stream->options.owner, connection, carry->data,
-                                                               carry->length);
+        connection->frame =
+            stream->options.ops->message_bytes(stream->options.owner, connection, carry->data, carry->length);
         return;
     }
     const char *newline = memchr(carry->data + from, '\n', carry->length - from);

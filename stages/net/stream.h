@@ -58,7 +58,7 @@ struct ps_connection {
     uint32_t bits;        /* for the source's use */
     const char *farewell; /* sent last, after all replies; NULL: nothing. The source owns it */
     uint32_t farewell_length;
-    uint32_t discarded; /* bytes discarded while lingering */
+    uint32_t discarded;                                  /* bytes discarded while lingering */
     void *session;                                       /* of options.session; NULL: the socket itself */
     struct ps_buffer session_memory;                     /* of stream->session_slab; never written */
     struct ps_connection *next;                          /* in the free list or in stream->more */

@@ -219,8 +219,7 @@ static bool send_some(const struct ps_stream *stream, struct ps_connection *conn
 {
     *sent = 0;
     if (connection->session != NULL) {
-        enum ps_tls_result result =
-            stream->options.session->write(connection->session, data, length, sent);
+        enum ps_tls_result result = stream->options.session->write(connection->session, data, length, sent);
         return result == PS_TLS_OK || result == PS_TLS_WANT_READ || result == PS_TLS_WANT_WRITE;
     }
     ssize_t n = send(connection->fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -261,7 +260,8 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
 bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connection)
 {
     size_t sent = 0, left = connection->out.length - connection->out_sent;
-    if (left > 0 && !send_some(stream, connection, connection->out.data + connection->out_sent, left, &sent)) {
+    if (left > 0 &&
+        !send_some(stream, connection, connection->out.data + connection->out_sent, left, &sent)) {
         ps_connection_close(stream, connection);
         return false;
     }

@@ -35,11 +35,10 @@ uint32_t ps_stream_message_max(const struct ps_context *context, const char *key
 {
     uint32_t most = ps_stream_message_share(context, wanted);
     if (most < wanted)
-        ps_report(
-            context, PS_LOG_WARN, key,
-            "a line may need %s bytes, but the memory budget allows %s (a sixteenth of "
-            "penstock.memory.budget, divided by the workers); a longer line counts as too long",
-            ps_quantity_print_count(wanted).text, ps_quantity_print_count(most).text);
+        ps_report(context, PS_LOG_WARN, key,
+                  "a line may need %s bytes, but the memory budget allows %s (a sixteenth of "
+                  "penstock.memory.budget, divided by the workers); a longer line counts as too long",
+                  ps_quantity_print_count(wanted).text, ps_quantity_print_count(most).text);
     return most;
 }
 
@@ -63,7 +62,8 @@ bool ps_stream_reserve_session(struct ps_stream *stream, struct ps_buffer *memor
 {
     struct ps_block_cache *blocks = stream->port->blocks;
     uint64_t refused = blocks->refused_count;
-    enum ps_slab_result reserved = ps_buffer_extend(&stream->session_slab, memory, stream->options.session->memory_bytes);
+    enum ps_slab_result reserved =
+        ps_buffer_extend(&stream->session_slab, memory, stream->options.session->memory_bytes);
     stream->refused_seen +=
         blocks->refused_count - refused; /* no reason to cut messages of other connections */
     if (reserved == PS_SLAB_OK)

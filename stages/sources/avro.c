@@ -90,8 +90,8 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
         return PS_FAIL;
     }
     if (!compresses(plan) && strcasecmp(plan->compression, "none") != 0)
-        ps_report(context, PS_LOG_WARN, "compression-type", "%s counts as none, as in Flume; known is deflate",
-                  plan->compression);
+        ps_report(context, PS_LOG_WARN, "compression-type",
+                  "%s counts as none, as in Flume; known is deflate", plan->compression);
     return ps_tls_stage_check(&plan->tls, context);
 }
 
@@ -198,7 +198,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .owner = state,
         .message_bytes_max = plan->message_bytes_max,
         .tls = compresses(plan) ? NULL : plan->server,
-        .session = !compresses(plan)     ? NULL
+        .session = !compresses(plan)   ? NULL
                    : plan->tls.enabled ? &ps_avro_session_deflate_tls
                                        : &ps_avro_session_deflate,
         .session_settings = plan->server,

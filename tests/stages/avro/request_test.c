@@ -60,10 +60,10 @@ static void test_hostile_framing(void **state)
         const char *bytes;
         size_t length;
     } cases[] = {
-        {"\0\0\0\1\xff\xff\xff\xff", 8},             /* pieces */
-        {"\0\0\0\1\0\1\0\1", 8},                     /* one more than there may be */
-        {"\0\0\0\1\0\0\0\1\xff\xff\xff\xff", 12},    /* a piece's length */
-        {"\0\0\0\1\0\0\0\1\0\0\x0f\xf5", 12},        /* one byte more than `most` */
+        {"\0\0\0\1\xff\xff\xff\xff", 8},                   /* pieces */
+        {"\0\0\0\1\0\1\0\1", 8},                           /* one more than there may be */
+        {"\0\0\0\1\0\0\0\1\xff\xff\xff\xff", 12},          /* a piece's length */
+        {"\0\0\0\1\0\0\0\1\0\0\x0f\xf5", 12},              /* one byte more than `most` */
         {"\0\0\0\1\0\0\0\2\0\0\0\1x\x7f\xff\xff\xff", 17}, /* the second piece's */
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {

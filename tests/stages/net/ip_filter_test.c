@@ -36,8 +36,8 @@ static void test_rules(void **state)
 static void test_mistakes(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",           "allow",          "allow:ip",    "permit:ip:*",
-                                      "deny:host:*", "Allow:ip:127.*", "deny :ip:*", NULL};
+    static const char *const bad[] = {
+        "", "allow", "allow:ip", "permit:ip:*", "deny:host:*", "Allow:ip:127.*", "deny :ip:*", NULL};
     for (size_t i = 0; bad[i] != NULL; i++) {
         struct ps_ip_filter filter;
         struct ps_texts texts = {.count = 1, .items = &bad[i]};

@@ -143,7 +143,8 @@ static void test_handshakes(void **unused)
     send_call(fd, 1, 64);
     assert_true(receive_answer(&stage, fd, true).no_match);
     ps_test_avro_call_clear(&call);
-    ps_test_avro_call_handshake(&call, stranger, "{\"protocol\":\"AvroSourceProtocol\"}", ps_avro_protocol_md5);
+    ps_test_avro_call_handshake(&call, stranger, "{\"protocol\":\"AvroSourceProtocol\"}",
+                                ps_avro_protocol_md5);
     ps_test_avro_call_name(&call, "append");
     ps_test_avro_call_event(&call, "one", 3, NULL);
     send_call(fd, 2, 64);
@@ -391,11 +392,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls),      cmocka_unit_test(test_handshakes),
+        cmocka_unit_test(test_calls),       cmocka_unit_test(test_handshakes),
         cmocka_unit_test(test_wrong_calls), cmocka_unit_test(test_garbage),
-        cmocka_unit_test(test_sizes),      cmocka_unit_test(test_large_bodies),
-        cmocka_unit_test(test_refused),    cmocka_unit_test(test_half_close),
-        cmocka_unit_test(test_compressed), cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_sizes),       cmocka_unit_test(test_large_bodies),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_compressed),  cmocka_unit_test(test_filter),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
