@@ -38,7 +38,7 @@ send() { # FROM TO: sends these numbers, one line each, and prints the answers
 import socket, sys
 port, first, last = map(int, sys.argv[1:])
 with socket.create_connection(("127.0.0.1", port)) as connection:
-    connection.settimeout(20)
+    connection.settimeout(60)
     connection.sendall(b"".join(b"%d\n" % n for n in range(first, last + 1)))
     answers = connection.makefile("rb")
     for _ in range(first, last + 1):

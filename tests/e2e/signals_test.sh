@@ -82,8 +82,8 @@ read -r answer <&5
 [[ $answer == OK ]] || fail "no answer after the signals: $answer"
 exec 5>&-
 
-# During a reload: reading the file takes as long as the filter's command.
-printf '#!/bin/sh\nsleep 3\necho 1000\n' >"$work/slow"
+# During a reload: reading the file takes as long as the filter's command, which may take 10 s.
+printf '#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8; do [ -e %s/dumped ] || sleep 1; done\necho 1000\n' "$work" >"$work/slow"
 chmod +x "$work/slow"
 config "a1.configfilters = f1
 a1.configfilters.f1.type = external
@@ -91,6 +91,7 @@ a1.configfilters.f1.command = $work/slow
 a1.sources.r2.backoffSleepIncrement = \${f1['slow']}"
 kill -HUP $agent
 await "no dump during the reload" dumped "dump: control: reads the configuration again"
+touch "$work/dumped"
 await "no reload" logged 'INFO agent: reloaded'
 end_agent 3
 

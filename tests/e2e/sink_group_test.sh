@@ -65,7 +65,7 @@ send() { # PREFIX COUNT
     exec {lines}<>"/dev/tcp/127.0.0.1/$port"
     for ((i = 1; i <= $2; i++)); do
         echo "$1$i" >&"$lines"
-        read -r -t 20 -u "$lines" || fail "no answer to $1$i" # closed before, it would lose lines
+        read -r -t 60 -u "$lines" || fail "no answer to $1$i" # closed before, it would lose lines
     done
     exec {lines}>&-
 }
@@ -78,13 +78,17 @@ has_lines() { # FOLDER PREFIX COUNT
     ((count == $3))
 }
 
+closed() { # FOLDER: whether the sink's file, which takes events after its folder has gone, has ended
+    ! find "/proc/$agent/fd" -lname "$work/$1*" | grep -q .
+}
+
 agent_start files
 send a 20
 await 'k1 does not get the first events' has_lines k1 a 20
 await 'k1 is not active' shows 'penstock_sink_group_active\{group="g1",component="k1"\} 1'
 shows 'penstock_sink_group_active\{group="g1",component="k2"\} 0' || fail 'k2 does not stand by'
 mv "$work/k1" "$work/k1.gone"
-sleep 1.2 # its file ends
+await 'the file of k1 does not end' closed k1
 send b 20
 await 'k2 does not get what k1 cannot write' has_lines k2 b 20
 shows 'penstock_sink_group_active\{group="g1",component="k2"\} 1' || fail 'k2 is not active'
@@ -94,12 +98,19 @@ tail -n 1 "$work/ready.json" | grep -qx ok || fail '/readyz: not ready, although
 kill -QUIT "$agent"
 await 'no dump' grep -q 'sink k1 .*in group g1: left out, because it failed' "$work/files.err"
 mv "$work/k1.gone" "$work/k1"
-sleep 3.2
+probes=0
+returns() { # k1 is tried with an event when its penalty is over
+    send p 1
+    probes=$((probes + 1))
+    (($(content k1 | grep -c '^p' || true) > 0)) || { sleep 0.5; return 1; }
+}
+await 'k1 does not come back' returns
 send c 20
 await 'k1 does not get events again' has_lines k1 c 20
 mv "$work/k1" "$work/k1.gone"
 mv "$work/k2" "$work/k2.gone"
-sleep 1.2
+await 'the file of k1 does not end' closed k1
+await 'the file of k2 does not end' closed k2
 send d 20
 sleep 1
 mv "$work/k2.gone" "$work/k2"
@@ -124,6 +135,7 @@ for folder in k1 k2; do content "$folder"; done | sort >"$work/all"
 for letter in a b c d e; do
     (($(grep -c "^$letter" "$work/all") == 20)) || fail "$(grep -c "^$letter" "$work/all") events $letter, not 20"
 done
+(($(grep -c '^p' "$work/all") == probes)) || fail "$(grep -c '^p' "$work/all") events p, not $probes"
 
 # ---- kafka: a broker that stops answering, under load ----
 broker() { # NAME PORT
