@@ -32,7 +32,7 @@ static void start(const char *bootstrap, const char *topic)
         .pairs = pairs,
         .pair_count = PS_COUNT_OF(pairs),
         .subscription = {1, topics},
-        .record = {.key = ps_name_intern("key"), .batch_events_max = 100},
+        .record = {.key = ps_name_intern("key"), .group = topic, .batch_events_max = 100},
         .revoke_wait_ns = PS_NS_PER_S,
     };
     counters = (struct ps_counters){.values = {0}};
@@ -60,7 +60,7 @@ static void tick(void)
 static struct ps_lease *await(const char *body)
 {
     struct ps_lease *lease = NULL;
-    for (unsigned i = 0; lease == NULL && i < 20000; i++) {
+    for (unsigned i = 0; lease == NULL && i < PS_TEST_PATIENCE_MS; i++) {
         tick();
         lease = ps_kafka_channel_take_next(take, &stage.now);
     }
@@ -70,6 +70,16 @@ static struct ps_lease *await(const char *body)
     assert_int_equal(event.length, strlen(body));
     assert_memory_equal(event.body, body, event.length);
     return lease;
+}
+
+static void await_committed(const char *topic, int64_t position)
+{
+    for (unsigned i = 0;
+         i < PS_TEST_PATIENCE_MS &&
+         (i % 50 != 0 || ps_test_kafka_committed(ps_test_cluster.bootstrap, topic, topic, 0) < position);
+         i++)
+        tick();
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, topic, topic, 0), position);
 }
 
 static void send_body(const char *topic, const char *body)
@@ -87,14 +97,13 @@ static void test_fatal(void **state)
     send_body("fatal", "a");
     struct ps_lease *first = await("a");
     ps_window_release(first);
-    for (unsigned i = 0; i < 500; i++)
-        tick();
+    await_committed("fatal", 1);
     send_body("fatal", "b");
     struct ps_lease *old = await("b");
     assert_int_equal(
         rd_kafka_test_fatal_error(take->group.consumer.client, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "told"),
         RD_KAFKA_RESP_ERR_NO_ERROR);
-    for (unsigned i = 0; i < 1000 && take->phase == PS_KAFKA_CHANNEL_OPEN; i++)
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && take->phase == PS_KAFKA_CHANNEL_OPEN; i++)
         tick();
     assert_int_equal(take->phase, PS_KAFKA_CHANNEL_NEW);
     assert_true(take->failing);
@@ -107,9 +116,7 @@ static void test_fatal(void **state)
         tick();
     assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "fatal", "fatal", 0), 1);
     ps_window_release(again);
-    for (unsigned i = 0; i < 500; i++)
-        tick();
-    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "fatal", "fatal", 0), 2);
+    await_committed("fatal", 2);
     stop();
 }
 
@@ -133,7 +140,7 @@ static void test_no_memory(void **state)
         ps_test_kafka_send_value(ps_test_cluster.bootstrap, "memory", 0, large, sizeof large);
     struct ps_lease *leases[8];
     size_t taken = 0, events = 0;
-    for (unsigned i = 0; i < 3000 && !take->starved; i++) {
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && !take->starved; i++) {
         tick();
         struct ps_lease *lease = ps_kafka_channel_take_next(take, &stage.now);
         if (lease != NULL) {
@@ -147,7 +154,7 @@ static void test_no_memory(void **state)
                 stage.now.mono_ns + 10 * PS_NS_PER_MS);
     while (count > 0)
         ps_block_drop(cache, blocks[--count]);
-    for (unsigned i = 0; i < 3000 && events < 4; i++) {
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && events < 4; i++) {
         tick();
         struct ps_lease *lease = ps_kafka_channel_take_next(take, &stage.now);
         if (lease != NULL) {
@@ -173,6 +180,8 @@ static void test_ends(void **state)
     assert_int_equal(take->phase, PS_KAFKA_CHANNEL_MAKING);
     stop();
     start("127.0.0.1:1", "never");
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && take->phase != PS_KAFKA_CHANNEL_OPEN; i++)
+        tick();
     for (unsigned i = 0; i < 300; i++)
         tick();
     assert_int_equal(take->phase, PS_KAFKA_CHANNEL_OPEN);
@@ -180,7 +189,7 @@ static void test_ends(void **state)
     stop();
     start("127.0.0.1:1", "never");
     ((struct ps_pair *)(uintptr_t)plan.pairs)[2].value = "nonsense";
-    for (unsigned i = 0; i < 300 && !take->failing; i++)
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && !take->failing; i++)
         tick();
     assert_true(take->failing);
     assert_int_equal(take->phase, PS_KAFKA_CHANNEL_NEW);
