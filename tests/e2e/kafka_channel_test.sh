@@ -71,7 +71,7 @@ client() { # NAME PORT
             sent=$number
             for ((i = 0; i < 10; i++)); do echo "$1-$((number++))"; done >&3 || break
             for ((i = 0; i < 10; i++)); do
-                IFS= read -r -t 20 answer <&3 || break 2
+                IFS= read -r -t 60 answer <&3 || break 2
                 [[ $answer != OK ]] || echo "$1-$((sent + i))" >>"$work/$1.acked"
             done
         done 2>/dev/null

@@ -38,7 +38,7 @@ takes() { # an event is sent, and answered with OK
     local answer=
     { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || return 1
     echo "event $((sent + 1))" >&3 || return 1
-    read -r -t 20 answer <&3 || true
+    read -r -t 60 answer <&3 || true
     exec 3>&-
     [[ $answer == OK ]] || return 1
     sent=$((sent + 1))

@@ -44,7 +44,7 @@ reload() { # WORKERS SOURCE...
 answers() { # FD: the source at the other end of this connection answers a line
     local answer=
     echo "event" >&"$1"
-    read -r -t 20 answer <&"$1" || true
+    read -r -t 60 answer <&"$1" || true
     [[ $answer == OK ]]
 }
 
