@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 
 #define SHARE 4U /* a stream may hold this part of the budget, over all workers */
+/* What OpenSSL 3.0 allocates for an open connection that is idle: 14.3 KB. While a part of a record is there, its
+ * buffer of 17 KB comes on top (SSL_MODE_RELEASE_BUFFERS). */
+#define TLS_CONNECTION_BYTES (16U * 1024U)
 #define LIMIT_BYTES_MIN (4U * PS_BLOCK_BYTES)
 #define MESSAGE_SHARE 16U /* of the budget: the longest message */
 #define MESSAGE_BYTES_MIN (128U * 1024U)
@@ -22,24 +25,21 @@
 
 /* ---- limits ---- */
 
-uint32_t ps_stream_message_share(const struct ps_context *context, uint64_t wanted)
+uint32_t ps_stream_message_max(const struct ps_context *context, const char *key, uint64_t wanted)
 {
     unsigned instances = context->instances > 0 ? context->instances : 1;
     uint64_t most = context->memory_budget_bytes / MESSAGE_SHARE / instances;
     if (most < MESSAGE_BYTES_MIN)
         most = MESSAGE_BYTES_MIN;
-    return (uint32_t)(wanted < most ? wanted : most);
-}
-
-uint32_t ps_stream_message_max(const struct ps_context *context, const char *key, uint64_t wanted)
-{
-    uint32_t most = ps_stream_message_share(context, wanted);
-    if (most < wanted)
-        ps_report(context, PS_LOG_WARN, key,
-                  "a line may need %s bytes, but the memory budget allows %s (a sixteenth of "
-                  "penstock.memory.budget, divided by the workers); a longer line counts as too long",
-                  ps_quantity_print_count(wanted).text, ps_quantity_print_count(most).text);
-    return most;
+    if (wanted <= most)
+        return (uint32_t)wanted;
+    if (key == NULL)
+        return (uint32_t)most;
+    ps_report(context, PS_LOG_WARN, key,
+              "a line may need %s bytes, but the memory budget allows %s (a sixteenth of "
+              "penstock.memory.budget, divided by the workers); a longer line counts as too long",
+              ps_quantity_print_count(wanted).text, ps_quantity_print_count(most).text);
+    return (uint32_t)most;
 }
 
 void ps_stream_memory_init(struct ps_stream *stream)
@@ -49,31 +49,30 @@ void ps_stream_memory_init(struct ps_stream *stream)
     stream->slab.limit_bytes = ps_depot_budget_bytes(stream->port->blocks->depot) / SHARE / instances;
     if (stream->slab.limit_bytes < LIMIT_BYTES_MIN)
         stream->slab.limit_bytes = LIMIT_BYTES_MIN;
-    ps_slab_init(&stream->session_slab, stream->port->blocks);
-    stream->session_slab.limit_bytes = stream->slab.limit_bytes;
+    ps_slab_init(&stream->tls_slab, stream->port->blocks);
+    stream->tls_slab.limit_bytes = stream->slab.limit_bytes;
     for (unsigned i = 0; i < 2; i++)
         stream->partial_end[i] = &stream->partial[i];
     stream->refused_seen = stream->port->blocks->refused_count;
 }
 
-/* ---- sessions ---- */
+/* ---- TLS ---- */
 
-bool ps_stream_reserve_session(struct ps_stream *stream, struct ps_buffer *memory)
+bool ps_stream_reserve_tls(struct ps_stream *stream, struct ps_buffer *memory)
 {
     struct ps_block_cache *blocks = stream->port->blocks;
     uint64_t refused = blocks->refused_count;
-    enum ps_slab_result reserved =
-        ps_buffer_extend(&stream->session_slab, memory, stream->options.session->memory_bytes);
+    enum ps_slab_result reserved = ps_buffer_extend(&stream->tls_slab, memory, TLS_CONNECTION_BYTES);
     stream->refused_seen +=
         blocks->refused_count - refused; /* no reason to cut messages of other connections */
     if (reserved == PS_SLAB_OK)
         return true;
     ps_count(stream->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_log(PS_LOG_WARN, stream->port->component,
-           "closing a new connection: no memory for its %s state beside %u open connections, %u KiB each "
+           "closing a new connection: no memory for its TLS state beside %u open connections, %u KiB each "
            "(%s; raise "
            "-Xmx or penstock.memory.budget)",
-           stream->options.session->name, stream->open_count, stream->options.session->memory_bytes / 1024,
+           stream->open_count, TLS_CONNECTION_BYTES / 1024,
            reserved == PS_SLAB_LIMIT ? "a source may use a quarter of the memory budget for it"
                                      : "the memory budget is used up");
     return false;
@@ -173,6 +172,11 @@ enum ps_slab_result ps_stream_grow(struct ps_stream *stream, struct ps_connectio
         grown = ps_buffer_extend(&stream->slab, buffer, room);
     } while (grown == PS_SLAB_LIMIT && cut_one(stream, connection));
     return grown;
+}
+
+void ps_stream_shrink(struct ps_stream *stream, struct ps_buffer *buffer)
+{
+    ps_buffer_free(&stream->slab, buffer);
 }
 
 /* ---- shortage ---- */

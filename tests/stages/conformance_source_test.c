@@ -155,12 +155,12 @@ static void test_life(void **unused)
     }
 }
 
-/* Works, a clock tick each millisecond, until so many events came: in the open batch, or in closed ones that are not taken
- * yet. (A source whose clients wait for answers leaves no batch open.) */
+/* Works, a clock tick each millisecond, until so many events more have come. */
 static void fill_batch(struct ps_test_stage *stage, unsigned count)
 {
     uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while ((stage->batch == NULL ? 0 : stage->batch->count) + stage->event_count < count) {
+    size_t before = stage->event_count; /* a source whose client waits for an answer has its batch closed */
+    while (stage->event_count - before + (stage->batch != NULL ? stage->batch->count : 0) < count) {
         if (ps_clock_now().mono_ns > until)
             fail_msg("%s: not %u events came", stage->ops->name, count);
         (void)ps_test_source_work(stage);

@@ -210,6 +210,7 @@ urcu/*              core/engine/*
 librdkafka/*        stages/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*|core/commands/version.c
 microhttpd.h        core/watch/metrics_server.c|bench/verify/far_listen_http.c|core/commands/version.c
 jansson.h           core/commands/*|conf/*|stages/*|bench/*
+http_parser.h           stages/http/message.h|core/commands/version.c
 curl/*              core/commands/*|conf/*|stages/*|bench/*
 openssl/*           stages/*|core/commands/version.c
 isa-l*              core/crc32c.c

@@ -1,0 +1,10 @@
+/* The value of a Content-Type field (RFC 9110, 8.3). Thread: any. */
+#pragma once
+
+#include "core/base.h"
+
+/* Finds the parameter charset, without its quotes. Returns false when it is not there. */
+bool ps_content_type_charset(const char *value, size_t length, struct ps_slice *charset);
+
+/* Whether the type, without parameters, is this one; case does not matter. */
+bool ps_content_type_is(const char *value, size_t length, const char *type);

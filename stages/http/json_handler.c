@@ -1,0 +1,325 @@
+#include "stages/http/json_handler.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/utf8.h"
+#include "stages/http/content_type.h"
+#include "stages/text/scan.h"
+
+#define NAMES 256U /* a power of two */
+#define UTF8 (-1)
+#define REPLACEMENT "\xEF\xBF\xBD"
+
+/* The memory for the headers of a request: one area, so that either all of them have room or nothing is begun. */
+struct area {
+    char *at, *end;
+};
+
+enum ps_status ps_json_handler_init(struct ps_json_handler *handler, struct ps_err *err)
+{
+    static const char *const names[PS_JSON_CHARSETS] = {"UTF-16", "UTF-32"};
+    *handler = (struct ps_json_handler){.same_names = NULL};
+    for (unsigned i = 0; i < PS_JSON_CHARSETS; i++) {
+        if (ps_charset_find(names[i], &handler->charsets[i], err) != PS_OK ||
+            ps_transcoder_open(&handler->transcoders[i], &handler->charsets[i], err) != PS_OK) {
+            ps_json_handler_fini(handler);
+            return PS_FAIL;
+        }
+    }
+    handler->same_names = malloc(NAMES * sizeof *handler->same_names);
+    handler->lists = malloc(PS_JSON_EVENTS_MAX * sizeof *handler->lists);
+    handler->masks = malloc(PS_JSON_EVENTS_MAX * sizeof *handler->masks);
+    if (ps_json_scan_init(&handler->scan) && handler->same_names != NULL && handler->lists != NULL &&
+        handler->masks != NULL)
+        return PS_OK;
+    ps_json_handler_fini(handler);
+    return ps_err_set(err, "no memory");
+}
+
+void ps_json_handler_fini(struct ps_json_handler *handler)
+{
+    for (unsigned i = 0; i < PS_JSON_CHARSETS; i++) {
+        if (handler->transcoders[i].charset != NULL)
+            ps_transcoder_close(&handler->transcoders[i]);
+    }
+    ps_json_scan_fini(&handler->scan);
+    free(handler->same_names);
+    free(handler->lists);
+    free(handler->masks);
+    *handler = (struct ps_json_handler){.same_names = NULL};
+}
+
+/* ---- character sets ---- */
+
+/* Returns the number of the request's character set, or UTF8; -2: Flume does not know it. */
+static int charset_of(const struct ps_http_exchange *exchange)
+{
+    const struct ps_http_part *type = &exchange->message->content_type;
+    struct ps_slice name;
+    if (!ps_content_type_charset(exchange->head + type->at, type->length, &name) ||
+        (name.length == 5 && strncasecmp(name.data, "utf-8", 5) == 0))
+        return UTF8;
+    if (name.length == 6 && strncasecmp(name.data, "utf-16", 6) == 0)
+        return 0;
+    if (name.length == 6 && strncasecmp(name.data, "utf-32", 6) == 0)
+        return 1;
+    return -2;
+}
+
+/* Makes the body well-formed UTF-8. Returns false: no memory. */
+static bool decode(struct ps_json_handler *handler, struct ps_batch *batch, int charset, char **text,
+                   uint32_t *length)
+{
+    if (charset == UTF8 &&
+        (ps_text_is_plain(*text, *length) || ps_utf8_valid_length(*text, *length) == *length))
+        return true;
+    uint64_t room = PS_CHARSET_DECODED_MAX(*length);
+    if (room > UINT32_MAX)
+        return false;
+    char *copy = ps_http_alloc(batch, (uint32_t)room, PS_HTTP_TEXT_META_BYTES_MAX);
+    size_t used;
+    if (copy == NULL)
+        return false;
+    if (charset == UTF8)
+        used = ps_utf8_repair(*text, *length, copy);
+    else
+        (void)ps_transcoder_decode(&handler->transcoders[charset], *text, *length, true, false, copy, &used);
+    *text = copy;
+    *length = (uint32_t)used;
+    return true;
+}
+
+/* ---- texts ---- */
+
+/* Replaces the escapes of a text where it is. The text is read again for the rest of its events: it stays well-formed. */
+static void unescape(struct ps_json_text *json, char *text, const char *lone)
+{
+    uint32_t length = ps_json_unescape(text + json->at, json->length, lone, text + json->at);
+    memset(text + json->at + length, ' ', json->length - length);
+    json->length = length;
+    json->kind = PS_JSON_PLAIN;
+}
+
+static struct ps_slice value_of(struct ps_json_text *json, char *text, const char *lone)
+{
+    switch (json->kind) {
+    case PS_JSON_NULL:
+        return (struct ps_slice){"", 0};
+    case PS_JSON_TRUE:
+        return (struct ps_slice){"true", 4};
+    case PS_JSON_FALSE:
+        return (struct ps_slice){"false", 5};
+    case PS_JSON_ESCAPED:
+        unescape(json, text, lone);
+        break;
+    case PS_JSON_PLAIN:
+        break;
+    }
+    return (struct ps_slice){text + json->at, json->length};
+}
+
+/* ---- headers ---- */
+
+static bool is_same_name(const struct ps_json_header *a, const struct ps_json_header *b, const char *text)
+{
+    return a->hash == b->hash && a->name.kind == PS_JSON_PLAIN && b->name.kind == PS_JSON_PLAIN &&
+           a->name.length == b->name.length &&
+           memcmp(text + a->name.at, text + b->name.at, a->name.length) == 0;
+}
+
+/* Finds an earlier header with the same name. NULL: none is known; this one is from now on. */
+static struct ps_json_header *same_name(struct ps_json_handler *handler, uint32_t index, const char *text)
+{
+    struct ps_json_header *headers = handler->scan.headers;
+    uint32_t *place = &handler->same_names[headers[index].hash & (NAMES - 1)];
+    uint32_t known = *place;
+    if (known > 0 && known - 1 < index && is_same_name(&headers[known - 1], &headers[index], text))
+        return &headers[known - 1];
+    *place = index + 1;
+    return NULL;
+}
+
+static uint32_t name_bytes(uint32_t length)
+{
+    return (uint32_t)((sizeof(struct ps_name) + length + 1 + 7) & ~7UL);
+}
+
+static uint32_t count_headers(const struct ps_json_handler *handler, uint32_t events)
+{
+    uint32_t last = events - 1;
+    return events == 0 ? 0
+                       : handler->scan.events[last].first_header + handler->scan.events[last].header_count;
+}
+
+static uint64_t headers_bytes(struct ps_json_handler *handler, uint32_t count, const char *text)
+{
+    uint64_t bytes = 8;
+    memset(handler->same_names, 0, NAMES * sizeof *handler->same_names);
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += sizeof(struct ps_header);
+        if (same_name(handler, i, text) == NULL)
+            bytes += name_bytes(handler->scan.headers[i].name.length);
+    }
+    return bytes;
+}
+
+static const struct ps_name *make_name(struct area *area, const struct ps_json_header *header,
+                                       struct ps_slice text)
+{
+    struct ps_name *name = (struct ps_name *)(void *)area->at;
+    area->at += name_bytes(text.length);
+    PS_ASSERT(area->at <= area->end);
+    name->hash = header->hash;
+    name->mask = ps_name_mask(name->hash);
+    name->length = text.length;
+    memcpy(name->text, text.data, text.length);
+    name->text[text.length] = '\0';
+    return name;
+}
+
+/* Makes the headers of one event, first ones last, as ps_batch_header_add does. */
+static void make_list(struct ps_json_handler *handler, struct area *area, uint32_t event, char *text,
+                      const struct ps_name **names)
+{
+    struct ps_json_scan *scan = &handler->scan;
+    handler->lists[event] = NULL;
+    handler->masks[event] = 0;
+    for (uint32_t k = 0; k < scan->events[event].header_count; k++) {
+        uint32_t index = scan->events[event].first_header + k;
+        struct ps_json_header *json = &scan->headers[index];
+        const struct ps_json_header *same = same_name(handler, index, text);
+        uint32_t place = json->hash & (NAMES - 1);
+        if (same == NULL)
+            names[place] = make_name(area, json, value_of(&json->name, text, "?"));
+        if (json->value.kind == PS_JSON_NULL)
+            continue;
+        struct ps_slice value = value_of(&json->value, text, "?");
+        struct ps_header *header = (struct ps_header *)(void *)area->at;
+        area->at += sizeof *header;
+        PS_ASSERT(area->at <= area->end);
+        *header = (struct ps_header){.name = names[place],
+                                     .value = value.data,
+                                     .value_length = value.length,
+                                     .next = handler->lists[event]};
+        handler->lists[event] = header;
+        handler->masks[event] |= names[place]->mask;
+    }
+}
+
+static void make_lists(struct ps_json_handler *handler, struct area area, uint32_t events, char *text)
+{
+    const struct ps_name *names[NAMES];
+    memset(handler->same_names, 0, NAMES * sizeof *handler->same_names);
+    for (uint32_t i = 0; i < events; i++)
+        make_list(handler, &area, i, text, names);
+}
+
+/* ---- bodies ---- */
+
+static uint64_t bodies_bytes(const struct ps_json_handler *handler, uint32_t events)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < events; i++)
+        bytes += PS_CHARSET_ENCODED_MAX(handler->scan.events[i].body.length + 8U);
+    return bytes;
+}
+
+/* Encodes a body in the request's character set, as JSONEvent does. */
+static struct ps_slice encode(struct ps_json_handler *handler, int charset, struct ps_slice body, char **room)
+{
+    size_t length = 0;
+    if (body.length > 0)
+        ps_transcoder_encode(&handler->transcoders[charset], body.data, body.length, *room, &length);
+    body = (struct ps_slice){*room, (uint32_t)length};
+    *room += length;
+    return body;
+}
+
+/* ---- events ---- */
+
+/* Adds so many rows, which have room. */
+static enum ps_http_taken add_rows(struct ps_json_handler *handler, struct ps_batch *batch, uint32_t events,
+                                   char *text, int charset, char *encoded)
+{
+    for (uint32_t i = 0; i < events; i++) {
+        struct ps_slice body =
+            value_of(&handler->scan.events[i].body, text, charset == UTF8 ? "?" : REPLACEMENT);
+        if (charset != UTF8)
+            body = encode(handler, charset, body, &encoded);
+        struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
+        if (event == NULL) {
+            PS_ASSERT(i == 0);
+            return PS_HTTP_FULL;
+        }
+        event->headers = handler->lists[i];
+        event->mask = handler->masks[i];
+        batch->own_mask |= event->mask;
+    }
+    return PS_HTTP_TAKEN;
+}
+
+/* Adds the first events of the scan to the batch, all or none. */
+static enum ps_http_taken add_events(struct ps_json_handler *handler, struct ps_batch *batch, char *text,
+                                     int charset, uint32_t events, uint64_t origin)
+{
+    uint32_t headers = count_headers(handler, events);
+    uint64_t header_bytes = headers_bytes(handler, headers, text), body_bytes = 0;
+    if (charset != UTF8)
+        body_bytes = bodies_bytes(handler, events);
+    if (header_bytes > UINT32_MAX || body_bytes > UINT32_MAX)
+        return PS_HTTP_MEMORY;
+    char *memory = NULL, *encoded = NULL;
+    if (headers > 0) {
+        memory = ps_http_alloc(batch, (uint32_t)header_bytes, PS_HTTP_HEADERS_META_BYTES_MAX);
+        if (memory == NULL)
+            return PS_HTTP_MEMORY;
+    }
+    if (charset != UTF8 &&
+        (encoded = ps_http_alloc(batch, (uint32_t)body_bytes, PS_HTTP_TEXT_META_BYTES_MAX)) == NULL)
+        return PS_HTTP_MEMORY;
+    if (!ps_batch_ticket(batch, origin, 0)) /* first, so that no row lacks its ticket */
+        return PS_HTTP_MEMORY;
+    char *aligned = (char *)(((uintptr_t)memory + 7) & ~(uintptr_t)7);
+    make_lists(handler, (struct area){aligned, memory + header_bytes}, events, text);
+    enum ps_http_taken taken = add_rows(handler, batch, events, text, charset, encoded);
+    if (taken == PS_HTTP_TAKEN)
+        PS_ASSERT(ps_batch_ticket(batch, origin, events)); /* adds to the ticket made above */
+    return taken;
+}
+
+enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct ps_batch *batch,
+                                        struct ps_http_exchange *exchange)
+{
+    struct ps_json_scan *scan = &handler->scan;
+    int charset = charset_of(exchange);
+    char *text = exchange->body;
+    uint32_t length = exchange->body_length;
+    if (charset < UTF8) {
+        exchange->status = 500;
+        exchange->intro = PS_HTTP_UNEXPECTED;
+        exchange->reason = "JSON handler supports UTF-8, UTF-16 and UTF-32 only.";
+        return PS_HTTP_REFUSED;
+    }
+    if (!decode(handler, batch, charset, &text, &length))
+        return PS_HTTP_MEMORY;
+    if (!ps_json_scan(scan, text, length, exchange->rest_at)) {
+        exchange->status = scan->status;
+        exchange->intro = scan->status == 400 ? PS_HTTP_BAD_REQUEST "Request has invalid JSON Syntax. "
+                                              : PS_HTTP_UNEXPECTED;
+        exchange->reason = scan->reason;
+        return PS_HTTP_REFUSED;
+    }
+    exchange->events = scan->total;
+    uint32_t events = scan->event_count < batch->capacity ? scan->event_count : batch->capacity;
+    /* A transaction is in one batch, and only an empty one has room for any number of rows. */
+    if (events > 0 && batch->count > 0 && (events > 1 || batch->count == batch->capacity))
+        return PS_HTTP_FULL;
+    enum ps_http_taken taken =
+        events > 0 ? add_events(handler, batch, text, charset, events, exchange->origin) : PS_HTTP_TAKEN;
+    if (taken != PS_HTTP_TAKEN || (events == scan->event_count && scan->rest_at == 0))
+        return taken;
+    exchange->rest_at = scan->events[events - 1].end_at;
+    return PS_HTTP_TAKEN_PART;
+}

@@ -1,0 +1,66 @@
+/* Finds events in the JSON that org.apache.flume.source.http.JSONHandler accepts: an array of {"headers": {..}, "body": ".."},
+ * read as Gson 2.9.1 reads it into a List<JSONEvent>, that is leniently: single quotes and no quotes, `=` and `=>` for a
+ * colon, `;` for a comma, comments, numbers and booleans where a text is expected, unknown members skipped, headers as an
+ * object or as an array of pairs.
+ *
+ * The text is UTF-8. It is not changed: what was found are offsets. A scan keeps at most PS_JSON_EVENTS_MAX events, and reads the
+ * text to its end nevertheless, because nothing of a text with a mistake counts, and is called again for the rest.
+ *
+ * Thread: the owner's. Memory is allocated while the largest number of headers grows. */
+#pragma once
+
+#include "core/flow/batch.h"
+
+#define PS_JSON_EVENTS_MAX PS_BATCH_EVENTS_MAX
+#define PS_JSON_HEADERS_KEPT_MAX 65536U /* no further event is kept with so many headers */
+/* Limits that Gson does not have. */
+#define PS_JSON_HEADERS_MAX 1024U     /* of one event */
+#define PS_JSON_NAME_BYTES_MAX 65536U /* of a header's name */
+#define PS_JSON_DEPTH_MAX 512U        /* of members that are skipped */
+
+enum ps_json_kind {
+    PS_JSON_NULL,    /* or not there */
+    PS_JSON_PLAIN,   /* the bytes at `at` */
+    PS_JSON_ESCAPED, /* the same with escapes */
+    PS_JSON_TRUE,
+    PS_JSON_FALSE,
+};
+
+struct ps_json_text {
+    uint32_t at, length;
+    enum ps_json_kind kind;
+};
+
+struct ps_json_header {
+    struct ps_json_text name, value;
+    uint32_t hash; /* of the name, ps_name_hash */
+};
+
+struct ps_json_event {
+    struct ps_json_text body;
+    uint32_t first_header, header_count;
+    uint32_t end_at; /* what stands behind it */
+};
+
+struct ps_json_scan {
+    struct ps_json_event *events;
+    struct ps_json_header *headers;
+    uint32_t event_count, header_count, header_room;
+    uint64_t total;      /* events in the text; of a whole scan */
+    uint32_t rest_at;    /* where the events that are not kept begin; 0: all are kept */
+    uint16_t status;     /* 200; 400 or 500: what Flume answers */
+    const char *reason;  /* static */
+    uint32_t mistake_at; /* where a mistake was found */
+    char *name[2];       /* scratch */
+};
+
+/* False: no memory. Thread: the worker's, in `open`. */
+bool ps_json_scan_init(struct ps_json_scan *scan);
+void ps_json_scan_fini(struct ps_json_scan *scan);
+
+/* Scans a text from `at`: 0, or the rest_at of the scan before, of the same text. Returns whether status is 200. */
+bool ps_json_scan(struct ps_json_scan *scan, const char *text, uint32_t length, uint32_t at);
+
+/* Writes what a text stands for to `out`, at most `length` bytes, which may be the text itself. A half of a surrogate pair
+ * becomes `lone`: "?" as Java encodes it in UTF-8, or U+FFFD. Returns the number of bytes. */
+uint32_t ps_json_unescape(const char *text, uint32_t length, const char *lone, char *out);

@@ -1,0 +1,238 @@
+#include "stages/http/message.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define FAILED (-1)    /* 1 and 2 mean something else to the parser */
+#define CHUNK_SHARE 4U /* marks of chunks may take this part of the largest body */
+#define CHUNK_MARKS_MIN (64U * 1024)
+
+/* What the parser's callbacks see. */
+struct reading {
+    struct ps_http_message *message;
+    const struct ps_http_limits *limits;
+    const char *data;
+};
+
+/* Always false. A callback that returns FAILED ends the parser's work. */
+static bool refuse(struct ps_http_message *message, uint16_t status, const char *reason)
+{
+    message->status = status;
+    message->reason = reason;
+    return false;
+}
+
+/* Adds a piece to a part; pieces of one part are next to each other, except in folded header fields. Returns false when
+ * the head is too long. */
+static bool extend(struct ps_http_part *part, const struct reading *reading, const char *at, size_t length)
+{
+    uint32_t from = (uint32_t)(at - reading->data);
+    if (part->length == 0)
+        part->at = from;
+    part->length = from + (uint32_t)length - part->at;
+    if (PS_LIKELY(part->at + part->length <= reading->limits->head_bytes_max))
+        return true;
+    return part == &reading->message->url ? refuse(reading->message, 414, "the URI is too long")
+                                          : refuse(reading->message, 431, "the header fields are too long");
+}
+
+static bool is_field(const struct reading *reading, const char *name)
+{
+    const struct ps_http_part *field = &reading->message->field;
+    return field->length == strlen(name) && strncasecmp(reading->data + field->at, name, field->length) == 0;
+}
+
+/* A header field is complete. */
+static void end_field(const struct reading *reading)
+{
+    struct ps_http_message *message = reading->message;
+    const char *value = reading->data + message->value.at;
+    if (is_field(reading, "content-type"))
+        message->content_type = message->value;
+    else if (is_field(reading, "host"))
+        message->has_host = true;
+    else if (is_field(reading, "expect"))
+        message->continues =
+            message->value.length == 12 && strncasecmp(value, "100-continue", message->value.length) == 0;
+    message->field.length = message->value.length = 0;
+    message->in_value = false;
+}
+
+static int on_url(http_parser *parser, const char *at, size_t length)
+{
+    struct reading *reading = parser->data;
+    return extend(&reading->message->url, reading, at, length) ? 0 : FAILED;
+}
+
+static int on_field(http_parser *parser, const char *at, size_t length)
+{
+    struct reading *reading = parser->data;
+    if (reading->message->in_value)
+        end_field(reading);
+    return extend(&reading->message->field, reading, at, length) ? 0 : FAILED;
+}
+
+static int on_value(http_parser *parser, const char *at, size_t length)
+{
+    struct reading *reading = parser->data;
+    reading->message->in_value = true;
+    return extend(&reading->message->value, reading, at, length) ? 0 : FAILED;
+}
+
+static bool head_is_good(const http_parser *parser, struct reading *reading)
+{
+    struct ps_http_message *message = reading->message;
+    bool is_1_1 = parser->http_major == 1 && parser->http_minor >= 1;
+    if (parser->http_major != 1)
+        return refuse(message, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    if (is_1_1 && !message->has_host)
+        return refuse(message, 400, "the request has no Host field");
+    if (!message->chunked && parser->content_length != UINT64_MAX &&
+        parser->content_length > reading->limits->body_bytes_max)
+        return refuse(message, 413, "the body is too long");
+    message->continues &= is_1_1;
+    return true;
+}
+
+static int on_head(http_parser *parser)
+{
+    struct reading *reading = parser->data;
+    struct ps_http_message *message = reading->message;
+    if (message->in_value)
+        end_field(reading);
+    message->head_complete = true;
+    message->keep_alive = http_should_keep_alive(parser) != 0;
+    message->chunked = (parser->flags & F_CHUNKED) != 0;
+    return head_is_good(parser, reading) ? 0 : FAILED;
+}
+
+static int on_body(http_parser *parser, const char *at, size_t length)
+{
+    struct reading *reading = parser->data;
+    struct ps_http_message *message = reading->message;
+    if (message->body_length == 0)
+        message->body_at = (uint32_t)(at - reading->data);
+    if (length > reading->limits->body_bytes_max - message->body_length)
+        return refuse(message, 413, "the body is too long") ? 0 : FAILED;
+    message->body_length += (uint32_t)length;
+    return 0;
+}
+
+static int on_complete(http_parser *parser)
+{
+    http_parser_pause(parser, 1);
+    return 0;
+}
+
+static const http_parser_settings settings = {
+    .on_url = on_url,
+    .on_header_field = on_field,
+    .on_header_value = on_value,
+    .on_headers_complete = on_head,
+    .on_body = on_body,
+    .on_message_complete = on_complete,
+};
+
+void ps_http_message_init(struct ps_http_message *message)
+{
+    *message = (struct ps_http_message){.keep_alive = true};
+    http_parser_init(&message->parser, HTTP_REQUEST);
+}
+
+static uint32_t chunked_bytes_max(const struct ps_http_limits *limits)
+{
+    uint32_t marks = limits->body_bytes_max / CHUNK_SHARE;
+    return limits->body_bytes_max + (marks > CHUNK_MARKS_MIN ? marks : CHUNK_MARKS_MIN);
+}
+
+uint32_t ps_http_message_bytes_max(const struct ps_http_limits *limits)
+{
+    return limits->head_bytes_max + chunked_bytes_max(limits) + 1;
+}
+
+/* What the parser found wrong. */
+static enum ps_http_read bad(struct ps_http_message *message)
+{
+    if (message->status != 0)
+        return PS_HTTP_BAD;
+    enum http_errno error = HTTP_PARSER_ERRNO(&message->parser);
+    if (error == HPE_INVALID_METHOD)
+        refuse(message, 501, "the method is not known");
+    else if (error == HPE_INVALID_VERSION)
+        refuse(message, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    else if (error == HPE_HEADER_OVERFLOW)
+        refuse(message, 431, "the header fields are too long");
+    else
+        refuse(message, 400, http_errno_description(error));
+    return PS_HTTP_BAD;
+}
+
+enum ps_http_read ps_http_message_read(struct ps_http_message *message, const struct ps_http_limits *limits,
+                                       const char *data, uint32_t length)
+{
+    if (message->status != 0)
+        return PS_HTTP_BAD;
+    if (message->length > 0)
+        return PS_HTTP_COMPLETE;
+    PS_ASSERT(length >= message->scanned);
+    struct reading reading = {.message = message, .limits = limits, .data = data};
+    message->parser.data = &reading;
+    uint32_t from = message->scanned;
+    if (from < length)
+        message->scanned +=
+            (uint32_t)http_parser_execute(&message->parser, &settings, data + from, length - from);
+    message->parser.data = NULL;
+    enum http_errno error = HTTP_PARSER_ERRNO(&message->parser);
+    if (error == HPE_PAUSED) {
+        message->length = message->scanned;
+        return PS_HTTP_COMPLETE;
+    }
+    if (error != HPE_OK || message->status != 0)
+        return bad(message);
+    if (!message->head_complete && message->scanned > limits->head_bytes_max) {
+        refuse(message, 431, "the header fields are too long");
+        return PS_HTTP_BAD;
+    }
+    if (message->chunked && message->scanned >= ps_http_message_bytes_max(limits)) {
+        refuse(message, 413, "the body is too long");
+        return PS_HTTP_BAD;
+    }
+    return PS_HTTP_PART;
+}
+
+/* ---- chunks ---- */
+
+static int copy_piece(http_parser *parser, const char *at, size_t length)
+{
+    char **to = parser->data;
+    memmove(*to, at, length);
+    *to += length;
+    return 0;
+}
+
+void ps_http_message_unchunk(const struct ps_http_message *message, const char *data, char *out)
+{
+    static const http_parser_settings copy = {.on_body = copy_piece, .on_message_complete = on_complete};
+    http_parser parser;
+    http_parser_init(&parser, HTTP_REQUEST);
+    parser.data = &out;
+    (void)http_parser_execute(&parser, &copy, data, message->length);
+}
+
+const char *ps_http_message_method(const struct ps_http_message *message)
+{
+    return http_method_str((enum http_method)message->parser.method);
+}
+
+const char *ps_http_status_text(unsigned status)
+{
+    switch (status) {
+#define PS_HTTP_STATUS_CASE(number, name, text)                                                              \
+    case number:                                                                                             \
+        return #text;
+        HTTP_STATUS_MAP(PS_HTTP_STATUS_CASE)
+#undef PS_HTTP_STATUS_CASE
+    default:
+        return "Unknown";
+    }
+}

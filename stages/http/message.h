@@ -1,0 +1,72 @@
+/* One HTTP/1.x request at a time, as bytes come: where it ends, and what its head says (RFC 9112). The parser behind it
+ * is http_parser ([decision 37](docs/decisions/0037-requests-are-parsed-where-they-are.md)); no other file includes it.
+ *
+ * The caller keeps the bytes of a request together, from its first one on, and calls ps_http_message_read each time that
+ * there are more: the parser reads each byte once, whatever memory the bytes are moved to in between. Offsets count from
+ * the first byte of the request.
+ *
+ * Thread: the owner's. Nothing is allocated. */
+#pragma once
+
+#include "core/base.h"
+
+#include <http_parser.h>
+
+struct ps_http_limits {
+    uint32_t head_bytes_max; /* request line and header fields */
+    uint32_t body_bytes_max; /* of the content, without the marks of chunks */
+};
+
+enum ps_http_read {
+    PS_HTTP_PART,     /* more bytes are needed */
+    PS_HTTP_COMPLETE, /* `length` bytes are the request */
+    PS_HTTP_BAD,      /* nothing more can be read from this connection: `status` says why */
+};
+
+struct ps_http_part {
+    uint32_t at, length; /* length 0: not there */
+};
+
+struct ps_http_message {
+    http_parser parser;
+    uint32_t scanned; /* bytes that the parser has read */
+    uint32_t length;  /* of the whole request, once it is complete */
+    struct ps_http_part url, content_type;
+    struct ps_http_part field, value; /* of the header field that is being read */
+    uint32_t body_at, body_length;    /* content so far; with `chunked` the marks lie between its pieces */
+    uint16_t status;                  /* of PS_HTTP_BAD: 400, 413, 414, 431, 501, 505 */
+    bool head_complete;
+    bool chunked;
+    bool continues;     /* Expect: 100-continue */
+    bool has_host;      /* the field Host */
+    bool keep_alive;    /* the connection stays open after the answer */
+    bool in_value;      /* the parser is in the value of a header field */
+    const char *reason; /* of PS_HTTP_BAD; one line, static */
+};
+
+/* Begins a request. */
+void ps_http_message_init(struct ps_http_message *message);
+
+/* Reads what is new of the request, of which `length` bytes are there. To be called until it does not return
+ * PS_HTTP_PART. */
+enum ps_http_read ps_http_message_read(struct ps_http_message *message, const struct ps_http_limits *limits,
+                                       const char *data, uint32_t length);
+
+/* Whether any byte of it has been read. */
+static inline bool ps_http_message_has_begun(const struct ps_http_message *message)
+{
+    return message->scanned > 0;
+}
+
+/* The most bytes that a request within the limits has. */
+uint32_t ps_http_message_bytes_max(const struct ps_http_limits *limits);
+
+/* Copies the content of a complete chunked request, without the marks, to `out`, which has room for body_length
+ * bytes; it may be the content's own place, data + body_at. */
+void ps_http_message_unchunk(const struct ps_http_message *message, const char *data, char *out);
+
+/* The request's method as text, in the parser's static memory. */
+const char *ps_http_message_method(const struct ps_http_message *message);
+
+/* "OK", "Bad Request", ..; for statuses that the source answers. */
+const char *ps_http_status_text(unsigned status);

@@ -1,0 +1,520 @@
+#include "stages/http/server.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CONNECTION_CHUNK 64U
+#define SWEEP_NS (250 * PS_NS_PER_MS)
+#define UNCHUNK_BYTES_MAX (64U * 1024) /* less than what the stream copies into a block of its own */
+#define CHANNEL_FULL "Error appending event to channel. Channel might be full."
+
+/* A request that is not answered yet. */
+struct outstanding {
+    uint64_t events_left;       /* in batches that are not accepted yet */
+    const char *intro, *reason; /* of a status above 200; intro may be NULL */
+    uint16_t status;
+    bool without_body; /* HEAD */
+    bool last;         /* the connection is closed after this answer */
+};
+
+struct ps_http_connection {
+    uint32_t generation; /* of the stream's connection that this belongs to */
+    struct ps_http_message message;
+    uint32_t rest_at;       /* the request is in the queue already: see ps_http_exchange */
+    bool joined;            /* the chunks of its body are put together */
+    uint64_t begun_ns;      /* when the first byte of an incomplete request came; 0: none did */
+    struct ps_buffer queue; /* struct outstanding, in order */
+    uint32_t first, count;  /* of the queue */
+};
+
+/* ---- connections ---- */
+
+static bool grow_to(struct ps_http_server *server, uint32_t chunk)
+{
+    struct ps_http_connection **chunks = realloc(server->chunks, (chunk + 1U) * sizeof *chunks);
+    if (chunks == NULL)
+        return false;
+    server->chunks = chunks;
+    while (server->chunk_count <= chunk) {
+        struct ps_http_connection *some = calloc(CONNECTION_CHUNK, sizeof *some);
+        if (some == NULL)
+            return false;
+        server->chunks[server->chunk_count++] = some;
+    }
+    return true;
+}
+
+/* The state of a connection; of one that is new it is made. NULL: no memory. */
+static struct ps_http_connection *state_of(struct ps_http_server *server,
+                                           const struct ps_connection *connection)
+{
+    uint32_t chunk = connection->slot / CONNECTION_CHUNK;
+    if (PS_UNLIKELY(chunk >= server->chunk_count) && !grow_to(server, chunk))
+        return NULL;
+    struct ps_http_connection *http = &server->chunks[chunk][connection->slot % CONNECTION_CHUNK];
+    if (http->generation != connection->generation) {
+        PS_ASSERT(http->queue.data == NULL);
+        *http = (struct ps_http_connection){.generation = connection->generation};
+        ps_http_message_init(&http->message);
+    }
+    return http;
+}
+
+static struct outstanding *queue_at(const struct ps_http_connection *http, uint32_t index)
+{
+    return (struct outstanding *)(void *)http->queue.data + http->first + index;
+}
+
+/* Makes room for one request more. */
+static enum ps_slab_result queue_reserve(struct ps_http_server *server, struct ps_connection *connection,
+                                         struct ps_http_connection *http)
+{
+    uint32_t room = http->queue.room / (uint32_t)sizeof(struct outstanding);
+    if (http->first + http->count < room)
+        return PS_SLAB_OK;
+    if (http->first > 0) {
+        memmove(http->queue.data, queue_at(http, 0), http->count * sizeof(struct outstanding));
+        http->first = 0;
+        return PS_SLAB_OK;
+    }
+    return ps_stream_grow(&server->stream, connection, &http->queue,
+                          (http->count + 1) * (uint32_t)sizeof(struct outstanding));
+}
+
+static void queue_push(struct ps_connection *connection, struct ps_http_connection *http,
+                       struct outstanding one)
+{
+    http->count++;
+    *queue_at(http, http->count - 1) = one;
+    http->queue.length = (http->first + http->count) * (uint32_t)sizeof(struct outstanding);
+    connection->owed++;
+}
+
+/* ---- answers ---- */
+
+static void write_date(struct ps_http_server *server)
+{
+    uint64_t second = (uint64_t)ps_clock_now().wall_ms / 1000;
+    if (second == server->date_second)
+        return;
+    server->date_second = second;
+    time_t seconds = (time_t)second;
+    struct tm time;
+    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    gmtime_r(&seconds, &time);
+    snprintf(server->date, sizeof server->date, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
+             days[time.tm_wday % 7], time.tm_mday, months[time.tm_mon % 12], (time.tm_year + 1900) % 10000,
+             time.tm_hour, time.tm_min, time.tm_sec);
+}
+
+/* What every answer has: status line and header fields, without the end. Returns the length. */
+static uint32_t write_head(struct ps_http_server *server, char *out, size_t room,
+                           const struct outstanding *answer)
+{
+    const char *date = "";
+    if (server->options.sends_date) {
+        write_date(server);
+        date = server->date;
+    }
+    int length =
+        snprintf(out, room, "HTTP/1.1 %u %s\r\n%s%s%s%s", answer->status, ps_http_status_text(answer->status),
+                 date, server->options.sends_server ? "Server: penstock\r\n" : "",
+                 server->options.sends_powered_by ? "X-Powered-By: penstock\r\n" : "",
+                 answer->last ? "Connection: close\r\n" : "");
+    return (uint32_t)length;
+}
+
+/* Returns NULL: the connection is closed. */
+static struct ps_connection *send_answer(struct ps_http_server *server, struct ps_connection *connection,
+                                         const struct outstanding *answer)
+{
+    char text[768], body[256];
+    int body_length = 0;
+    uint32_t length = write_head(server, text, sizeof text, answer);
+    if (answer->reason != NULL)
+        body_length = snprintf(body, sizeof body, "%.120s%.120s\n",
+                               answer->intro != NULL ? answer->intro : "", answer->reason);
+    length += (uint32_t)snprintf(text + length, sizeof text - length, "%sContent-Length: %d\r\n\r\n%s",
+                                 body_length > 0 ? "Content-Type: text/plain;charset=utf-8\r\n" : "",
+                                 body_length, body_length > 0 && !answer->without_body ? body : "");
+    uint64_t origin = ps_connection_origin(connection);
+    ps_stream_send(&server->stream, connection, text, length);
+    return ps_stream_find(&server->stream, origin);
+}
+
+/* The client waits with its body. Returns NULL: the connection is closed. */
+static struct ps_connection *send_continue(struct ps_http_server *server, struct ps_connection *connection,
+                                           struct ps_http_connection *http)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    uint64_t origin = ps_connection_origin(connection);
+    http->message.continues = false;
+    ps_stream_send(&server->stream, connection, text, sizeof text - 1);
+    return ps_stream_find(&server->stream, origin);
+}
+
+static bool waits_with_body(const struct ps_http_connection *http)
+{
+    return http->message.head_complete && http->message.continues && http->message.length == 0 &&
+           http->message.status == 0 && http->message.body_length == 0;
+}
+
+/* Answers the first requests of the queue, as far as they have their outcome. Returns NULL: the connection is closed. */
+static struct ps_connection *send_answers(struct ps_http_server *server, struct ps_connection *connection,
+                                          struct ps_http_connection *http)
+{
+    while (http->count > 0 && queue_at(http, 0)->events_left == 0) {
+        const struct outstanding answer = *queue_at(http, 0);
+        http->first++;
+        http->count--;
+        connection->owed--;
+        if (http->count == 0) {
+            http->first = 0;
+            ps_stream_shrink(&server->stream, &http->queue);
+        }
+        if (send_answer(server, connection, &answer) == NULL)
+            return NULL;
+    }
+    if (http->count == 0 && waits_with_body(http))
+        return send_continue(server, connection, http);
+    return connection;
+}
+
+/* ---- requests ---- */
+
+/* What Flume's servlet does with a method: 0 means that the handler gets the request. */
+static uint16_t method_status(const struct ps_http_message *message, const char **reason)
+{
+    switch (message->parser.method) {
+    case HTTP_POST:
+    case HTTP_GET:
+    case HTTP_HEAD:
+        return 0;
+    case HTTP_TRACE:
+    case HTTP_OPTIONS:
+        *reason = "Forbidden";
+        return 403;
+    case HTTP_PUT:
+    case HTTP_DELETE:
+        *reason = "the method is not supported; use POST";
+        return 405;
+    default:
+        *reason = "the method is not known; use POST";
+        return 501;
+    }
+}
+
+char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes_max)
+{
+    if (length > meta_bytes_max && length <= PS_BLOCK_BYTES / 2)
+        length = PS_BLOCK_BYTES / 2 + 1;
+    return ps_batch_alloc(batch, length > 0 ? length : 1);
+}
+
+/* Puts the pieces of a chunked body together: where it is, unless it is so long that the stream may keep another copy of
+ * it. Returns NULL: no memory. */
+static char *join_chunks(struct ps_http_connection *http, struct ps_batch *batch, char *data)
+{
+    struct ps_http_message *message = &http->message;
+    if (message->length > UNCHUNK_BYTES_MAX) {
+        char *body = ps_http_alloc(batch, message->body_length, 0);
+        if (body != NULL)
+            ps_http_message_unchunk(message, data, body);
+        return body;
+    }
+    if (!http->joined)
+        ps_http_message_unchunk(message, data, data + message->body_at);
+    http->joined = true;
+    return data + message->body_at;
+}
+
+static enum ps_http_taken take(struct ps_http_server *server, struct ps_connection *connection,
+                               struct ps_http_connection *http, struct ps_batch *batch, char *data,
+                               struct ps_http_exchange *exchange)
+{
+    const struct ps_http_message *message = &http->message;
+    *exchange = (struct ps_http_exchange){.message = message,
+                                          .head = data,
+                                          .body = data + message->body_at,
+                                          .body_length = message->body_length,
+                                          .origin = ps_connection_origin(connection),
+                                          .rest_at = http->rest_at};
+    exchange->status = method_status(message, &exchange->reason);
+    if (exchange->status != 0)
+        return PS_HTTP_REFUSED;
+    if (message->chunked && message->body_length > 0) {
+        exchange->body = join_chunks(http, batch, data);
+        if (exchange->body == NULL)
+            return PS_HTTP_MEMORY;
+    }
+    return server->options.take(server->options.owner, batch, exchange);
+}
+
+/* Notes that a request was read: its events, or why there are none. */
+static void note(struct ps_http_server *server, struct ps_connection *connection,
+                 struct ps_http_connection *http, enum ps_http_taken taken,
+                 const struct ps_http_exchange *exchange)
+{
+    const struct ps_http_message *message = &http->message;
+    struct outstanding one = {.events_left = exchange->events,
+                              .status = 200,
+                              .without_body = message->parser.method == HTTP_HEAD,
+                              .last = !message->keep_alive};
+    if (taken == PS_HTTP_REFUSED) {
+        one.events_left = 0;
+        one.status = exchange->status;
+        one.intro = exchange->intro;
+        one.reason = exchange->reason;
+        ps_count(server->port->counters, PS_COUNTER_EventReadFail, 1);
+        ps_log(PS_LOG_WARN, server->port->component, "a request from %s is answered %u: %s",
+               connection->ip_text, exchange->status, exchange->reason);
+    } else {
+        ps_count(server->port->counters, PS_COUNTER_AppendBatchReceivedCount, 1);
+    }
+    queue_push(connection, http, one);
+}
+
+/* Makes events of the complete request at `data`. PS_FEED_MORE: done with it. */
+static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connection *connection,
+                                 struct ps_http_connection *http, struct ps_batch *batch, char *data)
+{
+    struct ps_http_exchange exchange;
+    bool begins = http->rest_at == 0;
+    if (begins) {
+        enum ps_slab_result room = queue_reserve(server, connection, http);
+        if (room != PS_SLAB_OK)
+            return room == PS_SLAB_LIMIT ? PS_FEED_CLOSE : PS_FEED_MEMORY;
+    }
+    uint32_t rows = batch->count;
+    enum ps_http_taken taken = take(server, connection, http, batch, data, &exchange);
+    switch (taken) {
+    case PS_HTTP_FULL:
+        batch->full = true;
+        return PS_FEED_FULL;
+    case PS_HTTP_MEMORY:
+        batch->full |= batch->count == 0; /* what was carved of it is lost: begin with another one */
+        return PS_FEED_MEMORY;
+    default:
+        break;
+    }
+    if (begins)
+        note(server, connection, http, taken, &exchange);
+    batch->flush |= batch->count > rows;
+    if (taken == PS_HTTP_TAKEN_PART) {
+        http->rest_at = exchange.rest_at;
+        batch->full = true;
+        return PS_FEED_FULL;
+    }
+    http->rest_at = 0;
+    return PS_FEED_MORE;
+}
+
+/* The bytes are no HTTP, or a limit is passed: the last answer of this connection. */
+static enum ps_feed feed_bad(struct ps_http_server *server, struct ps_connection *connection,
+                             struct ps_http_connection *http)
+{
+    const struct ps_http_message *message = &http->message;
+    ps_count(server->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_count(server->port->counters, PS_COUNTER_malformed, 1);
+    ps_log(PS_LOG_WARN, server->port->component, "closing the connection from %s after the answer %u: %s",
+           connection->ip_text, message->status, message->reason);
+    if (queue_reserve(server, connection, http) == PS_SLAB_OK) {
+        queue_push(connection, http,
+                   (struct outstanding){.status = message->status, .reason = message->reason, .last = true});
+        (void)send_answers(server, connection, http);
+    }
+    return PS_FEED_CLOSE;
+}
+
+static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
+                         uint32_t length, uint32_t *used)
+{
+    struct ps_http_server *server = owner;
+    struct ps_http_connection *http = state_of(server, connection);
+    uint64_t origin = ps_connection_origin(connection);
+    *used = 0;
+    if (http == NULL)
+        return PS_FEED_MEMORY;
+    while (*used < length) {
+        struct ps_http_message *message = &http->message;
+        enum ps_http_read read =
+            ps_http_message_read(message, &server->options.limits, data + *used, length - *used);
+        enum ps_feed fed = PS_FEED_MORE;
+        if (read == PS_HTTP_BAD)
+            fed = feed_bad(server, connection, http);
+        else if (read == PS_HTTP_COMPLETE)
+            fed = feed_request(server, connection, http, batch, data + *used);
+        if (fed == PS_FEED_FULL || fed == PS_FEED_MEMORY)
+            return fed;
+        if (fed == PS_FEED_CLOSE) {
+            *used = length;
+            return ps_stream_find(&server->stream, origin) != NULL ? fed : PS_FEED_MORE;
+        }
+        if (read == PS_HTTP_PART) {
+            if (http->begun_ns == 0)
+                http->begun_ns = server->stream.mono_ns;
+            if (http->count == 0 && waits_with_body(http) && send_continue(server, connection, http) == NULL)
+                *used = length;
+            return PS_FEED_MORE;
+        }
+        bool keep_alive = message->keep_alive;
+        *used += message->length;
+        http->begun_ns = 0;
+        http->joined = false;
+        ps_http_message_init(message);
+        if (send_answers(server, connection, http) == NULL || !keep_alive) {
+            *used = length;
+            return ps_stream_find(&server->stream, origin) != NULL ? PS_FEED_CLOSE : PS_FEED_MORE;
+        }
+    }
+    return PS_FEED_MORE;
+}
+
+/* A long request is received into the connection's own buffer: whether it is complete. */
+static uint32_t frame(void *owner, struct ps_connection *connection, const char *data, uint32_t length)
+{
+    struct ps_http_server *server = owner;
+    struct ps_http_connection *http = state_of(server, connection);
+    if (http == NULL)
+        return length;
+    switch (ps_http_message_read(&http->message, &server->options.limits, data, length)) {
+    case PS_HTTP_COMPLETE:
+        return http->message.length;
+    case PS_HTTP_BAD:
+        return length;
+    default:
+        return 0;
+    }
+}
+
+static void closed(void *owner, struct ps_connection *connection)
+{
+    struct ps_http_server *server = owner;
+    uint32_t chunk = connection->slot / CONNECTION_CHUNK;
+    ps_stream_unfinished(connection, server->port);
+    if (chunk >= server->chunk_count)
+        return;
+    struct ps_http_connection *http = &server->chunks[chunk][connection->slot % CONNECTION_CHUNK];
+    if (http->generation == connection->generation)
+        ps_stream_shrink(&server->stream, &http->queue);
+}
+
+/* ---- outcomes ---- */
+
+/* So many events of a connection have their outcome. */
+static void settle_events(struct ps_http_connection *http, uint64_t events, bool refused)
+{
+    for (uint32_t i = 0; events > 0; i++) {
+        PS_ASSERT(i < http->count);
+        struct outstanding *one = queue_at(http, i);
+        uint64_t some = events < one->events_left ? events : one->events_left;
+        if (some == 0)
+            continue;
+        if (refused) {
+            one->status = 503;
+            one->reason = CHANNEL_FULL;
+        }
+        one->events_left -= some;
+        events -= some;
+    }
+}
+
+static void settle_batch(struct ps_http_server *server, const struct ps_batch *batch, bool refused)
+{
+    for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
+        struct ps_connection *connection = ps_stream_find(&server->stream, ticket->origin);
+        if (connection == NULL || ticket->events == 0)
+            continue;
+        struct ps_http_connection *http = state_of(server, connection);
+        settle_events(http, ticket->events, refused);
+        connection = send_answers(server, connection, http);
+        if (connection != NULL)
+            ps_stream_settle(&server->stream, connection);
+    }
+}
+
+void ps_http_source_accepted(const void *plan, void *state, const struct ps_batch *batch,
+                             const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    settle_batch(state, batch, false);
+}
+
+void ps_http_source_refused(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
+                            const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    (void)reason; /* the engine has logged it */
+    settle_batch(state, batch, true);
+}
+
+/* ---- slow requests ---- */
+
+static void end_slow(struct ps_http_server *server, struct ps_http_connection *http, uint32_t slot)
+{
+    struct ps_connection *connection =
+        ps_stream_find(&server->stream, (uint64_t)http->generation << 32 | slot);
+    http->begun_ns = 0;
+    if (connection == NULL || connection->closing)
+        return;
+    http->message.status = 408;
+    http->message.reason = "the request did not come to its end in time";
+    if (feed_bad(server, connection, http) == PS_FEED_CLOSE &&
+        (connection = ps_stream_find(&server->stream, (uint64_t)http->generation << 32 | slot)) != NULL)
+        ps_stream_finish(&server->stream, connection);
+}
+
+uint64_t ps_http_source_tick(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    struct ps_http_server *server = state;
+    uint64_t next = ps_stream_tick(&server->stream, now);
+    if (server->stream.open_count == 0 || server->options.request_ns == 0)
+        return next;
+    if (now->mono_ns >= server->sweep_ns) {
+        server->sweep_ns = now->mono_ns + SWEEP_NS;
+        for (uint32_t slot = 0; slot < server->chunk_count * CONNECTION_CHUNK; slot++) {
+            struct ps_http_connection *http =
+                &server->chunks[slot / CONNECTION_CHUNK][slot % CONNECTION_CHUNK];
+            if (http->begun_ns != 0 && now->mono_ns - http->begun_ns >= server->options.request_ns)
+                end_slow(server, http, slot);
+        }
+    }
+    return server->sweep_ns < next ? server->sweep_ns : next;
+}
+
+/* ---- life ---- */
+
+static const struct ps_stream_ops stream_ops = {.feed = feed, .frame = frame, .closed = closed};
+
+enum ps_status ps_http_server_init(struct ps_http_server *server,
+                                   const struct ps_http_server_options *options, struct ps_port *port,
+                                   struct ps_err *err)
+{
+    const struct ps_stream_options stream = {
+        .ops = &stream_ops,
+        .owner = server,
+        .message_bytes_max = ps_http_message_bytes_max(&options->limits),
+        .tls = options->tls,
+        .idle_ns = options->idle_ns,
+        .replies = true,
+    };
+    server->options = *options;
+    server->port = port;
+    return ps_stream_init(&server->stream, &stream, port, err);
+}
+
+void ps_http_server_fini(struct ps_http_server *server)
+{
+    ps_stream_fini(&server->stream);
+    for (uint32_t i = 0; i < server->chunk_count; i++)
+        free(server->chunks[i]);
+    free(server->chunks);
+}

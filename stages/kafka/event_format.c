@@ -1,0 +1,98 @@
+#include "stages/kafka/event_format.h"
+
+#include "stages/avro/binary.h"
+
+#include <string.h>
+
+static char *put_bytes(char *out, const char *data, uint32_t length)
+{
+    out += ps_avro_put_long(out, length);
+    if (length > 0)
+        memcpy(out, data, length);
+    return out + length;
+}
+
+size_t ps_kafka_event_format_bound(const struct ps_batch *batch, const struct ps_event *event)
+{
+    struct ps_header_cursor cursor = ps_headers_begin(batch, event);
+    const struct ps_header *header;
+    size_t bound = 3 * PS_AVRO_LONG_BYTES_MAX + event->body_length;
+    while ((header = ps_headers_next(&cursor)) != NULL)
+        bound += 2 * PS_AVRO_LONG_BYTES_MAX + header->name->length + header->value_length;
+    return bound;
+}
+
+size_t ps_kafka_event_format_encode(const struct ps_batch *batch, const struct ps_event *event, char *out)
+{
+    char *start = out;
+    int64_t count = 0;
+    struct ps_header_cursor cursor = ps_headers_begin(batch, event);
+    const struct ps_header *header;
+    while (ps_headers_next(&cursor) != NULL)
+        count++;
+    if (count > 0) {
+        out += ps_avro_put_long(out, count);
+        cursor = ps_headers_begin(batch, event);
+        while ((header = ps_headers_next(&cursor)) != NULL) {
+            out = put_bytes(out, header->name->text, header->name->length);
+            out = put_bytes(out, header->value, header->value_length);
+        }
+    }
+    out += ps_avro_put_long(out, 0); /* ends the map's blocks */
+    out = put_bytes(out, event->body, event->body_length);
+    return (size_t)(out - start);
+}
+
+/* ---- reading ---- */
+
+static bool get_long(struct ps_kafka_event_reader *reader, int64_t *value)
+{
+    return ps_avro_get_long(&reader->next, reader->end, value);
+}
+
+static bool get_bytes(struct ps_kafka_event_reader *reader, struct ps_slice *bytes)
+{
+    int64_t length;
+    if (!get_long(reader, &length) || length < 0 || length > reader->end - reader->next ||
+        length > UINT32_MAX)
+        return false;
+    *bytes = (struct ps_slice){(const char *)reader->next, (uint32_t)length};
+    reader->next += length;
+    return true;
+}
+
+void ps_kafka_event_reader_init(struct ps_kafka_event_reader *reader, const void *datum, size_t length)
+{
+    *reader = (struct ps_kafka_event_reader){.next = datum, .end = (const unsigned char *)datum + length};
+}
+
+/* Reads the head of a block of the map: its count of items; after a negative count also the block's length in
+ * bytes. */
+static bool next_block(struct ps_kafka_event_reader *reader)
+{
+    int64_t count, bytes;
+    if (!get_long(reader, &count))
+        return false;
+    if (count < 0) {
+        if (count == INT64_MIN || !get_long(reader, &bytes))
+            return false;
+        count = -count;
+    }
+    reader->items_left = count;
+    return true;
+}
+
+enum ps_kafka_event_step ps_kafka_event_reader_next(struct ps_kafka_event_reader *reader,
+                                                    struct ps_slice *name, struct ps_slice *value)
+{
+    if (reader->items_left == 0) {
+        if (!next_block(reader))
+            return PS_KAFKA_EVENT_BAD;
+        if (reader->items_left == 0)
+            return get_bytes(reader, value) ? PS_KAFKA_EVENT_BODY : PS_KAFKA_EVENT_BAD;
+    }
+    if (!get_bytes(reader, name) || !get_bytes(reader, value))
+        return PS_KAFKA_EVENT_BAD;
+    reader->items_left--;
+    return PS_KAFKA_EVENT_HEADER;
+}

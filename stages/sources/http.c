@@ -1,0 +1,248 @@
+/* Source http (Flume's HTTPSource): events in HTTP requests. A request is answered 200 when every required channel has
+ * promised its events, 503 when one of them stayed full. Thread: its worker. */
+#include "core/stage.h"
+
+#include <strings.h>
+
+#include "stages/http/json_handler.h"
+#include "stages/http/server.h"
+#include "stages/net/listen.h"
+#include "stages/net/lookup.h"
+#include "stages/net/options.h"
+#include "stages/net/tls_stage.h"
+
+#define HEAD_BYTES_MAX (64 * 1024)
+#define BODY_BYTES_MAX (1 << 30)
+#define BODY_BYTES (64U * 1024 * 1024) /* if the memory budget allows it */
+
+enum handler { HANDLER_JSON };
+
+struct http_plan {
+    const char *host, *handler_name;
+    struct ps_lookup *lookup; /* of the host */
+    int64_t port, idle_s, request_s, body_bytes_max, head_bytes_max;
+    enum handler handler;
+    struct ps_http_limits limits;
+    struct ps_tls_options tls;
+    struct ps_tls_server *server;
+};
+
+struct http_state {
+    struct ps_http_server server; /* must be first (stages/http/server.h) */
+    const struct http_plan *plan;
+    struct ps_json_handler json;
+};
+
+#define FIELD(name) offsetof(struct http_plan, name)
+
+static const struct ps_option options[] = {
+    PS_HOST_OPTION_ROW("bind", FIELD(host)),
+    PS_PORT_OPTION_ROW("TCP", FIELD(port)),
+    {.key = "handler",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(handler_name),
+     .fallback = "org.apache.flume.source.http.JSONHandler",
+     .help = "What makes events of a request: org.apache.flume.source.http.JSONHandler, or JSON"},
+    {.key = "penstock.body.max",
+     .type = PS_OPTION_SIZE,
+     .offset = FIELD(body_bytes_max),
+     .min = 1,
+     .max = BODY_BYTES_MAX,
+     .unit = "bytes",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "A request with a longer body is answered 413; if not set, what the memory budget allows, a sixteenth "
+             "of it divided by the workers, at most 64 MiB"},
+    {.key = "penstock.header.max",
+     .type = PS_OPTION_SIZE,
+     .offset = FIELD(head_bytes_max),
+     .fallback = "8k",
+     .min = 256,
+     .max = HEAD_BYTES_MAX,
+     .unit = "bytes",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "A request whose request line and header fields are longer is answered 414 or 431"},
+    {.key = "penstock.request.timeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(request_s),
+     .fallback = "300",
+     .min = 0,
+     .max = INT32_MAX,
+     .unit = "s",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "A request that is not complete so long after its first byte is answered 408; 0: never"},
+    {.key = "penstock.idle.timeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(idle_s),
+     .fallback = "30",
+     .min = 0,
+     .max = INT32_MAX,
+     .unit = "s",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "Closes a connection that neither sent nor received anything for this long; 0: never"},
+    PS_TLS_OPTION_ROWS(struct http_plan, tls),
+    PS_OPTION_END,
+};
+
+/* ---- handlers ---- */
+
+static const struct {
+    const char *name;
+    enum handler handler;
+} handlers[] = {
+    {"org.apache.flume.source.http.JSONHandler", HANDLER_JSON},
+    {"org.apache.flume.http.source.JSONHandler", HANDLER_JSON},
+    {"JSON", HANDLER_JSON},
+};
+
+static bool find_handler(const char *name, enum handler *handler)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(handlers); i++) {
+        if (strcasecmp(name, handlers[i].name) == 0) {
+            *handler = handlers[i].handler;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_http_exchange *exchange)
+{
+    struct http_state *state = owner;
+    return ps_json_handler_take(&state->json, batch, exchange);
+}
+
+/* ---- life ---- */
+
+static enum ps_status check(const void *plan_, const struct ps_context *context)
+{
+    const struct http_plan *plan = plan_;
+    enum handler handler;
+    if (!find_handler(plan->handler_name, &handler)) {
+        ps_report(context, PS_LOG_ERROR, "handler",
+                  "%s is not known; org.apache.flume.source.http.JSONHandler is", plan->handler_name);
+        return PS_FAIL;
+    }
+    return ps_tls_stage_check(&plan->tls, context);
+}
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct http_plan *plan = plan_;
+    if (!find_handler(plan->handler_name, &plan->handler))
+        return ps_err_set(err, "handler %s is not known", plan->handler_name);
+    plan->limits.head_bytes_max = (uint32_t)plan->head_bytes_max;
+    plan->limits.body_bytes_max =
+        plan->body_bytes_max > 0
+            ? ps_stream_message_max(context, "penstock.body.max", (uint64_t)plan->body_bytes_max)
+            : ps_stream_message_max(context, NULL, BODY_BYTES);
+    if (ps_lookup_build(&plan->lookup, plan->host, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) == PS_OK)
+        return PS_OK;
+    ps_lookup_teardown(plan->lookup);
+    return PS_FAIL;
+}
+
+static void teardown(void *plan_)
+{
+    struct http_plan *plan = plan_;
+    ps_tls_server_teardown(plan->server);
+    ps_lookup_teardown(plan->lookup);
+}
+
+static void close_source(const void *plan, void *state_)
+{
+    (void)plan;
+    struct http_state *state = state_;
+    ps_http_server_fini(&state->server);
+    ps_json_handler_fini(&state->json);
+}
+
+static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct http_plan *plan = plan_;
+    struct http_state *state = state_;
+    const struct ps_http_server_options server = {
+        .take = take,
+        .owner = state,
+        .limits = plan->limits,
+        .request_ns = (uint64_t)plan->request_s * PS_NS_PER_S,
+        .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
+        .tls = plan->server,
+        .sends_server = true,
+        .sends_date = true,
+    };
+    const struct ps_bind_options bind = {.host = plan->host,
+                                         .lookup = plan->lookup,
+                                         .port = (unsigned)plan->port,
+                                         .share = port->instances > 1};
+    state->plan = plan;
+    if (ps_json_handler_init(&state->json, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_http_server_init(&state->server, &server, port, err) == PS_OK) {
+        if (ps_stream_listen(&state->server.stream, &bind, err) == PS_OK)
+            return PS_OK;
+        ps_http_server_fini(&state->server);
+    }
+    ps_json_handler_fini(&state->json);
+    return PS_FAIL;
+}
+
+static struct ps_bind_options address_of(const struct http_plan *plan)
+{
+    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port};
+}
+
+static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    (void)context;
+    const struct http_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_outline(out, &listen, plan->tls.enabled);
+}
+
+static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
+                    void *argument)
+{
+    const struct http_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_add(&listen, "port", add, argument);
+}
+
+static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    (void)context;
+    const struct http_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_probe(probe, "bind", &listen);
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_REFUSE,
+    .work = ps_stream_source_work,
+    .tick = ps_http_source_tick,
+    .accepted = ps_http_source_accepted,
+    .refused = ps_http_source_refused,
+    .paused = ps_stream_source_paused,
+    .drain = ps_stream_source_drain,
+};
+
+const struct ps_stage_ops ps_source_http = {
+    PS_STAGE(PS_KIND_SOURCE),
+    .name = "http",
+    .aliases = PS_WORDS("org.apache.flume.source.http.HTTPSource", "org.apache.flume.http.source.HTTPSource"),
+    .summary = "Events in HTTP requests, as JSON",
+    .options = options,
+    .plan_size = sizeof(struct http_plan),
+    .state_size = sizeof(struct http_state),
+    .check = check,
+    .build = build,
+    .teardown = teardown,
+    .open = open_source,
+    .close = close_source,
+    .outline = outline,
+    .listens = listens,
+    .probe = probe,
+    .source = &source,
+};

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Source http: events by curl, what is answered, a full channel, TLS, many clients, a stop with a client that waits.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+port=$(free_port)
+mkdir "$work/out"
+cat >"$work/agent.properties" <<EOF_
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = http
+a1.sources.r1.bind = 127.0.0.1
+a1.sources.r1.port = $port
+a1.sources.r1.channels = c1
+a1.channels.c1.type = file
+a1.channels.c1.checkpointDir = $work/checkpoint
+a1.channels.c1.dataDirs = $work/data
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.channel = c1
+a1.sinks.k1.sink.directory = $work/out
+a1.sinks.k1.sink.rollInterval = 0
+a1.sinks.k1.sink.serializer = header_and_text
+EOF_
+start_agent
+
+status() { # ARGUMENT...: of curl; prints the status
+    curl -s -o "$work/answer" -w '%{http_code}\n' "$@" "http://127.0.0.1:$port/any/path?query"
+}
+expect() { # STATUS ARGUMENT...
+    local wanted=$1 got
+    shift
+    got=$(status "$@") || fail "curl $*"
+    [[ $got == "$wanted" ]] || fail "$*: $got, not $wanted: $(<"$work/answer")"
+}
+lines() { cat "$work"/out/* | wc -l; }
+has_lines() { (($(lines) >= $1)); }
+
+expect 200 -H 'Content-Type: application/json' -d '[{"headers":{"a":"b"},"body":"one"},{"body":"two"}]'
+expect 200 -H 'Transfer-Encoding: chunked' -H 'Expect: 100-continue' -d '[{"body":"three"}]'
+expect 200 -0 -d '[]'
+expect 400 -d '[{"body":'
+grep -q '^Bad request from client. Request has invalid JSON Syntax' "$work/answer" || fail "the reason: $(<"$work/answer")"
+expect 500 -H 'Content-Type: application/json; charset=ISO-8859-1' -d '[{"body":"x"}]'
+expect 403 -X OPTIONS
+expect 405 -X PUT -d '[]'
+await "three events" has_lines 3
+[[ $(cat "$work"/out/*) == $'{a=b} one\n{} two\n{} three' ]] || fail "events: $(cat "$work"/out/*)"
+
+# A long request, more events than a batch takes.
+for ((i = 0; i < 3000; i++)); do echo "{\"headers\":{\"number\":\"$i\"},\"body\":\"a body of some length, number $i\"}"; done |
+    jq -s . >"$work/long.json"
+expect 200 --data-binary "@$work/long.json"
+await "all events of a long request" has_lines 3003
+[[ $(tail -n +4 "$work"/out/* | sed -nE 's/^\{number=([0-9]+)\} .* \1$/\1/p' | sort -n | tail -1) == 2999 ]] || fail "the last event"
+[[ $(tail -n +4 "$work"/out/* | sort -u | wc -l) == 3000 ]] || fail "an event is not there, or twice"
+
+# Clients at once, each on a connection that it keeps.
+clients=()
+for ((i = 0; i < 8; i++)); do
+    urls=()
+    for ((k = 0; k < 50; k++)); do urls+=("http://127.0.0.1:$port/$k"); done
+    curl -s -o /dev/null -w '%{http_code}\n' -d "[{\"body\":\"client $i\"}]" "${urls[@]}" >"$work/client.$i" &
+    clients+=($!)
+    children[$!]=1
+done
+for child in "${clients[@]}"; do
+    wait "$child" || fail "a client failed"
+    unset "children[$child]"
+done
+[[ $(sort "$work"/client.* | uniq -c | tr -s ' ') == ' 400 200' ]] || fail "answers: $(sort "$work"/client.* | uniq -c)"
+await "the events of all clients" has_lines 3403
+
+stop_agent TERM
+grep -q 'accepted 3,403, delivered 3,403' "$work/agent.err" || fail "the account"
+echo "http source: as expected"
