@@ -50,7 +50,8 @@ static const struct ps_option options[] = {
      .max = BODY_BYTES_MAX,
      .unit = "bytes",
      .flags = PS_OPTION_EXTENSION,
-     .help = "A request with a longer body is answered 413; if not set, what the memory budget allows, a sixteenth "
+     .help = "A request with a longer body is answered 413; if not set, what the memory budget allows, a "
+             "sixteenth "
              "of it divided by the workers, at most 64 MiB"},
     {.key = "penstock.header.max",
      .type = PS_OPTION_SIZE,
