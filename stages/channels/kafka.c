@@ -387,8 +387,7 @@ static uint64_t channel_consumer_tick(void *plan_, unsigned consumer, struct ps_
 static struct ps_lease *channel_take(void *plan, unsigned consumer, struct ps_port *port,
                                      const struct ps_now *now)
 {
-    (void)port; /* consumer_tick has it */
-    return ps_kafka_channel_take_next(&((struct kafka_channel *)plan)->takes[consumer], now);
+    return ps_kafka_channel_take_next(&((struct kafka_channel *)plan)->takes[consumer], port, now);
 }
 
 /* Its way home is the end of its outcome: the window of its consumer learns of it there. */

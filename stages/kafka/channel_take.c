@@ -6,6 +6,7 @@
 #define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records of this time come twice */
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S)
 #define STARVED_LOOK_NS (5 * PS_NS_PER_MS)
+#define BATCHES_MAX 4U /* read in one call, when nothing but dead letters is in them */
 
 void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
                                 const struct ps_kafka_channel_take_plan *plan, unsigned consumer,
@@ -65,8 +66,10 @@ static void begin_group(struct ps_kafka_channel_take *take, const struct ps_port
                                   .counters = take->counters,
                                   .epoll_fd = -1,
                                   .wake_fd = -1};
-    take->record = (struct ps_kafka_record_state){
-        .plan = &take->plan->record, .streams = &take->group.streams, .port = &take->port};
+    take->record = (struct ps_kafka_record_state){.plan = &take->plan->record,
+                                                  .streams = &take->group.streams,
+                                                  .port = &take->port,
+                                                  .burials = &take->burials};
     take->readback = ps_readback_open(port->pool, delivered, take);
 }
 
@@ -137,6 +140,7 @@ uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct p
 {
     if (take->left)
         return PS_NEVER;
+    ps_kafka_burials_look(&take->burials, port);
     if (take->phase == PS_KAFKA_CHANNEL_NEW)
         begin(take, port, now);
     if (take->phase == PS_KAFKA_CHANNEL_MAKING)
@@ -151,7 +155,7 @@ uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct p
     uint64_t refill_ns = ps_kafka_consumer_refill(&take->group.consumer, now->mono_ns);
     next_ns = refill_ns < next_ns ? refill_ns : next_ns;
     uint64_t look_ns = now->mono_ns + STARVED_LOOK_NS;
-    return take->starved && look_ns < next_ns ? look_ns : next_ns;
+    return (take->starved || take->held != NULL) && look_ns < next_ns ? look_ns : next_ns;
 }
 
 /* ---- batches ---- */
@@ -168,31 +172,67 @@ static enum ps_kafka_take take_record(void *argument, const struct ps_kafka_mess
     return ps_kafka_record_take(&take->record, message);
 }
 
-struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, const struct ps_now *now)
+/* Reads a batch. Returns NULL when there are no records, or no memory for them. */
+static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps_port *port,
+                                   const struct ps_now *now)
 {
     const struct ps_kafka_consumer_reader reader = {
         .stream = stream_of, .take = take_record, .argument = take};
     struct ps_kafka_consumer *consumer = &take->group.consumer;
+    /* No empty batch is kept open: the worker could not tell it from one that is under way. */
+    if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || !ps_kafka_consumer_has_records(consumer))
+        return NULL;
+    bool has_room = !ps_port_has_deadletter(port) || ps_letterbox_has_room(port->letterbox);
+    struct ps_batch *batch = has_room ? ps_readback_batch(take->readback, *now) : NULL;
+    take->starved = batch == NULL;
+    if (batch == NULL)
+        return NULL;
+    take->port.letterbox = port->letterbox;
+    ps_kafka_record_begin(&take->record, batch);
+    ps_kafka_consumer_read(consumer, &reader);
+    take->port.letterbox = NULL;
+    if (!ps_batch_is_empty(batch))
+        return ps_readback_lease(take->readback, batch);
+    take->starved = ps_kafka_consumer_has_kept(consumer);
+    ps_readback_drop(batch);
+    return NULL;
+}
+
+/* Hands out the batch that waited for its dead letters. One of which nothing else is left goes home. */
+static struct ps_lease *hand_out_held(struct ps_kafka_channel_take *take, struct ps_port *port)
+{
+    struct ps_lease *lease = take->held;
+    if (!ps_kafka_burials_are_written(&take->burials, port))
+        return NULL;
+    ps_kafka_burials_clear(&take->burials);
+    take->held = NULL;
+    if (lease->count == 0)
+        ps_port_home(port, &lease);
+    return lease;
+}
+
+struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, struct ps_port *port,
+                                            const struct ps_now *now)
+{
     struct ps_lease *lease = take->given_back;
     if (lease != NULL) {
         take->given_back = lease->next;
         lease->next = NULL;
         return lease;
     }
-    /* No empty batch is kept open: the worker could not tell it from one that is under way. */
-    if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || !ps_kafka_consumer_has_records(consumer))
-        return NULL;
-    struct ps_batch *batch = ps_readback_batch(take->readback, *now);
-    take->starved = batch == NULL;
-    if (batch == NULL)
-        return NULL;
-    ps_kafka_record_begin(&take->record, batch);
-    ps_kafka_consumer_read(consumer, &reader);
-    if (!ps_batch_is_empty(batch))
-        return ps_readback_lease(take->readback, batch);
-    take->starved = ps_kafka_consumer_has_kept(consumer);
-    ps_readback_drop(batch);
-    return NULL;
+    for (unsigned i = 0; i < BATCHES_MAX && lease == NULL; i++) {
+        if (take->held == NULL) {
+            lease = read_batch(take, port, now);
+            if (lease == NULL || !ps_kafka_burials_any(&take->burials))
+                return lease;
+            take->held = lease;
+        }
+        lease = hand_out_held(take, port);
+        if (take->held != NULL)
+            return NULL;
+    }
+    take->starved |= lease == NULL; /* there may be more */
+    return lease;
 }
 
 void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_lease **lease)
@@ -209,6 +249,9 @@ void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_p
     take->left = true;
     ps_readback_close(take->readback); /* from here on, what comes home is only freed */
     take->readback = NULL;
+    ps_kafka_burials_clear(&take->burials); /* read again, as what is given back */
+    if (take->held != NULL)
+        ps_port_home(port, &take->held);
     while (take->given_back != NULL) {
         struct ps_lease *lease = take->given_back;
         take->given_back = lease->next;

@@ -41,7 +41,9 @@ struct ps_kafka_channel_take {
     struct ps_kafka_record_state record;
     struct ps_readback *readback;
     struct ps_lease *given_back; /* first = next to take */
-    bool starved;                /* no memory for a record that waits */
+    struct ps_lease *held;       /* read, and not handed out: its burials are not written */
+    struct ps_kafka_burials burials;
+    bool starved; /* no memory for a record that waits */
     bool left;
     uint64_t retry_ns; /* earliest time of the next attempt to make a consumer */
     bool failing;      /* the last consumer failed, or could not be made. Any thread reads */
@@ -52,7 +54,8 @@ void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
                                 const struct ps_kafka_channel_take_plan *plan, unsigned consumer,
                                 struct ps_counters *counters);
 
-struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, const struct ps_now *now);
+struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, struct ps_port *port,
+                                            const struct ps_now *now);
 void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_lease **lease);
 
 /* Called at every cycle: makes the consumer, handles group events, commits. Returns the time of the next call at the

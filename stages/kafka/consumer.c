@@ -10,6 +10,9 @@
 
 #define EVENTS_MAX 64U    /* handled in one poll */
 #define KEPT_BYTES 65536U /* first size of the buffer for the record that was not taken; grows */
+/* For the end of a client that closes: 1 s in all. */
+#define CLOSE_TRIES 50U
+#define CLOSE_POLL_MS 20
 #define NUDGE_NS (5 * PS_NS_PER_MS)
 #define NUDGES_MAX 200U /* in one second; after that the library has woken by itself */
 /* The same error is logged again after this time. */
@@ -142,10 +145,24 @@ bool ps_kafka_consumer_closed(const struct ps_kafka_consumer *consumer)
     return consumer->fatal || rd_kafka_consumer_closed(consumer->client);
 }
 
+/* A client that closes waits until its last rebalance is answered, and rd_kafka_destroy waits for the client: for ever, if
+ * the time was over before the group could answer. While it closes, every assignment counts as an empty one. */
+static void finish_closing(struct ps_kafka_consumer *consumer)
+{
+    for (unsigned i = 0; i < CLOSE_TRIES && !ps_kafka_consumer_closed(consumer); i++) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(consumer->closing, CLOSE_POLL_MS);
+        if (event != NULL)
+            rd_kafka_event_destroy(event);
+        (void)rd_kafka_assign(consumer->client, NULL);
+    }
+}
+
 void ps_kafka_consumer_destroy(struct ps_kafka_consumer *consumer)
 {
     if (consumer->client == NULL)
         return;
+    if (consumer->closing != NULL)
+        finish_closing(consumer);
     rd_kafka_queue_io_event_enable(consumer->control, -1, NULL, 0);
     rd_kafka_queue_io_event_enable(consumer->records, -1, NULL, 0);
     if (consumer->closing != NULL)

@@ -11,6 +11,7 @@
 #define CALL_BYTES_MAX (512U * 1024U) /* read in one call of work */
 #define TEXT_MAX 20U                  /* digits and sign of an int64_t */
 #define LINEAR_HEADERS_MAX 16U        /* up to so many headers of a datum are compared one by one */
+#define BURIAL_BYTES 512U             /* of a dead letter, beside the record */
 #define SPARE_BYTES                                                                                          \
     (8U * PS_BLOCK_BYTES) /* of the budget, beside a record's value: rows, headers, the rest */
 
@@ -281,30 +282,32 @@ static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_
     return ps_batch_span(state->batch, message->stream, stream->generation, message->offset, &name);
 }
 
-static void bury(struct ps_kafka_record_state *state, const struct ps_kafka_message *message, const char *why)
+/* Makes a dead letter of the record, and moves the position past it with the batch, which waits until the letter is
+ * written. Returns false when there is no memory. */
+static bool bury(struct ps_kafka_record_state *state, const struct ps_kafka_message *message, const char *why)
 {
-    const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    const char *value = message->value != NULL ? message->value : "";
+    struct ps_kafka_burial *burial = NULL;
     char text[512];
     snprintf(text, sizeof text, "topic %s, partition %" PRId32 ", offset %" PRId64 ": %s", stream->topic,
              stream->partition, message->offset, why != NULL ? why : "no event of Flume's Avro format");
     const struct ps_letter_reason reason = {why != NULL ? "record-too-large" : "malformed", text, 0};
-    (void)ps_port_deadletter_bytes(state->port, message->value != NULL ? message->value : "",
-                                   message->value_length, &reason);
-}
-
-/* Moves the position past a record that is no event: with the batch, if it becomes a dead letter, because the engine
- * lets the batch wait for that; else once all before it are delivered. */
-static bool skip_position(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
-{
-    struct ps_kafka_stream *stream = &state->streams->items[message->stream];
-    if (!ps_port_has_deadletter(state->port)) {
-        ps_kafka_streams_skip(state->streams, message->stream, message->offset);
-        return true;
+    if (state->burials != NULL) {
+        burial = ps_kafka_burial_make(reason.code, text, value, message->value_length);
+        if (burial == NULL)
+            return false;
     }
-    if (!add_span(state, message))
+    if (!add_span(state, message)) {
+        ps_kafka_burial_free(burial);
         return false;
+    }
+    if (burial != NULL)
+        ps_kafka_burials_add(state->burials, burial);
+    else
+        (void)ps_port_deadletter_bytes(state->port, value, message->value_length, &reason);
     stream->taken = message->offset;
-    state->buried_bytes += message->value_length;
+    state->buried_bytes += BURIAL_BYTES + message->value_length;
     return true;
 }
 
@@ -312,11 +315,12 @@ static bool skip_position(struct ps_kafka_record_state *state, const struct ps_k
 static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                                const char *why)
 {
-    if (!skip_position(state, message))
+    if (!ps_port_has_deadletter(state->port)) /* once all before it are delivered */
+        ps_kafka_streams_skip(state->streams, message->stream, message->offset);
+    else if (!bury(state, message, why))
         return PS_KAFKA_NOT_TAKEN;
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_count(state->port->counters, PS_COUNTER_malformed, 1);
-    bury(state, message, why);
     if (why != NULL) {
         const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
         ps_log(PS_LOG_ERROR, state->port->component,

@@ -7,6 +7,7 @@
 
 #include "core/flow/batch.h"
 #include "core/stage.h"
+#include "stages/kafka/burials.h"
 #include "stages/kafka/consumer.h"
 #include "stages/kafka/streams.h"
 
@@ -33,7 +34,9 @@ struct ps_kafka_record_plan {
 struct ps_kafka_record_state {
     const struct ps_kafka_record_plan *plan;
     struct ps_kafka_streams *streams;
-    struct ps_port *port;
+    struct ps_port *port; /* it has dead letters: records that are no events become such */
+    /* NULL: they are put at once. Else they are collected here, with the batch that covers them. */
+    struct ps_kafka_burials *burials;
     struct ps_batch *batch; /* being filled */
     struct ps_slice group;  /* of the plan */
     uint64_t batch_number;  /* our own count, tells which texts are in the batch */

@@ -8,6 +8,7 @@
 #include "tests/support/stage.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 extern const struct ps_stage_ops ps_source_kafka;
 
@@ -62,7 +63,7 @@ static struct ps_lease *await(const char *body)
     struct ps_lease *lease = NULL;
     for (unsigned i = 0; lease == NULL && i < PS_TEST_PATIENCE_MS; i++) {
         tick();
-        lease = ps_kafka_channel_take_next(take, &stage.now);
+        lease = ps_kafka_channel_take_next(take, &stage.port, &stage.now);
     }
     assert_non_null(lease);
     assert_int_equal(lease->count, 1);
@@ -142,7 +143,7 @@ static void test_no_memory(void **state)
     size_t taken = 0, events = 0;
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && !take->starved; i++) {
         tick();
-        struct ps_lease *lease = ps_kafka_channel_take_next(take, &stage.now);
+        struct ps_lease *lease = ps_kafka_channel_take_next(take, &stage.port, &stage.now);
         if (lease != NULL) {
             events += lease->count;
             leases[taken++] = lease;
@@ -156,7 +157,7 @@ static void test_no_memory(void **state)
         ps_block_drop(cache, blocks[--count]);
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && events < 4; i++) {
         tick();
-        struct ps_lease *lease = ps_kafka_channel_take_next(take, &stage.now);
+        struct ps_lease *lease = ps_kafka_channel_take_next(take, &stage.port, &stage.now);
         if (lease != NULL) {
             events += lease->count;
             leases[taken++] = lease;
@@ -185,7 +186,7 @@ static void test_ends(void **state)
     for (unsigned i = 0; i < 300; i++)
         tick();
     assert_int_equal(take->phase, PS_KAFKA_CHANNEL_OPEN);
-    assert_null(ps_kafka_channel_take_next(take, &stage.now));
+    assert_null(ps_kafka_channel_take_next(take, &stage.port, &stage.now));
     stop();
     start("127.0.0.1:1", "never");
     ((struct ps_pair *)(uintptr_t)plan.pairs)[2].value = "nonsense";
@@ -197,9 +198,176 @@ static void test_ends(void **state)
     stop();
 }
 
+/* There is no time to leave the group: the client, which waits for an answer to its last rebalance, ends all the same. */
+static void test_ends_without_time(void **state)
+{
+    (void)state;
+    ps_test_topic("hurry", 4);
+    start(ps_test_cluster.bootstrap, "hurry");
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && take->group.streams.count < 4; i++)
+        tick();
+    assert_int_equal(take->group.streams.count, 4);
+    ps_kafka_channel_take_leave(take, &stage.port);
+    (void)alarm(PS_TEST_PATIENCE_MS / 1000); /* instead of waiting for ever */
+    ps_kafka_channel_take_close(take, ps_clock_now().mono_ns);
+    (void)alarm(0);
+    free(take);
+    ps_test_stage_fini(&stage);
+}
+
+/* ---- dead letters of the sink that takes ---- */
+
+/* A letterbox of the test's own. */
+static struct {
+    struct ps_letterbox box;
+    bool writes; /* what is put is written at once */
+    uint64_t written;
+    char bodies[32];
+} letters;
+
+static uint64_t box_put(struct ps_letterbox *box, const struct ps_letter *letter)
+{
+    assert_string_equal(letter->component, stage.port.component);
+    assert_string_equal(letter->reason.code, "malformed");
+    assert_non_null(strstr(letter->reason.text, "partition 0, offset "));
+    assert_int_equal(letter->length, 1);
+    strncat(letters.bodies, letter->bytes, 1);
+    box->sent++;
+    if (letters.writes)
+        letters.written = box->sent;
+    return box->sent;
+}
+
+static bool box_has_room(const struct ps_letterbox *box)
+{
+    return ps_letterbox_written(box) == ps_letterbox_sent(box); /* one at a time */
+}
+
+static uint64_t box_written(const struct ps_letterbox *box)
+{
+    (void)box;
+    return letters.written;
+}
+
+static const struct ps_letterbox_ops box_ops = {
+    .put = box_put, .has_room = box_has_room, .written = box_written};
+
+static void start_with_letters(const char *topic, bool writes)
+{
+    start(ps_test_cluster.bootstrap, topic);
+    plan.record.flume_event_format = true;
+    memset(&letters, 0, sizeof letters);
+    letters.box.ops = &box_ops;
+    letters.writes = writes;
+    stage.port.letterbox = &letters.box;
+}
+
+/* Takes as long as nothing comes and there are fewer letters. */
+static struct ps_lease *take_until(uint64_t sent)
+{
+    struct ps_lease *lease = NULL;
+    for (unsigned i = 0; lease == NULL && letters.box.sent < sent && i < PS_TEST_PATIENCE_MS; i++) {
+        tick();
+        lease = ps_kafka_channel_take_next(take, &stage.port, &stage.now);
+    }
+    return lease;
+}
+
+static void send_bad_ones(const char *topic)
+{
+    ps_test_topic(topic, 1);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, topic, 0, "x", 1);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, topic, 0, "y", 1);
+    ps_test_kafka_send_value(ps_test_cluster.bootstrap, topic, 0, "\x00\x02g", 3);
+}
+
+/* Records that are no events become dead letters, in order. Nothing is handed out before they are written; letters that are
+ * withdrawn, because the sink gives back what it has, are put again. */
+static void test_malformed_become_letters(void **state)
+{
+    (void)state;
+    send_bad_ones("letters");
+    start_with_letters("letters", false);
+    assert_null(take_until(1));
+    for (unsigned i = 0; i < 50; i++) {
+        tick();
+        assert_null(ps_kafka_channel_take_next(take, &stage.port, &stage.now));
+    }
+    assert_string_equal(letters.bodies, "x");
+    assert_true(ps_kafka_channel_take_tick(take, &stage.port, &stage.now) <=
+                stage.now.mono_ns + 10 * PS_NS_PER_MS);
+
+    letters.box.sent = 0;
+    letters.bodies[0] = '\0';
+    tick();
+    letters.writes = true;
+    struct ps_lease *lease = take_until(UINT64_MAX);
+    assert_non_null(lease);
+    assert_string_equal(letters.bodies, "xy");
+    assert_int_equal(lease->count, 1);
+    assert_int_equal(ps_lease_event(lease, 0)->body[0], 'g');
+    ps_lease_settle_all(lease);
+    ps_test_stage_release_home(&stage, 0); /* batches with letters alone */
+    ps_window_release(lease);
+    stop();
+    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "letters", "letters", 0), 3);
+}
+
+/* Another sink takes over, with a letterbox of its own: it gets the letters. */
+static void test_letters_of_another_sink(void **state)
+{
+    (void)state;
+    send_bad_ones("other");
+    start_with_letters("other", false);
+    assert_null(take_until(1));
+    struct ps_port other = stage.port;
+    struct ps_lease *lease = NULL;
+    letters.box.sent = 0;
+    letters.bodies[0] = '\0';
+    letters.writes = true;
+    for (unsigned i = 0; lease == NULL && i < PS_TEST_PATIENCE_MS; i++) {
+        ps_test_stage_real_clock(&stage);
+        (void)ps_kafka_channel_take_tick(take, &other, &stage.now);
+        lease = ps_kafka_channel_take_next(take, &other, &stage.now);
+        poll(NULL, 0, 1);
+    }
+    assert_non_null(lease);
+    assert_string_equal(letters.bodies, "xy");
+    ps_test_stage_release_home(&stage, 0);
+    ps_window_release(lease);
+    stop();
+}
+
+/* The sink is closed while a letter waits: the record is read again, and becomes a letter again. */
+static void test_left_while_letters_wait(void **state)
+{
+    (void)state;
+    send_bad_ones("left");
+    for (unsigned life = 0; life < 2; life++) {
+        start_with_letters("left", life == 1);
+        struct ps_lease *lease = take_until(life == 0 ? 1 : UINT64_MAX);
+        assert_string_equal(letters.bodies, life == 0 ? "x" : "xy");
+        ps_test_stage_release_home(&stage, 0);
+        if (lease != NULL)
+            ps_window_release(lease);
+        ps_kafka_channel_take_leave(take, &stage.port);
+        ps_test_stage_release_home(&stage, 0);
+        ps_kafka_channel_take_close(take, ps_clock_now().mono_ns + 5 * PS_NS_PER_S);
+        free(take);
+        ps_test_stage_fini(&stage);
+        int64_t committed = ps_test_kafka_committed(ps_test_cluster.bootstrap, "left", "left", 0);
+        assert_true(life == 0 ? committed <= 0 : committed == 3);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fatal), cmocka_unit_test(test_no_memory),
-                                       cmocka_unit_test(test_ends)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fatal),
+                                       cmocka_unit_test(test_no_memory),
+                                       cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_ends_without_time),
+                                       cmocka_unit_test(test_malformed_become_letters),
+                                       cmocka_unit_test(test_letters_of_another_sink),
+                                       cmocka_unit_test(test_left_while_letters_wait)};
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }
