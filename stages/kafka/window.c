@@ -14,7 +14,7 @@ bool ps_kafka_window_may_add(struct ps_kafka_window *window, uint64_t now_ns, ui
     if (linger_ns == 0 || !wave_is_over(window, now_ns, linger_ns) || window->lease_count == 0)
         return true;
     uint64_t waves = window->wave - window->waves[SLOT(window->done_count)] + 1;
-    return ps_kafka_flight_allows(&window->flight, waves);
+    return ps_kafka_flight_allows(&window->flight, waves, window->bytes);
 }
 
 void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns,
@@ -39,6 +39,7 @@ void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease
         window->wave_bytes = 0;
     }
     window->wave_bytes += taken->bytes;
+    window->bytes += taken->bytes;
     window->waves[SLOT(window->taken_count)] = window->wave;
     window->lease_count++;
     window->taken_ns[SLOT(window->taken_count++)] = now_ns;
@@ -81,6 +82,7 @@ struct ps_lease *ps_kafka_window_pop(struct ps_kafka_window *window)
         window->next = window->head;
     lease->next = NULL;
     window->lease_count--;
+    window->bytes -= lease->bytes;
     window->done_count++;
     return lease;
 }

@@ -19,6 +19,7 @@ struct ps_kafka_window {
     struct ps_lease *next; /* the first lease that is not sent in full; NULL: all are */
     uint32_t lease_count;
     uint64_t in_flight; /* events sent and not yet reported */
+    uint64_t bytes;     /* of bodies, in all leases */
     uint64_t taken_count, done_count;
     uint64_t taken_ns[PS_KAFKA_WINDOW_LEASES_MAX]; /* when each lease came, by its number */
     /* Waves: leases that came close together (stages/kafka/flight.h says how many). */

@@ -35,7 +35,7 @@ static void turn(const struct line *line)
     uint64_t first = run.wave + 1;
     run.wave += in_flight;
     if (line->source > flight.waves)
-        assert_false(ps_kafka_flight_allows(&flight, in_flight));
+        assert_false(ps_kafka_flight_allows(&flight, in_flight, in_flight * PS_KAFKA_WAVE_BYTES));
     run.now_ns += held_ns;
     for (uint64_t wave = first; wave <= run.wave; wave++) {
         for (unsigned lease = 0; lease < LEASES_PER_WAVE; lease++)
@@ -87,6 +87,21 @@ static void test_short_line(void **state)
     measured(9);
     pass(&(struct line){9, 1000, 1000}, 60);
     assert_int_equal(run.most_waves, 3);
+}
+
+/* Small waves are let in by their number, large ones by their bytes. */
+static void test_short_line_counts_bytes(void **state)
+{
+    (void)state;
+    start(64 * MIB);
+    assert_true(ps_kafka_flight_allows(&flight, 2, 2 * MIB / 1024));
+    assert_true(ps_kafka_flight_allows(&flight, 1, PS_KAFKA_SHORT_BYTES - 1));
+    assert_false(ps_kafka_flight_allows(&flight, 1, PS_KAFKA_SHORT_BYTES));
+    assert_false(ps_kafka_flight_allows(&flight, 3, 0));
+    measured(9);
+    assert_false(ps_kafka_flight_allows(&flight, 1, PS_KAFKA_SHORT_BYTES));
+    measured(10);
+    assert_true(ps_kafka_flight_allows(&flight, 2, 2 * MIB));
 }
 
 /* Where the line, the brokers or their partitions are the limit, more waves would only wait. */
@@ -152,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grows_on_a_long_line),
         cmocka_unit_test(test_short_line),
+        cmocka_unit_test(test_short_line_counts_bytes),
         cmocka_unit_test(test_stops_where_it_is_no_faster),
         cmocka_unit_test(test_goes_back),
         cmocka_unit_test(test_slow_source),
