@@ -8,7 +8,8 @@
 #include "core/base.h"
 
 #define CHUNKS_BYTES (PS_CHUNKS * PS_CHUNK_BYTES)
-/* Of a huge page: a write past the page cache looks up each page that it writes from. */
+/* Of a huge page: a write past the page cache looks up each page that it writes from. Only a log that is busy asks for them: the
+ * first touch of each zeroes 2 MiB, which would be most of the time that an open takes. */
 #define HUGE_BYTES ((size_t)2 << 20)
 
 struct ps_chunk {
@@ -21,6 +22,7 @@ struct ps_chunks {
     struct ps_chunk ring[PS_CHUNKS]; /* each at its number modulo PS_CHUNKS */
     uint64_t latest;
     void *map; /* the memory of all, touched when it is first used */
+    bool huge; /* huge pages were asked for */
 };
 
 struct ps_chunks *ps_chunks_create(void)
@@ -30,7 +32,6 @@ struct ps_chunks *ps_chunks_create(void)
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     PS_ASSERT(chunks->map != MAP_FAILED);
     char *bytes = (char *)(((uintptr_t)chunks->map + HUGE_BYTES - 1) & ~(uintptr_t)(HUGE_BYTES - 1));
-    (void)madvise(bytes, CHUNKS_BYTES, MADV_HUGEPAGE);
     for (unsigned i = 0; i < PS_CHUNKS; i++) {
         pthread_mutex_init(&chunks->ring[i].lock, NULL);
         chunks->ring[i].bytes = bytes + i * PS_CHUNK_BYTES;
@@ -48,8 +49,12 @@ void ps_chunks_destroy(struct ps_chunks *chunks)
     free(chunks);
 }
 
-char *ps_chunks_next(struct ps_chunks *chunks, uint64_t *number)
+char *ps_chunks_next(struct ps_chunks *chunks, bool full, uint64_t *number)
 {
+    if (full && !chunks->huge) {
+        chunks->huge = true;
+        (void)madvise(chunks->ring[0].bytes, CHUNKS_BYTES, MADV_HUGEPAGE);
+    }
     struct ps_chunk *chunk = &chunks->ring[++chunks->latest % PS_CHUNKS];
     pthread_mutex_lock(&chunk->lock);
     chunk->number = *number = chunks->latest;

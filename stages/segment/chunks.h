@@ -15,9 +15,9 @@ struct ps_chunks;
 
 struct ps_chunks *ps_chunks_create(void);
 void ps_chunks_destroy(struct ps_chunks *chunks);
-/* Begins the next chunk; its bytes are PS_CHUNK_BYTES, aligned to PS_SEGMENT_DIRECT_BYTES. Waits for those who copy from
+/* Begins the next chunk; `full`: the latest one was filled, as those of a busy log are. Its bytes are PS_CHUNK_BYTES, aligned to PS_SEGMENT_DIRECT_BYTES. Waits for those who copy from
  * the oldest one, which it replaces. Chunks are numbered 1, 2, .. */
-char *ps_chunks_next(struct ps_chunks *chunks, uint64_t *number);
+char *ps_chunks_next(struct ps_chunks *chunks, bool full, uint64_t *number);
 /* Copies bytes that the log's thread had written there when it said where they are. Returns false if they are gone;
  * `offset` is in the chunk of that number, and the next chunks follow. */
 bool ps_chunks_copy(struct ps_chunks *chunks, uint64_t number, size_t offset, size_t length, void *to);

@@ -33,13 +33,14 @@ static uint64_t skip_unwritten(const struct ps_segment_log *log, const struct ps
 static uint64_t search(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t from,
                        struct ps_frame *frame)
 {
-    char *chunk = ps_must_alloc(1, SEARCH_BYTES + PS_FRAME_HEAD_BYTES, "a search for frames");
-    uint64_t found = segment->size;
+    uint64_t found = segment->size, left = from < segment->size ? segment->size - from : 0;
+    size_t room = (left < SEARCH_BYTES ? (size_t)left : SEARCH_BYTES) + PS_FRAME_HEAD_BYTES;
+    char *chunk = ps_must_realloc(NULL, room, "a search for frames");
     for (uint64_t base = skip_unwritten(log, segment, from);
          found == segment->size && base + PS_FRAME_HEAD_BYTES <= segment->size;
          base = skip_unwritten(log, segment, base + SEARCH_BYTES)) {
-        ssize_t got = log->files->read(log->files->argument, segment->fd, chunk,
-                                       SEARCH_BYTES + PS_FRAME_HEAD_BYTES - PS_FRAME_ALIGN, base);
+        ssize_t got =
+            log->files->read(log->files->argument, segment->fd, chunk, room - PS_FRAME_ALIGN, base);
         for (size_t at = 0; got >= 0 && at + PS_FRAME_HEAD_BYTES <= (size_t)got; at += PS_FRAME_ALIGN) {
             at = skip_zeros(chunk, at, (size_t)got);
             if (at + PS_FRAME_HEAD_BYTES > (size_t)got)

@@ -69,9 +69,9 @@ void ps_segment_end_direct(struct ps_segment_log *log)
     log->direct_fd = -1;
 }
 
-static void next_chunk(struct ps_segment_log *log)
+static void next_chunk(struct ps_segment_log *log, bool full)
 {
-    log->buffer = ps_chunks_next(log->chunks, &log->chunk);
+    log->buffer = ps_chunks_next(log->chunks, full, &log->chunk);
     log->buffered = log->kept = 0;
 }
 
@@ -79,7 +79,7 @@ static void next_chunk(struct ps_segment_log *log)
  * each frame in the page cache would cost more than the rest of the channel. */
 static void begin_segment(struct ps_segment_log *log, const char *path, const char *head)
 {
-    next_chunk(log);
+    next_chunk(log, false);
     size_t length = ps_segment_head_bytes(&last_segment(log)->head);
     memcpy(log->buffer, head, length);
     log->buffered = log->kept = length;
@@ -205,7 +205,7 @@ static enum ps_status put_bytes(struct ps_segment_log *log, const void *data, si
             continue;
         if (flush(log, err) != PS_OK)
             return PS_FAIL;
-        next_chunk(log);
+        next_chunk(log, true);
     }
     return PS_OK;
 }
@@ -288,7 +288,7 @@ static bool end_chunk(struct ps_segment_log *log)
     size_t whole = log->buffered / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES,
            rest = log->buffered - whole;
     const char *last_block = log->buffer + whole;
-    next_chunk(log);
+    next_chunk(log, true);
     memcpy(log->buffer, last_block, rest);
     log->buffered = log->kept = rest;
     return true;

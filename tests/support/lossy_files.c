@@ -104,6 +104,22 @@ static ssize_t lossy_read(void *argument, int fd, void *to, size_t length, uint6
     return (ssize_t)length;
 }
 
+void lossy_copy(struct lossy_disk *to, const struct lossy_disk *from)
+{
+    *to = *from;
+    for (size_t i = 0; i < to->count; i++) {
+        struct lossy_file *file = &to->files[i];
+        assert_int_equal(file->write_count, 0);
+        file->now = malloc(file->now_length + 1);
+        assert_non_null(file->now);
+        if (file->now_length > 0)
+            memcpy(file->now, from->files[i].now, file->now_length);
+        file->writes = NULL;
+        file->durable = NULL;
+        file->durable_length = 0;
+    }
+}
+
 static void grow(char **bytes, size_t *length, size_t to)
 {
     if (to <= *length)

@@ -35,6 +35,8 @@ struct lossy_disk {
 
 void lossy_init(struct lossy_disk *disk);
 void lossy_fini(struct lossy_disk *disk);
+/* Makes `to` a disk with the same files; everything on `from` was written, as after lossy_restart. */
+void lossy_copy(struct lossy_disk *to, const struct lossy_disk *from);
 struct ps_segment_files lossy_files(struct lossy_disk *disk);
 /* The machine starts again. What was not synced is drawn from *random; 0: everything was written, as when only the process
  * died. */

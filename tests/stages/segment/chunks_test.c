@@ -20,7 +20,7 @@ static void test_latest_stay(void **state)
     uint64_t number;
     assert_false(ps_chunks_copy(chunks, 1, 0, 1, got));
     for (unsigned i = 0; i < 2 * PS_CHUNKS; i++) {
-        char *bytes = ps_chunks_next(chunks, &number);
+        char *bytes = ps_chunks_next(chunks, true, &number);
         assert_int_equal(number, i + 1);
         assert_int_equal((uintptr_t)bytes % PS_SEGMENT_DIRECT_BYTES, 0);
         fill(bytes, number);
@@ -83,7 +83,7 @@ static void test_copied_while_others_begin(void **state)
     pthread_t reader;
     assert_int_equal(pthread_create(&reader, NULL, copy_latest, &shared), 0);
     for (unsigned i = 0; i < 2000; i++) {
-        char *bytes = ps_chunks_next(shared.chunks, &number);
+        char *bytes = ps_chunks_next(shared.chunks, true, &number);
         fill(bytes, number);
         say(&shared, number, false);
     }
