@@ -39,8 +39,7 @@ static uint64_t search(const struct ps_segment_log *log, const struct ps_segment
     for (uint64_t base = skip_unwritten(log, segment, from);
          found == segment->size && base + PS_FRAME_HEAD_BYTES <= segment->size;
          base = skip_unwritten(log, segment, base + SEARCH_BYTES)) {
-        ssize_t got =
-            log->files->read(log->files->argument, segment->fd, chunk, room - PS_FRAME_ALIGN, base);
+        ssize_t got = log->files->read(log->files->argument, segment->fd, chunk, room - PS_FRAME_ALIGN, base);
         for (size_t at = 0; got >= 0 && at + PS_FRAME_HEAD_BYTES <= (size_t)got; at += PS_FRAME_ALIGN) {
             at = skip_zeros(chunk, at, (size_t)got);
             if (at + PS_FRAME_HEAD_BYTES > (size_t)got)
