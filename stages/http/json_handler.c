@@ -6,16 +6,12 @@
 
 #include "core/utf8.h"
 #include "stages/http/content_type.h"
+#include "stages/http/header_area.h"
 #include "stages/text/scan.h"
 
 #define NAMES 256U /* a power of two */
 #define UTF8 (-1)
 #define REPLACEMENT "\xEF\xBF\xBD"
-
-/* The memory for the headers of a request: one area, so that either all of them have room or nothing is begun. */
-struct area {
-    char *at, *end;
-};
 
 enum ps_status ps_json_handler_init(struct ps_json_handler *handler, struct ps_err *err)
 {
@@ -141,11 +137,6 @@ static struct ps_json_header *same_name(struct ps_json_handler *handler, uint32_
     return NULL;
 }
 
-static uint32_t name_bytes(uint32_t length)
-{
-    return (uint32_t)((sizeof(struct ps_name) + length + 1 + 7) & ~7UL);
-}
-
 static uint32_t count_headers(const struct ps_json_handler *handler, uint32_t events)
 {
     uint32_t last = events - 1;
@@ -158,30 +149,16 @@ static uint64_t headers_bytes(struct ps_json_handler *handler, uint32_t count, c
     uint64_t bytes = 8;
     memset(handler->same_names, 0, NAMES * sizeof *handler->same_names);
     for (uint32_t i = 0; i < count; i++) {
-        bytes += sizeof(struct ps_header);
+        bytes += PS_HEADER_AREA_HEADER_BYTES;
         if (same_name(handler, i, text) == NULL)
-            bytes += name_bytes(handler->scan.headers[i].name.length);
+            bytes += ps_header_area_name_bytes(handler->scan.headers[i].name.length);
     }
     return bytes;
 }
 
-static const struct ps_name *make_name(struct area *area, const struct ps_json_header *header,
-                                       struct ps_slice text)
-{
-    struct ps_name *name = (struct ps_name *)(void *)area->at;
-    area->at += name_bytes(text.length);
-    PS_ASSERT(area->at <= area->end);
-    name->hash = header->hash;
-    name->mask = ps_name_mask(name->hash);
-    name->length = text.length;
-    memcpy(name->text, text.data, text.length);
-    name->text[text.length] = '\0';
-    return name;
-}
-
 /* Makes the headers of one event, first ones last, as ps_batch_header_add does. */
-static void make_list(struct ps_json_handler *handler, struct area *area, uint32_t event, char *text,
-                      const struct ps_name **names)
+static void make_list(struct ps_json_handler *handler, struct ps_header_area *area, uint32_t event,
+                      char *text, const struct ps_name **names)
 {
     struct ps_json_scan *scan = &handler->scan;
     handler->lists[event] = NULL;
@@ -192,23 +169,16 @@ static void make_list(struct ps_json_handler *handler, struct area *area, uint32
         const struct ps_json_header *same = same_name(handler, index, text);
         uint32_t place = json->hash & (NAMES - 1);
         if (same == NULL)
-            names[place] = make_name(area, json, value_of(&json->name, text, "?"));
+            names[place] = ps_header_area_name(area, json->hash, value_of(&json->name, text, "?"));
         if (json->value.kind == PS_JSON_NULL)
             continue;
-        struct ps_slice value = value_of(&json->value, text, "?");
-        struct ps_header *header = (struct ps_header *)(void *)area->at;
-        area->at += sizeof *header;
-        PS_ASSERT(area->at <= area->end);
-        *header = (struct ps_header){.name = names[place],
-                                     .value = value.data,
-                                     .value_length = value.length,
-                                     .next = handler->lists[event]};
-        handler->lists[event] = header;
+        ps_header_area_add(area, &handler->lists[event], names[place], value_of(&json->value, text, "?"));
         handler->masks[event] |= names[place]->mask;
     }
 }
 
-static void make_lists(struct ps_json_handler *handler, struct area area, uint32_t events, char *text)
+static void make_lists(struct ps_json_handler *handler, struct ps_header_area area, uint32_t events,
+                       char *text)
 {
     const struct ps_name *names[NAMES];
     memset(handler->same_names, 0, NAMES * sizeof *handler->same_names);
@@ -281,8 +251,7 @@ static enum ps_http_taken add_events(struct ps_json_handler *handler, struct ps_
         return PS_HTTP_MEMORY;
     if (!ps_batch_ticket(batch, origin, 0)) /* first, so that no row lacks its ticket */
         return PS_HTTP_MEMORY;
-    char *aligned = (char *)(((uintptr_t)memory + 7) & ~(uintptr_t)7);
-    make_lists(handler, (struct area){aligned, memory + header_bytes}, events, text);
+    make_lists(handler, ps_header_area(memory, memory != NULL ? header_bytes : 0), events, text);
     enum ps_http_taken taken = add_rows(handler, batch, events, text, charset, encoded);
     if (taken == PS_HTTP_TAKEN)
         PS_ASSERT(ps_batch_ticket(batch, origin, events)); /* adds to the ticket made above */

@@ -68,8 +68,11 @@ struct ps_tls_options {
 
 /* Rows of the SSL key set (Flume's SslContextAwareAbstractSource), for a plan with a `struct ps_tls_options`
  * as `member`. */
-#define PS_TLS_OPTION_ROWS(plan_type, member)                                                                \
+#define PS_TLS_OPTION_ROWS(plan_type, member) PS_TLS_OPTION_ROWS_ALIASED(plan_type, member, NULL, NULL, NULL)
+/* The same, with further spellings of ssl, keystore-password and exclude-protocols. */
+#define PS_TLS_OPTION_ROWS_ALIASED(plan_type, member, ssl_aliases, password_aliases, protocols_aliases)      \
     {.key = "ssl",                                                                                           \
+     .aliases = (ssl_aliases),                                                                               \
      .type = PS_OPTION_BOOL,                                                                                 \
      .offset = offsetof(plan_type, member.enabled),                                                          \
      .fallback = "false",                                                                                    \
@@ -80,6 +83,7 @@ struct ps_tls_options {
          .help = "File with the server's private key and certificates: JKS, PKCS12 or PEM (default: "        \
                  "javax.net.ssl.keyStore, FLUME_SSL_KEYSTORE_PATH)"},                                        \
         {.key = "keystore-password",                                                                         \
+         .aliases = (password_aliases),                                                                      \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.keystore_password),                                            \
          .flags = PS_OPTION_SECRET,                                                                          \
@@ -91,6 +95,7 @@ struct ps_tls_options {
          .help = "JKS, PKCS12 or PEM; detected from the file's bytes, as in Java 9 and later (default: "     \
                  "javax.net.ssl.keyStoreType, FLUME_SSL_KEYSTORE_TYPE, else JKS)"},                          \
         {.key = "exclude-protocols",                                                                         \
+         .aliases = (protocols_aliases),                                                                     \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.exclude_protocols),                                            \
          .help = "Protocols not offered; SSLv3 and others older than TLSv1.2 are never offered"},            \

@@ -4,6 +4,8 @@
 
 #include <strings.h>
 
+#include "stages/http/blob_handler.h"
+#include "stages/http/jetty.h"
 #include "stages/http/json_handler.h"
 #include "stages/http/server.h"
 #include "stages/net/listen.h"
@@ -11,17 +13,19 @@
 #include "stages/net/options.h"
 #include "stages/net/tls_stage.h"
 
-#define HEAD_BYTES_MAX (64 * 1024)
 #define BODY_BYTES_MAX (1 << 30)
 #define BODY_BYTES (64U * 1024 * 1024) /* if the memory budget allows it */
 
-enum handler { HANDLER_JSON };
+enum handler { HANDLER_JSON, HANDLER_BLOB };
 
 struct http_plan {
     const char *host, *handler_name;
     struct ps_lookup *lookup; /* of the host */
-    int64_t port, idle_s, request_s, body_bytes_max, head_bytes_max;
+    int64_t port, idle_s, request_s, body_bytes_max;
+    struct ps_texts mandatory;
+    struct ps_jetty_options jetty;
     enum handler handler;
+    struct ps_jetty_settings settings;
     struct ps_http_limits limits;
     struct ps_tls_options tls;
     struct ps_tls_server *server;
@@ -42,7 +46,12 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(handler_name),
      .fallback = "org.apache.flume.source.http.JSONHandler",
-     .help = "What makes events of a request: org.apache.flume.source.http.JSONHandler, or JSON"},
+     .help = "What makes events of a request: org.apache.flume.source.http.JSONHandler, or JSON; "
+             "org.apache.flume.source.http.BLOBHandler, or BLOB"},
+    {.key = "handler.mandatoryParameters",
+     .type = PS_OPTION_COMMAS,
+     .offset = FIELD(mandatory),
+     .help = "BLOBHandler: parameters without which a request is answered 500"},
     {.key = "penstock.body.max",
      .type = PS_OPTION_SIZE,
      .offset = FIELD(body_bytes_max),
@@ -53,15 +62,6 @@ static const struct ps_option options[] = {
      .help = "A request with a longer body is answered 413; if not set, what the memory budget allows, a "
              "sixteenth "
              "of it divided by the workers, at most 64 MiB"},
-    {.key = "penstock.header.max",
-     .type = PS_OPTION_SIZE,
-     .offset = FIELD(head_bytes_max),
-     .fallback = "8k",
-     .min = 256,
-     .max = HEAD_BYTES_MAX,
-     .unit = "bytes",
-     .flags = PS_OPTION_EXTENSION,
-     .help = "A request whose request line and header fields are longer is answered 414 or 431"},
     {.key = "penstock.request.timeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(request_s),
@@ -80,7 +80,9 @@ static const struct ps_option options[] = {
      .unit = "s",
      .flags = PS_OPTION_EXTENSION,
      .help = "Closes a connection that neither sent nor received anything for this long; 0: never"},
-    PS_TLS_OPTION_ROWS(struct http_plan, tls),
+    PS_JETTY_OPTION_ROWS(struct http_plan, jetty),
+    PS_TLS_OPTION_ROWS_ALIASED(struct http_plan, tls, PS_WORDS("enableSSL"), PS_WORDS("keystorePassword"),
+                               PS_WORDS("excludeProtocols")),
     PS_OPTION_END,
 };
 
@@ -93,6 +95,9 @@ static const struct {
     {"org.apache.flume.source.http.JSONHandler", HANDLER_JSON},
     {"org.apache.flume.http.source.JSONHandler", HANDLER_JSON},
     {"JSON", HANDLER_JSON},
+    {"org.apache.flume.source.http.BLOBHandler", HANDLER_BLOB},
+    {"org.apache.flume.http.source.BLOBHandler", HANDLER_BLOB},
+    {"BLOB", HANDLER_BLOB},
 };
 
 static bool find_handler(const char *name, enum handler *handler)
@@ -109,7 +114,9 @@ static bool find_handler(const char *name, enum handler *handler)
 static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_http_exchange *exchange)
 {
     struct http_state *state = owner;
-    return ps_json_handler_take(&state->json, batch, exchange);
+    return state->plan->handler == HANDLER_BLOB
+               ? ps_blob_handler_take(&state->plan->mandatory, batch, exchange)
+               : ps_json_handler_take(&state->json, batch, exchange);
 }
 
 /* ---- life ---- */
@@ -120,10 +127,16 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     enum handler handler;
     if (!find_handler(plan->handler_name, &handler)) {
         ps_report(context, PS_LOG_ERROR, "handler",
-                  "%s is not known; org.apache.flume.source.http.JSONHandler is", plan->handler_name);
+                  "%s is not known; known are org.apache.flume.source.http.JSONHandler and "
+                  "org.apache.flume.source.http.BLOBHandler; handlers in Java cannot be loaded",
+                  plan->handler_name);
         return PS_FAIL;
     }
-    return ps_tls_stage_check(&plan->tls, context);
+    if (ps_jetty_check(&plan->jetty, context) != PS_OK)
+        return PS_FAIL;
+    struct ps_tls_options tls = plan->tls;
+    ps_jetty_tls(&plan->jetty, context->arena, &tls);
+    return ps_tls_stage_check(&tls, context);
 }
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
@@ -131,7 +144,9 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     struct http_plan *plan = plan_;
     if (!find_handler(plan->handler_name, &plan->handler))
         return ps_err_set(err, "handler %s is not known", plan->handler_name);
-    plan->limits.head_bytes_max = (uint32_t)plan->head_bytes_max;
+    ps_jetty_read(&plan->jetty, &plan->settings);
+    ps_jetty_tls(&plan->jetty, context->arena, &plan->tls);
+    plan->limits.head_bytes_max = plan->settings.head_bytes_max;
     plan->limits.body_bytes_max =
         plan->body_bytes_max > 0
             ? ps_stream_message_max(context, "penstock.body.max", (uint64_t)plan->body_bytes_max)
@@ -168,10 +183,12 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .owner = state,
         .limits = plan->limits,
         .request_ns = (uint64_t)plan->request_s * PS_NS_PER_S,
-        .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
+        .idle_ns = plan->settings.idle_ms >= 0 ? (uint64_t)plan->settings.idle_ms * PS_NS_PER_MS
+                                               : (uint64_t)plan->idle_s * PS_NS_PER_S,
         .tls = plan->server,
-        .sends_server = true,
-        .sends_date = true,
+        .sends_server = plan->settings.sends_server,
+        .sends_date = plan->settings.sends_date,
+        .sends_powered_by = plan->settings.sends_powered_by,
     };
     const struct ps_bind_options bind = {.host = plan->host,
                                          .lookup = plan->lookup,
@@ -233,7 +250,7 @@ const struct ps_stage_ops ps_source_http = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "http",
     .aliases = PS_WORDS("org.apache.flume.source.http.HTTPSource", "org.apache.flume.http.source.HTTPSource"),
-    .summary = "Events in HTTP requests, as JSON",
+    .summary = "Events in HTTP requests: JSON, or any bytes",
     .options = options,
     .plan_size = sizeof(struct http_plan),
     .state_size = sizeof(struct http_state),

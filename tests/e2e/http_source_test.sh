@@ -4,15 +4,31 @@
 source "$(dirname "$0")/lib.sh"
 
 port=$(free_port)
+blob_port=$(free_port) tls_port=$(free_port)
 mkdir "$work/out"
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" -days 2 -subj /CN=localhost 2>/dev/null
+openssl pkcs12 -export -inkey "$work/key.pem" -in "$work/cert.pem" -out "$work/store.p12" -passout pass:secret
 cat >"$work/agent.properties" <<EOF_
-a1.sources = r1
+a1.sources = r1 blobs secure
 a1.channels = c1
 a1.sinks = k1
 a1.sources.r1.type = http
 a1.sources.r1.bind = 127.0.0.1
 a1.sources.r1.port = $port
 a1.sources.r1.channels = c1
+a1.sources.blobs.type = org.apache.flume.source.http.HTTPSource
+a1.sources.blobs.bind = 127.0.0.1
+a1.sources.blobs.port = $blob_port
+a1.sources.blobs.handler = org.apache.flume.source.http.BLOBHandler
+a1.sources.blobs.handler.mandatoryParameters = name
+a1.sources.blobs.channels = c1
+a1.sources.secure.type = http
+a1.sources.secure.bind = 127.0.0.1
+a1.sources.secure.port = $tls_port
+a1.sources.secure.enableSSL = true
+a1.sources.secure.keystore = $work/store.p12
+a1.sources.secure.keystorePassword = secret
+a1.sources.secure.channels = c1
 a1.channels.c1.type = file
 a1.channels.c1.checkpointDir = $work/checkpoint
 a1.channels.c1.dataDirs = $work/data
@@ -71,6 +87,14 @@ done
 [[ $(sort "$work"/client.* | uniq -c | tr -s ' ') == ' 400 200' ]] || fail "answers: $(sort "$work"/client.* | uniq -c)"
 await "the events of all clients" has_lines 3403
 
+# Any bytes, and TLS.
+[[ $(curl -s -o /dev/null -w '%{http_code}' --data-binary 'raw bytes' "http://127.0.0.1:$blob_port/?name=a+b&x=1") == 200 ]] || fail "a blob"
+[[ $(curl -s -o /dev/null -w '%{http_code}' --data-binary 'raw bytes' "http://127.0.0.1:$blob_port/?x=1") == 500 ]] || fail "a blob without its parameter"
+[[ $(curl -s -o /dev/null -w '%{http_code}' --cacert "$work/cert.pem" --connect-to "::127.0.0.1:$tls_port" -d '[{"body":"secret"}]' https://localhost/) == 200 ]] ||
+    fail "TLS"
+await "the blob and the event over TLS" has_lines 3405
+tail -n 2 "$work"/out/* | grep -qE '^\{(x=1, name=a b|name=a b, x=1)\} raw bytes$' || fail "the blob: $(tail -n 2 "$work"/out/*)"
+
 stop_agent TERM
-grep -q 'accepted 3,403, delivered 3,403' "$work/agent.err" || fail "the account"
+grep -q 'accepted 3,405, delivered 3,405' "$work/agent.err" || fail "the account"
 echo "http source: as expected"

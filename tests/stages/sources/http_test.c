@@ -382,7 +382,7 @@ static void test_limits(void **unused)
     static char uri[600], field[600];
     struct ps_test_stage stage;
     bool closed;
-    start(&stage, PS_KEYS(LOCAL, "penstock.body.max", "10", "penstock.header.max", "300"));
+    start(&stage, PS_KEYS(LOCAL, "penstock.body.max", "10", "HttpConfiguration.requestHeaderSize", "300"));
     memset(uri, 'u', sizeof uri - 1);
     memset(field, 'f', sizeof field - 1);
     for (int i = 0; i < 5; i++) {
@@ -401,6 +401,75 @@ static void test_limits(void **unused)
         assert_int_equal(closed, i < 4);
         close(fd);
     }
+    ps_test_stage_fini(&stage);
+}
+
+static void test_blobs(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *target;
+        unsigned status;
+        const char *headers[10];
+    } cases[] = {
+        {"/?a=1&b=two+words&c=%C3%A9%2B&a=2&d", 200, {"a", "1", "b", "two words", "c", "é+", "d", ""}},
+        {"/p?a=%FF&b=2#f", 200, {"a", "\xEF\xBF\xBD", "b", "2"}},
+        {"/?&&a=&=x&b==&", 200, {"a", "", "", "x", "b", "="}},
+        {"/?a=1", 500, {NULL}},
+        {"/", 500, {NULL}},
+        {"/?a=1&b=%4", 400, {NULL}},
+    };
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL, "handler", "org.apache.flume.source.http.BLOBHandler",
+                          "handler.mandatoryParameters", "a, b"));
+    int fd = client(&stage);
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char request[256];
+        int length = snprintf(request, sizeof request,
+                              "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\na\nb\1%c",
+                              cases[i].target, (int)('a' + i));
+        ps_test_source_clear(&stage);
+        ps_test_send(fd, request, (size_t)length);
+        unsigned status = receive_status(&stage, fd);
+        if (status != cases[i].status)
+            fail_msg("%s: %u", cases[i].target, status);
+        assert_int_equal(stage.event_count, status == 200);
+        if (status == 200)
+            ps_test_expect(&stage.events[0], (char[]){'a', '\n', 'b', 1, (char)('a' + i), 0},
+                           cases[i].headers);
+    }
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* Jetty's keys: those that are honoured, those that are named, those that are refused. */
+static void test_jetty_keys(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    bool closed;
+    start(&stage, PS_KEYS(LOCAL, "HttpConfiguration.sendServerVersion", "false",
+                          "HttpConfiguration.sendDateHeader", "false", "HttpConfiguration.sendXPoweredBy",
+                          "true", "QueuedThreadPool.maxThreads", "5", "ServerConnector.idleTimeout", "1000"));
+    int fd = client(&stage);
+    send_request(fd, "", "[]", 2);
+    static const char answer[] = "HTTP/1.1 200 OK\r\nX-Powered-By: penstock\r\nContent-Length: 0\r\n\r\n";
+    assert_string_equal(ps_test_receive(&stage, fd, sizeof answer - 1, PS_TEST_PATIENCE_MS, &closed), answer);
+    for (int i = 0; i < 40; i++) {
+        ps_test_source_work(&stage);
+        ps_test_stage_pass_ms(&stage, 100);
+    }
+    (void)ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+    assert_true(closed);
+    close(fd);
+    ps_test_stage_fini(&stage);
+    ps_test_stage_init(&stage, &ps_source_http);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS(LOCAL, "SslContextFactory.needClientAuth", "true")),
+                     PS_FAIL);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS(LOCAL, "ServerConnector.idleTimeout", "soon")),
+                     PS_FAIL);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS(LOCAL, "enableSSL", "true")), PS_FAIL);
+    assert_non_null(strstr(stage.err.text, "keystore"));
     ps_test_stage_fini(&stage);
 }
 
@@ -423,7 +492,8 @@ int main(void)
         cmocka_unit_test(test_pieces),        cmocka_unit_test(test_answers_wait_for_the_channel),
         cmocka_unit_test(test_half_closed),   cmocka_unit_test(test_continue),
         cmocka_unit_test(test_long_request),  cmocka_unit_test(test_slow_clients),
-        cmocka_unit_test(test_limits),        cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_blobs),
+        cmocka_unit_test(test_jetty_keys),    cmocka_unit_test(test_bad_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
