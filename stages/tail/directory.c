@@ -226,7 +226,9 @@ static int by_order(const void *a_, const void *b_)
         return a->modified.tv_sec < b->modified.tv_sec ? -1 : 1;
     if (a->modified.tv_nsec != b->modified.tv_nsec)
         return a->modified.tv_nsec < b->modified.tv_nsec ? -1 : 1;
-    return strcmp(a->name, b->name);
+    if ((a->group < 0) != (b->group < 0))
+        return a->group < 0 ? -1 : 1;
+    return strcmp(b->name, a->name); /* log.2 was rotated before log.1, and that before log */
 }
 
 void ps_tail_changes_free(struct ps_tail_changes *changes)

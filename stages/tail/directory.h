@@ -57,6 +57,6 @@ void ps_tail_directory_forget(struct ps_tail_directory *directory, uint64_t devi
 
 /* Looks. `names`: they may have changed, whatever the directory's time says. What changed is in `changes`, which the
  * caller zeroes once and frees with ps_tail_changes_free: gone, renamed, changed, and new files, these oldest first
- * (time, then name). */
+ * (by time; of the same time, those that do not match first, then by name, backwards). */
 void ps_tail_directory_look(struct ps_tail_directory *directory, bool names, struct ps_tail_changes *changes);
 void ps_tail_changes_free(struct ps_tail_changes *changes);

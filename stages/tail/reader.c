@@ -10,6 +10,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#define PAGE_BYTES 4096U /* at least; larger ones are multiples of it */
+
 struct ps_tail_fetch {
     struct ps_tail_job job;
     struct ps_tail_reader *reader;
@@ -161,6 +163,7 @@ static bool fetch_take(struct ps_tail_reader *reader, struct ps_tail_file *file,
     }
     *length = (ssize_t)(end - offset < room ? end - offset : room);
     memcpy(to, fetch->bytes + (offset - fetch->offset), (size_t)*length);
+    file->ended = offset + (uint64_t)*length == end && fetch->length < (ssize_t)sizeof fetch->bytes;
     if (offset + (uint64_t)*length == end)
         ps_tail_file_forget(reader, file);
     return true;
@@ -171,6 +174,7 @@ ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, c
 {
     struct iovec part = {to, room};
     ssize_t length;
+    file->ended = false;
     if (file->fetch != NULL) {
         if (!file->fetch->done) {
             errno = EAGAIN;
@@ -184,7 +188,13 @@ ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, c
     do
         length = preadv2(file->fd, &part, 1, (off_t)offset, file->way == PS_TAIL_CACHE ? RWF_NOWAIT : 0);
     while (length < 0 && errno == EINTR);
-    return length < 0 && errno == EAGAIN ? fetch_begin(reader, file, offset) : length;
+    if (length < 0)
+        return errno == EAGAIN ? fetch_begin(reader, file, offset) : -1;
+    /* A read stops before a page that is not in memory, too. */
+    uint64_t end = offset + (uint64_t)length;
+    file->ended =
+        length == 0 || ((size_t)length < room && (file->way == PS_TAIL_MEMORY || end % PAGE_BYTES != 0));
+    return length;
 }
 
 void ps_tail_file_close(struct ps_tail_reader *reader, struct ps_tail_file *file)

@@ -19,6 +19,7 @@ struct ps_tail_fetch;
 struct ps_tail_file {
     int fd; /* -1: not open */
     enum ps_tail_way { PS_TAIL_CACHE, PS_TAIL_MEMORY, PS_TAIL_THREAD } way;
+    bool ended; /* the last read surely reached the end of the file */
     struct ps_tail_fetch *fetch;
 };
 
@@ -41,7 +42,7 @@ static inline void ps_tail_file_set(struct ps_tail_file *file, int fd, enum ps_t
     *file = (struct ps_tail_file){.fd = fd, .way = way};
 }
 
-/* Reads up to `room` bytes from `offset` on. Returns how many; fewer than `room` does not mean that there are no more. 0: the
+/* Reads up to `room` bytes from `offset` on. Returns how many; fewer than `room` do not mean that there are no more, but file->ended does. 0: the
  * file ends here. -1: errno is EAGAIN when the thread was asked for them, or is busy with too many: the owner's wake_fd is
  * written when it is worth another try. Any other errno is the file's. */
 ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to, size_t room,

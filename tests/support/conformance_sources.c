@@ -5,6 +5,7 @@
 #include "tests/support/kafka/member.h"
 #include "tests/support/net.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -124,10 +125,70 @@ static unsigned committed(void)
     return (unsigned)offset;
 }
 
+static char tail_folder[] = "/tmp/penstock-conformance-XXXXXX", tail_pattern[64], tail_positions[64],
+            tail_log[64];
+
+/* A file of its own, and its positions, for each test. */
+static void prepare_tail(void)
+{
+    static unsigned count;
+    if (count++ == 0) {
+        assert_non_null(mkdtemp(tail_folder));
+        snprintf(tail_positions, sizeof tail_positions, "%s/positions", tail_folder);
+        snprintf(tail_log, sizeof tail_log, "%s/log", tail_folder);
+        snprintf(tail_pattern, sizeof tail_pattern, "%s/log", tail_folder);
+    }
+    (void)unlink(tail_positions);
+    (void)unlink(tail_log);
+}
+
+static void open_log(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
+{
+    (void)adapter;
+    (void)stage;
+    client = open(tail_log, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(client >= 0);
+}
+
+static void write_line(unsigned number)
+{
+    char line[64];
+    int length = snprintf(line, sizeof line, "event %u\n", number);
+    assert_int_equal(write(client, line, (size_t)length), length);
+}
+
+/* The number of the line at the position in the position file. */
+static unsigned tail_position(void)
+{
+    char text[1024] = "", *at;
+    int fd = open(tail_positions, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    close(fd);
+    assert_true(length > 0);
+    at = strstr(text, "\"pos\":");
+    long offset = at != NULL ? atol(at + strlen("\"pos\":")) : 0, begin = 0;
+    unsigned number = 0;
+    char line[64];
+    for (; begin < offset; number++)
+        begin += snprintf(line, sizeof line, "event %u\n", number);
+    assert_int_equal(begin, offset);
+    return number;
+}
+
 const struct ps_test_source_adapter ps_test_source_adapters[] = {
     {.ops = &ps_source_seq, .keys = {"totalEvents", "3000"}, .expect = expect_number},
     {.ops = &ps_source_stress, .keys = {"size", "10", "maxTotalEvents", "3000"}, .expect = expect_stress},
     {.ops = &ps_source_exec, .keys = {"command", "seq 0 2999"}, .expect = expect_number},
+    {.ops = &ps_source_taildir,
+     .keys = {"filegroups", "g", "filegroups.g", tail_pattern, "positionFile", tail_positions,
+              "writePosInterval", "50", "batchSize", "1000"},
+     .prepare = prepare_tail,
+     .begin = open_log,
+     .send = write_line,
+     .end = disconnect,
+     .expect = expect_line,
+     .position = tail_position,
+     .asserts_memory = true},
     {.ops = &ps_source_netcat,
      .keys = {"bind", "127.0.0.1", "port", "0", "ack-every-event", "false"},
      .begin = connect_tcp,
@@ -197,5 +258,11 @@ int ps_test_sources_start(void **state)
 
 int ps_test_sources_stop(void **state)
 {
+    (void)unlink(tail_log);
+    (void)unlink(tail_positions);
+    char identities[80];
+    snprintf(identities, sizeof identities, "%s.identities", tail_positions);
+    (void)unlink(identities);
+    (void)rmdir(tail_folder);
     return ps_test_cluster_teardown(state);
 }

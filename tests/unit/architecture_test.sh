@@ -79,7 +79,7 @@ stages/rules/*          ENGINE
 stages/net/*            ENGINE
 stages/text/*           ENGINE
 stages/process/*        ENGINE
-stages/tail/*           ENGINE
+stages/tail/*           ENGINE stages/text/*
 stages/segment/*        ENGINE stages/encryption/*
 stages/encryption/*     ENGINE stages/net/*
 stages/flume_log/*      ENGINE

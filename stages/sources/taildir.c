@@ -1,0 +1,376 @@
+/* Source taildir (Flume's org.apache.flume.source.taildir.TaildirSource): follows the files of some directories whose names
+ * match, and remembers in a position file how far each is read.
+ *
+ * A position moves when a sink, or a channel on disk, has the lines (core/stage.h: `delivered`). What a file is does not
+ * depend on its name: see stages/tail/tailer.h, which does the work. Thread: its worker. */
+#include "core/stage.h"
+#include "regex/regex.h"
+#include "stages/make_directory.h"
+#include "stages/tail/tailer.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POSITION_FILE "/.flume/taildir_position.json" /* in the home directory */
+
+struct taildir_plan {
+    struct ps_texts groups;
+    struct ps_pairs patterns, headers;
+    const char *position_file, *file_header_key;
+    bool byte_offset_header, skip_to_end, cache, file_header;
+    int64_t idle_ms, save_ms, batch_size, batch_count_max, line_max, poll_ms;
+    struct ps_tail_settings settings; /* made by build */
+};
+
+struct taildir_state {
+    struct ps_tailer *tailer;
+};
+
+#define FIELD(name) offsetof(struct taildir_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "filegroups",
+     .type = PS_OPTION_LIST,
+     .offset = FIELD(groups),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "names of the groups of files, separated by blanks"},
+    {.key = "filegroups.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(patterns),
+     .help = "filegroups.<group> = <directory>/<Java expression for the whole file name>; the directory's "
+             "path is no "
+             "expression"},
+    {.key = "positionFile",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(position_file),
+     .help = "where the positions are kept, as Flume's JSON; ~/.flume/taildir_position.json if not set; each "
+             "source needs "
+             "its own"},
+    {.key = "headers.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(headers),
+     .help = "headers.<group>.<header> = <value>: for each event of the group"},
+    {.key = "byteOffsetHeader",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(byte_offset_header),
+     .fallback = "false",
+     .help = "put the offset at which the line begins into the header byteoffset"},
+    {.key = "skipToEnd",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(skip_to_end),
+     .fallback = "false",
+     .help = "files that are there at the start and have no position are read from their end on"},
+    {.key = "idleTimeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(idle_ms),
+     .fallback = "120000",
+     .min = 0,
+     .max = INT32_MAX,
+     .unit = "ms",
+     .help = "a file without news for so long is closed, and what stands behind its last line end is an "
+             "event; it is opened "
+             "again when something is written"},
+    {.key = "writePosInterval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(save_ms),
+     .fallback = "3000",
+     .min = 1,
+     .max = INT32_MAX,
+     .unit = "ms",
+     .help = "between two writes of the position file; after a crash, lines of this time come again"},
+    {.key = "batchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_size),
+     .fallback = "100",
+     .min = 1,
+     .max = INT32_MAX,
+     .unit = "events",
+     .help = "most events in a batch (1024 at most)"},
+    {.key = "maxBatchCount",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_count_max),
+     .fallback = "9223372036854775807",
+     .min = 1,
+     .max = INT64_MAX,
+     .unit = "batches",
+     .flags = PS_OPTION_LENIENT,
+     .help = "of one file, before the next one that has something to read gets its turn"},
+    {.key = "cachePatternMatching",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(cache),
+     .fallback = "true",
+     .help = "read the names in a directory again only when its time of modification has changed, or a "
+             "change was reported"},
+    {.key = "fileHeader",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(file_header),
+     .fallback = "false",
+     .help = "put the absolute path of the file into a header"},
+    {.key = "fileHeaderKey",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(file_header_key),
+     .fallback = "file",
+     .help = "name of that header"},
+    {.key = "penstock.line.max",
+     .type = PS_OPTION_SIZE,
+     .offset = FIELD(line_max),
+     .fallback = "16m",
+     .min = 1,
+     .max = 1 << 27,
+     .unit = "bytes",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "longer lines are cut into several events"},
+    {.key = "penstock.poll.interval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(poll_ms),
+     .fallback = "1000",
+     .min = 10,
+     .max = 3600000,
+     .unit = "ms",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "between two looks at files whose changes the system does not report (NFS, SMB, FUSE)"},
+    PS_OPTION_END,
+};
+
+/* ---- groups ---- */
+
+/* Splits a group's path into directory and expression, as java.io.File does: slashes that follow each other are one.
+ * Returns false when there is no directory. */
+static bool pattern_split(struct ps_arena *arena, const char *path, const char **directory,
+                          const char **pattern)
+{
+    char *text = ps_arena_text(arena, path), *to = text;
+    for (const char *from = path; *from != '\0'; from++) {
+        if (*from != '/' || to == text || to[-1] != '/')
+            *to++ = *from;
+    }
+    while (to > text + 1 && to[-1] == '/')
+        to--;
+    *to = '\0';
+    char *slash = strrchr(text, '/');
+    if (slash == NULL || slash[1] == '\0')
+        return false;
+    *pattern = slash + 1;
+    *directory = slash == text ? "/" : ps_arena_copy(arena, text, (size_t)(slash - text));
+    char folder[PATH_MAX];
+    if ((*directory)[0] != '/' && getcwd(folder, sizeof folder) != NULL)
+        *directory = ps_arena_format(arena, "%s/%s", folder, *directory);
+    return true;
+}
+
+/* Headers of a group are the keys that begin with its name and a dot. */
+static void group_headers(struct ps_arena *arena, const struct ps_pairs *headers, struct ps_tail_group *group)
+{
+    const struct ps_name **names = ps_arena_alloc(arena, (headers->count + 1) * sizeof *names);
+    const char **values = ps_arena_alloc(arena, (headers->count + 1) * sizeof *values);
+    size_t length = strlen(group->name);
+    for (size_t i = 0; i < headers->count; i++) {
+        const char *key = headers->items[i].key;
+        if (strncmp(key, group->name, length) != 0 || key[length] != '.')
+            continue;
+        names[group->header_count] = ps_name_intern(key + length + 1);
+        values[group->header_count++] = headers->items[i].value;
+    }
+    group->header_names = names;
+    group->header_values = values;
+}
+
+static enum ps_status taildir_check(const void *plan_, const struct ps_context *context)
+{
+    const struct taildir_plan *plan = plan_;
+    const char *directory, *pattern;
+    char key[256];
+    size_t count = 0;
+    for (size_t i = 0; i < plan->headers.count; i++) {
+        if (strchr(plan->headers.items[i].key, '.') == NULL) {
+            snprintf(key, sizeof key, "headers.%s", plan->headers.items[i].key);
+            ps_report(context, PS_LOG_ERROR, key, "no header: write headers.<group>.<header> = <value>");
+            return PS_FAIL;
+        }
+    }
+    for (size_t i = 0; i < plan->groups.count; i++) {
+        const char *path = ps_pairs_get(&plan->patterns, plan->groups.items[i]);
+        struct ps_err err = {.length = 0};
+        snprintf(key, sizeof key, "filegroups.%s", plan->groups.items[i]);
+        if (path == NULL) {
+            ps_report(context, PS_LOG_WARN, key, "not set: the group has no files");
+            continue;
+        }
+        count++;
+        if (!pattern_split(context->arena, path, &directory, &pattern)) {
+            ps_report(context, PS_LOG_ERROR, key, "%s has no directory: write <directory>/<expression>",
+                      path);
+            return PS_FAIL;
+        }
+        struct ps_regex *regex = ps_regex_create(pattern, 0, PS_REGEX_WHOLE, &err);
+        if (regex == NULL) {
+            ps_report(context, PS_LOG_ERROR, key, "\"%s\": %s", pattern, ps_err_join(&err));
+            return PS_FAIL;
+        }
+        ps_regex_destroy(regex);
+    }
+    if (count > 0)
+        return PS_OK;
+    ps_report(context, PS_LOG_ERROR, "filegroups", "no group has files: set filegroups.<group>");
+    return PS_FAIL;
+}
+
+static const char *position_path(const struct taildir_plan *plan, const struct ps_context *context)
+{
+    const char *path = plan->position_file;
+    char folder[PATH_MAX];
+    if (path == NULL) {
+        const char *home = context->system_property != NULL
+                               ? context->system_property(context->argument, "user.home")
+                               : NULL;
+        home = home != NULL ? home : getenv("HOME");
+        path = ps_arena_format(context->arena, "%s%s", home != NULL ? home : "", POSITION_FILE);
+    }
+    if (path[0] != '/' && getcwd(folder, sizeof folder) != NULL)
+        path = ps_arena_format(context->arena, "%s/%s", folder, path);
+    return path;
+}
+
+static enum ps_status taildir_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct taildir_plan *plan = plan_;
+    struct ps_tail_settings *settings = &plan->settings;
+    struct ps_tail_group *groups = ps_arena_alloc(context->arena, (plan->groups.count + 1) * sizeof *groups);
+    for (size_t i = 0; i < plan->groups.count; i++) {
+        const char *path = ps_pairs_get(&plan->patterns, plan->groups.items[i]);
+        struct ps_tail_group *group = &groups[settings->group_count];
+        if (path == NULL)
+            continue;
+        if (!pattern_split(context->arena, path, &group->directory, &group->pattern))
+            return ps_err_set(err, "%s has no directory", path);
+        group->name = plan->groups.items[i];
+        group_headers(context->arena, &plan->headers, group);
+        settings->group_count++;
+    }
+    settings->groups = groups;
+    settings->position_path = position_path(plan, context);
+    settings->file_header = plan->file_header ? ps_name_intern(plan->file_header_key) : NULL;
+    settings->byte_offset = plan->byte_offset_header ? ps_name_intern("byteoffset") : NULL;
+    settings->skip_to_end = plan->skip_to_end;
+    settings->cache = plan->cache;
+    settings->idle_ns = plan->idle_ms > 0 ? (uint64_t)plan->idle_ms * PS_NS_PER_MS : PS_NS_PER_MS;
+    settings->save_ns = (uint64_t)plan->save_ms * PS_NS_PER_MS;
+    settings->poll_ns = (uint64_t)plan->poll_ms * PS_NS_PER_MS;
+    settings->batch_events_max = context->batch_events_max;
+    if (plan->batch_size < settings->batch_events_max)
+        settings->batch_events_max = (uint32_t)plan->batch_size;
+    if (__builtin_mul_overflow((uint64_t)plan->batch_size, (uint64_t)plan->batch_count_max,
+                               &settings->turn_lines))
+        settings->turn_lines = UINT64_MAX;
+    uint64_t most = context->memory_budget_bytes / 4;
+    settings->line_max_bytes = (uint64_t)plan->line_max > most ? (uint32_t)most : (uint32_t)plan->line_max;
+    return PS_OK;
+}
+
+static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct taildir_plan *plan = plan_;
+    struct taildir_state *state = state_;
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", plan->settings.position_path);
+    *strrchr(folder, '/') = '\0';
+    if (folder[0] != '\0' && ps_make_directory(folder, err) != PS_OK)
+        return ps_err_append(err, "the directory of the position file; set positionFile");
+    state->tailer = ps_tailer_open(&plan->settings, port, err);
+    return state->tailer != NULL ? PS_OK : PS_FAIL;
+}
+
+static void taildir_close(const void *plan, void *state_)
+{
+    (void)plan;
+    struct taildir_state *state = state_;
+    ps_tailer_close(state->tailer);
+}
+
+static void taildir_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct taildir_plan *plan = plan_;
+    const char *before = "";
+    for (size_t i = 0; i < plan->groups.count; i++) {
+        const char *path = ps_pairs_get(&plan->patterns, plan->groups.items[i]);
+        if (path == NULL)
+            continue;
+        fprintf(out, "%s%s", before, path);
+        before = ", ";
+    }
+    fprintf(out, ", positions in %s", position_path(plan, context));
+}
+
+/* ---- running ---- */
+
+static enum ps_result taildir_work(const void *plan, void *state_, struct ps_batch *batch,
+                                   const struct ps_now *now)
+{
+    (void)plan;
+    struct taildir_state *state = state_;
+    return ps_tailer_work(state->tailer, batch, now);
+}
+
+static uint64_t taildir_tick(const void *plan, void *state_, const struct ps_now *now)
+{
+    (void)plan;
+    struct taildir_state *state = state_;
+    return ps_tailer_tick(state->tailer, now);
+}
+
+static void taildir_delivered(const void *plan, void *state_, const struct ps_batch *batch,
+                              const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct taildir_state *state = state_;
+    ps_tailer_delivered(state->tailer, batch);
+}
+
+/* Nothing is read while a channel is full; looks at directories go on. */
+static void taildir_paused(const void *plan, void *state, bool paused, const struct ps_now *now)
+{
+    (void)plan;
+    (void)state;
+    (void)paused;
+    (void)now;
+}
+
+static bool taildir_drain(const void *plan, void *state_, const struct ps_now *now)
+{
+    (void)plan;
+    struct taildir_state *state = state_;
+    return ps_tailer_drain(state->tailer, now);
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_DELIVERED,
+    .when_full = PS_WAIT,
+    .work = taildir_work,
+    .tick = taildir_tick,
+    .delivered = taildir_delivered,
+    .paused = taildir_paused,
+    .drain = taildir_drain,
+};
+
+static const char *const counters[] = {PS_TAIL_COUNTERS, NULL};
+
+const struct ps_stage_ops ps_source_taildir = {
+    PS_STAGE(PS_KIND_SOURCE),
+    .name = "taildir",
+    .aliases = PS_WORDS("org.apache.flume.source.taildir.TaildirSource"),
+    .summary = "follows files whose names match; positions survive rotation and restarts",
+    .options = options,
+    .plan_size = sizeof(struct taildir_plan),
+    .state_size = sizeof(struct taildir_state),
+    .counters = counters,
+    .exclusive = true,
+    .check = taildir_check,
+    .build = taildir_build,
+    .open = taildir_open,
+    .close = taildir_close,
+    .outline = taildir_outline,
+    .source = &source,
+};

@@ -1,0 +1,48 @@
+/* Positions in files across restarts.
+ *
+ * The position file is Flume's (org.apache.flume.source.taildir.TaildirSource): one JSON array of {"inode":1,"pos":2,
+ * "file":"/absolute/path"}. Flume's reader fails on members that it does not know, so fingerprints stand in a second file
+ * beside it (PATH.identities). They count only if the position file is ours: Flume's has no newline at its end. Then a file
+ * that has the inode and not the fingerprint is another one; without fingerprints Flume's rule, inode and path, decides.
+ *
+ * Both files are written beside their place, synced, and renamed; identities first. Thread: one that may wait. */
+#pragma once
+
+#include "core/status.h"
+#include "stages/tail/identity.h"
+
+#define PS_TAIL_POSITIONS_BYTES_MAX                                                                          \
+    (UINT64_C(256) << 20) /* of a file that is read; a longer one is an error */
+
+struct ps_tail_position {
+    uint64_t inode;
+    int64_t offset;
+    char *path;
+    struct ps_tail_identity identity; /* head_length 0 and device 0: not known */
+};
+
+struct ps_tail_positions {
+    struct ps_tail_position *items; /* as in the file; the last one of an inode counts */
+    size_t count, room;
+    bool ours; /* written by this program */
+    bool cut;  /* ended in the middle, or had a mistake: the entries before it are there */
+};
+
+/* Adds one; copies the path. Ends the process without memory. */
+void ps_tail_positions_add(struct ps_tail_positions *positions, const struct ps_tail_position *position);
+/* Sorts them by inode, and keeps the last one of each. */
+void ps_tail_positions_sort(struct ps_tail_positions *positions);
+/* Of sorted ones; NULL: none. */
+struct ps_tail_position *ps_tail_positions_find(const struct ps_tail_positions *positions, uint64_t inode);
+void ps_tail_positions_free(struct ps_tail_positions *positions);
+
+/* Reads the text of either file; as Flume, takes the entries before a mistake. Entries need inode, pos and file
+ * (`identities`: inode, device, head and length). */
+void ps_tail_positions_parse(const char *text, size_t length, bool identities,
+                             struct ps_tail_positions *positions);
+
+/* Reads both files, sorted. A file that is missing is no error. */
+enum ps_status ps_tail_positions_load(const char *path, struct ps_tail_positions *positions,
+                                      struct ps_err *err);
+enum ps_status ps_tail_positions_save(const char *path, const struct ps_tail_positions *positions,
+                                      struct ps_err *err);

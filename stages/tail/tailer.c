@@ -1,0 +1,293 @@
+/* The functions of the source: what happens in a cycle. */
+#include "stages/tail/tailer_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define WORK_STEPS_MAX 16U
+#define WORK_BYTES_MAX (512 * 1024)
+#define CLOSE_PATIENCE_MS 5000U
+#define STOP_PATIENCE_MS 2000U
+#define OPEN_MAX 100000U
+
+/* ---- open and close ---- */
+
+/* Half of the descriptors of the process. */
+static uint32_t open_max(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY ||
+        files.rlim_cur / 2 > OPEN_MAX)
+        return OPEN_MAX;
+    return (uint32_t)files.rlim_cur / 2 + 1;
+}
+
+static void tailer_free(struct ps_tailer *tailer)
+{
+    for (uint32_t i = 0; i < tailer->log_room; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL)
+            continue;
+        if (log->file.fd >= 0)
+            ps_tail_file_close(&tailer->reader, &log->file);
+        ps_tail_line_forget(log);
+        free(log->name);
+        free(log->path);
+        free(log);
+    }
+    if (tailer->thread.helper != NULL)
+        ps_tail_thread_stop(&tailer->thread, STOP_PATIENCE_MS);
+    ps_tail_places_close(tailer);
+    ps_tail_positions_free(&tailer->remembered);
+    free(tailer->logs);
+    free(tailer->generations);
+    free(tailer->by_name);
+    free(tailer->by_inode);
+    free(tailer);
+}
+
+struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings, struct ps_port *port,
+                                 struct ps_err *err)
+{
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a source of files");
+    tailer->settings = settings;
+    tailer->port = port;
+    tailer->notify_fd = -1;
+    tailer->batch_key = PS_TAIL_NO_KEY;
+    tailer->open_max = open_max();
+    ps_tail_reader_init(&tailer->reader, &tailer->thread);
+    if (ps_tail_thread_start(&tailer->thread, "tail", port->wake_fd, tailer, err) != PS_OK ||
+        ps_tail_places_open(tailer, err) != PS_OK) {
+        tailer_free(tailer);
+        return NULL;
+    }
+    ps_tail_load(tailer);
+    return tailer;
+}
+
+/* Waits until nothing is being written. */
+static void saving_wait(struct ps_tailer *tailer)
+{
+    uint64_t until_ns = ps_clock_now().mono_ns + CLOSE_PATIENCE_MS * PS_NS_PER_MS;
+    while (tailer->saving && ps_clock_now().mono_ns < until_ns)
+        (void)ps_tail_thread_wait(&tailer->thread, 100);
+}
+
+void ps_tailer_close(struct ps_tailer *tailer)
+{
+    tailer->draining = true;
+    saving_wait(tailer);
+    if (tailer->dirty && !tailer->save_failed && !tailer->saving) {
+        ps_tail_save(tailer);
+        saving_wait(tailer);
+    }
+    if (tailer->saving || tailer->dirty)
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "the last positions could not be written: some lines will be read again");
+    tailer_free(tailer);
+}
+
+/* ---- reading ---- */
+
+/* A file that waits for the thread leaves the queue. */
+static void wait_for_thread(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_log_unqueue_first(tailer);
+    log->waits = true;
+    tailer->waiting_count++;
+}
+
+/* Whether other files have waited long enough. */
+static bool turn_is_over(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    return log->turn_lines >= tailer->settings->turn_lines && log->next != NULL;
+}
+
+static void turn_end(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_log_unqueue_first(tailer);
+    ps_tail_log_queue(tailer, log);
+}
+
+/* The fingerprint of a short file covers more of it when it has grown. */
+static void identity_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    char head[PS_TAIL_HEAD_BYTES];
+    size_t want = log->read_offset < (int64_t)sizeof head ? (size_t)log->read_offset : sizeof head;
+    if (log->identity.head_length >= want || log->state != PS_TAIL_LOG_OPEN ||
+        log->file.way == PS_TAIL_THREAD)
+        return;
+    if (ps_tail_read(&tailer->reader, &log->file, head, want, 0) != (ssize_t)want)
+        return;
+    log->identity.head = ps_tail_head(head, want);
+    log->identity.head_length = (uint32_t)want;
+    tailer->dirty = true;
+}
+
+static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_log_unqueue_first(tailer);
+    identity_grow(tailer, log);
+}
+
+enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, const struct ps_now *now)
+{
+    bool moved = false;
+    uint64_t before = batch->body_bytes;
+    tailer->now_ns = now->mono_ns;
+    for (unsigned steps = 0; steps < WORK_STEPS_MAX && tailer->queue_first != NULL && !tailer->draining;
+         steps++) {
+        if (turn_is_over(tailer, tailer->queue_first))
+            turn_end(tailer, tailer->queue_first);
+        struct ps_tail_log *log = tailer->queue_first;
+        enum ps_tail_step step = ps_tail_log_read(tailer, log, batch);
+        moved |= step == PS_TAIL_STEP_MOVED;
+        if (step == PS_TAIL_STEP_FLUSH)
+            batch->flush = true;
+        if (step == PS_TAIL_STEP_FULL || step == PS_TAIL_STEP_FLUSH) {
+            moved |= batch->full || batch->flush;
+            break;
+        }
+        if (step == PS_TAIL_STEP_WAIT)
+            wait_for_thread(tailer, log);
+        else if (step == PS_TAIL_STEP_END)
+            read_to_end(tailer, log);
+        if (batch->body_bytes - before >= WORK_BYTES_MAX)
+            break;
+    }
+    if (batch->body_bytes > before || batch->full)
+        moved = true;
+    if (moved && before == 0 && batch->count > 0)
+        ps_count(tailer->port->counters, PS_COUNTER_AppendBatchReceivedCount, 1);
+    return moved || (tailer->queue_first != NULL && !tailer->draining) ? PS_DONE : PS_IDLE;
+}
+
+void ps_tailer_delivered(struct ps_tailer *tailer, const struct ps_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->span_count; i++) {
+        const struct ps_span *span = &batch->spans[i];
+        struct ps_tail_log *log = span->stream < tailer->log_room ? tailer->logs[span->stream] : NULL;
+        if (log != NULL && log->generation == span->generation && span->position > log->delivered_offset)
+            ps_tail_log_move(tailer, log, log->read_offset, span->position);
+    }
+}
+
+/* ---- what happens by itself ---- */
+
+/* What waited for the thread is tried again. */
+static void waiting_queue(struct ps_tailer *tailer)
+{
+    for (uint32_t i = 0; i < tailer->log_room && tailer->waiting_count > 0; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL || !log->waits)
+            continue;
+        log->waits = false;
+        tailer->waiting_count--;
+        ps_tail_log_queue(tailer, log);
+    }
+}
+
+static void deferred_queue(struct ps_tailer *tailer)
+{
+    for (uint32_t i = 0; i < tailer->log_room && tailer->deferred_count > 0; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL || !log->deferred)
+            continue;
+        if (tailer->open_count + tailer->opening_count >= tailer->open_max)
+            return;
+        log->deferred = false;
+        tailer->deferred_count--;
+        ps_tail_log_queue(tailer, log);
+    }
+}
+
+/* A file that has rested: its last line counts without an end, then it is closed, and forgotten if it has no name that
+ * matters. */
+static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (log->state == PS_TAIL_LOG_OPEN && log->partial && !log->rest) {
+        log->rest = true;
+        ps_tail_log_queue(tailer, log);
+        return;
+    }
+    log->rest = false;
+    if (log->state == PS_TAIL_LOG_OPEN)
+        ps_tail_log_close(tailer, log);
+    struct ps_tail_place *place = &tailer->places[log->directory];
+    if ((log->named && log->matches) || log->read_offset != log->delivered_offset || place->looking ||
+        !log->resolved || log->state != PS_TAIL_LOG_CLOSED)
+        return;
+    if (log->named)
+        ps_tail_directory_forget(place->directory, log->identity.device, log->identity.inode);
+    ps_tail_log_remove(tailer, log);
+}
+
+static uint64_t rests_tick(struct ps_tailer *tailer)
+{
+    uint64_t idle_ns = tailer->settings->idle_ns;
+    uint64_t step_ns = idle_ns / 4 < PS_NS_PER_S ? idle_ns / 4 + PS_NS_PER_MS : PS_NS_PER_S;
+    if (tailer->now_ns < tailer->idle_look_ns)
+        return tailer->idle_look_ns;
+    tailer->idle_look_ns = tailer->now_ns + step_ns;
+    for (uint32_t i = 0; i < tailer->log_room; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL || log->queued || log->waits || log->state == PS_TAIL_LOG_OPENING)
+            continue;
+        if (tailer->now_ns - log->active_ns >= idle_ns)
+            rested(tailer, log);
+        else if (!log->named && log->state == PS_TAIL_LOG_OPEN) /* nobody tells of writes to it */
+            ps_tail_log_queue(tailer, log);
+    }
+    return tailer->log_count > 0 ? tailer->idle_look_ns : PS_NEVER;
+}
+
+static uint64_t save_tick(struct ps_tailer *tailer)
+{
+    if (!tailer->dirty || tailer->saving)
+        return PS_NEVER;
+    if (tailer->save_ns == 0)
+        tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
+    if (tailer->now_ns < tailer->save_ns)
+        return tailer->save_ns;
+    tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
+    ps_tail_save(tailer);
+    return PS_NEVER;
+}
+
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
+{
+    tailer->now_ns = now->mono_ns;
+    unsigned answers = ps_tail_thread_answers(&tailer->thread);
+    if (answers > 0 && tailer->waiting_count > 0)
+        waiting_queue(tailer);
+    if (!tailer->loaded)
+        return PS_NEVER;
+    uint64_t next_ns = save_tick(tailer);
+    if (tailer->draining)
+        return next_ns;
+    next_ns = earlier(next_ns, ps_tail_places_tick(tailer));
+    if (tailer->copy_count > 0)
+        next_ns = earlier(next_ns, ps_tail_copies_tick(tailer));
+    next_ns = earlier(next_ns, rests_tick(tailer));
+    if (tailer->deferred_count > 0)
+        deferred_queue(tailer);
+    return next_ns;
+}
+
+bool ps_tailer_drain(struct ps_tailer *tailer, const struct ps_now *now)
+{
+    (void)now;
+    tailer->draining = true;
+    if (tailer->outstanding > 0)
+        return false;
+    if (tailer->dirty && !tailer->saving && !tailer->save_failed)
+        ps_tail_save(tailer);
+    return !tailer->saving;
+}

@@ -1,0 +1,283 @@
+/* The table of the files that are followed, by number, by name and by inode, and the queue of those that have something to
+ * read. */
+#include "stages/tail/tailer_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PURPOSE "files that are followed"
+
+/* ---- chains ---- */
+
+static struct ps_tail_log **name_chain(const struct ps_tailer *tailer, unsigned place, const char *name)
+{
+    uint32_t hash = ps_name_hash(name, strlen(name)) * 31 + place;
+    return &tailer->by_name[(hash ^ hash >> 16) & tailer->mask];
+}
+
+static struct ps_tail_log **inode_chain(const struct ps_tailer *tailer, uint64_t inode)
+{
+    return &tailer->by_inode[(inode * UINT64_C(0x9E3779B97F4A7C15) >> 32) & tailer->mask];
+}
+
+static void link_name(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    struct ps_tail_log **chain = name_chain(tailer, log->directory, log->name);
+    log->next_name = *chain;
+    *chain = log;
+}
+
+static void link_inode(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    struct ps_tail_log **chain = inode_chain(tailer, log->identity.inode);
+    log->next_inode = *chain;
+    *chain = log;
+}
+
+static void unlink_name(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    struct ps_tail_log **at = name_chain(tailer, log->directory, log->name);
+    while (*at != log)
+        at = &(*at)->next_name;
+    *at = log->next_name;
+}
+
+static void unlink_inode(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    struct ps_tail_log **at = inode_chain(tailer, log->identity.inode);
+    while (*at != log)
+        at = &(*at)->next_inode;
+    *at = log->next_inode;
+}
+
+static void table_grow(struct ps_tailer *tailer)
+{
+    uint32_t before = tailer->log_room, room = before == 0 ? 64 : 2 * before;
+    tailer->logs = ps_must_realloc(tailer->logs, room * sizeof(struct ps_tail_log *), PURPOSE);
+    tailer->generations = ps_must_realloc(tailer->generations, room * sizeof *tailer->generations, PURPOSE);
+    for (uint32_t i = before; i < room; i++) {
+        tailer->logs[i] = NULL;
+        tailer->generations[i] = 0;
+    }
+    free(tailer->by_name);
+    free(tailer->by_inode);
+    tailer->by_name = ps_must_alloc(room, sizeof(struct ps_tail_log *), PURPOSE);
+    tailer->by_inode = ps_must_alloc(room, sizeof(struct ps_tail_log *), PURPOSE);
+    tailer->mask = room - 1;
+    tailer->log_room = room;
+    for (uint32_t i = 0; i < before; i++) {
+        if (tailer->logs[i] != NULL) {
+            if (tailer->logs[i]->named)
+                link_name(tailer, tailer->logs[i]);
+            link_inode(tailer, tailer->logs[i]);
+        }
+    }
+}
+
+/* ---- finding ---- */
+
+struct ps_tail_log *ps_tail_log_by_name(const struct ps_tailer *tailer, unsigned place, const char *name)
+{
+    if (tailer->log_count == 0)
+        return NULL;
+    for (struct ps_tail_log *log = *name_chain(tailer, place, name); log != NULL; log = log->next_name) {
+        if (log->directory == place && strcmp(log->name, name) == 0)
+            return log;
+    }
+    return NULL;
+}
+
+struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tailer *tailer, uint64_t device, uint64_t inode)
+{
+    if (tailer->log_count == 0)
+        return NULL;
+    for (struct ps_tail_log *log = *inode_chain(tailer, inode); log != NULL; log = log->next_inode) {
+        if (ps_tail_identity_is_inode(&log->identity, device, inode))
+            return log;
+    }
+    return NULL;
+}
+
+/* ---- adding and removing ---- */
+
+static char *path_of(const struct ps_tailer *tailer, unsigned place, const char *name)
+{
+    const char *folder = tailer->places[place].path;
+    size_t length = strlen(folder), more = strlen(name);
+    bool slash = length > 0 && folder[length - 1] == '/';
+    char *path = ps_must_alloc(length + more + 2, 1, PURPOSE);
+    memcpy(path, folder, length);
+    if (!slash)
+        path[length++] = '/';
+    memcpy(path + length, name, more);
+    return path;
+}
+
+struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
+                                    const struct ps_tail_change *change)
+{
+    uint32_t number = 0;
+    if (tailer->log_count == tailer->log_room)
+        table_grow(tailer);
+    while (tailer->logs[(tailer->log_count + number) & tailer->mask] != NULL)
+        number++;
+    number = (tailer->log_count + number) & tailer->mask;
+    struct ps_tail_log *log = ps_must_alloc(1, sizeof *log, PURPOSE);
+    tailer->logs[number] = log;
+    tailer->log_count++;
+    log->number = number;
+    log->generation = ++tailer->generations[number];
+    log->directory = place;
+    log->group = change->group < 0 ? 0 : change->group;
+    log->named = true;
+    log->matches = change->group >= 0;
+    log->link = change->link;
+    log->name = ps_must_copy_text(change->name, PURPOSE);
+    log->path = path_of(tailer, place, change->name);
+    log->size = change->size_bytes;
+    log->identity = (struct ps_tail_identity){.device = change->device, .inode = change->inode};
+    ps_tail_file_set(&log->file, -1, PS_TAIL_CACHE);
+    link_name(tailer, log);
+    link_inode(tailer, log);
+    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->log_count);
+    return log;
+}
+
+static void queue_drop(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    struct ps_tail_log *before = NULL, **at = &tailer->queue_first;
+    while (*at != log) {
+        before = *at;
+        at = &(*at)->next;
+    }
+    *at = log->next;
+    if (tailer->queue_last == log)
+        tailer->queue_last = before;
+    log->queued = false;
+}
+
+void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (log->file.fd < 0)
+        return;
+    if (tailer->left == log)
+        tailer->left = NULL;
+    ps_tail_line_forget(log);
+    ps_tail_file_close(&tailer->reader, &log->file);
+    log->state = PS_TAIL_LOG_CLOSED;
+    tailer->open_count--;
+    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
+}
+
+void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    PS_ASSERT(log->state != PS_TAIL_LOG_OPENING);
+    if (log->queued)
+        queue_drop(tailer, log);
+    if (log->waits)
+        tailer->waiting_count--;
+    if (log->deferred)
+        tailer->deferred_count--;
+    ps_tail_log_move(tailer, log, 0, 0);
+    ps_tail_log_close(tailer, log);
+    if (log->named)
+        unlink_name(tailer, log);
+    unlink_inode(tailer, log);
+    for (uint32_t i = 0; tailer->copy_count > 0 && i < tailer->log_room; i++) {
+        if (tailer->logs[i] != NULL && tailer->logs[i]->original == log)
+            tailer->logs[i]->original = NULL;
+    }
+    tailer->logs[log->number] = NULL;
+    tailer->log_count--;
+    tailer->dirty = true;
+    free(log->name);
+    free(log->path);
+    free(log);
+    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->log_count);
+}
+
+void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const char *name, bool matches)
+{
+    if (log->named)
+        unlink_name(tailer, log);
+    log->named = name != NULL;
+    log->matches = matches;
+    if (name == NULL)
+        return;
+    char *copy = ps_must_copy_text(name, PURPOSE);
+    free(log->name);
+    log->name = copy;
+    link_name(tailer, log);
+    if (matches) {
+        free(log->path);
+        log->path = path_of(tailer, log->directory, name);
+        tailer->dirty = true;
+        tailer->batch_key = PS_TAIL_NO_KEY; /* its header is another one now */
+    }
+}
+
+/* ---- the queue ---- */
+
+void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (log->state == PS_TAIL_LOG_OPENING)
+        log->again = true;
+    if (log->queued || log->waits || log->compressed || tailer->draining)
+        return;
+    if (log->state == PS_TAIL_LOG_CLOSED)
+        ps_tail_log_open(tailer, log);
+    if (log->state != PS_TAIL_LOG_OPEN)
+        return;
+    log->queued = true;
+    log->turn_lines = 0;
+    log->next = NULL;
+    if (tailer->queue_last != NULL)
+        tailer->queue_last->next = log;
+    else
+        tailer->queue_first = log;
+    tailer->queue_last = log;
+}
+
+void ps_tail_log_unqueue_first(struct ps_tailer *tailer)
+{
+    struct ps_tail_log *log = tailer->queue_first;
+    tailer->queue_first = log->next;
+    if (log->next == NULL)
+        tailer->queue_last = NULL;
+    log->queued = false;
+}
+
+/* ---- positions ---- */
+
+void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t read_offset,
+                      int64_t delivered_offset)
+{
+    bool before = log->read_offset != log->delivered_offset;
+    bool after = read_offset != delivered_offset;
+    tailer->dirty |= log->delivered_offset != delivered_offset;
+    log->read_offset = read_offset;
+    log->delivered_offset = delivered_offset;
+    if (after && !before)
+        tailer->outstanding++;
+    if (before && !after)
+        tailer->outstanding--;
+}
+
+void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    log->generation = ++tailer->generations[log->number];
+    log->earlier = (struct ps_tail_earlier){.identity = log->identity,
+                                            .read_offset = log->read_offset,
+                                            .last_length = log->last_length,
+                                            .until_ns = tailer->now_ns + PS_TAIL_EARLIER_NS};
+    memcpy(log->earlier.last, log->last, log->last_length);
+    ps_tail_log_move(tailer, log, 0, 0);
+    log->last_length = 0;
+    log->line_scanned = 0;
+    ps_tail_file_forget(&tailer->reader, &log->file);
+    ps_tail_line_forget(log);
+    if (tailer->left == log)
+        tailer->left = NULL;
+    tailer->dirty = true;
+    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_truncated, 1);
+}

@@ -1,0 +1,197 @@
+/* A new file may be a copy of one that is followed: "copytruncate" copies a log and then cuts it, editors and moves between
+ * file systems write a copy and remove the original, and rotated logs are compressed. What was read of the original is not
+ * read again, and what was not read of it is read from the copy. A copy whose original lives on untouched is a file of its
+ * own. */
+#include "stages/tail/tailer_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+bool ps_tail_is_compressed(const char *head, size_t length)
+{
+    static const struct {
+        const char *magic;
+        size_t length;
+    } formats[] = {{"\x1f\x8b\x08", 3},
+                   {"BZh", 3},
+                   {"\xfd"
+                    "7zXZ\0",
+                    6},
+                   {"\x28\xb5\x2f\xfd", 4}};
+    for (size_t i = 0; i < PS_COUNT_OF(formats); i++) {
+        if (length >= formats[i].length && memcmp(head, formats[i].magic, formats[i].length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Decompresses the beginning. Returns how many bytes; 0: it is not gzip. */
+static size_t inflate_head(const char *head, size_t length, char *to, size_t room)
+{
+    z_stream stream = {.next_in = (Bytef *)(uintptr_t)head, .avail_in = (uInt)length};
+    if (inflateInit2(&stream, 15 + 16) != Z_OK)
+        return 0;
+    stream.next_out = (Bytef *)to;
+    stream.avail_out = (uInt)room;
+    (void)inflate(&stream, Z_SYNC_FLUSH);
+    size_t used = room - stream.avail_out;
+    (void)inflateEnd(&stream);
+    return used;
+}
+
+static bool begins_like(const struct ps_tail_identity *identity, const char *head, size_t length)
+{
+    return identity->head_length > 0 && identity->head_length <= length &&
+           ps_tail_head(head, identity->head_length) == identity->head;
+}
+
+/* The file that begins in this way; rather one that has no name any more. */
+static struct ps_tail_log *original_find(const struct ps_tailer *tailer, const struct ps_tail_log *log,
+                                         const char *head, size_t length)
+{
+    struct ps_tail_log *found = NULL;
+    for (uint32_t i = 0; i < tailer->log_room; i++) {
+        struct ps_tail_log *other = tailer->logs[i];
+        if (other == NULL || other == log || !other->resolved || other->compressed ||
+            other->read_offset == 0 || other->state == PS_TAIL_LOG_COPY ||
+            !begins_like(&other->identity, head, length))
+            continue;
+        if (found == NULL || (found->named && !other->named))
+            found = other;
+    }
+    return found;
+}
+
+/* A file from before the start that begins in this way, and was not found. */
+static struct ps_tail_position *position_find(const struct ps_tailer *tailer, const char *head, size_t length)
+{
+    for (size_t i = 0; i < tailer->remembered.count; i++) {
+        struct ps_tail_position *position = &tailer->remembered.items[i];
+        if (position->path[0] != '\0' && position->offset > 0 &&
+            begins_like(&position->identity, head, length))
+            return position;
+    }
+    return NULL;
+}
+
+/* A file that began anew, and began in this way before. */
+static struct ps_tail_log *earlier_find(const struct ps_tailer *tailer, const char *head, size_t length)
+{
+    for (uint32_t i = 0; i < tailer->log_room; i++) {
+        struct ps_tail_log *other = tailer->logs[i];
+        if (other != NULL && other->earlier.until_ns > tailer->now_ns && other->earlier.read_offset > 0 &&
+            begins_like(&other->earlier.identity, head, length))
+            return other;
+    }
+    return NULL;
+}
+
+/* It is read on from where its original was; if it differs there, from its beginning. */
+static void go_on_from(struct ps_tailer *tailer, struct ps_tail_log *log,
+                       const struct ps_tail_identity *identity, int64_t read_offset, const char *last,
+                       uint32_t last_length)
+{
+    log->identity.head = identity->head;
+    log->identity.head_length = identity->head_length;
+    memcpy(log->last, last, last_length);
+    log->last_length = last_length;
+    log->resolved = true;
+    log->original = NULL;
+    log->state = PS_TAIL_LOG_CLOSED;
+    ps_tail_log_move(tailer, log, read_offset, read_offset);
+    ps_tail_log_queue(tailer, log);
+}
+
+static void is_compressed(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head, size_t length)
+{
+    char plain[PS_TAIL_HEAD_BYTES];
+    size_t plain_length = inflate_head(head, length, plain, sizeof plain);
+    log->compressed = true;
+    if (original_find(tailer, log, plain, plain_length) != NULL ||
+        position_find(tailer, plain, plain_length) != NULL)
+        ps_log(PS_LOG_DEBUG, tailer->port->component, "%s is a file that was read, compressed", log->path);
+    else
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s is compressed, and is no file that was read before: it is not read", log->path);
+    ps_tail_log_move(tailer, log, log->size, log->size);
+}
+
+bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head, size_t length,
+                        int64_t *offset)
+{
+    if (ps_tail_is_compressed(head, length)) {
+        is_compressed(tailer, log, head, length);
+        return true;
+    }
+    struct ps_tail_log *original = earlier_find(tailer, head, length);
+    if (original != NULL) {
+        struct ps_tail_earlier *earlier = &original->earlier;
+        go_on_from(tailer, log, &earlier->identity, earlier->read_offset, earlier->last,
+                   earlier->last_length);
+        earlier->until_ns = 0;
+        return true;
+    }
+    original = original_find(tailer, log, head, length);
+    struct ps_tail_position *position = original == NULL ? position_find(tailer, head, length) : NULL;
+    if (position != NULL) {
+        original = ps_tail_log_by_inode(tailer, position->identity.device, position->inode);
+        if (original == NULL || original->resolved) { /* gone, or begun anew */
+            *offset = position->offset;
+            position->path[0] = '\0';
+            return false;
+        }
+    }
+    if (original == NULL)
+        return false;
+    log->original = original;
+    log->state = PS_TAIL_LOG_COPY;
+    log->copy_until_ns = tailer->now_ns + PS_TAIL_GRACE_NS;
+    tailer->copy_count++;
+    return true;
+}
+
+void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *original)
+{
+    bool any = false;
+    for (uint32_t i = 0; tailer->copy_count > 0 && i < tailer->log_room; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log != NULL && log->original == original) {
+            go_on_from(tailer, log, &original->identity, original->read_offset, original->last,
+                       original->last_length);
+            any = true;
+        }
+    }
+    if (any) /* the next copy is one of the copy */
+        original->identity.head_length = 0;
+}
+
+/* Whether nothing more comes of a file whose name is gone. */
+static bool is_over(const struct ps_tail_log *log)
+{
+    return !log->named && !log->queued && !log->waits && log->state != PS_TAIL_LOG_OPENING;
+}
+
+uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
+{
+    uint64_t next_ns = PS_NEVER;
+    uint32_t count = 0;
+    for (uint32_t i = 0; tailer->copy_count > 0 && i < tailer->log_room; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL || log->state != PS_TAIL_LOG_COPY)
+            continue;
+        if (log->original != NULL && is_over(log->original)) {
+            ps_tail_copy_takes_over(tailer, log->original);
+        } else if (log->original == NULL || tailer->now_ns >= log->copy_until_ns) {
+            log->original = NULL;
+            log->state = PS_TAIL_LOG_CLOSED;
+            log->resolved = true;
+            ps_tail_log_queue(tailer, log);
+        } else {
+            count++;
+            next_ns = log->copy_until_ns < next_ns ? log->copy_until_ns : next_ns;
+        }
+    }
+    tailer->copy_count = count;
+    return next_ns;
+}

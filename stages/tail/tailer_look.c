@@ -1,0 +1,358 @@
+/* Directories: which files there are. inotify says when to look; besides, each directory is looked at from time to time,
+ * because not everything has an event. A look is a job of the thread. */
+#include "stages/tail/tailer_parts.h"
+
+#include "core/quantity.h"
+#include "regex/regex.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define PURPOSE "a directory that is followed"
+/* Between two looks while all changes are reported, for what has no event (memory mapping, links). */
+#define LOOK_NS (5 * PS_NS_PER_S)
+/* A directory rests this many times as long as a look took: looking takes at most 2 % of a CPU. */
+#define REST_TIMES 50U
+#define REST_NAMES_TIMES 10U /* the same when names have changed */
+
+/* What the names of one directory are matched with. The directory owns it. */
+struct matcher {
+    struct ps_regex **regexes;
+    int *groups;
+    size_t count;
+    struct ps_regex_scratch *scratch;
+    char *own; /* name of the position file, if it is in this directory */
+};
+
+static bool is_own(const struct matcher *matcher, const char *name)
+{
+    size_t length = matcher->own != NULL ? strlen(matcher->own) : 0;
+    if (length == 0 || strncmp(name, matcher->own, length) != 0)
+        return false;
+    static const char *const suffixes[] = {"", ".new", ".identities", ".identities.new"};
+    for (size_t i = 0; i < PS_COUNT_OF(suffixes); i++) {
+        if (strcmp(name + length, suffixes[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int match(void *matcher_, const char *name, size_t length)
+{
+    const struct matcher *matcher = matcher_;
+    if (is_own(matcher, name))
+        return -1;
+    for (size_t i = 0; i < matcher->count; i++) {
+        if (ps_regex_find(matcher->regexes[i], matcher->scratch, name, length, 0, NULL, 0))
+            return matcher->groups[i];
+    }
+    return -1;
+}
+
+static void matcher_free(void *matcher_)
+{
+    struct matcher *matcher = matcher_;
+    for (size_t i = 0; i < matcher->count; i++)
+        ps_regex_destroy(matcher->regexes[i]);
+    ps_regex_scratch_destroy(matcher->scratch);
+    free(matcher->regexes);
+    free(matcher->groups);
+    free(matcher->own);
+    free(matcher);
+}
+
+/* ---- a look ---- */
+
+struct ps_tail_look {
+    struct ps_tail_job job;
+    struct ps_tail_directory *directory;
+    unsigned place;
+    int notify_fd; /* a copy; -1: events are not wanted */
+    int watch;
+    bool names, works;
+    struct ps_tail_changes changes;
+    uint64_t took_ns;
+};
+
+static void looking_run(struct ps_tail_job *job)
+{
+    struct ps_tail_look *looking = (struct ps_tail_look *)(void *)job;
+    const char *path = ps_tail_directory_path(looking->directory);
+    uint64_t start_ns = ps_clock_now().mono_ns;
+    if (looking->notify_fd >= 0 && looking->watch < 0) {
+        looking->works = ps_tail_notify_works(path);
+        looking->watch = looking->works ? ps_tail_notify_add(looking->notify_fd, path, false) : -1;
+    }
+    ps_tail_directory_look(looking->directory, looking->names, &looking->changes);
+    if (looking->changes.error == 0 &&
+        looking->watch >= 0) { /* writes to what a link points to have no event here */
+        for (size_t i = 0; i < looking->changes.count; i++) {
+            const struct ps_tail_change *change = &looking->changes.items[i];
+            char target[4096];
+            if (!change->link || change->kind == PS_TAIL_FILE_GONE)
+                continue;
+            int length = snprintf(target, sizeof target, "%s/%s", path, change->name);
+            if (length > 0 && (size_t)length < sizeof target)
+                (void)ps_tail_notify_add(looking->notify_fd, target, true);
+        }
+    }
+    looking->took_ns = ps_clock_now().mono_ns - start_ns;
+}
+
+static void looking_discard(struct ps_tail_job *job)
+{
+    struct ps_tail_look *looking = (struct ps_tail_look *)(void *)job;
+    if (looking->notify_fd >= 0)
+        close(looking->notify_fd);
+    ps_tail_changes_free(&looking->changes);
+    ps_tail_directory_destroy(looking->directory);
+    free(looking);
+}
+
+static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, unsigned number,
+                       const struct ps_tail_change *change)
+{
+    struct ps_tail_log *log = ps_tail_log_by_inode(tailer, change->device, change->inode);
+    if (log != NULL &&
+        log->directory != number) { /* another directory has it: a second name, or it was moved here */
+        if (log->named)
+            return;
+        log->directory = number;
+    }
+    if (log != NULL) { /* a name that the last look missed, or whose file was moved away and back */
+        log->again = log->state == PS_TAIL_LOG_OPENING;
+        ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
+    } else {
+        log = ps_tail_log_add(tailer, number, change);
+        log->found_at_start = !place->looked;
+    }
+    ps_tail_log_queue(tailer, log);
+}
+
+static void change_gone(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_log_rename(tailer, log, NULL, false);
+    tailer->dirty = true;
+    if (log->state == PS_TAIL_LOG_OPEN) /* to its end, and then for what its writer still writes */
+        ps_tail_log_queue(tailer, log);
+    else if (log->state != PS_TAIL_LOG_OPENING && log->read_offset == log->delivered_offset)
+        ps_tail_log_remove(tailer, log);
+}
+
+static void change_take(struct ps_tailer *tailer, unsigned number, const struct ps_tail_change *change)
+{
+    struct ps_tail_place *place = &tailer->places[number];
+    struct ps_tail_log *log = ps_tail_log_by_inode(tailer, change->device, change->inode);
+    if (change->kind == PS_TAIL_FILE_NEW || log == NULL) {
+        if (change->kind != PS_TAIL_FILE_GONE)
+            change_new(tailer, place, number, change);
+        return;
+    }
+    if (log->directory != number)
+        return;
+    if (change->kind == PS_TAIL_FILE_GONE) {
+        if (log->size > log->read_offset && log->state == PS_TAIL_LOG_CLOSED && log->resolved)
+            ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
+                     (uint64_t)(log->size - log->read_offset));
+        change_gone(tailer, log);
+        return;
+    }
+    bool cut = change->size_bytes < log->read_offset;
+    log->size = change->size_bytes;
+    log->link = change->link;
+    if (log->state == PS_TAIL_LOG_COPY)
+        log->copy_until_ns = tailer->now_ns + PS_TAIL_GRACE_NS;
+    if (change->kind == PS_TAIL_FILE_RENAMED)
+        ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
+    if (cut || change->size_bytes > log->read_offset || !log->resolved)
+        ps_tail_log_queue(tailer, log);
+}
+
+static void rest(struct ps_tailer *tailer, struct ps_tail_place *place, const struct ps_tail_look *looking)
+{
+    uint64_t wait_ns = place->watch >= 0 ? LOOK_NS : tailer->settings->poll_ns;
+    if (looking->took_ns * REST_TIMES > wait_ns)
+        wait_ns = looking->took_ns * REST_TIMES;
+    place->look_ns = tailer->now_ns + wait_ns;
+    place->rest_until_ns = tailer->now_ns + looking->took_ns * REST_NAMES_TIMES;
+}
+
+static void looking_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tailer *tailer = owner;
+    struct ps_tail_look *looking = (struct ps_tail_look *)(void *)job;
+    struct ps_tail_place *place = &tailer->places[looking->place];
+    const struct ps_tail_changes *changes = &looking->changes;
+    place->looking = false;
+    if (looking->watch >= 0 && changes->error == 0)
+        place->watch = looking->watch;
+    if (changes->error != 0 && !place->missing_logged)
+        ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", place->path,
+               strerror(changes->error));
+    place->missing_logged = changes->error != 0;
+    for (size_t i = 0; i < changes->count; i++)
+        change_take(tailer, looking->place, &changes->items[i]);
+    place->looked |= changes->error == 0;
+    rest(tailer, place, looking);
+}
+
+static void look(struct ps_tailer *tailer, unsigned number)
+{
+    struct ps_tail_place *place = &tailer->places[number];
+    struct ps_tail_look *looking = place->job;
+    looking->names = place->names;
+    looking->watch = place->watch;
+    place->looking = true;
+    place->names = false;
+    ps_tail_thread_ask(&tailer->thread, &looking->job);
+}
+
+/* ---- opening ---- */
+
+static struct matcher *matcher_make(const struct ps_tail_settings *settings, const char *path,
+                                    struct ps_err *err)
+{
+    struct matcher *matcher = ps_must_alloc(1, sizeof *matcher, PURPOSE);
+    matcher->regexes = ps_must_alloc(settings->group_count, sizeof(struct ps_regex *), PURPOSE);
+    matcher->groups = ps_must_alloc(settings->group_count, sizeof *matcher->groups, PURPOSE);
+    matcher->scratch = ps_regex_scratch_create();
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/')
+        length--;
+    if (strncmp(settings->position_path, path, length) == 0 && settings->position_path[length] == '/' &&
+        strchr(settings->position_path + length + 1, '/') == NULL)
+        matcher->own = ps_must_copy_text(settings->position_path + length + 1, PURPOSE);
+    for (size_t i = 0; i < settings->group_count; i++) {
+        if (strcmp(settings->groups[i].directory, path) != 0)
+            continue;
+        struct ps_regex *regex = ps_regex_create(settings->groups[i].pattern, 0, PS_REGEX_WHOLE, err);
+        if (regex == NULL) {
+            matcher_free(matcher);
+            return NULL;
+        }
+        matcher->groups[matcher->count] = (int)i;
+        matcher->regexes[matcher->count++] = regex;
+    }
+    return matcher;
+}
+
+static bool place_is_there(const struct ps_tailer *tailer, const char *path)
+{
+    for (unsigned i = 0; i < tailer->place_count; i++) {
+        if (strcmp(tailer->places[i].path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The job of all looks at a directory, which it owns: it frees it, the thread does when it has it at the end. */
+static struct ps_tail_look *looking_make(const struct ps_tailer *tailer, struct ps_tail_directory *directory,
+                                         unsigned place)
+{
+    struct ps_tail_look *looking = ps_must_alloc(1, sizeof *looking, PURPOSE);
+    looking->job =
+        (struct ps_tail_job){.run = looking_run, .answer = looking_answer, .discard = looking_discard};
+    looking->directory = directory;
+    looking->place = place;
+    looking->notify_fd = tailer->notify_fd >= 0 ? dup(tailer->notify_fd) : -1;
+    return looking;
+}
+
+enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err)
+{
+    const struct ps_tail_settings *settings = tailer->settings;
+    tailer->notify_fd = ps_tail_notify_open();
+    int error = errno;
+    tailer->places = ps_must_alloc(settings->group_count, sizeof *tailer->places, PURPOSE);
+    for (size_t i = 0; i < settings->group_count; i++) {
+        const char *path = settings->groups[i].directory;
+        if (place_is_there(tailer, path))
+            continue;
+        struct matcher *matcher = matcher_make(settings, path, err);
+        if (matcher == NULL)
+            return PS_FAIL;
+        const struct ps_tail_filter filter = {match, matcher_free, matcher};
+        struct ps_tail_place *place = &tailer->places[tailer->place_count];
+        place->directory = ps_tail_directory_create(path, &filter, settings->cache);
+        place->path = ps_must_copy_text(path, PURPOSE);
+        place->watch = -1;
+        place->job = looking_make(tailer, place->directory, tailer->place_count++);
+    }
+    if (tailer->notify_fd < 0) {
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "inotify is not available (%s): files are looked at every %s", strerror(error),
+               ps_quantity_print_ns(settings->poll_ns).text);
+        return PS_OK;
+    }
+    struct epoll_event event = {.events = EPOLLIN};
+    if (tailer->port->epoll_fd >= 0 &&
+        epoll_ctl(tailer->port->epoll_fd, EPOLL_CTL_ADD, tailer->notify_fd, &event) != 0)
+        return ps_err_set(err, "inotify cannot be waited for: %s", strerror(errno));
+    return PS_OK;
+}
+
+void ps_tail_places_close(struct ps_tailer *tailer)
+{
+    for (unsigned i = 0; i < tailer->place_count; i++) {
+        if (!tailer->places[i].looking) /* else the thread discards it */
+            looking_discard(&tailer->places[i].job->job);
+        free(tailer->places[i].path);
+    }
+    free(tailer->places);
+    if (tailer->notify_fd >= 0)
+        close(tailer->notify_fd);
+}
+
+/* ---- events ---- */
+
+static void happened(void *tailer_, int watch, unsigned what, const char *name)
+{
+    struct ps_tailer *tailer = tailer_;
+    bool known = false;
+    for (unsigned i = 0; i < tailer->place_count; i++) {
+        struct ps_tail_place *place = &tailer->places[i];
+        if (place->watch != watch && (what & PS_TAIL_MISSED) == 0)
+            continue;
+        known = true;
+        if ((what & (PS_TAIL_NAMES | PS_TAIL_GONE_AWAY | PS_TAIL_MISSED)) != 0) {
+            place->names = true;
+            place->look_ns = 0;
+        }
+        if ((what & PS_TAIL_GONE_AWAY) != 0) {
+            ps_tail_notify_remove(tailer->notify_fd, watch);
+            place->watch = -1;
+        }
+        if ((what & PS_TAIL_WRITTEN) != 0 && name != NULL) {
+            struct ps_tail_log *log = ps_tail_log_by_name(tailer, i, name);
+            if (log != NULL)
+                ps_tail_log_queue(tailer, log);
+        }
+    }
+    if (!known && (what & PS_TAIL_WRITTEN) != 0) { /* the file of a link: a few; all are looked at */
+        for (uint32_t i = 0; i < tailer->log_room; i++) {
+            if (tailer->logs[i] != NULL && tailer->logs[i]->link)
+                ps_tail_log_queue(tailer, tailer->logs[i]);
+        }
+    }
+}
+
+uint64_t ps_tail_places_tick(struct ps_tailer *tailer)
+{
+    uint64_t next_ns = PS_NEVER;
+    if (tailer->notify_fd >= 0)
+        (void)ps_tail_notify_read(tailer->notify_fd, happened, tailer);
+    for (unsigned i = 0; i < tailer->place_count; i++) {
+        struct ps_tail_place *place = &tailer->places[i];
+        if (place->looking)
+            continue;
+        uint64_t due_ns = place->look_ns > place->rest_until_ns ? place->look_ns : place->rest_until_ns;
+        if (due_ns <= tailer->now_ns)
+            look(tailer, i);
+        else if (due_ns < next_ns)
+            next_ns = due_ns;
+    }
+    return next_ns;
+}

@@ -1,0 +1,304 @@
+/* Opens a file and finds out what it is, on the thread; then decides where it is read on. */
+#include "stages/tail/tailer_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct opening {
+    struct ps_tail_job job;
+    uint32_t number, generation; /* of the log, when it was asked for */
+    char *path;
+    int fd;                           /* given: is it still the same; else -1, and opened */
+    bool was_open;                    /* fd was given; the log owns it */
+    int64_t offset;                   /* where it would be read on */
+    struct ps_tail_identity expected; /* of what was read so far; head_length 0: not known */
+    /* the answer */
+    int error; /* errno; 0: it is open */
+    struct ps_tail_identity identity;
+    int64_t size;
+    bool begins; /* as expected */
+    enum ps_tail_way way;
+    char head[PS_TAIL_HEAD_BYTES];
+    size_t head_length;
+    char last[PS_TAIL_LAST_BYTES]; /* before `offset` */
+    uint32_t last_length;
+    int64_t data_offset; /* where it begins if it begins with a hole */
+};
+
+static size_t read_at(int fd, char *to, size_t room, int64_t offset)
+{
+    size_t used = 0;
+    while (used < room) {
+        ssize_t length = pread(fd, to + used, room - used, offset + (int64_t)used);
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length <= 0)
+            break;
+        used += (size_t)length;
+    }
+    return used;
+}
+
+static void opening_run(struct ps_tail_job *job)
+{
+    struct opening *opening = (struct opening *)(void *)job;
+    if (opening->fd < 0)
+        opening->fd = ps_tail_open(opening->path);
+    if (opening->fd < 0 || !ps_tail_identity_read(opening->fd, &opening->identity, &opening->size)) {
+        opening->error = errno;
+        return;
+    }
+    opening->begins = ps_tail_identity_begins(opening->fd, &opening->expected);
+    opening->way = ps_tail_way_of(opening->fd);
+    opening->head_length = read_at(opening->fd, opening->head, sizeof opening->head, 0);
+    if (opening->offset > 0) {
+        uint32_t want =
+            opening->offset < (int64_t)PS_TAIL_LAST_BYTES ? (uint32_t)opening->offset : PS_TAIL_LAST_BYTES;
+        opening->last_length =
+            (uint32_t)read_at(opening->fd, opening->last, want, opening->offset - (int64_t)want);
+        if (opening->last_length < want)
+            opening->last_length = 0;
+    }
+    if (opening->head_length > 0 && opening->head[0] == '\0')
+        opening->data_offset = lseek(opening->fd, 0, SEEK_DATA);
+}
+
+static void opening_free(struct opening *opening)
+{
+    if (opening->fd >= 0 && !opening->was_open)
+        close(opening->fd);
+    free(opening->path);
+    free(opening);
+}
+
+static void opening_discard(struct ps_tail_job *job)
+{
+    opening_free((struct opening *)(void *)job);
+}
+
+/* ---- deciding ---- */
+
+static bool begins_like(const struct opening *opening, const struct ps_tail_identity *identity)
+{
+    return identity->head_length <= opening->head_length &&
+           ps_tail_head(opening->head, identity->head_length) == identity->head;
+}
+
+/* What the position file says of it. Returns false when it says nothing, or means another file. */
+static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
+                       int64_t *offset)
+{
+    struct ps_tail_position *position = ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+    if (position == NULL || position->path[0] == '\0')
+        return false;
+    const struct ps_tail_identity *known = &position->identity;
+    bool same_path = strcmp(position->path, log->path) == 0, same;
+    *offset = position->offset <= opening->size ? position->offset : 0;
+    if (known->device ==
+        0) /* Flume's: inode and path; under another path it may be that file if a line ends there */
+        same = same_path || (position->offset > 0 && opening->last_length > 0 &&
+                             opening->last[opening->last_length - 1] == '\n');
+    else /* a device may have another number after a reboot */
+        same = begins_like(opening, known) && (known->head_length > 0 || same_path);
+    if (!same && same_path) { /* it was cut, or written over */
+        log->identity = *known;
+        ps_tail_log_move(tailer, log, position->offset, position->offset);
+        ps_tail_copy_takes_over(tailer, log);
+        ps_tail_log_restart(tailer, log);
+        *offset = 0;
+        same = true;
+    }
+    if (same)
+        position->path[0] = '\0'; /* taken */
+    return same;
+}
+
+/* The position that the file may have, so that what stands before it is read with it. */
+static int64_t offset_guess(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    if (log->resolved)
+        return log->read_offset;
+    const struct ps_tail_position *position =
+        ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+    return position != NULL ? position->offset : 0;
+}
+
+static void last_set(struct ps_tail_log *log, const struct opening *opening)
+{
+    log->last_length = 0;
+    if (opening->offset == log->read_offset && opening->last_length > 0) {
+        memcpy(log->last, opening->last, opening->last_length);
+        log->last_length = opening->last_length;
+    }
+}
+
+/* What a writer that does not append leaves when its file is cut: nothing up to where it was. */
+static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
+{
+    if (log->read_offset == 0 && opening->data_offset > 0 && opening->data_offset < opening->size)
+        ps_tail_log_move(tailer, log, opening->data_offset, opening->data_offset);
+}
+
+/* Where a file that is opened for the first time is read. Returns false when it is not read. */
+static bool resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    int64_t offset = 0;
+    if (opening->size == 0 && log->matches &&
+        ps_tail_positions_find(&tailer->remembered, log->identity.inode) == NULL)
+        return false; /* it says what it is when it has something */
+    log->resolved = true;
+    if (remembered(tailer, log, opening, &offset)) {
+        log->compressed = ps_tail_is_compressed(opening->head, opening->head_length);
+    } else if (!log->matches) {
+        return false; /* its inode was that of another file */
+    } else if (ps_tail_copy_found(tailer, log, opening->head, opening->head_length, &offset)) {
+        log->identity = opening->identity;
+        return false;
+    } else if (offset == 0 && tailer->settings->skip_to_end && log->found_at_start) {
+        offset = opening->size;
+    }
+    log->identity = opening->identity;
+    offset = offset <= opening->size ? offset : 0;
+    ps_tail_log_move(tailer, log, offset, offset);
+    tailer->dirty = true;
+    return !log->compressed;
+}
+
+/* Counts what was seen and is gone. */
+static void count_lost(struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    if (log->size > log->read_offset && log->resolved)
+        ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
+                 (uint64_t)(log->size - log->read_offset));
+}
+
+/* A file that was read before. It begins anew when it is shorter, begins in another way, or differs before the position. */
+static void compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
+{
+    bool same = opening->begins && opening->size >= log->read_offset &&
+                (log->last_length == 0 || (opening->last_length == log->last_length &&
+                                           memcmp(opening->last, log->last, log->last_length) == 0));
+    if (!same) {
+        ps_log(PS_LOG_INFO, tailer->port->component,
+               "%s was cut or written over: it is read from its beginning", log->path);
+        ps_tail_copy_takes_over(tailer, log);
+        ps_tail_log_restart(tailer, log);
+    }
+    log->identity = opening->identity;
+}
+
+static void opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    bool reads = true;
+    if (log->resolved)
+        compare(tailer, log, opening);
+    else
+        reads = resolve(tailer, log, opening);
+    log->size = opening->size;
+    if (!reads) {
+        if (!log->matches)
+            ps_tail_log_remove(tailer, log);
+        return;
+    }
+    skip_hole(tailer, log, opening);
+    if (!opening->was_open) {
+        ps_tail_file_set(&log->file, opening->fd, opening->way);
+        opening->fd = -1;
+        tailer->open_count++;
+        ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
+    }
+    last_set(log, opening);
+    log->state = PS_TAIL_LOG_OPEN;
+    log->active_ns = tailer->now_ns;
+    ps_tail_log_queue(tailer, log);
+}
+
+static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
+{
+    bool other = opening->error == 0 || opening->error == ENOENT;
+    log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
+    if (other) { /* renamed or deleted meanwhile: a look tells */
+        tailer->places[log->directory].names = true;
+        tailer->places[log->directory].look_ns = 0;
+        if (!log->named) {
+            count_lost(tailer, log);
+            ps_tail_log_remove(tailer, log);
+        }
+        return;
+    }
+    ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s", log->path,
+           strerror(opening->error));
+    ps_count(tailer->port->counters, PS_COUNTER_EventReadFail, 1);
+    if (opening->was_open)
+        ps_tail_log_close(tailer, log);
+}
+
+static void opening_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tailer *tailer = owner;
+    struct opening *opening = (struct opening *)(void *)job;
+    struct ps_tail_log *log = tailer->logs[opening->number];
+    bool again = log->again;
+    log->again = false;
+    tailer->opening_count -= opening->was_open ? 0 : 1;
+    log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
+    bool same = opening->error == 0 &&
+                ps_tail_identity_is_inode(&log->identity, opening->identity.device, opening->identity.inode);
+    uint32_t number = log->number, generation = tailer->generations[number];
+    if (same)
+        opened(tailer, log, opening);
+    else
+        not_opened(tailer, log, opening);
+    opening_free(opening);
+    log = tailer->logs[number];
+    if (again && log != NULL && (log->state == PS_TAIL_LOG_OPEN || same) &&
+        tailer->generations[number] >= generation)
+        ps_tail_log_queue(tailer, log);
+}
+
+/* Closes some files that have nothing to read if too many are open. Returns false when none can be closed. */
+static bool make_room(struct ps_tailer *tailer)
+{
+    uint32_t want = tailer->open_max / 4 + 1;
+    if (tailer->open_count + tailer->opening_count < tailer->open_max)
+        return true;
+    for (uint32_t i = 0; i < tailer->log_room && want > 0; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL || log->state != PS_TAIL_LOG_OPEN || log->queued || log->waits || log->partial ||
+            !log->named || !log->matches)
+            continue;
+        ps_tail_log_close(tailer, log);
+        want--;
+    }
+    return tailer->open_count + tailer->opening_count < tailer->open_max;
+}
+
+void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (!log->named && log->file.fd < 0)
+        return; /* it is gone */
+    if (log->file.fd < 0 && !make_room(tailer)) {
+        tailer->deferred_count += log->deferred ? 0 : 1;
+        log->deferred = true;
+        return;
+    }
+    struct opening *opening = ps_must_alloc(1, sizeof *opening, "opening a file");
+    const char *folder = tailer->places[log->directory].path;
+    size_t room = strlen(folder) + strlen(log->name) + 2;
+    opening->job =
+        (struct ps_tail_job){.run = opening_run, .answer = opening_answer, .discard = opening_discard};
+    opening->number = log->number;
+    opening->path = ps_must_alloc(room, 1, "opening a file");
+    snprintf(opening->path, room, "%s/%s", folder, log->name);
+    opening->fd = log->file.fd;
+    opening->was_open = log->file.fd >= 0;
+    opening->offset = offset_guess(tailer, log);
+    if (log->resolved)
+        opening->expected = log->identity;
+    tailer->opening_count += opening->was_open ? 0 : 1;
+    log->state = PS_TAIL_LOG_OPENING;
+    log->again = false;
+    ps_tail_thread_ask(&tailer->thread, &opening->job);
+}

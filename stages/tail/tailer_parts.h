@@ -1,0 +1,176 @@
+/* What the files of the tailer share. See tailer.h. Thread: the worker of the source; jobs are the thread's meanwhile. */
+#pragma once
+
+#include "stages/tail/directory.h"
+#include "stages/tail/identity.h"
+#include "stages/tail/notify.h"
+#include "stages/tail/positions.h"
+#include "stages/tail/reader.h"
+#include "stages/tail/tailer.h"
+
+#define PS_TAIL_LAST_BYTES 32U /* before the position: they must still be there when it is read on */
+#define PS_TAIL_GRACE_NS                                                                                     \
+    (10 * PS_NS_PER_S) /* a copy waits so long, without news, whether its original is cut */
+#define PS_TAIL_EARLIER_NS (60 * PS_NS_PER_S)
+
+enum ps_tail_log_state {
+    PS_TAIL_LOG_CLOSED,
+    PS_TAIL_LOG_OPENING, /* a job opens it, or looks whether it is still the same */
+    PS_TAIL_LOG_OPEN,
+    PS_TAIL_LOG_COPY, /* closed: it begins like another one, and waits whether that one is cut */
+};
+
+/* What a file was before it began anew: a copy of that may turn up. */
+struct ps_tail_earlier {
+    struct ps_tail_identity identity; /* head_length 0: nothing */
+    int64_t read_offset;
+    char last[PS_TAIL_LAST_BYTES];
+    uint32_t last_length;
+    uint64_t until_ns;
+};
+
+/* A file that is followed. */
+struct ps_tail_log {
+    uint32_t number, generation; /* of its spans; a new generation when it begins anew */
+    enum ps_tail_log_state state;
+    unsigned directory; /* number */
+    int group;          /* the one it was found by */
+    bool named;         /* its name is there */
+    bool matches;       /* and is one of its group's */
+    bool link;
+    bool resolved;       /* it was opened once: what it is, and where to go on, is known */
+    bool found_at_start; /* by the first look */
+    bool queued, waits;  /* for its turn; for the thread */
+    bool again;          /* something happened while a job has it */
+    bool compressed;     /* never read */
+    bool deferred;       /* too many files are open */
+    bool partial;        /* the last read ended in a line without its end */
+    bool rest;           /* it rests for so long that such a line counts */
+    char *name;          /* in its directory, now or at last */
+    char *path;          /* with the last name that matched: for headers and the position file */
+    struct ps_tail_identity identity;
+    struct ps_tail_file file;
+    int64_t read_offset, delivered_offset;
+    int64_t size;              /* when it was looked at */
+    uint32_t need_bytes;       /* room for the next read: more than usual for a long line */
+    int64_t line_scanned;      /* of a line longer than a block: no end of line before this place */
+    struct ps_tail_line *line; /* such a line, being looked for, or found */
+    char last[PS_TAIL_LAST_BYTES];
+    uint32_t last_length;
+    uint64_t turn_lines;
+    uint64_t active_ns;            /* when something new was read, or it was opened */
+    struct ps_tail_log *next;      /* in the queue */
+    struct ps_tail_log *next_name; /* in its chain of names */
+    struct ps_tail_log *next_inode;
+    struct ps_tail_earlier earlier;
+    struct ps_tail_log *original; /* COPY: the one that it begins like */
+    uint64_t copy_until_ns;
+};
+
+struct ps_tail_look; /* a job: tailer_look.c */
+
+struct ps_tail_place {                   /* a directory */
+    struct ps_tail_directory *directory; /* the job's while `looking` */
+    struct ps_tail_look *job;
+    char *path;
+    int watch; /* inotify's number; -1: none */
+    bool looking, names, missing_logged, looked;
+    uint64_t look_ns; /* the next look, at the latest */
+    uint64_t rest_until_ns;
+};
+
+struct ps_tailer {
+    const struct ps_tail_settings *settings;
+    struct ps_port *port;
+    struct ps_tail_thread thread;
+    struct ps_tail_reader reader;
+    int notify_fd;
+    bool loaded, load_failed, draining;
+
+    struct ps_tail_place *places;
+    unsigned place_count;
+
+    struct ps_tail_log **logs; /* by number; NULL: free */
+    uint32_t *generations;
+    uint32_t log_room, log_count, open_count, opening_count, open_max;
+    struct ps_tail_log **by_name, **by_inode;
+    uint32_t mask;
+
+    struct ps_tail_log *queue_first, *queue_last;
+    struct ps_tail_log *left; /* whose bytes are left in the block, from its read_offset on */
+    uint32_t waiting_count;   /* logs that wait for the thread */
+    uint32_t copy_count;      /* logs that may be copies, at most */
+    uint32_t deferred_count;
+    uint64_t batch_key; /* whose headers the open batch has */
+
+    struct ps_tail_positions remembered; /* from the position file, until their file is found */
+    uint32_t outstanding;                /* logs whose delivered_offset is behind their read_offset */
+    bool dirty, saving, save_failed;
+    uint64_t save_ns, idle_look_ns;
+    uint64_t now_ns;
+};
+
+/* ---- tailer_book.c: the table of files ---- */
+
+struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
+                                    const struct ps_tail_change *change);
+void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log);
+struct ps_tail_log *ps_tail_log_by_name(const struct ps_tailer *tailer, unsigned place, const char *name);
+struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tailer *tailer, uint64_t device, uint64_t inode);
+/* Its name is another one now; NULL: it has none. */
+void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const char *name, bool matches);
+/* Puts it at the end of the queue; asks for it to be opened if it is not. */
+void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Takes the first one out of the queue. */
+void ps_tail_log_unqueue_first(struct ps_tailer *tailer);
+/* Where it is read on. */
+void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t read_offset,
+                      int64_t delivered_offset);
+/* It begins anew. */
+void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log);
+void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);
+
+/* ---- tailer_open.c: opening, and whether it is still the same ---- */
+
+void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log);
+
+/* ---- tailer_copy.c: files that begin like others ---- */
+
+/* A new file that has no position, whose beginning is `head`. Returns true when it may be a copy of another file, or is
+ * compressed, and so is not read now. *offset: where it is read, if it is a copy of a file that was gone at the start. */
+bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head, size_t length,
+                        int64_t *offset);
+/* gzip, bzip2, xz, zstd. */
+bool ps_tail_is_compressed(const char *head, size_t length);
+/* What is not read of this one may stand in its copy: it was cut, or is gone. */
+void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Those that waited long enough are files of their own. Returns when the next one has. */
+uint64_t ps_tail_copies_tick(struct ps_tailer *tailer);
+
+/* ---- tailer_look.c: directories ---- */
+
+enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err);
+void ps_tail_places_close(struct ps_tailer *tailer);
+/* Reads inotify's events, begins looks that are due. Returns when the next one is. */
+uint64_t ps_tail_places_tick(struct ps_tailer *tailer);
+
+/* ---- tailer_read.c ---- */
+
+enum ps_tail_step {
+    PS_TAIL_STEP_MOVED, /* read something: there may be more */
+    PS_TAIL_STEP_END,   /* nothing more now */
+    PS_TAIL_STEP_WAIT,  /* for the thread */
+    PS_TAIL_STEP_FULL,  /* the batch is full, or there is no memory */
+    PS_TAIL_STEP_FLUSH, /* the batch has headers of another file */
+};
+/* Reads on: at most a block. With log->rest a last line without its end counts, too. */
+enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch);
+/* It is read from another place, or not at all: forgets a long line that was looked for. */
+void ps_tail_line_forget(struct ps_tail_log *log);
+#define PS_TAIL_NO_KEY UINT64_MAX
+
+/* ---- tailer_save.c ---- */
+
+void ps_tail_load(struct ps_tailer *tailer);
+/* Asks for the positions to be written, unless that is under way. */
+void ps_tail_save(struct ps_tailer *tailer);

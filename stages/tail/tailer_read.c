@@ -1,0 +1,436 @@
+/* Reads a file into the batch and splits it into lines there. Each read begins with the last bytes before the position: if
+ * they are not what they were, the file was cut or written over in the meantime, and nothing of the read counts. */
+#include "stages/tail/tailer_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define READ_MIN_BYTES (16U * 1024U)
+#define OFFSET_DIGITS 20U
+
+/* ---- lines longer than a block: the thread looks for their end, and reads them ---- */
+
+struct ps_tail_line {
+    struct ps_tail_job job;
+    uint32_t number;
+    int fd;
+    int64_t offset, scanned; /* of the line; where it is looked on */
+    uint32_t max_bytes;
+    bool rest; /* the end of the file is the line's end */
+    /* the answer */
+    bool done, orphan;
+    bool found, cut; /* cut: longer than max_bytes */
+    char *bytes;
+    uint32_t length, consumed;
+};
+
+static void line_free(struct ps_tail_line *line)
+{
+    free(line->bytes);
+    free(line);
+}
+
+static void line_discard(struct ps_tail_job *job)
+{
+    line_free((struct ps_tail_line *)(void *)job);
+}
+
+static void line_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
+    (void)owner;
+    line->done = true;
+    if (line->orphan)
+        line_free(line);
+}
+
+/* Reads the line, which ends before `end`. */
+static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
+{
+    line->length = (uint32_t)(end - line->offset);
+    line->bytes = malloc(line->length + 1U);
+    uint32_t used = 0;
+    while (line->bytes != NULL && used < line->length) {
+        ssize_t length = pread(line->fd, line->bytes + used, line->length - used, line->offset + used);
+        if (length <= 0)
+            return;
+        used += (uint32_t)length;
+    }
+    line->found = line->bytes != NULL;
+    line->consumed = line->length + newline;
+}
+
+static void line_run(struct ps_tail_job *job)
+{
+    struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
+    enum { PIECE = 128 * 1024 };
+    char *piece = malloc(PIECE);
+    ssize_t length = 0;
+    while (piece != NULL && (length = pread(line->fd, piece, PIECE, line->scanned)) > 0) {
+        const char *newline = memchr(piece, '\n', (size_t)length);
+        int64_t end = line->scanned + (newline != NULL ? newline - piece : length);
+        if (end - line->offset > (int64_t)line->max_bytes) {
+            line->cut = true;
+            line_load(line, line->offset + line->max_bytes, 0);
+            break;
+        }
+        line->scanned = end;
+        if (newline != NULL) {
+            line_load(line, end, 1);
+            break;
+        }
+    }
+    if (length == 0 && line->rest && line->scanned > line->offset)
+        line_load(line, line->scanned, 0);
+    free(piece);
+}
+
+void ps_tail_line_forget(struct ps_tail_log *log)
+{
+    struct ps_tail_line *line = log->line;
+    log->line = NULL;
+    if (line == NULL)
+        return;
+    line->orphan = true;
+    if (line->done)
+        line_free(line);
+}
+
+static enum ps_tail_step line_begin(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    struct ps_tail_line *line = calloc(1, sizeof *line);
+    if (line == NULL)
+        return PS_TAIL_STEP_FULL;
+    line->job = (struct ps_tail_job){.run = line_run, .answer = line_answer, .discard = line_discard};
+    line->fd = log->file.fd;
+    line->offset = log->read_offset;
+    line->scanned = log->line_scanned > log->read_offset ? log->line_scanned : log->read_offset;
+    line->max_bytes = tailer->settings->line_max_bytes;
+    line->rest = log->rest;
+    log->line = line;
+    ps_tail_thread_ask(&tailer->thread, &line->job);
+    return PS_TAIL_STEP_WAIT;
+}
+
+/* ---- what the batch has of a file ---- */
+
+static uint64_t key_of(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    const struct ps_tail_settings *settings = tailer->settings;
+    if (settings->file_header != NULL)
+        return 1 + (uint64_t)log->number;
+    return settings->groups[log->group].header_count > 0 ? UINT64_C(1) << 40 | (uint64_t)log->group : 0;
+}
+
+static bool headers_set(const struct ps_tailer *tailer, const struct ps_tail_log *log, struct ps_batch *batch)
+{
+    const struct ps_tail_settings *settings = tailer->settings;
+    const struct ps_tail_group *group = &settings->groups[log->group];
+    for (size_t i = 0; i < group->header_count; i++) {
+        if (!ps_batch_shared_set(batch, group->header_names[i], group->header_values[i],
+                                 (uint32_t)strlen(group->header_values[i]), true))
+            return false;
+    }
+    return settings->file_header == NULL ||
+           ps_batch_shared_set(batch, settings->file_header, log->path, (uint32_t)strlen(log->path), true);
+}
+
+static void headers_remove(const struct ps_tail_settings *settings, struct ps_batch *batch)
+{
+    for (size_t i = 0; i < settings->group_count; i++) {
+        for (size_t k = 0; k < settings->groups[i].header_count; k++)
+            ps_batch_shared_remove(batch, settings->groups[i].header_names[k]);
+    }
+}
+
+/* Makes the batch ready for lines of this file, so that nothing fails once they are in it. */
+static enum ps_tail_step batch_prepare(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                       struct ps_batch *batch)
+{
+    uint64_t key = key_of(tailer, log);
+    if (batch->count == 0 && batch->span_count == 0) {
+        if (batch->shared != NULL) /* of a file for which there was no memory then */
+            headers_remove(tailer->settings, batch);
+        if (!headers_set(tailer, log, batch))
+            return PS_TAIL_STEP_FULL;
+        tailer->batch_key = key;
+    } else if (tailer->batch_key != key) {
+        return PS_TAIL_STEP_FLUSH;
+    }
+    return ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL) ? PS_TAIL_STEP_MOVED
+                                                                                      : PS_TAIL_STEP_FULL;
+}
+
+static bool offset_set(const struct ps_tailer *tailer, struct ps_batch *batch, struct ps_event *event,
+                       int64_t offset)
+{
+    char digits[OFFSET_DIGITS + 1];
+    uint32_t length = (uint32_t)snprintf(digits, sizeof digits, "%lld", (long long)offset);
+    char *value = ps_batch_alloc(batch, length);
+    if (value == NULL)
+        return false;
+    memcpy(value, digits, length);
+    return ps_batch_header_add(batch, event, tailer->settings->byte_offset, value, length);
+}
+
+/* Adds a line. Returns false when the batch has no room. A header for which there is no memory takes the row back. */
+static bool line_add(const struct ps_tailer *tailer, struct ps_batch *batch, char *text, uint32_t length,
+                     int64_t offset)
+{
+    struct ps_event *event = ps_batch_add(batch, text, length);
+    if (PS_UNLIKELY(event == NULL))
+        return false;
+    if (tailer->settings->byte_offset != NULL && !offset_set(tailer, batch, event, offset)) {
+        batch->count--;
+        batch->body_bytes -= length;
+        return false;
+    }
+    return true;
+}
+
+/* A piece of a line that is too long does not end inside a character. */
+static uint32_t cut_length(const char *text, uint32_t length)
+{
+    uint32_t shorter = length;
+    while (shorter > 1 && length - shorter < 3 && ((unsigned char)text[shorter] & 0xC0) == 0x80)
+        shorter--;
+    return ((unsigned char)text[shorter] & 0xC0) == 0x80 ? length : shorter;
+}
+
+/* Keeps the last bytes before the new position. */
+static void last_keep(struct ps_tail_log *log, const char *text, size_t length)
+{
+    if (length >= PS_TAIL_LAST_BYTES) {
+        memcpy(log->last, text + length - PS_TAIL_LAST_BYTES, PS_TAIL_LAST_BYTES);
+        log->last_length = PS_TAIL_LAST_BYTES;
+        return;
+    }
+    size_t kept =
+        log->last_length + length > PS_TAIL_LAST_BYTES ? PS_TAIL_LAST_BYTES - length : log->last_length;
+    memmove(log->last, log->last + log->last_length - kept, kept);
+    memcpy(log->last + kept, text, length);
+    log->last_length = (uint32_t)(kept + length);
+}
+
+/* These bytes are in the batch. */
+static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
+                    const char *text, size_t length, uint32_t lines)
+{
+    last_keep(log, text, length);
+    ps_tail_log_move(tailer, log, log->read_offset + (int64_t)length, log->delivered_offset);
+    bool noted = ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL); /* it has one */
+    PS_ASSERT(noted);
+    if (log->size < log->read_offset)
+        log->size = log->read_offset;
+    log->turn_lines += lines;
+    log->active_ns = tailer->now_ns;
+    log->need_bytes = 0;
+    ps_count(tailer->port->counters, PS_COUNTER_EventReceivedCount, lines);
+    ps_count(tailer->port->counters, PS_COUNTER_bytes, length);
+}
+
+/* ---- splitting ---- */
+
+struct split {
+    char *at, *end;
+    uint32_t lines;
+    bool full; /* the batch is */
+};
+
+/* Adds lines from split->at on, until there is no whole one or the batch is full. */
+static void lines_add(struct ps_tailer *tailer, const struct ps_tail_log *log, struct ps_batch *batch,
+                      struct split *split)
+{
+    const struct ps_tail_settings *settings = tailer->settings;
+    const char *start = split->at;
+    while (split->at < split->end) {
+        char *text = split->at;
+        size_t limit = (size_t)(split->end - text);
+        char *newline = memchr(text, '\n', limit);
+        size_t length = newline != NULL ? (size_t)(newline - text) : limit;
+        bool cut = length > settings->line_max_bytes;
+        if (newline == NULL && !cut)
+            return;
+        if (PS_UNLIKELY(cut))
+            length = cut_length(text, settings->line_max_bytes);
+        size_t body = length;
+        if (!cut && body > 0 && text[body - 1] == '\r')
+            body--;
+        if (batch->count >= settings->batch_events_max ||
+            !line_add(tailer, batch, text, (uint32_t)body, log->read_offset + (text - start))) {
+            split->full = true;
+            return;
+        }
+        ps_count(tailer->port->counters, PS_COUNTER_malformed, cut);
+        split->at = text + length + (cut ? 0 : 1);
+        split->lines++;
+    }
+}
+
+/* A last line that has no end, of a file that rests. */
+static void rest_add(struct ps_tailer *tailer, const struct ps_tail_log *log, struct ps_batch *batch,
+                     struct split *split, const char *start)
+{
+    if (!log->rest || split->full || split->at == split->end)
+        return;
+    if (batch->count >= tailer->settings->batch_events_max ||
+        !line_add(tailer, batch, split->at, (uint32_t)(split->end - split->at),
+                  log->read_offset + (split->at - start))) {
+        split->full = true;
+        return;
+    }
+    split->at = split->end;
+    split->lines++;
+}
+
+/* ---- reading ---- */
+
+/* Takes a line that the thread has read. */
+static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
+{
+    struct ps_tail_line *line = log->line;
+    if (!line->done)
+        return PS_TAIL_STEP_WAIT;
+    log->line_scanned = line->scanned;
+    log->partial = !line->found;
+    if (!line->found) {
+        ps_tail_line_forget(log);
+        return PS_TAIL_STEP_END;
+    }
+    enum ps_tail_step step = batch_prepare(tailer, log, batch);
+    if (step != PS_TAIL_STEP_MOVED)
+        return step;
+    if (batch->count >= tailer->settings->batch_events_max) {
+        batch->full = true;
+        return PS_TAIL_STEP_FULL;
+    }
+    uint32_t length = line->cut ? cut_length(line->bytes, line->length - 3) : line->length;
+    uint32_t consumed = line->cut ? length : line->consumed;
+    uint32_t body = length > 0 && !line->cut && line->bytes[length - 1] == '\r' ? length - 1 : length;
+    struct ps_event *event = ps_batch_add_copy(batch, line->bytes, body);
+    if (event == NULL)
+        return PS_TAIL_STEP_FULL;
+    if (tailer->settings->byte_offset != NULL)
+        (void)offset_set(tailer, batch, event, log->read_offset);
+    ps_count(tailer->port->counters, PS_COUNTER_malformed, line->cut);
+    if (consumed > length)
+        line->bytes[length] = '\n';
+    advance(tailer, log, batch, line->bytes, consumed, 1);
+    log->line_scanned = 0;
+    ps_tail_line_forget(log);
+    return PS_TAIL_STEP_MOVED;
+}
+
+static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (errno == EAGAIN)
+        return PS_TAIL_STEP_WAIT;
+    if (errno == ENOMEM)
+        return PS_TAIL_STEP_FULL;
+    ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s", log->path, strerror(errno));
+    ps_count(tailer->port->counters, PS_COUNTER_EventReadFail, 1);
+    return PS_TAIL_STEP_END;
+}
+
+/* Whether there is something behind what was read. */
+static enum ps_tail_step look_behind(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t end)
+{
+    char byte;
+    if (log->file.ended)
+        return PS_TAIL_STEP_END;
+    ssize_t length = ps_tail_read(&tailer->reader, &log->file, &byte, 1, (uint64_t)end);
+    return length < 0 ? read_failed(tailer, log) : length == 0 ? PS_TAIL_STEP_END : PS_TAIL_STEP_MOVED;
+}
+
+/* There is no whole line in what was read. */
+static enum ps_tail_step no_line(struct ps_tailer *tailer, struct ps_tail_log *log, size_t length,
+                                 bool room_is_full, uint32_t room)
+{
+    log->partial = length > 0;
+    if (!room_is_full)
+        return look_behind(tailer, log, log->read_offset + (int64_t)length);
+    if (room >= PS_BLOCK_BYTES)
+        return line_begin(tailer, log);
+    log->need_bytes = PS_BLOCK_BYTES;
+    return PS_TAIL_STEP_MOVED;
+}
+
+/* Gives up what is left of another file, or of this one: it is read again. */
+static void left_drop(struct ps_tailer *tailer, struct ps_batch *batch)
+{
+    if (ps_batch_left(batch) > 0)
+        ps_batch_commit(batch, 0);
+    tailer->left = NULL;
+}
+
+/* Takes the whole lines of what was read, or left, at `bytes`; the first `skip` of it were read before. */
+static enum ps_tail_step lines_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
+                                    char *bytes, size_t length, size_t skip, bool is_end)
+{
+    bool was_left = tailer->left == log;
+    char *start = bytes + skip;
+    struct split split = {.at = start, .end = bytes + length};
+    enum ps_tail_step step = batch_prepare(tailer, log, batch);
+    if (step != PS_TAIL_STEP_MOVED)
+        return step;
+    lines_add(tailer, log, batch, &split);
+    if (is_end)
+        rest_add(tailer, log, batch, &split, start);
+    if (split.at > start)
+        advance(tailer, log, batch, start, (size_t)(split.at - start), split.lines);
+    ps_batch_commit(batch, split.at > start ? (uint32_t)(split.at - bytes) : 0);
+    log->partial = split.at < split.end;
+    tailer->left = NULL;
+    if (!split.full)
+        return is_end ? PS_TAIL_STEP_END : PS_TAIL_STEP_MOVED;
+    if (split.at > start || was_left) {
+        ps_batch_leave(batch, (uint32_t)(split.end - split.at));
+        tailer->left = log;
+    }
+    batch->full |= batch->count >= tailer->settings->batch_events_max;
+    return PS_TAIL_STEP_FULL;
+}
+
+/* What an earlier batch had no room for. */
+static enum ps_tail_step left_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
+{
+    uint32_t left = ps_batch_left(batch), room;
+    char *bytes = ps_batch_reserve(batch, left, &room);
+    if (bytes == NULL)
+        return PS_TAIL_STEP_FULL;
+    if (memchr(bytes, '\n', left) != NULL || left > tailer->settings->line_max_bytes)
+        return lines_take(tailer, log, batch, bytes, left, 0, false);
+    left_drop(tailer, batch);
+    return PS_TAIL_STEP_MOVED;
+}
+
+enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
+{
+    if (tailer->left == log && log->line == NULL && ps_batch_left(batch) > 0)
+        return left_take(tailer, log, batch);
+    left_drop(tailer, batch);
+    if (log->line != NULL)
+        return line_take(tailer, log, batch);
+    uint32_t room, skip = log->last_length, need = log->need_bytes > 0 ? log->need_bytes : READ_MIN_BYTES;
+    char *bytes = ps_batch_reserve(batch, need, &room);
+    if (bytes == NULL)
+        return PS_TAIL_STEP_FULL;
+    ssize_t length =
+        ps_tail_read(&tailer->reader, &log->file, bytes, room, (uint64_t)(log->read_offset - skip));
+    if (length < 0)
+        return read_failed(tailer, log);
+    if (length < (ssize_t)skip || memcmp(bytes, log->last, skip) != 0) {
+        ps_tail_file_forget(&tailer->reader, &log->file);
+        ps_tail_log_open(tailer, log); /* looks what became of it */
+        return PS_TAIL_STEP_END;
+    }
+    size_t fresh = (size_t)length - skip;
+    bool is_end = log->file.ended;
+    if (memchr(bytes + skip, '\n', fresh) == NULL && fresh <= tailer->settings->line_max_bytes &&
+        !(log->rest && is_end && fresh > 0))
+        return no_line(tailer, log, fresh, length == (ssize_t)room, room);
+    return lines_take(tailer, log, batch, bytes, (size_t)length, skip, is_end);
+}

@@ -1,0 +1,148 @@
+/* Positions: read at the start, written now and then, by the thread. */
+#include "stages/tail/tailer_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct saving {
+    struct ps_tail_job job;
+    char *path;
+    struct ps_tail_positions positions;
+    enum ps_status status;
+    struct ps_err err;
+};
+
+static void saving_discard(struct ps_tail_job *job)
+{
+    struct saving *saving = (struct saving *)(void *)job;
+    ps_tail_positions_free(&saving->positions);
+    free(saving->path);
+    free(saving);
+}
+
+static struct saving *saving_make(const struct ps_tailer *tailer, void (*run)(struct ps_tail_job *job),
+                                  void (*answer)(void *owner, struct ps_tail_job *job))
+{
+    struct saving *saving = ps_must_alloc(1, sizeof *saving, "positions");
+    saving->job = (struct ps_tail_job){.run = run, .answer = answer, .discard = saving_discard};
+    saving->path = ps_must_copy_text(tailer->settings->position_path, "positions");
+    return saving;
+}
+
+/* ---- reading ---- */
+
+static void load_run(struct ps_tail_job *job)
+{
+    struct saving *loading = (struct saving *)(void *)job;
+    loading->status = ps_tail_positions_load(loading->path, &loading->positions, &loading->err);
+}
+
+/* Files that were renamed have another name now: their directory reports them by their inode. */
+static void follow(struct ps_tailer *tailer, const struct ps_tail_position *position)
+{
+    for (unsigned i = 0; i < tailer->place_count; i++) {
+        const char *path = tailer->places[i].path;
+        size_t length = strlen(path);
+        while (length > 0 && path[length - 1] == '/')
+            length--;
+        if (strncmp(position->path, path, length) == 0 && position->path[length] == '/')
+            ps_tail_directory_follow(tailer->places[i].directory, position->inode);
+    }
+}
+
+static void load_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tailer *tailer = owner;
+    struct saving *loading = (struct saving *)(void *)job;
+    if (loading->status != PS_OK) {
+        ps_err_append(&loading->err, "make it readable, or remove it to read all files from their beginning");
+        ps_port_failed(tailer->port, &loading->err);
+        tailer->load_failed = true;
+    } else {
+        if (loading->positions.cut)
+            ps_log(PS_LOG_WARN, tailer->port->component,
+                   "%s ends in the middle or has a mistake: the %zu positions before it are used; other "
+                   "files are "
+                   "read from their beginning",
+                   loading->path, loading->positions.count);
+        tailer->remembered = loading->positions;
+        loading->positions = (struct ps_tail_positions){.count = 0};
+        for (size_t i = 0; i < tailer->remembered.count; i++)
+            follow(tailer, &tailer->remembered.items[i]);
+        tailer->loaded = true;
+    }
+    saving_discard(job);
+}
+
+void ps_tail_load(struct ps_tailer *tailer)
+{
+    struct saving *loading = saving_make(tailer, load_run, load_answer);
+    ps_tail_thread_ask(&tailer->thread, &loading->job);
+}
+
+/* ---- writing ---- */
+
+static void save_run(struct ps_tail_job *job)
+{
+    struct saving *saving = (struct saving *)(void *)job;
+    saving->status = ps_tail_positions_save(saving->path, &saving->positions, &saving->err);
+}
+
+static void save_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tailer *tailer = owner;
+    struct saving *saving = (struct saving *)(void *)job;
+    tailer->saving = false;
+    tailer->save_failed = saving->status != PS_OK;
+    if (saving->status != PS_OK) {
+        tailer->dirty = true;
+        ps_count(tailer->port->counters, PS_COUNTER_GenericProcessingFail, 1);
+        ps_log(PS_LOG_ERROR, tailer->port->component,
+               "%s: after a restart, lines are read again until it can be written",
+               ps_err_join(&saving->err));
+    }
+    saving_discard(job);
+}
+
+/* What is known of files that were not found yet stays. */
+static void remembered_add(const struct ps_tailer *tailer, struct ps_tail_positions *positions)
+{
+    for (unsigned i = 0; i < tailer->place_count; i++) {
+        if (tailer->places[i].looked)
+            continue; /* its files were found, or are gone */
+        const char *path = tailer->places[i].path;
+        size_t length = strlen(path);
+        for (size_t k = 0; k < tailer->remembered.count; k++) {
+            const struct ps_tail_position *position = &tailer->remembered.items[k];
+            if (strncmp(position->path, path, length) == 0)
+                ps_tail_positions_add(positions, position);
+        }
+    }
+}
+
+void ps_tail_save(struct ps_tailer *tailer)
+{
+    if (tailer->saving || !tailer->loaded)
+        return;
+    struct saving *saving = saving_make(tailer, save_run, save_answer);
+    remembered_add(tailer, &saving->positions);
+    for (uint32_t i = 0; i < tailer->log_room; i++) {
+        const struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL)
+            continue;
+        const struct ps_tail_position *before =
+            log->resolved ? NULL : ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+        if (before != NULL && before->path[0] != '\0')
+            ps_tail_positions_add(&saving->positions, before);
+        if (!log->resolved || log->state == PS_TAIL_LOG_COPY)
+            continue;
+        const struct ps_tail_position position = {.inode = log->identity.inode,
+                                                  .offset = log->delivered_offset,
+                                                  .path = log->path,
+                                                  .identity = log->identity};
+        ps_tail_positions_add(&saving->positions, &position);
+    }
+    tailer->saving = true;
+    tailer->dirty = false;
+    ps_tail_thread_ask(&tailer->thread, &saving->job);
+}
