@@ -98,6 +98,13 @@ static uint64_t file_tick(void *plan, unsigned producer, struct ps_port *port, c
     return ps_keeper_tick(keeper_of(plan), producer, port);
 }
 
+static uint64_t file_consumer_tick(void *plan, unsigned consumer, struct ps_port *port,
+                                   const struct ps_now *now)
+{
+    (void)now;
+    return ps_keeper_consumer_tick(keeper_of(plan), consumer, port);
+}
+
 static struct ps_lease *file_take(void *plan, unsigned consumer, struct ps_port *port,
                                   const struct ps_now *now)
 {
@@ -181,6 +188,7 @@ const struct ps_stage_ops ps_channel_file = {
             .start = file_start,
             .put = file_put,
             .tick = file_tick,
+            .consumer_tick = file_consumer_tick,
             .take = file_take,
             .done = file_done,
             .untake = file_untake,

@@ -176,6 +176,13 @@ static uint64_t jdbc_tick(void *plan, unsigned producer, struct ps_port *port, c
     return ps_keeper_tick(keeper_of(plan), producer, port);
 }
 
+static uint64_t jdbc_consumer_tick(void *plan, unsigned consumer, struct ps_port *port,
+                                   const struct ps_now *now)
+{
+    (void)now;
+    return ps_keeper_consumer_tick(keeper_of(plan), consumer, port);
+}
+
 static struct ps_lease *jdbc_take(void *plan, unsigned consumer, struct ps_port *port,
                                   const struct ps_now *now)
 {
@@ -260,6 +267,7 @@ const struct ps_stage_ops ps_channel_jdbc = {
             .start = jdbc_start,
             .put = jdbc_put,
             .tick = jdbc_tick,
+            .consumer_tick = jdbc_consumer_tick,
             .take = jdbc_take,
             .done = jdbc_done,
             .untake = jdbc_untake,

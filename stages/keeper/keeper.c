@@ -11,6 +11,10 @@ struct ps_keeper *ps_keeper_create(const struct ps_keeper_settings *settings)
 {
     struct ps_keeper *keeper = ps_must_alloc_aligned(sizeof *keeper, settings->component);
     keeper->settings = *settings;
+    keeper->orphaned = settings->producers == 0;
+    if (keeper->orphaned)
+        keeper->settings.producers = 1;
+    settings = &keeper->settings;
     keeper->producers =
         ps_must_alloc_aligned((settings->producers + 1) * sizeof *keeper->producers, settings->component);
     keeper->consumers =

@@ -37,6 +37,7 @@ enum ps_put ps_keeper_put(struct ps_keeper *keeper, unsigned producer, struct ps
 uint64_t ps_keeper_tick(struct ps_keeper *keeper, unsigned producer, struct ps_port *port);
 struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port,
                                 const struct ps_now *now);
+uint64_t ps_keeper_consumer_tick(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port);
 void ps_keeper_done(struct ps_keeper *keeper, unsigned consumer, struct ps_lease **lease,
                     struct ps_port *port);
 void ps_keeper_untake(struct ps_keeper *keeper, unsigned consumer, struct ps_lease **lease);

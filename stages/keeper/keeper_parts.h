@@ -69,6 +69,7 @@ struct ps_keeper {
     struct ps_park park;
     pthread_t thread;
     bool started;
+    bool orphaned; /* nobody puts: the first consumer is the producer of what a reload restored */
     struct ps_flag stop;
     bool writable;                   /* a lease that is put now will be written. Atomic */
     struct ps_mark opened;           /* 1: `found` has what the log had */

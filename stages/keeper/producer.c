@@ -70,6 +70,14 @@ uint64_t ps_keeper_tick(struct ps_keeper *keeper, unsigned producer, struct ps_p
     return PS_NEVER;
 }
 
+/* A reload has removed the last source: what it restored must go home all the same. */
+uint64_t ps_keeper_consumer_tick(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port)
+{
+    if (PS_LIKELY(!keeper->orphaned) || consumer > 0)
+        return PS_NEVER;
+    return ps_keeper_tick(keeper, 0, port);
+}
+
 bool ps_keeper_hungry(const struct ps_keeper *keeper, unsigned producer)
 {
     return ps_spsc_count(keeper->producers[producer].ring) < HUNGRY_LEASES;
