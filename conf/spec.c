@@ -6,9 +6,11 @@
 #include "conf/types.h"
 #include "conf/validation.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Lives in the spec's arena and outlives the conf. */
 struct build_context {
@@ -69,27 +71,42 @@ static bool belongs_elsewhere(const struct ps_conf_part *part, const char *key)
            (strncmp(key, "selector.", 9) == 0 || strncmp(key, "interceptors", 12) == 0);
 }
 
-#define LENGTH_BYTES 24U /* of a number in text, and signs */
+/* Which file stands there, and which version of it. */
+static void print_file(void *out, const char *path)
+{
+    struct stat file;
+    if (stat(path, &file) != 0)
+        fprintf(out, "%s is absent\n", path);
+    else
+        fprintf(out, "%s: %ju %ju %jd %jd.%09ld\n", path, (uintmax_t)file.st_dev, (uintmax_t)file.st_ino,
+                (intmax_t)file.st_size, (intmax_t)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
+}
 
-/* Keys in order, each with the length of its value, which may have line breaks. */
+/* Keys in order, each with the length of its value, which may have line breaks; then its files. */
 static const char *fingerprint(struct ps_arena *arena, const struct ps_conf_part *part)
 {
     struct ps_pair *pairs = ps_must_alloc(part->pairs.count + 1, sizeof *pairs, "properties of a component");
-    size_t count = 0, length = strlen(part->ops->name) + 2;
+    size_t count = 0;
     for (size_t i = 0; i < part->pairs.count; i++) {
         const struct ps_pair *pair = &part->pairs.items[i];
         if (strcmp(pair->key, "type") == 0 || belongs_elsewhere(part, pair->key))
             continue;
         pairs[count++] = *pair;
-        length += strlen(pair->key) + strlen(pair->value) + LENGTH_BYTES;
     }
     qsort(pairs, count, sizeof *pairs, pair_compare);
-    char *text = ps_arena_alloc(arena, length);
-    char *at = stpcpy(stpcpy(text, part->ops->name), "\n");
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = ps_must_open_text(&text, &length, "properties of a component");
+    fprintf(out, "%s\n", part->ops->name);
     for (size_t i = 0; i < count; i++)
-        at += sprintf(at, "%s=%zu:%s\n", pairs[i].key, strlen(pairs[i].value), pairs[i].value);
+        fprintf(out, "%s=%zu:%s\n", pairs[i].key, strlen(pairs[i].value), pairs[i].value);
+    if (part->ops->files != NULL)
+        part->ops->files(part->plan, print_file, out);
+    fclose(out);
     free(pairs);
-    return text;
+    const char *copy = ps_arena_copy(arena, text, length);
+    free(text);
+    return copy;
 }
 
 static struct ps_stage_spec stage_spec(struct ps_arena *arena, const struct ps_conf_part *part)

@@ -559,6 +559,9 @@ struct ps_stage_ops {
      * most ps_probe_left_ms for each thing. The plan is bound but not built. Thread: control, or the helper thread of
      * a reload. */
     void (*probe)(const void *plan, struct ps_context *context, const struct ps_probe *probe);
+    /* Calls `add` for each file that the open stage reads once (a key): a reload takes the stage for changed when one of
+     * them has. The plan is bound but not built. Thread: control. */
+    void (*files)(const void *plan, void (*add)(void *argument, const char *path), void *argument);
     /* A reload: read the stage's own files again (a rules file). Does not wait. Thread: control. */
     void (*reread)(const void *plan);
     /* Returns whether the stage runs on with what it had, because the current version of a file of its own (rules) is

@@ -35,7 +35,8 @@ struct ps_stage_spec {
     const char *component; /* "source r1" */
     const struct ps_stage_ops *ops;
     void *plan; /* ops->plan_size bytes, bound */
-    /* Type and all properties in one text. Equal texts: unchanged over a reload. NULL: never equal. */
+    /* Type, all properties, and what its files are (ps_stage_ops.files), in one text. Equal texts: unchanged over a reload.
+     * NULL: never equal. */
     const char *fingerprint;
     bool unchanged; /* a reload: the running plan has the same stage (ps_plan_adopt) */
 };

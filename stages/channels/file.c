@@ -71,6 +71,11 @@ static void file_outline(const void *plan_, const struct ps_context *context, FI
                                 : "they survive a crash of the process");
 }
 
+static void file_files(const void *plan, void (*add)(void *argument, const char *path), void *argument)
+{
+    ps_keeper_plan_files(&((const struct file_plan *)plan)->log, add, argument);
+}
+
 static void file_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
 {
     ps_keeper_plan_probe(&((const struct file_plan *)plan)->log, context, probe);
@@ -181,6 +186,7 @@ const struct ps_stage_ops ps_channel_file = {
     .build = file_build,
     .teardown = file_teardown,
     .outline = file_outline,
+    .files = file_files,
     .probe = file_probe,
     .channel =
         &(const struct ps_channel_ops){

@@ -226,6 +226,11 @@ static void spill_outline(const void *plan, const struct ps_context *context, FI
     ps_keeper_plan_outline(&spill->log, out);
 }
 
+static void spill_files(const void *plan, void (*add)(void *argument, const char *path), void *argument)
+{
+    ps_keeper_plan_files(&((const struct spill *)plan)->log, add, argument);
+}
+
 static void spill_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
 {
     const struct spill *spill = plan;
@@ -494,6 +499,7 @@ const struct ps_stage_ops ps_channel_spillablememory = {
     .build = spill_build,
     .teardown = spill_teardown,
     .outline = spill_outline,
+    .files = spill_files,
     .probe = spill_probe,
     .channel =
         &(const struct ps_channel_ops){

@@ -48,6 +48,23 @@ enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps
     return PS_OK;
 }
 
+void ps_key_source_files(const struct ps_key_source *source, void (*add)(void *argument, const char *path),
+                         void *argument)
+{
+    const char *const of_store[] = {source->store_file, source->store_password_file};
+    for (size_t i = 0; i < PS_COUNT_OF(of_store); i++) {
+        if (of_store[i] != NULL)
+            add(argument, of_store[i]);
+    }
+    for (size_t i = 0; i < source->names.count; i++) {
+        const char *file = property_of(source, source->names.items[i], "keyFile");
+        if (file == NULL)
+            file = property_of(source, source->names.items[i], "passwordFile");
+        if (file != NULL)
+            add(argument, file);
+    }
+}
+
 /* ---- JCEKSFILE ---- */
 
 /* Reads the text of a password file, without blanks around it, as Flume does. The caller overwrites it. */

@@ -14,5 +14,8 @@ struct ps_key_source {
 
 /* Whether there is a file, or what else the provider needs, for each name; reads nothing. */
 enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps_err *err);
+/* Calls `add` for each file that ps_key_source_load reads. */
+void ps_key_source_files(const struct ps_key_source *source, void (*add)(void *argument, const char *path),
+                         void *argument);
 /* Reads all keys. Returns NULL if one of them cannot be read; `err` names it. Blocks on the disk. */
 struct ps_key_ring *ps_key_source_load(const struct ps_key_source *source, struct ps_err *err);

@@ -167,6 +167,13 @@ static void probe_directory(const struct ps_probe *probe, const char *key, const
     ps_probe_directory(probe, key, parent);
 }
 
+void ps_keeper_plan_files(const struct ps_keeper_plan *plan, void (*add)(void *argument, const char *path),
+                          void *argument)
+{
+    if (plan->keys.provider != NULL)
+        ps_key_source_files(&plan->keys, add, argument);
+}
+
 static void probe_keys(const struct ps_keeper_plan *plan, const struct ps_probe *probe)
 {
     struct ps_err err = {0};

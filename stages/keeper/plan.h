@@ -5,6 +5,7 @@
  *   check       ps_keeper_plan_check
  *   build       ps_keeper_plan_settings, then ps_keeper_create
  *   outline     ps_keeper_plan_outline
+ *   files       ps_keeper_plan_files
  *   probe       ps_keeper_plan_probe
  *
  * Thread: control. */
@@ -170,5 +171,8 @@ enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_co
                                        struct ps_keeper_settings *settings, struct ps_err *err);
 /* Writes the data directories, separated by commas. */
 void ps_keeper_plan_outline(const struct ps_keeper_plan *plan, FILE *out);
+/* The files with keys (ps_stage_ops.files). */
+void ps_keeper_plan_files(const struct ps_keeper_plan *plan, void (*add)(void *argument, const char *path),
+                          void *argument);
 void ps_keeper_plan_probe(const struct ps_keeper_plan *plan, struct ps_context *context,
                           const struct ps_probe *probe);

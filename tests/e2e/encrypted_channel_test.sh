@@ -163,6 +163,16 @@ for key in absent wrong; do
 done
 diff <(events 501 700) <(delivered) >"$work/diff.err" || fail "other events were delivered"
 
+echo "== a key that is put right in its place, and a reload"
+start "is encrypted with key old"
+kill -HUP "$agent"
+await "nothing has changed" grep -q "reload: nothing changed" "$work/agent.err"
+echo $old_key >"$work/wrong.key"
+kill -HUP "$agent"
+await "the channel has changed" grep -q "reload: channel c1 changed" "$work/agent.err"
+await "all are delivered" has_delivered 700
+stop TERM
+
 echo "== without the active key nothing is written"
 mv "$work/new.key" "$work/away.key"
 size=$(find "$work/c1" -type f -printf '%p %s\n' | sort)
