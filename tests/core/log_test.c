@@ -172,9 +172,9 @@ static void test_rotation(void **state)
     ps_log(PS_LOG_INFO, "agent", "before");
     assert_int_equal(rename(path, rotated), 0);
     /* The log checks the path at most once a second: write until the new file exists. */
-    for (int i = 0; i < 300 && access(path, F_OK) != 0; i++) {
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS / 20 && access(path, F_OK) != 0; i++) {
         char component[32]; /* a different one each time, so that the rate limit does not apply */
-        snprintf(component, sizeof component, "c%d", i);
+        snprintf(component, sizeof component, "c%u", i);
         usleep(20000);
         ps_log(PS_LOG_INFO, component, "moves on");
     }

@@ -76,7 +76,8 @@ static void test_slow_broker_and_full_queue(void **state)
     kafka.haste = 1;
     ps_test_kafka_sink_send(&kafka, 1, 1);
     ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
-    rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 1000);
+    rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1,
+                                 3000); /* longer than the three turns take on a busy machine */
     kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
     ps_test_kafka_sink_turn(&kafka); /* 150 of 200 */
     kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
@@ -106,7 +107,8 @@ static void test_delivery_timeout(void **state)
     ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
     ps_test_kafka_sink_send(&kafka, 2, 20);
-    for (int i = 0; i < 6000 && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) == 0; i++)
+    for (unsigned i = 0;
+         i < PS_TEST_PATIENCE_MS && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) == 0; i++)
         ps_test_kafka_sink_turn(&kafka);
     assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_retried) > 0);
     assert_int_equal(kafka.stage.done_count, 2); /* Flume rolls back and retries; so does this sink */
@@ -131,9 +133,11 @@ static void test_long_silence_is_said(void **state)
     rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 1000);
     kafka.haste =
         20; /* one second of waiting counts as twenty: the next warning would be due after seventy */
+    uint64_t began_ns = kafka.stage.now.mono_ns;
     ps_test_kafka_sink_send(&kafka, 1, 20);
     ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
-    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
+    uint64_t said = ps_log_count(PS_LOG_WARN) - warnings;
+    assert_in_range(said, 1, kafka.stage.now.mono_ns - began_ns < 70 * PS_NS_PER_S ? 1 : UINT64_MAX);
     ps_test_kafka_sink_verify(&kafka, false);
     ps_test_kafka_sink_stop(&kafka);
 }

@@ -9,7 +9,8 @@
  * sink looks for the event to blame it takes none, so they cannot all be sent first. */
 static unsigned send_until_refused(struct ps_test_kafka_sink *kafka, unsigned leases, uint32_t count)
 {
-    for (int i = 0; i < 10000 && ps_test_kafka_sink_counter(kafka, PS_COUNTER_refused) == 0; i++) {
+    for (unsigned i = 0;
+         i < PS_TEST_PATIENCE_MS && ps_test_kafka_sink_counter(kafka, PS_COUNTER_refused) == 0; i++) {
         if (kafka->waiting == NULL && leases > 0) {
             kafka->waiting = ps_test_kafka_sink_lease(kafka, count, 32);
             leases--;
@@ -50,7 +51,7 @@ static void test_refused_event_holds_the_rest(void **state)
     assert_true(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_RollbackCount) >=
                 3); /* halved, more than once */
     rd_kafka_mock_clear_request_errors(kafka.cluster.handle, PS_TEST_PRODUCE);
-    for (int i = 0; i < 10000 && kafka.waiting != NULL; i++)
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && kafka.waiting != NULL; i++)
         ps_test_kafka_sink_turn(&kafka);
     ps_test_kafka_sink_send(&kafka, left, 16);
     ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
@@ -63,7 +64,7 @@ static struct ps_lease *recall(struct ps_test_kafka_sink *kafka)
 {
     struct ps_test_stage *stage = &kafka->stage;
     struct ps_lease *back = NULL;
-    for (int i = 0; i < 10000; i++) {
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS; i++) {
         if (stage->ops->sink->recall(stage->plan, stage->state, &back, &stage->now))
             return back;
         ps_test_kafka_sink_pass(kafka, 1);

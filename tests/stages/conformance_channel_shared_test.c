@@ -71,7 +71,7 @@ static size_t take_all(struct ps_test_stage *stage, const char *text, struct ps_
 {
     size_t count = 0;
     for (unsigned i = 0; *text != '\0'; i++) {
-        assert_true(i < 20000);
+        assert_true(i < PS_TEST_PATIENCE_MS);
         struct ps_lease *lease = take(stage);
         tick(stage);
         for (uint32_t k = 0; lease != NULL && k < lease->count; k++) {
@@ -97,7 +97,7 @@ static void put_all(struct ps_test_stage *stage, const char *text)
         assert_null(offered);
     }
     assert_int_equal(fill(stage), count);
-    for (unsigned i = 0; stage->home_count < home + count && i < 20000; i++)
+    for (unsigned i = 0; stage->home_count < home + count && i < PS_TEST_PATIENCE_MS; i++)
         tick(stage);
     for (size_t i = 0; i < count; i++) {
         assert_ptr_equal(stage->home[home + i], leases[i]);

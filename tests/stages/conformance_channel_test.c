@@ -391,7 +391,7 @@ static void rest(void)
 /* Waits for the channel's thread: until `count` leases have come home. */
 static void await_home(struct ps_test_stage *stage, size_t count)
 {
-    for (unsigned i = 0; stage->home_count < count && i < 10000; i++) {
+    for (unsigned i = 0; stage->home_count < count && i < PS_TEST_PATIENCE_MS; i++) {
         (void)stage->ops->channel->tick(stage->plan, 0, &stage->port, &stage->now);
         rest();
     }
@@ -402,7 +402,7 @@ static struct ps_lease *put_durable(struct ps_test_stage *stage, const char *bod
 {
     struct ps_lease *lease = PS_LEASE(stage, PS_EVENT(body, "name", "value"), PS_BODY(body));
     for (unsigned i = 0; put(stage, 0, lease) == PS_PUT_FULL; i++) { /* it is not open yet */
-        assert_true(i < 10000);
+        assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
     return lease;
@@ -412,7 +412,7 @@ static struct ps_lease *take_any(struct ps_test_stage *stage)
 {
     struct ps_lease *lease = NULL;
     for (unsigned i = 0; (lease = take(stage, 0)) == NULL; i++) {
-        assert_true(i < 10000);
+        assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
     return lease;

@@ -26,7 +26,7 @@ static void test_all_are_here(void **unused)
 /* The mock cluster is in this process, and closes its end of a connection a little later than the sink. */
 static void assert_open_fds(unsigned expected)
 {
-    for (int i = 0; ps_test_open_fds() > expected && i < 10000; i++)
+    for (unsigned i = 0; ps_test_open_fds() > expected && i < PS_TEST_PATIENCE_MS; i++)
         usleep(1000);
     assert_in_range(ps_test_open_fds(), 1, expected);
 }

@@ -47,7 +47,7 @@ static struct ps_lease *put(struct ps_test_stage *stage, struct ps_lease *lease)
 {
     struct ps_lease *offered = lease;
     for (unsigned i = 0; stage->ops->channel->put(stage->plan, 0, &offered, &stage->now) != PS_PUT_OK; i++) {
-        assert_true(i < 20000);
+        assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
     return lease;
@@ -55,7 +55,7 @@ static struct ps_lease *put(struct ps_test_stage *stage, struct ps_lease *lease)
 
 static void await_home(struct ps_test_stage *stage, size_t count)
 {
-    for (unsigned i = 0; stage->home_count < count && i < 20000; i++) {
+    for (unsigned i = 0; stage->home_count < count && i < PS_TEST_PATIENCE_MS; i++) {
         (void)stage->ops->channel->tick(stage->plan, 0, &stage->port, &stage->now);
         rest();
     }
@@ -67,7 +67,7 @@ static struct ps_lease *take(struct ps_test_stage *stage)
     struct ps_lease *lease = NULL;
     for (unsigned i = 0;
          (lease = stage->ops->channel->take(stage->plan, 0, &stage->port, &stage->now)) == NULL; i++) {
-        assert_true(i < 20000);
+        assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
     return lease;

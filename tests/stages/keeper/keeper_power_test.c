@@ -118,7 +118,8 @@ static bool put(struct fixture *fixture, unsigned number)
     struct ps_lease *lease = PS_LEASE(stage, PS_BODY(body));
     lease->refusable = true;
     enum ps_put put = PS_PUT_FULL;
-    for (unsigned i = 0; i < 50000 && (put = ps_keeper_put(fixture->keeper, 0, &lease)) != PS_PUT_OK; i++) {
+    for (unsigned i = 0;
+         i < 5 * PS_TEST_PATIENCE_MS && (put = ps_keeper_put(fixture->keeper, 0, &lease)) != PS_PUT_OK; i++) {
         if (disk.power_until > 0 && disk.changes >= disk.power_until)
             return false;
         rest();

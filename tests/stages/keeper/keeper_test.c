@@ -150,14 +150,14 @@ static void put(struct fixture *fixture, unsigned number, bool refusable)
     struct ps_lease *lease = PS_LEASE(&fixture->stage, PS_EVENT(body, "number", "x"));
     lease->refusable = refusable;
     for (unsigned i = 0; ps_keeper_put(fixture->keeper, 0, &lease) != PS_PUT_OK; i++) {
-        assert_true(i < 10000);
+        assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
 }
 
 static void await_home(struct fixture *fixture, size_t count)
 {
-    for (unsigned i = 0; fixture->stage.home_count < count && i < 10000; i++) {
+    for (unsigned i = 0; fixture->stage.home_count < count && i < PS_TEST_PATIENCE_MS; i++) {
         ps_keeper_tick(fixture->keeper, 0, &fixture->stage.port);
         rest();
     }
@@ -173,7 +173,7 @@ static void assert_delivers(struct fixture *fixture, unsigned first, unsigned la
         char body[16];
         for (unsigned i = 0; (lease = ps_keeper_take(fixture->keeper, 0, &stage->port, &stage->now)) == NULL;
              i++) {
-            assert_true(i < 10000);
+            assert_true(i < PS_TEST_PATIENCE_MS);
             rest();
         }
         assert_int_equal(lease->count, 1);
@@ -202,7 +202,7 @@ static void assert_trouble(struct fixture *fixture, const char *part)
 {
     char text[512] = "";
     for (unsigned i = 0; !ps_keeper_trouble(fixture->keeper, text, sizeof text); i++) {
-        assert_true(i < 10000);
+        assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
     assert_non_null(strstr(text, part));
@@ -359,7 +359,7 @@ static void test_a_damaged_frame_is_left_out(void **state)
     assert_delivers(fixture, 3, 3);
     struct ps_fill fill = {.size = 1};
     for (unsigned i = 0; fill.size > 0; i++) {
-        assert_true(i < 10000);
+        assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
         ps_keeper_fill(fixture->keeper, &fill);
     }

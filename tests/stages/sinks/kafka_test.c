@@ -10,10 +10,10 @@
 
 extern const struct ps_stage_ops ps_sink_kafka;
 
-/* Offers the lease until the sink takes it, for 10 s. */
+/* Offers the lease until the sink takes it. */
 static void offer(struct ps_test_stage *stage, struct ps_lease *lease)
 {
-    for (int i = 0; i < 10000 && lease != NULL; i++) {
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && lease != NULL; i++) {
         ps_test_stage_real_clock(stage);
         enum ps_result result = ps_test_sink_work(stage, &lease);
         if (result == PS_LATER) {
@@ -259,7 +259,7 @@ static void check_held(const char *topic, const char *const *keys, const struct 
     struct ps_test_event events[3] = {BARE("before"), *bad, BARE("behind")};
     struct ps_lease *lease = ps_test_lease(&stage, events, 3);
     offer(&stage, lease);
-    for (int i = 0; i < 10000 && lease->settled == 0; i++) {
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && lease->settled == 0; i++) {
         ps_test_stage_real_clock(&stage);
         ps_test_sink_tick(&stage);
         usleep(1000);
