@@ -2,6 +2,7 @@
  * the engine closes it and opens it again, so that every record is delivered and committed. */
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
+#include "tests/support/port.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -64,17 +65,6 @@ static void test_says_that_it_failed(void **state)
 }
 
 /* ---- a whole agent ---- */
-
-static unsigned free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
 
 /* Returns the whole answer, in memory of its own that the next call overwrites; "" when nobody answers. */
 static const char *get(unsigned port, const char *path)
@@ -170,7 +160,7 @@ static void test_agent_opens_it_again(void **state)
     assert_true(descriptor >= 0);
     close(descriptor);
     write_configuration(path, cluster.bootstrap);
-    unsigned port = free_port();
+    unsigned port = ps_test_port(SOCK_STREAM);
     pid_t agent = start_agent(program, path, port);
     await_committed(&cluster, RECORDS);
     await_answer(port, "/readyz", "\r\n\r\nok");

@@ -1,6 +1,7 @@
 #include "tests/support/peer.h"
 
 #include "core/clock.h"
+#include "tests/support/port.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -211,9 +212,10 @@ static void *serve(void *argument)
 void ps_test_peer_return(struct ps_test_peer *peer)
 {
     int on = 1;
+    if (peer->port == 0)
+        peer->port = ps_test_port(peer->datagrams ? SOCK_DGRAM : SOCK_STREAM);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)peer->port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
     peer->listener = socket(AF_INET, (peer->datagrams ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
     assert_true(peer->listener >= 0);
     if (!peer->datagrams)
@@ -224,8 +226,6 @@ void ps_test_peer_return(struct ps_test_peer *peer)
     assert_int_equal(bind(peer->listener, (struct sockaddr *)&address, sizeof address), 0);
     if (!peer->datagrams)
         assert_int_equal(listen(peer->listener, 16), 0);
-    assert_int_equal(getsockname(peer->listener, (struct sockaddr *)&address, &length), 0);
-    peer->port = ntohs(address.sin_port);
     peer->stop = false;
     assert_int_equal(pthread_create(&peer->thread, NULL, serve, peer), 0);
 }

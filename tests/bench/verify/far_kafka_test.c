@@ -172,14 +172,14 @@ static void test_transactions(void **state)
     rd_kafka_conf_set(conf, "transactional.id", "t", text, sizeof text);
     rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     assert_non_null(producer);
-    assert_null(rd_kafka_init_transactions(producer, 10000));
+    assert_null(rd_kafka_init_transactions(producer, PS_TEST_PATIENCE_MS));
     for (unsigned round = 0; round < 3; round++) {
         assert_null(rd_kafka_begin_transaction(producer));
         for (unsigned i = 0; i < 10; i++) {
             int length = sprintf(text, "%u", round * 10 + i);
             produce(producer, "transactions", 0, text, (size_t)length);
         }
-        assert_null(rd_kafka_commit_transaction(producer, 10000));
+        assert_null(rd_kafka_commit_transaction(producer, PS_TEST_PATIENCE_MS));
     }
     rd_kafka_destroy(producer);
     ps_test_far_open(&far, "kafka://%s/transactions?isolation=read_committed", ps_test_cluster.bootstrap);

@@ -2,6 +2,7 @@
  * in use at the start. Requests are written to bare sockets. */
 #include "core/watch/metrics_accept.h"
 #include "core/watch/metrics_server.h"
+#include "tests/support/port.h"
 #include "tests/support/support.h"
 
 #include <arpa/inet.h>
@@ -280,12 +281,10 @@ static void test_port_is_tried_again(void **state)
 {
     (void)state;
     int fd = socket_new();
-    struct sockaddr_in address = address_of(0);
-    socklen_t size = sizeof address;
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    uint16_t port = (uint16_t)ps_test_port(SOCK_STREAM);
+    struct sockaddr_in address = address_of(port);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(fd, 1), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    uint16_t port = ntohs(address.sin_port);
     uint64_t errors = ps_log_count(PS_LOG_ERROR), infos = ps_log_count(PS_LOG_INFO);
     struct ps_metrics_server *server =
         start((struct ps_metrics_server_settings){.port = port, .retry_ms = 50});

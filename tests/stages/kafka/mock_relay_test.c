@@ -1,4 +1,5 @@
 /* The relay in front of a mock broker: a broker that accepts nobody for a while holds up only those who wait for it. */
+#include "tests/support/port.h"
 #include "tests/support/support.h"
 
 #include "stages/kafka/mock_relay.h"
@@ -56,7 +57,7 @@ static void a_full_queue_holds_up_nobody_else(void **state)
     uint16_t broker_port, port;
     struct ps_err err = {0};
     int broker = listen_anywhere(&broker_port);
-    close(listen_anywhere(&port)); /* a port that is free */
+    port = (uint16_t)ps_test_port(SOCK_STREAM);
     struct ps_mock_relay *relay = ps_mock_relay_create(port, broker_port, &err);
     if (relay == NULL)
         fail_msg("%s", err.text);

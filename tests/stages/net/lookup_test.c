@@ -2,6 +2,7 @@
  * system's. The test's thread stands for the worker, and must never be in one of them; a name server that hangs must
  * hold up nothing. */
 #include "tests/support/net.h"
+#include "tests/support/port.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -330,9 +331,10 @@ static void test_rebind(void **unused)
     struct ps_err err = {0};
     (void)unused;
     set_up();
-    int taken = ps_address_bind(&(struct ps_bind_options){.host = "127.0.0.1"}, &bound, &err);
+    unsigned port = ps_test_port(SOCK_STREAM);
+    int taken =
+        ps_address_bind(&(struct ps_bind_options){.host = "127.0.0.1", .port = (uint16_t)port}, &bound, &err);
     assert_true(taken >= 0);
-    unsigned port = ps_address_port(&bound);
     snprintf(ports, sizeof ports, "0 %u", port);
     ps_test_stage_start(&stage, &ps_source_multiport_syslogtcp, PS_KEYS("host", "host.test", "ports", ports));
     set(&hangs, true); /* from now on: questions asked again are not answered */
