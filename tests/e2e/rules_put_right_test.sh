@@ -33,7 +33,7 @@ a1.channels.c1.type = memory
 a1.sinks.k1.type = null
 a1.sinks.k1.channel = c1
 EOF_
-"$PENSTOCK" agent -n a1 -f "$file" -i 1 -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
+setsid "$PENSTOCK" agent -n a1 -f "$file" -i 1 -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
     -Dpenstock.monitoring.host=127.0.0.1 2>"$work/agent.err" &
 agent=$!
 children[$agent]=1

@@ -91,7 +91,9 @@ a1.sinks.order.sink.rollInterval = 0
 a1.sinks.order.sink.serializer = header_and_text
 EOF_
 "$PENSTOCK" check -n a1 -f "$work/agent.properties" --strict >"$work/check.err" 2>&1 || fail "check: $(<"$work/check.err")"
-"$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics_port" \
+# A session of its own is a scheduling group of its own (sched(7)): rules are compiled at SCHED_IDLE, which otherwise waits until the
+# machine has nothing else to do.
+setsid "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics_port" \
     >"$work/agent.out" 2>"$work/agent.err" &
 agent=$!
 children[$agent]=1

@@ -147,7 +147,7 @@ static void test_limits(void **unused)
     refused_for("memory", &options, 0);
 #endif
     options.set.matcher.compile_memory_bytes = 0;
-    options.set.matcher.compile_time_ms = 1000;
+    options.set.matcher.compile_time_ms = 100;
     refused_for("time", &options, 1);
 }
 
@@ -223,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_many), TEST(test_limits), TEST(test_overtaken),
                                        TEST(test_keeps_changing), TEST(test_stopped)};
+    ps_test_rules_own_session();
     if (getenv("PENSTOCK") == NULL || access(getenv("PENSTOCK"), X_OK) != 0) {
         printf("SKIP: the program is not built\n");
         return 77;

@@ -4,6 +4,10 @@
 
 #include "tests/support/stage.h"
 
+/* Puts the process into a session, and so into a scheduling group, of its own (sched(7), "The autogroup feature"): what loads rules at
+ * SCHED_IDLE then waits for the other threads of this process, and not until the machine has nothing else to do. At the begin of main. */
+void ps_test_rules_own_session(void);
+
 /* Writes the file in place: truncates, writes, closes. Returns its path. */
 const char *ps_test_rules_write(const char *name, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -16,5 +20,5 @@ const char *ps_test_rules_replace(const char *name, const char *format, ...)
 
 /* Returns a metric of a built stage (`label` NULL: with any label), -1 if there is none. */
 double ps_test_series(const struct ps_test_stage *stage, const char *name, const char *label);
-/* Waits until the metric has this value; fails the test after 30 s. */
+/* Waits until the metric has this value; fails the test after PS_TEST_PATIENCE_MS. */
 void ps_test_series_wait(const struct ps_test_stage *stage, const char *name, double value);
