@@ -33,7 +33,7 @@ class Case:
         # For some lives the far end is not there: a backlog grows.
         self.far_end_from = draw.choice([0, 0, 0, 1, len(self.lives)]) if self.sink == "files" else 0
         self.channel = draw.choices(["file", "jdbc"], [4, 1])[0]
-        self.connections, self.ends, self.samples, self.brokers = [], {}, {}, None
+        self.connections, self.ends, self.samples, self.lags, self.brokers = [], {}, {}, {}, None
         self.kills, self.how = 0, []
 
     def _draw_life(self, draw):
@@ -103,7 +103,7 @@ class Case:
         if life >= self.far_end_from:
             os.makedirs(self.out, exist_ok=True)
         configure(self, life)
-        sampler = Sampler(self.out, self._marks(life))
+        sampler = Sampler(self.out, self._marks(life), f"{self.folder}/probe")
         agent = Agent(self, life, plan["call"])
         sampler.start()
         sender = self._load(agent, life, plan) if plan["kind"] != "recovery" else None
@@ -121,6 +121,7 @@ class Case:
             sender.join(30)
         sampler.stop()
         self.samples.update(sampler.samples)
+        self.lags[life] = sampler.lag
         self.kills += 1
         self.how.append(agent.killed_at() or plan["kind"])
         self._check_log(agent)
