@@ -130,14 +130,18 @@ bool ps_route_has(const struct ps_route *route, unsigned channel, bool required,
     return slot->all || (from < slot->count && slot->rows[from] == row);
 }
 
+/* Rows that go to no channel. Every routed row is one of the chain's. */
 static uint32_t route_dropped(const struct ps_route *route, const struct ps_lease *chain)
 {
-    uint32_t dropped = 0;
-    for (uint32_t i = 0; i < chain->count; i++) {
-        uint16_t row = ps_lease_row(chain, i);
-        dropped += ((route->routed[row / 64] >> (row % 64)) & 1) == 0;
+    uint32_t routed = 0;
+    for (size_t i = 0; i < route->slot_count; i++) {
+        if (route->slots[i].all)
+            return 0;
     }
-    return dropped;
+    for (size_t i = 0; i < PS_COUNT_OF(route->routed); i++)
+        routed += (uint32_t)__builtin_popcountll(route->routed[i]);
+    PS_ASSERT(routed <= chain->count);
+    return chain->count - routed;
 }
 
 /* Whether a sink behind this slot commits the batch's positions, so that it gets a lease without events, too. */

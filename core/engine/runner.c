@@ -135,18 +135,23 @@ static void runner_failed(struct ps_port *port, const struct ps_err *reason)
     runner_set_status(runner, PS_RUNNER_ENDING);
 }
 
-void ps_runner_watch(struct ps_runner *runner, bool watch)
+static void watch_failed(struct ps_runner *runner)
 {
     struct ps_err err = {0};
-    struct epoll_event event = {.events = watch ? EPOLLIN : 0};
-    if (runner->watched == watch || runner->port.epoll_fd < 0)
-        return;
-    if (epoll_ctl(ps_worker_epoll_fd(runner->worker), EPOLL_CTL_MOD, runner->port.epoll_fd, &event) == 0) {
-        runner->watched = watch;
-        return;
-    }
     ps_err_set(&err, "cannot watch the epoll descriptor: %s", strerror(errno));
     ps_port_failed(&runner->port, &err);
+}
+
+/* Called at every cycle: it clears no error's text unless there is one. */
+void ps_runner_watch(struct ps_runner *runner, bool watch)
+{
+    if (PS_LIKELY(runner->watched == watch || runner->port.epoll_fd < 0))
+        return;
+    struct epoll_event event = {.events = watch ? EPOLLIN : 0};
+    if (epoll_ctl(ps_worker_epoll_fd(runner->worker), EPOLL_CTL_MOD, runner->port.epoll_fd, &event) == 0)
+        runner->watched = watch;
+    else
+        watch_failed(runner);
 }
 
 static void runner_close_epoll(struct ps_runner *runner)
