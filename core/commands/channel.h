@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "stages/encryption/key_source.h"
+#include "stages/segment/lock.h"
 #include "stages/segment/survey.h"
 
 #include <stdio.h>
@@ -65,7 +66,7 @@ struct ps_channel_look {
     struct ps_segment_log *log; /* NULL: its files cannot be opened as one log; `wrong` says why */
     struct ps_err wrong;
     struct ps_survey_state state;
-    int lock;
+    struct ps_segment_locks locks;
 };
 
 /* Returns false after printing why: no such channel, or an agent has it open. */

@@ -307,16 +307,17 @@ int ps_main_channel_import(struct ps_channel_command *command)
     struct ps_flume_log *flume = NULL;
     struct ps_flume_log_options options = {
         .directories = command->operands, .report = print_report, .argument = &import};
-    int lock = -1, code = 2;
+    struct ps_segment_locks locks = {.state = -1};
+    int code = 2;
     if (look_first(&import, &err) == PS_OK)
         flume = ps_flume_log_open(&options, &err);
-    if (flume != NULL && directories_make(command, &err) == PS_OK)
-        lock = ps_segment_lock(command->checkpoint_directory, &err);
-    if (lock >= 0 && is_new(&import, &err) == PS_OK)
+    if (flume != NULL && directories_make(command, &err) == PS_OK &&
+        ps_segment_lock_log(&locks, command->checkpoint_directory, &command->data_directories, &err) &&
+        is_new(&import, &err) == PS_OK)
         code = import_run(&import, flume, &err);
     if (err.length > 0)
         ps_channel_say(command, "%s", ps_err_join(&err));
     ps_flume_log_close(flume);
-    ps_segment_unlock(lock);
+    ps_segment_unlock_log(&locks);
     return code;
 }

@@ -116,10 +116,11 @@ bool ps_channel_look_open(struct ps_channel_command *command, struct ps_channel_
 {
     struct ps_err err = {0};
     const char *directory = command->operands.count > 0 ? command->operands.items[0] : NULL;
-    *look = (struct ps_channel_look){.lock = -1};
+    *look = (struct ps_channel_look){.locks.state = -1};
     if (ps_channel_directories(command, directory, &err) != PS_OK ||
         ps_channel_keys_load(command, &err) != PS_OK ||
-        ps_segment_lock_shared(command->checkpoint_directory, &look->lock, &err) != PS_OK) {
+        !ps_segment_lock_log_shared(&look->locks, command->checkpoint_directory, &command->data_directories,
+                                    &err)) {
         ps_channel_say(command, "%s", ps_err_join(&err));
         return false;
     }
@@ -136,7 +137,7 @@ bool ps_channel_look_open(struct ps_channel_command *command, struct ps_channel_
 void ps_channel_look_close(struct ps_channel_look *look)
 {
     ps_segment_log_close(look->log);
-    ps_segment_unlock(look->lock);
+    ps_segment_unlock_log(&look->locks);
 }
 
 const char *ps_channel_segment_path(struct ps_arena *arena, const char *directory, uint64_t segment)

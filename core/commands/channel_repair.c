@@ -99,7 +99,20 @@ static uint64_t choose_log(const struct files *files, const struct ps_survey_sta
     return chosen;
 }
 
-static void set_segments_aside(struct repair *repair, const struct files *files, uint64_t log)
+/* Of two files with one number the first one is read. */
+static bool is_double(const struct files *files, size_t at)
+{
+    const struct found *file = &files->items[at];
+    for (size_t i = 0; i < at; i++)
+        if (files->items[i].number == file->number && files->items[i].head == PS_SURVEY_HEAD_RIGHT &&
+            files->items[i].log == file->log)
+            return true;
+    return false;
+}
+
+/* `newest`: the segment that the state names. A later one may be what a crash left of making it, which the agent removes. */
+static void set_segments_aside(struct repair *repair, const struct files *files, uint64_t log,
+                               uint64_t newest)
 {
     struct ps_arena *arena = repair->command->arena;
     for (size_t i = 0; i < files->count; i++) {
@@ -110,8 +123,12 @@ static void set_segments_aside(struct repair *repair, const struct files *files,
                       ps_arena_format(arena, "it cannot be read (%s)", strerror(file->error)));
         else if (file->head == PS_SURVEY_HEAD_DAMAGED)
             set_aside(repair, file->directory, name, "its head is damaged");
+        else if (file->head == PS_SURVEY_HEAD_ZERO && file->number <= newest)
+            set_aside(repair, file->directory, name, "its head is zero");
         else if (file->head == PS_SURVEY_HEAD_RIGHT && file->log != log)
             set_aside(repair, file->directory, name, "it is a segment of another log");
+        else if (file->head == PS_SURVEY_HEAD_RIGHT && is_double(files, i))
+            set_aside(repair, file->directory, name, "another file has its number, too, and is read");
     }
 }
 
@@ -165,12 +182,12 @@ static int try_to_open(struct repair *repair)
     return 0;
 }
 
-static enum ps_status lock(struct ps_channel_command *command, int *fd, struct ps_err *err)
+static bool lock(const struct ps_channel_command *command, struct ps_segment_locks *locks, struct ps_err *err)
 {
-    if (command->dry_run)
-        return ps_segment_lock_shared(command->checkpoint_directory, fd, err);
-    *fd = ps_segment_lock(command->checkpoint_directory, err);
-    return *fd >= 0 ? PS_OK : PS_FAIL;
+    return command->dry_run
+               ? ps_segment_lock_log_shared(locks, command->checkpoint_directory, &command->data_directories,
+                                            err)
+               : ps_segment_lock_log(locks, command->checkpoint_directory, &command->data_directories, err);
 }
 
 int ps_main_channel_repair(struct ps_channel_command *command)
@@ -181,21 +198,21 @@ int ps_main_channel_repair(struct ps_channel_command *command)
     struct files files = {0};
     struct stat about;
     time_t now = time(NULL);
-    int fd = -1;
+    struct ps_segment_locks locks = {.state = -1};
     const char *directory = command->operands.count > 0 ? command->operands.items[0] : NULL;
     strftime(repair.folder, sizeof repair.folder, "damaged-%Y%m%dT%H%M%SZ", gmtime(&now));
     if (ps_channel_directories(command, directory, &err) != PS_OK ||
-        ps_channel_keys_load(command, &err) != PS_OK || lock(command, &fd, &err) != PS_OK ||
+        ps_channel_keys_load(command, &err) != PS_OK || !lock(command, &locks, &err) ||
         find_files(&repair, &files, &err) != PS_OK) {
         ps_channel_say(command, "%s", ps_err_join(&err));
         free(files.items);
-        ps_segment_unlock(fd);
+        ps_segment_unlock_log(&locks);
         return 2;
     }
     const char *state_file = ps_arena_format(command->arena, "%s/state", command->checkpoint_directory);
     ps_segment_survey_state(command->checkpoint_directory, &state);
     uint64_t log = choose_log(&files, &state);
-    set_segments_aside(&repair, &files, log);
+    set_segments_aside(&repair, &files, log, state.segment);
     set_state_aside(&repair, &files, log, stat(state_file, &about) == 0);
     free(files.items);
     int code = repair.failed > 0 || (command->dry_run && repair.moved > 0) ? 1 : 0;
@@ -203,6 +220,6 @@ int ps_main_channel_repair(struct ps_channel_command *command)
         code = try_to_open(&repair);
     else if (command->dry_run && repair.moved == 0)
         puts("nothing to set aside");
-    ps_segment_unlock(fd);
+    ps_segment_unlock_log(&locks);
     return code;
 }

@@ -16,9 +16,7 @@
 struct log_store {
     struct ps_segment_log *log;
     struct ps_key_ring *keys;
-    int lock;
-    int *directory_locks; /* of the data directories */
-    size_t directory_lock_count;
+    struct ps_segment_locks locks;
     const char *component;
 };
 
@@ -44,28 +42,8 @@ static void log_store_close(void *store_)
     if (store->log != NULL)
         ps_segment_log_close(store->log);
     ps_key_ring_destroy(store->keys);
-    while (store->directory_lock_count > 0)
-        ps_segment_unlock(store->directory_locks[--store->directory_lock_count]);
-    free(store->directory_locks);
-    ps_segment_unlock(store->lock);
+    ps_segment_unlock_log(&store->locks);
     free(store);
-}
-
-static bool lock(struct log_store *store, const struct ps_log_store_settings *settings, struct ps_err *err)
-{
-    const struct ps_texts *directories = &settings->data_directories;
-    store->lock = ps_segment_lock(settings->state_directory, err);
-    if (store->lock < 0)
-        return false;
-    store->directory_locks =
-        ps_must_alloc(directories->count, sizeof *store->directory_locks, store->component);
-    while (store->directory_lock_count < directories->count) {
-        int fd = ps_segment_lock_directory(directories->items[store->directory_lock_count], err);
-        if (fd < 0)
-            return false;
-        store->directory_locks[store->directory_lock_count++] = fd;
-    }
-    return true;
 }
 
 /* Without a key that is named nothing is opened, so that nothing is written. */
@@ -90,9 +68,10 @@ static void *log_store_open(const void *settings_, const char *component, struct
                                          .report = report,
                                          .argument = store};
     store->component = component;
-    store->lock = -1;
-    bool ready = load_keys(store, &settings->keys, err) && make_directories(settings, err) == PS_OK &&
-                 lock(store, settings, err);
+    store->locks.state = -1;
+    bool ready =
+        load_keys(store, &settings->keys, err) && make_directories(settings, err) == PS_OK &&
+        ps_segment_lock_log(&store->locks, settings->state_directory, &settings->data_directories, err);
     options.keys = store->keys;
     if (ready)
         store->log = ps_segment_log_open(&options, err);

@@ -100,7 +100,7 @@ void ps_segment_head_write(char *to, const struct ps_segment_head *head)
     at = put32(at, head->salt);
     at = put64(at, head->log);
     at = put64(at, head->segment);
-    put64(at, head->first);
+    put64(put64(at, head->first), head->size);
     put32(to + PS_SEGMENT_HEAD_BYTES - 4, ps_crc32c(0, to, PS_SEGMENT_HEAD_BYTES - 4));
     if (head->sealing.on)
         sealing_write(to, &head->sealing);
@@ -120,6 +120,7 @@ bool ps_segment_head_read(const char *from, struct ps_segment_head *head)
     head->log = get64(&at);
     head->segment = get64(&at);
     head->first = get64(&at);
+    head->size = get64(&at);
     return head->segment > 0 && head->first > 0;
 }
 

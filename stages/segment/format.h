@@ -34,6 +34,7 @@ struct ps_segment_head {
     uint64_t segment; /* 1, 2, .. */
     uint64_t
         first; /* number of its first frame; frames of earlier segments with this number or more are void */
+    uint64_t size; /* of the file when it was made, bytes; 0: not said */
     uint32_t
         salt; /* drawn for each segment, and in every checksum: old bytes of the disk are never frames of it */
     struct ps_segment_sealing sealing;

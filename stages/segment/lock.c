@@ -8,6 +8,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "core/base.h"
+
 #define PATH_BYTES 4096U
 
 /* Returns the process whose number the file has, or 0 if there is no such process. */
@@ -61,22 +63,27 @@ int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err)
     return fd;
 }
 
-int ps_segment_lock_directory(const char *directory, struct ps_err *err)
+static int lock_directory(const char *directory, int how, struct ps_err *err)
 {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         ps_err_set(err, "%s cannot be opened: %s", directory, strerror(errno));
         return -1;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+    if (flock(fd, how | LOCK_NB) == 0 || errno != EWOULDBLOCK)
         return fd;
     ps_err_set(
         err,
-        "%s is in use by another channel or process with another checkpointDir; give each channel data "
-        "directories of its own",
+        "%s is in use by another channel or process: one with another checkpointDir, or with this one, whose "
+        "file lock was removed; stop it, or give each channel data directories of its own",
         directory);
     close(fd);
     return -1;
+}
+
+int ps_segment_lock_directory(const char *directory, struct ps_err *err)
+{
+    return lock_directory(directory, LOCK_EX, err);
 }
 
 enum ps_status ps_segment_lock_shared(const char *directory, int *lock, struct ps_err *err)
@@ -98,4 +105,46 @@ void ps_segment_unlock(int lock)
     if (fcntl(lock, F_GETFL) != -1 && (fcntl(lock, F_GETFL) & O_ACCMODE) == O_RDWR)
         (void)!ftruncate(lock, 0);
     close(lock);
+}
+
+/* ---- a whole log ---- */
+
+static bool lock_directories(struct ps_segment_locks *locks, const struct ps_texts *directories, int how,
+                             struct ps_err *err)
+{
+    locks->count = 0;
+    locks->directories = ps_must_alloc(directories->count + 1, sizeof *locks->directories, "locks of a log");
+    while (locks->count < directories->count) {
+        int fd = lock_directory(directories->items[locks->count], how, err);
+        if (fd < 0) {
+            ps_segment_unlock_log(locks);
+            return false;
+        }
+        locks->directories[locks->count++] = fd;
+    }
+    return true;
+}
+
+bool ps_segment_lock_log(struct ps_segment_locks *locks, const char *state_directory,
+                         const struct ps_texts *directories, struct ps_err *err)
+{
+    *locks = (struct ps_segment_locks){.state = ps_segment_lock(state_directory, err)};
+    return locks->state >= 0 && lock_directories(locks, directories, LOCK_EX, err);
+}
+
+bool ps_segment_lock_log_shared(struct ps_segment_locks *locks, const char *state_directory,
+                                const struct ps_texts *directories, struct ps_err *err)
+{
+    *locks = (struct ps_segment_locks){.state = -1};
+    return ps_segment_lock_shared(state_directory, &locks->state, err) == PS_OK &&
+           lock_directories(locks, directories, LOCK_SH, err);
+}
+
+void ps_segment_unlock_log(struct ps_segment_locks *locks)
+{
+    while (locks->count > 0)
+        ps_segment_unlock(locks->directories[--locks->count]);
+    free(locks->directories);
+    ps_segment_unlock(locks->state);
+    *locks = (struct ps_segment_locks){.state = -1};
 }

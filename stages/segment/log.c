@@ -113,11 +113,13 @@ static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, 
     struct ps_segment fresh = {
         .head = {
             .log = log->id, .segment = log->last_name + 1, .first = log->next, .salt = (uint32_t)draw(log)}};
-    if (log->options.active_key != NULL && ps_segment_seal_head(log, &fresh, err) != PS_OK)
-        return PS_FAIL;
+    fresh.head.sealing.on = log->options.active_key != NULL;
     uint64_t least = ps_segment_head_bytes(&fresh.head) + span + end_span(log);
     fresh.end = fresh.promised_end = ps_segment_head_bytes(&fresh.head);
     fresh.size = least > log->options.segment_bytes ? least : log->options.segment_bytes;
+    fresh.head.size = log->files->open_direct != NULL ? whole_blocks(fresh.size) : fresh.size;
+    if (fresh.head.sealing.on && ps_segment_seal_head(log, &fresh, err) != PS_OK)
+        return PS_FAIL;
     fresh.directory = log->options.directories.items[fresh.head.segment % log->options.directories.count];
     ps_segment_path(path, fresh.directory, fresh.head.segment);
     fresh.fd = log->files->open(log->files->argument, path, true);
@@ -126,9 +128,8 @@ static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, 
         return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
     }
     log->last_name++;
-    uint64_t room = log->files->open_direct != NULL ? whole_blocks(fresh.size) : fresh.size;
     ps_segment_head_write(head, &fresh.head);
-    if (log->files->allocate(log->files->argument, fresh.fd, room) != 0 ||
+    if (log->files->allocate(log->files->argument, fresh.fd, fresh.head.size) != 0 ||
         log->files->write(log->files->argument, fresh.fd, head, ps_segment_head_bytes(&fresh.head), 0) < 0 ||
         log->files->sync_directory(log->files->argument, fresh.directory) != 0) {
         int error = errno;
@@ -386,7 +387,10 @@ static void remove_segments(struct ps_segment_log *log, size_t gone, bool at_onc
 static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
 {
     size_t gone = delivered_segments(log);
-    if (gone == 0 && !log->state_remade && log->since_state_bytes < STATE_EVERY_BYTES)
+    /* The state names the newest segment before anybody learns what was promised in it: a restart misses it then. */
+    bool is_named = log->count == 0 || !ps_segment_is_used(last_segment(log)) ||
+                    log->state_segment == last_segment(log)->head.segment;
+    if (gone == 0 && is_named && !log->state_remade && log->since_state_bytes < STATE_EVERY_BYTES)
         return PS_OK;
     if (ps_segment_state_save(log, err) != PS_OK)
         return PS_FAIL;

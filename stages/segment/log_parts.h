@@ -6,6 +6,24 @@
 #include "stages/segment/taken.h"
 
 #define PS_SEGMENT_PATH_BYTES 4096U
+
+/* A file of the log that is not what the state and the other files say it should be. */
+enum ps_segment_fault {
+    PS_SEGMENT_GONE,    /* it is not there */
+    PS_SEGMENT_BLANK,   /* its head is zero */
+    PS_SEGMENT_DAMAGED, /* its head is damaged: left aside, reported when it was found */
+    PS_SEGMENT_SHORT,   /* than it was made */
+    PS_SEGMENT_DOUBLE,  /* another file has its number, and is read */
+    PS_SEGMENT_ALL,     /* none is there */
+};
+
+struct ps_segment_missing {
+    enum ps_segment_fault fault;
+    const char *directory;
+    uint64_t segment;
+    uint64_t first,
+        last; /* numbers of frames that were promised, delivered or not; last < first: none is known */
+};
 /* Frames of which the log remembers where they are: consumers that keep up are fed without a read. */
 #define PS_SEGMENT_RECENT_FRAMES 1024U
 
@@ -17,6 +35,7 @@ struct ps_segment {
     uint64_t promised_end; /* of the frames that are promised; while it is written */
     uint64_t size;         /* of the file */
     const char *directory;
+    size_t turn;          /* in which it was found */
     struct ps_seal *seal; /* its key; NULL: it is not encrypted, or the key is not there */
     uint64_t sealed_end;  /* of what was encrypted: each place once */
 };
@@ -46,6 +65,7 @@ struct ps_segment_log {
     int state_fd;
     uint64_t generation;
     uint64_t since_state_bytes; /* appended since the state was written */
+    uint64_t state_segment;     /* the last segment that the state says was used; 0: none */
     bool state_remade;          /* its file is a new one, of which no slot is written */
     bool trim_failed;           /* the last time; reported */
     char *slot;
@@ -57,7 +77,21 @@ struct ps_segment_log {
     char *sealed; /* a frame as it is on the disk */
     size_t sealed_room;
     size_t held; /* segments */
+    /* As they were found: first what was left aside, then with what is missed. */
+    struct ps_segment_missing *missing;
+    size_t missing_count, missing_room;
 };
+
+/* ---- what is missing (missing.c) ---- */
+
+void ps_segment_missing_add(struct ps_segment_log *log, const struct ps_segment_missing *missing);
+/* What the state says was there and is not: reports it and counts the frames as lost. Removes files whose head was never written.
+ * `state` NULL: there is none, and nobody knows. After the state was read, before the tail. */
+void ps_segment_miss(struct ps_segment_log *log, const struct ps_segment_state *state);
+const struct ps_segment_missing *ps_segment_missing_find(const struct ps_segment_log *log, uint64_t segment,
+                                                         enum ps_segment_fault fault);
+/* For people; not of DAMAGED. */
+const char *ps_segment_fault_text(enum ps_segment_fault fault);
 
 void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment *segment, const char *format,
                        ...) __attribute__((format(printf, 3, 4)));
@@ -77,6 +111,12 @@ void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment
 /* Where a frame is whose head is at `offset`. */
 struct ps_segment_place ps_segment_place_of(const struct ps_segment *segment, uint64_t offset,
                                             const struct ps_frame *frame);
+
+/* Whether there is a frame in it. While there is none nothing was promised in it, and a power cut may take it. */
+static inline bool ps_segment_is_used(const struct ps_segment *segment)
+{
+    return segment->end > ps_segment_head_bytes(&segment->head);
+}
 
 /* Whether its events cannot be read for want of the key. */
 static inline bool ps_segment_is_held(const struct ps_segment *segment)

@@ -30,8 +30,8 @@ static bool is_zero(const char *bytes, size_t length)
     return true;
 }
 
-/* A file whose head was never written is what a crash left of making it: it is removed. One with a damaged head stays, and
- * is reported. */
+/* A file whose head was never written may be what a crash left of making it: ps_segment_miss tells. One with a damaged head
+ * stays, and is reported. */
 static void found(void *argument, const char *name)
 {
     struct listing *listing = argument;
@@ -54,15 +54,19 @@ static void found(void *argument, const char *name)
     segment.size = (uint64_t)size;
     if (ps_segment_head_read(head, &segment.head) && segment.head.segment == number) {
         segment.end = ps_segment_head_bytes(&segment.head);
+        segment.turn = log->count;
         ps_segment_unlock_frames(log, &segment);
         ps_segment_add(log, &segment);
         return;
     }
     segment.head.segment = number;
-    if (is_zero(head, sizeof head))
-        log->files->remove(log->files->argument, path);
-    else
-        ps_segment_report(log, &segment, "its head is damaged: the file is left aside");
+    struct ps_segment_missing aside = {.fault =
+                                           is_zero(head, sizeof head) ? PS_SEGMENT_BLANK : PS_SEGMENT_DAMAGED,
+                                       .directory = listing->directory,
+                                       .segment = number};
+    ps_segment_missing_add(log, &aside);
+    if (aside.fault == PS_SEGMENT_DAMAGED)
+        ps_segment_report(log, &segment, "%s", ps_segment_fault_text(aside.fault));
     log->files->close(log->files->argument, segment.fd);
 }
 
@@ -71,7 +75,7 @@ static int by_number(const void *left, const void *right)
     const struct ps_segment *a = left, *b = right;
     if (a->head.segment != b->head.segment)
         return a->head.segment < b->head.segment ? -1 : 1;
-    return a->fd < b->fd ? -1 : a->fd > b->fd; /* of two, the one that was opened first */
+    return a->turn < b->turn ? -1 : a->turn > b->turn; /* of two, the one that was found first */
 }
 
 /* A number is there once. A file with the number of another one (a copy in a second directory, or of a time when the
@@ -84,6 +88,10 @@ static void leave_doubles(struct ps_segment_log *log)
         if (kept > 0 && log->segments[kept - 1].head.segment == segment->head.segment) {
             ps_segment_report(log, segment, "%s has a segment of that number, too: the file is left aside",
                               log->segments[kept - 1].directory);
+            ps_segment_missing_add(log, &(struct ps_segment_missing){.fault = PS_SEGMENT_DOUBLE,
+                                                                     .directory = segment->directory,
+                                                                     .segment = segment->head.segment,
+                                                                     .first = 1});
             log->files->close(log->files->argument, segment->fd);
             ps_seal_destroy(segment->seal);
         } else {
@@ -189,6 +197,8 @@ static bool tail_segment(struct ps_segment_log *log, struct tail *tail, struct p
             return true;
     }
     char behind[PS_FRAME_HEAD_BYTES] = {0};
+    if (ps_segment_missing_find(log, segment->head.segment, PS_SEGMENT_SHORT) != NULL)
+        return true; /* reported */
     if (damaged == 0 &&
         log->files->read(log->files->argument, segment->fd, behind, sizeof behind, segment->end) > 0 &&
         !is_zero(behind, sizeof behind))
@@ -204,7 +214,9 @@ static bool tail_segment(struct ps_segment_log *log, struct tail *tail, struct p
 
 static uint64_t tail_begin(const struct ps_segment *segment, const struct ps_segment_state *state)
 {
-    return segment->head.segment == state->segment ? state->offset : ps_segment_head_bytes(&segment->head);
+    return segment->head.segment == state->segment && state->offset > 0
+               ? state->offset
+               : ps_segment_head_bytes(&segment->head);
 }
 
 /* Returns the highest number of which any frame of the tail says that it was promised. Frames behind a damaged one say
@@ -268,14 +280,6 @@ static enum ps_status sync_tail(struct ps_segment_log *log, const struct ps_segm
 
 /* ---- opening ---- */
 
-/* The state says that there is something, and no segment is there. */
-static void all_lost(struct ps_segment_log *log)
-{
-    struct ps_segment missing = {.directory = log->options.directories.items[0],
-                                 .head.segment = log->last_name};
-    ps_segment_numbers_lost(log, &missing, log->taken.low, log->next - 1);
-}
-
 static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
 {
     struct ps_segment_state state = {
@@ -303,14 +307,16 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
     ps_taken_init(&log->taken, state.low);
     for (uint32_t i = 0; i < state.range_count; i++)
         ps_taken_add(&log->taken, &state.ranges[i]);
+    log->state_segment = has_state && state.offset > 0 ? state.segment : 0;
+    log->last_name = state.segment > log->last_name ? state.segment : log->last_name;
     if (status == PS_OK) {
+        ps_segment_miss(log, has_state ? &state : NULL);
         read_tail(log, &state);
         status = sync_tail(log, &state, err);
     }
-    if (status == PS_OK && !has_state) /* a new log, or one whose state was lost: it has one from now on */
+    /* A new log, or one whose state was lost: it has one from now on. What is missing is missed once. */
+    if (status == PS_OK && (!has_state || log->frames_lost > 0))
         status = ps_segment_state_save(log, err);
-    if (status == PS_OK && log->count == 0 && log->taken.low < log->next)
-        all_lost(log);
     free(state.ranges);
     log->feed_number = log->taken.low;
     if (log->count > 0) {
@@ -334,6 +340,7 @@ static void release(struct ps_segment_log *log)
         log->files->close(log->files->argument, log->state_fd);
     ps_taken_fini(&log->taken);
     free(log->segments);
+    free(log->missing);
     free(log->news);
     ps_chunks_destroy(log->chunks);
     free(log->recent);

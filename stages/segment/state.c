@@ -72,7 +72,7 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *
     struct ps_segment_state state = {.log = log->id,
                                      .low = log->taken.low,
                                      .segment = last != NULL ? last->head.segment : 0,
-                                     .offset = last != NULL ? last->end : 0,
+                                     .offset = last != NULL && ps_segment_is_used(last) ? last->end : 0,
                                      .next = log->next,
                                      .events = log->events,
                                      .bytes = log->bytes,
@@ -85,6 +85,7 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *
         (log->state_remade && write_slot(log, &state, err) != PS_OK)) /* what else is in it does not count */
         return PS_FAIL;
     log->state_remade = false;
+    log->state_segment = state.offset > 0 ? state.segment : 0;
     log->since_state_bytes = 0;
     return PS_OK;
 }

@@ -37,6 +37,7 @@ bool ps_segment_survey_state(const char *state_directory, struct ps_survey_state
                 state->generation = slot.generation;
                 state->log = slot.log;
                 state->low = slot.low;
+                state->segment = slot.offset > 0 ? slot.segment : 0;
             }
         } else if (got < 0 || !all_zero(bytes, (size_t)got)) {
             state->slots[i] = PS_SURVEY_DAMAGED;
@@ -196,6 +197,24 @@ static uint64_t used_end(const struct ps_segment_log *log, const struct ps_segme
     return end;
 }
 
+/* Frames that should be in files that are not there, or are left aside: those before this number of a segment. */
+static void survey_missing(struct survey *survey, uint64_t from, uint64_t before)
+{
+    const struct ps_segment_log *log = survey->log;
+    for (size_t i = 0; i < log->missing_count; i++) {
+        const struct ps_segment_missing *missing = &log->missing[i];
+        const struct ps_segment file = {.directory = missing->directory, .head.segment = missing->segment};
+        if (missing->segment < from || missing->segment >= before || missing->fault == PS_SEGMENT_SHORT ||
+            missing->fault == PS_SEGMENT_DAMAGED)
+            continue;
+        bool known = missing->first <= missing->last;
+        survey->next = known && missing->first > survey->next ? missing->first : survey->next;
+        damaged(survey, &file, 0, 0, known ? missing->last + 1 : 0, false,
+                ps_segment_fault_text(missing->fault));
+        survey->next = known && missing->last >= survey->next ? missing->last + 1 : survey->next;
+    }
+}
+
 static bool was_whole(const struct survey *survey, const struct ps_segment *segment, uint64_t offset)
 {
     return segment->head.segment == survey->state_segment && offset < survey->state_offset;
@@ -208,13 +227,16 @@ static void look_behind(struct survey *survey, const struct ps_segment *segment,
     uint64_t end = used_end(survey->log, segment, at);
     uint64_t before =
         limit < survey->log->next ? limit : survey->log->next; /* frames below it were promised */
-    if (end == at && before <= survey->next)
+    bool cut = ps_segment_missing_find(survey->log, segment->head.segment, PS_SEGMENT_SHORT) != NULL;
+    if (end == at && before <= survey->next && !cut)
         return;
     bool lost = before > survey->next;
     damaged(
-        survey, segment, at, end - at, before, !lost && !was_whole(survey, segment, at),
-        lost ? "frames that were promised are missing"
-             : "these bytes are no frame: it was being written when the process ended, or was damaged later");
+        survey, segment, at, end - at, before, !cut && !lost && !was_whole(survey, segment, at),
+        cut ? ps_segment_fault_text(PS_SEGMENT_SHORT)
+        : lost
+            ? "frames that were promised are missing"
+            : "these bytes are no frame: it was being written when the process ended, or was damaged later");
     survey->next = lost ? before : survey->next;
 }
 
@@ -334,14 +356,32 @@ static void taken_read(struct survey *survey)
     }
 }
 
+/* Numbers of frames below it are of segment `i`, or void. */
+static uint64_t limit_of(const struct ps_segment_log *log, size_t i)
+{
+    uint64_t limit = i + 1 < log->count ? log->segments[i + 1].head.first : UINT64_MAX;
+    for (size_t k = 0; k < log->missing_count; k++) {
+        const struct ps_segment_missing *missing = &log->missing[k];
+        if (missing->segment > log->segments[i].head.segment && missing->first <= missing->last &&
+            missing->first < limit)
+            limit = missing->first;
+    }
+    return limit;
+}
+
 void ps_segment_survey(struct ps_segment_log *log, const struct ps_survey_visitor *visitor)
 {
     struct survey survey = {.log = log, .visitor = visitor, .next = 1};
     taken_read(&survey);
     survey_others(&survey);
-    for (size_t i = 0; i < log->count; i++)
-        survey_segment(&survey, &log->segments[i],
-                       i + 1 < log->count ? log->segments[i + 1].head.first : UINT64_MAX);
+    uint64_t from = 0;
+    for (size_t i = 0; i < log->count; i++) {
+        uint64_t number = log->segments[i].head.segment;
+        survey_missing(&survey, from, number);
+        survey_segment(&survey, &log->segments[i], limit_of(log, i));
+        from = number;
+    }
+    survey_missing(&survey, from, UINT64_MAX);
     ps_taken_fini(&survey.taken);
     free(survey.payload);
 }

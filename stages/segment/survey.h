@@ -53,6 +53,7 @@ enum ps_survey_slot { PS_SURVEY_EMPTY, PS_SURVEY_READABLE, PS_SURVEY_DAMAGED };
 struct ps_survey_state {
     enum ps_survey_slot slots[2];
     uint64_t generation, log; /* of the newest; 0: there is none */
+    uint64_t segment;         /* the last one in which anything was promised; 0: none */
     uint64_t low;             /* every frame below it was delivered */
 };
 

@@ -61,6 +61,11 @@ for command in inspect verify export repair; do
     status 2 channel $command "$work/c1"
     says "is in use by process $agent"
 done
+rm "$work/c1/checkpoint/lock"
+for command in inspect repair; do
+    status 2 channel $command "$work/c1"
+    says "whose file lock was removed"
+done
 stop_agent KILL
 
 echo "== after SIGKILL"
@@ -76,6 +81,22 @@ status 0 channel export --checkpoint-dir "$work/c1/checkpoint" --data-dirs "$wor
 diff <(cut -d ' ' -f 1 "$work/out.txt") <(seq -f %06g 20000) >"$work/diff.err" || fail "export"
 status 0 channel repair "$work/c1" --dry-run
 [[ $(find "$work/c1" -type f -exec sha256sum {} + | sort) == "$before" ]] || fail "the channel has changed"
+
+echo "== a segment that is gone, and one that is there twice"
+newest=$(find "$work/c1/data" -name '*.segment' | sort | tail -n 1)
+mv "$newest" "$work/newest"
+status 1 channel verify "$work/c1"
+says "$newest, byte 0, 0 bytes: the file is not there, although frames were promised in it"
+mv "$work/newest" "$newest"
+mkdir "$work/c1/second"
+cp "$newest" "$work/c1/second"
+both=(--checkpoint-dir "$work/c1/checkpoint" --data-dirs "$work/c1/data,$work/c1/second")
+status 1 channel verify "${both[@]}"
+says "$work/c1/second/$(basename "$newest"), byte 0, 0 bytes: another file has the number of this segment"
+status 0 channel repair "${both[@]}"
+says "$work/c1/second/$(basename "$newest"): another file has its number, too, and is read; moved to"
+status 0 channel verify "${both[@]}"
+rm -r "$work/c1/second"
 
 echo "== a damaged event, a damaged head"
 first=$(find "$work/c1/data" -name '*.segment' | sort | head -n 1)

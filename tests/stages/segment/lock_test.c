@@ -110,6 +110,28 @@ static void data_directory_is_locked(void **state)
     assert_non_null(strstr(err.text, "nowhere cannot be opened"));
 }
 
+/* Somebody has removed the lock file: the data directories still keep others out. */
+static void removed_lock_file_lets_nobody_in(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct ps_segment_locks first, second;
+    const char *items[] = {ps_test_folder()};
+    const struct ps_texts directories = {1, items};
+    assert_true(ps_segment_lock_log(&first, ps_test_folder(), &directories, &err));
+    assert_int_equal(unlink(ps_test_folder_path("lock")), 0);
+    assert_false(ps_segment_lock_log(&second, ps_test_folder(), &directories, &err));
+    assert_non_null(strstr(err.text, "whose file lock was removed"));
+    err = (struct ps_err){0};
+    assert_false(ps_segment_lock_log_shared(&second, ps_test_folder(), &directories, &err));
+    assert_non_null(strstr(err.text, "is in use by another channel or process"));
+    ps_segment_unlock_log(&first);
+    assert_true(ps_segment_lock_log_shared(&first, ps_test_folder(), &directories, &err));
+    assert_true(ps_segment_lock_log_shared(&second, ps_test_folder(), &directories, &err));
+    ps_segment_unlock_log(&second);
+    ps_segment_unlock_log(&first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +143,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed_holder_releases_it, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(data_directory_is_locked, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(removed_lock_file_lets_nobody_in, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(missing_directory_is_named, ps_test_folder_setup,
                                         ps_test_folder_teardown),

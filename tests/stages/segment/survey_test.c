@@ -147,7 +147,7 @@ static void missing_segment_is_named(void **state)
     assert_int_equal(damage_count, 1);
     assert_int_equal(lost_count, 3);
     assert_string_equal(numbers, "1 2 3 7 8 9 10");
-    assert_string_equal(damages, "3 at 0: the segment before it is not there, or its frames cannot be read");
+    assert_string_equal(damages, "2 at 0: the file is not there, although frames were promised in it");
 }
 
 /* Heads alone say nothing of payloads. */

@@ -1,0 +1,261 @@
+/* What should be there and is not. The state names the newest segment in which anything was promised, the heads of the others say
+ * which frames are in between, and each head how long its file was made. What a power cut may leave is none of that: a
+ * segment that the state does not name yet, and one that was made and never used. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/segment/log_parts.h"
+
+void ps_segment_missing_add(struct ps_segment_log *log, const struct ps_segment_missing *missing)
+{
+    if (log->missing_count == log->missing_room) {
+        log->missing_room = log->missing_room > 0 ? 2 * log->missing_room : 16;
+        log->missing = ps_must_realloc(log->missing, log->missing_room * sizeof *log->missing,
+                                       "segments that are missing");
+    }
+    log->missing[log->missing_count++] = *missing;
+}
+
+const struct ps_segment_missing *ps_segment_missing_find(const struct ps_segment_log *log, uint64_t segment,
+                                                         enum ps_segment_fault fault)
+{
+    for (size_t i = 0; i < log->missing_count; i++) {
+        if (log->missing[i].segment == segment && log->missing[i].fault == fault)
+            return &log->missing[i];
+    }
+    return NULL;
+}
+
+const char *ps_segment_fault_text(enum ps_segment_fault fault)
+{
+    switch (fault) {
+    case PS_SEGMENT_GONE:
+        return "the file is not there, although frames were promised in it";
+    case PS_SEGMENT_BLANK:
+        return "its head is zero, although frames were promised in it: the file is left aside";
+    case PS_SEGMENT_SHORT:
+        return "the file is shorter than it was made";
+    case PS_SEGMENT_DOUBLE:
+        return "another file has the number of this segment, too, and is read: this one is left aside";
+    case PS_SEGMENT_ALL:
+        return "no segment of the log is there, although the state says that events wait in some";
+    case PS_SEGMENT_DAMAGED:
+        break;
+    }
+    return "its head is damaged: the file is left aside";
+}
+
+/* ---- which frames ---- */
+
+/* The number of the last frame of events in a segment; *ended: it says that another one goes on. */
+static uint64_t last_number(const struct ps_segment_log *log, const struct ps_segment *segment, bool *ended)
+{
+    uint64_t offset = ps_segment_head_bytes(&segment->head), last = segment->head.first - 1;
+    struct ps_frame frame;
+    *ended = false;
+    for (; !*ended && ps_segment_walk(log, segment, &offset, &frame); offset += ps_frame_span(frame.length)) {
+        *ended = frame.kind == PS_FRAME_END;
+        last = frame.kind == PS_FRAME_EVENTS && frame.number > last ? frame.number : last;
+    }
+    return last;
+}
+
+/* The index of the first segment with this number or a higher one; log->count: there is none. */
+static size_t from_number(const struct ps_segment_log *log, uint64_t number)
+{
+    size_t i = 0;
+    while (i < log->count && log->segments[i].head.segment < number)
+        i++;
+    return i;
+}
+
+/* Which frames were in the segments up to `number`, behind the last one before it that is there. */
+static void frames_of(const struct ps_segment_log *log, const struct ps_segment_state *state, uint64_t number,
+                      struct ps_segment_missing *missing)
+{
+    bool ended;
+    size_t next = from_number(log, number + 1), before = from_number(log, number);
+    uint64_t low = state != NULL ? state->low : 1;
+    missing->first = before > 0 ? last_number(log, &log->segments[before - 1], &ended) + 1 : low;
+    missing->last = next < log->count                           ? log->segments[next].head.first - 1
+                    : state != NULL && state->segment == number ? state->next - 1
+                                                                : 0;
+}
+
+/* The frames are given up. Returns how many of them had not been delivered. */
+static uint64_t lose(struct ps_segment_log *log, uint64_t first, uint64_t last)
+{
+    uint64_t lost = 0;
+    for (uint64_t number = first; number <= last; number++) {
+        if (ps_taken_has(&log->taken, number))
+            continue;
+        struct ps_segment_place place = {.number = number};
+        ps_segment_log_take(log, &place);
+        lost++;
+    }
+    return lost;
+}
+
+static void miss(struct ps_segment_log *log, const struct ps_segment_missing *missing)
+{
+    const struct ps_segment file = {.directory = missing->directory, .head.segment = missing->segment};
+    uint64_t lost = lose(log, missing->first, missing->last);
+    bool is_newest = missing->segment >= log->state_segment;
+    if (lost == 0 && !is_newest)
+        return; /* delivered, or given up at an earlier start */
+    log->frames_lost += lost > 0 ? lost : 1;
+    ps_segment_missing_add(log, missing);
+    if (lost > 0)
+        ps_segment_report(log, &file, "%s; %llu frames, %llu to %llu, are lost with their events%s",
+                          ps_segment_fault_text(missing->fault), (unsigned long long)lost,
+                          (unsigned long long)missing->first, (unsigned long long)missing->last,
+                          is_newest ? ", and those that were promised later" : "");
+    else
+        ps_segment_report(log, &file, "%s; how many events are lost with it is not known",
+                          ps_segment_fault_text(missing->fault));
+}
+
+/* ---- files that were left aside ---- */
+
+/* What a crash left of making a segment is removed: nothing was promised in it. */
+static void look_at_blank(struct ps_segment_log *log, const struct ps_segment_state *state,
+                          struct ps_segment_missing *blank)
+{
+    char path[PS_SEGMENT_PATH_BYTES];
+    bool used = state != NULL && blank->segment == state->segment && state->offset > 0;
+    frames_of(log, state, blank->segment, blank);
+    if (state != NULL && blank->segment < state->segment)
+        used = blank->first <= blank->last;
+    if (used) {
+        miss(log, blank);
+        return;
+    }
+    ps_segment_path(path, blank->directory, blank->segment);
+    log->files->remove(log->files->argument, path);
+}
+
+static void look_at_aside(struct ps_segment_log *log, const struct ps_segment_state *state)
+{
+    size_t count = log->missing_count, kept = 0;
+    struct ps_segment_missing *aside = log->missing;
+    log->missing = NULL;
+    log->missing_count = log->missing_room = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (aside[i].fault == PS_SEGMENT_BLANK)
+            look_at_blank(log, state, &aside[i]);
+        else
+            aside[kept++] = aside[i];
+    }
+    for (size_t i = 0; i < kept; i++)
+        ps_segment_missing_add(log, &aside[i]);
+    free(aside);
+}
+
+/* ---- files that are not there ---- */
+
+static bool is_aside(const struct ps_segment_log *log, uint64_t number)
+{
+    return ps_segment_missing_find(log, number, PS_SEGMENT_BLANK) != NULL ||
+           ps_segment_missing_find(log, number, PS_SEGMENT_DAMAGED) != NULL;
+}
+
+static void look_for(struct ps_segment_log *log, const struct ps_segment_state *state, uint64_t number)
+{
+    struct ps_segment_missing gone = {
+        .fault = PS_SEGMENT_GONE,
+        .directory = log->options.directories.items[number % log->options.directories.count],
+        .segment = number};
+    if (is_aside(log, number))
+        return;
+    frames_of(log, state, number, &gone);
+    if (gone.first <= gone.last || number == state->segment)
+        miss(log, &gone);
+}
+
+/* Numbers are without gaps, but for segments that could not be made: only the frames tell. */
+static void look_for_gone(struct ps_segment_log *log, const struct ps_segment_state *state)
+{
+    if (log->count > 0 && state->low < log->segments[0].head.first)
+        look_for(log, state, log->segments[0].head.segment - 1);
+    for (size_t i = 1; i < log->count; i++) {
+        uint64_t number = log->segments[i].head.segment - 1;
+        if (number > log->segments[i - 1].head.segment && log->segments[i].head.first > state->low)
+            look_for(log, state, number);
+    }
+    size_t newest = from_number(log, state->segment);
+    if (state->offset > 0 && newest == log->count)
+        look_for(log, state, state->segment);
+}
+
+/* Somebody has put an empty directory in the place of the log's, or its file system is not mounted. What is written from now on is
+ * another log: should the segments appear again, they are refused and not taken for delivered ones. */
+static void all_gone(struct ps_segment_log *log, const struct ps_segment_state *state)
+{
+    struct ps_segment_missing all = {.fault = PS_SEGMENT_ALL,
+                                     .directory = log->options.directories.items[0],
+                                     .segment = state->segment,
+                                     .first = state->low,
+                                     .last = state->next - 1};
+    char text[PS_SEGMENT_PATH_BYTES + 512];
+    uint64_t events = log->events;
+    uint64_t lost = lose(log, all.first, all.last);
+    snprintf(
+        text, sizeof text,
+        "%s%s: no segment of the log is there, although %s/state says that %llu events wait in %llu frames: "
+        "they are lost to the channel, which begins anew. If the directory was replaced, or its file system "
+        "is not mounted, stop the agent, put it back, and run `penstock channel repair`",
+        all.directory, log->options.directories.count > 1 ? " and the other data directories" : "",
+        log->options.state_directory, (unsigned long long)events, (unsigned long long)lost);
+    log->frames_lost += lost;
+    log->id = log->random | 1;
+    ps_segment_missing_add(log, &all);
+    if (log->options.report != NULL)
+        log->options.report(log->options.argument, text);
+}
+
+/* ---- files that are shorter ---- */
+
+/* Whether a power cut may have taken the room of this segment: it was never synced, or nothing in it counts. */
+static bool may_be_short(const struct ps_segment_log *log, const struct ps_segment_state *state, size_t i)
+{
+    const struct ps_segment *segment = &log->segments[i];
+    bool is_used = segment->head.segment != state->segment || state->offset > 0;
+    if (segment->head.segment > state->segment || !is_used)
+        return true;
+    return i + 1 < log->count && (log->segments[i + 1].head.first == segment->head.first ||
+                                  log->segments[i + 1].head.first <= state->low);
+}
+
+static void look_for_short(struct ps_segment_log *log, const struct ps_segment_state *state)
+{
+    for (size_t i = 0; i < log->count; i++) {
+        const struct ps_segment *segment = &log->segments[i];
+        uint64_t number = segment->head.segment;
+        uint64_t least = number == state->segment && state->offset > segment->head.size ? state->offset
+                                                                                        : segment->head.size;
+        bool ended = false;
+        if (segment->size >= least || may_be_short(log, state, i))
+            continue;
+        struct ps_segment_missing cut = {
+            .fault = PS_SEGMENT_SHORT, .directory = segment->directory, .segment = number};
+        cut.first = last_number(log, segment, &ended) + 1;
+        cut.last = i + 1 < log->count         ? log->segments[i + 1].head.first - 1
+                   : number == state->segment ? state->next - 1
+                                              : 0;
+        if (!ended)
+            miss(log, &cut);
+    }
+}
+
+void ps_segment_miss(struct ps_segment_log *log, const struct ps_segment_state *state)
+{
+    look_at_aside(log, state);
+    if (state == NULL)
+        return;
+    if (log->count == 0 && state->low < state->next) {
+        all_gone(log, state);
+        return;
+    }
+    look_for_gone(log, state);
+    look_for_short(log, state);
+}
