@@ -90,6 +90,12 @@ static const struct type_row rows[] = {
     {PS_KIND_SERIALIZER, "header_and_text", {FLUME "serialization.HeaderAndBodyTextEventSerializer$Builder"}},
     {PS_KIND_SERIALIZER, "avro_event", {FLUME "serialization.FlumeEventAvroEventSerializer$Builder"}},
     {PS_KIND_SERIALIZER, NULL, {FLUME "sink.hdfs.AvroEventSerializer$Builder"}},
+
+    {PS_KIND_DESERIALIZER, "line", {FLUME "serialization.LineDeserializer$Builder"}},
+    {PS_KIND_DESERIALIZER, "avro", {FLUME "serialization.AvroEventDeserializer$Builder"}},
+    {PS_KIND_DESERIALIZER,
+     NULL,
+     {FLUME "sink.solr.morphline.BlobDeserializer$Builder", FLUME "sink.solr.morphline.BlobDeserializer"}},
 };
 
 static bool row_matches(const struct type_row *row, const char *type)
@@ -160,7 +166,13 @@ const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_ki
 
 const char *ps_kind_word(enum ps_kind kind)
 {
-    static const char *const words[] = {"source", "interceptor", "selector",      "channel",
-                                        "sink",   "serializer",  "sink processor"};
+    static const char *const words[] = {[PS_KIND_SOURCE] = "source",
+                                        [PS_KIND_INTERCEPTOR] = "interceptor",
+                                        [PS_KIND_SELECTOR] = "selector",
+                                        [PS_KIND_CHANNEL] = "channel",
+                                        [PS_KIND_SINK] = "sink",
+                                        [PS_KIND_SERIALIZER] = "serializer",
+                                        [PS_KIND_DESERIALIZER] = "deserializer",
+                                        [PS_KIND_PROCESSOR] = "sink processor"};
     return words[kind];
 }

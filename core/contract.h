@@ -22,7 +22,8 @@ struct ps_contract {
      : (kind) == PS_KIND_SELECTOR    ? sizeof(struct ps_selector_ops)                                        \
      : (kind) == PS_KIND_CHANNEL     ? sizeof(struct ps_channel_ops)                                         \
      : (kind) == PS_KIND_SINK        ? sizeof(struct ps_sink_ops)                                            \
-                                     : sizeof(struct ps_serializer_ops))
+     : (kind) == PS_KIND_SERIALIZER  ? sizeof(struct ps_serializer_ops)                                      \
+                                     : sizeof(struct ps_deserializer_ops))
 
 /* The first line of every struct ps_stage_ops: its kind, and the contract that it was compiled for. */
 #define PS_STAGE(kind_)                                                                                      \

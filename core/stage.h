@@ -37,6 +37,7 @@
 #include "core/contract.h"
 #include "core/counters.h"
 #include "core/deadletter/writer.h"
+#include "core/deserializer.h"
 #include "core/log.h"
 #include "core/option.h"
 #include "core/probe.h"
@@ -51,6 +52,7 @@ enum ps_kind {
     PS_KIND_CHANNEL,
     PS_KIND_SINK,
     PS_KIND_SERIALIZER,
+    PS_KIND_DESERIALIZER,
     PS_KIND_COUNT
 };
 
@@ -579,6 +581,7 @@ struct ps_stage_ops {
         const struct ps_channel_ops *channel;
         const struct ps_sink_ops *sink;
         const struct ps_serializer_ops *serializer;
+        const struct ps_deserializer_ops *deserializer;
     };
 };
 

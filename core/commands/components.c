@@ -191,6 +191,7 @@ const struct ps_components_chapter ps_components_chapters[PS_COMPONENTS_CHAPTERS
     {PS_KIND_INTERCEPTOR, "Interceptors", ps_common_type},
     {PS_KIND_SELECTOR, "Channel selectors", ps_common_type},
     {PS_KIND_SERIALIZER, "Serializers", NULL},
+    {PS_KIND_DESERIALIZER, "Deserializers", NULL},
 };
 
 static void everything(FILE *out, enum form form)

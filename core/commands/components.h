@@ -10,7 +10,7 @@ struct ps_components_chapter {
     const struct ps_option *const
         *common; /* sets of rows that all stages of the kind have, NULL-terminated; or NULL */
 };
-#define PS_COMPONENTS_CHAPTERS 6U
+#define PS_COMPONENTS_CHAPTERS 7U
 extern const struct ps_components_chapter ps_components_chapters[PS_COMPONENTS_CHAPTERS];
 
 /* Whether `word` names this stage, by name, alias or class name, or its kind. NULL: every stage. */
