@@ -1,0 +1,29 @@
+/* Walks through a line of UTF-8 character by character, as Java's decoder does: how long malformed sequences are, how many of
+ * Java's chars there are, where a line of too many of them ends. Thread: any; no state. */
+#pragma once
+
+#include "core/stage.h"
+
+struct ps_line_walk {
+    const char *bytes; /* without its newline */
+    uint32_t length;
+    uint32_t chars_max;
+    bool ended; /* a newline follows: a sequence that the line does not end is malformed */
+    enum ps_decode_policy policy;
+    char *
+        out; /* where the text goes, malformed bytes replaced or left out; NULL: nowhere, it is only measured */
+    /* What came of it. */
+    uint32_t
+        used; /* bytes of the line up to where the walk ended: chars_max, a malformed byte that is an error, or the end */
+    uint32_t made;   /* bytes of the text */
+    uint32_t chars;  /* Java's */
+    bool cut;        /* there are chars_max, or chars_max - 1 before a character of two chars */
+    bool repaired;   /* something was malformed */
+    bool bad;        /* something is malformed, and the policy is FAIL */
+    bool incomplete; /* the bytes from `used` on are the beginning of a sequence that the line does not end */
+};
+
+void ps_line_walk(struct ps_line_walk *walk);
+
+/* Removes U+FFFD from well-formed UTF-8; returns the new length. */
+size_t ps_line_walk_drop_replacements(char *text, size_t length);

@@ -1,0 +1,232 @@
+/* What every deserializer promises (core/stage.h), asked of each of them: it makes the same events however small the pieces are in
+ * which the file comes, and however few fit a batch; its position never goes back, and a new life that begins at any position it
+ * had makes the rest of the events; it waits without using anything up; once warm it allocates nothing. */
+#include "stages/table.h"
+#include "stages/text/charset.h"
+#include "tests/support/allocations.h"
+#include "tests/support/stage.h"
+
+#include <stdio.h>
+
+#define EVENTS_MAX 600U
+
+struct adapter {
+    const struct ps_stage_ops *ops;
+    const char *keys[8];
+    void (*make)(void); /* writes `contents` */
+    unsigned events;
+    bool whole; /* its only positions are the beginning and the end */
+};
+
+static char contents[1 << 20];
+static size_t length;
+
+static void make_lines(void)
+{
+    length = 0;
+    for (unsigned i = 0; i < 500; i++)
+        length += (size_t)sprintf(
+            contents + length, "line %u%.*s\n", i, (int)(i % 90),
+            "........................................................................................");
+}
+
+static const struct adapter adapters[] = {
+    {.ops = &ps_deserializer_line, .keys = {"maxLineLength", "4096"}, .make = make_lines, .events = 500},
+};
+
+static void test_all_are_here(void **state)
+{
+    (void)state;
+    for (size_t i = 0; ps_stages[i] != NULL; i++) {
+        unsigned times = 0;
+        for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
+            times += adapters[k].ops == ps_stages[i];
+        if (times != (ps_stages[i]->kind == PS_KIND_DESERIALIZER))
+            fail_msg("%s is asked %u times", ps_stages[i]->name, times);
+    }
+}
+
+/* A file in memory that gives at most `piece` bytes, and at every other call nothing. */
+struct source {
+    struct ps_input input;
+    uint32_t piece;
+    bool hesitates, turn;
+};
+
+static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
+{
+    struct source *source = (struct source *)(void *)input;
+    if (offset >= length)
+        return PS_INPUT_END;
+    source->turn = !source->turn;
+    if (source->hesitates && source->turn)
+        return PS_INPUT_NOT_NOW;
+    uint64_t count = length - offset;
+    count = count < room ? count : room;
+    count = count < source->piece ? count : source->piece;
+    memcpy(to, contents + offset, count);
+    return (int64_t)count;
+}
+
+static struct ps_charset charset;
+
+static void source_init(struct source *source, uint32_t piece, uint64_t position)
+{
+    assert_int_equal(ps_charset_find("UTF-8", &charset, NULL), PS_OK);
+    *source = (struct source){
+        .input = {.read = give, .charset = &charset, .size = length, .position = position}, .piece = piece};
+}
+
+struct event {
+    char *body;
+    size_t length;
+    uint64_t position; /* after the call that made it */
+};
+static struct event expected[EVENTS_MAX];
+
+static struct ps_batch *batch_take(struct ps_test_stage *stage, uint32_t capacity)
+{
+    struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
+    assert_non_null(batch);
+    if (capacity < batch->capacity)
+        batch->capacity = capacity;
+    return batch;
+}
+
+/* Reads the file from `position` on; its events must be expected[first ..]. */
+static void read_all(struct ps_test_stage *stage, struct source *source, unsigned first, unsigned count,
+                     uint32_t capacity)
+{
+    const struct ps_deserializer_ops *ops = stage->ops->deserializer;
+    struct ps_err err;
+    ops->begin(stage->plan, stage->state, &source->input);
+    struct ps_batch *batch = batch_take(stage, capacity);
+    unsigned seen = first;
+    for (unsigned calls = 0; calls < 10000000; calls++) {
+        uint64_t before = source->input.position;
+        uint32_t rows = batch->count;
+        enum ps_deserialized result = ops->work(stage->plan, stage->state, &source->input, batch, &err);
+        assert_true(source->input.position >= before);
+        for (; rows < batch->count; rows++, seen++) {
+            assert_true(seen < count);
+            assert_int_equal(batch->events[rows].body_length, expected[seen].length);
+            if (expected[seen].length > 0)
+                assert_memory_equal(batch->events[rows].body, expected[seen].body, expected[seen].length);
+        }
+        assert_true(result != PS_DESERIALIZED_FAILED);
+        if (result == PS_DESERIALIZED_ALL)
+            break;
+        if (result == PS_DESERIALIZED_FULL || batch->full) {
+            assert_true(batch->full);
+            ps_batch_give(batch);
+            batch = batch_take(stage, capacity);
+        }
+    }
+    ps_batch_give(batch);
+    assert_int_equal(seen, count);
+    assert_true(source->input.position >= length);
+}
+
+/* Fills `expected` by reading in one piece. */
+static unsigned learn(struct ps_test_stage *stage)
+{
+    const struct ps_deserializer_ops *ops = stage->ops->deserializer;
+    struct source source;
+    struct ps_err err;
+    unsigned count = 0;
+    source_init(&source, UINT32_MAX, 0);
+    ops->begin(stage->plan, stage->state, &source.input);
+    struct ps_batch *batch = batch_take(stage, PS_BATCH_EVENTS_MAX);
+    for (;;) {
+        uint32_t rows = batch->count;
+        enum ps_deserialized result = ops->work(stage->plan, stage->state, &source.input, batch, &err);
+        for (; rows < batch->count; rows++) {
+            struct event *event = &expected[count++];
+            free(event->body);
+            event->length = batch->events[rows].body_length;
+            event->body = malloc(event->length + 1);
+            memcpy(event->body, batch->events[rows].body, event->length);
+            event->position = source.input.position;
+        }
+        assert_true(result != PS_DESERIALIZED_FAILED && result != PS_DESERIALIZED_FULL);
+        if (result == PS_DESERIALIZED_ALL)
+            break;
+    }
+    ps_batch_give(batch);
+    return count;
+}
+
+static void start(struct ps_test_stage *stage, const struct adapter *adapter)
+{
+    adapter->make();
+    ps_test_stage_start(stage, adapter->ops, adapter->keys);
+    assert_int_equal(learn(stage), adapter->events);
+}
+
+static void test_pieces(void **state)
+{
+    static const uint32_t pieces[] = {UINT32_MAX, 100000, 777, 61};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i]);
+        for (size_t k = 0; k < PS_COUNT_OF(pieces); k++) {
+            for (uint32_t capacity = 3; capacity <= PS_BATCH_EVENTS_MAX; capacity = 7 * capacity + 1000) {
+                struct source source;
+                source_init(&source, pieces[k], 0);
+                source.hesitates = k % 2 == 1;
+                read_all(&stage, &source, 0, adapters[i].events, capacity);
+            }
+        }
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Begins at each position that the first life had. */
+static void test_positions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i]);
+        for (unsigned k = 0; k + 1 < adapters[i].events; k++) {
+            if (expected[k].position == expected[k + 1].position)
+                continue; /* a later event has the same position */
+            struct source source;
+            source_init(&source, UINT32_MAX, expected[k].position);
+            read_all(&stage, &source, k + 1, adapters[i].events, PS_BATCH_EVENTS_MAX);
+        }
+        ps_test_stage_fini(&stage);
+    }
+}
+
+static void test_allocates_nothing(void **state)
+{
+    (void)state;
+    if (!PS_TEST_ALLOCATIONS)
+        ps_test_skip("the sanitizer counts allocations of its own");
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i]);
+        struct source source;
+        source_init(&source, 777, 0);
+        read_all(&stage, &source, 0, adapters[i].events, 100);
+        uint64_t before = ps_test_allocation_count;
+        source_init(&source, 777, 0);
+        read_all(&stage, &source, 0, adapters[i].events, 100);
+        if (ps_test_allocation_count != before)
+            fail_msg("%s allocates", stage.ops->name);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_are_here),
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_allocates_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

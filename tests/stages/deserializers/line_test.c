@@ -1,0 +1,170 @@
+/* Lines, as Flume's LineDeserializer makes them of a file. The expected events of malformed and long lines are what
+ * Flume's code gives. */
+#include "stages/text/charset.h"
+#include "tests/support/stage.h"
+
+#include <stdio.h>
+
+static const char *text;
+static size_t text_length;
+
+static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
+{
+    (void)input;
+    if (offset >= text_length)
+        return PS_INPUT_END;
+    uint64_t count = text_length - offset < room ? text_length - offset : room;
+    memcpy(to, text + offset, count);
+    return (int64_t)count;
+}
+
+/* Reads all of the text; writes the events to `out`, each in brackets. Returns the last result. */
+static enum ps_deserialized run(const char *const *keys, const char *charset_name,
+                                enum ps_decode_policy policy, const char *bytes, size_t length, char *out)
+{
+    struct ps_test_stage stage;
+    struct ps_charset charset;
+    struct ps_err err;
+    text = bytes;
+    text_length = length;
+    ps_test_stage_start(&stage, &ps_deserializer_line, keys);
+    assert_int_equal(ps_charset_find(charset_name, &charset, &err), PS_OK);
+    struct ps_input input = {.read = give, .charset = &charset, .policy = policy, .size = length};
+    const struct ps_deserializer_ops *ops = stage.ops->deserializer;
+    ops->begin(stage.plan, stage.state, &input);
+    struct ps_batch *batch = ps_batch_take(&stage.carver, stage.now);
+    enum ps_deserialized result;
+    do
+        result = ops->work(stage.plan, stage.state, &input, batch, &err);
+    while (result == PS_DESERIALIZED_SOME);
+    char *at = out;
+    for (uint32_t row = 0; row < batch->count; row++)
+        at += sprintf(at, "[%.*s]", (int)batch->events[row].body_length, batch->events[row].body);
+    *at = '\0';
+    ps_batch_give(batch);
+    ps_test_stage_fini(&stage);
+    return result;
+}
+
+struct row {
+    const char *limit, *in, *out_charset;
+    enum ps_decode_policy policy;
+    const char *bytes;
+    size_t length;
+    const char *events; /* NULL: the file fails */
+};
+#define TEXT(literal) (literal), sizeof(literal) - 1
+
+static const struct row rows[] = {
+    {"2048", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("a\nb\r\n\nlast"), "[a][b\r][][last]"},
+    {"2048", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT(""), ""},
+    {"2048", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("\n"), "[]"},
+    /* a line that is too long is several events; one of exactly that length has an empty one after it */
+    {"4", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("abcdefghij\nabcd\nabc\nabcd"),
+     "[abcd][efgh][ij][abcd][][abc][abcd]"},
+    {"1", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("ab\n"), "[a][b][]"},
+    {"0", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("ab\n"), "[a][b][]"},
+    {"3", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("äöüß\näöü\näö\n"), "[äöü][ß][äöü][][äö]"},
+    /* a pair of chars is not cut in two */
+    {"3", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("ab😀cd\n"), "[ab][😀c][d]"},
+    {"1", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("😀\n"), "[😀][]"},
+    {"2048", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("\xEF\xBB\xBFmark\n"), "[\xEF\xBB\xBFmark]"},
+    /* malformed */
+    {"2048", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("good\nb\xFF\n"), NULL},
+    {"2048", "UTF-8", "UTF-8", PS_DECODE_REPLACE,
+     TEXT("a\xFFz\n\xE2\x82\n\xF0\x9F\x98\n\xED\xA0\x80\n\xC3\n"),
+     "[a\uFFFDz][\uFFFD][\uFFFD][\uFFFD][\uFFFD]"},
+    {"2048", "UTF-8", "UTF-8", PS_DECODE_IGNORE, TEXT("a\xFFz\n\xE2\x82\n\xC0\xAF!\n"), "[az][][!]"},
+    {"3", "UTF-8", "UTF-8", PS_DECODE_REPLACE, TEXT("a\xFF\xFF\xFF\xFFz\n"),
+     "[a\uFFFD\uFFFD][\uFFFD\uFFFDz][]"},
+    /* what is no character yet when the file ends is dropped, as in Flume */
+    {"2048", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("a\nb\xE2\x82"), "[a][b]"},
+    {"2048", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("a\n\xE2\x82"), "[a]"},
+    /* other charsets */
+    {"2048", "ISO-8859-1", "UTF-8", PS_DECODE_FAIL, TEXT("\xE4\xF6\nplain\n"), "[äö][plain]"},
+    {"2048", "ISO-8859-1", "ISO-8859-1", PS_DECODE_FAIL, TEXT("\xE4\xF6\n"), "[\xE4\xF6]"},
+    {"2048", "UTF-8", "ISO-8859-1", PS_DECODE_FAIL, TEXT("ä€\nx\n"), "[\xE4?][x]"},
+    {"2048", "US-ASCII", "UTF-8", PS_DECODE_REPLACE, TEXT("a\x80\n"), "[a\uFFFD]"},
+    {"2048", "US-ASCII", "UTF-8", PS_DECODE_IGNORE, TEXT("a\x80z\n"), "[az]"},
+    {"2048", "US-ASCII", "UTF-8", PS_DECODE_FAIL, TEXT("a\x80\n"), NULL},
+    {"2048", "windows-1252", "UTF-8", PS_DECODE_FAIL, TEXT("\x80uro\n"), "[€uro]"},
+    {"2", "windows-1252", "UTF-8", PS_DECODE_FAIL, TEXT("\x80uro\nab\nc"), "[€u][ro][][ab][][c]"},
+    {"2048", "UTF-16LE", "UTF-8", PS_DECODE_FAIL, TEXT("a\0\n\0\x0A\x0A\n\0b\0"), "[a][\u0A0A][b]"},
+    {"2048", "UTF-16", "UTF-8", PS_DECODE_FAIL, TEXT("\xFE\xFF\0a\0\n\0b"), "[a][b]"},
+    {"2048", "UTF-16", "UTF-8", PS_DECODE_FAIL,
+     TEXT("\xFF\xFE"
+          "a\0\n\0b\0"),
+     "[a][b]"},
+    {"2048", "Shift_JIS", "UTF-8", PS_DECODE_FAIL, TEXT("\x93\xFA\x96\x7B\nx\n"), "[日本][x]"},
+};
+
+static void test_rows(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        const struct row *row = &rows[i];
+        char out[1024];
+        enum ps_deserialized result =
+            run(PS_KEYS("maxLineLength", row->limit, "outputCharset", row->out_charset), row->in, row->policy,
+                row->bytes, row->length, out);
+        if (row->events == NULL ? result != PS_DESERIALIZED_FAILED
+                                : result != PS_DESERIALIZED_ALL || strcmp(out, row->events) != 0)
+            fail_msg("row %zu: %d %s", i, (int)result, out);
+    }
+}
+
+/* What stands before a malformed line is an event; its position stays before it. */
+static void test_before_a_malformed_line(void **state)
+{
+    (void)state;
+    char out[64];
+    static const char bytes[] = "one\ntwo\n\xFFthree\nfour\n";
+    assert_int_equal(run(NULL, "UTF-8", PS_DECODE_FAIL, bytes, sizeof bytes - 1, out),
+                     PS_DESERIALIZED_FAILED);
+    assert_string_equal(out, "[one][two]");
+}
+
+/* Lines longer than a block, with all ways to treat their bytes. */
+static void test_long_lines(void **state)
+{
+    (void)state;
+    static char bytes[1200 * 1024];
+    static char out[2 * sizeof bytes];
+    const char *const *keys = PS_KEYS("maxLineLength", "400000");
+    memset(bytes, 'x', sizeof bytes);
+    bytes[300000] = bytes[700001] = '\n';
+    assert_int_equal(run(keys, "UTF-8", PS_DECODE_FAIL, bytes, sizeof bytes, out), PS_DESERIALIZED_ALL);
+    size_t rest = sizeof bytes - 700002;
+    assert_int_equal(strlen(out), 300000 + 400000 + rest + 2 * 5);
+    assert_int_equal(out[0], '[');
+    assert_int_equal(out[300001], ']');
+    memcpy(bytes + 100000, "ä", 2);
+    assert_int_equal(run(keys, "UTF-8", PS_DECODE_FAIL, bytes, sizeof bytes, out), PS_DESERIALIZED_ALL);
+    assert_int_equal(out[300001], ']');
+    assert_int_equal(run(keys, "windows-1252", PS_DECODE_FAIL, bytes, sizeof bytes, out),
+                     PS_DESERIALIZED_ALL);
+    bytes[200000] = (char)0xFF;
+    assert_int_equal(run(keys, "UTF-8", PS_DECODE_REPLACE, bytes, sizeof bytes, out), PS_DESERIALIZED_ALL);
+    assert_int_equal(out[300003], ']');
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    ps_test_stage_init(&stage, &ps_deserializer_line);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("outputCharset", "no-such-charset")), PS_FAIL);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "outputCharset"));
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_before_a_malformed_line),
+        cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
