@@ -37,6 +37,7 @@ static void assert_open_fds(unsigned expected)
 
 static void start(struct ps_test_stage *stage, const struct ps_test_source_adapter *adapter)
 {
+    ps_test_source_delivered = 0;
     if (adapter->prepare != NULL)
         adapter->prepare();
     ps_test_stage_start(stage, adapter->ops, adapter->keys);
@@ -238,6 +239,7 @@ static void deliver_batch(const struct ps_test_source_adapter *adapter, struct p
                           unsigned first, unsigned count)
 {
     ps_test_source_close_batch(stage);
+    ps_test_source_delivered = first + count;
     assert_int_equal(stage->event_count, count);
     for (unsigned i = 0; i < count; i++)
         adapter->expect(&stage->events[i], first + i);

@@ -1,6 +1,7 @@
 #include "tests/support/conformance_sources.h"
 
 #include "stages/table.h"
+#include "tests/support/conformance_spool.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 #include "tests/support/net.h"
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+unsigned ps_test_source_delivered;
 
 static int client = -1;
 
@@ -230,6 +233,14 @@ const struct ps_test_source_adapter ps_test_source_adapters[] = {
      .send = send_line,
      .end = disconnect,
      .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_spooldir,
+     .keys = {"spoolDir", ps_test_spool_directory, "pollDelay", "20"},
+     .prepare = ps_test_spool_prepare,
+     .send = ps_test_spool_send,
+     .end = ps_test_spool_end,
+     .expect = expect_line,
+     .position = ps_test_spool_position,
      .asserts_memory = true},
     {.ops = &ps_source_kafka,
      .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topics", topic, "kafka.consumer.group.id", group,

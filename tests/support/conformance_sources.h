@@ -28,6 +28,9 @@ struct ps_test_source_adapter {
 extern const struct ps_test_source_adapter ps_test_source_adapters[];
 extern const size_t ps_test_source_adapter_count;
 
+/* How many events the running test has seen delivered: far ends that learn it later wait for so many. */
+extern unsigned ps_test_source_delivered;
+
 /* Set-up and tear-down of the group of tests: the far ends. */
 int ps_test_sources_start(void **state);
 int ps_test_sources_stop(void **state);

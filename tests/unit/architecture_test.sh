@@ -70,6 +70,7 @@ stages/interceptors/*   SUBJECTS
 stages/selectors/*      SUBJECTS
 stages/sinks/*          SUBJECTS
 stages/serializers/*    SUBJECTS
+stages/deserializers/*  SUBJECTS
 stages/kafka/channel_carried.[ch] core/FLAT core/flow/* rings/*
 stages/kafka/*          ENGINE stages/avro/* stages/net/* stages/text/*
 stages/syslog/*         ENGINE stages/text/*
@@ -84,6 +85,7 @@ stages/segment/*        ENGINE stages/encryption/*
 stages/encryption/*     ENGINE stages/net/*
 stages/flume_log/*      ENGINE
 stages/lanes/*          ENGINE rings/*
+stages/spool/*          ENGINE stages/tail/* stages/avro/* stages/text/*
 stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*
@@ -99,7 +101,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|encryption|segment|flume_log|keeper|lanes|database|tail)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|encryption|segment|flume_log|keeper|lanes|database|tail|spool)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac
@@ -133,7 +135,7 @@ while IFS=: read -r file header; do
     done
     case $header in
     core/commands/*) [[ $file == core/main.c || $file == core/commands/* || $file == tests/core/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
-    stages/@(sources|interceptors|selectors|channels|sinks|serializers)/*) wrong "$file" "includes a stage: \"$header\"" ;;
+    stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*) wrong "$file" "includes a stage: \"$header\"" ;;
     tests/*) [[ $file == tests/* ]] || wrong "$file" "includes \"$header\", which nothing but tests may" ;;
     esac
 done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' core rings regex conf stages bench tests |
@@ -268,7 +270,7 @@ while read -r kind name; do
     # Flume's name: `null`, `KafkaSink`, `UUIDInterceptor`
     grep -iE "^\| ${kind}s \|" README.md | grep -qiE "\`$name($kind)?\`" || wrong "$file" "is not in README.md's table of components"
 done < <(sed -nE 's/^STAGE\((\w+), *(\w+)\).*/\1 \2/p' stages/stages.def)
-for file in stages/@(sources|interceptors|selectors|channels|sinks|serializers)/*; do
+for file in stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*; do
     [[ $declared == *" $file "* ]] || wrong "$file" "is not in stages/stages.def"
 done
 for page in docs/stages/*.md; do

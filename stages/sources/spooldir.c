@@ -1,0 +1,567 @@
+/* Source spooldir (Flume's SpoolDirectorySource): reads the files that are put into a directory, one after the other, and
+ * renames, deletes or marks each when all of it is promised.
+ *
+ * Files, lists and positions are the thread's (stages/spool/); the worker reads what is in the page cache
+ * (stages/tail/reader.h), and a deserializer makes events of it. Files are opened ahead, so that thousands of small ones fill
+ * batches; a file is retired when `delivered` has come past its end, in order, and the meta file has the position of the oldest
+ * one that is not. A batch says how far with one span for each of its files: the position behind its last event, and one more
+ * when that is the file's end, so that a file without events has an end, too.
+ *
+ * What breaks the assumptions of a spooling directory (a file that changes, a name that comes back, bytes that are not of the
+ * charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone. Thread: the worker. */
+#include "core/stage.h"
+#include "stages/spool/plan.h"
+#include "stages/spool/spool.h"
+#include "stages/tail/notify.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MARK_NS (50 * PS_NS_PER_MS) /* after a crash, events of this time come twice */
+#define LOOK_NS                                                                                              \
+    (10 * PS_NS_PER_S) /* between lists of a directory in which nothing happens, as inotify says */
+#define MEMORY_RETRY_NS (2 * PS_NS_PER_MS)
+#define STEPS_MAX 64 /* files, or pieces of one, in one call of `work` */
+#define WORK_BYTES (512U * 1024U)
+#define STOP_MS 2000U /* what the thread is waited for when the source closes */
+
+/* A file from its opening until it is retired. */
+struct reading {
+    struct ps_spool_file *file;
+    struct ps_tail_file tail;
+    uint32_t stream;                /* its number in spans */
+    uint64_t delivered, noted, end; /* `noted`: in spans */
+    bool begun, complete, failed, retiring, any;
+    char *absolute; /* for the header; NULL: it is file->path */
+};
+
+struct spooldir_state {
+    struct ps_port *port;
+    const struct ps_spool_plan *plan;
+    struct ps_spool *spool;
+    struct ps_tail_thread thread;
+    struct ps_tail_reader reader;
+    void *deserializer;
+    struct ps_input input;
+    char *working_directory; /* spoolDir is relative: it stands before paths in headers. NULL: it is not */
+    /* A ring, by number: the oldest file, the one that is read, behind the last one opened. */
+    struct reading files[PS_SPOOL_FILES_MAX];
+    uint32_t oldest, current, opened;
+    bool fetching, marking, more, stopped, draining, starved, dirty, paused, mark_failed;
+    uint64_t next_list_ns, listed_ns, marked_ns;
+    uint32_t marked_stream;
+    uint64_t marked_position;
+    char reason[PS_SPOOL_REASON_BYTES];
+};
+
+/* ---- open and close ---- */
+
+static struct reading *reading_at(struct spooldir_state *state, uint32_t number)
+{
+    return &state->files[number % PS_SPOOL_FILES_MAX];
+}
+
+static int64_t input_read(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
+{
+    struct spooldir_state *state =
+        (struct spooldir_state *)(void *)((char *)input - offsetof(struct spooldir_state, input));
+    struct reading *reading = reading_at(state, state->current);
+    ssize_t got = ps_tail_read(&state->reader, &reading->tail, to, room, offset);
+    return got >= 0 ? got : errno == EAGAIN ? PS_INPUT_NOT_NOW : PS_INPUT_UNREADABLE;
+}
+
+static enum ps_status deserializer_open(struct spooldir_state *state, struct ps_err *err)
+{
+    const struct ps_stage_ops *ops = state->plan->deserializer;
+    state->deserializer = ps_must_alloc(1, ops->state_size > 0 ? ops->state_size : 1, "a deserializer");
+    if (ops->open == NULL ||
+        ops->open(state->plan->deserializer_plan, state->deserializer, state->port, err) == PS_OK)
+        return PS_OK;
+    free(state->deserializer);
+    state->deserializer = NULL;
+    return PS_FAIL;
+}
+
+static void spooldir_close(const void *plan_, void *state_)
+{
+    const struct ps_spool_plan *plan = plan_;
+    struct spooldir_state *state = state_;
+    for (uint32_t i = state->oldest; i != state->opened; i++) {
+        struct reading *reading = reading_at(state, i);
+        if (reading->tail.fd >= 0)
+            ps_tail_file_close(&state->reader, &reading->tail);
+    }
+    for (unsigned i = 0; i < PS_SPOOL_FILES_MAX; i++)
+        free(state->files[i].absolute);
+    if (state->spool != NULL)
+        ps_spool_leave(state->spool, &state->thread);
+    if (state->thread.helper != NULL)
+        ps_tail_thread_stop(&state->thread, STOP_MS);
+    if (state->deserializer != NULL && plan->deserializer->close != NULL)
+        plan->deserializer->close(plan->deserializer_plan, state->deserializer);
+    free(state->deserializer);
+    free(state->working_directory);
+}
+
+static enum ps_status spooldir_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct ps_spool_plan *plan = plan_;
+    struct spooldir_state *state = state_;
+    *state = (struct spooldir_state){.port = port, .plan = plan};
+    for (unsigned i = 0; i < PS_SPOOL_FILES_MAX; i++)
+        ps_tail_file_set(&state->files[i].tail, -1, PS_TAIL_CACHE);
+    state->input = (struct ps_input){
+        .read = input_read, .charset = &plan->charset, .policy = (enum ps_decode_policy)plan->decode_policy};
+    if (plan->directory[0] != '/')
+        state->working_directory = getcwd(NULL, 0);
+    const struct ps_spool_settings settings = {.component = port->component,
+                                               .directory = plan->directory,
+                                               .tracker = plan->tracker,
+                                               .suffix = plan->suffix,
+                                               .include = plan->include,
+                                               .ignore = plan->ignore,
+                                               .order = (enum ps_spool_order)plan->order,
+                                               .recursive = plan->recursive,
+                                               .deletes = plan->deletes,
+                                               .marks = plan->marks};
+    state->spool = ps_spool_create(&settings, err);
+    if (state->spool != NULL && deserializer_open(state, err) == PS_OK &&
+        ps_tail_thread_start(&state->thread, "spooldir", port->wake_fd, state, err) == PS_OK) {
+        ps_tail_reader_init(&state->reader, &state->thread);
+        state->dirty = true;
+        return PS_OK;
+    }
+    spooldir_close(plan, state);
+    return PS_FAIL;
+}
+
+/* ---- the thread's answers ---- */
+
+/* Flume's end of the source: nothing is read any more. */
+static void stop(struct spooldir_state *state, const char *reason)
+{
+    if (state->stopped)
+        return;
+    state->stopped = true;
+    snprintf(state->reason, sizeof state->reason, "%s", reason);
+    ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_log(PS_LOG_ERROR, state->port->component,
+           "FATAL: Spool Directory source %s: { spoolDir: %s }: %s. Restart or reconfigure the agent to "
+           "continue "
+           "processing (penstock.onFileError = skip leaves such a file alone)",
+           state->port->name, state->plan->directory, reason);
+}
+
+static void file_failed(struct spooldir_state *state, const char *reason)
+{
+    if (state->plan->on_error == PS_SPOOL_ERROR_STOP) {
+        stop(state, reason);
+        return;
+    }
+    ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_log(PS_LOG_ERROR, state->port->component,
+           "%s. The file is left alone until the agent is restarted (penstock.onFileError = skip)", reason);
+}
+
+static void fetched(void *owner, struct ps_tail_job *job)
+{
+    struct spooldir_state *state = owner;
+    struct ps_spool_fetch *fetch = (struct ps_spool_fetch *)(void *)job;
+    state->fetching = false;
+    state->more = fetch->more;
+    for (unsigned i = 0; i < fetch->found; i++) {
+        struct ps_spool_file *file = fetch->files[i];
+        struct reading *reading = reading_at(state, state->opened);
+        char *absolute = reading->absolute;
+        *reading = (struct reading){.file = file, .stream = state->opened, .delivered = file->start};
+        free(absolute);
+        ps_tail_file_set(&reading->tail, file->fd, file->way);
+        file->fd = -1;
+        state->opened++;
+    }
+}
+
+static void marked(void *owner, struct ps_tail_job *job)
+{
+    struct spooldir_state *state = owner;
+    const struct ps_spool_mark *mark = (const struct ps_spool_mark *)(const void *)job;
+    state->marking = false;
+    state->mark_failed = mark->failed;
+    if (mark->failed) {
+        state->marked_position = UINT64_MAX; /* try again */
+        ps_log(PS_LOG_ERROR, state->port->component,
+               "the position cannot be written: %s; events of %s come again after a crash", mark->reason,
+               mark->file->path);
+    }
+}
+
+static void retired(void *owner, struct ps_tail_job *job)
+{
+    struct spooldir_state *state = owner;
+    struct ps_spool_file *file = (struct ps_spool_file *)(void *)job;
+    struct reading *reading = reading_at(state, state->oldest);
+    PS_ASSERT(reading->file == file); /* jobs are answered in order */
+    if (file->end != PS_SPOOL_RETIRED && !reading->failed)
+        file_failed(state, file->reason);
+    reading->file = NULL;
+    state->oldest++;
+}
+
+/* ---- what is asked of the thread ---- */
+
+static bool is_used(const struct spooldir_state *state, const struct ps_spool_file *file)
+{
+    for (uint32_t i = state->oldest; i != state->opened; i++) {
+        if (state->files[i % PS_SPOOL_FILES_MAX].file == file)
+            return true;
+    }
+    return false;
+}
+
+static void fetch_ask(struct spooldir_state *state, bool list, uint64_t now_ns)
+{
+    struct ps_spool_fetch *fetch = ps_spool_fetch_of(state->spool);
+    struct ps_spool_file *files = ps_spool_files(state->spool);
+    fetch->wanted = 0;
+    for (unsigned i = 0; i < PS_SPOOL_FILES_MAX && fetch->wanted < PS_SPOOL_FETCH_MAX; i++) {
+        if (!is_used(state, &files[i]))
+            fetch->files[fetch->wanted++] = &files[i];
+    }
+    fetch->list = list;
+    if (list) {
+        state->dirty = false;
+        state->listed_ns = now_ns;
+        state->next_list_ns = now_ns + (uint64_t)state->plan->poll_delay_ms * PS_NS_PER_MS;
+    }
+    state->fetching = true;
+    ps_spool_fetch_prepare(fetch, state->spool, fetched);
+    ps_tail_thread_ask(&state->thread, &fetch->job);
+}
+
+static void happened(void *argument, int watch, unsigned what, const char *name)
+{
+    struct spooldir_state *state = argument;
+    (void)watch;
+    if ((what & (PS_TAIL_MISSED | PS_TAIL_GONE_AWAY)) != 0 ||
+        ((what & PS_TAIL_NAMES) != 0 && (name == NULL || ps_spool_wants(state->spool, name))))
+        state->dirty = true;
+}
+
+/* Whether a fetch has room for its files: so many may be opened and not retired. */
+static bool has_room(const struct spooldir_state *state)
+{
+    return state->opened - state->oldest <= PS_SPOOL_FILES_MAX - PS_SPOOL_FETCH_MAX;
+}
+
+/* Opens files ahead, and looks for new ones at each pollDelay. */
+static void fetch_if_due(struct spooldir_state *state, uint64_t now_ns)
+{
+    uint32_t ahead = state->opened - state->current;
+    if (state->fetching || state->stopped || state->draining || state->paused || !has_room(state) ||
+        ahead >= PS_SPOOL_FETCH_MAX)
+        return;
+    bool list = false;
+    if (now_ns >= state->next_list_ns) {
+        int notify_fd = ps_spool_notify_fd(state->spool);
+        if (notify_fd >= 0)
+            (void)ps_tail_notify_read(notify_fd, happened, state);
+        list = state->dirty || notify_fd < 0 || now_ns - state->listed_ns >= LOOK_NS;
+        if (!list)
+            state->next_list_ns = now_ns + (uint64_t)state->plan->poll_delay_ms * PS_NS_PER_MS;
+    }
+    if (list || state->more)
+        fetch_ask(state, list, now_ns);
+}
+
+/* Retires the files that are delivered, oldest first; writes the position of the oldest one that is not. */
+static void settle(struct spooldir_state *state, uint64_t now_ns, bool at_once)
+{
+    uint32_t number = state->oldest;
+    for (; number != state->opened; number++) {
+        struct reading *reading = reading_at(state, number);
+        if (reading->retiring)
+            continue;
+        if (!reading->complete || reading->delivered <= reading->end)
+            break;
+        reading->retiring = true;
+        ps_spool_retire_prepare(reading->file, retired);
+        ps_tail_thread_ask(&state->thread, &reading->file->job);
+    }
+    if (number == state->opened || state->marking)
+        return;
+    const struct reading *reading = reading_at(state, number);
+    uint64_t position = reading->delivered;
+    bool known = reading->stream == state->marked_stream && position == state->marked_position;
+    if (known || position == reading->file->start || (!at_once && now_ns - state->marked_ns < MARK_NS))
+        return;
+    struct ps_spool_mark *mark = ps_spool_mark_of(state->spool);
+    mark->file = reading->file;
+    mark->position = position;
+    state->marked_ns = now_ns;
+    state->marked_stream = reading->stream;
+    state->marked_position = position;
+    state->marking = true;
+    ps_spool_mark_prepare(mark, state->spool, marked);
+    ps_tail_thread_ask(&state->thread, &mark->job);
+}
+
+static bool has_unmarked(struct spooldir_state *state)
+{
+    if (state->oldest == state->opened)
+        return false;
+    const struct reading *reading = reading_at(state, state->oldest);
+    return !reading->retiring && reading->delivered != reading->file->start &&
+           (reading->stream != state->marked_stream || reading->delivered != state->marked_position);
+}
+
+static uint64_t spooldir_tick(const void *plan, void *state_, const struct ps_now *now)
+{
+    struct spooldir_state *state = state_;
+    (void)plan;
+    (void)ps_tail_thread_answers(&state->thread);
+    settle(state, now->mono_ns, false);
+    fetch_if_due(state, now->mono_ns);
+    uint64_t next_ns = PS_NEVER;
+    if (!state->stopped && !state->draining && !state->paused && !state->fetching)
+        next_ns = state->next_list_ns > now->mono_ns
+                      ? state->next_list_ns
+                      : now->mono_ns + (uint64_t)state->plan->poll_delay_ms * PS_NS_PER_MS;
+    if (has_unmarked(state) && !state->marking && state->marked_ns + MARK_NS < next_ns)
+        next_ns = state->marked_ns + MARK_NS;
+    if (state->starved && !state->paused && now->mono_ns + MEMORY_RETRY_NS < next_ns)
+        next_ns = now->mono_ns + MEMORY_RETRY_NS;
+    return next_ns;
+}
+
+/* ---- reading ---- */
+
+/* The path as Java's getAbsolutePath. */
+static const char *absolute_path(struct spooldir_state *state, struct reading *reading)
+{
+    if (state->working_directory == NULL)
+        return reading->file->path;
+    if (reading->absolute == NULL) {
+        size_t room = strlen(state->working_directory) + strlen(reading->file->path) + 2;
+        reading->absolute = ps_must_alloc(room, 1, "a path");
+        snprintf(reading->absolute, room, "%s/%s",
+                 strcmp(state->working_directory, "/") == 0 ? "" : state->working_directory,
+                 reading->file->path);
+    }
+    return reading->absolute;
+}
+
+/* Sets a header of all events of the batch, or finds that those in it have the same. False: no memory, or `full`. */
+static bool header_ready(struct ps_batch *batch, const struct ps_name *name, const char *value)
+{
+    if (name == NULL)
+        return true;
+    uint32_t length = (uint32_t)strlen(value);
+    if (batch->count == 0)
+        return ps_batch_shared_set(batch, name, value, length, true);
+    const struct ps_header *header = ps_header_find(batch->shared, name);
+    if (header != NULL && header->value_length == length && memcmp(header->value, value, length) == 0)
+        return true;
+    batch->full = true; /* its events are of another file */
+    return false;
+}
+
+/* What must be there before events of the file are added: headers, and the span, so that it can be moved behind them. */
+static bool batch_ready(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
+{
+    const struct ps_spool_plan *plan = state->plan;
+    return header_ready(batch, plan->header_name,
+                        plan->header_name != NULL ? absolute_path(state, reading) : NULL) &&
+           header_ready(batch, plan->basename_name, reading->file->name) &&
+           ps_batch_span(batch, reading->stream, 0, (int64_t)state->input.position, NULL);
+}
+
+static void span_move(struct ps_batch *batch, struct reading *reading, uint64_t position)
+{
+    bool moved = ps_batch_span(batch, reading->stream, 0, (int64_t)position, NULL);
+    PS_ASSERT(moved); /* batch_ready has made it */
+    reading->noted = position;
+}
+
+/* Nothing more is read of the file. */
+static void file_over(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
+{
+    reading->end = state->input.position;
+    span_move(batch, reading, reading->end + 1);
+    ps_tail_file_close(&state->reader, &reading->tail);
+    reading->complete = true;
+    state->current++;
+}
+
+/* The rest cannot be read. */
+static void file_broken(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch,
+                        struct ps_err *err)
+{
+    char reason[PS_SPOOL_REASON_BYTES];
+    snprintf(reason, sizeof reason, "%.500s %.500s", reading->file->path, ps_err_join(err));
+    file_failed(state, reason);
+    if (state->stopped)
+        return; /* its position stays before what is broken */
+    reading->failed = true;
+    reading->file->end = PS_SPOOL_VIOLATED;
+    file_over(state, reading, batch);
+}
+
+/* All of the file was read. Flume gives an empty event for a file without any. */
+static bool file_read(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
+{
+    if (!reading->any && reading->file->start == 0) {
+        if (ps_batch_add_copy(batch, "", 0) == NULL)
+            return false;
+        ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, 1);
+    }
+    file_over(state, reading, batch);
+    return true;
+}
+
+static void file_begin(struct spooldir_state *state, struct reading *reading)
+{
+    const struct ps_spool_plan *plan = state->plan;
+    state->input.position = reading->noted = reading->file->start;
+    state->input.size = reading->file->size;
+    plan->deserializer->deserializer->begin(plan->deserializer_plan, state->deserializer, &state->input);
+    reading->begun = true;
+}
+
+/* One piece of the current file. Returns PS_DONE when the caller may go on with this batch. */
+static enum ps_result piece_read(struct spooldir_state *state, struct ps_batch *batch)
+{
+    const struct ps_stage_ops *ops = state->plan->deserializer;
+    struct reading *reading = reading_at(state, state->current);
+    struct ps_err err;
+    if (!reading->begun)
+        file_begin(state, reading);
+    if (!batch_ready(state, reading, batch)) {
+        state->starved = !batch->full;
+        return PS_IDLE;
+    }
+    uint32_t before = batch->count;
+    uint64_t position = state->input.position;
+    enum ps_deserialized result = ops->deserializer->work(state->plan->deserializer_plan, state->deserializer,
+                                                          &state->input, batch, &err);
+    reading->any |= batch->count > before;
+    ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, batch->count - before);
+    ps_count(state->port->counters, PS_COUNTER_bytes, state->input.position - position);
+    span_move(batch, reading, state->input.position);
+    switch (result) {
+    case PS_DESERIALIZED_SOME:
+        return PS_DONE;
+    case PS_DESERIALIZED_ALL:
+        if (file_read(state, reading, batch))
+            return PS_DONE;
+        state->starved = !batch->full;
+        return PS_IDLE;
+    case PS_DESERIALIZED_WAITS:
+        state->starved = reading->tail.fetch == NULL;
+        return PS_IDLE;
+    case PS_DESERIALIZED_FAILED:
+        file_broken(state, reading, batch, &err);
+        return PS_DONE;
+    case PS_DESERIALIZED_FULL:
+        break;
+    }
+    return PS_IDLE;
+}
+
+static enum ps_result spooldir_work(const void *plan, void *state_, struct ps_batch *batch,
+                                    const struct ps_now *now)
+{
+    struct spooldir_state *state = state_;
+    (void)plan;
+    uint32_t before = batch->count;
+    uint64_t bytes = batch->body_bytes;
+    bool moved = false;
+    state->starved = false;
+    for (unsigned step = 0; step < STEPS_MAX && batch->body_bytes - bytes < WORK_BYTES; step++) {
+        if (state->current == state->opened) {
+            (void)ps_tail_thread_answers(&state->thread);
+            fetch_if_due(state, now->mono_ns);
+        }
+        if (state->current == state->opened || state->stopped || state->draining)
+            break;
+        enum ps_result result = piece_read(state, batch);
+        moved |= result == PS_DONE || batch->full;
+        if (result != PS_DONE)
+            break;
+    }
+    /* No further file is opened before these are delivered. */
+    batch->flush |= state->current == state->opened && !has_room(state) && !ps_batch_is_empty(batch);
+    if (before == 0 && batch->count > 0)
+        ps_count(state->port->counters, PS_COUNTER_AppendBatchReceivedCount, 1);
+    return moved || batch->count > before ? PS_DONE : PS_IDLE;
+}
+
+static void spooldir_delivered(const void *plan, void *state_, const struct ps_batch *batch,
+                               const struct ps_now *now)
+{
+    struct spooldir_state *state = state_;
+    (void)plan;
+    (void)now;
+    for (uint32_t i = 0; i < batch->span_count; i++) {
+        const struct ps_span *span = &batch->spans[i];
+        if (span->stream - state->oldest >= state->opened - state->oldest)
+            continue;
+        struct reading *reading = reading_at(state, span->stream);
+        if ((uint64_t)span->position > reading->delivered)
+            reading->delivered = (uint64_t)span->position;
+    }
+}
+
+static void spooldir_paused(const void *plan, void *state_, bool paused, const struct ps_now *now)
+{
+    struct spooldir_state *state = state_;
+    (void)plan;
+    (void)now;
+    state->paused = paused;
+}
+
+/* Reads nothing more; waits until what was read is delivered, and its position written. */
+static bool spooldir_drain(const void *plan, void *state_, const struct ps_now *now)
+{
+    struct spooldir_state *state = state_;
+    (void)plan;
+    state->draining = true;
+    (void)ps_tail_thread_answers(&state->thread);
+    settle(state, now->mono_ns, true);
+    for (uint32_t i = state->oldest; i != state->opened; i++) {
+        const struct reading *reading = reading_at(state, i);
+        if (reading->retiring || (reading->begun && reading->delivered < reading->noted))
+            return false;
+    }
+    return !state->marking && (state->mark_failed || !has_unmarked(state));
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_DELIVERED,
+    .when_full = PS_WAIT,
+    .work = spooldir_work,
+    .tick = spooldir_tick,
+    .delivered = spooldir_delivered,
+    .paused = spooldir_paused,
+    .drain = spooldir_drain,
+};
+
+const struct ps_stage_ops ps_source_spooldir = {
+    PS_STAGE(PS_KIND_SOURCE),
+    .name = "spooldir",
+    .aliases = PS_WORDS("org.apache.flume.source.SpoolDirectorySource",
+                        "org.apache.flume.rpc.avro.source.SpoolDirectorySource"),
+    .summary = "reads the files that are put into a directory, and renames each when it is promised",
+    .options = ps_spool_options,
+    .plan_size = sizeof(struct ps_spool_plan),
+    .state_size = sizeof(struct spooldir_state),
+    .exclusive = true,
+    .check = ps_spool_check,
+    .build = ps_spool_build,
+    .open = spooldir_open,
+    .close = spooldir_close,
+    .outline = ps_spool_outline,
+    .probe = ps_spool_probe,
+    .source = &source,
+};

@@ -1,0 +1,198 @@
+/* See meta.h. */
+#include "stages/spool/meta.h"
+
+#include "stages/avro/binary.h"
+#include "stages/avro/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PART_BYTES                                                                                           \
+    (64U * 1024U) /* of its beginning, and of its end: Flume's grows by 20 bytes with each commit */
+#define INODE_KEY "penstock.file"
+
+static const char schema[] =
+    "{\"type\":\"record\",\"name\":\"TransferStateFileMeta\",\"namespace\":\"org.apache.flume."
+    "serialization\",\"fields\":[{\"name\":\"offset\",\"type\":\"long\"}]}";
+
+void ps_spool_meta_fini(struct ps_spool_meta *meta)
+{
+    free(meta->target);
+    *meta = (struct ps_spool_meta){.target = NULL};
+}
+
+/* ---- reading ---- */
+
+/* The last record of the whole blocks at `at`; what is behind them was not written to its end. */
+static bool last_of(const struct ps_avro_container *container, const uint8_t *at, const uint8_t *end,
+                    int64_t *offset)
+{
+    bool any = false;
+    struct ps_avro_block block;
+    while (ps_avro_container_block(container, at, (size_t)(end - at), PART_BYTES, &block) ==
+           PS_AVRO_CONTAINER_OK) {
+        const uint8_t *record = block.data, *stop = block.data + block.data_length;
+        for (int64_t i = 0; i < block.record_count && record < stop; i++) {
+            int64_t number;
+            if (!ps_avro_get_long(&record, stop, &number))
+                return any;
+            *offset = number;
+            any = true;
+        }
+        at += block.length;
+    }
+    return any;
+}
+
+static void inode_parse(const struct ps_avro_container *container, struct ps_spool_meta *meta)
+{
+    struct ps_slice text;
+    char copy[64];
+    unsigned long long device, inode;
+    if (!ps_avro_container_meta(container, INODE_KEY, &text) || text.length >= sizeof copy)
+        return;
+    memcpy(copy, text.data, text.length);
+    copy[text.length] = '\0';
+    if (sscanf(copy, "%llu:%llu", &device, &inode) != 2)
+        return;
+    meta->device = device;
+    meta->inode = inode;
+}
+
+enum ps_status ps_spool_meta_parse(const uint8_t *head, size_t head_length, const uint8_t *tail,
+                                   size_t tail_length, struct ps_spool_meta *meta, struct ps_err *err)
+{
+    struct ps_avro_container container;
+    struct ps_slice target, codec;
+    *meta = (struct ps_spool_meta){.target = NULL};
+    if (ps_avro_container_open(head, head_length, &container) != PS_AVRO_CONTAINER_OK ||
+        !ps_avro_container_meta(&container, "file", &target))
+        return ps_err_set(err, "is no positions file of a spooling directory");
+    if (ps_avro_container_meta(&container, "avro.codec", &codec) &&
+        !(codec.length == 4 && memcmp(codec.data, "null", 4) == 0))
+        return ps_err_set(err, "is compressed");
+    if (memchr(target.data, '\0', target.length) != NULL)
+        return ps_err_set(err, "names no file");
+    int64_t offset = 0;
+    if (!last_of(&container, head + container.length, head + head_length, &offset) || tail != head) {
+        const uint8_t *at = ps_avro_container_sync(&container, tail, tail_length);
+        if (at != NULL)
+            (void)last_of(&container, at, tail + tail_length, &offset);
+    }
+    meta->target = strndup(target.data, target.length);
+    if (meta->target == NULL)
+        return ps_err_set(err, "no memory");
+    meta->position = offset < 0 ? 0 : (uint64_t)offset;
+    inode_parse(&container, meta);
+    return PS_OK;
+}
+
+static bool part_read(int fd, uint8_t *to, size_t length, off_t offset)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t got = pread(fd, to + done, length - done, offset + (off_t)done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        done += (size_t)got;
+    }
+    return true;
+}
+
+static enum ps_status parts_read(int fd, struct ps_spool_meta *meta, struct ps_err *err)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return ps_err_set(err, "%s", strerror(errno));
+    size_t size = (size_t)status.st_size, part = size < PART_BYTES ? size : PART_BYTES;
+    if (size == 0)
+        return PS_OK;
+    uint8_t *head = malloc(part), *tail = size > part ? malloc(part) : head;
+    enum ps_status result;
+    if (head == NULL || tail == NULL)
+        result = ps_err_set(err, "no memory");
+    else if (!part_read(fd, head, part, 0) || !part_read(fd, tail, part, (off_t)(size - part)))
+        result = ps_err_set(err, "%s", strerror(errno));
+    else
+        result = ps_spool_meta_parse(head, part, tail, part, meta, err);
+    if (tail != head)
+        free(tail);
+    free(head);
+    return result;
+}
+
+enum ps_status ps_spool_meta_read(const char *path, struct ps_spool_meta *meta, struct ps_err *err)
+{
+    *meta = (struct ps_spool_meta){.target = NULL};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? PS_OK : ps_err_set(err, "%s: %s", path, strerror(errno));
+    struct ps_err reason = {.length = 0};
+    enum ps_status result = parts_read(fd, meta, &reason);
+    close(fd);
+    if (result != PS_OK)
+        ps_err_set(err, "%s: %s", path, reason.text);
+    return result;
+}
+
+/* ---- writing ---- */
+
+static bool write_all(int fd, const char *bytes, size_t length)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t put = write(fd, bytes + done, length - done);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return false;
+        done += (size_t)put;
+    }
+    return true;
+}
+
+static size_t encode(const struct ps_spool_meta *meta, char *out, size_t room)
+{
+    char inode[64];
+    uint8_t sync[PS_AVRO_SYNC_BYTES];
+    if (getrandom(sync, sizeof sync, GRND_NONBLOCK) != sizeof sync)
+        memset(sync, 0xA5, sizeof sync); /* it need not be secret, only rare in longs */
+    snprintf(inode, sizeof inode, "%llu:%llu", (unsigned long long)meta->device,
+             (unsigned long long)meta->inode);
+    const char *const pairs[] = {"avro.schema", schema, "file", meta->target, INODE_KEY, inode, NULL};
+    size_t length = ps_avro_container_header_write(pairs, sync, out, room);
+    char number[PS_AVRO_LONG_BYTES_MAX];
+    size_t number_length = ps_avro_put_long(number, (int64_t)meta->position);
+    if (length == 0 || room - length < 2 * PS_AVRO_LONG_BYTES_MAX + number_length + sizeof sync)
+        return 0;
+    length += ps_avro_put_long(out + length, 1);
+    length += ps_avro_put_long(out + length, (int64_t)number_length);
+    memcpy(out + length, number, number_length);
+    length += number_length;
+    memcpy(out + length, sync, sizeof sync);
+    return length + sizeof sync;
+}
+
+enum ps_status ps_spool_meta_write(const char *path, const struct ps_spool_meta *meta, struct ps_err *err)
+{
+    char bytes[8192], beside[4200];
+    size_t length = encode(meta, bytes, sizeof bytes);
+    if (length == 0 || snprintf(beside, sizeof beside, "%s.tmp", path) >= (int)sizeof beside)
+        return ps_err_set(err, "%s: the file's path is too long", path);
+    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return ps_err_set(err, "%s: %s", beside, strerror(errno));
+    bool good = write_all(fd, bytes, length);
+    int error = errno;
+    good = close(fd) == 0 && good;
+    if (good && rename(beside, path) == 0)
+        return PS_OK;
+    error = good ? errno : error;
+    (void)unlink(beside);
+    return ps_err_set(err, "%s: %s", path, strerror(error));
+}

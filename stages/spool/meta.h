@@ -1,0 +1,28 @@
+/* How far the file at the head of a spooling directory was read: Flume's `.flumespool-main.meta`
+ * (org.apache.flume.serialization.DurablePositionTracker), an Avro container file of records {offset: long} whose metadata
+ * names the file; the last record counts. Flume reads ours, and we read Flume's.
+ *
+ * Ours is written anew each time, beside the old one, and renamed. It has the file's device and inode, too, so that a
+ * position is not used for another file of the same name. Thread: any that may wait for a disk; no state. */
+#pragma once
+
+#include "core/status.h"
+
+#define PS_SPOOL_META_NAME ".flumespool-main.meta"
+
+struct ps_spool_meta {
+    char *target; /* the file's path; NULL: there is no position. Free with ps_spool_meta_fini */
+    uint64_t position;
+    uint64_t device, inode; /* 0: not known (Flume wrote it) */
+};
+
+/* Reads the positions file. PS_OK without a target when there is none, or when it is empty. PS_FAIL: it is not readable, or is
+ * no such file; then the file that it was for is read from its beginning. */
+enum ps_status ps_spool_meta_read(const char *path, struct ps_spool_meta *meta, struct ps_err *err);
+void ps_spool_meta_fini(struct ps_spool_meta *meta);
+
+/* The same from memory: the first bytes of the file, and its last ones, which may overlap. */
+enum ps_status ps_spool_meta_parse(const uint8_t *head, size_t head_length, const uint8_t *tail,
+                                   size_t tail_length, struct ps_spool_meta *meta, struct ps_err *err);
+
+enum ps_status ps_spool_meta_write(const char *path, const struct ps_spool_meta *meta, struct ps_err *err);

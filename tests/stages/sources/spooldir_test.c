@@ -1,0 +1,364 @@
+/* The source spooldir on real directories, under a fake clock: orders, names, headers, what is done with finished files, positions
+ * over lives, and what breaks the assumptions of a spooling directory. */
+#include "tests/support/stage.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char directory[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(directory, sizeof directory, "/tmp/penstock-spooldir-XXXXXX");
+    return mkdtemp(directory) != NULL ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    char command[128];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    return system(command);
+}
+
+static const char *path_of(const char *name)
+{
+    static char paths[4][256];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, 256, "%s/%s", directory, name);
+    return path;
+}
+
+/* A file with these contents, last changed so many seconds after 1970. */
+static void put(const char *name, const char *contents, long seconds)
+{
+    FILE *file = fopen(path_of(name), "w");
+    assert_non_null(file);
+    assert_true(fputs(contents, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    assert_int_equal(utimensat(AT_FDCWD, path_of(name), times, 0), 0);
+}
+
+static bool is_there(const char *name)
+{
+    return access(path_of(name), F_OK) == 0;
+}
+
+#define START(stage, ...)                                                                                    \
+    ps_test_stage_start((stage), &ps_source_spooldir,                                                        \
+                        PS_KEYS("spoolDir", directory, "pollDelay", "10", __VA_ARGS__))
+
+/* Works until there are `count` events, then closes the batch: they are delivered. */
+static void read_events(struct ps_test_stage *stage, size_t count)
+{
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (stage->event_count + (stage->batch != NULL ? stage->batch->count : 0) < count) {
+        if (ps_clock_now().mono_ns > until)
+            fail_msg("%zu events, not %zu",
+                     stage->event_count + (stage->batch != NULL ? stage->batch->count : 0), count);
+        if (ps_test_source_work(stage) == PS_IDLE)
+            usleep(1000);
+        ps_test_stage_pass_ms(stage, 1);
+    }
+}
+
+/* Works until the condition holds; batches are delivered. */
+#define UNTIL(stage, condition)                                                                              \
+    do {                                                                                                     \
+        uint64_t until_ = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;                       \
+        while (!(condition)) {                                                                               \
+            assert_true(ps_clock_now().mono_ns < until_);                                                    \
+            (void)ps_test_source_work(stage);                                                                \
+            ps_test_source_close_batch(stage);                                                               \
+            ps_test_stage_pass_ms(stage, 1);                                                                 \
+            usleep(1000);                                                                                    \
+        }                                                                                                    \
+    } while (0)
+
+/* The bodies, each followed by a blank. */
+static const char *bodies(struct ps_test_stage *stage)
+{
+    static char text[1024];
+    size_t at = 0;
+    ps_test_source_close_batch(stage);
+    text[0] = '\0';
+    for (size_t i = 0; i < stage->event_count; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s ", stage->events[i].body);
+    return text;
+}
+
+static void test_orders(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *order, *expected;
+    } rows[] = {{"oldest", "c a b d "}, {"YOUNGEST", "b d a c "}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_test_stage stage;
+        put("d", "d\n", 3000);
+        put("b", "b\n", 3000);
+        put("a", "a\n", 2000);
+        put("c", "c\n", 1000);
+        START(&stage, "consumeOrder", rows[i].order, "deletePolicy", "immediate");
+        read_events(&stage, 4);
+        assert_string_equal(bodies(&stage), rows[i].expected);
+        UNTIL(&stage, !is_there("a") && !is_there("b") && !is_there("c") && !is_there("d"));
+        ps_test_stage_fini(&stage);
+    }
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    put("one.log", "1\n", 1000);
+    put("two.txt", "2\n", 1001);
+    put(".hidden.log", "3\n", 1002);
+    put("old.log.DONE", "4\n", 1003);
+    put("bad.log", "5\n", 1004);
+    assert_int_equal(mkdir(path_of("sub"), 0755), 0);
+    assert_int_equal(mkdir(path_of("skipped"), 0755), 0);
+    assert_int_equal(mkdir(path_of(".dot"), 0755), 0);
+    put("sub/deep.log", "6\n", 1005);
+    put("skipped/x.log", "7\n", 1006);
+    put(".dot/x.log", "8\n", 1007);
+    assert_int_equal(mkfifo(path_of("pipe.log"), 0644), 0);
+    START(&stage, "fileSuffix", ".DONE", "includePattern", ".*\\.log", "ignorePattern", "bad.*|skipped",
+          "recursiveDirectorySearch", "true", "fileHeader", "true", "fileHeaderKey", "path", "basenameHeader",
+          "true", "basenameHeaderKey", "name");
+    read_events(&stage, 2);
+    ps_test_source_settle(&stage, 2, 50);
+    assert_string_equal(bodies(&stage), "1 6 ");
+    assert_string_equal(ps_test_event_header(&stage.events[0], "path"), path_of("one.log"));
+    assert_string_equal(ps_test_event_header(&stage.events[0], "name"), "one.log");
+    assert_string_equal(ps_test_event_header(&stage.events[1], "path"), path_of("sub/deep.log"));
+    assert_string_equal(ps_test_event_header(&stage.events[1], "name"), "deep.log");
+    UNTIL(&stage, is_there("one.log.DONE") && is_there("sub/deep.log.DONE"));
+    assert_true(is_there("bad.log") && is_there("two.txt") && is_there("skipped/x.log"));
+    ps_test_stage_fini(&stage);
+}
+
+/* New files are found; a file without bytes is one empty event. */
+static void test_files_come(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    START(&stage, "fileHeader", "false");
+    put("empty", "", 1000);
+    read_events(&stage, 1);
+    put("later", "x\ny", 1001);
+    read_events(&stage, 3);
+    assert_string_equal(bodies(&stage), " x y ");
+    UNTIL(&stage, is_there("empty.COMPLETED") && is_there("later.COMPLETED"));
+    assert_false(is_there(".flumespool/.flumespool-main.meta"));
+    ps_test_stage_fini(&stage);
+}
+
+static void test_markers(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    for (int life = 0; life < 2; life++) {
+        if (life == 0) {
+            put("a", "a\n", 1000);
+            assert_int_equal(mkdir(path_of("sub"), 0755), 0);
+            put("sub/b", "b\n", 1001);
+        } else {
+            put("c", "c\n", 1002);
+        }
+        START(&stage, "trackingPolicy", "TRACKER_DIR", "trackerDir", "seen", "recursiveDirectorySearch",
+              "true");
+        read_events(&stage, life == 0 ? 2 : 1);
+        assert_string_equal(bodies(&stage), life == 0 ? "a b " : "c ");
+        UNTIL(&stage, is_there(life == 0 ? "seen/sub/b.COMPLETED" : "seen/c.COMPLETED"));
+        assert_true(is_there("a") && is_there("sub/b") && is_there("seen/a.COMPLETED"));
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* A file is only renamed when all of it is delivered; a life that ends before begins again where delivery stood. */
+static void test_a_second_life(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    char contents[16384];
+    size_t length = 0;
+    for (unsigned i = 0; i < 2000; i++)
+        length += (size_t)sprintf(contents + length, "%u\n", i);
+    put("first", contents, 1000);
+    put("second", "last\n", 2000);
+    START(&stage, "fileHeader", "false");
+    read_events(&stage, 1024); /* a whole batch: delivered */
+    size_t delivered = stage.event_count;
+    assert_int_equal(delivered, 1024);
+    UNTIL(&stage, is_there(".flumespool/.flumespool-main.meta") || stage.event_count > delivered);
+    delivered = stage.event_count;
+    /* what is delivered is drained; what is read after it is not */
+    while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
+        ps_test_source_close_batch(&stage);
+        ps_test_stage_pass_ms(&stage, 1);
+        usleep(1000);
+    }
+    ps_test_source_close_batch(&stage);
+    delivered = stage.event_count;
+    ps_test_source_clear(&stage);
+    ps_test_stage_close(&stage);
+    put("older", "came later\n", 10); /* does not go first: Flume would forget the position */
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    read_events(&stage, 2002 - delivered);
+    ps_test_source_close_batch(&stage);
+    char expected[16];
+    snprintf(expected, sizeof expected, "%zu", delivered);
+    if (delivered < 2000)
+        assert_string_equal(stage.events[0].body, expected);
+    UNTIL(&stage, is_there("first.COMPLETED") && is_there("second.COMPLETED") && is_there("older.COMPLETED"));
+    ps_test_stage_fini(&stage);
+}
+
+/* Closed without a delivery: nothing is renamed, and all comes again. */
+static void test_nothing_is_delivered(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    put("a", "1\n2\n", 1000);
+    START(&stage, "fileHeader", "false");
+    for (int life = 0; life < 2; life++) {
+        read_events(&stage, 2);
+        ps_test_stage_close(&stage);
+        ps_test_stage_recycle(&stage);
+        assert_true(is_there("a"));
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    }
+    read_events(&stage, 2);
+    UNTIL(&stage, is_there("a.COMPLETED"));
+    ps_test_stage_fini(&stage);
+}
+
+/* A positions file that is damaged costs events that come again, and nothing else. */
+static void test_a_damaged_position(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    put("a", "1\n2\n", 1000);
+    assert_int_equal(mkdir(path_of(".flumespool"), 0755), 0);
+    FILE *file = fopen(path_of(".flumespool/.flumespool-main.meta"), "w");
+    assert_non_null(file);
+    assert_true(fputs("this is no Avro file", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    START(&stage, "fileHeader", "false");
+    read_events(&stage, 2);
+    UNTIL(&stage, is_there("a.COMPLETED"));
+    ps_test_stage_fini(&stage);
+}
+
+static void assert_stopped(struct ps_test_stage *stage)
+{
+    UNTIL(stage, ps_test_stage_counter(stage, PS_COUNTER_EventReadFail) == 1);
+    put("next", "next\n", 9000);
+    ps_test_source_close_batch(stage);
+    ps_test_source_clear(stage);
+    ps_test_source_settle(stage, 0, 50);
+    assert_true(is_there("next"));
+}
+
+static void assert_went_on(struct ps_test_stage *stage)
+{
+    UNTIL(stage, ps_test_stage_counter(stage, PS_COUNTER_EventReadFail) == 1);
+    put("next", "next\n", 9000);
+    ps_test_source_close_batch(stage);
+    ps_test_source_clear(stage);
+    read_events(stage, 1);
+    assert_string_equal(bodies(stage), "next ");
+    UNTIL(stage, is_there("next.COMPLETED"));
+}
+
+static void test_broken_assumptions(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"stop", "skip"};
+    for (size_t i = 0; i < PS_COUNT_OF(policies); i++) {
+        for (unsigned what = 0; what < 3; what++) {
+            struct ps_test_stage stage;
+            put("a", what == 2 ? "1\n\xFF\n" : "1\n", 1000);
+            if (what == 1)
+                put("a.COMPLETED", "another\n", 500);
+            START(&stage, "penstock.onFileError", policies[i]);
+            read_events(&stage, 1);
+            if (what == 0)
+                put("a", "1\nmore\n", 2000);
+            if (i == 0)
+                assert_stopped(&stage);
+            else
+                assert_went_on(&stage);
+            assert_true(is_there("a"));
+            ps_test_stage_fini(&stage);
+            tear_down(NULL);
+            set_up(NULL);
+        }
+    }
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys[5], *names;
+    } rows[] = {
+        {{"spoolDir", "/x", "deletePolicy", "later", NULL}, "deletePolicy"},
+        {{"spoolDir", "/x", "trackingPolicy", "both", NULL}, "trackingPolicy"},
+        {{"spoolDir", "/x", "includePattern", "(", NULL}, "includePattern"},
+        {{"spoolDir", "/x", "ignorePattern", "[", NULL}, "ignorePattern"},
+        {{"spoolDir", "/x", "inputCharset", "nonsense", NULL}, "inputCharset"},
+        {{"spoolDir", "/x", "inputCharset", "IBM037", NULL}, "line ends"},
+        {{"spoolDir", "/x", "bufferMaxLineLength", "many", NULL}, "maxLineLength"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_source_spooldir);
+        assert_int_equal(ps_test_stage_bind(&stage, rows[i].keys), PS_FAIL);
+        assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, rows[i].names));
+        ps_test_stage_fini(&stage);
+    }
+    struct ps_test_stage stage;
+    ps_test_stage_init(&stage, &ps_source_spooldir);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("spoolDir", path_of("missing"))), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
+    assert_non_null(strstr(stage.err.text, "Directory does not exist"));
+    ps_test_stage_fini(&stage);
+}
+
+static void test_old_line_length(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    put("a", "abcdef\n", 1000);
+    START(&stage, "bufferMaxLineLength", "4", "deserializer.maxLineLength", "100");
+    read_events(&stage, 2);
+    assert_string_equal(bodies(&stage), "abcd ef ");
+    ps_test_stage_fini(&stage);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_orders),
+        TEST(test_names),
+        TEST(test_files_come),
+        TEST(test_markers),
+        TEST(test_a_second_life),
+        TEST(test_nothing_is_delivered),
+        TEST(test_a_damaged_position),
+        TEST(test_broken_assumptions),
+        TEST(test_keys),
+        TEST(test_old_line_length),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,14 @@
+/* The far end of the source spooldir in the conformance suite of sources: a directory of files of ten lines each. Those that are
+ * renamed, and the position in the next one, are what was delivered. */
+#pragma once
+
+#include "tests/support/conformance_sources.h"
+
+extern char ps_test_spool_directory[64];
+
+/* A directory of its own for each test. */
+void ps_test_spool_prepare(void);
+void ps_test_spool_send(unsigned number);
+void ps_test_spool_end(void);
+/* Waits until at least ps_test_source_delivered events are done with: the source's thread renames a little later. */
+unsigned ps_test_spool_position(void);
