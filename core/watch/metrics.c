@@ -7,9 +7,12 @@
 const char *ps_metrics_kind(enum ps_kind kind)
 {
     static const char *const words[PS_KIND_COUNT] = {
-        [PS_KIND_SOURCE] = "source",     [PS_KIND_INTERCEPTOR] = "interceptor",
-        [PS_KIND_SELECTOR] = "selector", [PS_KIND_CHANNEL] = "channel",
-        [PS_KIND_SINK] = "sink",         [PS_KIND_SERIALIZER] = "serializer",
+        [PS_KIND_SOURCE] = "source",
+        [PS_KIND_INTERCEPTOR] = "interceptor",
+        [PS_KIND_SELECTOR] = "selector",
+        [PS_KIND_CHANNEL] = "channel",
+        [PS_KIND_SINK] = "sink",
+        [PS_KIND_SERIALIZER] = "serializer",
         [PS_KIND_DESERIALIZER] = "deserializer",
     };
     PS_ASSERT(kind < PS_KIND_COUNT);

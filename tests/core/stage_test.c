@@ -66,14 +66,16 @@ static void test_kinds(void **state)
 {
     (void)state;
     struct ps_err err = {.length = 0};
-    const struct ps_stage_ops kinds[] = {
-        {PS_STAGE(PS_KIND_SOURCE), .name = "example"},   {PS_STAGE(PS_KIND_INTERCEPTOR), .name = "example"},
-        {PS_STAGE(PS_KIND_SELECTOR), .name = "example"}, {PS_STAGE(PS_KIND_CHANNEL), .name = "example"},
-        {PS_STAGE(PS_KIND_SINK), .name = "example"},     {PS_STAGE(PS_KIND_SERIALIZER), .name = "example"},
-        {PS_STAGE(PS_KIND_DESERIALIZER), .name = "example"}};
-    const size_t bytes[] = {sizeof(struct ps_source_ops),   sizeof(struct ps_interceptor_ops),
-                            sizeof(struct ps_selector_ops), sizeof(struct ps_channel_ops),
-                            sizeof(struct ps_sink_ops),     sizeof(struct ps_serializer_ops),
+    const struct ps_stage_ops kinds[] = {{PS_STAGE(PS_KIND_SOURCE), .name = "example"},
+                                         {PS_STAGE(PS_KIND_INTERCEPTOR), .name = "example"},
+                                         {PS_STAGE(PS_KIND_SELECTOR), .name = "example"},
+                                         {PS_STAGE(PS_KIND_CHANNEL), .name = "example"},
+                                         {PS_STAGE(PS_KIND_SINK), .name = "example"},
+                                         {PS_STAGE(PS_KIND_SERIALIZER), .name = "example"},
+                                         {PS_STAGE(PS_KIND_DESERIALIZER), .name = "example"}};
+    const size_t bytes[] = {sizeof(struct ps_source_ops),      sizeof(struct ps_interceptor_ops),
+                            sizeof(struct ps_selector_ops),    sizeof(struct ps_channel_ops),
+                            sizeof(struct ps_sink_ops),        sizeof(struct ps_serializer_ops),
                             sizeof(struct ps_deserializer_ops)};
     assert_int_equal(PS_COUNT_OF(kinds), PS_KIND_COUNT);
     for (size_t i = 0; i < PS_COUNT_OF(kinds); i++) {

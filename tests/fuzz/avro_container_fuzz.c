@@ -9,9 +9,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void blocks(const struct ps_avro_container *container, const uint8_t *at, const uint8_t *end)
 {
     struct ps_avro_block block;
-    while (ps_avro_container_block(container, at, (size_t)(end - at), DATA_MAX, &block) == PS_AVRO_CONTAINER_OK) {
+    while (ps_avro_container_block(container, at, (size_t)(end - at), DATA_MAX, &block) ==
+           PS_AVRO_CONTAINER_OK) {
         PS_ASSERT(block.record_count >= 0 && block.data_length <= DATA_MAX);
-        PS_ASSERT(block.data >= at && block.data + block.data_length + PS_AVRO_SYNC_BYTES == at + block.length);
+        PS_ASSERT(block.data >= at &&
+                  block.data + block.data_length + PS_AVRO_SYNC_BYTES == at + block.length);
         PS_ASSERT(at + block.length <= end);
         at += block.length;
     }
