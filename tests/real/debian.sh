@@ -43,7 +43,7 @@ fail() {
 step_began=$SECONDS
 step() { echo "[$((SECONDS - step_began)) s] $*"; }
 await() { # SECONDS COMMAND...
-    local deadline=$((SECONDS + $1))
+    local deadline=$((SECONDS + ($1 < 60 ? 60 : $1))) # a busy machine takes its time
     shift
     until "$@"; do
         ((SECONDS < deadline)) || return 1

@@ -53,8 +53,8 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-await() { # SECONDS COMMAND...: repeats the command until it succeeds; returns 1 after SECONDS
-    local deadline=$((SECONDS + $1))
+await() { # SECONDS COMMAND...: repeats the command until it succeeds; returns 1 after SECONDS, at least 60
+    local deadline=$((SECONDS + ($1 < 60 ? 60 : $1))) # a busy machine takes its time
     shift
     until "$@"; do
         ((SECONDS < deadline)) || return 1
