@@ -1,14 +1,11 @@
 /* Dead letters into a channel, with stages of the test's own: what is given up arrives at that channel's sink, once; while
  * the channel is full nothing is settled and nothing spins; a stop counts each event once. */
 #include "core/log.h"
-#include "tests/support/small_agent.h"
+#include "tests/support/letter_source.h"
 
 #include <stdio.h>
 
 static struct {
-    const char *make; /* bodies of one byte that the source makes with its next call; '!': a letter instead */
-    struct ps_port *source_port;
-    unsigned accepted;
     unsigned attempts;
     bool closed; /* the sink of the letters takes nothing */
     char delivered[64], letters[64];
@@ -16,60 +13,6 @@ static struct {
 } script;
 
 static struct ps_test_small_agent agent;
-
-static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
-{
-    (void)p;
-    (void)state;
-    (void)err;
-    script.source_port = port;
-    return PS_OK;
-}
-
-static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
-{
-    static const struct ps_letter_reason reason = {"malformed", "a test", 0};
-    (void)p;
-    (void)state;
-    (void)at;
-    if (script.make == NULL)
-        return PS_IDLE;
-    for (const char *c = script.make; *c != '\0'; c++) {
-        if (*c == '!')
-            assert_int_not_equal(ps_port_deadletter_bytes(script.source_port, c, 1, &reason), 0);
-        else
-            assert_non_null(ps_batch_add_copy(batch, c, 1));
-    }
-    batch->flush = true;
-    script.make = NULL;
-    return PS_DONE;
-}
-
-static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
-{
-    (void)p;
-    (void)state;
-    (void)at;
-    script.accepted += batch->count;
-}
-
-static const struct ps_source_ops source_ops = {
-    .needs = PS_LEVEL_ACCEPTED, .when_full = PS_WAIT, .work = source_work, .accepted = source_accepted};
-static const struct ps_stage_ops source = {
-    .kind = PS_KIND_SOURCE, .name = "source", .open = source_open, .source = &source_ops};
-
-static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
-{
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
-    return PS_DONE;
-}
-
-static const struct ps_interceptor_ops chain_ops = {.work = chain_work};
-static const struct ps_stage_ops chain = {
-    .kind = PS_KIND_INTERCEPTOR, .name = "chain", .interceptor = &chain_ops};
 
 /* Fails with a lease that has an 'x' in it. */
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
@@ -120,13 +63,14 @@ static const struct ps_stage_ops letters = {.kind = PS_KIND_SINK, .name = "lette
 
 static void start(unsigned workers, const char *capacity)
 {
-    const struct ps_test_small_stages stages = {.source = &source,
-                                                .interceptor = &chain,
+    const struct ps_test_small_stages stages = {.source = &ps_test_letter_source,
+                                                .interceptor = &ps_test_letter_chain,
                                                 .sink = &sink,
                                                 .second_sink = &letters,
                                                 .second_capacity = capacity,
                                                 .letters = true};
     memset(&script, 0, sizeof script);
+    ps_test_letters = (struct ps_test_letter_script){0};
     ps_test_small_agent_start(&agent, &stages, workers, "100");
     agent.plan->spec->sinks[0].common =
         (struct ps_sink_common){.retry_max = 3, .backoff_step_ms = 100, .backoff_max_ms = 150};
@@ -134,8 +78,7 @@ static void start(unsigned workers, const char *capacity)
 
 static void feed(const char *bodies)
 {
-    script.make = bodies;
-    ps_test_small_agent_run(&agent, PS_NS_PER_MS);
+    ps_test_letter_feed(&agent, bodies);
 }
 
 static uint64_t counted(const struct ps_counters *counters, enum ps_counter counter)
@@ -159,7 +102,7 @@ static void test_letters_arrive(void **state)
         run();
         assert_int_equal(script.attempts, 3);
         assert_string_equal(script.delivered, "abde");
-        assert_int_equal(script.accepted, 6);
+        assert_int_equal(ps_test_letters.accepted, 6);
         assert_int_equal(script.letter_count, 4);
         const struct ps_counters *sink_counters = ps_test_small_agent_sink(&agent)->base.counters;
         assert_int_equal(counted(sink_counters, PS_COUNTER_deadletter), 2);
@@ -204,11 +147,11 @@ static void test_source_waits(void **state)
     script.closed = true;
     feed("a!!!b");
     run();
-    assert_int_equal(script.accepted, 0);
+    assert_int_equal(ps_test_letters.accepted, 0);
     assert_string_equal(script.delivered, "");
     script.closed = false;
     run();
-    assert_int_equal(script.accepted, 2);
+    assert_int_equal(ps_test_letters.accepted, 2);
     assert_string_equal(script.delivered, "ab");
     assert_string_equal(script.letters, "!!!");
     ps_test_small_agent_stop(&agent, true);

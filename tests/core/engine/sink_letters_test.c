@@ -2,16 +2,13 @@
  * becomes of the events whose attempts are used up, and that a source answers nobody before its letters are on disk. */
 #include "core/log.h"
 #include "tests/support/folder.h"
-#include "tests/support/small_agent.h"
+#include "tests/support/letter_source.h"
 
 #include <glob.h>
 #include <stdio.h>
 #include <unistd.h>
 
 static struct {
-    const char *make; /* bodies of one byte that the source makes with its next call; '!': a letter instead */
-    struct ps_port *source_port;
-    unsigned accepted;
     bool fails;               /* the sink rolls back a lease with an 'x' in it */
     bool settles_others;      /* before that it settles the others */
     uint64_t attempts_ns[64]; /* when it rolled back */
@@ -21,60 +18,6 @@ static struct {
 } script;
 
 static struct ps_test_small_agent agent;
-
-static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
-{
-    (void)p;
-    (void)state;
-    (void)err;
-    script.source_port = port;
-    return PS_OK;
-}
-
-static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
-{
-    static const struct ps_letter_reason reason = {"malformed", "a test", 0};
-    (void)p;
-    (void)state;
-    (void)at;
-    if (script.make == NULL)
-        return PS_IDLE;
-    for (const char *c = script.make; *c != '\0'; c++) {
-        if (*c == '!')
-            assert_int_not_equal(ps_port_deadletter_bytes(script.source_port, c, 1, &reason), 0);
-        else
-            assert_non_null(ps_batch_add_copy(batch, c, 1));
-    }
-    batch->flush = true;
-    script.make = NULL;
-    return PS_DONE;
-}
-
-static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
-{
-    (void)p;
-    (void)state;
-    (void)at;
-    script.accepted += batch->count;
-}
-
-static const struct ps_source_ops source_ops = {
-    .needs = PS_LEVEL_ACCEPTED, .when_full = PS_WAIT, .work = source_work, .accepted = source_accepted};
-static const struct ps_stage_ops source = {
-    .kind = PS_KIND_SOURCE, .name = "source", .open = source_open, .source = &source_ops};
-
-static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
-{
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
-    return PS_DONE;
-}
-
-static const struct ps_interceptor_ops chain_ops = {.work = chain_work};
-static const struct ps_stage_ops chain = {
-    .kind = PS_KIND_INTERCEPTOR, .name = "chain", .interceptor = &chain_ops};
 
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
@@ -108,11 +51,12 @@ static const char *directory(void)
 static int setup(void **state)
 {
     static const struct ps_test_small_stages stages = {
-        .source = &source, .interceptor = &chain, .sink = &sink};
+        .source = &ps_test_letter_source, .interceptor = &ps_test_letter_chain, .sink = &sink};
     static char path[256];
     if (ps_test_folder_setup(state) != 0)
         return -1;
     memset(&script, 0, sizeof script);
+    ps_test_letters = (struct ps_test_letter_script){0};
     snprintf(path, sizeof path, "%s", directory());
     ps_test_small_agent_start(&agent, &stages, 1, "100");
     agent.plan->spec->sources[0].common->deadletter = path;
@@ -128,8 +72,7 @@ static int teardown(void **state)
 
 static void feed(const char *bodies)
 {
-    script.make = bodies;
-    ps_test_small_agent_run(&agent, PS_NS_PER_MS);
+    ps_test_letter_feed(&agent, bodies);
 }
 
 /* The bodies of all letters, in order, one byte each. */
@@ -248,7 +191,7 @@ static void test_source_waits(void **state)
     char away[256], path[256];
     (void)state;
     feed("ab");
-    assert_int_equal(script.accepted, 2);
+    assert_int_equal(ps_test_letters.accepted, 2);
     assert_string_equal(script.delivered, "ab");
     snprintf(path, sizeof path, "%s", directory());
     snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
@@ -256,12 +199,12 @@ static void test_source_waits(void **state)
     ps_test_folder_append("dead", "", 0);
     feed("c!!d");
     ps_test_small_agent_run(&agent, PS_NS_PER_S);
-    assert_int_equal(script.accepted, 2);
+    assert_int_equal(ps_test_letters.accepted, 2);
     assert_string_equal(script.delivered, "ab");
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rename(away, path), 0);
     ps_test_small_agent_run(&agent, PS_NS_PER_S);
-    assert_int_equal(script.accepted, 4);
+    assert_int_equal(ps_test_letters.accepted, 4);
     assert_string_equal(script.delivered, "abcd");
     assert_letters("!!");
 }
