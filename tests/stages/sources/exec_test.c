@@ -193,10 +193,10 @@ static void test_no_epoll(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Whether the process ends within 5 s; a zombie that init has not reaped yet has ended. */
+/* Whether the process ends; a zombie that init has not reaped yet has ended. */
 static bool ends(pid_t pid)
 {
-    for (int i = 0; i < 500; i++) {
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS / 10; i++) {
         char path[64], state = '?';
         snprintf(path, sizeof path, "/proc/%d/stat", pid);
         FILE *file = fopen(path, "r");
@@ -240,6 +240,20 @@ static int log_begin(char *path)
     assert_true(fd >= 0);
     assert_int_equal(ps_log_open(path, NULL), PS_OK);
     return fd;
+}
+
+/* Runs the source, which has `count` events, until its log says that the command exited. */
+static void await_exit(struct ps_test_stage *stage, size_t count, const char *path)
+{
+    static char text[65536];
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    do {
+        ps_test_source_settle(stage, count, 10);
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        fclose(file);
+    } while (strstr(text, " exited with ") == NULL && ps_clock_now().mono_ns < until);
 }
 
 /* Reads what was logged to the file since and removes it. */
@@ -289,7 +303,7 @@ static void test_standard_error(void **unused)
     start(&stage, PS_KEYS("shell", "/bin/sh -c", "command", "echo oops >&2; printf half >&2; echo out",
                           "logStdErr", "true"));
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
-    ps_test_source_settle(&stage, 1, 200);
+    await_exit(&stage, 1, path);
     ps_test_stage_fini(&stage);
     log_end(path, fd, text, sizeof text);
     assert_non_null(strstr(text, "StderrLogger[1] = 'oops'"));
@@ -308,7 +322,7 @@ static void test_long_standard_error(void **unused)
                           "head -c 5000 /dev/zero | tr '\\0' e >&2; echo >&2; echo end >&2; echo out",
                           "logStdErr", "true"));
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
-    ps_test_source_settle(&stage, 1, 200);
+    await_exit(&stage, 1, path);
     ps_test_stage_fini(&stage);
     log_end(path, fd, text, sizeof text);
     static const size_t lengths[] = {2048, 2048, 904};
@@ -334,7 +348,7 @@ static void test_arguments_are_not_logged(void **unused)
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "echo --password hunter2"));
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
-    ps_test_source_settle(&stage, 1, 200);
+    await_exit(&stage, 1, path);
     ps_test_stage_fini(&stage);
     log_end(path, fd, text, sizeof text);
     assert_non_null(strstr(text, "command [echo] with 2 arguments exited with "));
