@@ -157,10 +157,11 @@ static void test_life(void **state)
     assert_true(lines > 3);
 }
 
-/* Reading it takes 4 s: a filter's command sleeps. */
-static const char slow[] =
-    "a1.configfilters = f1\na1.configfilters.f1.type = external\n"
-    "a1.configfilters.f1.command = /bin/sleep\na1.sources.r1.backoffSleepIncrement = ${f1['4']}\n";
+/* Reading it takes so long: a filter's command sleeps. It may take 10 s. */
+#define SLOW(seconds)                                                                                        \
+    "a1.configfilters = f1\na1.configfilters.f1.type = external\n"                                           \
+    "a1.configfilters.f1.command = /bin/sleep\na1.sources.r1.backoffSleepIncrement = ${f1['" #seconds        \
+    "']}\n"
 
 /* Counts messages that begin like this until one begins like `end`. */
 static unsigned count_until(const char *begin, const char *end)
@@ -185,7 +186,7 @@ static void test_long_reload(void **state)
 {
     (void)state;
     expect("READY=1", NULL);
-    config_write("2000", slow);
+    config_write("2000", SLOW(4));
     kill(service.agent, SIGHUP);
     expect("RELOADING=1", NULL);
     assert_in_range(count_until("WATCHDOG=1", "READY=1"), 4, 64);
@@ -197,7 +198,7 @@ static void test_stop_during_reload(void **state)
 {
     (void)state;
     expect("READY=1", NULL);
-    config_write("2000", slow);
+    config_write("2000", SLOW(9));
     kill(service.agent, SIGHUP);
     expect("RELOADING=1", NULL);
     uint64_t begin_ns = ps_clock_now().mono_ns;
@@ -208,7 +209,7 @@ static void test_stop_during_reload(void **state)
     service.agent = 0;
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-    assert_true(ps_clock_now().mono_ns - begin_ns < 3 * PS_NS_PER_S);
+    assert_true(ps_clock_now().mono_ns - begin_ns < 8 * PS_NS_PER_S);
 }
 
 int main(void)
