@@ -9,58 +9,21 @@ port=$(free_port)
 metrics_port=$(free_port)
 
 configuration() { # FURTHER LINES...: writes the agent's file
-    cat >"$work/agent.properties" <<END
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = netcat
-a1.sources.r1.bind = 127.0.0.1
-a1.sources.r1.port = $port
-a1.sources.r1.channels = c1
-a1.channels.c1.type = file
-a1.channels.c1.checkpointDir = $work/state
-a1.channels.c1.dataDirs = $work/one, $work/two
-a1.channels.c1.keep-alive = 1
-a1.channels.c1.minimumRequiredSpace = 1048576
-a1.sinks.k1.type = file_roll
-a1.sinks.k1.sink.directory = $work/out
-a1.sinks.k1.sink.rollInterval = 0
-a1.sinks.k1.channel = c1
-END
-    printf '%s\n' "$@" >>"$work/agent.properties"
+    numbers_agent "a1.channels.c1.type = file" "a1.channels.c1.checkpointDir = $work/state" "a1.channels.c1.dataDirs = $work/one, $work/two" \
+        "a1.channels.c1.keep-alive = 1" "a1.channels.c1.minimumRequiredSpace = 1048576" "$@"
 }
 
 agent_options=(-Dflume.monitoring.type=prometheus -Dflume.monitoring.port="$metrics_port")
 
 
-send() { # FROM TO: sends these numbers, one line each, and prints the answers
-    python3 - "$port" "$1" "$2" <<'END'
-import socket, sys
-port, first, last = map(int, sys.argv[1:])
-with socket.create_connection(("127.0.0.1", port)) as connection:
-    connection.settimeout(60)
-    connection.sendall(b"".join(b"%d\n" % n for n in range(first, last + 1)))
-    answers = connection.makefile("rb")
-    for _ in range(first, last + 1):
-        print(answers.readline().decode().strip())
-END
-}
-
-delivered() { find "$work/out" -type f -exec cat {} + 2>/dev/null | sort -n; }
-has_delivered() { [[ $(delivered | wc -l) -ge $1 ]]; }
-assert_once() { # LAST: 1 .. LAST were delivered, each once
-    await "$1 events are delivered" has_delivered "$1"
-    diff <(delivered) <(seq "$1") >"$work/diff.err" || fail "not each of 1..$1 once"
-}
-
 echo "== the sink is down: acknowledged, killed, delivered after a restart"
 configuration
 start_agent
-[[ $(send 1 3000 | sort | uniq -c | xargs) == "3000 OK" ]] || fail "not all were acknowledged"
+[[ $(send_numbers 1 3000 | sort | uniq -c | xargs) == "3000 OK" ]] || fail "not all were acknowledged"
 stop_agent KILL
 start_agent
 grep -q "3,000 events are waiting" "$work/agent.err" || fail "the log does not say what is waiting"
-[[ $(send 3001 4000 | sort | uniq -c | xargs) == "1000 OK" ]] || fail "not all were acknowledged"
+[[ $(send_numbers 3001 4000 | sort | uniq -c | xargs) == "1000 OK" ]] || fail "not all were acknowledged"
 began=$SECONDS
 stop_agent TERM 0
 ((SECONDS - began < 10)) || fail "a stop waits for a sink that is down, although its events are on disk"
@@ -68,7 +31,7 @@ grep -q "closed: 4,000 events stay on disk" "$work/agent.err" || fail "the log d
 tail -n 1 "$work/agent.err" | grep -q "not delivered 0, kept in durable channels 4,000," || fail "the account does not say what stays"
 mkdir "$work/out"
 start_agent
-assert_once 4000
+assert_numbers_once 4000
 
 echo "== a second agent on the same directories"
 sed "s/port = $port/port = $(free_port)/" "$work/agent.properties" >"$work/second.properties"
@@ -80,7 +43,7 @@ kill -TERM "$second"
 wait "$second" || true
 
 echo "== reloads under load"
-send 4001 24000 >"$work/answers" &
+send_numbers 4001 24000 >"$work/answers" &
 sender=$!
 children[$sender]=1
 for ((i = 0; i < 5; i++)); do
@@ -91,7 +54,7 @@ done
 wait "$sender"
 unset "children[$sender]"
 [[ $(sort "$work/answers" | uniq -c | xargs) == "20000 OK" ]] || fail "a reload refused events"
-assert_once 24000
+assert_numbers_once 24000
 stop_agent TERM
 
 echo "== delivered before a kill is not delivered again"
@@ -100,7 +63,7 @@ sleep 1
 stop_agent KILL
 start_agent
 sleep 0.5
-assert_once 24000
+assert_numbers_once 24000
 stop_agent TERM
 
 echo "== too little room: refused, and named"
@@ -108,7 +71,7 @@ configuration "a1.channels.c1.minimumRequiredSpace = 4611686018427387904"
 start_agent
 await "/readyz names the file system" \
     bash -c "curl -s http://127.0.0.1:$metrics_port/readyz | grep -q 'channel c1: .*minimumRequiredSpace'"
-send 24001 24001 | grep -q "is full\|FAILED" || fail "the client is not refused"
+send_numbers 24001 24001 | grep -q "is full\|FAILED" || fail "the client is not refused"
 stop_agent TERM
 
 echo "== a directory of Flume's file channel is left alone"

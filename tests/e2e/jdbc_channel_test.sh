@@ -11,47 +11,14 @@ mkdir "$work/home"
 database=$work/home/.flume/jdbc-channel/db.sqlite
 
 configuration() { # FURTHER LINES...: writes the agent's file
-    cat >"$work/agent.properties" <<END
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = netcat
-a1.sources.r1.bind = 127.0.0.1
-a1.sources.r1.port = $port
-a1.sources.r1.channels = c1
-a1.channels.c1.type = jdbc
-a1.sinks.k1.type = file_roll
-a1.sinks.k1.sink.directory = $work/out
-a1.sinks.k1.sink.rollInterval = 0
-a1.sinks.k1.channel = c1
-END
-    printf '%s\n' "$@" >>"$work/agent.properties"
+    numbers_agent "a1.channels.c1.type = jdbc" "$@"
 }
 
 agent_options=(-Duser.home="$work/home")
 
 
-send() { # FROM TO: sends these numbers, one line each, and prints the answers
-    python3 - "$port" "$1" "$2" <<'END'
-import socket, sys
-port, first, last = map(int, sys.argv[1:])
-with socket.create_connection(("127.0.0.1", port)) as connection:
-    connection.settimeout(60)
-    connection.sendall(b"".join(b"%d\n" % n for n in range(first, last + 1)))
-    answers = connection.makefile("rb")
-    for _ in range(first, last + 1):
-        print(answers.readline().decode().strip())
-END
-}
-
 count() { # prints how many rows FL_EVENT has
     python3 -c 'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("SELECT COUNT(*) FROM FL_EVENT").fetchone()[0])' "$database"
-}
-delivered() { find "$work/out" -type f -exec cat {} + 2>/dev/null | sort -n; }
-has_delivered() { [[ $(delivered | wc -l) -ge $1 ]]; }
-assert_once() { # LAST: 1 .. LAST were delivered, each once
-    await "$1 events are delivered" has_delivered "$1"
-    diff <(delivered) <(seq "$1") >"$work/diff.err" || fail "not each of 1..$1 once"
 }
 
 echo "== the sink is down: acknowledged, killed, in the tables, delivered after a restart"
@@ -59,17 +26,17 @@ mkdir -p "$work/home/.flume/jdbc-channel/db"
 echo "#derby" >"$work/home/.flume/jdbc-channel/db/service.properties"
 configuration
 start_agent
-[[ $(send 1 2000 | sort | uniq -c | xargs) == "2000 OK" ]] || fail "not all were acknowledged"
+[[ $(send_numbers 1 2000 | sort | uniq -c | xargs) == "2000 OK" ]] || fail "not all were acknowledged"
 stop_agent KILL
 [[ $(count) == 2000 ]] || fail "FL_EVENT has $(count) rows"
 mkdir "$work/out"
 start_agent
 grep -q "2,000 events are waiting in the database" "$work/agent.err" || fail "the log does not say what is waiting"
 grep -q "jdbc-channel/db is a Derby database" "$work/agent.err" || fail "Derby's database is not named"
-assert_once 2000
+assert_numbers_once 2000
 
 echo "== reloads under load"
-send 2001 8000 >"$work/answers" &
+send_numbers 2001 8000 >"$work/answers" &
 sender=$!
 children[$sender]=1
 for ((i = 0; i < 4; i++)); do
@@ -80,7 +47,7 @@ done
 wait "$sender"
 unset "children[$sender]"
 [[ $(sort "$work/answers" | uniq -c | xargs) == "6000 OK" ]] || fail "a reload refused events"
-assert_once 8000
+assert_numbers_once 8000
 stop_agent TERM
 [[ $(count) == 0 ]] || fail "delivered events are left in the tables"
 [[ $(<"$work/home/.flume/jdbc-channel/db/service.properties") == "#derby" ]] || fail "Derby's database was changed"

@@ -71,3 +71,39 @@ stop_agent() { # SIGNAL [STATUS]: waits until it has ended, with this exit statu
     [[ -z ${2-} || $code == "$2" ]] || fail "exit status $code, not $2: $(grep stopped: "$work/agent.err")"
     unset "children[$agent]"
 }
+
+# For tests of a durable channel c1 whose events are numbers: from netcat at $port into files of $work/out.
+numbers_agent() { # LINES...: the agent's file; these are the channel's, and others
+    cat >"$work/agent.properties" <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = netcat
+a1.sources.r1.bind = 127.0.0.1
+a1.sources.r1.port = $port
+a1.sources.r1.channels = c1
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.sink.directory = $work/out
+a1.sinks.k1.sink.rollInterval = 0
+a1.sinks.k1.channel = c1
+END
+    printf '%s\n' "$@" >>"$work/agent.properties"
+}
+send_numbers() { # FROM TO: sends these, one line each, and prints the answers
+    python3 - "$port" "$1" "$2" <<'END'
+import socket, sys
+port, first, last = map(int, sys.argv[1:])
+with socket.create_connection(("127.0.0.1", port)) as connection:
+    connection.settimeout(60)
+    connection.sendall(b"".join(b"%d\n" % n for n in range(first, last + 1)))
+    answers = connection.makefile("rb")
+    for _ in range(first, last + 1):
+        print(answers.readline().decode().strip())
+END
+}
+delivered_numbers() { find "$work/out" -type f -exec cat {} + 2>/dev/null | sort -n; }
+numbers_are_delivered() { [[ $(delivered_numbers | wc -l) -ge $1 ]]; } # COUNT
+assert_numbers_once() { # LAST: waits until 1 .. LAST were delivered, each once
+    await "$1 events are delivered" numbers_are_delivered "$1"
+    diff <(delivered_numbers) <(seq "$1") >"$work/diff.err" || fail "not each of 1..$1 once"
+}
