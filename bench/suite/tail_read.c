@@ -1,0 +1,168 @@
+/* Measures a source of files -> memory -> null in this process, and a bare loop over the same file in turn: `read` into a
+ * buffer of 256 KiB and a search for newlines. The file has lines of 512 bytes and is in the page cache. Prints a record for each
+ * source: bytes per CPU-second of both.
+ *
+ *   bench_tail_read [--events 1000000] [--rounds 5] [--only taildir]
+ *
+ * The source begins at the file's beginning each time, without a position; what opens and ends the agent is not counted.
+ * The directory is below TMPDIR, else /var/tmp. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/suite/agent.h"
+#include "bench/suite/disk.h"
+#include "bench/suite/duel.h"
+
+#define LINE_BYTES 512U
+#define BUFFER_BYTES (256U * 1024U)
+
+struct kind {
+    const char *name, *keys; /* keys: the directory, three times */
+};
+
+static const struct kind kinds[] = {
+    {"taildir", "a.sources.s.type = taildir\na.sources.s.filegroups = f\n"
+                "a.sources.s.filegroups.f = %s/logs/.*log\na.sources.s.positionFile = %s/positions\n"},
+};
+
+static const char agent_text[] =
+    "a.sources = s\na.channels = c\na.sinks = k\na.sources.s.channels = c\n"
+    "a.channels.c.type = memory\na.channels.c.capacity = 100000\na.channels.c.transactionCapacity = 10000\n"
+    "a.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.logEveryNEvents = 2000000000\n";
+
+struct job {
+    const struct kind *kind;
+    const char *directory;
+    uint64_t lines;
+    double agent_per_second, bare_per_second; /* bytes by the wall clock, of the last round */
+};
+
+static _Noreturn void fatal(const char *what)
+{
+    fprintf(stderr, "bench: %s\n", what);
+    exit(1);
+}
+
+static void path_of(const struct job *job, const char *name, char *path, size_t room)
+{
+    if (snprintf(path, room, "%s/%s", job->directory, name) >= (int)room)
+        fatal("the directory's name is too long");
+}
+
+static void write_file(const struct job *job)
+{
+    char path[4096];
+    path_of(job, "logs", path, sizeof path);
+    if (mkdir(path, 0700) != 0)
+        fatal("no directory for the file");
+    path_of(job, "logs/log", path, sizeof path);
+    FILE *file = fopen(path, "w");
+    if (file == NULL)
+        fatal("the file cannot be made");
+    for (uint64_t i = 0; i < job->lines; i++) {
+        char line[LINE_BYTES + 1];
+        snprintf(line, sizeof line, "%0*llu\n", (int)LINE_BYTES - 1, (unsigned long long)i);
+        fwrite(line, 1, LINE_BYTES, file);
+    }
+    if (fclose(file) != 0)
+        fatal("the file cannot be written");
+}
+
+static void forget_positions(const struct job *job)
+{
+    char path[4096];
+    path_of(job, "positions", path, sizeof path);
+    (void)unlink(path);
+    path_of(job, "positions.identities", path, sizeof path);
+    (void)unlink(path);
+}
+
+static double run_agent(void *argument)
+{
+    struct job *job = argument;
+    const struct timespec moment = {.tv_nsec = 1000000};
+    struct ps_agent_account account;
+    static char text[16384];
+    size_t length = (size_t)snprintf(text, sizeof text, "%s", agent_text);
+    forget_positions(job);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(text + length, sizeof text - length, job->kind->keys, job->directory, job->directory);
+#pragma GCC diagnostic pop
+    struct ps_agent *agent = ps_bench_agent_start(text);
+    uint64_t first;
+    while ((first = ps_bench_agent_delivered(agent)) == 0)
+        nanosleep(&moment, NULL);
+    struct ps_usage before = ps_usage_self();
+    while (ps_bench_agent_delivered(agent) < job->lines)
+        nanosleep(&moment, NULL);
+    struct ps_usage after = ps_usage_self();
+    ps_agent_stop(agent, 10000, NULL, NULL, &account);
+    if (account.undelivered != 0 || account.accepted != job->lines)
+        fatal("the agent's account does not add up");
+    double bytes = (double)(job->lines - first) * LINE_BYTES;
+    job->agent_per_second = bytes / (after.wall_s - before.wall_s);
+    return bytes / (after.cpu_s - before.cpu_s);
+}
+
+static double run_bare(void *argument)
+{
+    struct job *job = argument;
+    static char buffer[BUFFER_BYTES];
+    char path[4096];
+    uint64_t bytes = 0, lines = 0;
+    ssize_t length;
+    path_of(job, "logs/log", path, sizeof path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        fatal("the file cannot be read");
+    struct ps_usage before = ps_usage_self();
+    while ((length = read(fd, buffer, sizeof buffer)) > 0) {
+        const char *end = buffer + length, *at = buffer;
+        while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+            lines++;
+            at++;
+        }
+        bytes += (uint64_t)length;
+    }
+    struct ps_usage after = ps_usage_self();
+    close(fd);
+    if (lines != job->lines)
+        fatal("the file has other lines");
+    job->bare_per_second = (double)bytes / (after.wall_s - before.wall_s);
+    return (double)bytes / (after.cpu_s - before.cpu_s);
+}
+
+int main(int argc, char **argv)
+{
+    struct ps_bench_options options = {.rounds = 5, .events = 1000000, .seconds = 1};
+    static struct ps_duel_result result;
+    ps_bench_options_parse(&options, argc, argv);
+    ps_log_set_level(PS_LOG_WARN);
+    struct job job = {.directory = ps_disk_directory(), .lines = options.events};
+    write_file(&job);
+    for (size_t i = 0; i < PS_COUNT_OF(kinds); i++) {
+        job.kind = &kinds[i];
+        if (options.only != NULL && strcmp(options.only, kinds[i].name) != 0)
+            continue;
+        const struct ps_duel duel = {.bench = "tail_read",
+                                     .variant = kinds[i].name,
+                                     .unit = "bytes/CPU-s",
+                                     .reference = "read and a search for newlines",
+                                     .goal = 2e9,
+                                     .goal_ratio = 0.4,
+                                     .subject = run_agent,
+                                     .bare = run_bare,
+                                     .argument = &job};
+        ps_duel_run(&duel, options.rounds, &result);
+        ps_duel_print(&duel, &result,
+                      "\"bytes\":%u,\"bytes_per_second\":%.0f,\"reference_bytes_per_second\":%.0f",
+                      LINE_BYTES, job.agent_per_second, job.bare_per_second);
+    }
+    return 0;
+}
