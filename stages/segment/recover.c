@@ -287,7 +287,9 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
     bool has_state = ps_segment_state_load(log, &state);
     enum ps_status status = PS_OK;
     if (has_state && log->count > 0 && state.log != log->segments[0].head.log)
-        status = ps_err_set(err, "%s/state belongs to another log than the segments of %s",
+        status = ps_err_set(err,
+                            "%s/state belongs to another log than the segments of %s; name the directories "
+                            "that it belongs to, or let `penstock channel repair` set it aside",
                             log->options.state_directory, log->options.directories.items[0]);
     if (!has_state) {
         state.segment = log->count > 0 ? log->segments[0].head.segment : 0;
