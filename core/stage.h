@@ -294,6 +294,8 @@ struct ps_source_ops {
      * true when the source will produce nothing more: the engine calls `close` once its batches are home.
      * The engine still calls `work` while this returns false. NULL: true at once. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
+    /* Its clients' calls are not batches of the engine: it counts AppendBatchAcceptedCount itself. */
+    bool counts_calls;
 };
 
 /* ---- interceptor ---- */

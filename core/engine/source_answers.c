@@ -20,7 +20,8 @@ void ps_source_runner_accept(struct ps_source_runner *runner, const struct ps_ba
                              const struct ps_now *now)
 {
     ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount, batch->count);
-    ps_count(runner->base.counters, PS_COUNTER_AppendBatchAcceptedCount, 1);
+    if (!ops_of(runner)->counts_calls)
+        ps_count(runner->base.counters, PS_COUNTER_AppendBatchAcceptedCount, 1);
     ps_count(runner->base.counters, PS_COUNTER_batches, 1);
     if (ops_of(runner)->accepted != NULL)
         ops_of(runner)->accepted(runner->base.spec->plan, runner->base.state, batch, now);

@@ -1,5 +1,5 @@
 #include "stages/avro/rpc.h"
-#include "stages/avro/binary.h"
+#include "stages/avro/reader.h"
 
 #include <string.h>
 
@@ -79,73 +79,20 @@ size_t ps_avro_put_head(uint8_t *to, uint32_t serial, bool handshake, size_t len
 
 /* ---- reading ---- */
 
-struct reader {
-    const uint8_t *at, *end;
-    bool bad; /* permanent: all later reads return 0 */
-};
-
-static int64_t get_long(struct reader *in)
-{
-    int64_t number = 0;
-    in->bad = in->bad || !ps_avro_get_long(&in->at, in->end, &number);
-    return in->bad ? 0 : number;
-}
-
-/* Bytes or a string: where they are; `*length` of them. */
-static const uint8_t *get_bytes(struct reader *in, size_t *length)
-{
-    int64_t count = get_long(in);
-    const uint8_t *bytes = in->at;
-    if (in->bad || count < 0 || count > in->end - in->at) {
-        in->bad = true;
-        count = 0;
-    }
-    in->at += count;
-    *length = (size_t)count;
-    return bytes;
-}
-
-/* A map of strings to bytes. A block's count may be negative: then its size in bytes follows. */
-static void skip_map(struct reader *in)
-{
-    for (;;) {
-        int64_t count = get_long(in);
-        size_t length;
-        if (in->bad || count == 0)
-            return;
-        if (count < 0) {
-            get_long(in);
-            count = count == INT64_MIN ? INT64_MAX : -count;
-        }
-        for (; count > 0 && !in->bad; count--) {
-            get_bytes(in, &length);
-            get_bytes(in, &length);
-        }
-    }
-}
-
 /* HandshakeResponse: match BOTH, CLIENT or NONE; union(null, string), union(null, fixed 16),
  * union(null, map). */
-static void get_handshake(struct reader *in, struct ps_avro_answer *answer)
+static void get_handshake(struct ps_avro_reader *in, struct ps_avro_answer *answer)
 {
     size_t length;
-    int64_t match = get_long(in);
+    int64_t match = ps_avro_read_long(in);
     in->bad = in->bad || match < 0 || match > 2;
     answer->no_match = match == 2;
-    int64_t branch = get_long(in);
-    if (branch == 1)
-        get_bytes(in, &length);
-    in->bad = in->bad || branch < 0 || branch > 1;
-    branch = get_long(in);
-    if (branch == 1) {
-        in->bad = in->bad || in->end - in->at < 16;
-        in->at += in->bad ? 0 : 16;
-    }
-    in->bad = in->bad || branch < 0 || branch > 1;
-    branch = get_long(in);
-    if (branch == 1)
-        skip_map(in);
-    in->bad = in->bad || branch < 0 || branch > 1;
+    if (ps_avro_read_is_set(in))
+        ps_avro_read_bytes(in, &length);
+    if (ps_avro_read_is_set(in))
+        ps_avro_read_fixed(in, 16);
+    if (ps_avro_read_is_set(in))
+        ps_avro_skip_map(in);
 }
 
 /* Text from outside, for people: no control characters. */
@@ -157,22 +104,22 @@ static void error_set(struct ps_avro_answer *answer, const uint8_t *text, size_t
     answer->error[kept] = '\0';
 }
 
-static bool get_payload(struct reader *in, bool handshake, struct ps_avro_answer *answer)
+static bool get_payload(struct ps_avro_reader *in, bool handshake, struct ps_avro_answer *answer)
 {
     if (handshake)
         get_handshake(in, answer);
     if (answer->no_match && !in->bad)
         return true; /* nothing was called */
-    skip_map(in);
+    ps_avro_skip_map(in);
     in->bad = in->bad || in->at == in->end || *in->at > 1;
     if (in->bad)
         return false;
     answer->failed = *in->at++ == 1;
-    int64_t number = get_long(in); /* a status, or an error's branch: the string is the first */
+    int64_t number = ps_avro_read_long(in); /* a status, or an error's branch: the string is the first */
     if (answer->failed) {
         size_t length;
         in->bad = in->bad || number != 0;
-        const uint8_t *text = get_bytes(in, &length);
+        const uint8_t *text = ps_avro_read_bytes(in, &length);
         error_set(answer, text, length);
     } else {
         in->bad = in->bad || number < PS_AVRO_OK || number > PS_AVRO_UNKNOWN;
@@ -211,6 +158,6 @@ enum ps_avro_reading ps_avro_read_answer(const uint8_t *data, size_t length, boo
         at += piece;
     }
     *taken = at;
-    struct reader in = {.at = scratch, .end = scratch + total};
+    struct ps_avro_reader in = {.at = scratch, .end = scratch + total};
     return get_payload(&in, handshake, answer) ? PS_AVRO_ANSWER : PS_AVRO_NONSENSE;
 }

@@ -5,13 +5,20 @@
 #include <string.h>
 
 #define FLUSH_BYTES 64U /* what a flush may add */
+#define MEMORY_LEVEL 8  /* zlib's default */
 
-enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps_err *err)
+#define SMALL_LEVEL 1
+#define SMALL_WINDOW_BITS 9
+#define SMALL_MEMORY_LEVEL 1
+
+static enum ps_status init(struct ps_avro_zlib *zlib, int level, int window_bits, int memory_level,
+                           struct ps_err *err)
 {
     *zlib = (struct ps_avro_zlib){.level = level};
     if (level == 0)
         return PS_OK;
-    if (deflateInit(&zlib->deflater, level) != Z_OK) {
+    if (deflateInit2(&zlib->deflater, level, Z_DEFLATED, window_bits, memory_level, Z_DEFAULT_STRATEGY) !=
+        Z_OK) {
         zlib->level = 0;
         return ps_err_set(err, "no memory to compress");
     }
@@ -20,6 +27,16 @@ enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps
     deflateEnd(&zlib->deflater);
     zlib->level = 0;
     return ps_err_set(err, "no memory to decompress");
+}
+
+enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps_err *err)
+{
+    return init(zlib, level, MAX_WBITS, MEMORY_LEVEL, err);
+}
+
+enum ps_status ps_avro_zlib_init_small(struct ps_avro_zlib *zlib, struct ps_err *err)
+{
+    return init(zlib, SMALL_LEVEL, SMALL_WINDOW_BITS, SMALL_MEMORY_LEVEL, err);
 }
 
 void ps_avro_zlib_reset(struct ps_avro_zlib *zlib)
@@ -63,8 +80,8 @@ bool ps_avro_zlib_pack(struct ps_avro_zlib *zlib, struct iovec *parts)
     }
     deflater->next_out = zlib->packed;
     deflater->avail_out = (uInt)zlib->packed_room;
-    bool good =
-        deflate_part(deflater, &parts[0], Z_NO_FLUSH) && deflate_part(deflater, &parts[1], Z_SYNC_FLUSH);
+    bool good = (parts[0].iov_len == 0 || deflate_part(deflater, &parts[0], Z_NO_FLUSH)) &&
+                deflate_part(deflater, &parts[1], Z_SYNC_FLUSH);
     parts[0] = (struct iovec){zlib->packed, zlib->packed_room - deflater->avail_out};
     parts[1] = (struct iovec){zlib->packed, 0};
     return good;
@@ -90,5 +107,7 @@ bool ps_avro_zlib_unpack(struct ps_avro_zlib *zlib, struct ps_avro_zlib_input *i
     input->data = inflater->next_in;
     input->length = inflater->avail_in;
     *length += room - inflater->avail_out;
-    return result == Z_OK || result == Z_BUF_ERROR;
+    if (result == Z_STREAM_END)
+        input->length = 0;
+    return result == Z_OK || result == Z_BUF_ERROR || result == Z_STREAM_END;
 }

@@ -18,11 +18,13 @@ struct ps_avro_zlib {
 };
 
 enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps_err *err);
+/* For a server with many connections, whose answers are short: decompresses anything, compresses with little memory. */
+enum ps_status ps_avro_zlib_init_small(struct ps_avro_zlib *zlib, struct ps_err *err);
 /* For another connection. */
 void ps_avro_zlib_reset(struct ps_avro_zlib *zlib);
 void ps_avro_zlib_fini(struct ps_avro_zlib *zlib);
 
-/* Compresses the two parts of a message, neither of them empty, and replaces them: parts[0] has all of it, until the next call, and
+/* Compresses the two parts of a message, of which the first may be empty, and replaces them: parts[0] has all of it, until the next call, and
  * parts[1] is empty. Returns false if there is no memory. */
 bool ps_avro_zlib_pack(struct ps_avro_zlib *zlib, struct iovec *parts);
 
@@ -32,6 +34,6 @@ struct ps_avro_zlib_input {
     size_t length;
 };
 /* Decompresses to `to` what there is room for, takes from `input` what it used, adds to `*length` what it
- * wrote. False: the bytes are not compressed. */
+ * wrote. What follows the end of the compressed stream is dropped. False: the bytes are not compressed. */
 bool ps_avro_zlib_unpack(struct ps_avro_zlib *zlib, struct ps_avro_zlib_input *input, uint8_t *to,
                          size_t room, size_t *length);

@@ -492,7 +492,7 @@ uint64_t ps_http_source_tick(const void *plan, void *state, const struct ps_now 
 
 /* ---- life ---- */
 
-static const struct ps_stream_ops stream_ops = {.feed = feed, .frame = frame, .closed = closed};
+static const struct ps_stream_ops stream_ops = {.feed = feed, .message_bytes = frame, .closed = closed};
 
 enum ps_status ps_http_server_init(struct ps_http_server *server,
                                    const struct ps_http_server_options *options, struct ps_port *port,

@@ -2,7 +2,6 @@
 #include "stages/kafka/record.h"
 
 #include "core/log.h"
-#include "stages/kafka/event_format.h"
 #include "core/quantity.h"
 
 #include <inttypes.h>
@@ -10,7 +9,6 @@
 
 #define CALL_BYTES_MAX (512U * 1024U) /* read in one call of work */
 #define TEXT_MAX 20U                  /* digits and sign of an int64_t */
-#define LINEAR_HEADERS_MAX 16U        /* up to so many headers of a datum are compared one by one */
 #define BURIAL_BYTES 512U             /* of a dead letter, beside the record */
 #define SPARE_BYTES                                                                                          \
     (8U * PS_BLOCK_BYTES) /* of the budget, beside a record's value: rows, headers, the rest */
@@ -21,8 +19,10 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
     state->group = (struct ps_slice){state->plan->group, (uint32_t)strlen(state->plan->group)};
     state->taken_bytes = 0;
     /* It may be the same batch as before, still empty: then a few texts are written again. */
-    if (batch->count == 0)
+    if (batch->count == 0) {
         state->batch_number++;
+        ps_avro_headers_begin(&state->headers);
+    }
 }
 
 /* Prints the number in decimal to the end of `text` (TEXT_MAX bytes); returns the length. */
@@ -162,86 +162,8 @@ static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t leng
     return copy;
 }
 
-/* What a first pass over a datum finds. */
-struct datum {
-    struct ps_slice body;
-    uint32_t header_count;
-    uint64_t names_bytes;
-};
-
-/* Returns whether the bytes are a Flume event. Stops counting beyond the limits. */
-static bool datum_read(const char *bytes, uint32_t length, struct datum *datum)
-{
-    struct ps_kafka_event_reader reader;
-    struct ps_slice name;
-    enum ps_kafka_event_step step;
-    ps_kafka_event_reader_init(&reader, bytes, length);
-    while ((step = ps_kafka_event_reader_next(&reader, &name, &datum->body)) == PS_KAFKA_EVENT_HEADER) {
-        datum->header_count++;
-        datum->names_bytes += name.length;
-        if (datum->header_count > PS_KAFKA_DATUM_HEADERS_MAX)
-            return true;
-    }
-    return step == PS_KAFKA_EVENT_BODY;
-}
-
-/* Returns the place of the name in the index of `mask` + 1 entries: of its header, or a free one. */
-static struct ps_header **index_find(struct ps_kafka_record_state *state, const struct ps_name *name,
-                                     uint32_t mask)
-{
-    uint32_t at = name->hash & mask;
-    while (state->index[at] != NULL && !ps_name_equal(state->index[at]->name, name))
-        at = (at + 1) & mask;
-    return &state->index[at];
-}
-
-/* Sets the datum's headers. A later entry of the same name wins, as in Flume's map. The event has no header
- * yet. */
-static bool add_datum_headers(struct ps_kafka_record_state *state, struct ps_event *event, const char *bytes,
-                              uint32_t length, uint32_t header_count)
-{
-    struct ps_batch *batch = state->batch;
-    struct ps_kafka_event_reader reader;
-    struct ps_slice text, value;
-    uint32_t mask = 0;
-    if (header_count > LINEAR_HEADERS_MAX) {
-        for (mask = 1; mask < 2 * header_count; mask *= 2)
-            ;
-        memset(state->index, 0, mask * sizeof state->index[0]);
-        mask--;
-    }
-    ps_kafka_event_reader_init(&reader, bytes, length);
-    while (ps_kafka_event_reader_next(&reader, &text, &value) == PS_KAFKA_EVENT_HEADER) {
-        const struct ps_name *name = ps_batch_name(batch, text.data, text.length);
-        if (name == NULL && text.length > 65536)
-            continue; /* longer than any legal name */
-        if (name == NULL)
-            return false;
-        struct ps_header **place = mask > 0 ? index_find(state, name, mask) : NULL;
-        if (place != NULL && *place != NULL) {
-            (*place)->value = value.data;
-            (*place)->value_length = value.length;
-        } else if (place != NULL) {
-            if (!ps_batch_header_add(batch, event, name, value.data, value.length))
-                return false;
-            *place = event->headers;
-        } else if (!ps_batch_header_set(batch, event, name, value.data, value.length)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Removes the event just added: there is no room for its headers or its span. */
-static void withdraw(struct ps_batch *batch, uint32_t length)
-{
-    batch->count--;
-    batch->body_bytes -= length;
-    batch->full = batch->count > 0; /* if it was alone, memory is missing: the caller tries again later */
-}
-
 static struct ps_event *add_event(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
-                                  const struct datum *datum)
+                                  const struct ps_avro_datum *datum)
 {
     const struct ps_slice *body = &datum->body;
     struct ps_batch *batch = state->batch;
@@ -253,9 +175,9 @@ static struct ps_event *add_event(struct ps_kafka_record_state *state, const str
     struct ps_event *event = ps_batch_add(batch, copy + (body->data - message->value), body->length);
     if (event == NULL)
         return NULL;
-    if (add_datum_headers(state, event, copy, message->value_length, datum->header_count))
+    if (ps_avro_event_add_headers(&state->headers, batch, event, copy, datum))
         return event;
-    withdraw(batch, event->body_length);
+    ps_avro_event_withdraw(batch);
     return NULL;
 }
 
@@ -333,12 +255,12 @@ static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct
 
 /* Returns why no batch can ever hold the record, or NULL. */
 static const char *too_large(const struct ps_kafka_record_state *state,
-                             const struct ps_kafka_message *message, const struct datum *datum)
+                             const struct ps_kafka_message *message, const struct ps_avro_datum *datum)
 {
     uint64_t bytes = (uint64_t)message->value_length + message->key_length;
-    if (datum->header_count > PS_KAFKA_DATUM_HEADERS_MAX)
+    if (datum->header_count > PS_AVRO_EVENT_HEADERS_MAX)
         return "it has more than 4096 headers";
-    if (datum->names_bytes > PS_KAFKA_DATUM_NAMES_BYTES_MAX)
+    if (datum->names_bytes > PS_AVRO_EVENT_NAMES_BYTES_MAX)
         return "the names of its headers are longer than 1 MiB";
     if (bytes > PS_BLOCK_BYTES && bytes + SPARE_BYTES > ps_batch_budget_bytes(state->batch))
         return "it is larger than the memory budget (penstock.memory.budget)";
@@ -350,9 +272,9 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
     struct ps_kafka_record_state *state = argument;
     struct ps_batch *batch = state->batch;
     struct ps_kafka_stream *stream = &state->streams->items[message->stream];
-    struct datum datum = {0};
+    struct ps_avro_datum datum = {0};
     if (state->plan->flume_event_format &&
-        (message->value == NULL || !datum_read(message->value, message->value_length, &datum)))
+        (message->value == NULL || !ps_avro_event_read(message->value, message->value_length, &datum)))
         return skip(state, message, NULL);
     const char *why = too_large(state, message, &datum);
     if (PS_UNLIKELY(why != NULL))
@@ -365,7 +287,7 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
     if (event == NULL)
         return PS_KAFKA_NOT_TAKEN;
     if (!add_headers(state, event, message) || !add_span(state, message)) {
-        withdraw(batch, event->body_length);
+        ps_avro_event_withdraw(batch);
         return PS_KAFKA_NOT_TAKEN;
     }
     stream->taken = message->offset;

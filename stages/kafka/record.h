@@ -7,14 +7,10 @@
 
 #include "core/flow/batch.h"
 #include "core/stage.h"
+#include "stages/avro/event.h"
 #include "stages/kafka/burials.h"
 #include "stages/kafka/consumer.h"
 #include "stages/kafka/streams.h"
-
-/* Limits of a datum of Flume's Avro format; one beyond them is counted as malformed and skipped. A datum's
- * header names are copied, and a batch has only so many blocks. */
-#define PS_KAFKA_DATUM_HEADERS_MAX 4096U
-#define PS_KAFKA_DATUM_NAMES_BYTES_MAX (1U << 20)
 
 /* Made by build, const. */
 struct ps_kafka_record_plan {
@@ -47,15 +43,14 @@ struct ps_kafka_record_state {
     const char *timestamp_text;
     uint32_t timestamp_length;
     uint64_t timestamp_batch;
-    /* Headers of one datum with many, by their names' hashes. */
-    struct ps_header *index[2 * PS_KAFKA_DATUM_HEADERS_MAX];
+    struct ps_avro_headers headers; /* of a datum of Flume's Avro format */
 };
 
 /* Called when `work` begins with this batch. */
 void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch);
 
 /* ps_kafka_consumer_reader.take: `argument` is a ps_kafka_record_state. With useFlumeEventFormat, a record
- * that is no such datum is counted and skipped, as in Flume; so is one beyond the limits above, and any record
+ * that is no such datum is counted and skipped, as in Flume; so is one beyond the limits of avro/event.h, and any record
  * that the whole memory budget cannot hold, with a log line. They become dead
  * letters where the source has them (penstock.deadletter). */
 enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message);

@@ -1,5 +1,5 @@
 /* The part of the sender (kafka/sender.h) that makes records of events and hands them to the engine. */
-#include "stages/kafka/event_format.h"
+#include "stages/avro/event.h"
 #include "stages/kafka/sender.h"
 #include "core/quantity.h"
 
@@ -63,7 +63,7 @@ static bool datums_grow(struct ps_kafka_sender *sender, size_t bytes)
 static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct ps_batch *batch,
                    const struct ps_event *event, struct ps_kafka_record *record)
 {
-    size_t need = ps_kafka_event_format_bound(batch, event);
+    size_t need = ps_avro_event_bound(batch, event);
     if (need > sender->datums_room - run->datums_used) {
         if (run->count > 0)
             return false;
@@ -73,8 +73,7 @@ static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct
         }
     }
     record->value = sender->datums + run->datums_used;
-    record->value_length =
-        (uint32_t)ps_kafka_event_format_encode(batch, event, sender->datums + run->datums_used);
+    record->value_length = (uint32_t)ps_avro_event_encode(batch, event, sender->datums + run->datums_used);
     run->datums_used += record->value_length;
     return true;
 }

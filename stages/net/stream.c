@@ -19,6 +19,10 @@ enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_o
                               struct ps_port *port, struct ps_err *err)
 {
     *stream = (struct ps_stream){.options = *options, .port = port, .row_bytes = 256};
+    if (options->tls != NULL) {
+        stream->options.session = &ps_stream_session_tls;
+        stream->options.session_settings = options->tls;
+    }
     ps_stream_memory_init(stream);
     stream->events = calloc(EVENTS_MAX, sizeof *stream->events);
     if (stream->events == NULL)
@@ -54,7 +58,7 @@ void ps_stream_fini(struct ps_stream *stream)
     free(stream->listeners);
     free(stream->events);
     ps_slab_fini(&stream->slab);
-    ps_slab_fini(&stream->tls_slab);
+    ps_slab_fini(&stream->session_slab);
     ps_reverse_names_destroy(stream->names);
 }
 
@@ -100,6 +104,8 @@ static void feed(struct ps_stream *stream, struct ps_batch *batch, struct ps_con
     if (rows > 0)
         stream->row_bytes = (7 * stream->row_bytes + used / rows) / 8 + 1;
     ps_batch_commit(batch, used);
+    if (connection->fd < 0)
+        return;
     data += used;
     length -= used;
     switch (fed) {
@@ -149,6 +155,8 @@ static bool feed_giant(struct ps_stream *stream, struct ps_batch *batch, struct 
     } else if (batch->count > 0) {
         batch->full = true; /* perhaps its list of blocks is full */
     }
+    if (connection->fd < 0)
+        return false;
     if (fed == PS_FEED_CLOSE) {
         connection->closing = true;
         connection->carry.length = 0;
@@ -156,24 +164,26 @@ static bool feed_giant(struct ps_stream *stream, struct ps_batch *batch, struct 
         ps_stream_settle(stream, connection);
         return false;
     }
-    if (used < frame) {
-        PS_ASSERT(fed != PS_FEED_MORE && used == 0);
-        keep_rest(stream, batch, connection, fed == PS_FEED_MEMORY);
-        return false;
-    }
-    connection->frame = 0;
-    connection->carry.length -= frame;
-    memmove(connection->carry.data, connection->carry.data + frame, connection->carry.length);
-    return true;
+    struct ps_buffer *carry = &connection->carry;
+    if (used > 0 && used < frame) /* `feed` may have changed what is left of the message */
+        memcpy(carry->data + used, data + used, frame - used);
+    carry->length -= used;
+    memmove(carry->data, carry->data + used, carry->length);
+    connection->frame -= used;
+    if (connection->frame == 0)
+        return true;
+    PS_ASSERT(fed != PS_FEED_MORE);
+    keep_rest(stream, batch, connection, fed == PS_FEED_MEMORY);
+    return false;
 }
 
 /* Searches the connection's buffer for the end of a long message, from `from` on. */
 static void find_frame(struct ps_stream *stream, struct ps_connection *connection, uint32_t from)
 {
     struct ps_buffer *carry = &connection->carry;
-    const struct ps_stream_ops *ops = stream->options.ops;
-    if (ops->frame != NULL) {
-        connection->frame = ops->frame(stream->options.owner, connection, carry->data, carry->length);
+    if (stream->options.ops->message_bytes != NULL) {
+        connection->frame =
+            stream->options.ops->message_bytes(stream->options.owner, connection, carry->data, carry->length);
         return;
     }
     const char *newline = memchr(carry->data + from, '\n', carry->length - from);
@@ -235,24 +245,25 @@ static enum received receive(struct ps_stream *stream, struct ps_connection *con
 {
     *length = 0;
     connection->active_ns = stream->mono_ns;
-    if (PS_LIKELY(connection->tls == NULL)) {
+    if (PS_LIKELY(connection->session == NULL)) {
         ssize_t n = recv(connection->fd, room, size, MSG_DONTWAIT);
         if (n <= 0)
             return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? NOTHING : ENDED;
         *length = (uint32_t)n;
         return RECEIVED;
     }
+    const struct ps_stream_session_ops *ops = stream->options.session;
     size_t n;
-    enum ps_tls_result result = ps_tls_connection_read(connection->tls, room, size, &n);
+    enum ps_tls_result result = ops->read(connection->session, room, size, &n);
     *length = (uint32_t)n;
-    if (connection->deadline_ns != 0 && ps_tls_connection_established(connection->tls))
+    if (connection->deadline_ns != 0 && ops->established(connection->session))
         ps_connection_set_deadline(stream, connection, 0);
     connection->wants_write = result == PS_TLS_WANT_WRITE;
     ps_connection_watch(stream, connection);
     if (result == PS_TLS_ERROR)
-        ps_log(PS_LOG_WARN, stream->port->component, "TLS with %s failed: %s", connection->ip_text,
-               ps_tls_connection_reason(connection->tls));
-    if (result == PS_TLS_OK && ps_tls_connection_more(connection->tls) && !connection->listed) {
+        ps_log(PS_LOG_WARN, stream->port->component, "%s with %s failed: %s", ops->name, connection->ip_text,
+               ops->reason(connection->session));
+    if (result == PS_TLS_OK && ops->more(connection->session) && !connection->listed) {
         connection->listed = true;
         connection->next = stream->more;
         stream->more = connection;
@@ -343,7 +354,7 @@ static bool handle(struct ps_stream *stream, struct ps_batch *batch, struct epol
     if ((event.events & EPOLLOUT) && !ps_connection_flush(stream, connection))
         return true;
     if (connection->interest & EPOLLIN) {
-        if (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR) || connection->tls != NULL)
+        if (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR) || connection->session != NULL)
             return read_connection(stream, batch, connection, bytes);
     } else if (event.events & (EPOLLHUP | EPOLLERR)) { /* reset while replies are outstanding */
         ps_connection_close(stream, connection);
@@ -351,7 +362,7 @@ static bool handle(struct ps_stream *stream, struct ps_batch *batch, struct epol
     return true;
 }
 
-/* Reads from TLS connections that hold decrypted or buffered bytes. */
+/* Reads from connections whose sessions hold bytes. */
 static bool read_more(struct ps_stream *stream, struct ps_batch *batch, bool *progress)
 {
     stream->more_now = stream->more;

@@ -43,7 +43,7 @@ struct ps_connection {
     bool lingering;    /* all replies are sent, the write side is shut down: waits for the peer to close */
     bool held;         /* not read until the peer's name is known */
     bool unwritable;   /* replies wait for the socket */
-    bool wants_write;  /* TLS */
+    bool wants_write;  /* its session */
     bool listed;       /* in stream->more */
     bool doomed;       /* broken, but the stream still has bytes of it: closed when those are used */
     bool unwatched;    /* epoll_ctl failed: closed at the next check of deadlines */
@@ -58,9 +58,9 @@ struct ps_connection {
     uint32_t bits;        /* for the source's use */
     const char *farewell; /* sent last, after all replies; NULL: nothing. The source owns it */
     uint32_t farewell_length;
-    uint32_t discarded; /* bytes discarded while lingering */
-    struct ps_tls_connection *tls;
-    struct ps_buffer tls_memory;                         /* of stream->tls_slab; never written */
+    uint32_t discarded;                                  /* bytes discarded while lingering */
+    void *session;                                       /* of options.session; NULL: the socket itself */
+    struct ps_buffer session_memory;                     /* of stream->session_slab; never written */
     struct ps_connection *next;                          /* in the free list or in stream->more */
     struct ps_connection *partial_next, **partial_place; /* in stream->partial; place NULL: in none */
     struct ps_address peer;
@@ -71,23 +71,49 @@ struct ps_connection {
 
 struct ps_stream_ops {
     /* Takes messages from `data` (in a block of the batch; may be changed) and adds their rows. *used: number
-     * of bytes that are finished. It may send with ps_stream_send; if that closes the connection, all bytes are used. */
+     * of bytes that are finished. It may send a reply, which may close the connection: it returns then. */
     enum ps_feed (*feed)(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
                          uint32_t length, uint32_t *used);
-    /* Finds the end of a long message while it is received: returns the length of the message that the `length` bytes at
-     * `data` begin with, or 0 when it is not complete; all of them to have `feed` refuse it. NULL: a message ends with a
-     * newline. */
-    uint32_t (*frame)(void *owner, struct ps_connection *connection, const char *data, uint32_t length);
     /* The connection is closed, and connection->carry.length bytes of an unfinished message are lost. May be
      * NULL. */
     void (*closed)(void *owner, struct ps_connection *connection);
+    /* Returns how long the first message of `data` is, which is a connection's input that is not used yet; 0: its end
+     * has not come. One that it returns is used by `feed`, in parts if batches become full. NULL: up to the first
+     * newline. */
+    uint32_t (*message_bytes)(void *owner, struct ps_connection *connection, const char *data,
+                              uint32_t length);
+    /* Whether a new connection may stay; its peer's name is known, with options.names. NULL: it may. */
+    bool (*admits)(void *owner, const struct ps_connection *connection);
 };
+
+/* What stands between the socket of a connection and its messages: TLS, compression. Results are those of tls.h. */
+struct ps_stream_session_ops {
+    const char *name; /* for the log */
+    /* What one session holds beside the stream's buffers while its connection is idle: taken from the budget. */
+    uint32_t memory_bytes;
+    /* NULL: no memory. */
+    void *(*open)(const void *settings, int fd);
+    void (*close)(void *session);
+    enum ps_tls_result (*read)(void *session, void *buffer, size_t room, size_t *length);
+    enum ps_tls_result (*write)(void *session, const void *data, size_t length, size_t *written);
+    /* Tells the peer that nothing follows. NULL: the socket's own end does. */
+    enum ps_tls_result (*shutdown)(void *session);
+    bool (*more)(const void *session);
+    bool (*established)(const void *session);
+    const char *(*reason)(const void *session);
+};
+
+/* Over a struct ps_tls_server. */
+extern const struct ps_stream_session_ops ps_stream_session_tls;
 
 struct ps_stream_options {
     const struct ps_stream_ops *ops;
     void *owner;
     uint32_t message_bytes_max; /* in this many bytes `feed` always finds a whole message, or refuses it */
     const struct ps_tls_server *tls; /* NULL: no TLS */
+    /* Instead of `tls`: sessions of another kind, and what they share. NULL: the socket's bytes are the messages'. */
+    const struct ps_stream_session_ops *session;
+    const void *session_settings;
     /* Connections stay open after the peer's half-close until all replies are sent. */
     bool replies;
     /* The source uses peers' host names: a connection is not read before its name is known (5 s). */
@@ -106,7 +132,7 @@ struct ps_stream {
     struct ps_stream_options options;
     struct ps_port *port;
     struct ps_slab slab;
-    struct ps_slab tls_slab; /* what the TLS library holds for open connections: reserved, not used */
+    struct ps_slab session_slab; /* what sessions hold for open connections: reserved, not used */
     /* Connections with a buffered unfinished message, the longest silent first. [1]: messages of at least a
      * block, [0]: shorter ones. */
     struct ps_connection *partial[2], **partial_end[2];
@@ -124,7 +150,7 @@ struct ps_stream {
     int event_count, event_next;
     struct ps_connection *rest;     /* the one whose received bytes are not all split yet: comes first */
     struct ps_connection *more_now; /* the part of `more` that is being read */
-    struct ps_connection *more;     /* TLS connections with bytes that the epoll does not show */
+    struct ps_connection *more;     /* connections whose sessions have bytes that the epoll does not show */
     uint32_t row_bytes;             /* running mean of the input bytes per row */
     uint64_t accept_after_ns;       /* no file descriptors: do not accept until then; 0: accepting */
     uint64_t sweep_ns;              /* next check of deadlines */

@@ -83,13 +83,13 @@ void ps_listener_accept(struct ps_stream *stream, uint16_t index, const struct p
                 continue; /* that connection is gone already (ECONNABORTED, network errors: accept(2)) */
             return;
         }
-        struct ps_buffer tls_memory = {.data = NULL};
-        if (stream->options.tls != NULL && !ps_stream_reserve_tls(stream, &tls_memory)) {
+        struct ps_buffer memory = {.data = NULL};
+        if (stream->options.session != NULL && !ps_stream_reserve_session(stream, &memory)) {
             close(fd);
             continue;
         }
-        if (ps_connection_open(stream, fd, index, &peer, &tls_memory, now) == NULL) {
-            ps_buffer_free(&stream->tls_slab, &tls_memory);
+        if (ps_connection_open(stream, fd, index, &peer, &memory, now) == NULL) {
+            ps_buffer_free(&stream->session_slab, &memory);
             close(fd);
             pause_accepting(stream, now, ENOMEM);
             return;

@@ -88,15 +88,26 @@ void ps_connection_watch(struct ps_stream *stream, struct ps_connection *connect
     ps_connection_set_deadline(stream, connection, 1);
 }
 
+/* Closes a new connection that the source does not admit. Returns whether it is open. */
+static bool admit(struct ps_stream *stream, struct ps_connection *connection)
+{
+    const struct ps_stream_ops *ops = stream->options.ops;
+    bool open = ops->admits == NULL || ops->admits(stream->options.owner, connection);
+    if (!open)
+        ps_connection_close(stream, connection);
+    return open;
+}
+
 struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint16_t listener,
-                                         const struct ps_address *peer, struct ps_buffer *tls_memory,
+                                         const struct ps_address *peer, struct ps_buffer *memory,
                                          const struct ps_now *now)
 {
     if (stream->free == NULL && !grow(stream))
         return NULL;
     struct ps_connection *connection = stream->free;
-    struct ps_tls_connection *tls = NULL;
-    if (stream->options.tls != NULL && (tls = ps_tls_connection_open(stream->options.tls, fd)) == NULL)
+    const struct ps_stream_session_ops *ops = stream->options.session;
+    void *session = NULL;
+    if (ops != NULL && (session = ops->open(stream->options.session_settings, fd)) == NULL)
         return NULL;
     uint32_t slot = connection->slot, generation = connection->generation + 1;
     struct ps_connection *next_free = connection->next;
@@ -105,16 +116,18 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
                                          .generation = generation,
                                          .listener = listener,
                                          .interest = EPOLLIN,
-                                         .tls = tls,
-                                         .tls_memory = *tls_memory,
+                                         .session = session,
+                                         .session_memory = *memory,
                                          .active_ns = now->mono_ns,
                                          .peer = *peer};
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = ps_connection_origin(connection)};
     if (epoll_ctl(stream->port->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-        ps_tls_connection_close(tls);
+        if (session != NULL)
+            ops->close(session);
         connection->fd = -1;
         connection->next = next_free;
-        connection->tls_memory = (struct ps_buffer){.data = NULL};
+        connection->session = NULL;
+        connection->session_memory = (struct ps_buffer){.data = NULL};
         return NULL;
     }
     stream->free = next_free;
@@ -124,11 +137,13 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
         int on = 1;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
-    if (tls != NULL)
+    if (session != NULL && !ops->established(session))
         ps_connection_set_deadline(stream, connection, now->mono_ns + HANDSHAKE_NS);
     stream->open_count++;
     ps_gauge_set(stream->port->counters, PS_COUNTER_OpenConnectionCount, stream->open_count);
     ps_connection_ask_name(stream, connection);
+    if (!connection->held)
+        (void)admit(stream, connection);
     return connection;
 }
 
@@ -157,10 +172,12 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     unlink_connection(stream, connection);
     connection->unwatched = false;
     ps_connection_set_deadline(stream, connection, 0);
-    if (connection->tls != NULL) {
-        (void)ps_tls_connection_shutdown(connection->tls);
-        ps_tls_connection_close(connection->tls);
-        connection->tls = NULL;
+    if (connection->session != NULL) {
+        const struct ps_stream_session_ops *ops = stream->options.session;
+        if (ops->shutdown != NULL)
+            (void)ops->shutdown(connection->session);
+        ops->close(connection->session);
+        connection->session = NULL;
     }
     close(connection->fd); /* also removes it from the epoll */
     connection->fd = -1;
@@ -168,7 +185,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     ps_stream_carry_changed(stream, connection);
     ps_buffer_free(&stream->slab, &connection->out);
     ps_buffer_free(&stream->slab, &connection->name);
-    ps_buffer_free(&stream->tls_slab, &connection->tls_memory);
+    ps_buffer_free(&stream->session_slab, &connection->session_memory);
     if (connection->held)
         stream->held_count--;
     connection->next = stream->free;
@@ -180,7 +197,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
 bool ps_connection_has_ended(const struct ps_connection *connection)
 {
     char byte;
-    if (connection->listed) /* bytes of it are in the TLS library */
+    if (connection->listed) /* its session has bytes */
         return false;
     ssize_t n = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
@@ -197,11 +214,12 @@ void ps_connection_end_of_input(struct ps_stream *stream, struct ps_connection *
 }
 
 /* Sends what the socket takes. Returns false: the connection is broken. */
-static bool send_some(struct ps_connection *connection, const char *data, size_t length, size_t *sent)
+static bool send_some(const struct ps_stream *stream, struct ps_connection *connection, const char *data,
+                      size_t length, size_t *sent)
 {
     *sent = 0;
-    if (connection->tls != NULL) {
-        enum ps_tls_result result = ps_tls_connection_write(connection->tls, data, length, sent);
+    if (connection->session != NULL) {
+        enum ps_tls_result result = stream->options.session->write(connection->session, data, length, sent);
         return result == PS_TLS_OK || result == PS_TLS_WANT_READ || result == PS_TLS_WANT_WRITE;
     }
     ssize_t n = send(connection->fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -217,7 +235,7 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
     size_t sent = 0;
     if (connection->doomed || connection->lingering)
         return;
-    if (connection->out.length == 0 && !send_some(connection, data, length, &sent)) {
+    if (connection->out.length == 0 && !send_some(stream, connection, data, length, &sent)) {
         ps_connection_close(stream, connection);
         return;
     }
@@ -242,7 +260,8 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
 bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connection)
 {
     size_t sent = 0, left = connection->out.length - connection->out_sent;
-    if (left > 0 && !send_some(connection, connection->out.data + connection->out_sent, left, &sent)) {
+    if (left > 0 &&
+        !send_some(stream, connection, connection->out.data + connection->out_sent, left, &sent)) {
         ps_connection_close(stream, connection);
         return false;
     }
@@ -275,7 +294,8 @@ void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection
     if (connection->out.length > 0)
         return;
     /* Closing while the peer still sends would reset the connection, and the last reply could be lost. */
-    if (connection->tls == NULL && shutdown(connection->fd, SHUT_WR) == 0) {
+    bool ends_itself = connection->session != NULL && stream->options.session->shutdown != NULL;
+    if (!ends_itself && shutdown(connection->fd, SHUT_WR) == 0) {
         connection->lingering = true;
         ps_connection_set_deadline(stream, connection, stream->mono_ns + LINGER_NS);
         ps_connection_watch(stream, connection);
@@ -308,11 +328,12 @@ bool ps_connection_linger(struct ps_stream *stream, struct ps_connection *connec
 
 static void release(struct ps_stream *stream, struct ps_connection *connection)
 {
+    bool shakes = connection->session != NULL && !stream->options.session->established(connection->session);
     connection->held = false;
     stream->held_count--;
-    ps_connection_set_deadline(stream, connection,
-                               connection->tls != NULL ? stream->mono_ns + HANDSHAKE_NS : 0);
-    ps_connection_watch(stream, connection);
+    ps_connection_set_deadline(stream, connection, shakes ? stream->mono_ns + HANDSHAKE_NS : 0);
+    if (admit(stream, connection))
+        ps_connection_watch(stream, connection);
 }
 
 /* Returns true if the connection has its name now. */

@@ -10,9 +10,6 @@
 #include <sys/socket.h>
 
 #define SHARE 4U /* a stream may hold this part of the budget, over all workers */
-/* What OpenSSL 3.0 allocates for an open connection that is idle: 14.3 KB. While a part of a record is there, its
- * buffer of 17 KB comes on top (SSL_MODE_RELEASE_BUFFERS). */
-#define TLS_CONNECTION_BYTES (16U * 1024U)
 #define LIMIT_BYTES_MIN (4U * PS_BLOCK_BYTES)
 #define MESSAGE_SHARE 16U /* of the budget: the longest message */
 #define MESSAGE_BYTES_MIN (128U * 1024U)
@@ -49,30 +46,31 @@ void ps_stream_memory_init(struct ps_stream *stream)
     stream->slab.limit_bytes = ps_depot_budget_bytes(stream->port->blocks->depot) / SHARE / instances;
     if (stream->slab.limit_bytes < LIMIT_BYTES_MIN)
         stream->slab.limit_bytes = LIMIT_BYTES_MIN;
-    ps_slab_init(&stream->tls_slab, stream->port->blocks);
-    stream->tls_slab.limit_bytes = stream->slab.limit_bytes;
+    ps_slab_init(&stream->session_slab, stream->port->blocks);
+    stream->session_slab.limit_bytes = stream->slab.limit_bytes;
     for (unsigned i = 0; i < 2; i++)
         stream->partial_end[i] = &stream->partial[i];
     stream->refused_seen = stream->port->blocks->refused_count;
 }
 
-/* ---- TLS ---- */
+/* ---- sessions ---- */
 
-bool ps_stream_reserve_tls(struct ps_stream *stream, struct ps_buffer *memory)
+bool ps_stream_reserve_session(struct ps_stream *stream, struct ps_buffer *memory)
 {
     struct ps_block_cache *blocks = stream->port->blocks;
     uint64_t refused = blocks->refused_count;
-    enum ps_slab_result reserved = ps_buffer_extend(&stream->tls_slab, memory, TLS_CONNECTION_BYTES);
+    enum ps_slab_result reserved =
+        ps_buffer_extend(&stream->session_slab, memory, stream->options.session->memory_bytes);
     stream->refused_seen +=
         blocks->refused_count - refused; /* no reason to cut messages of other connections */
     if (reserved == PS_SLAB_OK)
         return true;
     ps_count(stream->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_log(PS_LOG_WARN, stream->port->component,
-           "closing a new connection: no memory for its TLS state beside %u open connections, %u KiB each "
+           "closing a new connection: no memory for its %s state beside %u open connections, %u KiB each "
            "(%s; raise "
            "-Xmx or penstock.memory.budget)",
-           stream->open_count, TLS_CONNECTION_BYTES / 1024,
+           stream->options.session->name, stream->open_count, stream->options.session->memory_bytes / 1024,
            reserved == PS_SLAB_LIMIT ? "a source may use a quarter of the memory budget for it"
                                      : "the memory budget is used up");
     return false;

@@ -10,10 +10,10 @@
 #define PS_ACCEPT_PAUSE_NS PS_NS_PER_S       /* before accepting again when it failed */
 #define PS_LISTENER_TAG UINT32_C(0xFFFF0000) /* in epoll data, slots from here up are listeners */
 
-/* Takes over `fd` and `tls_memory` (ps_stream_reserve_tls; empty without TLS). Returns NULL, and takes neither, when
+/* Takes over `fd` and `memory` (ps_stream_reserve_session; empty without sessions). Returns NULL, and takes neither, when
  * there is no memory or the socket cannot be watched. */
 struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint16_t listener,
-                                         const struct ps_address *peer, struct ps_buffer *tls_memory,
+                                         const struct ps_address *peer, struct ps_buffer *memory,
                                          const struct ps_now *now);
 void ps_connection_close(struct ps_stream *stream, struct ps_connection *connection);
 struct ps_connection *ps_connection_at(struct ps_stream *stream, uint32_t slot);
@@ -38,9 +38,9 @@ void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connec
 
 /* Sets how much of the budget unfinished messages and unsent replies may hold. */
 void ps_stream_memory_init(struct ps_stream *stream);
-/* Takes from the budget what the TLS library will allocate for a connection. Returns false after counting
- * (EventReadFail) and logging that there is none: close the socket. Give it back to stream->tls_slab. */
-bool ps_stream_reserve_tls(struct ps_stream *stream, struct ps_buffer *memory);
+/* Takes from the budget what a session will allocate for a connection. Returns false after counting
+ * (EventReadFail) and logging that there is none: close the socket. Give it back to stream->session_slab. */
+bool ps_stream_reserve_session(struct ps_stream *stream, struct ps_buffer *memory);
 /* Call it after `carry` was filled, grown or freed. */
 void ps_stream_carry_changed(struct ps_stream *stream, struct ps_connection *connection);
 /* Closes the connection after its outstanding replies because its unfinished message has no memory: logs and

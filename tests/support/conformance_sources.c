@@ -1,5 +1,6 @@
 #include "tests/support/conformance_sources.h"
 
+#include "stages/avro/rpc.h"
 #include "stages/table.h"
 #include "tests/support/conformance_spool.h"
 #include "tests/support/kafka/cluster.h"
@@ -63,6 +64,30 @@ static void send_syslog(unsigned number)
     char line[96];
     snprintf(line, sizeof line, "<13>1 2023-11-14T22:13:20Z host event %u\n", number);
     ps_test_send_text(client, line);
+}
+
+static bool greeted; /* the first call of a connection begins with a handshake */
+
+static void connect_avro(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
+{
+    connect_tcp(adapter, stage);
+    greeted = false;
+}
+
+/* A call of appendBatch with one event. */
+static void send_avro(unsigned number)
+{
+    char body[64];
+    uint8_t call[256], message[1024];
+    int length = snprintf(body, sizeof body, "event %u", number);
+    size_t at = ps_avro_put_call(call);
+    at += ps_avro_put_count(call + at, 1);
+    at += ps_avro_put_event(call + at, body, (uint32_t)length);
+    at += ps_avro_put_count(call + at, 0);
+    size_t head = ps_avro_put_head(message, number, !greeted, at);
+    greeted = true;
+    memcpy(message + head, call, at);
+    ps_test_send(client, message, head + at);
 }
 
 static void expect_number(const struct ps_test_event *event, unsigned number)
@@ -196,6 +221,13 @@ const struct ps_test_source_adapter ps_test_source_adapters[] = {
      .keys = {"bind", "127.0.0.1", "port", "0", "ack-every-event", "false"},
      .begin = connect_tcp,
      .send = send_line,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_avro,
+     .keys = {"bind", "127.0.0.1", "port", "0"},
+     .begin = connect_avro,
+     .send = send_avro,
      .end = disconnect,
      .expect = expect_line,
      .asserts_memory = true},

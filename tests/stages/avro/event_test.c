@@ -1,5 +1,5 @@
 /* The Avro datum of a Flume event: encoding as Avro does, decoding, and refusing other bytes. */
-#include "stages/kafka/event_format.h"
+#include "stages/avro/event.h"
 #include "tests/support/stage.h"
 
 extern const struct ps_stage_ops ps_sink_kafka;
@@ -7,8 +7,8 @@ extern const struct ps_stage_ops ps_sink_kafka;
 static size_t encode(struct ps_lease *lease, char *out)
 {
     const struct ps_event *event = ps_lease_event(lease, 0);
-    size_t length = ps_kafka_event_format_encode(lease->batch, event, out);
-    assert_true(length <= ps_kafka_event_format_bound(lease->batch, event));
+    size_t length = ps_avro_event_encode(lease->batch, event, out);
+    assert_true(length <= ps_avro_event_bound(lease->batch, event));
     return length;
 }
 
@@ -22,12 +22,12 @@ static void test_there_and_back(void **state)
         PS_LEASE(&stage, PS_EVENT("the body", "a", "1", "empty", "", "long",
                                   "0123456789012345678901234567890123456789012345678901234567890123456789"));
     size_t length = encode(lease, datum);
-    struct ps_kafka_event_reader reader;
+    struct ps_avro_event_reader reader;
     struct ps_slice name, value;
-    ps_kafka_event_reader_init(&reader, datum, length);
+    ps_avro_event_reader_init(&reader, datum, length);
     unsigned headers = 0;
-    enum ps_kafka_event_step step;
-    while ((step = ps_kafka_event_reader_next(&reader, &name, &value)) == PS_KAFKA_EVENT_HEADER) {
+    enum ps_avro_event_step step;
+    while ((step = ps_avro_event_reader_next(&reader, &name, &value)) == PS_AVRO_EVENT_HEADER) {
         struct ps_test_event event = ps_test_lease_event(&stage, lease, 0);
         char key[16];
         assert_true(name.length < sizeof key);
@@ -39,7 +39,7 @@ static void test_there_and_back(void **state)
         assert_memory_equal(expected, value.data, value.length);
         headers++;
     }
-    assert_int_equal(step, PS_KAFKA_EVENT_BODY);
+    assert_int_equal(step, PS_AVRO_EVENT_BODY);
     assert_int_equal(headers, 3);
     assert_int_equal(value.length, 8);
     assert_memory_equal(value.data, "the body", 8);
@@ -48,15 +48,15 @@ static void test_there_and_back(void **state)
 }
 
 /* Reads all parts until the end. */
-static enum ps_kafka_event_step read_all(const char *datum, size_t length)
+static enum ps_avro_event_step read_all(const char *datum, size_t length)
 {
-    struct ps_kafka_event_reader reader;
+    struct ps_avro_event_reader reader;
     struct ps_slice name, value;
-    enum ps_kafka_event_step step;
-    ps_kafka_event_reader_init(&reader, datum, length);
+    enum ps_avro_event_step step;
+    ps_avro_event_reader_init(&reader, datum, length);
     do
-        step = ps_kafka_event_reader_next(&reader, &name, &value);
-    while (step == PS_KAFKA_EVENT_HEADER);
+        step = ps_avro_event_reader_next(&reader, &name, &value);
+    while (step == PS_AVRO_EVENT_HEADER);
     return step;
 }
 
@@ -69,7 +69,7 @@ static void test_several_blocks(void **state)
                                 "1\x01\x08\x02"
                                 "b\x02"
                                 "2\x00\x04hi";
-    assert_int_equal(read_all(datum, sizeof datum - 1), PS_KAFKA_EVENT_BODY);
+    assert_int_equal(read_all(datum, sizeof datum - 1), PS_AVRO_EVENT_BODY);
 }
 
 static void test_no_datum(void **state)
@@ -85,9 +85,9 @@ static void test_no_datum(void **state)
         "\x02\x02z\xfe\xff\xff\xff\x0f",                /* a value longer than anything */
     };
     for (size_t i = 0; i < PS_COUNT_OF(bad); i++)
-        assert_int_equal(read_all(bad[i], strlen(bad[i])), PS_KAFKA_EVENT_BAD);
-    assert_int_equal(read_all("\x00\x06hi", 4), PS_KAFKA_EVENT_BAD); /* a body of three */
-    assert_int_equal(read_all("\x00\x04hi+", 5), PS_KAFKA_EVENT_BODY);
+        assert_int_equal(read_all(bad[i], strlen(bad[i])), PS_AVRO_EVENT_BAD);
+    assert_int_equal(read_all("\x00\x06hi", 4), PS_AVRO_EVENT_BAD); /* a body of three */
+    assert_int_equal(read_all("\x00\x04hi+", 5), PS_AVRO_EVENT_BODY);
 }
 
 static void test_every_cut_is_bad(void **state)
@@ -98,7 +98,7 @@ static void test_every_cut_is_bad(void **state)
     ps_test_stage_init(&stage, &ps_sink_kafka);
     size_t length = encode(PS_LEASE(&stage, PS_EVENT("body", "name", "value", "n", "v")), datum);
     for (size_t cut = 0; cut < length; cut++)
-        assert_int_equal(read_all(datum, cut), PS_KAFKA_EVENT_BAD);
+        assert_int_equal(read_all(datum, cut), PS_AVRO_EVENT_BAD);
     ps_test_stage_fini(&stage);
 }
 

@@ -1,0 +1,42 @@
+/* Calls of clients that wait for their answers: each may have events in several batches, and is answered when all of
+ * them are accepted. A call's number is the origin of its tickets (core/flow/batch.h).
+ *
+ * Thread: the source's worker. Memory is allocated when the number of unanswered calls grows. */
+#pragma once
+
+#include "core/base.h"
+
+struct ps_call {
+    uint64_t connection; /* ps_connection_origin */
+    uint32_t index, generation;
+    uint32_t serial;    /* the protocol's number of the call */
+    uint32_t next_free; /* index + 1; 0: none */
+    uint64_t left;      /* events in batches that are not answered yet */
+    bool open;          /* more of its events may follow */
+    bool failed;        /* a channel refused some of them */
+    /* For the protocol's use: what is still to be read, and what the answer needs. */
+    uint64_t items_left;
+    uint32_t bytes_left;
+    uint32_t bits;
+};
+
+struct ps_calls {
+    struct ps_call **chunks;
+    uint32_t chunk_count, free; /* index + 1 */
+};
+
+void ps_calls_init(struct ps_calls *calls);
+void ps_calls_fini(struct ps_calls *calls);
+
+/* Begins an open call. NULL: no memory. */
+struct ps_call *ps_calls_begin(struct ps_calls *calls, uint64_t connection, uint32_t serial);
+void ps_calls_end(struct ps_calls *calls, struct ps_call *call);
+
+static inline uint64_t ps_call_origin(const struct ps_call *call)
+{
+    return (uint64_t)call->generation << 32 | call->index;
+}
+
+struct ps_call *ps_calls_at(struct ps_calls *calls, uint32_t index);
+/* NULL: it has ended. */
+struct ps_call *ps_calls_find(struct ps_calls *calls, uint64_t origin);

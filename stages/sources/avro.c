@@ -1,0 +1,274 @@
+/* Source avro (Flume's AvroSource): events by Avro RPC, from Flume's Avro sinks, its SDK clients and other agents. Each call
+ * is answered with OK once all channels that must have promised, with FAILED when one is full.
+ * Thread: its worker. */
+#include "core/stage.h"
+
+#include <strings.h>
+
+#include "stages/avro/server.h"
+#include "stages/avro/session.h"
+#include "stages/net/ip_filter.h"
+#include "stages/net/listen.h"
+#include "stages/net/lookup.h"
+#include "stages/net/options.h"
+#include "stages/net/stream.h"
+#include "stages/net/tls_stage.h"
+#include "core/quantity.h"
+
+#define MESSAGE_BYTES (INT64_C(64) << 20)
+
+struct avro_plan {
+    const char *host, *compression;
+    struct ps_lookup *lookup; /* of the host */
+    int64_t port, threads, message_bytes, idle_s;
+    bool filters;
+    struct ps_texts rules;
+    struct ps_ip_filter filter;
+    struct ps_tls_options tls;
+    struct ps_tls_server *server;
+    uint32_t message_bytes_max; /* message_bytes, or what the memory budget allows */
+};
+
+struct avro_state {
+    struct ps_stream stream; /* must be first (stages/net/stream.h) */
+    const struct avro_plan *plan;
+    struct ps_avro_server server;
+};
+
+#define FIELD(name) offsetof(struct avro_plan, name)
+
+static const struct ps_option options[] = {
+    PS_HOST_OPTION_ROW_REQUIRED("bind", FIELD(host)),
+    PS_PORT_OPTION_ROW("TCP", FIELD(port)),
+    {.key = "threads",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(threads),
+     .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT,
+     .help = "Threads of Flume's server; one worker serves all connections (penstock.workers)"},
+    {.key = "compression-type",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(compression),
+     .fallback = "none",
+     .help = "none or deflate: what the clients' compression-type says"},
+    {.key = "ipFilter",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(filters),
+     .fallback = "false",
+     .help = "Let only those connect whom ipFilterRules admits"},
+    {.key = "ipFilterRules",
+     .type = PS_OPTION_COMMAS,
+     .offset = FIELD(rules),
+     .help = "Rules allow|deny:ip|name:pattern, for example allow:ip:10.*,deny:ip:*; the first that matches "
+             "decides, and a peer that none matches may connect"},
+    PS_TLS_OPTION_ROWS(struct avro_plan, tls),
+    {.key = "penstock.message.max",
+     .type = PS_OPTION_SIZE,
+     .offset = FIELD(message_bytes),
+     .fallback = "64m",
+     .min = 1024,
+     .max = 1 << 30,
+     .unit = "bytes",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "A client that sends a longer message (a call with all its events) is disconnected; at most a "
+             "sixteenth of the memory budget, divided by the workers"},
+    PS_IDLE_OPTION_ROW(FIELD(idle_s)),
+    PS_OPTION_END,
+};
+
+static bool compresses(const struct avro_plan *plan)
+{
+    return strcasecmp(plan->compression, "deflate") == 0;
+}
+
+static enum ps_status check(const void *plan_, const struct ps_context *context)
+{
+    const struct avro_plan *plan = plan_;
+    struct ps_ip_filter filter;
+    struct ps_err err = {.length = 0};
+    if (plan->filters && ps_ip_filter_parse(&filter, &plan->rules, context->arena, &err) != PS_OK) {
+        ps_report(context, PS_LOG_ERROR, "ipFilterRules", "%s", err.text);
+        return PS_FAIL;
+    }
+    if (!compresses(plan) && strcasecmp(plan->compression, "none") != 0)
+        ps_report(context, PS_LOG_WARN, "compression-type",
+                  "%s counts as none, as in Flume; known is deflate", plan->compression);
+    return ps_tls_stage_check(&plan->tls, context);
+}
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct avro_plan *plan = plan_;
+    plan->message_bytes_max = ps_stream_message_max(context, NULL, (uint64_t)plan->message_bytes);
+    if (plan->filters && ps_ip_filter_parse(&plan->filter, &plan->rules, context->arena, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_lookup_build(&plan->lookup, plan->host, err) == PS_OK)
+        return PS_OK;
+    ps_tls_server_teardown(plan->server);
+    return PS_FAIL;
+}
+
+static void teardown(void *plan_)
+{
+    struct avro_plan *plan = plan_;
+    ps_lookup_teardown(plan->lookup);
+    ps_tls_server_teardown(plan->server);
+}
+
+/* ---- the stream ---- */
+
+static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
+                         uint32_t length, uint32_t *used)
+{
+    struct avro_state *state = owner;
+    return ps_avro_server_feed(&state->server, connection, batch, data, length, used);
+}
+
+static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
+                              uint32_t length)
+{
+    struct avro_state *state = owner;
+    return ps_avro_server_message_bytes(&state->server, connection, data, length);
+}
+
+static void closed(void *owner, struct ps_connection *connection)
+{
+    struct avro_state *state = owner;
+    ps_avro_server_closed(&state->server, connection);
+}
+
+static bool admits(void *owner, const struct ps_connection *connection)
+{
+    const struct avro_state *state = owner;
+    if (!state->plan->filters ||
+        ps_ip_filter_admits(&state->plan->filter, &connection->ip, &connection->host,
+                            ps_ip_filter_is_local(connection->fd, &connection->peer)))
+        return true;
+    ps_log(PS_LOG_INFO, state->server.port->component, "%s may not connect (ipFilterRules)",
+           connection->ip_text);
+    return false;
+}
+
+static const struct ps_stream_ops stream_ops = {
+    .feed = feed, .closed = closed, .message_bytes = message_bytes, .admits = admits};
+
+/* ---- answers ---- */
+
+static void accepted(const void *plan, void *state_, const struct ps_batch *batch, const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct avro_state *state = state_;
+    ps_avro_server_answer(&state->server, batch, false);
+}
+
+static void refused(const void *plan, void *state_, const struct ps_batch *batch, const char *reason,
+                    const struct ps_now *now)
+{
+    (void)plan;
+    (void)reason;
+    (void)now;
+    struct avro_state *state = state_;
+    ps_avro_server_answer(&state->server, batch, true);
+}
+
+/* ---- life ---- */
+
+static void close_source(const void *plan, void *state_)
+{
+    (void)plan;
+    struct avro_state *state = state_;
+    ps_stream_fini(&state->stream);
+    ps_avro_server_fini(&state->server);
+}
+
+static struct ps_bind_options address_of(const struct avro_plan *plan)
+{
+    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port};
+}
+
+static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct avro_plan *plan = plan_;
+    struct avro_state *state = state_;
+    state->plan = plan;
+    const struct ps_stream_options stream = {
+        .ops = &stream_ops,
+        .owner = state,
+        .message_bytes_max = plan->message_bytes_max,
+        .tls = compresses(plan) ? NULL : plan->server,
+        .session = !compresses(plan)   ? NULL
+                   : plan->tls.enabled ? &ps_avro_session_deflate_tls
+                                       : &ps_avro_session_deflate,
+        .session_settings = plan->server,
+        .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
+        .replies = true,
+        .names = plan->filters && plan->filter.names,
+    };
+    struct ps_bind_options bind = address_of(plan);
+    bind.lookup = plan->lookup;
+    bind.share = port->instances > 1;
+    if (ps_stream_init(&state->stream, &stream, port, err) != PS_OK)
+        return PS_FAIL;
+    ps_avro_server_init(&state->server, &state->stream, port, plan->message_bytes_max);
+    if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
+        return PS_OK;
+    close_source(plan, state);
+    return PS_FAIL;
+}
+
+static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    (void)context;
+    const struct avro_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_outline(out, &listen, plan->tls.enabled);
+}
+
+static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
+                    void *argument)
+{
+    const struct avro_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_add(&listen, "port", add, argument);
+}
+
+static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    (void)context;
+    const struct avro_plan *plan = plan_;
+    const struct ps_bind_options listen = address_of(plan);
+    ps_listen_probe(probe, "bind", &listen);
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_REFUSE,
+    .work = ps_stream_source_work,
+    .tick = ps_stream_source_tick,
+    .accepted = accepted,
+    .refused = refused,
+    .paused = ps_stream_source_paused,
+    .drain = ps_stream_source_drain,
+    .counts_calls = true,
+};
+
+const struct ps_stage_ops ps_source_avro = {
+    PS_STAGE(PS_KIND_SOURCE),
+    .name = "avro",
+    .aliases = PS_WORDS("org.apache.flume.source.AvroSource", "org.apache.flume.rpc.avro.source.AvroSource"),
+    .summary = "Events by Avro RPC from Flume's Avro sinks and clients, each call answered with OK or FAILED",
+    .options = options,
+    .plan_size = sizeof(struct avro_plan),
+    .state_size = sizeof(struct avro_state),
+    .check = check,
+    .build = build,
+    .teardown = teardown,
+    .open = open_source,
+    .close = close_source,
+    .outline = outline,
+    .listens = listens,
+    .probe = probe,
+    .source = &source,
+};

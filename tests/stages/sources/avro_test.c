@@ -1,0 +1,402 @@
+/* Source avro against a client that sends bytes. (Real clients: tests/real/flume_avro_test.sh.) */
+#include "stages/avro/zlib.h"
+#include "stages/net/stream.h"
+#include "tests/support/avro_rpc.h"
+#include "tests/support/net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+extern const struct ps_stage_ops ps_source_avro;
+
+#define LOCAL "bind", "127.0.0.1", "port", "0"
+
+static struct ps_test_avro_call call;
+static const uint8_t stranger[16] = "a stranger's md5";
+
+static void start(struct ps_test_stage *stage, const char *const *keys)
+{
+    ps_test_stage_start(stage, &ps_source_avro, keys);
+}
+
+static int client(const struct ps_test_stage *stage)
+{
+    return ps_test_connect("127.0.0.1", ps_test_tcp_port(stage, 0));
+}
+
+static void greet(void)
+{
+    ps_test_avro_call_clear(&call);
+    ps_test_avro_call_handshake(&call, ps_avro_protocol_md5, NULL, ps_avro_protocol_md5);
+}
+
+/* A call of appendBatch with `count` events "<serial>/0", "<serial>/1", ..; greeting first or not. */
+static void make_batch(uint32_t serial, unsigned count, bool greets)
+{
+    ps_test_avro_call_clear(&call);
+    if (greets)
+        greet();
+    ps_test_avro_call_name(&call, "appendBatch");
+    if (count > 0)
+        ps_test_avro_call_long(&call, count);
+    for (unsigned i = 0; i < count; i++) {
+        char body[32];
+        int length = snprintf(body, sizeof body, "%u/%u", serial, i);
+        ps_test_avro_call_event(&call, body, (size_t)length, i % 2 ? PS_WORDS("k", "v", "n", "") : NULL);
+    }
+    ps_test_avro_call_long(&call, 0);
+}
+
+static void send_call(int fd, uint32_t serial, size_t piece)
+{
+    size_t length;
+    uint8_t *message = ps_test_avro_message(&call, serial, piece, &length);
+    ps_test_send(fd, message, length);
+    free(message);
+}
+
+/* Waits for the next answer. */
+static struct ps_avro_answer receive_answer(struct ps_test_stage *stage, int fd, bool handshake)
+{
+    static uint8_t scratch[PS_AVRO_ANSWER_BYTES_MAX];
+    uint8_t bytes[4096];
+    struct ps_avro_answer answer;
+    size_t length = 0, taken = 0;
+    for (;;) {
+        bool closed;
+        const char *one = ps_test_receive(stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+        assert_false(closed);
+        assert_true(length < sizeof bytes);
+        bytes[length++] = (uint8_t)one[0];
+        enum ps_avro_reading reading =
+            ps_avro_read_answer(bytes, length, handshake, scratch, &answer, &taken);
+        if (reading == PS_AVRO_MORE)
+            continue;
+        assert_int_equal(reading, PS_AVRO_ANSWER);
+        assert_int_equal(taken, length);
+        return answer;
+    }
+}
+
+static void expect_status(struct ps_test_stage *stage, int fd, bool handshake, uint32_t serial,
+                          enum ps_avro_status status)
+{
+    struct ps_avro_answer answer = receive_answer(stage, fd, handshake);
+    assert_false(answer.no_match);
+    assert_string_equal(answer.error, "");
+    assert_int_equal(answer.serial, serial);
+    assert_int_equal(answer.status, status);
+}
+
+static void expect_bodies(const struct ps_test_stage *stage, size_t first, uint32_t serial, unsigned count)
+{
+    assert_true(first + count <= stage->event_count);
+    for (unsigned i = 0; i < count; i++) {
+        char body[32];
+        snprintf(body, sizeof body, "%u/%u", serial, i);
+        ps_test_expect(&stage->events[first + i], body, i % 2 ? PS_WORDS("k", "v", "n", "") : NULL);
+    }
+}
+
+static void test_calls(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL));
+    int fd = client(&stage);
+    make_batch(7, 100, true);
+    send_call(fd, 7, 11);
+    expect_status(&stage, fd, true, 7, PS_AVRO_OK);
+    expect_bodies(&stage, 0, 7, 100);
+    ps_test_avro_call_clear(&call);
+    ps_test_avro_call_name(&call, "append");
+    ps_test_avro_call_event(&call, "single", 6, PS_WORDS("a", "1"));
+    send_call(fd, 8, 8192);
+    expect_status(&stage, fd, false, 8, PS_AVRO_OK);
+    ps_test_expect(&stage.events[100], "single", PS_WORDS("a", "1"));
+    make_batch(9, 0, false);
+    send_call(fd, 9, 8192);
+    expect_status(&stage, fd, false, 9, PS_AVRO_OK);
+    assert_int_equal(stage.event_count, 101);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_AppendReceivedCount), 1);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_AppendAcceptedCount), 1);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchReceivedCount), 2);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchAcceptedCount), 2);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 101);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 1);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* A stranger is told the protocol, and tells its own; the next connection of its kind need not. */
+static void test_handshakes(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL));
+    int fd = client(&stage);
+    ps_test_avro_call_clear(&call);
+    ps_test_avro_call_handshake(&call, stranger, NULL, stranger);
+    ps_test_avro_call_name(&call, "appendBatch");
+    send_call(fd, 1, 64);
+    assert_true(receive_answer(&stage, fd, true).no_match);
+    ps_test_avro_call_clear(&call);
+    ps_test_avro_call_handshake(&call, stranger, "{\"protocol\":\"AvroSourceProtocol\"}",
+                                ps_avro_protocol_md5);
+    ps_test_avro_call_name(&call, "append");
+    ps_test_avro_call_event(&call, "one", 3, NULL);
+    send_call(fd, 2, 64);
+    expect_status(&stage, fd, true, 2, PS_AVRO_OK);
+    close(fd);
+    fd = client(&stage);
+    ps_test_avro_call_clear(&call);
+    ps_test_avro_call_handshake(&call, stranger, NULL, stranger);
+    ps_test_avro_call_name(&call, "append");
+    ps_test_avro_call_event(&call, "two", 3, NULL);
+    send_call(fd, 3, 64);
+    expect_status(&stage, fd, true, 3, PS_AVRO_OK);
+    ps_test_expect(&stage.events[1], "two", NULL);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_wrong_calls(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL));
+    int fd = client(&stage);
+    greet();
+    ps_test_avro_call_name(&call, "strange\ncall");
+    send_call(fd, 1, 64);
+    assert_string_equal(receive_answer(&stage, fd, true).error, "No such remote message: strange?call");
+    ps_test_avro_call_clear(&call);
+    ps_test_avro_call_name(&call, "appendBatch");
+    ps_test_avro_call_long(&call, INT64_C(1) << 60);
+    ps_test_avro_call_event(&call, "x", 1, NULL);
+    send_call(fd, 2, 64);
+    assert_string_equal(receive_answer(&stage, fd, false).error, "an event is not complete");
+    make_batch(3, 2, false);
+    send_call(fd, 3, 64);
+    expect_status(&stage, fd, false, 3, PS_AVRO_OK);
+    assert_int_equal(stage.event_count, 2);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 2);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* What is no message at all ends its own connection only. */
+static void test_garbage(void **unused)
+{
+    (void)unused;
+    static const char *const texts[] = {
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1",
+        "\1\1\1\1\x7f\x7f\x7f\x7f",
+    };
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL, "penstock.message.max", "100000"));
+    int good = client(&stage);
+    for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
+        bool closed;
+        int fd = client(&stage);
+        ps_test_send_text(fd, texts[i]);
+        assert_string_equal(ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed), "");
+        assert_true(closed);
+        close(fd);
+    }
+    make_batch(1, 3, true);
+    send_call(good, 1, 64);
+    expect_status(&stage, good, true, 1, PS_AVRO_OK);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), PS_COUNT_OF(texts));
+    close(good);
+    ps_test_stage_fini(&stage);
+}
+
+/* More events than a batch has rows; more bytes than a block; several calls at once: each is answered once, and its events
+ * come in order. */
+static void test_sizes(void **unused)
+{
+    (void)unused;
+    static const struct {
+        unsigned count;
+        size_t piece;
+    } cases[] = {{1024, 8192}, {1025, 8192}, {5000, 8192}, {40000, 8192}, {40000, 100}, {700, 1 << 20}};
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL));
+    int fd = client(&stage);
+    size_t first = 0;
+    for (unsigned i = 0; i < PS_COUNT_OF(cases); i++) {
+        make_batch(i, cases[i].count, i == 0);
+        send_call(fd, i, cases[i].piece);
+        ps_test_source_wait(&stage, first + cases[i].count, PS_TEST_PATIENCE_MS);
+        expect_status(&stage, fd, i == 0, i, PS_AVRO_OK);
+        expect_bodies(&stage, first, i, cases[i].count);
+        first += cases[i].count;
+        ps_test_stage_recycle(&stage);
+        first = 0;
+    }
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_large_bodies(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL));
+    int fd = client(&stage);
+    size_t size = 300000;
+    char *body = malloc(size);
+    for (size_t i = 0; i < size; i++)
+        body[i] = (char)('a' + i % 26);
+    greet();
+    ps_test_avro_call_name(&call, "appendBatch");
+    ps_test_avro_call_long(&call, -2);
+    ps_test_avro_call_long(&call, 600020);
+    for (int i = 0; i < 2; i++)
+        ps_test_avro_call_event(&call, body, size, PS_WORDS("h", "large"));
+    ps_test_avro_call_long(&call, 0);
+    send_call(fd, 1, 8192);
+    expect_status(&stage, fd, true, 1, PS_AVRO_OK);
+    assert_int_equal(stage.event_count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(stage.events[i].length, size);
+        assert_memory_equal(stage.events[i].body, body, size);
+        assert_string_equal(ps_test_event_header(&stage.events[i], "h"), "large");
+    }
+    free(body);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* A full channel: FAILED, to those calls only that were in the batch; a closed client disturbs nobody. */
+static void test_refused(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL));
+    int fd = client(&stage), gone = client(&stage);
+    make_batch(1, 2, true);
+    send_call(gone, 1, 64);
+    make_batch(2, 2, true);
+    send_call(fd, 2, 64);
+    make_batch(3, 2, false);
+    send_call(fd, 3, 64);
+    stage.batch = ps_batch_take(&stage.carver, stage.now);
+    stage.batches[stage.batch_count++] = stage.batch;
+    for (unsigned i = 0; stage.batch->count < 6; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        ps_source_avro.source->work(stage.plan, stage.state, stage.batch, &stage.now);
+        usleep(1000);
+    }
+    close(gone);
+    ps_test_source_refuse_batch(&stage, "full");
+    expect_status(&stage, fd, true, 2, PS_AVRO_FAILED);
+    expect_status(&stage, fd, false, 3, PS_AVRO_FAILED);
+    make_batch(4, 1, false);
+    send_call(fd, 4, 64);
+    expect_status(&stage, fd, false, 4, PS_AVRO_OK);
+    assert_int_equal(stage.event_count, 1);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* A client that has closed its side gets its answer, then the source closes. */
+static void test_half_close(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    bool closed;
+    start(&stage, PS_KEYS(LOCAL));
+    int fd = client(&stage);
+    make_batch(1, 10, true);
+    send_call(fd, 1, 64);
+    shutdown(fd, SHUT_WR);
+    expect_status(&stage, fd, true, 1, PS_AVRO_OK);
+    (void)ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+    assert_true(closed);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_compressed(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    struct ps_avro_zlib zlib;
+    struct ps_err err;
+    start(&stage, PS_KEYS(LOCAL, "compression-type", "deflate"));
+    assert_int_equal(ps_avro_zlib_init(&zlib, 6, &err), PS_OK);
+    int fd = client(&stage);
+    for (uint32_t serial = 0; serial < 3; serial++) {
+        size_t length, got = 0;
+        uint8_t answer[256];
+        make_batch(serial, 900, serial == 0);
+        uint8_t *message = ps_test_avro_message(&call, serial, 8192, &length);
+        struct iovec parts[2] = {{message, 5}, {message + 5, length - 5}};
+        assert_true(ps_avro_zlib_pack(&zlib, parts));
+        ps_test_send(fd, parts[0].iov_base, parts[0].iov_len);
+        free(message);
+        size_t wanted = serial == 0 ? 19 : 15; /* the first has the handshake's answer */
+        while (got < wanted) {
+            bool closed;
+            char *byte = ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+            assert_false(closed);
+            struct ps_avro_zlib_input input = {(uint8_t *)byte, 1};
+            assert_true(ps_avro_zlib_unpack(&zlib, &input, answer + got, sizeof answer - got, &got));
+        }
+        assert_int_equal(answer[3], serial);
+        assert_int_equal(answer[wanted - 1], 0); /* OK */
+        expect_bodies(&stage, serial * 900, serial, 900);
+    }
+    ps_avro_zlib_fini(&zlib);
+    close(fd);
+    fd = client(&stage); /* one that does not compress */
+    bool closed;
+    make_batch(1, 1, true);
+    send_call(fd, 1, 64);
+    assert_string_equal(ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed), "");
+    assert_true(closed);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_filter(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    bool closed;
+    start(&stage, PS_KEYS(LOCAL, "ipFilter", "true", "ipFilterRules", "deny:ip:127.*, allow:ip:*"));
+    int fd = client(&stage);
+    (void)ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+    assert_true(closed);
+    close(fd);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 0);
+    ps_test_stage_fini(&stage);
+    ps_test_stage_init(&stage, &ps_source_avro);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS(LOCAL, "ipFilter", "true")), PS_FAIL);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "ipFilterRules"));
+    ps_test_stage_fini(&stage);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ps_test_avro_call_free(&call);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calls),       cmocka_unit_test(test_handshakes),
+        cmocka_unit_test(test_wrong_calls), cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_sizes),       cmocka_unit_test(test_large_bodies),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_compressed),  cmocka_unit_test(test_filter),
+    };
+    return cmocka_run_group_tests(tests, NULL, tear_down);
+}

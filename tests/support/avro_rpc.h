@@ -1,0 +1,32 @@
+/* A client of Flume's Avro protocol for tests: messages as bytes, cut as the test wants. */
+#pragma once
+
+#include "core/option.h"
+#include "stages/avro/rpc.h"
+#include "tests/support/support.h"
+
+struct ps_test_avro_call {
+    uint8_t *bytes; /* the payload */
+    size_t length, room;
+};
+
+/* Each appends to the payload. */
+void ps_test_avro_call_bytes(struct ps_test_avro_call *call, const void *bytes, size_t length);
+void ps_test_avro_call_long(struct ps_test_avro_call *call, int64_t number);
+void ps_test_avro_call_text(struct ps_test_avro_call *call, const char *text);
+/* HandshakeRequest with this hash (16 bytes); `text`: of the protocol, or NULL; `server`: what the client takes for the
+ * server's hash. */
+void ps_test_avro_call_handshake(struct ps_test_avro_call *call, const uint8_t *md5, const char *text,
+                                 const uint8_t *server);
+/* Metadata and name. */
+void ps_test_avro_call_name(struct ps_test_avro_call *call, const char *name);
+/* An event with the headers name, value, .., NULL; `headers` NULL: none. */
+void ps_test_avro_call_event(struct ps_test_avro_call *call, const char *body, size_t length,
+                             const char *const *headers);
+/* Empties it; frees it. */
+void ps_test_avro_call_clear(struct ps_test_avro_call *call);
+void ps_test_avro_call_free(struct ps_test_avro_call *call);
+
+/* The whole message, in pieces of at most `piece` bytes; free it. */
+uint8_t *ps_test_avro_message(const struct ps_test_avro_call *call, uint32_t serial, size_t piece,
+                              size_t *length);
