@@ -87,6 +87,7 @@ static void get_handshake(struct ps_avro_reader *in, struct ps_avro_answer *answ
     int64_t match = ps_avro_read_long(in);
     in->bad = in->bad || match < 0 || match > 2;
     answer->no_match = match == 2;
+    answer->same_protocol = match == 0;
     if (ps_avro_read_is_set(in))
         ps_avro_read_bytes(in, &length);
     if (ps_avro_read_is_set(in))

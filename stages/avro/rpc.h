@@ -46,6 +46,7 @@ enum ps_avro_status { PS_AVRO_OK, PS_AVRO_FAILED, PS_AVRO_UNKNOWN };
 struct ps_avro_answer {
     uint32_t serial;
     bool no_match; /* the server does not know our protocol */
+    bool same_protocol; /* with a handshake: the server's protocol is ours to the byte, so it is a penstock */
     bool failed;   /* the call did; `error` says why */
     enum ps_avro_status status;
     char error[160];

@@ -2,6 +2,7 @@
 #include "stages/net/client.h"
 
 #include "core/clock.h"
+#include "core/quantity.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -60,7 +61,7 @@ bool ps_client_connect(struct ps_client *client, uint64_t now_ns, char *reason)
 {
     const struct ps_client_plan *plan = client->plan;
     int yes = 1, size = (int)plan->send_buffer_bytes;
-    client->deadline_ns = now_ns + PS_CLIENT_CONNECT_NS;
+    client->deadline_ns = now_ns + (plan->connect_ns > 0 ? plan->connect_ns : PS_CLIENT_CONNECT_NS);
     client->fd = socket(plan->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (client->fd < 0)
         return failed(reason, strerror(errno));
@@ -97,8 +98,11 @@ bool ps_client_work(struct ps_client *client, uint64_t now_ns, char *reason)
         return good;
     if (now_ns < client->deadline_ns)
         return true;
-    return failed(reason, client->phase == PS_CLIENT_CONNECTING ? "connecting took more than 5 s"
-                                                                : "the handshake took more than 5 s");
+    uint64_t limit_ns = client->plan->connect_ns > 0 ? client->plan->connect_ns : PS_CLIENT_CONNECT_NS;
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s took more than %s",
+             client->phase == PS_CLIENT_CONNECTING ? "connecting" : "the handshake",
+             ps_quantity_print_ns(limit_ns).text);
+    return false;
 }
 
 ssize_t ps_client_write(struct ps_client *client, const struct iovec *parts, int count, char *reason)

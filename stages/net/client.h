@@ -9,13 +9,14 @@
 
 #include <sys/socket.h>
 
-#define PS_CLIENT_CONNECT_NS (5 * PS_NS_PER_S) /* limit for connecting and handshake */
+#define PS_CLIENT_CONNECT_NS (5 * PS_NS_PER_S) /* limit for connecting and handshake, if the plan has none */
 
 /* Shared by all connections to one server; const. */
 struct ps_client_plan {
     struct sockaddr_storage address;
     unsigned address_bytes;
     uint64_t send_buffer_bytes; /* 0: the kernel's default */
+    uint64_t connect_ns;        /* limit for connecting and handshake together; 0: PS_CLIENT_CONNECT_NS */
     bool nagle;                 /* small segments are held back */
     const struct ps_transport *transport;
     const void *transport_settings;

@@ -231,6 +231,15 @@ static enum ps_status suites_set(SSL_CTX *context, const struct ps_tls_options *
     return PS_OK;
 }
 
+enum ps_status ps_tls_context_limit(SSL_CTX *context, const struct ps_tls_options *options,
+                                    const struct ps_tls_globals *globals, const struct ps_notes *notes,
+                                    struct ps_err *err)
+{
+    if (protocols_set(context, options, globals, notes, err) != PS_OK)
+        return PS_FAIL;
+    return suites_set(context, options, globals, notes, err);
+}
+
 /* ---- keys ---- */
 
 static enum ps_status keys_set(SSL_CTX *context, const struct ps_keystore *store, const char *path,
@@ -315,8 +324,7 @@ enum ps_status ps_tls_server_build(struct ps_tls_server **server, const struct p
         goto out;
     }
     context_tune(context);
-    if (protocols_set(context, options, globals, notes, err) != PS_OK ||
-        suites_set(context, options, globals, notes, err) != PS_OK ||
+    if (ps_tls_context_limit(context, options, globals, notes, err) != PS_OK ||
         keys_set(context, store, path, err) != PS_OK)
         goto out;
     if (server != NULL) {

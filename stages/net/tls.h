@@ -145,6 +145,7 @@ struct ps_tls_pipe {
     enum ps_tls_result (*read)(void *argument, void *buffer, size_t room, size_t *length);
     enum ps_tls_result (*write)(void *argument, const void *data, size_t length, size_t *written);
     void *argument;
+    bool ended; /* `read` said so */
 };
 /* The same over a pipe; copies it. */
 struct ps_tls_connection *ps_tls_connection_open_over(const struct ps_tls_server *server,

@@ -1,9 +1,12 @@
 /* Implements tls_client.h. */
 #include "stages/net/tls_client.h"
 
+#include "stages/net/tls_parts.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -12,12 +15,13 @@
 
 struct ps_tls_client {
     SSL_CTX *context;
-    char *name; /* the name that the certificate must contain */
+    char *name; /* the name that the certificate must contain; NULL: any */
     bool name_is_address, verify;
 };
 
 struct session {
     SSL *ssl;
+    BIO_METHOD *method; /* over a pipe; else NULL */
 };
 
 /* ---- settings ---- */
@@ -31,6 +35,21 @@ static const char *openssl_reason(void)
                                   : "unknown error";
 }
 
+static enum ps_status load_text(struct ps_tls_client *client, const char *text, struct ps_err *err)
+{
+    BIO *bio = BIO_new_mem_buf(text, -1);
+    X509_STORE *store = SSL_CTX_get_cert_store(client->context);
+    X509 *certificate;
+    int count = 0;
+    while (bio != NULL && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        count += X509_STORE_add_cert(store, certificate);
+        X509_free(certificate);
+    }
+    BIO_free(bio);
+    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+    return count > 0 ? PS_OK : ps_err_set(err, "no certificate to trust");
+}
+
 static enum ps_status load_files(struct ps_tls_client *client, const struct ps_tls_client_settings *settings,
                                  struct ps_err *err)
 {
@@ -38,7 +57,9 @@ static enum ps_status load_files(struct ps_tls_client *client, const struct ps_t
     ERR_clear_error();
     if (ca != NULL && SSL_CTX_load_verify_locations(client->context, ca, NULL) != 1)
         return ps_err_set(err, "ca=%s: %s; a file with PEM certificates is wanted", ca, openssl_reason());
-    if (ca == NULL && client->verify)
+    if (settings->ca_text != NULL && load_text(client, settings->ca_text, err) != PS_OK)
+        return PS_FAIL;
+    if (ca == NULL && settings->ca_text == NULL && client->verify)
         SSL_CTX_set_default_verify_paths(client->context);
     if (key != NULL && cert == NULL)
         return ps_err_set(err, "key=%s without cert=FILE", key);
@@ -58,16 +79,19 @@ static enum ps_status client_fill(struct ps_tls_client *client, const struct ps_
 {
     unsigned char address[sizeof(struct in6_addr)];
     client->verify = settings->verify;
-    client->name = strdup(settings->server_name);
+    client->name = settings->server_name != NULL ? strdup(settings->server_name) : NULL;
     client->context = SSL_CTX_new(TLS_client_method());
-    if (client->name == NULL || client->context == NULL)
+    if ((client->name == NULL && settings->server_name != NULL) || client->context == NULL)
         return ps_err_set(err, "no memory");
-    client->name_is_address =
-        inet_pton(AF_INET, client->name, address) == 1 || inet_pton(AF_INET6, client->name, address) == 1;
+    client->name_is_address = client->name != NULL && (inet_pton(AF_INET, client->name, address) == 1 ||
+                                                       inet_pton(AF_INET6, client->name, address) == 1);
     SSL_CTX_set_min_proto_version(client->context, TLS1_2_VERSION);
     SSL_CTX_set_mode(client->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(client->context, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_verify(client->context, client->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    if (settings->limits != NULL &&
+        ps_tls_context_limit(client->context, settings->limits, settings->globals, NULL, err) != PS_OK)
+        return PS_FAIL;
     return load_files(client, settings, err);
 }
 
@@ -98,27 +122,55 @@ void ps_tls_client_destroy(struct ps_tls_client *client)
 
 /* ---- the transport ---- */
 
-static void *tls_open(const void *settings, int fd, char *reason)
+static void tls_close(void *opened)
 {
-    const struct ps_tls_client *client = settings;
+    struct session *session = opened;
+    SSL_free(session->ssl);
+    BIO_meth_free(session->method);
+    free(session);
+}
+
+static bool set_name(const struct ps_tls_client *client, SSL *ssl)
+{
+    if (client->name == NULL)
+        return true;
+    if (client->name_is_address)
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), client->name) == 1;
+    return SSL_set1_host(ssl, client->name) == 1 && SSL_set_tlsext_host_name(ssl, client->name) == 1;
+}
+
+/* `pipe` NULL: over the socket. */
+static void *open_session(const struct ps_tls_client *client, int fd, struct ps_tls_pipe *pipe, char *reason)
+{
     struct session *session = calloc(1, sizeof *session);
-    bool good = session != NULL && (session->ssl = SSL_new(client->context)) != NULL &&
-                SSL_set_fd(session->ssl, fd) == 1;
-    if (good && client->name_is_address)
-        good = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session->ssl), client->name) == 1;
-    else if (good)
-        good = SSL_set1_host(session->ssl, client->name) == 1 &&
-               SSL_set_tlsext_host_name(session->ssl, client->name) == 1;
-    if (good) {
+    bool good = session != NULL && (session->ssl = SSL_new(client->context)) != NULL;
+    if (good && pipe != NULL) {
+        BIO *bio = ps_tls_pipe_bio(pipe, &session->method);
+        good = bio != NULL;
+        if (good)
+            SSL_set_bio(session->ssl, bio, bio);
+    } else if (good) {
+        good = SSL_set_fd(session->ssl, fd) == 1;
+    }
+    if (good && set_name(client, session->ssl)) {
         SSL_set_connect_state(session->ssl);
         return session;
     }
     snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: no session");
     if (session != NULL)
-        SSL_free(session->ssl);
-    free(session);
+        tls_close(session);
     ERR_clear_error();
     return NULL;
+}
+
+static void *tls_open(const void *settings, int fd, char *reason)
+{
+    return open_session(settings, fd, NULL, reason);
+}
+
+void *ps_tls_client_open_over(const struct ps_tls_client *client, struct ps_tls_pipe *pipe, char *reason)
+{
+    return open_session(client, -1, pipe, reason);
 }
 
 /* Returns why the handshake failed, with a hint if the user can correct it. */
@@ -217,13 +269,6 @@ static void tls_end(void *opened)
     ERR_clear_error();
     SSL_shutdown(session->ssl); /* close_notify, as far as the socket takes it */
     ERR_clear_error();
-}
-
-static void tls_close(void *opened)
-{
-    struct session *session = opened;
-    SSL_free(session->ssl);
-    free(session);
 }
 
 const struct ps_transport ps_transport_tls = {

@@ -6,16 +6,22 @@
 #pragma once
 
 #include "core/status.h"
+#include "stages/net/tls.h"
 #include "stages/net/transport.h"
 
 struct ps_tls_client;
 
 struct ps_tls_client_settings {
     const char *ca;          /* file of PEM certificates to trust; NULL: the system's authorities */
+    /* The certificates to trust as PEM text, instead of `ca`; each alone, as Java trusts them. NULL: `ca` counts */
+    const char *ca_text;
     const char *cert;        /* PEM file of the client's own certificate, or NULL */
     const char *key;         /* PEM file of its private key; NULL: it is in `cert` */
-    const char *server_name; /* the name or address that the server's certificate must contain */
-    bool verify;             /* false: every certificate is accepted */
+    /* The name or address that the server's certificate must contain; NULL: any */
+    const char *server_name;
+    bool verify; /* false: every certificate is accepted */
+    const struct ps_tls_options *limits; /* its protocols and cipher suites; NULL: OpenSSL's */
+    const struct ps_tls_globals *globals; /* with `limits` */
 };
 
 /* Reads the files. Errors name the setting as KEY=VALUE (ca=FILE). Copies what it keeps. Owns: the caller
@@ -27,3 +33,6 @@ void ps_tls_client_destroy(struct ps_tls_client *client);
 
 /* Settings: the struct ps_tls_client. Reasons describe a bad server certificate. */
 extern const struct ps_transport ps_transport_tls;
+
+/* A session for ps_transport_tls's other functions over a pipe, which must live as long. NULL with `reason`. */
+void *ps_tls_client_open_over(const struct ps_tls_client *client, struct ps_tls_pipe *pipe, char *reason);

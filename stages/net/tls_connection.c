@@ -15,51 +15,8 @@ struct ps_tls_connection {
     bool established, more, broken;
     struct ps_tls_pipe pipe; /* in place of a socket; else zeroed */
     BIO_METHOD *method;
-    bool ended; /* the pipe's */
     char reason[160];
 };
-
-/* ---- over a pipe ---- */
-
-static int pipe_result(BIO *bio, enum ps_tls_result result, size_t length)
-{
-    struct ps_tls_connection *connection = BIO_get_data(bio);
-    BIO_clear_retry_flags(bio);
-    connection->ended |= result == PS_TLS_CLOSED;
-    if (result == PS_TLS_OK)
-        return (int)length;
-    if (result == PS_TLS_WANT_READ)
-        BIO_set_retry_read(bio);
-    if (result == PS_TLS_WANT_WRITE)
-        BIO_set_retry_write(bio);
-    return result == PS_TLS_CLOSED ? 0 : -1;
-}
-
-static int pipe_read(BIO *bio, char *buffer, int room)
-{
-    struct ps_tls_connection *connection = BIO_get_data(bio);
-    size_t length = 0;
-    enum ps_tls_result result =
-        connection->pipe.read(connection->pipe.argument, buffer, (size_t)room, &length);
-    return pipe_result(bio, result, length);
-}
-
-static int pipe_write(BIO *bio, const char *data, int length)
-{
-    struct ps_tls_connection *connection = BIO_get_data(bio);
-    size_t written = 0;
-    enum ps_tls_result result =
-        connection->pipe.write(connection->pipe.argument, data, (size_t)length, &written);
-    return pipe_result(bio, result, written);
-}
-
-static long pipe_control(BIO *bio, int command, long number, void *pointer)
-{
-    const struct ps_tls_connection *connection = BIO_get_data(bio);
-    (void)number;
-    (void)pointer;
-    return command == BIO_CTRL_FLUSH || (command == BIO_CTRL_EOF && connection->ended);
-}
 
 /* ---- life ---- */
 
@@ -77,18 +34,10 @@ struct ps_tls_connection *ps_tls_connection_open_over(const struct ps_tls_server
     if (connection == NULL)
         return NULL;
     connection->pipe = *pipe;
-    connection->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "pipe");
     connection->ssl = SSL_new(server->context);
-    if (connection->method == NULL || connection->ssl == NULL)
-        return discard(connection);
-    BIO_meth_set_read(connection->method, pipe_read);
-    BIO_meth_set_write(connection->method, pipe_write);
-    BIO_meth_set_ctrl(connection->method, pipe_control);
-    BIO *bio = BIO_new(connection->method);
+    BIO *bio = connection->ssl != NULL ? ps_tls_pipe_bio(&connection->pipe, &connection->method) : NULL;
     if (bio == NULL)
         return discard(connection);
-    BIO_set_data(bio, connection);
-    BIO_set_init(bio, 1);
     SSL_set_bio(connection->ssl, bio, bio);
     SSL_set_accept_state(connection->ssl);
     return connection;

@@ -1,0 +1,333 @@
+#include "stages/avro/delivery.h"
+
+#include "core/quantity.h"
+#include "stages/avro/event.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define CALL_BYTES_MAX (4U << 20)   /* no events are added beyond this size */
+#define RECALL_NS (2 * PS_NS_PER_S) /* for answers, when the sink is recalled */
+
+void ps_avro_delivery_open(struct ps_avro_delivery *delivery, const struct ps_avro_delivery_plan *plan,
+                           struct ps_port *port)
+{
+    delivery->plan = plan;
+    delivery->port = port;
+    delivery->watched_fd = -1;
+    delivery->reset_ns = PS_NEVER;
+    delivery->to = (struct ps_client_plan){.connect_ns = plan->connect_ns,
+                                           .transport = plan->transport,
+                                           .transport_settings = plan->transport_settings};
+    ps_avro_client_init(&delivery->client, &plan->client, &delivery->to);
+}
+
+void ps_avro_delivery_close(struct ps_avro_delivery *delivery)
+{
+    if (delivery->counted)
+        ps_count(delivery->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
+    delivery->counted = false;
+    ps_avro_client_fini(&delivery->client);
+}
+
+/* ---- the connection ---- */
+
+/* Everything that is not settled is sent again. */
+static void rewind_all(struct ps_avro_delivery *delivery)
+{
+    memset(delivery->parts, 0, sizeof delivery->parts);
+    delivery->next_lease = 0;
+    delivery->next_position = 0;
+    delivery->rewinding = false;
+}
+
+static void hang_up(struct ps_avro_delivery *delivery)
+{
+    ps_count(delivery->port->counters,
+             delivery->counted ? PS_COUNTER_ConnectionClosedCount : PS_COUNTER_ConnectionFailedCount, 1);
+    delivery->counted = false;
+    delivery->watched_fd = -1; /* closing removes it from the epoll */
+    delivery->reset_ns = PS_NEVER;
+    ps_avro_client_close(&delivery->client);
+    rewind_all(delivery);
+}
+
+static void rest(struct ps_avro_delivery *delivery, const char *reason)
+{
+    struct ps_err err = {.length = 0};
+    delivery->rest_ns = delivery->now_ns + ps_port_rest_ns(delivery->port, ++delivery->failures);
+    ps_err_set(&err, "%s:%u: %s", delivery->plan->host, delivery->plan->port, reason);
+    ps_log(PS_LOG_WARN, delivery->port->component, "%s; tries again in %s", err.text,
+           ps_quantity_print_ns(delivery->rest_ns - delivery->now_ns).text);
+    ps_port_troubled(delivery->port, &err);
+}
+
+static uint64_t count_under_way(const struct ps_avro_delivery *delivery)
+{
+    uint64_t events = 0;
+    for (unsigned i = 0; i < PS_AVRO_CALLS_MAX; i++) {
+        const struct ps_avro_part *part = &delivery->parts[i];
+        for (uint32_t position = part->from; part->lease != NULL && position < part->to; position++)
+            events += !ps_lease_is_settled(part->lease, position);
+    }
+    return events;
+}
+
+/* The connection is of no use any more. One that the other side closed while nothing was under way is no failure. */
+static void lose(struct ps_avro_delivery *delivery)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    uint64_t events = count_under_way(delivery);
+    bool idle = delivery->counted && delivery->client.call_count == 0;
+    memcpy(reason, delivery->client.reason, sizeof reason);
+    ps_count(delivery->port->counters, PS_COUNTER_duplicated, events);
+    ps_count(delivery->port->counters, PS_COUNTER_retried, events);
+    hang_up(delivery);
+    if (!idle)
+        rest(delivery, reason);
+}
+
+static void dial(struct ps_avro_delivery *delivery)
+{
+    const struct ps_avro_delivery_plan *plan = delivery->plan;
+    struct ps_address address = plan->address;
+    struct ps_err err = {.length = 0};
+    if (plan->lookup != NULL && ps_lookup_address(plan->lookup, &address, &err) != PS_OK) {
+        ps_count(delivery->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+        rest(delivery, err.text);
+        return;
+    }
+    delivery->to.address = address.storage;
+    delivery->to.address_bytes = address.length;
+    if (address.storage.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&delivery->to.address)->sin6_port = htons((uint16_t)plan->port);
+    else
+        ((struct sockaddr_in *)&delivery->to.address)->sin_port = htons((uint16_t)plan->port);
+    if (!ps_avro_client_connect(&delivery->client, delivery->now_ns))
+        lose(delivery);
+}
+
+/* Notes that the connection is up. */
+static void count_connection(struct ps_avro_delivery *delivery)
+{
+    if (delivery->counted || delivery->client.connection.phase != PS_CLIENT_UP)
+        return;
+    delivery->counted = true;
+    ps_count(delivery->port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+    if (delivery->plan->reset_ns > 0)
+        delivery->reset_ns = delivery->now_ns + delivery->plan->reset_ns;
+    ps_log(PS_LOG_INFO, delivery->port->component, "connected to %s:%u", delivery->plan->host,
+           delivery->plan->port);
+}
+
+/* Tells the epoll what the connection waits for. */
+static void watch(struct ps_avro_delivery *delivery)
+{
+    short wanted = 0;
+    int fd = ps_avro_client_descriptor(&delivery->client, &wanted);
+    uint32_t events = (uint32_t)wanted; /* POLLIN and POLLOUT are EPOLLIN and EPOLLOUT */
+    if (fd < 0 || delivery->port->epoll_fd < 0 ||
+        (fd == delivery->watched_fd && events == delivery->watched_events))
+        return;
+    struct epoll_event event = {.events = events};
+    int operation = fd == delivery->watched_fd ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(delivery->port->epoll_fd, operation, fd, &event) != 0) {
+        struct ps_err err = {.length = 0};
+        ps_err_set(&err, "cannot watch the connection");
+        ps_port_failed(delivery->port, &err);
+        return;
+    }
+    delivery->watched_fd = fd;
+    delivery->watched_events = events;
+}
+
+/* ---- calls ---- */
+
+/* Chooses the events of the next call. Returns how many; 0: all were sent. */
+static uint32_t choose(struct ps_avro_delivery *delivery, struct ps_avro_part *part, size_t *bytes)
+{
+    for (; delivery->next_lease < delivery->lease_count; delivery->next_lease++, delivery->next_position = 0) {
+        struct ps_lease *lease = delivery->leases[delivery->next_lease];
+        uint32_t count = 0, position = delivery->next_position;
+        *part = (struct ps_avro_part){.lease = lease, .from = position};
+        *bytes = PS_AVRO_CALL_BYTES + PS_AVRO_COUNT_BYTES + 1;
+        for (; position < lease->count && count < delivery->plan->batch_events_max && *bytes < CALL_BYTES_MAX;
+             position++) {
+            if (ps_lease_is_settled(lease, position))
+                continue;
+            *bytes += ps_avro_event_bound(lease->batch, ps_lease_event(lease, position));
+            count++;
+        }
+        delivery->next_position = part->to = position;
+        if (count > 0)
+            return count;
+    }
+    return 0;
+}
+
+static size_t encode(uint8_t *to, const struct ps_avro_part *part, uint32_t count)
+{
+    size_t length = ps_avro_put_call(to);
+    length += ps_avro_put_count(to + length, count);
+    for (uint32_t position = part->from; position < part->to; position++) {
+        if (!ps_lease_is_settled(part->lease, position))
+            length += ps_avro_event_encode(part->lease->batch, ps_lease_event(part->lease, position),
+                                           (char *)to + length);
+    }
+    to[length++] = 0; /* no more blocks */
+    return length;
+}
+
+/* Returns false when nothing more can be sent now. */
+static bool send_call(struct ps_avro_delivery *delivery)
+{
+    struct ps_avro_part part;
+    unsigned number = 0, lease = delivery->next_lease;
+    uint32_t position = delivery->next_position;
+    size_t bytes;
+    uint32_t count = choose(delivery, &part, &bytes);
+    if (count == 0)
+        return false;
+    uint8_t *to = ps_avro_client_reserve(&delivery->client, bytes);
+    if (to == NULL) { /* later */
+        delivery->next_lease = lease;
+        delivery->next_position = position;
+        return false;
+    }
+    while (delivery->parts[number].lease != NULL)
+        number++;
+    delivery->parts[number] = part;
+    size_t length = encode(to, &part, count);
+    PS_ASSERT(length <= bytes);
+    ps_avro_client_send(&delivery->client, length, number, delivery->now_ns);
+    return true;
+}
+
+/* ---- answers ---- */
+
+static void finish_first(struct ps_avro_delivery *delivery)
+{
+    while (delivery->lease_count > 0 && delivery->leases[0]->settled == delivery->leases[0]->count) {
+        struct ps_lease *lease = delivery->leases[0];
+        memmove(delivery->leases, delivery->leases + 1, --delivery->lease_count * sizeof lease);
+        if (delivery->next_lease > 0)
+            delivery->next_lease--;
+        else
+            delivery->next_position = 0;
+        ps_port_done(delivery->port, &lease);
+    }
+}
+
+static void answered(void *owner, uint64_t number, enum ps_avro_status status)
+{
+    struct ps_avro_delivery *delivery = owner;
+    struct ps_avro_part *part = &delivery->parts[number];
+    PS_ASSERT(part->lease != NULL);
+    uint32_t count = 0;
+    for (uint32_t position = part->from; position < part->to; position++) {
+        if (ps_lease_is_settled(part->lease, position))
+            continue;
+        count++;
+        if (status == PS_AVRO_OK)
+            ps_lease_settle(part->lease, position);
+    }
+    *part = (struct ps_avro_part){.lease = NULL};
+    if (status == PS_AVRO_OK) {
+        delivery->failures = 0;
+        finish_first(delivery);
+        return;
+    }
+    ps_count(delivery->port->counters, PS_COUNTER_retried, count);
+    if (!delivery->rewinding)
+        rest(delivery, status == PS_AVRO_FAILED ? "the source answers FAILED: is its channel full?"
+                                                : "the source answers UNKNOWN");
+    delivery->rewinding = true;
+}
+
+/* ---- the cycle ---- */
+
+/* Reads and writes what can be now. `fills`: new calls may be sent. */
+static void serve(struct ps_avro_delivery *delivery, bool fills)
+{
+    const struct ps_avro_client_answers answers = {.answered = answered, .owner = delivery};
+    struct ps_avro_client *client = &delivery->client;
+    finish_first(delivery); /* of leases without an event to send */
+    bool rests = delivery->now_ns < delivery->rest_ns;
+    if (fills && !rests && delivery->lease_count > 0 && !ps_avro_client_is_open(client))
+        dial(delivery);
+    if (!ps_avro_client_is_open(client))
+        return;
+    bool resets = delivery->now_ns >= delivery->reset_ns;
+    for (;;) {
+        if (!ps_avro_client_work(client, &answers, delivery->now_ns)) {
+            lose(delivery);
+            return;
+        }
+        count_connection(delivery);
+        rests = delivery->now_ns < delivery->rest_ns;
+        if (delivery->rewinding && client->call_count == 0 && !rests)
+            rewind_all(delivery);
+        if (!fills || rests || resets || delivery->rewinding || !ps_avro_client_may_send(client) ||
+            !send_call(delivery))
+            break;
+    }
+    if (resets && client->call_count == 0)
+        hang_up(delivery);
+    watch(delivery);
+}
+
+enum ps_result ps_avro_delivery_work(struct ps_avro_delivery *delivery, struct ps_lease **lease,
+                                     const struct ps_now *now)
+{
+    delivery->now_ns = now->mono_ns;
+    delivery->recall_ns = 0;
+    if (delivery->lease_count == PS_AVRO_LEASES_MAX)
+        return PS_LATER;
+    delivery->leases[delivery->lease_count++] = *lease;
+    *lease = NULL;
+    return PS_TAKEN;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t ps_avro_delivery_tick(struct ps_avro_delivery *delivery, const struct ps_now *now)
+{
+    delivery->now_ns = now->mono_ns;
+    serve(delivery, true);
+    uint64_t due_ns = ps_avro_client_deadline(&delivery->client);
+    if (ps_avro_client_is_open(&delivery->client))
+        due_ns = least(due_ns, delivery->reset_ns);
+    bool waits = delivery->rewinding || !ps_avro_client_is_open(&delivery->client);
+    if (waits && delivery->lease_count > 0)
+        due_ns = least(due_ns, delivery->rest_ns);
+    return due_ns;
+}
+
+bool ps_avro_delivery_recall(struct ps_avro_delivery *delivery, struct ps_lease **back,
+                             const struct ps_now *now)
+{
+    delivery->now_ns = now->mono_ns;
+    if (delivery->recall_ns == 0)
+        delivery->recall_ns = now->mono_ns + RECALL_NS;
+    serve(delivery, false);
+    if (delivery->client.call_count > 0) {
+        if (now->mono_ns < delivery->recall_ns)
+            return false; /* what is answered does not arrive twice */
+        ps_count(delivery->port->counters, PS_COUNTER_duplicated, count_under_way(delivery));
+        hang_up(delivery);
+    }
+    rewind_all(delivery);
+    while (*back != NULL)
+        back = &(*back)->next;
+    for (unsigned i = 0; i < delivery->lease_count; i++) {
+        *back = delivery->leases[i];
+        back = &(*back)->next;
+    }
+    *back = NULL;
+    delivery->lease_count = 0;
+    return true;
+}

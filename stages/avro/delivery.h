@@ -1,0 +1,67 @@
+/* How a sink delivers leases over one connection of Flume's Avro protocol: calls of at most so many events, several under
+ * way at a time, answers that settle events, a new connection after a failure.
+ *
+ * A call is answered OK, and its events are delivered; or FAILED, because the server's channel is full: after all other
+ * calls are answered and a rest, everything that is not delivered is sent again, in order. After an error, a lost
+ * connection, or no answer in time the same happens over a new connection; what had no answer may arrive twice.
+ *
+ * Thread: the sink's worker. Never blocks. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/avro/client.h"
+#include "stages/avro/transport.h"
+#include "stages/net/lookup.h"
+
+#define PS_AVRO_LEASES_MAX 64U
+
+/* Shared by all workers; const. */
+struct ps_avro_delivery_plan {
+    struct ps_avro_client_settings client;
+    const char *host;
+    unsigned port;
+    struct ps_lookup *lookup;  /* of the host; NULL: `address` is it */
+    struct ps_address address; /* without a lookup */
+    uint64_t connect_ns, reset_ns; /* reset_ns 0: the connection is kept */
+    uint32_t batch_events_max;     /* of a call */
+    const struct ps_transport *transport;
+    const void *transport_settings;
+};
+
+/* A call under way: the events between two positions of a lease that were not settled. */
+struct ps_avro_part {
+    struct ps_lease *lease; /* NULL: free */
+    uint32_t from, to;
+};
+
+struct ps_avro_delivery {
+    const struct ps_avro_delivery_plan *plan;
+    struct ps_port *port;
+    struct ps_client_plan to;
+    struct ps_avro_client client;
+    int watched_fd; /* in the port's epoll; -1: none */
+    uint32_t watched_events;
+    struct ps_lease *leases[PS_AVRO_LEASES_MAX]; /* oldest first */
+    unsigned lease_count;
+    /* The next event to be sent. */
+    unsigned next_lease;
+    uint32_t next_position;
+    struct ps_avro_part parts[PS_AVRO_CALLS_MAX];
+    bool rewinding; /* a call was refused: nothing new is sent before all is answered */
+    bool counted;   /* the connection is up, and counted */
+    uint64_t failures;   /* in a row */
+    uint64_t rest_ns;    /* nothing is sent, nor a connection begun, before */
+    uint64_t reset_ns;   /* when the connection is to be made anew; PS_NEVER */
+    uint64_t recall_ns;  /* 0: not recalled */
+    uint64_t now_ns;
+};
+
+/* Thread: the worker's, as the functions of struct ps_sink_ops of the same names. */
+void ps_avro_delivery_open(struct ps_avro_delivery *delivery, const struct ps_avro_delivery_plan *plan,
+                           struct ps_port *port);
+void ps_avro_delivery_close(struct ps_avro_delivery *delivery);
+enum ps_result ps_avro_delivery_work(struct ps_avro_delivery *delivery, struct ps_lease **lease,
+                                     const struct ps_now *now);
+uint64_t ps_avro_delivery_tick(struct ps_avro_delivery *delivery, const struct ps_now *now);
+bool ps_avro_delivery_recall(struct ps_avro_delivery *delivery, struct ps_lease **back,
+                             const struct ps_now *now);
