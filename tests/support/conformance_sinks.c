@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static char folder[64], log_path[96], text[1 << 20], bootstrap[64];
+static char folder[64], log_path[96], text[1 << 20], bootstrap[64], avro_port[8];
 
 static void clear_folder(void)
 {
@@ -133,6 +133,13 @@ const struct ps_test_sink_adapter ps_test_sink_adapters[] = {
      /* librdkafka allocates a message for each record, and events for the delivery reports */
      .allocations_per_event = 1,
      .allocations_before_library = 3},
+    {.ops = &ps_sink_avro,
+     .keys = {"hostname", "127.0.0.1", "port", avro_port, "batch-size", "30"},
+     .begin = ps_test_echo_clear,
+     .arrived = ps_test_echo_text,
+     .far_end = ps_test_echo_set,
+     .refuse = ps_test_echo_cut,
+     .refused = ps_test_echo_was_cut},
     {.ops = &ps_test_echo_sink,
      .begin = ps_test_echo_clear,
      .arrived = ps_test_echo_text,
@@ -150,6 +157,7 @@ int ps_test_sinks_start(void **state)
     snprintf(log_path, sizeof log_path, "%s/log", folder);
     assert_int_equal(ps_log_open(log_path, NULL), PS_OK);
     ps_test_echo_start();
+    snprintf(avro_port, sizeof avro_port, "%u", ps_test_avro_port());
     (void)ps_test_cluster_setup(state);
     ps_test_topic(TOPIC, 1);
     snprintf(bootstrap, sizeof bootstrap, "%s", ps_test_cluster.bootstrap);

@@ -4,6 +4,10 @@
 
 #include "tests/support/echo_parts.h"
 
+#include "stages/avro/event.h"
+#include "stages/avro/reader.h"
+#include "stages/avro/request.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -16,15 +20,26 @@
 
 #define LINKS_MAX 16
 #define SLOW_NS 20000000L
+#define AVRO_BYTES (1U << 20) /* of a message */
+
+enum { ECHO, AVRO, PROTOCOLS };
+
+struct link {
+    int fd;
+    int protocol;
+    char *in; /* AVRO: bytes of a message that is not all there */
+    size_t length;
+    bool greeted;
+};
 
 static struct {
     pthread_t thread;
     pthread_mutex_t lock; /* guards all that follows */
     bool stop, cut, was_cut;
     enum ps_test_far_end mode;
-    int listener, wake;
-    uint16_t port;
-    int links[LINKS_MAX];
+    int listeners[PROTOCOLS], wake;
+    uint16_t ports[PROTOCOLS];
+    struct link links[LINKS_MAX];
     size_t link_count;
     char *text, *copy;
     size_t length, room;
@@ -32,7 +47,12 @@ static struct {
 
 uint16_t ps_test_echo_port(void)
 {
-    return peer.port;
+    return peer.ports[ECHO];
+}
+
+uint16_t ps_test_avro_port(void)
+{
+    return peer.ports[AVRO];
 }
 
 static void record(const char *bytes, size_t length)
@@ -46,46 +66,109 @@ static void record(const char *bytes, size_t length)
     peer.length += length;
 }
 
+/* Whether the connection is to be closed instead of an answer. */
+static bool is_cut(void)
+{
+    bool cut = peer.cut;
+    peer.was_cut |= cut;
+    peer.cut = false;
+    return cut || peer.mode == PS_TEST_FAR_END_DOWN;
+}
+
+static bool answer_lines(const struct link *link, const char *bytes, size_t length)
+{
+    if (is_cut() || send(link->fd, bytes, length, MSG_NOSIGNAL) != (ssize_t)length)
+        return false;
+    record(bytes, length);
+    return true;
+}
+
+/* The bodies of a call, one a line. */
+static void record_call(const uint8_t *payload, size_t length, const struct ps_avro_request *request)
+{
+    struct ps_avro_reader in = {.at = payload + request->events_at, .end = payload + length};
+    for (int64_t count; (count = ps_avro_read_block(&in)) > 0;) {
+        for (; count > 0; count--) {
+            struct ps_avro_datum datum;
+            PS_ASSERT(ps_avro_event_read((const char *)in.at, (size_t)(in.end - in.at), &datum));
+            record(datum.body.data, datum.body.length);
+            record("\n", 1);
+            in.at += datum.length;
+        }
+    }
+}
+
+static bool answer_calls(struct link *link)
+{
+    struct ps_avro_clients clients = {.count = 0};
+    struct ps_avro_message message;
+    while (ps_avro_message_measure(link->in, link->length, AVRO_BYTES, &message) == PS_AVRO_WHOLE) {
+        struct ps_avro_request request;
+        uint8_t reply[PS_AVRO_REPLY_BYTES_MAX];
+        char *behind = link->in + message.wire_bytes;
+        (void)ps_avro_message_flatten(link->in, &message);
+        const uint8_t *payload = (const uint8_t *)behind - message.payload_bytes;
+        ps_avro_request_read(payload, message.payload_bytes, !link->greeted, &clients, &request);
+        PS_ASSERT(request.call == PS_AVRO_CALL_APPEND && request.batch);
+        size_t length =
+            ps_avro_put_status(reply, message.serial, link->greeted ? NULL : &request.match, 0);
+        if (is_cut() || send(link->fd, reply, length, MSG_NOSIGNAL) != (ssize_t)length)
+            return false;
+        link->greeted = true;
+        record_call(payload, message.payload_bytes, &request);
+        link->length -= (size_t)(behind - link->in);
+        memmove(link->in, behind, link->length);
+    }
+    return true;
+}
+
 /* Answers what has come. Returns false when the connection is to be closed. */
-static bool answer(int link)
+static bool answer(struct link *link)
 {
     char bytes[8192];
-    ssize_t length = recv(link, bytes, sizeof bytes, MSG_DONTWAIT);
+    ssize_t length = recv(link->fd, bytes, sizeof bytes, MSG_DONTWAIT);
     if (length <= 0)
         return length < 0 && errno == EAGAIN;
-    if (peer.mode == PS_TEST_FAR_END_DOWN)
-        return false;
-    if (peer.cut) {
-        peer.cut = false;
-        peer.was_cut = true;
-        return false;
-    }
-    if (send(link, bytes, (size_t)length, MSG_NOSIGNAL) != length)
-        return false;
-    record(bytes, (size_t)length);
-    return true;
+    if (link->protocol == ECHO)
+        return answer_lines(link, bytes, (size_t)length);
+    PS_ASSERT(link->length + (size_t)length <= AVRO_BYTES);
+    memcpy(link->in + link->length, bytes, (size_t)length);
+    link->length += (size_t)length;
+    return answer_calls(link);
+}
+
+static void close_link(const struct link *link)
+{
+    close(link->fd);
+    free(link->in);
 }
 
 static void serve_links(const struct pollfd *polled, size_t count)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        bool stays = peer.mode != PS_TEST_FAR_END_DOWN && (polled[i].revents == 0 || answer(peer.links[i]));
+        bool stays = peer.mode != PS_TEST_FAR_END_DOWN && (polled[i].revents == 0 || answer(&peer.links[i]));
         if (stays)
             peer.links[kept++] = peer.links[i];
         else
-            close(peer.links[i]);
+            close_link(&peer.links[i]);
     }
     peer.link_count = kept;
 }
 
-static void accept_links(void)
+static void accept_links(int protocol)
 {
-    for (int link; (link = accept4(peer.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
-        if (peer.mode == PS_TEST_FAR_END_DOWN || peer.link_count == LINKS_MAX)
-            close(link);
-        else
-            peer.links[peer.link_count++] = link;
+    for (int fd; (fd = accept4(peer.listeners[protocol], NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
+        struct link link = {.fd = fd, .protocol = protocol};
+        if (peer.mode == PS_TEST_FAR_END_DOWN || peer.link_count == LINKS_MAX) {
+            close(fd);
+            continue;
+        }
+        if (protocol == AVRO) {
+            link.in = malloc(AVRO_BYTES);
+            PS_ASSERT(link.in != NULL);
+        }
+        peer.links[peer.link_count++] = link;
     }
 }
 
@@ -94,22 +177,24 @@ static void *serve(void *unused)
     (void)unused;
     pthread_mutex_lock(&peer.lock);
     while (!peer.stop) {
-        struct pollfd polled[LINKS_MAX + 2];
+        struct pollfd polled[LINKS_MAX + PROTOCOLS + 1];
         uint64_t count;
         size_t links = peer.link_count;
         for (size_t i = 0; i < links; i++)
-            polled[i] = (struct pollfd){.fd = peer.links[i], .events = POLLIN};
-        polled[links] = (struct pollfd){.fd = peer.listener, .events = POLLIN};
-        polled[links + 1] = (struct pollfd){.fd = peer.wake, .events = POLLIN};
+            polled[i] = (struct pollfd){.fd = peer.links[i].fd, .events = POLLIN};
+        for (size_t i = 0; i < PROTOCOLS; i++)
+            polled[links + i] = (struct pollfd){.fd = peer.listeners[i], .events = POLLIN};
+        polled[links + PROTOCOLS] = (struct pollfd){.fd = peer.wake, .events = POLLIN};
         bool slow = peer.mode == PS_TEST_FAR_END_SLOW;
         pthread_mutex_unlock(&peer.lock);
-        poll(polled, links + 2, -1);
+        poll(polled, links + PROTOCOLS + 1, -1);
         if (slow)
             nanosleep(&(struct timespec){.tv_nsec = SLOW_NS}, NULL);
         pthread_mutex_lock(&peer.lock);
         (void)!read(peer.wake, &count, sizeof count);
         serve_links(polled, links);
-        accept_links();
+        for (int i = 0; i < PROTOCOLS; i++)
+            accept_links(i);
     }
     pthread_mutex_unlock(&peer.lock);
     return NULL;
@@ -120,18 +205,25 @@ static void wake(void)
     assert_int_equal(write(peer.wake, &(uint64_t){1}, 8), 8);
 }
 
-void ps_test_echo_start(void)
+static void listen_for(int protocol)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    assert_int_equal(listen(listener, 16), 0);
+    peer.listeners[protocol] = listener;
+    peer.ports[protocol] = ntohs(address.sin_port);
+}
+
+void ps_test_echo_start(void)
+{
     peer.stop = false;
     peer.mode = PS_TEST_FAR_END_UP;
     peer.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    peer.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(peer.listener, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(getsockname(peer.listener, (struct sockaddr *)&address, &length), 0);
-    assert_int_equal(listen(peer.listener, 16), 0);
-    peer.port = ntohs(address.sin_port);
+    for (int i = 0; i < PROTOCOLS; i++)
+        listen_for(i);
     assert_int_equal(pthread_create(&peer.thread, NULL, serve, NULL), 0);
 }
 
@@ -143,8 +235,9 @@ void ps_test_echo_stop(void)
     pthread_mutex_unlock(&peer.lock);
     pthread_join(peer.thread, NULL);
     while (peer.link_count > 0)
-        close(peer.links[--peer.link_count]);
-    close(peer.listener);
+        close_link(&peer.links[--peer.link_count]);
+    for (size_t i = 0; i < PROTOCOLS; i++)
+        close(peer.listeners[i]);
     close(peer.wake);
     free(peer.text);
     free(peer.copy);
