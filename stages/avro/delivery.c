@@ -37,6 +37,7 @@ void ps_avro_delivery_close(struct ps_avro_delivery *delivery)
 static void rewind_all(struct ps_avro_delivery *delivery)
 {
     memset(delivery->parts, 0, sizeof delivery->parts);
+    delivery->round ^= delivery->rewinding;
     delivery->next_lease = 0;
     delivery->next_position = 0;
     delivery->rewinding = false;
@@ -151,7 +152,7 @@ static uint32_t choose(struct ps_avro_delivery *delivery, struct ps_avro_part *p
         struct ps_lease *lease = delivery->leases[delivery->next_lease];
         uint32_t count = 0, position = delivery->next_position;
         *part = (struct ps_avro_part){.lease = lease, .from = position};
-        *bytes = PS_AVRO_CALL_BYTES + PS_AVRO_COUNT_BYTES + 1;
+        *bytes = PS_AVRO_ROUND_CALL_BYTES + PS_AVRO_COUNT_BYTES + 1;
         for (; position < lease->count && count < delivery->plan->batch_events_max && *bytes < CALL_BYTES_MAX;
              position++) {
             if (ps_lease_is_settled(lease, position))
@@ -166,9 +167,10 @@ static uint32_t choose(struct ps_avro_delivery *delivery, struct ps_avro_part *p
     return 0;
 }
 
-static size_t encode(uint8_t *to, const struct ps_avro_part *part, uint32_t count)
+/* `round` 0: the server may be Flume. */
+static size_t encode(uint8_t *to, const struct ps_avro_part *part, uint32_t count, unsigned round)
 {
-    size_t length = ps_avro_put_call(to);
+    size_t length = round > 0 ? ps_avro_put_round_call(to, round) : ps_avro_put_call(to);
     length += ps_avro_put_count(to + length, count);
     for (uint32_t position = part->from; position < part->to; position++) {
         if (!ps_lease_is_settled(part->lease, position))
@@ -198,7 +200,7 @@ static bool send_call(struct ps_avro_delivery *delivery)
     while (delivery->parts[number].lease != NULL)
         number++;
     delivery->parts[number] = part;
-    size_t length = encode(to, &part, count);
+    size_t length = encode(to, &part, count, delivery->client.is_penstock ? delivery->round + 1 : 0);
     PS_ASSERT(length <= bytes);
     ps_avro_client_send(&delivery->client, length, number, delivery->now_ns);
     return true;

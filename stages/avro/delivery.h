@@ -49,6 +49,7 @@ struct ps_avro_delivery {
     struct ps_avro_part parts[PS_AVRO_CALLS_MAX];
     bool rewinding; /* a call was refused: nothing new is sent before all is answered */
     bool counted;   /* the connection is up, and counted */
+    unsigned round; /* 0 or 1: changes when calls are sent again (rpc.h) */
     uint64_t failures;   /* in a row */
     uint64_t rest_ns;    /* nothing is sent, nor a connection begun, before */
     uint64_t reset_ns;   /* when the connection is to be made anew; PS_NEVER */

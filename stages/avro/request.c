@@ -176,6 +176,22 @@ static void refuse_name(struct ps_avro_request *request, const uint8_t *name, si
     snprintf(request->reason, sizeof request->reason, "No such remote message: %s", text);
 }
 
+/* The call's metadata, a map of bytes: the round is all that counts. */
+static void read_metadata(struct ps_avro_reader *in, struct ps_avro_request *request)
+{
+    int64_t count;
+    while ((count = ps_avro_read_block(in)) > 0) {
+        for (; count > 0 && !in->bad; count--) {
+            size_t key_length, length;
+            const uint8_t *key = ps_avro_read_bytes(in, &key_length);
+            const uint8_t *value = ps_avro_read_bytes(in, &length);
+            if (!in->bad && length == 1 && (value[0] == 1 || value[0] == 2) &&
+                is_named(key, key_length, PS_AVRO_ROUND_KEY))
+                request->round = value[0];
+        }
+    }
+}
+
 void ps_avro_request_read(const void *payload, size_t length, bool handshake, struct ps_avro_clients *clients,
                           struct ps_avro_request *request)
 {
@@ -193,7 +209,7 @@ void ps_avro_request_read(const void *payload, size_t length, bool handshake, st
         return;
     }
     size_t name_length;
-    ps_avro_skip_map(&in);
+    read_metadata(&in, request);
     const uint8_t *name = ps_avro_read_bytes(&in, &name_length);
     request->batch = is_named(name, name_length, "appendBatch");
     request->events_at = (uint32_t)(in.at - begin);

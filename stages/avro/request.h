@@ -57,6 +57,7 @@ struct ps_avro_request {
     enum ps_avro_call call;
     enum ps_avro_match match; /* when a handshake was read */
     bool batch;               /* appendBatch */
+    unsigned round;           /* 1 or 2, of another penstock (rpc.h); 0: none */
     uint64_t events;
     uint32_t events_at; /* of the payload: where the first event (append) or block (appendBatch) begins */
     char reason[PS_AVRO_REASON_BYTES];

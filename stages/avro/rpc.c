@@ -35,13 +35,29 @@ size_t ps_avro_put_handshake(uint8_t *to)
     return at;
 }
 
+static size_t put_name(uint8_t *to, const char *name)
+{
+    size_t length = strlen(name), at = ps_avro_put_long(to, (int64_t)length);
+    memcpy(to + at, name, length);
+    return at + length;
+}
+
 size_t ps_avro_put_call(uint8_t *to)
 {
-    static const char name[] = "appendBatch";
-    size_t at = ps_avro_put_long(to, 0); /* no metadata */
-    at += ps_avro_put_long(to + at, (int64_t)sizeof name - 1);
-    memcpy(to + at, name, sizeof name - 1);
-    return at + sizeof name - 1;
+    to[0] = 0; /* no metadata */
+    return 1 + put_name(to + 1, "appendBatch");
+}
+
+size_t ps_avro_put_round_call(uint8_t *to, unsigned round)
+{
+    size_t at = ps_avro_put_long(to, 1); /* a map of bytes with one entry */
+    at += put_name(to + at, PS_AVRO_ROUND_KEY);
+    at += ps_avro_put_long(to + at, 1);
+    to[at++] = (uint8_t)round;
+    to[at++] = 0;
+    at += put_name(to + at, "appendBatch");
+    PS_ASSERT(at == PS_AVRO_ROUND_CALL_BYTES);
+    return at;
 }
 
 size_t ps_avro_put_count(uint8_t *to, uint32_t count)

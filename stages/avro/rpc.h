@@ -13,6 +13,7 @@
 
 #define PS_AVRO_HANDSHAKE_BYTES 545U
 #define PS_AVRO_CALL_BYTES 13U  /* metadata and name */
+#define PS_AVRO_ROUND_CALL_BYTES 31U
 #define PS_AVRO_EVENT_BYTES 11U /* beside the body: at most */
 #define PS_AVRO_COUNT_BYTES 10U /* of an array's block: at most */
 #define PS_AVRO_HEAD_BYTES (8U + 4U + PS_AVRO_HANDSHAKE_BYTES + 4U)
@@ -21,6 +22,8 @@
 /* Room for the largest answer on the wire. */
 #define PS_AVRO_WIRE_BYTES_MAX (8 + 4 * PS_AVRO_PIECES_MAX + PS_AVRO_ANSWER_BYTES_MAX)
 
+#define PS_AVRO_ROUND_KEY "penstock.round"
+
 /* The protocol as JSON, and its MD5, which names it. Ours: the server is told the text. */
 extern const char ps_avro_protocol[];
 extern const uint8_t ps_avro_protocol_md5[16];
@@ -28,6 +31,10 @@ extern const uint8_t ps_avro_protocol_md5[16];
 /* Each writes to `to` and returns how many bytes. */
 size_t ps_avro_put_handshake(uint8_t *to);
 size_t ps_avro_put_call(uint8_t *to); /* of appendBatch; blocks of events follow, and a count of 0 */
+/* The same to another penstock, with a round of 1 or 2 in its metadata (PS_AVRO_ROUND_KEY): when the server has answered a
+ * call FAILED, it answers all later ones of the same round FAILED, so that those that were on their way already do not
+ * overtake it. The client begins the other round when all are answered. */
+size_t ps_avro_put_round_call(uint8_t *to, unsigned round);
 size_t ps_avro_put_count(uint8_t *to, uint32_t count);
 size_t ps_avro_put_event(uint8_t *to, const char *body, uint32_t length); /* without headers */
 size_t ps_avro_put_int32(uint8_t *to, uint32_t number);                   /* big-endian: framing */

@@ -6,15 +6,19 @@
 
 #include <stdio.h>
 
-/* In ps_connection.bits: the handshake is done; above it the index + 1 of the call that is being read, or 0. */
+/* In ps_connection.bits: the handshake is done; the round (rpc.h) in which a call was refused, or 0; above it the index + 1
+ * of the call that is being read, or 0. */
 #define SHAKEN 1U
-#define CALL_SHIFT 1U
+#define REFUSED_SHIFT 1U
+#define REFUSED_MASK (3U << REFUSED_SHIFT)
+#define CALL_SHIFT 3U
 
 /* In ps_call.bits. */
 enum {
     CALL_IS_BATCH = 1,
     CALL_SHAKES = 2, /* its answer has the handshake's */
-    CALL_MATCH_SHIFT = 2,
+    CALL_MATCH_SHIFT = 2, /* two bits */
+    CALL_ROUND_SHIFT = 4,
 };
 
 void ps_avro_server_init(struct ps_avro_server *server, struct ps_stream *stream, struct ps_port *port,
@@ -37,9 +41,24 @@ static struct ps_call *call_of(struct ps_avro_server *server, const struct ps_co
 
 static void set_call(struct ps_connection *connection, const struct ps_call *call)
 {
-    connection->bits &= SHAKEN;
+    connection->bits &= SHAKEN | REFUSED_MASK;
     if (call != NULL)
         connection->bits |= (call->index + 1) << CALL_SHIFT;
+}
+
+static void set_refused(struct ps_connection *connection, unsigned round)
+{
+    connection->bits = (connection->bits & ~REFUSED_MASK) | round << REFUSED_SHIFT;
+}
+
+/* Whether the call must not overtake one that was refused. */
+static bool must_fail(struct ps_connection *connection, const struct ps_avro_request *request)
+{
+    unsigned refused = (connection->bits & REFUSED_MASK) >> REFUSED_SHIFT;
+    if (request->round != 0 && request->round == refused)
+        return true;
+    set_refused(connection, 0);
+    return false;
 }
 
 /* ---- answers ---- */
@@ -60,10 +79,12 @@ static void finish(struct ps_avro_server *server, struct ps_call *call)
                  batch ? PS_COUNTER_AppendBatchAcceptedCount : PS_COUNTER_AppendAcceptedCount, 1);
     if (connection != NULL) {
         uint8_t reply[PS_AVRO_REPLY_BYTES_MAX];
-        enum ps_avro_match match = call->bits >> CALL_MATCH_SHIFT;
+        enum ps_avro_match match = call->bits >> CALL_MATCH_SHIFT & 3;
         size_t length = ps_avro_put_status(reply, call->serial, call->bits & CALL_SHAKES ? &match : NULL,
                                            call->failed ? PS_AVRO_FAILED : PS_AVRO_OK);
         connection->owed--;
+        if (call->failed)
+            set_refused(connection, call->bits >> CALL_ROUND_SHIFT);
         uint64_t origin = call->connection;
         send_reply(server, connection, reply, length);
         if ((connection = ps_stream_find(server->stream, origin)) != NULL)
@@ -95,8 +116,8 @@ static void answer_now(struct ps_avro_server *server, struct ps_connection *conn
     size_t length;
     if (request->call == PS_AVRO_CALL_ERROR)
         length = ps_avro_put_error(reply, serial, match, request->reason);
-    else if (request->call == PS_AVRO_CALL_APPEND) /* of no events */
-        length = ps_avro_put_status(reply, serial, match, PS_AVRO_OK);
+    else if (request->call == PS_AVRO_CALL_APPEND) /* of no events, or behind one that was refused */
+        length = ps_avro_put_status(reply, serial, match, request->events > 0 ? PS_AVRO_FAILED : PS_AVRO_OK);
     else
         length = ps_avro_put_greeting(reply, serial, match);
     if (request->call != PS_AVRO_CALL_STRANGER)
@@ -136,7 +157,7 @@ static bool begin_call(struct ps_avro_server *server, struct ps_connection *conn
     struct ps_call *call = ps_calls_begin(&server->calls, ps_connection_origin(connection), message->serial);
     if (call == NULL)
         return false;
-    call->bits = request->batch ? CALL_IS_BATCH : 0;
+    call->bits = (request->batch ? CALL_IS_BATCH : 0) | request->round << CALL_ROUND_SHIFT;
     if (!(connection->bits & SHAKEN))
         call->bits |= CALL_SHAKES | (uint32_t)request->match << CALL_MATCH_SHIFT;
     call->items_left = request->batch ? 0 : 1;
@@ -176,7 +197,7 @@ static enum ps_feed read_message(struct ps_avro_server *server, struct ps_connec
                connection->ip_text, request.reason);
     }
     bool fits = request.events <= batch->capacity - batch->count;
-    if (request.call == PS_AVRO_CALL_APPEND && request.events > 0) {
+    if (request.call == PS_AVRO_CALL_APPEND && request.events > 0 && !must_fail(connection, &request)) {
         if (!fits && batch->count > 0) {
             batch->full = true; /* a call is one transaction where one batch can hold it */
             return PS_FEED_FULL;
@@ -186,8 +207,9 @@ static enum ps_feed read_message(struct ps_avro_server *server, struct ps_connec
         *used += message.wire_bytes - message.payload_bytes + request.events_at;
         return PS_FEED_MORE;
     }
-    if (request.call == PS_AVRO_CALL_APPEND) {
+    if (request.call == PS_AVRO_CALL_APPEND)
         count_received(server, &request);
+    if (request.call == PS_AVRO_CALL_APPEND && request.events == 0) {
         ps_count(server->port->counters, PS_COUNTER_AppendBatchAcceptedCount, 1);
     }
     *used += message.wire_bytes;

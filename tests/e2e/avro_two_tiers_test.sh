@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Two tiers: avro source -> file channel -> avro sink -> avro source -> file channel -> file_roll. Each side is killed with
+# SIGKILL under load and started again: every event that was acknowledged arrives.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+leaf_port=$(free_port)
+collector_port=$(free_port)
+mkdir "$work/out"
+
+tier() { # NAME PORT: source and channel
+    mkdir "$work/$1"
+    cat <<-EOF_
+	a1.sources = r1
+	a1.channels = c1
+	a1.sinks = k1
+	a1.sources.r1.type = avro
+	a1.sources.r1.bind = 127.0.0.1
+	a1.sources.r1.port = $2
+	a1.sources.r1.channels = c1
+	a1.channels.c1.type = file
+	a1.channels.c1.checkpointDir = $work/$1/checkpoint
+	a1.channels.c1.dataDirs = $work/$1/data
+	a1.channels.c1.capacity = 100000
+	a1.channels.c1.transactionCapacity = 1000
+	a1.sinks.k1.channel = c1
+	EOF_
+}
+{
+    tier leaf "$leaf_port"
+    echo "a1.sinks.k1.type = avro"
+    echo "a1.sinks.k1.hostname = 127.0.0.1"
+    echo "a1.sinks.k1.port = $collector_port"
+} >"$work/leaf.properties"
+{
+    tier collector "$collector_port"
+    echo "a1.sinks.k1.type = file_roll"
+    echo "a1.sinks.k1.sink.directory = $work/out"
+    echo "a1.sinks.k1.sink.rollInterval = 0"
+} >"$work/collector.properties"
+
+declare -A tiers=()
+start() { # NAME PORT
+    : >"$work/$1.err"
+    "$PENSTOCK" agent -n a1 -f "$work/$1.properties" 2>>"$work/$1.err" &
+    tiers[$1]=$!
+    children[${tiers[$1]}]=1
+    await "$1 listens" grep -q "listening on 127.0.0.1:$2" "$work/$1.err"
+}
+end() { # NAME SIGNAL
+    local code=0
+    kill "-$2" "${tiers[$1]}"
+    wait "${tiers[$1]}" || code=$?
+    unset "children[${tiers[$1]}]"
+    [[ $2 == KILL || $code == 0 ]] || fail "$1 ends with $code: $(tail -n 2 "$work/$1.err")"
+}
+arrived() { # COUNT: whether so many lines are there
+    (($(cat "$work"/out/* 2>/dev/null | wc -l) >= $1))
+}
+
+start collector "$collector_port"
+start leaf "$leaf_port"
+"$PENSTOCK" load --target "avro://127.0.0.1:$leaf_port" --rate 5k --events 20k --format rfc3164 --settle 60s --tolerance 1 --json \
+    --manifest "$work/manifest" >"$work/load.json" 2>"$work/load.err" &
+loader=$!
+children[$loader]=1
+await "the first events" arrived 2000
+end collector KILL
+start collector "$collector_port"
+await "events after the collector's end" arrived 6000
+end leaf KILL
+start leaf "$leaf_port"
+await "events after the leaf's end" arrived 10000
+end collector KILL
+start collector "$collector_port"
+wait $loader || fail "the load ends with $?"
+unset "children[$loader]"
+end leaf TERM
+end collector TERM
+"$PENSTOCK" verify --from "file://$work/out" --manifest "$work/manifest" --json >"$work/verify.json" 2>"$work/verify.err" || true
+summary=$(tail -n 1 "$work/verify.json")
+[[ $summary == *'"lost":0'* && $summary == *'"corrupted":0'* ]] || fail "something was lost: $summary"
+echo ok
