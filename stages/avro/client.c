@@ -98,7 +98,8 @@ static bool take_answer(struct ps_avro_client *client, const struct ps_avro_clie
     if (answer->no_match)
         return give_up(client, "the server does not speak Flume's protocol");
     if (answer->failed) {
-        snprintf(client->reason, sizeof client->reason, "the server answers with an error: %s", answer->error);
+        snprintf(client->reason, sizeof client->reason, "the server answers with an error: %s",
+                 answer->error);
         return false;
     }
     if (at == client->call_count)
@@ -120,8 +121,8 @@ static bool take_answers(struct ps_avro_client *client, const struct ps_avro_cli
     for (;;) {
         struct ps_avro_answer answer;
         size_t length = 0;
-        enum ps_avro_reading reading = ps_avro_read_answer(client->in + at, client->in_length - at,
-                                                           !client->greeted, client->scratch, &answer, &length);
+        enum ps_avro_reading reading = ps_avro_read_answer(
+            client->in + at, client->in_length - at, !client->greeted, client->scratch, &answer, &length);
         if (reading == PS_AVRO_NONSENSE)
             return give_up(client, "what came back is no answer of Avro's");
         if (reading == PS_AVRO_MORE)

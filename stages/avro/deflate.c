@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level, const struct ps_tls_pipe *below,
-                                    struct ps_err *err)
+enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level,
+                                    const struct ps_tls_pipe *below, struct ps_err *err)
 {
     deflate->below = *below;
     deflate->filled = false;
@@ -34,7 +34,8 @@ enum ps_tls_result ps_avro_deflate_read(void *opened, void *buffer, size_t room,
     for (;;) {
         if (deflate->in.length > 0 || deflate->filled) {
             if (!ps_avro_zlib_unpack(&deflate->zlib, &deflate->in, buffer, room, length))
-                return broken(deflate, "the bytes are not compressed: is compression-type the same at both ends?");
+                return broken(deflate,
+                              "the bytes are not compressed: is compression-type the same at both ends?");
             deflate->filled = *length == room;
             if (*length > 0)
                 return PS_TLS_OK;
@@ -61,8 +62,8 @@ enum ps_tls_result ps_avro_deflate_write(void *opened, const void *data, size_t 
     }
     while (deflate->out.iov_len > 0) {
         size_t sent;
-        enum ps_tls_result result = deflate->below.write(deflate->below.argument, deflate->out.iov_base,
-                                                         deflate->out.iov_len, &sent);
+        enum ps_tls_result result =
+            deflate->below.write(deflate->below.argument, deflate->out.iov_base, deflate->out.iov_len, &sent);
         if (result != PS_TLS_OK)
             return result;
         deflate->out.iov_base = (uint8_t *)deflate->out.iov_base + sent;

@@ -23,8 +23,8 @@ struct ps_avro_deflate {
 };
 
 /* `level` 0: little memory, for a server (ps_avro_zlib_init_small). */
-enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level, const struct ps_tls_pipe *below,
-                                    struct ps_err *err);
+enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level,
+                                    const struct ps_tls_pipe *below, struct ps_err *err);
 void ps_avro_deflate_fini(struct ps_avro_deflate *deflate);
 
 /* As in struct ps_tls_pipe; `deflate` is a struct ps_avro_deflate. */

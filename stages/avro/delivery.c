@@ -148,7 +148,8 @@ static void watch(struct ps_avro_delivery *delivery)
 /* Chooses the events of the next call. Returns how many; 0: all were sent. */
 static uint32_t choose(struct ps_avro_delivery *delivery, struct ps_avro_part *part, size_t *bytes)
 {
-    for (; delivery->next_lease < delivery->lease_count; delivery->next_lease++, delivery->next_position = 0) {
+    for (; delivery->next_lease < delivery->lease_count;
+         delivery->next_lease++, delivery->next_position = 0) {
         struct ps_lease *lease = delivery->leases[delivery->next_lease];
         uint32_t count = 0, position = delivery->next_position;
         *part = (struct ps_avro_part){.lease = lease, .from = position};

@@ -20,8 +20,8 @@ struct ps_avro_delivery_plan {
     struct ps_avro_client_settings client;
     const char *host;
     unsigned port;
-    struct ps_lookup *lookup;  /* of the host; NULL: `address` is it */
-    struct ps_address address; /* without a lookup */
+    struct ps_lookup *lookup;      /* of the host; NULL: `address` is it */
+    struct ps_address address;     /* without a lookup */
     uint64_t connect_ns, reset_ns; /* reset_ns 0: the connection is kept */
     uint32_t batch_events_max;     /* of a call */
     const struct ps_transport *transport;
@@ -47,13 +47,13 @@ struct ps_avro_delivery {
     unsigned next_lease;
     uint32_t next_position;
     struct ps_avro_part parts[PS_AVRO_CALLS_MAX];
-    bool rewinding; /* a call was refused: nothing new is sent before all is answered */
-    bool counted;   /* the connection is up, and counted */
-    unsigned round; /* 0 or 1: changes when calls are sent again (rpc.h) */
-    uint64_t failures;   /* in a row */
-    uint64_t rest_ns;    /* nothing is sent, nor a connection begun, before */
-    uint64_t reset_ns;   /* when the connection is to be made anew; PS_NEVER */
-    uint64_t recall_ns;  /* 0: not recalled */
+    bool rewinding;     /* a call was refused: nothing new is sent before all is answered */
+    bool counted;       /* the connection is up, and counted */
+    unsigned round;     /* 0 or 1: changes when calls are sent again (rpc.h) */
+    uint64_t failures;  /* in a row */
+    uint64_t rest_ns;   /* nothing is sent, nor a connection begun, before */
+    uint64_t reset_ns;  /* when the connection is to be made anew; PS_NEVER */
+    uint64_t recall_ns; /* 0: not recalled */
     uint64_t now_ns;
 };
 

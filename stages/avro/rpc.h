@@ -12,7 +12,7 @@
 #include "core/base.h"
 
 #define PS_AVRO_HANDSHAKE_BYTES 545U
-#define PS_AVRO_CALL_BYTES 13U  /* metadata and name */
+#define PS_AVRO_CALL_BYTES 13U /* metadata and name */
 #define PS_AVRO_ROUND_CALL_BYTES 31U
 #define PS_AVRO_EVENT_BYTES 11U /* beside the body: at most */
 #define PS_AVRO_COUNT_BYTES 10U /* of an array's block: at most */
@@ -52,9 +52,9 @@ enum ps_avro_status { PS_AVRO_OK, PS_AVRO_FAILED, PS_AVRO_UNKNOWN };
 
 struct ps_avro_answer {
     uint32_t serial;
-    bool no_match; /* the server does not know our protocol */
+    bool no_match;      /* the server does not know our protocol */
     bool same_protocol; /* with a handshake: the server's protocol is ours to the byte, so it is a penstock */
-    bool failed;   /* the call did; `error` says why */
+    bool failed;        /* the call did; `error` says why */
     enum ps_avro_status status;
     char error[160];
 };

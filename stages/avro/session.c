@@ -66,7 +66,7 @@ static enum ps_tls_result decide(struct session *session)
     ssize_t n = recv(session->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
     if (n <= 0)
         return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? PS_TLS_WANT_READ
-                                                                                   : PS_TLS_CLOSED;
+                                                                                    : PS_TLS_CLOSED;
     if (first == TLS_RECORD) {
         session->nesting = TLS_OUTSIDE;
         session->tls = ps_tls_connection_open(session->server, session->fd);

@@ -11,7 +11,7 @@ struct session {
     int fd;
     void *tls; /* of ps_transport_tls; NULL: no TLS */
     struct ps_avro_deflate deflate;
-    struct ps_tls_pipe inside; /* below TLS: the compression */
+    struct ps_tls_pipe inside;              /* below TLS: the compression */
     char reason[PS_TRANSPORT_REASON_BYTES]; /* TLS's */
 };
 
@@ -104,7 +104,7 @@ static ssize_t explain(const struct session *session, enum ps_tls_result result,
     if (result == PS_TLS_WANT_READ || result == PS_TLS_WANT_WRITE)
         return 0;
     snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s",
-             session->deflate.why != NULL  ? session->deflate.why
+             session->deflate.why != NULL ? session->deflate.why
              : session->reason[0] != '\0' ? session->reason
                                           : "the other side closed the connection");
     return -1;

@@ -12,15 +12,15 @@
 struct ps_tls_client;
 
 struct ps_tls_client_settings {
-    const char *ca;          /* file of PEM certificates to trust; NULL: the system's authorities */
+    const char *ca; /* file of PEM certificates to trust; NULL: the system's authorities */
     /* The certificates to trust as PEM text, instead of `ca`; each alone, as Java trusts them. NULL: `ca` counts */
     const char *ca_text;
-    const char *cert;        /* PEM file of the client's own certificate, or NULL */
-    const char *key;         /* PEM file of its private key; NULL: it is in `cert` */
+    const char *cert; /* PEM file of the client's own certificate, or NULL */
+    const char *key;  /* PEM file of its private key; NULL: it is in `cert` */
     /* The name or address that the server's certificate must contain; NULL: any */
     const char *server_name;
-    bool verify; /* false: every certificate is accepted */
-    const struct ps_tls_options *limits; /* its protocols and cipher suites; NULL: OpenSSL's */
+    bool verify;                          /* false: every certificate is accepted */
+    const struct ps_tls_options *limits;  /* its protocols and cipher suites; NULL: OpenSSL's */
     const struct ps_tls_globals *globals; /* with `limits` */
 };
 

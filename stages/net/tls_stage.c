@@ -38,8 +38,8 @@ static enum ps_status trust_read(char **text, const struct ps_tls_client_options
     struct ps_keystore_request request = {
         .path = own ? options->truststore : globals->truststore,
         .type = options->truststore_type != NULL ? options->truststore_type : globals->truststore_type,
-        .password =
-            options->truststore_password != NULL ? options->truststore_password : globals->truststore_password,
+        .password = options->truststore_password != NULL ? options->truststore_password
+                                                         : globals->truststore_password,
         .path_key = own ? "truststore" : "javax.net.ssl.trustStore",
         .password_key = "truststore-password",
         .trust_only = true,

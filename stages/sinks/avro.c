@@ -51,7 +51,8 @@ static const struct ps_option options[] = {
      .max = BATCH_MAX,
      .min = INT32_MIN,
      .unit = "events",
-     .help = "Events of one call, at most; the source's channel must take so many in one transaction. Below 1 counts "
+     .help = "Events of one call, at most; the source's channel must take so many in one transaction. Below "
+             "1 counts "
              "as 100"},
     {.key = "connect-timeout",
      .type = PS_OPTION_INT,
@@ -68,7 +69,8 @@ static const struct ps_option options[] = {
      .min = INT32_MIN,
      .max = INT32_MAX,
      .unit = "ms",
-     .help = "A call without an answer for this long is sent again over a new connection; below 1000 counts as 20000"},
+     .help = "A call without an answer for this long is sent again over a new connection; below 1000 counts "
+             "as 20000"},
     {.key = "reset-connection-interval",
      .type = PS_OPTION_INT,
      .offset = FIELD(reset_s),
@@ -76,7 +78,8 @@ static const struct ps_option options[] = {
      .min = 0,
      .max = INT32_MAX,
      .unit = "s",
-     .help = "The connection is made anew after this long, so that a load balancer can choose again; 0: never"},
+     .help =
+         "The connection is made anew after this long, so that a load balancer can choose again; 0: never"},
     {.key = "compression-type",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(compression),
@@ -103,14 +106,16 @@ static const struct ps_option options[] = {
      .max = PS_AVRO_CALLS_MAX,
      .unit = "calls",
      .flags = PS_OPTION_EXTENSION,
-     .help = "Calls that wait for their answers at a time; 0: 16 with another penstock, else 1, because Flume may "
+     .help = "Calls that wait for their answers at a time; 0: 16 with another penstock, else 1, because "
+             "Flume may "
              "change the order of calls of one connection"},
     {.key = "penstock.tls.outside",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(tls_outside),
      .fallback = "false",
      .flags = PS_OPTION_EXTENSION,
-     .help = "With ssl and deflate: compress inside TLS, as Flume up to 1.9 does; false: TLS inside the compressed "
+     .help = "With ssl and deflate: compress inside TLS, as Flume up to 1.9 does; false: TLS inside the "
+             "compressed "
              "stream, as Flume 1.10 and 1.11 do"},
     PS_OPTION_END,
 };
@@ -124,8 +129,8 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct avro_plan *plan = plan_;
     if (strcasecmp(plan->compression, "deflate") != 0 && strcasecmp(plan->compression, "none") != 0)
-        ps_report(context, PS_LOG_WARN, "compression-type", "%s counts as none, as in Flume; known is deflate",
-                  plan->compression);
+        ps_report(context, PS_LOG_WARN, "compression-type",
+                  "%s counts as none, as in Flume; known is deflate", plan->compression);
     return ps_tls_client_stage_check(&plan->tls, plan->host, context);
 }
 
@@ -234,8 +239,8 @@ static void outline(const void *plan_, const struct ps_context *context, FILE *o
 {
     const struct avro_plan *plan = plan_;
     (void)context;
-    fprintf(out, "sends to %s:%u (TCP%s%s)", plan->host, (unsigned)plan->port, plan->tls.enabled ? ", TLS" : "",
-            compresses(plan) ? ", compressed" : "");
+    fprintf(out, "sends to %s:%u (TCP%s%s)", plan->host, (unsigned)plan->port,
+            plan->tls.enabled ? ", TLS" : "", compresses(plan) ? ", compressed" : "");
 }
 
 static const struct ps_sink_ops sink = {

@@ -110,8 +110,7 @@ static bool answer_calls(struct link *link)
         const uint8_t *payload = (const uint8_t *)behind - message.payload_bytes;
         ps_avro_request_read(payload, message.payload_bytes, !link->greeted, &clients, &request);
         PS_ASSERT(request.call == PS_AVRO_CALL_APPEND && request.batch);
-        size_t length =
-            ps_avro_put_status(reply, message.serial, link->greeted ? NULL : &request.match, 0);
+        size_t length = ps_avro_put_status(reply, message.serial, link->greeted ? NULL : &request.match, 0);
         if (is_cut() || send(link->fd, reply, length, MSG_NOSIGNAL) != (ssize_t)length)
             return false;
         link->greeted = true;

@@ -116,7 +116,8 @@ static void test_batch_size(void **unused)
 {
     (void)unused;
     start_source(PS_KEYS(SOURCE));
-    ps_test_stage_start(&sink, &ps_sink_avro, PS_KEYS("hostname", "127.0.0.1", "port", port, "batch-size", "30"));
+    ps_test_stage_start(&sink, &ps_sink_avro,
+                        PS_KEYS("hostname", "127.0.0.1", "port", port, "batch-size", "30"));
     offer(numbered(0, 100));
     await_done(1);
     expect_numbers(100);
@@ -144,7 +145,8 @@ static void test_refused(void **unused)
 {
     (void)unused;
     start_source(PS_KEYS(SOURCE));
-    ps_test_stage_start(&sink, &ps_sink_avro, PS_KEYS("hostname", "127.0.0.1", "port", port, "batch-size", "100"));
+    ps_test_stage_start(&sink, &ps_sink_avro,
+                        PS_KEYS("hostname", "127.0.0.1", "port", port, "batch-size", "100"));
     offer(numbered(0, 10));
     await_done(1);
     for (unsigned k = 0; k < 10; k++)
@@ -226,8 +228,7 @@ static void test_distrust(void **unused)
     char store[512];
     snprintf(store, sizeof store, "%s", ps_test_store_fixture("server.p12"));
     start_source(PS_KEYS(SOURCE, SOURCE_TLS));
-    ps_test_stage_start(&sink, &ps_sink_avro,
-                        PS_KEYS("hostname", "127.0.0.1", "port", port, "ssl", "true"));
+    ps_test_stage_start(&sink, &ps_sink_avro, PS_KEYS("hostname", "127.0.0.1", "port", port, "ssl", "true"));
     offer(numbered(0, 10));
     uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (ps_test_stage_counter(&sink, PS_COUNTER_ConnectionFailedCount) == 0) {
@@ -243,14 +244,15 @@ static void test_mistakes(void **unused)
 {
     (void)unused;
     ps_test_stage_init(&sink, &ps_sink_avro);
-    assert_int_equal(ps_test_stage_bind(&sink, PS_KEYS("hostname", "h", "port", "1", "ssl", "true", "truststore",
-                                                       "/no/such/store")),
+    assert_int_equal(ps_test_stage_bind(&sink, PS_KEYS("hostname", "h", "port", "1", "ssl", "true",
+                                                       "truststore", "/no/such/store")),
                      PS_FAIL);
     assert_true(ps_test_stage_reported(&sink, PS_LOG_ERROR, "/no/such/store"));
     ps_test_stage_fini(&sink);
     ps_test_stage_init(&sink, &ps_sink_avro);
     assert_int_equal(
-        ps_test_stage_bind(&sink, PS_KEYS("hostname", "h", "port", "1", "compression-type", "snappy")), PS_OK);
+        ps_test_stage_bind(&sink, PS_KEYS("hostname", "h", "port", "1", "compression-type", "snappy")),
+        PS_OK);
     assert_true(ps_test_stage_reported(&sink, PS_LOG_WARN, "snappy"));
     ps_test_stage_fini(&sink);
 }
@@ -258,9 +260,8 @@ static void test_mistakes(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ways),     cmocka_unit_test(test_batch_size),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_lost),
-        cmocka_unit_test(test_no_answer), cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_ways),     cmocka_unit_test(test_batch_size), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_lost),     cmocka_unit_test(test_no_answer),  cmocka_unit_test(test_reset),
         cmocka_unit_test(test_distrust), cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
