@@ -75,5 +75,5 @@ bool ps_avro_client_work(struct ps_avro_client *client, const struct ps_avro_cli
                          uint64_t now_ns);
 /* When ps_avro_client_work must be called at the latest; PS_NEVER. */
 uint64_t ps_avro_client_deadline(const struct ps_avro_client *client);
-/* Returns its socket and the events (poll.h) to wait for. */
+/* Returns its socket and the events of poll(2) to wait for. */
 int ps_avro_client_descriptor(const struct ps_avro_client *client, short *events);
