@@ -134,7 +134,8 @@ bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     settings->connect_ns > 0 ? (long)(settings->connect_ns / PS_NS_PER_MS) : CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(settings->timeout_ns / PS_NS_PER_MS));
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
@@ -147,10 +148,16 @@ bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_
     return true;
 }
 
-void ps_http_request_close(struct ps_http_request *request, struct ps_http_client *client)
+void ps_http_request_cancel(struct ps_http_request *request, struct ps_http_client *client)
 {
     if (request->busy)
         curl_multi_remove_handle(client->multi, request->easy);
+    request->busy = false;
+}
+
+void ps_http_request_close(struct ps_http_request *request, struct ps_http_client *client)
+{
+    ps_http_request_cancel(request, client);
     curl_easy_cleanup(request->easy);
     *request = (struct ps_http_request){0};
 }

@@ -14,6 +14,7 @@
 struct ps_http_settings {
     const char *url;
     uint64_t timeout_ns; /* of a request */
+    uint64_t connect_ns; /* of connecting; 0: 5 s */
     /* PEM files, or NULL; without `key` it is in `cert`. */
     const char *ca, *cert, *key;
     bool verify; /* false: every certificate is accepted */
@@ -50,6 +51,8 @@ struct ps_http_request *ps_http_client_next(struct ps_http_client *client);
 bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_settings *settings);
 /* Gives up the answer if the request is under way. {0} is allowed. */
 void ps_http_request_close(struct ps_http_request *request, struct ps_http_client *client);
+/* Gives up the answer if the request is under way; it may be sent again. */
+void ps_http_request_cancel(struct ps_http_request *request, struct ps_http_client *client);
 /* `body` stays as it is until the request has ended. */
 void ps_http_request_send(struct ps_http_request *request, struct ps_http_client *client, const char *body,
                           size_t length, uint64_t now_ns);

@@ -22,18 +22,14 @@ static bool refuse(struct ps_http_message *message, uint16_t status, const char 
     return false;
 }
 
-/* Adds a piece to a part; pieces of one part are next to each other, except in folded header fields. Returns false when
- * the head is too long. */
-static bool extend(struct ps_http_part *part, const struct reading *reading, const char *at, size_t length)
+/* Adds a piece to a part; pieces of one part are next to each other, except in folded header fields. */
+static int extend(struct ps_http_part *part, const struct reading *reading, const char *at, size_t length)
 {
     uint32_t from = (uint32_t)(at - reading->data);
     if (part->length == 0)
         part->at = from;
     part->length = from + (uint32_t)length - part->at;
-    if (PS_LIKELY(part->at + part->length <= reading->limits->head_bytes_max))
-        return true;
-    return part == &reading->message->url ? refuse(reading->message, 414, "the URI is too long")
-                                          : refuse(reading->message, 431, "the header fields are too long");
+    return 0;
 }
 
 static bool is_field(const struct reading *reading, const char *name)
@@ -61,7 +57,7 @@ static void end_field(const struct reading *reading)
 static int on_url(http_parser *parser, const char *at, size_t length)
 {
     struct reading *reading = parser->data;
-    return extend(&reading->message->url, reading, at, length) ? 0 : FAILED;
+    return extend(&reading->message->url, reading, at, length);
 }
 
 static int on_field(http_parser *parser, const char *at, size_t length)
@@ -69,14 +65,14 @@ static int on_field(http_parser *parser, const char *at, size_t length)
     struct reading *reading = parser->data;
     if (reading->message->in_value)
         end_field(reading);
-    return extend(&reading->message->field, reading, at, length) ? 0 : FAILED;
+    return extend(&reading->message->field, reading, at, length);
 }
 
 static int on_value(http_parser *parser, const char *at, size_t length)
 {
     struct reading *reading = parser->data;
     reading->message->in_value = true;
-    return extend(&reading->message->value, reading, at, length) ? 0 : FAILED;
+    return extend(&reading->message->value, reading, at, length);
 }
 
 static bool head_is_good(const http_parser *parser, struct reading *reading)
@@ -167,6 +163,21 @@ static enum ps_http_read bad(struct ps_http_message *message)
     return PS_HTTP_BAD;
 }
 
+/* Reads up to `end`. */
+static enum ps_http_read read_to(struct ps_http_message *message, const char *data, uint32_t end)
+{
+    uint32_t from = message->scanned;
+    if (from < end)
+        message->scanned +=
+            (uint32_t)http_parser_execute(&message->parser, &settings, data + from, end - from);
+    enum http_errno error = HTTP_PARSER_ERRNO(&message->parser);
+    if (error == HPE_PAUSED) {
+        message->length = message->scanned;
+        return PS_HTTP_COMPLETE;
+    }
+    return error != HPE_OK || message->status != 0 ? bad(message) : PS_HTTP_PART;
+}
+
 enum ps_http_read ps_http_message_read(struct ps_http_message *message, const struct ps_http_limits *limits,
                                        const char *data, uint32_t length)
 {
@@ -176,25 +187,24 @@ enum ps_http_read ps_http_message_read(struct ps_http_message *message, const st
         return PS_HTTP_COMPLETE;
     PS_ASSERT(length >= message->scanned);
     struct reading reading = {.message = message, .limits = limits, .data = data};
+    enum ps_http_read read = PS_HTTP_PART;
+    uint32_t bytes_max = ps_http_message_bytes_max(limits), end;
     message->parser.data = &reading;
-    uint32_t from = message->scanned;
-    if (from < length)
-        message->scanned +=
-            (uint32_t)http_parser_execute(&message->parser, &settings, data + from, length - from);
+    do { /* to a limit at first, so that it does not depend on the pieces in which the bytes come */
+        uint32_t limit = message->head_complete ? bytes_max : limits->head_bytes_max;
+        end = length < limit ? length : limit;
+        read = read_to(message, data, end);
+    } while (read == PS_HTTP_PART && message->head_complete && end < length && end < bytes_max);
     message->parser.data = NULL;
-    enum http_errno error = HTTP_PARSER_ERRNO(&message->parser);
-    if (error == HPE_PAUSED) {
-        message->length = message->scanned;
-        return PS_HTTP_COMPLETE;
-    }
-    if (error != HPE_OK || message->status != 0)
-        return bad(message);
-    if (!message->head_complete && message->scanned > limits->head_bytes_max) {
-        refuse(message, 431, "the header fields are too long");
-        return PS_HTTP_BAD;
-    }
-    if (message->chunked && message->scanned >= ps_http_message_bytes_max(limits)) {
-        refuse(message, 413, "the body is too long");
+    if (read != PS_HTTP_PART)
+        return read;
+    if (message->head_complete ? message->scanned >= bytes_max : message->scanned >= limits->head_bytes_max) {
+        if (message->head_complete)
+            refuse(message, 413, "the body is too long");
+        else if (message->url.at + message->url.length >= message->scanned)
+            refuse(message, 414, "the URI is too long");
+        else
+            refuse(message, 431, "the header fields are too long");
         return PS_HTTP_BAD;
     }
     return PS_HTTP_PART;

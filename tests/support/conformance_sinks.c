@@ -1,6 +1,7 @@
 #include "tests/support/conformance_sinks.h"
 
 #include "stages/table.h"
+#include "tests/support/http_peer.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/tail.h"
 
@@ -116,6 +117,18 @@ static bool produce_refused(void)
     return left == 0;
 }
 
+static void refuse_post(void)
+{
+    ps_test_http_peer_answer(503, REFUSALS);
+}
+
+static bool post_refused(void)
+{
+    return ps_test_http_peer_left() == 0;
+}
+
+static char endpoint[64];
+
 const struct ps_test_sink_adapter ps_test_sink_adapters[] = {
     {.ops = &ps_sink_null},
     {.ops = &ps_sink_logger, .begin = begin_log, .arrived = log_content},
@@ -123,6 +136,16 @@ const struct ps_test_sink_adapter ps_test_sink_adapters[] = {
      .keys = {"sink.directory", folder, "sink.rollInterval", "3600"},
      .begin = clear_folder,
      .arrived = folder_content},
+    {.ops = &ps_sink_http,
+     .keys = {"endpoint", endpoint, "defaultBackoff", "false", "rollback.2XX", "false"},
+     .begin = ps_test_http_peer_clear,
+     .arrived = ps_test_http_peer_text,
+     .far_end = ps_test_http_peer_set,
+     .refuse = refuse_post,
+     .refused = post_refused,
+     /* libcurl makes the head of each request, and takes that of the answer apart */
+     .allocations_per_event = 60,
+     .allocations_before_library = 1},
     {.ops = &ps_sink_kafka,
      .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topic", TOPIC},
      .begin = begin_topic,
@@ -158,6 +181,8 @@ int ps_test_sinks_start(void **state)
     assert_int_equal(ps_log_open(log_path, NULL), PS_OK);
     ps_test_echo_start();
     snprintf(avro_port, sizeof avro_port, "%u", ps_test_avro_port());
+    ps_test_http_peer_start();
+    snprintf(endpoint, sizeof endpoint, "%s", ps_test_http_peer_url());
     (void)ps_test_cluster_setup(state);
     ps_test_topic(TOPIC, 1);
     snprintf(bootstrap, sizeof bootstrap, "%s", ps_test_cluster.bootstrap);
@@ -168,6 +193,7 @@ int ps_test_sinks_start(void **state)
 int ps_test_sinks_stop(void **state)
 {
     ps_test_echo_stop();
+    ps_test_http_peer_stop();
     ps_test_tail_close(tail);
     (void)ps_log_open(NULL, NULL);
     clear_folder();

@@ -1,0 +1,148 @@
+/* Sink http: what goes out, and what each status does. */
+#include "tests/support/http_peer.h"
+#include "tests/support/stage.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static void start(struct ps_test_stage *stage, const char *const *keys)
+{
+    const char *all[32] = {"endpoint", ps_test_http_peer_url()};
+    for (size_t i = 0; keys[i] != NULL; i++)
+        all[2 + i] = keys[i];
+    ps_test_stage_start(stage, &ps_sink_http, all);
+}
+
+static void offer(struct ps_test_stage *stage, struct ps_lease *lease)
+{
+    assert_int_equal(ps_test_sink_work(stage, &lease), PS_TAKEN);
+    assert_null(lease);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    ps_test_http_peer_start();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ps_test_http_peer_stop();
+    return 0;
+}
+
+static void test_posts(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("defaultRollback", "false", "defaultBackoff", "false", "contentTypeHeader",
+                          "application/json", "acceptHeader", "*/*", "incrementMetrics.200", "true"));
+    offer(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY(""), PS_BODY("two")));
+    offer(&stage, PS_LEASE(&stage, PS_BODY("three")));
+    ps_test_sink_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    assert_string_equal(ps_test_http_peer_text(), "one\ntwo\nthree\n");
+    assert_string_equal(ps_test_http_peer_last(), "POST /events application/json */*");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra), 3);
+    assert_int_equal(stage.done[0]->settled, 3);
+    ps_test_stage_fini(&stage);
+}
+
+/* Ticks, the clock as fast as the real one, until the peer has had so many requests. */
+static void tick_until(struct ps_test_stage *stage, unsigned requests)
+{
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && ps_test_http_peer_requests() < requests; i++) {
+        (void)ps_test_sink_tick(stage);
+        ps_test_stage_pass_ms(stage, 1);
+        usleep(1000);
+    }
+    assert_int_equal(ps_test_http_peer_requests(), requests);
+}
+
+/* Flume's findOverrideValue: the exact status, then its hundred, then the default. */
+static void test_rules(void **unused)
+{
+    (void)unused;
+    static const struct {
+        unsigned status;
+        bool again;
+    } cases[] = {{200, false}, {404, false}, {400, true}, {503, true}, {500, false}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        start(&stage, PS_KEYS("defaultBackoff", "false", "rollback.200", "false", "rollback.4XX", "false",
+                              "rollback.400", "true", "rollback.500", "false"));
+        ps_test_http_peer_clear();
+        ps_test_http_peer_answer(cases[i].status, 2);
+        offer(&stage, PS_LEASE(&stage, PS_BODY("x")));
+        ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+        assert_int_equal(ps_test_http_peer_requests(), cases[i].again ? 3 : 1);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), cases[i].again ? 2 : 0);
+        ps_test_http_peer_answer(200, 0);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* A back-off holds everything up for 1 s, then 2 s; order is kept. */
+static void test_back_off(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("backoff.2XX", "false", "rollback.2XX", "false"));
+    ps_test_http_peer_answer(503, 2);
+    offer(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
+    for (unsigned round = 1; round <= 2; round++) {
+        tick_until(&stage, round);
+        while (ps_test_stage_counter(&stage, PS_COUNTER_retried) < round) {
+            usleep(1000);
+            (void)ps_test_sink_tick(&stage);
+        }
+        assert_int_equal(ps_test_sink_tick(&stage), stage.now.mono_ns + round * PS_NS_PER_S);
+        ps_test_stage_pass_ms(&stage, 1000 * round - 1);
+        (void)ps_test_sink_tick(&stage);
+        assert_int_equal(ps_test_http_peer_requests(), round);
+        ps_test_stage_pass_ms(&stage, 1);
+    }
+    ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_string_equal(ps_test_http_peer_text(), "one\ntwo\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* Several requests at a time: everything arrives once, and leases are done in order. */
+static void test_requests_at_a_time(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("defaultRollback", "false", "defaultBackoff", "false", "penstock.requests", "4"));
+    ps_test_http_peer_set(PS_TEST_FAR_END_SLOW);
+    for (unsigned i = 0; i < 3; i++)
+        offer(&stage, PS_LEASE(&stage, PS_BODY("aaa"), PS_BODY("bbb"), PS_BODY("ccc")));
+    ps_test_http_peer_set(PS_TEST_FAR_END_UP);
+    ps_test_sink_wait(&stage, 3, PS_TEST_PATIENCE_MS);
+    assert_int_equal(strlen(ps_test_http_peer_text()), 9 * 4);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_bad_keys(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_init(&stage, &ps_sink_http);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("connectTimeout", "5")), PS_FAIL);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("endpoint", "ftp://host/")), PS_FAIL);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("endpoint", "http://h/", "requestTimeout", "0")),
+                     PS_FAIL);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_posts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rules, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_back_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_requests_at_a_time, set_up, tear_down),
+        cmocka_unit_test(test_bad_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

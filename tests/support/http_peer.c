@@ -1,0 +1,190 @@
+#include "tests/support/http_peer.h"
+
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/support/support.h"
+
+#define TEXT_BYTES (1U << 20)
+#define SLOW_US 5000
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct MHD_Daemon *daemon_;
+static unsigned short port;
+static bool slow;
+static unsigned status, status_left, requests;
+static char text[TEXT_BYTES], shown[TEXT_BYTES], last[256], url[64];
+static size_t text_length;
+
+struct body {
+    char bytes[65536];
+    size_t length;
+};
+
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned code)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        code == 200 ? 0 : 14, (void *)(uintptr_t) "not this time\n", MHD_RESPMEM_PERSISTENT);
+    enum MHD_Result result = MHD_queue_response(connection, code, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static unsigned take(const struct body *body)
+{
+    pthread_mutex_lock(&lock);
+    unsigned code = status;
+    requests++;
+    if (status_left > 0 && --status_left == 0)
+        status = 200;
+    if (code / 100 == 2) {
+        assert_true(text_length + body->length + 1 < sizeof text);
+        memcpy(text + text_length, body->bytes, body->length);
+        text_length += body->length;
+        text[text_length++] = '\n';
+    }
+    pthread_mutex_unlock(&lock);
+    return code;
+}
+
+static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, const char *path,
+                              const char *method, const char *version, const char *data, size_t *size,
+                              void **state)
+{
+    struct body *body = *state;
+    (void)unused;
+    (void)version;
+    if (body == NULL) {
+        *state = calloc(1, sizeof *body);
+        return *state != NULL ? MHD_YES : MHD_NO;
+    }
+    if (*size > 0) {
+        assert_true(body->length + *size <= sizeof body->bytes);
+        memcpy(body->bytes + body->length, data, *size);
+        body->length += *size;
+        *size = 0;
+        return MHD_YES;
+    }
+    const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type");
+    const char *accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept");
+    pthread_mutex_lock(&lock);
+    snprintf(last, sizeof last, "%s %s %s %s", method, path, type != NULL ? type : "",
+             accept != NULL ? accept : "");
+    bool waits = slow;
+    pthread_mutex_unlock(&lock);
+    if (waits)
+        usleep(SLOW_US);
+    return answer(connection, take(body));
+}
+
+static void completed(void *unused, struct MHD_Connection *connection, void **state,
+                      enum MHD_RequestTerminationCode how)
+{
+    (void)unused;
+    (void)connection;
+    (void)how;
+    free(*state);
+    *state = NULL;
+}
+
+static void listen_again(void)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    daemon_ = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, NULL,
+                               MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+                               MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_END);
+    assert_non_null(daemon_);
+    port = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_BIND_PORT)->port;
+}
+
+void ps_test_http_peer_start(void)
+{
+    port = 0;
+    slow = false;
+    status = 200;
+    status_left = 0;
+    listen_again();
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/events", port);
+    ps_test_http_peer_clear();
+}
+
+void ps_test_http_peer_stop(void)
+{
+    if (daemon_ != NULL)
+        MHD_stop_daemon(daemon_);
+    daemon_ = NULL;
+}
+
+const char *ps_test_http_peer_url(void)
+{
+    return url;
+}
+
+void ps_test_http_peer_answer(unsigned code, unsigned count)
+{
+    pthread_mutex_lock(&lock);
+    status = code;
+    status_left = count;
+    pthread_mutex_unlock(&lock);
+}
+
+unsigned ps_test_http_peer_left(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned left = status_left;
+    pthread_mutex_unlock(&lock);
+    return left;
+}
+
+unsigned ps_test_http_peer_requests(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned count = requests;
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+void ps_test_http_peer_set(enum ps_test_far_end state)
+{
+    if (state == PS_TEST_FAR_END_DOWN) {
+        ps_test_http_peer_stop();
+        return;
+    }
+    pthread_mutex_lock(&lock);
+    slow = state == PS_TEST_FAR_END_SLOW;
+    pthread_mutex_unlock(&lock);
+    if (daemon_ == NULL)
+        listen_again();
+}
+
+void ps_test_http_peer_clear(void)
+{
+    pthread_mutex_lock(&lock);
+    text_length = requests = 0;
+    pthread_mutex_unlock(&lock);
+}
+
+const char *ps_test_http_peer_text(void)
+{
+    pthread_mutex_lock(&lock);
+    memcpy(shown, text, text_length);
+    shown[text_length] = '\0';
+    pthread_mutex_unlock(&lock);
+    return shown;
+}
+
+const char *ps_test_http_peer_last(void)
+{
+    static char copy[sizeof last];
+    pthread_mutex_lock(&lock);
+    memcpy(copy, last, sizeof copy);
+    pthread_mutex_unlock(&lock);
+    return copy;
+}

@@ -1,0 +1,25 @@
+/* An HTTP server in this process, for tests of the sink http: it keeps the bodies that it has answered well, one a line. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tests/support/echo.h"
+
+void ps_test_http_peer_start(void);
+void ps_test_http_peer_stop(void);
+/* http://127.0.0.1:PORT/events, with the same port after ps_test_http_peer_set. */
+const char *ps_test_http_peer_url(void);
+/* Answers from now on; 200 at first. `count`: only that many, then 200 again; 0: all. */
+void ps_test_http_peer_answer(unsigned status, unsigned count);
+/* How many of the last ps_test_http_peer_answer are left. */
+unsigned ps_test_http_peer_left(void);
+/* Requests since ps_test_http_peer_clear, however they were answered. */
+unsigned ps_test_http_peer_requests(void);
+/* DOWN: nobody listens. SLOW: an answer takes 5 ms. */
+void ps_test_http_peer_set(enum ps_test_far_end state);
+void ps_test_http_peer_clear(void);
+/* Bodies that were answered 2XX, each with a newline. Valid until the next call. */
+const char *ps_test_http_peer_text(void);
+/* "POST /events text/plain text/plain": method, path, Content-Type and Accept of the last request. */
+const char *ps_test_http_peer_last(void);
