@@ -11,11 +11,13 @@
 
 #define NAMES 256U /* a power of two */
 #define UTF8 (-1)
+#define UTF32 1
+#define UTF32_LITTLE 2
 #define REPLACEMENT "\xEF\xBF\xBD"
 
 enum ps_status ps_json_handler_init(struct ps_json_handler *handler, struct ps_err *err)
 {
-    static const char *const names[PS_JSON_CHARSETS] = {"UTF-16", "UTF-32"};
+    static const char *const names[PS_JSON_CHARSETS] = {"UTF-16", "UTF-32", "UTF-32LE"};
     *handler = (struct ps_json_handler){.same_names = NULL};
     for (unsigned i = 0; i < PS_JSON_CHARSETS; i++) {
         if (ps_charset_find(names[i], &handler->charsets[i], err) != PS_OK ||
@@ -60,8 +62,19 @@ static int charset_of(const struct ps_http_exchange *exchange)
     if (name.length == 6 && strncasecmp(name.data, "utf-16", 6) == 0)
         return 0;
     if (name.length == 6 && strncasecmp(name.data, "utf-32", 6) == 0)
-        return 1;
+        return UTF32;
     return -2;
+}
+
+/* Skips the byte order mark of UTF-32. Returns the number of the character set that the rest is in. */
+static int skip_mark(int charset, char **text, uint32_t *length)
+{
+    bool little = *length >= 4 && memcmp(*text, "\xFF\xFE\0\0", 4) == 0;
+    if (charset != UTF32 || (!little && (*length < 4 || memcmp(*text, "\0\0\xFE\xFF", 4) != 0)))
+        return charset;
+    *text += 4;
+    *length -= 4;
+    return little ? UTF32_LITTLE : UTF32;
 }
 
 /* Makes the body well-formed UTF-8. Returns false: no memory. */
@@ -81,7 +94,8 @@ static bool decode(struct ps_json_handler *handler, struct ps_batch *batch, int 
     if (charset == UTF8)
         used = ps_utf8_repair(*text, *length, copy);
     else
-        (void)ps_transcoder_decode(&handler->transcoders[charset], *text, *length, true, false, copy, &used);
+        (void)ps_transcoder_decode(&handler->transcoders[skip_mark(charset, text, length)], *text, *length,
+                                   true, false, copy, &used);
     *text = copy;
     *length = (uint32_t)used;
     return true;

@@ -5,7 +5,7 @@
 #include "stages/http/server.h"
 #include "stages/text/charset.h"
 
-#define PS_JSON_CHARSETS 2 /* besides UTF-8: UTF-16, UTF-32 */
+#define PS_JSON_CHARSETS 3 /* besides UTF-8: UTF-16, UTF-32, and little-endian UTF-32 for what is marked so */
 
 struct ps_json_handler {
     struct ps_json_scan scan;

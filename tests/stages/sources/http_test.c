@@ -125,6 +125,18 @@ static void test_wide_charsets(void **unused)
     assert_int_equal(stage.event_count, 1);
     assert_int_equal(stage.events[0].length, 6);
     assert_memory_equal(stage.events[0].body, "\xFE\xFF\0h\0\xE9", 6);
+    static const struct {
+        const char *mark, *open;
+    } orders[] = {{"\xFF\xFE\0\0", "[\0\0\0{\0\0\0}\0\0\0]\0\0"},
+                  {"\0\0\xFE\xFF", "\0\0\0[\0\0\0{\0\0\0}\0\0\0]"}};
+    for (size_t i = 0; i < PS_COUNT_OF(orders); i++) {
+        char body[20];
+        memcpy(body, orders[i].mark, 4);
+        memcpy(body + 4, orders[i].open, 16);
+        send_request(fd, "Content-Type: application/json;charset=utf-32\r\n", body, sizeof body);
+        assert_int_equal(receive_status(&stage, fd), 200);
+        assert_int_equal(stage.event_count, 2 + i);
+    }
     close(fd);
     ps_test_stage_fini(&stage);
 }
