@@ -42,6 +42,7 @@ a1.sinks.k1.type = file_roll
 a1.sinks.k1.channel = c1
 a1.sinks.k1.sink.directory = $work/out
 a1.sinks.k1.sink.rollInterval = 0
+a1.sinks.k1.sink.batchSize = 1
 a1.sinks.k1.sink.serializer = header_and_text
 EOF_
 agent() { # NAME: starts it; sets $started
