@@ -193,6 +193,17 @@ void ps_spool_leave(struct ps_spool *spool, struct ps_tail_thread *thread)
 
 /* ---- jobs ---- */
 
+/* A position of a file that is not there any more: it was retired, and the process ended before this file went. */
+static void meta_tidy(struct ps_spool *spool)
+{
+    if (spool->meta.target == NULL || access(spool->meta.target, F_OK) == 0 || errno != ENOENT)
+        return;
+    if (unlink(spool->meta_path) != 0 && errno != ENOENT)
+        ps_log(PS_LOG_ERROR, spool->component, "Unable to delete old meta file %s: %s", spool->meta_path,
+               strerror(errno));
+    ps_spool_meta_fini(&spool->meta);
+}
+
 /* The position of a former life, read once. */
 static void meta_load(struct ps_spool *spool)
 {
@@ -203,6 +214,7 @@ static void meta_load(struct ps_spool *spool)
             PS_LOG_WARN, spool->component,
             "%s: the file that was being read is read from its beginning, so some of its events come again",
             err.text);
+    meta_tidy(spool);
 }
 
 static uint64_t start_of(const struct ps_spool *spool, const struct ps_spool_file *file)

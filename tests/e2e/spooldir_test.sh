@@ -77,6 +77,8 @@ out, count, lines = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 highest, total = {}, 0
 for name in sorted(os.listdir(out), key=lambda name: tuple(map(int, name.split("-")))):
     for line in open(f"{out}/{name}", newline="\n"):
+        if not line.endswith("\n"):
+            break  # the kill cut the write in two: nobody was told that it is there
         total += 1
         file, number, dots = line.split()
         number = int(number)

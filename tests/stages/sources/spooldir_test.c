@@ -1,5 +1,6 @@
 /* The source spooldir on real directories, under a fake clock: orders, names, headers, what is done with finished files, positions
  * over lives, and what breaks the assumptions of a spooling directory. */
+#include "stages/spool/meta.h"
 #include "tests/support/stage.h"
 
 #include <fcntl.h>
@@ -256,6 +257,25 @@ static void test_a_damaged_position(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* A position that outlived its file goes. */
+static void test_a_position_that_is_left(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    struct ps_err err;
+    char target[256];
+    snprintf(target, sizeof target, "%s", path_of("gone"));
+    const struct ps_spool_meta meta = {.target = target, .position = 5, .device = 1, .inode = 2};
+    assert_int_equal(mkdir(path_of(".flumespool"), 0755), 0);
+    assert_int_equal(ps_spool_meta_write(path_of(".flumespool/.flumespool-main.meta"), &meta, &err), PS_OK);
+    START(&stage, "fileHeader", "false");
+    put("a", "1\n", 1000);
+    read_events(&stage, 1);
+    UNTIL(&stage, is_there("a.COMPLETED"));
+    assert_false(is_there(".flumespool/.flumespool-main.meta"));
+    ps_test_stage_fini(&stage);
+}
+
 static void assert_stopped(struct ps_test_stage *stage)
 {
     UNTIL(stage, ps_test_stage_counter(stage, PS_COUNTER_EventReadFail) == 1);
@@ -356,6 +376,7 @@ int main(void)
         TEST(test_a_second_life),
         TEST(test_nothing_is_delivered),
         TEST(test_a_damaged_position),
+        TEST(test_a_position_that_is_left),
         TEST(test_broken_assumptions),
         TEST(test_keys),
         TEST(test_old_line_length),
