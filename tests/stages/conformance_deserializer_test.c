@@ -1,6 +1,8 @@
 /* What every deserializer promises (core/stage.h), asked of each of them: it makes the same events however small the pieces are in
  * which the file comes, and however few fit a batch; its position never goes back, and a new life that begins at any position it
  * had makes the rest of the events; it waits without using anything up; once warm it allocates nothing. */
+#include "stages/avro/binary.h"
+#include "stages/avro/container.h"
 #include "stages/table.h"
 #include "stages/text/charset.h"
 #include "tests/support/allocations.h"
@@ -15,7 +17,6 @@ struct adapter {
     const char *keys[8];
     void (*make)(void); /* writes `contents` */
     unsigned events;
-    bool whole; /* its only positions are the beginning and the end */
 };
 
 static char contents[1 << 20];
@@ -30,7 +31,36 @@ static void make_lines(void)
             "........................................................................................");
 }
 
+/* Records {n: long, s: string} in blocks of 40. */
+static void make_records(void)
+{
+    static const uint8_t sync[PS_AVRO_SYNC_BYTES] = "0123456789abcdef";
+    const char *const pairs[] = {
+        "avro.schema",
+        "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"n\",\"type\":\"long\"},"
+        "{\"name\":\"s\",\"type\":\"string\"}]}",
+        NULL};
+    length = ps_avro_container_header_write(pairs, sync, contents, sizeof contents);
+    for (unsigned block = 0; block < 5; block++) {
+        char data[40 * 128];
+        size_t size = 0;
+        for (unsigned i = 0; i < 40; i++) {
+            size += ps_avro_put_long(data + size, (int64_t)block * 40 + i);
+            size += ps_avro_put_long(data + size, i);
+            memset(data + size, 'a' + (int)(i % 26), i);
+            size += i;
+        }
+        length += ps_avro_put_long(contents + length, 40);
+        length += ps_avro_put_long(contents + length, (int64_t)size);
+        memcpy(contents + length, data, size);
+        memcpy(contents + length + size, sync, sizeof sync);
+        length += size + sizeof sync;
+    }
+}
+
 static const struct adapter adapters[] = {
+    {.ops = &ps_deserializer_avro, .make = make_records, .events = 200},
+    {.ops = &ps_deserializer_blob, .keys = {"maxBlobLength", "10000"}, .make = make_lines, .events = 3},
     {.ops = &ps_deserializer_line, .keys = {"maxLineLength", "4096"}, .make = make_lines, .events = 500},
 };
 

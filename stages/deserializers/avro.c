@@ -1,0 +1,398 @@
+/* Deserializer avro (Flume's AvroEventDeserializer): a record of an Avro container file is an event. Its body is the datum as it
+ * stands in the file; a header names the schema, by its fingerprint or as a whole.
+ *
+ * A file can only be read again from a sync marker, so the position moves when all records of a block are in batches: to the marker
+ * before the next block, where Flume's looks for it. Blocks are collected in a buffer, decompressed into another, and cut by walking
+ * through the schema (stages/avro/schema.h). Thread: the source's worker. */
+#include "core/stage.h"
+#include "stages/avro/container.h"
+#include "stages/avro/schema.h"
+#include "stages/slab.h"
+
+#include <snappy-c.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#define READ_BYTES (256U * 1024U)
+#define OUT_BYTES (256U * 1024U)   /* of events in one call of `work` */
+#define HEAD_BYTES 4096U           /* what is read of a header at first */
+#define WINDOW_BYTES (64U * 1024U) /* in which a marker is looked for */
+
+struct avro_plan {
+    int literal;
+    const struct ps_name *name;
+};
+
+enum codec { CODEC_NULL, CODEC_DEFLATE, CODEC_SNAPPY };
+enum phase { PHASE_HEAD, PHASE_SEEK, PHASE_BLOCK, PHASE_RECORDS };
+
+struct avro_state {
+    struct ps_slab slab;
+    struct ps_buffer head, raw, plain; /* the file's header; a block as it stands in the file; decompressed */
+    struct ps_avro_container container; /* points into `head` */
+    struct ps_avro_schema *schema;      /* of the last file: most have the same */
+    char *schema_text;
+    size_t schema_length;
+    char fingerprint[17];
+    enum codec codec;
+    enum phase phase;
+    uint64_t block_at; /* where the block in `raw` begins, or where a marker is looked for */
+    struct ps_avro_block block;
+    const uint8_t *record, *records_end;
+    int64_t records_left;
+    uint64_t bytes_max; /* of a block */
+    z_stream inflater;
+    bool inflating;
+};
+
+static const struct ps_option options[] = {
+    {.key = "schemaType",
+     .type = PS_OPTION_ENUM,
+     .offset = offsetof(struct avro_plan, literal),
+     .fallback = "HASH",
+     .words = PS_WORDS("HASH", "LITERAL"),
+     .help = "HASH: header flume.avro.schema.hash has the schema's fingerprint (CRC-64-AVRO, in hex); "
+             "LITERAL: header "
+             "flume.avro.schema.literal has the schema"},
+    PS_OPTION_END,
+};
+
+static enum ps_status avro_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct avro_plan *plan = plan_;
+    (void)context;
+    (void)err;
+    plan->name = ps_name_intern(plan->literal ? "flume.avro.schema.literal" : "flume.avro.schema.hash");
+    return PS_OK;
+}
+
+static enum ps_status avro_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    struct avro_state *state = state_;
+    (void)plan;
+    *state = (struct avro_state){.bytes_max = ps_depot_budget_bytes(port->blocks->depot) / 8};
+    if (state->bytes_max > INT32_MAX)
+        state->bytes_max = INT32_MAX;
+    ps_slab_init(&state->slab, port->blocks);
+    if (inflateInit2(&state->inflater, -15) != Z_OK)
+        return ps_err_set(err, "no memory for inflate");
+    state->inflating = true;
+    return PS_OK;
+}
+
+static void avro_close(const void *plan, void *state_)
+{
+    struct avro_state *state = state_;
+    (void)plan;
+    ps_buffer_free(&state->slab, &state->head);
+    ps_buffer_free(&state->slab, &state->raw);
+    ps_buffer_free(&state->slab, &state->plain);
+    ps_slab_fini(&state->slab);
+    ps_avro_schema_destroy(state->schema);
+    free(state->schema_text);
+    if (state->inflating)
+        inflateEnd(&state->inflater);
+}
+
+static void avro_begin(const void *plan, void *state_, struct ps_input *input)
+{
+    struct avro_state *state = state_;
+    (void)plan;
+    (void)input;
+    ps_buffer_free(&state->slab, &state->head);
+    state->raw.length = state->plain.length = 0;
+    state->phase = PHASE_HEAD;
+}
+
+/* ---- reading ---- */
+
+/* Appends up to `room` bytes of the file that stand at `offset` to a buffer. SOME: there are more bytes, or it is the end (*end). */
+static enum ps_deserialized append(struct avro_state *state, struct ps_input *input, struct ps_buffer *buffer,
+                                   uint64_t offset, uint32_t room, bool *end, struct ps_err *err)
+{
+    if (buffer->room - buffer->length < room && !ps_buffer_grow(&state->slab, buffer, buffer->length + room))
+        return PS_DESERIALIZED_WAITS;
+    int64_t got = input->read(input, offset, buffer->data + buffer->length, room);
+    if (got == PS_INPUT_NOT_NOW)
+        return PS_DESERIALIZED_WAITS;
+    if (got < 0) {
+        ps_err_set(err, "cannot be read at byte %llu", (unsigned long long)offset);
+        return PS_DESERIALIZED_FAILED;
+    }
+    buffer->length += (uint32_t)got;
+    *end = got == 0;
+    return PS_DESERIALIZED_SOME;
+}
+
+static enum ps_deserialized damaged(const struct avro_state *state, const char *what, struct ps_err *err)
+{
+    ps_err_set(err, "is damaged in the block at byte %llu: %s", (unsigned long long)state->block_at, what);
+    return PS_DESERIALIZED_FAILED;
+}
+
+static bool codec_find(struct avro_state *state, struct ps_err *err)
+{
+    static const char *const names[] = {"null", "deflate", "snappy"};
+    struct ps_slice codec = {"null", 4};
+    (void)ps_avro_container_meta(&state->container, "avro.codec", &codec);
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+        if (codec.length == strlen(names[i]) && memcmp(codec.data, names[i], codec.length) == 0) {
+            state->codec = (enum codec)i;
+            return true;
+        }
+    }
+    ps_err_set(err, "is compressed with %.*s; null, deflate and snappy can be read",
+               codec.length > 64 ? 64 : (int)codec.length, codec.data);
+    return false;
+}
+
+/* Nothing is parsed, nor allocated, for a file with the schema of the last one. */
+static bool schema_take(struct avro_state *state, struct ps_err *err)
+{
+    struct ps_slice text;
+    if (!ps_avro_container_meta(&state->container, "avro.schema", &text)) {
+        ps_err_set(err, "has no schema");
+        return false;
+    }
+    if (state->schema != NULL && text.length == state->schema_length &&
+        memcmp(text.data, state->schema_text, text.length) == 0)
+        return true;
+    ps_avro_schema_destroy(state->schema);
+    state->schema = ps_avro_schema_create(text.data, text.length, err);
+    if (state->schema == NULL)
+        return false;
+    state->schema_text = ps_must_realloc(state->schema_text, text.length + 1, "an Avro schema");
+    memcpy(state->schema_text, text.data, text.length);
+    state->schema_length = text.length;
+    uint64_t print = ps_avro_schema_fingerprint(state->schema);
+    for (int i = 0; i < 8; i++) /* as Java's bytes: the lowest first */
+        snprintf(state->fingerprint + 2 * i, 3, "%02x", (unsigned)(print >> 8 * i & 0xff));
+    return true;
+}
+
+static enum ps_deserialized head_work(struct avro_state *state, struct ps_input *input, struct ps_err *err)
+{
+    bool end = false;
+    uint32_t room = state->head.length < HEAD_BYTES ? HEAD_BYTES : READ_BYTES;
+    enum ps_deserialized result = append(state, input, &state->head, state->head.length, room, &end, err);
+    if (result != PS_DESERIALIZED_SOME)
+        return result;
+    enum ps_avro_container_result opened =
+        ps_avro_container_open((const uint8_t *)state->head.data, state->head.length, &state->container);
+    if (opened == PS_AVRO_CONTAINER_SHORT && !end)
+        return PS_DESERIALIZED_SOME;
+    if (opened != PS_AVRO_CONTAINER_OK) {
+        ps_err_set(err, "is no Avro container file%s",
+                   opened == PS_AVRO_CONTAINER_SHORT ? ", or ends in its header" : "");
+        return PS_DESERIALIZED_FAILED;
+    }
+    if (!codec_find(state, err) || !schema_take(state, err))
+        return PS_DESERIALIZED_FAILED;
+    bool again = input->position > 0;
+    state->phase = again ? PHASE_SEEK : PHASE_BLOCK;
+    state->block_at = again ? input->position : state->container.length;
+    return PS_DESERIALIZED_SOME;
+}
+
+/* Looks for the first marker from the position on, as Java's DataFileReader.sync does. */
+static enum ps_deserialized seek_work(struct avro_state *state, struct ps_input *input, struct ps_err *err)
+{
+    bool end;
+    struct ps_buffer *raw = &state->raw;
+    uint64_t from = state->block_at;
+    enum ps_deserialized result = append(state, input, raw, from + raw->length, WINDOW_BYTES, &end, err);
+    if (result != PS_DESERIALIZED_SOME)
+        return result;
+    const uint8_t *bytes = (const uint8_t *)raw->data;
+    const uint8_t *found = ps_avro_container_sync(&state->container, bytes, raw->length);
+    if (found != NULL || end) {
+        state->block_at = from + (found != NULL ? (uint64_t)(found - bytes) : raw->length);
+        raw->length = 0;
+        state->phase = PHASE_BLOCK;
+        return PS_DESERIALIZED_SOME;
+    }
+    uint32_t drop = raw->length >= PS_AVRO_SYNC_BYTES ? raw->length - (PS_AVRO_SYNC_BYTES - 1) : 0;
+    memmove(raw->data, raw->data + drop, raw->length - drop);
+    raw->length -= drop;
+    state->block_at += drop;
+    return PS_DESERIALIZED_SOME;
+}
+
+/* ---- blocks ---- */
+
+static enum ps_deserialized inflate_block(struct avro_state *state, struct ps_err *err)
+{
+    z_stream *stream = &state->inflater;
+    struct ps_buffer *plain = &state->plain;
+    uint64_t room = 4 * state->block.data_length + 1024;
+    if (inflateReset(stream) != Z_OK)
+        return damaged(state, "inflate", err);
+    stream->next_in = (unsigned char *)(uintptr_t)state->block.data;
+    stream->avail_in = (uInt)state->block.data_length;
+    plain->length = 0;
+    for (;;) {
+        if (plain->room == plain->length) {
+            room = plain->room == 0 ? room : 2 * (uint64_t)plain->room;
+            if (plain->room >= state->bytes_max)
+                return damaged(state, "it is larger than an eighth of the memory budget", err);
+            if (!ps_buffer_grow(&state->slab, plain,
+                                (uint32_t)(room < state->bytes_max ? room : state->bytes_max)))
+                return PS_DESERIALIZED_WAITS;
+        }
+        stream->next_out = (unsigned char *)plain->data + plain->length;
+        stream->avail_out = plain->room - plain->length;
+        int code = inflate(stream, Z_NO_FLUSH);
+        plain->length = plain->room - stream->avail_out;
+        if (code == Z_STREAM_END)
+            return PS_DESERIALIZED_SOME;
+        if (code != Z_OK || (stream->avail_in == 0 && stream->avail_out > 0))
+            return damaged(state, "it cannot be decompressed", err);
+    }
+}
+
+/* Snappy's block format, and the CRC-32 of the plain bytes, big endian. */
+static enum ps_deserialized unsnap_block(struct avro_state *state, struct ps_err *err)
+{
+    const char *data = (const char *)state->block.data;
+    size_t length = state->block.data_length, plain;
+    if (length < 4 || snappy_uncompressed_length(data, length - 4, &plain) != SNAPPY_OK ||
+        plain > state->bytes_max)
+        return damaged(state, "it cannot be decompressed", err);
+    if (!ps_buffer_grow(&state->slab, &state->plain, plain > 0 ? (uint32_t)plain : 1))
+        return PS_DESERIALIZED_WAITS;
+    if (snappy_uncompress(data, length - 4, state->plain.data, &plain) != SNAPPY_OK)
+        return damaged(state, "it cannot be decompressed", err);
+    state->plain.length = (uint32_t)plain;
+    unsigned long crc = crc32_z(crc32_z(0, NULL, 0), (const unsigned char *)state->plain.data, plain);
+    for (int i = 0; i < 4; i++) {
+        if ((uint8_t)data[length - 4 + (size_t)i] != (uint8_t)(crc >> (24 - 8 * i)))
+            return damaged(state, "its checksum is wrong", err);
+    }
+    return PS_DESERIALIZED_SOME;
+}
+
+static enum ps_deserialized block_open(struct avro_state *state, struct ps_err *err)
+{
+    enum ps_deserialized result = PS_DESERIALIZED_SOME;
+    state->record = state->block.data;
+    state->records_end = state->block.data + state->block.data_length;
+    if (state->codec != CODEC_NULL) {
+        result = state->codec == CODEC_DEFLATE ? inflate_block(state, err) : unsnap_block(state, err);
+        state->record = (const uint8_t *)state->plain.data;
+        state->records_end = state->record + state->plain.length;
+    }
+    if (result != PS_DESERIALIZED_SOME)
+        return result;
+    state->records_left = state->block.record_count;
+    state->phase = PHASE_RECORDS;
+    return PS_DESERIALIZED_SOME;
+}
+
+static enum ps_deserialized block_work(struct avro_state *state, struct ps_input *input, struct ps_err *err)
+{
+    struct ps_buffer *raw = &state->raw;
+    enum ps_avro_container_result known = ps_avro_container_block(
+        &state->container, (const uint8_t *)raw->data, raw->length, state->bytes_max, &state->block);
+    if (known == PS_AVRO_CONTAINER_SHORT) {
+        bool end;
+        size_t missing = state->block.length > raw->length ? state->block.length - raw->length : HEAD_BYTES;
+        enum ps_deserialized result =
+            append(state, input, raw, state->block_at + raw->length,
+                   missing < READ_BYTES ? (uint32_t)missing : READ_BYTES, &end, err);
+        if (result != PS_DESERIALIZED_SOME || !end)
+            return result;
+        if (raw->length > 0)
+            return damaged(state, "the file ends in it", err);
+        input->position = state->block_at;
+        return PS_DESERIALIZED_ALL;
+    }
+    if (known == PS_AVRO_CONTAINER_BAD)
+        return damaged(
+            state, "its lengths or its marker are wrong, or it is larger than an eighth of the memory budget",
+            err);
+    return block_open(state, err);
+}
+
+/* ---- records ---- */
+
+/* All events of a batch have the same schema. False: no memory, or `full`. */
+static bool header_ready(const struct avro_plan *plan, const struct avro_state *state, struct ps_batch *batch)
+{
+    const char *value = plan->literal ? state->schema_text : state->fingerprint;
+    uint32_t length = plan->literal ? (uint32_t)state->schema_length : 16;
+    if (batch->count == 0)
+        return ps_batch_shared_set(batch, plan->name, value, length, true);
+    const struct ps_header *header = ps_header_find(batch->shared, plan->name);
+    if (header != NULL && header->value_length == length && memcmp(header->value, value, length) == 0)
+        return true;
+    batch->full = true;
+    return false;
+}
+
+/* What is behind the block was read with it, mostly: it is kept. */
+static void block_close(struct avro_state *state, struct ps_input *input)
+{
+    struct ps_buffer *raw = &state->raw;
+    uint32_t length = (uint32_t)state->block.length;
+    memmove(raw->data, raw->data + length, raw->length - length);
+    raw->length -= length;
+    state->block_at += length;
+    input->position = state->block_at - PS_AVRO_SYNC_BYTES;
+    state->phase = PHASE_BLOCK;
+}
+
+static enum ps_deserialized records_work(const struct avro_plan *plan, struct avro_state *state,
+                                         struct ps_input *input, struct ps_batch *batch, struct ps_err *err)
+{
+    if (!header_ready(plan, state, batch))
+        return batch->full ? PS_DESERIALIZED_FULL : PS_DESERIALIZED_WAITS;
+    for (uint64_t before = batch->body_bytes; state->records_left > 0; state->records_left--) {
+        const uint8_t *end = state->record;
+        if (batch->body_bytes - before > OUT_BYTES)
+            return PS_DESERIALIZED_SOME;
+        if (!ps_avro_schema_skip(state->schema, &end, state->records_end))
+            return damaged(state, "a record is not what the schema says", err);
+        if (ps_batch_add_copy(batch, (const char *)state->record, (uint32_t)(end - state->record)) == NULL)
+            return batch->full ? PS_DESERIALIZED_FULL : PS_DESERIALIZED_WAITS;
+        state->record = end;
+    }
+    if (state->record != state->records_end)
+        return damaged(state, "it has more bytes than its records", err);
+    block_close(state, input);
+    return PS_DESERIALIZED_SOME;
+}
+
+static enum ps_deserialized avro_work(const void *plan, void *state_, struct ps_input *input,
+                                      struct ps_batch *batch, struct ps_err *err)
+{
+    struct avro_state *state = state_;
+    switch (state->phase) {
+    case PHASE_HEAD:
+        return head_work(state, input, err);
+    case PHASE_SEEK:
+        return seek_work(state, input, err);
+    case PHASE_BLOCK:
+        return block_work(state, input, err);
+    case PHASE_RECORDS:
+        break;
+    }
+    return records_work(plan, state, input, batch, err);
+}
+
+static const struct ps_deserializer_ops deserializer = {.begin = avro_begin, .work = avro_work};
+
+const struct ps_stage_ops ps_deserializer_avro = {
+    PS_STAGE(PS_KIND_DESERIALIZER),
+    .name = "avro",
+    .aliases = PS_WORDS("org.apache.flume.serialization.AvroEventDeserializer$Builder",
+                        "org.apache.flume.serialization.AvroEventDeserializer"),
+    .summary = "a record of an Avro container file is an event",
+    .options = options,
+    .plan_size = sizeof(struct avro_plan),
+    .state_size = sizeof(struct avro_state),
+    .build = avro_build,
+    .open = avro_open,
+    .close = avro_close,
+    .deserializer = &deserializer,
+};

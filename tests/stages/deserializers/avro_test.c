@@ -1,0 +1,216 @@
+/* Avro container files: codecs, headers of the schema, damage. */
+#include "stages/avro/binary.h"
+#include "stages/avro/container.h"
+#include "stages/avro/schema.h"
+#include "tests/support/stage.h"
+
+#include <snappy-c.h>
+#include <stdio.h>
+#include <zlib.h>
+
+static char contents[65536];
+static size_t length;
+static const uint8_t sync_marker[PS_AVRO_SYNC_BYTES] = "0123456789abcdef";
+static const char schema[] =
+    "{\"type\": \"record\", \"name\": \"R\", \"namespace\": \"x\", \"doc\": \"no part of the hash\", "
+    "\"fields\": [{\"name\": \"s\", \"type\": \"string\", \"default\": \"\"}]}";
+static const char canonical[] =
+    "{\"name\":\"x.R\",\"type\":\"record\",\"fields\":[{\"name\":\"s\",\"type\":\"string\"}]}";
+
+static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
+{
+    (void)input;
+    if (offset >= length)
+        return PS_INPUT_END;
+    uint64_t count = length - offset < room ? length - offset : room;
+    memcpy(to, contents + offset, count);
+    return (int64_t)count;
+}
+
+static void begin_file(const char *codec)
+{
+    const char *const pairs[] = {"avro.schema", schema, "avro.codec", codec, NULL};
+    length = ps_avro_container_header_write(pairs, sync_marker, contents, sizeof contents);
+}
+
+/* A block of strings, packed. */
+static void add_block(const char *codec, const char *const *strings)
+{
+    char plain[4096], packed[8192];
+    size_t size = 0, packed_size = sizeof packed;
+    int64_t count = 0;
+    for (; strings[count] != NULL; count++) {
+        size_t bytes = strlen(strings[count]);
+        size += ps_avro_put_long(plain + size, (int64_t)bytes);
+        memcpy(plain + size, strings[count], bytes);
+        size += bytes;
+    }
+    if (strcmp(codec, "deflate") == 0) {
+        z_stream stream = {.next_in = (unsigned char *)plain,
+                           .avail_in = (unsigned)size,
+                           .next_out = (unsigned char *)packed,
+                           .avail_out = sizeof packed};
+        assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+        assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+        packed_size = stream.total_out;
+        deflateEnd(&stream);
+    } else if (strcmp(codec, "snappy") == 0) {
+        assert_int_equal(snappy_compress(plain, size, packed, &packed_size), SNAPPY_OK);
+        unsigned long crc = crc32_z(0, (const unsigned char *)plain, size);
+        for (int i = 0; i < 4; i++)
+            packed[packed_size++] = (char)(crc >> (24 - 8 * i));
+    } else {
+        memcpy(packed, plain, size);
+        packed_size = size;
+    }
+    length += ps_avro_put_long(contents + length, count);
+    length += ps_avro_put_long(contents + length, (int64_t)packed_size);
+    memcpy(contents + length, packed, packed_size);
+    memcpy(contents + length + packed_size, sync_marker, sizeof sync_marker);
+    length += packed_size + sizeof sync_marker;
+}
+
+/* Reads the file from `position`; the bodies' strings, each in brackets. */
+static enum ps_deserialized run(const char *const *keys, uint64_t *position, char *out, char *header,
+                                struct ps_err *err)
+{
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_deserializer_avro, keys);
+    struct ps_input input = {.read = give, .size = length, .position = *position};
+    const struct ps_deserializer_ops *ops = stage.ops->deserializer;
+    ops->begin(stage.plan, stage.state, &input);
+    struct ps_batch *batch = ps_batch_take(&stage.carver, stage.now);
+    enum ps_deserialized result;
+    do
+        result = ops->work(stage.plan, stage.state, &input, batch, err);
+    while (result == PS_DESERIALIZED_SOME);
+    out[0] = header[0] = '\0';
+    for (uint32_t row = 0; row < batch->count; row++)
+        out += sprintf(out, "[%.*s]", (int)batch->events[row].body_length - 1, batch->events[row].body + 1);
+    if (batch->shared != NULL)
+        sprintf(header, "%.*s=%.*s", (int)batch->shared->name->length, batch->shared->name->text,
+                (int)batch->shared->value_length, batch->shared->value);
+    *position = input.position;
+    ps_batch_give(batch);
+    ps_test_stage_fini(&stage);
+    return result;
+}
+
+static void test_codecs(void **state)
+{
+    static const char *const codecs[] = {"null", "deflate", "snappy"};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(codecs); i++) {
+        char out[256], header[512], expected[512];
+        struct ps_err err;
+        uint64_t position = 0;
+        begin_file(codecs[i]);
+        add_block(codecs[i], PS_WORDS("one", "two"));
+        add_block(codecs[i], PS_WORDS("three"));
+        assert_int_equal(run(NULL, &position, out, header, &err), PS_DESERIALIZED_ALL);
+        assert_string_equal(out, "[one][two][three]");
+        assert_int_equal(position, length);
+        struct ps_avro_schema *made = ps_avro_schema_create(schema, sizeof schema - 1, &err);
+        uint64_t print = ps_avro_schema_fingerprint(made);
+        assert_string_equal(ps_avro_schema_canonical(made), canonical);
+        ps_avro_schema_destroy(made);
+        sprintf(expected, "flume.avro.schema.hash=%016llx", (unsigned long long)__builtin_bswap64(print));
+        assert_string_equal(header, expected);
+        position = 0;
+        assert_int_equal(run(PS_KEYS("schemaType", "literal"), &position, out, header, &err),
+                         PS_DESERIALIZED_ALL);
+        sprintf(expected, "flume.avro.schema.literal=%s", schema);
+        assert_string_equal(header, expected);
+    }
+}
+
+/* A later life begins behind the first marker from its position on, as Flume's. */
+static void test_markers(void **state)
+{
+    char out[256], header[512];
+    struct ps_err err;
+    (void)state;
+    begin_file("null");
+    uint64_t first = length;
+    add_block("null", PS_WORDS("one", "two"));
+    uint64_t second = length;
+    add_block("null", PS_WORDS("three"));
+    const struct {
+        uint64_t position;
+        const char *events;
+    } rows[] = {{first - PS_AVRO_SYNC_BYTES, "[one][two][three]"},
+                {first, "[three]"},
+                {second - PS_AVRO_SYNC_BYTES, "[three]"},
+                {second, ""},
+                {length - PS_AVRO_SYNC_BYTES, ""},
+                {length, ""}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        uint64_t position = rows[i].position;
+        assert_int_equal(run(NULL, &position, out, header, &err), PS_DESERIALIZED_ALL);
+        assert_string_equal(out, rows[i].events);
+    }
+}
+
+static void test_damage(void **state)
+{
+    char out[256], header[512];
+    (void)state;
+    for (unsigned what = 0; what < 7; what++) {
+        struct ps_err err = {.length = 0};
+        uint64_t position = 0;
+        begin_file(what == 5 ? "bzip2" : what == 6 ? "snappy" : "null");
+        add_block(what == 6 ? "snappy" : "null", PS_WORDS("one", "two"));
+        size_t whole = length;
+        add_block(what == 6 ? "snappy" : "null", PS_WORDS("three"));
+        const char *reason = "is damaged";
+        if (what == 0)
+            length -= 3; /* ends in a block */
+        else if (what == 1)
+            contents[length - 1] ^= 1; /* its marker */
+        else if (what == 2)
+            contents[whole + 2] = 100; /* a string longer than the block */
+        else if (what == 3)
+            contents[0] = 'X', reason = "no Avro container file";
+        else if (what == 4)
+            length = 20, reason = "ends in its header";
+        else if (what == 5)
+            reason = "is compressed with bzip2";
+        else
+            contents[length - PS_AVRO_SYNC_BYTES - 1] ^= 1; /* its checksum */
+        assert_int_equal(run(NULL, &position, out, header, &err), PS_DESERIALIZED_FAILED);
+        if (strstr(err.text, reason) == NULL)
+            fail_msg("%u: %s", what, err.text);
+        assert_string_equal(out, what == 3 || what == 4 || what == 5 ? "" : "[one][two]");
+    }
+}
+
+/* The fingerprints are those of the specification. */
+static void test_fingerprints(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        uint64_t print;
+    } rows[] = {{"\"null\"", UINT64_C(0x63dd24e7cc258f8a)},
+                {"{\"type\": \"int\"}", UINT64_C(0x7275d51a3f395c8f)},
+                {"\"string\"", UINT64_C(0x8f014872634503c7)},
+                {"\"long\"", UINT64_C(0xd054e14493f41db7)}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_err err;
+        struct ps_avro_schema *made = ps_avro_schema_create(rows[i].json, strlen(rows[i].json), &err);
+        assert_non_null(made);
+        assert_int_equal(ps_avro_schema_fingerprint(made), rows[i].print);
+        ps_avro_schema_destroy(made);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_codecs),
+        cmocka_unit_test(test_markers),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_fingerprints),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
