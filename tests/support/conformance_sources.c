@@ -185,14 +185,15 @@ static void write_line(unsigned number)
     assert_int_equal(write(client, line, (size_t)length), length);
 }
 
-/* The number of the line at the position in the position file. */
-static unsigned tail_position(void)
+/* The number of the line at the position in the position file; 0 without one. */
+static unsigned read_tail_position(void)
 {
     char text[1024] = "", *at;
     int fd = open(tail_positions, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    if (fd < 0)
+        return 0;
+    assert_true(read(fd, text, sizeof text - 1) >= 0);
     close(fd);
-    assert_true(length > 0);
     at = strstr(text, "\"pos\":");
     long offset = at != NULL ? atol(at + strlen("\"pos\":")) : 0, begin = 0;
     unsigned number = 0;
@@ -201,6 +202,15 @@ static unsigned tail_position(void)
         begin += snprintf(line, sizeof line, "event %u\n", number);
     assert_int_equal(begin, offset);
     return number;
+}
+
+/* The source's thread writes the file a little later. */
+static unsigned tail_position(void)
+{
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (read_tail_position() < ps_test_source_delivered && ps_clock_now().mono_ns < until)
+        usleep(1000);
+    return read_tail_position();
 }
 
 const struct ps_test_source_adapter ps_test_source_adapters[] = {

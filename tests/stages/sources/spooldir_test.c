@@ -34,8 +34,8 @@ static const char *path_of(const char *name)
     return path;
 }
 
-/* A file with these contents, last changed so many seconds after 1970. */
-static void put(const char *name, const char *contents, long seconds)
+/* Writes these contents in place, last changed so many seconds after 1970. */
+static void write_file(const char *name, const char *contents, long seconds)
 {
     FILE *file = fopen(path_of(name), "w");
     assert_non_null(file);
@@ -43,6 +43,13 @@ static void put(const char *name, const char *contents, long seconds)
     assert_int_equal(fclose(file), 0);
     const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
     assert_int_equal(utimensat(AT_FDCWD, path_of(name), times, 0), 0);
+}
+
+/* A new file. It is there at once, as a spooling directory asks for: the source's thread may look at any time. */
+static void put(const char *name, const char *contents, long seconds)
+{
+    write_file(".put", contents, seconds);
+    assert_int_equal(rename(path_of(".put"), path_of(name)), 0);
 }
 
 static bool is_there(const char *name)
@@ -310,7 +317,7 @@ static void test_broken_assumptions(void **state)
             START(&stage, "penstock.onFileError", policies[i]);
             read_events(&stage, 1);
             if (what == 0)
-                put("a", "1\nmore\n", 2000);
+                write_file("a", "1\nmore\n", 2000); /* the same file, changed */
             if (i == 0)
                 assert_stopped(&stage);
             else
