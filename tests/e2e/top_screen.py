@@ -35,7 +35,7 @@ def start(*options, **environment):
     return child, terminal, modes
 
 
-def read_until(terminal, pattern, seconds=30):
+def read_until(terminal, pattern, seconds=60):
     seen, end = '', time.monotonic() + seconds
     while not re.search(pattern, seen, re.S):
         if not select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
@@ -62,6 +62,20 @@ def lines(screen):
 
 
 SCREEN = r'\033\[H(?:(?!\033\[H).)*?\033\[J'  # one drawing
+
+
+def screen_that(terminal, is_right, problem):
+    """Waits for a drawing that is right: one that was made before may come first."""
+    end, drawn = time.monotonic() + 60, []
+    while time.monotonic() < end:
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        drawn = lines(re.findall(SCREEN, read_until(terminal, SCREEN), re.S)[-1])
+        if is_right(drawn):
+            return
+    sys.exit(f'{problem}: {drawn}')
+
+
 child, terminal, _ = start('--interval', '1h')
 seen = read_until(terminal, SCREEN)
 if '\033[?1049h' not in seen or '\033[?25l' not in seen:
@@ -74,18 +88,15 @@ if not any('WHO HOLDS UP WHOM' in line for line in wide) or not wide[0].startswi
 
 # A smaller window: drawn again at once, cut to it.
 fcntl.ioctl(terminal, termios.TIOCSWINSZ, size(6, 30))
-small = lines(re.findall(SCREEN, read_until(terminal, SCREEN), re.S)[-1])
-if len(small) > 6 or max(map(len, small)) > 30:
-    sys.exit(f'larger than the window: {small}')
+screen_that(terminal, lambda drawn: len(drawn) <= 6 and max(map(len, drawn)) <= 30, 'larger than the window')
 fcntl.ioctl(terminal, termios.TIOCSWINSZ, size(40, 120))
-read_until(terminal, SCREEN)
+screen_that(terminal, lambda drawn: len(drawn) > 6, 'smaller than the window')
 
 # Space takes a sample before the hour is over: now there are rates.
 time.sleep(0.2)
 os.write(terminal, b' ')
-seen = read_until(terminal, SCREEN)
-if not any(re.search(r'r2 +stress +[0-9.,]+( [kM])? ?/s', line) for line in lines(seen)):
-    sys.exit(f'no rate after space: {lines(seen)}')
+screen_that(terminal, lambda drawn: any(re.search(r'r2 +stress +[0-9.,]+( [kM])? ?/s', line) for line in drawn),
+            'no rate after space')
 
 os.write(terminal, b'q')
 seen = rest(terminal)
