@@ -4,10 +4,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -135,6 +137,23 @@ static bool line_take(struct walk *walk, struct ps_deadletter *letter)
     return more;
 }
 
+/* NULL, which was printed, unless it is a file: a pipe of that name would be waited for. */
+static FILE *file_open(const char *path)
+{
+    struct stat found;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    const char *reason = fd < 0 || fstat(fd, &found) != 0 ? strerror(errno)
+                         : !S_ISREG(found.st_mode)        ? "it is no regular file"
+                                                          : NULL;
+    FILE *file = reason == NULL ? fdopen(fd, "r") : NULL;
+    if (file != NULL)
+        return file;
+    fprintf(stderr, "penstock deadletter: %s: %s\n", path, reason != NULL ? reason : strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
 /* Reads the first `size` bytes. Returns whether to go on; *failed: it cannot be read, which was printed. */
 static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *failed)
 {
@@ -143,9 +162,8 @@ static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *
     ssize_t length;
     bool more = true;
     snprintf(path, sizeof path, "%s/%s", walk->command->directory, name);
-    FILE *file = fopen(path, "re");
+    FILE *file = file_open(path);
     if (file == NULL) {
-        fprintf(stderr, "penstock deadletter: %s: %s\n", path, strerror(errno));
         *failed = true;
         return true;
     }

@@ -168,6 +168,13 @@ code=0
 ((code == 1)) || fail "exit $code"
 [[ $(jq -r '.letters, .unreadable, .torn' "$work/list.json" | xargs) == '53 1 1' ]] || fail "torn: $(<"$work/list.json")"
 
+# ---- a pipe with the name of a file: nobody waits for it ----
+mkfifo "$dead/pipe.jsonl"
+code=0
+timeout 60 "$PENSTOCK" deadletter list "$dead" --json >"$work/list.json" 2>"$work/list.err" || code=$?
+((code == 1)) || fail "exit $code with a pipe"
+grep -q 'pipe.jsonl: it is no regular file' "$work/list.err" || fail "the pipe: $(<"$work/list.err")"
+
 # ---- killed at any time: every event that the source will not read again is in the topic or in the directory ----
 rm -rf "$dead"
 netcat_agent 1000000 | sed 's/^a1/a3/; s/topic = out/topic = in/' >"$work/feeder.properties" # lines into topic in
