@@ -98,6 +98,19 @@ static void state_seen(struct report *report, const struct ps_survey_state *stat
     }
 }
 
+/* A log has a state before it has a segment: there are segments, and no slot was ever written. */
+static void state_missing(struct report *report, const struct ps_survey_state *state)
+{
+    const struct ps_survey_damage damage = {
+        .length = 2 * (uint64_t)PS_STATE_SLOT_BYTES,
+        .reason = "the state is not there, or is empty: what was delivered since the segments began may be "
+                  "delivered again"};
+    if (report->segment_count > 0 && state->slots[0] == PS_SURVEY_EMPTY && state->slots[1] == PS_SURVEY_EMPTY)
+        damage_add(report,
+                   ps_arena_format(report->command->arena, "%s/state", report->command->checkpoint_directory),
+                   &damage);
+}
+
 static void look_at(struct report *report, struct ps_channel_look *look)
 {
     const struct ps_survey_visitor visitor = {.argument = report,
@@ -110,6 +123,7 @@ static void look_at(struct report *report, struct ps_channel_look *look)
     state_seen(report, &look->state);
     if (look->log != NULL)
         ps_segment_survey(look->log, &visitor);
+    state_missing(report, &look->state);
 }
 
 /* ---- text ---- */

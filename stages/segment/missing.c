@@ -201,7 +201,8 @@ static void all_gone(struct ps_segment_log *log, const struct ps_segment_state *
     uint64_t lost = lose(log, all.first, all.last);
     snprintf(
         text, sizeof text,
-        "%s%s: no segment of the log is there, although %s/state says that %llu events wait in %llu frames: "
+        "%s%s: no segment of the log is there, although %s/state says that at least %llu events wait in %llu "
+        "frames: "
         "they are lost to the channel, which begins anew. If the directory was replaced, or its file system "
         "is not mounted, stop the agent, put it back, and run `penstock channel repair`",
         all.directory, log->options.directories.count > 1 ? " and the other data directories" : "",

@@ -260,6 +260,8 @@ static void read_tail(struct ps_segment_log *log, const struct ps_segment_state 
         ps_segment_numbers_lost(log, &log->segments[last], log->next, tail.promised);
         log->next = tail.promised + 1;
     }
+    /* What is missed may be behind what a damaged head says. */
+    log->next = log->next < log->taken.low ? log->taken.low : log->next;
     free(tail.payload);
 }
 

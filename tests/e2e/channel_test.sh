@@ -98,6 +98,13 @@ says "$work/c1/second/$(basename "$newest"): another file has its number, too, a
 status 0 channel verify "${both[@]}"
 rm -r "$work/c1/second"
 
+echo "== the state is gone"
+mv "$work/c1/checkpoint/state" "$work/state"
+status 1 channel verify "$work/c1"
+says "$work/c1/checkpoint/state, byte 0, 131072 bytes: the state is not there, or is empty"
+mv "$work/state" "$work/c1/checkpoint/state"
+status 0 channel verify "$work/c1"
+
 echo "== a damaged event, a damaged head"
 first=$(find "$work/c1/data" -name '*.segment' | sort | head -n 1)
 offset=$(LC_ALL=C grep -abo -m 1 '000100 xxx' "$first" | head -n 1 | cut -d : -f 1)
