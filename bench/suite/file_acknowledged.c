@@ -123,7 +123,10 @@ int main(int argc, char **argv)
                                  .argument = &subject};
     if (wanted(&options, "shared")) {
         ps_duel_run(&shared, options.rounds, &result);
-        ps_duel_print(&shared, &result, "\"bytes\":%d,\"p99_ms\":%.3f", BODY_BYTES, subject.result.p99_ms);
+        ps_duel_print(&shared, &result,
+                      "\"bytes\":%d,\"p99_ms\":%.3f,\"syncs\":%llu,\"sync_p50_ms\":%.3f,\"sync_p99_ms\":%.3f",
+                      BODY_BYTES, subject.result.p99_ms, (unsigned long long)subject.syncs.count,
+                      subject.syncs.p50_ms, subject.syncs.p99_ms);
     }
     if (wanted(&options, "latency")) {
         run(&subject, 4, 4096, 0);
