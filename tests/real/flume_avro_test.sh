@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: flume
-# Avro RPC with a real Flume 1.11: its Avro sinks and its avro-client into our source, plain, compressed, over TLS, and both. What
-# arrives must be what Flume's own file_roll sink wrote of the same events, headers included.
+# Avro RPC with a real Flume 1.11: its Avro sinks and its avro-client into our source, and our sink into its sources, plain, compressed, over
+# TLS, and both. What arrives must be what Flume's own file_roll sink wrote of the same events, headers included.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v keytool >/dev/null || skip "no keytool, which makes the key store"
@@ -10,7 +10,9 @@ base=$(ports_reserve)
 names=(plain zlib tls both client)
 declare -A port options=([plain]="" [zlib]="compression-type=deflate" [tls]="ssl=true" [both]="ssl=true compression-type=deflate" [client]="")
 for i in "${!names[@]}"; do port[${names[i]}]=$((base + i)); done
+back=$((base + 20)) # the first port of Flume's sources
 events=2000
+ways=(plain zlib tls both)
 
 keytool -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
     -dname CN=penstock.test -ext san=dns:penstock.test,ip:127.0.0.1 -validity 2 >/dev/null 2>&1 || skip "keytool makes no certificate"
@@ -57,7 +59,7 @@ penstock_file() { # our sources, a file for each
 }
 
 flume_file() { # numbered events with headers, copied to a sink for each way and to a file
-    local name ways=(plain zlib tls both)
+    local name
     cat <<-EOF_
 	f.sources = seq
 	f.channels = ${ways[*]} reference
@@ -138,3 +140,88 @@ echo "same: Flume's avro-client into our source"
 kill -TERM $ours
 wait $ours || fail "our agent ends with $?"
 grep -qE "accepted $(sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<$((4 * events + 203)))" "$work/p.log" || fail "the account: $(tail -n 1 "$work/p.log")"
+
+# ---- the other direction: our numbers, into Flume's sources ----
+
+back_file() { # Flume's sources, a file for each
+    echo "f.sources = ${ways[*]}"
+    echo "f.channels = ${ways[*]}"
+    echo "f.sinks = ${ways[*]}"
+    local i name
+    for i in "${!ways[@]}"; do
+        name=${ways[i]}
+        cat <<-EOF_
+	f.sources.$name.type = avro
+	f.sources.$name.bind = 127.0.0.1
+	f.sources.$name.port = $((back + i))
+	f.sources.$name.channels = $name
+	EOF_
+        keys "f.sources.$name" "$name"
+        [[ ${options[$name]} != *ssl* ]] || cat <<-EOF_
+	f.sources.$name.keystore = $work/store.p12
+	f.sources.$name.keystore-password = secret
+	f.sources.$name.keystore-type = PKCS12
+	EOF_
+        file_sink f "$name"
+    done
+}
+forth_file() { # our numbers with headers, copied to a sink for each way and to a file
+    local i name
+    cat <<-EOF_
+	p.sources = seq
+	p.channels = ${ways[*]} reference
+	p.sinks = ${ways[*]} reference
+	p.sources.seq.type = seq
+	p.sources.seq.totalEvents = $events
+	p.sources.seq.channels = ${ways[*]} reference
+	p.sources.seq.interceptors = i1 i2
+	p.sources.seq.interceptors.i1.type = static
+	p.sources.seq.interceptors.i1.key = host name
+	p.sources.seq.interceptors.i1.value = wert mit Umlaut: äöü €
+	p.sources.seq.interceptors.i2.type = timestamp
+	EOF_
+    for i in "${!ways[@]}"; do
+        name=${ways[i]}
+        cat <<-EOF_
+	p.channels.$name.type = memory
+	p.channels.$name.capacity = 100000
+	p.channels.$name.transactionCapacity = 1000
+	p.sinks.$name.type = avro
+	p.sinks.$name.channel = $name
+	p.sinks.$name.hostname = 127.0.0.1
+	p.sinks.$name.port = $((back + i))
+	EOF_
+        keys "p.sinks.$name" "$name"
+        [[ ${options[$name]} != *ssl* ]] || cat <<-EOF_
+	p.sinks.$name.truststore = $work/store.p12
+	p.sinks.$name.truststore-password = secret
+	EOF_
+    done
+    file_sink p reference
+}
+
+back_file >"$work/back.properties"
+forth_file >"$work/forth.properties"
+"$here/flume" agent -n f -f "$work/back.properties" >"$work/back.log" 2>&1 </dev/null &
+agent=$!
+for ((i = 0; i < 600; i++)); do
+    (($(grep -c "Avro source .* started" "$work/back.log") == ${#ways[@]})) && break
+    kill -0 "$agent" 2>/dev/null || fail "Flume ended"
+    sleep 0.1
+done
+((i < 600)) || fail "Flume's sources do not start"
+"$PENSTOCK" agent -n p -f "$work/forth.properties" >"$work/forth.log" 2>&1 </dev/null &
+ours=$!
+await_lines p-reference $events
+sort "$work"/p-reference/* >"$work/reference"
+for name in "${ways[@]}"; do
+    await_lines "f-$name" $events
+    cat "$work/f-$name"/* | sort >"$work/arrived"
+    same "our sink ($name) into Flume's source" "$work/reference" "$work/arrived"
+    # One call at a time, so that Flume keeps the order.
+    sed 's/.*} //' "$work/f-$name"/* | sort -n -c || fail "$name: Flume has another order"
+done
+
+kill -TERM $ours
+wait $ours || fail "our agent ends with $?"
+echo "ok"
