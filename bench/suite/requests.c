@@ -29,6 +29,7 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
+    {"avro", "avro", "avro://127.0.0.1:%u?batch=100", 4e6},
     {"http JSON", "http", "http://127.0.0.1:%u/?batch=100", 600e3},
 };
 

@@ -2,7 +2,7 @@
  * buffer of 256 KiB and a search for newlines. The file has lines of 512 bytes and is in the page cache. Prints a record for each
  * source: bytes per CPU-second of both.
  *
- *   bench_tail_read [--events 1000000] [--rounds 5] [--only taildir]
+ *   bench_tail_read [--events 1000000] [--rounds 5] [--only taildir|spooldir]
  *
  * The source begins at the file's beginning each time, without a position; what opens and ends the agent is not counted.
  * The directory is below TMPDIR, else /var/tmp. */
@@ -28,6 +28,8 @@ struct kind {
 static const struct kind kinds[] = {
     {"taildir", "a.sources.s.type = taildir\na.sources.s.filegroups = f\n"
                 "a.sources.s.filegroups.f = %s/logs/.*log\na.sources.s.positionFile = %s/positions\n"},
+    {"spooldir", "a.sources.s.type = spooldir\na.sources.s.deletePolicy = never\n"
+                 "a.sources.s.spoolDir = %s/logs\na.sources.s.trackerDir = %s/tracker\n"},
 };
 
 static const char agent_text[] =
@@ -80,6 +82,10 @@ static void forget_positions(const struct job *job)
     (void)unlink(path);
     path_of(job, "positions.identities", path, sizeof path);
     (void)unlink(path);
+    char read_path[4096]; /* spooldir renames a file that it has read */
+    path_of(job, "logs/log.COMPLETED", read_path, sizeof read_path);
+    path_of(job, "logs/log", path, sizeof path);
+    (void)rename(read_path, path);
 }
 
 static double run_agent(void *argument)
@@ -118,6 +124,7 @@ static double run_bare(void *argument)
     uint64_t bytes = 0, lines = 0;
     ssize_t length;
     path_of(job, "logs/log", path, sizeof path);
+    forget_positions(job);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         fatal("the file cannot be read");
