@@ -306,7 +306,7 @@ static bool list_names(struct ps_tail_directory *directory, int folder, struct t
                                            ? before->group
                                            : directory->filter.match(directory->filter.argument,
                                                                      found->d_name, strlen(found->d_name))};
-        if (entry.group < 0 && !is_followed(directory, found->d_ino))
+        if (entry.group < -1 || (entry.group < 0 && !is_followed(directory, found->d_ino)))
             continue;
         if (entry_stat(folder, found->d_name, &entry) &&
             (entry.group >= 0 || is_followed(directory, entry.inode)))

@@ -35,7 +35,8 @@ struct ps_tail_changes {
 };
 
 struct ps_tail_filter {
-    /* Returns a number of the caller's, 0 or more, for a name that matters; -1: it does not. On the source's thread. */
+    /* Returns a number of the caller's, 0 or more, for a name that matters; -1: it does not, but its file may be one that did;
+     * -2: it never does. On the source's thread. */
     int (*match)(void *argument, const char *name, size_t length);
     void (*free)(void *argument); /* with the directory; may be NULL */
     void *argument;

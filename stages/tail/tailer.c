@@ -67,23 +67,24 @@ struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings, struct
     return tailer;
 }
 
-/* Waits until nothing is being written. */
-static void saving_wait(struct ps_tailer *tailer)
+/* Waits until nothing is being opened or written: which file is a copy of which is known then. */
+static void settle(struct ps_tailer *tailer)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + CLOSE_PATIENCE_MS * PS_NS_PER_MS;
-    while (tailer->saving && ps_clock_now().mono_ns < until_ns)
+    while ((tailer->saving || tailer->opening_count > 0 || !tailer->loaded) && !tailer->load_failed &&
+           ps_clock_now().mono_ns < until_ns)
         (void)ps_tail_thread_wait(&tailer->thread, 100);
 }
 
 void ps_tailer_close(struct ps_tailer *tailer)
 {
     tailer->draining = true;
-    saving_wait(tailer);
+    settle(tailer);
     if (tailer->dirty && !tailer->save_failed && !tailer->saving) {
         ps_tail_save(tailer);
-        saving_wait(tailer);
+        settle(tailer);
     }
-    if (tailer->saving || tailer->dirty)
+    if (tailer->saving || tailer->save_failed)
         ps_log(PS_LOG_WARN, tailer->port->component,
                "the last positions could not be written: some lines will be read again");
     tailer_free(tailer);
@@ -111,25 +112,10 @@ static void turn_end(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_queue(tailer, log);
 }
 
-/* The fingerprint of a short file covers more of it when it has grown. */
-static void identity_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
-{
-    char head[PS_TAIL_HEAD_BYTES];
-    size_t want = log->read_offset < (int64_t)sizeof head ? (size_t)log->read_offset : sizeof head;
-    if (log->identity.head_length >= want || log->state != PS_TAIL_LOG_OPEN ||
-        log->file.way == PS_TAIL_THREAD)
-        return;
-    if (ps_tail_read(&tailer->reader, &log->file, head, want, 0) != (ssize_t)want)
-        return;
-    log->identity.head = ps_tail_head(head, want);
-    log->identity.head_length = (uint32_t)want;
-    tailer->dirty = true;
-}
-
 static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_log_unqueue_first(tailer);
-    identity_grow(tailer, log);
+    ps_tail_log_grow(tailer, log);
 }
 
 enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, const struct ps_now *now)
@@ -217,8 +203,12 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
         ps_tail_log_close(tailer, log);
     struct ps_tail_place *place = &tailer->places[log->directory];
     if ((log->named && log->matches) || log->read_offset != log->delivered_offset || place->looking ||
-        !log->resolved || log->state != PS_TAIL_LOG_CLOSED)
+        log->state != PS_TAIL_LOG_CLOSED || log->cut_waits ||
+        (log->named ? !log->resolved : tailer->now_ns - log->gone_ns < PS_TAIL_GRACE_NS))
         return;
+    if (log->resolved && log->size > log->read_offset)
+        ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
+                 (uint64_t)(log->size - log->read_offset));
     if (log->named)
         ps_tail_directory_forget(place->directory, log->identity.device, log->identity.inode);
     ps_tail_log_remove(tailer, log);
@@ -251,6 +241,8 @@ static uint64_t save_tick(struct ps_tailer *tailer)
         tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
     if (tailer->now_ns < tailer->save_ns)
         return tailer->save_ns;
+    if (tailer->opening_count > 0 && tailer->now_ns < tailer->save_ns + PS_NS_PER_S)
+        return PS_NEVER; /* files begin anew, or are copies of others: the answer wakes the worker */
     tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
     ps_tail_save(tailer);
     return PS_NEVER;

@@ -130,7 +130,7 @@ struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
     log->directory = place;
     log->group = change->group < 0 ? 0 : change->group;
     log->named = true;
-    log->matches = change->group >= 0;
+    log->matches = log->matched = change->group >= 0;
     log->link = change->link;
     log->name = ps_must_copy_text(change->name, PURPOSE);
     log->path = path_of(tailer, place, change->name);
@@ -202,6 +202,7 @@ void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const
         unlink_name(tailer, log);
     log->named = name != NULL;
     log->matches = matches;
+    log->matched |= matches;
     if (name == NULL)
         return;
     char *copy = ps_must_copy_text(name, PURPOSE);
@@ -222,8 +223,10 @@ void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (log->state == PS_TAIL_LOG_OPENING)
         log->again = true;
-    if (log->queued || log->waits || log->compressed || tailer->draining)
+    if (log->queued || log->waits || log->compressed || log->cut_waits || tailer->draining)
         return;
+    if (log->state == PS_TAIL_LOG_COPY)
+        ps_tail_copy_changed(tailer, log);
     if (log->state == PS_TAIL_LOG_CLOSED)
         ps_tail_log_open(tailer, log);
     if (log->state != PS_TAIL_LOG_OPEN)
@@ -280,4 +283,25 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
         tailer->left = NULL;
     tailer->dirty = true;
     ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_truncated, 1);
+}
+
+void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    char head[PS_TAIL_HEAD_BYTES];
+    size_t want = log->read_offset < (int64_t)sizeof head ? (size_t)log->read_offset : sizeof head;
+    if (log->identity.head_length == 0) /* nothing is known yet, and it may have grown */
+        want = sizeof head;
+    if (log->identity.head_length >= want || log->state != PS_TAIL_LOG_OPEN ||
+        log->file.way == PS_TAIL_THREAD)
+        return;
+    ssize_t length = ps_tail_read(&tailer->reader, &log->file, head, want, 0);
+    if (length <= (ssize_t)log->identity.head_length ||
+        (log->identity.head_length > 0 && length != (ssize_t)want))
+        return;
+    want = (size_t)length;
+    if (ps_tail_head(head, log->identity.head_length) != log->identity.head)
+        return; /* it was cut, which nobody has seen yet */
+    log->identity.head = ps_tail_head(head, want);
+    log->identity.head_length = (uint32_t)want;
+    tailer->dirty = true;
 }

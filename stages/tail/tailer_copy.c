@@ -46,18 +46,30 @@ static bool begins_like(const struct ps_tail_identity *identity, const char *hea
            ps_tail_head(head, identity->head_length) == identity->head;
 }
 
+/* Whether so much of the beginning is known that another file hardly has it by chance. */
+static bool is_known(const struct ps_tail_identity *identity, int64_t offset, size_t length)
+{
+    int64_t want = offset < (int64_t)PS_TAIL_HEAD_BYTES ? offset : (int64_t)PS_TAIL_HEAD_BYTES;
+    return identity->head_length >= want &&
+           (offset > 0 || identity->head_length >= PS_TAIL_LAST_BYTES || identity->head_length == length);
+}
+
 /* The file that begins in this way; rather one that has no name any more. */
-static struct ps_tail_log *original_find(const struct ps_tailer *tailer, const struct ps_tail_log *log,
+static struct ps_tail_log *original_find(struct ps_tailer *tailer, const struct ps_tail_log *log,
                                          const char *head, size_t length)
 {
     struct ps_tail_log *found = NULL;
     for (uint32_t i = 0; i < tailer->log_room; i++) {
         struct ps_tail_log *other = tailer->logs[i];
         if (other == NULL || other == log || !other->resolved || other->compressed ||
-            other->read_offset == 0 || other->state == PS_TAIL_LOG_COPY ||
-            !begins_like(&other->identity, head, length))
+            other->state == PS_TAIL_LOG_COPY)
             continue;
-        if (found == NULL || (found->named && !other->named))
+        if (other->identity.head_length > 0 && !begins_like(&other->identity, head, length))
+            continue;
+        ps_tail_log_grow(tailer, other);
+        if (begins_like(&other->identity, head, length) &&
+            is_known(&other->identity, other->read_offset, length) &&
+            (found == NULL || (found->named && !other->named)))
             found = other;
     }
     return found;
@@ -69,7 +81,8 @@ static struct ps_tail_position *position_find(const struct ps_tailer *tailer, co
     for (size_t i = 0; i < tailer->remembered.count; i++) {
         struct ps_tail_position *position = &tailer->remembered.items[i];
         if (position->path[0] != '\0' && position->offset > 0 &&
-            begins_like(&position->identity, head, length))
+            begins_like(&position->identity, head, length) &&
+            is_known(&position->identity, position->offset, length))
             return position;
     }
     return NULL;
@@ -81,7 +94,8 @@ static struct ps_tail_log *earlier_find(const struct ps_tailer *tailer, const ch
     for (uint32_t i = 0; i < tailer->log_room; i++) {
         struct ps_tail_log *other = tailer->logs[i];
         if (other != NULL && other->earlier.until_ns > tailer->now_ns && other->earlier.read_offset > 0 &&
-            begins_like(&other->earlier.identity, head, length))
+            begins_like(&other->earlier.identity, head, length) &&
+            is_known(&other->earlier.identity, other->earlier.read_offset, length))
             return other;
     }
     return NULL;
@@ -146,6 +160,8 @@ bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const
         return false;
     log->original = original;
     log->state = PS_TAIL_LOG_COPY;
+    if (log->copy_since_ns == 0)
+        log->copy_since_ns = tailer->now_ns;
     log->copy_until_ns = tailer->now_ns + PS_TAIL_GRACE_NS;
     tailer->copy_count++;
     return true;
@@ -166,10 +182,28 @@ void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *origi
         original->identity.head_length = 0;
 }
 
+void ps_tail_copy_changed(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (tailer->now_ns - log->copy_since_ns >= PS_TAIL_COPY_MAX_NS)
+        return; /* it is read soon, whatever it is */
+    log->original = NULL;
+    log->resolved = false;
+    log->state = PS_TAIL_LOG_CLOSED;
+}
+
 /* Whether nothing more comes of a file whose name is gone. */
 static bool is_over(const struct ps_tail_log *log)
 {
     return !log->named && !log->queued && !log->waits && log->state != PS_TAIL_LOG_OPENING;
+}
+
+/* Whether the other one is the copy: this one has grown beyond it, and it was read to its end. */
+static bool is_behind(const struct ps_tailer *tailer, const struct ps_tail_log *original,
+                      const struct ps_tail_log *log)
+{
+    return tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS && log->size > original->size &&
+           original->read_offset > 0 && original->read_offset >= original->size && !original->queued &&
+           !original->waits && original->state != PS_TAIL_LOG_OPENING;
 }
 
 uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
@@ -180,7 +214,7 @@ uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
         struct ps_tail_log *log = tailer->logs[i];
         if (log == NULL || log->state != PS_TAIL_LOG_COPY)
             continue;
-        if (log->original != NULL && is_over(log->original)) {
+        if (log->original != NULL && (is_over(log->original) || is_behind(tailer, log->original, log))) {
             ps_tail_copy_takes_over(tailer, log->original);
         } else if (log->original == NULL || tailer->now_ns >= log->copy_until_ns) {
             log->original = NULL;
@@ -189,7 +223,9 @@ uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
             ps_tail_log_queue(tailer, log);
         } else {
             count++;
-            next_ns = log->copy_until_ns < next_ns ? log->copy_until_ns : next_ns;
+            uint64_t look_ns = tailer->now_ns + PS_TAIL_SETTLE_NS / 2;
+            look_ns = log->copy_until_ns < look_ns ? log->copy_until_ns : look_ns;
+            next_ns = look_ns < next_ns ? look_ns : next_ns;
         }
     }
     tailer->copy_count = count;

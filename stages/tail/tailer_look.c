@@ -44,7 +44,7 @@ static int match(void *matcher_, const char *name, size_t length)
 {
     const struct matcher *matcher = matcher_;
     if (is_own(matcher, name))
-        return -1;
+        return -2;
     for (size_t i = 0; i < matcher->count; i++) {
         if (ps_regex_find(matcher->regexes[i], matcher->scratch, name, length, 0, NULL, 0))
             return matcher->groups[i];
@@ -135,11 +135,10 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
 static void change_gone(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_log_rename(tailer, log, NULL, false);
+    log->gone_ns = tailer->now_ns;
     tailer->dirty = true;
     if (log->state == PS_TAIL_LOG_OPEN) /* to its end, and then for what its writer still writes */
         ps_tail_log_queue(tailer, log);
-    else if (log->state != PS_TAIL_LOG_OPENING && log->read_offset == log->delivered_offset)
-        ps_tail_log_remove(tailer, log);
 }
 
 static void change_take(struct ps_tailer *tailer, unsigned number, const struct ps_tail_change *change)
@@ -154,20 +153,15 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
     if (log->directory != number)
         return;
     if (change->kind == PS_TAIL_FILE_GONE) {
-        if (log->size > log->read_offset && log->state == PS_TAIL_LOG_CLOSED && log->resolved)
-            ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
-                     (uint64_t)(log->size - log->read_offset));
         change_gone(tailer, log);
         return;
     }
     bool cut = change->size_bytes < log->read_offset;
     log->size = change->size_bytes;
     log->link = change->link;
-    if (log->state == PS_TAIL_LOG_COPY)
-        log->copy_until_ns = tailer->now_ns + PS_TAIL_GRACE_NS;
     if (change->kind == PS_TAIL_FILE_RENAMED)
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
-    if (cut || change->size_bytes > log->read_offset || !log->resolved)
+    if (cut || change->size_bytes > log->read_offset || !log->resolved || log->state == PS_TAIL_LOG_COPY)
         ps_tail_log_queue(tailer, log);
 }
 
@@ -196,6 +190,8 @@ static void looking_answer(void *owner, struct ps_tail_job *job)
     for (size_t i = 0; i < changes->count; i++)
         change_take(tailer, looking->place, &changes->items[i]);
     place->looked |= changes->error == 0;
+    if (tailer->cut_count > 0 && looking->names)
+        ps_tail_cut_looked(tailer, looking->place);
     rest(tailer, place, looking);
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CUT_LOOKS_MAX 20 /* then a file that was cut is read, whatever others there are */
+
 struct opening {
     struct ps_tail_job job;
     uint32_t number, generation; /* of the log, when it was asked for */
@@ -95,24 +97,29 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         return false;
     const struct ps_tail_identity *known = &position->identity;
     bool same_path = strcmp(position->path, log->path) == 0, same;
-    *offset = position->offset <= opening->size ? position->offset : 0;
+    if (!log->matches && known->head_length == 0)
+        return false; /* nothing says that it is that file */
+    int64_t there = position->offset <= opening->size ? position->offset : 0;
     if (known->device ==
         0) /* Flume's: inode and path; under another path it may be that file if a line ends there */
         same = same_path || (position->offset > 0 && opening->last_length > 0 &&
                              opening->last[opening->last_length - 1] == '\n');
     else /* a device may have another number after a reboot */
-        same = begins_like(opening, known) && (known->head_length > 0 || same_path);
-    if (!same && same_path) { /* it was cut, or written over */
-        log->identity = *known;
+        same = begins_like(opening, known) && (known->head_length > 0 || position->offset == 0);
+    if (!same) { /* it was cut, or written over, or is gone, and another file has its inode: there may be a copy */
+        log->identity.head = known->head;
+        log->identity.head_length = known->head_length;
         ps_tail_log_move(tailer, log, position->offset, position->offset);
         ps_tail_copy_takes_over(tailer, log);
         ps_tail_log_restart(tailer, log);
-        *offset = 0;
-        same = true;
+        there = 0;
+        same = same_path;
     }
-    if (same)
-        position->path[0] = '\0'; /* taken */
-    return same;
+    if (!same)
+        return false;
+    *offset = there;
+    position->path[0] = '\0'; /* taken */
+    return true;
 }
 
 /* The position that the file may have, so that what stands before it is read with it. */
@@ -145,13 +152,13 @@ static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log, const s
 static bool resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     int64_t offset = 0;
-    if (opening->size == 0 && log->matches &&
+    if (opening->size == 0 && log->matched &&
         ps_tail_positions_find(&tailer->remembered, log->identity.inode) == NULL)
         return false; /* it says what it is when it has something */
     log->resolved = true;
     if (remembered(tailer, log, opening, &offset)) {
         log->compressed = ps_tail_is_compressed(opening->head, opening->head_length);
-    } else if (!log->matches) {
+    } else if (!log->matched) {
         return false; /* its inode was that of another file */
     } else if (ps_tail_copy_found(tailer, log, opening->head, opening->head_length, &offset)) {
         log->identity = opening->identity;
@@ -166,20 +173,27 @@ static bool resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct op
     return !log->compressed;
 }
 
-/* Counts what was seen and is gone. */
-static void count_lost(struct ps_tailer *tailer, const struct ps_tail_log *log)
-{
-    if (log->size > log->read_offset && log->resolved)
-        ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
-                 (uint64_t)(log->size - log->read_offset));
-}
-
 /* A file that was read before. It begins anew when it is shorter, begins in another way, or differs before the position. */
 static void compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
 {
+    bool line_ends = opening->last_length > 0 && opening->last[opening->last_length - 1] == '\n';
     bool same = opening->begins && opening->size >= log->read_offset &&
-                (log->last_length == 0 || (opening->last_length == log->last_length &&
-                                           memcmp(opening->last, log->last, log->last_length) == 0));
+                (log->last_length == 0 ? log->read_offset == 0 || line_ends
+                                       : (opening->last_length == log->last_length &&
+                                          memcmp(opening->last, log->last, log->last_length) == 0));
+    if (!same && !log->matches &&
+        !opening->was_open) { /* its inode is that of another file now, which does not matter */
+        log->stranger = true;
+        return;
+    }
+    if (!same && !log->cut_looked) {
+        log->cut_waits = true;
+        tailer->cut_count++;
+        tailer->places[log->directory].names = true;
+        tailer->places[log->directory].look_ns = 0;
+        return;
+    }
+    log->cut_looked = false;
     if (!same) {
         ps_log(PS_LOG_INFO, tailer->port->component,
                "%s was cut or written over: it is read from its beginning", log->path);
@@ -197,8 +211,16 @@ static void opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct ope
     else
         reads = resolve(tailer, log, opening);
     log->size = opening->size;
+    if (log->stranger) {
+        ps_tail_log_remove(tailer, log);
+        return;
+    }
+    if (log->cut_waits) {
+        log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
+        return;
+    }
     if (!reads) {
-        if (!log->matches)
+        if (!log->matched)
             ps_tail_log_remove(tailer, log);
         return;
     }
@@ -222,10 +244,6 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     if (other) { /* renamed or deleted meanwhile: a look tells */
         tailer->places[log->directory].names = true;
         tailer->places[log->directory].look_ns = 0;
-        if (!log->named) {
-            count_lost(tailer, log);
-            ps_tail_log_remove(tailer, log);
-        }
         return;
     }
     ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s", log->path,
@@ -301,4 +319,42 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->state = PS_TAIL_LOG_OPENING;
     log->again = false;
     ps_tail_thread_ask(&tailer->thread, &opening->job);
+}
+
+/* Whether there are files in this directory of which is not known yet what they are. */
+static bool has_unresolved(const struct ps_tailer *tailer, unsigned place)
+{
+    for (uint32_t i = 0; i < tailer->log_room; i++) {
+        const struct ps_tail_log *log = tailer->logs[i];
+        if (log != NULL && log->directory == place && !log->resolved && log->named && log->size > 0 &&
+            log->state != PS_TAIL_LOG_COPY)
+            return true;
+    }
+    return false;
+}
+
+void ps_tail_cut_looked(struct ps_tailer *tailer, unsigned place)
+{
+    uint32_t count = 0;
+    bool unresolved = has_unresolved(tailer, place);
+    for (uint32_t i = 0; tailer->cut_count > 0 && i < tailer->log_room; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL || !log->cut_waits)
+            continue;
+        if (log->directory != place) {
+            count++;
+            continue;
+        }
+        if (unresolved && log->cut_looks++ < CUT_LOOKS_MAX) { /* one of them may be its copy */
+            tailer->places[place].names = true;
+            tailer->places[place].look_ns = 0;
+            count++;
+            continue;
+        }
+        log->cut_looks = 0;
+        log->cut_waits = false;
+        log->cut_looked = true;
+        ps_tail_log_open(tailer, log);
+    }
+    tailer->cut_count = count;
 }

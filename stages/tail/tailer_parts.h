@@ -11,6 +11,8 @@
 #define PS_TAIL_LAST_BYTES 32U /* before the position: they must still be there when it is read on */
 #define PS_TAIL_GRACE_NS                                                                                     \
     (10 * PS_NS_PER_S) /* a copy waits so long, without news, whether its original is cut */
+#define PS_TAIL_COPY_MAX_NS (60 * PS_NS_PER_S) /* and so long in all */
+#define PS_TAIL_SETTLE_NS (2 * PS_NS_PER_S)    /* by then, what is known of the original is up to date */
 #define PS_TAIL_EARLIER_NS (60 * PS_NS_PER_S)
 
 enum ps_tail_log_state {
@@ -37,10 +39,15 @@ struct ps_tail_log {
     int group;          /* the one it was found by */
     bool named;         /* its name is there */
     bool matches;       /* and is one of its group's */
+    bool matched;       /* it had one that is */
     bool link;
     bool resolved;       /* it was opened once: what it is, and where to go on, is known */
     bool found_at_start; /* by the first look */
     bool queued, waits;  /* for its turn; for the thread */
+    bool cut_waits;      /* it was cut: its directory is looked at first, for a copy */
+    bool cut_looked;     /* that was done */
+    uint8_t cut_looks;   /* how often that was not enough */
+    bool stranger;       /* its inode is another file's now */
     bool again;          /* something happened while a job has it */
     bool compressed;     /* never read */
     bool deferred;       /* too many files are open */
@@ -58,13 +65,14 @@ struct ps_tail_log {
     char last[PS_TAIL_LAST_BYTES];
     uint32_t last_length;
     uint64_t turn_lines;
+    uint64_t gone_ns;              /* since when it has no name */
     uint64_t active_ns;            /* when something new was read, or it was opened */
     struct ps_tail_log *next;      /* in the queue */
     struct ps_tail_log *next_name; /* in its chain of names */
     struct ps_tail_log *next_inode;
     struct ps_tail_earlier earlier;
     struct ps_tail_log *original; /* COPY: the one that it begins like */
-    uint64_t copy_until_ns;
+    uint64_t copy_since_ns, copy_until_ns;
 };
 
 struct ps_tail_look; /* a job: tailer_look.c */
@@ -99,6 +107,7 @@ struct ps_tailer {
     struct ps_tail_log *queue_first, *queue_last;
     struct ps_tail_log *left; /* whose bytes are left in the block, from its read_offset on */
     uint32_t waiting_count;   /* logs that wait for the thread */
+    uint32_t cut_count;       /* logs that wait for a look, at most */
     uint32_t copy_count;      /* logs that may be copies, at most */
     uint32_t deferred_count;
     uint64_t batch_key; /* whose headers the open batch has */
@@ -129,10 +138,14 @@ void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t
 /* It begins anew. */
 void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log);
 void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* The fingerprint of a short file covers more of it when it has grown. */
+void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log);
 
 /* ---- tailer_open.c: opening, and whether it is still the same ---- */
 
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* The directory was looked at: files that were cut begin anew. */
+void ps_tail_cut_looked(struct ps_tailer *tailer, unsigned place);
 
 /* ---- tailer_copy.c: files that begin like others ---- */
 
@@ -144,6 +157,8 @@ bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const
 bool ps_tail_is_compressed(const char *head, size_t length);
 /* What is not read of this one may stand in its copy: it was cut, or is gone. */
 void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Something happened to a file that waits: it is looked at again. */
+void ps_tail_copy_changed(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Those that waited long enough are files of their own. Returns when the next one has. */
 uint64_t ps_tail_copies_tick(struct ps_tailer *tailer);
 

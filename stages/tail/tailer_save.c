@@ -127,9 +127,10 @@ void ps_tail_save(struct ps_tailer *tailer)
     struct saving *saving = saving_make(tailer, save_run, save_answer);
     remembered_add(tailer, &saving->positions);
     for (uint32_t i = 0; i < tailer->log_room; i++) {
-        const struct ps_tail_log *log = tailer->logs[i];
+        struct ps_tail_log *log = tailer->logs[i];
         if (log == NULL)
             continue;
+        ps_tail_log_grow(tailer, log);
         const struct ps_tail_position *before =
             log->resolved ? NULL : ps_tail_positions_find(&tailer->remembered, log->identity.inode);
         if (before != NULL && before->path[0] != '\0')
