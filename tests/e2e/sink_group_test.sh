@@ -162,7 +162,7 @@ kafka_sinks() {
     echo "a1.sinkgroups.g1.processor.priority.k1 = 10"
 } >"$work/kafka.properties"
 agent_start kafka
-"$PENSTOCK" load --rate 2000 --duration 16s --format rfc3164 --target "tcp://127.0.0.1:$port" --manifest "$work/run.manifest" --json >"$work/load.json" 2>"$work/load.err" &
+"$PENSTOCK" load --rate 2000 --tolerance 1 --duration 16s --format rfc3164 --target "tcp://127.0.0.1:$port" --manifest "$work/run.manifest" --json >"$work/load.json" 2>"$work/load.err" &
 load=$!
 children[$load]=1
 sleep 3
