@@ -380,7 +380,8 @@ static void remove_segments(struct ps_segment_log *log, size_t gone, bool at_onc
         ps_seal_destroy(log->segments[i].seal);
     }
     log->count -= gone;
-    memmove(log->segments, log->segments + gone, log->count * sizeof *log->segments);
+    if (gone > 0)
+        memmove(log->segments, log->segments + gone, log->count * sizeof *log->segments);
 }
 
 /* Removes the segments of which everything was delivered. */

@@ -108,7 +108,7 @@ penstock_file >"$work/p.properties"
 flume_file >"$work/f.properties"
 "$PENSTOCK" agent -n p -f "$work/p.properties" >"$work/p.log" 2>&1 </dev/null &
 ours=$!
-trap 'kill -KILL $ours 2>/dev/null; finish' EXIT
+trap 'code=$?; kill -KILL $ours 2>/dev/null || true; finish $code' EXIT
 for ((i = 0; i < 100; i++)); do
     (($(grep -c "listening on" "$work/p.log") == ${#names[@]})) && break
     sleep 0.1
@@ -205,7 +205,7 @@ forth_file >"$work/forth.properties"
 "$here/flume" agent -n f -f "$work/back.properties" >"$work/back.log" 2>&1 </dev/null &
 agent=$!
 for ((i = 0; i < 600; i++)); do
-    (($(grep -c "Avro source .* started" "$work/back.log") == ${#ways[@]})) && break
+    (($(cat "$work/back.log" 2>/dev/null | grep -c "Avro source .* started") == ${#ways[@]})) && break # Flume's shell makes the file
     kill -0 "$agent" 2>/dev/null || fail "Flume ended"
     sleep 0.1
 done

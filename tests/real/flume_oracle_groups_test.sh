@@ -16,7 +16,7 @@ end_plays() {
     ((${#plays[@]} == 0)) || kill "${plays[@]}" 2>/dev/null
     return $code
 }
-trap 'end_plays; finish' EXIT
+trap 'code=$?; end_plays || true; finish $code' EXIT
 
 agent_file() { # DIR; $processor: its lines
     local sink

@@ -26,8 +26,8 @@ export LC_ALL=${LC_ALL:-C.UTF-8} # Java takes its character set from it
 
 work=$(mktemp -d)
 agent=''
-finish() {
-    local code=$?
+finish() { # [CODE]: the exit status, if commands stand before it in the trap
+    local code=${1:-$?}
     [[ -z $agent ]] || kill -KILL "$agent" 2>/dev/null || true
     if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
     exit $code

@@ -144,8 +144,8 @@ static void test_sizes(void **unused)
     megabyte[17] = 'a';
     const struct ps_test_event events[] = {
         {.body = "\0a\0", .length = 3},
-        {.body = megabyte, .length = LONG},
         {.body = "aaaaaaaaaaaaaaaa", .length = 16},
+        {.body = megabyte, .length = LONG}, /* the last: with a sanitizer it may use up the batch's time */
     };
     struct ps_test_stage stage;
     char thousand[1001];
@@ -159,10 +159,10 @@ static void test_sizes(void **unused)
     assert_int_equal(event->body_length, 1002);
     assert_true(event->body[0] == '\0' && event->body[1] == 'r' && event->body[1001] == '\0');
     event = ps_lease_event(lease, 1);
+    assert_int_equal(event->body_length, 16000);
+    event = ps_lease_event(lease, 2);
     assert_int_equal(event->body_length, LONG + 999);
     assert_true(event->body[16] == 'y' && event->body[17] == 'r' && event->body[1017] == 'y');
-    event = ps_lease_event(lease, 2);
-    assert_int_equal(event->body_length, 16000);
     assert_int_equal(lease->bytes, 1002 + LONG + 999 + 16000);
     ps_test_stage_fini(&stage);
     free(megabyte);
