@@ -8,6 +8,8 @@ static const struct ps_command_options flume = {.flume = true};
 const struct ps_subcommand ps_subcommands[] = {
     {"agent", ps_main_agent, &flume, "run an agent from a Flume configuration file"},
     {"node", ps_main_agent, &flume, "the old name of agent"},
+    {"avro-client", ps_main_avro_client, &ps_options_avro_client,
+     "send the lines of files or of standard input to an avro source"},
     {"check", ps_main_check, &flume,
      "check a configuration file and print the plan, or every problem at once"},
     {"graph", ps_main_graph, &ps_options_graph, "draw the agent of a configuration file, as DOT or Mermaid"},

@@ -124,6 +124,10 @@ static const struct hint {
     bool open;
 } hints[] = {
     {"graph", "format", COMPLETION_WORDS, NULL, "dot mermaid", false},
+    {"avro-client", "filename", COMPLETION_FILE, NULL, NULL, false},
+    {"avro-client", "dirname", COMPLETION_DIRECTORY, NULL, NULL, false},
+    {"avro-client", "headerFile", COMPLETION_FILE, NULL, NULL, false},
+    {"avro-client", "rpcProps", COMPLETION_FILE, NULL, NULL, false},
     {NULL, "format", COMPLETION_WORDS, add_formats, NULL, false},
     {NULL, "shape", COMPLETION_WORDS, add_shapes, NULL, true},
     {NULL, "target", COMPLETION_WORDS, add_targets, NULL, true},

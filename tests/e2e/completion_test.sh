@@ -37,6 +37,8 @@ proposes '' rules test --st
 proposes 'etc/agents.properties etc/conf etc/with blank.rules' rules check etc/
 proposes '--name' agent --na
 proposes '--format' graph --form
+proposes '--filename' avro-client --fi
+proposes 'etc/conf' avro-client --dirname etc/c
 proposes 'dot mermaid' graph --format ''
 proposes 'mermaid' graph --format = m
 proposes 'dot mermaid' graph --format =
@@ -61,7 +63,7 @@ propose components '' | diff want - >differ.err || fail "components: $(head -3 d
 while read -r -a command; do
     "$PENSTOCK" "${command[@]}" --help >help || fail "${command[*]} --help: exit $?"
     propose "${command[@]}" - | grep '^--' >have || true
-    sed -nE 's/^ +(-[A-Za-z], )?(--[a-z][a-z-]+).*/\2/p' help | sort -u >want
+    sed -nE 's/^ +(-[A-Za-z], )?(--[a-z][A-Za-z-]+).*/\2/p' help | sort -u >want
     missing=$(comm -13 have want | paste -sd ' ')
     [[ ! $missing ]] || fail "${command[*]}: the help has $missing, its table has not"
     grep -q 'options of .penstock agent. are accepted' help && cat agent.help >>help

@@ -25,6 +25,14 @@ refuses '-Xmx12z: not a heap size; write for example -Xmx512m' agent -n a1 -f "$
 refuses '--conf-file needs a value' agent -n a1 --conf-file
 refuses 'use -f FILE or -u URI' check -n a1 --zkConnString x
 refuses "the agent's name is missing: -n NAME" graph -f "$first"
+refuses 'name the source: --host and --port, or --rpcProps' avro-client
+refuses 'name the source: --host and --port, or --rpcProps' avro-client -H localhost
+refuses 'a port is a number from 1 to 65535' avro-client -H localhost -p http
+refuses '--filename and --dirname cannot be used together' avro-client -H localhost -p 1 -F a --dirname b
+refuses 'name a file with -F' avro-client -H localhost -p 1 lines
+refuses 'nowhere: No such file or directory' avro-client -H localhost -p 1 -F nowhere
+refuses 'Directory does not exist: nowhere' avro-client -H localhost -p 1 --dirname nowhere
+refuses 'nowhere' avro-client -H localhost -p 1 -R nowhere
 refuses 'which channel or sink? `penstock top --once` lists them' tail
 refuses 'one channel or sink, not 2' tail c1 c2
 refuses '`penstock channel --help` tells more.' channel
