@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: flume
-# Avro RPC with a real Flume 1.11: its Avro sinks and its avro-client into our source, and our sink into its sources, plain, compressed, over
-# TLS, and both. What arrives must be what Flume's own file_roll sink wrote of the same events, headers included.
+# Avro RPC with a real Flume 1.11: its Avro sinks and its avro-client into our source, and our sink and our avro-client into its sources,
+# plain, compressed, over TLS, and both. What arrives must be what Flume's own file_roll sink wrote of the same events, headers included.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v keytool >/dev/null || skip "no keytool, which makes the key store"
@@ -220,6 +220,21 @@ for name in "${ways[@]}"; do
     same "our sink ($name) into Flume's source" "$work/reference" "$work/arrived"
     # One call at a time, so that Flume keeps the order.
     sed 's/.*} //' "$work/f-$name"/* | sort -n -c || fail "$name: Flume has another order"
+done
+
+for i in "${!ways[@]}"; do
+    name=${ways[i]}
+    {
+        printf 'hosts = h1\nhosts.h1 = 127.0.0.1:%d\n' $((back + i))
+        tr ' ' '\n' <<<"${options[$name]}"
+        [[ ${options[$name]} != *ssl* ]] || printf 'truststore = %s\ntruststore-password = secret\n' "$work/store.p12"
+    } >"$work/rpc.properties"
+    "$PENSTOCK" avro-client -P "$work/rpc.properties" -F "$work/lines" -R "$work/headers" || fail "our avro-client ($name) ends with $?"
+    await_lines "f-$name" $((events + 203))
+    cat "$work/f-$name"/* | tail -n 203 >"$work/arrived"
+    sed 's/.*} //' "$work/arrived" | diff - "$work/lines" >/dev/null || fail "our avro-client ($name): other bodies"
+    (($(grep -cF "one=1" "$work/arrived") == 203 && $(grep -cF "two=zwei" "$work/arrived") == 203)) || fail "our avro-client ($name): other headers"
+    echo "same: our avro-client ($name) into Flume's source"
 done
 
 kill -TERM $ours
