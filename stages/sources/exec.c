@@ -7,6 +7,7 @@
 #include "core/stage.h"
 #include "stages/process/child.h"
 #include "stages/process/pipe_lines.h"
+#include "stages/process/tail_command.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -111,18 +112,6 @@ static const struct ps_option options[] = {
 
 /* ---- set-up ---- */
 
-static enum ps_status exec_check(const void *plan_, const struct ps_context *context)
-{
-    const struct exec_plan *plan = plan_;
-    enum ps_pipe_charset charset;
-    if (!ps_pipe_charset_parse(plan->charset_name, &charset)) {
-        ps_report(context, PS_LOG_ERROR, "charset", "%s is not supported; use UTF-8, US-ASCII or ISO-8859-1",
-                  plan->charset_name);
-        return PS_FAIL;
-    }
-    return PS_OK;
-}
-
 /* Splits like Java's split("\\s+"). */
 static size_t words_split(struct ps_arena *arena, const char *text, const char **words)
 {
@@ -135,6 +124,40 @@ static size_t words_split(struct ps_arena *arena, const char *text, const char *
         text += strspn(text, blanks);
     }
     return count;
+}
+
+/* Names the source taildir, and the lines to write, where the command only follows a file. With a shell, too, when the
+ * command means the same without one. */
+static void advise_taildir(const struct exec_plan *plan, const struct ps_context *context)
+{
+    struct ps_tail_command command;
+    const char **words = ps_arena_alloc(context->arena, (strlen(plan->command) + 2) * sizeof *words);
+    words[words_split(context->arena, plan->command, words)] = NULL;
+    if (!ps_tail_command_parse(context->arena, words, &command))
+        return;
+    const char *prefix = ps_arena_format(context->arena, "%s.sources.%s", context->agent, context->name);
+    const char *skip =
+        command.from_start ? "" : ps_arena_format(context->arena, "\n%s.skipToEnd = true", prefix);
+    ps_report(context, PS_LOG_INFO, "command",
+              "lines that tail has read or missed when the agent stops are lost; the source taildir keeps a "
+              "position for %s; write instead of the keys of exec: "
+              "%s.type = taildir\n%s.filegroups = f\n%s.filegroups.f = %s\n"
+              "%s.positionFile = /var/lib/penstock/%s-%s.json%s",
+              command.path, prefix, prefix, prefix, command.pattern, prefix, context->agent, context->name,
+              skip);
+}
+
+static enum ps_status exec_check(const void *plan_, const struct ps_context *context)
+{
+    const struct exec_plan *plan = plan_;
+    enum ps_pipe_charset charset;
+    if (!ps_pipe_charset_parse(plan->charset_name, &charset)) {
+        ps_report(context, PS_LOG_ERROR, "charset", "%s is not supported; use UTF-8, US-ASCII or ISO-8859-1",
+                  plan->charset_name);
+        return PS_FAIL;
+    }
+    advise_taildir(plan, context);
+    return PS_OK;
 }
 
 static enum ps_status exec_build(void *plan_, struct ps_context *context, struct ps_err *err)

@@ -84,6 +84,34 @@ says "http://flume:***@127.0.0.1:1/a1.properties"
 grep -q hunter2 "$work/out" && fail "check shows the password of a URI"
 run 2 check -n a1 http://flume:hunter2@127.0.0.1:1/a1.properties
 grep -q hunter2 "$work/out" && fail "check shows the password of a word"
+# A command that only follows a file: the lines to write instead, which are good, and no warning.
+exec_file() { # COMMAND LINES...: the good file with a source exec
+    sed "s#type = seq#type = exec\\na1.sources.r1.command = $1#" "$work/good.properties"
+    shift
+    printf '%s\n' "$@"
+}
+exec_file 'tail -n 0 -F /var/log/app.1.log' 'a1.sources.r1.restart = true' >"$work/exec.properties"
+run 0 check -n a1 -f "$work/exec.properties" --strict
+says "exec.properties:5: note: a1.sources.r1.command: lines that tail has read or missed when the agent stops are lost"
+sed -n 's/.*write instead of the keys of exec: //p' "$work/out" | sed 's/; /\n/g' >"$work/advice"
+cat >"$work/advised" <<'END'
+a1.sources.r1.type = taildir
+a1.sources.r1.filegroups = f
+a1.sources.r1.filegroups.f = /var/log/app[.]1[.]log
+a1.sources.r1.positionFile = /var/lib/penstock/a1-r1.json
+a1.sources.r1.skipToEnd = true
+END
+cmp "$work/advice" "$work/advised" || { fail "other lines"; cat "$work/out"; }
+{ grep -v 'r1.type' "$work/good.properties"; cat "$work/advice"; } >"$work/taildir.properties"
+run 0 check -n a1 -f "$work/taildir.properties" --strict
+says "/var/log/app[.]1[.]log, positions in /var/lib/penstock/a1-r1.json"
+exec_file 'tail -n +1 -F /var/log/app.log' 'a1.sources.r1.shell = /bin/sh -c' >"$work/exec.properties"
+run 0 check -n a1 -f "$work/exec.properties" --json
+says "a1.sources.r1.filegroups.f = /var/log/app[.]log"
+! grep -q skipToEnd "$work/out" || fail "the file's lines would be left out"
+exec_file 'tail -F /var/log/app.log | grep -v debug' 'a1.sources.r1.shell = /bin/sh -c' >"$work/exec.properties"
+run 0 check -n a1 -f "$work/exec.properties"
+! grep -q taildir "$work/out" || fail "taildir cannot do that: $(cat "$work/out")"
 # Nesting that used up the stack.
 levels=$(seq 13000)
 # shellcheck disable=SC2016,SC2086
