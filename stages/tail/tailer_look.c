@@ -170,7 +170,7 @@ static void rest(struct ps_tailer *tailer, struct ps_tail_place *place, const st
     uint64_t wait_ns = place->watch >= 0 ? LOOK_NS : tailer->settings->poll_ns;
     if (looking->took_ns * REST_TIMES > wait_ns)
         wait_ns = looking->took_ns * REST_TIMES;
-    place->look_ns = tailer->now_ns + wait_ns;
+    place->look_ns = place->names ? tailer->now_ns : tailer->now_ns + wait_ns; /* asked for during the look */
     place->rest_until_ns = tailer->now_ns + looking->took_ns * REST_NAMES_TIMES;
 }
 
