@@ -205,7 +205,7 @@ forth_file >"$work/forth.properties"
 "$here/flume" agent -n f -f "$work/back.properties" >"$work/back.log" 2>&1 </dev/null &
 agent=$!
 for ((i = 0; i < 600; i++)); do
-    (($(cat "$work/back.log" 2>/dev/null | grep -c "Avro source .* started") == ${#ways[@]})) && break # Flume's shell makes the file
+    (($(grep -sc "Avro source .* started" "$work/back.log") + 0 == ${#ways[@]})) && break # the file may not be there yet
     kill -0 "$agent" 2>/dev/null || fail "Flume ended"
     sleep 0.1
 done
