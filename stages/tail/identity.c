@@ -4,12 +4,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-uint64_t ps_tail_head(const char *bytes, size_t length)
+#define HEAD_EMPTY UINT64_C(0xcbf29ce484222325)
+
+static uint64_t head_add(uint64_t hash, const char *bytes, size_t length)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
     return hash;
+}
+
+uint64_t ps_tail_head(const char *bytes, size_t length)
+{
+    return head_add(HEAD_EMPTY, bytes, length);
+}
+
+void ps_tail_identity_extend(struct ps_tail_identity *identity, const char *bytes, size_t length,
+                             int64_t offset)
+{
+    int64_t known = identity->head_length, end = offset + (int64_t)length;
+    if (known >= (int64_t)PS_TAIL_HEAD_BYTES || offset > known || end <= known)
+        return;
+    end = end < (int64_t)PS_TAIL_HEAD_BYTES ? end : (int64_t)PS_TAIL_HEAD_BYTES;
+    identity->head =
+        head_add(known == 0 ? HEAD_EMPTY : identity->head, bytes + (known - offset), (size_t)(end - known));
+    identity->head_length = (uint32_t)end;
 }
 
 /* Reads up to `room` bytes of the beginning. Returns -1 with errno. */

@@ -16,6 +16,10 @@ struct ps_tail_identity {
 /* The fingerprint of these bytes (FNV-1a, 64 bits). */
 uint64_t ps_tail_head(const char *bytes, size_t length);
 
+/* The bytes from `offset` on were read: the fingerprint covers more of the beginning if they go on where it ends. */
+void ps_tail_identity_extend(struct ps_tail_identity *identity, const char *bytes, size_t length,
+                             int64_t offset);
+
 /* Fills in what an open file is. Returns false with errno when it cannot be read, ENOTSUP when it is no regular file.
  * `size_bytes` may be NULL. */
 bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *size_bytes);

@@ -116,6 +116,10 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_log_unqueue_first(tailer);
     ps_tail_log_grow(tailer, log);
+    if (log->again && log->state == PS_TAIL_LOG_OPEN) { /* what the thread read may be older than the news */
+        log->again = false;
+        ps_tail_log_queue(tailer, log);
+    }
 }
 
 enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, const struct ps_now *now)

@@ -221,7 +221,7 @@ void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const
 
 void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    if (log->state == PS_TAIL_LOG_OPENING)
+    if (log->state == PS_TAIL_LOG_OPENING || log->waits)
         log->again = true;
     if (log->queued || log->waits || log->compressed || log->cut_waits || tailer->draining)
         return;
@@ -289,14 +289,14 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     char head[PS_TAIL_HEAD_BYTES];
     size_t want = log->read_offset < (int64_t)sizeof head ? (size_t)log->read_offset : sizeof head;
-    if (log->identity.head_length == 0) /* nothing is known yet, and it may have grown */
+    bool any = log->identity.head_length == 0 || log->read_offset == 0;
+    if (any) /* little is known yet, and it may have grown */
         want = sizeof head;
     if (log->identity.head_length >= want || log->state != PS_TAIL_LOG_OPEN ||
         log->file.way == PS_TAIL_THREAD)
         return;
     ssize_t length = ps_tail_read(&tailer->reader, &log->file, head, want, 0);
-    if (length <= (ssize_t)log->identity.head_length ||
-        (log->identity.head_length > 0 && length != (ssize_t)want))
+    if (length <= (ssize_t)log->identity.head_length || (!any && length != (ssize_t)want))
         return;
     want = (size_t)length;
     if (ps_tail_head(head, log->identity.head_length) != log->identity.head)

@@ -66,7 +66,8 @@ static struct ps_tail_log *original_find(struct ps_tailer *tailer, const struct 
             continue;
         if (other->identity.head_length > 0 && !begins_like(&other->identity, head, length))
             continue;
-        ps_tail_log_grow(tailer, other);
+        if (!is_known(&other->identity, other->read_offset, length))
+            ps_tail_log_grow(tailer, other);
         if (begins_like(&other->identity, head, length) &&
             is_known(&other->identity, other->read_offset, length) &&
             (found == NULL || (found->named && !other->named)))
@@ -89,12 +90,13 @@ static struct ps_tail_position *position_find(const struct ps_tailer *tailer, co
 }
 
 /* A file that began anew, and began in this way before. */
-static struct ps_tail_log *earlier_find(const struct ps_tailer *tailer, const char *head, size_t length)
+static struct ps_tail_log *earlier_find(const struct ps_tailer *tailer, const struct ps_tail_log *log,
+                                        const char *head, size_t length)
 {
     for (uint32_t i = 0; i < tailer->log_room; i++) {
         struct ps_tail_log *other = tailer->logs[i];
-        if (other != NULL && other->earlier.until_ns > tailer->now_ns && other->earlier.read_offset > 0 &&
-            begins_like(&other->earlier.identity, head, length) &&
+        if (other != NULL && other != log && other->earlier.until_ns > tailer->now_ns &&
+            other->earlier.read_offset > 0 && begins_like(&other->earlier.identity, head, length) &&
             is_known(&other->earlier.identity, other->earlier.read_offset, length))
             return other;
     }
@@ -138,7 +140,7 @@ bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const
         is_compressed(tailer, log, head, length);
         return true;
     }
-    struct ps_tail_log *original = earlier_find(tailer, head, length);
+    struct ps_tail_log *original = earlier_find(tailer, log, head, length);
     if (original != NULL) {
         struct ps_tail_earlier *earlier = &original->earlier;
         go_on_from(tailer, log, &earlier->identity, earlier->read_offset, earlier->last,
@@ -182,6 +184,15 @@ void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *origi
         original->identity.head_length = 0;
 }
 
+bool ps_tail_copy_is_there(const struct ps_tailer *tailer, const struct ps_tail_log *original)
+{
+    for (uint32_t i = 0; tailer->copy_count > 0 && i < tailer->log_room; i++) {
+        if (tailer->logs[i] != NULL && tailer->logs[i]->original == original)
+            return true;
+    }
+    return false;
+}
+
 void ps_tail_copy_changed(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (tailer->now_ns - log->copy_since_ns >= PS_TAIL_COPY_MAX_NS)
@@ -194,7 +205,8 @@ void ps_tail_copy_changed(struct ps_tailer *tailer, struct ps_tail_log *log)
 /* Whether nothing more comes of a file whose name is gone. */
 static bool is_over(const struct ps_tail_log *log)
 {
-    return !log->named && !log->queued && !log->waits && log->state != PS_TAIL_LOG_OPENING;
+    return !log->named && !log->queued && !log->waits && log->state != PS_TAIL_LOG_OPENING &&
+           log->read_offset == log->delivered_offset;
 }
 
 /* Whether the other one is the copy: this one has grown beyond it, and it was read to its end. */
@@ -202,8 +214,15 @@ static bool is_behind(const struct ps_tailer *tailer, const struct ps_tail_log *
                       const struct ps_tail_log *log)
 {
     return tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS && log->size > original->size &&
-           original->read_offset > 0 && original->read_offset >= original->size && !original->queued &&
-           !original->waits && original->state != PS_TAIL_LOG_OPENING;
+           original->read_offset > 0 && original->read_offset >= original->size &&
+           original->read_offset == original->delivered_offset && !original->queued && !original->waits &&
+           original->state != PS_TAIL_LOG_OPENING;
+}
+
+/* Whether it was cut, or is gone, and only its delivery is waited for. */
+static bool waits_for_delivery(const struct ps_tail_log *original)
+{
+    return (original->cut_waits || !original->named) && original->read_offset != original->delivered_offset;
 }
 
 uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
@@ -216,7 +235,8 @@ uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
             continue;
         if (log->original != NULL && (is_over(log->original) || is_behind(tailer, log->original, log))) {
             ps_tail_copy_takes_over(tailer, log->original);
-        } else if (log->original == NULL || tailer->now_ns >= log->copy_until_ns) {
+        } else if (log->original == NULL ||
+                   (tailer->now_ns >= log->copy_until_ns && !waits_for_delivery(log->original))) {
             log->original = NULL;
             log->state = PS_TAIL_LOG_CLOSED;
             log->resolved = true;
@@ -224,7 +244,8 @@ uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
         } else {
             count++;
             uint64_t look_ns = tailer->now_ns + PS_TAIL_SETTLE_NS / 2;
-            look_ns = log->copy_until_ns < look_ns ? log->copy_until_ns : look_ns;
+            if (log->copy_until_ns > tailer->now_ns && log->copy_until_ns < look_ns)
+                look_ns = log->copy_until_ns;
             next_ns = look_ns < next_ns ? look_ns : next_ns;
         }
     }

@@ -161,7 +161,10 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
     log->link = change->link;
     if (change->kind == PS_TAIL_FILE_RENAMED)
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
-    if (cut || change->size_bytes > log->read_offset || !log->resolved || log->state == PS_TAIL_LOG_COPY)
+    /* Under its new name it may have been written to before that was known: such events found nobody. */
+    bool missed = change->kind == PS_TAIL_FILE_RENAMED && log->state == PS_TAIL_LOG_OPEN;
+    if (cut || missed || change->size_bytes > log->read_offset || !log->resolved ||
+        log->state == PS_TAIL_LOG_COPY)
         ps_tail_log_queue(tailer, log);
 }
 
@@ -189,6 +192,8 @@ static void looking_answer(void *owner, struct ps_tail_job *job)
     place->missing_logged = changes->error != 0;
     for (size_t i = 0; i < changes->count; i++)
         change_take(tailer, looking->place, &changes->items[i]);
+    if (!place->looked)
+        place->looked_ns = tailer->now_ns;
     place->looked |= changes->error == 0;
     if (tailer->cut_count > 0 && looking->names)
         ps_tail_cut_looked(tailer, looking->place);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
 #define CUT_LOOKS_MAX 20 /* then a file that was cut is read, whatever others there are */
 
 struct opening {
@@ -99,6 +100,12 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     bool same_path = strcmp(position->path, log->path) == 0, same;
     if (!log->matches && known->head_length == 0)
         return false; /* nothing says that it is that file */
+    if (known->device != 0 && known->head_length == 0 && position->offset == 0) {
+        log->found_at_start =
+            false; /* it was empty, or another file that was empty had its inode: it is new */
+        position->path[0] = '\0';
+        return false;
+    }
     int64_t there = position->offset <= opening->size ? position->offset : 0;
     if (known->device ==
         0) /* Flume's: inode and path; under another path it may be that file if a line ends there */
@@ -112,11 +119,12 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         ps_tail_log_move(tailer, log, position->offset, position->offset);
         ps_tail_copy_takes_over(tailer, log);
         ps_tail_log_restart(tailer, log);
-        there = 0;
-        same = same_path;
-    }
-    if (!same)
+        if (same_path) { /* it is read from its beginning, unless it is itself a copy */
+            log->found_at_start = false;
+            position->path[0] = '\0';
+        }
         return false;
+    }
     *offset = there;
     position->path[0] = '\0'; /* taken */
     return true;
@@ -148,6 +156,33 @@ static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log, const s
         ps_tail_log_move(tailer, log, opening->data_offset, opening->data_offset);
 }
 
+/* Looks at its directory first: its copy may be there. */
+static void wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uint64_t look_ns)
+{
+    log->cut_waits = true;
+    tailer->cut_count++;
+    tailer->places[log->directory].names = true;
+    tailer->places[log->directory].look_ns = look_ns;
+}
+
+/* Whether the position file has another beginning of this file, which was cut while nobody looked, or has the inode of
+ * another one. It has that position until its directory was looked at, so that a restart meanwhile still finds the copy. */
+static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                    const struct opening *opening)
+{
+    struct ps_tail_position *position = ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+    if (!log->matches || position == NULL || position->path[0] == '\0' || position->identity.device == 0 ||
+        position->identity.head_length == 0 || begins_like(opening, &position->identity))
+        return false;
+    log->identity.head = position->identity.head;
+    log->identity.head_length = position->identity.head_length;
+    log->last_length = 0;
+    ps_tail_log_move(tailer, log, position->offset, position->offset);
+    position->path[0] = '\0'; /* taken */
+    wait_for_look(tailer, log, 0);
+    return true;
+}
+
 /* Where a file that is opened for the first time is read. Returns false when it is not read. */
 static bool resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
@@ -156,6 +191,8 @@ static bool resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct op
         ps_tail_positions_find(&tailer->remembered, log->identity.inode) == NULL)
         return false; /* it says what it is when it has something */
     log->resolved = true;
+    if (differs_from_remembered(tailer, log, opening))
+        return false;
     if (remembered(tailer, log, opening, &offset)) {
         log->compressed = ps_tail_is_compressed(opening->head, opening->head_length);
     } else if (!log->matched) {
@@ -173,8 +210,9 @@ static bool resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct op
     return !log->compressed;
 }
 
-/* A file that was read before. It begins anew when it is shorter, begins in another way, or differs before the position. */
-static void compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
+/* A file that was read before. It begins anew when it is shorter, begins in another way, or differs before the position.
+ * Returns false when it is not read. */
+static bool compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
 {
     bool line_ends = opening->last_length > 0 && opening->last[opening->last_length - 1] == '\n';
     bool same = opening->begins && opening->size >= log->read_offset &&
@@ -184,16 +222,16 @@ static void compare(struct ps_tailer *tailer, struct ps_tail_log *log, const str
     if (!same && !log->matches &&
         !opening->was_open) { /* its inode is that of another file now, which does not matter */
         log->stranger = true;
-        return;
+        return true;
     }
-    if (!same && !log->cut_looked) {
-        log->cut_waits = true;
-        tailer->cut_count++;
-        tailer->places[log->directory].names = true;
-        tailer->places[log->directory].look_ns = 0;
-        return;
-    }
+    bool looked = log->cut_looked;
     log->cut_looked = false;
+    /* A copy is read on from here: after a crash that would lose what is not delivered yet. */
+    bool undelivered = log->read_offset != log->delivered_offset && ps_tail_copy_is_there(tailer, log);
+    if (!same && (!looked || undelivered)) {
+        wait_for_look(tailer, log, looked ? tailer->now_ns + CUT_AGAIN_NS : 0);
+        return true;
+    }
     if (!same) {
         ps_log(PS_LOG_INFO, tailer->port->component,
                "%s was cut or written over: it is read from its beginning", log->path);
@@ -201,13 +239,16 @@ static void compare(struct ps_tailer *tailer, struct ps_tail_log *log, const str
         ps_tail_log_restart(tailer, log);
     }
     log->identity = opening->identity;
+    int64_t offset = 0; /* another file may have its inode since it was closed: a copy */
+    return same || opening->was_open ||
+           !ps_tail_copy_found(tailer, log, opening->head, opening->head_length, &offset);
 }
 
 static void opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     bool reads = true;
     if (log->resolved)
-        compare(tailer, log, opening);
+        reads = compare(tailer, log, opening);
     else
         reads = resolve(tailer, log, opening);
     log->size = opening->size;
@@ -264,15 +305,14 @@ static void opening_answer(void *owner, struct ps_tail_job *job)
     log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
     bool same = opening->error == 0 &&
                 ps_tail_identity_is_inode(&log->identity, opening->identity.device, opening->identity.inode);
-    uint32_t number = log->number, generation = tailer->generations[number];
+    uint32_t number = log->number;
     if (same)
         opened(tailer, log, opening);
     else
         not_opened(tailer, log, opening);
     opening_free(opening);
     log = tailer->logs[number];
-    if (again && log != NULL && (log->state == PS_TAIL_LOG_OPEN || same) &&
-        tailer->generations[number] >= generation)
+    if (again && log != NULL) /* also when it was not opened: a look may have told its new name meanwhile */
         ps_tail_log_queue(tailer, log);
 }
 

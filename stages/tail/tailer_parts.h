@@ -48,7 +48,7 @@ struct ps_tail_log {
     bool cut_looked;     /* that was done */
     uint8_t cut_looks;   /* how often that was not enough */
     bool stranger;       /* its inode is another file's now */
-    bool again;          /* something happened while a job has it */
+    bool again;          /* something happened while a job has it, or it waits for one */
     bool compressed;     /* never read */
     bool deferred;       /* too many files are open */
     bool partial;        /* the last read ended in a line without its end */
@@ -83,7 +83,8 @@ struct ps_tail_place {                   /* a directory */
     char *path;
     int watch; /* inotify's number; -1: none */
     bool looking, names, missing_logged, looked;
-    uint64_t look_ns; /* the next look, at the latest */
+    uint64_t looked_ns; /* the first look */
+    uint64_t look_ns;   /* the next look, at the latest */
     uint64_t rest_until_ns;
 };
 
@@ -157,6 +158,8 @@ bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const
 bool ps_tail_is_compressed(const char *head, size_t length);
 /* What is not read of this one may stand in its copy: it was cut, or is gone. */
 void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Whether a file waits that may be a copy of this one. */
+bool ps_tail_copy_is_there(const struct ps_tailer *tailer, const struct ps_tail_log *original);
 /* Something happened to a file that waits: it is looked at again. */
 void ps_tail_copy_changed(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Those that waited long enough are files of their own. Returns when the next one has. */

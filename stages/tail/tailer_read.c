@@ -220,6 +220,7 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
                     const char *text, size_t length, uint32_t lines)
 {
     last_keep(log, text, length);
+    ps_tail_identity_extend(&log->identity, text, length, log->read_offset);
     ps_tail_log_move(tailer, log, log->read_offset + (int64_t)length, log->delivered_offset);
     bool noted = ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL); /* it has one */
     PS_ASSERT(noted);
@@ -407,6 +408,14 @@ static enum ps_tail_step left_take(struct ps_tailer *tailer, struct ps_tail_log 
     return PS_TAIL_STEP_MOVED;
 }
 
+/* Whether the beginning of a file of which nothing was read is still what it was when it was opened. */
+static bool begins_as_known(const struct ps_tail_log *log, const char *bytes, size_t length)
+{
+    return log->identity.head_length <= length &&
+           (log->identity.head_length == 0 ||
+            ps_tail_head(bytes, log->identity.head_length) == log->identity.head);
+}
+
 enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
 {
     if (tailer->left == log && log->line == NULL && ps_batch_left(batch) > 0)
@@ -422,7 +431,8 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
         ps_tail_read(&tailer->reader, &log->file, bytes, room, (uint64_t)(log->read_offset - skip));
     if (length < 0)
         return read_failed(tailer, log);
-    if (length < (ssize_t)skip || memcmp(bytes, log->last, skip) != 0) {
+    if (length < (ssize_t)skip || memcmp(bytes, log->last, skip) != 0 ||
+        (log->read_offset == 0 && !begins_as_known(log, bytes, (size_t)length))) {
         ps_tail_file_forget(&tailer->reader, &log->file);
         ps_tail_log_open(tailer, log); /* looks what became of it */
         return PS_TAIL_STEP_END;

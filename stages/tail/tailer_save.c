@@ -104,17 +104,27 @@ static void save_answer(void *owner, struct ps_tail_job *job)
     saving_discard(job);
 }
 
+/* Whether the file may still be found. A look misses files that are renamed while it reads the names: the next ones find
+ * them. */
+static bool remembered_counts(const struct ps_tailer *tailer, const struct ps_tail_place *place,
+                              const struct ps_tail_position *position)
+{
+    if (!place->looked)
+        return true;
+    return tailer->now_ns - place->looked_ns < PS_TAIL_EARLIER_NS && position->identity.device != 0 &&
+           ps_tail_log_by_inode(tailer, position->identity.device, position->inode) == NULL;
+}
+
 /* What is known of files that were not found yet stays. */
 static void remembered_add(const struct ps_tailer *tailer, struct ps_tail_positions *positions)
 {
     for (unsigned i = 0; i < tailer->place_count; i++) {
-        if (tailer->places[i].looked)
-            continue; /* its files were found, or are gone */
-        const char *path = tailer->places[i].path;
+        const struct ps_tail_place *place = &tailer->places[i];
+        const char *path = place->path;
         size_t length = strlen(path);
         for (size_t k = 0; k < tailer->remembered.count; k++) {
             const struct ps_tail_position *position = &tailer->remembered.items[k];
-            if (strncmp(position->path, path, length) == 0)
+            if (strncmp(position->path, path, length) == 0 && remembered_counts(tailer, place, position))
                 ps_tail_positions_add(positions, position);
         }
     }

@@ -300,6 +300,65 @@ static void test_copy_and_cut(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The copy is known as one also when the original was cut before it was read to its end. */
+static void test_copy_of_what_was_read_in_part(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START("batchSize", "1");
+    expect("one");
+    append("app.log", "two\nthree\nfour\n");
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_int_equal(stage.event_count, 1);
+    append("app.log.1", "one\ntwo\nthree\nfour\n");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
+    ps_test_source_settle(&stage, 3, 100);
+    ps_test_stage_fini(&stage);
+}
+
+/* A file that is cut before anything of it was read is known by its new beginning. */
+static void test_cut_before_it_was_read(void **unused)
+{
+    (void)unused;
+    append("app.log", "no line yet");
+    PS_START(NULL);
+    wait_for_open(1);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "another line\n");
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_string_equal(stage.events[0].body, "another line");
+    restart();
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+/* What was read of a file that was copied and cut, and not delivered, is read from the copy after a crash. */
+static void test_copy_of_what_is_not_delivered(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    append("app.log", "two\n");
+    while (ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount) < 2)
+        (void)ps_test_source_work(&stage);
+    append("app.log.1", "one\ntwo\n");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    uint64_t until = ps_clock_now().mono_ns + 300 * PS_NS_PER_MS;
+    while (ps_clock_now().mono_ns < until) { /* it notices, and waits */
+        ps_test_stage_real_clock(&stage);
+        (void)ps_test_source_work(&stage);
+    }
+    ps_test_stage_close(&stage);
+    ps_test_stage_recycle(&stage); /* the batch is lost */
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    expect("two");
+    append("app.log", "three\n");
+    expect("three");
+    ps_test_stage_fini(&stage);
+}
+
 static void test_deleted_while_it_is_read(void **unused)
 {
     (void)unused;
@@ -450,6 +509,9 @@ int main(void)
         TEST(renamed_while_stopped),
         TEST(cut),
         TEST(copy_and_cut),
+        TEST(copy_of_what_was_read_in_part),
+        TEST(cut_before_it_was_read),
+        TEST(copy_of_what_is_not_delivered),
         TEST(deleted_while_it_is_read),
         TEST(idle),
         TEST(skip_to_end),
