@@ -1,0 +1,464 @@
+/* Source taildir under random schedules: logs are appended to, rotated by renaming (with and without a new file, under names
+ * that match and others), copied and cut, cut, deleted while they are open, while the source is stopped in order, or dies.
+ * Every line must come once and unchanged; after a crash only lines that came after the positions were last written may
+ * come again. The seed is printed; PENSTOCK_SEED repeats a run. */
+#include "tests/support/folder.h"
+#include "tests/support/stage.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOGS 3U
+#define STEPS 120U
+#define SCHEDULES 3U
+#define LINES_MAX 20000U
+#define PASS_MS_MAX 10U
+#define NAMES_KEPT 4U /* rotated files of a log */
+
+struct line {
+    unsigned seed;    /* of its text */
+    unsigned came;    /* how often */
+    bool may_repeat;  /* it came after the positions that a crash went back to */
+    bool since_saved; /* it came after the positions were copied */
+};
+
+struct log {
+    int fd; /* its writer; -1: none */
+    bool there;
+    unsigned unmatched; /* number for rotated names that do not match */
+};
+
+static struct ps_test_stage stage;
+static struct line lines[LINES_MAX];
+static unsigned line_count, next_rotated;
+static bool only_matching; /* rotated names match */
+static struct log logs[LOGS];
+static uint64_t random_state;
+static char pattern[512], positions[512];
+static char trace[1U << 16];
+
+/* Prints what happened, and fails the test. */
+#define FAIL(...)                                                                                            \
+    do {                                                                                                     \
+        fprintf(stderr, "%s\n", trace);                                                                      \
+        fail_msg(__VA_ARGS__);                                                                               \
+    } while (0)
+
+static unsigned draw(unsigned limit)
+{
+    return (unsigned)(ps_test_random(&random_state) % limit);
+}
+
+static void note(const char *format, unsigned a, unsigned b)
+{
+    size_t used = strlen(trace);
+    if (used + 100 < sizeof trace)
+        snprintf(trace + used, sizeof trace - used, format, a, b);
+}
+
+/* ---- lines ---- */
+
+/* The text of a line, which tells its number. Returns its length. */
+static size_t line_text(unsigned number, char *text)
+{
+    uint64_t state = lines[number].seed;
+    size_t length = (size_t)snprintf(text, 32, "%u:", number);
+    size_t filler = ps_test_random(&state) % 200;
+    if (ps_test_random(&state) % 300 == 0)
+        filler = 300000;
+    for (size_t i = 0; i < filler; i++)
+        text[length++] = (char)('a' + ps_test_random(&state) % 26);
+    return length;
+}
+
+static char text_room[400000];
+
+/* The source's clock goes on with the real one, and stands still while the test is not run: a copy is cut before the source
+ * takes it for a file of its own. */
+static void pass_time(void)
+{
+    static uint64_t before_ns;
+    uint64_t now_ns = ps_clock_now().mono_ns, passed_ms = (now_ns - before_ns) / PS_NS_PER_MS;
+    if (passed_ms == 0)
+        return;
+    before_ns = now_ns;
+    ps_test_stage_pass_ms(&stage, passed_ms < PASS_MS_MAX ? passed_ms : PASS_MS_MAX);
+}
+
+/* One call of the source, if it is open: in the middle of something else. */
+static void poke(void)
+{
+    if (stage.opened) {
+        pass_time();
+        (void)ps_test_source_work(&stage);
+    }
+}
+
+static void append_to(int fd, unsigned count)
+{
+    for (; count > 0 && line_count < LINES_MAX; count--) {
+        lines[line_count] = (struct line){.seed = 1 + draw(1000000)};
+        size_t length = line_text(line_count, text_room);
+        text_room[length++] = '\n';
+        size_t half = draw(3) == 0 ? draw((unsigned)length) : length; /* in two writes */
+        assert_int_equal(write(fd, text_room, half), half);
+        if (half < length && draw(4) == 0)
+            poke();
+        assert_int_equal(write(fd, text_room + half, length - half), length - half);
+        line_count++;
+    }
+}
+
+/* Looks at what came. */
+static void take(void)
+{
+    static char expected[400000];
+    for (size_t i = 0; i < stage.event_count; i++) {
+        const struct ps_test_event *event = &stage.events[i];
+        unsigned number = (unsigned)strtoul(event->body, NULL, 10);
+        if (number >= line_count)
+            FAIL("a line came that was not written: %.60s", event->body);
+        size_t length = line_text(number, expected);
+        if (event->length != length || memcmp(event->body, expected, length) != 0)
+            FAIL("line %u is not what was written: %u bytes, not %zu, of %s: %.40s", number, event->length,
+                 length, ps_test_event_header(event, "file"), event->body);
+        if (lines[number].came > 0 && !lines[number].may_repeat)
+            FAIL("line %u came twice, from %s", number, ps_test_event_header(event, "file"));
+        lines[number].came++;
+        lines[number].since_saved = true;
+        lines[number].may_repeat = false;
+    }
+    ps_test_source_clear(&stage);
+}
+
+static void work(unsigned calls)
+{
+    for (; calls > 0; calls--) {
+        poke();
+        if (draw(2) == 0 && stage.batch != NULL && !ps_batch_is_empty(stage.batch))
+            ps_test_source_close_batch(&stage);
+    }
+    take();
+}
+
+static unsigned missing(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < line_count; i++)
+        count += lines[i].came == 0;
+    return count;
+}
+
+/* Until every line came. */
+static void catch_up(void)
+{
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (missing() > 0) {
+        pass_time();
+        if (ps_test_source_work(&stage) == PS_IDLE)
+            usleep(200);
+        ps_test_source_close_batch(&stage);
+        take();
+        if (ps_clock_now().mono_ns > until) {
+            for (unsigned i = 0; i < line_count; i++) {
+                if (lines[i].came == 0)
+                    FAIL("line %u of %u did not come, and %u in all", i, line_count, missing());
+            }
+        }
+    }
+}
+
+/* ---- what happens to files ---- */
+
+static const char *log_path(unsigned number, const char *suffix)
+{
+    char name[64];
+    snprintf(name, sizeof name, "app%u.log%s", number, suffix);
+    return ps_test_folder_path(name);
+}
+
+static void writer_close(struct log *log)
+{
+    if (log->fd >= 0)
+        close(log->fd);
+    log->fd = -1;
+}
+
+static void writer_open(unsigned number)
+{
+    struct log *log = &logs[number];
+    if (log->fd < 0) {
+        log->fd = open(log_path(number, ""), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        log->there = true;
+    }
+    assert_true(log->fd >= 0);
+}
+
+static void op_append(unsigned number)
+{
+    writer_open(number);
+    append_to(logs[number].fd, 1 + draw(draw(5) == 0 ? 300 : 10));
+    note(" append%u(to line %u)", number, line_count);
+    if (draw(3) == 0)
+        writer_close(&logs[number]);
+}
+
+/* app.log.N, the oldest one removed when it was read. */
+static void shift_names(unsigned number)
+{
+    char from[512], suffix[16];
+    snprintf(suffix, sizeof suffix, ".%u", NAMES_KEPT);
+    if (access(log_path(number, suffix), F_OK) == 0) {
+        catch_up();
+        assert_int_equal(unlink(log_path(number, suffix)), 0);
+    }
+    for (unsigned i = NAMES_KEPT; i > 1; i--) {
+        snprintf(suffix, sizeof suffix, ".%u", i - 1);
+        snprintf(from, sizeof from, "%s", log_path(number, suffix));
+        snprintf(suffix, sizeof suffix, ".%u", i);
+        (void)rename(from, log_path(number, suffix));
+    }
+}
+
+static void op_rename(unsigned number)
+{
+    struct log *log = &logs[number];
+    char from[512], name[64];
+    if (!log->there)
+        return;
+    snprintf(from, sizeof from, "%s", log_path(number, ""));
+    if (only_matching || draw(2) == 0) {
+        shift_names(number);
+        note(" rename%u", number, 0);
+        assert_int_equal(rename(from, log_path(number, ".1")), 0);
+    } else { /* the source must have seen it under the name that matches */
+        writer_open(number);
+        append_to(log->fd, 1);
+        catch_up();
+        snprintf(name, sizeof name, "rotated%u", next_rotated++);
+        note(" rename%u(to rotated%u)", number, next_rotated - 1);
+        if (log->fd >= 0)
+            append_to(log->fd, draw(5));
+        assert_int_equal(rename(from, ps_test_folder_path(name)), 0);
+    }
+    log->there = false;
+    if (log->fd >= 0 && draw(2) == 0)
+        append_to(log->fd, draw(5)); /* its writer did not notice yet */
+    writer_close(log);
+    if (draw(2) == 0) {
+        writer_open(number);
+        append_to(log->fd, draw(5));
+    }
+}
+
+static void copy(const char *from, const char *to)
+{
+    char bytes[65536];
+    ssize_t length;
+    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(in >= 0 && out >= 0);
+    while ((length = read(in, bytes, sizeof bytes)) > 0) {
+        assert_int_equal(write(out, bytes, (size_t)length), length);
+        if (draw(4) == 0)
+            poke();
+    }
+    close(in);
+    close(out);
+}
+
+static void op_copy_and_cut(unsigned number)
+{
+    struct log *log = &logs[number];
+    char from[512];
+    if (!log->there)
+        return;
+    snprintf(from, sizeof from, "%s", log_path(number, ""));
+    shift_names(number);
+    note(" copytruncate%u", number, 0);
+    copy(from, log_path(number, ".1"));
+    if (draw(2) == 0)
+        work(draw(10));
+    assert_int_equal(truncate(from, 0), 0);
+    if (log->fd >= 0 && draw(2) == 0)
+        append_to(log->fd, draw(200));
+}
+
+static void op_cut(unsigned number)
+{
+    if (!logs[number].there)
+        return;
+    catch_up(); /* what was not read would be lost for everybody */
+    note(" cut%u", number, 0);
+    assert_int_equal(truncate(log_path(number, ""), 0), 0);
+    if (logs[number].fd >= 0 && draw(2) == 0)
+        append_to(logs[number].fd, draw(200));
+}
+
+static void op_delete(unsigned number)
+{
+    struct log *log = &logs[number];
+    if (!log->there)
+        return;
+    writer_open(number);
+    append_to(log->fd, 1);
+    catch_up(); /* it is open now */
+    note(" delete%u", number, 0);
+    assert_int_equal(unlink(log_path(number, "")), 0);
+    log->there = false;
+    append_to(log->fd, draw(5));
+    if (draw(2) == 0)
+        work(draw(5));
+    append_to(log->fd, draw(3));
+    writer_close(log);
+    if (draw(2) == 0)
+        op_append(number);
+    catch_up(); /* a restart would lose it for everybody */
+}
+
+static void op_restart(unsigned number)
+{
+    (void)number;
+    note(" restart", 0, 0);
+    ps_test_source_close_batch(&stage); /* all of it is delivered */
+    take();
+    ps_test_stage_close(&stage);
+    if (draw(2) == 0) {
+        op_append(draw(LOGS));
+    }
+    if (draw(2) == 0 && logs[0].there) {
+        char from[512];
+        snprintf(from, sizeof from, "%s", log_path(0, ""));
+        writer_close(&logs[0]);
+        if (access(log_path(0, ".1"), F_OK) != 0) {
+            note(" rename%u(stopped)", 0, 0);
+            assert_int_equal(rename(from, log_path(0, ".1")), 0);
+            logs[0].there = false;
+        }
+    }
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    (void)unlink(to);
+    if (access(from, F_OK) == 0)
+        copy(from, to);
+    else
+        (void)unlink(to);
+}
+
+/* Dies, and finds the positions of an earlier moment. */
+static void op_crash(unsigned number)
+{
+    char identities[600], saved[600], saved_identities[700];
+    (void)number;
+    snprintf(identities, sizeof identities, "%s.identities", positions);
+    snprintf(saved, sizeof saved, "%s.saved", positions);
+    snprintf(saved_identities, sizeof saved_identities, "%s.saved", identities);
+    ps_test_source_close_batch(&stage);
+    take();
+    catch_up();
+    ps_test_stage_close(&stage);
+    copy_file(positions, saved);
+    copy_file(identities, saved_identities);
+    for (unsigned i = 0; i < line_count; i++)
+        lines[i].since_saved = false;
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    note(" saved", 0, 0);
+    for (unsigned i = draw(4); i > 0; i--)
+        op_append(draw(LOGS));
+    work(draw(30));
+    only_matching = true; /* a file that is newer than the positions is found by its name alone */
+    if (draw(3) == 0)
+        op_rename(draw(LOGS));
+    only_matching = false;
+    if (draw(3) == 0)
+        op_copy_and_cut(draw(LOGS));
+    work(draw(30));
+    note(" crash", 0, 0);
+    ps_test_stage_close(&stage);
+    ps_test_stage_recycle(&stage); /* the open batch is lost with it */
+    copy_file(saved, positions);
+    copy_file(saved_identities, identities);
+    for (unsigned i = 0; i < line_count; i++)
+        lines[i].may_repeat |= lines[i].since_saved;
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    catch_up();
+    for (unsigned i = 0; i < 20; i++)
+        work(5);
+    for (unsigned i = 0; i < line_count; i++)
+        lines[i].may_repeat |= lines[i].since_saved; /* the rest of them may still come */
+}
+
+/* ---- schedules ---- */
+
+static void start(void)
+{
+    const char *keys[] = {"filegroups",
+                          "g",
+                          "filegroups.g",
+                          pattern,
+                          "positionFile",
+                          positions,
+                          "fileHeader",
+                          "true",
+                          "writePosInterval",
+                          "20",
+                          "batchSize",
+                          draw(2) == 0 ? "7" : "1000",
+                          "idleTimeout",
+                          draw(2) == 0 ? "3600000" : "120000",
+                          "maxBatchCount",
+                          draw(2) == 0 ? "3" : "1000000",
+                          NULL};
+    ps_test_stage_start(&stage, &ps_source_taildir, keys);
+}
+
+static void play(void)
+{
+    static void (*const ops[])(unsigned number) = {
+        op_append, op_append,       op_append, op_append, op_append,  op_append, op_rename,
+        op_rename, op_copy_and_cut, op_cut,    op_delete, op_restart, op_crash};
+    start();
+    for (unsigned step = 0; step < STEPS; step++) {
+        ops[draw((unsigned)PS_COUNT_OF(ops))](draw(LOGS));
+        if (draw(3) > 0)
+            work(draw(20));
+    }
+    catch_up();
+    for (unsigned i = 0; i < 50; i++) {
+        work(10);
+        usleep(1000);
+    }
+    for (unsigned i = 0; i < LOGS; i++)
+        writer_close(&logs[i]);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_schedules(void **unused)
+{
+    (void)unused;
+    uint64_t seed = ps_test_seed();
+    for (unsigned i = 0; i < SCHEDULES; i++) {
+        random_state = (seed * SCHEDULES + i) * 2654435761U + 1;
+        line_count = next_rotated = 0;
+        trace[0] = '\0';
+        memset(logs, 0, sizeof logs);
+        for (unsigned k = 0; k < LOGS; k++)
+            logs[k].fd = -1;
+        ps_test_folder_setup(NULL);
+        snprintf(pattern, sizeof pattern, "%s/app.*", ps_test_folder());
+        snprintf(positions, sizeof positions, "%s/positions", ps_test_folder());
+        play();
+        ps_test_folder_teardown(NULL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_schedules)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
