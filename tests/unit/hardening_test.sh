@@ -94,6 +94,7 @@ await() { # COMMAND...
 logged() { grep -qF -- "$1" "$work/log"; }
 belongs_to() { [[ $(stat -c %u "/proc/$1/environ") == "$2" ]]; } # PID UID
 start() { # OPTION...
+    : >"$work/log" # the shell in the background may do this later than the first look
     "${user[@]}" "$PENSTOCK" agent -n a1 -f "$work/agent.properties" "$@" 2>"$work/log" &
     agent=$!
     await logged 'starts agent a1'
