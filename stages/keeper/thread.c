@@ -239,13 +239,15 @@ static void recover(struct ps_keeper *keeper, uint64_t now)
     struct ps_err err = {0};
     if (now < keeper->retry_ns)
         return;
-    if (keeper->settings.store->renew(keeper->store, &err) != PS_OK) {
+    enum ps_status renewed = keeper->settings.store->renew(keeper->store, &err);
+    send_promised(keeper);
+    /* Also if it failed: the store has dropped what is behind, so a stop must not take it off what stays. */
+    for (size_t i = 0; i < keeper->entry_count; i++)
+        ps_keeper_entry_at(keeper, i)->written = false;
+    if (renewed != PS_OK) {
         store_failed(keeper, &err);
         return;
     }
-    send_promised(keeper);
-    for (size_t i = 0; i < keeper->entry_count; i++)
-        ps_keeper_entry_at(keeper, i)->written = false;
     keeper->broken = false;
     keeper->retry_after_ns = 0;
     set_writable(keeper);

@@ -189,10 +189,10 @@ static void assert_delivers(struct fixture *fixture, unsigned first, unsigned la
     }
 }
 
-/* The first since the fault was set: the next one is that of a retry, 3 s later. */
-static void await_failure(struct fixture *fixture)
+/* The second failure is that of a retry, 3 s later. */
+static void await_failure(struct fixture *fixture, unsigned count)
 {
-    for (unsigned i = 0; __atomic_load_n(&fixture->failing.failed, __ATOMIC_SEQ_CST) == 0; i++) {
+    for (unsigned i = 0; __atomic_load_n(&fixture->failing.failed, __ATOMIC_SEQ_CST) < count; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
@@ -216,7 +216,7 @@ static void test_failed_syncs_promise_nothing(void **state)
     __atomic_store_n(&fixture->failing.sync_errno, EIO, __ATOMIC_SEQ_CST);
     put(fixture, 2, false);
     put(fixture, 3, false);
-    await_failure(fixture);
+    await_failure(fixture, 1);
     assert_trouble(fixture, "Input/output error");
     ps_keeper_tick(fixture->keeper, 0, &fixture->stage.port);
     assert_int_equal(fixture->stage.home_count, 1);
@@ -312,14 +312,13 @@ static void test_delivered_room_of_a_full_disk_is_used_again(void **state)
 }
 
 /* What an agent has put when it stops, while the disk does not work, comes back to the engine. */
-static void test_a_stop_gives_back_what_is_not_written(void **state)
+static void stop_of_a_broken_disk(struct fixture *fixture, unsigned failures)
 {
-    struct fixture *fixture = *state;
     put(fixture, 1, false);
     await_home(fixture, 1);
     __atomic_store_n(&fixture->failing.write_errno, ENOSPC, __ATOMIC_SEQ_CST);
     put(fixture, 2, false);
-    await_failure(fixture);
+    await_failure(fixture, failures);
     struct ps_lease *left = ps_keeper_strip(fixture->keeper);
     assert_non_null(left);
     assert_null(left->next);
@@ -332,6 +331,17 @@ static void test_a_stop_gives_back_what_is_not_written(void **state)
     struct ps_keeper *keeper = make(fixture);
     (void)keeper;
     assert_delivers(fixture, 1, 1);
+}
+
+static void test_a_stop_gives_back_what_is_not_written(void **state)
+{
+    stop_of_a_broken_disk(*state, 1);
+}
+
+/* The same, when the disk was tried again without success. */
+static void test_a_stop_after_a_retry(void **state)
+{
+    stop_of_a_broken_disk(*state, 2);
 }
 
 /* A byte of a frame is changed on the disk: the frame is left out and counted, the others are delivered. */
@@ -373,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusable_leases_are_given_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_delivered_room_of_a_full_disk_is_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_stop_gives_back_what_is_not_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_stop_after_a_retry, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_damaged_frame_is_left_out, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
