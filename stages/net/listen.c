@@ -6,6 +6,7 @@
 
 #include "stages/net/lookup.h"
 #include "stages/net/port_owner.h"
+#include "stages/net/tls_stage.h"
 
 static const char *host_of(const struct ps_bind_options *listen)
 {
@@ -67,4 +68,60 @@ void ps_listen_probe(const struct ps_probe *probe, const char *key, const struct
                         "stop it, or set another port; if it is this agent, which runs already, all is well");
     else
         ps_probe_key_failed(probe, key, key, err.text, NULL);
+}
+
+/* ---- of a source ---- */
+
+enum ps_status ps_listen_build(struct ps_listen *listen, const struct ps_context *context, struct ps_err *err)
+{
+    const char *host = listen->host != NULL ? listen->host : listen->bind;
+    if (ps_tls_stage_build(&listen->server, &listen->tls, context, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_lookup_build(&listen->lookup, host, err) == PS_OK)
+        return PS_OK;
+    ps_tls_server_teardown(listen->server);
+    listen->server = NULL;
+    return PS_FAIL;
+}
+
+void ps_listen_teardown(struct ps_listen *listen)
+{
+    ps_lookup_teardown(listen->lookup);
+    ps_tls_server_teardown(listen->server);
+}
+
+struct ps_bind_options ps_listen_address(const struct ps_listen *listen, unsigned instances)
+{
+    return (struct ps_bind_options){
+        .host = listen->host != NULL ? listen->host : listen->bind,
+        .lookup = listen->lookup,
+        .port = (unsigned)listen->port,
+        .datagrams = listen->receive_buffer_bytes > 0,
+        .share = instances > 1,
+        .receive_buffer_bytes = (int)listen->receive_buffer_bytes,
+    };
+}
+
+void ps_listen_source_outline(const void *plan, const struct ps_context *context, FILE *out)
+{
+    const struct ps_listen *listen = plan;
+    (void)context;
+    const struct ps_bind_options address = ps_listen_address(listen, 1);
+    ps_listen_outline(out, &address, listen->tls.enabled);
+}
+
+void ps_listen_source_listens(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
+                              void *argument)
+{
+    const struct ps_bind_options address = ps_listen_address(plan, 1);
+    ps_listen_add(&address, "port", add, argument);
+}
+
+void ps_listen_source_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
+{
+    const struct ps_listen *listen = plan;
+    (void)context;
+    const struct ps_bind_options address = ps_listen_address(listen, 1);
+    const char *key = listen->host != NULL ? "host" : listen->bind != NULL ? "bind" : "port";
+    ps_listen_probe(probe, key, &address);
 }

@@ -160,10 +160,11 @@ struct ps_stream {
     uint64_t mono_ns;
 };
 
-/* For `build`: returns the length in bytes at which a message must be cut or refused: `wanted`, which `key`
- * asks for, or what the memory budget allows, a sixteenth of it divided by the workers that listen, but at
- * least 128 KiB. Logs a warning if that is less, unless `key` is NULL. Thread: control. */
-uint32_t ps_stream_message_max(const struct ps_context *context, const char *key, uint64_t wanted);
+/* For `build`: returns the length in bytes at which a message must be cut or refused: `wanted`, or what the memory
+ * budget allows, a sixteenth of it divided by the workers that listen, but at least 128 KiB. Thread: control. */
+uint32_t ps_stream_message_max(const struct ps_context *context, uint64_t wanted);
+/* The same for a length that the user asks for with `key`: a warning says so if the budget allows less. */
+uint32_t ps_stream_message_max_of(const struct ps_context *context, const char *key, uint64_t wanted);
 
 /* Thread: the worker's, in `open`. */
 enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_options *options,

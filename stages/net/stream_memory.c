@@ -22,21 +22,24 @@
 
 /* ---- limits ---- */
 
-uint32_t ps_stream_message_max(const struct ps_context *context, const char *key, uint64_t wanted)
+uint32_t ps_stream_message_max(const struct ps_context *context, uint64_t wanted)
 {
     unsigned instances = context->instances > 0 ? context->instances : 1;
     uint64_t most = context->memory_budget_bytes / MESSAGE_SHARE / instances;
     if (most < MESSAGE_BYTES_MIN)
         most = MESSAGE_BYTES_MIN;
-    if (wanted <= most)
-        return (uint32_t)wanted;
-    if (key == NULL)
-        return (uint32_t)most;
-    ps_report(context, PS_LOG_WARN, key,
-              "a line may need %s bytes, but the memory budget allows %s (a sixteenth of "
-              "penstock.memory.budget, divided by the workers); a longer line counts as too long",
-              ps_quantity_print_count(wanted).text, ps_quantity_print_count(most).text);
-    return (uint32_t)most;
+    return (uint32_t)(wanted < most ? wanted : most);
+}
+
+uint32_t ps_stream_message_max_of(const struct ps_context *context, const char *key, uint64_t wanted)
+{
+    uint32_t most = ps_stream_message_max(context, wanted);
+    if (most < wanted)
+        ps_report(context, PS_LOG_WARN, key,
+                  "a message may need %s bytes, but the memory budget allows %s (a sixteenth of "
+                  "penstock.memory.budget, divided by the workers); a longer one counts as too long",
+                  ps_quantity_print_count(wanted).text, ps_quantity_print_count(most).text);
+    return most;
 }
 
 void ps_stream_memory_init(struct ps_stream *stream)

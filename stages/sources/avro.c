@@ -9,7 +9,6 @@
 #include "stages/avro/session.h"
 #include "stages/net/ip_filter.h"
 #include "stages/net/listen.h"
-#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/net/stream.h"
 #include "stages/net/tls_stage.h"
@@ -18,14 +17,12 @@
 #define MESSAGE_BYTES (INT64_C(64) << 20)
 
 struct avro_plan {
-    const char *host, *compression;
-    struct ps_lookup *lookup; /* of the host */
-    int64_t port, threads, message_bytes, idle_s;
+    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    const char *compression;
+    int64_t threads, message_bytes, idle_s;
     bool filters;
     struct ps_texts rules;
     struct ps_ip_filter filter;
-    struct ps_tls_options tls;
-    struct ps_tls_server *server;
     uint32_t message_bytes_max; /* message_bytes, or what the memory budget allows */
 };
 
@@ -38,8 +35,8 @@ struct avro_state {
 #define FIELD(name) offsetof(struct avro_plan, name)
 
 static const struct ps_option options[] = {
-    PS_HOST_OPTION_ROW_REQUIRED("bind", FIELD(host)),
-    PS_PORT_OPTION_ROW("TCP", FIELD(port)),
+    PS_HOST_OPTION_ROW_REQUIRED("bind", FIELD(listen.bind)),
+    PS_PORT_OPTION_ROW("TCP", FIELD(listen.port)),
     {.key = "threads",
      .type = PS_OPTION_INT,
      .offset = FIELD(threads),
@@ -60,7 +57,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(rules),
      .help = "Rules allow|deny:ip|name:pattern, for example allow:ip:10.*,deny:ip:*; the first that matches "
              "decides, and a peer that none matches may connect"},
-    PS_TLS_OPTION_ROWS(struct avro_plan, tls),
+    PS_TLS_OPTION_ROWS(struct avro_plan, listen.tls),
     {.key = "penstock.message.max",
      .type = PS_OPTION_SIZE,
      .offset = FIELD(message_bytes),
@@ -92,28 +89,22 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     if (!compresses(plan) && strcasecmp(plan->compression, "none") != 0)
         ps_report(context, PS_LOG_WARN, "compression-type",
                   "%s counts as none, as in Flume; known is deflate", plan->compression);
-    return ps_tls_stage_check(&plan->tls, context);
+    return ps_tls_stage_check(&plan->listen.tls, context);
 }
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct avro_plan *plan = plan_;
-    plan->message_bytes_max = ps_stream_message_max(context, NULL, (uint64_t)plan->message_bytes);
+    plan->message_bytes_max = ps_stream_message_max(context, (uint64_t)plan->message_bytes);
     if (plan->filters && ps_ip_filter_parse(&plan->filter, &plan->rules, context->arena, err) != PS_OK)
         return PS_FAIL;
-    if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) != PS_OK)
-        return PS_FAIL;
-    if (ps_lookup_build(&plan->lookup, plan->host, err) == PS_OK)
-        return PS_OK;
-    ps_tls_server_teardown(plan->server);
-    return PS_FAIL;
+    return ps_listen_build(&plan->listen, context, err);
 }
 
 static void teardown(void *plan_)
 {
     struct avro_plan *plan = plan_;
-    ps_lookup_teardown(plan->lookup);
-    ps_tls_server_teardown(plan->server);
+    ps_listen_teardown(&plan->listen);
 }
 
 /* ---- the stream ---- */
@@ -183,11 +174,6 @@ static void close_source(const void *plan, void *state_)
     ps_avro_server_fini(&state->server);
 }
 
-static struct ps_bind_options address_of(const struct avro_plan *plan)
-{
-    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port};
-}
-
 static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
     const struct avro_plan *plan = plan_;
@@ -197,18 +183,16 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .ops = &stream_ops,
         .owner = state,
         .message_bytes_max = plan->message_bytes_max,
-        .tls = compresses(plan) ? NULL : plan->server,
-        .session = !compresses(plan)   ? NULL
-                   : plan->tls.enabled ? &ps_avro_session_deflate_tls
-                                       : &ps_avro_session_deflate,
-        .session_settings = plan->server,
+        .tls = compresses(plan) ? NULL : plan->listen.server,
+        .session = !compresses(plan)          ? NULL
+                   : plan->listen.tls.enabled ? &ps_avro_session_deflate_tls
+                                              : &ps_avro_session_deflate,
+        .session_settings = plan->listen.server,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .replies = true,
         .names = plan->filters && plan->filter.names,
     };
-    struct ps_bind_options bind = address_of(plan);
-    bind.lookup = plan->lookup;
-    bind.share = port->instances > 1;
+    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
     if (ps_stream_init(&state->stream, &stream, port, err) != PS_OK)
         return PS_FAIL;
     ps_avro_server_init(&state->server, &state->stream, port, plan->message_bytes_max);
@@ -216,30 +200,6 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         return PS_OK;
     close_source(plan, state);
     return PS_FAIL;
-}
-
-static void outline(const void *plan_, const struct ps_context *context, FILE *out)
-{
-    (void)context;
-    const struct avro_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_outline(out, &listen, plan->tls.enabled);
-}
-
-static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
-                    void *argument)
-{
-    const struct avro_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_add(&listen, "port", add, argument);
-}
-
-static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
-{
-    (void)context;
-    const struct avro_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_probe(probe, "bind", &listen);
 }
 
 static const struct ps_source_ops source = {
@@ -267,8 +227,8 @@ const struct ps_stage_ops ps_source_avro = {
     .teardown = teardown,
     .open = open_source,
     .close = close_source,
-    .outline = outline,
-    .listens = listens,
-    .probe = probe,
+    .outline = ps_listen_source_outline,
+    .listens = ps_listen_source_listens,
+    .probe = ps_listen_source_probe,
     .source = &source,
 };

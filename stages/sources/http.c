@@ -9,7 +9,6 @@
 #include "stages/http/json_handler.h"
 #include "stages/http/server.h"
 #include "stages/net/listen.h"
-#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/net/tls_stage.h"
 
@@ -19,16 +18,14 @@
 enum handler { HANDLER_JSON, HANDLER_BLOB };
 
 struct http_plan {
-    const char *host, *handler_name;
-    struct ps_lookup *lookup; /* of the host */
-    int64_t port, idle_s, request_s, body_bytes_max;
+    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    const char *handler_name;
+    int64_t idle_s, request_s, body_bytes_max;
     struct ps_texts mandatory;
     struct ps_jetty_options jetty;
     enum handler handler;
     struct ps_jetty_settings settings;
     struct ps_http_limits limits;
-    struct ps_tls_options tls;
-    struct ps_tls_server *server;
 };
 
 struct http_state {
@@ -40,8 +37,8 @@ struct http_state {
 #define FIELD(name) offsetof(struct http_plan, name)
 
 static const struct ps_option options[] = {
-    PS_HOST_OPTION_ROW("bind", FIELD(host)),
-    PS_PORT_OPTION_ROW("TCP", FIELD(port)),
+    PS_HOST_OPTION_ROW("bind", FIELD(listen.bind)),
+    PS_PORT_OPTION_ROW("TCP", FIELD(listen.port)),
     {.key = "handler",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(handler_name),
@@ -81,8 +78,8 @@ static const struct ps_option options[] = {
      .flags = PS_OPTION_EXTENSION,
      .help = "Closes a connection that neither sent nor received anything for this long; 0: never"},
     PS_JETTY_OPTION_ROWS(struct http_plan, jetty),
-    PS_TLS_OPTION_ROWS_ALIASED(struct http_plan, tls, PS_WORDS("enableSSL"), PS_WORDS("keystorePassword"),
-                               PS_WORDS("excludeProtocols")),
+    PS_TLS_OPTION_ROWS_ALIASED(struct http_plan, listen.tls, PS_WORDS("enableSSL"),
+                               PS_WORDS("keystorePassword"), PS_WORDS("excludeProtocols")),
     PS_OPTION_END,
 };
 
@@ -134,7 +131,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     }
     if (ps_jetty_check(&plan->jetty, context) != PS_OK)
         return PS_FAIL;
-    struct ps_tls_options tls = plan->tls;
+    struct ps_tls_options tls = plan->listen.tls;
     ps_jetty_tls(&plan->jetty, context->arena, &tls);
     return ps_tls_stage_check(&tls, context);
 }
@@ -145,25 +142,19 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     if (!find_handler(plan->handler_name, &plan->handler))
         return ps_err_set(err, "handler %s is not known", plan->handler_name);
     ps_jetty_read(&plan->jetty, &plan->settings);
-    ps_jetty_tls(&plan->jetty, context->arena, &plan->tls);
+    ps_jetty_tls(&plan->jetty, context->arena, &plan->listen.tls);
     plan->limits.head_bytes_max = plan->settings.head_bytes_max;
     plan->limits.body_bytes_max =
         plan->body_bytes_max > 0
-            ? ps_stream_message_max(context, "penstock.body.max", (uint64_t)plan->body_bytes_max)
-            : ps_stream_message_max(context, NULL, BODY_BYTES);
-    if (ps_lookup_build(&plan->lookup, plan->host, err) != PS_OK)
-        return PS_FAIL;
-    if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) == PS_OK)
-        return PS_OK;
-    ps_lookup_teardown(plan->lookup);
-    return PS_FAIL;
+            ? ps_stream_message_max_of(context, "penstock.body.max", (uint64_t)plan->body_bytes_max)
+            : ps_stream_message_max(context, BODY_BYTES);
+    return ps_listen_build(&plan->listen, context, err);
 }
 
 static void teardown(void *plan_)
 {
     struct http_plan *plan = plan_;
-    ps_tls_server_teardown(plan->server);
-    ps_lookup_teardown(plan->lookup);
+    ps_listen_teardown(&plan->listen);
 }
 
 static void close_source(const void *plan, void *state_)
@@ -185,15 +176,12 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .request_ns = (uint64_t)plan->request_s * PS_NS_PER_S,
         .idle_ns = plan->settings.idle_ms >= 0 ? (uint64_t)plan->settings.idle_ms * PS_NS_PER_MS
                                                : (uint64_t)plan->idle_s * PS_NS_PER_S,
-        .tls = plan->server,
+        .tls = plan->listen.server,
         .sends_server = plan->settings.sends_server,
         .sends_date = plan->settings.sends_date,
         .sends_powered_by = plan->settings.sends_powered_by,
     };
-    const struct ps_bind_options bind = {.host = plan->host,
-                                         .lookup = plan->lookup,
-                                         .port = (unsigned)plan->port,
-                                         .share = port->instances > 1};
+    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
     state->plan = plan;
     if (ps_json_handler_init(&state->json, err) != PS_OK)
         return PS_FAIL;
@@ -204,35 +192,6 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     }
     ps_json_handler_fini(&state->json);
     return PS_FAIL;
-}
-
-static struct ps_bind_options address_of(const struct http_plan *plan)
-{
-    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port};
-}
-
-static void outline(const void *plan_, const struct ps_context *context, FILE *out)
-{
-    (void)context;
-    const struct http_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_outline(out, &listen, plan->tls.enabled);
-}
-
-static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
-                    void *argument)
-{
-    const struct http_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_add(&listen, "port", add, argument);
-}
-
-static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
-{
-    (void)context;
-    const struct http_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_probe(probe, "bind", &listen);
 }
 
 static const struct ps_source_ops source = {
@@ -259,8 +218,8 @@ const struct ps_stage_ops ps_source_http = {
     .teardown = teardown,
     .open = open_source,
     .close = close_source,
-    .outline = outline,
-    .listens = listens,
-    .probe = probe,
+    .outline = ps_listen_source_outline,
+    .listens = ps_listen_source_listens,
+    .probe = ps_listen_source_probe,
     .source = &source,
 };

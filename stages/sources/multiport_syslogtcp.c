@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "stages/net/listen.h"
-#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/net/stream.h"
 #include "stages/syslog/multi.h"
@@ -24,17 +23,15 @@ struct port_plan {
 };
 
 struct multiport_plan {
-    const char *host, *port_header, *default_charset, *keep_fields, *client_ip_header, *client_host_header;
+    struct ps_listen listen; /* its port is not used */
+    const char *port_header, *default_charset, *keep_fields, *client_ip_header, *client_host_header;
     struct ps_texts port_texts;
     struct ps_pairs port_charsets;
     int64_t event_size, batch_size, read_buffer_bytes, processors, idle_s;
-    struct ps_tls_options tls;
     struct port_plan *ports;
     size_t port_count;
     struct ps_syslog_multi_rules rules;
     struct ps_syslog_client client; /* header names only */
-    struct ps_tls_server *server;
-    struct ps_lookup *lookup; /* of the host */
 };
 
 /* A port of this worker, in the order of plan->ports. */
@@ -58,7 +55,7 @@ struct multiport_state {
 #define FIELD(name) offsetof(struct multiport_plan, name)
 
 static const struct ps_option options[] = {
-    PS_HOST_OPTION_ROW("host", FIELD(host)),
+    PS_HOST_OPTION_ROW("host", FIELD(listen.host)),
     {.key = "ports",
      .type = PS_OPTION_LIST,
      .offset = FIELD(port_texts),
@@ -129,7 +126,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(client_host_header),
      .help = "Header for the sender's host name from the resolver, or its IP address if it has none"},
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
-    PS_TLS_OPTION_ROWS(struct multiport_plan, tls),
+    PS_TLS_OPTION_ROWS(struct multiport_plan, listen.tls),
     PS_OPTION_END,
 };
 
@@ -185,7 +182,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     }
     if (check_charsets(plan, context) != PS_OK)
         return PS_FAIL;
-    return ps_tls_stage_check(&plan->tls, context);
+    return ps_tls_stage_check(&plan->listen.tls, context);
 }
 
 static const struct ps_name *header_name(const char *text)
@@ -222,7 +219,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     plan->rules = (struct ps_syslog_multi_rules){
         .zone = ps_time_zone_load(context->arena, zone, &known),
         .keep = ps_keep_parse(plan->keep_fields),
-        .size_max = ps_stream_message_max(context, "eventSize", (uint64_t)plan->event_size),
+        .size_max = ps_stream_message_max_of(context, "eventSize", (uint64_t)plan->event_size),
     };
     ps_syslog_names_init(&plan->rules.names, true);
     plan->client = (struct ps_syslog_client){.ip_name = header_name(plan->client_ip_header),
@@ -230,19 +227,13 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
                                              .port_name = header_name(plan->port_header)};
     if (build_ports(plan, context, err) != PS_OK)
         return PS_FAIL;
-    if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) != PS_OK)
-        return PS_FAIL;
-    if (ps_lookup_build(&plan->lookup, plan->host, err) == PS_OK)
-        return PS_OK;
-    ps_tls_server_teardown(plan->server);
-    return PS_FAIL;
+    return ps_listen_build(&plan->listen, context, err);
 }
 
 static void teardown(void *plan_)
 {
     struct multiport_plan *plan = plan_;
-    ps_lookup_teardown(plan->lookup);
-    ps_tls_server_teardown(plan->server);
+    ps_listen_teardown(&plan->listen);
 }
 
 /* ---- work ---- */
@@ -299,10 +290,8 @@ static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
     struct ps_err last = {.length = 0};
     for (size_t i = 0; i < plan->port_count; i++) {
         struct port_state *port = &state->ports[i];
-        const struct ps_bind_options bind = {.host = plan->host,
-                                             .lookup = plan->lookup,
-                                             .port = plan->ports[i].port,
-                                             .share = state->port->instances > 1};
+        struct ps_bind_options bind = ps_listen_address(&plan->listen, state->port->instances);
+        bind.port = plan->ports[i].port;
         if (!port->bound && ps_stream_listen(&state->stream, &bind, err) == PS_OK) {
             uint16_t listener = (uint16_t)(state->stream.listener_count - 1);
             port->bound = true;
@@ -340,7 +329,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .ops = &stream_ops,
         .owner = state,
         .message_bytes_max = plan->rules.size_max,
-        .tls = plan->server,
+        .tls = plan->listen.server,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .names = plan->client.host_name != NULL,
     };
@@ -397,9 +386,10 @@ static bool drain(const void *plan, void *state_, const struct ps_now *now)
 
 static struct ps_bind_options address_of(const struct multiport_plan *plan, size_t index)
 {
-    unsigned port = 0;
-    read_port(plan->port_texts.items[index], &port);
-    return (struct ps_bind_options){.host = plan->host, .port = port};
+    struct ps_bind_options address = ps_listen_address(&plan->listen, 1);
+    address.port = 0;
+    read_port(plan->port_texts.items[index], &address.port);
+    return address;
 }
 
 static void outline(const void *plan_, const struct ps_context *context, FILE *out)
@@ -407,7 +397,7 @@ static void outline(const void *plan_, const struct ps_context *context, FILE *o
     (void)context;
     const struct multiport_plan *plan = plan_;
     struct ps_bind_options listen = address_of(plan, 0);
-    ps_listen_outline(out, &listen, plan->tls.enabled);
+    ps_listen_outline(out, &listen, plan->listen.tls.enabled);
     for (size_t i = 1; i < plan->port_texts.count; i++)
         fprintf(out, "%s %s", i == 1 ? " and on ports" : "", plan->port_texts.items[i]);
 }

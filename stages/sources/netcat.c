@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "stages/net/listen.h"
-#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/text/charset.h"
 #include "stages/net/stream.h"
@@ -24,9 +23,9 @@
 enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4 };
 
 struct netcat_plan {
-    const char *host, *encoding;
-    struct ps_lookup *lookup; /* of the host */
-    int64_t port, line_chars_max, idle_s;
+    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    const char *encoding;
+    int64_t line_chars_max, idle_s;
     uint32_t line_bytes_max; /* what max-line-length can take, or what the memory budget allows */
     bool ack;
     struct ps_charset charset;
@@ -47,8 +46,8 @@ struct netcat_state {
 #define FIELD(name) offsetof(struct netcat_plan, name)
 
 static const struct ps_option options[] = {
-    PS_HOST_OPTION_ROW_REQUIRED("bind", FIELD(host)),
-    PS_PORT_OPTION_ROW("TCP", FIELD(port)),
+    PS_HOST_OPTION_ROW_REQUIRED("bind", FIELD(listen.bind)),
+    PS_PORT_OPTION_ROW("TCP", FIELD(listen.port)),
     {.key = "max-line-length",
      .type = PS_OPTION_INT,
      .offset = FIELD(line_chars_max),
@@ -94,15 +93,15 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 {
     struct netcat_plan *plan = plan_;
     plan->line_bytes_max =
-        ps_stream_message_max(context, "max-line-length", 4 * (uint64_t)plan->line_chars_max);
+        ps_stream_message_max_of(context, "max-line-length", 4 * (uint64_t)plan->line_chars_max);
     if (ps_charset_find(plan->encoding, &plan->charset, err) != PS_OK)
         return PS_FAIL;
-    return ps_lookup_build(&plan->lookup, plan->host, err);
+    return ps_listen_build(&plan->listen, context, err);
 }
 
 static void teardown(void *plan)
 {
-    ps_lookup_teardown(((struct netcat_plan *)plan)->lookup);
+    ps_listen_teardown(&((struct netcat_plan *)plan)->listen);
 }
 
 /* ---- lines ---- */
@@ -351,10 +350,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .replies = true,
     };
-    const struct ps_bind_options bind = {.host = plan->host,
-                                         .lookup = plan->lookup,
-                                         .port = (unsigned)plan->port,
-                                         .share = port->instances > 1};
+    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
     if (ps_stream_init(&state->stream, &stream, port, err) == PS_OK) {
         if (ps_transcoder_open(&state->transcoder, &plan->charset, err) == PS_OK &&
             make_answers(state, err) == PS_OK && ps_stream_listen(&state->stream, &bind, err) == PS_OK)
@@ -362,35 +358,6 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         close_source(plan, state);
     }
     return PS_FAIL;
-}
-
-static struct ps_bind_options address_of(const struct netcat_plan *plan)
-{
-    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port};
-}
-
-static void outline(const void *plan_, const struct ps_context *context, FILE *out)
-{
-    (void)context;
-    const struct netcat_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_outline(out, &listen, false);
-}
-
-static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
-                    void *argument)
-{
-    const struct netcat_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_add(&listen, "port", add, argument);
-}
-
-static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
-{
-    (void)context;
-    const struct netcat_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_probe(probe, "bind", &listen);
 }
 
 static const struct ps_source_ops source = {
@@ -417,8 +384,8 @@ const struct ps_stage_ops ps_source_netcat = {
     .teardown = teardown,
     .open = open_source,
     .close = close_source,
-    .outline = outline,
-    .listens = listens,
-    .probe = probe,
+    .outline = ps_listen_source_outline,
+    .listens = ps_listen_source_listens,
+    .probe = ps_listen_source_probe,
     .source = &source,
 };

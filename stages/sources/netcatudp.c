@@ -7,14 +7,12 @@
 
 #include "stages/net/listen.h"
 #include "stages/net/datagrams.h"
-#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/syslog/text.h"
 
 struct netcatudp_plan {
-    const char *host, *header;
-    struct ps_lookup *lookup; /* of the host */
-    int64_t port, receive_buffer_bytes;
+    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    const char *header;
     const struct ps_name *name;
 };
 
@@ -27,28 +25,27 @@ struct netcatudp_state {
 #define FIELD(name) offsetof(struct netcatudp_plan, name)
 
 static const struct ps_option options[] = {
-    PS_HOST_OPTION_ROW("bind", FIELD(host)),
-    PS_PORT_OPTION_ROW("UDP", FIELD(port)),
+    PS_HOST_OPTION_ROW("bind", FIELD(listen.bind)),
+    PS_PORT_OPTION_ROW("UDP", FIELD(listen.port)),
     {.key = "remoteAddress",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(header),
      .aliases = PS_WORDS("remoteAddressHeader"),
      .help = "Header for the sender's address in Java's form, /address:port"},
-    PS_RECEIVE_BUFFER_OPTION_ROW(FIELD(receive_buffer_bytes)),
+    PS_RECEIVE_BUFFER_OPTION_ROW(FIELD(listen.receive_buffer_bytes)),
     PS_OPTION_END,
 };
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
-    (void)context;
     struct netcatudp_plan *plan = plan_;
     plan->name = plan->header != NULL ? ps_name_intern(plan->header) : NULL;
-    return ps_lookup_build(&plan->lookup, plan->host, err);
+    return ps_listen_build(&plan->listen, context, err);
 }
 
 static void teardown(void *plan)
 {
-    ps_lookup_teardown(((struct netcatudp_plan *)plan)->lookup);
+    ps_listen_teardown(&((struct netcatudp_plan *)plan)->listen);
 }
 
 static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -57,12 +54,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     struct netcatudp_state *state = state_;
     state->plan = plan;
     state->port = port;
-    const struct ps_bind_options bind = {.host = plan->host,
-                                         .lookup = plan->lookup,
-                                         .port = (unsigned)plan->port,
-                                         .datagrams = true,
-                                         .share = port->instances > 1,
-                                         .receive_buffer_bytes = (int)plan->receive_buffer_bytes};
+    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
     if (ps_datagrams_init(&state->datagrams, &bind, plan->name != NULL, port, err) == PS_OK)
         return PS_OK;
     return PS_FAIL;
@@ -138,35 +130,6 @@ static bool drain(const void *plan, void *state, const struct ps_now *now)
     return ps_datagrams_drain(&((struct netcatudp_state *)state)->datagrams, now);
 }
 
-static struct ps_bind_options address_of(const struct netcatudp_plan *plan)
-{
-    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port, .datagrams = true};
-}
-
-static void outline(const void *plan_, const struct ps_context *context, FILE *out)
-{
-    (void)context;
-    const struct netcatudp_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_outline(out, &listen, false);
-}
-
-static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
-                    void *argument)
-{
-    const struct netcatudp_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_add(&listen, "port", add, argument);
-}
-
-static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
-{
-    (void)context;
-    const struct netcatudp_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_probe(probe, "bind", &listen);
-}
-
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
@@ -187,8 +150,8 @@ const struct ps_stage_ops ps_source_netcatudp = {
     .teardown = teardown,
     .open = open_source,
     .close = close_source,
-    .outline = outline,
-    .listens = listens,
-    .probe = probe,
+    .outline = ps_listen_source_outline,
+    .listens = ps_listen_source_listens,
+    .probe = ps_listen_source_probe,
     .source = &source,
 };

@@ -3,7 +3,6 @@
 #include "core/stage.h"
 
 #include "stages/net/listen.h"
-#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/net/stream.h"
 #include "stages/syslog/source.h"
@@ -12,13 +11,10 @@
 #define EVENT_SIZE_MAX (100 * 1024 * 1024)
 
 struct syslogtcp_plan {
-    const char *host;
-    struct ps_lookup *lookup; /* of the host */
-    int64_t port, event_size, idle_s;
+    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    int64_t event_size, idle_s;
     struct ps_syslog_source_options syslog;
-    struct ps_tls_options tls;
     struct ps_syslog_source source;
-    struct ps_tls_server *server;
 };
 
 struct syslogtcp_state {
@@ -31,8 +27,8 @@ struct syslogtcp_state {
 #define FIELD(name) offsetof(struct syslogtcp_plan, name)
 
 static const struct ps_option options[] = {
-    PS_HOST_OPTION_ROW_REQUIRED("host", FIELD(host)),
-    PS_PORT_OPTION_ROW("TCP", FIELD(port)),
+    PS_HOST_OPTION_ROW_REQUIRED("host", FIELD(listen.host)),
+    PS_PORT_OPTION_ROW("TCP", FIELD(listen.port)),
     {.key = "eventSize",
      .type = PS_OPTION_INT,
      .offset = FIELD(event_size),
@@ -44,14 +40,14 @@ static const struct ps_option options[] = {
              "next event. Below 10 counts as 10"},
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_SYSLOG_SOURCE_OPTION_ROWS(struct syslogtcp_plan, syslog),
-    PS_TLS_OPTION_ROWS(struct syslogtcp_plan, tls),
+    PS_TLS_OPTION_ROWS(struct syslogtcp_plan, listen.tls),
     PS_OPTION_END,
 };
 
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct syslogtcp_plan *plan = plan_;
-    if (ps_tls_stage_check(&plan->tls, context) != PS_OK)
+    if (ps_tls_stage_check(&plan->listen.tls, context) != PS_OK)
         return PS_FAIL;
     return ps_syslog_source_check(&plan->syslog, context);
 }
@@ -60,15 +56,12 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 {
     struct syslogtcp_plan *plan = plan_;
     int64_t event_size = plan->event_size > 0
-                             ? ps_stream_message_max(context, "eventSize", (uint64_t)plan->event_size)
+                             ? ps_stream_message_max_of(context, "eventSize", (uint64_t)plan->event_size)
                              : plan->event_size;
     if (ps_syslog_source_build(&plan->source, &plan->syslog, event_size, false, context, err) != PS_OK)
         return PS_FAIL;
-    if (ps_tls_stage_build(&plan->server, &plan->tls, context, err) == PS_OK) {
-        if (ps_lookup_build(&plan->lookup, plan->host, err) == PS_OK)
-            return PS_OK;
-        ps_tls_server_teardown(plan->server);
-    }
+    if (ps_listen_build(&plan->listen, context, err) == PS_OK)
+        return PS_OK;
     ps_syslog_source_teardown(&plan->source);
     return PS_FAIL;
 }
@@ -76,8 +69,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 static void teardown(void *plan_)
 {
     struct syslogtcp_plan *plan = plan_;
-    ps_lookup_teardown(plan->lookup);
-    ps_tls_server_teardown(plan->server);
+    ps_listen_teardown(&plan->listen);
     ps_syslog_source_teardown(&plan->source);
 }
 
@@ -133,14 +125,11 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .ops = &stream_ops,
         .owner = state,
         .message_bytes_max = plan->source.rules.size_max,
-        .tls = plan->server,
+        .tls = plan->listen.server,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .names = plan->source.client.host_name != NULL,
     };
-    const struct ps_bind_options bind = {.host = plan->host,
-                                         .lookup = plan->lookup,
-                                         .port = (unsigned)plan->port,
-                                         .share = port->instances > 1};
+    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
     if (ps_stream_init(&state->stream, &stream, port, err) == PS_OK) {
         if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
             return PS_OK;
@@ -166,35 +155,6 @@ static enum ps_result work(const void *plan, void *state_, struct ps_batch *batc
     return ps_stream_work(&state->stream, batch, now);
 }
 
-static struct ps_bind_options address_of(const struct syslogtcp_plan *plan)
-{
-    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port};
-}
-
-static void outline(const void *plan_, const struct ps_context *context, FILE *out)
-{
-    (void)context;
-    const struct syslogtcp_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_outline(out, &listen, plan->tls.enabled);
-}
-
-static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
-                    void *argument)
-{
-    const struct syslogtcp_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_add(&listen, "port", add, argument);
-}
-
-static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
-{
-    (void)context;
-    const struct syslogtcp_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_probe(probe, "host", &listen);
-}
-
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
@@ -217,8 +177,8 @@ const struct ps_stage_ops ps_source_syslogtcp = {
     .teardown = teardown,
     .open = open_source,
     .close = close_source,
-    .outline = outline,
-    .listens = listens,
-    .probe = probe,
+    .outline = ps_listen_source_outline,
+    .listens = ps_listen_source_listens,
+    .probe = ps_listen_source_probe,
     .source = &source,
 };

@@ -7,15 +7,12 @@
 
 #include "stages/net/listen.h"
 #include "stages/net/datagrams.h"
-#include "stages/net/lookup.h"
 #include "stages/net/options.h"
 #include "stages/net/reverse_names.h"
 #include "stages/syslog/source.h"
 
 struct syslogudp_plan {
-    const char *host;
-    struct ps_lookup *lookup; /* of the host */
-    int64_t port, receive_buffer_bytes;
+    struct ps_listen listen; /* must be first (stages/net/listen.h) */
     struct ps_syslog_source_options syslog;
     struct ps_syslog_source source;
 };
@@ -35,9 +32,9 @@ struct syslogudp_state {
 #define FIELD(name) offsetof(struct syslogudp_plan, name)
 
 static const struct ps_option options[] = {
-    PS_HOST_OPTION_ROW("host", FIELD(host)),
-    PS_PORT_OPTION_ROW("UDP", FIELD(port)),
-    PS_RECEIVE_BUFFER_OPTION_ROW(FIELD(receive_buffer_bytes)),
+    PS_HOST_OPTION_ROW("host", FIELD(listen.host)),
+    PS_PORT_OPTION_ROW("UDP", FIELD(listen.port)),
+    PS_RECEIVE_BUFFER_OPTION_ROW(FIELD(listen.receive_buffer_bytes)),
     PS_SYSLOG_SOURCE_OPTION_ROWS(struct syslogudp_plan, syslog),
     PS_OPTION_END,
 };
@@ -50,12 +47,12 @@ static enum ps_status check(const void *plan, const struct ps_context *context)
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct syslogudp_plan *plan = plan_;
-    if (ps_lookup_build(&plan->lookup, plan->host, err) != PS_OK)
+    if (ps_listen_build(&plan->listen, context, err) != PS_OK)
         return PS_FAIL;
     if (ps_syslog_source_build(&plan->source, &plan->syslog, PS_DATAGRAM_BYTES_MAX, true, context, err) ==
         PS_OK)
         return PS_OK;
-    ps_lookup_teardown(plan->lookup);
+    ps_listen_teardown(&plan->listen);
     return PS_FAIL;
 }
 
@@ -63,7 +60,7 @@ static void teardown(void *plan_)
 {
     struct syslogudp_plan *plan = plan_;
     ps_syslog_source_teardown(&plan->source);
-    ps_lookup_teardown(plan->lookup);
+    ps_listen_teardown(&plan->listen);
 }
 
 static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -73,12 +70,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     state->plan = plan;
     state->port = port;
     state->client = plan->source.client;
-    const struct ps_bind_options bind = {.host = plan->host,
-                                         .lookup = plan->lookup,
-                                         .port = (unsigned)plan->port,
-                                         .datagrams = true,
-                                         .share = port->instances > 1,
-                                         .receive_buffer_bytes = (int)plan->receive_buffer_bytes};
+    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
     bool peers = state->client.ip_name != NULL || state->client.host_name != NULL;
     if (!ps_syslog_single_init(&state->parser, &plan->source.rules))
         return ps_err_set(err, "no memory");
@@ -190,35 +182,6 @@ static bool drain(const void *plan, void *state, const struct ps_now *now)
     return ps_datagrams_drain(&((struct syslogudp_state *)state)->datagrams, now);
 }
 
-static struct ps_bind_options address_of(const struct syslogudp_plan *plan)
-{
-    return (struct ps_bind_options){.host = plan->host, .port = (unsigned)plan->port, .datagrams = true};
-}
-
-static void outline(const void *plan_, const struct ps_context *context, FILE *out)
-{
-    (void)context;
-    const struct syslogudp_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_outline(out, &listen, false);
-}
-
-static void listens(const void *plan_, void (*add)(void *argument, const struct ps_listens *address),
-                    void *argument)
-{
-    const struct syslogudp_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_add(&listen, "port", add, argument);
-}
-
-static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
-{
-    (void)context;
-    const struct syslogudp_plan *plan = plan_;
-    const struct ps_bind_options listen = address_of(plan);
-    ps_listen_probe(probe, "host", &listen);
-}
-
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
@@ -240,8 +203,8 @@ const struct ps_stage_ops ps_source_syslogudp = {
     .teardown = teardown,
     .open = open_source,
     .close = close_source,
-    .outline = outline,
-    .listens = listens,
-    .probe = probe,
+    .outline = ps_listen_source_outline,
+    .listens = ps_listen_source_listens,
+    .probe = ps_listen_source_probe,
     .source = &source,
 };
