@@ -1,9 +1,11 @@
-// Prints the events of Avro files, read with Flume's Avro library: codec, headers sorted by name, body.
+// Prints the events of Avro files, read with Flume's Avro library: codec, headers sorted by name, body (the text of a gzip file).
+import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.zip.GZIPInputStream;
 import org.apache.avro.file.DataFileReader;
 import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericRecord;
@@ -18,6 +20,11 @@ public class AvroDump {
                     TreeMap<String, String> headers = new TreeMap<>();
                     ((Map<?, ?>) event.get("headers")).forEach((k, v) -> headers.put(k.toString(), v.toString()));
                     ByteBuffer body = (ByteBuffer) event.get("body");
+                    if (body.remaining() > 2 && body.get(0) == 0x1f && body.get(1) == (byte)0x8b) {
+                        byte[] packed = new byte[body.remaining()];
+                        body.get(packed);
+                        body = ByteBuffer.wrap(new GZIPInputStream(new ByteArrayInputStream(packed)).readAllBytes());
+                    }
                     System.out.println(headers + " " + StandardCharsets.UTF_8.decode(body));
                 }
             }
